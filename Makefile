@@ -1,0 +1,59 @@
+# Each target sets up what it needs. A machine needs git, make, Node >= 20 and npm; the supported Node comes with the packages.
+
+.DEFAULT_GOAL := help
+.PHONY: help setup up demo test check verify bench generate format build clean
+
+export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
+INSTALLED := node_modules/.installed
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(INSTALLED) ## install the packages, and with them the supported Node
+
+$(INSTALLED): package.json package-lock.json .npmrc
+	@command -v npm >/dev/null || { echo 'make: npm is missing; install Node >= 20' >&2; exit 1; }
+	@echo 'installing packages ...'
+	@npm ci
+	@touch $@
+
+up: setup ## serve on 127.0.0.1:50051, data in ./data; Ctrl-C stops it
+	@exec bin/concord serve
+
+demo: setup ## run 500 workflows of a laboratory through their lives, with failures
+	@exec bin/concord demo
+
+test: setup ## run all tests
+	@vitest run --coverage
+
+check: setup ## format, lint, types, import rules, dead code, contract, generated code
+	@biome ci --error-on-warnings .
+	@tsc -p tsconfig.json
+	@tsc -p tsconfig.core.json
+	@node scripts/check-imports.ts
+	@knip
+	@buf lint
+	@buf format --diff --exit-code --path proto/concord
+	@scripts/check-breaking
+	@scripts/generate --check
+
+verify: setup ## check the models; MODEL=name checks one
+	@node scripts/verify.ts $(if $(MODEL),--model $(MODEL))
+
+bench: setup ## measure, as ratios to an empty call in the same run
+	@node test/bench/main.ts
+
+generate: setup ## make src/gen from proto
+	@scripts/generate
+
+format: setup ## format code and contract
+	@biome check --write .
+	@buf format --write --path proto/concord
+
+build: setup ## make dist, as it is published
+	@rm -rf dist
+	@tsc -p tsconfig.build.json
+	@cp src/gen/descriptors.binpb dist/gen/
+
+clean: ## remove everything that can be made again; not ./data
+	@rm -rf node_modules dist coverage .cache

@@ -1,0 +1,68 @@
+// The import table of docs/architecture.md: which part may know which.
+import { globSync, readFileSync } from "node:fs";
+import { dirname, join, relative } from "node:path";
+
+/** A file belongs to the first part whose prefix it has; it may import its own part and these. `packages`: which npm packages. */
+const parts: readonly { readonly prefix: string; readonly may: readonly string[]; readonly packages?: readonly string[] }[] = [
+  { prefix: "kernel/", may: [], packages: [] },
+  { prefix: "workflow/core/", may: ["kernel/"], packages: [] },
+  { prefix: "predicate/core/", may: ["kernel/"], packages: ["@bufbuild/cel", "@bufbuild/cel-spec", "@bufbuild/protobuf"] },
+  { prefix: "commit/core/", may: ["kernel/"], packages: [] },
+  { prefix: "workflow/", may: ["kernel/", "workflow/core/"] },
+  { prefix: "predicate/", may: ["kernel/", "predicate/core/"] },
+  { prefix: "commit/", may: ["kernel/", "commit/core/"] },
+  { prefix: "storage/", may: ["kernel/", "workflow/", "predicate/", "commit/"] },
+  { prefix: "runtime/", may: ["kernel/"] },
+  { prefix: "gen/", may: [] },
+  { prefix: "rpc/", may: ["kernel/", "workflow/", "predicate/", "commit/", "runtime/", "gen/"] },
+  { prefix: "config.ts", may: ["kernel/"] },
+  { prefix: "participant.ts", may: ["kernel/", "commit/", "storage/", "runtime/", "rpc/"] },
+  {
+    prefix: "compose.ts",
+    may: ["kernel/", "workflow/", "predicate/", "commit/", "storage/", "runtime/", "rpc/", "gen/", "config.ts"],
+  },
+  {
+    prefix: "cli/",
+    may: ["kernel/", "workflow/", "predicate/", "commit/", "storage/", "runtime/", "rpc/", "gen/", "config.ts", "compose.ts"],
+  },
+  { prefix: "main.ts", may: ["cli/"] },
+];
+
+/** The cores are pure: not even Node's own modules. */
+const purePrefixes = ["kernel/", "workflow/core/", "predicate/core/", "commit/core/"];
+
+const source = join(import.meta.dirname, "..", "src");
+const importPattern = /(?:from|import)\s*\(?\s*"([^"]+)"/g;
+const problems: string[] = [];
+
+for (const file of globSync("**/*.ts", { cwd: source })) {
+  const part = parts.find(({ prefix }) => file.startsWith(prefix));
+  if (part === undefined) {
+    problems.push(`${file}: belongs to no part; add it to scripts/check-imports.ts and docs/architecture.md`);
+    continue;
+  }
+  for (const [, specifier = ""] of readFileSync(join(source, file), "utf8").matchAll(importPattern)) {
+    const problem = specifier.startsWith(".") ? checkFile(file, specifier, part) : checkPackage(specifier, part);
+    if (problem !== undefined) problems.push(`${file}: ${problem}`);
+  }
+}
+
+function checkFile(file: string, specifier: string, part: (typeof parts)[number]): string | undefined {
+  const target = relative(source, join(source, dirname(file), specifier));
+  const targetPart = parts.find(({ prefix }) => target.startsWith(prefix));
+  const allowed = [part.prefix, ...part.may];
+  return targetPart !== undefined && allowed.some((prefix) => targetPart.prefix.startsWith(prefix))
+    ? undefined
+    : `may not import ${target}`;
+}
+
+function checkPackage(specifier: string, part: (typeof parts)[number]): string | undefined {
+  if (specifier.startsWith("node:")) {
+    return purePrefixes.includes(part.prefix) ? `is pure and may not import ${specifier}` : undefined;
+  }
+  const allowed = part.packages?.some((name) => specifier === name || specifier.startsWith(`${name}/`)) ?? true;
+  return allowed ? undefined : `may not import the package ${specifier}`;
+}
+
+for (const problem of problems) console.error(problem);
+if (problems.length > 0) process.exit(1);

@@ -1,0 +1,32 @@
+import { defineConfig } from "vitest/config";
+
+const project = (name: string, timeoutMs: number) => ({
+  extends: true as const,
+  test: { name, include: [`test/${name}/**/*.test.ts`], testTimeout: timeoutMs, hookTimeout: timeoutMs },
+});
+
+export default defineConfig({
+  test: {
+    // Two cores: more would only make each test slower.
+    maxWorkers: 2,
+    // A timeout is for a test that hangs, never for one that is slow.
+    projects: [
+      project("unit", 30_000),
+      project("property", 120_000),
+      project("scenarios", 60_000),
+      project("storage", 120_000),
+      project("contract", 60_000),
+      project("e2e", 180_000),
+      project("specs", 180_000),
+    ],
+    reporters: process.env["CI"] === undefined ? ["default"] : ["default", "json"],
+    outputFile: { json: ".cache/test-results.json" },
+    coverage: {
+      provider: "v8",
+      include: ["src/*/core/**/*.ts", "src/kernel/**/*.ts"],
+      reporter: ["text-summary", "json-summary"],
+      // The cores are what is model-checked; a statement that no test reaches has no business there.
+      thresholds: { "src/*/core/**/*.ts": { statements: 100 } },
+    },
+  },
+});
