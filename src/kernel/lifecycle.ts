@@ -1,0 +1,32 @@
+/** specs/WorkflowManager.tla: States. */
+export const workflowStates = ["CREATED", "ACTIVE", "PAUSED", "COMPLETED", "FAILED", "CANCELLED"] as const;
+
+export type WorkflowState = (typeof workflowStates)[number];
+
+/** The nine legal moves. specs/WorkflowManager.tla: Moves. */
+const moves: Readonly<Record<WorkflowState, readonly WorkflowState[]>> = {
+  CREATED: ["ACTIVE"],
+  ACTIVE: ["PAUSED", "COMPLETED", "FAILED", "CANCELLED"],
+  PAUSED: ["ACTIVE", "CANCELLED"],
+  COMPLETED: [],
+  FAILED: ["ACTIVE", "CANCELLED"],
+  CANCELLED: [],
+};
+
+/** Where a workflow can go from `state`. Empty for a terminal state. */
+export function allowedMoves(state: WorkflowState): readonly WorkflowState[] {
+  return moves[state];
+}
+
+export function isMove(from: WorkflowState, to: WorkflowState): boolean {
+  return moves[from].includes(to);
+}
+
+export function isTerminal(state: WorkflowState): boolean {
+  return moves[state].length === 0;
+}
+
+/** FAILED→ACTIVE: the one move that counts as a retry of the work. */
+export function isRecovery(from: WorkflowState, to: WorkflowState): boolean {
+  return from === "FAILED" && to === "ACTIVE";
+}

@@ -1,0 +1,17 @@
+/** A workflow is read and written with each move, so what is kept with it must stay small. */
+export const structBytesMax = 64 * 1024;
+
+/** Deep enough for people's data; shallow enough that no recursive walk of it is a risk. */
+export const structDepthMax = 32;
+
+/** Calls under way at once in one process; more would only wait in memory. Refused with OVERLOADED. */
+export const callCountMax = 8192;
+
+/** Streams that one connection may have open at once. */
+export const streamCountPerConnectionMax = 4096;
+
+/** A request or answer on the wire: a full page of ordinary resources, or a transaction of 63 full payloads. */
+export const messageBytesMax = 20 * 1024 * 1024;
+
+/** How long a retry with a request id finds the first answer. The contract promises 24 hours; clocks differ. */
+export const answerRetentionMs = 25 * 3_600_000;

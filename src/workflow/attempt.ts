@@ -1,0 +1,93 @@
+import type { WorkflowId } from "../kernel/ids.ts";
+import type { JsonObject } from "../kernel/json.ts";
+import { err, ok, type Result } from "../kernel/result.ts";
+import type { WriteFailure } from "../kernel/write.ts";
+import { admit, consent, type Stamp } from "./core/step.ts";
+import type { Move, RequestKey, Workflow, WorkflowEvent } from "./core/types.ts";
+import type { ManagerError } from "./errors.ts";
+import type { PredicateClient, WorkflowConflict, WorkflowStore } from "./ports.ts";
+
+/** A lost race is run again this often before the caller hears of it; in each, somebody else has made progress. */
+const raceCountMax = 16;
+
+/** A workflow after a change, and the event that records it. */
+export type Answer = { readonly workflow: Workflow; readonly event: WorkflowEvent };
+
+export type MoveCommand = {
+  readonly workflowId: WorkflowId;
+  readonly expectedVersion: number | undefined;
+  /** RecoverWorkflow: refuse a workflow that is not FAILED. */
+  readonly mustRecover: boolean;
+  readonly context: JsonObject;
+  readonly move: Move;
+};
+
+/** Time and identity come from outside, so that a test can decide them. */
+export type Environment = { nowMs(): number; newId(): string };
+
+export type Attempts = {
+  readonly store: WorkflowStore;
+  readonly predicates: PredicateClient;
+  readonly environment: Environment;
+};
+
+/** A workflow for which a move is allowed, under this revision of the rules. */
+export type Judged = { readonly workflow: Workflow; readonly ruleSetRevision: number };
+
+/** All checks of a move, in the agreed order, on the workflow as it is now. No lock is held while the engine is asked. */
+export async function judge(
+  { store, predicates, environment }: Attempts,
+  command: MoveCommand,
+): Promise<Result<Judged, ManagerError>> {
+  const { workflowId, mustRecover, context } = command;
+  const { targetState, reason, requestedBy } = command.move;
+  const admitted = admit(await store.get(workflowId), command);
+  if (!admitted.ok) return admitted;
+  const workflow = admitted.value;
+  const verdict = await predicates.check({ workflow, targetState, reason, requestedBy, context, atMs: environment.nowMs() });
+  if (!verdict.ok) return err({ type: "predicate-logic-unavailable", workflowId, cause: verdict.error.cause });
+  const consented = consent(workflow, { targetState, mustRecover }, verdict.value);
+  return consented.ok ? ok({ workflow, ruleSetRevision: consented.value }) : consented;
+}
+
+/** Judges and writes, again and again until the write still meets the workflow that was judged. */
+export async function judgeAndWrite<T>(
+  attempts: Attempts,
+  command: MoveCommand,
+  write: (judged: Judged) => Promise<Result<T, WriteFailure<WorkflowConflict>>>,
+): Promise<Result<T, ManagerError | { readonly type: "request-exists" }>> {
+  for (let race = 0; race < raceCountMax; race += 1) {
+    const judged = await judge(attempts, command);
+    if (!judged.ok) return judged;
+    const written = await write(judged.value);
+    if (written.ok) return written;
+    if (written.error.type === "storage-unavailable") return err(written.error);
+    if (written.error.conflict.type === "request-exists") return err({ type: "request-exists" });
+  }
+  const { workflowId, expectedVersion } = command;
+  const current = await attempts.store.get(workflowId);
+  return current === undefined
+    ? err({ type: "workflow-not-found", workflowId })
+    : err({ type: "version-mismatch", workflowId, expectedVersion, currentVersion: current.version });
+}
+
+/** The first answer to a request that was answered before; a misuse of its id is an answer too. */
+export async function earlierAnswer(
+  store: WorkflowStore,
+  request: RequestKey | undefined,
+): Promise<Result<Answer, ManagerError> | undefined> {
+  if (request === undefined) return undefined;
+  const stored = await store.answer(request.id);
+  if (stored === undefined) return undefined;
+  if (stored.digest !== request.digest) return err({ type: "request-id-reused", requestId: request.id });
+  return ok({ workflow: stored.workflow, event: stored.event });
+}
+
+export function stampOf(environment: Environment): Stamp {
+  return { nowMs: environment.nowMs(), eventId: environment.newId() };
+}
+
+/** The part of a batch that remembers the answer, if the request has an id. */
+export function rememberAnswer(request: RequestKey | undefined, environment: Environment) {
+  return request === undefined ? {} : { request: { ...request, atMs: environment.nowMs() } };
+}

@@ -1,0 +1,35 @@
+import type { TransactionId, WorkflowId } from "../../kernel/ids.ts";
+import type { WorkflowState } from "../../kernel/lifecycle.ts";
+
+/** Why a workflow was not changed. The order is the order of the checks; see docs/architecture.md. */
+export type WorkflowError =
+  | { readonly type: "workflow-not-found"; readonly workflowId: WorkflowId }
+  | { readonly type: "terminal-state"; readonly workflowId: WorkflowId; readonly state: WorkflowState; readonly version: number }
+  | {
+      readonly type: "version-mismatch";
+      readonly workflowId: WorkflowId;
+      /** Nothing if the caller gave none, and others were faster each time. */
+      readonly expectedVersion: number | undefined;
+      readonly currentVersion: number;
+    }
+  | {
+      readonly type: "in-transition";
+      readonly workflowId: WorkflowId;
+      readonly transactionId: TransactionId;
+      readonly targetState: WorkflowState;
+    }
+  | { readonly type: "predicate-logic-unavailable"; readonly workflowId: WorkflowId; readonly cause: string }
+  | {
+      readonly type: "invalid-transition";
+      readonly workflowId: WorkflowId;
+      readonly from: WorkflowState;
+      readonly to: WorkflowState;
+      readonly allowed: readonly WorkflowState[];
+    }
+  | { readonly type: "not-failed"; readonly workflowId: WorkflowId; readonly state: WorkflowState }
+  | {
+      readonly type: "rule-denied";
+      readonly workflowId: WorkflowId;
+      readonly ruleSetRevision: number;
+      readonly violations: readonly { readonly ruleId: string; readonly message: string }[];
+    };

@@ -1,0 +1,171 @@
+import { assert } from "../../kernel/assert.ts";
+import type { TransactionId, WorkflowId } from "../../kernel/ids.ts";
+import type { JsonObject } from "../../kernel/json.ts";
+import { allowedMoves, isMove, isRecovery, isTerminal, type WorkflowState } from "../../kernel/lifecycle.ts";
+import { err, ok, type Result } from "../../kernel/result.ts";
+import type { TimeMs } from "../../kernel/time.ts";
+import type { WorkflowError } from "./errors.ts";
+import { assertOneStep, assertWorkflow } from "./invariants.ts";
+import type { Hold, Move, NewWorkflowEvent, Workflow, WorkflowEventType } from "./types.ts";
+
+/** A workflow after a change, and the event that records it. */
+export type Change = { readonly workflow: Workflow; readonly event: NewWorkflowEvent };
+
+/** Time and identity of a change: inputs, for the core has neither clock nor randomness. */
+export type Stamp = { readonly nowMs: TimeMs; readonly eventId: string };
+
+/** The predicate engine's answer, as far as the core cares. */
+export type Verdict =
+  | { readonly type: "allowed"; readonly ruleSetRevision: number }
+  | { readonly type: "invalid-transition" }
+  | {
+      readonly type: "rule-denied";
+      readonly ruleSetRevision: number;
+      readonly violations: readonly { readonly ruleId: string; readonly message: string }[];
+    };
+
+export type Creation = {
+  readonly id: WorkflowId;
+  readonly metadata: JsonObject;
+  readonly reason: string;
+  readonly requestedBy: string;
+};
+
+/** specs/WorkflowManager.tla: Create. */
+export function create(creation: Creation, { nowMs, eventId }: Stamp): Change {
+  const workflow: Workflow = {
+    id: creation.id,
+    state: "CREATED",
+    previousState: undefined,
+    version: 1,
+    createdAtMs: nowMs,
+    updatedAtMs: nowMs,
+    hold: undefined,
+    metadata: creation.metadata,
+    retryCount: 0,
+  };
+  assertWorkflow(workflow);
+  const event: NewWorkflowEvent = {
+    id: eventId,
+    workflowId: workflow.id,
+    type: "CREATED",
+    fromState: undefined,
+    toState: workflow.state,
+    version: workflow.version,
+    occurredAtMs: nowMs,
+    retryCount: 0,
+    reason: creation.reason,
+    requestedBy: creation.requestedBy,
+    ruleSetRevision: 0,
+    metadata: creation.metadata,
+    transactionId: undefined,
+  };
+  return { workflow, event };
+}
+
+/**
+ * The checks that come before the predicate engine is asked. A workflow that passes may be asked about.
+ * specs/WorkflowManager.tla: Load.
+ */
+export function admit(
+  workflow: Workflow | undefined,
+  wanted: { readonly workflowId: WorkflowId; readonly expectedVersion: number | undefined },
+): Result<Workflow, WorkflowError> {
+  const { workflowId, expectedVersion } = wanted;
+  if (workflow === undefined) return err({ type: "workflow-not-found", workflowId });
+  assertWorkflow(workflow);
+  const { state, version, hold } = workflow;
+  if (isTerminal(state)) return err({ type: "terminal-state", workflowId, state, version });
+  if (expectedVersion !== undefined && expectedVersion !== version) {
+    return err({ type: "version-mismatch", workflowId, expectedVersion, currentVersion: version });
+  }
+  if (hold !== undefined) {
+    return err({ type: "in-transition", workflowId, transactionId: hold.transactionId, targetState: hold.move.targetState });
+  }
+  return ok(workflow);
+}
+
+/** The checks that come after the predicate engine has answered. Yields the rule-set revision under which the move is allowed. */
+export function consent(
+  workflow: Workflow,
+  wanted: { readonly targetState: WorkflowState; readonly mustRecover: boolean },
+  verdict: Verdict,
+): Result<number, WorkflowError> {
+  const { id: workflowId, state: from } = workflow;
+  const to = wanted.targetState;
+  if (wanted.mustRecover && from !== "FAILED") return err({ type: "not-failed", workflowId, state: from });
+  // The engine knows the lifecycle too, but a workflow never moves on its word alone.
+  if (verdict.type === "invalid-transition" || !isMove(from, to)) {
+    return err({ type: "invalid-transition", workflowId, from, to, allowed: allowedMoves(from) });
+  }
+  if (verdict.type === "rule-denied") {
+    return err({ type: "rule-denied", workflowId, ruleSetRevision: verdict.ruleSetRevision, violations: verdict.violations });
+  }
+  return ok(verdict.ruleSetRevision);
+}
+
+/** Makes an allowed move. specs/WorkflowManager.tla: Apply. */
+export function applyMove(
+  workflow: Workflow,
+  move: Move,
+  ruleSetRevision: number,
+  stamp: Stamp,
+  transactionId: TransactionId | undefined,
+): Change {
+  assert(workflow.hold?.transactionId === transactionId, "RecoverySessionValidity: only the holder moves a held workflow");
+  const recovery = isRecovery(workflow.state, move.targetState);
+  const next: Workflow = {
+    ...workflow,
+    state: move.targetState,
+    previousState: workflow.state,
+    version: workflow.version + 1,
+    // The wall clock may have been set back; a record's times must still make sense.
+    updatedAtMs: Math.max(stamp.nowMs, workflow.updatedAtMs),
+    hold: undefined,
+    retryCount: workflow.retryCount + (recovery ? 1 : 0),
+  };
+  assertWorkflow(next);
+  assertOneStep(workflow, next);
+  const event: NewWorkflowEvent = {
+    id: stamp.eventId,
+    workflowId: next.id,
+    type: eventType(workflow.state, next.state),
+    fromState: workflow.state,
+    toState: next.state,
+    version: next.version,
+    occurredAtMs: next.updatedAtMs,
+    retryCount: next.retryCount,
+    reason: move.reason,
+    requestedBy: move.requestedBy,
+    ruleSetRevision,
+    metadata: move.eventMetadata,
+    transactionId,
+  };
+  return { workflow: next, event };
+}
+
+/** Holds an allowed move for a transaction: the participant's promise. specs/AtomicTransition.tla: RecvPrepare. */
+export function holdMove(workflow: Workflow, hold: Hold): Workflow {
+  assert(workflow.hold === undefined, "a workflow has one holder");
+  const held = { ...workflow, hold };
+  assertWorkflow(held);
+  return held;
+}
+
+/** Carries out a held move. specs/AtomicTransition.tla: RecvCommit. */
+export function commitHold(workflow: Workflow, stamp: Stamp): Change {
+  const { hold } = workflow;
+  assert(hold !== undefined, "CommitValidity: only a prepared move commits");
+  return applyMove(workflow, hold.move, hold.ruleSetRevision, stamp, hold.transactionId);
+}
+
+/** Undoes a hold; the version does not change. specs/AtomicTransition.tla: RecvAbort. */
+export function releaseHold(workflow: Workflow): Workflow {
+  assert(workflow.hold !== undefined, "only a held workflow is released");
+  return { ...workflow, hold: undefined };
+}
+
+function eventType(from: WorkflowState, to: WorkflowState): WorkflowEventType {
+  if (isRecovery(from, to)) return "RECOVERED";
+  return to === "FAILED" ? "FAILED" : "TRANSITION";
+}

@@ -1,0 +1,69 @@
+import type { RequestId, TransactionId, WorkflowId } from "../../kernel/ids.ts";
+import type { JsonObject } from "../../kernel/json.ts";
+import type { WorkflowState } from "../../kernel/lifecycle.ts";
+import type { TimeMs } from "../../kernel/time.ts";
+
+/** A record of long-running work. See proto/concord/workflow/v1/workflow.proto for the meaning of each field. */
+export type Workflow = {
+  readonly id: WorkflowId;
+  readonly state: WorkflowState;
+  readonly previousState: WorkflowState | undefined;
+  readonly version: number;
+  readonly createdAtMs: TimeMs;
+  readonly updatedAtMs: TimeMs;
+  readonly hold: Hold | undefined;
+  readonly metadata: JsonObject;
+  readonly retryCount: number;
+};
+
+/**
+ * A transaction's durable hold on a workflow: the manager has voted to commit this move. It carries all that the commit needs,
+ * so that a decision can be carried out after a restart.
+ */
+export type Hold = {
+  readonly transactionId: TransactionId;
+  readonly move: Move;
+  readonly preparedAtMs: TimeMs;
+  readonly deadlineMs: TimeMs;
+  readonly ruleSetRevision: number;
+};
+
+/** A wanted move, as the caller described it. */
+export type Move = {
+  readonly targetState: WorkflowState;
+  readonly reason: string;
+  readonly requestedBy: string;
+  readonly eventMetadata: JsonObject;
+  readonly request: RequestKey | undefined;
+};
+
+/** Names a request for idempotency: the same id with another digest is a misuse. */
+export type RequestKey = {
+  readonly id: RequestId;
+  /** Equal for a retry, different for any other request. */
+  readonly digest: string;
+};
+
+export const workflowEventTypes = ["CREATED", "TRANSITION", "FAILED", "RECOVERED"] as const;
+
+export type WorkflowEventType = (typeof workflowEventTypes)[number];
+
+/** A change before the store has given it a place in the global order. */
+export type NewWorkflowEvent = {
+  readonly id: string;
+  readonly workflowId: WorkflowId;
+  readonly type: WorkflowEventType;
+  readonly fromState: WorkflowState | undefined;
+  readonly toState: WorkflowState;
+  readonly version: number;
+  readonly occurredAtMs: TimeMs;
+  readonly retryCount: number;
+  readonly reason: string;
+  readonly requestedBy: string;
+  readonly ruleSetRevision: number;
+  readonly metadata: JsonObject;
+  readonly transactionId: TransactionId | undefined;
+};
+
+/** The durable record of one change. `sequence` is 1, 2, 3, … over all workflows of the store, without gaps. */
+export type WorkflowEvent = NewWorkflowEvent & { readonly sequence: number };

@@ -1,0 +1,19 @@
+import type { RequestId, TransactionId, WorkflowId } from "../kernel/ids.ts";
+import type { WorkflowError } from "./core/errors.ts";
+
+/** Why the manager did not do what was asked. */
+export type ManagerError =
+  | WorkflowError
+  | { readonly type: "workflow-already-exists"; readonly workflowId: WorkflowId }
+  | { readonly type: "workflow-limit-reached"; readonly limit: number }
+  | { readonly type: "request-id-reused"; readonly requestId: RequestId }
+  | { readonly type: "storage-unavailable"; readonly cause: string }
+  | { readonly type: "coordinator-unavailable"; readonly cause: string }
+  | {
+      readonly type: "transaction-aborted";
+      readonly workflowId: WorkflowId;
+      readonly transactionId: TransactionId;
+      readonly abortReason: string;
+      readonly refusals: readonly { readonly participantId: string; readonly reason: string }[];
+    }
+  | { readonly type: "outcome-pending"; readonly workflowId: WorkflowId; readonly transactionId: TransactionId | undefined };

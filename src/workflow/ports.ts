@@ -1,0 +1,123 @@
+import type { ParticipantId, RequestId, TransactionId, WorkflowId } from "../kernel/ids.ts";
+import type { JsonObject } from "../kernel/json.ts";
+import type { WorkflowState } from "../kernel/lifecycle.ts";
+import type { Result } from "../kernel/result.ts";
+import type { DurationMs, TimeMs } from "../kernel/time.ts";
+import type { StoreHealth, WriteResult } from "../kernel/write.ts";
+import type { NewWorkflowEvent, RequestKey, Workflow, WorkflowEvent } from "./core/types.ts";
+
+/**
+ * All changes of the workflows of one store, as one value. Applied whole or not at all, durable before it is acknowledged.
+ */
+export type WorkflowBatch = {
+  readonly puts: readonly WorkflowPut[];
+  /** Appended in this order; the store gives the sequences. */
+  readonly events: readonly NewWorkflowEvent[];
+  /** Remembers the answer to a request. Its answer is the workflow of `puts[0]` and the event of `events[0]`. */
+  readonly request?: RequestKey & { readonly atMs: TimeMs };
+  /** Remembers how a transaction ended here. Put by the same batch that carries it out. */
+  readonly outcome?: { readonly transactionId: TransactionId; readonly outcome: TransactionOutcome; readonly atMs: TimeMs };
+  /** For creations: rejected with `limit` if the store would hold more workflows than this. */
+  readonly workflowCountMax?: number;
+};
+
+export type WorkflowPut = {
+  readonly workflow: Workflow;
+  /** What must be stored now: nothing, or this version held by this transaction (or by none). */
+  readonly expected: "absent" | { readonly version: number; readonly heldBy: TransactionId | undefined };
+};
+
+export type WorkflowConflict =
+  /** The workflow is not as expected: moved, held, released, or (with "absent") exists. */
+  | { readonly type: "stale"; readonly workflowId: WorkflowId }
+  | { readonly type: "limit" }
+  /** The request id is stored already; look it up. */
+  | { readonly type: "request-exists" };
+
+export type TransactionOutcome = "committed" | "aborted";
+
+export type StoredAnswer = { readonly digest: string; readonly workflow: Workflow; readonly event: WorkflowEvent };
+
+export type WorkflowCounts = {
+  readonly workflows: number;
+  readonly events: number;
+  readonly byState: Readonly<Record<WorkflowState, number>>;
+  readonly held: number;
+  /** Held for FAILED→ACTIVE. */
+  readonly recovering: number;
+};
+
+/** Keeps workflows, events, answers to requests, and outcomes of transactions. */
+export interface WorkflowStore extends StoreHealth {
+  get(id: WorkflowId): Promise<Workflow | undefined>;
+  /** In the order of ids (bytewise), those after `afterId`, at most `limit`. */
+  list(page: { readonly afterId: WorkflowId | undefined; readonly limit: number }): Promise<readonly Workflow[]>;
+  /** In the order of sequence, those after `afterSequence`, at most `limit`; of one workflow if given. */
+  events(page: {
+    readonly afterSequence: number;
+    readonly limit: number;
+    readonly workflowId?: WorkflowId;
+  }): Promise<readonly WorkflowEvent[]>;
+  /** The oldest event kept and the newest. Both 0 while there is none. */
+  sequences(): Promise<{ readonly oldest: number; readonly newest: number }>;
+  /** Kept by the store with each batch; costs no scan. */
+  counts(): Promise<WorkflowCounts>;
+  /** The stored answer to a request, or nothing. */
+  answer(requestId: RequestId): Promise<StoredAnswer | undefined>;
+  /** How a transaction ended here, or nothing. */
+  outcome(transactionId: TransactionId): Promise<TransactionOutcome | undefined>;
+  /** Every workflow that a transaction holds. */
+  held(): Promise<readonly Workflow[]>;
+  /** Atomic. A stale expectation resolves to a conflict and writes nothing. Answers with the events as stored. */
+  apply(batch: WorkflowBatch): WriteResult<readonly WorkflowEvent[], WorkflowConflict>;
+  /** Called after each durable flush that appended events, with the newest sequence. Returns the unsubscribe function. */
+  onAppend(listener: (newest: number) => void): () => void;
+  /** Drops answers and outcomes older than this, at most `limit` of each; says how many. */
+  purge(before: { readonly olderThanMs: TimeMs; readonly limit: number }): WriteResult<number, never>;
+  /** Applies what is queued, then closes. Writes after it are `storage-unavailable`. */
+  close(): Promise<void>;
+}
+
+/** A question to the predicate engine. */
+export type PredicateCheck = {
+  readonly workflow: Workflow;
+  readonly targetState: WorkflowState;
+  readonly reason: string;
+  readonly requestedBy: string;
+  readonly context: JsonObject;
+  readonly atMs: TimeMs;
+};
+
+export type PredicateVerdict =
+  | { readonly type: "allowed"; readonly ruleSetRevision: number }
+  | { readonly type: "invalid-transition"; readonly ruleSetRevision: number }
+  | { readonly type: "rule-denied"; readonly ruleSetRevision: number; readonly violations: readonly RuleViolation[] };
+
+export type RuleViolation = { readonly ruleId: string; readonly message: string };
+
+/** The predicate engine, always behind gRPC. Never throws: silence, refusal and a late answer are all `unavailable`. */
+export interface PredicateClient {
+  check(check: PredicateCheck): Promise<Result<PredicateVerdict, { readonly type: "unavailable"; readonly cause: string }>>;
+}
+
+export type TransactionPart = { readonly participantId: ParticipantId; readonly payload: Uint8Array };
+
+export type TransactionAnswer = {
+  readonly transactionId: TransactionId;
+  readonly outcome: TransactionOutcome;
+  readonly abortReason: string;
+  /** Of participants that did not vote to commit. */
+  readonly refusals: readonly { readonly participantId: ParticipantId; readonly reason: string }[];
+};
+
+/** The coordinator, always behind gRPC. Never throws. */
+export interface TransactionClient {
+  execute(request: {
+    readonly parts: readonly TransactionPart[];
+    readonly timeoutMs: DurationMs;
+    readonly waitForParticipantsMs: DurationMs;
+    readonly requestId: string;
+    readonly reason: string;
+    readonly requestedBy: string;
+  }): Promise<Result<TransactionAnswer, { readonly type: "unavailable" | "pending"; readonly cause: string }>>;
+}
