@@ -1,0 +1,99 @@
+import { type CelInput, celList, celMap } from "@bufbuild/cel";
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import type { Json, JsonObject } from "../../kernel/json.ts";
+import type { TimeMs } from "../../kernel/time.ts";
+import type { Variables } from "./check.ts";
+import type { Bindings } from "./evaluate.ts";
+import type { Check } from "./types.ts";
+
+/** What a rule sees. */
+export const ruleVariables: Variables = {
+  workflow: ["id", "state", "previous_state", "version", "retry_count", "created_at", "updated_at", "metadata"],
+  from: "value",
+  to: "value",
+  request: ["reason", "requested_by", "context"],
+  now: "value",
+};
+
+/** Made once per check, for all rules; each variable only if some rule reads it. */
+export function bindingsOf(check: Check): Bindings {
+  return new CheckBindings(check) as unknown as Bindings;
+}
+
+/** A class, because getters of a literal are made anew with each literal, which costs more than a rule. */
+class CheckBindings {
+  readonly #check: Check;
+  #workflow: CelInput | undefined;
+  #request: CelInput | undefined;
+
+  constructor(check: Check) {
+    this.#check = check;
+  }
+
+  get workflow(): CelInput {
+    this.#workflow ??= workflowValue(this.#check.workflow);
+    return this.#workflow;
+  }
+
+  get from(): CelInput {
+    return this.#check.workflow.state;
+  }
+
+  get to(): CelInput {
+    return this.#check.targetState;
+  }
+
+  get request(): CelInput {
+    const { reason, requestedBy, context } = this.#check;
+    this.#request ??= celRecord({ reason, requested_by: requestedBy, context: celJson(context) });
+    return this.#request;
+  }
+
+  get now(): CelInput {
+    return celTime(this.#check.atMs);
+  }
+}
+
+function workflowValue(workflow: Check["workflow"]): CelInput {
+  return celRecord({
+    id: workflow.id,
+    state: workflow.state,
+    previous_state: workflow.previousState ?? "",
+    version: BigInt(workflow.version),
+    retry_count: BigInt(workflow.retryCount),
+    created_at: celTime(workflow.createdAtMs),
+    updated_at: celTime(workflow.updatedAtMs),
+    metadata: celJson(workflow.metadata),
+  });
+}
+
+/** The library would convert a plain object anew with each access, and stumble over a key named "constructor". */
+export function celRecord(fields: Readonly<Record<string, CelInput>>): CelInput {
+  const entries = new Map<string, CelInput>();
+  for (const [name, value] of Object.entries(fields)) entries.set(name, value);
+  return celMap(entries);
+}
+
+/** A message as the library makes it, without the cost of its general constructor. */
+export function celTime(atMs: TimeMs): CelInput {
+  const seconds = Math.floor(atMs / 1000);
+  const nanos = Math.round((atMs - seconds * 1000) * 1e6);
+  const timestamp: Timestamp = { $typeName: "google.protobuf.Timestamp", seconds: BigInt(seconds), nanos };
+  return timestamp;
+}
+
+/**
+ * As CEL reads a `Struct`: each number is a double. It still compares with an int: `metadata.temperature < 8`. To `has()` and `in`
+ * a field that is null is absent, as the library has it; CEL says present.
+ */
+export function celJson(json: Json): CelInput {
+  if (typeof json !== "object" || json === null) return json;
+  if (isArray(json)) return celList(json.map(celJson));
+  const entries = new Map<string, CelInput>();
+  for (const [key, value] of Object.entries(json)) entries.set(key, celJson(value));
+  return celMap(entries);
+}
+
+function isArray(json: readonly Json[] | JsonObject): json is readonly Json[] {
+  return Array.isArray(json);
+}

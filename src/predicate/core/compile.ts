@@ -1,0 +1,54 @@
+import { parse, plan } from "@bufbuild/cel";
+import { err, ok, type Result } from "../../kernel/result.ts";
+import { meteredEnv, meterLoops } from "./budget.ts";
+import { problemOf, type Variables } from "./check.ts";
+import type { Bindings, Expression } from "./evaluate.ts";
+import { depth } from "./expr.ts";
+import { expressionDepthMax, expressionLengthMax } from "./limits.ts";
+import { type Position, positionAt, syntaxFailure } from "./syntax.ts";
+
+export type { Variables };
+
+export type CompileError = Position & { readonly message: string };
+
+export function describeCompileError({ line, column, message }: CompileError): string {
+  return `line ${line}, column ${column}: ${message}`;
+}
+
+/** Finds what can be known without data: syntax, unknown names, arguments, size. Types are known only when it is evaluated. */
+export function compile(source: string, variables: Variables): Result<Expression, CompileError> {
+  const failAt = (offset: number, message: string) => err({ ...positionAt(source, offset), message });
+  if (source.length > expressionLengthMax) return failAt(expressionLengthMax, `longer than ${expressionLengthMax} characters`);
+  const failure = syntaxFailure(source);
+  if (failure !== undefined) return failAt(failure.offset, failure.message);
+  const parsed = tryParse(source);
+  if (!parsed.ok) return failAt(parsed.error.offset, parsed.error.message);
+
+  const { expr, sourceInfo } = parsed.value;
+  const offsetOf = (id: bigint) => nameOffset(source, sourceInfo?.positions[String(id)] ?? 0);
+  const problem =
+    depth(expr) > expressionDepthMax
+      ? { expr, message: `nested deeper than ${expressionDepthMax} levels` }
+      : problemOf(expr, { variables, locals: new Set() });
+  if (problem !== undefined) return failAt(offsetOf(problem.expr.id), problem.message);
+
+  meterLoops(expr);
+  const run: (bindings: Bindings) => unknown = plan(meteredEnv, expr);
+  return ok({ run, positionOf: (id) => (id > 0n ? positionAt(source, offsetOf(id)) : undefined) });
+}
+
+/** The parser gives a selection the place of its dot; people look for the name after it. */
+function nameOffset(source: string, offset: number): number {
+  return source[offset] === "." ? offset + 1 : offset;
+}
+
+function tryParse(source: string): Result<ReturnType<typeof parse>, { readonly offset: number; readonly message: string }> {
+  try {
+    // The library takes a comment for complete only at the end of its line.
+    return ok(parse(`${source}\n`));
+  } catch (error) {
+    // What the grammar leaves to the library: reserved words, and code points that do not exist.
+    const { location, rawMessage, message } = error as Error & { location?: { start: { offset: number } }; rawMessage?: string };
+    return err({ offset: location?.start.offset ?? 0, message: rawMessage ?? message });
+  }
+}

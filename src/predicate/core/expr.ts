@@ -1,0 +1,48 @@
+import type { parse } from "@bufbuild/cel";
+
+/** A node of a parsed expression: `cel.expr.Expr` of the CEL specification. */
+export type Expr = ReturnType<typeof parse>["expr"];
+
+export type Comprehension = Extract<Expr["exprKind"], { case: "comprehensionExpr" }>["value"];
+
+/** The direct parts of a node. */
+export function children(expr: Expr): readonly Expr[] {
+  return parts(expr).filter((part) => part !== undefined);
+}
+
+function parts({ exprKind }: Expr): readonly (Expr | undefined)[] {
+  switch (exprKind.case) {
+    case "selectExpr":
+      return [exprKind.value.operand];
+    case "callExpr":
+      return [exprKind.value.target, ...exprKind.value.args];
+    case "listExpr":
+      return exprKind.value.elements;
+    case "structExpr":
+      return exprKind.value.entries.flatMap(({ keyKind, value }) => [
+        keyKind.case === "mapKey" ? keyKind.value : undefined,
+        value,
+      ]);
+    case "comprehensionExpr":
+      return [exprKind.value.iterRange, exprKind.value.accuInit, ...loopParts(exprKind.value)];
+    default:
+      return [];
+  }
+}
+
+/** What a comprehension evaluates for each element, and at its end. */
+export function loopParts(loop: Comprehension): readonly (Expr | undefined)[] {
+  return [loop.loopCondition, loop.loopStep, loop.result];
+}
+
+export function depth(expr: Expr): number {
+  return 1 + Math.max(0, ...children(expr).map(depth));
+}
+
+/** `a.b.c` for a chain of selections that starts with an identifier. */
+export function qualifiedName({ exprKind }: Expr): string | undefined {
+  if (exprKind.case === "identExpr") return exprKind.value.name.replace(/^\./, "");
+  if (exprKind.case !== "selectExpr" || exprKind.value.operand === undefined || exprKind.value.testOnly) return undefined;
+  const operand = qualifiedName(exprKind.value.operand);
+  return operand === undefined ? undefined : `${operand}.${exprKind.value.field}`;
+}

@@ -1,0 +1,81 @@
+import {
+  type DeepPartial,
+  Judgement,
+  type TransitionCheck,
+  type TransitionVerdict,
+  type Rule as WireRule,
+  type RuleMove as WireRuleMove,
+  RuleState as WireRuleState,
+} from "../gen/concord/predicate/v1/predicate_logic.ts";
+import type { WorkflowState as WireState } from "../gen/concord/workflow/v1/workflow.ts";
+import type { WorkflowId } from "../kernel/ids.ts";
+import type { WorkflowState } from "../kernel/lifecycle.ts";
+import type { Rule, RuleMove, Verdict } from "../predicate/core/types.ts";
+import type { Question } from "../predicate/engine.ts";
+import { stateFromWire, stateToWire, structFromWire } from "./convert-workflow.ts";
+import { invalidField } from "./errors.ts";
+
+/** `field` is where the check stands in the request. */
+export function questionFromWire(check: TransitionCheck | undefined, field: string): Question {
+  const workflow = check?.workflow;
+  if (check === undefined || workflow === undefined) throw invalidField(`${field}.workflow`, "is required");
+  return {
+    workflow: {
+      id: workflow.workflowId as WorkflowId,
+      state: requiredState(workflow.state, `${field}.workflow.state`),
+      previousState: stateFromWire(workflow.previousState, `${field}.workflow.previous_state`),
+      version: Number(workflow.version),
+      retryCount: workflow.retryCount,
+      createdAtMs: workflow.createdAt?.getTime() ?? 0,
+      updatedAtMs: workflow.updatedAt?.getTime() ?? 0,
+      metadata: structFromWire(workflow.metadata),
+    },
+    targetState: requiredState(check.targetState, `${field}.target_state`),
+    reason: check.reason,
+    requestedBy: check.requestedBy,
+    context: structFromWire(check.context),
+    atMs: check.at?.getTime(),
+  };
+}
+
+function requiredState(state: WireState, field: string): WorkflowState {
+  const known = stateFromWire(state, field);
+  if (known === undefined) throw invalidField(field, "is required");
+  return known;
+}
+
+export function verdictToWire(verdict: Verdict): DeepPartial<TransitionVerdict> {
+  const ruleSetRevision = BigInt(verdict.ruleSetRevision);
+  switch (verdict.type) {
+    case "allowed":
+      return { judgement: Judgement.ALLOWED, ruleSetRevision };
+    case "invalid-transition":
+      return { judgement: Judgement.INVALID_TRANSITION, ruleSetRevision, allowedStates: verdict.allowedStates.map(stateToWire) };
+    case "rule-denied":
+      return { judgement: Judgement.RULE_DENIED, ruleSetRevision, violations: verdict.violations };
+  }
+}
+
+export function moveFromWire(move: WireRuleMove, field: string): RuleMove {
+  return {
+    from: stateFromWire(move.fromState, `${field}.from_state`),
+    to: stateFromWire(move.toState, `${field}.to_state`),
+  };
+}
+
+export function ruleToWire(rule: Rule): DeepPartial<WireRule> {
+  return {
+    ruleId: rule.id,
+    version: rule.version,
+    description: rule.description,
+    moves: rule.moves.map(({ from, to }) => ({ fromState: stateToWire(from), toState: stateToWire(to) })),
+    expression: rule.expression,
+    message: rule.message,
+    priority: rule.priority,
+    state: WireRuleState[rule.state],
+    createdAt: new Date(rule.createdAtMs),
+    updatedAt: new Date(rule.updatedAtMs),
+    requestedBy: rule.requestedBy,
+    reason: rule.reason,
+  };
+}

@@ -1,0 +1,106 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { isMove, workflowStates } from "../../../src/kernel/lifecycle.ts";
+import { judge } from "../../../src/predicate/core/judge.ts";
+import type { Check, Rule } from "../../../src/predicate/core/types.ts";
+import { checkOf, ruleOf, ruleSetOf } from "../../support/rule-values.ts";
+
+const states = fc.constantFrom(...workflowStates);
+const anyState = fc.option(states, { nil: undefined });
+
+const json = fc.dictionary(
+  fc.constantFrom("temperature", "passed", "operators", "note", "constructor"),
+  fc.oneof(
+    fc.double(),
+    fc.boolean(),
+    fc.string(),
+    fc.constant(null),
+    fc.array(fc.oneof(fc.integer(), fc.string())),
+    fc.constant({ a: [1] }),
+  ),
+);
+
+const checks: fc.Arbitrary<Check> = fc
+  .record({
+    state: states,
+    previousState: anyState,
+    targetState: states,
+    metadata: json,
+    context: json,
+    reason: fc.string(),
+    atMs: fc.nat(),
+  })
+  .map(({ state, previousState, metadata, ...rest }) => checkOf({ ...rest, workflow: { state, previousState, metadata } }));
+
+/** Some hold, some do not, some fail, for some checks. */
+const expressions = fc.constantFrom(
+  "true",
+  "false",
+  "1 / 0 == 1",
+  "'not a bool'",
+  "to != from",
+  "workflow.metadata.temperature < 8",
+  "has(workflow.metadata.passed) && workflow.metadata.passed",
+  "workflow.metadata.operators.exists(x, x == 'ada') || request.context.note == null",
+  "workflow.metadata.operators.map(x, x).size() > 2 || workflow.previous_state == ''",
+  "workflow.metadata == request.context || request.reason.matches('^[a-z]+$')",
+  "now.getSeconds() % 2 == 0",
+  "[1,2,3,4,5,6,7,8].all(a, [1,2,3,4,5,6,7,8].all(b, workflow.metadata.all(c, workflow.metadata != request.context))) || true",
+);
+
+const rules: fc.Arbitrary<readonly Rule[]> = fc
+  .array(
+    fc.record({
+      expression: expressions,
+      message: fc.constantFrom("", "'no: ' + request.reason", "workflow.metadata.note", "1"),
+      priority: fc.integer({ min: -3, max: 3 }),
+      moves: fc.array(fc.record({ from: anyState, to: anyState }), { maxLength: 3 }),
+    }),
+    { maxLength: 8 },
+  )
+  .map((all) => all.map((rule, index) => ruleOf({ ...rule, id: `rule-${index}` })));
+
+test("rules can only restrict: what is allowed is a move of the lifecycle, and what is not stays refused as such", () => {
+  fc.assert(
+    fc.property(rules, checks, (all, check) => {
+      const { type } = judge(ruleSetOf(1, ...all), check);
+      expect(type === "invalid-transition").toBe(!isMove(check.workflow.state, check.targetState));
+    }),
+  );
+});
+
+test("the same check under the same rules has the same verdict, in whatever order the rules were written", () => {
+  fc.assert(
+    fc.property(rules, checks, fc.func(fc.integer()), (all, check, weight) => {
+      const shuffled = all.toSorted((a, b) => weight(a.id) - weight(b.id));
+      const [set, again] = [ruleSetOf(1, ...all), ruleSetOf(1, ...shuffled)];
+      const verdict = judge(set, check);
+      expect(judge(set, structuredClone(check))).toStrictEqual(verdict);
+      expect(judge(again, check)).toStrictEqual(verdict);
+    }),
+  );
+});
+
+test("a rule more allows nothing more, and leaves the violations of the others", () => {
+  fc.assert(
+    fc.property(rules, checks, (all, check) => {
+      const fewer = judge(ruleSetOf(1, ...all.slice(1)), check);
+      const more = judge(ruleSetOf(1, ...all), check);
+      if (fewer.type === "rule-denied") {
+        const violations = more.type === "rule-denied" ? more.violations : [];
+        expect(violations.filter(({ ruleId }) => ruleId !== all[0]?.id)).toStrictEqual(fewer.violations);
+      } else if (fewer.type === "invalid-transition") expect(more).toStrictEqual(fewer);
+    }),
+  );
+});
+
+test("violations come highest priority first, then by id, each rule at most once", () => {
+  fc.assert(
+    fc.property(rules, checks, (all, check) => {
+      const verdict = judge(ruleSetOf(1, ...all), check);
+      const denied = verdict.type === "rule-denied" ? verdict.violations.map(({ ruleId }) => ruleId) : [];
+      const sorted = all.toSorted((a, b) => b.priority - a.priority || (a.id < b.id ? -1 : 1)).map(({ id }) => id);
+      expect(denied).toEqual(sorted.filter((id) => denied.includes(id)));
+    }),
+  );
+});

@@ -1,0 +1,55 @@
+import type { RuleId, WorkflowId } from "../../src/kernel/ids.ts";
+import { compileRule, createRuleSet, type RuleSet } from "../../src/predicate/core/judge.ts";
+import type { Check, Rule } from "../../src/predicate/core/types.ts";
+
+/** A sample in a laboratory, about to be reported. 2023-11-14T22:13:20Z. */
+export const sampleCheck: Check = {
+  workflow: {
+    id: "sample-17" as WorkflowId,
+    state: "ACTIVE",
+    previousState: "CREATED",
+    version: 2,
+    retryCount: 0,
+    createdAtMs: 1_699_990_000_000,
+    updatedAtMs: 1_699_996_400_000,
+    metadata: { temperature: 7.5, qc: { passed: true, operators: ["ada", "kurt"] }, note: null },
+  },
+  targetState: "COMPLETED",
+  reason: "analysis done",
+  requestedBy: "ada",
+  context: { instrument: "lc-3" },
+  atMs: 1_700_000_000_000,
+};
+
+export function checkOf(changes: Partial<Omit<Check, "workflow">> & { workflow?: Partial<Check["workflow"]> }): Check {
+  return { ...sampleCheck, ...changes, workflow: { ...sampleCheck.workflow, ...changes.workflow } };
+}
+
+export function ruleOf(changes: Omit<Partial<Rule>, "id"> & { readonly id?: string }): Rule {
+  return {
+    version: 1,
+    description: "",
+    moves: [],
+    expression: "true",
+    message: "",
+    priority: 0,
+    state: "ACTIVE",
+    createdAtMs: 1,
+    updatedAtMs: 1,
+    requestedBy: "lab",
+    reason: "",
+    ...changes,
+    id: (changes.id ?? "rule") as RuleId,
+  };
+}
+
+export function ruleSetOf(revision: number, ...rules: readonly Rule[]): RuleSet {
+  return createRuleSet(
+    revision,
+    rules.map((rule) => {
+      const compiled = compileRule(rule);
+      if (!compiled.ok) throw new Error(JSON.stringify(compiled.error));
+      return compiled.value;
+    }),
+  );
+}

@@ -1,0 +1,97 @@
+import { describe, expect, test } from "vitest";
+import { ruleVariables } from "../../../src/predicate/core/bindings.ts";
+import { compile, describeCompileError } from "../../../src/predicate/core/compile.ts";
+
+function problem(source: string): string {
+  const compiled = compile(source, ruleVariables);
+  return compiled.ok ? "compiles" : describeCompileError(compiled.error);
+}
+
+describe("a syntax error is reported where it is, with what was expected", () => {
+  test.each([
+    ["", "line 1, column 1: expected an expression, found the end"],
+    ["workflow.version <", "line 1, column 19: expected an expression, found the end"],
+    ["from == 'ACTIVE'\n  && (to == 'PAUSED' ||)", 'line 2, column 24: expected an expression, found ")"'],
+    ["(from == 'ACTIVE'", 'line 1, column 18: expected an operator or ")", found the end'],
+    ["from == 'ACTIVE' to", 'line 1, column 18: expected an operator or the end, found "to"'],
+    ["from = 'ACTIVE'", 'line 1, column 6: unexpected "="; equality is "=="'],
+    ["true & false", 'line 1, column 6: unexpected "&"; use "&&"'],
+    ["from == 'ACTIVE", "line 1, column 9: this string does not end"],
+    ["from == “ACTIVE”", 'line 1, column 9: unexpected "“"'],
+    ["true ? 1", 'line 1, column 9: expected ":", found the end'],
+    ["size([1, 2)", 'line 1, column 11: expected "," or "]", found ")"'],
+    ["{'a' 1}", 'line 1, column 6: expected ":", found "1"'],
+    ["{'a': 1", 'line 1, column 8: expected "," or "}", found the end'],
+    ["google.protobuf.Timestamp{1: 2}", 'line 1, column 27: expected a field name or "}", found "1"'],
+    ["workflow.in", 'line 1, column 10: expected a field or method name, found "in"'],
+    ["workflow[1", 'line 1, column 11: expected "]", found the end'],
+    ["'😀' + ?", 'line 1, column 7: expected an expression, found "?"'],
+    ["let == 1", "line 1, column 1: reserved identifier"],
+    ["'\\ud800' == from", "line 1, column 1: surrogate code points are not allowed"],
+  ])("%j", (source, expected) => {
+    expect(problem(source)).toBe(expected);
+  });
+});
+
+describe("a name that does not exist is reported where it stands", () => {
+  test.each([
+    ["  workflw.state == 'ACTIVE'", 'line 1, column 3: unknown variable "workflw"; known: workflow, from, to, request, now'],
+    ["[1].all(x, x < y)", 'line 1, column 16: unknown variable "y"; known: workflow, from, to, request, now, x'],
+    [
+      "workflow.stat == 'ACTIVE'",
+      'line 1, column 10: unknown field "stat" of workflow; known: id, state, previous_state, version, retry_count, created_at, updated_at, metadata',
+    ],
+    ["has(request.user)", 'line 1, column 5: unknown field "user" of request; known: reason, requested_by, context'],
+    ["true && sise(from) > 1", 'line 1, column 9: unknown function "sise"'],
+    ["from.sise() > 1", 'line 1, column 6: unknown function "sise"'],
+    ["startsWith('A')", 'line 1, column 1: "startsWith" is a method: x.startsWith(…)'],
+    ["from.int() > 1", 'line 1, column 6: "int" is a function, not a method: int(…)'],
+    ["from.contains() ", 'line 1, column 6: "contains" takes 1 argument, not 0'],
+    ["now.getHours('UTC', 1) > 1", 'line 1, column 5: "getHours" takes 0 or 1 arguments, not 2'],
+    ["has(workflow)", 'line 1, column 1: "has" is used as has(a.b)'],
+    ["[1].all(x > 0)", 'line 1, column 5: "all" is used as list.all(x, condition)'],
+    ["google.protobuf.Nothing{}", 'line 1, column 1: unknown type "google.protobuf.Nothing"'],
+    ["from.matches('a(')", "line 1, column 6: error parsing regexp: missing closing ): `a(`"],
+    ["9223372036854775808 > 1", "line 1, column 1: integer out of range"],
+    ["18446744073709551616u > 1u", "line 1, column 1: integer out of range"],
+  ])("%j", (source, expected) => {
+    expect(problem(source)).toBe(expected);
+  });
+});
+
+describe("what CEL allows compiles", () => {
+  test.each([
+    "workflow.metadata.anything.goes < 8",
+    ".workflow.version > 0",
+    "workflow['state'] == from",
+    "-1 < 2 && !(1 > 2) && 0x1F == 31 && 1.5e3 == 1500.0 && 1u == 1u",
+    "r'\\d' == '\\\\d' && b'a' == b\"a\" && '''it's''' == \"it's\"",
+    "true ? from in ['A', 'B',] : {'a': 1, 'b': [2],}.a == 1",
+    "[1, 2].map(x, x > 1, x * 2) == [4] && [[1]].all(x, x.all(y, y == 1))",
+    "[1, 2].exists_one(x, x == 1) && ['a'].filter(workflow, workflow.contains('a')).size() == 1",
+    "type(1) == int && type(now) == google.protobuf.Timestamp",
+    "google.protobuf.Timestamp{seconds: 1} < now // a comment",
+    "18446744073709551615u > 1u && from.matches(to)",
+  ])("%s", (source) => {
+    expect(problem(source)).toBe("compiles");
+  });
+});
+
+describe("an expression is bounded", () => {
+  test("in length", () => {
+    expect(problem(`'${"a".repeat(4095)}'`)).toBe("line 1, column 4097: longer than 4096 characters");
+  });
+
+  test.each([
+    ["parentheses", `${"(".repeat(64)}true${")".repeat(64)}`, 65],
+    ["lists", `${"[".repeat(1000)}`, 65],
+    ["conditions", `${"true?".repeat(500)}`, 321],
+  ])("in depth: %s", (_name, source, column) => {
+    expect(problem(source)).toBe(`line 1, column ${column}: nested deeper than 64 levels`);
+  });
+
+  test("in depth: a chain", () => {
+    expect(problem(`1${" + 1".repeat(64)} > 0`)).toContain("nested deeper than 64 levels");
+    expect(problem(`1${" + 1".repeat(60)} > 0`)).toBe("compiles");
+  });
+});

@@ -1,0 +1,170 @@
+import { describe, expect, test } from "vitest";
+import type { JsonObject } from "../../../src/kernel/json.ts";
+import { bindingsOf, ruleVariables } from "../../../src/predicate/core/bindings.ts";
+import { compile, describeCompileError } from "../../../src/predicate/core/compile.ts";
+import { evaluateBool, evaluateString } from "../../../src/predicate/core/evaluate.ts";
+import { checkOf } from "../../support/rule-values.ts";
+
+function compiled(source: string) {
+  const result = compile(source, ruleVariables);
+  if (!result.ok) throw new Error(describeCompileError(result.error));
+  return result.value;
+}
+
+function bool(source: string, metadata?: JsonObject): boolean | string {
+  const check = metadata === undefined ? checkOf({}) : checkOf({ workflow: { metadata } });
+  const result = evaluateBool(compiled(source), bindingsOf(check));
+  return result.ok ? result.value : result.error;
+}
+
+const overBudget = "costs more than 100000 units: it looks at too much data, or too often";
+
+describe("a rule sees the check", () => {
+  test.each([
+    "workflow.id == 'sample-17' && workflow.state == 'ACTIVE' && workflow.previous_state == 'CREATED'",
+    "workflow.version == 2 && workflow.retry_count == 0 && type(workflow.version) == int",
+    "from == 'ACTIVE' && to == 'COMPLETED'",
+    "request.reason == 'analysis done' && request.requested_by == 'ada' && request.context.instrument == 'lc-3'",
+    "now == timestamp('2023-11-14T22:13:20Z') && now - workflow.updated_at == duration('1h')",
+    "workflow.created_at < workflow.updated_at",
+    "workflow.metadata.qc.passed && 'kurt' in workflow.metadata.qc.operators",
+    "workflow.metadata.note == null",
+  ])("%s", (source) => {
+    expect(bool(source)).toBe(true);
+  });
+
+  test("and no previous state before the first move", () => {
+    const check = checkOf({ workflow: { previousState: undefined } });
+    expect(evaluateBool(compiled("workflow.previous_state == ''"), bindingsOf(check))).toEqual({ ok: true, value: true });
+  });
+
+  test("with keys that mean something to JavaScript", () => {
+    const metadata = JSON.parse('{"constructor": {"a": 1}, "__proto__": 2}') as JsonObject;
+    expect(bool("workflow.metadata.constructor.a == 1 && workflow.metadata['__proto__'] == 2", metadata)).toBe(true);
+    expect(bool("has(workflow.metadata.toString)", metadata)).toBe(false);
+  });
+});
+
+// https://github.com/google/cel-spec/blob/master/doc/langdef.md#numbers
+describe("JSON numbers are doubles and compare with integers", () => {
+  test.each([
+    "workflow.metadata.temperature < 8",
+    "workflow.metadata.temperature <= 8 && workflow.metadata.temperature > 7 && workflow.metadata.temperature >= 7",
+    "workflow.metadata.temperature < 8.0 && workflow.metadata.temperature != 8",
+    "8 > workflow.metadata.temperature",
+    "workflow.metadata.count == 3 && 3 == workflow.metadata.count && workflow.metadata.count in [1, 2, 3]",
+    "workflow.metadata.temperature + 1.0 == 8.5 && int(workflow.metadata.count) + 1 == 4",
+  ])("%s", (source) => {
+    expect(bool(source, { temperature: 7.5, count: 3 })).toBe(true);
+  });
+
+  test("but do not add with them", () => {
+    expect(bool("workflow.metadata.temperature + 1 < 8")).toBe(
+      "line 1, column 31: found no matching overload for '_+_' applied to '(double, int)'",
+    );
+  });
+});
+
+describe("what cannot be evaluated is an error that says where", () => {
+  test.each([
+    ["workflow.metadata.humidity < 60", "line 1, column 19: field not found: humidity"],
+    ["true &&\n  workflow.metadata.humidity < 60", "line 2, column 21: field not found: humidity"],
+    ["[1].all(x, workflow.metadata.qc.operators[5] == 'x')", "line 1, column 12: index 5 out of bounds"],
+    ["1 / 0 == 1", "int divide by zero"],
+    ["from", "the result is not a bool but string"],
+    ["null", "the result is not a bool but null_type"],
+    ["now.getHours('Mars/Olympus') > 1", "line 1, column 5: Invalid time zone specified: Mars/Olympus"],
+    ["int('many') > 1", "line 1, column 1: Cannot convert many to a BigInt"],
+  ])("%s", (source, expected) => {
+    expect(bool(source)).toBe(expected);
+  });
+
+  test("has() asks for a field without needing it", () => {
+    expect(bool("has(workflow.metadata.humidity) || has(workflow.metadata.note)")).toBe(false);
+    expect(bool("!has(workflow.metadata.humidity) || workflow.metadata.humidity < 60")).toBe(true);
+  });
+
+  test("a string is wanted where a string is wanted", () => {
+    expect(evaluateString(compiled("'at ' + string(workflow.metadata.temperature)"), bindingsOf(checkOf({})))).toEqual({
+      ok: true,
+      value: "at 7.5",
+    });
+    expect(evaluateString(compiled("1"), bindingsOf(checkOf({})))).toEqual({
+      ok: false,
+      error: "the result is not a string but int",
+    });
+  });
+});
+
+describe("time is the same on every machine", () => {
+  test.each([
+    "now.getFullYear() == 2023 && now.getMonth() == 10 && now.getDate() == 14 && now.getDayOfMonth() == 13",
+    "now.getDayOfWeek() == 2 && now.getDayOfYear() == 317 && now.getHours() == 22 && now.getMinutes() == 13",
+    "now.getSeconds() == 20 && now.getMilliseconds() == 0",
+    "now.getHours('+02:30') == 0 && now.getHours('-01:00') == 21 && now.getHours('01:00') == 23",
+    "now.getHours('Europe/Berlin') == 23 && now.getHours('UTC') == 22 && now.getDate('Asia/Tokyo') == 15",
+    // An hour that daylight saving time skips in New York.
+    "timestamp('2024-03-10T02:30:00Z').getHours() == 2",
+    "timestamp('2024-03-10T06:59:00Z').getHours('America/New_York') == 1",
+    "timestamp('2024-03-10T07:00:00Z').getHours('America/New_York') == 3",
+  ])("%s", (source) => {
+    const zone = process.env["TZ"];
+    try {
+      process.env["TZ"] = "America/New_York";
+      expect(bool(source)).toBe(true);
+    } finally {
+      if (zone === undefined) delete process.env["TZ"];
+      else process.env["TZ"] = zone;
+    }
+  });
+
+  test("more zones than are kept", () => {
+    const zones = Intl.supportedValuesOf("timeZone").slice(0, 150);
+    expect(bool("workflow.metadata.zones.all(zone, now.getSeconds(zone) == 20)", { zones })).toBe(true);
+  });
+});
+
+describe("the cost of an evaluation is bounded", () => {
+  const big = Array.from({ length: 10_000 }, (_, index) => index);
+  const text = "a".repeat(60_000);
+
+  test.each([
+    ["a nested loop", "workflow.metadata.big.all(x, workflow.metadata.big.all(y, x + y >= 0.0))"],
+    ["an error swallowed by ||", "workflow.metadata.big.all(x, workflow.metadata.big.all(y, x + y >= 0.0)) || true"],
+    [
+      "an error swallowed by a loop",
+      "[1, 2].exists(z, workflow.metadata.big.all(x, workflow.metadata.big.all(y, x + y >= 0.0)) || true)",
+    ],
+    ["a search in each element", "workflow.metadata.big.all(x, workflow.metadata.text.contains('ab'))"],
+    ["a large regular expression", "workflow.metadata.text.matches('(a{30}|b){30}$')"],
+    ["a text that doubles", `['aaaaaaaaaaaaaaaa']${".map(x, x + x)".repeat(29)}[0].size() > 0`],
+    ["bytes that double", `[b'aaaaaaaaaaaaaaaa']${".map(x, x + x)".repeat(29)}[0].size() > 0`],
+    ["a list that doubles", `[[1]]${".map(x, x + x)".repeat(29)}[0].size() > 0`],
+    ["a comparison of shared parts", `[[1]${".map(x, [x, x])".repeat(29)}].all(x, x == x)`],
+    ["a comparison of much data", "[1,2,3,4,5,6,7,8,9,10,11,12].all(x, workflow.metadata == workflow.metadata)"],
+    ["a search through a list", "[1,2,3,4,5,6,7,8,9,10,11,12].all(x, 9999.0 in workflow.metadata.big)"],
+  ])("%s", (_name, source) => {
+    expect(bool(source, { big, text })).toBe(overBudget);
+  });
+
+  test.each([
+    ["one pass over a large list", "workflow.metadata.big.all(x, x >= 0.0)"],
+    ["collecting thousands of elements", "workflow.metadata.some.map(x, x + 1.0).filter(x, x > 5.0).size() == 3995"],
+    ["the keys of a map", "workflow.metadata.all(key, key in ['big', 'some', 'text', 'map']) && 'big' in workflow.metadata"],
+    ["a loop within a loop", "[[1, 2], [3]].map(x, x.map(y, y * 2)) == [[2, 4], [6]] && [1] + [2] == [1, 2]"],
+    ["a comparison of maps", "workflow.metadata.map == {'a': 1, 'b': [2.0]} && workflow.metadata.map != {'a': 2}"],
+    ["an ordinary regular expression", "from.matches('^[A-Z]{2,10}$') && !from.matches('^A{1,}$') && ''.matches('')"],
+    ["a search in a long text", "!workflow.metadata.text.contains('ab')"],
+  ])("not so that it hinders: %s", (_name, source) => {
+    expect(bool(source, { big, text, some: big.slice(0, 4000), map: { a: 1, b: [2] } })).toBe(true);
+  });
+
+  // A backtracking matcher would need 2^40 steps here.
+  test("a regular expression takes linear time", () => {
+    expect(bool("workflow.metadata.text.matches('^(a+)+$')", { text: `${"a".repeat(40)}!` })).toBe(false);
+  });
+
+  test("a loop over what is no list is an ordinary error", () => {
+    expect(bool("workflow.version.all(x, true)")).toContain("type mismatch: iterable vs int");
+  });
+});

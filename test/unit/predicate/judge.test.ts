@@ -1,0 +1,148 @@
+import { describe, expect, test } from "vitest";
+import { isMove, workflowStates } from "../../../src/kernel/lifecycle.ts";
+import { brokenRule, compileRule, createRuleSet, judge } from "../../../src/predicate/core/judge.ts";
+import { checkOf, ruleOf, ruleSetOf, sampleCheck } from "../../support/rule-values.ts";
+
+describe("the lifecycle comes first", () => {
+  test("a move it does not have is answered with those it has, and no rule is asked", () => {
+    const set = ruleSetOf(3, ruleOf({ expression: "1 / 0 == 1" }));
+    expect(judge(set, checkOf({ workflow: { state: "CREATED" } }))).toEqual({
+      type: "invalid-transition",
+      ruleSetRevision: 3,
+      allowedStates: ["ACTIVE"],
+    });
+  });
+
+  test("without rules it alone decides, for all 36 pairs", () => {
+    for (const state of workflowStates) {
+      for (const targetState of workflowStates) {
+        const verdict = judge(ruleSetOf(0), checkOf({ workflow: { state }, targetState }));
+        expect([state, targetState, verdict.type]).toEqual([
+          state,
+          targetState,
+          isMove(state, targetState) ? "allowed" : "invalid-transition",
+        ]);
+      }
+    }
+  });
+});
+
+describe("rules forbid", () => {
+  test("all that forbid are named, highest priority first, then by id", () => {
+    const set = ruleSetOf(
+      7,
+      ruleOf({ id: "b", expression: "false", description: "second" }),
+      ruleOf({ id: "a", expression: "false", description: "third", priority: -1 }),
+      ruleOf({ id: "c", expression: "workflow.metadata.temperature < 8" }),
+      ruleOf({ id: "ab", expression: "false" }),
+      ruleOf({
+        id: "d",
+        expression: "false",
+        version: 4,
+        priority: 9,
+        message: "'too warm: ' + string(workflow.metadata.temperature)",
+      }),
+    );
+    expect(judge(set, sampleCheck)).toEqual({
+      type: "rule-denied",
+      ruleSetRevision: 7,
+      violations: [
+        { ruleId: "d", ruleVersion: 4, message: "too warm: 7.5", evaluationFailed: false },
+        { ruleId: "ab", ruleVersion: 1, message: 'denied by rule "ab"', evaluationFailed: false },
+        { ruleId: "b", ruleVersion: 1, message: "second", evaluationFailed: false },
+        { ruleId: "a", ruleVersion: 1, message: "third", evaluationFailed: false },
+      ],
+    });
+  });
+
+  test.each([
+    [[], "ACTIVE", "PAUSED", true],
+    [[{ from: "ACTIVE", to: "PAUSED" }], "ACTIVE", "PAUSED", true],
+    [[{ from: "ACTIVE", to: undefined }], "ACTIVE", "FAILED", true],
+    [[{ from: undefined, to: "CANCELLED" }], "PAUSED", "CANCELLED", true],
+    [[{ from: undefined, to: undefined }], "FAILED", "ACTIVE", true],
+    [[{ from: "ACTIVE", to: "PAUSED" }], "ACTIVE", "FAILED", false],
+    [[{ from: "PAUSED", to: undefined }], "ACTIVE", "PAUSED", false],
+    [
+      [
+        { from: "PAUSED", to: undefined },
+        { from: "ACTIVE", to: "FAILED" },
+      ],
+      "ACTIVE",
+      "FAILED",
+      true,
+    ],
+  ] as const)("only the moves they apply to: %j, %s to %s", (moves, state, targetState, denied) => {
+    const set = ruleSetOf(1, ruleOf({ moves, expression: "false" }));
+    expect(judge(set, checkOf({ workflow: { state }, targetState })).type).toBe(denied ? "rule-denied" : "allowed");
+  });
+});
+
+describe("it fails closed", () => {
+  const violation = (changes: Parameters<typeof ruleOf>[0]) => {
+    const verdict = judge(ruleSetOf(1, ruleOf(changes)), sampleCheck);
+    return verdict.type === "rule-denied" ? verdict.violations[0] : verdict;
+  };
+
+  test("an evaluation error denies, and says which rule and why", () => {
+    expect(violation({ id: "dry", expression: "workflow.metadata.humidity < 60", description: "keep it dry" })).toEqual({
+      ruleId: "dry",
+      ruleVersion: 1,
+      message: 'rule "dry" could not be evaluated: line 1, column 19: field not found: humidity',
+      evaluationFailed: true,
+    });
+  });
+
+  test("so does a result that is no bool", () => {
+    expect(violation({ expression: "workflow.version" })).toMatchObject({
+      message: 'rule "rule" could not be evaluated: the result is not a bool but int',
+      evaluationFailed: true,
+    });
+  });
+
+  test("so does a cost beyond the bound, whatever the expression makes of it", () => {
+    const loop = "[1,2,3,4,5,6,7,8,9,10]";
+    const nested = `${loop}.all(a, ${loop}.all(b, ${loop}.all(c, ${loop}.all(d, ${loop}.all(e, true)))))`;
+    expect(violation({ expression: `${nested} || true` })).toMatchObject({
+      message: 'rule "rule" could not be evaluated: costs more than 100000 units: it looks at too much data, or too often',
+      evaluationFailed: true,
+    });
+  });
+
+  test("a message that cannot be evaluated is replaced", () => {
+    expect(violation({ expression: "false", message: "request.context.missing" })).toEqual({
+      ruleId: "rule",
+      ruleVersion: 1,
+      message: 'denied by rule "rule"; its message could not be evaluated: line 1, column 17: field not found: missing',
+      evaluationFailed: false,
+    });
+    expect(violation({ expression: "false", message: "1 + 1" })).toMatchObject({
+      message: 'denied by rule "rule"; its message could not be evaluated: the result is not a string but int',
+    });
+  });
+
+  test("a message is cut to what fits into a trailer", () => {
+    const verdict = judge(
+      ruleSetOf(1, ruleOf({ expression: "false", message: "request.reason" })),
+      checkOf({ reason: "x".repeat(2000) }),
+    );
+    expect(verdict).toMatchObject({ violations: [{ message: "x".repeat(1000) }] });
+  });
+
+  test("a stored rule that does not compile any more denies", () => {
+    const broken = brokenRule(ruleOf({ id: "old" }), { line: 1, column: 3, message: 'unknown function "gone"' });
+    expect(judge(createRuleSet(2, [broken]), sampleCheck)).toMatchObject({
+      violations: [
+        { message: 'rule "old" could not be evaluated: line 1, column 3: unknown function "gone"', evaluationFailed: true },
+      ],
+    });
+  });
+});
+
+test("a rule that does not compile names the field", () => {
+  expect(compileRule(ruleOf({ expression: "frm == to" }))).toMatchObject({
+    ok: false,
+    error: { field: "expression", line: 1, column: 1 },
+  });
+  expect(compileRule(ruleOf({ message: "'a' +" }))).toMatchObject({ ok: false, error: { field: "message", line: 1, column: 6 } });
+});
