@@ -1,0 +1,74 @@
+import { checkTransaction } from "../../commit/core/invariants.ts";
+import type { Transaction } from "../../commit/core/types.ts";
+import type { DecisionLog, Fenced, ParticipantSession } from "../../commit/ports.ts";
+import type { ParticipantId, TransactionId } from "../../kernel/ids.ts";
+import { err, ok, type Result } from "../../kernel/result.ts";
+import type { WriteFailure } from "../../kernel/write.ts";
+
+/** For tests. Outlives the coordinators that are put on it, as a file would. */
+export function createMemoryDecisionLog(): DecisionLog {
+  const transactions = new Map<TransactionId, Transaction>();
+  const sessions = new Map<ParticipantId, ParticipantSession>();
+  let coordinatorId: string | undefined;
+  let epoch = 0;
+  let closed = false;
+
+  async function write<T>(writerEpoch: number, apply: () => T): Promise<Result<T, WriteFailure<Fenced>>> {
+    if (closed) return err({ type: "storage-unavailable", cause: "closed", outcomeUnknown: false });
+    if (writerEpoch !== epoch) return err({ type: "conflict", conflict: { type: "fenced", coordinatorEpoch: epoch } });
+    return ok(apply());
+  }
+
+  const put = (transaction: Transaction): Promise<Result<void, WriteFailure<Fenced>>> =>
+    write(transaction.coordinatorEpoch, () => {
+      checkTransaction(transaction);
+      const payloadOf = (payload: Uint8Array) => (transaction.outcome === undefined ? payload : new Uint8Array());
+      const parts = transaction.parts.map((part) => ({ ...part, connected: false, payload: payloadOf(part.payload) }));
+      transactions.set(transaction.id, { ...transaction, parts });
+    });
+
+  const newestFirst = (): Transaction[] => [...transactions.values()].sort((a, b) => (a.id < b.id ? 1 : -1));
+
+  return {
+    writable: true,
+    onWritableChange: () => () => {},
+    claim: (newCoordinatorId) =>
+      write(epoch, () => {
+        coordinatorId ??= newCoordinatorId;
+        epoch += 1;
+        return { coordinatorId, coordinatorEpoch: epoch };
+      }),
+    force: put,
+    record: put,
+    openSession: (session, coordinatorEpoch) =>
+      write(coordinatorEpoch, () => {
+        const opened = { ...session, sessionEpoch: (sessions.get(session.participantId)?.sessionEpoch ?? 0) + 1 };
+        sessions.set(session.participantId, opened);
+        return opened;
+      }),
+    get: async (id) => transactions.get(id),
+    list: async ({ beforeId, limit }) =>
+      newestFirst()
+        .filter(({ id }) => beforeId === undefined || id < beforeId)
+        .slice(0, limit),
+    unfinished: async () =>
+      newestFirst()
+        .reverse()
+        .filter(({ phase }) => phase !== "COMPLETED"),
+    byRequest: async (id) => newestFirst().find(({ request, outcome }) => request?.id === id && outcome !== "aborted"),
+    participants: async ({ afterId, limit }) =>
+      [...sessions.values()]
+        .sort((a, b) => (a.participantId < b.participantId ? -1 : 1))
+        .filter(({ participantId }) => afterId === undefined || participantId > afterId)
+        .slice(0, limit),
+    purge: ({ completedBeforeMs, limit }, coordinatorEpoch) =>
+      write(coordinatorEpoch, () => {
+        const old = [...transactions.values()].filter(({ completedAtMs }) => (completedAtMs ?? Infinity) < completedBeforeMs);
+        for (const { id } of old.slice(0, limit)) transactions.delete(id);
+        return Math.min(old.length, limit);
+      }),
+    close: async () => {
+      closed = true;
+    },
+  };
+}

@@ -1,0 +1,20 @@
+import type { ParticipantRecord } from "../../commit/core/participant.ts";
+import type { ParticipantLog } from "../../commit/ports.ts";
+import type { TransactionId } from "../../kernel/ids.ts";
+
+/** For tests. Outlives the participants that are put on it, as a file would. */
+export function createMemoryParticipantLog(): ParticipantLog {
+  const records = new Map<TransactionId, ParticipantRecord>();
+  return {
+    load: async () => [...records.values()].filter(({ state }) => state === "prepared"),
+    get: async (id) => records.get(id),
+    persist: async (record) => {
+      records.set(record.transactionId, record.state === "prepared" ? record : { ...record, payload: new Uint8Array() });
+    },
+    purge: async ({ updatedBeforeMs, limit }) => {
+      const old = [...records.values()].filter(({ state, updatedAtMs }) => state !== "prepared" && updatedAtMs < updatedBeforeMs);
+      for (const { transactionId } of old.slice(0, limit)) records.delete(transactionId);
+      return Math.min(old.length, limit);
+    },
+  };
+}

@@ -1,0 +1,117 @@
+import { assert } from "../../kernel/assert.ts";
+import type { RequestId, TransactionId, WorkflowId } from "../../kernel/ids.ts";
+import { type WorkflowState, workflowStates } from "../../kernel/lifecycle.ts";
+import { err, ok } from "../../kernel/result.ts";
+import type { TimeMs } from "../../kernel/time.ts";
+import type { Workflow, WorkflowEvent } from "../../workflow/core/types.ts";
+import type { StoredAnswer, TransactionOutcome, WorkflowBatch, WorkflowConflict, WorkflowStore } from "../../workflow/ports.ts";
+
+/** For tests. */
+export function createMemoryWorkflowStore(): WorkflowStore {
+  const workflows = new Map<WorkflowId, Workflow>();
+  const ids: WorkflowId[] = [];
+  const events: WorkflowEvent[] = [];
+  const answers = new Map<RequestId, StoredAnswer & { readonly atMs: TimeMs }>();
+  const outcomes = new Map<TransactionId, { readonly outcome: TransactionOutcome; readonly atMs: TimeMs }>();
+  const appendListeners = new Set<(newest: number) => void>();
+  let closed = false;
+
+  const conflictOf = ({ request, puts, workflowCountMax }: WorkflowBatch): WorkflowConflict | undefined => {
+    if (request !== undefined && answers.has(request.id)) return { type: "request-exists" };
+    const stale = puts.find(({ workflow, expected }) => {
+      const stored = workflows.get(workflow.id);
+      if (expected === "absent") return stored !== undefined;
+      return stored?.version !== expected.version || stored.hold?.transactionId !== expected.heldBy;
+    });
+    if (stale !== undefined) return { type: "stale", workflowId: stale.workflow.id };
+    const created = puts.filter(({ expected }) => expected === "absent").length;
+    return workflowCountMax !== undefined && workflows.size + created > workflowCountMax ? { type: "limit" } : undefined;
+  };
+
+  const carryOut = ({ puts, events: appended, request, outcome }: WorkflowBatch): readonly WorkflowEvent[] => {
+    const known = outcome && outcomes.get(outcome.transactionId);
+    assert(known === undefined || known.outcome === outcome?.outcome, "a transaction has one outcome");
+    for (const { workflow, expected } of puts) {
+      workflows.set(workflow.id, workflow);
+      if (expected === "absent") ids.push(workflow.id);
+    }
+    ids.sort(bytewise);
+    const stored = appended.map((event, index) => ({ ...event, sequence: events.length + index + 1 }));
+    events.push(...stored);
+    if (request !== undefined) {
+      const [workflow, event] = [puts[0]?.workflow, stored[0]];
+      assert(workflow !== undefined && event !== undefined, "an answer is a workflow and an event");
+      answers.set(request.id, { digest: request.digest, workflow, event, atMs: request.atMs });
+    }
+    if (outcome !== undefined) outcomes.set(outcome.transactionId, known ?? outcome);
+    return stored;
+  };
+
+  return {
+    writable: true,
+    onWritableChange: () => () => {},
+    get: async (id) => workflows.get(id),
+    list: async ({ afterId, limit }) =>
+      ids
+        .filter((id) => afterId === undefined || bytewise(id, afterId) > 0)
+        .slice(0, limit)
+        .flatMap((id) => workflows.get(id) ?? []),
+    events: async ({ afterSequence, limit, workflowId }) =>
+      events
+        .slice(afterSequence)
+        .filter((event) => workflowId === undefined || event.workflowId === workflowId)
+        .slice(0, limit),
+    sequences: async () => ({ oldest: events.length === 0 ? 0 : 1, newest: events.length }),
+    counts: async () => {
+      const all = [...workflows.values()];
+      const inState = (state: WorkflowState): number => all.filter((workflow) => workflow.state === state).length;
+      const recovers = ({ state, hold }: Workflow): boolean => state === "FAILED" && hold?.move.targetState === "ACTIVE";
+      return {
+        workflows: all.length,
+        events: events.length,
+        byState: Object.fromEntries(workflowStates.map((state) => [state, inState(state)])) as Record<WorkflowState, number>,
+        held: all.filter(({ hold }) => hold !== undefined).length,
+        recovering: all.filter(recovers).length,
+      };
+    },
+    answer: async (requestId) => {
+      const stored = answers.get(requestId);
+      return stored && { digest: stored.digest, workflow: stored.workflow, event: stored.event };
+    },
+    outcome: async (transactionId) => outcomes.get(transactionId)?.outcome,
+    held: async () => ids.flatMap((id) => workflows.get(id) ?? []).filter(({ hold }) => hold !== undefined),
+    apply: async (batch) => {
+      if (closed) return err(closedFailure);
+      // A store answers later, never at once.
+      await undefined;
+      const conflict = conflictOf(batch);
+      if (conflict !== undefined) return err({ type: "conflict", conflict });
+      const stored = carryOut(batch);
+      if (stored.length > 0) for (const listener of appendListeners) listener(events.length);
+      return ok(stored);
+    },
+    onAppend: (listener) => {
+      appendListeners.add(listener);
+      return () => appendListeners.delete(listener);
+    },
+    purge: async ({ olderThanMs, limit }) => {
+      if (closed) return err(closedFailure);
+      return ok(purgeOldest(answers, olderThanMs, limit) + purgeOldest(outcomes, olderThanMs, limit));
+    },
+    close: async () => {
+      closed = true;
+    },
+  };
+}
+
+const closedFailure = { type: "storage-unavailable", cause: "the store is closed", outcomeUnknown: false } as const;
+
+/** SQLite's order of text. JavaScript's own differs beyond the basic plane. */
+const bytewise = (a: string, b: string): number => Buffer.compare(Buffer.from(a), Buffer.from(b));
+
+function purgeOldest<K>(rows: Map<K, { readonly atMs: TimeMs }>, olderThanMs: TimeMs, limit: number): number {
+  const old = [...rows].filter(([, { atMs }]) => atMs < olderThanMs).sort(([, a], [, b]) => a.atMs - b.atMs);
+  const purged = old.slice(0, limit);
+  for (const [key] of purged) rows.delete(key);
+  return purged.length;
+}

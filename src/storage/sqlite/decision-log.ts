@@ -1,0 +1,188 @@
+import { checkTransaction } from "../../commit/core/invariants.ts";
+import type { Part, Transaction } from "../../commit/core/types.ts";
+import type { DecisionLog, Fenced, ParticipantSession } from "../../commit/ports.ts";
+import type { ParticipantId, TransactionId } from "../../kernel/ids.ts";
+import { err, ok, type Result } from "../../kernel/result.ts";
+import type { WriteFailure } from "../../kernel/write.ts";
+import { openSqlite } from "./engine.ts";
+import { openFailure } from "./sqlite-error.ts";
+import type { Migration, OpenFailure, Row, SqliteEngine, Statement } from "./statement.ts";
+
+const migrations: readonly Migration[] = [
+  {
+    version: 1,
+    sql: `
+      -- One row. The epoch is the fence.
+      CREATE TABLE coordinator (
+        one INTEGER PRIMARY KEY CHECK (one = 1),
+        coordinator_id TEXT NOT NULL,
+        epoch INTEGER NOT NULL
+      ) STRICT;
+
+      CREATE TABLE transactions (
+        id TEXT PRIMARY KEY,
+        outcome TEXT,
+        request_id TEXT,
+        completed_at_ms INTEGER,
+        body TEXT NOT NULL
+      ) STRICT;
+      CREATE INDEX transactions_unfinished ON transactions (id) WHERE completed_at_ms IS NULL;
+      CREATE INDEX transactions_by_age ON transactions (completed_at_ms) WHERE completed_at_ms IS NOT NULL;
+      CREATE INDEX transactions_by_request ON transactions (request_id) WHERE request_id IS NOT NULL;
+
+      CREATE TABLE sessions (
+        participant_id TEXT PRIMARY KEY,
+        instance_id TEXT NOT NULL,
+        session_epoch INTEGER NOT NULL,
+        connected_at_ms INTEGER NOT NULL
+      ) STRICT`,
+  },
+];
+
+export async function openSqliteDecisionLog(options: {
+  readonly path: string;
+  /** For tests of a full disk. */
+  readonly pageCountMax?: number;
+}): Promise<Result<DecisionLog, OpenFailure>> {
+  const opened = await openSqlite({ ...options, migrations });
+  if (!opened.ok) return opened;
+  try {
+    // A file that cannot be read is told at once, not by the first transaction.
+    opened.value.read(selectEpoch);
+    return ok(decisionLog(opened.value));
+  } catch (error) {
+    await opened.value.close();
+    return err(openFailure(options.path, error));
+  }
+}
+
+function decisionLog(engine: SqliteEngine): DecisionLog {
+  type Rows = readonly (readonly Row[])[];
+
+  /** All writes of a coordinator: rejected as a whole once another has claimed the log. */
+  async function write(coordinatorEpoch: number, statement: Statement<"fenced">): Promise<Result<Rows, WriteFailure<Fenced>>> {
+    const guard: Statement<"fenced"> = {
+      sql: "SELECT 1 FROM coordinator WHERE epoch = ?",
+      params: [coordinatorEpoch],
+      expect: { changes: 1, conflict: "fenced" },
+      returning: true,
+    };
+    const applied = await engine.apply([guard, statement]);
+    if (applied.ok || applied.error.type === "storage-unavailable") return applied as Result<Rows, WriteFailure<Fenced>>;
+    const newEpoch = Number(engine.read(selectEpoch)[0]?.["epoch"]);
+    return err({ type: "conflict", conflict: { type: "fenced", coordinatorEpoch: newEpoch } });
+  }
+
+  async function put(transaction: Transaction): Promise<Result<void, WriteFailure<Fenced>>> {
+    checkTransaction(transaction);
+    const { id, outcome, request, completedAtMs, coordinatorEpoch } = transaction;
+    const params = [id, outcome ?? null, request?.id ?? null, completedAtMs ?? null, bodyOf(transaction)];
+    const written = await write(coordinatorEpoch, { sql: upsertTransaction, params });
+    return written.ok ? ok(undefined) : written;
+  }
+
+  return {
+    get writable() {
+      return engine.writable;
+    },
+    onWritableChange: engine.onWritableChange,
+    async claim(newCoordinatorId) {
+      const claimed = await engine.apply<never>([{ sql: claimEpoch, params: [newCoordinatorId], returning: true }]);
+      if (!claimed.ok) return claimed;
+      const row = claimed.value[0]?.[0];
+      return ok({ coordinatorId: row?.["coordinator_id"] as string, coordinatorEpoch: Number(row?.["epoch"]) });
+    },
+    force: put,
+    record: put,
+    async openSession({ participantId, instanceId, connectedAtMs }, coordinatorEpoch) {
+      const params = [participantId, instanceId, connectedAtMs];
+      const written = await write(coordinatorEpoch, { sql: nextSession, params, returning: true });
+      if (!written.ok) return written;
+      const sessionEpoch = Number(written.value[1]?.[0]?.["session_epoch"]);
+      return ok({ participantId, instanceId, connectedAtMs, sessionEpoch });
+    },
+    get: async (id) => engine.read("SELECT id, body FROM transactions WHERE id = ?", id).map(toTransaction)[0],
+    list: async ({ beforeId, limit }) =>
+      (beforeId === undefined
+        ? engine.read("SELECT id, body FROM transactions ORDER BY id DESC LIMIT ?", limit)
+        : engine.read("SELECT id, body FROM transactions WHERE id < ? ORDER BY id DESC LIMIT ?", beforeId, limit)
+      ).map(toTransaction),
+    unfinished: async () =>
+      engine.read("SELECT id, body FROM transactions WHERE completed_at_ms IS NULL ORDER BY id").map(toTransaction),
+    byRequest: async (requestId) => engine.read(selectByRequest, requestId).map(toTransaction)[0],
+    participants: async ({ afterId, limit }) =>
+      engine
+        .read("SELECT * FROM sessions WHERE participant_id > ? ORDER BY participant_id LIMIT ?", afterId ?? "", limit)
+        .map(toSession),
+    async purge({ completedBeforeMs, limit }, coordinatorEpoch) {
+      const params = [completedBeforeMs, limit];
+      const written = await write(coordinatorEpoch, { sql: purgeCompleted, params, returning: true });
+      return written.ok ? ok(written.value[1]?.length ?? 0) : written;
+    },
+    close: () => engine.close(),
+  };
+}
+
+const selectEpoch = "SELECT epoch FROM coordinator";
+
+const claimEpoch = `INSERT INTO coordinator (one, coordinator_id, epoch) VALUES (1, ?, 1)
+  ON CONFLICT DO UPDATE SET epoch = epoch + 1 RETURNING coordinator_id, epoch`;
+
+const upsertTransaction = `INSERT INTO transactions (id, outcome, request_id, completed_at_ms, body) VALUES (?, ?, ?, ?, ?)
+  ON CONFLICT DO UPDATE SET outcome = excluded.outcome, completed_at_ms = excluded.completed_at_ms, body = excluded.body`;
+
+const nextSession = `INSERT INTO sessions (participant_id, instance_id, connected_at_ms, session_epoch) VALUES (?, ?, ?, 1)
+  ON CONFLICT DO UPDATE SET
+    instance_id = excluded.instance_id, connected_at_ms = excluded.connected_at_ms, session_epoch = session_epoch + 1
+  RETURNING session_epoch`;
+
+const selectByRequest = "SELECT id, body FROM transactions WHERE request_id = ? AND outcome IS NOT 'aborted' LIMIT 1";
+
+const purgeCompleted = `DELETE FROM transactions WHERE id IN
+  (SELECT id FROM transactions WHERE completed_at_ms < ? ORDER BY completed_at_ms LIMIT ?) RETURNING id`;
+
+type StoredPart = Omit<Part, "payload" | "connected"> & { readonly payload?: string };
+
+/** A payload is needed while its participant may still have to be asked: only of what is delegated and not decided. */
+function bodyOf(transaction: Transaction): string {
+  const parts = transaction.parts.map(({ payload, connected: _, ...part }): StoredPart => {
+    return transaction.outcome === undefined ? { ...part, payload: Buffer.from(payload).toString("base64") } : part;
+  });
+  return JSON.stringify({ ...transaction, parts });
+}
+
+function toTransaction(row: Row): Transaction {
+  const { parts, ...stored } = JSON.parse(row["body"] as string) as Omit<Transaction, "parts"> & {
+    readonly parts: readonly StoredPart[];
+  };
+  const transaction = {
+    ...optionalTransactionFields,
+    ...stored,
+    parts: parts.map(({ payload = "", ...part }) => ({
+      ...optionalPartFields,
+      ...part,
+      payload: new Uint8Array(Buffer.from(payload, "base64")),
+      connected: false,
+    })),
+    id: row["id"] as TransactionId,
+  };
+  checkTransaction(transaction);
+  return transaction;
+}
+
+// JSON drops what is undefined.
+const optionalTransactionFields = {
+  outcome: undefined,
+  decidedAtMs: undefined,
+  completedAtMs: undefined,
+  voteDeadlineMs: undefined,
+  request: undefined,
+};
+const optionalPartFields = { vote: undefined, votedAtMs: undefined, acknowledgedAtMs: undefined };
+
+const toSession = (row: Row): ParticipantSession => ({
+  participantId: row["participant_id"] as ParticipantId,
+  instanceId: row["instance_id"] as string,
+  sessionEpoch: Number(row["session_epoch"]),
+  connectedAtMs: Number(row["connected_at_ms"]),
+});

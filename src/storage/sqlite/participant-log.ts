@@ -1,0 +1,88 @@
+import type { ParticipantRecord } from "../../commit/core/participant.ts";
+import type { ParticipantLog } from "../../commit/ports.ts";
+import type { TransactionId } from "../../kernel/ids.ts";
+import { err, ok, type Result } from "../../kernel/result.ts";
+import { openSqlite } from "./engine.ts";
+import { openFailure } from "./sqlite-error.ts";
+import type { Migration, OpenFailure, Row, SqliteEngine, Statement } from "./statement.ts";
+
+const migrations: readonly Migration[] = [
+  {
+    version: 1,
+    sql: `
+      CREATE TABLE transactions (
+        id TEXT PRIMARY KEY,
+        state TEXT NOT NULL,
+        one_phase INTEGER NOT NULL,
+        coordinator_id TEXT,
+        coordinator_epoch INTEGER NOT NULL,
+        payload BLOB NOT NULL,
+        reason TEXT NOT NULL,
+        updated_at_ms INTEGER NOT NULL
+      ) STRICT;
+      CREATE INDEX transactions_prepared ON transactions (id) WHERE state = 'prepared';
+      CREATE INDEX transactions_by_age ON transactions (updated_at_ms) WHERE state <> 'prepared'`,
+  },
+];
+
+export type SqliteParticipantLog = ParticipantLog & { close(): Promise<void> };
+
+/** One file for each participant. */
+export async function openSqliteParticipantLog(options: {
+  readonly path: string;
+}): Promise<Result<SqliteParticipantLog, OpenFailure>> {
+  const opened = await openSqlite({ ...options, migrations });
+  if (!opened.ok) return opened;
+  try {
+    opened.value.read("SELECT 1 FROM transactions LIMIT 1");
+    return ok(participantLog(opened.value));
+  } catch (error) {
+    await opened.value.close();
+    return err(openFailure(options.path, error));
+  }
+}
+
+function participantLog(engine: SqliteEngine): SqliteParticipantLog {
+  async function write(statement: Statement<never>): Promise<readonly Row[]> {
+    const applied = await engine.apply<never>([statement]);
+    if (!applied.ok) throw new Error(applied.error.type === "conflict" ? "conflict" : applied.error.cause);
+    return applied.value[0] ?? [];
+  }
+
+  return {
+    load: async () => engine.read("SELECT * FROM transactions WHERE state = 'prepared' ORDER BY id").map(toRecord),
+    get: async (id) => engine.read("SELECT * FROM transactions WHERE id = ?", id).map(toRecord)[0],
+    async persist(record) {
+      const { transactionId, state, onePhase, coordinatorId, coordinatorEpoch, payload, reason, updatedAtMs } = record;
+      // Nobody asks for the work of what has ended.
+      const work = state === "prepared" ? payload : new Uint8Array();
+      const params = [transactionId, state, onePhase ? 1 : 0, coordinatorId ?? null, coordinatorEpoch, work, reason, updatedAtMs];
+      await write({ sql: upsert, params });
+    },
+    purge: async ({ updatedBeforeMs, limit }) =>
+      (await write({ sql: purgeEnded, params: [updatedBeforeMs, limit], returning: true })).length,
+    close: () => engine.close(),
+  };
+}
+
+const upsert = `INSERT INTO transactions
+    (id, state, one_phase, coordinator_id, coordinator_epoch, payload, reason, updated_at_ms)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+  ON CONFLICT DO UPDATE SET
+    state = excluded.state, one_phase = excluded.one_phase, coordinator_id = excluded.coordinator_id,
+    coordinator_epoch = excluded.coordinator_epoch, payload = excluded.payload, reason = excluded.reason,
+    updated_at_ms = excluded.updated_at_ms`;
+
+const purgeEnded = `DELETE FROM transactions WHERE id IN
+  (SELECT id FROM transactions WHERE state <> 'prepared' AND updated_at_ms < ? ORDER BY updated_at_ms LIMIT ?) RETURNING id`;
+
+const toRecord = (row: Row): ParticipantRecord => ({
+  transactionId: row["id"] as TransactionId,
+  state: row["state"] as ParticipantRecord["state"],
+  onePhase: row["one_phase"] === 1 || row["one_phase"] === 1n,
+  coordinatorId: (row["coordinator_id"] as string | null) ?? undefined,
+  coordinatorEpoch: Number(row["coordinator_epoch"]),
+  payload: row["payload"] as Uint8Array,
+  reason: row["reason"] as string,
+  updatedAtMs: Number(row["updated_at_ms"]),
+});

@@ -1,0 +1,56 @@
+import type { Result } from "../../kernel/result.ts";
+import type { WriteFailure } from "../../kernel/write.ts";
+
+/** Numbers are bound as REAL; an INTEGER column stores whole ones as integers. */
+export type SqlValue = null | number | bigint | string | Uint8Array;
+
+export type Row = { readonly [column: string]: SqlValue };
+
+/** One SQL statement of a batch, as a value. Prepared once per distinct text: values belong into `params`. */
+export type Statement<Conflict = string> = {
+  readonly sql: string;
+  readonly params: readonly SqlValue[];
+  /**
+   * How many rows it must change, or return if `returning`. Another number, or a key that exists already, rejects the whole batch with
+   * `conflict`. Any other constraint that fails is a defect.
+   */
+  readonly expect?: { readonly changes: number; readonly conflict: Conflict };
+  /** Answer with its rows: of a RETURNING clause, or of a SELECT as a guard. */
+  readonly returning?: true;
+};
+
+/** Forward-only: migration n brings schema version n - 1 to n. In ascending order; never edited once released. */
+export type Migration = { readonly version: number; readonly sql: string };
+
+/** Why a file could not be opened. The message is for the operator: it names the file and says what to do. */
+export type OpenFailure = {
+  readonly type: "locked" | "newer-schema" | "corrupt" | "inaccessible";
+  readonly message: string;
+};
+
+/** One SQLite file: a writer in a worker thread with group commit, a reader on this thread. */
+export interface SqliteEngine {
+  /**
+   * Atomic and durable before it resolves. All batches that wait while a flush is written go into the next one; a failed expectation
+   * rejects its own batch only, with the statement's `conflict`. Answers with the rows of each `returning` statement, in order.
+   * Throws only for a defect: a statement that is wrong in itself.
+   */
+  apply<Conflict = string>(
+    batch: readonly Statement<Conflict>[],
+  ): Promise<Result<readonly (readonly Row[])[], WriteFailure<Conflict>>>;
+  /** Reads the last durable state on this thread: for point reads and bounded pages only. Throws if the file is damaged or closed. */
+  read(sql: string, ...params: SqlValue[]): Row[];
+  /** Called after each durable flush, before its batches are acknowledged. Returns the unsubscribe function. */
+  onFlush(listener: () => void): () => void;
+  readonly writable: boolean;
+  onWritableChange(listener: (writable: boolean) => void): () => void;
+  /** Flushes what is queued, then closes writer, reader and lock. */
+  close(): Promise<void>;
+}
+
+export type OpenSqlite = (options: {
+  readonly path: string;
+  readonly migrations: readonly Migration[];
+  /** For tests of a full disk: SQLite refuses to grow the file beyond this. */
+  readonly pageCountMax?: number;
+}) => Promise<Result<SqliteEngine, OpenFailure>>;

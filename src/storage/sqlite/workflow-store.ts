@@ -1,0 +1,371 @@
+import { assert } from "../../kernel/assert.ts";
+import type { TransactionId, WorkflowId } from "../../kernel/ids.ts";
+import type { JsonObject } from "../../kernel/json.ts";
+import type { WorkflowState } from "../../kernel/lifecycle.ts";
+import { err, ok, type Result } from "../../kernel/result.ts";
+import type { Hold, NewWorkflowEvent, Workflow, WorkflowEvent, WorkflowEventType } from "../../workflow/core/types.ts";
+import type {
+  TransactionOutcome,
+  WorkflowBatch,
+  WorkflowConflict,
+  WorkflowCounts,
+  WorkflowPut,
+  WorkflowStore,
+} from "../../workflow/ports.ts";
+import { openSqlite } from "./engine.ts";
+import { openFailure } from "./sqlite-error.ts";
+import type { Migration, OpenFailure, Row, SqliteEngine, SqlValue, Statement } from "./statement.ts";
+
+const migrations: readonly Migration[] = [
+  {
+    version: 1,
+    sql: `
+      CREATE TABLE workflows (
+        id TEXT PRIMARY KEY,
+        state TEXT NOT NULL,
+        previous_state TEXT,
+        version INTEGER NOT NULL,
+        created_at_ms INTEGER NOT NULL,
+        updated_at_ms INTEGER NOT NULL,
+        retry_count INTEGER NOT NULL,
+        metadata TEXT NOT NULL,
+        hold TEXT,
+        held_by TEXT GENERATED ALWAYS AS (hold ->> '$.transactionId'),
+        recovering INTEGER NOT NULL GENERATED ALWAYS AS
+          (state = 'FAILED' AND coalesce(hold ->> '$.move.targetState' = 'ACTIVE', 0))
+      ) STRICT;
+      CREATE INDEX workflows_held ON workflows (held_by) WHERE held_by IS NOT NULL;
+
+      -- A rowid is the largest one plus 1, and a rolled back insert leaves none: gapless while the newest event is never deleted.
+      CREATE TABLE events (
+        sequence INTEGER PRIMARY KEY,
+        id TEXT NOT NULL,
+        workflow_id TEXT NOT NULL,
+        type TEXT NOT NULL,
+        from_state TEXT,
+        to_state TEXT NOT NULL,
+        version INTEGER NOT NULL,
+        occurred_at_ms INTEGER NOT NULL,
+        retry_count INTEGER NOT NULL,
+        reason TEXT NOT NULL,
+        requested_by TEXT NOT NULL,
+        rule_set_revision INTEGER NOT NULL,
+        metadata TEXT NOT NULL,
+        transaction_id TEXT
+      ) STRICT;
+      CREATE INDEX events_of_workflow ON events (workflow_id);
+
+      CREATE TABLE answers (
+        request_id TEXT PRIMARY KEY,
+        digest TEXT NOT NULL,
+        workflow TEXT NOT NULL,
+        event_sequence INTEGER NOT NULL,
+        at_ms INTEGER NOT NULL
+      ) STRICT;
+      CREATE INDEX answers_by_age ON answers (at_ms);
+
+      CREATE TABLE outcomes (
+        transaction_id TEXT PRIMARY KEY,
+        outcome TEXT NOT NULL,
+        at_ms INTEGER NOT NULL
+      ) STRICT;
+      CREATE INDEX outcomes_by_age ON outcomes (at_ms);
+
+      -- One row, kept by the triggers below.
+      CREATE TABLE counters (
+        workflows INTEGER NOT NULL,
+        events INTEGER NOT NULL,
+        held INTEGER NOT NULL,
+        recovering INTEGER NOT NULL,
+        created INTEGER NOT NULL,
+        active INTEGER NOT NULL,
+        paused INTEGER NOT NULL,
+        completed INTEGER NOT NULL,
+        failed INTEGER NOT NULL,
+        cancelled INTEGER NOT NULL
+      ) STRICT;
+      INSERT INTO counters VALUES (0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
+
+      CREATE TRIGGER count_new_workflow AFTER INSERT ON workflows BEGIN
+        UPDATE counters SET
+          workflows = workflows + 1,
+          held = held + (new.held_by IS NOT NULL),
+          recovering = recovering + new.recovering,
+          created = created + (new.state = 'CREATED'),
+          active = active + (new.state = 'ACTIVE'),
+          paused = paused + (new.state = 'PAUSED'),
+          completed = completed + (new.state = 'COMPLETED'),
+          failed = failed + (new.state = 'FAILED'),
+          cancelled = cancelled + (new.state = 'CANCELLED');
+      END;
+      CREATE TRIGGER count_changed_workflow AFTER UPDATE OF state, hold ON workflows BEGIN
+        UPDATE counters SET
+          held = held + (new.held_by IS NOT NULL) - (old.held_by IS NOT NULL),
+          recovering = recovering + new.recovering - old.recovering,
+          created = created + (new.state = 'CREATED') - (old.state = 'CREATED'),
+          active = active + (new.state = 'ACTIVE') - (old.state = 'ACTIVE'),
+          paused = paused + (new.state = 'PAUSED') - (old.state = 'PAUSED'),
+          completed = completed + (new.state = 'COMPLETED') - (old.state = 'COMPLETED'),
+          failed = failed + (new.state = 'FAILED') - (old.state = 'FAILED'),
+          cancelled = cancelled + (new.state = 'CANCELLED') - (old.state = 'CANCELLED');
+      END;
+      CREATE TRIGGER count_event AFTER INSERT ON events BEGIN
+        UPDATE counters SET events = events + 1;
+      END`,
+  },
+];
+
+type Conflict = WorkflowConflict | { readonly type: "other-outcome" };
+
+export async function openSqliteWorkflowStore(options: {
+  readonly path: string;
+  /** For tests of a full disk. */
+  readonly pageCountMax?: number;
+}): Promise<Result<WorkflowStore, OpenFailure>> {
+  const opened = await openSqlite({ ...options, migrations });
+  if (!opened.ok) return opened;
+  try {
+    return ok(workflowStore(opened.value));
+  } catch (error) {
+    await opened.value.close();
+    return err(openFailure(options.path, error));
+  }
+}
+
+function workflowStore(engine: SqliteEngine): WorkflowStore {
+  const appendListeners = new Set<(newest: number) => void>();
+  let told = newestSequence(engine);
+  engine.onFlush(() => {
+    const newest = readable(() => newestSequence(engine)) ?? told;
+    if (newest === told) return;
+    told = newest;
+    for (const listener of appendListeners) listener(newest);
+  });
+
+  return {
+    get writable() {
+      return engine.writable;
+    },
+    onWritableChange: engine.onWritableChange,
+    get: async (id) => engine.read("SELECT * FROM workflows WHERE id = ?", id).map(toWorkflow)[0],
+    list: async ({ afterId, limit }) =>
+      engine.read("SELECT * FROM workflows WHERE id > ? ORDER BY id LIMIT ?", afterId ?? "", limit).map(toWorkflow),
+    events: async ({ afterSequence, limit, workflowId }) =>
+      (workflowId === undefined
+        ? engine.read("SELECT * FROM events WHERE sequence > ? ORDER BY sequence LIMIT ?", afterSequence, limit)
+        : engine.read(selectEventsOfWorkflow, workflowId, afterSequence, limit)
+      ).map(toEvent),
+    sequences: async () => {
+      const [row] = engine.read(selectSequences);
+      return { oldest: Number(row?.["oldest"]), newest: Number(row?.["newest"]) };
+    },
+    counts: async () => toCounts(engine.read("SELECT * FROM counters")[0]),
+    answer: async (requestId) => {
+      const [row] = engine.read(selectAnswer, requestId);
+      return row && { digest: row["digest"] as string, workflow: parseWorkflow(row["workflow"] as string), event: toEvent(row) };
+    },
+    outcome: async (transactionId) =>
+      engine.read("SELECT outcome FROM outcomes WHERE transaction_id = ?", transactionId)[0]?.["outcome"] as
+        | TransactionOutcome
+        | undefined,
+    held: async () => engine.read("SELECT * FROM workflows WHERE held_by IS NOT NULL ORDER BY id").map(toWorkflow),
+    apply: async (batch) => {
+      const applied = await engine.apply(statements(batch));
+      if (applied.ok) return ok(storedEvents(batch.events, applied.value));
+      if (applied.error.type === "storage-unavailable") return err(applied.error);
+      const { conflict } = applied.error;
+      assert(conflict.type !== "other-outcome", "a transaction has one outcome");
+      return err({ type: "conflict", conflict });
+    },
+    onAppend: (listener) => {
+      appendListeners.add(listener);
+      return () => appendListeners.delete(listener);
+    },
+    purge: async ({ olderThanMs, limit }) => {
+      const params = [olderThanMs, limit];
+      const purged = await engine.apply<never>([
+        { sql: purgeAnswers, params, returning: true },
+        { sql: purgeOutcomes, params, returning: true },
+      ]);
+      return purged.ok ? ok(purged.value.flat().length) : purged;
+    },
+    close: () => engine.close(),
+  };
+}
+
+const newestSequence = (engine: SqliteEngine): number => Number(engine.read(selectNewest)[0]?.["newest"]);
+
+/** A damaged file must not keep a flush from being acknowledged; the next read or write reports it. */
+function readable<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch {
+    return undefined;
+  }
+}
+
+const selectNewest = "SELECT coalesce(max(sequence), 0) AS newest FROM events";
+
+// Two queries: min and max in one would scan the table.
+const selectSequences = `SELECT
+  coalesce((SELECT min(sequence) FROM events), 0) AS oldest,
+  coalesce((SELECT max(sequence) FROM events), 0) AS newest`;
+
+const selectEventsOfWorkflow = "SELECT * FROM events WHERE workflow_id = ? AND sequence > ? ORDER BY sequence LIMIT ?";
+
+const selectAnswer = `SELECT events.*, digest, workflow
+  FROM answers JOIN events ON events.sequence = answers.event_sequence WHERE request_id = ?`;
+
+const insertWorkflow = `INSERT INTO workflows
+  (state, previous_state, version, created_at_ms, updated_at_ms, retry_count, metadata, hold, id)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`;
+
+const updateWorkflow = `UPDATE workflows
+  SET state = ?, previous_state = ?, version = ?, created_at_ms = ?, updated_at_ms = ?, retry_count = ?, metadata = ?, hold = ?
+  WHERE id = ? AND version = ? AND held_by IS ?`;
+
+const checkLimit = "SELECT 1 FROM counters WHERE workflows <= ?";
+
+const insertEvent = `INSERT INTO events
+  (id, workflow_id, type, from_state, to_state, version, occurred_at_ms, retry_count, reason, requested_by, rule_set_revision,
+   metadata, transaction_id)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING sequence`;
+
+const insertAnswer = `INSERT INTO answers (request_id, digest, workflow, event_sequence, at_ms)
+  VALUES (?, ?, ?, (SELECT coalesce(max(sequence), 0) + 1 FROM events), ?)`;
+
+// A repeated outcome changes nothing, another one is no outcome.
+const insertOutcome = `INSERT INTO outcomes (transaction_id, outcome, at_ms) VALUES (?, ?, ?)
+  ON CONFLICT DO UPDATE SET outcome = outcome WHERE outcome = excluded.outcome`;
+
+const purgeAnswers = `DELETE FROM answers WHERE request_id IN
+  (SELECT request_id FROM answers WHERE at_ms < ? ORDER BY at_ms LIMIT ?) RETURNING 1`;
+
+const purgeOutcomes = `DELETE FROM outcomes WHERE transaction_id IN
+  (SELECT transaction_id FROM outcomes WHERE at_ms < ? ORDER BY at_ms LIMIT ?) RETURNING 1`;
+
+/** The answer goes first: a repeated creation is told that its request is known, not that its workflow exists. */
+function statements({ request, puts, workflowCountMax, events, outcome }: WorkflowBatch): Statement<Conflict>[] {
+  const batch: Statement<Conflict>[] = [];
+  if (request !== undefined) {
+    const [put] = puts;
+    assert(put !== undefined && events.length > 0, "an answer is a workflow and an event");
+    batch.push({
+      sql: insertAnswer,
+      params: [request.id, request.digest, JSON.stringify(put.workflow), request.atMs],
+      expect: { changes: 1, conflict: { type: "request-exists" } },
+    });
+  }
+  batch.push(...puts.map(putStatement));
+  if (workflowCountMax !== undefined) {
+    batch.push({
+      sql: checkLimit,
+      params: [workflowCountMax],
+      expect: { changes: 1, conflict: { type: "limit" } },
+      returning: true,
+    });
+  }
+  batch.push(...events.map((event): Statement<Conflict> => ({ sql: insertEvent, params: eventParams(event), returning: true })));
+  if (outcome !== undefined) {
+    batch.push({
+      sql: insertOutcome,
+      params: [outcome.transactionId, outcome.outcome, outcome.atMs],
+      expect: { changes: 1, conflict: { type: "other-outcome" } },
+    });
+  }
+  return batch;
+}
+
+function putStatement({ workflow, expected }: WorkflowPut): Statement<Conflict> {
+  const stale = { changes: 1, conflict: { type: "stale", workflowId: workflow.id } } as const;
+  const params: SqlValue[] = [
+    workflow.state,
+    workflow.previousState ?? null,
+    workflow.version,
+    workflow.createdAtMs,
+    workflow.updatedAtMs,
+    workflow.retryCount,
+    JSON.stringify(workflow.metadata),
+    workflow.hold === undefined ? null : JSON.stringify(workflow.hold),
+    workflow.id,
+  ];
+  if (expected === "absent") return { sql: insertWorkflow, params, expect: stale };
+  return { sql: updateWorkflow, params: [...params, expected.version, expected.heldBy ?? null], expect: stale };
+}
+
+const eventParams = (event: NewWorkflowEvent): SqlValue[] => [
+  event.id,
+  event.workflowId,
+  event.type,
+  event.fromState ?? null,
+  event.toState,
+  event.version,
+  event.occurredAtMs,
+  event.retryCount,
+  event.reason,
+  event.requestedBy,
+  event.ruleSetRevision,
+  JSON.stringify(event.metadata),
+  event.transactionId ?? null,
+];
+
+/** The events' rows are the last that were answered, one each. */
+function storedEvents(events: readonly NewWorkflowEvent[], answered: readonly (readonly Row[])[]): WorkflowEvent[] {
+  const rows = answered.slice(answered.length - events.length);
+  return events.map((event, index) => ({ ...event, sequence: Number(rows[index]?.[0]?.["sequence"]) }));
+}
+
+const toWorkflow = (row: Row): Workflow => ({
+  id: row["id"] as WorkflowId,
+  state: row["state"] as WorkflowState,
+  previousState: (row["previous_state"] ?? undefined) as WorkflowState | undefined,
+  version: Number(row["version"]),
+  createdAtMs: Number(row["created_at_ms"]),
+  updatedAtMs: Number(row["updated_at_ms"]),
+  hold: row["hold"] === null ? undefined : withUndefined(JSON.parse(row["hold"] as string) as Hold),
+  metadata: JSON.parse(row["metadata"] as string) as JsonObject,
+  retryCount: Number(row["retry_count"]),
+});
+
+/** JSON drops what is undefined; the types name it. */
+function parseWorkflow(json: string): Workflow {
+  const workflow = JSON.parse(json) as Workflow;
+  return { ...workflow, previousState: workflow.previousState, hold: workflow.hold && withUndefined(workflow.hold) };
+}
+
+const withUndefined = (hold: Hold): Hold => ({ ...hold, move: { ...hold.move, request: hold.move.request } });
+
+const toEvent = (row: Row): WorkflowEvent => ({
+  sequence: Number(row["sequence"]),
+  id: row["id"] as string,
+  workflowId: row["workflow_id"] as WorkflowId,
+  type: row["type"] as WorkflowEventType,
+  fromState: (row["from_state"] ?? undefined) as WorkflowState | undefined,
+  toState: row["to_state"] as WorkflowState,
+  version: Number(row["version"]),
+  occurredAtMs: Number(row["occurred_at_ms"]),
+  retryCount: Number(row["retry_count"]),
+  reason: row["reason"] as string,
+  requestedBy: row["requested_by"] as string,
+  ruleSetRevision: Number(row["rule_set_revision"]),
+  metadata: JSON.parse(row["metadata"] as string) as JsonObject,
+  transactionId: (row["transaction_id"] ?? undefined) as TransactionId | undefined,
+});
+
+function toCounts(row: Row | undefined): WorkflowCounts {
+  const count = (column: string): number => Number(row?.[column]);
+  return {
+    workflows: count("workflows"),
+    events: count("events"),
+    byState: {
+      CREATED: count("created"),
+      ACTIVE: count("active"),
+      PAUSED: count("paused"),
+      COMPLETED: count("completed"),
+      FAILED: count("failed"),
+      CANCELLED: count("cancelled"),
+    },
+    held: count("held"),
+    recovering: count("recovering"),
+  };
+}

@@ -1,0 +1,48 @@
+import type { Migration, OpenFailure, Row, SqlValue, Statement } from "./statement.ts";
+
+/** What crosses the thread boundary. Copied by value, so it is kept small: each distinct SQL text goes once per flush. */
+
+export type WriterOptions = {
+  readonly path: string;
+  readonly migrations: readonly Migration[];
+  readonly pageCountMax: number | undefined;
+};
+
+/** A tuple, not an object: keys would be copied with every statement. `sql` is an index into the flush's texts. */
+export type WireStatement = readonly [sql: number, params: readonly SqlValue[], changes: number | undefined, returning: boolean];
+
+export type WriterRequest =
+  | { readonly type: "flush"; readonly sql: readonly string[]; readonly batches: readonly (readonly WireStatement[])[] }
+  | { readonly type: "close" };
+
+export type BatchOutcome =
+  | { readonly type: "applied"; readonly rows: readonly (readonly Row[])[] }
+  /** The statement whose expectation does not hold. */
+  | { readonly type: "conflict"; readonly statement: number }
+  /** The statement is wrong: a defect of the program. */
+  | { readonly type: "defect"; readonly message: string };
+
+export type FlushReply =
+  | { readonly type: "flushed"; readonly outcomes: readonly BatchOutcome[] }
+  | { readonly type: "failed"; readonly cause: string; readonly outcomeUnknown: boolean; readonly corrupt: boolean };
+
+export type WriterReply =
+  | { readonly type: "opened" }
+  | { readonly type: "open-failed"; readonly failure: OpenFailure }
+  | { readonly type: "closed" }
+  | FlushReply;
+
+export function encodeFlush(batches: readonly (readonly Statement<unknown>[])[]): WriterRequest {
+  const indexes = new Map<string, number>();
+  const encode = ({ sql, params, expect, returning }: Statement<unknown>): WireStatement => {
+    const index = indexes.get(sql) ?? indexes.size;
+    indexes.set(sql, index);
+    return [index, params.map(detach), expect?.changes, returning === true];
+  };
+  const encoded = batches.map((batch) => batch.map(encode));
+  return { type: "flush", sql: [...indexes.keys()], batches: encoded };
+}
+
+/** Copying a view copies its whole buffer, which for a small Buffer is Node's shared pool. */
+const detach = (value: SqlValue): SqlValue =>
+  value instanceof Uint8Array && value.byteLength !== value.buffer.byteLength ? value.slice() : value;

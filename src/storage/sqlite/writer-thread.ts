@@ -1,0 +1,68 @@
+import { Worker } from "node:worker_threads";
+import { assert } from "../../kernel/assert.ts";
+import { err, ok, type Result } from "../../kernel/result.ts";
+import type { OpenFailure } from "./statement.ts";
+import type { FlushReply, WriterOptions, WriterReply, WriterRequest } from "./writer-messages.ts";
+
+/** The main thread's end of the writer. One request at a time. Never throws: a thread that died answers like a disk that failed. */
+export interface WriterThread {
+  readonly alive: boolean;
+  flush(request: WriterRequest): Promise<FlushReply>;
+  close(): Promise<void>;
+}
+
+/** Runs from src as TypeScript and from dist as JavaScript. */
+const writerUrl = new URL(import.meta.url.endsWith(".ts") ? "./writer.ts" : "./writer.js", import.meta.url);
+
+export async function startWriter(options: WriterOptions): Promise<Result<WriterThread, OpenFailure>> {
+  const worker = new Worker(writerUrl, { workerData: options });
+  let alive = true;
+  let cause = "the writer thread ended";
+  let awaiting: ((reply: WriterReply) => void) | undefined;
+
+  const settle = (reply: WriterReply): void => {
+    const settled = awaiting;
+    awaiting = undefined;
+    settled?.(reply);
+  };
+  const died = (outcomeUnknown: boolean): FlushReply => ({ type: "failed", cause, outcomeUnknown, corrupt: false });
+  const nextReply = (): Promise<WriterReply> => {
+    assert(awaiting === undefined, "one request at a time");
+    return new Promise((resolve) => {
+      awaiting = resolve;
+    });
+  };
+
+  worker.on("message", settle);
+  worker.on("error", (error) => {
+    cause = `the writer thread died: ${error instanceof Error ? error.message : String(error)}`;
+  });
+  worker.on("exit", () => {
+    alive = false;
+    settle(died(true));
+  });
+
+  const opened = await nextReply();
+  if (opened.type !== "opened") {
+    await worker.terminate();
+    return err(opened.type === "open-failed" ? opened.failure : { type: "inaccessible", message: `${options.path}: ${cause}` });
+  }
+  return ok({
+    get alive() {
+      return alive;
+    },
+    flush: async (request) => {
+      if (!alive) return died(false);
+      worker.postMessage(request);
+      const reply = await nextReply();
+      assert(reply.type === "flushed" || reply.type === "failed", "a flush is answered by its outcome");
+      return reply;
+    },
+    close: async () => {
+      if (!alive) return;
+      worker.postMessage({ type: "close" } satisfies WriterRequest);
+      await nextReply();
+      await worker.terminate();
+    },
+  });
+}

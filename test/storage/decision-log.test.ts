@@ -1,0 +1,158 @@
+import { join } from "node:path";
+import { afterEach, describe, expect, test } from "vitest";
+import { stepCoordinator } from "../../src/commit/core/coordinator.ts";
+import type { Transaction } from "../../src/commit/core/types.ts";
+import type { DecisionLog } from "../../src/commit/ports.ts";
+import type { RequestId } from "../../src/kernel/ids.ts";
+import { createMemoryDecisionLog } from "../../src/storage/memory/decision-log.ts";
+import { openSqliteDecisionLog } from "../../src/storage/sqlite/decision-log.ts";
+import { temporaryFolder } from "../support/concord.ts";
+import { ack, begun, id, tx, vote } from "../unit/commit/support.ts";
+
+const cleanups: (() => unknown)[] = [];
+
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+});
+
+async function openSqlite(): Promise<DecisionLog> {
+  const folder = temporaryFolder();
+  cleanups.push(folder.remove);
+  return reopenSqlite(join(folder.path, "commit.db"));
+}
+
+async function reopenSqlite(path: string): Promise<DecisionLog> {
+  const opened = await openSqliteDecisionLog({ path });
+  if (!opened.ok) throw new Error(opened.error.message);
+  cleanups.push(() => opened.value.close());
+  return opened.value;
+}
+
+const delegated = (transactionId: string): Transaction => ({ ...begun(["a"]).transaction, id: tx(transactionId) });
+
+const committing = (transactionId: string): Transaction => ({
+  ...[vote("a", "commit"), vote("b", "commit")].reduce(stepped, begun(["a", "b"]).transaction),
+  id: tx(transactionId),
+});
+
+const completed = (transactionId: string): Transaction =>
+  [ack("a", "committed"), ack("b", "committed")].reduce(stepped, committing(transactionId));
+
+function stepped(transaction: Transaction, input: ReturnType<typeof vote>): Transaction {
+  return stepCoordinator(transaction, input).transaction;
+}
+
+function decisionLogSuite(name: string, open: () => Promise<DecisionLog>): void {
+  describe(name, () => {
+    test("each claim takes the next epoch and keeps the id", async () => {
+      const log = await open();
+      expect(await log.claim("first")).toEqual({ ok: true, value: { coordinatorId: "first", coordinatorEpoch: 1 } });
+      expect(await log.claim("second")).toEqual({ ok: true, value: { coordinatorId: "first", coordinatorEpoch: 2 } });
+    });
+
+    // specs/TwoPhaseCommit.tla: LogAppendByOwnerOnly
+    test("a coordinator that was replaced writes nothing", async () => {
+      const log = await open();
+      await log.claim("c");
+      await log.claim("c");
+      const fenced = { ok: false, error: { type: "conflict", conflict: { type: "fenced", coordinatorEpoch: 2 } } };
+      const session = { participantId: id("a"), instanceId: "i", connectedAtMs: 1 };
+      expect(await log.force(committing("t1"))).toEqual(fenced);
+      expect(await log.record(committing("t1"))).toEqual(fenced);
+      expect(await log.openSession(session, 1)).toEqual(fenced);
+      expect(await log.purge({ completedBeforeMs: 1, limit: 1 }, 1)).toEqual(fenced);
+      expect(await log.get(tx("t1"))).toBeUndefined();
+      expect(await log.participants({ afterId: undefined, limit: 10 })).toEqual([]);
+    });
+
+    test("a transaction is read as it was written, without the payloads that nobody needs any more", async () => {
+      const log = await open();
+      await log.claim("c");
+      const written = committing("t1");
+      expect(await log.force(written)).toEqual({ ok: true, value: undefined });
+      const parts = written.parts.map((part) => ({ ...part, connected: false, payload: new Uint8Array() }));
+      expect(await log.get(tx("t1"))).toEqual({ ...written, parts });
+      const asked = delegated("t2");
+      await log.force(asked);
+      expect((await log.get(tx("t2")))?.parts[0]?.payload).toEqual(new TextEncoder().encode("work of a"));
+      expect(await log.get(tx("t3"))).toBeUndefined();
+    });
+
+    test("unfinished transactions are found, completed ones are history", async () => {
+      const log = await open();
+      await log.claim("c");
+      for (const transaction of [committing("t1"), delegated("t2"), completed("t3")]) await log.force(transaction);
+      expect((await log.unfinished()).map((transaction) => transaction.id)).toEqual(["t1", "t2"]);
+      await log.record(completed("t1"));
+      expect((await log.unfinished()).map((transaction) => transaction.id)).toEqual(["t2"]);
+    });
+
+    test("a list is newest first and continues before an id", async () => {
+      const log = await open();
+      await log.claim("c");
+      for (const name of ["t1", "t2", "t3"]) await log.record(completed(name));
+      const ids = async (beforeId: string | undefined, limit: number) =>
+        (await log.list({ beforeId: beforeId === undefined ? undefined : tx(beforeId), limit })).map((each) => each.id);
+      expect(await ids(undefined, 2)).toEqual(["t3", "t2"]);
+      expect(await ids("t2", 2)).toEqual(["t1"]);
+    });
+
+    test("a request id leads to its transaction, unless that was aborted", async () => {
+      const log = await open();
+      await log.claim("c");
+      const request = { id: "r1" as RequestId, digest: "d" };
+      const aborted = stepped(begun(["a", "b"]).transaction, vote("a", "abort"));
+      await log.record({ ...aborted, id: tx("t1"), request });
+      expect(await log.byRequest(request.id)).toBeUndefined();
+      await log.force({ ...committing("t2"), request });
+      expect(await log.byRequest(request.id)).toMatchObject({ id: "t2", request });
+    });
+
+    test("session epochs grow with each Hello", async () => {
+      const log = await open();
+      await log.claim("c");
+      const opened = await log.openSession({ participantId: id("b"), instanceId: "i1", connectedAtMs: 1 }, 1);
+      expect(opened).toMatchObject({ value: { sessionEpoch: 1 } });
+      await log.openSession({ participantId: id("b"), instanceId: "i2", connectedAtMs: 2 }, 1);
+      await log.openSession({ participantId: id("a"), instanceId: "i3", connectedAtMs: 3 }, 1);
+      const b = { participantId: "b", instanceId: "i2", sessionEpoch: 2, connectedAtMs: 2 };
+      expect(await log.participants({ afterId: id("a"), limit: 10 })).toEqual([b]);
+      expect((await log.participants({ afterId: undefined, limit: 1 })).map(({ participantId }) => participantId)).toEqual(["a"]);
+    });
+
+    test("a purge drops what was completed before, and never what is unfinished", async () => {
+      const log = await open();
+      await log.claim("c");
+      for (const transaction of [committing("t1"), delegated("t2"), completed("t3"), completed("t4")])
+        await log.force(transaction);
+      expect(await log.purge({ completedBeforeMs: 1, limit: 10 }, 1)).toEqual({ ok: true, value: 0 });
+      expect(await log.purge({ completedBeforeMs: 9e15, limit: 1 }, 1)).toEqual({ ok: true, value: 1 });
+      expect(await log.purge({ completedBeforeMs: 9e15, limit: 10 }, 1)).toEqual({ ok: true, value: 1 });
+      expect((await log.list({ beforeId: undefined, limit: 10 })).map((each) => each.id)).toEqual(["t2", "t1"]);
+    });
+
+    test("writes after close are refused", async () => {
+      const log = await open();
+      await log.claim("c");
+      await log.close();
+      expect(await log.force(committing("t1"))).toMatchObject({ ok: false, error: { type: "storage-unavailable" } });
+    });
+  });
+}
+
+decisionLogSuite("the decision log in SQLite", openSqlite);
+decisionLogSuite("the decision log in memory", async () => createMemoryDecisionLog());
+
+test("the decision log in SQLite survives a restart", async () => {
+  const folder = temporaryFolder();
+  cleanups.push(folder.remove);
+  const path = join(folder.path, "commit.db");
+  const first = await reopenSqlite(path);
+  await first.claim("c");
+  await first.force(committing("t1"));
+  await first.close();
+  const second = await reopenSqlite(path);
+  expect(await second.claim("d")).toEqual({ ok: true, value: { coordinatorId: "c", coordinatorEpoch: 2 } });
+  expect((await second.unfinished()).map((each) => each.id)).toEqual(["t1"]);
+  expect(second.writable).toBe(true);
+});

@@ -1,0 +1,74 @@
+import { join } from "node:path";
+import { afterEach, describe, expect, test } from "vitest";
+import type { ParticipantRecord } from "../../src/commit/core/participant.ts";
+import type { ParticipantLog } from "../../src/commit/ports.ts";
+import { createMemoryParticipantLog } from "../../src/storage/memory/participant-log.ts";
+import { openSqliteParticipantLog } from "../../src/storage/sqlite/participant-log.ts";
+import { temporaryFolder } from "../support/concord.ts";
+import { tx } from "../unit/commit/support.ts";
+
+const cleanups: (() => unknown)[] = [];
+
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+});
+
+async function openSqlite() {
+  const folder = temporaryFolder();
+  const opened = await openSqliteParticipantLog({ path: join(folder.path, "participant.db") });
+  if (!opened.ok) throw new Error(opened.error.message);
+  cleanups.push(folder.remove, () => opened.value.close());
+  return opened.value;
+}
+
+const record = (name: string, change: Partial<ParticipantRecord> = {}): ParticipantRecord => ({
+  transactionId: tx(name),
+  state: "prepared",
+  onePhase: false,
+  coordinatorId: "c",
+  coordinatorEpoch: 3,
+  payload: new Uint8Array([1, 2, 3]),
+  reason: "why",
+  updatedAtMs: 1_000,
+  ...change,
+});
+
+function participantLogSuite(name: string, open: () => Promise<ParticipantLog>): void {
+  describe(name, () => {
+    test("what is prepared is read as it was written", async () => {
+      const log = await open();
+      await log.persist(record("t1"));
+      await log.persist(record("t2", { onePhase: true, coordinatorId: undefined }));
+      expect(await log.get(tx("t1"))).toEqual(record("t1"));
+      expect(await log.load()).toEqual([record("t1"), record("t2", { onePhase: true, coordinatorId: undefined })]);
+      expect(await log.get(tx("t3"))).toBeUndefined();
+    });
+
+    test("what has ended is remembered without its work, and not loaded", async () => {
+      const log = await open();
+      await log.persist(record("t1"));
+      await log.persist(record("t1", { state: "committed" }));
+      expect(await log.get(tx("t1"))).toEqual(record("t1", { state: "committed", payload: new Uint8Array() }));
+      expect(await log.load()).toEqual([]);
+    });
+
+    test("a purge drops what ended before, and never what is prepared", async () => {
+      const log = await open();
+      await log.persist(record("t1"));
+      await log.persist(record("t2", { state: "committed" }));
+      await log.persist(record("t3", { state: "aborted", updatedAtMs: 2_000 }));
+      expect(await log.purge({ updatedBeforeMs: 2_000, limit: 10 })).toBe(1);
+      expect(await log.purge({ updatedBeforeMs: 9e15, limit: 10 })).toBe(1);
+      expect(await log.get(tx("t1"))).toBeDefined();
+    });
+  });
+}
+
+participantLogSuite("the participant log in SQLite", openSqlite);
+participantLogSuite("the participant log in memory", async () => createMemoryParticipantLog());
+
+test("the participant log in SQLite rejects what it cannot write", async () => {
+  const log = await openSqlite();
+  await log.close();
+  await expect(log.persist(record("t1"))).rejects.toThrow();
+});

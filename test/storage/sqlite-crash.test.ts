@@ -1,0 +1,76 @@
+import { spawnSync } from "node:child_process";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { openSqliteWorkflowStore } from "../../src/storage/sqlite/workflow-store.ts";
+import { storageDir } from "../support/storage-dir.ts";
+import { loadBatch } from "../support/storage-load.ts";
+import { startStorageProcess } from "../support/storage-process.ts";
+import { contents, recount, requestId, transactionId } from "../support/storage-values.ts";
+
+/** Opens what a killed process left behind: all that it acknowledged is there, nothing is there by half, and writing goes on. */
+async function expectSound(path: string, acknowledged: readonly string[], next: string): Promise<void> {
+  const reopened = await openSqliteWorkflowStore({ path });
+  if (!reopened.ok) throw new Error(reopened.error.message);
+  const store = reopened.value;
+  const found = await contents(store);
+  expect(found.events.map(({ sequence }) => sequence)).toStrictEqual(found.events.map((_, index) => index + 1));
+  expect(found.counts).toStrictEqual(recount(found));
+
+  // A batch appends its two events side by side, so half a batch would shift all that follow.
+  const names = found.events.filter((_, index) => index % 2 === 0).map(({ workflowId }) => workflowId.replace("-left", ""));
+  const pairs = names.flatMap((name) => [`${name}-left`, `${name}-right`]);
+  expect(found.events.map(({ workflowId }) => workflowId)).toStrictEqual(pairs);
+  expect(found.workflows.map(({ id }) => id)).toStrictEqual(pairs.toSorted());
+  for (const name of names) {
+    expect((await store.answer(requestId(name)))?.workflow.id).toBe(`${name}-left`);
+    expect(await store.outcome(transactionId(name))).toBe("committed");
+  }
+  const present = new Set(names);
+  expect(acknowledged.filter((name) => !present.has(name))).toStrictEqual([]);
+
+  expect(await store.apply(loadBatch(next, 0))).toMatchObject({ ok: true });
+  await store.close();
+}
+
+const acknowledgedOf = (prefix: string, lines: readonly string[]): string[] =>
+  lines.filter((line) => /^\d+$/.test(line)).map((index) => `${prefix}-${index}`);
+
+/** Acknowledged batches before each kill. The file is kept from round to round, so later ones die in a grown file. */
+const rounds = [0, 100, 2_500, 300];
+
+test("after kill -9 in the middle of a flush, what was acknowledged is there and no batch is there by half", async () => {
+  const path = join(storageDir(), "workflows.db");
+  const acknowledged: string[] = [];
+  for (const [round, count] of rounds.entries()) {
+    const child = startStorageProcess("load", path, `round${round}`);
+    await child.printed(1 + count);
+    acknowledged.push(...acknowledgedOf(`round${round}`, await child.kill()));
+    await expectSound(path, acknowledged, `after${round}`);
+    acknowledged.push(`after${round}-0`);
+  }
+  expect(acknowledged.length).toBeGreaterThan(2_900);
+});
+
+const canLimit = spawnSync("prlimit", ["--version"]).status === 0;
+
+/** A write beyond the limit fails with EFBIG, which SQLite reports as an I/O error. */
+const limitFileSize = (pid: number | undefined, limit: string): void => {
+  expect(spawnSync("prlimit", ["--pid", String(pid), `--fsize=${limit}:unlimited`]).status).toBe(0);
+};
+
+test.skipIf(!canLimit)(
+  "an I/O error while a flush is committed: outcome unknown, later writable again [needs prlimit]",
+  async () => {
+    const path = join(storageDir(), "workflows.db");
+    const child = startStorageProcess("load", path, "load");
+    await child.printed(1);
+    limitFileSize(child.pid, "1000000");
+    const failed = (await child.printed(1, /^failed/)).find((line) => line.startsWith("failed"));
+    expect(failed).toBe('failed {"type":"storage-unavailable","cause":"disk I/O error","outcomeUnknown":true}');
+    const before = (await child.printed(0)).length;
+    limitFileSize(child.pid, "unlimited");
+    await child.printed(before + 1_000, /^\d+$/);
+    await expectSound(path, acknowledgedOf("load", await child.kill()), "after");
+  },
+  30_000,
+);

@@ -1,0 +1,345 @@
+import fc from "fast-check";
+import { afterEach, describe, expect, test } from "vitest";
+import { workflowStates } from "../../src/kernel/lifecycle.ts";
+import type { Workflow } from "../../src/workflow/core/types.ts";
+import type { WorkflowBatch, WorkflowPut, WorkflowStore } from "../../src/workflow/ports.ts";
+import {
+  contents,
+  creation,
+  event,
+  hold,
+  put,
+  recount,
+  requestId,
+  transactionId,
+  workflow,
+  workflowId,
+} from "../support/storage-values.ts";
+
+/** What every workflow store must do. `open` gives a new, empty store. */
+export function workflowStoreSuite(name: string, open: () => Promise<WorkflowStore>): void {
+  const opened: WorkflowStore[] = [];
+  const openStore = async (): Promise<WorkflowStore> => {
+    const store = await open();
+    opened.push(store);
+    return store;
+  };
+  afterEach(async () => {
+    for (const store of opened.splice(0)) await store.close();
+  });
+
+  describe(`workflow store: ${name}`, () => {
+    test("a workflow and its event are read as they were written, every field", async () => {
+      const store = await openStore();
+      const held = workflow("w", {
+        state: "FAILED",
+        previousState: "ACTIVE",
+        version: 7,
+        retryCount: 2,
+        hold: hold("tx", { request: { id: requestId("r"), digest: "d" } }),
+      });
+      const failed = event(held, { type: "FAILED", transactionId: transactionId("tx") });
+      const stored = { ...failed, sequence: 1 };
+      expect(await store.apply({ puts: [{ workflow: held, expected: "absent" }], events: [failed] })).toStrictEqual({
+        ok: true,
+        value: [stored],
+      });
+      expect(await store.get(held.id)).toStrictEqual(held);
+      expect(await store.events({ afterSequence: 0, limit: 10 })).toStrictEqual([stored]);
+      expect(await store.get(workflowId("x"))).toBeUndefined();
+    });
+
+    test("compare-and-set: absent", async () => {
+      const store = await openStore();
+      await store.apply(creation("w"));
+      expect(await store.apply(creation("w", { metadata: {} }))).toStrictEqual(stale("w"));
+      expect(await store.get(workflowId("w"))).toStrictEqual(workflow("w"));
+    });
+
+    test("compare-and-set: version", async () => {
+      const store = await openStore();
+      await store.apply(creation("w"));
+      const moved = put(workflow("w"), { state: "ACTIVE" });
+      expect(await store.apply({ puts: [moved], events: [] })).toStrictEqual({ ok: true, value: [] });
+      expect(await store.apply({ puts: [moved], events: [] })).toStrictEqual(stale("w"));
+      expect(await store.apply({ puts: [put(workflow("nowhere"), {})], events: [] })).toStrictEqual(stale("nowhere"));
+      expect(await store.get(workflowId("w"))).toStrictEqual(moved.workflow);
+    });
+
+    test("compare-and-set: held by this transaction or by none", async () => {
+      const store = await openStore();
+      await store.apply(creation("w"));
+      const taken = put(workflow("w"), { version: 1, hold: hold("tx-1") });
+      expect(await store.apply({ puts: [taken], events: [] })).toMatchObject({ ok: true });
+      expect(await store.apply({ puts: [taken], events: [] })).toStrictEqual(stale("w"));
+      const released = put(taken.workflow, { version: 1, hold: undefined });
+      const byOther: WorkflowPut = { ...released, expected: { version: 1, heldBy: transactionId("tx-2") } };
+      expect(await store.apply({ puts: [byOther], events: [] })).toStrictEqual(stale("w"));
+      expect(await store.apply({ puts: [released], events: [] })).toMatchObject({ ok: true });
+      expect(await store.apply({ puts: [released], events: [] })).toStrictEqual(stale("w"));
+    });
+
+    test("a conflict rejects its own batch only, among batches written together", async () => {
+      const store = await openStore();
+      const results = await Promise.all(["a", "b", "a", "c", "b", "d"].map((id) => store.apply(creation(id))));
+      expect(results.map(({ ok }) => ok)).toStrictEqual([true, true, false, true, false, true]);
+      expect((await contents(store)).events.map((each) => [each.sequence, each.workflowId])).toStrictEqual([
+        [1, "a"],
+        [2, "b"],
+        [3, "c"],
+        [4, "d"],
+      ]);
+    });
+
+    test("nothing of a rejected batch is written", async () => {
+      const store = await openStore();
+      await store.apply(creation("w"));
+      const before = await contents(store);
+      const rejected: WorkflowBatch = {
+        puts: [...creation("new").puts, put(workflow("w"), { state: "ACTIVE" }), put(workflow("nowhere"), {})],
+        events: [event(workflow("new")), event(workflow("w"))],
+        request: { id: requestId("r"), digest: "d", atMs: 1 },
+        outcome: { transactionId: transactionId("tx"), outcome: "committed", atMs: 1 },
+      };
+      expect(await store.apply(rejected)).toStrictEqual(stale("nowhere"));
+      expect(await contents(store)).toStrictEqual(before);
+      expect(await store.answer(requestId("r"))).toBeUndefined();
+      expect(await store.outcome(transactionId("tx"))).toBeUndefined();
+      expect(await store.apply(creation("next"))).toMatchObject({ value: [{ sequence: 2 }] });
+    });
+
+    test("several workflows move in one batch", async () => {
+      const store = await openStore();
+      await store.apply(creation("a"));
+      await store.apply(creation("b"));
+      const puts = ["a", "b"].map((id) => put(workflow(id), { state: "ACTIVE" }));
+      const applied = await store.apply({ puts, events: puts.map((each) => event(each.workflow)) });
+      expect(applied).toMatchObject({
+        value: [
+          { sequence: 3, workflowId: "a" },
+          { sequence: 4, workflowId: "b" },
+        ],
+      });
+      expect((await contents(store)).counts).toMatchObject({ events: 4, byState: { CREATED: 0, ACTIVE: 2 } });
+    });
+
+    test("a request id is answered once, with the workflow and event of its batch, also after later changes", async () => {
+      const store = await openStore();
+      const request = { id: requestId("r"), digest: "d", atMs: 1 };
+      await store.apply(creation("other"));
+      const [first, second] = await Promise.all([
+        store.apply({ ...creation("w", { hold: hold("tx") }), request }),
+        store.apply({ ...creation("w"), request }),
+      ]);
+      expect(first.ok).toBe(true);
+      // Not `stale`: the caller repeated itself.
+      expect(second).toStrictEqual({ ok: false, error: { type: "conflict", conflict: { type: "request-exists" } } });
+      const created = workflow("w", { hold: hold("tx") });
+      await store.apply({ puts: [put(created, { state: "ACTIVE", hold: undefined })], events: [] });
+      expect(await store.answer(request.id)).toStrictEqual({
+        digest: "d",
+        workflow: created,
+        event: { ...event(created), sequence: 2 },
+      });
+    });
+
+    test("a creation beyond the limit is rejected, also within its batch and among concurrent ones", async () => {
+      const store = await openStore();
+      const results = await Promise.all(["a", "b", "c", "a"].map((id) => store.apply({ ...creation(id), workflowCountMax: 2 })));
+      expect(results.slice(0, 2).every(({ ok }) => ok)).toBe(true);
+      expect(results.slice(2)).toStrictEqual([
+        { ok: false, error: { type: "conflict", conflict: { type: "limit" } } },
+        stale("a"),
+      ]);
+      const two = { puts: [...creation("c").puts, ...creation("d").puts], events: [], workflowCountMax: 3 };
+      expect(await store.apply(two)).toMatchObject({ error: { conflict: { type: "limit" } } });
+      expect(await store.apply({ ...creation("c"), workflowCountMax: 3 })).toMatchObject({ ok: true });
+    });
+
+    test("an outcome is kept, and may be repeated but not changed", async () => {
+      const store = await openStore();
+      const aborted = { transactionId: transactionId("tx"), outcome: "aborted", atMs: 1 } as const;
+      await store.apply({ puts: [], events: [], outcome: aborted });
+      expect(await store.apply({ puts: [], events: [], outcome: aborted })).toMatchObject({ ok: true });
+      const committed = { ...creation("w"), outcome: { ...aborted, outcome: "committed" } } as const;
+      await expect(store.apply(committed)).rejects.toThrow("a transaction has one outcome");
+      expect(await store.outcome(aborted.transactionId)).toBe("aborted");
+      expect(await store.get(workflowId("w"))).toBeUndefined();
+    });
+
+    test("lists in the bytewise order of ids, page by page", async () => {
+      const store = await openStore();
+      // U+FF61 sorts before U+1F600 as bytes, after it as UTF-16.
+      const ids = ["B", "a", "a-1", "a1", "b", "ｱ", "😀"];
+      for (const id of ["b", "😀", "a1", "B", "ｱ", "a", "a-1"]) await store.apply(creation(id));
+      const listed: string[] = [];
+      let page: readonly Workflow[];
+      do {
+        page = await store.list({ afterId: listed.length === 0 ? undefined : workflowId(listed.at(-1) ?? ""), limit: 3 });
+        listed.push(...page.map(({ id }) => id));
+      } while (page.length === 3);
+      expect(listed).toStrictEqual(ids);
+      expect(await store.list({ afterId: workflowId("a0"), limit: 1 })).toMatchObject([{ id: "a1" }]);
+    });
+
+    test("events come in order, page by page, of all workflows or of one", async () => {
+      const store = await openStore();
+      expect(await store.sequences()).toStrictEqual({ oldest: 0, newest: 0 });
+      for (const id of ["a", "b", "c"]) await store.apply(creation(id));
+      const moves = ["a", "b", "a"].map((id) => ({ puts: [], events: [event(workflow(id))] }));
+      for (const move of moves) await store.apply(move);
+      const sequences = async (page: Parameters<WorkflowStore["events"]>[0]): Promise<number[]> =>
+        (await store.events(page)).map(({ sequence }) => sequence);
+      expect(await sequences({ afterSequence: 0, limit: 4 })).toStrictEqual([1, 2, 3, 4]);
+      expect(await sequences({ afterSequence: 4, limit: 4 })).toStrictEqual([5, 6]);
+      expect(await sequences({ afterSequence: 6, limit: 4 })).toStrictEqual([]);
+      expect(await sequences({ afterSequence: 0, limit: 2, workflowId: workflowId("a") })).toStrictEqual([1, 4]);
+      expect(await sequences({ afterSequence: 4, limit: 2, workflowId: workflowId("a") })).toStrictEqual([6]);
+      expect(await store.sequences()).toStrictEqual({ oldest: 1, newest: 6 });
+    });
+
+    test("held gives what transactions hold", async () => {
+      const store = await openStore();
+      await store.apply(creation("a", { hold: hold("tx-1") }));
+      await store.apply(creation("b"));
+      await store.apply(creation("c", { state: "FAILED", hold: hold("tx-2") }));
+      expect((await store.held()).map(({ id }) => id)).toStrictEqual(["a", "c"]);
+      expect(await store.counts()).toMatchObject({ held: 2, recovering: 1 });
+    });
+
+    test("purge drops old answers and outcomes, oldest first, at most the limit of each", async () => {
+      const store = await openStore();
+      for (const atMs of [10, 30, 20]) {
+        const request = { id: requestId(`r${atMs}`), digest: "d", atMs };
+        const outcome = { transactionId: transactionId(`t${atMs}`), outcome: "committed", atMs } as const;
+        await store.apply({ ...creation(`w${atMs}`), request, outcome });
+      }
+      const kept = async (): Promise<string> => {
+        const found = [10, 20, 30].map(async (atMs) => [
+          (await store.answer(requestId(`r${atMs}`))) && `r${atMs}`,
+          (await store.outcome(transactionId(`t${atMs}`))) && `t${atMs}`,
+        ]);
+        return (await Promise.all(found)).flat().filter(Boolean).join(" ");
+      };
+      expect(await store.purge({ olderThanMs: 10, limit: 9 })).toStrictEqual({ ok: true, value: 0 });
+      expect(await store.purge({ olderThanMs: 30, limit: 1 })).toStrictEqual({ ok: true, value: 2 });
+      expect(await kept()).toBe("r20 t20 r30 t30");
+      expect(await store.purge({ olderThanMs: 31, limit: 9 })).toStrictEqual({ ok: true, value: 4 });
+      expect(await kept()).toBe("");
+      expect((await contents(store)).events).toHaveLength(3);
+    });
+
+    test("a listener is told of events that can be read, before their batch is acknowledged, and not of others", async () => {
+      const store = await openStore();
+      const told: string[] = [];
+      const unsubscribe = store.onAppend((newest) => {
+        told.push(`told ${newest}`);
+        void store.events({ afterSequence: newest - 1, limit: 1 }).then((read) => told.push(`read ${read[0]?.sequence}`));
+      });
+      for (const id of ["a", "b"]) {
+        const applied = await store.apply(creation(id));
+        told.push(`applied ${applied.ok && applied.value[0]?.sequence}`);
+        // No events.
+        await store.apply({ puts: [put(workflow(id), {})], events: [] });
+        await store.apply(creation(id));
+      }
+      expect(told.filter((each) => !each.startsWith("read"))).toStrictEqual(["told 1", "applied 1", "told 2", "applied 2"]);
+      expect(told.filter((each) => each.startsWith("read"))).toStrictEqual(["read 1", "read 2"]);
+      unsubscribe();
+      await store.apply(creation("c"));
+      expect(told).not.toContain("told 3");
+    });
+
+    test("a closed store refuses writes; closing again does nothing", async () => {
+      const store = await openStore();
+      const last = store.apply(creation("w"));
+      await Promise.all([store.close(), store.close()]);
+      expect(await last).toMatchObject({ ok: true });
+      expect(await store.apply(creation("x"))).toMatchObject({ ok: false, error: { type: "storage-unavailable" } });
+      expect(await store.purge({ olderThanMs: 1, limit: 1 })).toMatchObject({ error: { type: "storage-unavailable" } });
+    });
+
+    test("under concurrent batches with conflicts, sequences have no gaps and counts equal a recount", async () => {
+      await fc.assert(
+        fc.asyncProperty(rounds, async (wanted) => {
+          const store = await openStore();
+          const appended: number[] = [];
+          for (const round of wanted) {
+            const results = await Promise.all((await toBatches(round, store)).map((batch) => store.apply(batch)));
+            appended.push(...results.flatMap((result) => (result.ok ? result.value.map(({ sequence }) => sequence) : [])));
+          }
+          const found = await contents(store);
+          expect(found.events.map(({ sequence }) => sequence)).toStrictEqual(found.events.map((_, index) => index + 1));
+          expect(appended.toSorted((a, b) => a - b)).toStrictEqual(found.events.map(({ sequence }) => sequence));
+          expect(found.counts).toStrictEqual(recount(found));
+          expect(found.held).toStrictEqual(found.workflows.filter((each) => each.hold !== undefined));
+          await store.close();
+        }),
+        { numRuns: 20 },
+      );
+    });
+  });
+}
+
+const stale = (id: string): unknown => ({ ok: false, error: { type: "conflict", conflict: { type: "stale", workflowId: id } } });
+
+const someHold = fc.constantFrom(
+  undefined,
+  hold("tx-1", { targetState: "ACTIVE" }),
+  hold("tx-1", { targetState: "CANCELLED" }),
+  hold("tx-2", { targetState: "ACTIVE" }),
+);
+
+/** A change that is wanted of one workflow. `stale` is a guess at what is stored, instead of a look. */
+type Change = Pick<Workflow, "state" | "hold"> & { readonly id: string; readonly stale: WorkflowPut["expected"] | undefined };
+
+type Wanted = Pick<WorkflowBatch, "request" | "outcome" | "workflowCountMax"> & { readonly changes: readonly Change[] };
+
+const guess: fc.Arbitrary<WorkflowPut["expected"]> = fc.oneof(
+  fc.constant("absent" as const),
+  fc.record({ version: fc.integer({ min: 1, max: 3 }), heldBy: fc.constantFrom(undefined, transactionId("tx-1")) }),
+);
+
+const change: fc.Arbitrary<Change> = fc.record({
+  id: fc.constantFrom("a", "b", "c"),
+  state: fc.constantFrom(...workflowStates, "FAILED", "FAILED"),
+  hold: someHold,
+  stale: fc.oneof({ arbitrary: fc.constant(undefined), weight: 3 }, { arbitrary: guess, weight: 1 }),
+});
+
+const wanted: fc.Arbitrary<Wanted> = fc
+  .record({
+    changes: fc.uniqueArray(change, { selector: ({ id }) => id, minLength: 1, maxLength: 2 }),
+    request: fc.constantFrom(undefined, ...Array.from({ length: 20 }, (_, index) => `r-${index}`)),
+    outcome: fc.constantFrom(undefined, undefined, "tx-1", "tx-2"),
+    workflowCountMax: fc.constantFrom(undefined, undefined, undefined, 1, 2, 3),
+  })
+  .map(({ changes, request, outcome, workflowCountMax }) => ({
+    changes,
+    ...(request && { request: { id: requestId(request), digest: "d", atMs: 1 } }),
+    ...(outcome && { outcome: { transactionId: transactionId(outcome), outcome: "committed" as const, atMs: 1 } }),
+    ...(workflowCountMax && { workflowCountMax }),
+  }));
+
+/** What is wanted together, round after round. Few ids, so that many of one round are in each other's way. */
+export const rounds: fc.Arbitrary<readonly (readonly Wanted[])[]> = fc.array(fc.array(wanted, { maxLength: 8 }), {
+  maxLength: 12,
+});
+
+/** The batches of callers that all look at the store before any of them writes. */
+export const toBatches = (round: readonly Wanted[], store: WorkflowStore): Promise<WorkflowBatch[]> =>
+  Promise.all(
+    round.map(async ({ changes, ...rest }) => {
+      const puts = await Promise.all(changes.map((each) => toPut(each, store)));
+      return { puts, events: puts.map((each) => event(each.workflow)), ...rest };
+    }),
+  );
+
+async function toPut({ id, state, hold: held, stale: guessed }: Change, store: WorkflowStore): Promise<WorkflowPut> {
+  const stored = await store.get(workflowId(id));
+  const looked: WorkflowPut =
+    stored === undefined
+      ? { workflow: workflow(id, { state, hold: held }), expected: "absent" }
+      : put(stored, { state, hold: held });
+  return guessed === undefined ? looked : { ...looked, expected: guessed };
+}

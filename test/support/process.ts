@@ -1,0 +1,124 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { afterAll } from "vitest";
+import { until } from "./until.ts";
+
+const program = join(import.meta.dirname, "../../bin/concord");
+
+/** One structured line of a log. */
+export type LogLine = { readonly msg: string; readonly [field: string]: unknown };
+
+/** Names a line: its message, and the fields that tell it from others of that message. */
+export type Line = string | LogLine;
+
+export interface Program {
+  readonly pid: number;
+  /** What it has logged so far. */
+  readonly log: readonly LogLine[];
+  /** All its output, also what is no structured line. */
+  readonly text: () => string;
+  /** Resolves with the first such line, from the start of the log on. Throws if the process ends without it. */
+  logged(line: Line): Promise<LogLine>;
+  signal(name: NodeJS.Signals): void;
+  /** SIGKILL. Resolves when it is gone. */
+  kill(): Promise<void>;
+  /** SIGTERM, as an operator stops it. Resolves with the exit code. */
+  terminate(): Promise<number | null>;
+  /** The exit code; `null` if a signal ended it. */
+  readonly exited: Promise<number | null>;
+}
+
+const running = new Set<Program>();
+
+afterAll(async () => {
+  for (const each of running) await each.kill();
+});
+
+/** Starts the real program. With `dieOn` it is killed, as by kill -9, in the moment in which it logs that line. */
+export function runConcord(args: readonly string[], options: { readonly dieOn?: Line | undefined } = {}): Program {
+  const { dieOn } = options;
+  const env = { ...process.env, CONCORD_LOG_FORMAT: "json", CONCORD_LOG_LEVEL: "debug" };
+  const child = spawn(program, args, { stdio: ["ignore", "pipe", "pipe"], env });
+  const log: LogLine[] = [];
+  let text = "";
+  let ended = false;
+  const read = (line: string): void => {
+    text += `${line}\n`;
+    if (!line.startsWith("{")) return;
+    const parsed = JSON.parse(line) as LogLine;
+    log.push(parsed);
+    if (dieOn !== undefined && isLine(parsed, dieOn)) child.kill("SIGKILL");
+  };
+  const outputs = [child.stdout, child.stderr].map((input) => createInterface({ input }).on("line", read));
+  const closed = Promise.all(outputs.map((output) => once(output, "close")));
+  const exited = Promise.all([once(child, "exit"), closed]).then(([[code]]) => {
+    ended = true;
+    running.delete(started);
+    return code as number | null;
+  });
+  const started: Program = {
+    pid: child.pid ?? Number.NaN,
+    log,
+    text: () => text,
+    exited,
+    logged: (line) =>
+      until(
+        () => {
+          const found = log.find((each) => isLine(each, line));
+          if (found === undefined && ended)
+            throw new Error(`concord ${args.join(" ")} has ended without ${nameOf(line)}:\n${text}`);
+          return found;
+        },
+        `concord ${args[0]} ${args[1]} logs ${nameOf(line)}`,
+      ),
+    signal: (name) => void child.kill(name),
+    kill: async () => {
+      child.kill("SIGKILL");
+      await exited;
+    },
+    terminate: async () => {
+      child.kill("SIGTERM");
+      return exited;
+    },
+  };
+  running.add(started);
+  return started;
+}
+
+function isLine(logged: LogLine, line: Line): boolean {
+  const wanted = typeof line === "string" ? { msg: line } : line;
+  return Object.entries(wanted).every(([field, value]) => logged[field] === value);
+}
+
+const nameOf = (line: Line): string => JSON.stringify(line);
+
+export type Server = Program & { readonly address: string };
+
+/** `concord serve` that listens. Give `listen` to have it come back where it was. */
+export async function serve(
+  dataDir: string,
+  options: { readonly listen?: string; readonly flags?: readonly string[]; readonly dieOn?: Line | undefined } = {},
+): Promise<Server> {
+  const { listen = "127.0.0.1:0", flags = [], dieOn } = options;
+  const started = runConcord(["serve", "--listen", listen, "--data-dir", dataDir, ...flags], { dieOn });
+  const line = await started.logged("serving");
+  return Object.assign(started, { address: String(line["listen"]) });
+}
+
+/** `concord participant` that has a session, unless it shall not wait for one. */
+export async function participate(
+  id: string,
+  options: {
+    readonly address: string;
+    readonly dataDir: string;
+    readonly flags?: readonly string[];
+    readonly dieOn?: Line | undefined;
+  },
+): Promise<Program> {
+  const { address, dataDir, flags = [], dieOn } = options;
+  const started = runConcord(["participant", id, "--address", address, "--data-dir", dataDir, ...flags], { dieOn });
+  await started.logged("connected");
+  return started;
+}

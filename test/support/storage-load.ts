@@ -1,0 +1,14 @@
+import type { WorkflowBatch } from "../../src/workflow/ports.ts";
+import { creation, requestId, transactionId } from "./storage-values.ts";
+
+/** A batch with two of everything that must stand or fall together. */
+export function loadBatch(prefix: string, index: number): WorkflowBatch {
+  const name = `${prefix}-${index}`;
+  const [left, right] = [creation(`${name}-left`), creation(`${name}-right`)];
+  return {
+    puts: [...left.puts, ...right.puts],
+    events: [...left.events, ...right.events],
+    request: { id: requestId(name), digest: name, atMs: 1 },
+    outcome: { transactionId: transactionId(name), outcome: "committed", atMs: 1 },
+  };
+}

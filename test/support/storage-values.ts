@@ -1,0 +1,88 @@
+import type { RequestId, TransactionId, WorkflowId } from "../../src/kernel/ids.ts";
+import type { Hold, NewWorkflowEvent, Workflow, WorkflowEvent } from "../../src/workflow/core/types.ts";
+import type { WorkflowBatch, WorkflowCounts, WorkflowPut, WorkflowStore } from "../../src/workflow/ports.ts";
+
+export const workflowId = (id: string): WorkflowId => id as WorkflowId;
+export const requestId = (id: string): RequestId => id as RequestId;
+export const transactionId = (id: string): TransactionId => id as TransactionId;
+
+export const workflow = (id: string, fields: Partial<Workflow> = {}): Workflow => ({
+  id: workflowId(id),
+  state: "CREATED",
+  previousState: undefined,
+  version: 1,
+  createdAtMs: 1_700_000_000_000,
+  updatedAtMs: 1_700_000_000_001,
+  hold: undefined,
+  metadata: { sample: { name: `no. ${id}`, ratio: 0.5, tags: ["α", null, true] } },
+  retryCount: 0,
+  ...fields,
+});
+
+export const event = (of: Workflow, fields: Partial<NewWorkflowEvent> = {}): NewWorkflowEvent => ({
+  id: `event-${of.id}-${of.version}`,
+  workflowId: of.id,
+  type: of.version === 1 ? "CREATED" : "TRANSITION",
+  fromState: of.previousState,
+  toState: of.state,
+  version: of.version,
+  occurredAtMs: of.updatedAtMs,
+  retryCount: of.retryCount,
+  reason: 'because\n\u0000 of "this"',
+  requestedBy: "operator",
+  ruleSetRevision: 3,
+  metadata: { note: "n" },
+  transactionId: undefined,
+  ...fields,
+});
+
+export const hold = (owner: string, fields: Partial<Hold["move"]> = {}): Hold => ({
+  transactionId: transactionId(owner),
+  move: { targetState: "ACTIVE", reason: "go", requestedBy: "operator", eventMetadata: { a: 1 }, request: undefined, ...fields },
+  preparedAtMs: 1,
+  deadlineMs: 2,
+  ruleSetRevision: 3,
+});
+
+/** The next version of `from`, expected to be stored as it is. */
+export const put = (from: Workflow, fields: Partial<Workflow>): WorkflowPut => ({
+  workflow: { ...from, version: from.version + 1, previousState: from.state, ...fields },
+  expected: { version: from.version, heldBy: from.hold?.transactionId },
+});
+
+export const creation = (id: string, fields: Partial<Workflow> = {}): WorkflowBatch => {
+  const created = workflow(id, fields);
+  return { puts: [{ workflow: created, expected: "absent" }], events: [event(created)] };
+};
+
+/** Everything that the port can show, for comparing. */
+export async function contents(store: WorkflowStore): Promise<{
+  readonly workflows: readonly Workflow[];
+  readonly events: readonly WorkflowEvent[];
+  readonly held: readonly Workflow[];
+  readonly counts: WorkflowCounts;
+}> {
+  return {
+    workflows: await store.list({ afterId: undefined, limit: 1_000_000 }),
+    events: await store.events({ afterSequence: 0, limit: 1_000_000 }),
+    held: await store.held(),
+    counts: await store.counts(),
+  };
+}
+
+/** The counters, counted again from the rows. */
+export function recount({
+  workflows,
+  events,
+}: Pick<Awaited<ReturnType<typeof contents>>, "workflows" | "events">): WorkflowCounts {
+  const byState = { CREATED: 0, ACTIVE: 0, PAUSED: 0, COMPLETED: 0, FAILED: 0, CANCELLED: 0 };
+  for (const { state } of workflows) byState[state] += 1;
+  const held = workflows.filter((each) => each.hold !== undefined);
+  return {
+    workflows: workflows.length,
+    events: events.length,
+    byState,
+    held: held.length,
+    recovering: held.filter((each) => each.state === "FAILED" && each.hold?.move.targetState === "ACTIVE").length,
+  };
+}
