@@ -1,0 +1,83 @@
+import { type Command, InvalidArgumentError, Option } from "commander";
+import type { Channel } from "nice-grpc";
+import { environmentName, parseDurationMs } from "../config.ts";
+import { TwoPhaseCommitDefinition } from "../gen/concord/commit/v1/two_phase_commit.ts";
+import { PredicateLogicDefinition } from "../gen/concord/predicate/v1/predicate_logic.ts";
+import { WorkflowServiceDefinition } from "../gen/concord/workflow/v1/workflow_service.ts";
+import { clientFactory, openChannel } from "../rpc/clients/channel.ts";
+import { reportFailure } from "./failure.ts";
+import type { OutputFormat } from "./output.ts";
+
+export type ClientOptions = { readonly address: string; readonly output: OutputFormat; readonly timeout: number };
+
+/** Options that every command has which talks to a server. */
+export function addClientOptions(command: Command): Command {
+  return command
+    .addOption(new Option("--address <host:port>", "where Concord is").env(environmentName("address")).default("127.0.0.1:50051"))
+    .addOption(
+      new Option("-o, --output <format>", "table for people, json for programs").choices(["table", "json"]).default("table"),
+    )
+    .addOption(
+      new Option("--timeout <duration>", "how long to wait for an answer")
+        .env(environmentName("timeout"))
+        .argParser(durationArgument)
+        .default(30_000, "30s"),
+    );
+}
+
+export function connect(channel: Channel) {
+  return {
+    workflows: clientFactory.create(WorkflowServiceDefinition, channel),
+    predicates: clientFactory.create(PredicateLogicDefinition, channel),
+    commits: clientFactory.create(TwoPhaseCommitDefinition, channel),
+  };
+}
+
+export type Clients = ReturnType<typeof connect>;
+
+/** Runs a command against a server, prints failures for people, and sets the exit code. */
+export async function withClients(options: ClientOptions, run: (clients: Clients) => Promise<void>): Promise<void> {
+  const channel = openChannel(options.address);
+  try {
+    await run(connect(channel));
+  } catch (error) {
+    process.exitCode = reportFailure(error, options.address);
+  } finally {
+    channel.close();
+  }
+}
+
+/** Commander's parser for durations such as `30s`. */
+export function durationArgument(text: string): number {
+  const ms = parseDurationMs(text);
+  if (ms === undefined) throw new InvalidArgumentError("It must be a duration such as 250ms, 2s or 1m.");
+  return ms;
+}
+
+export function integerArgument(text: string): number {
+  if (!/^-?\d+$/.test(text)) throw new InvalidArgumentError("It must be a whole number.");
+  return Number(text);
+}
+
+export function jsonArgument(text: string): { readonly [key: string]: unknown } {
+  try {
+    const value: unknown = JSON.parse(text);
+    if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
+  } catch {
+    // Said below, for people.
+  }
+  throw new InvalidArgumentError('It must be a JSON object, such as {"site":"B"}.');
+}
+
+/** For options that may be given more than once. */
+export function collect<T>(parse: (text: string) => T): (text: string, earlier: readonly T[] | undefined) => readonly T[] {
+  return (text, earlier) => [...(earlier ?? []), parse(text)];
+}
+
+/** Interrupting a watch is how it ends; it is not a failure. */
+export function untilInterrupted(): AbortSignal {
+  const controller = new AbortController();
+  process.once("SIGINT", () => controller.abort());
+  process.once("SIGTERM", () => controller.abort());
+  return controller.signal;
+}

@@ -1,0 +1,24 @@
+import { Command } from "commander";
+import { settingNames } from "../config.ts";
+import { print, tableText } from "./output.ts";
+import { addSettingOptions, readConfig } from "./settings.ts";
+
+export function configCommand(): Command {
+  const command = new Command("config")
+    .description("print the effective configuration of `serve`, and where each value comes from")
+    .option("-o, --output <format>", "table or json", "table");
+  return addSettingOptions(command).action((flags: Readonly<Record<string, unknown>>) => {
+    const { origins } = readConfig(flags);
+    if (flags["output"] === "json") {
+      print(
+        JSON.stringify(Object.fromEntries(origins.map(({ name, value, source }) => [name, { value: value ?? null, source }]))),
+      );
+      return;
+    }
+    const rows = settingNames.map((name) => {
+      const origin = origins.find((candidate) => candidate.name === name);
+      return [name, String(origin?.value ?? "-"), origin?.source ?? "default"];
+    });
+    print(tableText(["setting", "value", "source"], rows));
+  });
+}

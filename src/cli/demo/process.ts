@@ -1,0 +1,112 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { createWriteStream } from "node:fs";
+import { createInterface } from "node:readline";
+import type { DurationMs } from "../../kernel/time.ts";
+import { CommandError } from "../failure.ts";
+
+/** A process that is not ready by then will not be. Generous: the machine may be busy. */
+const readyMs: DurationMs = 30_000;
+
+/** A process that has not ended by then after SIGTERM is killed. */
+const endMs: DurationMs = 15_000;
+
+export type ProcessOptions = {
+  readonly name: string;
+  /** The arguments of `concord`, for each start anew. */
+  readonly args: () => readonly string[];
+  /** It is ready once it logs a line with this message. */
+  readonly readyMessage: string;
+  readonly logFile: string;
+};
+
+/** A `concord` process that can be started again and again. */
+export type DemoProcess = {
+  readonly name: string;
+  readonly pid: number | undefined;
+  /** Resolves when it is ready, to the line that said so. */
+  start(extraArgs?: readonly string[]): Promise<Readonly<Record<string, unknown>>>;
+  /** Resolves when it is gone, to its exit code; null if a signal ended it. */
+  end(signal: "SIGTERM" | "SIGKILL"): Promise<number | null>;
+  /** Without waiting; for the last moment of this process. */
+  killNow(): void;
+};
+
+export function createProcess({ name, args, readyMessage, logFile }: ProcessOptions): DemoProcess {
+  const log = createWriteStream(logFile, { flags: "a" });
+  let child: ChildProcess | undefined;
+
+  function spawnChild(extraArgs: readonly string[]): ChildProcess {
+    const [, program = ""] = process.argv;
+    const nodeArgs = [...process.execArgv, program, ...args(), ...extraArgs, "--log-format", "json"];
+    const started = spawn(process.execPath, nodeArgs, { env: withoutSettings(process.env), stdio: ["ignore", "ignore", "pipe"] });
+    started.stderr?.pipe(log, { end: false });
+    return started;
+  }
+
+  return {
+    name,
+    get pid() {
+      return child?.pid;
+    },
+    async start(extraArgs = []) {
+      const started = spawnChild(extraArgs);
+      child = started;
+      const late = setTimeout(() => started.kill("SIGKILL"), readyMs);
+      try {
+        const ready = await lineWith(started, readyMessage);
+        if (ready === undefined) throw new CommandError(`${name} did not start; its log is ${logFile}`);
+        return ready;
+      } finally {
+        clearTimeout(late);
+      }
+    },
+    async end(signal) {
+      if (child === undefined || hasEnded(child)) return child?.exitCode ?? null;
+      const late = setTimeout(() => child?.kill("SIGKILL"), endMs);
+      const ended = once(child, "exit");
+      child.kill(signal);
+      await ended;
+      clearTimeout(late);
+      return child.exitCode;
+    },
+    killNow() {
+      child?.kill("SIGKILL");
+    },
+  };
+}
+
+function hasEnded({ exitCode, signalCode }: ChildProcess): boolean {
+  return exitCode !== null || signalCode !== null;
+}
+
+/** The first log line with this message; nothing if the process ends without one. */
+async function lineWith({ stderr }: ChildProcess, message: string): Promise<Record<string, unknown> | undefined> {
+  if (stderr === null) return undefined;
+  const lines = createInterface({ input: stderr });
+  try {
+    for await (const line of lines) {
+      const fields = readLine(line);
+      if (fields["msg"] === message) return fields;
+    }
+    return undefined;
+  } finally {
+    lines.close();
+    // The reader has paused the stream; the log file goes on.
+    stderr.resume();
+  }
+}
+
+function readLine(line: string): Record<string, unknown> {
+  try {
+    return JSON.parse(line) as Record<string, unknown>;
+  } catch {
+    // Not a log line, such as a warning of the runtime.
+    return {};
+  }
+}
+
+/** What the caller has set for a server of his own does not reach these. */
+function withoutSettings(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(environment).filter(([name]) => !name.startsWith("CONCORD_")));
+}

@@ -1,0 +1,135 @@
+import { createHash } from "node:crypto";
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { Command, InvalidArgumentError, Option } from "commander";
+import { v7 as uuidv7 } from "uuid";
+import type { Resource } from "../commit/ports.ts";
+import { createParticipant } from "../commit/sdk/participant.ts";
+import { environmentName } from "../config.ts";
+import type { ParticipantId, TransactionId } from "../kernel/ids.ts";
+import { openChannel } from "../rpc/clients/channel.ts";
+import { createParticipantTransport } from "../rpc/clients/participant-transport.ts";
+import { systemClock } from "../runtime/clock.ts";
+import type { Logger, LogLevel } from "../runtime/logger.ts";
+import { openSqliteParticipantLog } from "../storage/sqlite/participant-log.ts";
+import { durationArgument, integerArgument } from "./client.ts";
+import { CommandError } from "./failure.ts";
+import { loggerOf, stopOnSignal } from "./serve.ts";
+
+const failurePoints = ["prepare", "vote", "commit"] as const;
+
+type FailurePoint = (typeof failurePoints)[number];
+
+type Options = {
+  readonly address: string;
+  readonly dataDir: string;
+  readonly commitProbability: number;
+  readonly seed: number;
+  readonly delay: number;
+  readonly failOn?: FailurePoint;
+  readonly logLevel: Exclude<LogLevel, "fatal">;
+  readonly logFormat: "auto" | "pretty" | "json";
+};
+
+/** How long work under way may take when the participant is asked to stop. */
+const drainMs = 5_000;
+
+export function participantCommand(): Command {
+  return new Command("participant")
+    .description("take part in transactions: a real participant with its own durable log, for trying things out")
+    .argument("<id>", "its name, as transactions enlist it")
+    .addOption(new Option("--address <host:port>", "the coordinator").env(environmentName("address")).default("127.0.0.1:50051"))
+    .addOption(new Option("--data-dir <folder>", "where its log is kept").env(environmentName("data-dir")).default("./data"))
+    .option("--commit-probability <p>", "how often it votes to commit, 0 to 1", probabilityArgument, 1)
+    .option(
+      "--seed <n>",
+      "with the transaction's id, decides each vote: the same seed votes the same way again",
+      integerArgument,
+      1,
+    )
+    .option("--delay <duration>", "think this long before each vote", durationArgument, 0)
+    .addOption(
+      new Option(
+        "--fail-on <point>",
+        "kill itself: prepare, when asked; vote, when prepared and before it says so; commit, before it acknowledges",
+      ).choices(failurePoints),
+    )
+    .addOption(
+      new Option("--log-level <level>", "how much to log")
+        .env(environmentName("log-level"))
+        .choices(["trace", "debug", "info", "warn", "error", "silent"])
+        .default("info"),
+    )
+    .addOption(
+      new Option("--log-format <format>", "pretty for people, json for machines")
+        .env(environmentName("log-format"))
+        .choices(["auto", "pretty", "json"])
+        .default("auto"),
+    )
+    .action(run);
+}
+
+async function run(id: string, options: Options): Promise<void> {
+  const logger = loggerOf(options);
+  mkdirSync(options.dataDir, { recursive: true });
+  const opened = await openSqliteParticipantLog({ path: join(options.dataDir, `participant-${id}.sqlite`) });
+  if (!opened.ok) throw new CommandError(opened.error.message);
+  const channel = openChannel(options.address);
+  const participant = createParticipant({
+    coordinators: [createParticipantTransport({ channel, address: options.address })],
+    participantId: id as ParticipantId,
+    instanceId: uuidv7(),
+    log: opened.value,
+    resource: createPracticeResource(options, logger),
+    clock: systemClock,
+    random: Math.random,
+    logger,
+    onStep: async ({ type }) => {
+      if (type === "before-vote-sent" && options.failOn === "vote") die(logger, "vote");
+      if (type === "before-ack-sent" && options.failOn === "commit") die(logger, "commit");
+    },
+  });
+  await participant.start();
+  logger.info({ participant: id, coordinator: options.address, in_doubt: participant.inDoubt().length }, "participant started");
+  stopOnSignal(logger, async () => {
+    await participant.close(drainMs);
+    channel.close();
+    await opened.value.close();
+  });
+}
+
+/** Holds nothing but its promise, which the participant's log keeps. */
+function createPracticeResource(options: Options, logger: Logger): Resource {
+  return {
+    async prepare({ transactionId, payload }) {
+      if (options.failOn === "prepare") die(logger, "prepare");
+      if (options.delay > 0) await new Promise((resolve) => setTimeout(resolve, options.delay));
+      const preference = preferenceOf(options.seed, transactionId);
+      const value = preference < options.commitProbability ? "commit" : "abort";
+      logger.info({ transaction: transactionId, payload: Buffer.from(payload).toString(), vote: value }, "asked to prepare");
+      return { value, reason: value === "commit" ? "" : `it prefers not to (seed ${options.seed})` };
+    },
+    commit: async ({ transactionId }) => logger.info({ transaction: transactionId }, "committed"),
+    abort: async ({ transactionId }) => logger.info({ transaction: transactionId }, "aborted"),
+  };
+}
+
+/** Uniform in [0, 1), the same for the whole transaction, also after a restart. */
+function preferenceOf(seed: number, transactionId: TransactionId): number {
+  return createHash("sha256").update(`${seed}/${transactionId}`).digest().readUInt32BE() / 2 ** 32;
+}
+
+/** As a power failure would end it: nothing is flushed, nobody is told. */
+function die(logger: Logger, point: FailurePoint): never {
+  logger.fatal({ fail_on: point }, "killing itself, as asked");
+  process.kill(process.pid, "SIGKILL");
+  throw new Error("unreachable");
+}
+
+function probabilityArgument(text: string): number {
+  const probability = Number(text);
+  if (text.trim() === "" || !(probability >= 0 && probability <= 1)) {
+    throw new InvalidArgumentError("It must be a number from 0 to 1.");
+  }
+  return probability;
+}

@@ -1,0 +1,39 @@
+import { Command } from "commander";
+import { startConcord } from "../compose.ts";
+import type { Config } from "../config.ts";
+import { createLogger, type Logger } from "../runtime/logger.ts";
+import { CommandError } from "./failure.ts";
+import { addSettingOptions, readConfig } from "./settings.ts";
+
+export function serveCommand(): Command {
+  const command = new Command("serve").description("serve WorkflowService, PredicateLogic and TwoPhaseCommit");
+  return addSettingOptions(command).action(async (flags: Readonly<Record<string, unknown>>) => {
+    const { config } = readConfig(flags);
+    const logger = loggerOf(config);
+    const started = await startConcord({ config, logger });
+    if (!started.ok) throw new CommandError(started.error.message);
+    stopOnSignal(logger, () => started.value.stop());
+  });
+}
+
+export function loggerOf({ logLevel, logFormat }: Pick<Config, "logLevel" | "logFormat">): Logger {
+  const pretty = logFormat === "pretty" || (logFormat === "auto" && process.stderr.isTTY);
+  return createLogger({ level: logLevel, format: pretty ? "pretty" : "json" });
+}
+
+/** The first signal stops in order, the second one at once. */
+export function stopOnSignal(logger: Logger, stop: () => Promise<void>): void {
+  let stopping = false;
+  const onSignal = async (signal: NodeJS.Signals) => {
+    if (stopping) {
+      logger.warn({ signal }, "forced to stop");
+      process.exit(1);
+    }
+    stopping = true;
+    logger.info({ signal }, "asked to stop; a second signal forces");
+    await stop();
+    process.exit(0);
+  };
+  process.on("SIGTERM", onSignal);
+  process.on("SIGINT", onSignal);
+}

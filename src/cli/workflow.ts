@@ -1,0 +1,298 @@
+import { userInfo } from "node:os";
+import { Argument, Command, InvalidArgumentError } from "commander";
+import type { Enlistment } from "../gen/concord/commit/v1/transaction.ts";
+import { Workflow, WorkflowEvent, WorkflowState } from "../gen/concord/workflow/v1/workflow.ts";
+import { GetSystemStatsResponse, WatchPosition } from "../gen/concord/workflow/v1/workflow_service.ts";
+import { type WorkflowState as StateName, workflowStates } from "../kernel/lifecycle.ts";
+import { durationToWire } from "../rpc/duration.ts";
+import {
+  addClientOptions,
+  type ClientOptions,
+  collect,
+  durationArgument,
+  integerArgument,
+  jsonArgument,
+  untilInterrupted,
+  withClients,
+} from "./client.ts";
+import { enumText, fieldsText, jsonText, type OutputFormat, print, tableText, timeText } from "./output.ts";
+
+const workflowType = "concord.workflow.v1.Workflow";
+const eventType = "concord.workflow.v1.WorkflowEvent";
+
+export function workflowCommand(): Command {
+  const command = new Command("workflow").description("create, move and look at workflows");
+  command.addCommand(createCommand());
+  command.addCommand(getCommand());
+  command.addCommand(listCommand());
+  command.addCommand(transitionCommand());
+  command.addCommand(recoverCommand());
+  command.addCommand(eventsCommand());
+  command.addCommand(watchCommand());
+  command.addCommand(statsCommand());
+  return command;
+}
+
+export type Mutation = { readonly reason: string; readonly by: string; readonly requestId: string };
+
+/** Options that every change has. */
+export function addMutationOptions(command: Command, defaultReason: string): Command {
+  return command
+    .option("--reason <text>", "why; kept in the history", defaultReason)
+    .option("--by <name>", "who asks; kept in the history", userInfo().username)
+    .option("--request-id <id>", "makes a retry safe: the same id returns the first answer", "");
+}
+
+function createCommand(): Command {
+  const command = new Command("create")
+    .description("create a workflow")
+    .argument("[id]", "its id; left out, the server makes one", "")
+    .option("--metadata <json>", "a JSON object to keep with it", jsonArgument);
+  type Options = ClientOptions & Mutation & { readonly metadata?: { readonly [key: string]: unknown } };
+  return addClientOptions(addMutationOptions(command, "created by hand")).action((workflowId: string, options: Options) =>
+    withClients(options, async ({ workflows }) => {
+      const { reason, by: requestedBy, requestId, metadata } = options;
+      const request = { workflowId, metadata, reason, requestedBy, requestId };
+      const { workflow } = await workflows.createWorkflow(request, { deadline: options.timeout });
+      printWorkflow(options.output, workflow);
+    }),
+  );
+}
+
+function getCommand(): Command {
+  const command = new Command("get").description("show a workflow").argument("<id>");
+  return addClientOptions(command).action((workflowId: string, options: ClientOptions) =>
+    withClients(options, async ({ workflows }) => {
+      const { workflow } = await workflows.getWorkflow({ workflowId }, { deadline: options.timeout });
+      printWorkflow(options.output, workflow);
+    }),
+  );
+}
+
+function listCommand(): Command {
+  const command = new Command("list")
+    .description("list workflows")
+    .option("--filter <cel>", `a condition, such as 'workflow.state == "FAILED"'`, "")
+    .option("--limit <n>", "show at most this many", integerArgument, 100);
+  return addClientOptions(command).action((options: ClientOptions & { readonly filter: string; readonly limit: number }) =>
+    withClients(options, async ({ workflows }) => {
+      const found: Workflow[] = [];
+      let pageToken = "";
+      do {
+        const page = { pageSize: options.limit - found.length, pageToken, filter: options.filter };
+        const answer = await workflows.listWorkflows(page, { deadline: options.timeout });
+        found.push(...answer.workflows);
+        pageToken = answer.nextPageToken;
+      } while (pageToken !== "" && found.length < options.limit);
+      if (options.output === "json") {
+        for (const workflow of found) print(jsonText(workflowType, Workflow, workflow));
+        return;
+      }
+      const rows = found.map((workflow) => [
+        workflow.workflowId,
+        stateText(workflow.state),
+        String(workflow.version),
+        timeText(workflow.updatedAt),
+        holdText(workflow),
+      ]);
+      print(tableText(["workflow", "state", "version", "updated", "held by"], rows));
+      if (pageToken !== "") print(`(more follow; --limit shows more than ${options.limit})`);
+    }),
+  );
+}
+
+function transitionCommand(): Command {
+  const command = new Command("transition")
+    .description("move a workflow to another state")
+    .argument("<id>")
+    .addArgument(new Argument("<state>", "the state to move to").argParser(stateArgument))
+    .option("--expected-version <n>", "move only if it is at this version", integerArgument)
+    .option("--context <json>", "a JSON object for the rules to look at", jsonArgument)
+    .option("--metadata <json>", "a JSON object to keep in the event", jsonArgument)
+    .option("--enlist <participant=payload>", "commit together with this work; may be repeated", collect(enlistArgument))
+    .option("--wait <duration>", "with --enlist: wait this long for participants that are not connected", durationArgument);
+  type Options = ClientOptions &
+    Mutation & {
+      readonly expectedVersion?: number;
+      readonly context?: { readonly [key: string]: unknown };
+      readonly metadata?: { readonly [key: string]: unknown };
+      readonly enlist?: readonly Enlistment[];
+      readonly wait?: number;
+    };
+  return addClientOptions(addMutationOptions(command, "moved by hand")).action(
+    (workflowId: string, state: StateName, options: Options) =>
+      withClients(options, async ({ workflows }) => {
+        const request = {
+          workflowId,
+          targetState: WorkflowState[state],
+          expectedVersion: options.expectedVersion === undefined ? undefined : BigInt(options.expectedVersion),
+          reason: options.reason,
+          requestedBy: options.by,
+          context: options.context,
+          requestId: options.requestId,
+          enlist: options.enlist ?? [],
+          waitForParticipants: options.wait === undefined ? undefined : durationToWire(options.wait),
+          eventMetadata: options.metadata,
+        };
+        const { workflow } = await workflows.transitionWorkflow(request, { deadline: options.timeout });
+        printWorkflow(options.output, workflow);
+      }),
+  );
+}
+
+function recoverCommand(): Command {
+  const command = new Command("recover")
+    .description("bring a FAILED workflow back to ACTIVE")
+    .argument("<id>")
+    .option("--expected-version <n>", "recover only if it is at this version", integerArgument);
+  type Options = ClientOptions & Mutation & { readonly expectedVersion?: number };
+  return addClientOptions(addMutationOptions(command, "recovered by hand")).action((workflowId: string, options: Options) =>
+    withClients(options, async ({ workflows }) => {
+      const request = {
+        workflowId,
+        expectedVersion: options.expectedVersion === undefined ? undefined : BigInt(options.expectedVersion),
+        reason: options.reason,
+        requestedBy: options.by,
+        requestId: options.requestId,
+      };
+      const { workflow } = await workflows.recoverWorkflow(request, { deadline: options.timeout });
+      printWorkflow(options.output, workflow);
+    }),
+  );
+}
+
+function eventsCommand(): Command {
+  const command = new Command("events")
+    .description("list what happened, oldest first")
+    .argument("[id]", "only to this workflow", "")
+    .option("--filter <cel>", `a condition, such as 'event.type == "FAILED"'`, "")
+    .option("--limit <n>", "show at most this many", integerArgument, 100);
+  type Options = ClientOptions & { readonly filter: string; readonly limit: number };
+  return addClientOptions(command).action((workflowId: string, options: Options) =>
+    withClients(options, async ({ workflows }) => {
+      const found: WorkflowEvent[] = [];
+      let pageToken = "";
+      do {
+        const page = { workflowId, pageSize: options.limit - found.length, pageToken, filter: options.filter };
+        const answer = await workflows.listWorkflowEvents(page, { deadline: options.timeout });
+        found.push(...answer.events);
+        pageToken = answer.nextPageToken;
+      } while (pageToken !== "" && found.length < options.limit);
+      if (options.output === "json") {
+        for (const event of found) print(jsonText(eventType, WorkflowEvent, event));
+        return;
+      }
+      print(tableText(eventHead, found.map(eventRow)));
+      if (pageToken !== "") print(`(more follow; --limit shows more than ${options.limit})`);
+    }),
+  );
+}
+
+function watchCommand(): Command {
+  const command = new Command("watch")
+    .description("print events as they happen, until interrupted")
+    .argument("[id]", "only of this workflow", "")
+    .option("--after <sequence>", "begin after this sequence", integerArgument)
+    .option("--from-oldest", "begin with the oldest event that is kept")
+    .option("--filter <cel>", `a condition, such as 'event.type == "FAILED"'`, "");
+  type Options = ClientOptions & { readonly after?: number; readonly fromOldest?: true; readonly filter: string };
+  return addClientOptions(command).action((workflowId: string, options: Options) =>
+    withClients(options, async ({ workflows }) => {
+      const signal = untilInterrupted();
+      const position = options.fromOldest === true ? WatchPosition.OLDEST_AVAILABLE : WatchPosition.NOW;
+      const start =
+        options.after === undefined
+          ? ({ $case: "position", value: position } as const)
+          : ({ $case: "afterSequence", value: BigInt(options.after) } as const);
+      try {
+        for await (const { body } of workflows.watchWorkflowEvents({ workflowId, start, filter: options.filter }, { signal })) {
+          if (body?.$case !== "event") continue;
+          print(options.output === "json" ? jsonText(eventType, WorkflowEvent, body.value) : eventRow(body.value).join("  "));
+        }
+      } catch (error) {
+        if (!signal.aborted) throw error;
+      }
+    }),
+  );
+}
+
+function statsCommand(): Command {
+  const command = new Command("stats").description("count what is in the store");
+  return addClientOptions(command).action((options: ClientOptions) =>
+    withClients(options, async ({ workflows }) => {
+      const stats = await workflows.getSystemStats({}, { deadline: options.timeout });
+      if (options.output === "json") {
+        print(jsonText("concord.workflow.v1.GetSystemStatsResponse", GetSystemStatsResponse, stats));
+        return;
+      }
+      print(
+        fieldsText([
+          ["workflows", `${stats.totalWorkflows} of at most ${stats.workflowLimit}`],
+          ...stats.workflowsByState.map(({ state, count }) => [`  ${stateText(state)}`, String(count)] as const),
+          ["in transition", String(stats.inTransition)],
+          ["recoveries in progress", String(stats.recoveriesInProgress)],
+          ["events", String(stats.totalEvents)],
+        ]),
+      );
+    }),
+  );
+}
+
+function printWorkflow(format: OutputFormat, workflow: Workflow | undefined): void {
+  if (workflow === undefined) throw new Error("the server answered without a workflow");
+  if (format === "json") {
+    print(jsonText(workflowType, Workflow, workflow));
+    return;
+  }
+  print(
+    fieldsText([
+      ["workflow", workflow.workflowId],
+      ["state", stateText(workflow.state)],
+      ["previous", stateText(workflow.previousState)],
+      ["version", String(workflow.version)],
+      ["created", timeText(workflow.createdAt)],
+      ["updated", timeText(workflow.updatedAt)],
+      ["held by", holdText(workflow)],
+      ["retries", String(workflow.retryCount)],
+      ["metadata", JSON.stringify(workflow.metadata ?? {})],
+    ]),
+  );
+}
+
+const eventHead = ["sequence", "time", "workflow", "type", "from", "to", "version", "by", "reason"];
+
+function eventRow(event: WorkflowEvent): string[] {
+  return [
+    String(event.sequence),
+    timeText(event.occurredAt),
+    event.workflowId,
+    enumText("WORKFLOW_EVENT_TYPE_", event.type),
+    stateText(event.fromState),
+    stateText(event.toState),
+    String(event.version),
+    event.requestedBy,
+    event.reason,
+  ];
+}
+
+function stateText(state: WorkflowState): string {
+  return enumText("WORKFLOW_STATE_", state);
+}
+
+function holdText({ inTransition }: Workflow): string {
+  if (inTransition === undefined) return "-";
+  return `${inTransition.transactionId} (to ${stateText(inTransition.targetState)})`;
+}
+
+export function stateArgument(text: string): StateName {
+  const state = workflowStates.find((name) => name === text.toUpperCase());
+  if (state === undefined) throw new InvalidArgumentError(`It must be one of ${workflowStates.join(", ")}.`);
+  return state;
+}
+
+/** `inventory=take 2` as an enlistment with that text as its payload. */
+export function enlistArgument(text: string): Enlistment {
+  const split = text.indexOf("=");
+  const participantId = split === -1 ? text : text.slice(0, split);
+  return { participantId, payload: Buffer.from(split === -1 ? "" : text.slice(split + 1)) };
+}

@@ -1,0 +1,93 @@
+import type { ParticipantId, TransactionId } from "../../kernel/ids.ts";
+import type { DurationMs, TimeMs } from "../../kernel/time.ts";
+import type { Outcome, VoteValue } from "./types.ts";
+
+// The messages of the Participate stream. See proto/concord/commit/v1/two_phase_commit.proto for the meaning of each field.
+
+/** What the coordinator says. */
+export type CoordinatorMessage =
+  | {
+      readonly type: "welcome";
+      readonly sessionEpoch: number;
+      readonly coordinatorId: string;
+      readonly coordinatorEpoch: number;
+      readonly version: number;
+      readonly heartbeatIntervalMs: DurationMs;
+      readonly sessionTimeoutMs: DurationMs;
+    }
+  | Prepare
+  | Decision
+  | Heartbeat
+  | { readonly type: "go-away"; readonly reason: string; readonly reconnectAfterMs: DurationMs }
+  | Nack
+  | Unreadable;
+
+/** What a participant says. */
+export type ParticipantMessage =
+  | Hello
+  | Vote
+  | DecisionAck
+  | Inquiry
+  | Heartbeat
+  | { readonly type: "credit"; readonly prepares: number }
+  | { readonly type: "goodbye"; readonly reason: string }
+  | Nack
+  | Unreadable;
+
+export type Hello = {
+  readonly type: "hello";
+  readonly participantId: ParticipantId;
+  readonly instanceId: string;
+  readonly versionMin: number;
+  readonly versionMax: number;
+  readonly inDoubt: readonly TransactionId[];
+  readonly prepareCredit: number;
+};
+
+export type Prepare = {
+  readonly type: "prepare";
+  readonly transactionId: TransactionId;
+  readonly attempt: number;
+  readonly payload: Uint8Array;
+  readonly voteWithinMs: DurationMs;
+  readonly onePhase: boolean;
+  readonly coordinatorEpoch: number;
+};
+
+export type Vote = {
+  readonly type: "vote";
+  readonly transactionId: TransactionId;
+  readonly attempt: number;
+  readonly value: VoteValue;
+  readonly reason: string;
+};
+
+export type Decision = {
+  readonly type: "decision";
+  readonly transactionId: TransactionId;
+  readonly outcome: Outcome;
+  readonly coordinatorEpoch: number;
+  readonly inReply: boolean;
+};
+
+export type DecisionAck = {
+  readonly type: "decision-ack";
+  readonly transactionId: TransactionId;
+  readonly outcome: Outcome;
+  readonly reason: string;
+};
+
+export type Inquiry = { readonly type: "inquiry"; readonly transactionId: TransactionId };
+
+export type Heartbeat = { readonly type: "heartbeat"; readonly sentAtMs: TimeMs; readonly lastSequenceSeen: number };
+
+export type Nack = { readonly type: "nack"; readonly sequence: number; readonly reason: string };
+
+/** Only received: an unknown kind, or a field that breaks its rule. Answered with Nack. */
+export type Unreadable = { readonly type: "unreadable"; readonly reason: string };
+
+/** A message with its place in its stream: 1, 2, 3, … */
+export type Numbered<Message> = { readonly sequence: number; readonly message: Message };
+
+/** A Prepare that has not left yet: the time to vote is counted when it does. */
+export type PendingPrepare = Omit<Prepare, "voteWithinMs"> & { readonly deadlineMs: TimeMs };

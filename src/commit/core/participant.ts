@@ -1,0 +1,308 @@
+import { unreachable } from "../../kernel/assert.ts";
+import type { TransactionId } from "../../kernel/ids.ts";
+import type { DurationMs, TimeMs } from "../../kernel/time.ts";
+import { checkParticipantStep } from "./invariants.ts";
+import type { Decision, DecisionAck, Inquiry, Prepare, Vote } from "./messages.ts";
+import type { Outcome, VoteValue } from "./types.ts";
+
+// One transaction at one participant. Each function that is named after an action of specs/TwoPhaseCommit.tla is that action.
+
+/** What the participant log keeps. specs/TwoPhaseCommit.tla: Durable. */
+export type ParticipantRecord = {
+  readonly transactionId: TransactionId;
+  /** Prepared as the only participant: it has decided to commit, and is not in doubt. */
+  readonly onePhase: boolean;
+  readonly state: "prepared" | Outcome;
+  /** Whose transaction it is. Undefined: the log does not keep it, and any coordinator is believed. */
+  readonly coordinatorId: string | undefined;
+  /** The largest epoch seen for this transaction. */
+  readonly coordinatorEpoch: number;
+  readonly payload: Uint8Array;
+  /** Why it was aborted here, for people. */
+  readonly reason: string;
+  readonly updatedAtMs: TimeMs;
+};
+
+/** A record, or what is not durable yet. */
+export type ParticipantTransaction = Omit<ParticipantRecord, "state"> & {
+  readonly state: ParticipantRecord["state"] | "working" | "refused" | "read-only";
+  readonly attempt: number;
+  /** The resource is preparing: nothing else is asked of it until it has answered. */
+  readonly busy: boolean;
+  /** An abort came while the resource was busy. */
+  readonly abortReceived: boolean;
+};
+
+export type ResourceVote = { readonly value: VoteValue; readonly reason: string };
+
+/** Who sent a message, and the largest epoch that this coordinator is known to have had. */
+export type Sender = { readonly coordinatorId: string; readonly epochSeen: number };
+
+export type ParticipantInput = { readonly nowMs: TimeMs } & (
+  | { readonly type: "prepare"; readonly message: Prepare; readonly from: Sender }
+  | { readonly type: "decision"; readonly message: Decision; readonly from: Sender }
+  /** The resource's answer to `resource-prepare`. */
+  | { readonly type: "resource-voted"; readonly vote: ResourceVote }
+  /** The time to vote is over, or the process wants to leave. */
+  | { readonly type: "unilateral-abort"; readonly reason: string }
+  | { readonly type: "inquire" }
+  | { readonly type: "recover" }
+);
+
+export type ParticipantEffect =
+  /** Answered by the input `resource-voted`; later effects do not wait for it. */
+  | { readonly type: "resource-prepare"; readonly payload: Uint8Array; readonly voteWithinMs: DurationMs }
+  /** Done, at the resource, before any later effect runs. */
+  | { readonly type: "resource-commit"; readonly payload: Uint8Array }
+  | { readonly type: "resource-abort"; readonly payload: Uint8Array }
+  /** Durable before any later effect runs. */
+  | { readonly type: "persist"; readonly record: ParticipantRecord }
+  | { readonly type: "send"; readonly message: Vote | DecisionAck | Inquiry }
+  /** The message that was the input is answered with Nack. */
+  | { readonly type: "refuse"; readonly reason: string };
+
+export type ParticipantStep = {
+  /** Undefined: nothing is known of this transaction, as before. */
+  readonly transaction: ParticipantTransaction | undefined;
+  readonly effects: readonly ParticipantEffect[];
+};
+
+type Known = { readonly transaction: ParticipantTransaction; readonly effects: readonly ParticipantEffect[] };
+
+export const loadTransaction = (record: ParticipantRecord): ParticipantTransaction => ({
+  ...record,
+  attempt: 0,
+  busy: false,
+  abortReceived: false,
+});
+
+/** True if its outcome is the coordinator's to tell. */
+export const isInDoubt = (transaction: ParticipantTransaction): boolean =>
+  transaction.state === "prepared" && !transaction.onePhase;
+
+export function stepParticipant(transaction: ParticipantTransaction | undefined, input: ParticipantInput): ParticipantStep {
+  const step = onInput(transaction, input);
+  checkParticipantStep(transaction, step, input.type);
+  return step;
+}
+
+function onInput(transaction: ParticipantTransaction | undefined, input: ParticipantInput): ParticipantStep {
+  if (input.type === "prepare" || input.type === "decision") {
+    const reason = fencedBy(transaction, input.message.coordinatorEpoch, input.from);
+    if (reason !== undefined) return { transaction, effects: [{ type: "refuse", reason }] };
+  }
+  switch (input.type) {
+    case "prepare":
+      return input.message.onePhase
+        ? recvPrepareOnePhase(transaction, input.message, input.from, input.nowMs)
+        : recvPrepare(transaction, input.message, input.from, input.nowMs);
+    case "decision":
+      return input.message.outcome === "committed"
+        ? recvCommit(transaction, input.nowMs)
+        : recvAbort(
+            transaction ?? { ...unknown(input.message, input.from, input.nowMs), reason: "its abort came first" },
+            input.nowMs,
+          );
+    case "resource-voted":
+      return transaction ? onResourceVoted(transaction, input.vote, input.nowMs) : { transaction, effects: [] };
+    case "unilateral-abort":
+      return transaction ? unilateralAbort(transaction, input.reason, input.nowMs) : { transaction, effects: [] };
+    case "inquire":
+      return transaction ? inquire(transaction) : { transaction, effects: [] };
+    case "recover":
+      return transaction ? recover(transaction, input.nowMs) : { transaction, effects: [] };
+    default:
+      return unreachable(input);
+  }
+}
+
+/** Why a message is not believed: from a coordinator that was replaced, or from one whose transaction this is not. */
+function fencedBy(transaction: ParticipantTransaction | undefined, epoch: number, from: Sender): string | undefined {
+  const seen = Math.max(from.epochSeen, transaction?.coordinatorEpoch ?? 0);
+  if (transaction?.coordinatorId !== undefined && transaction.coordinatorId !== from.coordinatorId) {
+    return `the transaction belongs to coordinator "${transaction.coordinatorId}"`;
+  }
+  return epoch < seen ? `coordinator epoch ${epoch} was replaced by ${seen}` : undefined;
+}
+
+/** specs/TwoPhaseCommit.tla: RecvPrepare. The answer of a known transaction is its old one. */
+function recvPrepare(transaction: ParticipantTransaction | undefined, message: Prepare, from: Sender, nowMs: TimeMs): Known {
+  if (!transaction) return startWork(message, from, nowMs);
+  const next = { ...transaction, attempt: message.attempt, coordinatorEpoch: message.coordinatorEpoch };
+  switch (next.state) {
+    case "working":
+      return stay(next);
+    case "prepared":
+      return next.onePhase ? refuse(next, "it was prepared in one phase") : stay(next, [voteEffect(next, "commit")]);
+    case "read-only":
+      return stay(next, [voteEffect(next, "read-only")]);
+    case "refused":
+    case "aborted":
+      return stay(next, [voteEffect(next, "abort")]);
+    case "committed":
+      return refuse(next, "it is committed");
+    default:
+      return unreachable(next.state);
+  }
+}
+
+/**
+ * specs/TwoPhaseCommit.tla: RecvPrepareOnePhase. The lone participant decides: prepared is committed, except for the work. Who never
+ * heard of the transaction while there was time to vote, aborts it.
+ */
+function recvPrepareOnePhase(
+  transaction: ParticipantTransaction | undefined,
+  message: Prepare,
+  from: Sender,
+  nowMs: TimeMs,
+): Known {
+  if (!transaction) {
+    if (message.voteWithinMs > 0) return startWork(message, from, nowMs);
+    return finishAbort({ ...unknown(message, from, nowMs), payload: message.payload, reason: "the time to vote is over" }, nowMs);
+  }
+  const next = { ...transaction, attempt: message.attempt, coordinatorEpoch: message.coordinatorEpoch, onePhase: true };
+  switch (next.state) {
+    case "working":
+      return stay(next);
+    case "prepared":
+      return finishCommit(next, nowMs);
+    case "committed":
+      return stay(next, [ackEffect(next, "committed")]);
+    case "aborted":
+      return stay(next, [ackEffect(next, "aborted")]);
+    case "refused":
+    case "read-only":
+      return next.busy ? stay(next) : finishAbort(next, nowMs);
+    default:
+      return unreachable(next.state);
+  }
+}
+
+function startWork(message: Prepare, from: Sender, nowMs: TimeMs): Known {
+  const { payload, voteWithinMs, onePhase, attempt } = message;
+  const working = { ...unknown(message, from, nowMs), payload, onePhase, attempt, busy: true };
+  return stay(working, [{ type: "resource-prepare", payload, voteWithinMs }]);
+}
+
+/** The second half of RecvPrepare: force before yes. No and read-only promise nothing, so they are not written. */
+function onResourceVoted(transaction: ParticipantTransaction, vote: ResourceVote, nowMs: TimeMs): Known {
+  const next: ParticipantTransaction = { ...transaction, busy: false, updatedAtMs: nowMs };
+  if (next.abortReceived) {
+    const { effects, transaction: aborted } = finishAbort(next, nowMs);
+    return stay(aborted, next.state === "working" && !next.onePhase ? [...effects, voteEffect(aborted, "abort")] : effects);
+  }
+  // It has refused meanwhile; what the resource prepared after all is undone.
+  if (next.state !== "working")
+    return stay(next, vote.value === "commit" ? [{ type: "resource-abort", payload: next.payload }] : []);
+  if (vote.value === "abort") return refuseWork({ ...next, reason: vote.reason }, nowMs);
+  if (vote.value === "read-only" && !next.onePhase) {
+    const readOnly: ParticipantTransaction = { ...next, state: "read-only" };
+    return stay(readOnly, [voteEffect(readOnly, "read-only")]);
+  }
+  const prepared: ParticipantTransaction = { ...next, state: "prepared" };
+  const forced: ParticipantEffect = { type: "persist", record: recordOf(prepared, "prepared") };
+  if (!next.onePhase) return stay(prepared, [forced, voteEffect(prepared, "commit")]);
+  const { transaction: committed, effects } = finishCommit(prepared, nowMs);
+  return stay(committed, [forced, ...effects]);
+}
+
+/** specs/TwoPhaseCommit.tla: UnilateralAbort. A participant is free until it has voted. */
+function unilateralAbort(transaction: ParticipantTransaction, reason: string, nowMs: TimeMs): Known {
+  return transaction.state === "working" && !transaction.abortReceived
+    ? refuseWork({ ...transaction, reason }, nowMs)
+    : stay(transaction);
+}
+
+function refuseWork(transaction: ParticipantTransaction, nowMs: TimeMs): Known {
+  if (transaction.onePhase) {
+    // The lone participant's no is the decision: durable before it is told, and after the resource has answered.
+    return transaction.busy ? stay({ ...transaction, abortReceived: true }) : finishAbort(transaction, nowMs);
+  }
+  const refused: ParticipantTransaction = { ...transaction, state: "refused" };
+  return stay(refused, [voteEffect(refused, "abort")]);
+}
+
+/** specs/TwoPhaseCommit.tla: RecvCommit. Forced before it is acknowledged: the acknowledgement allows the coordinator to forget. */
+function recvCommit(transaction: ParticipantTransaction | undefined, nowMs: TimeMs): ParticipantStep {
+  if (transaction?.state === "prepared" && !transaction.onePhase) return finishCommit(transaction, nowMs);
+  if (transaction?.state === "committed") return stay(transaction, [ackEffect(transaction, "committed")]);
+  const reason = `COMMITTED, but it is ${transaction ? transaction.state : "unknown"} here`;
+  return { transaction, effects: [{ type: "refuse", reason }] };
+}
+
+/**
+ * specs/TwoPhaseCommit.tla: RecvAbort, and RecvAbortUnknown. The abort of an unknown transaction is remembered, so that a Prepare which
+ * comes after it is refused instead of leaving the participant in doubt.
+ */
+function recvAbort(transaction: ParticipantTransaction, nowMs: TimeMs): Known {
+  if (transaction.state === "committed") return refuse(transaction, "ABORTED, but it is committed here");
+  if (transaction.onePhase && transaction.state !== "aborted") return refuse(transaction, "ABORTED, but the decision is ours");
+  if (transaction.state === "aborted") return stay(transaction, [ackEffect(transaction, "aborted")]);
+  return transaction.busy ? stay({ ...transaction, abortReceived: true }) : finishAbort(transaction, nowMs);
+}
+
+/** specs/TwoPhaseCommit.tla: Inquire. */
+function inquire(transaction: ParticipantTransaction): Known {
+  const inquiry: ParticipantEffect = { type: "send", message: { type: "inquiry", transactionId: transaction.transactionId } };
+  return stay(transaction, isInDoubt(transaction) ? [inquiry] : []);
+}
+
+/** specs/TwoPhaseCommit.tla: PartRecover. In doubt it waits for the coordinator; in one phase it finishes what it has decided. */
+function recover(transaction: ParticipantTransaction, nowMs: TimeMs): Known {
+  return transaction.state === "prepared" && transaction.onePhase ? finishCommit(transaction, nowMs) : stay(transaction);
+}
+
+function finishCommit(transaction: ParticipantTransaction, nowMs: TimeMs): Known {
+  const committed: ParticipantTransaction = { ...transaction, state: "committed", updatedAtMs: nowMs };
+  return stay(committed, [
+    { type: "resource-commit", payload: committed.payload },
+    { type: "persist", record: recordOf(committed, "committed") },
+    ackEffect(committed, "committed"),
+  ]);
+}
+
+/** The resource is asked also when it has prepared nothing: a crash may have fallen between its prepare and our record. */
+function finishAbort(transaction: ParticipantTransaction, nowMs: TimeMs): Known {
+  const aborted: ParticipantTransaction = { ...transaction, state: "aborted", abortReceived: false, updatedAtMs: nowMs };
+  return stay(aborted, [
+    { type: "resource-abort", payload: aborted.payload },
+    { type: "persist", record: recordOf(aborted, "aborted") },
+    ackEffect(aborted, "aborted"),
+  ]);
+}
+
+const unknown = (message: Prepare | Decision, from: Sender, nowMs: TimeMs): ParticipantTransaction => ({
+  transactionId: message.transactionId,
+  onePhase: false,
+  state: "working",
+  coordinatorId: from.coordinatorId,
+  coordinatorEpoch: message.coordinatorEpoch,
+  payload: new Uint8Array(),
+  reason: "",
+  updatedAtMs: nowMs,
+  attempt: 0,
+  busy: false,
+  abortReceived: false,
+});
+
+function recordOf(transaction: ParticipantTransaction, state: ParticipantRecord["state"]): ParticipantRecord {
+  const { transactionId, onePhase, coordinatorId, coordinatorEpoch, payload, reason, updatedAtMs } = transaction;
+  return { transactionId, onePhase, state, coordinatorId, coordinatorEpoch, payload, reason, updatedAtMs };
+}
+
+function voteEffect(transaction: ParticipantTransaction, value: VoteValue): ParticipantEffect {
+  const { transactionId, attempt, reason } = transaction;
+  return { type: "send", message: { type: "vote", transactionId, attempt, value, reason } };
+}
+
+function ackEffect(transaction: ParticipantTransaction, outcome: Outcome): ParticipantEffect {
+  const { transactionId, reason } = transaction;
+  return { type: "send", message: { type: "decision-ack", transactionId, outcome, reason } };
+}
+
+const stay = (transaction: ParticipantTransaction, effects: readonly ParticipantEffect[] = []): Known => ({
+  transaction,
+  effects,
+});
+
+const refuse = (transaction: ParticipantTransaction, reason: string): Known => stay(transaction, [{ type: "refuse", reason }]);

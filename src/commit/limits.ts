@@ -1,0 +1,60 @@
+import type { Backoff } from "./core/backoff.ts";
+
+/** Undecided transactions at once: each holds its payloads in memory. Beyond it: OVERLOADED. */
+export const undecidedCountMax = 8_192;
+
+/** The default time to vote. */
+export const prepareTimeoutMs = 10_000;
+
+/** Ended transactions are listed for this long; also how long a request id is remembered, so never below 24 hours. */
+export const historyRetentionMs = 7 * 24 * 3_600_000;
+
+/** Ended transactions dropped in one write. */
+export const purgeBatchSize = 1_000;
+
+export const purgeIntervalMs = 3_600_000;
+
+/** The one protocol version there is. */
+export const protocolVersion = 1;
+
+/** A third of the session timeout: two heartbeats may be late. */
+export const heartbeatIntervalMs = 5_000;
+
+/** Silence for this long ends a session. The streams of a dead machine end no other way. */
+export const sessionTimeoutMs = 15_000;
+
+/** A stream that does not say Hello within this time is ended. */
+export const helloTimeoutMs = 10_000;
+
+/** Decisions and Nacks that wait for a slow reader. More are dropped: they are sent again, or were for the log only. */
+export const outgoingCountMax = 16_384;
+
+/** Inputs that wait for one transaction's flush. More are lost, as a network would lose them. */
+export const mailboxCountMax = 1_024;
+
+/** What a participant is told in GoAway. */
+export const reconnectAfterMs = 1_000;
+
+/** The store was away: probe it often, it is local. */
+export const storageBackoff: Backoff = { firstMs: 100, maxMs: 5_000 };
+
+/** For a participant whose coordinator is away: at most 10 s after it is back. */
+export const reconnectBackoff: Backoff = { firstMs: 200, maxMs: 10_000 };
+
+/** For a resource that cannot carry out a decision now. */
+export const resourceBackoff: Backoff = { firstMs: 200, maxMs: 30_000 };
+
+/** In doubt, a participant asks this often besides each Hello. */
+export const inquiryIntervalMs = 30_000;
+
+/** As in Hello.in_doubt. */
+export const inDoubtCountMax = 10_000;
+
+/** Prepares that a participant takes at once, unless it is told otherwise. */
+export const prepareCredit = 256;
+
+/** No and read-only votes that a participant remembers without a record, so that a Prepare that comes twice is answered twice. */
+export const volatileVoteCountMax = 10_000;
+
+/** As in Vote.reason. */
+export const reasonLengthMax = 1_000;

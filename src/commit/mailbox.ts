@@ -1,0 +1,47 @@
+/** Handles items one by one, in order. While one waits for a flush, those behind it wait too, and nothing else does. */
+export type Mailbox<Item> = {
+  /** False if it was dropped: the mailbox is full or stopped. */
+  post(item: Item): boolean;
+  /** True if nothing waits; while an item is handled, nothing behind it. */
+  isEmpty(): boolean;
+  /** Drops what waits. What is being handled goes on. */
+  stop(): void;
+};
+
+/** A handler that returns nothing is done; one that returns a promise is done when that resolves. It must not throw. */
+export function createMailbox<Item>(countMax: number, handle: (item: Item) => Promise<void> | undefined): Mailbox<Item> {
+  const waiting: Item[] = [];
+  let busy = false;
+  let stopped = false;
+
+  function pump(): void {
+    while (!busy && !stopped) {
+      const item = waiting.shift();
+      if (item === undefined) return;
+      busy = true;
+      const pending = handle(item);
+      if (pending) {
+        void pending.then(() => {
+          busy = false;
+          pump();
+        });
+        return;
+      }
+      busy = false;
+    }
+  }
+
+  return {
+    post(item) {
+      if (stopped || waiting.length >= countMax) return false;
+      waiting.push(item);
+      pump();
+      return true;
+    },
+    isEmpty: () => waiting.length === 0,
+    stop() {
+      stopped = true;
+      waiting.length = 0;
+    },
+  };
+}

@@ -1,0 +1,142 @@
+import type { ParticipantId, RequestId, TransactionId } from "../kernel/ids.ts";
+import type { DurationMs, TimeMs } from "../kernel/time.ts";
+import type { StoreHealth, WriteResult } from "../kernel/write.ts";
+import type { CoordinatorMessage, Numbered, ParticipantMessage } from "./core/messages.ts";
+import type { ParticipantRecord, ResourceVote } from "./core/participant.ts";
+import type { Transaction } from "./core/types.ts";
+
+export interface Clock {
+  nowMs(): TimeMs;
+  /** Runs once, after the delay. Returns the function that cancels it. */
+  setTimer(delayMs: DurationMs, run: () => void): () => void;
+}
+
+/** Uniform in [0, 1). */
+export type Random = () => number;
+
+/** One structured line. pino fits. */
+export interface Logger {
+  debug(fields: object, message: string): void;
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+/** The writer is not the newest coordinator of this log. specs/TwoPhaseCommit.tla: fence. */
+export type Fenced = { readonly type: "fenced"; readonly coordinatorEpoch: number };
+
+export type Coordinator = {
+  /** Names the log, not the process. */
+  readonly coordinatorId: string;
+  readonly coordinatorEpoch: number;
+};
+
+export type ParticipantSession = {
+  readonly participantId: ParticipantId;
+  readonly instanceId: string;
+  readonly sessionEpoch: number;
+  readonly connectedAtMs: TimeMs;
+};
+
+/**
+ * What a coordinator must not forget. Every write carries the expectation that the writer's epoch is still the newest, and is a
+ * conflict otherwise. `force` and `record` store the transaction whole, over what is stored of it.
+ */
+export interface DecisionLog extends StoreHealth {
+  /** Compare-and-set: takes the next epoch, which fences every coordinator before. The id is made at the first claim and kept. */
+  claim(newCoordinatorId: string): WriteResult<Coordinator, Fenced>;
+  /** Durable before it resolves: a commit, or the delegation of one. */
+  force(transaction: Transaction): WriteResult<void, Fenced>;
+  /** History: what was aborted, what is completed. Applied in the order of the calls, after every `force` before it. */
+  record(transaction: Transaction): WriteResult<void, Fenced>;
+  /** Increments the participant's session epoch. */
+  openSession(
+    session: Omit<ParticipantSession, "sessionEpoch">,
+    coordinatorEpoch: number,
+  ): WriteResult<ParticipantSession, Fenced>;
+  get(id: TransactionId): Promise<Transaction | undefined>;
+  /** Newest first (by id), those before `beforeId`, at most `limit`. */
+  list(page: { readonly beforeId: TransactionId | undefined; readonly limit: number }): Promise<readonly Transaction[]>;
+  /** Every transaction that is stored and not COMPLETED. */
+  unfinished(): Promise<readonly Transaction[]>;
+  /** The transaction that a request id led to, unless that was aborted. */
+  byRequest(id: RequestId): Promise<Transaction | undefined>;
+  /** In the order of ids, those after `afterId`, at most `limit`. */
+  participants(page: {
+    readonly afterId: ParticipantId | undefined;
+    readonly limit: number;
+  }): Promise<readonly ParticipantSession[]>;
+  /** Drops transactions COMPLETED before this time, at most `limit`; says how many. Never an unfinished one. */
+  purge(
+    before: { readonly completedBeforeMs: TimeMs; readonly limit: number },
+    coordinatorEpoch: number,
+  ): WriteResult<number, Fenced>;
+  /** Applies what is queued, then closes. Writes after it are `storage-unavailable`. */
+  close(): Promise<void>;
+}
+
+/** What a participant must not forget. */
+export interface ParticipantLog {
+  /** Every prepared transaction. */
+  load(): Promise<readonly ParticipantRecord[]>;
+  get(id: TransactionId): Promise<ParticipantRecord | undefined>;
+  /** Durable before it resolves. Over what is stored of this transaction. Rejects if it may not be durable; it is then called again. */
+  persist(record: ParticipantRecord): Promise<void>;
+  /** Drops committed and aborted records last updated before this time, at most `limit`; says how many. Never a prepared one. */
+  purge(before: { readonly updatedBeforeMs: TimeMs; readonly limit: number }): Promise<number>;
+}
+
+/** The work of one transaction. */
+export type Work = {
+  readonly transactionId: TransactionId;
+  /** As enlisted. Empty in the abort of a transaction that was never prepared here. */
+  readonly payload: Uint8Array;
+};
+
+/**
+ * What takes part in a transaction: a database, a workflow manager, a machine. Calls for one transaction never overlap. After a
+ * crash each of them may be called again for work that is done already; it must then answer as if it did it now.
+ */
+export interface Resource {
+  /**
+   * Makes a promise that survives a crash: from now on it can commit, and can abort. A vote to commit is the promise; `abort` and
+   * `read-only` leave nothing behind. Rejection counts as a vote to abort, followed by `abort`.
+   */
+  prepare(work: Work & { readonly voteWithinMs: DurationMs }): Promise<ResourceVote>;
+  /** Only after a promise. Done, durably, when it resolves. Rejection is tried again, for ever: the promise binds. */
+  commit(work: Work): Promise<void>;
+  /** Undoes what was prepared; nothing, if nothing was. Rejection is tried again. */
+  abort(work: Work): Promise<void>;
+  /**
+   * Transactions that the resource holds prepared, if it can tell. At start, those without a record are aborted: a crash fell between
+   * the resource's promise and the record, so no vote was sent.
+   */
+  prepared?(): Promise<readonly TransactionId[]>;
+}
+
+/** Why a Participate stream ended. The names of those that the contract defines are its reasons. */
+export type StreamEnd = {
+  readonly reason:
+    | "SESSION_SUPERSEDED"
+    | "SESSION_TIMEOUT"
+    | "PROTOCOL_VERSION"
+    | "PROTOCOL_VIOLATION"
+    | "SHUTTING_DOWN"
+    | "STORAGE_UNAVAILABLE"
+    | "COORDINATOR_FENCED"
+    /** Without a word, by the peer or by the network. */
+    | "CLOSED";
+  readonly message: string;
+  readonly metadata?: Readonly<Record<string, string>>;
+};
+
+/** A way to one coordinator. */
+export interface ParticipantTransport {
+  /** Names the coordinator in logs: its address. */
+  readonly name: string;
+  /**
+   * Opens a stream: sends what `outgoing` yields, yields what comes. Ends or throws when the stream ends, for whatever reason, and
+   * soon after `signal` aborts; the thrown error's message says why.
+   */
+  open(outgoing: AsyncIterable<Numbered<ParticipantMessage>>, signal: AbortSignal): AsyncIterable<Numbered<CoordinatorMessage>>;
+}

@@ -1,0 +1,355 @@
+import { assert } from "../kernel/assert.ts";
+import type { ParticipantId, TransactionId } from "../kernel/ids.ts";
+import type { TimeMs } from "../kernel/time.ts";
+import type {
+  CoordinatorMessage,
+  Decision,
+  DecisionAck,
+  Hello,
+  Inquiry,
+  Numbered,
+  ParticipantMessage,
+  PendingPrepare,
+  Vote,
+} from "./core/messages.ts";
+import {
+  heartbeatIntervalMs,
+  helloTimeoutMs,
+  outgoingCountMax,
+  protocolVersion,
+  reconnectAfterMs,
+  sessionTimeoutMs,
+} from "./limits.ts";
+import type { Clock, Coordinator, DecisionLog, Fenced, Logger, ParticipantSession, StreamEnd } from "./ports.ts";
+import { createQueue } from "./queue.ts";
+
+/** One Participate stream. Its owner feeds it, and writes out what it yields. */
+export interface Session {
+  /** Messages in the order of the stream. The next one may come when this resolves. */
+  receive(numbered: Numbered<ParticipantMessage>): Promise<void>;
+  /** Ends when the session has ended. */
+  readonly outgoing: AsyncIterable<Numbered<CoordinatorMessage>>;
+  /** Why it ended. Set when `outgoing` ends. */
+  readonly end: StreamEnd | undefined;
+  /** The stream is gone. */
+  disconnect(): void;
+}
+
+/** Who acts on what participants say. */
+export interface SessionHandler {
+  /** Welcome has been sent. What is due to this participant is sent now, and one answer for each transaction in doubt. */
+  connected(participantId: ParticipantId, inDoubt: readonly TransactionId[]): Promise<void>;
+  disconnected(participantId: ParticipantId): void;
+  /** `refuse` answers the message with Nack. */
+  message(
+    participantId: ParticipantId,
+    message: Vote | DecisionAck | Inquiry,
+    refuse: (reason: string) => void,
+  ): Promise<void> | undefined;
+}
+
+/** A participant that ever said Hello. */
+export type KnownParticipant = ParticipantSession & {
+  readonly connected: boolean;
+  readonly lastSeenAtMs: TimeMs;
+  readonly peer: string;
+  readonly prepareCredit: number;
+};
+
+/** The sessions of all participants. A slow one delays nobody else: each has its own queue and its own credit. */
+export interface Sessions {
+  /** Before it, every Hello is told to come back. */
+  start(coordinator: Coordinator, handler: SessionHandler): void;
+  open(peer: string): Session;
+  /** Lost if the participant has no session; the core sends it again when there is one. */
+  send(participantId: ParticipantId, message: PendingPrepare | Decision): void;
+  /** Those that take new work. */
+  readonly connected: ReadonlySet<ParticipantId>;
+  list(page: { readonly afterId: ParticipantId | undefined; readonly limit: number }): Promise<readonly KnownParticipant[]>;
+  /** Tells all that the coordinator is about to leave. Sessions go on. */
+  goAway(reason: string): void;
+  /** Ends all, and every one that comes after. */
+  close(end: StreamEnd): void;
+}
+
+export const fencedEnd = ({ coordinatorEpoch }: Fenced): StreamEnd => ({
+  reason: "COORDINATOR_FENCED",
+  message: "another coordinator took over",
+  metadata: { coordinator_epoch: String(coordinatorEpoch) },
+});
+
+type Open = {
+  readonly peer: string;
+  /** Undefined until Welcome. */
+  identity?: ParticipantSession;
+  /** How many Prepares the participant takes at once. */
+  credit: number;
+  /** Prepares sent and not answered, with their sequence. */
+  readonly outstanding: Map<TransactionId, number>;
+  /** Prepares that wait for credit. */
+  readonly waiting: Map<TransactionId, PendingPrepare>;
+  lastSeenAtMs: TimeMs;
+  lastSequenceSeen: number;
+  leaving: boolean;
+  end?: StreamEnd;
+  readonly emit: (message: CoordinatorMessage) => number | undefined;
+  readonly finish: (end: StreamEnd) => void;
+};
+
+export function createSessions(options: { readonly log: DecisionLog; readonly clock: Clock; readonly logger: Logger }): Sessions {
+  const { log, clock, logger } = options;
+  const current = new Map<ParticipantId, Open>();
+  const connected = new Set<ParticipantId>();
+  const lastSeen = new Map<ParticipantId, TimeMs>();
+  const all = new Set<Open>();
+  let started: { readonly coordinator: Coordinator; readonly handler: SessionHandler } | undefined;
+  let closedWith: StreamEnd | undefined;
+
+  function open(peer: string): Session {
+    const queue = createQueue<Numbered<CoordinatorMessage>>();
+    let sequence = 0;
+    const session: Open = {
+      peer,
+      credit: 0,
+      outstanding: new Map(),
+      waiting: new Map(),
+      lastSeenAtMs: clock.nowMs(),
+      lastSequenceSeen: 0,
+      leaving: false,
+      emit(message) {
+        // Credit bounds Prepares, and a Prepare is not sent again within a session: it must not be dropped.
+        const max = message.type === "prepare" ? undefined : outgoingCountMax;
+        if (!queue.push({ sequence: sequence + 1, message }, max)) return undefined;
+        sequence += 1;
+        return sequence;
+      },
+      finish(end) {
+        if (session.end) return;
+        session.end = end;
+        cancelHeartbeat();
+        queue.close();
+        all.delete(session);
+        leave(session, end);
+      },
+    };
+    let cancelHeartbeat = clock.setTimer(helloTimeoutMs, () => {
+      if (!session.identity) session.finish({ reason: "PROTOCOL_VIOLATION", message: `no Hello within ${helloTimeoutMs} ms` });
+    });
+    const beat = (): void => {
+      const silentMs = clock.nowMs() - session.lastSeenAtMs;
+      if (silentMs >= sessionTimeoutMs) {
+        const metadata = session.identity && { participant_id: session.identity.participantId };
+        session.finish({
+          reason: "SESSION_TIMEOUT",
+          message: `nothing was heard for ${silentMs} ms`,
+          ...(metadata && { metadata }),
+        });
+        return;
+      }
+      session.emit({ type: "heartbeat", sentAtMs: clock.nowMs(), lastSequenceSeen: session.lastSequenceSeen });
+      cancelHeartbeat = clock.setTimer(heartbeatIntervalMs, beat);
+    };
+    all.add(session);
+    if (closedWith) session.finish(closedWith);
+
+    return {
+      outgoing: queue.items,
+      get end() {
+        return session.end;
+      },
+      disconnect: () => session.finish({ reason: "CLOSED", message: "the stream is gone" }),
+      async receive({ sequence: number, message }) {
+        if (session.end) return;
+        session.lastSeenAtMs = clock.nowMs();
+        session.lastSequenceSeen = number;
+        const nack = (reason: string): void => {
+          logger.warn({ participant: session.identity?.participantId, peer, message: message.type, reason }, "message refused");
+          session.emit({ type: "nack", sequence: number, reason });
+        };
+        if (session.identity) return onMessage(session, session.identity.participantId, message, nack);
+        if (message.type !== "hello") {
+          session.finish({
+            reason: "PROTOCOL_VIOLATION",
+            message: message.type === "unreadable" ? message.reason : "the first message must be Hello",
+          });
+          return;
+        }
+        cancelHeartbeat();
+        const welcomed = await onHello(session, message);
+        if (!welcomed) return;
+        cancelHeartbeat = clock.setTimer(heartbeatIntervalMs, beat);
+        await started?.handler.connected(message.participantId, message.inDoubt);
+      },
+    };
+  }
+
+  async function onHello(session: Open, hello: Hello): Promise<boolean> {
+    if (!started) {
+      session.finish({ reason: "SHUTTING_DOWN", message: "the coordinator is not ready" });
+      return false;
+    }
+    if (hello.versionMin > protocolVersion || hello.versionMax < protocolVersion) {
+      const metadata = { version_min: String(protocolVersion), version_max: String(protocolVersion) };
+      session.finish({ reason: "PROTOCOL_VERSION", message: `this coordinator speaks version ${protocolVersion}`, metadata });
+      return false;
+    }
+    const { coordinator } = started;
+    const { participantId, instanceId } = hello;
+    const opened = await log.openSession(
+      { participantId, instanceId, connectedAtMs: clock.nowMs() },
+      coordinator.coordinatorEpoch,
+    );
+    if (session.end) return false;
+    if (!opened.ok) {
+      session.finish(
+        opened.error.type === "conflict"
+          ? fencedEnd(opened.error.conflict)
+          : { reason: "STORAGE_UNAVAILABLE", message: "the coordinator's store cannot write now" },
+      );
+      return false;
+    }
+    const { sessionEpoch } = opened.value;
+    const older = current.get(participantId);
+    const supersededBy = (epoch: number): StreamEnd => ({
+      reason: "SESSION_SUPERSEDED",
+      message: "a newer Hello of this participant id won",
+      metadata: { participant_id: participantId, session_epoch: String(epoch) },
+    });
+    if (older?.identity && older.identity.sessionEpoch > sessionEpoch) {
+      session.finish(supersededBy(older.identity.sessionEpoch));
+      return false;
+    }
+    session.identity = opened.value;
+    session.credit = hello.prepareCredit;
+    current.set(participantId, session);
+    older?.finish(supersededBy(sessionEpoch));
+    connected.add(participantId);
+    logger.info({ participant: participantId, instance: instanceId, sessionEpoch, peer: session.peer }, "participant connected");
+    session.emit({
+      type: "welcome",
+      sessionEpoch,
+      coordinatorId: coordinator.coordinatorId,
+      coordinatorEpoch: coordinator.coordinatorEpoch,
+      version: protocolVersion,
+      heartbeatIntervalMs,
+      sessionTimeoutMs,
+    });
+    return true;
+  }
+
+  async function onMessage(
+    session: Open,
+    participantId: ParticipantId,
+    message: ParticipantMessage,
+    nack: (reason: string) => void,
+  ): Promise<void> {
+    assert(current.get(participantId) === session, "PartRecover: a superseded session is not heard");
+    switch (message.type) {
+      case "hello":
+        session.finish({ reason: "PROTOCOL_VIOLATION", message: "a second Hello" });
+        return;
+      case "vote":
+      case "decision-ack":
+        session.outstanding.delete(message.transactionId);
+        await started?.handler.message(participantId, message, nack);
+        sendWaiting(session);
+        return;
+      case "inquiry":
+        await started?.handler.message(participantId, message, nack);
+        return;
+      case "credit":
+        session.credit = Math.min(session.credit + message.prepares, 65_536);
+        sendWaiting(session);
+        return;
+      case "goodbye":
+        logger.info({ participant: participantId, reason: message.reason }, "participant says goodbye");
+        session.leaving = true;
+        connected.delete(participantId);
+        return;
+      case "nack":
+        logger.warn(
+          { participant: participantId, sequence: message.sequence, reason: message.reason },
+          "participant refused a message",
+        );
+        for (const [transactionId, sequence] of session.outstanding) {
+          if (sequence === message.sequence) session.outstanding.delete(transactionId);
+        }
+        sendWaiting(session);
+        return;
+      case "heartbeat":
+        return;
+      case "unreadable":
+        nack(message.reason);
+    }
+  }
+
+  function leave(session: Open, end: StreamEnd): void {
+    const { identity } = session;
+    if (!identity) {
+      logger.info({ peer: session.peer, reason: end.reason, message: end.message }, "session refused");
+      return;
+    }
+    const { participantId, sessionEpoch } = identity;
+    logger.info(
+      { participant: participantId, sessionEpoch, reason: end.reason, message: end.message },
+      "participant disconnected",
+    );
+    lastSeen.set(participantId, session.lastSeenAtMs);
+    if (current.get(participantId) !== session) return;
+    current.delete(participantId);
+    connected.delete(participantId);
+    started?.handler.disconnected(participantId);
+  }
+
+  function emitPrepare(session: Open, { deadlineMs, ...prepare }: PendingPrepare): void {
+    const sequence = session.emit({ ...prepare, voteWithinMs: Math.max(0, deadlineMs - clock.nowMs()) });
+    if (sequence !== undefined) session.outstanding.set(prepare.transactionId, sequence);
+  }
+
+  function sendWaiting(session: Open): void {
+    for (const [transactionId, prepare] of session.waiting) {
+      if (session.outstanding.size >= session.credit) return;
+      session.waiting.delete(transactionId);
+      emitPrepare(session, prepare);
+    }
+  }
+
+  return {
+    start: (coordinator, handler) => {
+      started = { coordinator, handler };
+    },
+    open,
+    connected,
+    send(participantId, message) {
+      const session = current.get(participantId);
+      if (!session) return;
+      if (message.type === "decision") {
+        session.waiting.delete(message.transactionId);
+        session.emit(message);
+      } else {
+        session.waiting.set(message.transactionId, message);
+        sendWaiting(session);
+      }
+    },
+    async list(page) {
+      const known = await log.participants(page);
+      return known.map((stored) => {
+        const session = current.get(stored.participantId);
+        return {
+          ...stored,
+          connected: session !== undefined,
+          lastSeenAtMs: session?.lastSeenAtMs ?? lastSeen.get(stored.participantId) ?? stored.connectedAtMs,
+          peer: session?.peer ?? "",
+          prepareCredit: session ? Math.max(0, session.credit - session.outstanding.size) : 0,
+        };
+      });
+    },
+    goAway(reason) {
+      for (const session of all) session.emit({ type: "go-away", reason, reconnectAfterMs });
+    },
+    close(end) {
+      closedWith = end;
+      for (const session of [...all]) session.finish(end);
+    },
+  };
+}

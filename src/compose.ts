@@ -1,0 +1,258 @@
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { v7 as uuidv7 } from "uuid";
+import { createDriver } from "./commit/driver.ts";
+import { createParticipant } from "./commit/sdk/participant.ts";
+import { createSessions } from "./commit/sessions.ts";
+import type { Config, ServiceName } from "./config.ts";
+import { TwoPhaseCommitDefinition } from "./gen/concord/commit/v1/two_phase_commit.ts";
+import { PredicateLogicDefinition } from "./gen/concord/predicate/v1/predicate_logic.ts";
+import { WorkflowServiceDefinition, type WorkflowServiceImplementation } from "./gen/concord/workflow/v1/workflow_service.ts";
+import type { ParticipantId, TransactionId } from "./kernel/ids.ts";
+import { answerRetentionMs } from "./kernel/limits.ts";
+import { err, ok, type Result } from "./kernel/result.ts";
+import type { StoreHealth } from "./kernel/write.ts";
+import { createEngine } from "./predicate/engine.ts";
+import { openChannel } from "./rpc/clients/channel.ts";
+import { createParticipantTransport } from "./rpc/clients/participant-transport.ts";
+import { createPredicateClient } from "./rpc/clients/predicate-client.ts";
+import { createTransactionClient } from "./rpc/clients/transaction-client.ts";
+import { createCommitService } from "./rpc/commit-service.ts";
+import type { RpcContext } from "./rpc/context.ts";
+import { createPredicateService } from "./rpc/predicate-service.ts";
+import { createRpcServer, type RpcServer, type RpcService, withValidation } from "./rpc/server.ts";
+import { createWorkflowService } from "./rpc/workflow-service.ts";
+import { systemClock } from "./runtime/clock.ts";
+import type { Logger } from "./runtime/logger.ts";
+import { openSqliteDecisionLog } from "./storage/sqlite/decision-log.ts";
+import { openSqliteRuleStore } from "./storage/sqlite/rule-store.ts";
+import { openSqliteWorkflowStore } from "./storage/sqlite/workflow-store.ts";
+import { createManager } from "./workflow/manager.ts";
+import { createWorkflowParticipant } from "./workflow/participant.ts";
+import type { PredicateClient, TransactionClient } from "./workflow/ports.ts";
+
+/** How often what is too old is looked for, and how much of it goes at once: enough for 1,000 changes a second. */
+const purgeIntervalMs = 1_000;
+const purgeBatchSize = 1_000;
+
+/** Also the order of leaving: the coordinator's drain still needs the workflow manager, which is a participant. */
+const startOrder: readonly ServiceName[] = ["predicate", "commit", "workflow"];
+
+/** Why Concord does not start. The message is for the operator. */
+export type StartFailure = { readonly message: string };
+
+export interface Concord {
+  /** The port that it listens on. */
+  readonly port: number;
+  /** NOT_SERVING, GoAway, drain, close. Resolves when nothing is open any more. */
+  stop(): Promise<void>;
+}
+
+/** One service of this process, wired. */
+type Part = {
+  readonly service: RpcService;
+  readonly workflow?: WorkflowServiceImplementation<RpcContext>;
+  readonly health: StoreHealth;
+  /** After the server listens. */
+  readonly start?: (address: string) => Promise<void>;
+  /** Before calls are drained: long streams end, participants are told. */
+  readonly leave?: () => Promise<void>;
+  /** After the server has stopped. */
+  readonly close: () => Promise<void>;
+};
+
+type Wiring = { readonly config: Config; readonly logger: Logger };
+
+/** For measurements: services beside Concord's own, behind the same middleware. */
+export type ExtraServices = (workflow: WorkflowServiceImplementation<RpcContext> | undefined) => readonly RpcService[];
+
+/** Wires the configured services to their stores and to each other, over gRPC, and serves them. */
+export async function startConcord(wiring: Wiring, extraServices?: ExtraServices): Promise<Result<Concord, StartFailure>> {
+  const { config, logger } = wiring;
+  const compose = { predicate: predicatePart, commit: commitPart, workflow: workflowPart };
+  const parts: Part[] = [];
+  const closeAll = async () => {
+    for (const part of parts.toReversed()) await part.close();
+  };
+  try {
+    mkdirSync(config.dataDir, { recursive: true });
+  } catch (error) {
+    return err({ message: `data-dir: cannot create ${config.dataDir}: ${messageOf(error)}` });
+  }
+  for (const name of startOrder.filter((service) => config.services.includes(service))) {
+    const part = await compose[name](wiring);
+    if (!part.ok) {
+      await closeAll();
+      return part;
+    }
+    parts.push(part.value);
+  }
+  const extra = extraServices?.(parts.find(({ workflow }) => workflow !== undefined)?.workflow) ?? [];
+  const server = createRpcServer({ services: [...parts.map(({ service }) => service), ...extra], logger });
+  let port: number;
+  try {
+    port = await server.listen(config.listen);
+  } catch (error) {
+    await closeAll();
+    return err({ message: `listen: cannot serve on ${config.listen}: ${messageOf(error)}` });
+  }
+  for (const part of parts) followHealth(server, part, logger);
+  const host = config.listen.slice(0, config.listen.lastIndexOf(":"));
+  for (const part of parts) await part.start?.(`${host}:${port}`);
+  logger.info({ listen: `${host}:${port}`, data: config.dataDir, services: config.services }, "serving");
+
+  return ok({
+    port,
+    stop: async () => {
+      logger.info("stopping");
+      for (const { service } of parts) server.setServing(service.name, false);
+      for (const part of parts) await part.leave?.();
+      await server.shutdown(config.shutdownGrace);
+      await closeAll();
+      logger.info("stopped");
+    },
+  });
+}
+
+/** A service that cannot write does not serve, as far as load balancers are concerned; it still answers what it can. */
+function followHealth(server: RpcServer, { service, health }: Part, logger: Logger): void {
+  server.setServing(service.name, health.writable);
+  health.onWritableChange((writable) => {
+    server.setServing(service.name, writable);
+    if (writable) logger.info({ service: service.name }, "the store can be written again");
+    else logger.error({ service: service.name }, "the store cannot be written; reads go on");
+  });
+}
+
+async function predicatePart({ config, logger }: Wiring): Promise<Result<Part, StartFailure>> {
+  const opened = await openSqliteRuleStore({ path: join(config.dataDir, "predicate.sqlite") });
+  if (!opened.ok) return opened;
+  const store = opened.value;
+  const engine = await createEngine({ store, clock: systemClock });
+  const service = createPredicateService({ engine });
+  const stopPurging = purgeRegularly(store, logger);
+  return ok({
+    service: {
+      name: PredicateLogicDefinition.fullName,
+      addTo: (server) => server.add(withValidation(PredicateLogicDefinition), service),
+    },
+    health: store,
+    close: async () => {
+      stopPurging();
+      await store.close();
+    },
+  });
+}
+
+async function commitPart({ config, logger }: Wiring): Promise<Result<Part, StartFailure>> {
+  const opened = await openSqliteDecisionLog({ path: join(config.dataDir, "commit.sqlite") });
+  if (!opened.ok) return opened;
+  const log = opened.value;
+  const sessions = createSessions({ log, clock: systemClock, logger });
+  const driver = createDriver({
+    log,
+    sessions,
+    clock: systemClock,
+    random: Math.random,
+    newTransactionId: () => uuidv7() as TransactionId,
+    newCoordinatorId: uuidv7,
+    logger,
+  });
+  const started = await driver.start();
+  if (!started.ok) {
+    await log.close();
+    return err({ message: `the decision log cannot be taken over: ${JSON.stringify(started.error)}` });
+  }
+  const service = createCommitService({ driver, sessions, nowMs: systemClock.nowMs });
+  return ok({
+    service: {
+      name: TwoPhaseCommitDefinition.fullName,
+      addTo: (server) => server.add(withValidation(TwoPhaseCommitDefinition), service),
+    },
+    health: log,
+    leave: async () => {
+      await driver.drain(config.shutdownGrace);
+      driver.close();
+    },
+    close: () => log.close(),
+  });
+}
+
+async function workflowPart({ config, logger }: Wiring): Promise<Result<Part, StartFailure>> {
+  const opened = await openSqliteWorkflowStore({ path: join(config.dataDir, "workflow.sqlite") });
+  if (!opened.ok) return opened;
+  const store = opened.value;
+  const stopping = new AbortController();
+  const environment = { nowMs: systemClock.nowMs, newId: uuidv7 };
+  const participantId = config.participantId as ParticipantId;
+  // Its peers may be in this very process, whose port is known only once it listens.
+  let peers: { readonly predicates: PredicateClient; readonly transactions: TransactionClient } | undefined;
+  const starting = err({ type: "unavailable", cause: "the server is starting" } as const);
+  const predicates: PredicateClient = { check: async (check) => peers?.predicates.check(check) ?? starting };
+  const transactions: TransactionClient = { execute: async (request) => peers?.transactions.execute(request) ?? starting };
+
+  const participant = createWorkflowParticipant({ store, predicates, environment, participantId, transactions });
+  const { maxWorkflows: workflowCountMax } = config;
+  const manager = createManager({ store, predicates, environment, ownPart: participant.ownPart, workflowCountMax });
+  const service = createWorkflowService({ manager, store, nowMs: environment.nowMs, stopping: stopping.signal });
+  const leavers: (() => Promise<void>)[] = [];
+  const closers: (() => Promise<void> | void)[] = [];
+  const stopPurging = purgeRegularly(store, logger);
+
+  return ok({
+    service: {
+      name: WorkflowServiceDefinition.fullName,
+      addTo: (server) => server.add(withValidation(WorkflowServiceDefinition), service),
+    },
+    workflow: service,
+    health: store,
+    start: async (ownAddress) => {
+      const predicateChannel = openChannel(config.predicateAddress ?? ownAddress);
+      const commitAddress = config.commitAddress ?? ownAddress;
+      const commitChannel = openChannel(commitAddress);
+      peers = {
+        predicates: createPredicateClient({ channel: predicateChannel, timeoutMs: config.predicateTimeout, logger }),
+        transactions: createTransactionClient(commitChannel),
+      };
+      const session = createParticipant({
+        coordinators: [createParticipantTransport({ channel: commitChannel, address: commitAddress })],
+        participantId,
+        instanceId: uuidv7(),
+        log: participant.log,
+        resource: participant.resource,
+        clock: systemClock,
+        random: Math.random,
+        logger,
+      });
+      await session.start();
+      leavers.push(() => session.close(config.shutdownGrace));
+      closers.push(
+        () => predicateChannel.close(),
+        () => commitChannel.close(),
+      );
+    },
+    leave: async () => {
+      stopping.abort();
+      for (const leave of leavers) await leave();
+    },
+    close: async () => {
+      for (const close of [...closers, stopPurging, store.close]) await close();
+    },
+  });
+}
+
+type Purgeable = { purge(before: { readonly olderThanMs: number; readonly limit: number }): Promise<Result<number, unknown>> };
+
+/** Forgets the answers to requests that nobody retries any more. Returns how to stop it. */
+function purgeRegularly(store: Purgeable, logger: Logger): () => void {
+  const timer = setInterval(async () => {
+    const purged = await store.purge({ olderThanMs: Date.now() - answerRetentionMs, limit: purgeBatchSize });
+    if (purged.ok && purged.value > 0) logger.debug({ purged: purged.value }, "old answers purged");
+  }, purgeIntervalMs);
+  timer.unref();
+  return () => clearInterval(timer);
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

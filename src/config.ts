@@ -1,0 +1,195 @@
+import { readFileSync } from "node:fs";
+import { parse as parseYaml } from "yaml";
+import { z } from "zod";
+import { err, ok, type Result } from "./kernel/result.ts";
+
+const serviceNames = ["workflow", "predicate", "commit"] as const;
+
+export type ServiceName = (typeof serviceNames)[number];
+
+const addressPattern = /^(\[[0-9a-fA-F:]+\]|[^\s:]+):\d{1,5}$/;
+const address = z.string().regex(addressPattern, "must be host:port, such as 127.0.0.1:50051");
+const durationUnits: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+
+/** Durations are written as people write them, `250ms`, `2s`, `1m`, and kept in milliseconds. */
+export function parseDurationMs(text: string): number | undefined {
+  const match = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/.exec(text.trim());
+  return match?.[1] === undefined || match[2] === undefined
+    ? undefined
+    : Number(match[1]) * (durationUnits[match[2]] ?? Number.NaN);
+}
+
+function duration(minMs: number, maxMs: number) {
+  return z.string().transform((text, context) => {
+    const ms = parseDurationMs(text);
+    if (ms !== undefined && ms >= minMs && ms <= maxMs) return ms;
+    context.addIssue(`must be a duration from ${formatDuration(minMs)} to ${formatDuration(maxMs)}, such as 250ms, 2s or 1m`);
+    return z.NEVER;
+  });
+}
+
+function formatDuration(ms: number): string {
+  for (const unit of ["h", "m", "s"] as const) {
+    const size = durationUnits[unit] ?? 1;
+    if (ms >= size && ms % size === 0) return `${ms / size}${unit}`;
+  }
+  return `${ms}ms`;
+}
+
+function integer(min: number, max: number) {
+  return z
+    .union(
+      [
+        z.number(),
+        z
+          .string()
+          .regex(/^-?\d+$/)
+          .transform(Number),
+      ],
+      `must be a whole number from ${min} to ${max}`,
+    )
+    .refine((value) => Number.isInteger(value) && value >= min && value <= max, `must be a whole number from ${min} to ${max}`);
+}
+
+function choice<const Values extends readonly [string, ...string[]]>(values: Values) {
+  return z.enum(values, `must be one of ${values.join(", ")}`);
+}
+
+const participantId = z
+  .string()
+  .regex(/^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/, "must be 1 to 128 characters of [A-Za-z0-9._:-], the first a letter or digit");
+
+/** Every setting of `concord serve`: one line here is a flag, an environment variable and a key of the config file. */
+const settings = {
+  listen: { schema: address, default: "127.0.0.1:50051", help: "address to serve on, host:port; port 0 chooses one" },
+  "data-dir": {
+    schema: z.string().min(1, "must be a folder"),
+    default: "./data",
+    help: "folder of the store; created if missing",
+  },
+  services: {
+    schema: z
+      .union([z.array(z.string()), z.string().transform((text) => text.split(",").map((name) => name.trim()))])
+      .pipe(z.array(choice(serviceNames)).min(1, `must name at least one of ${serviceNames.join(", ")}`)),
+    default: serviceNames.join(","),
+    help: "which services this process serves, comma separated",
+  },
+  "predicate-address": {
+    schema: address.optional(),
+    default: undefined,
+    help: "where the workflow manager finds PredicateLogic; unset: here",
+  },
+  "commit-address": {
+    schema: address.optional(),
+    default: undefined,
+    help: "where the workflow manager finds TwoPhaseCommit; unset: here",
+  },
+  "predicate-timeout": {
+    schema: duration(10, 60_000),
+    default: "1s",
+    help: "how long the workflow manager waits for PredicateLogic",
+  },
+  "max-workflows": { schema: integer(1, 1_000_000_000), default: "1000000", help: "how many workflows the store may hold" },
+  "participant-id": { schema: participantId, default: "concord.workflow", help: "the workflow manager's name as a participant" },
+  "shutdown-grace": { schema: duration(0, 600_000), default: "5s", help: "how long calls under way may take after SIGTERM" },
+  "log-level": {
+    schema: choice(["trace", "debug", "info", "warn", "error", "silent"]),
+    default: "info",
+    help: "trace, debug, info, warn, error or silent",
+  },
+  "log-format": {
+    schema: choice(["auto", "pretty", "json"]),
+    default: "auto",
+    help: "pretty for people, json for machines; auto: pretty on a terminal",
+  },
+} as const;
+
+export type SettingName = keyof typeof settings;
+
+type CamelCase<Name extends string> = Name extends `${infer Head}-${infer Tail}` ? `${Head}${Capitalize<CamelCase<Tail>>}` : Name;
+
+/** Validated and frozen. Durations are milliseconds. */
+export type Config = { readonly [Name in SettingName as CamelCase<Name>]: z.output<(typeof settings)[Name]["schema"]> };
+
+export type Source = "default" | `file ${string}` | `environment ${string}` | `flag --${string}`;
+
+/** A setting that cannot be used. Every error names the key, the value, where it comes from, and what is allowed. */
+export type ConfigError = { readonly message: string };
+
+export type LoadedConfig = {
+  readonly config: Config;
+  readonly origins: readonly { readonly name: SettingName; readonly value: unknown; readonly source: Source }[];
+};
+
+export const settingNames = Object.keys(settings) as SettingName[];
+
+export function settingHelp(name: SettingName): string {
+  const fallback = settings[name].default;
+  return fallback === undefined ? settings[name].help : `${settings[name].help} (default: ${fallback})`;
+}
+
+export function environmentName(name: string): string {
+  return `CONCORD_${name.toUpperCase().replaceAll("-", "_")}`;
+}
+
+type Inputs = {
+  readonly flags: Readonly<Record<string, unknown>>;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** A YAML file whose keys are the names of the settings. */
+  readonly file: string | undefined;
+};
+
+/** defaults < file < environment < flags. */
+export function loadConfig({ flags, environment, file }: Inputs): Result<LoadedConfig, readonly ConfigError[]> {
+  const fromFile = readFile(file);
+  if (!fromFile.ok) return err([fromFile.error]);
+  const errors: ConfigError[] = [];
+  const origins: { name: SettingName; value: unknown; source: Source }[] = [];
+  const values: Record<string, unknown> = {};
+  for (const name of settingNames) {
+    const { raw, source } = pick(name, { flags, environment, fileName: file, fileValues: fromFile.value });
+    const parsed = settings[name].schema.safeParse(raw);
+    if (parsed.success) {
+      values[camelCase(name)] = parsed.data;
+      origins.push({ name, value: raw, source });
+    } else {
+      const [issue] = parsed.error.issues;
+      errors.push({ message: `${name}: ${JSON.stringify(raw)} (${source}) ${issue?.message}` });
+    }
+  }
+  for (const key of Object.keys(fromFile.value)) {
+    if (!settingNames.includes(key as SettingName)) {
+      errors.push({ message: `${key}: unknown key (file ${file}); known: ${settingNames.join(", ")}` });
+    }
+  }
+  return errors.length > 0 ? err(errors) : ok({ config: Object.freeze(values) as Config, origins });
+}
+
+function pick(
+  name: SettingName,
+  inputs: Pick<Inputs, "flags" | "environment"> & { fileName: string | undefined; fileValues: Readonly<Record<string, unknown>> },
+): { readonly raw: unknown; readonly source: Source } {
+  const flag = inputs.flags[camelCase(name)];
+  if (flag !== undefined) return { raw: flag, source: `flag --${name}` };
+  const variable = environmentName(name);
+  const fromEnvironment = inputs.environment[variable];
+  // An empty variable is how shells and containers say "not set".
+  if (fromEnvironment !== undefined && fromEnvironment !== "") return { raw: fromEnvironment, source: `environment ${variable}` };
+  if (name in inputs.fileValues) return { raw: inputs.fileValues[name], source: `file ${inputs.fileName}` };
+  return { raw: settings[name].default, source: "default" };
+}
+
+function readFile(file: string | undefined): Result<Readonly<Record<string, unknown>>, ConfigError> {
+  if (file === undefined) return ok({});
+  try {
+    const content: unknown = parseYaml(readFileSync(file, "utf8")) ?? {};
+    if (typeof content === "object" && !Array.isArray(content)) return ok(content as Record<string, unknown>);
+    return err({ message: `config: ${file} must hold keys and values, such as "listen: 127.0.0.1:50051"` });
+  } catch (error) {
+    return err({ message: `config: cannot read ${file}: ${error instanceof Error ? error.message : String(error)}` });
+  }
+}
+
+function camelCase(name: string): string {
+  return name.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
+}

@@ -1,0 +1,22 @@
+import { type Channel, createChannel, createClientFactory } from "nice-grpc";
+import { deadlineMiddleware } from "nice-grpc-client-middleware-deadline";
+import { errorDetailsClientMiddleware } from "nice-grpc-error-details";
+import { messageBytesMax } from "../../kernel/limits.ts";
+
+/** A channel that notices a dead peer and comes back within a second of its return, instead of grpc-js's two minutes. */
+export function openChannel(address: string): Channel {
+  return createChannel(address, undefined, {
+    "grpc.initial_reconnect_backoff_ms": 100,
+    "grpc.max_reconnect_backoff_ms": 1_000,
+    "grpc.keepalive_time_ms": 20_000,
+    "grpc.keepalive_timeout_ms": 10_000,
+    "grpc.keepalive_permit_without_calls": 1,
+    "grpc.max_receive_message_length": messageBytesMax,
+    "grpc.max_send_message_length": messageBytesMax,
+    // Each channel has its own connection: one busy with a large answer delays nobody else.
+    "grpc.use_local_subchannel_pool": 1,
+  });
+}
+
+/** Clients that understand deadlines and Concord's error details. */
+export const clientFactory = createClientFactory().use(errorDetailsClientMiddleware).use(deadlineMiddleware);

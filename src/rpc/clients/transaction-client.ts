@@ -1,0 +1,55 @@
+import { type Channel, ClientError, Status } from "nice-grpc";
+import { Outcome, type TransactionParticipant, VoteValue } from "../../gen/concord/commit/v1/transaction.ts";
+import { TwoPhaseCommitDefinition } from "../../gen/concord/commit/v1/two_phase_commit.ts";
+import type { ParticipantId, TransactionId } from "../../kernel/ids.ts";
+import { err, ok } from "../../kernel/result.ts";
+import type { TransactionAnswer, TransactionClient } from "../../workflow/ports.ts";
+import { durationToWire } from "../duration.ts";
+import { clientFactory } from "./channel.ts";
+
+/** The coordinator answers in time by itself; this only guards against one that does not. */
+const answerGraceMs = 5_000;
+
+/** Runs transactions at a TwoPhaseCommit over gRPC. */
+export function createTransactionClient(channel: Channel): TransactionClient {
+  const client = clientFactory.create(TwoPhaseCommitDefinition, channel);
+  return {
+    async execute(request) {
+      try {
+        const { transaction } = await client.executeTransaction(
+          {
+            participants: request.parts.map(({ participantId, payload }) => ({ participantId, payload: Buffer.from(payload) })),
+            prepareTimeout: durationToWire(request.timeoutMs),
+            waitForParticipants: durationToWire(request.waitForParticipantsMs),
+            requestId: request.requestId,
+            reason: request.reason,
+            requestedBy: request.requestedBy,
+          },
+          { deadline: request.timeoutMs + request.waitForParticipantsMs + answerGraceMs },
+        );
+        if (transaction === undefined || transaction.outcome === Outcome.UNSPECIFIED) {
+          return err({ type: "pending", cause: "the coordinator answered without an outcome" });
+        }
+        return ok({
+          transactionId: transaction.transactionId as TransactionId,
+          outcome: transaction.outcome === Outcome.COMMITTED ? "committed" : "aborted",
+          abortReason: transaction.abortReason,
+          refusals: refusalsOf(transaction.participants),
+        });
+      } catch (error) {
+        if (!(error instanceof ClientError)) throw error;
+        return err({ type: error.code === Status.DEADLINE_EXCEEDED ? "pending" : "unavailable", cause: error.message });
+      }
+    },
+  };
+}
+
+/** Who voted against it; if nobody did, who was asked and has not answered in time. */
+function refusalsOf(participants: readonly TransactionParticipant[]): TransactionAnswer["refusals"] {
+  const against = participants.filter(({ vote }) => vote === VoteValue.ABORT);
+  const silent = participants.filter(({ vote, preparesSent }) => vote === VoteValue.UNSPECIFIED && preparesSent > 0);
+  return (against.length > 0 ? against : silent).map(({ participantId, voteReason }) => ({
+    participantId: participantId as ParticipantId,
+    reason: against.length > 0 ? voteReason : "did not vote in time",
+  }));
+}

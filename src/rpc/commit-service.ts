@@ -1,0 +1,230 @@
+import { Status } from "nice-grpc-common";
+import type { RichServerError } from "nice-grpc-error-details";
+import type { Driver, ExecuteFailure } from "../commit/driver.ts";
+import { prepareTimeoutMs } from "../commit/limits.ts";
+import type { StreamEnd } from "../commit/ports.ts";
+import type { Session, Sessions } from "../commit/sessions.ts";
+import type {
+  ExecuteTransactionRequest,
+  ParticipateRequest,
+  TwoPhaseCommitServiceImplementation,
+} from "../gen/concord/commit/v1/two_phase_commit.ts";
+import type { ParticipantId, RequestId, TransactionId } from "../kernel/ids.ts";
+import type { TimeMs } from "../kernel/time.ts";
+import { type RpcContext, shuttingDown } from "./context.ts";
+import {
+  coordinatorMessageToWire,
+  participantMessageFromWire,
+  participantToWire,
+  transactionToWire,
+} from "./convert-transaction.ts";
+import { durationMs } from "./duration.ts";
+import { requestIdReused, rpcError, storageUnavailable } from "./errors.ts";
+import { decodePageToken, encodePageToken, pageSize } from "./page.ts";
+import { requestDigest } from "./request-digest.ts";
+import { transactionFilter } from "./transaction-filter.ts";
+import { InvalidMessage } from "./validation.ts";
+
+/** A filter that matches rarely must not make one call read the whole log: the page ends early and the client asks on. */
+const scanCountMax = 10_000;
+
+export function createCommitService(dependencies: {
+  readonly driver: Driver;
+  readonly sessions: Sessions;
+  readonly nowMs: () => TimeMs;
+}): TwoPhaseCommitServiceImplementation<RpcContext> {
+  const { driver, sessions, nowMs } = dependencies;
+
+  return {
+    async *participate(requests, context) {
+      const session = sessions.open(context.peer);
+      const disconnect = (): void => session.disconnect();
+      context.signal.addEventListener("abort", disconnect, { once: true });
+      let defect: unknown;
+      void consume(requests, session, (error) => {
+        defect = error;
+      });
+      try {
+        for await (const message of session.outgoing) yield coordinatorMessageToWire(message);
+        if (defect !== undefined) throw defect;
+        const { end } = session;
+        if (end && end.reason !== "CLOSED") throw streamError(end);
+      } finally {
+        context.signal.removeEventListener("abort", disconnect);
+        session.disconnect();
+      }
+    },
+
+    async executeTransaction(request, context) {
+      const answer = await driver.execute(
+        {
+          enlistments: request.participants.map(({ participantId, payload }) => ({
+            participantId: participantId as ParticipantId,
+            payload,
+          })),
+          prepareTimeoutMs: durationMs(request.prepareTimeout) ?? prepareTimeoutMs,
+          waitForParticipantsMs: durationMs(request.waitForParticipants) ?? 0,
+          request: requestKey(request),
+          reason: request.reason,
+          requestedBy: request.requestedBy,
+        },
+        context.signal,
+      );
+      if (!answer.ok) throw executeError(answer.error, request.requestId);
+      return { transaction: transactionToWire(answer.value, driver.coordinator) };
+    },
+
+    async getTransaction({ transactionId }) {
+      const transaction = await driver.get(transactionId as TransactionId);
+      if (!transaction) throw notFound(transactionId);
+      return { transaction: transactionToWire(transaction, driver.coordinator) };
+    },
+
+    async listTransactions(request) {
+      const scope = `transactions/${request.filter}`;
+      const matches = transactionFilter(request.filter, nowMs());
+      const size = pageSize(request.pageSize);
+      const found = [];
+      let beforeId = decodePageToken(scope, request.pageToken) as TransactionId | undefined;
+      let more = true;
+      for (let scanned = 0; more && found.length < size && scanned < scanCountMax; ) {
+        const chunk = await driver.list({ beforeId, limit: size + 1 });
+        more = chunk.length > size;
+        scanned += chunk.length;
+        for (const transaction of chunk) {
+          if (found.length === size) {
+            more = true;
+            break;
+          }
+          beforeId = transaction.id;
+          if (matches(transaction)) found.push(transactionToWire(transaction, driver.coordinator));
+        }
+      }
+      return { transactions: found, nextPageToken: more && beforeId ? encodePageToken(scope, beforeId) : "" };
+    },
+
+    async *watchTransaction({ transactionId }, context) {
+      let phase: string | undefined;
+      for await (const transaction of driver.watch(transactionId as TransactionId, context.signal)) {
+        phase = transaction.phase;
+        yield { transaction: transactionToWire(transaction, driver.coordinator) };
+      }
+      if (phase === undefined) throw notFound(transactionId);
+      if (phase !== "COMPLETED" && !context.signal.aborted) throw shuttingDown();
+    },
+
+    async listParticipants(request) {
+      const size = pageSize(request.pageSize);
+      const afterId = decodePageToken("participants", request.pageToken) as ParticipantId | undefined;
+      const found = await sessions.list({ afterId, limit: size + 1 });
+      const page = found.slice(0, size);
+      const last = page.at(-1);
+      return {
+        participants: page.map((participant) => participantToWire(participant, driver.unacknowledged(participant.participantId))),
+        nextPageToken: found.length > size && last ? encodePageToken("participants", last.participantId) : "",
+      };
+    },
+  };
+}
+
+/** Reads the stream beside the generator that writes it. A message that breaks a rule is refused; the stream goes on. */
+async function consume(
+  requests: AsyncIterable<ParticipateRequest | InvalidMessage>,
+  session: Session,
+  onDefect: (error: unknown) => void,
+): Promise<void> {
+  let sequence = 0;
+  try {
+    for await (const request of requests) {
+      // Of a message that cannot be read, the place in the stream is still known.
+      sequence = request instanceof InvalidMessage ? sequence + 1 : Number(request.sequence);
+      const message =
+        request instanceof InvalidMessage
+          ? ({ type: "unreadable", reason: violationText(request) } as const)
+          : participantMessageFromWire(request).message;
+      await session.receive({ sequence, message }).catch(onDefect);
+    }
+  } catch {
+    // The stream broke; the generator sees it too.
+  }
+  session.disconnect();
+}
+
+const violationText = ({ violations }: InvalidMessage): string =>
+  violations
+    .map(({ field, description }) => `${field}: ${description}`)
+    .join("; ")
+    .slice(0, 1_000);
+
+function requestKey(request: ExecuteTransactionRequest) {
+  if (request.requestId === "") return undefined;
+  return { id: request.requestId as RequestId, digest: requestDigest("ExecuteTransaction", request) };
+}
+
+function streamError({ reason, message, metadata = {} }: StreamEnd): RichServerError {
+  switch (reason) {
+    case "SESSION_SUPERSEDED":
+    case "COORDINATOR_FENCED":
+      return rpcError({ code: Status.ABORTED, reason, message, metadata });
+    case "SESSION_TIMEOUT":
+      return rpcError({ code: Status.DEADLINE_EXCEEDED, reason, message, metadata });
+    case "PROTOCOL_VERSION":
+    case "PROTOCOL_VIOLATION":
+      return rpcError({ code: Status.FAILED_PRECONDITION, reason, message, metadata });
+    case "STORAGE_UNAVAILABLE":
+      return storageUnavailable();
+    case "SHUTTING_DOWN":
+    case "CLOSED":
+      return shuttingDown();
+  }
+}
+
+function executeError(failure: ExecuteFailure, requestId: string): RichServerError {
+  switch (failure.type) {
+    case "request-id-reused":
+      return requestIdReused(requestId);
+    case "overloaded":
+      return rpcError({
+        code: Status.RESOURCE_EXHAUSTED,
+        reason: "OVERLOADED",
+        message: `${failure.limit} transactions are undecided; retry later`,
+        metadata: { limit: String(failure.limit) },
+        retryAfterMs: 500,
+      });
+    case "shutting-down":
+      return shuttingDown();
+    case "storage-unavailable":
+      return failure.transactionId === undefined
+        ? storageUnavailable()
+        : rpcError({
+            code: Status.UNAVAILABLE,
+            reason: "STORAGE_UNAVAILABLE",
+            message:
+              "the decision log cannot write now: the outcome is not known yet; ask GetTransaction, or retry with the same request_id",
+            metadata: { transaction_id: failure.transactionId },
+            retryAfterMs: 1_000,
+          });
+    case "pending":
+      return rpcError({
+        code: Status.DEADLINE_EXCEEDED,
+        reason: "OUTCOME_PENDING",
+        message: "the transaction was not decided in time; ask GetTransaction, or retry with the same request_id",
+        metadata: { transaction_id: failure.transactionId },
+      });
+    case "fenced":
+      return rpcError({
+        code: Status.ABORTED,
+        reason: "COORDINATOR_FENCED",
+        message: "another coordinator took over the decision log; this one decides nothing any more",
+        metadata: { coordinator_epoch: String(failure.coordinatorEpoch) },
+      });
+  }
+}
+
+const notFound = (transactionId: string): RichServerError =>
+  rpcError({
+    code: Status.NOT_FOUND,
+    reason: "TRANSACTION_NOT_FOUND",
+    message: `no record of transaction "${transactionId}": it was not committed, or it ended long ago`,
+    metadata: { transaction_id: transactionId },
+  });

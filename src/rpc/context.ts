@@ -1,0 +1,104 @@
+import { randomUUID } from "node:crypto";
+import { ServerInterceptingCall, type ServerInterceptor } from "@grpc/grpc-js";
+import { type CallContext, type ServerMiddleware, Status } from "nice-grpc-common";
+import { callCountMax } from "../kernel/limits.ts";
+import type { TimeMs } from "../kernel/time.ts";
+import type { Logger } from "../runtime/logger.ts";
+import { invalidRequest, rpcError, toServerError } from "./errors.ts";
+import { InvalidMessage } from "./validation.ts";
+
+/** What a handler knows of its call, besides nice-grpc's own context. */
+export type RpcContext = {
+  /** From the `x-request-id` header, else made here. On each log line of the call, and in the trailer of a failed one. */
+  readonly requestId: string;
+  /** When the caller stops waiting; unknown if it set no deadline. The call's `signal` aborts then too. */
+  readonly deadlineMs: TimeMs | undefined;
+  readonly log: Logger;
+};
+
+const deadlineKey = "concord-deadline-ms";
+const requestIdKey = "x-request-id";
+
+/** nice-grpc hides the deadline; this hands it on as a header, over whatever the caller may have sent under that name. */
+export const deadlineInterceptor: ServerInterceptor = (_method, call) =>
+  new ServerInterceptingCall(call, {
+    start: (next) =>
+      next({
+        onReceiveMetadata: (metadata, proceed) => {
+          const deadlineMs = Number(call.getDeadline());
+          if (Number.isFinite(deadlineMs)) metadata.set(deadlineKey, String(deadlineMs));
+          else metadata.remove(deadlineKey);
+          proceed(metadata);
+        },
+      }),
+  });
+
+/** Outermost around every handler: request id, log, bounds, and the one place where errors become statuses. */
+export function contextMiddleware(options: {
+  readonly logger: Logger;
+  readonly draining: () => boolean;
+}): ServerMiddleware<RpcContext> {
+  let underWay = 0;
+  return async function* withContext(call, context) {
+    const startedMs = performance.now();
+    const requestId = context.metadata.get(requestIdKey) ?? randomUUID();
+    const extended: CallContext & RpcContext = Object.assign(context, {
+      requestId,
+      deadlineMs: numberOrNothing(context.metadata.get(deadlineKey)),
+      log: options.logger,
+    });
+    let log: Logger | undefined;
+    // Most calls log nothing; a child logger costs more than the rest of this function.
+    Object.defineProperty(extended, "log", {
+      get: () => (log ??= options.logger.child({ request: requestId, peer: context.peer })),
+    });
+    underWay += 1;
+    try {
+      if (options.draining()) throw shuttingDown();
+      if (underWay > callCountMax) throw overloaded();
+      if (!call.requestStream && call.request instanceof InvalidMessage) throw invalidRequest(call.request.violations);
+      context.signal.throwIfAborted();
+      const answer = yield* call.next(call.request, extended);
+      if (options.logger.isLevelEnabled("debug")) extended.log.debug({ rpc: call.method.path, ms: elapsed(startedMs) }, "call");
+      return answer;
+    } catch (error) {
+      // The caller has gone: there is nobody to tell, and nothing failed.
+      if (context.signal.aborted) throw error;
+      const status = toServerError(error);
+      context.trailer.set(requestIdKey, requestId);
+      const fields = { rpc: call.method.path, code: Status[status.code], ms: elapsed(startedMs) };
+      if (status.code === Status.INTERNAL) extended.log.error({ ...fields, err: error }, "call failed: a defect");
+      else extended.log.debug({ ...fields, message: status.details }, "call refused");
+      throw status;
+    } finally {
+      underWay -= 1;
+    }
+  };
+}
+
+export function shuttingDown() {
+  return rpcError({
+    code: Status.UNAVAILABLE,
+    reason: "SHUTTING_DOWN",
+    message: "the server is shutting down; retry against another or the restarted one",
+    retryAfterMs: 1000,
+  });
+}
+
+function overloaded() {
+  return rpcError({
+    code: Status.RESOURCE_EXHAUSTED,
+    reason: "OVERLOADED",
+    message: `more than ${callCountMax} calls are under way; retry later`,
+    metadata: { limit: String(callCountMax) },
+    retryAfterMs: 500,
+  });
+}
+
+function numberOrNothing(text: string | undefined): number | undefined {
+  return text === undefined ? undefined : Number(text);
+}
+
+function elapsed(startedMs: number): number {
+  return Math.round((performance.now() - startedMs) * 1000) / 1000;
+}

@@ -1,0 +1,268 @@
+import type { CoordinatorMessage, Numbered, ParticipantMessage } from "../commit/core/messages.ts";
+import { isDone, type Outcome, type Phase, type Transaction, type VoteValue } from "../commit/core/types.ts";
+import type { Coordinator } from "../commit/ports.ts";
+import type { KnownParticipant } from "../commit/sessions.ts";
+import * as wire from "../gen/concord/commit/v1/transaction.ts";
+import type { DeepPartial, ParticipateRequest, ParticipateResponse } from "../gen/concord/commit/v1/two_phase_commit.ts";
+import type { ParticipantId, TransactionId } from "../kernel/ids.ts";
+import type { TimeMs } from "../kernel/time.ts";
+import { durationMs, durationToWire } from "./duration.ts";
+
+const outcomes = { committed: wire.Outcome.COMMITTED, aborted: wire.Outcome.ABORTED } as const satisfies Record<
+  Outcome,
+  wire.Outcome
+>;
+
+const votes = {
+  commit: wire.VoteValue.COMMIT,
+  abort: wire.VoteValue.ABORT,
+  "read-only": wire.VoteValue.READ_ONLY,
+} as const satisfies Record<VoteValue, wire.VoteValue>;
+
+const phases = {
+  INIT: wire.TransactionPhase.INIT,
+  PREPARING: wire.TransactionPhase.PREPARING,
+  COMMITTING: wire.TransactionPhase.COMMITTING,
+  ABORTING: wire.TransactionPhase.ABORTING,
+  COMPLETED: wire.TransactionPhase.COMPLETED,
+} as const satisfies Record<Phase, wire.TransactionPhase>;
+
+export function transactionToWire(transaction: Transaction, coordinator: Coordinator): DeepPartial<wire.Transaction> {
+  return {
+    transactionId: transaction.id,
+    phase: phases[transaction.phase],
+    outcome: transaction.outcome === undefined ? wire.Outcome.UNSPECIFIED : outcomes[transaction.outcome],
+    abortReason: transaction.abortReason,
+    participants: transaction.parts.map((part) => ({
+      participantId: part.participantId,
+      vote: part.vote === undefined ? wire.VoteValue.UNSPECIFIED : votes[part.vote],
+      voteReason: part.voteReason,
+      ...optionalTime("votedAt", part.votedAtMs),
+      done: isDone(transaction, part),
+      ...optionalTime("acknowledgedAt", part.acknowledgedAtMs),
+      preparesSent: part.preparesSent,
+      decisionsSent: part.decisionsSent,
+    })),
+    createdAt: new Date(transaction.createdAtMs),
+    ...optionalTime("decidedAt", transaction.decidedAtMs),
+    ...optionalTime("completedAt", transaction.completedAtMs),
+    prepareTimeout: durationToWire(transaction.prepareTimeoutMs),
+    coordinatorId: coordinator.coordinatorId,
+    coordinatorEpoch: BigInt(transaction.coordinatorEpoch),
+    requestedBy: transaction.requestedBy,
+    reason: transaction.reason,
+  };
+}
+
+export function participantToWire(participant: KnownParticipant, unacknowledged: number): DeepPartial<wire.Participant> {
+  return {
+    participantId: participant.participantId,
+    connected: participant.connected,
+    instanceId: participant.instanceId,
+    sessionEpoch: BigInt(participant.sessionEpoch),
+    connectedAt: new Date(participant.connectedAtMs),
+    lastSeenAt: new Date(participant.lastSeenAtMs),
+    peer: participant.peer,
+    prepareCredit: participant.prepareCredit,
+    unacknowledged,
+  };
+}
+
+/** For the participant's side of the stream. */
+export function participantMessageToWire({ sequence, message }: Numbered<ParticipantMessage>): DeepPartial<ParticipateRequest> {
+  return { sequence: BigInt(sequence), ...participantBody(message) };
+}
+
+function participantBody(message: ParticipantMessage): Pick<DeepPartial<ParticipateRequest>, "body"> {
+  switch (message.type) {
+    case "hello": {
+      const { type: _, inDoubt, ...value } = message;
+      return { body: { $case: "hello", value: { ...value, inDoubt: [...inDoubt] } } };
+    }
+    case "vote":
+      return { body: { $case: "vote", value: { ...message, value: votes[message.value] } } };
+    case "decision-ack":
+      return { body: { $case: "decisionAck", value: { ...message, outcome: outcomes[message.outcome] } } };
+    case "heartbeat":
+      return { body: { $case: "heartbeat", value: heartbeatToWire(message) } };
+    case "inquiry":
+    case "credit":
+    case "goodbye":
+      return { body: { $case: message.type, value: message } } as Pick<DeepPartial<ParticipateRequest>, "body">;
+    case "nack":
+      return { body: { $case: "nack", value: { sequence: BigInt(message.sequence), reason: message.reason } } };
+    case "unreadable":
+      return {};
+  }
+}
+
+/** For the coordinator's side of the stream. */
+export function coordinatorMessageToWire({ sequence, message }: Numbered<CoordinatorMessage>): DeepPartial<ParticipateResponse> {
+  return { sequence: BigInt(sequence), ...coordinatorBody(message) };
+}
+
+function coordinatorBody(message: CoordinatorMessage): Pick<DeepPartial<ParticipateResponse>, "body"> {
+  switch (message.type) {
+    case "welcome":
+      return {
+        body: {
+          $case: "welcome",
+          value: {
+            sessionEpoch: BigInt(message.sessionEpoch),
+            coordinatorId: message.coordinatorId,
+            coordinatorEpoch: BigInt(message.coordinatorEpoch),
+            version: message.version,
+            heartbeatInterval: durationToWire(message.heartbeatIntervalMs),
+            sessionTimeout: durationToWire(message.sessionTimeoutMs),
+          },
+        },
+      };
+    case "prepare":
+      return {
+        body: {
+          $case: "prepare",
+          value: {
+            transactionId: message.transactionId,
+            attempt: message.attempt,
+            payload: Buffer.from(message.payload),
+            voteWithin: durationToWire(message.voteWithinMs),
+            onePhase: message.onePhase,
+            coordinatorEpoch: BigInt(message.coordinatorEpoch),
+          },
+        },
+      };
+    case "decision":
+      return {
+        body: {
+          $case: "decision",
+          value: {
+            transactionId: message.transactionId,
+            outcome: outcomes[message.outcome],
+            coordinatorEpoch: BigInt(message.coordinatorEpoch),
+            inReply: message.inReply,
+          },
+        },
+      };
+    case "heartbeat":
+      return { body: { $case: "heartbeat", value: heartbeatToWire(message) } };
+    case "go-away":
+      return {
+        body: { $case: "goAway", value: { reason: message.reason, reconnectAfter: durationToWire(message.reconnectAfterMs) } },
+      };
+    case "nack":
+      return { body: { $case: "nack", value: { sequence: BigInt(message.sequence), reason: message.reason } } };
+    case "unreadable":
+      return {};
+  }
+}
+
+/** What the participant said; its fields are within their rules already. */
+export function participantMessageFromWire({ sequence, body }: ParticipateRequest): Numbered<ParticipantMessage> {
+  return { sequence: Number(sequence), message: participantMessage(body) };
+}
+
+function participantMessage(body: ParticipateRequest["body"]): ParticipantMessage {
+  switch (body?.$case) {
+    case "hello":
+      return {
+        type: "hello",
+        ...body.value,
+        participantId: body.value.participantId as ParticipantId,
+        inDoubt: body.value.inDoubt as TransactionId[],
+      };
+    case "vote": {
+      const value = keyOf(votes, body.value.value);
+      if (value === undefined) return unreadable("vote.value");
+      return { type: "vote", ...body.value, transactionId: body.value.transactionId as TransactionId, value };
+    }
+    case "decisionAck": {
+      const outcome = keyOf(outcomes, body.value.outcome);
+      if (outcome === undefined) return unreadable("decision_ack.outcome");
+      return { type: "decision-ack", ...body.value, transactionId: body.value.transactionId as TransactionId, outcome };
+    }
+    case "inquiry":
+      return { type: "inquiry", transactionId: body.value.transactionId as TransactionId };
+    case "heartbeat":
+      return { type: "heartbeat", ...heartbeatFromWire(body.value) };
+    case "credit":
+    case "goodbye":
+      return { type: body.$case, ...body.value } as ParticipantMessage;
+    case "nack":
+      return { type: "nack", sequence: Number(body.value.sequence), reason: body.value.reason };
+    case undefined:
+      return unknownKind;
+  }
+}
+
+export function coordinatorMessageFromWire({ sequence, body }: ParticipateResponse): Numbered<CoordinatorMessage> {
+  return { sequence: Number(sequence), message: coordinatorMessage(body) };
+}
+
+function coordinatorMessage(body: ParticipateResponse["body"]): CoordinatorMessage {
+  switch (body?.$case) {
+    case "welcome": {
+      const { value } = body;
+      const heartbeatIntervalMs = durationMs(value.heartbeatInterval);
+      const sessionTimeoutMs = durationMs(value.sessionTimeout);
+      if (!heartbeatIntervalMs || !sessionTimeoutMs) return unreadable("welcome.heartbeat_interval or session_timeout");
+      return {
+        type: "welcome",
+        sessionEpoch: Number(value.sessionEpoch),
+        coordinatorId: value.coordinatorId,
+        coordinatorEpoch: Number(value.coordinatorEpoch),
+        version: value.version,
+        heartbeatIntervalMs,
+        sessionTimeoutMs,
+      };
+    }
+    case "prepare":
+      return {
+        type: "prepare",
+        ...body.value,
+        transactionId: body.value.transactionId as TransactionId,
+        voteWithinMs: durationMs(body.value.voteWithin) ?? 0,
+        coordinatorEpoch: Number(body.value.coordinatorEpoch),
+      };
+    case "decision": {
+      const outcome = keyOf(outcomes, body.value.outcome);
+      if (outcome === undefined) return unreadable("decision.outcome");
+      const { transactionId, coordinatorEpoch, inReply } = body.value;
+      return {
+        type: "decision",
+        transactionId: transactionId as TransactionId,
+        outcome,
+        coordinatorEpoch: Number(coordinatorEpoch),
+        inReply,
+      };
+    }
+    case "heartbeat":
+      return { type: "heartbeat", ...heartbeatFromWire(body.value) };
+    case "goAway":
+      return { type: "go-away", reason: body.value.reason, reconnectAfterMs: durationMs(body.value.reconnectAfter) ?? 0 };
+    case "nack":
+      return { type: "nack", sequence: Number(body.value.sequence), reason: body.value.reason };
+    case undefined:
+      return unknownKind;
+  }
+}
+
+const unreadable = (field: string) => ({ type: "unreadable", reason: `${field} has no known value` }) as const;
+
+const unknownKind = { type: "unreadable", reason: "the kind of this message is unknown" } as const;
+
+const heartbeatToWire = (heartbeat: { readonly sentAtMs: TimeMs; readonly lastSequenceSeen: number }) => ({
+  sentAt: new Date(heartbeat.sentAtMs),
+  lastSequenceSeen: BigInt(heartbeat.lastSequenceSeen),
+});
+
+const heartbeatFromWire = (heartbeat: { readonly sentAt: Date | undefined; readonly lastSequenceSeen: bigint }) => ({
+  sentAtMs: heartbeat.sentAt?.getTime() ?? 0,
+  lastSequenceSeen: Number(heartbeat.lastSequenceSeen),
+});
+
+function keyOf<Key extends string>(table: Readonly<Record<Key, string>>, value: string): Key | undefined {
+  return (Object.keys(table) as Key[]).find((key) => table[key] === value);
+}
+
+const optionalTime = <Key extends string>(key: Key, timeMs: TimeMs | undefined): { readonly [K in Key]?: Date } =>
+  timeMs === undefined ? {} : ({ [key]: new Date(timeMs) } as { readonly [K in Key]: Date });

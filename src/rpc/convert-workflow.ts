@@ -1,0 +1,75 @@
+import {
+  type DeepPartial,
+  type InTransition,
+  WorkflowState as WireState,
+  type Workflow as WireWorkflow,
+  type WorkflowEvent as WireWorkflowEvent,
+  WorkflowEventType,
+} from "../gen/concord/workflow/v1/workflow.ts";
+import type { JsonObject } from "../kernel/json.ts";
+import { type WorkflowState, workflowStates } from "../kernel/lifecycle.ts";
+import type { Workflow, WorkflowEvent } from "../workflow/core/types.ts";
+import { invalidField } from "./errors.ts";
+
+export function stateToWire(state: WorkflowState | undefined): WireState {
+  return state === undefined ? WireState.UNSPECIFIED : WireState[state];
+}
+
+const statesByWire = new Map<WireState, WorkflowState>(workflowStates.map((state) => [WireState[state], state]));
+
+/** Nothing for UNSPECIFIED; a number that the contract does not know is the caller's mistake. */
+export function stateFromWire(state: WireState, field: string): WorkflowState | undefined {
+  if (state === WireState.UNSPECIFIED) return undefined;
+  const known = statesByWire.get(state);
+  if (known === undefined) throw invalidField(field, `must be one of ${[...statesByWire.keys()].join(", ")}`);
+  return known;
+}
+
+export function workflowToWire(workflow: Workflow): DeepPartial<WireWorkflow> {
+  const { hold } = workflow;
+  return {
+    workflowId: workflow.id,
+    state: stateToWire(workflow.state),
+    previousState: stateToWire(workflow.previousState),
+    version: BigInt(workflow.version),
+    createdAt: new Date(workflow.createdAtMs),
+    updatedAt: new Date(workflow.updatedAtMs),
+    inTransition: hold === undefined ? undefined : holdToWire(hold),
+    metadata: workflow.metadata,
+    retryCount: workflow.retryCount,
+  };
+}
+
+function holdToWire(hold: NonNullable<Workflow["hold"]>): DeepPartial<InTransition> {
+  return {
+    transactionId: hold.transactionId,
+    targetState: stateToWire(hold.move.targetState),
+    preparedAt: new Date(hold.preparedAtMs),
+    deadline: new Date(hold.deadlineMs),
+    ruleSetRevision: BigInt(hold.ruleSetRevision),
+  };
+}
+
+export function eventToWire(event: WorkflowEvent): DeepPartial<WireWorkflowEvent> {
+  return {
+    eventId: event.id,
+    sequence: BigInt(event.sequence),
+    workflowId: event.workflowId,
+    type: WorkflowEventType[event.type],
+    fromState: stateToWire(event.fromState),
+    toState: stateToWire(event.toState),
+    version: BigInt(event.version),
+    occurredAt: new Date(event.occurredAtMs),
+    retryCount: event.retryCount,
+    reason: event.reason,
+    requestedBy: event.requestedBy,
+    ruleSetRevision: BigInt(event.ruleSetRevision),
+    metadata: event.metadata,
+    transactionId: event.transactionId ?? "",
+  };
+}
+
+/** A `Struct` that is not set is an empty one. */
+export function structFromWire(struct: { readonly [key: string]: unknown } | undefined): JsonObject {
+  return (struct ?? {}) as JsonObject;
+}

@@ -1,0 +1,119 @@
+import { type ClientError, ServerError, Status } from "nice-grpc-common";
+import { BadRequest, ErrorInfo, PreconditionFailure, RetryInfo, RichClientError, RichServerError } from "nice-grpc-error-details";
+import type { ErrorReason } from "../gen/concord/error/v1/error.ts";
+
+export const errorDomain = "concord";
+
+/** A name of `concord.error.v1.ErrorReason`, without its prefix. */
+export type Reason = Exclude<keyof typeof ErrorReason, "UNSPECIFIED" | "UNRECOGNIZED">;
+
+export type FieldViolation = { readonly field: string; readonly description: string };
+
+export type PreconditionViolation = { readonly type: string; readonly subject: string; readonly description: string };
+
+/** All that a caller is told of a failed call. See proto/concord/error/v1/error.proto for the code that goes with each reason. */
+export type RpcFailure = {
+  readonly code: Status;
+  readonly reason: Reason;
+  readonly message: string;
+  readonly metadata?: Readonly<Record<string, string>>;
+  readonly retryAfterMs?: number;
+  readonly fields?: readonly FieldViolation[];
+  readonly preconditions?: readonly PreconditionViolation[];
+};
+
+/** Throw it: the server's middleware sends it as status, message and standard error details. */
+export function rpcError(failure: RpcFailure): RichServerError {
+  const details: ConstructorParameters<typeof RichServerError>[2] = [
+    ErrorInfo.fromPartial({ reason: failure.reason, domain: errorDomain, metadata: { ...failure.metadata } }),
+  ];
+  if (failure.fields !== undefined) {
+    details.push(BadRequest.fromPartial({ fieldViolations: failure.fields.map((violation) => ({ ...violation })) }));
+  }
+  if (failure.preconditions !== undefined) {
+    details.push(PreconditionFailure.fromPartial({ violations: failure.preconditions.map((violation) => ({ ...violation })) }));
+  }
+  if (failure.retryAfterMs !== undefined) {
+    const seconds = Math.floor(failure.retryAfterMs / 1000);
+    const nanos = Math.round((failure.retryAfterMs % 1000) * 1e6);
+    details.push(RetryInfo.fromPartial({ retryDelay: { seconds, nanos } }));
+  }
+  return new RichServerError(failure.code, failure.message, details);
+}
+
+export function invalidRequest(fields: readonly FieldViolation[]): RichServerError {
+  const message = fields.map(({ field, description }) => (field === "" ? description : `${field}: ${description}`)).join("; ");
+  return rpcError({ code: Status.INVALID_ARGUMENT, reason: "INVALID_REQUEST", message, fields });
+}
+
+export function invalidField(field: string, description: string): RichServerError {
+  return invalidRequest([{ field, description }]);
+}
+
+/** A failed write. The cause goes to the log, not to the caller. */
+export function storageUnavailable(): RichServerError {
+  return rpcError({
+    code: Status.UNAVAILABLE,
+    reason: "STORAGE_UNAVAILABLE",
+    message: "the store cannot write now; reads still work",
+    retryAfterMs: 1000,
+  });
+}
+
+/** A request id that was used before, for something else. */
+export function requestIdReused(requestId: string): RichServerError {
+  return rpcError({
+    code: Status.INVALID_ARGUMENT,
+    reason: "REQUEST_ID_REUSED",
+    message: `request_id "${requestId}" was used before with a different request; choose a new one`,
+    metadata: { request_id: requestId },
+  });
+}
+
+/** What anything thrown by a handler becomes on the wire. An unknown error is a defect: its text stays in the log. */
+export function toServerError(error: unknown): ServerError {
+  if (error instanceof ServerError) return error;
+  return rpcError({ code: Status.INTERNAL, reason: "INTERNAL", message: "internal error; the server's log has the cause" });
+}
+
+/** A failed call as its caller sees it. */
+export type ClientFailure = {
+  readonly code: Status;
+  readonly reason: string | undefined;
+  readonly message: string;
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly fields: readonly FieldViolation[];
+  readonly preconditions: readonly PreconditionViolation[];
+  readonly retryAfterMs: number | undefined;
+};
+
+/** Reads what a client call threw. The client needs `errorDetailsClientMiddleware` for more than code and message. */
+export function clientFailure(error: ClientError): ClientFailure {
+  const failure: { -readonly [key in keyof ClientFailure]: ClientFailure[key] } = {
+    code: error.code,
+    reason: undefined,
+    message: error.details,
+    metadata: {},
+    fields: [],
+    preconditions: [],
+    retryAfterMs: undefined,
+  };
+  for (const detail of error instanceof RichClientError ? error.extra : []) {
+    switch (detail.$type) {
+      case ErrorInfo.$type:
+        failure.reason = detail.reason;
+        failure.metadata = detail.metadata;
+        break;
+      case BadRequest.$type:
+        failure.fields = detail.fieldViolations;
+        break;
+      case PreconditionFailure.$type:
+        failure.preconditions = detail.violations;
+        break;
+      case RetryInfo.$type:
+        failure.retryAfterMs = (detail.retryDelay?.seconds ?? 0) * 1000 + (detail.retryDelay?.nanos ?? 0) / 1e6;
+        break;
+    }
+  }
+  return failure;
+}

@@ -1,0 +1,106 @@
+import { ServerCredentials } from "@grpc/grpc-js";
+import { createServer, type Server } from "nice-grpc";
+import { errorDetailsServerMiddleware } from "nice-grpc-error-details";
+import { HealthDefinition, HealthServiceImpl, HealthState } from "nice-grpc-server-health";
+import { ServerReflection, ServerReflectionService } from "nice-grpc-server-reflection";
+import { messageBytesMax, streamCountPerConnectionMax } from "../kernel/limits.ts";
+import type { DurationMs } from "../kernel/time.ts";
+import type { Logger } from "../runtime/logger.ts";
+import { contextMiddleware, deadlineInterceptor, type RpcContext } from "./context.ts";
+import { descriptorSet } from "./descriptors.ts";
+import { validatingDecoder } from "./validation.ts";
+
+/** Adds a service to a server that is being built. */
+export type RpcService = {
+  /** The full name, as reflection and health know it. */
+  readonly name: string;
+  readonly addTo: (server: Server<RpcContext>) => void;
+};
+
+export interface RpcServer {
+  /** Resolves to the port; give port 0 to have one chosen. */
+  listen(address: string): Promise<number>;
+  /** What `grpc.health.v1` says of a service. */
+  setServing(serviceName: string, serving: boolean): void;
+  /**
+   * Refuses new calls with SHUTTING_DOWN, lets those under way end, then closes; after `graceMs` it closes at once. Open streams
+   * are the business of their services: end them first.
+   */
+  shutdown(graceMs: DurationMs): Promise<void>;
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: as nice-grpc and ts-proto type their generic definitions
+type AnyMessage = any;
+
+/** What ts-proto generates for a service (outputServices=generic-definitions). */
+type ServiceDefinition = {
+  readonly fullName: string;
+  readonly methods: Readonly<
+    Record<string, { readonly name: string; readonly requestType: { decode(bytes: AnyMessage): AnyMessage; $type?: string } }>
+  >;
+};
+
+/** Wraps the request decoders of a generated service definition, so that the contract's field rules are enforced. */
+export function withValidation<Definition extends ServiceDefinition>(definition: Definition): Definition {
+  const methods = Object.fromEntries(
+    Object.entries(definition.methods).map(([key, method]) => [
+      key,
+      {
+        ...method,
+        requestType: {
+          ...method.requestType,
+          decode: validatingDecoder(requestTypeName(definition.fullName, method.name), method.requestType),
+        },
+      },
+    ]),
+  );
+  return { ...definition, methods };
+}
+
+/** Concord's convention: the request of method M of package p is p.MRequest. */
+function requestTypeName(serviceFullName: string, methodName: string): string {
+  return `${serviceFullName.slice(0, serviceFullName.lastIndexOf("."))}.${methodName}Request`;
+}
+
+export function createRpcServer(options: { readonly services: readonly RpcService[]; readonly logger: Logger }): RpcServer {
+  let draining = false;
+  const base = createServer({
+    interceptors: [deadlineInterceptor],
+    "grpc.max_concurrent_streams": streamCountPerConnectionMax,
+    "grpc.max_receive_message_length": messageBytesMax,
+    "grpc.max_send_message_length": messageBytesMax,
+    "grpc.keepalive_time_ms": 30_000,
+    "grpc.keepalive_timeout_ms": 10_000,
+    "grpc.keepalive_permit_without_calls": 1,
+    "grpc.max_connection_idle_ms": 30 * 60_000,
+  });
+  const server = base
+    .use(errorDetailsServerMiddleware)
+    .use(contextMiddleware({ logger: options.logger, draining: () => draining }));
+
+  const health = HealthState();
+  for (const service of options.services) {
+    service.addTo(server);
+    health.setStatus("healthy", service.name);
+  }
+  server.add(HealthDefinition, HealthServiceImpl(health));
+  const names = [...options.services.map(({ name }) => name), HealthDefinition.fullName];
+  server.add(ServerReflectionService, ServerReflection(descriptorSet, names));
+
+  return {
+    listen: (address) => server.listen(address, ServerCredentials.createInsecure()),
+    setServing: (name, serving) => health.setStatus(serving ? "healthy" : "unhealthy", name),
+    shutdown: async (graceMs) => {
+      draining = true;
+      for (const { name } of options.services) health.setStatus("unhealthy", name);
+      health.setStatus("unhealthy");
+      let timer: NodeJS.Timeout | undefined;
+      const expired = new Promise<void>((resolve) => {
+        timer = setTimeout(resolve, graceMs);
+      });
+      await Promise.race([server.shutdown(), expired]);
+      clearTimeout(timer);
+      server.forceShutdown();
+    },
+  };
+}

@@ -1,0 +1,41 @@
+import { celList } from "@bufbuild/cel";
+import type { Transaction } from "../commit/core/types.ts";
+import type { TimeMs } from "../kernel/time.ts";
+import { celRecord, celTime } from "../predicate/core/bindings.ts";
+import type { Variables } from "../predicate/core/compile.ts";
+import { filterOf } from "./filter.ts";
+
+const transactionVariables: Variables = {
+  transaction: [
+    "id",
+    "phase",
+    "outcome",
+    "in_doubt",
+    "participants",
+    "created_at",
+    "decided_at",
+    "completed_at",
+    "requested_by",
+    "reason",
+  ],
+  now: "value",
+};
+
+/** What is not decided has no `decided_at`: an expression that compares it does not match. */
+export function transactionFilter(expression: string, nowMs: TimeMs): (transaction: Transaction) => boolean {
+  return filterOf(expression, transactionVariables, (transaction) => ({
+    transaction: celRecord({
+      id: transaction.id,
+      phase: transaction.phase,
+      outcome: transaction.outcome?.toUpperCase() ?? "",
+      in_doubt: transaction.phase !== "COMPLETED" && transaction.parts.some(({ vote }) => vote === "commit"),
+      participants: celList(transaction.parts.map(({ participantId }) => participantId)),
+      created_at: celTime(transaction.createdAtMs),
+      ...(transaction.decidedAtMs === undefined ? {} : { decided_at: celTime(transaction.decidedAtMs) }),
+      ...(transaction.completedAtMs === undefined ? {} : { completed_at: celTime(transaction.completedAtMs) }),
+      requested_by: transaction.requestedBy,
+      reason: transaction.reason,
+    }),
+    now: celTime(nowMs),
+  }));
+}

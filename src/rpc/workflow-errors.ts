@@ -1,0 +1,129 @@
+import { Status } from "nice-grpc-common";
+import { unreachable } from "../kernel/assert.ts";
+import type { ManagerError } from "../workflow/errors.ts";
+import { requestIdReused, rpcError, storageUnavailable } from "./errors.ts";
+
+/** A hold usually ends within a round trip or two to its participants. */
+const inTransitionRetryMs = 200;
+const unavailableRetryMs = 1000;
+
+/** The one table from the manager's errors to what proto/concord/error/v1 promises. */
+export function workflowError(error: ManagerError) {
+  switch (error.type) {
+    case "workflow-not-found":
+      return rpcError({
+        code: Status.NOT_FOUND,
+        reason: "WORKFLOW_NOT_FOUND",
+        message: `workflow "${error.workflowId}" does not exist`,
+        metadata: { workflow_id: error.workflowId },
+      });
+    case "workflow-already-exists":
+      return rpcError({
+        code: Status.ALREADY_EXISTS,
+        reason: "WORKFLOW_ALREADY_EXISTS",
+        message: `workflow "${error.workflowId}" exists already`,
+        metadata: { workflow_id: error.workflowId },
+      });
+    case "workflow-limit-reached":
+      return rpcError({
+        code: Status.RESOURCE_EXHAUSTED,
+        reason: "WORKFLOW_LIMIT_REACHED",
+        message: `the store holds ${error.limit} workflows, as many as --max-workflows allows`,
+        metadata: { limit: String(error.limit) },
+      });
+    case "terminal-state":
+      return rpcError({
+        code: Status.FAILED_PRECONDITION,
+        reason: "TERMINAL_STATE",
+        message: `workflow "${error.workflowId}" is ${error.state}; no move leads out of that state`,
+        metadata: { workflow_id: error.workflowId, state: error.state, version: String(error.version) },
+      });
+    case "version-mismatch":
+      return rpcError({
+        code: Status.ABORTED,
+        reason: "VERSION_MISMATCH",
+        message:
+          error.expectedVersion === undefined
+            ? `workflow "${error.workflowId}" was changed by others again and again; it is at version ${error.currentVersion} now`
+            : `workflow "${error.workflowId}" is at version ${error.currentVersion}, not ${error.expectedVersion}`,
+        metadata: {
+          workflow_id: error.workflowId,
+          current_version: String(error.currentVersion),
+          ...(error.expectedVersion === undefined ? {} : { expected_version: String(error.expectedVersion) }),
+        },
+      });
+    case "in-transition":
+      return rpcError({
+        code: Status.ABORTED,
+        reason: "IN_TRANSITION",
+        message: `workflow "${error.workflowId}" is held by transaction ${error.transactionId}, on its way to ${error.targetState}`,
+        metadata: { workflow_id: error.workflowId, transaction_id: error.transactionId, target_state: error.targetState },
+        retryAfterMs: inTransitionRetryMs,
+      });
+    case "predicate-logic-unavailable":
+      return rpcError({
+        code: Status.UNAVAILABLE,
+        reason: "PREDICATE_LOGIC_UNAVAILABLE",
+        message: `the predicate engine did not answer, so workflow "${error.workflowId}" was not moved`,
+        metadata: { workflow_id: error.workflowId },
+        retryAfterMs: unavailableRetryMs,
+      });
+    case "invalid-transition":
+      return rpcError({
+        code: Status.FAILED_PRECONDITION,
+        reason: "INVALID_TRANSITION",
+        message: `workflow "${error.workflowId}" cannot go from ${error.from} to ${error.to}; it can go to ${error.allowed.join(", ")}`,
+        metadata: { workflow_id: error.workflowId, from: error.from, to: error.to, allowed: error.allowed.join(",") },
+      });
+    case "not-failed":
+      return rpcError({
+        code: Status.FAILED_PRECONDITION,
+        reason: "NOT_FAILED",
+        message: `workflow "${error.workflowId}" is ${error.state}; only a FAILED one can be recovered`,
+        metadata: { workflow_id: error.workflowId, state: error.state },
+      });
+    case "rule-denied":
+      return rpcError({
+        code: Status.FAILED_PRECONDITION,
+        reason: "RULE_DENIED",
+        message: error.violations.map(({ ruleId, message }) => `${ruleId}: ${message}`).join("; "),
+        metadata: { workflow_id: error.workflowId, rule_set_revision: String(error.ruleSetRevision) },
+        preconditions: error.violations.map(({ ruleId, message }) => ({ type: "RULE", subject: ruleId, description: message })),
+      });
+    case "request-id-reused":
+      return requestIdReused(error.requestId);
+    case "storage-unavailable":
+      return storageUnavailable();
+    case "coordinator-unavailable":
+      return rpcError({
+        code: Status.UNAVAILABLE,
+        reason: "COORDINATOR_UNAVAILABLE",
+        message: "the transaction coordinator did not answer; look at the workflow before you retry without a request_id",
+        retryAfterMs: unavailableRetryMs,
+      });
+    case "transaction-aborted":
+      return rpcError({
+        code: Status.ABORTED,
+        reason: "TRANSACTION_ABORTED",
+        message: `transaction ${error.transactionId} was aborted: ${error.abortReason}; workflow "${error.workflowId}" is as it was`,
+        metadata: { workflow_id: error.workflowId, transaction_id: error.transactionId },
+        preconditions: error.refusals.map(({ participantId, reason }) => ({
+          type: "PARTICIPANT",
+          subject: participantId,
+          description: reason,
+        })),
+      });
+    case "outcome-pending":
+      return rpcError({
+        code: Status.DEADLINE_EXCEEDED,
+        reason: "OUTCOME_PENDING",
+        message: `the transaction on workflow "${error.workflowId}" has not ended in time; it ends without you: look at the workflow`,
+        metadata: {
+          workflow_id: error.workflowId,
+          ...(error.transactionId === undefined ? {} : { transaction_id: error.transactionId }),
+        },
+      });
+    default:
+      return unreachable(error);
+  }
+}

@@ -1,0 +1,239 @@
+import { Status } from "nice-grpc-common";
+import {
+  type TransitionWorkflowRequest,
+  WatchPosition,
+  type WatchWorkflowEventsRequest,
+  type WorkflowServiceImplementation,
+} from "../gen/concord/workflow/v1/workflow_service.ts";
+import type { ParticipantId, RequestId, WorkflowId } from "../kernel/ids.ts";
+import { workflowStates } from "../kernel/lifecycle.ts";
+import type { Result } from "../kernel/result.ts";
+import type { DurationMs, TimeMs } from "../kernel/time.ts";
+import type { Answer, MoveCommand } from "../workflow/attempt.ts";
+import type { RequestKey, Workflow, WorkflowEvent } from "../workflow/core/types.ts";
+import type { ManagerError } from "../workflow/errors.ts";
+import type { Manager } from "../workflow/manager.ts";
+import type { WorkflowStore } from "../workflow/ports.ts";
+import { watch } from "../workflow/watch.ts";
+import { type RpcContext, shuttingDown } from "./context.ts";
+import { eventToWire, stateFromWire, stateToWire, structFromWire, workflowToWire } from "./convert-workflow.ts";
+import { durationMs } from "./duration.ts";
+import { invalidField, rpcError } from "./errors.ts";
+import { eventFilter, workflowFilter } from "./filter.ts";
+import { decodePageToken, encodePageToken, pageSize } from "./page.ts";
+import { requestDigest } from "./request-digest.ts";
+import { workflowError } from "./workflow-errors.ts";
+
+/** A filter that matches rarely must not make one call read the whole store: the page ends early and the client asks on. */
+const scanCountMax = 10_000;
+
+const progressIntervalDefaultMs = 10_000;
+
+/** A transaction of a caller without a deadline ends by this. */
+const togetherTimeoutMaxMs = 60_000;
+
+export function createWorkflowService(dependencies: {
+  readonly manager: Manager;
+  readonly store: WorkflowStore;
+  readonly nowMs: () => TimeMs;
+  /** Aborts when the server begins to shut down: watches end. */
+  readonly stopping: AbortSignal;
+}): WorkflowServiceImplementation<RpcContext> {
+  const { manager, store, nowMs, stopping } = dependencies;
+
+  async function move(command: MoveCommand, answer: Promise<Result<Answer, ManagerError>>, context: RpcContext) {
+    const { workflowId, move } = command;
+    const result = await answer;
+    const subject = { workflow: workflowId, target: move.targetState, by: move.requestedBy };
+    if (!result.ok) {
+      context.log.info({ ...subject, refused: result.error.type }, "transition refused");
+      throw workflowError(result.error);
+    }
+    const { workflow, event } = result.value;
+    context.log.info(
+      { ...subject, version: workflow.version, sequence: event.sequence, transaction: event.transactionId },
+      "transition applied",
+    );
+    return { workflow: workflowToWire(workflow), event: eventToWire(event) };
+  }
+
+  return {
+    async createWorkflow(request, context) {
+      const result = await manager.create({
+        workflowId: request.workflowId === "" ? undefined : (request.workflowId as WorkflowId),
+        metadata: structFromWire(request.metadata),
+        reason: request.reason,
+        requestedBy: request.requestedBy,
+        request: requestKey("CreateWorkflow", request),
+      });
+      if (!result.ok) throw workflowError(result.error);
+      const { workflow, event } = result.value;
+      context.log.info({ workflow: workflow.id, by: event.requestedBy, sequence: event.sequence }, "workflow created");
+      return { workflow: workflowToWire(workflow), event: eventToWire(event) };
+    },
+
+    async getWorkflow({ workflowId }) {
+      const workflow = await store.get(workflowId as WorkflowId);
+      if (workflow === undefined) throw workflowError({ type: "workflow-not-found", workflowId: workflowId as WorkflowId });
+      return { workflow: workflowToWire(workflow) };
+    },
+
+    async listWorkflows(request) {
+      const scope = `workflows/${request.filter}`;
+      const page = await readPage<Workflow>({
+        size: pageSize(request.pageSize),
+        after: decodePageToken(scope, request.pageToken),
+        read: (after, limit) => store.list({ afterId: after as WorkflowId | undefined, limit }),
+        keyOf: ({ id }) => id,
+        matches: workflowFilter(request.filter),
+      });
+      return {
+        workflows: page.items.map(workflowToWire),
+        nextPageToken: page.next === undefined ? "" : encodePageToken(scope, page.next),
+      };
+    },
+
+    async transitionWorkflow(request, context) {
+      const targetState = stateFromWire(request.targetState, "target_state");
+      if (targetState === undefined) throw invalidField("target_state", "is required");
+      const command = moveCommand(request, targetState, false, requestKey("TransitionWorkflow", request));
+      if (request.enlist.length === 0) return move(command, manager.move(command), context);
+      const parts = request.enlist.map(({ participantId, payload }) => ({
+        participantId: participantId as ParticipantId,
+        payload,
+      }));
+      const timeoutMs = togetherTimeoutMs(durationMs(request.timeout), context.deadlineMs, nowMs());
+      const waitForParticipantsMs = Math.min(durationMs(request.waitForParticipants) ?? 0, timeoutMs);
+      return move(command, manager.moveTogether(command, { parts, timeoutMs, waitForParticipantsMs }), context);
+    },
+
+    async recoverWorkflow(request, context) {
+      const command = moveCommand(request, "ACTIVE", true, requestKey("RecoverWorkflow", request));
+      return move(command, manager.move(command), context);
+    },
+
+    async listWorkflowEvents(request) {
+      const scope = `events/${request.workflowId}/${request.filter}`;
+      const workflowId = request.workflowId === "" ? {} : { workflowId: request.workflowId as WorkflowId };
+      const page = await readPage<WorkflowEvent>({
+        size: pageSize(request.pageSize),
+        after: decodePageToken(scope, request.pageToken),
+        read: (after, limit) => store.events({ afterSequence: Number(after ?? 0), limit, ...workflowId }),
+        keyOf: ({ sequence }) => String(sequence),
+        matches: eventFilter(request.filter),
+      });
+      return {
+        events: page.items.map(eventToWire),
+        nextPageToken: page.next === undefined ? "" : encodePageToken(scope, page.next),
+      };
+    },
+
+    async *watchWorkflowEvents(request, context) {
+      const messages = watch(store, {
+        afterSequence: await watchStart(store, request),
+        workflowId: request.workflowId === "" ? undefined : (request.workflowId as WorkflowId),
+        matches: eventFilter(request.filter),
+        progressIntervalMs: durationMs(request.progressInterval) ?? progressIntervalDefaultMs,
+        signal: AbortSignal.any([context.signal, stopping]),
+      });
+      for await (const message of messages) {
+        yield message.type === "event"
+          ? { body: { $case: "event", value: eventToWire(message.event) } }
+          : { body: { $case: "progress", value: { sequence: BigInt(message.sequence) } } };
+      }
+      throw shuttingDown();
+    },
+
+    async getSystemStats() {
+      const counts = await store.counts();
+      return {
+        totalWorkflows: BigInt(counts.workflows),
+        totalEvents: BigInt(counts.events),
+        workflowsByState: workflowStates.map((state) => ({ state: stateToWire(state), count: BigInt(counts.byState[state]) })),
+        inTransition: BigInt(counts.held),
+        recoveriesInProgress: BigInt(counts.recovering),
+        workflowLimit: BigInt(manager.workflowCountMax),
+        asOf: new Date(nowMs()),
+      };
+    },
+  };
+}
+
+/** What TransitionWorkflow and RecoverWorkflow have in common. */
+type MoveRequest = Pick<
+  TransitionWorkflowRequest,
+  "workflowId" | "expectedVersion" | "reason" | "requestedBy" | "context" | "eventMetadata"
+>;
+
+function moveCommand(
+  request: MoveRequest,
+  targetState: MoveCommand["move"]["targetState"],
+  mustRecover: boolean,
+  key: RequestKey | undefined,
+): MoveCommand {
+  return {
+    workflowId: request.workflowId as WorkflowId,
+    expectedVersion: request.expectedVersion === undefined ? undefined : Number(request.expectedVersion),
+    mustRecover,
+    context: structFromWire(request.context),
+    move: {
+      targetState,
+      reason: request.reason,
+      requestedBy: request.requestedBy,
+      eventMetadata: structFromWire(request.eventMetadata),
+      request: key,
+    },
+  };
+}
+
+function requestKey(method: string, request: { readonly requestId: string }): RequestKey | undefined {
+  return request.requestId === "" ? undefined : { id: request.requestId as RequestId, digest: requestDigest(method, request) };
+}
+
+function togetherTimeoutMs(wanted: DurationMs | undefined, deadlineMs: TimeMs | undefined, nowMs: TimeMs): DurationMs {
+  const untilDeadlineMs = deadlineMs === undefined ? togetherTimeoutMaxMs : deadlineMs - nowMs;
+  return Math.max(1, Math.min(wanted ?? togetherTimeoutMaxMs, untilDeadlineMs, togetherTimeoutMaxMs));
+}
+
+async function watchStart(store: WorkflowStore, { start }: WatchWorkflowEventsRequest): Promise<number> {
+  const { oldest, newest } = await store.sequences();
+  if (start?.$case !== "afterSequence") {
+    return start?.value === WatchPosition.OLDEST_AVAILABLE ? Math.max(0, oldest - 1) : newest;
+  }
+  const afterSequence = Number(start.value);
+  if (afterSequence > newest) throw invalidField("after_sequence", `is beyond the newest event, which has sequence ${newest}`);
+  if (afterSequence < oldest - 1) {
+    throw rpcError({
+      code: Status.OUT_OF_RANGE,
+      reason: "REVISION_COMPACTED",
+      message: `events up to ${oldest - 1} were purged; start at OLDEST_AVAILABLE, or read the workflows anew`,
+      metadata: { oldest_sequence: String(oldest) },
+    });
+  }
+  return afterSequence;
+}
+
+/** Reads until the page is full, the end is reached, or enough has been looked at. `next` is set while more may follow. */
+async function readPage<Item>(options: {
+  readonly size: number;
+  readonly after: string | undefined;
+  readonly read: (after: string | undefined, limit: number) => Promise<readonly Item[]>;
+  readonly keyOf: (item: Item) => string;
+  readonly matches: (item: Item) => boolean;
+}): Promise<{ readonly items: readonly Item[]; readonly next: string | undefined }> {
+  const { size, read, keyOf, matches } = options;
+  const items: Item[] = [];
+  let after = options.after;
+  for (let scanned = 0; scanned < scanCountMax; ) {
+    // One more than the page tells whether another page follows.
+    const chunk = await read(after, size + 1);
+    for (const item of chunk) {
+      if (items.length === size) return { items, next: after };
+      if (matches(item)) items.push(item);
+      after = keyOf(item);
+    }
+    if (chunk.length <= size) return { items, next: undefined };
+    scanned += chunk.length;
+  }
+  return { items, next: after };
+}

@@ -1,0 +1,12 @@
+import type { DurationMs, TimeMs } from "../kernel/time.ts";
+
+/** The wall clock and its timers. A timer does not keep the process alive. */
+export const systemClock = {
+  nowMs: (): TimeMs => Date.now(),
+  /** Runs once, after the delay. Returns the function that cancels it. */
+  setTimer(delayMs: DurationMs, run: () => void): () => void {
+    const timer = setTimeout(run, delayMs);
+    timer.unref();
+    return () => clearTimeout(timer);
+  },
+};

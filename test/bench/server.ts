@@ -1,0 +1,67 @@
+// The server under measurement, in its own process: Concord as it is, and beside it, behind the same middleware, an empty call (the
+// limit of the stack) and a transition that a load generator can repeat with one constant body. Prints its port.
+import { startConcord } from "../../src/compose.ts";
+import { loadConfig } from "../../src/config.ts";
+import { WorkflowState } from "../../src/gen/concord/workflow/v1/workflow.ts";
+import {
+  TransitionWorkflowRequest,
+  TransitionWorkflowResponse,
+  type WorkflowServiceImplementation,
+} from "../../src/gen/concord/workflow/v1/workflow_service.ts";
+import type { RpcContext } from "../../src/rpc/context.ts";
+import type { RpcService } from "../../src/rpc/server.ts";
+import { validatingDecoder } from "../../src/rpc/validation.ts";
+import { createLogger } from "../../src/runtime/logger.ts";
+import { benchService, poolSize, workflowName } from "./shape.ts";
+
+const empty = { encode: () => ({ finish: () => new Uint8Array() }), decode: () => ({}), fromPartial: () => ({}) };
+
+const decodeTransition = validatingDecoder("concord.workflow.v1.TransitionWorkflowRequest", TransitionWorkflowRequest);
+let calls = 0;
+
+/** Workflows take turns, and each goes to and fro: a whole request is made, encoded, decoded and validated for each call. */
+function nextTransition(): unknown {
+  const turn = Math.floor(calls / poolSize);
+  const request = {
+    workflowId: workflowName(calls % poolSize),
+    targetState: turn % 2 === 0 ? WorkflowState.PAUSED : WorkflowState.ACTIVE,
+    reason: "measured",
+    requestedBy: "bench",
+  };
+  calls += 1;
+  return decodeTransition(TransitionWorkflowRequest.encode(TransitionWorkflowRequest.fromPartial(request)).finish());
+}
+
+function extraServices(workflow: WorkflowServiceImplementation<RpcContext> | undefined): readonly RpcService[] {
+  if (workflow === undefined) throw new Error("the workflow service is not served");
+  const method = (name: string, requestType: object, responseType: object) => ({
+    name,
+    requestType,
+    requestStream: false,
+    responseType,
+    responseStream: false,
+    options: {},
+  });
+  const definition = {
+    name: "Bench",
+    fullName: benchService,
+    methods: {
+      echo: method("Echo", empty, empty),
+      transition: method("Transition", { ...TransitionWorkflowRequest, decode: nextTransition }, TransitionWorkflowResponse),
+    },
+  };
+  const implementation = { echo: async () => ({}), transition: workflow.transitionWorkflow };
+  return [{ name: benchService, addTo: (server) => server.add(definition as never, implementation as never) }];
+}
+
+const [dataDir = "", logLevel = "warn"] = process.argv.slice(2);
+const loaded = loadConfig({ flags: { listen: "127.0.0.1:0", dataDir, logLevel }, environment: {}, file: undefined });
+if (!loaded.ok) throw new Error(JSON.stringify(loaded.error));
+const logger = createLogger({ level: loaded.value.config.logLevel, format: "json" });
+const started = await startConcord({ config: loaded.value.config, logger }, extraServices);
+if (!started.ok) throw new Error(started.error.message);
+console.log(started.value.port);
+process.once("SIGTERM", async () => {
+  await started.value.stop();
+  process.exit(0);
+});

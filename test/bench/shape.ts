@@ -1,0 +1,9 @@
+/** The service of calls that exist only for measuring. */
+export const benchService = "concord.bench.v1.Bench";
+
+/** More than the largest concurrency, so that no two calls under way want the same workflow. */
+export const poolSize = 2048;
+
+export function workflowName(index: number): string {
+  return `bench-${index}`;
+}
