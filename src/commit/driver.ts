@@ -124,7 +124,7 @@ export function createDriver(options: {
     const run: Run = {
       core: first,
       view: first,
-      mailbox: createMailbox<Envelope>(mailboxCountMax, (envelope) => handle(run, envelope)),
+      mailbox: createMailbox<Envelope>((envelope) => handle(run, envelope)),
       timers: new Map(),
       waiters: new Set(),
       watchers: new Set(),
@@ -139,6 +139,7 @@ export function createDriver(options: {
   }
 
   function removeRun(run: Run): void {
+    stop(run);
     runs.delete(run.core.id);
     if (run.core.request && run.core.outcome === "committed") byRequest.delete(run.core.request.id);
     for (const { participantId } of run.core.parts) {
@@ -150,20 +151,25 @@ export function createDriver(options: {
 
   function post(run: Run, event: Event, refuse?: (reason: string) => void): void {
     const step = (transaction: Transaction): Step => stepCoordinator(transaction, { ...event, ...moment() });
-    if (!run.mailbox.post({ step, refuse })) logger.warn({ transaction: run.core.id, input: event.type }, "input lost");
+    // What a participant says can be lost; timers and connections cannot.
+    const posted = run.mailbox.post({ step, refuse }, refuse && mailboxCountMax);
+    if (!posted && !closed) logger.warn({ transaction: run.core.id, input: event.type }, "input lost");
   }
 
   /** One step and its effects, in order. Only a forced write makes what is behind it wait. */
   function handle(run: Run, { step, refuse }: Envelope): Promise<void> | undefined {
     const { transaction, effects } = step(run.core);
     run.core = transaction;
-    const forced = effects.findIndex(({ type }) => type === "persist");
-    for (const effect of effects.slice(0, Math.max(0, forced))) carryOut(run, effect, refuse);
+    const index = effects.findIndex(({ type }) => type === "persist");
+    for (const effect of effects.slice(0, Math.max(0, index))) carryOut(run, effect, refuse);
     const afterwards = (): void => {
       publish(run);
-      for (const effect of effects.slice(forced + 1)) carryOut(run, effect, refuse);
+      for (const effect of effects.slice(index + 1)) carryOut(run, effect, refuse);
     };
-    if (forced >= 0) return force(run, transaction).then((durable) => (durable ? afterwards() : undefined));
+    const forced = effects[index];
+    if (forced?.type === "persist") {
+      return force(run, forced.transaction).then((durable) => (durable && !closed ? afterwards() : undefined));
+    }
     afterwards();
     return undefined;
   }
@@ -228,7 +234,7 @@ export function createDriver(options: {
         break;
       case "send": {
         const { participantId, message } = effect;
-        logger.debug({ transaction: core.id, participant: participantId, phase: core.phase, message: message.type }, "send");
+        logger.debug({ transaction: core.id, participant: participantId, phase: core.phase, kind: message.type }, "send");
         sessions.send(participantId, message);
         break;
       }

@@ -9,6 +9,12 @@ export const prepareTimeoutMs = 10_000;
 /** Ended transactions are listed for this long; also how long a request id is remembered, so never below 24 hours. */
 export const historyRetentionMs = 7 * 24 * 3_600_000;
 
+/**
+ * A participant remembers how a transaction ended for this long. Longer than any coordinator should be away: one that asks after it
+ * is told "never heard of it".
+ */
+export const participantRetentionMs = 30 * 24 * 3_600_000;
+
 /** Ended transactions dropped in one write. */
 export const purgeBatchSize = 1_000;
 
@@ -29,7 +35,7 @@ export const helloTimeoutMs = 10_000;
 /** Decisions and Nacks that wait for a slow reader. More are dropped: they are sent again, or were for the log only. */
 export const outgoingCountMax = 16_384;
 
-/** Inputs that wait for one transaction's flush. More are lost, as a network would lose them. */
+/** Messages that wait for one transaction's flush. More are lost, as a network would lose them. */
 export const mailboxCountMax = 1_024;
 
 /** What a participant is told in GoAway. */

@@ -1,7 +1,7 @@
 /** Handles items one by one, in order. While one waits for a flush, those behind it wait too, and nothing else does. */
 export type Mailbox<Item> = {
-  /** False if it was dropped: the mailbox is full or stopped. */
-  post(item: Item): boolean;
+  /** False if it was dropped: the mailbox is stopped, or `max` items wait already. */
+  post(item: Item, max?: number): boolean;
   /** True if nothing waits; while an item is handled, nothing behind it. */
   isEmpty(): boolean;
   /** Drops what waits. What is being handled goes on. */
@@ -9,7 +9,7 @@ export type Mailbox<Item> = {
 };
 
 /** A handler that returns nothing is done; one that returns a promise is done when that resolves. It must not throw. */
-export function createMailbox<Item>(countMax: number, handle: (item: Item) => Promise<void> | undefined): Mailbox<Item> {
+export function createMailbox<Item>(handle: (item: Item) => Promise<void> | undefined): Mailbox<Item> {
   const waiting: Item[] = [];
   let busy = false;
   let stopped = false;
@@ -32,8 +32,8 @@ export function createMailbox<Item>(countMax: number, handle: (item: Item) => Pr
   }
 
   return {
-    post(item) {
-      if (stopped || waiting.length >= countMax) return false;
+    post(item, max = Number.POSITIVE_INFINITY) {
+      if (stopped || waiting.length >= max) return false;
       waiting.push(item);
       pump();
       return true;

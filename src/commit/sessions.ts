@@ -163,7 +163,7 @@ export function createSessions(options: { readonly log: DecisionLog; readonly cl
         session.lastSeenAtMs = clock.nowMs();
         session.lastSequenceSeen = number;
         const nack = (reason: string): void => {
-          logger.warn({ participant: session.identity?.participantId, peer, message: message.type, reason }, "message refused");
+          logger.warn({ participant: session.identity?.participantId, peer, kind: message.type, reason }, "message refused");
           session.emit({ type: "nack", sequence: number, reason });
         };
         if (session.identity) return onMessage(session, session.identity.participantId, message, nack);
@@ -286,12 +286,12 @@ export function createSessions(options: { readonly log: DecisionLog; readonly cl
   function leave(session: Open, end: StreamEnd): void {
     const { identity } = session;
     if (!identity) {
-      logger.info({ peer: session.peer, reason: end.reason, message: end.message }, "session refused");
+      logger.info({ peer: session.peer, reason: end.reason, detail: end.message }, "session refused");
       return;
     }
     const { participantId, sessionEpoch } = identity;
     logger.info(
-      { participant: participantId, sessionEpoch, reason: end.reason, message: end.message },
+      { participant: participantId, sessionEpoch, reason: end.reason, detail: end.message },
       "participant disconnected",
     );
     lastSeen.set(participantId, session.lastSeenAtMs);

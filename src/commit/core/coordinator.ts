@@ -128,7 +128,7 @@ export function takeOver(
     parts: record.parts.map((part) => ({ ...part, connected: options.connected.has(part.participantId) })),
   };
   const sent = each(stay(transaction), transaction.parts, (next, part) => sendWhatIsDue(next, part.participantId, moment));
-  const step = then(sent, (next) => forgetIfDone(next, moment));
+  const step = then(sent, (next) => forget(next, moment));
   checkStep(transaction, step);
   return step;
 }
@@ -232,16 +232,24 @@ function recvVote(
   const part = findPart(transaction, participantId);
   if (!part) return refuse(transaction, notEnlisted(participantId));
   if (isOnePhase(transaction)) return refuse(transaction, "a one-phase Prepare is answered with DecisionAck");
-  // A yes that comes after the decision is a question.
-  if (transaction.phase !== "PREPARING") {
-    return value === "commit" ? answerInquiry(transaction, participantId, moment) : stay(transaction);
-  }
+  if (transaction.phase !== "PREPARING") return recvLateVote(transaction, part, value, reason, moment);
   // A yes binds, so it outlives a read-only vote of a session before; it is never weakened to one.
   if (value === part.vote || (value === "read-only" && part.vote === "commit")) return stay(transaction);
   const next = withPart(transaction, participantId, { vote: value, voteReason: reason, votedAtMs: moment.nowMs });
   if (value === "abort") return abort(next, `participant "${participantId}" voted ABORT${reason && `: ${reason}`}`, moment);
   if (next.parts.some(({ vote }) => vote === undefined)) return stay(next);
   return next.parts.every(({ vote }) => vote === "read-only") ? commitReadOnly(next, moment) : forceCommit(next, moment);
+}
+
+/** The decision is made. It is behind the Prepare in the stream, so only a yes that owes no answer any more is a question. */
+function recvLateVote(transaction: Transaction, part: Part, value: VoteValue, reason: string, moment: Moment): Step {
+  const { participantId } = part;
+  const owes = owesAck(transaction, part);
+  if (owes && part.vote === undefined) {
+    const next = withPart(transaction, participantId, { vote: value, voteReason: reason, votedAtMs: moment.nowMs });
+    return forget(next, moment);
+  }
+  return value === "commit" && !owes ? answerInquiry(transaction, participantId, moment) : stay(transaction);
 }
 
 /** specs/TwoPhaseCommit.tla: ForceCommit. The commit point; then AckClient, then SendDecision. */
@@ -256,7 +264,7 @@ function forceCommit(transaction: Transaction, moment: Moment): Step {
 
 /** specs/TwoPhaseCommit.tla: CommitReadOnly. Nobody is bound by the outcome, so there is nothing to force. */
 function commitReadOnly(transaction: Transaction, moment: Moment): Step {
-  return then(decide(transaction, "COMMITTING", "committed", moment), (next) => forgetIfDone(next, moment));
+  return then(decide(transaction, "COMMITTING", "committed", moment), (next) => forget(next, moment));
 }
 
 /** specs/TwoPhaseCommit.tla: TimeoutAbort. A coordinator that delegated the decision may not take it back; it can only say so. */
@@ -279,7 +287,7 @@ function clientAbort(transaction: Transaction, reason: string, moment: Moment): 
 function abort(transaction: Transaction, abortReason: string, moment: Moment): Step {
   const decided = decide({ ...transaction, abortReason }, "ABORTING", "aborted", moment);
   const sent = each(decided, transaction.parts, (next, part) => sendWhatIsDue(next, part.participantId, moment));
-  return then(sent, (next) => forgetIfDone(next, moment));
+  return then(sent, (next) => forget(next, moment));
 }
 
 function decide(transaction: Transaction, phase: "COMMITTING" | "ABORTING", outcome: Outcome, moment: Moment): Step {
@@ -331,9 +339,7 @@ function recvAck(transaction: Transaction, participantId: ParticipantId, outcome
   if (outcome !== transaction.outcome) return refuse(transaction, `the outcome is ${transaction.outcome ?? "not decided"}`);
   if (part.acknowledgedAtMs !== undefined) return stay(transaction);
   const next = withPart(transaction, participantId, { acknowledgedAtMs: moment.nowMs });
-  return then(stay(next, [{ type: "clear-timer", timer: { type: "resend", participantId } }]), (done) =>
-    forgetIfDone(done, moment),
-  );
+  return then(stay(next, [{ type: "clear-timer", timer: { type: "resend", participantId } }]), (done) => forget(done, moment));
 }
 
 function recvOnePhaseAck(
@@ -358,7 +364,7 @@ function recvOnePhaseAck(
           outcome,
           moment,
         );
-  return then(decided, (next) => forgetIfDone(next, moment));
+  return then(decided, (next) => forget(next, moment));
 }
 
 /** specs/TwoPhaseCommit.tla: AnswerInquiry. While votes are still being collected there is no answer. */
@@ -367,8 +373,8 @@ function answerInquiry(transaction: Transaction, participantId: ParticipantId, m
   return transaction.outcome === undefined ? stay(transaction) : sendDecision(transaction, participantId, moment, true);
 }
 
-/** specs/TwoPhaseCommit.tla: Forget. What is left is history: nobody who is bound needs the record any more. */
-function forgetIfDone(transaction: Transaction, moment: Moment): Step {
+/** specs/TwoPhaseCommit.tla: Forget, once nobody who is bound needs the record any more. What is left of it is history. */
+function forget(transaction: Transaction, moment: Moment): Step {
   if (transaction.outcome === undefined || transaction.parts.some((part) => owesAck(transaction, part))) return stay(transaction);
   const next: Transaction = { ...transaction, phase: "COMPLETED", completedAtMs: moment.nowMs };
   return stay(next, [{ type: "record", transaction: next }]);

@@ -97,12 +97,10 @@ function onInput(transaction: ParticipantTransaction | undefined, input: Partici
         ? recvPrepareOnePhase(transaction, input.message, input.from, input.nowMs)
         : recvPrepare(transaction, input.message, input.from, input.nowMs);
     case "decision":
-      return input.message.outcome === "committed"
-        ? recvCommit(transaction, input.nowMs)
-        : recvAbort(
-            transaction ?? { ...unknown(input.message, input.from, input.nowMs), reason: "its abort came first" },
-            input.nowMs,
-          );
+      if (input.message.outcome === "committed") return recvCommit(transaction, input.nowMs);
+      return transaction
+        ? recvAbort(transaction, input.nowMs)
+        : recvAbortUnknown(unknown(input.message, input.from, input.nowMs), input.nowMs);
     case "resource-voted":
       return transaction ? onResourceVoted(transaction, input.vote, input.nowMs) : { transaction, effects: [] };
     case "unilateral-abort":
@@ -230,15 +228,20 @@ function recvCommit(transaction: ParticipantTransaction | undefined, nowMs: Time
   return { transaction, effects: [{ type: "refuse", reason }] };
 }
 
-/**
- * specs/TwoPhaseCommit.tla: RecvAbort, and RecvAbortUnknown. The abort of an unknown transaction is remembered, so that a Prepare which
- * comes after it is refused instead of leaving the participant in doubt.
- */
+/** specs/TwoPhaseCommit.tla: RecvAbort. */
 function recvAbort(transaction: ParticipantTransaction, nowMs: TimeMs): Known {
   if (transaction.state === "committed") return refuse(transaction, "ABORTED, but it is committed here");
   if (transaction.onePhase && transaction.state !== "aborted") return refuse(transaction, "ABORTED, but the decision is ours");
   if (transaction.state === "aborted") return stay(transaction, [ackEffect(transaction, "aborted")]);
   return transaction.busy ? stay({ ...transaction, abortReceived: true }) : finishAbort(transaction, nowMs);
+}
+
+/**
+ * specs/TwoPhaseCommit.tla: RecvAbortUnknown. Remembered, so that a Prepare which comes after it is refused instead of leaving the
+ * participant in doubt.
+ */
+function recvAbortUnknown(transaction: ParticipantTransaction, nowMs: TimeMs): Known {
+  return finishAbort({ ...transaction, reason: "its abort came first" }, nowMs);
 }
 
 /** specs/TwoPhaseCommit.tla: Inquire. */

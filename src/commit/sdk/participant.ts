@@ -13,10 +13,10 @@ import {
   stepParticipant,
 } from "../core/participant.ts";
 import {
-  historyRetentionMs,
   inDoubtCountMax,
   inquiryIntervalMs,
   mailboxCountMax,
+  participantRetentionMs,
   prepareCredit as prepareCreditDefault,
   protocolVersion,
   purgeBatchSize,
@@ -58,7 +58,7 @@ export type ParticipantOptions = {
   readonly logger: Logger;
   /** Prepares taken at once. */
   readonly prepareCredit?: number;
-  /** Called before the message is sent, and awaited. */
+  /** Called before the message is sent, and awaited. Must not reject. */
   readonly onStep?: (step: { readonly type: ParticipantStepName; readonly transactionId: TransactionId }) => Promise<void>;
 };
 
@@ -122,7 +122,7 @@ export function createParticipant(options: ParticipantOptions): Participant {
       link: undefined,
       busy: false,
       cancelVoteTimer: () => {},
-      mailbox: createMailbox<Envelope>(mailboxCountMax, (envelope) => handle(transactionId, box, envelope)),
+      mailbox: createMailbox<Envelope>((envelope) => handle(transactionId, box, envelope)),
     };
     boxes.set(transactionId, box);
     return box;
@@ -132,7 +132,9 @@ export function createParticipant(options: ParticipantOptions): Participant {
     const box = boxOf(transactionId);
     if (link) box.link = link;
     const refuse = link && sequence !== undefined ? (reason: string) => nack(link, sequence, reason) : undefined;
-    if (!box.mailbox.post({ input, refuse })) logger.warn({ transaction: transactionId, input: input.type }, "input lost");
+    // What the coordinator says can be lost; what the resource says cannot.
+    const posted = box.mailbox.post({ input, refuse }, refuse && mailboxCountMax);
+    if (!posted) logger.warn({ transaction: transactionId, input: input.type }, "input lost");
   }
 
   async function handle(transactionId: TransactionId, box: Box, { input, refuse }: Envelope): Promise<void> {
@@ -310,9 +312,11 @@ export function createParticipant(options: ParticipantOptions): Participant {
 
   async function keepConnected(link: Link): Promise<void> {
     for (let attempt = 1; !leaving; attempt += 1) {
+      const startedMs = clock.nowMs();
       const why = await converse(link);
       if (leaving) return;
-      if (link.welcomed) attempt = 1;
+      // A session that ended soon is a failed attempt too: two processes with one participant id must not fight at full speed.
+      if (clock.nowMs() - startedMs >= reconnectBackoff.maxMs) attempt = 1;
       const delayMs = link.reconnectAfterMs ?? backoffMs(reconnectBackoff, attempt, random());
       Object.assign(link, { welcomed: false, outgoing: undefined, reconnectAfterMs: undefined });
       logger.warn(
@@ -448,7 +452,7 @@ export function createParticipant(options: ParticipantOptions): Participant {
 
   function purgeOnTimer(): () => void {
     const purge = async (): Promise<void> => {
-      const updatedBeforeMs = clock.nowMs() - historyRetentionMs;
+      const updatedBeforeMs = clock.nowMs() - participantRetentionMs;
       try {
         while ((await log.purge({ updatedBeforeMs, limit: purgeBatchSize })) === purgeBatchSize);
       } catch (error) {

@@ -133,7 +133,7 @@ export interface Prepare {
   readonly attempt: number;
   /** What to do: the payload of the Enlistment. */
   readonly payload: Buffer;
-  /** Vote before this passes, or the transaction aborts. Relative, because clocks differ. */
+  /** Vote before this passes, or the transaction aborts. Relative, because clocks differ. Zero: say how it ended, do not start it. */
   readonly voteWithin:
     | Duration
     | undefined;
@@ -2411,8 +2411,8 @@ export const TwoPhaseCommitDefinition = {
      * 5. A message that cannot be understood or must be refused is answered with Nack; the stream goes on.
      *
      * The stream ends with: ABORTED / SESSION_SUPERSEDED (a newer Hello of this participant id won), DEADLINE_EXCEEDED / SESSION_TIMEOUT,
-     * FAILED_PRECONDITION / PROTOCOL_VERSION or PROTOCOL_VIOLATION, UNAVAILABLE / SHUTTING_DOWN after GoAway. Reconnect with a jittered,
-     * growing pause; prepared transactions stay prepared meanwhile.
+     * FAILED_PRECONDITION / PROTOCOL_VERSION or PROTOCOL_VIOLATION, UNAVAILABLE / SHUTTING_DOWN after GoAway, UNAVAILABLE /
+     * STORAGE_UNAVAILABLE, ABORTED / COORDINATOR_FENCED. Reconnect with a jittered, growing pause; prepared transactions stay prepared.
      */
     participate: {
       name: "Participate",
@@ -2426,6 +2426,7 @@ export const TwoPhaseCommitDefinition = {
      * Runs a transaction: asks every participant to prepare, decides, and returns once the decision is durable. An abort is an answer, not
      * an error: look at `transaction.outcome` and at each participant's vote. Delivery of the decision goes on after the call.
      * If the caller's deadline passes before the decision: the transaction aborts.
+     * A single participant decides by itself (one-phase commit); if it does not say in time: DEADLINE_EXCEEDED / OUTCOME_PENDING.
      * Errors: INVALID_ARGUMENT / INVALID_REQUEST or REQUEST_ID_REUSED, RESOURCE_EXHAUSTED / OVERLOADED, UNAVAILABLE / STORAGE_UNAVAILABLE (the
      * outcome is unknown; ask GetTransaction), ABORTED / COORDINATOR_FENCED.
      */
@@ -2439,7 +2440,7 @@ export const TwoPhaseCommitDefinition = {
     },
     /**
      * Reads one transaction, running or ended.
-     * Errors: NOT_FOUND / TRANSACTION_NOT_FOUND; under presumed abort that means: not committed.
+     * Errors: NOT_FOUND / TRANSACTION_NOT_FOUND; under presumed abort that means: not committed, or completed more than 7 days ago.
      */
     getTransaction: {
       name: "GetTransaction",
@@ -2494,8 +2495,8 @@ export interface TwoPhaseCommitServiceImplementation<CallContextExt = {}> {
    * 5. A message that cannot be understood or must be refused is answered with Nack; the stream goes on.
    *
    * The stream ends with: ABORTED / SESSION_SUPERSEDED (a newer Hello of this participant id won), DEADLINE_EXCEEDED / SESSION_TIMEOUT,
-   * FAILED_PRECONDITION / PROTOCOL_VERSION or PROTOCOL_VIOLATION, UNAVAILABLE / SHUTTING_DOWN after GoAway. Reconnect with a jittered,
-   * growing pause; prepared transactions stay prepared meanwhile.
+   * FAILED_PRECONDITION / PROTOCOL_VERSION or PROTOCOL_VIOLATION, UNAVAILABLE / SHUTTING_DOWN after GoAway, UNAVAILABLE /
+   * STORAGE_UNAVAILABLE, ABORTED / COORDINATOR_FENCED. Reconnect with a jittered, growing pause; prepared transactions stay prepared.
    */
   participate(
     request: AsyncIterable<ParticipateRequest>,
@@ -2505,6 +2506,7 @@ export interface TwoPhaseCommitServiceImplementation<CallContextExt = {}> {
    * Runs a transaction: asks every participant to prepare, decides, and returns once the decision is durable. An abort is an answer, not
    * an error: look at `transaction.outcome` and at each participant's vote. Delivery of the decision goes on after the call.
    * If the caller's deadline passes before the decision: the transaction aborts.
+   * A single participant decides by itself (one-phase commit); if it does not say in time: DEADLINE_EXCEEDED / OUTCOME_PENDING.
    * Errors: INVALID_ARGUMENT / INVALID_REQUEST or REQUEST_ID_REUSED, RESOURCE_EXHAUSTED / OVERLOADED, UNAVAILABLE / STORAGE_UNAVAILABLE (the
    * outcome is unknown; ask GetTransaction), ABORTED / COORDINATOR_FENCED.
    */
@@ -2514,7 +2516,7 @@ export interface TwoPhaseCommitServiceImplementation<CallContextExt = {}> {
   ): Promise<DeepPartial<ExecuteTransactionResponse>>;
   /**
    * Reads one transaction, running or ended.
-   * Errors: NOT_FOUND / TRANSACTION_NOT_FOUND; under presumed abort that means: not committed.
+   * Errors: NOT_FOUND / TRANSACTION_NOT_FOUND; under presumed abort that means: not committed, or completed more than 7 days ago.
    */
   getTransaction(
     request: GetTransactionRequest,
@@ -2552,8 +2554,8 @@ export interface TwoPhaseCommitClient<CallOptionsExt = {}> {
    * 5. A message that cannot be understood or must be refused is answered with Nack; the stream goes on.
    *
    * The stream ends with: ABORTED / SESSION_SUPERSEDED (a newer Hello of this participant id won), DEADLINE_EXCEEDED / SESSION_TIMEOUT,
-   * FAILED_PRECONDITION / PROTOCOL_VERSION or PROTOCOL_VIOLATION, UNAVAILABLE / SHUTTING_DOWN after GoAway. Reconnect with a jittered,
-   * growing pause; prepared transactions stay prepared meanwhile.
+   * FAILED_PRECONDITION / PROTOCOL_VERSION or PROTOCOL_VIOLATION, UNAVAILABLE / SHUTTING_DOWN after GoAway, UNAVAILABLE /
+   * STORAGE_UNAVAILABLE, ABORTED / COORDINATOR_FENCED. Reconnect with a jittered, growing pause; prepared transactions stay prepared.
    */
   participate(
     request: AsyncIterable<DeepPartial<ParticipateRequest>>,
@@ -2563,6 +2565,7 @@ export interface TwoPhaseCommitClient<CallOptionsExt = {}> {
    * Runs a transaction: asks every participant to prepare, decides, and returns once the decision is durable. An abort is an answer, not
    * an error: look at `transaction.outcome` and at each participant's vote. Delivery of the decision goes on after the call.
    * If the caller's deadline passes before the decision: the transaction aborts.
+   * A single participant decides by itself (one-phase commit); if it does not say in time: DEADLINE_EXCEEDED / OUTCOME_PENDING.
    * Errors: INVALID_ARGUMENT / INVALID_REQUEST or REQUEST_ID_REUSED, RESOURCE_EXHAUSTED / OVERLOADED, UNAVAILABLE / STORAGE_UNAVAILABLE (the
    * outcome is unknown; ask GetTransaction), ABORTED / COORDINATOR_FENCED.
    */
@@ -2572,7 +2575,7 @@ export interface TwoPhaseCommitClient<CallOptionsExt = {}> {
   ): Promise<ExecuteTransactionResponse>;
   /**
    * Reads one transaction, running or ended.
-   * Errors: NOT_FOUND / TRANSACTION_NOT_FOUND; under presumed abort that means: not committed.
+   * Errors: NOT_FOUND / TRANSACTION_NOT_FOUND; under presumed abort that means: not committed, or completed more than 7 days ago.
    */
   getTransaction(
     request: DeepPartial<GetTransactionRequest>,

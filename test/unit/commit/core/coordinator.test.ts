@@ -1,0 +1,271 @@
+import { describe, expect, test } from "vitest";
+import { backoffMs } from "../../../../src/commit/core/backoff.ts";
+import { type CoordinatorInput, type Step, stepCoordinator, takeOver } from "../../../../src/commit/core/coordinator.ts";
+import { isDone, type Transaction } from "../../../../src/commit/core/types.ts";
+import type { ParticipantId } from "../../../../src/kernel/ids.ts";
+import { ack, acts, at, begun, id, part, shown, vote } from "../support.ts";
+
+const later = at(1_005_000);
+const inquiry = (name: string): CoordinatorInput => ({ type: "inquiry", participantId: id(name), ...later });
+const connected = (name: string, inDoubt = false): CoordinatorInput => ({
+  type: "connected",
+  participantId: id(name),
+  inDoubt,
+  ...later,
+});
+const disconnected = (name: string): CoordinatorInput => ({ type: "disconnected", participantId: id(name), ...later });
+
+/** The last step of several. */
+function run(first: Step, ...inputs: readonly CoordinatorInput[]): Step {
+  return inputs.reduce<Step>((step, input) => stepCoordinator(step.transaction, input), first);
+}
+
+const committing = () => run(begun(["a", "b"]), vote("a", "commit"), vote("b", "commit"));
+const aborting = () => run(begun(["a", "b"]), vote("a", "commit"), { type: "prepare-timeout", ...later });
+
+describe("Begin", () => {
+  // specs/TwoPhaseCommit.tla: Begin, SendPrepare
+  test("asks every participant to prepare, once all are connected", () => {
+    expect(acts(begun(["a", "b"]).effects)).toEqual(["send a prepare", "send b prepare"]);
+  });
+
+  // specs/TwoPhaseCommit.tla: CommitReadOnly
+  test("of nothing commits, without a forced write", () => {
+    const step = begun([]);
+    expect(acts(step.effects)).toEqual(["reply decided", "record COMPLETED"]);
+    expect(step.transaction.outcome).toBe("committed");
+  });
+
+  // specs/TwoPhaseCommit.tla: TimeoutAbort
+  test("aborts at once if somebody is missing, and names who", () => {
+    const one = begun(["a", "b"], { missing: ["b"] });
+    expect(acts(one.effects)).toEqual(["reply decided", "record COMPLETED"]);
+    expect(one.transaction.abortReason).toBe('participant "b" is not connected');
+    expect(begun(["a", "b"], { missing: ["a", "b"] }).transaction.abortReason).toBe('participants "a", "b" are not connected');
+  });
+
+  test("waits if it may, until all are connected at the same time", () => {
+    const waiting = begun(["a", "b"], { missing: ["a", "b"], waitMs: 30_000 });
+    expect(shown(waiting.effects)).toEqual(["set-timer wait-timeout"]);
+    const still = run(waiting, connected("a"), disconnected("a"), connected("b"));
+    expect(still.transaction.phase).toBe("INIT");
+    expect(acts(run(still, connected("a")).effects)).toEqual(["send a prepare", "send b prepare"]);
+    const over = run(still, { type: "wait-timeout", ...later });
+    expect(over.transaction).toMatchObject({
+      phase: "COMPLETED",
+      abortReason: 'participant "a" is not connected within 30000 ms',
+    });
+  });
+
+  test("ignores timers of an earlier phase", () => {
+    const step = begun(["a", "b"]);
+    expect(run(step, { type: "wait-timeout", ...later })).toEqual({ transaction: step.transaction, effects: [] });
+    const decided = committing();
+    expect(run(decided, { type: "prepare-timeout", ...later }).effects).toEqual([]);
+  });
+});
+
+describe("RecvVote", () => {
+  // specs/TwoPhaseCommit.tla: RecvVote, ForceCommit
+  test("of the last yes forces the commit before anybody is told", () => {
+    expect(acts(committing().effects)).toEqual(["persist COMMITTING", "reply decided", "send a committed", "send b committed"]);
+  });
+
+  test("of one no aborts at once, and tells who may be bound", () => {
+    const step = run(begun(["a", "b", "c"]), vote("a", "commit"), vote("b", "abort", "no space"));
+    expect(acts(step.effects)).toEqual(["reply decided", "record ABORTING", "send a aborted", "send c aborted"]);
+    expect(step.transaction.abortReason).toBe('participant "b" voted ABORT: no space');
+    expect(run(begun(["a", "b"]), vote("b", "abort")).transaction.abortReason).toBe('participant "b" voted ABORT');
+  });
+
+  test("leaves read-only voters out of the decision", () => {
+    const step = run(begun(["a", "b"]), vote("a", "read-only"), vote("b", "commit"));
+    expect(acts(step.effects)).toEqual(["persist COMMITTING", "reply decided", "send b committed"]);
+  });
+
+  // specs/TwoPhaseCommit.tla: CommitReadOnly
+  test("of read-only voters alone commits without a forced write", () => {
+    const step = run(begun(["a", "b"]), vote("a", "read-only"), vote("b", "read-only"));
+    expect(acts(step.effects)).toEqual(["reply decided", "record COMPLETED"]);
+  });
+
+  test("twice changes nothing; a yes binds, and is not weakened by an older read-only", () => {
+    const once = run(begun(["a", "b"]), vote("a", "commit"));
+    expect(run(once, vote("a", "commit"))).toEqual({ transaction: once.transaction, effects: [] });
+    expect(part(run(once, vote("a", "read-only")), "a")?.vote).toBe("commit");
+    const bound = run(begun(["a", "b"]), vote("a", "read-only"), vote("a", "commit"), vote("b", "read-only"));
+    expect(acts(bound.effects)).toEqual(["persist COMMITTING", "reply decided", "send a committed"]);
+  });
+
+  test("after the decision is noted; who refuses then needs nothing more", () => {
+    const late = run(aborting(), vote("b", "commit"));
+    expect([acts(late.effects), part(late, "b")?.vote]).toEqual([[], "commit"]);
+    const waiting = run(aborting(), ack("a", "aborted"));
+    expect(acts(run(waiting, vote("b", "abort")).effects)).toEqual(["record COMPLETED"]);
+    expect(run(waiting, vote("a", "abort")).effects).toEqual([]);
+  });
+
+  test("yes of one that was done is a question", () => {
+    const refused = run(begun(["a", "b"]), vote("a", "abort"));
+    expect(acts(run(refused, vote("a", "commit")).effects)).toEqual(["send a aborted"]);
+    const readOnly = run(begun(["a", "b"]), vote("a", "read-only"), vote("b", "commit"));
+    expect(acts(run(readOnly, vote("a", "commit")).effects)).toEqual(["send a committed"]);
+  });
+
+  test("from a stranger is refused", () => {
+    expect(shown(run(begun(["a", "b"]), vote("z", "commit")).effects)).toEqual([
+      'refuse: participant "z" is not enlisted in this transaction',
+    ]);
+  });
+});
+
+describe("one-phase commit", () => {
+  const alone = () => begun(["a"]);
+
+  // specs/TwoPhaseCommit.tla: ForceDelegate, RecvAck
+  test("hands the decision over durably, and learns it from the acknowledgement", () => {
+    expect(acts(alone().effects)).toEqual(["persist PREPARING", "send a prepare one-phase"]);
+    const committed = run(alone(), ack("a", "committed"));
+    expect(acts(committed.effects)).toEqual(["reply decided", "record COMPLETED"]);
+    expect(part(committed, "a")?.vote).toBe("commit");
+    const aborted = run(alone(), ack("a", "aborted", "no space"));
+    expect(aborted.transaction).toMatchObject({ outcome: "aborted", abortReason: 'participant "a" aborted: no space' });
+    expect(run(alone(), ack("a", "aborted")).transaction.abortReason).toBe('participant "a" aborted');
+  });
+
+  // specs/TwoPhaseCommit.tla: MayAbort
+  test("is not taken back, by a timeout or by the client", () => {
+    expect(acts(run(alone(), { type: "prepare-timeout", ...later }).effects)).toEqual(["reply pending"]);
+    expect(acts(run(alone(), { type: "client-abort", reason: "left", ...later }).effects)).toEqual(["reply pending"]);
+  });
+
+  test("is not answered with a vote, nor is an inquiry about it", () => {
+    expect(shown(run(alone(), vote("a", "commit")).effects)).toEqual([
+      "refuse: a one-phase Prepare is answered with DecisionAck",
+    ]);
+    expect(run(alone(), inquiry("a")).effects).toEqual([]);
+  });
+
+  // specs/TwoPhaseCommit.tla: TakeOver
+  test("is asked for again by the next coordinator", () => {
+    const taken = takeOver(alone().transaction, { coordinatorEpoch: 2, connected: new Set([id("a")]) }, later);
+    expect(acts(taken.effects)).toEqual(["send a prepare one-phase"]);
+    expect(part(taken, "a")?.preparesSent).toBe(2);
+  });
+});
+
+describe("TimeoutAbort and ClientAbort", () => {
+  test("name who did not vote", () => {
+    const step = run(begun(["a", "b"]), vote("a", "commit"), { type: "prepare-timeout", ...later });
+    expect(acts(step.effects)).toEqual(["reply decided", "record ABORTING", "send a aborted", "send b aborted"]);
+    expect(step.transaction.abortReason).toBe('participant "b" did not vote within 10000 ms');
+  });
+
+  test("abort what the client gives up, before the decision only", () => {
+    const gone: CoordinatorInput = { type: "client-abort", reason: "left", ...later };
+    expect(run(begun(["a", "b"]), gone).transaction).toMatchObject({ outcome: "aborted", abortReason: "left" });
+    expect(run(committing(), gone).transaction.outcome).toBe("committed");
+  });
+});
+
+describe("SendDecision", () => {
+  test("is repeated until it is acknowledged, with growing pauses", () => {
+    const resend: CoordinatorInput = { type: "resend", participantId: id("a"), ...later };
+    const step = run(committing(), resend, resend);
+    expect(shown(step.effects)).toEqual(["send a committed", "set-timer resend a"]);
+    expect(part(step, "a")?.decisionsSent).toBe(3);
+    expect(run(committing(), ack("a", "committed"), resend).effects).toEqual([]);
+  });
+
+  test("waits for a session, and is repeated at once when there is one", () => {
+    const away = run(committing(), disconnected("a"));
+    expect(shown(away.effects)).toEqual(["clear-timer resend a"]);
+    expect(run(away, { type: "resend", participantId: id("a"), ...later }).effects).toEqual([]);
+    const back = run(away, connected("a"));
+    expect(acts(back.effects)).toEqual(["send a committed"]);
+  });
+
+  test("answers each entry of in_doubt, even if nothing is owed", () => {
+    const done = run(committing(), ack("a", "committed"));
+    expect(run(done, connected("a")).effects).toEqual([]);
+    expect(shown(run(done, connected("a", true)).effects)).toEqual(["send a committed"]);
+  });
+
+  test("a Prepare is repeated in a new session, until the vote", () => {
+    const back = run(begun(["a", "b"]), vote("b", "commit"), disconnected("a"), connected("a", true));
+    expect(acts(back.effects)).toEqual(["send a prepare"]);
+    expect(run(back, disconnected("b"), connected("b")).effects).toEqual([]);
+  });
+});
+
+describe("RecvAck and Forget", () => {
+  // specs/TwoPhaseCommit.tla: Forget
+  test("the record is kept until every yes-voter has acknowledged", () => {
+    const one = run(committing(), ack("a", "committed"));
+    expect(one.transaction.phase).toBe("COMMITTING");
+    expect(run(one, ack("a", "committed"))).toEqual({ transaction: one.transaction, effects: [] });
+    expect(shown(run(one, ack("b", "committed")).effects)).toEqual(["clear-timer resend b", "record COMPLETED"]);
+  });
+
+  test("an acknowledgement of another outcome is refused", () => {
+    expect(shown(run(committing(), ack("a", "aborted")).effects)).toEqual(["refuse: the outcome is committed"]);
+    expect(shown(run(begun(["a", "b"]), ack("a", "aborted")).effects)).toEqual(["refuse: the outcome is not decided"]);
+    expect(shown(run(begun(["a"]), ack("z", "aborted")).effects)[0]).toMatch("not enlisted");
+  });
+
+  test("a part is done when nothing more is expected of it", () => {
+    const step = run(
+      begun(["a", "b", "c"]),
+      vote("a", "commit"),
+      vote("b", "read-only"),
+      vote("c", "commit"),
+      ack("a", "committed"),
+    );
+    expect(step.transaction.parts.map((each) => isDone(step.transaction, each))).toEqual([true, true, false]);
+  });
+});
+
+describe("AnswerInquiry", () => {
+  test("is silent while votes are collected, and tells the decision after it", () => {
+    const undecided = run(begun(["a", "b"]), vote("a", "commit"));
+    expect(run(undecided, inquiry("a")).effects).toEqual([]);
+    expect(acts(run(committing(), inquiry("a")).effects)).toEqual(["send a committed"]);
+    expect(acts(run(aborting(), inquiry("a")).effects)).toEqual(["send a aborted"]);
+    expect(shown(run(committing(), inquiry("z")).effects)[0]).toMatch("not enlisted");
+  });
+});
+
+describe("TakeOver", () => {
+  const nobody = new Set<ParticipantId>();
+
+  test("sends what is decided again, with the new epoch", () => {
+    const taken = takeOver(committing().transaction, { coordinatorEpoch: 2, connected: new Set([id("b")]) }, later);
+    expect(taken.effects.find(({ type }) => type === "send")).toMatchObject({
+      participantId: "b",
+      message: { outcome: "committed", coordinatorEpoch: 2 },
+    });
+    expect(takeOver(aborting().transaction, { coordinatorEpoch: 2, connected: nobody }, later).effects).toEqual([]);
+  });
+
+  test("trusts no record that breaks an invariant", () => {
+    const broken = (change: Partial<Transaction>) => () =>
+      takeOver({ ...committing().transaction, ...change }, { coordinatorEpoch: 2, connected: nobody }, later);
+    expect(broken({ parts: [...begun(["a", "b"]).transaction.parts] })).toThrow("CommitValidity");
+    expect(broken({ outcome: "aborted", phase: "ABORTING" })).toThrow("AbortValidity");
+    expect(broken({ phase: "COMPLETED", completedAtMs: 1 })).toThrow("ForgetSafe");
+    expect(broken({ phase: "PREPARING" })).toThrow("TypeOK");
+    expect(() => takeOver(begun(["a", "b"]).transaction, { coordinatorEpoch: 2, connected: nobody }, later)).toThrow("TakeOver");
+    expect(() => takeOver(committing().transaction, { coordinatorEpoch: 1, connected: nobody }, later)).toThrow("FenceMonotonic");
+  });
+
+  test("an input for somebody who is not enlisted is a defect", () => {
+    expect(() => run(committing(), connected("z"))).toThrow("TypeOK");
+    expect(() => run(committing(), { type: "nonsense" } as unknown as CoordinatorInput)).toThrow("unreachable");
+  });
+});
+
+test("a pause doubles up to its cap, and half of it is jitter", () => {
+  const backoff = { firstMs: 100, maxMs: 1_000 };
+  expect([1, 2, 3, 4, 5, 1_000].map((attempt) => backoffMs(backoff, attempt, 0))).toEqual([50, 100, 200, 400, 500, 500]);
+  expect(backoffMs(backoff, 1, 0.999)).toBe(100);
+});

@@ -1,0 +1,494 @@
+import { describe, expect, test } from "vitest";
+import { undecidedCountMax } from "../../../src/commit/limits.ts";
+import type { ParticipantTransport, Resource } from "../../../src/commit/ports.ts";
+import type { RequestId } from "../../../src/kernel/ids.ts";
+import { err } from "../../../src/kernel/result.ts";
+import { createMemoryDecisionLog } from "../../../src/storage/memory/decision-log.ts";
+import { createMemoryParticipantLog } from "../../../src/storage/memory/participant-log.ts";
+import {
+  type CoordinatorProcess,
+  collect,
+  flush,
+  id,
+  memoryResource,
+  memoryTransport,
+  request,
+  startCoordinator,
+  startParticipant,
+  tx,
+  virtualClock,
+} from "./support.ts";
+
+/** A coordinator and participants that can be stopped and started, in one process, with time in the test's hands. */
+function world() {
+  const clock = virtualClock();
+  const log = createMemoryDecisionLog();
+  let current: CoordinatorProcess | undefined;
+  const transport: ParticipantTransport = memoryTransport(() => current?.sessions);
+  const coordinator = () => {
+    if (!current) throw new Error("no coordinator runs");
+    return current;
+  };
+  return {
+    clock,
+    log,
+    coordinator,
+    async start() {
+      current = await startCoordinator(log, clock);
+    },
+    /** As if killed: what is in memory is gone, what is in the log stays. */
+    stop() {
+      current?.driver.close();
+      current = undefined;
+    },
+    async participant(name: string, votes?: Resource["prepare"]) {
+      const parts = memoryResource(votes);
+      const participantLog = createMemoryParticipantLog();
+      const start = (options = {}) =>
+        startParticipant(name, clock, { log: participantLog, resource: parts.resource, coordinators: [transport], ...options });
+      return { ...parts, log: participantLog, start, participant: await start() };
+    },
+    async run(names: readonly string[], options = {}) {
+      const answer = await coordinator().driver.execute(request(names, options));
+      if (!answer.ok) throw new Error(JSON.stringify(answer.error));
+      return answer.value;
+    },
+  };
+}
+
+describe("a transaction", () => {
+  test("commits at every participant, and is completed when all have acknowledged", async () => {
+    const w = world();
+    await w.start();
+    const a = await w.participant("a");
+    const b = await w.participant("b");
+    const decided = await w.run(["a", "b"]);
+    expect(decided.outcome).toBe("committed");
+    await flush();
+    expect([a.state.get(decided.id), b.state.get(decided.id)]).toEqual(["committed", "committed"]);
+    expect((await w.coordinator().driver.get(decided.id))?.phase).toBe("COMPLETED");
+    expect((await w.log.get(decided.id))?.phase).toBe("COMPLETED");
+  });
+
+  test("aborts everywhere when one votes no, and says why", async () => {
+    const w = world();
+    await w.start();
+    const a = await w.participant("a");
+    await w.participant("b", async () => ({ value: "abort", reason: "no space" }));
+    const decided = await w.run(["a", "b"]);
+    expect(decided.abortReason).toBe('participant "b" voted ABORT: no space');
+    await flush();
+    expect(a.state.get(decided.id)).not.toBe("committed");
+    expect((await w.coordinator().driver.get(decided.id))?.phase).toBe("COMPLETED");
+  });
+
+  test("with one participant takes one round, and with none takes no participant", async () => {
+    const w = world();
+    await w.start();
+    const a = await w.participant("a");
+    const one = await w.run(["a"]);
+    expect([one.outcome, one.phase, a.state.get(one.id)]).toEqual(["committed", "COMPLETED", "committed"]);
+    expect((await w.run([])).phase).toBe("COMPLETED");
+  });
+
+  test("that only reads is completed without a decision", async () => {
+    const w = world();
+    await w.start();
+    const reads: Resource["prepare"] = async () => ({ value: "read-only", reason: "" });
+    const a = await w.participant("a", reads);
+    await w.participant("b", reads);
+    const decided = await w.run(["a", "b"]);
+    expect([decided.outcome, decided.parts.map(({ decisionsSent }) => decisionsSent)]).toEqual(["committed", [0, 0]]);
+    expect(a.calls).toEqual([`prepare ${decided.id}`]);
+  });
+
+  test("aborts at once if a participant is missing, and waits for it if told to", async () => {
+    const w = world();
+    await w.start();
+    expect((await w.run(["a"])).abortReason).toBe('participant "a" is not connected');
+    const waiting = w.run(["a", "b"], { waitForParticipantsMs: 30_000 });
+    await w.participant("a");
+    await w.clock.advance(5_000);
+    await w.participant("b");
+    expect((await waiting).outcome).toBe("committed");
+  });
+
+  test("aborts when the time to vote is over, and the late vote learns it", async () => {
+    const w = world();
+    await w.start();
+    const gate = Promise.withResolvers<{ readonly value: "commit"; readonly reason: string }>();
+    const a = await w.participant("a");
+    const b = await w.participant("b", () => gate.promise);
+    const running = w.run(["a", "b"]);
+    await w.clock.advance(10_000);
+    const decided = await running;
+    expect(decided.outcome).toBe("aborted");
+    gate.resolve({ value: "commit", reason: "" });
+    await flush();
+    expect([a.state.get(decided.id), b.state.get(decided.id)]).toEqual(["aborted", "aborted"]);
+    expect((await w.coordinator().driver.get(decided.id))?.phase).toBe("COMPLETED");
+  });
+
+  test("aborts when its caller leaves before the decision", async () => {
+    const w = world();
+    await w.start();
+    const leave = new AbortController();
+    const answer = w.coordinator().driver.execute(request(["a"], { waitForParticipantsMs: 60_000 }), leave.signal);
+    await flush();
+    leave.abort();
+    expect(await answer).toMatchObject({ ok: true, value: { outcome: "aborted" } });
+    const gone = await w.coordinator().driver.execute(request(["a"], { waitForParticipantsMs: 60_000 }), AbortSignal.abort());
+    expect(gone).toMatchObject({ ok: true, value: { outcome: "aborted" } });
+  });
+
+  test("with one participant that does not tell is pending, and is decided when it tells", async () => {
+    const w = world();
+    await w.start();
+    const stuck = Promise.withResolvers<never>();
+    const a = await w.participant("a", () => stuck.promise);
+    const answer = w.coordinator().driver.execute(request(["a"]));
+    await flush();
+    // A crash: nothing was promised.
+    void a.participant.close(0);
+    await w.clock.advance(10_000);
+    const pending = await answer;
+    expect(pending).toMatchObject({ ok: false, error: { type: "pending" } });
+    const again = await w.participant("a");
+    await w.clock.advance(10_000);
+    // Its time to vote is over, so a participant that never heard of it aborts.
+    const [only] = await w.coordinator().driver.list({ beforeId: undefined, limit: 10 });
+    expect(only).toMatchObject({ phase: "COMPLETED", outcome: "aborted" });
+    expect(again.calls).toEqual([`abort ${only?.id}`]);
+  });
+
+  test("can be watched until it is completed", async () => {
+    const w = world();
+    await w.start();
+    await w.participant("a");
+    const running = w.run(["a", "b"], { waitForParticipantsMs: 60_000 });
+    await flush();
+    const [begun] = await w.coordinator().driver.list({ beforeId: undefined, limit: 1 });
+    const watched = collect(w.coordinator().driver.watch(begun?.id ?? tx(""), new AbortController().signal));
+    await w.participant("b");
+    const { id: transactionId } = await running;
+    await flush();
+    const phases = (await watched).map(({ phase }) => phase);
+    expect([phases[0], phases.at(-1)]).toEqual(["INIT", "COMPLETED"]);
+    const after = await collect(w.coordinator().driver.watch(transactionId, new AbortController().signal));
+    expect(after.map(({ phase }) => phase)).toEqual(["COMPLETED"]);
+    expect(await collect(w.coordinator().driver.watch(tx("none"), new AbortController().signal))).toEqual([]);
+  });
+});
+
+describe("a request id", () => {
+  const key = (digest: string) => ({ request: { id: "r1" as RequestId, digest } });
+
+  test("returns the transaction it led to, while it runs and after a restart", async () => {
+    const w = world();
+    await w.start();
+    await w.participant("a");
+    const both = [w.run(["a", "b"], { waitForParticipantsMs: 60_000, ...key("x") }), w.run(["a", "b"], key("x"))];
+    await flush();
+    await w.participant("b");
+    const [first, second] = await Promise.all(both);
+    expect(second?.id).toBe(first?.id);
+    await flush();
+    expect((await w.run(["a", "b"], key("x"))).id).toBe(first?.id);
+    w.stop();
+    await w.start();
+    expect((await w.run(["a", "b"], key("x"))).id).toBe(first?.id);
+    const reused = await w.coordinator().driver.execute(request([], key("y")));
+    expect(reused).toEqual(err({ type: "request-id-reused" }));
+  });
+
+  test("of an aborted transaction may be run anew, with another digest too", async () => {
+    const w = world();
+    await w.start();
+    const aborted = await w.run(["a"], key("x"));
+    await w.participant("a");
+    const anew = await w.run(["a"], key("y"));
+    expect([aborted.outcome, anew.outcome]).toEqual(["aborted", "committed"]);
+  });
+
+  test("keeps a transaction running while any of its callers waits", async () => {
+    const w = world();
+    await w.start();
+    const leave = new AbortController();
+    const first = w.coordinator().driver.execute(request(["a"], { waitForParticipantsMs: 60_000, ...key("x") }), leave.signal);
+    const second = w.run(["a"], { waitForParticipantsMs: 60_000, ...key("x") });
+    await flush();
+    leave.abort();
+    expect(await first).toMatchObject({ ok: false, error: { type: "pending" } });
+    const mismatch = await w.coordinator().driver.execute(request(["a"], key("y")));
+    expect(mismatch).toEqual(err({ type: "request-id-reused" }));
+    await w.participant("a");
+    expect((await second).outcome).toBe("committed");
+  });
+});
+
+describe("a restart of the coordinator", () => {
+  test("after the decision sends it again until it is acknowledged", async () => {
+    const w = world();
+    await w.start();
+    const a = await w.participant("a");
+    const b = await w.participant("b");
+    // The coordinator dies at the moment the commit is durable: nobody is told.
+    const force = w.log.force;
+    w.log.force = async (transaction) => {
+      const written = await force(transaction);
+      w.stop();
+      return written;
+    };
+    const answer = w.coordinator().driver.execute(request(["a", "b"]));
+    await flush();
+    w.log.force = force;
+    const [unfinished] = await w.log.unfinished();
+    expect(unfinished?.phase).toBe("COMMITTING");
+    expect([a.participant.inDoubt().length, b.participant.inDoubt().length]).toEqual([1, 1]);
+    await w.start();
+    await w.clock.advance(60_000);
+    expect(await w.log.unfinished()).toEqual([]);
+    expect([...a.state.values(), ...b.state.values()]).toEqual(["committed", "committed"]);
+    expect([a.participant.inDoubt().length, b.participant.inDoubt().length]).toEqual([0, 0]);
+    expect(await answer).toMatchObject({ ok: false, error: { type: "pending" } });
+  });
+
+  test("before the decision aborts by presumption: participants in doubt are told so", async () => {
+    const w = world();
+    await w.start();
+    const gate = Promise.withResolvers<never>();
+    const a = await w.participant("a");
+    await w.participant("b", () => gate.promise);
+    const answer = w.coordinator().driver.execute(request(["a", "b"]));
+    await flush();
+    expect(a.participant.inDoubt().length).toBe(1);
+    w.stop();
+    expect(await answer).toMatchObject({ ok: false, error: { type: "pending" } });
+    await w.start();
+    await w.clock.advance(60_000);
+    expect(a.participant.inDoubt()).toEqual([]);
+    expect([...a.state.values()]).toEqual(["aborted"]);
+  });
+
+  test("replaces the coordinator that was: it decides nothing any more", async () => {
+    const w = world();
+    await w.start();
+    const a = await w.participant("a");
+    await w.participant("b");
+    const old = w.coordinator();
+    await w.start();
+    // The participants still talk to the old one.
+    const answer = await old.driver.execute(request(["a", "b"]));
+    expect(answer).toEqual(err({ type: "fenced", coordinatorEpoch: 2 }));
+    expect(await old.driver.execute(request([]))).toEqual(err({ type: "fenced", coordinatorEpoch: 2 }));
+    await w.clock.advance(60_000);
+    expect([...a.state.values()]).toEqual(["aborted"]);
+    expect(a.participant.inDoubt()).toEqual([]);
+  });
+});
+
+describe("a restart of a participant", () => {
+  test("after its vote leaves it in doubt until it hears the decision", async () => {
+    const w = world();
+    await w.start();
+    const gate = Promise.withResolvers<{ readonly value: "commit"; readonly reason: string }>();
+    const a = await w.participant("a");
+    await w.participant("b", () => gate.promise);
+    const running = w.run(["a", "b"]);
+    await flush();
+    await a.participant.close(0);
+    gate.resolve({ value: "commit", reason: "" });
+    const decided = await running;
+    expect(decided).toMatchObject({ outcome: "committed", phase: "COMMITTING" });
+    expect(w.coordinator().driver.unacknowledged(id("a"))).toBe(1);
+    const again = await a.start();
+    await w.clock.advance(1_000);
+    expect([a.state.get(decided.id), again.inDoubt().length]).toEqual(["committed", 0]);
+    expect(w.coordinator().driver.unacknowledged(id("a"))).toBe(0);
+  });
+
+  test("before its vote is asked again", async () => {
+    const w = world();
+    await w.start();
+    const gate = Promise.withResolvers<never>();
+    let patient = true;
+    const a = await w.participant("a", () => (patient ? gate.promise : Promise.resolve({ value: "commit", reason: "" })));
+    await w.participant("b");
+    const running = w.run(["a", "b"]);
+    await flush();
+    const closed = a.participant.close(0);
+    await w.clock.advance(0);
+    await closed;
+    patient = false;
+    await a.start();
+    const decided = await running;
+    expect([decided.outcome, decided.parts[0]?.preparesSent]).toEqual(["committed", 2]);
+  });
+});
+
+describe("storage", () => {
+  test("that fails is tried again, never followed by an abort", async () => {
+    const w = world();
+    await w.start();
+    const a = await w.participant("a");
+    await w.participant("b");
+    const force = w.log.force;
+    let failures = 3;
+    w.log.force = async (transaction) => {
+      if (failures === 0) return force(transaction);
+      failures -= 1;
+      return err({ type: "storage-unavailable", cause: "disk full", outcomeUnknown: true });
+    };
+    const answer = await w.coordinator().driver.execute(request(["a", "b"]));
+    expect(answer).toMatchObject({ ok: false, error: { type: "storage-unavailable" } });
+    await w.clock.advance(9_000);
+    expect([...a.state.values()]).toEqual(["committed"]);
+  });
+
+  test("that cannot write refuses new transactions at once", async () => {
+    const w = world();
+    await w.start();
+    Object.assign(w.log, { writable: false });
+    const answer = await w.coordinator().driver.execute(request([]));
+    expect(answer).toEqual(err({ type: "storage-unavailable", transactionId: undefined }));
+  });
+
+  test("that loses history is tried again, so that no reader meets a gap", async () => {
+    const w = world();
+    await w.start();
+    await w.participant("a");
+    const record = w.log.record;
+    w.log.record = async () => err({ type: "storage-unavailable", cause: "disk full", outcomeUnknown: false });
+    const { id: transactionId } = await w.run(["a"]);
+    await flush();
+    expect((await w.coordinator().driver.get(transactionId))?.phase).toBe("COMPLETED");
+    w.log.record = record;
+    await w.clock.advance(5_000);
+    expect((await w.log.get(transactionId))?.phase).toBe("COMPLETED");
+  });
+
+  test("drops what ended long ago", async () => {
+    const w = world();
+    await w.start();
+    const { id: transactionId } = await w.run([]);
+    await w.clock.advance(8 * 24 * 3_600_000);
+    expect(await w.coordinator().driver.get(transactionId)).toBeUndefined();
+  });
+});
+
+describe("a shutdown", () => {
+  test("lets what runs be decided, then aborts what is not", async () => {
+    const w = world();
+    await w.start();
+    const answer = w.run(["a"], { waitForParticipantsMs: 60_000 });
+    await flush();
+    const drained = w.coordinator().driver.drain(5_000);
+    await w.clock.advance(5_000);
+    await drained;
+    expect((await answer).abortReason).toBe("the coordinator is shutting down");
+    expect(await w.coordinator().driver.execute(request([]))).toEqual(err({ type: "shutting-down" }));
+    w.stop();
+  });
+});
+
+test("transactions are listed newest first, running and ended ones", async () => {
+  const w = world();
+  await w.start();
+  const ended = [await w.run([]), await w.run(["missing"]), await w.run([])];
+  void w.coordinator().driver.execute(request(["a"], { waitForParticipantsMs: 60_000 }));
+  await flush();
+  const all = await w.coordinator().driver.list({ beforeId: undefined, limit: 10 });
+  expect(all.map(({ phase }) => phase)).toEqual(["INIT", "COMPLETED", "COMPLETED", "COMPLETED"]);
+  const rest = await w.coordinator().driver.list({ beforeId: ended[2]?.id, limit: 1 });
+  expect(rest.map((transaction) => transaction.id)).toEqual([ended[1]?.id]);
+});
+
+describe("a coordinator under strain", () => {
+  test("refuses more undecided transactions than it holds", async () => {
+    const w = world();
+    await w.start();
+    const waiting = request(["a"], { waitForParticipantsMs: 60_000 });
+    for (let i = 0; i < undecidedCountMax; i += 1) void w.coordinator().driver.execute(waiting);
+    expect(await w.coordinator().driver.execute(waiting)).toEqual(err({ type: "overloaded", limit: undecidedCountMax }));
+  });
+
+  test("tells a retry that comes after the time to vote that the lone participant has not told yet", async () => {
+    const w = world();
+    await w.start();
+    await w.participant("a", () => new Promise(() => {}));
+    const one = request(["a"], { request: { id: "r1" as RequestId, digest: "x" } });
+    const first = w.coordinator().driver.execute(one);
+    await w.clock.advance(10_000);
+    expect(await first).toMatchObject({ ok: false, error: { type: "pending" } });
+    expect(await w.coordinator().driver.execute(one)).toEqual(await first);
+  });
+
+  test("stops when its history shows that it was replaced, and ends what others watch", async () => {
+    const w = world();
+    await w.start();
+    const { driver } = w.coordinator();
+    void driver.execute(request(["a"], { waitForParticipantsMs: 60_000 }));
+    await flush();
+    const [waiting] = await driver.list({ beforeId: undefined, limit: 1 });
+    const watched = collect(driver.watch(waiting?.id ?? tx(""), new AbortController().signal));
+    await flush();
+    await w.log.claim("c");
+    await driver.execute(request([]));
+    await flush();
+    expect(await driver.execute(request([]))).toEqual(err({ type: "fenced", coordinatorEpoch: 2 }));
+    expect((await watched).map(({ phase }) => phase)).toEqual(["INIT"]);
+  });
+
+  test("does not start without its log, and forgets a request that it could not look up", async () => {
+    const w = world();
+    const claim = w.log.claim;
+    w.log.claim = async () => err({ type: "storage-unavailable", cause: "disk full", outcomeUnknown: false });
+    await expect(w.start()).rejects.toThrow("disk full");
+    w.log.claim = claim;
+    await w.start();
+    const byRequest = w.log.byRequest;
+    w.log.byRequest = () => Promise.reject(new Error("cannot read"));
+    const keyed = request([], { request: { id: "r1" as RequestId, digest: "x" } });
+    await expect(w.coordinator().driver.execute(keyed)).rejects.toThrow("cannot read");
+    w.log.byRequest = byRequest;
+    expect(await w.coordinator().driver.execute(keyed)).toMatchObject({ ok: true });
+  });
+
+  test("closed while its log is away, it tries no more", async () => {
+    const w = world();
+    await w.start();
+    await w.participant("a");
+    w.log.force = async () => err({ type: "storage-unavailable", cause: "disk full", outcomeUnknown: true });
+    await w.coordinator().driver.execute(request(["a"]));
+    w.stop();
+    await w.clock.advance(60_000);
+    expect(await w.log.unfinished()).toEqual([]);
+  });
+
+  test("refuses a message that does not fit its transaction", async () => {
+    const w = world();
+    await w.start();
+    void w.coordinator().driver.execute(request(["a", "b"], { waitForParticipantsMs: 60_000 }));
+    await flush();
+    const [waiting] = await w.coordinator().driver.list({ beforeId: undefined, limit: 1 });
+    const session = w.coordinator().sessions.open("peer");
+    const hello = {
+      type: "hello",
+      participantId: id("z"),
+      instanceId: "i",
+      versionMin: 1,
+      versionMax: 1,
+      inDoubt: [],
+      prepareCredit: 1,
+    };
+    await session.receive({ sequence: 1, message: hello as never });
+    await session.receive({ sequence: 2, message: { type: "inquiry", transactionId: waiting?.id ?? tx("") } });
+    session.disconnect();
+    const [, refused] = await collect(session.outgoing);
+    expect(refused?.message).toEqual({
+      type: "nack",
+      sequence: 2,
+      reason: 'participant "z" is not enlisted in this transaction',
+    });
+  });
+});

@@ -1,0 +1,274 @@
+import { afterEach, describe, expect, test } from "vitest";
+import { createDriver } from "../../../src/commit/driver.ts";
+import type { Resource } from "../../../src/commit/ports.ts";
+import { createParticipant } from "../../../src/commit/sdk/participant.ts";
+import { createSessions } from "../../../src/commit/sessions.ts";
+import { Outcome, TransactionPhase, VoteValue } from "../../../src/gen/concord/commit/v1/transaction.ts";
+import {
+  type DeepPartial,
+  type ParticipateRequest,
+  TwoPhaseCommitDefinition,
+} from "../../../src/gen/concord/commit/v1/two_phase_commit.ts";
+import { clientFactory, openChannel } from "../../../src/rpc/clients/channel.ts";
+import { createParticipantTransport } from "../../../src/rpc/clients/participant-transport.ts";
+import { createCommitService } from "../../../src/rpc/commit-service.ts";
+import { createRpcServer, withValidation } from "../../../src/rpc/server.ts";
+import { systemClock } from "../../../src/runtime/clock.ts";
+import { createLogger } from "../../../src/runtime/logger.ts";
+import { createMemoryDecisionLog } from "../../../src/storage/memory/decision-log.ts";
+import { createMemoryParticipantLog } from "../../../src/storage/memory/participant-log.ts";
+import { failureOf } from "../../support/concord.ts";
+import { id, memoryResource, silent, tx } from "./support.ts";
+
+// The service and the participant's transport over real gRPC, on loopback.
+
+const cleanups: (() => unknown)[] = [];
+
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+});
+
+let transactions = 0;
+
+async function startService() {
+  const log = createMemoryDecisionLog();
+  const sessions = createSessions({ log, clock: systemClock, logger: silent });
+  const driver = createDriver({
+    log,
+    sessions,
+    clock: systemClock,
+    random: Math.random,
+    newTransactionId: () => tx(`t${String(++transactions).padStart(6, "0")}`),
+    newCoordinatorId: () => "c",
+    logger: silent,
+  });
+  await driver.start();
+  const service = createCommitService({ driver, sessions, nowMs: systemClock.nowMs });
+  const server = createRpcServer({
+    services: [
+      {
+        name: TwoPhaseCommitDefinition.fullName,
+        addTo: (builder) => void builder.add(withValidation(TwoPhaseCommitDefinition), service),
+      },
+    ],
+    logger: createLogger({ level: "silent", format: "json" }),
+  });
+  const address = `127.0.0.1:${await server.listen("127.0.0.1:0")}`;
+  const channel = openChannel(address);
+  const client = clientFactory.create(TwoPhaseCommitDefinition, channel);
+  cleanups.push(async () => {
+    driver.close();
+    channel.close();
+    await server.shutdown(1_000);
+  });
+
+  async function participant(name: string, votes?: Resource["prepare"]) {
+    const parts = memoryResource(votes);
+    const own = openChannel(address);
+    const started = createParticipant({
+      coordinators: [createParticipantTransport({ channel: own, address })],
+      participantId: id(name),
+      instanceId: `${name}-1`,
+      log: createMemoryParticipantLog(),
+      resource: parts.resource,
+      clock: systemClock,
+      random: Math.random,
+      logger: silent,
+    });
+    await started.start();
+    cleanups.push(async () => {
+      await started.close(1_000);
+      own.close();
+    });
+    return parts;
+  }
+
+  return { client, driver, participant };
+}
+
+/** Speaks the protocol by hand. */
+function stream(
+  client: Awaited<ReturnType<typeof startService>>["client"],
+  requests: readonly DeepPartial<ParticipateRequest>[],
+) {
+  const leave = new AbortController();
+  cleanups.push(() => leave.abort());
+  const responses = client.participate(
+    (async function* () {
+      yield* requests;
+      await new Promise((resolve) => leave.signal.addEventListener("abort", resolve));
+    })(),
+    { signal: leave.signal },
+  );
+  return responses[Symbol.asyncIterator]();
+}
+
+const hello = (change = {}): DeepPartial<ParticipateRequest> => ({
+  sequence: 1n,
+  body: {
+    $case: "hello",
+    value: { participantId: "a", instanceId: "i", versionMin: 1, versionMax: 1, prepareCredit: 8, ...change },
+  },
+});
+
+describe("ExecuteTransaction", () => {
+  test("commits at participants over gRPC, and shows each vote", async () => {
+    const { client, participant } = await startService();
+    const a = await participant("a");
+    await participant("b", async () => ({ value: "read-only", reason: "" }));
+    const participants = ["a", "b"].map((participantId) => ({ participantId, payload: Buffer.from("work") }));
+    const { transaction } = await client.executeTransaction({
+      participants,
+      waitForParticipants: { seconds: 20n },
+      requestId: "r1",
+      reason: "test",
+      requestedBy: "alice",
+    });
+    expect(transaction?.outcome).toBe(Outcome.COMMITTED);
+    expect(transaction?.participants.map(({ vote }) => vote)).toEqual([VoteValue.COMMIT, VoteValue.READ_ONLY]);
+    const watched = [];
+    const { transactionId = "" } = transaction ?? {};
+    for await (const response of client.watchTransaction({ transactionId })) watched.push(response.transaction?.phase);
+    expect(watched.at(-1)).toBe(TransactionPhase.COMPLETED);
+    expect(a.state.get(tx(transactionId))).toBe("committed");
+
+    const retried = await client.executeTransaction({
+      participants,
+      waitForParticipants: { seconds: 20n },
+      requestId: "r1",
+      reason: "test",
+      requestedBy: "alice",
+    });
+    expect(retried.transaction?.transactionId).toBe(transactionId);
+    const failure = await failureOf(client.executeTransaction({ requestId: "r1" }));
+    expect(failure.reason).toBe("REQUEST_ID_REUSED");
+  });
+
+  test("answers an abort, and names who is missing", async () => {
+    const { client } = await startService();
+    const { transaction } = await client.executeTransaction({ participants: [{ participantId: "a" }] });
+    expect(transaction).toMatchObject({
+      outcome: Outcome.ABORTED,
+      abortReason: 'participant "a" is not connected',
+      phase: TransactionPhase.COMPLETED,
+    });
+  });
+
+  test("refuses a participant that is named twice", async () => {
+    const { client } = await startService();
+    const participants = [{ participantId: "a" }, { participantId: "a" }];
+    expect((await failureOf(client.executeTransaction({ participants }))).reason).toBe("INVALID_REQUEST");
+  });
+});
+
+describe("reading", () => {
+  test("GetTransaction and WatchTransaction of what is unknown", async () => {
+    const { client } = await startService();
+    expect((await failureOf(client.getTransaction({ transactionId: "x" }))).reason).toBe("TRANSACTION_NOT_FOUND");
+    const watch = client.watchTransaction({ transactionId: "x" })[Symbol.asyncIterator]();
+    expect((await failureOf(watch.next())).reason).toBe("TRANSACTION_NOT_FOUND");
+  });
+
+  test("ListTransactions filters and pages", async () => {
+    const { client } = await startService();
+    for (const reason of ["one", "two", "three"]) await client.executeTransaction({ reason });
+    await client.executeTransaction({ participants: [{ participantId: "a" }] });
+    const filter = 'transaction.outcome == "COMMITTED" && transaction.phase == "COMPLETED" && !transaction.in_doubt';
+    const first = await client.listTransactions({ filter, pageSize: 2 });
+    const second = await client.listTransactions({ filter, pageSize: 2, pageToken: first.nextPageToken });
+    expect([...first.transactions, ...second.transactions].map(({ reason }) => reason)).toEqual(["three", "two", "one"]);
+    expect(second.nextPageToken).toBe("");
+    const named = await client.listTransactions({ filter: '"a" in transaction.participants' });
+    expect(named.transactions.length).toBe(1);
+    expect((await failureOf(client.listTransactions({ filter: "nonsense" }))).reason).toBe("INVALID_REQUEST");
+    const misused = client.listTransactions({ filter: "true", pageToken: first.nextPageToken });
+    expect((await failureOf(misused)).reason).toBe("INVALID_REQUEST");
+  });
+
+  test("ListParticipants tells who is connected", async () => {
+    const { client, participant } = await startService();
+    await participant("a");
+    await participant("b");
+    await client.executeTransaction({
+      participants: [{ participantId: "a" }, { participantId: "b" }],
+      waitForParticipants: { seconds: 20n },
+    });
+    const first = await client.listParticipants({ pageSize: 1 });
+    const second = await client.listParticipants({ pageSize: 1, pageToken: first.nextPageToken });
+    const all = [...first.participants, ...second.participants];
+    expect(all.map(({ participantId, connected, sessionEpoch }) => [participantId, connected, sessionEpoch])).toEqual([
+      ["a", true, 1n],
+      ["b", true, 1n],
+    ]);
+    expect(second.nextPageToken).toBe("");
+  });
+});
+
+describe("Participate", () => {
+  test("says Welcome, and answers what is in doubt by presumption", async () => {
+    const { client } = await startService();
+    const responses = stream(client, [hello({ inDoubt: ["unknown"] })]);
+    expect((await responses.next()).value?.body).toMatchObject({
+      $case: "welcome",
+      value: { sessionEpoch: 1n, coordinatorId: "c" },
+    });
+    expect((await responses.next()).value?.body).toMatchObject({
+      $case: "decision",
+      value: { transactionId: "unknown", outcome: Outcome.ABORTED, inReply: true },
+    });
+  });
+
+  test("answers what it cannot read with Nack, and goes on", async () => {
+    const { client } = await startService();
+    const responses = stream(client, [
+      hello(),
+      { sequence: 2n },
+      { sequence: 3n, body: { $case: "vote", value: { transactionId: "t", attempt: 1, reason: "" } } },
+      { sequence: 4n, body: { $case: "inquiry", value: { transactionId: "t" } } },
+    ]);
+    await responses.next();
+    expect((await responses.next()).value?.body).toMatchObject({ $case: "nack", value: { sequence: 2n } });
+    expect((await responses.next()).value?.body).toMatchObject({ $case: "nack", value: { sequence: 3n } });
+    expect((await responses.next()).value?.body?.$case).toBe("decision");
+  });
+
+  test("ends the older of two streams of one participant", async () => {
+    const { client } = await startService();
+    const older = stream(client, [hello()]);
+    await older.next();
+    const newer = stream(client, [hello()]);
+    expect((await newer.next()).value?.body).toMatchObject({ $case: "welcome", value: { sessionEpoch: 2n } });
+    expect(await failureOf(older.next())).toMatchObject({
+      reason: "SESSION_SUPERSEDED",
+      metadata: { participant_id: "a", session_epoch: "2" },
+    });
+  });
+
+  test("ends a stream that breaks the protocol", async () => {
+    const { client } = await startService();
+    const failure = (requests: readonly DeepPartial<ParticipateRequest>[]) => {
+      const responses = stream(client, requests);
+      return failureOf(
+        (async () => {
+          for (let next = await responses.next(); !next.done; next = await responses.next());
+        })(),
+      );
+    };
+    const noHello: DeepPartial<ParticipateRequest> = { sequence: 1n, body: { $case: "goodbye", value: {} } };
+    expect((await failure([noHello])).reason).toBe("PROTOCOL_VIOLATION");
+    expect((await failure([hello({ participantId: "" })])).reason).toBe("PROTOCOL_VIOLATION");
+    expect((await failure([hello(), hello()])).reason).toBe("PROTOCOL_VIOLATION");
+    expect((await failure([hello({ versionMin: 2, versionMax: 2 })])).reason).toBe("PROTOCOL_VERSION");
+  });
+
+  test("ends when the coordinator leaves, after GoAway", async () => {
+    const { client, driver } = await startService();
+    const responses = stream(client, [hello()]);
+    await responses.next();
+    await driver.drain(1_000);
+    expect((await responses.next()).value?.body?.$case).toBe("goAway");
+    driver.close();
+    expect((await failureOf(responses.next())).reason).toBe("SHUTTING_DOWN");
+    expect((await failureOf(client.executeTransaction({}))).reason).toBe("SHUTTING_DOWN");
+  });
+});

@@ -1,0 +1,38 @@
+import { expect, test } from "vitest";
+import { createMailbox } from "../../../src/commit/mailbox.ts";
+import { createQueue } from "../../../src/commit/queue.ts";
+import { collect, flush } from "./support.ts";
+
+test("a mailbox handles one item at a time, in order, and what is posted meanwhile afterwards", async () => {
+  const handled: string[] = [];
+  const gates = new Map<string, () => void>();
+  const mailbox = createMailbox<string>((item) => {
+    handled.push(item);
+    if (item === "outer") mailbox.post("inner");
+    return item === "slow" ? new Promise((resolve) => gates.set(item, resolve)) : undefined;
+  });
+  for (const item of ["outer", "slow", "next"]) mailbox.post(item);
+  expect([handled, mailbox.isEmpty()]).toEqual([["outer", "inner", "slow"], false]);
+  gates.get("slow")?.();
+  await flush();
+  expect([handled, mailbox.isEmpty()]).toEqual([["outer", "inner", "slow", "next"], true]);
+});
+
+test("a mailbox drops what is over its bound, and everything once stopped", () => {
+  const mailbox = createMailbox<number>(() => new Promise(() => {}));
+  expect([1, 2, 3].map((item) => mailbox.post(item, 1))).toEqual([true, true, false]);
+  expect(mailbox.post(4)).toBe(true);
+  mailbox.stop();
+  expect([mailbox.post(5), mailbox.isEmpty()]).toEqual([false, true]);
+});
+
+test("a queue yields what it holds, then ends", async () => {
+  const queue = createQueue<number>();
+  expect([1, 2, 3].map((item) => queue.push(item, 2))).toEqual([true, true, false]);
+  const all = collect(queue.items);
+  await flush();
+  queue.push(4);
+  queue.push(5);
+  queue.close();
+  expect([queue.push(6), await all]).toEqual([false, [1, 2, 4, 5]]);
+});

@@ -1,0 +1,326 @@
+import { describe, expect, test } from "vitest";
+import type { CoordinatorMessage, Numbered, ParticipantMessage } from "../../../src/commit/core/messages.ts";
+import type { ParticipantRecord } from "../../../src/commit/core/participant.ts";
+import { inDoubtCountMax, participantRetentionMs } from "../../../src/commit/limits.ts";
+import type { ParticipantTransport, Resource } from "../../../src/commit/ports.ts";
+import { createQueue, type Queue } from "../../../src/commit/queue.ts";
+import type { ParticipantOptions } from "../../../src/commit/sdk/participant.ts";
+import type { TransactionId } from "../../../src/kernel/ids.ts";
+import { createMemoryParticipantLog } from "../../../src/storage/memory/participant-log.ts";
+import { failingLog, flush, memoryResource, startParticipant, tx, virtualClock } from "./support.ts";
+
+/** The coordinator's end of the stream, in the test's hands. */
+function scripted(coordinatorId = "c") {
+  const received: ParticipantMessage[] = [];
+  let incoming: Queue<Numbered<CoordinatorMessage>> | undefined;
+  let sequence = 0;
+  let streams = 0;
+  const transport: ParticipantTransport = {
+    name: coordinatorId,
+    async *open(outgoing, signal) {
+      streams += 1;
+      const queue = createQueue<Numbered<CoordinatorMessage>>();
+      incoming = queue;
+      signal.addEventListener("abort", () => queue.close());
+      void (async () => {
+        for await (const { message } of outgoing) received.push(message);
+      })();
+      yield* queue.items;
+    },
+  };
+  const say = async (message: CoordinatorMessage): Promise<void> => {
+    incoming?.push({ sequence: ++sequence, message });
+    await flush();
+  };
+  return {
+    transport,
+    received,
+    say,
+    welcome: (coordinatorEpoch = 1) =>
+      say({
+        type: "welcome",
+        sessionEpoch: 1,
+        coordinatorId,
+        coordinatorEpoch,
+        version: 1,
+        heartbeatIntervalMs: 5_000,
+        sessionTimeoutMs: 15_000,
+      }),
+    prepare: (transactionId: string, change = {}) =>
+      say({
+        type: "prepare",
+        transactionId: tx(transactionId),
+        attempt: 1,
+        payload: new Uint8Array(),
+        voteWithinMs: 5_000,
+        onePhase: false,
+        coordinatorEpoch: 1,
+        ...change,
+      }),
+    decide: (transactionId: string, outcome: "committed" | "aborted", coordinatorEpoch = 1) =>
+      say({ type: "decision", transactionId: tx(transactionId), outcome, coordinatorEpoch, inReply: false }),
+    drop: async () => {
+      incoming?.close();
+      await flush();
+    },
+    get streams() {
+      return streams;
+    },
+    /** What was said since the last look, without heartbeats, in short. */
+    said() {
+      return received
+        .splice(0)
+        .filter(({ type }) => type !== "heartbeat")
+        .map((message) => {
+          switch (message.type) {
+            case "hello":
+              return `hello [${message.inDoubt}]`;
+            case "vote":
+              return `vote ${message.transactionId} ${message.value}`;
+            case "decision-ack":
+              return `ack ${message.transactionId} ${message.outcome}`;
+            case "inquiry":
+              return `inquiry ${message.transactionId}`;
+            case "nack":
+              return `nack: ${message.reason}`;
+            default:
+              return message.type;
+          }
+        });
+    },
+  };
+}
+
+async function world(votes?: Resource["prepare"], options: Partial<ParticipantOptions> = {}) {
+  const clock = virtualClock();
+  const log = createMemoryParticipantLog();
+  const coordinator = scripted();
+  const parts = memoryResource(votes);
+  const start = (more: Partial<ParticipantOptions> = {}) =>
+    startParticipant("a", clock, { log, resource: parts.resource, coordinators: [coordinator.transport], ...options, ...more });
+  return { clock, log, coordinator, ...parts, start };
+}
+
+const prepared = (name: string, change: Partial<ParticipantRecord> = {}): ParticipantRecord => ({
+  transactionId: tx(name),
+  state: "prepared",
+  onePhase: false,
+  coordinatorId: "c",
+  coordinatorEpoch: 1,
+  payload: new Uint8Array(),
+  reason: "",
+  updatedAtMs: 0,
+  ...change,
+});
+
+describe("a participant", () => {
+  test("votes after it is durable, and acknowledges after it is done", async () => {
+    const steps: string[] = [];
+    const w = await world(undefined, { onStep: async ({ type, transactionId }) => void steps.push(`${type} ${transactionId}`) });
+    const participant = await w.start();
+    await w.coordinator.welcome();
+    expect(participant.connected).toBe(true);
+    await w.coordinator.prepare("t1");
+    expect([w.coordinator.said(), (await w.log.get(tx("t1")))?.state]).toEqual([["hello []", "vote t1 commit"], "prepared"]);
+    expect(participant.inDoubt()).toEqual(["t1"]);
+    await w.coordinator.decide("t1", "committed");
+    expect(w.coordinator.said()).toEqual(["ack t1 committed"]);
+    expect(w.calls).toEqual(["prepare t1", "commit t1"]);
+    expect(steps).toEqual(["before-vote-sent t1", "before-ack-sent t1"]);
+    await w.coordinator.decide("t1", "committed");
+    expect([w.coordinator.said(), w.calls.length]).toEqual([["ack t1 committed"], 2]);
+  });
+
+  test("refuses what does not come in time, and undoes it when it is prepared after all", async () => {
+    const gate = Promise.withResolvers<{ readonly value: "commit"; readonly reason: string }>();
+    const w = await world(() => gate.promise);
+    await w.start();
+    await w.coordinator.welcome();
+    await w.coordinator.prepare("t1");
+    await w.clock.advance(5_000);
+    expect(w.coordinator.said()).toEqual(["hello []", "vote t1 abort"]);
+    gate.resolve({ value: "commit", reason: "" });
+    await flush();
+    expect(w.calls).toEqual(["prepare t1", "abort t1"]);
+    await w.coordinator.prepare("t1", { attempt: 2 });
+    expect(w.coordinator.said()).toEqual(["vote t1 abort"]);
+  });
+
+  test("votes no if its resource fails, and undoes it", async () => {
+    const w = await world(() => Promise.reject(new Error("out of order")));
+    await w.start();
+    await w.coordinator.welcome();
+    await w.coordinator.prepare("t1");
+    expect(w.coordinator.received.at(-1)).toMatchObject({ type: "vote", value: "abort", reason: "prepare failed: out of order" });
+    expect(w.calls).toEqual(["prepare t1", "abort t1"]);
+  });
+
+  test("keeps trying what it has promised", async () => {
+    const w = await world();
+    const failures = { count: 0 };
+    await w.start({ log: failingLog(w.log, failures) });
+    await w.coordinator.welcome();
+    failures.count = 2;
+    await w.coordinator.prepare("t1");
+    expect(w.coordinator.said()).toEqual(["hello []"]);
+    await w.clock.advance(1_000);
+    expect(w.coordinator.said()).toEqual(["vote t1 commit"]);
+    const commit = w.resource.commit;
+    w.resource.commit = () => Promise.reject(new Error("busy"));
+    await w.coordinator.decide("t1", "committed");
+    await w.clock.advance(1_000);
+    expect(w.coordinator.said()).toEqual([]);
+    w.resource.commit = commit;
+    await w.clock.advance(1_000);
+    expect(w.coordinator.said()).toEqual(["ack t1 committed"]);
+  });
+});
+
+describe("in doubt", () => {
+  test("it says so in Hello, and asks on a timer", async () => {
+    const w = await world();
+    await w.log.persist(prepared("t1"));
+    const participant = await w.start();
+    await w.coordinator.welcome();
+    expect([w.coordinator.said(), participant.inDoubt()]).toEqual([["hello [t1]"], ["t1"]]);
+    for (let i = 0; i < 3; i += 1) {
+      await w.clock.advance(10_000);
+      await w.coordinator.say({ type: "heartbeat", sentAtMs: 0, lastSequenceSeen: 0 });
+    }
+    expect(w.coordinator.said()).toEqual(["inquiry t1"]);
+  });
+
+  test("it believes the coordinator of the transaction, and no other", async () => {
+    const w = await world();
+    await w.log.persist(prepared("t1"));
+    w.state.set(tx("t1"), "prepared");
+    const other = scripted("other");
+    await w.start({ coordinators: [other.transport, w.coordinator.transport] });
+    await other.welcome();
+    await w.coordinator.welcome();
+    await other.decide("t1", "aborted");
+    expect(other.said()).toEqual(["hello [t1]", 'nack: the transaction belongs to coordinator "c"']);
+    await w.coordinator.decide("t1", "committed");
+    expect(w.coordinator.said()).toEqual(["hello [t1]", "ack t1 committed"]);
+    expect(w.state.get(tx("t1"))).toBe("committed");
+  });
+
+  test("it does not believe a coordinator that was replaced", async () => {
+    const w = await world();
+    await w.log.persist(prepared("t1"));
+    await w.start();
+    await w.coordinator.welcome(2);
+    await w.coordinator.decide("t1", "aborted", 1);
+    expect(w.coordinator.said()).toEqual(["hello [t1]", "nack: coordinator epoch 1 was replaced by 2"]);
+  });
+});
+
+describe("a start", () => {
+  test("finishes what was decided here, and undoes what was never promised", async () => {
+    const w = await world();
+    w.state.set(tx("t1"), "prepared").set(tx("t2"), "prepared");
+    await w.log.persist(prepared("t1", { onePhase: true }));
+    const resource: Resource = { ...w.resource, prepared: async () => [tx("t1"), tx("t2")] };
+    await w.start({ resource });
+    expect(w.calls.toSorted()).toEqual(["abort t2", "commit t1"]);
+    expect((await w.log.get(tx("t1")))?.state).toBe("committed");
+    expect(w.coordinator.said()).toEqual(["hello []"]);
+  });
+});
+
+describe("the connection", () => {
+  test("is opened again, with a growing pause, or when the coordinator said", async () => {
+    const w = await world();
+    await w.start();
+    expect(w.coordinator.streams).toBe(1);
+    await w.coordinator.drop();
+    await w.clock.advance(150);
+    expect(w.coordinator.streams).toBe(2);
+    await w.coordinator.drop();
+    await w.clock.advance(150);
+    expect(w.coordinator.streams).toBe(2);
+    await w.clock.advance(150);
+    expect(w.coordinator.streams).toBe(3);
+    await w.coordinator.welcome();
+    await w.coordinator.say({ type: "go-away", reason: "restart", reconnectAfterMs: 4_000 });
+    await w.coordinator.drop();
+    await w.clock.advance(3_999);
+    expect(w.coordinator.streams).toBe(3);
+    await w.clock.advance(1);
+    expect(w.coordinator.streams).toBe(4);
+  });
+
+  test("is given up after silence", async () => {
+    const w = await world();
+    const participant = await w.start();
+    await w.coordinator.welcome();
+    await w.clock.advance(14_000);
+    expect(participant.connected).toBe(true);
+    await w.clock.advance(6_000);
+    expect(w.coordinator.streams).toBe(2);
+  });
+
+  test("refuses what comes before Welcome or cannot be read", async () => {
+    const w = await world();
+    await w.start();
+    await w.coordinator.prepare("t1");
+    await w.coordinator.welcome();
+    await w.coordinator.say({ type: "unreadable", reason: "unknown kind" });
+    await w.coordinator.say({ type: "nack", sequence: 1, reason: "no" });
+    expect(w.coordinator.said()).toEqual(["hello []", "nack: the first message must be Welcome", "nack: unknown kind"]);
+  });
+
+  test("is left with Goodbye, after what is under way has come to its vote", async () => {
+    const gate = Promise.withResolvers<{ readonly value: "commit"; readonly reason: string }>();
+    const w = await world(() => gate.promise);
+    const participant = await w.start();
+    await w.coordinator.welcome();
+    await w.coordinator.prepare("t1");
+    const closed = participant.close(60_000);
+    await flush();
+    gate.resolve({ value: "commit", reason: "" });
+    await closed;
+    expect(w.coordinator.said()).toEqual(["hello []", "goodbye", "vote t1 commit"]);
+    expect((await w.log.get(tx("t1")))?.state).toBe("prepared");
+  });
+});
+
+test("records that ended long ago are dropped", async () => {
+  const w = await world();
+  await w.log.persist(prepared("t1", { state: "committed", updatedAtMs: w.clock.nowMs() - participantRetentionMs }));
+  await w.start();
+  await w.clock.advance(3_600_000);
+  expect(await w.log.get(tx("t1"))).toBeUndefined();
+});
+
+describe("bounds", () => {
+  test("more transactions in doubt than Hello holds are asked about one by one", async () => {
+    const w = await world();
+    for (let i = 0; i < inDoubtCountMax + 2; i += 1) await w.log.persist(prepared(`t${i}`));
+    await w.start();
+    await w.coordinator.welcome();
+    const [hello, ...rest] = w.coordinator.said();
+    expect([hello?.split(",").length, rest]).toEqual([
+      inDoubtCountMax,
+      [`inquiry t${inDoubtCountMax}`, `inquiry t${inDoubtCountMax + 1}`],
+    ]);
+  });
+
+  test("a log that cannot be purged or read is tried again", async () => {
+    const w = await world();
+    let broken = true;
+    const log = {
+      ...w.log,
+      purge: () => Promise.reject(new Error("disk full")),
+      get: (transactionId: TransactionId) => (broken ? Promise.reject(new Error("cannot read")) : w.log.get(transactionId)),
+    };
+    await w.start({ log });
+    await w.clock.advance(3_600_000);
+    await w.coordinator.welcome();
+    await w.coordinator.prepare("t1");
+    expect(w.coordinator.said().at(-1)).toMatch("hello");
+    broken = false;
+    await w.clock.advance(1_000);
+    expect(w.coordinator.said()).toEqual(["vote t1 commit"]);
+  });
+});

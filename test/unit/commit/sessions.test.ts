@@ -1,0 +1,287 @@
+import { describe, expect, test } from "vitest";
+import type { CoordinatorMessage, Hello, Numbered, ParticipantMessage } from "../../../src/commit/core/messages.ts";
+import { outgoingCountMax } from "../../../src/commit/limits.ts";
+import { createSessions, type Session } from "../../../src/commit/sessions.ts";
+import { err } from "../../../src/kernel/result.ts";
+import { createMemoryDecisionLog } from "../../../src/storage/memory/decision-log.ts";
+import { flush, id, silent, tx, virtualClock } from "./support.ts";
+
+const prepare = (transactionId: string, nowMs: number) => ({
+  type: "prepare" as const,
+  transactionId: tx(transactionId),
+  attempt: 1,
+  payload: new Uint8Array(),
+  deadlineMs: nowMs + 5_000,
+  onePhase: false,
+  coordinatorEpoch: 1,
+});
+
+const decision = (transactionId: string) => ({
+  type: "decision" as const,
+  transactionId: tx(transactionId),
+  outcome: "aborted" as const,
+  coordinatorEpoch: 1,
+  inReply: false,
+});
+
+async function world() {
+  const clock = virtualClock();
+  const log = createMemoryDecisionLog();
+  const sessions = createSessions({ log, clock, logger: silent });
+  const claimed = await log.claim("c");
+  if (!claimed.ok) throw new Error("not claimed");
+  const events: string[] = [];
+  const start = () =>
+    sessions.start(claimed.value, {
+      connected: async (participantId, inDoubt) => void events.push(`connected ${participantId} [${inDoubt}]`),
+      disconnected: (participantId) => events.push(`disconnected ${participantId}`),
+      message: (participantId, message, refuse) => {
+        events.push(`${message.type} ${participantId}`);
+        if (message.type === "inquiry") refuse("why not");
+        return undefined;
+      },
+    });
+
+  /** A stream with all that came out of it. */
+  function open() {
+    const session = sessions.open("peer");
+    const received: CoordinatorMessage[] = [];
+    void (async () => {
+      for await (const { message } of session.outgoing) received.push(message);
+    })();
+    let sequence = 0;
+    const say = async (message: ParticipantMessage): Promise<void> => {
+      await session.receive({ sequence: ++sequence, message });
+      await flush();
+    };
+    const types = () => received.map(({ type }) => type);
+    return { session, received, say, types };
+  }
+
+  const hello = (change: Partial<Hello> = {}): Hello => ({
+    type: "hello",
+    participantId: id("a"),
+    instanceId: "i",
+    versionMin: 1,
+    versionMax: 1,
+    inDoubt: [],
+    prepareCredit: 2,
+    ...change,
+  });
+
+  return { clock, log, sessions, events, start, open, hello };
+}
+
+describe("Hello", () => {
+  test("opens a session, durable before Welcome", async () => {
+    const w = await world();
+    w.start();
+    const stream = w.open();
+    await stream.say(w.hello({ inDoubt: [tx("t1")] }));
+    expect(stream.received[0]).toMatchObject({ type: "welcome", sessionEpoch: 1, coordinatorId: "c", coordinatorEpoch: 1 });
+    expect(w.events).toEqual(["connected a [t1]"]);
+    const [known] = await w.sessions.list({ afterId: undefined, limit: 10 });
+    expect(known).toMatchObject({ participantId: "a", connected: true, peer: "peer", prepareCredit: 2, sessionEpoch: 1 });
+  });
+
+  test("must come first, soon, once, in a known version, to a coordinator that is ready", async () => {
+    const w = await world();
+    const early = w.open();
+    await early.say(w.hello());
+    expect(early.session.end?.reason).toBe("SHUTTING_DOWN");
+    w.start();
+    const mute = w.open();
+    await w.clock.advance(10_000);
+    expect(mute.session.end?.reason).toBe("PROTOCOL_VIOLATION");
+    const rude = w.open();
+    await rude.say({ type: "unreadable", reason: "hello.participant_id: must not be empty" });
+    expect(rude.session.end).toMatchObject({ reason: "PROTOCOL_VIOLATION", message: "hello.participant_id: must not be empty" });
+    const twice = w.open();
+    await twice.say(w.hello());
+    await twice.say(w.hello());
+    expect(twice.session.end?.reason).toBe("PROTOCOL_VIOLATION");
+    await twice.say(w.hello());
+    const old = w.open();
+    await old.say(w.hello({ versionMin: 2, versionMax: 3 }));
+    expect(old.session.end?.reason).toBe("PROTOCOL_VERSION");
+    expect(w.events).toEqual(["connected a []", "disconnected a"]);
+  });
+
+  // specs/TwoPhaseCommit.tla: PartRecover
+  test("the newest wins, and the older is not heard any more", async () => {
+    const w = await world();
+    w.start();
+    const [older, newer] = [w.open(), w.open()];
+    await older.say(w.hello());
+    await newer.say(w.hello());
+    expect(older.session.end?.reason).toBe("SESSION_SUPERSEDED");
+    await older.say({ type: "inquiry", transactionId: tx("t1") });
+    older.session.disconnect();
+    expect(w.events).toEqual(["connected a []", "connected a []"]);
+    expect(w.sessions.connected.has(id("a"))).toBe(true);
+  });
+
+  test("that became durable before a newer one, and is answered after it, loses", async () => {
+    const w = await world();
+    w.start();
+    const openSession = w.log.openSession;
+    const gate = Promise.withResolvers<void>();
+    w.log.openSession = async (...parameters) => {
+      const opened = await openSession(...parameters);
+      await gate.promise;
+      return opened;
+    };
+    const [older, newer] = [w.open(), w.open()];
+    const waiting = older.say(w.hello());
+    await flush();
+    w.log.openSession = openSession;
+    await newer.say(w.hello());
+    gate.resolve();
+    await waiting;
+    expect([older.session.end?.reason, newer.session.end]).toEqual(["SESSION_SUPERSEDED", undefined]);
+  });
+
+  test("fails if it cannot be made durable", async () => {
+    const w = await world();
+    w.start();
+    const openSession = w.log.openSession;
+    w.log.openSession = async () => err({ type: "storage-unavailable", cause: "disk full", outcomeUnknown: false });
+    const full = w.open();
+    await full.say(w.hello());
+    expect(full.session.end?.reason).toBe("STORAGE_UNAVAILABLE");
+    w.log.openSession = openSession;
+    await w.log.claim("c");
+    const replaced = w.open();
+    await replaced.say(w.hello());
+    expect(replaced.session.end).toMatchObject({ reason: "COORDINATOR_FENCED", metadata: { coordinator_epoch: "2" } });
+    const gone = w.open();
+    const waiting = gone.session.receive({ sequence: 1, message: w.hello() });
+    gone.session.disconnect();
+    await waiting;
+    expect(gone.received).toEqual([]);
+  });
+});
+
+describe("credit", () => {
+  test("limits Prepares, never Decisions", async () => {
+    const w = await world();
+    w.start();
+    const stream = w.open();
+    await stream.say(w.hello({ prepareCredit: 1 }));
+    for (const name of ["t1", "t2", "t3"]) w.sessions.send(id("a"), prepare(name, w.clock.nowMs()));
+    w.sessions.send(id("a"), decision("t9"));
+    await flush();
+    expect(stream.types()).toEqual(["welcome", "prepare", "decision"]);
+    await w.clock.advance(1_000);
+    await stream.say({ type: "vote", transactionId: tx("t1"), attempt: 1, value: "commit", reason: "" });
+    expect(stream.received.at(-1)).toMatchObject({ type: "prepare", transactionId: "t2", voteWithinMs: 4_000 });
+    await stream.say({ type: "credit", prepares: 1 });
+    expect(stream.received.at(-1)).toMatchObject({ type: "prepare", transactionId: "t3" });
+  });
+
+  test("is given back by a Nack of the Prepare", async () => {
+    const w = await world();
+    w.start();
+    const stream = w.open();
+    await stream.say(w.hello({ prepareCredit: 1 }));
+    for (const name of ["t1", "t2"]) w.sessions.send(id("a"), prepare(name, w.clock.nowMs()));
+    await stream.say({ type: "nack", sequence: 1, reason: "that was Welcome" });
+    expect(stream.types()).toEqual(["welcome", "prepare"]);
+    await stream.say({ type: "nack", sequence: 2, reason: "too old" });
+    expect(stream.received.at(-1)).toMatchObject({ type: "prepare", transactionId: "t2" });
+  });
+
+  test("a Prepare that still waits is dropped when its transaction is decided", async () => {
+    const w = await world();
+    w.start();
+    const stream = w.open();
+    await stream.say(w.hello({ prepareCredit: 1 }));
+    for (const name of ["t1", "t2"]) w.sessions.send(id("a"), prepare(name, w.clock.nowMs()));
+    w.sessions.send(id("a"), decision("t2"));
+    await stream.say({ type: "credit", prepares: 8 });
+    expect(stream.types()).toEqual(["welcome", "prepare", "decision"]);
+  });
+
+  test("of a slow reader holds no more than its queue, and delays nobody else", async () => {
+    const w = await world();
+    w.start();
+    const slow = w.sessions.open("slow");
+    await slow.receive({ sequence: 1, message: w.hello({ participantId: id("slow") }) });
+    const quick = w.open();
+    await quick.say(w.hello());
+    for (let i = 0; i < outgoingCountMax + 100; i += 1) w.sessions.send(id("slow"), decision(`t${i}`));
+    w.sessions.send(id("slow"), prepare("last", w.clock.nowMs()));
+    w.sessions.send(id("a"), decision("t1"));
+    await flush();
+    expect(quick.types()).toEqual(["welcome", "decision"]);
+    slow.disconnect();
+    const all: Numbered<CoordinatorMessage>[] = [];
+    for await (const message of (slow satisfies Session).outgoing) all.push(message);
+    expect([all.length, all.at(-1)?.message.type, all.at(-1)?.sequence]).toEqual([
+      outgoingCountMax + 1,
+      "prepare",
+      outgoingCountMax + 1,
+    ]);
+  });
+});
+
+describe("a session", () => {
+  test("beats, and ends after silence", async () => {
+    const w = await world();
+    w.start();
+    const stream = w.open();
+    await stream.say(w.hello());
+    await w.clock.advance(10_000);
+    await stream.say({ type: "heartbeat", sentAtMs: 0, lastSequenceSeen: 1 });
+    expect(stream.types()).toEqual(["welcome", "heartbeat", "heartbeat"]);
+    expect(stream.received.at(-1)).toMatchObject({ lastSequenceSeen: 1 });
+    await w.clock.advance(14_000);
+    expect(stream.session.end).toBeUndefined();
+    await w.clock.advance(5_000);
+    expect(stream.session.end).toMatchObject({ reason: "SESSION_TIMEOUT", metadata: { participant_id: "a" } });
+    expect(w.events.at(-1)).toBe("disconnected a");
+    expect((await w.sessions.list({ afterId: undefined, limit: 1 }))[0]).toMatchObject({
+      connected: false,
+      prepareCredit: 0,
+      peer: "",
+    });
+  });
+
+  test("after Goodbye takes no new work, but hears decisions", async () => {
+    const w = await world();
+    w.start();
+    const stream = w.open();
+    await stream.say(w.hello());
+    await stream.say({ type: "goodbye", reason: "maintenance" });
+    expect(w.sessions.connected.has(id("a"))).toBe(false);
+    w.sessions.send(id("a"), decision("t1"));
+    await flush();
+    expect(stream.types()).toEqual(["welcome", "decision"]);
+  });
+
+  test("answers what it cannot take with Nack", async () => {
+    const w = await world();
+    w.start();
+    const stream = w.open();
+    await stream.say(w.hello());
+    await stream.say({ type: "unreadable", reason: "unknown kind" });
+    await stream.say({ type: "inquiry", transactionId: tx("t1") });
+    expect(stream.received.slice(1)).toEqual([
+      { type: "nack", sequence: 2, reason: "unknown kind" },
+      { type: "nack", sequence: 3, reason: "why not" },
+    ]);
+  });
+
+  test("ends with all others when the coordinator closes, and none opens after it", async () => {
+    const w = await world();
+    w.start();
+    const stream = w.open();
+    await stream.say(w.hello());
+    w.sessions.goAway("bye");
+    w.sessions.close({ reason: "SHUTTING_DOWN", message: "bye" });
+    await flush();
+    expect(stream.types()).toEqual(["welcome", "go-away"]);
+    expect([stream.session.end?.reason, w.open().session.end?.reason]).toEqual(["SHUTTING_DOWN", "SHUTTING_DOWN"]);
+    w.sessions.send(id("a"), decision("t1"));
+  });
+});
