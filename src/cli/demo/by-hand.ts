@@ -1,9 +1,9 @@
-import { type Workflow, WorkflowState } from "../../gen/concord/workflow/v1/workflow.ts";
+import type { Workflow, WorkflowState } from "../../gen/concord/workflow/v1/workflow.ts";
 import type { Result } from "../../kernel/result.ts";
 import type { ClientFailure } from "../../rpc/errors.ts";
 import { enumText } from "../output.ts";
-import type { Change, LaboratoryClient } from "./client.ts";
 import type { Laboratory } from "./laboratory.ts";
+import type { Change, LaboratoryClient } from "./laboratory-client.ts";
 import type { Narrator } from "./narrator.ts";
 import { failureText } from "./retry.ts";
 import { passedControls, type Sample, type Step } from "./scenario.ts";
@@ -28,7 +28,7 @@ const measured: Step = {
 const review: Step = { verb: "move", to: "ACTIVE", by: "ben", reason: "reviewed" };
 const release: Step = { verb: "release", to: "COMPLETED", by: "ben", reason: "released", context: { controls: passedControls } };
 
-/** Everything that can go wrong, once, with one sample. */
+/** One of each thing that can go wrong, and what a client sees of it. Throws if it sees anything else. */
 export async function runByHand(parts: Parts): Promise<void> {
   const registered = mustChange(await parts.client.register(handSample));
   const accepted = await raceAndRepeat(parts, registered.workflow);
@@ -45,14 +45,14 @@ async function raceAndRepeat({ client, narrator }: Parts, registered: Workflow):
   for (const [index, answer] of answers.entries()) narrator.detail(`${desks[index]}: ${answerText(answer)}`);
   const winner = answers.findIndex(({ ok }) => ok);
   const by = desks[winner];
-  if (by === undefined || answers.every(({ ok }) => ok)) throw new Error("a race must have one winner");
+  if (by === undefined || answers.every(({ ok }) => ok)) throw new Error("a race must have exactly one winner");
 
   narrator.line(`${by} did not hear the answer and sends the same request again, with the same request_id.`);
   const first = mustChange(answers[winner]);
   const again = mustChange(await client.ask(id, { ...accept, by }, attempt(by, registered)));
   if (again.event.sequence !== first.event.sequence) throw new Error("a repetition must get the first answer");
   narrator.detail(
-    `${answerText({ ok: true, value: again })}: the first answer again, event ${again.event.sequence}; nothing was done twice`,
+    `the first answer again: event ${again.event.sequence}, version ${again.workflow.version}; nothing was done twice`,
   );
   return again.workflow;
 }
@@ -65,6 +65,8 @@ async function outage({ laboratory, client, narrator }: Parts, paused: Workflow)
     if (restarted !== undefined) return;
     narrator.detail(`${failureText(failure)}; retry after ${failure.retryAfterMs} ms`);
     restarted = laboratory.engine.start();
+    // Awaited below, unless this ends before.
+    restarted.catch(() => {});
   });
   await restarted;
   narrator.line("The engine is started. ben's program has repeated the request, as it was told to.");
@@ -85,9 +87,8 @@ async function abortedReleases({ laboratory, client, narrator }: Parts, reviewed
   await instrument.start(["--commit-probability", "0"]);
   narrator.line("ben releases it, together with inventory and instrument. The instrument is out of order, and votes no.");
   const refused = await client.ask(id, release, attempt("release-1", reviewed));
-  const { preconditions } = mustFail(refused, "TRANSACTION_ABORTED");
+  mustFail(refused, "TRANSACTION_ABORTED");
   narrator.detail(answerText(refused));
-  for (const { subject, description } of preconditions) narrator.detail(`${subject}: ${description}`);
   await mustBeAsBefore(client, narrator, reviewed);
 
   await instrument.end("SIGTERM");
@@ -102,8 +103,8 @@ async function abortedReleases({ laboratory, client, narrator }: Parts, reviewed
   await inventory.start();
   narrator.line("Both are there.");
   const released = await client.askAgainIfAborted(id, release, attempt("release-3", reviewed));
-  narrator.detail(`${answerText(released)}, in one transaction with both`);
-  mustChange(released);
+  const { event } = mustChange(released);
+  narrator.detail(`${answerText(released)}, together with both in transaction ${event.transactionId}`);
 }
 
 function attempt(name: string, { version }: Workflow) {
@@ -121,9 +122,8 @@ function mustChange(answer: Result<Change, ClientFailure> | undefined): Change {
   return answer.value;
 }
 
-function mustFail(answer: Result<Change, ClientFailure>, reason: string): ClientFailure {
+function mustFail(answer: Result<Change, ClientFailure>, reason: string): void {
   if (answer.ok || answer.error.reason !== reason) throw new Error(`expected ${reason}, got ${answerText(answer)}`);
-  return answer.error;
 }
 
 function answerText(answer: Result<Change, ClientFailure>): string {
@@ -132,6 +132,6 @@ function answerText(answer: Result<Change, ClientFailure>): string {
   return `${stateText(state)}, version ${version}`;
 }
 
-function stateText(state: Workflow["state"]): string {
-  return enumText("WORKFLOW_STATE_", WorkflowState[state.replace("WORKFLOW_STATE_", "") as keyof typeof WorkflowState] ?? state);
+function stateText(state: WorkflowState): string {
+  return enumText("WORKFLOW_STATE_", state);
 }

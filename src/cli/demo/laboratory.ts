@@ -24,7 +24,10 @@ export type Laboratory = {
   killAndRestart(killed: readonly DemoProcess[]): Promise<number>;
   /** In order; true if each one ended well. */
   stop(): Promise<boolean>;
+  /** Without waiting; for the last moment of this process. */
   killNow(): void;
+  /** Nothing runs any more when it resolves, and nothing will be started. */
+  close(): Promise<void>;
 };
 
 export type ParticipantName = keyof Scenario["participants"];
@@ -83,6 +86,10 @@ export function createLaboratory(options: {
     return connect(channel);
   }
 
+  const killNow = (): void => {
+    for (const process of processes) process.killNow();
+  };
+
   return {
     engine,
     coordinator,
@@ -104,13 +111,15 @@ export function createLaboratory(options: {
       return Date.now() - goneMs;
     },
     async stop() {
-      for (const channel of channels) channel.close();
       const codes: (number | null)[] = [];
       for (const process of [manager, inventory, instrument, coordinator, engine]) codes.push(await process.end("SIGTERM"));
       return codes.every((code) => code === 0);
     },
-    killNow() {
-      for (const process of processes) process.killNow();
+    killNow,
+    async close() {
+      killNow();
+      for (const channel of channels) channel.close();
+      await Promise.all(processes.map((process) => process.end("SIGKILL")));
     },
   };
 }

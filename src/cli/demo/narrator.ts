@@ -1,6 +1,8 @@
 import { SingleBar } from "cli-progress";
 import { print } from "../output.ts";
 
+const lineLength = 110;
+
 /** Tells a person at a terminal what happens. */
 export type Narrator = {
   heading(text: string): void;
@@ -40,8 +42,8 @@ export function createNarrator(): Narrator {
 
   return {
     heading: (text) => say(`\n${text}`),
-    line: (text) => say(`  ${text}`),
-    detail: (text) => say(`    ${text}`),
+    line: (text) => say(wrap(text, "  ")),
+    detail: (text) => say(wrap(text, "    ")),
     startProgress(total) {
       barState = { total, done: 0 };
       startBar();
@@ -54,4 +56,19 @@ export function createNarrator(): Narrator {
       stopBar();
     },
   };
+}
+
+/** Breaks between words; what follows is indented two more. */
+function wrap(text: string, indent: string): string {
+  const lines: string[] = [];
+  let line = indent;
+  for (const [index, word] of text.split(" ").entries()) {
+    if (index > 0 && line.length + 1 + word.length > lineLength) {
+      lines.push(line);
+      line = `${indent}  ${word}`;
+    } else {
+      line += index === 0 ? word : ` ${word}`;
+    }
+  }
+  return [...lines, line].join("\n");
 }

@@ -28,13 +28,14 @@ export type DemoProcess = {
   start(extraArgs?: readonly string[]): Promise<Readonly<Record<string, unknown>>>;
   /** Resolves when it is gone, to its exit code; null if a signal ended it. */
   end(signal: "SIGTERM" | "SIGKILL"): Promise<number | null>;
-  /** Without waiting; for the last moment of this process. */
+  /** Without waiting, and for good: it cannot be started again. */
   killNow(): void;
 };
 
 export function createProcess({ name, args, readyMessage, logFile }: ProcessOptions): DemoProcess {
   const log = createWriteStream(logFile, { flags: "a" });
   let child: ChildProcess | undefined;
+  let over = false;
 
   function spawnChild(extraArgs: readonly string[]): ChildProcess {
     const [, program = ""] = process.argv;
@@ -50,6 +51,7 @@ export function createProcess({ name, args, readyMessage, logFile }: ProcessOpti
       return child?.pid;
     },
     async start(extraArgs = []) {
+      if (over) throw new CommandError(`${name} is not started any more`);
       const started = spawnChild(extraArgs);
       child = started;
       const late = setTimeout(() => started.kill("SIGKILL"), readyMs);
@@ -71,6 +73,7 @@ export function createProcess({ name, args, readyMessage, logFile }: ProcessOpti
       return child.exitCode;
     },
     killNow() {
+      over = true;
       child?.kill("SIGKILL");
     },
   };

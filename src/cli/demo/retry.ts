@@ -3,6 +3,7 @@ import { ClientError, Status } from "nice-grpc";
 import { err, ok, type Result } from "../../kernel/result.ts";
 import type { DurationMs } from "../../kernel/time.ts";
 import { type ClientFailure, clientFailure } from "../../rpc/errors.ts";
+import { CommandError } from "../failure.ts";
 
 /** One attempt may take this long: a release waits for participants, and for their votes. */
 const attemptMs: DurationMs = 25_000;
@@ -10,22 +11,23 @@ const attemptMs: DurationMs = 25_000;
 /** After this a server is not restarting; it is gone. */
 const giveUpMs: DurationMs = 60_000;
 
-/** While nobody answers, the pause doubles from the first to the second. */
-const pauseMs = { first: 50, max: 1_000 };
+/** Without RetryInfo, the pause doubles from the first to the last. */
+const pauseMs = { first: 50, last: 1_000 };
 
 export type CallOptions = { readonly deadline: DurationMs; readonly signal: AbortSignal };
 
 /**
- * Makes a call, again and again while a retry can help, and resolves to the answer or to a definite refusal.
+ * Makes a call, again and again while a retry can help, and resolves to the answer or to a definite refusal. Throws if it has neither
+ * after a minute, or when the signal aborts.
  *
- * It repeats what the contract allows to repeat: a failure with RetryInfo, after that time; UNAVAILABLE and DEADLINE_EXCEEDED, after a
- * growing pause. In the latter two the change may have been made: only a `request_id` in the request, the same in each attempt, makes
- * the repetition safe. The answer then is the one that was lost.
+ * It repeats what the contract allows to repeat: a failure with RetryInfo, after the time that it names; UNAVAILABLE and
+ * DEADLINE_EXCEEDED, after a growing pause. After some of these the change may have been made: a `request_id` in the request, the same
+ * in each attempt, makes the repetition safe, and its answer is the one that was lost.
  */
 export async function untilAnswered<T>(
   call: (options: CallOptions) => Promise<T>,
   signal: AbortSignal,
-  onRetry: (failure: ClientFailure) => void = () => {},
+  onRetry?: (failure: ClientFailure) => void,
 ): Promise<Result<T, ClientFailure>> {
   const startedMs = Date.now();
   for (let attempt = 0; ; attempt += 1) {
@@ -34,9 +36,10 @@ export async function untilAnswered<T>(
     } catch (error) {
       if (!(error instanceof ClientError)) throw error;
       const failure = clientFailure(error);
-      if (!mayRetry(failure) || Date.now() - startedMs > giveUpMs) return err(failure);
-      onRetry(failure);
-      const pause = failure.retryAfterMs ?? Math.min(pauseMs.max, pauseMs.first * 2 ** attempt);
+      if (!mayRetry(failure)) return err(failure);
+      if (Date.now() - startedMs > giveUpMs) throw new CommandError(`given up after ${giveUpMs} ms: ${failureText(failure)}`);
+      onRetry?.(failure);
+      const pause = failure.retryAfterMs ?? Math.min(pauseMs.last, pauseMs.first * 2 ** attempt);
       // Jitter: those who failed together do not come back together.
       await sleep(pause * (1 + Math.random() / 2), undefined, { signal });
     }

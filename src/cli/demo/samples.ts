@@ -1,5 +1,5 @@
 import { WorkflowState } from "../../gen/concord/workflow/v1/workflow.ts";
-import type { LaboratoryClient } from "./client.ts";
+import type { LaboratoryClient } from "./laboratory-client.ts";
 import { failureText } from "./retry.ts";
 import type { Sample } from "./scenario.ts";
 

@@ -13,7 +13,7 @@ const patienceMs: DurationMs = 8_000;
 /** A release that is aborted this often, one after another, is not a matter of luck. */
 const abortCountMax = 50;
 
-/** What the workflow manager has acknowledged must be in the history for ever. */
+/** As it is acknowledged. From then on it must be in the history for ever. */
 export type Change = { readonly workflow: Workflow; readonly event: WorkflowEvent };
 
 export type Attempt = {
@@ -32,24 +32,24 @@ export type LaboratoryClient = ReturnType<typeof createLaboratoryClient>;
 
 export function createLaboratoryClient({ clients, signal }: { readonly clients: Clients; readonly signal: AbortSignal }) {
   const { workflows } = clients;
-  /** Every change that was acknowledged, by its place in the history: a repetition gets the first answer, and counts once. */
-  const ledger = new Map<bigint, WorkflowEvent>();
+  /** The event of each acknowledgement, as it was told. Whoever asks twice is told twice. */
+  const ledger: WorkflowEvent[] = [];
   const counts = { retries: 0, aborted: 0 };
 
   type Answer = { readonly workflow: Workflow | undefined; readonly event: WorkflowEvent | undefined };
 
   async function change(
     call: (options: CallOptions) => Promise<Answer>,
-    onRetry: OnFailure,
+    onRetry?: OnFailure,
   ): Promise<Result<Change, ClientFailure>> {
     const answer = await untilAnswered(call, signal, (failure) => {
       counts.retries += 1;
-      onRetry(failure);
+      onRetry?.(failure);
     });
     if (!answer.ok) return answer;
     const { workflow, event } = answer.value;
     if (workflow === undefined || event === undefined) throw new Error("the server answered without workflow and event");
-    ledger.set(event.sequence, event);
+    ledger.push(event);
     return ok({ workflow, event });
   }
 
@@ -77,7 +77,7 @@ export function createLaboratoryClient({ clients, signal }: { readonly clients: 
   }
 
   /** To a definite answer. What is refused has changed nothing. */
-  function ask(workflowId: string, step: Step, attempt: Attempt, onRetry: OnFailure = () => {}) {
+  function ask(workflowId: string, step: Step, attempt: Attempt, onRetry?: OnFailure) {
     return change((options) => send(workflowId, step, attempt, options), onRetry);
   }
 
@@ -94,10 +94,7 @@ export function createLaboratoryClient({ clients, signal }: { readonly clients: 
         requestedBy: "reception",
         requestId: `${workflowId}/register`,
       };
-      return change(
-        (options) => workflows.createWorkflow(request, options),
-        () => {},
-      );
+      return change((options) => workflows.createWorkflow(request, options));
     },
 
     /** As `ask`; and while the transaction is aborted, a new one is tried. The old one has left nothing behind. */

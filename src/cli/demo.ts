@@ -1,0 +1,189 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { Command, InvalidArgumentError } from "commander";
+import { type Clients, integerArgument } from "./client.ts";
+import { type Check, checkAll, countStates, type ParticipantRecords, readEvidence } from "./demo/audit.ts";
+import { handSample, runByHand } from "./demo/by-hand.ts";
+import { createChaos } from "./demo/chaos.ts";
+import { createLaboratory, type Laboratory } from "./demo/laboratory.ts";
+import { createLaboratoryClient, type LaboratoryClient } from "./demo/laboratory-client.ts";
+import { createNarrator, type Narrator } from "./demo/narrator.ts";
+import { failureText, untilAnswered } from "./demo/retry.ts";
+import { countSteps, type Report, runSamples } from "./demo/samples.ts";
+import { makeSample, readRules, readScenario, type Sample } from "./demo/scenario.ts";
+import { CommandError } from "./failure.ts";
+import { print, tableText } from "./output.ts";
+import { moveArgument } from "./rule.ts";
+
+type Options = {
+  readonly workflows: number;
+  readonly concurrency: number;
+  readonly seed: number;
+  readonly chaos: boolean;
+  readonly keep?: true;
+};
+
+/** A problem is shown with a few examples; the rest is like them. */
+const problemCountMax = 5;
+
+export function demoCommand(): Command {
+  return new Command("demo")
+    .description("run the samples of a laboratory through their lives, with failures; starts and ends all it needs")
+    .option("--workflows <n>", "how many samples, 2 to 100000", within(2, 100_000), 500)
+    .option("--concurrency <n>", "how many at a time, 1 to 256", within(1, 256), 16)
+    .option("--seed <n>", "decides what happens to each sample", integerArgument, 1)
+    .option("--no-chaos", "kill nothing")
+    .option("--keep", "keep the data and the logs, and say where")
+    .action(run);
+}
+
+function within(min: number, max: number): (text: string) => number {
+  return (text) => {
+    const value = integerArgument(text);
+    if (value < min || value > max) throw new InvalidArgumentError(`It must be a whole number from ${min} to ${max}.`);
+    return value;
+  };
+}
+
+async function run(options: Options): Promise<void> {
+  const scenario = readScenario();
+  const folder = mkdtempSync(join(tmpdir(), "concord-demo-"));
+  const narrator = createNarrator();
+  const laboratory = createLaboratory({ folder, scenario, seed: options.seed });
+  const interrupted = new AbortController();
+  const interrupt = (): void => interrupted.abort();
+  process.once("SIGINT", interrupt).once("SIGTERM", interrupt).once("exit", laboratory.killNow);
+  let worthKeeping = options.keep === true;
+  try {
+    const samples = Array.from({ length: options.workflows - 1 }, (_, index) => makeSample(scenario, index + 2, options.seed));
+    const succeeded = await runDay({ options, samples, laboratory, narrator, signal: interrupted.signal });
+    if (!succeeded) process.exitCode = 1;
+    worthKeeping ||= !succeeded;
+  } catch (error) {
+    if (interrupted.signal.aborted) throw new CommandError("interrupted");
+    worthKeeping = true;
+    throw error;
+  } finally {
+    narrator.endProgress();
+    interrupt();
+    await laboratory.close();
+    process.off("SIGINT", interrupt).off("SIGTERM", interrupt).off("exit", laboratory.killNow);
+    if (worthKeeping) narrator.line(`Data and logs of each process: ${folder}`);
+    else rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+type Day = {
+  readonly options: Options;
+  readonly samples: readonly Sample[];
+  readonly laboratory: Laboratory;
+  readonly narrator: Narrator;
+  readonly signal: AbortSignal;
+};
+
+/** Resolves to whether everything is as it must be. */
+async function runDay(day: Day): Promise<boolean> {
+  const { options, laboratory, narrator, signal } = day;
+  const startedMs = Date.now();
+  print(`A day in a laboratory: ${options.workflows} samples, seed ${options.seed}`);
+  narrator.heading("Five processes, each with its own data, and the rules of examples/laboratory/rules.yaml");
+  const clients = await laboratory.start();
+  for (const process of laboratory.processes) {
+    const address = laboratory.addressOf(process) ?? "participant";
+    narrator.line(`${process.name.padEnd(18)}${address.padEnd(18)}pid ${process.pid}`);
+  }
+  narrator.line(await activateRules(clients, signal));
+
+  narrator.heading(`What can happen, with one sample: ${handSample.id}`);
+  const client = createLaboratoryClient({ clients, signal });
+  await runByHand({ laboratory, client, narrator });
+
+  const report = await runAll(day, client);
+
+  narrator.heading("Checks");
+  const evidence = await readEvidence(clients, signal);
+  const stopped = await laboratory.stop();
+  const checks = [
+    { claim: "every answer was the one that the scenario foresees", problems: report.surprises },
+    ...checkAll(evidence, client.ledger, readParticipants(laboratory)),
+    { claim: "every process stopped in order when asked to", problems: stopped ? [] : ["one did not"] },
+  ];
+  for (const check of checks) narrateCheck(narrator, check);
+
+  const states = [...countStates(evidence.events)].map(([name, count]) => [name, String(count)]);
+  narrator.heading(tableText(["state", "samples"], states));
+  const succeeded = checks.every(({ problems }) => problems.length === 0);
+  const seconds = ((Date.now() - startedMs) / 1000).toFixed(1);
+  narrator.heading(
+    `${succeeded ? "All is as it must be" : "NOT all is as it must be"}, after ${seconds} s (seed ${options.seed}).`,
+  );
+  return succeeded;
+}
+
+/** The names of the rules, for people. */
+async function activateRules({ predicates }: Clients, signal: AbortSignal): Promise<string> {
+  const rules = readRules();
+  let revision = 0n;
+  for (const { id: ruleId, moves, ...texts } of rules) {
+    const by = { requestedBy: "head of laboratory", reason: "quality control" };
+    const rule = { ruleId, ...texts, ...by, moves: moves.map(moveArgument), requestId: `create/${ruleId}` };
+    const activation = { ruleId, ...by, requestId: `activate/${ruleId}` };
+    const created = await untilAnswered((options) => predicates.createRule(rule, options), signal);
+    if (!created.ok) throw new CommandError(`rule ${ruleId}: ${failureText(created.error)}`);
+    const activated = await untilAnswered((options) => predicates.activateRule(activation, options), signal);
+    if (!activated.ok) throw new CommandError(`rule ${ruleId}: ${failureText(activated.error)}`);
+    revision = activated.value.ruleSetRevision;
+  }
+  return `${"rules".padEnd(18)}${rules.map(({ id }) => id).join(", ")} (rule set revision ${revision})`;
+}
+
+async function runAll({ options, samples, laboratory, narrator, signal }: Day, client: LaboratoryClient): Promise<Report> {
+  const { concurrency } = options;
+  const startedMs = Date.now();
+  const acknowledgedBefore = client.ledger.length;
+  const retriesBefore = client.counts.retries;
+  const total = countSteps(samples);
+  const chaos = options.chaos ? createChaos({ laboratory, narrator }) : undefined;
+  narrator.heading(`The other ${samples.length}, ${concurrency} at a time${options.chaos ? ", while processes are killed" : ""}`);
+  narrator.startProgress(total);
+  const onStep = (done: number): void => {
+    narrator.progress(done);
+    chaos?.onProgress(done / total);
+  };
+  const running = runSamples({ client, samples, concurrency, signal, onStep });
+  const report = await (chaos === undefined ? running : Promise.race([running, chaos.failure]));
+  await chaos?.finished();
+  narrator.endProgress();
+
+  const seconds = ((Date.now() - startedMs) / 1000).toFixed(1);
+  const { vetoes } = report;
+  const byRule = [...vetoes].map(([rule, count]) => `${rule} ${count}`).toSorted();
+  narrator.line(`changes acknowledged: ${client.ledger.length - acknowledgedBefore}, in ${seconds} s`);
+  narrator.line(`moves vetoed: ${sum(vetoes.values())}${vetoes.size === 0 ? "" : ` (${byRule.join(", ")})`}`);
+  narrator.line(`releases aborted, and tried again: ${client.counts.aborted}`);
+  narrator.line(`calls repeated, after UNAVAILABLE or as RetryInfo said: ${client.counts.retries - retriesBefore}`);
+  return report;
+}
+
+/** Past all of Concord's code, after the participants have ended: what is on their disks. */
+function readParticipants(laboratory: Laboratory): ParticipantRecords {
+  const read = (name: "inventory" | "instrument") => {
+    const file = new DatabaseSync(laboratory.participantLog(name), { readOnly: true });
+    const rows = file.prepare("SELECT id, state FROM transactions").all();
+    file.close();
+    return [name, new Map(rows.map(({ id, state }) => [String(id), String(state)]))] as const;
+  };
+  return new Map([read("inventory"), read("instrument")]);
+}
+
+function narrateCheck(narrator: Narrator, { claim, problems }: Check): void {
+  narrator.line(`${problems.length === 0 ? "ok  " : "FAIL"}  ${claim}`);
+  for (const problem of problems.slice(0, problemCountMax)) narrator.detail(`    ${problem}`);
+  if (problems.length > problemCountMax) narrator.detail(`    and ${problems.length - problemCountMax} more`);
+}
+
+function sum(counts: Iterable<number>): number {
+  return [...counts].reduce((total, count) => total + count, 0);
+}
