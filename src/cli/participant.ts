@@ -90,7 +90,6 @@ async function run(id: string, options: Options): Promise<void> {
     },
   });
   await participant.start();
-  logger.info({ participant: id, coordinator: options.address, in_doubt: participant.inDoubt().length }, "participant started");
   stopOnSignal(logger, async () => {
     await participant.close(drainMs);
     channel.close();
@@ -107,7 +106,13 @@ function createPracticeResource(options: Options, logger: Logger): Resource {
       const preference = preferenceOf(options.seed, transactionId);
       const value = preference < options.commitProbability ? "commit" : "abort";
       logger.info({ transaction: transactionId, payload: Buffer.from(payload).toString(), vote: value }, "asked to prepare");
-      return { value, reason: value === "commit" ? "" : `it prefers not to (seed ${options.seed})` };
+      return {
+        value,
+        reason:
+          value === "commit"
+            ? ""
+            : `it votes to commit with probability ${options.commitProbability} only (seed ${options.seed})`,
+      };
     },
     commit: async ({ transactionId }) => logger.info({ transaction: transactionId }, "committed"),
     abort: async ({ transactionId }) => logger.info({ transaction: transactionId }, "aborted"),
@@ -121,7 +126,7 @@ function preferenceOf(seed: number, transactionId: TransactionId): number {
 
 /** As a power failure would end it: nothing is flushed, nobody is told. */
 function die(logger: Logger, point: FailurePoint): never {
-  logger.fatal({ fail_on: point }, "killing itself, as asked");
+  logger.fatal({ failOn: point }, "killing itself, as asked");
   process.kill(process.pid, "SIGKILL");
   throw new Error("unreachable");
 }

@@ -45,7 +45,7 @@ export function createPredicateService({ engine }: { readonly engine: Engine }):
           request: requestKey("CreateRule", request),
         }),
       );
-      log.info({ rule: rule.id, version: rule.version, requested_by: rule.requestedBy }, "rule created");
+      log.info({ rule: rule.id, version: rule.version, requestedBy: rule.requestedBy }, "rule created");
       return { rule: ruleToWire(rule) };
     },
 
@@ -74,7 +74,7 @@ export function createPredicateService({ engine }: { readonly engine: Engine }):
       const { ruleId, reason, requestedBy } = request;
       const key = requestKey("ActivateRule", request);
       const change = changed(await engine.activate({ id: ruleId as RuleId, reason, requestedBy, request: key }));
-      log.info({ rule: ruleId, rule_set_revision: change.ruleSetRevision, requested_by: requestedBy }, "rule activated");
+      log.info({ rule: ruleId, ruleSetRevision: change.ruleSetRevision, requestedBy }, "rule activated");
       return { rule: ruleToWire(change.rule), ruleSetRevision: BigInt(change.ruleSetRevision) };
     },
 
@@ -82,7 +82,7 @@ export function createPredicateService({ engine }: { readonly engine: Engine }):
       const { ruleId, reason, requestedBy } = request;
       const key = requestKey("DeactivateRule", request);
       const change = changed(await engine.deactivate({ id: ruleId as RuleId, reason, requestedBy, request: key }));
-      log.info({ rule: ruleId, rule_set_revision: change.ruleSetRevision, requested_by: requestedBy }, "rule deactivated");
+      log.info({ rule: ruleId, ruleSetRevision: change.ruleSetRevision, requestedBy }, "rule deactivated");
       return { rule: ruleToWire(change.rule), ruleSetRevision: BigInt(change.ruleSetRevision) };
     },
   };
@@ -96,7 +96,7 @@ function warnOfFailures(verdicts: readonly Verdict[], context: RpcContext): void
     for (const { ruleId, message, evaluationFailed } of verdict.violations) {
       if (!evaluationFailed || warned.has(ruleId)) continue;
       warned.add(ruleId);
-      context.log.warn({ rule: ruleId, rule_set_revision: verdict.ruleSetRevision, why: message }, "rule failed, and denies");
+      context.log.warn({ rule: ruleId, ruleSetRevision: verdict.ruleSetRevision, why: message }, "rule failed, and denies");
     }
   }
 }

@@ -1,7 +1,7 @@
 import { Status } from "nice-grpc-common";
 import { unreachable } from "../kernel/assert.ts";
 import type { ManagerError } from "../workflow/errors.ts";
-import { requestIdReused, rpcError, storageUnavailable } from "./errors.ts";
+import { invalidField, requestIdReused, rpcError, storageUnavailable } from "./errors.ts";
 
 /** A hold usually ends within a round trip or two to its participants. */
 const inTransitionRetryMs = 200;
@@ -101,6 +101,15 @@ export function workflowError(error: ManagerError) {
         message: "the transaction coordinator did not answer; look at the workflow before you retry without a request_id",
         retryAfterMs: unavailableRetryMs,
       });
+    case "coordinator-overloaded":
+      return rpcError({
+        code: Status.RESOURCE_EXHAUSTED,
+        reason: "OVERLOADED",
+        message: `the transaction coordinator has too much under way: ${error.cause}`,
+        retryAfterMs: unavailableRetryMs,
+      });
+    case "coordinator-refused":
+      return invalidField("enlist", error.cause);
     case "transaction-aborted":
       return rpcError({
         code: Status.ABORTED,

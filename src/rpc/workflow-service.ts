@@ -46,7 +46,7 @@ export function createWorkflowService(dependencies: {
     const result = await answer;
     const subject = { workflow: workflowId, target: move.targetState, by: move.requestedBy };
     if (!result.ok) {
-      context.log.info({ ...subject, refused: result.error.type }, "transition refused");
+      context.log.info({ ...subject, refused: result.error.type.toUpperCase().replaceAll("-", "_") }, "transition refused");
       throw workflowError(result.error);
     }
     const { workflow, event } = result.value;
@@ -97,7 +97,12 @@ export function createWorkflowService(dependencies: {
       const targetState = stateFromWire(request.targetState, "target_state");
       if (targetState === undefined) throw invalidField("target_state", "is required");
       const command = moveCommand(request, targetState, false, requestKey("TransitionWorkflow", request));
-      if (request.enlist.length === 0) return move(command, manager.move(command), context);
+      if (request.enlist.length === 0) {
+        if (request.timeout !== undefined) throw invalidField("timeout", "is only for a move with enlist");
+        if (request.waitForParticipants !== undefined)
+          throw invalidField("wait_for_participants", "is only for a move with enlist");
+        return move(command, manager.move(command), context);
+      }
       const parts = request.enlist.map(({ participantId, payload }) => ({
         participantId: participantId as ParticipantId,
         payload,

@@ -9,6 +9,8 @@ export type ManagerError =
   | { readonly type: "request-id-reused"; readonly requestId: RequestId }
   | { readonly type: "storage-unavailable"; readonly cause: string }
   | { readonly type: "coordinator-unavailable"; readonly cause: string }
+  | { readonly type: "coordinator-overloaded"; readonly cause: string }
+  | { readonly type: "coordinator-refused"; readonly cause: string }
   | {
       readonly type: "transaction-aborted";
       readonly workflowId: WorkflowId;

@@ -113,9 +113,12 @@ export function createWorkflowParticipant(
           requestedBy: move.requestedBy,
         });
         if (!answer.ok) {
-          return answer.error.type === "pending"
-            ? err({ type: "outcome-pending", workflowId, transactionId: undefined })
-            : err({ type: "coordinator-unavailable", cause: answer.error.cause });
+          const { type, cause } = answer.error;
+          return err(
+            type === "pending"
+              ? { type: "outcome-pending", workflowId, transactionId: undefined }
+              : { type: `coordinator-${type}`, cause },
+          );
         }
         const { transactionId, outcome, abortReason, refusals } = answer.value;
         if (outcome === "aborted") {
@@ -226,11 +229,11 @@ function refuse(reason: string) {
 
 /** The other participants' side of the story; the caller of TransitionWorkflow gets the error itself. */
 function refusalText(error: ManagerError): string {
-  if (error.type !== "rule-denied") return error.type;
-  return error.violations
-    .map(({ ruleId, message }) => `${ruleId}: ${message}`)
-    .join("; ")
-    .slice(0, refusalLengthMax);
+  const reason = error.type.toUpperCase().replaceAll("-", "_");
+  if (error.type === "in-transition") return `${reason}: held by transaction ${error.transactionId}`;
+  if (error.type !== "rule-denied") return reason;
+  const denials = error.violations.map(({ ruleId, message }) => `${ruleId}: ${message}`);
+  return `${reason}: ${denials.join("; ")}`.slice(0, refusalLengthMax);
 }
 
 type RecordState = "prepared" | TransactionOutcome;

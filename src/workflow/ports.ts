@@ -119,5 +119,17 @@ export interface TransactionClient {
     readonly requestId: string;
     readonly reason: string;
     readonly requestedBy: string;
-  }): Promise<Result<TransactionAnswer, { readonly type: "unavailable" | "pending"; readonly cause: string }>>;
+  }): Promise<Result<TransactionAnswer, TransactionFailure>>;
 }
+
+export type TransactionFailure = {
+  readonly type: /** It did not answer. Whether there is a transaction is not known. */
+    | "unavailable"
+    /** Not decided in time. It ends without the caller. */
+    | "pending"
+    /** Nothing was begun: too much is under way. */
+    | "overloaded"
+    /** Nothing was begun: the request cannot work, now or later. */
+    | "refused";
+  readonly cause: string;
+};

@@ -82,7 +82,7 @@ function violationOf(compiled: CompiledRule, bindings: Bindings): Violation | un
 }
 
 function denialMessage({ rule, message }: CompiledRule, bindings: Bindings): string {
-  if (message === undefined) return rule.description === "" ? `denied by rule "${rule.id}"` : rule.description;
+  if (message === undefined) return rule.description === "" ? "not allowed" : rule.description;
   const text = evaluateString(message, bindings);
   return text.ok ? text.value : `denied by rule "${rule.id}"; its message could not be evaluated: ${text.error}`;
 }

@@ -3,12 +3,18 @@ import { Outcome, type TransactionParticipant, VoteValue } from "../../gen/conco
 import { TwoPhaseCommitDefinition } from "../../gen/concord/commit/v1/two_phase_commit.ts";
 import type { ParticipantId, TransactionId } from "../../kernel/ids.ts";
 import { err, ok } from "../../kernel/result.ts";
-import type { TransactionAnswer, TransactionClient } from "../../workflow/ports.ts";
+import type { TransactionAnswer, TransactionClient, TransactionFailure } from "../../workflow/ports.ts";
 import { durationToWire } from "../duration.ts";
 import { clientFactory } from "./channel.ts";
 
 /** The coordinator answers in time by itself; this only guards against one that does not. */
 const answerGraceMs = 5_000;
+
+const failureTypes: Readonly<Partial<Record<Status, TransactionFailure["type"]>>> = {
+  [Status.DEADLINE_EXCEEDED]: "pending",
+  [Status.RESOURCE_EXHAUSTED]: "overloaded",
+  [Status.INVALID_ARGUMENT]: "refused",
+};
 
 /** Runs transactions at a TwoPhaseCommit over gRPC. */
 export function createTransactionClient(channel: Channel): TransactionClient {
@@ -38,7 +44,7 @@ export function createTransactionClient(channel: Channel): TransactionClient {
         });
       } catch (error) {
         if (!(error instanceof ClientError)) throw error;
-        return err({ type: error.code === Status.DEADLINE_EXCEEDED ? "pending" : "unavailable", cause: error.message });
+        return err({ type: failureTypes[error.code] ?? "unavailable", cause: error.details });
       }
     },
   };

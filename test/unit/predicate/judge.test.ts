@@ -48,7 +48,7 @@ describe("rules forbid", () => {
       ruleSetRevision: 7,
       violations: [
         { ruleId: "d", ruleVersion: 4, message: "too warm: 7.5", evaluationFailed: false },
-        { ruleId: "ab", ruleVersion: 1, message: 'denied by rule "ab"', evaluationFailed: false },
+        { ruleId: "ab", ruleVersion: 1, message: "not allowed", evaluationFailed: false },
         { ruleId: "b", ruleVersion: 1, message: "second", evaluationFailed: false },
         { ruleId: "a", ruleVersion: 1, message: "third", evaluationFailed: false },
       ],

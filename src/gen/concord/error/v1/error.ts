@@ -76,7 +76,8 @@ export const ErrorReason = {
    */
   NOT_FAILED: "ERROR_REASON_NOT_FAILED",
   /**
-   * TRANSACTION_ABORTED - ABORTED. The transaction of an atomic transition was aborted; the workflow is as it was. The violations of the
+   * TRANSACTION_ABORTED - ABORTED. The transaction of an atomic transition was aborted; the workflow is as it was, at the latest when the abort has
+   * reached it (until then: IN_TRANSITION). The violations of the
    * PreconditionFailure (`type = "PARTICIPANT"`) name each participant that did not vote to commit, and why.
    * `{reason: "TRANSACTION_ABORTED", metadata: {workflow_id: "wf-17", transaction_id: "0198…"}}`
    */
@@ -170,7 +171,7 @@ export const ErrorReason = {
    */
   OUTCOME_PENDING: "ERROR_REASON_OUTCOME_PENDING",
   /**
-   * INTERNAL - INTERNAL. A defect in Concord. The server's log has the cause under the same request id.
+   * INTERNAL - INTERNAL. A defect in Concord. The server's log has the cause under the id in this call's `x-request-id` trailer.
    * `{reason: "INTERNAL", metadata: {}}`
    */
   INTERNAL: "ERROR_REASON_INTERNAL",

@@ -155,7 +155,10 @@ export interface TransitionWorkflowRequest {
     | undefined;
   /** Makes a retry safe. See `CreateWorkflowRequest.request_id`. */
   readonly requestId: string;
-  /** Work of other services that must commit with this move, or not at all. Empty: a plain, local transition. At most 63. */
+  /**
+   * Work of other services that must commit with this move, or not at all. Empty: a plain, local transition. At most 63, no participant
+   * twice, and not the workflow manager itself.
+   */
   readonly enlist: readonly Enlistment[];
   /**
    * Only with `enlist`: how long to wait for the decision, 1 ms to 60 s. Unset: the caller's deadline, at most 60 s. When it passes
