@@ -22,23 +22,54 @@ export type RpcFailure = {
   readonly preconditions?: readonly PreconditionViolation[];
 };
 
+/**
+ * A failure travels in the trailers, message and details both, encoded. Clients accept 8 KiB of them, and some end the whole
+ * connection over more: what does not fit is left out, the first violations stay.
+ */
+const messageBytesMax = 600;
+const violationBytesMax = 500;
+const violationsBytesMax = 3_000;
+
 /** Throw it: the server's middleware sends it as status, message and standard error details. */
 export function rpcError(failure: RpcFailure): RichServerError {
   const details: ConstructorParameters<typeof RichServerError>[2] = [
     ErrorInfo.fromPartial({ reason: failure.reason, domain: errorDomain, metadata: { ...failure.metadata } }),
   ];
   if (failure.fields !== undefined) {
-    details.push(BadRequest.fromPartial({ fieldViolations: failure.fields.map((violation) => ({ ...violation })) }));
+    details.push(BadRequest.fromPartial({ fieldViolations: fitting(failure.fields) }));
   }
   if (failure.preconditions !== undefined) {
-    details.push(PreconditionFailure.fromPartial({ violations: failure.preconditions.map((violation) => ({ ...violation })) }));
+    details.push(PreconditionFailure.fromPartial({ violations: fitting(failure.preconditions) }));
   }
   if (failure.retryAfterMs !== undefined) {
     const seconds = Math.floor(failure.retryAfterMs / 1000);
     const nanos = Math.round((failure.retryAfterMs % 1000) * 1e6);
     details.push(RetryInfo.fromPartial({ retryDelay: { seconds, nanos } }));
   }
-  return new RichServerError(failure.code, failure.message, details);
+  return new RichServerError(failure.code, cut(failure.message, messageBytesMax), details);
+}
+
+/** The first of them, shortened, as many as fit. */
+function fitting<Violation extends { readonly description: string }>(violations: readonly Violation[]): Violation[] {
+  const kept: Violation[] = [];
+  let left = violationsBytesMax;
+  for (const violation of violations) {
+    const short = { ...violation, description: cut(violation.description, violationBytesMax) };
+    left -= Object.values(short).reduce((sum, text) => sum + Buffer.byteLength(text), 0);
+    if (left < 0) break;
+    kept.push(short);
+  }
+  return kept;
+}
+
+function cut(text: string, bytesMax: number): string {
+  if (Buffer.byteLength(text) <= bytesMax) return text;
+  // Bytes of a character that was cut in two decode to U+FFFD.
+  const whole = Buffer.from(text)
+    .subarray(0, bytesMax)
+    .toString()
+    .replace(/\uFFFD+$/, "");
+  return `${whole}…`;
 }
 
 export function invalidRequest(fields: readonly FieldViolation[]): RichServerError {

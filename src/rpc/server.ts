@@ -20,7 +20,7 @@ export type RpcService = {
 export interface RpcServer {
   /** Resolves to the port; give port 0 to have one chosen. */
   listen(address: string): Promise<number>;
-  /** What `grpc.health.v1` says of a service. */
+  /** What `grpc.health.v1` says of a service; without a name, that all of them serve. */
   setServing(serviceName: string, serving: boolean): void;
   /**
    * Refuses new calls with SHUTTING_DOWN, lets those under way end, then closes; after `graceMs` it closes at once. Open streams
@@ -79,9 +79,16 @@ export function createRpcServer(options: { readonly services: readonly RpcServic
     .use(contextMiddleware({ logger: options.logger, draining: () => draining }));
 
   const health = HealthState();
+  const serving = new Map<string, boolean>();
+  function setServing(name: string, isServing: boolean): void {
+    serving.set(name, isServing);
+    health.setStatus(isServing ? "healthy" : "unhealthy", name);
+    // Who asks without a name may want any of them.
+    health.setStatus([...serving.values()].every(Boolean) ? "healthy" : "unhealthy");
+  }
   for (const service of options.services) {
     service.addTo(server);
-    health.setStatus("healthy", service.name);
+    setServing(service.name, true);
   }
   server.add(HealthDefinition, HealthServiceImpl(health));
   const names = [...options.services.map(({ name }) => name), HealthDefinition.fullName];
@@ -89,11 +96,10 @@ export function createRpcServer(options: { readonly services: readonly RpcServic
 
   return {
     listen: (address) => server.listen(address, ServerCredentials.createInsecure()),
-    setServing: (name, serving) => health.setStatus(serving ? "healthy" : "unhealthy", name),
+    setServing,
     shutdown: async (graceMs) => {
       draining = true;
-      for (const { name } of options.services) health.setStatus("unhealthy", name);
-      health.setStatus("unhealthy");
+      for (const { name } of options.services) setServing(name, false);
       let timer: NodeJS.Timeout | undefined;
       const expired = new Promise<void>((resolve) => {
         timer = setTimeout(resolve, graceMs);

@@ -1,4 +1,4 @@
-import { type DescMessage, fromBinary, type Message } from "@bufbuild/protobuf";
+import { type DescEnum, type DescField, type DescMessage, fromBinary, type Message } from "@bufbuild/protobuf";
 import { createValidator, type Violation } from "@bufbuild/protovalidate";
 import { structBytesMax, structDepthMax } from "../kernel/limits.ts";
 import { registry } from "./descriptors.ts";
@@ -20,24 +20,23 @@ export class InvalidMessage {
 
 type Decoder = { decode(bytes: Uint8Array): unknown };
 
-/** A decoder that is strict on the wire format and enforces the `buf.validate` rules of the message type. */
+/**
+ * A decoder that is strict on the wire format and enforces the `buf.validate` rules of the message type. Anywhere in the message it
+ * also refuses an enum number that the contract does not know, and a Struct that is too large or too deep.
+ */
 export function validatingDecoder(typeName: string, decoder: Decoder): (bytes: Uint8Array) => unknown {
   const descriptor = registry.getMessage(typeName);
   if (descriptor === undefined) throw new Error(`no descriptor of ${typeName}; run "make generate"`);
-  const structFields = findStructFields(descriptor);
+  const watched = watchedFields(descriptor);
   // The first validation of a type compiles its rules; no caller should wait for that.
-  violationsOf(descriptor, structFields, new Uint8Array());
+  violationsOf(descriptor, watched, new Uint8Array());
   return (bytes) => {
-    const violations = violationsOf(descriptor, structFields, bytes);
+    const violations = violationsOf(descriptor, watched, bytes);
     return violations.length === 0 ? decoder.decode(bytes) : new InvalidMessage(violations);
   };
 }
 
-function violationsOf(
-  descriptor: DescMessage,
-  structFields: readonly StructField[],
-  bytes: Uint8Array,
-): readonly FieldViolation[] {
+function violationsOf(descriptor: DescMessage, watched: readonly Watched[], bytes: Uint8Array): readonly FieldViolation[] {
   let message: Message;
   try {
     message = fromBinary(descriptor, bytes);
@@ -45,11 +44,11 @@ function violationsOf(
     return [{ field: "", description: `not a well-formed ${descriptor.typeName}` }];
   }
   const result = validator.validate(descriptor, message);
-  if (result.kind === "invalid") {
-    return result.violations.map((violation) => ({ field: pathText(violation.field), description: describe(violation) }));
-  }
   if (result.kind === "error") throw result.error;
-  return structFields.flatMap((field) => structViolations(message, field));
+  const broken = result.kind === "invalid" ? result.violations : [];
+  const violations = broken.map((violation) => ({ field: pathText(violation.field), description: describe(violation) }));
+  const known = new Set(violations.map(({ field }) => field));
+  return [...violations, ...watchedViolations(message, watched, "").filter(({ field }) => !known.has(field))];
 }
 
 /** The one pattern of the contract, in words. */
@@ -61,7 +60,11 @@ function describe({ ruleId, message, field }: Violation): string {
   if (ruleId === "string.pattern" && message.includes(idPattern)) return idWords;
   const last = field.at(-1);
   if (!ruleId.startsWith("enum.") || last?.kind !== "field" || last.fieldKind !== "enum") return message;
-  const names = last.enum.values.filter(({ number }) => number !== 0).map(({ name }) => name);
+  return oneOf(last.enum);
+}
+
+function oneOf({ values }: DescEnum): string {
+  const names = values.filter(({ number }) => number !== 0).map(({ name }) => name);
   return `must be one of ${names.join(", ")}`;
 }
 
@@ -78,23 +81,49 @@ function pathText(path: readonly unknown[]): string {
   return text;
 }
 
-type StructField = { readonly name: string; readonly localName: string };
+/** A field to look at, or one with such fields in it. */
+type Watched = { readonly field: DescField; readonly inside: readonly Watched[] };
 
-function findStructFields(descriptor: DescMessage): readonly StructField[] {
-  return descriptor.fields
-    .filter((field) => field.fieldKind === "message" && field.message.typeName === "google.protobuf.Struct")
-    .map(({ name, localName }) => ({ name, localName }));
+const isStruct = (field: DescField): boolean => field.message?.typeName === "google.protobuf.Struct";
+
+/** No message of the contract contains itself, Struct apart. */
+function watchedFields({ fields }: DescMessage): readonly Watched[] {
+  return fields
+    .map((field) => ({ field, inside: field.message && !isStruct(field) ? watchedFields(field.message) : [] }))
+    .filter(({ field, inside }) => field.enum !== undefined || isStruct(field) || inside.length > 0);
 }
 
-function structViolations(message: Message, { name, localName }: StructField): readonly FieldViolation[] {
-  const value = (message as unknown as Record<string, unknown>)[localName];
-  if (value === undefined) return [];
-  if (depth(value) > structDepthMax) return [{ field: name, description: `is nested deeper than ${structDepthMax} levels` }];
+function watchedViolations(message: object, watched: readonly Watched[], prefix: string): readonly FieldViolation[] {
+  return watched.flatMap(({ field, inside }) => {
+    const value = valueIn(message as Readonly<Record<string, unknown>>, field);
+    const path = `${prefix}${field.name}`;
+    if (value === undefined) return [];
+    if (!Array.isArray(value)) return valueViolations(value, field, inside, path);
+    return value.flatMap((each, index) => valueViolations(each, field, inside, `${path}[${index}]`));
+  });
+}
+
+/** protobuf-es keeps the fields of a oneof under the oneof's name. */
+function valueIn(message: Readonly<Record<string, unknown>>, field: DescField): unknown {
+  if (field.oneof === undefined) return message[field.localName];
+  const chosen = message[field.oneof.localName] as { readonly case?: string; readonly value?: unknown };
+  return chosen.case === field.localName ? chosen.value : undefined;
+}
+
+function valueViolations(value: unknown, field: DescField, inside: readonly Watched[], path: string): readonly FieldViolation[] {
+  if (field.enum !== undefined) {
+    return field.enum.value[value as number] === undefined ? [{ field: path, description: oneOf(field.enum) }] : [];
+  }
+  return isStruct(field) ? structViolations(value, path) : watchedViolations(value as object, inside, `${path}.`);
+}
+
+function structViolations(value: unknown, field: string): readonly FieldViolation[] {
+  if (depth(value) > structDepthMax) return [{ field, description: `is nested deeper than ${structDepthMax} levels` }];
   // Measured as JSON, the form in which people know it.
   const size = Buffer.byteLength(JSON.stringify(value));
-  if (size > structBytesMax)
-    return [{ field: name, description: `has ${size} bytes as JSON; at most ${structBytesMax} are allowed` }];
-  return [];
+  return size > structBytesMax
+    ? [{ field, description: `has ${size} bytes as JSON; at most ${structBytesMax} are allowed` }]
+    : [];
 }
 
 function depth(value: unknown): number {

@@ -1,4 +1,4 @@
-import { BrokenCircuitError, ConsecutiveBreaker, circuitBreaker, handleAll } from "cockatiel";
+import { BrokenCircuitError, ConsecutiveBreaker, circuitBreaker, handleWhen } from "cockatiel";
 import { type Channel, ClientError, Status } from "nice-grpc";
 import {
   type BatchValidateTransitionsResponse,
@@ -13,6 +13,7 @@ import type { DurationMs } from "../../kernel/time.ts";
 import type { Logger } from "../../runtime/logger.ts";
 import type { PredicateCheck, PredicateClient, PredicateVerdict } from "../../workflow/ports.ts";
 import { stateToWire, workflowToWire } from "../convert-workflow.ts";
+import { clientFailure } from "../errors.ts";
 import { clientFactory } from "./channel.ts";
 
 /** Amortises the cost of a call; more would make the first of a batch wait for the last. */
@@ -43,7 +44,9 @@ export function createPredicateClient(options: {
 }): PredicateClient {
   const { logger, timeoutMs } = options;
   const client = clientFactory.create(PredicateLogicDefinition, options.channel);
-  const breaker = circuitBreaker(handleAll, { halfOpenAfter: openMs, breaker: new ConsecutiveBreaker(failuresToOpen) });
+  // A bad question says nothing about the engine.
+  const isFailure = handleWhen((error) => !isAboutContent(error));
+  const breaker = circuitBreaker(isFailure, { halfOpenAfter: openMs, breaker: new ConsecutiveBreaker(failuresToOpen) });
   breaker.onBreak(() => logger.warn({ failures: failuresToOpen }, "predicate engine unavailable: circuit opened"));
   breaker.onReset(() => logger.info("predicate engine is back: circuit closed"));
 
@@ -118,8 +121,11 @@ function verdictFromWire(verdict: TransitionVerdict | undefined) {
   }
 }
 
+/** Refused, or larger than a message may be. An overloaded engine is no such thing: asking it more often would make it worse. */
 function isAboutContent(error: unknown): boolean {
-  return error instanceof ClientError && (error.code === Status.INVALID_ARGUMENT || error.code === Status.RESOURCE_EXHAUSTED);
+  if (!(error instanceof ClientError)) return false;
+  if (error.code === Status.RESOURCE_EXHAUSTED) return clientFailure(error).reason !== "OVERLOADED";
+  return error.code === Status.INVALID_ARGUMENT;
 }
 
 function describe(error: unknown): string {
