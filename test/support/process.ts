@@ -24,6 +24,8 @@ export interface Program {
   signal(name: NodeJS.Signals): void;
   /** SIGKILL. Resolves when it is gone. */
   kill(): Promise<void>;
+  /** Lies in wait: SIGKILL in the moment in which it logs such a line. Resolves with the line when it is gone. */
+  killOn(line: Line): Promise<LogLine>;
   /** SIGTERM, as an operator stops it. Resolves with the exit code. */
   terminate(): Promise<number | null>;
   /** The exit code; `null` if a signal ended it. */
@@ -36,20 +38,20 @@ afterAll(async () => {
   for (const each of running) await each.kill();
 });
 
-/** Starts the real program. With `dieOn` it is killed, as by kill -9, in the moment in which it logs that line. */
-export function runConcord(args: readonly string[], options: { readonly dieOn?: Line | undefined } = {}): Program {
-  const { dieOn } = options;
+/** Starts the real program. It is killed after the tests of the file, if it still runs. */
+export function runConcord(args: readonly string[]): Program {
   const env = { ...process.env, CONCORD_LOG_FORMAT: "json", CONCORD_LOG_LEVEL: "debug" };
   const child = spawn(program, args, { stdio: ["ignore", "pipe", "pipe"], env });
   const log: LogLine[] = [];
   let text = "";
   let ended = false;
+  let onLine = (_line: LogLine): void => {};
   const read = (line: string): void => {
     text += `${line}\n`;
     if (!line.startsWith("{")) return;
     const parsed = JSON.parse(line) as LogLine;
     log.push(parsed);
-    if (dieOn !== undefined && isLine(parsed, dieOn)) child.kill("SIGKILL");
+    onLine(parsed);
   };
   const outputs = [child.stdout, child.stderr].map((input) => createInterface({ input }).on("line", read));
   const closed = Promise.all(outputs.map((output) => once(output, "close")));
@@ -78,6 +80,17 @@ export function runConcord(args: readonly string[], options: { readonly dieOn?: 
       child.kill("SIGKILL");
       await exited;
     },
+    killOn: async (line) => {
+      let last: LogLine | undefined;
+      onLine = (logged) => {
+        if (!isLine(logged, line)) return;
+        last ??= logged;
+        child.kill("SIGKILL");
+      };
+      await until(() => ended, `concord ${args[0]} ${args[1]} logs ${nameOf(line)}, and is killed for it`);
+      if (last === undefined) throw new Error(`concord ${args.join(" ")} has ended without ${nameOf(line)}:\n${text}`);
+      return last;
+    },
     terminate: async () => {
       child.kill("SIGTERM");
       return exited;
@@ -99,26 +112,21 @@ export type Server = Program & { readonly address: string };
 /** `concord serve` that listens. Give `listen` to have it come back where it was. */
 export async function serve(
   dataDir: string,
-  options: { readonly listen?: string; readonly flags?: readonly string[]; readonly dieOn?: Line | undefined } = {},
+  options: { readonly listen?: string; readonly flags?: readonly string[] } = {},
 ): Promise<Server> {
-  const { listen = "127.0.0.1:0", flags = [], dieOn } = options;
-  const started = runConcord(["serve", "--listen", listen, "--data-dir", dataDir, ...flags], { dieOn });
+  const { listen = "127.0.0.1:0", flags = [] } = options;
+  const started = runConcord(["serve", "--listen", listen, "--data-dir", dataDir, ...flags]);
   const line = await started.logged("serving");
   return Object.assign(started, { address: String(line["listen"]) });
 }
 
-/** `concord participant` that has a session, unless it shall not wait for one. */
+/** `concord participant` that has a session. */
 export async function participate(
   id: string,
-  options: {
-    readonly address: string;
-    readonly dataDir: string;
-    readonly flags?: readonly string[];
-    readonly dieOn?: Line | undefined;
-  },
+  options: { readonly address: string; readonly dataDir: string; readonly flags?: readonly string[] },
 ): Promise<Program> {
-  const { address, dataDir, flags = [], dieOn } = options;
-  const started = runConcord(["participant", id, "--address", address, "--data-dir", dataDir, ...flags], { dieOn });
+  const { address, dataDir, flags = [] } = options;
+  const started = runConcord(["participant", id, "--address", address, "--data-dir", dataDir, ...flags]);
   await started.logged("connected");
   return started;
 }

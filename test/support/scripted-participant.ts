@@ -18,7 +18,14 @@ export async function joinAs(client: ProtoClient, participantId: string, hello: 
       ...hello,
     },
   });
-  /** The next message of this kind; heartbeats and whatever else comes before it are passed over. */
+  /** The next message that is no heartbeat. */
+  const nextBody = async (): Promise<Message> => {
+    for (;;) {
+      const message = await stream.next();
+      if (message.body !== "heartbeat") return message;
+    }
+  };
+  /** The next message of this kind; whatever comes before it is passed over. */
   const expect = async (kind: string): Promise<Message> => {
     for (;;) {
       const message = await stream.next();
@@ -32,6 +39,7 @@ export async function joinAs(client: ProtoClient, participantId: string, hello: 
     /** For bytes that no proper client would send. */
     sendBytes: (bytes: Uint8Array) => stream.send(Buffer.from(bytes)),
     expect,
+    nextBody,
     end: stream.end,
     leave: stream.cancel,
     vote: (transaction_id: string, value: string, reason = "") => send({ vote: { transaction_id, attempt: 1, value, reason } }),

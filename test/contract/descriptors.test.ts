@@ -1,0 +1,224 @@
+import { globSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { type DescField, type DescMessage, getOption, type Registry } from "@bufbuild/protobuf";
+import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { registry } from "../../src/rpc/descriptors.ts";
+import { startServer, type TestServer, temporaryFolder } from "../support/concord.ts";
+import { concordServices, createProtoClient, type ProtoClient, type RpcName } from "../support/proto-client.ts";
+import { joinAs } from "../support/scripted-participant.ts";
+
+// What holds for every service, method and field, asked of the descriptors: a new field needs no new test.
+
+const root = join(import.meta.dirname, "../..");
+const data = temporaryFolder();
+let server: TestServer;
+let client: ProtoClient;
+
+beforeAll(async () => {
+  server = await startServer({ dataDir: data.path });
+  client = createProtoClient(server.address);
+});
+
+afterAll(async () => {
+  client.close();
+  await server.stop();
+  data.remove();
+});
+
+const methods = concordServices.flatMap(({ service, fullName }) => {
+  const descriptor = registry.getService(fullName);
+  if (descriptor === undefined) throw new Error(`no descriptor of ${fullName}`);
+  return descriptor.methods.map((method) => ({ rpc: `${service}/${method.name}` as RpcName, method }));
+});
+const calls = methods.filter(({ method }) => method.methodKind !== "bidi_streaming");
+
+describe.each(methods)("$rpc", ({ method }) => {
+  test("has a request and a response of its own, named after it", () => {
+    const { name, input, output } = method;
+    expect([input.name, output.name]).toEqual([`${name}Request`, `${name}Response`]);
+    const sharers = methods.filter(({ method: other }) => other.input === input || other.output === output);
+    expect(sharers).toHaveLength(1);
+  });
+
+  test("changes something only with request_id, requested_by and reason", () => {
+    const { name, input } = method;
+    const fields = new Set(input.fields.map((field) => field.name));
+    const isMutation = /^(Create|Transition|Recover|Activate|Deactivate|Execute)/.test(name);
+    const isQuestion = /^(Get|List|Watch|Validate|BatchValidate|Participate)/.test(name);
+    expect(isMutation !== isQuestion, `${name} is either a mutation or a question`).toBe(true);
+    if (isMutation) expect(["request_id", "requested_by", "reason"].filter((field) => !fields.has(field))).toEqual([]);
+    if (name.startsWith("List")) expect(["page_size", "page_token"].filter((field) => !fields.has(field))).toEqual([]);
+  });
+});
+
+describe.each(calls)("$rpc refuses a malformed body:", ({ rpc, method }) => {
+  test.each([
+    { what: "a tag without a value", bytes: [0x0a] },
+    { what: "a length beyond the end", bytes: [0x0a, 0x7f, 0x00] },
+    { what: "field number 0", bytes: [0x00, 0x00] },
+    { what: "an end of a group that never began", bytes: [0x0c] },
+    { what: "a varint without an end", bytes: [0x08, ...Array.from({ length: 11 }, () => 0xff)] },
+  ])("$what", async ({ bytes }) => {
+    const failure = await client.failureOfBytes(rpc, Uint8Array.from(bytes));
+    expect(failure).toMatchObject({
+      code: "INVALID_ARGUMENT",
+      reason: "INVALID_REQUEST",
+      message: `not a well-formed ${method.input.typeName}`,
+    });
+  });
+});
+
+type Violation = { readonly path: string; readonly what: string; readonly bytes: Uint8Array };
+
+const tag = (field: DescField, type: WireType) => new BinaryWriter().uint32((field.number << 3) | type);
+const varint = (field: DescField, value: number) => tag(field, WireType.Varint).int64(value).finish();
+const lengthDelimited = (field: DescField, bytes: Uint8Array) => tag(field, WireType.LengthDelimited).bytes(bytes).finish();
+const text = (length: number): Uint8Array => Buffer.alloc(length, "x");
+const concat = (parts: readonly Uint8Array[]): Uint8Array => Buffer.concat(parts);
+
+/** The `buf.validate` rules of a field, read as any reader of the .proto file does. */
+function rulesOf(field: DescField): Readonly<Record<string, unknown>> {
+  const extension = (registry as Registry).getExtension("buf.validate.field");
+  if (extension === undefined) throw new Error("no extension buf.validate.field");
+  const rules = getOption(field, extension) as { type?: { value?: object } };
+  return { ...rules.type?.value };
+}
+
+const bounded = (rules: Readonly<Record<string, unknown>>, name: string): number | undefined =>
+  typeof rules[name] === "bigint" || (typeof rules[name] === "number" && rules[name] !== 0) ? Number(rules[name]) : undefined;
+
+/** Every way in which one field of a message, or of the messages in it, can break its rule or be unknown. */
+function violations(message: DescMessage, prefix: string, wrap: (bytes: Uint8Array) => Uint8Array): readonly Violation[] {
+  return message.fields.flatMap((field): readonly Violation[] => {
+    const path = `${prefix}${field.name}`;
+    const rules = rulesOf(field);
+    const found = (what: string, bytes: Uint8Array): Violation => ({ path, what, bytes: wrap(bytes) });
+    if (field.fieldKind === "enum") return [found("an unknown enum number", varint(field, 99))];
+    if (field.fieldKind === "list") return listViolations(field, path, wrap, bounded(rules, "maxItems"));
+    if (field.fieldKind === "message") return messageViolations(field, field.message, path, wrap);
+    const limit = bounded(rules, "maxLen");
+    const pattern = rules["pattern"] !== undefined && rules["pattern"] !== "";
+    const { value: most } = (rules["lessThan"] ?? {}) as { value?: unknown };
+    const { value: least } = (rules["greaterThan"] ?? {}) as { value?: unknown };
+    return [
+      ...(limit === undefined ? [] : [found(`${limit + 1} characters`, lengthDelimited(field, text(limit + 1)))]),
+      ...(pattern ? [found("a character that is not allowed", lengthDelimited(field, Buffer.from("a b")))] : []),
+      ...(pattern ? [found("129 characters", lengthDelimited(field, text(129)))] : []),
+      ...(most === undefined ? [] : [found(`more than ${most}`, varint(field, Number(most) + 1))]),
+      ...(least === undefined ? [] : [found(`less than ${least}`, varint(field, Number(least) - 1))]),
+    ];
+  });
+}
+
+function listViolations(
+  field: DescField & { fieldKind: "list" },
+  path: string,
+  wrap: (bytes: Uint8Array) => Uint8Array,
+  limit: number | undefined,
+): readonly Violation[] {
+  const many = Array.from({ length: (limit ?? 0) + 1 }, () => lengthDelimited(field, new Uint8Array()));
+  return [
+    ...(limit === undefined ? [] : [{ path, what: `${limit + 1} elements`, bytes: wrap(concat(many)) }]),
+    ...(field.listKind === "message"
+      ? violations(field.message, `${path}[0].`, (bytes) => wrap(lengthDelimited(field, bytes)))
+      : []),
+  ];
+}
+
+function messageViolations(
+  field: DescField,
+  message: DescMessage,
+  path: string,
+  wrap: (bytes: Uint8Array) => Uint8Array,
+): readonly Violation[] {
+  switch (message.typeName) {
+    case "google.protobuf.Duration":
+      // seconds = 10,000: beyond every limit of the contract.
+      return [{ path, what: "10,000 s", bytes: wrap(lengthDelimited(field, Uint8Array.of(0x08, 0x90, 0x4e))) }];
+    case "google.protobuf.Struct":
+      return [
+        { path, what: "more than 64 KiB", bytes: wrap(lengthDelimited(field, structOf(textValue(64 * 1024)))) },
+        { path, what: "33 levels", bytes: wrap(lengthDelimited(field, nested(33))) },
+      ];
+    case "google.protobuf.Timestamp":
+      return [];
+    default:
+      return violations(message, `${path}.`, (bytes) => wrap(lengthDelimited(field, bytes)));
+  }
+}
+
+const inner = (number: number, bytes: Uint8Array) =>
+  new BinaryWriter()
+    .uint32((number << 3) | 2)
+    .bytes(bytes)
+    .finish();
+/** Struct { fields { key: "k", value } } */
+const structOf = (value: Uint8Array) => inner(1, concat([inner(1, Buffer.from("k")), inner(2, value)]));
+/** Value { string_value } */
+const textValue = (length: number) => inner(3, text(length));
+/** Value { struct_value } in itself. */
+const nested = (levels: number): Uint8Array => structOf(levels === 1 ? textValue(1) : inner(5, nested(levels - 1)));
+
+const broken = calls.map(({ rpc, method }) => ({ rpc, all: violations(method.input, "", (bytes) => bytes) }));
+
+describe.each(broken.filter(({ all }) => all.length > 0))("$rpc names the field that breaks its rule:", ({ rpc, all }) => {
+  test.each(all)("$path has $what", async ({ path, bytes }) => {
+    const failure = await client.failureOfBytes(rpc, bytes);
+    expect(failure).toMatchObject({ code: "INVALID_ARGUMENT", reason: "INVALID_REQUEST" });
+    expect(failure?.fields).toContain(path);
+  });
+});
+
+describe("TwoPhaseCommit/Participate answers with the name of the field that breaks its rule:", () => {
+  const input = methods.find(({ rpc }) => rpc === "TwoPhaseCommit/Participate")?.method.input;
+  if (input === undefined) throw new Error("no Participate");
+  const all = violations(input, "", (bytes) => bytes);
+  const ofHello = (path: string): boolean => path.startsWith("hello.");
+
+  test.each(all.filter(({ path }) => ofHello(path)))("$path has $what: the stream ends", async ({ path, bytes }) => {
+    const stream = client.participate();
+    stream.send(Buffer.from(bytes));
+    expect(await stream.end()).toMatchObject({
+      code: "FAILED_PRECONDITION",
+      reason: "PROTOCOL_VIOLATION",
+      message: expect.stringContaining(path),
+    });
+  });
+
+  test.each(all.filter(({ path }) => !ofHello(path)))("$path has $what: Nack", async ({ path, bytes }) => {
+    const participant = await joinAs(client, "clumsy");
+    participant.sendBytes(bytes);
+    expect(await participant.expect("nack")).toMatchObject({ reason: expect.stringContaining(path) });
+    participant.leave();
+  });
+});
+
+describe("concord.error.v1.ErrorReason", () => {
+  const proto = readFileSync(join(root, "proto/concord/error/v1/error.proto"), "utf8");
+  const documented = new Map(
+    [...proto.matchAll(/\n {2}\/\/ (.*)\n(?: {2}\/\/.*\n)* {2}ERROR_REASON_(\w+) = \d+;/g)].map(([, comment = "", name = ""]) => [
+      name,
+      comment,
+    ]),
+  );
+  const values = (registry.getEnum("concord.error.v1.ErrorReason")?.values ?? []).map(({ name }) =>
+    name.replace("ERROR_REASON_", ""),
+  );
+  const sources = globSync("src/{rpc,commit,workflow,predicate}/**/*.ts", { cwd: root }).map((file) =>
+    readFileSync(join(root, file), "utf8"),
+  );
+
+  test.each(values.filter((name) => name !== "UNSPECIFIED"))("%s: its comment gives its gRPC code, and src has it", (name) => {
+    expect(documented.get(name)).toMatch(
+      /^(INVALID_ARGUMENT|NOT_FOUND|ALREADY_EXISTS|FAILED_PRECONDITION|ABORTED|OUT_OF_RANGE|RESOURCE_EXHAUSTED|UNAVAILABLE|DEADLINE_EXCEEDED|INTERNAL)\b/,
+    );
+    expect(sources.some((source) => source.includes(`"${name}"`))).toBe(true);
+  });
+
+  test("src sends each reason with the code of its comment, and no other reason", () => {
+    const sent = sources.flatMap((source) => [...source.matchAll(/code: Status\.(\w+),\s*reason: "(\w+)"/g)]);
+    expect(sent.length).toBeGreaterThan(25);
+    for (const [, code, reason = ""] of sent) expect(documented.get(reason), reason).toMatch(new RegExp(`^${code}\\b`));
+  });
+});

@@ -1,0 +1,412 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { startServer, type TestServer, temporaryFolder } from "../support/concord.ts";
+import {
+  createProtoClient,
+  everyRpc,
+  type Failure,
+  type Message,
+  type ProtoClient,
+  type RpcName,
+  struct,
+} from "../support/proto-client.ts";
+import { joinAs } from "../support/scripted-participant.ts";
+
+// Each RPC once with success and once with an error, as a stranger's client sees them.
+
+const data = temporaryFolder();
+let server: TestServer;
+let client: ProtoClient;
+
+const by = { reason: "a test", requested_by: "ada" };
+const cold = {
+  rule_id: "cold",
+  expression: "workflow.metadata.celsius < 8.0",
+  message: "'too warm: ' + string(workflow.metadata.celsius)",
+};
+
+beforeAll(async () => {
+  server = await startServer({ dataDir: data.path });
+  client = createProtoClient(server.address);
+  for (const [workflow_id, states] of Object.entries({ fresh: [], active: ["ACTIVE"], failed: ["ACTIVE", "FAILED"] })) {
+    await client.call("WorkflowService/CreateWorkflow", { workflow_id, metadata: struct({ celsius: 9.5 }), ...by });
+    for (const state of states)
+      await client.call("WorkflowService/TransitionWorkflow", { workflow_id, target_state: `WORKFLOW_STATE_${state}`, ...by });
+  }
+  await client.call("PredicateLogic/CreateRule", { ...cold, moves: [{ to_state: "WORKFLOW_STATE_COMPLETED" }], ...by });
+  await client.call("PredicateLogic/ActivateRule", { rule_id: "cold", ...by });
+  await client.call("PredicateLogic/CreateRule", { rule_id: "draft", expression: "true", ...by });
+  const inventory = await joinAs(client, "inventory");
+  void inventory.agreeToAll();
+});
+
+afterAll(async () => {
+  client.close();
+  await server.stop();
+  data.remove();
+});
+
+const ACTIVE = "WORKFLOW_STATE_ACTIVE";
+const COMPLETED = "WORKFLOW_STATE_COMPLETED";
+const check = {
+  workflow: { workflow_id: "w", state: ACTIVE, version: 2, metadata: struct({ celsius: 9.5 }) },
+  target_state: COMPLETED,
+};
+const payload = Buffer.from("two tubes");
+
+type Sample = {
+  readonly good: Message;
+  readonly answer: Message;
+  readonly bad: Message;
+  readonly failure: Partial<Failure>;
+};
+
+const invalid = (...fields: readonly string[]) => ({ code: "INVALID_ARGUMENT", reason: "INVALID_REQUEST", fields });
+
+const unary: Readonly<Record<string, Sample>> = {
+  "WorkflowService/CreateWorkflow": {
+    good: { workflow_id: "new", metadata: struct({ site: "B" }), ...by },
+    answer: {
+      workflow: { workflow_id: "new", state: "WORKFLOW_STATE_CREATED", version: "1" },
+      event: { type: "WORKFLOW_EVENT_TYPE_CREATED", version: "1", ...by },
+    },
+    bad: { workflow_id: "fresh", ...by },
+    failure: { code: "ALREADY_EXISTS", reason: "WORKFLOW_ALREADY_EXISTS", metadata: { workflow_id: "fresh" } },
+  },
+  "WorkflowService/GetWorkflow": {
+    good: { workflow_id: "failed" },
+    answer: { workflow: { state: "WORKFLOW_STATE_FAILED", previous_state: ACTIVE, version: "3", in_transition: null } },
+    bad: { workflow_id: "nobody" },
+    failure: { code: "NOT_FOUND", reason: "WORKFLOW_NOT_FOUND", metadata: { workflow_id: "nobody" } },
+  },
+  "WorkflowService/ListWorkflows": {
+    good: { filter: 'workflow.state == "FAILED"' },
+    answer: { workflows: [{ workflow_id: "failed" }], next_page_token: "" },
+    bad: { filter: "workflow.nothing" },
+    failure: invalid("filter"),
+  },
+  "WorkflowService/TransitionWorkflow": {
+    good: { workflow_id: "fresh", target_state: ACTIVE, expected_version: 1, event_metadata: struct({ shift: 2 }), ...by },
+    answer: {
+      workflow: { state: ACTIVE, version: "2" },
+      event: {
+        type: "WORKFLOW_EVENT_TYPE_TRANSITION",
+        version: "2",
+        rule_set_revision: "1",
+        metadata: struct({ shift: 2 }),
+        transaction_id: "",
+        ...by,
+      },
+    },
+    bad: { workflow_id: "active", target_state: COMPLETED, ...by },
+    failure: {
+      code: "FAILED_PRECONDITION",
+      reason: "RULE_DENIED",
+      metadata: { workflow_id: "active", rule_set_revision: "1" },
+      preconditions: [{ type: "RULE", subject: "cold", description: "too warm: 9.5" }],
+    },
+  },
+  "WorkflowService/RecoverWorkflow": {
+    good: { workflow_id: "failed", ...by },
+    answer: {
+      workflow: { state: ACTIVE, retry_count: 1, version: "4" },
+      event: { type: "WORKFLOW_EVENT_TYPE_RECOVERED", retry_count: 1 },
+    },
+    bad: { workflow_id: "active", ...by },
+    failure: { code: "FAILED_PRECONDITION", reason: "NOT_FAILED", metadata: { workflow_id: "active", state: "ACTIVE" } },
+  },
+  "WorkflowService/ListWorkflowEvents": {
+    good: { workflow_id: "active" },
+    answer: { events: [{ version: "1" }, { version: "2" }], next_page_token: "" },
+    bad: { workflow_id: "active", page_token: "bm9uc2Vuc2U" },
+    failure: invalid("page_token"),
+  },
+  "WorkflowService/GetSystemStats": {
+    good: {},
+    answer: { in_transition: "0", recoveries_in_progress: "0", workflow_limit: "1000000" },
+    bad: Buffer.from([0x0a]),
+    failure: invalid(""),
+  },
+  "PredicateLogic/ValidateTransition": {
+    good: { check },
+    answer: {
+      verdict: {
+        judgement: "JUDGEMENT_RULE_DENIED",
+        rule_set_revision: "1",
+        violations: [{ rule_id: "cold", rule_version: 1, evaluation_failed: false }],
+      },
+    },
+    bad: {},
+    failure: invalid("check"),
+  },
+  "PredicateLogic/BatchValidateTransitions": {
+    good: {
+      checks: [
+        { ...check, target_state: "WORKFLOW_STATE_PAUSED" },
+        { ...check, target_state: ACTIVE },
+      ],
+    },
+    answer: { verdicts: [{ judgement: "JUDGEMENT_ALLOWED" }, { judgement: "JUDGEMENT_INVALID_TRANSITION" }] },
+    bad: { checks: [check, { ...check, target_state: 0 }] },
+    failure: invalid("checks[1].target_state"),
+  },
+  "PredicateLogic/CreateRule": {
+    good: { ...cold, rule_id: "second", priority: 7, ...by },
+    answer: { rule: { rule_id: "second", version: 1, state: "RULE_STATE_DRAFT", priority: 7, ...by } },
+    bad: { rule_id: "broken", expression: "workflow.state ==", ...by },
+    failure: {
+      code: "INVALID_ARGUMENT",
+      reason: "RULE_INVALID",
+      fields: ["expression"],
+      metadata: { rule_id: "broken", line: "1", column: "18" },
+    },
+  },
+  "PredicateLogic/GetRule": {
+    good: { rule_id: "cold" },
+    answer: { rule: { ...cold, state: "RULE_STATE_ACTIVE" } },
+    bad: { rule_id: "nothing" },
+    failure: { code: "NOT_FOUND", reason: "RULE_NOT_FOUND", metadata: { rule_id: "nothing" } },
+  },
+  "PredicateLogic/ListRules": {
+    good: { filter: 'rule.state == "ACTIVE"' },
+    answer: { rules: [{ rule_id: "cold" }], next_page_token: "", rule_set_revision: "1" },
+    bad: { page_size: -1 },
+    failure: invalid("page_size"),
+  },
+  "PredicateLogic/ActivateRule": {
+    good: { rule_id: "cold", ...by },
+    answer: { rule: { state: "RULE_STATE_ACTIVE" }, rule_set_revision: "1" },
+    bad: { rule_id: "nothing", ...by },
+    failure: { code: "NOT_FOUND", reason: "RULE_NOT_FOUND" },
+  },
+  "PredicateLogic/DeactivateRule": {
+    good: { rule_id: "cold", ...by },
+    answer: { rule: { state: "RULE_STATE_INACTIVE" }, rule_set_revision: "2" },
+    bad: { rule_id: "draft", ...by },
+    failure: { code: "FAILED_PRECONDITION", reason: "RULE_STATE", metadata: { rule_id: "draft", state: "DRAFT" } },
+  },
+  "TwoPhaseCommit/ExecuteTransaction": {
+    good: { participants: [{ participant_id: "inventory", payload }], ...by },
+    answer: {
+      transaction: {
+        outcome: "OUTCOME_COMMITTED",
+        participants: [{ participant_id: "inventory", vote: "VOTE_VALUE_COMMIT" }],
+        ...by,
+      },
+    },
+    bad: { participants: [{ participant_id: "inventory" }, { participant_id: "inventory" }], ...by },
+    failure: invalid("participants"),
+  },
+  "TwoPhaseCommit/ListTransactions": {
+    good: { filter: 'transaction.outcome == "COMMITTED" && "inventory" in transaction.participants' },
+    answer: { transactions: [{ outcome: "OUTCOME_COMMITTED" }], next_page_token: "" },
+    bad: { filter: "transaction.phase = 1" },
+    failure: invalid("filter"),
+  },
+  "TwoPhaseCommit/ListParticipants": {
+    good: {},
+    answer: {
+      participants: [
+        { participant_id: "concord.workflow", connected: true },
+        { participant_id: "inventory", connected: true, session_epoch: "1", instance_id: "i-inventory" },
+      ],
+    },
+    bad: { page_token: "bm9uc2Vuc2U" },
+    failure: invalid("page_token"),
+  },
+};
+
+/** These have tests of their own below. */
+const others: readonly RpcName[] = [
+  "WorkflowService/WatchWorkflowEvents",
+  "TwoPhaseCommit/Participate",
+  "TwoPhaseCommit/GetTransaction",
+  "TwoPhaseCommit/WatchTransaction",
+];
+
+test("no RPC of the .proto files is left out here", () => {
+  expect([...Object.keys(unary), ...others].toSorted()).toEqual(everyRpc().toSorted());
+});
+
+describe.each(Object.entries(unary) as readonly (readonly [RpcName, Sample])[])("%s", (rpc, { good, answer, bad, failure }) => {
+  test("fails with the code, reason and details of the contract", async () => {
+    const answered = bad instanceof Buffer ? await client.failureOfBytes(rpc, bad) : await client.failure(rpc, bad);
+    expect(answered).toMatchObject(failure);
+    expect(answered?.message).not.toBe("");
+  });
+
+  test("answers", async () => {
+    expect(await client.call(rpc, good)).toMatchObject(answer);
+  });
+});
+
+describe("WorkflowService/WatchWorkflowEvents", () => {
+  test("answers", async () => {
+    const watch = client.stream("WorkflowService/WatchWorkflowEvents", {
+      position: "WATCH_POSITION_OLDEST_AVAILABLE",
+      workflow_id: "active",
+    });
+    expect(await watch.next()).toMatchObject({ body: "progress", progress: { sequence: "0" } });
+    expect(await watch.next()).toMatchObject({ body: "event", event: { workflow_id: "active", version: "1" } });
+    watch.cancel();
+  });
+
+  test("fails: a sequence that is not reached yet", async () => {
+    const watch = client.stream("WorkflowService/WatchWorkflowEvents", { after_sequence: 1_000_000 });
+    expect(await watch.end()).toMatchObject(invalid("after_sequence"));
+  });
+});
+
+describe("TwoPhaseCommit", () => {
+  test("Participate, GetTransaction and WatchTransaction follow one transaction to its end", async () => {
+    const left = await joinAs(client, "left");
+    const right = await joinAs(client, "right");
+    expect(left.welcome).toMatchObject({
+      session_epoch: "1",
+      coordinator_epoch: "1",
+      version: 1,
+      session_timeout: { seconds: "15" },
+    });
+    const parts = ["left", "right"].map((participant_id) => ({ participant_id, payload }));
+    const executed = client.call("TwoPhaseCommit/ExecuteTransaction", { participants: parts, ...by });
+    const prepare = await left.expect("prepare");
+    const { transaction_id } = prepare;
+    expect(prepare).toMatchObject({ attempt: 1, payload, one_phase: false });
+    await right.expect("prepare");
+
+    const watch = client.stream("TwoPhaseCommit/WatchTransaction", { transaction_id });
+    expect((await watch.next()).transaction).toMatchObject({
+      phase: "TRANSACTION_PHASE_PREPARING",
+      outcome: "OUTCOME_UNSPECIFIED",
+    });
+    left.vote(transaction_id, "VOTE_VALUE_COMMIT");
+    right.vote(transaction_id, "VOTE_VALUE_COMMIT");
+    expect((await executed).transaction).toMatchObject({
+      transaction_id,
+      phase: "TRANSACTION_PHASE_COMMITTING",
+      outcome: "OUTCOME_COMMITTED",
+    });
+    expect(await left.expect("decision")).toMatchObject({ transaction_id, outcome: "OUTCOME_COMMITTED", in_reply: false });
+    await right.expect("decision");
+    left.ack(transaction_id, "OUTCOME_COMMITTED");
+    right.ack(transaction_id, "OUTCOME_COMMITTED");
+
+    const phases: string[] = [];
+    while (phases.at(-1) !== "TRANSACTION_PHASE_COMPLETED") phases.push((await watch.next()).transaction.phase);
+    expect(phases).toContain("TRANSACTION_PHASE_COMMITTING");
+    expect(await watch.end()).toBeUndefined();
+    const { transaction } = await client.call("TwoPhaseCommit/GetTransaction", { transaction_id });
+    const done = { vote: "VOTE_VALUE_COMMIT", done: true, prepares_sent: 1 };
+    expect(transaction).toMatchObject({
+      phase: "TRANSACTION_PHASE_COMPLETED",
+      participants: [
+        { participant_id: "left", ...done },
+        { participant_id: "right", ...done },
+      ],
+    });
+    left.leave();
+    right.leave();
+  });
+
+  const unknown = { code: "NOT_FOUND", reason: "TRANSACTION_NOT_FOUND", metadata: { transaction_id: "none" } };
+
+  test("GetTransaction fails: no such transaction", async () => {
+    expect(await client.failure("TwoPhaseCommit/GetTransaction", { transaction_id: "none" })).toMatchObject(unknown);
+  });
+
+  test("WatchTransaction fails: no such transaction", async () => {
+    expect(await client.stream("TwoPhaseCommit/WatchTransaction", { transaction_id: "none" }).end()).toMatchObject(unknown);
+  });
+
+  test("an abort is an answer: it names who voted so, and why", async () => {
+    const left = await joinAs(client, "left");
+    const right = await joinAs(client, "right");
+    const executed = client.call("TwoPhaseCommit/ExecuteTransaction", {
+      participants: [{ participant_id: "left" }, { participant_id: "right" }],
+    });
+    left.vote((await left.expect("prepare")).transaction_id, "VOTE_VALUE_ABORT", "out of stock");
+    expect((await executed).transaction).toMatchObject({
+      outcome: "OUTCOME_ABORTED",
+      abort_reason: expect.stringContaining("out of stock"),
+      participants: [{ vote: "VOTE_VALUE_ABORT", vote_reason: "out of stock", done: true }, { vote: "VOTE_VALUE_UNSPECIFIED" }],
+    });
+    left.leave();
+    right.leave();
+  });
+
+  test("a participant that is not connected aborts at once, by name", async () => {
+    const { transaction } = await client.call("TwoPhaseCommit/ExecuteTransaction", {
+      participants: [{ participant_id: "ghost" }, { participant_id: "inventory" }],
+    });
+    expect(transaction).toMatchObject({
+      outcome: "OUTCOME_ABORTED",
+      phase: "TRANSACTION_PHASE_COMPLETED",
+      abort_reason: expect.stringContaining('"ghost"'),
+    });
+  });
+
+  describe("Participate ends", () => {
+    test("when the first message is no Hello", async () => {
+      const stream = client.participate();
+      stream.send({ sequence: 1, heartbeat: {} });
+      expect(await stream.end()).toMatchObject({ code: "FAILED_PRECONDITION", reason: "PROTOCOL_VIOLATION" });
+    });
+
+    test("when a second Hello comes", async () => {
+      const left = await joinAs(client, "left");
+      left.send({ hello: { participant_id: "left", instance_id: "i", version_min: 1, version_max: 1, prepare_credit: 1 } });
+      expect(await left.end()).toMatchObject({ code: "FAILED_PRECONDITION", reason: "PROTOCOL_VIOLATION" });
+    });
+
+    test("when no protocol version is common", async () => {
+      const stream = client.participate();
+      stream.send({
+        sequence: 1,
+        hello: { participant_id: "left", instance_id: "i", version_min: 2, version_max: 3, prepare_credit: 1 },
+      });
+      expect(await stream.end()).toMatchObject({
+        code: "FAILED_PRECONDITION",
+        reason: "PROTOCOL_VERSION",
+        metadata: { version_min: "1", version_max: "1" },
+      });
+    });
+
+    test("when a newer session of the same participant has begun", async () => {
+      const older = await joinAs(client, "left");
+      const newer = await joinAs(client, "left");
+      expect(Number(newer.welcome.session_epoch)).toBe(Number(older.welcome.session_epoch) + 1);
+      expect(await older.end()).toMatchObject({
+        code: "ABORTED",
+        reason: "SESSION_SUPERSEDED",
+        metadata: { participant_id: "left", session_epoch: newer.welcome.session_epoch },
+      });
+      newer.leave();
+    });
+  });
+
+  test("a message that makes no sense is answered with Nack, and the session goes on", async () => {
+    const left = await joinAs(client, "left");
+    left.vote("", "VOTE_VALUE_COMMIT");
+    expect(await left.expect("nack")).toMatchObject({ reason: expect.stringContaining("vote.transaction_id") });
+    // Field 99 of the oneof: a kind of message from the future.
+    left.sendBytes(Uint8Array.of(0x08, 0x03, 0x9a, 0x06, 0x00));
+    await left.expect("nack");
+    left.send({ inquiry: { transaction_id: "none" } });
+    expect(await left.expect("decision")).toMatchObject({ transaction_id: "none", outcome: "OUTCOME_ABORTED", in_reply: true });
+    left.leave();
+  });
+});
+
+test("WORKFLOW_LIMIT_REACHED: --max-workflows is a limit, and names itself", async () => {
+  const folder = temporaryFolder();
+  const small = await startServer({ dataDir: folder.path, services: "workflow", maxWorkflows: 1 });
+  const its = createProtoClient(small.address);
+  try {
+    await its.call("WorkflowService/CreateWorkflow", {});
+    const failure = await its.failure("WorkflowService/CreateWorkflow", {});
+    expect(failure).toMatchObject({ code: "RESOURCE_EXHAUSTED", reason: "WORKFLOW_LIMIT_REACHED", metadata: { limit: "1" } });
+  } finally {
+    its.close();
+    await small.stop();
+    folder.remove();
+  }
+});

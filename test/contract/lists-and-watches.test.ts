@@ -1,0 +1,214 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { startServer, type TestServer, temporaryFolder } from "../support/concord.ts";
+import { createProtoClient, type Message, type ProtoClient, type RpcName, struct } from "../support/proto-client.ts";
+
+const data = temporaryFolder();
+let server: TestServer;
+let client: ProtoClient;
+
+const by = { reason: "a test", requested_by: "ada" };
+const count = 7;
+
+beforeAll(async () => {
+  server = await startServer({ dataDir: data.path });
+  client = createProtoClient(server.address);
+  for (let index = 0; index < count; index += 1) {
+    const workflow_id = `wf-${index}`;
+    await client.call("WorkflowService/CreateWorkflow", {
+      workflow_id,
+      metadata: struct({ index, site: index % 2 ? "B" : "A" }),
+      ...by,
+    });
+    await client.call("PredicateLogic/CreateRule", { rule_id: `rule-${index}`, expression: "true", priority: index });
+    await client.call("TwoPhaseCommit/ExecuteTransaction", { participants: [], requested_by: index % 2 ? "ada" : "eve" });
+  }
+  await client.call("WorkflowService/TransitionWorkflow", { workflow_id: "wf-3", target_state: "WORKFLOW_STATE_ACTIVE", ...by });
+});
+
+afterAll(async () => {
+  client.close();
+  await server.stop();
+  data.remove();
+});
+
+type List = {
+  readonly rpc: RpcName;
+  readonly items: string;
+  readonly id: string;
+  readonly filter: string;
+  readonly matching: number;
+};
+
+const lists: readonly List[] = [
+  {
+    rpc: "WorkflowService/ListWorkflows",
+    items: "workflows",
+    id: "workflow_id",
+    filter: 'workflow.metadata.site == "B"',
+    matching: 3,
+  },
+  {
+    rpc: "WorkflowService/ListWorkflowEvents",
+    items: "events",
+    id: "sequence",
+    filter: 'event.type == "CREATED" && event.sequence > 2',
+    matching: 5,
+  },
+  {
+    rpc: "PredicateLogic/ListRules",
+    items: "rules",
+    id: "rule_id",
+    filter: 'rule.state == "DRAFT" && rule.priority >= 4',
+    matching: 3,
+  },
+  {
+    rpc: "TwoPhaseCommit/ListTransactions",
+    items: "transactions",
+    id: "transaction_id",
+    filter: 'transaction.requested_by == "ada"',
+    matching: 3,
+  },
+];
+
+describe.each(lists)("$rpc", ({ rpc, items, id, filter, matching }) => {
+  async function pages(request: Message): Promise<readonly (readonly string[])[]> {
+    const found: string[][] = [];
+    let page_token = "";
+    do {
+      const page = await client.call(rpc, { ...request, page_token });
+      found.push(page[items].map((item: Message) => item[id]));
+      page_token = page.next_page_token;
+    } while (page_token !== "");
+    return found;
+  }
+
+  test("page by page it gives what it gives at once, in the same order, nothing twice", async () => {
+    const [all, ...more] = await pages({});
+    expect(more).toEqual([]);
+    for (const page_size of [1, 2, 3, all?.length]) {
+      const paged = await pages({ page_size });
+      expect(paged.flat()).toEqual(all);
+      expect(Math.max(...paged.map((page) => page.length))).toBe(page_size);
+    }
+    expect(new Set(all).size).toBe(all?.length);
+  });
+
+  test("more than 1,000 at once is taken as 1,000", async () => {
+    expect((await pages({ page_size: 2_000_000_000 })).flat()).toEqual((await pages({})).flat());
+  });
+
+  test("its filter leaves out the rest, on every page", async () => {
+    const found = (await pages({ filter, page_size: 2 })).flat();
+    expect(found).toHaveLength(matching);
+    expect((await pages({})).flat().filter((item) => found.includes(item))).toEqual(found);
+  });
+
+  test("a page token is bound to its filter, and to its list", async () => {
+    const { next_page_token } = await client.call(rpc, { page_size: 1 });
+    const invalid = { code: "INVALID_ARGUMENT", reason: "INVALID_REQUEST", fields: ["page_token"] };
+    expect(await client.failure(rpc, { page_token: next_page_token, filter })).toMatchObject(invalid);
+    for (const other of lists.filter((list) => list.rpc !== rpc)) {
+      expect(await client.failure(other.rpc, { page_token: next_page_token })).toMatchObject(invalid);
+    }
+  });
+
+  test.each([
+    { what: "that does not parse", bad: "1 +" },
+    { what: "over a variable that does not exist", bad: "nothing == 1" },
+    { what: "over a field that does not exist", bad: `${filter.split(".")[0]}.nothing == 1` },
+  ])("a filter $what is refused", async ({ bad }) => {
+    expect(await client.failure(rpc, { filter: bad })).toMatchObject({ code: "INVALID_ARGUMENT", fields: ["filter"] });
+  });
+
+  test("what a filter cannot be evaluated for is left out", async () => {
+    expect((await pages({ filter: `${filter} && 1 / 0 == 1` })).flat()).toEqual([]);
+  });
+});
+
+test("ListWorkflowEvents: a page token is bound to its workflow", async () => {
+  const { next_page_token } = await client.call("WorkflowService/ListWorkflowEvents", { workflow_id: "wf-3", page_size: 1 });
+  expect(next_page_token).not.toBe("");
+  const failure = await client.failure("WorkflowService/ListWorkflowEvents", {
+    workflow_id: "wf-4",
+    page_token: next_page_token,
+  });
+  expect(failure).toMatchObject({ fields: ["page_token"] });
+});
+
+describe("WorkflowService/WatchWorkflowEvents", () => {
+  const watchFrom = (request: Message) => client.stream("WorkflowService/WatchWorkflowEvents", request);
+
+  /** The sequences of the next events; progress between them is passed over. */
+  async function sequences(watch: ReturnType<typeof watchFrom>, wanted: number): Promise<readonly number[]> {
+    const found: number[] = [];
+    while (found.length < wanted) {
+      const message = await watch.next();
+      if (message.body === "event") found.push(Number(message.event.sequence));
+    }
+    return found;
+  }
+
+  const create = (): Promise<Message> => client.call("WorkflowService/CreateWorkflow", { ...by });
+  const newest = async (): Promise<number> => Number((await client.call("WorkflowService/GetSystemStats", {})).total_events);
+
+  test("from OLDEST_AVAILABLE: every event, those of before and those to come, in order and once", async () => {
+    const before = await newest();
+    const watch = watchFrom({ position: "WATCH_POSITION_OLDEST_AVAILABLE" });
+    expect(await sequences(watch, 3)).toEqual([1, 2, 3]);
+    await Promise.all(Array.from({ length: 20 }, create));
+    expect(await sequences(watch, before + 20 - 3)).toEqual(Array.from({ length: before + 20 - 3 }, (_, index) => index + 4));
+    watch.cancel();
+  });
+
+  test("from NOW, which is also the default: only what comes", async () => {
+    const before = await newest();
+    for (const request of [{ position: "WATCH_POSITION_NOW" }, {}]) {
+      const watch = watchFrom(request);
+      const first = await watch.next();
+      expect(first.progress).toEqual({ sequence: String(await newest()) });
+      await create();
+      expect(await sequences(watch, 1)).toEqual([await newest()]);
+      watch.cancel();
+    }
+    expect(await newest()).toBe(before + 2);
+  });
+
+  test("resumed after the last sequence seen: nothing is skipped, nothing told twice", async () => {
+    const seen: number[] = [];
+    const total = await newest();
+    while (seen.length < total) {
+      const watch = watchFrom({ after_sequence: seen.at(-1) ?? 0 });
+      seen.push(...(await sequences(watch, Math.min(5, total - seen.length))));
+      watch.cancel();
+    }
+    expect(seen).toEqual(Array.from({ length: total }, (_, index) => index + 1));
+  });
+
+  test("filtered and of one workflow: progress tells how far it has come, though nothing matches", async () => {
+    const quiet = watchFrom({ after_sequence: 0, filter: 'event.type == "FAILED"', progress_interval: { nanos: 100_000_000 } });
+    const one = watchFrom({ after_sequence: 0, workflow_id: "wf-3", filter: 'event.to == "ACTIVE"' });
+    expect((await quiet.next()).progress).toEqual({ sequence: "0" });
+    expect((await quiet.next()).progress).toEqual({ sequence: String(await newest()) });
+    await create();
+    for (;;) {
+      const { body, progress } = await quiet.next();
+      expect(body).toBe("progress");
+      if (Number(progress.sequence) === (await newest())) break;
+    }
+    expect(await sequences(one, 1)).toEqual([count + 1]);
+    quiet.cancel();
+    one.cancel();
+  });
+
+  test("ends with SHUTTING_DOWN when the server stops", async () => {
+    const folder = temporaryFolder();
+    const other = await startServer({ dataDir: folder.path });
+    const its = createProtoClient(other.address);
+    const watch = its.stream("WorkflowService/WatchWorkflowEvents", {});
+    await watch.next();
+    await other.stop();
+    expect(await watch.end()).toMatchObject({ code: "UNAVAILABLE", reason: "SHUTTING_DOWN", retryAfterMs: 1000 });
+    its.close();
+    folder.remove();
+  });
+});

@@ -1,0 +1,143 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { startServer, type TestServer, temporaryFolder } from "../support/concord.ts";
+import { createProtoClient, type Message, type ProtoClient, type RpcName, struct } from "../support/proto-client.ts";
+import { joinAs } from "../support/scripted-participant.ts";
+
+// "A retry with the same id returns the first answer, also after a restart; the same id with another body is REQUEST_ID_REUSED."
+
+const data = temporaryFolder();
+let server: TestServer;
+let client: ProtoClient;
+
+async function start(): Promise<void> {
+  server = await startServer({ dataDir: data.path });
+  client = createProtoClient(server.address);
+  for (const name of ["stock", "tubes"]) void (await joinAs(client, name)).agreeToAll();
+}
+
+async function stop(): Promise<void> {
+  client.close();
+  await server.stop();
+}
+
+const by = { reason: "a test", requested_by: "ada" };
+const move = (workflow_id: string, state: string) =>
+  client.call("WorkflowService/TransitionWorkflow", { workflow_id, target_state: `WORKFLOW_STATE_${state}`, ...by });
+
+beforeAll(async () => {
+  await start();
+  for (const workflow_id of ["moved", "together", "failed", "busy"])
+    await client.call("WorkflowService/CreateWorkflow", { workflow_id });
+  for (const workflow_id of ["together", "failed"]) await move(workflow_id, "ACTIVE");
+  await move("failed", "FAILED");
+  await client.call("PredicateLogic/CreateRule", { rule_id: "on", expression: "true" });
+  await client.call("PredicateLogic/CreateRule", { rule_id: "off", expression: "true" });
+  await client.call("PredicateLogic/ActivateRule", { rule_id: "off" });
+});
+
+afterAll(async () => {
+  await stop();
+  data.remove();
+});
+
+type Mutation = {
+  readonly rpc: RpcName;
+  readonly request: Message;
+  readonly other: Message;
+  readonly after?: () => Promise<unknown>;
+};
+
+const enlist = ["stock", "tubes"].map((participant_id) => ({ participant_id, payload: Buffer.from("2") }));
+
+const mutations: readonly Mutation[] = [
+  {
+    rpc: "WorkflowService/CreateWorkflow",
+    request: { metadata: struct({ a: 1, b: [true, null] }) },
+    other: { metadata: struct({ a: 2 }) },
+  },
+  {
+    rpc: "WorkflowService/TransitionWorkflow",
+    request: { workflow_id: "moved", target_state: "WORKFLOW_STATE_ACTIVE", expected_version: 1 },
+    other: { target_state: "WORKFLOW_STATE_PAUSED" },
+    // The first answer is the first answer, also when the workflow has moved on since.
+    after: () => move("moved", "PAUSED"),
+  },
+  {
+    rpc: "WorkflowService/RecoverWorkflow",
+    request: { workflow_id: "failed" },
+    other: { expected_version: 3 },
+    after: () => move("failed", "PAUSED"),
+  },
+  { rpc: "PredicateLogic/CreateRule", request: { rule_id: "new", expression: "true" }, other: { expression: "false" } },
+  { rpc: "PredicateLogic/ActivateRule", request: { rule_id: "on" }, other: { rule_id: "new" } },
+  { rpc: "PredicateLogic/DeactivateRule", request: { rule_id: "off" }, other: { reason: "another" } },
+  { rpc: "TwoPhaseCommit/ExecuteTransaction", request: { participants: enlist }, other: { participants: [] } },
+];
+
+/** Of a transaction the decision stays, while its delivery goes on. */
+const stable = ({ transaction, ...rest }: Message): Message =>
+  transaction === undefined
+    ? rest
+    : { id: transaction.transaction_id, outcome: transaction.outcome, decided_at: transaction.decided_at };
+
+describe.each(mutations)("$rpc", ({ rpc, request, other, after }) => {
+  const body = { ...request, ...by, request_id: `retry ${rpc}` };
+
+  test("answers a retry as the first time, also after a restart, and refuses the id for anything else", async () => {
+    const first = await client.call(rpc, body);
+    await after?.();
+    expect(stable(await client.call(rpc, body))).toEqual(stable(first));
+    const reused = { code: "INVALID_ARGUMENT", reason: "REQUEST_ID_REUSED", metadata: { request_id: body.request_id } };
+    expect(await client.failure(rpc, { ...body, ...other })).toMatchObject(reused);
+    await stop();
+    await start();
+    expect(stable(await client.call(rpc, body))).toEqual(stable(first));
+    expect(await client.failure(rpc, { ...body, ...other })).toMatchObject(reused);
+  });
+});
+
+test("TransitionWorkflow with enlist: a retry gets the first answer, also after a restart, and runs no second transaction", async () => {
+  const body = { workflow_id: "together", target_state: "WORKFLOW_STATE_COMPLETED", enlist, ...by, request_id: "together" };
+  const first = await client.call("WorkflowService/TransitionWorkflow", body);
+  expect(first.event.transaction_id).not.toBe("");
+  const count = async () => (await client.call("TwoPhaseCommit/ListTransactions", {})).transactions.length;
+  const before = await count();
+  expect(await client.call("WorkflowService/TransitionWorkflow", body)).toEqual(first);
+  await stop();
+  await start();
+  expect(await client.call("WorkflowService/TransitionWorkflow", body)).toEqual(first);
+  const fewer = { ...body, enlist: enlist.slice(1) };
+  expect(await client.failure("WorkflowService/TransitionWorkflow", fewer)).toMatchObject({ reason: "REQUEST_ID_REUSED" });
+  expect(await count()).toBe(before);
+});
+
+test("the entries of a map in another order on the wire are still the same request", async () => {
+  const create = (metadata: Message) => client.call("WorkflowService/CreateWorkflow", { metadata, ...by, request_id: "order" });
+  const first = await create(struct({ a: 1, b: { c: 2, d: 3 } }));
+  expect(await create(struct({ b: { d: 3, c: 2 }, a: 1 }))).toEqual(first);
+});
+
+test("one id is one request over all methods of a service", async () => {
+  const body = { ...by, request_id: "across" };
+  await client.call("WorkflowService/CreateWorkflow", body);
+  const failure = await client.failure("WorkflowService/TransitionWorkflow", {
+    workflow_id: "busy",
+    target_state: "WORKFLOW_STATE_ACTIVE",
+    ...body,
+  });
+  expect(failure).toMatchObject({ reason: "REQUEST_ID_REUSED" });
+});
+
+test("a refused request is not remembered: it may be made again with the same id", async () => {
+  const body = { workflow_id: "later", target_state: "WORKFLOW_STATE_ACTIVE", ...by, request_id: "patience" };
+  expect(await client.failure("WorkflowService/TransitionWorkflow", body)).toMatchObject({ reason: "WORKFLOW_NOT_FOUND" });
+  await client.call("WorkflowService/CreateWorkflow", { workflow_id: "later" });
+  expect((await client.call("WorkflowService/TransitionWorkflow", body)).workflow.version).toBe("2");
+});
+
+test("of retries that race with their original, each gets the one answer", async () => {
+  const body = { workflow_id: "busy", target_state: "WORKFLOW_STATE_ACTIVE", ...by, request_id: "race" };
+  const answers = await Promise.all(Array.from({ length: 20 }, () => client.call("WorkflowService/TransitionWorkflow", body)));
+  expect(new Set(answers.map(({ event }) => event.event_id)).size).toBe(1);
+  expect(answers.map(({ workflow }) => workflow.version)).toEqual(answers.map(() => "2"));
+});

@@ -1,0 +1,119 @@
+import { describe, expect, test } from "vitest";
+import { WorkflowState } from "../../src/gen/concord/workflow/v1/workflow.ts";
+import { createCluster } from "../support/cluster.ts";
+import { until } from "../support/until.ts";
+
+// kill -9 of the workflow manager at each step of an atomic transition. When it is back, the workflow has followed the decision. See
+// kill-commit.test.ts for what a kill on a line of the log means.
+
+const { CREATED, ACTIVE, COMPLETED } = WorkflowState;
+const cluster = createCluster();
+const { clients, connected, enter, enlist, nextAsked, outcomeOf, settled } = cluster;
+const by = { reason: "a crash test", requestedBy: "e2e" };
+let counter = 0;
+
+async function activeWorkflow(): Promise<string> {
+  counter += 1;
+  const workflowId = `wf-${counter}`;
+  await clients().workflows.createWorkflow({ workflowId });
+  await clients().workflows.transitionWorkflow({ workflowId, targetState: ACTIVE, ...by });
+  return workflowId;
+}
+
+function complete(workflowId: string, requestId = "") {
+  const enlisted = enlist("alpha", "beta");
+  return clients().workflows.transitionWorkflow({ workflowId, targetState: COMPLETED, enlist: enlisted, requestId, ...by });
+}
+
+/** The workflow has moved, with its event, exactly if the transaction was committed. */
+async function outcomeAt(workflowId: string, transactionId: string): Promise<"committed" | "aborted"> {
+  cluster.remember(transactionId);
+  const outcome = await outcomeOf(transactionId);
+  const { workflow } = await clients().workflows.getWorkflow({ workflowId });
+  const { events } = await clients().workflows.listWorkflowEvents({ workflowId });
+  expect(workflow?.inTransition).toBeUndefined();
+  expect(events.map(({ toState }) => toState)).toEqual([CREATED, ACTIVE, ...(outcome === "committed" ? [COMPLETED] : [])]);
+  expect(workflow).toMatchObject({ version: BigInt(events.length), state: events.at(-1)?.toState });
+  if (outcome === "committed") expect(events.at(-1)?.transactionId).toBe(transactionId);
+  return outcome;
+}
+
+describe("the workflow manager is killed", () => {
+  test.each([
+    { line: "prepare received" },
+    { line: "resource prepared" },
+    { line: "vote sent" },
+    { line: "decision received" },
+    { line: "committing" },
+    { line: "decision acknowledged" },
+  ])("when it logs $line: the workflow follows the decision when it is back", async ({ line }) => {
+    const workflowId = await activeWorkflow();
+    const killed = cluster.host("manager").killOn(line);
+    complete(workflowId).catch(() => undefined);
+    const transactionId = String((await killed)["transaction"]);
+    await cluster.start("manager");
+    await settled();
+    await outcomeAt(workflowId, transactionId);
+  });
+
+  test.each([
+    { vote: "commit", probability: "1" },
+    { vote: "abort", probability: "0" },
+  ])("while it holds the workflow, and the last vote is $vote: the workflow follows the decision", async ({ probability }) => {
+    const workflowId = await activeWorkflow();
+    const beta = await enter("beta", "--delay", "2s", "--commit-probability", probability);
+    await connected();
+    complete(workflowId).catch(() => undefined);
+    const transactionId = await until(async () => {
+      const { workflow } = await clients().workflows.getWorkflow({ workflowId });
+      return workflow?.inTransition?.transactionId;
+    }, `${workflowId} is held`);
+    await cluster.host("manager").kill();
+    await beta.logged({ msg: "resource prepared", transaction: transactionId });
+    await cluster.start("manager");
+    await settled();
+    // The caller died with its manager, for which the coordinator aborts what is not decided yet.
+    expect(await outcomeAt(workflowId, transactionId)).toBe("aborted");
+    await enter("beta");
+  });
+
+  test("before anybody is asked: the transaction is aborted, and nothing is held", async () => {
+    const workflowId = await activeWorkflow();
+    const { host } = cluster;
+    await cluster.participant("beta").kill();
+    const killed = host("manager");
+    const waiting = clients().workflows.transitionWorkflow({
+      workflowId,
+      targetState: COMPLETED,
+      enlist: enlist("alpha", "beta"),
+      waitForParticipants: { seconds: 30n, nanos: 0 },
+      ...by,
+    });
+    waiting.catch(() => undefined);
+    const begun = await until(
+      () =>
+        host("coordinator").log.findLast(({ msg, requestedBy }) => msg === "transaction begun" && requestedBy === by.requestedBy),
+      "a transaction has begun",
+    );
+    await killed.kill();
+    await cluster.start("manager");
+    await enter("beta");
+    await settled();
+    expect(await outcomeAt(workflowId, String(begun["transaction"]))).toBe("aborted");
+  });
+
+  test("with the coordinator, after the decision: the workflow moves when both are back, and a retry gets that answer", async () => {
+    const workflowId = await activeWorkflow();
+    const killed = cluster.host("manager").killOn("decision received");
+    const asked = nextAsked("alpha");
+    complete(workflowId, `retry-${workflowId}`).catch(() => undefined);
+    await killed;
+    const transactionId = await asked();
+    await cluster.restart("coordinator");
+    await cluster.start("manager");
+    await settled();
+    expect(await outcomeAt(workflowId, transactionId)).toBe("committed");
+    const retried = await complete(workflowId, `retry-${workflowId}`);
+    expect(retried).toMatchObject({ workflow: { version: 3n }, event: { transactionId } });
+  });
+});

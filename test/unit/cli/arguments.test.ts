@@ -1,0 +1,54 @@
+import { InvalidArgumentError } from "commander";
+import { afterEach, describe, expect, test } from "vitest";
+import { collect, durationArgument, integerArgument, jsonArgument } from "../../../src/cli/client.ts";
+import { UsageError } from "../../../src/cli/failure.ts";
+import { readConfig } from "../../../src/cli/settings.ts";
+
+describe("arguments", () => {
+  test.each([
+    { text: "250ms", ms: 250 },
+    { text: "1.5s", ms: 1_500 },
+    { text: "2m", ms: 120_000 },
+  ])("$text is $ms ms", ({ text, ms }) => {
+    expect(durationArgument(text)).toBe(ms);
+  });
+
+  test.each([
+    { parse: durationArgument, texts: ["", "5", "-1s", "1 hour", "1e3ms"] },
+    { parse: integerArgument, texts: ["", "1.5", "0x10", "1e3", "NaN"] },
+    { parse: jsonArgument, texts: ["", "{", "[1]", "null", "7", '"text"'] },
+  ])("$parse.name refuses what is none", ({ parse, texts }) => {
+    for (const text of texts) expect(() => parse(text), text).toThrow(InvalidArgumentError);
+  });
+
+  test("integers and objects", () => {
+    expect(integerArgument("-12")).toBe(-12);
+    expect(jsonArgument('{"site":"B"}')).toEqual({ site: "B" });
+  });
+
+  test("an option that is given more than once is a list", () => {
+    const add = collect(integerArgument);
+    expect(add("2", add("1", undefined))).toEqual([1, 2]);
+  });
+});
+
+describe("readConfig", () => {
+  afterEach(() => {
+    delete process.env["CONCORD_MAX_WORKFLOWS"];
+  });
+
+  test("throws everything that is wrong at once, each with its source", () => {
+    process.env["CONCORD_MAX_WORKFLOWS"] = "-1";
+    const read = () => readConfig({ listen: "nowhere", predicateTimeout: "soon" });
+    expect(read).toThrow(UsageError);
+    expect(read).toThrow(
+      /listen: "nowhere" \(flag --listen\).*\n.*predicate-timeout: "soon".*\n.*max-workflows: "-1" \(environment CONCORD_MAX_WORKFLOWS\)/,
+    );
+  });
+
+  test("flags win over the environment", () => {
+    process.env["CONCORD_MAX_WORKFLOWS"] = "5";
+    expect(readConfig({}).config.maxWorkflows).toBe(5);
+    expect(readConfig({ maxWorkflows: "7" }).config.maxWorkflows).toBe(7);
+  });
+});

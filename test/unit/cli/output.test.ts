@@ -1,0 +1,105 @@
+import { ClientError, Status } from "nice-grpc";
+import { BadRequest, ErrorInfo, PreconditionFailure, RetryInfo, RichClientError } from "nice-grpc-error-details";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { CommandError, reportFailure, UsageError } from "../../../src/cli/failure.ts";
+import { enumText, fieldsText, jsonText, tableText, timeText } from "../../../src/cli/output.ts";
+import { WorkflowState } from "../../../src/gen/concord/workflow/v1/workflow.ts";
+import { GetWorkflowResponse } from "../../../src/gen/concord/workflow/v1/workflow_service.ts";
+
+describe("output", () => {
+  test("a table has no lines and no spaces at the ends", () => {
+    const text = tableText(
+      ["id", "state"],
+      [
+        ["wf-1", "ACTIVE"],
+        ["a-longer-id", "-"],
+      ],
+    );
+    expect(text).toBe("ID           STATE\nwf-1         ACTIVE\na-longer-id  -");
+  });
+
+  test("fields stand under each other", () => {
+    expect(
+      fieldsText([
+        ["id", "wf-1"],
+        ["version", "2"],
+        ["hold", ""],
+      ]),
+    ).toBe("id:      wf-1\nversion: 2\nhold:");
+  });
+
+  test("JSON is the standard form of the message, on one line", () => {
+    const message = GetWorkflowResponse.fromPartial({
+      workflow: { workflowId: "wf-1", state: WorkflowState.ACTIVE, version: 2n, metadata: { site: "B" } },
+    });
+    expect(JSON.parse(jsonText("concord.workflow.v1.GetWorkflowResponse", GetWorkflowResponse, message))).toEqual({
+      workflow: { workflowId: "wf-1", state: "WORKFLOW_STATE_ACTIVE", version: "2", metadata: { site: "B" } },
+    });
+  });
+
+  test("names and times as people say them", () => {
+    expect(enumText("WORKFLOW_STATE_", WorkflowState.ACTIVE)).toBe("ACTIVE");
+    expect(enumText("WORKFLOW_STATE_", WorkflowState.UNSPECIFIED)).toBe("-");
+    expect([timeText(undefined), timeText(new Date(0))]).toEqual(["-", "1970-01-01T00:00:00.000Z"]);
+  });
+});
+
+describe("a failure, as people read it", () => {
+  const written: string[] = [];
+  beforeEach(() => {
+    written.length = 0;
+    vi.spyOn(process.stderr, "write").mockImplementation((text) => {
+      written.push(String(text));
+      return true;
+    });
+  });
+  afterEach(() => void vi.restoreAllMocks());
+
+  const report = (error: unknown) => ({ code: reportFailure(error, "127.0.0.1:50051"), text: written.join("") });
+
+  test("of the command line: 2; of the command: 1; neither with a stack", () => {
+    expect(report(new UsageError("no such flag"))).toEqual({ code: 2, text: "error: no such flag\n" });
+    written.length = 0;
+    expect(report(new CommandError("the port is in use"))).toEqual({ code: 1, text: "error: the port is in use\n" });
+  });
+
+  test("of a call: the message, the code and reason, and each detail on a line of its own", () => {
+    const error = new RichClientError("/path", Status.FAILED_PRECONDITION, "two rules deny", [
+      ErrorInfo.fromPartial({ reason: "RULE_DENIED", domain: "concord" }),
+      PreconditionFailure.fromPartial({
+        violations: ["cold", "clean"].map((subject) => ({ type: "RULE", subject, description: "denies" })),
+      }),
+      BadRequest.fromPartial({
+        fieldViolations: [
+          { field: "a", description: "is odd" },
+          { field: "b", description: "is even" },
+        ],
+      }),
+      RetryInfo.fromPartial({ retryDelay: { seconds: 1, nanos: 0 } }),
+    ]);
+    const { code, text } = report(error);
+    expect(code).toBe(1);
+    expect(text.split("\n")).toEqual([
+      "error: two rules deny",
+      "  FAILED_PRECONDITION / RULE_DENIED",
+      "  a: is odd",
+      "  b: is even",
+      "  rule cold: denies",
+      "  rule clean: denies",
+      "  may be retried after 1000 ms",
+      "",
+    ]);
+  });
+
+  test("of a server that is not there: what to do", () => {
+    const { code, text } = report(new ClientError("/path", Status.UNAVAILABLE, "connect ECONNREFUSED"));
+    expect([code, text]).toEqual([
+      1,
+      'error: no Concord answers at 127.0.0.1:50051; start one with "make up", or name another with --address\n',
+    ]);
+  });
+
+  test("that nobody foresaw: with its stack", () => {
+    expect(report(new Error("a defect")).text).toMatch(/^Error: a defect\n {4}at /);
+  });
+});

@@ -1,0 +1,131 @@
+import { ServerError, Status } from "nice-grpc";
+import { pino } from "pino";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import type { WorkflowId } from "../../../src/kernel/ids.ts";
+import { openChannel } from "../../../src/rpc/clients/channel.ts";
+import { createPredicateClient } from "../../../src/rpc/clients/predicate-client.ts";
+import { rpcError } from "../../../src/rpc/errors.ts";
+import type { PredicateClient } from "../../../src/workflow/ports.ts";
+import { type Answerer, echo, failWith, startFakePredicateLogic } from "../../support/fake-predicate-logic.ts";
+import { until } from "../../support/until.ts";
+
+let fake: Awaited<ReturnType<typeof startFakePredicateLogic>>;
+let channel: ReturnType<typeof openChannel>;
+let client: PredicateClient;
+
+function connect(timeoutMs = 20_000): PredicateClient {
+  return createPredicateClient({ channel, timeoutMs, logger: pino({ level: "silent" }) });
+}
+
+beforeEach(async () => {
+  fake = await startFakePredicateLogic();
+  channel = openChannel(fake.address);
+  client = connect();
+});
+
+afterEach(() => {
+  channel.close();
+  fake.stop();
+});
+
+function ask(id: string, version = 1) {
+  const workflow = {
+    id: id as WorkflowId,
+    state: "ACTIVE",
+    previousState: "CREATED",
+    version,
+    createdAtMs: 1,
+    updatedAtMs: 1,
+    hold: undefined,
+    metadata: {},
+    retryCount: 0,
+  } as const;
+  return client.check({ workflow, targetState: "PAUSED", reason: "r", requestedBy: "ada", context: {}, atMs: 1 });
+}
+
+const askMany = (count: number) => Promise.all(Array.from({ length: count }, (_, index) => ask(`wf-${index}`, index + 1)));
+const allowedUnder = (ruleSetRevision: number) => ({ ok: true, value: { type: "allowed", ruleSetRevision } });
+const unavailable = { ok: false, error: { type: "unavailable" } };
+
+describe("coalescing", () => {
+  test("1,000 questions at once are 8 calls, and each asker gets its own answer", async () => {
+    const answers = await askMany(1_000);
+    expect(answers).toEqual(answers.map((_, index) => allowedUnder(index + 1)));
+    expect(fake.calls.map((call) => call.length)).toEqual([128, 128, 128, 128, 128, 128, 128, 104]);
+  });
+
+  test("what is asked while two calls are under way goes into the next one", async () => {
+    const gate = Promise.withResolvers<void>();
+    fake.answer = async (checks) => {
+      await gate.promise;
+      return echo(checks);
+    };
+    const first = ask("first");
+    await until(() => fake.calls.length === 1, "the first call is under way");
+    const second = ask("second");
+    await until(() => fake.calls.length === 2, "the second call is under way");
+    const others = askMany(50);
+    // What would be a third call would arrive no later than a call that goes after it on the same connection.
+    await new Promise((resolve) => setImmediate(resolve));
+    gate.resolve();
+    await Promise.all([first, second, others]);
+    expect(fake.calls.map((call) => call.length)).toEqual([1, 1, 50]);
+  });
+
+  test("a check that spoils its batch fails alone", async () => {
+    const spoilt: Answerer = async (checks) => {
+      if (checks.some(({ workflow }) => workflow?.workflowId === "wf-3"))
+        throw new ServerError(Status.INVALID_ARGUMENT, "spoilt");
+      return echo(checks);
+    };
+    fake.answer = spoilt;
+    const answers = await askMany(6);
+    expect(answers.map(({ ok }) => ok)).toEqual([true, true, true, false, true, true]);
+    expect(answers[3]).toMatchObject({ error: { cause: expect.stringContaining("spoilt") } });
+  });
+
+  test("an engine that is overloaded is not asked once for each check of the batch", async () => {
+    fake.answer = failWith(rpcError({ code: Status.RESOURCE_EXHAUSTED, reason: "OVERLOADED", message: "too much" }));
+    expect(await askMany(20)).toMatchObject(Array.from({ length: 20 }, () => unavailable));
+    expect(fake.calls).toHaveLength(1);
+  });
+});
+
+describe("the circuit breaker", () => {
+  test("opens after five failed calls in a row: the next is answered at once, without a call; and closes by itself", async () => {
+    fake.answer = failWith(new ServerError(Status.UNAVAILABLE, "away"));
+    for (let call = 0; call < 5; call += 1)
+      expect(await ask("wf")).toMatchObject({ error: { cause: expect.stringContaining("away") } });
+    expect(await ask("wf")).toEqual({ ok: false, error: { type: "unavailable", cause: "circuit open" } });
+    expect(fake.calls).toHaveLength(5);
+    fake.answer = echo;
+    expect(await until(async () => (await ask("wf", 7)).ok, "the circuit closes")).toBe(true);
+    expect(await askMany(10)).toEqual(Array.from({ length: 10 }, (_, index) => allowedUnder(index + 1)));
+  });
+
+  test("stays closed when questions are bad: others are still answered", async () => {
+    fake.answer = failWith(new ServerError(Status.INVALID_ARGUMENT, "bad question"));
+    for (let call = 0; call < 10; call += 1) expect(await ask("wf")).toMatchObject(unavailable);
+    fake.answer = echo;
+    expect(await ask("wf", 7)).toEqual(allowedUnder(7));
+  });
+});
+
+describe("silence, a late answer and a strange one are all `unavailable`", () => {
+  test("an engine that does not answer in time", async () => {
+    client = connect(50);
+    fake.answer = () => new Promise(() => undefined);
+    expect(await ask("wf")).toMatchObject(unavailable);
+  });
+
+  test("an engine that is gone", async () => {
+    fake.stop();
+    expect(await ask("wf")).toMatchObject(unavailable);
+  });
+
+  test("a judgement that this client does not know, and an answer too few", async () => {
+    fake.answer = async (checks) => checks.slice(1).map(() => ({ ruleSetRevision: 1n }));
+    const strange = { ok: false, error: { type: "unavailable", cause: "the answer has no known judgement" } };
+    expect(await askMany(2)).toEqual([strange, strange]);
+  });
+});

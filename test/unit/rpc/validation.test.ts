@@ -1,0 +1,99 @@
+import { describe, expect, test } from "vitest";
+import { CreateRuleRequest, ValidateTransitionRequest } from "../../../src/gen/concord/predicate/v1/predicate_logic.ts";
+import { WorkflowState } from "../../../src/gen/concord/workflow/v1/workflow.ts";
+import { TransitionWorkflowRequest, WatchWorkflowEventsRequest } from "../../../src/gen/concord/workflow/v1/workflow_service.ts";
+import { InvalidMessage, validatingDecoder } from "../../../src/rpc/validation.ts";
+
+const { ACTIVE, COMPLETED } = WorkflowState;
+
+const decodeMove = validatingDecoder("concord.workflow.v1.TransitionWorkflowRequest", TransitionWorkflowRequest);
+const decodeCheck = validatingDecoder("concord.predicate.v1.ValidateTransitionRequest", ValidateTransitionRequest);
+const move = { workflowId: "wf-1", targetState: ACTIVE, reason: "r", requestedBy: "ada" };
+
+const bytesOf = (changes: Parameters<typeof TransitionWorkflowRequest.fromPartial>[0]) =>
+  TransitionWorkflowRequest.encode(TransitionWorkflowRequest.fromPartial({ ...move, ...changes })).finish();
+
+function violations(decoded: unknown): readonly { readonly field: string; readonly description: string }[] {
+  if (!(decoded instanceof InvalidMessage)) throw new Error("it is valid");
+  return decoded.violations;
+}
+
+test("a valid request is decoded as the generated decoder does", () => {
+  const request = TransitionWorkflowRequest.fromPartial({ ...move, expectedVersion: 3n, context: { a: [1, { b: null }] } });
+  expect(decodeMove(TransitionWorkflowRequest.encode(request).finish())).toEqual(request);
+});
+
+describe("descriptions are for people", () => {
+  test.each([
+    {
+      changes: { workflowId: "a b" },
+      field: "workflow_id",
+      says: "must be 1 to 128 characters of [A-Za-z0-9._:-], the first a letter or digit",
+    },
+    {
+      changes: { targetState: WorkflowState.UNSPECIFIED },
+      field: "target_state",
+      says: /^must be one of WORKFLOW_STATE_CREATED, .*CANCELLED$/,
+    },
+    { changes: { reason: "" }, field: "reason", says: /at least 1 char/ },
+    { changes: { expectedVersion: 0n }, field: "expected_version", says: /greater than or equal to 1/ },
+    { changes: { enlist: [{ participantId: "" }] }, field: "enlist[0].participant_id", says: /^must be 1 to 128 characters/ },
+    {
+      changes: { context: { big: "x".repeat(65_536) } },
+      field: "context",
+      says: "has 65546 bytes as JSON; at most 65536 are allowed",
+    },
+  ])("$field: $says", ({ changes, field, says }) => {
+    expect(violations(decodeMove(bytesOf(changes)))).toEqual([
+      { field, description: typeof says === "string" ? says : expect.stringMatching(says) },
+    ]);
+  });
+});
+
+test("everything that is wrong is said at once, and nothing twice", () => {
+  // target_state = 99, and nothing else.
+  const wrong = violations(decodeMove(Uint8Array.of(0x10, 99)));
+  expect(wrong.map(({ field }) => field).toSorted()).toEqual(["reason", "requested_by", "target_state", "workflow_id"]);
+});
+
+test("an enum number that the contract does not know is found wherever it is", () => {
+  // check { workflow { state: 42, in_transition { target_state: 42 } }, target_state: COMPLETED }
+  const bytes = Uint8Array.of(0x0a, 10, 0x0a, 6, 0x10, 42, 0x3a, 2, 0x10, 42, 0x10, 4);
+  expect(violations(decodeCheck(bytes)).map(({ field }) => field)).toEqual([
+    "check.workflow.state",
+    "check.workflow.in_transition.target_state",
+  ]);
+});
+
+test("a Struct is bounded wherever it is", () => {
+  let deep: object = {};
+  for (let level = 0; level < 33; level += 1) deep = { deep };
+  const workflow = { workflowId: "w", state: ACTIVE, metadata: deep };
+  const request = ValidateTransitionRequest.fromPartial({
+    check: { workflow, targetState: COMPLETED, context: { big: "x".repeat(65_536) } },
+  });
+  expect(violations(decodeCheck(ValidateTransitionRequest.encode(request).finish()))).toEqual([
+    { field: "check.workflow.metadata", description: "is nested deeper than 32 levels" },
+    { field: "check.context", description: "has 65546 bytes as JSON; at most 65536 are allowed" },
+  ]);
+});
+
+test("a value in a oneof is looked at, and one that is not chosen is not", () => {
+  const decode = validatingDecoder("concord.workflow.v1.WatchWorkflowEventsRequest", WatchWorkflowEventsRequest);
+  expect(violations(decode(Uint8Array.of(0x10, 9))).map(({ field }) => field)).toEqual(["position"]);
+  expect(decode(Uint8Array.of(0x08, 9))).toMatchObject({ start: { $case: "afterSequence", value: 9n } });
+});
+
+test("bytes that are no message are refused, and nothing is thrown", () => {
+  for (const bytes of [[0x0a], [0x0c], [0x00], [0x0a, 0x05, 0x01]]) {
+    const [violation] = violations(decodeMove(Uint8Array.from(bytes)));
+    expect(violation).toEqual({ field: "", description: "not a well-formed concord.workflow.v1.TransitionWorkflowRequest" });
+  }
+});
+
+test("a list element is named by its place", () => {
+  const decode = validatingDecoder("concord.predicate.v1.CreateRuleRequest", CreateRuleRequest);
+  // moves [{}, { to_state: 77 }]
+  const wrong = violations(decode(Uint8Array.of(0x0a, 1, 0x72, 0x1a, 0, 0x1a, 2, 0x10, 77, 0x22, 1, 0x31)));
+  expect(wrong).toEqual([{ field: "moves[1].to_state", description: expect.stringContaining("WORKFLOW_STATE_PAUSED") }]);
+});
