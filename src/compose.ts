@@ -96,7 +96,7 @@ export async function startConcord(wiring: Wiring, extraServices?: ExtraServices
     await closeAll();
     return err({ message: `listen: cannot serve on ${config.listen}: ${messageOf(error)}` });
   }
-  for (const part of parts) followHealth(server, part, logger);
+  const unfollow = parts.map((part) => followHealth(server, part, logger));
   const host = config.listen.slice(0, config.listen.lastIndexOf(":"));
   for (const part of parts) await part.start?.(`${host}:${port}`);
   logger.info({ listen: `${host}:${port}`, data: config.dataDir, services: config.services }, "serving");
@@ -105,6 +105,7 @@ export async function startConcord(wiring: Wiring, extraServices?: ExtraServices
     port,
     stop: async () => {
       logger.info("stopping");
+      for (const stopFollowing of unfollow) stopFollowing();
       for (const { service } of parts) server.setServing(service.name, false);
       for (const part of parts) await part.leave?.();
       await server.shutdown(config.shutdownGrace);
@@ -115,9 +116,9 @@ export async function startConcord(wiring: Wiring, extraServices?: ExtraServices
 }
 
 /** A service that cannot write does not serve, as far as load balancers are concerned; it still answers what it can. */
-function followHealth(server: RpcServer, { service, health }: Part, logger: Logger): void {
+function followHealth(server: RpcServer, { service, health }: Part, logger: Logger): () => void {
   server.setServing(service.name, health.writable);
-  health.onWritableChange((writable) => {
+  return health.onWritableChange((writable) => {
     server.setServing(service.name, writable);
     if (writable) logger.info({ service: service.name }, "the store can be written again");
     else logger.error({ service: service.name }, "the store cannot be written; reads go on");

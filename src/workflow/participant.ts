@@ -64,8 +64,6 @@ const deliveryGraceMs = 5_000;
 /** As the contract has it for `Vote.reason`. */
 const refusalLengthMax = 1000;
 
-export type WorkflowParticipant = ReturnType<typeof createWorkflowParticipant>;
-
 /**
  * The workflow manager as a participant of TwoPhaseCommit. Its store is its log: a hold is the durable promise, the event with the
  * transaction's id is the durable commit. All three verbs are idempotent, for any of them may be repeated after a crash.
