@@ -3,7 +3,7 @@ export const workflowStates = ["CREATED", "ACTIVE", "PAUSED", "COMPLETED", "FAIL
 
 export type WorkflowState = (typeof workflowStates)[number];
 
-/** The nine legal moves. specs/WorkflowManager.tla: Moves. */
+/** The nine legal moves. specs/WorkflowManager.tla: Lifecycle. */
 const moves: Readonly<Record<WorkflowState, readonly WorkflowState[]>> = {
   CREATED: ["ACTIVE"],
   ACTIVE: ["PAUSED", "COMPLETED", "FAILED", "CANCELLED"],

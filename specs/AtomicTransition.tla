@@ -1,0 +1,226 @@
+-------------------------- MODULE AtomicTransition --------------------------
+(***************************************************************************)
+(* A transition that commits together with the work of other services: the *)
+(* workflow manager is a participant of the transaction.                   *)
+(*                                                                         *)
+(* The manager keeps no participant's state of its own.  What it has       *)
+(* promised is the workflow's hold (in_transition), and how it ended is    *)
+(* the answer kept for the request id.  ManagerPart says how the one is    *)
+(* read from the other; with it, every step of this module is a step of    *)
+(* TwoPhaseCommit and a step of WorkflowManager, or leaves them as they    *)
+(* are.  That is what the two refinements check.                           *)
+(***************************************************************************)
+EXTENDS Naturals, Sequences, FiniteSets, TLC
+
+CONSTANTS
+  Manager,       \* the participant that is the workflow manager
+  Others,        \* the other participants
+  Transition,    \* the request that runs as a transaction
+  Requests, Workflows, Watchers, Targets, Expected, StartStates, MaxWorkflows, MaxTries, MaxRevision,
+  MaxEpoch, MaxOtherCrash, MaxCrash, May
+
+VARIABLES
+  log, fence, coord, net, client,                          \* of TwoPhaseCommit
+  otherPart, otherUp, otherCrashes,                        \* its participants, but for the manager
+  wf, events, answered, body, call, engine, up, crashes, watch  \* of WorkflowManager
+
+managerVars == <<wf, events, answered, body, call, engine, up, crashes, watch>>
+commitVars == <<log, fence, coord, client, otherPart, otherUp, otherCrashes>>
+vars == <<managerVars, commitVars, net>>
+
+Participants == Others \cup {Manager}
+TheCall == <<Transition, 1>>
+
+IsHeld == \E w \in Workflows : wf[w].hold.request = Transition
+
+\* The manager as a participant, read from its workflows, its answers and its call.
+ManagerPart ==
+  CASE answered[Transition] = "OK" -> "committed"
+    [] answered[Transition] = "TRANSACTION_ABORTED" -> "aborted"
+    [] IsHeld -> "prepared"
+    [] call[TheCall].phase = "answered" -> "refused"
+    [] OTHER -> "working"
+
+part == [p \in Participants |-> IF p = Manager THEN ManagerPart ELSE otherPart[p]]
+running == otherUp \cup (IF up THEN {Manager} ELSE {})
+
+\* The transaction as the manager sees it: the decision it has been sent.
+tx ==
+  [r \in Requests |->
+     IF r # Transition THEN "none"
+     ELSE IF answered[r] = "OK" \/ <<"commit", Manager>> \in net THEN "commit"
+     ELSE IF answered[r] = "TRANSACTION_ABORTED" \/ <<"abort", Manager>> \in net THEN "abort"
+     ELSE "none"]
+
+Commit == INSTANCE TwoPhaseCommit WITH
+  up <- running, crashes <- otherCrashes + crashes, MaxPartCrash <- MaxOtherCrash + MaxCrash,
+  lost <- 0, MaxLoss <- 0
+
+Manage == INSTANCE WorkflowManager WITH
+  Attempts <- 1, Kinds <- {"move", "enlist"}, Slow <- {}
+
+Init ==
+  /\ otherPart = [p \in Others |-> "working"]
+  /\ otherUp = Others
+  /\ otherCrashes = 0
+  /\ log = Commit!NoRecord
+  /\ fence = 0
+  /\ coord = [e \in 1..MaxEpoch |-> Commit!NewCoord]
+  /\ net = {}
+  /\ client = "waiting"
+  /\ \E start \in [Workflows -> StartStates] :
+       /\ events = Manage!Histories(Workflows, start)
+       /\ wf = [w \in Workflows |->
+                  [state |-> start[w], version |-> Len(Manage!Path(start[w])), hold |-> Manage!NoHold]]
+  /\ answered = [r \in Requests |-> "none"]
+  /\ body = [r \in Requests |-> Manage!NoBody]
+  /\ call = [c \in Manage!Calls |-> Manage!NoCall]
+  /\ engine = [up |-> TRUE, revision |-> 0]
+  /\ up = TRUE
+  /\ crashes = 0
+  /\ watch = [v \in Watchers |-> [from |-> Len(events), cursor |-> Len(events), sent |-> <<>>]]
+
+-----------------------------------------------------------------------------
+(* Steps of the transaction that the manager has no part in. *)
+
+\* The transaction begins when the transition is asked for.
+Coordinate ==
+  /\ body[Transition] # Manage!NoBody
+  /\ UNCHANGED <<managerVars, otherPart, otherUp, otherCrashes>>
+  /\ \E e \in 1..MaxEpoch :
+       \/ Commit!CoordStep(e) \/ Commit!TimeoutAbort(e) \/ Commit!ClientAbort(e)
+       \/ Commit!CoordCrash(e) \/ Commit!TakeOver(e)
+
+OtherStep(p) ==
+  /\ UNCHANGED managerVars
+  /\ \/ /\ \E s \in Commit!PartStates : otherPart' = [otherPart EXCEPT ![p] = s]
+        /\ UNCHANGED <<otherUp, otherCrashes>>
+        /\ Commit!PartStep(p) \/ Commit!UnilateralAbort(p)
+     \/ /\ otherCrashes < MaxOtherCrash
+        /\ otherCrashes' = otherCrashes + 1
+        /\ otherUp' = otherUp \ {p}
+        /\ \E s \in {otherPart[p], "working"} : otherPart' = [otherPart EXCEPT ![p] = s]
+        /\ Commit!PartCrash(p)
+     \/ /\ otherUp' = otherUp \cup {p}
+        /\ UNCHANGED <<otherPart, otherCrashes>>
+        /\ Commit!PartRecover(p)
+
+-----------------------------------------------------------------------------
+(* Steps of the manager that the transaction has no part in. *)
+
+ManagerAlone ==
+  /\ UNCHANGED <<commitVars, net>>
+  /\ \/ \E r \in Requests :
+          /\ Manage!Submit(r)
+          /\ body'[r].kind = (IF r = Transition THEN "enlist" ELSE "move")
+     \/ \E r \in Requests \ {Transition} : Manage!CallStep(<<r, 1>>) \/ Manage!AskEngine(<<r, 1>>)
+     \/ Manage!Reply(TheCall)
+     \/ Manage!EngineDown \/ Manage!EngineUp \/ Manage!ChangeRules
+     \/ \E v \in Watchers : Manage!Deliver(v)
+
+-----------------------------------------------------------------------------
+(* Steps of both.  Each says what the manager does and what it sends; that this is what a participant    *)
+(* may do is for RefinesTwoPhaseCommit to find out.                                                       *)
+
+Sends(types) ==
+  /\ net' = net \cup {<<type, Manager>> : type \in types}
+  /\ UNCHANGED commitVars
+
+\* The Prepare sets the call going, with all the checks of any other transition.  To hold the workflow is
+\* to vote yes; any error is the reason of a no.
+ManagerPrepare ==
+  /\ <<"prepare", Manager>> \in net \/ IsHeld \/ answered[Transition] # "none"
+  /\ \E vote \in {{}, {"yes"}, {"no"}} :
+       /\ Sends(vote)
+       /\ Manage!Load(TheCall) \/ Manage!AskEngine(TheCall) \/ Manage!Apply(TheCall)
+       /\ vote = IF ManagerPart' = ManagerPart THEN {}
+                 ELSE IF ManagerPart' = "prepared" THEN {"yes"} ELSE {"no"}
+
+\* State, version, event, request id and the participant's outcome in one write.
+ManagerCommit ==
+  /\ Sends({"ackCommit"})
+  /\ \E w \in Workflows : Manage!TxCommit(Transition, w)
+
+ManagerAbort ==
+  /\ Sends({"ackAbort"})
+  /\ Manage!TxAbort(Transition)
+
+\* A vote or an acknowledgement is sent again, or the question asked.
+ManagerRepeats ==
+  /\ up
+  /\ UNCHANGED managerVars
+  /\ \/ <<"prepare", Manager>> \in net /\ ManagerPart = "prepared" /\ Sends({"yes"})
+     \/ <<"prepare", Manager>> \in net /\ ManagerPart \in {"refused", "aborted"} /\ Sends({"no"})
+     \/ <<"commit", Manager>> \in net /\ ManagerPart = "committed" /\ Sends({"ackCommit"})
+     \/ ManagerPart = "prepared" /\ Sends({"inquire"})
+
+ManagerCrash ==
+  /\ Sends({})
+  /\ Manage!Crash
+
+\* The new session supersedes the old one.
+ManagerRestart ==
+  /\ net' = net \ {<<"prepare", Manager>>, <<"readonly", Manager>>}
+  /\ UNCHANGED commitVars
+  /\ Manage!Restart
+
+-----------------------------------------------------------------------------
+Next ==
+  \/ Coordinate
+  \/ \E p \in Others : OtherStep(p)
+  \/ ManagerAlone
+  \/ ManagerPrepare \/ ManagerCommit \/ ManagerAbort \/ ManagerRepeats \/ ManagerCrash \/ ManagerRestart
+
+Spec == Init /\ [][Next]_vars
+
+Fairness ==
+  /\ WF_vars(Coordinate)
+  /\ \A p \in Others : WF_vars(OtherStep(p))
+  /\ WF_vars(ManagerPrepare) /\ WF_vars(ManagerCommit) /\ WF_vars(ManagerAbort)
+  /\ WF_vars(ManagerRepeats) /\ WF_vars(ManagerRestart)
+
+LiveSpec == Spec /\ Fairness
+
+-----------------------------------------------------------------------------
+(* Invariants. *)
+
+OwnEvents == {i \in DOMAIN events : events[i].request = Transition}
+Prepared == part[Manager] = "prepared"
+
+\* The workflow is in transition exactly while the manager is in doubt, and then nobody else moves it.
+InTransitionIffPrepared ==
+  /\ IsHeld <=> Prepared
+  /\ <<"yes", Manager>> \in net /\ answered[Transition] = "none" => IsHeld
+
+\* A transaction that committed anywhere has moved the workflow by one version and one event, or is about to.
+CommittedMovesOnce ==
+  (client = "committed" \/ log.rec = "commit" \/ \E p \in Participants : part[p] = "committed") =>
+    IF answered[Transition] = "OK" THEN Cardinality(OwnEvents) = 1 ELSE IsHeld /\ OwnEvents = {}
+
+\* One that aborted anywhere has not moved it.
+AbortedMovesNothing ==
+  (client = "aborted" \/ \E p \in Participants : part[p] = "aborted") => OwnEvents = {}
+
+CommitAgreement == Commit!Agreement
+WorkflowConsistency ==
+  /\ Manage!StateConsistency /\ Manage!EventPerChange /\ Manage!ConcurrentSafety
+  /\ Manage!TransitionValidity /\ Manage!AtMostOncePerRequestId
+
+-----------------------------------------------------------------------------
+(* Refinements, and one liveness property of LiveSpec. *)
+
+RefinesTwoPhaseCommit == Commit!Spec
+RefinesWorkflowManager == Manage!Spec
+
+\* Nothing stays in transition.
+HoldResolves == IsHeld ~> ~IsHeld
+
+-----------------------------------------------------------------------------
+(* Witnesses: each is an invariant that must be violated, for the state it excludes can be reached. *)
+
+NeverMovesTogether ==
+  ~(OwnEvents # {} /\ client = "committed" /\ \A p \in Participants : part[p] = "committed")
+NeverRefusedByRule == ~(call[TheCall].code = "RULE_DENIED" /\ \E p \in Others : part[p] = "aborted")
+NeverOtherMoveWaits == \A c \in Manage!Calls : call[c].code # "IN_TRANSITION"
+NeverInDoubtOverTakeOver == ~(crashes > 0 /\ fence > 1 /\ OwnEvents # {})
+=============================================================================

@@ -1,0 +1,515 @@
+--------------------------- MODULE TwoPhaseCommit ---------------------------
+(***************************************************************************)
+(* One distributed transaction under two-phase commit with presumed abort  *)
+(* (C. Mohan, B. Lindsay, R. Obermarck, "Transaction Management in the R*  *)
+(* Distributed Database Management System", ACM TODS 11(4), 1986).         *)
+(*                                                                         *)
+(* The coordinator is a series of incarnations, one per coordinator epoch, *)
+(* over one durable decision log with a fence.  A restart and a take-over  *)
+(* are the same step; the incarnation that was replaced may live on as a   *)
+(* zombie.  Participants have a durable part and a volatile part.          *)
+(*                                                                         *)
+(* The network is a set of messages.  A message stays in it when it is     *)
+(* received, so it may be received again, late, and in any order.  A lost  *)
+(* message is one that nobody receives; Lose takes messages away only to   *)
+(* make the liveness properties need the resending.                        *)
+(*                                                                         *)
+(* Each action is one step of the code: what it writes is durable before   *)
+(* what it sends is sent.  A crash between the two is a lost message.      *)
+(***************************************************************************)
+EXTENDS Naturals, FiniteSets, TLC
+
+CONSTANTS
+  Participants,  \* The enlisted participants.  Exactly one: one-phase commit.
+  MaxEpoch,      \* Coordinator incarnations.  The last one does not crash.
+  MaxPartCrash,  \* Participant crashes, over all participants.
+  MaxLoss,       \* Messages that Lose may take away.
+  May            \* What the environment may do, a subset of Whims.
+
+Whims == {"no", "readonly", "timeout", "clientAbort"}
+
+ASSUME MaxEpoch \in Nat \ {0} /\ MaxPartCrash \in Nat /\ MaxLoss \in Nat /\ May \subseteq Whims
+
+VARIABLES
+  log,      \* durable: the decision record of the transaction
+  fence,    \* durable: the newest coordinator epoch; the log accepts writes from no other
+  coord,    \* volatile: the coordinator of each epoch
+  part,     \* each participant; Durable says which values survive a crash
+  up,       \* the participants that are running
+  net,      \* messages sent
+  client,   \* what the client was told
+  crashes,  \* participant crashes so far
+  lost      \* messages lost so far
+
+vars == <<log, fence, coord, part, up, net, client, crashes, lost>>
+
+Epochs == 1..MaxEpoch
+
+\* Participants may be exchanged for each other.  For safety models only.
+Symmetry == Permutations(Participants)
+
+\* init .. completed are the phases of the design.  An epoch that has not begun is off, a crashed or
+\* deposed coordinator is dead, and one that took over and found no record knows nothing.
+Phases == {"off", "init", "preparing", "committing", "aborting", "completed", "unknown", "dead"}
+
+Durable == {"prepared", "committed", "aborted"}
+PartStates == Durable \cup {"working", "refused", "readonly"}
+
+MessageTypes ==
+  {"prepare", "prepareOnePhase", "yes", "no", "readonly", "commit", "abort",
+   "ackCommit", "ackAbort", "inquire"}
+
+NoRecord == [rec |-> "none", epoch |-> 0, voters |-> {}]
+NewCoord == [phase |-> "off", yes |-> {}, ro |-> {}, acks |-> {}]
+
+OnePhase == Cardinality(Participants) = 1
+
+Send(type, p) == net' = net \cup {<<type, p>>}
+
+Init ==
+  /\ log = NoRecord
+  /\ fence = 0
+  /\ coord = [e \in Epochs |-> NewCoord]
+  /\ part = [p \in Participants |-> "working"]
+  /\ up = Participants
+  /\ net = {}
+  /\ client = "waiting"
+  /\ crashes = 0
+  /\ lost = 0
+
+-----------------------------------------------------------------------------
+(* The coordinator. *)
+
+Begin(e) ==
+  /\ e = 1
+  /\ coord[e].phase = "off"
+  /\ fence' = e
+  /\ coord' = [coord EXCEPT ![e].phase = "init"]
+  /\ UNCHANGED <<log, part, up, net, client, crashes, lost>>
+
+\* One-phase commit hands the decision to the participant.  From then on no coordinator may presume
+\* abort, so the record that says so is forced before the Prepare is sent.
+ForceDelegate(e) ==
+  /\ OnePhase
+  /\ coord[e].phase = "init"
+  /\ IF fence = e
+       THEN /\ log' = [rec |-> "delegated", epoch |-> e, voters |-> {}]
+            /\ coord' = [coord EXCEPT ![e].phase = "preparing"]
+       ELSE /\ coord' = [coord EXCEPT ![e] = [NewCoord EXCEPT !.phase = "dead"]]
+            /\ UNCHANGED log
+  /\ UNCHANGED <<fence, part, up, net, client, crashes, lost>>
+
+SendPrepare(e, p) ==
+  /\ coord[e].phase \in (IF OnePhase THEN {"preparing"} ELSE {"init", "preparing"})
+  /\ p \notin coord[e].yes \cup coord[e].ro
+  /\ Send(IF OnePhase THEN "prepareOnePhase" ELSE "prepare", p)
+  /\ coord' = [coord EXCEPT ![e].phase = "preparing"]
+  /\ UNCHANGED <<log, fence, part, up, client, crashes, lost>>
+
+\* One no decides.  A durable yes counts whatever Prepare it answers.
+RecvVote(e, p) ==
+  /\ coord[e].phase = "preparing"
+  /\ \/ /\ <<"yes", p>> \in net
+        /\ coord' = [coord EXCEPT ![e].yes = @ \cup {p}]
+     \/ /\ <<"readonly", p>> \in net
+        /\ coord' = [coord EXCEPT ![e].ro = @ \cup {p}]
+     \/ /\ <<"no", p>> \in net
+        /\ coord' = [coord EXCEPT ![e].phase = "aborting"]
+  /\ UNCHANGED <<log, fence, part, up, net, client, crashes, lost>>
+
+\* The commit point: a compare-and-set on the fence, in the log.  A coordinator that was replaced
+\* loses it and stops.
+ForceCommit(e) ==
+  /\ coord[e].phase = "preparing"
+  /\ coord[e].yes # {}
+  /\ coord[e].yes \cup coord[e].ro = Participants
+  /\ IF fence = e
+       THEN /\ log' = [rec |-> "commit", epoch |-> e, voters |-> coord[e].yes]
+            /\ coord' = [coord EXCEPT ![e].phase = "committing"]
+       ELSE /\ coord' = [coord EXCEPT ![e] = [NewCoord EXCEPT !.phase = "dead"]]
+            /\ UNCHANGED log
+  /\ UNCHANGED <<fence, part, up, net, client, crashes, lost>>
+
+\* Nobody is bound by the outcome, so there is nothing to force (Mohan et al., on read-only transactions).
+CommitReadOnly(e) ==
+  /\ coord[e].phase \in {"init", "preparing"}
+  /\ coord[e].ro = Participants
+  /\ coord' = [coord EXCEPT ![e].phase = "committing"]
+  /\ UNCHANGED <<log, fence, part, up, net, client, crashes, lost>>
+
+\* A coordinator that delegated the decision may not take it back.
+MayAbort(e) ==
+  coord[e].phase \in (IF OnePhase THEN {"init"} ELSE {"init", "preparing"})
+
+TimeoutAbort(e) ==
+  /\ "timeout" \in May
+  /\ MayAbort(e)
+  /\ coord' = [coord EXCEPT ![e].phase = "aborting"]
+  /\ UNCHANGED <<log, fence, part, up, net, client, crashes, lost>>
+
+ClientAbort(e) ==
+  /\ "clientAbort" \in May
+  /\ MayAbort(e)
+  /\ coord' = [coord EXCEPT ![e].phase = "aborting"]
+  /\ UNCHANGED <<log, fence, part, up, net, client, crashes, lost>>
+
+\* A commit is sent until it is acknowledged.  An abort is told to those who may be bound by it.
+SendDecision(e, p) ==
+  /\ \/ /\ coord[e].phase = "committing"
+        /\ p \in coord[e].yes \ coord[e].acks
+        /\ Send("commit", p)
+     \/ /\ coord[e].phase = "aborting"
+        /\ p \notin coord[e].ro
+        /\ Send("abort", p)
+  /\ UNCHANGED <<log, fence, coord, part, up, client, crashes, lost>>
+
+\* In one-phase commit the acknowledgement is also the decision.
+RecvAck(e, p) ==
+  /\ \/ /\ coord[e].phase = "committing"
+        /\ <<"ackCommit", p>> \in net
+        /\ coord' = [coord EXCEPT ![e].acks = @ \cup {p}]
+     \/ /\ OnePhase
+        /\ coord[e].phase = "preparing"
+        /\ <<"ackCommit", p>> \in net
+        /\ coord' = [coord EXCEPT ![e] = [phase |-> "committing", yes |-> {p}, ro |-> {}, acks |-> {p}]]
+     \/ /\ OnePhase
+        /\ coord[e].phase = "preparing"
+        /\ <<"ackAbort", p>> \in net
+        /\ coord' = [coord EXCEPT ![e].phase = "aborting"]
+  /\ UNCHANGED <<log, fence, part, up, net, client, crashes, lost>>
+
+\* The client is told a decision, and nothing before it.  Without a record it is told by presumption.
+AckClient(e) ==
+  /\ client = "waiting"
+  /\ \/ /\ coord[e].phase = "committing"
+        /\ client' = "committed"
+     \/ /\ coord[e].phase \in {"aborting", "unknown"}
+        /\ client' = "aborted"
+  /\ UNCHANGED <<log, fence, coord, part, up, net, crashes, lost>>
+
+\* The record goes when nobody can ask for it any more: every yes-voter has acknowledged, and the
+\* client knows.  A missing record would tell either of them "aborted".
+Forget(e) ==
+  /\ fence = e
+  /\ client # "waiting"
+  /\ \/ /\ coord[e].phase = "committing"
+        /\ coord[e].yes \subseteq coord[e].acks
+     \/ /\ coord[e].phase = "aborting"
+        /\ log.rec = "delegated"
+  /\ log' = NoRecord
+  /\ coord' = [coord EXCEPT ![e].phase = "completed"]
+  /\ UNCHANGED <<fence, part, up, net, client, crashes, lost>>
+
+\* No record means aborted.  While votes are still being collected there is no answer.
+AnswerInquiry(e, p) ==
+  /\ <<"inquire", p>> \in net
+  /\ \/ /\ coord[e].phase = "committing"
+        /\ Send("commit", p)
+     \/ /\ coord[e].phase \in {"aborting", "completed", "unknown"}
+        /\ Send("abort", p)
+  /\ UNCHANGED <<log, fence, coord, part, up, client, crashes, lost>>
+
+CoordCrash(e) ==
+  /\ e < MaxEpoch
+  /\ coord[e].phase \notin {"off", "dead"}
+  /\ coord' = [coord EXCEPT ![e] = [NewCoord EXCEPT !.phase = "dead"]]
+  /\ UNCHANGED <<log, fence, part, up, net, client, crashes, lost>>
+
+\* The new epoch is in the log before anything else, so the old coordinator can decide nothing more.
+\* What is decided is sent again; what was delegated is asked for again; the rest is aborted.
+TakeOver(e) ==
+  /\ fence > 0
+  /\ e = fence + 1
+  /\ fence' = e
+  /\ coord' = [coord EXCEPT ![e] =
+       CASE log.rec = "commit" -> [NewCoord EXCEPT !.phase = "committing", !.yes = log.voters]
+         [] log.rec = "delegated" -> [NewCoord EXCEPT !.phase = "preparing"]
+         [] OTHER -> [NewCoord EXCEPT !.phase = "unknown"]]
+  /\ UNCHANGED <<log, part, up, net, client, crashes, lost>>
+
+-----------------------------------------------------------------------------
+(* The participants. *)
+
+Become(p, s) == part' = [part EXCEPT ![p] = s]
+
+\* Yes is said after it is durable.  No and read-only promise nothing, so they are not written, and a
+\* crash may forget them.
+RecvPrepare(p) ==
+  /\ p \in up
+  /\ <<"prepare", p>> \in net
+  /\ \/ /\ part[p] \in {"working", "prepared"}
+        /\ Become(p, "prepared")
+        /\ Send("yes", p)
+     \/ /\ \/ part[p] \in {"refused", "aborted"}
+           \/ part[p] = "working" /\ "no" \in May
+        /\ Become(p, IF part[p] = "aborted" THEN "aborted" ELSE "refused")
+        /\ Send("no", p)
+     \/ /\ \/ part[p] = "readonly"
+           \/ part[p] = "working" /\ "readonly" \in May
+        /\ Become(p, "readonly")
+        /\ Send("readonly", p)
+  /\ UNCHANGED <<log, fence, coord, up, client, crashes, lost>>
+
+\* The lone participant decides.  Both outcomes are durable before they are acknowledged: the
+\* coordinator keeps no copy, and a Prepare that is sent again must meet the same outcome.
+RecvPrepareOnePhase(p) ==
+  /\ p \in up
+  /\ <<"prepareOnePhase", p>> \in net
+  /\ \/ /\ part[p] \in {"working", "committed"}
+        /\ Become(p, "committed")
+        /\ Send("ackCommit", p)
+     \/ /\ \/ part[p] \in {"refused", "aborted"}
+           \/ part[p] = "working" /\ "no" \in May
+        /\ Become(p, "aborted")
+        /\ Send("ackAbort", p)
+  /\ UNCHANGED <<log, fence, coord, up, client, crashes, lost>>
+
+\* A participant is free until it has voted.
+UnilateralAbort(p) ==
+  /\ "no" \in May
+  /\ p \in up
+  /\ part[p] = "working"
+  /\ Become(p, "refused")
+  /\ UNCHANGED <<log, fence, coord, up, net, client, crashes, lost>>
+
+\* In doubt it asks: in the Hello of each new session, and on a timer.
+Inquire(p) ==
+  /\ p \in up
+  /\ part[p] = "prepared"
+  /\ Send("inquire", p)
+  /\ UNCHANGED <<log, fence, coord, part, up, client, crashes, lost>>
+
+\* The commit is durable before it is acknowledged: the acknowledgement allows the coordinator to forget.
+RecvCommit(p) ==
+  /\ p \in up
+  /\ <<"commit", p>> \in net
+  /\ part[p] \in {"prepared", "committed"}
+  /\ Become(p, "committed")
+  /\ Send("ackCommit", p)
+  /\ UNCHANGED <<log, fence, coord, up, client, crashes, lost>>
+
+\* An abort that finds the commit done is the answer to an old question, and is ignored.
+RecvAbort(p) ==
+  /\ p \in up
+  /\ <<"abort", p>> \in net
+  /\ part[p] \in {"prepared", "refused"}
+  /\ Become(p, "aborted")
+  /\ Send("ackAbort", p)
+  /\ UNCHANGED <<log, fence, coord, up, client, crashes, lost>>
+
+\* The abort of a transaction it does not know is remembered, so that a Prepare which comes after it
+\* is refused instead of leaving the participant in doubt.
+RecvAbortUnknown(p) ==
+  /\ p \in up
+  /\ <<"abort", p>> \in net
+  /\ part[p] = "working"
+  /\ Become(p, "aborted")
+  /\ Send("ackAbort", p)
+  /\ UNCHANGED <<log, fence, coord, up, client, crashes, lost>>
+
+\* Also while it is down: a crash during the restart.
+PartCrash(p) ==
+  /\ crashes < MaxPartCrash
+  /\ up' = up \ {p}
+  /\ crashes' = crashes + 1
+  /\ \E s \in {part[p], "working"} :
+       /\ part[p] \in Durable => s = part[p]
+       /\ Become(p, s)
+  /\ UNCHANGED <<log, fence, coord, net, client, lost>>
+
+\* The new session supersedes the old one, by session_epoch: a Prepare to the old session is never
+\* delivered, and a read-only vote from it is never counted.  Without this a read-only voter that
+\* forgot its vote could prepare after the others have committed.
+PartRecover(p) ==
+  /\ p \notin up
+  /\ up' = up \cup {p}
+  /\ net' = net \ {<<"prepare", p>>, <<"readonly", p>>}
+  /\ UNCHANGED <<log, fence, coord, part, client, crashes, lost>>
+
+-----------------------------------------------------------------------------
+(* The network. *)
+
+Lose(m) ==
+  /\ lost < MaxLoss
+  /\ m \in net
+  /\ net' = net \ {m}
+  /\ lost' = lost + 1
+  /\ UNCHANGED <<log, fence, coord, part, up, client, crashes>>
+
+-----------------------------------------------------------------------------
+CoordStep(e) ==
+  \/ Begin(e) \/ ForceDelegate(e) \/ ForceCommit(e) \/ CommitReadOnly(e) \/ AckClient(e) \/ Forget(e)
+  \/ \E p \in Participants :
+       SendPrepare(e, p) \/ RecvVote(e, p) \/ SendDecision(e, p) \/ RecvAck(e, p) \/ AnswerInquiry(e, p)
+
+PartStep(p) ==
+  \/ RecvPrepare(p) \/ RecvPrepareOnePhase(p) \/ Inquire(p)
+  \/ RecvCommit(p) \/ RecvAbort(p) \/ RecvAbortUnknown(p) \/ PartRecover(p)
+
+Next ==
+  \/ \E e \in Epochs : CoordStep(e) \/ TimeoutAbort(e) \/ ClientAbort(e) \/ CoordCrash(e) \/ TakeOver(e)
+  \/ \E p \in Participants : PartStep(p) \/ UnilateralAbort(p) \/ PartCrash(p)
+  \/ \E m \in MessageTypes \X Participants : Lose(m)
+
+Spec == Init /\ [][Next]_vars
+
+\* A coordinator that is gone is replaced.  Crashes, losses, timeouts and refusals are never owed.
+Replace(e) == e > 1 /\ coord[e - 1].phase = "dead" /\ TakeOver(e)
+
+Fairness ==
+  /\ \A e \in Epochs : WF_vars(CoordStep(e)) /\ WF_vars(Replace(e))
+  /\ \A p \in Participants : WF_vars(PartStep(p))
+
+LiveSpec == Spec /\ Fairness
+
+-----------------------------------------------------------------------------
+(* Invariants. *)
+
+TypeOK ==
+  /\ log \in [rec: {"none", "delegated", "commit"}, epoch: 0..MaxEpoch, voters: SUBSET Participants]
+  /\ fence \in 0..MaxEpoch
+  /\ coord \in [Epochs -> [phase: Phases, yes: SUBSET Participants, ro: SUBSET Participants,
+                           acks: SUBSET Participants]]
+  /\ part \in [Participants -> PartStates]
+  /\ up \subseteq Participants
+  /\ net \subseteq MessageTypes \X Participants
+  /\ client \in {"waiting", "committed", "aborted"}
+  /\ crashes \in 0..MaxPartCrash
+  /\ lost \in 0..MaxLoss
+
+SomeoneCommitted == \E p \in Participants : part[p] = "committed"
+SomeoneInDoubt == \E p \in Participants : part[p] = "prepared"
+EveryoneDone == ~SomeoneInDoubt
+
+\* Consistency (Gray and Lamport, section 2): no two participants end differently.
+Agreement == \A p, q \in Participants : ~(part[p] = "committed" /\ part[q] = "aborted")
+
+\* A commit record names exactly those who promised; all others had left as read-only voters, and
+\* none of those became bound again.
+CommitValidity ==
+  log.rec = "commit" =>
+    /\ log.voters # {}
+    /\ \A p \in log.voters : part[p] \in {"prepared", "committed"}
+    /\ \A p \in Participants \ log.voters :
+         part[p] \in (IF MaxPartCrash = 0 THEN {"readonly"} ELSE {"readonly", "working", "refused"})
+
+\* Non-triviality (Gray and Lamport, section 2): an abort has a cause.  With no refusal, no timeout, no
+\* client's wish and no lost coordinator there is none.  Not for models that lose the evidence (MaxLoss > 0).
+AbortValidity ==
+  (\E p \in Participants : part[p] = "aborted") =>
+    \/ fence > 1
+    \/ May \cap {"timeout", "clientAbort"} # {}
+    \/ \E p \in Participants : <<"no", p>> \in net
+    \/ OnePhase /\ "no" \in May
+
+\* Nothing that speaks of a commit exists before the commit record does: write-ahead, as in Mohan et al.
+\* Afterwards the record stays until everyone who promised is done.
+WriteAheadDecision ==
+  (\/ \E p \in Participants : <<"commit", p>> \in net
+   \/ \E e \in Epochs : coord[e].phase = "committing" /\ coord[e].yes # {})
+  => log.rec = "commit" \/ (SomeoneCommitted /\ EveryoneDone)
+
+\* A yes that was sent or counted is durable at its sender.
+WriteAheadVote ==
+  \A p \in Participants :
+    (<<"yes", p>> \in net \/ \E e \in Epochs : p \in coord[e].yes) => part[p] \in Durable
+
+\* An acknowledgement that was sent or counted is durable at its sender.
+WriteAheadAck ==
+  \A p \in Participants :
+    /\ (<<"ackCommit", p>> \in net \/ \E e \in Epochs : p \in coord[e].acks) => part[p] = "committed"
+    /\ <<"ackAbort", p>> \in net => part[p] = "aborted"
+
+\* The commit point is the record: while one has committed and another is in doubt, the record exists.
+CommitPointDurable == SomeoneCommitted /\ SomeoneInDoubt => log.rec = "commit"
+
+\* A commit reaches only those who are prepared for it.  A participant answers any other with a Nack,
+\* and a Nack would mean that a replaced coordinator, or an early one, was believed.
+NoStaleCommit ==
+  \A p \in Participants : <<"commit", p>> \in net => part[p] \in {"prepared", "committed"}
+
+\* Whoever answers "aborted" is right for everyone who still has to ask (presumed abort).
+Presumes(e) == coord[e].phase \in {"aborting", "completed", "unknown"}
+PresumptionSound ==
+  (\E e \in Epochs : Presumes(e)) /\ SomeoneInDoubt => log.rec = "none" /\ ~SomeoneCommitted /\ client # "committed"
+
+\* A forgotten commit is one that everyone who promised has made durable, and that the client knows.
+ForgetSafe ==
+  \A e \in Epochs : coord[e].phase = "completed" =>
+    /\ \A p \in coord[e].yes : part[p] = "committed"
+    /\ client # "waiting"
+
+\* What the client was told is true for ever: of a commit there is a record as long as anyone needs it,
+\* and after an abort nobody commits.
+ClientAckDurable ==
+  /\ client = "committed" => /\ \A p \in Participants : part[p] # "aborted"
+                             /\ SomeoneInDoubt => log.rec = "commit"
+  /\ client = "aborted" => log.rec # "commit" /\ ~SomeoneCommitted
+
+-----------------------------------------------------------------------------
+(* Action properties. *)
+
+\* In doubt, a participant moves only by a decision it has received.
+InDoubtNeverUnilateral ==
+  [][\A p \in Participants : part[p] = "prepared" /\ part'[p] # "prepared" =>
+       \/ part'[p] = "committed" /\ <<"commit", p>> \in net
+       \/ part'[p] = "aborted" /\ <<"abort", p>> \in net]_vars
+
+\* Outcomes are final, at the participants, in the log and for the client.
+DecisionStable ==
+  [][/\ \A p \in Participants : part[p] \in {"committed", "aborted"} => part'[p] = part[p]
+     /\ log.rec = "commit" /\ log' # log => log' = NoRecord /\ \A p \in log.voters : part[p] = "committed"
+     /\ client # "waiting" => client' = client]_vars
+
+FenceMonotonic == [][fence' >= fence]_vars
+
+\* Only the coordinator whose epoch is in the fence changes the log.
+LogAppendByOwnerOnly ==
+  [][log' # log =>
+       /\ log'.rec # "none" => log'.epoch = fence
+       /\ \A e \in Epochs : coord'[e] # coord[e] => e = fence]_vars
+
+-----------------------------------------------------------------------------
+(* Liveness, of LiveSpec. *)
+
+\* The client gets an answer, and nobody stays in doubt.
+Termination == <>(client # "waiting") /\ <>[]EveryoneDone
+
+InDoubtResolves ==
+  \A p \in Participants : part[p] = "prepared" ~> part[p] \in {"committed", "aborted"}
+
+\* The log does not grow for ever, and what it forgets is done.
+CommitEventuallyForgotten ==
+  log.rec # "none" ~> log.rec = "none" /\ EveryoneDone
+
+\* Non-triviality: with no faults and no whims, all commit.
+NoFaultAllYesCommits ==
+  (May = {} /\ MaxEpoch = 1 /\ MaxPartCrash = 0 /\ MaxLoss = 0) =>
+    <>(client = "committed" /\ \A p \in Participants : part[p] = "committed")
+
+-----------------------------------------------------------------------------
+(* Refinement.  A participant that is not bound when the commit is decided has left. *)
+
+Decided == log.rec = "commit" \/ SomeoneCommitted
+
+Abstract == INSTANCE AtomicCommit WITH
+  state <- [p \in Participants |->
+              IF part[p] \in Durable THEN part[p] ELSE IF Decided THEN "readonly" ELSE "working"]
+
+Refinement == Abstract!Spec
+
+-----------------------------------------------------------------------------
+(* Witnesses: each is an invariant that must be violated, for the state it excludes can be reached. *)
+
+NeverAllCommitted == ~(client = "committed" /\ \A p \in Participants : part[p] = "committed")
+NeverAllAborted == ~(client = "aborted" /\ \A p \in Participants : part[p] = "aborted")
+NeverTakeOverCommits == ~(\E e \in Epochs : e > 1 /\ coord[e].phase = "completed" /\ SomeoneCommitted)
+NeverZombieDecides ==
+  ~(fence > 1 /\ coord[1].phase = "preparing" /\ coord[1].yes # {} /\ coord[1].yes \cup coord[1].ro = Participants)
+NeverInDoubtCommits ==
+  ~(\E p \in Participants : <<"inquire", p>> \in net /\ part[p] = "committed" /\ coord[1].phase = "dead")
+NeverInDoubtAborts ==
+  ~(\E p \in Participants : <<"inquire", p>> \in net /\ part[p] = "aborted" /\ coord[1].phase = "dead")
+NeverForgottenReadOnly ==
+  ~(\E p \in Participants : part[p] = "working" /\ p \in coord[1].ro /\ coord[1].phase = "committing")
+=============================================================================
