@@ -9,12 +9,52 @@ import { InvalidMessage } from "./validation.ts";
 
 /** What a handler knows of its call, besides nice-grpc's own context. */
 export type RpcContext = {
-  /** From the `x-request-id` header, else made here. On each log line of the call, and in the trailer of a failed one. */
-  readonly requestId: string;
   /** When the caller stops waiting; unknown if it set no deadline. The call's `signal` aborts then too. */
   readonly deadlineMs: TimeMs | undefined;
-  readonly log: Logger;
+  readonly log: CallLog;
 };
+
+type Level = "debug" | "info" | "warn" | "error";
+
+/** Puts the call's id and its peer on each line. A child logger would be made for every call; most calls log one line or none. */
+export class CallLog {
+  readonly #logger: Logger;
+  readonly #context: CallContext;
+  #id: string | undefined;
+
+  constructor(logger: Logger, context: CallContext) {
+    this.#logger = logger;
+    this.#context = context;
+  }
+
+  /** From the `x-request-id` header, else made here. On each log line of the call, and in the trailer of a failed one. */
+  get id(): string {
+    this.#id ??= this.#context.metadata.get(requestIdKey) ?? randomUUID();
+    return this.#id;
+  }
+
+  debug(fields: object, message: string): void {
+    this.#write("debug", fields, message);
+  }
+
+  info(fields: object, message: string): void {
+    this.#write("info", fields, message);
+  }
+
+  warn(fields: object, message: string): void {
+    this.#write("warn", fields, message);
+  }
+
+  error(fields: object, message: string): void {
+    this.#write("error", fields, message);
+  }
+
+  #write(level: Level, fields: object, message: string): void {
+    if (this.#logger.isLevelEnabled(level)) {
+      this.#logger[level]({ request: this.id, peer: this.#context.peer, ...fields }, message);
+    }
+  }
+}
 
 const deadlineKey = "concord-deadline-ms";
 const requestIdKey = "x-request-id";
@@ -41,17 +81,9 @@ export function contextMiddleware(options: {
   let underWay = 0;
   return async function* withContext(call, context) {
     const startedMs = performance.now();
-    const requestId = context.metadata.get(requestIdKey) ?? randomUUID();
-    const extended: CallContext & RpcContext = Object.assign(context, {
-      requestId,
-      deadlineMs: numberOrNothing(context.metadata.get(deadlineKey)),
-      log: options.logger,
-    });
-    let log: Logger | undefined;
-    // Most calls log nothing; a child logger costs more than the rest of this function.
-    Object.defineProperty(extended, "log", {
-      get: () => (log ??= options.logger.child({ request: requestId, peer: context.peer })),
-    });
+    const log = new CallLog(options.logger, context);
+    const deadlineMs = numberOrNothing(context.metadata.get(deadlineKey));
+    const extended: CallContext & RpcContext = Object.assign(context, { deadlineMs, log });
     underWay += 1;
     try {
       if (options.draining()) throw shuttingDown();
@@ -59,16 +91,16 @@ export function contextMiddleware(options: {
       if (!call.requestStream && call.request instanceof InvalidMessage) throw invalidRequest(call.request.violations);
       context.signal.throwIfAborted();
       const answer = yield* call.next(call.request, extended);
-      if (options.logger.isLevelEnabled("debug")) extended.log.debug({ rpc: call.method.path, ms: elapsed(startedMs) }, "call");
+      log.debug({ rpc: call.method.path, ms: elapsed(startedMs) }, "call");
       return answer;
     } catch (error) {
       // The caller has gone: there is nobody to tell, and nothing failed.
       if (context.signal.aborted) throw error;
       const status = toServerError(error);
-      context.trailer.set(requestIdKey, requestId);
+      context.trailer.set(requestIdKey, log.id);
       const fields = { rpc: call.method.path, code: Status[status.code], ms: elapsed(startedMs) };
-      if (status.code === Status.INTERNAL) extended.log.error({ ...fields, err: error }, "call failed: a defect");
-      else extended.log.debug({ ...fields, message: status.details }, "call refused");
+      if (status.code === Status.INTERNAL) log.error({ ...fields, err: error }, "call failed: a defect");
+      else log.debug({ ...fields, message: status.details }, "call refused");
       throw status;
     } finally {
       underWay -= 1;

@@ -45,10 +45,14 @@ function violationsOf(descriptor: DescMessage, watched: readonly Watched[], byte
   }
   const result = validator.validate(descriptor, message);
   if (result.kind === "error") throw result.error;
-  const broken = result.kind === "invalid" ? result.violations : [];
-  const violations = broken.map((violation) => ({ field: pathText(violation.field), description: describe(violation) }));
-  const known = new Set(violations.map(({ field }) => field));
-  return [...violations, ...watchedViolations(message, watched, "").filter(({ field }) => !known.has(field))];
+  // A byte on the wire is at most six characters of JSON, an escaped control character: most Structs need not be measured.
+  const measure = bytes.length * 6 > structBytesMax;
+  const found: FieldViolation[] = [];
+  watch(message, watched, { path: [], measure, found });
+  if (result.kind === "valid") return found;
+  const broken = result.violations.map((violation) => ({ field: pathText(violation.field), description: describe(violation) }));
+  const known = new Set(broken.map(({ field }) => field));
+  return [...broken, ...found.filter(({ field }) => !known.has(field))];
 }
 
 /** The one pattern of the contract, in words. */
@@ -93,14 +97,25 @@ function watchedFields({ fields }: DescMessage): readonly Watched[] {
     .filter(({ field, inside }) => field.enum !== undefined || isStruct(field) || inside.length > 0);
 }
 
-function watchedViolations(message: object, watched: readonly Watched[], prefix: string): readonly FieldViolation[] {
-  return watched.flatMap(({ field, inside }) => {
+type Finding = { readonly path: (string | number)[]; readonly measure: boolean; readonly found: FieldViolation[] };
+
+/** Runs for every request: while nothing is wrong it only walks, and the path is put together when something is. */
+function watch(message: object, watched: readonly Watched[], finding: Finding): void {
+  for (const { field, inside } of watched) {
     const value = valueIn(message as Readonly<Record<string, unknown>>, field);
-    const path = `${prefix}${field.name}`;
-    if (value === undefined) return [];
-    if (!Array.isArray(value)) return valueViolations(value, field, inside, path);
-    return value.flatMap((each, index) => valueViolations(each, field, inside, `${path}[${index}]`));
-  });
+    if (value === undefined) continue;
+    finding.path.push(field.name);
+    if (Array.isArray(value)) {
+      for (let index = 0; index < value.length; index += 1) {
+        finding.path.push(index);
+        watchValue(value[index], field, inside, finding);
+        finding.path.pop();
+      }
+    } else {
+      watchValue(value, field, inside, finding);
+    }
+    finding.path.pop();
+  }
 }
 
 /** protobuf-es keeps the fields of a oneof under the oneof's name. */
@@ -110,25 +125,33 @@ function valueIn(message: Readonly<Record<string, unknown>>, field: DescField): 
   return chosen.case === field.localName ? chosen.value : undefined;
 }
 
-function valueViolations(value: unknown, field: DescField, inside: readonly Watched[], path: string): readonly FieldViolation[] {
+function watchValue(value: unknown, field: DescField, inside: readonly Watched[], finding: Finding): void {
+  const { path, measure, found } = finding;
   if (field.enum !== undefined) {
-    return field.enum.value[value as number] === undefined ? [{ field: path, description: oneOf(field.enum) }] : [];
+    if (field.enum.value[value as number] === undefined) found.push({ field: joined(path), description: oneOf(field.enum) });
+  } else if (isStruct(field)) {
+    const description = structProblem(value, measure);
+    if (description !== undefined) found.push({ field: joined(path), description });
+  } else {
+    watch(value as object, inside, finding);
   }
-  return isStruct(field) ? structViolations(value, path) : watchedViolations(value as object, inside, `${path}.`);
 }
 
-function structViolations(value: unknown, field: string): readonly FieldViolation[] {
-  if (depth(value) > structDepthMax) return [{ field, description: `is nested deeper than ${structDepthMax} levels` }];
-  // Measured as JSON, the form in which people know it.
+function joined(path: readonly (string | number)[]): string {
+  return path.map((item, index) => (typeof item === "number" ? `[${item}]` : `${index === 0 ? "" : "."}${item}`)).join("");
+}
+
+function structProblem(value: unknown, measure: boolean): string | undefined {
+  if (depth(value) > structDepthMax) return `is nested deeper than ${structDepthMax} levels`;
+  if (!measure) return undefined;
+  // As JSON, the form in which people know it.
   const size = Buffer.byteLength(JSON.stringify(value));
-  return size > structBytesMax
-    ? [{ field, description: `has ${size} bytes as JSON; at most ${structBytesMax} are allowed` }]
-    : [];
+  return size > structBytesMax ? `has ${size} bytes as JSON; at most ${structBytesMax} are allowed` : undefined;
 }
 
 function depth(value: unknown): number {
   if (typeof value !== "object" || value === null) return 0;
   let deepest = 0;
-  for (const child of Object.values(value)) deepest = Math.max(deepest, depth(child));
+  for (const key in value) deepest = Math.max(deepest, depth((value as Readonly<Record<string, unknown>>)[key]));
   return deepest + 1;
 }
