@@ -21,15 +21,19 @@ export function loggerOf({ logLevel, logFormat }: Pick<Config, "logLevel" | "log
   return createLogger({ level: logLevel, format: pretty ? "pretty" : "json" });
 }
 
+/** `make` and `timeout` hand on a signal that the terminal has sent to everybody: one wish, told twice. */
+const sameWishMs = 200;
+
 /** The first signal stops in order, the second one at once. */
 export function stopOnSignal(logger: Logger, stop: () => Promise<void>): void {
-  let stopping = false;
+  let askedMs: number | undefined;
   const onSignal = async (signal: NodeJS.Signals) => {
-    if (stopping) {
+    if (askedMs !== undefined && performance.now() - askedMs < sameWishMs) return;
+    if (askedMs !== undefined) {
       logger.warn({ signal }, "forced to stop");
       process.exit(1);
     }
-    stopping = true;
+    askedMs = performance.now();
     logger.info({ signal }, "asked to stop; a second signal forces");
     await stop();
     process.exit(0);

@@ -1,5 +1,13 @@
-import { Command } from "commander";
-import { type Enlistment, Outcome, Transaction, type TransactionParticipant } from "../gen/concord/commit/v1/transaction.ts";
+import { userInfo } from "node:os";
+import { Argument, Command, InvalidArgumentError } from "commander";
+import {
+  type Enlistment,
+  Outcome,
+  Transaction,
+  type TransactionEvent,
+  type TransactionParticipant,
+} from "../gen/concord/commit/v1/transaction.ts";
+import { GetTransactionResponse } from "../gen/concord/commit/v1/two_phase_commit.ts";
 import { durationToWire } from "../rpc/duration.ts";
 import {
   addClientOptions,
@@ -18,9 +26,16 @@ const transactionType = "concord.commit.v1.Transaction";
 export function txCommand(): Command {
   const command = new Command("tx").description("run and look at distributed transactions");
   command.addCommand(runCommand());
+  command.addCommand(beginCommand());
+  command.addCommand(enlistCommand());
+  command.addCommand(commitCommand());
+  command.addCommand(abortCommand());
   command.addCommand(getCommand());
   command.addCommand(listCommand());
   command.addCommand(watchCommand());
+  command.addCommand(retryCommand());
+  command.addCommand(resolveCommand());
+  command.addCommand(forgetCommand());
   return command;
 }
 
@@ -43,20 +58,133 @@ function runCommand(): Command {
           requestedBy: options.by,
         };
         const deadline = Math.max(options.timeout, options.wait + options.prepareTimeout + 1_000);
-        const { transaction } = await commits.executeTransaction(request, { deadline });
-        // An abort is an answer, but a script wants to branch on it.
-        if (transaction?.outcome !== Outcome.COMMITTED) process.exitCode = 1;
+        printDecided(options.output, (await commits.executeTransaction(request, { deadline })).transaction);
+      }),
+  );
+}
+
+function beginCommand(): Command {
+  const command = new Command("begin")
+    .description("begin a transaction whose work is enlisted as it happens")
+    .option("--prepare-timeout <duration>", "how long participants will have to vote", durationArgument, 10_000)
+    .option("--wait <duration>", "at the commit, wait this long for participants that are not connected", durationArgument, 0)
+    .option("--idle-timeout <duration>", "it aborts when nothing is enlisted for this long", durationArgument, 60_000);
+  type Options = ClientOptions &
+    Mutation & { readonly prepareTimeout: number; readonly wait: number; readonly idleTimeout: number };
+  return addClientOptions(addMutationOptions(command, "begun by hand")).action((options: Options) =>
+    withClients(options, async ({ commits }) => {
+      const request = {
+        prepareTimeout: durationToWire(options.prepareTimeout),
+        waitForParticipants: durationToWire(options.wait),
+        idleTimeout: durationToWire(options.idleTimeout),
+        requestId: options.requestId,
+        reason: options.reason,
+        requestedBy: options.by,
+      };
+      printTransaction(options.output, (await commits.beginTransaction(request, { deadline: options.timeout })).transaction);
+    }),
+  );
+}
+
+function enlistCommand(): Command {
+  const command = new Command("enlist")
+    .description("add a participant and its work to a transaction that has begun")
+    .argument("<id>")
+    .addArgument(new Argument("<participant=payload>", "who takes part, and with what").argParser(enlistArgument));
+  return addClientOptions(addMutationOptions(command, "")).action(
+    (transactionId: string, participant: Enlistment, options: ClientOptions & Mutation) =>
+      withClients(options, async ({ commits }) => {
+        const request = { participant, ...askedOf(transactionId, options) };
+        printTransaction(options.output, (await commits.enlistParticipant(request, { deadline: options.timeout })).transaction);
+      }),
+  );
+}
+
+function commitCommand(): Command {
+  const command = new Command("commit").description("commit what was enlisted, everywhere or nowhere").argument("<id>");
+  return addClientOptions(addMutationOptions(command, "")).action((transactionId: string, options: ClientOptions & Mutation) =>
+    withClients(options, async ({ commits }) => {
+      const { transaction } = await commits.commitTransaction(askedOf(transactionId, options), { deadline: options.timeout });
+      printDecided(options.output, transaction);
+    }),
+  );
+}
+
+function askedOf(transactionId: string, options: Mutation) {
+  return { transactionId, requestId: options.requestId, reason: options.reason, requestedBy: options.by };
+}
+
+function abortCommand(): Command {
+  const command = new Command("abort").description("abort a transaction that is not decided").argument("<id>");
+  return addClientOptions(addMutationOptions(command, "by hand")).action(
+    (transactionId: string, options: ClientOptions & Mutation) =>
+      withClients(options, async ({ commits }) => {
+        const { transaction } = await commits.abortTransaction(askedOf(transactionId, options), { deadline: options.timeout });
         printTransaction(options.output, transaction);
       }),
   );
 }
 
-function getCommand(): Command {
-  const command = new Command("get").description("show a transaction").argument("<id>");
-  return addClientOptions(command).action((transactionId: string, options: ClientOptions) =>
+function retryCommand(): Command {
+  const command = new Command("retry").description("send what a transaction still has to send, now").argument("<id>");
+  return addClientOptions(addMutationOptions(command, "by hand")).action(
+    (transactionId: string, options: ClientOptions & Mutation) =>
+      withClients(options, async ({ commits }) => {
+        const { transaction } = await commits.retryTransaction(askedOf(transactionId, options), { deadline: options.timeout });
+        printTransaction(options.output, transaction);
+      }),
+  );
+}
+
+function resolveCommand(): Command {
+  const command = new Command("resolve")
+    .description("end a transaction by your word, when a participant will not answer any more")
+    .argument("<id>")
+    .addArgument(new Argument("<outcome>", "committed or aborted").argParser(outcomeArgument))
+    .requiredOption("--reason <text>", "why; kept in the transaction")
+    .option("--by <name>", "who asks; kept in the transaction", userInfo().username)
+    .option("--request-id <id>", "makes a retry safe: the same id returns the first answer", "");
+  return addClientOptions(command).action((transactionId: string, outcome: Outcome, options: ClientOptions & Mutation) =>
     withClients(options, async ({ commits }) => {
-      const { transaction } = await commits.getTransaction({ transactionId }, { deadline: options.timeout });
-      printTransaction(options.output, transaction);
+      const request = { outcome, ...askedOf(transactionId, options) };
+      printTransaction(options.output, (await commits.resolveTransaction(request, { deadline: options.timeout })).transaction);
+    }),
+  );
+}
+
+function forgetCommand(): Command {
+  const command = new Command("forget").description("drop the record of a completed transaction").argument("<id>");
+  return addClientOptions(addMutationOptions(command, "by hand")).action(
+    (transactionId: string, options: ClientOptions & Mutation) =>
+      withClients(options, async ({ commits }) => {
+        const { transaction } = await commits.forgetTransaction(askedOf(transactionId, options), { deadline: options.timeout });
+        printTransaction(options.output, transaction);
+      }),
+  );
+}
+
+function outcomeArgument(text: string): Outcome {
+  if (text === "committed") return Outcome.COMMITTED;
+  if (text === "aborted") return Outcome.ABORTED;
+  throw new InvalidArgumentError("It must be committed or aborted.");
+}
+
+function getCommand(): Command {
+  const command = new Command("get")
+    .description("show a transaction")
+    .argument("<id>")
+    .option("--timeline", "also show what happened to it");
+  return addClientOptions(command).action((transactionId: string, options: ClientOptions & { readonly timeline?: true }) =>
+    withClients(options, async ({ commits }) => {
+      const answer = await commits.getTransaction({ transactionId }, { deadline: options.timeout });
+      if (options.timeline && options.output === "json") {
+        print(jsonText("concord.commit.v1.GetTransactionResponse", GetTransactionResponse, answer));
+        return;
+      }
+      printTransaction(options.output, answer.transaction);
+      if (!options.timeline) return;
+      print(tableText(["time", "event", "participant", "attempt", "detail"], answer.timeline.map(eventRow)));
+      if (answer.timelineOmitted > 0) print(`(${answer.timelineOmitted} events in the middle are not kept)`);
     }),
   );
 }
@@ -95,21 +223,35 @@ function listCommand(): Command {
 
 function watchCommand(): Command {
   const command = new Command("watch")
-    .description("print a transaction with each change, until it is completed")
-    .argument("<id>");
-  return addClientOptions(command).action((transactionId: string, options: ClientOptions) =>
+    .description("print a transaction with each change, until it is completed; without an id: all, until interrupted")
+    .argument("[id]", "only this one", "")
+    .option("--filter <cel>", `without an id: a condition, such as 'transaction.outcome == "ABORTED"'`, "");
+  return addClientOptions(command).action((transactionId: string, options: ClientOptions & { readonly filter: string }) =>
     withClients(options, async ({ commits }) => {
       const signal = untilInterrupted();
+      const { filter } = options;
+      const changes =
+        transactionId === ""
+          ? commits.watchTransactions({ filter }, { signal })
+          : commits.watchTransaction({ transactionId }, { signal });
       try {
-        for await (const { transaction } of commits.watchTransaction({ transactionId }, { signal })) {
+        for await (const { transaction } of changes) {
           if (transaction === undefined) continue;
-          print(options.output === "json" ? jsonText(transactionType, Transaction, transaction) : progressText(transaction));
+          const text =
+            transactionId === "" ? `${transaction.transactionId} ${progressText(transaction)}` : progressText(transaction);
+          print(options.output === "json" ? jsonText(transactionType, Transaction, transaction) : text);
         }
       } catch (error) {
         if (!signal.aborted) throw error;
       }
     }),
   );
+}
+
+/** An abort is an answer, but a script wants to branch on it. */
+function printDecided(format: OutputFormat, transaction: Transaction | undefined): void {
+  if (transaction?.outcome !== Outcome.COMMITTED) process.exitCode = 1;
+  printTransaction(format, transaction);
 }
 
 export function printTransaction(format: OutputFormat, transaction: Transaction | undefined): void {
@@ -127,6 +269,7 @@ export function printTransaction(format: OutputFormat, transaction: Transaction 
       ["created", timeText(transaction.createdAt)],
       ["decided", timeText(transaction.decidedAt)],
       ["completed", timeText(transaction.completedAt)],
+      ...resolutionFields(transaction),
     ]),
   );
   if (transaction.participants.length === 0) return;
@@ -138,6 +281,26 @@ export function printTransaction(format: OutputFormat, transaction: Transaction 
     timeText(part.acknowledgedAt),
   ]);
   print(tableText(["participant", "vote", "reason", "voted", "acknowledged"], rows));
+}
+
+function resolutionFields({ resolution }: Transaction): readonly (readonly [string, string])[] {
+  if (resolution === undefined) return [];
+  const { heuristic, requestedBy, resolvedAt, reason } = resolution;
+  return [
+    ["resolved", timeText(resolvedAt)],
+    ["resolved by", `${requestedBy}: ${reason}`],
+    ["heuristic", enumText("HEURISTIC_", heuristic)],
+  ];
+}
+
+function eventRow(event: TransactionEvent): string[] {
+  return [
+    timeText(event.occurredAt),
+    enumText("TRANSACTION_EVENT_TYPE_", event.type),
+    event.participantId,
+    event.attempt === 0 ? "" : String(event.attempt),
+    event.detail,
+  ];
 }
 
 function progressText(transaction: Transaction): string {

@@ -1,36 +1,57 @@
 import { assert, unreachable } from "../kernel/assert.ts";
 import type { ParticipantId, RequestId, TransactionId } from "../kernel/ids.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
-import type { DurationMs } from "../kernel/time.ts";
+import type { DurationMs, TimeMs } from "../kernel/time.ts";
 import type { WriteFailure } from "../kernel/write.ts";
 import { backoffMs } from "./core/backoff.ts";
 import {
   begin,
   type CoordinatorEffect,
   type CoordinatorInput,
+  type Enlistment,
   newTransaction,
+  type Refusal,
+  resume,
   type Step,
   stepCoordinator,
   type Timer,
   takeOver,
+  whyKept,
 } from "./core/coordinator.ts";
 import type { DecisionAck, Inquiry, Vote } from "./core/messages.ts";
-import { type Moment, mayAbort, owesAck, type RequestKey, type Transaction } from "./core/types.ts";
+import {
+  heuristicOf,
+  isFinished,
+  isInDoubtSomewhere,
+  type Moment,
+  mayAbort,
+  type Outcome,
+  owesAck,
+  type Part,
+  type RequestKey,
+  type Transaction,
+} from "./core/types.ts";
 import {
   historyRetentionMs,
   mailboxCountMax,
   purgeBatchSize,
   purgeIntervalMs,
+  recoveryBatchSize,
+  recoveryIntervalMs,
+  requestCountMax,
   storageBackoff,
   undecidedCountMax,
+  watchCountMax,
 } from "./limits.ts";
 import { createMailbox, type Mailbox } from "./mailbox.ts";
+import { type CommitMetrics, noMetrics } from "./metrics.ts";
 import type { Clock, Coordinator, DecisionLog, Fenced, Logger, Random } from "./ports.ts";
 import { fencedEnd, type SessionHandler, type Sessions } from "./sessions.ts";
+import { detailOf, emptyTimeline, inputLine, messageLine, type Timeline, type TimelineEntry, withEntry } from "./timeline.ts";
 
 export type ExecuteRequest = {
   /** 0 to 64, no participant twice. */
-  readonly enlistments: readonly { readonly participantId: ParticipantId; readonly payload: Uint8Array }[];
+  readonly enlistments: readonly Enlistment[];
   readonly prepareTimeoutMs: DurationMs;
   /** 0: a missing participant aborts at once. */
   readonly waitForParticipantsMs: DurationMs;
@@ -38,6 +59,12 @@ export type ExecuteRequest = {
   readonly reason: string;
   readonly requestedBy: string;
 };
+
+/** A transaction whose work is enlisted as it happens. */
+export type BeginRequest = Omit<ExecuteRequest, "enlistments"> & { readonly idleTimeoutMs: DurationMs };
+
+/** Who asks, and why. For the log, except where the verb keeps it. */
+export type Asked = { readonly reason: string; readonly requestedBy: string; readonly request: RequestKey | undefined };
 
 export type ExecuteFailure =
   | { readonly type: "request-id-reused" }
@@ -49,6 +76,13 @@ export type ExecuteFailure =
   | { readonly type: "pending"; readonly transactionId: TransactionId }
   | Fenced;
 
+export type VerbFailure = ExecuteFailure | { readonly type: "not-found" } | VerbRefusal;
+
+/** The transaction as it is does not allow it. */
+export type VerbRefusal = { readonly type: "refused"; readonly transaction: Transaction; readonly refusal: Refusal };
+
+type Verb = Promise<Result<Transaction, VerbFailure>>;
+
 /** Runs transactions: each has a mailbox, and none waits for another. */
 export interface Driver {
   /** Takes the log over, and everything in it that is unfinished. Call it before anything else. */
@@ -58,13 +92,34 @@ export interface Driver {
    * unless another call with the same request id still waits for it.
    */
   execute(request: ExecuteRequest, signal?: AbortSignal): Promise<Result<Transaction, ExecuteFailure>>;
+  /** Resolves when it has begun: nothing is sent or written before its commit. */
+  begin(request: BeginRequest): Promise<Result<Transaction, ExecuteFailure>>;
+  enlist(id: TransactionId, enlistment: Enlistment, asked: Asked): Verb;
+  /** As `execute`, of what was enlisted. Of a transaction that is under way or over: waits for its decision, or tells it. */
+  commit(id: TransactionId, asked: Asked, signal?: AbortSignal): Verb;
+  /** Undecided ones only. */
+  abort(id: TransactionId, asked: Asked): Verb;
+  /** Sends what is due now. */
+  retry(id: TransactionId, asked: Asked): Verb;
+  /** Heuristic. See `resolve` of the core. */
+  resolve(id: TransactionId, outcome: Outcome, asked: Asked): Verb;
+  /** Drops the record of a completed transaction; resolves to what it was. */
+  forget(id: TransactionId, asked: Asked): Verb;
   get(id: TransactionId): Promise<Transaction | undefined>;
+  timeline(id: TransactionId): Promise<Timeline>;
   /** Newest first (by id), those before `beforeId`, at most `limit`. */
   list(page: { readonly beforeId: TransactionId | undefined; readonly limit: number }): Promise<readonly Transaction[]>;
   /** The transaction now and after each change, until it is COMPLETED or `signal` aborts. Nothing if it is unknown. */
   watch(id: TransactionId, signal: AbortSignal): AsyncIterable<Transaction>;
+  /**
+   * Every transaction that is not over, then each one after a change: the newest of it, once, however slow the reader. Ends early,
+   * with "too-slow", if more than `watchCountMax` wait for the reader.
+   */
+  watchAll(signal: AbortSignal): AsyncGenerator<Transaction, "ended" | "too-slow">;
   /** Transactions that are decided and not acknowledged by this participant. */
   unacknowledged(participantId: ParticipantId): number;
+  /** When the oldest of these was decided. */
+  oldestUnacknowledgedMs(participantId: ParticipantId): TimeMs | undefined;
   readonly coordinator: Coordinator;
   /** Refuses new transactions, tells the participants, and resolves when all are decided or the time is over. */
   drain(timeoutMs: DurationMs): Promise<void>;
@@ -74,19 +129,37 @@ export interface Driver {
 
 type Answer = Result<Transaction, ExecuteFailure>;
 
+type NewRequest = ExecuteRequest & { readonly idleTimeoutMs?: DurationMs };
+
 /** A transaction that is not over, or whose end is not in the log yet. */
 type Run = {
   /** As the last step left it. */
   core: Transaction;
+  timeline: Timeline;
+  /** When the phase of `view` began. */
+  phaseSinceMs: TimeMs;
   /** As others may see it: what was forced is durable. */
   view: Transaction;
   readonly mailbox: Mailbox<Envelope>;
   readonly timers: Map<string, () => void>;
   readonly waiters: Set<(answer: Answer) => void>;
+  /** Request ids of verbs on it, with their digests. */
+  readonly requests: Map<RequestId, string>;
+  /** Verbs whose step has not ended. "gone": the run has. */
+  readonly verbs: Set<(answer: VerbAnswer) => void>;
   readonly watchers: Set<() => void>;
 };
 
-type Envelope = { readonly step: (transaction: Transaction) => Step; readonly refuse: ((reason: string) => void) | undefined };
+type VerbAnswer = Result<Transaction, ExecuteFailure | VerbRefusal> | "gone";
+
+type Envelope = {
+  readonly step: (transaction: Transaction) => Step;
+  readonly refuse: Refuse | undefined;
+  /** After the effects of the step. */
+  readonly done?: () => void;
+};
+
+type Refuse = (reason: string, code: Refusal["code"]) => void;
 
 /** An input without what every input carries. */
 type Event = CoordinatorInput extends infer Input ? (Input extends Moment ? Omit<Input, keyof Moment> : never) : never;
@@ -100,18 +173,23 @@ export function createDriver(options: {
   readonly newTransactionId: () => TransactionId;
   readonly newCoordinatorId: () => string;
   readonly logger: Logger;
+  readonly metrics?: CommitMetrics;
 }): Driver {
+  const { metrics = noMetrics } = options;
   const { log, sessions, clock, random, newTransactionId, newCoordinatorId, logger } = options;
   const runs = new Map<TransactionId, Run>();
   const byParticipant = new Map<ParticipantId, Set<Run>>();
   const byRequest = new Map<RequestId, { readonly digest: string; readonly found: Promise<Run | Answer> }>();
   let owner: Coordinator | undefined;
+  const allWatchers = new Set<(transaction: Transaction) => void>();
   let undecidedCount = 0;
+  let forcesUnderWay = 0;
   /** Why new transactions are refused. */
   let refusal: ExecuteFailure | undefined;
   let closed = false;
   let onDecided = (): void => {};
   let cancelPurge = (): void => {};
+  let cancelRecovery = (): void => {};
 
   const moment = (): Moment => ({ nowMs: clock.nowMs(), random: random() });
 
@@ -120,22 +198,35 @@ export function createDriver(options: {
     return owner;
   }
 
-  function createRun(first: Transaction): Run {
+  function createRun(first: Transaction, timeline: Timeline = emptyTimeline): Run {
     const run: Run = {
       core: first,
+      timeline,
+      phaseSinceMs: clock.nowMs(),
       view: first,
       mailbox: createMailbox<Envelope>((envelope) => handle(run, envelope)),
       timers: new Map(),
       waiters: new Set(),
+      requests: new Map(),
+      verbs: new Set(),
       watchers: new Set(),
     };
     runs.set(first.id, run);
     if (first.outcome === undefined) undecidedCount += 1;
-    for (const { participantId } of first.parts) {
+    index(run, first.parts);
+    return run;
+  }
+
+  /** What a participant says about its connection goes to these runs. */
+  function index(run: Run, parts: readonly Part[]): void {
+    for (const { participantId } of parts) {
       const itsRuns = byParticipant.get(participantId) ?? new Set();
       byParticipant.set(participantId, itsRuns.add(run));
     }
-    return run;
+  }
+
+  function note(run: Run, line: Omit<TimelineEntry, "atMs">): void {
+    run.timeline = withEntry(run.timeline, { atMs: clock.nowMs(), ...line });
   }
 
   function removeRun(run: Run): void {
@@ -149,24 +240,96 @@ export function createDriver(options: {
     }
   }
 
-  function post(run: Run, event: Event, refuse?: (reason: string) => void): void {
-    const step = (transaction: Transaction): Step => stepCoordinator(transaction, { ...event, ...moment() });
+  function post(run: Run, event: Event, refuse?: Refuse): void {
+    const step = stepOf(run, event);
     // What a participant says can be lost; timers and connections cannot.
     const posted = run.mailbox.post({ step, refuse }, refuse && mailboxCountMax);
     if (!posted && !closed) logger.warn({ transaction: run.core.id, input: event.type }, "input lost");
   }
 
+  const stepOf =
+    (run: Run, event: Event) =>
+    (transaction: Transaction): Step => {
+      const input = { ...event, ...moment() };
+      const line = inputLine(input);
+      const step = stepCoordinator(transaction, input);
+      // What is refused, or repeated, is not an event.
+      if (line && (step.transaction !== transaction || event.type === "retry")) note(run, line);
+      return step;
+    };
+
+  /** Settled by `start`, else when the run is gone or cannot be written. */
+  function withRun(run: Run, start: (settle: (answer: VerbAnswer) => void) => void): Promise<VerbAnswer> {
+    return new Promise((resolve) => {
+      const settle = (answer: VerbAnswer): void => {
+        run.verbs.delete(settle);
+        resolve(answer);
+      };
+      run.verbs.add(settle);
+      start(settle);
+    });
+  }
+
+  /** One verb on a running transaction. */
+  function ask(run: Run, event: Event): Promise<VerbAnswer> {
+    return withRun(run, (settle) => {
+      let refused: Refusal | undefined;
+      const posted = run.mailbox.post({
+        step: stepOf(run, event),
+        refuse: (reason, code) => {
+          refused = { reason, code };
+        },
+        done: () => settle(refused ? err({ type: "refused", transaction: run.view, refusal: refused }) : ok(run.view)),
+      });
+      if (!posted) settle("gone");
+    });
+  }
+
+  const logVerb = (transaction: TransactionId, verb: string, { requestedBy, reason }: Asked): void =>
+    logger.info({ transaction, verb, requestedBy, reason }, "asked for");
+
+  /** True if the id came with another request before. Whether it did the same, the transaction itself tells. */
+  function isMisused({ requests }: Run, request: RequestKey | undefined): boolean {
+    if (!request) return false;
+    const earlier = requests.get(request.id);
+    if (earlier === undefined && requests.size < requestCountMax) requests.set(request.id, request.digest);
+    return earlier !== undefined && earlier !== request.digest;
+  }
+
+  /** A verb, on a transaction that runs or is over. */
+  async function carryOutVerb(id: TransactionId, event: Event, asked: Asked): Promise<Result<Transaction, VerbFailure>> {
+    logVerb(id, event.type, asked);
+    while (!closed) {
+      const run = runs.get(id);
+      if (run) {
+        if (isMisused(run, asked.request)) return err({ type: "request-id-reused" });
+        const answered = await ask(run, event);
+        if (answered !== "gone") return answered;
+      } else {
+        const stored = await log.get(id);
+        if (!stored) return err({ type: "not-found" });
+        if (!isFinished(stored)) return err({ type: "pending", transactionId: id });
+        const { effects } = stepCoordinator(stored, { ...event, ...moment() });
+        const refusal = effects.find((effect) => effect.type === "refuse");
+        return refusal ? err({ type: "refused", transaction: stored, refusal }) : ok(stored);
+      }
+    }
+    return err(refusal ?? { type: "shutting-down" });
+  }
+
   /** One step and its effects, in order. Only a forced write makes what is behind it wait. */
-  function handle(run: Run, { step, refuse }: Envelope): Promise<void> | undefined {
+  function handle(run: Run, { step, refuse, done }: Envelope): Promise<void> | undefined {
     const { transaction, effects } = step(run.core);
+    index(run, transaction.parts.slice(run.core.parts.length));
     run.core = transaction;
-    const index = effects.findIndex(({ type }) => type === "persist");
-    for (const effect of effects.slice(0, Math.max(0, index))) carryOut(run, effect, refuse);
+    const forcedAt = effects.findIndex(({ type }) => type === "persist");
+    for (const effect of effects.slice(0, Math.max(0, forcedAt))) carryOut(run, effect, refuse);
     const afterwards = (): void => {
       publish(run);
-      for (const effect of effects.slice(index + 1)) carryOut(run, effect, refuse);
+      for (const effect of effects.slice(forcedAt + 1)) carryOut(run, effect, refuse);
+      done?.();
     };
-    const forced = effects[index];
+    const forced = effects[forcedAt];
     if (forced?.type === "persist") {
       return force(run, forced.transaction).then((durable) => (durable && !closed ? afterwards() : undefined));
     }
@@ -181,12 +344,14 @@ export function createDriver(options: {
   async function force(run: Run, transaction: Transaction): Promise<boolean> {
     for (let attempt = 1; !closed; attempt += 1) {
       const startedMs = clock.nowMs();
-      const written = await log.force(transaction);
+      forcesUnderWay += 1;
+      const underWay = forcesUnderWay;
+      const written = await log.force(transaction, run.timeline);
+      forcesUnderWay -= 1;
       if (written.ok) {
-        logger.debug(
-          { transaction: transaction.id, phase: transaction.phase, flushMs: clock.nowMs() - startedMs },
-          "record forced",
-        );
+        const flushMs = clock.nowMs() - startedMs;
+        metrics.forced(flushMs, underWay);
+        logger.debug({ transaction: transaction.id, phase: transaction.phase, flushMs }, "record forced");
         return true;
       }
       if (written.error.type === "conflict") {
@@ -197,7 +362,7 @@ export function createDriver(options: {
         { transaction: transaction.id, attempt, cause: written.error.cause },
         "the decision log cannot write; trying again",
       );
-      answer(run, err({ type: "storage-unavailable", transactionId: transaction.id }));
+      cannotWrite(run);
       await pause(attempt);
     }
     return false;
@@ -206,13 +371,20 @@ export function createDriver(options: {
   /** History. What is completed stays here until it is there, so that nobody who asks meets a gap. */
   async function record(run: Run, transaction: Transaction): Promise<void> {
     for (let attempt = 1; ; attempt += 1) {
-      const written = await log.record(transaction);
+      const written = await log.record(transaction, run.timeline);
       if (!written.ok && written.error.type === "conflict") fence(written.error.conflict);
       if (closed) return;
-      if (written.ok || transaction.phase !== "COMPLETED") break;
+      if (written.ok || !isFinished(transaction)) break;
+      cannotWrite(run);
       await pause(attempt);
     }
-    if (transaction.phase === "COMPLETED") removeRun(run);
+    if (isFinished(transaction)) removeRun(run);
+  }
+
+  function cannotWrite(run: Run): void {
+    const failure = err({ type: "storage-unavailable", transactionId: run.core.id } as const);
+    answer(run, failure);
+    for (const settle of run.verbs) settle(failure);
   }
 
   const pause = (attempt: number): Promise<void> =>
@@ -220,7 +392,7 @@ export function createDriver(options: {
       clock.setTimer(backoffMs(storageBackoff, attempt, random()), resolve);
     });
 
-  function carryOut(run: Run, effect: CoordinatorEffect, refuse: ((reason: string) => void) | undefined): void {
+  function carryOut(run: Run, effect: CoordinatorEffect, refuse: Refuse | undefined): void {
     const { core } = run;
     switch (effect.type) {
       case "persist":
@@ -235,6 +407,11 @@ export function createDriver(options: {
       case "send": {
         const { participantId, message } = effect;
         logger.debug({ transaction: core.id, participant: participantId, phase: core.phase, kind: message.type }, "send");
+        const part = core.parts.find((each) => each.participantId === participantId);
+        const isPrepare = message.type === "prepare";
+        const attempt = isPrepare ? message.attempt : (part?.decisionsSent ?? 0);
+        if (attempt > 1) metrics.resent(message.type);
+        note(run, { type: isPrepare ? "prepare-sent" : "decision-sent", participantId, attempt });
         sessions.send(participantId, message);
         break;
       }
@@ -250,7 +427,7 @@ export function createDriver(options: {
         break;
       case "refuse":
         logger.warn({ transaction: core.id, phase: core.phase, reason: effect.reason }, "a message does not fit the transaction");
-        refuse?.(effect.reason);
+        refuse?.(effect.reason, effect.code);
         break;
       default:
         unreachable(effect);
@@ -266,6 +443,7 @@ export function createDriver(options: {
     for (const cancel of run.timers.values()) cancel();
     run.timers.clear();
     run.mailbox.stop();
+    for (const settle of run.verbs) settle("gone");
   }
 
   /** Lets others see what the last step has done. */
@@ -274,13 +452,32 @@ export function createDriver(options: {
     const after = run.core;
     run.view = after;
     logProgress(logger, before, after);
+    if (before.phase !== after.phase) {
+      metrics.phaseEnded(before.phase, clock.nowMs() - run.phaseSinceMs);
+      run.phaseSinceMs = clock.nowMs();
+    }
+    if (after.resolution && !before.resolution && after.outcome) {
+      metrics.resolved(after.outcome);
+      logger.warn({ transaction: after.id, decision: after.outcome, ...after.resolution }, "resolved by an operator");
+    }
+    if (heuristicOf(after) === "MIXED" && heuristicOf(before) !== "MIXED") {
+      metrics.mixed();
+      logger.error(
+        { transaction: after.id, decision: after.outcome },
+        "HEURISTIC_MIXED: a participant contradicts the resolution",
+      );
+    }
     if (before.outcome === undefined && after.outcome !== undefined) {
       undecidedCount -= 1;
+      metrics.decided(after.outcome);
+      note(run, { type: "decided", detail: detailOf(after.outcome.toUpperCase(), after.abortReason) });
       // What is aborted may be tried anew.
       if (after.outcome === "aborted" && after.request) byRequest.delete(after.request.id);
       onDecided();
     }
+    if (before === after) return;
     for (const wake of run.watchers) wake();
+    for (const tell of allWatchers) tell(after);
   }
 
   function answer(run: Run, result: Answer): void {
@@ -302,15 +499,17 @@ export function createDriver(options: {
     closed = true;
     refusal ??= { type: "shutting-down" };
     cancelPurge();
+    cancelRecovery();
     onDecided();
     for (const run of runs.values()) {
       stop(run);
       answer(run, err({ type: "pending", transactionId: run.core.id }));
       for (const wake of run.watchers) wake();
+      for (const tell of allWatchers) tell(run.view);
     }
   }
 
-  function startRun(request: ExecuteRequest): Run {
+  function startRun(request: NewRequest): Run {
     const { coordinatorEpoch } = coordinator();
     const first = newTransaction(
       { ...request, id: newTransactionId(), coordinatorEpoch, connected: sessions.connected },
@@ -319,11 +518,28 @@ export function createDriver(options: {
     const run = createRun(first);
     const participants = first.parts.map((part) => part.participantId);
     logger.info({ transaction: first.id, participants, requestedBy: first.requestedBy }, "transaction begun");
+    metrics.begun();
+    note(run, { type: "begun", detail: first.reason });
+    for (const tell of allWatchers) tell(first);
     run.mailbox.post({ step: (transaction) => begin(transaction, moment()), refuse: undefined });
     return run;
   }
 
-  async function findOrStart(request: ExecuteRequest, key: RequestKey): Promise<Run | Answer> {
+  /** The run of a new transaction, or what an earlier call with this request id has led to. */
+  function admit(request: NewRequest): Run | Answer | Promise<Run | Answer> {
+    if (refusal) return err(refusal);
+    if (!log.writable) return err({ type: "storage-unavailable", transactionId: undefined });
+    const { request: key } = request;
+    const known = key && byRequest.get(key.id);
+    if (known && known.digest !== key.digest) return err({ type: "request-id-reused" });
+    if (!known && undecidedCount >= undecidedCountMax) return err({ type: "overloaded", limit: undecidedCountMax });
+    if (!key) return startRun(request);
+    const found = known?.found ?? findOrStart(request, key);
+    if (!known) byRequest.set(key.id, { digest: key.digest, found });
+    return found;
+  }
+
+  async function findOrStart(request: NewRequest, key: RequestKey): Promise<Run | Answer> {
     const stored = await log.byRequest(key.id).catch((error: unknown) => {
       byRequest.delete(key.id);
       throw error;
@@ -383,7 +599,11 @@ export function createDriver(options: {
     message(participantId, message, refuse) {
       const run = runs.get(message.transactionId);
       if (run) {
-        post(run, eventOf(participantId, message), refuse);
+        note(run, messageLine(participantId, message));
+        post(run, eventOf(participantId, message), (reason) => {
+          note(run, { type: "refused", participantId, detail: reason });
+          refuse(reason);
+        });
         return undefined;
       }
       const asks = message.type === "inquiry" || (message.type === "vote" && message.value === "commit");
@@ -400,6 +620,63 @@ export function createDriver(options: {
     if (!closed) cancelPurge = clock.setTimer(purgeIntervalMs, () => void purge());
   }
 
+  /** Takes over what is stored, unfinished, and not run here. Says how much that was. */
+  async function recoverUnfinished(): Promise<number> {
+    let count = 0;
+    let afterId: TransactionId | undefined;
+    for (;;) {
+      const page = await log.unfinished({ afterId, limit: recoveryBatchSize });
+      for (const { id } of page) {
+        if (runs.has(id)) continue;
+        // Read again: what has ended since the page was read is in the log by now, for it is removed from the runs only then.
+        const timeline = await log.timeline(id);
+        const stored = await log.get(id);
+        if (closed) return count;
+        if (!stored || isFinished(stored)) continue;
+        adopt(stored, timeline);
+        count += 1;
+      }
+      afterId = page.at(-1)?.id;
+      if (page.length < recoveryBatchSize) return count;
+    }
+  }
+
+  function adopt(stored: Transaction, timeline: Timeline | undefined): void {
+    const { coordinatorEpoch } = coordinator();
+    const run = createRun(stored, timeline);
+    note(run, { type: "taken-over", detail: `epoch ${coordinatorEpoch}` });
+    const take = coordinatorEpoch === stored.coordinatorEpoch ? resume : takeOver;
+    const step = (transaction: Transaction): Step =>
+      take(transaction, { coordinatorEpoch, connected: sessions.connected }, moment());
+    run.mailbox.post({ step, refuse: undefined });
+  }
+
+  async function recoverAgain(): Promise<void> {
+    try {
+      const count = await recoverUnfinished();
+      if (count > 0) logger.warn({ count }, "unfinished transactions were found that nobody ran");
+    } catch (error) {
+      logger.error({ err: error }, "the decision log cannot be read");
+    }
+    if (!closed) cancelRecovery = clock.setTimer(recoveryIntervalMs, () => void recoverAgain());
+  }
+
+  function owedBy(participantId: ParticipantId): readonly Transaction[] {
+    const views = [...(byParticipant.get(participantId) ?? [])].map(({ view }) => view);
+    return views.filter((view) => view.parts.some((part) => part.participantId === participantId && owesAck(view, part)));
+  }
+
+  function gauges() {
+    const inDoubt = [...runs.values()].filter(({ view }) => isInDoubtSomewhere(view));
+    const oldestMs = inDoubt.reduce((oldest, { view }) => Math.min(oldest, view.createdAtMs), clock.nowMs());
+    return {
+      undecided: undecidedCount,
+      inDoubt: inDoubt.length,
+      oldestInDoubtMs: clock.nowMs() - oldestMs,
+      connectedParticipants: sessions.connected.size,
+    };
+  }
+
   return {
     get coordinator() {
       return coordinator();
@@ -408,31 +685,72 @@ export function createDriver(options: {
       const claimed = await log.claim(newCoordinatorId());
       if (!claimed.ok) return claimed;
       owner = claimed.value;
-      const { coordinatorEpoch } = claimed.value;
-      const unfinished = await log.unfinished();
-      for (const stored of unfinished) {
-        const step = (transaction: Transaction): Step =>
-          takeOver(transaction, { coordinatorEpoch, connected: sessions.connected }, moment());
-        createRun(stored).mailbox.post({ step, refuse: undefined });
-      }
+      const unfinished = await recoverUnfinished();
       sessions.start(claimed.value, handler);
       cancelPurge = clock.setTimer(purgeIntervalMs, () => void purge());
-      logger.info({ ...claimed.value, unfinished: unfinished.length }, "coordinator started");
+      cancelRecovery = clock.setTimer(recoveryIntervalMs, () => void recoverAgain());
+      metrics.observe(gauges);
+      logger.info({ ...claimed.value, unfinished }, "coordinator started");
       return claimed;
     },
     async execute(request, signal) {
-      if (refusal) return err(refusal);
-      if (!log.writable) return err({ type: "storage-unavailable", transactionId: undefined });
-      const { request: key } = request;
-      const known = key && byRequest.get(key.id);
-      if (known && known.digest !== key.digest) return err({ type: "request-id-reused" });
-      if (!known && undecidedCount >= undecidedCountMax) return err({ type: "overloaded", limit: undecidedCountMax });
-      if (!key) return waitFor(startRun(request), signal);
-      const found = known?.found ?? findOrStart(request, key);
-      if (!known) byRequest.set(key.id, { digest: key.digest, found });
-      const run = await found;
+      const admitted = admit(request);
+      // A new run is waited for from its first step on.
+      const run = admitted instanceof Promise ? await admitted : admitted;
       return "ok" in run ? run : waitFor(run, signal);
     },
+    async begin(request) {
+      const run = await admit({ ...request, enlistments: [] });
+      return "ok" in run ? run : ok(run.view);
+    },
+    enlist(id, enlistment, asked) {
+      const connected = sessions.connected.has(enlistment.participantId);
+      return carryOutVerb(id, { type: "enlist", ...enlistment, connected, request: asked.request }, asked);
+    },
+    async commit(id, asked, signal) {
+      const run = runs.get(id);
+      if (!run || isFinished(run.view)) return carryOutVerb(id, { type: "commit" }, asked);
+      logVerb(id, "commit", asked);
+      if (isMisused(run, asked.request)) return err({ type: "request-id-reused" });
+      const mustWrite = run.view.idleTimeoutMs !== undefined;
+      if (mustWrite && !log.writable) return err({ type: "storage-unavailable", transactionId: undefined });
+      // Waited for from the first step on.
+      const answered = waitFor(run, signal);
+      post(run, { type: "commit" });
+      return answered;
+    },
+    abort(id, asked) {
+      const by = asked.requestedBy === "" ? "aborted" : `aborted by "${asked.requestedBy}"`;
+      return carryOutVerb(id, { type: "abort", reason: detailOf(by, asked.reason) }, asked);
+    },
+    retry: (id, asked) => carryOutVerb(id, { type: "retry" }, asked),
+    resolve(id, outcome, asked) {
+      const { reason, requestedBy } = asked;
+      return carryOutVerb(id, { type: "resolve", outcome, reason, requestedBy }, asked);
+    },
+    async forget(id, asked) {
+      logVerb(id, "forget", asked);
+      const ending = runs.get(id);
+      // Its end is being recorded: what is forgotten before that would come back.
+      const ended = ending && isFinished(ending.view) ? await withRun(ending, () => {}) : "gone";
+      if (ended !== "gone") return ended;
+      if (closed && refusal) return err(refusal);
+      const run = runs.get(id);
+      const found = run?.view ?? (await log.get(id));
+      if (!found) return err({ type: "not-found" });
+      const kept = whyKept(found, clock.nowMs());
+      if (kept !== undefined) return err({ type: "refused", transaction: found, refusal: { code: "state", reason: kept } });
+      const forgotten = await log.forget(id, coordinator().coordinatorEpoch);
+      if (!forgotten.ok && forgotten.error.type === "conflict") {
+        fence(forgotten.error.conflict);
+        return err(forgotten.error.conflict);
+      }
+      if (!forgotten.ok) return err({ type: "storage-unavailable", transactionId: id });
+      if (run) removeRun(run);
+      logger.warn({ transaction: id, decision: found.outcome }, "forgotten");
+      return ok(found);
+    },
+    timeline: async (id) => runs.get(id)?.timeline ?? (await log.timeline(id)) ?? emptyTimeline,
     get: async (id) => runs.get(id)?.view ?? log.get(id),
     async list({ beforeId, limit }) {
       const stored = await log.list({ beforeId, limit });
@@ -468,10 +786,49 @@ export function createDriver(options: {
         signal.removeEventListener("abort", notify);
       }
     },
-    unacknowledged(participantId) {
-      const itsRuns = [...(byParticipant.get(participantId) ?? [])];
-      return itsRuns.filter(({ view }) => view.parts.some((part) => part.participantId === participantId && owesAck(view, part)))
-        .length;
+    async *watchAll(signal) {
+      // By id, and a change moves to the end: a reader never waits behind one busy transaction.
+      const changed = new Map([...runs.values()].map(({ view }) => [view.id, view]));
+      const countMax = changed.size + watchCountMax;
+      let wake = (): void => {};
+      const notify = (): void => wake();
+      const tell = (transaction: Transaction): void => {
+        changed.delete(transaction.id);
+        changed.set(transaction.id, transaction);
+        if (changed.size > countMax) {
+          allWatchers.delete(tell);
+          changed.clear();
+        }
+        wake();
+      };
+      allWatchers.add(tell);
+      signal.addEventListener("abort", notify);
+      try {
+        while (!signal.aborted && !closed) {
+          if (!allWatchers.has(tell)) return "too-slow";
+          const next = changed.values().next().value;
+          if (next) {
+            changed.delete(next.id);
+            yield next;
+          } else {
+            await new Promise<void>((resolve) => {
+              wake = resolve;
+            });
+          }
+        }
+        return "ended";
+      } finally {
+        allWatchers.delete(tell);
+        signal.removeEventListener("abort", notify);
+      }
+    },
+    unacknowledged: (participantId) => owedBy(participantId).length,
+    oldestUnacknowledgedMs(participantId) {
+      const oldestMs = owedBy(participantId).reduce(
+        (oldest, { decidedAtMs }) => Math.min(oldest, decidedAtMs ?? oldest),
+        Infinity,
+      );
+      return Number.isFinite(oldestMs) ? oldestMs : undefined;
     },
     async drain(timeoutMs) {
       refusal ??= { type: "shutting-down" };

@@ -6,6 +6,24 @@ export const undecidedCountMax = 8_192;
 /** The default time to vote. */
 export const prepareTimeoutMs = 10_000;
 
+/** The default idle time of a transaction whose work is enlisted as it happens. */
+export const idleTimeoutMs = 60_000;
+
+/** Request ids that are remembered with one transaction: those of its enlistments, and room for what operators do. */
+export const requestCountMax = 256;
+
+/** Lines of a timeline: four messages for each of 64 participants, and as many again for what went wrong. Even. */
+export const timelineCountMax = 512;
+
+/** Transactions that wait for a slow watcher. More end its watch. */
+export const watchCountMax = 10_000;
+
+/** Records taken over in one go; other work runs between two of these. */
+export const recoveryBatchSize = 1_000;
+
+/** How often the log is searched for records that nobody runs. There should be none; one that is forgotten would be in doubt for ever. */
+export const recoveryIntervalMs = 60_000;
+
 /** Ended transactions are listed for this long; also how long a request id is remembered, so never below 24 hours. */
 export const historyRetentionMs = 7 * 24 * 3_600_000;
 

@@ -4,6 +4,7 @@ import type { StoreHealth, WriteResult } from "../kernel/write.ts";
 import type { CoordinatorMessage, Numbered, ParticipantMessage } from "./core/messages.ts";
 import type { ParticipantRecord, ResourceVote } from "./core/participant.ts";
 import type { Transaction } from "./core/types.ts";
+import type { Timeline } from "./timeline.ts";
 
 export interface Clock {
   nowMs(): TimeMs;
@@ -40,15 +41,16 @@ export type ParticipantSession = {
 
 /**
  * What a coordinator must not forget. Every write carries the expectation that the writer's epoch is still the newest, and is a
- * conflict otherwise. `force` and `record` store the transaction whole, over what is stored of it.
+ * conflict otherwise. `force` and `record` store the transaction whole, over what is stored of it; the timeline is for people, and
+ * what is left out stays as it was.
  */
 export interface DecisionLog extends StoreHealth {
   /** Compare-and-set: takes the next epoch, which fences every coordinator before. The id is made at the first claim and kept. */
   claim(newCoordinatorId: string): WriteResult<Coordinator, Fenced>;
   /** Durable before it resolves: a commit, or the delegation of one. */
-  force(transaction: Transaction): WriteResult<void, Fenced>;
+  force(transaction: Transaction, timeline?: Timeline): WriteResult<void, Fenced>;
   /** History: what was aborted, what is completed. Applied in the order of the calls, after every `force` before it. */
-  record(transaction: Transaction): WriteResult<void, Fenced>;
+  record(transaction: Transaction, timeline?: Timeline): WriteResult<void, Fenced>;
   /** Increments the participant's session epoch. */
   openSession(
     session: Omit<ParticipantSession, "sessionEpoch">,
@@ -57,8 +59,10 @@ export interface DecisionLog extends StoreHealth {
   get(id: TransactionId): Promise<Transaction | undefined>;
   /** Newest first (by id), those before `beforeId`, at most `limit`. */
   list(page: { readonly beforeId: TransactionId | undefined; readonly limit: number }): Promise<readonly Transaction[]>;
-  /** Every transaction that is stored and not COMPLETED. */
-  unfinished(): Promise<readonly Transaction[]>;
+  /** Nothing if the transaction is unknown, or was stored without. */
+  timeline(id: TransactionId): Promise<Timeline | undefined>;
+  /** Every transaction that is stored and not finished (`isFinished`), in the order of ids; of a page, those after `afterId`. */
+  unfinished(page?: { readonly afterId: TransactionId | undefined; readonly limit: number }): Promise<readonly Transaction[]>;
   /** The transaction that a request id led to, unless that was aborted. */
   byRequest(id: RequestId): Promise<Transaction | undefined>;
   /** In the order of ids, those after `afterId`, at most `limit`. */
@@ -66,7 +70,9 @@ export interface DecisionLog extends StoreHealth {
     readonly afterId: ParticipantId | undefined;
     readonly limit: number;
   }): Promise<readonly ParticipantSession[]>;
-  /** Drops transactions COMPLETED before this time, at most `limit`; says how many. Never an unfinished one. */
+  /** Drops one transaction, if it is there. */
+  forget(id: TransactionId, coordinatorEpoch: number): WriteResult<void, Fenced>;
+  /** Drops transactions finished before this time (`finishedAtMs`), at most `limit`; says how many. Never an unfinished one. */
   purge(
     before: { readonly completedBeforeMs: TimeMs; readonly limit: number },
     coordinatorEpoch: number,

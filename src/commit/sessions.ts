@@ -20,6 +20,7 @@ import {
   reconnectAfterMs,
   sessionTimeoutMs,
 } from "./limits.ts";
+import { type CommitMetrics, noMetrics } from "./metrics.ts";
 import type { Clock, Coordinator, DecisionLog, Fenced, Logger, ParticipantSession, StreamEnd } from "./ports.ts";
 import { createQueue } from "./queue.ts";
 
@@ -96,8 +97,13 @@ type Open = {
   readonly finish: (end: StreamEnd) => void;
 };
 
-export function createSessions(options: { readonly log: DecisionLog; readonly clock: Clock; readonly logger: Logger }): Sessions {
-  const { log, clock, logger } = options;
+export function createSessions(options: {
+  readonly log: DecisionLog;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics?: CommitMetrics;
+}): Sessions {
+  const { log, clock, logger, metrics = noMetrics } = options;
   const current = new Map<ParticipantId, Open>();
   const connected = new Set<ParticipantId>();
   const lastSeen = new Map<ParticipantId, TimeMs>();
@@ -224,6 +230,7 @@ export function createSessions(options: { readonly log: DecisionLog; readonly cl
     current.set(participantId, session);
     older?.finish(supersededBy(sessionEpoch));
     connected.add(participantId);
+    metrics.sessionOpened();
     logger.info({ participant: participantId, instance: instanceId, sessionEpoch, peer: session.peer }, "participant connected");
     session.emit({
       type: "welcome",
@@ -294,6 +301,7 @@ export function createSessions(options: { readonly log: DecisionLog; readonly cl
       { participant: participantId, sessionEpoch, reason: end.reason, detail: end.message },
       "participant disconnected",
     );
+    metrics.sessionEnded(end.reason);
     lastSeen.set(participantId, session.lastSeenAtMs);
     if (current.get(participantId) !== session) return;
     current.delete(participantId);

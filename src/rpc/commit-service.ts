@@ -1,25 +1,27 @@
 import { Status } from "nice-grpc-common";
 import type { RichServerError } from "nice-grpc-error-details";
-import type { Driver, ExecuteFailure } from "../commit/driver.ts";
-import { prepareTimeoutMs } from "../commit/limits.ts";
+import { type Enlistment, participantCountMax } from "../commit/core/coordinator.ts";
+import type { Transaction } from "../commit/core/types.ts";
+import type { Asked, Driver, VerbFailure, VerbRefusal } from "../commit/driver.ts";
+import { idleTimeoutMs, prepareTimeoutMs, watchCountMax } from "../commit/limits.ts";
 import type { StreamEnd } from "../commit/ports.ts";
 import type { Session, Sessions } from "../commit/sessions.ts";
-import type {
-  ExecuteTransactionRequest,
-  ParticipateRequest,
-  TwoPhaseCommitServiceImplementation,
-} from "../gen/concord/commit/v1/two_phase_commit.ts";
+import type * as wire from "../gen/concord/commit/v1/transaction.ts";
+import type { ParticipateRequest, TwoPhaseCommitServiceImplementation } from "../gen/concord/commit/v1/two_phase_commit.ts";
 import type { ParticipantId, RequestId, TransactionId } from "../kernel/ids.ts";
+import type { Result } from "../kernel/result.ts";
 import type { TimeMs } from "../kernel/time.ts";
 import { type RpcContext, shuttingDown } from "./context.ts";
 import {
   coordinatorMessageToWire,
+  outcomeFromWire,
   participantMessageFromWire,
   participantToWire,
+  timelineEntryToWire,
   transactionToWire,
 } from "./convert-transaction.ts";
 import { durationMs } from "./duration.ts";
-import { requestIdReused, rpcError, storageUnavailable } from "./errors.ts";
+import { invalidField, requestIdReused, rpcError, storageUnavailable } from "./errors.ts";
 import { decodePageToken, encodePageToken, pageSize } from "./page.ts";
 import { requestDigest } from "./request-digest.ts";
 import { transactionFilter } from "./transaction-filter.ts";
@@ -34,6 +36,14 @@ export function createCommitService(dependencies: {
   readonly nowMs: () => TimeMs;
 }): TwoPhaseCommitServiceImplementation<RpcContext> {
   const { driver, sessions, nowMs } = dependencies;
+
+  function answerOf(
+    result: Result<Transaction, VerbFailure>,
+    call: { readonly transactionId?: string; readonly requestId: string },
+  ) {
+    if (!result.ok) throw verbError(result.error, call);
+    return { transaction: transactionToWire(result.value, driver.coordinator) };
+  }
 
   return {
     async *participate(requests, context) {
@@ -58,31 +68,82 @@ export function createCommitService(dependencies: {
     async executeTransaction(request, context) {
       const answer = await driver.execute(
         {
-          enlistments: request.participants.map(({ participantId, payload }) => ({
-            participantId: participantId as ParticipantId,
-            payload,
-          })),
+          enlistments: request.participants.map(enlistmentOf),
           prepareTimeoutMs: durationMs(request.prepareTimeout) ?? prepareTimeoutMs,
           waitForParticipantsMs: durationMs(request.waitForParticipants) ?? 0,
-          request: requestKey(request),
+          request: requestKey("ExecuteTransaction", request),
           reason: request.reason,
           requestedBy: request.requestedBy,
         },
         context.signal,
       );
-      if (!answer.ok) throw executeError(answer.error, request.requestId);
-      return { transaction: transactionToWire(answer.value, driver.coordinator) };
+      return answerOf(answer, request);
+    },
+
+    async beginTransaction(request) {
+      const begun = await driver.begin({
+        prepareTimeoutMs: durationMs(request.prepareTimeout) ?? prepareTimeoutMs,
+        waitForParticipantsMs: durationMs(request.waitForParticipants) ?? 0,
+        idleTimeoutMs: durationMs(request.idleTimeout) ?? idleTimeoutMs,
+        request: requestKey("BeginTransaction", request),
+        reason: request.reason,
+        requestedBy: request.requestedBy,
+      });
+      return answerOf(begun, request);
+    },
+
+    async enlistParticipant(request) {
+      const { participant } = request;
+      if (participant === undefined) throw invalidField("participant", "value is required");
+      const asked = askedOf("EnlistParticipant", request);
+      return answerOf(await driver.enlist(request.transactionId as TransactionId, enlistmentOf(participant), asked), request);
+    },
+
+    async commitTransaction(request, context) {
+      return answerOf(
+        await driver.commit(request.transactionId as TransactionId, askedOf("CommitTransaction", request), context.signal),
+        request,
+      );
+    },
+
+    async abortTransaction(request) {
+      return answerOf(await driver.abort(request.transactionId as TransactionId, askedOf("AbortTransaction", request)), request);
+    },
+
+    async retryTransaction(request) {
+      return answerOf(await driver.retry(request.transactionId as TransactionId, askedOf("RetryTransaction", request)), request);
+    },
+
+    async resolveTransaction(request) {
+      const outcome = outcomeFromWire(request.outcome);
+      if (outcome === undefined) throw invalidField("outcome", "must be one of OUTCOME_COMMITTED, OUTCOME_ABORTED");
+      return answerOf(
+        await driver.resolve(request.transactionId as TransactionId, outcome, askedOf("ResolveTransaction", request)),
+        request,
+      );
+    },
+
+    async forgetTransaction(request) {
+      return answerOf(
+        await driver.forget(request.transactionId as TransactionId, askedOf("ForgetTransaction", request)),
+        request,
+      );
     },
 
     async getTransaction({ transactionId }) {
       const transaction = await driver.get(transactionId as TransactionId);
       if (!transaction) throw notFound(transactionId);
-      return { transaction: transactionToWire(transaction, driver.coordinator) };
+      const { entries, omitted } = await driver.timeline(transactionId as TransactionId);
+      return {
+        transaction: transactionToWire(transaction, driver.coordinator),
+        timeline: entries.map(timelineEntryToWire),
+        timelineOmitted: omitted,
+      };
     },
 
     async listTransactions(request) {
       const scope = `transactions/${request.filter}`;
-      const matches = transactionFilter(request.filter, nowMs());
+      const matches = transactionFilter(request.filter, nowMs);
       const size = pageSize(request.pageSize);
       const found = [];
       let beforeId = decodePageToken(scope, request.pageToken) as TransactionId | undefined;
@@ -113,6 +174,21 @@ export function createCommitService(dependencies: {
       if (phase !== "COMPLETED" && !context.signal.aborted) throw shuttingDown();
     },
 
+    async *watchTransactions({ filter }, context) {
+      const matches = transactionFilter(filter, nowMs);
+      const changes = driver.watchAll(context.signal);
+      try {
+        let next = await changes.next();
+        for (; !next.done; next = await changes.next()) {
+          if (matches(next.value)) yield { transaction: transactionToWire(next.value, driver.coordinator) };
+        }
+        if (!context.signal.aborted) throw next.value === "too-slow" ? tooSlow() : shuttingDown();
+      } finally {
+        // The client may leave while a message is under way to it.
+        await changes.return("ended");
+      }
+    },
+
     async listParticipants(request) {
       const size = pageSize(request.pageSize);
       const afterId = decodePageToken("participants", request.pageToken) as ParticipantId | undefined;
@@ -120,7 +196,11 @@ export function createCommitService(dependencies: {
       const page = found.slice(0, size);
       const last = page.at(-1);
       return {
-        participants: page.map((participant) => participantToWire(participant, driver.unacknowledged(participant.participantId))),
+        participants: page.map((participant) => {
+          const { participantId } = participant;
+          const oldestMs = driver.oldestUnacknowledgedMs(participantId);
+          return participantToWire(participant, { unacknowledged: driver.unacknowledged(participantId), oldestMs });
+        }),
         nextPageToken: found.length > size && last ? encodePageToken("participants", last.participantId) : "",
       };
     },
@@ -156,10 +236,23 @@ const violationText = ({ violations }: InvalidMessage): string =>
     .join("; ")
     .slice(0, 1_000);
 
-function requestKey(request: ExecuteTransactionRequest) {
+function requestKey(method: string, request: { readonly requestId: string }) {
   if (request.requestId === "") return undefined;
-  return { id: request.requestId as RequestId, digest: requestDigest("ExecuteTransaction", request) };
+  return { id: request.requestId as RequestId, digest: requestDigest(method, request) };
 }
+
+type Mutation = { readonly requestId: string; readonly reason: string; readonly requestedBy: string };
+
+const askedOf = (method: string, request: Mutation): Asked => ({
+  reason: request.reason,
+  requestedBy: request.requestedBy,
+  request: requestKey(method, request),
+});
+
+const enlistmentOf = ({ participantId, payload }: wire.Enlistment): Enlistment => ({
+  participantId: participantId as ParticipantId,
+  payload,
+});
 
 function streamError({ reason, message, metadata = {} }: StreamEnd): RichServerError {
   switch (reason) {
@@ -179,8 +272,15 @@ function streamError({ reason, message, metadata = {} }: StreamEnd): RichServerE
   }
 }
 
-function executeError(failure: ExecuteFailure, requestId: string): RichServerError {
+function verbError(
+  failure: VerbFailure,
+  { transactionId = "", requestId }: { readonly transactionId?: string; readonly requestId: string },
+): RichServerError {
   switch (failure.type) {
+    case "not-found":
+      return notFound(transactionId);
+    case "refused":
+      return refusedError(failure);
     case "request-id-reused":
       return requestIdReused(requestId);
     case "overloaded":
@@ -220,6 +320,33 @@ function executeError(failure: ExecuteFailure, requestId: string): RichServerErr
       });
   }
 }
+
+function refusedError({ transaction, refusal }: VerbRefusal): RichServerError {
+  const { id, phase, outcome } = transaction;
+  const message = `transaction "${id}": ${refusal.reason}`;
+  switch (refusal.code) {
+    case "already-enlisted":
+      return rpcError({ code: Status.ALREADY_EXISTS, reason: "PARTICIPANT_ENLISTED", message, metadata: { transaction_id: id } });
+    case "too-many-participants": {
+      const metadata = { transaction_id: id, limit: String(participantCountMax) };
+      return rpcError({ code: Status.RESOURCE_EXHAUSTED, reason: "PARTICIPANT_LIMIT_REACHED", message, metadata });
+    }
+    case "state":
+    case "message": {
+      const metadata = { transaction_id: id, phase, outcome: outcome?.toUpperCase() ?? "" };
+      return rpcError({ code: Status.FAILED_PRECONDITION, reason: "TRANSACTION_STATE", message, metadata });
+    }
+  }
+}
+
+const tooSlow = (): RichServerError =>
+  rpcError({
+    code: Status.RESOURCE_EXHAUSTED,
+    reason: "OVERLOADED",
+    message: `more than ${watchCountMax} transactions wait for this watch; read faster, or use a filter`,
+    metadata: { limit: String(watchCountMax) },
+    retryAfterMs: 1_000,
+  });
 
 const notFound = (transactionId: string): RichServerError =>
   rpcError({

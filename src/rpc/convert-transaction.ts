@@ -1,7 +1,8 @@
 import type { CoordinatorMessage, Numbered, ParticipantMessage } from "../commit/core/messages.ts";
-import { isDone, type Outcome, type Phase, type Transaction, type VoteValue } from "../commit/core/types.ts";
+import { heuristicOf, isDone, type Outcome, type Phase, type Transaction, type VoteValue } from "../commit/core/types.ts";
 import type { Coordinator } from "../commit/ports.ts";
 import type { KnownParticipant } from "../commit/sessions.ts";
+import type { TimelineEntry } from "../commit/timeline.ts";
 import * as wire from "../gen/concord/commit/v1/transaction.ts";
 import type { DeepPartial, ParticipateRequest, ParticipateResponse } from "../gen/concord/commit/v1/two_phase_commit.ts";
 import type { ParticipantId, TransactionId } from "../kernel/ids.ts";
@@ -27,6 +28,36 @@ const phases = {
   COMPLETED: wire.TransactionPhase.COMPLETED,
 } as const satisfies Record<Phase, wire.TransactionPhase>;
 
+const eventTypes = {
+  begun: wire.TransactionEventType.BEGUN,
+  enlisted: wire.TransactionEventType.ENLISTED,
+  "commit-requested": wire.TransactionEventType.COMMIT_REQUESTED,
+  "abort-requested": wire.TransactionEventType.ABORT_REQUESTED,
+  "prepare-sent": wire.TransactionEventType.PREPARE_SENT,
+  "vote-received": wire.TransactionEventType.VOTE_RECEIVED,
+  decided: wire.TransactionEventType.DECIDED,
+  "decision-sent": wire.TransactionEventType.DECISION_SENT,
+  "ack-received": wire.TransactionEventType.ACK_RECEIVED,
+  "inquiry-received": wire.TransactionEventType.INQUIRY_RECEIVED,
+  refused: wire.TransactionEventType.REFUSED,
+  connected: wire.TransactionEventType.CONNECTED,
+  disconnected: wire.TransactionEventType.DISCONNECTED,
+  "taken-over": wire.TransactionEventType.TAKEN_OVER,
+  retried: wire.TransactionEventType.RETRIED,
+  resolved: wire.TransactionEventType.RESOLVED,
+} as const satisfies Record<TimelineEntry["type"], wire.TransactionEventType>;
+
+export const timelineEntryToWire = (entry: TimelineEntry): DeepPartial<wire.TransactionEvent> => ({
+  occurredAt: new Date(entry.atMs),
+  type: eventTypes[entry.type],
+  participantId: entry.participantId ?? "",
+  attempt: entry.attempt ?? 0,
+  detail: entry.detail ?? "",
+});
+
+/** What an RPC of the contract calls an outcome. */
+export const outcomeFromWire = (value: wire.Outcome): Outcome | undefined => keyOf(outcomes, value);
+
 export function transactionToWire(transaction: Transaction, coordinator: Coordinator): DeepPartial<wire.Transaction> {
   return {
     transactionId: transaction.id,
@@ -42,6 +73,7 @@ export function transactionToWire(transaction: Transaction, coordinator: Coordin
       ...optionalTime("acknowledgedAt", part.acknowledgedAtMs),
       preparesSent: part.preparesSent,
       decisionsSent: part.decisionsSent,
+      ...(part.acknowledgedOutcome && { acknowledgedOutcome: outcomes[part.acknowledgedOutcome] }),
     })),
     createdAt: new Date(transaction.createdAtMs),
     ...optionalTime("decidedAt", transaction.decidedAtMs),
@@ -51,10 +83,23 @@ export function transactionToWire(transaction: Transaction, coordinator: Coordin
     coordinatorEpoch: BigInt(transaction.coordinatorEpoch),
     requestedBy: transaction.requestedBy,
     reason: transaction.reason,
+    ...(transaction.idleTimeoutMs !== undefined && { idleTimeout: durationToWire(transaction.idleTimeoutMs) }),
+    ...resolutionToWire(transaction),
   };
 }
 
-export function participantToWire(participant: KnownParticipant, unacknowledged: number): DeepPartial<wire.Participant> {
+function resolutionToWire(transaction: Transaction): Pick<DeepPartial<wire.Transaction>, "resolution"> {
+  const { resolution } = transaction;
+  const heuristic = heuristicOf(transaction);
+  if (!resolution || !heuristic) return {};
+  const { atMs, requestedBy, reason } = resolution;
+  return { resolution: { heuristic: wire.Heuristic[heuristic], resolvedAt: new Date(atMs), requestedBy, reason } };
+}
+
+export function participantToWire(
+  participant: KnownParticipant,
+  owed: { readonly unacknowledged: number; readonly oldestMs: TimeMs | undefined },
+): DeepPartial<wire.Participant> {
   return {
     participantId: participant.participantId,
     connected: participant.connected,
@@ -64,7 +109,8 @@ export function participantToWire(participant: KnownParticipant, unacknowledged:
     lastSeenAt: new Date(participant.lastSeenAtMs),
     peer: participant.peer,
     prepareCredit: participant.prepareCredit,
-    unacknowledged,
+    unacknowledged: owed.unacknowledged,
+    ...optionalTime("oldestUnacknowledgedAt", owed.oldestMs),
   };
 }
 

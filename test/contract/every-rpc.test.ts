@@ -221,6 +221,15 @@ const others: readonly RpcName[] = [
   "TwoPhaseCommit/Participate",
   "TwoPhaseCommit/GetTransaction",
   "TwoPhaseCommit/WatchTransaction",
+  // In commit-verbs.test.ts.
+  "TwoPhaseCommit/BeginTransaction",
+  "TwoPhaseCommit/EnlistParticipant",
+  "TwoPhaseCommit/CommitTransaction",
+  "TwoPhaseCommit/AbortTransaction",
+  "TwoPhaseCommit/RetryTransaction",
+  "TwoPhaseCommit/ResolveTransaction",
+  "TwoPhaseCommit/ForgetTransaction",
+  "TwoPhaseCommit/WatchTransactions",
 ];
 
 test("no RPC of the .proto files is left out here", () => {

@@ -7,7 +7,7 @@ import type { RequestId } from "../../src/kernel/ids.ts";
 import { createMemoryDecisionLog } from "../../src/storage/memory/decision-log.ts";
 import { openSqliteDecisionLog } from "../../src/storage/sqlite/decision-log.ts";
 import { temporaryFolder } from "../support/concord.ts";
-import { ack, begun, id, tx, vote } from "../unit/commit/support.ts";
+import { ack, at, begun, id, tx, vote } from "../unit/commit/support.ts";
 
 const cleanups: (() => unknown)[] = [];
 
@@ -129,6 +129,57 @@ function decisionLogSuite(name: string, open: () => Promise<DecisionLog>): void 
       expect(await log.purge({ completedBeforeMs: 9e15, limit: 1 }, 1)).toEqual({ ok: true, value: 1 });
       expect(await log.purge({ completedBeforeMs: 9e15, limit: 10 }, 1)).toEqual({ ok: true, value: 1 });
       expect((await log.list({ beforeId: undefined, limit: 10 })).map((each) => each.id)).toEqual(["t2", "t1"]);
+    });
+
+    test("what an operator resolved is unfinished, and is not purged, until its participants have spoken", async () => {
+      const log = await open();
+      await log.claim("c");
+      const resolved = stepped(committing("t1"), {
+        type: "resolve",
+        outcome: "committed",
+        reason: "lost",
+        requestedBy: "ada",
+        ...at(),
+      });
+      await log.force(resolved);
+      expect(await log.get(tx("t1"))).toMatchObject({ phase: "COMPLETED", resolution: { reason: "lost", requestedBy: "ada" } });
+      expect((await log.unfinished()).map((each) => each.id)).toEqual(["t1"]);
+      expect(await log.purge({ completedBeforeMs: 9e15, limit: 10 }, 1)).toEqual({ ok: true, value: 0 });
+      await log.record([ack("a", "committed"), ack("b", "aborted")].reduce(stepped, resolved));
+      expect((await log.get(tx("t1")))?.parts[1]?.acknowledgedOutcome).toBe("aborted");
+      expect(await log.unfinished()).toEqual([]);
+      expect(await log.purge({ completedBeforeMs: 9e15, limit: 10 }, 1)).toEqual({ ok: true, value: 1 });
+    });
+
+    test("unfinished transactions are read page by page", async () => {
+      const log = await open();
+      await log.claim("c");
+      for (const name of ["t1", "t2", "t3"]) await log.force(committing(name));
+      const ids = async (afterId: string | undefined) =>
+        (await log.unfinished({ afterId: afterId === undefined ? undefined : tx(afterId), limit: 2 })).map((each) => each.id);
+      expect([await ids(undefined), await ids("t2"), await ids("t3")]).toEqual([["t1", "t2"], ["t3"], []]);
+    });
+
+    test("a timeline is kept with its transaction, and one that is not given stays", async () => {
+      const log = await open();
+      await log.claim("c");
+      const timeline = { entries: [{ atMs: 1, type: "begun" }] as const, omitted: 2 };
+      await log.force(committing("t1"), timeline);
+      expect(await log.timeline(tx("t1"))).toEqual(timeline);
+      await log.record(completed("t1"));
+      expect(await log.timeline(tx("t1"))).toEqual(timeline);
+      await log.force(committing("t2"));
+      expect([await log.timeline(tx("t2")), await log.timeline(tx("t3"))]).toEqual([undefined, undefined]);
+    });
+
+    test("what is forgotten is gone; a coordinator that was replaced forgets nothing", async () => {
+      const log = await open();
+      await log.claim("c");
+      await log.force(completed("t1"));
+      expect(await log.forget(tx("t1"), 0)).toMatchObject({ ok: false, error: { type: "conflict" } });
+      expect(await log.forget(tx("t1"), 1)).toEqual({ ok: true, value: undefined });
+      expect(await log.get(tx("t1"))).toBeUndefined();
+      expect(await log.forget(tx("t1"), 1)).toEqual({ ok: true, value: undefined });
     });
 
     test("writes after close are refused", async () => {

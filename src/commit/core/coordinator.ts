@@ -1,11 +1,14 @@
 import { assert, unreachable } from "../../kernel/assert.ts";
 import type { ParticipantId, TransactionId } from "../../kernel/ids.ts";
+import { answerRetentionMs } from "../../kernel/limits.ts";
 import type { DurationMs, TimeMs } from "../../kernel/time.ts";
 import { type Backoff, backoffMs } from "./backoff.ts";
 import { checkStep, checkTransaction } from "./invariants.ts";
 import type { Decision, PendingPrepare } from "./messages.ts";
 import {
+  isFinished,
   isOnePhase,
+  isUntold,
   type Moment,
   mayAbort,
   type Outcome,
@@ -23,6 +26,12 @@ export type CoordinatorInput = Moment &
   (
     | { readonly type: "connected"; readonly participantId: ParticipantId; readonly inDoubt: boolean }
     | { readonly type: "disconnected"; readonly participantId: ParticipantId }
+    | ({ readonly type: "enlist"; readonly connected: boolean; readonly request: RequestKey | undefined } & Enlistment)
+    | { readonly type: "commit" }
+    | { readonly type: "abort"; readonly reason: string }
+    | { readonly type: "resolve"; readonly outcome: Outcome; readonly reason: string; readonly requestedBy: string }
+    | { readonly type: "retry" }
+    | { readonly type: "idle-timeout" }
     | { readonly type: "wait-timeout" }
     | { readonly type: "prepare-timeout" }
     | { readonly type: "client-abort"; readonly reason: string }
@@ -43,10 +52,16 @@ export type CoordinatorEffect =
   /** Comes back as the input of this name. Setting a timer again moves it. */
   | { readonly type: "set-timer"; readonly timer: Timer; readonly delayMs: DurationMs }
   | { readonly type: "clear-timer"; readonly timer: Timer }
-  /** The message that was the input is answered with Nack. */
-  | { readonly type: "refuse"; readonly reason: string };
+  /** A message that was the input is answered with Nack, a verb with an error. */
+  | ({ readonly type: "refuse" } & Refusal);
+
+export type Refusal = {
+  readonly code: "message" | "state" | "already-enlisted" | "too-many-participants";
+  readonly reason: string;
+};
 
 export type Timer =
+  | { readonly type: "idle-timeout" }
   | { readonly type: "wait-timeout" }
   | { readonly type: "prepare-timeout" }
   | { readonly type: "resend"; readonly participantId: ParticipantId };
@@ -56,13 +71,20 @@ export type Step = { readonly transaction: Transaction; readonly effects: readon
 /** Quick enough that a lost acknowledgement is not felt, slow enough that a broken participant is not flooded. */
 export const resendBackoff: Backoff = { firstMs: 1_000, maxMs: 30_000 };
 
+/** Prepares fan out in one go, and a record stays small enough to force. */
+export const participantCountMax = 64;
+
+export type Enlistment = { readonly participantId: ParticipantId; readonly payload: Uint8Array };
+
 export type NewTransaction = {
   readonly id: TransactionId;
   readonly coordinatorEpoch: number;
-  readonly enlistments: readonly { readonly participantId: ParticipantId; readonly payload: Uint8Array }[];
+  readonly enlistments: readonly Enlistment[];
   readonly connected: ReadonlySet<ParticipantId>;
   readonly waitForParticipantsMs: DurationMs;
   readonly prepareTimeoutMs: DurationMs;
+  /** Set: work is enlisted after it has begun, until its commit is asked for. */
+  readonly idleTimeoutMs?: DurationMs | undefined;
   readonly requestedBy: string;
   readonly reason: string;
   readonly request: RequestKey | undefined;
@@ -72,33 +94,67 @@ export type NewTransaction = {
 export function newTransaction(options: NewTransaction, nowMs: TimeMs): Transaction {
   const { enlistments, connected, ...rest } = options;
   return {
+    idleTimeoutMs: undefined,
     ...rest,
     phase: "INIT",
     outcome: undefined,
     abortReason: "",
-    parts: enlistments.map(({ participantId, payload }) => ({
-      participantId,
-      payload,
-      connected: connected.has(participantId),
-      vote: undefined,
-      voteReason: "",
-      votedAtMs: undefined,
-      acknowledgedAtMs: undefined,
-      preparesSent: 0,
-      decisionsSent: 0,
-    })),
+    parts: enlistments.map((enlistment) => newPart(enlistment, connected.has(enlistment.participantId), undefined)),
     createdAtMs: nowMs,
     decidedAtMs: undefined,
     completedAtMs: undefined,
     voteDeadlineMs: undefined,
+    resolution: undefined,
   };
 }
 
-/** specs/TwoPhaseCommit.tla: Begin. */
+const newPart = ({ participantId, payload }: Enlistment, connected: boolean, request: RequestKey | undefined): Part => ({
+  participantId,
+  payload,
+  connected,
+  request,
+  vote: undefined,
+  voteReason: "",
+  votedAtMs: undefined,
+  acknowledgedAtMs: undefined,
+  acknowledgedOutcome: undefined,
+  preparesSent: 0,
+  decisionsSent: 0,
+});
+
+/** specs/TwoPhaseCommit.tla: Begin, unless work is still to be enlisted; then the commit is the spec's Begin. */
 export function begin(transaction: Transaction, moment: Moment): Step {
-  const step = waitOrPrepare(transaction, moment);
+  const { idleTimeoutMs } = transaction;
+  const step = idleTimeoutMs === undefined ? waitOrPrepare(transaction, moment) : stay(transaction, [idleTimer(idleTimeoutMs)]);
   checkStep(transaction, step);
   return step;
+}
+
+const idleTimer = (delayMs: DurationMs): CoordinatorEffect => ({ type: "set-timer", timer: { type: "idle-timeout" }, delayMs });
+
+/** Each participant once: what a second enlistment should mean, only the caller knows. */
+function enlist(transaction: Transaction, input: Extract<CoordinatorInput, { type: "enlist" }>): Step {
+  const { participantId, request } = input;
+  const { idleTimeoutMs } = transaction;
+  const earlier = findPart(transaction, participantId);
+  if (request && earlier?.request?.id === request.id && earlier.request.digest === request.digest) return stay(transaction);
+  if (idleTimeoutMs === undefined) return refuse(transaction, `${stateOf(transaction)}: no work can be added`, "state");
+  if (earlier) {
+    return refuse(transaction, `participant "${participantId}" is enlisted already`, "already-enlisted");
+  }
+  if (transaction.parts.length >= participantCountMax) {
+    return refuse(transaction, `a transaction has at most ${participantCountMax} participants`, "too-many-participants");
+  }
+  const next = { ...transaction, parts: [...transaction.parts, newPart(input, input.connected, request)] };
+  return stay(next, [idleTimer(idleTimeoutMs)]);
+}
+
+/** The end of enlisting. Of a transaction that is under way already: wait for it. */
+function commit(transaction: Transaction, moment: Moment): Step {
+  if (transaction.idleTimeoutMs === undefined) return stay(transaction);
+  const ready: Transaction = { ...transaction, idleTimeoutMs: undefined };
+  const clear: CoordinatorEffect = { type: "clear-timer", timer: { type: "idle-timeout" } };
+  return then(stay(ready, [clear]), (next) => waitOrPrepare(next, moment));
 }
 
 function waitOrPrepare(transaction: Transaction, moment: Moment): Step {
@@ -118,10 +174,20 @@ export function takeOver(
   options: { readonly coordinatorEpoch: number; readonly connected: ReadonlySet<ParticipantId> },
   moment: Moment,
 ): Step {
-  checkTransaction(record);
-  assert(record.phase !== "INIT" && record.phase !== "COMPLETED", "TakeOver: the record is unfinished");
-  assert(record.outcome !== undefined || isOnePhase(record), "TakeOver: what is recorded is decided or delegated");
   assert(options.coordinatorEpoch > record.coordinatorEpoch, "FenceMonotonic");
+  return resume(record, options, moment);
+}
+
+/** A record that nobody runs, whoever wrote it. */
+export function resume(
+  record: Transaction,
+  options: { readonly coordinatorEpoch: number; readonly connected: ReadonlySet<ParticipantId> },
+  moment: Moment,
+): Step {
+  checkTransaction(record);
+  assert(record.phase !== "INIT" && !isFinished(record), "TakeOver: the record is unfinished");
+  assert(record.outcome !== undefined || isOnePhase(record), "TakeOver: what is recorded is decided or delegated");
+  assert(options.coordinatorEpoch >= record.coordinatorEpoch, "FenceMonotonic");
   const transaction: Transaction = {
     ...record,
     coordinatorEpoch: options.coordinatorEpoch,
@@ -145,6 +211,18 @@ function onInput(transaction: Transaction, input: CoordinatorInput): Step {
       return onConnected(transaction, input.participantId, input.inDoubt, input);
     case "disconnected":
       return onDisconnected(transaction, input.participantId);
+    case "enlist":
+      return enlist(transaction, input);
+    case "commit":
+      return commit(transaction, input);
+    case "abort":
+      return abortOnRequest(transaction, input.reason, input);
+    case "resolve":
+      return resolve(transaction, input);
+    case "retry":
+      return retry(transaction, input);
+    case "idle-timeout":
+      return timeoutIdle(transaction, input);
     case "wait-timeout":
       return transaction.phase === "INIT" ? timeoutAbort(transaction, input) : stay(transaction);
     case "prepare-timeout":
@@ -167,7 +245,9 @@ function onInput(transaction: Transaction, input: CoordinatorInput): Step {
 function onConnected(transaction: Transaction, participantId: ParticipantId, inDoubt: boolean, moment: Moment): Step {
   const next = withPart(transaction, participantId, { connected: true });
   if (next.phase === "INIT") {
-    return next.parts.every((part) => part.connected) ? startPreparing(next, moment) : stay(next);
+    return next.idleTimeoutMs === undefined && next.parts.every((part) => part.connected)
+      ? startPreparing(next, moment)
+      : stay(next);
   }
   return inDoubt && next.outcome !== undefined
     ? sendDecision(next, participantId, moment, true)
@@ -283,6 +363,59 @@ function clientAbort(transaction: Transaction, reason: string, moment: Moment): 
   return mayAbort(transaction) ? abort(transaction, reason, moment) : stay(transaction, [{ type: "reply", answer: "pending" }]);
 }
 
+/** As clientAbort, but the one who asks is told if it is too late; nobody else is. */
+function abortOnRequest(transaction: Transaction, reason: string, moment: Moment): Step {
+  if (mayAbort(transaction)) return abort(transaction, reason, moment);
+  return transaction.outcome === "aborted"
+    ? stay(transaction)
+    : refuse(transaction, `${stateOf(transaction)}: it cannot be aborted`, "state");
+}
+
+function timeoutIdle(transaction: Transaction, moment: Moment): Step {
+  const { idleTimeoutMs } = transaction;
+  if (idleTimeoutMs === undefined) return stay(transaction);
+  return abort(transaction, `no work was enlisted for ${idleTimeoutMs} ms, and no commit was asked for`, moment);
+}
+
+/**
+ * An operator ends what does not end by itself. The spec does not model it: whoever guesses for a participant may be wrong, and then
+ * Agreement is broken. What is modelled is kept: a decision never changes, and nothing undecided is committed. The record stays
+ * until the participants have spoken, and shows what they said. Forced, for the operator and the client are told.
+ */
+function resolve(transaction: Transaction, input: Extract<CoordinatorInput, { type: "resolve" }>): Step {
+  const { outcome, reason, requestedBy, nowMs } = input;
+  if (transaction.resolution && transaction.outcome === outcome) return stay(transaction);
+  const given = transaction.outcome ?? outcome;
+  if (transaction.phase === "COMPLETED" || mayAbort(transaction) || given !== outcome) {
+    return refuse(transaction, `${stateOf(transaction)}: it cannot be resolved as ${outcome.toUpperCase()}`, "state");
+  }
+  const guessed = transaction.outcome === undefined;
+  const next: Transaction = {
+    ...transaction,
+    phase: "COMPLETED",
+    outcome,
+    abortReason: guessed && outcome === "aborted" ? `resolved by "${requestedBy}": ${reason}` : transaction.abortReason,
+    decidedAtMs: transaction.decidedAtMs ?? nowMs,
+    completedAtMs: nowMs,
+    // It is asked how it has decided; if it never heard of the work, it shall not begin.
+    voteDeadlineMs: nowMs,
+    resolution: { atMs: nowMs, requestedBy, reason },
+  };
+  const resends = next.parts.map(({ participantId }): Timer => ({ type: "resend", participantId }));
+  const ended = stay(next, [
+    { type: "persist", transaction: next },
+    ...[{ type: "prepare-timeout" } as const, ...resends].map((timer) => ({ type: "clear-timer", timer }) as const),
+    ...(guessed ? [{ type: "reply", answer: "decided" } as const] : []),
+  ]);
+  return each(ended, next.parts, (now, part) => sendWhatIsDue(now, part.participantId, input));
+}
+
+/** What is due, now. A Prepare is due once per session, except of the lone participant, who may have to be asked how it decided. */
+function retry(transaction: Transaction, moment: Moment): Step {
+  if (mayAbort(transaction)) return stay(transaction);
+  return each(stay(transaction), transaction.parts, (next, part) => sendWhatIsDue(next, part.participantId, moment));
+}
+
 /** Abort needs no forced write: under presumed abort a missing record already means aborted. */
 function abort(transaction: Transaction, abortReason: string, moment: Moment): Step {
   const decided = decide({ ...transaction, abortReason }, "ABORTING", "aborted", moment);
@@ -292,9 +425,11 @@ function abort(transaction: Transaction, abortReason: string, moment: Moment): S
 
 function decide(transaction: Transaction, phase: "COMMITTING" | "ABORTING", outcome: Outcome, moment: Moment): Step {
   assert(transaction.outcome === undefined, "DecisionStable");
-  const next: Transaction = { ...transaction, phase, outcome, decidedAtMs: moment.nowMs };
+  const next: Transaction = { ...transaction, phase, outcome, decidedAtMs: moment.nowMs, idleTimeoutMs: undefined };
   const unfinished = next.parts.some((part) => owesAck(next, part));
+  const isIdle = transaction.idleTimeoutMs !== undefined;
   return stay(next, [
+    ...(isIdle ? [{ type: "clear-timer", timer: { type: "idle-timeout" } } as const] : []),
     { type: "clear-timer", timer: { type: "wait-timeout" } },
     { type: "clear-timer", timer: { type: "prepare-timeout" } },
     { type: "reply", answer: "decided" },
@@ -302,7 +437,7 @@ function decide(transaction: Transaction, phase: "COMMITTING" | "ABORTING", outc
   ]);
 }
 
-/** specs/TwoPhaseCommit.tla: SendDecision. Sent until it is acknowledged, for ever. */
+/** specs/TwoPhaseCommit.tla: SendDecision. Sent until it is acknowledged, for ever; after a resolution, only when it connects. */
 function sendDecision(transaction: Transaction, participantId: ParticipantId, moment: Moment, inReply: boolean): Step {
   const part = partOf(transaction, participantId);
   const { outcome } = transaction;
@@ -314,7 +449,7 @@ function sendDecision(transaction: Transaction, participantId: ParticipantId, mo
     participantId,
     message: { type: "decision", transactionId: next.id, outcome, coordinatorEpoch: next.coordinatorEpoch, inReply },
   };
-  if (!owesAck(next, part)) return stay(next, [send]);
+  if (!owesAck(next, part) || next.resolution) return stay(next, [send]);
   const delayMs = backoffMs(resendBackoff, decisionsSent, moment.random);
   return stay(next, [send, { type: "set-timer", timer: { type: "resend", participantId }, delayMs }]);
 }
@@ -326,6 +461,7 @@ function sendWhatIsDue(transaction: Transaction, participantId: ParticipantId, m
   if (transaction.phase === "PREPARING") {
     return part.vote === undefined ? sendPrepare(transaction, participantId) : stay(transaction);
   }
+  if (isUntold(transaction, part)) return sendPrepare(transaction, participantId);
   return owesAck(transaction, part) ? sendDecision(transaction, participantId, moment, false) : stay(transaction);
 }
 
@@ -336,10 +472,17 @@ function recvAck(transaction: Transaction, participantId: ParticipantId, outcome
   if (isOnePhase(transaction) && transaction.phase === "PREPARING") {
     return recvOnePhaseAck(transaction, participantId, outcome, reason, moment);
   }
+  if (transaction.resolution && owesAck(transaction, part)) return recvResolvedAck(transaction, participantId, outcome, moment);
   if (outcome !== transaction.outcome) return refuse(transaction, `the outcome is ${transaction.outcome ?? "not decided"}`);
   if (part.acknowledgedAtMs !== undefined) return stay(transaction);
-  const next = withPart(transaction, participantId, { acknowledgedAtMs: moment.nowMs });
+  const next = withPart(transaction, participantId, { acknowledgedAtMs: moment.nowMs, acknowledgedOutcome: outcome });
   return then(stay(next, [{ type: "clear-timer", timer: { type: "resend", participantId } }]), (done) => forget(done, moment));
+}
+
+/** What an operator has resolved is confirmed, or turns out to be mixed. Either is recorded. Not in the spec; see `resolve`. */
+function recvResolvedAck(transaction: Transaction, participantId: ParticipantId, outcome: Outcome, moment: Moment): Step {
+  const next = withPart(transaction, participantId, { acknowledgedAtMs: moment.nowMs, acknowledgedOutcome: outcome });
+  return stay(next, [{ type: "record", transaction: next }]);
 }
 
 function recvOnePhaseAck(
@@ -354,6 +497,7 @@ function recvOnePhaseAck(
     voteReason: reason,
     votedAtMs: moment.nowMs,
     acknowledgedAtMs: moment.nowMs,
+    acknowledgedOutcome: outcome,
   });
   const decided =
     outcome === "committed"
@@ -376,13 +520,33 @@ function answerInquiry(transaction: Transaction, participantId: ParticipantId, m
 /** specs/TwoPhaseCommit.tla: Forget, once nobody who is bound needs the record any more. What is left of it is history. */
 function forget(transaction: Transaction, moment: Moment): Step {
   if (transaction.outcome === undefined || transaction.parts.some((part) => owesAck(transaction, part))) return stay(transaction);
-  const next: Transaction = { ...transaction, phase: "COMPLETED", completedAtMs: moment.nowMs };
+  const next: Transaction = { ...transaction, phase: "COMPLETED", completedAtMs: transaction.completedAtMs ?? moment.nowMs };
   return stay(next, [{ type: "record", transaction: next }]);
+}
+
+/** Why an operator may not drop the record yet: somebody who asks after it would be told "aborted". Nothing, if it may go. */
+export function whyKept(transaction: Transaction, nowMs: TimeMs): string | undefined {
+  const { phase, outcome, completedAtMs, request } = transaction;
+  if (phase !== "COMPLETED" || completedAtMs === undefined) return `${stateOf(transaction)}: it is not completed`;
+  // specs/TwoPhaseCommit.tla: ForgetSafe, which lets go of aborts at any time.
+  if (outcome === "aborted") return undefined;
+  const owing = transaction.parts.filter((part) => owesAck(transaction, part));
+  if (owing.length > 0) return `${naming(owing)} would be told that it aborted`;
+  return request && nowMs - completedAtMs < answerRetentionMs
+    ? "its request id may still be retried, and would run it again"
+    : undefined;
+}
+
+function stateOf({ phase, outcome, resolution }: Transaction): string {
+  const how = outcome?.toUpperCase();
+  if (resolution) return `it was resolved as ${how}`;
+  return how === undefined ? `it is ${phase}` : `it is ${phase} as ${how}`;
 }
 
 const stay = (transaction: Transaction, effects: readonly CoordinatorEffect[] = []): Step => ({ transaction, effects });
 
-const refuse = (transaction: Transaction, reason: string): Step => stay(transaction, [{ type: "refuse", reason }]);
+const refuse = (transaction: Transaction, reason: string, code: Refusal["code"] = "message"): Step =>
+  stay(transaction, [{ type: "refuse", code, reason }]);
 
 function then(step: Step, next: (transaction: Transaction) => Step): Step {
   const { transaction, effects } = next(step.transaction);

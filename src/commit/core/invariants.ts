@@ -12,14 +12,16 @@ export function checkTransaction(transaction: Transaction): void {
   assert(undecided === (outcome === undefined), "TypeOK: undecided before a decision, decided after it");
   assert(undecided === (transaction.decidedAtMs === undefined), "TypeOK: decided at a time");
   assert((phase === "COMPLETED") === (transaction.completedAtMs !== undefined), "TypeOK: completed at a time");
-  if (outcome === "committed") {
+  assert(transaction.idleTimeoutMs === undefined || phase === "INIT", "TypeOK: work is enlisted before the commit is asked for");
+  // The spec has no operator who resolves; what is resolved keeps every other invariant.
+  if (outcome === "committed" && !transaction.resolution) {
     assert(
       parts.every((part) => part.vote === "commit" || part.vote === "read-only"),
       "CommitValidity",
     );
   }
   if (outcome === "aborted") assert(transaction.abortReason !== "", "AbortValidity: an abort has a cause");
-  if (phase === "COMPLETED") {
+  if (phase === "COMPLETED" && !transaction.resolution) {
     assert(!parts.some((part) => owesAck(transaction, part)), "ForgetSafe");
   }
 }
@@ -28,7 +30,7 @@ export function checkTransaction(transaction: Transaction): void {
 export function checkStep(before: Transaction, { transaction: after, effects }: Step): void {
   checkTransaction(after);
   if (before.outcome !== undefined) assert(after.outcome === before.outcome, "DecisionStable");
-  if (before.phase === "PREPARING" && isOnePhase(before) && after.outcome === "aborted") {
+  if (before.phase === "PREPARING" && isOnePhase(before) && after.outcome === "aborted" && !after.resolution) {
     assert(after.parts[0]?.acknowledgedAtMs !== undefined, "AbortValidity: a delegated decision is not taken back");
   }
   let durable = before.outcome === "committed";

@@ -31,6 +31,10 @@ export type Transaction = {
   readonly prepareTimeoutMs: DurationMs;
   /** When the time to vote is over. Undefined until Prepare is sent. */
   readonly voteDeadlineMs: TimeMs | undefined;
+  /** Set while work may be enlisted: without any for this long, it aborts. */
+  readonly idleTimeoutMs: DurationMs | undefined;
+  /** Set if an operator ended it. */
+  readonly resolution: Resolution | undefined;
   readonly requestedBy: string;
   readonly reason: string;
   readonly request: RequestKey | undefined;
@@ -46,9 +50,15 @@ export type Part = {
   readonly voteReason: string;
   readonly votedAtMs: TimeMs | undefined;
   readonly acknowledgedAtMs: TimeMs | undefined;
+  /** Differs from the transaction's only if an operator has resolved that. */
+  readonly acknowledgedOutcome: Outcome | undefined;
+  /** Of its enlistment, if it had one of its own. */
+  readonly request: RequestKey | undefined;
   readonly preparesSent: number;
   readonly decisionsSent: number;
 };
+
+export type Resolution = { readonly atMs: TimeMs; readonly requestedBy: string; readonly reason: string };
 
 /** Names a request for idempotency: the same id with another digest is a misuse. */
 export type RequestKey = { readonly id: RequestId; readonly digest: string };
@@ -63,9 +73,38 @@ export const mayAbort = (transaction: Transaction): boolean =>
 /** True if the part has to hear the outcome, and has not acknowledged it. */
 export function owesAck(transaction: Transaction, part: Part): boolean {
   if (part.acknowledgedAtMs !== undefined) return false;
-  if (transaction.outcome === "committed") return part.vote === "commit";
+  if (transaction.outcome === "committed") return part.vote === "commit" || isUntold(transaction, part);
   // Whoever was asked and has not refused may be bound, or may become bound by a Prepare still under way.
   return transaction.outcome === "aborted" && part.preparesSent > 0 && (part.vote === undefined || part.vote === "commit");
+}
+
+/** True of the lone participant whose decision an operator has guessed. */
+export const isUntold = (transaction: Transaction, part: Part): boolean =>
+  transaction.resolution !== undefined &&
+  isOnePhase(transaction) &&
+  part.vote === undefined &&
+  part.acknowledgedAtMs === undefined;
+
+/** True once nobody is waited for. Only an operator completes a transaction before that. */
+export const isFinished = (transaction: Transaction): boolean =>
+  transaction.phase === "COMPLETED" && !transaction.parts.some((part) => owesAck(transaction, part));
+
+/** When the last word about it was spoken: its retention starts then. */
+export const finishedAtMs = (transaction: Transaction): TimeMs | undefined =>
+  isFinished(transaction)
+    ? Math.max(transaction.completedAtMs ?? 0, ...transaction.parts.map(({ acknowledgedAtMs }) => acknowledgedAtMs ?? 0))
+    : undefined;
+
+/** True if it is not over, and a participant holds a promise for it. */
+export const isInDoubtSomewhere = (transaction: Transaction): boolean =>
+  transaction.phase !== "COMPLETED" && transaction.parts.some(({ vote }) => vote === "commit");
+
+/** What has become of an operator's word. See Heuristic in proto/concord/commit/v1/transaction.proto. */
+export function heuristicOf(transaction: Transaction): "UNCONFIRMED" | "CONFIRMED" | "MIXED" | undefined {
+  if (!transaction.resolution) return undefined;
+  const told = transaction.parts.flatMap(({ acknowledgedOutcome }) => acknowledgedOutcome ?? []);
+  if (told.some((outcome) => outcome !== transaction.outcome)) return "MIXED";
+  return isFinished(transaction) ? "CONFIRMED" : "UNCONFIRMED";
 }
 
 /** True if the part needs nothing more. */

@@ -1,6 +1,7 @@
 import { checkTransaction } from "../../commit/core/invariants.ts";
-import type { Transaction } from "../../commit/core/types.ts";
+import { finishedAtMs, isFinished, type Transaction } from "../../commit/core/types.ts";
 import type { DecisionLog, Fenced, ParticipantSession } from "../../commit/ports.ts";
+import type { Timeline } from "../../commit/timeline.ts";
 import type { ParticipantId, TransactionId } from "../../kernel/ids.ts";
 import { err, ok, type Result } from "../../kernel/result.ts";
 import type { WriteFailure } from "../../kernel/write.ts";
@@ -8,6 +9,7 @@ import type { WriteFailure } from "../../kernel/write.ts";
 /** For tests. Outlives the coordinators that are put on it, as a file would. */
 export function createMemoryDecisionLog(): DecisionLog {
   const transactions = new Map<TransactionId, Transaction>();
+  const timelines = new Map<TransactionId, Timeline>();
   const sessions = new Map<ParticipantId, ParticipantSession>();
   let coordinatorId: string | undefined;
   let epoch = 0;
@@ -19,12 +21,13 @@ export function createMemoryDecisionLog(): DecisionLog {
     return ok(apply());
   }
 
-  const put = (transaction: Transaction): Promise<Result<void, WriteFailure<Fenced>>> =>
+  const put = (transaction: Transaction, timeline?: Timeline): Promise<Result<void, WriteFailure<Fenced>>> =>
     write(transaction.coordinatorEpoch, () => {
       checkTransaction(transaction);
       const payloadOf = (payload: Uint8Array) => (transaction.outcome === undefined ? payload : new Uint8Array());
       const parts = transaction.parts.map((part) => ({ ...part, connected: false, payload: payloadOf(part.payload) }));
       transactions.set(transaction.id, { ...transaction, parts });
+      if (timeline) timelines.set(transaction.id, timeline);
     });
 
   const newestFirst = (): Transaction[] => [...transactions.values()].sort((a, b) => (a.id < b.id ? 1 : -1));
@@ -51,20 +54,30 @@ export function createMemoryDecisionLog(): DecisionLog {
       newestFirst()
         .filter(({ id }) => beforeId === undefined || id < beforeId)
         .slice(0, limit),
-    unfinished: async () =>
+    timeline: async (id) => timelines.get(id),
+    unfinished: async ({ afterId, limit } = { afterId: undefined, limit: Number.POSITIVE_INFINITY }) =>
       newestFirst()
         .reverse()
-        .filter(({ phase }) => phase !== "COMPLETED"),
+        .filter((transaction) => !isFinished(transaction) && (afterId === undefined || transaction.id > afterId))
+        .slice(0, limit),
     byRequest: async (id) => newestFirst().find(({ request, outcome }) => request?.id === id && outcome !== "aborted"),
     participants: async ({ afterId, limit }) =>
       [...sessions.values()]
         .sort((a, b) => (a.participantId < b.participantId ? -1 : 1))
         .filter(({ participantId }) => afterId === undefined || participantId > afterId)
         .slice(0, limit),
+    forget: (id, coordinatorEpoch) =>
+      write(coordinatorEpoch, () => {
+        transactions.delete(id);
+        timelines.delete(id);
+      }),
     purge: ({ completedBeforeMs, limit }, coordinatorEpoch) =>
       write(coordinatorEpoch, () => {
-        const old = [...transactions.values()].filter(({ completedAtMs }) => (completedAtMs ?? Infinity) < completedBeforeMs);
-        for (const { id } of old.slice(0, limit)) transactions.delete(id);
+        const old = [...transactions.values()].filter((each) => (finishedAtMs(each) ?? Infinity) < completedBeforeMs);
+        for (const { id } of old.slice(0, limit)) {
+          transactions.delete(id);
+          timelines.delete(id);
+        }
         return Math.min(old.length, limit);
       }),
     close: async () => {

@@ -1,6 +1,7 @@
 import { checkTransaction } from "../../commit/core/invariants.ts";
-import type { Part, Transaction } from "../../commit/core/types.ts";
+import { finishedAtMs, type Part, type Transaction } from "../../commit/core/types.ts";
 import type { DecisionLog, Fenced, ParticipantSession } from "../../commit/ports.ts";
+import type { Timeline } from "../../commit/timeline.ts";
 import type { ParticipantId, TransactionId } from "../../kernel/ids.ts";
 import { err, ok, type Result } from "../../kernel/result.ts";
 import type { WriteFailure } from "../../kernel/write.ts";
@@ -36,6 +37,10 @@ const migrations: readonly Migration[] = [
         session_epoch INTEGER NOT NULL,
         connected_at_ms INTEGER NOT NULL
       ) STRICT`,
+  },
+  {
+    version: 2,
+    sql: "ALTER TABLE transactions ADD COLUMN timeline TEXT",
   },
 ];
 
@@ -73,10 +78,17 @@ function decisionLog(engine: SqliteEngine): DecisionLog {
     return err({ type: "conflict", conflict: { type: "fenced", coordinatorEpoch: newEpoch } });
   }
 
-  async function put(transaction: Transaction): Promise<Result<void, WriteFailure<Fenced>>> {
+  async function put(transaction: Transaction, timeline?: Timeline): Promise<Result<void, WriteFailure<Fenced>>> {
     checkTransaction(transaction);
-    const { id, outcome, request, completedAtMs, coordinatorEpoch } = transaction;
-    const params = [id, outcome ?? null, request?.id ?? null, completedAtMs ?? null, bodyOf(transaction)];
+    const { id, outcome, request, coordinatorEpoch } = transaction;
+    const params = [
+      id,
+      outcome ?? null,
+      request?.id ?? null,
+      finishedAtMs(transaction) ?? null,
+      bodyOf(transaction),
+      timeline ? JSON.stringify(timeline) : null,
+    ];
     const written = await write(coordinatorEpoch, { sql: upsertTransaction, params });
     return written.ok ? ok(undefined) : written;
   }
@@ -107,13 +119,21 @@ function decisionLog(engine: SqliteEngine): DecisionLog {
         ? engine.read("SELECT id, body FROM transactions ORDER BY id DESC LIMIT ?", limit)
         : engine.read("SELECT id, body FROM transactions WHERE id < ? ORDER BY id DESC LIMIT ?", beforeId, limit)
       ).map(toTransaction),
-    unfinished: async () =>
-      engine.read("SELECT id, body FROM transactions WHERE completed_at_ms IS NULL ORDER BY id").map(toTransaction),
+    async timeline(id) {
+      const text = engine.read("SELECT timeline FROM transactions WHERE id = ?", id)[0]?.["timeline"];
+      return typeof text === "string" ? (JSON.parse(text) as Timeline) : undefined;
+    },
+    unfinished: async ({ afterId, limit } = { afterId: undefined, limit: -1 }) =>
+      engine.read(selectUnfinished, afterId ?? "", limit).map(toTransaction),
     byRequest: async (requestId) => engine.read(selectByRequest, requestId).map(toTransaction)[0],
     participants: async ({ afterId, limit }) =>
       engine
         .read("SELECT * FROM sessions WHERE participant_id > ? ORDER BY participant_id LIMIT ?", afterId ?? "", limit)
         .map(toSession),
+    async forget(id, coordinatorEpoch) {
+      const written = await write(coordinatorEpoch, { sql: "DELETE FROM transactions WHERE id = ?", params: [id] });
+      return written.ok ? ok(undefined) : written;
+    },
     async purge({ completedBeforeMs, limit }, coordinatorEpoch) {
       const params = [completedBeforeMs, limit];
       const written = await write(coordinatorEpoch, { sql: purgeCompleted, params, returning: true });
@@ -128,8 +148,13 @@ const selectEpoch = "SELECT epoch FROM coordinator";
 const claimEpoch = `INSERT INTO coordinator (one, coordinator_id, epoch) VALUES (1, ?, 1)
   ON CONFLICT DO UPDATE SET epoch = epoch + 1 RETURNING coordinator_id, epoch`;
 
-const upsertTransaction = `INSERT INTO transactions (id, outcome, request_id, completed_at_ms, body) VALUES (?, ?, ?, ?, ?)
-  ON CONFLICT DO UPDATE SET outcome = excluded.outcome, completed_at_ms = excluded.completed_at_ms, body = excluded.body`;
+const upsertTransaction = `INSERT INTO transactions (id, outcome, request_id, completed_at_ms, body, timeline) VALUES (?, ?, ?, ?, ?, ?)
+  ON CONFLICT DO UPDATE SET
+    outcome = excluded.outcome, completed_at_ms = excluded.completed_at_ms, body = excluded.body,
+    timeline = coalesce(excluded.timeline, timeline)`;
+
+/** A negative limit is none. */
+const selectUnfinished = "SELECT id, body FROM transactions WHERE completed_at_ms IS NULL AND id > ? ORDER BY id LIMIT ?";
 
 const nextSession = `INSERT INTO sessions (participant_id, instance_id, connected_at_ms, session_epoch) VALUES (?, ?, ?, 1)
   ON CONFLICT DO UPDATE SET
@@ -176,9 +201,17 @@ const optionalTransactionFields = {
   decidedAtMs: undefined,
   completedAtMs: undefined,
   voteDeadlineMs: undefined,
+  idleTimeoutMs: undefined,
+  resolution: undefined,
   request: undefined,
 };
-const optionalPartFields = { vote: undefined, votedAtMs: undefined, acknowledgedAtMs: undefined };
+const optionalPartFields = {
+  vote: undefined,
+  votedAtMs: undefined,
+  acknowledgedAtMs: undefined,
+  acknowledgedOutcome: undefined,
+  request: undefined,
+};
 
 const toSession = (row: Row): ParticipantSession => ({
   participantId: row["participant_id"] as ParticipantId,

@@ -1,60 +1,9 @@
 import { describe, expect, test } from "vitest";
 import { undecidedCountMax } from "../../../src/commit/limits.ts";
-import type { ParticipantTransport, Resource } from "../../../src/commit/ports.ts";
+import type { Resource } from "../../../src/commit/ports.ts";
 import type { RequestId } from "../../../src/kernel/ids.ts";
 import { err } from "../../../src/kernel/result.ts";
-import { createMemoryDecisionLog } from "../../../src/storage/memory/decision-log.ts";
-import { createMemoryParticipantLog } from "../../../src/storage/memory/participant-log.ts";
-import {
-  type CoordinatorProcess,
-  collect,
-  flush,
-  id,
-  memoryResource,
-  memoryTransport,
-  request,
-  startCoordinator,
-  startParticipant,
-  tx,
-  virtualClock,
-} from "./support.ts";
-
-/** A coordinator and participants that can be stopped and started, in one process, with time in the test's hands. */
-function world() {
-  const clock = virtualClock();
-  const log = createMemoryDecisionLog();
-  let current: CoordinatorProcess | undefined;
-  const transport: ParticipantTransport = memoryTransport(() => current?.sessions);
-  const coordinator = () => {
-    if (!current) throw new Error("no coordinator runs");
-    return current;
-  };
-  return {
-    clock,
-    log,
-    coordinator,
-    async start() {
-      current = await startCoordinator(log, clock);
-    },
-    /** As if killed: what is in memory is gone, what is in the log stays. */
-    stop() {
-      current?.driver.close();
-      current = undefined;
-    },
-    async participant(name: string, votes?: Resource["prepare"]) {
-      const parts = memoryResource(votes);
-      const participantLog = createMemoryParticipantLog();
-      const start = (options = {}) =>
-        startParticipant(name, clock, { log: participantLog, resource: parts.resource, coordinators: [transport], ...options });
-      return { ...parts, log: participantLog, start, participant: await start() };
-    },
-    async run(names: readonly string[], options = {}) {
-      const answer = await coordinator().driver.execute(request(names, options));
-      if (!answer.ok) throw new Error(JSON.stringify(answer.error));
-      return answer.value;
-    },
-  };
-}
+import { collect, flush, id, request, tx, world } from "./support.ts";
 
 describe("a transaction", () => {
   test("commits at every participant, and is completed when all have acknowledged", async () => {

@@ -7,10 +7,13 @@ import {
 } from "../../../src/commit/core/coordinator.ts";
 import type { Moment, Part } from "../../../src/commit/core/types.ts";
 import { createDriver, type Driver, type ExecuteRequest } from "../../../src/commit/driver.ts";
+import { type CommitMetrics, noMetrics } from "../../../src/commit/metrics.ts";
 import type { DecisionLog, Logger, ParticipantLog, ParticipantTransport, Resource } from "../../../src/commit/ports.ts";
 import { createParticipant, type Participant, type ParticipantOptions } from "../../../src/commit/sdk/participant.ts";
 import { createSessions, type Sessions } from "../../../src/commit/sessions.ts";
 import type { ParticipantId, TransactionId } from "../../../src/kernel/ids.ts";
+import { createMemoryDecisionLog } from "../../../src/storage/memory/decision-log.ts";
+import { createMemoryParticipantLog } from "../../../src/storage/memory/participant-log.ts";
 
 export const id = (text: string): ParticipantId => text as ParticipantId;
 export const tx = (text: string): TransactionId => text as TransactionId;
@@ -141,8 +144,9 @@ export async function startCoordinator(
   log: DecisionLog,
   clock: VirtualClock,
   newTransactionId = anyTransactionId,
+  metrics = noMetrics,
 ): Promise<CoordinatorProcess> {
-  const sessions = createSessions({ log, clock, logger: silent });
+  const sessions = createSessions({ log, clock, logger: silent, metrics });
   const driver = createDriver({
     log,
     sessions,
@@ -151,6 +155,7 @@ export async function startCoordinator(
     random: () => 0.5,
     newTransactionId,
     newCoordinatorId: () => "c",
+    metrics,
   });
   const started = await driver.start();
   if (!started.ok) throw new Error(JSON.stringify(started.error));
@@ -241,6 +246,43 @@ export function failingLog(log: ParticipantLog, failures: { count: number }): Pa
         throw new Error("disk full");
       }
       await log.persist(record);
+    },
+  };
+}
+
+/** A coordinator and participants that can be stopped and started, in one process, with time in the test's hands. */
+export function world(metrics?: CommitMetrics) {
+  const clock = virtualClock();
+  const log = createMemoryDecisionLog();
+  let current: CoordinatorProcess | undefined;
+  const transport: ParticipantTransport = memoryTransport(() => current?.sessions);
+  const coordinator = () => {
+    if (!current) throw new Error("no coordinator runs");
+    return current;
+  };
+  return {
+    clock,
+    log,
+    coordinator,
+    async start() {
+      current = await startCoordinator(log, clock, anyTransactionId, metrics);
+    },
+    /** As if killed: what is in memory is gone, what is in the log stays. */
+    stop() {
+      current?.driver.close();
+      current = undefined;
+    },
+    async participant(name: string, votes?: Resource["prepare"]) {
+      const parts = memoryResource(votes);
+      const participantLog = createMemoryParticipantLog();
+      const start = (options = {}) =>
+        startParticipant(name, clock, { log: participantLog, resource: parts.resource, coordinators: [transport], ...options });
+      return { ...parts, log: participantLog, start, participant: await start() };
+    },
+    async run(names: readonly string[], options = {}) {
+      const answer = await coordinator().driver.execute(request(names, options));
+      if (!answer.ok) throw new Error(JSON.stringify(answer.error));
+      return answer.value;
     },
   };
 }

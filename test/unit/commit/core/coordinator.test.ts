@@ -1,9 +1,19 @@
 import { describe, expect, test } from "vitest";
 import { backoffMs } from "../../../../src/commit/core/backoff.ts";
-import { type CoordinatorInput, type Step, stepCoordinator, takeOver } from "../../../../src/commit/core/coordinator.ts";
-import { isDone, type Transaction } from "../../../../src/commit/core/types.ts";
-import type { ParticipantId } from "../../../../src/kernel/ids.ts";
-import { ack, acts, at, begun, id, part, shown, vote } from "../support.ts";
+import {
+  begin,
+  type CoordinatorInput,
+  newTransaction,
+  participantCountMax,
+  resume,
+  type Step,
+  stepCoordinator,
+  takeOver,
+  whyKept,
+} from "../../../../src/commit/core/coordinator.ts";
+import { finishedAtMs, heuristicOf, isDone, isFinished, type Transaction } from "../../../../src/commit/core/types.ts";
+import type { ParticipantId, RequestId } from "../../../../src/kernel/ids.ts";
+import { ack, acts, at, begun, id, part, shown, tx, vote } from "../support.ts";
 
 const later = at(1_005_000);
 const inquiry = (name: string): CoordinatorInput => ({ type: "inquiry", participantId: id(name), ...later });
@@ -261,6 +271,208 @@ describe("TakeOver", () => {
   test("an input for somebody who is not enlisted is a defect", () => {
     expect(() => run(committing(), connected("z"))).toThrow("TypeOK");
     expect(() => run(committing(), { type: "nonsense" } as unknown as CoordinatorInput)).toThrow("unreachable");
+  });
+});
+
+describe("enlisting", () => {
+  const open = (): Step =>
+    begin(
+      newTransaction(
+        {
+          id: tx("t1"),
+          coordinatorEpoch: 1,
+          enlistments: [],
+          connected: new Set(),
+          waitForParticipantsMs: 0,
+          prepareTimeoutMs: 10_000,
+          idleTimeoutMs: 60_000,
+          requestedBy: "alice",
+          reason: "test",
+          request: undefined,
+        },
+        at().nowMs,
+      ),
+      at(),
+    );
+  const enlist = (name: string, request?: string, digest = "x"): CoordinatorInput => ({
+    type: "enlist",
+    participantId: id(name),
+    payload: new Uint8Array(),
+    connected: true,
+    request: request === undefined ? undefined : { id: request as RequestId, digest },
+    ...at(),
+  });
+  const commit: CoordinatorInput = { type: "commit", ...at() };
+
+  test("sends nothing, and each enlistment starts the idle time anew", () => {
+    expect(shown(open().effects)).toEqual(["set-timer idle-timeout"]);
+    const one = run(open(), enlist("a"));
+    expect(shown(one.effects)).toEqual(["set-timer idle-timeout"]);
+    expect(run(one, connected("a")).effects).toEqual([]);
+  });
+
+  // specs/TwoPhaseCommit.tla: Begin
+  test("ends with the commit, which asks everybody to prepare; a repeat waits with the first", () => {
+    const asked = run(open(), enlist("a"), enlist("b"), commit);
+    expect(shown(asked.effects).slice(0, 1)).toEqual(["clear-timer idle-timeout"]);
+    expect(acts(asked.effects)).toEqual(["send a prepare", "send b prepare"]);
+    expect(run(asked, commit)).toEqual({ transaction: asked.transaction, effects: [] });
+    expect(acts(run(open(), enlist("a"), commit).effects)).toEqual(["persist PREPARING", "send a prepare one-phase"]);
+    expect(acts(run(open(), commit).effects)).toEqual(["reply decided", "record COMPLETED"]);
+    expect(acts(run(open(), enlist("a"), disconnected("a"), commit).effects)).toEqual(["reply decided", "record COMPLETED"]);
+  });
+
+  test("ends with an abort when nothing comes for the idle time", () => {
+    const idle: CoordinatorInput = { type: "idle-timeout", ...later };
+    const over = run(open(), enlist("a"), idle);
+    expect(over.transaction).toMatchObject({ phase: "COMPLETED", outcome: "aborted", idleTimeoutMs: undefined });
+    expect(over.transaction.abortReason).toMatch("no work was enlisted for 60000 ms");
+    expect(run(over, idle).effects).toEqual([]);
+  });
+
+  test("takes each participant once, and knows a retry by its request id", () => {
+    const one = run(open(), enlist("a", "r1"));
+    expect(run(one, enlist("a", "r1"))).toEqual({ transaction: one.transaction, effects: [] });
+    const refusals = [enlist("a"), enlist("a", "r2"), enlist("a", "r1", "y")].map((input) => run(one, input).effects[0]);
+    expect(refusals.map((effect) => effect?.type === "refuse" && effect.code)).toEqual([
+      "already-enlisted",
+      "already-enlisted",
+      "already-enlisted",
+    ]);
+    const full = run(open(), ...Array.from({ length: participantCountMax }, (_, i) => enlist(`p${i}`)));
+    expect(run(full, enlist("b")).effects).toMatchObject([{ code: "too-many-participants" }]);
+    expect(run(one, commit, enlist("b")).effects).toMatchObject([{ code: "state" }]);
+    expect(run(begun(["a", "b"]), enlist("c")).effects).toMatchObject([{ code: "state" }]);
+  });
+
+  test("is over before Prepare", () => {
+    const broken = { ...begun(["a", "b"]).transaction, idleTimeoutMs: 1 };
+    expect(() => stepCoordinator(broken, connected("a"))).toThrow("TypeOK");
+  });
+});
+
+describe("an abort on request", () => {
+  const abort: CoordinatorInput = { type: "abort", reason: 'aborted by "ada"', ...later };
+
+  test("aborts what is undecided, once", () => {
+    const aborted = run(begun(["a", "b"]), vote("a", "commit"), abort);
+    expect(acts(aborted.effects)).toEqual(["reply decided", "record ABORTING", "send a aborted", "send b aborted"]);
+    expect(aborted.transaction.abortReason).toBe('aborted by "ada"');
+    expect(run(aborted, abort).effects).toEqual([]);
+  });
+
+  // specs/TwoPhaseCommit.tla: MayAbort
+  test("is refused when it is too late, and answers nobody else", () => {
+    expect(shown(run(committing(), abort).effects)).toEqual(["refuse: it is COMMITTING as COMMITTED: it cannot be aborted"]);
+    expect(shown(run(begun(["a"]), abort).effects)).toEqual(["refuse: it is PREPARING: it cannot be aborted"]);
+  });
+});
+
+describe("a retry", () => {
+  const retry: CoordinatorInput = { type: "retry", ...later };
+
+  test("sends the decision to those that are connected and owe an acknowledgement", () => {
+    expect(acts(run(committing(), ack("a", "committed"), retry).effects)).toEqual(["send b committed"]);
+    expect(acts(run(committing(), disconnected("a"), retry).effects)).toEqual(["send b committed"]);
+  });
+
+  test("sends a Prepare again only to the lone participant, who decides", () => {
+    expect(run(begun(["a", "b"]), retry).effects).toEqual([]);
+    expect(acts(run(begun(["a"]), retry).effects)).toEqual(["send a prepare one-phase"]);
+  });
+});
+
+// Not in the spec: an operator's word breaks Agreement if it is wrong.
+describe("a resolution", () => {
+  const resolve = (outcome: "committed" | "aborted"): CoordinatorInput => ({
+    type: "resolve",
+    outcome,
+    reason: "the disk is lost",
+    requestedBy: "ada",
+    ...later,
+  });
+  const ended = () => run(committing(), ack("a", "committed"), disconnected("b"), resolve("committed"));
+
+  test("of a decision waits for nobody any more, but never changes it", () => {
+    expect(acts(ended().effects)).toEqual(["persist COMPLETED"]);
+    expect(ended().transaction).toMatchObject({ phase: "COMPLETED", outcome: "committed", completedAtMs: later.nowMs });
+    expect([heuristicOf(ended().transaction), isFinished(ended().transaction)]).toEqual(["UNCONFIRMED", false]);
+    expect(acts(run(committing(), resolve("committed")).effects)).toEqual([
+      "persist COMPLETED",
+      "send a committed",
+      "send b committed",
+    ]);
+    expect(shown(run(committing(), resolve("aborted")).effects)).toEqual([
+      "refuse: it is COMMITTING as COMMITTED: it cannot be resolved as ABORTED",
+    ]);
+  });
+
+  test("is told to whoever comes back, without resends", () => {
+    const back = run(ended(), connected("b"));
+    expect(shown(back.effects)).toEqual(["send b committed"]);
+    expect(shown(run(ended(), connected("b", true)).effects)).toEqual(["send b committed"]);
+  });
+
+  test("is confirmed by the acknowledgement, or contradicted by it", () => {
+    const confirmed = run(ended(), ack("b", "committed"));
+    expect(acts(confirmed.effects)).toEqual(["record COMPLETED"]);
+    expect([heuristicOf(confirmed.transaction), isFinished(confirmed.transaction)]).toEqual(["CONFIRMED", true]);
+    const mixed = run(ended(), ack("b", "aborted"));
+    expect(acts(mixed.effects)).toEqual(["record COMPLETED"]);
+    expect([heuristicOf(mixed.transaction), part(mixed, "b")?.acknowledgedOutcome]).toEqual(["MIXED", "aborted"]);
+    expect(heuristicOf(run(mixed, ack("b", "aborted")).transaction)).toBe("MIXED");
+    expect(heuristicOf(committing().transaction)).toBeUndefined();
+  });
+
+  test("guesses for the lone participant, and asks it how it decided when it comes back", () => {
+    for (const outcome of ["committed", "aborted"] as const) {
+      const guessed = run(begun(["a"]), disconnected("a"), resolve(outcome));
+      expect(acts(guessed.effects)).toEqual(["persist COMPLETED", "reply decided"]);
+      const asked = run(guessed, connected("a"));
+      expect(acts(asked.effects)).toEqual(["send a prepare one-phase"]);
+      // If it never heard of the work, it shall not begin.
+      expect(asked.effects[0]).toMatchObject({ message: { deadlineMs: later.nowMs } });
+      expect(heuristicOf(run(asked, ack("a", "committed")).transaction)).toBe(outcome === "committed" ? "CONFIRMED" : "MIXED");
+    }
+    expect(run(begun(["a"]), resolve("aborted")).transaction.abortReason).toBe('resolved by "ada": the disk is lost');
+  });
+
+  test("is refused while the coordinator can still decide, and after the end", () => {
+    expect(shown(run(begun(["a", "b"]), resolve("aborted")).effects)[0]).toMatch("it is PREPARING");
+    const over = run(committing(), ack("a", "committed"), ack("b", "committed"));
+    expect(shown(run(over, resolve("committed")).effects)[0]).toMatch("it is COMPLETED");
+    expect(run(ended(), resolve("committed")).effects).toEqual([]);
+    expect(shown(run(ended(), resolve("aborted")).effects)[0]).toMatch("it was resolved as COMMITTED");
+  });
+
+  test("of an abort ends with a late no, too", () => {
+    const guessed = run(aborting(), ack("a", "aborted"), disconnected("b"), resolve("aborted"));
+    expect(guessed.transaction.abortReason).toMatch("did not vote");
+    const refused = run(guessed, vote("b", "abort"));
+    expect([acts(refused.effects), isFinished(refused.transaction)]).toEqual([["record COMPLETED"], true]);
+  });
+
+  test("is taken over, and resumed, until it is confirmed", () => {
+    const nobody = new Set<ParticipantId>();
+    const taken = takeOver(ended().transaction, { coordinatorEpoch: 2, connected: new Set([id("b")]) }, later);
+    expect(acts(taken.effects)).toEqual(["send b committed"]);
+    expect(resume(ended().transaction, { coordinatorEpoch: 1, connected: nobody }, later).effects).toEqual([]);
+    const over = run(ended(), ack("b", "committed")).transaction;
+    expect(() => resume(over, { coordinatorEpoch: 1, connected: nobody }, later)).toThrow("TakeOver");
+    expect([finishedAtMs(ended().transaction), finishedAtMs(over)]).toEqual([undefined, later.nowMs]);
+  });
+
+  // specs/TwoPhaseCommit.tla: ForgetSafe
+  test("may be forgotten only when no answer is lost with it", () => {
+    const day = 24 * 3_600_000;
+    const over = run(committing(), ack("a", "committed"), ack("b", "committed")).transaction;
+    const asked = { ...over, request: { id: "r" as RequestId, digest: "" } };
+    const unsure = run(begun(["a"]), disconnected("a"), resolve("aborted")).transaction;
+    expect(whyKept(committing().transaction, 0)).toBe("it is COMMITTING as COMMITTED: it is not completed");
+    expect(whyKept(over, later.nowMs)).toBeUndefined();
+    expect(whyKept(unsure, later.nowMs)).toBeUndefined();
+    expect(whyKept(ended().transaction, later.nowMs)).toBe('participant "b" would be told that it aborted');
+    expect([whyKept(asked, later.nowMs) !== undefined, whyKept(asked, later.nowMs + 2 * day)]).toEqual([true, undefined]);
   });
 });
 

@@ -129,7 +129,7 @@ export function outcomeToNumber(object: Outcome): number {
 export const TransactionPhase = {
   /** UNSPECIFIED - Never sent. */
   UNSPECIFIED: "TRANSACTION_PHASE_UNSPECIFIED",
-  /** INIT - Begun; waits for participants to connect. */
+  /** INIT - Begun: work is being enlisted, or participants are waited for. */
   INIT: "TRANSACTION_PHASE_INIT",
   /** PREPARING - Prepare was sent; votes are coming in. */
   PREPARING: "TRANSACTION_PHASE_PREPARING",
@@ -201,6 +201,230 @@ export function transactionPhaseToNumber(object: TransactionPhase): number {
   }
 }
 
+/** What has become of an operator's word. */
+export const Heuristic = {
+  /** UNSPECIFIED - Never sent. */
+  UNSPECIFIED: "HEURISTIC_UNSPECIFIED",
+  /** UNCONFIRMED - A participant has not acknowledged yet. It is told, and its answer is awaited for ever, or until ForgetTransaction. */
+  UNCONFIRMED: "HEURISTIC_UNCONFIRMED",
+  /** CONFIRMED - Every participant that was waited for has acknowledged the same outcome. */
+  CONFIRMED: "HEURISTIC_CONFIRMED",
+  /** MIXED - A participant acknowledged the other outcome: the transaction is not atomic. Mend the data by hand, then forget it. */
+  MIXED: "HEURISTIC_MIXED",
+  UNRECOGNIZED: "UNRECOGNIZED",
+} as const;
+
+export type Heuristic = typeof Heuristic[keyof typeof Heuristic];
+
+export namespace Heuristic {
+  export type UNSPECIFIED = typeof Heuristic.UNSPECIFIED;
+  export type UNCONFIRMED = typeof Heuristic.UNCONFIRMED;
+  export type CONFIRMED = typeof Heuristic.CONFIRMED;
+  export type MIXED = typeof Heuristic.MIXED;
+  export type UNRECOGNIZED = typeof Heuristic.UNRECOGNIZED;
+}
+
+export function heuristicFromJSON(object: any): Heuristic {
+  switch (object) {
+    case 0:
+    case "HEURISTIC_UNSPECIFIED":
+      return Heuristic.UNSPECIFIED;
+    case 1:
+    case "HEURISTIC_UNCONFIRMED":
+      return Heuristic.UNCONFIRMED;
+    case 2:
+    case "HEURISTIC_CONFIRMED":
+      return Heuristic.CONFIRMED;
+    case 3:
+    case "HEURISTIC_MIXED":
+      return Heuristic.MIXED;
+    case -1:
+    case "UNRECOGNIZED":
+    default:
+      return Heuristic.UNRECOGNIZED;
+  }
+}
+
+export function heuristicToNumber(object: Heuristic): number {
+  switch (object) {
+    case Heuristic.UNSPECIFIED:
+      return 0;
+    case Heuristic.UNCONFIRMED:
+      return 1;
+    case Heuristic.CONFIRMED:
+      return 2;
+    case Heuristic.MIXED:
+      return 3;
+    case Heuristic.UNRECOGNIZED:
+    default:
+      return -1;
+  }
+}
+
+/** What happened to a transaction. */
+export const TransactionEventType = {
+  /** UNSPECIFIED - Never sent. */
+  UNSPECIFIED: "TRANSACTION_EVENT_TYPE_UNSPECIFIED",
+  /** BEGUN - It began. */
+  BEGUN: "TRANSACTION_EVENT_TYPE_BEGUN",
+  /** ENLISTED - Work was enlisted (EnlistParticipant). */
+  ENLISTED: "TRANSACTION_EVENT_TYPE_ENLISTED",
+  /** COMMIT_REQUESTED - Its commit was asked for (CommitTransaction). */
+  COMMIT_REQUESTED: "TRANSACTION_EVENT_TYPE_COMMIT_REQUESTED",
+  /** ABORT_REQUESTED - Its abort was asked for (AbortTransaction), or its caller left; `detail` says why. */
+  ABORT_REQUESTED: "TRANSACTION_EVENT_TYPE_ABORT_REQUESTED",
+  /** PREPARE_SENT - Prepare went to the participant, or waits for its credit; `attempt` counts. */
+  PREPARE_SENT: "TRANSACTION_EVENT_TYPE_PREPARE_SENT",
+  /** VOTE_RECEIVED - A vote came in; `detail` has its value and reason, `attempt` the Prepare that it answers. */
+  VOTE_RECEIVED: "TRANSACTION_EVENT_TYPE_VOTE_RECEIVED",
+  /** DECIDED - The decision is durable; `detail` has the outcome and, of an abort, the reason. */
+  DECIDED: "TRANSACTION_EVENT_TYPE_DECIDED",
+  /** DECISION_SENT - The decision went to the participant; `attempt` counts. */
+  DECISION_SENT: "TRANSACTION_EVENT_TYPE_DECISION_SENT",
+  /** ACK_RECEIVED - A DecisionAck came in; `detail` has its outcome and reason. */
+  ACK_RECEIVED: "TRANSACTION_EVENT_TYPE_ACK_RECEIVED",
+  /** INQUIRY_RECEIVED - The participant asked for the outcome. */
+  INQUIRY_RECEIVED: "TRANSACTION_EVENT_TYPE_INQUIRY_RECEIVED",
+  /** REFUSED - The participant's message was refused with Nack; `detail` says why. */
+  REFUSED: "TRANSACTION_EVENT_TYPE_REFUSED",
+  /** CONNECTED - The participant's session began. */
+  CONNECTED: "TRANSACTION_EVENT_TYPE_CONNECTED",
+  /** DISCONNECTED - The participant's session ended. */
+  DISCONNECTED: "TRANSACTION_EVENT_TYPE_DISCONNECTED",
+  /** TAKEN_OVER - A coordinator with a new epoch took it over; `detail` has the epoch. */
+  TAKEN_OVER: "TRANSACTION_EVENT_TYPE_TAKEN_OVER",
+  /** RETRIED - An operator asked to send again what is due (RetryTransaction). */
+  RETRIED: "TRANSACTION_EVENT_TYPE_RETRIED",
+  /** RESOLVED - An operator ended it (ResolveTransaction); `detail` has the outcome and the reason. */
+  RESOLVED: "TRANSACTION_EVENT_TYPE_RESOLVED",
+  UNRECOGNIZED: "UNRECOGNIZED",
+} as const;
+
+export type TransactionEventType = typeof TransactionEventType[keyof typeof TransactionEventType];
+
+export namespace TransactionEventType {
+  export type UNSPECIFIED = typeof TransactionEventType.UNSPECIFIED;
+  export type BEGUN = typeof TransactionEventType.BEGUN;
+  export type ENLISTED = typeof TransactionEventType.ENLISTED;
+  export type COMMIT_REQUESTED = typeof TransactionEventType.COMMIT_REQUESTED;
+  export type ABORT_REQUESTED = typeof TransactionEventType.ABORT_REQUESTED;
+  export type PREPARE_SENT = typeof TransactionEventType.PREPARE_SENT;
+  export type VOTE_RECEIVED = typeof TransactionEventType.VOTE_RECEIVED;
+  export type DECIDED = typeof TransactionEventType.DECIDED;
+  export type DECISION_SENT = typeof TransactionEventType.DECISION_SENT;
+  export type ACK_RECEIVED = typeof TransactionEventType.ACK_RECEIVED;
+  export type INQUIRY_RECEIVED = typeof TransactionEventType.INQUIRY_RECEIVED;
+  export type REFUSED = typeof TransactionEventType.REFUSED;
+  export type CONNECTED = typeof TransactionEventType.CONNECTED;
+  export type DISCONNECTED = typeof TransactionEventType.DISCONNECTED;
+  export type TAKEN_OVER = typeof TransactionEventType.TAKEN_OVER;
+  export type RETRIED = typeof TransactionEventType.RETRIED;
+  export type RESOLVED = typeof TransactionEventType.RESOLVED;
+  export type UNRECOGNIZED = typeof TransactionEventType.UNRECOGNIZED;
+}
+
+export function transactionEventTypeFromJSON(object: any): TransactionEventType {
+  switch (object) {
+    case 0:
+    case "TRANSACTION_EVENT_TYPE_UNSPECIFIED":
+      return TransactionEventType.UNSPECIFIED;
+    case 1:
+    case "TRANSACTION_EVENT_TYPE_BEGUN":
+      return TransactionEventType.BEGUN;
+    case 2:
+    case "TRANSACTION_EVENT_TYPE_ENLISTED":
+      return TransactionEventType.ENLISTED;
+    case 3:
+    case "TRANSACTION_EVENT_TYPE_COMMIT_REQUESTED":
+      return TransactionEventType.COMMIT_REQUESTED;
+    case 4:
+    case "TRANSACTION_EVENT_TYPE_ABORT_REQUESTED":
+      return TransactionEventType.ABORT_REQUESTED;
+    case 5:
+    case "TRANSACTION_EVENT_TYPE_PREPARE_SENT":
+      return TransactionEventType.PREPARE_SENT;
+    case 6:
+    case "TRANSACTION_EVENT_TYPE_VOTE_RECEIVED":
+      return TransactionEventType.VOTE_RECEIVED;
+    case 7:
+    case "TRANSACTION_EVENT_TYPE_DECIDED":
+      return TransactionEventType.DECIDED;
+    case 8:
+    case "TRANSACTION_EVENT_TYPE_DECISION_SENT":
+      return TransactionEventType.DECISION_SENT;
+    case 9:
+    case "TRANSACTION_EVENT_TYPE_ACK_RECEIVED":
+      return TransactionEventType.ACK_RECEIVED;
+    case 10:
+    case "TRANSACTION_EVENT_TYPE_INQUIRY_RECEIVED":
+      return TransactionEventType.INQUIRY_RECEIVED;
+    case 11:
+    case "TRANSACTION_EVENT_TYPE_REFUSED":
+      return TransactionEventType.REFUSED;
+    case 12:
+    case "TRANSACTION_EVENT_TYPE_CONNECTED":
+      return TransactionEventType.CONNECTED;
+    case 13:
+    case "TRANSACTION_EVENT_TYPE_DISCONNECTED":
+      return TransactionEventType.DISCONNECTED;
+    case 14:
+    case "TRANSACTION_EVENT_TYPE_TAKEN_OVER":
+      return TransactionEventType.TAKEN_OVER;
+    case 15:
+    case "TRANSACTION_EVENT_TYPE_RETRIED":
+      return TransactionEventType.RETRIED;
+    case 16:
+    case "TRANSACTION_EVENT_TYPE_RESOLVED":
+      return TransactionEventType.RESOLVED;
+    case -1:
+    case "UNRECOGNIZED":
+    default:
+      return TransactionEventType.UNRECOGNIZED;
+  }
+}
+
+export function transactionEventTypeToNumber(object: TransactionEventType): number {
+  switch (object) {
+    case TransactionEventType.UNSPECIFIED:
+      return 0;
+    case TransactionEventType.BEGUN:
+      return 1;
+    case TransactionEventType.ENLISTED:
+      return 2;
+    case TransactionEventType.COMMIT_REQUESTED:
+      return 3;
+    case TransactionEventType.ABORT_REQUESTED:
+      return 4;
+    case TransactionEventType.PREPARE_SENT:
+      return 5;
+    case TransactionEventType.VOTE_RECEIVED:
+      return 6;
+    case TransactionEventType.DECIDED:
+      return 7;
+    case TransactionEventType.DECISION_SENT:
+      return 8;
+    case TransactionEventType.ACK_RECEIVED:
+      return 9;
+    case TransactionEventType.INQUIRY_RECEIVED:
+      return 10;
+    case TransactionEventType.REFUSED:
+      return 11;
+    case TransactionEventType.CONNECTED:
+      return 12;
+    case TransactionEventType.DISCONNECTED:
+      return 13;
+    case TransactionEventType.TAKEN_OVER:
+      return 14;
+    case TransactionEventType.RETRIED:
+      return 15;
+    case TransactionEventType.RESOLVED:
+      return 16;
+    case TransactionEventType.UNRECOGNIZED:
+    default:
+      return -1;
+  }
+}
+
 /** What one participant shall do in a transaction. */
 export interface Enlistment {
   /** The participant, as it names itself in Hello: 1 to 128 characters of [A-Za-z0-9._:-], the first a letter or digit. */
@@ -219,7 +443,7 @@ export interface Transaction {
   readonly outcome: Outcome;
   /** Why it was aborted, for people, such as `participant "inventory" is not connected`. Empty if it was not. */
   readonly abortReason: string;
-  /** Each participant's part, in the order of the request. */
+  /** Each participant's part, in the order of enlistment. */
   readonly participants: readonly TransactionParticipant[];
   /** When it began, by the coordinator's clock. */
   readonly createdAt:
@@ -245,6 +469,29 @@ export interface Transaction {
   readonly requestedBy: string;
   /** Why, in the words of who asked. */
   readonly reason: string;
+  /**
+   * While work may still be enlisted: it aborts when none is for this long. Unset once its commit was asked for, and for
+   * ExecuteTransaction.
+   */
+  readonly idleTimeout:
+    | Duration
+    | undefined;
+  /** Set if an operator ended it (ResolveTransaction). */
+  readonly resolution: Resolution | undefined;
+}
+
+/** How an operator ended a transaction. */
+export interface Resolution {
+  /** What has become of it. */
+  readonly heuristic: Heuristic;
+  /** When. */
+  readonly resolvedAt:
+    | Date
+    | undefined;
+  /** Who. */
+  readonly requestedBy: string;
+  /** Why. */
+  readonly reason: string;
 }
 
 /** One participant's part in a transaction. */
@@ -269,6 +516,24 @@ export interface TransactionParticipant {
   readonly preparesSent: number;
   /** How often the decision was sent to it. */
   readonly decisionsSent: number;
+  /** What it acknowledged; UNSPECIFIED before. Not the transaction's outcome: see HEURISTIC_MIXED. */
+  readonly acknowledgedOutcome: Outcome;
+}
+
+/** One line of a transaction's timeline. */
+export interface TransactionEvent {
+  /** When, by the coordinator's clock. */
+  readonly occurredAt:
+    | Date
+    | undefined;
+  /** What. */
+  readonly type: TransactionEventType;
+  /** With which participant. Empty if it concerns none. */
+  readonly participantId: string;
+  /** Which Prepare or Decision: 1, 2, 3, … 0 if it does not apply. */
+  readonly attempt: number;
+  /** More, for people. */
+  readonly detail: string;
 }
 
 /** A participant that the coordinator knows. */
@@ -295,6 +560,8 @@ export interface Participant {
   readonly prepareCredit: number;
   /** Transactions decided but not acknowledged by it. */
   readonly unacknowledged: number;
+  /** When the oldest of these was decided: how far it lags behind. Unset if there is none. */
+  readonly oldestUnacknowledgedAt: Date | undefined;
 }
 
 function createBaseEnlistment(): Enlistment {
@@ -379,6 +646,8 @@ function createBaseTransaction(): Transaction {
     coordinatorEpoch: 0n,
     requestedBy: "",
     reason: "",
+    idleTimeout: undefined,
+    resolution: undefined,
   };
 }
 
@@ -425,6 +694,12 @@ export const Transaction: MessageFns<Transaction> = {
     }
     if (message.reason !== "") {
       writer.uint32(106).string(message.reason);
+    }
+    if (message.idleTimeout !== undefined) {
+      Duration.encode(message.idleTimeout, writer.uint32(114).fork()).join();
+    }
+    if (message.resolution !== undefined) {
+      Resolution.encode(message.resolution, writer.uint32(122).fork()).join();
     }
     return writer;
   },
@@ -546,6 +821,22 @@ export const Transaction: MessageFns<Transaction> = {
             message.reason = reader.string();
             continue;
           }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.idleTimeout = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.resolution = Resolution.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -580,6 +871,103 @@ export const Transaction: MessageFns<Transaction> = {
       : 0n;
     message.requestedBy = object.requestedBy ?? "";
     message.reason = object.reason ?? "";
+    message.idleTimeout = (object.idleTimeout !== undefined && object.idleTimeout !== null)
+      ? Duration.fromPartial(object.idleTimeout)
+      : undefined;
+    message.resolution = (object.resolution !== undefined && object.resolution !== null)
+      ? Resolution.fromPartial(object.resolution)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseResolution(): Resolution {
+  return { heuristic: Heuristic.UNSPECIFIED, resolvedAt: undefined, requestedBy: "", reason: "" };
+}
+
+export const Resolution: MessageFns<Resolution> = {
+  encode(message: Resolution, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.heuristic !== Heuristic.UNSPECIFIED) {
+      writer.uint32(8).int32(heuristicToNumber(message.heuristic));
+    }
+    if (message.resolvedAt !== undefined) {
+      Timestamp.encode(toTimestamp(message.resolvedAt), writer.uint32(18).fork()).join();
+    }
+    if (message.requestedBy !== "") {
+      writer.uint32(26).string(message.requestedBy);
+    }
+    if (message.reason !== "") {
+      writer.uint32(34).string(message.reason);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Resolution {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseResolution() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.heuristic = heuristicFromJSON(reader.int32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.resolvedAt = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.requestedBy = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<Resolution>): Resolution {
+    return Resolution.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Resolution>): Resolution {
+    const message = createBaseResolution() as any;
+    message.heuristic = object.heuristic ?? Heuristic.UNSPECIFIED;
+    message.resolvedAt = object.resolvedAt ?? undefined;
+    message.requestedBy = object.requestedBy ?? "";
+    message.reason = object.reason ?? "";
     return message;
   },
 };
@@ -594,6 +982,7 @@ function createBaseTransactionParticipant(): TransactionParticipant {
     acknowledgedAt: undefined,
     preparesSent: 0,
     decisionsSent: 0,
+    acknowledgedOutcome: Outcome.UNSPECIFIED,
   };
 }
 
@@ -622,6 +1011,9 @@ export const TransactionParticipant: MessageFns<TransactionParticipant> = {
     }
     if (message.decisionsSent !== 0) {
       writer.uint32(64).int32(message.decisionsSent);
+    }
+    if (message.acknowledgedOutcome !== Outcome.UNSPECIFIED) {
+      writer.uint32(72).int32(outcomeToNumber(message.acknowledgedOutcome));
     }
     return writer;
   },
@@ -703,6 +1095,14 @@ export const TransactionParticipant: MessageFns<TransactionParticipant> = {
             message.decisionsSent = reader.int32();
             continue;
           }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.acknowledgedOutcome = outcomeFromJSON(reader.int32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -728,6 +1128,110 @@ export const TransactionParticipant: MessageFns<TransactionParticipant> = {
     message.acknowledgedAt = object.acknowledgedAt ?? undefined;
     message.preparesSent = object.preparesSent ?? 0;
     message.decisionsSent = object.decisionsSent ?? 0;
+    message.acknowledgedOutcome = object.acknowledgedOutcome ?? Outcome.UNSPECIFIED;
+    return message;
+  },
+};
+
+function createBaseTransactionEvent(): TransactionEvent {
+  return { occurredAt: undefined, type: TransactionEventType.UNSPECIFIED, participantId: "", attempt: 0, detail: "" };
+}
+
+export const TransactionEvent: MessageFns<TransactionEvent> = {
+  encode(message: TransactionEvent, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.occurredAt !== undefined) {
+      Timestamp.encode(toTimestamp(message.occurredAt), writer.uint32(10).fork()).join();
+    }
+    if (message.type !== TransactionEventType.UNSPECIFIED) {
+      writer.uint32(16).int32(transactionEventTypeToNumber(message.type));
+    }
+    if (message.participantId !== "") {
+      writer.uint32(26).string(message.participantId);
+    }
+    if (message.attempt !== 0) {
+      writer.uint32(32).int32(message.attempt);
+    }
+    if (message.detail !== "") {
+      writer.uint32(42).string(message.detail);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TransactionEvent {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTransactionEvent() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.occurredAt = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.type = transactionEventTypeFromJSON(reader.int32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.participantId = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.attempt = reader.int32();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.detail = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<TransactionEvent>): TransactionEvent {
+    return TransactionEvent.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<TransactionEvent>): TransactionEvent {
+    const message = createBaseTransactionEvent() as any;
+    message.occurredAt = object.occurredAt ?? undefined;
+    message.type = object.type ?? TransactionEventType.UNSPECIFIED;
+    message.participantId = object.participantId ?? "";
+    message.attempt = object.attempt ?? 0;
+    message.detail = object.detail ?? "";
     return message;
   },
 };
@@ -743,6 +1247,7 @@ function createBaseParticipant(): Participant {
     peer: "",
     prepareCredit: 0,
     unacknowledged: 0,
+    oldestUnacknowledgedAt: undefined,
   };
 }
 
@@ -777,6 +1282,9 @@ export const Participant: MessageFns<Participant> = {
     }
     if (message.unacknowledged !== 0) {
       writer.uint32(72).int32(message.unacknowledged);
+    }
+    if (message.oldestUnacknowledgedAt !== undefined) {
+      Timestamp.encode(toTimestamp(message.oldestUnacknowledgedAt), writer.uint32(82).fork()).join();
     }
     return writer;
   },
@@ -866,6 +1374,14 @@ export const Participant: MessageFns<Participant> = {
             message.unacknowledged = reader.int32();
             continue;
           }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.oldestUnacknowledgedAt = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -894,6 +1410,7 @@ export const Participant: MessageFns<Participant> = {
     message.peer = object.peer ?? "";
     message.prepareCredit = object.prepareCredit ?? 0;
     message.unacknowledged = object.unacknowledged ?? 0;
+    message.oldestUnacknowledgedAt = object.oldestUnacknowledgedAt ?? undefined;
     return message;
   },
 };

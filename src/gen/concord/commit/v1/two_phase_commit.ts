@@ -16,6 +16,7 @@ import {
   outcomeToNumber,
   Participant,
   Transaction,
+  TransactionEvent,
   VoteValue,
   voteValueFromJSON,
   voteValueToNumber,
@@ -256,6 +257,170 @@ export interface ExecuteTransactionResponse {
   readonly transaction: Transaction | undefined;
 }
 
+/** Asks for a transaction to be begun. */
+export interface BeginTransactionRequest {
+  /** How long participants will have to vote, 1 ms to 10 min. Unset: 10 s. Counted from CommitTransaction, or from when all are connected. */
+  readonly prepareTimeout:
+    | Duration
+    | undefined;
+  /** How long CommitTransaction waits until every participant is connected, up to 10 min. Unset or 0: a missing one aborts at once. */
+  readonly waitForParticipants:
+    | Duration
+    | undefined;
+  /** It aborts when nothing is enlisted for this long, 1 s to 10 min. Unset: 1 min. */
+  readonly idleTimeout:
+    | Duration
+    | undefined;
+  /**
+   * Makes a retry safe: the same id with the same request returns its transaction, as it is then. See
+   * `ExecuteTransactionRequest.request_id`. Up to 256 characters.
+   */
+  readonly requestId: string;
+  /** Why. Up to 1,000 characters. Kept in the transaction. */
+  readonly reason: string;
+  /** Who asked: a user or system, up to 256 characters. Kept in the transaction. */
+  readonly requestedBy: string;
+}
+
+/** The transaction that has begun. */
+export interface BeginTransactionResponse {
+  /** INIT, unless this is a late retry. */
+  readonly transaction: Transaction | undefined;
+}
+
+/** Asks for a participant to be added. */
+export interface EnlistParticipantRequest {
+  /** Which. */
+  readonly transactionId: string;
+  /** Who takes part, and with what. A participant has one part: put all its work into one payload. */
+  readonly participant:
+    | Enlistment
+    | undefined;
+  /**
+   * Makes a retry safe: the same id with the same request returns the transaction; with another request, INVALID_ARGUMENT /
+   * REQUEST_ID_REUSED. Kept as long as the transaction is under way. Without it, a repeat is ALREADY_EXISTS /
+   * PARTICIPANT_ENLISTED. Up to 128 characters.
+   */
+  readonly requestId: string;
+  /** Why. Up to 1,000 characters. Kept in the log. */
+  readonly reason: string;
+  /** Who asked: a user or system, up to 256 characters. Kept in the log. */
+  readonly requestedBy: string;
+}
+
+/** The transaction with its new part. */
+export interface EnlistParticipantResponse {
+  /** As it is now. */
+  readonly transaction: Transaction | undefined;
+}
+
+/** Asks for the work that was enlisted to be committed. */
+export interface CommitTransactionRequest {
+  /** Which. */
+  readonly transactionId: string;
+  /**
+   * Not needed to retry safely. While the transaction is under way, the same id with another request is INVALID_ARGUMENT /
+   * REQUEST_ID_REUSED. Up to 128 characters.
+   */
+  readonly requestId: string;
+  /** Why. Up to 1,000 characters. Kept in the log. */
+  readonly reason: string;
+  /** Who asked: a user or system, up to 256 characters. Kept in the log. */
+  readonly requestedBy: string;
+}
+
+/** The transaction, decided. */
+export interface CommitTransactionResponse {
+  /** COMMITTING, ABORTING or COMPLETED, with its outcome and each vote. */
+  readonly transaction: Transaction | undefined;
+}
+
+/** Asks for a transaction to be aborted. */
+export interface AbortTransactionRequest {
+  /** Which. */
+  readonly transactionId: string;
+  /** Why. Up to 1,000 characters. Kept in `abort_reason`. */
+  readonly reason: string;
+  /** Who asked: a user or system, up to 256 characters. Kept in `abort_reason`. */
+  readonly requestedBy: string;
+  /**
+   * Not needed to retry safely. While the transaction is under way, the same id with another request is INVALID_ARGUMENT /
+   * REQUEST_ID_REUSED. Up to 128 characters.
+   */
+  readonly requestId: string;
+}
+
+/** The transaction, aborted. */
+export interface AbortTransactionResponse {
+  /** ABORTING or COMPLETED. */
+  readonly transaction: Transaction | undefined;
+}
+
+/** Asks to send what is due. */
+export interface RetryTransactionRequest {
+  /** Which. */
+  readonly transactionId: string;
+  /** Why. Up to 1,000 characters. Kept in the log. */
+  readonly reason: string;
+  /** Who asked: a user or system, up to 256 characters. Kept in the log. */
+  readonly requestedBy: string;
+  /**
+   * Not needed to retry safely. While the transaction is under way, the same id with another request is INVALID_ARGUMENT /
+   * REQUEST_ID_REUSED. Up to 128 characters.
+   */
+  readonly requestId: string;
+}
+
+/** The transaction after it. */
+export interface RetryTransactionResponse {
+  /** `prepares_sent` and `decisions_sent` tell what was sent. */
+  readonly transaction: Transaction | undefined;
+}
+
+/** Asks to end a transaction by an operator's word. */
+export interface ResolveTransactionRequest {
+  /** Which. */
+  readonly transactionId: string;
+  /** How it ended. */
+  readonly outcome: Outcome;
+  /** Why. 1 to 1,000 characters. Kept in the transaction. */
+  readonly reason: string;
+  /** Who asked: a user or system, 1 to 256 characters. Kept in the transaction. */
+  readonly requestedBy: string;
+  /**
+   * Not needed to retry safely. While the transaction is under way, the same id with another request is INVALID_ARGUMENT /
+   * REQUEST_ID_REUSED. Up to 128 characters.
+   */
+  readonly requestId: string;
+}
+
+/** The transaction, ended. */
+export interface ResolveTransactionResponse {
+  /** COMPLETED, with its `resolution`. */
+  readonly transaction: Transaction | undefined;
+}
+
+/** Asks to drop a record. */
+export interface ForgetTransactionRequest {
+  /** Which. */
+  readonly transactionId: string;
+  /** Why. Up to 1,000 characters. Kept in the log. */
+  readonly reason: string;
+  /** Who asked: a user or system, up to 256 characters. Kept in the log. */
+  readonly requestedBy: string;
+  /**
+   * Not needed to retry safely. While the transaction is under way, the same id with another request is INVALID_ARGUMENT /
+   * REQUEST_ID_REUSED. Up to 128 characters.
+   */
+  readonly requestId: string;
+}
+
+/** The transaction that is no more. */
+export interface ForgetTransactionResponse {
+  /** As it was. */
+  readonly transaction: Transaction | undefined;
+}
+
 /** Asks for one transaction. */
 export interface GetTransactionRequest {
   /** Which. */
@@ -265,7 +430,13 @@ export interface GetTransactionRequest {
 /** The transaction. */
 export interface GetTransactionResponse {
   /** As it is now. */
-  readonly transaction: Transaction | undefined;
+  readonly transaction:
+    | Transaction
+    | undefined;
+  /** What happened to it, oldest first, at most 512 entries: the first 256 and the newest. */
+  readonly timeline: readonly TransactionEvent[];
+  /** How many entries between these are not kept. */
+  readonly timelineOmitted: number;
 }
 
 /** Asks for a page of transactions. */
@@ -276,8 +447,10 @@ export interface ListTransactionsRequest {
   readonly pageToken: string;
   /**
    * A CEL expression over `transaction` that must be true, such as `transaction.phase == "COMMITTING"`. Fields: id, phase, outcome, in_doubt
-   * (prepared somewhere and not completed), participants (a list of ids), created_at, decided_at, completed_at, requested_by, reason; and
-   * `now`. Empty: all. Up to 4,096 characters.
+   * (prepared somewhere and not completed), participants (a list of ids), created_at, decided_at, completed_at, requested_by, reason,
+   * heuristic (`""`, `"UNCONFIRMED"`, `"CONFIRMED"`, `"MIXED"`), age (a duration since created_at); and `now`. Such as
+   * `transaction.in_doubt && transaction.age > duration("5m")`, `"inventory" in transaction.participants`. Empty: all. Up to 4,096
+   * characters.
    */
   readonly filter: string;
 }
@@ -298,6 +471,18 @@ export interface WatchTransactionRequest {
 
 /** The transaction after a change. */
 export interface WatchTransactionResponse {
+  /** As it is now. */
+  readonly transaction: Transaction | undefined;
+}
+
+/** Asks to be told of every transaction. */
+export interface WatchTransactionsRequest {
+  /** As in ListTransactionsRequest. A transaction that stops to match is not told of. */
+  readonly filter: string;
+}
+
+/** A transaction, at first or after a change. */
+export interface WatchTransactionsResponse {
   /** As it is now. */
   readonly transaction: Transaction | undefined;
 }
@@ -1885,6 +2070,1105 @@ export const ExecuteTransactionResponse: MessageFns<ExecuteTransactionResponse> 
   },
 };
 
+function createBaseBeginTransactionRequest(): BeginTransactionRequest {
+  return {
+    prepareTimeout: undefined,
+    waitForParticipants: undefined,
+    idleTimeout: undefined,
+    requestId: "",
+    reason: "",
+    requestedBy: "",
+  };
+}
+
+export const BeginTransactionRequest: MessageFns<BeginTransactionRequest> = {
+  encode(message: BeginTransactionRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.prepareTimeout !== undefined) {
+      Duration.encode(message.prepareTimeout, writer.uint32(10).fork()).join();
+    }
+    if (message.waitForParticipants !== undefined) {
+      Duration.encode(message.waitForParticipants, writer.uint32(18).fork()).join();
+    }
+    if (message.idleTimeout !== undefined) {
+      Duration.encode(message.idleTimeout, writer.uint32(26).fork()).join();
+    }
+    if (message.requestId !== "") {
+      writer.uint32(34).string(message.requestId);
+    }
+    if (message.reason !== "") {
+      writer.uint32(42).string(message.reason);
+    }
+    if (message.requestedBy !== "") {
+      writer.uint32(50).string(message.requestedBy);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): BeginTransactionRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseBeginTransactionRequest() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.prepareTimeout = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.waitForParticipants = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.idleTimeout = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.requestId = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.requestedBy = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<BeginTransactionRequest>): BeginTransactionRequest {
+    return BeginTransactionRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<BeginTransactionRequest>): BeginTransactionRequest {
+    const message = createBaseBeginTransactionRequest() as any;
+    message.prepareTimeout = (object.prepareTimeout !== undefined && object.prepareTimeout !== null)
+      ? Duration.fromPartial(object.prepareTimeout)
+      : undefined;
+    message.waitForParticipants = (object.waitForParticipants !== undefined && object.waitForParticipants !== null)
+      ? Duration.fromPartial(object.waitForParticipants)
+      : undefined;
+    message.idleTimeout = (object.idleTimeout !== undefined && object.idleTimeout !== null)
+      ? Duration.fromPartial(object.idleTimeout)
+      : undefined;
+    message.requestId = object.requestId ?? "";
+    message.reason = object.reason ?? "";
+    message.requestedBy = object.requestedBy ?? "";
+    return message;
+  },
+};
+
+function createBaseBeginTransactionResponse(): BeginTransactionResponse {
+  return { transaction: undefined };
+}
+
+export const BeginTransactionResponse: MessageFns<BeginTransactionResponse> = {
+  encode(message: BeginTransactionResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.transaction !== undefined) {
+      Transaction.encode(message.transaction, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): BeginTransactionResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseBeginTransactionResponse() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.transaction = Transaction.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<BeginTransactionResponse>): BeginTransactionResponse {
+    return BeginTransactionResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<BeginTransactionResponse>): BeginTransactionResponse {
+    const message = createBaseBeginTransactionResponse() as any;
+    message.transaction = (object.transaction !== undefined && object.transaction !== null)
+      ? Transaction.fromPartial(object.transaction)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseEnlistParticipantRequest(): EnlistParticipantRequest {
+  return { transactionId: "", participant: undefined, requestId: "", reason: "", requestedBy: "" };
+}
+
+export const EnlistParticipantRequest: MessageFns<EnlistParticipantRequest> = {
+  encode(message: EnlistParticipantRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.transactionId !== "") {
+      writer.uint32(10).string(message.transactionId);
+    }
+    if (message.participant !== undefined) {
+      Enlistment.encode(message.participant, writer.uint32(18).fork()).join();
+    }
+    if (message.requestId !== "") {
+      writer.uint32(26).string(message.requestId);
+    }
+    if (message.reason !== "") {
+      writer.uint32(34).string(message.reason);
+    }
+    if (message.requestedBy !== "") {
+      writer.uint32(42).string(message.requestedBy);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): EnlistParticipantRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseEnlistParticipantRequest() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.transactionId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.participant = Enlistment.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.requestId = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.requestedBy = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<EnlistParticipantRequest>): EnlistParticipantRequest {
+    return EnlistParticipantRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<EnlistParticipantRequest>): EnlistParticipantRequest {
+    const message = createBaseEnlistParticipantRequest() as any;
+    message.transactionId = object.transactionId ?? "";
+    message.participant = (object.participant !== undefined && object.participant !== null)
+      ? Enlistment.fromPartial(object.participant)
+      : undefined;
+    message.requestId = object.requestId ?? "";
+    message.reason = object.reason ?? "";
+    message.requestedBy = object.requestedBy ?? "";
+    return message;
+  },
+};
+
+function createBaseEnlistParticipantResponse(): EnlistParticipantResponse {
+  return { transaction: undefined };
+}
+
+export const EnlistParticipantResponse: MessageFns<EnlistParticipantResponse> = {
+  encode(message: EnlistParticipantResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.transaction !== undefined) {
+      Transaction.encode(message.transaction, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): EnlistParticipantResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseEnlistParticipantResponse() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.transaction = Transaction.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<EnlistParticipantResponse>): EnlistParticipantResponse {
+    return EnlistParticipantResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<EnlistParticipantResponse>): EnlistParticipantResponse {
+    const message = createBaseEnlistParticipantResponse() as any;
+    message.transaction = (object.transaction !== undefined && object.transaction !== null)
+      ? Transaction.fromPartial(object.transaction)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseCommitTransactionRequest(): CommitTransactionRequest {
+  return { transactionId: "", requestId: "", reason: "", requestedBy: "" };
+}
+
+export const CommitTransactionRequest: MessageFns<CommitTransactionRequest> = {
+  encode(message: CommitTransactionRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.transactionId !== "") {
+      writer.uint32(10).string(message.transactionId);
+    }
+    if (message.requestId !== "") {
+      writer.uint32(18).string(message.requestId);
+    }
+    if (message.reason !== "") {
+      writer.uint32(26).string(message.reason);
+    }
+    if (message.requestedBy !== "") {
+      writer.uint32(34).string(message.requestedBy);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CommitTransactionRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCommitTransactionRequest() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.transactionId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.requestId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.requestedBy = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<CommitTransactionRequest>): CommitTransactionRequest {
+    return CommitTransactionRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<CommitTransactionRequest>): CommitTransactionRequest {
+    const message = createBaseCommitTransactionRequest() as any;
+    message.transactionId = object.transactionId ?? "";
+    message.requestId = object.requestId ?? "";
+    message.reason = object.reason ?? "";
+    message.requestedBy = object.requestedBy ?? "";
+    return message;
+  },
+};
+
+function createBaseCommitTransactionResponse(): CommitTransactionResponse {
+  return { transaction: undefined };
+}
+
+export const CommitTransactionResponse: MessageFns<CommitTransactionResponse> = {
+  encode(message: CommitTransactionResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.transaction !== undefined) {
+      Transaction.encode(message.transaction, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CommitTransactionResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCommitTransactionResponse() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.transaction = Transaction.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<CommitTransactionResponse>): CommitTransactionResponse {
+    return CommitTransactionResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<CommitTransactionResponse>): CommitTransactionResponse {
+    const message = createBaseCommitTransactionResponse() as any;
+    message.transaction = (object.transaction !== undefined && object.transaction !== null)
+      ? Transaction.fromPartial(object.transaction)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseAbortTransactionRequest(): AbortTransactionRequest {
+  return { transactionId: "", reason: "", requestedBy: "", requestId: "" };
+}
+
+export const AbortTransactionRequest: MessageFns<AbortTransactionRequest> = {
+  encode(message: AbortTransactionRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.transactionId !== "") {
+      writer.uint32(10).string(message.transactionId);
+    }
+    if (message.reason !== "") {
+      writer.uint32(18).string(message.reason);
+    }
+    if (message.requestedBy !== "") {
+      writer.uint32(26).string(message.requestedBy);
+    }
+    if (message.requestId !== "") {
+      writer.uint32(34).string(message.requestId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AbortTransactionRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAbortTransactionRequest() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.transactionId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.requestedBy = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.requestId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<AbortTransactionRequest>): AbortTransactionRequest {
+    return AbortTransactionRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<AbortTransactionRequest>): AbortTransactionRequest {
+    const message = createBaseAbortTransactionRequest() as any;
+    message.transactionId = object.transactionId ?? "";
+    message.reason = object.reason ?? "";
+    message.requestedBy = object.requestedBy ?? "";
+    message.requestId = object.requestId ?? "";
+    return message;
+  },
+};
+
+function createBaseAbortTransactionResponse(): AbortTransactionResponse {
+  return { transaction: undefined };
+}
+
+export const AbortTransactionResponse: MessageFns<AbortTransactionResponse> = {
+  encode(message: AbortTransactionResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.transaction !== undefined) {
+      Transaction.encode(message.transaction, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AbortTransactionResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAbortTransactionResponse() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.transaction = Transaction.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<AbortTransactionResponse>): AbortTransactionResponse {
+    return AbortTransactionResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<AbortTransactionResponse>): AbortTransactionResponse {
+    const message = createBaseAbortTransactionResponse() as any;
+    message.transaction = (object.transaction !== undefined && object.transaction !== null)
+      ? Transaction.fromPartial(object.transaction)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseRetryTransactionRequest(): RetryTransactionRequest {
+  return { transactionId: "", reason: "", requestedBy: "", requestId: "" };
+}
+
+export const RetryTransactionRequest: MessageFns<RetryTransactionRequest> = {
+  encode(message: RetryTransactionRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.transactionId !== "") {
+      writer.uint32(10).string(message.transactionId);
+    }
+    if (message.reason !== "") {
+      writer.uint32(18).string(message.reason);
+    }
+    if (message.requestedBy !== "") {
+      writer.uint32(26).string(message.requestedBy);
+    }
+    if (message.requestId !== "") {
+      writer.uint32(34).string(message.requestId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RetryTransactionRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRetryTransactionRequest() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.transactionId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.requestedBy = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.requestId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<RetryTransactionRequest>): RetryTransactionRequest {
+    return RetryTransactionRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RetryTransactionRequest>): RetryTransactionRequest {
+    const message = createBaseRetryTransactionRequest() as any;
+    message.transactionId = object.transactionId ?? "";
+    message.reason = object.reason ?? "";
+    message.requestedBy = object.requestedBy ?? "";
+    message.requestId = object.requestId ?? "";
+    return message;
+  },
+};
+
+function createBaseRetryTransactionResponse(): RetryTransactionResponse {
+  return { transaction: undefined };
+}
+
+export const RetryTransactionResponse: MessageFns<RetryTransactionResponse> = {
+  encode(message: RetryTransactionResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.transaction !== undefined) {
+      Transaction.encode(message.transaction, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RetryTransactionResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRetryTransactionResponse() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.transaction = Transaction.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<RetryTransactionResponse>): RetryTransactionResponse {
+    return RetryTransactionResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RetryTransactionResponse>): RetryTransactionResponse {
+    const message = createBaseRetryTransactionResponse() as any;
+    message.transaction = (object.transaction !== undefined && object.transaction !== null)
+      ? Transaction.fromPartial(object.transaction)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseResolveTransactionRequest(): ResolveTransactionRequest {
+  return { transactionId: "", outcome: Outcome.UNSPECIFIED, reason: "", requestedBy: "", requestId: "" };
+}
+
+export const ResolveTransactionRequest: MessageFns<ResolveTransactionRequest> = {
+  encode(message: ResolveTransactionRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.transactionId !== "") {
+      writer.uint32(10).string(message.transactionId);
+    }
+    if (message.outcome !== Outcome.UNSPECIFIED) {
+      writer.uint32(16).int32(outcomeToNumber(message.outcome));
+    }
+    if (message.reason !== "") {
+      writer.uint32(26).string(message.reason);
+    }
+    if (message.requestedBy !== "") {
+      writer.uint32(34).string(message.requestedBy);
+    }
+    if (message.requestId !== "") {
+      writer.uint32(42).string(message.requestId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ResolveTransactionRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseResolveTransactionRequest() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.transactionId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.outcome = outcomeFromJSON(reader.int32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.requestedBy = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.requestId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ResolveTransactionRequest>): ResolveTransactionRequest {
+    return ResolveTransactionRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ResolveTransactionRequest>): ResolveTransactionRequest {
+    const message = createBaseResolveTransactionRequest() as any;
+    message.transactionId = object.transactionId ?? "";
+    message.outcome = object.outcome ?? Outcome.UNSPECIFIED;
+    message.reason = object.reason ?? "";
+    message.requestedBy = object.requestedBy ?? "";
+    message.requestId = object.requestId ?? "";
+    return message;
+  },
+};
+
+function createBaseResolveTransactionResponse(): ResolveTransactionResponse {
+  return { transaction: undefined };
+}
+
+export const ResolveTransactionResponse: MessageFns<ResolveTransactionResponse> = {
+  encode(message: ResolveTransactionResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.transaction !== undefined) {
+      Transaction.encode(message.transaction, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ResolveTransactionResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseResolveTransactionResponse() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.transaction = Transaction.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ResolveTransactionResponse>): ResolveTransactionResponse {
+    return ResolveTransactionResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ResolveTransactionResponse>): ResolveTransactionResponse {
+    const message = createBaseResolveTransactionResponse() as any;
+    message.transaction = (object.transaction !== undefined && object.transaction !== null)
+      ? Transaction.fromPartial(object.transaction)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseForgetTransactionRequest(): ForgetTransactionRequest {
+  return { transactionId: "", reason: "", requestedBy: "", requestId: "" };
+}
+
+export const ForgetTransactionRequest: MessageFns<ForgetTransactionRequest> = {
+  encode(message: ForgetTransactionRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.transactionId !== "") {
+      writer.uint32(10).string(message.transactionId);
+    }
+    if (message.reason !== "") {
+      writer.uint32(18).string(message.reason);
+    }
+    if (message.requestedBy !== "") {
+      writer.uint32(26).string(message.requestedBy);
+    }
+    if (message.requestId !== "") {
+      writer.uint32(34).string(message.requestId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ForgetTransactionRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseForgetTransactionRequest() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.transactionId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.requestedBy = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.requestId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ForgetTransactionRequest>): ForgetTransactionRequest {
+    return ForgetTransactionRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ForgetTransactionRequest>): ForgetTransactionRequest {
+    const message = createBaseForgetTransactionRequest() as any;
+    message.transactionId = object.transactionId ?? "";
+    message.reason = object.reason ?? "";
+    message.requestedBy = object.requestedBy ?? "";
+    message.requestId = object.requestId ?? "";
+    return message;
+  },
+};
+
+function createBaseForgetTransactionResponse(): ForgetTransactionResponse {
+  return { transaction: undefined };
+}
+
+export const ForgetTransactionResponse: MessageFns<ForgetTransactionResponse> = {
+  encode(message: ForgetTransactionResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.transaction !== undefined) {
+      Transaction.encode(message.transaction, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ForgetTransactionResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseForgetTransactionResponse() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.transaction = Transaction.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ForgetTransactionResponse>): ForgetTransactionResponse {
+    return ForgetTransactionResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ForgetTransactionResponse>): ForgetTransactionResponse {
+    const message = createBaseForgetTransactionResponse() as any;
+    message.transaction = (object.transaction !== undefined && object.transaction !== null)
+      ? Transaction.fromPartial(object.transaction)
+      : undefined;
+    return message;
+  },
+};
+
 function createBaseGetTransactionRequest(): GetTransactionRequest {
   return { transactionId: "" };
 }
@@ -1941,13 +3225,19 @@ export const GetTransactionRequest: MessageFns<GetTransactionRequest> = {
 };
 
 function createBaseGetTransactionResponse(): GetTransactionResponse {
-  return { transaction: undefined };
+  return { transaction: undefined, timeline: [], timelineOmitted: 0 };
 }
 
 export const GetTransactionResponse: MessageFns<GetTransactionResponse> = {
   encode(message: GetTransactionResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.transaction !== undefined) {
       Transaction.encode(message.transaction, writer.uint32(10).fork()).join();
+    }
+    for (const v of message.timeline) {
+      TransactionEvent.encode(v!, writer.uint32(18).fork()).join();
+    }
+    if (message.timelineOmitted !== 0) {
+      writer.uint32(24).int32(message.timelineOmitted);
     }
     return writer;
   },
@@ -1973,6 +3263,22 @@ export const GetTransactionResponse: MessageFns<GetTransactionResponse> = {
             message.transaction = Transaction.decode(reader, reader.uint32());
             continue;
           }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.timeline.push(TransactionEvent.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.timelineOmitted = reader.int32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1993,6 +3299,8 @@ export const GetTransactionResponse: MessageFns<GetTransactionResponse> = {
     message.transaction = (object.transaction !== undefined && object.transaction !== null)
       ? Transaction.fromPartial(object.transaction)
       : undefined;
+    message.timeline = object.timeline?.map((e) => TransactionEvent.fromPartial(e)) || [];
+    message.timelineOmitted = object.timelineOmitted ?? 0;
     return message;
   },
 };
@@ -2255,6 +3563,118 @@ export const WatchTransactionResponse: MessageFns<WatchTransactionResponse> = {
   },
 };
 
+function createBaseWatchTransactionsRequest(): WatchTransactionsRequest {
+  return { filter: "" };
+}
+
+export const WatchTransactionsRequest: MessageFns<WatchTransactionsRequest> = {
+  encode(message: WatchTransactionsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.filter !== "") {
+      writer.uint32(10).string(message.filter);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): WatchTransactionsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseWatchTransactionsRequest() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.filter = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<WatchTransactionsRequest>): WatchTransactionsRequest {
+    return WatchTransactionsRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<WatchTransactionsRequest>): WatchTransactionsRequest {
+    const message = createBaseWatchTransactionsRequest() as any;
+    message.filter = object.filter ?? "";
+    return message;
+  },
+};
+
+function createBaseWatchTransactionsResponse(): WatchTransactionsResponse {
+  return { transaction: undefined };
+}
+
+export const WatchTransactionsResponse: MessageFns<WatchTransactionsResponse> = {
+  encode(message: WatchTransactionsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.transaction !== undefined) {
+      Transaction.encode(message.transaction, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): WatchTransactionsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseWatchTransactionsResponse() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.transaction = Transaction.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<WatchTransactionsResponse>): WatchTransactionsResponse {
+    return WatchTransactionsResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<WatchTransactionsResponse>): WatchTransactionsResponse {
+    const message = createBaseWatchTransactionsResponse() as any;
+    message.transaction = (object.transaction !== undefined && object.transaction !== null)
+      ? Transaction.fromPartial(object.transaction)
+      : undefined;
+    return message;
+  },
+};
+
 function createBaseListParticipantsRequest(): ListParticipantsRequest {
   return { pageSize: 0, pageToken: "" };
 }
@@ -2394,6 +3814,12 @@ export const ListParticipantsResponse: MessageFns<ListParticipantsResponse> = {
  *
  * A transaction that is reported COMMITTED is committed at every participant, or will be once it is back: the decision was durable
  * before anybody heard of it, and is re-sent until it is acknowledged. A transaction without a record was not committed.
+ *
+ * A verb that names a transaction may be repeated: where there is nothing left to do, it answers with the transaction as it is. Its
+ * `request_id` tells a retry from a misuse, as long as the transaction is under way.
+ *
+ * Errors of all verbs: INVALID_ARGUMENT / INVALID_REQUEST, UNAVAILABLE / STORAGE_UNAVAILABLE or SHUTTING_DOWN, ABORTED /
+ * COORDINATOR_FENCED; of those that name a transaction also NOT_FOUND / TRANSACTION_NOT_FOUND.
  */
 export type TwoPhaseCommitDefinition = typeof TwoPhaseCommitDefinition;
 export const TwoPhaseCommitDefinition = {
@@ -2439,7 +3865,103 @@ export const TwoPhaseCommitDefinition = {
       options: {},
     },
     /**
-     * Reads one transaction, running or ended.
+     * Begins a transaction whose work is enlisted as it happens: EnlistParticipant, any number of times, then CommitTransaction or
+     * AbortTransaction. Until then nothing is sent to anybody and nothing is written: if the coordinator restarts, it is gone, and that
+     * means aborted. It also aborts when nothing is enlisted for `idle_timeout`; as each participant is enlisted once, it cannot stay
+     * for ever.
+     * Errors: INVALID_ARGUMENT / REQUEST_ID_REUSED, RESOURCE_EXHAUSTED / OVERLOADED.
+     */
+    beginTransaction: {
+      name: "BeginTransaction",
+      requestType: BeginTransactionRequest as typeof BeginTransactionRequest,
+      requestStream: false,
+      responseType: BeginTransactionResponse as typeof BeginTransactionResponse,
+      responseStream: false,
+      options: {},
+    },
+    /**
+     * Adds a participant and its work to a transaction that has begun, and starts its idle time anew. The participant need not be connected
+     * yet, and hears nothing before CommitTransaction.
+     * Errors: FAILED_PRECONDITION / TRANSACTION_STATE (its commit was asked for, or it has ended), ALREADY_EXISTS / PARTICIPANT_ENLISTED,
+     * RESOURCE_EXHAUSTED / PARTICIPANT_LIMIT_REACHED (64), INVALID_ARGUMENT / REQUEST_ID_REUSED.
+     */
+    enlistParticipant: {
+      name: "EnlistParticipant",
+      requestType: EnlistParticipantRequest as typeof EnlistParticipantRequest,
+      requestStream: false,
+      responseType: EnlistParticipantResponse as typeof EnlistParticipantResponse,
+      responseStream: false,
+      options: {},
+    },
+    /**
+     * Commits what was enlisted, as ExecuteTransaction would: returns once the decision is durable; an abort is an answer, not an error. If
+     * the caller's deadline passes before the decision, the transaction aborts. Of a transaction that is decided: how.
+     * Errors: DEADLINE_EXCEEDED / OUTCOME_PENDING as for ExecuteTransaction. NOT_FOUND / TRANSACTION_NOT_FOUND means: not committed.
+     */
+    commitTransaction: {
+      name: "CommitTransaction",
+      requestType: CommitTransactionRequest as typeof CommitTransactionRequest,
+      requestStream: false,
+      responseType: CommitTransactionResponse as typeof CommitTransactionResponse,
+      responseStream: false,
+      options: {},
+    },
+    /**
+     * Aborts a transaction that is not decided, whoever began it. Its callers are answered with the abort.
+     * Errors: FAILED_PRECONDITION / TRANSACTION_STATE (it is committed, or its only participant decides).
+     */
+    abortTransaction: {
+      name: "AbortTransaction",
+      requestType: AbortTransactionRequest as typeof AbortTransactionRequest,
+      requestStream: false,
+      responseType: AbortTransactionResponse as typeof AbortTransactionResponse,
+      responseStream: false,
+      options: {},
+    },
+    /**
+     * Sends what is due now, instead of when the pause between two attempts is over: the decision to each participant that is connected
+     * and has not acknowledged it, and to a lone participant the question how it has decided. It never changes an outcome.
+     */
+    retryTransaction: {
+      name: "RetryTransaction",
+      requestType: RetryTransactionRequest as typeof RetryTransactionRequest,
+      requestStream: false,
+      responseType: RetryTransactionResponse as typeof RetryTransactionResponse,
+      responseStream: false,
+      options: {},
+    },
+    /**
+     * Ends a transaction by an operator's word, when a participant will not answer any more. It is COMPLETED at once, with a `resolution`:
+     * 1. decided, and not acknowledged: `outcome` must be the decision, which never changes. The participant is not waited for any longer.
+     * 2. its only participant decides and has not told: `outcome` becomes the transaction's. It is a guess: look at the participant's
+     *    own data first.
+     * A participant that comes back is told, and its answer noted: if it is the other outcome, the resolution becomes HEURISTIC_MIXED. Its
+     * record is never purged before that answer.
+     * Errors: FAILED_PRECONDITION / TRANSACTION_STATE (undecided: abort it; decided or resolved otherwise; completed by itself).
+     */
+    resolveTransaction: {
+      name: "ResolveTransaction",
+      requestType: ResolveTransactionRequest as typeof ResolveTransactionRequest,
+      requestStream: false,
+      responseType: ResolveTransactionResponse as typeof ResolveTransactionResponse,
+      responseStream: false,
+      options: {},
+    },
+    /**
+     * Drops the record of a COMPLETED transaction before its 7 days are over, and returns it a last time. A repeat finds none: NOT_FOUND.
+     * Errors: FAILED_PRECONDITION / TRANSACTION_STATE: it is not completed; or it is COMMITTED and still needed, by a participant that would
+     * otherwise be told ABORTED, or by a `request_id` that may be retried (25 hours).
+     */
+    forgetTransaction: {
+      name: "ForgetTransaction",
+      requestType: ForgetTransactionRequest as typeof ForgetTransactionRequest,
+      requestStream: false,
+      responseType: ForgetTransactionResponse as typeof ForgetTransactionResponse,
+      responseStream: false,
+      options: {},
+    },
+    /**
+     * Reads one transaction, running or ended, with what happened to it.
      * Errors: NOT_FOUND / TRANSACTION_NOT_FOUND; under presumed abort that means: not committed, or completed more than 7 days ago.
      */
     getTransaction: {
@@ -2468,6 +3990,19 @@ export const TwoPhaseCommitDefinition = {
       requestType: WatchTransactionRequest as typeof WatchTransactionRequest,
       requestStream: false,
       responseType: WatchTransactionResponse as typeof WatchTransactionResponse,
+      responseStream: true,
+      options: {},
+    },
+    /**
+     * Streams every transaction that matches: first those that are not over, then each one after a change, for ever. Changes that follow
+     * each other quickly may come as one: what comes is the newest. After a break, start anew; what ended meanwhile is in ListTransactions.
+     * Errors: RESOURCE_EXHAUSTED / OVERLOADED when the client reads so slowly that 10,000 transactions wait for it.
+     */
+    watchTransactions: {
+      name: "WatchTransactions",
+      requestType: WatchTransactionsRequest as typeof WatchTransactionsRequest,
+      requestStream: false,
+      responseType: WatchTransactionsResponse as typeof WatchTransactionsResponse,
       responseStream: true,
       options: {},
     },
@@ -2515,7 +4050,75 @@ export interface TwoPhaseCommitServiceImplementation<CallContextExt = {}> {
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<ExecuteTransactionResponse>>;
   /**
-   * Reads one transaction, running or ended.
+   * Begins a transaction whose work is enlisted as it happens: EnlistParticipant, any number of times, then CommitTransaction or
+   * AbortTransaction. Until then nothing is sent to anybody and nothing is written: if the coordinator restarts, it is gone, and that
+   * means aborted. It also aborts when nothing is enlisted for `idle_timeout`; as each participant is enlisted once, it cannot stay
+   * for ever.
+   * Errors: INVALID_ARGUMENT / REQUEST_ID_REUSED, RESOURCE_EXHAUSTED / OVERLOADED.
+   */
+  beginTransaction(
+    request: BeginTransactionRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<BeginTransactionResponse>>;
+  /**
+   * Adds a participant and its work to a transaction that has begun, and starts its idle time anew. The participant need not be connected
+   * yet, and hears nothing before CommitTransaction.
+   * Errors: FAILED_PRECONDITION / TRANSACTION_STATE (its commit was asked for, or it has ended), ALREADY_EXISTS / PARTICIPANT_ENLISTED,
+   * RESOURCE_EXHAUSTED / PARTICIPANT_LIMIT_REACHED (64), INVALID_ARGUMENT / REQUEST_ID_REUSED.
+   */
+  enlistParticipant(
+    request: EnlistParticipantRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<EnlistParticipantResponse>>;
+  /**
+   * Commits what was enlisted, as ExecuteTransaction would: returns once the decision is durable; an abort is an answer, not an error. If
+   * the caller's deadline passes before the decision, the transaction aborts. Of a transaction that is decided: how.
+   * Errors: DEADLINE_EXCEEDED / OUTCOME_PENDING as for ExecuteTransaction. NOT_FOUND / TRANSACTION_NOT_FOUND means: not committed.
+   */
+  commitTransaction(
+    request: CommitTransactionRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<CommitTransactionResponse>>;
+  /**
+   * Aborts a transaction that is not decided, whoever began it. Its callers are answered with the abort.
+   * Errors: FAILED_PRECONDITION / TRANSACTION_STATE (it is committed, or its only participant decides).
+   */
+  abortTransaction(
+    request: AbortTransactionRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<AbortTransactionResponse>>;
+  /**
+   * Sends what is due now, instead of when the pause between two attempts is over: the decision to each participant that is connected
+   * and has not acknowledged it, and to a lone participant the question how it has decided. It never changes an outcome.
+   */
+  retryTransaction(
+    request: RetryTransactionRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<RetryTransactionResponse>>;
+  /**
+   * Ends a transaction by an operator's word, when a participant will not answer any more. It is COMPLETED at once, with a `resolution`:
+   * 1. decided, and not acknowledged: `outcome` must be the decision, which never changes. The participant is not waited for any longer.
+   * 2. its only participant decides and has not told: `outcome` becomes the transaction's. It is a guess: look at the participant's
+   *    own data first.
+   * A participant that comes back is told, and its answer noted: if it is the other outcome, the resolution becomes HEURISTIC_MIXED. Its
+   * record is never purged before that answer.
+   * Errors: FAILED_PRECONDITION / TRANSACTION_STATE (undecided: abort it; decided or resolved otherwise; completed by itself).
+   */
+  resolveTransaction(
+    request: ResolveTransactionRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<ResolveTransactionResponse>>;
+  /**
+   * Drops the record of a COMPLETED transaction before its 7 days are over, and returns it a last time. A repeat finds none: NOT_FOUND.
+   * Errors: FAILED_PRECONDITION / TRANSACTION_STATE: it is not completed; or it is COMMITTED and still needed, by a participant that would
+   * otherwise be told ABORTED, or by a `request_id` that may be retried (25 hours).
+   */
+  forgetTransaction(
+    request: ForgetTransactionRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<ForgetTransactionResponse>>;
+  /**
+   * Reads one transaction, running or ended, with what happened to it.
    * Errors: NOT_FOUND / TRANSACTION_NOT_FOUND; under presumed abort that means: not committed, or completed more than 7 days ago.
    */
   getTransaction(
@@ -2535,6 +4138,15 @@ export interface TwoPhaseCommitServiceImplementation<CallContextExt = {}> {
     request: WatchTransactionRequest,
     context: CallContext & CallContextExt,
   ): ServerStreamingMethodResult<DeepPartial<WatchTransactionResponse>>;
+  /**
+   * Streams every transaction that matches: first those that are not over, then each one after a change, for ever. Changes that follow
+   * each other quickly may come as one: what comes is the newest. After a break, start anew; what ended meanwhile is in ListTransactions.
+   * Errors: RESOURCE_EXHAUSTED / OVERLOADED when the client reads so slowly that 10,000 transactions wait for it.
+   */
+  watchTransactions(
+    request: WatchTransactionsRequest,
+    context: CallContext & CallContextExt,
+  ): ServerStreamingMethodResult<DeepPartial<WatchTransactionsResponse>>;
   /** Reads every participant that ever said Hello, in the order of their ids, page by page. */
   listParticipants(
     request: ListParticipantsRequest,
@@ -2574,7 +4186,75 @@ export interface TwoPhaseCommitClient<CallOptionsExt = {}> {
     options?: CallOptions & CallOptionsExt,
   ): Promise<ExecuteTransactionResponse>;
   /**
-   * Reads one transaction, running or ended.
+   * Begins a transaction whose work is enlisted as it happens: EnlistParticipant, any number of times, then CommitTransaction or
+   * AbortTransaction. Until then nothing is sent to anybody and nothing is written: if the coordinator restarts, it is gone, and that
+   * means aborted. It also aborts when nothing is enlisted for `idle_timeout`; as each participant is enlisted once, it cannot stay
+   * for ever.
+   * Errors: INVALID_ARGUMENT / REQUEST_ID_REUSED, RESOURCE_EXHAUSTED / OVERLOADED.
+   */
+  beginTransaction(
+    request: DeepPartial<BeginTransactionRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<BeginTransactionResponse>;
+  /**
+   * Adds a participant and its work to a transaction that has begun, and starts its idle time anew. The participant need not be connected
+   * yet, and hears nothing before CommitTransaction.
+   * Errors: FAILED_PRECONDITION / TRANSACTION_STATE (its commit was asked for, or it has ended), ALREADY_EXISTS / PARTICIPANT_ENLISTED,
+   * RESOURCE_EXHAUSTED / PARTICIPANT_LIMIT_REACHED (64), INVALID_ARGUMENT / REQUEST_ID_REUSED.
+   */
+  enlistParticipant(
+    request: DeepPartial<EnlistParticipantRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<EnlistParticipantResponse>;
+  /**
+   * Commits what was enlisted, as ExecuteTransaction would: returns once the decision is durable; an abort is an answer, not an error. If
+   * the caller's deadline passes before the decision, the transaction aborts. Of a transaction that is decided: how.
+   * Errors: DEADLINE_EXCEEDED / OUTCOME_PENDING as for ExecuteTransaction. NOT_FOUND / TRANSACTION_NOT_FOUND means: not committed.
+   */
+  commitTransaction(
+    request: DeepPartial<CommitTransactionRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<CommitTransactionResponse>;
+  /**
+   * Aborts a transaction that is not decided, whoever began it. Its callers are answered with the abort.
+   * Errors: FAILED_PRECONDITION / TRANSACTION_STATE (it is committed, or its only participant decides).
+   */
+  abortTransaction(
+    request: DeepPartial<AbortTransactionRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<AbortTransactionResponse>;
+  /**
+   * Sends what is due now, instead of when the pause between two attempts is over: the decision to each participant that is connected
+   * and has not acknowledged it, and to a lone participant the question how it has decided. It never changes an outcome.
+   */
+  retryTransaction(
+    request: DeepPartial<RetryTransactionRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<RetryTransactionResponse>;
+  /**
+   * Ends a transaction by an operator's word, when a participant will not answer any more. It is COMPLETED at once, with a `resolution`:
+   * 1. decided, and not acknowledged: `outcome` must be the decision, which never changes. The participant is not waited for any longer.
+   * 2. its only participant decides and has not told: `outcome` becomes the transaction's. It is a guess: look at the participant's
+   *    own data first.
+   * A participant that comes back is told, and its answer noted: if it is the other outcome, the resolution becomes HEURISTIC_MIXED. Its
+   * record is never purged before that answer.
+   * Errors: FAILED_PRECONDITION / TRANSACTION_STATE (undecided: abort it; decided or resolved otherwise; completed by itself).
+   */
+  resolveTransaction(
+    request: DeepPartial<ResolveTransactionRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<ResolveTransactionResponse>;
+  /**
+   * Drops the record of a COMPLETED transaction before its 7 days are over, and returns it a last time. A repeat finds none: NOT_FOUND.
+   * Errors: FAILED_PRECONDITION / TRANSACTION_STATE: it is not completed; or it is COMMITTED and still needed, by a participant that would
+   * otherwise be told ABORTED, or by a `request_id` that may be retried (25 hours).
+   */
+  forgetTransaction(
+    request: DeepPartial<ForgetTransactionRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<ForgetTransactionResponse>;
+  /**
+   * Reads one transaction, running or ended, with what happened to it.
    * Errors: NOT_FOUND / TRANSACTION_NOT_FOUND; under presumed abort that means: not committed, or completed more than 7 days ago.
    */
   getTransaction(
@@ -2594,6 +4274,15 @@ export interface TwoPhaseCommitClient<CallOptionsExt = {}> {
     request: DeepPartial<WatchTransactionRequest>,
     options?: CallOptions & CallOptionsExt,
   ): AsyncIterable<WatchTransactionResponse>;
+  /**
+   * Streams every transaction that matches: first those that are not over, then each one after a change, for ever. Changes that follow
+   * each other quickly may come as one: what comes is the newest. After a break, start anew; what ended meanwhile is in ListTransactions.
+   * Errors: RESOURCE_EXHAUSTED / OVERLOADED when the client reads so slowly that 10,000 transactions wait for it.
+   */
+  watchTransactions(
+    request: DeepPartial<WatchTransactionsRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): AsyncIterable<WatchTransactionsResponse>;
   /** Reads every participant that ever said Hello, in the order of their ids, page by page. */
   listParticipants(
     request: DeepPartial<ListParticipantsRequest>,

@@ -175,6 +175,21 @@ export const ErrorReason = {
    * `{reason: "INTERNAL", metadata: {}}`
    */
   INTERNAL: "ERROR_REASON_INTERNAL",
+  /**
+   * TRANSACTION_STATE - FAILED_PRECONDITION. The transaction is not in a phase that allows this; the message says what is.
+   * `{reason: "TRANSACTION_STATE", metadata: {transaction_id: "0198…", phase: "COMMITTING", outcome: "COMMITTED"}}`
+   */
+  TRANSACTION_STATE: "ERROR_REASON_TRANSACTION_STATE",
+  /**
+   * PARTICIPANT_ENLISTED - ALREADY_EXISTS. The participant has its part in this transaction, and this was not a retry of its enlistment (see `request_id`).
+   * `{reason: "PARTICIPANT_ENLISTED", metadata: {transaction_id: "0198…"}}`
+   */
+  PARTICIPANT_ENLISTED: "ERROR_REASON_PARTICIPANT_ENLISTED",
+  /**
+   * PARTICIPANT_LIMIT_REACHED - RESOURCE_EXHAUSTED. The transaction has as many participants as it may have.
+   * `{reason: "PARTICIPANT_LIMIT_REACHED", metadata: {transaction_id: "0198…", limit: "64"}}`
+   */
+  PARTICIPANT_LIMIT_REACHED: "ERROR_REASON_PARTICIPANT_LIMIT_REACHED",
   UNRECOGNIZED: "UNRECOGNIZED",
 } as const;
 
@@ -213,6 +228,9 @@ export namespace ErrorReason {
   export type SHUTTING_DOWN = typeof ErrorReason.SHUTTING_DOWN;
   export type OUTCOME_PENDING = typeof ErrorReason.OUTCOME_PENDING;
   export type INTERNAL = typeof ErrorReason.INTERNAL;
+  export type TRANSACTION_STATE = typeof ErrorReason.TRANSACTION_STATE;
+  export type PARTICIPANT_ENLISTED = typeof ErrorReason.PARTICIPANT_ENLISTED;
+  export type PARTICIPANT_LIMIT_REACHED = typeof ErrorReason.PARTICIPANT_LIMIT_REACHED;
   export type UNRECOGNIZED = typeof ErrorReason.UNRECOGNIZED;
 }
 
@@ -314,6 +332,15 @@ export function errorReasonFromJSON(object: any): ErrorReason {
     case 31:
     case "ERROR_REASON_INTERNAL":
       return ErrorReason.INTERNAL;
+    case 32:
+    case "ERROR_REASON_TRANSACTION_STATE":
+      return ErrorReason.TRANSACTION_STATE;
+    case 33:
+    case "ERROR_REASON_PARTICIPANT_ENLISTED":
+      return ErrorReason.PARTICIPANT_ENLISTED;
+    case 34:
+    case "ERROR_REASON_PARTICIPANT_LIMIT_REACHED":
+      return ErrorReason.PARTICIPANT_LIMIT_REACHED;
     case -1:
     case "UNRECOGNIZED":
     default:
@@ -387,6 +414,12 @@ export function errorReasonToNumber(object: ErrorReason): number {
       return 30;
     case ErrorReason.INTERNAL:
       return 31;
+    case ErrorReason.TRANSACTION_STATE:
+      return 32;
+    case ErrorReason.PARTICIPANT_ENLISTED:
+      return 33;
+    case ErrorReason.PARTICIPANT_LIMIT_REACHED:
+      return 34;
     case ErrorReason.UNRECOGNIZED:
     default:
       return -1;

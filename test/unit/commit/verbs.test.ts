@@ -1,0 +1,504 @@
+import { describe, expect, test } from "vitest";
+import type { Refusal } from "../../../src/commit/core/coordinator.ts";
+import { stepCoordinator } from "../../../src/commit/core/coordinator.ts";
+import type { ParticipantMessage } from "../../../src/commit/core/messages.ts";
+import { heuristicOf, type Outcome, type Transaction } from "../../../src/commit/core/types.ts";
+import type { BeginRequest } from "../../../src/commit/driver.ts";
+import { recoveryBatchSize, recoveryIntervalMs, timelineCountMax, watchCountMax } from "../../../src/commit/limits.ts";
+import type { CommitGauges, CommitMetrics } from "../../../src/commit/metrics.ts";
+import { emptyTimeline, withEntry } from "../../../src/commit/timeline.ts";
+import type { RequestId, TransactionId } from "../../../src/kernel/ids.ts";
+import { err } from "../../../src/kernel/result.ts";
+import { begun, collect, flush, id, request, tx, vote, world } from "./support.ts";
+
+// The verbs around transactions: enlisting as the work happens, and what operators do.
+
+type World = ReturnType<typeof world>;
+
+const byAda = { reason: "the disk is lost", requestedBy: "ada" };
+const ada = { ...byAda, request: undefined };
+const nobody = { reason: "", requestedBy: "", request: undefined };
+const work = (name: string) => ({ participantId: id(name), payload: new TextEncoder().encode(`work of ${name}`) });
+const key = (name: string, digest = "x") => ({ id: name as RequestId, digest });
+
+async function begin(w: World, options: Partial<BeginRequest> = {}): Promise<TransactionId> {
+  const { enlistments: _, ...rest } = request([]);
+  const answer = await w.coordinator().driver.begin({ ...rest, idleTimeoutMs: 60_000, ...options });
+  if (!answer.ok) throw new Error(JSON.stringify(answer.error));
+  return answer.value.id;
+}
+
+const refusedAs = (code: Refusal["code"]) => ({ ok: false, error: { type: "refused", refusal: { code } } });
+
+/** A participant that says what the test says. */
+async function scripted(w: World, name: string) {
+  const session = w.coordinator().sessions.open(name);
+  let sequence = 0;
+  const say = (message: ParticipantMessage) => session.receive({ sequence: ++sequence, message });
+  const hello = { participantId: id(name), instanceId: "i", versionMin: 1, versionMax: 1, prepareCredit: 8 };
+  await say({ type: "hello", inDoubt: [], ...hello });
+  await flush();
+  return {
+    leave: async () => {
+      session.disconnect();
+      await flush();
+    },
+    vote: async (transactionId: TransactionId, value: "commit" | "abort" = "commit") => {
+      await say({ type: "vote", transactionId, attempt: 1, value, reason: "" });
+      await flush();
+    },
+    ack: async (transactionId: TransactionId, outcome: Outcome) => {
+      await say({ type: "decision-ack", transactionId, outcome, reason: "" });
+      await flush();
+    },
+  };
+}
+
+/** Committed, acknowledged by "a", and "b" has left. */
+async function stuck(w: World, options = {}): Promise<TransactionId> {
+  const a = await scripted(w, "a");
+  const b = await scripted(w, "b");
+  const running = w.run(["a", "b"], options);
+  await flush();
+  const [first] = await w.coordinator().driver.list({ beforeId: undefined, limit: 1 });
+  const transactionId = first?.id ?? tx("");
+  await a.vote(transactionId);
+  await b.vote(transactionId);
+  await running;
+  await a.ack(transactionId, "committed");
+  await b.leave();
+  return transactionId;
+}
+
+describe("enlisting", () => {
+  test("collects work as it happens, and the commit runs it", async () => {
+    const w = world();
+    await w.start();
+    const { driver } = w.coordinator();
+    const transactionId = await begin(w);
+    const [a, b] = [await w.participant("a"), await w.participant("b")];
+    await driver.enlist(transactionId, work("a"), nobody);
+    expect(await driver.enlist(transactionId, work("b"), nobody)).toMatchObject({ ok: true, value: { phase: "INIT" } });
+    await flush();
+    expect([a.calls, b.calls]).toEqual([[], []]);
+    expect(await driver.commit(transactionId, nobody)).toMatchObject({ ok: true, value: { outcome: "committed" } });
+    await flush();
+    expect([a.state.get(transactionId), b.state.get(transactionId)]).toEqual(["committed", "committed"]);
+    expect(await driver.commit(transactionId, nobody)).toMatchObject({ ok: true, value: { phase: "COMPLETED" } });
+    expect(await driver.enlist(transactionId, work("c"), nobody)).toMatchObject(refusedAs("state"));
+  });
+
+  test("of a participant that leaves before the commit waits for it then, if it may", async () => {
+    const w = world();
+    await w.start();
+    const transactionId = await begin(w, { waitForParticipantsMs: 30_000 });
+    await w.coordinator().driver.enlist(transactionId, work("a"), nobody);
+    const committing = w.coordinator().driver.commit(transactionId, nobody);
+    await w.participant("a");
+    expect(await committing).toMatchObject({ ok: true, value: { outcome: "committed" } });
+  });
+
+  test("is over when nothing comes for the idle time; the next commit hears the abort", async () => {
+    const w = world();
+    await w.start();
+    const transactionId = await begin(w);
+    await w.clock.advance(59_000);
+    await w.coordinator().driver.enlist(transactionId, work("a"), nobody);
+    await w.clock.advance(59_000);
+    expect(await w.coordinator().driver.get(transactionId)).toMatchObject({ phase: "INIT" });
+    await w.clock.advance(1_000);
+    expect(await w.coordinator().driver.commit(transactionId, nobody)).toMatchObject({ ok: true, value: { outcome: "aborted" } });
+  });
+
+  test("is not remembered by the next coordinator: no record means aborted", async () => {
+    const w = world();
+    await w.start();
+    const transactionId = await begin(w);
+    w.stop();
+    await w.start();
+    const { driver } = w.coordinator();
+    expect(await driver.commit(transactionId, nobody)).toEqual(err({ type: "not-found" }));
+    expect(await driver.enlist(transactionId, work("a"), nobody)).toEqual(err({ type: "not-found" }));
+  });
+
+  test("knows retries by their request ids", async () => {
+    const w = world();
+    await w.start();
+    const { driver } = w.coordinator();
+    const transactionId = await begin(w, { request: key("r1") });
+    expect(await begin(w, { request: key("r1") })).toBe(transactionId);
+    const { enlistments: _, ...rest } = request([]);
+    expect(await driver.begin({ ...rest, idleTimeoutMs: 1, request: key("r1", "y") })).toEqual(
+      err({ type: "request-id-reused" }),
+    );
+    await driver.enlist(transactionId, work("a"), { ...nobody, request: key("e1") });
+    expect(await driver.enlist(transactionId, work("a"), { ...nobody, request: key("e1") })).toMatchObject({ ok: true });
+    expect(await driver.enlist(transactionId, work("a"), nobody)).toMatchObject(refusedAs("already-enlisted"));
+    expect(await driver.enlist(transactionId, work("b"), { ...nobody, request: key("e1", "y") })).toEqual(
+      err({ type: "request-id-reused" }),
+    );
+  });
+
+  test("is not committed while the log cannot write, and can be later", async () => {
+    const w = world();
+    await w.start();
+    const transactionId = await begin(w);
+    Object.assign(w.log, { writable: false });
+    const refused = await w.coordinator().driver.commit(transactionId, nobody);
+    expect(refused).toEqual(err({ type: "storage-unavailable", transactionId: undefined }));
+    Object.assign(w.log, { writable: true });
+    expect(await w.coordinator().driver.commit(transactionId, nobody)).toMatchObject({ value: { outcome: "committed" } });
+  });
+
+  test("knows a request id that comes with another verb", async () => {
+    const w = world();
+    await w.start();
+    const { driver } = w.coordinator();
+    const transactionId = await begin(w);
+    const asked = { ...nobody, request: key("v1") };
+    await driver.retry(transactionId, asked);
+    expect(await driver.retry(transactionId, asked)).toMatchObject({ ok: true });
+    const other = { ...nobody, request: key("v1", "y") };
+    expect(await driver.commit(transactionId, other)).toEqual(err({ type: "request-id-reused" }));
+    expect(await driver.abort(transactionId, other)).toEqual(err({ type: "request-id-reused" }));
+  });
+
+  test("ends when the caller of the commit leaves before the decision", async () => {
+    const w = world();
+    await w.start();
+    const transactionId = await begin(w, { waitForParticipantsMs: 60_000 });
+    await w.coordinator().driver.enlist(transactionId, work("a"), nobody);
+    const answer = await w.coordinator().driver.commit(transactionId, nobody, AbortSignal.abort());
+    expect(answer).toMatchObject({ ok: true, value: { outcome: "aborted" } });
+  });
+});
+
+describe("an abort", () => {
+  test("ends what is undecided, whoever waits for it, and is refused after a commit", async () => {
+    const w = world();
+    await w.start();
+    const { driver } = w.coordinator();
+    const running = w.run(["a"], { waitForParticipantsMs: 60_000 });
+    await flush();
+    const [waiting] = await driver.list({ beforeId: undefined, limit: 1 });
+    expect(await driver.abort(waiting?.id ?? tx(""), ada)).toMatchObject({ ok: true, value: { outcome: "aborted" } });
+    expect((await running).abortReason).toBe('aborted by "ada": the disk is lost');
+    await flush();
+    expect(await driver.abort(waiting?.id ?? tx(""), nobody)).toMatchObject({ ok: true });
+    const { id: committed } = await w.run([]);
+    await flush();
+    expect(await driver.abort(committed, nobody)).toMatchObject(refusedAs("state"));
+    expect(await driver.abort(tx("none"), nobody)).toEqual(err({ type: "not-found" }));
+  });
+});
+
+describe("a retry", () => {
+  test("sends the decision now, not when the pause is over", async () => {
+    const w = world();
+    await w.start();
+    const transactionId = await stuck(w);
+    const b = await scripted(w, "b");
+    const before = await w.coordinator().driver.get(transactionId);
+    const answer = await w.coordinator().driver.retry(transactionId, ada);
+    const sent = (transaction: Transaction | undefined) => transaction?.parts[1]?.decisionsSent ?? 0;
+    expect(answer.ok && sent(answer.value)).toBe(sent(before) + 1);
+    await b.ack(transactionId, "committed");
+    expect(await w.coordinator().driver.retry(transactionId, ada)).toMatchObject({ ok: true, value: { phase: "COMPLETED" } });
+  });
+});
+
+describe("a resolution", () => {
+  test("completes what waits for a participant, and notes its answer when it comes back", async () => {
+    const w = world();
+    await w.start();
+    const transactionId = await stuck(w);
+    const { driver } = w.coordinator();
+    expect(await driver.resolve(transactionId, "aborted", ada)).toMatchObject(refusedAs("state"));
+    expect(await driver.resolve(transactionId, "committed", ada)).toMatchObject({ ok: true, value: { phase: "COMPLETED" } });
+    expect(await w.log.get(transactionId)).toMatchObject({ resolution: byAda });
+    expect(driver.unacknowledged(id("b"))).toBe(1);
+    expect(driver.oldestUnacknowledgedMs(id("b"))).toBe((await driver.get(transactionId))?.decidedAtMs);
+    const b = await scripted(w, "b");
+    await b.ack(transactionId, "committed");
+    expect(heuristicOf((await w.log.get(transactionId)) as Transaction)).toBe("CONFIRMED");
+    expect([driver.unacknowledged(id("b")), driver.oldestUnacknowledgedMs(id("b"))]).toEqual([0, undefined]);
+  });
+
+  test("that a participant contradicts is mixed, also after a restart", async () => {
+    const w = world();
+    await w.start();
+    const transactionId = await stuck(w);
+    await w.coordinator().driver.resolve(transactionId, "committed", ada);
+    w.stop();
+    await w.start();
+    const b = await scripted(w, "b");
+    await b.ack(transactionId, "aborted");
+    expect(heuristicOf((await w.coordinator().driver.get(transactionId)) as Transaction)).toBe("MIXED");
+    const timeline = await w.coordinator().driver.timeline(transactionId);
+    expect(timeline.entries.map(({ type }) => type)).toEqual([
+      "begun",
+      "prepare-sent",
+      "prepare-sent",
+      "vote-received",
+      "vote-received",
+      "decided",
+      "decision-sent",
+      "decision-sent",
+      "ack-received",
+      "disconnected",
+      "resolved",
+      "taken-over",
+      "connected",
+      "decision-sent",
+      "ack-received",
+    ]);
+  });
+
+  test("of a lone participant answers its caller, and asks the participant when it comes back", async () => {
+    const w = world();
+    await w.start();
+    const a = await scripted(w, "a");
+    const running = w.run(["a"]);
+    await flush();
+    const [waiting] = await w.coordinator().driver.list({ beforeId: undefined, limit: 1 });
+    const transactionId = waiting?.id ?? tx("");
+    await a.leave();
+    expect(await w.coordinator().driver.abort(transactionId, ada)).toMatchObject(refusedAs("state"));
+    await w.coordinator().driver.resolve(transactionId, "aborted", ada);
+    expect(await running).toMatchObject({ outcome: "aborted", abortReason: 'resolved by "ada": the disk is lost' });
+    await (await scripted(w, "a")).ack(transactionId, "committed");
+    expect(heuristicOf((await w.log.get(transactionId)) as Transaction)).toBe("MIXED");
+  });
+
+  test("that cannot be written is told so, and is tried on", async () => {
+    const w = world();
+    await w.start();
+    const transactionId = await stuck(w);
+    const { force } = w.log;
+    w.log.force = async () => err({ type: "storage-unavailable", cause: "disk full", outcomeUnknown: true });
+    const answer = await w.coordinator().driver.resolve(transactionId, "committed", ada);
+    expect(answer).toEqual(err({ type: "storage-unavailable", transactionId }));
+    w.log.force = force;
+    await w.clock.advance(5_000);
+    expect(await w.log.get(transactionId)).toMatchObject({ phase: "COMPLETED", resolution: byAda });
+  });
+
+  test("that waits for a flush when the coordinator closes is told so", async () => {
+    const w = world();
+    await w.start();
+    const transactionId = await stuck(w);
+    w.log.force = () => new Promise(() => {});
+    const answer = w.coordinator().driver.resolve(transactionId, "committed", ada);
+    const { driver } = w.coordinator();
+    w.stop();
+    expect(await answer).toEqual(err({ type: "shutting-down" }));
+    expect(await driver.retry(transactionId, ada)).toEqual(err({ type: "shutting-down" }));
+    expect(await driver.forget(transactionId, ada)).toEqual(err({ type: "shutting-down" }));
+  });
+});
+
+describe("forgetting", () => {
+  test("drops what is completed, and nothing that somebody may ask after", async () => {
+    const w = world();
+    await w.start();
+    const { driver } = w.coordinator();
+    const waiting = await stuck(w);
+    expect(await driver.forget(waiting, ada)).toMatchObject(refusedAs("state"));
+    await driver.resolve(waiting, "committed", ada);
+    expect(await driver.forget(waiting, ada)).toMatchObject(refusedAs("state"));
+    const over = await w.run([]);
+    await flush();
+    expect(await driver.forget(over.id, ada)).toMatchObject({ ok: true, value: { id: over.id, outcome: "committed" } });
+    expect(await driver.forget(over.id, ada)).toEqual(err({ type: "not-found" }));
+    expect([await driver.get(over.id), await driver.timeline(over.id)]).toEqual([undefined, emptyTimeline]);
+  });
+
+  test("drops an abort that an operator has guessed: who asks after it is told the same", async () => {
+    const w = world();
+    await w.start();
+    const { driver } = w.coordinator();
+    const a = await scripted(w, "a");
+    void w.run(["a"]);
+    await flush();
+    const [guessed] = await driver.list({ beforeId: undefined, limit: 1 });
+    const transactionId = guessed?.id ?? tx("");
+    await a.leave();
+    await driver.resolve(transactionId, "aborted", ada);
+    expect(await driver.forget(transactionId, ada)).toMatchObject({ ok: true });
+    expect(await driver.list({ beforeId: undefined, limit: 1 })).toEqual([]);
+  });
+
+  test("waits until the end is in the log, and is told if the log does not write", async () => {
+    const w = world();
+    await w.start();
+    const { driver } = w.coordinator();
+    const over = await w.run([]);
+    await flush();
+    const { forget, record } = w.log;
+    w.log.forget = async () => err({ type: "storage-unavailable", cause: "disk full", outcomeUnknown: false });
+    expect(await driver.forget(over.id, ada)).toMatchObject({ error: { type: "storage-unavailable" } });
+    w.log.forget = forget;
+    w.log.record = async () => err({ type: "storage-unavailable", cause: "disk full", outcomeUnknown: false });
+    const late = await w.run([]);
+    const failed = driver.forget(late.id, ada);
+    await w.clock.advance(100);
+    expect(await failed).toMatchObject({ error: { type: "storage-unavailable" } });
+    w.log.record = record;
+    const waits = driver.forget(late.id, ada);
+    await w.clock.advance(5_000);
+    expect(await waits).toMatchObject({ ok: true, value: { id: late.id } });
+    await w.log.claim("c");
+    expect(await driver.forget(over.id, ada)).toEqual(err({ type: "fenced", coordinatorEpoch: 2 }));
+  });
+});
+
+describe("watching all", () => {
+  test("begins with what is not over, then tells each change", async () => {
+    const w = world();
+    await w.start();
+    const { driver } = w.coordinator();
+    const first = await begin(w);
+    const stop = new AbortController();
+    const seen: string[] = [];
+    const watching = (async () => {
+      for await (const { id: transactionId, phase } of driver.watchAll(stop.signal)) seen.push(`${transactionId} ${phase}`);
+    })();
+    await flush();
+    const second = await begin(w);
+    await flush();
+    await driver.abort(first, nobody);
+    await flush();
+    expect(seen).toEqual([`${first} INIT`, `${second} INIT`, `${first} COMPLETED`]);
+    stop.abort();
+    await watching;
+  });
+
+  test("tells a slow reader the newest only, and ends the watch of one that is far behind", async () => {
+    const w = world();
+    await w.start();
+    const { driver } = w.coordinator();
+    const watch = driver.watchAll(new AbortController().signal);
+    const first = watch.next();
+    await w.run([]);
+    expect((await first).value).toMatchObject({ phase: "COMPLETED" });
+    for (let i = 0; i <= watchCountMax; i += 1) await w.run([]);
+    expect(await watch.next()).toEqual({ done: true, value: "too-slow" });
+  });
+
+  test("ends with the coordinator", async () => {
+    const w = world();
+    await w.start();
+    await begin(w);
+    const watched = collect(w.coordinator().driver.watchAll(new AbortController().signal));
+    await flush();
+    w.stop();
+    expect((await watched).map(({ phase }) => phase)).toEqual(["INIT"]);
+  });
+});
+
+describe("recovery", () => {
+  const committing = (name: string): Transaction => {
+    const votes = [vote("a", "commit"), vote("b", "commit")];
+    const decided = votes.reduce((each, input) => stepCoordinator(each, input).transaction, begun(["a", "b"]).transaction);
+    return { ...decided, id: tx(name) };
+  };
+
+  test("of 10,000 unfinished transactions reads each once more than its page, and sends each decision once", async () => {
+    const w = world();
+    await w.log.claim("c");
+    const count = 10_000;
+    for (let i = 0; i < count; i += 1) await w.log.force(committing(`u${String(i).padStart(5, "0")}`));
+    const { unfinished, get } = w.log;
+    const reads = { pages: 0, records: 0 };
+    w.log.unfinished = (page) => {
+      reads.pages += 1;
+      return unfinished(page);
+    };
+    w.log.get = (transactionId) => {
+      reads.records += 1;
+      return get(transactionId);
+    };
+    await w.start();
+    expect(reads).toEqual({ pages: count / recoveryBatchSize + 1, records: count });
+    expect(w.coordinator().driver.unacknowledged(id("a"))).toBe(count);
+    const session = w.coordinator().sessions.open("a");
+    const hello = { participantId: id("a"), instanceId: "i", versionMin: 1, versionMax: 1, prepareCredit: 8 };
+    await session.receive({ sequence: 1, message: { type: "hello", inDoubt: [], ...hello } });
+    session.disconnect();
+    const sent = (await collect(session.outgoing)).filter(({ message }) => message.type === "decision");
+    expect(sent.length).toBe(count);
+  });
+
+  test("is repeated on a timer, and finds a record that nobody runs", async () => {
+    const w = world();
+    await w.start();
+    const b = await scripted(w, "b");
+    const a = await scripted(w, "a");
+    await w.log.force(committing("u1"));
+    const { unfinished } = w.log;
+    w.log.unfinished = () => Promise.reject(new Error("cannot read"));
+    await w.clock.advance(recoveryIntervalMs);
+    expect(w.coordinator().driver.unacknowledged(id("a"))).toBe(0);
+    w.log.unfinished = unfinished;
+    const orphan = w.coordinator().driver.retry(tx("u1"), ada);
+    expect(await orphan).toEqual(err({ type: "pending", transactionId: tx("u1") }));
+    for (const late of ["a", "b"]) await scripted(w, late);
+    await w.clock.advance(recoveryIntervalMs);
+    expect(await w.coordinator().driver.get(tx("u1"))).toMatchObject({ phase: "COMMITTING" });
+    expect((await w.coordinator().driver.timeline(tx("u1"))).entries[0]).toMatchObject({ type: "taken-over" });
+    await a.leave();
+    await b.leave();
+  });
+});
+
+test("a full timeline keeps its beginning and its newest entries", () => {
+  let timeline = emptyTimeline;
+  for (let atMs = 0; atMs < timelineCountMax + 10; atMs += 1) timeline = withEntry(timeline, { atMs, type: "connected" });
+  const times = timeline.entries.map(({ atMs }) => atMs);
+  expect([times.length, timeline.omitted]).toEqual([timelineCountMax, 10]);
+  expect([times[0], times[255], times[256], times.at(-1)]).toEqual([0, 255, 266, timelineCountMax + 9]);
+});
+
+test("what happens is counted", async () => {
+  const counts: Record<string, number> = {};
+  let read: (() => CommitGauges) | undefined;
+  const count = (name: string) => {
+    counts[name] = (counts[name] ?? 0) + 1;
+  };
+  const metrics: CommitMetrics = {
+    begun: () => count("begun"),
+    decided: (outcome) => count(outcome),
+    phaseEnded: (phase) => count(phase),
+    resent: (kind) => count(`resent ${kind}`),
+    resolved: (outcome) => count(`resolved ${outcome}`),
+    mixed: () => count("mixed"),
+    forced: () => count("forced"),
+    sessionOpened: () => count("opened"),
+    sessionEnded: (reason) => count(reason),
+    observe: (gauges) => {
+      read = gauges;
+    },
+  };
+  const w = world(metrics);
+  await w.start();
+  const transactionId = await stuck(w);
+  await begin(w);
+  await w.clock.advance(5_000);
+  expect(read?.()).toEqual({ undecided: 1, inDoubt: 1, oldestInDoubtMs: 5_000, connectedParticipants: 1 });
+  await w.coordinator().driver.resolve(transactionId, "committed", ada);
+  await (await scripted(w, "b")).ack(transactionId, "aborted");
+  expect(read?.()).toMatchObject({ inDoubt: 0, oldestInDoubtMs: 0 });
+  expect(counts).toEqual({
+    begun: 2,
+    committed: 1,
+    INIT: 1,
+    PREPARING: 1,
+    COMMITTING: 1,
+    forced: 2,
+    opened: 3,
+    CLOSED: 1,
+    "resolved committed": 1,
+    mixed: 1,
+    "resent decision": 1,
+  });
+});
