@@ -24,6 +24,7 @@ import { createRpcServer, type RpcServer, type RpcService, withValidation } from
 import { createWorkflowService } from "./rpc/workflow-service.ts";
 import { systemClock } from "./runtime/clock.ts";
 import type { Logger } from "./runtime/logger.ts";
+import { createMetrics, type MetricsServer, serveMetrics } from "./runtime/metrics.ts";
 import { openSqliteDecisionLog } from "./storage/sqlite/decision-log.ts";
 import { openSqliteRuleStore } from "./storage/sqlite/rule-store.ts";
 import { openSqliteWorkflowStore } from "./storage/sqlite/workflow-store.ts";
@@ -44,6 +45,8 @@ export type StartFailure = { readonly message: string };
 export interface Concord {
   /** The port that it listens on. */
   readonly port: number;
+  /** The port of GET /metrics, if it is served. */
+  readonly metricsPort: number | undefined;
   /** NOT_SERVING, GoAway, drain, close. Resolves when nothing is open any more. */
   stop(): Promise<void>;
 }
@@ -61,14 +64,18 @@ type Part = {
   readonly close: () => Promise<void>;
 };
 
-type Wiring = { readonly config: Config; readonly logger: Logger };
+type Options = { readonly config: Config; readonly logger: Logger };
+
+type Wiring = Options & { readonly metrics: ReturnType<typeof createMetrics> };
 
 /** For measurements: services beside Concord's own, behind the same middleware. */
 export type ExtraServices = (workflow: WorkflowServiceImplementation<RpcContext> | undefined) => readonly RpcService[];
 
 /** Wires the configured services to their stores and to each other, over gRPC, and serves them. */
-export async function startConcord(wiring: Wiring, extraServices?: ExtraServices): Promise<Result<Concord, StartFailure>> {
-  const { config, logger } = wiring;
+export async function startConcord(options: Options, extraServices?: ExtraServices): Promise<Result<Concord, StartFailure>> {
+  const { config, logger } = options;
+  const metrics = createMetrics();
+  const wiring: Wiring = { ...options, metrics };
   const compose = { predicate: predicatePart, commit: commitPart, workflow: workflowPart };
   const parts: Part[] = [];
   const closeAll = async () => {
@@ -96,6 +103,14 @@ export async function startConcord(wiring: Wiring, extraServices?: ExtraServices
     await closeAll();
     return err({ message: `listen: cannot serve on ${config.listen}: ${messageOf(error)}` });
   }
+  let metricsServer: MetricsServer | undefined;
+  try {
+    if (config.metricsListen !== undefined) metricsServer = await serveMetrics(metrics.registry, config.metricsListen);
+  } catch (error) {
+    await server.shutdown(0);
+    await closeAll();
+    return err({ message: `metrics-listen: cannot serve on ${config.metricsListen}: ${messageOf(error)}` });
+  }
   const unfollow = parts.map((part) => followHealth(server, part, logger));
   const host = config.listen.slice(0, config.listen.lastIndexOf(":"));
   for (const part of parts) await part.start?.(`${host}:${port}`);
@@ -103,12 +118,14 @@ export async function startConcord(wiring: Wiring, extraServices?: ExtraServices
 
   return ok({
     port,
+    metricsPort: metricsServer?.port,
     stop: async () => {
       logger.info("stopping");
       for (const stopFollowing of unfollow) stopFollowing();
       for (const { service } of parts) server.setServing(service.name, false);
       for (const part of parts) await part.leave?.();
       await server.shutdown(config.shutdownGrace);
+      await metricsServer?.close();
       await closeAll();
       logger.info("stopped");
     },
@@ -145,11 +162,11 @@ async function predicatePart({ config, logger }: Wiring): Promise<Result<Part, S
   });
 }
 
-async function commitPart({ config, logger }: Wiring): Promise<Result<Part, StartFailure>> {
+async function commitPart({ config, logger, metrics }: Wiring): Promise<Result<Part, StartFailure>> {
   const opened = await openSqliteDecisionLog({ path: join(config.dataDir, "commit.sqlite") });
   if (!opened.ok) return opened;
   const log = opened.value;
-  const sessions = createSessions({ log, clock: systemClock, logger });
+  const sessions = createSessions({ log, clock: systemClock, logger, metrics: metrics.commit });
   const driver = createDriver({
     log,
     sessions,
@@ -158,6 +175,7 @@ async function commitPart({ config, logger }: Wiring): Promise<Result<Part, Star
     newTransactionId: () => uuidv7() as TransactionId,
     newCoordinatorId: uuidv7,
     logger,
+    metrics: metrics.commit,
   });
   const started = await driver.start();
   if (!started.ok) {

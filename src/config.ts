@@ -91,6 +91,11 @@ const settings = {
   },
   "max-workflows": { schema: integer(1, 1_000_000_000), default: "1000000", help: "how many workflows the store may hold" },
   "participant-id": { schema: participantId, default: "concord.workflow", help: "the workflow manager's name as a participant" },
+  "metrics-listen": {
+    schema: address.optional(),
+    default: undefined,
+    help: "address of GET /metrics for Prometheus; unset: not served",
+  },
   "shutdown-grace": { schema: duration(0, 600_000), default: "5s", help: "how long calls under way may take after SIGTERM" },
   "log-level": {
     schema: choice(["trace", "debug", "info", "warn", "error", "silent"]),

@@ -1,0 +1,96 @@
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import type { DurationMs } from "../kernel/time.ts";
+
+type CommitGauges = {
+  readonly undecided: number;
+  readonly inDoubt: number;
+  readonly oldestInDoubtMs: DurationMs;
+  readonly connectedParticipants: number;
+};
+
+/** From a local round trip to a participant that was away for long. */
+const phaseSecondsBuckets = [0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 60, 600];
+const flushSecondsBuckets = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1, 5];
+const flushSizeBuckets = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024];
+
+/** What Prometheus reads. docs/operations.md lists the names and the alerts. */
+export function createMetrics() {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  const registers = [registry];
+  const counter = <Label extends string>(name: string, help: string, labelNames: readonly Label[]) =>
+    new Counter({ name: `concord_commit_${name}`, help, labelNames, registers });
+  const gauge = (name: string, help: string, read: () => number) =>
+    new Gauge({
+      name: `concord_commit_${name}`,
+      help,
+      registers,
+      collect() {
+        this.set(read());
+      },
+    });
+  const histogram = <Label extends string>(name: string, help: string, buckets: number[], labelNames: readonly Label[]) =>
+    new Histogram({ name: `concord_commit_${name}`, help, buckets, labelNames, registers });
+
+  const begun = counter("transactions_begun_total", "Transactions begun", []);
+  const decided = counter("transactions_decided_total", "Transactions decided, by outcome", ["outcome"]);
+  const phases = histogram("phase_seconds", "How long transactions stay in a phase", phaseSecondsBuckets, ["phase"]);
+  const resends = counter("resends_total", "Messages sent again to the same participant", ["kind"]);
+  const resolved = counter("heuristic_total", "Transactions ended by an operator", ["outcome"]);
+  const mixed = counter("heuristic_mixed_total", "Participants that contradicted an operator", []);
+  const flushSeconds = histogram("flush_seconds", "How long a forced write takes", flushSecondsBuckets, []);
+  const flushSize = histogram(
+    "flush_writes",
+    "Forced writes under way at once: about what one flush carries",
+    flushSizeBuckets,
+    [],
+  );
+  const opened = counter("sessions_opened_total", "Participants welcomed", []);
+  const ended = counter("sessions_ended_total", "Sessions ended, by reason", ["reason"]);
+
+  const commit = {
+    begun: () => begun.inc(),
+    decided: (outcome: string) => decided.inc({ outcome }),
+    phaseEnded: (phase: string, tookMs: DurationMs) => phases.observe({ phase }, tookMs / 1000),
+    resent: (kind: string) => resends.inc({ kind }),
+    resolved: (outcome: string) => resolved.inc({ outcome }),
+    mixed: () => mixed.inc(),
+    forced: (tookMs: DurationMs, underWay: number) => {
+      flushSeconds.observe(tookMs / 1000);
+      flushSize.observe(underWay);
+    },
+    sessionOpened: () => opened.inc(),
+    sessionEnded: (reason: string) => ended.inc({ reason }),
+    observe: (read: () => CommitGauges) => {
+      gauge("transactions_undecided", "Transactions that are not decided", () => read().undecided);
+      gauge("transactions_in_doubt", "Transactions prepared somewhere and not completed", () => read().inDoubt);
+      gauge("oldest_in_doubt_seconds", "Age of the oldest of them; 0 if there is none", () => read().oldestInDoubtMs / 1000);
+      gauge("participants_connected", "Participants with an open session", () => read().connectedParticipants);
+    },
+  };
+  return { commit, registry };
+}
+
+export type MetricsServer = { readonly port: number; readonly close: () => Promise<void> };
+
+/** Serves GET /metrics over plain HTTP. Rejects if it cannot listen. */
+export async function serveMetrics(registry: Registry, address: string): Promise<MetricsServer> {
+  const server = createServer(async (request, response) => {
+    if (request.method !== "GET" || request.url !== "/metrics") {
+      response.writeHead(404).end("GET /metrics\n");
+      return;
+    }
+    response.setHeader("content-type", registry.contentType).end(await registry.metrics());
+  });
+  const separator = address.lastIndexOf(":");
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  server.once("error", reject);
+  server.listen(Number(address.slice(separator + 1)), address.slice(0, separator).replace(/^\[|\]$/g, ""), resolve);
+  await promise;
+  return {
+    port: (server.address() as AddressInfo).port,
+    close: () => new Promise((closed) => server.close(() => closed())),
+  };
+}
