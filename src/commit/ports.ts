@@ -109,7 +109,7 @@ export interface Resource {
    * `read-only` leave nothing behind. Rejection counts as a vote to abort, followed by `abort`.
    */
   prepare(work: Work & { readonly voteWithinMs: DurationMs }): Promise<ResourceVote>;
-  /** Only after a promise. Done, durably, when it resolves. Rejection is tried again, for ever: the promise binds. */
+  /** Only after a promise, or after a read-only vote in one phase. Done, durably, when it resolves. Rejection is tried again, for ever: the promise binds. */
   commit(work: Work): Promise<void>;
   /** Undoes what was prepared; nothing, if nothing was. Rejection is tried again. */
   abort(work: Work): Promise<void>;

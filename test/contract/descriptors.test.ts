@@ -44,7 +44,8 @@ describe.each(methods)("$rpc", ({ method }) => {
   test("changes something only with request_id, requested_by and reason", () => {
     const { name, input } = method;
     const fields = new Set(input.fields.map((field) => field.name));
-    const isMutation = /^(Create|Transition|Recover|Activate|Deactivate|Execute|Begin|Enlist|Commit|Abort|Retry|Resolve|Forget)/.test(name);
+    const isMutation =
+      /^(Create|Transition|Recover|Activate|Deactivate|Execute|Begin|Enlist|Commit|Abort|Retry|Resolve|Forget)/.test(name);
     const isQuestion = /^(Get|List|Watch|Validate|BatchValidate|Participate)/.test(name);
     expect(isMutation !== isQuestion, `${name} is either a mutation or a question`).toBe(true);
     if (isMutation) expect(["request_id", "requested_by", "reason"].filter((field) => !fields.has(field))).toEqual([]);

@@ -314,11 +314,12 @@ export function createParticipant(options: ParticipantOptions): Participant {
     for (let attempt = 1; !leaving; attempt += 1) {
       const startedMs = clock.nowMs();
       const why = await converse(link);
+      link.welcomed = false;
       if (leaving) return;
       // A session that ended soon is a failed attempt too: two processes with one participant id must not fight at full speed.
       if (clock.nowMs() - startedMs >= reconnectBackoff.maxMs) attempt = 1;
       const delayMs = link.reconnectAfterMs ?? backoffMs(reconnectBackoff, attempt, random());
-      Object.assign(link, { welcomed: false, outgoing: undefined, reconnectAfterMs: undefined });
+      Object.assign(link, { outgoing: undefined, reconnectAfterMs: undefined });
       logger.warn(
         { coordinator: link.transport.name, participant: participantId, reason: why, retryInMs: delayMs },
         "disconnected",

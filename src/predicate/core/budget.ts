@@ -1,4 +1,5 @@
 import {
+  type CelEnv,
   type CelFunc,
   type CelInput,
   type CelList,
@@ -147,7 +148,7 @@ const loopFunctions: readonly CelFunc[] = [
 const standard = celEnv({ funcs: [...timeFunctions] });
 
 /** CEL's standard functions, each charged for the data that it handles. */
-export const meteredEnv = celEnv({
+export const meteredEnv: CelEnv = celEnv({
   funcs: [...[...standard.funcs].map((func) => (canTakeLong(func) ? metered(func) : func)), ...loopFunctions],
 });
 

@@ -44,9 +44,7 @@ export type RequestKey = {
   readonly digest: string;
 };
 
-export const workflowEventTypes = ["CREATED", "TRANSITION", "FAILED", "RECOVERED"] as const;
-
-export type WorkflowEventType = (typeof workflowEventTypes)[number];
+export type WorkflowEventType = "CREATED" | "TRANSITION" | "FAILED" | "RECOVERED";
 
 /** A change before the store has given it a place in the global order. */
 export type NewWorkflowEvent = {

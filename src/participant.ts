@@ -1,0 +1,191 @@
+/** For programs that take part in transactions: what `concord/participant` exports. docs/participants.md explains it by example. */
+import { randomUUID } from "node:crypto";
+import type { ResourceVote } from "./commit/core/participant.ts";
+import { prepareCredit as prepareCreditDefault } from "./commit/limits.ts";
+import type { Logger, ParticipantLog, Resource } from "./commit/ports.ts";
+import { createParticipant as createSdkParticipant } from "./commit/sdk/participant.ts";
+import type { ParticipantId, TransactionId } from "./kernel/ids.ts";
+import type { DurationMs } from "./kernel/time.ts";
+import { openChannel } from "./rpc/clients/channel.ts";
+import { createParticipantTransport } from "./rpc/clients/participant-transport.ts";
+import { systemClock } from "./runtime/clock.ts";
+import { createLogger } from "./runtime/logger.ts";
+import {
+  openPostgresResource,
+  type PostgresOpenFailure,
+  type PostgresResource,
+  type PostgresResourceOptions,
+} from "./storage/postgres/transaction-resource.ts";
+import { type KeyValueResource, openKeyValueResource } from "./storage/sqlite/key-value-resource.ts";
+import { openSqliteParticipantLog, type SqliteParticipantLog } from "./storage/sqlite/participant-log.ts";
+import type { OpenFailure } from "./storage/sqlite/statement.ts";
+
+export type { ParticipantRecord, ResourceVote } from "./commit/core/participant.ts";
+export type { Logger, ParticipantLog, Resource, Work } from "./commit/ports.ts";
+export type { ParticipantId, TransactionId } from "./kernel/ids.ts";
+export type { PostgresResource, PostgresResourceOptions, PostgresWork } from "./storage/postgres/transaction-resource.ts";
+export { encodeOperations, type KeyValueOperation, type KeyValueResource } from "./storage/sqlite/key-value-resource.ts";
+
+/** Prepares and decisions under way may take this long when the participant is closed. */
+const drainMsDefault: DurationMs = 5_000;
+
+/** As in Hello.participant_id. */
+const participantIdPattern = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/;
+
+/** A host name, an IPv4 address, or an IPv6 address in brackets; and a port. */
+const addressPattern = /^([^\s/:[\]]+|\[[0-9A-Fa-f:.]+\]):(\d{1,5})$/;
+
+/** As in Hello.prepare_credit. */
+const prepareCreditMax = 65_536;
+
+export type ParticipantErrorType =
+  | "invalid-options"
+  /** Of the participant's log: another process uses it; a newer Concord wrote it; it is damaged; it cannot be written. */
+  | `log-${OpenFailure["type"]}`
+  /** Of a key-value store, the same. */
+  | `store-${OpenFailure["type"]}`
+  | PostgresOpenFailure["type"]
+  /** The log could not be read, or the resource could not say what it holds prepared. */
+  | "recovery-failed";
+
+/** Why something could not be started. The message is for the operator and says what to do. */
+export class ParticipantError extends Error {
+  override readonly name = "ParticipantError";
+  readonly type: ParticipantErrorType;
+
+  constructor(type: ParticipantErrorType, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.type = type;
+  }
+}
+
+export type ParticipantOptions = {
+  /** Each coordinator that may enlist this participant, as `host:port`. */
+  readonly coordinators: readonly string[];
+  /** The name under which transactions enlist it: 1 to 128 of `A-Z a-z 0-9 . _ : -`. Keep it for ever: promises are bound to it. */
+  readonly participantId: string;
+  /**
+   * The path of its durable log, an SQLite file that is made if it is not there. Keep it together with the resource: what was promised
+   * stands in it. Or a log of another kind, which is not closed here.
+   */
+  readonly log: string | ParticipantLog;
+  readonly resource: Resource;
+  /** One structured line per protocol step; pino fits. Default: JSON lines on standard error. */
+  readonly logger?: Logger;
+  /** Prepares taken at once, 1 to 65,536. Default: 256. */
+  readonly prepareCredit?: number;
+};
+
+export type Participant = {
+  /** True while a session with any coordinator is open. */
+  readonly connected: boolean;
+  /** Transactions that are prepared here and whose outcome is not known here. */
+  inDoubt(): readonly TransactionId[];
+  /**
+   * Takes no more work, lets what is under way come to its vote or its end for `drainMs` (default: 5 seconds), leaves, and closes the log.
+   * What is prepared stays prepared. The resource is not closed. May be called again.
+   */
+  close(drainMs?: DurationMs): Promise<void>;
+};
+
+/**
+ * Opens the log, recovers what an earlier process left, and connects in the background, for ever. Keeps the process alive until it is
+ * closed. Rejects with a ParticipantError; once it has resolved, it does not fail any more.
+ */
+export async function createParticipant(options: ParticipantOptions): Promise<Participant> {
+  const { resource, logger = createLogger({ level: "info", format: "json" }) } = options;
+  const { coordinators, participantId, prepareCredit = prepareCreditDefault } = options;
+  checkOptions({ coordinators, participantId, prepareCredit });
+  const own = typeof options.log === "string" ? await openLog(options.log) : undefined;
+  const log = own ?? (options.log as ParticipantLog);
+  const links = coordinators.map((address) => ({ address, channel: openChannel(address) }));
+  const participant = createSdkParticipant({
+    coordinators: links.map(createParticipantTransport),
+    participantId: participantId as ParticipantId,
+    instanceId: randomUUID(),
+    log,
+    resource,
+    clock: systemClock,
+    random: Math.random,
+    logger,
+    prepareCredit,
+  });
+  // Neither a lost connection nor a pause before the next one may end the process.
+  const keepAlive = setInterval(() => {}, 2 ** 31 - 1);
+
+  let closing: Promise<void> | undefined;
+  async function close(drainMs: DurationMs): Promise<void> {
+    await participant.close(drainMs);
+    for (const { channel } of links) channel.close();
+    await own?.close();
+    clearInterval(keepAlive);
+  }
+
+  try {
+    await participant.start();
+  } catch (error) {
+    await close(0);
+    const cause = error instanceof Error ? error.message : String(error);
+    throw new ParticipantError("recovery-failed", `participant "${participantId}" cannot recover: ${cause}`, { cause: error });
+  }
+  return {
+    get connected() {
+      return closing === undefined && participant.connected;
+    },
+    inDoubt: () => participant.inDoubt(),
+    close: (drainMs = drainMsDefault) => {
+      closing ??= close(drainMs);
+      return closing;
+    },
+  };
+}
+
+function checkOptions(options: Required<Pick<ParticipantOptions, "coordinators" | "participantId" | "prepareCredit">>): void {
+  const { coordinators, participantId, prepareCredit } = options;
+  const fail = (message: string): never => {
+    throw new ParticipantError("invalid-options", message);
+  };
+  if (coordinators.length === 0) fail("coordinators: there must be one at least");
+  for (const address of coordinators) {
+    const port = Number(addressPattern.exec(address)?.[2] ?? 0);
+    if (port < 1 || port > 65_535) fail(`coordinators: "${address}" is not host:port`);
+  }
+  if (!participantIdPattern.test(participantId)) {
+    fail(`participantId: "${participantId}" is not 1 to 128 letters, digits or . _ : -, the first a letter or digit`);
+  }
+  if (!Number.isInteger(prepareCredit) || prepareCredit < 1 || prepareCredit > prepareCreditMax) {
+    fail(`prepareCredit: must be a whole number from 1 to ${prepareCreditMax}`);
+  }
+}
+
+async function openLog(path: string): Promise<SqliteParticipantLog> {
+  const opened = await openSqliteParticipantLog({ path });
+  if (!opened.ok) throw new ParticipantError(`log-${opened.error.type}`, opened.error.message);
+  return opened.value;
+}
+
+/** The vote of a resource that has promised. */
+export const voteCommit: ResourceVote = { value: "commit", reason: "" };
+
+/** The vote of a resource that has changed nothing, and need not hear how it ends. */
+export const voteReadOnly: ResourceVote = { value: "read-only", reason: "" };
+
+/** The vote of a resource that refuses. Up to 1,000 characters of the reason reach the client. */
+export const voteAbort = (reason: string): ResourceVote => ({ value: "abort", reason });
+
+/**
+ * PostgreSQL (14 or newer) as a resource, through PREPARE TRANSACTION: `work` is all that is to be written. Rejects with a ParticipantError,
+ * also when the server has `max_prepared_transactions` = 0. Connect to the server itself, or through a pooler that pools sessions.
+ */
+export async function createPostgresResource(options: PostgresResourceOptions): Promise<PostgresResource> {
+  const opened = await openPostgresResource(options);
+  if (!opened.ok) throw new ParticipantError(opened.error.type, opened.error.message);
+  return opened.value;
+}
+
+/** A store of JSON values in an SQLite file as a resource. The payload is made by `encodeOperations`. Rejects with a ParticipantError. */
+export async function createKeyValueResource(options: { readonly path: string }): Promise<KeyValueResource> {
+  const opened = await openKeyValueResource(options);
+  if (!opened.ok) throw new ParticipantError(`store-${opened.error.type}`, opened.error.message);
+  return opened.value;
+}

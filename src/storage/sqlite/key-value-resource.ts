@@ -1,0 +1,198 @@
+import { z } from "zod";
+import type { ResourceVote } from "../../commit/core/participant.ts";
+import type { Resource } from "../../commit/ports.ts";
+import { assert } from "../../kernel/assert.ts";
+import type { TransactionId } from "../../kernel/ids.ts";
+import type { Json } from "../../kernel/json.ts";
+import { err, ok, type Result } from "../../kernel/result.ts";
+import { openSqlite } from "./engine.ts";
+import type { Migration, OpenFailure, Row, SqliteEngine, Statement } from "./statement.ts";
+
+/** Long enough for any name; short enough for an index. */
+const keyLengthMax = 512;
+
+/** One transaction is one flush. */
+const operationCountMax = 1_000;
+
+const json: z.ZodType<Json> = z.json();
+const key = z.string().min(1).max(keyLengthMax);
+
+const operationSchema = z.discriminatedUnion("type", [
+  z.strictObject({ type: z.literal("put"), key, value: json, ifAbsent: z.boolean().optional() }),
+  z.strictObject({ type: z.literal("delete"), key }),
+  z.strictObject({ type: z.literal("add"), key, amount: z.int(), notBelow: z.int().optional() }),
+]);
+
+const payloadSchema = z
+  .array(operationSchema)
+  .max(operationCountMax)
+  .refine((operations) => new Set(operations.map((each) => each.key)).size === operations.length, "names a key twice");
+
+/**
+ * What a transaction does, each key at most once. `put` replaces, or with `ifAbsent` refuses what is there; `delete` also succeeds for what
+ * is not there; `add` takes whole numbers, an absent key as 0, and with `notBelow` refuses a smaller result.
+ */
+export type KeyValueOperation = z.infer<typeof operationSchema>;
+
+/** The payload of a transaction: a JSON array. */
+export function encodeOperations(operations: readonly KeyValueOperation[]): Uint8Array {
+  return new TextEncoder().encode(JSON.stringify(payloadSchema.parse(operations)));
+}
+
+export type KeyValueEntry = { readonly key: string; readonly value: Json };
+
+export type KeyValueResource = Required<Resource> & {
+  /** As of the last commit; what is prepared is not seen. */
+  get(key: string): Json | undefined;
+  /** In the order of the keys, those after `afterKey` that begin with `prefix`, at most `limit`. */
+  list(page: { readonly prefix?: string; readonly afterKey?: string; readonly limit: number }): readonly KeyValueEntry[];
+  /** After the participant's own `close`. What is prepared stays prepared. */
+  close(): Promise<void>;
+};
+
+const migrations: readonly Migration[] = [
+  {
+    version: 1,
+    sql: `
+      CREATE TABLE entries (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
+      CREATE TABLE promises (transaction_id TEXT PRIMARY KEY) STRICT;
+      CREATE TABLE held_keys (key TEXT PRIMARY KEY, transaction_id TEXT NOT NULL) STRICT;
+      CREATE INDEX held_keys_by_transaction ON held_keys (transaction_id)`,
+  },
+];
+
+/** A store of JSON values that takes part in transactions. A key is held from the vote to the decision: others that want it are refused. */
+export async function openKeyValueResource(options: { readonly path: string }): Promise<Result<KeyValueResource, OpenFailure>> {
+  const opened = await openSqlite({ ...options, migrations });
+  return opened.ok ? ok(keyValueResource(opened.value)) : opened;
+}
+
+function keyValueResource(engine: SqliteEngine): KeyValueResource {
+  /** Resolves to what it conflicts with, if it does. */
+  async function write(batch: readonly Statement[]): Promise<string | undefined> {
+    const applied = await engine.apply(batch);
+    if (applied.ok) return undefined;
+    if (applied.error.type === "conflict") return applied.error.conflict;
+    throw new Error(applied.error.cause);
+  }
+
+  const get = (of: string): Json | undefined => engine.read("SELECT value FROM entries WHERE key = ?", of).map(toValue)[0];
+
+  async function abort(transactionId: TransactionId): Promise<void> {
+    await write([forgetPromise(transactionId), release(transactionId)]);
+  }
+
+  return {
+    async prepare({ transactionId, payload }) {
+      const parsed = decodeOperations(payload);
+      if (!parsed.ok) return refuse(parsed.error);
+      if (parsed.value.length === 0) return { value: "read-only", reason: "" };
+      const conflict = await write([
+        promise(transactionId),
+        ...parsed.value.map((operation) => hold(operation.key, transactionId)),
+      ]);
+      if (conflict !== undefined) return refuse(conflict);
+      // The keys are held, so what is read now is what a commit will find.
+      for (const operation of parsed.value) {
+        const result = resultOf(operation, get(operation.key));
+        if (result.ok) continue;
+        await abort(transactionId);
+        return refuse(result.error);
+      }
+      return { value: "commit", reason: "" };
+    },
+
+    async commit({ transactionId, payload }) {
+      // Without its promise it is done already.
+      if (!isPromised(transactionId)) return;
+      const parsed = decodeOperations(payload);
+      assert(parsed.ok, "only what could be read is promised");
+      const changes = parsed.value.map((operation) => {
+        const result = resultOf(operation, get(operation.key));
+        assert(result.ok, "what was checked with its keys held still holds");
+        return store(operation.key, result.value);
+      });
+      await write([forgetPromise(transactionId), release(transactionId), ...changes]);
+    },
+
+    abort: ({ transactionId }) => abort(transactionId),
+    prepared: async () => engine.read("SELECT transaction_id FROM promises").map((row) => row["transaction_id"] as TransactionId),
+    get,
+    list: ({ prefix = "", afterKey = "", limit }) =>
+      // U+10FFFF is no character, so no key has it after the prefix.
+      engine
+        .read(
+          "SELECT key, value FROM entries WHERE key > ? AND key >= ? AND key < ? ORDER BY key LIMIT ?",
+          ...[afterKey, prefix, `${prefix}\u{10ffff}`, limit],
+        )
+        .map((row) => ({ key: row["key"] as string, value: toValue(row) })),
+    close: () => engine.close(),
+  };
+
+  function isPromised(transactionId: TransactionId): boolean {
+    return engine.read("SELECT 1 FROM promises WHERE transaction_id = ?", transactionId).length > 0;
+  }
+}
+
+function decodeOperations(payload: Uint8Array): Result<readonly KeyValueOperation[], string> {
+  let value: unknown;
+  try {
+    value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(payload));
+  } catch {
+    return err("the payload is not JSON");
+  }
+  const parsed = payloadSchema.safeParse(value);
+  return parsed.success ? ok(parsed.data) : err(`the payload is no list of operations: ${z.prettifyError(parsed.error)}`);
+}
+
+/** What is stored after it; undefined: nothing. */
+function resultOf(operation: KeyValueOperation, current: Json | undefined): Result<Json | undefined, string> {
+  const name = JSON.stringify(operation.key);
+  switch (operation.type) {
+    case "put":
+      return operation.ifAbsent === true && current !== undefined ? err(`${name} is there already`) : ok(operation.value);
+    case "delete":
+      return ok(undefined);
+    case "add": {
+      const { amount, notBelow } = operation;
+      const before = current === undefined ? 0 : current;
+      const sum = typeof before === "number" ? before + amount : Number.NaN;
+      if (!Number.isSafeInteger(sum)) return err(`${name} is no whole number, or becomes too large`);
+      return notBelow !== undefined && sum < notBelow ? err(`${name} would be ${sum}, below ${notBelow}`) : ok(sum);
+    }
+  }
+}
+
+const promise = (transactionId: TransactionId): Statement => ({
+  sql: "INSERT INTO promises (transaction_id) VALUES (?)",
+  params: [transactionId],
+  expect: { changes: 1, conflict: "it is prepared already" },
+});
+
+const hold = (heldKey: string, transactionId: TransactionId): Statement => ({
+  sql: "INSERT INTO held_keys (key, transaction_id) VALUES (?, ?)",
+  params: [heldKey, transactionId],
+  expect: { changes: 1, conflict: `${JSON.stringify(heldKey)} is held by another transaction` },
+});
+
+const forgetPromise = (transactionId: TransactionId): Statement => ({
+  sql: "DELETE FROM promises WHERE transaction_id = ?",
+  params: [transactionId],
+});
+
+const release = (transactionId: TransactionId): Statement => ({
+  sql: "DELETE FROM held_keys WHERE transaction_id = ?",
+  params: [transactionId],
+});
+
+const store = (of: string, value: Json | undefined): Statement =>
+  value === undefined
+    ? { sql: "DELETE FROM entries WHERE key = ?", params: [of] }
+    : {
+        sql: "INSERT INTO entries (key, value) VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value",
+        params: [of, JSON.stringify(value)],
+      };
+
+const toValue = (row: Row): Json => JSON.parse(row["value"] as string) as Json;
+
+const refuse = (reason: string): ResourceVote => ({ value: "abort", reason });
