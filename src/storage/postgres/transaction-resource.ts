@@ -73,9 +73,10 @@ export async function openPostgresResource(
   // An idle connection that breaks is replaced by the pool; without a listener, it would end the process.
   const ignore = (): void => {};
   pool.on("error", ignore);
+  // A pool of our own keeps it: a connection that is being closed may still hear that the server stops.
   const close = async (): Promise<void> => {
-    pool.off("error", ignore);
-    await own?.end();
+    if (own === undefined) pool.off("error", ignore);
+    else await own.end();
   };
   const failure = await checkServer(pool);
   if (failure !== undefined) {
