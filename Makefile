@@ -1,7 +1,7 @@
 # Each target sets up what it needs. A machine needs git, make, Node >= 20 and npm; the supported Node comes with the packages.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up demo test check verify bench generate format build clean
+.PHONY: help setup up demo test check verify simulate bench generate format build clean
 
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 INSTALLED := node_modules/.installed
@@ -37,8 +37,12 @@ check: setup ## format, lint, types, import rules, dead code, contract, generate
 	@scripts/check-breaking
 	@scripts/generate --check
 
-verify: setup ## check the models; MODEL=name checks one
+verify: setup ## check the models, then the cores against them; MODEL=name checks one model
 	@node scripts/verify.ts $(if $(MODEL),--model $(MODEL))
+	@$(if $(MODEL),true,node scripts/verify-commit.ts)
+
+simulate: setup ## run the commit protocol on a faulty world; SEED=n replays one run
+	@bin/concord simulate $(if $(SEED),--seed $(SEED) --verbose)
 
 bench: setup ## measure, as ratios to an empty call in the same run
 	@node test/bench/main.ts

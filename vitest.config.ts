@@ -18,6 +18,8 @@ export default defineConfig({
       project("contract", 60_000),
       project("e2e", 180_000),
       project("specs", 180_000),
+      project("simulation", 180_000),
+      project("exploration", 180_000),
     ],
     reporters: process.env["CI"] === undefined ? ["default"] : ["default", "json"],
     outputFile: { json: ".cache/test-results.json" },

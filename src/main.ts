@@ -1,3 +1,4 @@
+#!/usr/bin/env node
 import { readFileSync } from "node:fs";
 import { Command } from "commander";
 import { reportFailure } from "./cli/failure.ts";
@@ -14,6 +15,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   participants: async () => (await import("./cli/participants.ts")).participantsCommand(),
   config: async () => (await import("./cli/config.ts")).configCommand(),
   demo: async () => (await import("./cli/demo.ts")).demoCommand(),
+  simulate: async () => (await import("./cli/simulate.ts")).simulateCommand(),
 };
 
 const program = new Command("concord")

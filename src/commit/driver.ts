@@ -547,7 +547,10 @@ export function createDriver(options: {
     if (!stored) return startRun(request);
     byRequest.delete(key.id);
     if (stored.request?.digest !== key.digest) return err({ type: "request-id-reused" });
-    return runs.get(stored.id) ?? ok(stored);
+    const run = runs.get(stored.id);
+    if (run) return run;
+    // Undecided and not running: a coordinator that has replaced this one runs it.
+    return stored.outcome === undefined ? err({ type: "pending", transactionId: stored.id }) : ok(stored);
   }
 
   function waitFor(run: Run, signal: AbortSignal | undefined): Promise<Answer> {
@@ -615,6 +618,7 @@ export function createDriver(options: {
     const completedBeforeMs = clock.nowMs() - historyRetentionMs;
     for (;;) {
       const purged = await log.purge({ completedBeforeMs, limit: purgeBatchSize }, coordinator().coordinatorEpoch);
+      if (!purged.ok && purged.error.type === "conflict") fence(purged.error.conflict);
       if (!purged.ok || purged.value < purgeBatchSize || closed) break;
     }
     if (!closed) cancelPurge = clock.setTimer(purgeIntervalMs, () => void purge());
@@ -633,6 +637,10 @@ export function createDriver(options: {
         const stored = await log.get(id);
         if (closed) return count;
         if (!stored || isFinished(stored)) continue;
+        if (stored.coordinatorEpoch > coordinator().coordinatorEpoch) {
+          fence({ type: "fenced", coordinatorEpoch: stored.coordinatorEpoch });
+          return count;
+        }
         adopt(stored, timeline);
         count += 1;
       }

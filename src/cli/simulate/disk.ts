@@ -1,0 +1,165 @@
+import type { DecisionLog, ParticipantLog } from "../../commit/ports.ts";
+import { err } from "../../kernel/result.ts";
+import type { WriteResult } from "../../kernel/write.ts";
+import type { Dice } from "./random.ts";
+import type { Process } from "./schedule.ts";
+import type { Tally } from "./tally.ts";
+
+/** How a disk misbehaves. */
+export type DiskFaults = {
+  readonly flushMs: number;
+  /** A flush that fails, before or after some of it is durable. */
+  readonly failure: number;
+};
+
+/**
+ * What a process has open of a disk. The log below it holds what is durable; here is what is not: writes that wait, and those whose
+ * flush is under way. They become durable in their order.
+ */
+export type OpenDisk = {
+  /** Resolves when it is durable. Rejects with a DiskFailure if that is not sure. */
+  write<T>(apply: () => Promise<T>): Promise<T>;
+  read<T>(get: () => Promise<T>): Promise<T>;
+  readonly writable: boolean;
+  /** The process is dead. A part of what was under way may be durable all the same. */
+  crash(): void;
+};
+
+class DiskFailure extends Error {}
+
+type Write = { readonly apply: () => Promise<void>; readonly fail: (error: DiskFailure) => void };
+
+export function openDisk(options: {
+  readonly process: Process;
+  readonly dice: Dice;
+  readonly faults: () => DiskFaults;
+  readonly tally: Tally;
+  readonly say: (text: string) => void;
+}): OpenDisk {
+  const { process, dice, faults, tally, say } = options;
+  let waiting: Write[] = [];
+  let flushing: Write[] = [];
+  let writable = true;
+
+  function startFlush(): void {
+    if (flushing.length > 0 || waiting.length === 0) return;
+    flushing = waiting;
+    waiting = [];
+    process.after(dice.between(0, faults().flushMs), endFlush);
+  }
+
+  function endFlush(): void {
+    const batch = flushing;
+    flushing = [];
+    const fails = dice.chance(faults().failure);
+    const durableCount = fails ? dice.between(0, batch.length) : batch.length;
+    for (const write of batch.slice(0, durableCount)) {
+      // A write that is durable and reported as failed is the worst of both.
+      void write.apply();
+    }
+    if (fails) {
+      tally.count(durableCount > 0 ? "failed flushes, partly durable" : "failed flushes");
+      say(`a flush fails; ${durableCount} of ${batch.length} writes are durable`);
+      for (const write of batch) write.fail(new DiskFailure("I/O error"));
+      writable = false;
+      process.after(dice.between(50, 500), () => {
+        writable = true;
+      });
+    } else {
+      tally.count("flushes");
+    }
+    startFlush();
+  }
+
+  return {
+    get writable() {
+      return writable;
+    },
+    write: (apply) =>
+      new Promise((resolve, reject) => {
+        let failed = false;
+        waiting.push({
+          fail: (error) => {
+            failed = true;
+            reject(error);
+          },
+          apply: async () => {
+            try {
+              const value = await apply();
+              if (!failed) resolve(value);
+            } catch (error) {
+              reject(error);
+            }
+          },
+        });
+        startFlush();
+      }),
+    async read(get) {
+      await process.sleep(dice.between(0, 2));
+      return get();
+    },
+    crash() {
+      const survivors = dice.between(0, flushing.length);
+      // The write in which the power went is incomplete. Its checksum is wrong, so it is as if it had never been.
+      if (survivors < flushing.length && dice.chance(0.5)) tally.count("torn flushes");
+      if (survivors > 0) tally.count("writes durable, unknown to the process");
+      for (const write of flushing.slice(0, survivors)) void write.apply();
+      flushing = [];
+      waiting = [];
+    },
+  };
+}
+
+/** The decision log as one process sees it. Several processes may have it open. */
+export function openDecisionLog(store: DecisionLog, disk: OpenDisk, onDurable: (text: string) => void): DecisionLog {
+  async function write<T, C>(label: string, apply: () => WriteResult<T, C>): WriteResult<T, C> {
+    try {
+      return await disk.write(async () => {
+        const written = await apply();
+        onDurable(written.ok ? label : `the log refuses to ${label}`);
+        return written;
+      });
+    } catch (error) {
+      if (!(error instanceof DiskFailure)) throw error;
+      return err({ type: "storage-unavailable", cause: error.message, outcomeUnknown: true });
+    }
+  }
+  return {
+    get writable() {
+      return disk.writable;
+    },
+    onWritableChange: () => () => {},
+    claim: (newCoordinatorId) => write("claim the log", () => store.claim(newCoordinatorId)),
+    force: (transaction, ...rest) =>
+      write(`force ${transaction.id} ${transaction.phase}`, () => store.force(transaction, ...rest)),
+    record: (transaction, ...rest) =>
+      write(`record ${transaction.id} ${transaction.phase} ${transaction.outcome}`, () => store.record(transaction, ...rest)),
+    openSession: (session, epoch) => write(`open a session of ${session.participantId}`, () => store.openSession(session, epoch)),
+    forget: (id, epoch) => write(`forget ${id}`, () => store.forget(id, epoch)),
+    purge: (before, epoch) => write("purge", () => store.purge(before, epoch)),
+    get: (id) => disk.read(() => store.get(id)),
+    list: (page) => disk.read(() => store.list(page)),
+    timeline: (id) => disk.read(() => store.timeline(id)),
+    unfinished: (page) => disk.read(() => store.unfinished(page)),
+    byRequest: (id) => disk.read(() => store.byRequest(id)),
+    participants: (page) => disk.read(() => store.participants(page)),
+    close: async () => {},
+  };
+}
+
+export function openParticipantLog(
+  store: ParticipantLog,
+  disk: OpenDisk,
+  onDurable: (record: Parameters<ParticipantLog["persist"]>[0]) => void,
+): ParticipantLog {
+  return {
+    load: () => disk.read(() => store.load()),
+    get: (id) => disk.read(() => store.get(id)),
+    persist: (record) =>
+      disk.write(async () => {
+        await store.persist(record);
+        onDurable(record);
+      }),
+    purge: (before) => disk.write(() => store.purge(before)),
+  };
+}

@@ -1,0 +1,60 @@
+import type { DiskFaults } from "./disk.ts";
+import type { NetworkFaults } from "./network.ts";
+import type { Dice } from "./random.ts";
+
+/** What can go wrong in one run, and how often. */
+export type Swarm = {
+  readonly network: NetworkFaults;
+  readonly disk: DiskFaults;
+  readonly resourceFailure: number;
+  /** A client that hangs up. */
+  readonly leaving: number;
+  /** A process dies exactly between two effects: after a durable write, before what follows it. */
+  readonly crashBetween: number;
+  readonly gapMs: number;
+  /** What happens to processes and cables, by how often it is drawn. */
+  readonly blows: Readonly<Record<Blow, number>>;
+};
+
+export const blows = [
+  "crash coordinator",
+  "stop coordinator",
+  "drain coordinator",
+  "take over",
+  "crash participant",
+  "stop participant",
+  "close participant",
+  "cut cable",
+  "cut cable one way",
+  "break stream",
+] as const;
+
+export type Blow = (typeof blows)[number];
+
+/**
+ * Each run has its own selection: where everything goes wrong at once, few transactions come far enough to be interesting (Groce et
+ * al., Swarm Testing, ISSTA 2012).
+ */
+export function drawSwarm(dice: Dice): Swarm {
+  const some = (max: number): number => (dice.chance(0.5) ? dice.unit() * max : 0);
+  return {
+    network: { delayMs: dice.pick([1, 20, 200, 1_500]), loss: some(0.05), duplication: some(0.2) },
+    disk: { flushMs: dice.pick([0, 10, 400]), failure: some(0.2) },
+    resourceFailure: some(0.3),
+    leaving: some(0.3),
+    crashBetween: some(0.3),
+    gapMs: dice.pick([300, 1_500, 6_000]),
+    blows: Object.fromEntries(blows.map((blow) => [blow, some(1)])) as Record<Blow, number>,
+  };
+}
+
+/** Nothing goes wrong any more. */
+export const calm: Swarm = {
+  network: { delayMs: 20, loss: 0, duplication: 0 },
+  disk: { flushMs: 10, failure: 0 },
+  resourceFailure: 0,
+  leaving: 0,
+  crashBetween: 0,
+  gapMs: 1_000,
+  blows: Object.fromEntries(blows.map((blow) => [blow, 0])) as Record<Blow, number>,
+};

@@ -1,0 +1,129 @@
+import { spawnSync } from "node:child_process";
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+/** One deliberate mistake in a core: a text that occurs once, and what takes its place. */
+export type Mutant = { readonly name: string; readonly file: string; readonly find: string; readonly replace: string };
+
+const coordinator = "src/commit/core/coordinator.ts";
+const participant = "src/commit/core/participant.ts";
+
+export const mutants: readonly Mutant[] = [
+  {
+    name: "commit not forced",
+    file: coordinator,
+    find: `effects: [{ type: "persist", transaction: decided.transaction }, ...decided.effects],`,
+    replace: "effects: decided.effects,",
+  },
+  {
+    name: "client told before the force",
+    file: coordinator,
+    find: `effects: [{ type: "persist", transaction: decided.transaction }, ...decided.effects],`,
+    replace: `effects: [...decided.effects, { type: "persist", transaction: decided.transaction }],`,
+  },
+  {
+    name: "decided without waiting for all votes",
+    file: coordinator,
+    find: "if (next.parts.some(({ vote }) => vote === undefined)) return stay(next);",
+    replace: "",
+  },
+  {
+    name: "a no counts as a yes",
+    file: coordinator,
+    find: `if (value === "abort") return abort(`,
+    replace: `if (value === "abort" && next.parts.length > 9) return abort(`,
+  },
+  {
+    name: "forgotten after the first acknowledgement",
+    file: coordinator,
+    find: "transaction.outcome === undefined || transaction.parts.some((part) => owesAck(transaction, part))",
+    replace: "transaction.outcome === undefined || transaction.parts.every((part) => owesAck(transaction, part))",
+  },
+  {
+    name: "delegation not forced",
+    file: coordinator,
+    find: `return stay(transaction, [{ type: "persist", transaction }]);`,
+    replace: "return stay(transaction);",
+  },
+  {
+    name: "abort after delegating",
+    file: "src/commit/core/types.ts",
+    find: `(transaction.phase === "PREPARING" && !isOnePhase(transaction))`,
+    replace: `transaction.phase === "PREPARING"`,
+  },
+  {
+    name: "vote before the force",
+    file: participant,
+    find: `[forced, voteEffect(prepared, "commit")]`,
+    replace: `[voteEffect(prepared, "commit"), forced]`,
+  },
+  {
+    name: "promise not forced",
+    file: participant,
+    find: `[forced, voteEffect(prepared, "commit")]`,
+    replace: `[voteEffect(prepared, "commit")]`,
+  },
+  {
+    name: "acknowledgement before the force",
+    file: participant,
+    find: `    { type: "persist", record: recordOf(committed, "committed") },
+    ackEffect(committed, "committed"),`,
+    replace: `    ackEffect(committed, "committed"),
+    { type: "persist", record: recordOf(committed, "committed") },`,
+  },
+  {
+    name: "abort not forced",
+    file: participant,
+    find: `    { type: "persist", record: recordOf(aborted, "aborted") },\n`,
+    replace: "",
+  },
+  {
+    name: "abort of an unknown transaction not remembered",
+    file: participant,
+    find: `return finishAbort({ ...transaction, reason: "its abort came first" }, nowMs);`,
+    replace: `return { transaction: undefined as never, effects: nowMs < 0 ? [] : [ackEffect(transaction, "aborted")] };`,
+  },
+  {
+    name: "gives up after its promise",
+    file: participant,
+    find: `return transaction.state === "working" && !transaction.abortReceived`,
+    replace: `return (transaction.state === "working" || transaction.state === "prepared") && !transaction.abortReceived`,
+  },
+];
+
+export type Verdict = { readonly exploration: string | undefined; readonly simulation: string | undefined };
+
+const root = join(import.meta.dirname, "..", "..");
+
+/** What finds it. The assertions of the code are off: exploration and simulation must see it themselves. */
+export function hunt(mutant: Mutant): Verdict {
+  const dir = mkdtempSync(join(tmpdir(), "concord-mutant-"));
+  try {
+    for (const part of ["src/kernel", "src/commit", "src/storage/memory", "src/cli/simulate", "test/exploration"]) {
+      cpSync(join(root, part), join(dir, part), { recursive: true });
+    }
+    replaceOnce(join(dir, mutant.file), mutant.find, mutant.replace);
+    replaceOnce(
+      join(dir, "src/kernel/assert.ts"),
+      "if (!condition) throw new AssertionError(invariant);",
+      "void [condition, invariant];",
+    );
+    writeFileSync(join(dir, "package.json"), `{ "type": "module" }`);
+    const child = spawnSync(process.execPath, [join(dir, "test/exploration/hunt.ts")], { encoding: "utf8", timeout: 180_000 });
+    if (child.status !== 0) throw new Error(`the hunt for "${mutant.name}" failed:\n${child.stderr.slice(-2_000)}`);
+    return JSON.parse(child.stdout) as Verdict;
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
+  }
+}
+
+function replaceOnce(path: string, find: string, replace: string): void {
+  const text = readFileSync(path, "utf8");
+  const count = text.split(find).length - 1;
+  if (count !== 1) throw new Error(`${path}: the text to replace occurs ${count} times, not once:\n${find}`);
+  writeFileSync(
+    path,
+    text.replace(find, () => replace),
+  );
+}

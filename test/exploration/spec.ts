@@ -1,0 +1,86 @@
+// The state of specs/TwoPhaseCommit.tla, and its invariants.
+
+export type SpecCoordinator = {
+  readonly phase: "off" | "init" | "preparing" | "committing" | "aborting" | "completed" | "unknown" | "dead";
+  readonly yes: readonly string[];
+  readonly ro: readonly string[];
+  readonly acks: readonly string[];
+};
+
+export type SpecState = {
+  readonly log: { readonly rec: "none" | "delegated" | "commit"; readonly epoch: number; readonly voters: readonly string[] };
+  readonly fence: number;
+  readonly coord: readonly SpecCoordinator[];
+  /** In the order of the participants. */
+  readonly part: readonly SpecPart[];
+  readonly up: readonly string[];
+  /** Sorted. "yes p1". */
+  readonly net: readonly string[];
+  readonly client: "waiting" | "committed" | "aborted";
+  readonly crashes: number;
+};
+
+export type SpecPart = "working" | "prepared" | "committed" | "aborted" | "refused" | "readonly";
+
+export const newCoordinator = (phase: SpecCoordinator["phase"]): SpecCoordinator => ({ phase, yes: [], ro: [], acks: [] });
+
+/** One text for one state. */
+export const specKey = ({ log, fence, coord, part, up, net, client, crashes }: SpecState): string =>
+  JSON.stringify([
+    log.rec,
+    log.epoch,
+    log.voters,
+    fence,
+    coord.map((c) => [c.phase, c.yes, c.ro, c.acks]),
+    part,
+    up,
+    net,
+    client,
+    crashes,
+  ]);
+
+const durable: readonly SpecPart[] = ["prepared", "committed", "aborted"];
+
+/** The names of the invariants that do not hold. Each is the one of the module, for `names` in their order. */
+export function violatedInvariants(state: SpecState, names: readonly string[], crashesMax: number): string[] {
+  const { log, coord, part, net, client } = state;
+  const sent = new Set(net);
+  const of = (name: string): SpecPart => part[names.indexOf(name)] as SpecPart;
+  const someoneCommitted = part.includes("committed");
+  const someoneInDoubt = part.includes("prepared");
+  const every = (holds: (name: string) => boolean): boolean => names.every(holds);
+  const presumes = coord.some(({ phase }) => phase === "aborting" || phase === "completed" || phase === "unknown");
+  const left: readonly SpecPart[] = crashesMax === 0 ? ["readonly"] : ["readonly", "working", "refused"];
+  const promised: readonly SpecPart[] = ["prepared", "committed"];
+  const invariants: Readonly<Record<string, boolean>> = {
+    Agreement: !(someoneCommitted && part.includes("aborted")),
+    CommitValidity:
+      log.rec !== "commit" ||
+      (log.voters.length > 0 && every((name) => (log.voters.includes(name) ? promised : left).includes(of(name)))),
+    WriteAheadDecision:
+      !(
+        names.some((name) => sent.has(`commit ${name}`)) ||
+        coord.some(({ phase, yes }) => phase === "committing" && yes.length > 0)
+      ) ||
+      log.rec === "commit" ||
+      (someoneCommitted && !someoneInDoubt),
+    WriteAheadVote: every(
+      (name) => !(sent.has(`yes ${name}`) || coord.some(({ yes }) => yes.includes(name))) || durable.includes(of(name)),
+    ),
+    WriteAheadAck: every(
+      (name) =>
+        (!(sent.has(`ackCommit ${name}`) || coord.some(({ acks }) => acks.includes(name))) || of(name) === "committed") &&
+        (!sent.has(`ackAbort ${name}`) || of(name) === "aborted"),
+    ),
+    CommitPointDurable: !(someoneCommitted && someoneInDoubt) || log.rec === "commit",
+    NoStaleCommit: every((name) => !sent.has(`commit ${name}`) || promised.includes(of(name))),
+    PresumptionSound: !(presumes && someoneInDoubt) || (log.rec === "none" && !someoneCommitted && client !== "committed"),
+    ForgetSafe: coord.every(
+      ({ phase, yes }) => phase !== "completed" || (yes.every((name) => of(name) === "committed") && client !== "waiting"),
+    ),
+    ClientAckDurable:
+      (client !== "committed" || (!part.includes("aborted") && (!someoneInDoubt || log.rec === "commit"))) &&
+      (client !== "aborted" || (log.rec !== "commit" && !someoneCommitted)),
+  };
+  return Object.entries(invariants).flatMap(([name, holds]) => (holds ? [] : [name]));
+}
