@@ -66,6 +66,8 @@ export function createRpcServer(options: { readonly services: readonly RpcServic
   let draining = false;
   const base = createServer({
     interceptors: [deadlineInterceptor],
+    // Bookkeeping for a debugging service that is not served.
+    "grpc.enable_channelz": 0,
     "grpc.max_concurrent_streams": streamCountPerConnectionMax,
     "grpc.max_receive_message_length": messageBytesMax,
     "grpc.max_send_message_length": messageBytesMax,

@@ -51,7 +51,9 @@ async function runH2load({ port, method, body, concurrency, durationMs }: Load):
     const calls = readFileSync(logFile, "utf8")
       .trimEnd()
       .split("\n")
-      .map((line) => line.split("\t"));
+      .map((line) => line.split("\t"))
+      // What is under way when the time is over is cut off, and has no status.
+      .filter(([, status]) => Number(status) > 0);
     return summarize(
       calls.map(([, , micros]) => Number(micros) / 1000),
       calls.filter(([, status]) => status !== "200").length,

@@ -41,9 +41,13 @@ const operations = [
 ].filter(({ name }) => values.only === undefined || name === "echo" || name === values.only);
 
 const folder = mkdtempSync(join(tmpdir(), "concord-bench-data-"));
-const server = spawn(process.execPath, [join(import.meta.dirname, "server.ts"), folder, values["log-level"]], {
-  stdio: ["ignore", "pipe", "inherit"],
-});
+const server = spawn(
+  process.execPath,
+  ["--max-semi-space-size=32", join(import.meta.dirname, "server.ts"), folder, values["log-level"]],
+  {
+    stdio: ["ignore", "pipe", "inherit"],
+  },
+);
 try {
   const port = await readPort();
   await prepare(port);

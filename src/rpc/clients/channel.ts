@@ -6,6 +6,7 @@ import { messageBytesMax } from "../../kernel/limits.ts";
 /** A channel that notices a dead peer and comes back within a second of its return, instead of grpc-js's two minutes. */
 export function openChannel(address: string): Channel {
   return createChannel(address, undefined, {
+    "grpc.enable_channelz": 0,
     "grpc.initial_reconnect_backoff_ms": 100,
     "grpc.max_reconnect_backoff_ms": 1_000,
     "grpc.keepalive_time_ms": 20_000,
