@@ -1,4 +1,4 @@
-import { celJson, celRecord, celTime } from "../predicate/core/bindings.ts";
+import { celJson, celRecord, celTime, workflowFields } from "../predicate/core/bindings.ts";
 import { describeCompileError, type Variables } from "../predicate/core/compile.ts";
 import type { Bindings } from "../predicate/core/evaluate.ts";
 import { compileFilter } from "../predicate/core/filter.ts";
@@ -43,17 +43,7 @@ export function filterOf<Resource>(
 
 export function workflowFilter(expression: string): (workflow: Workflow) => boolean {
   return filterOf(expression, workflowVariables, (workflow) => ({
-    workflow: celRecord({
-      id: workflow.id,
-      state: workflow.state,
-      previous_state: workflow.previousState ?? "",
-      version: BigInt(workflow.version),
-      retry_count: BigInt(workflow.retryCount),
-      created_at: celTime(workflow.createdAtMs),
-      updated_at: celTime(workflow.updatedAtMs),
-      metadata: celJson(workflow.metadata),
-      in_transition: workflow.hold !== undefined,
-    }),
+    workflow: celRecord({ ...workflowFields(workflow), in_transition: workflow.hold !== undefined }),
   }));
 }
 

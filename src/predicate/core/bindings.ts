@@ -31,7 +31,7 @@ class CheckBindings {
   }
 
   get workflow(): CelInput {
-    this.#workflow ??= workflowValue(this.#check.workflow);
+    this.#workflow ??= celRecord(workflowFields(this.#check.workflow));
     return this.#workflow;
   }
 
@@ -54,8 +54,9 @@ class CheckBindings {
   }
 }
 
-function workflowValue(workflow: Check["workflow"]): CelInput {
-  return celRecord({
+/** A workflow as expressions see it, in rules and in filters. */
+export function workflowFields(workflow: Check["workflow"]): Readonly<Record<string, CelInput>> {
+  return {
     id: workflow.id,
     state: workflow.state,
     previous_state: workflow.previousState ?? "",
@@ -64,7 +65,7 @@ function workflowValue(workflow: Check["workflow"]): CelInput {
     created_at: celTime(workflow.createdAtMs),
     updated_at: celTime(workflow.updatedAtMs),
     metadata: celJson(workflow.metadata),
-  });
+  };
 }
 
 /** The library would convert a plain object anew with each access, and stumble over a key named "constructor". */
