@@ -72,7 +72,10 @@ export interface WorkflowStore extends StoreHealth {
   apply(batch: WorkflowBatch): WriteResult<readonly WorkflowEvent[], WorkflowConflict>;
   /** Called after each durable flush that appended events, with the newest sequence. Returns the unsubscribe function. */
   onAppend(listener: (newest: number) => void): () => void;
-  /** Drops answers and outcomes older than this, at most `limit` of each; says how many. */
+  /**
+   * Drops answers and aborted outcomes older than this, at most `limit` of each; says how many. A committed outcome stays: its decision
+   * is sent again until it is acknowledged, however long the coordinator was away, and must then be known.
+   */
   purge(before: { readonly olderThanMs: TimeMs; readonly limit: number }): WriteResult<number, never>;
   /** Applies what is queued, then closes. Writes after it are `storage-unavailable`. */
   close(): Promise<void>;

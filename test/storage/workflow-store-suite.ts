@@ -211,7 +211,7 @@ export function workflowStoreSuite(name: string, open: () => Promise<WorkflowSto
       const store = await openStore();
       for (const atMs of [10, 30, 20]) {
         const request = { id: requestId(`r${atMs}`), digest: "d", atMs };
-        const outcome = { transactionId: transactionId(`t${atMs}`), outcome: "committed", atMs } as const;
+        const outcome = { transactionId: transactionId(`t${atMs}`), outcome: "aborted", atMs } as const;
         await store.apply({ ...creation(`w${atMs}`), request, outcome });
       }
       const kept = async (): Promise<string> => {
@@ -227,6 +227,14 @@ export function workflowStoreSuite(name: string, open: () => Promise<WorkflowSto
       expect(await store.purge({ olderThanMs: 31, limit: 9 })).toStrictEqual({ ok: true, value: 4 });
       expect(await kept()).toBe("");
       expect((await contents(store)).events).toHaveLength(3);
+    });
+
+    test("purge keeps a committed outcome, however old: its decision may come again", async () => {
+      const store = await openStore();
+      const outcome = { transactionId: transactionId("t"), outcome: "committed", atMs: 1 } as const;
+      await store.apply({ puts: [], events: [], outcome });
+      expect(await store.purge({ olderThanMs: 1_000_000, limit: 9 })).toStrictEqual({ ok: true, value: 0 });
+      expect(await store.outcome(outcome.transactionId)).toBe("committed");
     });
 
     test("a listener is told of events that can be read, before their batch is acknowledged, and not of others", async () => {

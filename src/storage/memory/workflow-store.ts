@@ -96,7 +96,8 @@ export function createMemoryWorkflowStore(): WorkflowStore {
     },
     purge: async ({ olderThanMs, limit }) => {
       if (closed) return err(closedFailure);
-      return ok(purgeOldest(answers, olderThanMs, limit) + purgeOldest(outcomes, olderThanMs, limit));
+      const isAborted = ({ outcome }: { readonly outcome: TransactionOutcome }) => outcome === "aborted";
+      return ok(purgeOldest(answers, olderThanMs, limit) + purgeOldest(outcomes, olderThanMs, limit, isAborted));
     },
     close: async () => {
       closed = true;
@@ -109,8 +110,13 @@ const closedFailure = { type: "storage-unavailable", cause: "the store is closed
 /** SQLite's order of text. JavaScript's own differs beyond the basic plane. */
 const bytewise = (a: string, b: string): number => Buffer.compare(Buffer.from(a), Buffer.from(b));
 
-function purgeOldest<K>(rows: Map<K, { readonly atMs: TimeMs }>, olderThanMs: TimeMs, limit: number): number {
-  const old = [...rows].filter(([, { atMs }]) => atMs < olderThanMs).sort(([, a], [, b]) => a.atMs - b.atMs);
+function purgeOldest<K, Row extends { readonly atMs: TimeMs }>(
+  rows: Map<K, Row>,
+  olderThanMs: TimeMs,
+  limit: number,
+  mayGo: (row: Row) => boolean = () => true,
+): number {
+  const old = [...rows].filter(([, row]) => row.atMs < olderThanMs && mayGo(row)).sort(([, a], [, b]) => a.atMs - b.atMs);
   const purged = old.slice(0, limit);
   for (const [key] of purged) rows.delete(key);
   return purged.length;

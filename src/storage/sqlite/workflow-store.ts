@@ -69,7 +69,7 @@ const migrations: readonly Migration[] = [
         outcome TEXT NOT NULL,
         at_ms INTEGER NOT NULL
       ) STRICT;
-      CREATE INDEX outcomes_by_age ON outcomes (at_ms);
+      CREATE INDEX aborted_outcomes_by_age ON outcomes (at_ms) WHERE outcome = 'aborted';
 
       -- One row, kept by the triggers below.
       CREATE TABLE counters (
@@ -242,7 +242,7 @@ const purgeAnswers = `DELETE FROM answers WHERE request_id IN
   (SELECT request_id FROM answers WHERE at_ms < ? ORDER BY at_ms LIMIT ?) RETURNING 1`;
 
 const purgeOutcomes = `DELETE FROM outcomes WHERE transaction_id IN
-  (SELECT transaction_id FROM outcomes WHERE at_ms < ? ORDER BY at_ms LIMIT ?) RETURNING 1`;
+  (SELECT transaction_id FROM outcomes WHERE outcome = 'aborted' AND at_ms < ? ORDER BY at_ms LIMIT ?) RETURNING 1`;
 
 /** The answer goes first: a repeated creation is told that its request is known, not that its workflow exists. */
 function statements({ request, puts, workflowCountMax, events, outcome }: WorkflowBatch): Statement<Conflict>[] {
