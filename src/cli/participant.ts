@@ -70,7 +70,8 @@ export function participantCommand(): Command {
 }
 
 async function run(id: string, options: Options): Promise<void> {
-  const logger = loggerOf(options);
+  // It may kill itself: what it has logged by then is what happened.
+  const logger = loggerOf(options, true);
   mkdirSync(options.dataDir, { recursive: true });
   const opened = await openSqliteParticipantLog({ path: join(options.dataDir, `participant-${id}.sqlite`) });
   if (!opened.ok) throw new CommandError(opened.error.message);

@@ -16,9 +16,9 @@ export function serveCommand(): Command {
   });
 }
 
-export function loggerOf({ logLevel, logFormat }: Pick<Config, "logLevel" | "logFormat">): Logger {
+export function loggerOf({ logLevel, logFormat }: Pick<Config, "logLevel" | "logFormat">, sync = false): Logger {
   const pretty = logFormat === "pretty" || (logFormat === "auto" && process.stderr.isTTY);
-  return createLogger({ level: logLevel, format: pretty ? "pretty" : "json" });
+  return createLogger({ level: logLevel, format: pretty ? "pretty" : "json", sync });
 }
 
 /** `make` and `timeout` hand on a signal that the terminal has sent to everybody: one wish, told twice. */

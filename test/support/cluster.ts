@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { inspect } from "node:util";
 import { afterAll, afterEach, beforeAll, expect } from "vitest";
 import { type Clients, connect } from "../../src/cli/client.ts";
 import { Outcome, TransactionPhase } from "../../src/gen/concord/commit/v1/transaction.ts";
@@ -85,12 +86,24 @@ export function createCluster() {
     }
   }
 
+  /** Every transaction that is not over, with its timeline, and all that each process has logged of it. */
+  async function describeUnfinished(): Promise<string> {
+    const { commits } = clients();
+    const { transactions: unfinished } = await commits.listTransactions({ pageSize: 1000, filter: 'phase != "COMPLETED"' });
+    const texts = [...hosts, ...participants].map(([name, program]) => `--- ${name}\n${program.text()}`);
+    return [...unfinished.map((each) => inspect(each, { depth: 9 })), ...texts].join("\n");
+  }
+
   async function settled(): Promise<void> {
     const { commits, workflows } = clients();
-    await until(async () => {
-      const page = await commits.listTransactions({ pageSize: 1000 });
-      return page.transactions.every(({ phase }) => phase === TransactionPhase.COMPLETED);
-    }, "every transaction is COMPLETED");
+    await until(
+      async () => {
+        const page = await commits.listTransactions({ pageSize: 1000 });
+        return page.transactions.every(({ phase }) => phase === TransactionPhase.COMPLETED);
+      },
+      "every transaction is COMPLETED",
+      { describe: describeUnfinished },
+    );
     for (const name of names) await until(() => !isInDoubt(name), `${name} is not in doubt`);
     await until(async () => (await workflows.getSystemStats({})).inTransition === 0n, "no workflow is in transition");
     await connected();
