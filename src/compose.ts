@@ -25,6 +25,7 @@ import { createWorkflowService } from "./rpc/workflow-service.ts";
 import { systemClock } from "./runtime/clock.ts";
 import type { Logger } from "./runtime/logger.ts";
 import { createMetrics, type MetricsServer, serveMetrics } from "./runtime/metrics.ts";
+import { openTraceWriter, type TraceWriter } from "./runtime/trace-writer.ts";
 import { openSqliteDecisionLog } from "./storage/sqlite/decision-log.ts";
 import { openSqliteRuleStore } from "./storage/sqlite/rule-store.ts";
 import { openSqliteWorkflowStore } from "./storage/sqlite/workflow-store.ts";
@@ -56,6 +57,8 @@ type Part = {
   readonly service: RpcService;
   readonly workflow?: WorkflowServiceImplementation<RpcContext>;
   readonly health: StoreHealth;
+  /** Resolves if another process takes the store over: then the service never serves again. */
+  readonly replaced?: Promise<unknown>;
   /** After the server listens. */
   readonly start?: (address: string) => Promise<void>;
   /** Before calls are drained: long streams end, participants are told. */
@@ -66,7 +69,7 @@ type Part = {
 
 type Options = { readonly config: Config; readonly logger: Logger };
 
-type Wiring = Options & { readonly metrics: ReturnType<typeof createMetrics> };
+type Wiring = Options & { readonly metrics: ReturnType<typeof createMetrics>; readonly trace: TraceWriter["write"] | undefined };
 
 /** For measurements: services beside Concord's own, behind the same middleware. */
 export type ExtraServices = (workflow: WorkflowServiceImplementation<RpcContext> | undefined) => readonly RpcService[];
@@ -75,11 +78,15 @@ export type ExtraServices = (workflow: WorkflowServiceImplementation<RpcContext>
 export async function startConcord(options: Options, extraServices?: ExtraServices): Promise<Result<Concord, StartFailure>> {
   const { config, logger } = options;
   const metrics = createMetrics();
-  const wiring: Wiring = { ...options, metrics };
+  const traced = config.trace === undefined ? undefined : openTraceWriter(config.trace);
+  if (traced && !traced.ok) return traced;
+  const trace = traced?.value;
+  const wiring: Wiring = { ...options, metrics, trace: trace?.write };
   const compose = { predicate: predicatePart, commit: commitPart, workflow: workflowPart };
   const parts: Part[] = [];
   const closeAll = async () => {
     for (const part of parts.toReversed()) await part.close();
+    trace?.close();
   };
   try {
     mkdirSync(config.dataDir, { recursive: true });
@@ -133,13 +140,18 @@ export async function startConcord(options: Options, extraServices?: ExtraServic
 }
 
 /** A service that cannot write does not serve, as far as load balancers are concerned; it still answers what it can. */
-function followHealth(server: RpcServer, { service, health }: Part, logger: Logger): () => void {
+function followHealth(server: RpcServer, { service, health, replaced }: Part, logger: Logger): () => void {
   server.setServing(service.name, health.writable);
-  return health.onWritableChange((writable) => {
+  const unfollow = health.onWritableChange((writable) => {
     server.setServing(service.name, writable);
     if (writable) logger.info({ service: service.name }, "the store can be written again");
     else logger.error({ service: service.name }, "the store cannot be written; reads go on");
   });
+  void replaced?.then(() => {
+    unfollow();
+    server.setServing(service.name, false);
+  });
+  return unfollow;
 }
 
 async function predicatePart({ config, logger }: Wiring): Promise<Result<Part, StartFailure>> {
@@ -162,11 +174,17 @@ async function predicatePart({ config, logger }: Wiring): Promise<Result<Part, S
   });
 }
 
-async function commitPart({ config, logger, metrics }: Wiring): Promise<Result<Part, StartFailure>> {
-  const opened = await openSqliteDecisionLog({ path: join(config.dataDir, "commit.sqlite") });
-  if (!opened.ok) return opened;
+async function commitPart({ config, logger, metrics, trace }: Wiring): Promise<Result<Part, StartFailure>> {
+  const path = join(config.dataDir, "commit.sqlite");
+  const takeOver = config.decisionLog === "take-over";
+  const opened = await openSqliteDecisionLog({ path, takeOver });
+  if (!opened.ok) {
+    const { type, message } = opened.error;
+    return err({ message: type === "locked" ? `${message} To replace its coordinator: --decision-log take-over.` : message });
+  }
   const log = opened.value;
-  const sessions = createSessions({ log, clock: systemClock, logger, metrics: metrics.commit });
+  log.onFlush(metrics.commit.flushed);
+  const sessions = createSessions({ log, clock: systemClock, logger, metrics: metrics.commit, trace });
   const driver = createDriver({
     log,
     sessions,
@@ -176,11 +194,14 @@ async function commitPart({ config, logger, metrics }: Wiring): Promise<Result<P
     newCoordinatorId: uuidv7,
     logger,
     metrics: metrics.commit,
+    trace,
   });
   const started = await driver.start();
   if (!started.ok) {
     await log.close();
-    return err({ message: `the decision log cannot be taken over: ${JSON.stringify(started.error)}` });
+    const why = started.error.type === "conflict" ? "another coordinator took it at the same time" : started.error.cause;
+    const hint = takeOver ? " If its holder hangs in the middle of a write, end that process." : "";
+    return err({ message: `the decision log ${path} cannot be claimed: ${why}.${hint}` });
   }
   const service = createCommitService({ driver, sessions, nowMs: systemClock.nowMs });
   return ok({
@@ -189,15 +210,20 @@ async function commitPart({ config, logger, metrics }: Wiring): Promise<Result<P
       addTo: (server) => server.add(withValidation(TwoPhaseCommitDefinition), service),
     },
     health: log,
+    replaced: driver.replaced,
     leave: async () => {
       await driver.drain(config.shutdownGrace);
       driver.close();
     },
-    close: () => log.close(),
+    close: async () => {
+      // Also if it never came to serve.
+      driver.close();
+      await log.close();
+    },
   });
 }
 
-async function workflowPart({ config, logger }: Wiring): Promise<Result<Part, StartFailure>> {
+async function workflowPart({ config, logger, trace }: Wiring): Promise<Result<Part, StartFailure>> {
   const opened = await openSqliteWorkflowStore({ path: join(config.dataDir, "workflow.sqlite") });
   if (!opened.ok) return opened;
   const store = opened.value;
@@ -242,6 +268,7 @@ async function workflowPart({ config, logger }: Wiring): Promise<Result<Part, St
         clock: systemClock,
         random: Math.random,
         logger,
+        trace,
       });
       await session.start();
       leavers.push(() => session.close(config.shutdownGrace));

@@ -91,10 +91,20 @@ const settings = {
   },
   "max-workflows": { schema: integer(1, 1_000_000_000), default: "1000000", help: "how many workflows the store may hold" },
   "participant-id": { schema: participantId, default: "concord.workflow", help: "the workflow manager's name as a participant" },
+  "decision-log": {
+    schema: choice(["exclusive", "take-over"]),
+    default: "exclusive",
+    help: "if another process holds the decision log: exclusive, refuse to start; take-over, replace its coordinator",
+  },
   "metrics-listen": {
     schema: address.optional(),
     default: undefined,
     help: "address of GET /metrics for Prometheus; unset: not served",
+  },
+  trace: {
+    schema: z.string().min(1, "must be a file").optional(),
+    default: undefined,
+    help: "file to which each step of two-phase commit is appended, as a JSON line; unset: none",
   },
   "shutdown-grace": { schema: duration(0, 600_000), default: "5s", help: "how long calls under way may take after SIGTERM" },
   "log-level": {

@@ -6,7 +6,7 @@ import { PredicateLogicDefinition } from "../gen/concord/predicate/v1/predicate_
 import { WorkflowServiceDefinition } from "../gen/concord/workflow/v1/workflow_service.ts";
 import { clientFactory, openChannel } from "../rpc/clients/channel.ts";
 import { reportFailure } from "./failure.ts";
-import type { OutputFormat } from "./output.ts";
+import { type OutputFormat, print } from "./output.ts";
 
 export type ClientOptions = { readonly address: string; readonly output: OutputFormat; readonly timeout: number };
 
@@ -45,6 +45,28 @@ export async function withClients(options: ClientOptions, run: (clients: Clients
   } finally {
     channel.close();
   }
+}
+
+/** What a list holds, page by page, up to `limit` items; `more` says that there are others. */
+export async function readPages<Item>(
+  limit: number,
+  read: (page: { readonly pageSize: number; readonly pageToken: string }) => Promise<readonly [readonly Item[], string]>,
+): Promise<{ readonly items: readonly Item[]; readonly more: boolean }> {
+  const items: Item[] = [];
+  let pageToken = "";
+  do {
+    // 0: as many as the server likes to send.
+    const pageSize = Number.isFinite(limit) ? limit - items.length : 0;
+    const [found, next] = await read({ pageSize, pageToken });
+    items.push(...found);
+    pageToken = next;
+  } while (pageToken !== "" && items.length < limit);
+  return { items, more: pageToken !== "" };
+}
+
+/** Says what a limit has cut off. */
+export function printMore(more: boolean, limit: number): void {
+  if (more) print(`(more follow; --limit shows more than ${limit})`);
 }
 
 /** Commander's parser for durations such as `30s`. */

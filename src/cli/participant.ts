@@ -3,6 +3,7 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { v7 as uuidv7 } from "uuid";
+import type { ResourceVote } from "../commit/core/participant.ts";
 import type { Resource } from "../commit/ports.ts";
 import { createParticipant } from "../commit/sdk/participant.ts";
 import { environmentName } from "../config.ts";
@@ -11,6 +12,7 @@ import { openChannel } from "../rpc/clients/channel.ts";
 import { createParticipantTransport } from "../rpc/clients/participant-transport.ts";
 import { systemClock } from "../runtime/clock.ts";
 import type { Logger, LogLevel } from "../runtime/logger.ts";
+import { openTraceWriter } from "../runtime/trace-writer.ts";
 import { openSqliteParticipantLog } from "../storage/sqlite/participant-log.ts";
 import { durationArgument, integerArgument } from "./client.ts";
 import { CommandError } from "./failure.ts";
@@ -26,7 +28,9 @@ type Options = {
   readonly commitProbability: number;
   readonly seed: number;
   readonly delay: number;
+  readonly obey?: true;
   readonly failOn?: FailurePoint;
+  readonly trace?: string;
   readonly logLevel: Exclude<LogLevel, "fatal">;
   readonly logFormat: "auto" | "pretty" | "json";
 };
@@ -38,7 +42,11 @@ export function participantCommand(): Command {
   return new Command("participant")
     .description("take part in transactions: a real participant with its own durable log, for trying things out")
     .argument("<id>", "its name, as transactions enlist it")
-    .addOption(new Option("--address <host:port>", "the coordinator").env(environmentName("address")).default("127.0.0.1:50051"))
+    .addOption(
+      new Option("--address <host:port,...>", "the coordinator; several, if another process may take it over")
+        .env(environmentName("address"))
+        .default("127.0.0.1:50051"),
+    )
     .addOption(new Option("--data-dir <folder>", "where its log is kept").env(environmentName("data-dir")).default("./data"))
     .option("--commit-probability <p>", "how often it votes to commit, 0 to 1", probabilityArgument, 1)
     .option(
@@ -47,12 +55,18 @@ export function participantCommand(): Command {
       integerArgument,
       1,
     )
+    .option("--obey", "vote what the payload says, if that is commit, abort or read-only")
     .option("--delay <duration>", "think this long before each vote", durationArgument, 0)
     .addOption(
       new Option(
         "--fail-on <point>",
         "kill itself: prepare, when asked; vote, when prepared and before it says so; commit, before it acknowledges",
       ).choices(failurePoints),
+    )
+    .addOption(
+      new Option("--trace <file>", "append each step of two-phase commit to this file, as a JSON line").env(
+        environmentName("trace"),
+      ),
     )
     .addOption(
       new Option("--log-level <level>", "how much to log")
@@ -72,12 +86,15 @@ export function participantCommand(): Command {
 async function run(id: string, options: Options): Promise<void> {
   // It may kill itself: what it has logged by then is what happened.
   const logger = loggerOf(options, true);
+  const traced = options.trace === undefined ? undefined : openTraceWriter(options.trace);
+  if (traced && !traced.ok) throw new CommandError(traced.error.message);
   mkdirSync(options.dataDir, { recursive: true });
   const opened = await openSqliteParticipantLog({ path: join(options.dataDir, `participant-${id}.sqlite`) });
   if (!opened.ok) throw new CommandError(opened.error.message);
-  const channel = openChannel(options.address);
+  const addresses = options.address.split(",").map((address) => address.trim());
+  const links = addresses.map((address) => ({ address, channel: openChannel(address) }));
   const participant = createParticipant({
-    coordinators: [createParticipantTransport({ channel, address: options.address })],
+    coordinators: links.map(createParticipantTransport),
     participantId: id as ParticipantId,
     instanceId: uuidv7(),
     log: opened.value,
@@ -85,6 +102,7 @@ async function run(id: string, options: Options): Promise<void> {
     clock: systemClock,
     random: Math.random,
     logger,
+    trace: traced?.value.write,
     onStep: async ({ type }) => {
       if (type === "before-vote-sent" && options.failOn === "vote") die(logger, "vote");
       if (type === "before-ack-sent" && options.failOn === "commit") die(logger, "commit");
@@ -93,7 +111,7 @@ async function run(id: string, options: Options): Promise<void> {
   await participant.start();
   stopOnSignal(logger, async () => {
     await participant.close(drainMs);
-    channel.close();
+    for (const { channel } of links) channel.close();
     await opened.value.close();
   });
 }
@@ -104,20 +122,22 @@ function createPracticeResource(options: Options, logger: Logger): Resource {
     async prepare({ transactionId, payload }) {
       if (options.failOn === "prepare") die(logger, "prepare");
       if (options.delay > 0) await new Promise((resolve) => setTimeout(resolve, options.delay));
-      const preference = preferenceOf(options.seed, transactionId);
-      const value = preference < options.commitProbability ? "commit" : "abort";
-      logger.info({ transaction: transactionId, payload: Buffer.from(payload).toString(), vote: value }, "asked to prepare");
-      return {
-        value,
-        reason:
-          value === "commit"
-            ? ""
-            : `it votes to commit with probability ${options.commitProbability} only (seed ${options.seed})`,
-      };
+      const text = Buffer.from(payload).toString();
+      const vote = voteOn(options, transactionId, text);
+      logger.info({ transaction: transactionId, payload: text, vote: vote.value }, "asked to prepare");
+      return vote;
     },
     commit: async ({ transactionId }) => logger.info({ transaction: transactionId }, "committed"),
     abort: async ({ transactionId }) => logger.info({ transaction: transactionId }, "aborted"),
   };
+}
+
+function voteOn({ obey, seed, commitProbability }: Options, transactionId: TransactionId, payload: string): ResourceVote {
+  if (obey && (payload === "commit" || payload === "read-only")) return { value: payload, reason: "" };
+  if (obey && payload === "abort") return { value: "abort", reason: "as asked" };
+  return preferenceOf(seed, transactionId) < commitProbability
+    ? { value: "commit", reason: "" }
+    : { value: "abort", reason: `it votes to commit with probability ${commitProbability} only (seed ${seed})` };
 }
 
 /** Uniform in [0, 1), the same for the whole transaction, also after a restart. */

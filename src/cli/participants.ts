@@ -1,19 +1,16 @@
 import { Command } from "commander";
 import { Participant } from "../gen/concord/commit/v1/transaction.ts";
-import { addClientOptions, type ClientOptions, withClients } from "./client.ts";
+import { addClientOptions, type ClientOptions, readPages, withClients } from "./client.ts";
 import { jsonText, print, tableText, timeText } from "./output.ts";
 
 export function participantsCommand(): Command {
   const command = new Command("participants").description("list the participants that the coordinator knows");
   return addClientOptions(command).action((options: ClientOptions) =>
     withClients(options, async ({ commits }) => {
-      const found: Participant[] = [];
-      let pageToken = "";
-      do {
-        const answer = await commits.listParticipants({ pageToken }, { deadline: options.timeout });
-        found.push(...answer.participants);
-        pageToken = answer.nextPageToken;
-      } while (pageToken !== "");
+      const { items: found } = await readPages(Number.POSITIVE_INFINITY, async (page) => {
+        const answer = await commits.listParticipants(page, { deadline: options.timeout });
+        return [answer.participants, answer.nextPageToken];
+      });
       if (options.output === "json") {
         for (const participant of found) print(jsonText("concord.commit.v1.Participant", Participant, participant));
         return;
@@ -25,8 +22,9 @@ export function participantsCommand(): Command {
         timeText(participant.lastSeenAt),
         participant.peer,
         String(participant.unacknowledged),
+        timeText(participant.oldestUnacknowledgedAt),
       ]);
-      print(tableText(["participant", "connected", "session", "last seen", "peer", "unacknowledged"], rows));
+      print(tableText(["participant", "connected", "session", "last seen", "peer", "unacknowledged", "oldest decided"], rows));
     }),
   );
 }

@@ -10,6 +10,7 @@ import {
   collect,
   integerArgument,
   jsonArgument,
+  readPages,
   withClients,
 } from "./client.ts";
 import { CommandError } from "./failure.ts";
@@ -86,15 +87,12 @@ function listCommand(): Command {
     .option("--filter <cel>", `a condition, such as 'rule.state == "ACTIVE"'`, "");
   return addClientOptions(command).action((options: ClientOptions & { readonly filter: string }) =>
     withClients(options, async ({ predicates }) => {
-      const found: Rule[] = [];
       let revision = 0n;
-      let pageToken = "";
-      do {
-        const answer = await predicates.listRules({ pageToken, filter: options.filter }, { deadline: options.timeout });
-        found.push(...answer.rules);
+      const { items: found } = await readPages(Number.POSITIVE_INFINITY, async (page) => {
+        const answer = await predicates.listRules({ ...page, filter: options.filter }, { deadline: options.timeout });
         revision = answer.ruleSetRevision;
-        pageToken = answer.nextPageToken;
-      } while (pageToken !== "");
+        return [answer.rules, answer.nextPageToken];
+      });
       if (options.output === "json") {
         for (const rule of found) print(jsonText(ruleType, Rule, rule));
         return;

@@ -12,9 +12,12 @@ import { durationToWire } from "../rpc/duration.ts";
 import {
   addClientOptions,
   type ClientOptions,
+  type Clients,
   collect,
   durationArgument,
   integerArgument,
+  printMore,
+  readPages,
   untilInterrupted,
   withClients,
 } from "./client.ts";
@@ -28,14 +31,14 @@ export function txCommand(): Command {
   command.addCommand(runCommand());
   command.addCommand(beginCommand());
   command.addCommand(enlistCommand());
-  command.addCommand(commitCommand());
-  command.addCommand(abortCommand());
+  command.addCommand(verbCommand("commit"));
+  command.addCommand(verbCommand("abort"));
   command.addCommand(getCommand());
   command.addCommand(listCommand());
   command.addCommand(watchCommand());
-  command.addCommand(retryCommand());
+  command.addCommand(verbCommand("retry"));
   command.addCommand(resolveCommand());
-  command.addCommand(forgetCommand());
+  command.addCommand(verbCommand("forget"));
   return command;
 }
 
@@ -100,40 +103,57 @@ function enlistCommand(): Command {
   );
 }
 
-function commitCommand(): Command {
-  const command = new Command("commit").description("commit what was enlisted, everywhere or nowhere").argument("<id>");
-  return addClientOptions(addMutationOptions(command, "")).action((transactionId: string, options: ClientOptions & Mutation) =>
-    withClients(options, async ({ commits }) => {
-      const { transaction } = await commits.commitTransaction(askedOf(transactionId, options), { deadline: options.timeout });
-      printDecided(options.output, transaction);
-    }),
+type Verb = {
+  readonly description: string;
+  /** Empty: none is needed. */
+  readonly reason: string;
+  readonly call: (
+    commits: Clients["commits"],
+    request: ReturnType<typeof askedOf>,
+    options: { readonly deadline: number },
+  ) => Promise<{ readonly transaction?: Transaction | undefined }>;
+  readonly show?: typeof printTransaction;
+};
+
+/** The verbs that take a transaction, and nothing else. */
+const verbs = {
+  commit: {
+    description: "commit what was enlisted, everywhere or nowhere",
+    reason: "",
+    call: (commits, ...asked) => commits.commitTransaction(...asked),
+    show: printDecided,
+  },
+  abort: {
+    description: "abort a transaction that is not decided",
+    reason: "by hand",
+    call: (commits, ...asked) => commits.abortTransaction(...asked),
+  },
+  retry: {
+    description: "send what a transaction still has to send, now",
+    reason: "by hand",
+    call: (commits, ...asked) => commits.retryTransaction(...asked),
+  },
+  forget: {
+    description: "drop the record of a completed transaction",
+    reason: "by hand",
+    call: (commits, ...asked) => commits.forgetTransaction(...asked),
+  },
+} satisfies Record<string, Verb>;
+
+function verbCommand(name: keyof typeof verbs): Command {
+  const { description, reason, call, show = printTransaction }: Verb = verbs[name];
+  const command = new Command(name).description(description).argument("<id>");
+  return addClientOptions(addMutationOptions(command, reason)).action(
+    (transactionId: string, options: ClientOptions & Mutation) =>
+      withClients(options, async ({ commits }) => {
+        const { transaction } = await call(commits, askedOf(transactionId, options), { deadline: options.timeout });
+        show(options.output, transaction);
+      }),
   );
 }
 
 function askedOf(transactionId: string, options: Mutation) {
   return { transactionId, requestId: options.requestId, reason: options.reason, requestedBy: options.by };
-}
-
-function abortCommand(): Command {
-  const command = new Command("abort").description("abort a transaction that is not decided").argument("<id>");
-  return addClientOptions(addMutationOptions(command, "by hand")).action(
-    (transactionId: string, options: ClientOptions & Mutation) =>
-      withClients(options, async ({ commits }) => {
-        const { transaction } = await commits.abortTransaction(askedOf(transactionId, options), { deadline: options.timeout });
-        printTransaction(options.output, transaction);
-      }),
-  );
-}
-
-function retryCommand(): Command {
-  const command = new Command("retry").description("send what a transaction still has to send, now").argument("<id>");
-  return addClientOptions(addMutationOptions(command, "by hand")).action(
-    (transactionId: string, options: ClientOptions & Mutation) =>
-      withClients(options, async ({ commits }) => {
-        const { transaction } = await commits.retryTransaction(askedOf(transactionId, options), { deadline: options.timeout });
-        printTransaction(options.output, transaction);
-      }),
-  );
 }
 
 function resolveCommand(): Command {
@@ -149,17 +169,6 @@ function resolveCommand(): Command {
       const request = { outcome, ...askedOf(transactionId, options) };
       printTransaction(options.output, (await commits.resolveTransaction(request, { deadline: options.timeout })).transaction);
     }),
-  );
-}
-
-function forgetCommand(): Command {
-  const command = new Command("forget").description("drop the record of a completed transaction").argument("<id>");
-  return addClientOptions(addMutationOptions(command, "by hand")).action(
-    (transactionId: string, options: ClientOptions & Mutation) =>
-      withClients(options, async ({ commits }) => {
-        const { transaction } = await commits.forgetTransaction(askedOf(transactionId, options), { deadline: options.timeout });
-        printTransaction(options.output, transaction);
-      }),
   );
 }
 
@@ -196,14 +205,10 @@ function listCommand(): Command {
     .option("--limit <n>", "show at most this many", integerArgument, 50);
   return addClientOptions(command).action((options: ClientOptions & { readonly filter: string; readonly limit: number }) =>
     withClients(options, async ({ commits }) => {
-      const found: Transaction[] = [];
-      let pageToken = "";
-      do {
-        const page = { pageSize: options.limit - found.length, pageToken, filter: options.filter };
-        const answer = await commits.listTransactions(page, { deadline: options.timeout });
-        found.push(...answer.transactions);
-        pageToken = answer.nextPageToken;
-      } while (pageToken !== "" && found.length < options.limit);
+      const { items: found, more } = await readPages(options.limit, async (page) => {
+        const answer = await commits.listTransactions({ ...page, filter: options.filter }, { deadline: options.timeout });
+        return [answer.transactions, answer.nextPageToken];
+      });
       if (options.output === "json") {
         for (const transaction of found) print(jsonText(transactionType, Transaction, transaction));
         return;
@@ -217,6 +222,7 @@ function listCommand(): Command {
         transaction.abortReason,
       ]);
       print(tableText(["transaction", "phase", "outcome", "created", "participants", "abort reason"], rows));
+      printMore(more, options.limit);
     }),
   );
 }

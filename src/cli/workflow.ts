@@ -12,6 +12,8 @@ import {
   durationArgument,
   integerArgument,
   jsonArgument,
+  printMore,
+  readPages,
   untilInterrupted,
   withClients,
 } from "./client.ts";
@@ -76,14 +78,10 @@ function listCommand(): Command {
     .option("--limit <n>", "show at most this many", integerArgument, 100);
   return addClientOptions(command).action((options: ClientOptions & { readonly filter: string; readonly limit: number }) =>
     withClients(options, async ({ workflows }) => {
-      const found: Workflow[] = [];
-      let pageToken = "";
-      do {
-        const page = { pageSize: options.limit - found.length, pageToken, filter: options.filter };
-        const answer = await workflows.listWorkflows(page, { deadline: options.timeout });
-        found.push(...answer.workflows);
-        pageToken = answer.nextPageToken;
-      } while (pageToken !== "" && found.length < options.limit);
+      const { items: found, more } = await readPages(options.limit, async (page) => {
+        const answer = await workflows.listWorkflows({ ...page, filter: options.filter }, { deadline: options.timeout });
+        return [answer.workflows, answer.nextPageToken];
+      });
       if (options.output === "json") {
         for (const workflow of found) print(jsonText(workflowType, Workflow, workflow));
         return;
@@ -96,7 +94,7 @@ function listCommand(): Command {
         holdText(workflow),
       ]);
       print(tableText(["workflow", "state", "version", "updated", "held by"], rows));
-      if (pageToken !== "") print(`(more follow; --limit shows more than ${options.limit})`);
+      printMore(more, options.limit);
     }),
   );
 }
@@ -170,20 +168,17 @@ function eventsCommand(): Command {
   type Options = ClientOptions & { readonly filter: string; readonly limit: number };
   return addClientOptions(command).action((workflowId: string, options: Options) =>
     withClients(options, async ({ workflows }) => {
-      const found: WorkflowEvent[] = [];
-      let pageToken = "";
-      do {
-        const page = { workflowId, pageSize: options.limit - found.length, pageToken, filter: options.filter };
-        const answer = await workflows.listWorkflowEvents(page, { deadline: options.timeout });
-        found.push(...answer.events);
-        pageToken = answer.nextPageToken;
-      } while (pageToken !== "" && found.length < options.limit);
+      const { items: found, more } = await readPages(options.limit, async (page) => {
+        const request = { ...page, workflowId, filter: options.filter };
+        const answer = await workflows.listWorkflowEvents(request, { deadline: options.timeout });
+        return [answer.events, answer.nextPageToken];
+      });
       if (options.output === "json") {
         for (const event of found) print(jsonText(eventType, WorkflowEvent, event));
         return;
       }
       print(tableText(eventHead, found.map(eventRow)));
-      if (pageToken !== "") print(`(more follow; --limit shows more than ${options.limit})`);
+      printMore(more, options.limit);
     }),
   );
 }

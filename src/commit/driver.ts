@@ -19,6 +19,7 @@ import {
   whyKept,
 } from "./core/coordinator.ts";
 import type { DecisionAck, Inquiry, Vote } from "./core/messages.ts";
+import { coordinatorEvent } from "./core/trace.ts";
 import {
   heuristicOf,
   isFinished,
@@ -34,6 +35,7 @@ import {
 import {
   historyRetentionMs,
   mailboxCountMax,
+  ownershipCheckIntervalMs,
   purgeBatchSize,
   purgeIntervalMs,
   recoveryBatchSize,
@@ -45,7 +47,7 @@ import {
 } from "./limits.ts";
 import { createMailbox, type Mailbox } from "./mailbox.ts";
 import { type CommitMetrics, noMetrics } from "./metrics.ts";
-import type { Clock, Coordinator, DecisionLog, Fenced, Logger, Random } from "./ports.ts";
+import type { Clock, Coordinator, DecisionLog, Fenced, Logger, Random, Trace } from "./ports.ts";
 import { fencedEnd, type SessionHandler, type Sessions } from "./sessions.ts";
 import { detailOf, emptyTimeline, inputLine, messageLine, type Timeline, type TimelineEntry, withEntry } from "./timeline.ts";
 
@@ -105,7 +107,8 @@ export interface Driver {
   resolve(id: TransactionId, outcome: Outcome, asked: Asked): Verb;
   /** Drops the record of a completed transaction; resolves to what it was. */
   forget(id: TransactionId, asked: Asked): Verb;
-  get(id: TransactionId): Promise<Transaction | undefined>;
+  /** `not-found` means aborted, under presumed abort; so a coordinator that was replaced does not say it. */
+  get(id: TransactionId): Promise<Result<Transaction, { readonly type: "not-found" } | Fenced>>;
   timeline(id: TransactionId): Promise<Timeline>;
   /** Newest first (by id), those before `beforeId`, at most `limit`. */
   list(page: { readonly beforeId: TransactionId | undefined; readonly limit: number }): Promise<readonly Transaction[]>;
@@ -121,6 +124,8 @@ export interface Driver {
   /** When the oldest of these was decided. */
   oldestUnacknowledgedMs(participantId: ParticipantId): TimeMs | undefined;
   readonly coordinator: Coordinator;
+  /** Resolves if another coordinator replaces this one. */
+  readonly replaced: Promise<Fenced>;
   /** Refuses new transactions, tells the participants, and resolves when all are decided or the time is over. */
   drain(timeoutMs: DurationMs): Promise<void>;
   /** Ends all sessions. What is undecided is presumed aborted from now on; what is decided is sent by the next coordinator. */
@@ -174,8 +179,9 @@ export function createDriver(options: {
   readonly newCoordinatorId: () => string;
   readonly logger: Logger;
   readonly metrics?: CommitMetrics;
+  readonly trace?: Trace | undefined;
 }): Driver {
-  const { metrics = noMetrics } = options;
+  const { metrics = noMetrics, trace } = options;
   const { log, sessions, clock, random, newTransactionId, newCoordinatorId, logger } = options;
   const runs = new Map<TransactionId, Run>();
   const byParticipant = new Map<ParticipantId, Set<Run>>();
@@ -183,13 +189,14 @@ export function createDriver(options: {
   let owner: Coordinator | undefined;
   const allWatchers = new Set<(transaction: Transaction) => void>();
   let undecidedCount = 0;
-  let forcesUnderWay = 0;
   /** Why new transactions are refused. */
   let refusal: ExecuteFailure | undefined;
   let closed = false;
   let onDecided = (): void => {};
   let cancelPurge = (): void => {};
   let cancelRecovery = (): void => {};
+  let cancelOwnershipCheck = (): void => {};
+  const replaced = Promise.withResolvers<Fenced>();
 
   const moment = (): Moment => ({ nowMs: clock.nowMs(), random: random() });
 
@@ -306,8 +313,9 @@ export function createDriver(options: {
         const answered = await ask(run, event);
         if (answered !== "gone") return answered;
       } else {
-        const stored = await log.get(id);
-        if (!stored) return err({ type: "not-found" });
+        const found = await lookUp(id);
+        if (!found.ok) return found;
+        const stored = found.value;
         if (!isFinished(stored)) return err({ type: "pending", transactionId: id });
         const { effects } = stepCoordinator(stored, { ...event, ...moment() });
         const refusal = effects.find((effect) => effect.type === "refuse");
@@ -344,13 +352,10 @@ export function createDriver(options: {
   async function force(run: Run, transaction: Transaction): Promise<boolean> {
     for (let attempt = 1; !closed; attempt += 1) {
       const startedMs = clock.nowMs();
-      forcesUnderWay += 1;
-      const underWay = forcesUnderWay;
       const written = await log.force(transaction, run.timeline);
-      forcesUnderWay -= 1;
       if (written.ok) {
         const flushMs = clock.nowMs() - startedMs;
-        metrics.forced(flushMs, underWay);
+        metrics.forced();
         logger.debug({ transaction: transaction.id, phase: transaction.phase, flushMs }, "record forced");
         return true;
       }
@@ -397,6 +402,9 @@ export function createDriver(options: {
     switch (effect.type) {
       case "persist":
         assert(false, "WriteAheadDecision: one forced write in a step");
+        break;
+      case "trace":
+        trace?.(coordinatorEvent(effect));
         break;
       case "record":
         void record(run, effect.transaction);
@@ -493,6 +501,32 @@ export function createDriver(options: {
     for (const run of runs.values()) answer(run, err(conflict));
     close();
     sessions.close(fencedEnd(conflict));
+    replaced.resolve(conflict);
+  }
+
+  /** Without a write: asks the log. */
+  async function isReplaced(): Promise<Fenced | undefined> {
+    const coordinatorEpoch = await log.newestEpoch();
+    if (coordinatorEpoch === coordinator().coordinatorEpoch) return undefined;
+    const conflict: Fenced = { type: "fenced", coordinatorEpoch };
+    fence(conflict);
+    return conflict;
+  }
+
+  async function checkOwnership(): Promise<void> {
+    try {
+      await isReplaced();
+    } catch (error) {
+      logger.error({ err: error }, "the decision log cannot be read");
+    }
+    if (!closed) cancelOwnershipCheck = clock.setTimer(ownershipCheckIntervalMs, () => void checkOwnership());
+  }
+
+  /** In the log. What is missing there, the coordinator that has replaced this one may have begun since. */
+  async function lookUp(id: TransactionId): Promise<Result<Transaction, { readonly type: "not-found" } | Fenced>> {
+    const stored = await log.get(id);
+    if (stored) return ok(stored);
+    return err((await isReplaced()) ?? { type: "not-found" });
   }
 
   function close(): void {
@@ -500,6 +534,7 @@ export function createDriver(options: {
     refusal ??= { type: "shutting-down" };
     cancelPurge();
     cancelRecovery();
+    cancelOwnershipCheck();
     onDecided();
     for (const run of runs.values()) {
       stop(run);
@@ -575,16 +610,16 @@ export function createDriver(options: {
   }
 
   async function answerFromLog(participantId: ParticipantId, transactionId: TransactionId): Promise<void> {
-    const stored = await log.get(transactionId);
+    const found = await lookUp(transactionId);
+    if (!found.ok && found.error.type === "fenced") return;
     // Undecided and not running: only a delegated transaction of a coordinator that has replaced this one.
-    if (stored && stored.outcome === undefined) return;
+    if (found.ok && found.value.outcome === undefined) return;
     // No record means aborted. specs/TwoPhaseCommit.tla: AnswerInquiry of a coordinator that knows nothing.
-    const outcome = stored?.outcome ?? "aborted";
-    logger.info(
-      { transaction: transactionId, participant: participantId, decision: outcome, recorded: stored !== undefined },
-      "inquiry",
-    );
+    const outcome = found.ok && found.value.outcome ? found.value.outcome : "aborted";
+    logger.info({ transaction: transactionId, participant: participantId, decision: outcome, recorded: found.ok }, "inquiry");
     const { coordinatorEpoch } = coordinator();
+    const answer = { transaction: transactionId, participant: participantId, value: outcome };
+    trace?.({ action: "AnswerInquiry", epoch: coordinatorEpoch, ...answer });
     sessions.send(participantId, { type: "decision", transactionId, outcome, coordinatorEpoch, inReply: true });
   }
 
@@ -598,6 +633,10 @@ export function createDriver(options: {
     },
     disconnected(participantId) {
       for (const run of byParticipant.get(participantId) ?? []) post(run, { type: "disconnected", participantId });
+    },
+    nacked(participantId, transactionId, reason) {
+      const run = runs.get(transactionId);
+      if (run) note(run, { type: "nack-received", participantId, detail: reason });
     },
     message(participantId, message, refuse) {
       const run = runs.get(message.transactionId);
@@ -689,14 +728,18 @@ export function createDriver(options: {
     get coordinator() {
       return coordinator();
     },
+    replaced: replaced.promise,
     async start() {
       const claimed = await log.claim(newCoordinatorId());
       if (!claimed.ok) return claimed;
       owner = claimed.value;
+      trace?.({ action: "Claim", epoch: owner.coordinatorEpoch });
       const unfinished = await recoverUnfinished();
+      trace?.({ action: "Recovered", epoch: owner.coordinatorEpoch });
       sessions.start(claimed.value, handler);
       cancelPurge = clock.setTimer(purgeIntervalMs, () => void purge());
       cancelRecovery = clock.setTimer(recoveryIntervalMs, () => void recoverAgain());
+      cancelOwnershipCheck = clock.setTimer(ownershipCheckIntervalMs, () => void checkOwnership());
       metrics.observe(gauges);
       logger.info({ ...claimed.value, unfinished }, "coordinator started");
       return claimed;
@@ -744,8 +787,9 @@ export function createDriver(options: {
       if (ended !== "gone") return ended;
       if (closed && refusal) return err(refusal);
       const run = runs.get(id);
-      const found = run?.view ?? (await log.get(id));
-      if (!found) return err({ type: "not-found" });
+      const looked = run ? ok(run.view) : await lookUp(id);
+      if (!looked.ok) return looked;
+      const found = looked.value;
       const kept = whyKept(found, clock.nowMs());
       if (kept !== undefined) return err({ type: "refused", transaction: found, refusal: { code: "state", reason: kept } });
       const forgotten = await log.forget(id, coordinator().coordinatorEpoch);
@@ -759,7 +803,13 @@ export function createDriver(options: {
       return ok(found);
     },
     timeline: async (id) => runs.get(id)?.timeline ?? (await log.timeline(id)) ?? emptyTimeline,
-    get: async (id) => runs.get(id)?.view ?? log.get(id),
+    async get(id) {
+      const run = runs.get(id);
+      if (!run) return lookUp(id);
+      // What is undecided here, the coordinator that has replaced this one may have decided.
+      const replacedBy = run.view.outcome === undefined ? await isReplaced() : undefined;
+      return replacedBy ? err(replacedBy) : ok(run.view);
+    },
     async list({ beforeId, limit }) {
       const stored = await log.list({ beforeId, limit });
       const running = [...runs.values()].map((run) => run.view).filter(({ id }) => beforeId === undefined || id < beforeId);

@@ -24,14 +24,17 @@ export const recoveryBatchSize = 1_000;
 /** How often the log is searched for records that nobody runs. There should be none; one that is forgotten would be in doubt for ever. */
 export const recoveryIntervalMs = 60_000;
 
+/** How soon a coordinator that has nothing to write notices that it was replaced. */
+export const ownershipCheckIntervalMs = 1_000;
+
 /** Ended transactions are listed for this long; also how long a request id is remembered, so never below 24 hours. */
 export const historyRetentionMs = 7 * 24 * 3_600_000;
 
-/**
- * A participant remembers how a transaction ended for this long. Longer than any coordinator should be away: one that asks after it
- * is told "never heard of it".
- */
+/** A participant remembers how a transaction ended for this long, and until its coordinator is connected. */
 export const participantRetentionMs = 30 * 24 * 3_600_000;
+
+/** In a session of this length the coordinator has sent again whatever it has not heard the end of. Ten times its longest pause. */
+export const resentWithinMs = 300_000;
 
 /** Ended transactions dropped in one write. */
 export const purgeBatchSize = 1_000;
@@ -49,6 +52,18 @@ export const sessionTimeoutMs = 15_000;
 
 /** A stream that does not say Hello within this time is ended. */
 export const helloTimeoutMs = 10_000;
+
+/**
+ * Take-overs of one participant id by another live process that are not delayed: a machine that died is still in session when its
+ * successor says Hello.
+ */
+export const rivalHelloCountMax = 2;
+
+/** How long the next one waits for its Welcome, while the session that there is goes on. Below what a client waits for an answer. */
+export const rivalBackoff: Backoff = { firstMs: 1_000, maxMs: 5_000 };
+
+/** A session that lasts this long has won. */
+export const rivalCalmMs = 30_000;
 
 /** Decisions and Nacks that wait for a slow reader. More are dropped: they are sent again, or were for the log only. */
 export const outgoingCountMax = 16_384;
@@ -70,6 +85,9 @@ export const resourceBackoff: Backoff = { firstMs: 200, maxMs: 30_000 };
 
 /** In doubt, a participant asks this often besides each Hello. */
 export const inquiryIntervalMs = 30_000;
+
+/** Of what was prepared after this time the decision is under way; before it, the answer is worth a message. */
+export const inquiryAfterMs = 5_000;
 
 /** As in Hello.in_doubt. */
 export const inDoubtCountMax = 10_000;

@@ -15,8 +15,8 @@ export interface CommitMetrics {
   resolved(outcome: Outcome): void;
   /** A participant has contradicted an operator. Alert on it: data must be mended. */
   mixed(): void;
-  /** One forced write, and how many of them were under way when it began, with it: about what one flush carries. */
-  forced(tookMs: DurationMs, underWay: number): void;
+  /** A write that the transaction waited for is durable. */
+  forced(): void;
   sessionOpened(): void;
   sessionEnded(reason: StreamEnd["reason"]): void;
   /** Called once; `read` is called at each scrape. */

@@ -3,6 +3,7 @@ import type { DurationMs, TimeMs } from "../kernel/time.ts";
 import type { StoreHealth, WriteResult } from "../kernel/write.ts";
 import type { CoordinatorMessage, Numbered, ParticipantMessage } from "./core/messages.ts";
 import type { ParticipantRecord, ResourceVote } from "./core/participant.ts";
+import type { TraceEvent } from "./core/trace.ts";
 import type { Transaction } from "./core/types.ts";
 import type { Timeline } from "./timeline.ts";
 
@@ -14,6 +15,9 @@ export interface Clock {
 
 /** Uniform in [0, 1). */
 export type Random = () => number;
+
+/** Hears each action when it has happened, before anybody can know of it. For checks; without one, nothing is done for it. */
+export type Trace = (event: TraceEvent) => void;
 
 /** One structured line. pino fits. */
 export interface Logger {
@@ -47,6 +51,8 @@ export type ParticipantSession = {
 export interface DecisionLog extends StoreHealth {
   /** Compare-and-set: takes the next epoch, which fences every coordinator before. The id is made at the first claim and kept. */
   claim(newCoordinatorId: string): WriteResult<Coordinator, Fenced>;
+  /** Of the latest claim. Larger than one's own: replaced. */
+  newestEpoch(): Promise<number>;
   /** Durable before it resolves: a commit, or the delegation of one. */
   force(transaction: Transaction, timeline?: Timeline): WriteResult<void, Fenced>;
   /** History: what was aborted, what is completed. Applied in the order of the calls, after every `force` before it. */
@@ -88,8 +94,8 @@ export interface ParticipantLog {
   get(id: TransactionId): Promise<ParticipantRecord | undefined>;
   /** Durable before it resolves. Over what is stored of this transaction. Rejects if it may not be durable; it is then called again. */
   persist(record: ParticipantRecord): Promise<void>;
-  /** Drops committed and aborted records last updated before this time, at most `limit`; says how many. Never a prepared one. */
-  purge(before: { readonly updatedBeforeMs: TimeMs; readonly limit: number }): Promise<number>;
+  /** Drops this coordinator's committed and aborted records last updated before this time, at most `limit`; says how many. */
+  purge(before: { readonly coordinatorId: string; readonly updatedBeforeMs: TimeMs; readonly limit: number }): Promise<number>;
 }
 
 /** The work of one transaction. */

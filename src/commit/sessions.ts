@@ -1,6 +1,7 @@
 import { assert } from "../kernel/assert.ts";
 import type { ParticipantId, TransactionId } from "../kernel/ids.ts";
 import type { TimeMs } from "../kernel/time.ts";
+import { backoffMs } from "./core/backoff.ts";
 import type {
   CoordinatorMessage,
   Decision,
@@ -18,10 +19,13 @@ import {
   outgoingCountMax,
   protocolVersion,
   reconnectAfterMs,
+  rivalBackoff,
+  rivalCalmMs,
+  rivalHelloCountMax,
   sessionTimeoutMs,
 } from "./limits.ts";
 import { type CommitMetrics, noMetrics } from "./metrics.ts";
-import type { Clock, Coordinator, DecisionLog, Fenced, Logger, ParticipantSession, StreamEnd } from "./ports.ts";
+import type { Clock, Coordinator, DecisionLog, Fenced, Logger, ParticipantSession, StreamEnd, Trace } from "./ports.ts";
 import { createQueue } from "./queue.ts";
 
 /** One Participate stream. Its owner feeds it, and writes out what it yields. */
@@ -41,6 +45,8 @@ export interface SessionHandler {
   /** Welcome has been sent. What is due to this participant is sent now, and one answer for each transaction in doubt. */
   connected(participantId: ParticipantId, inDoubt: readonly TransactionId[]): Promise<void>;
   disconnected(participantId: ParticipantId): void;
+  /** The participant has answered a Prepare or a Decision with Nack. */
+  nacked(participantId: ParticipantId, transactionId: TransactionId, reason: string): void;
   /** `refuse` answers the message with Nack. */
   message(
     participantId: ParticipantId,
@@ -87,6 +93,8 @@ type Open = {
   credit: number;
   /** Prepares sent and not answered, with their sequence. */
   readonly outstanding: Map<TransactionId, number>;
+  /** Decisions sent and not acknowledged, with their sequence. */
+  readonly told: Map<TransactionId, number>;
   /** Prepares that wait for credit. */
   readonly waiting: Map<TransactionId, PendingPrepare>;
   lastSeenAtMs: TimeMs;
@@ -102,11 +110,14 @@ export function createSessions(options: {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics?: CommitMetrics;
+  readonly trace?: Trace | undefined;
 }): Sessions {
-  const { log, clock, logger, metrics = noMetrics } = options;
+  const { log, clock, logger, metrics = noMetrics, trace } = options;
   const current = new Map<ParticipantId, Open>();
   const connected = new Set<ParticipantId>();
   const lastSeen = new Map<ParticipantId, TimeMs>();
+  /** Hellos that took a participant id from another live process, one soon after the other. */
+  const rivalries = new Map<ParticipantId, { count: number; lastMs: TimeMs }>();
   const all = new Set<Open>();
   let started: { readonly coordinator: Coordinator; readonly handler: SessionHandler } | undefined;
   let closedWith: StreamEnd | undefined;
@@ -118,6 +129,7 @@ export function createSessions(options: {
       peer,
       credit: 0,
       outstanding: new Map(),
+      told: new Map(),
       waiting: new Map(),
       lastSeenAtMs: clock.nowMs(),
       lastSequenceSeen: 0,
@@ -201,6 +213,8 @@ export function createSessions(options: {
     }
     const { coordinator } = started;
     const { participantId, instanceId } = hello;
+    await letOlderWork(session, participantId, instanceId);
+    if (session.end) return false;
     const opened = await log.openSession(
       { participantId, instanceId, connectedAtMs: clock.nowMs() },
       coordinator.coordinatorEpoch,
@@ -228,6 +242,7 @@ export function createSessions(options: {
     session.identity = opened.value;
     session.credit = hello.prepareCredit;
     current.set(participantId, session);
+    trace?.({ action: "Welcome", epoch: coordinator.coordinatorEpoch, participant: participantId, instance: instanceId });
     older?.finish(supersededBy(sessionEpoch));
     connected.add(participantId);
     metrics.sessionOpened();
@@ -244,6 +259,30 @@ export function createSessions(options: {
     return true;
   }
 
+  /** Processes that fight for one participant id do so at a pace at which transactions end in between. */
+  async function letOlderWork(session: Open, participantId: ParticipantId, instanceId: string): Promise<void> {
+    const older = current.get(participantId);
+    if (!older || older.identity?.instanceId === instanceId) return;
+    const before = rivalries.get(participantId);
+    const nowMs = clock.nowMs();
+    const count = before && nowMs - before.lastMs < rivalCalmMs ? before.count + 1 : 1;
+    rivalries.set(participantId, { count, lastMs: nowMs });
+    if (count <= rivalHelloCountMax) return;
+    const delayMs = backoffMs(rivalBackoff, count - rivalHelloCountMax, 1);
+    logger.warn(
+      {
+        participant: participantId,
+        instances: [older.identity?.instanceId, instanceId],
+        peers: [older.peer, session.peer],
+        delayMs,
+      },
+      "two processes use this participant id",
+    );
+    await new Promise<void>((resolve) => {
+      clock.setTimer(delayMs, resolve);
+    });
+  }
+
   async function onMessage(
     session: Open,
     participantId: ParticipantId,
@@ -258,6 +297,7 @@ export function createSessions(options: {
       case "vote":
       case "decision-ack":
         session.outstanding.delete(message.transactionId);
+        if (message.type === "decision-ack") session.told.delete(message.transactionId);
         await started?.handler.message(participantId, message, nack);
         sendWaiting(session);
         return;
@@ -278,8 +318,12 @@ export function createSessions(options: {
           { participant: participantId, sequence: message.sequence, reason: message.reason },
           "participant refused a message",
         );
-        for (const [transactionId, sequence] of session.outstanding) {
-          if (sequence === message.sequence) session.outstanding.delete(transactionId);
+        for (const sent of [session.outstanding, session.told]) {
+          for (const [transactionId, sequence] of sent) {
+            if (sequence !== message.sequence) continue;
+            sent.delete(transactionId);
+            started?.handler.nacked(participantId, transactionId, message.reason);
+          }
         }
         sendWaiting(session);
         return;
@@ -333,7 +377,8 @@ export function createSessions(options: {
       if (!session) return;
       if (message.type === "decision") {
         session.waiting.delete(message.transactionId);
-        session.emit(message);
+        const sequence = session.emit(message);
+        if (sequence !== undefined) session.told.set(message.transactionId, sequence);
       } else {
         session.waiting.set(message.transactionId, message);
         sendWaiting(session);

@@ -22,6 +22,7 @@ export const timelineEventTypes = [
   "taken-over",
   "retried",
   "resolved",
+  "nack-received",
 ] as const;
 
 /** What happened to a transaction, for people. No step depends on it. */

@@ -45,6 +45,12 @@ export function createCommitService(dependencies: {
     return { transaction: transactionToWire(result.value, driver.coordinator) };
   }
 
+  async function find(transactionId: string): Promise<Transaction> {
+    const found = await driver.get(transactionId as TransactionId);
+    if (!found.ok) throw verbError(found.error, { transactionId, requestId: "" });
+    return found.value;
+  }
+
   return {
     async *participate(requests, context) {
       const session = sessions.open(context.peer);
@@ -131,8 +137,7 @@ export function createCommitService(dependencies: {
     },
 
     async getTransaction({ transactionId }) {
-      const transaction = await driver.get(transactionId as TransactionId);
-      if (!transaction) throw notFound(transactionId);
+      const transaction = await find(transactionId);
       const { entries, omitted } = await driver.timeline(transactionId as TransactionId);
       return {
         transaction: transactionToWire(transaction, driver.coordinator),
@@ -165,6 +170,7 @@ export function createCommitService(dependencies: {
     },
 
     async *watchTransaction({ transactionId }, context) {
+      await find(transactionId);
       let phase: string | undefined;
       for await (const transaction of driver.watch(transactionId as TransactionId, context.signal)) {
         phase = transaction.phase;

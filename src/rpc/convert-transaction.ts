@@ -45,6 +45,7 @@ const eventTypes = {
   "taken-over": wire.TransactionEventType.TAKEN_OVER,
   retried: wire.TransactionEventType.RETRIED,
   resolved: wire.TransactionEventType.RESOLVED,
+  "nack-received": wire.TransactionEventType.NACK_RECEIVED,
 } as const satisfies Record<TimelineEntry["type"], wire.TransactionEventType>;
 
 export const timelineEntryToWire = (entry: TimelineEntry): DeepPartial<wire.TransactionEvent> => ({

@@ -40,13 +40,9 @@ export function createMetrics() {
   const resends = counter("resends_total", "Messages sent again to the same participant", ["kind"]);
   const resolved = counter("heuristic_total", "Transactions ended by an operator", ["outcome"]);
   const mixed = counter("heuristic_mixed_total", "Participants that contradicted an operator", []);
-  const flushSeconds = histogram("flush_seconds", "How long a forced write takes", flushSecondsBuckets, []);
-  const flushSize = histogram(
-    "flush_writes",
-    "Forced writes under way at once: about what one flush carries",
-    flushSizeBuckets,
-    [],
-  );
+  const forced = counter("forced_writes_total", "Writes to the decision log that a transaction waited for", []);
+  const flushSeconds = histogram("flush_seconds", "How long a flush of the decision log takes", flushSecondsBuckets, []);
+  const flushSize = histogram("flush_writes", "How many writes one flush carries, forced or not", flushSizeBuckets, []);
   const opened = counter("sessions_opened_total", "Participants welcomed", []);
   const ended = counter("sessions_ended_total", "Sessions ended, by reason", ["reason"]);
 
@@ -57,9 +53,10 @@ export function createMetrics() {
     resent: (kind: string) => resends.inc({ kind }),
     resolved: (outcome: string) => resolved.inc({ outcome }),
     mixed: () => mixed.inc(),
-    forced: (tookMs: DurationMs, underWay: number) => {
+    forced: () => forced.inc(),
+    flushed: ({ batches, tookMs }: { readonly batches: number; readonly tookMs: DurationMs }) => {
       flushSeconds.observe(tookMs / 1000);
-      flushSize.observe(underWay);
+      flushSize.observe(batches);
     },
     sessionOpened: () => opened.inc(),
     sessionEnded: (reason: string) => ended.inc({ reason }),

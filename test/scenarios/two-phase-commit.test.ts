@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import type { CoordinatorMessage, ParticipantMessage } from "../../src/commit/core/messages.ts";
+import { heuristicOf } from "../../src/commit/core/types.ts";
 import type { DecisionLog, ParticipantLog, ParticipantTransport, Resource } from "../../src/commit/ports.ts";
 import type { Participant } from "../../src/commit/sdk/participant.ts";
 import { createMemoryDecisionLog } from "../../src/storage/memory/decision-log.ts";
@@ -7,6 +8,7 @@ import { createMemoryParticipantLog } from "../../src/storage/memory/participant
 import {
   type CoordinatorProcess,
   flush,
+  id,
   memoryResource,
   memoryTransport,
   request,
@@ -171,6 +173,111 @@ test("one participant votes no", async () => {
   await s.execute(["a", "b"]);
   await flush();
   await expect(s.transcript()).toMatchFileSnapshot("abort.golden.txt");
+});
+
+test("one participant only reads: it leaves the protocol with its vote", async () => {
+  const s = stage();
+  await s.start();
+  await s.participant("a");
+  await s.participant("b");
+  await s.participant("r", async () => ({ value: "read-only", reason: "" }));
+  await s.execute(["a", "b", "r"]);
+  await flush();
+  await expect(s.transcript()).toMatchFileSnapshot("read-only.golden.txt");
+});
+
+test("a single participant decides, in one phase", async () => {
+  const s = stage();
+  await s.start();
+  await s.participant("a");
+  await s.execute(["a"]);
+  await flush();
+  await expect(s.transcript()).toMatchFileSnapshot("one-phase.golden.txt");
+});
+
+test("work is enlisted as it happens, then committed", async () => {
+  const s = stage();
+  await s.start();
+  for (const name of ["a", "b"]) await s.participant(name);
+  const { driver } = s.coordinator;
+  const asked = { reason: "test", requestedBy: "alice", request: undefined };
+  s.say("client → c    begin");
+  await driver.begin({ ...request([]), idleTimeoutMs: 60_000 });
+  for (const name of ["a", "b"]) {
+    await s.clock.advance(10_000);
+    s.say(`client → c    enlist ${name}`);
+    await driver.enlist(tx("t1"), { participantId: id(name), payload: new Uint8Array() }, asked);
+  }
+  s.say("client → c    commit");
+  const answer = await driver.commit(tx("t1"), asked);
+  s.say(`c → client    ${answer.ok ? answer.value.outcome?.toUpperCase() : answer.error.type}`);
+  await flush();
+  await expect(s.transcript()).toMatchFileSnapshot("enlisted-as-it-happens.golden.txt");
+});
+
+test("a participant does not vote in time, and learns with its late vote that it is over", async () => {
+  const s = stage();
+  await s.start();
+  const gate = Promise.withResolvers<{ readonly value: "commit"; readonly reason: string }>();
+  await s.participant("a");
+  const b = await s.participant("b", () => gate.promise);
+  const executed = s.execute(["a", "b"]);
+  await s.clock.advance(10_000);
+  await executed;
+  gate.resolve({ value: "commit", reason: "" });
+  await s.clock.advance(1_000);
+  expect(b.state.get(tx("t1"))).toBe("aborted");
+  await expect(s.transcript()).toMatchFileSnapshot("vote-timeout.golden.txt");
+});
+
+test("a participant dies before its vote and is asked again when it is back", async () => {
+  const s = stage();
+  await s.start();
+  await s.participant("a");
+  let asked = 0;
+  const b = await s.participant("b", () => {
+    asked += 1;
+    return asked === 1 ? new Promise(() => {}) : Promise.resolve({ value: "commit", reason: "" });
+  });
+  const executed = s.execute(["a", "b"]);
+  await flush();
+  await b.crash();
+  await b.start();
+  await executed;
+  await flush();
+  await expect(s.transcript()).toMatchFileSnapshot("participant-dies-before-vote.golden.txt");
+});
+
+test("an operator guesses what the lone participant has decided, and guesses wrong", async () => {
+  const s = stage();
+  await s.start();
+  const a = await s.participant("a", async () => {
+    s.crash();
+    return { value: "commit", reason: "" };
+  });
+  await s.execute(["a"]);
+  await flush();
+  await a.crash();
+  await s.start();
+  const { driver } = s.coordinator;
+  s.say("operator → c  resolve t1 ABORTED");
+  await driver.resolve(tx("t1"), "aborted", { reason: "the machine is gone", requestedBy: "olga", request: undefined });
+  await a.start();
+  const found = await driver.get(tx("t1"));
+  s.say(`coordinator   t1 is ${found.ok ? heuristicOf(found.value) : found.error.type}`);
+  await expect(s.transcript()).toMatchFileSnapshot("resolved-wrongly.golden.txt");
+});
+
+test("two processes fight for one participant id", async () => {
+  const s = stage();
+  await s.start();
+  await s.participant("a");
+  const other = await s.participant("a");
+  await s.clock.advance(3_000);
+  await other.crash();
+  await s.clock.advance(10_000);
+  await s.execute(["a"]);
+  await expect(s.transcript()).toMatchFileSnapshot("fight-for-one-id.golden.txt");
 });
 
 test("a participant dies after its vote and comes back", async () => {

@@ -48,6 +48,7 @@ function decisionLogSuite(name: string, open: () => Promise<DecisionLog>): void 
       const log = await open();
       expect(await log.claim("first")).toEqual({ ok: true, value: { coordinatorId: "first", coordinatorEpoch: 1 } });
       expect(await log.claim("second")).toEqual({ ok: true, value: { coordinatorId: "first", coordinatorEpoch: 2 } });
+      expect(await log.newestEpoch()).toBe(2);
     });
 
     // specs/TwoPhaseCommit.tla: LogAppendByOwnerOnly

@@ -52,13 +52,16 @@ function participantLogSuite(name: string, open: () => Promise<ParticipantLog>):
       expect(await log.load()).toEqual([]);
     });
 
-    test("a purge drops what ended before, and never what is prepared", async () => {
+    test("a purge drops what ended before with this coordinator, and never what is prepared", async () => {
       const log = await open();
       await log.persist(record("t1"));
       await log.persist(record("t2", { state: "committed" }));
       await log.persist(record("t3", { state: "aborted", updatedAtMs: 2_000 }));
-      expect(await log.purge({ updatedBeforeMs: 2_000, limit: 10 })).toBe(1);
-      expect(await log.purge({ updatedBeforeMs: 9e15, limit: 10 })).toBe(1);
+      await log.persist(record("t4", { state: "committed", coordinatorId: "other" }));
+      const purge = (updatedBeforeMs: number) => log.purge({ coordinatorId: "c", updatedBeforeMs, limit: 10 });
+      expect(await purge(2_000)).toBe(1);
+      expect(await purge(9e15)).toBe(1);
+      expect(await log.get(tx("t4"))).toBeDefined();
       expect(await log.get(tx("t1"))).toBeDefined();
     });
   });

@@ -14,11 +14,13 @@ import { dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { expect, test } from "vitest";
 import { openSqlite } from "../../src/storage/sqlite/engine.ts";
+import { acquireLock, awaitLock } from "../../src/storage/sqlite/lock.ts";
 import type { Migration } from "../../src/storage/sqlite/statement.ts";
 import { openSqliteWorkflowStore } from "../../src/storage/sqlite/workflow-store.ts";
 import { storageDir } from "../support/storage-dir.ts";
 import { startStorageProcess } from "../support/storage-process.ts";
 import { creation, workflowId } from "../support/storage-values.ts";
+import { until } from "../support/until.ts";
 
 const createNotes: Migration = { version: 1, sql: "CREATE TABLE notes (text TEXT NOT NULL) STRICT" };
 const addAuthor: Migration = { version: 2, sql: "ALTER TABLE notes ADD COLUMN author TEXT" };
@@ -121,6 +123,23 @@ test("a file in use by another process is refused by the holder's name, until th
   }
   await holder.kill();
   await (await opened(openSqliteWorkflowStore({ path }))).close();
+});
+
+test("a lock that is waited for is taken when its holder is killed", async () => {
+  const path = join(storageDir(), "workflows.db");
+  const holder = startStorageProcess("hold", path);
+  await holder.printed(1);
+  const lock = awaitLock(path);
+  const refusal = (): string => {
+    const other = acquireLock(path);
+    if (other.ok) other.value.release();
+    return other.ok ? "" : other.error.message;
+  };
+  expect(refusal()).toContain(`in use by process ${holder.pid} on`);
+  await holder.kill();
+  await until(() => refusal().includes(`in use by process ${process.pid} on`), "the lock is ours");
+  lock.release();
+  expect(refusal()).toBe("");
 });
 
 test("a file in use by this process is refused, and the refusal does not free it", async () => {

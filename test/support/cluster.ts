@@ -89,7 +89,10 @@ export function createCluster() {
   /** Every transaction that is not over, with its timeline, and all that each process has logged of it. */
   async function describeUnfinished(): Promise<string> {
     const { commits } = clients();
-    const { transactions: unfinished } = await commits.listTransactions({ pageSize: 1000, filter: 'phase != "COMPLETED"' });
+    const { transactions: unfinished } = await commits.listTransactions({
+      pageSize: 1000,
+      filter: 'transaction.phase != "COMPLETED"',
+    });
     const texts = [...hosts, ...participants].map(([name, program]) => `--- ${name}\n${program.text()}`);
     return [...unfinished.map((each) => inspect(each, { depth: 9 })), ...texts].join("\n");
   }

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { ClientError } from "nice-grpc";
 import { type Clients, connect } from "../../src/cli/client.ts";
 import { startConcord } from "../../src/compose.ts";
-import { loadConfig } from "../../src/config.ts";
+import { type Config, loadConfig } from "../../src/config.ts";
 import { openChannel } from "../../src/rpc/clients/channel.ts";
 import { type ClientFailure, clientFailure } from "../../src/rpc/errors.ts";
 import { createLogger } from "../../src/runtime/logger.ts";
@@ -21,7 +21,7 @@ export type TestServer = {
 };
 
 /** The real program, in this process: real gRPC between its services, real SQLite. Set CONCORD_TEST_LOG=debug to see its log. */
-export async function startServer(settings: Readonly<Record<string, unknown>>): Promise<TestServer> {
+export async function startServer(settings: Partial<Record<keyof Config, unknown>>): Promise<TestServer> {
   const flags = { listen: "127.0.0.1:0", shutdownGrace: "2s", ...settings };
   const loaded = loadConfig({ flags, environment: {}, file: undefined });
   if (!loaded.ok) throw new Error(JSON.stringify(loaded.error));

@@ -137,6 +137,7 @@ export function openDecisionLog(store: DecisionLog, disk: OpenDisk, onDurable: (
     openSession: (session, epoch) => write(`open a session of ${session.participantId}`, () => store.openSession(session, epoch)),
     forget: (id, epoch) => write(`forget ${id}`, () => store.forget(id, epoch)),
     purge: (before, epoch) => write("purge", () => store.purge(before, epoch)),
+    newestEpoch: () => disk.read(() => store.newestEpoch()),
     get: (id) => disk.read(() => store.get(id)),
     list: (page) => disk.read(() => store.list(page)),
     timeline: (id) => disk.read(() => store.timeline(id)),

@@ -1,8 +1,9 @@
 import { createHash } from "node:crypto";
 import type { CoordinatorMessage, ParticipantMessage } from "../../commit/core/messages.ts";
+import type { TraceEvent } from "../../commit/core/trace.ts";
 import type { Transaction } from "../../commit/core/types.ts";
 import { createDriver, type Driver, type ExecuteFailure } from "../../commit/driver.ts";
-import type { Logger, ParticipantLog } from "../../commit/ports.ts";
+import type { Logger, ParticipantLog, Trace } from "../../commit/ports.ts";
 import { createParticipant, type Participant } from "../../commit/sdk/participant.ts";
 import { createSessions } from "../../commit/sessions.ts";
 import { AssertionError } from "../../kernel/assert.ts";
@@ -27,6 +28,8 @@ export type SimulationOptions = {
   readonly participantsMax: number;
   /** The transcript, line by line. */
   readonly onLine?: (line: string) => void;
+  /** What each core does, in the order in which it happens. */
+  readonly onTrace?: (event: TraceEvent) => void;
 };
 
 export type SimulationResult = {
@@ -68,7 +71,7 @@ type ParticipantActor = {
 };
 
 export async function simulate(options: SimulationOptions): Promise<SimulationResult> {
-  const { seed, onLine } = options;
+  const { seed, onLine, onTrace } = options;
   const dice = createDice(seed);
   const schedule = createSchedule();
   const startMs = schedule.nowMs;
@@ -129,6 +132,13 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     },
   });
 
+  /** A dead process goes on to the end of what it was doing, and nobody hears of it. */
+  const traceOf = (process: Process): Trace | undefined =>
+    onTrace &&
+    ((event) => {
+      if (process.alive) onTrace(event);
+    });
+
   const skewMs = (): number => dice.between(-clockSkewMsMax, clockSkewMsMax);
 
   const diskOf = (process: Process): OpenDisk =>
@@ -143,10 +153,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     const log = openDecisionLog(decisions, disk, (text) => {
       say(`${process.name}  ${text}`);
       if (text.includes(" COMMITTING")) tally.count("commits forced");
-      if (text.startsWith("the log refuses")) {
-        tally.count("writes fenced");
-        end(actor);
-      }
+      if (text.startsWith("the log refuses")) tally.count("writes fenced");
       if (text.startsWith("force") && dice.chance(swarm.crashBetween)) {
         tally.count("coordinator crashes after a forced write");
         crashCoordinator(actor);
@@ -154,7 +161,8 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     });
     const { clock } = process;
     const logger = loggerOf(process.name);
-    const sessions = createSessions({ log, clock, logger });
+    const trace = traceOf(process);
+    const sessions = createSessions({ log, clock, logger, trace });
     const driver = createDriver({
       log,
       sessions,
@@ -167,9 +175,11 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
         return id;
       },
       newCoordinatorId: () => "c",
+      trace,
     });
     const actor: CoordinatorActor = { process, disk, sessions, driver, ready: false, ending: false };
     coordinators.push(actor);
+    void driver.replaced.then(() => end(actor));
     tally.count("coordinators started");
     say(`${process.name} starts`);
     void decisions
@@ -269,6 +279,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
       clock: process.clock,
       random: dice.unit,
       logger: loggerOf(name),
+      trace: traceOf(process),
       coordinators: [network.transport({ from: process, participant: name, cable: actor.cable, coordinator: anyCoordinator })],
       async onStep({ type }) {
         if (!dice.chance(swarm.crashBetween)) return;

@@ -5,6 +5,7 @@ import type { DurationMs, TimeMs } from "../../kernel/time.ts";
 import { type Backoff, backoffMs } from "./backoff.ts";
 import { checkStep, checkTransaction } from "./invariants.ts";
 import type { Decision, PendingPrepare } from "./messages.ts";
+import type { CoordinatorAction, CoordinatorTrace } from "./trace.ts";
 import {
   isFinished,
   isOnePhase,
@@ -52,6 +53,7 @@ export type CoordinatorEffect =
   /** Comes back as the input of this name. Setting a timer again moves it. */
   | { readonly type: "set-timer"; readonly timer: Timer; readonly delayMs: DurationMs }
   | { readonly type: "clear-timer"; readonly timer: Timer }
+  | CoordinatorTrace
   /** A message that was the input is answered with Nack, a verb with an error. */
   | ({ readonly type: "refuse" } & Refusal);
 
@@ -125,7 +127,10 @@ const newPart = ({ participantId, payload }: Enlistment, connected: boolean, req
 /** specs/TwoPhaseCommit.tla: Begin, unless work is still to be enlisted; then the commit is the spec's Begin. */
 export function begin(transaction: Transaction, moment: Moment): Step {
   const { idleTimeoutMs } = transaction;
-  const step = idleTimeoutMs === undefined ? waitOrPrepare(transaction, moment) : stay(transaction, [idleTimer(idleTimeoutMs)]);
+  const step =
+    idleTimeoutMs === undefined
+      ? then(stay(transaction, [happened("Begin", transaction)]), (begun) => waitOrPrepare(begun, moment))
+      : stay(transaction, [idleTimer(idleTimeoutMs)]);
   checkStep(transaction, step);
   return step;
 }
@@ -154,14 +159,14 @@ function commit(transaction: Transaction, moment: Moment): Step {
   if (transaction.idleTimeoutMs === undefined) return stay(transaction);
   const ready: Transaction = { ...transaction, idleTimeoutMs: undefined };
   const clear: CoordinatorEffect = { type: "clear-timer", timer: { type: "idle-timeout" } };
-  return then(stay(ready, [clear]), (next) => waitOrPrepare(next, moment));
+  return then(stay(ready, [clear, happened("Begin", ready)]), (next) => waitOrPrepare(next, moment));
 }
 
 function waitOrPrepare(transaction: Transaction, moment: Moment): Step {
   const missing = transaction.parts.filter((part) => !part.connected);
   if (missing.length === 0) return startPreparing(transaction, moment);
   const delayMs = transaction.waitForParticipantsMs;
-  if (delayMs === 0) return abort(transaction, notConnected(missing, ""), moment);
+  if (delayMs === 0) return timeoutAbort(transaction, moment);
   return stay(transaction, [{ type: "set-timer", timer: { type: "wait-timeout" }, delayMs }]);
 }
 
@@ -174,8 +179,10 @@ export function takeOver(
   options: { readonly coordinatorEpoch: number; readonly connected: ReadonlySet<ParticipantId> },
   moment: Moment,
 ): Step {
-  assert(options.coordinatorEpoch > record.coordinatorEpoch, "FenceMonotonic");
-  return resume(record, options, moment);
+  const { coordinatorEpoch } = options;
+  assert(coordinatorEpoch > record.coordinatorEpoch, "FenceMonotonic");
+  const { transaction, effects } = resume(record, options, moment);
+  return { transaction, effects: [happened("TakeOver", { ...record, coordinatorEpoch }), ...effects] };
 }
 
 /** A record that nobody runs, whoever wrote it. */
@@ -271,7 +278,9 @@ function startPreparing(transaction: Transaction, moment: Moment): Step {
     { type: "clear-timer", timer: { type: "wait-timeout" } },
     { type: "set-timer", timer: { type: "prepare-timeout" }, delayMs: transaction.prepareTimeoutMs },
   ];
-  const begun = isOnePhase(started) ? forceDelegate(started) : stay(started);
+  const begun = isOnePhase(started)
+    ? then(forceDelegate(started), (next) => stay(next, [happened("ForceDelegate", next)]))
+    : stay(started);
   const sent = each(begun, started.parts, (next, part) => sendPrepare(next, part.participantId));
   return { transaction: sent.transaction, effects: [...timers, ...sent.effects] };
 }
@@ -298,7 +307,7 @@ function sendPrepare(transaction: Transaction, participantId: ParticipantId): St
     onePhase: isOnePhase(next),
     coordinatorEpoch: next.coordinatorEpoch,
   };
-  return stay(next, [{ type: "send", participantId, message }]);
+  return stay(next, [happened("SendPrepare", next, participantId), { type: "send", participantId, message }]);
 }
 
 /** specs/TwoPhaseCommit.tla: RecvVote. One no decides. A durable yes counts whatever Prepare it answers. */
@@ -316,7 +325,11 @@ function recvVote(
   // A yes binds, so it outlives a read-only vote of a session before; it is never weakened to one.
   if (value === part.vote || (value === "read-only" && part.vote === "commit")) return stay(transaction);
   const next = withPart(transaction, participantId, { vote: value, voteReason: reason, votedAtMs: moment.nowMs });
-  if (value === "abort") return abort(next, `participant "${participantId}" voted ABORT${reason && `: ${reason}`}`, moment);
+  if (value === "abort") return abort(next, refusalOf(participantId, "voted ABORT", reason), moment, "RecvVote", participantId);
+  return then(stay(next, [happened("RecvVote", next, participantId)]), (counted) => commitOnceAllVoted(counted, moment));
+}
+
+function commitOnceAllVoted(next: Transaction, moment: Moment): Step {
   if (next.parts.some(({ vote }) => vote === undefined)) return stay(next);
   return next.parts.every(({ vote }) => vote === "read-only") ? commitReadOnly(next, moment) : forceCommit(next, moment);
 }
@@ -334,7 +347,7 @@ function recvLateVote(transaction: Transaction, part: Part, value: VoteValue, re
 
 /** specs/TwoPhaseCommit.tla: ForceCommit. The commit point; then AckClient, then SendDecision. */
 function forceCommit(transaction: Transaction, moment: Moment): Step {
-  const decided = decide(transaction, "COMMITTING", "committed", moment);
+  const decided = decide(transaction, "committed", moment, "ForceCommit");
   const forced: Step = {
     transaction: decided.transaction,
     effects: [{ type: "persist", transaction: decided.transaction }, ...decided.effects],
@@ -344,7 +357,7 @@ function forceCommit(transaction: Transaction, moment: Moment): Step {
 
 /** specs/TwoPhaseCommit.tla: CommitReadOnly. Nobody is bound by the outcome, so there is nothing to force. */
 function commitReadOnly(transaction: Transaction, moment: Moment): Step {
-  return then(decide(transaction, "COMMITTING", "committed", moment), (next) => forget(next, moment));
+  return then(decide(transaction, "committed", moment, "CommitReadOnly"), (next) => forget(next, moment));
 }
 
 /** specs/TwoPhaseCommit.tla: TimeoutAbort. A coordinator that delegated the decision may not take it back; it can only say so. */
@@ -352,20 +365,24 @@ function timeoutAbort(transaction: Transaction, moment: Moment): Step {
   if (!mayAbort(transaction)) return stay(transaction, [{ type: "reply", answer: "pending" }]);
   if (transaction.phase === "INIT") {
     const missing = transaction.parts.filter((part) => !part.connected);
-    return abort(transaction, notConnected(missing, ` within ${transaction.waitForParticipantsMs} ms`), moment);
+    const { waitForParticipantsMs: waitedMs } = transaction;
+    return abort(transaction, notConnected(missing, waitedMs === 0 ? "" : ` within ${waitedMs} ms`), moment, "TimeoutAbort");
   }
   const silent = transaction.parts.filter((part) => part.vote === undefined);
-  return abort(transaction, `${naming(silent)} did not vote within ${transaction.prepareTimeoutMs} ms`, moment);
+  const reason = `${naming(silent)} did not vote within ${transaction.prepareTimeoutMs} ms`;
+  return abort(transaction, reason, moment, "TimeoutAbort");
 }
 
 /** specs/TwoPhaseCommit.tla: ClientAbort. */
 function clientAbort(transaction: Transaction, reason: string, moment: Moment): Step {
-  return mayAbort(transaction) ? abort(transaction, reason, moment) : stay(transaction, [{ type: "reply", answer: "pending" }]);
+  return mayAbort(transaction)
+    ? abort(transaction, reason, moment, "ClientAbort")
+    : stay(transaction, [{ type: "reply", answer: "pending" }]);
 }
 
 /** As clientAbort, but the one who asks is told if it is too late; nobody else is. */
 function abortOnRequest(transaction: Transaction, reason: string, moment: Moment): Step {
-  if (mayAbort(transaction)) return abort(transaction, reason, moment);
+  if (mayAbort(transaction)) return abort(transaction, reason, moment, "ClientAbort");
   return transaction.outcome === "aborted"
     ? stay(transaction)
     : refuse(transaction, `${stateOf(transaction)}: it cannot be aborted`, "state");
@@ -374,7 +391,8 @@ function abortOnRequest(transaction: Transaction, reason: string, moment: Moment
 function timeoutIdle(transaction: Transaction, moment: Moment): Step {
   const { idleTimeoutMs } = transaction;
   if (idleTimeoutMs === undefined) return stay(transaction);
-  return abort(transaction, `no work was enlisted for ${idleTimeoutMs} ms, and no commit was asked for`, moment);
+  const reason = `no work was enlisted for ${idleTimeoutMs} ms, and no commit was asked for`;
+  return abort(transaction, reason, moment, "TimeoutAbort");
 }
 
 /**
@@ -404,6 +422,7 @@ function resolve(transaction: Transaction, input: Extract<CoordinatorInput, { ty
   const resends = next.parts.map(({ participantId }): Timer => ({ type: "resend", participantId }));
   const ended = stay(next, [
     { type: "persist", transaction: next },
+    happened("Resolve", next),
     ...[{ type: "prepare-timeout" } as const, ...resends].map((timer) => ({ type: "clear-timer", timer }) as const),
     ...(guessed ? [{ type: "reply", answer: "decided" } as const] : []),
   ]);
@@ -417,25 +436,53 @@ function retry(transaction: Transaction, moment: Moment): Step {
 }
 
 /** Abort needs no forced write: under presumed abort a missing record already means aborted. */
-function abort(transaction: Transaction, abortReason: string, moment: Moment): Step {
-  const decided = decide({ ...transaction, abortReason }, "ABORTING", "aborted", moment);
+function abort(
+  transaction: Transaction,
+  abortReason: string,
+  moment: Moment,
+  action: CoordinatorAction,
+  participantId?: ParticipantId,
+): Step {
+  // To the spec, what is aborted while it enlists begins and ends at once.
+  const begun = stay(transaction, transaction.idleTimeoutMs === undefined ? [] : [happened("Begin", transaction)]);
+  const decided = then(begun, (next) => decide({ ...next, abortReason }, "aborted", moment, action, participantId));
   const sent = each(decided, transaction.parts, (next, part) => sendWhatIsDue(next, part.participantId, moment));
   return then(sent, (next) => forget(next, moment));
 }
 
-function decide(transaction: Transaction, phase: "COMMITTING" | "ABORTING", outcome: Outcome, moment: Moment): Step {
+function decide(
+  transaction: Transaction,
+  outcome: Outcome,
+  moment: Moment,
+  action: CoordinatorAction,
+  participantId?: ParticipantId,
+): Step {
   assert(transaction.outcome === undefined, "DecisionStable");
+  const phase = outcome === "committed" ? "COMMITTING" : "ABORTING";
   const next: Transaction = { ...transaction, phase, outcome, decidedAtMs: moment.nowMs, idleTimeoutMs: undefined };
   const unfinished = next.parts.some((part) => owesAck(next, part));
   const isIdle = transaction.idleTimeoutMs !== undefined;
   return stay(next, [
+    happened(action, next, participantId),
     ...(isIdle ? [{ type: "clear-timer", timer: { type: "idle-timeout" } } as const] : []),
     { type: "clear-timer", timer: { type: "wait-timeout" } },
     { type: "clear-timer", timer: { type: "prepare-timeout" } },
-    { type: "reply", answer: "decided" },
-    ...(outcome === "aborted" && unfinished ? [{ type: "record", transaction: next } as const] : []),
+    ...ackClient(next),
+    ...(outcome === "aborted" && unfinished ? note(next) : []),
   ]);
 }
+
+/** specs/TwoPhaseCommit.tla: AckClient. */
+const ackClient = (transaction: Transaction): readonly CoordinatorEffect[] => [
+  happened("AckClient", transaction),
+  { type: "reply", answer: "decided" },
+];
+
+/** specs/TwoPhaseCommit.tla: Note. Nobody waits for it, and it may be lost. */
+const note = (transaction: Transaction): readonly CoordinatorEffect[] => [
+  { type: "record", transaction },
+  happened("Note", transaction),
+];
 
 /** specs/TwoPhaseCommit.tla: SendDecision. Sent until it is acknowledged, for ever; after a resolution, only when it connects. */
 function sendDecision(transaction: Transaction, participantId: ParticipantId, moment: Moment, inReply: boolean): Step {
@@ -444,14 +491,15 @@ function sendDecision(transaction: Transaction, participantId: ParticipantId, mo
   assert(outcome !== undefined, "WriteAheadDecision");
   const decisionsSent = part.decisionsSent + 1;
   const next = withPart(transaction, participantId, { decisionsSent });
+  const event = happened(inReply ? "AnswerInquiry" : "SendDecision", next, participantId);
   const send: CoordinatorEffect = {
     type: "send",
     participantId,
     message: { type: "decision", transactionId: next.id, outcome, coordinatorEpoch: next.coordinatorEpoch, inReply },
   };
-  if (!owesAck(next, part) || next.resolution) return stay(next, [send]);
+  if (!owesAck(next, part) || next.resolution) return stay(next, [event, send]);
   const delayMs = backoffMs(resendBackoff, decisionsSent, moment.random);
-  return stay(next, [send, { type: "set-timer", timer: { type: "resend", participantId }, delayMs }]);
+  return stay(next, [event, send, { type: "set-timer", timer: { type: "resend", participantId }, delayMs }]);
 }
 
 /** Sends what the part has not answered yet, if it is connected. */
@@ -476,7 +524,8 @@ function recvAck(transaction: Transaction, participantId: ParticipantId, outcome
   if (outcome !== transaction.outcome) return refuse(transaction, `the outcome is ${transaction.outcome ?? "not decided"}`);
   if (part.acknowledgedAtMs !== undefined) return stay(transaction);
   const next = withPart(transaction, participantId, { acknowledgedAtMs: moment.nowMs, acknowledgedOutcome: outcome });
-  return then(stay(next, [{ type: "clear-timer", timer: { type: "resend", participantId } }]), (done) => forget(done, moment));
+  const clear: CoordinatorEffect = { type: "clear-timer", timer: { type: "resend", participantId } };
+  return then(stay(next, [happened("RecvAck", next, participantId), clear]), (done) => forget(done, moment));
 }
 
 /** What an operator has resolved is confirmed, or turns out to be mixed. Either is recorded. Not in the spec; see `resolve`. */
@@ -499,15 +548,8 @@ function recvOnePhaseAck(
     acknowledgedAtMs: moment.nowMs,
     acknowledgedOutcome: outcome,
   });
-  const decided =
-    outcome === "committed"
-      ? decide(answered, "COMMITTING", outcome, moment)
-      : decide(
-          { ...answered, abortReason: `participant "${participantId}" aborted${reason && `: ${reason}`}` },
-          "ABORTING",
-          outcome,
-          moment,
-        );
+  const abortReason = outcome === "aborted" ? refusalOf(participantId, "aborted", reason) : "";
+  const decided = decide({ ...answered, abortReason }, outcome, moment, "RecvAck", participantId);
   return then(decided, (next) => forget(next, moment));
 }
 
@@ -521,7 +563,7 @@ function answerInquiry(transaction: Transaction, participantId: ParticipantId, m
 function forget(transaction: Transaction, moment: Moment): Step {
   if (transaction.outcome === undefined || transaction.parts.some((part) => owesAck(transaction, part))) return stay(transaction);
   const next: Transaction = { ...transaction, phase: "COMPLETED", completedAtMs: transaction.completedAtMs ?? moment.nowMs };
-  return stay(next, [{ type: "record", transaction: next }]);
+  return stay(next, [{ type: "record", transaction: next }, happened("Forget", next)]);
 }
 
 /** Why an operator may not drop the record yet: somebody who asks after it would be told "aborted". Nothing, if it may go. */
@@ -544,6 +586,13 @@ function stateOf({ phase, outcome, resolution }: Transaction): string {
 }
 
 const stay = (transaction: Transaction, effects: readonly CoordinatorEffect[] = []): Step => ({ transaction, effects });
+
+const happened = (action: CoordinatorAction, transaction: Transaction, participantId?: ParticipantId): CoordinatorTrace => ({
+  type: "trace",
+  action,
+  transaction,
+  participantId,
+});
 
 const refuse = (transaction: Transaction, reason: string, code: Refusal["code"] = "message"): Step =>
   stay(transaction, [{ type: "refuse", code, reason }]);
@@ -572,6 +621,9 @@ function withPart(transaction: Transaction, participantId: ParticipantId, change
 
 const naming = (parts: readonly Part[]): string =>
   `participant${parts.length > 1 ? "s" : ""} ${parts.map((part) => `"${part.participantId}"`).join(", ")}`;
+
+const refusalOf = (participantId: ParticipantId, what: string, reason: string): string =>
+  `participant "${participantId}" ${what}${reason && `: ${reason}`}`;
 
 const notConnected = (parts: readonly Part[], within: string): string =>
   `${naming(parts)} ${parts.length > 1 ? "are" : "is"} not connected${within}`;

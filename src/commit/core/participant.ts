@@ -3,6 +3,7 @@ import type { TransactionId } from "../../kernel/ids.ts";
 import type { DurationMs, TimeMs } from "../../kernel/time.ts";
 import { checkParticipantStep } from "./invariants.ts";
 import type { Decision, DecisionAck, Inquiry, Prepare, Vote } from "./messages.ts";
+import type { ParticipantAction, ParticipantTrace } from "./trace.ts";
 import type { Outcome, VoteValue } from "./types.ts";
 
 // One transaction at one participant. Each function that is named after an action of specs/TwoPhaseCommit.tla is that action.
@@ -58,6 +59,7 @@ export type ParticipantEffect =
   /** Durable before any later effect runs. */
   | { readonly type: "persist"; readonly record: ParticipantRecord }
   | { readonly type: "send"; readonly message: Vote | DecisionAck | Inquiry }
+  | ParticipantTrace
   /** The message that was the input is answered with Nack. */
   | { readonly type: "refuse"; readonly reason: string };
 
@@ -81,9 +83,38 @@ export const isInDoubt = (transaction: ParticipantTransaction): boolean =>
   transaction.state === "prepared" && !transaction.onePhase;
 
 export function stepParticipant(transaction: ParticipantTransaction | undefined, input: ParticipantInput): ParticipantStep {
-  const step = onInput(transaction, input);
+  const step = traced(transaction, input, onInput(transaction, input));
   checkParticipantStep(transaction, step, input.type);
   return step;
+}
+
+/** With an event before each message: what it tells of is done and durable then, and nobody knows. */
+function traced(before: ParticipantTransaction | undefined, input: ParticipantInput, step: ParticipantStep): ParticipantStep {
+  const { transaction } = step;
+  if (!transaction) return step;
+  const effects: ParticipantEffect[] = [];
+  if (before && input.type === "recover") effects.push(happened("PartRecover", before));
+  if (before?.state === "working" && transaction.state === "refused" && input.type === "unilateral-abort") {
+    effects.push(happened("UnilateralAbort", transaction));
+  }
+  for (const effect of step.effects) {
+    if (effect.type === "send") effects.push(happened(actionOf(effect.message, before, input), transaction));
+    effects.push(effect);
+  }
+  return { transaction, effects };
+}
+
+/** What a message is the answer to. */
+function actionOf(
+  { type }: Vote | DecisionAck | Inquiry,
+  before: ParticipantTransaction | undefined,
+  input: ParticipantInput,
+): ParticipantAction {
+  if (type !== "decision-ack") return type === "vote" ? "RecvPrepare" : "Inquire";
+  const wasTold = input.type === "decision" || (before?.abortReceived && !before.onePhase);
+  if (!wasTold) return "RecvPrepareOnePhase";
+  if (input.type === "decision" && input.message.outcome === "committed") return "RecvCommit";
+  return before && before.state !== "working" ? "RecvAbort" : "RecvAbortUnknown";
 }
 
 function onInput(transaction: ParticipantTransaction | undefined, input: ParticipantInput): ParticipantStep {
@@ -302,6 +333,12 @@ function ackEffect(transaction: ParticipantTransaction, outcome: Outcome): Parti
   const { transactionId, reason } = transaction;
   return { type: "send", message: { type: "decision-ack", transactionId, outcome, reason } };
 }
+
+const happened = (action: ParticipantAction, transaction: ParticipantTransaction): ParticipantTrace => ({
+  type: "trace",
+  action,
+  transaction,
+});
 
 const stay = (transaction: ParticipantTransaction, effects: readonly ParticipantEffect[] = []): Known => ({
   transaction,

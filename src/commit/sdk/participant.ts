@@ -12,8 +12,10 @@ import {
   type ResourceVote,
   stepParticipant,
 } from "../core/participant.ts";
+import { participantEvent } from "../core/trace.ts";
 import {
   inDoubtCountMax,
+  inquiryAfterMs,
   inquiryIntervalMs,
   mailboxCountMax,
   participantRetentionMs,
@@ -23,12 +25,13 @@ import {
   purgeIntervalMs,
   reasonLengthMax,
   reconnectBackoff,
+  resentWithinMs,
   resourceBackoff,
   storageBackoff,
   volatileVoteCountMax,
 } from "../limits.ts";
 import { createMailbox, type Mailbox } from "../mailbox.ts";
-import type { Clock, Logger, ParticipantLog, ParticipantTransport, Random, Resource } from "../ports.ts";
+import type { Clock, Logger, ParticipantLog, ParticipantTransport, Random, Resource, Trace } from "../ports.ts";
 import { createQueue, type Queue } from "../queue.ts";
 
 /** Takes part in transactions: reconnects for ever, asks about what is in doubt, and calls the resource. */
@@ -60,6 +63,7 @@ export type ParticipantOptions = {
   readonly prepareCredit?: number;
   /** Called before the message is sent, and awaited. Must not reject. */
   readonly onStep?: (step: { readonly type: ParticipantStepName; readonly transactionId: TransactionId }) => Promise<void>;
+  readonly trace?: Trace | undefined;
 };
 
 /** The way to one coordinator. */
@@ -70,9 +74,11 @@ type Link = {
   sequence: number;
   lastSequenceSeen: number;
   lastHeardMs: TimeMs;
-  /** Set by Welcome; the id outlives the session. */
+  /** Set by Welcome; they outlive the session. */
   coordinatorId: string | undefined;
+  coordinatorEpoch: number;
   welcomed: boolean;
+  welcomedAtMs: TimeMs;
   reconnectAfterMs: DurationMs | undefined;
 };
 
@@ -89,7 +95,7 @@ type Box = {
 type Envelope = { readonly input: ParticipantInput; readonly refuse: ((reason: string) => void) | undefined };
 
 export function createParticipant(options: ParticipantOptions): Participant {
-  const { coordinators, participantId, instanceId, log, resource, clock, random, onStep } = options;
+  const { coordinators, participantId, instanceId, log, resource, clock, random, onStep, trace } = options;
   const { prepareCredit = prepareCreditDefault } = options;
   const logger = options.logger;
   const boxes = new Map<TransactionId, Box>();
@@ -105,7 +111,9 @@ export function createParticipant(options: ParticipantOptions): Participant {
       lastSequenceSeen: 0,
       lastHeardMs: 0,
       coordinatorId: undefined,
+      coordinatorEpoch: 0,
       welcomed: false,
+      welcomedAtMs: 0,
       reconnectAfterMs: undefined,
     }),
   );
@@ -198,6 +206,9 @@ export function createParticipant(options: ParticipantOptions): Participant {
       case "persist":
         await untilDone("the participant log cannot write", storageBackoff, () => log.persist(effect.record));
         return;
+      case "trace":
+        trace?.(participantEvent(effect, participantId, instanceId));
+        return;
       case "send": {
         const { message } = effect;
         if (message.type === "vote") {
@@ -285,11 +296,13 @@ export function createParticipant(options: ParticipantOptions): Participant {
     });
   }
 
-  /** A transaction is its coordinator's business, and nobody else's. */
+  /** A transaction is its coordinator's business, and nobody else's: the newest's, if two processes are the same one. */
   function linkOf({ transaction, link }: Box): Link | undefined {
     const coordinatorId = transaction?.coordinatorId;
     if (coordinatorId === undefined) return link ?? links[0];
-    return links.find((each) => each.welcomed && each.coordinatorId === coordinatorId);
+    return links
+      .filter((each) => each.welcomed && each.coordinatorId === coordinatorId)
+      .sort((a, b) => b.coordinatorEpoch - a.coordinatorEpoch)[0];
   }
 
   function send(link: Link, message: ParticipantMessage): void {
@@ -336,14 +349,18 @@ export function createParticipant(options: ParticipantOptions): Participant {
     const outgoing = createQueue<Numbered<ParticipantMessage>>();
     let cancelBeat = (): void => {};
     Object.assign(link, { outgoing, sequence: 0, lastSequenceSeen: 0, lastHeardMs: clock.nowMs() });
-    const asked = inDoubt(link.coordinatorId);
+    const asked = inDoubt(link.coordinatorId).slice(0, inDoubtCountMax);
+    for (const id of trace ? asked : []) {
+      const transaction = boxes.get(id)?.transaction;
+      if (transaction) trace?.(participantEvent({ type: "trace", action: "Inquire", transaction }, participantId, instanceId));
+    }
     send(link, {
       type: "hello",
       participantId,
       instanceId,
       versionMin: protocolVersion,
       versionMax: protocolVersion,
-      inDoubt: asked.slice(0, inDoubtCountMax),
+      inDoubt: asked,
       prepareCredit,
     });
     let why = "the stream ended";
@@ -356,7 +373,11 @@ export function createParticipant(options: ParticipantOptions): Participant {
           onWelcome(link, message);
           cancelBeat();
           cancelBeat = startBeating(link, message.heartbeatIntervalMs, message.sessionTimeoutMs, () => stop.abort());
-          for (const id of asked.slice(inDoubtCountMax)) post(id, { type: "inquire", nowMs: clock.nowMs() });
+          // What Hello had no room for, and what was prepared since: its vote found no session.
+          const askedAlready = new Set(asked);
+          for (const id of inDoubt(link.coordinatorId)) {
+            if (!askedAlready.has(id)) post(id, { type: "inquire", nowMs: clock.nowMs() });
+          }
         } else {
           onMessage(link, numbered.sequence, message);
         }
@@ -374,8 +395,7 @@ export function createParticipant(options: ParticipantOptions): Participant {
 
   function onWelcome(link: Link, welcome: Extract<CoordinatorMessage, { type: "welcome" }>): void {
     const { coordinatorId, coordinatorEpoch, sessionEpoch } = welcome;
-    link.welcomed = true;
-    link.coordinatorId = coordinatorId;
+    Object.assign(link, { welcomed: true, welcomedAtMs: clock.nowMs(), coordinatorId, coordinatorEpoch });
     epochSeen.set(coordinatorId, Math.max(coordinatorEpoch, epochSeen.get(coordinatorId) ?? 0));
     logger.info(
       { coordinator: link.transport.name, coordinatorId, coordinatorEpoch, participant: participantId, sessionEpoch },
@@ -444,7 +464,11 @@ export function createParticipant(options: ParticipantOptions): Participant {
 
   function inquireOnTimer(): () => void {
     const inquire = (): void => {
-      for (const id of inDoubt()) post(id, { type: "inquire", nowMs: clock.nowMs() });
+      const nowMs = clock.nowMs();
+      for (const id of inDoubt()) {
+        const preparedAtMs = boxes.get(id)?.transaction?.updatedAtMs ?? 0;
+        if (nowMs - preparedAtMs >= inquiryAfterMs) post(id, { type: "inquire", nowMs });
+      }
       cancel = clock.setTimer(backoffMs({ firstMs: inquiryIntervalMs, maxMs: inquiryIntervalMs }, 1, random()), inquire);
     };
     let cancel = clock.setTimer(inquiryIntervalMs, inquire);
@@ -453,9 +477,14 @@ export function createParticipant(options: ParticipantOptions): Participant {
 
   function purgeOnTimer(): () => void {
     const purge = async (): Promise<void> => {
-      const updatedBeforeMs = clock.nowMs() - participantRetentionMs;
+      const nowMs = clock.nowMs();
+      const updatedBeforeMs = nowMs - participantRetentionMs;
       try {
-        while ((await log.purge({ updatedBeforeMs, limit: purgeBatchSize })) === purgeBatchSize);
+        for (const { coordinatorId, welcomed, welcomedAtMs } of links) {
+          // Who is away may still have to ask.
+          if (coordinatorId === undefined || !welcomed || nowMs - welcomedAtMs < resentWithinMs) continue;
+          while ((await log.purge({ coordinatorId, updatedBeforeMs, limit: purgeBatchSize })) === purgeBatchSize);
+        }
       } catch (error) {
         logger.warn({ participant: participantId, err: error }, "the participant log is not purged");
       }
@@ -467,6 +496,7 @@ export function createParticipant(options: ParticipantOptions): Participant {
 
   /** specs/TwoPhaseCommit.tla: PartRecover. */
   async function recover(): Promise<void> {
+    trace?.({ action: "Start", participant: participantId, instance: instanceId });
     const records = await log.load();
     for (const record of records) {
       assert(record.state === "prepared", "PartRecover: what is loaded is prepared");

@@ -41,6 +41,7 @@ export function createMemoryDecisionLog(): DecisionLog {
         epoch += 1;
         return { coordinatorId, coordinatorEpoch: epoch };
       }),
+    newestEpoch: async () => epoch,
     force: put,
     record: put,
     openSession: (session, coordinatorEpoch) =>

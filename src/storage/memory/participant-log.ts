@@ -11,8 +11,10 @@ export function createMemoryParticipantLog(): ParticipantLog {
     persist: async (record) => {
       records.set(record.transactionId, record.state === "prepared" ? record : { ...record, payload: new Uint8Array() });
     },
-    purge: async ({ updatedBeforeMs, limit }) => {
-      const old = [...records.values()].filter(({ state, updatedAtMs }) => state !== "prepared" && updatedAtMs < updatedBeforeMs);
+    purge: async ({ coordinatorId, updatedBeforeMs, limit }) => {
+      const old = [...records.values()].filter(
+        (each) => each.state !== "prepared" && each.coordinatorId === coordinatorId && each.updatedAtMs < updatedBeforeMs,
+      );
       for (const { transactionId } of old.slice(0, limit)) records.delete(transactionId);
       return Math.min(old.length, limit);
     },

@@ -44,11 +44,15 @@ const migrations: readonly Migration[] = [
   },
 ];
 
+export type SqliteDecisionLog = DecisionLog & Pick<SqliteEngine, "onFlush">;
+
 export async function openSqliteDecisionLog(options: {
   readonly path: string;
+  /** Also while another process holds the file. Safe, because every write is fenced. */
+  readonly takeOver?: boolean;
   /** For tests of a full disk. */
   readonly pageCountMax?: number;
-}): Promise<Result<DecisionLog, OpenFailure>> {
+}): Promise<Result<SqliteDecisionLog, OpenFailure>> {
   const opened = await openSqlite({ ...options, migrations });
   if (!opened.ok) return opened;
   try {
@@ -61,7 +65,7 @@ export async function openSqliteDecisionLog(options: {
   }
 }
 
-function decisionLog(engine: SqliteEngine): DecisionLog {
+function decisionLog(engine: SqliteEngine): SqliteDecisionLog {
   type Rows = readonly (readonly Row[])[];
 
   /** All writes of a coordinator: rejected as a whole once another has claimed the log. */
@@ -74,9 +78,10 @@ function decisionLog(engine: SqliteEngine): DecisionLog {
     };
     const applied = await engine.apply([guard, statement]);
     if (applied.ok || applied.error.type === "storage-unavailable") return applied as Result<Rows, WriteFailure<Fenced>>;
-    const newEpoch = Number(engine.read(selectEpoch)[0]?.["epoch"]);
-    return err({ type: "conflict", conflict: { type: "fenced", coordinatorEpoch: newEpoch } });
+    return err({ type: "conflict", conflict: { type: "fenced", coordinatorEpoch: newestEpoch() } });
   }
+
+  const newestEpoch = (): number => Number(engine.read(selectEpoch)[0]?.["epoch"]);
 
   async function put(transaction: Transaction, timeline?: Timeline): Promise<Result<void, WriteFailure<Fenced>>> {
     checkTransaction(transaction);
@@ -98,12 +103,14 @@ function decisionLog(engine: SqliteEngine): DecisionLog {
       return engine.writable;
     },
     onWritableChange: engine.onWritableChange,
+    onFlush: engine.onFlush,
     async claim(newCoordinatorId) {
       const claimed = await engine.apply<never>([{ sql: claimEpoch, params: [newCoordinatorId], returning: true }]);
       if (!claimed.ok) return claimed;
       const row = claimed.value[0]?.[0];
       return ok({ coordinatorId: row?.["coordinator_id"] as string, coordinatorEpoch: Number(row?.["epoch"]) });
     },
+    newestEpoch: async () => newestEpoch(),
     force: put,
     record: put,
     async openSession({ participantId, instanceId, connectedAtMs }, coordinatorEpoch) {

@@ -2,9 +2,9 @@ import { DatabaseSync } from "node:sqlite";
 import { AssertionError, assert } from "../../kernel/assert.ts";
 import { err, ok, type Result } from "../../kernel/result.ts";
 import type { WriteFailure } from "../../kernel/write.ts";
-import { acquireLock } from "./lock.ts";
+import { acquireLock, awaitLock } from "./lock.ts";
 import { openFailure } from "./sqlite-error.ts";
-import type { OpenSqlite, Row, SqliteEngine, Statement } from "./statement.ts";
+import type { Flush, OpenSqlite, Row, SqliteEngine, Statement } from "./statement.ts";
 import { createStatementCache } from "./statement-cache.ts";
 import { type BatchOutcome, encodeFlush, type FlushReply } from "./writer-messages.ts";
 import { startWriter } from "./writer-thread.ts";
@@ -34,8 +34,8 @@ type Waiting = {
 
 type StorageUnavailable = Extract<WriteFailure<never>, { type: "storage-unavailable" }>;
 
-export const openSqlite: OpenSqlite = async ({ path, migrations, pageCountMax }) => {
-  const locked = acquireLock(path);
+export const openSqlite: OpenSqlite = async ({ path, migrations, takeOver, pageCountMax }) => {
+  const locked = takeOver ? ok(awaitLock(path)) : acquireLock(path);
   if (!locked.ok) return locked;
   const lock = locked.value;
   const writerOptions = { path, migrations, pageCountMax };
@@ -56,7 +56,7 @@ export const openSqlite: OpenSqlite = async ({ path, migrations, pageCountMax })
   const prepareRead = createStatementCache(reader);
 
   const waiting: Waiting[] = [];
-  const flushListeners = new Set<() => void>();
+  const flushListeners = new Set<(flush: Flush) => void>();
   const writableListeners = new Set<(writable: boolean) => void>();
   let flushing: Promise<void> | undefined;
   let writable = true;
@@ -97,9 +97,10 @@ export const openSqlite: OpenSqlite = async ({ path, migrations, pageCountMax })
       for (const { answer } of failed) answer(unavailable(reply.cause, reply.outcomeUnknown));
       return;
     }
-    if (reply.outcomes.some(({ type }) => type === "applied")) {
+    const batches = reply.outcomes.filter(({ type }) => type === "applied").length;
+    if (batches > 0) {
       setWritable(true);
-      for (const listener of flushListeners) listener();
+      for (const listener of flushListeners) listener({ batches, tookMs: reply.tookMs });
     }
     for (const [index, outcome] of reply.outcomes.entries()) flight[index]?.answer(outcome);
   };

@@ -8,6 +8,9 @@ import type { OpenFailure } from "./statement.ts";
 
 export type Lock = { readonly release: () => void };
 
+/** How soon a lock that is waited for is noticed to be free. Until then the next process is told of the old holder. */
+const retryIntervalMs = 1_000;
+
 type Holder = { readonly pid: number; readonly host: string; readonly since: string };
 
 /**
@@ -36,6 +39,25 @@ export function acquireLock(path: string): Result<Lock, OpenFailure> {
       held.close();
     },
   });
+}
+
+/** The lock, as soon as its holder lets it go. */
+export function awaitLock(path: string): Lock {
+  let held: Lock | undefined;
+  const attempt = (): void => {
+    const acquired = acquireLock(path);
+    if (!acquired.ok) return;
+    held = acquired.value;
+    clearInterval(timer);
+  };
+  const timer = setInterval(attempt, retryIntervalMs).unref();
+  attempt();
+  return {
+    release: () => {
+      clearInterval(timer);
+      held?.release();
+    },
+  };
 }
 
 function lockedMessage(path: string, holder: Holder | undefined): string {

@@ -25,7 +25,7 @@ const migrations: readonly Migration[] = [
   },
 ];
 
-export type SqliteParticipantLog = ParticipantLog & { close(): Promise<void> };
+export type SqliteParticipantLog = ParticipantLog & Pick<SqliteEngine, "onFlush" | "close">;
 
 /** One file for each participant. */
 export async function openSqliteParticipantLog(options: {
@@ -59,9 +59,10 @@ function participantLog(engine: SqliteEngine): SqliteParticipantLog {
       const params = [transactionId, state, onePhase ? 1 : 0, coordinatorId ?? null, coordinatorEpoch, work, reason, updatedAtMs];
       await write({ sql: upsert, params });
     },
-    purge: async ({ updatedBeforeMs, limit }) =>
-      (await write({ sql: purgeEnded, params: [updatedBeforeMs, limit], returning: true })).length,
-    close: () => engine.close(),
+    purge: async ({ coordinatorId, updatedBeforeMs, limit }) =>
+      (await write({ sql: purgeEnded, params: [updatedBeforeMs, coordinatorId, limit], returning: true })).length,
+    onFlush: engine.onFlush,
+    close: engine.close,
   };
 }
 
@@ -74,7 +75,7 @@ const upsert = `INSERT INTO transactions
     updated_at_ms = excluded.updated_at_ms`;
 
 const purgeEnded = `DELETE FROM transactions WHERE id IN
-  (SELECT id FROM transactions WHERE state <> 'prepared' AND updated_at_ms < ? ORDER BY updated_at_ms LIMIT ?) RETURNING id`;
+  (SELECT id FROM transactions WHERE state <> 'prepared' AND updated_at_ms < ? AND coordinator_id = ? ORDER BY updated_at_ms LIMIT ?) RETURNING id`;
 
 const toRecord = (row: Row): ParticipantRecord => ({
   transactionId: row["id"] as TransactionId,

@@ -1,4 +1,5 @@
 import type { Result } from "../../kernel/result.ts";
+import type { DurationMs } from "../../kernel/time.ts";
 import type { WriteFailure } from "../../kernel/write.ts";
 
 /** Numbers are bound as REAL; an INTEGER column stores whole ones as integers. */
@@ -28,6 +29,14 @@ export type OpenFailure = {
   readonly message: string;
 };
 
+/** One durable write of the file. */
+export type Flush = {
+  /** How many batches were applied by it. */
+  readonly batches: number;
+  /** In the writer thread, from the first statement to the end of the fsync. */
+  readonly tookMs: DurationMs;
+};
+
 /** One SQLite file: a writer in a worker thread with group commit, a reader on this thread. */
 export interface SqliteEngine {
   /**
@@ -41,7 +50,7 @@ export interface SqliteEngine {
   /** Reads the last durable state on this thread: for point reads and bounded pages only. Throws if the file is damaged or closed. */
   read(sql: string, ...params: SqlValue[]): Row[];
   /** Called after each durable flush, before its batches are acknowledged. Returns the unsubscribe function. */
-  onFlush(listener: () => void): () => void;
+  onFlush(listener: (flush: Flush) => void): () => void;
   readonly writable: boolean;
   onWritableChange(listener: (writable: boolean) => void): () => void;
   /** Flushes what is queued, then closes writer, reader and lock. */
@@ -51,6 +60,8 @@ export interface SqliteEngine {
 export type OpenSqlite = (options: {
   readonly path: string;
   readonly migrations: readonly Migration[];
+  /** Does not wait for the lock: only for a store whose every write is fenced. */
+  readonly takeOver?: boolean;
   /** For tests of a full disk: SQLite refuses to grow the file beyond this. */
   readonly pageCountMax?: number;
 }) => Promise<Result<SqliteEngine, OpenFailure>>;

@@ -1,3 +1,4 @@
+import type { DurationMs } from "../../kernel/time.ts";
 import type { Migration, OpenFailure, Row, SqlValue, Statement } from "./statement.ts";
 
 /** What crosses the thread boundary. Copied by value, so it is kept small: each distinct SQL text goes once per flush. */
@@ -23,7 +24,7 @@ export type BatchOutcome =
   | { readonly type: "defect"; readonly message: string };
 
 export type FlushReply =
-  | { readonly type: "flushed"; readonly outcomes: readonly BatchOutcome[] }
+  | { readonly type: "flushed"; readonly outcomes: readonly BatchOutcome[]; readonly tookMs: DurationMs }
   | { readonly type: "failed"; readonly cause: string; readonly outcomeUnknown: boolean; readonly corrupt: boolean };
 
 export type WriterReply =

@@ -59,6 +59,7 @@ function disconnect(): void {
 /** One transaction on the disk for all batches; each batch stands or falls alone within it. */
 function flush({ sql, batches }: Flush): FlushReply {
   let committing = false;
+  const startedMs = performance.now();
   try {
     connection ??= connect();
     const { prepare } = connection;
@@ -66,7 +67,7 @@ function flush({ sql, batches }: Flush): FlushReply {
     const outcomes = batches.map((batch) => applyBatch(prepare, sql, batch));
     committing = true;
     prepare("COMMIT").run();
-    return { type: "flushed", outcomes };
+    return { type: "flushed", outcomes, tookMs: performance.now() - startedMs };
   } catch (error) {
     // A full disk fails a write of the commit, which then is no commit. After any other error of COMMIT the frames may or may not
     // have reached the disk, and what a failed fsync leaves behind is unknown: start over with a new connection.

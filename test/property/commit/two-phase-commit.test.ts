@@ -67,6 +67,35 @@ test("Agreement, CommitValidity, ForgetSafe and ClientAckDurable hold after each
   expect(Math.min(seen.committed, seen.aborted, seen.takenOver)).toBeGreaterThan(0);
 });
 
+/** 2 to 10 votes: all yes, all no, or any mixture. */
+const manyVotes = fc
+  .oneof(fc.constant(fc.constant<VoteValue>("commit")), fc.constant(fc.constant<VoteValue>("abort")), fc.constant(vote))
+  .chain((each) => fc.array(each, { minLength: 2, maxLength: 10 }))
+  .map((votes) => Object.fromEntries(votes.map((each, i) => [`p${i}`, each])));
+
+test("2 to 10 participants whose messages are reordered and duplicated: committed everywhere unless one votes no, and then nowhere", () => {
+  const seen = { committed: 0, aborted: 0 };
+  fc.assert(
+    fc.property(manyVotes, fc.array(fc.tuple(unit, unit), { maxLength: 200, size: "max" }), (votes, schedule) => {
+      const world = createWorld(votes, false);
+      for (const [kind, which] of schedule) {
+        world.act(kind, which);
+        checkSafety(world);
+      }
+      world.heal();
+      checkSafety(world);
+      const outcome = Object.values(votes).includes("abort") ? "aborted" : "committed";
+      seen[outcome] += 1;
+      expect(world.told).toBe(outcome);
+      for (const { vote: given, resource } of world.participants) {
+        expect(resource).toBe(outcome === "committed" && given === "commit" ? "committed" : "nothing");
+      }
+    }),
+    { numRuns: 1_000 },
+  );
+  expect(Math.min(seen.committed, seen.aborted)).toBeGreaterThan(0);
+});
+
 test("NoFaultAllYesCommits: without failures a transaction commits unless somebody votes no", () => {
   fc.assert(
     fc.property(run, ({ votes }) => {

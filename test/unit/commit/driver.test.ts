@@ -1,9 +1,21 @@
 import { describe, expect, test } from "vitest";
-import { undecidedCountMax } from "../../../src/commit/limits.ts";
+import { ownershipCheckIntervalMs, undecidedCountMax } from "../../../src/commit/limits.ts";
 import type { Resource } from "../../../src/commit/ports.ts";
 import type { RequestId } from "../../../src/kernel/ids.ts";
 import { err } from "../../../src/kernel/result.ts";
-import { collect, flush, id, request, tx, world } from "./support.ts";
+import { createMemoryDecisionLog } from "../../../src/storage/memory/decision-log.ts";
+import { collect, flush, found, id, request, startCoordinator, tx, virtualClock, world } from "./support.ts";
+
+/** A coordinator, and one participant that says what the test says. */
+async function connectedByHand(name: string) {
+  const w = world();
+  await w.start();
+  const { driver, sessions } = w.coordinator();
+  const session = sessions.open("by hand");
+  const hello = { type: "hello", instanceId: "i", versionMin: 1, versionMax: 1, inDoubt: [], prepareCredit: 1 } as const;
+  await session.receive({ sequence: 1, message: { ...hello, participantId: id(name) } });
+  return { ...w, driver, sessions, session };
+}
 
 describe("a transaction", () => {
   test("commits at every participant, and is completed when all have acknowledged", async () => {
@@ -15,7 +27,7 @@ describe("a transaction", () => {
     expect(decided.outcome).toBe("committed");
     await flush();
     expect([a.state.get(decided.id), b.state.get(decided.id)]).toEqual(["committed", "committed"]);
-    expect((await w.coordinator().driver.get(decided.id))?.phase).toBe("COMPLETED");
+    expect((await found(w.coordinator().driver, decided.id))?.phase).toBe("COMPLETED");
     expect((await w.log.get(decided.id))?.phase).toBe("COMPLETED");
   });
 
@@ -28,7 +40,7 @@ describe("a transaction", () => {
     expect(decided.abortReason).toBe('participant "b" voted ABORT: no space');
     await flush();
     expect(a.state.get(decided.id)).not.toBe("committed");
-    expect((await w.coordinator().driver.get(decided.id))?.phase).toBe("COMPLETED");
+    expect((await found(w.coordinator().driver, decided.id))?.phase).toBe("COMPLETED");
   });
 
   test("with one participant takes one round, and with none takes no participant", async () => {
@@ -75,7 +87,7 @@ describe("a transaction", () => {
     gate.resolve({ value: "commit", reason: "" });
     await flush();
     expect([a.state.get(decided.id), b.state.get(decided.id)]).toEqual(["aborted", "aborted"]);
-    expect((await w.coordinator().driver.get(decided.id))?.phase).toBe("COMPLETED");
+    expect((await found(w.coordinator().driver, decided.id))?.phase).toBe("COMPLETED");
   });
 
   test("aborts when its caller leaves before the decision", async () => {
@@ -234,6 +246,41 @@ describe("a restart of the coordinator", () => {
     expect([...a.state.values()]).toEqual(["aborted"]);
     expect(a.participant.inDoubt()).toEqual([]);
   });
+
+  test("is noticed by one that has nothing to write", async () => {
+    const w = world();
+    await w.start();
+    const old = w.coordinator();
+    await w.start();
+    await w.clock.advance(ownershipCheckIntervalMs);
+    expect(await old.driver.replaced).toEqual({ type: "fenced", coordinatorEpoch: 2 });
+    expect(await old.driver.execute(request([]))).toEqual(err({ type: "fenced", coordinatorEpoch: 2 }));
+  });
+
+  // specs/TwoPhaseCommit.tla: PresumptionSound. To say "not found" is to say "aborted".
+  test("makes the one that was presume nothing of transactions that it does not know", async () => {
+    const { session: toOld, driver: old, ...w } = await connectedByHand("a");
+    await w.start();
+    const begun = await w.coordinator().driver.begin({ ...request([]), idleTimeoutMs: 60_000 });
+    if (!begun.ok) throw new Error(begun.error.type);
+    await toOld.receive({ sequence: 2, message: { type: "inquiry", transactionId: begun.value.id } });
+    expect((await collect(toOld.outgoing)).map(({ message }) => message.type)).toEqual(["welcome"]);
+    expect(toOld.end?.reason).toBe("COORDINATOR_FENCED");
+    expect(await old.get(begun.value.id)).toEqual(err({ type: "fenced", coordinatorEpoch: 2 }));
+  });
+
+  test("is looked for again when the log could not be read", async () => {
+    const log = createMemoryDecisionLog();
+    const clock = virtualClock();
+    let broken = true;
+    const newestEpoch = async () => (broken ? Promise.reject(new Error("disk")) : log.newestEpoch());
+    const { driver } = await startCoordinator({ ...log, newestEpoch }, clock);
+    await log.claim("c");
+    await clock.advance(ownershipCheckIntervalMs);
+    broken = false;
+    await clock.advance(ownershipCheckIntervalMs);
+    expect(await driver.replaced).toEqual({ type: "fenced", coordinatorEpoch: 2 });
+  });
 });
 
 describe("a restart of a participant", () => {
@@ -310,7 +357,7 @@ describe("storage", () => {
     w.log.record = async () => err({ type: "storage-unavailable", cause: "disk full", outcomeUnknown: false });
     const { id: transactionId } = await w.run(["a"]);
     await flush();
-    expect((await w.coordinator().driver.get(transactionId))?.phase).toBe("COMPLETED");
+    expect((await found(w.coordinator().driver, transactionId))?.phase).toBe("COMPLETED");
     w.log.record = record;
     await w.clock.advance(5_000);
     expect((await w.log.get(transactionId))?.phase).toBe("COMPLETED");
@@ -321,7 +368,7 @@ describe("storage", () => {
     await w.start();
     const { id: transactionId } = await w.run([]);
     await w.clock.advance(8 * 24 * 3_600_000);
-    expect(await w.coordinator().driver.get(transactionId)).toBeUndefined();
+    expect(await found(w.coordinator().driver, transactionId)).toBeUndefined();
   });
 });
 
@@ -412,6 +459,26 @@ describe("a coordinator under strain", () => {
     w.stop();
     await w.clock.advance(60_000);
     expect(await w.log.unfinished()).toEqual([]);
+  });
+
+  test("shows in the timeline what a participant refused, while the transaction runs", async () => {
+    const w = await connectedByHand("a");
+    void w.driver.execute(request(["a"]));
+    await flush();
+    const [running] = await w.driver.list({ beforeId: undefined, limit: 1 });
+    const transactionId = running?.id ?? tx("");
+    await w.session.receive({ sequence: 2, message: { type: "nack", sequence: 2, reason: "no such table" } });
+    const { entries } = await w.driver.timeline(transactionId);
+    expect(entries.at(-1)).toMatchObject({ type: "nack-received", participantId: "a", detail: "no such table" });
+    w.sessions.send(id("a"), {
+      type: "decision",
+      transactionId: tx("over"),
+      outcome: "aborted",
+      coordinatorEpoch: 1,
+      inReply: true,
+    });
+    await w.session.receive({ sequence: 3, message: { type: "nack", sequence: 3, reason: "unknown" } });
+    expect((await w.driver.timeline(transactionId)).entries).toHaveLength(entries.length);
   });
 
   test("refuses a message that does not fit its transaction", async () => {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { CoordinatorMessage, Numbered, ParticipantMessage } from "../../../src/commit/core/messages.ts";
 import type { ParticipantRecord } from "../../../src/commit/core/participant.ts";
-import { inDoubtCountMax, participantRetentionMs } from "../../../src/commit/limits.ts";
+import { inDoubtCountMax, inquiryIntervalMs, participantRetentionMs } from "../../../src/commit/limits.ts";
 import type { ParticipantTransport, Resource } from "../../../src/commit/ports.ts";
 import { createQueue, type Queue } from "../../../src/commit/queue.ts";
 import type { ParticipantOptions } from "../../../src/commit/sdk/participant.ts";
@@ -36,7 +36,7 @@ function scripted(coordinatorId = "c") {
     transport,
     received,
     say,
-    welcome: (coordinatorEpoch = 1) =>
+    welcome: (coordinatorEpoch = 1, sessionTimeoutMs = 15_000) =>
       say({
         type: "welcome",
         sessionEpoch: 1,
@@ -44,7 +44,7 @@ function scripted(coordinatorId = "c") {
         coordinatorEpoch,
         version: 1,
         heartbeatIntervalMs: 5_000,
-        sessionTimeoutMs: 15_000,
+        sessionTimeoutMs,
       }),
     prepare: (transactionId: string, change = {}) =>
       say({
@@ -181,12 +181,29 @@ describe("in doubt", () => {
     const w = await world();
     await w.log.persist(prepared("t1"));
     const participant = await w.start();
-    await w.coordinator.welcome();
+    await w.coordinator.welcome(1, 9e9);
     expect([w.coordinator.said(), participant.inDoubt()]).toEqual([["hello [t1]"], ["t1"]]);
-    for (let i = 0; i < 3; i += 1) {
-      await w.clock.advance(10_000);
-      await w.coordinator.say({ type: "heartbeat", sentAtMs: 0, lastSequenceSeen: 0 });
-    }
+    await w.clock.advance(inquiryIntervalMs);
+    expect(w.coordinator.said()).toEqual(["inquiry t1"]);
+    // The random number of the test makes the next interval three quarters of the first.
+    await w.clock.advance(inquiryIntervalMs * 0.75 - 1_000);
+    await w.coordinator.prepare("t2");
+    await w.clock.advance(1_000);
+    expect(w.coordinator.said(), "t2 was prepared a moment ago").toEqual(["vote t2 commit", "inquiry t1"]);
+  });
+
+  test("since its Hello it asks as soon as it is welcome, for its vote found no session", async () => {
+    const gate = Promise.withResolvers<{ readonly value: "commit"; readonly reason: string }>();
+    const w = await world(() => gate.promise);
+    await w.start();
+    await w.coordinator.welcome();
+    await w.coordinator.prepare("t1");
+    await w.coordinator.drop();
+    await w.clock.advance(1_000);
+    gate.resolve({ value: "commit", reason: "" });
+    await flush();
+    expect(w.coordinator.said()).toEqual(["hello []", "hello []"]);
+    await w.coordinator.welcome();
     expect(w.coordinator.said()).toEqual(["inquiry t1"]);
   });
 
@@ -285,10 +302,15 @@ describe("the connection", () => {
   });
 });
 
-test("records that ended long ago are dropped", async () => {
+test("records that ended long ago are dropped, once their coordinator is there", async () => {
   const w = await world();
   await w.log.persist(prepared("t1", { state: "committed", updatedAtMs: w.clock.nowMs() - participantRetentionMs }));
   await w.start();
+  await w.clock.advance(3_600_000 - 10_000);
+  expect(await w.log.get(tx("t1"))).toBeDefined();
+  await w.coordinator.welcome(1, 7_200_000);
+  await w.clock.advance(10_000);
+  expect(await w.log.get(tx("t1")), "its session is new").toBeDefined();
   await w.clock.advance(3_600_000);
   expect(await w.log.get(tx("t1"))).toBeUndefined();
 });
@@ -309,16 +331,21 @@ describe("bounds", () => {
   test("a log that cannot be purged or read is tried again", async () => {
     const w = await world();
     let broken = true;
+    let purges = 0;
     const log = {
       ...w.log,
-      purge: () => Promise.reject(new Error("disk full")),
+      purge: () => {
+        purges += 1;
+        return Promise.reject(new Error("disk full"));
+      },
       get: (transactionId: TransactionId) => (broken ? Promise.reject(new Error("cannot read")) : w.log.get(transactionId)),
     };
     await w.start({ log });
-    await w.clock.advance(3_600_000);
-    await w.coordinator.welcome();
+    await w.coordinator.welcome(1, 9e9);
+    await w.clock.advance(7_200_000);
+    expect(purges).toBe(2);
     await w.coordinator.prepare("t1");
-    expect(w.coordinator.said().at(-1)).toMatch("hello");
+    expect(w.coordinator.said()).toEqual(["hello []"]);
     broken = false;
     await w.clock.advance(1_000);
     expect(w.coordinator.said()).toEqual(["vote t1 commit"]);

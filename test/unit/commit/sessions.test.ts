@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { CoordinatorMessage, Hello, Numbered, ParticipantMessage } from "../../../src/commit/core/messages.ts";
-import { outgoingCountMax } from "../../../src/commit/limits.ts";
+import { outgoingCountMax, rivalCalmMs } from "../../../src/commit/limits.ts";
 import { createSessions, type Session } from "../../../src/commit/sessions.ts";
 import { err } from "../../../src/kernel/result.ts";
 import { createMemoryDecisionLog } from "../../../src/storage/memory/decision-log.ts";
@@ -35,6 +35,7 @@ async function world() {
     sessions.start(claimed.value, {
       connected: async (participantId, inDoubt) => void events.push(`connected ${participantId} [${inDoubt}]`),
       disconnected: (participantId) => events.push(`disconnected ${participantId}`),
+      nacked: (participantId, transactionId, reason) => events.push(`nack ${participantId} ${transactionId}: ${reason}`),
       message: (participantId, message, refuse) => {
         events.push(`${message.type} ${participantId}`);
         if (message.type === "inquiry") refuse("why not");
@@ -121,6 +122,48 @@ describe("Hello", () => {
     expect(w.sessions.connected.has(id("a"))).toBe(true);
   });
 
+  test("of two processes that fight for one id is answered later each time, while the other goes on; until they are calm", async () => {
+    const w = await world();
+    w.start();
+    const rival = (instanceId: string) => {
+      const stream = w.open();
+      void stream.say(w.hello({ instanceId }));
+      return stream;
+    };
+    const pausesMs: number[] = [];
+    let holder = rival("i0");
+    await flush();
+    for (let count = 1; count <= 6; count += 1) {
+      const next = rival(`i${count % 2}`);
+      await flush();
+      const startMs = w.clock.nowMs();
+      while (!next.types().includes("welcome")) {
+        expect(holder.session.end).toBeUndefined();
+        await w.clock.advance(500);
+      }
+      pausesMs.push(w.clock.nowMs() - startMs);
+      expect(holder.session.end?.reason).toBe("SESSION_SUPERSEDED");
+      holder = next;
+    }
+    expect(pausesMs).toEqual([0, 0, 1_000, 2_000, 4_000, 5_000]);
+    // One that gives up while it waits is forgotten; its own reconnect is not held up.
+    const gone = rival("i1");
+    gone.session.disconnect();
+    await w.clock.advance(5_000);
+    expect(gone.types()).toEqual([]);
+    const same = rival("i0");
+    await flush();
+    expect(same.types()).toEqual(["welcome"]);
+    // Heartbeats of a live participant.
+    for (let ms = 0; ms < rivalCalmMs; ms += 5_000) {
+      await same.say({ type: "heartbeat", sentAtMs: 0, lastSequenceSeen: 0 });
+      await w.clock.advance(5_000);
+    }
+    const calm = rival("i1");
+    await flush();
+    expect(calm.types()).toEqual(["welcome"]);
+  });
+
   test("that became durable before a newer one, and is answered after it, loses", async () => {
     const w = await world();
     w.start();
@@ -189,6 +232,30 @@ describe("credit", () => {
     expect(stream.types()).toEqual(["welcome", "prepare"]);
     await stream.say({ type: "nack", sequence: 2, reason: "too old" });
     expect(stream.received.at(-1)).toMatchObject({ type: "prepare", transactionId: "t2" });
+    expect(w.events.slice(1)).toEqual(["nack a t1: too old"]);
+  });
+
+  test("is given back by a one-phase acknowledgement too", async () => {
+    const w = await world();
+    w.start();
+    const stream = w.open();
+    await stream.say(w.hello({ prepareCredit: 1 }));
+    for (const name of ["t1", "t2"]) w.sessions.send(id("a"), { ...prepare(name, w.clock.nowMs()), onePhase: true });
+    await flush();
+    expect(stream.types()).toEqual(["welcome", "prepare"]);
+    await stream.say({ type: "decision-ack", transactionId: tx("t1"), outcome: "committed", reason: "" });
+    expect(stream.received.at(-1)).toMatchObject({ type: "prepare", transactionId: "t2" });
+  });
+
+  test("names the transaction of a Nack, of a Decision too, until that is acknowledged", async () => {
+    const w = await world();
+    w.start();
+    const stream = w.open();
+    await stream.say(w.hello());
+    for (const name of ["t1", "t2"]) w.sessions.send(id("a"), decision(name));
+    await stream.say({ type: "decision-ack", transactionId: tx("t1"), outcome: "aborted", reason: "" });
+    for (const sequence of [2, 3]) await stream.say({ type: "nack", sequence, reason: "no" });
+    expect(w.events.slice(1)).toEqual(["decision-ack a", "nack a t2: no"]);
   });
 
   test("a Prepare that still waits is dropped when its transaction is decided", async () => {

@@ -5,7 +5,7 @@ import {
   newTransaction,
   type Step,
 } from "../../../src/commit/core/coordinator.ts";
-import type { Moment, Part } from "../../../src/commit/core/types.ts";
+import type { Moment, Part, Transaction } from "../../../src/commit/core/types.ts";
 import { createDriver, type Driver, type ExecuteRequest } from "../../../src/commit/driver.ts";
 import { type CommitMetrics, noMetrics } from "../../../src/commit/metrics.ts";
 import type { DecisionLog, Logger, ParticipantLog, ParticipantTransport, Resource } from "../../../src/commit/ports.ts";
@@ -102,10 +102,12 @@ export const ack = (name: string, outcome: "committed" | "aborted", reason = "")
   ...at(),
 });
 
-/** Effects in short: `persist COMMITTING`, `send b commit`. */
+/** Effects in short: `persist COMMITTING`, `send b commit`. Without the trace. */
 export function shown(effects: readonly CoordinatorEffect[]): string[] {
-  return effects.map((effect) => {
+  return effects.flatMap((effect) => {
     switch (effect.type) {
+      case "trace":
+        return [];
       case "persist":
       case "record":
         return `${effect.type} ${effect.transaction.phase}`;
@@ -160,6 +162,11 @@ export async function startCoordinator(
   const started = await driver.start();
   if (!started.ok) throw new Error(JSON.stringify(started.error));
   return { driver, sessions };
+}
+
+export async function found(driver: Driver, transactionId: TransactionId): Promise<Transaction | undefined> {
+  const got = await driver.get(transactionId);
+  return got.ok ? got.value : undefined;
 }
 
 /** Connects a participant to whatever coordinator process there is at the moment. */

@@ -9,7 +9,7 @@ import type { CommitGauges, CommitMetrics } from "../../../src/commit/metrics.ts
 import { emptyTimeline, withEntry } from "../../../src/commit/timeline.ts";
 import type { RequestId, TransactionId } from "../../../src/kernel/ids.ts";
 import { err } from "../../../src/kernel/result.ts";
-import { begun, collect, flush, id, request, tx, vote, world } from "./support.ts";
+import { begun, collect, flush, found, id, request, tx, vote, world } from "./support.ts";
 
 // The verbs around transactions: enlisting as the work happens, and what operators do.
 
@@ -105,7 +105,7 @@ describe("enlisting", () => {
     await w.clock.advance(59_000);
     await w.coordinator().driver.enlist(transactionId, work("a"), nobody);
     await w.clock.advance(59_000);
-    expect(await w.coordinator().driver.get(transactionId)).toMatchObject({ phase: "INIT" });
+    expect(await found(w.coordinator().driver, transactionId)).toMatchObject({ phase: "INIT" });
     await w.clock.advance(1_000);
     expect(await w.coordinator().driver.commit(transactionId, nobody)).toMatchObject({ ok: true, value: { outcome: "aborted" } });
   });
@@ -198,7 +198,7 @@ describe("a retry", () => {
     await w.start();
     const transactionId = await stuck(w);
     const b = await scripted(w, "b");
-    const before = await w.coordinator().driver.get(transactionId);
+    const before = await found(w.coordinator().driver, transactionId);
     const answer = await w.coordinator().driver.retry(transactionId, ada);
     const sent = (transaction: Transaction | undefined) => transaction?.parts[1]?.decisionsSent ?? 0;
     expect(answer.ok && sent(answer.value)).toBe(sent(before) + 1);
@@ -217,7 +217,7 @@ describe("a resolution", () => {
     expect(await driver.resolve(transactionId, "committed", ada)).toMatchObject({ ok: true, value: { phase: "COMPLETED" } });
     expect(await w.log.get(transactionId)).toMatchObject({ resolution: byAda });
     expect(driver.unacknowledged(id("b"))).toBe(1);
-    expect(driver.oldestUnacknowledgedMs(id("b"))).toBe((await driver.get(transactionId))?.decidedAtMs);
+    expect(driver.oldestUnacknowledgedMs(id("b"))).toBe((await found(driver, transactionId))?.decidedAtMs);
     const b = await scripted(w, "b");
     await b.ack(transactionId, "committed");
     expect(heuristicOf((await w.log.get(transactionId)) as Transaction)).toBe("CONFIRMED");
@@ -233,7 +233,7 @@ describe("a resolution", () => {
     await w.start();
     const b = await scripted(w, "b");
     await b.ack(transactionId, "aborted");
-    expect(heuristicOf((await w.coordinator().driver.get(transactionId)) as Transaction)).toBe("MIXED");
+    expect(heuristicOf((await found(w.coordinator().driver, transactionId)) as Transaction)).toBe("MIXED");
     const timeline = await w.coordinator().driver.timeline(transactionId);
     expect(timeline.entries.map(({ type }) => type)).toEqual([
       "begun",
@@ -310,7 +310,7 @@ describe("forgetting", () => {
     await flush();
     expect(await driver.forget(over.id, ada)).toMatchObject({ ok: true, value: { id: over.id, outcome: "committed" } });
     expect(await driver.forget(over.id, ada)).toEqual(err({ type: "not-found" }));
-    expect([await driver.get(over.id), await driver.timeline(over.id)]).toEqual([undefined, emptyTimeline]);
+    expect([await found(driver, over.id), await driver.timeline(over.id)]).toEqual([undefined, emptyTimeline]);
   });
 
   test("drops an abort that an operator has guessed: who asks after it is told the same", async () => {
@@ -444,7 +444,7 @@ describe("recovery", () => {
     expect(await orphan).toEqual(err({ type: "pending", transactionId: tx("u1") }));
     for (const late of ["a", "b"]) await scripted(w, late);
     await w.clock.advance(recoveryIntervalMs);
-    expect(await w.coordinator().driver.get(tx("u1"))).toMatchObject({ phase: "COMMITTING" });
+    expect(await found(w.coordinator().driver, tx("u1"))).toMatchObject({ phase: "COMMITTING" });
     expect((await w.coordinator().driver.timeline(tx("u1"))).entries[0]).toMatchObject({ type: "taken-over" });
     await a.leave();
     await b.leave();

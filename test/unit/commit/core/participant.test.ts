@@ -51,8 +51,10 @@ function run(first: ParticipantStep, ...inputs: readonly ParticipantInput[]): Pa
 }
 
 function acts({ effects }: ParticipantStep): string[] {
-  return effects.map((effect: ParticipantEffect) => {
+  return effects.flatMap((effect: ParticipantEffect) => {
     switch (effect.type) {
+      case "trace":
+        return [];
       case "persist":
         return `persist ${effect.record.state}`;
       case "send":

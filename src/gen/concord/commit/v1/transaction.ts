@@ -297,6 +297,8 @@ export const TransactionEventType = {
   RETRIED: "TRANSACTION_EVENT_TYPE_RETRIED",
   /** RESOLVED - An operator ended it (ResolveTransaction); `detail` has the outcome and the reason. */
   RESOLVED: "TRANSACTION_EVENT_TYPE_RESOLVED",
+  /** NACK_RECEIVED - The participant refused a message with Nack; `detail` says why. */
+  NACK_RECEIVED: "TRANSACTION_EVENT_TYPE_NACK_RECEIVED",
   UNRECOGNIZED: "UNRECOGNIZED",
 } as const;
 
@@ -320,6 +322,7 @@ export namespace TransactionEventType {
   export type TAKEN_OVER = typeof TransactionEventType.TAKEN_OVER;
   export type RETRIED = typeof TransactionEventType.RETRIED;
   export type RESOLVED = typeof TransactionEventType.RESOLVED;
+  export type NACK_RECEIVED = typeof TransactionEventType.NACK_RECEIVED;
   export type UNRECOGNIZED = typeof TransactionEventType.UNRECOGNIZED;
 }
 
@@ -376,6 +379,9 @@ export function transactionEventTypeFromJSON(object: any): TransactionEventType 
     case 16:
     case "TRANSACTION_EVENT_TYPE_RESOLVED":
       return TransactionEventType.RESOLVED;
+    case 17:
+    case "TRANSACTION_EVENT_TYPE_NACK_RECEIVED":
+      return TransactionEventType.NACK_RECEIVED;
     case -1:
     case "UNRECOGNIZED":
     default:
@@ -419,6 +425,8 @@ export function transactionEventTypeToNumber(object: TransactionEventType): numb
       return 15;
     case TransactionEventType.RESOLVED:
       return 16;
+    case TransactionEventType.NACK_RECEIVED:
+      return 17;
     case TransactionEventType.UNRECOGNIZED:
     default:
       return -1;

@@ -92,7 +92,7 @@ export interface Hello {
   readonly participantId: string;
   /**
    * Fresh for each process start, 1 to 128 characters. Two live instances with one participant id: the newest Hello wins, and the older
-   * stream ends with ABORTED / SESSION_SUPERSEDED.
+   * stream ends with ABORTED / SESSION_SUPERSEDED. Instances that go on like this wait for their Welcome longer each time, up to 5 s.
    */
   readonly instanceId: string;
   /** The oldest protocol version it speaks. The one that exists is 1. */

@@ -1,0 +1,106 @@
+import { execFile } from "node:child_process";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { startServer, type TestServer, temporaryFolder } from "../support/concord.ts";
+import { participate, runConcord } from "../support/process.ts";
+import { until } from "../support/until.ts";
+
+// `concord tx` as an operator types it: what it prints, and what a script can branch on.
+
+const program = join(import.meta.dirname, "../../bin/concord");
+const data = temporaryFolder();
+let server: TestServer;
+
+beforeAll(async () => {
+  server = await startServer({ dataDir: join(data.path, "server"), services: "commit" });
+  await participate("stock", { address: server.address, dataDir: data.path });
+});
+
+afterAll(async () => {
+  await server.stop();
+  data.remove();
+});
+
+type Answer = { readonly code: number; readonly out: string; readonly err: string };
+
+function concord(...args: readonly string[]): Promise<Answer> {
+  const env = { ...process.env, CONCORD_ADDRESS: server.address };
+  return new Promise((resolve) => {
+    execFile(program, args, { env }, (error, out, err) => resolve({ code: Number(error?.code ?? 0), out, err }));
+  });
+}
+
+/** Of a command that succeeds, its one line of JSON. */
+async function json(...args: readonly string[]): Promise<{ readonly [field: string]: unknown }> {
+  const { code, out, err } = await concord(...args, "-o", "json");
+  expect({ code, err }, args.join(" ")).toEqual({ code: 0, err: "" });
+  return JSON.parse(out) as Record<string, unknown>;
+}
+
+test("begin, enlist, commit; then get shows the timeline, and forget lets go of it", async () => {
+  const id = String((await json("tx", "begin"))["transactionId"]);
+  expect(await json("tx", "enlist", id, "stock=3 bolts")).toMatchObject({ phase: "TRANSACTION_PHASE_INIT" });
+  const committed = await concord("tx", "commit", id);
+  expect(committed).toMatchObject({ code: 0, err: "" });
+  expect(committed.out).toMatch(/^outcome: +COMMITTED$/m);
+  expect(committed.out).toMatch(/^stock +COMMIT /m);
+
+  const { out } = await concord("tx", "get", id, "--timeline");
+  const events = ["BEGUN", "ENLISTED", "COMMIT_REQUESTED", "PREPARE_SENT", "ACK_RECEIVED", "DECIDED"];
+  const shown = events.map((event) => out.search(new RegExp(`^\\S+ +${event}\\b`, "m")));
+  expect(
+    shown.every((at, index) => at > (shown[index - 1] ?? 0)),
+    out,
+  ).toBe(true);
+
+  expect((await concord("tx", "list", "--filter", 'transaction.outcome == "COMMITTED"')).out).toContain(id);
+  expect(await concord("tx", "forget", id)).toMatchObject({ code: 0 });
+  const gone = await concord("tx", "get", id);
+  expect(gone.code).toBe(1);
+  expect(gone.err).toContain("TRANSACTION_NOT_FOUND");
+});
+
+test("a list says what its limit cut off", async () => {
+  for (let count = 0; count < 3; count += 1) await concord("tx", "run", "stock=one bolt");
+  const { out } = await concord("tx", "list", "--limit", "2");
+  expect(out.match(/COMPLETED/g)).toHaveLength(2);
+  expect(out).toContain("(more follow; --limit shows more than 2)");
+});
+
+test("an abort is an answer; a commit after it exits with 1", async () => {
+  const id = String((await json("tx", "begin"))["transactionId"]);
+  expect(await json("tx", "abort", id, "--reason", "changed my mind")).toMatchObject({ outcome: "OUTCOME_ABORTED" });
+  const refused = await concord("tx", "commit", id);
+  expect(refused.code).toBe(1);
+  expect(refused.out).toMatch(/^aborted because: +aborted by ".+": changed my mind$/m);
+});
+
+test("what a dead participant keeps open is found, retried, and resolved by an operator's word", async () => {
+  const address = server.address;
+  const dying = await participate("till", { address, dataDir: data.path, flags: ["--fail-on", "prepare"] });
+  const watch = runConcord(["tx", "watch", "--address", address, "--filter", '"till" in transaction.participants']);
+  void concord("tx", "run", "till=7 euros", "--prepare-timeout", "1s");
+  await dying.exited;
+  const open = async (): Promise<string | undefined> => {
+    const { out } = await concord("tx", "list", "--filter", 'transaction.phase == "PREPARING"', "-o", "json");
+    return out === "" ? undefined : (JSON.parse(out) as { transactionId: string }).transactionId;
+  };
+  const id = await until(open, "the transaction is listed as open");
+
+  expect(await json("tx", "retry", id)).toMatchObject({ phase: "TRANSACTION_PHASE_PREPARING" });
+  const kept = await concord("tx", "forget", id);
+  expect(kept).toMatchObject({ code: 1 });
+  expect(kept.err).toContain("it is not completed");
+  expect(await concord("tx", "resolve", id, "aborted")).toMatchObject({ code: 2, err: expect.stringContaining("--reason") });
+  expect(await concord("tx", "resolve", id, "maybe", "--reason", "x")).toMatchObject({ code: 2 });
+  const resolved = await concord("tx", "resolve", id, "aborted", "--reason", "the till burnt down", "--by", "olga");
+  expect(resolved.out).toMatch(/^resolved by: +olga: the till burnt down$/m);
+  expect(resolved.out).toMatch(/^heuristic: +UNCONFIRMED$/m);
+  expect((await concord("participants")).out).toMatch(/^till +no +\d+ +\S+ +1 +\S+$/m);
+
+  // It is back after all, and was asked to prepare too late.
+  await participate("till", { address, dataDir: data.path });
+  await until(async () => (await concord("tx", "get", id)).out.match(/^heuristic: +CONFIRMED$/m), "the word is confirmed");
+  await until(() => watch.text().includes(`${id} COMPLETED ABORTED`), "the watch has shown it");
+  expect(await watch.terminate()).toBe(0);
+});
