@@ -1,28 +1,42 @@
-// Two-phase commit against its spec: the code explored and compared with TLC's graph, simulated, and broken on purpose.
+// Two-phase commit against its spec: the code explored and compared with TLC's graph, simulated, traced, and broken on purpose.
 
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { missing, runSeeds } from "../src/cli/simulate/run.ts";
 import { compare } from "../test/exploration/compare.ts";
 import { type Exploration, explore } from "../test/exploration/explore.ts";
-import { comparedModels, largeModels, type Model } from "../test/exploration/models.ts";
-import { hunt, mutants } from "../test/exploration/mutants.ts";
+import { comparedModels, exploredModels, type Model, partlyComparedModels } from "../test/exploration/models.ts";
+import { hunt, type Mutant, mutants } from "../test/exploration/mutants.ts";
 import { readGraph } from "../test/exploration/tlc-graph.ts";
 import { findTlc, type Tlc, Unavailable } from "./verify/tlc.ts";
+import { actionsOf } from "./verify/traces/actions.ts";
+import { checkTraces, rejectionText } from "./verify/traces/check.ts";
+import { type Collected, collect, recordSimulations } from "./verify/traces/collect.ts";
+import { corrupt, corruptions } from "./verify/traces/corrupt.ts";
+import { recordServer } from "./verify/traces/server.ts";
 
 const help = `Checks that src/commit follows specs/TwoPhaseCommit.tla.
 
   node scripts/verify-commit.ts [options]
 
-  --part NAME   only this: compare, explore, simulate or mutants
+  --part NAME   only this: compare, explore, simulate, traces or mutants
   --seeds N     how many simulated worlds (default 2000)
   --help
 
-compare needs what scripts/verify.ts needs to run TLC; without it, it is skipped, or fails if CI=true.
+compare and traces need what scripts/verify.ts needs to run TLC; without it, they are skipped, or fail if CI=true.
 Exit code 0: all as expected. 1: something differs. 2: wrong usage.`;
 
-const parts = ["compare", "explore", "simulate", "mutants"] as const;
+const parts = ["compare", "explore", "simulate", "traces", "mutants"] as const;
 const seedsDefault = 2_000;
+
+/** Enough for every action many times, in a minute. */
+const traced = { seeds: 300, server: { transactions: 400, kills: 7, seed: 1 }, eachCorruption: 10 } as const;
+
+/** Actions that are not events: messages are lost by not being received. */
+const untraced = ["Lose"];
+
+const specFile = join(import.meta.dirname, "..", "specs", "TwoPhaseCommit.tla");
 const cacheDir = join(import.meta.dirname, "..", ".cache", "tlc");
 
 let passed = 0;
@@ -53,46 +67,57 @@ function exploreModel({ name, constants, statesMax }: Model): Exploration {
 const violationOf = ({ violation }: Exploration): readonly string[] =>
   violation ? [`${violation.what}, after:`, ...violation.path.map((step) => `  ${step}`)] : [];
 
-async function compareAll(): Promise<void> {
-  let tlc: Tlc;
+/** Nothing, if the machine lacks it: then that is said, and so many checks are skipped. */
+async function tlcFor(what: string, checks: number): Promise<Tlc | undefined> {
   try {
-    tlc = await findTlc(cacheDir);
+    return await findTlc(cacheDir);
   } catch (error) {
     if (!(error instanceof Unavailable)) throw error;
     const inCi = process.env["CI"] === "true";
-    console.log(`${inCi ? "FAILED" : "SKIPPED"}  the code is NOT compared with the spec: ${error.message}`);
-    if (inCi) failed += comparedModels.length;
-    else skipped += comparedModels.length;
-    return;
+    console.log(`${inCi ? "FAILED" : "SKIPPED"}  ${what}: ${error.message}`);
+    if (inCi) failed += checks;
+    else skipped += checks;
+    return undefined;
   }
-  for (const model of comparedModels) {
-    const graph = await readGraph(tlc, model.constants);
+}
+
+async function compareAll(): Promise<void> {
+  const models = [...comparedModels, ...partlyComparedModels];
+  const tlc = await tlcFor("the code is NOT compared with the spec", models.length);
+  if (!tlc) return;
+  for (const model of models) {
+    // At the same time, on two cores.
+    const dumped = readGraph(tlc, model.constants);
     const exploration = exploreModel(model);
-    const { strangeStates, strangeSteps, unreached, taken, beyond } = compare(exploration, graph);
-    const edges = [...graph.edges.values()].reduce((sum, to) => sum + to.size, 0);
-    const sum = (counts: ReadonlyMap<string, number>): number => [...counts.values()].reduce((a, b) => a + b, 0);
+    const graph = await dumped;
+    const { states, complete, specStates } = exploration;
+    const { strangeStates, strangeSteps, unreached, untaken, stepsOfSpec, actions } = compare(exploration, graph);
+    const toTheEnd = model.statesMax === undefined;
     const problems = [
       ...violationOf(exploration),
-      ...(exploration.complete ? [] : ["not explored to the end"]),
+      ...(complete === toTheEnd ? [] : [`explored ${complete ? "to the end, which was not expected" : "not to the end"}`]),
       ...strangeStates.map((state) => `not a state of the spec: ${state}`),
       ...strangeSteps.map((step) => `not a step of the spec: ${step}`),
-      ...(model.same ? unreached.map((state) => `not reached by the code: ${state}`) : []),
+      ...(toTheEnd ? unreached.map((state) => `not reached by the code: ${state}`) : []),
+      ...(toTheEnd ? untaken.map((step) => `not taken by the code: ${step}`) : []),
     ];
+    const number = (count: number): string => count.toLocaleString("en");
     report(
       `compare ${model.name}`,
       problems,
-      `${exploration.states.toLocaleString("en")} states of the code are ${exploration.specStates.size} of the spec's ${graph.states.size}; ` +
-        `${sum(taken)} of its ${edges} steps, by ${taken.size} actions; ${sum(beyond)} steps are two of the spec's`,
+      `${number(states)} states of the code${complete ? "" : ", not to the end,"} are ${number(specStates.size)} of the spec's ` +
+        `${number(graph.states.size)}; ${number(stepsOfSpec - untaken.length)} of its ${number(stepsOfSpec)} steps, ${actions} actions`,
     );
   }
 }
 
 function exploreAll(): void {
-  for (const model of largeModels) {
+  for (const model of exploredModels) {
     const exploration = exploreModel(model);
     const { states, steps, complete } = exploration;
     const remark = `${states.toLocaleString("en")} states, ${steps.toLocaleString("en")} steps${complete ? "" : ", not to the end"}`;
-    report(`explore ${model.name}`, violationOf(exploration), remark);
+    const cut = complete || model.statesMax !== undefined ? [] : ["not explored to the end"];
+    report(`explore ${model.name}`, [...violationOf(exploration), ...cut], remark);
   }
 }
 
@@ -114,14 +139,79 @@ async function simulateAll(seeds: number): Promise<void> {
   report("simulate", [...problems, ...never], `${run.seeds} worlds, each twice; ${committed} commits told to clients`);
 }
 
-function huntAll(): void {
-  for (const mutant of mutants) {
-    progress(`mutant: ${mutant.name}`);
-    const { exploration, simulation } = hunt(mutant);
-    progress("");
-    const problems = exploration === undefined && simulation === undefined ? ["it survives"] : [];
-    report(`mutant "${mutant.name}"`, problems, `exploration: ${exploration ?? "-"}; simulation: ${simulation ?? "-"}`);
+async function traceAll(): Promise<void> {
+  const tlc = await tlcFor("traces are NOT checked", 4);
+  if (!tlc) return;
+  progress("traces: simulating");
+  const simulated = collect(await recordSimulations(traced.seeds));
+  progress("traces: the server under load");
+  const { events, answered, unanswered } = await recordServer(traced.server);
+  const served = collect([["the server", events]]);
+  const corrupted = corrupt([...simulated.traces, ...served.traces], traced.eachCorruption);
+  progress("traces: TLC");
+  const rejections = await checkTraces(tlc, [...simulated.traces, ...served.traces, ...corrupted]);
+  progress("");
+  const lineOf = new Map(rejections.map(({ trace, line }) => [trace, line]));
+
+  const reportTraces = (name: string, { traces, transactions, events, leftOut }: Collected, remark: string): void => {
+    const problems = rejections.filter(({ trace }) => traces.includes(trace)).map(rejectionText);
+    const left = [...leftOut].map(([why, count]) => `${count} ${why}`).join(", ");
+    report(
+      `traces of ${name}`,
+      problems,
+      `${transactions.toLocaleString("en")} transactions, ${events.toLocaleString("en")} events, ${traces.length} different traces; ` +
+        `left out: ${left || "none"}; ${remark}`,
+    );
+  };
+  reportTraces("simulations", simulated, `${traced.seeds} worlds`);
+  reportTraces("the server", served, `${answered} calls answered, ${unanswered} not, ${traced.server.kills} kills`);
+
+  const missed = corrupted
+    .filter((trace) => lineOf.get(trace) !== trace.line)
+    .map((trace) => {
+      const line = lineOf.get(trace);
+      const found = line === undefined ? "accepted" : `rejected at line ${line}`;
+      return `${trace.kind}, in ${trace.transaction}: ${found}, not at line ${trace.line}`;
+    });
+  const never = corruptions
+    .filter(({ kind }) => !corrupted.some((trace) => trace.kind === kind))
+    .map(({ kind }) => `no trace for ${kind}`);
+  report(
+    "corrupted traces",
+    [...missed, ...never],
+    `${corrupted.length}, ${corruptions.length} kinds, each rejected at its line`,
+  );
+
+  const counts = new Map<string, number>();
+  for (const { steps } of [...simulated.traces, ...served.traces]) {
+    for (const { action } of steps) counts.set(action, (counts.get(action) ?? 0) + 1);
   }
+  const actions = actionsOf(readFileSync(specFile, "utf8"));
+  const idle = actions.filter((action) => !counts.has(action) && !untraced.includes(action));
+  const rarest = [...counts].sort(([, a], [, b]) => a - b).slice(0, 3);
+  report(
+    "traced actions",
+    idle.map((action) => `${action} never happened`),
+    `${actions.length - idle.length - untraced.length} of ${actions.length}, all but ${untraced.join(", ")}; ` +
+      `the rarest: ${rarest.map(([action, count]) => `${action} ${count}`).join(", ")}`,
+  );
+}
+
+async function huntAll(): Promise<void> {
+  const queue = mutants.values();
+  const hunter = async (): Promise<void> => {
+    for (const mutant of queue) await huntOne(mutant);
+  };
+  // On two cores.
+  await Promise.all([hunter(), hunter()]);
+}
+
+async function huntOne(mutant: Mutant): Promise<void> {
+  progress(`mutant: ${mutant.name}`);
+  const { exploration, simulation } = await hunt(mutant);
+  progress("");
+  const problems = exploration === undefined && simulation === undefined ? ["it survives"] : [];
+  report(`mutant "${mutant.name}"`, problems, `exploration: ${exploration ?? "-"}; simulation: ${simulation ?? "-"}`);
 }
 
 async function main(): Promise<number> {
@@ -146,7 +236,8 @@ async function main(): Promise<number> {
   if (wanted("compare")) await compareAll();
   if (wanted("explore")) exploreAll();
   if (wanted("simulate")) await simulateAll(seeds);
-  if (wanted("mutants")) huntAll();
+  if (wanted("traces")) await traceAll();
+  if (wanted("mutants")) await huntAll();
   console.log(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`);
   return failed === 0 ? 0 : 1;
 }

@@ -90,6 +90,7 @@ Coordinate ==
   /\ \E e \in 1..MaxEpoch :
        \/ Commit!CoordStep(e) \/ Commit!TimeoutAbort(e) \/ Commit!ClientAbort(e)
        \/ Commit!CoordCrash(e) \/ Commit!TakeOver(e)
+       \/ \E p \in Participants : Commit!AnswerInquiry(e, p)
 
 OtherStep(p) ==
   /\ UNCHANGED managerVars

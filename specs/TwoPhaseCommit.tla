@@ -31,7 +31,7 @@ Whims == {"no", "readonly", "timeout", "clientAbort"}
 ASSUME MaxEpoch \in Nat \ {0} /\ MaxPartCrash \in Nat /\ MaxLoss \in Nat /\ May \subseteq Whims
 
 VARIABLES
-  log,      \* durable: the decision record of the transaction
+  log,      \* durable: the record of the transaction
   fence,    \* durable: the newest coordinator epoch; the log accepts writes from no other
   coord,    \* volatile: the coordinator of each epoch
   part,     \* each participant; Durable says which values survive a crash
@@ -59,7 +59,10 @@ MessageTypes ==
   {"prepare", "prepareOnePhase", "yes", "no", "readonly", "commit", "abort",
    "ackCommit", "ackAbort", "inquire"}
 
+\* voters: who has to hear what the record says.
 NoRecord == [rec |-> "none", epoch |-> 0, voters |-> {}]
+
+\* ro: who has left, by a read-only vote or by the no that has ended the transaction.
 NewCoord == [phase |-> "off", yes |-> {}, ro |-> {}, acks |-> {}]
 
 OnePhase == Cardinality(Participants) = 1
@@ -106,15 +109,20 @@ SendPrepare(e, p) ==
   /\ coord' = [coord EXCEPT ![e].phase = "preparing"]
   /\ UNCHANGED <<log, fence, part, up, client, crashes, lost>>
 
+\* True when all have voted and none has said no.  From then on nothing comes between them and the decision.
+AllVoted(e) == coord[e].yes \cup coord[e].ro = Participants
+
 \* One no decides.  A durable yes counts whatever Prepare it answers.
 RecvVote(e, p) ==
   /\ coord[e].phase = "preparing"
+  /\ ~AllVoted(e)
   /\ \/ /\ <<"yes", p>> \in net
         /\ coord' = [coord EXCEPT ![e].yes = @ \cup {p}]
      \/ /\ <<"readonly", p>> \in net
         /\ coord' = [coord EXCEPT ![e].ro = @ \cup {p}]
      \/ /\ <<"no", p>> \in net
-        /\ coord' = [coord EXCEPT ![e].phase = "aborting"]
+        /\ coord' = [coord EXCEPT ![e] =
+                       [@ EXCEPT !.phase = "aborting", !.yes = @ \ {p}, !.ro = @ \cup {p}]]
   /\ UNCHANGED <<log, fence, part, up, net, client, crashes, lost>>
 
 \* The commit point: a compare-and-set on the fence, in the log.  A coordinator that was replaced
@@ -122,7 +130,7 @@ RecvVote(e, p) ==
 ForceCommit(e) ==
   /\ coord[e].phase = "preparing"
   /\ coord[e].yes # {}
-  /\ coord[e].yes \cup coord[e].ro = Participants
+  /\ AllVoted(e)
   /\ IF fence = e
        THEN /\ log' = [rec |-> "commit", epoch |-> e, voters |-> coord[e].yes]
             /\ coord' = [coord EXCEPT ![e].phase = "committing"]
@@ -139,7 +147,8 @@ CommitReadOnly(e) ==
 
 \* A coordinator that delegated the decision may not take it back.
 MayAbort(e) ==
-  coord[e].phase \in (IF OnePhase THEN {"init"} ELSE {"init", "preparing"})
+  \/ coord[e].phase = "init"
+  \/ coord[e].phase = "preparing" /\ ~OnePhase /\ ~AllVoted(e)
 
 TimeoutAbort(e) ==
   /\ "timeout" \in May
@@ -153,12 +162,29 @@ ClientAbort(e) ==
   /\ coord' = [coord EXCEPT ![e].phase = "aborting"]
   /\ UNCHANGED <<log, fence, part, up, net, client, crashes, lost>>
 
-\* A commit is sent until it is acknowledged.  An abort is told to those who may be bound by it.
+\* An abort, or a commit that binds nobody while the client may still ask, is written down without waiting:
+\* the next coordinator then says the same.  Nothing depends on it.
+Note(e) ==
+  /\ fence = e
+  /\ log = NoRecord
+  /\ \/ /\ coord[e].phase = "aborting"
+        /\ ~OnePhase
+        /\ Participants \ coord[e].ro # {}
+        /\ log' = [rec |-> "abort", epoch |-> e, voters |-> Participants \ coord[e].ro]
+     \/ /\ coord[e].phase = "committing"
+        /\ coord[e].yes = {}
+        /\ client = "waiting"
+        /\ log' = [rec |-> "commit", epoch |-> e, voters |-> {}]
+  /\ UNCHANGED <<fence, coord, part, up, net, client, crashes, lost>>
+
+\* A commit is sent until it is acknowledged.  An abort is told to those who may be bound by it: to the lone
+\* participant never, for it decides itself once it is asked.
 SendDecision(e, p) ==
   /\ \/ /\ coord[e].phase = "committing"
         /\ p \in coord[e].yes \ coord[e].acks
         /\ Send("commit", p)
      \/ /\ coord[e].phase = "aborting"
+        /\ ~OnePhase
         /\ p \notin coord[e].ro
         /\ Send("abort", p)
   /\ UNCHANGED <<log, fence, coord, part, up, client, crashes, lost>>
@@ -200,9 +226,17 @@ Forget(e) ==
   /\ coord' = [coord EXCEPT ![e].phase = "completed"]
   /\ UNCHANGED <<fence, part, up, net, client, crashes, lost>>
 
+\* The yes of someone who will not be told otherwise is a question, too: nobody runs the transaction any
+\* more, or the participant has also said no, before a crash.
+Asks(e, p) ==
+  \/ <<"inquire", p>> \in net
+  \/ /\ <<"yes", p>> \in net
+     /\ \/ coord[e].phase \in {"completed", "unknown"}
+        \/ coord[e].phase = "aborting" /\ p \notin coord[e].yes /\ <<"no", p>> \in net
+
 \* No record means aborted.  While votes are still being collected there is no answer.
 AnswerInquiry(e, p) ==
-  /\ <<"inquire", p>> \in net
+  /\ Asks(e, p)
   /\ \/ /\ coord[e].phase = "committing"
         /\ Send("commit", p)
      \/ /\ coord[e].phase \in {"aborting", "completed", "unknown"}
@@ -224,6 +258,7 @@ TakeOver(e) ==
   /\ coord' = [coord EXCEPT ![e] =
        CASE log.rec = "commit" -> [NewCoord EXCEPT !.phase = "committing", !.yes = log.voters]
          [] log.rec = "delegated" -> [NewCoord EXCEPT !.phase = "preparing"]
+         [] log.rec = "abort" -> [NewCoord EXCEPT !.phase = "aborting", !.ro = Participants \ log.voters]
          [] OTHER -> [NewCoord EXCEPT !.phase = "unknown"]]
   /\ UNCHANGED <<log, part, up, net, client, crashes, lost>>
 
@@ -288,11 +323,12 @@ RecvCommit(p) ==
   /\ Send("ackCommit", p)
   /\ UNCHANGED <<log, fence, coord, up, client, crashes, lost>>
 
-\* An abort that finds the commit done is the answer to an old question, and is ignored.
+\* An abort that finds the commit done is the answer to an old question, and is ignored.  One that finds a
+\* read-only voter whose vote did not arrive is remembered as any other.
 RecvAbort(p) ==
   /\ p \in up
   /\ <<"abort", p>> \in net
-  /\ part[p] \in {"prepared", "refused"}
+  /\ part[p] \in {"prepared", "refused", "readonly"}
   /\ Become(p, "aborted")
   /\ Send("ackAbort", p)
   /\ UNCHANGED <<log, fence, coord, up, client, crashes, lost>>
@@ -340,24 +376,29 @@ Lose(m) ==
 CoordStep(e) ==
   \/ Begin(e) \/ ForceDelegate(e) \/ ForceCommit(e) \/ CommitReadOnly(e) \/ AckClient(e) \/ Forget(e)
   \/ \E p \in Participants :
-       SendPrepare(e, p) \/ RecvVote(e, p) \/ SendDecision(e, p) \/ RecvAck(e, p) \/ AnswerInquiry(e, p)
+       SendPrepare(e, p) \/ RecvVote(e, p) \/ SendDecision(e, p) \/ RecvAck(e, p)
 
 PartStep(p) ==
   \/ RecvPrepare(p) \/ RecvPrepareOnePhase(p) \/ Inquire(p)
   \/ RecvCommit(p) \/ RecvAbort(p) \/ RecvAbortUnknown(p) \/ PartRecover(p)
 
 Next ==
-  \/ \E e \in Epochs : CoordStep(e) \/ TimeoutAbort(e) \/ ClientAbort(e) \/ CoordCrash(e) \/ TakeOver(e)
+  \/ \E e \in Epochs :
+       \/ CoordStep(e) \/ Note(e) \/ TimeoutAbort(e) \/ ClientAbort(e) \/ CoordCrash(e) \/ TakeOver(e)
+       \/ \E p \in Participants : AnswerInquiry(e, p)
   \/ \E p \in Participants : PartStep(p) \/ UnilateralAbort(p) \/ PartCrash(p)
   \/ \E m \in MessageTypes \X Participants : Lose(m)
 
 Spec == Init /\ [][Next]_vars
 
-\* A coordinator that is gone is replaced.  Crashes, losses, timeouts and refusals are never owed.
+\* An Inquiry is answered; that a yes is taken as one is not relied on.
+Answer(e) == \E p \in Participants : <<"inquire", p>> \in net /\ AnswerInquiry(e, p)
+
+\* A coordinator that is gone is replaced.  Notes, crashes, losses, timeouts and refusals are never owed.
 Replace(e) == e > 1 /\ coord[e - 1].phase = "dead" /\ TakeOver(e)
 
 Fairness ==
-  /\ \A e \in Epochs : WF_vars(CoordStep(e)) /\ WF_vars(Replace(e))
+  /\ \A e \in Epochs : WF_vars(CoordStep(e) \/ Answer(e)) /\ WF_vars(Replace(e))
   /\ \A p \in Participants : WF_vars(PartStep(p))
 
 LiveSpec == Spec /\ Fairness
@@ -366,7 +407,7 @@ LiveSpec == Spec /\ Fairness
 (* Invariants. *)
 
 TypeOK ==
-  /\ log \in [rec: {"none", "delegated", "commit"}, epoch: 0..MaxEpoch, voters: SUBSET Participants]
+  /\ log \in [rec: {"none", "delegated", "commit", "abort"}, epoch: 0..MaxEpoch, voters: SUBSET Participants]
   /\ fence \in 0..MaxEpoch
   /\ coord \in [Epochs -> [phase: Phases, yes: SUBSET Participants, ro: SUBSET Participants,
                            acks: SUBSET Participants]]
@@ -388,7 +429,6 @@ Agreement == \A p, q \in Participants : ~(part[p] = "committed" /\ part[q] = "ab
 \* none of those became bound again.
 CommitValidity ==
   log.rec = "commit" =>
-    /\ log.voters # {}
     /\ \A p \in log.voters : part[p] \in {"prepared", "committed"}
     /\ \A p \in Participants \ log.voters :
          part[p] \in (IF MaxPartCrash = 0 THEN {"readonly"} ELSE {"readonly", "working", "refused"})
@@ -431,7 +471,8 @@ NoStaleCommit ==
 \* Whoever answers "aborted" is right for everyone who still has to ask (presumed abort).
 Presumes(e) == coord[e].phase \in {"aborting", "completed", "unknown"}
 PresumptionSound ==
-  (\E e \in Epochs : Presumes(e)) /\ SomeoneInDoubt => log.rec = "none" /\ ~SomeoneCommitted /\ client # "committed"
+  (\E e \in Epochs : Presumes(e)) /\ SomeoneInDoubt =>
+    log.rec \in {"none", "abort"} /\ ~SomeoneCommitted /\ client # "committed"
 
 \* A forgotten commit is one that everyone who promised has made durable, and that the client knows.
 ForgetSafe ==
@@ -480,7 +521,7 @@ InDoubtResolves ==
 
 \* The log does not grow for ever, and what it forgets is done.
 CommitEventuallyForgotten ==
-  log.rec # "none" ~> log.rec = "none" /\ EveryoneDone
+  log.rec \in {"delegated", "commit"} ~> log.rec \in {"none", "abort"} /\ EveryoneDone
 
 \* Non-triviality: with no faults and no whims, all commit.
 NoFaultAllYesCommits ==
@@ -490,7 +531,7 @@ NoFaultAllYesCommits ==
 -----------------------------------------------------------------------------
 (* Refinement.  A participant that is not bound when the commit is decided has left. *)
 
-Decided == log.rec = "commit" \/ SomeoneCommitted
+Decided == (log.rec = "commit" /\ log.voters # {}) \/ SomeoneCommitted
 
 Abstract == INSTANCE AtomicCommit WITH
   state <- [p \in Participants |->

@@ -1,34 +1,43 @@
-import type { Exploration } from "./explore.ts";
+import { type Exploration, edgeKey } from "./explore.ts";
 import type { Graph } from "./tlc-graph.ts";
-import type { Beyond } from "./world.ts";
 
+/** What the code and the spec do not have in common. A step that changes nothing is none: the spec may take such at any time. */
 export type Comparison = {
   /** Reached by the code, unknown to the spec. */
   readonly strangeStates: readonly string[];
-  /** Taken by the code, and no step of the spec. */
+  /** Taken by the code, and no step of the spec, or one by another action. */
   readonly strangeSteps: readonly string[];
   /** States of the spec that the code does not reach. */
   readonly unreached: readonly string[];
-  /** Steps of the spec that the code takes, by action. */
-  readonly taken: ReadonlyMap<string, number>;
-  readonly beyond: ReadonlyMap<Beyond, number>;
+  /** Steps of the spec that the code does not take. */
+  readonly untaken: readonly string[];
+  readonly stepsOfSpec: number;
+  readonly actions: number;
 };
 
-export function compare(exploration: Exploration, graph: Graph): Comparison {
-  const strangeSteps: string[] = [];
-  const taken = new Map<string, number>();
-  const beyond = new Map<Beyond, number>();
-  for (const { from, to, name, beyond: kind } of exploration.specSteps.values()) {
-    const action = graph.edges.get(from)?.get(to);
-    if (action !== undefined) taken.set(action, (taken.get(action) ?? 0) + 1);
-    else if (kind !== undefined) beyond.set(kind, (beyond.get(kind) ?? 0) + 1);
-    else strangeSteps.push(`${name}:\n  ${from}\n  ${to}`);
+export function compare({ specStates, specSteps }: Exploration, graph: Graph): Comparison {
+  const text = (name: string, from: string, action: string, to: string): string => `${name} ${action}:\n  ${from}\n  ${to}`;
+  const untaken: string[] = [];
+  const actions = new Set<string>();
+  let stepsOfSpec = 0;
+  for (const [from, out] of graph.edges) {
+    for (const [to, labels] of out) {
+      for (const action of from === to ? [] : labels) {
+        stepsOfSpec += 1;
+        actions.add(action);
+        const edge = edgeKey(specStates.get(from) ?? -1, action, specStates.get(to) ?? -1);
+        if (!specSteps.has(edge)) untaken.push(text("", from, action, to));
+      }
+    }
   }
   return {
-    strangeStates: [...exploration.specStates].filter((key) => !graph.states.has(key)),
-    strangeSteps,
-    unreached: [...graph.states].filter((key) => !exploration.specStates.has(key)),
-    taken,
-    beyond,
+    strangeStates: [...specStates.keys()].filter((key) => !graph.states.has(key)),
+    strangeSteps: [...specSteps.values()]
+      .filter(({ from, to, action }) => !graph.edges.get(from)?.get(to)?.has(action))
+      .map(({ from, to, action, name }) => text(name, from, action, to)),
+    unreached: [...graph.states].filter((key) => !specStates.has(key)),
+    untaken,
+    stepsOfSpec,
+    actions: actions.size,
   };
 }

@@ -1,14 +1,9 @@
-import { createHash } from "node:crypto";
+import { violatedByOperators } from "./operator.ts";
 import { specKey, violatedInvariants } from "./spec.ts";
-import { type Beyond, type Constants, createWorld, type State, type Successor, stateKey } from "./world.ts";
+import { type Constants, createWorld, type State, type Successor, stateKey } from "./world.ts";
 
-export type SpecStep = {
-  readonly from: string;
-  readonly to: string;
-  /** Of the first step of the code that is this one. */
-  readonly name: string;
-  readonly beyond: Beyond | undefined;
-};
+/** A labelled edge of the spec, and the first step of the code that is one. */
+export type SpecStep = { readonly from: string; readonly to: string; readonly action: string; readonly name: string };
 
 export type Exploration = {
   readonly states: number;
@@ -16,24 +11,27 @@ export type Exploration = {
   /** False: `statesMax` was reached first. */
   readonly complete: boolean;
   /** Keys of what was reached, in the terms of the spec. */
-  readonly specStates: ReadonlySet<string>;
-  /** Steps that change the state of the spec. */
+  readonly specStates: ReadonlyMap<string, number>;
+  /** Steps that change the state of the spec, by `edgeKey` of the numbers. */
   readonly specSteps: ReadonlyMap<string, SpecStep>;
   readonly violation: { readonly what: string; readonly path: readonly string[] } | undefined;
 };
 
+export const edgeKey = (from: number, action: string, to: number): string => `${from} ${action} ${to}`;
+
 /** Breadth first, so what is found is found on a shortest way. */
 export function explore(
   constants: Constants,
-  options: { readonly statesMax: number; readonly onProgress?: (states: number) => void },
+  options: { readonly statesMax?: number | undefined; readonly onProgress?: (states: number) => void },
 ): Exploration {
   const world = createWorld(constants);
+  const { statesMax = Number.POSITIVE_INFINITY, onProgress } = options;
   const seen = new Set<string>();
   /** How each state was reached, by its number. */
   const parents: number[] = [];
   const names: string[] = [];
   let frontier: { readonly state: State; readonly number: number }[] = [];
-  const specStates = new Set<string>();
+  const specStates = new Map<string, number>();
   const specSteps = new Map<string, SpecStep>();
   let steps = 0;
 
@@ -43,16 +41,24 @@ export function explore(
     return path;
   };
 
+  function numberOf(key: string): number {
+    const number = specStates.get(key) ?? specStates.size;
+    if (number === specStates.size) specStates.set(key, number);
+    return number;
+  }
+
+  const operators = constants.also?.includes("resolve") ?? false;
+
   /** The invariants that do not hold in it, if it is new. */
   function visit(state: State, parent: number, name: string): readonly string[] {
-    const key = createHash("sha1").update(stateKey(state)).digest("latin1");
+    const key = stateKey(state);
     if (seen.has(key)) return [];
     frontier.push({ state, number: seen.size });
     seen.add(key);
     parents.push(parent);
     names.push(name);
-    specStates.add(specKey(state.spec));
-    return violatedInvariants(state.spec, constants.participants, constants.maxPartCrash);
+    numberOf(specKey(state.spec));
+    return state.operated ? [] : violatedInvariants(state.spec, constants.participants, constants.maxPartCrash);
   }
 
   const result = (violation: Exploration["violation"]): Exploration => ({
@@ -65,7 +71,7 @@ export function explore(
   });
 
   visit(world.initial, 0, "");
-  while (frontier.length > 0 && seen.size < options.statesMax) {
+  while (frontier.length > 0 && seen.size < statesMax) {
     const level = frontier;
     frontier = [];
     for (const { state, number } of level) {
@@ -77,17 +83,17 @@ export function explore(
         return result({ what: error instanceof Error ? `${error.name}: ${error.message}` : String(error), path: pathTo(number) });
       }
       const from = specKey(state.spec);
-      for (const { name, state: next, beyond } of successors) {
+      for (const { name, state: next, action = "no action" } of successors) {
         steps += 1;
-        const violated = visit(next, number, name);
-        if (violated.length > 0) return result({ what: violated.join(", "), path: [...pathTo(number), name] });
-        if (next.spec === state.spec) continue;
+        const violated = new Set([...visit(next, number, name), ...(operators ? violatedByOperators(state, next) : [])]);
+        if (violated.size > 0) return result({ what: [...violated].join(", "), path: [...pathTo(number), name] });
         const to = specKey(next.spec);
-        const edge = `${from} ${to}`;
-        if (from !== to && !specSteps.has(edge)) specSteps.set(edge, { from, to, name, beyond });
+        if (from === to) continue;
+        const edge = edgeKey(numberOf(from), action, numberOf(to));
+        if (!specSteps.has(edge)) specSteps.set(edge, { from, to, action, name });
       }
     }
-    options.onProgress?.(seen.size);
+    onProgress?.(seen.size);
   }
   return result(undefined);
 }

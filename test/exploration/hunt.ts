@@ -4,7 +4,7 @@ import { explore } from "./explore.ts";
 import { huntModels } from "./models.ts";
 import type { Verdict } from "./mutants.ts";
 
-const seeds = 200;
+const seeds = 50;
 
 function byExploration(): string | undefined {
   for (const { constants, statesMax } of huntModels) {

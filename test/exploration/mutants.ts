@@ -1,7 +1,8 @@
-import { spawnSync } from "node:child_process";
+import { execFile } from "node:child_process";
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { promisify } from "node:util";
 
 /** One deliberate mistake in a core: a text that occurs once, and what takes its place. */
 export type Mutant = { readonly name: string; readonly file: string; readonly find: string; readonly replace: string };
@@ -85,6 +86,44 @@ export const mutants: readonly Mutant[] = [
     replace: `return { transaction: undefined as never, effects: nowMs < 0 ? [] : [ackEffect(transaction, "aborted")] };`,
   },
   {
+    name: "a read-only voter acknowledges an abort that it does not remember",
+    file: participant,
+    find: `if (transaction.state === "aborted") return stay(transaction, [ackEffect(transaction, "aborted")]);`,
+    replace: `if (transaction.state === "aborted" || transaction.state === "read-only")
+    return stay(transaction, [ackEffect(transaction, "aborted")]);`,
+  },
+  {
+    name: "an idle timer fires late",
+    file: coordinator,
+    find: `if (idleTimeoutMs === undefined) return stay(transaction);
+  const reason`,
+    replace: "const reason",
+  },
+  {
+    name: "an operator overturns a decision",
+    file: coordinator,
+    find: "const given = transaction.outcome ?? outcome;",
+    replace: "const given = outcome;",
+  },
+  {
+    name: "an operator commits what is not decided",
+    file: coordinator,
+    find: `transaction.phase === "COMPLETED" || mayAbort(transaction) || given`,
+    replace: `transaction.phase === "COMPLETED" || transaction.phase === "INIT" || given`,
+  },
+  {
+    name: "a contradiction is not recorded",
+    file: coordinator,
+    find: "return recvResolvedAck(transaction, participantId, outcome, moment);",
+    replace: "return recvResolvedAck(transaction, participantId, transaction.outcome ?? outcome, moment);",
+  },
+  {
+    name: "an operator forgets what is not acknowledged",
+    file: coordinator,
+    find: "if (owing.length > 0) return",
+    replace: "if (owing.length > 9) return",
+  },
+  {
     name: "gives up after its promise",
     file: participant,
     find: `return transaction.state === "working" && !transaction.abortReceived`,
@@ -97,7 +136,7 @@ export type Verdict = { readonly exploration: string | undefined; readonly simul
 const root = join(import.meta.dirname, "..", "..");
 
 /** What finds it. The assertions of the code are off: exploration and simulation must see it themselves. */
-export function hunt(mutant: Mutant): Verdict {
+export async function hunt(mutant: Mutant): Promise<Verdict> {
   const dir = mkdtempSync(join(tmpdir(), "concord-mutant-"));
   try {
     for (const part of ["src/kernel", "src/commit", "src/storage/memory", "src/cli/simulate", "test/exploration"]) {
@@ -110,9 +149,10 @@ export function hunt(mutant: Mutant): Verdict {
       "void [condition, invariant];",
     );
     writeFileSync(join(dir, "package.json"), `{ "type": "module" }`);
-    const child = spawnSync(process.execPath, [join(dir, "test/exploration/hunt.ts")], { encoding: "utf8", timeout: 180_000 });
-    if (child.status !== 0) throw new Error(`the hunt for "${mutant.name}" failed:\n${child.stderr.slice(-2_000)}`);
-    return JSON.parse(child.stdout) as Verdict;
+    const { stdout } = await promisify(execFile)(process.execPath, [join(dir, "test/exploration/hunt.ts")], { timeout: 180_000 });
+    return JSON.parse(stdout) as Verdict;
+  } catch (error) {
+    throw new Error(`the hunt for "${mutant.name}" failed`, { cause: error });
   } finally {
     rmSync(dir, { recursive: true, force: true });
   }

@@ -8,7 +8,11 @@ export type SpecCoordinator = {
 };
 
 export type SpecState = {
-  readonly log: { readonly rec: "none" | "delegated" | "commit"; readonly epoch: number; readonly voters: readonly string[] };
+  readonly log: {
+    readonly rec: "none" | "delegated" | "commit" | "abort";
+    readonly epoch: number;
+    readonly voters: readonly string[];
+  };
   readonly fence: number;
   readonly coord: readonly SpecCoordinator[];
   /** In the order of the participants. */
@@ -24,8 +28,20 @@ export type SpecPart = "working" | "prepared" | "committed" | "aborted" | "refus
 
 export const newCoordinator = (phase: SpecCoordinator["phase"]): SpecCoordinator => ({ phase, yes: [], ro: [], acks: [] });
 
+/** What is computed from a value, kept: most of a state is the same object as in the state before it. */
+export function once<Value extends object, Result>(compute: (value: Value) => Result): (value: Value) => Result {
+  const known = new WeakMap<Value, Result>();
+  return (value) => {
+    const before = known.get(value);
+    if (before !== undefined) return before;
+    const result = compute(value);
+    known.set(value, result);
+    return result;
+  };
+}
+
 /** One text for one state. */
-export const specKey = ({ log, fence, coord, part, up, net, client, crashes }: SpecState): string =>
+export const specKey = once(({ log, fence, coord, part, up, net, client, crashes }: SpecState) =>
   JSON.stringify([
     log.rec,
     log.epoch,
@@ -37,7 +53,8 @@ export const specKey = ({ log, fence, coord, part, up, net, client, crashes }: S
     net,
     client,
     crashes,
-  ]);
+  ]),
+);
 
 const durable: readonly SpecPart[] = ["prepared", "committed", "aborted"];
 
@@ -54,9 +71,7 @@ export function violatedInvariants(state: SpecState, names: readonly string[], c
   const promised: readonly SpecPart[] = ["prepared", "committed"];
   const invariants: Readonly<Record<string, boolean>> = {
     Agreement: !(someoneCommitted && part.includes("aborted")),
-    CommitValidity:
-      log.rec !== "commit" ||
-      (log.voters.length > 0 && every((name) => (log.voters.includes(name) ? promised : left).includes(of(name)))),
+    CommitValidity: log.rec !== "commit" || every((name) => (log.voters.includes(name) ? promised : left).includes(of(name))),
     WriteAheadDecision:
       !(
         names.some((name) => sent.has(`commit ${name}`)) ||
@@ -74,7 +89,9 @@ export function violatedInvariants(state: SpecState, names: readonly string[], c
     ),
     CommitPointDurable: !(someoneCommitted && someoneInDoubt) || log.rec === "commit",
     NoStaleCommit: every((name) => !sent.has(`commit ${name}`) || promised.includes(of(name))),
-    PresumptionSound: !(presumes && someoneInDoubt) || (log.rec === "none" && !someoneCommitted && client !== "committed"),
+    PresumptionSound:
+      !(presumes && someoneInDoubt) ||
+      ((log.rec === "none" || log.rec === "abort") && !someoneCommitted && client !== "committed"),
     ForgetSafe: coord.every(
       ({ phase, yes }) => phase !== "completed" || (yes.every((name) => of(name) === "committed") && client !== "waiting"),
     ),

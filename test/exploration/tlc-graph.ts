@@ -12,8 +12,8 @@ export type Graph = {
   readonly initial: string;
   /** Keys. */
   readonly states: ReadonlySet<string>;
-  /** From key to key, with the action. */
-  readonly edges: ReadonlyMap<string, ReadonlyMap<string, string>>;
+  /** From key to key, with the actions. */
+  readonly edges: ReadonlyMap<string, ReadonlyMap<string, ReadonlySet<string>>>;
 };
 
 const specsDir = join(import.meta.dirname, "..", "..", "specs");
@@ -75,7 +75,7 @@ function execute(command: string, args: readonly string[], cwd: string): Promise
 async function parseDot(path: string, constants: Constants): Promise<Graph> {
   const keyOf = new Map<string, string>();
   const states = new Set<string>();
-  const edges = new Map<string, Map<string, string>>();
+  const edges = new Map<string, Map<string, Set<string>>>();
   const later: [string, string, string][] = [];
   let initial = "";
   for await (const line of createInterface({ input: createReadStream(path) })) {
@@ -97,8 +97,8 @@ async function parseDot(path: string, constants: Constants): Promise<Graph> {
   for (const [from, to, action] of later) {
     const fromKey = keyOf.get(from) as string;
     const toKey = keyOf.get(to) as string;
-    const out = edges.get(fromKey) ?? new Map<string, string>();
-    edges.set(fromKey, out.set(toKey, action));
+    const out = edges.get(fromKey) ?? new Map<string, Set<string>>();
+    edges.set(fromKey, out.set(toKey, (out.get(toKey) ?? new Set()).add(action)));
   }
   return { initial, states, edges };
 }
