@@ -1,16 +1,15 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { DatabaseSync } from "node:sqlite";
 import { Command, InvalidArgumentError } from "commander";
 import { type Clients, integerArgument } from "./client.ts";
 import { type Check, checkAll, countStates, type ParticipantRecords, readEvidence } from "./demo/audit.ts";
 import { handSample, runByHand } from "./demo/by-hand.ts";
 import { createChaos } from "./demo/chaos.ts";
+import { commitDemoCommand } from "./demo/commit/command.ts";
 import { createLaboratory, type Laboratory } from "./demo/laboratory.ts";
 import { createLaboratoryClient, type LaboratoryClient } from "./demo/laboratory-client.ts";
 import { createNarrator, type Narrator } from "./demo/narrator.ts";
+import { readParticipantRecords } from "./demo/participant-records.ts";
 import { failureText, untilAnswered } from "./demo/retry.ts";
+import { runDemo } from "./demo/run-demo.ts";
 import { countSteps, type Report, runSamples } from "./demo/samples.ts";
 import { makeSample, readRules, readScenario, type Sample } from "./demo/scenario.ts";
 import { CommandError } from "./failure.ts";
@@ -36,7 +35,8 @@ export function demoCommand(): Command {
     .option("--seed <n>", "decides what happens to each sample", integerArgument, 1)
     .option("--no-chaos", "kill nothing")
     .option("--keep", "keep the data and the logs, and say where")
-    .action(run);
+    .action(run)
+    .addCommand(commitDemoCommand());
 }
 
 function within(min: number, max: number): (text: string) => number {
@@ -49,30 +49,14 @@ function within(min: number, max: number): (text: string) => number {
 
 async function run(options: Options): Promise<void> {
   const scenario = readScenario();
-  const folder = mkdtempSync(join(tmpdir(), "concord-demo-"));
   const narrator = createNarrator();
-  const laboratory = createLaboratory({ folder, scenario, seed: options.seed });
-  const interrupted = new AbortController();
-  const interrupt = (): void => interrupted.abort();
-  process.once("SIGINT", interrupt).once("SIGTERM", interrupt).once("exit", laboratory.killNow);
-  let worthKeeping = options.keep === true;
-  try {
-    const samples = Array.from({ length: options.workflows - 1 }, (_, index) => makeSample(scenario, index + 2, options.seed));
-    const succeeded = await runDay({ options, samples, laboratory, narrator, signal: interrupted.signal });
-    if (!succeeded) process.exitCode = 1;
-    worthKeeping ||= !succeeded;
-  } catch (error) {
-    if (interrupted.signal.aborted) throw new CommandError("interrupted");
-    worthKeeping = true;
-    throw error;
-  } finally {
-    narrator.endProgress();
-    interrupt();
-    await laboratory.close();
-    process.off("SIGINT", interrupt).off("SIGTERM", interrupt).off("exit", laboratory.killNow);
-    if (worthKeeping) narrator.line(`Data and logs of each process: ${folder}`);
-    else rmSync(folder, { recursive: true, force: true });
-  }
+  const samples = Array.from({ length: options.workflows - 1 }, (_, index) => makeSample(scenario, index + 2, options.seed));
+  await runDemo({
+    keep: options.keep,
+    create: (folder) => createLaboratory({ folder, scenario, seed: options.seed }),
+    play: (laboratory, signal) => runDay({ options, samples, laboratory, narrator, signal }),
+    onEnd: narrator.endProgress,
+  });
 }
 
 type Day = {
@@ -167,15 +151,9 @@ async function runAll({ options, samples, laboratory, narrator, signal }: Day, c
   return report;
 }
 
-/** Past all of Concord's code, after the participants have ended: what is on their disks. */
 function readParticipants(laboratory: Laboratory): ParticipantRecords {
-  const read = (name: "inventory" | "instrument") => {
-    const file = new DatabaseSync(laboratory.participantLog(name), { readOnly: true });
-    const rows = file.prepare("SELECT id, state FROM transactions").all();
-    file.close();
-    return [name, new Map(rows.map(({ id, state }) => [String(id), String(state)]))] as const;
-  };
-  return new Map([read("inventory"), read("instrument")]);
+  const names = ["inventory", "instrument"] as const;
+  return new Map(names.map((name) => [name, readParticipantRecords(laboratory.participantLog(name))]));
 }
 
 function narrateCheck(narrator: Narrator, { claim, problems }: Check): void {

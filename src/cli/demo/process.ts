@@ -18,21 +18,25 @@ export type ProcessOptions = {
   /** It is ready once it logs a line with this message. */
   readonly readyMessage: string;
   readonly logFile: string;
+  /** Hears each line of the log. */
+  readonly onLine?: (line: LogLine) => void;
 };
+
+export type LogLine = Readonly<Record<string, unknown>>;
 
 /** A `concord` process that can be started again and again. */
 export type DemoProcess = {
   readonly name: string;
   readonly pid: number | undefined;
   /** Resolves when it is ready, to the line that said so. */
-  start(extraArgs?: readonly string[]): Promise<Readonly<Record<string, unknown>>>;
+  start(extraArgs?: readonly string[]): Promise<LogLine>;
   /** Resolves when it is gone, to its exit code; null if a signal ended it. */
   end(signal: "SIGTERM" | "SIGKILL"): Promise<number | null>;
   /** Without waiting, and for good: it cannot be started again. */
   killNow(): void;
 };
 
-export function createProcess({ name, args, readyMessage, logFile }: ProcessOptions): DemoProcess {
+export function createProcess({ name, args, readyMessage, logFile, onLine }: ProcessOptions): DemoProcess {
   const log = createWriteStream(logFile, { flags: "a" });
   let child: ChildProcess | undefined;
   let over = false;
@@ -56,7 +60,7 @@ export function createProcess({ name, args, readyMessage, logFile }: ProcessOpti
       child = started;
       const late = setTimeout(() => started.kill("SIGKILL"), readyMs);
       try {
-        const ready = await lineWith(started, readyMessage);
+        const ready = await lineWith(started, readyMessage, onLine);
         if (ready === undefined) throw new CommandError(`${name} did not start; its log is ${logFile}`);
         return ready;
       } finally {
@@ -83,26 +87,23 @@ function hasEnded({ exitCode, signalCode }: ChildProcess): boolean {
   return exitCode !== null || signalCode !== null;
 }
 
-/** The first log line with this message; nothing if the process ends without one. */
-async function lineWith({ stderr }: ChildProcess, message: string): Promise<Record<string, unknown> | undefined> {
-  if (stderr === null) return undefined;
-  const lines = createInterface({ input: stderr });
-  try {
-    for await (const line of lines) {
-      const fields = readLine(line);
-      if (fields["msg"] === message) return fields;
-    }
-    return undefined;
-  } finally {
-    lines.close();
-    // The reader has paused the stream; the log file goes on.
-    stderr.resume();
-  }
+/** The first log line with this message; nothing if the process ends without one. All lines go to `onLine`, also later ones. */
+function lineWith({ stderr }: ChildProcess, message: string, onLine?: (line: LogLine) => void): Promise<LogLine | undefined> {
+  return new Promise((resolve) => {
+    if (stderr === null) return resolve(undefined);
+    createInterface({ input: stderr })
+      .on("line", (text) => {
+        const line = readLine(text);
+        onLine?.(line);
+        if (line["msg"] === message) resolve(line);
+      })
+      .once("close", () => resolve(undefined));
+  });
 }
 
-function readLine(line: string): Record<string, unknown> {
+function readLine(line: string): LogLine {
   try {
-    return JSON.parse(line) as Record<string, unknown>;
+    return JSON.parse(line) as LogLine;
   } catch {
     // Not a log line, such as a warning of the runtime.
     return {};
