@@ -1,13 +1,13 @@
 # Each target sets up what it needs. A machine needs git, make, Node >= 20 and npm; the supported Node comes with the packages.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up demo test check verify simulate bench generate format build clean
+.PHONY: help setup up demo demo-commit test check verify simulate stress bench generate format build clean
 
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 INSTALLED := node_modules/.installed
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(INSTALLED) ## install the packages, and with them the supported Node
 
@@ -22,6 +22,9 @@ up: setup ## serve on 127.0.0.1:50051, data in ./data; Ctrl-C stops it
 
 demo: setup ## run 500 workflows of a laboratory through their lives, with failures
 	@exec bin/concord demo
+
+demo-commit: setup ## play what can happen to a two-phase commit, as sequence diagrams
+	@exec bin/concord demo commit
 
 test: setup ## run all tests
 	@vitest run --coverage
@@ -43,6 +46,9 @@ verify: setup ## check the models, then the cores against them; MODEL=name check
 
 simulate: setup ## run the commit protocol on a faulty world; SEED=n replays one run
 	@bin/concord simulate $(if $(SEED),--seed $(SEED) --verbose)
+
+stress: setup ## a minute of transactions while every process is killed in turn; SEED=n
+	@node scripts/kill-stream.ts $(if $(SEED),--seed $(SEED))
 
 bench: setup ## measure, as ratios to an empty call in the same run
 	@node test/bench/main.ts

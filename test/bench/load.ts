@@ -10,6 +10,8 @@ export type Load = {
   /** The encoded request; each call sends the same. */
   readonly body: Uint8Array;
   readonly concurrency: number;
+  /** Before the measurement. */
+  readonly warmUpMs: number;
   readonly durationMs: number;
 };
 
@@ -29,7 +31,7 @@ export async function findGenerator(): Promise<Generator> {
 /** How many connections carry the calls; a client in the field has few. */
 const connectionCountMax = 8;
 
-async function runH2load({ port, method, body, concurrency, durationMs }: Load): Promise<Measured> {
+async function runH2load({ port, method, body, concurrency, warmUpMs, durationMs }: Load): Promise<Measured> {
   const folder = mkdtempSync(join(tmpdir(), "concord-bench-"));
   try {
     const bodyFile = join(folder, "body");
@@ -40,7 +42,7 @@ async function runH2load({ port, method, body, concurrency, durationMs }: Load):
       `--clients=${connections}`,
       `--max-concurrent-streams=${concurrency / connections}`,
       `--duration=${durationMs}ms`,
-      `--warm-up-time=500ms`,
+      `--warm-up-time=${warmUpMs}ms`,
       `--data=${bodyFile}`,
       "--header=content-type: application/grpc",
       "--header=te: trailers",

@@ -1,15 +1,15 @@
 // The load generator for machines without h2load: closed loops of grpc-js calls, all with the same body. Prints what it measured as JSON.
 import { Client, credentials } from "@grpc/grpc-js";
 
-const { port, method, body, concurrency, durationMs } = JSON.parse(process.argv[2] ?? "{}") as {
+const { port, method, body, concurrency, warmUpMs, durationMs } = JSON.parse(process.argv[2] ?? "{}") as {
   port: number;
   method: string;
   body: string;
   concurrency: number;
+  warmUpMs: number;
   durationMs: number;
 };
 
-const warmUpMs = 500;
 const client = new Client(`127.0.0.1:${port}`, credentials.createInsecure());
 const request = Buffer.from(body, "base64");
 const durationsMs: number[] = [];

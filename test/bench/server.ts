@@ -1,5 +1,5 @@
 // The server under measurement, in its own process: Concord as it is, and beside it, behind the same middleware, an empty call (the
-// limit of the stack) and a transition that a load generator can repeat with one constant body. Prints its port.
+// limit of the stack) and a transition that a load generator can repeat with one constant body. Prints its ports, as JSON.
 import { startConcord } from "../../src/compose.ts";
 import { loadConfig } from "../../src/config.ts";
 import { WorkflowState } from "../../src/gen/concord/workflow/v1/workflow.ts";
@@ -55,12 +55,13 @@ function extraServices(workflow: WorkflowServiceImplementation<RpcContext> | und
 }
 
 const [dataDir = "", logLevel = "warn"] = process.argv.slice(2);
-const loaded = loadConfig({ flags: { listen: "127.0.0.1:0", dataDir, logLevel }, environment: {}, file: undefined });
+const flags = { listen: "127.0.0.1:0", metricsListen: "127.0.0.1:0", dataDir, logLevel };
+const loaded = loadConfig({ flags, environment: {}, file: undefined });
 if (!loaded.ok) throw new Error(JSON.stringify(loaded.error));
 const logger = createLogger({ level: loaded.value.config.logLevel, format: "json" });
 const started = await startConcord({ config: loaded.value.config, logger }, extraServices);
 if (!started.ok) throw new Error(started.error.message);
-console.log(started.value.port);
+console.log(JSON.stringify({ port: started.value.port, metricsPort: started.value.metricsPort }));
 process.once("SIGTERM", async () => {
   await started.value.stop();
   process.exit(0);

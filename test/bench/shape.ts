@@ -7,3 +7,10 @@ export const poolSize = 2048;
 export function workflowName(index: number): string {
   return `bench-${index}`;
 }
+
+/** Of a transaction. The first n of the participants take part. */
+export const participantCounts = [1, 2, 5, 10];
+
+export function participantName(index: number): string {
+  return `bench-${index}`;
+}
