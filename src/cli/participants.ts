@@ -21,10 +21,16 @@ export function participantsCommand(): Command {
         String(participant.sessionEpoch),
         timeText(participant.lastSeenAt),
         participant.peer,
+        String(participant.inDoubt),
         String(participant.unacknowledged),
         timeText(participant.oldestUnacknowledgedAt),
       ]);
-      print(tableText(["participant", "connected", "session", "last seen", "peer", "unacknowledged", "oldest decided"], rows));
+      print(
+        tableText(
+          ["participant", "connected", "session", "last seen", "peer", "in doubt", "unacknowledged", "oldest decided"],
+          rows,
+        ),
+      );
     }),
   );
 }

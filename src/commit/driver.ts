@@ -119,10 +119,7 @@ export interface Driver {
    * with "too-slow", if more than `watchCountMax` wait for the reader.
    */
   watchAll(signal: AbortSignal): AsyncGenerator<Transaction, "ended" | "too-slow">;
-  /** Transactions that are decided and not acknowledged by this participant. */
-  unacknowledged(participantId: ParticipantId): number;
-  /** When the oldest of these was decided. */
-  oldestUnacknowledgedMs(participantId: ParticipantId): TimeMs | undefined;
+  owed(participantId: ParticipantId): Owed;
   readonly coordinator: Coordinator;
   /** Resolves if another coordinator replaces this one. */
   readonly replaced: Promise<Fenced>;
@@ -131,6 +128,16 @@ export interface Driver {
   /** Ends all sessions. What is undecided is presumed aborted from now on; what is decided is sent by the next coordinator. */
   close(): void;
 }
+
+/** How far a participant lags behind. */
+export type Owed = {
+  /** Transactions that it has promised to commit, and whose outcome it has not acknowledged. */
+  readonly inDoubt: number;
+  /** Transactions that are decided, and that it should have acknowledged. */
+  readonly unacknowledged: number;
+  /** When the oldest of these was decided. */
+  readonly oldestUnacknowledgedMs: TimeMs | undefined;
+};
 
 type Answer = Result<Transaction, ExecuteFailure>;
 
@@ -708,9 +715,18 @@ export function createDriver(options: {
     if (!closed) cancelRecovery = clock.setTimer(recoveryIntervalMs, () => void recoverAgain());
   }
 
-  function owedBy(participantId: ParticipantId): readonly Transaction[] {
-    const views = [...(byParticipant.get(participantId) ?? [])].map(({ view }) => view);
-    return views.filter((view) => view.parts.some((part) => part.participantId === participantId && owesAck(view, part)));
+  function owed(participantId: ParticipantId): Owed {
+    let inDoubt = 0;
+    let unacknowledged = 0;
+    let oldestUnacknowledgedMs: TimeMs | undefined;
+    for (const { view } of byParticipant.get(participantId) ?? []) {
+      const part = view.parts.find((each) => each.participantId === participantId);
+      if (part?.vote === "commit" && part.acknowledgedAtMs === undefined) inDoubt += 1;
+      if (!part || !owesAck(view, part)) continue;
+      unacknowledged += 1;
+      oldestUnacknowledgedMs = Math.min(oldestUnacknowledgedMs ?? Infinity, view.decidedAtMs ?? Infinity);
+    }
+    return { inDoubt, unacknowledged, oldestUnacknowledgedMs };
   }
 
   function gauges() {
@@ -880,14 +896,7 @@ export function createDriver(options: {
         signal.removeEventListener("abort", notify);
       }
     },
-    unacknowledged: (participantId) => owedBy(participantId).length,
-    oldestUnacknowledgedMs(participantId) {
-      const oldestMs = owedBy(participantId).reduce(
-        (oldest, { decidedAtMs }) => Math.min(oldest, decidedAtMs ?? oldest),
-        Infinity,
-      );
-      return Number.isFinite(oldestMs) ? oldestMs : undefined;
-    },
+    owed,
     async drain(timeoutMs) {
       refusal ??= { type: "shutting-down" };
       sessions.goAway("the coordinator is shutting down");

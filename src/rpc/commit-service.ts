@@ -202,11 +202,7 @@ export function createCommitService(dependencies: {
       const page = found.slice(0, size);
       const last = page.at(-1);
       return {
-        participants: page.map((participant) => {
-          const { participantId } = participant;
-          const oldestMs = driver.oldestUnacknowledgedMs(participantId);
-          return participantToWire(participant, { unacknowledged: driver.unacknowledged(participantId), oldestMs });
-        }),
+        participants: page.map((participant) => participantToWire(participant, driver.owed(participant.participantId))),
         nextPageToken: found.length > size && last ? encodePageToken("participants", last.participantId) : "",
       };
     },

@@ -1,5 +1,6 @@
 import type { CoordinatorMessage, Numbered, ParticipantMessage } from "../commit/core/messages.ts";
 import { heuristicOf, isDone, type Outcome, type Phase, type Transaction, type VoteValue } from "../commit/core/types.ts";
+import type { Owed } from "../commit/driver.ts";
 import type { Coordinator } from "../commit/ports.ts";
 import type { KnownParticipant } from "../commit/sessions.ts";
 import type { TimelineEntry } from "../commit/timeline.ts";
@@ -97,10 +98,7 @@ function resolutionToWire(transaction: Transaction): Pick<DeepPartial<wire.Trans
   return { resolution: { heuristic: wire.Heuristic[heuristic], resolvedAt: new Date(atMs), requestedBy, reason } };
 }
 
-export function participantToWire(
-  participant: KnownParticipant,
-  owed: { readonly unacknowledged: number; readonly oldestMs: TimeMs | undefined },
-): DeepPartial<wire.Participant> {
+export function participantToWire(participant: KnownParticipant, owed: Owed): DeepPartial<wire.Participant> {
   return {
     participantId: participant.participantId,
     connected: participant.connected,
@@ -110,8 +108,9 @@ export function participantToWire(
     lastSeenAt: new Date(participant.lastSeenAtMs),
     peer: participant.peer,
     prepareCredit: participant.prepareCredit,
+    inDoubt: owed.inDoubt,
     unacknowledged: owed.unacknowledged,
-    ...optionalTime("oldestUnacknowledgedAt", owed.oldestMs),
+    ...optionalTime("oldestUnacknowledgedAt", owed.oldestUnacknowledgedMs),
   };
 }
 

@@ -216,12 +216,12 @@ describe("a resolution", () => {
     expect(await driver.resolve(transactionId, "aborted", ada)).toMatchObject(refusedAs("state"));
     expect(await driver.resolve(transactionId, "committed", ada)).toMatchObject({ ok: true, value: { phase: "COMPLETED" } });
     expect(await w.log.get(transactionId)).toMatchObject({ resolution: byAda });
-    expect(driver.unacknowledged(id("b"))).toBe(1);
-    expect(driver.oldestUnacknowledgedMs(id("b"))).toBe((await found(driver, transactionId))?.decidedAtMs);
+    expect(driver.owed(id("b")).unacknowledged).toBe(1);
+    expect(driver.owed(id("b")).oldestUnacknowledgedMs).toBe((await found(driver, transactionId))?.decidedAtMs);
     const b = await scripted(w, "b");
     await b.ack(transactionId, "committed");
     expect(heuristicOf((await w.log.get(transactionId)) as Transaction)).toBe("CONFIRMED");
-    expect([driver.unacknowledged(id("b")), driver.oldestUnacknowledgedMs(id("b"))]).toEqual([0, undefined]);
+    expect([driver.owed(id("b")).unacknowledged, driver.owed(id("b")).oldestUnacknowledgedMs]).toEqual([0, undefined]);
   });
 
   test("that a participant contradicts is mixed, also after a restart", async () => {
@@ -420,7 +420,7 @@ describe("recovery", () => {
     };
     await w.start();
     expect(reads).toEqual({ pages: count / recoveryBatchSize + 1, records: count });
-    expect(w.coordinator().driver.unacknowledged(id("a"))).toBe(count);
+    expect(w.coordinator().driver.owed(id("a")).unacknowledged).toBe(count);
     const session = w.coordinator().sessions.open("a");
     const hello = { participantId: id("a"), instanceId: "i", versionMin: 1, versionMax: 1, prepareCredit: 8 };
     await session.receive({ sequence: 1, message: { type: "hello", inDoubt: [], ...hello } });
@@ -438,7 +438,7 @@ describe("recovery", () => {
     const { unfinished } = w.log;
     w.log.unfinished = () => Promise.reject(new Error("cannot read"));
     await w.clock.advance(recoveryIntervalMs);
-    expect(w.coordinator().driver.unacknowledged(id("a"))).toBe(0);
+    expect(w.coordinator().driver.owed(id("a")).unacknowledged).toBe(0);
     w.log.unfinished = unfinished;
     const orphan = w.coordinator().driver.retry(tx("u1"), ada);
     expect(await orphan).toEqual(err({ type: "pending", transactionId: tx("u1") }));

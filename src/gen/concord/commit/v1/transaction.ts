@@ -569,7 +569,11 @@ export interface Participant {
   /** Transactions decided but not acknowledged by it. */
   readonly unacknowledged: number;
   /** When the oldest of these was decided: how far it lags behind. Unset if there is none. */
-  readonly oldestUnacknowledgedAt: Date | undefined;
+  readonly oldestUnacknowledgedAt:
+    | Date
+    | undefined;
+  /** Transactions that it has promised to commit, and whose outcome it has not acknowledged; decided or not. */
+  readonly inDoubt: number;
 }
 
 function createBaseEnlistment(): Enlistment {
@@ -1256,6 +1260,7 @@ function createBaseParticipant(): Participant {
     prepareCredit: 0,
     unacknowledged: 0,
     oldestUnacknowledgedAt: undefined,
+    inDoubt: 0,
   };
 }
 
@@ -1293,6 +1298,9 @@ export const Participant: MessageFns<Participant> = {
     }
     if (message.oldestUnacknowledgedAt !== undefined) {
       Timestamp.encode(toTimestamp(message.oldestUnacknowledgedAt), writer.uint32(82).fork()).join();
+    }
+    if (message.inDoubt !== 0) {
+      writer.uint32(88).int32(message.inDoubt);
     }
     return writer;
   },
@@ -1390,6 +1398,14 @@ export const Participant: MessageFns<Participant> = {
             message.oldestUnacknowledgedAt = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
             continue;
           }
+          case 11: {
+            if (tag !== 88) {
+              break;
+            }
+
+            message.inDoubt = reader.int32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1419,6 +1435,7 @@ export const Participant: MessageFns<Participant> = {
     message.prepareCredit = object.prepareCredit ?? 0;
     message.unacknowledged = object.unacknowledged ?? 0;
     message.oldestUnacknowledgedAt = object.oldestUnacknowledgedAt ?? undefined;
+    message.inDoubt = object.inDoubt ?? 0;
     return message;
   },
 };
