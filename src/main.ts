@@ -34,7 +34,8 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.
 try {
   await program.parseAsync();
 } catch (error) {
-  process.exitCode = reportFailure(error, undefined);
+  // What it has opened by then must not keep it alive.
+  process.exit(reportFailure(error, undefined));
 }
 
 /** Commander exits with 1 when the command line is wrong. Scripts can tell that from a failure: here it is 2. */
