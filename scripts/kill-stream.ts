@@ -3,14 +3,14 @@
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { DatabaseSync } from "node:sqlite";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
-import { createRandom } from "../examples/bank-transfer/money.ts";
 import { freePort } from "../examples/bank-transfer/postgres.ts";
 import { type Supervised, supervise } from "../examples/bank-transfer/supervisor.ts";
 import { type Clients, connect } from "../src/cli/client.ts";
+import { readParticipantRecords } from "../src/cli/demo/participant-records.ts";
 import { failureText, untilAnswered } from "../src/cli/demo/retry.ts";
+import { createDice, type Dice } from "../src/cli/simulate/random.ts";
 import type { Transaction } from "../src/commit/core/types.ts";
 import { Outcome } from "../src/gen/concord/commit/v1/transaction.ts";
 import { assert } from "../src/kernel/assert.ts";
@@ -18,6 +18,7 @@ import type { TransactionId } from "../src/kernel/ids.ts";
 import { openChannel } from "../src/rpc/clients/channel.ts";
 import { openSqliteDecisionLog } from "../src/storage/sqlite/decision-log.ts";
 import { disagreements, type Remains, type Told } from "./kill-stream/compare.ts";
+import { progress } from "./progress.ts";
 
 const help = `Streams transactions through a coordinator and its participants, each a process of its own, and every second kills
 (SIGKILL) the next of them in turn, when it works. Then everything must come to its end, and all must agree: clients, coordinator,
@@ -125,10 +126,10 @@ async function run(world: World): Promise<readonly string[]> {
   await working(world, names);
   const tally: Tally = { told: [], problems: [], retries: 0, kills: new Map(world.processes.map(({ name }) => [name, 0])) };
   const over = new AbortController();
-  const random = createRandom(seed);
+  const dice = createDice(seed);
   let number = 0;
   const clients = Array.from({ length: clientCount }, async () => {
-    while (!over.signal.aborted) await transact(world, `s${seed}-${++number}`, random, tally);
+    while (!over.signal.aborted) await transact(world, `s${seed}-${++number}`, dice, tally);
   });
   await Promise.all([...clients, killInTurn(world, tally).finally(() => over.abort())]);
   progress("");
@@ -173,9 +174,9 @@ async function working({ clients }: World, wanted: readonly string[]): Promise<v
 }
 
 /** Asks again, with the same request id, until there is an answer. */
-async function transact({ clients }: World, requestId: string, random: () => number, tally: Tally): Promise<void> {
-  const count = 1 + Math.floor(random() * names.length);
-  const first = Math.floor(random() * names.length);
+async function transact({ clients }: World, requestId: string, dice: Dice, tally: Tally): Promise<void> {
+  const count = dice.between(1, names.length);
+  const first = dice.between(0, names.length - 1);
   const enlisted = Array.from({ length: count }, (_, index) => names[(first + index) % names.length] ?? "");
   const request = {
     requestId,
@@ -218,7 +219,7 @@ async function settled(world: World): Promise<void> {
   const startedMs = Date.now();
   for (;;) {
     const unfinished = await countUnfinished(world);
-    const holding = names.filter((name) => [...statesOf(world.participantLog(name)).values()].includes("prepared"));
+    const holding = names.filter((name) => [...readParticipantRecords(world.participantLog(name)).values()].includes("prepared"));
     const tookMs = Date.now() - startedMs;
     if (unfinished === 0 && holding.length === 0) {
       console.log(`everything had come to its end ${(tookMs / 1_000).toFixed(1)} s after the last answer`);
@@ -245,16 +246,6 @@ async function countUnfinished({ clients }: World): Promise<number> {
   }
 }
 
-function statesOf(path: string): ReadonlyMap<string, string> {
-  const file = new DatabaseSync(path, { readOnly: true, timeout: 1_000 });
-  try {
-    const rows = file.prepare("SELECT id, state FROM transactions").all();
-    return new Map(rows.map(({ id, state }) => [String(id), String(state)]));
-  } finally {
-    file.close();
-  }
-}
-
 async function remainsOf({ commitLog, participantLog }: World, { told }: Tally): Promise<Remains> {
   const opened = await openSqliteDecisionLog({ path: commitLog });
   if (!opened.ok) throw new Error(opened.error.message);
@@ -266,12 +257,7 @@ async function remainsOf({ commitLog, participantLog }: World, { told }: Tally):
     transactions.push(...page);
   }
   await log.close();
-  return { told, transactions, participants: new Map(names.map((name) => [name, statesOf(participantLog(name))])) };
-}
-
-/** A line that is replaced by the next, for a person who waits. */
-function progress(text: string): void {
-  if (process.stdout.isTTY) process.stdout.write(`\r\x1b[K${text}`);
+  return { told, transactions, participants: new Map(names.map((name) => [name, readParticipantRecords(participantLog(name))])) };
 }
 
 process.exitCode = await main();

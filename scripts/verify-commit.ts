@@ -9,6 +9,7 @@ import { type Exploration, explore } from "../test/exploration/explore.ts";
 import { comparedModels, exploredModels, type Model, partlyComparedModels } from "../test/exploration/models.ts";
 import { hunt, type Mutant, mutants } from "../test/exploration/mutants.ts";
 import { readGraph } from "../test/exploration/tlc-graph.ts";
+import { progress } from "./progress.ts";
 import { findTlc, type Tlc, Unavailable } from "./verify/tlc.ts";
 import { actionsOf } from "./verify/traces/actions.ts";
 import { checkTraces, rejectionText } from "./verify/traces/check.ts";
@@ -48,11 +49,6 @@ function report(name: string, problems: readonly string[], remark: string): void
   else failed += 1;
   console.log(`${problems.length === 0 ? "ok    " : "FAILED"}  ${name}: ${remark}`);
   for (const problem of problems.slice(0, 5)) console.log(`        ${problem}`);
-}
-
-/** A line that is replaced by the next, for a person who waits. */
-function progress(text: string): void {
-  if (process.stdout.isTTY) process.stdout.write(`\r\x1b[K${text}`);
 }
 
 function exploreModel({ name, constants, statesMax }: Model): Exploration {

@@ -512,7 +512,7 @@ export function createDriver(options: {
   }
 
   /** Without a write: asks the log. */
-  async function isReplaced(): Promise<Fenced | undefined> {
+  async function replacedBy(): Promise<Fenced | undefined> {
     const coordinatorEpoch = await log.newestEpoch();
     if (coordinatorEpoch === coordinator().coordinatorEpoch) return undefined;
     const conflict: Fenced = { type: "fenced", coordinatorEpoch };
@@ -522,7 +522,7 @@ export function createDriver(options: {
 
   async function checkOwnership(): Promise<void> {
     try {
-      await isReplaced();
+      await replacedBy();
     } catch (error) {
       logger.error({ err: error }, "the decision log cannot be read");
     }
@@ -533,7 +533,7 @@ export function createDriver(options: {
   async function lookUp(id: TransactionId): Promise<Result<Transaction, { readonly type: "not-found" } | Fenced>> {
     const stored = await log.get(id);
     if (stored) return ok(stored);
-    return err((await isReplaced()) ?? { type: "not-found" });
+    return err((await replacedBy()) ?? { type: "not-found" });
   }
 
   function close(): void {
@@ -823,8 +823,8 @@ export function createDriver(options: {
       const run = runs.get(id);
       if (!run) return lookUp(id);
       // What is undecided here, the coordinator that has replaced this one may have decided.
-      const replacedBy = run.view.outcome === undefined ? await isReplaced() : undefined;
-      return replacedBy ? err(replacedBy) : ok(run.view);
+      const fenced = run.view.outcome === undefined ? await replacedBy() : undefined;
+      return fenced ? err(fenced) : ok(run.view);
     },
     async list({ beforeId, limit }) {
       const stored = await log.list({ beforeId, limit });

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { text } from "node:stream/consumers";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { temporaryFolder } from "../support/concord.ts";
 
@@ -19,16 +20,10 @@ function startDemo(...args: readonly string[]) {
   return spawn(concord, ["demo", "commit", ...args], { env, stdio: ["ignore", "pipe", "pipe"] });
 }
 
-async function textOf(stream: NodeJS.ReadableStream): Promise<string> {
-  let text = "";
-  for await (const chunk of stream) text += chunk;
-  return text;
-}
-
 async function run(...args: readonly string[]): Promise<string> {
   const demo = startDemo(...args);
   const exited = once(demo, "exit");
-  const said = (await Promise.all([textOf(demo.stdout), textOf(demo.stderr)])).join("");
+  const said = (await Promise.all([text(demo.stdout), text(demo.stderr)])).join("");
   expect(await exited, said).toEqual([0, null]);
   return said;
 }
@@ -73,7 +68,7 @@ describe("concord demo commit", () => {
   test("ends its processes when it is interrupted", async () => {
     const demo = startDemo();
     const exited = once(demo, "exit");
-    const errors = textOf(demo.stderr);
+    const errors = text(demo.stderr);
     const pids: number[] = [];
     for await (const line of createInterface({ input: demo.stdout })) {
       for (const [, pid] of line.matchAll(/\(pid (\d+)\)/g)) pids.push(Number(pid));

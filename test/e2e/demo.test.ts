@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { text } from "node:stream/consumers";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { checkAll, type Evidence } from "../../src/cli/demo/audit.ts";
 import { Transaction } from "../../src/gen/concord/commit/v1/transaction.ts";
@@ -22,17 +23,11 @@ function startDemo(...args: readonly string[]) {
   return spawn(concord, ["demo", ...args], { env: { ...process.env, TMPDIR: folder.path }, stdio: ["ignore", "pipe", "pipe"] });
 }
 
-async function textOf(stream: NodeJS.ReadableStream): Promise<string> {
-  let text = "";
-  for await (const chunk of stream) text += chunk;
-  return text;
-}
-
 describe("concord demo", () => {
   test("shows each failure, kills each process, and finds everything as it must be", async () => {
     const demo = startDemo("--workflows", "24", "--seed", "3");
     const exited = once(demo, "exit");
-    const [output, errors] = await Promise.all([textOf(demo.stdout), textOf(demo.stderr)]);
+    const [output, errors] = await Promise.all([text(demo.stdout), text(demo.stderr)]);
     const said = `${output}${errors}`;
     expect(await exited, said).toEqual([0, null]);
     for (const reason of ["VERSION_MISMATCH", "PREDICATE_LOGIC_UNAVAILABLE", "RULE_DENIED", "TRANSACTION_ABORTED"]) {
@@ -48,7 +43,7 @@ describe("concord demo", () => {
   test("ends its processes and removes its data when it is interrupted", async () => {
     const demo = startDemo("--workflows", "1000", "--no-chaos");
     const exited = once(demo, "exit");
-    const errors = textOf(demo.stderr);
+    const errors = text(demo.stderr);
     const pids: number[] = [];
     for await (const line of createInterface({ input: demo.stdout })) {
       const pid = / pid (\d+)$/.exec(line)?.[1];

@@ -1,7 +1,7 @@
 import { join } from "node:path";
-import { DatabaseSync } from "node:sqlite";
 import { afterAll, expect, test } from "vitest";
 import { connect } from "../../src/cli/client.ts";
+import { readParticipantRecords } from "../../src/cli/demo/participant-records.ts";
 import { Outcome } from "../../src/gen/concord/commit/v1/transaction.ts";
 import { openChannel } from "../../src/rpc/clients/channel.ts";
 import { failureOf, temporaryFolder } from "../support/concord.ts";
@@ -34,19 +34,7 @@ function clientOf(address: string) {
 }
 
 /** What the participant's log says of each transaction. Read when its process has ended. */
-function endsAt(name: string): Map<string, string> {
-  const database = new DatabaseSync(join(data.path, `participant-${name}.sqlite`), { readOnly: true });
-  try {
-    return new Map(
-      database
-        .prepare("SELECT id, state FROM transactions")
-        .all()
-        .map((row) => [String(row["id"]), String(row["state"])]),
-    );
-  } finally {
-    database.close();
-  }
-}
+const endsAt = (name: string) => readParticipantRecords(join(data.path, `participant-${name}.sqlite`));
 
 const messageOf = (starting: Promise<unknown>): Promise<string> =>
   starting.then(

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { describeMessage } from "../../src/cli/simulate/network.ts";
 import type { CoordinatorMessage, ParticipantMessage } from "../../src/commit/core/messages.ts";
 import { heuristicOf } from "../../src/commit/core/types.ts";
 import type { DecisionLog, ParticipantLog, ParticipantTransport, Resource } from "../../src/commit/ports.ts";
@@ -21,27 +22,10 @@ import {
 // Runs of the protocol that a reader should know, as transcripts: what is sent, and what is made durable, in the order in which it
 // happens. Driver, sessions and participants are the production ones. `vitest run test/scenarios --update` writes the transcripts anew: read the difference.
 
-function describeMessage(message: CoordinatorMessage | ParticipantMessage): string | undefined {
-  switch (message.type) {
-    case "hello":
-      return `Hello, in doubt: [${message.inDoubt.join(", ")}]`;
-    case "welcome":
-      return `Welcome, session ${message.sessionEpoch}, coordinator epoch ${message.coordinatorEpoch}`;
-    case "prepare":
-      return `Prepare ${message.transactionId}${message.onePhase ? ", one phase" : ""}, attempt ${message.attempt}, vote within ${message.voteWithinMs} ms`;
-    case "vote":
-      return `Vote ${message.transactionId} ${message.value.toUpperCase()}`;
-    case "decision":
-      return `Decision ${message.transactionId} ${message.outcome.toUpperCase()}${message.inReply ? ", in reply" : ""}`;
-    case "decision-ack":
-      return `DecisionAck ${message.transactionId} ${message.outcome.toUpperCase()}`;
-    case "inquiry":
-      return `Inquiry ${message.transactionId}`;
-    case "nack":
-      return `Nack: ${message.reason}`;
-    default:
-      return undefined;
-  }
+/** Nothing of what only keeps a session alive, or ends it. */
+function lineOf(message: CoordinatorMessage | ParticipantMessage): string {
+  if (message.type === "prepare") return `${describeMessage(message)}, vote within ${message.voteWithinMs} ms`;
+  return message.type === "goodbye" || message.type === "go-away" ? "" : describeMessage(message);
 }
 
 /** A coordinator and participants whose every message and forced write is a line. */
@@ -76,13 +60,13 @@ function stage() {
     async *open(outgoing, signal) {
       const seen = (async function* () {
         for await (const numbered of outgoing) {
-          const text = describeMessage(numbered.message);
+          const text = lineOf(numbered.message);
           if (text) say(`${name} → c         ${text}`);
           yield numbered;
         }
       })();
       for await (const numbered of transport.open(seen, signal)) {
-        const text = describeMessage(numbered.message);
+        const text = lineOf(numbered.message);
         if (text) say(`c → ${name}         ${text}`);
         yield numbered;
       }

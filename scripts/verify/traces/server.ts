@@ -1,11 +1,9 @@
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { connect } from "../../../src/cli/client.ts";
+import { createProcess, type DemoProcess } from "../../../src/cli/demo/process.ts";
 import { createDice } from "../../../src/cli/simulate/random.ts";
 import type { TraceEvent } from "../../../src/commit/core/trace.ts";
 import { openChannel } from "../../../src/rpc/clients/channel.ts";
@@ -14,62 +12,47 @@ export type Load = { readonly transactions: number; readonly kills: number; read
 
 export type Recording = { readonly events: readonly TraceEvent[]; readonly answered: number; readonly unanswered: number };
 
-const main = join(import.meta.dirname, "..", "..", "..", "src", "main.ts");
+const program = join(import.meta.dirname, "..", "..", "..", "src", "main.ts");
 const participants = ["a", "b", "c"] as const;
 const concurrency = 16;
 const settleMs = 60_000;
-
-/** What the caller has set for servers of his own does not reach these. */
-const withoutSettings = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("CONCORD_")));
-
-/** A process that can be killed and started again. What it has traced stays. */
-type Server = { start(): Promise<Readonly<Record<string, unknown>>>; end(signal: NodeJS.Signals): Promise<void> };
-
-function createServer(args: () => readonly string[], readyMessage: string): Server {
-  let child: ChildProcess | undefined;
-  const stop = (): void => void child?.kill("SIGKILL");
-  process.once("exit", stop);
-  return {
-    start: () =>
-      new Promise((resolve, reject) => {
-        const started = spawn(process.execPath, [main, ...args(), "--log-format", "json"], {
-          stdio: ["ignore", "ignore", "pipe"],
-          env: withoutSettings,
-        });
-        child = started;
-        const tail: string[] = [];
-        createInterface({ input: started.stderr }).on("line", (text) => {
-          tail.push(text);
-          if (tail.length > 20) tail.shift();
-          if (text.includes(`"msg":"${readyMessage}"`)) resolve(JSON.parse(text) as Record<string, unknown>);
-        });
-        started.once("exit", () => reject(new Error(`concord ${args().join(" ")} has ended:\n${tail.join("\n")}`)));
-      }),
-    async end(signal) {
-      if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
-      const ended = once(child, "exit");
-      child.kill(signal);
-      await ended;
-    },
-  };
-}
 
 /** A real coordinator and real participants under load, killed in turn. */
 export async function recordServer({ transactions, kills, seed }: Load): Promise<Recording> {
   const dir = mkdtempSync(join(tmpdir(), "concord-trace-"));
   const traceFile = (name: string): string => join(dir, `${name}.jsonl`);
   let address = "127.0.0.1:0";
-  const coordinator = createServer(
-    () => ["serve", "--services", "commit", "--listen", address, "--data-dir", dir, "--trace", traceFile("coordinator")],
-    "serving",
-  );
+  const create = (name: string, readyMessage: string, args: () => readonly string[]): DemoProcess =>
+    createProcess({ name, program, args, readyMessage, logFile: join(dir, `${name}.log`) });
+  const coordinator = create("coordinator", "serving", () => [
+    "serve",
+    "--services",
+    "commit",
+    "--listen",
+    address,
+    "--data-dir",
+    dir,
+    "--trace",
+    traceFile("coordinator"),
+  ]);
   const others = participants.map((name) =>
-    createServer(
-      () => ["participant", name, "--address", address, "--data-dir", dir, "--obey", "--trace", traceFile(name)],
-      "connected",
-    ),
+    create(name, "connected", () => [
+      "participant",
+      name,
+      "--address",
+      address,
+      "--data-dir",
+      dir,
+      "--obey",
+      "--trace",
+      traceFile(name),
+    ]),
   );
   const all = [coordinator, ...others];
+  const killAll = (): void => {
+    for (const each of all) each.killNow();
+  };
+  process.once("exit", killAll);
   try {
     address = String((await coordinator.start())["listen"]);
     await Promise.all(others.map((each) => each.start()));
@@ -105,7 +88,7 @@ export async function recordServer({ transactions, kills, seed }: Load): Promise
 
     /** The next one in turn, every other time the coordinator. */
     function kill(): void {
-      const victim = killed % 2 === 1 ? coordinator : (others[(killed >> 1) % others.length] as Server);
+      const victim = killed % 2 === 1 ? coordinator : (others[(killed >> 1) % others.length] as DemoProcess);
       killed += 1;
       killing = killing.then(() => victim.end("SIGKILL")).then(() => victim.start());
     }
@@ -136,6 +119,7 @@ export async function recordServer({ transactions, kills, seed }: Load): Promise
     return { events: inOrder(events), answered, unanswered };
   } finally {
     for (const each of all) await each.end("SIGKILL");
+    process.off("exit", killAll);
     rmSync(dir, { recursive: true, force: true });
   }
 }

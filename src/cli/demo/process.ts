@@ -13,6 +13,8 @@ const endMs: DurationMs = 15_000;
 
 export type ProcessOptions = {
   readonly name: string;
+  /** The file of `concord`; unset: the one that runs. */
+  readonly program?: string;
   /** The arguments of `concord`, for each start anew. */
   readonly args: () => readonly string[];
   /** It is ready once it logs a line with this message. */
@@ -36,13 +38,13 @@ export type DemoProcess = {
   killNow(): void;
 };
 
-export function createProcess({ name, args, readyMessage, logFile, onLine }: ProcessOptions): DemoProcess {
+export function createProcess(options: ProcessOptions): DemoProcess {
+  const { name, program = process.argv[1] ?? "", args, readyMessage, logFile, onLine } = options;
   const log = createWriteStream(logFile, { flags: "a" });
   let child: ChildProcess | undefined;
   let over = false;
 
   function spawnChild(extraArgs: readonly string[]): ChildProcess {
-    const [, program = ""] = process.argv;
     const nodeArgs = [...process.execArgv, program, ...args(), ...extraArgs, "--log-format", "json"];
     const started = spawn(process.execPath, nodeArgs, { env: withoutSettings(process.env), stdio: ["ignore", "ignore", "pipe"] });
     started.stderr?.pipe(log, { end: false });

@@ -3,7 +3,7 @@ import type { ParticipantTransaction } from "./participant.ts";
 import type { Outcome, Transaction, VoteValue } from "./types.ts";
 
 // What happens, in the words of specs/TwoPhaseCommit.tla: the action, and the state behind it. specs/TraceTwoPhaseCommit.tla says
-// whether it may happen. Without a trace port nothing of this is made.
+// whether it may happen. Without a trace port no event is made of it.
 
 /** Of a coordinator's core. Resolve is none of the spec's. */
 export type CoordinatorAction =
