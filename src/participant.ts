@@ -21,7 +21,7 @@ import { openSqliteParticipantLog, type SqliteParticipantLog } from "./storage/s
 import type { OpenFailure } from "./storage/sqlite/statement.ts";
 
 export type { ParticipantRecord, ResourceVote } from "./commit/core/participant.ts";
-export type { Logger, ParticipantLog, Resource, Work } from "./commit/ports.ts";
+export type { Logger, LostPromise, ParticipantLog, PrepareWork, Resource, Work } from "./commit/ports.ts";
 export type { ParticipantId, TransactionId } from "./kernel/ids.ts";
 export type { PostgresResource, PostgresResourceOptions, PostgresWork } from "./storage/postgres/transaction-resource.ts";
 export { encodeOperations, type KeyValueOperation, type KeyValueResource } from "./storage/sqlite/key-value-resource.ts";

@@ -89,6 +89,8 @@ export interface DecisionLog extends StoreHealth {
 
 /** What a participant must not forget. */
 export interface ParticipantLog {
+  /** Names this log, not its process or its participant. Made with it, and kept: a log that was emptied, or a second one, has another. */
+  readonly id: string;
   /** Every prepared transaction. */
   load(): Promise<readonly ParticipantRecord[]>;
   get(id: TransactionId): Promise<ParticipantRecord | undefined>;
@@ -103,7 +105,19 @@ export type Work = {
   readonly transactionId: TransactionId;
   /** As enlisted. Empty in the abort of a transaction that was never prepared here. */
   readonly payload: Uint8Array;
+  /** `ParticipantLog.id`: what is prepared belongs to this log, and no other may end it. */
+  readonly logId: string;
 };
+
+/** The work of a Prepare, and whose it is: the coordinator's id names its decision log. */
+export type PrepareWork = Work & {
+  readonly voteWithinMs: DurationMs;
+  readonly coordinatorId: string;
+  readonly coordinatorEpoch: number;
+};
+
+/** What was prepared is not there any more, and nothing shows that it was committed. Never told for a commit that was carried out. */
+export type LostPromise = { readonly lost: string };
 
 /**
  * What takes part in a transaction: a database, a workflow manager, a machine. Calls for one transaction never overlap. After a
@@ -114,16 +128,20 @@ export interface Resource {
    * Makes a promise that survives a crash: from now on it can commit, and can abort. A vote to commit is the promise; `abort` and
    * `read-only` leave nothing behind. Rejection counts as a vote to abort, followed by `abort`.
    */
-  prepare(work: Work & { readonly voteWithinMs: DurationMs }): Promise<ResourceVote>;
-  /** Only after a promise, or after a read-only vote in one phase. Done, durably, when it resolves. Rejection is tried again, for ever: the promise binds. */
-  commit(work: Work): Promise<void>;
+  prepare(work: PrepareWork): Promise<ResourceVote>;
+  /**
+   * Only after a promise, or after a read-only vote in one phase. Done, durably, when it resolves to nothing. Rejection is tried again, for
+   * ever: the promise binds. Resolves to a LostPromise if the resource does not hold the promise and has no proof that it kept it before.
+   */
+  // biome-ignore lint/suspicious/noConfusingVoidType: a resource that can lose nothing returns nothing
+  commit(work: Work): Promise<LostPromise | void>;
   /** Undoes what was prepared; nothing, if nothing was. Rejection is tried again. */
   abort(work: Work): Promise<void>;
   /**
-   * Transactions that the resource holds prepared, if it can tell. At start, those without a record are aborted: a crash fell between
-   * the resource's promise and the record, so no vote was sent.
+   * Transactions that the resource holds prepared for this log, if it can tell. At start, those without a record are aborted: a crash fell
+   * between the resource's promise and the record, so no vote was sent.
    */
-  prepared?(): Promise<readonly TransactionId[]>;
+  prepared?(logId: string): Promise<readonly TransactionId[]>;
 }
 
 /** Why a Participate stream ended. The names of those that the contract defines are its reasons. */

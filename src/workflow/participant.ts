@@ -196,6 +196,9 @@ export function createWorkflowParticipant(
 
   /** What the participant's protocol must not forget, read off the store. What the resource has written needs no second record. */
   const log = {
+    /** The store is the log of nobody else. */
+    id: participantId,
+
     async load() {
       return (await store.held())
         .map(({ hold }) => hold)

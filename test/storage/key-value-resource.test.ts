@@ -9,10 +9,15 @@ import {
 } from "../../src/storage/sqlite/key-value-resource.ts";
 import { storageDir } from "../support/storage-dir.ts";
 
+const logId = "log";
+
 const work = (name: string, ...operations: KeyValueOperation[]) => ({
   transactionId: name as TransactionId,
   payload: encodeOperations(operations),
+  logId,
   voteWithinMs: 1_000,
+  coordinatorId: "c",
+  coordinatorEpoch: 1,
 });
 
 const put = (key: string, value: number | string | null): KeyValueOperation => ({ type: "put", key, value });
@@ -60,11 +65,11 @@ describe("a key-value store as a resource", () => {
     await store.prepare(work("t2", put("b", 2)));
     await store.close();
     await open();
-    expect(await store.prepared()).toEqual(["t1", "t2"]);
+    expect(await store.prepared(logId)).toEqual(["t1", "t2"]);
     await store.commit(work("t1", put("a", 1)));
     // At the start, an abort comes without the payload.
-    await store.abort({ transactionId: "t2" as TransactionId, payload: new Uint8Array() });
-    expect(await store.prepared()).toEqual([]);
+    await store.abort({ transactionId: "t2" as TransactionId, payload: new Uint8Array(), logId });
+    expect(await store.prepared(logId)).toEqual([]);
     expect(store.list({ limit: 10 })).toEqual([{ key: "a", value: 1 }]);
   });
 
@@ -92,7 +97,7 @@ describe("a key-value store as a resource", () => {
   ])("%j is refused, and nothing is held after it", async (operation, reason) => {
     await commit("t0", put("ada", 10), put("text", "x"), put("null", null));
     expect(await store.prepare(work("t1", put("other", 1), operation))).toEqual({ value: "abort", reason });
-    expect(await store.prepared()).toEqual([]);
+    expect(await store.prepared(logId)).toEqual([]);
     await commit("t2", put("other", 2), put(operation.key, 1));
   });
 

@@ -70,6 +70,21 @@ function participantLogSuite(name: string, open: () => Promise<ParticipantLog>):
 participantLogSuite("the participant log in SQLite", openSqlite);
 participantLogSuite("the participant log in memory", async () => createMemoryParticipantLog());
 
+test("the participant log in SQLite has its id for ever, and another file has another", async () => {
+  const { path, remove } = temporaryFolder();
+  cleanups.push(remove);
+  async function idOf(file: string): Promise<string> {
+    const opened = await openSqliteParticipantLog({ path: join(path, file) });
+    if (!opened.ok) throw new Error(opened.error.message);
+    await opened.value.close();
+    return opened.value.id;
+  }
+  const id = await idOf("a.db");
+  expect(id).not.toBe("");
+  expect(await idOf("a.db")).toBe(id);
+  expect(await idOf("b.db")).not.toBe(id);
+});
+
 test("the participant log in SQLite rejects what it cannot write", async () => {
   const log = await openSqlite();
   await log.close();

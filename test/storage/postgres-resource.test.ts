@@ -28,8 +28,14 @@ let postgres: Postgres;
 let admin: pg.Client;
 
 const tx = (name: string) => name as TransactionId;
-const asked = (name: string, voteWithinMs = 30_000) => ({ transactionId: tx(name), payload: new Uint8Array(), voteWithinMs });
-const work = (name: string) => ({ transactionId: tx(name), payload: new Uint8Array() });
+const logId = "log";
+const work = (name: string) => ({ transactionId: tx(name), payload: new Uint8Array(), logId });
+const asked = (name: string, voteWithinMs = 30_000) => ({
+  ...work(name),
+  voteWithinMs,
+  coordinatorId: "c",
+  coordinatorEpoch: 1,
+});
 
 const deposit: PostgresWork = async (client) => {
   await client.query("UPDATE accounts SET balance = balance + 1 WHERE id = 'ada'");
@@ -94,12 +100,12 @@ describe.skipIf(missing !== undefined)(`PostgreSQL as a resource${missing === un
   test("what is prepared is seen after its commit, and only once however often that comes", async () => {
     const resource = await open();
     expect(await resource.prepare(asked("t1"))).toEqual({ value: "commit", reason: "" });
-    expect(await resource.prepared()).toEqual(["t1"]);
+    expect(await resource.prepared(logId)).toEqual(["t1"]);
     expect(await balance()).toBe(10);
     await resource.commit(work("t1"));
     await resource.commit(work("t1"));
     expect(await balance()).toBe(11);
-    expect(await resource.prepared()).toEqual([]);
+    expect(await resource.prepared(logId)).toEqual([]);
   });
 
   test("an abort undoes what is prepared, and may come twice or for what never was", async () => {
@@ -115,7 +121,7 @@ describe.skipIf(missing !== undefined)(`PostgreSQL as a resource${missing === un
     const before = await open();
     await before.prepare(asked("t1"));
     const after = await open();
-    expect(await after.prepared()).toEqual(["t1"]);
+    expect(await after.prepared(logId)).toEqual(["t1"]);
     await after.commit(work("t1"));
     expect(await balance()).toBe(11);
   });
@@ -123,7 +129,7 @@ describe.skipIf(missing !== undefined)(`PostgreSQL as a resource${missing === un
   test("work that changes nothing votes read-only; a row that it locks is a change", async () => {
     const reads = await open(async (client) => void (await client.query("SELECT * FROM accounts")));
     expect(await reads.prepare(asked("t1"))).toEqual({ value: "read-only", reason: "" });
-    expect(await reads.prepared()).toEqual([]);
+    expect(await reads.prepared(logId)).toEqual([]);
     const locks = await open(async (client) => void (await client.query("SELECT * FROM accounts FOR SHARE")));
     expect((await locks.prepare(asked("t2"))).value).toBe("commit");
     await locks.abort(work("t2"));
@@ -161,7 +167,7 @@ describe.skipIf(missing !== undefined)(`PostgreSQL as a resource${missing === un
     const resource = await open(run);
     expect(await resource.prepare(asked("t1"))).toEqual({ value: "abort", reason });
     expect(await balance()).toBe(10);
-    expect(await resource.prepared()).toEqual([]);
+    expect(await resource.prepared(logId)).toEqual([]);
   });
 
   test("what PostgreSQL cannot prepare is rejected, and its abort finds nothing", async () => {
@@ -226,7 +232,7 @@ describe.skipIf(missing !== undefined)(`PostgreSQL as a resource${missing === un
     const kept = other.prepare(asked("t1"));
     await until(isWaiting("advisory"), "the other participant works");
     const after = await open();
-    expect(await after.prepared()).toEqual([]);
+    expect(await after.prepared(logId)).toEqual([]);
     await Promise.all(lost);
     await admin.query("SELECT pg_advisory_unlock(1)");
     expect((await kept).value).toBe("commit");
@@ -267,7 +273,7 @@ describe.skipIf(missing !== undefined)(`PostgreSQL as a resource${missing === un
       resources.push(resource);
     }
     for (const [index, resource] of resources.entries()) {
-      expect(await resource.prepared()).toEqual([odd[index]]);
+      expect(await resource.prepared(logId)).toEqual([odd[index]]);
       await resource.abort(work(odd[index] ?? ""));
     }
     for (const id of ids) expect(Buffer.byteLength(`${gidPrefixOf(id as ParticipantId)}${"t".repeat(128)}`)).toBeLessThan(200);

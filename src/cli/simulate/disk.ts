@@ -154,6 +154,7 @@ export function openParticipantLog(
   onDurable: (record: Parameters<ParticipantLog["persist"]>[0]) => void,
 ): ParticipantLog {
   return {
+    id: store.id,
     load: () => disk.read(() => store.load()),
     get: (id) => disk.read(() => store.get(id)),
     persist: (record) =>

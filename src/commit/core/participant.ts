@@ -52,7 +52,13 @@ export type ParticipantInput = { readonly nowMs: TimeMs } & (
 
 export type ParticipantEffect =
   /** Answered by the input `resource-voted`; later effects do not wait for it. */
-  | { readonly type: "resource-prepare"; readonly payload: Uint8Array; readonly voteWithinMs: DurationMs }
+  | {
+      readonly type: "resource-prepare";
+      readonly payload: Uint8Array;
+      readonly voteWithinMs: DurationMs;
+      readonly coordinatorId: string;
+      readonly coordinatorEpoch: number;
+    }
   /** Done, at the resource, before any later effect runs. */
   | { readonly type: "resource-commit"; readonly payload: Uint8Array }
   | { readonly type: "resource-abort"; readonly payload: Uint8Array }
@@ -208,9 +214,10 @@ function recvPrepareOnePhase(
 }
 
 function startWork(message: Prepare, from: Sender, nowMs: TimeMs): Known {
-  const { payload, voteWithinMs, onePhase, attempt } = message;
+  const { payload, voteWithinMs, onePhase, attempt, coordinatorEpoch } = message;
   const working = { ...unknown(message, from, nowMs), payload, onePhase, attempt, busy: true };
-  return stay(working, [{ type: "resource-prepare", payload, voteWithinMs }]);
+  const { coordinatorId } = from;
+  return stay(working, [{ type: "resource-prepare", payload, voteWithinMs, coordinatorId, coordinatorEpoch }]);
 }
 
 /** The second half of RecvPrepare: force before yes. No and read-only promise nothing, so they are not written. */

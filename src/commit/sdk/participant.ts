@@ -31,7 +31,7 @@ import {
   volatileVoteCountMax,
 } from "../limits.ts";
 import { createMailbox, type Mailbox } from "../mailbox.ts";
-import type { Clock, Logger, ParticipantLog, ParticipantTransport, Random, Resource, Trace } from "../ports.ts";
+import type { Clock, Logger, ParticipantLog, ParticipantTransport, PrepareWork, Random, Resource, Trace } from "../ports.ts";
 import { createQueue, type Queue } from "../queue.ts";
 
 /** Takes part in transactions: reconnects for ever, asks about what is in doubt, and calls the resource. */
@@ -191,13 +191,14 @@ export function createParticipant(options: ParticipantOptions): Participant {
   ): Promise<void> {
     switch (effect.type) {
       case "resource-prepare":
-        startPrepare(transactionId, box, effect.payload, effect.voteWithinMs);
+        startPrepare(transactionId, box, effect);
         return;
       case "resource-commit":
         logger.info({ transaction: transactionId, participant: participantId, decision: "committed" }, "committing");
-        await untilDone("the resource cannot commit", resourceBackoff, () =>
-          resource.commit({ transactionId, payload: effect.payload }),
-        );
+        await untilDone("the resource cannot commit", resourceBackoff, async () => {
+          const answer = await resource.commit({ transactionId, payload: effect.payload, logId: log.id });
+          if (answer) throw new Error(answer.lost);
+        });
         return;
       case "resource-abort":
         logger.info({ transaction: transactionId, participant: participantId, decision: "aborted" }, "aborting");
@@ -237,13 +238,19 @@ export function createParticipant(options: ParticipantOptions): Participant {
     }
   }
 
-  function startPrepare(transactionId: TransactionId, box: Box, payload: Uint8Array, voteWithinMs: DurationMs): void {
+  function startPrepare(
+    transactionId: TransactionId,
+    box: Box,
+    asked: Extract<ParticipantEffect, { type: "resource-prepare" }>,
+  ): void {
+    const { payload, voteWithinMs, coordinatorId, coordinatorEpoch } = asked;
     const startedMs = clock.nowMs();
     const reason = `not prepared within ${voteWithinMs} ms`;
     box.cancelVoteTimer = clock.setTimer(voteWithinMs, () =>
       post(transactionId, { type: "unilateral-abort", reason, nowMs: clock.nowMs() }),
     );
-    void prepareResource(transactionId, payload, voteWithinMs).then((vote) => {
+    const work = { transactionId, payload, logId: log.id, voteWithinMs, coordinatorId, coordinatorEpoch };
+    void prepareResource(work).then((vote) => {
       box.cancelVoteTimer();
       const tookMs = clock.nowMs() - startedMs;
       logger.info({ transaction: transactionId, participant: participantId, vote: vote.value, tookMs }, "resource prepared");
@@ -251,13 +258,10 @@ export function createParticipant(options: ParticipantOptions): Participant {
     });
   }
 
-  async function prepareResource(
-    transactionId: TransactionId,
-    payload: Uint8Array,
-    voteWithinMs: DurationMs,
-  ): Promise<ResourceVote> {
+  async function prepareResource(work: PrepareWork): Promise<ResourceVote> {
+    const { transactionId, payload } = work;
     try {
-      return await resource.prepare({ transactionId, payload, voteWithinMs });
+      return await resource.prepare(work);
     } catch (error) {
       logger.warn({ transaction: transactionId, participant: participantId, err: error }, "the resource failed to prepare");
       await abortResource(transactionId, payload);
@@ -266,7 +270,9 @@ export function createParticipant(options: ParticipantOptions): Participant {
   }
 
   async function abortResource(transactionId: TransactionId, payload: Uint8Array): Promise<void> {
-    await untilDone("the resource cannot abort", resourceBackoff, () => resource.abort({ transactionId, payload }));
+    await untilDone("the resource cannot abort", resourceBackoff, () =>
+      resource.abort({ transactionId, payload, logId: log.id }),
+    );
   }
 
   /** A promise binds, so there is no giving up. Ends without a result only when the participant closes. */
@@ -506,7 +512,7 @@ export function createParticipant(options: ParticipantOptions): Participant {
       box.loaded = true;
       post(record.transactionId, { type: "recover", nowMs: clock.nowMs() });
     }
-    for (const transactionId of (await resource.prepared?.()) ?? []) {
+    for (const transactionId of (await resource.prepared?.(log.id)) ?? []) {
       if (!(await log.get(transactionId))) await abortResource(transactionId, new Uint8Array());
     }
     logger.info({ participant: participantId, instance: instanceId, inDoubt: inDoubt().length }, "participant started");

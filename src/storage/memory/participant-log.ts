@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import type { ParticipantRecord } from "../../commit/core/participant.ts";
 import type { ParticipantLog } from "../../commit/ports.ts";
 import type { TransactionId } from "../../kernel/ids.ts";
@@ -6,6 +7,7 @@ import type { TransactionId } from "../../kernel/ids.ts";
 export function createMemoryParticipantLog(): ParticipantLog {
   const records = new Map<TransactionId, ParticipantRecord>();
   return {
+    id: randomUUID(),
     load: async () => [...records.values()].filter(({ state }) => state === "prepared"),
     get: async (id) => records.get(id),
     persist: async (record) => {

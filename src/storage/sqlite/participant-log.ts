@@ -23,6 +23,13 @@ const migrations: readonly Migration[] = [
       CREATE INDEX transactions_prepared ON transactions (id) WHERE state = 'prepared';
       CREATE INDEX transactions_by_age ON transactions (updated_at_ms) WHERE state <> 'prepared'`,
   },
+  {
+    version: 2,
+    sql: `
+      -- One row, as long as the file lives.
+      CREATE TABLE log (one INTEGER PRIMARY KEY CHECK (one = 1), id TEXT NOT NULL) STRICT;
+      INSERT INTO log (one, id) VALUES (1, lower(hex(randomblob(16))))`,
+  },
 ];
 
 export type SqliteParticipantLog = ParticipantLog & Pick<SqliteEngine, "onFlush" | "close">;
@@ -35,14 +42,15 @@ export async function openSqliteParticipantLog(options: {
   if (!opened.ok) return opened;
   try {
     opened.value.read("SELECT 1 FROM transactions LIMIT 1");
-    return ok(participantLog(opened.value));
+    const id = opened.value.read("SELECT id FROM log")[0]?.["id"] as string;
+    return ok(participantLog(opened.value, id));
   } catch (error) {
     await opened.value.close();
     return err(openFailure(options.path, error));
   }
 }
 
-function participantLog(engine: SqliteEngine): SqliteParticipantLog {
+function participantLog(engine: SqliteEngine, id: string): SqliteParticipantLog {
   async function write(statement: Statement<never>): Promise<readonly Row[]> {
     const applied = await engine.apply<never>([statement]);
     if (!applied.ok) throw new Error(applied.error.type === "conflict" ? "conflict" : applied.error.cause);
@@ -50,6 +58,7 @@ function participantLog(engine: SqliteEngine): SqliteParticipantLog {
   }
 
   return {
+    id,
     load: async () => engine.read("SELECT * FROM transactions WHERE state = 'prepared' ORDER BY id").map(toRecord),
     get: async (id) => engine.read("SELECT * FROM transactions WHERE id = ?", id).map(toRecord)[0],
     async persist(record) {
