@@ -3,12 +3,12 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { missing, runSeeds } from "../src/cli/simulate/run.ts";
 import { compare } from "../test/exploration/compare.ts";
 import { type Exploration, explore } from "../test/exploration/explore.ts";
 import { comparedModels, exploredModels, type Model, partlyComparedModels } from "../test/exploration/models.ts";
 import { hunt, type Mutant, mutants } from "../test/exploration/mutants.ts";
 import { readGraph } from "../test/exploration/tlc-graph.ts";
+import { missing, runSeeds } from "../test/simulation/run.ts";
 import { progress } from "./progress.ts";
 import { findTlc, type Tlc, Unavailable } from "./verify/tlc.ts";
 import { actionsOf } from "./verify/traces/actions.ts";
@@ -129,7 +129,9 @@ async function simulateAll(seeds: number): Promise<void> {
     },
   });
   progress("");
-  const problems = run.failures.map(({ seed, failure }) => `seed ${seed}: ${failure}: concord simulate --seed ${seed} --verbose`);
+  const problems = run.failures.map(
+    ({ seed, failure }) => `seed ${seed}: ${failure}: bin/concord simulate --seed ${seed} --verbose`,
+  );
   const never = missing(run).map((what) => `never happened: ${what}`);
   const committed = run.counts.get("clients told: committed") ?? 0;
   report("simulate", [...problems, ...never], `${run.seeds} worlds, each twice; ${committed} commits told to clients`);

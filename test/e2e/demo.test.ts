@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { text } from "node:stream/consumers";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { checkAll, type Evidence } from "../../src/cli/demo/audit.ts";
+import { checkAll, type Evidence } from "../../demo/audit.ts";
 import { Transaction } from "../../src/gen/concord/commit/v1/transaction.ts";
 import { Workflow, WorkflowEvent, WorkflowState } from "../../src/gen/concord/workflow/v1/workflow.ts";
 import { GetSystemStatsResponse } from "../../src/gen/concord/workflow/v1/workflow_service.ts";

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
+import { readParticipantRecords } from "../../demo/participant-records.ts";
 import { connect } from "../../src/cli/client.ts";
-import { readParticipantRecords } from "../../src/cli/demo/participant-records.ts";
 import { Outcome } from "../../src/gen/concord/commit/v1/transaction.ts";
 import { openChannel } from "../../src/rpc/clients/channel.ts";
 import { failureOf, temporaryFolder } from "../support/concord.ts";

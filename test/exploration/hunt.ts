@@ -1,5 +1,5 @@
 // Run by mutants.ts in a copy of the code with one mistake in it. Prints what finds the mistake.
-import { simulate } from "../../src/cli/simulate/world.ts";
+import { simulate } from "../simulation/world.ts";
 import { explore } from "./explore.ts";
 import { huntModels } from "./models.ts";
 import type { Verdict } from "./mutants.ts";

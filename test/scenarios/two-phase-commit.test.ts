@@ -1,11 +1,11 @@
 import { expect, test } from "vitest";
-import { describeMessage } from "../../src/cli/simulate/network.ts";
 import type { CoordinatorMessage, ParticipantMessage } from "../../src/commit/core/messages.ts";
 import { heuristicOf } from "../../src/commit/core/types.ts";
 import type { DecisionLog, ParticipantLog, ParticipantTransport, Resource } from "../../src/commit/ports.ts";
 import type { Participant } from "../../src/commit/sdk/participant.ts";
 import { createMemoryDecisionLog } from "../../src/storage/memory/decision-log.ts";
 import { createMemoryParticipantLog } from "../../src/storage/memory/participant-log.ts";
+import { describeMessage } from "../simulation/network.ts";
 import {
   type CoordinatorProcess,
   flush,

@@ -1,10 +1,10 @@
 import { expect, test } from "vitest";
-import { missing, runSeeds } from "../../src/cli/simulate/run.ts";
-import { simulate } from "../../src/cli/simulate/world.ts";
+import { missing, runSeeds } from "./run.ts";
+import { simulate } from "./world.ts";
 
 test("100 worlds in which everything fails: the invariants hold, all ends, and each world is the same the second time", async () => {
   const run = await runSeeds({ firstSeed: 1, seeds: 100, participantsMin: 2, participantsMax: 5 });
-  const failures = run.failures.map(({ seed, failure }) => `${failure}: concord simulate --seed ${seed} --verbose`);
+  const failures = run.failures.map(({ seed, failure }) => `${failure}: bin/concord simulate --seed ${seed} --verbose`);
   expect(failures).toEqual([]);
   expect(missing(run), "never happened").toEqual([]);
 });
@@ -17,6 +17,6 @@ test("another seed is another world", async () => {
 test("10 participants", async () => {
   const run = await runSeeds({ firstSeed: 1, seeds: 10, participantsMin: 10, participantsMax: 10 });
   expect(
-    run.failures.map(({ seed, failure }) => `${failure}: concord simulate --seed ${seed} --participants 10 --verbose`),
+    run.failures.map(({ seed, failure }) => `${failure}: bin/concord simulate --seed ${seed} --participants 10 --verbose`),
   ).toEqual([]);
 });

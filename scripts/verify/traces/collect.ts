@@ -1,5 +1,5 @@
-import { simulate } from "../../../src/cli/simulate/world.ts";
 import type { TraceEvent } from "../../../src/commit/core/trace.ts";
+import { simulate } from "../../../test/simulation/world.ts";
 import { mergeTraces, type Trace } from "./merge.ts";
 
 export type Collected = {

@@ -2,17 +2,16 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { createProcess, type DemoProcess } from "../../../demo/process.ts";
 import { connect } from "../../../src/cli/client.ts";
-import { createProcess, type DemoProcess } from "../../../src/cli/demo/process.ts";
-import { createDice } from "../../../src/cli/simulate/random.ts";
 import type { TraceEvent } from "../../../src/commit/core/trace.ts";
 import { openChannel } from "../../../src/rpc/clients/channel.ts";
+import { createDice } from "../../../test/simulation/random.ts";
 
 export type Load = { readonly transactions: number; readonly kills: number; readonly seed: number };
 
 export type Recording = { readonly events: readonly TraceEvent[]; readonly answered: number; readonly unanswered: number };
 
-const program = join(import.meta.dirname, "..", "..", "..", "src", "main.ts");
 const participants = ["a", "b", "c"] as const;
 const concurrency = 16;
 const settleMs = 60_000;
@@ -23,7 +22,7 @@ export async function recordServer({ transactions, kills, seed }: Load): Promise
   const traceFile = (name: string): string => join(dir, `${name}.jsonl`);
   let address = "127.0.0.1:0";
   const create = (name: string, readyMessage: string, args: () => readonly string[]): DemoProcess =>
-    createProcess({ name, program, args, readyMessage, logFile: join(dir, `${name}.log`) });
+    createProcess({ name, args, readyMessage, logFile: join(dir, `${name}.log`) });
   const coordinator = create("coordinator", "serving", () => [
     "serve",
     "--services",

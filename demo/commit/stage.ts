@@ -1,9 +1,9 @@
 import { randomUUID } from "node:crypto";
 import { ClientError, Status } from "nice-grpc";
-import { Outcome } from "../../../gen/concord/commit/v1/transaction.ts";
-import type { DurationMs } from "../../../kernel/time.ts";
-import { durationToWire } from "../../../rpc/duration.ts";
-import { clientFailure } from "../../../rpc/errors.ts";
+import { Outcome } from "../../src/gen/concord/commit/v1/transaction.ts";
+import type { DurationMs } from "../../src/kernel/time.ts";
+import { durationToWire } from "../../src/rpc/duration.ts";
+import { clientFailure } from "../../src/rpc/errors.ts";
 import { readParticipantRecords } from "../participant-records.ts";
 import type { LogLine } from "../process.ts";
 import { type Agreement, type Decided, type Played, untilAgreed } from "./agreement.ts";

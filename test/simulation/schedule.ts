@@ -1,5 +1,5 @@
-import type { Clock } from "../../commit/ports.ts";
-import type { DurationMs, TimeMs } from "../../kernel/time.ts";
+import type { Clock } from "../../src/commit/ports.ts";
+import type { DurationMs, TimeMs } from "../../src/kernel/time.ts";
 
 /** Virtual time. It passes only from one event to the next, so an hour costs what happens in it. */
 export type Schedule = {

@@ -1,6 +1,6 @@
-import type { DecisionLog, ParticipantLog } from "../../commit/ports.ts";
-import { err } from "../../kernel/result.ts";
-import type { WriteResult } from "../../kernel/write.ts";
+import type { DecisionLog, ParticipantLog } from "../../src/commit/ports.ts";
+import { err } from "../../src/kernel/result.ts";
+import type { WriteResult } from "../../src/kernel/write.ts";
 import type { Dice } from "./random.ts";
 import type { Process } from "./schedule.ts";
 import type { Tally } from "./tally.ts";

@@ -1,9 +1,9 @@
-import { type Workflow, type WorkflowEvent, WorkflowState } from "../../gen/concord/workflow/v1/workflow.ts";
-import { ok, type Result } from "../../kernel/result.ts";
-import type { DurationMs } from "../../kernel/time.ts";
-import { durationToWire } from "../../rpc/duration.ts";
-import type { ClientFailure } from "../../rpc/errors.ts";
-import type { Clients } from "../client.ts";
+import type { Clients } from "../src/cli/client.ts";
+import { type Workflow, type WorkflowEvent, WorkflowState } from "../src/gen/concord/workflow/v1/workflow.ts";
+import { ok, type Result } from "../src/kernel/result.ts";
+import type { DurationMs } from "../src/kernel/time.ts";
+import { durationToWire } from "../src/rpc/duration.ts";
+import type { ClientFailure } from "../src/rpc/errors.ts";
 import { type CallOptions, untilAnswered } from "./retry.ts";
 import type { Sample, Step } from "./scenario.ts";
 

@@ -1,9 +1,10 @@
 import { SingleBar } from "cli-progress";
 import { Command, InvalidArgumentError } from "commander";
-import { integerArgument } from "./client.ts";
-import { print, tableText } from "./output.ts";
-import { missing, runSeeds } from "./simulate/run.ts";
-import { simulate } from "./simulate/world.ts";
+import { integerArgument } from "../../src/cli/client.ts";
+import { print, tableText } from "../../src/cli/output.ts";
+import { runProgram } from "../../src/cli/run-program.ts";
+import { missing, runSeeds } from "./run.ts";
+import { simulate } from "./world.ts";
 
 type Options = {
   readonly seeds?: number;
@@ -21,15 +22,13 @@ const transcriptLineCount = 40;
 /** Failures after these are like them. */
 const shownFailureCount = 5;
 
-export function simulateCommand(): Command {
-  return new Command("simulate")
-    .description("run two-phase commit in a made world where everything fails, and check that it keeps its promises")
-    .option("--seeds <n>", `how many worlds (default: ${seedsDefault}, or 1 with --seed)`, positive)
-    .option("--seed <n>", "the first; each seed is one world, always the same", integerArgument)
-    .option("--participants <a..b>", `how many participants, from 1 to ${participantCountMax}`, range, { min: 2, max: 5 })
-    .option("--verbose", "print what happens, line by line")
-    .action(run);
-}
+const program = new Command("concord simulate")
+  .description("run two-phase commit in a made world where everything fails, and check that it keeps its promises")
+  .option("--seeds <n>", `how many worlds (default: ${seedsDefault}, or 1 with --seed)`, positive)
+  .option("--seed <n>", "the first; each seed is one world, always the same", integerArgument)
+  .option("--participants <a..b>", `how many participants, from 1 to ${participantCountMax}`, range, { min: 2, max: 5 })
+  .option("--verbose", "print what happens, line by line")
+  .action(run);
 
 function positive(text: string): number {
   const value = integerArgument(text);
@@ -84,7 +83,7 @@ async function run(options: Options): Promise<void> {
     print(`\nseed ${seed}: ${failure}`);
     if (left > 0) print(`  … ${left} lines before`);
     for (const line of transcript.slice(left)) print(`  ${line}`);
-    print(`  all of it: concord simulate --seed ${seed} --participants ${participantsMin}..${participantsMax} --verbose`);
+    print(`  all of it: bin/concord simulate --seed ${seed} --participants ${participantsMin}..${participantsMax} --verbose`);
   }
   const counts = [...found.counts].sort(([a], [b]) => (a < b ? -1 : 1)).map(([what, times]) => [what, String(times)]);
   print(tableText(["what happened", "times"], counts));
@@ -94,3 +93,5 @@ async function run(options: Options): Promise<void> {
   print(`${found.seeds - found.failures.length} passed, ${failed} failed`);
   if (failed > 0 || interrupted) process.exitCode = 1;
 }
+
+await runProgram(program);

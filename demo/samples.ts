@@ -1,4 +1,4 @@
-import { WorkflowState } from "../../gen/concord/workflow/v1/workflow.ts";
+import { WorkflowState } from "../src/gen/concord/workflow/v1/workflow.ts";
 import type { LaboratoryClient } from "./laboratory-client.ts";
 import { failureText } from "./retry.ts";
 import type { Sample } from "./scenario.ts";

@@ -1,8 +1,8 @@
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { CommandError } from "../failure.ts";
-import { print } from "../output.ts";
+import { CommandError } from "../src/cli/failure.ts";
+import { print } from "../src/cli/output.ts";
 
 /** The processes of a demo. */
 export type Processes = {

@@ -1,8 +1,8 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { Channel } from "nice-grpc";
-import { openChannel } from "../../rpc/clients/channel.ts";
-import { type Clients, connect } from "../client.ts";
+import { type Clients, connect } from "../src/cli/client.ts";
+import { openChannel } from "../src/rpc/clients/channel.ts";
 import { createProcess, type DemoProcess } from "./process.ts";
 import type { Scenario } from "./scenario.ts";
 

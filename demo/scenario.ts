@@ -2,10 +2,10 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { parse } from "yaml";
 import { z } from "zod";
-import type { JsonObject } from "../../kernel/json.ts";
-import type { WorkflowState } from "../../kernel/lifecycle.ts";
+import type { JsonObject } from "../src/kernel/json.ts";
+import type { WorkflowState } from "../src/kernel/lifecycle.ts";
 
-const folder = new URL("../../../examples/laboratory/", import.meta.url);
+const folder = new URL("../examples/laboratory/", import.meta.url);
 
 const share = z.number().min(0).max(1);
 const names = z.array(z.string().min(1)).min(2);

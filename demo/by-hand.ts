@@ -1,7 +1,7 @@
-import type { Workflow, WorkflowState } from "../../gen/concord/workflow/v1/workflow.ts";
-import type { Result } from "../../kernel/result.ts";
-import type { ClientFailure } from "../../rpc/errors.ts";
-import { enumText } from "../output.ts";
+import { enumText } from "../src/cli/output.ts";
+import type { Workflow, WorkflowState } from "../src/gen/concord/workflow/v1/workflow.ts";
+import type { Result } from "../src/kernel/result.ts";
+import type { ClientFailure } from "../src/rpc/errors.ts";
 import type { Laboratory } from "./laboratory.ts";
 import type { Change, LaboratoryClient } from "./laboratory-client.ts";
 import type { Narrator } from "./narrator.ts";

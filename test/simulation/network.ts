@@ -1,7 +1,7 @@
-import type { CoordinatorMessage, Numbered, ParticipantMessage } from "../../commit/core/messages.ts";
-import type { ParticipantTransport } from "../../commit/ports.ts";
-import { createQueue } from "../../commit/queue.ts";
-import type { Sessions } from "../../commit/sessions.ts";
+import type { CoordinatorMessage, Numbered, ParticipantMessage } from "../../src/commit/core/messages.ts";
+import type { ParticipantTransport } from "../../src/commit/ports.ts";
+import { createQueue } from "../../src/commit/queue.ts";
+import type { Sessions } from "../../src/commit/sessions.ts";
 import type { Dice } from "./random.ts";
 import type { Process, Schedule } from "./schedule.ts";
 import type { Tally } from "./tally.ts";

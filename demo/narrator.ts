@@ -1,5 +1,5 @@
 import { SingleBar } from "cli-progress";
-import { print } from "../output.ts";
+import { print } from "../src/cli/output.ts";
 
 const lineLength = 110;
 

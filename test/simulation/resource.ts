@@ -1,5 +1,5 @@
-import type { Resource } from "../../commit/ports.ts";
-import type { TransactionId } from "../../kernel/ids.ts";
+import type { Resource } from "../../src/commit/ports.ts";
+import type { TransactionId } from "../../src/kernel/ids.ts";
 import type { Dice } from "./random.ts";
 import type { Process } from "./schedule.ts";
 import type { Tally } from "./tally.ts";

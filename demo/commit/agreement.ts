@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { Outcome, TransactionPhase, VoteValue } from "../../../gen/concord/commit/v1/transaction.ts";
-import type { DurationMs } from "../../../kernel/time.ts";
+import { Outcome, TransactionPhase, VoteValue } from "../../src/gen/concord/commit/v1/transaction.ts";
+import type { DurationMs } from "../../src/kernel/time.ts";
 import { readParticipantRecords } from "../participant-records.ts";
 import { failureText, untilAnswered } from "../retry.ts";
 import type { Cluster } from "./cluster.ts";

@@ -1,8 +1,8 @@
 import { stripVTControlCharacters } from "node:util";
 import { describe, expect, test } from "vitest";
-import { disagreements } from "../../../src/cli/demo/commit/agreement.ts";
-import { createDiagram, type Happening } from "../../../src/cli/demo/commit/diagram.ts";
-import { createStory } from "../../../src/cli/demo/commit/story.ts";
+import { disagreements } from "../../../demo/commit/agreement.ts";
+import { createDiagram, type Happening } from "../../../demo/commit/diagram.ts";
+import { createStory } from "../../../demo/commit/story.ts";
 
 const columns = ["client", "coordinator", "p1", "p2", "p3"];
 

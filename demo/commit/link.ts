@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { createServer, type Socket, connect as tcpConnect } from "node:net";
-import type { DurationMs } from "../../../kernel/time.ts";
+import type { DurationMs } from "../../src/kernel/time.ts";
 
 /** While nobody listens at the other end, the link tries it this often. */
 const dialAgainMs: DurationMs = 50;

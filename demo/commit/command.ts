@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { styleText } from "node:util";
 import { Command, InvalidArgumentError } from "commander";
-import type { DurationMs } from "../../../kernel/time.ts";
-import { collect, durationArgument, integerArgument } from "../../client.ts";
-import { CommandError } from "../../failure.ts";
-import { print, tableText } from "../../output.ts";
+import { collect, durationArgument, integerArgument } from "../../src/cli/client.ts";
+import { CommandError } from "../../src/cli/failure.ts";
+import { print, tableText } from "../../src/cli/output.ts";
+import type { DurationMs } from "../../src/kernel/time.ts";
 import { runDemo } from "../run-demo.ts";
 import type { Agreement } from "./agreement.ts";
 import { type Cluster, createCluster } from "./cluster.ts";

@@ -1,9 +1,10 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createWriteStream } from "node:fs";
+import { join } from "node:path";
 import { createInterface } from "node:readline";
-import type { DurationMs } from "../../kernel/time.ts";
-import { CommandError } from "../failure.ts";
+import { CommandError } from "../src/cli/failure.ts";
+import type { DurationMs } from "../src/kernel/time.ts";
 
 /** A process that is not ready by then will not be. Generous: the machine may be busy. */
 const readyMs: DurationMs = 30_000;
@@ -11,10 +12,10 @@ const readyMs: DurationMs = 30_000;
 /** A process that has not ended by then after SIGTERM is killed. */
 const endMs: DurationMs = 15_000;
 
+const program = join(import.meta.dirname, "../src/main.ts");
+
 export type ProcessOptions = {
   readonly name: string;
-  /** The file of `concord`; unset: the one that runs. */
-  readonly program?: string;
   /** The arguments of `concord`, for each start anew. */
   readonly args: () => readonly string[];
   /** It is ready once it logs a line with this message. */
@@ -39,7 +40,7 @@ export type DemoProcess = {
 };
 
 export function createProcess(options: ProcessOptions): DemoProcess {
-  const { name, program = process.argv[1] ?? "", args, readyMessage, logFile, onLine } = options;
+  const { name, args, readyMessage, logFile, onLine } = options;
   const log = createWriteStream(logFile, { flags: "a" });
   let child: ChildProcess | undefined;
   let over = false;

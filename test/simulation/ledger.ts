@@ -1,6 +1,6 @@
-import type { ParticipantRecord } from "../../commit/core/participant.ts";
-import type { Outcome, Transaction } from "../../commit/core/types.ts";
-import type { TransactionId } from "../../kernel/ids.ts";
+import type { ParticipantRecord } from "../../src/commit/core/participant.ts";
+import type { Outcome, Transaction } from "../../src/commit/core/types.ts";
+import type { TransactionId } from "../../src/kernel/ids.ts";
 import { type Behaviour, promises, type ResourceState } from "./resource.ts";
 
 /** One call of one client. */

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { ClientError, Status } from "nice-grpc";
-import { err, ok, type Result } from "../../kernel/result.ts";
-import type { DurationMs } from "../../kernel/time.ts";
-import { type ClientFailure, clientFailure } from "../../rpc/errors.ts";
-import { CommandError } from "../failure.ts";
+import { CommandError } from "../src/cli/failure.ts";
+import { err, ok, type Result } from "../src/kernel/result.ts";
+import type { DurationMs } from "../src/kernel/time.ts";
+import { type ClientFailure, clientFailure } from "../src/rpc/errors.ts";
 
 /** One attempt may take this long: a release waits for participants, and for their votes. */
 const attemptMs: DurationMs = 25_000;

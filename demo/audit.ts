@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { Outcome, type Transaction } from "../../gen/concord/commit/v1/transaction.ts";
-import { type Workflow, type WorkflowEvent, WorkflowState } from "../../gen/concord/workflow/v1/workflow.ts";
-import type { GetSystemStatsResponse } from "../../gen/concord/workflow/v1/workflow_service.ts";
-import { isMove, type WorkflowState as StateName, workflowStates } from "../../kernel/lifecycle.ts";
-import type { DurationMs } from "../../kernel/time.ts";
-import type { Clients } from "../client.ts";
-import { enumText } from "../output.ts";
+import type { Clients } from "../src/cli/client.ts";
+import { enumText } from "../src/cli/output.ts";
+import { Outcome, type Transaction } from "../src/gen/concord/commit/v1/transaction.ts";
+import { type Workflow, type WorkflowEvent, WorkflowState } from "../src/gen/concord/workflow/v1/workflow.ts";
+import type { GetSystemStatsResponse } from "../src/gen/concord/workflow/v1/workflow_service.ts";
+import { isMove, type WorkflowState as StateName, workflowStates } from "../src/kernel/lifecycle.ts";
+import type { DurationMs } from "../src/kernel/time.ts";
 import { untilAnswered } from "./retry.ts";
 
 /** Everything that Concord says about the day, read back over gRPC. */

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { DurationMs, TimeMs } from "../../../kernel/time.ts";
+import type { DurationMs, TimeMs } from "../../src/kernel/time.ts";
 import type { LogLine } from "../process.ts";
 import { type Arrow, createDiagram, type Happening, type Life, type Words } from "./diagram.ts";
 

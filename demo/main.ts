@@ -1,20 +1,21 @@
 import { Command, InvalidArgumentError } from "commander";
-import { type Clients, integerArgument } from "./client.ts";
-import { type Check, checkAll, countStates, type ParticipantRecords, readEvidence } from "./demo/audit.ts";
-import { handSample, runByHand } from "./demo/by-hand.ts";
-import { createChaos } from "./demo/chaos.ts";
-import { commitDemoCommand } from "./demo/commit/command.ts";
-import { createLaboratory, type Laboratory } from "./demo/laboratory.ts";
-import { createLaboratoryClient, type LaboratoryClient } from "./demo/laboratory-client.ts";
-import { createNarrator, type Narrator } from "./demo/narrator.ts";
-import { readParticipantRecords } from "./demo/participant-records.ts";
-import { failureText, untilAnswered } from "./demo/retry.ts";
-import { runDemo } from "./demo/run-demo.ts";
-import { countSteps, type Report, runSamples } from "./demo/samples.ts";
-import { makeSample, readRules, readScenario, type Sample } from "./demo/scenario.ts";
-import { CommandError } from "./failure.ts";
-import { print, tableText } from "./output.ts";
-import { moveArgument } from "./rule.ts";
+import { type Clients, integerArgument } from "../src/cli/client.ts";
+import { CommandError } from "../src/cli/failure.ts";
+import { print, tableText } from "../src/cli/output.ts";
+import { moveArgument } from "../src/cli/rule.ts";
+import { runProgram } from "../src/cli/run-program.ts";
+import { type Check, checkAll, countStates, type ParticipantRecords, readEvidence } from "./audit.ts";
+import { handSample, runByHand } from "./by-hand.ts";
+import { createChaos } from "./chaos.ts";
+import { commitDemoCommand } from "./commit/command.ts";
+import { createLaboratory, type Laboratory } from "./laboratory.ts";
+import { createLaboratoryClient, type LaboratoryClient } from "./laboratory-client.ts";
+import { createNarrator, type Narrator } from "./narrator.ts";
+import { readParticipantRecords } from "./participant-records.ts";
+import { failureText, untilAnswered } from "./retry.ts";
+import { runDemo } from "./run-demo.ts";
+import { countSteps, type Report, runSamples } from "./samples.ts";
+import { makeSample, readRules, readScenario, type Sample } from "./scenario.ts";
 
 type Options = {
   readonly workflows: number;
@@ -27,17 +28,15 @@ type Options = {
 /** A problem is shown with a few examples; the rest is like them. */
 const problemCountMax = 5;
 
-export function demoCommand(): Command {
-  return new Command("demo")
-    .description("run the samples of a laboratory through their lives, with failures; starts and ends all it needs")
-    .option("--workflows <n>", "how many samples, 2 to 100000", within(2, 100_000), 500)
-    .option("--concurrency <n>", "how many at a time, 1 to 256", within(1, 256), 16)
-    .option("--seed <n>", "decides what happens to each sample", integerArgument, 1)
-    .option("--no-chaos", "kill nothing")
-    .option("--keep", "keep the data and the logs, and say where")
-    .action(run)
-    .addCommand(commitDemoCommand());
-}
+const program = new Command("concord demo")
+  .description("run the samples of a laboratory through their lives, with failures; starts and ends all it needs")
+  .option("--workflows <n>", "how many samples, 2 to 100000", within(2, 100_000), 500)
+  .option("--concurrency <n>", "how many at a time, 1 to 256", within(1, 256), 16)
+  .option("--seed <n>", "decides what happens to each sample", integerArgument, 1)
+  .option("--no-chaos", "kill nothing")
+  .option("--keep", "keep the data and the logs, and say where")
+  .action(run)
+  .addCommand(commitDemoCommand());
 
 function within(min: number, max: number): (text: string) => number {
   return (text) => {
@@ -165,3 +164,5 @@ function narrateCheck(narrator: Narrator, { claim, problems }: Check): void {
 function sum(counts: Iterable<number>): number {
   return [...counts].reduce((total, count) => total + count, 0);
 }
+
+await runProgram(program);
