@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { parse as parseYaml } from "yaml";
 import { z } from "zod";
+import { idPattern, idWords } from "./kernel/ids.ts";
 import { err, ok, type Result } from "./kernel/result.ts";
 
 const serviceNames = ["workflow", "predicate", "commit"] as const;
@@ -55,9 +56,7 @@ function choice<const Values extends readonly [string, ...string[]]>(values: Val
   return z.enum(values, `must be one of ${values.join(", ")}`);
 }
 
-const participantId = z
-  .string()
-  .regex(/^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/, "must be 1 to 128 characters of [A-Za-z0-9._:-], the first a letter or digit");
+const participantId = z.string().regex(idPattern, idWords);
 
 /** Every setting of `concord serve`: one line here is a flag, an environment variable and a key of the config file. */
 const settings = {

@@ -4,7 +4,7 @@ import type { ResourceVote } from "./commit/core/participant.ts";
 import { prepareCredit as prepareCreditDefault } from "./commit/limits.ts";
 import type { Logger, ParticipantLog, Resource } from "./commit/ports.ts";
 import { createParticipant as createSdkParticipant } from "./commit/sdk/participant.ts";
-import type { ParticipantId, TransactionId } from "./kernel/ids.ts";
+import { idPattern, idWords, type ParticipantId, type TransactionId } from "./kernel/ids.ts";
 import type { DurationMs } from "./kernel/time.ts";
 import { openChannel } from "./rpc/clients/channel.ts";
 import { createParticipantTransport } from "./rpc/clients/participant-transport.ts";
@@ -28,9 +28,6 @@ export { encodeOperations, type KeyValueOperation, type KeyValueResource } from 
 
 /** Prepares and decisions under way may take this long when the participant is closed. */
 const drainMsDefault: DurationMs = 5_000;
-
-/** As in Hello.participant_id. */
-const participantIdPattern = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/;
 
 /** A host name, an IPv4 address, or an IPv6 address in brackets; and a port. */
 const addressPattern = /^([^\s/:[\]]+|\[[0-9A-Fa-f:.]+\]):(\d{1,5})$/;
@@ -150,9 +147,7 @@ function checkOptions(options: Required<Pick<ParticipantOptions, "coordinators" 
     const port = Number(addressPattern.exec(address)?.[2] ?? 0);
     if (port < 1 || port > 65_535) fail(`coordinators: "${address}" is not host:port`);
   }
-  if (!participantIdPattern.test(participantId)) {
-    fail(`participantId: "${participantId}" is not 1 to 128 letters, digits or . _ : -, the first a letter or digit`);
-  }
+  if (!idPattern.test(participantId)) fail(`participantId: "${participantId}" ${idWords}`);
   if (!Number.isInteger(prepareCredit) || prepareCredit < 1 || prepareCredit > prepareCreditMax) {
     fail(`prepareCredit: must be a whole number from 1 to ${prepareCreditMax}`);
   }

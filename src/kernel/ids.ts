@@ -5,3 +5,9 @@ export type RuleId = Brand<string, "RuleId">;
 export type TransactionId = Brand<string, "TransactionId">;
 export type ParticipantId = Brand<string, "ParticipantId">;
 export type RequestId = Brand<string, "RequestId">;
+
+/** Of every id that a caller chooses, request ids apart. The field rules of the contract carry the same pattern. */
+export const idPattern = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/;
+
+/** The pattern in words. */
+export const idWords = "must be 1 to 128 characters of [A-Za-z0-9._:-], the first a letter or digit";

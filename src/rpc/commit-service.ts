@@ -3,13 +3,14 @@ import type { RichServerError } from "nice-grpc-error-details";
 import { type Enlistment, participantCountMax } from "../commit/core/coordinator.ts";
 import type { Transaction } from "../commit/core/types.ts";
 import type { Asked, Driver, VerbFailure, VerbRefusal } from "../commit/driver.ts";
-import { idleTimeoutMs, prepareTimeoutMs, watchCountMax } from "../commit/limits.ts";
+import { idleTimeoutMs, prepareTimeoutMs, reasonLengthMax, watchCountMax } from "../commit/limits.ts";
 import type { StreamEnd } from "../commit/ports.ts";
 import type { Session, Sessions } from "../commit/sessions.ts";
 import type * as wire from "../gen/concord/commit/v1/transaction.ts";
 import type { ParticipateRequest, TwoPhaseCommitServiceImplementation } from "../gen/concord/commit/v1/two_phase_commit.ts";
 import type { ParticipantId, RequestId, TransactionId } from "../kernel/ids.ts";
 import type { Result } from "../kernel/result.ts";
+import { firstCharacters } from "../kernel/text.ts";
 import type { TimeMs } from "../kernel/time.ts";
 import { type RpcContext, shuttingDown } from "./context.ts";
 import {
@@ -233,10 +234,7 @@ async function consume(
 }
 
 const violationText = ({ violations }: InvalidMessage): string =>
-  violations
-    .map(({ field, description }) => `${field}: ${description}`)
-    .join("; ")
-    .slice(0, 1_000);
+  firstCharacters(violations.map(({ field, description }) => `${field}: ${description}`).join("; "), reasonLengthMax);
 
 function requestKey(method: string, request: { readonly requestId: string }) {
   if (request.requestId === "") return undefined;

@@ -1,5 +1,6 @@
 import { type DescEnum, type DescField, type DescMessage, fromBinary, type Message } from "@bufbuild/protobuf";
 import { createValidator, type Violation } from "@bufbuild/protovalidate";
+import { idPattern, idWords } from "../kernel/ids.ts";
 import { structBytesMax, structDepthMax } from "../kernel/limits.ts";
 import { registry } from "./descriptors.ts";
 import type { FieldViolation } from "./errors.ts";
@@ -64,13 +65,9 @@ function violationsOf(descriptor: DescMessage, watched: readonly Watched[], byte
   return [...broken, ...found.filter(({ field }) => !known.has(field))];
 }
 
-/** The one pattern of the contract, in words. */
-const idPattern = "^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$";
-const idWords = "must be 1 to 128 characters of [A-Za-z0-9._:-], the first a letter or digit";
-
 /** The library's text, except where it shows what only machines read. */
 function describe({ ruleId, message, field }: Violation): string {
-  if (ruleId === "string.pattern" && message.includes(idPattern)) return idWords;
+  if (ruleId === "string.pattern" && message.includes(idPattern.source)) return idWords;
   const last = field.at(-1);
   if (!ruleId.startsWith("enum.") || last?.kind !== "field" || last.fieldKind !== "enum") return message;
   return oneOf(last.enum);

@@ -4,6 +4,7 @@ import { assert } from "../kernel/assert.ts";
 import type { ParticipantId, TransactionId, WorkflowId } from "../kernel/ids.ts";
 import { workflowStates } from "../kernel/lifecycle.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
+import { firstCharacters, hasMoreCharacters } from "../kernel/text.ts";
 import type { DurationMs, TimeMs } from "../kernel/time.ts";
 import {
   type Answer,
@@ -39,7 +40,7 @@ type OwnPayload = {
   readonly timeoutMs: DurationMs;
 };
 
-const text = z.string().max(1000);
+const text = z.string().refine((value) => !hasMoreCharacters(value, 1000));
 const payloadSchema = z.object({
   call: text,
   timeoutMs: z.number(),
@@ -244,7 +245,7 @@ function refusalText(error: ManagerError): string {
   if (error.type === "in-transition") return `${reason}: held by transaction ${error.transactionId}`;
   if (error.type !== "rule-denied") return reason;
   const denials = error.violations.map(({ ruleId, message }) => `${ruleId}: ${message}`);
-  return `${reason}: ${denials.join("; ")}`.slice(0, refusalLengthMax);
+  return firstCharacters(`${reason}: ${denials.join("; ")}`, refusalLengthMax);
 }
 
 type RecordState = "prepared" | TransactionOutcome;

@@ -1,5 +1,6 @@
 import { assert, unreachable } from "../../kernel/assert.ts";
 import type { ParticipantId, TransactionId } from "../../kernel/ids.ts";
+import { firstCharacters } from "../../kernel/text.ts";
 import type { DurationMs, TimeMs } from "../../kernel/time.ts";
 import { type Backoff, backoffMs } from "../core/backoff.ts";
 import type { CoordinatorMessage, Decision, Numbered, ParticipantMessage, Prepare } from "../core/messages.ts";
@@ -226,7 +227,8 @@ export function createParticipant(options: ParticipantOptions): Participant {
           logger.info({ transaction: transactionId, participant: participantId }, "in doubt: inquiry sent");
         }
         const link = linkOf(box);
-        if (link) send(link, "reason" in message ? { ...message, reason: message.reason.slice(0, reasonLengthMax) } : message);
+        if (link)
+          send(link, "reason" in message ? { ...message, reason: firstCharacters(message.reason, reasonLengthMax) } : message);
         return;
       }
       case "refuse":
@@ -316,7 +318,7 @@ export function createParticipant(options: ParticipantOptions): Participant {
   }
 
   const nack = (link: Link, sequence: number, reason: string): void =>
-    send(link, { type: "nack", sequence, reason: reason.slice(0, reasonLengthMax) });
+    send(link, { type: "nack", sequence, reason: firstCharacters(reason, reasonLengthMax) });
 
   function inDoubt(coordinatorId?: string): TransactionId[] {
     const found: TransactionId[] = [];

@@ -1,5 +1,6 @@
 import { parse, plan } from "@bufbuild/cel";
 import { err, ok, type Result } from "../../kernel/result.ts";
+import { firstCharacters } from "../../kernel/text.ts";
 import { meteredEnv, meterLoops } from "./budget.ts";
 import { problemOf, type Variables } from "./check.ts";
 import type { Bindings, Expression } from "./evaluate.ts";
@@ -18,7 +19,8 @@ export function describeCompileError({ line, column, message }: CompileError): s
 /** Finds what can be known without data: syntax, unknown names, arguments, size. Types are known only when it is evaluated. */
 export function compile(source: string, variables: Variables): Result<Expression, CompileError> {
   const failAt = (offset: number, message: string) => err({ ...positionAt(source, offset), message });
-  if (source.length > expressionLengthMax) return failAt(expressionLengthMax, `longer than ${expressionLengthMax} characters`);
+  const { length: allowed } = firstCharacters(source, expressionLengthMax);
+  if (allowed < source.length) return failAt(allowed, `longer than ${expressionLengthMax} characters`);
   const failure = syntaxFailure(source);
   if (failure !== undefined) return failAt(failure.offset, failure.message);
   const parsed = tryParse(source);

@@ -1,6 +1,7 @@
 import { assert } from "../../kernel/assert.ts";
 import { allowedMoves, isMove, type WorkflowState, workflowStates } from "../../kernel/lifecycle.ts";
 import { err, ok, type Result } from "../../kernel/result.ts";
+import { firstCharacters } from "../../kernel/text.ts";
 import { bindingsOf, ruleVariables } from "./bindings.ts";
 import { type CompileError, compile, describeCompileError } from "./compile.ts";
 import { type Bindings, type Expression, evaluateBool, evaluateString } from "./evaluate.ts";
@@ -78,7 +79,7 @@ function violationOf(compiled: CompiledRule, bindings: Bindings): Violation | un
     : err(describeCompileError(compiled.expression.error));
   if (result.ok && result.value) return undefined;
   const message = result.ok ? denialMessage(compiled, bindings) : `rule "${id}" could not be evaluated: ${result.error}`;
-  return { ruleId: id, ruleVersion: version, message: message.slice(0, messageLengthMax), evaluationFailed: !result.ok };
+  return { ruleId: id, ruleVersion: version, message: firstCharacters(message, messageLengthMax), evaluationFailed: !result.ok };
 }
 
 function denialMessage({ rule, message }: CompiledRule, bindings: Bindings): string {

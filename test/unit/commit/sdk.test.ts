@@ -155,6 +155,14 @@ describe("a participant", () => {
     expect(w.calls).toEqual(["prepare t1", "abort t1"]);
   });
 
+  test("says why in 1,000 whole characters at most", async () => {
+    const w = await world(async () => ({ value: "abort", reason: "😀".repeat(1_001) }));
+    await w.start();
+    await w.coordinator.welcome();
+    await w.coordinator.prepare("t1");
+    expect(w.coordinator.received.at(-1)).toMatchObject({ type: "vote", reason: "😀".repeat(1_000) });
+  });
+
   test("keeps trying what it has promised", async () => {
     const w = await world();
     const failures = { count: 0 };

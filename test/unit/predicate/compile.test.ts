@@ -80,6 +80,8 @@ describe("what CEL allows compiles", () => {
 describe("an expression is bounded", () => {
   test("in length", () => {
     expect(problem(`'${"a".repeat(4095)}'`)).toBe("line 1, column 4097: longer than 4096 characters");
+    expect(problem(`'${"😀".repeat(4095)}'`)).toBe("line 1, column 4097: longer than 4096 characters");
+    expect(problem(`'${"😀".repeat(4094)}'`)).toBe("compiles");
   });
 
   test.each([

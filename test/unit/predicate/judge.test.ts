@@ -121,12 +121,12 @@ describe("it fails closed", () => {
     });
   });
 
-  test("a message is cut to what fits into a trailer", () => {
+  test.each(["x", "😀"])("a message is cut to what fits into a trailer, in whole characters: %s", (character) => {
     const verdict = judge(
       ruleSetOf(1, ruleOf({ expression: "false", message: "request.reason" })),
-      checkOf({ reason: "x".repeat(2000) }),
+      checkOf({ reason: character.repeat(2000) }),
     );
-    expect(verdict).toMatchObject({ violations: [{ message: "x".repeat(1000) }] });
+    expect(verdict).toMatchObject({ violations: [{ message: character.repeat(1000) }] });
   });
 
   test("a stored rule that does not compile any more denies", () => {

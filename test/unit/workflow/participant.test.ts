@@ -59,6 +59,21 @@ describe("prepare", () => {
     expect((await under.store.get(workflowId))?.hold).toBeUndefined();
   });
 
+  test("counts texts in characters: a reason of 1,000 is held, a refusal is cut to 1,000", async () => {
+    const under = await withWorkflow();
+    const reason = "😀".repeat(1_000);
+    const command = moveTo("ACTIVE");
+    const payload = await payloadOf(under, { ...command, move: { ...command.move, reason } });
+    expect(await under.participant.resource.prepare({ transactionId, payload })).toEqual(yes);
+    await under.participant.resource.abort({ transactionId });
+    under.engine.answer = async () =>
+      ok({ type: "rule-denied", ruleSetRevision: 3, violations: [{ ruleId: "r", message: reason }] });
+    expect(await under.participant.resource.prepare({ transactionId: tx("t2"), payload })).toEqual({
+      value: "abort",
+      reason: `RULE_DENIED: r: ${"😀".repeat(984)}`,
+    });
+  });
+
   test.each([
     { what: "nothing", bytes: "" },
     { what: "no JSON", bytes: "two tubes" },
