@@ -1,10 +1,7 @@
-import { Status } from "nice-grpc-common";
-import type { RichServerError } from "nice-grpc-error-details";
-import { type Enlistment, participantCountMax } from "../commit/core/coordinator.ts";
+import type { Enlistment } from "../commit/core/coordinator.ts";
 import type { Transaction } from "../commit/core/types.ts";
-import type { Asked, Driver, VerbFailure, VerbRefusal } from "../commit/driver.ts";
-import { idleTimeoutMs, prepareTimeoutMs, reasonLengthMax, watchCountMax } from "../commit/limits.ts";
-import type { StreamEnd } from "../commit/ports.ts";
+import type { Asked, Driver, VerbFailure } from "../commit/driver.ts";
+import { idleTimeoutMs, prepareTimeoutMs, reasonLengthMax } from "../commit/limits.ts";
 import type { Session, Sessions } from "../commit/sessions.ts";
 import type * as wire from "../gen/concord/commit/v1/transaction.ts";
 import type { ParticipateRequest, TwoPhaseCommitServiceImplementation } from "../gen/concord/commit/v1/two_phase_commit.ts";
@@ -12,7 +9,8 @@ import type { ParticipantId, RequestId, TransactionId } from "../kernel/ids.ts";
 import type { Result } from "../kernel/result.ts";
 import { firstCharacters } from "../kernel/text.ts";
 import type { TimeMs } from "../kernel/time.ts";
-import { type RpcContext, shuttingDown } from "./context.ts";
+import { streamError, transactionNotFound, verbError, watchTooSlow } from "./commit-errors.ts";
+import type { RpcContext } from "./context.ts";
 import {
   coordinatorMessageToWire,
   outcomeFromWire,
@@ -22,7 +20,7 @@ import {
   transactionToWire,
 } from "./convert-transaction.ts";
 import { durationMs } from "./duration.ts";
-import { invalidField, requestIdReused, rpcError, storageUnavailable } from "./errors.ts";
+import { invalidField, shuttingDown } from "./errors.ts";
 import { decodePageToken, encodePageToken, pageSize } from "./page.ts";
 import { requestDigest } from "./request-digest.ts";
 import { transactionFilter } from "./transaction-filter.ts";
@@ -177,7 +175,7 @@ export function createCommitService(dependencies: {
         phase = transaction.phase;
         yield { transaction: transactionToWire(transaction, driver.coordinator) };
       }
-      if (phase === undefined) throw notFound(transactionId);
+      if (phase === undefined) throw transactionNotFound(transactionId);
       if (phase !== "COMPLETED" && !context.signal.aborted) throw shuttingDown();
     },
 
@@ -189,7 +187,7 @@ export function createCommitService(dependencies: {
         for (; !next.done; next = await changes.next()) {
           if (matches(next.value)) yield { transaction: transactionToWire(next.value, driver.coordinator) };
         }
-        if (!context.signal.aborted) throw next.value === "too-slow" ? tooSlow() : shuttingDown();
+        if (!context.signal.aborted) throw next.value === "too-slow" ? watchTooSlow() : shuttingDown();
       } finally {
         // The client may leave while a message is under way to it.
         await changes.return("ended");
@@ -253,105 +251,3 @@ const enlistmentOf = ({ participantId, payload }: wire.Enlistment): Enlistment =
   participantId: participantId as ParticipantId,
   payload,
 });
-
-function streamError({ reason, message, metadata = {} }: StreamEnd): RichServerError {
-  switch (reason) {
-    case "SESSION_SUPERSEDED":
-    case "COORDINATOR_FENCED":
-      return rpcError({ code: Status.ABORTED, reason, message, metadata });
-    case "SESSION_TIMEOUT":
-      return rpcError({ code: Status.DEADLINE_EXCEEDED, reason, message, metadata });
-    case "PROTOCOL_VERSION":
-    case "PROTOCOL_VIOLATION":
-      return rpcError({ code: Status.FAILED_PRECONDITION, reason, message, metadata });
-    case "STORAGE_UNAVAILABLE":
-      return storageUnavailable();
-    case "SHUTTING_DOWN":
-    case "CLOSED":
-      return shuttingDown();
-  }
-}
-
-function verbError(
-  failure: VerbFailure,
-  { transactionId = "", requestId }: { readonly transactionId?: string; readonly requestId: string },
-): RichServerError {
-  switch (failure.type) {
-    case "not-found":
-      return notFound(transactionId);
-    case "refused":
-      return refusedError(failure);
-    case "request-id-reused":
-      return requestIdReused(requestId);
-    case "overloaded":
-      return rpcError({
-        code: Status.RESOURCE_EXHAUSTED,
-        reason: "OVERLOADED",
-        message: `${failure.limit} transactions are undecided; retry later`,
-        metadata: { limit: String(failure.limit) },
-        retryAfterMs: 500,
-      });
-    case "shutting-down":
-      return shuttingDown();
-    case "storage-unavailable":
-      return failure.transactionId === undefined
-        ? storageUnavailable()
-        : rpcError({
-            code: Status.UNAVAILABLE,
-            reason: "STORAGE_UNAVAILABLE",
-            message:
-              "the decision log cannot write now: the outcome is not known yet; ask GetTransaction, or retry with the same request_id",
-            metadata: { transaction_id: failure.transactionId },
-            retryAfterMs: 1_000,
-          });
-    case "pending":
-      return rpcError({
-        code: Status.DEADLINE_EXCEEDED,
-        reason: "OUTCOME_PENDING",
-        message: "the transaction was not decided in time; ask GetTransaction, or retry with the same request_id",
-        metadata: { transaction_id: failure.transactionId },
-      });
-    case "fenced":
-      return rpcError({
-        code: Status.ABORTED,
-        reason: "COORDINATOR_FENCED",
-        message: "another coordinator took over the decision log; this one decides nothing any more",
-        metadata: { coordinator_epoch: String(failure.coordinatorEpoch) },
-      });
-  }
-}
-
-function refusedError({ transaction, refusal }: VerbRefusal): RichServerError {
-  const { id, phase, outcome } = transaction;
-  const message = `transaction "${id}": ${refusal.reason}`;
-  switch (refusal.code) {
-    case "already-enlisted":
-      return rpcError({ code: Status.ALREADY_EXISTS, reason: "PARTICIPANT_ENLISTED", message, metadata: { transaction_id: id } });
-    case "too-many-participants": {
-      const metadata = { transaction_id: id, limit: String(participantCountMax) };
-      return rpcError({ code: Status.RESOURCE_EXHAUSTED, reason: "PARTICIPANT_LIMIT_REACHED", message, metadata });
-    }
-    case "state":
-    case "message": {
-      const metadata = { transaction_id: id, phase, outcome: outcome?.toUpperCase() ?? "" };
-      return rpcError({ code: Status.FAILED_PRECONDITION, reason: "TRANSACTION_STATE", message, metadata });
-    }
-  }
-}
-
-const tooSlow = (): RichServerError =>
-  rpcError({
-    code: Status.RESOURCE_EXHAUSTED,
-    reason: "OVERLOADED",
-    message: `more than ${watchCountMax} transactions wait for this watch; read faster, or use a filter`,
-    metadata: { limit: String(watchCountMax) },
-    retryAfterMs: 1_000,
-  });
-
-const notFound = (transactionId: string): RichServerError =>
-  rpcError({
-    code: Status.NOT_FOUND,
-    reason: "TRANSACTION_NOT_FOUND",
-    message: `no record of transaction "${transactionId}": it was not committed, or it ended long ago`,
-    metadata: { transaction_id: transactionId },
-  });

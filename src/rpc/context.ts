@@ -4,7 +4,7 @@ import { type CallContext, type ServerMiddleware, Status } from "nice-grpc-commo
 import { callCountMax } from "../kernel/limits.ts";
 import type { TimeMs } from "../kernel/time.ts";
 import type { Logger } from "../runtime/logger.ts";
-import { invalidRequest, rpcError, toServerError } from "./errors.ts";
+import { invalidRequest, overloaded, shuttingDown, toServerError } from "./errors.ts";
 import { InvalidMessage } from "./validation.ts";
 
 /** What a handler knows of its call, besides nice-grpc's own context. */
@@ -106,25 +106,6 @@ export function contextMiddleware(options: {
       underWay -= 1;
     }
   };
-}
-
-export function shuttingDown() {
-  return rpcError({
-    code: Status.UNAVAILABLE,
-    reason: "SHUTTING_DOWN",
-    message: "the server is shutting down; retry against another or the restarted one",
-    retryAfterMs: 1000,
-  });
-}
-
-function overloaded() {
-  return rpcError({
-    code: Status.RESOURCE_EXHAUSTED,
-    reason: "OVERLOADED",
-    message: `more than ${callCountMax} calls are under way; retry later`,
-    metadata: { limit: String(callCountMax) },
-    retryAfterMs: 500,
-  });
 }
 
 function numberOrNothing(text: string | undefined): number | undefined {

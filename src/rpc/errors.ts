@@ -1,6 +1,7 @@
 import { type ClientError, ServerError, Status } from "nice-grpc-common";
 import { BadRequest, ErrorInfo, PreconditionFailure, RetryInfo, RichClientError, RichServerError } from "nice-grpc-error-details";
 import type { ErrorReason } from "../gen/concord/error/v1/error.ts";
+import { callCountMax } from "../kernel/limits.ts";
 
 export const errorDomain = "concord";
 
@@ -98,6 +99,27 @@ export function requestIdReused(requestId: string): RichServerError {
     reason: "REQUEST_ID_REUSED",
     message: `request_id "${requestId}" was used before with a different request; choose a new one`,
     metadata: { request_id: requestId },
+  });
+}
+
+/** A server that stops takes no new calls. */
+export function shuttingDown(): RichServerError {
+  return rpcError({
+    code: Status.UNAVAILABLE,
+    reason: "SHUTTING_DOWN",
+    message: "the server is shutting down; retry against another or the restarted one",
+    retryAfterMs: 1000,
+  });
+}
+
+/** More calls than one process bears. */
+export function overloaded(): RichServerError {
+  return rpcError({
+    code: Status.RESOURCE_EXHAUSTED,
+    reason: "OVERLOADED",
+    message: `more than ${callCountMax} calls are under way; retry later`,
+    metadata: { limit: String(callCountMax) },
+    retryAfterMs: 500,
   });
 }
 

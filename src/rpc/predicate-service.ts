@@ -1,19 +1,17 @@
-import { Status } from "nice-grpc-common";
 import type { PredicateLogicServiceImplementation } from "../gen/concord/predicate/v1/predicate_logic.ts";
-import { unreachable } from "../kernel/assert.ts";
 import type { RequestId, RuleId } from "../kernel/ids.ts";
 import type { Result } from "../kernel/result.ts";
 import { celRecord, celTime } from "../predicate/core/bindings.ts";
-import { describeCompileError, type Variables } from "../predicate/core/compile.ts";
+import type { Variables } from "../predicate/core/compile.ts";
 import type { Rule, Verdict } from "../predicate/core/types.ts";
 import type { Engine } from "../predicate/engine.ts";
 import type { ChangeRuleFailure, CreateRuleFailure } from "../predicate/errors.ts";
 import type { RequestKey, RuleChange } from "../predicate/ports.ts";
 import type { RpcContext } from "./context.ts";
 import { moveFromWire, questionFromWire, ruleToWire, verdictToWire } from "./convert-rule.ts";
-import { invalidField, requestIdReused, rpcError, storageUnavailable } from "./errors.ts";
 import { filterOf } from "./filter.ts";
 import { decodePageToken, encodePageToken, pageSize } from "./page.ts";
+import { ruleError } from "./predicate-errors.ts";
 import { requestDigest } from "./request-digest.ts";
 
 /** `concord.predicate.v1.PredicateLogic` over an engine. */
@@ -51,7 +49,7 @@ export function createPredicateService({ engine }: { readonly engine: Engine }):
 
     async getRule({ ruleId }) {
       const rule = engine.getRule(ruleId as RuleId);
-      if (rule === undefined) throw failure({ type: "rule-not-found", ruleId: ruleId as RuleId });
+      if (rule === undefined) throw ruleError({ type: "rule-not-found", ruleId: ruleId as RuleId });
       return { rule: ruleToWire(rule) };
     },
 
@@ -140,58 +138,6 @@ function ruleFilter(expression: string): (rule: Rule) => boolean {
 }
 
 function changed(result: Result<RuleChange, CreateRuleFailure | ChangeRuleFailure>): RuleChange {
-  if (!result.ok) throw failure(result.error);
+  if (!result.ok) throw ruleError(result.error);
   return result.value;
-}
-
-function failure(error: CreateRuleFailure | ChangeRuleFailure): Error {
-  switch (error.type) {
-    case "rule-invalid": {
-      const { line, column, field } = error.error;
-      const description = describeCompileError(error.error);
-      return rpcError({
-        code: Status.INVALID_ARGUMENT,
-        reason: "RULE_INVALID",
-        message: `${field}: ${description}`,
-        metadata: { rule_id: error.ruleId, line: String(line), column: String(column) },
-        fields: [{ field, description }],
-      });
-    }
-    case "move-unknown":
-      return invalidField(`moves[${error.index}]`, "the lifecycle has no such move, so the rule would never be asked about it");
-    case "rule-exists":
-      return rpcError({
-        code: Status.ALREADY_EXISTS,
-        reason: "RULE_ALREADY_EXISTS",
-        message: `a rule "${error.ruleId}" exists already`,
-        metadata: { rule_id: error.ruleId },
-      });
-    case "rule-limit":
-      return rpcError({
-        code: Status.RESOURCE_EXHAUSTED,
-        reason: "RULE_LIMIT_REACHED",
-        message: `there are ${error.limit} rules already, as many as the engine allows`,
-        metadata: { limit: String(error.limit) },
-      });
-    case "rule-not-found":
-      return rpcError({
-        code: Status.NOT_FOUND,
-        reason: "RULE_NOT_FOUND",
-        message: `no rule "${error.ruleId}"`,
-        metadata: { rule_id: error.ruleId },
-      });
-    case "rule-state":
-      return rpcError({
-        code: Status.FAILED_PRECONDITION,
-        reason: "RULE_STATE",
-        message: `rule "${error.ruleId}" is ${error.state}`,
-        metadata: { rule_id: error.ruleId, state: error.state },
-      });
-    case "request-id-reused":
-      return requestIdReused(error.requestId);
-    case "storage-unavailable":
-      return storageUnavailable();
-    default:
-      return unreachable(error);
-  }
 }

@@ -136,3 +136,12 @@ export function workflowError(error: ManagerError) {
       return unreachable(error);
   }
 }
+
+/** A watch that wants to start before the oldest event that is kept. */
+export const eventsPurged = (oldestSequence: number) =>
+  rpcError({
+    code: Status.OUT_OF_RANGE,
+    reason: "REVISION_COMPACTED",
+    message: `events up to ${oldestSequence - 1} were purged; start at OLDEST_AVAILABLE, or read the workflows anew`,
+    metadata: { oldest_sequence: String(oldestSequence) },
+  });

@@ -1,4 +1,3 @@
-import { Status } from "nice-grpc-common";
 import {
   type TransitionWorkflowRequest,
   WatchPosition,
@@ -15,14 +14,14 @@ import type { ManagerError } from "../workflow/errors.ts";
 import type { Manager } from "../workflow/manager.ts";
 import type { WorkflowStore } from "../workflow/ports.ts";
 import { watch } from "../workflow/watch.ts";
-import { type RpcContext, shuttingDown } from "./context.ts";
+import type { RpcContext } from "./context.ts";
 import { eventToWire, stateFromWire, stateToWire, structFromWire, workflowToWire } from "./convert-workflow.ts";
 import { durationMs } from "./duration.ts";
-import { invalidField, rpcError } from "./errors.ts";
+import { invalidField, shuttingDown } from "./errors.ts";
 import { eventFilter, workflowFilter } from "./filter.ts";
 import { decodePageToken, encodePageToken, pageSize } from "./page.ts";
 import { requestDigest } from "./request-digest.ts";
-import { workflowError } from "./workflow-errors.ts";
+import { eventsPurged, workflowError } from "./workflow-errors.ts";
 
 /** A filter that matches rarely must not make one call read the whole store: the page ends early and the client asks on. */
 const scanCountMax = 10_000;
@@ -207,14 +206,7 @@ async function watchStart(store: WorkflowStore, { start }: WatchWorkflowEventsRe
   }
   const afterSequence = Number(start.value);
   if (afterSequence > newest) throw invalidField("after_sequence", `is beyond the newest event, which has sequence ${newest}`);
-  if (afterSequence < oldest - 1) {
-    throw rpcError({
-      code: Status.OUT_OF_RANGE,
-      reason: "REVISION_COMPACTED",
-      message: `events up to ${oldest - 1} were purged; start at OLDEST_AVAILABLE, or read the workflows anew`,
-      metadata: { oldest_sequence: String(oldest) },
-    });
-  }
+  if (afterSequence < oldest - 1) throw eventsPurged(oldest);
   return afterSequence;
 }
 

@@ -1,0 +1,112 @@
+import { Status } from "nice-grpc-common";
+import type { RichServerError } from "nice-grpc-error-details";
+import { participantCountMax } from "../commit/core/coordinator.ts";
+import type { VerbFailure, VerbRefusal } from "../commit/driver.ts";
+import { watchCountMax } from "../commit/limits.ts";
+import type { StreamEnd } from "../commit/ports.ts";
+import { requestIdReused, rpcError, shuttingDown, storageUnavailable } from "./errors.ts";
+
+/** How a Participate stream ends. */
+export function streamError({ reason, message, metadata = {} }: StreamEnd): RichServerError {
+  switch (reason) {
+    case "SESSION_SUPERSEDED":
+    case "COORDINATOR_FENCED":
+      return rpcError({ code: Status.ABORTED, reason, message, metadata });
+    case "SESSION_TIMEOUT":
+      return rpcError({ code: Status.DEADLINE_EXCEEDED, reason, message, metadata });
+    case "PROTOCOL_VERSION":
+    case "PROTOCOL_VIOLATION":
+      return rpcError({ code: Status.FAILED_PRECONDITION, reason, message, metadata });
+    case "STORAGE_UNAVAILABLE":
+      return storageUnavailable();
+    case "SHUTTING_DOWN":
+    case "CLOSED":
+      return shuttingDown();
+  }
+}
+
+/** The one table from the failures of transactions to what proto/concord/error/v1 promises. */
+export function verbError(
+  failure: VerbFailure,
+  { transactionId = "", requestId }: { readonly transactionId?: string; readonly requestId: string },
+): RichServerError {
+  switch (failure.type) {
+    case "not-found":
+      return transactionNotFound(transactionId);
+    case "refused":
+      return refusedError(failure);
+    case "request-id-reused":
+      return requestIdReused(requestId);
+    case "overloaded":
+      return rpcError({
+        code: Status.RESOURCE_EXHAUSTED,
+        reason: "OVERLOADED",
+        message: `${failure.limit} transactions are undecided; retry later`,
+        metadata: { limit: String(failure.limit) },
+        retryAfterMs: 500,
+      });
+    case "shutting-down":
+      return shuttingDown();
+    case "storage-unavailable":
+      return failure.transactionId === undefined
+        ? storageUnavailable()
+        : rpcError({
+            code: Status.UNAVAILABLE,
+            reason: "STORAGE_UNAVAILABLE",
+            message:
+              "the decision log cannot write now: the outcome is not known yet; ask GetTransaction, or retry with the same request_id",
+            metadata: { transaction_id: failure.transactionId },
+            retryAfterMs: 1_000,
+          });
+    case "pending":
+      return rpcError({
+        code: Status.DEADLINE_EXCEEDED,
+        reason: "OUTCOME_PENDING",
+        message: "the transaction was not decided in time; ask GetTransaction, or retry with the same request_id",
+        metadata: { transaction_id: failure.transactionId },
+      });
+    case "fenced":
+      return rpcError({
+        code: Status.ABORTED,
+        reason: "COORDINATOR_FENCED",
+        message: "another coordinator took over the decision log; this one decides nothing any more",
+        metadata: { coordinator_epoch: String(failure.coordinatorEpoch) },
+      });
+  }
+}
+
+function refusedError({ transaction, refusal }: VerbRefusal): RichServerError {
+  const { id, phase, outcome } = transaction;
+  const message = `transaction "${id}": ${refusal.reason}`;
+  switch (refusal.code) {
+    case "already-enlisted":
+      return rpcError({ code: Status.ALREADY_EXISTS, reason: "PARTICIPANT_ENLISTED", message, metadata: { transaction_id: id } });
+    case "too-many-participants": {
+      const metadata = { transaction_id: id, limit: String(participantCountMax) };
+      return rpcError({ code: Status.RESOURCE_EXHAUSTED, reason: "PARTICIPANT_LIMIT_REACHED", message, metadata });
+    }
+    case "state":
+    case "message": {
+      const metadata = { transaction_id: id, phase, outcome: outcome?.toUpperCase() ?? "" };
+      return rpcError({ code: Status.FAILED_PRECONDITION, reason: "TRANSACTION_STATE", message, metadata });
+    }
+  }
+}
+
+/** A watch whose client reads too slowly. */
+export const watchTooSlow = (): RichServerError =>
+  rpcError({
+    code: Status.RESOURCE_EXHAUSTED,
+    reason: "OVERLOADED",
+    message: `more than ${watchCountMax} transactions wait for this watch; read faster, or use a filter`,
+    metadata: { limit: String(watchCountMax) },
+    retryAfterMs: 1_000,
+  });
+
+export const transactionNotFound = (transactionId: string): RichServerError =>
+  rpcError({
+    code: Status.NOT_FOUND,
+    reason: "TRANSACTION_NOT_FOUND",
+    message: `no record of transaction "${transactionId}": it was not committed, or it ended long ago`,
+    metadata: { transaction_id: transactionId },
+  });
