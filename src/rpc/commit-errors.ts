@@ -1,9 +1,9 @@
 import { Status } from "nice-grpc-common";
 import type { RichServerError } from "nice-grpc-error-details";
 import { participantCountMax } from "../commit/core/coordinator.ts";
-import type { VerbFailure, VerbRefusal } from "../commit/driver.ts";
 import { watchCountMax } from "../commit/limits.ts";
 import type { StreamEnd } from "../commit/ports.ts";
+import type { VerbFailure, VerbRefusal } from "../commit/verbs.ts";
 import { requestIdReused, rpcError, shuttingDown, storageUnavailable } from "./errors.ts";
 
 /** How a Participate stream ends. */

@@ -1,8 +1,9 @@
 import type { Enlistment } from "../commit/core/coordinator.ts";
 import type { Transaction } from "../commit/core/types.ts";
-import type { Asked, Driver, VerbFailure } from "../commit/driver.ts";
+import type { Driver } from "../commit/driver.ts";
 import { idleTimeoutMs, prepareTimeoutMs, reasonLengthMax } from "../commit/limits.ts";
 import type { Session, Sessions } from "../commit/sessions.ts";
+import type { Asked, VerbFailure } from "../commit/verbs.ts";
 import type * as wire from "../gen/concord/commit/v1/transaction.ts";
 import type { ParticipateRequest, TwoPhaseCommitServiceImplementation } from "../gen/concord/commit/v1/two_phase_commit.ts";
 import type { ParticipantId, RequestId, TransactionId } from "../kernel/ids.ts";

@@ -1,7 +1,7 @@
 import type { CoordinatorMessage, Numbered, ParticipantMessage } from "../commit/core/messages.ts";
 import { heuristicOf, isDone, type Outcome, type Phase, type Transaction, type VoteValue } from "../commit/core/types.ts";
-import type { Owed } from "../commit/driver.ts";
 import type { Coordinator } from "../commit/ports.ts";
+import type { Owed } from "../commit/runs.ts";
 import type { KnownParticipant } from "../commit/sessions.ts";
 import type { TimelineEntry } from "../commit/timeline.ts";
 import * as wire from "../gen/concord/commit/v1/transaction.ts";

@@ -1,0 +1,59 @@
+import { err, ok } from "../kernel/result.ts";
+import { tellAll } from "./changes.ts";
+import { begin, newTransaction } from "./core/coordinator.ts";
+import type { RequestKey } from "./core/types.ts";
+import { createRun } from "./effects.ts";
+import { momentOf } from "./environment.ts";
+import { undecidedCountMax } from "./limits.ts";
+import { note, type Run } from "./run.ts";
+import type { Shell } from "./shell.ts";
+import type { Answer, ExecuteRequest } from "./verbs.ts";
+
+/** With an idle timeout, its work is enlisted as it happens. */
+type NewRequest = ExecuteRequest & { readonly idleTimeoutMs?: number };
+
+/** The run of a new transaction, or what an earlier call with this request id has led to. */
+export function admit(shell: Shell, request: NewRequest): Run | Answer | Promise<Run | Answer> {
+  const { log, runs, ownership } = shell;
+  const end = ownership.ended.reason ?? ownership.leaving.reason;
+  if (end) return err(end);
+  if (!log.writable) return err({ type: "storage-unavailable", transactionId: undefined });
+  const { request: key } = request;
+  const known = key && runs.byRequest.get(key.id);
+  if (known && known.digest !== key.digest) return err({ type: "request-id-reused" });
+  if (!known && runs.undecidedCount >= undecidedCountMax) return err({ type: "overloaded", limit: undecidedCountMax });
+  if (!key) return startRun(shell, request);
+  const found = known?.found ?? findOrStart(shell, request, key);
+  if (!known) runs.byRequest.set(key.id, { digest: key.digest, found });
+  return found;
+}
+
+async function findOrStart(shell: Shell, request: NewRequest, key: RequestKey): Promise<Run | Answer> {
+  const { log, runs } = shell;
+  const stored = await log.byRequest(key.id).catch((error: unknown) => {
+    runs.byRequest.delete(key.id);
+    throw error;
+  });
+  if (!stored) return startRun(shell, request);
+  runs.byRequest.delete(key.id);
+  if (stored.request?.digest !== key.digest) return err({ type: "request-id-reused" });
+  const run = runs.byId.get(stored.id);
+  if (run) return run;
+  // Undecided and not running: a coordinator that has replaced this one runs it.
+  return stored.outcome === undefined ? err({ type: "pending", transactionId: stored.id }) : ok(stored);
+}
+
+function startRun(shell: Shell, request: NewRequest): Run {
+  const { clock, logger, metrics, sessions, changes } = shell;
+  const { coordinatorEpoch } = shell.ownership.coordinator;
+  const options = { ...request, id: shell.newTransactionId(), coordinatorEpoch, connected: sessions.connected };
+  const first = newTransaction(options, clock.nowMs());
+  const run = createRun(shell, first);
+  const participants = first.parts.map((part) => part.participantId);
+  logger.info({ transaction: first.id, participants, requestedBy: first.requestedBy }, "transaction begun");
+  metrics.begun();
+  note(shell, run, { type: "begun", detail: first.reason });
+  tellAll(changes, first);
+  run.mailbox.post({ step: (transaction) => begin(transaction, momentOf(shell)), refuse: undefined });
+  return run;
+}

@@ -1,0 +1,156 @@
+import { assert, unreachable } from "../kernel/assert.ts";
+import { err, ok } from "../kernel/result.ts";
+import { backoffMs } from "./core/backoff.ts";
+import type { CoordinatorEffect, Timer } from "./core/coordinator.ts";
+import { coordinatorEvent } from "./core/trace.ts";
+import { isFinished, type Transaction } from "./core/types.ts";
+import { pause } from "./ends.ts";
+import { storageBackoff } from "./limits.ts";
+import { createMailbox } from "./mailbox.ts";
+import { publish } from "./publish.ts";
+import { answer, cannotWrite, type Envelope, note, post, type Refuse, type Run, type RunEnd } from "./run.ts";
+import { addRun, indexParts, removeRun } from "./runs.ts";
+import type { Shell } from "./shell.ts";
+import { emptyTimeline, type Timeline } from "./timeline.ts";
+
+/** A run whose first step is still to be posted. */
+export function createRun(shell: Shell, first: Transaction, timeline: Timeline = emptyTimeline): Run {
+  const ended = new AbortController();
+  const run: Run = {
+    core: first,
+    timeline,
+    phaseSinceMs: shell.clock.nowMs(),
+    view: first,
+    mailbox: createMailbox<Envelope>((envelope) => handle(shell, run, envelope)),
+    timers: new Map(),
+    waiters: new Set(),
+    requests: new Map(),
+    verbs: new Set(),
+    watchers: new Set(),
+    ended: ended.signal,
+    end(why: RunEnd) {
+      for (const cancel of run.timers.values()) cancel();
+      run.timers.clear();
+      run.mailbox.stop();
+      ended.abort(why);
+    },
+  };
+  addRun(shell.runs, run);
+  return run;
+}
+
+/** One step and its effects, in order. Only a forced write makes what is behind it wait. */
+function handle(shell: Shell, run: Run, { step, refuse, done }: Envelope): Promise<void> | undefined {
+  const { transaction, effects } = step(run.core);
+  indexParts(shell.runs, run, transaction.parts.slice(run.core.parts.length));
+  run.core = transaction;
+  const forcedAt = effects.findIndex(({ type }) => type === "persist");
+  for (const effect of effects.slice(0, Math.max(0, forcedAt))) carryOut(shell, run, effect, refuse);
+  const afterwards = (): void => {
+    publish(shell, run);
+    for (const effect of effects.slice(forcedAt + 1)) carryOut(shell, run, effect, refuse);
+    done?.();
+  };
+  const forced = effects[forcedAt];
+  if (forced?.type === "persist") {
+    return force(shell, run, forced.transaction).then((durable) => (durable && !run.ended.aborted ? afterwards() : undefined));
+  }
+  afterwards();
+  return undefined;
+}
+
+function carryOut(shell: Shell, run: Run, effect: CoordinatorEffect, refuse: Refuse | undefined): void {
+  const { clock, logger, metrics, sessions, trace } = shell;
+  const { core } = run;
+  switch (effect.type) {
+    case "persist":
+      assert(false, "WriteAheadDecision: one forced write in a step");
+      break;
+    case "trace":
+      trace?.(coordinatorEvent(effect));
+      break;
+    case "record":
+      void record(shell, run, effect.transaction);
+      break;
+    case "reply":
+      answer(run, effect.answer === "decided" ? ok(core) : err({ type: "pending", transactionId: core.id }));
+      break;
+    case "send": {
+      const { participantId, message } = effect;
+      logger.debug({ transaction: core.id, participant: participantId, phase: core.phase, kind: message.type }, "send");
+      const part = core.parts.find((each) => each.participantId === participantId);
+      const isPrepare = message.type === "prepare";
+      const attempt = isPrepare ? message.attempt : (part?.decisionsSent ?? 0);
+      if (attempt > 1) metrics.resent(message.type);
+      note(shell, run, { type: isPrepare ? "prepare-sent" : "decision-sent", participantId, attempt });
+      sessions.send(participantId, message);
+      break;
+    }
+    case "set-timer":
+      clearTimer(run, effect.timer);
+      run.timers.set(
+        timerKey(effect.timer),
+        clock.setTimer(effect.delayMs, () => post(shell, run, effect.timer)),
+      );
+      break;
+    case "clear-timer":
+      clearTimer(run, effect.timer);
+      break;
+    case "refuse":
+      logger.warn({ transaction: core.id, phase: core.phase, reason: effect.reason }, "a message does not fit the transaction");
+      refuse?.(effect.reason, effect.code);
+      break;
+    default:
+      unreachable(effect);
+  }
+}
+
+/**
+ * Tries until it is durable. Never gives up for an abort: a write that failed may be durable all the same. False if the run has ended
+ * before.
+ */
+async function force(shell: Shell, run: Run, transaction: Transaction): Promise<boolean> {
+  const { clock, log, logger, metrics, ownership } = shell;
+  for (let attempt = 1; !run.ended.aborted; attempt += 1) {
+    const startedMs = clock.nowMs();
+    const written = await log.force(transaction, run.timeline);
+    if (written.ok) {
+      const flushMs = clock.nowMs() - startedMs;
+      metrics.forced();
+      logger.debug({ transaction: transaction.id, phase: transaction.phase, flushMs }, "record forced");
+      return true;
+    }
+    if (written.error.type === "conflict") {
+      ownership.fence(written.error.conflict);
+      return false;
+    }
+    const { cause } = written.error;
+    logger.error({ transaction: transaction.id, attempt, cause }, "the decision log cannot write; trying again");
+    cannotWrite(run);
+    await pauseToWrite(shell, run, attempt);
+  }
+  return false;
+}
+
+/** History. What is completed stays here until it is there, so that nobody who asks meets a gap. */
+async function record(shell: Shell, run: Run, transaction: Transaction): Promise<void> {
+  for (let attempt = 1; ; attempt += 1) {
+    const written = await shell.log.record(transaction, run.timeline);
+    if (!written.ok && written.error.type === "conflict") shell.ownership.fence(written.error.conflict);
+    if (run.ended.aborted) return;
+    if (written.ok || !isFinished(transaction)) break;
+    cannotWrite(run);
+    await pauseToWrite(shell, run, attempt);
+  }
+  if (isFinished(transaction)) removeRun(shell.runs, run);
+}
+
+const pauseToWrite = ({ clock, random }: Shell, run: Run, attempt: number): Promise<void> =>
+  pause(clock, backoffMs(storageBackoff, attempt, random()), run.ended);
+
+function clearTimer(run: Run, timer: Timer): void {
+  run.timers.get(timerKey(timer))?.();
+  run.timers.delete(timerKey(timer));
+}
+
+const timerKey = (timer: Timer): string => (timer.type === "resend" ? `resend ${timer.participantId}` : timer.type);

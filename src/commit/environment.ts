@@ -1,0 +1,24 @@
+import type { TransactionId } from "../kernel/ids.ts";
+import type { Moment } from "./core/types.ts";
+import type { CommitMetrics } from "./metrics.ts";
+import type { Clock, DecisionLog, Logger, Random, Trace } from "./ports.ts";
+import type { Sessions } from "./sessions.ts";
+
+/** What the driver is given, as its parts use it. */
+export type Environment = {
+  readonly log: DecisionLog;
+  readonly sessions: Sessions;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Ids sort by age, and none is made twice. */
+  readonly newTransactionId: () => TransactionId;
+  readonly newCoordinatorId: () => string;
+  readonly logger: Logger;
+  readonly metrics: CommitMetrics;
+  readonly trace: Trace | undefined;
+};
+
+export const momentOf = ({ clock, random }: Pick<Environment, "clock" | "random">): Moment => ({
+  nowMs: clock.nowMs(),
+  random: random(),
+});

@@ -1,0 +1,61 @@
+import { tellAll } from "./changes.ts";
+import { heuristicOf, type Transaction } from "./core/types.ts";
+import type { Logger } from "./ports.ts";
+import { note, type Run } from "./run.ts";
+import { markDecided } from "./runs.ts";
+import type { Shell } from "./shell.ts";
+import { detailOf } from "./timeline.ts";
+
+/** Lets others see what the last step has done. */
+export function publish(shell: Shell, run: Run): void {
+  const { clock, logger, metrics, runs, changes } = shell;
+  const before = run.view;
+  const after = run.core;
+  run.view = after;
+  logProgress(logger, before, after);
+  if (before.phase !== after.phase) {
+    metrics.phaseEnded(before.phase, clock.nowMs() - run.phaseSinceMs);
+    run.phaseSinceMs = clock.nowMs();
+  }
+  if (after.resolution && !before.resolution && after.outcome) {
+    metrics.resolved(after.outcome);
+    logger.warn({ transaction: after.id, decision: after.outcome, ...after.resolution }, "resolved by an operator");
+  }
+  if (heuristicOf(after) === "MIXED" && heuristicOf(before) !== "MIXED") {
+    metrics.mixed();
+    logger.error({ transaction: after.id, decision: after.outcome }, "HEURISTIC_MIXED: a participant contradicts the resolution");
+  }
+  if (before.outcome === undefined && after.outcome !== undefined) {
+    markDecided(runs, after);
+    metrics.decided(after.outcome);
+    note(shell, run, { type: "decided", detail: detailOf(after.outcome.toUpperCase(), after.abortReason) });
+  }
+  if (before === after) return;
+  for (const wake of [...run.watchers]) wake();
+  tellAll(changes, after);
+}
+
+/** One line for each step of the protocol. */
+function logProgress(logger: Logger, before: Transaction, after: Transaction): void {
+  const { id: transaction, phase } = after;
+  for (const [index, part] of after.parts.entries()) {
+    const old = before.parts[index];
+    const { participantId: participant } = part;
+    if (part.vote !== undefined && part.vote !== old?.vote) {
+      const tookMs = (part.votedAtMs ?? 0) - after.createdAtMs;
+      logger.info({ transaction, participant, phase, vote: part.vote, reason: part.voteReason, tookMs }, "vote received");
+    }
+    if (part.acknowledgedAtMs !== undefined && old?.acknowledgedAtMs === undefined) {
+      const tookMs = part.acknowledgedAtMs - (after.decidedAtMs ?? 0);
+      logger.info({ transaction, participant, phase, decision: after.outcome, tookMs }, "decision acknowledged");
+    }
+  }
+  if (after.outcome !== undefined && before.outcome === undefined) {
+    const tookMs = (after.decidedAtMs ?? 0) - after.createdAtMs;
+    logger.info({ transaction, phase, decision: after.outcome, reason: after.abortReason, tookMs }, "transaction decided");
+  }
+  if (phase === "COMPLETED" && before.phase !== "COMPLETED") {
+    const tookMs = (after.completedAtMs ?? 0) - after.createdAtMs;
+    logger.info({ transaction, phase, decision: after.outcome, tookMs }, "transaction completed");
+  }
+}

@@ -1,0 +1,138 @@
+import type { RequestId } from "../kernel/ids.ts";
+import { err, ok, type Result } from "../kernel/result.ts";
+import type { TimeMs } from "../kernel/time.ts";
+import { type CoordinatorInput, type Refusal, type Step, stepCoordinator } from "./core/coordinator.ts";
+import { type Moment, mayAbort, type RequestKey, type Transaction } from "./core/types.ts";
+import { type CoordinatorEnd, type EndSignal, orEnd } from "./ends.ts";
+import { type Environment, momentOf } from "./environment.ts";
+import { mailboxCountMax, requestCountMax } from "./limits.ts";
+import type { Mailbox } from "./mailbox.ts";
+import { inputLine, type Timeline, type TimelineEntry, withEntry } from "./timeline.ts";
+import type { Answer, ExecuteFailure, VerbRefusal } from "./verbs.ts";
+
+/** A transaction that is not over, or whose end is not in the log yet. Each has a mailbox, and none waits for another. */
+export type Run = {
+  /** As the last step left it. */
+  core: Transaction;
+  timeline: Timeline;
+  /** When the phase of `view` began. */
+  phaseSinceMs: TimeMs;
+  /** As others may see it: what was forced is durable. */
+  view: Transaction;
+  readonly mailbox: Mailbox<Envelope>;
+  readonly timers: Map<string, () => void>;
+  /** Callers that wait for the decision. */
+  readonly waiters: Set<(answer: Answer) => void>;
+  /** Request ids of verbs on it, with their digests. */
+  readonly requests: Map<RequestId, string>;
+  /** Verbs whose step has not ended. */
+  readonly verbs: Set<(answer: VerbAnswer) => void>;
+  readonly watchers: Set<() => void>;
+  /** Everything that waits for this run hangs on it. */
+  readonly ended: EndSignal<RunEnd>;
+  readonly end: (why: RunEnd) => void;
+};
+
+/** Why nothing more is done for a transaction here. "over": its end is in the log. */
+export type RunEnd = CoordinatorEnd | { readonly type: "over" };
+
+export type VerbAnswer = Result<Transaction, ExecuteFailure | VerbRefusal>;
+
+export type Envelope = {
+  readonly step: (transaction: Transaction) => Step;
+  readonly refuse: Refuse | undefined;
+  /** After the effects of the step. */
+  readonly done?: () => void;
+};
+
+export type Refuse = (reason: string, code: Refusal["code"]) => void;
+
+/** An input without what every input carries. */
+export type Event = CoordinatorInput extends infer Input ? (Input extends Moment ? Omit<Input, keyof Moment> : never) : never;
+
+export function note({ clock }: Environment, run: Run, line: Omit<TimelineEntry, "atMs">): void {
+  run.timeline = withEntry(run.timeline, { atMs: clock.nowMs(), ...line });
+}
+
+export function post(environment: Environment, run: Run, event: Event, refuse?: Refuse): void {
+  const step = stepOf(environment, run, event);
+  // What a participant says can be lost; timers and connections cannot.
+  const posted = run.mailbox.post({ step, refuse }, refuse && mailboxCountMax);
+  if (!posted && !run.ended.aborted) environment.logger.warn({ transaction: run.core.id, input: event.type }, "input lost");
+}
+
+const stepOf =
+  (environment: Environment, run: Run, event: Event) =>
+  (transaction: Transaction): Step => {
+    const input = { ...event, ...momentOf(environment) };
+    const line = inputLine(input);
+    const step = stepCoordinator(transaction, input);
+    // What is refused, or repeated, is not an event.
+    if (line && (step.transaction !== transaction || event.type === "retry")) note(environment, run, line);
+    return step;
+  };
+
+/** One verb. */
+export const ask = (environment: Environment, run: Run, event: Event): Promise<VerbAnswer | RunEnd> =>
+  withRun(run, (settle) => {
+    let refused: Refusal | undefined;
+    run.mailbox.post({
+      step: stepOf(environment, run, event),
+      refuse: (reason, code) => {
+        refused = { reason, code };
+      },
+      done: () => settle(refused ? err({ type: "refused", transaction: run.view, refusal: refused }) : ok(run.view)),
+    });
+  });
+
+/** Settled by `start`, else when the run has ended or cannot be written. */
+export const withRun = (run: Run, start: (settle: (answer: VerbAnswer) => void) => void): Promise<VerbAnswer | RunEnd> =>
+  orEnd<VerbAnswer, RunEnd>(run.ended, (settle) => {
+    run.verbs.add(settle);
+    start(settle);
+    return () => run.verbs.delete(settle);
+  });
+
+/** True if the id came with another request before. Whether it did the same, the transaction itself tells. */
+export function isMisused({ requests }: Run, request: RequestKey | undefined): boolean {
+  if (!request) return false;
+  const earlier = requests.get(request.id);
+  if (earlier === undefined && requests.size < requestCountMax) requests.set(request.id, request.digest);
+  return earlier !== undefined && earlier !== request.digest;
+}
+
+/** The decision. A caller that leaves before it aborts the transaction, unless another waits for it too. */
+export async function waitForDecision(environment: Environment, run: Run, signal: AbortSignal | undefined): Promise<Answer> {
+  const { outcome, voteDeadlineMs } = run.view;
+  const pending = err({ type: "pending", transactionId: run.view.id } as const);
+  if (outcome !== undefined) return ok(run.view);
+  if (!mayAbort(run.view) && voteDeadlineMs !== undefined && voteDeadlineMs <= environment.clock.nowMs()) return pending;
+  const answered = await orEnd<Answer, RunEnd>(run.ended, (settle) => {
+    const leave = (): void => {
+      run.waiters.delete(settle);
+      if (run.waiters.size === 0) {
+        post(environment, run, { type: "client-abort", reason: "the caller left before the decision" });
+      }
+      settle(run.view.outcome === undefined ? pending : ok(run.view));
+    };
+    run.waiters.add(settle);
+    if (signal?.aborted) leave();
+    else signal?.addEventListener("abort", leave);
+    return () => {
+      run.waiters.delete(settle);
+      signal?.removeEventListener("abort", leave);
+    };
+  });
+  if ("ok" in answered) return answered;
+  return answered.type === "fenced" ? err(answered) : pending;
+}
+
+export function answer(run: Run, result: Answer): void {
+  for (const settle of [...run.waiters]) settle(result);
+}
+
+/** The log does not take what the run is waiting for. */
+export function cannotWrite(run: Run): void {
+  const failure = err({ type: "storage-unavailable", transactionId: run.core.id } as const);
+  for (const settle of [...run.waiters, ...run.verbs]) settle(failure);
+}

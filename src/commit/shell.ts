@@ -1,0 +1,7 @@
+import type { Changes } from "./changes.ts";
+import type { Environment } from "./environment.ts";
+import type { Ownership } from "./ownership.ts";
+import type { Runs } from "./runs.ts";
+
+/** What the parts around the core share. */
+export type Shell = Environment & { readonly ownership: Ownership; readonly runs: Runs; readonly changes: Changes };
