@@ -1,12 +1,13 @@
 import type { RuleId } from "../kernel/ids.ts";
 import { isMove, workflowStates } from "../kernel/lifecycle.ts";
+import type { RequestKey } from "../kernel/request-key.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
 import type { TimeMs } from "../kernel/time.ts";
 import { brokenRule, type CompiledRule, compileRule, createRuleSet, judge, type RuleSet } from "./core/judge.ts";
 import { ruleCountMax } from "./core/limits.ts";
 import type { Check, Rule, RuleMove, RuleState, Verdict } from "./core/types.ts";
 import type { ChangeRuleFailure, CreateRuleFailure, WriteFailure } from "./errors.ts";
-import type { Clock, RequestKey, RuleBatch, RuleChange, RuleStore } from "./ports.ts";
+import type { Clock, RuleBatch, RuleChange, RuleStore } from "./ports.ts";
 
 export type CreateRule = Pick<
   Rule,

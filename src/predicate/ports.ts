@@ -1,4 +1,5 @@
 import type { RequestId } from "../kernel/ids.ts";
+import type { RequestKey } from "../kernel/request-key.ts";
 import type { TimeMs } from "../kernel/time.ts";
 import type { StoreHealth, WriteResult } from "../kernel/write.ts";
 import type { Rule, RuleState } from "./core/types.ts";
@@ -11,13 +12,6 @@ export type RuleBatch = {
   readonly revision: { readonly expected: number; readonly next: number };
   /** Remembers the answer to a request. Its answer is `rule` and `revision.next`. */
   readonly request?: RequestKey & { readonly atMs: TimeMs };
-};
-
-/** Names a request for idempotency: the same id with another digest is a misuse. */
-export type RequestKey = {
-  readonly id: RequestId;
-  /** SHA-256 of the request without its id, base64url. */
-  readonly digest: string;
 };
 
 export type RuleConflict =

@@ -6,7 +6,7 @@ import type { Session, Sessions } from "../commit/sessions.ts";
 import type { Asked, VerbFailure } from "../commit/verbs.ts";
 import type * as wire from "../gen/concord/commit/v1/transaction.ts";
 import type { ParticipateRequest, TwoPhaseCommitServiceImplementation } from "../gen/concord/commit/v1/two_phase_commit.ts";
-import type { ParticipantId, RequestId, TransactionId } from "../kernel/ids.ts";
+import type { ParticipantId, TransactionId } from "../kernel/ids.ts";
 import type { Result } from "../kernel/result.ts";
 import { firstCharacters } from "../kernel/text.ts";
 import type { TimeMs } from "../kernel/time.ts";
@@ -23,7 +23,7 @@ import {
 import { durationMs } from "./duration.ts";
 import { invalidField, shuttingDown } from "./errors.ts";
 import { decodePageToken, encodePageToken, pageSize } from "./page.ts";
-import { requestDigest } from "./request-digest.ts";
+import { requestKey } from "./request-key.ts";
 import { transactionFilter } from "./transaction-filter.ts";
 import { InvalidMessage } from "./validation.ts";
 
@@ -77,7 +77,7 @@ export function createCommitService(dependencies: {
           enlistments: request.participants.map(enlistmentOf),
           prepareTimeoutMs: durationMs(request.prepareTimeout) ?? prepareTimeoutMs,
           waitForParticipantsMs: durationMs(request.waitForParticipants) ?? 0,
-          request: requestKey("ExecuteTransaction", request),
+          request: requestKey("concord.commit.v1.ExecuteTransactionRequest", request),
           reason: request.reason,
           requestedBy: request.requestedBy,
         },
@@ -91,7 +91,7 @@ export function createCommitService(dependencies: {
         prepareTimeoutMs: durationMs(request.prepareTimeout) ?? prepareTimeoutMs,
         waitForParticipantsMs: durationMs(request.waitForParticipants) ?? 0,
         idleTimeoutMs: durationMs(request.idleTimeout) ?? idleTimeoutMs,
-        request: requestKey("BeginTransaction", request),
+        request: requestKey("concord.commit.v1.BeginTransactionRequest", request),
         reason: request.reason,
         requestedBy: request.requestedBy,
       });
@@ -101,37 +101,54 @@ export function createCommitService(dependencies: {
     async enlistParticipant(request) {
       const { participant } = request;
       if (participant === undefined) throw invalidField("participant", "value is required");
-      const asked = askedOf("EnlistParticipant", request);
+      const asked = askedOf("concord.commit.v1.EnlistParticipantRequest", request);
       return answerOf(await driver.enlist(request.transactionId as TransactionId, enlistmentOf(participant), asked), request);
     },
 
     async commitTransaction(request, context) {
       return answerOf(
-        await driver.commit(request.transactionId as TransactionId, askedOf("CommitTransaction", request), context.signal),
+        await driver.commit(
+          request.transactionId as TransactionId,
+          askedOf("concord.commit.v1.CommitTransactionRequest", request),
+          context.signal,
+        ),
         request,
       );
     },
 
     async abortTransaction(request) {
-      return answerOf(await driver.abort(request.transactionId as TransactionId, askedOf("AbortTransaction", request)), request);
+      return answerOf(
+        await driver.abort(request.transactionId as TransactionId, askedOf("concord.commit.v1.AbortTransactionRequest", request)),
+        request,
+      );
     },
 
     async retryTransaction(request) {
-      return answerOf(await driver.retry(request.transactionId as TransactionId, askedOf("RetryTransaction", request)), request);
+      return answerOf(
+        await driver.retry(request.transactionId as TransactionId, askedOf("concord.commit.v1.RetryTransactionRequest", request)),
+        request,
+      );
     },
 
     async resolveTransaction(request) {
       const outcome = outcomeFromWire(request.outcome);
       if (outcome === undefined) throw invalidField("outcome", "must be one of OUTCOME_COMMITTED, OUTCOME_ABORTED");
       return answerOf(
-        await driver.resolve(request.transactionId as TransactionId, outcome, askedOf("ResolveTransaction", request)),
+        await driver.resolve(
+          request.transactionId as TransactionId,
+          outcome,
+          askedOf("concord.commit.v1.ResolveTransactionRequest", request),
+        ),
         request,
       );
     },
 
     async forgetTransaction(request) {
       return answerOf(
-        await driver.forget(request.transactionId as TransactionId, askedOf("ForgetTransaction", request)),
+        await driver.forget(
+          request.transactionId as TransactionId,
+          askedOf("concord.commit.v1.ForgetTransactionRequest", request),
+        ),
         request,
       );
     },
@@ -235,17 +252,12 @@ async function consume(
 const violationText = ({ violations }: InvalidMessage): string =>
   firstCharacters(violations.map(({ field, description }) => `${field}: ${description}`).join("; "), reasonLengthMax);
 
-function requestKey(method: string, request: { readonly requestId: string }) {
-  if (request.requestId === "") return undefined;
-  return { id: request.requestId as RequestId, digest: requestDigest(method, request) };
-}
-
 type Mutation = { readonly requestId: string; readonly reason: string; readonly requestedBy: string };
 
-const askedOf = (method: string, request: Mutation): Asked => ({
+const askedOf = (typeName: string, request: Mutation): Asked => ({
   reason: request.reason,
   requestedBy: request.requestedBy,
-  request: requestKey(method, request),
+  request: requestKey(typeName, request),
 });
 
 const enlistmentOf = ({ participantId, payload }: wire.Enlistment): Enlistment => ({

@@ -1,18 +1,18 @@
 import type { PredicateLogicServiceImplementation } from "../gen/concord/predicate/v1/predicate_logic.ts";
-import type { RequestId, RuleId } from "../kernel/ids.ts";
+import type { RuleId } from "../kernel/ids.ts";
 import type { Result } from "../kernel/result.ts";
 import { celRecord, celTime } from "../predicate/core/bindings.ts";
 import type { Variables } from "../predicate/core/compile.ts";
 import type { Rule, Verdict } from "../predicate/core/types.ts";
 import type { Engine } from "../predicate/engine.ts";
 import type { ChangeRuleFailure, CreateRuleFailure } from "../predicate/errors.ts";
-import type { RequestKey, RuleChange } from "../predicate/ports.ts";
+import type { RuleChange } from "../predicate/ports.ts";
 import type { RpcContext } from "./context.ts";
 import { moveFromWire, questionFromWire, ruleToWire, verdictToWire } from "./convert-rule.ts";
 import { filterOf } from "./filter.ts";
 import { decodePageToken, encodePageToken, pageSize } from "./page.ts";
 import { ruleError } from "./predicate-errors.ts";
-import { requestDigest } from "./request-digest.ts";
+import { requestKey } from "./request-key.ts";
 
 /** `concord.predicate.v1.PredicateLogic` over an engine. */
 export function createPredicateService({ engine }: { readonly engine: Engine }): PredicateLogicServiceImplementation<RpcContext> {
@@ -40,7 +40,7 @@ export function createPredicateService({ engine }: { readonly engine: Engine }):
           priority: request.priority,
           reason: request.reason,
           requestedBy: request.requestedBy,
-          request: requestKey("CreateRule", request),
+          request: requestKey("concord.predicate.v1.CreateRuleRequest", request),
         }),
       );
       log.info({ rule: rule.id, version: rule.version, requestedBy: rule.requestedBy }, "rule created");
@@ -70,7 +70,7 @@ export function createPredicateService({ engine }: { readonly engine: Engine }):
 
     async activateRule(request, { log }) {
       const { ruleId, reason, requestedBy } = request;
-      const key = requestKey("ActivateRule", request);
+      const key = requestKey("concord.predicate.v1.ActivateRuleRequest", request);
       const change = changed(await engine.activate({ id: ruleId as RuleId, reason, requestedBy, request: key }));
       log.info({ rule: ruleId, ruleSetRevision: change.ruleSetRevision, requestedBy }, "rule activated");
       return { rule: ruleToWire(change.rule), ruleSetRevision: BigInt(change.ruleSetRevision) };
@@ -78,7 +78,7 @@ export function createPredicateService({ engine }: { readonly engine: Engine }):
 
     async deactivateRule(request, { log }) {
       const { ruleId, reason, requestedBy } = request;
-      const key = requestKey("DeactivateRule", request);
+      const key = requestKey("concord.predicate.v1.DeactivateRuleRequest", request);
       const change = changed(await engine.deactivate({ id: ruleId as RuleId, reason, requestedBy, request: key }));
       log.info({ rule: ruleId, ruleSetRevision: change.ruleSetRevision, requestedBy }, "rule deactivated");
       return { rule: ruleToWire(change.rule), ruleSetRevision: BigInt(change.ruleSetRevision) };
@@ -97,10 +97,6 @@ function warnOfFailures(verdicts: readonly Verdict[], context: RpcContext): void
       context.log.warn({ rule: ruleId, ruleSetRevision: verdict.ruleSetRevision, why: message }, "rule failed, and denies");
     }
   }
-}
-
-function requestKey(method: string, request: { readonly requestId: string }): RequestKey | undefined {
-  return request.requestId === "" ? undefined : { id: request.requestId as RequestId, digest: requestDigest(method, request) };
 }
 
 const ruleFilterVariables: Variables = {

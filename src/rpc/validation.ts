@@ -1,6 +1,6 @@
 import { type DescEnum, type DescField, type DescMessage, fromBinary, type Message } from "@bufbuild/protobuf";
 import { createValidator, type Violation } from "@bufbuild/protovalidate";
-import { idPattern, idWords } from "../kernel/ids.ts";
+import { idPattern, idWords, requestIdPattern, requestIdWords } from "../kernel/ids.ts";
 import { structBytesMax, structDepthMax } from "../kernel/limits.ts";
 import { registry } from "./descriptors.ts";
 import type { FieldViolation } from "./errors.ts";
@@ -68,6 +68,7 @@ function violationsOf(descriptor: DescMessage, watched: readonly Watched[], byte
 /** The library's text, except where it shows what only machines read. */
 function describe({ ruleId, message, field }: Violation): string {
   if (ruleId === "string.pattern" && message.includes(idPattern.source)) return idWords;
+  if (ruleId === "string.pattern" && message.includes(requestIdPattern.source)) return requestIdWords;
   const last = field.at(-1);
   if (!ruleId.startsWith("enum.") || last?.kind !== "field" || last.fieldKind !== "enum") return message;
   return oneOf(last.enum);

@@ -4,12 +4,13 @@ import {
   type WatchWorkflowEventsRequest,
   type WorkflowServiceImplementation,
 } from "../gen/concord/workflow/v1/workflow_service.ts";
-import type { ParticipantId, RequestId, WorkflowId } from "../kernel/ids.ts";
+import type { ParticipantId, WorkflowId } from "../kernel/ids.ts";
 import { workflowStates } from "../kernel/lifecycle.ts";
+import type { RequestKey } from "../kernel/request-key.ts";
 import type { Result } from "../kernel/result.ts";
 import type { DurationMs, TimeMs } from "../kernel/time.ts";
 import type { Answer, MoveCommand } from "../workflow/attempt.ts";
-import type { RequestKey, Workflow, WorkflowEvent } from "../workflow/core/types.ts";
+import type { Workflow, WorkflowEvent } from "../workflow/core/types.ts";
 import type { ManagerError } from "../workflow/errors.ts";
 import type { Manager } from "../workflow/manager.ts";
 import type { WorkflowStore } from "../workflow/ports.ts";
@@ -20,7 +21,7 @@ import { durationMs } from "./duration.ts";
 import { invalidField, shuttingDown } from "./errors.ts";
 import { eventFilter, workflowFilter } from "./filter.ts";
 import { decodePageToken, encodePageToken, pageSize } from "./page.ts";
-import { requestDigest } from "./request-digest.ts";
+import { requestKey } from "./request-key.ts";
 import { eventsPurged, workflowError } from "./workflow-errors.ts";
 
 /** A filter that matches rarely must not make one call read the whole store: the page ends early and the client asks on. */
@@ -63,7 +64,7 @@ export function createWorkflowService(dependencies: {
         metadata: structFromWire(request.metadata),
         reason: request.reason,
         requestedBy: request.requestedBy,
-        request: requestKey("CreateWorkflow", request),
+        request: requestKey("concord.workflow.v1.CreateWorkflowRequest", request),
       });
       if (!result.ok) throw workflowError(result.error);
       const { workflow, event } = result.value;
@@ -95,7 +96,12 @@ export function createWorkflowService(dependencies: {
     async transitionWorkflow(request, context) {
       const targetState = stateFromWire(request.targetState, "target_state");
       if (targetState === undefined) throw invalidField("target_state", "is required");
-      const command = moveCommand(request, targetState, false, requestKey("TransitionWorkflow", request));
+      const command = moveCommand(
+        request,
+        targetState,
+        false,
+        requestKey("concord.workflow.v1.TransitionWorkflowRequest", request),
+      );
       if (request.enlist.length === 0) {
         if (request.timeout !== undefined) throw invalidField("timeout", "is only for a move with enlist");
         if (request.waitForParticipants !== undefined)
@@ -112,7 +118,7 @@ export function createWorkflowService(dependencies: {
     },
 
     async recoverWorkflow(request, context) {
-      const command = moveCommand(request, "ACTIVE", true, requestKey("RecoverWorkflow", request));
+      const command = moveCommand(request, "ACTIVE", true, requestKey("concord.workflow.v1.RecoverWorkflowRequest", request));
       return move(command, manager.move(command), context);
     },
 
@@ -188,10 +194,6 @@ function moveCommand(
       request: key,
     },
   };
-}
-
-function requestKey(method: string, request: { readonly requestId: string }): RequestKey | undefined {
-  return request.requestId === "" ? undefined : { id: request.requestId as RequestId, digest: requestDigest(method, request) };
 }
 
 function togetherTimeoutMs(wanted: DurationMs | undefined, deadlineMs: TimeMs | undefined, nowMs: TimeMs): DurationMs {

@@ -1,9 +1,10 @@
 import type { WorkflowId } from "../kernel/ids.ts";
 import type { JsonObject } from "../kernel/json.ts";
+import type { RequestKey } from "../kernel/request-key.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
 import type { WriteFailure } from "../kernel/write.ts";
 import { admit, consent, type Stamp } from "./core/step.ts";
-import type { Move, RequestKey, Workflow, WorkflowEvent } from "./core/types.ts";
+import type { Move, Workflow, WorkflowEvent } from "./core/types.ts";
 import type { ManagerError } from "./errors.ts";
 import type { PredicateClient, WorkflowConflict, WorkflowStore } from "./ports.ts";
 

@@ -1,6 +1,7 @@
 import { assert } from "../kernel/assert.ts";
 import type { WorkflowId } from "../kernel/ids.ts";
 import type { JsonObject } from "../kernel/json.ts";
+import type { RequestKey } from "../kernel/request-key.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
 import {
   type Answer,
@@ -13,7 +14,6 @@ import {
   stampOf,
 } from "./attempt.ts";
 import { applyMove, create } from "./core/step.ts";
-import type { RequestKey } from "./core/types.ts";
 import type { ManagerError } from "./errors.ts";
 import type { OwnPart, Together } from "./participant.ts";
 import type { WorkflowBatch } from "./ports.ts";

@@ -1,10 +1,11 @@
 import type { ParticipantId, RequestId, TransactionId, WorkflowId } from "../kernel/ids.ts";
 import type { JsonObject } from "../kernel/json.ts";
 import type { WorkflowState } from "../kernel/lifecycle.ts";
+import type { RequestKey } from "../kernel/request-key.ts";
 import type { Result } from "../kernel/result.ts";
 import type { DurationMs, TimeMs } from "../kernel/time.ts";
 import type { StoreHealth, WriteResult } from "../kernel/write.ts";
-import type { NewWorkflowEvent, RequestKey, Workflow, WorkflowEvent } from "./core/types.ts";
+import type { NewWorkflowEvent, Workflow, WorkflowEvent } from "./core/types.ts";
 
 /**
  * All changes of the workflows of one store, as one value. Applied whole or not at all, durable before it is acknowledged.

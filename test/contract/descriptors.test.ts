@@ -104,7 +104,7 @@ function violations(message: DescMessage, prefix: string, wrap: (bytes: Uint8Arr
     const { value: least } = (rules["greaterThan"] ?? {}) as { value?: unknown };
     return [
       ...(limit === undefined ? [] : [found(`${limit + 1} characters`, lengthDelimited(field, text(limit + 1)))]),
-      ...(pattern ? [found("a character that is not allowed", lengthDelimited(field, Buffer.from("a b")))] : []),
+      ...(pattern ? [found("a character that is not allowed", lengthDelimited(field, Buffer.from("a\u0001b")))] : []),
       ...(pattern ? [found("129 characters", lengthDelimited(field, text(129)))] : []),
       ...(most === undefined ? [] : [found(`more than ${most}`, varint(field, Number(most) + 1))]),
       ...(least === undefined ? [] : [found(`less than ${least}`, varint(field, Number(least) - 1))]),

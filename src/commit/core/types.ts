@@ -1,4 +1,5 @@
-import type { ParticipantId, RequestId, TransactionId } from "../../kernel/ids.ts";
+import type { ParticipantId, TransactionId } from "../../kernel/ids.ts";
+import type { RequestKey } from "../../kernel/request-key.ts";
 import type { DurationMs, TimeMs } from "../../kernel/time.ts";
 
 /** See TransactionPhase in proto/concord/commit/v1/transaction.proto. */
@@ -60,8 +61,7 @@ export type Part = {
 
 export type Resolution = { readonly atMs: TimeMs; readonly requestedBy: string; readonly reason: string };
 
-/** Names a request for idempotency: the same id with another digest is a misuse. */
-export type RequestKey = { readonly id: RequestId; readonly digest: string };
+export type { RequestKey };
 
 /** True if the only participant decides. specs/TwoPhaseCommit.tla: OnePhase. */
 export const isOnePhase = (transaction: Transaction): boolean => transaction.parts.length === 1;

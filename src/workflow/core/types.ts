@@ -1,6 +1,7 @@
-import type { RequestId, TransactionId, WorkflowId } from "../../kernel/ids.ts";
+import type { TransactionId, WorkflowId } from "../../kernel/ids.ts";
 import type { JsonObject } from "../../kernel/json.ts";
 import type { WorkflowState } from "../../kernel/lifecycle.ts";
+import type { RequestKey } from "../../kernel/request-key.ts";
 import type { TimeMs } from "../../kernel/time.ts";
 
 /** A record of long-running work. See proto/concord/workflow/v1/workflow.proto for the meaning of each field. */
@@ -35,13 +36,6 @@ export type Move = {
   readonly requestedBy: string;
   readonly eventMetadata: JsonObject;
   readonly request: RequestKey | undefined;
-};
-
-/** Names a request for idempotency: the same id with another digest is a misuse. */
-export type RequestKey = {
-  readonly id: RequestId;
-  /** Equal for a retry, different for any other request. */
-  readonly digest: string;
 };
 
 export type WorkflowEventType = "CREATED" | "TRANSITION" | "FAILED" | "RECOVERED";

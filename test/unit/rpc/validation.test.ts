@@ -36,6 +36,11 @@ describe("descriptions are for people", () => {
       says: /^must be one of WORKFLOW_STATE_CREATED, .*CANCELLED$/,
     },
     { changes: { reason: "" }, field: "reason", says: /at least 1 char/ },
+    {
+      changes: { requestId: "r\n1" },
+      field: "request_id",
+      says: "must be at most 128 characters, none of them a control character",
+    },
     { changes: { expectedVersion: 0n }, field: "expected_version", says: /greater than or equal to 1/ },
     { changes: { enlist: [{ participantId: "" }] }, field: "enlist[0].participant_id", says: /^must be 1 to 128 characters/ },
     {

@@ -242,7 +242,9 @@ export interface ExecuteTransactionRequest {
     | undefined;
   /**
    * Makes a retry safe: while the first call runs, and for at least 24 hours after it committed, the same id with the same request returns
-   * its transaction; with another request, INVALID_ARGUMENT / REQUEST_ID_REUSED. An aborted one may be run anew. Up to 256 characters.
+   * its transaction; with another request, INVALID_ARGUMENT / REQUEST_ID_REUSED. An aborted one may be run anew.
+   * How long the caller waits (`prepare_timeout`, `wait_for_participants`) is no part of the request. Up to 128 characters, none of them a
+   * control character, as every request id.
    */
   readonly requestId: string;
   /** Why. Up to 1,000 characters. Kept in the transaction. */
@@ -273,7 +275,7 @@ export interface BeginTransactionRequest {
     | undefined;
   /**
    * Makes a retry safe: the same id with the same request returns its transaction, as it is then. See
-   * `ExecuteTransactionRequest.request_id`. Up to 256 characters.
+   * `ExecuteTransactionRequest.request_id`.
    */
   readonly requestId: string;
   /** Why. Up to 1,000 characters. Kept in the transaction. */

@@ -83,7 +83,9 @@ export interface CreateWorkflowRequest {
   readonly requestedBy: string;
   /**
    * Makes a retry safe: the same id with the same request returns the first answer for at least 24 hours; with another request,
-   * INVALID_ARGUMENT / REQUEST_ID_REUSED. Only successful answers are kept. Up to 128 characters; a UUID is a good choice.
+   * INVALID_ARGUMENT / REQUEST_ID_REUSED. Only successful answers are kept: what was refused or aborted may be run
+   * anew with the same id. Durations, which say how long the caller waits, are no part of the request. Up to 128 characters, none of them a
+   * control character; a UUID is a good choice.
    */
   readonly requestId: string;
 }

@@ -1,0 +1,63 @@
+import { createHash } from "node:crypto";
+import type { DescField, DescMessage } from "@bufbuild/protobuf";
+import { assert } from "../kernel/assert.ts";
+import type { RequestId } from "../kernel/ids.ts";
+import type { RequestKey } from "../kernel/request-key.ts";
+import { registry } from "./descriptors.ts";
+
+/** The key of a request of this type, such as `concord.workflow.v1.CreateWorkflowRequest`. Nothing if it has no id. */
+export function requestKey(typeName: string, request: { readonly requestId: string }): RequestKey | undefined {
+  if (request.requestId === "") return undefined;
+  return { id: request.requestId as RequestId, digest: requestDigest(typeName, request) };
+}
+
+/**
+ * SHA-256, base64url, of what is asked; the type keeps one id from serving two methods. Made from the decoded message by field number,
+ * not from its bytes: an honest retry may encode the entries of a map in another order. Fields that are not set are left out, so that a
+ * field which the contract gains changes no digest. How long the caller waits is not what it asks for: no Duration counts.
+ */
+export function requestDigest(typeName: string, request: object): string {
+  const descriptor = registry.getMessage(typeName);
+  assert(descriptor !== undefined, `a descriptor of ${typeName}`);
+  const asked = JSON.stringify(fieldsOf(descriptor, request));
+  return createHash("sha256").update(typeName).update(asked).digest("base64url");
+}
+
+/** JavaScript orders keys that are numbers by themselves. */
+function fieldsOf({ fields }: DescMessage, message: object): object {
+  const set: Record<number, unknown> = {};
+  for (const field of fields) {
+    assert(field.oneof === undefined && field.fieldKind !== "map", "a mutation has plain fields only");
+    const value = (message as Readonly<Record<string, unknown>>)[field.localName];
+    if (field.message?.typeName === "google.protobuf.Duration" || isUnset(field, value)) continue;
+    set[field.number] = Array.isArray(value) ? value.map((item) => canonical(field, item)) : canonical(field, value);
+  }
+  return set;
+}
+
+/** proto3: `optional int64 x = 0` is set, `int64 x = 0` is not. */
+function isUnset(field: DescField, value: unknown): boolean {
+  if (value === undefined) return true;
+  if (field.fieldKind === "list") return Array.isArray(value) && value.length === 0;
+  if (field.presence !== implicitPresence) return false;
+  if (value instanceof Uint8Array) return value.length === 0;
+  return field.enum === undefined ? !value : value === field.enum.values[0]?.name;
+}
+
+/** FeatureSet.FieldPresence.IMPLICIT. */
+const implicitPresence = 2;
+
+function canonical(field: DescField, value: unknown): unknown {
+  if (value instanceof Uint8Array) return Buffer.from(value).toString("base64url");
+  if (typeof value === "bigint") return value.toString();
+  if (field.message === undefined) return value;
+  return field.message.typeName === "google.protobuf.Struct" ? sorted(value) : fieldsOf(field.message, value as object);
+}
+
+/** JSON with its keys in one order. */
+function sorted(json: unknown): unknown {
+  if (Array.isArray(json)) return json.map(sorted);
+  if (typeof json !== "object" || json === null) return json;
+  const entries = Object.entries(json).map(([key, value]) => [key, sorted(value)] as const);
+  return Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : 1)));
+}
