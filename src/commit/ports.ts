@@ -130,8 +130,8 @@ export interface Resource {
    */
   prepare(work: PrepareWork): Promise<ResourceVote>;
   /**
-   * Only after a promise, or after a read-only vote in one phase. Done, durably, when it resolves to nothing. Rejection is tried again, for
-   * ever: the promise binds. Resolves to a LostPromise if the resource does not hold the promise and has no proof that it kept it before.
+   * Only after a promise. Done, durably, when it resolves to nothing. Rejection is tried again, for ever: the promise binds. Resolves
+   * to a LostPromise if the resource does not hold the promise and has no proof that it kept it before.
    */
   // biome-ignore lint/suspicious/noConfusingVoidType: a resource that can lose nothing returns nothing
   commit(work: Work): Promise<LostPromise | void>;

@@ -113,8 +113,6 @@ describe("a key-value store as a resource", () => {
 
   test("no operation is read-only", async () => {
     expect(await store.prepare(work("t1"))).toEqual({ value: "read-only", reason: "" });
-    // A lone participant is asked to commit that, too.
-    await store.commit(work("t1"));
   });
 
   test("a page is bounded, ordered, and of one prefix", async () => {

@@ -231,7 +231,9 @@ function onResourceVoted(transaction: ParticipantTransaction, vote: ResourceVote
   if (next.state !== "working")
     return stay(next, vote.value === "commit" ? [{ type: "resource-abort", payload: next.payload }] : []);
   if (vote.value === "abort") return refuseWork({ ...next, reason: vote.reason }, nowMs);
-  if (vote.value === "read-only" && !next.onePhase) {
+  if (vote.value === "read-only") {
+    // In one phase it is the decision. There is nothing to carry out, and a resource that was asked to could only say that it holds nothing.
+    if (next.onePhase) return endCommit(next, nowMs);
     const readOnly: ParticipantTransaction = { ...next, state: "read-only" };
     return stay(readOnly, [voteEffect(readOnly, "read-only")]);
   }
@@ -294,12 +296,13 @@ function recover(transaction: ParticipantTransaction, nowMs: TimeMs): Known {
 }
 
 function finishCommit(transaction: ParticipantTransaction, nowMs: TimeMs): Known {
+  const { transaction: committed, effects } = endCommit(transaction, nowMs);
+  return stay(committed, [{ type: "resource-commit", payload: committed.payload }, ...effects]);
+}
+
+function endCommit(transaction: ParticipantTransaction, nowMs: TimeMs): Known {
   const committed: ParticipantTransaction = { ...transaction, state: "committed", updatedAtMs: nowMs };
-  return stay(committed, [
-    { type: "resource-commit", payload: committed.payload },
-    { type: "persist", record: recordOf(committed, "committed") },
-    ackEffect(committed, "committed"),
-  ]);
+  return stay(committed, [{ type: "persist", record: recordOf(committed, "committed") }, ackEffect(committed, "committed")]);
 }
 
 /** The resource is asked also when it has prepared nothing: a crash may have fallen between its prepare and our record. */
