@@ -2,7 +2,7 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { v7 as uuidv7 } from "uuid";
 import { createDriver } from "./commit/driver.ts";
-import { createParticipant } from "./commit/sdk/participant.ts";
+import { createParticipant } from "./commit/participant/participant.ts";
 import { createSessions } from "./commit/sessions.ts";
 import type { Config, ServiceName } from "./config.ts";
 import { TwoPhaseCommitDefinition } from "./gen/concord/commit/v1/two_phase_commit.ts";

@@ -2,8 +2,8 @@
 import { randomUUID } from "node:crypto";
 import type { ResourceVote } from "./commit/core/participant.ts";
 import { prepareCredit as prepareCreditDefault } from "./commit/limits.ts";
+import { createParticipant as createSdkParticipant } from "./commit/participant/participant.ts";
 import type { Logger, ParticipantLog, Resource } from "./commit/ports.ts";
-import { createParticipant as createSdkParticipant } from "./commit/sdk/participant.ts";
 import { idPattern, idWords, type ParticipantId, type TransactionId } from "./kernel/ids.ts";
 import type { DurationMs } from "./kernel/time.ts";
 import { openChannel } from "./rpc/clients/channel.ts";

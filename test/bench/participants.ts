@@ -3,7 +3,7 @@
 import { randomUUID } from "node:crypto";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
-import { createParticipant } from "../../src/commit/sdk/participant.ts";
+import { createParticipant } from "../../src/commit/participant/participant.ts";
 import type { ParticipantId } from "../../src/kernel/ids.ts";
 import { voteCommit } from "../../src/participant.ts";
 import { openChannel } from "../../src/rpc/clients/channel.ts";

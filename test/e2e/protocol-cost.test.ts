@@ -1,8 +1,8 @@
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { createDriver } from "../../src/commit/driver.ts";
+import { createParticipant } from "../../src/commit/participant/participant.ts";
 import type { DecisionLog, Resource } from "../../src/commit/ports.ts";
-import { createParticipant } from "../../src/commit/sdk/participant.ts";
 import { createSessions } from "../../src/commit/sessions.ts";
 import { Outcome } from "../../src/gen/concord/commit/v1/transaction.ts";
 import { TwoPhaseCommitDefinition } from "../../src/gen/concord/commit/v1/two_phase_commit.ts";

@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
 import type { CoordinatorMessage, ParticipantMessage } from "../../src/commit/core/messages.ts";
 import { heuristicOf } from "../../src/commit/core/types.ts";
+import type { Participant } from "../../src/commit/participant/participant.ts";
 import type { DecisionLog, ParticipantLog, ParticipantTransport, Resource } from "../../src/commit/ports.ts";
-import type { Participant } from "../../src/commit/sdk/participant.ts";
 import { createMemoryDecisionLog } from "../../src/storage/memory/decision-log.ts";
 import { createMemoryParticipantLog } from "../../src/storage/memory/participant-log.ts";
 import { describeMessage } from "../simulation/network.ts";

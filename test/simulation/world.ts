@@ -3,8 +3,8 @@ import type { CoordinatorMessage, ParticipantMessage } from "../../src/commit/co
 import type { TraceEvent } from "../../src/commit/core/trace.ts";
 import type { Transaction } from "../../src/commit/core/types.ts";
 import { createDriver, type Driver } from "../../src/commit/driver.ts";
+import { createParticipant, type Participant } from "../../src/commit/participant/participant.ts";
 import type { Logger, ParticipantLog, Trace } from "../../src/commit/ports.ts";
-import { createParticipant, type Participant } from "../../src/commit/sdk/participant.ts";
 import { createSessions } from "../../src/commit/sessions.ts";
 import type { ExecuteFailure } from "../../src/commit/verbs.ts";
 import { AssertionError } from "../../src/kernel/assert.ts";

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from "vitest";
 import { createDriver } from "../../../src/commit/driver.ts";
+import { createParticipant } from "../../../src/commit/participant/participant.ts";
 import type { Resource } from "../../../src/commit/ports.ts";
-import { createParticipant } from "../../../src/commit/sdk/participant.ts";
 import { createSessions } from "../../../src/commit/sessions.ts";
 import { Outcome, TransactionPhase, VoteValue } from "../../../src/gen/concord/commit/v1/transaction.ts";
 import {

@@ -8,8 +8,8 @@ import {
 import type { Moment, Part, Transaction } from "../../../src/commit/core/types.ts";
 import { createDriver, type Driver } from "../../../src/commit/driver.ts";
 import { type CommitMetrics, noMetrics } from "../../../src/commit/metrics.ts";
+import { createParticipant, type Participant, type ParticipantOptions } from "../../../src/commit/participant/participant.ts";
 import type { DecisionLog, Logger, ParticipantLog, ParticipantTransport, Resource } from "../../../src/commit/ports.ts";
-import { createParticipant, type Participant, type ParticipantOptions } from "../../../src/commit/sdk/participant.ts";
 import { createSessions, type Sessions } from "../../../src/commit/sessions.ts";
 import type { ExecuteRequest } from "../../../src/commit/verbs.ts";
 import type { ParticipantId, TransactionId } from "../../../src/kernel/ids.ts";

@@ -1,13 +1,13 @@
 import { describe, expect, test } from "vitest";
-import type { CoordinatorMessage, Numbered, ParticipantMessage } from "../../../src/commit/core/messages.ts";
-import type { ParticipantRecord } from "../../../src/commit/core/participant.ts";
-import { inDoubtCountMax, inquiryIntervalMs, participantRetentionMs } from "../../../src/commit/limits.ts";
-import type { ParticipantTransport, Resource } from "../../../src/commit/ports.ts";
-import { createQueue, type Queue } from "../../../src/commit/queue.ts";
-import type { ParticipantOptions } from "../../../src/commit/sdk/participant.ts";
-import type { TransactionId } from "../../../src/kernel/ids.ts";
-import { createMemoryParticipantLog } from "../../../src/storage/memory/participant-log.ts";
-import { failingLog, flush, memoryResource, startParticipant, tx, virtualClock } from "./support.ts";
+import type { CoordinatorMessage, Numbered, ParticipantMessage } from "../../../../src/commit/core/messages.ts";
+import type { ParticipantRecord } from "../../../../src/commit/core/participant.ts";
+import { inDoubtCountMax, inquiryIntervalMs, participantRetentionMs } from "../../../../src/commit/limits.ts";
+import type { ParticipantOptions } from "../../../../src/commit/participant/participant.ts";
+import type { ParticipantTransport, Resource } from "../../../../src/commit/ports.ts";
+import { createQueue, type Queue } from "../../../../src/commit/queue.ts";
+import type { TransactionId } from "../../../../src/kernel/ids.ts";
+import { createMemoryParticipantLog } from "../../../../src/storage/memory/participant-log.ts";
+import { failingLog, flush, memoryResource, startParticipant, tx, virtualClock } from "../support.ts";
 
 /** The coordinator's end of the stream, in the test's hands. */
 function scripted(coordinatorId = "c") {

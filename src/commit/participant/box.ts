@@ -1,0 +1,24 @@
+import type { TransactionId } from "../../kernel/ids.ts";
+import type { ParticipantInput, ParticipantTransaction } from "../core/participant.ts";
+import type { Mailbox } from "../mailbox.ts";
+import type { Link } from "./link.ts";
+
+/** One transaction here: what is known of it, and what waits for it. */
+export type Box = {
+  readonly transactionId: TransactionId;
+  readonly mailbox: Mailbox<Envelope>;
+  transaction: ParticipantTransaction | undefined;
+  /** The log has been asked about it. */
+  loaded: boolean;
+  /** Where the last message about it came from. */
+  link: Link | undefined;
+  /** An input is handled. */
+  busy: boolean;
+  cancelVoteTimer: () => void;
+};
+
+/** `refuse` answers the message that brought the input with Nack. */
+export type Envelope = { readonly input: ParticipantInput; readonly refuse: ((reason: string) => void) | undefined };
+
+/** Nothing of it is under way. A promise is not: it waits for the coordinator. */
+export const isIdle = ({ busy, transaction }: Box): boolean => !busy && !transaction?.busy;

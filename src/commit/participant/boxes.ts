@@ -1,0 +1,135 @@
+import type { TransactionId } from "../../kernel/ids.ts";
+import {
+  isInDoubt,
+  loadTransaction,
+  type ParticipantInput,
+  type ParticipantRecord,
+  type ParticipantTransaction,
+  stepParticipant,
+} from "../core/participant.ts";
+import { mailboxCountMax, storageBackoff, volatileVoteCountMax } from "../limits.ts";
+import { createMailbox } from "../mailbox.ts";
+import { type Box, type Envelope, isIdle } from "./box.ts";
+import { carryOut, type Surroundings } from "./effects.ts";
+import type { Link } from "./link.ts";
+import { untilDone } from "./until-done.ts";
+
+/** The transactions that are in memory, each with a mailbox: its inputs are handled one by one, and no other waits for them. */
+export interface Boxes {
+  /** What comes over a link can be lost when too much waits; what the resource says cannot. */
+  post(transactionId: TransactionId, input: ParticipantInput, from?: { readonly link: Link; readonly sequence: number }): void;
+  /** What the log has kept of a transaction that is prepared. */
+  load(record: ParticipantRecord): void;
+  get(transactionId: TransactionId): ParticipantTransaction | undefined;
+  /** Prepared here, outcome unknown here; of one coordinator, also what names none. */
+  inDoubt(coordinatorId?: string): readonly TransactionId[];
+  /** Resolves when nothing is under way. */
+  idle(): Promise<void>;
+  /** Nobody is left to hear a vote. */
+  stop(): void;
+}
+
+export function createBoxes(surroundings: Surroundings): Boxes {
+  const { log, logger, signal } = surroundings;
+  const boxes = new Map<TransactionId, Box>();
+  /** Oldest first: transactions that ended here without a record. */
+  const volatile = new Set<TransactionId>();
+  let onIdle = (): void => {};
+
+  function boxOf(transactionId: TransactionId): Box {
+    const known = boxes.get(transactionId);
+    if (known) return known;
+    const box: Box = {
+      transactionId,
+      mailbox: createMailbox<Envelope>((envelope) => handle(box, envelope)),
+      transaction: undefined,
+      loaded: false,
+      link: undefined,
+      busy: false,
+      cancelVoteTimer: () => {},
+    };
+    boxes.set(transactionId, box);
+    return box;
+  }
+
+  function post(box: Box, input: ParticipantInput, refuse?: Envelope["refuse"]): void {
+    const posted = box.mailbox.post({ input, refuse }, refuse && mailboxCountMax);
+    if (!posted) logger.warn({ transaction: box.transactionId, input: input.type }, "input lost");
+  }
+
+  async function handle(box: Box, { input, refuse }: Envelope): Promise<void> {
+    box.busy = true;
+    if (!box.loaded) {
+      const failure = "the participant log cannot be read";
+      const record = await untilDone(surroundings, failure, storageBackoff, () => log.get(box.transactionId));
+      if (signal.aborted) return;
+      box.transaction ??= record && loadTransaction(record);
+      box.loaded = true;
+    }
+    const { transaction, effects } = stepParticipant(box.transaction, input);
+    box.transaction = transaction;
+    for (const effect of effects) {
+      await carryOut(surroundings, box, effect, refuse, (answer) => post(boxOf(box.transactionId), answer));
+      // A stop between two effects is a crash between them, and is recovered from like one.
+      if (signal.aborted) return;
+    }
+    box.busy = false;
+    tidy(box);
+    onIdle();
+  }
+
+  /** What is in the log need not be in memory. A vote without a record is kept for a while. */
+  function tidy({ transactionId, transaction, mailbox }: Box): void {
+    if (transaction?.busy || !mailbox.isEmpty()) return;
+    const state = transaction?.state;
+    if (state === undefined || state === "committed" || state === "aborted") {
+      boxes.delete(transactionId);
+      volatile.delete(transactionId);
+    } else if (state !== "prepared") {
+      volatile.add(transactionId);
+      for (const oldest of volatile) {
+        if (volatile.size <= volatileVoteCountMax) break;
+        volatile.delete(oldest);
+        boxes.delete(oldest);
+      }
+    }
+  }
+
+  return {
+    post(transactionId, input, from) {
+      const box = boxOf(transactionId);
+      if (from) box.link = from.link;
+      post(box, input, from && ((reason) => from.link.nack(from.sequence, reason)));
+    },
+    load(record) {
+      const box = boxOf(record.transactionId);
+      box.transaction = loadTransaction(record);
+      box.loaded = true;
+    },
+    get: (transactionId) => boxes.get(transactionId)?.transaction,
+    inDoubt(coordinatorId) {
+      const found: TransactionId[] = [];
+      for (const [id, { transaction }] of boxes) {
+        if (!transaction || !isInDoubt(transaction)) continue;
+        if (
+          coordinatorId === undefined ||
+          transaction.coordinatorId === undefined ||
+          transaction.coordinatorId === coordinatorId
+        ) {
+          found.push(id);
+        }
+      }
+      return found;
+    },
+    idle: () =>
+      new Promise((resolve) => {
+        onIdle = () => {
+          if ([...boxes.values()].every(isIdle)) resolve();
+        };
+        onIdle();
+      }),
+    stop() {
+      for (const box of boxes.values()) box.cancelVoteTimer();
+    },
+  };
+}

@@ -1,0 +1,14 @@
+import type { ParticipantId } from "../../kernel/ids.ts";
+import type { Clock, Logger, Random, Trace } from "../ports.ts";
+
+/** What every part of one participant is given. */
+export type Context = {
+  readonly participantId: ParticipantId;
+  readonly instanceId: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly trace: Trace | undefined;
+  /** Aborts when the participant has closed. */
+  readonly signal: AbortSignal;
+};

@@ -1,0 +1,139 @@
+import { unreachable } from "../../kernel/assert.ts";
+import type { TransactionId } from "../../kernel/ids.ts";
+import { firstCharacters } from "../../kernel/text.ts";
+import type { DecisionAck, Inquiry, Vote } from "../core/messages.ts";
+import type { ParticipantEffect, ParticipantInput, ResourceVote } from "../core/participant.ts";
+import { participantEvent } from "../core/trace.ts";
+import { reasonLengthMax, resourceBackoff, storageBackoff } from "../limits.ts";
+import type { ParticipantLog, PrepareWork, Resource } from "../ports.ts";
+import type { Box, Envelope } from "./box.ts";
+import type { Context } from "./context.ts";
+import { untilDone } from "./until-done.ts";
+
+/** A point between two effects, for tries of failures. */
+export type ParticipantStepName = "before-vote-sent" | "before-ack-sent";
+
+/** What effects reach. */
+export type Surroundings = Context & {
+  readonly log: ParticipantLog;
+  readonly resource: Resource;
+  /** Lost if the box's coordinator has no session. */
+  readonly send: (box: Box, message: Vote | DecisionAck | Inquiry) => void;
+  /** Called before the message is sent, and awaited. Must not reject. */
+  readonly onStep:
+    | ((step: { readonly type: ParticipantStepName; readonly transactionId: TransactionId }) => Promise<void>)
+    | undefined;
+};
+
+/** Resolves when the next effect may run. Answers come through `post`. */
+export async function carryOut(
+  surroundings: Surroundings,
+  box: Box,
+  effect: ParticipantEffect,
+  refuse: Envelope["refuse"],
+  post: (input: ParticipantInput) => void,
+): Promise<void> {
+  const { participantId, instanceId, logger, log, resource, trace } = surroundings;
+  const { transactionId } = box;
+  const fields = { transaction: transactionId, participant: participantId };
+  switch (effect.type) {
+    case "resource-prepare":
+      startPrepare(surroundings, box, effect, post);
+      return;
+    case "resource-commit":
+      logger.info({ ...fields, decision: "committed" }, "committing");
+      await untilDone(surroundings, "the resource cannot commit", resourceBackoff, async () => {
+        const answer = await resource.commit({ transactionId, payload: effect.payload, logId: log.id });
+        if (answer) throw new Error(answer.lost);
+      });
+      return;
+    case "resource-abort":
+      logger.info({ ...fields, decision: "aborted" }, "aborting");
+      await abortResource(surroundings, transactionId, effect.payload);
+      return;
+    case "persist":
+      await untilDone(surroundings, "the participant log cannot write", storageBackoff, () => log.persist(effect.record));
+      return;
+    case "trace":
+      trace?.(participantEvent(effect, participantId, instanceId));
+      return;
+    case "send":
+      await tell(surroundings, box, effect.message);
+      return;
+    case "refuse":
+      logger.warn({ ...fields, reason: effect.reason }, "message refused");
+      refuse?.(effect.reason);
+      return;
+    default:
+      unreachable(effect);
+  }
+}
+
+/** Undoes what a transaction may have prepared, also without a box. */
+export async function abortResource(
+  surroundings: Pick<Surroundings, "log" | "resource" | keyof Context>,
+  transactionId: TransactionId,
+  payload: Uint8Array,
+): Promise<void> {
+  const { log, resource } = surroundings;
+  await untilDone(surroundings, "the resource cannot abort", resourceBackoff, () =>
+    resource.abort({ transactionId, payload, logId: log.id }),
+  );
+}
+
+async function tell(surroundings: Surroundings, box: Box, message: Vote | DecisionAck | Inquiry): Promise<void> {
+  const { participantId, logger, onStep, send } = surroundings;
+  const { transactionId } = box;
+  const fields = { transaction: transactionId, participant: participantId };
+  switch (message.type) {
+    case "vote":
+      box.cancelVoteTimer();
+      await onStep?.({ type: "before-vote-sent", transactionId });
+      logger.info({ ...fields, vote: message.value, reason: message.reason }, "vote sent");
+      break;
+    case "decision-ack":
+      box.cancelVoteTimer();
+      await onStep?.({ type: "before-ack-sent", transactionId });
+      logger.info({ ...fields, decision: message.outcome }, "decision acknowledged");
+      break;
+    case "inquiry":
+      logger.info(fields, "in doubt: inquiry sent");
+      break;
+    default:
+      unreachable(message);
+  }
+  send(box, "reason" in message ? { ...message, reason: firstCharacters(message.reason, reasonLengthMax) } : message);
+}
+
+function startPrepare(
+  surroundings: Surroundings,
+  box: Box,
+  asked: Extract<ParticipantEffect, { type: "resource-prepare" }>,
+  post: (input: ParticipantInput) => void,
+): void {
+  const { participantId, clock, logger, log } = surroundings;
+  const { transactionId } = box;
+  const { payload, voteWithinMs, coordinatorId, coordinatorEpoch } = asked;
+  const startedMs = clock.nowMs();
+  const reason = `not prepared within ${voteWithinMs} ms`;
+  box.cancelVoteTimer = clock.setTimer(voteWithinMs, () => post({ type: "unilateral-abort", reason, nowMs: clock.nowMs() }));
+  const work = { transactionId, payload, logId: log.id, voteWithinMs, coordinatorId, coordinatorEpoch };
+  void prepareResource(surroundings, work).then((vote) => {
+    box.cancelVoteTimer();
+    const tookMs = clock.nowMs() - startedMs;
+    logger.info({ transaction: transactionId, participant: participantId, vote: vote.value, tookMs }, "resource prepared");
+    post({ type: "resource-voted", vote, nowMs: clock.nowMs() });
+  });
+}
+
+async function prepareResource(surroundings: Surroundings, work: PrepareWork): Promise<ResourceVote> {
+  const { participantId, logger, resource } = surroundings;
+  const { transactionId, payload } = work;
+  try {
+    return await resource.prepare(work);
+  } catch (error) {
+    logger.warn({ transaction: transactionId, participant: participantId, err: error }, "the resource failed to prepare");
+    await abortResource(surroundings, transactionId, payload);
+    return { value: "abort", reason: `prepare failed: ${error instanceof Error ? error.message : String(error)}` };
+  }
+}

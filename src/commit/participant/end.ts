@@ -1,0 +1,20 @@
+import { unreachable } from "../../kernel/assert.ts";
+import type { DurationMs } from "../../kernel/time.ts";
+
+/** Why something is not waited for any longer: the reason of every AbortSignal here. */
+export type End =
+  /** The participant has closed. */
+  | { readonly type: "closed" }
+  /** Nothing was heard of the coordinator for its session timeout. */
+  | { readonly type: "silence"; readonly silentMs: DurationMs };
+
+export function describeEnd(end: End): string {
+  switch (end.type) {
+    case "closed":
+      return "the participant has closed";
+    case "silence":
+      return `nothing was heard for ${end.silentMs} ms`;
+    default:
+      return unreachable(end);
+  }
+}

@@ -1,0 +1,23 @@
+import { backoffMs } from "../core/backoff.ts";
+import { inquiryAfterMs, inquiryIntervalMs } from "../limits.ts";
+import type { Boxes } from "./boxes.ts";
+import type { Context } from "./context.ts";
+import { repeatedly } from "./until-done.ts";
+
+/** Asks about what stays in doubt. Resolves when the participant has closed. */
+export function inquireRegularly(context: Context, boxes: Boxes): Promise<void> {
+  const { clock, random } = context;
+  const jittered = { firstMs: inquiryIntervalMs, maxMs: inquiryIntervalMs };
+  let pauses = 0;
+  return repeatedly(
+    context,
+    () => (pauses++ === 0 ? inquiryIntervalMs : backoffMs(jittered, 1, random())),
+    () => {
+      const nowMs = clock.nowMs();
+      for (const id of boxes.inDoubt()) {
+        const preparedAtMs = boxes.get(id)?.updatedAtMs ?? 0;
+        if (nowMs - preparedAtMs >= inquiryAfterMs) boxes.post(id, { type: "inquire", nowMs });
+      }
+    },
+  );
+}

@@ -1,0 +1,228 @@
+import { unreachable } from "../../kernel/assert.ts";
+import type { TransactionId } from "../../kernel/ids.ts";
+import { firstCharacters } from "../../kernel/text.ts";
+import type { DurationMs, TimeMs } from "../../kernel/time.ts";
+import { backoffMs } from "../core/backoff.ts";
+import type { CoordinatorMessage, Decision, Numbered, ParticipantMessage, Prepare } from "../core/messages.ts";
+import { protocolVersion, reasonLengthMax, reconnectBackoff } from "../limits.ts";
+import type { Coordinator, ParticipantTransport } from "../ports.ts";
+import { createQueue, type Queue } from "../queue.ts";
+import type { Context } from "./context.ts";
+import { describeEnd, type End } from "./end.ts";
+import { pause } from "./until-done.ts";
+
+/** The way to one coordinator: one stream after the other, until the participant closes. */
+export interface Link {
+  readonly state: LinkState;
+  /** Who said Welcome last. Outlives its session. */
+  readonly coordinator: Coordinator | undefined;
+  /** Lost if no stream is open. */
+  send(message: ParticipantMessage): void;
+  /** Refuses the message with this sequence. */
+  nack(sequence: number, reason: string): void;
+  /** Connects, again and again. Resolves when no stream follows. */
+  run(): Promise<void>;
+  /** Says Goodbye; the stream stays open, for votes and acknowledgements that are under way. Without a session it closes at once. */
+  leave(): void;
+}
+
+export type LinkState =
+  /** No stream: before the first one, or in the pause before the next. */
+  | { readonly type: "away" }
+  /** Hello is on its way. */
+  | { readonly type: "greeting"; readonly session: Session }
+  | { readonly type: "welcomed"; readonly session: Session; readonly sinceMs: TimeMs }
+  /** Goodbye is said: no other stream follows. */
+  | { readonly type: "leaving"; readonly session: Session }
+  | { readonly type: "closed" };
+
+/** One stream. */
+type Session = {
+  readonly outgoing: Queue<Numbered<ParticipantMessage>>;
+  /** Ends the stream; its reason is an End. */
+  readonly ending: AbortController;
+  /** Of the last message sent. */
+  sequence: number;
+  lastSequenceSeen: number;
+  lastHeardMs: TimeMs;
+  /** As GoAway said. */
+  reconnectAfterMs: DurationMs | undefined;
+};
+
+/** Who acts on what a coordinator says. */
+export interface LinkHandler {
+  /** What Hello asks about: all that is in doubt, of this coordinator if it is known already. */
+  greet(coordinatorId: string | undefined): readonly TransactionId[];
+  /** `asked` is what Hello asked about. */
+  welcomed(coordinator: Coordinator, asked: readonly TransactionId[]): void;
+  message(link: Link, coordinator: Coordinator, numbered: Numbered<Prepare | Decision>): void;
+}
+
+/** True while there is a session: what is sent now is heard. */
+export const isOpen = ({ state }: Link): boolean => state.type === "welcomed" || state.type === "leaving";
+
+export function createLink(
+  context: Context,
+  options: { readonly transport: ParticipantTransport; readonly prepareCredit: number; readonly handler: LinkHandler },
+): Link {
+  const { participantId, instanceId, clock, random, logger } = context;
+  const { transport, prepareCredit, handler } = options;
+  /** Ends the pause, the stream, and the loop of both. */
+  const ending = new AbortController();
+  context.signal.addEventListener("abort", () => close(context.signal.reason), { once: true });
+  let state: LinkState = { type: "away" };
+  let coordinator: Coordinator | undefined;
+
+  const link: Link = {
+    get state() {
+      return state;
+    },
+    get coordinator() {
+      return coordinator;
+    },
+    send(message) {
+      if ("session" in state) sendOn(state.session, message);
+    },
+    nack: (sequence, reason) => link.send({ type: "nack", sequence, reason: firstCharacters(reason, reasonLengthMax) }),
+    run,
+    leave() {
+      if (state.type === "welcomed") {
+        state = { type: "leaving", session: state.session };
+        link.send({ type: "goodbye", reason: "the participant is shutting down" });
+      } else if (state.type !== "leaving") {
+        close({ type: "closed" });
+      }
+    },
+  };
+  return link;
+
+  function close(end: End): void {
+    if ("session" in state) state.session.ending.abort(end);
+    state = { type: "closed" };
+    ending.abort(end);
+  }
+
+  async function run(): Promise<void> {
+    for (let attempt = 1; !ending.signal.aborted; attempt += 1) {
+      const startedMs = clock.nowMs();
+      const session = openSession();
+      const why = await converse(session);
+      if (state.type === "leaving" || state.type === "closed") return close({ type: "closed" });
+      state = { type: "away" };
+      // A session that ended soon is a failed attempt too: two processes with one participant id must not fight at full speed.
+      if (clock.nowMs() - startedMs >= reconnectBackoff.maxMs) attempt = 1;
+      const retryInMs = session.reconnectAfterMs ?? backoffMs(reconnectBackoff, attempt, random());
+      logger.warn({ coordinator: transport.name, participant: participantId, reason: why, retryInMs }, "disconnected");
+      await pause({ clock, signal: ending.signal }, retryInMs);
+    }
+  }
+
+  function openSession(): Session {
+    const session: Session = {
+      outgoing: createQueue(),
+      ending: new AbortController(),
+      sequence: 0,
+      lastSequenceSeen: 0,
+      lastHeardMs: clock.nowMs(),
+      reconnectAfterMs: undefined,
+    };
+    state = { type: "greeting", session };
+    return session;
+  }
+
+  /** Resolves to why the session ended. */
+  async function converse(session: Session): Promise<string> {
+    const { outgoing, ending: sessionEnding } = session;
+    const asked = handler.greet(coordinator?.coordinatorId);
+    sendOn(session, {
+      type: "hello",
+      participantId,
+      instanceId,
+      versionMin: protocolVersion,
+      versionMax: protocolVersion,
+      inDoubt: asked,
+      prepareCredit,
+    });
+    let stopBeating = (): void => {};
+    try {
+      for await (const { sequence, message } of transport.open(outgoing.items, sessionEnding.signal)) {
+        session.lastHeardMs = clock.nowMs();
+        session.lastSequenceSeen = sequence;
+        if (message.type === "welcome") {
+          stopBeating();
+          stopBeating = startBeating(session, message);
+          onWelcome(session, message, asked);
+        } else {
+          onMessage(session, sequence, message);
+        }
+      }
+      return "the stream ended";
+    } catch (error) {
+      if (sessionEnding.signal.aborted) return describeEnd(sessionEnding.signal.reason);
+      return error instanceof Error ? error.message : String(error);
+    } finally {
+      stopBeating();
+      outgoing.close();
+    }
+  }
+
+  function onWelcome(
+    session: Session,
+    { coordinatorId, coordinatorEpoch, sessionEpoch }: Extract<CoordinatorMessage, { type: "welcome" }>,
+    asked: readonly TransactionId[],
+  ): void {
+    state = { type: "welcomed", session, sinceMs: clock.nowMs() };
+    coordinator = { coordinatorId, coordinatorEpoch };
+    logger.info(
+      { coordinator: transport.name, coordinatorId, coordinatorEpoch, participant: participantId, sessionEpoch },
+      "connected",
+    );
+    handler.welcomed(coordinator, asked);
+  }
+
+  function onMessage(session: Session, sequence: number, message: Exclude<CoordinatorMessage, { type: "welcome" }>): void {
+    switch (message.type) {
+      case "prepare":
+      case "decision":
+        if (coordinator && isOpen(link)) handler.message(link, coordinator, { sequence, message });
+        else link.nack(sequence, "the first message must be Welcome");
+        break;
+      case "heartbeat":
+        break;
+      case "go-away":
+        session.reconnectAfterMs = message.reconnectAfterMs;
+        logger.info({ coordinator: transport.name, reason: message.reason }, "the coordinator is about to leave");
+        break;
+      case "nack":
+        logger.warn({ coordinator: transport.name, sequence: message.sequence, reason: message.reason }, "message was refused");
+        break;
+      case "unreadable":
+        link.nack(sequence, message.reason);
+        break;
+      default:
+        unreachable(message);
+    }
+  }
+
+  function startBeating(
+    session: Session,
+    limits: { readonly heartbeatIntervalMs: DurationMs; readonly sessionTimeoutMs: DurationMs },
+  ): () => void {
+    const beat = (): void => {
+      const silentMs = clock.nowMs() - session.lastHeardMs;
+      if (silentMs >= limits.sessionTimeoutMs) {
+        session.ending.abort({ type: "silence", silentMs } satisfies End);
+        return;
+      }
+      sendOn(session, { type: "heartbeat", sentAtMs: clock.nowMs(), lastSequenceSeen: session.lastSequenceSeen });
+      cancel = clock.setTimer(limits.heartbeatIntervalMs, beat);
+    };
+    let cancel = clock.setTimer(limits.heartbeatIntervalMs, beat);
+    return () => cancel();
+  }
+}
+
+function sendOn(session: Session, message: ParticipantMessage): void {
+  session.sequence += 1;
+  session.outgoing.push({ sequence: session.sequence, message });
+}

@@ -1,0 +1,133 @@
+import { assert } from "../../kernel/assert.ts";
+import type { ParticipantId, TransactionId } from "../../kernel/ids.ts";
+import type { DurationMs } from "../../kernel/time.ts";
+import type { Decision, Numbered, Prepare } from "../core/messages.ts";
+import { participantEvent } from "../core/trace.ts";
+import { inDoubtCountMax, prepareCredit as prepareCreditDefault } from "../limits.ts";
+import type { Clock, Coordinator, Logger, ParticipantLog, ParticipantTransport, Random, Resource, Trace } from "../ports.ts";
+import type { Box } from "./box.ts";
+import { createBoxes } from "./boxes.ts";
+import type { Context } from "./context.ts";
+import { abortResource, type ParticipantStepName } from "./effects.ts";
+import type { End } from "./end.ts";
+import { inquireRegularly } from "./inquiries.ts";
+import { createLink, isOpen, type Link, type LinkHandler } from "./link.ts";
+import { purgeRegularly } from "./purge.ts";
+import { pause } from "./until-done.ts";
+
+/** Takes part in transactions: reconnects for ever, asks about what is in doubt, and calls the resource. */
+export interface Participant {
+  /** Reads the log, finishes what was decided here, then connects. Rejects if the log cannot be read. */
+  start(): Promise<void>;
+  /** True while a session with any coordinator is open. */
+  readonly connected: boolean;
+  /** Prepared here, outcome unknown here. */
+  inDoubt(): readonly TransactionId[];
+  /** Says Goodbye, lets work under way come to its vote or its end for this long, then leaves. What is prepared stays prepared. */
+  close(drainMs: DurationMs): Promise<void>;
+}
+
+export type ParticipantOptions = {
+  readonly coordinators: readonly ParticipantTransport[];
+  readonly participantId: ParticipantId;
+  /** Fresh for each start of the process. */
+  readonly instanceId: string;
+  readonly log: ParticipantLog;
+  readonly resource: Resource;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  /** Prepares taken at once. */
+  readonly prepareCredit?: number;
+  /** Called before the message is sent, and awaited. Must not reject. */
+  readonly onStep?: (step: { readonly type: ParticipantStepName; readonly transactionId: TransactionId }) => Promise<void>;
+  readonly trace?: Trace | undefined;
+};
+
+export function createParticipant(options: ParticipantOptions): Participant {
+  const { coordinators, participantId, instanceId, log, resource, clock, random, logger, trace, onStep } = options;
+  const { prepareCredit = prepareCreditDefault } = options;
+  const closing = new AbortController();
+  const context: Context = { participantId, instanceId, clock, random, logger, trace, signal: closing.signal };
+  const epochSeen = new Map<string, number>();
+  const boxes = createBoxes({ ...context, log, resource, onStep, send: (box, message) => linkOf(box)?.send(message) });
+  const handler: LinkHandler = { greet, welcomed, message: onMessage };
+  const links = coordinators.map((transport) => createLink(context, { transport, prepareCredit, handler }));
+  let loops: readonly Promise<void>[] = [];
+
+  /** A transaction is its coordinator's business, and nobody else's: the newest's, if two processes are the same one. */
+  function linkOf({ transaction, link }: Box): Link | undefined {
+    const coordinatorId = transaction?.coordinatorId;
+    if (coordinatorId === undefined) return link ?? links[0];
+    const epochOf = ({ coordinator }: Link): number => coordinator?.coordinatorEpoch ?? 0;
+    return links
+      .filter((each) => isOpen(each) && each.coordinator?.coordinatorId === coordinatorId)
+      .sort((a, b) => epochOf(b) - epochOf(a))[0];
+  }
+
+  function greet(coordinatorId: string | undefined): readonly TransactionId[] {
+    const asked = boxes.inDoubt(coordinatorId).slice(0, inDoubtCountMax);
+    for (const id of trace ? asked : []) {
+      const transaction = boxes.get(id);
+      if (transaction) trace?.(participantEvent({ type: "trace", action: "Inquire", transaction }, participantId, instanceId));
+    }
+    return asked;
+  }
+
+  function welcomed({ coordinatorId, coordinatorEpoch }: Coordinator, asked: readonly TransactionId[]): void {
+    epochSeen.set(coordinatorId, Math.max(coordinatorEpoch, epochSeen.get(coordinatorId) ?? 0));
+    // What Hello had no room for, and what was prepared since: its vote found no session.
+    const askedAlready = new Set(asked);
+    for (const id of boxes.inDoubt(coordinatorId)) {
+      if (!askedAlready.has(id)) boxes.post(id, { type: "inquire", nowMs: clock.nowMs() });
+    }
+  }
+
+  function onMessage(link: Link, { coordinatorId }: Coordinator, { sequence, message }: Numbered<Prepare | Decision>): void {
+    const { transactionId } = message;
+    const fields = { transaction: transactionId, participant: participantId };
+    const from = { coordinatorId, epochSeen: epochSeen.get(coordinatorId) ?? 0 };
+    const nowMs = clock.nowMs();
+    if (message.type === "prepare") {
+      const { attempt, onePhase, voteWithinMs } = message;
+      logger.info({ ...fields, attempt, onePhase, voteWithinMs }, "prepare received");
+      boxes.post(transactionId, { type: "prepare", message, from, nowMs }, { link, sequence });
+    } else {
+      logger.info({ ...fields, decision: message.outcome }, "decision received");
+      boxes.post(transactionId, { type: "decision", message, from, nowMs }, { link, sequence });
+    }
+  }
+
+  /** specs/TwoPhaseCommit.tla: PartRecover. */
+  async function recover(): Promise<void> {
+    trace?.({ action: "Start", participant: participantId, instance: instanceId });
+    for (const record of await log.load()) {
+      assert(record.state === "prepared", "PartRecover: what is loaded is prepared");
+      assert(record.coordinatorId !== undefined || links.length === 1, "one coordinator, or each record names its own");
+      boxes.load(record);
+      boxes.post(record.transactionId, { type: "recover", nowMs: clock.nowMs() });
+    }
+    for (const transactionId of (await resource.prepared?.(log.id)) ?? []) {
+      if (!(await log.get(transactionId))) await abortResource({ ...context, log, resource }, transactionId, new Uint8Array());
+    }
+    logger.info({ participant: participantId, instance: instanceId, inDoubt: boxes.inDoubt().length }, "participant started");
+  }
+
+  return {
+    get connected() {
+      return links.some(isOpen);
+    },
+    inDoubt: () => boxes.inDoubt(),
+    async start() {
+      await recover();
+      loops = [inquireRegularly(context, boxes), purgeRegularly(context, log, links), ...links.map((link) => link.run())];
+    },
+    async close(drainMs) {
+      for (const link of links) link.leave();
+      await Promise.race([boxes.idle(), pause(context, drainMs)]);
+      closing.abort({ type: "closed" } satisfies End);
+      boxes.stop();
+      await Promise.all(loops);
+    },
+  };
+}
