@@ -1,7 +1,7 @@
 import { err, ok } from "../kernel/result.ts";
 import { tellAll } from "./changes.ts";
-import { begin, newTransaction } from "./core/coordinator.ts";
-import type { RequestKey } from "./core/types.ts";
+import { begin, newTransaction, type Step } from "./core/coordinator.ts";
+import type { RequestKey, Transaction } from "./core/types.ts";
 import { createRun } from "./effects.ts";
 import { momentOf } from "./environment.ts";
 import { undecidedCountMax } from "./limits.ts";
@@ -49,11 +49,14 @@ function startRun(shell: Shell, request: NewRequest): Run {
   const options = { ...request, id: shell.newTransactionId(), coordinatorEpoch, connected: sessions.connected };
   const first = newTransaction(options, clock.nowMs());
   const run = createRun(shell, first);
-  const participants = first.parts.map((part) => part.participantId);
-  logger.info({ transaction: first.id, participants, requestedBy: first.requestedBy }, "transaction begun");
-  metrics.begun();
-  note(shell, run, { type: "begun", detail: first.reason });
-  tellAll(changes, first);
-  run.mailbox.post({ step: (transaction) => begin(transaction, momentOf(shell)), refuse: undefined });
+  const step = (transaction: Transaction): Step => {
+    const participants = first.parts.map((part) => part.participantId);
+    logger.info({ transaction: first.id, participants, requestedBy: first.requestedBy }, "transaction begun");
+    metrics.begun();
+    note(shell, run, { type: "begun", detail: first.reason });
+    tellAll(changes, first);
+    return begin(transaction, momentOf(shell));
+  };
+  run.mailbox.post({ step, refuse: undefined });
   return run;
 }

@@ -226,7 +226,7 @@ export function createDriver(options: DriverOptions): Driver {
     async drain(timeoutMs) {
       ownership.leave();
       sessions.goAway("the coordinator is shutting down");
-      const undecided = (): Run[] => [...runs.byId.values()].filter((run) => mayAbort(run.view));
+      const undecided = (): Run[] => [...runs.byId.values()].filter((run) => mayAbort(run.view) && !run.ended.aborted);
       await orEnd<void, unknown>(ownership.ended, (settle) => {
         const check = (): void => {
           if (undecided().length === 0) settle();

@@ -8,7 +8,7 @@ import { pause } from "./ends.ts";
 import { storageBackoff } from "./limits.ts";
 import { createMailbox } from "./mailbox.ts";
 import { publish } from "./publish.ts";
-import { answer, cannotWrite, type Envelope, note, post, type Refuse, type Run, type RunEnd } from "./run.ts";
+import { answer, cannotWrite, type Envelope, endByDefect, note, post, type Refuse, type Run, type RunEnd } from "./run.ts";
 import { addRun, indexParts, removeRun } from "./runs.ts";
 import type { Shell } from "./shell.ts";
 import { emptyTimeline, type Timeline } from "./timeline.ts";
@@ -21,7 +21,10 @@ export function createRun(shell: Shell, first: Transaction, timeline: Timeline =
     timeline,
     phaseSinceMs: shell.clock.nowMs(),
     view: first,
-    mailbox: createMailbox<Envelope>((envelope) => handle(shell, run, envelope)),
+    mailbox: createMailbox<Envelope>(
+      (envelope) => handle(shell, run, envelope),
+      (error, dropped) => endByDefect(shell, run, error, dropped),
+    ),
     timers: new Map(),
     waiters: new Set(),
     requests: new Map(),
@@ -70,7 +73,7 @@ function carryOut(shell: Shell, run: Run, effect: CoordinatorEffect, refuse: Ref
       trace?.(coordinatorEvent(effect));
       break;
     case "record":
-      void record(shell, run, effect.transaction);
+      record(shell, run, effect.transaction).catch((error: unknown) => endByDefect(shell, run, error, []));
       break;
     case "reply":
       answer(run, effect.answer === "decided" ? ok(core) : err({ type: "pending", transactionId: core.id }));

@@ -8,8 +8,15 @@ export type Mailbox<Item> = {
   stop(): void;
 };
 
-/** A handler that returns nothing is done; one that returns a promise is done when that resolves. It must not throw. */
-export function createMailbox<Item>(handle: (item: Item) => Promise<void> | undefined): Mailbox<Item> {
+/**
+ * A handler that returns nothing is done; one that returns a promise is done when that resolves. If it throws or rejects, the mailbox
+ * stops: no other item may meet what this one has left half done. Then `onDefect` hears of it, once, with what was dropped: this item,
+ * and those behind it.
+ */
+export function createMailbox<Item>(
+  handle: (item: Item) => Promise<void> | undefined,
+  onDefect: (error: unknown, dropped: readonly Item[]) => void,
+): Mailbox<Item> {
   const waiting: Item[] = [];
   let busy = false;
   let stopped = false;
@@ -19,16 +26,34 @@ export function createMailbox<Item>(handle: (item: Item) => Promise<void> | unde
       const item = waiting.shift();
       if (item === undefined) return;
       busy = true;
-      const pending = handle(item);
-      if (pending) {
-        void pending.then(() => {
-          busy = false;
-          pump();
-        });
+      try {
+        const pending = handle(item);
+        if (pending) {
+          pending.then(goOn, (error: unknown) => fail(error, item));
+          return;
+        }
+      } catch (error) {
+        fail(error, item);
         return;
       }
       busy = false;
     }
+  }
+
+  function goOn(): void {
+    busy = false;
+    pump();
+  }
+
+  function stop(): void {
+    stopped = true;
+    waiting.length = 0;
+  }
+
+  function fail(error: unknown, item: Item): void {
+    const dropped = [item, ...waiting];
+    stop();
+    onDefect(error, dropped);
   }
 
   return {
@@ -39,9 +64,6 @@ export function createMailbox<Item>(handle: (item: Item) => Promise<void> | unde
       return true;
     },
     isEmpty: () => waiting.length === 0,
-    stop() {
-      stopped = true;
-      waiting.length = 0;
-    },
+    stop,
   };
 }

@@ -9,6 +9,8 @@ import type { Timeline } from "./timeline.ts";
 
 export interface Clock {
   nowMs(): TimeMs;
+  /** For how long something takes or has been silent: since some moment in the past, and never set, neither back nor ahead. */
+  monotonicMs(): DurationMs;
   /** Runs once, after the delay. Returns the function that cancels it. */
   setTimer(delayMs: DurationMs, run: () => void): () => void;
 }

@@ -34,7 +34,7 @@ export type Run = {
 };
 
 /** Why nothing more is done for a transaction here. "over": its end is in the log. */
-export type RunEnd = CoordinatorEnd | { readonly type: "over" };
+export type RunEnd = CoordinatorEnd | Extract<ExecuteFailure, { readonly type: "defect" }> | { readonly type: "over" };
 
 export type VerbAnswer = Result<Transaction, ExecuteFailure | VerbRefusal>;
 
@@ -58,7 +58,23 @@ export function post(environment: Environment, run: Run, event: Event, refuse?: 
   const step = stepOf(environment, run, event);
   // What a participant says can be lost; timers and connections cannot.
   const posted = run.mailbox.post({ step, refuse }, refuse && mailboxCountMax);
-  if (!posted && !run.ended.aborted) environment.logger.warn({ transaction: run.core.id, input: event.type }, "input lost");
+  if (posted) return;
+  if (run.ended.reason?.type === "defect") refuse?.(defectText, "message");
+  else if (!run.ended.aborted) environment.logger.warn({ transaction: run.core.id, input: event.type }, "input lost");
+}
+
+const defectText =
+  "a defect of the coordinator has ended this transaction's run: its log has the cause, a restart takes it up again";
+
+/** What nobody foresaw has happened to a step or its effects. This run ends and all the others go on. */
+export function endByDefect({ logger }: Environment, run: Run, error: unknown, dropped: readonly Envelope[]): void {
+  const { id: transactionId } = run.core;
+  logger.error(
+    { transaction: transactionId, err: error },
+    "a defect: nothing more is done for this transaction before a restart",
+  );
+  run.end({ type: "defect", transactionId });
+  for (const { refuse } of dropped) refuse?.(defectText, "message");
 }
 
 const stepOf =
@@ -124,7 +140,8 @@ export async function waitForDecision(environment: Environment, run: Run, signal
     };
   });
   if ("ok" in answered) return answered;
-  return answered.type === "fenced" ? err(answered) : pending;
+  if (run.view.outcome !== undefined) return ok(run.view);
+  return answered.type === "fenced" || answered.type === "defect" ? err(answered) : pending;
 }
 
 export function answer(run: Run, result: Answer): void {

@@ -32,6 +32,8 @@ export type ExecuteFailure =
   | { readonly type: "storage-unavailable"; readonly transactionId: TransactionId | undefined }
   /** Not decided while the caller waited: it left, or the only participant, who decides, has not told. */
   | { readonly type: "pending"; readonly transactionId: TransactionId }
+  /** A defect of the coordinator has ended the transaction's run. The log keeps what is durable of it; a restart takes that over. */
+  | { readonly type: "defect"; readonly transactionId: TransactionId }
   | Fenced;
 
 /** The transaction as it is does not allow it. */

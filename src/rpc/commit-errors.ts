@@ -65,6 +65,14 @@ export function verbError(
         message: "the transaction was not decided in time; ask GetTransaction, or retry with the same request_id",
         metadata: { transaction_id: failure.transactionId },
       });
+    case "defect":
+      return rpcError({
+        code: Status.INTERNAL,
+        reason: "INTERNAL",
+        message:
+          "internal error: this transaction goes on only after a restart of the coordinator, whose log has the cause; its outcome is not known yet",
+        metadata: { transaction_id: failure.transactionId },
+      });
     case "fenced":
       return rpcError({
         code: Status.ABORTED,

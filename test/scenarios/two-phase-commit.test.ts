@@ -88,7 +88,7 @@ function stage() {
     },
     async start() {
       say("coordinator   starts");
-      current = await startCoordinator(log, clock, () => tx(`t${++ids}`));
+      current = await startCoordinator(log, clock, { newTransactionId: () => tx(`t${++ids}`) });
     },
     get coordinator() {
       if (!current) throw new Error("no coordinator runs");

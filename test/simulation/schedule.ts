@@ -76,6 +76,7 @@ export function createProcess(schedule: Schedule, name: string, clockSkewMs: Dur
     },
     clock: {
       nowMs: () => schedule.nowMs + clockSkewMs,
+      monotonicMs: () => schedule.nowMs,
       setTimer: (delayMs, run) => process.after(delayMs, run),
     },
     enter(run) {

@@ -41,7 +41,10 @@ export function createBoxes(surroundings: Surroundings): Boxes {
     if (known) return known;
     const box: Box = {
       transactionId,
-      mailbox: createMailbox<Envelope>((envelope) => handle(box, envelope)),
+      mailbox: createMailbox<Envelope>(
+        (envelope) => handle(box, envelope),
+        (error) => onDefect(box, error),
+      ),
       transaction: undefined,
       loaded: false,
       link: undefined,
@@ -75,6 +78,16 @@ export function createBoxes(surroundings: Surroundings): Boxes {
     }
     box.busy = false;
     tidy(box);
+    onIdle();
+  }
+
+  /** This transaction ends here until a restart; the others go on. */
+  function onDefect(box: Box, error: unknown): void {
+    logger.error(
+      { transaction: box.transactionId, err: error },
+      "a defect: nothing more is done for this transaction before a restart",
+    );
+    box.busy = false;
     onIdle();
   }
 

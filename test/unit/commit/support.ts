@@ -6,12 +6,12 @@ import {
   type Step,
 } from "../../../src/commit/core/coordinator.ts";
 import type { Moment, Part, Transaction } from "../../../src/commit/core/types.ts";
-import { createDriver, type Driver } from "../../../src/commit/driver.ts";
-import { type CommitMetrics, noMetrics } from "../../../src/commit/metrics.ts";
+import { createDriver, type Driver, type DriverOptions } from "../../../src/commit/driver.ts";
 import { createParticipant, type Participant, type ParticipantOptions } from "../../../src/commit/participant/participant.ts";
 import type { DecisionLog, Logger, ParticipantLog, ParticipantTransport, Resource } from "../../../src/commit/ports.ts";
 import { createSessions, type Sessions } from "../../../src/commit/sessions.ts";
 import type { ExecuteRequest } from "../../../src/commit/verbs.ts";
+import { AssertionError } from "../../../src/kernel/assert.ts";
 import type { ParticipantId, TransactionId } from "../../../src/kernel/ids.ts";
 import { createMemoryDecisionLog } from "../../../src/storage/memory/decision-log.ts";
 import { createMemoryParticipantLog } from "../../../src/storage/memory/participant-log.ts";
@@ -19,7 +19,15 @@ import { createMemoryParticipantLog } from "../../../src/storage/memory/particip
 export const id = (text: string): ParticipantId => text as ParticipantId;
 export const tx = (text: string): TransactionId => text as TransactionId;
 
-export const silent: Logger = { debug() {}, info() {}, warn() {}, error() {} };
+/** Says nothing, except of a defect. */
+export const silent: Logger = {
+  debug() {},
+  info() {},
+  warn() {},
+  error(fields) {
+    if ("err" in fields && fields.err instanceof AssertionError) throw fields.err;
+  },
+};
 
 /** Lets everything run that waits for no timer. */
 export async function flush(): Promise<void> {
@@ -35,10 +43,20 @@ export async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
 /** Time passes only when a test says so. */
 export function virtualClock(startMs = 1_000_000) {
   let nowMs = startMs;
+  let setByMs = 0;
   let made = 0;
   const timers = new Map<number, { readonly atMs: number; readonly run: () => void }>();
   return {
-    nowMs: () => nowMs,
+    nowMs: () => nowMs + setByMs,
+    monotonicMs: () => nowMs,
+    /** Somebody sets the wall clock. */
+    setBy(ms: number) {
+      setByMs += ms;
+    },
+    /** Time passes while the process is stopped: its timers run late, before anything else. */
+    stall(ms: number) {
+      nowMs += ms;
+    },
     setTimer(delayMs: number, run: () => void) {
       const key = made++;
       timers.set(key, { atMs: nowMs + delayMs, run });
@@ -146,19 +164,18 @@ const anyTransactionId = (): TransactionId => tx(`t${String(++transactions).padS
 export async function startCoordinator(
   log: DecisionLog,
   clock: VirtualClock,
-  newTransactionId = anyTransactionId,
-  metrics = noMetrics,
+  options: Partial<DriverOptions> = {},
 ): Promise<CoordinatorProcess> {
-  const sessions = createSessions({ log, clock, logger: silent, metrics });
+  const sessions = createSessions({ log, clock, logger: silent, ...options });
   const driver = createDriver({
     log,
     sessions,
     clock,
     logger: silent,
     random: () => 0.5,
-    newTransactionId,
+    newTransactionId: anyTransactionId,
     newCoordinatorId: () => "c",
-    metrics,
+    ...options,
   });
   const started = await driver.start();
   if (!started.ok) throw new Error(JSON.stringify(started.error));
@@ -259,7 +276,7 @@ export function failingLog(log: ParticipantLog, failures: { count: number }): Pa
 }
 
 /** A coordinator and participants that can be stopped and started, in one process, with time in the test's hands. */
-export function world(metrics?: CommitMetrics) {
+export function world(options: Partial<DriverOptions> = {}) {
   const clock = virtualClock();
   const log = createMemoryDecisionLog();
   let current: CoordinatorProcess | undefined;
@@ -273,7 +290,7 @@ export function world(metrics?: CommitMetrics) {
     log,
     coordinator,
     async start() {
-      current = await startCoordinator(log, clock, anyTransactionId, metrics);
+      current = await startCoordinator(log, clock, options);
     },
     /** As if killed: what is in memory is gone, what is in the log stays. */
     stop() {

@@ -479,7 +479,7 @@ test("what happens is counted", async () => {
       read = gauges;
     },
   };
-  const w = world(metrics);
+  const w = world({ metrics });
   await w.start();
   const transactionId = await stuck(w);
   await begin(w);

@@ -173,6 +173,9 @@ export const ErrorReason = {
   /**
    * INTERNAL - INTERNAL. A defect in Concord. The server's log has the cause under the id in this call's `x-request-id` trailer.
    * `{reason: "INTERNAL", metadata: {}}`
+   * With `transaction_id`: the defect has ended the coordinator's work on this transaction. What is durable of it stays, and is taken up
+   * again by a restart; until then its outcome is not known, its participants' messages are answered with Nack, and other transactions
+   * go on.
    */
   INTERNAL: "ERROR_REASON_INTERNAL",
   /**
