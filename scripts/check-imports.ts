@@ -1,4 +1,4 @@
-// The import table of docs/architecture.md: which part may know which.
+// The import table of docs/architecture.md: which part may know which. And no file knows one that knows it.
 import { globSync, readFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 
@@ -34,6 +34,8 @@ const purePrefixes = ["kernel/", "workflow/core/", "predicate/core/", "commit/co
 const source = join(import.meta.dirname, "..", "src");
 const importPattern = /(?:from|import)\s*\(?\s*"([^"]+)"/g;
 const problems: string[] = [];
+/** Of each file, those that it imports, also for types only. */
+const imports = new Map<string, readonly string[]>();
 
 for (const file of globSync("**/*.ts", { cwd: source })) {
   const part = parts.find(({ prefix }) => file.startsWith(prefix));
@@ -41,14 +43,19 @@ for (const file of globSync("**/*.ts", { cwd: source })) {
     problems.push(`${file}: belongs to no part; add it to scripts/check-imports.ts and docs/architecture.md`);
     continue;
   }
-  for (const [, specifier = ""] of readFileSync(join(source, file), "utf8").matchAll(importPattern)) {
+  const specifiers = [...readFileSync(join(source, file), "utf8").matchAll(importPattern)].map(([, specifier = ""]) => specifier);
+  imports.set(
+    file,
+    specifiers.filter((specifier) => specifier.startsWith(".")).map((specifier) => targetOf(file, specifier)),
+  );
+  for (const specifier of specifiers) {
     const problem = specifier.startsWith(".") ? checkFile(file, specifier, part) : checkPackage(specifier, part);
     if (problem !== undefined) problems.push(`${file}: ${problem}`);
   }
 }
 
 function checkFile(file: string, specifier: string, part: (typeof parts)[number]): string | undefined {
-  const target = relative(source, join(source, dirname(file), specifier));
+  const target = targetOf(file, specifier);
   const targetPart = parts.find(({ prefix }) => target.startsWith(prefix));
   const allowed = [part.prefix, ...part.may];
   return targetPart !== undefined && allowed.some((prefix) => targetPart.prefix.startsWith(prefix))
@@ -64,5 +71,23 @@ function checkPackage(specifier: string, part: (typeof parts)[number]): string |
   return allowed ? undefined : `may not import the package ${specifier}`;
 }
 
+function targetOf(file: string, specifier: string): string {
+  return relative(source, join(source, dirname(file), specifier));
+}
+
+/** The first circle of each kind that is met on the way down from a file. */
+function findCircles(): void {
+  const done = new Set<string>();
+  const visit = (file: string, way: readonly string[]): void => {
+    const start = way.indexOf(file);
+    if (start >= 0) problems.push(`a circle of imports: ${[...way.slice(start), file].join(" → ")}`);
+    if (start >= 0 || done.has(file)) return;
+    for (const target of imports.get(file) ?? []) visit(target, [...way, file]);
+    done.add(file);
+  };
+  for (const file of imports.keys()) visit(file, []);
+}
+
+findCircles();
 for (const problem of problems) console.error(problem);
 if (problems.length > 0) process.exit(1);

@@ -1,6 +1,6 @@
 /** For programs that take part in transactions: what `concord/participant` exports. docs/participants.md explains it by example. */
 import { randomUUID } from "node:crypto";
-import type { ResourceVote } from "./commit/core/participant.ts";
+import type { ResourceVote } from "./commit/core/participant-step.ts";
 import { prepareCredit as prepareCreditDefault } from "./commit/limits.ts";
 import { createParticipant as createSdkParticipant } from "./commit/participant/participant.ts";
 import type { Logger, ParticipantLog, Resource } from "./commit/ports.ts";
@@ -20,7 +20,7 @@ import { type KeyValueResource, openKeyValueResource } from "./storage/sqlite/ke
 import { openSqliteParticipantLog, type SqliteParticipantLog } from "./storage/sqlite/participant-log.ts";
 import type { OpenFailure } from "./storage/sqlite/statement.ts";
 
-export type { ParticipantRecord, ResourceVote } from "./commit/core/participant.ts";
+export type { ParticipantRecord, ResourceVote } from "./commit/core/participant-step.ts";
 export type { Logger, LostPromise, ParticipantLog, PrepareWork, Resource, Work } from "./commit/ports.ts";
 export type { ParticipantId, TransactionId } from "./kernel/ids.ts";
 export type { PostgresResource, PostgresResourceOptions, PostgresWork } from "./storage/postgres/transaction-resource.ts";

@@ -3,7 +3,7 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { v7 as uuidv7 } from "uuid";
-import type { ResourceVote } from "../commit/core/participant.ts";
+import type { ResourceVote } from "../commit/core/participant-step.ts";
 import { createParticipant } from "../commit/participant/participant.ts";
 import type { Resource } from "../commit/ports.ts";
 import { environmentName } from "../config.ts";

@@ -1,6 +1,7 @@
 import { err, ok } from "../kernel/result.ts";
 import { tellAll } from "./changes.ts";
-import { begin, newTransaction, type Step } from "./core/coordinator.ts";
+import { begin, newTransaction } from "./core/coordinator.ts";
+import type { Step } from "./core/coordinator-step.ts";
 import type { RequestKey, Transaction } from "./core/types.ts";
 import { createRun } from "./effects.ts";
 import { momentOf } from "./environment.ts";

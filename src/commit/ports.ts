@@ -2,7 +2,7 @@ import type { ParticipantId, RequestId, TransactionId } from "../kernel/ids.ts";
 import type { DurationMs, TimeMs } from "../kernel/time.ts";
 import type { StoreHealth, WriteResult } from "../kernel/write.ts";
 import type { CoordinatorMessage, Numbered, ParticipantMessage } from "./core/messages.ts";
-import type { ParticipantRecord, ResourceVote } from "./core/participant.ts";
+import type { ParticipantRecord, ResourceVote } from "./core/participant-step.ts";
 import type { TraceEvent } from "./core/trace.ts";
 import type { Transaction } from "./core/types.ts";
 import type { Timeline } from "./timeline.ts";

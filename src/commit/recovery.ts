@@ -1,5 +1,6 @@
 import type { TransactionId } from "../kernel/ids.ts";
-import { resume, type Step, takeOver } from "./core/coordinator.ts";
+import { resume, takeOver } from "./core/coordinator.ts";
+import type { Step } from "./core/coordinator-step.ts";
 import { isFinished, type Transaction } from "./core/types.ts";
 import { createRun } from "./effects.ts";
 import { repeat } from "./ends.ts";

@@ -1,7 +1,8 @@
 import type { RequestId } from "../kernel/ids.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
 import type { TimeMs } from "../kernel/time.ts";
-import { type CoordinatorInput, type Refusal, type Step, stepCoordinator } from "./core/coordinator.ts";
+import { stepCoordinator } from "./core/coordinator.ts";
+import type { CoordinatorInput, Refusal, Step } from "./core/coordinator-step.ts";
 import { type Moment, mayAbort, type RequestKey, type Transaction } from "./core/types.ts";
 import { type CoordinatorEnd, type EndSignal, orEnd } from "./ends.ts";
 import { type Environment, momentOf } from "./environment.ts";

@@ -1,6 +1,6 @@
 import type { ParticipantId } from "../kernel/ids.ts";
 import type { TimeMs } from "../kernel/time.ts";
-import type { CoordinatorInput } from "./core/coordinator.ts";
+import type { CoordinatorInput } from "./core/coordinator-step.ts";
 import type { DecisionAck, Inquiry, Vote } from "./core/messages.ts";
 import { timelineCountMax } from "./limits.ts";
 

@@ -1,7 +1,7 @@
 import type { TransactionId } from "../kernel/ids.ts";
 import type { Result } from "../kernel/result.ts";
 import type { DurationMs } from "../kernel/time.ts";
-import type { Enlistment, Refusal } from "./core/coordinator.ts";
+import type { Enlistment, Refusal } from "./core/coordinator-step.ts";
 import type { RequestKey, Transaction } from "./core/types.ts";
 import type { Fenced } from "./ports.ts";
 

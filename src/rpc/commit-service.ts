@@ -1,4 +1,4 @@
-import type { Enlistment } from "../commit/core/coordinator.ts";
+import type { Enlistment } from "../commit/core/coordinator-step.ts";
 import type { Transaction } from "../commit/core/types.ts";
 import type { Driver } from "../commit/driver.ts";
 import { idleTimeoutMs, prepareTimeoutMs, reasonLengthMax } from "../commit/limits.ts";

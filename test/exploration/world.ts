@@ -1,23 +1,13 @@
-import {
-  begin,
-  type CoordinatorEffect,
-  type CoordinatorInput,
-  newTransaction,
-  type Step,
-  stepCoordinator,
-  takeOver,
-  whyKept,
-} from "../../src/commit/core/coordinator.ts";
+import { begin, newTransaction, stepCoordinator, takeOver, whyKept } from "../../src/commit/core/coordinator.ts";
+import type { CoordinatorEffect, CoordinatorInput, Step } from "../../src/commit/core/coordinator-step.ts";
 import type { Decision, DecisionAck, Inquiry, Prepare, Vote } from "../../src/commit/core/messages.ts";
-import {
-  isInDoubt,
-  loadTransaction,
-  type ParticipantEffect,
-  type ParticipantInput,
-  type ParticipantRecord,
-  type ParticipantTransaction,
-  stepParticipant,
-} from "../../src/commit/core/participant.ts";
+import { isInDoubt, loadTransaction, stepParticipant } from "../../src/commit/core/participant.ts";
+import type {
+  ParticipantEffect,
+  ParticipantInput,
+  ParticipantRecord,
+  ParticipantTransaction,
+} from "../../src/commit/core/participant-step.ts";
 import { isFinished, isOnePhase, type Outcome, type Transaction, type VoteValue } from "../../src/commit/core/types.ts";
 import type { ParticipantId, RequestId, TransactionId } from "../../src/kernel/ids.ts";
 import { answerRetentionMs } from "../../src/kernel/limits.ts";

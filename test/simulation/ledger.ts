@@ -1,4 +1,4 @@
-import type { ParticipantRecord } from "../../src/commit/core/participant.ts";
+import type { ParticipantRecord } from "../../src/commit/core/participant-step.ts";
 import type { Outcome, Transaction } from "../../src/commit/core/types.ts";
 import type { TransactionId } from "../../src/kernel/ids.ts";
 import { type Behaviour, promises, type ResourceState } from "./resource.ts";

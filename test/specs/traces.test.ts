@@ -10,7 +10,9 @@ import { collect, recordSimulations } from "../../scripts/verify/traces/collect.
 import { corrupt, corruptions } from "../../scripts/verify/traces/corrupt.ts";
 import { mergeTraces, type Step, type Trace } from "../../scripts/verify/traces/merge.ts";
 import { inOrder } from "../../scripts/verify/traces/server.ts";
-import type { CoordinatorAction, ParticipantAction, TraceEvent } from "../../src/commit/core/trace.ts";
+import type { CoordinatorAction } from "../../src/commit/core/coordinator-step.ts";
+import type { ParticipantAction } from "../../src/commit/core/participant-step.ts";
+import type { TraceEvent } from "../../src/commit/core/trace.ts";
 import { id, tx } from "../unit/commit/support.ts";
 
 const root = join(import.meta.dirname, "../..");

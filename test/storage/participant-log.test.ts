@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
-import type { ParticipantRecord } from "../../src/commit/core/participant.ts";
+import type { ParticipantRecord } from "../../src/commit/core/participant-step.ts";
 import type { ParticipantLog } from "../../src/commit/ports.ts";
 import { createMemoryParticipantLog } from "../../src/storage/memory/participant-log.ts";
 import { openSqliteParticipantLog } from "../../src/storage/sqlite/participant-log.ts";

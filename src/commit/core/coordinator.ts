@@ -3,9 +3,10 @@ import type { ParticipantId, TransactionId } from "../../kernel/ids.ts";
 import { answerRetentionMs } from "../../kernel/limits.ts";
 import type { DurationMs, TimeMs } from "../../kernel/time.ts";
 import { type Backoff, backoffMs } from "./backoff.ts";
+import type { CoordinatorEffect, CoordinatorInput, Enlistment, Refusal, Step, Timer } from "./coordinator-step.ts";
 import { checkStep, checkTransaction } from "./invariants.ts";
-import type { Decision, PendingPrepare } from "./messages.ts";
-import type { CoordinatorAction, CoordinatorTrace } from "./trace.ts";
+import type { PendingPrepare } from "./messages.ts";
+import { type Cause, withEvents } from "./trace.ts";
 import {
   isFinished,
   isOnePhase,
@@ -23,60 +24,11 @@ import {
 // The coordinator of one transaction: two-phase commit with presumed abort (Mohan, Lindsay, Obermarck, ACM TODS 11(4), 1986).
 // Each function that is named after an action of specs/TwoPhaseCommit.tla is that action.
 
-export type CoordinatorInput = Moment &
-  (
-    | { readonly type: "connected"; readonly participantId: ParticipantId; readonly inDoubt: boolean }
-    | { readonly type: "disconnected"; readonly participantId: ParticipantId }
-    | ({ readonly type: "enlist"; readonly connected: boolean; readonly request: RequestKey | undefined } & Enlistment)
-    | { readonly type: "commit" }
-    | { readonly type: "abort"; readonly reason: string }
-    | { readonly type: "resolve"; readonly outcome: Outcome; readonly reason: string; readonly requestedBy: string }
-    | { readonly type: "retry" }
-    | { readonly type: "idle-timeout" }
-    | { readonly type: "wait-timeout" }
-    | { readonly type: "prepare-timeout" }
-    | { readonly type: "client-abort"; readonly reason: string }
-    | { readonly type: "vote"; readonly participantId: ParticipantId; readonly value: VoteValue; readonly reason: string }
-    | { readonly type: "ack"; readonly participantId: ParticipantId; readonly outcome: Outcome; readonly reason: string }
-    | { readonly type: "inquiry"; readonly participantId: ParticipantId }
-    | { readonly type: "resend"; readonly participantId: ParticipantId }
-  );
-
-export type CoordinatorEffect =
-  /** Forced: durable, under the fence, before any later effect runs. */
-  | { readonly type: "persist"; readonly transaction: Transaction }
-  /** Written in this order, but nobody waits for it: under presumed abort its loss changes no outcome. */
-  | { readonly type: "record"; readonly transaction: Transaction }
-  /** specs/TwoPhaseCommit.tla: AckClient. `pending`: the decision is the participant's, and it has not told. */
-  | { readonly type: "reply"; readonly answer: "decided" | "pending" }
-  | { readonly type: "send"; readonly participantId: ParticipantId; readonly message: PendingPrepare | Decision }
-  /** Comes back as the input of this name. Setting a timer again moves it. */
-  | { readonly type: "set-timer"; readonly timer: Timer; readonly delayMs: DurationMs }
-  | { readonly type: "clear-timer"; readonly timer: Timer }
-  | CoordinatorTrace
-  /** A message that was the input is answered with Nack, a verb with an error. */
-  | ({ readonly type: "refuse" } & Refusal);
-
-export type Refusal = {
-  readonly code: "message" | "state" | "already-enlisted" | "too-many-participants";
-  readonly reason: string;
-};
-
-export type Timer =
-  | { readonly type: "idle-timeout" }
-  | { readonly type: "wait-timeout" }
-  | { readonly type: "prepare-timeout" }
-  | { readonly type: "resend"; readonly participantId: ParticipantId };
-
-export type Step = { readonly transaction: Transaction; readonly effects: readonly CoordinatorEffect[] };
-
 /** Quick enough that a lost acknowledgement is not felt, slow enough that a broken participant is not flooded. */
 export const resendBackoff: Backoff = { firstMs: 1_000, maxMs: 30_000 };
 
 /** Prepares fan out in one go, and a record stays small enough to force. */
 export const participantCountMax = 64;
-
-export type Enlistment = { readonly participantId: ParticipantId; readonly payload: Uint8Array };
 
 export type NewTransaction = {
   readonly id: TransactionId;
@@ -127,12 +79,14 @@ const newPart = ({ participantId, payload }: Enlistment, connected: boolean, req
 /** specs/TwoPhaseCommit.tla: Begin, unless work is still to be enlisted; then the commit is the spec's Begin. */
 export function begin(transaction: Transaction, moment: Moment): Step {
   const { idleTimeoutMs } = transaction;
-  const step =
-    idleTimeoutMs === undefined
-      ? then(stay(transaction, [happened("Begin", transaction)]), (begun) => waitOrPrepare(begun, moment))
-      : stay(transaction, [idleTimer(idleTimeoutMs)]);
-  checkStep(transaction, step);
-  return step;
+  const step = idleTimeoutMs === undefined ? waitOrPrepare(transaction, moment) : stay(transaction, [idleTimer(idleTimeoutMs)]);
+  return checked(transaction, { type: "begin" }, step);
+}
+
+/** Every step comes out of the core through here. */
+function checked(before: Transaction, cause: Cause, step: Step): Step {
+  checkStep(before, step);
+  return withEvents(before, cause, step);
 }
 
 const idleTimer = (delayMs: DurationMs): CoordinatorEffect => ({ type: "set-timer", timer: { type: "idle-timeout" }, delayMs });
@@ -159,7 +113,7 @@ function commit(transaction: Transaction, moment: Moment): Step {
   if (transaction.idleTimeoutMs === undefined) return stay(transaction);
   const ready: Transaction = { ...transaction, idleTimeoutMs: undefined };
   const clear: CoordinatorEffect = { type: "clear-timer", timer: { type: "idle-timeout" } };
-  return then(stay(ready, [clear, happened("Begin", ready)]), (next) => waitOrPrepare(next, moment));
+  return then(stay(ready, [clear]), (next) => waitOrPrepare(next, moment));
 }
 
 function waitOrPrepare(transaction: Transaction, moment: Moment): Step {
@@ -174,42 +128,39 @@ function waitOrPrepare(transaction: Transaction, moment: Moment): Step {
  * specs/TwoPhaseCommit.tla: TakeOver. What is decided is sent again; what was delegated is asked for again. Everything that has no
  * record is presumed aborted, and is not here.
  */
-export function takeOver(
-  record: Transaction,
-  options: { readonly coordinatorEpoch: number; readonly connected: ReadonlySet<ParticipantId> },
-  moment: Moment,
-): Step {
-  const { coordinatorEpoch } = options;
-  assert(coordinatorEpoch > record.coordinatorEpoch, "FenceMonotonic");
-  const { transaction, effects } = resume(record, options, moment);
-  return { transaction, effects: [happened("TakeOver", { ...record, coordinatorEpoch }), ...effects] };
+export function takeOver(record: Transaction, options: Adoption, moment: Moment): Step {
+  assert(options.coordinatorEpoch > record.coordinatorEpoch, "FenceMonotonic");
+  return adopt(record, options, { type: "take-over" }, moment);
 }
 
 /** A record that nobody runs, whoever wrote it. */
-export function resume(
-  record: Transaction,
-  options: { readonly coordinatorEpoch: number; readonly connected: ReadonlySet<ParticipantId> },
-  moment: Moment,
-): Step {
+export function resume(record: Transaction, options: Adoption, moment: Moment): Step {
+  assert(options.coordinatorEpoch >= record.coordinatorEpoch, "FenceMonotonic");
+  return adopt(record, options, { type: "resume" }, moment);
+}
+
+/** By whom, and who is there. */
+export type Adoption = { readonly coordinatorEpoch: number; readonly connected: ReadonlySet<ParticipantId> };
+
+function adopt(record: Transaction, { coordinatorEpoch, connected }: Adoption, cause: Cause, moment: Moment): Step {
   checkTransaction(record);
   assert(record.phase !== "INIT" && !isFinished(record), "TakeOver: the record is unfinished");
   assert(record.outcome !== undefined || isOnePhase(record), "TakeOver: what is recorded is decided or delegated");
-  assert(options.coordinatorEpoch >= record.coordinatorEpoch, "FenceMonotonic");
   const transaction: Transaction = {
     ...record,
-    coordinatorEpoch: options.coordinatorEpoch,
-    parts: record.parts.map((part) => ({ ...part, connected: options.connected.has(part.participantId) })),
+    coordinatorEpoch,
+    parts: record.parts.map((part) => ({ ...part, connected: connected.has(part.participantId) })),
   };
   const sent = each(stay(transaction), transaction.parts, (next, part) => sendWhatIsDue(next, part.participantId, moment));
-  const step = then(sent, (next) => forget(next, moment));
-  checkStep(transaction, step);
-  return step;
+  return checked(
+    transaction,
+    cause,
+    then(sent, (next) => forget(next, moment)),
+  );
 }
 
 export function stepCoordinator(transaction: Transaction, input: CoordinatorInput): Step {
-  const step = onInput(transaction, input);
-  checkStep(transaction, step);
-  return step;
+  return checked(transaction, input, onInput(transaction, input));
 }
 
 function onInput(transaction: Transaction, input: CoordinatorInput): Step {
@@ -278,9 +229,7 @@ function startPreparing(transaction: Transaction, moment: Moment): Step {
     { type: "clear-timer", timer: { type: "wait-timeout" } },
     { type: "set-timer", timer: { type: "prepare-timeout" }, delayMs: transaction.prepareTimeoutMs },
   ];
-  const begun = isOnePhase(started)
-    ? then(forceDelegate(started), (next) => stay(next, [happened("ForceDelegate", next)]))
-    : stay(started);
+  const begun = isOnePhase(started) ? forceDelegate(started) : stay(started);
   const sent = each(begun, started.parts, (next, part) => sendPrepare(next, part.participantId));
   return { transaction: sent.transaction, effects: [...timers, ...sent.effects] };
 }
@@ -307,7 +256,7 @@ function sendPrepare(transaction: Transaction, participantId: ParticipantId): St
     onePhase: isOnePhase(next),
     coordinatorEpoch: next.coordinatorEpoch,
   };
-  return stay(next, [happened("SendPrepare", next, participantId), { type: "send", participantId, message }]);
+  return stay(next, [{ type: "send", participantId, message }]);
 }
 
 /** specs/TwoPhaseCommit.tla: RecvVote. One no decides. A durable yes counts whatever Prepare it answers. */
@@ -325,8 +274,8 @@ function recvVote(
   // A yes binds, so it outlives a read-only vote of a session before; it is never weakened to one.
   if (value === part.vote || (value === "read-only" && part.vote === "commit")) return stay(transaction);
   const next = withPart(transaction, participantId, { vote: value, voteReason: reason, votedAtMs: moment.nowMs });
-  if (value === "abort") return abort(next, refusalOf(participantId, "voted ABORT", reason), moment, "RecvVote", participantId);
-  return then(stay(next, [happened("RecvVote", next, participantId)]), (counted) => commitOnceAllVoted(counted, moment));
+  if (value === "abort") return abort(next, refusalOf(participantId, "voted ABORT", reason), moment);
+  return commitOnceAllVoted(next, moment);
 }
 
 function commitOnceAllVoted(next: Transaction, moment: Moment): Step {
@@ -347,7 +296,7 @@ function recvLateVote(transaction: Transaction, part: Part, value: VoteValue, re
 
 /** specs/TwoPhaseCommit.tla: ForceCommit. The commit point; then AckClient, then SendDecision. */
 function forceCommit(transaction: Transaction, moment: Moment): Step {
-  const decided = decide(transaction, "committed", moment, "ForceCommit");
+  const decided = decide(transaction, "committed", moment);
   const forced: Step = {
     transaction: decided.transaction,
     effects: [{ type: "persist", transaction: decided.transaction }, ...decided.effects],
@@ -357,7 +306,7 @@ function forceCommit(transaction: Transaction, moment: Moment): Step {
 
 /** specs/TwoPhaseCommit.tla: CommitReadOnly. Nobody is bound by the outcome, so there is nothing to force. */
 function commitReadOnly(transaction: Transaction, moment: Moment): Step {
-  return then(decide(transaction, "committed", moment, "CommitReadOnly"), (next) => forget(next, moment));
+  return then(decide(transaction, "committed", moment), (next) => forget(next, moment));
 }
 
 /** specs/TwoPhaseCommit.tla: TimeoutAbort. A coordinator that delegated the decision may not take it back; it can only say so. */
@@ -366,23 +315,21 @@ function timeoutAbort(transaction: Transaction, moment: Moment): Step {
   if (transaction.phase === "INIT") {
     const missing = transaction.parts.filter((part) => !part.connected);
     const { waitForParticipantsMs: waitedMs } = transaction;
-    return abort(transaction, notConnected(missing, waitedMs === 0 ? "" : ` within ${waitedMs} ms`), moment, "TimeoutAbort");
+    return abort(transaction, notConnected(missing, waitedMs === 0 ? "" : ` within ${waitedMs} ms`), moment);
   }
   const silent = transaction.parts.filter((part) => part.vote === undefined);
   const reason = `${naming(silent)} did not vote within ${transaction.prepareTimeoutMs} ms`;
-  return abort(transaction, reason, moment, "TimeoutAbort");
+  return abort(transaction, reason, moment);
 }
 
 /** specs/TwoPhaseCommit.tla: ClientAbort. */
 function clientAbort(transaction: Transaction, reason: string, moment: Moment): Step {
-  return mayAbort(transaction)
-    ? abort(transaction, reason, moment, "ClientAbort")
-    : stay(transaction, [{ type: "reply", answer: "pending" }]);
+  return mayAbort(transaction) ? abort(transaction, reason, moment) : stay(transaction, [{ type: "reply", answer: "pending" }]);
 }
 
 /** As clientAbort, but the one who asks is told if it is too late; nobody else is. */
 function abortOnRequest(transaction: Transaction, reason: string, moment: Moment): Step {
-  if (mayAbort(transaction)) return abort(transaction, reason, moment, "ClientAbort");
+  if (mayAbort(transaction)) return abort(transaction, reason, moment);
   return transaction.outcome === "aborted"
     ? stay(transaction)
     : refuse(transaction, `${stateOf(transaction)}: it cannot be aborted`, "state");
@@ -392,7 +339,7 @@ function timeoutIdle(transaction: Transaction, moment: Moment): Step {
   const { idleTimeoutMs } = transaction;
   if (idleTimeoutMs === undefined) return stay(transaction);
   const reason = `no work was enlisted for ${idleTimeoutMs} ms, and no commit was asked for`;
-  return abort(transaction, reason, moment, "TimeoutAbort");
+  return abort(transaction, reason, moment);
 }
 
 /**
@@ -422,7 +369,6 @@ function resolve(transaction: Transaction, input: Extract<CoordinatorInput, { ty
   const resends = next.parts.map(({ participantId }): Timer => ({ type: "resend", participantId }));
   const ended = stay(next, [
     { type: "persist", transaction: next },
-    happened("Resolve", next),
     ...[{ type: "prepare-timeout" } as const, ...resends].map((timer) => ({ type: "clear-timer", timer }) as const),
     ...(guessed ? [{ type: "reply", answer: "decided" } as const] : []),
   ]);
@@ -436,53 +382,32 @@ function retry(transaction: Transaction, moment: Moment): Step {
 }
 
 /** Abort needs no forced write: under presumed abort a missing record already means aborted. */
-function abort(
-  transaction: Transaction,
-  abortReason: string,
-  moment: Moment,
-  action: CoordinatorAction,
-  participantId?: ParticipantId,
-): Step {
-  // To the spec, what is aborted while it enlists begins and ends at once.
-  const begun = stay(transaction, transaction.idleTimeoutMs === undefined ? [] : [happened("Begin", transaction)]);
-  const decided = then(begun, (next) => decide({ ...next, abortReason }, "aborted", moment, action, participantId));
+function abort(transaction: Transaction, abortReason: string, moment: Moment): Step {
+  const decided = decide({ ...transaction, abortReason }, "aborted", moment);
   const sent = each(decided, transaction.parts, (next, part) => sendWhatIsDue(next, part.participantId, moment));
   return then(sent, (next) => forget(next, moment));
 }
 
-function decide(
-  transaction: Transaction,
-  outcome: Outcome,
-  moment: Moment,
-  action: CoordinatorAction,
-  participantId?: ParticipantId,
-): Step {
+function decide(transaction: Transaction, outcome: Outcome, moment: Moment): Step {
   assert(transaction.outcome === undefined, "DecisionStable");
   const phase = outcome === "committed" ? "COMMITTING" : "ABORTING";
   const next: Transaction = { ...transaction, phase, outcome, decidedAtMs: moment.nowMs, idleTimeoutMs: undefined };
   const unfinished = next.parts.some((part) => owesAck(next, part));
   const isIdle = transaction.idleTimeoutMs !== undefined;
   return stay(next, [
-    happened(action, next, participantId),
     ...(isIdle ? [{ type: "clear-timer", timer: { type: "idle-timeout" } } as const] : []),
     { type: "clear-timer", timer: { type: "wait-timeout" } },
     { type: "clear-timer", timer: { type: "prepare-timeout" } },
-    ...ackClient(next),
-    ...(outcome === "aborted" && unfinished ? note(next) : []),
+    ackClient,
+    ...(outcome === "aborted" && unfinished ? [note(next)] : []),
   ]);
 }
 
 /** specs/TwoPhaseCommit.tla: AckClient. */
-const ackClient = (transaction: Transaction): readonly CoordinatorEffect[] => [
-  happened("AckClient", transaction),
-  { type: "reply", answer: "decided" },
-];
+const ackClient: CoordinatorEffect = { type: "reply", answer: "decided" };
 
 /** specs/TwoPhaseCommit.tla: Note. Nobody waits for it, and it may be lost. */
-const note = (transaction: Transaction): readonly CoordinatorEffect[] => [
-  { type: "record", transaction },
-  happened("Note", transaction),
-];
+const note = (transaction: Transaction): CoordinatorEffect => ({ type: "record", transaction });
 
 /** specs/TwoPhaseCommit.tla: SendDecision. Sent until it is acknowledged, for ever; after a resolution, only when it connects. */
 function sendDecision(transaction: Transaction, participantId: ParticipantId, moment: Moment, inReply: boolean): Step {
@@ -491,15 +416,14 @@ function sendDecision(transaction: Transaction, participantId: ParticipantId, mo
   assert(outcome !== undefined, "WriteAheadDecision");
   const decisionsSent = part.decisionsSent + 1;
   const next = withPart(transaction, participantId, { decisionsSent });
-  const event = happened(inReply ? "AnswerInquiry" : "SendDecision", next, participantId);
   const send: CoordinatorEffect = {
     type: "send",
     participantId,
     message: { type: "decision", transactionId: next.id, outcome, coordinatorEpoch: next.coordinatorEpoch, inReply },
   };
-  if (!owesAck(next, part) || next.resolution) return stay(next, [event, send]);
+  if (!owesAck(next, part) || next.resolution) return stay(next, [send]);
   const delayMs = backoffMs(resendBackoff, decisionsSent, moment.random);
-  return stay(next, [event, send, { type: "set-timer", timer: { type: "resend", participantId }, delayMs }]);
+  return stay(next, [send, { type: "set-timer", timer: { type: "resend", participantId }, delayMs }]);
 }
 
 /** Sends what the part has not answered yet, if it is connected. */
@@ -525,7 +449,7 @@ function recvAck(transaction: Transaction, participantId: ParticipantId, outcome
   if (part.acknowledgedAtMs !== undefined) return stay(transaction);
   const next = withPart(transaction, participantId, { acknowledgedAtMs: moment.nowMs, acknowledgedOutcome: outcome });
   const clear: CoordinatorEffect = { type: "clear-timer", timer: { type: "resend", participantId } };
-  return then(stay(next, [happened("RecvAck", next, participantId), clear]), (done) => forget(done, moment));
+  return then(stay(next, [clear]), (done) => forget(done, moment));
 }
 
 /** What an operator has resolved is confirmed, or turns out to be mixed. Either is recorded. Not in the spec; see `resolve`. */
@@ -549,8 +473,7 @@ function recvOnePhaseAck(
     acknowledgedOutcome: outcome,
   });
   const abortReason = outcome === "aborted" ? refusalOf(participantId, "aborted", reason) : "";
-  const decided = decide({ ...answered, abortReason }, outcome, moment, "RecvAck", participantId);
-  return then(decided, (next) => forget(next, moment));
+  return then(decide({ ...answered, abortReason }, outcome, moment), (next) => forget(next, moment));
 }
 
 /** specs/TwoPhaseCommit.tla: AnswerInquiry. While votes are still being collected there is no answer. */
@@ -563,7 +486,7 @@ function answerInquiry(transaction: Transaction, participantId: ParticipantId, m
 function forget(transaction: Transaction, moment: Moment): Step {
   if (transaction.outcome === undefined || transaction.parts.some((part) => owesAck(transaction, part))) return stay(transaction);
   const next: Transaction = { ...transaction, phase: "COMPLETED", completedAtMs: transaction.completedAtMs ?? moment.nowMs };
-  return stay(next, [{ type: "record", transaction: next }, happened("Forget", next)]);
+  return stay(next, [{ type: "record", transaction: next }]);
 }
 
 /** Why an operator may not drop the record yet: somebody who asks after it would be told "aborted". Nothing, if it may go. */
@@ -586,13 +509,6 @@ function stateOf({ phase, outcome, resolution }: Transaction): string {
 }
 
 const stay = (transaction: Transaction, effects: readonly CoordinatorEffect[] = []): Step => ({ transaction, effects });
-
-const happened = (action: CoordinatorAction, transaction: Transaction, participantId?: ParticipantId): CoordinatorTrace => ({
-  type: "trace",
-  action,
-  transaction,
-  participantId,
-});
 
 const refuse = (transaction: Transaction, reason: string, code: Refusal["code"] = "message"): Step =>
   stay(transaction, [{ type: "refuse", code, reason }]);

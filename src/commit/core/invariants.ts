@@ -1,6 +1,6 @@
 import { assert } from "../../kernel/assert.ts";
-import type { CoordinatorEffect, Step } from "./coordinator.ts";
-import type { ParticipantEffect, ParticipantStep, ParticipantTransaction } from "./participant.ts";
+import type { CoordinatorEffect, Step } from "./coordinator-step.ts";
+import type { ParticipantEffect, ParticipantStep, ParticipantTransaction } from "./participant-step.ts";
 import { isOnePhase, owesAck, type Transaction } from "./types.ts";
 
 // The invariants of specs/TwoPhaseCommit.tla, as far as one side can see them, checked after each step and each read of the log.

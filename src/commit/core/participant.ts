@@ -1,79 +1,20 @@
 import { unreachable } from "../../kernel/assert.ts";
-import type { TransactionId } from "../../kernel/ids.ts";
-import type { DurationMs, TimeMs } from "../../kernel/time.ts";
+import type { TimeMs } from "../../kernel/time.ts";
 import { checkParticipantStep } from "./invariants.ts";
-import type { Decision, DecisionAck, Inquiry, Prepare, Vote } from "./messages.ts";
-import type { ParticipantAction, ParticipantTrace } from "./trace.ts";
+import type { Decision, Prepare } from "./messages.ts";
+import type {
+  ParticipantEffect,
+  ParticipantInput,
+  ParticipantRecord,
+  ParticipantStep,
+  ParticipantTransaction,
+  ResourceVote,
+  Sender,
+} from "./participant-step.ts";
+import { withParticipantEvents } from "./trace.ts";
 import type { Outcome, VoteValue } from "./types.ts";
 
 // One transaction at one participant. Each function that is named after an action of specs/TwoPhaseCommit.tla is that action.
-
-/** What the participant log keeps. specs/TwoPhaseCommit.tla: Durable. */
-export type ParticipantRecord = {
-  readonly transactionId: TransactionId;
-  /** Prepared as the only participant: it has decided to commit, and is not in doubt. */
-  readonly onePhase: boolean;
-  readonly state: "prepared" | Outcome;
-  /** Whose transaction it is. Undefined: the log does not keep it, and any coordinator is believed. */
-  readonly coordinatorId: string | undefined;
-  /** The largest epoch seen for this transaction. */
-  readonly coordinatorEpoch: number;
-  readonly payload: Uint8Array;
-  /** Why it was aborted here, for people. */
-  readonly reason: string;
-  readonly updatedAtMs: TimeMs;
-};
-
-/** A record, or what is not durable yet. */
-export type ParticipantTransaction = Omit<ParticipantRecord, "state"> & {
-  readonly state: ParticipantRecord["state"] | "working" | "refused" | "read-only";
-  readonly attempt: number;
-  /** The resource is preparing: nothing else is asked of it until it has answered. */
-  readonly busy: boolean;
-  /** An abort came while the resource was busy. */
-  readonly abortReceived: boolean;
-};
-
-export type ResourceVote = { readonly value: VoteValue; readonly reason: string };
-
-/** Who sent a message, and the largest epoch that this coordinator is known to have had. */
-export type Sender = { readonly coordinatorId: string; readonly epochSeen: number };
-
-export type ParticipantInput = { readonly nowMs: TimeMs } & (
-  | { readonly type: "prepare"; readonly message: Prepare; readonly from: Sender }
-  | { readonly type: "decision"; readonly message: Decision; readonly from: Sender }
-  /** The resource's answer to `resource-prepare`. */
-  | { readonly type: "resource-voted"; readonly vote: ResourceVote }
-  /** The time to vote is over, or the process wants to leave. */
-  | { readonly type: "unilateral-abort"; readonly reason: string }
-  | { readonly type: "inquire" }
-  | { readonly type: "recover" }
-);
-
-export type ParticipantEffect =
-  /** Answered by the input `resource-voted`; later effects do not wait for it. */
-  | {
-      readonly type: "resource-prepare";
-      readonly payload: Uint8Array;
-      readonly voteWithinMs: DurationMs;
-      readonly coordinatorId: string;
-      readonly coordinatorEpoch: number;
-    }
-  /** Done, at the resource, before any later effect runs. */
-  | { readonly type: "resource-commit"; readonly payload: Uint8Array }
-  | { readonly type: "resource-abort"; readonly payload: Uint8Array }
-  /** Durable before any later effect runs. */
-  | { readonly type: "persist"; readonly record: ParticipantRecord }
-  | { readonly type: "send"; readonly message: Vote | DecisionAck | Inquiry }
-  | ParticipantTrace
-  /** The message that was the input is answered with Nack. */
-  | { readonly type: "refuse"; readonly reason: string };
-
-export type ParticipantStep = {
-  /** Undefined: nothing is known of this transaction, as before. */
-  readonly transaction: ParticipantTransaction | undefined;
-  readonly effects: readonly ParticipantEffect[];
-};
 
 type Known = { readonly transaction: ParticipantTransaction; readonly effects: readonly ParticipantEffect[] };
 
@@ -89,38 +30,9 @@ export const isInDoubt = (transaction: ParticipantTransaction): boolean =>
   transaction.state === "prepared" && !transaction.onePhase;
 
 export function stepParticipant(transaction: ParticipantTransaction | undefined, input: ParticipantInput): ParticipantStep {
-  const step = traced(transaction, input, onInput(transaction, input));
+  const step = onInput(transaction, input);
   checkParticipantStep(transaction, step, input.type);
-  return step;
-}
-
-/** With an event before each message: what it tells of is done and durable then, and nobody knows. */
-function traced(before: ParticipantTransaction | undefined, input: ParticipantInput, step: ParticipantStep): ParticipantStep {
-  const { transaction } = step;
-  if (!transaction) return step;
-  const effects: ParticipantEffect[] = [];
-  if (before && input.type === "recover") effects.push(happened("PartRecover", before));
-  if (before?.state === "working" && transaction.state === "refused" && input.type === "unilateral-abort") {
-    effects.push(happened("UnilateralAbort", transaction));
-  }
-  for (const effect of step.effects) {
-    if (effect.type === "send") effects.push(happened(actionOf(effect.message, before, input), transaction));
-    effects.push(effect);
-  }
-  return { transaction, effects };
-}
-
-/** What a message is the answer to. */
-function actionOf(
-  { type }: Vote | DecisionAck | Inquiry,
-  before: ParticipantTransaction | undefined,
-  input: ParticipantInput,
-): ParticipantAction {
-  if (type !== "decision-ack") return type === "vote" ? "RecvPrepare" : "Inquire";
-  const wasTold = input.type === "decision" || (before?.abortReceived && !before.onePhase);
-  if (!wasTold) return "RecvPrepareOnePhase";
-  if (input.type === "decision" && input.message.outcome === "committed") return "RecvCommit";
-  return before && before.state !== "working" ? "RecvAbort" : "RecvAbortUnknown";
+  return withParticipantEvents(transaction, input, step);
 }
 
 function onInput(transaction: ParticipantTransaction | undefined, input: ParticipantInput): ParticipantStep {
@@ -343,12 +255,6 @@ function ackEffect(transaction: ParticipantTransaction, outcome: Outcome): Parti
   const { transactionId, reason } = transaction;
   return { type: "send", message: { type: "decision-ack", transactionId, outcome, reason } };
 }
-
-const happened = (action: ParticipantAction, transaction: ParticipantTransaction): ParticipantTrace => ({
-  type: "trace",
-  action,
-  transaction,
-});
 
 const stay = (transaction: ParticipantTransaction, effects: readonly ParticipantEffect[] = []): Known => ({
   transaction,

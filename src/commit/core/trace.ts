@@ -1,55 +1,18 @@
 import type { ParticipantId, TransactionId } from "../../kernel/ids.ts";
-import type { ParticipantTransaction } from "./participant.ts";
-import type { Outcome, Transaction, VoteValue } from "./types.ts";
+import type { CoordinatorAction, CoordinatorEffect, CoordinatorInput, CoordinatorTrace, Step } from "./coordinator-step.ts";
+import type { DecisionAck, Inquiry, Vote } from "./messages.ts";
+import type {
+  ParticipantAction,
+  ParticipantEffect,
+  ParticipantInput,
+  ParticipantStep,
+  ParticipantTrace,
+  ParticipantTransaction,
+} from "./participant-step.ts";
+import { isOnePhase, type Outcome, type Transaction, type VoteValue } from "./types.ts";
 
 // What happens, in the words of specs/TwoPhaseCommit.tla: the action, and the state behind it. specs/TraceTwoPhaseCommit.tla says
 // whether it may happen. Without a trace port no event is made of it.
-
-/** Of a coordinator's core. Resolve is none of the spec's. */
-export type CoordinatorAction =
-  | "Begin"
-  | "ForceDelegate"
-  | "SendPrepare"
-  | "RecvVote"
-  | "ForceCommit"
-  | "CommitReadOnly"
-  | "TimeoutAbort"
-  | "ClientAbort"
-  | "Note"
-  | "SendDecision"
-  | "RecvAck"
-  | "AckClient"
-  | "Forget"
-  | "AnswerInquiry"
-  | "TakeOver"
-  | "Resolve";
-
-export type ParticipantAction =
-  | "RecvPrepare"
-  | "RecvPrepareOnePhase"
-  | "UnilateralAbort"
-  | "Inquire"
-  | "RecvCommit"
-  | "RecvAbort"
-  | "RecvAbortUnknown"
-  | "PartRecover";
-
-/** An effect: the action has happened, and what it sends has not been sent. */
-export type CoordinatorTrace = {
-  readonly type: "trace";
-  readonly action: CoordinatorAction;
-  /** As the action has left it. */
-  readonly transaction: Transaction;
-  /** Whose message it is, or whose it will be. */
-  readonly participantId: ParticipantId | undefined;
-};
-
-/** An effect: the action has happened, is durable if it must be, and its message has not been sent. */
-export type ParticipantTrace = {
-  readonly type: "trace";
-  readonly action: ParticipantAction;
-  readonly transaction: ParticipantTransaction;
-};
 
 export type CoordinatorEvent = {
   readonly action: CoordinatorAction;
@@ -89,6 +52,133 @@ export type TraceEvent =
   | { readonly action: "Start"; readonly participant: ParticipantId; readonly instance: string }
   /** A session is the newest from now on: the first of a new process is PartRecover. */
   | { readonly action: "Welcome"; readonly epoch: number; readonly participant: ParticipantId; readonly instance: string };
+
+/** Why a step is taken: an input, or the start of a run. */
+export type Cause = CoordinatorInput | { readonly type: "begin" | "take-over" | "resume" };
+
+/** With an event of each action among the effects: behind what makes it durable, before what it sends. */
+export function withEvents(before: Transaction, cause: Cause, { transaction: after, effects }: Step): Step {
+  const now = unforgotten(before, after);
+  const first = [
+    ...beginning(before, cause, after),
+    ...received(before, cause, after, now),
+    ...(isReadOnlyCommit(before, after, effects) ? [happened("CommitReadOnly", now)] : []),
+  ];
+  return { transaction: after, effects: [...first, ...effects.flatMap((effect) => around(effect, cause, now))] };
+}
+
+/** As it was before it was forgotten, in the same step. */
+function unforgotten(before: Transaction, after: Transaction): Transaction {
+  if (after.outcome === undefined || before.phase === "COMPLETED") return after;
+  return { ...after, phase: after.outcome === "committed" ? "COMMITTING" : "ABORTING" };
+}
+
+/** To the spec, what is aborted while it enlists begins and ends at once. */
+function beginning(before: Transaction, { type }: Cause, after: Transaction): readonly CoordinatorTrace[] {
+  const begins = before.idleTimeoutMs === undefined ? type === "begin" : after.idleTimeoutMs === undefined;
+  return begins ? [happened("Begin", before)] : [];
+}
+
+/** The action that is the input. */
+function received(before: Transaction, cause: Cause, after: Transaction, now: Transaction): readonly CoordinatorTrace[] {
+  const isAborted = before.outcome === undefined && after.outcome === "aborted";
+  const partOf = ({ parts }: Transaction, id: ParticipantId) => parts.find(({ participantId }) => participantId === id);
+  switch (cause.type) {
+    case "take-over":
+      return [happened("TakeOver", before)];
+    // Whoever is missing has been waited for, be it not at all.
+    case "begin":
+    case "commit":
+    case "idle-timeout":
+    case "wait-timeout":
+    case "prepare-timeout":
+      return isAborted ? [happened("TimeoutAbort", now)] : [];
+    case "abort":
+    case "client-abort":
+      return isAborted ? [happened("ClientAbort", now)] : [];
+    case "vote": {
+      const vote = partOf(after, cause.participantId)?.vote;
+      if (before.phase !== "PREPARING" || vote === partOf(before, cause.participantId)?.vote) return [];
+      return [happened("RecvVote", vote === "abort" ? now : { ...before, parts: after.parts }, cause.participantId)];
+    }
+    case "ack": {
+      const isNew =
+        partOf(after, cause.participantId)?.acknowledgedAtMs !== partOf(before, cause.participantId)?.acknowledgedAtMs;
+      return isNew && !before.resolution ? [happened("RecvAck", now, cause.participantId)] : [];
+    }
+    default:
+      return [];
+  }
+}
+
+/** A decision that needs no forced write. */
+const isReadOnlyCommit = (before: Transaction, after: Transaction, effects: readonly CoordinatorEffect[]): boolean =>
+  before.outcome === undefined &&
+  after.outcome === "committed" &&
+  !isOnePhase(after) &&
+  !effects.some(({ type }) => type === "persist");
+
+/** An effect, and the action that it is. */
+function around(effect: CoordinatorEffect, cause: Cause, now: Transaction): readonly CoordinatorEffect[] {
+  switch (effect.type) {
+    case "persist": {
+      const committed = effect.transaction.outcome === undefined ? "ForceDelegate" : "ForceCommit";
+      return [effect, happened(cause.type === "resolve" ? "Resolve" : committed, effect.transaction)];
+    }
+    case "record":
+      // What becomes of an operator's word is none of the spec's.
+      if (effect.transaction.resolution) return [effect];
+      return [effect, happened(effect.transaction.phase === "COMPLETED" ? "Forget" : "Note", effect.transaction)];
+    case "reply":
+      return effect.answer === "decided" && cause.type !== "resolve" ? [happened("AckClient", now), effect] : [effect];
+    case "send": {
+      const { message, participantId } = effect;
+      const decision = message.type === "decision" && message.inReply ? "AnswerInquiry" : "SendDecision";
+      return [happened(message.type === "prepare" ? "SendPrepare" : decision, now, participantId), effect];
+    }
+    default:
+      return [effect];
+  }
+}
+
+const happened = (
+  action: CoordinatorAction,
+  transaction: Transaction,
+  participantId: ParticipantId | undefined = undefined,
+): CoordinatorTrace => ({ type: "trace", action, transaction, participantId });
+
+/** With an event before each message: what it tells of is done and durable then, and nobody knows. */
+export function withParticipantEvents(
+  before: ParticipantTransaction | undefined,
+  input: ParticipantInput,
+  step: ParticipantStep,
+): ParticipantStep {
+  const { transaction } = step;
+  if (!transaction) return step;
+  const effects: ParticipantEffect[] = [];
+  if (before && input.type === "recover") effects.push({ type: "trace", action: "PartRecover", transaction: before });
+  if (before?.state === "working" && transaction.state === "refused" && input.type === "unilateral-abort") {
+    effects.push({ type: "trace", action: "UnilateralAbort", transaction });
+  }
+  for (const effect of step.effects) {
+    if (effect.type === "send") effects.push({ type: "trace", action: actionOf(effect.message, before, input), transaction });
+    effects.push(effect);
+  }
+  return { transaction, effects };
+}
+
+/** What a message is the answer to. */
+function actionOf(
+  { type }: Vote | DecisionAck | Inquiry,
+  before: ParticipantTransaction | undefined,
+  input: ParticipantInput,
+): ParticipantAction {
+  if (type !== "decision-ack") return type === "vote" ? "RecvPrepare" : "Inquire";
+  const wasTold = input.type === "decision" || (before?.abortReceived && !before.onePhase);
+  if (!wasTold) return "RecvPrepareOnePhase";
+  if (input.type === "decision" && input.message.outcome === "committed") return "RecvCommit";
+  return before && before.state !== "working" ? "RecvAbort" : "RecvAbortUnknown";
+}
 
 const votes: Readonly<Record<VoteValue, "yes" | "no" | "readonly">> = { commit: "yes", abort: "no", "read-only": "readonly" };
 

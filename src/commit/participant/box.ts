@@ -1,5 +1,5 @@
 import type { TransactionId } from "../../kernel/ids.ts";
-import type { ParticipantInput, ParticipantTransaction } from "../core/participant.ts";
+import type { ParticipantInput, ParticipantTransaction } from "../core/participant-step.ts";
 import type { Mailbox } from "../mailbox.ts";
 import type { Link } from "./link.ts";
 

@@ -1,12 +1,6 @@
 import type { TransactionId } from "../../kernel/ids.ts";
-import {
-  isInDoubt,
-  loadTransaction,
-  type ParticipantInput,
-  type ParticipantRecord,
-  type ParticipantTransaction,
-  stepParticipant,
-} from "../core/participant.ts";
+import { isInDoubt, loadTransaction, stepParticipant } from "../core/participant.ts";
+import type { ParticipantInput, ParticipantRecord, ParticipantTransaction } from "../core/participant-step.ts";
 import { mailboxCountMax, storageBackoff, volatileVoteCountMax } from "../limits.ts";
 import { createMailbox } from "../mailbox.ts";
 import { type Box, type Envelope, isIdle } from "./box.ts";

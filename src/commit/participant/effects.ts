@@ -2,7 +2,7 @@ import { unreachable } from "../../kernel/assert.ts";
 import type { TransactionId } from "../../kernel/ids.ts";
 import { firstCharacters } from "../../kernel/text.ts";
 import type { DecisionAck, Inquiry, Vote } from "../core/messages.ts";
-import type { ParticipantEffect, ParticipantInput, ResourceVote } from "../core/participant.ts";
+import type { ParticipantEffect, ParticipantInput, ResourceVote } from "../core/participant-step.ts";
 import { participantEvent } from "../core/trace.ts";
 import { reasonLengthMax, resourceBackoff, storageBackoff } from "../limits.ts";
 import type { ParticipantLog, PrepareWork, Resource } from "../ports.ts";

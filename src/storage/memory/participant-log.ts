@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import type { ParticipantRecord } from "../../commit/core/participant.ts";
+import type { ParticipantRecord } from "../../commit/core/participant-step.ts";
 import type { ParticipantLog } from "../../commit/ports.ts";
 import type { TransactionId } from "../../kernel/ids.ts";
 

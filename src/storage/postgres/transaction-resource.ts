@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import pg from "pg";
-import type { ResourceVote } from "../../commit/core/participant.ts";
+import type { ResourceVote } from "../../commit/core/participant-step.ts";
 import type { Resource, Work } from "../../commit/ports.ts";
 import { assert } from "../../kernel/assert.ts";
 import type { ParticipantId, TransactionId } from "../../kernel/ids.ts";

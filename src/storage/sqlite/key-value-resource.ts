@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { ResourceVote } from "../../commit/core/participant.ts";
+import type { ResourceVote } from "../../commit/core/participant-step.ts";
 import type { Resource } from "../../commit/ports.ts";
 import { assert } from "../../kernel/assert.ts";
 import type { TransactionId } from "../../kernel/ids.ts";

@@ -1,4 +1,4 @@
-import type { ParticipantRecord } from "../../commit/core/participant.ts";
+import type { ParticipantRecord } from "../../commit/core/participant-step.ts";
 import type { ParticipantLog } from "../../commit/ports.ts";
 import type { TransactionId } from "../../kernel/ids.ts";
 import { err, ok, type Result } from "../../kernel/result.ts";

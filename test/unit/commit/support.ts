@@ -1,10 +1,5 @@
-import {
-  begin,
-  type CoordinatorEffect,
-  type CoordinatorInput,
-  newTransaction,
-  type Step,
-} from "../../../src/commit/core/coordinator.ts";
+import { begin, newTransaction } from "../../../src/commit/core/coordinator.ts";
+import type { CoordinatorEffect, CoordinatorInput, Step } from "../../../src/commit/core/coordinator-step.ts";
 import type { Moment, Part, Transaction } from "../../../src/commit/core/types.ts";
 import { createDriver, type Driver, type DriverOptions } from "../../../src/commit/driver.ts";
 import { createParticipant, type Participant, type ParticipantOptions } from "../../../src/commit/participant/participant.ts";

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import type { Refusal } from "../../../src/commit/core/coordinator.ts";
 import { stepCoordinator } from "../../../src/commit/core/coordinator.ts";
+import type { Refusal } from "../../../src/commit/core/coordinator-step.ts";
 import type { ParticipantMessage } from "../../../src/commit/core/messages.ts";
 import { heuristicOf, type Outcome, type Transaction } from "../../../src/commit/core/types.ts";
 import { recoveryBatchSize, recoveryIntervalMs, timelineCountMax, watchCountMax } from "../../../src/commit/limits.ts";

@@ -2,15 +2,14 @@ import { describe, expect, test } from "vitest";
 import { backoffMs } from "../../../../src/commit/core/backoff.ts";
 import {
   begin,
-  type CoordinatorInput,
   newTransaction,
   participantCountMax,
   resume,
-  type Step,
   stepCoordinator,
   takeOver,
   whyKept,
 } from "../../../../src/commit/core/coordinator.ts";
+import type { CoordinatorInput, Step } from "../../../../src/commit/core/coordinator-step.ts";
 import { finishedAtMs, heuristicOf, isDone, isFinished, type Transaction } from "../../../../src/commit/core/types.ts";
 import type { ParticipantId, RequestId } from "../../../../src/kernel/ids.ts";
 import { ack, acts, at, begun, id, part, shown, tx, vote } from "../support.ts";

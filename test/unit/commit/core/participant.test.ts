@@ -1,13 +1,12 @@
 import { describe, expect, test } from "vitest";
 import type { Decision, Prepare } from "../../../../src/commit/core/messages.ts";
-import {
-  loadTransaction,
-  type ParticipantEffect,
-  type ParticipantInput,
-  type ParticipantRecord,
-  type ParticipantStep,
-  stepParticipant,
-} from "../../../../src/commit/core/participant.ts";
+import { loadTransaction, stepParticipant } from "../../../../src/commit/core/participant.ts";
+import type {
+  ParticipantEffect,
+  ParticipantInput,
+  ParticipantRecord,
+  ParticipantStep,
+} from "../../../../src/commit/core/participant-step.ts";
 import type { Outcome, VoteValue } from "../../../../src/commit/core/types.ts";
 import { tx } from "../support.ts";
 

@@ -1,12 +1,9 @@
 import { describe, expect, test } from "vitest";
-import {
-  type CoordinatorInput,
-  type Step as CoordinatorStep,
-  stepCoordinator,
-  takeOver,
-} from "../../../../src/commit/core/coordinator.ts";
+import { stepCoordinator, takeOver } from "../../../../src/commit/core/coordinator.ts";
+import type { CoordinatorInput, Step as CoordinatorStep } from "../../../../src/commit/core/coordinator-step.ts";
 import type { Decision, Prepare } from "../../../../src/commit/core/messages.ts";
-import { loadTransaction, type ParticipantInput, stepParticipant } from "../../../../src/commit/core/participant.ts";
+import { loadTransaction, stepParticipant } from "../../../../src/commit/core/participant.ts";
+import type { ParticipantInput } from "../../../../src/commit/core/participant-step.ts";
 import { coordinatorEvent, participantEvent } from "../../../../src/commit/core/trace.ts";
 import type { VoteValue } from "../../../../src/commit/core/types.ts";
 import { ack, at, begun, id, tx, vote } from "../support.ts";

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { CoordinatorMessage, Numbered, ParticipantMessage } from "../../../../src/commit/core/messages.ts";
-import type { ParticipantRecord } from "../../../../src/commit/core/participant.ts";
+import type { ParticipantRecord } from "../../../../src/commit/core/participant-step.ts";
 import { inDoubtCountMax, inquiryIntervalMs, participantRetentionMs } from "../../../../src/commit/limits.ts";
 import type { ParticipantOptions } from "../../../../src/commit/participant/participant.ts";
 import type { ParticipantTransport, Resource } from "../../../../src/commit/ports.ts";

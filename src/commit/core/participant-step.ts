@@ -1,0 +1,90 @@
+import type { TransactionId } from "../../kernel/ids.ts";
+import type { DurationMs, TimeMs } from "../../kernel/time.ts";
+import type { Decision, DecisionAck, Inquiry, Prepare, Vote } from "./messages.ts";
+import type { Outcome, VoteValue } from "./types.ts";
+
+// What goes into a step of the participant, and what comes out of it.
+
+/** What the participant log keeps. specs/TwoPhaseCommit.tla: Durable. */
+export type ParticipantRecord = {
+  readonly transactionId: TransactionId;
+  /** Prepared as the only participant: it has decided to commit, and is not in doubt. */
+  readonly onePhase: boolean;
+  readonly state: "prepared" | Outcome;
+  /** Whose transaction it is. Undefined: the log does not keep it, and any coordinator is believed. */
+  readonly coordinatorId: string | undefined;
+  /** The largest epoch seen for this transaction. */
+  readonly coordinatorEpoch: number;
+  readonly payload: Uint8Array;
+  /** Why it was aborted here, for people. */
+  readonly reason: string;
+  readonly updatedAtMs: TimeMs;
+};
+
+/** A record, or what is not durable yet. */
+export type ParticipantTransaction = Omit<ParticipantRecord, "state"> & {
+  readonly state: ParticipantRecord["state"] | "working" | "refused" | "read-only";
+  readonly attempt: number;
+  /** The resource is preparing: nothing else is asked of it until it has answered. */
+  readonly busy: boolean;
+  /** An abort came while the resource was busy. */
+  readonly abortReceived: boolean;
+};
+
+export type ResourceVote = { readonly value: VoteValue; readonly reason: string };
+
+/** Who sent a message, and the largest epoch that this coordinator is known to have had. */
+export type Sender = { readonly coordinatorId: string; readonly epochSeen: number };
+
+export type ParticipantInput = { readonly nowMs: TimeMs } & (
+  | { readonly type: "prepare"; readonly message: Prepare; readonly from: Sender }
+  | { readonly type: "decision"; readonly message: Decision; readonly from: Sender }
+  /** The resource's answer to `resource-prepare`. */
+  | { readonly type: "resource-voted"; readonly vote: ResourceVote }
+  /** The time to vote is over, or the process wants to leave. */
+  | { readonly type: "unilateral-abort"; readonly reason: string }
+  | { readonly type: "inquire" }
+  | { readonly type: "recover" }
+);
+
+export type ParticipantEffect =
+  /** Answered by the input `resource-voted`; later effects do not wait for it. */
+  | {
+      readonly type: "resource-prepare";
+      readonly payload: Uint8Array;
+      readonly voteWithinMs: DurationMs;
+      readonly coordinatorId: string;
+      readonly coordinatorEpoch: number;
+    }
+  /** Done, at the resource, before any later effect runs. */
+  | { readonly type: "resource-commit"; readonly payload: Uint8Array }
+  | { readonly type: "resource-abort"; readonly payload: Uint8Array }
+  /** Durable before any later effect runs. */
+  | { readonly type: "persist"; readonly record: ParticipantRecord }
+  | { readonly type: "send"; readonly message: Vote | DecisionAck | Inquiry }
+  | ParticipantTrace
+  /** The message that was the input is answered with Nack. */
+  | { readonly type: "refuse"; readonly reason: string };
+
+export type ParticipantStep = {
+  /** Undefined: nothing is known of this transaction, as before. */
+  readonly transaction: ParticipantTransaction | undefined;
+  readonly effects: readonly ParticipantEffect[];
+};
+
+export type ParticipantAction =
+  | "RecvPrepare"
+  | "RecvPrepareOnePhase"
+  | "UnilateralAbort"
+  | "Inquire"
+  | "RecvCommit"
+  | "RecvAbort"
+  | "RecvAbortUnknown"
+  | "PartRecover";
+
+/** An effect: the action has happened, is durable if it must be, and its message has not been sent. */
+export type ParticipantTrace = {
+  readonly type: "trace";
+  readonly action: ParticipantAction;
+  readonly transaction: ParticipantTransaction;
+};
