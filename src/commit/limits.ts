@@ -80,6 +80,9 @@ export const storageBackoff: Backoff = { firstMs: 100, maxMs: 5_000 };
 /** For a participant whose coordinator is away: at most 10 s after it is back. */
 export const reconnectBackoff: Backoff = { firstMs: 200, maxMs: 10_000 };
 
+/** A participant that leaves waits this long until its coordinator has read its last votes: a round trip, if the coordinator is well. */
+export const lingerMs = 2_000;
+
 /** For a resource that cannot carry out a decision now. */
 export const resourceBackoff: Backoff = { firstMs: 200, maxMs: 30_000 };
 

@@ -19,8 +19,6 @@ export interface Boxes {
   inDoubt(coordinatorId?: string): readonly TransactionId[];
   /** Resolves when nothing is under way. */
   idle(): Promise<void>;
-  /** Nobody is left to hear a vote. */
-  stop(): void;
 }
 
 export function createBoxes(surroundings: Surroundings): Boxes {
@@ -29,6 +27,9 @@ export function createBoxes(surroundings: Surroundings): Boxes {
   /** Oldest first: transactions that ended here without a record. */
   const volatile = new Set<TransactionId>();
   let onIdle = (): void => {};
+  signal.addEventListener("abort", () => {
+    for (const box of boxes.values()) box.cancelVoteTimer();
+  });
 
   function boxOf(transactionId: TransactionId): Box {
     const known = boxes.get(transactionId);
@@ -50,6 +51,8 @@ export function createBoxes(surroundings: Surroundings): Boxes {
   }
 
   function post(box: Box, input: ParticipantInput, refuse?: Envelope["refuse"]): void {
+    // A call of the resource cannot be taken back; its answer comes too late.
+    if (signal.aborted) return;
     const posted = box.mailbox.post({ input, refuse }, refuse && mailboxCountMax);
     if (!posted) logger.warn({ transaction: box.transactionId, input: input.type }, "input lost");
   }
@@ -135,8 +138,5 @@ export function createBoxes(surroundings: Surroundings): Boxes {
         };
         onIdle();
       }),
-    stop() {
-      for (const box of boxes.values()) box.cancelVoteTimer();
-    },
   };
 }

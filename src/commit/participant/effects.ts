@@ -8,6 +8,7 @@ import { reasonLengthMax, resourceBackoff, storageBackoff } from "../limits.ts";
 import type { ParticipantLog, PrepareWork, Resource } from "../ports.ts";
 import type { Box, Envelope } from "./box.ts";
 import type { Context } from "./context.ts";
+import { isLeaving, leavingReason } from "./link.ts";
 import { untilDone } from "./until-done.ts";
 
 /** A point between two effects, for tries of failures. */
@@ -114,6 +115,10 @@ function startPrepare(
   const { participantId, clock, logger, log } = surroundings;
   const { transactionId } = box;
   const { payload, voteWithinMs, coordinatorId, coordinatorEpoch } = asked;
+  if (box.link && isLeaving(box.link)) {
+    post({ type: "resource-voted", vote: { value: "abort", reason: leavingReason }, nowMs: clock.nowMs() });
+    return;
+  }
   const startedMs = clock.nowMs();
   const reason = `not prepared within ${voteWithinMs} ms`;
   box.cancelVoteTimer = clock.setTimer(voteWithinMs, () => post({ type: "unilateral-abort", reason, nowMs: clock.nowMs() }));

@@ -22,8 +22,10 @@ export interface Link {
   nack(sequence: number, reason: string): void;
   /** Connects, again and again. Resolves when no stream follows. */
   run(): Promise<void>;
-  /** Says Goodbye; the stream stays open, for votes and acknowledgements that are under way. Without a session it closes at once. */
+  /** Says Goodbye. The stream stays open, for what is under way. Without a session it closes at once: nobody waits for a word. */
   leave(): void;
+  /** Says no more, and closes when the coordinator has read what was said. What it says meanwhile it will say again. */
+  finish(): void;
 }
 
 export type LinkState =
@@ -32,8 +34,10 @@ export type LinkState =
   /** Hello is on its way. */
   | { readonly type: "greeting"; readonly session: Session }
   | { readonly type: "welcomed"; readonly session: Session; readonly sinceMs: TimeMs }
-  /** Goodbye is said: no other stream follows. */
+  /** Goodbye is said: no new work is taken, and no other stream follows. */
   | { readonly type: "leaving"; readonly session: Session }
+  /** Half-closed: the coordinator still reads. */
+  | { readonly type: "finishing"; readonly session: Session }
   | { readonly type: "closed" };
 
 /** One stream. */
@@ -60,6 +64,11 @@ export interface LinkHandler {
 
 /** True while there is a session: what is sent now is heard. */
 export const isOpen = ({ state }: Link): boolean => state.type === "welcomed" || state.type === "leaving";
+
+/** True from Goodbye on. */
+export const isLeaving = ({ state: { type } }: Link): boolean => type === "leaving" || type === "finishing" || type === "closed";
+
+export const leavingReason = "the participant is shutting down";
 
 export function createLink(
   context: Context,
@@ -88,10 +97,15 @@ export function createLink(
     leave() {
       if (state.type === "welcomed") {
         state = { type: "leaving", session: state.session };
-        link.send({ type: "goodbye", reason: "the participant is shutting down" });
+        link.send({ type: "goodbye", reason: leavingReason });
       } else if (state.type !== "leaving") {
         close({ type: "closed" });
       }
+    },
+    finish() {
+      if (state.type !== "leaving") return;
+      state = { type: "finishing", session: state.session };
+      state.session.outgoing.close();
     },
   };
   return link;
@@ -107,7 +121,7 @@ export function createLink(
       const startedMs = clock.nowMs();
       const session = openSession();
       const why = await converse(session);
-      if (state.type === "leaving" || state.type === "closed") return close({ type: "closed" });
+      if (isLeaving(link)) return close({ type: "closed" });
       state = { type: "away" };
       // A session that ended soon is a failed attempt too: two processes with one participant id must not fight at full speed.
       if (clock.nowMs() - startedMs >= reconnectBackoff.maxMs) attempt = 1;
@@ -184,6 +198,7 @@ export function createLink(
     switch (message.type) {
       case "prepare":
       case "decision":
+        if (state.type === "finishing") break;
         if (coordinator && isOpen(link)) handler.message(link, coordinator, { sequence, message });
         else link.nack(sequence, "the first message must be Welcome");
         break;

@@ -3,7 +3,7 @@ import type { ParticipantId, TransactionId } from "../../kernel/ids.ts";
 import type { DurationMs } from "../../kernel/time.ts";
 import type { Decision, Numbered, Prepare } from "../core/messages.ts";
 import { participantEvent } from "../core/trace.ts";
-import { inDoubtCountMax, prepareCredit as prepareCreditDefault } from "../limits.ts";
+import { inDoubtCountMax, lingerMs, prepareCredit as prepareCreditDefault } from "../limits.ts";
 import type { Clock, Coordinator, Logger, ParticipantLog, ParticipantTransport, Random, Resource, Trace } from "../ports.ts";
 import type { Box } from "./box.ts";
 import { createBoxes } from "./boxes.ts";
@@ -23,7 +23,10 @@ export interface Participant {
   readonly connected: boolean;
   /** Prepared here, outcome unknown here. */
   inDoubt(): readonly TransactionId[];
-  /** Says Goodbye, lets work under way come to its vote or its end for this long, then leaves. What is prepared stays prepared. */
+  /**
+   * Says Goodbye and takes no more work, lets what is under way come to its vote or its end for this long, waits until every coordinator
+   * has heard that, or for a moment, then leaves. What is prepared stays prepared.
+   */
   close(drainMs: DurationMs): Promise<void>;
 }
 
@@ -53,6 +56,7 @@ export function createParticipant(options: ParticipantOptions): Participant {
   const boxes = createBoxes({ ...context, log, resource, onStep, send: (box, message) => linkOf(box)?.send(message) });
   const handler: LinkHandler = { greet, welcomed, message: onMessage };
   const links = coordinators.map((transport) => createLink(context, { transport, prepareCredit, handler }));
+  let runs: readonly Promise<void>[] = [];
   let loops: readonly Promise<void>[] = [];
 
   /** A transaction is its coordinator's business, and nobody else's: the newest's, if two processes are the same one. */
@@ -120,14 +124,16 @@ export function createParticipant(options: ParticipantOptions): Participant {
     inDoubt: () => boxes.inDoubt(),
     async start() {
       await recover();
-      loops = [inquireRegularly(context, boxes), purgeRegularly(context, log, links), ...links.map((link) => link.run())];
+      loops = [inquireRegularly(context, boxes), purgeRegularly(context, log, links)];
+      runs = links.map((link) => link.run());
     },
     async close(drainMs) {
       for (const link of links) link.leave();
       await Promise.race([boxes.idle(), pause(context, drainMs)]);
+      for (const link of links) link.finish();
+      await Promise.race([Promise.all(runs), pause(context, lingerMs)]);
       closing.abort({ type: "closed" } satisfies End);
-      boxes.stop();
-      await Promise.all(loops);
+      await Promise.all([...runs, ...loops]);
     },
   };
 }

@@ -28,6 +28,7 @@ export async function untilDone<T>(
     try {
       return await run();
     } catch (error) {
+      if (signal.aborted) break;
       logger.error({ participant: participantId, attempt, err: error }, `${failure}; trying again`);
       await pause(context, backoffMs(backoff, attempt, random()));
     }

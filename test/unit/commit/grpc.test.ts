@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from "vitest";
 import { createDriver } from "../../../src/commit/driver.ts";
 import { createParticipant } from "../../../src/commit/participant/participant.ts";
-import type { Resource } from "../../../src/commit/ports.ts";
+import type { Logger, Resource } from "../../../src/commit/ports.ts";
 import { createSessions } from "../../../src/commit/sessions.ts";
 import { Outcome, TransactionPhase, VoteValue } from "../../../src/gen/concord/commit/v1/transaction.ts";
 import {
@@ -18,6 +18,7 @@ import { createLogger } from "../../../src/runtime/logger.ts";
 import { createMemoryDecisionLog } from "../../../src/storage/memory/decision-log.ts";
 import { createMemoryParticipantLog } from "../../../src/storage/memory/participant-log.ts";
 import { failureOf } from "../../support/concord.ts";
+import { until } from "../../support/until.ts";
 import { id, memoryResource, silent, tx } from "./support.ts";
 
 // The service and the participant's transport over real gRPC, on loopback.
@@ -32,7 +33,15 @@ let transactions = 0;
 
 async function startService() {
   const log = createMemoryDecisionLog();
-  const sessions = createSessions({ log, clock: systemClock, logger: silent });
+  /** Who has said Goodbye. */
+  const heard: unknown[] = [];
+  const logger: Logger = {
+    ...silent,
+    info: (fields: { readonly participant?: unknown }, message) => {
+      if (message === "participant says goodbye") heard.push(fields.participant);
+    },
+  };
+  const sessions = createSessions({ log, clock: systemClock, logger });
   const driver = createDriver({
     log,
     sessions,
@@ -76,14 +85,15 @@ async function startService() {
       logger: silent,
     });
     await started.start();
-    cleanups.push(async () => {
-      await started.close(1_000);
+    const close = async () => {
+      await started.close(60_000);
       own.close();
-    });
-    return parts;
+    };
+    cleanups.push(close);
+    return { ...parts, close };
   }
 
-  return { client, driver, participant };
+  return { client, driver, participant, heard };
 }
 
 /** Speaks the protocol by hand. */
@@ -216,6 +226,33 @@ describe("Participate", () => {
       $case: "decision",
       value: { transactionId: "unknown", outcome: Outcome.ABORTED, inReply: true },
     });
+  });
+
+  test("hears Goodbye and the last vote of each participant that closes", async () => {
+    const { client, participant, heard } = await startService();
+    const names = Array.from({ length: 10 }, (_, i) => `p${i}`);
+    const gate = Promise.withResolvers<void>();
+    const asked = new Set<string>();
+    const participants = await Promise.all(
+      names.map((name) =>
+        participant(name, async () => {
+          asked.add(name);
+          await gate.promise;
+          return { value: "commit", reason: "" };
+        }),
+      ),
+    );
+    const executed = client.executeTransaction({
+      participants: names.map((participantId) => ({ participantId })),
+      waitForParticipants: { seconds: 20n },
+    });
+    await until(() => asked.size === names.length, "all are asked");
+    const closed = Promise.all(participants.map(({ close }) => close()));
+    gate.resolve();
+    await closed;
+    expect(heard.toSorted()).toEqual(names);
+    const { transaction } = await executed;
+    expect(transaction?.participants.map(({ vote }) => vote)).toEqual(names.map(() => VoteValue.COMMIT));
   });
 
   test("answers what it cannot read with Nack, and goes on", async () => {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { CoordinatorMessage, Numbered, ParticipantMessage } from "../../../../src/commit/core/messages.ts";
 import type { ParticipantRecord } from "../../../../src/commit/core/participant-step.ts";
-import { inDoubtCountMax, inquiryIntervalMs, participantRetentionMs } from "../../../../src/commit/limits.ts";
+import { inDoubtCountMax, inquiryIntervalMs, lingerMs, participantRetentionMs } from "../../../../src/commit/limits.ts";
 import type { ParticipantOptions } from "../../../../src/commit/participant/participant.ts";
 import type { ParticipantTransport, Resource } from "../../../../src/commit/ports.ts";
 import { createQueue, type Queue } from "../../../../src/commit/queue.ts";
@@ -15,17 +15,23 @@ function scripted(coordinatorId = "c") {
   let incoming: Queue<Numbered<CoordinatorMessage>> | undefined;
   let sequence = 0;
   let streams = 0;
+  let open = false;
+  /** What the coordinator does when the participant says no more. */
+  let onHalfClose = (queue: Queue<Numbered<CoordinatorMessage>>): void => queue.close();
   const transport: ParticipantTransport = {
     name: coordinatorId,
     async *open(outgoing, signal) {
       streams += 1;
+      open = true;
       const queue = createQueue<Numbered<CoordinatorMessage>>();
       incoming = queue;
       signal.addEventListener("abort", () => queue.close());
       void (async () => {
         for await (const { message } of outgoing) received.push(message);
+        if (!signal.aborted) onHalfClose(queue);
       })();
       yield* queue.items;
+      open = false;
     },
   };
   const say = async (message: CoordinatorMessage): Promise<void> => {
@@ -59,6 +65,13 @@ function scripted(coordinatorId = "c") {
       }),
     decide: (transactionId: string, outcome: "committed" | "aborted", coordinatorEpoch = 1) =>
       say({ type: "decision", transactionId: tx(transactionId), outcome, coordinatorEpoch, inReply: false }),
+    /** It reads what is said, and does not end the stream. */
+    hang: () => {
+      onHalfClose = () => {};
+    },
+    get open() {
+      return open;
+    },
     drop: async () => {
       incoming?.close();
       await flush();
@@ -294,8 +307,10 @@ describe("the connection", () => {
     await w.coordinator.say({ type: "nack", sequence: 1, reason: "no" });
     expect(w.coordinator.said()).toEqual(["hello []", "nack: the first message must be Welcome", "nack: unknown kind"]);
   });
+});
 
-  test("is left with Goodbye, after what is under way has come to its vote", async () => {
+describe("leaving", () => {
+  test("with Goodbye, after what is under way has come to its vote", async () => {
     const gate = Promise.withResolvers<{ readonly value: "commit"; readonly reason: string }>();
     const w = await world(() => gate.promise);
     const participant = await w.start();
@@ -303,10 +318,81 @@ describe("the connection", () => {
     await w.coordinator.prepare("t1");
     const closed = participant.close(60_000);
     await flush();
+    expect(w.coordinator.said()).toEqual(["hello []", "goodbye"]);
     gate.resolve({ value: "commit", reason: "" });
     await closed;
-    expect(w.coordinator.said()).toEqual(["hello []", "goodbye", "vote t1 commit"]);
+    expect(w.coordinator.said()).toEqual(["vote t1 commit"]);
     expect((await w.log.get(tx("t1")))?.state).toBe("prepared");
+  });
+
+  test("takes no more work, and finishes what it has", async () => {
+    const gate = Promise.withResolvers<{ readonly value: "commit"; readonly reason: string }>();
+    const w = await world(({ transactionId }) =>
+      transactionId === "t2" ? gate.promise : Promise.resolve({ value: "commit", reason: "" }),
+    );
+    const participant = await w.start();
+    await w.coordinator.welcome();
+    await w.coordinator.prepare("t1");
+    await w.coordinator.prepare("t2");
+    const closed = participant.close(60_000);
+    await w.coordinator.prepare("t3");
+    expect(w.coordinator.received.at(-1)).toMatchObject({ type: "vote", reason: "the participant is shutting down" });
+    await w.coordinator.prepare("t4", { onePhase: true });
+    await w.coordinator.decide("t1", "committed");
+    gate.resolve({ value: "commit", reason: "" });
+    await closed;
+    expect(w.coordinator.said()).toEqual([
+      "hello []",
+      "vote t1 commit",
+      "goodbye",
+      "vote t3 abort",
+      "ack t4 aborted",
+      "ack t1 committed",
+      "vote t2 commit",
+    ]);
+    expect(w.calls).not.toContain("prepare t3");
+  });
+
+  test("waits for every coordinator, but not long for one that hangs", async () => {
+    const w = await world();
+    const other = scripted("other");
+    const participant = await w.start({ coordinators: [w.coordinator.transport, other.transport] });
+    await w.coordinator.welcome();
+    await other.welcome();
+    w.coordinator.hang();
+    let left = false;
+    const closed = participant.close(60_000).then(() => {
+      left = true;
+    });
+    await flush();
+    expect([w.coordinator.open, other.open, left]).toEqual([true, false, false]);
+    await w.coordinator.prepare("t1");
+    expect(w.coordinator.said(), "what comes now is the next process's work").toEqual(["hello []", "goodbye"]);
+    await w.clock.advance(lingerMs);
+    await closed;
+    expect(w.coordinator.open).toBe(false);
+  });
+
+  test("does not wait for what takes too long, nor act on its answer", async () => {
+    const gate = Promise.withResolvers<{ readonly value: "commit"; readonly reason: string }>();
+    const w = await world(() => gate.promise);
+    const participant = await w.start();
+    await w.coordinator.welcome();
+    await w.coordinator.prepare("t1");
+    const closed = participant.close(3_000);
+    await w.clock.advance(3_000);
+    await closed;
+    gate.resolve({ value: "commit", reason: "" });
+    await flush();
+    expect([w.coordinator.said(), await w.log.get(tx("t1"))]).toEqual([["hello []", "goodbye"], undefined]);
+  });
+
+  test("ends a pause at once", async () => {
+    const w = await world();
+    const participant = await w.start();
+    await w.coordinator.drop();
+    await participant.close(60_000);
+    expect(w.coordinator.streams).toBe(1);
   });
 });
 

@@ -203,7 +203,11 @@ export interface Credit {
   readonly prepares: number;
 }
 
-/** The participant is about to leave. Prepared transactions stay prepared. */
+/**
+ * The participant is about to leave: it is sent no new work, and answers a Prepare that was under way with a vote. Prepared transactions stay
+ * prepared. When its last vote or acknowledgement is sent it ends its side of the stream (half-close); the coordinator reads what came
+ * before that, acts on it, and ends the stream with OK. Breaking the stream instead may lose what was said last.
+ */
 export interface Goodbye {
   /** Why, for the log. Up to 1,000 characters. */
   readonly reason: string;
