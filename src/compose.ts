@@ -141,12 +141,13 @@ export async function startConcord(options: Options, extraServices?: ExtraServic
 
 /** A service that cannot write does not serve, as far as load balancers are concerned; it still answers what it can. */
 function followHealth(server: RpcServer, { service, health, replaced }: Part, logger: Logger): () => void {
-  server.setServing(service.name, health.writable);
-  const unfollow = health.onWritableChange((writable) => {
+  const follow = (writable: boolean, cause: string): void => {
     server.setServing(service.name, writable);
     if (writable) logger.info({ service: service.name }, "the store can be written again");
-    else logger.error({ service: service.name }, "the store cannot be written; reads go on");
-  });
+    else logger.error({ service: service.name, cause }, "the store cannot be written; reads go on");
+  };
+  if (!health.writable) follow(false, "opened without space");
+  const unfollow = health.onWritableChange(follow);
   void replaced?.then(() => {
     unfollow();
     server.setServing(service.name, false);

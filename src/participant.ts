@@ -37,7 +37,10 @@ const prepareCreditMax = 65_536;
 
 export type ParticipantErrorType =
   | "invalid-options"
-  /** Of the participant's log: another process uses it; a newer Concord wrote it; it is damaged; it cannot be written. */
+  /**
+   * Of the participant's log: another process uses it; a newer Concord wrote it; it is damaged, lost (missing or empty), another kind of
+   * file, or has hard links; its disk is full; it cannot be written.
+   */
   | `log-${OpenFailure["type"]}`
   /** Of a key-value store, the same. */
   | `store-${OpenFailure["type"]}`

@@ -3,6 +3,7 @@ import { ServerInterceptingCall, type ServerInterceptor } from "@grpc/grpc-js";
 import { type CallContext, type ServerMiddleware, Status } from "nice-grpc-common";
 import { callCountMax } from "../kernel/limits.ts";
 import type { TimeMs } from "../kernel/time.ts";
+import { StorageUnavailableError } from "../kernel/write.ts";
 import type { Logger } from "../runtime/logger.ts";
 import { invalidRequest, overloaded, shuttingDown, toServerError } from "./errors.ts";
 import { InvalidMessage } from "./validation.ts";
@@ -100,6 +101,7 @@ export function contextMiddleware(options: {
       context.trailer.set(requestIdKey, log.id);
       const fields = { rpc: call.method.path, code: Status[status.code], ms: elapsed(startedMs) };
       if (status.code === Status.INTERNAL) log.error({ ...fields, err: error }, "call failed: a defect");
+      else if (error instanceof StorageUnavailableError) log.warn({ ...fields, cause: error.message }, "call failed: the store");
       else log.debug({ ...fields, message: status.details }, "call refused");
       throw status;
     } finally {

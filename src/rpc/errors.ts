@@ -2,6 +2,7 @@ import { type ClientError, ServerError, Status } from "nice-grpc-common";
 import { BadRequest, ErrorInfo, PreconditionFailure, RetryInfo, RichClientError, RichServerError } from "nice-grpc-error-details";
 import type { ErrorReason } from "../gen/concord/error/v1/error.ts";
 import { callCountMax } from "../kernel/limits.ts";
+import { StorageUnavailableError } from "../kernel/write.ts";
 
 export const errorDomain = "concord";
 
@@ -82,12 +83,12 @@ export function invalidField(field: string, description: string): RichServerErro
   return invalidRequest([{ field, description }]);
 }
 
-/** A failed write. The cause goes to the log, not to the caller. */
-export function storageUnavailable(): RichServerError {
+/** A failed write, or a failed read. The cause goes to the log, not to the caller. */
+export function storageUnavailable(message = "the store cannot write now; reads still work"): RichServerError {
   return rpcError({
     code: Status.UNAVAILABLE,
     reason: "STORAGE_UNAVAILABLE",
-    message: "the store cannot write now; reads still work",
+    message,
     retryAfterMs: 1000,
   });
 }
@@ -126,6 +127,7 @@ export function overloaded(): RichServerError {
 /** What anything thrown by a handler becomes on the wire. An unknown error is a defect: its text stays in the log. */
 export function toServerError(error: unknown): ServerError {
   if (error instanceof ServerError) return error;
+  if (error instanceof StorageUnavailableError) return storageUnavailable("the store cannot be read; the server's log says why");
   return rpcError({ code: Status.INTERNAL, reason: "INTERNAL", message: "internal error; the server's log has the cause" });
 }
 

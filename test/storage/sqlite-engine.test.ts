@@ -24,7 +24,7 @@ let engine: SqliteEngine;
 
 beforeEach(async () => {
   workers.length = 0;
-  const opened = await openSqlite({ path: join(storageDir(), "notes.db"), migrations: [notes] });
+  const opened = await openSqlite({ path: join(storageDir(), "notes.db"), kind: "key-value", migrations: [notes] });
   if (!opened.ok) throw new Error(opened.error.message);
   engine = opened.value;
 });

@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import {
   chmodSync,
   closeSync,
@@ -13,10 +14,12 @@ import { hostname } from "node:os";
 import { dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { expect, test } from "vitest";
+import { StorageUnavailableError } from "../../src/kernel/write.ts";
 import { openSqlite } from "../../src/storage/sqlite/engine.ts";
 import { acquireLock, awaitLock } from "../../src/storage/sqlite/lock.ts";
 import type { Migration } from "../../src/storage/sqlite/statement.ts";
 import { openSqliteWorkflowStore } from "../../src/storage/sqlite/workflow-store.ts";
+import type { WorkflowStore } from "../../src/workflow/ports.ts";
 import { storageDir } from "../support/storage-dir.ts";
 import { startStorageProcess } from "../support/storage-process.ts";
 import { creation, workflowId } from "../support/storage-values.ts";
@@ -38,13 +41,18 @@ function scribble(path: string, offset: number, length: number): void {
   closeSync(file);
 }
 
-/** Scribbles over the root page of a table. */
-function damageTable(path: string, table: string): void {
+/** The root page of a table or an index. */
+function pageOf(path: string, table: string): { readonly offset: number; readonly length: number } {
   const db = new DatabaseSync(path, { readOnly: true });
   const root = Number(db.prepare("SELECT rootpage FROM sqlite_schema WHERE name = ?").get(table)?.["rootpage"]);
-  const pageSize = Number(db.prepare("PRAGMA page_size").get()?.["page_size"]);
+  const length = Number(db.prepare("PRAGMA page_size").get()?.["page_size"]);
   db.close();
-  scribble(path, (root - 1) * pageSize, pageSize);
+  return { offset: (root - 1) * length, length };
+}
+
+function damageTable(path: string, table: string): void {
+  const { offset, length } = pageOf(path, table);
+  scribble(path, offset, length);
 }
 
 async function closedStore(): Promise<string> {
@@ -64,7 +72,7 @@ test("a missing directory is created; a closed store leaves one file and its loc
 });
 
 test("the writer forces each commit to the disk", async () => {
-  const engine = await opened(openSqlite({ path: join(storageDir(), "notes.db"), migrations: [] }));
+  const engine = await opened(openSqlite({ path: join(storageDir(), "notes.db"), kind: "key-value", migrations: [] }));
   const pragmas = ["PRAGMA journal_mode", "PRAGMA synchronous"].map((sql) => ({ sql, params: [], returning: true }) as const);
   expect(await engine.apply(pragmas)).toEqual({ ok: true, value: [[{ journal_mode: "wal" }], [{ synchronous: 2 }]] });
   await engine.close();
@@ -72,11 +80,11 @@ test("the writer forces each commit to the disk", async () => {
 
 test("a file is brought forward from any older schema version, with its rows", async () => {
   const path = join(storageDir(), "notes.db");
-  const old = await opened(openSqlite({ path, migrations: [createNotes] }));
+  const old = await opened(openSqlite({ path, kind: "key-value", migrations: [createNotes] }));
   await old.apply([{ sql: "INSERT INTO notes (text) VALUES (?)", params: ["kept"] }]);
   await old.close();
   for (let opening = 1; opening <= 2; opening += 1) {
-    const migrated = await opened(openSqlite({ path, migrations: [createNotes, addAuthor] }));
+    const migrated = await opened(openSqlite({ path, kind: "key-value", migrations: [createNotes, addAuthor] }));
     expect(migrated.read("SELECT * FROM notes")).toEqual([{ text: "kept", author: null }]);
     await migrated.close();
   }
@@ -84,20 +92,20 @@ test("a file is brought forward from any older schema version, with its rows", a
 
 test("a migration that fails changes nothing and says which one", async () => {
   const path = join(storageDir(), "notes.db");
-  await (await opened(openSqlite({ path, migrations: [createNotes] }))).close();
+  await (await opened(openSqlite({ path, kind: "key-value", migrations: [createNotes] }))).close();
   const wrong = { version: 2, sql: "CREATE TABLE more (text TEXT); INSERT INTO nowhere VALUES (1)" };
-  const failed = await openSqlite({ path, migrations: [createNotes, wrong] });
+  const failed = await openSqlite({ path, kind: "key-value", migrations: [createNotes, wrong] });
   expect(failed).toMatchObject({ ok: false, error: { type: "inaccessible" } });
   expect(failed.ok || failed.error.message).toContain(`${path} could not be brought to schema version 2: no such table: nowhere`);
-  const engine = await opened(openSqlite({ path, migrations: [createNotes] }));
+  const engine = await opened(openSqlite({ path, kind: "key-value", migrations: [createNotes] }));
   expect(engine.read("SELECT name FROM sqlite_schema WHERE name = 'more'")).toEqual([]);
   await engine.close();
 });
 
 test("a newer schema is refused: file, its version, ours, what to do", async () => {
   const path = join(storageDir(), "notes.db");
-  await (await opened(openSqlite({ path, migrations: [createNotes, addAuthor] }))).close();
-  const refused = await openSqlite({ path, migrations: [createNotes] });
+  await (await opened(openSqlite({ path, kind: "key-value", migrations: [createNotes, addAuthor] }))).close();
+  const refused = await openSqlite({ path, kind: "key-value", migrations: [createNotes] });
   expect(refused).toStrictEqual({
     ok: false,
     error: {
@@ -107,7 +115,7 @@ test("a newer schema is refused: file, its version, ours, what to do", async () 
         "Use the program version that wrote it, or a newer one, or restore an older backup.",
     },
   });
-  await (await opened(openSqlite({ path, migrations: [createNotes, addAuthor] }))).close();
+  await (await opened(openSqlite({ path, kind: "key-value", migrations: [createNotes, addAuthor] }))).close();
 });
 
 test("a file in use by another process is refused by the holder's name, until that one is killed", async () => {
@@ -190,6 +198,7 @@ test.each([
   ["a header of garbage", (path: string) => scribble(path, 0, 100)],
   ["a damaged schema", (path: string) => scribble(path, 100, 3_996)],
   ["a damaged table of events", (path: string) => damageTable(path, "events")],
+  ["a damaged table of answers, which nothing reads at start", (path: string) => damageTable(path, "answers")],
 ])("%s is refused, and the file is left alone", async (_, damage) => {
   const path = await closedStore();
   damage(path);
@@ -199,28 +208,58 @@ test.each([
     expect(refused).toMatchObject({ ok: false, error: { type: "corrupt" } });
     expect(refused.ok || refused.error.message).toMatch(
       new RegExp(
-        `^${path} is damaged or is no SQLite database \\(.+\\)\\. It was not changed\\. Move it away and restore it from a backup\\.$`,
+        `^${path} is damaged or is no SQLite database \\(.+\\)\\. Nothing more is written to it\\. Move it away and restore it from a backup\\.$`,
       ),
     );
   }
   expect(readFileSync(path).equals(damaged)).toBe(true);
 });
 
-test("damage that a write meets ends writing for good; what is sound can still be read", async () => {
+/** Opened, and damaged while it is: by another process, for closing a file drops the locks that this one has on it. */
+async function damagedWhileOpen(table: string): Promise<{ readonly path: string; readonly store: WorkflowStore }> {
   const path = await closedStore();
-  damageTable(path, "workflows");
+  // More than SQLite keeps in memory, so that the page is read again.
+  const filler = await opened(openSqliteWorkflowStore({ path }));
+  const metadata = { filler: "x".repeat(8_000) };
+  const fillers = Array.from({ length: 400 }, (_, index) => creation(`filler-${index}`));
+  await Promise.all(
+    fillers.map(({ puts, events }) => filler.apply({ puts, events: events.map((each) => ({ ...each, metadata })) })),
+  );
+  await filler.close();
+  const { offset, length } = pageOf(path, table);
   const store = await opened(openSqliteWorkflowStore({ path }));
-  const told: boolean[] = [];
-  store.onWritableChange((writable) => told.push(writable));
+  const place = [`bs=${length}`, "count=1", `seek=${offset / length}`, "conv=notrunc"];
+  expect(spawnSync("dd", ["if=/dev/urandom", `of=${path}`, ...place]).status).toBe(0);
+  return { path, store };
+}
+
+const damaged = "is damaged or is no SQLite database (database disk image is malformed). Nothing more is written to it.";
+
+test("damage that a write meets ends writing for good; what is sound can still be read", async () => {
+  const { path, store } = await damagedWhileOpen("sqlite_autoindex_workflows_1");
+  const told: string[] = [];
+  store.onWritableChange((writable, cause) => told.push(`${writable} ${cause}`));
   const results = await Promise.all(["d", "e"].map((id) => store.apply(creation(id))));
   results.push(await store.apply(creation("f")));
   for (const result of results) {
     expect(result).toMatchObject({ ok: false, error: { type: "storage-unavailable", outcomeUnknown: false } });
-    expect(JSON.stringify(result)).toContain("malformed");
+    expect(JSON.stringify(result)).toContain(`${path} ${damaged}`);
   }
-  expect(JSON.stringify(results.at(-1))).toContain(`${path} is damaged`);
-  expect([store.writable, ...told]).toStrictEqual([false, false]);
-  await expect(store.get(workflowId("a"))).rejects.toThrow("malformed");
-  expect(await store.events({ afterSequence: 0, limit: 9 })).toHaveLength(3);
+  expect(store.writable).toBe(false);
+  expect(told).toStrictEqual([expect.stringContaining(`false ${path} ${damaged}`)]);
+  expect(await store.events({ afterSequence: 0, limit: 3 })).toHaveLength(3);
+  await store.close();
+});
+
+test("damage that a read meets is told as such, and ends writing for good", async () => {
+  const { path, store } = await damagedWhileOpen("sqlite_autoindex_workflows_1");
+  const told: string[] = [];
+  store.onWritableChange((writable, cause) => told.push(`${writable} ${cause}`));
+  await expect(store.get(workflowId("a"))).rejects.toThrow(StorageUnavailableError);
+  await expect(store.get(workflowId("a"))).rejects.toThrow(`${path} ${damaged}`);
+  expect(store.writable).toBe(false);
+  expect(told).toStrictEqual([expect.stringContaining(`false ${path} ${damaged}`)]);
+  expect(await store.apply(creation("d"))).toMatchObject({ ok: false, error: { cause: told[0]?.slice("false ".length) } });
+  expect(await store.events({ afterSequence: 0, limit: 3 })).toHaveLength(3);
   await store.close();
 });

@@ -53,7 +53,7 @@ export async function openSqliteDecisionLog(options: {
   /** For tests of a full disk. */
   readonly pageCountMax?: number;
 }): Promise<Result<SqliteDecisionLog, OpenFailure>> {
-  const opened = await openSqlite({ ...options, migrations });
+  const opened = await openSqlite({ ...options, kind: "decision-log", migrations });
   if (!opened.ok) return opened;
   try {
     // A file that cannot be read is told at once, not by the first transaction.

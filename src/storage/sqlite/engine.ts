@@ -1,11 +1,13 @@
-import { DatabaseSync } from "node:sqlite";
 import { AssertionError, assert } from "../../kernel/assert.ts";
 import { err, ok, type Result } from "../../kernel/result.ts";
-import type { WriteFailure } from "../../kernel/write.ts";
-import { acquireLock, awaitLock } from "./lock.ts";
-import { openFailure } from "./sqlite-error.ts";
-import type { Flush, OpenSqlite, Row, SqliteEngine, Statement } from "./statement.ts";
+import { StorageUnavailableError, type WriteFailure } from "../../kernel/write.ts";
+import { openConnections } from "./connections.ts";
+import { displacedMessage, displacedPath, identify } from "./file-identity.ts";
+import { acquireLock, awaitLock, lockPath } from "./lock.ts";
+import { damagedMessage, isCorruptError, isEnvironmentError, messageOf } from "./sqlite-error.ts";
+import type { Flush, OpenSqlite, Row, SqliteEngine, SqlValue, Statement } from "./statement.ts";
 import { createStatementCache } from "./statement-cache.ts";
+import { checkStoreFile, freeBytes, resolveStorePath } from "./store-file.ts";
 import { type BatchOutcome, encodeFlush, type FlushReply } from "./writer-messages.ts";
 import { startWriter } from "./writer-thread.ts";
 
@@ -15,15 +17,21 @@ const flushBatchesMax = 1_024;
 /** Callers beyond this are refused at once: a queue this long means that the disk does not keep up. */
 const waitingBatchesMax = 65_536;
 
-/** How soon space that has returned is noticed without a write. */
-const probeIntervalMs = 500;
+/** How soon it is noticed that the files are gone, or that space has returned. */
+const lookIntervalMs = 500;
 
-/** A reader waits for nobody in WAL mode, except while a crashed file is recovered. */
-const readerBusyTimeoutMs = 1_000;
+/** A disk with less space than this is full: many a request is larger than what little may still fit. */
+const spaceBytesMin = 1024 * 1024;
 
-/** Takes space that is returned at once: an update in place would succeed on a full disk too. */
-const probeTake: Statement = { sql: "INSERT INTO write_probe (filler) VALUES (zeroblob(65536))", params: [] };
-const probeReturn: Statement = { sql: "DELETE FROM write_probe", params: [] };
+/** SQLite's bound of one value is a billion. */
+const spaceBytesMax = 256 * 1024 * 1024;
+
+/** Takes space that is returned at once: an update in place would succeed on a full disk too. What a crash has left goes first. */
+const takeSpace = (bytes: number): Statement[] => [
+  returnSpace,
+  { sql: "INSERT INTO write_probe (filler) VALUES (zeroblob(?))", params: [bytes] },
+];
+const returnSpace: Statement = { sql: "DELETE FROM write_probe", params: [] };
 
 type Applied<Conflict> = Result<readonly (readonly Row[])[], WriteFailure<Conflict>>;
 
@@ -34,35 +42,35 @@ type Waiting = {
 
 type StorageUnavailable = Extract<WriteFailure<never>, { type: "storage-unavailable" }>;
 
-export const openSqlite: OpenSqlite = async ({ path, migrations, takeOver, pageCountMax }) => {
+export const openSqlite: OpenSqlite = async ({ path: given, kind, migrations, takeOver, pageCountMax }) => {
+  const resolved = resolveStorePath(given);
+  if (!resolved.ok) return resolved;
+  const path = resolved.value;
   const locked = takeOver ? ok(awaitLock(path)) : acquireLock(path);
   if (!locked.ok) return locked;
   const lock = locked.value;
-  const writerOptions = { path, migrations, pageCountMax };
-  const started = await startWriter(writerOptions);
-  if (!started.ok) {
+  const options = { path, kind, migrations, pageCountMax };
+  const unfit = checkStoreFile(path, lock.storeWasMade);
+  const opened = unfit ? err(unfit) : await openConnections(options);
+  if (!opened.ok) {
     lock.release();
-    return started;
+    return opened;
   }
-  let writer = started.value;
-  let reader: DatabaseSync;
-  try {
-    reader = new DatabaseSync(path, { readOnly: true, timeout: readerBusyTimeoutMs });
-  } catch (error) {
-    await writer.close();
-    lock.release();
-    return err(openFailure(path, error));
-  }
-  const prepareRead = createStatementCache(reader);
+  lock.rememberStore();
+  // Also the name that was given: it may be a link, and lead elsewhere by now.
+  const names = [identify(given), identify(lockPath(path))];
+  let { reader, writer } = opened.value;
+  let prepareRead = createStatementCache(reader);
 
   const waiting: Waiting[] = [];
   const flushListeners = new Set<(flush: Flush) => void>();
-  const writableListeners = new Set<(writable: boolean) => void>();
+  const writableListeners = new Set<Parameters<SqliteEngine["onWritableChange"]>[0]>();
   let flushing: Promise<void> | undefined;
-  let writable = true;
-  let probeTimer: NodeJS.Timeout | undefined;
-  let probing: Promise<void> | undefined;
-  /** Set once, for good: the file is damaged, or closed. */
+  let writable = writer !== undefined && freeBytes(path) >= spaceBytesMin;
+  let probeIsDue = false;
+  /** At least what a flush that failed would have needed: a smaller one that succeeds says nothing about the next of its size. */
+  let spaceBytes = spaceBytesMin;
+  /** Set once, for good: the file is damaged, gone, or closed. */
   let refusal: string | undefined;
   let closing: Promise<void> | undefined;
 
@@ -81,66 +89,106 @@ export const openSqlite: OpenSqlite = async ({ path, migrations, takeOver, pageC
   const flushAll = async (): Promise<void> => {
     // Whoever else writes in this turn of the event loop joins the first flush.
     await new Promise(setImmediate);
-    while (waiting.length > 0) {
+    while (waiting.length > 0 || probeIsDue) {
+      if (probeIsDue) {
+        probeIsDue = false;
+        await probe();
+      }
       const flight = waiting.splice(0, flushBatchesMax);
-      settle(flight, await writer.flush(encodeFlush(flight.map(({ batch }) => batch))));
+      if (flight.length > 0) settle(flight, await flush(flight.map(({ batch }) => batch)));
     }
     flushing = undefined;
   };
 
+  const flush = async (batches: readonly (readonly Statement<unknown>[])[]): Promise<FlushReply> =>
+    writer === undefined
+      ? { type: "failed", cause: "the disk is full", outcomeUnknown: false, final: false }
+      : writer.flush(encodeFlush(batches));
+
   const settle = (flight: readonly Waiting[], reply: FlushReply): void => {
     if (reply.type === "failed") {
-      if (reply.corrupt) refusal ??= `${path} is damaged (${reply.cause}); restore it from a backup`;
-      setWritable(false);
-      // What waits must not be written into a damaged file.
-      const failed = reply.corrupt ? [...flight, ...waiting.splice(0)] : flight;
-      for (const { answer } of failed) answer(unavailable(reply.cause, reply.outcomeUnknown));
+      spaceBytes = Math.min(spaceBytesMax, Math.max(spaceBytes, bytesOf(flight)));
+      for (const { answer } of flight) answer(unavailable(reply.cause, reply.outcomeUnknown));
+      if (reply.final) giveUp(reply.cause);
+      else setWritable(false, reply.cause);
       return;
     }
     const batches = reply.outcomes.filter(({ type }) => type === "applied").length;
-    if (batches > 0) {
-      setWritable(true);
-      for (const listener of flushListeners) listener({ batches, tookMs: reply.tookMs });
-    }
+    if (batches > 0) for (const listener of flushListeners) listener({ batches, tookMs: reply.tookMs });
     for (const [index, outcome] of reply.outcomes.entries()) flight[index]?.answer(outcome);
   };
 
-  const setWritable = (now: boolean): void => {
-    if (now || refusal !== undefined) stopProbing();
-    else startProbing();
+  const setWritable = (now: boolean, cause: string): void => {
     if (now === writable) return;
     writable = now;
-    for (const listener of writableListeners) listener(now);
+    for (const listener of writableListeners) listener(now, cause);
   };
 
-  const startProbing = (): void => {
-    probeTimer ??= setInterval(() => {
-      probing ??= probe();
-    }, probeIntervalMs).unref();
+  const giveUp = (cause: string): void => {
+    if (refusal !== undefined) return;
+    refusal = cause;
+    writable = false;
+    for (const { answer } of waiting.splice(0)) answer(unavailable(cause));
+    for (const listener of writableListeners) listener(false, cause);
   };
 
-  const stopProbing = (): void => {
-    clearInterval(probeTimer);
-    probeTimer = undefined;
-  };
-
-  const probe = async (): Promise<void> => {
-    if (!writer.alive) {
-      const restarted = await startWriter(writerOptions);
-      if (restarted.ok) writer = restarted.value;
+  const look = (): void => {
+    if (refusal !== undefined) return;
+    const displaced = displacedPath([...names, ...(writer?.files ?? [])]);
+    if (displaced !== undefined) giveUp(displacedMessage(displaced));
+    else if (!writable) {
+      probeIsDue = true;
+      flushing ??= flushAll();
     }
-    const taken = await submit([probeTake]);
-    if (taken.ok) await submit([probeReturn]);
-    probing = undefined;
+  };
+  const looking = setInterval(look, lookIntervalMs).unref();
+
+  /** Alone in its flush, so that nobody's small write fails with it. */
+  const probe = async (): Promise<void> => {
+    await mendConnections();
+    const taken = await flush([takeSpace(spaceBytes)]);
+    if (taken.type === "failed" && taken.final) giveUp(taken.cause);
+    if (taken.type === "failed" || refusal !== undefined) return;
+    await flush([[returnSpace]]);
+    spaceBytes = spaceBytesMin;
+    setWritable(true, "");
+  };
+
+  /** A writer that has died is followed by another one; a reader that is alone makes room for one when there is space. */
+  const mendConnections = async (): Promise<void> => {
+    if (writer?.alive === true || (writer === undefined && freeBytes(path) < spaceBytes)) return;
+    if (writer !== undefined) {
+      const restarted = await startWriter({ ...options, files: writer.files });
+      if (restarted.ok) writer = restarted.value;
+      return;
+    }
+    if (reader.isOpen) reader.close();
+    const reopened = await openConnections(options);
+    if (!reopened.ok) return;
+    ({ reader, writer } = reopened.value);
+    prepareRead = createStatementCache(reader);
+  };
+
+  const read = (sql: string, params: readonly SqlValue[]): Row[] => {
+    if (!reader.isOpen) throw new StorageUnavailableError(refusal ?? `${path} is being opened for writing`);
+    try {
+      return prepareRead(sql).all(...params) as Row[];
+    } catch (error) {
+      if (!isEnvironmentError(error)) throw error;
+      const reason = messageOf(error);
+      if (!isCorruptError(error)) throw new StorageUnavailableError(`${path} cannot be read (${reason})`, { cause: error });
+      const cause = damagedMessage(path, reason);
+      giveUp(cause);
+      throw new StorageUnavailableError(cause, { cause: error });
+    }
   };
 
   const shut = async (): Promise<void> => {
-    stopProbing();
-    await probing;
+    clearInterval(looking);
     while (flushing !== undefined) await flushing;
     // The reader goes first, so that the writer is the last connection and moves the WAL into the file.
-    reader.close();
-    await writer.close();
+    if (reader.isOpen) reader.close();
+    await writer?.close();
     lock.release();
   };
 
@@ -150,7 +198,7 @@ export const openSqlite: OpenSqlite = async ({ path, migrations, takeOver, pageC
       if (waiting.length >= waitingBatchesMax) return err(unavailable("too many writes wait for the disk"));
       return submit(batch);
     },
-    read: (sql, ...params) => prepareRead(sql).all(...params) as Row[],
+    read: (sql, ...params) => read(sql, params),
     onFlush: (listener) => subscribe(flushListeners, listener),
     get writable() {
       return writable;
@@ -164,6 +212,17 @@ export const openSqlite: OpenSqlite = async ({ path, migrations, takeOver, pageC
   };
   return ok(engine);
 };
+
+/** What is bound into them; what SQLite writes besides is covered by the least space that is asked for. */
+function bytesOf(flight: readonly Waiting[]): number {
+  const params = flight.flatMap(({ batch }) => batch.flatMap((statement) => statement.params));
+  return params.reduce<number>((sum, param) => sum + sizeOf(param), 0);
+}
+
+function sizeOf(value: SqlValue): number {
+  if (value instanceof Uint8Array) return value.byteLength;
+  return typeof value === "string" ? Buffer.byteLength(value) : 8;
+}
 
 const unavailable = (cause: string, outcomeUnknown = false): StorageUnavailable => ({
   type: "storage-unavailable",

@@ -63,7 +63,7 @@ const migrations: readonly Migration[] = [
 
 /** A store of JSON values that takes part in transactions. A key is held from the vote to the decision: others that want it are refused. */
 export async function openKeyValueResource(options: { readonly path: string }): Promise<Result<KeyValueResource, OpenFailure>> {
-  const opened = await openSqlite({ ...options, migrations });
+  const opened = await openSqlite({ ...options, kind: "key-value", migrations });
   return opened.ok ? ok(keyValueResource(opened.value)) : opened;
 }
 

@@ -1,27 +1,42 @@
 import type { DatabaseSync } from "node:sqlite";
 import { isEnvironmentError, messageOf, openFailure } from "./sqlite-error.ts";
 import type { Migration, OpenFailure } from "./statement.ts";
+import { type StoreKind, storeKinds } from "./store-kind.ts";
 
 /** For the engine's probe of a full disk; no part of the versioned schema. */
 const probeTable = "CREATE TABLE IF NOT EXISTS write_probe (filler BLOB NOT NULL) STRICT";
 
-/** Brings the file to the newest schema, one transaction per version. Writes nothing when the file is newer than this program. */
-export function migrate(
-  db: DatabaseSync,
-  { path, migrations }: { readonly path: string; readonly migrations: readonly Migration[] },
-): OpenFailure | undefined {
-  // Reads the schema, and so finds a damaged one before anything is written.
+type Schema = { readonly path: string; readonly kind: StoreKind; readonly migrations: readonly Migration[] };
+
+/** Why the file is not one that this program may write. Reads the schema, and so finds a damaged one. */
+export function checkSchema(db: DatabaseSync, { path, kind, migrations }: Schema): OpenFailure | undefined {
   db.prepare("SELECT count(*) FROM sqlite_schema").get();
-  const stored = Number(db.prepare("PRAGMA user_version").get()?.["user_version"]);
-  const newest = migrations.at(-1)?.version ?? 0;
-  if (stored > newest) {
-    return {
-      type: "newer-schema",
-      message:
-        `${path} has schema version ${stored}, but this program knows versions up to ${newest} only. ` +
-        "Use the program version that wrote it, or a newer one, or restore an older backup.",
-    };
+  const applicationId = pragma(db, "application_id");
+  const { applicationId: own, title } = storeKinds[kind];
+  if (applicationId !== own) {
+    const other = Object.values(storeKinds).find((each) => each.applicationId === applicationId);
+    const what = other ? `a Concord ${other.title}` : "a database that Concord did not make";
+    const message = `${path} is ${what}, not a ${title}. It was not changed. Put the right file there, or choose another data directory.`;
+    return { type: "foreign", message };
   }
+  const stored = pragma(db, "user_version");
+  const newest = newestVersion(migrations);
+  if (stored <= newest) return undefined;
+  return {
+    type: "newer-schema",
+    message:
+      `${path} has schema version ${stored}, but this program knows versions up to ${newest} only. ` +
+      "Use the program version that wrote it, or a newer one, or restore an older backup.",
+  };
+}
+
+/** False if there are migrations to come. */
+export const isNewest = (db: DatabaseSync, migrations: readonly Migration[]): boolean =>
+  pragma(db, "user_version") === newestVersion(migrations);
+
+/** Brings the file to the newest schema, one transaction per version. Writes nothing if it is there. */
+export function migrate(db: DatabaseSync, { path, migrations }: Omit<Schema, "kind">): OpenFailure | undefined {
+  const stored = pragma(db, "user_version");
   for (const { version, sql } of migrations.filter((migration) => migration.version > stored)) {
     try {
       db.exec(`BEGIN IMMEDIATE; ${sql}\n; PRAGMA user_version = ${version}; COMMIT`);
@@ -34,3 +49,7 @@ export function migrate(
   db.exec(probeTable);
   return undefined;
 }
+
+const newestVersion = (migrations: readonly Migration[]): number => migrations.at(-1)?.version ?? 0;
+
+const pragma = (db: DatabaseSync, name: string): number => Number(db.prepare(`PRAGMA ${name}`).get()?.[name]);

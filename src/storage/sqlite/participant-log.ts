@@ -38,7 +38,7 @@ export type SqliteParticipantLog = ParticipantLog & Pick<SqliteEngine, "onFlush"
 export async function openSqliteParticipantLog(options: {
   readonly path: string;
 }): Promise<Result<SqliteParticipantLog, OpenFailure>> {
-  const opened = await openSqlite({ ...options, migrations });
+  const opened = await openSqlite({ ...options, kind: "participant-log", migrations });
   if (!opened.ok) return opened;
   try {
     opened.value.read("SELECT 1 FROM transactions LIMIT 1");

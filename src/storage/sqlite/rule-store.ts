@@ -37,7 +37,7 @@ export async function openSqliteRuleStore(options: {
   /** For tests of a full disk. */
   readonly pageCountMax?: number;
 }): Promise<Result<RuleStore, OpenFailure>> {
-  const opened = await openSqlite({ ...options, migrations });
+  const opened = await openSqlite({ ...options, kind: "rules", migrations });
   return opened.ok ? ok(ruleStore(opened.value)) : opened;
 }
 

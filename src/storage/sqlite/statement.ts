@@ -1,6 +1,7 @@
 import type { Result } from "../../kernel/result.ts";
 import type { DurationMs } from "../../kernel/time.ts";
-import type { WriteFailure } from "../../kernel/write.ts";
+import type { StoreHealth, WriteFailure } from "../../kernel/write.ts";
+import type { StoreKind } from "./store-kind.ts";
 
 /** Numbers are bound as REAL; an INTEGER column stores whole ones as integers. */
 export type SqlValue = null | number | bigint | string | Uint8Array;
@@ -25,7 +26,17 @@ export type Migration = { readonly version: number; readonly sql: string };
 
 /** Why a file could not be opened. The message is for the operator: it names the file and says what to do. */
 export type OpenFailure = {
-  readonly type: "locked" | "newer-schema" | "corrupt" | "inaccessible";
+  readonly type:
+    | "locked"
+    | "newer-schema"
+    | "corrupt"
+    /** It was there and is not, or is empty. */
+    | "lost"
+    /** It belongs to another program, or is another kind of store. */
+    | "foreign"
+    | "hard-linked"
+    | "no-space"
+    | "inaccessible";
   readonly message: string;
 };
 
@@ -38,7 +49,7 @@ export type Flush = {
 };
 
 /** One SQLite file: a writer in a worker thread with group commit, a reader on this thread. */
-export interface SqliteEngine {
+export interface SqliteEngine extends StoreHealth {
   /**
    * Atomic and durable before it resolves. All batches that wait while a flush is written go into the next one; a failed expectation
    * rejects its own batch only, with the statement's `conflict`. Answers with the rows of each `returning` statement, in order.
@@ -47,18 +58,20 @@ export interface SqliteEngine {
   apply<Conflict = string>(
     batch: readonly Statement<Conflict>[],
   ): Promise<Result<readonly (readonly Row[])[], WriteFailure<Conflict>>>;
-  /** Reads the last durable state on this thread: for point reads and bounded pages only. Throws if the file is damaged or closed. */
+  /**
+   * Reads the last durable state on this thread: for point reads and bounded pages only. Throws a StorageUnavailableError if the file
+   * is damaged or closed.
+   */
   read(sql: string, ...params: SqlValue[]): Row[];
   /** Called after each durable flush, before its batches are acknowledged. Returns the unsubscribe function. */
   onFlush(listener: (flush: Flush) => void): () => void;
-  readonly writable: boolean;
-  onWritableChange(listener: (writable: boolean) => void): () => void;
   /** Flushes what is queued, then closes writer, reader and lock. */
   close(): Promise<void>;
 }
 
 export type OpenSqlite = (options: {
   readonly path: string;
+  readonly kind: StoreKind;
   readonly migrations: readonly Migration[];
   /** Does not wait for the lock: only for a store whose every write is fenced. */
   readonly takeOver?: boolean;

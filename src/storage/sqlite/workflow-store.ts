@@ -122,7 +122,7 @@ export async function openSqliteWorkflowStore(options: {
   /** For tests of a full disk. */
   readonly pageCountMax?: number;
 }): Promise<Result<WorkflowStore, OpenFailure>> {
-  const opened = await openSqlite({ ...options, migrations });
+  const opened = await openSqlite({ ...options, kind: "workflows", migrations });
   if (!opened.ok) return opened;
   try {
     return ok(workflowStore(opened.value));

@@ -1,12 +1,17 @@
 import type { DurationMs } from "../../kernel/time.ts";
+import type { FileIdentity } from "./file-identity.ts";
 import type { Migration, OpenFailure, Row, SqlValue, Statement } from "./statement.ts";
+import type { StoreKind } from "./store-kind.ts";
 
 /** What crosses the thread boundary. Copied by value, so it is kept small: each distinct SQL text goes once per flush. */
 
 export type WriterOptions = {
   readonly path: string;
+  readonly kind: StoreKind;
   readonly migrations: readonly Migration[];
   readonly pageCountMax: number | undefined;
+  /** The files as they were opened first, if they were: a writer that follows another one opens no others. */
+  readonly files?: readonly FileIdentity[];
 };
 
 /** A tuple, not an object: keys would be copied with every statement. `sql` is an index into the flush's texts. */
@@ -25,10 +30,16 @@ export type BatchOutcome =
 
 export type FlushReply =
   | { readonly type: "flushed"; readonly outcomes: readonly BatchOutcome[]; readonly tookMs: DurationMs }
-  | { readonly type: "failed"; readonly cause: string; readonly outcomeUnknown: boolean; readonly corrupt: boolean };
+  | {
+      readonly type: "failed";
+      readonly cause: string;
+      readonly outcomeUnknown: boolean;
+      /** The file is damaged or gone: nothing may be written any more. */
+      readonly final: boolean;
+    };
 
 export type WriterReply =
-  | { readonly type: "opened" }
+  | { readonly type: "opened"; readonly files: readonly FileIdentity[] }
   | { readonly type: "open-failed"; readonly failure: OpenFailure }
   | { readonly type: "closed" }
   | FlushReply;

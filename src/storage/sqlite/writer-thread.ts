@@ -1,12 +1,15 @@
 import { Worker } from "node:worker_threads";
 import { assert } from "../../kernel/assert.ts";
 import { err, ok, type Result } from "../../kernel/result.ts";
+import type { FileIdentity } from "./file-identity.ts";
 import type { OpenFailure } from "./statement.ts";
 import type { FlushReply, WriterOptions, WriterReply, WriterRequest } from "./writer-messages.ts";
 
 /** The main thread's end of the writer. One request at a time. Never throws: a thread that died answers like a disk that failed. */
 export interface WriterThread {
   readonly alive: boolean;
+  /** The database, its write-ahead log and the log's index, as they were opened. */
+  readonly files: readonly FileIdentity[];
   flush(request: WriterRequest): Promise<FlushReply>;
   close(): Promise<void>;
 }
@@ -25,7 +28,7 @@ export async function startWriter(options: WriterOptions): Promise<Result<Writer
     awaiting = undefined;
     settled?.(reply);
   };
-  const died = (outcomeUnknown: boolean): FlushReply => ({ type: "failed", cause, outcomeUnknown, corrupt: false });
+  const died = (outcomeUnknown: boolean): FlushReply => ({ type: "failed", cause, outcomeUnknown, final: false });
   const nextReply = (): Promise<WriterReply> => {
     assert(awaiting === undefined, "one request at a time");
     return new Promise((resolve) => {
@@ -51,6 +54,7 @@ export async function startWriter(options: WriterOptions): Promise<Result<Writer
     get alive() {
       return alive;
     },
+    files: opened.files,
     flush: async (request) => {
       if (!alive) return died(false);
       worker.postMessage(request);

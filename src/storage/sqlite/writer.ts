@@ -1,17 +1,34 @@
 /** The writer thread: owns the only writing connection of one file. Started by writer-thread.ts. */
+import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync, statSync } from "node:fs";
+import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { parentPort, workerData } from "node:worker_threads";
 import { assert } from "../../kernel/assert.ts";
-import { migrate } from "./migrate.ts";
-import { isCorruptError, isDuplicateKey, isEnvironmentError, isFull, messageOf, openFailure } from "./sqlite-error.ts";
-import type { Row } from "./statement.ts";
+import { displacedMessage, displacedPath, identify } from "./file-identity.ts";
+import { checkSchema, migrate } from "./migrate.ts";
+import {
+  damagedMessage,
+  isCorruptError,
+  isDuplicateKey,
+  isEnvironmentError,
+  isFull,
+  messageOf,
+  openFailure,
+} from "./sqlite-error.ts";
+import type { OpenFailure, Row } from "./statement.ts";
 import { createStatementCache } from "./statement-cache.ts";
+import { storeKinds } from "./store-kind.ts";
 import type { BatchOutcome, FlushReply, WireStatement, WriterOptions, WriterReply, WriterRequest } from "./writer-messages.ts";
+
+/** A whole file up to this size is checked at start: half a second from memory, a few from a disk. */
+const checkedBytesMax = 512 * 1024 * 1024;
 
 /** How long a write waits for another program's lock on the file, a backup for example. */
 const busyTimeoutMs = 5_000;
 
 type Connection = { readonly db: DatabaseSync; readonly prepare: ReturnType<typeof createStatementCache> };
+
+class DisplacedError extends Error {}
 
 type Flush = Extract<WriterRequest, { type: "flush" }>;
 
@@ -21,12 +38,14 @@ const options = workerData as WriterOptions;
 const reply = (message: WriterReply): void => port.postMessage(message);
 
 let connection: Connection | undefined;
+let files = options.files;
 
 try {
-  connection = connect();
-  const failure = migrate(connection.db, options);
-  reply(failure === undefined ? { type: "opened" } : { type: "open-failed", failure });
+  const failure = open();
+  if (failure) disconnect();
+  reply(failure ? { type: "open-failed", failure } : { type: "opened", files: files ?? [] });
 } catch (error) {
+  disconnect();
   reply({ type: "open-failed", failure: openFailure(options.path, error) });
 }
 
@@ -38,16 +57,74 @@ port.on("message", (request: WriterRequest) => {
   }
 });
 
+function open(): OpenFailure | undefined {
+  const isFirst = files === undefined;
+  const uncreated = isFirst && !existsSync(options.path) ? create() : undefined;
+  if (uncreated) return uncreated;
+  connection = connect();
+  const { db } = connection;
+  // Before anything is written: a file of another program is left as it is.
+  const unfit = checkSchema(db, options) ?? (isFirst ? checkPages(db) : undefined);
+  if (unfit) return unfit;
+  db.exec("PRAGMA journal_mode = WAL");
+  const failure = migrate(db, options);
+  if (failure) return failure;
+  files ??= ["", "-wal", "-shm"].map((suffix) => identify(`${options.path}${suffix}`));
+  return undefined;
+}
+
+/** A new file is made beside its place and moved there whole: what is empty or half made at its place is no new store. */
+function create(): OpenFailure | undefined {
+  const draft = `${options.path}.new`;
+  for (const suffix of ["", "-journal"]) rmSync(`${draft}${suffix}`, { force: true });
+  const db = new DatabaseSync(draft);
+  try {
+    db.exec(`PRAGMA synchronous = FULL; PRAGMA application_id = ${storeKinds[options.kind].applicationId}`);
+    const failure = migrate(db, options);
+    db.close();
+    if (failure) return failure;
+    renameSync(draft, options.path);
+    syncFolder(dirname(options.path));
+    return undefined;
+  } finally {
+    if (db.isOpen) db.close();
+    rmSync(draft, { force: true });
+  }
+}
+
+/** Without it the new name may be lost with the power. */
+function syncFolder(path: string): void {
+  const folder = openSync(path, "r");
+  fsyncSync(folder);
+  closeSync(folder);
+}
+
+/** Damage that SQLite can see, in any page, of a file that is read in a moment. In a larger one it is found when it is met. */
+function checkPages(db: DatabaseSync): OpenFailure | undefined {
+  if (statSync(options.path).size > checkedBytesMax) return undefined;
+  const found = String(db.prepare("PRAGMA quick_check(1)").get()?.["quick_check"]);
+  // A heading comes before what it found.
+  const reason = found.split("\n").at(-1) ?? found;
+  return found === "ok" ? undefined : { type: "corrupt", message: damagedMessage(options.path, reason) };
+}
+
 function connect(): Connection {
   const db = new DatabaseSync(options.path, { timeout: busyTimeoutMs });
   try {
-    db.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY");
+    assertInPlace();
+    db.exec("PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY");
     if (options.pageCountMax !== undefined) db.exec(`PRAGMA max_page_count = ${options.pageCountMax}`);
     return { db, prepare: createStatementCache(db) };
   } catch (error) {
     db.close();
     throw error;
   }
+}
+
+/** What is written into a file that was removed is written for nobody, and one that was put in its place is not ours to write. */
+function assertInPlace(): void {
+  const displaced = files && displacedPath(files);
+  if (displaced !== undefined) throw new DisplacedError(displacedMessage(displaced));
 }
 
 /** Rolls back what is open. The last connection to go also moves the WAL into the file. */
@@ -67,16 +144,18 @@ function flush({ sql, batches }: Flush): FlushReply {
     const outcomes = batches.map((batch) => applyBatch(prepare, sql, batch));
     committing = true;
     prepare("COMMIT").run();
+    assertInPlace();
     return { type: "flushed", outcomes, tookMs: performance.now() - startedMs };
   } catch (error) {
     // A full disk fails a write of the commit, which then is no commit. After any other error of COMMIT the frames may or may not
     // have reached the disk, and what a failed fsync leaves behind is unknown: start over with a new connection.
     disconnect();
+    const isCorrupt = isCorruptError(error);
     return {
       type: "failed",
-      cause: messageOf(error),
+      cause: isCorrupt ? damagedMessage(options.path, messageOf(error)) : messageOf(error),
       outcomeUnknown: committing && !isFull(error),
-      corrupt: isCorruptError(error),
+      final: isCorrupt || error instanceof DisplacedError,
     };
   }
 }

@@ -93,8 +93,9 @@ export const ErrorReason = {
    */
   OVERLOADED: "ERROR_REASON_OVERLOADED",
   /**
-   * STORAGE_UNAVAILABLE - UNAVAILABLE + RetryInfo. The store cannot write now (disk full, I/O error). Reads still work. Whether this call's change became
-   * durable is unknown after an I/O error: retry with the same `request_id`.
+   * STORAGE_UNAVAILABLE - UNAVAILABLE + RetryInfo. The store cannot write (disk full, I/O error, its file damaged or removed); reads of what is sound still
+   * work. Of a read: what it asks for cannot be read. Whether this call's change became durable is unknown after an I/O error: retry with
+   * the same `request_id`. A damaged or removed file does not mend itself; the server's log names it.
    * `{reason: "STORAGE_UNAVAILABLE", metadata: {}}`
    */
   STORAGE_UNAVAILABLE: "ERROR_REASON_STORAGE_UNAVAILABLE",

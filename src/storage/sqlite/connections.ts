@@ -1,0 +1,48 @@
+import { DatabaseSync } from "node:sqlite";
+import { err, ok, type Result } from "../../kernel/result.ts";
+import { checkSchema, isNewest } from "./migrate.ts";
+import { openFailure } from "./sqlite-error.ts";
+import type { OpenFailure } from "./statement.ts";
+import type { WriterOptions } from "./writer-messages.ts";
+import { startWriter, type WriterThread } from "./writer-thread.ts";
+
+/** A reader waits for nobody in WAL mode, except while a crashed file is recovered. */
+const readerBusyTimeoutMs = 1_000;
+
+export type Connections = {
+  readonly reader: DatabaseSync;
+  /** None while the disk is so full that only reading works. */
+  readonly writer: WriterThread | undefined;
+};
+
+/** The writer first: it makes the file, or brings it to the newest schema. */
+export async function openConnections(options: WriterOptions): Promise<Result<Connections, OpenFailure>> {
+  const started = await startWriter(options);
+  if (!started.ok) return started.error.type === "no-space" ? openReaderAlone(options, started.error) : started;
+  const writer = started.value;
+  try {
+    return ok({ writer, reader: new DatabaseSync(options.path, { readOnly: true, timeout: readerBusyTimeoutMs }) });
+  } catch (error) {
+    await writer.close();
+    return err(openFailure(options.path, error));
+  }
+}
+
+/**
+ * A reader beside a writer needs an index of the write-ahead log in a file, which needs space. In exclusive locking mode, set before the
+ * first read, SQLite keeps it in memory; the connection must be allowed to write for that, and does not.
+ */
+function openReaderAlone(options: WriterOptions, noSpace: OpenFailure): Result<Connections, OpenFailure> {
+  let reader: DatabaseSync | undefined;
+  try {
+    reader = new DatabaseSync(options.path, { timeout: readerBusyTimeoutMs });
+    reader.exec("PRAGMA locking_mode = EXCLUSIVE; PRAGMA query_only = TRUE");
+    const failure = checkSchema(reader, options) ?? (isNewest(reader, options.migrations) ? undefined : noSpace);
+    if (failure === undefined) return ok({ reader, writer: undefined });
+    reader.close();
+    return err(failure);
+  } catch (error) {
+    reader?.close();
+    return err(openFailure(options.path, error));
+  }
+}
