@@ -1,6 +1,6 @@
 import { fromBinary, toJson } from "@bufbuild/protobuf";
 import Table from "cli-table3";
-import { registry } from "../rpc/descriptors.ts";
+import { messageType, registry } from "../rpc/descriptors.ts";
 
 export type OutputFormat = "table" | "json";
 
@@ -8,8 +8,7 @@ type MessageType<Message> = { encode(message: Message): { finish(): Uint8Array }
 
 /** The standard JSON form of a message: what grpcurl prints, one line a message. */
 export function jsonText<Message>(typeName: string, type: MessageType<Message>, message: Message): string {
-  const descriptor = registry.getMessage(typeName);
-  if (descriptor === undefined) throw new Error(`no descriptor of ${typeName}`);
+  const descriptor = messageType(typeName);
   return JSON.stringify(toJson(descriptor, fromBinary(descriptor, type.encode(message).finish()), { registry }));
 }
 

@@ -126,7 +126,9 @@ export function overloaded(): RichServerError {
 
 /** What anything thrown by a handler becomes on the wire. An unknown error is a defect: its text stays in the log. */
 export function toServerError(error: unknown): ServerError {
-  if (error instanceof ServerError) return error;
+  if (error instanceof RichServerError) return error;
+  // A library's own, whose text may repeat what it was asked.
+  if (error instanceof ServerError) return new ServerError(error.code, cut(error.details, messageBytesMax));
   if (error instanceof StorageUnavailableError) return storageUnavailable("the store cannot be read; the server's log says why");
   return rpcError({ code: Status.INTERNAL, reason: "INTERNAL", message: "internal error; the server's log has the cause" });
 }

@@ -15,12 +15,15 @@ export function encodePageToken(scope: string, after: string): string {
   return Buffer.from(`${scopeHash(scope)}${after}`).toString("base64url");
 }
 
-/** Where the page begins: after this. Nothing for the first page. */
-export function decodePageToken(scope: string, token: string): string | undefined {
+/** Of lists in the order of sequences. */
+export const sequencePlace = /^\d{1,15}$/;
+
+/** Where the page begins: after this. Nothing for the first page. Anybody can make a token: `place` is what such a place looks like. */
+export function decodePageToken(scope: string, token: string, place = /^/): string | undefined {
   if (token === "") return undefined;
   const text = Buffer.from(token, "base64url").toString();
   const hash = scopeHash(scope);
-  if (!text.startsWith(hash)) {
+  if (!text.startsWith(hash) || !place.test(text.slice(hash.length))) {
     throw invalidField(
       "page_token",
       "belongs to another list or another filter; use it with the request it came from, or leave it empty",

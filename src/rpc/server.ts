@@ -1,13 +1,15 @@
+import type { DescMessage } from "@bufbuild/protobuf";
 import { ServerCredentials } from "@grpc/grpc-js";
 import { createServer, type Server } from "nice-grpc";
 import { errorDetailsServerMiddleware } from "nice-grpc-error-details";
 import { HealthDefinition, HealthServiceImpl, HealthState } from "nice-grpc-server-health";
-import { ServerReflection, ServerReflectionService } from "nice-grpc-server-reflection";
 import { messageBytesMax, streamCountPerConnectionMax } from "../kernel/limits.ts";
 import type { DurationMs } from "../kernel/time.ts";
 import type { Logger } from "../runtime/logger.ts";
 import { contextMiddleware, deadlineInterceptor, type RpcContext } from "./context.ts";
-import { descriptorSet } from "./descriptors.ts";
+import { registry } from "./descriptors.ts";
+import { createReflection, reflectionDefinition } from "./reflection.ts";
+import { transportRefusals } from "./transport-refusals.ts";
 import { validatingDecoder } from "./validation.ts";
 
 /** Adds a service to a server that is being built. */
@@ -40,7 +42,7 @@ type ServiceDefinition = {
   >;
 };
 
-/** Wraps the request decoders of a generated service definition, so that the contract's field rules are enforced. */
+/** A generated service definition with request decoders that enforce the rules of the contract. */
 export function withValidation<Definition extends ServiceDefinition>(definition: Definition): Definition {
   const methods = Object.fromEntries(
     Object.entries(definition.methods).map(([key, method]) => [
@@ -49,7 +51,7 @@ export function withValidation<Definition extends ServiceDefinition>(definition:
         ...method,
         requestType: {
           ...method.requestType,
-          decode: validatingDecoder(requestTypeName(definition.fullName, method.name), method.requestType),
+          decode: validatingDecoder(requestTypeOf(definition.fullName, method.name)),
         },
       },
     ]),
@@ -57,15 +59,16 @@ export function withValidation<Definition extends ServiceDefinition>(definition:
   return { ...definition, methods };
 }
 
-/** Concord's convention: the request of method M of package p is p.MRequest. */
-function requestTypeName(serviceFullName: string, methodName: string): string {
-  return `${serviceFullName.slice(0, serviceFullName.lastIndexOf("."))}.${methodName}Request`;
+function requestTypeOf(serviceFullName: string, methodName: string): DescMessage {
+  const method = registry.getService(serviceFullName)?.methods.find(({ name }) => name === methodName);
+  if (method === undefined) throw new Error(`no descriptor of ${serviceFullName}/${methodName}; run "make generate"`);
+  return method.input;
 }
 
 export function createRpcServer(options: { readonly services: readonly RpcService[]; readonly logger: Logger }): RpcServer {
   let draining = false;
   const base = createServer({
-    interceptors: [deadlineInterceptor],
+    interceptors: [transportRefusals(options.logger), deadlineInterceptor],
     // Bookkeeping for a debugging service that is not served.
     "grpc.enable_channelz": 0,
     "grpc.max_concurrent_streams": streamCountPerConnectionMax,
@@ -92,9 +95,9 @@ export function createRpcServer(options: { readonly services: readonly RpcServic
     service.addTo(server);
     setServing(service.name, true);
   }
-  server.add(HealthDefinition, HealthServiceImpl(health));
+  server.add(withValidation(HealthDefinition), HealthServiceImpl(health));
   const names = [...options.services.map(({ name }) => name), HealthDefinition.fullName];
-  server.add(ServerReflectionService, ServerReflection(descriptorSet, names));
+  server.add(reflectionDefinition, createReflection(names));
 
   return {
     listen: (address) => server.listen(address, ServerCredentials.createInsecure()),

@@ -20,7 +20,7 @@ import { eventToWire, stateFromWire, stateToWire, structFromWire, workflowToWire
 import { durationMs } from "./duration.ts";
 import { invalidField, shuttingDown } from "./errors.ts";
 import { eventFilter, workflowFilter } from "./filter.ts";
-import { decodePageToken, encodePageToken, pageSize } from "./page.ts";
+import { decodePageToken, encodePageToken, pageSize, sequencePlace } from "./page.ts";
 import { requestKey } from "./request-key.ts";
 import { eventsPurged, workflowError } from "./workflow-errors.ts";
 
@@ -127,7 +127,7 @@ export function createWorkflowService(dependencies: {
       const workflowId = request.workflowId === "" ? {} : { workflowId: request.workflowId as WorkflowId };
       const page = await readPage<WorkflowEvent>({
         size: pageSize(request.pageSize),
-        after: decodePageToken(scope, request.pageToken),
+        after: decodePageToken(scope, request.pageToken, sequencePlace),
         read: (after, limit) => store.events({ afterSequence: Number(after ?? 0), limit, ...workflowId }),
         keyOf: ({ sequence }) => String(sequence),
         matches: eventFilter(request.filter),

@@ -9,6 +9,7 @@ import {
   type WorkflowServiceImplementation,
 } from "../../src/gen/concord/workflow/v1/workflow_service.ts";
 import type { RpcContext } from "../../src/rpc/context.ts";
+import { messageType } from "../../src/rpc/descriptors.ts";
 import type { RpcService } from "../../src/rpc/server.ts";
 import { validatingDecoder } from "../../src/rpc/validation.ts";
 import { createLogger } from "../../src/runtime/logger.ts";
@@ -16,7 +17,7 @@ import { benchService, poolSize, workflowName } from "./shape.ts";
 
 const empty = { encode: () => ({ finish: () => new Uint8Array() }), decode: () => ({}), fromPartial: () => ({}) };
 
-const decodeTransition = validatingDecoder("concord.workflow.v1.TransitionWorkflowRequest", TransitionWorkflowRequest);
+const decodeTransition = validatingDecoder(messageType("concord.workflow.v1.TransitionWorkflowRequest"));
 let calls = 0;
 
 /** Workflows take turns, and each goes to and fro: a whole request is made, encoded, decoded and validated for each call. */

@@ -1,6 +1,6 @@
 import { globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { type DescField, type DescMessage, getOption, type Registry } from "@bufbuild/protobuf";
+import { type DescField, type DescMessage, getOption, type Registry, ScalarType } from "@bufbuild/protobuf";
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { registry } from "../../src/rpc/descriptors.ts";
@@ -60,6 +60,9 @@ describe.each(calls)("$rpc refuses a malformed body:", ({ rpc, method }) => {
     { what: "field number 0", bytes: [0x00, 0x00] },
     { what: "an end of a group that never began", bytes: [0x0c] },
     { what: "a varint without an end", bytes: [0x08, ...Array.from({ length: 11 }, () => 0xff)] },
+    // Each of these was a message to one decoder and none to another.
+    { what: "a wrong wire type, or a length beyond the end", bytes: [0x0a, 0x07] },
+    { what: "an end of a group after a text", bytes: [...Buffer.from("0a047238323910037700791a03776a79", "hex")] },
   ])("$what", async ({ bytes }) => {
     const failure = await client.failureOfBytes(rpc, Uint8Array.from(bytes));
     expect(failure).toMatchObject({
@@ -98,18 +101,33 @@ function violations(message: DescMessage, prefix: string, wrap: (bytes: Uint8Arr
     if (field.fieldKind === "enum") return [found("an unknown enum number", varint(field, 99))];
     if (field.fieldKind === "list") return listViolations(field, path, wrap, bounded(rules, "maxItems"));
     if (field.fieldKind === "message") return messageViolations(field, field.message, path, wrap);
+    if (field.scalar === ScalarType.INT64 || field.scalar === ScalarType.UINT64) {
+      const large = field.scalar === ScalarType.INT64 ? 2n ** 63n - 1n : 2n ** 64n - 1n;
+      const rest = integerViolations(field, rules, found);
+      return [...rest, found(String(large), tag(field, WireType.Varint).uint64(large).finish())];
+    }
     const limit = bounded(rules, "maxLen");
     const pattern = rules["pattern"] !== undefined && rules["pattern"] !== "";
-    const { value: most } = (rules["lessThan"] ?? {}) as { value?: unknown };
-    const { value: least } = (rules["greaterThan"] ?? {}) as { value?: unknown };
     return [
       ...(limit === undefined ? [] : [found(`${limit + 1} characters`, lengthDelimited(field, text(limit + 1)))]),
       ...(pattern ? [found("a character that is not allowed", lengthDelimited(field, Buffer.from("a\u0001b")))] : []),
       ...(pattern ? [found("129 characters", lengthDelimited(field, text(129)))] : []),
-      ...(most === undefined ? [] : [found(`more than ${most}`, varint(field, Number(most) + 1))]),
-      ...(least === undefined ? [] : [found(`less than ${least}`, varint(field, Number(least) - 1))]),
+      ...integerViolations(field, rules, found),
     ];
   });
+}
+
+function integerViolations(
+  field: DescField,
+  rules: Readonly<Record<string, unknown>>,
+  found: (what: string, bytes: Uint8Array) => Violation,
+): readonly Violation[] {
+  const { value: most } = (rules["lessThan"] ?? {}) as { value?: unknown };
+  const { value: least } = (rules["greaterThan"] ?? {}) as { value?: unknown };
+  return [
+    ...(most === undefined ? [] : [found(`more than ${most}`, varint(field, Number(most) + 1))]),
+    ...(least === undefined ? [] : [found(`less than ${least}`, varint(field, Number(least) - 1))]),
+  ];
 }
 
 function listViolations(
@@ -135,15 +153,30 @@ function messageViolations(
 ): readonly Violation[] {
   switch (message.typeName) {
     case "google.protobuf.Duration":
-      // seconds = 10,000: beyond every limit of the contract.
-      return [{ path, what: "10,000 s", bytes: wrap(lengthDelimited(field, Uint8Array.of(0x08, 0x90, 0x4e))) }];
+      return [
+        // Beyond every limit of the contract.
+        { path, what: "10,000 s", bytes: wrap(lengthDelimited(field, secondsAndNanos(10_000, 0))) },
+        { path, what: "more than 10,000 years", bytes: wrap(lengthDelimited(field, secondsAndNanos(315_576_000_001, 0))) },
+        { path, what: "mixed signs", bytes: wrap(lengthDelimited(field, secondsAndNanos(1, -1))) },
+        { path, what: "nanos of a whole second", bytes: wrap(lengthDelimited(field, secondsAndNanos(1, 1_000_000_000))) },
+      ];
     case "google.protobuf.Struct":
       return [
         { path, what: "more than 64 KiB", bytes: wrap(lengthDelimited(field, structOf(textValue(64 * 1024)))) },
         { path, what: "33 levels", bytes: wrap(lengthDelimited(field, nested(33))) },
+        ...[Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY].map((number) => ({
+          path: `${path}.k`,
+          what: String(number),
+          bytes: wrap(lengthDelimited(field, structOf(numberValue(number)))),
+        })),
       ];
     case "google.protobuf.Timestamp":
-      return [];
+      return [
+        { path, what: "the year 10000", bytes: wrap(lengthDelimited(field, secondsAndNanos(253_402_300_800, 0))) },
+        { path, what: "the year 0", bytes: wrap(lengthDelimited(field, secondsAndNanos(-62_135_596_801, 0))) },
+        { path, what: "nanos below 0", bytes: wrap(lengthDelimited(field, secondsAndNanos(0, -1))) },
+        { path, what: "nanos of a whole second", bytes: wrap(lengthDelimited(field, secondsAndNanos(0, 1_000_000_000))) },
+      ];
     default:
       return violations(message, `${path}.`, (bytes) => wrap(lengthDelimited(field, bytes)));
   }
@@ -156,6 +189,11 @@ const inner = (number: number, bytes: Uint8Array) =>
     .finish();
 /** Struct { fields { key: "k", value } } */
 const structOf = (value: Uint8Array) => inner(1, concat([inner(1, Buffer.from("k")), inner(2, value)]));
+/** Timestamp and Duration are alike on the wire. */
+const secondsAndNanos = (seconds: number, nanos: number) =>
+  new BinaryWriter().uint32(0x08).int64(seconds).uint32(0x10).int32(nanos).finish();
+/** Value { number_value } */
+const numberValue = (number: number) => new BinaryWriter().uint32(0x11).double(number).finish();
 /** Value { string_value } */
 const textValue = (length: number) => inner(3, text(length));
 /** Value { struct_value } in itself. */

@@ -21,12 +21,14 @@ export type TestServer = {
 };
 
 /** The real program, in this process: real gRPC between its services, real SQLite. Set CONCORD_TEST_LOG=debug to see its log. */
-export async function startServer(settings: Partial<Record<keyof Config, unknown>>): Promise<TestServer> {
+export async function startServer(
+  settings: Partial<Record<keyof Config, unknown>>,
+  logger = createLogger({ level: (process.env["CONCORD_TEST_LOG"] ?? "silent") as "silent", format: "json" }),
+): Promise<TestServer> {
   const flags = { listen: "127.0.0.1:0", shutdownGrace: "2s", ...settings };
   const loaded = loadConfig({ flags, environment: {}, file: undefined });
   if (!loaded.ok) throw new Error(JSON.stringify(loaded.error));
-  const level = (process.env["CONCORD_TEST_LOG"] ?? "silent") as "silent";
-  const started = await startConcord({ config: loaded.value.config, logger: createLogger({ level, format: "json" }) });
+  const started = await startConcord({ config: loaded.value.config, logger });
   if (!started.ok) throw new Error(started.error.message);
   const address = `127.0.0.1:${started.value.port}`;
   const channel = openChannel(address);

@@ -41,6 +41,7 @@ export async function joinAs(client: ProtoClient, participantId: string, hello: 
     expect,
     nextBody,
     end: stream.end,
+    endSending: stream.endSending,
     leave: stream.cancel,
     vote: (transaction_id: string, value: string, reason = "") => send({ vote: { transaction_id, attempt: 1, value, reason } }),
     ack: (transaction_id: string, outcome: string) => send({ decision_ack: { transaction_id, outcome } }),

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { decodePageToken, encodePageToken, pageSize } from "../../../src/rpc/page.ts";
+import { decodePageToken, encodePageToken, pageSize, sequencePlace } from "../../../src/rpc/page.ts";
 
 const seed = process.env["SEED"];
 const replay = seed === undefined ? {} : { seed: Number(seed) };
@@ -25,6 +25,13 @@ describe("page tokens", () => {
       replay,
     );
   });
+
+  test.each(["", "abc", "-1", "1e9", "9".repeat(16), "Infinity"])(
+    'a made-up token of the list with the place "%s" is refused',
+    (place) => {
+      expect(() => decodePageToken("events", encodePageToken("events", place), sequencePlace)).toThrow("page_token");
+    },
+  );
 
   test("no token is the first page; sizes are bounded", () => {
     expect(decodePageToken("list", "")).toBeUndefined();

@@ -1,13 +1,14 @@
 import { describe, expect, test } from "vitest";
-import { CreateRuleRequest, ValidateTransitionRequest } from "../../../src/gen/concord/predicate/v1/predicate_logic.ts";
+import { ValidateTransitionRequest } from "../../../src/gen/concord/predicate/v1/predicate_logic.ts";
 import { WorkflowState } from "../../../src/gen/concord/workflow/v1/workflow.ts";
-import { TransitionWorkflowRequest, WatchWorkflowEventsRequest } from "../../../src/gen/concord/workflow/v1/workflow_service.ts";
+import { TransitionWorkflowRequest } from "../../../src/gen/concord/workflow/v1/workflow_service.ts";
+import { messageType } from "../../../src/rpc/descriptors.ts";
 import { InvalidMessage, validatingDecoder } from "../../../src/rpc/validation.ts";
 
 const { ACTIVE, COMPLETED } = WorkflowState;
 
-const decodeMove = validatingDecoder("concord.workflow.v1.TransitionWorkflowRequest", TransitionWorkflowRequest);
-const decodeCheck = validatingDecoder("concord.predicate.v1.ValidateTransitionRequest", ValidateTransitionRequest);
+const decodeMove = validatingDecoder(messageType("concord.workflow.v1.TransitionWorkflowRequest"));
+const decodeCheck = validatingDecoder(messageType("concord.predicate.v1.ValidateTransitionRequest"));
 const move = { workflowId: "wf-1", targetState: ACTIVE, reason: "r", requestedBy: "ada" };
 
 const bytesOf = (changes: Parameters<typeof TransitionWorkflowRequest.fromPartial>[0]) =>
@@ -84,7 +85,7 @@ test("a Struct is bounded wherever it is", () => {
 });
 
 test("a value in a oneof is looked at, and one that is not chosen is not", () => {
-  const decode = validatingDecoder("concord.workflow.v1.WatchWorkflowEventsRequest", WatchWorkflowEventsRequest);
+  const decode = validatingDecoder(messageType("concord.workflow.v1.WatchWorkflowEventsRequest"));
   expect(violations(decode(Uint8Array.of(0x10, 9))).map(({ field }) => field)).toEqual(["position"]);
   expect(decode(Uint8Array.of(0x08, 9))).toMatchObject({ start: { $case: "afterSequence", value: 9n } });
 });
@@ -97,7 +98,7 @@ test("bytes that are no message are refused, and nothing is thrown", () => {
 });
 
 test("a list element is named by its place", () => {
-  const decode = validatingDecoder("concord.predicate.v1.CreateRuleRequest", CreateRuleRequest);
+  const decode = validatingDecoder(messageType("concord.predicate.v1.CreateRuleRequest"));
   // moves [{}, { to_state: 77 }]
   const wrong = violations(decode(Uint8Array.of(0x0a, 1, 0x72, 0x1a, 0, 0x1a, 2, 0x10, 77, 0x22, 1, 0x31)));
   expect(wrong).toEqual([{ field: "moves[1].to_state", description: expect.stringContaining("WORKFLOW_STATE_PAUSED") }]);

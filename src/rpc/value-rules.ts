@@ -1,0 +1,170 @@
+import { type DescEnum, type DescField, type DescMessage, ScalarType } from "@bufbuild/protobuf";
+import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
+import { structBytesMax, structDepthMax } from "../kernel/limits.ts";
+import type { FieldViolation } from "./errors.ts";
+
+/**
+ * What no field rule of the contract says, because it holds for every message: known enum numbers, Structs that are JSON and not too
+ * large or too deep, times and durations within their ranges, and integers that are exact here.
+ */
+export function valueRules(descriptor: DescMessage): (message: object, wireBytes: number) => readonly FieldViolation[] {
+  const watched = watchedFields(descriptor);
+  return (message, wireBytes) => {
+    const found: FieldViolation[] = [];
+    // A byte on the wire is at most six characters of JSON, an escaped control character: most Structs need not be measured.
+    watch(message, watched, { path: [], measure: wireBytes * 6 > structBytesMax, found });
+    return found;
+  };
+}
+
+/** `at`: the place within the value. */
+type Problem = { readonly at?: string; readonly description: string };
+
+type Rule = (value: never, measure: boolean) => Problem | undefined;
+
+/** A field with a rule, or one with such fields in it. */
+type Watched = { readonly field: DescField; readonly rule: Rule | undefined; readonly inside: readonly Watched[] };
+
+/** No message of the contract contains itself, Struct apart. */
+function watchedFields({ fields }: DescMessage): readonly Watched[] {
+  return fields
+    .map((field) => {
+      const rule = ruleOf(field);
+      return { field, rule, inside: field.message && !rule ? watchedFields(field.message) : [] };
+    })
+    .filter(({ rule, inside }) => rule !== undefined || inside.length > 0);
+}
+
+const longTypes = new Set<ScalarType | undefined>([
+  ScalarType.INT64,
+  ScalarType.UINT64,
+  ScalarType.SINT64,
+  ScalarType.FIXED64,
+  ScalarType.SFIXED64,
+]);
+
+function ruleOf(field: DescField): Rule | undefined {
+  if (field.enum !== undefined) return enumRule(field.enum);
+  if (longTypes.has(field.scalar)) return integerProblem;
+  switch (field.message?.typeName) {
+    case "google.protobuf.Struct":
+      return structProblem;
+    case "google.protobuf.Timestamp":
+      return timestampProblem;
+    case "google.protobuf.Duration":
+      return durationProblem;
+    default:
+      return undefined;
+  }
+}
+
+type Finding = { readonly path: (string | number)[]; readonly measure: boolean; readonly found: FieldViolation[] };
+
+/** Runs for every request: while nothing is wrong it only walks, and the path is put together when something is. */
+function watch(message: object, watched: readonly Watched[], finding: Finding): void {
+  const { path } = finding;
+  for (const one of watched) {
+    const value = valueIn(message as Readonly<Record<string, unknown>>, one.field);
+    if (value === undefined) continue;
+    path.push(one.field.name);
+    if (Array.isArray(value)) {
+      for (let index = 0; index < value.length; index += 1) {
+        path.push(index);
+        watchValue(value[index], one, finding);
+        path.pop();
+      }
+    } else {
+      watchValue(value, one, finding);
+    }
+    path.pop();
+  }
+}
+
+/** protobuf-es keeps the fields of a oneof under the oneof's name. */
+function valueIn(message: Readonly<Record<string, unknown>>, field: DescField): unknown {
+  if (field.oneof === undefined) return message[field.localName];
+  const chosen = message[field.oneof.localName] as { readonly case?: string; readonly value?: unknown };
+  return chosen.case === field.localName ? chosen.value : undefined;
+}
+
+function watchValue(value: unknown, { rule, inside }: Watched, finding: Finding): void {
+  if (rule === undefined) {
+    watch(value as object, inside, finding);
+    return;
+  }
+  const problem = rule(value as never, finding.measure);
+  if (problem === undefined) return;
+  finding.found.push({ field: `${joined(finding.path)}${problem.at ?? ""}`, description: problem.description });
+}
+
+function joined(path: readonly (string | number)[]): string {
+  return path.map((item, index) => (typeof item === "number" ? `[${item}]` : `${index === 0 ? "" : "."}${item}`)).join("");
+}
+
+export function oneOf({ values }: DescEnum): string {
+  const names = values.filter(({ number }) => number !== 0).map(({ name }) => name);
+  return `must be one of ${names.join(", ")}`;
+}
+
+function enumRule(descriptor: DescEnum): Rule {
+  const description = oneOf(descriptor);
+  return (number: number) => (descriptor.value[number] === undefined ? { description } : undefined);
+}
+
+const integerWords = `must be a number from ${Number.MIN_SAFE_INTEGER} to ${Number.MAX_SAFE_INTEGER}`;
+
+/** Concord counts in doubles. No honest count comes near their end. */
+function integerProblem(value: bigint): Problem | undefined {
+  return Number.isSafeInteger(Number(value)) ? undefined : { description: integerWords };
+}
+
+/** As google/protobuf/timestamp.proto has them. */
+const timestampSecondsMin = -62_135_596_800n;
+const timestampSecondsMax = 253_402_300_799n;
+const timestampWords = "must be a time of the years 1 to 9999, its nanos from 0 to 999999999";
+
+function timestampProblem({ seconds, nanos }: Timestamp): Problem | undefined {
+  const inRange = seconds >= timestampSecondsMin && seconds <= timestampSecondsMax && nanos >= 0 && nanos <= 999_999_999;
+  return inRange ? undefined : { description: timestampWords };
+}
+
+/** As google/protobuf/duration.proto has it: 10,000 years. */
+const durationSecondsMax = 315_576_000_000n;
+const durationWords = `must be a duration of at most ${durationSecondsMax} seconds, its nanos below 1000000000 and of the same sign`;
+
+function durationProblem({ seconds, nanos }: Duration): Problem | undefined {
+  const magnitude = seconds < 0n ? -seconds : seconds;
+  const inRange = magnitude <= durationSecondsMax && Math.abs(nanos) <= 999_999_999;
+  const mixed = (seconds < 0n && nanos > 0) || (seconds > 0n && nanos < 0);
+  return inRange && !mixed ? undefined : { description: durationWords };
+}
+
+function structProblem(value: unknown, measure: boolean): Problem | undefined {
+  if (depth(value) > structDepthMax) return { description: `is nested deeper than ${structDepthMax} levels` };
+  const at = notFinitePlace(value);
+  if (at !== undefined) return { at, description: "must be a finite number: JSON has neither NaN nor infinity" };
+  if (!measure) return undefined;
+  // As JSON, the form in which people know it.
+  const size = Buffer.byteLength(JSON.stringify(value));
+  return size > structBytesMax ? { description: `has ${size} bytes as JSON; at most ${structBytesMax} are allowed` } : undefined;
+}
+
+function depth(value: unknown): number {
+  if (typeof value !== "object" || value === null) return 0;
+  let deepest = 0;
+  for (const key in value) deepest = Math.max(deepest, depth((value as Readonly<Record<string, unknown>>)[key]));
+  return deepest + 1;
+}
+
+/** Where the first number stands that JSON does not have. */
+function notFinitePlace(value: unknown): string | undefined {
+  if (typeof value === "number") return Number.isFinite(value) ? undefined : "";
+  if (typeof value !== "object" || value === null) return undefined;
+  for (const key in value) {
+    const place = notFinitePlace((value as Readonly<Record<string, unknown>>)[key]);
+    if (place !== undefined) return `${Array.isArray(value) ? `[${key}]` : keyText(key)}${place}`;
+  }
+  return undefined;
+}
+
+const keyText = (key: string): string => (/^\w+$/.test(key) ? `.${key}` : `[${JSON.stringify(key)}]`);

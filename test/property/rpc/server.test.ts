@@ -1,0 +1,62 @@
+import fc from "fast-check";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { registry } from "../../../src/rpc/descriptors.ts";
+import { startServer, type TestServer, temporaryFolder } from "../../support/concord.ts";
+import { concordServices, createProtoClient, type ProtoClient, type RpcName } from "../../support/proto-client.ts";
+import { mutations, randomMessage, spoil, tapeOf, tapes } from "../../support/random-message.ts";
+import { joinAs } from "../../support/scripted-participant.ts";
+
+// Replay a failure with SEED=n npx vitest run --project property.
+const seed = process.env["SEED"];
+const runs = { numRuns: 50, ...(seed === undefined ? {} : { seed: Number(seed) }) };
+
+const data = temporaryFolder();
+let server: TestServer;
+let client: ProtoClient;
+
+beforeAll(async () => {
+  server = await startServer({ dataDir: data.path });
+  client = createProtoClient(server.address);
+});
+
+afterAll(async () => {
+  client.close();
+  await server.stop();
+  data.remove();
+});
+
+const methods = concordServices.flatMap(({ service, fullName }) =>
+  (registry.getService(fullName)?.methods ?? []).map((method) => ({
+    rpc: `${service}/${method.name}` as RpcName,
+    input: method.input,
+    kind: method.methodKind,
+  })),
+);
+
+describe.each(methods.filter(({ kind }) => kind === "unary"))("$rpc", ({ rpc, input }) => {
+  test("bytes of any kind are answered, and never with INTERNAL or UNKNOWN", async () => {
+    await fc.assert(
+      fc.asyncProperty(tapes, mutations, async (tape, changes) => {
+        const failure = await client
+          .failureOfBytes(rpc, spoil(randomMessage(input, tapeOf(tape)), changes))
+          .catch(() => undefined);
+        expect(["INTERNAL", "UNKNOWN"]).not.toContain(failure?.code);
+      }),
+      runs,
+    );
+  });
+});
+
+test("TwoPhaseCommit/Participate answers bytes of any kind with Nack, or ends with a reason", async () => {
+  const input = methods.find(({ kind }) => kind === "bidi_streaming")?.input;
+  if (input === undefined) throw new Error("no Participate");
+  await fc.assert(
+    fc.asyncProperty(fc.array(fc.tuple(tapes, mutations), { minLength: 1, maxLength: 20 }), async (messages) => {
+      const participant = await joinAs(client, "clumsy");
+      for (const [tape, changes] of messages) participant.sendBytes(spoil(randomMessage(input, tapeOf(tape)), changes));
+      participant.endSending();
+      expect(["INTERNAL", "UNKNOWN"]).not.toContain((await participant.end())?.code);
+    }),
+    runs,
+  );
+});
