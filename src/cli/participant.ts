@@ -15,7 +15,7 @@ import type { Logger, LogLevel } from "../runtime/logger.ts";
 import { openTraceWriter } from "../runtime/trace-writer.ts";
 import { openSqliteParticipantLog } from "../storage/sqlite/participant-log.ts";
 import { durationArgument, integerArgument } from "./client.ts";
-import { CommandError } from "./failure.ts";
+import { CommandError, reportFailure } from "./failure.ts";
 import { loggerOf, stopOnSignal } from "./serve.ts";
 
 const failurePoints = ["prepare", "vote", "commit"] as const;
@@ -91,29 +91,37 @@ async function run(id: string, options: Options): Promise<void> {
   mkdirSync(options.dataDir, { recursive: true });
   const opened = await openSqliteParticipantLog({ path: join(options.dataDir, `participant-${id}.sqlite`) });
   if (!opened.ok) throw new CommandError(opened.error.message);
+  const log = opened.value;
   const addresses = options.address.split(",").map((address) => address.trim());
   const links = addresses.map((address) => ({ address, channel: openChannel(address) }));
   const participant = createParticipant({
     coordinators: links.map(createParticipantTransport),
     participantId: id as ParticipantId,
     instanceId: uuidv7(),
-    log: opened.value,
+    log,
     resource: createPracticeResource(options, logger),
     clock: systemClock,
     random: Math.random,
     logger,
     trace: traced?.value.write,
+    // In a program it would wait for somebody to mend that; who tries things out at a terminal wants to know.
+    onRefused: ({ message, remedy }) => {
+      const error = new CommandError(`the coordinator refuses this participant: ${message}; ${remedy}`);
+      void stop().then(() => process.exit(reportFailure(error, undefined)));
+    },
     onStep: async ({ type }) => {
       if (type === "before-vote-sent" && options.failOn === "vote") die(logger, "vote");
       if (type === "before-ack-sent" && options.failOn === "commit") die(logger, "commit");
     },
   });
   await participant.start();
-  stopOnSignal(logger, async () => {
+  stopOnSignal(logger, stop);
+
+  async function stop(): Promise<void> {
     await participant.close(drainMs);
     for (const { channel } of links) channel.close();
-    await opened.value.close();
-  });
+    await log.close();
+  }
 }
 
 /** Holds nothing but its promise, which the participant's log keeps. */

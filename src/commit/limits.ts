@@ -77,8 +77,14 @@ export const reconnectAfterMs = 1_000;
 /** The store was away: probe it often, it is local. */
 export const storageBackoff: Backoff = { firstMs: 100, maxMs: 5_000 };
 
+/** A stream on which no Welcome comes within this time is given up: what is at its other end is no living coordinator. */
+export const welcomeTimeoutMs = 15_000;
+
 /** For a participant whose coordinator is away: at most 10 s after it is back. */
 export const reconnectBackoff: Backoff = { firstMs: 200, maxMs: 10_000 };
+
+/** For a coordinator that will not have the participant. Somebody may upgrade it, or serve what is missing. */
+export const refusedBackoff: Backoff = { firstMs: 60_000, maxMs: 60_000 };
 
 /** A participant that leaves waits this long until its coordinator has read its last votes: a round trip, if the coordinator is well. */
 export const lingerMs = 2_000;

@@ -168,7 +168,7 @@ export interface ParticipantTransport {
   readonly name: string;
   /**
    * Opens a stream: sends what `outgoing` yields, yields what comes. Ends or throws when the stream ends, for whatever reason, and
-   * soon after `signal` aborts; the thrown error's message says why.
+   * soon after `signal` aborts; the thrown error's message says why. A Refusal, if nothing changes by trying again soon.
    */
   open(outgoing: AsyncIterable<Numbered<ParticipantMessage>>, signal: AbortSignal): AsyncIterable<Numbered<CoordinatorMessage>>;
 }

@@ -128,6 +128,16 @@ describe.concurrent("does not start, and says why", () => {
   });
 });
 
+test("a participant that no coordinator can take says what to do, and exits with 1", async () => {
+  const { address, terminate } = await serve(freshFolder(), { flags: ["--services", "predicate"] });
+  const refused = runConcord(["participant", "inventory", "--address", address, "--data-dir", freshFolder()]);
+  expect(await refused.exited).toBe(1);
+  const told = await refused.logged("the coordinator refuses this participant");
+  expect(told).toMatchObject({ level: "error", coordinator: address, participant: "inventory" });
+  expect(refused.text()).toMatch(/error: .* UNIMPLEMENTED: .*; no TwoPhaseCommit is served there: check the address/);
+  expect(await terminate()).toBe(0);
+});
+
 test("the three services in three processes: rules judge, and an atomic transition commits", async () => {
   const [predicate, commit] = await Promise.all([
     serve(freshFolder(), { flags: ["--services", "predicate"] }),

@@ -1,4 +1,5 @@
 import type { TransactionId } from "../../kernel/ids.ts";
+import type { DurationMs } from "../../kernel/time.ts";
 import type { ParticipantInput, ParticipantTransaction } from "../core/participant-step.ts";
 import type { Mailbox } from "../mailbox.ts";
 import type { Link } from "./link.ts";
@@ -14,6 +15,10 @@ export type Box = {
   link: Link | undefined;
   /** An input is handled. */
   busy: boolean;
+  /** An input met a defect: nothing more is done here. */
+  broken: boolean;
+  /** When the last input was done with, on the monotonic clock. */
+  quietSinceMs: DurationMs;
   cancelVoteTimer: () => void;
 };
 
@@ -21,4 +26,4 @@ export type Box = {
 export type Envelope = { readonly input: ParticipantInput; readonly refuse: ((reason: string) => void) | undefined };
 
 /** Nothing of it is under way. A promise is not: it waits for the coordinator. */
-export const isIdle = ({ busy, transaction }: Box): boolean => !busy && !transaction?.busy;
+export const isIdle = ({ broken, busy, transaction }: Box): boolean => broken || (!busy && !transaction?.busy);

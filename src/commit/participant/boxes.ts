@@ -1,4 +1,5 @@
 import type { TransactionId } from "../../kernel/ids.ts";
+import type { DurationMs } from "../../kernel/time.ts";
 import { isInDoubt, loadTransaction, stepParticipant } from "../core/participant.ts";
 import type { ParticipantInput, ParticipantRecord, ParticipantTransaction } from "../core/participant-step.ts";
 import { mailboxCountMax, storageBackoff, volatileVoteCountMax } from "../limits.ts";
@@ -15,14 +16,17 @@ export interface Boxes {
   /** What the log has kept of a transaction that is prepared. */
   load(record: ParticipantRecord): void;
   get(transactionId: TransactionId): ParticipantTransaction | undefined;
-  /** Prepared here, outcome unknown here; of one coordinator, also what names none. */
-  inDoubt(coordinatorId?: string): readonly TransactionId[];
+  /** Prepared here, outcome unknown here; of one coordinator, also what names none. `quietForMs`: nothing has happened to it for so long. */
+  inDoubt(coordinatorId?: string, quietForMs?: DurationMs): readonly TransactionId[];
   /** Resolves when nothing is under way. */
   idle(): Promise<void>;
 }
 
+const defectText =
+  "a defect of the participant has ended its part in this transaction: its log has the cause, a restart takes it up again";
+
 export function createBoxes(surroundings: Surroundings): Boxes {
-  const { log, logger, signal } = surroundings;
+  const { participantId, log, clock, logger, signal } = surroundings;
   const boxes = new Map<TransactionId, Box>();
   /** Oldest first: transactions that ended here without a record. */
   const volatile = new Set<TransactionId>();
@@ -38,12 +42,14 @@ export function createBoxes(surroundings: Surroundings): Boxes {
       transactionId,
       mailbox: createMailbox<Envelope>(
         (envelope) => handle(box, envelope),
-        (error) => onDefect(box, error),
+        (error, dropped) => onDefect(box, error, dropped),
       ),
       transaction: undefined,
       loaded: false,
       link: undefined,
       busy: false,
+      broken: false,
+      quietSinceMs: Number.NEGATIVE_INFINITY,
       cancelVoteTimer: () => {},
     };
     boxes.set(transactionId, box);
@@ -53,6 +59,10 @@ export function createBoxes(surroundings: Surroundings): Boxes {
   function post(box: Box, input: ParticipantInput, refuse?: Envelope["refuse"]): void {
     // A call of the resource cannot be taken back; its answer comes too late.
     if (signal.aborted) return;
+    if (box.broken) {
+      refuse?.(defectText);
+      return;
+    }
     const posted = box.mailbox.post({ input, refuse }, refuse && mailboxCountMax);
     if (!posted) logger.warn({ transaction: box.transactionId, input: input.type }, "input lost");
   }
@@ -74,17 +84,23 @@ export function createBoxes(surroundings: Surroundings): Boxes {
       if (signal.aborted) return;
     }
     box.busy = false;
+    box.quietSinceMs = clock.monotonicMs();
     tidy(box);
     onIdle();
   }
 
-  /** This transaction ends here until a restart; the others go on. */
-  function onDefect(box: Box, error: unknown): void {
+  /** A defect is a crash of this transaction alone: its record stays as it is, and a restart recovers it. The others go on. */
+  function onDefect(box: Box, error: unknown, dropped: readonly Envelope[]): void {
+    const { transactionId } = box;
+    box.broken = true;
+    box.cancelVoteTimer();
+    // Whatever else is forgotten, this is not: it would be taken for new.
+    volatile.delete(transactionId);
     logger.error(
-      { transaction: box.transactionId, err: error },
+      { transaction: transactionId, participant: participantId, err: error },
       "a defect: nothing more is done for this transaction before a restart",
     );
-    box.busy = false;
+    for (const { refuse } of dropped) refuse?.(defectText);
     onIdle();
   }
 
@@ -117,10 +133,12 @@ export function createBoxes(surroundings: Surroundings): Boxes {
       box.loaded = true;
     },
     get: (transactionId) => boxes.get(transactionId)?.transaction,
-    inDoubt(coordinatorId) {
+    inDoubt(coordinatorId, quietForMs = 0) {
       const found: TransactionId[] = [];
-      for (const [id, { transaction }] of boxes) {
-        if (!transaction || !isInDoubt(transaction)) continue;
+      const quietSinceMs = clock.monotonicMs() - quietForMs;
+      for (const [id, box] of boxes) {
+        const { transaction } = box;
+        if (!transaction || !isInDoubt(transaction) || box.quietSinceMs > quietSinceMs) continue;
         if (
           coordinatorId === undefined ||
           transaction.coordinatorId === undefined ||

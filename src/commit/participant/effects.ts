@@ -119,13 +119,13 @@ function startPrepare(
     post({ type: "resource-voted", vote: { value: "abort", reason: leavingReason }, nowMs: clock.nowMs() });
     return;
   }
-  const startedMs = clock.nowMs();
+  const startedMs = clock.monotonicMs();
   const reason = `not prepared within ${voteWithinMs} ms`;
   box.cancelVoteTimer = clock.setTimer(voteWithinMs, () => post({ type: "unilateral-abort", reason, nowMs: clock.nowMs() }));
   const work = { transactionId, payload, logId: log.id, voteWithinMs, coordinatorId, coordinatorEpoch };
   void prepareResource(surroundings, work).then((vote) => {
     box.cancelVoteTimer();
-    const tookMs = clock.nowMs() - startedMs;
+    const tookMs = Math.round(clock.monotonicMs() - startedMs);
     logger.info({ transaction: transactionId, participant: participantId, vote: vote.value, tookMs }, "resource prepared");
     post({ type: "resource-voted", vote, nowMs: clock.nowMs() });
   });

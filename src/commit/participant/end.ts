@@ -5,6 +5,8 @@ import type { DurationMs } from "../../kernel/time.ts";
 export type End =
   /** The participant has closed. */
   | { readonly type: "closed" }
+  /** The coordinator did not say Welcome in time. */
+  | { readonly type: "not-welcomed"; readonly afterMs: DurationMs }
   /** Nothing was heard of the coordinator for its session timeout. */
   | { readonly type: "silence"; readonly silentMs: DurationMs };
 
@@ -12,6 +14,8 @@ export function describeEnd(end: End): string {
   switch (end.type) {
     case "closed":
       return "the participant has closed";
+    case "not-welcomed":
+      return `no Welcome within ${end.afterMs} ms`;
     case "silence":
       return `nothing was heard for ${end.silentMs} ms`;
     default:

@@ -14,10 +14,7 @@ export function inquireRegularly(context: Context, boxes: Boxes): Promise<void> 
     () => (pauses++ === 0 ? inquiryIntervalMs : backoffMs(jittered, 1, random())),
     () => {
       const nowMs = clock.nowMs();
-      for (const id of boxes.inDoubt()) {
-        const preparedAtMs = boxes.get(id)?.updatedAtMs ?? 0;
-        if (nowMs - preparedAtMs >= inquiryAfterMs) boxes.post(id, { type: "inquire", nowMs });
-      }
+      for (const id of boxes.inDoubt(undefined, inquiryAfterMs)) boxes.post(id, { type: "inquire", nowMs });
     },
   );
 }

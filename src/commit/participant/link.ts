@@ -1,14 +1,15 @@
 import { unreachable } from "../../kernel/assert.ts";
 import type { TransactionId } from "../../kernel/ids.ts";
 import { firstCharacters } from "../../kernel/text.ts";
-import type { DurationMs, TimeMs } from "../../kernel/time.ts";
+import type { DurationMs } from "../../kernel/time.ts";
 import { backoffMs } from "../core/backoff.ts";
 import type { CoordinatorMessage, Decision, Numbered, ParticipantMessage, Prepare } from "../core/messages.ts";
-import { protocolVersion, reasonLengthMax, reconnectBackoff } from "../limits.ts";
+import { protocolVersion, reasonLengthMax, reconnectBackoff, refusedBackoff, welcomeTimeoutMs } from "../limits.ts";
 import type { Coordinator, ParticipantTransport } from "../ports.ts";
 import { createQueue, type Queue } from "../queue.ts";
 import type { Context } from "./context.ts";
 import { describeEnd, type End } from "./end.ts";
+import { Refusal } from "./refusal.ts";
 import { pause } from "./until-done.ts";
 
 /** The way to one coordinator: one stream after the other, until the participant closes. */
@@ -33,7 +34,7 @@ export type LinkState =
   | { readonly type: "away" }
   /** Hello is on its way. */
   | { readonly type: "greeting"; readonly session: Session }
-  | { readonly type: "welcomed"; readonly session: Session; readonly sinceMs: TimeMs }
+  | { readonly type: "welcomed"; readonly session: Session; readonly sinceMs: DurationMs }
   /** Goodbye is said: no new work is taken, and no other stream follows. */
   | { readonly type: "leaving"; readonly session: Session }
   /** Half-closed: the coordinator still reads. */
@@ -48,7 +49,8 @@ type Session = {
   /** Of the last message sent. */
   sequence: number;
   lastSequenceSeen: number;
-  lastHeardMs: TimeMs;
+  /** On the monotonic clock, as `sinceMs` above: a wall clock that is set is no silence. */
+  lastHeardMs: DurationMs;
   /** As GoAway said. */
   reconnectAfterMs: DurationMs | undefined;
 };
@@ -72,15 +74,22 @@ export const leavingReason = "the participant is shutting down";
 
 export function createLink(
   context: Context,
-  options: { readonly transport: ParticipantTransport; readonly prepareCredit: number; readonly handler: LinkHandler },
+  options: {
+    readonly transport: ParticipantTransport;
+    readonly prepareCredit: number;
+    readonly handler: LinkHandler;
+    readonly onRefused: ((refusal: Refusal) => void) | undefined;
+  },
 ): Link {
   const { participantId, instanceId, clock, random, logger } = context;
-  const { transport, prepareCredit, handler } = options;
+  const { transport, prepareCredit, handler, onRefused } = options;
   /** Ends the pause, the stream, and the loop of both. */
   const ending = new AbortController();
   context.signal.addEventListener("abort", () => close(context.signal.reason), { once: true });
   let state: LinkState = { type: "away" };
   let coordinator: Coordinator | undefined;
+  /** The refusal that was told last. */
+  let refused: string | undefined;
 
   const link: Link = {
     get state() {
@@ -118,16 +127,30 @@ export function createLink(
 
   async function run(): Promise<void> {
     for (let attempt = 1; !ending.signal.aborted; attempt += 1) {
-      const startedMs = clock.nowMs();
+      const startedMs = clock.monotonicMs();
       const session = openSession();
       const why = await converse(session);
       if (isLeaving(link)) return close({ type: "closed" });
+      if (state.type === "welcomed") refused = undefined;
       state = { type: "away" };
       // A session that ended soon is a failed attempt too: two processes with one participant id must not fight at full speed.
-      if (clock.nowMs() - startedMs >= reconnectBackoff.maxMs) attempt = 1;
-      const retryInMs = session.reconnectAfterMs ?? backoffMs(reconnectBackoff, attempt, random());
-      logger.warn({ coordinator: transport.name, participant: participantId, reason: why, retryInMs }, "disconnected");
+      if (clock.monotonicMs() - startedMs >= reconnectBackoff.maxMs) attempt = 1;
+      const backoff = why instanceof Refusal ? refusedBackoff : reconnectBackoff;
+      const retryInMs = session.reconnectAfterMs ?? backoffMs(backoff, attempt, random());
+      disconnected(why, retryInMs);
       await pause({ clock, signal: ending.signal }, retryInMs);
+    }
+  }
+
+  /** A refusal is told loudly, once: it lasts until somebody does something. */
+  function disconnected(why: Refusal | string, retryInMs: DurationMs): void {
+    const fields = { coordinator: transport.name, participant: participantId, retryInMs };
+    if (why instanceof Refusal && why.message !== refused) {
+      refused = why.message;
+      logger.error({ ...fields, reason: why.message, remedy: why.remedy }, "the coordinator refuses this participant");
+      onRefused?.(why);
+    } else {
+      logger.warn({ ...fields, reason: why instanceof Refusal ? why.message : why }, "disconnected");
     }
   }
 
@@ -137,7 +160,7 @@ export function createLink(
       ending: new AbortController(),
       sequence: 0,
       lastSequenceSeen: 0,
-      lastHeardMs: clock.nowMs(),
+      lastHeardMs: clock.monotonicMs(),
       reconnectAfterMs: undefined,
     };
     state = { type: "greeting", session };
@@ -145,8 +168,11 @@ export function createLink(
   }
 
   /** Resolves to why the session ended. */
-  async function converse(session: Session): Promise<string> {
+  async function converse(session: Session): Promise<Refusal | string> {
     const { outgoing, ending: sessionEnding } = session;
+    let stopTimer = clock.setTimer(welcomeTimeoutMs, () =>
+      sessionEnding.abort({ type: "not-welcomed", afterMs: welcomeTimeoutMs } satisfies End),
+    );
     const asked = handler.greet(coordinator?.coordinatorId);
     sendOn(session, {
       type: "hello",
@@ -157,14 +183,13 @@ export function createLink(
       inDoubt: asked,
       prepareCredit,
     });
-    let stopBeating = (): void => {};
     try {
       for await (const { sequence, message } of transport.open(outgoing.items, sessionEnding.signal)) {
-        session.lastHeardMs = clock.nowMs();
+        session.lastHeardMs = clock.monotonicMs();
         session.lastSequenceSeen = sequence;
         if (message.type === "welcome") {
-          stopBeating();
-          stopBeating = startBeating(session, message);
+          stopTimer();
+          stopTimer = startBeating(session, message);
           onWelcome(session, message, asked);
         } else {
           onMessage(session, sequence, message);
@@ -173,9 +198,10 @@ export function createLink(
       return "the stream ended";
     } catch (error) {
       if (sessionEnding.signal.aborted) return describeEnd(sessionEnding.signal.reason);
+      if (error instanceof Refusal) return error;
       return error instanceof Error ? error.message : String(error);
     } finally {
-      stopBeating();
+      stopTimer();
       outgoing.close();
     }
   }
@@ -185,7 +211,7 @@ export function createLink(
     { coordinatorId, coordinatorEpoch, sessionEpoch }: Extract<CoordinatorMessage, { type: "welcome" }>,
     asked: readonly TransactionId[],
   ): void {
-    state = { type: "welcomed", session, sinceMs: clock.nowMs() };
+    state = { type: "welcomed", session, sinceMs: clock.monotonicMs() };
     coordinator = { coordinatorId, coordinatorEpoch };
     logger.info(
       { coordinator: transport.name, coordinatorId, coordinatorEpoch, participant: participantId, sessionEpoch },
@@ -223,16 +249,21 @@ export function createLink(
     session: Session,
     limits: { readonly heartbeatIntervalMs: DurationMs; readonly sessionTimeoutMs: DurationMs },
   ): () => void {
-    const beat = (): void => {
-      const silentMs = clock.nowMs() - session.lastHeardMs;
-      if (silentMs >= limits.sessionTimeoutMs) {
-        session.ending.abort({ type: "silence", silentMs } satisfies End);
-        return;
-      }
-      sendOn(session, { type: "heartbeat", sentAtMs: clock.nowMs(), lastSequenceSeen: session.lastSequenceSeen });
-      cancel = clock.setTimer(limits.heartbeatIntervalMs, beat);
+    let cancel = (): void => {};
+    const beatLater = (): void => {
+      const dueMs = clock.monotonicMs() + limits.heartbeatIntervalMs;
+      cancel = clock.setTimer(limits.heartbeatIntervalMs, () => {
+        // Until the beat was due: if this process stood still since, what it was sent meanwhile is still to be read.
+        const silentMs = Math.round(dueMs - session.lastHeardMs);
+        if (silentMs >= limits.sessionTimeoutMs) {
+          session.ending.abort({ type: "silence", silentMs } satisfies End);
+          return;
+        }
+        sendOn(session, { type: "heartbeat", sentAtMs: clock.nowMs(), lastSequenceSeen: session.lastSequenceSeen });
+        beatLater();
+      });
     };
-    let cancel = clock.setTimer(limits.heartbeatIntervalMs, beat);
+    beatLater();
     return () => cancel();
   }
 }

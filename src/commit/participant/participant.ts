@@ -13,6 +13,7 @@ import type { End } from "./end.ts";
 import { inquireRegularly } from "./inquiries.ts";
 import { createLink, isOpen, type Link, type LinkHandler } from "./link.ts";
 import { purgeRegularly } from "./purge.ts";
+import type { Refusal } from "./refusal.ts";
 import { pause } from "./until-done.ts";
 
 /** Takes part in transactions: reconnects for ever, asks about what is in doubt, and calls the resource. */
@@ -45,17 +46,19 @@ export type ParticipantOptions = {
   /** Called before the message is sent, and awaited. Must not reject. */
   readonly onStep?: (step: { readonly type: ParticipantStepName; readonly transactionId: TransactionId }) => Promise<void>;
   readonly trace?: Trace | undefined;
+  /** A coordinator will not have this participant. It is asked again rarely; its error is in the log. Told once for each reason. */
+  readonly onRefused?: (refusal: Refusal) => void;
 };
 
 export function createParticipant(options: ParticipantOptions): Participant {
   const { coordinators, participantId, instanceId, log, resource, clock, random, logger, trace, onStep } = options;
-  const { prepareCredit = prepareCreditDefault } = options;
+  const { prepareCredit = prepareCreditDefault, onRefused } = options;
   const closing = new AbortController();
   const context: Context = { participantId, instanceId, clock, random, logger, trace, signal: closing.signal };
   const epochSeen = new Map<string, number>();
   const boxes = createBoxes({ ...context, log, resource, onStep, send: (box, message) => linkOf(box)?.send(message) });
   const handler: LinkHandler = { greet, welcomed, message: onMessage };
-  const links = coordinators.map((transport) => createLink(context, { transport, prepareCredit, handler }));
+  const links = coordinators.map((transport) => createLink(context, { transport, prepareCredit, handler, onRefused }));
   let runs: readonly Promise<void>[] = [];
   let loops: readonly Promise<void>[] = [];
 

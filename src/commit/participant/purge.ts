@@ -20,11 +20,10 @@ export function purgeRegularly(context: Context, log: ParticipantLog, links: rea
 }
 
 async function purge({ clock, signal }: Context, log: ParticipantLog, links: readonly Link[]): Promise<void> {
-  const nowMs = clock.nowMs();
-  const updatedBeforeMs = nowMs - participantRetentionMs;
+  const updatedBeforeMs = clock.nowMs() - participantRetentionMs;
   for (const { state, coordinator } of links) {
     // Who is away may still have to ask.
-    if (!coordinator || state.type !== "welcomed" || nowMs - state.sinceMs < resentWithinMs) continue;
+    if (!coordinator || state.type !== "welcomed" || clock.monotonicMs() - state.sinceMs < resentWithinMs) continue;
     const { coordinatorId } = coordinator;
     while (!signal.aborted && (await log.purge({ coordinatorId, updatedBeforeMs, limit: purgeBatchSize })) === purgeBatchSize);
   }

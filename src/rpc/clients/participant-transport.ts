@@ -1,9 +1,26 @@
-import { type Channel, ClientError } from "nice-grpc";
+import { type Channel, ClientError, Status } from "nice-grpc";
+import { Refusal } from "../../commit/participant/refusal.ts";
 import type { ParticipantTransport } from "../../commit/ports.ts";
 import { TwoPhaseCommitDefinition } from "../../gen/concord/commit/v1/two_phase_commit.ts";
 import { coordinatorMessageFromWire, participantMessageToWire } from "../convert-transaction.ts";
-import { clientFailure } from "../errors.ts";
+import { clientFailure, type Reason } from "../errors.ts";
 import { clientFactory } from "./channel.ts";
+
+const credentials = "check what this participant may do there, and its credentials";
+const foreign = "its Hello is not understood: check the participant's id, and that both sides have compatible releases";
+
+/** What to do about an end that comes again however often one tries. */
+const remediesByReason: Readonly<Partial<Record<Reason, string>>> = {
+  PROTOCOL_VERSION: "the two sides share no version of the protocol: upgrade the older one",
+  PROTOCOL_VIOLATION: foreign,
+};
+
+const remediesByCode: Readonly<Partial<Record<Status, string>>> = {
+  [Status.INVALID_ARGUMENT]: foreign,
+  [Status.UNIMPLEMENTED]: "no TwoPhaseCommit is served there: check the address, or serve commit at it",
+  [Status.PERMISSION_DENIED]: credentials,
+  [Status.UNAUTHENTICATED]: credentials,
+};
 
 /** The Participate stream over gRPC. The channel's keepalive finds a dead connection under it. */
 export function createParticipantTransport(options: {
@@ -21,8 +38,10 @@ export function createParticipantTransport(options: {
         for await (const response of client.participate(requests, { signal })) yield coordinatorMessageFromWire(response);
       } catch (error) {
         if (!(error instanceof ClientError)) throw error;
-        const { reason, message } = clientFailure(error);
-        throw new Error(reason === undefined ? message : `${reason}: ${message}`, { cause: error });
+        const { code, reason, message } = clientFailure(error);
+        const text = `${reason ?? Status[code]}: ${message}`;
+        const remedy = remediesByReason[reason as Reason] ?? remediesByCode[code];
+        throw remedy === undefined ? new Error(text, { cause: error }) : new Refusal(text, remedy, { cause: error });
       }
     },
   };

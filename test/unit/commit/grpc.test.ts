@@ -1,7 +1,9 @@
 import { afterEach, describe, expect, test } from "vitest";
+import type { Numbered, ParticipantMessage } from "../../../src/commit/core/messages.ts";
 import { createDriver } from "../../../src/commit/driver.ts";
 import { createParticipant } from "../../../src/commit/participant/participant.ts";
 import type { Logger, Resource } from "../../../src/commit/ports.ts";
+import { createQueue } from "../../../src/commit/queue.ts";
 import { createSessions } from "../../../src/commit/sessions.ts";
 import { Outcome, TransactionPhase, VoteValue } from "../../../src/gen/concord/commit/v1/transaction.ts";
 import {
@@ -93,7 +95,7 @@ async function startService() {
     return { ...parts, close };
   }
 
-  return { client, driver, participant, heard };
+  return { client, channel, driver, participant, heard };
 }
 
 /** Speaks the protocol by hand. */
@@ -253,6 +255,29 @@ describe("Participate", () => {
     expect(heard.toSorted()).toEqual(names);
     const { transaction } = await executed;
     expect(transaction?.participants.map(({ vote }) => vote)).toEqual(names.map(() => VoteValue.COMMIT));
+  });
+
+  test("refuses for good who will not be taken by trying again", async () => {
+    const { channel } = await startService();
+    const transport = createParticipantTransport({ channel, address: "here" });
+    const refusal = async (participantId: string, version: number) => {
+      const sent = createQueue<Numbered<ParticipantMessage>>();
+      const versions = { versionMin: version, versionMax: version };
+      const greeting = { participantId: id(participantId), instanceId: "i", ...versions, inDoubt: [], prepareCredit: 1 };
+      sent.push({ sequence: 1, message: { type: "hello", ...greeting } });
+      try {
+        for await (const _ of transport.open(sent.items, AbortSignal.timeout(20_000)));
+      } catch (error) {
+        return error;
+      }
+      return undefined;
+    };
+    expect(await refusal("../../x", 1)).toMatchObject({
+      name: "Refusal",
+      message: expect.stringContaining("PROTOCOL_VIOLATION: hello.participant_id: must be 1 to 128 characters"),
+      remedy: expect.stringContaining("check the participant's id"),
+    });
+    expect(await refusal("a", 2)).toMatchObject({ name: "Refusal", remedy: expect.stringContaining("upgrade the older one") });
   });
 
   test("answers what it cannot read with Nack, and goes on", async () => {

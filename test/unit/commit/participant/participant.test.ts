@@ -1,13 +1,21 @@
 import { describe, expect, test } from "vitest";
 import type { CoordinatorMessage, Numbered, ParticipantMessage } from "../../../../src/commit/core/messages.ts";
 import type { ParticipantRecord } from "../../../../src/commit/core/participant-step.ts";
-import { inDoubtCountMax, inquiryIntervalMs, lingerMs, participantRetentionMs } from "../../../../src/commit/limits.ts";
+import {
+  inDoubtCountMax,
+  inquiryIntervalMs,
+  lingerMs,
+  participantRetentionMs,
+  refusedBackoff,
+  welcomeTimeoutMs,
+} from "../../../../src/commit/limits.ts";
 import type { ParticipantOptions } from "../../../../src/commit/participant/participant.ts";
+import { Refusal } from "../../../../src/commit/participant/refusal.ts";
 import type { ParticipantTransport, Resource } from "../../../../src/commit/ports.ts";
 import { createQueue, type Queue } from "../../../../src/commit/queue.ts";
 import type { TransactionId } from "../../../../src/kernel/ids.ts";
 import { createMemoryParticipantLog } from "../../../../src/storage/memory/participant-log.ts";
-import { failingLog, flush, memoryResource, startParticipant, tx, virtualClock } from "../support.ts";
+import { failingLog, flush, memoryResource, silent, startParticipant, tx, virtualClock } from "../support.ts";
 
 /** The coordinator's end of the stream, in the test's hands. */
 function scripted(coordinatorId = "c") {
@@ -298,6 +306,94 @@ describe("the connection", () => {
     expect(w.coordinator.streams).toBe(2);
   });
 
+  test("is not given up because somebody sets the clock", async () => {
+    const w = await world();
+    const participant = await w.start();
+    await w.coordinator.welcome();
+    for (const jumpMs of [60_000, -3_600_000]) {
+      w.clock.setBy(jumpMs);
+      await w.clock.advance(5_000);
+      await w.coordinator.say({ type: "heartbeat", sentAtMs: 0, lastSequenceSeen: 1 });
+    }
+    await w.clock.advance(5_000);
+    expect([participant.connected, w.coordinator.streams]).toEqual([true, 1]);
+  });
+
+  test("is not given up because this process stood still: what has come meanwhile is read first", async () => {
+    const w = await world();
+    const participant = await w.start();
+    await w.coordinator.welcome();
+    w.clock.stall(60_000);
+    await w.clock.advance(1);
+    await w.coordinator.say({ type: "heartbeat", sentAtMs: 0, lastSequenceSeen: 1 });
+    await w.clock.advance(14_000);
+    expect([participant.connected, w.coordinator.streams]).toEqual([true, 1]);
+    await w.clock.advance(7_000);
+    expect(w.coordinator.streams, "now it is silence").toBe(2);
+  });
+
+  test("may deliver a Prepare long after its time: the abort behind it, or the next inquiry, undoes it", async () => {
+    const w = await world();
+    const participant = await w.start();
+    await w.coordinator.welcome();
+    w.clock.stall(12_000);
+    void w.coordinator.prepare("t1");
+    await w.coordinator.decide("t1", "aborted");
+    expect([w.calls, w.state.get(tx("t1")), participant.inDoubt()]).toEqual([["prepare t1", "abort t1"], "aborted", []]);
+    await w.coordinator.prepare("t2");
+    await w.coordinator.drop();
+    await w.clock.advance(1_000);
+    expect(w.coordinator.said().at(-1)).toBe("hello [t2]");
+    await w.coordinator.welcome();
+    await w.coordinator.decide("t2", "aborted");
+    expect(w.state.get(tx("t2"))).toBe("aborted");
+  });
+
+  test("is given up if no Welcome comes", async () => {
+    const w = await world();
+    await w.start();
+    await w.clock.advance(welcomeTimeoutMs - 1);
+    expect(w.coordinator.streams).toBe(1);
+    await w.clock.advance(1_000);
+    expect(w.coordinator.streams).toBe(2);
+  });
+
+  test("that is refused for good is told loudly once, and tried again rarely", async () => {
+    const errors: string[] = [];
+    const told: string[] = [];
+    let attempts = 0;
+    let refusal: Refusal | undefined = new Refusal("UNIMPLEMENTED: no such service", "check the address");
+    const w = await world();
+    const { transport } = w.coordinator;
+    await w.start({
+      logger: { ...silent, error: (fields, message) => errors.push(`${message}: ${(fields as { remedy?: string }).remedy}`) },
+      onRefused: ({ message }) => told.push(message),
+      coordinators: [
+        {
+          name: "c",
+          open(outgoing, signal) {
+            attempts += 1;
+            if (refusal) throw refusal;
+            return transport.open(outgoing, signal);
+          },
+        },
+      ],
+    });
+    // The random number of the test makes each pause three quarters of a minute.
+    await w.clock.advance(10 * refusedBackoff.maxMs);
+    expect(attempts).toBe(14);
+    expect(errors).toEqual(["the coordinator refuses this participant: check the address"]);
+    expect(told).toEqual(["UNIMPLEMENTED: no such service"]);
+    refusal = undefined;
+    await w.clock.advance(30_000);
+    await w.coordinator.welcome();
+    expect(w.coordinator.said(), "somebody has mended it").toEqual(["hello []"]);
+    refusal = new Refusal("UNIMPLEMENTED: no such service", "check the address");
+    await w.coordinator.drop();
+    await w.clock.advance(10_000);
+    expect(errors.length, "a new one").toBe(2);
+  });
+
   test("refuses what comes before Welcome or cannot be read", async () => {
     const w = await world();
     await w.start();
@@ -407,6 +503,35 @@ test("records that ended long ago are dropped, once their coordinator is there",
   expect(await w.log.get(tx("t1")), "its session is new").toBeDefined();
   await w.clock.advance(3_600_000);
   expect(await w.log.get(tx("t1"))).toBeUndefined();
+});
+
+describe("a defect", () => {
+  test("ends one transaction, and a restart recovers it", async () => {
+    const errors: unknown[] = [];
+    const logger = { ...silent, error: (fields: object) => errors.push(fields) };
+    const w = await world();
+    let mended = false;
+    const broken = { ...prepared("t1"), state: "unheard-of" as never };
+    const log = {
+      ...w.log,
+      get: async (transactionId: TransactionId) => (transactionId === "t1" && !mended ? broken : w.log.get(transactionId)),
+    };
+    const participant = await w.start({ log, logger });
+    await w.coordinator.welcome();
+    await w.coordinator.prepare("t1");
+    await w.coordinator.prepare("t2");
+    await w.coordinator.decide("t1", "committed");
+    const defect =
+      "nack: a defect of the participant has ended its part in this transaction: its log has the cause, a restart takes it up again";
+    expect(w.coordinator.said()).toEqual(["hello []", defect, "vote t2 commit", defect]);
+    expect(errors).toMatchObject([{ transaction: "t1", participant: "a", err: { name: "AssertionError" } }]);
+    await participant.close(60_000);
+    mended = true;
+    await w.start({ log });
+    await w.coordinator.welcome();
+    await w.coordinator.prepare("t1");
+    expect(w.coordinator.said()).toEqual(["goodbye", "hello [t2]", "vote t1 commit"]);
+  });
 });
 
 describe("bounds", () => {
