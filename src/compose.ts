@@ -11,6 +11,7 @@ import { WorkflowServiceDefinition, type WorkflowServiceImplementation } from ".
 import type { ParticipantId, TransactionId } from "./kernel/ids.ts";
 import { answerRetentionMs } from "./kernel/limits.ts";
 import { err, ok, type Result } from "./kernel/result.ts";
+import type { DurationMs } from "./kernel/time.ts";
 import type { StoreHealth } from "./kernel/write.ts";
 import { createEngine } from "./predicate/engine.ts";
 import { openChannel } from "./rpc/clients/channel.ts";
@@ -26,6 +27,7 @@ import { systemClock } from "./runtime/clock.ts";
 import type { Logger } from "./runtime/logger.ts";
 import { createMetrics, type MetricsServer, serveMetrics } from "./runtime/metrics.ts";
 import { openTraceWriter, type TraceWriter } from "./runtime/trace-writer.ts";
+import { within } from "./runtime/within.ts";
 import { openSqliteDecisionLog } from "./storage/sqlite/decision-log.ts";
 import { openSqliteRuleStore } from "./storage/sqlite/rule-store.ts";
 import { openSqliteWorkflowStore } from "./storage/sqlite/workflow-store.ts";
@@ -61,8 +63,8 @@ type Part = {
   readonly replaced?: Promise<unknown>;
   /** After the server listens. */
   readonly start?: (address: string) => Promise<void>;
-  /** Before calls are drained: long streams end, participants are told. */
-  readonly leave?: () => Promise<void>;
+  /** Before calls are drained: participants are told, transactions may end. */
+  readonly leave?: (graceMs: DurationMs) => Promise<void>;
   /** After the server has stopped. */
   readonly close: () => Promise<void>;
 };
@@ -129,9 +131,16 @@ export async function startConcord(options: Options, extraServices?: ExtraServic
     stop: async () => {
       logger.info("stopping");
       for (const stopFollowing of unfollow) stopFollowing();
+      const endMs = performance.now() + config.shutdownGrace;
+      const leftMs = (): DurationMs => Math.max(0, endMs - performance.now());
       for (const { service } of parts) server.setServing(service.name, false);
-      for (const part of parts) await part.leave?.();
-      await server.shutdown(config.shutdownGrace);
+      const moved = server.leave(WorkflowServiceDefinition.fullName);
+      for (const part of parts) {
+        // A move under way needs the rules, the coordinator, and this process as a participant.
+        if (part.workflow !== undefined) await within(leftMs(), moved);
+        await part.leave?.(leftMs());
+      }
+      await server.shutdown(leftMs());
       await metricsServer?.close();
       await closeAll();
       logger.info("stopped");
@@ -212,8 +221,8 @@ async function commitPart({ config, logger, metrics, trace }: Wiring): Promise<R
     },
     health: log,
     replaced: driver.replaced,
-    leave: async () => {
-      await driver.drain(config.shutdownGrace);
+    leave: async (graceMs) => {
+      await driver.drain(graceMs);
       driver.close();
     },
     close: async () => {
@@ -228,7 +237,6 @@ async function workflowPart({ config, logger, trace }: Wiring): Promise<Result<P
   const opened = await openSqliteWorkflowStore({ path: join(config.dataDir, "workflow.sqlite") });
   if (!opened.ok) return opened;
   const store = opened.value;
-  const stopping = new AbortController();
   const environment = { nowMs: systemClock.nowMs, newId: uuidv7 };
   const participantId = config.participantId as ParticipantId;
   // Its peers may be in this very process, whose port is known only once it listens.
@@ -240,8 +248,8 @@ async function workflowPart({ config, logger, trace }: Wiring): Promise<Result<P
   const participant = createWorkflowParticipant({ store, predicates, environment, participantId, transactions });
   const { maxWorkflows: workflowCountMax } = config;
   const manager = createManager({ store, predicates, environment, ownPart: participant.ownPart, workflowCountMax });
-  const service = createWorkflowService({ manager, store, nowMs: environment.nowMs, stopping: stopping.signal });
-  const leavers: (() => Promise<void>)[] = [];
+  const service = createWorkflowService({ manager, store, nowMs: environment.nowMs });
+  let leave = async (_graceMs: DurationMs): Promise<void> => {};
   const closers: (() => Promise<void> | void)[] = [];
   const stopPurging = purgeRegularly(store, logger);
 
@@ -272,16 +280,13 @@ async function workflowPart({ config, logger, trace }: Wiring): Promise<Result<P
         trace,
       });
       await session.start();
-      leavers.push(() => session.close(config.shutdownGrace));
+      leave = (graceMs) => session.close(graceMs);
       closers.push(
         () => predicateChannel.close(),
         () => commitChannel.close(),
       );
     },
-    leave: async () => {
-      stopping.abort();
-      for (const leave of leavers) await leave();
-    },
+    leave: (graceMs) => leave(graceMs),
     close: async () => {
       for (const close of [...closers, stopPurging, store.close]) await close();
     },

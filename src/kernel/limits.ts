@@ -13,5 +13,8 @@ export const streamCountPerConnectionMax = 4096;
 /** A request or answer on the wire: a full page of ordinary resources, or a transaction of 63 full payloads. */
 export const messageBytesMax = 20 * 1024 * 1024;
 
+/** The longest delay that a timer can hold, 24.8 days. It fires at once for a longer one. */
+export const timerMaxMs = 2 ** 31 - 1;
+
 /** How long a retry with a request id finds the first answer. The contract promises 24 hours; clocks differ. */
 export const answerRetentionMs = 25 * 3_600_000;

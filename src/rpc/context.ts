@@ -5,7 +5,8 @@ import { callCountMax } from "../kernel/limits.ts";
 import type { TimeMs } from "../kernel/time.ts";
 import { StorageUnavailableError } from "../kernel/write.ts";
 import type { Logger } from "../runtime/logger.ts";
-import { invalidRequest, overloaded, shuttingDown, toServerError } from "./errors.ts";
+import type { Calls } from "./calls.ts";
+import { invalidRequest, overloaded, toServerError } from "./errors.ts";
 import { InvalidMessage } from "./validation.ts";
 
 /** What a handler knows of its call, besides nice-grpc's own context. */
@@ -74,40 +75,55 @@ export const deadlineInterceptor: ServerInterceptor = (_method, call) =>
       }),
   });
 
-/** Outermost around every handler: request id, log, bounds, and the one place where errors become statuses. */
-export function contextMiddleware(options: {
-  readonly logger: Logger;
-  readonly draining: () => boolean;
-}): ServerMiddleware<RpcContext> {
+/**
+ * Outermost around every handler of a service: request id, log, bounds, and the one place where errors become statuses. Of a stream, the
+ * `signal` aborts also when its service leaves.
+ */
+export function createContextMiddleware(logger: Logger): (calls: Calls) => ServerMiddleware<RpcContext> {
   let underWay = 0;
-  return async function* withContext(call, context) {
-    const startedMs = performance.now();
-    const log = new CallLog(options.logger, context);
-    const deadlineMs = numberOrNothing(context.metadata.get(deadlineKey));
-    const extended: CallContext & RpcContext = Object.assign(context, { deadlineMs, log });
-    underWay += 1;
-    try {
-      if (options.draining()) throw shuttingDown();
-      if (underWay > callCountMax) throw overloaded();
-      if (!call.requestStream && call.request instanceof InvalidMessage) throw invalidRequest(call.request.violations);
-      context.signal.throwIfAborted();
-      const answer = yield* call.next(call.request, extended);
-      log.debug({ rpc: call.method.path, ms: elapsed(startedMs) }, "call");
-      return answer;
-    } catch (error) {
-      // The caller has gone: there is nobody to tell, and nothing failed.
-      if (context.signal.aborted) throw error;
-      const status = toServerError(error);
-      context.trailer.set(requestIdKey, log.id);
-      const fields = { rpc: call.method.path, code: Status[status.code], ms: elapsed(startedMs) };
-      if (status.code === Status.INTERNAL) log.error({ ...fields, err: error }, "call failed: a defect");
-      else if (error instanceof StorageUnavailableError) log.warn({ ...fields, cause: error.message }, "call failed: the store");
-      else log.debug({ ...fields, message: status.details }, "call refused");
-      throw status;
-    } finally {
-      underWay -= 1;
-    }
-  };
+  return ({ leaving, entered, ended }) =>
+    async function* withContext(call, context) {
+      const startedMs = performance.now();
+      const log = new CallLog(logger, context);
+      const deadlineMs = numberOrNothing(context.metadata.get(deadlineKey));
+      const callerSignal = context.signal;
+      const signal = call.responseStream ? AbortSignal.any([callerSignal, leaving]) : callerSignal;
+      const extended: CallContext & RpcContext = Object.assign(context, { deadlineMs, log, signal });
+      underWay += 1;
+      entered();
+      try {
+        leaving.throwIfAborted();
+        if (underWay > callCountMax) throw overloaded();
+        if (!call.requestStream && call.request instanceof InvalidMessage) throw invalidRequest(call.request.violations);
+        context.signal.throwIfAborted();
+        const answer = yield* call.next(call.request, extended);
+        log.debug({ rpc: call.method.path, ms: elapsed(startedMs) }, "call");
+        return answer;
+      } catch (error) {
+        if (callerSignal.aborted) {
+          // There is nobody to tell, and nothing failed.
+          const why = deadlineMs !== undefined && Date.now() >= deadlineMs ? "the deadline has passed" : "the caller has left";
+          log.debug({ rpc: call.method.path, ms: elapsed(startedMs), why }, "call ended without an answer");
+          throw error;
+        }
+        const status = toServerError(leaving.aborted && isAbortError(error) ? leaving.reason : error);
+        context.trailer.set(requestIdKey, log.id);
+        const fields = { rpc: call.method.path, code: Status[status.code], ms: elapsed(startedMs) };
+        if (status.code === Status.INTERNAL) log.error({ ...fields, err: error }, "call failed: a defect");
+        else if (error instanceof StorageUnavailableError)
+          log.warn({ ...fields, cause: error.message }, "call failed: the store");
+        else log.debug({ ...fields, message: status.details }, "call refused");
+        throw status;
+      } finally {
+        underWay -= 1;
+        ended();
+      }
+    };
+}
+
+/** What has been waiting on a signal throws this, whoever wrote it. */
+function isAbortError(error: unknown): boolean {
+  return error instanceof Error && error.name === "AbortError";
 }
 
 function numberOrNothing(text: string | undefined): number | undefined {

@@ -25,12 +25,33 @@ function decode(bytes: Buffer): Request | InvalidMessage {
 /** Tells what the named services are. */
 export function createReflection(serviceNames: readonly string[]): ServiceImplementation<typeof ServerReflectionService> {
   const reflection = ServerReflection(descriptorSet, serviceNames);
-  return { serverReflectionInfo: (requests, context) => reflection.serverReflectionInfo(wellFormed(requests), context) };
+  return {
+    serverReflectionInfo: (requests, context) =>
+      reflection.serverReflectionInfo(wellFormed(untilAborted(requests, context.signal)), context),
+  };
 }
 
 async function* wellFormed(requests: AsyncIterable<Request | InvalidMessage>): AsyncGenerator<Request> {
   for await (const request of requests) {
     if (request instanceof InvalidMessage) throw invalidRequest(request.violations);
     yield request;
+  }
+}
+
+/** Throws the signal's reason as soon as it aborts, also while a message is awaited: the library's stream ends with its client only. */
+async function* untilAborted<Message>(messages: AsyncIterable<Message>, signal: AbortSignal): AsyncGenerator<Message> {
+  signal.throwIfAborted();
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const abort = (): void => reject(signal.reason);
+  signal.addEventListener("abort", abort);
+  const iterator = messages[Symbol.asyncIterator]();
+  try {
+    for (;;) {
+      const next = await Promise.race([iterator.next(), aborted]);
+      if (next.done === true) return;
+      yield next.value;
+    }
+  } finally {
+    signal.removeEventListener("abort", abort);
   }
 }

@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import type { DescMessage } from "@bufbuild/protobuf";
 import { ServerCredentials } from "@grpc/grpc-js";
 import { createServer, type Server } from "nice-grpc";
@@ -6,17 +7,22 @@ import { HealthDefinition, HealthServiceImpl, HealthState } from "nice-grpc-serv
 import { messageBytesMax, streamCountPerConnectionMax } from "../kernel/limits.ts";
 import type { DurationMs } from "../kernel/time.ts";
 import type { Logger } from "../runtime/logger.ts";
-import { contextMiddleware, deadlineInterceptor, type RpcContext } from "./context.ts";
+import { within } from "../runtime/within.ts";
+import { type Calls, createCalls } from "./calls.ts";
+import { type Connections, watchConnections } from "./connections.ts";
+import { createContextMiddleware, deadlineInterceptor, type RpcContext } from "./context.ts";
 import { registry } from "./descriptors.ts";
 import { createReflection, reflectionDefinition } from "./reflection.ts";
 import { transportRefusals } from "./transport-refusals.ts";
 import { validatingDecoder } from "./validation.ts";
 
+type AddBuilder = Pick<Server<RpcContext>, "add">;
+
 /** Adds a service to a server that is being built. */
 export type RpcService = {
   /** The full name, as reflection and health know it. */
   readonly name: string;
-  readonly addTo: (server: Server<RpcContext>) => void;
+  readonly addTo: (server: AddBuilder) => void;
 };
 
 export interface RpcServer {
@@ -24,12 +30,19 @@ export interface RpcServer {
   listen(address: string): Promise<number>;
   /** What `grpc.health.v1` says of a service; without a name, that all of them serve. */
   setServing(serviceName: string, serving: boolean): void;
+  /** Of one service: refuses new calls with SHUTTING_DOWN, and ends open streams with it. Resolves when no call is under way. */
+  leave(serviceName: string): Promise<void>;
   /**
-   * Refuses new calls with SHUTTING_DOWN, lets those under way end, then closes; after `graceMs` it closes at once. Open streams
-   * are the business of their services: end them first.
+   * Ends all services in this way and closes each connection once it has no call under way, and all of them after `graceMs`. Health
+   * and reflection are services too.
    */
   shutdown(graceMs: DurationMs): Promise<void>;
 }
+
+/** A peer has this long to read its last answers and to hang up. Who speaks no HTTP/2, or does not run, would never do it. */
+const hangUpMs: DurationMs = 500;
+
+const reflectionName = "grpc.reflection.v1.ServerReflection";
 
 // biome-ignore lint/suspicious/noExplicitAny: as nice-grpc and ts-proto type their generic definitions
 type AnyMessage = any;
@@ -66,8 +79,7 @@ function requestTypeOf(serviceFullName: string, methodName: string): DescMessage
 }
 
 export function createRpcServer(options: { readonly services: readonly RpcService[]; readonly logger: Logger }): RpcServer {
-  let draining = false;
-  const base = createServer({
+  const server = createServer({
     interceptors: [transportRefusals(options.logger), deadlineInterceptor],
     // Bookkeeping for a debugging service that is not served.
     "grpc.enable_channelz": 0,
@@ -78,12 +90,18 @@ export function createRpcServer(options: { readonly services: readonly RpcServic
     "grpc.keepalive_timeout_ms": 10_000,
     "grpc.keepalive_permit_without_calls": 1,
     "grpc.max_connection_idle_ms": 30 * 60_000,
-  });
-  const server = base
-    .use(errorDetailsServerMiddleware)
-    .use(contextMiddleware({ logger: options.logger, draining: () => draining }));
+  }).use(errorDetailsServerMiddleware);
+  const withContext = createContextMiddleware(options.logger);
+  const services = new Map<string, Calls>();
+  function add(name: string, addTo: RpcService["addTo"]): void {
+    const calls = createCalls();
+    services.set(name, calls);
+    addTo(server.with(withContext(calls)));
+  }
 
   const health = HealthState();
+  // Each watch adds one; the bound on calls under way bounds them.
+  setMaxListeners(0, health);
   const serving = new Map<string, boolean>();
   function setServing(name: string, isServing: boolean): void {
     serving.set(name, isServing);
@@ -91,27 +109,30 @@ export function createRpcServer(options: { readonly services: readonly RpcServic
     // Who asks without a name may want any of them.
     health.setStatus([...serving.values()].every(Boolean) ? "healthy" : "unhealthy");
   }
-  for (const service of options.services) {
-    service.addTo(server);
-    setServing(service.name, true);
+  for (const { name, addTo } of options.services) {
+    add(name, addTo);
+    setServing(name, true);
   }
-  server.add(withValidation(HealthDefinition), HealthServiceImpl(health));
-  const names = [...options.services.map(({ name }) => name), HealthDefinition.fullName];
-  server.add(reflectionDefinition, createReflection(names));
+  add(HealthDefinition.fullName, (builder) => builder.add(withValidation(HealthDefinition), HealthServiceImpl(health)));
+  const names = [...services.keys()];
+  add(reflectionName, (builder) => builder.add(reflectionDefinition, createReflection(names)));
 
+  let connections: Connections | undefined;
   return {
-    listen: (address) => server.listen(address, ServerCredentials.createInsecure()),
+    async listen(address) {
+      const port = await server.listen(address, ServerCredentials.createInsecure());
+      connections = watchConnections(port);
+      return port;
+    },
     setServing,
-    shutdown: async (graceMs) => {
-      draining = true;
+    leave: async (name) => services.get(name)?.leave(),
+    async shutdown(graceMs) {
       for (const { name } of options.services) setServing(name, false);
-      let timer: NodeJS.Timeout | undefined;
-      const expired = new Promise<void>((resolve) => {
-        timer = setTimeout(resolve, graceMs);
-      });
-      await Promise.race([server.shutdown(), expired]);
-      clearTimeout(timer);
-      server.forceShutdown();
+      const closed = server.shutdown();
+      await within(graceMs, Promise.all([...services.values()].map((calls) => calls.leave())));
+      await within(hangUpMs, closed);
+      connections?.destroy();
+      await within(hangUpMs, closed);
     },
   };
 }

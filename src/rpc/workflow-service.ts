@@ -18,7 +18,7 @@ import { watch } from "../workflow/watch.ts";
 import type { RpcContext } from "./context.ts";
 import { eventToWire, stateFromWire, stateToWire, structFromWire, workflowToWire } from "./convert-workflow.ts";
 import { durationMs } from "./duration.ts";
-import { invalidField, shuttingDown } from "./errors.ts";
+import { invalidField } from "./errors.ts";
 import { eventFilter, workflowFilter } from "./filter.ts";
 import { decodePageToken, encodePageToken, pageSize, sequencePlace } from "./page.ts";
 import { requestKey } from "./request-key.ts";
@@ -36,10 +36,8 @@ export function createWorkflowService(dependencies: {
   readonly manager: Manager;
   readonly store: WorkflowStore;
   readonly nowMs: () => TimeMs;
-  /** Aborts when the server begins to shut down: watches end. */
-  readonly stopping: AbortSignal;
 }): WorkflowServiceImplementation<RpcContext> {
-  const { manager, store, nowMs, stopping } = dependencies;
+  const { manager, store, nowMs } = dependencies;
 
   async function move(command: MoveCommand, answer: Promise<Result<Answer, ManagerError>>, context: RpcContext) {
     const { workflowId, move } = command;
@@ -144,14 +142,14 @@ export function createWorkflowService(dependencies: {
         workflowId: request.workflowId === "" ? undefined : (request.workflowId as WorkflowId),
         matches: eventFilter(request.filter),
         progressIntervalMs: durationMs(request.progressInterval) ?? progressIntervalDefaultMs,
-        signal: AbortSignal.any([context.signal, stopping]),
+        signal: context.signal,
       });
       for await (const message of messages) {
         yield message.type === "event"
           ? { body: { $case: "event", value: eventToWire(message.event) } }
           : { body: { $case: "progress", value: { sequence: BigInt(message.sequence) } } };
       }
-      throw shuttingDown();
+      context.signal.throwIfAborted();
     },
 
     async getSystemStats() {

@@ -88,6 +88,11 @@ export async function serveMetrics(registry: Registry, address: string): Promise
   await promise;
   return {
     port: (server.address() as AddressInfo).port,
-    close: () => new Promise((closed) => server.close(() => closed())),
+    close: () =>
+      new Promise((closed) => {
+        server.close(() => closed());
+        // Also those with half a request.
+        server.closeAllConnections();
+      }),
   };
 }

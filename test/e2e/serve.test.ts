@@ -1,4 +1,5 @@
 import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { writeFileSync } from "node:fs";
 import { connect as connectSocket } from "node:net";
 import { join } from "node:path";
@@ -9,6 +10,7 @@ import { openChannel } from "../../src/rpc/clients/channel.ts";
 import { failureOf, temporaryFolder } from "../support/concord.ts";
 import { participate, runConcord, serve } from "../support/process.ts";
 import { createProtoClient } from "../support/proto-client.ts";
+import { openRawCall } from "../support/raw-call.ts";
 import { until } from "../support/until.ts";
 
 const data = temporaryFolder();
@@ -170,15 +172,35 @@ test("the three services in three processes: rules judge, and an atomic transiti
   for (const program of [inventory, workflow, commit, predicate]) expect(await program.terminate()).toBe(0);
 });
 
-test("an idle or nonsensical connection keeps nobody from stopping it", async () => {
-  const server = await serve(freshFolder(), { flags: ["--shutdown-grace", "500ms"] });
+test("nobody who only listens or is only connected keeps it from stopping: it does not take its grace", async () => {
+  const folder = freshFolder();
+  const server = await serve(folder, { flags: ["--shutdown-grace", "10m"] });
+  const participant = await participate("idle", { address: server.address, dataDir: folder });
+  const client = createProtoClient(server.address);
+  const watches = [
+    client.stream("Health/Watch", { service: "" }),
+    client.stream("WorkflowService/WatchWorkflowEvents", {}),
+    client.stream("TwoPhaseCommit/WatchTransactions", {}),
+  ];
+  const [health] = watches;
+  expect(await health?.next()).toEqual({ status: "SERVING" });
+  const reflection = openRawCall(server.address, "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo");
+  reflection.send(Buffer.from([0x3a, 0]));
+  await once(reflection.stream, "data");
   const port = Number(server.address.split(":")[1]);
-  const socket = connectSocket(port, "127.0.0.1");
-  socket.on("error", () => undefined);
-  socket.write("GET / HTTP/1.1\r\n\r\n");
-  await until(() => !socket.connecting, "the socket is connected");
+  const sockets = [port, port].map((to) => connectSocket({ port: to, host: "127.0.0.1", allowHalfOpen: true }));
+  const [, nonsense] = sockets;
+  for (const socket of sockets) await once(socket, "data");
+  nonsense?.write("GET / HTTP/1.1\r\n\r\n");
+
   expect(await server.terminate()).toBe(0);
-  socket.destroy();
+  expect(await health?.next()).toEqual({ status: "NOT_SERVING" });
+  for (const watch of watches) expect(await watch.end()).toMatchObject({ code: "UNAVAILABLE", reason: "SHUTTING_DOWN" });
+  expect(server.log.at(-1)?.msg).toBe("stopped");
+  client.close();
+  reflection.close();
+  for (const socket of sockets) socket.destroy();
+  expect(await participant.terminate()).toBe(0);
 });
 
 test("output that nobody reads any more ends a command in silence", async () => {

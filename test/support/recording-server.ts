@@ -1,0 +1,36 @@
+import { type CallContext, ServerError, Status } from "nice-grpc-common";
+import { pino } from "pino";
+import { TwoPhaseCommitDefinition } from "../../src/gen/concord/commit/v1/two_phase_commit.ts";
+import { PredicateLogicDefinition } from "../../src/gen/concord/predicate/v1/predicate_logic.ts";
+import { WorkflowServiceDefinition } from "../../src/gen/concord/workflow/v1/workflow_service.ts";
+import type { RpcContext } from "../../src/rpc/context.ts";
+import { createRpcServer, type RpcService } from "../../src/rpc/server.ts";
+
+export type RecordedCall = { readonly method: string; readonly context: CallContext & RpcContext };
+
+/** A method of Concord's three services, by the name in nice-grpc's clients: what it does instead. */
+export type Fakes = Readonly<Record<string, (context: CallContext & RpcContext) => unknown>>;
+
+/** Concord's server around services that only note how they are called, and refuse. */
+export async function startRecordingServer(fakes: Fakes = {}) {
+  const calls: RecordedCall[] = [];
+  const implementation: object = new Proxy(
+    {},
+    {
+      get: (_, method: string) => (_request: unknown, context: RecordedCall["context"]) => {
+        calls.push({ method, context });
+        return fakes[method]?.(context) ?? Promise.reject(new ServerError(Status.FAILED_PRECONDITION, "noted"));
+      },
+    },
+  );
+  const definitions = [WorkflowServiceDefinition, PredicateLogicDefinition, TwoPhaseCommitDefinition];
+  const services = definitions.map(
+    (definition): RpcService => ({
+      name: definition.fullName,
+      addTo: (server) => server.add(definition, implementation as never),
+    }),
+  );
+  const server = createRpcServer({ services, logger: pino({ level: "silent" }) });
+  const address = `127.0.0.1:${await server.listen("127.0.0.1:0")}`;
+  return { calls, address, server };
+}
