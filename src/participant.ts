@@ -5,6 +5,7 @@ import { prepareCredit as prepareCreditDefault } from "./commit/limits.ts";
 import { createParticipant as createSdkParticipant } from "./commit/participant/participant.ts";
 import type { Logger, ParticipantLog, Resource } from "./commit/ports.ts";
 import { idPattern, idWords, type ParticipantId, type TransactionId } from "./kernel/ids.ts";
+import { timerMaxMs } from "./kernel/limits.ts";
 import type { DurationMs } from "./kernel/time.ts";
 import { openChannel } from "./rpc/clients/channel.ts";
 import { createParticipantTransport } from "./rpc/clients/participant-transport.ts";
@@ -111,7 +112,7 @@ export async function createParticipant(options: ParticipantOptions): Promise<Pa
     prepareCredit,
   });
   // Neither a lost connection nor a pause before the next one may end the process.
-  const keepAlive = setInterval(() => {}, 2 ** 31 - 1);
+  const keepAlive = setInterval(() => {}, timerMaxMs);
 
   let closing: Promise<void> | undefined;
   async function close(drainMs: DurationMs): Promise<void> {

@@ -129,7 +129,7 @@ function createPracticeResource(options: Options, logger: Logger): Resource {
   return {
     async prepare({ transactionId, payload }) {
       if (options.failOn === "prepare") die(logger, "prepare");
-      if (options.delay > 0) await new Promise((resolve) => setTimeout(resolve, options.delay));
+      if (options.delay > 0) await new Promise<void>((resolve) => systemClock.setTimer(options.delay, resolve));
       const text = Buffer.from(payload).toString();
       const vote = voteOn(options, transactionId, text);
       logger.info({ transaction: transactionId, payload: text, vote: vote.value }, "asked to prepare");

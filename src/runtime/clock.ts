@@ -1,3 +1,4 @@
+import { timerMaxMs } from "../kernel/limits.ts";
 import type { DurationMs, TimeMs } from "../kernel/time.ts";
 
 /** The wall clock, the machine's monotonic one, and timers. A timer does not keep the process alive. */
@@ -7,8 +8,13 @@ export const systemClock = {
   monotonicMs: (): DurationMs => performance.now(),
   /** Runs once, after the delay. Returns the function that cancels it. */
   setTimer(delayMs: DurationMs, run: () => void): () => void {
-    const timer = setTimeout(run, delayMs);
-    timer.unref();
+    let timer: NodeJS.Timeout;
+    function arm(leftMs: DurationMs): void {
+      const thenMs = leftMs - timerMaxMs;
+      timer = thenMs > 0 ? setTimeout(arm, timerMaxMs, thenMs) : setTimeout(run, leftMs);
+      timer.unref();
+    }
+    arm(delayMs);
     return () => clearTimeout(timer);
   },
 };

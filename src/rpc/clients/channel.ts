@@ -2,6 +2,7 @@ import { type Channel, createChannel, createClientFactory } from "nice-grpc";
 import { deadlineMiddleware } from "nice-grpc-client-middleware-deadline";
 import { errorDetailsClientMiddleware } from "nice-grpc-error-details";
 import { messageBytesMax } from "../../kernel/limits.ts";
+import { grpcTimeoutMiddleware } from "./grpc-timeout.ts";
 
 /** A channel that notices a dead peer and comes back within a second of its return, instead of grpc-js's two minutes. */
 export function openChannel(address: string): Channel {
@@ -14,10 +15,15 @@ export function openChannel(address: string): Channel {
     "grpc.keepalive_permit_without_calls": 1,
     "grpc.max_receive_message_length": messageBytesMax,
     "grpc.max_send_message_length": messageBytesMax,
+    // A proxy of the environment is for the web; grpc-js would use it for loopback too.
+    "grpc.enable_http_proxy": 0,
     // Each channel has its own connection: one busy with a large answer delays nobody else.
     "grpc.use_local_subchannel_pool": 1,
   });
 }
 
-/** Clients that understand deadlines and Concord's error details. */
-export const clientFactory = createClientFactory().use(errorDetailsClientMiddleware).use(deadlineMiddleware);
+/** Clients that keep to deadlines, tell them to the server, and understand Concord's error details. */
+export const clientFactory = createClientFactory()
+  .use(errorDetailsClientMiddleware)
+  .use(deadlineMiddleware)
+  .use(grpcTimeoutMiddleware);
