@@ -11,9 +11,9 @@ import { openChannel } from "./rpc/clients/channel.ts";
 import { createParticipantTransport } from "./rpc/clients/participant-transport.ts";
 import { systemClock } from "./runtime/clock.ts";
 import { createLogger } from "./runtime/logger.ts";
+import type { PostgresOpenFailure } from "./storage/postgres/check-server.ts";
 import {
   openPostgresResource,
-  type PostgresOpenFailure,
   type PostgresResource,
   type PostgresResourceOptions,
 } from "./storage/postgres/transaction-resource.ts";
@@ -22,7 +22,16 @@ import { openSqliteParticipantLog, type SqliteParticipantLog } from "./storage/s
 import type { OpenFailure } from "./storage/sqlite/statement.ts";
 
 export type { ParticipantRecord, ResourceVote } from "./commit/core/participant-step.ts";
-export type { Logger, LostPromise, ParticipantLog, PrepareWork, Resource, Work } from "./commit/ports.ts";
+export type {
+  ForeignPromise,
+  Logger,
+  LostPromise,
+  OldReceipts,
+  ParticipantLog,
+  PrepareWork,
+  Resource,
+  Work,
+} from "./commit/ports.ts";
 export type { ParticipantId, TransactionId } from "./kernel/ids.ts";
 export type { PostgresResource, PostgresResourceOptions, PostgresWork } from "./storage/postgres/transaction-resource.ts";
 export { encodeOperations, type KeyValueOperation, type KeyValueResource } from "./storage/sqlite/key-value-resource.ts";
@@ -173,8 +182,9 @@ export const voteReadOnly: ResourceVote = { value: "read-only", reason: "" };
 export const voteAbort = (reason: string): ResourceVote => ({ value: "abort", reason });
 
 /**
- * PostgreSQL (14 or newer) as a resource, through PREPARE TRANSACTION: `work` is all that is to be written. Rejects with a ParticipantError,
- * also when the server has `max_prepared_transactions` = 0. Connect to the server itself, or through a pooler that pools sessions.
+ * PostgreSQL (14 or newer) as a resource, through PREPARE TRANSACTION: `work` is all that is to be written. Makes its table of receipts if
+ * it is not there. Rejects with a ParticipantError, also when the server has `max_prepared_transactions` = 0, or when a pooler between
+ * pools transactions: connect to the server itself, or through a pooler that pools sessions.
  */
 export async function createPostgresResource(options: PostgresResourceOptions): Promise<PostgresResource> {
   const opened = await openPostgresResource(options);

@@ -11,6 +11,8 @@ export type Postgres = {
   url(database: string): string;
   createDatabase(name: string): Promise<void>;
   stop(): Promise<void>;
+  /** After `stop`, with the same data at the same address. */
+  start(): Promise<void>;
 };
 
 /** Why there is no PostgreSQL to start; nothing if there is one. */
@@ -63,6 +65,7 @@ export async function startPostgres(
     url: (database) => `postgres://${user}:${password}@127.0.0.1:${port}/${database}`,
     createDatabase: (name) => server.createDatabase(name),
     stop: () => server.stop(),
+    start: () => server.start(),
   };
 }
 

@@ -122,6 +122,21 @@ export type PrepareWork = Work & {
 export type LostPromise = { readonly lost: string };
 
 /**
+ * What a resource holds prepared for another log of the same participant: `promise` is the name that the resource's own tools have for it,
+ * `remedy` says how to end it, and whatever else helps stands beside them.
+ */
+export type ForeignPromise = { readonly promise: string; readonly remedy: string; readonly [detail: string]: string };
+
+/** Receipts that may go. */
+export type OldReceipts = {
+  readonly logId: string;
+  readonly recordedBeforeMs: TimeMs;
+  /** The log does not know yet how these ended, and their receipts are the only proof. */
+  readonly keep: readonly TransactionId[];
+  readonly limit: number;
+};
+
+/**
  * What takes part in a transaction: a database, a workflow manager, a machine. Calls for one transaction never overlap. After a
  * crash each of them may be called again for work that is done already; it must then answer as if it did it now.
  */
@@ -144,6 +159,10 @@ export interface Resource {
    * between the resource's promise and the record, so no vote was sent.
    */
   prepared?(logId: string): Promise<readonly TransactionId[]>;
+  /** What it holds prepared for other logs of this participant, if it can tell. It is left alone, and told to the operator at start. */
+  foreign?(logId: string): Promise<readonly ForeignPromise[]>;
+  /** Drops receipts of commits, if it keeps them, at most `limit`; says how many. */
+  forget?(old: OldReceipts): Promise<number>;
 }
 
 /** Why a Participate stream ended. The names of those that the contract defines are its reasons. */

@@ -1,3 +1,4 @@
+import { copyFileSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { beforeEach, describe, expect, test } from "vitest";
 import type { TransactionId } from "../../src/kernel/ids.ts";
@@ -11,8 +12,10 @@ import { storageDir } from "../support/storage-dir.ts";
 
 const logId = "log";
 
+const tx = (name: string) => name as TransactionId;
+
 const work = (name: string, ...operations: KeyValueOperation[]) => ({
-  transactionId: name as TransactionId,
+  transactionId: tx(name),
   payload: encodeOperations(operations),
   logId,
   voteWithinMs: 1_000,
@@ -39,7 +42,7 @@ async function open(): Promise<void> {
 
 async function commit(name: string, ...operations: KeyValueOperation[]): Promise<void> {
   expect(await store.prepare(work(name, ...operations))).toEqual(committed);
-  await store.commit(work(name, ...operations));
+  expect(await store.commit(work(name, ...operations))).toBeUndefined();
 }
 
 beforeEach(async () => {
@@ -68,9 +71,61 @@ describe("a key-value store as a resource", () => {
     expect(await store.prepared(logId)).toEqual(["t1", "t2"]);
     await store.commit(work("t1", put("a", 1)));
     // At the start, an abort comes without the payload.
-    await store.abort({ transactionId: "t2" as TransactionId, payload: new Uint8Array(), logId });
+    await store.abort({ transactionId: tx("t2"), payload: new Uint8Array(), logId });
     expect(await store.prepared(logId)).toEqual([]);
     expect(store.list({ limit: 10 })).toEqual([{ key: "a", value: 1 }]);
+  });
+
+  test("a promise that a backup did not have is lost when that is restored; one that it had is kept", async () => {
+    await store.prepare(work("t1", put("a", 1)));
+    await store.close();
+    copyFileSync(path, `${path}.backup`);
+    await open();
+    await store.prepare(work("t2", put("b", 2)));
+    await store.close();
+    for (const end of ["-wal", "-shm"]) rmSync(`${path}${end}`, { force: true });
+    renameSync(`${path}.backup`, path);
+    await open();
+    expect(await store.prepared(logId)).toEqual(["t1"]);
+    // A log that has t1 as committed has its payload no more.
+    expect(await store.commit({ ...work("t1"), payload: new Uint8Array() })).toBeUndefined();
+    expect(await store.commit({ ...work("t1"), payload: new Uint8Array() })).toBeUndefined();
+    expect(await store.commit(work("t2", put("b", 2)))).toEqual({ lost: expect.stringContaining("restored from a backup") });
+    expect(store.list({ limit: 10 })).toEqual([{ key: "a", value: 1 }]);
+  });
+
+  test("what was promised for one log is none of another's", async () => {
+    const first = work("t1", put("a", 1));
+    const second = { ...first, logId: "second" };
+    await store.prepare(first);
+    expect(await store.prepared("second")).toEqual([]);
+    expect(await store.foreign("second")).toEqual([{ promise: "t1", log: logId, remedy: expect.stringContaining("held_keys") }]);
+    expect(await store.foreign(logId)).toEqual([]);
+    expect(await store.prepare(second)).toMatchObject({ value: "abort" });
+    await store.abort(second);
+    expect(await store.commit(second)).toEqual({ lost: expect.any(String) });
+    expect(await store.prepare(work("t2", put("a", 2)))).toMatchObject({ value: "abort" });
+    await store.commit(first);
+    expect(await store.commit(second)).toEqual({ lost: expect.any(String) });
+    expect(store.get("a")).toBe(1);
+  });
+
+  test("what is committed is neither aborted nor prepared again", async () => {
+    await commit("t1", add("ada", 5));
+    await expect(store.abort(work("t1"))).rejects.toThrow("t1 is to be aborted, but has a receipt");
+    expect(await store.prepare(work("t1", add("ada", 5)))).toEqual({ value: "abort", reason: "it is committed already" });
+    expect(store.get("ada")).toBe(5);
+  });
+
+  test("receipts go when they are old, except those whose end the log does not know", async () => {
+    for (const name of ["t1", "t2", "t3"]) await commit(name, put(name, 1));
+    const old = { logId, recordedBeforeMs: Date.now() + 60_000, keep: [tx("t2")], limit: 10 };
+    expect(await store.forget({ ...old, recordedBeforeMs: Date.now() - 60_000 })).toBe(0);
+    expect(await store.forget({ ...old, logId: "second" })).toBe(0);
+    expect(await store.forget({ ...old, limit: 1 })).toBe(1);
+    expect(await store.forget(old)).toBe(1);
+    expect(await store.commit(work("t2"))).toBeUndefined();
+    expect(await store.commit(work("t1"))).toEqual({ lost: expect.any(String) });
   });
 
   test("a key is held from the vote to the decision", async () => {

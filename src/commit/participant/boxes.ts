@@ -71,7 +71,7 @@ export function createBoxes(surroundings: Surroundings): Boxes {
     box.busy = true;
     if (!box.loaded) {
       const failure = "the participant log cannot be read";
-      const record = await untilDone(surroundings, failure, storageBackoff, () => log.get(box.transactionId));
+      const record = await untilDone(surroundings, box.transactionId, failure, storageBackoff, () => log.get(box.transactionId));
       if (signal.aborted) return;
       box.transaction ??= record && loadTransaction(record);
       box.loaded = true;

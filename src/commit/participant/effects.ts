@@ -43,7 +43,7 @@ export async function carryOut(
       return;
     case "resource-commit":
       logger.info({ ...fields, decision: "committed" }, "committing");
-      await untilDone(surroundings, "the resource cannot commit", resourceBackoff, async () => {
+      await untilDone(surroundings, transactionId, "the resource cannot commit", resourceBackoff, async () => {
         const answer = await resource.commit({ transactionId, payload: effect.payload, logId: log.id });
         if (answer) throw new Error(answer.lost);
       });
@@ -53,7 +53,9 @@ export async function carryOut(
       await abortResource(surroundings, transactionId, effect.payload);
       return;
     case "persist":
-      await untilDone(surroundings, "the participant log cannot write", storageBackoff, () => log.persist(effect.record));
+      await untilDone(surroundings, transactionId, "the participant log cannot write", storageBackoff, () =>
+        log.persist(effect.record),
+      );
       return;
     case "trace":
       trace?.(participantEvent(effect, participantId, instanceId));
@@ -77,7 +79,7 @@ export async function abortResource(
   payload: Uint8Array,
 ): Promise<void> {
   const { log, resource } = surroundings;
-  await untilDone(surroundings, "the resource cannot abort", resourceBackoff, () =>
+  await untilDone(surroundings, transactionId, "the resource cannot abort", resourceBackoff, () =>
     resource.abort({ transactionId, payload, logId: log.id }),
   );
 }

@@ -8,11 +8,12 @@ import type { Clock, Coordinator, Logger, ParticipantLog, ParticipantTransport, 
 import type { Box } from "./box.ts";
 import { createBoxes } from "./boxes.ts";
 import type { Context } from "./context.ts";
-import { abortResource, type ParticipantStepName } from "./effects.ts";
+import type { ParticipantStepName } from "./effects.ts";
 import type { End } from "./end.ts";
 import { inquireRegularly } from "./inquiries.ts";
 import { createLink, isOpen, type Link, type LinkHandler } from "./link.ts";
 import { purgeRegularly } from "./purge.ts";
+import { reconcile } from "./reconcile.ts";
 import type { Refusal } from "./refusal.ts";
 import { pause } from "./until-done.ts";
 
@@ -114,10 +115,9 @@ export function createParticipant(options: ParticipantOptions): Participant {
       boxes.load(record);
       boxes.post(record.transactionId, { type: "recover", nowMs: clock.nowMs() });
     }
-    for (const transactionId of (await resource.prepared?.(log.id)) ?? []) {
-      if (!(await log.get(transactionId))) await abortResource({ ...context, log, resource }, transactionId, new Uint8Array());
-    }
-    logger.info({ participant: participantId, instance: instanceId, inDoubt: boxes.inDoubt().length }, "participant started");
+    await reconcile({ ...context, log, resource });
+    const inDoubt = boxes.inDoubt().length;
+    logger.info({ participant: participantId, instance: instanceId, log: log.id, inDoubt }, "participant started");
   }
 
   return {
@@ -127,7 +127,7 @@ export function createParticipant(options: ParticipantOptions): Participant {
     inDoubt: () => boxes.inDoubt(),
     async start() {
       await recover();
-      loops = [inquireRegularly(context, boxes), purgeRegularly(context, log, links)];
+      loops = [inquireRegularly(context, boxes), purgeRegularly(context, { log, resource, links })];
       runs = links.map((link) => link.run());
     },
     async close(drainMs) {

@@ -1,25 +1,28 @@
 import { participantRetentionMs, purgeBatchSize, purgeIntervalMs, resentWithinMs } from "../limits.ts";
-import type { ParticipantLog } from "../ports.ts";
+import type { ParticipantLog, Resource } from "../ports.ts";
 import type { Context } from "./context.ts";
 import type { Link } from "./link.ts";
 import { repeatedly } from "./until-done.ts";
 
-/** Drops records that ended long ago. Resolves when the participant has closed. */
-export function purgeRegularly(context: Context, log: ParticipantLog, links: readonly Link[]): Promise<void> {
+type Kept = { readonly log: ParticipantLog; readonly resource: Resource; readonly links: readonly Link[] };
+
+/** Drops records, and receipts of the resource, that ended long ago. Resolves when the participant has closed. */
+export function purgeRegularly(context: Context, kept: Kept): Promise<void> {
   return repeatedly(
     context,
     () => purgeIntervalMs,
     async () => {
       try {
-        await purge(context, log, links);
+        await purgeLog(context, kept);
+        await purgeReceipts(context, kept);
       } catch (error) {
-        context.logger.warn({ participant: context.participantId, err: error }, "the participant log is not purged");
+        context.logger.warn({ participant: context.participantId, err: error }, "what ended long ago is not purged");
       }
     },
   );
 }
 
-async function purge({ clock, signal }: Context, log: ParticipantLog, links: readonly Link[]): Promise<void> {
+async function purgeLog({ clock, signal }: Context, { log, links }: Kept): Promise<void> {
   const updatedBeforeMs = clock.nowMs() - participantRetentionMs;
   for (const { state, coordinator } of links) {
     // Who is away may still have to ask.
@@ -27,4 +30,12 @@ async function purge({ clock, signal }: Context, log: ParticipantLog, links: rea
     const { coordinatorId } = coordinator;
     while (!signal.aborted && (await log.purge({ coordinatorId, updatedBeforeMs, limit: purgeBatchSize })) === purgeBatchSize);
   }
+}
+
+async function purgeReceipts({ clock, signal }: Context, { log, resource }: Kept): Promise<void> {
+  const recordedBeforeMs = clock.nowMs() - participantRetentionMs;
+  // Of what is prepared in the log, the crash may have fallen after the commit: the receipt is all that tells.
+  const keep = (await log.load()).map(({ transactionId }) => transactionId);
+  const old = { logId: log.id, recordedBeforeMs, keep, limit: purgeBatchSize };
+  while (!signal.aborted && (await resource.forget?.(old)) === purgeBatchSize);
 }

@@ -1,3 +1,4 @@
+import type { TransactionId } from "../../kernel/ids.ts";
 import type { DurationMs } from "../../kernel/time.ts";
 import { type Backoff, backoffMs } from "../core/backoff.ts";
 import type { Context } from "./context.ts";
@@ -19,6 +20,7 @@ export function pause({ clock, signal }: Pick<Context, "clock" | "signal">, dela
 /** A promise binds, so there is no giving up. Ends without a result only when the participant closes. */
 export async function untilDone<T>(
   context: Context,
+  transactionId: TransactionId,
   failure: string,
   backoff: Backoff,
   run: () => Promise<T>,
@@ -29,7 +31,7 @@ export async function untilDone<T>(
       return await run();
     } catch (error) {
       if (signal.aborted) break;
-      logger.error({ participant: participantId, attempt, err: error }, `${failure}; trying again`);
+      logger.error({ participant: participantId, transaction: transactionId, attempt, err: error }, `${failure}; trying again`);
       await pause(context, backoffMs(backoff, attempt, random()));
     }
   }

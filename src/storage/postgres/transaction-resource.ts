@@ -1,32 +1,24 @@
-import { createHash } from "node:crypto";
 import pg from "pg";
 import type { ResourceVote } from "../../commit/core/participant-step.ts";
 import type { Resource, Work } from "../../commit/ports.ts";
-import { assert } from "../../kernel/assert.ts";
-import type { ParticipantId, TransactionId } from "../../kernel/ids.ts";
+import { idPattern, idWords, type ParticipantId, type TransactionId } from "../../kernel/ids.ts";
 import { err, ok, type Result } from "../../kernel/result.ts";
 import type { DurationMs } from "../../kernel/time.ts";
+import { checkServer, type PostgresOpenFailure } from "./check-server.ts";
+import { gidOf, gidPrefixOf, participantPrefixOf, transactionIdBytesMax } from "./gid.ts";
+import { endLeftovers, lock, unlock } from "./leftovers.ts";
+import { hasSqlState, messageOf, sqlState } from "./postgres-error.ts";
+import { type ReceiptKey, type Receipts, receiptsIn } from "./receipts.ts";
+import { withCleanClient, withClient } from "./session.ts";
 
 // PREPARE TRANSACTION makes PostgreSQL promise: the changes survive a crash, keep their locks, and belong to no session any more.
-// They are found again by their gid, which is made from the participant's and the transaction's id.
+// They are found again by their gid (gid.ts). What is left of them when they are committed is their receipt (receipts.ts).
 
-/** The oldest PostgreSQL with all that is used here: `pg_terminate_backend` with a timeout. */
-const serverVersionMin = 140_000;
-
-/** Longer participant ids are cut in a gid; PostgreSQL takes 199 bytes in all. */
-const idInGidLengthMax = 60;
-
-/** With the rest of a gid, at most 199 bytes. */
-const transactionIdBytesMax = 128;
-
-/** How long a backend may take to end. It is in the middle of one statement at most. */
-const terminateMs: DurationMs = 5_000;
+/** As in pg_type: longer names are cut by PostgreSQL, without an error. */
+const schemaBytesMax = 63;
 
 /** A server that cannot be reached must not leave a transaction without an answer; these are node-postgres' options. */
 const ownPoolDefaults: pg.PoolConfig = { connectionTimeoutMillis: 5_000, query_timeout: 60_000, keepAlive: true };
-
-/** SQLSTATE undefined_object: no prepared transaction has this gid. */
-const undefinedObject = "42704";
 
 /**
  * Does the work of one transaction, in a PostgreSQL transaction that is open already: it must not end it. To refuse, it throws or
@@ -42,6 +34,8 @@ export type PostgresResourceOptions = {
   /** As given to the participant. Two participants on one server must not have the same. */
   readonly participantId: string;
   readonly work: PostgresWork;
+  /** Where Concord's own table is, `receipts`. The same for as long as the database is used. Default: `concord`. */
+  readonly schema?: string;
 } & (
   | {
       /** At least 2 connections: one is kept free for decisions. Not closed here. */
@@ -58,16 +52,16 @@ export type PostgresResource = Required<Resource> & {
   close(): Promise<void>;
 };
 
-/** Why a resource cannot be used. The message is for the operator. */
-export type PostgresOpenFailure = {
-  readonly type: "postgres-unreachable" | "postgres-too-old" | "prepared-transactions-disabled" | "pool-too-small";
-  readonly message: string;
-};
-
 /** Checks that the server can do it. */
 export async function openPostgresResource(
   options: PostgresResourceOptions,
 ): Promise<Result<PostgresResource, PostgresOpenFailure>> {
+  const { participantId, schema = "concord" } = options;
+  if (!idPattern.test(participantId)) return invalid(`participantId: "${participantId}" ${idWords}`);
+  if (schema === "" || Buffer.byteLength(schema) > schemaBytesMax) {
+    return invalid(`schema: "${schema}" must have 1 to ${schemaBytesMax} bytes`);
+  }
+  const receipts = receiptsIn(schema);
   const own = "pool" in options ? undefined : new pg.Pool({ ...ownPoolDefaults, ...options.connection });
   const pool = "pool" in options ? options.pool : (own as pg.Pool);
   // An idle connection that breaks is replaced by the pool; without a listener, it would end the process.
@@ -78,101 +72,21 @@ export async function openPostgresResource(
     if (own === undefined) pool.off("error", ignore);
     else await own.end();
   };
-  const failure = await checkServer(pool);
+  const failure = await checkServer(pool, receipts);
   if (failure !== undefined) {
     await close();
     return err(failure);
   }
-  return ok({ ...createResource(pool, options), close });
+  return ok({ ...createResource(pool, options, receipts), close });
 }
 
-async function checkServer(pool: pg.Pool): Promise<PostgresOpenFailure | undefined> {
-  if (pool.options.max < 2) {
-    return { type: "pool-too-small", message: "The pool must allow 2 connections: work must not keep a decision waiting." };
-  }
-  let found: { readonly version: number; readonly slots: number } | undefined;
-  try {
-    const asked = `SELECT current_setting('server_version_num')::int AS version,
-      current_setting('max_prepared_transactions')::int AS slots`;
-    found = (await pool.query<{ version: number; slots: number }>(asked)).rows[0];
-  } catch (error) {
-    return { type: "postgres-unreachable", message: `PostgreSQL does not answer: ${messageOf(error)}` };
-  }
-  if (found === undefined || found.version < serverVersionMin) {
-    return { type: "postgres-too-old", message: `PostgreSQL must be version ${serverVersionMin / 10_000} or newer.` };
-  }
-  if (found.slots === 0) {
-    return {
-      type: "prepared-transactions-disabled",
-      message:
-        "PostgreSQL has max_prepared_transactions = 0, its default, and so cannot prepare. Set it to the number of transactions " +
-        "that may be under way at once (max_connections is a good value) and restart the server.",
-    };
-  }
-  return undefined;
-}
+const invalid = (message: string): Result<never, PostgresOpenFailure> => err({ type: "invalid-options", message });
 
-function createResource(pool: pg.Pool, { participantId, work }: PostgresResourceOptions): Required<Resource> {
-  const prefix = gidPrefixOf(participantId as ParticipantId);
-  const participantKey = keyOf(participantId);
+function createResource(pool: pg.Pool, options: PostgresResourceOptions, receipts: Receipts): Required<Resource> {
+  const { work } = options;
+  const participantId = options.participantId as ParticipantId;
   const inSlot = createSlots(pool.options.max - 1);
-
-  /** A connection on which anything failed is not used again: its backend rolls back what is open. */
-  async function withClient<T>(run: (client: pg.PoolClient) => Promise<T>): Promise<T> {
-    const client = await pool.connect();
-    // Without a listener, a connection that breaks between two queries would end the process. The next query fails.
-    const ignore = (): void => {};
-    client.on("error", ignore);
-    try {
-      const result = await run(client);
-      client.release();
-      return result;
-    } catch (error) {
-      client.release(true);
-      throw error;
-    } finally {
-      client.off("error", ignore);
-    }
-  }
-
-  /** Quoted. */
-  const gidOf = (transactionId: TransactionId): string => pg.escapeLiteral(prefix + transactionId);
-
-  /**
-   * A session lock marks the backend that works for a transaction. It outlives its client: after a kill -9 or a broken connection,
-   * a PREPARE TRANSACTION that was sent is still carried out, perhaps later than a new process looks for it.
-   */
-  const lockOf = (transactionId: TransactionId): string => `(${participantKey}, ${keyOf(transactionId)})`;
-
-  async function lock(client: pg.PoolClient, transactionId: TransactionId): Promise<void> {
-    const { rows } = await client.query<{ free: boolean }>(`SELECT pg_try_advisory_lock${lockOf(transactionId)} AS free`);
-    if (rows[0]?.free !== true) throw new Error("an earlier attempt at this transaction is still running");
-  }
-
-  const unlock = (client: pg.PoolClient, transactionId: TransactionId) =>
-    client.query(`SELECT pg_advisory_unlock${lockOf(transactionId)}`);
-
-  /** Ends the backends that were left behind: for one transaction, or for all of this participant. */
-  async function endLeftovers(client: pg.PoolClient, transactionId?: TransactionId): Promise<void> {
-    const { rows } = await client.query<{ ended: boolean }>(
-      `SELECT pg_terminate_backend(pid, ${terminateMs}) AS ended FROM pg_locks
-       WHERE locktype = 'advisory' AND objsubid = 2 AND granted AND pid <> pg_backend_pid()
-         AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-         AND classid = ${participantKey >>> 0} ${transactionId === undefined ? "" : `AND objid = ${keyOf(transactionId) >>> 0}`}`,
-    );
-    if (rows.some(({ ended }) => !ended)) throw new Error("a backend that an earlier process left behind does not end");
-  }
-
-  /** False if nothing is prepared under this gid. */
-  async function decide(client: pg.PoolClient, verb: "COMMIT" | "ROLLBACK", transactionId: TransactionId): Promise<boolean> {
-    try {
-      await client.query(`${verb} PREPARED ${gidOf(transactionId)}`);
-      return true;
-    } catch (error) {
-      if (error instanceof pg.DatabaseError && error.code === undefinedObject) return false;
-      throw error;
-    }
-  }
+  const keyOf = ({ logId, transactionId }: Work): ReceiptKey => ({ participantId, logId, transactionId });
 
   /** In an open transaction. */
   async function voteOf(client: pg.PoolClient, { transactionId, payload }: Work): Promise<ResourceVote> {
@@ -190,21 +104,44 @@ function createResource(pool: pg.Pool, { participantId, work }: PostgresResource
   }
 
   async function prepare(client: pg.PoolClient, asked: Work, remainingMs: DurationMs): Promise<ResourceVote> {
-    const { transactionId } = asked;
-    await lock(client, transactionId);
+    const { transactionId, logId } = asked;
+    await lock(client, gidPrefixOf(participantId, logId), transactionId);
     // A lock that another transaction in doubt holds must not keep this one from an answer.
     await client.query(`BEGIN; SET LOCAL statement_timeout = ${Math.ceil(remainingMs)}`);
     const vote = await voteOf(client, asked);
     if (vote.value === "commit") {
-      const { command } = await client.query(`PREPARE TRANSACTION ${gidOf(transactionId)}`);
+      // Whatever role the work has taken: the one that may write receipts, and owns the promise, is the connection's.
+      const promise = `PREPARE TRANSACTION ${pg.escapeLiteral(gidOf(keyOf(asked)))}`;
+      const answers = await client.query(`RESET ROLE; ${receipts.insert(keyOf(asked))}; ${promise}`);
+      const { command } = (answers as unknown as readonly pg.QueryResult[]).at(-1) ?? {};
       // PostgreSQL answers a PREPARE of what has failed with ROLLBACK, not with an error.
       if (command !== "PREPARE") throw new Error(`PREPARE TRANSACTION was answered with ${command}`);
     } else {
       // Read-only work ends with COMMIT: only that tells a serializable transaction that what it read held together.
       await client.query(vote.value === "read-only" ? "COMMIT" : "ROLLBACK");
     }
-    await unlock(client, transactionId);
     return vote;
+  }
+
+  /** False if nothing is prepared under this gid. */
+  async function decide(client: pg.PoolClient, verb: "COMMIT" | "ROLLBACK", asked: Work): Promise<boolean> {
+    const gid = gidOf(keyOf(asked));
+    const decision = `${verb} PREPARED ${pg.escapeLiteral(gid)}`;
+    try {
+      await client.query(decision);
+      return true;
+    } catch (error) {
+      if (hasSqlState(error, sqlState.undefinedObject)) return false;
+      if (!hasSqlState(error, sqlState.insufficientPrivilege)) throw error;
+    }
+    // Only its owner may, or a superuser. Who is a member of the owner can be the owner.
+    const found = (await findPrepared(client, "gid = $1", [gid]))[0];
+    if (found === undefined) return false;
+    if (!found.mayFinish) throw new Error(`transaction ${asked.transactionId} cannot be ended: ${ofAnother(found)}`);
+    await client.query(`SET ROLE ${pg.escapeIdentifier(found.owner)}`);
+    await client.query(decision);
+    await client.query("RESET ROLE");
+    return true;
   }
 
   return {
@@ -215,58 +152,99 @@ function createResource(pool: pg.Pool, { participantId, work }: PostgresResource
         return refuse(`a transaction id may have ${transactionIdBytesMax} bytes here`);
       }
       const deadlineMs = performance.now() + voteWithinMs;
-      return inSlot(() =>
-        withClient(async (client) => {
+      const run = (): Promise<ResourceVote> =>
+        withCleanClient(pool, (client) => {
           const remainingMs = deadlineMs - performance.now();
           if (remainingMs <= 0) throw new Error(`no connection was free within ${voteWithinMs} ms`);
           return prepare(client, asked, remainingMs);
-        }),
-      );
-    },
-
-    // A gid that is missing was committed before: the participant asks for a commit only of what its log has as prepared, the log is
-    // written only after PREPARE TRANSACTION was answered, and only COMMIT PREPARED or ROLLBACK PREPARED removes a gid. The
-    // participant does not roll back what its log has as prepared without a decision to abort, which excludes one to commit.
-    commit: async ({ transactionId }) => {
-      await withClient((client) => decide(client, "COMMIT", transactionId));
-    },
-
-    abort: async ({ transactionId }) => {
-      await withClient(async (client) => {
-        if (await decide(client, "ROLLBACK", transactionId)) return;
-        // Not prepared, or not yet.
-        await endLeftovers(client, transactionId);
-        await lock(client, transactionId);
-        await decide(client, "ROLLBACK", transactionId);
-        await unlock(client, transactionId);
+        });
+      return inSlot(run).catch((cause: unknown) => {
+        throw new Error(messageOf(cause), { cause });
       });
     },
 
-    prepared: () =>
-      withClient(async (client) => {
-        // First, or it would miss what an earlier process is about to have prepared.
-        await endLeftovers(client);
-        const { rows } = await client.query<{ gid: string }>(
-          "SELECT gid FROM pg_prepared_xacts WHERE database = current_database() AND starts_with(gid, $1)",
-          [prefix],
-        );
-        return rows.map(({ gid }) => gid.slice(prefix.length) as TransactionId);
+    // The gid is removed after its commit is seen by others (PostgreSQL's FinishPreparedTransaction), so a receipt is looked for after the gid.
+    commit: (asked) =>
+      withClient(pool, async (client) => {
+        if (await decide(client, "COMMIT", asked)) return undefined;
+        if (await receipts.isThere(client, keyOf(asked))) return undefined;
+        const { rows } = await client.query<{ name: string }>("SELECT current_database() AS name");
+        return {
+          lost:
+            `neither the prepared transaction ${gidOf(keyOf(asked))} nor its receipt in ${receipts.table} is in ` +
+            `the database "${rows[0]?.name}": it was rolled back by hand, or the database was restored from a backup or replaced by a ` +
+            "standby that did not have it",
+        };
       }),
+
+    abort: (asked) =>
+      withClient(pool, async (client) => {
+        if (await decide(client, "ROLLBACK", asked)) return;
+        const { transactionId, logId } = asked;
+        // Not prepared, or not yet.
+        const scope = gidPrefixOf(participantId, logId);
+        await endLeftovers(client, scope, transactionId);
+        await lock(client, scope, transactionId);
+        const undone = await decide(client, "ROLLBACK", asked);
+        if (!undone && (await receipts.isThere(client, keyOf(asked)))) {
+          throw new Error(
+            `transaction ${transactionId} is to be aborted, but has a receipt in ${receipts.table}: it is committed here, ` +
+              "by hand or by another decision",
+          );
+        }
+        await unlock(client, scope, transactionId);
+      }),
+
+    prepared: (logId) =>
+      withClient(pool, async (client) => {
+        const prefix = gidPrefixOf(participantId, logId);
+        // First, or it would miss what an earlier process is about to have prepared.
+        await endLeftovers(client, prefix);
+        const found = await findPrepared(client, "database = current_database() AND starts_with(gid, $1)", [prefix]);
+        const stuck = found.filter(({ mayFinish }) => !mayFinish);
+        if (stuck.length > 0) throw new Error(`what is prepared cannot be ended: ${stuck.map(ofAnother).join("; ")}`);
+        return found.map(({ gid }) => gid.slice(prefix.length) as TransactionId);
+      }),
+
+    foreign: (logId) =>
+      withClient(pool, async (client) => {
+        const condition = "starts_with(gid, $1) AND NOT (database = current_database() AND starts_with(gid, $2))";
+        const prefixes = [participantPrefixOf(participantId), gidPrefixOf(participantId, logId)];
+        return (await findPrepared(client, condition, prefixes)).map(({ gid, owner, database, preparedAt }) => ({
+          promise: gid,
+          owner,
+          database,
+          preparedAt: preparedAt.toISOString(),
+          remedy:
+            "start its participant with the log that this names; or, if that is lost and the transaction's outcome is known, " +
+            "COMMIT PREPARED or ROLLBACK PREPARED it by hand",
+        }));
+      }),
+
+    forget: (old) => receipts.purge(pool, { ...old, participantId }),
   };
 }
 
-/** No participant id contains a slash or a tilde, so no prefix begins another. */
-export function gidPrefixOf(participantId: ParticipantId): string {
-  const digest = createHash("sha256").update(participantId).digest("hex").slice(0, 16);
-  const short = participantId.length <= idInGidLengthMax ? participantId : `${participantId.slice(0, 43)}~${digest}`;
-  assert(short.length <= idInGidLengthMax, "a gid has at most 199 bytes");
-  return `concord/${short}/`;
+type Prepared = {
+  readonly gid: string;
+  readonly owner: string;
+  readonly database: string;
+  readonly preparedAt: Date;
+  readonly role: string;
+  readonly mayFinish: boolean;
+};
+
+/** What a role has prepared that was dropped since, only a superuser finishes. */
+async function findPrepared(client: pg.PoolClient, condition: string, values: readonly string[]): Promise<readonly Prepared[]> {
+  const asked = `SELECT gid, coalesce(owner, '') AS owner, database, prepared AS "preparedAt", current_user AS role,
+      coalesce(pg_has_role(owner, 'MEMBER'), (SELECT rolsuper FROM pg_roles WHERE rolname = current_user)) AS "mayFinish"
+    FROM pg_prepared_xacts WHERE ${condition} ORDER BY prepared`;
+  return (await client.query<Prepared>(asked, [...values])).rows;
 }
 
-/** 32 bits, signed. Should two ids have the same key, then one of them has to try again. */
-function keyOf(id: string): number {
-  return createHash("sha256").update(id).digest().readInt32BE();
-}
+const ofAnother = ({ gid, owner, database, role }: Prepared): string =>
+  `the prepared transaction ${gid} in the database "${database}" belongs to role "${owner}", and role "${role}" may not finish it. ` +
+  `GRANT "${owner}" TO "${role}", or connect as "${owner}" or a superuser`;
 
 /** Runs so many at a time. The others wait in the order of their coming. */
 function createSlots(count: number): <T>(run: () => Promise<T>) => Promise<T> {
@@ -286,11 +264,3 @@ function createSlots(count: number): <T>(run: () => Promise<T>) => Promise<T> {
 }
 
 const refuse = (reason: string): ResourceVote => ({ value: "abort", reason });
-
-/** With the SQLSTATE, where there is one. */
-function messageOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  // Node reports a refused connection as several errors, and none in the message.
-  const message = error instanceof AggregateError ? error.errors.map(messageOf).join("; ") : error.message;
-  return error instanceof pg.DatabaseError ? `${message} (SQLSTATE ${error.code})` : message;
-}

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import type { ResourceVote } from "../../commit/core/participant-step.ts";
-import type { Resource } from "../../commit/ports.ts";
+import type { Resource, Work } from "../../commit/ports.ts";
 import { assert } from "../../kernel/assert.ts";
 import type { TransactionId } from "../../kernel/ids.ts";
 import type { Json } from "../../kernel/json.ts";
@@ -59,6 +59,18 @@ const migrations: readonly Migration[] = [
       CREATE TABLE held_keys (key TEXT PRIMARY KEY, transaction_id TEXT NOT NULL) STRICT;
       CREATE INDEX held_keys_by_transaction ON held_keys (transaction_id)`,
   },
+  {
+    version: 2,
+    sql: `
+      -- What is promised already names no log, so it belongs to none that there is.
+      ALTER TABLE promises ADD COLUMN log_id TEXT NOT NULL DEFAULT '';
+      -- What is promised is kept with the promise: a log has no payload any more of what it has as committed.
+      ALTER TABLE promises ADD COLUMN payload BLOB NOT NULL DEFAULT x'';
+      -- Written with the commit, so a promise that is missing was kept exactly if its receipt is there.
+      CREATE TABLE receipts (
+        log_id TEXT NOT NULL, transaction_id TEXT NOT NULL, recorded_at_ms INTEGER NOT NULL, PRIMARY KEY (log_id, transaction_id)
+      ) STRICT, WITHOUT ROWID`,
+  },
 ];
 
 /** A store of JSON values that takes part in transactions. A key is held from the vote to the decision: others that want it are refused. */
@@ -78,45 +90,72 @@ function keyValueResource(engine: SqliteEngine): KeyValueResource {
 
   const get = (of: string): Json | undefined => engine.read("SELECT value FROM entries WHERE key = ?", of).map(toValue)[0];
 
-  async function abort(transactionId: TransactionId): Promise<void> {
-    await write([forgetPromise(transactionId), release(transactionId)]);
+  async function abort({ transactionId, logId }: Work): Promise<void> {
+    if (isCommitted(transactionId, logId)) {
+      throw new Error(`transaction ${transactionId} is to be aborted, but has a receipt: it is committed here`);
+    }
+    await write(endPromise(transactionId, logId));
   }
 
   return {
-    async prepare({ transactionId, payload }) {
+    async prepare(asked) {
+      const { transactionId, payload, logId } = asked;
       const parsed = decodeOperations(payload);
       if (!parsed.ok) return refuse(parsed.error);
       if (parsed.value.length === 0) return { value: "read-only", reason: "" };
-      const conflict = await write([
-        promise(transactionId),
-        ...parsed.value.map((operation) => hold(operation.key, transactionId)),
-      ]);
+      if (isCommitted(transactionId, logId)) return refuse("it is committed already");
+      const conflict = await write([promise(asked), ...parsed.value.map((operation) => hold(operation.key, transactionId))]);
       if (conflict !== undefined) return refuse(conflict);
       // The keys are held, so what is read now is what a commit will find.
       for (const operation of parsed.value) {
         const result = resultOf(operation, get(operation.key));
         if (result.ok) continue;
-        await abort(transactionId);
+        await abort(asked);
         return refuse(result.error);
       }
       return { value: "commit", reason: "" };
     },
 
-    async commit({ transactionId, payload }) {
-      // Without its promise it is done already.
-      if (!isPromised(transactionId)) return;
-      const parsed = decodeOperations(payload);
+    async commit({ transactionId, logId }) {
+      const [promised] = engine.read(
+        "SELECT payload FROM promises WHERE transaction_id = ? AND log_id = ?",
+        transactionId,
+        logId,
+      );
+      if (promised === undefined) {
+        if (isCommitted(transactionId, logId)) return undefined;
+        return { lost: "the store has neither its promise nor its receipt: it was restored from a backup, or changed by hand" };
+      }
+      const parsed = decodeOperations(promised["payload"] as Uint8Array);
       assert(parsed.ok, "only what could be read is promised");
       const changes = parsed.value.map((operation) => {
         const result = resultOf(operation, get(operation.key));
         assert(result.ok, "what was checked with its keys held still holds");
         return store(operation.key, result.value);
       });
-      await write([forgetPromise(transactionId), release(transactionId), ...changes]);
+      await write([...endPromise(transactionId, logId), writeReceipt(transactionId, logId), ...changes]);
+      return undefined;
     },
 
-    abort: ({ transactionId }) => abort(transactionId),
-    prepared: async () => engine.read("SELECT transaction_id FROM promises").map((row) => row["transaction_id"] as TransactionId),
+    abort,
+    prepared: async (logId) =>
+      engine
+        .read("SELECT transaction_id FROM promises WHERE log_id = ?", logId)
+        .map((row) => row["transaction_id"] as TransactionId),
+    foreign: async (logId) =>
+      engine.read("SELECT transaction_id, log_id FROM promises WHERE log_id <> ?", logId).map((row) => ({
+        promise: row["transaction_id"] as string,
+        log: row["log_id"] as string,
+        remedy:
+          "start its participant with this log; or, if that is lost, stop this process, do by hand what was decided, and delete its rows " +
+          "from the store's tables held_keys and promises",
+      })),
+    async forget({ logId, recordedBeforeMs, keep, limit }) {
+      const params = [logId, recordedBeforeMs, JSON.stringify(keep), limit];
+      const applied = await engine.apply([{ sql: purgeReceipts, params, returning: true }]);
+      if (!applied.ok) throw new Error(JSON.stringify(applied.error));
+      return applied.value[0]?.length ?? 0;
+    },
     get,
     list: ({ prefix = "", afterKey = "", limit }) =>
       // U+10FFFF is no character, so no key has it after the prefix.
@@ -129,8 +168,8 @@ function keyValueResource(engine: SqliteEngine): KeyValueResource {
     close: () => engine.close(),
   };
 
-  function isPromised(transactionId: TransactionId): boolean {
-    return engine.read("SELECT 1 FROM promises WHERE transaction_id = ?", transactionId).length > 0;
+  function isCommitted(transactionId: TransactionId, logId: string): boolean {
+    return engine.read("SELECT 1 FROM receipts WHERE log_id = ? AND transaction_id = ?", logId, transactionId).length > 0;
   }
 }
 
@@ -163,9 +202,9 @@ function resultOf(operation: KeyValueOperation, current: Json | undefined): Resu
   }
 }
 
-const promise = (transactionId: TransactionId): Statement => ({
-  sql: "INSERT INTO promises (transaction_id) VALUES (?)",
-  params: [transactionId],
+const promise = ({ transactionId, logId, payload }: Work): Statement => ({
+  sql: "INSERT INTO promises (transaction_id, log_id, payload) VALUES (?, ?, ?)",
+  params: [transactionId, logId, payload],
   expect: { changes: 1, conflict: "it is prepared already" },
 });
 
@@ -175,15 +214,24 @@ const hold = (heldKey: string, transactionId: TransactionId): Statement => ({
   expect: { changes: 1, conflict: `${JSON.stringify(heldKey)} is held by another transaction` },
 });
 
-const forgetPromise = (transactionId: TransactionId): Statement => ({
-  sql: "DELETE FROM promises WHERE transaction_id = ?",
-  params: [transactionId],
+/** Not another log's promise of the same transaction. */
+const endPromise = (transactionId: TransactionId, logId: string): readonly Statement[] => [
+  {
+    sql: "DELETE FROM held_keys WHERE transaction_id = (SELECT transaction_id FROM promises WHERE transaction_id = ? AND log_id = ?)",
+    params: [transactionId, logId],
+  },
+  { sql: "DELETE FROM promises WHERE transaction_id = ? AND log_id = ?", params: [transactionId, logId] },
+];
+
+const writeReceipt = (transactionId: TransactionId, logId: string): Statement => ({
+  sql: "INSERT INTO receipts (log_id, transaction_id, recorded_at_ms) VALUES (?, ?, CAST(unixepoch('subsec') * 1000 AS INTEGER))",
+  params: [logId, transactionId],
 });
 
-const release = (transactionId: TransactionId): Statement => ({
-  sql: "DELETE FROM held_keys WHERE transaction_id = ?",
-  params: [transactionId],
-});
+const purgeReceipts = `DELETE FROM receipts WHERE (log_id, transaction_id) IN (
+    SELECT log_id, transaction_id FROM receipts
+    WHERE log_id = ? AND recorded_at_ms < ? AND transaction_id NOT IN (SELECT value FROM json_each(?)) LIMIT ?)
+  RETURNING transaction_id`;
 
 const store = (of: string, value: Json | undefined): Statement =>
   value === undefined

@@ -11,7 +11,7 @@ import {
 } from "../../../../src/commit/limits.ts";
 import type { ParticipantOptions } from "../../../../src/commit/participant/participant.ts";
 import { Refusal } from "../../../../src/commit/participant/refusal.ts";
-import type { ParticipantTransport, Resource } from "../../../../src/commit/ports.ts";
+import type { OldReceipts, ParticipantTransport, Resource } from "../../../../src/commit/ports.ts";
 import { createQueue, type Queue } from "../../../../src/commit/queue.ts";
 import type { TransactionId } from "../../../../src/kernel/ids.ts";
 import { createMemoryParticipantLog } from "../../../../src/storage/memory/participant-log.ts";
@@ -187,7 +187,9 @@ describe("a participant", () => {
   test("keeps trying what it has promised", async () => {
     const w = await world();
     const failures = { count: 0 };
-    await w.start({ log: failingLog(w.log, failures) });
+    const errors: object[] = [];
+    const logger = { ...silent, error: (fields: object) => void errors.push(fields) };
+    await w.start({ log: failingLog(w.log, failures), logger });
     await w.coordinator.welcome();
     failures.count = 2;
     await w.coordinator.prepare("t1");
@@ -202,6 +204,9 @@ describe("a participant", () => {
     w.resource.commit = commit;
     await w.clock.advance(1_000);
     expect(w.coordinator.said()).toEqual(["ack t1 committed"]);
+    // The runbook goes by the transaction's id.
+    expect(errors[0]).toMatchObject({ transaction: "t1", attempt: 1, err: new Error("disk full") });
+    expect(errors.at(-1)).toMatchObject({ transaction: "t1", err: new Error("busy") });
   });
 });
 
@@ -271,6 +276,28 @@ describe("a start", () => {
     expect(w.calls.toSorted()).toEqual(["abort t2", "commit t1"]);
     expect((await w.log.get(tx("t1")))?.state).toBe("committed");
     expect(w.coordinator.said()).toEqual(["hello []"]);
+  });
+
+  test("ends as the log has it what a restored resource holds again", async () => {
+    const w = await world();
+    for (const name of ["t1", "t2", "t3"]) w.state.set(tx(name), "prepared");
+    await w.log.persist(prepared("t1", { state: "committed" }));
+    await w.log.persist(prepared("t2", { state: "aborted" }));
+    await w.log.persist(prepared("t3"));
+    const resource: Resource = { ...w.resource, prepared: async () => [...w.state.keys()] };
+    await w.start({ resource });
+    expect(w.calls.toSorted()).toEqual(["abort t2", "commit t1"]);
+    expect(w.coordinator.said()).toEqual(["hello [t3]"]);
+  });
+
+  test("names once, in one line, what the resource holds for another log", async () => {
+    const w = await world();
+    const warnings: object[] = [];
+    const promises = [{ promise: "gid", owner: "ada", remedy: "ask ada" }];
+    const resource: Resource = { ...w.resource, foreign: async (logId) => (logId === w.log.id ? promises : []) };
+    await w.start({ resource, logger: { ...silent, warn: (fields) => void warnings.push(fields) } });
+    expect(warnings).toEqual([{ participant: "a", log: w.log.id, count: 1, promises }]);
+    expect(w.calls).toEqual([]);
   });
 });
 
@@ -490,6 +517,24 @@ describe("leaving", () => {
     await participant.close(60_000);
     expect(w.coordinator.streams).toBe(1);
   });
+});
+
+test("receipts that are old are dropped with the records, except those of what is prepared", async () => {
+  const w = await world();
+  await w.log.persist(prepared("t1"));
+  const asked: OldReceipts[] = [];
+  const resource: Resource = {
+    ...w.resource,
+    forget: async (old) => {
+      asked.push(old);
+      return asked.length === 1 ? old.limit : 0;
+    },
+  };
+  await w.start({ resource });
+  await w.clock.advance(3_600_000);
+  const recordedBeforeMs = w.clock.nowMs() - participantRetentionMs;
+  const old = { logId: w.log.id, recordedBeforeMs, keep: [tx("t1")], limit: 1_000 };
+  expect(asked).toEqual([old, old]);
 });
 
 test("records that ended long ago are dropped, once their coordinator is there", async () => {
