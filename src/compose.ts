@@ -32,6 +32,7 @@ import { openSqliteDecisionLog } from "./storage/sqlite/decision-log.ts";
 import { openSqliteRuleStore } from "./storage/sqlite/rule-store.ts";
 import { openSqliteWorkflowStore } from "./storage/sqlite/workflow-store.ts";
 import { createManager } from "./workflow/manager.ts";
+import { createOwnPart } from "./workflow/own-part.ts";
 import { createWorkflowParticipant } from "./workflow/participant.ts";
 import type { PredicateClient, TransactionClient } from "./workflow/ports.ts";
 
@@ -245,9 +246,10 @@ async function workflowPart({ config, logger, trace }: Wiring): Promise<Result<P
   const predicates: PredicateClient = { check: async (check) => peers?.predicates.check(check) ?? starting };
   const transactions: TransactionClient = { execute: async (request) => peers?.transactions.execute(request) ?? starting };
 
-  const participant = createWorkflowParticipant({ store, predicates, environment, participantId, transactions });
+  const ownPart = createOwnPart({ store, predicates, environment, participantId, transactions });
+  const participant = createWorkflowParticipant({ store, predicates, environment, participantId, ownPart });
   const { maxWorkflows: workflowCountMax } = config;
-  const manager = createManager({ store, predicates, environment, ownPart: participant.ownPart, workflowCountMax });
+  const manager = createManager({ store, predicates, environment, ownPart, workflowCountMax });
   const service = createWorkflowService({ manager, store, nowMs: environment.nowMs });
   let leave = async (_graceMs: DurationMs): Promise<void> => {};
   const closers: (() => Promise<void> | void)[] = [];

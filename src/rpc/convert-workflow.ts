@@ -47,6 +47,7 @@ function holdToWire(hold: NonNullable<Workflow["hold"]>): DeepPartial<InTransiti
     preparedAt: new Date(hold.preparedAtMs),
     deadline: new Date(hold.deadlineMs),
     ruleSetRevision: BigInt(hold.ruleSetRevision),
+    coordinatorId: hold.coordinatorId,
   };
 }
 

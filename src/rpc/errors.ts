@@ -83,12 +83,30 @@ export function invalidField(field: string, description: string): RichServerErro
   return invalidRequest([{ field, description }]);
 }
 
+/** The ids that are known, under the names that the contract gives them in ErrorInfo. */
+export function known(ids: {
+  readonly workflowId?: string | undefined;
+  readonly transactionId?: string | undefined;
+  readonly requestId?: string | undefined;
+}): Readonly<Record<string, string>> {
+  const { workflowId, transactionId, requestId } = ids;
+  return {
+    ...(workflowId && { workflow_id: workflowId }),
+    ...(transactionId && { transaction_id: transactionId }),
+    ...(requestId && { request_id: requestId }),
+  };
+}
+
 /** A failed write, or a failed read. The cause goes to the log, not to the caller. */
-export function storageUnavailable(message = "the store cannot write now; reads still work"): RichServerError {
+export function storageUnavailable(
+  metadata: Readonly<Record<string, string>> = {},
+  message = "the store cannot write now; reads still work",
+): RichServerError {
   return rpcError({
     code: Status.UNAVAILABLE,
     reason: "STORAGE_UNAVAILABLE",
     message,
+    metadata,
     retryAfterMs: 1000,
   });
 }
@@ -129,7 +147,8 @@ export function toServerError(error: unknown): ServerError {
   if (error instanceof RichServerError) return error;
   // A library's own, whose text may repeat what it was asked.
   if (error instanceof ServerError) return new ServerError(error.code, cut(error.details, messageBytesMax));
-  if (error instanceof StorageUnavailableError) return storageUnavailable("the store cannot be read; the server's log says why");
+  if (error instanceof StorageUnavailableError)
+    return storageUnavailable({}, "the store cannot be read; the server's log says why");
   return rpcError({ code: Status.INTERNAL, reason: "INTERNAL", message: "internal error; the server's log has the cause" });
 }
 

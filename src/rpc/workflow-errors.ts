@@ -1,14 +1,17 @@
 import { Status } from "nice-grpc-common";
 import { unreachable } from "../kernel/assert.ts";
 import type { ManagerError } from "../workflow/errors.ts";
-import { invalidField, requestIdReused, rpcError, storageUnavailable } from "./errors.ts";
+import { invalidField, known, requestIdReused, rpcError, storageUnavailable } from "./errors.ts";
 
 /** A hold usually ends within a round trip or two to its participants. */
 const inTransitionRetryMs = 200;
 const unavailableRetryMs = 1000;
 
+/** What a call was about, so that a caller who does not know its outcome knows what to ask for. */
+type Subject = { readonly workflowId?: string | undefined; readonly requestId?: string | undefined };
+
 /** The one table from the manager's errors to what proto/concord/error/v1 promises. */
-export function workflowError(error: ManagerError) {
+export function workflowError(error: ManagerError, { workflowId = "", requestId = "" }: Subject) {
   switch (error.type) {
     case "workflow-not-found":
       return rpcError({
@@ -93,12 +96,14 @@ export function workflowError(error: ManagerError) {
     case "request-id-reused":
       return requestIdReused(error.requestId);
     case "storage-unavailable":
-      return storageUnavailable();
+      return storageUnavailable(known({ workflowId, requestId }));
     case "coordinator-unavailable":
       return rpcError({
         code: Status.UNAVAILABLE,
         reason: "COORDINATOR_UNAVAILABLE",
-        message: "the transaction coordinator did not answer; look at the workflow before you retry without a request_id",
+        message:
+          "the transaction coordinator did not answer, so the outcome is unknown: retry with the same request_id, or look at the workflow",
+        metadata: known({ workflowId, requestId, transactionId: error.transactionId }),
         retryAfterMs: unavailableRetryMs,
       });
     case "coordinator-overloaded":
@@ -126,11 +131,8 @@ export function workflowError(error: ManagerError) {
       return rpcError({
         code: Status.DEADLINE_EXCEEDED,
         reason: "OUTCOME_PENDING",
-        message: `the transaction on workflow "${error.workflowId}" has not ended in time; it ends without you: look at the workflow`,
-        metadata: {
-          workflow_id: error.workflowId,
-          ...(error.transactionId === undefined ? {} : { transaction_id: error.transactionId }),
-        },
+        message: "the move has not ended in time, and ends without you: retry with the same request_id, or look at the workflow",
+        metadata: known({ workflowId, requestId, transactionId: error.transactionId }),
       });
     default:
       return unreachable(error);

@@ -4,7 +4,7 @@ import {
   type WatchWorkflowEventsRequest,
   type WorkflowServiceImplementation,
 } from "../gen/concord/workflow/v1/workflow_service.ts";
-import type { ParticipantId, WorkflowId } from "../kernel/ids.ts";
+import type { ParticipantId, TransactionId, WorkflowId } from "../kernel/ids.ts";
 import { workflowStates } from "../kernel/lifecycle.ts";
 import type { RequestKey } from "../kernel/request-key.ts";
 import type { Result } from "../kernel/result.ts";
@@ -15,6 +15,7 @@ import type { ManagerError } from "../workflow/errors.ts";
 import type { Manager } from "../workflow/manager.ts";
 import type { WorkflowStore } from "../workflow/ports.ts";
 import { watch } from "../workflow/watch.ts";
+import { answerTimeMs } from "./answer-time.ts";
 import type { RpcContext } from "./context.ts";
 import { eventToWire, stateFromWire, stateToWire, structFromWire, workflowToWire } from "./convert-workflow.ts";
 import { durationMs } from "./duration.ts";
@@ -22,6 +23,7 @@ import { invalidField } from "./errors.ts";
 import { eventFilter, workflowFilter } from "./filter.ts";
 import { decodePageToken, encodePageToken, pageSize, sequencePlace } from "./page.ts";
 import { requestKey } from "./request-key.ts";
+import { tellTransaction } from "./transaction-header.ts";
 import { eventsPurged, workflowError } from "./workflow-errors.ts";
 
 /** A filter that matches rarely must not make one call read the whole store: the page ends early and the client asks on. */
@@ -41,11 +43,12 @@ export function createWorkflowService(dependencies: {
 
   async function move(command: MoveCommand, answer: Promise<Result<Answer, ManagerError>>, context: RpcContext) {
     const { workflowId, move } = command;
+    const { targetState: target, requestedBy: by, request } = move;
     const result = await answer;
-    const subject = { workflow: workflowId, target: move.targetState, by: move.requestedBy };
+    const subject = { workflow: workflowId, target, by };
     if (!result.ok) {
       context.log.info({ ...subject, refused: result.error.type.toUpperCase().replaceAll("-", "_") }, "transition refused");
-      throw workflowError(result.error);
+      throw workflowError(result.error, { workflowId, requestId: request?.id });
     }
     const { workflow, event } = result.value;
     context.log.info(
@@ -57,14 +60,15 @@ export function createWorkflowService(dependencies: {
 
   return {
     async createWorkflow(request, context) {
-      const result = await manager.create({
+      const command = {
         workflowId: request.workflowId === "" ? undefined : (request.workflowId as WorkflowId),
         metadata: structFromWire(request.metadata),
         reason: request.reason,
         requestedBy: request.requestedBy,
         request: requestKey("concord.workflow.v1.CreateWorkflowRequest", request),
-      });
-      if (!result.ok) throw workflowError(result.error);
+      };
+      const result = await manager.create(command, context);
+      if (!result.ok) throw workflowError(result.error, request);
       const { workflow, event } = result.value;
       context.log.info({ workflow: workflow.id, by: event.requestedBy, sequence: event.sequence }, "workflow created");
       return { workflow: workflowToWire(workflow), event: eventToWire(event) };
@@ -72,7 +76,8 @@ export function createWorkflowService(dependencies: {
 
     async getWorkflow({ workflowId }) {
       const workflow = await store.get(workflowId as WorkflowId);
-      if (workflow === undefined) throw workflowError({ type: "workflow-not-found", workflowId: workflowId as WorkflowId });
+      if (workflow === undefined)
+        throw workflowError({ type: "workflow-not-found", workflowId: workflowId as WorkflowId }, { workflowId });
       return { workflow: workflowToWire(workflow) };
     },
 
@@ -104,20 +109,24 @@ export function createWorkflowService(dependencies: {
         if (request.timeout !== undefined) throw invalidField("timeout", "is only for a move with enlist");
         if (request.waitForParticipants !== undefined)
           throw invalidField("wait_for_participants", "is only for a move with enlist");
-        return move(command, manager.move(command), context);
+        return move(command, manager.move(command, context), context);
       }
       const parts = request.enlist.map(({ participantId, payload }) => ({
         participantId: participantId as ParticipantId,
         payload,
       }));
-      const timeoutMs = togetherTimeoutMs(durationMs(request.timeout), context.deadlineMs, nowMs());
-      const waitForParticipantsMs = Math.min(durationMs(request.waitForParticipants) ?? 0, timeoutMs);
-      return move(command, manager.moveTogether(command, { parts, timeoutMs, waitForParticipantsMs }), context);
+      const caller = {
+        signal: context.signal,
+        deadlineMs: togetherDeadlineMs(durationMs(request.timeout), context.deadlineMs, nowMs()),
+        onBegun: (transactionId: TransactionId) => tellTransaction(context, transactionId),
+      };
+      const waitForParticipantsMs = durationMs(request.waitForParticipants) ?? 0;
+      return move(command, manager.moveTogether(command, { parts, waitForParticipantsMs }, caller), context);
     },
 
     async recoverWorkflow(request, context) {
       const command = moveCommand(request, "ACTIVE", true, requestKey("concord.workflow.v1.RecoverWorkflowRequest", request));
-      return move(command, manager.move(command), context);
+      return move(command, manager.move(command, context), context);
     },
 
     async listWorkflowEvents(request) {
@@ -194,9 +203,9 @@ function moveCommand(
   };
 }
 
-function togetherTimeoutMs(wanted: DurationMs | undefined, deadlineMs: TimeMs | undefined, nowMs: TimeMs): DurationMs {
-  const untilDeadlineMs = deadlineMs === undefined ? togetherTimeoutMaxMs : deadlineMs - nowMs;
-  return Math.max(1, Math.min(wanted ?? togetherTimeoutMaxMs, untilDeadlineMs, togetherTimeoutMaxMs));
+function togetherDeadlineMs(wanted: DurationMs | undefined, deadlineMs: TimeMs | undefined, nowMs: TimeMs): TimeMs {
+  const listensMs = deadlineMs === undefined ? Infinity : deadlineMs - nowMs;
+  return nowMs + Math.min(wanted ?? togetherTimeoutMaxMs, answerTimeMs(listensMs));
 }
 
 async function watchStart(store: WorkflowStore, { start }: WatchWorkflowEventsRequest): Promise<number> {

@@ -9,7 +9,7 @@ import type { ManagerError } from "./errors.ts";
 import type { PredicateClient, WorkflowConflict, WorkflowStore } from "./ports.ts";
 
 /** A lost race is run again this often before the caller hears of it; in each, somebody else has made progress. */
-const raceCountMax = 16;
+export const raceCountMax = 16;
 
 /** A workflow after a change, and the event that records it. */
 export type Answer = { readonly workflow: Workflow; readonly event: WorkflowEvent };
@@ -51,15 +51,17 @@ export async function judge(
   return consented.ok ? ok({ workflow, ruleSetRevision: consented.value }) : consented;
 }
 
-/** Judges and writes, again and again until the write still meets the workflow that was judged. */
+/** Judges and writes, again and again until the write still meets the workflow that was judged. Writes nothing once `signal` has aborted. */
 export async function judgeAndWrite<T>(
   attempts: Attempts,
   command: MoveCommand,
+  signal: AbortSignal,
   write: (judged: Judged) => Promise<Result<T, WriteFailure<WorkflowConflict>>>,
 ): Promise<Result<T, ManagerError | { readonly type: "request-exists" }>> {
   for (let race = 0; race < raceCountMax; race += 1) {
     const judged = await judge(attempts, command);
     if (!judged.ok) return judged;
+    if (signal.aborted) return err({ type: "outcome-pending", workflowId: command.workflowId, transactionId: undefined });
     const written = await write(judged.value);
     if (written.ok) return written;
     if (written.error.type === "storage-unavailable") return err(written.error);

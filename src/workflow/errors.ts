@@ -8,7 +8,8 @@ export type ManagerError =
   | { readonly type: "workflow-limit-reached"; readonly limit: number }
   | { readonly type: "request-id-reused"; readonly requestId: RequestId }
   | { readonly type: "storage-unavailable"; readonly cause: string }
-  | { readonly type: "coordinator-unavailable"; readonly cause: string }
+  /** What it has begun is told if it said so. */
+  | { readonly type: "coordinator-unavailable"; readonly cause: string; readonly transactionId: TransactionId | undefined }
   | { readonly type: "coordinator-overloaded"; readonly cause: string }
   | { readonly type: "coordinator-refused"; readonly cause: string }
   | {
@@ -18,4 +19,9 @@ export type ManagerError =
       readonly abortReason: string;
       readonly refusals: readonly { readonly participantId: string; readonly reason: string }[];
     }
-  | { readonly type: "outcome-pending"; readonly workflowId: WorkflowId; readonly transactionId: TransactionId | undefined };
+  /** Its caller waits no longer. Without a transaction, nothing may have been begun. */
+  | {
+      readonly type: "outcome-pending";
+      readonly workflowId: WorkflowId | undefined;
+      readonly transactionId: TransactionId | undefined;
+    };

@@ -3,6 +3,7 @@ import type { WorkflowId } from "../kernel/ids.ts";
 import type { JsonObject } from "../kernel/json.ts";
 import type { RequestKey } from "../kernel/request-key.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
+import type { TimeMs } from "../kernel/time.ts";
 import {
   type Answer,
   type Attempts,
@@ -10,12 +11,14 @@ import {
   judge,
   judgeAndWrite,
   type MoveCommand,
+  raceCountMax,
   rememberAnswer,
   stampOf,
 } from "./attempt.ts";
+import { type Call, type Caller, createCalls, untilDeadline } from "./calls.ts";
 import { applyMove, create } from "./core/step.ts";
 import type { ManagerError } from "./errors.ts";
-import type { OwnPart, Together } from "./participant.ts";
+import type { OwnPart, Together } from "./own-part.ts";
 import type { WorkflowBatch } from "./ports.ts";
 
 export type CreateCommand = {
@@ -31,6 +34,7 @@ export type Manager = ReturnType<typeof createManager>;
 /** Changes workflows. Reading needs no manager: ask the store. */
 export function createManager(dependencies: Attempts & { readonly ownPart: OwnPart; readonly workflowCountMax: number }) {
   const { store, environment, ownPart, workflowCountMax } = dependencies;
+  const calls = createCalls();
 
   /** Applies a batch of one workflow and one event. */
   async function applyOne(batch: WorkflowBatch) {
@@ -42,58 +46,90 @@ export function createManager(dependencies: Attempts & { readonly ownPart: OwnPa
     return ok({ workflow: put.workflow, event });
   }
 
-  return {
-    workflowCountMax,
+  async function createOnce(command: CreateCommand): Promise<Result<Answer, ManagerError>> {
+    const earlier = await earlierAnswer(store, command.request);
+    if (earlier !== undefined) return earlier;
+    const workflowId = command.workflowId ?? (environment.newId() as WorkflowId);
+    const { workflow, event } = create({ ...command, id: workflowId }, stampOf(environment));
+    const applied = await applyOne({
+      puts: [{ workflow, expected: "absent" }],
+      events: [event],
+      workflowCountMax,
+      ...rememberAnswer(command.request, environment),
+    });
+    if (applied.ok) return applied;
+    if (applied.error.type === "storage-unavailable") return err(applied.error);
+    // Its original may have been written since.
+    const original = await earlierAnswer(store, command.request);
+    if (original !== undefined) return original;
+    return applied.error.conflict.type === "limit"
+      ? err({ type: "workflow-limit-reached", limit: workflowCountMax })
+      : err({ type: "workflow-already-exists", workflowId });
+  }
 
-    async create(command: CreateCommand): Promise<Result<Answer, ManagerError>> {
-      const earlier = await earlierAnswer(store, command.request);
-      if (earlier !== undefined) return earlier;
-      const workflowId = command.workflowId ?? (environment.newId() as WorkflowId);
-      const { workflow, event } = create({ ...command, id: workflowId }, stampOf(environment));
-      const applied = await applyOne({
-        puts: [{ workflow, expected: "absent" }],
+  async function moveOnce(command: MoveCommand, { signal }: Call): Promise<Result<Answer, ManagerError>> {
+    const { move } = command;
+    const earlier = await earlierAnswer(store, move.request);
+    if (earlier !== undefined) return earlier;
+    const moved = await judgeAndWrite(dependencies, command, signal, ({ workflow: judged, ruleSetRevision }) => {
+      const { workflow, event } = applyMove(judged, move, ruleSetRevision, stampOf(environment), undefined);
+      return applyOne({
+        puts: [{ workflow, expected: { version: judged.version, heldBy: undefined } }],
         events: [event],
-        workflowCountMax,
-        ...rememberAnswer(command.request, environment),
+        ...rememberAnswer(move.request, environment),
       });
-      if (applied.ok) return applied;
-      if (applied.error.type === "storage-unavailable") return err(applied.error);
-      // A retry may have raced with its original.
-      const original = await earlierAnswer(store, command.request);
-      if (original !== undefined) return original;
-      return applied.error.conflict.type === "limit"
-        ? err({ type: "workflow-limit-reached", limit: workflowCountMax })
-        : err({ type: "workflow-already-exists", workflowId });
-    },
+    });
+    if (moved.ok) return moved;
+    // What it lost to may have been its original, whose answer is then the answer.
+    const original = await ownPart.earlier(command, signal);
+    if (original !== undefined) return original;
+    assert(moved.error.type !== "request-exists", "AtMostOncePerRequestId");
+    return err(moved.error);
+  }
 
-    /** Makes a move by itself. */
-    async move(command: MoveCommand): Promise<Result<Answer, ManagerError>> {
-      const { move } = command;
-      const earlier = await earlierAnswer(store, move.request);
-      if (earlier !== undefined) return earlier;
-      const moved = await judgeAndWrite(dependencies, command, ({ workflow: judged, ruleSetRevision }) => {
-        const { workflow, event } = applyMove(judged, move, ruleSetRevision, stampOf(environment), undefined);
-        return applyOne({
-          puts: [{ workflow, expected: { version: judged.version, heldBy: undefined } }],
-          events: [event],
-          ...rememberAnswer(move.request, environment),
-        });
-      });
-      if (moved.ok) return moved;
-      // A retry that raced with its original lost to it, one way or another.
-      const original = await earlierAnswer(store, move.request);
-      if (original !== undefined) return original;
-      assert(moved.error.type !== "request-exists", "AtMostOncePerRequestId");
-      return err(moved.error);
-    },
-
-    /** Makes a move together with the work of other participants, or not at all. */
-    async moveTogether(command: MoveCommand, together: Together): Promise<Result<Answer, ManagerError>> {
-      const earlier = await earlierAnswer(store, command.move.request);
+  async function moveTogetherOnce(command: MoveCommand, together: Together, call: Call): Promise<Result<Answer, ManagerError>> {
+    const { request } = command.move;
+    for (let attempt = 1; ; attempt += 1) {
+      const earlier = await ownPart.earlier(command, call.signal);
       if (earlier !== undefined) return earlier;
       // What is refused already needs no transaction. The prepare judges again, for what is true now may not be true then.
       const judged = await judge(dependencies, command);
-      return judged.ok ? ownPart.run(command, together) : judged;
+      const moved = judged.ok ? await ownPart.run(command, together, call) : judged;
+      if (moved.ok) return moved;
+      const { error } = moved;
+      const metItself = request !== undefined && error.type === "in-transition" && error.heldFor === request.id;
+      if (!metItself || attempt === raceCountMax) return (await earlierAnswer(store, request)) ?? moved;
+    }
+  }
+
+  return {
+    workflowCountMax,
+
+    create: (command: CreateCommand, caller: Caller) => calls.run(command, caller, () => createOnce(command)),
+
+    /** Makes a move by itself. One whose callers have all left before it is written is not made. */
+    move: (command: MoveCommand, caller: Caller) => calls.run(subjectOf(command), caller, (call) => moveOnce(command, call)),
+
+    /**
+     * Makes a move together with the work of other participants, or not at all. By the deadline its caller has an answer, and what is not
+     * decided aborts; the same when the last of its callers has left.
+     */
+    async moveTogether(
+      command: MoveCommand,
+      together: Omit<Together, "deadlineMs">,
+      caller: Caller & { readonly deadlineMs: TimeMs },
+    ): Promise<Result<Answer, ManagerError>> {
+      const { deadlineMs } = caller;
+      const { signal, cancel } = untilDeadline(caller.signal, deadlineMs, environment.nowMs());
+      try {
+        return await calls.run(subjectOf(command), { ...caller, signal }, (call) =>
+          moveTogetherOnce(command, { ...together, deadlineMs }, call),
+        );
+      } finally {
+        cancel();
+      }
     },
   };
 }
+
+const subjectOf = ({ workflowId, move }: MoveCommand) => ({ workflowId, request: move.request });

@@ -17,7 +17,7 @@ export type WorkflowBatch = {
   /** Remembers the answer to a request. Its answer is the workflow of `puts[0]` and the event of `events[0]`. */
   readonly request?: RequestKey & { readonly atMs: TimeMs };
   /** Remembers how a transaction ended here. Put by the same batch that carries it out. */
-  readonly outcome?: { readonly transactionId: TransactionId; readonly outcome: TransactionOutcome; readonly atMs: TimeMs };
+  readonly outcome?: EndedTransaction & { readonly atMs: TimeMs };
   /** For creations: rejected with `limit` if the store would hold more workflows than this. */
   readonly workflowCountMax?: number;
 };
@@ -36,6 +36,13 @@ export type WorkflowConflict =
   | { readonly type: "request-exists" };
 
 export type TransactionOutcome = "committed" | "aborted";
+
+/** How a transaction ended here, and by whose word: no other coordinator's is taken for it. */
+export type EndedTransaction = {
+  readonly transactionId: TransactionId;
+  readonly coordinatorId: string;
+  readonly outcome: TransactionOutcome;
+};
 
 export type StoredAnswer = { readonly digest: string; readonly workflow: Workflow; readonly event: WorkflowEvent };
 
@@ -66,7 +73,7 @@ export interface WorkflowStore extends StoreHealth {
   /** The stored answer to a request, or nothing. */
   answer(requestId: RequestId): Promise<StoredAnswer | undefined>;
   /** How a transaction ended here, or nothing. */
-  outcome(transactionId: TransactionId): Promise<TransactionOutcome | undefined>;
+  outcome(transactionId: TransactionId): Promise<EndedTransaction | undefined>;
   /** Every workflow that a transaction holds. */
   held(): Promise<readonly Workflow[]>;
   /** Atomic. A stale expectation resolves to a conflict and writes nothing. Answers with the events as stored. */
@@ -118,11 +125,15 @@ export type TransactionAnswer = {
 export interface TransactionClient {
   execute(request: {
     readonly parts: readonly TransactionPart[];
+    /** For waiting, voting and deciding together. The coordinator aborts what it has not decided by then. */
     readonly timeoutMs: DurationMs;
     readonly waitForParticipantsMs: DurationMs;
-    readonly requestId: string;
     readonly reason: string;
     readonly requestedBy: string;
+    /** Called as soon as the transaction is known. */
+    readonly onBegun: (transactionId: TransactionId) => void;
+    /** When it aborts, so does what is not decided. */
+    readonly signal: AbortSignal;
   }): Promise<Result<TransactionAnswer, TransactionFailure>>;
 }
 

@@ -99,7 +99,7 @@ export function workflowStoreSuite(name: string, open: () => Promise<WorkflowSto
         puts: [...creation("new").puts, put(workflow("w"), { state: "ACTIVE" }), put(workflow("nowhere"), {})],
         events: [event(workflow("new")), event(workflow("w"))],
         request: { id: requestId("r"), digest: "d", atMs: 1 },
-        outcome: { transactionId: transactionId("tx"), outcome: "committed", atMs: 1 },
+        outcome: { transactionId: transactionId("tx"), coordinatorId: "c", outcome: "committed", atMs: 1 },
       };
       expect(await store.apply(rejected)).toStrictEqual(stale("nowhere"));
       expect(await contents(store)).toStrictEqual(before);
@@ -158,12 +158,13 @@ export function workflowStoreSuite(name: string, open: () => Promise<WorkflowSto
 
     test("an outcome is kept, and may be repeated but not changed", async () => {
       const store = await openStore();
-      const aborted = { transactionId: transactionId("tx"), outcome: "aborted", atMs: 1 } as const;
+      const aborted = { transactionId: transactionId("tx"), coordinatorId: "c", outcome: "aborted", atMs: 1 } as const;
       await store.apply({ puts: [], events: [], outcome: aborted });
       expect(await store.apply({ puts: [], events: [], outcome: aborted })).toMatchObject({ ok: true });
       const committed = { ...creation("w"), outcome: { ...aborted, outcome: "committed" } } as const;
       await expect(store.apply(committed)).rejects.toThrow("a transaction has one outcome");
-      expect(await store.outcome(aborted.transactionId)).toBe("aborted");
+      const { atMs: _, ...ended } = aborted;
+      expect(await store.outcome(aborted.transactionId)).toEqual(ended);
       expect(await store.get(workflowId("w"))).toBeUndefined();
     });
 
@@ -211,7 +212,7 @@ export function workflowStoreSuite(name: string, open: () => Promise<WorkflowSto
       const store = await openStore();
       for (const atMs of [10, 30, 20]) {
         const request = { id: requestId(`r${atMs}`), digest: "d", atMs };
-        const outcome = { transactionId: transactionId(`t${atMs}`), outcome: "aborted", atMs } as const;
+        const outcome = { transactionId: transactionId(`t${atMs}`), coordinatorId: "c", outcome: "aborted", atMs } as const;
         await store.apply({ ...creation(`w${atMs}`), request, outcome });
       }
       const kept = async (): Promise<string> => {
@@ -231,10 +232,10 @@ export function workflowStoreSuite(name: string, open: () => Promise<WorkflowSto
 
     test("purge keeps a committed outcome, however old: its decision may come again", async () => {
       const store = await openStore();
-      const outcome = { transactionId: transactionId("t"), outcome: "committed", atMs: 1 } as const;
+      const outcome = { transactionId: transactionId("t"), coordinatorId: "c", outcome: "committed", atMs: 1 } as const;
       await store.apply({ puts: [], events: [], outcome });
       expect(await store.purge({ olderThanMs: 1_000_000, limit: 9 })).toStrictEqual({ ok: true, value: 0 });
-      expect(await store.outcome(outcome.transactionId)).toBe("committed");
+      expect((await store.outcome(outcome.transactionId))?.outcome).toBe("committed");
     });
 
     test("a listener is told of events that can be read, before their batch is acknowledged, and not of others", async () => {
@@ -325,7 +326,9 @@ const wanted: fc.Arbitrary<Wanted> = fc
   .map(({ changes, request, outcome, workflowCountMax }) => ({
     changes,
     ...(request && { request: { id: requestId(request), digest: "d", atMs: 1 } }),
-    ...(outcome && { outcome: { transactionId: transactionId(outcome), outcome: "committed" as const, atMs: 1 } }),
+    ...(outcome && {
+      outcome: { transactionId: transactionId(outcome), coordinatorId: "c", outcome: "committed" as const, atMs: 1 },
+    }),
     ...(workflowCountMax && { workflowCountMax }),
   }));
 

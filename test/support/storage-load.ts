@@ -9,6 +9,6 @@ export function loadBatch(prefix: string, index: number): WorkflowBatch {
     puts: [...left.puts, ...right.puts],
     events: [...left.events, ...right.events],
     request: { id: requestId(name), digest: name, atMs: 1 },
-    outcome: { transactionId: transactionId(name), outcome: "committed", atMs: 1 },
+    outcome: { transactionId: transactionId(name), coordinatorId: "c", outcome: "committed", atMs: 1 },
   };
 }

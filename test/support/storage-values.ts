@@ -38,6 +38,8 @@ export const event = (of: Workflow, fields: Partial<NewWorkflowEvent> = {}): New
 
 export const hold = (owner: string, fields: Partial<Hold["move"]> = {}): Hold => ({
   transactionId: transactionId(owner),
+  coordinatorId: "c",
+  coordinatorEpoch: 1,
   move: { targetState: "ACTIVE", reason: "go", requestedBy: "operator", eventMetadata: { a: 1 }, request: undefined, ...fields },
   preparedAtMs: 1,
   deadlineMs: 2,

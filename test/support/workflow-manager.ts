@@ -3,7 +3,8 @@ import type { WorkflowState } from "../../src/kernel/lifecycle.ts";
 import { ok } from "../../src/kernel/result.ts";
 import { createMemoryWorkflowStore } from "../../src/storage/memory/workflow-store.ts";
 import type { MoveCommand } from "../../src/workflow/attempt.ts";
-import { createManager } from "../../src/workflow/manager.ts";
+import { type CreateCommand, createManager, type Manager } from "../../src/workflow/manager.ts";
+import { createOwnPart } from "../../src/workflow/own-part.ts";
 import { createWorkflowParticipant } from "../../src/workflow/participant.ts";
 import type { PredicateCheck, PredicateClient, TransactionClient } from "../../src/workflow/ports.ts";
 
@@ -35,11 +36,22 @@ export function managerOver(store = createMemoryWorkflowStore(), options: { read
   const environment = { nowMs: () => 1_000 + count, newId: () => `id-${++count}` };
   const transactions: TransactionClient = { execute: (request) => coordinator.execute(request) };
   const participantId = "manager" as ParticipantId;
-  const participant = createWorkflowParticipant({ store, predicates, environment, participantId, transactions });
+  const ownPart = createOwnPart({ store, predicates, environment, participantId, transactions });
+  const participant = createWorkflowParticipant({ store, predicates, environment, participantId, ownPart });
   const { workflowCountMax = 100 } = options;
-  const manager = createManager({ store, predicates, environment, ownPart: participant.ownPart, workflowCountMax });
-  return { store, manager, participant, engine, coordinator, asked };
+  const manager = createManager({ store, predicates, environment, ownPart, workflowCountMax });
+  const patient: PatientCaller = { signal: new AbortController().signal, deadlineMs: 61_000, onBegun: () => {} };
+  /** Its callers wait, unless a test says otherwise. */
+  const forPatientCallers = {
+    create: (command: CreateCommand, caller: Partial<PatientCaller> = {}) => manager.create(command, { ...patient, ...caller }),
+    move: (command: MoveCommand, caller: Partial<PatientCaller> = {}) => manager.move(command, { ...patient, ...caller }),
+    moveTogether: (command: MoveCommand, caller: Partial<PatientCaller> = {}) =>
+      manager.moveTogether(command, { parts: [], waitForParticipantsMs: 0 }, { ...patient, ...caller }),
+  };
+  return { store, manager: forPatientCallers, participant, engine, coordinator, asked };
 }
+
+type PatientCaller = Parameters<Manager["moveTogether"]>[2];
 
 export type ManagerUnderTest = ReturnType<typeof managerOver>;
 
@@ -62,17 +74,24 @@ export function moveTo(
   };
 }
 
-/** What the manager hands to itself through the coordinator. */
-export async function payloadOf(under: ManagerUnderTest, command: MoveCommand): Promise<Uint8Array> {
-  const parts: Uint8Array[] = [];
-  under.coordinator.execute = async (request) => {
-    parts.push(...request.parts.map(({ payload }) => payload));
-    return { ok: false, error: { type: "unavailable", cause: "only the payload is wanted" } };
+type Request = Parameters<TransactionClient["execute"]>[0];
+type Answer = Awaited<ReturnType<TransactionClient["execute"]>>;
+
+/** A move together whose coordinator has begun a transaction, and answers when the test says so. */
+export async function beginTogether(under: ManagerUnderTest, command: MoveCommand, caller: Partial<PatientCaller> = {}) {
+  const asked = Promise.withResolvers<Request>();
+  const answered = Promise.withResolvers<Answer>();
+  under.coordinator.execute = (request) => {
+    asked.resolve(request);
+    return answered.promise;
   };
-  await under.manager.moveTogether(command, { parts: [], timeoutMs: 1_000, waitForParticipantsMs: 0 });
-  const [payload] = parts;
-  if (payload === undefined) throw new Error("no transaction was run");
-  return payload;
+  const moved = under.manager.moveTogether(command, caller);
+  const request = await Promise.race([asked.promise, moved.then((early) => Promise.reject(new Error(JSON.stringify(early))))]);
+  const payload = request.parts[0]?.payload ?? new Uint8Array();
+  return { request, payload, moved, answer: answered.resolve, prepare: (id: TransactionId) => prepare(under, id, payload) };
 }
+
+export const prepare = ({ participant }: ManagerUnderTest, transactionId: TransactionId, payload: Uint8Array) =>
+  participant.resource.prepare({ transactionId, payload, coordinatorId: "c", coordinatorEpoch: 1 });
 
 export const tx = (text: string): TransactionId => text as TransactionId;

@@ -5,10 +5,8 @@ import type { ParticipantId, TransactionId } from "../../kernel/ids.ts";
 import { err, ok } from "../../kernel/result.ts";
 import type { TransactionAnswer, TransactionClient, TransactionFailure } from "../../workflow/ports.ts";
 import { durationToWire } from "../duration.ts";
+import { toldTransaction } from "../transaction-header.ts";
 import { clientFactory } from "./channel.ts";
-
-/** The coordinator answers in time by itself; this only guards against one that does not. */
-const answerGraceMs = 5_000;
 
 const failureTypes: Readonly<Partial<Record<Status, TransactionFailure["type"]>>> = {
   [Status.DEADLINE_EXCEEDED]: "pending",
@@ -26,12 +24,18 @@ export function createTransactionClient(channel: Channel): TransactionClient {
           {
             participants: request.parts.map(({ participantId, payload }) => ({ participantId, payload: Buffer.from(payload) })),
             prepareTimeout: durationToWire(request.timeoutMs),
-            waitForParticipants: durationToWire(request.waitForParticipantsMs),
-            requestId: request.requestId,
+            waitForParticipants: durationToWire(Math.min(request.waitForParticipantsMs, request.timeoutMs)),
             reason: request.reason,
             requestedBy: request.requestedBy,
           },
-          { deadline: request.timeoutMs + request.waitForParticipantsMs + answerGraceMs },
+          {
+            deadline: request.timeoutMs,
+            signal: request.signal,
+            onHeader: (header) => {
+              const transactionId = toldTransaction(header);
+              if (transactionId !== undefined) request.onBegun(transactionId);
+            },
+          },
         );
         if (transaction === undefined || transaction.outcome === Outcome.UNSPECIFIED) {
           return err({ type: "pending", cause: "the coordinator answered without an outcome" });
@@ -43,6 +47,7 @@ export function createTransactionClient(channel: Channel): TransactionClient {
           refusals: refusalsOf(transaction.participants),
         });
       } catch (error) {
+        if (request.signal.aborted) return err({ type: "pending", cause: "its callers have left" });
         if (!(error instanceof ClientError)) throw error;
         return err({ type: failureTypes[error.code] ?? "unavailable", cause: error.details });
       }

@@ -4,7 +4,14 @@ import { type WorkflowState, workflowStates } from "../../kernel/lifecycle.ts";
 import { err, ok } from "../../kernel/result.ts";
 import type { TimeMs } from "../../kernel/time.ts";
 import type { Workflow, WorkflowEvent } from "../../workflow/core/types.ts";
-import type { StoredAnswer, TransactionOutcome, WorkflowBatch, WorkflowConflict, WorkflowStore } from "../../workflow/ports.ts";
+import type {
+  EndedTransaction,
+  StoredAnswer,
+  TransactionOutcome,
+  WorkflowBatch,
+  WorkflowConflict,
+  WorkflowStore,
+} from "../../workflow/ports.ts";
 
 /** For tests. */
 export function createMemoryWorkflowStore(): WorkflowStore {
@@ -12,7 +19,7 @@ export function createMemoryWorkflowStore(): WorkflowStore {
   const ids: WorkflowId[] = [];
   const events: WorkflowEvent[] = [];
   const answers = new Map<RequestId, StoredAnswer & { readonly atMs: TimeMs }>();
-  const outcomes = new Map<TransactionId, { readonly outcome: TransactionOutcome; readonly atMs: TimeMs }>();
+  const outcomes = new Map<TransactionId, EndedTransaction & { readonly atMs: TimeMs }>();
   const appendListeners = new Set<(newest: number) => void>();
   let closed = false;
 
@@ -78,7 +85,10 @@ export function createMemoryWorkflowStore(): WorkflowStore {
       const stored = answers.get(requestId);
       return stored && { digest: stored.digest, workflow: stored.workflow, event: stored.event };
     },
-    outcome: async (transactionId) => outcomes.get(transactionId)?.outcome,
+    outcome: async (transactionId) => {
+      const ended = outcomes.get(transactionId);
+      return ended && { transactionId, coordinatorId: ended.coordinatorId, outcome: ended.outcome };
+    },
     held: async () => ids.flatMap((id) => workflows.get(id) ?? []).filter(({ hold }) => hold !== undefined),
     apply: async (batch) => {
       if (closed) return err(closedFailure);

@@ -66,6 +66,7 @@ const migrations: readonly Migration[] = [
 
       CREATE TABLE outcomes (
         transaction_id TEXT PRIMARY KEY,
+        coordinator_id TEXT NOT NULL,
         outcome TEXT NOT NULL,
         at_ms INTEGER NOT NULL
       ) STRICT;
@@ -164,10 +165,16 @@ function workflowStore(engine: SqliteEngine): WorkflowStore {
       const [row] = engine.read(selectAnswer, requestId);
       return row && { digest: row["digest"] as string, workflow: parseWorkflow(row["workflow"] as string), event: toEvent(row) };
     },
-    outcome: async (transactionId) =>
-      engine.read("SELECT outcome FROM outcomes WHERE transaction_id = ?", transactionId)[0]?.["outcome"] as
-        | TransactionOutcome
-        | undefined,
+    outcome: async (transactionId) => {
+      const [row] = engine.read("SELECT outcome, coordinator_id FROM outcomes WHERE transaction_id = ?", transactionId);
+      return (
+        row && {
+          transactionId,
+          coordinatorId: row["coordinator_id"] as string,
+          outcome: row["outcome"] as TransactionOutcome,
+        }
+      );
+    },
     held: async () => engine.read("SELECT * FROM workflows WHERE held_by IS NOT NULL ORDER BY id").map(toWorkflow),
     apply: async (batch) => {
       const applied = await engine.apply(statements(batch));
@@ -235,7 +242,7 @@ const insertAnswer = `INSERT INTO answers (request_id, digest, workflow, event_s
   VALUES (?, ?, ?, (SELECT coalesce(max(sequence), 0) + 1 FROM events), ?)`;
 
 // A repeated outcome changes nothing, another one is no outcome.
-const insertOutcome = `INSERT INTO outcomes (transaction_id, outcome, at_ms) VALUES (?, ?, ?)
+const insertOutcome = `INSERT INTO outcomes (transaction_id, coordinator_id, outcome, at_ms) VALUES (?, ?, ?, ?)
   ON CONFLICT DO UPDATE SET outcome = outcome WHERE outcome = excluded.outcome`;
 
 const purgeAnswers = `DELETE FROM answers WHERE request_id IN
@@ -269,7 +276,7 @@ function statements({ request, puts, workflowCountMax, events, outcome }: Workfl
   if (outcome !== undefined) {
     batch.push({
       sql: insertOutcome,
-      params: [outcome.transactionId, outcome.outcome, outcome.atMs],
+      params: [outcome.transactionId, outcome.coordinatorId, outcome.outcome, outcome.atMs],
       expect: { changes: 1, conflict: { type: "other-outcome" } },
     });
   }

@@ -1,4 +1,4 @@
-import type { TransactionId, WorkflowId } from "../../kernel/ids.ts";
+import type { RequestId, TransactionId, WorkflowId } from "../../kernel/ids.ts";
 import type { WorkflowState } from "../../kernel/lifecycle.ts";
 
 /** Why a workflow was not changed. The order is the order of the checks; see docs/architecture.md. */
@@ -17,6 +17,8 @@ export type WorkflowError =
       readonly workflowId: WorkflowId;
       readonly transactionId: TransactionId;
       readonly targetState: WorkflowState;
+      /** Of the request that holds it, if that has one. */
+      readonly heldFor: RequestId | undefined;
     }
   | { readonly type: "predicate-logic-unavailable"; readonly workflowId: WorkflowId; readonly cause: string }
   | {

@@ -80,7 +80,8 @@ export function admit(
     return err({ type: "version-mismatch", workflowId, expectedVersion, currentVersion: version });
   }
   if (hold !== undefined) {
-    return err({ type: "in-transition", workflowId, transactionId: hold.transactionId, targetState: hold.move.targetState });
+    const { transactionId, move } = hold;
+    return err({ type: "in-transition", workflowId, transactionId, targetState: move.targetState, heldFor: move.request?.id });
   }
   return ok(workflow);
 }

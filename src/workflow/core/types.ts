@@ -23,6 +23,9 @@ export type Workflow = {
  */
 export type Hold = {
   readonly transactionId: TransactionId;
+  /** Whose transaction it is: the id names the decision log, and no other may end the hold. */
+  readonly coordinatorId: string;
+  readonly coordinatorEpoch: number;
   readonly move: Move;
   readonly preparedAtMs: TimeMs;
   readonly deadlineMs: TimeMs;

@@ -8,7 +8,7 @@ import { participantsCommand } from "../../../src/cli/participants.ts";
 import { ruleCommand } from "../../../src/cli/rule.ts";
 import { txCommand } from "../../../src/cli/tx.ts";
 import { workflowCommand } from "../../../src/cli/workflow.ts";
-import type { ParticipantId, RequestId } from "../../../src/kernel/ids.ts";
+import type { ParticipantId } from "../../../src/kernel/ids.ts";
 import { openChannel } from "../../../src/rpc/clients/channel.ts";
 import { createPredicateClient } from "../../../src/rpc/clients/predicate-client.ts";
 import { createTransactionClient } from "../../../src/rpc/clients/transaction-client.ts";
@@ -106,9 +106,10 @@ describe("Concord's own clients tell the server how long they wait:", () => {
         parts: [{ participantId: "p" as ParticipantId, payload: new Uint8Array() }],
         timeoutMs: 7_000,
         waitForParticipantsMs: 0,
-        requestId: "r" as RequestId,
         reason: "r",
         requestedBy: "ada",
+        onBegun: () => {},
+        signal: new AbortController().signal,
       }),
     );
     expect(timeouts).toMatchObject([{ method: "executeTransaction" }]);

@@ -3,17 +3,16 @@ import { createMemoryWorkflowStore } from "../../../src/storage/memory/workflow-
 import type { WorkflowStore } from "../../../src/workflow/ports.ts";
 import {
   allowed,
+  beginTogether,
   creation,
   denied,
   managerOver,
   moveTo,
-  payloadOf,
   requestId,
   tx,
   workflowId,
 } from "../../support/workflow-manager.ts";
 
-const together = { parts: [], timeoutMs: 1_000, waitForParticipantsMs: 0 };
 const key = (id: string, digest = "d") => ({ id: requestId(id), digest });
 
 async function withWorkflow(store?: WorkflowStore) {
@@ -138,12 +137,12 @@ describe("a move", () => {
 
   test("of a held workflow is refused, and the engine is not asked", async () => {
     const under = await withWorkflow();
-    const payload = await payloadOf(under, moveTo("ACTIVE"));
-    await under.participant.resource.prepare({ transactionId: tx("t1"), payload });
+    const { prepare } = await beginTogether(under, moveTo("ACTIVE"));
+    await prepare(tx("t1"));
     under.asked.length = 0;
     const inTransition = { error: { type: "in-transition", transactionId: "t1", targetState: "ACTIVE" } };
     expect(await under.manager.move(moveTo("ACTIVE"))).toMatchObject(inTransition);
-    expect(await under.manager.moveTogether(moveTo("ACTIVE"), together)).toMatchObject(inTransition);
+    expect(await under.manager.moveTogether(moveTo("ACTIVE"))).toMatchObject(inTransition);
     expect(under.asked).toEqual([]);
   });
 
@@ -165,7 +164,7 @@ describe("a move", () => {
 
 test("a move together that is refused already runs no transaction", async () => {
   const { manager, engine } = await withWorkflow();
-  expect(await manager.moveTogether(moveTo("PAUSED"), together)).toMatchObject({ error: { type: "invalid-transition" } });
+  expect(await manager.moveTogether(moveTo("PAUSED"))).toMatchObject({ error: { type: "invalid-transition" } });
   engine.answer = async () => denied;
-  expect(await manager.moveTogether(moveTo("ACTIVE"), together)).toMatchObject({ error: { type: "rule-denied" } });
+  expect(await manager.moveTogether(moveTo("ACTIVE"))).toMatchObject({ error: { type: "rule-denied" } });
 });

@@ -1,12 +1,25 @@
 import { describe, expect, test } from "vitest";
 import type { ParticipantId, TransactionId } from "../../../src/kernel/ids.ts";
 import { err, ok } from "../../../src/kernel/result.ts";
-import { creation, denied, managerOver, moveTo, payloadOf, requestId, tx, workflowId } from "../../support/workflow-manager.ts";
+import {
+  beginTogether,
+  creation,
+  denied,
+  managerOver,
+  moveTo,
+  prepare,
+  requestId,
+  tx,
+  workflowId,
+} from "../../support/workflow-manager.ts";
 
-const together = { parts: [], timeoutMs: 1_000, waitForParticipantsMs: 0 };
 const request = { id: requestId("r"), digest: "d" };
 const transactionId = tx("t1");
 const yes = { value: "commit", reason: "" };
+const stranger = {
+  value: "abort",
+  reason: "manager is reserved: the payload was not made by this workflow manager, or its caller has left",
+};
 
 async function withWorkflow() {
   const under = managerOver();
@@ -17,106 +30,137 @@ async function withWorkflow() {
 /** A workflow that is held for ACTIVE. */
 async function prepared(command = moveTo("ACTIVE", { request })) {
   const under = await withWorkflow();
-  const payload = await payloadOf(under, command);
-  expect(await under.participant.resource.prepare({ transactionId, payload })).toEqual(yes);
-  return { ...under, payload };
+  const begun = await beginTogether(under, command);
+  expect(await begun.prepare(transactionId)).toEqual(yes);
+  return { ...under, ...begun };
 }
 
 describe("prepare", () => {
-  test("holds the workflow, visibly and durably; its version does not change", async () => {
+  test("holds the workflow, visibly and durably, for this coordinator; its version does not change", async () => {
     const { store } = await prepared();
     expect(await store.get(workflowId)).toMatchObject({
       state: "CREATED",
       version: 1,
-      hold: { transactionId, move: { targetState: "ACTIVE" }, ruleSetRevision: 3 },
+      hold: {
+        transactionId,
+        coordinatorId: "c",
+        coordinatorEpoch: 1,
+        move: { targetState: "ACTIVE" },
+        ruleSetRevision: 3,
+        deadlineMs: 61_000,
+      },
     });
     expect((await store.counts()).events).toBe(1);
   });
 
   test("again, for the same transaction, says yes again and changes nothing", async () => {
-    const { store, participant, payload } = await prepared();
+    const { store, ...begun } = await prepared();
     const before = await store.get(workflowId);
-    expect(await participant.resource.prepare({ transactionId, payload })).toEqual(yes);
+    expect(await begun.prepare(transactionId)).toEqual(yes);
     expect(await store.get(workflowId)).toEqual(before);
   });
 
-  test("for another transaction says no", async () => {
-    const { participant, payload } = await prepared();
-    expect(await participant.resource.prepare({ transactionId: tx("t2"), payload })).toEqual({
-      value: "abort",
-      reason: "IN_TRANSITION: held by transaction t1",
-    });
+  test("of another move, of a workflow that is held, says no", async () => {
+    const under = await withWorkflow();
+    const first = await beginTogether(under, moveTo("ACTIVE"));
+    const second = await beginTogether(under, moveTo("ACTIVE"));
+    await first.prepare(transactionId);
+    expect(await second.prepare(tx("t2"))).toEqual({ value: "abort", reason: "IN_TRANSITION: held by transaction t1" });
   });
 
   test("judges again: what a rule denies now is refused, with the rule's words", async () => {
     const under = await withWorkflow();
-    const payload = await payloadOf(under, moveTo("ACTIVE"));
+    const begun = await beginTogether(under, moveTo("ACTIVE"));
     under.engine.answer = async () => denied;
-    expect(await under.participant.resource.prepare({ transactionId, payload })).toEqual({
-      value: "abort",
-      reason: "RULE_DENIED: cold: too warm",
-    });
+    expect(await begun.prepare(transactionId)).toEqual({ value: "abort", reason: "RULE_DENIED: cold: too warm" });
     expect((await under.store.get(workflowId))?.hold).toBeUndefined();
   });
 
-  test("counts texts in characters: a reason of 1,000 is held, a refusal is cut to 1,000", async () => {
+  test("cuts its refusal to 1,000 characters", async () => {
     const under = await withWorkflow();
-    const reason = "😀".repeat(1_000);
-    const command = moveTo("ACTIVE");
-    const payload = await payloadOf(under, { ...command, move: { ...command.move, reason } });
-    expect(await under.participant.resource.prepare({ transactionId, payload })).toEqual(yes);
-    await under.participant.resource.abort({ transactionId });
-    under.engine.answer = async () =>
-      ok({ type: "rule-denied", ruleSetRevision: 3, violations: [{ ruleId: "r", message: reason }] });
-    expect(await under.participant.resource.prepare({ transactionId: tx("t2"), payload })).toEqual({
-      value: "abort",
-      reason: `RULE_DENIED: r: ${"😀".repeat(984)}`,
-    });
+    const begun = await beginTogether(under, moveTo("ACTIVE"));
+    const violations = [{ ruleId: "r", message: "😀".repeat(1_000) }];
+    under.engine.answer = async () => ok({ type: "rule-denied", ruleSetRevision: 3, violations });
+    expect(await begun.prepare(transactionId)).toEqual({ value: "abort", reason: `RULE_DENIED: r: ${"😀".repeat(984)}` });
   });
+});
+
+describe("what a stranger enlists is not prepared, and nothing of it is stored:", () => {
+  const command = { workflowId, mustRecover: false, context: {}, move: { targetState: "ACTIVE", reason: "", requestedBy: "" } };
+  const deep = `${'{"a":'.repeat(200)}1${"}".repeat(200)}`;
 
   test.each([
     { what: "nothing", bytes: "" },
     { what: "no JSON", bytes: "two tubes" },
-    { what: "JSON of another shape", bytes: '{"call":"c"}' },
+    { what: "a move with an endless timeout", bytes: JSON.stringify({ call: "c", timeoutMs: 1e300, command }) },
+    { what: "a move with metadata 200 levels deep", bytes: `{"call":"c","timeoutMs":1,"command":{"eventMetadata":${deep}}}` },
     {
-      what: "a state that does not exist",
-      bytes: JSON.stringify({ call: "c", timeoutMs: 1, command: { workflowId, move: { targetState: "LUNCH" } } }),
+      what: "a move with a forged request id",
+      bytes: JSON.stringify({ call: "r", timeoutMs: 1, command: { ...command, request: { id: "r", digest: "d" } } }),
     },
-  ])("of a payload that is $what says no, and throws nothing", async ({ bytes }) => {
-    const { participant, asked } = await withWorkflow();
-    const vote = await participant.resource.prepare({ transactionId, payload: Buffer.from(bytes) });
-    expect(vote).toEqual({ value: "abort", reason: "the payload was not made by a workflow manager" });
-    expect(asked).toEqual([]);
+  ])("$what", async ({ bytes }) => {
+    const under = await withWorkflow();
+    expect(await prepare(under, transactionId, Buffer.from(bytes))).toEqual(stranger);
+    expect(under.asked).toEqual([]);
+    expect((await under.store.get(workflowId))?.hold).toBeUndefined();
+  });
+
+  test("the payload of a call, in a transaction of its own", async () => {
+    const { store, ...begun } = await prepared();
+    expect(await begun.prepare(tx("t2"))).toEqual(stranger);
+    expect(await store.get(workflowId)).toMatchObject({ hold: { transactionId } });
+  });
+
+  test("the payload of a call, once the coordinator has named its transaction", async () => {
+    const begun = await beginTogether(await withWorkflow(), moveTo("ACTIVE"));
+    begun.request.onBegun(transactionId);
+    expect(await begun.prepare(tx("t2"))).toEqual(stranger);
+    expect(await begun.prepare(transactionId)).toEqual(yes);
+  });
+
+  test("the payload of a call that is over", async () => {
+    const under = await withWorkflow();
+    const begun = await beginTogether(under, moveTo("ACTIVE"));
+    begun.answer(err({ type: "unavailable", cause: "away" }));
+    await begun.moved;
+    expect(await begun.prepare(transactionId)).toEqual(stranger);
   });
 });
 
 describe("commit", () => {
   test("moves the held workflow, with its event and the answer to its request; again, it changes nothing", async () => {
     const { store, manager, participant } = await prepared();
-    await participant.resource.commit({ transactionId });
-    await participant.resource.commit({ transactionId });
+    expect(await participant.resource.commit({ transactionId })).toBeUndefined();
+    expect(await participant.resource.commit({ transactionId })).toBeUndefined();
     expect(await store.get(workflowId)).toMatchObject({ state: "ACTIVE", version: 2, hold: undefined });
     const events = await store.events({ afterSequence: 0, limit: 10 });
     expect(events.map((event) => [event.version, event.transactionId])).toEqual([
       [1, undefined],
       [2, transactionId],
     ]);
-    expect(await manager.move(moveTo("ACTIVE", { request }))).toMatchObject({ ok: true, value: { event: { transactionId } } });
-    expect(await store.outcome(transactionId)).toBe("committed");
+    expect(await managerOver(store).manager.move(moveTo("ACTIVE", { request }))).toMatchObject({
+      ok: true,
+      value: { event: { transactionId } },
+    });
+    expect(await store.outcome(transactionId)).toEqual({ transactionId, coordinatorId: "c", outcome: "committed" });
+    expect(await manager.move(moveTo("PAUSED"))).toMatchObject({ ok: true });
   });
 
   test("in another process, which has only the store", async () => {
     const { store } = await prepared();
     const restarted = managerOver(store);
-    expect(await restarted.participant.log.load()).toMatchObject([{ transactionId, state: "prepared" }]);
+    const record = { transactionId, state: "prepared", coordinatorId: "c", coordinatorEpoch: 1 };
+    expect(await restarted.participant.log.load()).toMatchObject([record]);
     await restarted.participant.resource.commit({ transactionId });
     expect(await store.get(workflowId)).toMatchObject({ state: "ACTIVE", version: 2 });
     expect(await restarted.participant.log.load()).toEqual([]);
   });
 
   test("is not blocked by a misuse of its request id since the prepare", async () => {
-    const { store, manager, participant } = await prepared();
-    expect(await manager.create(creation("wf-2", { ...request, digest: "other" }))).toMatchObject({ ok: true });
+    const { store, participant } = await prepared();
+    expect(await managerOver(store).manager.create(creation("wf-2", { ...request, digest: "other" }))).toMatchObject({
+      ok: true,
+    });
     await participant.resource.commit({ transactionId });
     expect(await store.get(workflowId)).toMatchObject({ state: "ACTIVE", version: 2 });
     expect(await store.answer(request.id)).toMatchObject({ digest: "other" });
@@ -126,6 +170,13 @@ describe("commit", () => {
     const { store, participant } = await prepared();
     await store.close();
     await expect(participant.resource.commit({ transactionId })).rejects.toThrow("storage-unavailable");
+  });
+
+  test("of what the store knows nothing of is a lost promise", async () => {
+    const { participant } = await prepared();
+    expect(await participant.resource.commit({ transactionId: tx("t2") })).toEqual({
+      lost: "the workflow store has neither the hold of this transaction nor its event",
+    });
   });
 });
 
@@ -147,15 +198,21 @@ describe("abort", () => {
   });
 });
 
-test("the log says how each transaction ended here, and remembers an abort that came before its Prepare", async () => {
+test("the log says how each transaction ended here and whose it was, and remembers an abort that came before its Prepare", async () => {
   const { participant } = await prepared();
   const { log, resource } = participant;
-  const stateOf = async (id: TransactionId) => (await log.get(id))?.state;
-  expect([await stateOf(transactionId), await stateOf(tx("t2"))]).toEqual(["prepared", undefined]);
-  await log.persist({ transactionId: tx("t2"), state: "aborted" });
-  await log.persist({ transactionId: tx("t2"), state: "aborted" });
+  const recordOf = async (id: TransactionId) => {
+    const record = await log.get(id);
+    return record && [record.state, record.coordinatorId];
+  };
+  expect([await recordOf(transactionId), await recordOf(tx("t2"))]).toEqual([["prepared", "c"], undefined]);
+  await log.persist({ transactionId: tx("t2"), coordinatorId: "d", state: "aborted" });
+  await log.persist({ transactionId: tx("t2"), coordinatorId: "d", state: "aborted" });
   await resource.commit({ transactionId });
-  expect([await stateOf(transactionId), await stateOf(tx("t2"))]).toEqual(["committed", "aborted"]);
+  expect([await recordOf(transactionId), await recordOf(tx("t2"))]).toEqual([
+    ["committed", "c"],
+    ["aborted", "d"],
+  ]);
 });
 
 describe("a move together", () => {
@@ -163,15 +220,12 @@ describe("a move together", () => {
 
   test("answers when its own part is committed here", async () => {
     const under = await withWorkflow();
-    under.coordinator.execute = async ({ parts }) => {
-      const { resource } = under.participant;
-      await resource.prepare({ transactionId, payload: parts[0]?.payload ?? new Uint8Array() });
-      // The coordinator's answer may be faster than its decision.
-      setImmediate(() => resource.commit({ transactionId }));
-      return ok(committed);
-    };
-    const moved = await under.manager.moveTogether(moveTo("ACTIVE"), together);
-    expect(moved).toMatchObject({
+    const begun = await beginTogether(under, moveTo("ACTIVE"));
+    await begun.prepare(transactionId);
+    // The coordinator's answer may be faster than its decision.
+    begun.answer(ok(committed));
+    setImmediate(() => under.participant.resource.commit({ transactionId }));
+    expect(await begun.moved).toMatchObject({
       ok: true,
       value: { workflow: { version: 2, hold: undefined }, event: { sequence: 2, transactionId } },
     });
@@ -179,44 +233,44 @@ describe("a move together", () => {
 
   test("that its own part refused says why, as a plain move would", async () => {
     const under = await withWorkflow();
-    under.coordinator.execute = async ({ parts }) => {
-      under.engine.answer = async () => denied;
-      await under.participant.resource.prepare({ transactionId, payload: parts[0]?.payload ?? new Uint8Array() });
-      return ok({ ...committed, outcome: "aborted", abortReason: "refused" });
-    };
-    expect(await under.manager.moveTogether(moveTo("ACTIVE"), together)).toMatchObject({ error: { type: "rule-denied" } });
+    const begun = await beginTogether(under, moveTo("ACTIVE"));
+    under.engine.answer = async () => denied;
+    await begun.prepare(transactionId);
+    begun.answer(ok({ ...committed, outcome: "aborted", abortReason: "refused" }));
+    expect(await begun.moved).toMatchObject({ error: { type: "rule-denied" } });
   });
 
   test("that others refused names them", async () => {
-    const under = await withWorkflow();
+    const begun = await beginTogether(await withWorkflow(), moveTo("ACTIVE"));
     const refusals = [{ participantId: "stock" as ParticipantId, reason: "none left" }];
-    under.coordinator.execute = async () => ok({ ...committed, outcome: "aborted", abortReason: "no", refusals });
-    const moved = await under.manager.moveTogether(moveTo("ACTIVE"), together);
-    expect(moved).toEqual({
+    begun.answer(ok({ ...committed, outcome: "aborted", abortReason: "no", refusals }));
+    expect(await begun.moved).toEqual({
       ok: false,
       error: { type: "transaction-aborted", workflowId, transactionId, abortReason: "no", refusals },
     });
   });
 
-  test("whose outcome is not known in time, or whose coordinator is away", async () => {
-    const under = await withWorkflow();
-    under.coordinator.execute = async () => err({ type: "pending", cause: "slow" });
-    expect(await under.manager.moveTogether(moveTo("ACTIVE"), together)).toMatchObject({ error: { type: "outcome-pending" } });
-    under.coordinator.execute = async () => err({ type: "unavailable", cause: "away" });
-    expect(await under.manager.moveTogether(moveTo("ACTIVE"), together)).toMatchObject({
-      error: { type: "coordinator-unavailable", cause: "away" },
-    });
+  test.each([
+    { failure: "pending", error: { type: "outcome-pending", transactionId } },
+    { failure: "unavailable", error: { type: "coordinator-unavailable", cause: "away", transactionId } },
+    { failure: "overloaded", error: { type: "coordinator-overloaded", cause: "away" } },
+    { failure: "refused", error: { type: "coordinator-refused", cause: "away" } },
+  ] as const)("whose coordinator answers $failure says so, with the transaction that was begun", async ({ failure, error }) => {
+    const begun = await beginTogether(await withWorkflow(), moveTo("ACTIVE"));
+    begun.request.onBegun(transactionId);
+    begun.answer(err({ type: failure, cause: "away" }));
+    expect(await begun.moved).toMatchObject({ error });
   });
 
-  test("gives a retry the same bytes and the same request id, so that the coordinator knows it again", async () => {
+  test("tells its caller of the transaction as soon as it is known, from the coordinator or from the Prepare", async () => {
+    const told: TransactionId[] = [];
+    const caller = { onBegun: (id: TransactionId) => told.push(id) };
     const under = await withWorkflow();
-    const seen: unknown[] = [];
-    under.coordinator.execute = async (asked) => {
-      seen.push(asked);
-      return err({ type: "pending", cause: "slow" });
-    };
-    for (let attempt = 0; attempt < 2; attempt += 1) await under.manager.moveTogether(moveTo("ACTIVE", { request }), together);
-    expect(seen[0]).toMatchObject({ requestId: "manager/r" });
-    expect(seen[1]).toEqual(seen[0]);
+    const first = await beginTogether(under, moveTo("ACTIVE"), caller);
+    first.request.onBegun(transactionId);
+    await expect.poll(() => told).toEqual([transactionId]);
+    const second = await beginTogether(under, moveTo("ACTIVE"), caller);
+    await second.prepare(tx("t2"));
+    await expect.poll(() => told).toEqual([transactionId, tx("t2")]);
   });
 });

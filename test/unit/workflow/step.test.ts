@@ -29,7 +29,15 @@ function moveTo(targetState: WorkflowState): Move {
 }
 
 function holdTo(targetState: WorkflowState): Hold {
-  return { transactionId, move: moveTo(targetState), preparedAtMs: 1_500, deadlineMs: 9_000, ruleSetRevision: 4 };
+  return {
+    transactionId,
+    coordinatorId: "c",
+    coordinatorEpoch: 1,
+    move: moveTo(targetState),
+    preparedAtMs: 1_500,
+    deadlineMs: 9_000,
+    ruleSetRevision: 4,
+  };
 }
 
 describe("create", () => {

@@ -435,7 +435,11 @@ export function transactionEventTypeToNumber(object: TransactionEventType): numb
 
 /** What one participant shall do in a transaction. */
 export interface Enlistment {
-  /** The participant, as it names itself in Hello: 1 to 128 characters of [A-Za-z0-9._:-], the first a letter or digit. */
+  /**
+   * The participant, as it names itself in Hello: 1 to 128 characters of [A-Za-z0-9._:-], the first a letter or digit. The id of the workflow
+   * manager (`concord.workflow`, unless it is configured otherwise) is reserved: it votes ABORT on whatever it has not enlisted itself, which
+   * it does for `WorkflowService.TransitionWorkflow`.
+   */
   readonly participantId: string;
   /** What it shall do, in whatever encoding the participant reads; opaque to Concord. Up to 256 KiB. */
   readonly payload: Buffer;

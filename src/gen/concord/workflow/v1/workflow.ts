@@ -217,6 +217,8 @@ export interface InTransition {
     | undefined;
   /** The rule-set revision under which the move was allowed. */
   readonly ruleSetRevision: bigint;
+  /** The coordinator whose transaction it is (`Welcome.coordinator_id`): its decision alone ends the hold. */
+  readonly coordinatorId: string;
 }
 
 /** The durable record of one change. Written in the same write batch as the change, never altered. */
@@ -428,6 +430,7 @@ function createBaseInTransition(): InTransition {
     preparedAt: undefined,
     deadline: undefined,
     ruleSetRevision: 0n,
+    coordinatorId: "",
   };
 }
 
@@ -450,6 +453,9 @@ export const InTransition: MessageFns<InTransition> = {
         throw new globalThis.Error("value provided for field message.ruleSetRevision of type int64 too large");
       }
       writer.uint32(40).int64(message.ruleSetRevision);
+    }
+    if (message.coordinatorId !== "") {
+      writer.uint32(50).string(message.coordinatorId);
     }
     return writer;
   },
@@ -507,6 +513,14 @@ export const InTransition: MessageFns<InTransition> = {
             message.ruleSetRevision = reader.int64() as bigint;
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.coordinatorId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -531,6 +545,7 @@ export const InTransition: MessageFns<InTransition> = {
     message.ruleSetRevision = (object.ruleSetRevision !== undefined && object.ruleSetRevision !== null)
       ? BigInt(object.ruleSetRevision)
       : 0n;
+    message.coordinatorId = object.coordinatorId ?? "";
     return message;
   },
 };

@@ -155,7 +155,7 @@ export interface TransitionWorkflowRequest {
   readonly context:
     | { readonly [key: string]: any }
     | undefined;
-  /** Makes a retry safe. See `CreateWorkflowRequest.request_id`. */
+  /** Makes a retry safe. See `CreateWorkflowRequest.request_id`, and the RPC for how a retry meets its first attempt. */
   readonly requestId: string;
   /**
    * Work of other services that must commit with this move, or not at all. Empty: a plain, local transition. At most 63, no participant
@@ -163,13 +163,17 @@ export interface TransitionWorkflowRequest {
    */
   readonly enlist: readonly Enlistment[];
   /**
-   * Only with `enlist`: how long to wait for the decision, 1 ms to 60 s. Unset: the caller's deadline, at most 60 s. When it passes
-   * before the decision, the transaction aborts and the workflow is as it was.
+   * Only with `enlist`: how long all of it may take (waiting for participants, their votes, the decision), 1 ms to 60 s; never longer than
+   * the caller's deadline, which is what counts if it is unset, at most 60 s. The caller is answered by then: what is not decided is
+   * aborted shortly before (ABORTED / TRANSACTION_ABORTED), and what is decided but not heard of is DEADLINE_EXCEEDED / OUTCOME_PENDING.
    */
   readonly timeout:
     | Duration
     | undefined;
-  /** Only with `enlist`: how long to wait for participants that are not connected, up to 60 s. Unset: a missing one aborts at once. */
+  /**
+   * Only with `enlist`: how long of this time to wait for participants that are not connected, up to 60 s. Unset: a missing one aborts at
+   * once.
+   */
   readonly waitForParticipants:
     | Duration
     | undefined;
@@ -1967,6 +1971,14 @@ export const WorkflowServiceDefinition = {
      * (UNAVAILABLE / PREDICATE_LOGIC_UNAVAILABLE); the lifecycle has the move (FAILED_PRECONDITION / INVALID_TRANSITION); no active rule denies
      * it (FAILED_PRECONDITION / RULE_DENIED); nothing changed meanwhile (retried internally, then ABORTED / VERSION_MISMATCH).
      * With `enlist` also: ABORTED / TRANSACTION_ABORTED, UNAVAILABLE / COORDINATOR_UNAVAILABLE, DEADLINE_EXCEEDED / OUTCOME_PENDING.
+     *
+     * A caller that leaves (cancels, or loses its connection) before a plain move is written may find it not made. With `enlist`, the
+     * transaction aborts unless it is decided by then, and the workflow is free again as soon as the abort has reached it. As soon as a
+     * transaction has begun, the response header `concord-transaction-id` names it: ask `TwoPhaseCommit.GetTransaction` if no answer comes.
+     *
+     * A retry with the same `request_id` that meets its first attempt under way joins it and gets its answer, also after a restart of the
+     * server; it is never refused because of itself. The attempt goes on until the last who waits for it has left, and keeps the time that
+     * it began with. What was refused or aborted is run anew.
      */
     transitionWorkflow: {
       name: "TransitionWorkflow",
@@ -2055,6 +2067,14 @@ export interface WorkflowServiceImplementation<CallContextExt = {}> {
    * (UNAVAILABLE / PREDICATE_LOGIC_UNAVAILABLE); the lifecycle has the move (FAILED_PRECONDITION / INVALID_TRANSITION); no active rule denies
    * it (FAILED_PRECONDITION / RULE_DENIED); nothing changed meanwhile (retried internally, then ABORTED / VERSION_MISMATCH).
    * With `enlist` also: ABORTED / TRANSACTION_ABORTED, UNAVAILABLE / COORDINATOR_UNAVAILABLE, DEADLINE_EXCEEDED / OUTCOME_PENDING.
+   *
+   * A caller that leaves (cancels, or loses its connection) before a plain move is written may find it not made. With `enlist`, the
+   * transaction aborts unless it is decided by then, and the workflow is free again as soon as the abort has reached it. As soon as a
+   * transaction has begun, the response header `concord-transaction-id` names it: ask `TwoPhaseCommit.GetTransaction` if no answer comes.
+   *
+   * A retry with the same `request_id` that meets its first attempt under way joins it and gets its answer, also after a restart of the
+   * server; it is never refused because of itself. The attempt goes on until the last who waits for it has left, and keeps the time that
+   * it began with. What was refused or aborted is run anew.
    */
   transitionWorkflow(
     request: TransitionWorkflowRequest,
@@ -2122,6 +2142,14 @@ export interface WorkflowServiceClient<CallOptionsExt = {}> {
    * (UNAVAILABLE / PREDICATE_LOGIC_UNAVAILABLE); the lifecycle has the move (FAILED_PRECONDITION / INVALID_TRANSITION); no active rule denies
    * it (FAILED_PRECONDITION / RULE_DENIED); nothing changed meanwhile (retried internally, then ABORTED / VERSION_MISMATCH).
    * With `enlist` also: ABORTED / TRANSACTION_ABORTED, UNAVAILABLE / COORDINATOR_UNAVAILABLE, DEADLINE_EXCEEDED / OUTCOME_PENDING.
+   *
+   * A caller that leaves (cancels, or loses its connection) before a plain move is written may find it not made. With `enlist`, the
+   * transaction aborts unless it is decided by then, and the workflow is free again as soon as the abort has reached it. As soon as a
+   * transaction has begun, the response header `concord-transaction-id` names it: ask `TwoPhaseCommit.GetTransaction` if no answer comes.
+   *
+   * A retry with the same `request_id` that meets its first attempt under way joins it and gets its answer, also after a restart of the
+   * server; it is never refused because of itself. The attempt goes on until the last who waits for it has left, and keeps the time that
+   * it began with. What was refused or aborted is run anew.
    */
   transitionWorkflow(
     request: DeepPartial<TransitionWorkflowRequest>,

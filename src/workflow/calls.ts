@@ -1,0 +1,99 @@
+import type { RequestId, TransactionId, WorkflowId } from "../kernel/ids.ts";
+import type { RequestKey } from "../kernel/request-key.ts";
+import { err, type Result } from "../kernel/result.ts";
+import type { TimeMs } from "../kernel/time.ts";
+import type { Answer } from "./attempt.ts";
+import type { ManagerError } from "./errors.ts";
+
+/** Who waits for an answer. */
+export type Caller = {
+  /** Aborts when it waits no longer. */
+  readonly signal: AbortSignal;
+  /** Told once, if a transaction carries its move: so that it can ask after it, should it get no answer. */
+  readonly onBegun?: (transactionId: TransactionId) => void;
+};
+
+/** One run of a request, for all who wait for it. */
+export type Call = {
+  /** Aborts when the last of its callers has left. */
+  readonly signal: AbortSignal;
+  readonly begun: (transactionId: TransactionId) => void;
+};
+
+type UnderWay = {
+  readonly digest: string;
+  callers: number;
+  transactionId: TransactionId | undefined;
+  readonly begun: PromiseWithResolvers<TransactionId>;
+  readonly left: AbortController;
+  readonly answer: Promise<Outcome>;
+};
+
+type Outcome = Result<Answer, ManagerError>;
+
+/** The calls under way in this process. A retry that meets its first attempt joins it, and gets its answer. */
+export function createCalls() {
+  const byRequest = new Map<RequestId, UnderWay>();
+
+  function begin(digest: string, run: (call: Call) => Promise<Outcome>): UnderWay {
+    const left = new AbortController();
+    const begun = Promise.withResolvers<TransactionId>();
+    const tell = (transactionId: TransactionId): void => {
+      underWay.transactionId = transactionId;
+      begun.resolve(transactionId);
+    };
+    const answer = Promise.resolve({ signal: left.signal, begun: tell }).then(run);
+    const underWay: UnderWay = { digest, callers: 0, transactionId: undefined, begun, left, answer };
+    return underWay;
+  }
+
+  return {
+    async run(
+      { request, workflowId }: { readonly request: RequestKey | undefined; readonly workflowId: WorkflowId | undefined },
+      caller: Caller,
+      run: (call: Call) => Promise<Outcome>,
+    ): Promise<Outcome> {
+      const first = request && byRequest.get(request.id);
+      if (first && first.digest !== request.digest) return err({ type: "request-id-reused", requestId: request.id });
+      const underWay = first ?? begin(request?.digest ?? "", run);
+      if (request) byRequest.set(request.id, underWay);
+      underWay.callers += 1;
+      const { onBegun } = caller;
+      if (onBegun) void underWay.begun.promise.then((transactionId) => caller.signal.aborted || onBegun(transactionId));
+      try {
+        const answer = await orLeft(caller.signal, underWay.answer);
+        return answer ?? err({ type: "outcome-pending", workflowId, transactionId: underWay.transactionId });
+      } finally {
+        underWay.callers -= 1;
+        if (underWay.callers === 0) {
+          if (request) byRequest.delete(request.id);
+          underWay.left.abort();
+        }
+      }
+    },
+  };
+}
+
+/** The value, or nothing if the signal aborts first. */
+export async function orLeft<T>(signal: AbortSignal, value: Promise<T>): Promise<T | undefined> {
+  const { promise: left, resolve } = Promise.withResolvers<undefined>();
+  const leave = (): void => resolve(undefined);
+  signal.addEventListener("abort", leave);
+  if (signal.aborted) leave();
+  try {
+    return await Promise.race([value, left]);
+  } finally {
+    signal.removeEventListener("abort", leave);
+  }
+}
+
+/** Aborts with the caller, or when its time is over. `cancel` when it has its answer. */
+export function untilDeadline(
+  signal: AbortSignal,
+  deadlineMs: TimeMs,
+  nowMs: TimeMs,
+): { readonly signal: AbortSignal; readonly cancel: () => void } {
+  const timeIsOver = new AbortController();
+  const timer = setTimeout(() => timeIsOver.abort(), deadlineMs - nowMs);
+  return { signal: AbortSignal.any([signal, timeIsOver.signal]), cancel: () => clearTimeout(timer) };
+}

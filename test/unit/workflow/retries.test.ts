@@ -1,0 +1,211 @@
+import { describe, expect, test } from "vitest";
+import { err, ok } from "../../../src/kernel/result.ts";
+import {
+  allowed,
+  beginTogether,
+  creation,
+  type ManagerUnderTest,
+  managerOver,
+  moveTo,
+  requestId,
+  tx,
+  workflowId,
+} from "../../support/workflow-manager.ts";
+
+const key = (digest = "d") => ({ id: requestId("r"), digest });
+const command = moveTo("ACTIVE", { request: key() });
+const transactionId = tx("t1");
+const committed = { transactionId, outcome: "committed", abortReason: "", refusals: [] } as const;
+const aborted = { ...committed, outcome: "aborted", abortReason: "no" } as const;
+
+async function withWorkflow() {
+  const under = managerOver();
+  await under.manager.create(creation());
+  return under;
+}
+
+/** An atomic transition that is prepared, and not decided yet. */
+async function prepared(caller: { readonly signal?: AbortSignal } = {}) {
+  const under = await withWorkflow();
+  const begun = await beginTogether(under, command, caller);
+  await begun.prepare(transactionId);
+  const resource = under.participant.resource;
+  return { ...under, ...begun, commit: () => resource.commit({ transactionId }), abort: () => resource.abort({ transactionId }) };
+}
+
+/** The same store, another process: its manager knows what is stored. */
+const restart = ({ store }: Pick<ManagerUnderTest, "store">) => {
+  const restarted = managerOver(store);
+  const { resource } = restarted.participant;
+  return {
+    ...restarted,
+    commit: () => resource.commit({ transactionId }),
+    abort: () => resource.abort({ transactionId }),
+  };
+};
+
+describe("a retry of an atomic transition", () => {
+  test("that meets its first attempt joins it: one transaction, one answer, whatever time each has left", async () => {
+    const first = await prepared();
+    const retried = first.manager.moveTogether(command, { deadlineMs: 40_000 });
+    first.answer(ok(committed));
+    await first.commit();
+    expect(await retried).toMatchObject({ ok: true, value: { event: { transactionId } } });
+    expect(await retried).toEqual(await first.moved);
+  });
+
+  test("gets the abort of the attempt that it has joined, and the next one runs anew", async () => {
+    const first = await prepared();
+    const retried = first.manager.moveTogether(command);
+    await first.abort();
+    first.answer(ok(aborted));
+    expect(await retried).toMatchObject({ error: { type: "transaction-aborted", transactionId } });
+    expect(await retried).toEqual(await first.moved);
+    const anew = await beginTogether(first, command);
+    expect(await anew.prepare(tx("t2"))).toMatchObject({ value: "commit" });
+  });
+
+  test("after a restart waits for the end of the hold, and gets its answer", async () => {
+    const restarted = restart(await prepared());
+    const retries = [restarted.manager.moveTogether(command), restarted.manager.moveTogether(command)];
+    await restarted.commit();
+    const [one, other] = await Promise.all(retries);
+    expect(one).toMatchObject({ ok: true, value: { workflow: { version: 2 }, event: { transactionId } } });
+    expect(other).toEqual(one);
+  });
+
+  test("after a restart hears that its first attempt was aborted, and the next one runs anew", async () => {
+    const restarted = restart(await prepared());
+    const retried = restarted.manager.moveTogether(command);
+    await restarted.abort();
+    expect(await retried).toMatchObject({ error: { type: "transaction-aborted", workflowId, transactionId } });
+    expect(await (await beginTogether(restarted, command)).prepare(tx("t2"))).toMatchObject({ value: "commit" });
+  });
+
+  test("after a restart, while the decision is not known: names the transaction when its time is over", async () => {
+    const restarted = restart(await prepared());
+    const retried = restarted.manager.moveTogether(command, { deadlineMs: 1_020 });
+    expect(await retried).toMatchObject({ error: { type: "outcome-pending", workflowId } });
+    expect(await restarted.store.get(workflowId)).toMatchObject({ hold: { transactionId } });
+  });
+
+  test("after its caller has left waits for the end of what it has left behind", async () => {
+    const caller = new AbortController();
+    const first = await prepared({ signal: caller.signal });
+    caller.abort();
+    expect(await first.moved).toMatchObject({ error: { type: "outcome-pending", transactionId } });
+    const retried = first.manager.moveTogether(command);
+    await first.commit();
+    expect(await retried).toMatchObject({ ok: true, value: { event: { transactionId } } });
+  });
+
+  test("that is held by the attempt its caller has left, only while it is prepared itself, is not told of that", async () => {
+    const under = await withWorkflow();
+    const caller = new AbortController();
+    const first = await beginTogether(under, command, { signal: caller.signal });
+    const asked = Promise.withResolvers<void>();
+    const answered = Promise.withResolvers<typeof allowed>();
+    under.engine.answer = () => {
+      asked.resolve();
+      return answered.promise;
+    };
+    const preparing = first.prepare(transactionId);
+    await asked.promise;
+    caller.abort();
+    await first.moved;
+    under.engine.answer = async () => allowed;
+    const second = await beginTogether(under, command);
+    answered.resolve(allowed);
+    await preparing;
+    expect(await second.prepare(tx("t2"))).toMatchObject({ reason: "IN_TRANSITION: held by transaction t1" });
+    second.answer(ok({ ...aborted, transactionId: tx("t2") }));
+    await under.participant.resource.commit({ transactionId });
+    expect(await second.moved).toMatchObject({ ok: true, value: { event: { transactionId } } });
+  });
+
+  test("of another request with its id is a misuse, under way or held", async () => {
+    const first = await prepared();
+    const other = moveTo("ACTIVE", { request: key("other") });
+    const misuse = { error: { type: "request-id-reused", requestId: "r" } };
+    expect(await first.manager.moveTogether(other)).toMatchObject(misuse);
+    expect(await first.manager.move(other)).toMatchObject(misuse);
+    expect(await restart(first).manager.moveTogether(other)).toMatchObject(misuse);
+    expect(await restart(first).manager.move(other)).toMatchObject(misuse);
+  });
+
+  test("that was carried out while it was judged gets the answer, and moves nothing", async () => {
+    const under = await withWorkflow();
+    const rival = restart(under);
+    const late = await beginTogether(under, command);
+    const first = await beginTogether(rival, command);
+    await first.prepare(transactionId);
+    await rival.commit();
+    expect(await late.prepare(tx("t2"))).toMatchObject({ reason: "the request was carried out already" });
+    late.answer(ok({ ...aborted, transactionId: tx("t2") }));
+    expect(await late.moved).toMatchObject({ ok: true, value: { event: { transactionId } } });
+  });
+});
+
+describe("a caller that leaves", () => {
+  test("ends the transaction, unless another still waits for it", async () => {
+    const [one, other] = [new AbortController(), new AbortController()];
+    const first = await prepared({ signal: one.signal });
+    const joined = first.manager.moveTogether(command, { signal: other.signal });
+    one.abort();
+    expect(await first.moved).toMatchObject({ error: { type: "outcome-pending", transactionId } });
+    expect(first.request.signal.aborted).toBe(false);
+    other.abort();
+    expect(await joined).toMatchObject({ error: { type: "outcome-pending", transactionId } });
+    expect(first.request.signal.aborted).toBe(true);
+  });
+
+  test("ends a transaction without a request id too", async () => {
+    const caller = new AbortController();
+    const begun = await beginTogether(await withWorkflow(), moveTo("ACTIVE"), { signal: caller.signal });
+    caller.abort();
+    await begun.moved;
+    expect(begun.request.signal.aborted).toBe(true);
+  });
+
+  test("before its plain move is written: it is not made", async () => {
+    const under = await withWorkflow();
+    const caller = new AbortController();
+    const answered = Promise.withResolvers<typeof allowed>();
+    under.engine.answer = () => answered.promise;
+    const moved = under.manager.move(moveTo("ACTIVE"), { signal: caller.signal });
+    caller.abort();
+    expect(await moved).toMatchObject({ error: { type: "outcome-pending" } });
+    answered.resolve(allowed);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(await under.store.get(workflowId)).toMatchObject({ version: 1 });
+  });
+});
+
+test("by its deadline a caller is answered, and the coordinator is given what is left of it", async () => {
+  const under = await withWorkflow();
+  const begun = await beginTogether(under, command, { deadlineMs: 1_050 });
+  expect(begun.request.timeoutMs).toBeLessThanOrEqual(50);
+  begun.request.onBegun(transactionId);
+  expect(await begun.moved).toMatchObject({ error: { type: "outcome-pending", transactionId } });
+  expect(begun.request.signal.aborted).toBe(true);
+});
+
+test("a plain move joins its first attempt under way, and gets its answer also when it would be refused itself", async () => {
+  const under = await withWorkflow();
+  const answered = Promise.withResolvers<typeof allowed>();
+  under.engine.answer = () => answered.promise;
+  const first = under.manager.move(command);
+  const retried = under.manager.move(command);
+  answered.resolve(allowed);
+  expect(await first).toMatchObject({ ok: true });
+  expect(await retried).toEqual(await first);
+  expect(under.asked).toHaveLength(1);
+});
+
+test("what the coordinator could not begin may be asked for again with the same id", async () => {
+  const under = await withWorkflow();
+  const first = await beginTogether(under, command);
+  first.answer(err({ type: "overloaded", cause: "busy" }));
+  expect(await first.moved).toMatchObject({ error: { type: "coordinator-overloaded" } });
+  expect(await (await beginTogether(under, command)).prepare(transactionId)).toMatchObject({ value: "commit" });
+});
