@@ -92,8 +92,9 @@ export type Participant = {
   /** Transactions that are prepared here and whose outcome is not known here. */
   inDoubt(): readonly TransactionId[];
   /**
-   * Takes no more work, lets what is under way come to its vote or its end for `drainMs` (default: 5 seconds), leaves, and closes the log.
-   * What is prepared stays prepared. The resource is not closed. May be called again.
+   * Says Goodbye to every coordinator, votes no on work that comes after it, and lets what is under way come to its vote or its end for `drainMs`
+   * (default: 5 seconds). Then leaves, when its last word is heard or 2 seconds have passed, and closes the log. What is prepared stays
+   * prepared. The resource is not closed. May be called again.
    */
   close(drainMs?: DurationMs): Promise<void>;
 };

@@ -57,8 +57,6 @@ export function createBoxes(surroundings: Surroundings): Boxes {
   }
 
   function post(box: Box, input: ParticipantInput, refuse?: Envelope["refuse"]): void {
-    // A call of the resource cannot be taken back; its answer comes too late.
-    if (signal.aborted) return;
     if (box.broken) {
       refuse?.(defectText);
       return;
@@ -79,9 +77,9 @@ export function createBoxes(surroundings: Surroundings): Boxes {
     const { transaction, effects } = stepParticipant(box.transaction, input);
     box.transaction = transaction;
     for (const effect of effects) {
-      await carryOut(surroundings, box, effect, refuse, (answer) => post(boxOf(box.transactionId), answer));
       // A stop between two effects is a crash between them, and is recovered from like one.
       if (signal.aborted) return;
+      await carryOut(surroundings, box, effect, refuse, (answer) => post(boxOf(box.transactionId), answer));
     }
     box.busy = false;
     box.quietSinceMs = clock.monotonicMs();

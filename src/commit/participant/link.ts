@@ -224,9 +224,8 @@ export function createLink(
     switch (message.type) {
       case "prepare":
       case "decision":
-        if (state.type === "finishing") break;
-        if (coordinator && isOpen(link)) handler.message(link, coordinator, { sequence, message });
-        else link.nack(sequence, "the first message must be Welcome");
+        if (!coordinator || state.type === "greeting") link.nack(sequence, "the first message must be Welcome");
+        else if (isOpen(link)) handler.message(link, coordinator, { sequence, message });
         break;
       case "heartbeat":
         break;

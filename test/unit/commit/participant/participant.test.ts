@@ -497,17 +497,18 @@ describe("leaving", () => {
   });
 
   test("does not wait for what takes too long, nor act on its answer", async () => {
-    const gate = Promise.withResolvers<{ readonly value: "commit"; readonly reason: string }>();
-    const w = await world(() => gate.promise);
+    const gate = Promise.withResolvers<{ readonly value: "abort"; readonly reason: string }>();
+    const steps: string[] = [];
+    const w = await world(() => gate.promise, { onStep: async ({ type }) => void steps.push(type) });
     const participant = await w.start();
     await w.coordinator.welcome();
     await w.coordinator.prepare("t1");
     const closed = participant.close(3_000);
     await w.clock.advance(3_000);
     await closed;
-    gate.resolve({ value: "commit", reason: "" });
+    gate.resolve({ value: "abort", reason: "too late" });
     await flush();
-    expect([w.coordinator.said(), await w.log.get(tx("t1"))]).toEqual([["hello []", "goodbye"], undefined]);
+    expect([w.coordinator.said(), steps]).toEqual([["hello []", "goodbye"], []]);
   });
 
   test("ends a pause at once", async () => {
