@@ -11,7 +11,7 @@ import { WorkflowServiceDefinition, type WorkflowServiceImplementation } from ".
 import type { ParticipantId, TransactionId } from "./kernel/ids.ts";
 import { answerRetentionMs } from "./kernel/limits.ts";
 import { err, ok, type Result } from "./kernel/result.ts";
-import type { DurationMs } from "./kernel/time.ts";
+import { type DurationMs, timeNeverAhead } from "./kernel/time.ts";
 import type { StoreHealth } from "./kernel/write.ts";
 import { createEngine } from "./predicate/engine.ts";
 import { openChannel } from "./rpc/clients/channel.ts";
@@ -299,9 +299,13 @@ type Purgeable = { purge(before: { readonly olderThanMs: number; readonly limit:
 
 /** Forgets the answers to requests that nobody retries any more. Returns how to stop it. */
 function purgeRegularly(store: Purgeable, logger: Logger): () => void {
-  const timer = setInterval(async () => {
-    const purged = await store.purge({ olderThanMs: Date.now() - answerRetentionMs, limit: purgeBatchSize });
+  const nowMs = timeNeverAhead(systemClock);
+  const purge = async (): Promise<void> => {
+    const purged = await store.purge({ olderThanMs: nowMs() - answerRetentionMs, limit: purgeBatchSize });
     if (purged.ok && purged.value > 0) logger.debug({ purged: purged.value }, "old answers purged");
+  };
+  const timer = setInterval(() => {
+    purge().catch((error: unknown) => logger.error({ err: error }, "old answers cannot be purged"));
   }, purgeIntervalMs);
   timer.unref();
   return () => clearInterval(timer);

@@ -4,6 +4,7 @@ import { begin, newTransaction } from "./core/coordinator.ts";
 import type { Step } from "./core/coordinator-step.ts";
 import type { RequestKey, Transaction } from "./core/types.ts";
 import { createRun } from "./effects.ts";
+import type { CoordinatorEnd } from "./ends.ts";
 import { momentOf } from "./environment.ts";
 import { undecidedCountMax } from "./limits.ts";
 import { note, type Run } from "./run.ts";
@@ -15,8 +16,8 @@ type NewRequest = ExecuteRequest & { readonly idleTimeoutMs?: number };
 
 /** The run of a new transaction, or what an earlier call with this request id has led to. */
 export function admit(shell: Shell, request: NewRequest): Run | Answer | Promise<Run | Answer> {
-  const { log, runs, ownership } = shell;
-  const end = ownership.ended.reason ?? ownership.leaving.reason;
+  const { log, runs } = shell;
+  const end = whyNothingNew(shell);
   if (end) return err(end);
   if (!log.writable) return err({ type: "storage-unavailable", transactionId: undefined });
   const { request: key } = request;
@@ -29,15 +30,20 @@ export function admit(shell: Shell, request: NewRequest): Run | Answer | Promise
   return found;
 }
 
+const whyNothingNew = ({ ownership }: Shell): CoordinatorEnd | undefined => ownership.ended.reason ?? ownership.leaving.reason;
+
 async function findOrStart(shell: Shell, request: NewRequest, key: RequestKey): Promise<Run | Answer> {
   const { log, runs } = shell;
   const stored = await log.byRequest(key.id).catch((error: unknown) => {
     runs.byRequest.delete(key.id);
     throw error;
   });
-  if (!stored) return startRun(shell, request);
+  // It may have ended while the log was asked.
+  const end = whyNothingNew(shell);
+  if (!stored && !end) return startRun(shell, request);
   runs.byRequest.delete(key.id);
-  if (stored.request?.digest !== key.digest) return err({ type: "request-id-reused" });
+  if (end) return err(end);
+  if (stored?.request?.digest !== key.digest) return err({ type: "request-id-reused" });
   const run = runs.byId.get(stored.id);
   if (run) return run;
   // Undecided and not running: a coordinator that has replaced this one runs it.

@@ -3,11 +3,12 @@ import { err, ok, type Result } from "../kernel/result.ts";
 import type { DurationMs } from "../kernel/time.ts";
 import type { WriteFailure } from "../kernel/write.ts";
 import { admit } from "./admission.ts";
-import { createChanges, watchRun, watchRuns } from "./changes.ts";
+
+import { createChanges, until, type WatchEnd, watchRun, watchRuns } from "./changes.ts";
 import { stepCoordinator, whyKept } from "./core/coordinator.ts";
 import type { Enlistment } from "./core/coordinator-step.ts";
 import { isFinished, mayAbort, type Outcome, type Transaction } from "./core/types.ts";
-import { orEnd } from "./ends.ts";
+import { type CallerEnd, type EndSignal, orEnd, promiseOrEnd } from "./ends.ts";
 import { type Environment, momentOf } from "./environment.ts";
 import { createSessionHandler } from "./inquiries.ts";
 import { type CommitMetrics, noMetrics } from "./metrics.ts";
@@ -21,6 +22,9 @@ import type { Shell } from "./shell.ts";
 import { detailOf, emptyTimeline, type Timeline } from "./timeline.ts";
 import type { Asked, BeginRequest, ExecuteFailure, ExecuteRequest, VerbFailure } from "./verbs.ts";
 
+/** Of what does not run here: it is unknown, or nobody runs it. */
+type WatchFailure = Extract<VerbFailure, { readonly type: "not-found" | "pending" }>;
+
 type Verb = Promise<Result<Transaction, VerbFailure>>;
 
 /** Runs transactions: each has a mailbox, and none waits for another. */
@@ -31,12 +35,12 @@ export interface Driver {
    * Resolves once the decision is durable; an abort is an answer. When `signal` aborts before the decision, the transaction aborts,
    * unless another call with the same request id still waits for it.
    */
-  execute(request: ExecuteRequest, signal?: AbortSignal): Promise<Result<Transaction, ExecuteFailure>>;
+  execute(request: ExecuteRequest, signal?: EndSignal<CallerEnd>): Promise<Result<Transaction, ExecuteFailure>>;
   /** Resolves when it has begun: nothing is sent or written before its commit. */
   begin(request: BeginRequest): Promise<Result<Transaction, ExecuteFailure>>;
   enlist(id: TransactionId, enlistment: Enlistment, asked: Asked): Verb;
   /** As `execute`, of what was enlisted. Of a transaction that is under way or over: waits for its decision, or tells it. */
-  commit(id: TransactionId, asked: Asked, signal?: AbortSignal): Verb;
+  commit(id: TransactionId, asked: Asked, signal?: EndSignal<CallerEnd>): Verb;
   /** Undecided ones only. */
   abort(id: TransactionId, asked: Asked): Verb;
   /** Sends what is due now. */
@@ -50,18 +54,21 @@ export interface Driver {
   timeline(id: TransactionId): Promise<Timeline>;
   /** Newest first (by id), those before `beforeId`, at most `limit`. */
   list(page: { readonly beforeId: TransactionId | undefined; readonly limit: number }): Promise<readonly Transaction[]>;
-  /** The transaction now and after each change, until it is COMPLETED or `signal` aborts. Nothing if it is unknown. */
-  watch(id: TransactionId, signal: AbortSignal): AsyncIterable<Transaction>;
+  /** The transaction now and after each change, until it is COMPLETED; returns why it ends. */
+  watch(id: TransactionId, signal: AbortSignal): AsyncGenerator<Transaction, WatchEnd | WatchFailure>;
   /**
-   * Every transaction that is not over, then each one after a change: the newest of it, once, however slow the reader. Ends early,
-   * with "too-slow", if more than `watchCountMax` wait for the reader.
+   * Every transaction that is not over, then each one after a change: the newest of it, once, however slow the reader. Returns why it
+   * ends: "too-slow" if more than `watchCountMax` wait for the reader.
    */
-  watchAll(signal: AbortSignal): AsyncGenerator<Transaction, "ended" | "too-slow">;
+  watchAll(signal: AbortSignal): AsyncGenerator<Transaction, WatchEnd | { readonly type: "too-slow" }>;
   owed(participantId: ParticipantId): Owed;
   readonly coordinator: Coordinator;
   /** Resolves if another coordinator replaces this one. */
   readonly replaced: Promise<Fenced>;
-  /** Refuses new transactions, tells the participants, and resolves when all are decided or the time is over. */
+  /**
+   * Refuses new transactions, tells the participants, and aborts what only its caller could bring on. Resolves when all the others are
+   * decided, or the time is over; then they are aborted too.
+   */
   drain(timeoutMs: DurationMs): Promise<void>;
   /** Ends all sessions. What is undecided is presumed aborted from now on; what is decided is sent by the next coordinator. */
   close(): void;
@@ -125,6 +132,7 @@ export function createDriver(options: DriverOptions): Driver {
     // Its end is being recorded: what is forgotten before that would come back.
     const ended = ending && isFinished(ending.view) ? await withRun(ending, () => {}) : undefined;
     if (ended && "ok" in ended) return ended;
+    if (ended?.type === "defect") return err(ended);
     const { reason: end } = ownership.ended;
     if (end) return err(end);
     const run = runs.byId.get(id);
@@ -133,7 +141,9 @@ export function createDriver(options: DriverOptions): Driver {
     const found = looked.value;
     const kept = whyKept(found, clock.nowMs());
     if (kept !== undefined) return err({ type: "refused", transaction: found, refusal: { code: "state", reason: kept } });
-    const forgotten = await log.forget(id, ownership.coordinator.coordinatorEpoch);
+    const forgetting = log.forget(id, ownership.coordinator.coordinatorEpoch);
+    const forgotten = await promiseOrEnd(ownership.ended, forgetting);
+    if (!("ok" in forgotten)) return err(forgotten);
     if (!forgotten.ok && forgotten.error.type === "conflict") {
       ownership.fence(forgotten.error.conflict);
       return err(forgotten.error.conflict);
@@ -171,7 +181,8 @@ export function createDriver(options: DriverOptions): Driver {
     },
     async begin(request) {
       const run = await admit(shell, { ...request, enlistments: [] });
-      return "ok" in run ? run : ok(run.view);
+      if ("ok" in run) return run;
+      return run.ended.reason?.type === "defect" ? err(run.ended.reason) : ok(run.view);
     },
     enlist(id, enlistment, asked) {
       const connected = sessions.connected.has(enlistment.participantId);
@@ -179,7 +190,7 @@ export function createDriver(options: DriverOptions): Driver {
     },
     async commit(id, asked, signal) {
       const run = runs.byId.get(id);
-      if (!run || isFinished(run.view)) return carryOutVerb(id, { type: "commit" }, asked);
+      if (!run || isFinished(run.view) || ownership.ended.aborted) return carryOutVerb(id, { type: "commit" }, asked);
       logVerb(id, "commit", asked);
       if (isMisused(run, asked.request)) return err({ type: "request-id-reused" });
       const mustWrite = run.view.idleTimeoutMs !== undefined;
@@ -219,28 +230,25 @@ export function createDriver(options: DriverOptions): Driver {
     async *watch(id, signal) {
       const run = runs.byId.get(id);
       if (run) return yield* watchRun(run, signal);
-      const stored = await log.get(id);
-      if (stored) yield stored;
+      const stored = await ownership.lookUp(id);
+      if (!stored.ok) return stored.error;
+      yield stored.value;
+      return stored.value.phase === "COMPLETED" ? { type: "over" } : { type: "pending", transactionId: id };
     },
     watchAll: (signal) => watchRuns(shell.changes, runs, ownership.ended, signal),
     owed: (participantId) => owedBy(runs, participantId),
     async drain(timeoutMs) {
       ownership.leave();
       sessions.goAway("the coordinator is shutting down");
-      const undecided = (): Run[] => [...runs.byId.values()].filter((run) => mayAbort(run.view) && !run.ended.aborted);
+      const isDecided = (transaction: Transaction): boolean => !mayAbort(transaction);
+      const undecided = (): Run[] => [...runs.byId.values()].filter(({ view, ended }) => !isDecided(view) && !ended.aborted);
+      const abort = (run: Run): void => post(shell, run, { type: "client-abort", reason: "the coordinator is shutting down" });
+      for (const run of undecided()) if (run.core.idleTimeoutMs !== undefined) abort(run);
       await orEnd<void, unknown>(ownership.ended, (settle) => {
-        const check = (): void => {
-          if (undecided().length === 0) settle();
-        };
-        const cancel = clock.setTimer(timeoutMs, settle);
-        shell.changes.listeners.add(check);
-        check();
-        return () => {
-          cancel();
-          shell.changes.listeners.delete(check);
-        };
+        void Promise.all(undecided().map((run) => until(run, isDecided))).then(() => settle());
+        return clock.setTimer(timeoutMs, settle);
       });
-      for (const run of undecided()) post(shell, run, { type: "client-abort", reason: "the coordinator is shutting down" });
+      for (const run of undecided()) abort(run);
     },
     close: () => ownership.end(),
   };

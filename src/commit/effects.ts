@@ -19,7 +19,7 @@ export function createRun(shell: Shell, first: Transaction, timeline: Timeline =
   const run: Run = {
     core: first,
     timeline,
-    phaseSinceMs: shell.clock.nowMs(),
+    phaseSinceMs: shell.clock.monotonicMs(),
     view: first,
     mailbox: createMailbox<Envelope>(
       (envelope) => handle(shell, run, envelope),
@@ -115,10 +115,10 @@ function carryOut(shell: Shell, run: Run, effect: CoordinatorEffect, refuse: Ref
 async function force(shell: Shell, run: Run, transaction: Transaction): Promise<boolean> {
   const { clock, log, logger, metrics, ownership } = shell;
   for (let attempt = 1; !run.ended.aborted; attempt += 1) {
-    const startedMs = clock.nowMs();
+    const startedMs = clock.monotonicMs();
     const written = await log.force(transaction, run.timeline);
     if (written.ok) {
-      const flushMs = clock.nowMs() - startedMs;
+      const flushMs = Math.round(clock.monotonicMs() - startedMs);
       metrics.forced();
       logger.debug({ transaction: transaction.id, phase: transaction.phase, flushMs }, "record forced");
       return true;
@@ -149,7 +149,7 @@ async function record(shell: Shell, run: Run, transaction: Transaction): Promise
 }
 
 const pauseToWrite = ({ clock, random }: Shell, run: Run, attempt: number): Promise<void> =>
-  pause(clock, backoffMs(storageBackoff, attempt, random()), run.ended);
+  pause({ clock, signal: run.ended }, backoffMs(storageBackoff, attempt, random()));
 
 function clearTimer(run: Run, timer: Timer): void {
   run.timers.get(timerKey(timer))?.();

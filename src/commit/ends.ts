@@ -9,6 +9,11 @@ export interface EndSignal<End> extends AbortSignal {
 /** Why a coordinator does nothing more. */
 export type CoordinatorEnd = Fenced | { readonly type: "shutting-down" };
 
+/** Why a caller waits no longer. */
+export type CallerEnd = { readonly type: "caller-left" } | { readonly type: "deadline" };
+
+type Waiting = { readonly clock: Clock; readonly signal: AbortSignal };
+
 /**
  * Resolves to what settles it, or to the end, at once if that has come. `start` may return how to take itself back, which is called
  * either way.
@@ -16,12 +21,12 @@ export type CoordinatorEnd = Fenced | { readonly type: "shutting-down" };
 export function orEnd<T, End>(
   signal: EndSignal<End>,
   // biome-ignore lint/suspicious/noConfusingVoidType: what has nothing to take back returns nothing
-  start: (settle: (value: T) => void) => (() => void) | void,
+  start: (settle: (value: T | Promise<T>) => void) => (() => void) | void,
 ): Promise<T | End> {
   return new Promise((resolve) => {
     let settled = false;
     let undo: (() => void) | undefined;
-    const settle = (value: T | End): void => {
+    const settle = (value: T | Promise<T> | End): void => {
       if (settled) return;
       settled = true;
       signal.removeEventListener("abort", end);
@@ -36,15 +41,19 @@ export function orEnd<T, End>(
   });
 }
 
+/** What a promise comes to, or the end if that comes first. */
+export const promiseOrEnd = <T, End>(signal: EndSignal<End>, promise: Promise<T>): Promise<T | End> =>
+  orEnd<T, End>(signal, (settle) => void promise.then(settle, () => settle(promise)));
+
 /** Resolves after this time, or at the end. */
-export const pause = (clock: Clock, delayMs: DurationMs, signal: AbortSignal): Promise<void> =>
+export const pause = ({ clock, signal }: Waiting, delayMs: DurationMs): Promise<void> =>
   orEnd<void, void>(signal, (settle) => clock.setTimer(delayMs, settle));
 
-/** Runs again and again, each time this long after the last run, until the end. */
-export async function repeat(clock: Clock, intervalMs: DurationMs, signal: AbortSignal, run: () => Promise<void>): Promise<void> {
+/** Runs after each of these pauses, until the end. */
+export async function repeatedly(waiting: Waiting, pauses: () => DurationMs, run: () => Promise<void> | void): Promise<void> {
   for (;;) {
-    await pause(clock, intervalMs, signal);
-    if (signal.aborted) return;
+    await pause(waiting, pauses());
+    if (waiting.signal.aborted) return;
     await run();
   }
 }

@@ -35,14 +35,24 @@ export function createSessionHandler(shell: Shell): SessionHandler {
         return undefined;
       }
       const asks = message.type === "inquiry" || (message.type === "vote" && message.value === "commit");
-      return asks ? answerFromLog(shell, participantId, message.transactionId) : undefined;
+      return asks ? answerFromLog(shell, participantId, message.transactionId, refuse) : undefined;
     },
   };
 }
 
-async function answerFromLog(shell: Shell, participantId: ParticipantId, transactionId: TransactionId): Promise<void> {
+/** One record that cannot be read keeps no participant away: it asks again. */
+async function answerFromLog(
+  shell: Shell,
+  participantId: ParticipantId,
+  transactionId: TransactionId,
+  refuse?: (reason: string) => void,
+): Promise<void> {
   const { logger, ownership, sessions, trace } = shell;
-  const found = await ownership.lookUp(transactionId);
+  const found = await ownership.lookUp(transactionId).catch((error: unknown) => {
+    logger.error({ transaction: transactionId, participant: participantId, err: error }, "the decision log cannot be read");
+    refuse?.("the decision log cannot be read");
+  });
+  if (!found) return;
   if (!found.ok && found.error.type === "fenced") return;
   // Undecided and not running: only a delegated transaction of a coordinator that has replaced this one.
   if (found.ok && found.value.outcome === undefined) return;

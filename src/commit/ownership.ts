@@ -3,7 +3,7 @@ import type { TransactionId } from "../kernel/ids.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
 import type { WriteResult } from "../kernel/write.ts";
 import type { Transaction } from "./core/types.ts";
-import { type CoordinatorEnd, type EndSignal, repeat } from "./ends.ts";
+import { type CoordinatorEnd, type EndSignal, repeatedly } from "./ends.ts";
 import type { Environment } from "./environment.ts";
 import { ownershipCheckIntervalMs } from "./limits.ts";
 import type { Coordinator, Fenced } from "./ports.ts";
@@ -77,7 +77,7 @@ export function createOwnership({ log, clock, logger, newCoordinatorId }: Enviro
       if (claimed.ok) owner = claimed.value;
       return claimed;
     },
-    keepChecking: () => void repeat(clock, ownershipCheckIntervalMs, ended.signal, check),
+    keepChecking: () => void repeatedly({ clock, signal: ended.signal }, () => ownershipCheckIntervalMs, check),
     fence,
     replacedBy,
     async lookUp(id) {

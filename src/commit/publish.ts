@@ -14,8 +14,9 @@ export function publish(shell: Shell, run: Run): void {
   run.view = after;
   logProgress(logger, before, after);
   if (before.phase !== after.phase) {
-    metrics.phaseEnded(before.phase, clock.nowMs() - run.phaseSinceMs);
-    run.phaseSinceMs = clock.nowMs();
+    const nowMs = clock.monotonicMs();
+    metrics.phaseEnded(before.phase, nowMs - run.phaseSinceMs);
+    run.phaseSinceMs = nowMs;
   }
   if (after.resolution && !before.resolution && after.outcome) {
     metrics.resolved(after.outcome);

@@ -1,9 +1,11 @@
 import type { TransactionId } from "../kernel/ids.ts";
+
+import { type TimeMs, timeNeverAhead } from "../kernel/time.ts";
 import { resume, takeOver } from "./core/coordinator.ts";
 import type { Step } from "./core/coordinator-step.ts";
 import { isFinished, type Transaction } from "./core/types.ts";
 import { createRun } from "./effects.ts";
-import { repeat } from "./ends.ts";
+import { repeatedly } from "./ends.ts";
 import { momentOf } from "./environment.ts";
 import { historyRetentionMs, purgeBatchSize, purgeIntervalMs, recoveryBatchSize, recoveryIntervalMs } from "./limits.ts";
 import { note } from "./run.ts";
@@ -49,8 +51,18 @@ function adopt(shell: Shell, stored: Transaction, timeline: Timeline | undefined
 /** From now on: what nobody runs is found, and what ended long ago is dropped. */
 export function keepHouse(shell: Shell): void {
   const { clock, ownership } = shell;
-  void repeat(clock, recoveryIntervalMs, ownership.ended, () => recoverAgain(shell));
-  void repeat(clock, purgeIntervalMs, ownership.ended, () => purge(shell));
+  const waiting = { clock, signal: ownership.ended };
+  const trustedNowMs = timeNeverAhead(clock);
+  void repeatedly(
+    waiting,
+    () => recoveryIntervalMs,
+    () => recoverAgain(shell),
+  );
+  void repeatedly(
+    waiting,
+    () => purgeIntervalMs,
+    () => purge(shell, trustedNowMs() - historyRetentionMs),
+  );
 }
 
 async function recoverAgain(shell: Shell): Promise<void> {
@@ -63,12 +75,15 @@ async function recoverAgain(shell: Shell): Promise<void> {
   }
 }
 
-async function purge({ log, clock, ownership }: Shell): Promise<void> {
-  const completedBeforeMs = clock.nowMs() - historyRetentionMs;
+async function purge({ log, logger, ownership }: Shell, completedBeforeMs: TimeMs): Promise<void> {
   const { coordinatorEpoch } = ownership.coordinator;
-  for (;;) {
-    const purged = await log.purge({ completedBeforeMs, limit: purgeBatchSize }, coordinatorEpoch);
-    if (!purged.ok && purged.error.type === "conflict") ownership.fence(purged.error.conflict);
-    if (!purged.ok || purged.value < purgeBatchSize || ownership.ended.aborted) return;
+  try {
+    for (;;) {
+      const purged = await log.purge({ completedBeforeMs, limit: purgeBatchSize }, coordinatorEpoch);
+      if (!purged.ok && purged.error.type === "conflict") ownership.fence(purged.error.conflict);
+      if (!purged.ok || purged.value < purgeBatchSize || ownership.ended.aborted) return;
+    }
+  } catch (error) {
+    logger.error({ err: error }, "the decision log cannot be purged");
   }
 }

@@ -1,10 +1,11 @@
 import type { RequestId } from "../kernel/ids.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
-import type { TimeMs } from "../kernel/time.ts";
+
+import type { DurationMs } from "../kernel/time.ts";
 import { stepCoordinator } from "./core/coordinator.ts";
 import type { CoordinatorInput, Refusal, Step } from "./core/coordinator-step.ts";
 import { type Moment, mayAbort, type RequestKey, type Transaction } from "./core/types.ts";
-import { type CoordinatorEnd, type EndSignal, orEnd } from "./ends.ts";
+import { type CallerEnd, type CoordinatorEnd, type EndSignal, orEnd } from "./ends.ts";
 import { type Environment, momentOf } from "./environment.ts";
 import { mailboxCountMax, requestCountMax } from "./limits.ts";
 import type { Mailbox } from "./mailbox.ts";
@@ -16,8 +17,8 @@ export type Run = {
   /** As the last step left it. */
   core: Transaction;
   timeline: Timeline;
-  /** When the phase of `view` began. */
-  phaseSinceMs: TimeMs;
+  /** When the phase of `view` began, on the monotonic clock. */
+  phaseSinceMs: DurationMs;
   /** As others may see it: what was forced is durable. */
   view: Transaction;
   readonly mailbox: Mailbox<Envelope>;
@@ -119,7 +120,11 @@ export function isMisused({ requests }: Run, request: RequestKey | undefined): b
 }
 
 /** The decision. A caller that leaves before it aborts the transaction, unless another waits for it too. */
-export async function waitForDecision(environment: Environment, run: Run, signal: AbortSignal | undefined): Promise<Answer> {
+export async function waitForDecision(
+  environment: Environment,
+  run: Run,
+  signal: EndSignal<CallerEnd> | undefined,
+): Promise<Answer> {
   const { outcome, voteDeadlineMs } = run.view;
   const pending = err({ type: "pending", transactionId: run.view.id } as const);
   if (outcome !== undefined) return ok(run.view);
@@ -127,9 +132,9 @@ export async function waitForDecision(environment: Environment, run: Run, signal
   const answered = await orEnd<Answer, RunEnd>(run.ended, (settle) => {
     const leave = (): void => {
       run.waiters.delete(settle);
-      if (run.waiters.size === 0) {
-        post(environment, run, { type: "client-abort", reason: "the caller left before the decision" });
-      }
+      const reason =
+        signal?.reason?.type === "deadline" ? "the caller's deadline has passed" : "the caller left before the decision";
+      if (run.waiters.size === 0) post(environment, run, { type: "client-abort", reason });
       settle(run.view.outcome === undefined ? pending : ok(run.view));
     };
     run.waiters.add(settle);

@@ -1,6 +1,6 @@
 import { assert } from "../kernel/assert.ts";
 import type { ParticipantId, TransactionId } from "../kernel/ids.ts";
-import type { TimeMs } from "../kernel/time.ts";
+import type { DurationMs, TimeMs } from "../kernel/time.ts";
 import { backoffMs } from "./core/backoff.ts";
 import type {
   CoordinatorMessage,
@@ -13,6 +13,7 @@ import type {
   PendingPrepare,
   Vote,
 } from "./core/messages.ts";
+import { type EndSignal, pause } from "./ends.ts";
 import {
   heartbeatIntervalMs,
   helloTimeoutMs,
@@ -85,6 +86,16 @@ export const fencedEnd = ({ coordinatorEpoch }: Fenced): StreamEnd => ({
   metadata: { coordinator_epoch: String(coordinatorEpoch) },
 });
 
+function silenceEnd({ identity }: Open, silentMs: DurationMs): StreamEnd {
+  return identity
+    ? {
+        reason: "SESSION_TIMEOUT",
+        message: `nothing was heard for ${Math.round(silentMs)} ms`,
+        metadata: { participant_id: identity.participantId },
+      }
+    : { reason: "PROTOCOL_VIOLATION", message: `no Hello within ${helloTimeoutMs} ms` };
+}
+
 type Open = {
   readonly peer: string;
   /** Undefined until Welcome. */
@@ -97,10 +108,12 @@ type Open = {
   readonly told: Map<TransactionId, number>;
   /** Prepares that wait for credit. */
   readonly waiting: Map<TransactionId, PendingPrepare>;
+  /** When something was heard last, to be shown; and, on the monotonic clock, to measure silence. */
   lastSeenAtMs: TimeMs;
+  lastHeardMs: DurationMs;
   lastSequenceSeen: number;
-  leaving: boolean;
-  end?: StreamEnd;
+  /** What waits in this session hangs on it. */
+  readonly ended: EndSignal<StreamEnd>;
   readonly emit: (message: CoordinatorMessage) => number | undefined;
   readonly finish: (end: StreamEnd) => void;
 };
@@ -117,14 +130,17 @@ export function createSessions(options: {
   const connected = new Set<ParticipantId>();
   const lastSeen = new Map<ParticipantId, TimeMs>();
   /** Hellos that took a participant id from another live process, one soon after the other. */
-  const rivalries = new Map<ParticipantId, { count: number; lastMs: TimeMs }>();
+  const rivalries = new Map<ParticipantId, { count: number; lastMs: DurationMs }>();
   const all = new Set<Open>();
   let started: { readonly coordinator: Coordinator; readonly handler: SessionHandler } | undefined;
-  let closedWith: StreamEnd | undefined;
+  /** Its reason is the StreamEnd of all sessions. */
+  const closing = new AbortController();
 
   function open(peer: string): Session {
     const queue = createQueue<Numbered<CoordinatorMessage>>();
+    const ending = new AbortController();
     let sequence = 0;
+    let cancelBeat = (): void => {};
     const session: Open = {
       peer,
       credit: 0,
@@ -132,8 +148,9 @@ export function createSessions(options: {
       told: new Map(),
       waiting: new Map(),
       lastSeenAtMs: clock.nowMs(),
+      lastHeardMs: clock.monotonicMs(),
       lastSequenceSeen: 0,
-      leaving: false,
+      ended: ending.signal,
       emit(message) {
         // Credit bounds Prepares, and a Prepare is not sent again within a session: it must not be dropped.
         const max = message.type === "prepare" ? undefined : outgoingCountMax;
@@ -142,43 +159,43 @@ export function createSessions(options: {
         return sequence;
       },
       finish(end) {
-        if (session.end) return;
-        session.end = end;
-        cancelHeartbeat();
+        if (ending.signal.aborted) return;
+        ending.abort(end);
+        cancelBeat();
         queue.close();
         all.delete(session);
         leave(session, end);
       },
     };
-    let cancelHeartbeat = clock.setTimer(helloTimeoutMs, () => {
-      if (!session.identity) session.finish({ reason: "PROTOCOL_VIOLATION", message: `no Hello within ${helloTimeoutMs} ms` });
-    });
-    const beat = (): void => {
-      const silentMs = clock.nowMs() - session.lastSeenAtMs;
-      if (silentMs >= sessionTimeoutMs) {
-        const metadata = session.identity && { participant_id: session.identity.participantId };
-        session.finish({
-          reason: "SESSION_TIMEOUT",
-          message: `nothing was heard for ${silentMs} ms`,
-          ...(metadata && { metadata }),
-        });
-        return;
-      }
-      session.emit({ type: "heartbeat", sentAtMs: clock.nowMs(), lastSequenceSeen: session.lastSequenceSeen });
-      cancelHeartbeat = clock.setTimer(heartbeatIntervalMs, beat);
+    const beatLater = (): void => {
+      const dueMs = clock.monotonicMs() + heartbeatIntervalMs;
+      cancelBeat = clock.setTimer(heartbeatIntervalMs, () => {
+        // Until the beat was due: if this process was stopped or starved since, what it was sent meanwhile is still to be read.
+        const silentMs = dueMs - session.lastHeardMs;
+        if (silentMs >= (session.identity ? sessionTimeoutMs : helloTimeoutMs)) {
+          session.finish(silenceEnd(session, silentMs));
+          return;
+        }
+        if (session.identity) {
+          session.emit({ type: "heartbeat", sentAtMs: clock.nowMs(), lastSequenceSeen: session.lastSequenceSeen });
+        }
+        beatLater();
+      });
     };
     all.add(session);
-    if (closedWith) session.finish(closedWith);
+    if (closing.signal.aborted) session.finish(closing.signal.reason);
+    else beatLater();
 
     return {
       outgoing: queue.items,
       get end() {
-        return session.end;
+        return session.ended.reason;
       },
       disconnect: () => session.finish({ reason: "CLOSED", message: "the stream is gone" }),
       async receive({ sequence: number, message }) {
-        if (session.end) return;
+        if (session.ended.aborted) return;
         session.lastSeenAtMs = clock.nowMs();
+        session.lastHeardMs = clock.monotonicMs();
         session.lastSequenceSeen = number;
         const nack = (reason: string): void => {
           logger.warn({ participant: session.identity?.participantId, peer, kind: message.type, reason }, "message refused");
@@ -192,10 +209,12 @@ export function createSessions(options: {
           });
           return;
         }
-        cancelHeartbeat();
+        cancelBeat();
         const welcomed = await onHello(session, message);
         if (!welcomed) return;
-        cancelHeartbeat = clock.setTimer(heartbeatIntervalMs, beat);
+        // Before Welcome it had nothing to say.
+        session.lastHeardMs = clock.monotonicMs();
+        beatLater();
         await started?.handler.connected(message.participantId, message.inDoubt);
       },
     };
@@ -214,12 +233,10 @@ export function createSessions(options: {
     const { coordinator } = started;
     const { participantId, instanceId } = hello;
     await letOlderWork(session, participantId, instanceId);
-    if (session.end) return false;
-    const opened = await log.openSession(
-      { participantId, instanceId, connectedAtMs: clock.nowMs() },
-      coordinator.coordinatorEpoch,
-    );
-    if (session.end) return false;
+    if (session.ended.aborted) return false;
+    const identity = { participantId, instanceId, connectedAtMs: clock.nowMs() };
+    const opened = await log.openSession(identity, coordinator.coordinatorEpoch);
+    if (session.ended.aborted) return false;
     if (!opened.ok) {
       session.finish(
         opened.error.type === "conflict"
@@ -264,7 +281,7 @@ export function createSessions(options: {
     const older = current.get(participantId);
     if (!older || older.identity?.instanceId === instanceId) return;
     const before = rivalries.get(participantId);
-    const nowMs = clock.nowMs();
+    const nowMs = clock.monotonicMs();
     const count = before && nowMs - before.lastMs < rivalCalmMs ? before.count + 1 : 1;
     rivalries.set(participantId, { count, lastMs: nowMs });
     if (count <= rivalHelloCountMax) return;
@@ -278,9 +295,7 @@ export function createSessions(options: {
       },
       "two processes use this participant id",
     );
-    await new Promise<void>((resolve) => {
-      clock.setTimer(delayMs, resolve);
-    });
+    await pause({ clock, signal: session.ended }, delayMs);
   }
 
   async function onMessage(
@@ -310,7 +325,6 @@ export function createSessions(options: {
         return;
       case "goodbye":
         logger.info({ participant: participantId, reason: message.reason }, "participant says goodbye");
-        session.leaving = true;
         connected.delete(participantId);
         return;
       case "nack":
@@ -401,7 +415,7 @@ export function createSessions(options: {
       for (const session of all) session.emit({ type: "go-away", reason, reconnectAfterMs });
     },
     close(end) {
-      closedWith = end;
+      closing.abort(end);
       for (const session of [...all]) session.finish(end);
     },
   };

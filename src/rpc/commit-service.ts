@@ -1,6 +1,9 @@
+import type { CallContext } from "nice-grpc-common";
+import type { WatchEnd } from "../commit/changes.ts";
 import type { Enlistment } from "../commit/core/coordinator-step.ts";
 import type { Transaction } from "../commit/core/types.ts";
 import type { Driver } from "../commit/driver.ts";
+import type { CallerEnd, EndSignal } from "../commit/ends.ts";
 import { idleTimeoutMs, prepareTimeoutMs, reasonLengthMax } from "../commit/limits.ts";
 import type { Session, Sessions } from "../commit/sessions.ts";
 import type { Asked, VerbFailure } from "../commit/verbs.ts";
@@ -10,7 +13,7 @@ import type { ParticipantId, TransactionId } from "../kernel/ids.ts";
 import type { Result } from "../kernel/result.ts";
 import { firstCharacters } from "../kernel/text.ts";
 import type { TimeMs } from "../kernel/time.ts";
-import { streamError, transactionNotFound, verbError, watchTooSlow } from "./commit-errors.ts";
+import { streamError, verbError, watchTooSlow } from "./commit-errors.ts";
 import type { RpcContext } from "./context.ts";
 import {
   coordinatorMessageToWire,
@@ -21,7 +24,7 @@ import {
   transactionToWire,
 } from "./convert-transaction.ts";
 import { durationMs } from "./duration.ts";
-import { invalidField, shuttingDown } from "./errors.ts";
+import { invalidField } from "./errors.ts";
 import { decodePageToken, encodePageToken, pageSize } from "./page.ts";
 import { requestKey } from "./request-key.ts";
 import { transactionFilter } from "./transaction-filter.ts";
@@ -49,6 +52,38 @@ export function createCommitService(dependencies: {
     const found = await driver.get(transactionId as TransactionId);
     if (!found.ok) throw verbError(found.error, { transactionId, requestId: "" });
     return found.value;
+  }
+
+  /** Aborts when the caller waits no longer, and says why. */
+  function callerOf({ signal, deadlineMs = Number.POSITIVE_INFINITY }: CallContext & RpcContext): EndSignal<CallerEnd> {
+    const caller = new AbortController();
+    const leave = (): void => {
+      const end: CallerEnd = { type: nowMs() >= deadlineMs ? "deadline" : "caller-left" };
+      caller.abort(end);
+    };
+    if (signal.aborted) leave();
+    else signal.addEventListener("abort", leave, { once: true });
+    return caller.signal;
+  }
+
+  /** One that its caller leaves, or that is over, ends without an error. */
+  async function* toldUntilItEnds(
+    changes: AsyncGenerator<Transaction, WatchEnd | VerbFailure | { readonly type: "too-slow" }>,
+    matches: (transaction: Transaction) => boolean,
+    transactionId: string,
+  ) {
+    try {
+      let next = await changes.next();
+      for (; !next.done; next = await changes.next()) {
+        if (matches(next.value)) yield { transaction: transactionToWire(next.value, driver.coordinator) };
+      }
+      const { value: end } = next;
+      if (end.type === "too-slow") throw watchTooSlow();
+      if (end.type !== "over" && end.type !== "caller-left") throw verbError(end, { transactionId, requestId: "" });
+    } finally {
+      // The client may leave while a message is under way to it.
+      await changes.return({ type: "caller-left" });
+    }
   }
 
   return {
@@ -81,7 +116,7 @@ export function createCommitService(dependencies: {
           reason: request.reason,
           requestedBy: request.requestedBy,
         },
-        context.signal,
+        callerOf(context),
       );
       return answerOf(answer, request);
     },
@@ -110,7 +145,7 @@ export function createCommitService(dependencies: {
         await driver.commit(
           request.transactionId as TransactionId,
           askedOf("concord.commit.v1.CommitTransactionRequest", request),
-          context.signal,
+          callerOf(context),
         ),
         request,
       );
@@ -186,30 +221,13 @@ export function createCommitService(dependencies: {
       return { transactions: found, nextPageToken: more && beforeId ? encodePageToken(scope, beforeId) : "" };
     },
 
-    async *watchTransaction({ transactionId }, context) {
-      await find(transactionId);
-      let phase: string | undefined;
-      for await (const transaction of driver.watch(transactionId as TransactionId, context.signal)) {
-        phase = transaction.phase;
-        yield { transaction: transactionToWire(transaction, driver.coordinator) };
-      }
-      if (phase === undefined) throw transactionNotFound(transactionId);
-      if (phase !== "COMPLETED" && !context.signal.aborted) throw shuttingDown();
+    watchTransaction({ transactionId }, context) {
+      const changes = driver.watch(transactionId as TransactionId, context.signal);
+      return toldUntilItEnds(changes, () => true, transactionId);
     },
 
-    async *watchTransactions({ filter }, context) {
-      const matches = transactionFilter(filter, nowMs);
-      const changes = driver.watchAll(context.signal);
-      try {
-        let next = await changes.next();
-        for (; !next.done; next = await changes.next()) {
-          if (matches(next.value)) yield { transaction: transactionToWire(next.value, driver.coordinator) };
-        }
-        if (!context.signal.aborted) throw next.value === "too-slow" ? watchTooSlow() : shuttingDown();
-      } finally {
-        // The client may leave while a message is under way to it.
-        await changes.return("ended");
-      }
+    watchTransactions({ filter }, context) {
+      return toldUntilItEnds(driver.watchAll(context.signal), transactionFilter(filter, nowMs), "");
     },
 
     async listParticipants(request) {
@@ -241,7 +259,10 @@ async function consume(
         request instanceof InvalidMessage
           ? ({ type: "unreadable", reason: violationText(request) } as const)
           : participantMessageFromWire(request).message;
-      await session.receive({ sequence, message }).catch(onDefect);
+      await session.receive({ sequence, message }).catch((error: unknown) => {
+        onDefect(error);
+        session.disconnect();
+      });
     }
   } catch {
     // The stream broke; the generator sees it too.

@@ -1,8 +1,8 @@
 import { backoffMs } from "../core/backoff.ts";
+import { repeatedly } from "../ends.ts";
 import { inquiryAfterMs, inquiryIntervalMs } from "../limits.ts";
 import type { Boxes } from "./boxes.ts";
 import type { Context } from "./context.ts";
-import { repeatedly } from "./until-done.ts";
 
 /** Asks about what stays in doubt. Resolves when the participant has closed. */
 export function inquireRegularly(context: Context, boxes: Boxes): Promise<void> {

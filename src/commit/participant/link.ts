@@ -4,13 +4,13 @@ import { firstCharacters } from "../../kernel/text.ts";
 import type { DurationMs } from "../../kernel/time.ts";
 import { backoffMs } from "../core/backoff.ts";
 import type { CoordinatorMessage, Decision, Numbered, ParticipantMessage, Prepare } from "../core/messages.ts";
+import { pause } from "../ends.ts";
 import { protocolVersion, reasonLengthMax, reconnectBackoff, refusedBackoff, welcomeTimeoutMs } from "../limits.ts";
 import type { Coordinator, ParticipantTransport } from "../ports.ts";
 import { createQueue, type Queue } from "../queue.ts";
 import type { Context } from "./context.ts";
 import { describeEnd, type End } from "./end.ts";
 import { Refusal } from "./refusal.ts";
-import { pause } from "./until-done.ts";
 
 /** The way to one coordinator: one stream after the other, until the participant closes. */
 export interface Link {

@@ -3,6 +3,8 @@ import type { ParticipantId, TransactionId } from "../../kernel/ids.ts";
 import type { DurationMs } from "../../kernel/time.ts";
 import type { Decision, Numbered, Prepare } from "../core/messages.ts";
 import { participantEvent } from "../core/trace.ts";
+
+import { pause } from "../ends.ts";
 import { inDoubtCountMax, lingerMs, prepareCredit as prepareCreditDefault } from "../limits.ts";
 import type { Clock, Coordinator, Logger, ParticipantLog, ParticipantTransport, Random, Resource, Trace } from "../ports.ts";
 import type { Box } from "./box.ts";
@@ -15,7 +17,6 @@ import { createLink, isOpen, type Link, type LinkHandler } from "./link.ts";
 import { purgeRegularly } from "./purge.ts";
 import { reconcile } from "./reconcile.ts";
 import type { Refusal } from "./refusal.ts";
-import { pause } from "./until-done.ts";
 
 /** Takes part in transactions: reconnects for ever, asks about what is in doubt, and calls the resource. */
 export interface Participant {

@@ -1,20 +1,23 @@
+import { type TimeMs, timeNeverAhead } from "../../kernel/time.ts";
+import { repeatedly } from "../ends.ts";
 import { participantRetentionMs, purgeBatchSize, purgeIntervalMs, resentWithinMs } from "../limits.ts";
 import type { ParticipantLog, Resource } from "../ports.ts";
 import type { Context } from "./context.ts";
 import type { Link } from "./link.ts";
-import { repeatedly } from "./until-done.ts";
 
 type Kept = { readonly log: ParticipantLog; readonly resource: Resource; readonly links: readonly Link[] };
 
 /** Drops records, and receipts of the resource, that ended long ago. Resolves when the participant has closed. */
 export function purgeRegularly(context: Context, kept: Kept): Promise<void> {
+  const trustedNowMs = timeNeverAhead(context.clock);
   return repeatedly(
     context,
     () => purgeIntervalMs,
     async () => {
       try {
-        await purgeLog(context, kept);
-        await purgeReceipts(context, kept);
+        const beforeMs = trustedNowMs() - participantRetentionMs;
+        await purgeLog(context, kept, beforeMs);
+        await purgeReceipts(context, kept, beforeMs);
       } catch (error) {
         context.logger.warn({ participant: context.participantId, err: error }, "what ended long ago is not purged");
       }
@@ -22,8 +25,7 @@ export function purgeRegularly(context: Context, kept: Kept): Promise<void> {
   );
 }
 
-async function purgeLog({ clock, signal }: Context, { log, links }: Kept): Promise<void> {
-  const updatedBeforeMs = clock.nowMs() - participantRetentionMs;
+async function purgeLog({ clock, signal }: Context, { log, links }: Kept, updatedBeforeMs: TimeMs): Promise<void> {
   for (const { state, coordinator } of links) {
     // Who is away may still have to ask.
     if (!coordinator || state.type !== "welcomed" || clock.monotonicMs() - state.sinceMs < resentWithinMs) continue;
@@ -32,8 +34,7 @@ async function purgeLog({ clock, signal }: Context, { log, links }: Kept): Promi
   }
 }
 
-async function purgeReceipts({ clock, signal }: Context, { log, resource }: Kept): Promise<void> {
-  const recordedBeforeMs = clock.nowMs() - participantRetentionMs;
+async function purgeReceipts({ signal }: Context, { log, resource }: Kept, recordedBeforeMs: TimeMs): Promise<void> {
   // Of what is prepared in the log, the crash may have fallen after the commit: the receipt is all that tells.
   const keep = (await log.load()).map(({ transactionId }) => transactionId);
   const old = { logId: log.id, recordedBeforeMs, keep, limit: purgeBatchSize };

@@ -1,21 +1,7 @@
 import type { TransactionId } from "../../kernel/ids.ts";
-import type { DurationMs } from "../../kernel/time.ts";
 import { type Backoff, backoffMs } from "../core/backoff.ts";
+import { pause } from "../ends.ts";
 import type { Context } from "./context.ts";
-
-/** Ends early when the signal aborts. */
-export function pause({ clock, signal }: Pick<Context, "clock" | "signal">, delayMs: DurationMs): Promise<void> {
-  return new Promise((resolve) => {
-    const done = (): void => {
-      cancel();
-      signal.removeEventListener("abort", done);
-      resolve();
-    };
-    const cancel = clock.setTimer(delayMs, done);
-    signal.addEventListener("abort", done, { once: true });
-    if (signal.aborted) done();
-  });
-}
 
 /** A promise binds, so there is no giving up. Ends without a result only when the participant closes. */
 export async function untilDone<T>(
@@ -36,13 +22,4 @@ export async function untilDone<T>(
     }
   }
   return undefined;
-}
-
-/** Runs after each of these pauses, until the participant closes. */
-export async function repeatedly(context: Context, pauses: () => DurationMs, run: () => Promise<void> | void): Promise<void> {
-  for (;;) {
-    await pause(context, pauses());
-    if (context.signal.aborted) return;
-    await run();
-  }
 }

@@ -1,10 +1,10 @@
 import { describe, expect, test } from "vitest";
-import { ownershipCheckIntervalMs, undecidedCountMax } from "../../../src/commit/limits.ts";
+import { historyRetentionMs, ownershipCheckIntervalMs, purgeIntervalMs, undecidedCountMax } from "../../../src/commit/limits.ts";
 import type { Resource } from "../../../src/commit/ports.ts";
 import type { RequestId } from "../../../src/kernel/ids.ts";
 import { err } from "../../../src/kernel/result.ts";
 import { createMemoryDecisionLog } from "../../../src/storage/memory/decision-log.ts";
-import { collect, flush, found, id, request, startCoordinator, tx, virtualClock, world } from "./support.ts";
+import { collect, flush, found, id, request, silent, startCoordinator, tx, virtualClock, world } from "./support.ts";
 
 /** A coordinator, and one participant that says what the test says. */
 async function connectedByHand(name: string) {
@@ -100,6 +100,15 @@ describe("a transaction", () => {
     expect(await answer).toMatchObject({ ok: true, value: { outcome: "aborted" } });
     const gone = await w.coordinator().driver.execute(request(["a"], { waitForParticipantsMs: 60_000 }), AbortSignal.abort());
     expect(gone).toMatchObject({ ok: true, value: { outcome: "aborted" } });
+  });
+
+  test("aborts when its caller's time is over, and says so", async () => {
+    const w = world();
+    await w.start();
+    const leave = new AbortController();
+    const answer = w.coordinator().driver.execute(request(["a"], { waitForParticipantsMs: 60_000 }), leave.signal);
+    leave.abort({ type: "deadline" });
+    expect(await answer).toMatchObject({ ok: true, value: { abortReason: "the caller's deadline has passed" } });
   });
 
   test("with one participant that does not tell is pending, and is decided when it tells", async () => {
@@ -368,8 +377,57 @@ describe("storage", () => {
     const w = world();
     await w.start();
     const { id: transactionId } = await w.run([]);
-    await w.clock.advance(8 * 24 * 3_600_000);
+    await flush();
+    w.clock.stall(8 * 24 * 3_600_000);
+    await w.clock.advance(0);
     expect(await found(w.coordinator().driver, transactionId)).toBeUndefined();
+  });
+});
+
+describe("history", () => {
+  test("is not dropped early by a wall clock that is set ahead, and is when its time has passed", async () => {
+    const w = world();
+    await w.start();
+    const { id: transactionId } = await w.run([]);
+    await flush();
+    w.clock.setBy(2 * historyRetentionMs);
+    await w.clock.advance(2 * purgeIntervalMs);
+    expect(await found(w.coordinator().driver, transactionId)).toBeDefined();
+    w.clock.setBy(-4 * historyRetentionMs);
+    await w.clock.advance(2 * purgeIntervalMs);
+    expect(await found(w.coordinator().driver, transactionId)).toBeDefined();
+    w.clock.setBy(2 * historyRetentionMs);
+    w.clock.stall(historyRetentionMs);
+    await w.clock.advance(2 * purgeIntervalMs);
+    expect(await found(w.coordinator().driver, transactionId)).toBeUndefined();
+  });
+});
+
+describe("a decision log that cannot be read", () => {
+  test("at one record keeps no participant away: the others are answered, and it may ask again", async () => {
+    const logged: object[] = [];
+    const w = world({ logger: { ...silent, error: (fields) => void logged.push(fields) } });
+    await w.start();
+    const { get, purge } = w.log;
+    w.log.get = (transactionId) => (transactionId === "torn" ? Promise.reject(new Error("a damaged page")) : get(transactionId));
+    const session = w.coordinator().sessions.open("by hand");
+    const hello = { type: "hello", instanceId: "i", versionMin: 1, versionMax: 1, prepareCredit: 1 } as const;
+    const inDoubt = [tx("torn"), tx("unknown")];
+    await session.receive({ sequence: 1, message: { ...hello, participantId: id("a"), inDoubt } });
+    await session.receive({ sequence: 2, message: { type: "inquiry", transactionId: tx("torn") } });
+    w.log.purge = () => Promise.reject(new Error("a damaged page"));
+    await w.clock.advance(10_000);
+    session.disconnect();
+    const heard = (await collect(session.outgoing)).map(({ message }) => message).filter(({ type }) => type !== "heartbeat");
+    expect(heard).toMatchObject([
+      { type: "welcome" },
+      { type: "decision", transactionId: "unknown", outcome: "aborted" },
+      { type: "nack", sequence: 2, reason: "the decision log cannot be read" },
+    ]);
+    expect(logged).toMatchObject([{ transaction: "torn" }, { transaction: "torn" }]);
+    await w.clock.advance(purgeIntervalMs);
+    expect(logged.length).toBe(3);
+    w.log.purge = purge;
   });
 });
 

@@ -1,9 +1,10 @@
 import { describe, expect, test } from "vitest";
 import type { ParticipantMessage } from "../../../src/commit/core/messages.ts";
 import type { DriverOptions } from "../../../src/commit/driver.ts";
+import { ownershipCheckIntervalMs } from "../../../src/commit/limits.ts";
 import { noMetrics } from "../../../src/commit/metrics.ts";
 import { AssertionError } from "../../../src/kernel/assert.ts";
-import type { TransactionId } from "../../../src/kernel/ids.ts";
+import type { RequestId, TransactionId } from "../../../src/kernel/ids.ts";
 import { err } from "../../../src/kernel/result.ts";
 import { collect, flush, id, request, silent, tx, world } from "./support.ts";
 
@@ -14,7 +15,7 @@ type World = ReturnType<typeof world>;
 const nobody = { reason: "", requestedBy: "", request: undefined };
 
 /** A participant that says what the test says, with what it has heard. */
-async function scripted(w: World, name: string) {
+async function scripted(w: World, name: string, { instanceId = "i", wait = true } = {}) {
   const session = w.coordinator().sessions.open(name);
   const heard: unknown[] = [];
   void (async () => {
@@ -25,8 +26,10 @@ async function scripted(w: World, name: string) {
     await session.receive({ sequence: ++sequence, message });
     await flush();
   };
-  const hello = { participantId: id(name), instanceId: "i", versionMin: 1, versionMax: 1, prepareCredit: 8 };
-  await say({ type: "hello", inDoubt: [], ...hello });
+  const hello = { participantId: id(name), instanceId, versionMin: 1, versionMax: 1, prepareCredit: 8 };
+  const greeted = say({ type: "hello", inDoubt: [], ...hello });
+  if (wait) await greeted;
+  else await flush();
   return { session, heard, say };
 }
 
@@ -35,15 +38,170 @@ async function newest(w: World): Promise<TransactionId> {
   return first?.id ?? tx("");
 }
 
-describe("a defect", () => {
-  const vote = (transactionId: TransactionId): ParticipantMessage => ({
-    type: "vote",
-    transactionId,
-    attempt: 1,
-    value: "commit",
-    reason: "",
+const vote = (transactionId: TransactionId): ParticipantMessage => ({
+  type: "vote",
+  transactionId,
+  attempt: 1,
+  value: "commit",
+  reason: "",
+});
+
+/** Ends a coordinator, as an end would be told by its verbs and watches. */
+const ends: Readonly<Record<string, (w: World) => Promise<unknown>>> = {
+  fenced: async (w) => {
+    await w.log.claim("c");
+    await w.clock.advance(ownershipCheckIntervalMs);
+    return { type: "fenced", coordinatorEpoch: 2 };
+  },
+  "shutting down": async (w) => {
+    w.coordinator().driver.close();
+    return { type: "shutting-down" };
+  },
+};
+
+for (const [name, end] of Object.entries(ends)) {
+  describe(`a coordinator that is ${name}`, () => {
+    const never = <T>(): Promise<T> => new Promise(() => {});
+
+    /** One transaction each: enlisting, waiting for a participant, and completed. */
+    async function busy() {
+      const w = world();
+      await w.start();
+      const { driver } = w.coordinator();
+      const { enlistments: _, ...rest } = request([]);
+      const begun = await driver.begin({ ...rest, idleTimeoutMs: 60_000 });
+      if (!begun.ok) throw new Error(begun.error.type);
+      const key = { request: { id: "r1" as RequestId, digest: "x" } };
+      const waiting = request(["missing"], { waitForParticipantsMs: 60_000, ...key });
+      const answer = driver.execute(waiting);
+      await flush();
+      const over = await w.run([]);
+      await flush();
+      return { ...w, driver, begun: begun.value.id, waiting, answer, over: over.id };
+    }
+
+    test("answers every verb, on what runs and on what is over", async () => {
+      const { driver, begun, waiting, answer, over, ...w } = await busy();
+      const left = await end(w);
+      const ended = name === "fenced" ? { error: left } : { error: { type: "pending" } };
+      expect(await answer).toMatchObject(ended);
+      const enlistment = { participantId: id("a"), payload: new Uint8Array() };
+      for (const transactionId of [begun, over]) {
+        expect(await driver.enlist(transactionId, enlistment, nobody)).toEqual(err(left));
+        expect(await driver.commit(transactionId, nobody)).toEqual(err(left));
+        expect(await driver.abort(transactionId, nobody)).toEqual(err(left));
+        expect(await driver.retry(transactionId, nobody)).toEqual(err(left));
+        expect(await driver.resolve(transactionId, "committed", nobody)).toEqual(err(left));
+        expect(await driver.forget(transactionId, nobody)).toEqual(err(left));
+      }
+      expect(await driver.execute(waiting)).toEqual(err(left));
+      expect(await driver.begin({ ...waiting, idleTimeoutMs: 1 })).toEqual(err(left));
+    });
+
+    test("ends watches at once, also where nothing happens, and begins none", async () => {
+      const { driver, begun, ...w } = await busy();
+      const watches = () => {
+        const stay = new AbortController().signal;
+        return [driver.watch(begun, stay), driver.watchAll(stay)];
+      };
+      const all = watches();
+      const seen = all.map(async (watch) => {
+        for (let next = await watch.next(); ; next = await watch.next()) if (next.done) return next.value;
+      });
+      await flush();
+      const left = await end(w);
+      expect(await Promise.all(seen)).toEqual([left, left]);
+      for (const watch of watches()) expect(await watch.next()).toEqual({ done: true, value: left });
+    });
+
+    test("answers what waits for a write that does not come back", async () => {
+      const { driver, over, ...w } = await busy();
+      const gate = Promise.withResolvers<void>();
+      w.log.byRequest = () => gate.promise.then(() => undefined);
+      const looked = driver.execute(request([], { request: { id: "r2" as RequestId, digest: "x" } }));
+      w.log.openSession = never;
+      const { session } = await scripted(w, "a", { wait: false });
+      w.log.forget = never;
+      w.log.record = never;
+      const { id: unrecorded } = await w.run([]);
+      const forgotten = [driver.forget(over, nobody), driver.forget(unrecorded, nobody)];
+      await flush();
+      const left = await end(w);
+      expect(await Promise.all(forgotten)).toEqual([err(left), err(left)]);
+      expect(session.end?.reason).toBe(name === "fenced" ? "COORDINATOR_FENCED" : "SHUTTING_DOWN");
+      gate.resolve();
+      expect(await looked).toEqual(err(left));
+    });
+
+    test("lets no Hello wait that was delayed, and leaves no timer", async () => {
+      const w = world();
+      await w.start();
+      for (const instanceId of ["1", "2", "3"]) await scripted(w, "a", { instanceId });
+      const { session, heard } = await scripted(w, "a", { instanceId: "4", wait: false });
+      expect([session.end, heard]).toEqual([undefined, []]);
+      await end(w);
+      expect(session.end?.reason).toBe(name === "fenced" ? "COORDINATOR_FENCED" : "SHUTTING_DOWN");
+      await flush();
+      expect(w.clock.timerCount).toBe(0);
+    });
+
+    test("tries no write again", async () => {
+      const w = world();
+      await w.start();
+      const a = await scripted(w, "a");
+      const b = await scripted(w, "b");
+      w.log.force = async () => err({ type: "storage-unavailable", cause: "disk full", outcomeUnknown: true });
+      const answer = w.coordinator().driver.execute(request(["a", "b"]));
+      await flush();
+      const transactionId = await newest(w);
+      for (const { say } of [a, b]) await say(vote(transactionId));
+      expect(await answer).toEqual(err({ type: "storage-unavailable", transactionId }));
+      const commit = w.coordinator().driver.commit(transactionId, nobody);
+      await end(w);
+      expect(await commit).toMatchObject({ ok: false });
+      await flush();
+      expect(w.clock.timerCount).toBe(0);
+    });
+  });
+}
+
+describe("a shutdown", () => {
+  test("aborts at once what only enlists, and does not wait for it", async () => {
+    const w = world();
+    await w.start();
+    const { driver } = w.coordinator();
+    const { enlistments: _, ...rest } = request([]);
+    const begun = await driver.begin({ ...rest, idleTimeoutMs: 60_000 });
+    if (!begun.ok) throw new Error(begun.error.type);
+    const watched = collect(driver.watch(begun.value.id, new AbortController().signal));
+    // No time passes.
+    await driver.drain(60_000);
+    expect((await watched).at(-1)).toMatchObject({ phase: "COMPLETED", abortReason: "the coordinator is shutting down" });
+    expect(await driver.commit(begun.value.id, nobody)).toMatchObject({ ok: true, value: { outcome: "aborted" } });
   });
 
+  test("waits for what participants can decide, and no longer", async () => {
+    const w = world();
+    await w.start();
+    const { driver } = w.coordinator();
+    const a = await scripted(w, "a");
+    const b = await scripted(w, "b");
+    const answer = driver.execute(request(["a", "b"]));
+    await flush();
+    const transactionId = await newest(w);
+    let drained = false;
+    const drain = driver.drain(60_000).then(() => {
+      drained = true;
+    });
+    await a.say(vote(transactionId));
+    expect(drained).toBe(false);
+    await b.say(vote(transactionId));
+    await drain;
+    expect(await answer).toMatchObject({ ok: true, value: { outcome: "committed" } });
+  });
+});
+
+describe("a defect", () => {
   /** A coordinator with one transaction under way at "a" and "b". The next thing that this option does is a defect. */
   async function defective(broken: (fail: () => void) => Partial<DriverOptions>) {
     let armed = false;

@@ -95,7 +95,7 @@ async function startService() {
     return { ...parts, close };
   }
 
-  return { client, channel, driver, participant, heard };
+  return { client, channel, driver, log, participant, heard };
 }
 
 /** Speaks the protocol by hand. */
@@ -213,6 +213,55 @@ describe("reading", () => {
       ["b", true, 1n],
     ]);
     expect(second.nextPageToken).toBe("");
+  });
+});
+
+describe("a watch", () => {
+  test("of an idle coordinator ends with it: replaced, or shutting down", async () => {
+    for (const [reason, end] of [
+      ["COORDINATOR_FENCED", "fence"],
+      ["SHUTTING_DOWN", "close"],
+    ] as const) {
+      const { client, driver, log } = await startService();
+      const { transaction } = await client.beginTransaction({ requestId: reason });
+      const { transactionId = "" } = transaction ?? {};
+      const one = client.watchTransaction({ transactionId })[Symbol.asyncIterator]();
+      const all = client.watchTransactions({})[Symbol.asyncIterator]();
+      expect([(await one.next()).done, (await all.next()).done]).toEqual([false, false]);
+      const failures = [failureOf(one.next()), failureOf(all.next())];
+      if (end === "close") driver.close();
+      else {
+        await log.claim("c");
+        // Asks the log.
+        await failureOf(client.getTransaction({ transactionId }));
+      }
+      expect((await Promise.all(failures)).map((failure) => failure.reason)).toEqual([reason, reason]);
+      for (const verb of [client.commitTransaction, client.forgetTransaction]) {
+        expect((await failureOf(verb({ transactionId }))).reason).toBe(reason);
+      }
+    }
+  });
+});
+
+describe("a defect of the coordinator", () => {
+  test("in a session ends that stream with INTERNAL", async () => {
+    const { client, log } = await startService();
+    log.openSession = () => Promise.reject(new Error("a damaged page"));
+    expect((await failureOf(stream(client, [hello()]).next())).reason).toBe("INTERNAL");
+  });
+
+  test("in a transaction is INTERNAL to its caller, with its id", async () => {
+    const { client, log, participant } = await startService();
+    for (const name of ["a", "b"]) await participant(name);
+    log.force = () => Promise.reject(new Error("a damaged page"));
+    const failure = await failureOf(
+      client.executeTransaction({
+        participants: [{ participantId: "a" }, { participantId: "b" }],
+        waitForParticipants: { seconds: 20n },
+      }),
+    );
+    const [only] = (await client.listTransactions({})).transactions;
+    expect(failure).toMatchObject({ reason: "INTERNAL", metadata: { transaction_id: only?.transactionId } });
   });
 });
 

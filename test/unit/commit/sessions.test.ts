@@ -314,6 +314,54 @@ describe("a session", () => {
     });
   });
 
+  test("goes on when somebody sets the wall clock, ahead or back", async () => {
+    const w = await world();
+    w.start();
+    const stream = w.open();
+    await stream.say(w.hello());
+    const mute = w.open();
+    for (const ms of [60_000, -120_000]) {
+      w.clock.setBy(ms);
+      await w.clock.advance(5_000);
+      expect([stream.session.end, stream.types().at(-1)]).toEqual([undefined, "heartbeat"]);
+      await stream.say({ type: "heartbeat", sentAtMs: 0, lastSequenceSeen: 0 });
+    }
+    expect(mute.session.end?.reason).toBe("PROTOCOL_VIOLATION");
+    await w.clock.advance(15_000);
+    expect(stream.session.end).toMatchObject({ reason: "SESSION_TIMEOUT", message: "nothing was heard for 15000 ms" });
+  });
+
+  test("is heard again after the coordinator itself was stopped, before it is called silent", async () => {
+    const w = await world();
+    w.start();
+    const [living, dead] = [w.open(), w.open()];
+    await living.say(w.hello());
+    await dead.say(w.hello({ participantId: id("dead") }));
+    const greeting = w.open();
+    // SIGSTOP, SIGCONT: all timers are due, and nothing that came meanwhile is read yet.
+    w.clock.stall(60_000);
+    await w.clock.advance(0);
+    expect([living, dead, greeting].map(({ session }) => session.end)).toEqual([undefined, undefined, undefined]);
+    await living.say({ type: "heartbeat", sentAtMs: 0, lastSequenceSeen: 0 });
+    await greeting.say(w.hello({ participantId: id("late") }));
+    await w.clock.advance(5_000);
+    expect([living, dead, greeting].map(({ session }) => session.end?.reason)).toEqual([undefined, "SESSION_TIMEOUT", undefined]);
+  });
+
+  test("that waited long for its Welcome is not silent by then", async () => {
+    const w = await world();
+    w.start();
+    const { openSession } = w.log;
+    const gate = Promise.withResolvers<void>();
+    w.log.openSession = (...parameters) => gate.promise.then(() => openSession(...parameters));
+    const stream = w.open();
+    void stream.say(w.hello());
+    await w.clock.advance(60_000);
+    gate.resolve();
+    await w.clock.advance(5_000);
+    expect([stream.session.end, stream.types()]).toEqual([undefined, ["welcome", "heartbeat"]]);
+  });
+
   test("after Goodbye takes no new work, but hears decisions", async () => {
     const w = await world();
     w.start();

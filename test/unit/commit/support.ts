@@ -44,6 +44,9 @@ export function virtualClock(startMs = 1_000_000) {
   return {
     nowMs: () => nowMs + setByMs,
     monotonicMs: () => nowMs,
+    get timerCount() {
+      return timers.size;
+    },
     /** Somebody sets the wall clock. */
     setBy(ms: number) {
       setByMs += ms;

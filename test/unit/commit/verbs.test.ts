@@ -382,7 +382,7 @@ describe("watching all", () => {
     await w.run([]);
     expect((await first).value).toMatchObject({ phase: "COMPLETED" });
     for (let i = 0; i <= watchCountMax; i += 1) await w.run([]);
-    expect(await watch.next()).toEqual({ done: true, value: "too-slow" });
+    expect(await watch.next()).toEqual({ done: true, value: { type: "too-slow" } });
   });
 
   test("ends with the coordinator", async () => {

@@ -3839,7 +3839,8 @@ export const TwoPhaseCommitDefinition = {
      * 2. For each transaction: the coordinator sends Prepare; the participant makes its promise durable and sends Vote; the coordinator
      *    sends Decision; the participant makes the outcome durable and sends DecisionAck.
      * 3. Messages may come twice, and after a reconnect again: handle each one idempotently, by transaction id.
-     * 4. Both sides send Heartbeat. Silence for `session_timeout` ends the stream, never a transaction.
+     * 4. Both sides send Heartbeat. Silence for `session_timeout` ends the stream, never a transaction. Measure it on a monotonic clock, and
+     *    after a stop of your own process read what has arrived before you call the other side silent, as the coordinator does.
      * 5. A message that cannot be understood or must be refused is answered with Nack; the stream goes on.
      *
      * The stream ends with: ABORTED / SESSION_SUPERSEDED (a newer Hello of this participant id won), DEADLINE_EXCEEDED / SESSION_TIMEOUT,
@@ -3874,7 +3875,7 @@ export const TwoPhaseCommitDefinition = {
      * Begins a transaction whose work is enlisted as it happens: EnlistParticipant, any number of times, then CommitTransaction or
      * AbortTransaction. Until then nothing is sent to anybody and nothing is written: if the coordinator restarts, it is gone, and that
      * means aborted. It also aborts when nothing is enlisted for `idle_timeout`; as each participant is enlisted once, it cannot stay
-     * for ever.
+     * for ever. A coordinator that is about to leave aborts it at once, for only its caller could bring it on.
      * Errors: INVALID_ARGUMENT / REQUEST_ID_REUSED, RESOURCE_EXHAUSTED / OVERLOADED.
      */
     beginTransaction: {
@@ -3989,7 +3990,8 @@ export const TwoPhaseCommitDefinition = {
     },
     /**
      * Streams a transaction as it is now and again after each change; ends with OK when it is COMPLETED.
-     * Errors: NOT_FOUND / TRANSACTION_NOT_FOUND.
+     * Errors: NOT_FOUND / TRANSACTION_NOT_FOUND, UNAVAILABLE / SHUTTING_DOWN, ABORTED / COORDINATOR_FENCED, DEADLINE_EXCEEDED /
+     * OUTCOME_PENDING (its record was found, and this coordinator does not run it yet; within a minute it does). Watch again.
      */
     watchTransaction: {
       name: "WatchTransaction",
@@ -4002,7 +4004,8 @@ export const TwoPhaseCommitDefinition = {
     /**
      * Streams every transaction that matches: first those that are not over, then each one after a change, for ever. Changes that follow
      * each other quickly may come as one: what comes is the newest. After a break, start anew; what ended meanwhile is in ListTransactions.
-     * Errors: RESOURCE_EXHAUSTED / OVERLOADED when the client reads so slowly that 10,000 transactions wait for it.
+     * Errors: RESOURCE_EXHAUSTED / OVERLOADED when the client reads so slowly that 10,000 transactions wait for it, UNAVAILABLE /
+     * SHUTTING_DOWN, ABORTED / COORDINATOR_FENCED.
      */
     watchTransactions: {
       name: "WatchTransactions",
@@ -4032,7 +4035,8 @@ export interface TwoPhaseCommitServiceImplementation<CallContextExt = {}> {
    * 2. For each transaction: the coordinator sends Prepare; the participant makes its promise durable and sends Vote; the coordinator
    *    sends Decision; the participant makes the outcome durable and sends DecisionAck.
    * 3. Messages may come twice, and after a reconnect again: handle each one idempotently, by transaction id.
-   * 4. Both sides send Heartbeat. Silence for `session_timeout` ends the stream, never a transaction.
+   * 4. Both sides send Heartbeat. Silence for `session_timeout` ends the stream, never a transaction. Measure it on a monotonic clock, and
+   *    after a stop of your own process read what has arrived before you call the other side silent, as the coordinator does.
    * 5. A message that cannot be understood or must be refused is answered with Nack; the stream goes on.
    *
    * The stream ends with: ABORTED / SESSION_SUPERSEDED (a newer Hello of this participant id won), DEADLINE_EXCEEDED / SESSION_TIMEOUT,
@@ -4059,7 +4063,7 @@ export interface TwoPhaseCommitServiceImplementation<CallContextExt = {}> {
    * Begins a transaction whose work is enlisted as it happens: EnlistParticipant, any number of times, then CommitTransaction or
    * AbortTransaction. Until then nothing is sent to anybody and nothing is written: if the coordinator restarts, it is gone, and that
    * means aborted. It also aborts when nothing is enlisted for `idle_timeout`; as each participant is enlisted once, it cannot stay
-   * for ever.
+   * for ever. A coordinator that is about to leave aborts it at once, for only its caller could bring it on.
    * Errors: INVALID_ARGUMENT / REQUEST_ID_REUSED, RESOURCE_EXHAUSTED / OVERLOADED.
    */
   beginTransaction(
@@ -4138,7 +4142,8 @@ export interface TwoPhaseCommitServiceImplementation<CallContextExt = {}> {
   ): Promise<DeepPartial<ListTransactionsResponse>>;
   /**
    * Streams a transaction as it is now and again after each change; ends with OK when it is COMPLETED.
-   * Errors: NOT_FOUND / TRANSACTION_NOT_FOUND.
+   * Errors: NOT_FOUND / TRANSACTION_NOT_FOUND, UNAVAILABLE / SHUTTING_DOWN, ABORTED / COORDINATOR_FENCED, DEADLINE_EXCEEDED /
+   * OUTCOME_PENDING (its record was found, and this coordinator does not run it yet; within a minute it does). Watch again.
    */
   watchTransaction(
     request: WatchTransactionRequest,
@@ -4147,7 +4152,8 @@ export interface TwoPhaseCommitServiceImplementation<CallContextExt = {}> {
   /**
    * Streams every transaction that matches: first those that are not over, then each one after a change, for ever. Changes that follow
    * each other quickly may come as one: what comes is the newest. After a break, start anew; what ended meanwhile is in ListTransactions.
-   * Errors: RESOURCE_EXHAUSTED / OVERLOADED when the client reads so slowly that 10,000 transactions wait for it.
+   * Errors: RESOURCE_EXHAUSTED / OVERLOADED when the client reads so slowly that 10,000 transactions wait for it, UNAVAILABLE /
+   * SHUTTING_DOWN, ABORTED / COORDINATOR_FENCED.
    */
   watchTransactions(
     request: WatchTransactionsRequest,
@@ -4168,7 +4174,8 @@ export interface TwoPhaseCommitClient<CallOptionsExt = {}> {
    * 2. For each transaction: the coordinator sends Prepare; the participant makes its promise durable and sends Vote; the coordinator
    *    sends Decision; the participant makes the outcome durable and sends DecisionAck.
    * 3. Messages may come twice, and after a reconnect again: handle each one idempotently, by transaction id.
-   * 4. Both sides send Heartbeat. Silence for `session_timeout` ends the stream, never a transaction.
+   * 4. Both sides send Heartbeat. Silence for `session_timeout` ends the stream, never a transaction. Measure it on a monotonic clock, and
+   *    after a stop of your own process read what has arrived before you call the other side silent, as the coordinator does.
    * 5. A message that cannot be understood or must be refused is answered with Nack; the stream goes on.
    *
    * The stream ends with: ABORTED / SESSION_SUPERSEDED (a newer Hello of this participant id won), DEADLINE_EXCEEDED / SESSION_TIMEOUT,
@@ -4195,7 +4202,7 @@ export interface TwoPhaseCommitClient<CallOptionsExt = {}> {
    * Begins a transaction whose work is enlisted as it happens: EnlistParticipant, any number of times, then CommitTransaction or
    * AbortTransaction. Until then nothing is sent to anybody and nothing is written: if the coordinator restarts, it is gone, and that
    * means aborted. It also aborts when nothing is enlisted for `idle_timeout`; as each participant is enlisted once, it cannot stay
-   * for ever.
+   * for ever. A coordinator that is about to leave aborts it at once, for only its caller could bring it on.
    * Errors: INVALID_ARGUMENT / REQUEST_ID_REUSED, RESOURCE_EXHAUSTED / OVERLOADED.
    */
   beginTransaction(
@@ -4274,7 +4281,8 @@ export interface TwoPhaseCommitClient<CallOptionsExt = {}> {
   ): Promise<ListTransactionsResponse>;
   /**
    * Streams a transaction as it is now and again after each change; ends with OK when it is COMPLETED.
-   * Errors: NOT_FOUND / TRANSACTION_NOT_FOUND.
+   * Errors: NOT_FOUND / TRANSACTION_NOT_FOUND, UNAVAILABLE / SHUTTING_DOWN, ABORTED / COORDINATOR_FENCED, DEADLINE_EXCEEDED /
+   * OUTCOME_PENDING (its record was found, and this coordinator does not run it yet; within a minute it does). Watch again.
    */
   watchTransaction(
     request: DeepPartial<WatchTransactionRequest>,
@@ -4283,7 +4291,8 @@ export interface TwoPhaseCommitClient<CallOptionsExt = {}> {
   /**
    * Streams every transaction that matches: first those that are not over, then each one after a change, for ever. Changes that follow
    * each other quickly may come as one: what comes is the newest. After a break, start anew; what ended meanwhile is in ListTransactions.
-   * Errors: RESOURCE_EXHAUSTED / OVERLOADED when the client reads so slowly that 10,000 transactions wait for it.
+   * Errors: RESOURCE_EXHAUSTED / OVERLOADED when the client reads so slowly that 10,000 transactions wait for it, UNAVAILABLE /
+   * SHUTTING_DOWN, ABORTED / COORDINATOR_FENCED.
    */
   watchTransactions(
     request: DeepPartial<WatchTransactionsRequest>,
