@@ -184,6 +184,7 @@ test("nobody who only listens or is only connected keeps it from stopping: it do
   ];
   const [health] = watches;
   expect(await health?.next()).toEqual({ status: "SERVING" });
+  await client.call("TwoPhaseCommit/BeginTransaction", { idle_timeout: { seconds: 600 } });
   const reflection = openRawCall(server.address, "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo");
   reflection.send(Buffer.from([0x3a, 0]));
   await once(reflection.stream, "data");
@@ -196,6 +197,7 @@ test("nobody who only listens or is only connected keeps it from stopping: it do
   expect(await server.terminate()).toBe(0);
   expect(await health?.next()).toEqual({ status: "NOT_SERVING" });
   for (const watch of watches) expect(await watch.end()).toMatchObject({ code: "UNAVAILABLE", reason: "SHUTTING_DOWN" });
+  await server.logged({ msg: "transaction decided", reason: "the coordinator is shutting down" });
   expect(server.log.at(-1)?.msg).toBe("stopped");
   client.close();
   reflection.close();

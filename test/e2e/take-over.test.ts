@@ -59,6 +59,14 @@ test("a coordinator that hangs is replaced, and decides nothing when it goes on"
   // Both promise, and their votes lie in the socket of a process that does not read.
   const answer = failureOf(toFirst.executeTransaction(work("alpha", "beta")));
   const transactionId = String((await beta.logged("prepare received"))["transaction"]);
+  const { transactionId: enlisting = "" } = (await toFirst.beginTransaction({})).transaction ?? {};
+  const watches = [toFirst.watchTransaction({ transactionId: enlisting }), toFirst.watchTransactions({})].map((watch) =>
+    failureOf(
+      (async () => {
+        for await (const _ of watch);
+      })(),
+    ),
+  );
   first.signal("SIGSTOP");
   for (const each of [alpha, beta]) await each.logged({ msg: "vote sent", transaction: transactionId });
 
@@ -76,6 +84,10 @@ test("a coordinator that hangs is replaced, and decides nothing when it goes on"
   first.signal("SIGCONT");
   expect((await answer).reason).toBe("COORDINATOR_FENCED");
   await first.logged("replaced by another coordinator; this one stops");
+  for (const watch of watches) expect((await watch).reason).toBe("COORDINATOR_FENCED");
+  for (const verb of [toFirst.commitTransaction, toFirst.forgetTransaction]) {
+    expect((await failureOf(verb({ transactionId: enlisting }))).reason).toBe("COORDINATOR_FENCED");
+  }
   expect((await failureOf(toFirst.executeTransaction(work("alpha")))).reason).toBe("COORDINATOR_FENCED");
   expect((await failureOf(toFirst.getTransaction({ transactionId }))).reason).toBe("COORDINATOR_FENCED");
 
