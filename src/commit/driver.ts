@@ -130,7 +130,7 @@ export function createDriver(options: DriverOptions): Driver {
   async function forget(id: TransactionId): Verb {
     const ending = runs.byId.get(id);
     // Its end is being recorded: what is forgotten before that would come back.
-    const ended = ending && isFinished(ending.view) ? await withRun(ending, () => {}) : undefined;
+    const ended = ending && isFinished(ending.view) ? await withRun(ending, () => {}) : ending?.ended.reason;
     if (ended && "ok" in ended) return ended;
     if (ended?.type === "defect") return err(ended);
     const { reason: end } = ownership.ended;

@@ -1,6 +1,8 @@
+import { getEventListeners } from "node:events";
 import { describe, expect, test } from "vitest";
 import type { ParticipantMessage } from "../../../src/commit/core/messages.ts";
 import type { DriverOptions } from "../../../src/commit/driver.ts";
+import { orEnd, promiseOrEnd } from "../../../src/commit/ends.ts";
 import { ownershipCheckIntervalMs } from "../../../src/commit/limits.ts";
 import { noMetrics } from "../../../src/commit/metrics.ts";
 import { AssertionError } from "../../../src/kernel/assert.ts";
@@ -201,6 +203,25 @@ describe("a shutdown", () => {
   });
 });
 
+test("whoever has waited leaves nothing behind, whichever way it ended", async () => {
+  const ending = new AbortController();
+  const listeners = () => getEventListeners(ending.signal, "abort").length;
+  let undone = 0;
+  const undo = (): void => {
+    undone += 1;
+  };
+  const settled = orEnd<string, string>(ending.signal, (settle) => {
+    settle("settled");
+    return undo;
+  });
+  const waits = orEnd<string, string>(ending.signal, () => undo);
+  expect([await settled, listeners(), undone]).toEqual(["settled", 1, 1]);
+  await expect(promiseOrEnd(ending.signal, Promise.reject(new Error("no")))).rejects.toThrow("no");
+  ending.abort("over");
+  expect([await waits, listeners(), undone]).toEqual(["over", 0, 2]);
+  expect(await orEnd<string, string>(ending.signal, () => undo)).toBe("over");
+});
+
 describe("a defect", () => {
   /** A coordinator with one transaction under way at "a" and "b". The next thing that this option does is a defect. */
   async function defective(broken: (fail: () => void) => Partial<DriverOptions>) {
@@ -260,12 +281,19 @@ describe("a defect", () => {
   test("in a rejected write of the decision leaves the record to the next start", async () => {
     const { a, b, answer, transactionId, ...w } = await defective(() => ({}));
     const { force } = w.log;
+    const gate = Promise.withResolvers<void>();
     w.log.force = async (transaction) => {
       await force(transaction);
+      await gate.promise;
       throw new Error("a damaged page");
     };
     await a.say(vote(transactionId));
     await b.say(vote(transactionId));
+    await a.say({ type: "inquiry", transactionId });
+    gate.resolve();
+    await flush();
+    // What waited behind it is refused too.
+    expect(a.heard.at(-1)).toMatchObject({ type: "nack", sequence: 3 });
     expect(await answer).toEqual(err({ type: "defect", transactionId }));
     w.log.force = force;
     w.stop();
@@ -283,6 +311,17 @@ describe("a defect", () => {
     expect(await answer).toMatchObject({ ok: true, value: { outcome: "aborted" } });
     expect(logged).toMatchObject([{ transaction: transactionId, err: { message: "a damaged page" } }]);
     w.log.record = record;
-    expect(await w.coordinator().driver.retry(transactionId, nobody)).toEqual(err({ type: "defect", transactionId }));
+    const { driver } = w.coordinator();
+    for (const answered of [driver.retry(transactionId, nobody), driver.forget(transactionId, nobody)]) {
+      expect(await answered).toEqual(err({ type: "defect", transactionId }));
+    }
+  });
+
+  test("in its first step is told to who begins it", async () => {
+    const { arm, ...w } = await defective((fail) => ({ metrics: { ...noMetrics, begun: fail } }));
+    arm();
+    const { enlistments: _, ...rest } = request([]);
+    const begun = await w.coordinator().driver.begin({ ...rest, idleTimeoutMs: 60_000 });
+    expect(begun).toEqual(err({ type: "defect", transactionId: await newest(w) }));
   });
 });
