@@ -60,6 +60,8 @@ export type Process = {
   after(delayMs: DurationMs, run: () => void): () => void;
   /** Takes time, and never comes back to a process that died meanwhile. */
   sleep(delayMs: DurationMs): Promise<void>;
+  /** Somebody sets its wall clock, ahead or back. */
+  setClock(byMs: DurationMs): void;
   /** SIGSTOP, then SIGCONT. */
   stop(forMs: DurationMs): void;
   /** SIGKILL. */
@@ -68,6 +70,7 @@ export type Process = {
 
 export function createProcess(schedule: Schedule, name: string, clockSkewMs: DurationMs): Process {
   let alive = true;
+  let aheadMs = clockSkewMs;
   let stoppedUntilMs = 0;
   const process: Process = {
     name,
@@ -75,7 +78,7 @@ export function createProcess(schedule: Schedule, name: string, clockSkewMs: Dur
       return alive;
     },
     clock: {
-      nowMs: () => schedule.nowMs + clockSkewMs,
+      nowMs: () => schedule.nowMs + aheadMs,
       monotonicMs: () => schedule.nowMs,
       setTimer: (delayMs, run) => process.after(delayMs, run),
     },
@@ -99,6 +102,9 @@ export function createProcess(schedule: Schedule, name: string, clockSkewMs: Dur
       new Promise((resolve) => {
         process.after(delayMs, resolve);
       }),
+    setClock(byMs) {
+      aheadMs += byMs;
+    },
     stop(forMs) {
       stoppedUntilMs = schedule.nowMs + forMs;
     },

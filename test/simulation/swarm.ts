@@ -27,6 +27,7 @@ export const blows = [
   "cut cable",
   "cut cable one way",
   "break stream",
+  "set clock",
 ] as const;
 
 export type Blow = (typeof blows)[number];

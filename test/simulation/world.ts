@@ -434,6 +434,13 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
         say(`${process?.name ?? "nobody"} is stopped for ${forMs} ms`);
         break;
       }
+      case "set clock": {
+        const process = dice.chance(0.5) ? coordinator?.process : participant.running?.process;
+        const byMs = dice.between(-90_000, 90_000);
+        process?.setClock(byMs);
+        say(`${process?.name ?? "nobody"}'s clock is set by ${byMs} ms`);
+        break;
+      }
       case "cut cable":
         cutCable(participant.cable, participant.name, ["up", "down"]);
         break;

@@ -1,5 +1,6 @@
 import { getEventListeners } from "node:events";
 import { describe, expect, test } from "vitest";
+import { stepCoordinator } from "../../../src/commit/core/coordinator.ts";
 import type { ParticipantMessage } from "../../../src/commit/core/messages.ts";
 import type { DriverOptions } from "../../../src/commit/driver.ts";
 import { orEnd, promiseOrEnd } from "../../../src/commit/ends.ts";
@@ -8,7 +9,7 @@ import { noMetrics } from "../../../src/commit/metrics.ts";
 import { AssertionError } from "../../../src/kernel/assert.ts";
 import type { RequestId, TransactionId } from "../../../src/kernel/ids.ts";
 import { err } from "../../../src/kernel/result.ts";
-import { collect, flush, id, request, silent, tx, world } from "./support.ts";
+import { begun, collect, flush, id, request, silent, tx, vote as voteOf, world } from "./support.ts";
 
 // Whatever waits for a coordinator hears why it ends, whether that is fenced, leaves, or has a defect.
 
@@ -315,6 +316,26 @@ describe("a defect", () => {
     for (const answered of [driver.retry(transactionId, nobody), driver.forget(transactionId, nobody)]) {
       expect(await answered).toEqual(err({ type: "defect", transactionId }));
     }
+  });
+
+  test("in a record that is taken over leaves that one alone, and the coordinator starts", async () => {
+    const logged: object[] = [];
+    const w = world({ logger: { ...silent, error: (fields: object) => void logged.push(fields) } });
+    await w.log.claim("c");
+    const { transaction } = begun(["a", "b"]);
+    await w.log.force({ ...transaction, id: tx("impossible") });
+    const votes = [voteOf("a", "commit"), voteOf("b", "commit")];
+    const decided = votes.reduce((each, input) => stepCoordinator(each, input).transaction, transaction);
+    await w.log.force({ ...decided, id: tx("decided") });
+    await w.start();
+    expect(logged).toMatchObject([{ transaction: "impossible", err: { name: "AssertionError" } }]);
+    const a = await scripted(w, "a");
+    await a.say({ type: "inquiry", transactionId: tx("impossible") });
+    expect(a.heard).toMatchObject([
+      { type: "welcome" },
+      { type: "decision", transactionId: "decided" },
+      { type: "nack", sequence: 2 },
+    ]);
   });
 
   test("in its first step is told to who begins it", async () => {
