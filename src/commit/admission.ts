@@ -1,8 +1,9 @@
+import type { RequestKey } from "../kernel/request-key.ts";
 import { err, ok } from "../kernel/result.ts";
 import { tellAll } from "./changes.ts";
 import { begin, newTransaction } from "./core/coordinator.ts";
 import type { Step } from "./core/coordinator-step.ts";
-import type { RequestKey, Transaction } from "./core/types.ts";
+import type { Transaction } from "./core/types.ts";
 import { createRun } from "./effects.ts";
 import type { CoordinatorEnd } from "./ends.ts";
 import { momentOf } from "./environment.ts";

@@ -35,7 +35,11 @@ export interface Driver {
    * Resolves once the decision is durable; an abort is an answer. When `signal` aborts before the decision, the transaction aborts,
    * unless another call with the same request id still waits for it.
    */
-  execute(request: ExecuteRequest, signal?: EndSignal<CallerEnd>): Promise<Result<Transaction, ExecuteFailure>>;
+  execute(
+    request: ExecuteRequest,
+    signal?: EndSignal<CallerEnd>,
+    onBegun?: (id: TransactionId) => void,
+  ): Promise<Result<Transaction, ExecuteFailure>>;
   /** Resolves when it has begun: nothing is sent or written before its commit. */
   begin(request: BeginRequest): Promise<Result<Transaction, ExecuteFailure>>;
   enlist(id: TransactionId, enlistment: Enlistment, asked: Asked): Verb;
@@ -173,11 +177,13 @@ export function createDriver(options: DriverOptions): Driver {
       logger.info({ ...claimed.value, unfinished }, "coordinator started");
       return claimed;
     },
-    async execute(request, signal) {
+    async execute(request, signal, onBegun) {
       const admitted = admit(shell, request);
       // A new run is waited for from its first step on.
       const run = admitted instanceof Promise ? await admitted : admitted;
-      return "ok" in run ? run : waitForDecision(shell, run, signal);
+      if ("ok" in run) return run;
+      onBegun?.(run.core.id);
+      return waitForDecision(shell, run, signal);
     },
     async begin(request) {
       const run = await admit(shell, { ...request, enlistments: [] });

@@ -27,12 +27,6 @@ export const recoveryIntervalMs = 60_000;
 /** How soon a coordinator that has nothing to write notices that it was replaced. */
 export const ownershipCheckIntervalMs = 1_000;
 
-/** Ended transactions are listed for this long; also how long a request id is remembered, so never below 24 hours. */
-export const historyRetentionMs = 7 * 24 * 3_600_000;
-
-/** A participant remembers how a transaction ended for this long, and until its coordinator is connected. */
-export const participantRetentionMs = 30 * 24 * 3_600_000;
-
 /** In a session of this length the coordinator has sent again whatever it has not heard the end of. Ten times its longest pause. */
 export const resentWithinMs = 300_000;
 

@@ -1,10 +1,10 @@
 import type { RequestId } from "../kernel/ids.ts";
+import type { RequestKey } from "../kernel/request-key.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
-
 import type { DurationMs } from "../kernel/time.ts";
 import { stepCoordinator } from "./core/coordinator.ts";
 import type { CoordinatorInput, Refusal, Step } from "./core/coordinator-step.ts";
-import { type Moment, mayAbort, type RequestKey, type Transaction } from "./core/types.ts";
+import { type Moment, mayAbort, type Transaction } from "./core/types.ts";
 import { type CallerEnd, type CoordinatorEnd, type EndSignal, orEnd } from "./ends.ts";
 import { type Environment, momentOf } from "./environment.ts";
 import { mailboxCountMax, requestCountMax } from "./limits.ts";

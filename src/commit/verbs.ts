@@ -1,8 +1,9 @@
 import type { TransactionId } from "../kernel/ids.ts";
+import type { RequestKey } from "../kernel/request-key.ts";
 import type { Result } from "../kernel/result.ts";
 import type { DurationMs } from "../kernel/time.ts";
 import type { Enlistment, Refusal } from "./core/coordinator-step.ts";
-import type { RequestKey, Transaction } from "./core/types.ts";
+import type { Transaction } from "./core/types.ts";
 import type { Fenced } from "./ports.ts";
 
 // What callers ask of the driver, and how it fails.

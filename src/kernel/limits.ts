@@ -16,5 +16,13 @@ export const messageBytesMax = 20 * 1024 * 1024;
 /** The longest delay that a timer can hold, 24.8 days. It fires at once for a longer one. */
 export const timerMaxMs = 2 ** 31 - 1;
 
+// How long is kept what answers a retry. A coordinator remembers more than one answer, a participant for longer than its coordinator asks.
+
 /** How long a retry with a request id finds the first answer. The contract promises 24 hours; clocks differ. */
 export const answerRetentionMs = 25 * 3_600_000;
+
+/** Ended transactions are listed for this long; also how long their request ids are remembered, so never below `answerRetentionMs`. */
+export const historyRetentionMs = 7 * 24 * 3_600_000;
+
+/** A participant remembers how a transaction ended for this long, and until its coordinator is connected. */
+export const participantRetentionMs = 30 * 24 * 3_600_000;

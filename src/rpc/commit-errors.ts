@@ -4,7 +4,7 @@ import { participantCountMax } from "../commit/core/coordinator.ts";
 import { watchCountMax } from "../commit/limits.ts";
 import type { StreamEnd } from "../commit/ports.ts";
 import type { VerbFailure, VerbRefusal } from "../commit/verbs.ts";
-import { requestIdReused, rpcError, shuttingDown, storageUnavailable } from "./errors.ts";
+import { known, requestIdReused, rpcError, shuttingDown, storageUnavailable } from "./errors.ts";
 
 /** How a Participate stream ends. */
 export function streamError({ reason, message, metadata = {} }: StreamEnd): RichServerError {
@@ -49,21 +49,17 @@ export function verbError(
       return shuttingDown();
     case "storage-unavailable":
       return failure.transactionId === undefined
-        ? storageUnavailable()
-        : rpcError({
-            code: Status.UNAVAILABLE,
-            reason: "STORAGE_UNAVAILABLE",
-            message:
-              "the decision log cannot write now: the outcome is not known yet; ask GetTransaction, or retry with the same request_id",
-            metadata: { transaction_id: failure.transactionId },
-            retryAfterMs: 1_000,
-          });
+        ? storageUnavailable(known({ transactionId, requestId }))
+        : storageUnavailable(
+            known({ transactionId: failure.transactionId, requestId }),
+            "the decision log cannot write now: the outcome is not known yet; ask GetTransaction, or retry with the same request_id",
+          );
     case "pending":
       return rpcError({
         code: Status.DEADLINE_EXCEEDED,
         reason: "OUTCOME_PENDING",
         message: "the transaction was not decided in time; ask GetTransaction, or retry with the same request_id",
-        metadata: { transaction_id: failure.transactionId },
+        metadata: known({ transactionId: failure.transactionId, requestId }),
       });
     case "defect":
       return rpcError({
@@ -71,7 +67,7 @@ export function verbError(
         reason: "INTERNAL",
         message:
           "internal error: this transaction goes on only after a restart of the coordinator, whose log has the cause; its outcome is not known yet",
-        metadata: { transaction_id: failure.transactionId },
+        metadata: known({ transactionId: failure.transactionId, requestId }),
       });
     case "fenced":
       return rpcError({

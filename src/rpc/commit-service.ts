@@ -1,9 +1,7 @@
-import type { CallContext } from "nice-grpc-common";
 import type { WatchEnd } from "../commit/changes.ts";
 import type { Enlistment } from "../commit/core/coordinator-step.ts";
 import type { Transaction } from "../commit/core/types.ts";
 import type { Driver } from "../commit/driver.ts";
-import type { CallerEnd, EndSignal } from "../commit/ends.ts";
 import { idleTimeoutMs, prepareTimeoutMs, reasonLengthMax } from "../commit/limits.ts";
 import type { Session, Sessions } from "../commit/sessions.ts";
 import type { Asked, VerbFailure } from "../commit/verbs.ts";
@@ -26,8 +24,10 @@ import {
 import { durationMs } from "./duration.ts";
 import { invalidField } from "./errors.ts";
 import { decodePageToken, encodePageToken, pageSize } from "./page.ts";
+import { withPatience } from "./patience.ts";
 import { requestKey } from "./request-key.ts";
 import { transactionFilter } from "./transaction-filter.ts";
+import { tellTransaction } from "./transaction-header.ts";
 import { InvalidMessage } from "./validation.ts";
 
 /** A filter that matches rarely must not make one call read the whole log: the page ends early and the client asks on. */
@@ -52,18 +52,6 @@ export function createCommitService(dependencies: {
     const found = await driver.get(transactionId as TransactionId);
     if (!found.ok) throw verbError(found.error, { transactionId, requestId: "" });
     return found.value;
-  }
-
-  /** Aborts when the caller waits no longer, and says why. */
-  function callerOf({ signal, deadlineMs = Number.POSITIVE_INFINITY }: CallContext & RpcContext): EndSignal<CallerEnd> {
-    const caller = new AbortController();
-    const leave = (): void => {
-      const end: CallerEnd = { type: nowMs() >= deadlineMs ? "deadline" : "caller-left" };
-      caller.abort(end);
-    };
-    if (signal.aborted) leave();
-    else signal.addEventListener("abort", leave, { once: true });
-    return caller.signal;
   }
 
   /** One that its caller leaves, or that is over, ends without an error. */
@@ -107,18 +95,17 @@ export function createCommitService(dependencies: {
     },
 
     async executeTransaction(request, context) {
-      const answer = await driver.execute(
-        {
+      return withPatience(context, nowMs(), Infinity, async ({ signal, leftMs }) => {
+        const transaction = {
           enlistments: request.participants.map(enlistmentOf),
-          prepareTimeoutMs: durationMs(request.prepareTimeout) ?? prepareTimeoutMs,
-          waitForParticipantsMs: durationMs(request.waitForParticipants) ?? 0,
+          prepareTimeoutMs: Math.min(durationMs(request.prepareTimeout) ?? prepareTimeoutMs, leftMs),
+          waitForParticipantsMs: Math.min(durationMs(request.waitForParticipants) ?? 0, leftMs),
           request: requestKey("concord.commit.v1.ExecuteTransactionRequest", request),
           reason: request.reason,
           requestedBy: request.requestedBy,
-        },
-        callerOf(context),
-      );
-      return answerOf(answer, request);
+        };
+        return answerOf(await driver.execute(transaction, signal, (id) => tellTransaction(context, id)), request);
+      });
     },
 
     async beginTransaction(request) {
@@ -141,13 +128,9 @@ export function createCommitService(dependencies: {
     },
 
     async commitTransaction(request, context) {
-      return answerOf(
-        await driver.commit(
-          request.transactionId as TransactionId,
-          askedOf("concord.commit.v1.CommitTransactionRequest", request),
-          callerOf(context),
-        ),
-        request,
+      const asked = askedOf("concord.commit.v1.CommitTransactionRequest", request);
+      return withPatience(context, nowMs(), Infinity, async ({ signal }) =>
+        answerOf(await driver.commit(request.transactionId as TransactionId, asked, signal), request),
       );
     },
 

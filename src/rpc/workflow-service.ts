@@ -8,20 +8,20 @@ import type { ParticipantId, TransactionId, WorkflowId } from "../kernel/ids.ts"
 import { workflowStates } from "../kernel/lifecycle.ts";
 import type { RequestKey } from "../kernel/request-key.ts";
 import type { Result } from "../kernel/result.ts";
-import type { DurationMs, TimeMs } from "../kernel/time.ts";
+import type { TimeMs } from "../kernel/time.ts";
 import type { Answer, MoveCommand } from "../workflow/attempt.ts";
 import type { Workflow, WorkflowEvent } from "../workflow/core/types.ts";
 import type { ManagerError } from "../workflow/errors.ts";
 import type { Manager } from "../workflow/manager.ts";
 import type { WorkflowStore } from "../workflow/ports.ts";
 import { watch } from "../workflow/watch.ts";
-import { answerTimeMs } from "./answer-time.ts";
 import type { RpcContext } from "./context.ts";
 import { eventToWire, stateFromWire, stateToWire, structFromWire, workflowToWire } from "./convert-workflow.ts";
 import { durationMs } from "./duration.ts";
 import { invalidField } from "./errors.ts";
 import { eventFilter, workflowFilter } from "./filter.ts";
 import { decodePageToken, encodePageToken, pageSize, sequencePlace } from "./page.ts";
+import { withPatience } from "./patience.ts";
 import { requestKey } from "./request-key.ts";
 import { tellTransaction } from "./transaction-header.ts";
 import { eventsPurged, workflowError } from "./workflow-errors.ts";
@@ -115,13 +115,12 @@ export function createWorkflowService(dependencies: {
         participantId: participantId as ParticipantId,
         payload,
       }));
-      const caller = {
-        signal: context.signal,
-        deadlineMs: togetherDeadlineMs(durationMs(request.timeout), context.deadlineMs, nowMs()),
-        onBegun: (transactionId: TransactionId) => tellTransaction(context, transactionId),
-      };
       const waitForParticipantsMs = durationMs(request.waitForParticipants) ?? 0;
-      return move(command, manager.moveTogether(command, { parts, waitForParticipantsMs }, caller), context);
+      const onBegun = (transactionId: TransactionId): void => tellTransaction(context, transactionId);
+      return withPatience(context, nowMs(), durationMs(request.timeout) ?? togetherTimeoutMaxMs, ({ signal, leftMs }) => {
+        const together = { parts, waitForParticipantsMs, deadlineMs: nowMs() + leftMs };
+        return move(command, manager.moveTogether(command, together, { signal, onBegun }), context);
+      });
     },
 
     async recoverWorkflow(request, context) {
@@ -201,11 +200,6 @@ function moveCommand(
       request: key,
     },
   };
-}
-
-function togetherDeadlineMs(wanted: DurationMs | undefined, deadlineMs: TimeMs | undefined, nowMs: TimeMs): TimeMs {
-  const listensMs = deadlineMs === undefined ? Infinity : deadlineMs - nowMs;
-  return nowMs + Math.min(wanted ?? togetherTimeoutMaxMs, answerTimeMs(listensMs));
 }
 
 async function watchStart(store: WorkflowStore, { start }: WatchWorkflowEventsRequest): Promise<number> {

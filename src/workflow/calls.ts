@@ -1,7 +1,6 @@
 import type { RequestId, TransactionId, WorkflowId } from "../kernel/ids.ts";
 import type { RequestKey } from "../kernel/request-key.ts";
 import { err, type Result } from "../kernel/result.ts";
-import type { TimeMs } from "../kernel/time.ts";
 import type { Answer } from "./attempt.ts";
 import type { ManagerError } from "./errors.ts";
 
@@ -85,15 +84,4 @@ export async function orLeft<T>(signal: AbortSignal, value: Promise<T>): Promise
   } finally {
     signal.removeEventListener("abort", leave);
   }
-}
-
-/** Aborts with the caller, or when its time is over. `cancel` when it has its answer. */
-export function untilDeadline(
-  signal: AbortSignal,
-  deadlineMs: TimeMs,
-  nowMs: TimeMs,
-): { readonly signal: AbortSignal; readonly cancel: () => void } {
-  const timeIsOver = new AbortController();
-  const timer = setTimeout(() => timeIsOver.abort(), deadlineMs - nowMs);
-  return { signal: AbortSignal.any([signal, timeIsOver.signal]), cancel: () => clearTimeout(timer) };
 }

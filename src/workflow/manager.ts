@@ -3,7 +3,6 @@ import type { WorkflowId } from "../kernel/ids.ts";
 import type { JsonObject } from "../kernel/json.ts";
 import type { RequestKey } from "../kernel/request-key.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
-import type { TimeMs } from "../kernel/time.ts";
 import {
   type Answer,
   type Attempts,
@@ -15,7 +14,7 @@ import {
   rememberAnswer,
   stampOf,
 } from "./attempt.ts";
-import { type Call, type Caller, createCalls, untilDeadline } from "./calls.ts";
+import { type Call, type Caller, createCalls } from "./calls.ts";
 import { applyMove, create } from "./core/step.ts";
 import type { ManagerError } from "./errors.ts";
 import type { OwnPart, Together } from "./own-part.ts";
@@ -110,25 +109,9 @@ export function createManager(dependencies: Attempts & { readonly ownPart: OwnPa
     /** Makes a move by itself. One whose callers have all left before it is written is not made. */
     move: (command: MoveCommand, caller: Caller) => calls.run(subjectOf(command), caller, (call) => moveOnce(command, call)),
 
-    /**
-     * Makes a move together with the work of other participants, or not at all. By the deadline its caller has an answer, and what is not
-     * decided aborts; the same when the last of its callers has left.
-     */
-    async moveTogether(
-      command: MoveCommand,
-      together: Omit<Together, "deadlineMs">,
-      caller: Caller & { readonly deadlineMs: TimeMs },
-    ): Promise<Result<Answer, ManagerError>> {
-      const { deadlineMs } = caller;
-      const { signal, cancel } = untilDeadline(caller.signal, deadlineMs, environment.nowMs());
-      try {
-        return await calls.run(subjectOf(command), { ...caller, signal }, (call) =>
-          moveTogetherOnce(command, { ...together, deadlineMs }, call),
-        );
-      } finally {
-        cancel();
-      }
-    },
+    /** Makes a move together with the work of other participants, or not at all. When the last of its callers has left, it is aborted. */
+    moveTogether: (command: MoveCommand, together: Together, caller: Caller) =>
+      calls.run(subjectOf(command), caller, (call) => moveTogetherOnce(command, together, call)),
   };
 }
 

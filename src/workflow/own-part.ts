@@ -12,7 +12,7 @@ import type { TransactionClient, TransactionPart } from "./ports.ts";
 export type Together = {
   readonly parts: readonly TransactionPart[];
   readonly waitForParticipantsMs: DurationMs;
-  /** For all of it: waiting, voting, deciding, and hearing of it. */
+  /** When its caller stops waiting: all of it must have ended by then. */
   readonly deadlineMs: TimeMs;
 };
 

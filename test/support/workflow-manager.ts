@@ -3,7 +3,8 @@ import type { WorkflowState } from "../../src/kernel/lifecycle.ts";
 import { ok } from "../../src/kernel/result.ts";
 import { createMemoryWorkflowStore } from "../../src/storage/memory/workflow-store.ts";
 import type { MoveCommand } from "../../src/workflow/attempt.ts";
-import { type CreateCommand, createManager, type Manager } from "../../src/workflow/manager.ts";
+import type { Caller } from "../../src/workflow/calls.ts";
+import { type CreateCommand, createManager } from "../../src/workflow/manager.ts";
 import { createOwnPart } from "../../src/workflow/own-part.ts";
 import { createWorkflowParticipant } from "../../src/workflow/participant.ts";
 import type { PredicateCheck, PredicateClient, TransactionClient } from "../../src/workflow/ports.ts";
@@ -33,25 +34,24 @@ export function managerOver(store = createMemoryWorkflowStore(), options: { read
       return engine.answer(check);
     },
   };
-  const environment = { nowMs: () => 1_000 + count, newId: () => `id-${++count}` };
+  const clock = { nowMs: 1_000 };
+  const environment = { nowMs: () => clock.nowMs + count, newId: () => `id-${++count}` };
   const transactions: TransactionClient = { execute: (request) => coordinator.execute(request) };
   const participantId = "manager" as ParticipantId;
   const ownPart = createOwnPart({ store, predicates, environment, participantId, transactions });
   const participant = createWorkflowParticipant({ store, predicates, environment, participantId, ownPart });
   const { workflowCountMax = 100 } = options;
   const manager = createManager({ store, predicates, environment, ownPart, workflowCountMax });
-  const patient: PatientCaller = { signal: new AbortController().signal, deadlineMs: 61_000, onBegun: () => {} };
+  const patient: Caller = { signal: new AbortController().signal };
   /** Its callers wait, unless a test says otherwise. */
   const forPatientCallers = {
-    create: (command: CreateCommand, caller: Partial<PatientCaller> = {}) => manager.create(command, { ...patient, ...caller }),
-    move: (command: MoveCommand, caller: Partial<PatientCaller> = {}) => manager.move(command, { ...patient, ...caller }),
-    moveTogether: (command: MoveCommand, caller: Partial<PatientCaller> = {}) =>
-      manager.moveTogether(command, { parts: [], waitForParticipantsMs: 0 }, { ...patient, ...caller }),
+    create: (command: CreateCommand, caller: Partial<Caller> = {}) => manager.create(command, { ...patient, ...caller }),
+    move: (command: MoveCommand, caller: Partial<Caller> = {}) => manager.move(command, { ...patient, ...caller }),
+    moveTogether: (command: MoveCommand, caller: Partial<Caller> = {}) =>
+      manager.moveTogether(command, { parts: [], waitForParticipantsMs: 0, deadlineMs: 61_000 }, { ...patient, ...caller }),
   };
-  return { store, manager: forPatientCallers, participant, engine, coordinator, asked };
+  return { store, manager: forPatientCallers, participant, engine, coordinator, asked, clock };
 }
-
-type PatientCaller = Parameters<Manager["moveTogether"]>[2];
 
 export type ManagerUnderTest = ReturnType<typeof managerOver>;
 
@@ -78,7 +78,7 @@ type Request = Parameters<TransactionClient["execute"]>[0];
 type Answer = Awaited<ReturnType<TransactionClient["execute"]>>;
 
 /** A move together whose coordinator has begun a transaction, and answers when the test says so. */
-export async function beginTogether(under: ManagerUnderTest, command: MoveCommand, caller: Partial<PatientCaller> = {}) {
+export async function beginTogether(under: ManagerUnderTest, command: MoveCommand, caller: Partial<Caller> = {}) {
   const asked = Promise.withResolvers<Request>();
   const answered = Promise.withResolvers<Answer>();
   under.coordinator.execute = (request) => {

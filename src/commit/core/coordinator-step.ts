@@ -1,7 +1,8 @@
 import type { ParticipantId } from "../../kernel/ids.ts";
+import type { RequestKey } from "../../kernel/request-key.ts";
 import type { DurationMs } from "../../kernel/time.ts";
 import type { Decision, PendingPrepare } from "./messages.ts";
-import type { Moment, Outcome, RequestKey, Transaction, VoteValue } from "./types.ts";
+import type { Moment, Outcome, Transaction, VoteValue } from "./types.ts";
 
 // What goes into a step of the coordinator, and what comes out of it.
 

@@ -1,6 +1,7 @@
 import { assert, unreachable } from "../../kernel/assert.ts";
 import type { ParticipantId, TransactionId } from "../../kernel/ids.ts";
 import { answerRetentionMs } from "../../kernel/limits.ts";
+import type { RequestKey } from "../../kernel/request-key.ts";
 import type { DurationMs, TimeMs } from "../../kernel/time.ts";
 import { type Backoff, backoffMs } from "./backoff.ts";
 import type { CoordinatorEffect, CoordinatorInput, Enlistment, Refusal, Step, Timer } from "./coordinator-step.ts";
@@ -16,7 +17,6 @@ import {
   type Outcome,
   owesAck,
   type Part,
-  type RequestKey,
   type Transaction,
   type VoteValue,
 } from "./types.ts";

@@ -61,8 +61,6 @@ export type Part = {
 
 export type Resolution = { readonly atMs: TimeMs; readonly requestedBy: string; readonly reason: string };
 
-export type { RequestKey };
-
 /** True if the only participant decides. specs/TwoPhaseCommit.tla: OnePhase. */
 export const isOnePhase = (transaction: Transaction): boolean => transaction.parts.length === 1;
 

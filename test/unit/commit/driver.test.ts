@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
-import { historyRetentionMs, ownershipCheckIntervalMs, purgeIntervalMs, undecidedCountMax } from "../../../src/commit/limits.ts";
+import { ownershipCheckIntervalMs, purgeIntervalMs, undecidedCountMax } from "../../../src/commit/limits.ts";
 import type { Resource } from "../../../src/commit/ports.ts";
-import type { RequestId } from "../../../src/kernel/ids.ts";
+import type { RequestId, TransactionId } from "../../../src/kernel/ids.ts";
+import { historyRetentionMs } from "../../../src/kernel/limits.ts";
 import { err } from "../../../src/kernel/result.ts";
 import { createMemoryDecisionLog } from "../../../src/storage/memory/decision-log.ts";
 import { collect, flush, found, id, request, silent, startCoordinator, tx, virtualClock, world } from "./support.ts";
@@ -102,13 +103,22 @@ describe("a transaction", () => {
     expect(gone).toMatchObject({ ok: true, value: { outcome: "aborted" } });
   });
 
-  test("aborts when its caller's time is over, and says so", async () => {
+  test("aborts when its caller's time is over, however long it has waited for participants, and says so", async () => {
     const w = world();
     await w.start();
-    const leave = new AbortController();
-    const answer = w.coordinator().driver.execute(request(["a"], { waitForParticipantsMs: 60_000 }), leave.signal);
-    leave.abort({ type: "deadline" });
-    expect(await answer).toMatchObject({ ok: true, value: { abortReason: "the caller's deadline has passed" } });
+    const overtime = new AbortController();
+    const told: TransactionId[] = [];
+    const asked = request(["a", "b"], { waitForParticipantsMs: 60_000 });
+    const answer = w.coordinator().driver.execute(asked, overtime.signal, (id) => told.push(id));
+    await w.participant("b", () => new Promise(() => {}));
+    await w.clock.advance(1_500);
+    await w.participant("a", () => new Promise(() => {}));
+    await w.clock.advance(500);
+    overtime.abort({ type: "deadline" });
+    expect(await answer).toMatchObject({
+      ok: true,
+      value: { id: told[0], outcome: "aborted", abortReason: "the caller's deadline has passed" },
+    });
   });
 
   test("with one participant that does not tell is pending, and is decided when it tells", async () => {

@@ -1,19 +1,13 @@
 import { describe, expect, test } from "vitest";
 import type { CoordinatorMessage, Numbered, ParticipantMessage } from "../../../../src/commit/core/messages.ts";
 import type { ParticipantRecord } from "../../../../src/commit/core/participant-step.ts";
-import {
-  inDoubtCountMax,
-  inquiryIntervalMs,
-  lingerMs,
-  participantRetentionMs,
-  refusedBackoff,
-  welcomeTimeoutMs,
-} from "../../../../src/commit/limits.ts";
+import { inDoubtCountMax, inquiryIntervalMs, lingerMs, refusedBackoff, welcomeTimeoutMs } from "../../../../src/commit/limits.ts";
 import type { ParticipantOptions } from "../../../../src/commit/participant/participant.ts";
 import { Refusal } from "../../../../src/commit/participant/refusal.ts";
 import type { OldReceipts, ParticipantTransport, Resource } from "../../../../src/commit/ports.ts";
 import { createQueue, type Queue } from "../../../../src/commit/queue.ts";
 import type { TransactionId } from "../../../../src/kernel/ids.ts";
+import { participantRetentionMs } from "../../../../src/kernel/limits.ts";
 import { createMemoryParticipantLog } from "../../../../src/storage/memory/participant-log.ts";
 import { failingLog, flush, memoryResource, silent, startParticipant, tx, virtualClock } from "../support.ts";
 

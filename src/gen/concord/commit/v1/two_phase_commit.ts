@@ -3858,7 +3858,9 @@ export const TwoPhaseCommitDefinition = {
     /**
      * Runs a transaction: asks every participant to prepare, decides, and returns once the decision is durable. An abort is an answer, not
      * an error: look at `transaction.outcome` and at each participant's vote. Delivery of the decision goes on after the call.
-     * If the caller's deadline passes before the decision: the transaction aborts.
+     * The caller's deadline bounds all of it, waiting, voting and deciding: what is not decided shortly before it is aborted, so that the caller
+     * still hears of it. A caller that leaves before the decision aborts the transaction, unless another call with its `request_id` waits
+     * for it. As soon as the transaction has begun, the response header `concord-transaction-id` names it: ask GetTransaction if no answer comes.
      * A single participant decides by itself (one-phase commit); if it does not say in time: DEADLINE_EXCEEDED / OUTCOME_PENDING.
      * Errors: INVALID_ARGUMENT / INVALID_REQUEST or REQUEST_ID_REUSED, RESOURCE_EXHAUSTED / OVERLOADED, UNAVAILABLE / STORAGE_UNAVAILABLE (the
      * outcome is unknown; ask GetTransaction), ABORTED / COORDINATOR_FENCED.
@@ -3901,8 +3903,8 @@ export const TwoPhaseCommitDefinition = {
       options: {},
     },
     /**
-     * Commits what was enlisted, as ExecuteTransaction would: returns once the decision is durable; an abort is an answer, not an error. If
-     * the caller's deadline passes before the decision, the transaction aborts. Of a transaction that is decided: how.
+     * Commits what was enlisted, as ExecuteTransaction would: returns once the decision is durable; an abort is an answer, not an error. The
+     * caller's deadline and its leaving count as there. Of a transaction that is decided: how.
      * Errors: DEADLINE_EXCEEDED / OUTCOME_PENDING as for ExecuteTransaction. NOT_FOUND / TRANSACTION_NOT_FOUND means: not committed.
      */
     commitTransaction: {
@@ -4050,7 +4052,9 @@ export interface TwoPhaseCommitServiceImplementation<CallContextExt = {}> {
   /**
    * Runs a transaction: asks every participant to prepare, decides, and returns once the decision is durable. An abort is an answer, not
    * an error: look at `transaction.outcome` and at each participant's vote. Delivery of the decision goes on after the call.
-   * If the caller's deadline passes before the decision: the transaction aborts.
+   * The caller's deadline bounds all of it, waiting, voting and deciding: what is not decided shortly before it is aborted, so that the caller
+   * still hears of it. A caller that leaves before the decision aborts the transaction, unless another call with its `request_id` waits
+   * for it. As soon as the transaction has begun, the response header `concord-transaction-id` names it: ask GetTransaction if no answer comes.
    * A single participant decides by itself (one-phase commit); if it does not say in time: DEADLINE_EXCEEDED / OUTCOME_PENDING.
    * Errors: INVALID_ARGUMENT / INVALID_REQUEST or REQUEST_ID_REUSED, RESOURCE_EXHAUSTED / OVERLOADED, UNAVAILABLE / STORAGE_UNAVAILABLE (the
    * outcome is unknown; ask GetTransaction), ABORTED / COORDINATOR_FENCED.
@@ -4081,8 +4085,8 @@ export interface TwoPhaseCommitServiceImplementation<CallContextExt = {}> {
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<EnlistParticipantResponse>>;
   /**
-   * Commits what was enlisted, as ExecuteTransaction would: returns once the decision is durable; an abort is an answer, not an error. If
-   * the caller's deadline passes before the decision, the transaction aborts. Of a transaction that is decided: how.
+   * Commits what was enlisted, as ExecuteTransaction would: returns once the decision is durable; an abort is an answer, not an error. The
+   * caller's deadline and its leaving count as there. Of a transaction that is decided: how.
    * Errors: DEADLINE_EXCEEDED / OUTCOME_PENDING as for ExecuteTransaction. NOT_FOUND / TRANSACTION_NOT_FOUND means: not committed.
    */
   commitTransaction(
@@ -4189,7 +4193,9 @@ export interface TwoPhaseCommitClient<CallOptionsExt = {}> {
   /**
    * Runs a transaction: asks every participant to prepare, decides, and returns once the decision is durable. An abort is an answer, not
    * an error: look at `transaction.outcome` and at each participant's vote. Delivery of the decision goes on after the call.
-   * If the caller's deadline passes before the decision: the transaction aborts.
+   * The caller's deadline bounds all of it, waiting, voting and deciding: what is not decided shortly before it is aborted, so that the caller
+   * still hears of it. A caller that leaves before the decision aborts the transaction, unless another call with its `request_id` waits
+   * for it. As soon as the transaction has begun, the response header `concord-transaction-id` names it: ask GetTransaction if no answer comes.
    * A single participant decides by itself (one-phase commit); if it does not say in time: DEADLINE_EXCEEDED / OUTCOME_PENDING.
    * Errors: INVALID_ARGUMENT / INVALID_REQUEST or REQUEST_ID_REUSED, RESOURCE_EXHAUSTED / OVERLOADED, UNAVAILABLE / STORAGE_UNAVAILABLE (the
    * outcome is unknown; ask GetTransaction), ABORTED / COORDINATOR_FENCED.
@@ -4220,8 +4226,8 @@ export interface TwoPhaseCommitClient<CallOptionsExt = {}> {
     options?: CallOptions & CallOptionsExt,
   ): Promise<EnlistParticipantResponse>;
   /**
-   * Commits what was enlisted, as ExecuteTransaction would: returns once the decision is durable; an abort is an answer, not an error. If
-   * the caller's deadline passes before the decision, the transaction aborts. Of a transaction that is decided: how.
+   * Commits what was enlisted, as ExecuteTransaction would: returns once the decision is durable; an abort is an answer, not an error. The
+   * caller's deadline and its leaving count as there. Of a transaction that is decided: how.
    * Errors: DEADLINE_EXCEEDED / OUTCOME_PENDING as for ExecuteTransaction. NOT_FOUND / TRANSACTION_NOT_FOUND means: not committed.
    */
   commitTransaction(
