@@ -71,8 +71,8 @@ export const reconnectAfterMs = 1_000;
 /** The store was away: probe it often, it is local. */
 export const storageBackoff: Backoff = { firstMs: 100, maxMs: 5_000 };
 
-/** A stream on which no Welcome comes within this time is given up: what is at its other end is no living coordinator. */
-export const welcomeTimeoutMs = 15_000;
+/** A stream on which no Welcome comes within this time is given up. Rivals wait less, and so does a disk that only hesitates. */
+export const welcomeTimeoutMs = 30_000;
 
 /** For a participant whose coordinator is away: at most 10 s after it is back. */
 export const reconnectBackoff: Backoff = { firstMs: 200, maxMs: 10_000 };

@@ -87,13 +87,11 @@ export const fencedEnd = ({ coordinatorEpoch }: Fenced): StreamEnd => ({
 });
 
 function silenceEnd({ identity }: Open, silentMs: DurationMs): StreamEnd {
-  return identity
-    ? {
-        reason: "SESSION_TIMEOUT",
-        message: `nothing was heard for ${Math.round(silentMs)} ms`,
-        metadata: { participant_id: identity.participantId },
-      }
-    : { reason: "PROTOCOL_VIOLATION", message: `no Hello within ${helloTimeoutMs} ms` };
+  return {
+    reason: "SESSION_TIMEOUT",
+    message: identity ? `nothing was heard for ${Math.round(silentMs)} ms` : `no Hello within ${helloTimeoutMs} ms`,
+    ...(identity && { metadata: { participant_id: identity.participantId } }),
+  };
 }
 
 type Open = {

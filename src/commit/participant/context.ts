@@ -1,5 +1,7 @@
 import type { ParticipantId } from "../../kernel/ids.ts";
+import type { EndSignal } from "../ends.ts";
 import type { Clock, Logger, Random, Trace } from "../ports.ts";
+import type { End } from "./end.ts";
 
 /** What every part of one participant is given. */
 export type Context = {
@@ -10,5 +12,5 @@ export type Context = {
   readonly logger: Logger;
   readonly trace: Trace | undefined;
   /** Aborts when the participant has closed. */
-  readonly signal: AbortSignal;
+  readonly signal: EndSignal<End>;
 };

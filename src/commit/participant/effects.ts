@@ -4,6 +4,7 @@ import { firstCharacters } from "../../kernel/text.ts";
 import type { DecisionAck, Inquiry, Vote } from "../core/messages.ts";
 import type { ParticipantEffect, ParticipantInput, ResourceVote } from "../core/participant-step.ts";
 import { participantEvent } from "../core/trace.ts";
+import { promiseOrEnd } from "../ends.ts";
 import { reasonLengthMax, resourceBackoff, storageBackoff } from "../limits.ts";
 import type { ParticipantLog, PrepareWork, Resource } from "../ports.ts";
 import type { Box, Envelope } from "./box.ts";
@@ -114,7 +115,7 @@ function startPrepare(
   asked: Extract<ParticipantEffect, { type: "resource-prepare" }>,
   post: (input: ParticipantInput) => void,
 ): void {
-  const { participantId, clock, logger, log } = surroundings;
+  const { participantId, clock, logger, log, signal } = surroundings;
   const { transactionId } = box;
   const { payload, voteWithinMs, coordinatorId, coordinatorEpoch } = asked;
   if (box.link && isLeaving(box.link)) {
@@ -125,7 +126,8 @@ function startPrepare(
   const reason = `not prepared within ${voteWithinMs} ms`;
   box.cancelVoteTimer = clock.setTimer(voteWithinMs, () => post({ type: "unilateral-abort", reason, nowMs: clock.nowMs() }));
   const work = { transactionId, payload, logId: log.id, voteWithinMs, coordinatorId, coordinatorEpoch };
-  void prepareResource(surroundings, work).then((vote) => {
+  void promiseOrEnd(signal, prepareResource(surroundings, work)).then((vote) => {
+    if (!("value" in vote)) return;
     box.cancelVoteTimer();
     const tookMs = Math.round(clock.monotonicMs() - startedMs);
     logger.info({ transaction: transactionId, participant: participantId, vote: vote.value, tookMs }, "resource prepared");

@@ -85,7 +85,7 @@ export function createLink(
   const { transport, prepareCredit, handler, onRefused } = options;
   /** Ends the pause, the stream, and the loop of both. */
   const ending = new AbortController();
-  context.signal.addEventListener("abort", () => close(context.signal.reason), { once: true });
+  context.signal.addEventListener("abort", () => close(context.signal.reason ?? { type: "closed" }), { once: true });
   let state: LinkState = { type: "away" };
   let coordinator: Coordinator | undefined;
   /** The refusal that was told last. */

@@ -1,6 +1,6 @@
 import type { TransactionId } from "../../kernel/ids.ts";
 import { type Backoff, backoffMs } from "../core/backoff.ts";
-import { pause } from "../ends.ts";
+import { pause, promiseOrEnd } from "../ends.ts";
 import type { Context } from "./context.ts";
 
 /** A promise binds, so there is no giving up. Ends without a result only when the participant closes. */
@@ -14,7 +14,8 @@ export async function untilDone<T>(
   const { participantId, logger, random, signal } = context;
   for (let attempt = 1; !signal.aborted; attempt += 1) {
     try {
-      return await run();
+      const result = await promiseOrEnd(signal, run());
+      if (!signal.aborted) return result as T;
     } catch (error) {
       if (signal.aborted) break;
       logger.error({ participant: participantId, transaction: transactionId, attempt, err: error }, `${failure}; trying again`);

@@ -93,7 +93,7 @@ describe("Hello", () => {
     w.start();
     const mute = w.open();
     await w.clock.advance(10_000);
-    expect(mute.session.end?.reason).toBe("PROTOCOL_VIOLATION");
+    expect(mute.session.end?.reason).toBe("SESSION_TIMEOUT");
     const rude = w.open();
     await rude.say({ type: "unreadable", reason: "hello.participant_id: must not be empty" });
     expect(rude.session.end).toMatchObject({ reason: "PROTOCOL_VIOLATION", message: "hello.participant_id: must not be empty" });
@@ -326,7 +326,7 @@ describe("a session", () => {
       expect([stream.session.end, stream.types().at(-1)]).toEqual([undefined, "heartbeat"]);
       await stream.say({ type: "heartbeat", sentAtMs: 0, lastSequenceSeen: 0 });
     }
-    expect(mute.session.end?.reason).toBe("PROTOCOL_VIOLATION");
+    expect(mute.session.end?.reason).toBe("SESSION_TIMEOUT");
     await w.clock.advance(15_000);
     expect(stream.session.end).toMatchObject({ reason: "SESSION_TIMEOUT", message: "nothing was heard for 15000 ms" });
   });

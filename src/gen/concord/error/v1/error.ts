@@ -149,7 +149,7 @@ export const ErrorReason = {
    */
   SESSION_SUPERSEDED: "ERROR_REASON_SESSION_SUPERSEDED",
   /**
-   * SESSION_TIMEOUT - DEADLINE_EXCEEDED. Ends a Participate stream: nothing was heard for the session timeout.
+   * SESSION_TIMEOUT - DEADLINE_EXCEEDED. Ends a Participate stream: nothing was heard for the session timeout, or no Hello came in 10 s.
    * `{reason: "SESSION_TIMEOUT", metadata: {participant_id: "inventory"}}`
    */
   SESSION_TIMEOUT: "ERROR_REASON_SESSION_TIMEOUT",
