@@ -202,7 +202,7 @@ describe("specs/TraceTwoPhaseCommit.tla", () => {
   it.skipIf(missing !== undefined)(
     "accepts what simulated worlds do, and rejects each kind of corruption at its line",
     async () => {
-      const { traces: all, leftOut } = collect(await recordSimulations(40));
+      const { traces: all, leftOut } = collect(await recordSimulations(60));
       expect(leftOut).toEqual(new Map());
       const traces = all.filter(({ participantCount }) => participantCount === 1 || participantCount === 2);
       const corrupted = corrupt(traces, 1);
