@@ -1,19 +1,16 @@
 import type { RichServerError } from "nice-grpc-error-details";
+import type { EndSignal } from "../commit/ends.ts";
 import { shuttingDown } from "./errors.ts";
 
 /** The calls of one service that are under way. */
 export type Calls = {
   /** Aborts when the service leaves. The reason is what new calls, and streams that are open, are told. */
-  readonly leaving: LeavingSignal;
+  readonly leaving: EndSignal<RichServerError>;
   readonly entered: () => void;
   readonly ended: () => void;
   /** Takes no new calls, and ends open streams. Resolves when none is under way. */
   readonly leave: () => Promise<void>;
 };
-
-interface LeavingSignal extends AbortSignal {
-  readonly reason: RichServerError | undefined;
-}
 
 export function createCalls(): Calls {
   const leaving = new AbortController();
