@@ -193,8 +193,10 @@ test("nobody who only listens or is only connected keeps it from stopping: it do
   const [, nonsense] = sockets;
   for (const socket of sockets) await once(socket, "data");
   nonsense?.write("GET / HTTP/1.1\r\n\r\n");
+  participant.signal("SIGSTOP");
 
   expect(await server.terminate()).toBe(0);
+  participant.signal("SIGCONT");
   expect(await health?.next()).toEqual({ status: "NOT_SERVING" });
   for (const watch of watches) expect(await watch.end()).toMatchObject({ code: "UNAVAILABLE", reason: "SHUTTING_DOWN" });
   await server.logged({ msg: "transaction decided", reason: "the coordinator is shutting down" });
