@@ -1,8 +1,10 @@
-import { mkdirSync } from "node:fs";
+import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
+import type { ServerMiddleware } from "nice-grpc-common";
 import { v7 as uuidv7 } from "uuid";
-import { createDriver } from "./commit/driver.ts";
+import { createDriver, type Driver } from "./commit/driver.ts";
 import { createParticipant } from "./commit/participant/participant.ts";
+import type { DecisionLog } from "./commit/ports.ts";
 import { createSessions } from "./commit/sessions.ts";
 import type { Config, ServiceName } from "./config.ts";
 import { TwoPhaseCommitDefinition } from "./gen/concord/commit/v1/two_phase_commit.ts";
@@ -12,7 +14,7 @@ import type { ParticipantId, TransactionId } from "./kernel/ids.ts";
 import { answerRetentionMs } from "./kernel/limits.ts";
 import { err, ok, type Result } from "./kernel/result.ts";
 import { type DurationMs, timeNeverAhead } from "./kernel/time.ts";
-import type { StoreHealth } from "./kernel/write.ts";
+import { StorageUnavailableError, type StoreHealth } from "./kernel/write.ts";
 import { createEngine } from "./predicate/engine.ts";
 import { openChannel } from "./rpc/clients/channel.ts";
 import { createParticipantTransport } from "./rpc/clients/participant-transport.ts";
@@ -20,6 +22,7 @@ import { createPredicateClient } from "./rpc/clients/predicate-client.ts";
 import { createTransactionClient } from "./rpc/clients/transaction-client.ts";
 import { createCommitService } from "./rpc/commit-service.ts";
 import type { RpcContext } from "./rpc/context.ts";
+import { storageUnavailable } from "./rpc/errors.ts";
 import { createPredicateService } from "./rpc/predicate-service.ts";
 import { createRpcServer, type RpcServer, type RpcService, withValidation } from "./rpc/server.ts";
 import { createWorkflowService } from "./rpc/workflow-service.ts";
@@ -91,13 +94,18 @@ export async function startConcord(options: Options, extraServices?: ExtraServic
     for (const part of parts.toReversed()) await part.close();
     trace?.close();
   };
+  const unreadable = (error: unknown): Result<Part, StartFailure> => {
+    if (error instanceof StorageUnavailableError) return err({ message: error.message });
+    throw error;
+  };
   try {
     mkdirSync(config.dataDir, { recursive: true });
   } catch (error) {
     return err({ message: `data-dir: cannot create ${config.dataDir}: ${messageOf(error)}` });
   }
+  warnOfNewStores(config, logger);
   for (const name of startOrder.filter((service) => config.services.includes(service))) {
-    const part = await compose[name](wiring);
+    const part = await compose[name](wiring).catch(unreadable);
     if (!part.ok) {
       await closeAll();
       return part;
@@ -149,6 +157,19 @@ export async function startConcord(options: Options, extraServices?: ExtraServic
   });
 }
 
+const storePath = (config: Config, name: ServiceName): string => join(config.dataDir, `${name}.sqlite`);
+
+/** A folder may get another service, or may have lost what it had: rules that forbade, decisions that were promised. */
+function warnOfNewStores(config: Config, logger: Logger): void {
+  const missing = startOrder.filter((name) => !existsSync(storePath(config, name)));
+  if (missing.length === startOrder.length) return;
+  for (const name of missing.filter((service) => config.services.includes(service))) {
+    const message =
+      "a new, empty store is made beside older ones; if there was one before, stop now and restore it from a backup";
+    logger.warn({ file: storePath(config, name) }, message);
+  }
+}
+
 /** A service that cannot write does not serve, as far as load balancers are concerned; it still answers what it can. */
 function followHealth(server: RpcServer, { service, health, replaced }: Part, logger: Logger): () => void {
   const follow = (writable: boolean, cause: string): void => {
@@ -166,7 +187,7 @@ function followHealth(server: RpcServer, { service, health, replaced }: Part, lo
 }
 
 async function predicatePart({ config, logger }: Wiring): Promise<Result<Part, StartFailure>> {
-  const opened = await openSqliteRuleStore({ path: join(config.dataDir, "predicate.sqlite") });
+  const opened = await openSqliteRuleStore({ path: storePath(config, "predicate") });
   if (!opened.ok) return opened;
   const store = opened.value;
   const engine = await createEngine({ store, clock: systemClock });
@@ -186,7 +207,7 @@ async function predicatePart({ config, logger }: Wiring): Promise<Result<Part, S
 }
 
 async function commitPart({ config, logger, metrics, trace }: Wiring): Promise<Result<Part, StartFailure>> {
-  const path = join(config.dataDir, "commit.sqlite");
+  const path = storePath(config, "commit");
   const takeOver = config.decisionLog === "take-over";
   const opened = await openSqliteDecisionLog({ path, takeOver });
   if (!opened.ok) {
@@ -208,19 +229,20 @@ async function commitPart({ config, logger, metrics, trace }: Wiring): Promise<R
     trace,
   });
   const started = await driver.start();
-  if (!started.ok) {
+  if (!started.ok && (takeOver || started.error.type === "conflict")) {
     await log.close();
     const why = started.error.type === "conflict" ? "another coordinator took it at the same time" : started.error.cause;
     const hint = takeOver ? " If its holder hangs in the middle of a write, end that process." : "";
     return err({ message: `the decision log ${path} cannot be claimed: ${why}.${hint}` });
   }
+  const late = started.ok ? undefined : startWhenWritable(driver, log, logger);
   const service = createCommitService({ driver, sessions, nowMs: systemClock.nowMs });
   return ok({
     service: {
       name: TwoPhaseCommitDefinition.fullName,
-      addTo: (server) => server.add(withValidation(TwoPhaseCommitDefinition), service),
+      addTo: (server) => (late ? server.with(late.gate) : server).add(withValidation(TwoPhaseCommitDefinition), service),
     },
-    health: log,
+    health: late ?? log,
     replaced: driver.replaced,
     leave: async (graceMs) => {
       await driver.drain(graceMs);
@@ -234,8 +256,47 @@ async function commitPart({ config, logger, metrics, trace }: Wiring): Promise<R
   });
 }
 
+/**
+ * Starts the coordinator as soon as its log can be written, so that a full disk does not keep the services beside it from answering. Until
+ * then it does not serve: without its epoch it may not even say that it knows nothing of a transaction.
+ */
+function startWhenWritable(driver: Driver, log: DecisionLog, logger: Logger): StoreHealth & { readonly gate: ServerMiddleware } {
+  let hasStarted = false;
+  let starting: Promise<void> | undefined;
+  const listeners = new Set<Parameters<StoreHealth["onWritableChange"]>[0]>();
+  async function start(): Promise<void> {
+    try {
+      hasStarted = (await driver.start()).ok;
+    } catch (error) {
+      logger.error({ err: error }, "the coordinator cannot start");
+    }
+    starting = undefined;
+  }
+  log.onWritableChange(async (writable, cause) => {
+    if (writable && !hasStarted) {
+      starting ??= start();
+      await starting;
+    }
+    // If it has not, the log says again when it can be written.
+    if (!writable || hasStarted) for (const listener of listeners) listener(log.writable, cause);
+  });
+  return {
+    get writable() {
+      return hasStarted && log.writable;
+    },
+    onWritableChange: (listener) => {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    gate: async function* whenStarted(call, context) {
+      if (!hasStarted) throw storageUnavailable({}, "the decision log cannot be written; the coordinator waits until it can");
+      return yield* call.next(call.request, context);
+    },
+  };
+}
+
 async function workflowPart({ config, logger, trace }: Wiring): Promise<Result<Part, StartFailure>> {
-  const opened = await openSqliteWorkflowStore({ path: join(config.dataDir, "workflow.sqlite") });
+  const opened = await openSqliteWorkflowStore({ path: storePath(config, "workflow") });
   if (!opened.ok) return opened;
   const store = opened.value;
   const environment = { nowMs: systemClock.nowMs, newId: uuidv7 };

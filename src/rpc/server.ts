@@ -16,7 +16,7 @@ import { createReflection, reflectionDefinition } from "./reflection.ts";
 import { transportRefusals } from "./transport-refusals.ts";
 import { validatingDecoder } from "./validation.ts";
 
-type AddBuilder = Pick<Server<RpcContext>, "add">;
+type AddBuilder = Pick<Server<RpcContext>, "add" | "with">;
 
 /** Adds a service to a server that is being built. */
 export type RpcService = {

@@ -7,10 +7,9 @@ import { joinAs } from "../support/scripted-participant.ts";
 import { mountTmpfs } from "../support/storage-tmpfs.ts";
 import { until } from "../support/until.ts";
 
-const [forWorkflows, forDecisions] = [mountTmpfs(2_048), mountTmpfs(4_096)];
+const [forWorkflows, forDecisions, forAll] = [mountTmpfs(4_096), mountTmpfs(4_096), mountTmpfs(8_192)];
 afterAll(() => {
-  forWorkflows?.unmount();
-  forDecisions?.unmount();
+  for (const each of [forWorkflows, forDecisions, forAll]) each?.unmount();
 });
 
 const service = "concord.workflow.v1.WorkflowService";
@@ -22,7 +21,7 @@ test.skipIf(forWorkflows === undefined)(
     const ballast = join(dir, "ballast");
     const server = await serve(dir);
     const client = createProtoClient(server.address);
-    writeFileSync(ballast, Buffer.alloc(700 * 1_024));
+    writeFileSync(ballast, Buffer.alloc(1_200 * 1_024));
     const health = async (): Promise<string> => (await client.call("Health/Check", { service })).status;
 
     const metadata = struct({ filler: "x".repeat(20_000) });
@@ -97,6 +96,48 @@ test.skipIf(forDecisions === undefined)(
       const { transaction } = await client.call("TwoPhaseCommit/GetTransaction", { transaction_id });
       return transaction.phase === "TRANSACTION_PHASE_COMPLETED";
     }, "the transaction is COMPLETED");
+    client.close();
+    expect(await server.terminate()).toBe(0);
+  },
+);
+
+test.skipIf(forAll === undefined)(
+  "restarted on a full disk it answers reads, and is whole again when there is space, without another restart [needs root, to mount a tmpfs]",
+  async () => {
+    const dir = forAll?.dir ?? "";
+    const ballast = join(dir, "ballast");
+    const services = ["workflow.v1.WorkflowService", "predicate.v1.PredicateLogic", "commit.v1.TwoPhaseCommit"];
+    const first = await serve(dir);
+    const before = createProtoClient(first.address);
+    await before.call("WorkflowService/CreateWorkflow", { workflow_id: "kept" });
+    before.close();
+    expect(await first.terminate()).toBe(0);
+    fill(ballast);
+
+    const server = await serve(dir);
+    const client = createProtoClient(server.address);
+    const health = async (): Promise<string[]> => {
+      const checks = services.map((name) => client.call("Health/Check", { service: `concord.${name}` }));
+      return (await Promise.all(checks)).map(({ status }) => status);
+    };
+    expect(await health()).toStrictEqual(services.map(() => "NOT_SERVING"));
+    expect(await client.call("WorkflowService/GetWorkflow", { workflow_id: "kept" })).toMatchObject({
+      workflow: { version: "1" },
+    });
+    expect(await client.call("PredicateLogic/ListRules", {})).toMatchObject({ rules: [] });
+    const unavailable = { code: "UNAVAILABLE", reason: "STORAGE_UNAVAILABLE" };
+    expect(await client.failure("WorkflowService/CreateWorkflow", { workflow_id: "new" })).toMatchObject(unavailable);
+    expect(await client.failure("TwoPhaseCommit/ExecuteTransaction", {})).toMatchObject(unavailable);
+    expect(await client.failure("TwoPhaseCommit/ListTransactions", {})).toMatchObject(unavailable);
+
+    rmSync(ballast);
+    await until(async () => (await health()).every((status) => status === "SERVING"), "all serve again");
+    expect(await client.call("WorkflowService/CreateWorkflow", { workflow_id: "new" })).toMatchObject({
+      workflow: { version: "1" },
+    });
+    expect(await client.call("TwoPhaseCommit/ExecuteTransaction", {})).toMatchObject({
+      transaction: { outcome: "OUTCOME_COMMITTED" },
+    });
     client.close();
     expect(await server.terminate()).toBe(0);
   },

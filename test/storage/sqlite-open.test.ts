@@ -1,4 +1,3 @@
-import { spawnSync } from "node:child_process";
 import {
   chmodSync,
   closeSync,
@@ -12,7 +11,6 @@ import {
 } from "node:fs";
 import { hostname } from "node:os";
 import { dirname, join } from "node:path";
-import { DatabaseSync } from "node:sqlite";
 import { expect, test } from "vitest";
 import { StorageUnavailableError } from "../../src/kernel/write.ts";
 import { openSqlite } from "../../src/storage/sqlite/engine.ts";
@@ -21,6 +19,7 @@ import type { Migration } from "../../src/storage/sqlite/statement.ts";
 import { openSqliteWorkflowStore } from "../../src/storage/sqlite/workflow-store.ts";
 import type { WorkflowStore } from "../../src/workflow/ports.ts";
 import { storageDir } from "../support/storage-dir.ts";
+import { damage, rootPage } from "../support/storage-page.ts";
 import { startStorageProcess } from "../support/storage-process.ts";
 import { creation, workflowId } from "../support/storage-values.ts";
 import { until } from "../support/until.ts";
@@ -39,20 +38,6 @@ function scribble(path: string, offset: number, length: number): void {
   const file = openSync(path, "r+");
   writeSync(file, Buffer.alloc(length, 0xa5), 0, length, offset);
   closeSync(file);
-}
-
-/** The root page of a table or an index. */
-function pageOf(path: string, table: string): { readonly offset: number; readonly length: number } {
-  const db = new DatabaseSync(path, { readOnly: true });
-  const root = Number(db.prepare("SELECT rootpage FROM sqlite_schema WHERE name = ?").get(table)?.["rootpage"]);
-  const length = Number(db.prepare("PRAGMA page_size").get()?.["page_size"]);
-  db.close();
-  return { offset: (root - 1) * length, length };
-}
-
-function damageTable(path: string, table: string): void {
-  const { offset, length } = pageOf(path, table);
-  scribble(path, offset, length);
 }
 
 async function closedStore(): Promise<string> {
@@ -197,11 +182,11 @@ test("a path under a file is refused", async () => {
 test.each([
   ["a header of garbage", (path: string) => scribble(path, 0, 100)],
   ["a damaged schema", (path: string) => scribble(path, 100, 3_996)],
-  ["a damaged table of events", (path: string) => damageTable(path, "events")],
-  ["a damaged table of answers, which nothing reads at start", (path: string) => damageTable(path, "answers")],
-])("%s is refused, and the file is left alone", async (_, damage) => {
+  ["a damaged table of events", (path: string) => damage(rootPage(path, "events"))],
+  ["a damaged table of answers, which nothing reads at start", (path: string) => damage(rootPage(path, "answers"))],
+])("%s is refused, and the file is left alone", async (_, spoil) => {
   const path = await closedStore();
-  damage(path);
+  spoil(path);
   const damaged = readFileSync(path);
   for (let attempt = 1; attempt <= 2; attempt += 1) {
     const refused = await openSqliteWorkflowStore({ path });
@@ -215,8 +200,8 @@ test.each([
   expect(readFileSync(path).equals(damaged)).toBe(true);
 });
 
-/** Opened, and damaged while it is: by another process, for closing a file drops the locks that this one has on it. */
-async function damagedWhileOpen(table: string): Promise<{ readonly path: string; readonly store: WorkflowStore }> {
+/** Damaged while it is open. */
+async function damagedWhileOpen(index: string): Promise<{ readonly path: string; readonly store: WorkflowStore }> {
   const path = await closedStore();
   // More than SQLite keeps in memory, so that the page is read again.
   const filler = await opened(openSqliteWorkflowStore({ path }));
@@ -226,10 +211,9 @@ async function damagedWhileOpen(table: string): Promise<{ readonly path: string;
     fillers.map(({ puts, events }) => filler.apply({ puts, events: events.map((each) => ({ ...each, metadata })) })),
   );
   await filler.close();
-  const { offset, length } = pageOf(path, table);
+  const page = rootPage(path, index);
   const store = await opened(openSqliteWorkflowStore({ path }));
-  const place = [`bs=${length}`, "count=1", `seek=${offset / length}`, "conv=notrunc"];
-  expect(spawnSync("dd", ["if=/dev/urandom", `of=${path}`, ...place]).status).toBe(0);
+  damage(page);
   return { path, store };
 }
 
