@@ -12,6 +12,7 @@ import { createParticipant } from "../../src/participant.ts";
 import { createLogger } from "../../src/runtime/logger.ts";
 import type { PostgresOpenFailure } from "../../src/storage/postgres/check-server.ts";
 import { gidOf } from "../../src/storage/postgres/gid.ts";
+import { receiptsIn } from "../../src/storage/postgres/receipts.ts";
 import {
   openPostgresResource,
   type PostgresResource,
@@ -424,7 +425,8 @@ describe.skipIf(missing !== undefined)(`PostgreSQL as a resource${missing === un
       await client.query({ name: "named", text: "SELECT 1" });
       const end = Buffer.from(payload).toString();
       await client.query(change);
-      if (end === "read-only") await client.query("LISTEN news; PREPARE q AS SELECT 1; DECLARE c CURSOR WITH HOLD FOR SELECT 1");
+      if (end === "read-only") await client.query("LISTEN news; DECLARE c CURSOR WITH HOLD FOR SELECT 1");
+      if (end === "statement") await client.query("PREPARE q AS SELECT 1");
       if (end === "commit") await client.query("UPDATE public.accounts SET balance = 0; SET ROLE pg_monitor");
       return end === "abort" ? { value: "abort", reason: "" } : undefined;
     };
@@ -432,9 +434,9 @@ describe.skipIf(missing !== undefined)(`PostgreSQL as a resource${missing === un
     const opened = await openPostgresResource({ participantId: "bank", pool, work: run as PostgresWork });
     if (!opened.ok) throw new Error(opened.error.message);
     cleanups.push(opened.value.close);
-    for (const end of ["commit", "abort", "read-only", "commit"]) {
+    for (const end of ["commit", "abort", "read-only", "statement", "commit"]) {
       const vote = await opened.value.prepare({ ...asked(`s-${end}`), payload: Buffer.from(end) });
-      expect(vote.value).toBe(end);
+      expect(vote.value).toBe(end === "statement" ? "read-only" : end);
       // Whoever the work became: the promise belongs to the connection's role, and its receipt is written.
       expect((await admin.query("SELECT owner FROM pg_prepared_xacts WHERE owner <> 'postgres'")).rows).toEqual([]);
       if (end === "commit") await opened.value.abort(work("s-commit"));
@@ -515,10 +517,16 @@ describe.skipIf(missing !== undefined)(`PostgreSQL as a resource${missing === un
 
   describe("the table of receipts", () => {
     test("is made once, however many open at the same moment", async () => {
-      const opened = await Promise.all(Array.from({ length: 6 }, () => open(deposit, { schema: 'odd "name"' })));
-      expect(opened).toHaveLength(6);
-      await opened[0]?.prepare(asked("t1"));
-      await opened[1]?.commit(work("t1"));
+      const pool = new pg.Pool({ connectionString: postgres.url("bank"), max: 8 });
+      cleanups.push(() => pool.end());
+      // Connected before, so that they do it at once.
+      const all = Array.from({ length: 8 }, () => pool);
+      await Promise.all(all.map((each) => each.query("SELECT pg_sleep(0.2)")));
+      const receipts = receiptsIn('odd "name"');
+      expect(await Promise.all(all.map((each) => receipts.open(each)))).toEqual(all.map(() => undefined));
+      const resource = await open(deposit, { schema: 'odd "name"' });
+      await resource.prepare(asked("t1"));
+      await resource.commit(work("t1"));
       const { rows } = await admin.query('SELECT participant_id, log_id, transaction_id FROM "odd ""name""".receipts');
       expect(rows).toEqual([{ participant_id: "bank", log_id: logId, transaction_id: "t1" }]);
     });

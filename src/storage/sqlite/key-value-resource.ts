@@ -152,8 +152,8 @@ function keyValueResource(engine: SqliteEngine): KeyValueResource {
       })),
     async forget({ logId, recordedBeforeMs, keep, limit }) {
       const params = [logId, recordedBeforeMs, JSON.stringify(keep), limit];
-      const applied = await engine.apply([{ sql: purgeReceipts, params, returning: true }]);
-      if (!applied.ok) throw new Error(JSON.stringify(applied.error));
+      const applied = await engine.apply<never>([{ sql: purgeReceipts, params, returning: true }]);
+      if (!applied.ok) throw new Error(applied.error.type === "conflict" ? "conflict" : applied.error.cause);
       return applied.value[0]?.length ?? 0;
     },
     get,
