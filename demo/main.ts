@@ -1,7 +1,7 @@
 import { Command, InvalidArgumentError } from "commander";
 import { type Clients, integerArgument } from "../src/cli/client.ts";
 import { CommandError } from "../src/cli/failure.ts";
-import { print, tableText } from "../src/cli/output.ts";
+import { tableLines } from "../src/cli/output.ts";
 import { moveArgument } from "../src/cli/rule.ts";
 import { runProgram } from "../src/cli/run-program.ts";
 import { type Check, checkAll, countStates, type ParticipantRecords, readEvidence } from "./audit.ts";
@@ -12,6 +12,7 @@ import { createLaboratory, type Laboratory } from "./laboratory.ts";
 import { createLaboratoryClient, type LaboratoryClient } from "./laboratory-client.ts";
 import { createNarrator, type Narrator } from "./narrator.ts";
 import { readParticipantRecords } from "./participant-records.ts";
+import { print } from "./print.ts";
 import { failureText, untilAnswered } from "./retry.ts";
 import { runDemo } from "./run-demo.ts";
 import { countSteps, type Report, runSamples } from "./samples.ts";
@@ -96,7 +97,7 @@ async function runDay(day: Day): Promise<boolean> {
   for (const check of checks) narrateCheck(narrator, check);
 
   const states = [...countStates(evidence.events)].map(([name, count]) => [name, String(count)]);
-  narrator.heading(tableText(["state", "samples"], states));
+  narrator.heading(tableLines(["state", "samples"], states).join("\n"));
   const succeeded = checks.every(({ problems }) => problems.length === 0);
   const seconds = ((Date.now() - startedMs) / 1000).toFixed(1);
   narrator.heading(

@@ -1,5 +1,6 @@
 import { SingleBar } from "cli-progress";
-import { print } from "../src/cli/output.ts";
+import { printable } from "../src/kernel/text.ts";
+import { print } from "./print.ts";
 
 const lineLength = 110;
 
@@ -42,8 +43,8 @@ export function createNarrator(): Narrator {
 
   return {
     heading: (text) => say(`\n${text}`),
-    line: (text) => say(wrap(text, "  ")),
-    detail: (text) => say(wrap(text, "    ")),
+    line: (text) => say(wrap(printable(text), "  ")),
+    detail: (text) => say(wrap(printable(text), "    ")),
     startProgress(total) {
       barState = { total, done: 0 };
       startBar();

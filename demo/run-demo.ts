@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { CommandError } from "../src/cli/failure.ts";
-import { print } from "../src/cli/output.ts";
+import { print } from "./print.ts";
 
 /** The processes of a demo. */
 export type Processes = {

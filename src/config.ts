@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { parse as parseYaml } from "yaml";
 import { z } from "zod";
+import { addressWords, isAddress } from "./kernel/address.ts";
 import { idPattern, idWords } from "./kernel/ids.ts";
 import { err, ok, type Result } from "./kernel/result.ts";
 
@@ -8,8 +9,8 @@ const serviceNames = ["workflow", "predicate", "commit"] as const;
 
 export type ServiceName = (typeof serviceNames)[number];
 
-const addressPattern = /^(\[[0-9a-fA-F:]+\]|[^\s:]+):\d{1,5}$/;
-const address = z.string().regex(addressPattern, "must be host:port, such as 127.0.0.1:50051");
+const address = z.string().refine((text) => isAddress(text), addressWords);
+const listenAddress = z.string().refine((text) => isAddress(text, 0), addressWords);
 const durationUnits: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
 
 /** Durations are written as people write them, `250ms`, `2s`, `1m`, and kept in milliseconds. */
@@ -60,7 +61,7 @@ const participantId = z.string().regex(idPattern, idWords);
 
 /** Every setting of `concord serve`: one line here is a flag, an environment variable and a key of the config file. */
 const settings = {
-  listen: { schema: address, default: "127.0.0.1:50051", help: "address to serve on, host:port; port 0 chooses one" },
+  listen: { schema: listenAddress, default: "127.0.0.1:50051", help: "address to serve on, host:port; port 0 chooses one" },
   "data-dir": {
     schema: z.string().min(1, "must be a folder"),
     default: "./data",
@@ -96,7 +97,7 @@ const settings = {
     help: "if another process holds the decision log: exclusive, refuse to start; take-over, replace its coordinator",
   },
   "metrics-listen": {
-    schema: address.optional(),
+    schema: listenAddress.optional(),
     default: undefined,
     help: "address of GET /metrics for Prometheus; unset: not served",
   },

@@ -4,6 +4,7 @@ import type { ResourceVote } from "./commit/core/participant-step.ts";
 import { prepareCredit as prepareCreditDefault } from "./commit/limits.ts";
 import { createParticipant as createSdkParticipant } from "./commit/participant/participant.ts";
 import type { Logger, ParticipantLog, Resource } from "./commit/ports.ts";
+import { addressWords, isAddress } from "./kernel/address.ts";
 import { idPattern, idWords, type ParticipantId, type TransactionId } from "./kernel/ids.ts";
 import { timerMaxMs } from "./kernel/limits.ts";
 import type { DurationMs } from "./kernel/time.ts";
@@ -38,9 +39,6 @@ export { encodeOperations, type KeyValueOperation, type KeyValueResource } from 
 
 /** Prepares and decisions under way may take this long when the participant is closed. */
 const drainMsDefault: DurationMs = 5_000;
-
-/** A host name, an IPv4 address, or an IPv6 address in brackets; and a port. */
-const addressPattern = /^([^\s/:[\]]+|\[[0-9A-Fa-f:.]+\]):(\d{1,5})$/;
 
 /** As in Hello.prepare_credit. */
 const prepareCreditMax = 65_536;
@@ -158,8 +156,7 @@ function checkOptions(options: Required<Pick<ParticipantOptions, "coordinators" 
   };
   if (coordinators.length === 0) fail("coordinators: there must be one at least");
   for (const address of coordinators) {
-    const port = Number(addressPattern.exec(address)?.[2] ?? 0);
-    if (port < 1 || port > 65_535) fail(`coordinators: "${address}" is not host:port`);
+    if (!isAddress(address)) fail(`coordinators: "${address}" ${addressWords}`);
   }
   if (!idPattern.test(participantId)) fail(`participantId: "${participantId}" ${idWords}`);
   if (!Number.isInteger(prepareCredit) || prepareCredit < 1 || prepareCredit > prepareCreditMax) {

@@ -3,8 +3,10 @@ import { styleText } from "node:util";
 import { Command, InvalidArgumentError } from "commander";
 import { collect, durationArgument, integerArgument } from "../../src/cli/client.ts";
 import { CommandError } from "../../src/cli/failure.ts";
-import { print, tableText } from "../../src/cli/output.ts";
+import { tableLines } from "../../src/cli/output.ts";
+import { printable } from "../../src/kernel/text.ts";
 import type { DurationMs } from "../../src/kernel/time.ts";
+import { print } from "../print.ts";
 import { runDemo } from "../run-demo.ts";
 import type { Agreement } from "./agreement.ts";
 import { type Cluster, createCluster } from "./cluster.ts";
@@ -53,12 +55,8 @@ function participantsArgument(text: string): number {
 
 async function run(options: Options): Promise<void> {
   if (options.list) {
-    print(
-      tableText(
-        ["scene", "what happens"],
-        scenes.map(({ name, title }) => [name, title]),
-      ),
-    );
+    const rows = scenes.map(({ name, title }) => [name, title]);
+    print(tableLines(["scene", "what happens"], rows).join("\n"));
     return;
   }
   await runDemo({
@@ -141,6 +139,6 @@ const width = (): number => Math.min(widths.max, Math.max(widths.min, process.st
 
 /** Breaks between words; what follows is indented by `hang`. */
 function say(text: string, hang = ""): void {
-  const [first = "", ...rest] = wrap(text, width() - 2 - hang.length);
+  const [first = "", ...rest] = wrap(printable(text), width() - 2 - hang.length);
   print([first, ...rest.map((line) => hang + line)].map((line) => `  ${line}`).join("\n"));
 }

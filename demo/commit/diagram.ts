@@ -1,4 +1,5 @@
 import { styleText } from "node:util";
+import { printable } from "../../src/kernel/text.ts";
 
 /** An arrow begins at each of `from` and ends at each of `to`; one of the two is a single column. */
 export type Arrow = {
@@ -100,7 +101,7 @@ export function createDiagram(options: { readonly columns: readonly string[]; re
       cells = cellsNow();
       for (const column of happening.at) cells[positionOf(column)] = paint(happening.sign);
     }
-    const [first = "", ...rest] = wrap(words, width - timeWidth - notesStart);
+    const [first = "", ...rest] = wrap(printable(words), width - timeWidth - notesStart);
     const time = (Math.max(0, atMs) / 1000).toFixed(3);
     return [line(time, cells.join(""), paint(first)), ...rest.map((text) => line("", cellsNow().join(""), paint(text)))].join(
       "\n",

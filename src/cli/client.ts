@@ -4,6 +4,8 @@ import { environmentName, parseDurationMs } from "../config.ts";
 import { TwoPhaseCommitDefinition } from "../gen/concord/commit/v1/two_phase_commit.ts";
 import { PredicateLogicDefinition } from "../gen/concord/predicate/v1/predicate_logic.ts";
 import { WorkflowServiceDefinition } from "../gen/concord/workflow/v1/workflow_service.ts";
+import { addressWords, isAddress } from "../kernel/address.ts";
+import { idPattern, idWords } from "../kernel/ids.ts";
 import { clientFactory, openChannel } from "../rpc/clients/channel.ts";
 import { reportFailure } from "./failure.ts";
 import { type OutputFormat, print } from "./output.ts";
@@ -13,7 +15,12 @@ export type ClientOptions = { readonly address: string; readonly output: OutputF
 /** Options that every command has which talks to a server. */
 export function addClientOptions(command: Command): Command {
   return command
-    .addOption(new Option("--address <host:port>", "where Concord is").env(environmentName("address")).default("127.0.0.1:50051"))
+    .addOption(
+      new Option("--address <host:port>", "where Concord is")
+        .env(environmentName("address"))
+        .argParser(addressArgument)
+        .default("127.0.0.1:50051"),
+    )
     .addOption(
       new Option("-o, --output <format>", "table for people, json for programs").choices(["table", "json"]).default("table"),
     )
@@ -74,6 +81,16 @@ export function durationArgument(text: string): number {
   const ms = parseDurationMs(text);
   if (ms === undefined) throw new InvalidArgumentError("It must be a duration such as 250ms, 2s or 1m.");
   return ms;
+}
+
+export function addressArgument(text: string): string {
+  if (!isAddress(text)) throw new InvalidArgumentError(`It ${addressWords}.`);
+  return text;
+}
+
+export function idArgument(text: string): string {
+  if (!idPattern.test(text)) throw new InvalidArgumentError(`It ${idWords}.`);
+  return text;
 }
 
 export function integerArgument(text: string): number {

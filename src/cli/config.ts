@@ -1,6 +1,6 @@
 import { Command } from "commander";
 import { settingNames } from "../config.ts";
-import { print, tableText } from "./output.ts";
+import { print, tableLines } from "./output.ts";
 import { addSettingOptions, readConfig } from "./settings.ts";
 
 export function configCommand(): Command {
@@ -19,6 +19,6 @@ export function configCommand(): Command {
       const origin = origins.find((candidate) => candidate.name === name);
       return [name, String(origin?.value ?? "-"), origin?.source ?? "default"];
     });
-    print(tableText(["setting", "value", "source"], rows));
+    print(tableLines(["setting", "value", "source"], rows));
   });
 }

@@ -1,4 +1,5 @@
 import { ClientError, Status } from "nice-grpc";
+import { printable, printableLines } from "../kernel/text.ts";
 import { clientFailure } from "../rpc/errors.ts";
 
 /** The command line is wrong; exit code 2. */
@@ -14,30 +15,35 @@ export class CommandError extends Error {
 /** Prints what went wrong, for people, and says how the process shall exit. */
 export function reportFailure(error: unknown, address: string | undefined): number {
   if (error instanceof UsageError) {
-    process.stderr.write(`error: ${error.message}\n`);
+    write(`error: ${error.message}`);
     return 2;
   }
   if (error instanceof CommandError) {
-    process.stderr.write(`error: ${error.message}\n`);
+    write(`error: ${error.message}`);
     return 1;
   }
   if (error instanceof ClientError) {
-    process.stderr.write(clientErrorText(error, address));
+    write(clientErrorLines(error, address).map(printable).join("\n"));
     return 1;
   }
-  process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+  write(error instanceof Error ? (error.stack ?? error.message) : String(error));
   return 1;
 }
 
-function clientErrorText(error: ClientError, address: string | undefined): string {
+/** A text of Concord's own may have several lines. */
+function write(text: string): void {
+  process.stderr.write(`${printableLines(text)}\n`);
+}
+
+function clientErrorLines(error: ClientError, address: string | undefined): readonly string[] {
   const { code, reason, message, fields, preconditions, retryAfterMs } = clientFailure(error);
   if (reason === undefined && code === Status.UNAVAILABLE) {
-    return `error: no Concord answers at ${address}; start one with "make up", or name another with --address\n`;
+    return [`error: no Concord answers at ${address}; start one with "make up", or name another with --address`];
   }
   const lines = [`error: ${message}`, `  ${Status[code]}${reason === undefined ? "" : ` / ${reason}`}`];
   if (fields.length > 1) lines.push(...fields.map(({ field, description }) => `  ${field}: ${description}`));
   if (preconditions.length > 1)
     lines.push(...preconditions.map(({ type, subject, description }) => `  ${type.toLowerCase()} ${subject}: ${description}`));
   if (retryAfterMs !== undefined) lines.push(`  may be retried after ${retryAfterMs} ms`);
-  return `${lines.join("\n")}\n`;
+  return lines;
 }

@@ -1,5 +1,6 @@
 import { fromBinary, toJson } from "@bufbuild/protobuf";
 import Table from "cli-table3";
+import { printable } from "../kernel/text.ts";
 import { messageType, registry } from "../rpc/descriptors.ts";
 
 export type OutputFormat = "table" | "json";
@@ -12,7 +13,7 @@ export function jsonText<Message>(typeName: string, type: MessageType<Message>, 
   return JSON.stringify(toJson(descriptor, fromBinary(descriptor, type.encode(message).finish()), { registry }));
 }
 
-export function tableText(head: readonly string[], rows: readonly (readonly string[])[]): string {
+export function tableLines(head: readonly string[], rows: readonly (readonly string[])[]): readonly string[] {
   const none = "";
   const table = new Table({
     head: head.map((title) => title.toUpperCase()),
@@ -35,22 +36,24 @@ export function tableText(head: readonly string[], rows: readonly (readonly stri
       middle: none,
     },
   });
-  table.push(...rows.map((row) => [...row]));
+  // Before it is laid out: what is escaped is wider, and a line break would make a row of its own.
+  table.push(...rows.map((row) => row.map(printable)));
   return table
     .toString()
     .split("\n")
-    .map((line) => line.trimEnd())
-    .join("\n");
+    .map((line) => line.trimEnd());
 }
 
 /** A list of names and values, one a line. */
-export function fieldsText(fields: readonly (readonly [string, string])[]): string {
+export function fieldLines(fields: readonly (readonly [string, string])[]): readonly string[] {
   const width = Math.max(...fields.map(([name]) => name.length));
-  return fields.map(([name, value]) => `${`${name}:`.padEnd(width + 2)}${value}`.trimEnd()).join("\n");
+  return fields.map(([name, value]) => `${`${name}:`.padEnd(width + 2)}${value}`.trimEnd());
 }
 
-export function print(text: string): void {
-  process.stdout.write(`${text}\n`);
+/** A line, or several. What callers wrote shows itself and does nothing else. JSON stays what it is: it may escape what is escaped here. */
+export function print(lines: string | readonly string[]): void {
+  const shown = typeof lines === "string" ? [lines] : lines;
+  process.stdout.write(shown.map((line) => `${printable(line)}\n`).join(""));
 }
 
 /** `WORKFLOW_STATE_ACTIVE` as people say it. */

@@ -1,5 +1,4 @@
 import { createHash } from "node:crypto";
-import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { v7 as uuidv7 } from "uuid";
@@ -14,7 +13,7 @@ import { systemClock } from "../runtime/clock.ts";
 import type { Logger, LogLevel } from "../runtime/logger.ts";
 import { openTraceWriter } from "../runtime/trace-writer.ts";
 import { openSqliteParticipantLog } from "../storage/sqlite/participant-log.ts";
-import { durationArgument, integerArgument } from "./client.ts";
+import { addressArgument, durationArgument, idArgument, integerArgument } from "./client.ts";
 import { CommandError, reportFailure } from "./failure.ts";
 import { loggerOf, stopOnSignal } from "./serve.ts";
 
@@ -23,7 +22,7 @@ const failurePoints = ["prepare", "vote", "commit"] as const;
 type FailurePoint = (typeof failurePoints)[number];
 
 type Options = {
-  readonly address: string;
+  readonly address: readonly string[];
   readonly dataDir: string;
   readonly commitProbability: number;
   readonly seed: number;
@@ -41,11 +40,12 @@ const drainMs = 5_000;
 export function participantCommand(): Command {
   return new Command("participant")
     .description("take part in transactions: a real participant with its own durable log, for trying things out")
-    .argument("<id>", "its name, as transactions enlist it")
+    .argument("<id>", "its name, as transactions enlist it", idArgument)
     .addOption(
       new Option("--address <host:port,...>", "the coordinator; several, if another process may take it over")
         .env(environmentName("address"))
-        .default("127.0.0.1:50051"),
+        .argParser(addressesArgument)
+        .default(["127.0.0.1:50051"], "127.0.0.1:50051"),
     )
     .addOption(new Option("--data-dir <folder>", "where its log is kept").env(environmentName("data-dir")).default("./data"))
     .option("--commit-probability <p>", "how often it votes to commit, 0 to 1", probabilityArgument, 1)
@@ -88,12 +88,10 @@ async function run(id: string, options: Options): Promise<void> {
   const logger = loggerOf(options, true);
   const traced = options.trace === undefined ? undefined : openTraceWriter(options.trace);
   if (traced && !traced.ok) throw new CommandError(traced.error.message);
-  mkdirSync(options.dataDir, { recursive: true });
   const opened = await openSqliteParticipantLog({ path: join(options.dataDir, `participant-${id}.sqlite`) });
   if (!opened.ok) throw new CommandError(opened.error.message);
   const log = opened.value;
-  const addresses = options.address.split(",").map((address) => address.trim());
-  const links = addresses.map((address) => ({ address, channel: openChannel(address) }));
+  const links = options.address.map((address) => ({ address, channel: openChannel(address) }));
   const participant = createParticipant({
     coordinators: links.map(createParticipantTransport),
     participantId: id as ParticipantId,
@@ -158,6 +156,10 @@ function die(logger: Logger, point: FailurePoint): never {
   logger.fatal({ failOn: point }, "killing itself, as asked");
   process.kill(process.pid, "SIGKILL");
   throw new Error("unreachable");
+}
+
+function addressesArgument(text: string): readonly string[] {
+  return text.split(",").map((address) => addressArgument(address.trim()));
 }
 
 function probabilityArgument(text: string): number {

@@ -1,7 +1,7 @@
 import { Command } from "commander";
 import { Participant } from "../gen/concord/commit/v1/transaction.ts";
 import { addClientOptions, type ClientOptions, readPages, withClients } from "./client.ts";
-import { jsonText, print, tableText, timeText } from "./output.ts";
+import { jsonText, print, tableLines, timeText } from "./output.ts";
 
 export function participantsCommand(): Command {
   const command = new Command("participants").description("list the participants that the coordinator knows");
@@ -26,7 +26,7 @@ export function participantsCommand(): Command {
         timeText(participant.oldestUnacknowledgedAt),
       ]);
       print(
-        tableText(
+        tableLines(
           ["participant", "connected", "session", "last seen", "peer", "in doubt", "unacknowledged", "oldest decided"],
           rows,
         ),

@@ -14,7 +14,7 @@ import {
   withClients,
 } from "./client.ts";
 import { CommandError } from "./failure.ts";
-import { enumText, fieldsText, jsonText, type OutputFormat, print, tableText } from "./output.ts";
+import { enumText, fieldLines, jsonText, type OutputFormat, print, tableLines } from "./output.ts";
 import { addMutationOptions, type Mutation, stateArgument } from "./workflow.ts";
 
 const ruleType = "concord.predicate.v1.Rule";
@@ -98,7 +98,7 @@ function listCommand(): Command {
         return;
       }
       const rows = found.map((rule) => [rule.ruleId, stateText(rule), movesText(rule), String(rule.priority), rule.expression]);
-      print(tableText(["rule", "state", "moves", "priority", "expression"], rows));
+      print(tableLines(["rule", "state", "moves", "priority", "expression"], rows));
       print(`rule set revision ${revision}`);
     }),
   );
@@ -166,7 +166,7 @@ function printRule(format: OutputFormat, rule: Rule | undefined): void {
     return;
   }
   print(
-    fieldsText([
+    fieldLines([
       ["rule", rule.ruleId],
       ["state", stateText(rule)],
       ["version", String(rule.version)],

@@ -1,10 +1,11 @@
 import type { Command } from "commander";
+import { printableLines } from "../kernel/text.ts";
 import { reportFailure } from "./failure.ts";
 
 /** Runs what the command line says. A wrong command line exits with 2, a failure with 1. */
 export async function runProgram(program: Command): Promise<void> {
   program.showHelpAfterError("(--help shows what is possible)");
-  exitWithTwo(program);
+  configure(program);
 
   // A reader that has seen enough, such as `head`, is no failure.
   process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 1));
@@ -18,7 +19,8 @@ export async function runProgram(program: Command): Promise<void> {
 }
 
 /** Commander exits with 1 when the command line is wrong. Scripts can tell that from a failure: here it is 2. */
-function exitWithTwo(command: Command): void {
+function configure(command: Command): void {
   command.exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : 2));
-  for (const subcommand of command.commands) exitWithTwo(subcommand);
+  command.configureOutput({ outputError: (text, write) => write(printableLines(text)) });
+  for (const subcommand of command.commands) configure(subcommand);
 }

@@ -21,7 +21,7 @@ import {
   untilInterrupted,
   withClients,
 } from "./client.ts";
-import { enumText, fieldsText, jsonText, type OutputFormat, print, tableText, timeText } from "./output.ts";
+import { enumText, fieldLines, jsonText, type OutputFormat, print, tableLines, timeText } from "./output.ts";
 import { addMutationOptions, enlistArgument, type Mutation } from "./workflow.ts";
 
 const transactionType = "concord.commit.v1.Transaction";
@@ -192,7 +192,7 @@ function getCommand(): Command {
       }
       printTransaction(options.output, answer.transaction);
       if (!options.timeline) return;
-      print(tableText(["time", "event", "participant", "attempt", "detail"], answer.timeline.map(eventRow)));
+      print(tableLines(["time", "event", "participant", "attempt", "detail"], answer.timeline.map(eventRow)));
       if (answer.timelineOmitted > 0) print(`(${answer.timelineOmitted} events in the middle are not kept)`);
     }),
   );
@@ -221,7 +221,7 @@ function listCommand(): Command {
         transaction.participants.map(({ participantId }) => participantId).join(" "),
         transaction.abortReason,
       ]);
-      print(tableText(["transaction", "phase", "outcome", "created", "participants", "abort reason"], rows));
+      print(tableLines(["transaction", "phase", "outcome", "created", "participants", "abort reason"], rows));
       printMore(more, options.limit);
     }),
   );
@@ -267,7 +267,7 @@ export function printTransaction(format: OutputFormat, transaction: Transaction 
     return;
   }
   print(
-    fieldsText([
+    fieldLines([
       ["transaction", transaction.transactionId],
       ["outcome", outcomeText(transaction)],
       ["phase", phaseText(transaction)],
@@ -286,7 +286,7 @@ export function printTransaction(format: OutputFormat, transaction: Transaction 
     timeText(part.votedAt),
     timeText(part.acknowledgedAt),
   ]);
-  print(tableText(["participant", "vote", "reason", "voted", "acknowledged"], rows));
+  print(tableLines(["participant", "vote", "reason", "voted", "acknowledged"], rows));
 }
 
 function resolutionFields({ resolution }: Transaction): readonly (readonly [string, string])[] {

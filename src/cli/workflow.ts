@@ -17,7 +17,7 @@ import {
   untilInterrupted,
   withClients,
 } from "./client.ts";
-import { enumText, fieldsText, jsonText, type OutputFormat, print, tableText, timeText } from "./output.ts";
+import { enumText, fieldLines, jsonText, type OutputFormat, print, tableLines, timeText } from "./output.ts";
 
 const workflowType = "concord.workflow.v1.Workflow";
 const eventType = "concord.workflow.v1.WorkflowEvent";
@@ -93,7 +93,7 @@ function listCommand(): Command {
         timeText(workflow.updatedAt),
         holdText(workflow),
       ]);
-      print(tableText(["workflow", "state", "version", "updated", "held by"], rows));
+      print(tableLines(["workflow", "state", "version", "updated", "held by"], rows));
       printMore(more, options.limit);
     }),
   );
@@ -177,7 +177,7 @@ function eventsCommand(): Command {
         for (const event of found) print(jsonText(eventType, WorkflowEvent, event));
         return;
       }
-      print(tableText(eventHead, found.map(eventRow)));
+      print(tableLines(eventHead, found.map(eventRow)));
       printMore(more, options.limit);
     }),
   );
@@ -221,7 +221,7 @@ function statsCommand(): Command {
         return;
       }
       print(
-        fieldsText([
+        fieldLines([
           ["workflows", `${stats.totalWorkflows} of at most ${stats.workflowLimit}`],
           ...stats.workflowsByState.map(({ state, count }) => [`  ${stateText(state)}`, String(count)] as const),
           ["in transition", String(stats.inTransition)],
@@ -240,7 +240,7 @@ function printWorkflow(format: OutputFormat, workflow: Workflow | undefined): vo
     return;
   }
   print(
-    fieldsText([
+    fieldLines([
       ["workflow", workflow.workflowId],
       ["state", stateText(workflow.state)],
       ["previous", stateText(workflow.previousState)],

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { parseArgs } from "node:util";
 import { connect } from "../../src/cli/client.ts";
-import { tableText } from "../../src/cli/output.ts";
+import { tableLines } from "../../src/cli/output.ts";
 import { WorkflowState } from "../../src/gen/concord/workflow/v1/workflow.ts";
 import { CreateWorkflowRequest, GetWorkflowRequest } from "../../src/gen/concord/workflow/v1/workflow_service.ts";
 import { openChannel } from "../../src/rpc/clients/channel.ts";
@@ -131,7 +131,9 @@ try {
     }
     process.stderr.write(`concurrency ${concurrency} measured\n`);
   }
-  console.log(`\n${tableText(["concurrency", "call", "per second", "of echo", "p50 ms", "p99 ms", "failed"], callRows)}`);
+  console.log(
+    `\n${tableLines(["concurrency", "call", "per second", "of echo", "p50 ms", "p99 ms", "failed"], callRows).join("\n")}`,
+  );
   if (withCalls) await report(port);
   if (withTransactions) console.log(`\n${transactionText(transactionRows)}`);
 } finally {
@@ -198,7 +200,7 @@ function transactionText(rows: readonly string[][]): string {
   const processCount = participantProcessCount + 2;
   const counts = ["messages", "forced writes", "flushes", "flushes of each"];
   return [
-    tableText([...head, ...counts], rows),
+    ...tableLines([...head, ...counts], rows),
     "",
     "Per second and latency are those of ExecuteTransaction's answer, which comes with the decision. Counted for each transaction,",
     "warm-up included: messages of the participants' streams, forced writes and flushes of the coordinator's log (its completion is",

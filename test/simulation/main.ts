@@ -1,7 +1,7 @@
 import { SingleBar } from "cli-progress";
 import { Command, InvalidArgumentError } from "commander";
 import { integerArgument } from "../../src/cli/client.ts";
-import { print, tableText } from "../../src/cli/output.ts";
+import { tableLines } from "../../src/cli/output.ts";
 import { runProgram } from "../../src/cli/run-program.ts";
 import { missing, runSeeds } from "./run.ts";
 import { simulate } from "./world.ts";
@@ -51,8 +51,8 @@ async function run(options: Options): Promise<void> {
   const { min: participantsMin, max: participantsMax } = options.participants;
   if (options.verbose) {
     for (let seed = firstSeed; seed < firstSeed + seeds; seed += 1) {
-      print(`seed ${seed}`);
-      await simulate({ seed, participantsMin, participantsMax, onLine: print });
+      console.log(`seed ${seed}`);
+      await simulate({ seed, participantsMin, participantsMax, onLine: console.log });
     }
   }
 
@@ -80,17 +80,19 @@ async function run(options: Options): Promise<void> {
 
   for (const { seed, failure, transcript } of found.failures.slice(0, shownFailureCount)) {
     const left = Math.max(0, transcript.length - transcriptLineCount);
-    print(`\nseed ${seed}: ${failure}`);
-    if (left > 0) print(`  … ${left} lines before`);
-    for (const line of transcript.slice(left)) print(`  ${line}`);
-    print(`  all of it: bin/concord simulate --seed ${seed} --participants ${participantsMin}..${participantsMax} --verbose`);
+    console.log(`\nseed ${seed}: ${failure}`);
+    if (left > 0) console.log(`  … ${left} lines before`);
+    for (const line of transcript.slice(left)) console.log(`  ${line}`);
+    console.log(
+      `  all of it: bin/concord simulate --seed ${seed} --participants ${participantsMin}..${participantsMax} --verbose`,
+    );
   }
   const counts = [...found.counts].sort(([a], [b]) => (a < b ? -1 : 1)).map(([what, times]) => [what, String(times)]);
-  print(tableText(["what happened", "times"], counts));
+  console.log(tableLines(["what happened", "times"], counts).join("\n"));
   const never = missing(found);
-  for (const what of never) print(`NEVER HAPPENED: ${what}`);
+  for (const what of never) console.log(`NEVER HAPPENED: ${what}`);
   const failed = found.failures.length + (never.length > 0 ? 1 : 0);
-  print(`${found.seeds - found.failures.length} passed, ${failed} failed`);
+  console.log(`${found.seeds - found.failures.length} passed, ${failed} failed`);
   if (failed > 0 || interrupted) process.exitCode = 1;
 }
 

@@ -2,30 +2,34 @@ import { ClientError, Status } from "nice-grpc";
 import { BadRequest, ErrorInfo, PreconditionFailure, RetryInfo, RichClientError } from "nice-grpc-error-details";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { CommandError, reportFailure, UsageError } from "../../../src/cli/failure.ts";
-import { enumText, fieldsText, jsonText, tableText, timeText } from "../../../src/cli/output.ts";
+import { enumText, fieldLines, jsonText, print, tableLines, timeText } from "../../../src/cli/output.ts";
 import { WorkflowState } from "../../../src/gen/concord/workflow/v1/workflow.ts";
 import { GetWorkflowResponse } from "../../../src/gen/concord/workflow/v1/workflow_service.ts";
+import { printable } from "../../../src/kernel/text.ts";
+
+const hostile = "\u001b[2J\u001b]0;owned\u0007 a\r\nerror: b\t\u007f\u009b31m \u202eevil\u2066 \u2028 \ud800 😀";
+const shown = "\\u001b[2J\\u001b]0;owned\\u0007 a\\r\\nerror: b\\t\\u007f\\u009b31m \\u202eevil\\u2066 \\u2028 \\ud800 😀";
 
 describe("output", () => {
   test("a table has no lines and no spaces at the ends", () => {
-    const text = tableText(
+    const lines = tableLines(
       ["id", "state"],
       [
         ["wf-1", "ACTIVE"],
         ["a-longer-id", "-"],
       ],
     );
-    expect(text).toBe("ID           STATE\nwf-1         ACTIVE\na-longer-id  -");
+    expect(lines).toEqual(["ID           STATE", "wf-1         ACTIVE", "a-longer-id  -"]);
   });
 
   test("fields stand under each other", () => {
     expect(
-      fieldsText([
+      fieldLines([
         ["id", "wf-1"],
         ["version", "2"],
         ["hold", ""],
       ]),
-    ).toBe("id:      wf-1\nversion: 2\nhold:");
+    ).toEqual(["id:      wf-1", "version: 2", "hold:"]);
   });
 
   test("JSON is the standard form of the message, on one line", () => {
@@ -35,6 +39,22 @@ describe("output", () => {
     expect(JSON.parse(jsonText("concord.workflow.v1.GetWorkflowResponse", GetWorkflowResponse, message))).toEqual({
       workflow: { workflowId: "wf-1", state: "WORKFLOW_STATE_ACTIVE", version: "2", metadata: { site: "B" } },
     });
+  });
+
+  test("what callers wrote shows itself in a cell and in a field, and does nothing else", () => {
+    expect(tableLines(["id", "reason"], [["wf-1", hostile]])[1]).toBe(`wf-1  ${shown}`);
+    expect(fieldLines([["reason", hostile]]).map(printable)).toEqual([`reason: ${shown}`]);
+  });
+
+  test("printed JSON has the value that it had", () => {
+    const written: string[] = [];
+    vi.spyOn(process.stdout, "write").mockImplementation((text) => written.push(String(text)) > 0);
+    print(JSON.stringify({ [hostile]: hostile }));
+    print(["a line", hostile]);
+    vi.restoreAllMocks();
+    expect(JSON.parse(written[0] ?? "")).toEqual({ [hostile]: hostile });
+    expect(written[0]).not.toMatch(/[\u007f-\u009f\u202e\u2028]/);
+    expect(written[1]).toBe(`a line\n${shown}\n`);
   });
 
   test("names and times as people say them", () => {
@@ -89,6 +109,22 @@ describe("a failure, as people read it", () => {
       "  may be retried after 1000 ms",
       "",
     ]);
+  });
+
+  test("of a call: what others wrote shows itself, and makes no line of its own", () => {
+    const violations = [hostile, "two"].map((description) => ({ type: "RULE", subject: hostile, description }));
+    const error = new RichClientError("/path", Status.FAILED_PRECONDITION, hostile, [
+      PreconditionFailure.fromPartial({ violations }),
+    ]);
+    expect(report(error).text.split("\n")).toEqual([
+      `error: ${shown}`,
+      "  FAILED_PRECONDITION",
+      `  rule ${shown}: ${shown}`,
+      `  rule ${shown}: two`,
+      "",
+    ]);
+    written.length = 0;
+    expect(report(new CommandError("bad \u001b[31mpath\nsecond line")).text).toBe("error: bad \\u001b[31mpath\nsecond line\n");
   });
 
   test("of a server that is not there: what to do", () => {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { firstCharacters, hasMoreCharacters } from "../../../src/kernel/text.ts";
+import { firstCharacters, hasMoreCharacters, printable, printableLines } from "../../../src/kernel/text.ts";
 
 test.each([
   { text: "", count: 3, first: "" },
@@ -13,4 +13,15 @@ test.each([
 ])("the first $count characters of $text are $first", ({ text, count, first }) => {
   expect(firstCharacters(text, count)).toBe(first);
   expect(hasMoreCharacters(text, count)).toBe(first !== text);
+});
+
+test("controls, bidi controls, line separators and halves of pairs are shown as escapes; all other text is as it was", () => {
+  const controls = [...Array(32).keys(), 0x7f, ...Array.from({ length: 32 }, (_, index) => 0x80 + index)];
+  const others = [
+    0x61c, 0x200e, 0x200f, 0x2028, 0x2029, 0x202a, 0x202b, 0x202c, 0x202d, 0x202e, 0x2066, 0x2067, 0x2068, 0x2069, 0xd800, 0xdfff,
+  ];
+  for (const code of [...controls, ...others]) expect(printable(String.fromCharCode(code))).toMatch(/^\\(?:[nrt]|u[0-9a-f]{4})$/);
+  const plain = 'plain ünï 漢字 👩‍👩‍👧 עברית \\n "quoted"';
+  expect(printable(plain)).toBe(plain);
+  expect(printableLines("a\u001b\nb\r\n")).toBe("a\\u001b\nb\\r\n");
 });
