@@ -44,7 +44,8 @@ ManagerPart ==
 part == [p \in Participants |-> IF p = Manager THEN ManagerPart ELSE otherPart[p]]
 running == otherUp \cup (IF up THEN {Manager} ELSE {})
 
-\* The transaction as the manager sees it: the decision it has been sent.
+\* The transaction as the manager sees it: the decision that the coordinator named in the hold has sent.  What a stranger says of
+\* it is refused.
 tx ==
   [r \in Requests |->
      IF r # Transition THEN "none"
@@ -54,7 +55,7 @@ tx ==
 
 Commit == INSTANCE TwoPhaseCommit WITH
   up <- running, crashes <- otherCrashes + crashes, MaxPartCrash <- MaxOtherCrash + MaxCrash,
-  lost <- 0, MaxLoss <- 0
+  losses <- 0, MaxLoss <- 0, taken <- {}
 
 Manage == INSTANCE WorkflowManager WITH
   Attempts <- 1, Kinds <- {"move", "enlist"}, Slow <- {}
@@ -90,7 +91,7 @@ Coordinate ==
   /\ \E e \in 1..MaxEpoch :
        \/ Commit!CoordStep(e) \/ Commit!TimeoutAbort(e) \/ Commit!ClientAbort(e)
        \/ Commit!CoordCrash(e) \/ Commit!TakeOver(e)
-       \/ \E p \in Participants : Commit!AnswerInquiry(e, p)
+       \/ \E p \in Participants : Commit!AnswerInquiry(e, p) \/ Commit!StrangerAnswers(p)
 
 OtherStep(p) ==
   /\ UNCHANGED managerVars

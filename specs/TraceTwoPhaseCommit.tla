@@ -65,7 +65,7 @@ InquireEarly(p) ==
   /\ part[p] = "working"
   /\ <<"prepare", p>> \in net
   /\ Send("inquire", p)
-  /\ UNCHANGED <<log, fence, coord, part, up, client, crashes, lost>>
+  /\ UNCHANGED <<log, fence, coord, part, up, client, crashes, losses, taken>>
 
 \* An abort that comes again is acknowledged again.
 RecvAbortAgain(p) ==
@@ -73,7 +73,7 @@ RecvAbortAgain(p) ==
   /\ part[p] = "aborted"
   /\ <<"abort", p>> \in net
   /\ Send("ackAbort", p)
-  /\ UNCHANGED <<log, fence, coord, part, up, client, crashes, lost>>
+  /\ UNCHANGED <<log, fence, coord, part, up, client, crashes, losses, taken>>
 
 \* Whoever is told again, by another coordinator, is told the same.
 AckClientAgain(outcome) ==
@@ -92,6 +92,7 @@ CoordinatorIs(e) ==
     /\ now.phase \in {"preparing", "committing"} => now.yes = Event.yes
     /\ now.phase = "preparing" => now.ro = Event.ro
     /\ now.phase = "committing" => now.acks = Event.acks
+    /\ now.phase \in {"preparing", "committing"} => now.lost = Event.lost
 
 \* The outcome that the event tells is the coordinator's.
 Says(e) == Event.value = (IF coord[e].phase = "committing" THEN "committed" ELSE "aborted")
@@ -109,6 +110,7 @@ CoordinatorEvent ==
      \/ Is("SendDecision") /\ Says(E) /\ SendDecision(E, P)
      \/ Is("RecvAck") /\ Event.value = "committed" /\ RecvAck(E, P)
      \/ Is("RecvAck") /\ Event.value = "aborted" /\ (RecvAck(E, P) \/ RecvAbortAck(E, P))
+     \/ Is("RecvLost") /\ RecvLost(E, P)
      \/ Is("AckClient") /\ Says(E) /\ (AckClient(E) \/ AckClientAgain(Event.value))
      \/ Is("Forget") /\ (Forget(E) \/ Kept(E) \/ NothingToForget(E))
      \/ Is("AnswerInquiry") /\ Says(E) /\ AnswerInquiry(E, P)
@@ -121,6 +123,7 @@ ParticipantEvent ==
         \/ Is("RecvPrepareOnePhase") /\ RecvPrepareOnePhase(P)
         \/ Is("UnilateralAbort") /\ UnilateralAbort(P)
         \/ Is("RecvCommit") /\ RecvCommit(P)
+        \/ Is("RecvCommitLost") /\ RecvCommitLost(P)
         \/ Is("RecvAbort") /\ (RecvAbort(P) \/ RecvAbortAgain(P))
         \/ Is("RecvAbortUnknown") /\ RecvAbortUnknown(P)
      /\ part'[P] = Event.state
@@ -138,12 +141,21 @@ Reported ==
 Unreported ==
   /\ \/ Is("CoordCrash") /\ (ForceCommit(E) \/ ForceDelegate(E))
      \/ Is("TakeOver") /\ E > 1 /\ (ForceCommit(E - 1) \/ ForceDelegate(E - 1))
+     \/ /\ Is("CoordCrash") \/ Is("TakeOver")
+        /\ \E p \in Participants : RecvLost(IF Is("CoordCrash") THEN E ELSE E - 1, p)
      \/ /\ Is("PartCrash")
-        /\ RecvPrepare(P) \/ RecvPrepareOnePhase(P) \/ RecvCommit(P) \/ RecvAbort(P) \/ RecvAbortUnknown(P)
+        /\ RecvPrepare(P) \/ RecvPrepareOnePhase(P) \/ RecvCommit(P) \/ RecvCommitLost(P) \/ RecvAbort(P) \/ RecvAbortUnknown(P)
         /\ part'[P] # part[P] /\ part'[P] \in Durable
   /\ UNCHANGED <<trace, line>>
 
-TraceNext == Reported \/ Unreported
+\* What a resource loses, nobody reports before its participant is told to commit; nor that it has found it again.
+Unnoticed ==
+  /\ \/ Is("RecvCommitLost") /\ LosePromise(P) /\ part'[P] = "prepared"
+     \/ Is("RecvCommit") /\ RestorePromise(P)
+     \/ Is("RecvPrepareOnePhase") /\ Event.state = "committed" /\ RestorePromise(P)
+  /\ UNCHANGED <<trace, line>>
+
+TraceNext == Reported \/ Unreported \/ Unnoticed
 
 TraceSpec == TraceInit /\ [][TraceNext]_<<vars, trace, line>>
 

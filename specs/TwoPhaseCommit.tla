@@ -26,7 +26,9 @@ CONSTANTS
   MaxLoss,       \* Messages that Lose may take away.
   May            \* What the environment may do, a subset of Whims.
 
-Whims == {"no", "readonly", "timeout", "clientAbort"}
+\* losePromise: a participant loses what it has promised, as when its database is restored from a backup, or its log is emptied.
+\* stranger: a coordinator with another log answers what the participant asks its own.
+Whims == {"no", "readonly", "timeout", "clientAbort", "losePromise", "stranger"}
 
 ASSUME MaxEpoch \in Nat \ {0} /\ MaxPartCrash \in Nat /\ MaxLoss \in Nat /\ May \subseteq Whims
 
@@ -39,9 +41,10 @@ VARIABLES
   net,      \* messages sent
   client,   \* what the client was told
   crashes,  \* participant crashes so far
-  lost      \* messages lost so far
+  losses,   \* messages lost so far
+  taken     \* the participants whose promise is gone, as long as it is not restored
 
-vars == <<log, fence, coord, part, up, net, client, crashes, lost>>
+vars == <<log, fence, coord, part, up, net, client, crashes, losses, taken>>
 
 Epochs == 1..MaxEpoch
 
@@ -52,18 +55,19 @@ Symmetry == Permutations(Participants)
 \* deposed coordinator is dead, and one that took over and found no record knows nothing.
 Phases == {"off", "init", "preparing", "committing", "aborting", "completed", "unknown", "dead"}
 
-Durable == {"prepared", "committed", "aborted"}
+\* lost: it was told to commit, and does not hold its promise any more.
+Durable == {"prepared", "committed", "aborted", "lost"}
 PartStates == Durable \cup {"working", "refused", "readonly"}
 
 MessageTypes ==
   {"prepare", "prepareOnePhase", "yes", "no", "readonly", "commit", "abort",
-   "ackCommit", "ackAbort", "inquire"}
+   "ackCommit", "ackAbort", "ackLost", "inquire", "strangerAbort"}
 
-\* voters: who has to hear what the record says.
-NoRecord == [rec |-> "none", epoch |-> 0, voters |-> {}]
+\* voters: who has to hear what the record says.  lost: whose promise is known to be lost.
+NoRecord == [rec |-> "none", epoch |-> 0, voters |-> {}, lost |-> {}]
 
 \* ro: who has left, by a read-only vote or by the no that has ended the transaction.
-NewCoord == [phase |-> "off", yes |-> {}, ro |-> {}, acks |-> {}]
+NewCoord == [phase |-> "off", yes |-> {}, ro |-> {}, acks |-> {}, lost |-> {}]
 
 OnePhase == Cardinality(Participants) = 1
 
@@ -78,7 +82,8 @@ Init ==
   /\ net = {}
   /\ client = "waiting"
   /\ crashes = 0
-  /\ lost = 0
+  /\ losses = 0
+  /\ taken = {}
 
 -----------------------------------------------------------------------------
 (* The coordinator. *)
@@ -88,7 +93,7 @@ Begin(e) ==
   /\ coord[e].phase = "off"
   /\ fence' = e
   /\ coord' = [coord EXCEPT ![e].phase = "init"]
-  /\ UNCHANGED <<log, part, up, net, client, crashes, lost>>
+  /\ UNCHANGED <<log, part, up, net, client, crashes, losses, taken>>
 
 \* One-phase commit hands the decision to the participant.  From then on no coordinator may presume
 \* abort, so the record that says so is forced before the Prepare is sent.
@@ -96,18 +101,18 @@ ForceDelegate(e) ==
   /\ OnePhase
   /\ coord[e].phase = "init"
   /\ IF fence = e
-       THEN /\ log' = [rec |-> "delegated", epoch |-> e, voters |-> {}]
+       THEN /\ log' = [rec |-> "delegated", epoch |-> e, voters |-> {}, lost |-> {}]
             /\ coord' = [coord EXCEPT ![e].phase = "preparing"]
        ELSE /\ coord' = [coord EXCEPT ![e] = [NewCoord EXCEPT !.phase = "dead"]]
             /\ UNCHANGED log
-  /\ UNCHANGED <<fence, part, up, net, client, crashes, lost>>
+  /\ UNCHANGED <<fence, part, up, net, client, crashes, losses, taken>>
 
 SendPrepare(e, p) ==
   /\ coord[e].phase \in (IF OnePhase THEN {"preparing"} ELSE {"init", "preparing"})
   /\ p \notin coord[e].yes \cup coord[e].ro
   /\ Send(IF OnePhase THEN "prepareOnePhase" ELSE "prepare", p)
   /\ coord' = [coord EXCEPT ![e].phase = "preparing"]
-  /\ UNCHANGED <<log, fence, part, up, client, crashes, lost>>
+  /\ UNCHANGED <<log, fence, part, up, client, crashes, losses, taken>>
 
 \* True when all have voted and none has said no.  From then on nothing comes between them and the decision.
 AllVoted(e) == coord[e].yes \cup coord[e].ro = Participants
@@ -123,7 +128,7 @@ RecvVote(e, p) ==
      \/ /\ <<"no", p>> \in net
         /\ coord' = [coord EXCEPT ![e] =
                        [@ EXCEPT !.phase = "aborting", !.yes = @ \ {p}, !.ro = @ \cup {p}]]
-  /\ UNCHANGED <<log, fence, part, up, net, client, crashes, lost>>
+  /\ UNCHANGED <<log, fence, part, up, net, client, crashes, losses, taken>>
 
 \* The commit point: a compare-and-set on the fence, in the log.  A coordinator that was replaced
 \* loses it and stops.
@@ -132,18 +137,18 @@ ForceCommit(e) ==
   /\ coord[e].yes # {}
   /\ AllVoted(e)
   /\ IF fence = e
-       THEN /\ log' = [rec |-> "commit", epoch |-> e, voters |-> coord[e].yes]
+       THEN /\ log' = [rec |-> "commit", epoch |-> e, voters |-> coord[e].yes, lost |-> {}]
             /\ coord' = [coord EXCEPT ![e].phase = "committing"]
        ELSE /\ coord' = [coord EXCEPT ![e] = [NewCoord EXCEPT !.phase = "dead"]]
             /\ UNCHANGED log
-  /\ UNCHANGED <<fence, part, up, net, client, crashes, lost>>
+  /\ UNCHANGED <<fence, part, up, net, client, crashes, losses, taken>>
 
 \* Nobody is bound by the outcome, so there is nothing to force (Mohan et al., on read-only transactions).
 CommitReadOnly(e) ==
   /\ coord[e].phase \in {"init", "preparing"}
   /\ coord[e].ro = Participants
   /\ coord' = [coord EXCEPT ![e].phase = "committing"]
-  /\ UNCHANGED <<log, fence, part, up, net, client, crashes, lost>>
+  /\ UNCHANGED <<log, fence, part, up, net, client, crashes, losses, taken>>
 
 \* A coordinator that delegated the decision may not take it back.
 MayAbort(e) ==
@@ -154,13 +159,13 @@ TimeoutAbort(e) ==
   /\ "timeout" \in May
   /\ MayAbort(e)
   /\ coord' = [coord EXCEPT ![e].phase = "aborting"]
-  /\ UNCHANGED <<log, fence, part, up, net, client, crashes, lost>>
+  /\ UNCHANGED <<log, fence, part, up, net, client, crashes, losses, taken>>
 
 ClientAbort(e) ==
   /\ "clientAbort" \in May
   /\ MayAbort(e)
   /\ coord' = [coord EXCEPT ![e].phase = "aborting"]
-  /\ UNCHANGED <<log, fence, part, up, net, client, crashes, lost>>
+  /\ UNCHANGED <<log, fence, part, up, net, client, crashes, losses, taken>>
 
 \* An abort, or a commit that binds nobody while the client may still ask, is written down without waiting:
 \* the next coordinator then says the same.  Nothing depends on it.
@@ -170,12 +175,12 @@ Note(e) ==
   /\ \/ /\ coord[e].phase = "aborting"
         /\ ~OnePhase
         /\ Participants \ coord[e].ro # {}
-        /\ log' = [rec |-> "abort", epoch |-> e, voters |-> Participants \ coord[e].ro]
+        /\ log' = [rec |-> "abort", epoch |-> e, voters |-> Participants \ coord[e].ro, lost |-> {}]
      \/ /\ coord[e].phase = "committing"
         /\ coord[e].yes = {}
         /\ client = "waiting"
-        /\ log' = [rec |-> "commit", epoch |-> e, voters |-> {}]
-  /\ UNCHANGED <<fence, coord, part, up, net, client, crashes, lost>>
+        /\ log' = [rec |-> "commit", epoch |-> e, voters |-> {}, lost |-> {}]
+  /\ UNCHANGED <<fence, coord, part, up, net, client, crashes, losses, taken>>
 
 \* A commit is sent until it is acknowledged.  An abort is told to those who may be bound by it: to the lone
 \* participant never, for it decides itself once it is asked.
@@ -187,22 +192,36 @@ SendDecision(e, p) ==
         /\ ~OnePhase
         /\ p \notin coord[e].ro
         /\ Send("abort", p)
-  /\ UNCHANGED <<log, fence, coord, part, up, client, crashes, lost>>
+  /\ UNCHANGED <<log, fence, coord, part, up, client, crashes, losses, taken>>
 
 \* In one-phase commit the acknowledgement is also the decision.
 RecvAck(e, p) ==
   /\ \/ /\ coord[e].phase = "committing"
         /\ <<"ackCommit", p>> \in net
-        /\ coord' = [coord EXCEPT ![e].acks = @ \cup {p}]
+        /\ coord' = [coord EXCEPT ![e] = [@ EXCEPT !.acks = @ \cup {p}, !.lost = @ \ {p}]]
      \/ /\ OnePhase
         /\ coord[e].phase = "preparing"
         /\ <<"ackCommit", p>> \in net
-        /\ coord' = [coord EXCEPT ![e] = [phase |-> "committing", yes |-> {p}, ro |-> {}, acks |-> {p}]]
+        /\ coord' = [coord EXCEPT ![e] = [NewCoord EXCEPT !.phase = "committing", !.yes = {p}, !.acks = {p}]]
      \/ /\ OnePhase
         /\ coord[e].phase = "preparing"
         /\ <<"ackAbort", p>> \in net
         /\ coord' = [coord EXCEPT ![e].phase = "aborting"]
-  /\ UNCHANGED <<log, fence, part, up, net, client, crashes, lost>>
+  /\ UNCHANGED <<log, fence, part, up, net, client, crashes, losses, taken>>
+
+\* A promise that was counted is lost.  That is no acknowledgement: the record stays, and says so, until the promise is restored and
+\* carried out, or an operator ends it, whom this module does not model.
+RecvLost(e, p) ==
+  /\ \/ coord[e].phase = "committing"
+     \/ OnePhase /\ coord[e].phase = "preparing"
+  /\ <<"ackLost", p>> \in net
+  /\ p \notin coord[e].acks \cup coord[e].lost
+  /\ IF fence = e
+       THEN /\ log' = [log EXCEPT !.epoch = e, !.lost = @ \cup {p}]
+            /\ coord' = [coord EXCEPT ![e].lost = @ \cup {p}]
+       ELSE /\ coord' = [coord EXCEPT ![e] = [NewCoord EXCEPT !.phase = "dead"]]
+            /\ UNCHANGED log
+  /\ UNCHANGED <<fence, part, up, net, client, crashes, losses, taken>>
 
 \* The client is told a decision, and nothing before it.  Without a record it is told by presumption.
 AckClient(e) ==
@@ -211,7 +230,7 @@ AckClient(e) ==
         /\ client' = "committed"
      \/ /\ coord[e].phase \in {"aborting", "unknown"}
         /\ client' = "aborted"
-  /\ UNCHANGED <<log, fence, coord, part, up, net, crashes, lost>>
+  /\ UNCHANGED <<log, fence, coord, part, up, net, crashes, losses, taken>>
 
 \* The record goes when nobody can ask for it any more: every yes-voter has acknowledged, and the
 \* client knows.  A missing record would tell either of them "aborted".
@@ -224,7 +243,7 @@ Forget(e) ==
         /\ log.rec = "delegated"
   /\ log' = NoRecord
   /\ coord' = [coord EXCEPT ![e].phase = "completed"]
-  /\ UNCHANGED <<fence, part, up, net, client, crashes, lost>>
+  /\ UNCHANGED <<fence, part, up, net, client, crashes, losses, taken>>
 
 \* The yes of someone who will not be told otherwise is a question, too: nobody runs the transaction any
 \* more, or the participant has also said no, before a crash.
@@ -241,13 +260,13 @@ AnswerInquiry(e, p) ==
         /\ Send("commit", p)
      \/ /\ coord[e].phase \in {"aborting", "completed", "unknown"}
         /\ Send("abort", p)
-  /\ UNCHANGED <<log, fence, coord, part, up, client, crashes, lost>>
+  /\ UNCHANGED <<log, fence, coord, part, up, client, crashes, losses, taken>>
 
 CoordCrash(e) ==
   /\ e < MaxEpoch
   /\ coord[e].phase \notin {"off", "dead"}
   /\ coord' = [coord EXCEPT ![e] = [NewCoord EXCEPT !.phase = "dead"]]
-  /\ UNCHANGED <<log, fence, part, up, net, client, crashes, lost>>
+  /\ UNCHANGED <<log, fence, part, up, net, client, crashes, losses, taken>>
 
 \* The new epoch is in the log before anything else, so the old coordinator can decide nothing more.
 \* What is decided is sent again; what was delegated is asked for again; the rest is aborted.
@@ -256,11 +275,11 @@ TakeOver(e) ==
   /\ e = fence + 1
   /\ fence' = e
   /\ coord' = [coord EXCEPT ![e] =
-       CASE log.rec = "commit" -> [NewCoord EXCEPT !.phase = "committing", !.yes = log.voters]
-         [] log.rec = "delegated" -> [NewCoord EXCEPT !.phase = "preparing"]
+       CASE log.rec = "commit" -> [NewCoord EXCEPT !.phase = "committing", !.yes = log.voters, !.lost = log.lost]
+         [] log.rec = "delegated" -> [NewCoord EXCEPT !.phase = "preparing", !.lost = log.lost]
          [] log.rec = "abort" -> [NewCoord EXCEPT !.phase = "aborting", !.ro = Participants \ log.voters]
          [] OTHER -> [NewCoord EXCEPT !.phase = "unknown"]]
-  /\ UNCHANGED <<log, part, up, net, client, crashes, lost>>
+  /\ UNCHANGED <<log, part, up, net, client, crashes, losses, taken>>
 
 -----------------------------------------------------------------------------
 (* The participants. *)
@@ -268,7 +287,7 @@ TakeOver(e) ==
 Become(p, s) == part' = [part EXCEPT ![p] = s]
 
 \* Yes is said after it is durable.  No and read-only promise nothing, so they are not written, and a
-\* crash may forget them.
+\* crash may forget them.  Who has lost one promise may make another.
 RecvPrepare(p) ==
   /\ p \in up
   /\ <<"prepare", p>> \in net
@@ -283,21 +302,29 @@ RecvPrepare(p) ==
            \/ part[p] = "working" /\ "readonly" \in May
         /\ Become(p, "readonly")
         /\ Send("readonly", p)
-  /\ UNCHANGED <<log, fence, coord, up, client, crashes, lost>>
+  /\ taken' = IF part[p] = "working" /\ part'[p] = "prepared" THEN taken \ {p} ELSE taken
+  /\ UNCHANGED <<log, fence, coord, up, client, crashes, losses>>
 
 \* The lone participant decides.  Both outcomes are durable before they are acknowledged: the
-\* coordinator keeps no copy, and a Prepare that is sent again must meet the same outcome.
+\* coordinator keeps no copy, and a Prepare that is sent again must meet the same outcome.  What it has
+\* promised itself may be lost before it is carried out: then it says so.
 RecvPrepareOnePhase(p) ==
   /\ p \in up
   /\ <<"prepareOnePhase", p>> \in net
-  /\ \/ /\ part[p] \in {"working", "committed"}
+  /\ \/ /\ part[p] \in {"working", "committed", "lost"}
+        /\ p \notin taken
         /\ Become(p, "committed")
         /\ Send("ackCommit", p)
      \/ /\ \/ part[p] \in {"refused", "aborted"}
            \/ part[p] = "working" /\ "no" \in May
         /\ Become(p, "aborted")
         /\ Send("ackAbort", p)
-  /\ UNCHANGED <<log, fence, coord, up, client, crashes, lost>>
+     \/ /\ \/ part[p] = "lost" /\ p \in taken
+           \/ part[p] = "working" /\ "losePromise" \in May
+        /\ Become(p, "lost")
+        /\ Send("ackLost", p)
+  /\ taken' = IF part'[p] = "lost" THEN taken \cup {p} ELSE taken
+  /\ UNCHANGED <<log, fence, coord, up, client, crashes, losses>>
 
 \* A participant is free until it has voted.
 UnilateralAbort(p) ==
@@ -305,33 +332,49 @@ UnilateralAbort(p) ==
   /\ p \in up
   /\ part[p] = "working"
   /\ Become(p, "refused")
-  /\ UNCHANGED <<log, fence, coord, up, net, client, crashes, lost>>
+  /\ UNCHANGED <<log, fence, coord, up, net, client, crashes, losses, taken>>
 
 \* In doubt it asks: in the Hello of each new session, and on a timer.
 Inquire(p) ==
   /\ p \in up
   /\ part[p] = "prepared"
   /\ Send("inquire", p)
-  /\ UNCHANGED <<log, fence, coord, part, up, client, crashes, lost>>
+  /\ UNCHANGED <<log, fence, coord, part, up, client, crashes, losses, taken>>
 
 \* The commit is durable before it is acknowledged: the acknowledgement allows the coordinator to forget.
+\* What cannot be proved to have happened is not acknowledged.
 RecvCommit(p) ==
   /\ p \in up
   /\ <<"commit", p>> \in net
-  /\ part[p] \in {"prepared", "committed"}
+  /\ part[p] \in {"prepared", "committed", "lost"}
+  /\ p \notin taken
   /\ Become(p, "committed")
   /\ Send("ackCommit", p)
-  /\ UNCHANGED <<log, fence, coord, up, client, crashes, lost>>
+  /\ UNCHANGED <<log, fence, coord, up, client, crashes, losses, taken>>
+
+\* The resource does not hold what it has promised; or nothing is known of a promise, for its log is another
+\* one or was emptied.  The first is written down; of the second there is nothing to write.
+RecvCommitLost(p) ==
+  /\ p \in up
+  /\ <<"commit", p>> \in net
+  /\ \/ /\ part[p] \in {"prepared", "lost"}
+        /\ p \in taken
+        /\ Become(p, "lost")
+     \/ /\ part[p] \in {"working", "refused", "readonly"}
+        /\ Become(p, part[p])
+  /\ Send("ackLost", p)
+  /\ UNCHANGED <<log, fence, coord, up, client, crashes, losses, taken>>
 
 \* An abort that finds the commit done is the answer to an old question, and is ignored.  One that finds a
-\* read-only voter whose vote did not arrive is remembered as any other.
+\* read-only voter whose vote did not arrive is remembered as any other.  A promise names its coordinator: what
+\* a stranger says of it is refused.
 RecvAbort(p) ==
   /\ p \in up
   /\ <<"abort", p>> \in net
   /\ part[p] \in {"prepared", "refused", "readonly"}
   /\ Become(p, "aborted")
   /\ Send("ackAbort", p)
-  /\ UNCHANGED <<log, fence, coord, up, client, crashes, lost>>
+  /\ UNCHANGED <<log, fence, coord, up, client, crashes, losses, taken>>
 
 \* The abort of a transaction it does not know is remembered, so that a Prepare which comes after it
 \* is refused instead of leaving the participant in doubt.
@@ -341,7 +384,7 @@ RecvAbortUnknown(p) ==
   /\ part[p] = "working"
   /\ Become(p, "aborted")
   /\ Send("ackAbort", p)
-  /\ UNCHANGED <<log, fence, coord, up, client, crashes, lost>>
+  /\ UNCHANGED <<log, fence, coord, up, client, crashes, losses, taken>>
 
 \* Also while it is down: a crash during the restart.
 PartCrash(p) ==
@@ -351,7 +394,7 @@ PartCrash(p) ==
   /\ \E s \in {part[p], "working"} :
        /\ part[p] \in Durable => s = part[p]
        /\ Become(p, s)
-  /\ UNCHANGED <<log, fence, coord, net, client, lost>>
+  /\ UNCHANGED <<log, fence, coord, net, client, losses, taken>>
 
 \* The new session supersedes the old one, by session_epoch: a Prepare to the old session is never
 \* delivered, and a read-only vote from it is never counted.  Without this a read-only voter that
@@ -360,33 +403,62 @@ PartRecover(p) ==
   /\ p \notin up
   /\ up' = up \cup {p}
   /\ net' = net \ {<<"prepare", p>>, <<"readonly", p>>}
-  /\ UNCHANGED <<log, fence, coord, part, client, crashes, lost>>
+  /\ UNCHANGED <<log, fence, coord, part, client, crashes, losses, taken>>
+
+-----------------------------------------------------------------------------
+(* What keeps no promise. *)
+
+\* By its resource: a restore, an end by hand.  Or by its log, while it is down: emptied, or taken from another
+\* folder.  After the commit nobody asks any more.
+LosePromise(p) ==
+  /\ "losePromise" \in May
+  /\ part[p] = "prepared"
+  /\ p \notin taken
+  /\ taken' = taken \cup {p}
+  /\ \/ Become(p, "prepared")
+     \/ p \notin up /\ Become(p, "working")
+  /\ UNCHANGED <<log, fence, coord, up, net, client, crashes, losses>>
+
+\* The right backup is found.
+RestorePromise(p) ==
+  /\ part[p] \in {"prepared", "lost"}
+  /\ p \in taken
+  /\ taken' = taken \ {p}
+  /\ UNCHANGED <<log, fence, coord, part, up, net, client, crashes, losses>>
+
+\* A coordinator with another log hears the Hello of a participant in doubt, has no record, and presumes.
+StrangerAnswers(p) ==
+  /\ "stranger" \in May
+  /\ <<"inquire", p>> \in net
+  /\ Send("strangerAbort", p)
+  /\ UNCHANGED <<log, fence, coord, part, up, client, crashes, losses, taken>>
 
 -----------------------------------------------------------------------------
 (* The network. *)
 
 Lose(m) ==
-  /\ lost < MaxLoss
+  /\ losses < MaxLoss
   /\ m \in net
   /\ net' = net \ {m}
-  /\ lost' = lost + 1
-  /\ UNCHANGED <<log, fence, coord, part, up, client, crashes>>
+  /\ losses' = losses + 1
+  /\ UNCHANGED <<log, fence, coord, part, up, client, crashes, taken>>
 
 -----------------------------------------------------------------------------
 CoordStep(e) ==
   \/ Begin(e) \/ ForceDelegate(e) \/ ForceCommit(e) \/ CommitReadOnly(e) \/ AckClient(e) \/ Forget(e)
   \/ \E p \in Participants :
-       SendPrepare(e, p) \/ RecvVote(e, p) \/ SendDecision(e, p) \/ RecvAck(e, p)
+       SendPrepare(e, p) \/ RecvVote(e, p) \/ SendDecision(e, p) \/ RecvAck(e, p) \/ RecvLost(e, p)
 
 PartStep(p) ==
   \/ RecvPrepare(p) \/ RecvPrepareOnePhase(p) \/ Inquire(p)
-  \/ RecvCommit(p) \/ RecvAbort(p) \/ RecvAbortUnknown(p) \/ PartRecover(p)
+  \/ RecvCommit(p) \/ RecvCommitLost(p) \/ RecvAbort(p) \/ RecvAbortUnknown(p) \/ PartRecover(p)
 
 Next ==
   \/ \E e \in Epochs :
        \/ CoordStep(e) \/ Note(e) \/ TimeoutAbort(e) \/ ClientAbort(e) \/ CoordCrash(e) \/ TakeOver(e)
        \/ \E p \in Participants : AnswerInquiry(e, p)
   \/ \E p \in Participants : PartStep(p) \/ UnilateralAbort(p) \/ PartCrash(p)
+  \/ \E p \in Participants : LosePromise(p) \/ RestorePromise(p) \/ StrangerAnswers(p)
   \/ \E m \in MessageTypes \X Participants : Lose(m)
 
 Spec == Init /\ [][Next]_vars
@@ -407,16 +479,18 @@ LiveSpec == Spec /\ Fairness
 (* Invariants. *)
 
 TypeOK ==
-  /\ log \in [rec: {"none", "delegated", "commit", "abort"}, epoch: 0..MaxEpoch, voters: SUBSET Participants]
+  /\ log \in [rec: {"none", "delegated", "commit", "abort"}, epoch: 0..MaxEpoch, voters: SUBSET Participants,
+               lost: SUBSET Participants]
   /\ fence \in 0..MaxEpoch
   /\ coord \in [Epochs -> [phase: Phases, yes: SUBSET Participants, ro: SUBSET Participants,
-                           acks: SUBSET Participants]]
+                           acks: SUBSET Participants, lost: SUBSET Participants]]
   /\ part \in [Participants -> PartStates]
   /\ up \subseteq Participants
   /\ net \subseteq MessageTypes \X Participants
   /\ client \in {"waiting", "committed", "aborted"}
   /\ crashes \in 0..MaxPartCrash
-  /\ lost \in 0..MaxLoss
+  /\ losses \in 0..MaxLoss
+  /\ taken \subseteq Participants
 
 SomeoneCommitted == \E p \in Participants : part[p] = "committed"
 SomeoneInDoubt == \E p \in Participants : part[p] = "prepared"
@@ -429,7 +503,7 @@ Agreement == \A p, q \in Participants : ~(part[p] = "committed" /\ part[q] = "ab
 \* none of those became bound again.
 CommitValidity ==
   log.rec = "commit" =>
-    /\ \A p \in log.voters : part[p] \in {"prepared", "committed"}
+    /\ \A p \in log.voters : part[p] \in {"prepared", "committed"} \/ p \in taken \/ part[p] = "lost"
     /\ \A p \in Participants \ log.voters :
          part[p] \in (IF MaxPartCrash = 0 THEN {"readonly"} ELSE {"readonly", "working", "refused"})
 
@@ -452,7 +526,7 @@ WriteAheadDecision ==
 \* A yes that was sent or counted is durable at its sender.
 WriteAheadVote ==
   \A p \in Participants :
-    (<<"yes", p>> \in net \/ \E e \in Epochs : p \in coord[e].yes) => part[p] \in Durable
+    (<<"yes", p>> \in net \/ \E e \in Epochs : p \in coord[e].yes) => part[p] \in Durable \/ p \in taken
 
 \* An acknowledgement that was sent or counted is durable at its sender.
 WriteAheadAck ==
@@ -460,13 +534,25 @@ WriteAheadAck ==
     /\ (<<"ackCommit", p>> \in net \/ \E e \in Epochs : p \in coord[e].acks) => part[p] = "committed"
     /\ <<"ackAbort", p>> \in net => part[p] = "aborted"
 
+\* What is acknowledged has happened: nobody whose promise is gone has said, or is thought to have said, that it committed.
+AckHonest ==
+  \A p \in taken :
+    /\ part[p] # "committed"
+    /\ <<"ackCommit", p>> \notin net
+    /\ \A e \in Epochs : p \notin coord[e].acks
+
+\* While a promise is lost there is a record of the transaction, and it keeps what was said of that.
+LostNeverForgotten ==
+  /\ \A p \in Participants : part[p] = "lost" => log.rec \in {"delegated", "commit"}
+  /\ \A e \in Epochs : fence = e => coord[e].lost \subseteq log.lost
+
 \* The commit point is the record: while one has committed and another is in doubt, the record exists.
 CommitPointDurable == SomeoneCommitted /\ SomeoneInDoubt => log.rec = "commit"
 
 \* A commit reaches only those who are prepared for it.  A participant answers any other with a Nack,
 \* and a Nack would mean that a replaced coordinator, or an early one, was believed.
 NoStaleCommit ==
-  \A p \in Participants : <<"commit", p>> \in net => part[p] \in {"prepared", "committed"}
+  \A p \in Participants : <<"commit", p>> \in net => part[p] \in {"prepared", "committed", "lost"} \/ p \in taken
 
 \* Whoever answers "aborted" is right for everyone who still has to ask (presumed abort).
 Presumes(e) == coord[e].phase \in {"aborting", "completed", "unknown"}
@@ -490,16 +576,19 @@ ClientAckDurable ==
 -----------------------------------------------------------------------------
 (* Action properties. *)
 
-\* In doubt, a participant moves only by a decision it has received.
+\* In doubt, a participant moves only by a decision it has received, or by losing its promise.
 InDoubtNeverUnilateral ==
   [][\A p \in Participants : part[p] = "prepared" /\ part'[p] # "prepared" =>
-       \/ part'[p] = "committed" /\ <<"commit", p>> \in net
-       \/ part'[p] = "aborted" /\ <<"abort", p>> \in net]_vars
+       \/ part'[p] \in {"committed", "lost"} /\ <<"commit", p>> \in net
+       \/ part'[p] = "aborted" /\ <<"abort", p>> \in net
+       \/ p \in taken']_vars
 
 \* Outcomes are final, at the participants, in the log and for the client.
 DecisionStable ==
   [][/\ \A p \in Participants : part[p] \in {"committed", "aborted"} => part'[p] = part[p]
-     /\ log.rec = "commit" /\ log' # log => log' = NoRecord /\ \A p \in log.voters : part[p] = "committed"
+     /\ log.rec = "commit" /\ log' # log =>
+          \/ log' = NoRecord /\ \A p \in log.voters : part[p] = "committed"
+          \/ log' = [log EXCEPT !.epoch = log'.epoch, !.lost = log'.lost]
      /\ client # "waiting" => client' = client]_vars
 
 FenceMonotonic == [][fence' >= fence]_vars
@@ -523,19 +612,25 @@ InDoubtResolves ==
 CommitEventuallyForgotten ==
   log.rec \in {"delegated", "commit"} ~> log.rec \in {"none", "abort"} /\ EveryoneDone
 
+\* A lost promise becomes known to a coordinator.
+LossIsReported ==
+  \A p \in Participants :
+    (p \in taken /\ log.rec = "commit" /\ p \in log.voters) ~> (p \in log.lost \/ p \notin taken)
+
 \* Non-triviality: with no faults and no whims, all commit.
 NoFaultAllYesCommits ==
   (May = {} /\ MaxEpoch = 1 /\ MaxPartCrash = 0 /\ MaxLoss = 0) =>
     <>(client = "committed" /\ \A p \in Participants : part[p] = "committed")
 
 -----------------------------------------------------------------------------
-(* Refinement.  A participant that is not bound when the commit is decided has left. *)
+(* Refinement.  A participant that is not bound when the commit is decided has left.  Not for models that lose promises. *)
 
 Decided == (log.rec = "commit" /\ log.voters # {}) \/ SomeoneCommitted
 
 Abstract == INSTANCE AtomicCommit WITH
   state <- [p \in Participants |->
-              IF part[p] \in Durable THEN part[p] ELSE IF Decided THEN "readonly" ELSE "working"]
+              IF part[p] = "lost" THEN "prepared"
+              ELSE IF part[p] \in Durable THEN part[p] ELSE IF Decided THEN "readonly" ELSE "working"]
 
 Refinement == Abstract!Spec
 
@@ -551,6 +646,9 @@ NeverInDoubtCommits ==
   ~(\E p \in Participants : <<"inquire", p>> \in net /\ part[p] = "committed" /\ coord[1].phase = "dead")
 NeverInDoubtAborts ==
   ~(\E p \in Participants : <<"inquire", p>> \in net /\ part[p] = "aborted" /\ coord[1].phase = "dead")
+NeverLossKnown == ~(\E e \in Epochs : e > 1 /\ coord[e].lost # {} /\ client = "committed" /\ SomeoneCommitted)
+NeverLossMended == ~(\E p \in log.lost : part[p] = "committed")
+NeverStrangerRefused == ~(\E p \in Participants : <<"strangerAbort", p>> \in net /\ <<"ackCommit", p>> \in net)
 NeverForgottenReadOnly ==
   ~(\E p \in Participants : part[p] = "working" /\ p \in coord[1].ro /\ coord[1].phase = "committing")
 =============================================================================

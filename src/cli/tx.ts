@@ -275,26 +275,29 @@ export function printTransaction(format: OutputFormat, transaction: Transaction 
       ["created", timeText(transaction.createdAt)],
       ["decided", timeText(transaction.decidedAt)],
       ["completed", timeText(transaction.completedAt)],
-      ...resolutionFields(transaction),
+      ...heuristicFields(transaction),
     ]),
   );
   if (transaction.participants.length === 0) return;
   const rows = transaction.participants.map((part) => [
     part.participantId,
     voteText(part),
-    part.voteReason,
+    part.lostReason || part.voteReason,
     timeText(part.votedAt),
-    timeText(part.acknowledgedAt),
+    part.lostAt ? `LOST ${timeText(part.lostAt)}` : timeText(part.acknowledgedAt),
   ]);
   print(tableLines(["participant", "vote", "reason", "voted", "acknowledged"], rows));
 }
 
-function resolutionFields({ resolution }: Transaction): readonly (readonly [string, string])[] {
-  if (resolution === undefined) return [];
-  const { heuristic, requestedBy, resolvedAt, reason } = resolution;
+function heuristicFields({ heuristic, resolution }: Transaction): readonly (readonly [string, string])[] {
+  if (heuristic === "HEURISTIC_UNSPECIFIED") return [];
   return [
-    ["resolved", timeText(resolvedAt)],
-    ["resolved by", `${requestedBy}: ${reason}`],
+    ...(resolution
+      ? ([
+          ["resolved", timeText(resolution.resolvedAt)],
+          ["resolved by", `${resolution.requestedBy}: ${resolution.reason}`],
+        ] as const)
+      : []),
     ["heuristic", enumText("HEURISTIC_", heuristic)],
   ];
 }

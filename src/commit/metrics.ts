@@ -15,6 +15,8 @@ export interface CommitMetrics {
   resolved(outcome: Outcome): void;
   /** A participant has contradicted an operator. Alert on it: data must be mended. */
   mixed(): void;
+  /** A participant does not hold any more what it voted to commit. Alert on it: data must be mended. */
+  promiseLost(): void;
   /** A write that the transaction waited for is durable. */
   forced(): void;
   sessionOpened(): void;
@@ -39,6 +41,7 @@ export const noMetrics: CommitMetrics = {
   resent() {},
   resolved() {},
   mixed() {},
+  promiseLost() {},
   forced() {},
   sessionOpened() {},
   sessionEnded() {},

@@ -98,7 +98,7 @@ export interface ParticipantLog {
   get(id: TransactionId): Promise<ParticipantRecord | undefined>;
   /** Durable before it resolves. Over what is stored of this transaction. Rejects if it may not be durable; it is then called again. */
   persist(record: ParticipantRecord): Promise<void>;
-  /** Drops this coordinator's committed and aborted records last updated before this time, at most `limit`; says how many. */
+  /** Drops this coordinator's committed and aborted records, never one that is prepared or lost, last updated before this time, at most `limit`; says how many. */
   purge(before: { readonly coordinatorId: string; readonly updatedBeforeMs: TimeMs; readonly limit: number }): Promise<number>;
 }
 

@@ -1,5 +1,5 @@
 import { tellAll } from "./changes.ts";
-import { heuristicOf, type Transaction } from "./core/types.ts";
+import { heuristicOf, type Part, type Transaction } from "./core/types.ts";
 import type { Logger } from "./ports.ts";
 import { note, type Run } from "./run.ts";
 import { markDecided } from "./runs.ts";
@@ -22,7 +22,12 @@ export function publish(shell: Shell, run: Run): void {
     metrics.resolved(after.outcome);
     logger.warn({ transaction: after.id, decision: after.outcome, ...after.resolution }, "resolved by an operator");
   }
-  if (heuristicOf(after) === "MIXED" && heuristicOf(before) !== "MIXED") {
+  for (const { participantId: participant, lost } of newlyLost(before, after)) {
+    metrics.promiseLost();
+    logger.error({ transaction: after.id, participant, decision: after.outcome, reason: lost?.reason }, "a promise is lost");
+  }
+  const isContradicted = heuristicOf(after) === "MIXED" && !after.parts.some(({ lost }) => lost);
+  if (isContradicted && heuristicOf(before) !== "MIXED") {
     metrics.mixed();
     logger.error({ transaction: after.id, decision: after.outcome }, "HEURISTIC_MIXED: a participant contradicts the resolution");
   }
@@ -35,6 +40,9 @@ export function publish(shell: Shell, run: Run): void {
   for (const wake of [...run.watchers]) wake();
   tellAll(changes, after);
 }
+
+const newlyLost = (before: Transaction, { parts }: Transaction): readonly Part[] =>
+  parts.filter(({ lost }, index) => lost && !before.parts[index]?.lost);
 
 /** One line for each step of the protocol. */
 function logProgress(logger: Logger, before: Transaction, after: Transaction): void {

@@ -213,7 +213,7 @@ export function createSessions(options: {
         // Before Welcome it had nothing to say.
         session.lastHeardMs = clock.monotonicMs();
         beatLater();
-        await started?.handler.connected(message.participantId, message.inDoubt);
+        await started?.handler.connected(message.participantId, ownPromises(message));
       },
     };
   }
@@ -274,6 +274,20 @@ export function createSessions(options: {
     return true;
   }
 
+  /** What was promised to another decision log is not presumed aborted by this one. */
+  function ownPromises({ participantId, inDoubt }: Hello): readonly TransactionId[] {
+    const own = inDoubt.filter(({ coordinatorId }) => coordinatorId === started?.coordinator.coordinatorId);
+    if (own.length < inDoubt.length) {
+      const foreign = inDoubt.filter((each) => !own.includes(each));
+      const coordinators = [...new Set(foreign.map(({ coordinatorId }) => coordinatorId))];
+      logger.warn(
+        { participant: participantId, count: foreign.length, transaction: foreign[0]?.transactionId, coordinators },
+        "the participant is in doubt about transactions of another coordinator, which are not answered here",
+      );
+    }
+    return own.map(({ transactionId }) => transactionId);
+  }
+
   /** Processes that fight for one participant id do so at a pace at which transactions end in between. */
   async function letOlderWork(session: Open, participantId: ParticipantId, instanceId: string): Promise<void> {
     const older = current.get(participantId);
@@ -315,7 +329,11 @@ export function createSessions(options: {
         sendWaiting(session);
         return;
       case "inquiry":
-        await started?.handler.message(participantId, message, nack);
+        if (message.coordinatorId === started?.coordinator.coordinatorId) {
+          await started.handler.message(participantId, message, nack);
+        } else {
+          nack(`the promise belongs to coordinator "${message.coordinatorId}"`);
+        }
         return;
       case "credit":
         session.credit = Math.min(session.credit + message.prepares, 65_536);

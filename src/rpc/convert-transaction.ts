@@ -1,5 +1,14 @@
-import type { CoordinatorMessage, Numbered, ParticipantMessage } from "../commit/core/messages.ts";
-import { heuristicOf, isDone, type Outcome, type Phase, type Transaction, type VoteValue } from "../commit/core/types.ts";
+import type { CoordinatorMessage, InDoubt, Numbered, ParticipantMessage } from "../commit/core/messages.ts";
+import {
+  type Acknowledgement,
+  heuristicOf,
+  isDone,
+  type Outcome,
+  type Part,
+  type Phase,
+  type Transaction,
+  type VoteValue,
+} from "../commit/core/types.ts";
 import type { Coordinator } from "../commit/ports.ts";
 import type { Owed } from "../commit/runs.ts";
 import type { KnownParticipant } from "../commit/sessions.ts";
@@ -14,6 +23,8 @@ const outcomes = { committed: wire.Outcome.COMMITTED, aborted: wire.Outcome.ABOR
   Outcome,
   wire.Outcome
 >;
+
+const acknowledgements = { ...outcomes, lost: wire.Outcome.LOST } as const satisfies Record<Acknowledgement, wire.Outcome>;
 
 const votes = {
   commit: wire.VoteValue.COMMIT,
@@ -61,6 +72,7 @@ export const timelineEntryToWire = (entry: TimelineEntry): DeepPartial<wire.Tran
 export const outcomeFromWire = (value: wire.Outcome): Outcome | undefined => keyOf(outcomes, value);
 
 export function transactionToWire(transaction: Transaction, coordinator: Coordinator): DeepPartial<wire.Transaction> {
+  const heuristic = heuristicOf(transaction);
   return {
     transactionId: transaction.id,
     phase: phases[transaction.phase],
@@ -75,7 +87,7 @@ export function transactionToWire(transaction: Transaction, coordinator: Coordin
       ...optionalTime("acknowledgedAt", part.acknowledgedAtMs),
       preparesSent: part.preparesSent,
       decisionsSent: part.decisionsSent,
-      ...(part.acknowledgedOutcome && { acknowledgedOutcome: outcomes[part.acknowledgedOutcome] }),
+      ...acknowledgedToWire(part),
     })),
     createdAt: new Date(transaction.createdAtMs),
     ...optionalTime("decidedAt", transaction.decidedAtMs),
@@ -87,15 +99,25 @@ export function transactionToWire(transaction: Transaction, coordinator: Coordin
     reason: transaction.reason,
     ...(transaction.idleTimeoutMs !== undefined && { idleTimeout: durationToWire(transaction.idleTimeoutMs) }),
     ...resolutionToWire(transaction),
+    ...(heuristic && { heuristic: wire.Heuristic[heuristic] }),
   };
 }
 
-function resolutionToWire(transaction: Transaction): Pick<DeepPartial<wire.Transaction>, "resolution"> {
-  const { resolution } = transaction;
-  const heuristic = heuristicOf(transaction);
-  if (!resolution || !heuristic) return {};
+function acknowledgedToWire({
+  acknowledgedOutcome,
+  lost,
+}: Part): Pick<DeepPartial<wire.TransactionParticipant>, "acknowledgedOutcome" | "lostAt" | "lostReason"> {
+  const acknowledged = lost ? "lost" : acknowledgedOutcome;
+  return {
+    ...(acknowledged && { acknowledgedOutcome: acknowledgements[acknowledged] }),
+    ...(lost && { lostAt: new Date(lost.atMs), lostReason: lost.reason }),
+  };
+}
+
+function resolutionToWire({ resolution }: Transaction): Pick<DeepPartial<wire.Transaction>, "resolution"> {
+  if (!resolution) return {};
   const { atMs, requestedBy, reason } = resolution;
-  return { resolution: { heuristic: wire.Heuristic[heuristic], resolvedAt: new Date(atMs), requestedBy, reason } };
+  return { resolution: { resolvedAt: new Date(atMs), requestedBy, reason } };
 }
 
 export function participantToWire(participant: KnownParticipant, owed: Owed): DeepPartial<wire.Participant> {
@@ -128,7 +150,7 @@ function participantBody(message: ParticipantMessage): Pick<DeepPartial<Particip
     case "vote":
       return { body: { $case: "vote", value: { ...message, value: votes[message.value] } } };
     case "decision-ack":
-      return { body: { $case: "decisionAck", value: { ...message, outcome: outcomes[message.outcome] } } };
+      return { body: { $case: "decisionAck", value: { ...message, outcome: acknowledgements[message.outcome] } } };
     case "heartbeat":
       return { body: { $case: "heartbeat", value: heartbeatToWire(message) } };
     case "inquiry":
@@ -214,7 +236,7 @@ function participantMessage(body: ParticipateRequest["body"]): ParticipantMessag
         type: "hello",
         ...body.value,
         participantId: body.value.participantId as ParticipantId,
-        inDoubt: body.value.inDoubt as TransactionId[],
+        inDoubt: body.value.inDoubt as InDoubt[],
       };
     case "vote": {
       const value = keyOf(votes, body.value.value);
@@ -222,12 +244,14 @@ function participantMessage(body: ParticipateRequest["body"]): ParticipantMessag
       return { type: "vote", ...body.value, transactionId: body.value.transactionId as TransactionId, value };
     }
     case "decisionAck": {
-      const outcome = keyOf(outcomes, body.value.outcome);
+      const outcome = keyOf(acknowledgements, body.value.outcome);
       if (outcome === undefined) return unreadable("decision_ack.outcome");
-      return { type: "decision-ack", ...body.value, transactionId: body.value.transactionId as TransactionId, outcome };
+      const { transactionId, reason } = body.value;
+      if (outcome === "lost" && reason === "") return { type: "unreadable", reason: "decision_ack.reason: LOST needs one" };
+      return { type: "decision-ack", transactionId: transactionId as TransactionId, outcome, reason };
     }
     case "inquiry":
-      return { type: "inquiry", transactionId: body.value.transactionId as TransactionId };
+      return { type: "inquiry", ...(body.value as InDoubt) };
     case "heartbeat":
       return { type: "heartbeat", ...heartbeatFromWire(body.value) };
     case "credit":

@@ -129,15 +129,16 @@ export function createWorkflowParticipant(
 
     async persist(record: {
       readonly transactionId: TransactionId;
-      readonly coordinatorId: string | undefined;
-      readonly state: RecordState;
+      readonly coordinatorId: string;
+      readonly state: RecordState | "lost";
     }): Promise<void> {
-      // An abort of what was never prepared here is remembered, so that its Prepare, coming late, is refused.
+      // An abort of what was never prepared here is remembered, so that its Prepare, coming late, is refused. Of a hold that is lost
+      // there is nothing to write: it is looked for each time.
       if (record.state !== "aborted" || (await store.outcome(record.transactionId)) !== undefined) return;
       await write({
         puts: [],
         events: [],
-        outcome: endedAs("aborted", { ...record, coordinatorId: record.coordinatorId ?? "" }),
+        outcome: endedAs("aborted", record),
       });
     },
 

@@ -31,6 +31,18 @@ export const comparedModels: readonly Model[] = [
     constants: { participants: two, maxEpoch: 1, maxPartCrash: 0, may: [], also: ["disconnect"] },
   },
   { name: "2 participants, 2 epochs", constants: { participants: two, maxEpoch: 2, maxPartCrash: 0, may: [] } },
+  {
+    name: "1 participant, 2 epochs, 1 crash, lost promises",
+    constants: { participants: ["p1"], maxEpoch: 2, maxPartCrash: 1, may: ["losePromise"] },
+  },
+  {
+    name: "2 participants, 1 epoch, lost promises, a stranger",
+    constants: { participants: two, maxEpoch: 1, maxPartCrash: 0, may: ["losePromise", "stranger"] },
+  },
+  {
+    name: "2 participants, 1 epoch, 1 crash, lost promises",
+    constants: { participants: two, maxEpoch: 1, maxPartCrash: 1, may: ["losePromise"] },
+  },
   { name: "3 participants, 1 epoch", constants: { participants: ["p1", "p2", "p3"], maxEpoch: 1, maxPartCrash: 0, may: [] } },
 ];
 

@@ -5,6 +5,7 @@ export type SpecCoordinator = {
   readonly yes: readonly string[];
   readonly ro: readonly string[];
   readonly acks: readonly string[];
+  readonly lost: readonly string[];
 };
 
 export type SpecState = {
@@ -12,6 +13,7 @@ export type SpecState = {
     readonly rec: "none" | "delegated" | "commit" | "abort";
     readonly epoch: number;
     readonly voters: readonly string[];
+    readonly lost: readonly string[];
   };
   readonly fence: number;
   readonly coord: readonly SpecCoordinator[];
@@ -22,11 +24,18 @@ export type SpecState = {
   readonly net: readonly string[];
   readonly client: "waiting" | "committed" | "aborted";
   readonly crashes: number;
+  readonly taken: readonly string[];
 };
 
-export type SpecPart = "working" | "prepared" | "committed" | "aborted" | "refused" | "readonly";
+export type SpecPart = "working" | "prepared" | "committed" | "aborted" | "lost" | "refused" | "readonly";
 
-export const newCoordinator = (phase: SpecCoordinator["phase"]): SpecCoordinator => ({ phase, yes: [], ro: [], acks: [] });
+export const newCoordinator = (phase: SpecCoordinator["phase"]): SpecCoordinator => ({
+  phase,
+  yes: [],
+  ro: [],
+  acks: [],
+  lost: [],
+});
 
 /** What is computed from a value, kept: most of a state is the same object as in the state before it. */
 export function once<Value extends object, Result>(compute: (value: Value) => Result): (value: Value) => Result {
@@ -41,26 +50,28 @@ export function once<Value extends object, Result>(compute: (value: Value) => Re
 }
 
 /** One text for one state. */
-export const specKey = once(({ log, fence, coord, part, up, net, client, crashes }: SpecState) =>
+export const specKey = once(({ log, fence, coord, part, up, net, client, crashes, taken }: SpecState) =>
   JSON.stringify([
     log.rec,
     log.epoch,
     log.voters,
+    log.lost,
     fence,
-    coord.map((c) => [c.phase, c.yes, c.ro, c.acks]),
+    coord.map((c) => [c.phase, c.yes, c.ro, c.acks, c.lost]),
     part,
     up,
     net,
     client,
     crashes,
+    taken,
   ]),
 );
 
-const durable: readonly SpecPart[] = ["prepared", "committed", "aborted"];
+const durable: readonly SpecPart[] = ["prepared", "committed", "aborted", "lost"];
 
 /** The names of the invariants that do not hold. Each is the one of the module, for `names` in their order. */
 export function violatedInvariants(state: SpecState, names: readonly string[], crashesMax: number): string[] {
-  const { log, coord, part, net, client } = state;
+  const { log, fence, coord, part, net, client, taken } = state;
   const sent = new Set(net);
   const of = (name: string): SpecPart => part[names.indexOf(name)] as SpecPart;
   const someoneCommitted = part.includes("committed");
@@ -68,10 +79,12 @@ export function violatedInvariants(state: SpecState, names: readonly string[], c
   const every = (holds: (name: string) => boolean): boolean => names.every(holds);
   const presumes = coord.some(({ phase }) => phase === "aborting" || phase === "completed" || phase === "unknown");
   const left: readonly SpecPart[] = crashesMax === 0 ? ["readonly"] : ["readonly", "working", "refused"];
-  const promised: readonly SpecPart[] = ["prepared", "committed"];
+  const isTaken = (name: string): boolean => taken.includes(name);
+  const hasPromised = (name: string): boolean => ["prepared", "committed", "lost"].includes(of(name)) || isTaken(name);
   const invariants: Readonly<Record<string, boolean>> = {
     Agreement: !(someoneCommitted && part.includes("aborted")),
-    CommitValidity: log.rec !== "commit" || every((name) => (log.voters.includes(name) ? promised : left).includes(of(name))),
+    CommitValidity:
+      log.rec !== "commit" || every((name) => (log.voters.includes(name) ? hasPromised(name) : left.includes(of(name)))),
     WriteAheadDecision:
       !(
         names.some((name) => sent.has(`commit ${name}`)) ||
@@ -80,15 +93,22 @@ export function violatedInvariants(state: SpecState, names: readonly string[], c
       log.rec === "commit" ||
       (someoneCommitted && !someoneInDoubt),
     WriteAheadVote: every(
-      (name) => !(sent.has(`yes ${name}`) || coord.some(({ yes }) => yes.includes(name))) || durable.includes(of(name)),
+      (name) =>
+        !(sent.has(`yes ${name}`) || coord.some(({ yes }) => yes.includes(name))) || durable.includes(of(name)) || isTaken(name),
     ),
     WriteAheadAck: every(
       (name) =>
         (!(sent.has(`ackCommit ${name}`) || coord.some(({ acks }) => acks.includes(name))) || of(name) === "committed") &&
         (!sent.has(`ackAbort ${name}`) || of(name) === "aborted"),
     ),
+    AckHonest: taken.every(
+      (name) => of(name) !== "committed" && !sent.has(`ackCommit ${name}`) && !coord.some(({ acks }) => acks.includes(name)),
+    ),
+    LostNeverForgotten:
+      (!part.includes("lost") || log.rec === "delegated" || log.rec === "commit") &&
+      (coord[fence - 1]?.lost ?? []).every((name) => log.lost.includes(name)),
     CommitPointDurable: !(someoneCommitted && someoneInDoubt) || log.rec === "commit",
-    NoStaleCommit: every((name) => !sent.has(`commit ${name}`) || promised.includes(of(name))),
+    NoStaleCommit: every((name) => !sent.has(`commit ${name}`) || hasPromised(name)),
     PresumptionSound:
       !(presumes && someoneInDoubt) ||
       ((log.rec === "none" || log.rec === "abort") && !someoneCommitted && client !== "committed"),

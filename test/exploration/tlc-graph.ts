@@ -120,19 +120,26 @@ function toState(label: string, { participants }: Constants): SpecState {
   const log = of("log") as { readonly [field: string]: Value };
   const part = of("part") as { readonly [field: string]: Value };
   return {
-    log: { rec: log["rec"] as SpecState["log"]["rec"], epoch: log["epoch"] as number, voters: set(log["voters"]) },
+    log: {
+      rec: log["rec"] as SpecState["log"]["rec"],
+      epoch: log["epoch"] as number,
+      voters: set(log["voters"]),
+      lost: set(log["lost"]),
+    },
     fence: of("fence") as number,
     coord: (of("coord") as readonly { readonly [field: string]: Value }[]).map((each) => ({
       phase: each["phase"] as SpecCoordinator["phase"],
       yes: set(each["yes"]),
       ro: set(each["ro"]),
       acks: set(each["acks"]),
+      lost: set(each["lost"]),
     })),
     part: participants.map((name) => part[name]) as SpecState["part"],
     up: set(of("up")),
     net: (of("net") as readonly (readonly string[])[]).map(([type, to]) => `${type} ${to}`).sort(),
     client: of("client") as SpecState["client"],
     crashes: of("crashes") as number,
+    taken: set(of("taken")),
   };
 }
 

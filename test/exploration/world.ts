@@ -21,7 +21,7 @@ export type Constants = {
   readonly participants: readonly string[];
   readonly maxEpoch: number;
   readonly maxPartCrash: number;
-  readonly may: readonly ("no" | "readonly" | "timeout" | "clientAbort")[];
+  readonly may: readonly ("no" | "readonly" | "timeout" | "clientAbort" | "losePromise" | "stranger")[];
   /**
    * What the spec has no notion of. disconnect: the coordinator notices that a session is gone. resolve: an operator resolves and
    * forgets; then there is no state of the spec any more.
@@ -48,6 +48,8 @@ type Participant = {
   readonly up: boolean;
   /** What the resource has made up its mind to, whether or not it has been asked: a crash need not change that. */
   readonly mind: "refused" | "readonly" | undefined;
+  /** The resource does not hold what it has promised. */
+  readonly gone: boolean;
 };
 
 type Down = Prepare | Decision;
@@ -87,10 +89,17 @@ export function createWorld(constants: Constants) {
   const initial: State = {
     log: undefined,
     coordinators: Array.from({ length: maxEpoch }, () => ({ status: "off", transaction: undefined, effects: [], writes: [] })),
-    participants: names.map(() => ({ record: undefined, transaction: undefined, effects: [], up: true, mind: undefined })),
+    participants: names.map(() => ({
+      record: undefined,
+      transaction: undefined,
+      effects: [],
+      up: true,
+      mind: undefined,
+      gone: false,
+    })),
     network: {},
     spec: {
-      log: { rec: "none", epoch: 0, voters: [] },
+      log: { rec: "none", epoch: 0, voters: [], lost: [] },
       fence: 0,
       coord: Array.from({ length: maxEpoch }, () => newCoordinator("off")),
       part: names.map(() => "working"),
@@ -98,6 +107,7 @@ export function createWorld(constants: Constants) {
       net: [],
       client: "waiting",
       crashes: 0,
+      taken: [],
     },
     operated: false,
   };
@@ -129,6 +139,8 @@ export function createWorld(constants: Constants) {
   const union = (items: readonly string[], item: string): readonly string[] =>
     items.includes(item) ? items : [...items, item].sort();
 
+  const without = (items: readonly string[], item: string): readonly string[] => items.filter((each) => each !== item);
+
   const owed = (state: State, message: string): State =>
     state.spec.net.includes(message) ? state : withSpec(state, { net: union(state.spec.net, message) });
 
@@ -151,6 +163,7 @@ export function createWorld(constants: Constants) {
       voteReason: "",
       preparesSent: Math.min(1, part.preparesSent),
       decisionsSent: 0,
+      lost: part.lost && { reason: "", atMs: 0 },
     })),
   });
 
@@ -191,14 +204,16 @@ export function createWorld(constants: Constants) {
     if (step.transaction === before && !step.effects.some(matters)) return undefined;
     const next = afterStep(state, epoch, before, step);
     const { outcome } = step.transaction;
-    const { acks } = specOf(state, epoch);
+    const { acks, lost } = specOf(state, epoch);
     if (step.transaction.resolution) return next;
     if (before.outcome !== undefined) {
       const acked = given.type === "ack" && given.outcome === "committed" && before.phase === "COMMITTING";
-      return acked ? withSpecCoordinator(next, epoch, { acks: union(acks, given.participantId) }) : next;
+      return acked
+        ? withSpecCoordinator(next, epoch, { acks: union(acks, given.participantId), lost: without(lost, given.participantId) })
+        : next;
     }
     if (given.type === "ack" && outcome === "committed") {
-      return withSpecCoordinator(next, epoch, { phase: "committing", yes: names, ro: [], acks: names });
+      return withSpecCoordinator(next, epoch, { phase: "committing", yes: names, ro: [], acks: names, lost: [] });
     }
     const ended = outcome === "aborted" ? withSpecCoordinator(next, epoch, { phase: "aborting" }) : next;
     if (given.type !== "vote" || onePhase) return ended;
@@ -220,12 +235,23 @@ export function createWorld(constants: Constants) {
         // The log keeps the order.
         if (actor.writes.length > 0) return [];
         const commit = transaction.outcome === "committed";
-        const action = commit ? "ForceCommit" : "ForceDelegate";
+        const { lost } = specOf(state, epoch);
+        const newlyLost = transaction.parts.find((part) => part.lost && !lost.includes(part.participantId));
+        const action = newlyLost ? "RecvLost" : commit ? "ForceCommit" : "ForceDelegate";
         if (state.spec.fence !== epoch) return [{ name: `${name}: refused`, state: die(state, epoch), action }];
         if (transaction.resolution) return [{ name, state: { ...rest, log: plain(transaction), operated: true } }];
+        if (newlyLost) {
+          const { participantId } = newlyLost;
+          const { log } = state.spec;
+          const noted = withSpec(
+            { ...rest, log: plain(transaction) },
+            { log: { ...log, epoch, lost: union(log.lost, participantId) } },
+          );
+          return [{ name, state: withSpecCoordinator(noted, epoch, { lost: union(lost, participantId) }), action }];
+        }
         const logged = withSpec(
           { ...rest, log: plain(transaction) },
-          { log: { rec: commit ? "commit" : "delegated", epoch, voters: namesOf(transaction, "commit") } },
+          { log: { lost: [], rec: commit ? "commit" : "delegated", epoch, voters: namesOf(transaction, "commit") } },
         );
         return [{ name, state: withSpecCoordinator(logged, epoch, { phase: commit ? "committing" : "preparing" }), action }];
       }
@@ -264,7 +290,7 @@ export function createWorld(constants: Constants) {
     }
     if (transaction.phase === "COMPLETED") return { name, ...complete(rest, epoch, transaction) };
     const voters = namesOf(transaction, "commit", undefined);
-    return { name, state: withSpec(rest, { log: { rec: "abort", epoch, voters } }), action: "Note" };
+    return { name, state: withSpec(rest, { log: { rec: "abort", epoch, voters, lost: [] } }), action: "Note" };
   }
 
   const tell = (state: State, outcome: Outcome): State =>
@@ -280,11 +306,11 @@ export function createWorld(constants: Constants) {
     if (transaction.outcome === "aborted" && log.rec !== "delegated") return { state: { ...over, log: undefined } };
     if (client !== "waiting") return { state: purge(over, epoch), action: "Forget" };
     if (log.rec !== "none") return { state: over };
-    return { state: withSpec(over, { log: { rec: "commit", epoch, voters: [] } }), action: "Note" };
+    return { state: withSpec(over, { log: { rec: "commit", epoch, voters: [], lost: [] } }), action: "Note" };
   }
 
   const purge = (state: State, epoch: number): State =>
-    withSpecCoordinator(withSpec({ ...state, log: undefined }, { log: { rec: "none", epoch: 0, voters: [] } }), epoch, {
+    withSpecCoordinator(withSpec({ ...state, log: undefined }, { log: { rec: "none", epoch: 0, voters: [], lost: [] } }), epoch, {
       phase: "completed",
     });
 
@@ -325,6 +351,9 @@ export function createWorld(constants: Constants) {
 
   function inputsOf(state: State, epoch: number): readonly Successor[] {
     const { transaction } = state.coordinators[epoch - 1] as Coordinator;
+    // What was recorded with a lost promise has more to read than the spec's record.
+    const heard = transaction?.outcome === "committed" && readHistory(state, epoch, transaction);
+    if (heard) return [heard];
     return transaction ? inputsOfRun(state, epoch, transaction) : inputsOfNone(state, epoch);
   }
 
@@ -419,17 +448,24 @@ export function createWorld(constants: Constants) {
 
   /** An acknowledgement that an earlier coordinator has heard is in the log. The spec's next one hears it itself. */
   function readHistory(state: State, epoch: number, { outcome, parts }: Transaction): Successor | undefined {
-    const { phase, yes, acks } = specOf(state, epoch);
+    const { phase, yes, acks, lost } = specOf(state, epoch);
     const name = `c${epoch} reads its history`;
     const action = "RecvAck";
     if (phase === "preparing") {
       const heard: Partial<SpecCoordinator> =
-        outcome === "committed" ? { phase: "committing", yes: names, acks: names } : { phase: "aborting" };
+        outcome === "committed" ? { phase: "committing", yes: names, acks: names, lost: [] } : { phase: "aborting" };
       return { name, state: withSpecCoordinator(state, epoch, heard), action };
     }
     const known = parts.find((part) => part.acknowledgedAtMs !== undefined && !acks.includes(part.participantId));
     if (phase !== "committing" || !known || !yes.includes(known.participantId)) return undefined;
-    return { name, state: withSpecCoordinator(state, epoch, { acks: union(acks, known.participantId) }), action };
+    return {
+      name,
+      state: withSpecCoordinator(state, epoch, {
+        acks: union(acks, known.participantId),
+        lost: without(lost, known.participantId),
+      }),
+      action,
+    };
   }
 
   function beginAt(state: State, options: { readonly connected: boolean; readonly enlists: boolean }): State {
@@ -478,11 +514,11 @@ export function createWorld(constants: Constants) {
   }
 
   function takeOverAt(state: State, epoch: number): State {
-    const { rec, voters } = state.spec.log;
+    const { rec, voters, lost } = state.spec.log;
     const ofRecord: Readonly<Record<SpecState["log"]["rec"], SpecCoordinator>> = {
       none: newCoordinator("unknown"),
-      delegated: newCoordinator("preparing"),
-      commit: { ...newCoordinator("committing"), yes: voters },
+      delegated: { ...newCoordinator("preparing"), lost },
+      commit: { ...newCoordinator("committing"), yes: voters, lost },
       abort: { ...newCoordinator("aborting"), ro: names.filter((name) => !voters.includes(name)) },
     };
     const claimed = withSpecCoordinator(withSpec(state, { fence: epoch }), epoch, ofRecord[rec]);
@@ -494,8 +530,8 @@ export function createWorld(constants: Constants) {
 
   // ---- The participants.
 
-  const specPart = ({ transaction, mind }: Pick<Participant, "transaction" | "mind">): SpecPart => {
-    const state = transaction?.state ?? "working";
+  const specPart = ({ record, transaction, mind }: Pick<Participant, "record" | "transaction" | "mind">): SpecPart => {
+    const state = (transaction?.state === "committing" ? record?.state : transaction?.state) ?? "working";
     // In one phase the promise is only the first half of the commit.
     if (state === "working" || (state === "prepared" && transaction?.onePhase)) return mind ?? "working";
     return state === "read-only" ? "readonly" : state;
@@ -503,7 +539,7 @@ export function createWorld(constants: Constants) {
 
   const kindOf = (up: Up): string => {
     if (up.type === "inquiry") return "inquire";
-    if (up.type === "decision-ack") return up.outcome === "committed" ? "ackCommit" : "ackAbort";
+    if (up.type === "decision-ack") return { committed: "ackCommit", aborted: "ackAbort", lost: "ackLost" }[up.outcome];
     return up.value === "commit" ? "yes" : up.value === "abort" ? "no" : "readonly";
   };
 
@@ -513,6 +549,7 @@ export function createWorld(constants: Constants) {
     if (!message.startsWith("ack")) return "RecvPrepare";
     if (onePhase) return "RecvPrepareOnePhase";
     if (message === "ackCommit") return "RecvCommit";
+    if (message === "ackLost") return "RecvCommitLost";
     return state.spec.part[index] === "working" ? "RecvAbortUnknown" : "RecvAbort";
   }
 
@@ -528,12 +565,13 @@ export function createWorld(constants: Constants) {
   function participantInput(state: State, index: number, given: ParticipantInput): Omit<Successor, "name"> {
     const before = state.participants[index] as Participant;
     const step = stepParticipant(before.transaction, given);
-    const effects = step.effects.filter(({ type }) => type === "persist" || type === "send");
+    const effects = step.effects.filter(({ type }) => ["persist", "send", "resource-commit"].includes(type));
     const transaction = step.transaction && { ...step.transaction, reason: "", attempt: 0 };
+    const { record } = before;
     const mind = transaction === undefined || transaction.state === "working" ? before.mind : undefined;
     const next = withParticipant(state, index, { transaction, effects, mind });
     if (effects.some(({ type }) => type === "persist")) return { state: next };
-    return withFirstMessage(state, next, index, specPart({ transaction, mind }));
+    return withFirstMessage(state, next, index, specPart({ record, transaction, mind }));
   }
 
   /** When no crash can come between, what is done up to the first message is one step: the message may be late all the same. */
@@ -553,10 +591,21 @@ export function createWorld(constants: Constants) {
     const actor = state.participants[index] as Participant;
     const [effect, ...effects] = actor.effects;
     const rest = withParticipant(state, index, { effects });
+    if (effect?.type === "resource-commit") {
+      return participantInput(
+        rest,
+        index,
+        actor.gone ? { type: "promise-lost", reason: "x", nowMs: 0 } : { type: "resource-committed", nowMs: 0 },
+      );
+    }
     if (effect?.type === "persist") {
       const record = { ...effect.record, reason: "" };
-      const part = specPart({ transaction: loadTransaction(record), mind: actor.mind });
-      return withFirstMessage(state, withParticipant(rest, index, { record }), index, part);
+      const part = specPart({ record, transaction: loadTransaction(record), mind: actor.mind });
+      const { taken } = state.spec;
+      const name = names[index] as string;
+      // Who has lost one promise may make another.
+      const takenNow = record.state === "lost" ? union(taken, name) : part === "prepared" ? without(taken, name) : taken;
+      return withFirstMessage(state, withSpec(withParticipant(rest, index, { record }), { taken: takenNow }), index, part);
     }
     if (effect?.type !== "send") throw new Error("not an effect that matters");
     const up = effect.message.type === "vote" ? { ...effect.message, attempt: 0, reason: "" } : effect.message;
@@ -574,6 +623,7 @@ export function createWorld(constants: Constants) {
         found.push({ name: `${name} ${what}`, ...participantStep(state, index, given) });
       };
       if (crashes < maxPartCrash) found.push(...crash(state, index));
+      if (allows("losePromise")) found.push(...lose(state, index));
       if (!actor.up) {
         found.push({ name: `${name} recovers`, state: recover(state, index), action: "PartRecover" });
         continue;
@@ -591,8 +641,9 @@ export function createWorld(constants: Constants) {
           const late = { ...down, voteWithinMs: 0 };
           if (allows("no") && down.voteWithinMs > 0)
             give("receives prepare too late", { type: "prepare", message: late, from, nowMs: 0 });
-        } else give(`receives ${down.outcome}`, { type: "decision", message: down, from, nowMs: 0 });
+        } else give(`receives ${down.outcome}`, { type: "decision", message: down, from, logId: "x", nowMs: 0 });
       }
+      found.push(...strangers(state, index));
       const { transaction, mind } = actor;
       if (transaction?.busy) {
         for (const value of votesOf(mind)) {
@@ -617,6 +668,52 @@ export function createWorld(constants: Constants) {
     return ["commit", ...no, ...(allows("readonly") ? (["read-only"] as const) : [])];
   }
 
+  /** Its resource loses what it has promised, or finds it again; or its log is emptied while it is down. */
+  function lose(state: State, index: number): readonly Successor[] {
+    const { record, effects, gone, up } = state.participants[index] as Participant;
+    const name = names[index] as string;
+    const { taken } = state.spec;
+    const isAnswered = effects[0] !== undefined && effects[0].type !== "resource-commit";
+    // What is only working in the spec is the first half of a one-phase commit.
+    const isKnown = state.spec.part[index] !== "working";
+    if (isAnswered) return [];
+    if (gone) {
+      const found = withParticipant(state, index, { gone: false });
+      const restored = { name: `${name}'s promise is restored` };
+      return taken.includes(name)
+        ? [{ ...restored, state: withSpec(found, { taken: without(taken, name) }), action: "RestorePromise" }]
+        : [{ ...restored, state: found }];
+    }
+    if (record?.state !== "prepared") return [];
+    const lost = withParticipant(state, index, { gone: true });
+    const action = "LosePromise";
+    const marked = withSpec(lost, { taken: union(taken, name) });
+    if (!isKnown) return [{ name: `${name}'s promise is lost`, state: lost }];
+    const emptied = withPart(
+      withParticipant(withSpec(state, { taken: union(taken, name) }), index, { record: undefined, transaction: undefined }),
+      index,
+      "working",
+    );
+    return [
+      { name: `${name}'s promise is lost`, state: marked, action },
+      ...(up ? [] : [{ name: `${name}'s log is emptied`, state: emptied, action }]),
+    ];
+  }
+
+  /** A coordinator with another log answers what it was asked; nothing comes of it. */
+  function strangers(state: State, index: number): readonly Successor[] {
+    const name = names[index] as string;
+    const { net } = state.spec;
+    if (!allows("stranger") || !net.includes(`inquire ${name}`)) return [];
+    const answer = `strangerAbort ${name}`;
+    if (!net.includes(answer))
+      return [{ name: `a stranger answers ${name}`, state: owed(state, answer), action: "StrangerAnswers" }];
+    const message: Decision = { type: "decision", transactionId, outcome: "aborted", coordinatorEpoch: 9, inReply: true };
+    const from = { coordinatorId: "stranger", epochSeen: 0 };
+    const given = { type: "decision", message, from, logId: "x", nowMs: 0 } as const;
+    return [{ name: `${name} hears a stranger`, ...participantStep(state, index, given) }];
+  }
+
   /** What is not written is forgotten, except perhaps by the resource. */
   function crash(state: State, index: number): readonly Successor[] {
     const { record } = state.participants[index] as Participant;
@@ -629,7 +726,7 @@ export function createWorld(constants: Constants) {
       const transaction = record && loadTransaction(record);
       const down = withParticipant(seen, index, { transaction, effects: [], up: false, mind });
       const what = `${name} crashes${mind ? ", and its resource stays with it" : ""}`;
-      return { name: what, state: withPart(down, index, specPart({ transaction, mind })), action: "PartCrash" };
+      return { name: what, state: withPart(down, index, specPart({ record, transaction, mind })), action: "PartCrash" };
     });
   }
 
@@ -664,6 +761,7 @@ const shortTransaction = (transaction: Transaction | undefined): unknown =>
       part.vote,
       part.acknowledgedAtMs,
       part.acknowledgedOutcome,
+      part.lost && 1,
       part.preparesSent,
     ]),
   ];
@@ -694,7 +792,7 @@ const coordinatorNumber = numbered(({ status, transaction, effects, writes }: Co
   writes.map(shortTransaction),
 ]);
 
-const participantNumber = numbered(({ record, transaction, effects, up, mind }: Participant) => [
+const participantNumber = numbered(({ record, transaction, effects, up, mind, gone }: Participant) => [
   record && [record.state, record.onePhase, record.coordinatorEpoch],
   transaction && [
     transaction.state,
@@ -706,6 +804,7 @@ const participantNumber = numbered(({ record, transaction, effects, up, mind }: 
   effects.map(shortEffect),
   up,
   mind,
+  gone,
 ]);
 
 const networkNumber = numbered((network: State["network"]) => Object.keys(network).sort());

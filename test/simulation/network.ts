@@ -210,7 +210,7 @@ export function createNetwork(options: {
 export function describeMessage(message: CoordinatorMessage | ParticipantMessage): string {
   switch (message.type) {
     case "hello":
-      return `Hello, in doubt: [${message.inDoubt.join(", ")}]`;
+      return `Hello, in doubt: [${message.inDoubt.map(({ transactionId }) => transactionId).join(", ")}]`;
     case "welcome":
       return `Welcome, session ${message.sessionEpoch}, coordinator epoch ${message.coordinatorEpoch}`;
     case "prepare":

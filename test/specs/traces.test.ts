@@ -42,13 +42,18 @@ describe("the actions of specs/TwoPhaseCommit.tla", () => {
     expect(named.length).toBeGreaterThan(20);
   });
 
-  it("are all steps of a trace, but for the loss of a message", () => {
+  it("are all steps of a trace, but for what is lost, found again, or said by strangers", () => {
     const traced = read("specs/TraceTwoPhaseCommit.tla");
-    expect(actions.filter((action) => !traced.includes(`Is("${action}")`))).toEqual(["Lose"]);
+    expect(actions.filter((action) => !traced.includes(`Is("${action}")`))).toEqual([
+      "LosePromise",
+      "RestorePromise",
+      "StrangerAnswers",
+      "Lose",
+    ]);
   });
 });
 
-const state = { phase: "preparing", yes: [], ro: [], acks: [] };
+const state = { phase: "preparing", yes: [], ro: [], acks: [], lost: [] };
 const coordinator = (action: CoordinatorAction, epoch = 1, more: object = {}): TraceEvent => ({
   action,
   epoch,
@@ -91,6 +96,7 @@ describe("traces are merged", () => {
       yes: ["p2"],
       ro: [],
       acks: [],
+      lost: [],
     });
   });
 

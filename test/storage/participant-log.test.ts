@@ -38,9 +38,9 @@ function participantLogSuite(name: string, open: () => Promise<ParticipantLog>):
     test("what is prepared is read as it was written", async () => {
       const log = await open();
       await log.persist(record("t1"));
-      await log.persist(record("t2", { onePhase: true, coordinatorId: undefined }));
+      await log.persist(record("t2", { onePhase: true, coordinatorId: "other" }));
       expect(await log.get(tx("t1"))).toEqual(record("t1"));
-      expect(await log.load()).toEqual([record("t1"), record("t2", { onePhase: true, coordinatorId: undefined })]);
+      expect(await log.load()).toEqual([record("t1"), record("t2", { onePhase: true, coordinatorId: "other" })]);
       expect(await log.get(tx("t3"))).toBeUndefined();
     });
 

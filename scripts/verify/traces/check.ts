@@ -19,6 +19,8 @@ const invariants = [
   "WriteAheadDecision",
   "WriteAheadVote",
   "WriteAheadAck",
+  "AckHonest",
+  "LostNeverForgotten",
   "CommitPointDurable",
   "NoStaleCommit",
   "PresumptionSound",
@@ -125,7 +127,7 @@ function configText(traces: readonly Trace[]): string {
   MaxEpoch = ${maxEpoch}
   MaxPartCrash = ${Math.max(1, ...crashes)}
   MaxLoss = 0
-  May = {"no", "readonly", "timeout", "clientAbort"}
+  May = {"no", "readonly", "timeout", "clientAbort", "losePromise"}
 SPECIFICATION TraceSpec
 INVARIANTS
   ${invariants.join(" ")}

@@ -10,6 +10,7 @@ export type Step = {
   readonly yes?: readonly string[];
   readonly ro?: readonly string[];
   readonly acks?: readonly string[];
+  readonly lost?: readonly string[];
   readonly state?: string;
 };
 
@@ -220,5 +221,5 @@ function withCrashes(steps: readonly Step[]): readonly Step[] {
 function named({ names }: Draft, state: CoordinatorEvent["state"]): Partial<Step> {
   if (!state) return {};
   const all = (ids: readonly string[]): string[] => ids.map((id) => names.get(id) ?? id).sort();
-  return { phase: state.phase, yes: all(state.yes), ro: all(state.ro), acks: all(state.acks) };
+  return { phase: state.phase, yes: all(state.yes), ro: all(state.ro), acks: all(state.acks), lost: all(state.lost) };
 }

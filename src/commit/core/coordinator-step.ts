@@ -2,7 +2,7 @@ import type { ParticipantId } from "../../kernel/ids.ts";
 import type { RequestKey } from "../../kernel/request-key.ts";
 import type { DurationMs } from "../../kernel/time.ts";
 import type { Decision, PendingPrepare } from "./messages.ts";
-import type { Moment, Outcome, Transaction, VoteValue } from "./types.ts";
+import type { Acknowledgement, Moment, Outcome, Transaction, VoteValue } from "./types.ts";
 
 // What goes into a step of the coordinator, and what comes out of it.
 
@@ -20,7 +20,7 @@ export type CoordinatorInput = Moment &
     | { readonly type: "prepare-timeout" }
     | { readonly type: "client-abort"; readonly reason: string }
     | { readonly type: "vote"; readonly participantId: ParticipantId; readonly value: VoteValue; readonly reason: string }
-    | { readonly type: "ack"; readonly participantId: ParticipantId; readonly outcome: Outcome; readonly reason: string }
+    | { readonly type: "ack"; readonly participantId: ParticipantId; readonly outcome: Acknowledgement; readonly reason: string }
     | { readonly type: "inquiry"; readonly participantId: ParticipantId }
     | { readonly type: "resend"; readonly participantId: ParticipantId }
   );
@@ -68,6 +68,7 @@ export type CoordinatorAction =
   | "Note"
   | "SendDecision"
   | "RecvAck"
+  | "RecvLost"
   | "AckClient"
   | "Forget"
   | "AnswerInquiry"

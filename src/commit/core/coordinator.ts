@@ -9,6 +9,7 @@ import { checkStep, checkTransaction } from "./invariants.ts";
 import type { PendingPrepare } from "./messages.ts";
 import { type Cause, withEvents } from "./trace.ts";
 import {
+  type Acknowledgement,
   isFinished,
   isOnePhase,
   isUntold,
@@ -72,6 +73,7 @@ const newPart = ({ participantId, payload }: Enlistment, connected: boolean, req
   votedAtMs: undefined,
   acknowledgedAtMs: undefined,
   acknowledgedOutcome: undefined,
+  lost: undefined,
   preparesSent: 0,
   decisionsSent: 0,
 });
@@ -421,7 +423,8 @@ function sendDecision(transaction: Transaction, participantId: ParticipantId, mo
     participantId,
     message: { type: "decision", transactionId: next.id, outcome, coordinatorEpoch: next.coordinatorEpoch, inReply },
   };
-  if (!owesAck(next, part) || next.resolution) return stay(next, [send]);
+  // Who has lost its promise is asked again when it connects, or when an operator wants it.
+  if (!owesAck(next, part) || next.resolution || part.lost) return stay(next, [send]);
   const delayMs = backoffMs(resendBackoff, decisionsSent, moment.random);
   return stay(next, [send, { type: "set-timer", timer: { type: "resend", participantId }, delayMs }]);
 }
@@ -438,18 +441,48 @@ function sendWhatIsDue(transaction: Transaction, participantId: ParticipantId, m
 }
 
 /** specs/TwoPhaseCommit.tla: RecvAck. In one-phase commit the acknowledgement is also the decision. */
-function recvAck(transaction: Transaction, participantId: ParticipantId, outcome: Outcome, reason: string, moment: Moment): Step {
+function recvAck(
+  transaction: Transaction,
+  participantId: ParticipantId,
+  said: Acknowledgement,
+  reason: string,
+  moment: Moment,
+): Step {
   const part = findPart(transaction, participantId);
   if (!part) return refuse(transaction, notEnlisted(participantId));
+  // Of what was aborted there is nothing to be lost.
+  const outcome = said === "lost" && transaction.outcome === "aborted" ? "aborted" : said;
+  if (outcome === "lost") return recvLost(transaction, part, reason, moment);
   if (isOnePhase(transaction) && transaction.phase === "PREPARING") {
     return recvOnePhaseAck(transaction, participantId, outcome, reason, moment);
   }
   if (transaction.resolution && owesAck(transaction, part)) return recvResolvedAck(transaction, participantId, outcome, moment);
   if (outcome !== transaction.outcome) return refuse(transaction, `the outcome is ${transaction.outcome ?? "not decided"}`);
   if (part.acknowledgedAtMs !== undefined) return stay(transaction);
-  const next = withPart(transaction, participantId, { acknowledgedAtMs: moment.nowMs, acknowledgedOutcome: outcome });
+  const next = withPart(transaction, participantId, {
+    acknowledgedAtMs: moment.nowMs,
+    acknowledgedOutcome: outcome,
+    lost: undefined,
+  });
   const clear: CoordinatorEffect = { type: "clear-timer", timer: { type: "resend", participantId } };
   return then(stay(next, [clear]), (done) => forget(done, moment));
+}
+
+/**
+ * specs/TwoPhaseCommit.tla: RecvLost. No acknowledgement: the record stays until the promise is restored and carried out, or an
+ * operator ends it. Forced, for nobody is asked again before the participant connects.
+ */
+function recvLost(transaction: Transaction, part: Part, reason: string, moment: Moment): Step {
+  const { participantId } = part;
+  const isPending = isOnePhase(transaction) && transaction.phase === "PREPARING";
+  if (!isPending && transaction.outcome === undefined) return refuse(transaction, "the outcome is not decided");
+  if (part.lost || part.acknowledgedAtMs !== undefined) return stay(transaction);
+  const next = withPart(transaction, participantId, { lost: { reason, atMs: moment.nowMs } });
+  if (transaction.resolution) return stay(next, [{ type: "record", transaction: next }]);
+  return stay(next, [
+    { type: "persist", transaction: next },
+    { type: "clear-timer", timer: { type: "resend", participantId } },
+  ]);
 }
 
 /** What an operator has resolved is confirmed, or turns out to be mixed. Either is recorded. Not in the spec; see `resolve`. */
@@ -471,6 +504,7 @@ function recvOnePhaseAck(
     votedAtMs: moment.nowMs,
     acknowledgedAtMs: moment.nowMs,
     acknowledgedOutcome: outcome,
+    lost: undefined,
   });
   const abortReason = outcome === "aborted" ? refusalOf(participantId, "aborted", reason) : "";
   return then(decide({ ...answered, abortReason }, outcome, moment), (next) => forget(next, moment));

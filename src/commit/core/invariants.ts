@@ -1,6 +1,6 @@
 import { assert } from "../../kernel/assert.ts";
 import type { CoordinatorEffect, Step } from "./coordinator-step.ts";
-import type { ParticipantEffect, ParticipantStep, ParticipantTransaction } from "./participant-step.ts";
+import type { ParticipantEffect, ParticipantInput, ParticipantStep, ParticipantTransaction } from "./participant-step.ts";
 import { isOnePhase, owesAck, type Transaction } from "./types.ts";
 
 // The invariants of specs/TwoPhaseCommit.tla, as far as one side can see them, checked after each step and each read of the log.
@@ -23,7 +23,9 @@ export function checkTransaction(transaction: Transaction): void {
   if (outcome === "aborted") assert(transaction.abortReason !== "", "AbortValidity: an abort has a cause");
   if (phase === "COMPLETED" && !transaction.resolution) {
     assert(!parts.some((part) => owesAck(transaction, part)), "ForgetSafe");
+    assert(!parts.some(({ lost }) => lost), "LostNeverForgotten");
   }
+  assert(!parts.some(({ lost, acknowledgedAtMs }) => lost && acknowledgedAtMs !== undefined), "AckHonest");
 }
 
 /** What must hold of one step of a coordinator. */
@@ -58,7 +60,11 @@ function checkEffect(after: Transaction, effect: CoordinatorEffect, durable: boo
 }
 
 /** What must hold of one step of a participant. */
-export function checkParticipantStep(before: ParticipantTransaction | undefined, step: ParticipantStep, input: string): void {
+export function checkParticipantStep(
+  before: ParticipantTransaction | undefined,
+  step: ParticipantStep,
+  input: ParticipantInput["type"],
+): void {
   const { transaction: after, effects } = step;
   if (before?.state === "committed" || before?.state === "aborted") assert(after?.state === before.state, "DecisionStable");
   if (before?.state === "prepared" && after?.state !== "prepared") {
@@ -66,15 +72,22 @@ export function checkParticipantStep(before: ParticipantTransaction | undefined,
   }
   let durable: string | undefined = before?.state;
   for (const effect of effects) {
-    if (effect.type === "persist") durable = effect.record.state;
+    if (effect.type === "persist") {
+      durable = effect.record.state;
+      // A read-only vote in one phase is the decision, and there is nothing to carry out.
+      if (durable === "committed") assert(input === "resource-committed" || input === "resource-voted", "AckHonest");
+    }
     checkParticipantEffect(effect, durable);
   }
 }
 
 function checkParticipantEffect(effect: ParticipantEffect, durable: string | undefined): void {
-  if (effect.type === "resource-commit") assert(durable === "prepared" || durable === "committed", "WriteAheadVote");
+  if (effect.type === "resource-commit") assert(durable === "prepared" || durable === "lost", "WriteAheadVote");
   if (effect.type !== "send") return;
   const { message } = effect;
   if (message.type === "vote" && message.value === "commit") assert(durable === "prepared", "WriteAheadVote");
-  if (message.type === "decision-ack") assert(durable === message.outcome, "WriteAheadAck");
+  if (message.type !== "decision-ack") return;
+  // Where nothing was promised, there is no promise to write down as lost.
+  const isUnknown = message.outcome === "lost" && (durable === undefined || durable === "refused" || durable === "read-only");
+  assert(durable === message.outcome || isUnknown, "WriteAheadAck");
 }

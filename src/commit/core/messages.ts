@@ -1,6 +1,6 @@
 import type { ParticipantId, TransactionId } from "../../kernel/ids.ts";
 import type { DurationMs, TimeMs } from "../../kernel/time.ts";
-import type { Outcome, VoteValue } from "./types.ts";
+import type { Acknowledgement, Outcome, VoteValue } from "./types.ts";
 
 // The messages of the Participate stream. See proto/concord/commit/v1/two_phase_commit.proto for the meaning of each field.
 
@@ -40,9 +40,12 @@ export type Hello = {
   readonly instanceId: string;
   readonly versionMin: number;
   readonly versionMax: number;
-  readonly inDoubt: readonly TransactionId[];
+  readonly inDoubt: readonly InDoubt[];
   readonly prepareCredit: number;
 };
+
+/** A promise, and whose it is: no other coordinator may end it. */
+export type InDoubt = { readonly transactionId: TransactionId; readonly coordinatorId: string };
 
 export type Prepare = {
   readonly type: "prepare";
@@ -73,11 +76,11 @@ export type Decision = {
 export type DecisionAck = {
   readonly type: "decision-ack";
   readonly transactionId: TransactionId;
-  readonly outcome: Outcome;
+  readonly outcome: Acknowledgement;
   readonly reason: string;
 };
 
-export type Inquiry = { readonly type: "inquiry"; readonly transactionId: TransactionId };
+export type Inquiry = { readonly type: "inquiry" } & InDoubt;
 
 export type Heartbeat = { readonly type: "heartbeat"; readonly sentAtMs: TimeMs; readonly lastSequenceSeen: number };
 

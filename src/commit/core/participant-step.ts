@@ -1,7 +1,7 @@
 import type { TransactionId } from "../../kernel/ids.ts";
 import type { DurationMs, TimeMs } from "../../kernel/time.ts";
 import type { Decision, DecisionAck, Inquiry, Prepare, Vote } from "./messages.ts";
-import type { Outcome, VoteValue } from "./types.ts";
+import type { Acknowledgement, VoteValue } from "./types.ts";
 
 // What goes into a step of the participant, and what comes out of it.
 
@@ -10,9 +10,10 @@ export type ParticipantRecord = {
   readonly transactionId: TransactionId;
   /** Prepared as the only participant: it has decided to commit, and is not in doubt. */
   readonly onePhase: boolean;
-  readonly state: "prepared" | Outcome;
-  /** Whose transaction it is. Undefined: the log does not keep it, and any coordinator is believed. */
-  readonly coordinatorId: string | undefined;
+  /** Lost: it was told to commit, and the resource does not hold the promise any more. Not in doubt; asked again, it asks again. */
+  readonly state: "prepared" | Acknowledgement;
+  /** Whose transaction it is: no other coordinator is believed. */
+  readonly coordinatorId: string;
   /** The largest epoch seen for this transaction. */
   readonly coordinatorEpoch: number;
   readonly payload: Uint8Array;
@@ -21,9 +22,9 @@ export type ParticipantRecord = {
   readonly updatedAtMs: TimeMs;
 };
 
-/** A record, or what is not durable yet. */
+/** A record, or what is not durable. Committing: the resource is asked to, and nothing else is done until it has answered. */
 export type ParticipantTransaction = Omit<ParticipantRecord, "state"> & {
-  readonly state: ParticipantRecord["state"] | "working" | "refused" | "read-only";
+  readonly state: ParticipantRecord["state"] | "working" | "refused" | "read-only" | "committing";
   readonly attempt: number;
   /** The resource is preparing: nothing else is asked of it until it has answered. */
   readonly busy: boolean;
@@ -38,9 +39,13 @@ export type Sender = { readonly coordinatorId: string; readonly epochSeen: numbe
 
 export type ParticipantInput = { readonly nowMs: TimeMs } & (
   | { readonly type: "prepare"; readonly message: Prepare; readonly from: Sender }
-  | { readonly type: "decision"; readonly message: Decision; readonly from: Sender }
+  /** `logId` names the participant's log, for a reason that says which one has no record. */
+  | { readonly type: "decision"; readonly message: Decision; readonly from: Sender; readonly logId: string }
   /** The resource's answer to `resource-prepare`. */
   | { readonly type: "resource-voted"; readonly vote: ResourceVote }
+  /** The resource's answers to `resource-commit`. */
+  | { readonly type: "resource-committed" }
+  | { readonly type: "promise-lost"; readonly reason: string }
   /** The time to vote is over, or the process wants to leave. */
   | { readonly type: "unilateral-abort"; readonly reason: string }
   | { readonly type: "inquire" }
@@ -56,8 +61,9 @@ export type ParticipantEffect =
       readonly coordinatorId: string;
       readonly coordinatorEpoch: number;
     }
-  /** Done, at the resource, before any later effect runs. */
+  /** Answered by the input `resource-committed` or `promise-lost`. */
   | { readonly type: "resource-commit"; readonly payload: Uint8Array }
+  /** Done, at the resource, before any later effect runs. */
   | { readonly type: "resource-abort"; readonly payload: Uint8Array }
   /** Durable before any later effect runs. */
   | { readonly type: "persist"; readonly record: ParticipantRecord }
@@ -78,6 +84,7 @@ export type ParticipantAction =
   | "UnilateralAbort"
   | "Inquire"
   | "RecvCommit"
+  | "RecvCommitLost"
   | "RecvAbort"
   | "RecvAbortUnknown"
   | "PartRecover";
@@ -86,5 +93,5 @@ export type ParticipantAction =
 export type ParticipantTrace = {
   readonly type: "trace";
   readonly action: ParticipantAction;
-  readonly transaction: ParticipantTransaction;
+  readonly transaction: Pick<ParticipantTransaction, "transactionId" | "state" | "onePhase">;
 };

@@ -12,7 +12,7 @@ import type {
   Sender,
 } from "./participant-step.ts";
 import { withParticipantEvents } from "./trace.ts";
-import type { Outcome, VoteValue } from "./types.ts";
+import type { Acknowledgement, VoteValue } from "./types.ts";
 
 // One transaction at one participant. Each function that is named after an action of specs/TwoPhaseCommit.tla is that action.
 
@@ -46,18 +46,22 @@ function onInput(transaction: ParticipantTransaction | undefined, input: Partici
         ? recvPrepareOnePhase(transaction, input.message, input.from, input.nowMs)
         : recvPrepare(transaction, input.message, input.from, input.nowMs);
     case "decision":
-      if (input.message.outcome === "committed") return recvCommit(transaction, input.nowMs);
+      if (input.message.outcome === "committed") return recvCommit(transaction, input.message, input.logId);
       return transaction
         ? recvAbort(transaction, input.nowMs)
         : recvAbortUnknown(unknown(input.message, input.from, input.nowMs), input.nowMs);
     case "resource-voted":
       return transaction ? onResourceVoted(transaction, input.vote, input.nowMs) : { transaction, effects: [] };
+    case "resource-committed":
+      return transaction ? endCommit(transaction, input.nowMs) : { transaction, effects: [] };
+    case "promise-lost":
+      return transaction ? losePromise(transaction, input.reason, input.nowMs) : { transaction, effects: [] };
     case "unilateral-abort":
       return transaction ? unilateralAbort(transaction, input.reason, input.nowMs) : { transaction, effects: [] };
     case "inquire":
       return transaction ? inquire(transaction) : { transaction, effects: [] };
     case "recover":
-      return transaction ? recover(transaction, input.nowMs) : { transaction, effects: [] };
+      return transaction ? recover(transaction) : { transaction, effects: [] };
     default:
       return unreachable(input);
   }
@@ -66,7 +70,7 @@ function onInput(transaction: ParticipantTransaction | undefined, input: Partici
 /** Why a message is not believed: from a coordinator that was replaced, or from one whose transaction this is not. */
 function fencedBy(transaction: ParticipantTransaction | undefined, epoch: number, from: Sender): string | undefined {
   const seen = Math.max(from.epochSeen, transaction?.coordinatorEpoch ?? 0);
-  if (transaction?.coordinatorId !== undefined && transaction.coordinatorId !== from.coordinatorId) {
+  if (transaction && transaction.coordinatorId !== from.coordinatorId) {
     return `the transaction belongs to coordinator "${transaction.coordinatorId}"`;
   }
   return epoch < seen ? `coordinator epoch ${epoch} was replaced by ${seen}` : undefined;
@@ -86,8 +90,11 @@ function recvPrepare(transaction: ParticipantTransaction | undefined, message: P
     case "refused":
     case "aborted":
       return stay(next, [voteEffect(next, "abort")]);
+    case "committing":
     case "committed":
       return refuse(next, "it is committed");
+    case "lost":
+      return refuse(next, "its promise is lost");
     default:
       return unreachable(next.state);
   }
@@ -110,9 +117,11 @@ function recvPrepareOnePhase(
   const next = { ...transaction, attempt: message.attempt, coordinatorEpoch: message.coordinatorEpoch, onePhase: true };
   switch (next.state) {
     case "working":
+    case "committing":
       return stay(next);
     case "prepared":
-      return finishCommit(next, nowMs);
+    case "lost":
+      return startCommit(next);
     case "committed":
       return stay(next, [ackEffect(next, "committed")]);
     case "aborted":
@@ -152,8 +161,8 @@ function onResourceVoted(transaction: ParticipantTransaction, vote: ResourceVote
   const prepared: ParticipantTransaction = { ...next, state: "prepared" };
   const forced: ParticipantEffect = { type: "persist", record: recordOf(prepared, "prepared") };
   if (!next.onePhase) return stay(prepared, [forced, voteEffect(prepared, "commit")]);
-  const { transaction: committed, effects } = finishCommit(prepared, nowMs);
-  return stay(committed, [forced, ...effects]);
+  const { transaction: committing, effects } = startCommit(prepared);
+  return stay(committing, [forced, ...effects]);
 }
 
 /** specs/TwoPhaseCommit.tla: UnilateralAbort. A participant is free until it has voted. */
@@ -172,17 +181,42 @@ function refuseWork(transaction: ParticipantTransaction, nowMs: TimeMs): Known {
   return stay(refused, [voteEffect(refused, "abort")]);
 }
 
-/** specs/TwoPhaseCommit.tla: RecvCommit. Forced before it is acknowledged: the acknowledgement allows the coordinator to forget. */
-function recvCommit(transaction: ParticipantTransaction | undefined, nowMs: TimeMs): ParticipantStep {
-  if (transaction?.state === "prepared" && !transaction.onePhase) return finishCommit(transaction, nowMs);
-  if (transaction?.state === "committed") return stay(transaction, [ackEffect(transaction, "committed")]);
-  const reason = `COMMITTED, but it is ${transaction ? transaction.state : "unknown"} here`;
-  return { transaction, effects: [{ type: "refuse", reason }] };
+/**
+ * specs/TwoPhaseCommit.tla: RecvCommit, RecvCommitLost. Who is told to commit has promised it; so if nothing durable is known of it here,
+ * the promise is lost. A promise that was found lost is looked for again: it may have been restored.
+ */
+function recvCommit(
+  transaction: ParticipantTransaction | undefined,
+  { transactionId }: Decision,
+  logId: string,
+): ParticipantStep {
+  switch (transaction?.state) {
+    case "prepared":
+    case "lost":
+      return startCommit(transaction);
+    case "committing":
+      return stay(transaction);
+    case "committed":
+      return stay(transaction, [ackEffect(transaction, "committed")]);
+    // What is being prepared may come to its promise, and is told again.
+    case "working":
+    case "aborted":
+      return refuse(transaction, `COMMITTED, but it is ${transaction.state} here`);
+    default: {
+      const reason = `no record of a promise in log ${logId}: another log has made it, or this one was emptied`;
+      return {
+        transaction,
+        effects: [{ type: "send", message: { type: "decision-ack", transactionId, outcome: "lost", reason } }],
+      };
+    }
+  }
 }
 
 /** specs/TwoPhaseCommit.tla: RecvAbort. */
 function recvAbort(transaction: ParticipantTransaction, nowMs: TimeMs): Known {
   if (transaction.state === "committed") return refuse(transaction, "ABORTED, but it is committed here");
+  if (transaction.state === "committing" || transaction.state === "lost")
+    return refuse(transaction, "ABORTED, but it was COMMITTED");
   if (transaction.onePhase && transaction.state !== "aborted") return refuse(transaction, "ABORTED, but the decision is ours");
   if (transaction.state === "aborted") return stay(transaction, [ackEffect(transaction, "aborted")]);
   return transaction.busy ? stay({ ...transaction, abortReceived: true }) : finishAbort(transaction, nowMs);
@@ -198,23 +232,29 @@ function recvAbortUnknown(transaction: ParticipantTransaction, nowMs: TimeMs): K
 
 /** specs/TwoPhaseCommit.tla: Inquire. */
 function inquire(transaction: ParticipantTransaction): Known {
-  const inquiry: ParticipantEffect = { type: "send", message: { type: "inquiry", transactionId: transaction.transactionId } };
+  const { transactionId, coordinatorId } = transaction;
+  const inquiry: ParticipantEffect = { type: "send", message: { type: "inquiry", transactionId, coordinatorId } };
   return stay(transaction, isInDoubt(transaction) ? [inquiry] : []);
 }
 
 /** specs/TwoPhaseCommit.tla: PartRecover. In doubt it waits for the coordinator; in one phase it finishes what it has decided. */
-function recover(transaction: ParticipantTransaction, nowMs: TimeMs): Known {
-  return transaction.state === "prepared" && transaction.onePhase ? finishCommit(transaction, nowMs) : stay(transaction);
+function recover(transaction: ParticipantTransaction): Known {
+  return transaction.state === "prepared" && transaction.onePhase ? startCommit(transaction) : stay(transaction);
 }
 
-function finishCommit(transaction: ParticipantTransaction, nowMs: TimeMs): Known {
-  const { transaction: committed, effects } = endCommit(transaction, nowMs);
-  return stay(committed, [{ type: "resource-commit", payload: committed.payload }, ...effects]);
-}
+const startCommit = (transaction: ParticipantTransaction): Known =>
+  stay({ ...transaction, state: "committing" }, [{ type: "resource-commit", payload: transaction.payload }]);
 
+/** The second half of RecvCommit. Forced before it is acknowledged: the acknowledgement allows the coordinator to forget. */
 function endCommit(transaction: ParticipantTransaction, nowMs: TimeMs): Known {
-  const committed: ParticipantTransaction = { ...transaction, state: "committed", updatedAtMs: nowMs };
+  const committed: ParticipantTransaction = { ...transaction, state: "committed", reason: "", updatedAtMs: nowMs };
   return stay(committed, [{ type: "persist", record: recordOf(committed, "committed") }, ackEffect(committed, "committed")]);
+}
+
+/** The second half of RecvCommitLost. What cannot be proved to have happened is not acknowledged. */
+function losePromise(transaction: ParticipantTransaction, reason: string, nowMs: TimeMs): Known {
+  const lost: ParticipantTransaction = { ...transaction, state: "lost", reason, updatedAtMs: nowMs };
+  return stay(lost, [{ type: "persist", record: recordOf(lost, "lost") }, ackEffect(lost, "lost")]);
 }
 
 /** The resource is asked also when it has prepared nothing: a crash may have fallen between its prepare and our record. */
@@ -251,7 +291,7 @@ function voteEffect(transaction: ParticipantTransaction, value: VoteValue): Part
   return { type: "send", message: { type: "vote", transactionId, attempt, value, reason } };
 }
 
-function ackEffect(transaction: ParticipantTransaction, outcome: Outcome): ParticipantEffect {
+function ackEffect(transaction: ParticipantTransaction, outcome: Acknowledgement): ParticipantEffect {
   const { transactionId, reason } = transaction;
   return { type: "send", message: { type: "decision-ack", transactionId, outcome, reason } };
 }

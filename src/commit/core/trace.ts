@@ -9,7 +9,7 @@ import type {
   ParticipantTrace,
   ParticipantTransaction,
 } from "./participant-step.ts";
-import { isOnePhase, type Outcome, type Transaction, type VoteValue } from "./types.ts";
+import { type Acknowledgement, isOnePhase, type Transaction, type VoteValue } from "./types.ts";
 
 // What happens, in the words of specs/TwoPhaseCommit.tla: the action, and the state behind it. specs/TraceTwoPhaseCommit.tla says
 // whether it may happen. Without a trace port no event is made of it.
@@ -22,13 +22,14 @@ export type CoordinatorEvent = {
   readonly participants?: readonly ParticipantId[] | undefined;
   readonly participant?: ParticipantId | undefined;
   /** What was said. */
-  readonly value?: "yes" | "no" | "readonly" | Outcome | undefined;
+  readonly value?: "yes" | "no" | "readonly" | Acknowledgement | undefined;
   /** None: nothing is known of it here. */
   readonly state?: {
     readonly phase: string;
     readonly yes: readonly ParticipantId[];
     readonly ro: readonly ParticipantId[];
     readonly acks: readonly ParticipantId[];
+    readonly lost: readonly ParticipantId[];
   };
 };
 
@@ -38,7 +39,7 @@ export type ParticipantEvent = {
   /** Names the process. */
   readonly instance: string;
   readonly transaction: TransactionId;
-  readonly state: "working" | "prepared" | "committed" | "aborted" | "refused" | "readonly";
+  readonly state: "working" | "prepared" | "committed" | "aborted" | "lost" | "refused" | "readonly";
 };
 
 export type TraceEvent =
@@ -122,8 +123,9 @@ const isReadOnlyCommit = (before: Transaction, after: Transaction, effects: read
 function around(effect: CoordinatorEffect, cause: Cause, now: Transaction): readonly CoordinatorEffect[] {
   switch (effect.type) {
     case "persist": {
-      const committed = effect.transaction.outcome === undefined ? "ForceDelegate" : "ForceCommit";
-      return [effect, happened(cause.type === "resolve" ? "Resolve" : committed, effect.transaction)];
+      if (cause.type === "ack") return [effect, happened("RecvLost", effect.transaction, cause.participantId)];
+      const forced = effect.transaction.outcome === undefined ? "ForceDelegate" : "ForceCommit";
+      return [effect, happened(cause.type === "resolve" ? "Resolve" : forced, effect.transaction)];
     }
     case "record":
       // What becomes of an operator's word is none of the spec's.
@@ -154,14 +156,17 @@ export function withParticipantEvents(
   step: ParticipantStep,
 ): ParticipantStep {
   const { transaction } = step;
-  if (!transaction) return step;
+  const transactionId = transaction?.transactionId ?? ("message" in input ? input.message.transactionId : undefined);
+  if (transactionId === undefined) return step;
+  const now = transaction ?? { transactionId, state: "working", onePhase: false };
   const effects: ParticipantEffect[] = [];
   if (before && input.type === "recover") effects.push({ type: "trace", action: "PartRecover", transaction: before });
-  if (before?.state === "working" && transaction.state === "refused" && input.type === "unilateral-abort") {
-    effects.push({ type: "trace", action: "UnilateralAbort", transaction });
+  if (before?.state === "working" && now.state === "refused" && input.type === "unilateral-abort") {
+    effects.push({ type: "trace", action: "UnilateralAbort", transaction: now });
   }
   for (const effect of step.effects) {
-    if (effect.type === "send") effects.push({ type: "trace", action: actionOf(effect.message, before, input), transaction });
+    if (effect.type === "send")
+      effects.push({ type: "trace", action: actionOf(effect.message, before, input), transaction: now });
     effects.push(effect);
   }
   return { transaction, effects };
@@ -169,14 +174,13 @@ export function withParticipantEvents(
 
 /** What a message is the answer to. */
 function actionOf(
-  { type }: Vote | DecisionAck | Inquiry,
+  message: Vote | DecisionAck | Inquiry,
   before: ParticipantTransaction | undefined,
   input: ParticipantInput,
 ): ParticipantAction {
-  if (type !== "decision-ack") return type === "vote" ? "RecvPrepare" : "Inquire";
-  const wasTold = input.type === "decision" || (before?.abortReceived && !before.onePhase);
-  if (!wasTold) return "RecvPrepareOnePhase";
-  if (input.type === "decision" && input.message.outcome === "committed") return "RecvCommit";
+  if (message.type !== "decision-ack") return message.type === "vote" ? "RecvPrepare" : "Inquire";
+  if (input.type === "prepare" || (before?.onePhase && input.type !== "decision")) return "RecvPrepareOnePhase";
+  if (message.outcome !== "aborted") return message.outcome === "lost" ? "RecvCommitLost" : "RecvCommit";
   return before && before.state !== "working" ? "RecvAbort" : "RecvAbortUnknown";
 }
 
@@ -198,6 +202,7 @@ export function coordinatorEvent({ action, transaction, participantId }: Coordin
       yes: idsOf(parts.filter(({ vote }) => vote === "commit")),
       ro: idsOf(parts.filter(({ vote }) => vote === "read-only")),
       acks: idsOf(parts.filter(({ acknowledgedOutcome }) => acknowledgedOutcome === "committed")),
+      lost: idsOf(parts.filter(({ lost }) => lost)),
     },
   };
 }
@@ -233,6 +238,6 @@ export function participantEvent(
 
 function stateOf(state: ParticipantTransaction["state"], onePhase: boolean): ParticipantEvent["state"] {
   // In one phase the promise is only the first half of the commit.
-  if (state === "prepared" && onePhase) return "working";
+  if (state === "prepared" || state === "committing") return onePhase ? "working" : "prepared";
   return state === "read-only" ? "readonly" : state;
 }

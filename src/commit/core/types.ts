@@ -9,6 +9,9 @@ export type Phase = (typeof phases)[number];
 
 export type Outcome = "committed" | "aborted";
 
+/** How a participant answers a decision. Lost: it does not hold what it promised, and nothing shows that it was committed. */
+export type Acknowledgement = Outcome | "lost";
+
 export type VoteValue = "commit" | "abort" | "read-only";
 
 /** What a step needs from outside: the time, and a number uniform in [0, 1). */
@@ -53,11 +56,15 @@ export type Part = {
   readonly acknowledgedAtMs: TimeMs | undefined;
   /** Differs from the transaction's only if an operator has resolved that. */
   readonly acknowledgedOutcome: Outcome | undefined;
+  /** Its promise is lost, so it still owes its acknowledgement. specs/TwoPhaseCommit.tla: RecvLost. */
+  readonly lost: LostPart | undefined;
   /** Of its enlistment, if it had one of its own. */
   readonly request: RequestKey | undefined;
   readonly preparesSent: number;
   readonly decisionsSent: number;
 };
+
+export type LostPart = { readonly reason: string; readonly atMs: TimeMs };
 
 export type Resolution = { readonly atMs: TimeMs; readonly requestedBy: string; readonly reason: string };
 
@@ -71,6 +78,8 @@ export const mayAbort = (transaction: Transaction): boolean =>
 /** True if the part has to hear the outcome, and has not acknowledged it. */
 export function owesAck(transaction: Transaction, part: Part): boolean {
   if (part.acknowledgedAtMs !== undefined) return false;
+  // It has spoken, and an operator has heard it.
+  if (part.lost && transaction.resolution) return false;
   if (transaction.outcome === "committed") return part.vote === "commit" || isUntold(transaction, part);
   // Whoever was asked and has not refused may be bound, or may become bound by a Prepare still under way.
   return transaction.outcome === "aborted" && part.preparesSent > 0 && (part.vote === undefined || part.vote === "commit");
@@ -81,7 +90,8 @@ export const isUntold = (transaction: Transaction, part: Part): boolean =>
   transaction.resolution !== undefined &&
   isOnePhase(transaction) &&
   part.vote === undefined &&
-  part.acknowledgedAtMs === undefined;
+  part.acknowledgedAtMs === undefined &&
+  part.lost === undefined;
 
 /** True once nobody is waited for. Only an operator completes a transaction before that. */
 export const isFinished = (transaction: Transaction): boolean =>
@@ -97,8 +107,10 @@ export const finishedAtMs = (transaction: Transaction): TimeMs | undefined =>
 export const isInDoubtSomewhere = (transaction: Transaction): boolean =>
   transaction.phase !== "COMPLETED" && transaction.parts.some(({ vote }) => vote === "commit");
 
-/** What has become of an operator's word. See Heuristic in proto/concord/commit/v1/transaction.proto. */
+/** Whether it is atomic after all. See Heuristic in proto/concord/commit/v1/transaction.proto. */
 export function heuristicOf(transaction: Transaction): "UNCONFIRMED" | "CONFIRMED" | "MIXED" | undefined {
+  // Of what was aborted there is nothing to be lost.
+  if (transaction.outcome === "committed" && transaction.parts.some(({ lost }) => lost)) return "MIXED";
   if (!transaction.resolution) return undefined;
   const told = transaction.parts.flatMap(({ acknowledgedOutcome }) => acknowledgedOutcome ?? []);
   if (told.some((outcome) => outcome !== transaction.outcome)) return "MIXED";

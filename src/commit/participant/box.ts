@@ -26,4 +26,5 @@ export type Box = {
 export type Envelope = { readonly input: ParticipantInput; readonly refuse: ((reason: string) => void) | undefined };
 
 /** Nothing of it is under way. A promise is not: it waits for the coordinator. */
-export const isIdle = ({ broken, busy, transaction }: Box): boolean => broken || (!busy && !transaction?.busy);
+export const isIdle = ({ broken, busy, transaction }: Box): boolean =>
+  broken || (!busy && !transaction?.busy && transaction?.state !== "committing");

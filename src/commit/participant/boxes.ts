@@ -1,5 +1,6 @@
 import type { TransactionId } from "../../kernel/ids.ts";
 import type { DurationMs } from "../../kernel/time.ts";
+import type { InDoubt } from "../core/messages.ts";
 import { isInDoubt, loadTransaction, stepParticipant } from "../core/participant.ts";
 import type { ParticipantInput, ParticipantRecord, ParticipantTransaction } from "../core/participant-step.ts";
 import { mailboxCountMax, storageBackoff, volatileVoteCountMax } from "../limits.ts";
@@ -16,8 +17,8 @@ export interface Boxes {
   /** What the log has kept of a transaction that is prepared. */
   load(record: ParticipantRecord): void;
   get(transactionId: TransactionId): ParticipantTransaction | undefined;
-  /** Prepared here, outcome unknown here; of one coordinator, also what names none. `quietForMs`: nothing has happened to it for so long. */
-  inDoubt(coordinatorId?: string, quietForMs?: DurationMs): readonly TransactionId[];
+  /** Prepared here, outcome unknown here; of one coordinator, or of all. `quietForMs`: nothing has happened to it for so long. */
+  inDoubt(coordinatorId?: string, quietForMs?: DurationMs): readonly InDoubt[];
   /** Resolves when nothing is under way. */
   idle(): Promise<void>;
 }
@@ -106,10 +107,10 @@ export function createBoxes(surroundings: Surroundings): Boxes {
   function tidy({ transactionId, transaction, mailbox }: Box): void {
     if (transaction?.busy || !mailbox.isEmpty()) return;
     const state = transaction?.state;
-    if (state === undefined || state === "committed" || state === "aborted") {
+    if (state === undefined || state === "committed" || state === "aborted" || state === "lost") {
       boxes.delete(transactionId);
       volatile.delete(transactionId);
-    } else if (state !== "prepared") {
+    } else if (state !== "prepared" && state !== "committing") {
       volatile.add(transactionId);
       for (const oldest of volatile) {
         if (volatile.size <= volatileVoteCountMax) break;
@@ -132,18 +133,13 @@ export function createBoxes(surroundings: Surroundings): Boxes {
     },
     get: (transactionId) => boxes.get(transactionId)?.transaction,
     inDoubt(coordinatorId, quietForMs = 0) {
-      const found: TransactionId[] = [];
+      const found: InDoubt[] = [];
       const quietSinceMs = clock.monotonicMs() - quietForMs;
-      for (const [id, box] of boxes) {
+      for (const [transactionId, box] of boxes) {
         const { transaction } = box;
         if (!transaction || !isInDoubt(transaction) || box.quietSinceMs > quietSinceMs) continue;
-        if (
-          coordinatorId === undefined ||
-          transaction.coordinatorId === undefined ||
-          transaction.coordinatorId === coordinatorId
-        ) {
-          found.push(id);
-        }
+        const { coordinatorId: owner } = transaction;
+        if (coordinatorId === undefined || owner === coordinatorId) found.push({ transactionId, coordinatorId: owner });
       }
       return found;
     },

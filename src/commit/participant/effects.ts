@@ -35,7 +35,7 @@ export async function carryOut(
   refuse: Envelope["refuse"],
   post: (input: ParticipantInput) => void,
 ): Promise<void> {
-  const { participantId, instanceId, logger, log, resource, trace } = surroundings;
+  const { participantId, instanceId, logger, log, trace } = surroundings;
   const { transactionId } = box;
   const fields = { transaction: transactionId, participant: participantId };
   switch (effect.type) {
@@ -44,10 +44,7 @@ export async function carryOut(
       return;
     case "resource-commit":
       logger.info({ ...fields, decision: "committed" }, "committing");
-      await untilDone(surroundings, transactionId, "the resource cannot commit", resourceBackoff, async () => {
-        const answer = await resource.commit({ transactionId, payload: effect.payload, logId: log.id });
-        if (answer) throw new Error(answer.lost);
-      });
+      void commitResource(surroundings, transactionId, effect.payload).then((input) => input && post(input));
       return;
     case "resource-abort":
       logger.info({ ...fields, decision: "aborted" }, "aborting");
@@ -71,6 +68,23 @@ export async function carryOut(
     default:
       unreachable(effect);
   }
+}
+
+/** How the resource has answered. Nothing if the participant closes before. */
+async function commitResource(
+  surroundings: Surroundings,
+  transactionId: TransactionId,
+  payload: Uint8Array,
+): Promise<ParticipantInput | undefined> {
+  const { clock, log, resource } = surroundings;
+  const answered = await untilDone(surroundings, transactionId, "the resource cannot commit", resourceBackoff, async () => ({
+    promise: await resource.commit({ transactionId, payload, logId: log.id }),
+  }));
+  if (!answered) return undefined;
+  const nowMs = clock.nowMs();
+  return answered.promise
+    ? { type: "promise-lost", reason: answered.promise.lost, nowMs }
+    : { type: "resource-committed", nowMs };
 }
 
 /** Undoes what a transaction may have prepared, also without a box. */
@@ -98,7 +112,8 @@ async function tell(surroundings: Surroundings, box: Box, message: Vote | Decisi
     case "decision-ack":
       box.cancelVoteTimer();
       await onStep?.({ type: "before-ack-sent", transactionId });
-      logger.info({ ...fields, decision: message.outcome }, "decision acknowledged");
+      if (message.outcome === "lost") logger.error({ ...fields, reason: message.reason }, "the promise is lost");
+      else logger.info({ ...fields, decision: message.outcome }, "decision acknowledged");
       break;
     case "inquiry":
       logger.info(fields, "in doubt: inquiry sent");

@@ -14,7 +14,9 @@ export function inquireRegularly(context: Context, boxes: Boxes): Promise<void> 
     () => (pauses++ === 0 ? inquiryIntervalMs : backoffMs(jittered, 1, random())),
     () => {
       const nowMs = clock.nowMs();
-      for (const id of boxes.inDoubt(undefined, inquiryAfterMs)) boxes.post(id, { type: "inquire", nowMs });
+      for (const { transactionId } of boxes.inDoubt(undefined, inquiryAfterMs)) {
+        boxes.post(transactionId, { type: "inquire", nowMs });
+      }
     },
   );
 }

@@ -1,9 +1,8 @@
 import { unreachable } from "../../kernel/assert.ts";
-import type { TransactionId } from "../../kernel/ids.ts";
 import { firstCharacters } from "../../kernel/text.ts";
 import type { DurationMs } from "../../kernel/time.ts";
 import { backoffMs } from "../core/backoff.ts";
-import type { CoordinatorMessage, Decision, Numbered, ParticipantMessage, Prepare } from "../core/messages.ts";
+import type { CoordinatorMessage, Decision, InDoubt, Numbered, ParticipantMessage, Prepare } from "../core/messages.ts";
 import { pause } from "../ends.ts";
 import { protocolVersion, reasonLengthMax, reconnectBackoff, refusedBackoff, welcomeTimeoutMs } from "../limits.ts";
 import type { Coordinator, ParticipantTransport } from "../ports.ts";
@@ -58,9 +57,9 @@ type Session = {
 /** Who acts on what a coordinator says. */
 export interface LinkHandler {
   /** What Hello asks about: all that is in doubt, of this coordinator if it is known already. */
-  greet(coordinatorId: string | undefined): readonly TransactionId[];
+  greet(coordinatorId: string | undefined): readonly InDoubt[];
   /** `asked` is what Hello asked about. */
-  welcomed(coordinator: Coordinator, asked: readonly TransactionId[]): void;
+  welcomed(coordinator: Coordinator, asked: readonly InDoubt[]): void;
   message(link: Link, coordinator: Coordinator, numbered: Numbered<Prepare | Decision>): void;
 }
 
@@ -209,7 +208,7 @@ export function createLink(
   function onWelcome(
     session: Session,
     { coordinatorId, coordinatorEpoch, sessionEpoch }: Extract<CoordinatorMessage, { type: "welcome" }>,
-    asked: readonly TransactionId[],
+    asked: readonly InDoubt[],
   ): void {
     state = { type: "welcomed", session, sinceMs: clock.monotonicMs() };
     coordinator = { coordinatorId, coordinatorEpoch };

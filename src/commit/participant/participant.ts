@@ -1,7 +1,7 @@
 import { assert } from "../../kernel/assert.ts";
 import type { ParticipantId, TransactionId } from "../../kernel/ids.ts";
 import type { DurationMs } from "../../kernel/time.ts";
-import type { Decision, Numbered, Prepare } from "../core/messages.ts";
+import type { Decision, InDoubt, Numbered, Prepare } from "../core/messages.ts";
 import { participantEvent } from "../core/trace.ts";
 
 import { pause } from "../ends.ts";
@@ -66,30 +66,49 @@ export function createParticipant(options: ParticipantOptions): Participant {
 
   /** A transaction is its coordinator's business, and nobody else's: the newest's, if two processes are the same one. */
   function linkOf({ transaction, link }: Box): Link | undefined {
-    const coordinatorId = transaction?.coordinatorId;
-    if (coordinatorId === undefined) return link ?? links[0];
+    // Nothing is known of it: whoever has asked is answered.
+    if (!transaction) return link;
+    const { coordinatorId } = transaction;
     const epochOf = ({ coordinator }: Link): number => coordinator?.coordinatorEpoch ?? 0;
     return links
       .filter((each) => isOpen(each) && each.coordinator?.coordinatorId === coordinatorId)
       .sort((a, b) => epochOf(b) - epochOf(a))[0];
   }
 
-  function greet(coordinatorId: string | undefined): readonly TransactionId[] {
+  function greet(coordinatorId: string | undefined): readonly InDoubt[] {
     const asked = boxes.inDoubt(coordinatorId).slice(0, inDoubtCountMax);
-    for (const id of trace ? asked : []) {
-      const transaction = boxes.get(id);
+    for (const { transactionId } of trace ? asked : []) {
+      const transaction = boxes.get(transactionId);
       if (transaction) trace?.(participantEvent({ type: "trace", action: "Inquire", transaction }, participantId, instanceId));
     }
     return asked;
   }
 
-  function welcomed({ coordinatorId, coordinatorEpoch }: Coordinator, asked: readonly TransactionId[]): void {
+  function welcomed({ coordinatorId, coordinatorEpoch }: Coordinator, asked: readonly InDoubt[]): void {
     epochSeen.set(coordinatorId, Math.max(coordinatorEpoch, epochSeen.get(coordinatorId) ?? 0));
     // What Hello had no room for, and what was prepared since: its vote found no session.
-    const askedAlready = new Set(asked);
-    for (const id of boxes.inDoubt(coordinatorId)) {
-      if (!askedAlready.has(id)) boxes.post(id, { type: "inquire", nowMs: clock.nowMs() });
+    const askedAlready = new Set(asked.map(({ transactionId }) => transactionId));
+    for (const { transactionId } of boxes.inDoubt(coordinatorId)) {
+      if (!askedAlready.has(transactionId)) boxes.post(transactionId, { type: "inquire", nowMs: clock.nowMs() });
     }
+    if (links.every(isOpen)) nameForeign();
+  }
+
+  /** Promises to coordinators that are not at any of the addresses. They are kept until their own is back. */
+  function nameForeign(): void {
+    const present = new Set(links.map(({ coordinator }) => coordinator?.coordinatorId));
+    const foreign = boxes.inDoubt().filter(({ coordinatorId }) => !present.has(coordinatorId));
+    if (foreign.length === 0) return;
+    logger.warn(
+      {
+        participant: participantId,
+        count: foreign.length,
+        transaction: foreign[0]?.transactionId,
+        coordinators: [...new Set(foreign.map(({ coordinatorId }) => coordinatorId))],
+        connectedTo: [...present],
+      },
+      "in doubt about transactions of another coordinator: they stay prepared until it is back",
+    );
   }
 
   function onMessage(link: Link, { coordinatorId }: Coordinator, { sequence, message }: Numbered<Prepare | Decision>): void {
@@ -103,7 +122,7 @@ export function createParticipant(options: ParticipantOptions): Participant {
       boxes.post(transactionId, { type: "prepare", message, from, nowMs }, { link, sequence });
     } else {
       logger.info({ ...fields, decision: message.outcome }, "decision received");
-      boxes.post(transactionId, { type: "decision", message, from, nowMs }, { link, sequence });
+      boxes.post(transactionId, { type: "decision", message, from, logId: log.id, nowMs }, { link, sequence });
     }
   }
 
@@ -112,7 +131,6 @@ export function createParticipant(options: ParticipantOptions): Participant {
     trace?.({ action: "Start", participant: participantId, instance: instanceId });
     for (const record of await log.load()) {
       assert(record.state === "prepared", "PartRecover: what is loaded is prepared");
-      assert(record.coordinatorId !== undefined || links.length === 1, "one coordinator, or each record names its own");
       boxes.load(record);
       boxes.post(record.transactionId, { type: "recover", nowMs: clock.nowMs() });
     }
@@ -125,7 +143,7 @@ export function createParticipant(options: ParticipantOptions): Participant {
     get connected() {
       return links.some(isOpen);
     },
-    inDoubt: () => boxes.inDoubt(),
+    inDoubt: () => boxes.inDoubt().map(({ transactionId }) => transactionId),
     async start() {
       await recover();
       loops = [inquireRegularly(context, boxes), purgeRegularly(context, { log, resource, links })];

@@ -3,6 +3,9 @@ import type { ParticipantRecord } from "../../commit/core/participant-step.ts";
 import type { ParticipantLog } from "../../commit/ports.ts";
 import type { TransactionId } from "../../kernel/ids.ts";
 
+/** It may have to be asked of the resource. */
+const isOpen = ({ state }: ParticipantRecord): boolean => state === "prepared" || state === "lost";
+
 /** For tests. Outlives the participants that are put on it, as a file would. */
 export function createMemoryParticipantLog(): ParticipantLog {
   const records = new Map<TransactionId, ParticipantRecord>();
@@ -11,11 +14,11 @@ export function createMemoryParticipantLog(): ParticipantLog {
     load: async () => [...records.values()].filter(({ state }) => state === "prepared"),
     get: async (id) => records.get(id),
     persist: async (record) => {
-      records.set(record.transactionId, record.state === "prepared" ? record : { ...record, payload: new Uint8Array() });
+      records.set(record.transactionId, isOpen(record) ? record : { ...record, payload: new Uint8Array() });
     },
     purge: async ({ coordinatorId, updatedBeforeMs, limit }) => {
       const old = [...records.values()].filter(
-        (each) => each.state !== "prepared" && each.coordinatorId === coordinatorId && each.updatedAtMs < updatedBeforeMs,
+        (each) => !isOpen(each) && each.coordinatorId === coordinatorId && each.updatedAtMs < updatedBeforeMs,
       );
       for (const { transactionId } of old.slice(0, limit)) records.delete(transactionId);
       return Math.min(old.length, limit);

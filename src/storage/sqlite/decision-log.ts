@@ -217,6 +217,7 @@ const optionalPartFields = {
   votedAtMs: undefined,
   acknowledgedAtMs: undefined,
   acknowledgedOutcome: undefined,
+  lost: undefined,
   request: undefined,
 };
 

@@ -14,7 +14,7 @@ const migrations: readonly Migration[] = [
         id TEXT PRIMARY KEY,
         state TEXT NOT NULL,
         one_phase INTEGER NOT NULL,
-        coordinator_id TEXT,
+        coordinator_id TEXT NOT NULL,
         coordinator_epoch INTEGER NOT NULL,
         payload BLOB NOT NULL,
         reason TEXT NOT NULL,
@@ -64,8 +64,8 @@ function participantLog(engine: SqliteEngine, id: string): SqliteParticipantLog 
     async persist(record) {
       const { transactionId, state, onePhase, coordinatorId, coordinatorEpoch, payload, reason, updatedAtMs } = record;
       // Nobody asks for the work of what has ended.
-      const work = state === "prepared" ? payload : new Uint8Array();
-      const params = [transactionId, state, onePhase ? 1 : 0, coordinatorId ?? null, coordinatorEpoch, work, reason, updatedAtMs];
+      const work = state === "prepared" || state === "lost" ? payload : new Uint8Array();
+      const params = [transactionId, state, onePhase ? 1 : 0, coordinatorId, coordinatorEpoch, work, reason, updatedAtMs];
       await write({ sql: upsert, params });
     },
     purge: async ({ coordinatorId, updatedBeforeMs, limit }) =>
@@ -84,13 +84,13 @@ const upsert = `INSERT INTO transactions
     updated_at_ms = excluded.updated_at_ms`;
 
 const purgeEnded = `DELETE FROM transactions WHERE id IN
-  (SELECT id FROM transactions WHERE state <> 'prepared' AND updated_at_ms < ? AND coordinator_id = ? ORDER BY updated_at_ms LIMIT ?) RETURNING id`;
+  (SELECT id FROM transactions WHERE state <> 'prepared' AND state <> 'lost' AND updated_at_ms < ? AND coordinator_id = ? ORDER BY updated_at_ms LIMIT ?) RETURNING id`;
 
 const toRecord = (row: Row): ParticipantRecord => ({
   transactionId: row["id"] as TransactionId,
   state: row["state"] as ParticipantRecord["state"],
   onePhase: row["one_phase"] === 1 || row["one_phase"] === 1n,
-  coordinatorId: (row["coordinator_id"] as string | null) ?? undefined,
+  coordinatorId: row["coordinator_id"] as string,
   coordinatorEpoch: Number(row["coordinator_epoch"]),
   payload: row["payload"] as Uint8Array,
   reason: row["reason"] as string,

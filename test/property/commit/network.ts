@@ -159,6 +159,7 @@ export function createWorld(votes: Readonly<Record<string, VoteValue>>, faults =
         if (actor.resource === "nothing" && actor.vote === "commit")
           throw new Error(`${actor.name} commits what it never prepared`);
         actor.resource = "committed";
+        actor.inbox.unshift({ type: "resource-committed", nowMs });
         break;
       case "resource-abort":
         if (actor.resource === "committed") throw new Error(`${actor.name} aborts what it has committed`);
@@ -191,7 +192,7 @@ export function createWorld(votes: Readonly<Record<string, VoteValue>>, faults =
       participant.inbox.push(
         message.down.type === "prepare"
           ? { type: "prepare", message: message.down, from, nowMs }
-          : { type: "decision", message: message.down, from, nowMs },
+          : { type: "decision", message: message.down, from, logId: "log", nowMs },
       );
       return;
     }

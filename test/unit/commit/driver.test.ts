@@ -282,7 +282,7 @@ describe("a restart of the coordinator", () => {
     await w.start();
     const begun = await w.coordinator().driver.begin({ ...request([]), idleTimeoutMs: 60_000 });
     if (!begun.ok) throw new Error(begun.error.type);
-    await toOld.receive({ sequence: 2, message: { type: "inquiry", transactionId: begun.value.id } });
+    await toOld.receive({ sequence: 2, message: { type: "inquiry", transactionId: begun.value.id, coordinatorId: "c" } });
     expect((await collect(toOld.outgoing)).map(({ message }) => message.type)).toEqual(["welcome"]);
     expect(toOld.end?.reason).toBe("COORDINATOR_FENCED");
     expect(await old.get(begun.value.id)).toEqual(err({ type: "fenced", coordinatorEpoch: 2 }));
@@ -422,9 +422,9 @@ describe("a decision log that cannot be read", () => {
     w.log.get = (transactionId) => (transactionId === "torn" ? Promise.reject(new Error("a damaged page")) : get(transactionId));
     const session = w.coordinator().sessions.open("by hand");
     const hello = { type: "hello", instanceId: "i", versionMin: 1, versionMax: 1, prepareCredit: 1 } as const;
-    const inDoubt = [tx("torn"), tx("unknown")];
+    const inDoubt = ["torn", "unknown"].map((each) => ({ transactionId: tx(each), coordinatorId: "c" }));
     await session.receive({ sequence: 1, message: { ...hello, participantId: id("a"), inDoubt } });
-    await session.receive({ sequence: 2, message: { type: "inquiry", transactionId: tx("torn") } });
+    await session.receive({ sequence: 2, message: { type: "inquiry", transactionId: tx("torn"), coordinatorId: "c" } });
     w.log.purge = () => Promise.reject(new Error("a damaged page"));
     await w.clock.advance(10_000);
     session.disconnect();
@@ -567,7 +567,10 @@ describe("a coordinator under strain", () => {
       prepareCredit: 1,
     };
     await session.receive({ sequence: 1, message: hello as never });
-    await session.receive({ sequence: 2, message: { type: "inquiry", transactionId: waiting?.id ?? tx("") } });
+    await session.receive({
+      sequence: 2,
+      message: { type: "inquiry", transactionId: waiting?.id ?? tx(""), coordinatorId: "c" },
+    });
     session.disconnect();
     const [, refused] = await collect(session.outgoing);
     expect(refused?.message).toEqual({

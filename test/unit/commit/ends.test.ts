@@ -290,7 +290,7 @@ describe("a defect", () => {
     };
     await a.say(vote(transactionId));
     await b.say(vote(transactionId));
-    await a.say({ type: "inquiry", transactionId });
+    await a.say({ type: "inquiry", transactionId, coordinatorId: "c" });
     gate.resolve();
     await flush();
     // What waited behind it is refused too.
@@ -330,7 +330,7 @@ describe("a defect", () => {
     await w.start();
     expect(logged).toMatchObject([{ transaction: "impossible", err: { name: "AssertionError" } }]);
     const a = await scripted(w, "a");
-    await a.say({ type: "inquiry", transactionId: tx("impossible") });
+    await a.say({ type: "inquiry", transactionId: tx("impossible"), coordinatorId: "c" });
     expect(a.heard).toMatchObject([
       { type: "welcome" },
       { type: "decision", transactionId: "decided" },

@@ -268,7 +268,7 @@ describe("a defect of the coordinator", () => {
 describe("Participate", () => {
   test("says Welcome, and answers what is in doubt by presumption", async () => {
     const { client } = await startService();
-    const responses = stream(client, [hello({ inDoubt: ["unknown"] })]);
+    const responses = stream(client, [hello({ inDoubt: [{ transactionId: "unknown", coordinatorId: "c" }] })]);
     expect((await responses.next()).value?.body).toMatchObject({
       $case: "welcome",
       value: { sessionEpoch: 1n, coordinatorId: "c" },
@@ -335,11 +335,17 @@ describe("Participate", () => {
       hello(),
       { sequence: 2n },
       { sequence: 3n, body: { $case: "vote", value: { transactionId: "t", attempt: 1, reason: "" } } },
-      { sequence: 4n, body: { $case: "inquiry", value: { transactionId: "t" } } },
+      { sequence: 4n, body: { $case: "inquiry", value: { transactionId: "t", coordinatorId: "other" } } },
+      { sequence: 5n, body: { $case: "decisionAck", value: { transactionId: "t", outcome: Outcome.LOST } } },
+      { sequence: 6n, body: { $case: "inquiry", value: { transactionId: "t", coordinatorId: "c" } } },
     ]);
     await responses.next();
     expect((await responses.next()).value?.body).toMatchObject({ $case: "nack", value: { sequence: 2n } });
     expect((await responses.next()).value?.body).toMatchObject({ $case: "nack", value: { sequence: 3n } });
+    const stranger = { sequence: 4n, reason: 'the promise belongs to coordinator "other"' };
+    expect((await responses.next()).value?.body).toMatchObject({ $case: "nack", value: stranger });
+    const unfounded = { sequence: 5n, reason: "decision_ack.reason: LOST needs one" };
+    expect((await responses.next()).value?.body).toMatchObject({ $case: "nack", value: unfounded });
     expect((await responses.next()).value?.body?.$case).toBe("decision");
   });
 

@@ -78,7 +78,7 @@ describe("Hello", () => {
     const w = await world();
     w.start();
     const stream = w.open();
-    await stream.say(w.hello({ inDoubt: [tx("t1")] }));
+    await stream.say(w.hello({ inDoubt: [{ transactionId: tx("t1"), coordinatorId: "c" }] }));
     expect(stream.received[0]).toMatchObject({ type: "welcome", sessionEpoch: 1, coordinatorId: "c", coordinatorEpoch: 1 });
     expect(w.events).toEqual(["connected a [t1]"]);
     const [known] = await w.sessions.list({ afterId: undefined, limit: 10 });
@@ -116,7 +116,7 @@ describe("Hello", () => {
     await older.say(w.hello());
     await newer.say(w.hello());
     expect(older.session.end?.reason).toBe("SESSION_SUPERSEDED");
-    await older.say({ type: "inquiry", transactionId: tx("t1") });
+    await older.say({ type: "inquiry", transactionId: tx("t1"), coordinatorId: "c" });
     older.session.disconnect();
     expect(w.events).toEqual(["connected a []", "connected a []"]);
     expect(w.sessions.connected.has(id("a"))).toBe(true);
@@ -380,7 +380,7 @@ describe("a session", () => {
     const stream = w.open();
     await stream.say(w.hello());
     await stream.say({ type: "unreadable", reason: "unknown kind" });
-    await stream.say({ type: "inquiry", transactionId: tx("t1") });
+    await stream.say({ type: "inquiry", transactionId: tx("t1"), coordinatorId: "c" });
     expect(stream.received.slice(1)).toEqual([
       { type: "nack", sequence: 2, reason: "unknown kind" },
       { type: "nack", sequence: 3, reason: "why not" },

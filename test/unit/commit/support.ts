@@ -1,6 +1,6 @@
 import { begin, newTransaction } from "../../../src/commit/core/coordinator.ts";
 import type { CoordinatorEffect, CoordinatorInput, Step } from "../../../src/commit/core/coordinator-step.ts";
-import type { Moment, Part, Transaction } from "../../../src/commit/core/types.ts";
+import type { Acknowledgement, Moment, Part, Transaction } from "../../../src/commit/core/types.ts";
 import { createDriver, type Driver, type DriverOptions } from "../../../src/commit/driver.ts";
 import { createParticipant, type Participant, type ParticipantOptions } from "../../../src/commit/participant/participant.ts";
 import type { DecisionLog, Logger, ParticipantLog, ParticipantTransport, Resource } from "../../../src/commit/ports.ts";
@@ -111,7 +111,7 @@ export const vote = (name: string, value: "commit" | "abort" | "read-only", reas
   ...at(),
 });
 
-export const ack = (name: string, outcome: "committed" | "aborted", reason = ""): CoordinatorInput => ({
+export const ack = (name: string, outcome: Acknowledgement, reason = ""): CoordinatorInput => ({
   type: "ack",
   participantId: id(name),
   outcome,

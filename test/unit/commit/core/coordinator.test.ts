@@ -383,15 +383,83 @@ describe("a retry", () => {
   });
 });
 
+const resolve = (outcome: "committed" | "aborted"): CoordinatorInput => ({
+  type: "resolve",
+  outcome,
+  reason: "the disk is lost",
+  requestedBy: "ada",
+  ...later,
+});
+
+describe("RecvLost", () => {
+  const reason = "no such prepared transaction";
+  const broken = () => run(committing(), ack("a", "committed"), ack("b", "lost", reason));
+
+  // specs/TwoPhaseCommit.tla: RecvLost, LostNeverForgotten
+  test("is no acknowledgement: it is forced, shown, and nobody is asked again by a timer", () => {
+    const step = broken();
+    expect(shown(step.effects)).toEqual(["persist COMMITTING", "clear-timer resend b"]);
+    expect(part(step, "b")).toMatchObject({ lost: { reason, atMs: at().nowMs }, acknowledgedAtMs: undefined });
+    expect([heuristicOf(step.transaction), isFinished(step.transaction)]).toEqual(["MIXED", false]);
+    expect(whyKept(step.transaction, Number.MAX_VALUE)).toBe("it is COMMITTING as COMMITTED: it is not completed");
+  });
+
+  test("that comes again changes nothing, nor does one after the acknowledgement", () => {
+    expect(run(broken(), ack("b", "lost", reason)).effects).toEqual([]);
+    expect(run(broken(), ack("a", "lost", reason)).effects).toEqual([]);
+  });
+
+  test("is followed by the decision at each connection, for it may have been restored, and when an operator asks", () => {
+    expect(shown(run(broken(), disconnected("b"), connected("b")).effects)).toEqual(["send b committed"]);
+    expect(shown(run(broken(), { type: "retry", ...later }).effects)).toEqual(["send b committed"]);
+  });
+
+  test("is mended by an acknowledgement after all", () => {
+    const mended = run(broken(), ack("b", "committed"));
+    expect(acts(mended.effects)).toEqual(["record COMPLETED"]);
+    expect(part(mended, "b")?.lost).toBeUndefined();
+    expect([heuristicOf(mended.transaction), isFinished(mended.transaction)]).toEqual([undefined, true]);
+  });
+
+  test("survives the coordinator", () => {
+    const taken = takeOver(broken().transaction, { coordinatorEpoch: 2, connected: new Set([id("b")]) }, later);
+    expect(shown(taken.effects)).toEqual(["send b committed"]);
+    expect(heuristicOf(taken.transaction)).toBe("MIXED");
+  });
+
+  test("is ended by an operator, and stays mixed; also if the participant says so only then", () => {
+    const ended = run(broken(), resolve("committed"));
+    expect(acts(ended.effects)).toEqual(["persist COMPLETED"]);
+    expect([heuristicOf(ended.transaction), isFinished(ended.transaction)]).toEqual(["MIXED", true]);
+    const before = run(committing(), ack("a", "committed"), resolve("committed"), ack("b", "lost", reason));
+    expect(acts(before.effects)).toEqual(["record COMPLETED"]);
+    expect([heuristicOf(before.transaction), isFinished(before.transaction)]).toEqual(["MIXED", true]);
+  });
+
+  test("of the lone participant leaves the outcome open, until it has committed or an operator ends it", () => {
+    const pending = run(begun(["a"]), ack("a", "lost", reason));
+    expect(acts(pending.effects)).toEqual(["persist PREPARING"]);
+    expect([pending.transaction.outcome, heuristicOf(pending.transaction)]).toEqual([undefined, undefined]);
+    expect(shown(run(pending, { type: "retry", ...later }).effects)).toEqual(["send a prepare one-phase"]);
+    const mended = run(pending, ack("a", "committed"));
+    expect(acts(mended.effects)).toEqual(["reply decided", "record COMPLETED"]);
+    expect(part(mended, "a")?.lost).toBeUndefined();
+    const given = (outcome: "committed" | "aborted") => heuristicOf(run(pending, resolve(outcome)).transaction);
+    // Nothing is done, so an abort is true.
+    expect([given("aborted"), given("committed")]).toEqual(["CONFIRMED", "MIXED"]);
+  });
+
+  test("of what is not decided is refused, of what is aborted an acknowledgement like any other", () => {
+    expect(shown(run(begun(["a", "b"]), ack("a", "lost", reason)).effects)).toEqual(["refuse: the outcome is not decided"]);
+    expect(part(run(aborting(), ack("a", "lost", reason)), "a")).toMatchObject({
+      acknowledgedOutcome: "aborted",
+      lost: undefined,
+    });
+  });
+});
+
 // Not in the spec: an operator's word breaks Agreement if it is wrong.
 describe("a resolution", () => {
-  const resolve = (outcome: "committed" | "aborted"): CoordinatorInput => ({
-    type: "resolve",
-    outcome,
-    reason: "the disk is lost",
-    requestedBy: "ada",
-    ...later,
-  });
   const ended = () => run(committing(), ack("a", "committed"), disconnected("b"), resolve("committed"));
 
   test("of a decision waits for nobody any more, but never changes it", () => {

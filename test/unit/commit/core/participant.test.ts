@@ -34,6 +34,7 @@ const decision = (outcome: Outcome, change: Partial<Decision> = {}, sender = fro
   type: "decision",
   message: { type: "decision", transactionId: tx("t1"), outcome, coordinatorEpoch: 1, inReply: false, ...change },
   from: sender,
+  logId: "log-1",
   nowMs,
 });
 
@@ -41,6 +42,8 @@ const voted = (value: VoteValue, reason = ""): ParticipantInput => ({ type: "res
 const unilateral: ParticipantInput = { type: "unilateral-abort", reason: "too slow", nowMs };
 const inquire: ParticipantInput = { type: "inquire", nowMs };
 const recover: ParticipantInput = { type: "recover", nowMs };
+const done: ParticipantInput = { type: "resource-committed", nowMs };
+const lost: ParticipantInput = { type: "promise-lost", reason: "no such prepared transaction", nowMs };
 
 const nothing: ParticipantStep = { transaction: undefined, effects: [] };
 
@@ -125,19 +128,68 @@ describe("UnilateralAbort", () => {
 describe("RecvCommit", () => {
   // specs/TwoPhaseCommit.tla: RecvCommit
   test("forces before it acknowledges", () => {
-    expect(acts(run(record("prepared"), decision("committed")))).toEqual([
-      "resource-commit",
-      "persist committed",
-      "ack committed",
-    ]);
+    const committing = run(record("prepared"), decision("committed"));
+    expect(acts(committing)).toEqual(["resource-commit"]);
+    expect(acts(run(committing, done))).toEqual(["persist committed", "ack committed"]);
     expect(acts(run(record("committed"), decision("committed")))).toEqual(["ack committed"]);
+  });
+
+  test("asks the resource once, and is not disturbed while it works", () => {
+    const committing = run(record("prepared"), decision("committed"));
+    for (const input of [decision("committed"), inquire, unilateral]) expect(acts(run(committing, input))).toEqual([]);
+    expect(acts(run(committing, decision("aborted")))).toEqual(["refuse: ABORTED, but it was COMMITTED"]);
+    expect(acts(run(committing, prepare()))).toEqual(["refuse: it is committed"]);
   });
 
   // specs/TwoPhaseCommit.tla: NoStaleCommit
   test("of what was not promised is refused", () => {
-    expect(acts(run(nothing, decision("committed")))).toEqual(["refuse: COMMITTED, but it is unknown here"]);
     expect(acts(run(nothing, prepare(), decision("committed")))).toEqual(["refuse: COMMITTED, but it is working here"]);
     expect(acts(run(record("aborted"), decision("committed")))).toEqual(["refuse: COMMITTED, but it is aborted here"]);
+  });
+});
+
+describe("RecvCommitLost", () => {
+  const loss = ["persist lost", "ack lost"];
+
+  // specs/TwoPhaseCommit.tla: RecvCommitLost, AckHonest
+  test("writes down that the promise is lost, and says so", () => {
+    const step = run(record("prepared"), decision("committed"), lost);
+    expect(acts(step)).toEqual(loss);
+    expect(step.transaction).toMatchObject({ state: "lost", reason: "no such prepared transaction" });
+    expect(step.effects.at(-1)).toMatchObject({ message: { outcome: "lost", reason: "no such prepared transaction" } });
+  });
+
+  test("looks again each time it is told: the promise may have been restored", () => {
+    const asked = run(record("lost"), decision("committed"));
+    expect(acts(asked)).toEqual(["resource-commit"]);
+    expect(acts(run(asked, lost))).toEqual(loss);
+    const mended = run(asked, done);
+    expect(acts(mended)).toEqual(["persist committed", "ack committed"]);
+    expect(mended.transaction?.reason).toBe("");
+  });
+
+  test("of a transaction without a record names the log, and writes nothing", () => {
+    for (const unknown of [nothing, run(nothing, prepare(), voted("abort")), run(nothing, prepare(), voted("read-only"))]) {
+      const step = run(unknown, decision("committed"));
+      expect(acts(step)).toEqual(["ack lost"]);
+      const reason = "no record of a promise in log log-1: another log has made it, or this one was emptied";
+      expect(step.effects.at(-1)).toMatchObject({ message: { outcome: "lost", reason } });
+      expect(step.transaction).toEqual(unknown.transaction);
+    }
+  });
+
+  test("leaves nobody in doubt, and nothing to be prepared or aborted", () => {
+    expect(acts(run(record("lost"), recover))).toEqual([]);
+    expect(acts(run(record("lost"), inquire))).toEqual([]);
+    expect(acts(run(record("lost"), prepare()))).toEqual(["refuse: its promise is lost"]);
+    expect(acts(run(record("lost"), decision("aborted")))).toEqual(["refuse: ABORTED, but it was COMMITTED"]);
+  });
+
+  test("in one phase is told as well, and looked for again", () => {
+    const alone = prepare({ onePhase: true });
+    expect(acts(run(nothing, alone, voted("commit"), lost))).toEqual(loss);
+    expect(acts(run(record("prepared", true), recover, lost))).toEqual(loss);
+    expect(acts(run(record("lost", true), alone, done))).toEqual(["persist committed", "ack committed"]);
   });
 });
 
@@ -174,12 +226,10 @@ describe("RecvPrepareOnePhase", () => {
 
   // specs/TwoPhaseCommit.tla: RecvPrepareOnePhase
   test("decides, durably, and tells", () => {
-    expect(acts(run(nothing, alone(), voted("commit")))).toEqual([
-      "persist prepared",
-      "resource-commit",
-      "persist committed",
-      "ack committed",
-    ]);
+    const committing = run(nothing, alone(), voted("commit"));
+    expect(acts(committing)).toEqual(["persist prepared", "resource-commit"]);
+    expect(acts(run(committing, alone()))).toEqual([]);
+    expect(acts(run(committing, done))).toEqual(["persist committed", "ack committed"]);
     // There is nothing to commit: a resource that was asked to could not tell that from a promise that it has lost.
     expect(acts(run(nothing, alone(), voted("read-only")))).toEqual(["persist committed", "ack committed"]);
     expect(acts(run(nothing, alone(), voted("abort", "no")))).toEqual(["resource-abort", "persist aborted", "ack aborted"]);
@@ -189,7 +239,7 @@ describe("RecvPrepareOnePhase", () => {
     expect(acts(run(nothing, alone(), alone()))).toEqual([]);
     expect(acts(run(record("committed", true), alone()))).toEqual(["ack committed"]);
     expect(acts(run(record("aborted", true), alone()))).toEqual(["ack aborted"]);
-    expect(acts(run(record("prepared", true), alone())).at(-1)).toBe("ack committed");
+    expect(acts(run(record("prepared", true), alone(), done)).at(-1)).toBe("ack committed");
     expect(acts(run(nothing, prepare(), voted("abort"), alone())).at(-1)).toBe("ack aborted");
     expect(acts(run(nothing, prepare(), unilateral, alone()))).toEqual([]);
   });
@@ -213,11 +263,12 @@ describe("PartRecover and Inquire", () => {
     expect(acts(run(record("prepared"), recover))).toEqual([]);
     expect(acts(run(record("prepared"), inquire))).toEqual(["inquiry"]);
     expect(acts(run(record("committed"), inquire))).toEqual([]);
-    expect(acts(run(record("prepared", true), recover))).toEqual(["resource-commit", "persist committed", "ack committed"]);
+    expect(acts(run(record("prepared", true), recover))).toEqual(["resource-commit"]);
+    expect(acts(run(record("prepared", true), recover, done))).toEqual(["persist committed", "ack committed"]);
   });
 
   test("know nothing of a transaction that is unknown", () => {
-    for (const input of [inquire, recover, voted("commit")]) expect(run(nothing, input)).toEqual(nothing);
+    for (const input of [inquire, recover, voted("commit"), done, lost]) expect(run(nothing, input)).toEqual(nothing);
   });
 });
 
@@ -229,11 +280,17 @@ describe("fencing", () => {
     expect(acts(run(newer, decision("aborted", { coordinatorEpoch: 2 })))[0]).toMatch("replaced by 3");
   });
 
+  // specs/TwoPhaseCommit.tla: StrangerAnswers
   test("nor is one whose transaction it is not", () => {
     const other = { coordinatorId: "d", epochSeen: 1 };
-    expect(acts(run(record("prepared"), decision("aborted", {}, other)))).toEqual([
-      'refuse: the transaction belongs to coordinator "c"',
-    ]);
+    const refusal = ['refuse: the transaction belongs to coordinator "c"'];
+    for (const first of [record("prepared"), record("lost"), record("committed"), run(nothing, prepare())]) {
+      for (const input of [decision("aborted", {}, other), decision("committed", {}, other), prepare({}, other)]) {
+        const step = run(first, input);
+        expect(acts(step)).toEqual(refusal);
+        expect(step.transaction).toEqual(first.transaction);
+      }
+    }
   });
 });
 

@@ -84,6 +84,15 @@ describe("a coordinator tells each action when it has happened, and before anybo
     expect(taken.effects.map((effect) => effect.type === "trace" && coordinatorEvent(effect).epoch)).toEqual([2]);
   });
 
+  test("a lost promise, and that it is mended", () => {
+    const decided = last(begun(["a", "b"]), vote("a", "commit"), vote("b", "commit"), ack("a", "committed"));
+    const broken = last(decided, ack("b", "lost"));
+    expect(coordinatorTale(broken)).toEqual(["(persist)", "RecvLost b committing ab//a"]);
+    const event = broken.effects.find((effect) => effect.type === "trace");
+    expect(event && coordinatorEvent(event).state?.lost).toEqual(["b"]);
+    expect(coordinatorTale(last(broken, ack("b", "committed")))[0]).toBe("RecvAck b committed committing ab//ab");
+  });
+
   test("what an operator ends, which is no action of the spec", () => {
     const given = { outcome: "committed", reason: "the disk is lost", requestedBy: "ada" } as const;
     const resolved = last(begun(["a"]), { type: "resolve", ...given, ...at() });
@@ -107,9 +116,11 @@ const prepare = (onePhase: boolean): ParticipantInput => {
 };
 const decision = (outcome: Decision["outcome"]): ParticipantInput => {
   const message: Decision = { type: "decision", transactionId: tx("t1"), outcome, coordinatorEpoch: 1, inReply: false };
-  return { type: "decision", message, from, nowMs };
+  return { type: "decision", message, from, logId: "log", nowMs };
 };
 const voted = (value: VoteValue): ParticipantInput => ({ type: "resource-voted", vote: { value, reason: "" }, nowMs });
+const done: ParticipantInput = { type: "resource-committed", nowMs };
+const lost: ParticipantInput = { type: "promise-lost", reason: "gone", nowMs };
 const giveUp: ParticipantInput = { type: "unilateral-abort", reason: "too slow", nowMs };
 
 /** The last step's events and effects, in their order. */
@@ -129,11 +140,14 @@ describe("a participant tells each action when it is durable, and before its mes
     ["read-only", [prepare(false), voted("read-only")], ["RecvPrepare readonly", "(send)"]],
     ["a no", [prepare(false), voted("abort")], ["RecvPrepare refused", "(send)"]],
     ["too late", [prepare(false), giveUp], ["UnilateralAbort refused", "RecvPrepare refused", "(send)"]],
+    ["a commit", [prepare(false), voted("commit"), decision("committed"), done], ["(persist)", "RecvCommit committed", "(send)"]],
     [
-      "a commit",
-      [prepare(false), voted("commit"), decision("committed")],
-      ["(resource-commit)", "(persist)", "RecvCommit committed", "(send)"],
+      "a lost promise",
+      [prepare(false), voted("commit"), decision("committed"), lost],
+      ["(persist)", "RecvCommitLost lost", "(send)"],
     ],
+    ["a commit of what is unknown", [decision("committed")], ["RecvCommitLost working", "(send)"]],
+    ["a commit of what was refused", [prepare(false), giveUp, decision("committed")], ["RecvCommitLost refused", "(send)"]],
     [
       "an abort",
       [prepare(false), voted("commit"), decision("aborted")],
@@ -145,11 +159,8 @@ describe("a participant tells each action when it is durable, and before its mes
       [prepare(false), decision("aborted"), voted("commit")],
       ["(resource-abort)", "(persist)", "RecvAbortUnknown aborted", "(send)", "RecvPrepare aborted", "(send)"],
     ],
-    [
-      "one phase",
-      [prepare(true), voted("commit")],
-      ["(persist)", "(resource-commit)", "(persist)", "RecvPrepareOnePhase committed", "(send)"],
-    ],
+    ["one phase", [prepare(true), voted("commit"), done], ["(persist)", "RecvPrepareOnePhase committed", "(send)"]],
+    ["one phase, lost", [prepare(true), voted("commit"), lost], ["(persist)", "RecvPrepareOnePhase lost", "(send)"]],
     [
       "one phase, refused",
       [prepare(true), giveUp, voted("commit")],
@@ -164,8 +175,9 @@ describe("a participant tells each action when it is durable, and before its mes
     const found = (onePhase: boolean): string[] => {
       const known = { transactionId: tx("t1"), onePhase, coordinatorId: "c", coordinatorEpoch: 1, payload: new Uint8Array() };
       const record = { ...known, state: "prepared", reason: "", updatedAtMs: 0 } as const;
-      const { effects } = stepParticipant(loadTransaction(record), { type: "recover", nowMs });
-      return effects.flatMap((effect) => {
+      const recovered = stepParticipant(loadTransaction(record), { type: "recover", nowMs });
+      const { effects } = onePhase ? stepParticipant(recovered.transaction, done) : { effects: [] };
+      return [...recovered.effects, ...effects].flatMap((effect) => {
         if (effect.type !== "trace") return [];
         const { action, state, instance } = participantEvent(effect, id("a"), "a-2");
         return [`${instance} ${action} ${state}`];

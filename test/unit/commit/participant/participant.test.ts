@@ -89,7 +89,7 @@ function scripted(coordinatorId = "c") {
         .map((message) => {
           switch (message.type) {
             case "hello":
-              return `hello [${message.inDoubt}]`;
+              return `hello [${message.inDoubt.map(({ transactionId }) => transactionId)}]`;
             case "vote":
               return `vote ${message.transactionId} ${message.value}`;
             case "decision-ack":

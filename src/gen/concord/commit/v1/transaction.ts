@@ -81,6 +81,11 @@ export const Outcome = {
   COMMITTED: "OUTCOME_COMMITTED",
   /** ABORTED - At none. */
   ABORTED: "OUTCOME_ABORTED",
+  /**
+   * LOST - Of one participant, never of a transaction: it does not hold what it promised, and nothing shows that it was committed there. See
+   * DecisionAck.
+   */
+  LOST: "OUTCOME_LOST",
   UNRECOGNIZED: "UNRECOGNIZED",
 } as const;
 
@@ -90,6 +95,7 @@ export namespace Outcome {
   export type UNSPECIFIED = typeof Outcome.UNSPECIFIED;
   export type COMMITTED = typeof Outcome.COMMITTED;
   export type ABORTED = typeof Outcome.ABORTED;
+  export type LOST = typeof Outcome.LOST;
   export type UNRECOGNIZED = typeof Outcome.UNRECOGNIZED;
 }
 
@@ -104,6 +110,9 @@ export function outcomeFromJSON(object: any): Outcome {
     case 2:
     case "OUTCOME_ABORTED":
       return Outcome.ABORTED;
+    case 3:
+    case "OUTCOME_LOST":
+      return Outcome.LOST;
     case -1:
     case "UNRECOGNIZED":
     default:
@@ -119,6 +128,8 @@ export function outcomeToNumber(object: Outcome): number {
       return 1;
     case Outcome.ABORTED:
       return 2;
+    case Outcome.LOST:
+      return 3;
     case Outcome.UNRECOGNIZED:
     default:
       return -1;
@@ -201,15 +212,22 @@ export function transactionPhaseToNumber(object: TransactionPhase): number {
   }
 }
 
-/** What has become of an operator's word. */
+/** Whether a transaction is atomic although something gave its guarantee up. */
 export const Heuristic = {
-  /** UNSPECIFIED - Never sent. */
+  /** UNSPECIFIED - Nothing did. */
   UNSPECIFIED: "HEURISTIC_UNSPECIFIED",
-  /** UNCONFIRMED - A participant has not acknowledged yet. It is told, and its answer is awaited for ever, or until ForgetTransaction. */
+  /**
+   * UNCONFIRMED - An operator ended it, and a participant has not acknowledged yet. It is told, and its answer is awaited for ever, or until
+   * ForgetTransaction.
+   */
   UNCONFIRMED: "HEURISTIC_UNCONFIRMED",
-  /** CONFIRMED - Every participant that was waited for has acknowledged the same outcome. */
+  /** CONFIRMED - An operator ended it, and every participant that was waited for has acknowledged the same outcome. */
   CONFIRMED: "HEURISTIC_CONFIRMED",
-  /** MIXED - A participant acknowledged the other outcome: the transaction is not atomic. Mend the data by hand, then forget it. */
+  /**
+   * MIXED - It is not atomic: a participant acknowledged the other outcome, or it is COMMITTED and a participant has lost its promise (`lost_at`).
+   * Mend the data by hand. In the second case the transaction stays COMMITTING until the participant has committed after all, or until
+   * ResolveTransaction.
+   */
   MIXED: "HEURISTIC_MIXED",
   UNRECOGNIZED: "UNRECOGNIZED",
 } as const;
@@ -281,7 +299,7 @@ export const TransactionEventType = {
   DECIDED: "TRANSACTION_EVENT_TYPE_DECIDED",
   /** DECISION_SENT - The decision went to the participant; `attempt` counts. */
   DECISION_SENT: "TRANSACTION_EVENT_TYPE_DECISION_SENT",
-  /** ACK_RECEIVED - A DecisionAck came in; `detail` has its outcome and reason. */
+  /** ACK_RECEIVED - A DecisionAck came in; `detail` has its outcome and reason, such as `LOST: no such prepared transaction`. */
   ACK_RECEIVED: "TRANSACTION_EVENT_TYPE_ACK_RECEIVED",
   /** INQUIRY_RECEIVED - The participant asked for the outcome. */
   INQUIRY_RECEIVED: "TRANSACTION_EVENT_TYPE_INQUIRY_RECEIVED",
@@ -489,13 +507,15 @@ export interface Transaction {
     | Duration
     | undefined;
   /** Set if an operator ended it (ResolveTransaction). */
-  readonly resolution: Resolution | undefined;
+  readonly resolution:
+    | Resolution
+    | undefined;
+  /** Whether it is atomic after all. UNSPECIFIED, unless an operator has ended it or a participant has lost its promise. */
+  readonly heuristic: Heuristic;
 }
 
 /** How an operator ended a transaction. */
 export interface Resolution {
-  /** What has become of it. */
-  readonly heuristic: Heuristic;
   /** When. */
   readonly resolvedAt:
     | Date
@@ -528,8 +548,14 @@ export interface TransactionParticipant {
   readonly preparesSent: number;
   /** How often the decision was sent to it. */
   readonly decisionsSent: number;
-  /** What it acknowledged; UNSPECIFIED before. Not the transaction's outcome: see HEURISTIC_MIXED. */
+  /** What it acknowledged; UNSPECIFIED before. Not the transaction's outcome: see HEURISTIC_MIXED. LOST: see `lost_at`. */
   readonly acknowledgedOutcome: Outcome;
+  /** When it said that its promise is lost. It is asked again when it connects and by RetryTransaction; unset once it has committed. */
+  readonly lostAt:
+    | Date
+    | undefined;
+  /** How it was lost, in its words. Empty if it was not. */
+  readonly lostReason: string;
 }
 
 /** One line of a transaction's timeline. */
@@ -664,6 +690,7 @@ function createBaseTransaction(): Transaction {
     reason: "",
     idleTimeout: undefined,
     resolution: undefined,
+    heuristic: Heuristic.UNSPECIFIED,
   };
 }
 
@@ -716,6 +743,9 @@ export const Transaction: MessageFns<Transaction> = {
     }
     if (message.resolution !== undefined) {
       Resolution.encode(message.resolution, writer.uint32(122).fork()).join();
+    }
+    if (message.heuristic !== Heuristic.UNSPECIFIED) {
+      writer.uint32(128).int32(heuristicToNumber(message.heuristic));
     }
     return writer;
   },
@@ -853,6 +883,14 @@ export const Transaction: MessageFns<Transaction> = {
             message.resolution = Resolution.decode(reader, reader.uint32());
             continue;
           }
+          case 16: {
+            if (tag !== 128) {
+              break;
+            }
+
+            message.heuristic = heuristicFromJSON(reader.int32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -893,27 +931,25 @@ export const Transaction: MessageFns<Transaction> = {
     message.resolution = (object.resolution !== undefined && object.resolution !== null)
       ? Resolution.fromPartial(object.resolution)
       : undefined;
+    message.heuristic = object.heuristic ?? Heuristic.UNSPECIFIED;
     return message;
   },
 };
 
 function createBaseResolution(): Resolution {
-  return { heuristic: Heuristic.UNSPECIFIED, resolvedAt: undefined, requestedBy: "", reason: "" };
+  return { resolvedAt: undefined, requestedBy: "", reason: "" };
 }
 
 export const Resolution: MessageFns<Resolution> = {
   encode(message: Resolution, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    if (message.heuristic !== Heuristic.UNSPECIFIED) {
-      writer.uint32(8).int32(heuristicToNumber(message.heuristic));
-    }
     if (message.resolvedAt !== undefined) {
-      Timestamp.encode(toTimestamp(message.resolvedAt), writer.uint32(18).fork()).join();
+      Timestamp.encode(toTimestamp(message.resolvedAt), writer.uint32(10).fork()).join();
     }
     if (message.requestedBy !== "") {
-      writer.uint32(26).string(message.requestedBy);
+      writer.uint32(18).string(message.requestedBy);
     }
     if (message.reason !== "") {
-      writer.uint32(34).string(message.reason);
+      writer.uint32(26).string(message.reason);
     }
     return writer;
   },
@@ -932,11 +968,11 @@ export const Resolution: MessageFns<Resolution> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 8) {
+            if (tag !== 10) {
               break;
             }
 
-            message.heuristic = heuristicFromJSON(reader.int32());
+            message.resolvedAt = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
             continue;
           }
           case 2: {
@@ -944,19 +980,11 @@ export const Resolution: MessageFns<Resolution> = {
               break;
             }
 
-            message.resolvedAt = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            message.requestedBy = reader.string();
             continue;
           }
           case 3: {
             if (tag !== 26) {
-              break;
-            }
-
-            message.requestedBy = reader.string();
-            continue;
-          }
-          case 4: {
-            if (tag !== 34) {
               break;
             }
 
@@ -980,7 +1008,6 @@ export const Resolution: MessageFns<Resolution> = {
   },
   fromPartial(object: DeepPartial<Resolution>): Resolution {
     const message = createBaseResolution() as any;
-    message.heuristic = object.heuristic ?? Heuristic.UNSPECIFIED;
     message.resolvedAt = object.resolvedAt ?? undefined;
     message.requestedBy = object.requestedBy ?? "";
     message.reason = object.reason ?? "";
@@ -999,6 +1026,8 @@ function createBaseTransactionParticipant(): TransactionParticipant {
     preparesSent: 0,
     decisionsSent: 0,
     acknowledgedOutcome: Outcome.UNSPECIFIED,
+    lostAt: undefined,
+    lostReason: "",
   };
 }
 
@@ -1030,6 +1059,12 @@ export const TransactionParticipant: MessageFns<TransactionParticipant> = {
     }
     if (message.acknowledgedOutcome !== Outcome.UNSPECIFIED) {
       writer.uint32(72).int32(outcomeToNumber(message.acknowledgedOutcome));
+    }
+    if (message.lostAt !== undefined) {
+      Timestamp.encode(toTimestamp(message.lostAt), writer.uint32(82).fork()).join();
+    }
+    if (message.lostReason !== "") {
+      writer.uint32(90).string(message.lostReason);
     }
     return writer;
   },
@@ -1119,6 +1154,22 @@ export const TransactionParticipant: MessageFns<TransactionParticipant> = {
             message.acknowledgedOutcome = outcomeFromJSON(reader.int32());
             continue;
           }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.lostAt = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.lostReason = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1145,6 +1196,8 @@ export const TransactionParticipant: MessageFns<TransactionParticipant> = {
     message.preparesSent = object.preparesSent ?? 0;
     message.decisionsSent = object.decisionsSent ?? 0;
     message.acknowledgedOutcome = object.acknowledgedOutcome ?? Outcome.UNSPECIFIED;
+    message.lostAt = object.lostAt ?? undefined;
+    message.lostReason = object.lostReason ?? "";
     return message;
   },
 };

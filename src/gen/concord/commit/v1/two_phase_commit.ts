@@ -100,21 +100,33 @@ export interface Hello {
   /** The newest protocol version it speaks. No overlap: FAILED_PRECONDITION / PROTOCOL_VERSION. */
   readonly versionMax: number;
   /**
-   * Every transaction prepared here whose outcome is unknown here. Answered with one Decision each: presumed abort for those without
-   * a record, and for those still undecided when the decision is made. Up to 10,000 entries; send Inquiry for more.
+   * Every transaction prepared here whose outcome is unknown here, whoever coordinates it. Those of this coordinator are answered with one
+   * Decision each: presumed abort for those without a record, and for those still undecided when the decision is made. Those of another
+   * are not answered. Up to 10,000 entries; send Inquiry for more.
    */
-  readonly inDoubt: readonly string[];
+  readonly inDoubt: readonly InDoubt[];
   /** How many Prepares it takes at once, 1 to 65,536. Each Vote returns one. Never limits Decisions. */
   readonly prepareCredit: number;
+}
+
+/** A transaction prepared here whose outcome is unknown here. */
+export interface InDoubt {
+  /** The transaction. */
+  readonly transactionId: string;
+  /** Whose it is: `Welcome.coordinator_id` of the stream that brought its Prepare. */
+  readonly coordinatorId: string;
 }
 
 /** The session is open. */
 export interface Welcome {
   /** Fences this session: larger than any before it for this participant; durable before this message was sent. */
   readonly sessionEpoch: bigint;
-  /** Names the decision log, not the process. */
+  /** Names the decision log, not the process. Kept with each promise: whoever has another one may not end it. */
   readonly coordinatorId: string;
-  /** Fences the coordinator: a Prepare or Decision with a smaller one than the largest seen must be refused with a Nack. */
+  /**
+   * Fences the coordinator: numbers the processes that have owned the log. If it is smaller than the largest that was ever welcomed of this
+   * `coordinator_id`, that process was replaced: end the stream. A Prepare or Decision with a smaller one is refused with a Nack.
+   */
   readonly coordinatorEpoch: bigint;
   /** The protocol version to speak: the largest that both sides know. */
   readonly version: number;
@@ -138,7 +150,10 @@ export interface Prepare {
   readonly voteWithin:
     | Duration
     | undefined;
-  /** You are the only participant: prepare and commit in one step, and answer with DecisionAck (COMMITTED or ABORTED) instead of a Vote. */
+  /**
+   * You are the only participant: prepare and commit in one step, and answer with DecisionAck (COMMITTED or ABORTED; LOST if it was prepared
+   * and then lost) instead of a Vote.
+   */
   readonly onePhase: boolean;
   /** The sender's epoch. See `Welcome.coordinator_epoch`. */
   readonly coordinatorEpoch: bigint;
@@ -169,15 +184,25 @@ export interface Decision {
 }
 
 /**
- * The outcome is durable here. A Decision for a transaction that was never prepared here: ABORTED is acknowledged and remembered (a
- * Prepare that arrives later is voted ABORT); COMMITTED is refused with a Nack, for it must never happen.
+ * The outcome is durable here. Of a Decision for a transaction of which there is no record here: ABORTED is acknowledged and remembered (a
+ * Prepare that arrives later is voted ABORT); COMMITTED is answered with LOST, for only who has promised is told to commit.
+ *
+ * LOST says: this participant voted COMMIT and does not hold what it promised any more, and nothing shows that it was committed. The
+ * reasons are a restored backup, a prepared transaction that was ended by hand, an emptied log, a second process with a log of its own.
+ * The transaction stays COMMITTING and becomes HEURISTIC_MIXED, with participant and reason, until an operator ends it. The Decision comes
+ * again when the participant connects again, and when an operator asks for it: look again, for the promise may have been restored; then
+ * commit it and acknowledge COMMITTED. Write down that it is lost, or find it out anew each time; never acknowledge COMMITTED because
+ * the transaction was lost before.
  */
 export interface DecisionAck {
   /** The transaction. */
   readonly transactionId: string;
-  /** The outcome that is durable here. */
+  /** The outcome that is durable here; LOST only in answer to COMMITTED, and to a one-phase Prepare. */
   readonly outcome: Outcome;
-  /** For ABORTED in answer to a one-phase Prepare: why, for people. Up to 1,000 characters. */
+  /**
+   * For ABORTED in answer to a one-phase Prepare: why, for people. For LOST, where it must not be empty: what was looked for and not found.
+   * Up to 1,000 characters.
+   */
   readonly reason: string;
 }
 
@@ -185,6 +210,8 @@ export interface DecisionAck {
 export interface Inquiry {
   /** The transaction. */
   readonly transactionId: string;
+  /** Whose it is. Another coordinator than this one answers with Nack. */
+  readonly coordinatorId: string;
 }
 
 /** Still here. */
@@ -221,7 +248,10 @@ export interface GoAway {
   readonly reconnectAfter: Duration | undefined;
 }
 
-/** A message was not taken: its kind is unknown, a field breaks its rule, its epoch is too old, or it must never happen. */
+/**
+ * A message was not taken: its kind is unknown, a field breaks its rule, its epoch is too old, the promise belongs to another coordinator,
+ * or it must never happen. A Nack is no acknowledgement: what is due is sent again.
+ */
 export interface Nack {
   /** The `sequence` of that message. */
   readonly sequence: bigint;
@@ -387,7 +417,7 @@ export interface RetryTransactionResponse {
 export interface ResolveTransactionRequest {
   /** Which. */
   readonly transactionId: string;
-  /** How it ended. */
+  /** How it ended: COMMITTED or ABORTED. */
   readonly outcome: Outcome;
   /** Why. 1 to 1,000 characters. Kept in the transaction. */
   readonly reason: string;
@@ -890,7 +920,7 @@ export const Hello: MessageFns<Hello> = {
       writer.uint32(32).uint32(message.versionMax);
     }
     for (const v of message.inDoubt) {
-      writer.uint32(42).string(v!);
+      InDoubt.encode(v!, writer.uint32(42).fork()).join();
     }
     if (message.prepareCredit !== 0) {
       writer.uint32(48).uint32(message.prepareCredit);
@@ -948,7 +978,7 @@ export const Hello: MessageFns<Hello> = {
               break;
             }
 
-            message.inDoubt.push(reader.string());
+            message.inDoubt.push(InDoubt.decode(reader, reader.uint32()));
             continue;
           }
           case 6: {
@@ -980,8 +1010,75 @@ export const Hello: MessageFns<Hello> = {
     message.instanceId = object.instanceId ?? "";
     message.versionMin = object.versionMin ?? 0;
     message.versionMax = object.versionMax ?? 0;
-    message.inDoubt = object.inDoubt?.map((e) => e) || [];
+    message.inDoubt = object.inDoubt?.map((e) => InDoubt.fromPartial(e)) || [];
     message.prepareCredit = object.prepareCredit ?? 0;
+    return message;
+  },
+};
+
+function createBaseInDoubt(): InDoubt {
+  return { transactionId: "", coordinatorId: "" };
+}
+
+export const InDoubt: MessageFns<InDoubt> = {
+  encode(message: InDoubt, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.transactionId !== "") {
+      writer.uint32(10).string(message.transactionId);
+    }
+    if (message.coordinatorId !== "") {
+      writer.uint32(18).string(message.coordinatorId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): InDoubt {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseInDoubt() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.transactionId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.coordinatorId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<InDoubt>): InDoubt {
+    return InDoubt.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<InDoubt>): InDoubt {
+    const message = createBaseInDoubt() as any;
+    message.transactionId = object.transactionId ?? "";
+    message.coordinatorId = object.coordinatorId ?? "";
     return message;
   },
 };
@@ -1518,13 +1615,16 @@ export const DecisionAck: MessageFns<DecisionAck> = {
 };
 
 function createBaseInquiry(): Inquiry {
-  return { transactionId: "" };
+  return { transactionId: "", coordinatorId: "" };
 }
 
 export const Inquiry: MessageFns<Inquiry> = {
   encode(message: Inquiry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.transactionId !== "") {
       writer.uint32(10).string(message.transactionId);
+    }
+    if (message.coordinatorId !== "") {
+      writer.uint32(18).string(message.coordinatorId);
     }
     return writer;
   },
@@ -1550,6 +1650,14 @@ export const Inquiry: MessageFns<Inquiry> = {
             message.transactionId = reader.string();
             continue;
           }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.coordinatorId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1568,6 +1676,7 @@ export const Inquiry: MessageFns<Inquiry> = {
   fromPartial(object: DeepPartial<Inquiry>): Inquiry {
     const message = createBaseInquiry() as any;
     message.transactionId = object.transactionId ?? "";
+    message.coordinatorId = object.coordinatorId ?? "";
     return message;
   },
 };
@@ -3843,6 +3952,18 @@ export const TwoPhaseCommitDefinition = {
      *    after a stop of your own process read what has arrived before you call the other side silent, as the coordinator does.
      * 5. A message that cannot be understood or must be refused is answered with Nack; the stream goes on.
      *
+     * Whom to believe. A promise belongs to the coordinator whose Prepare it answers: `Welcome.coordinator_id` of that stream, which names a
+     * decision log, not a process or an address. Write it down with the promise. Only that coordinator may end it: a Decision, or another
+     * Prepare, for a transaction that is prepared for another `coordinator_id` is answered with Nack and changes nothing, whatever it says;
+     * keep the promise until its own coordinator is back. An address may be served by another decision log after a restart, and that one
+     * answers for every transaction that it does not know: ABORTED. For the same reason the largest `coordinator_epoch` of each
+     * `coordinator_id` is to be written down before anything of that session is acted on, and a Welcome with a smaller one is no session: end
+     * the stream and try again later.
+     *
+     * What to acknowledge. DecisionAck COMMITTED says that the work is done and durable, and lets the coordinator forget. So it needs proof:
+     * that this work was committed now, or a record that it was committed before. "There is nothing prepared any more" is no proof: a
+     * restore, an administrator or another process may have removed it. Answer LOST then.
+     *
      * The stream ends with: ABORTED / SESSION_SUPERSEDED (a newer Hello of this participant id won), DEADLINE_EXCEEDED / SESSION_TIMEOUT,
      * FAILED_PRECONDITION / PROTOCOL_VERSION or PROTOCOL_VIOLATION, UNAVAILABLE / SHUTTING_DOWN after GoAway, UNAVAILABLE /
      * STORAGE_UNAVAILABLE, ABORTED / COORDINATOR_FENCED. Reconnect with a jittered, growing pause; prepared transactions stay prepared.
@@ -3944,6 +4065,7 @@ export const TwoPhaseCommitDefinition = {
      * 1. decided, and not acknowledged: `outcome` must be the decision, which never changes. The participant is not waited for any longer.
      * 2. its only participant decides and has not told: `outcome` becomes the transaction's. It is a guess: look at the participant's
      *    own data first.
+     * 3. a participant has lost its promise: as 1, or, if it is the only one, as 2. Its data are mended by hand; it is not asked any more.
      * A participant that comes back is told, and its answer noted: if it is the other outcome, the resolution becomes HEURISTIC_MIXED. Its
      * record is never purged before that answer.
      * Errors: FAILED_PRECONDITION / TRANSACTION_STATE (undecided: abort it; decided or resolved otherwise; completed by itself).
@@ -4041,6 +4163,18 @@ export interface TwoPhaseCommitServiceImplementation<CallContextExt = {}> {
    *    after a stop of your own process read what has arrived before you call the other side silent, as the coordinator does.
    * 5. A message that cannot be understood or must be refused is answered with Nack; the stream goes on.
    *
+   * Whom to believe. A promise belongs to the coordinator whose Prepare it answers: `Welcome.coordinator_id` of that stream, which names a
+   * decision log, not a process or an address. Write it down with the promise. Only that coordinator may end it: a Decision, or another
+   * Prepare, for a transaction that is prepared for another `coordinator_id` is answered with Nack and changes nothing, whatever it says;
+   * keep the promise until its own coordinator is back. An address may be served by another decision log after a restart, and that one
+   * answers for every transaction that it does not know: ABORTED. For the same reason the largest `coordinator_epoch` of each
+   * `coordinator_id` is to be written down before anything of that session is acted on, and a Welcome with a smaller one is no session: end
+   * the stream and try again later.
+   *
+   * What to acknowledge. DecisionAck COMMITTED says that the work is done and durable, and lets the coordinator forget. So it needs proof:
+   * that this work was committed now, or a record that it was committed before. "There is nothing prepared any more" is no proof: a
+   * restore, an administrator or another process may have removed it. Answer LOST then.
+   *
    * The stream ends with: ABORTED / SESSION_SUPERSEDED (a newer Hello of this participant id won), DEADLINE_EXCEEDED / SESSION_TIMEOUT,
    * FAILED_PRECONDITION / PROTOCOL_VERSION or PROTOCOL_VIOLATION, UNAVAILABLE / SHUTTING_DOWN after GoAway, UNAVAILABLE /
    * STORAGE_UNAVAILABLE, ABORTED / COORDINATOR_FENCED. Reconnect with a jittered, growing pause; prepared transactions stay prepared.
@@ -4114,6 +4248,7 @@ export interface TwoPhaseCommitServiceImplementation<CallContextExt = {}> {
    * 1. decided, and not acknowledged: `outcome` must be the decision, which never changes. The participant is not waited for any longer.
    * 2. its only participant decides and has not told: `outcome` becomes the transaction's. It is a guess: look at the participant's
    *    own data first.
+   * 3. a participant has lost its promise: as 1, or, if it is the only one, as 2. Its data are mended by hand; it is not asked any more.
    * A participant that comes back is told, and its answer noted: if it is the other outcome, the resolution becomes HEURISTIC_MIXED. Its
    * record is never purged before that answer.
    * Errors: FAILED_PRECONDITION / TRANSACTION_STATE (undecided: abort it; decided or resolved otherwise; completed by itself).
@@ -4181,6 +4316,18 @@ export interface TwoPhaseCommitClient<CallOptionsExt = {}> {
    * 4. Both sides send Heartbeat. Silence for `session_timeout` ends the stream, never a transaction. Measure it on a monotonic clock, and
    *    after a stop of your own process read what has arrived before you call the other side silent, as the coordinator does.
    * 5. A message that cannot be understood or must be refused is answered with Nack; the stream goes on.
+   *
+   * Whom to believe. A promise belongs to the coordinator whose Prepare it answers: `Welcome.coordinator_id` of that stream, which names a
+   * decision log, not a process or an address. Write it down with the promise. Only that coordinator may end it: a Decision, or another
+   * Prepare, for a transaction that is prepared for another `coordinator_id` is answered with Nack and changes nothing, whatever it says;
+   * keep the promise until its own coordinator is back. An address may be served by another decision log after a restart, and that one
+   * answers for every transaction that it does not know: ABORTED. For the same reason the largest `coordinator_epoch` of each
+   * `coordinator_id` is to be written down before anything of that session is acted on, and a Welcome with a smaller one is no session: end
+   * the stream and try again later.
+   *
+   * What to acknowledge. DecisionAck COMMITTED says that the work is done and durable, and lets the coordinator forget. So it needs proof:
+   * that this work was committed now, or a record that it was committed before. "There is nothing prepared any more" is no proof: a
+   * restore, an administrator or another process may have removed it. Answer LOST then.
    *
    * The stream ends with: ABORTED / SESSION_SUPERSEDED (a newer Hello of this participant id won), DEADLINE_EXCEEDED / SESSION_TIMEOUT,
    * FAILED_PRECONDITION / PROTOCOL_VERSION or PROTOCOL_VIOLATION, UNAVAILABLE / SHUTTING_DOWN after GoAway, UNAVAILABLE /
@@ -4255,6 +4402,7 @@ export interface TwoPhaseCommitClient<CallOptionsExt = {}> {
    * 1. decided, and not acknowledged: `outcome` must be the decision, which never changes. The participant is not waited for any longer.
    * 2. its only participant decides and has not told: `outcome` becomes the transaction's. It is a guess: look at the participant's
    *    own data first.
+   * 3. a participant has lost its promise: as 1, or, if it is the only one, as 2. Its data are mended by hand; it is not asked any more.
    * A participant that comes back is told, and its answer noted: if it is the other outcome, the resolution becomes HEURISTIC_MIXED. Its
    * record is never purged before that answer.
    * Errors: FAILED_PRECONDITION / TRANSACTION_STATE (undecided: abort it; decided or resolved otherwise; completed by itself).
