@@ -1,5 +1,7 @@
+import { randomUUID } from "node:crypto";
+import { userInfo } from "node:os";
 import { type Command, InvalidArgumentError, Option } from "commander";
-import type { Channel } from "nice-grpc";
+import type { Channel, Metadata } from "nice-grpc";
 import { environmentName, parseDurationMs } from "../config.ts";
 import { TwoPhaseCommitDefinition } from "../gen/concord/commit/v1/two_phase_commit.ts";
 import { PredicateLogicDefinition } from "../gen/concord/predicate/v1/predicate_logic.ts";
@@ -7,7 +9,8 @@ import { WorkflowServiceDefinition } from "../gen/concord/workflow/v1/workflow_s
 import { addressWords, isAddress } from "../kernel/address.ts";
 import { idPattern, idWords } from "../kernel/ids.ts";
 import { clientFactory, openChannel } from "../rpc/clients/channel.ts";
-import { reportFailure } from "./failure.ts";
+import { toldTransaction } from "../rpc/transaction-header.ts";
+import { type Change, defaultAddress, reportFailure } from "./failure.ts";
 import { type OutputFormat, print } from "./output.ts";
 
 export type ClientOptions = { readonly address: string; readonly output: OutputFormat; readonly timeout: number };
@@ -19,7 +22,7 @@ export function addClientOptions(command: Command): Command {
       new Option("--address <host:port>", "where Concord is")
         .env(environmentName("address"))
         .argParser(addressArgument)
-        .default("127.0.0.1:50051"),
+        .default(defaultAddress),
     )
     .addOption(
       new Option("-o, --output <format>", "table for people, json for programs").choices(["table", "json"]).default("table"),
@@ -43,15 +46,57 @@ export function connect(channel: Channel) {
 export type Clients = ReturnType<typeof connect>;
 
 /** Runs a command against a server, prints failures for people, and sets the exit code. */
-export async function withClients(options: ClientOptions, run: (clients: Clients) => Promise<void>): Promise<void> {
+export async function withClients(
+  options: ClientOptions,
+  run: (clients: Clients) => Promise<void>,
+  change?: () => Change,
+): Promise<void> {
   const channel = openChannel(options.address);
   try {
     await run(connect(channel));
   } catch (error) {
-    process.exitCode = reportFailure(error, options.address);
+    process.exitCode = reportFailure(error, options.address, change?.());
   } finally {
     channel.close();
   }
+}
+
+export type Mutation = { readonly reason: string; readonly by: string; readonly requestId: string };
+
+/** Options that every change has. */
+export function addMutationOptions(command: Command, defaultReason: string): Command {
+  return command
+    .option("--reason <text>", "why; kept in the history", defaultReason)
+    .option("--by <name>", "who asks; kept in the history", userInfo().username)
+    .addOption(requestIdOption());
+}
+
+export const requestIdOption = (): Option =>
+  new Option("--request-id <id>", "makes a retry safe: the same id returns the first answer; left out, one is made").default("");
+
+/** What is passed with the call of a change. */
+type ChangeCall = { readonly deadline: number; readonly onHeader: (header: Metadata) => void };
+
+/**
+ * Runs a change. It always has a request id, so that it can be retried: of a change without an answer, that id and the commands that tell
+ * its outcome are printed. `look`: such commands.
+ */
+export function withChange(
+  options: ClientOptions & Mutation,
+  look: readonly string[],
+  run: (clients: Clients, asked: { readonly requestId: string; readonly call: ChangeCall }) => Promise<void>,
+): Promise<void> {
+  const requestId = options.requestId === "" ? randomUUID() : options.requestId;
+  let transactionId: string | undefined;
+  const onHeader = (header: Metadata): void => {
+    transactionId = toldTransaction(header);
+  };
+  const call = { deadline: options.timeout, onHeader };
+  return withClients(
+    options,
+    (clients) => run(clients, { requestId, call }),
+    () => ({ requestId, look, transactionId }),
+  );
 }
 
 /** What a list holds, page by page, up to `limit` items; `more` says that there are others. */

@@ -1,6 +1,10 @@
 import { ClientError, Status } from "nice-grpc";
 import { printable, printableLines } from "../kernel/text.ts";
-import { clientFailure } from "../rpc/errors.ts";
+import { type ClientFailure, clientFailure } from "../rpc/errors.ts";
+import { adviceOf } from "./advice.ts";
+
+/** Where Concord is, unless it is said. */
+export const defaultAddress = "127.0.0.1:50051";
 
 /** The command line is wrong; exit code 2. */
 export class UsageError extends Error {
@@ -12,8 +16,19 @@ export class CommandError extends Error {
   override readonly name = "CommandError";
 }
 
-/** Prints what went wrong, for people, and says how the process shall exit. */
-export function reportFailure(error: unknown, address: string | undefined): number {
+/** A change that was asked for, as far as its caller knows it. */
+export type Change = {
+  readonly requestId: string;
+  /** The commands that tell what has become of it. */
+  readonly look: readonly string[];
+  readonly transactionId: string | undefined;
+};
+
+/**
+ * Prints what went wrong, for people, and says how the process shall exit: 2 if the command line is wrong, 3 if nobody knows whether the
+ * change was made, else 1.
+ */
+export function reportFailure(error: unknown, address: string | undefined, change?: Change): number {
   if (error instanceof UsageError) {
     write(`error: ${error.message}`);
     return 2;
@@ -23,8 +38,14 @@ export function reportFailure(error: unknown, address: string | undefined): numb
     return 1;
   }
   if (error instanceof ClientError) {
-    write(clientErrorLines(error, address).map(printable).join("\n"));
-    return 1;
+    const failure = clientFailure(error);
+    if (change === undefined || wasNotSent(failure) || adviceOf(failure).outcome === "not done") {
+      writeLines(failureLines(failure, `no Concord answers at ${address}; ${startOne}`));
+      return 1;
+    }
+    writeLines(failureLines(failure, `the connection to ${address} broke before an answer came`));
+    writeLines(unknownLines(failure, change, address));
+    return 3;
   }
   write(error instanceof Error ? (error.stack ?? error.message) : String(error));
   return 1;
@@ -35,15 +56,35 @@ function write(text: string): void {
   process.stderr.write(`${printableLines(text)}\n`);
 }
 
-function clientErrorLines(error: ClientError, address: string | undefined): readonly string[] {
-  const { code, reason, message, fields, preconditions, retryAfterMs } = clientFailure(error);
-  if (reason === undefined && code === Status.UNAVAILABLE) {
-    return [`error: no Concord answers at ${address}; start one with "make up", or name another with --address`];
-  }
+const writeLines = (lines: readonly string[]): void => write(lines.map(printable).join("\n"));
+
+const startOne = 'start one with "make up", or name another with --address';
+
+/** grpc-js says it of a call that found no connection, and so has asked for nothing. */
+const wasNotSent = ({ reason, code, message }: ClientFailure): boolean =>
+  reason === undefined && code === Status.UNAVAILABLE && message.startsWith("No connection established");
+
+function failureLines(failure: ClientFailure, whenUnavailable: string): readonly string[] {
+  const { code, reason, message, fields, preconditions, retryAfterMs } = failure;
+  if (reason === undefined && code === Status.UNAVAILABLE) return [`error: ${whenUnavailable}`];
   const lines = [`error: ${message}`, `  ${Status[code]}${reason === undefined ? "" : ` / ${reason}`}`];
   if (fields.length > 1) lines.push(...fields.map(({ field, description }) => `  ${field}: ${description}`));
   if (preconditions.length > 1)
     lines.push(...preconditions.map(({ type, subject, description }) => `  ${type.toLowerCase()} ${subject}: ${description}`));
   if (retryAfterMs !== undefined) lines.push(`  may be retried after ${retryAfterMs} ms`);
+  return lines;
+}
+
+/** What is known of a change without an answer, and the commands that tell more. */
+function unknownLines(
+  failure: ClientFailure,
+  { requestId, look, transactionId }: Change,
+  address: string | undefined,
+): readonly string[] {
+  const transaction = failure.metadata["transaction_id"] ?? transactionId;
+  const commands = new Set([...(transaction === undefined ? [] : [`concord tx get ${transaction}`]), ...look]);
+  const where = address === defaultAddress ? "" : ` --address ${address}`;
+  const lines = commands.size === 0 ? ["  outcome unknown"] : [...commands].map((each) => `  outcome unknown: ${each}${where}`);
+  if (adviceOf(failure).retry === "same") lines.push(`  retry with --request-id ${requestId}`);
   return lines;
 }

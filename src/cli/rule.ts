@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { Command, InvalidArgumentError } from "commander";
 import { Judgement, Rule, type RuleMove, TransitionVerdict } from "../gen/concord/predicate/v1/predicate_logic.ts";
@@ -5,17 +6,20 @@ import { WorkflowState } from "../gen/concord/workflow/v1/workflow.ts";
 import { type WorkflowState as StateName, workflowStates } from "../kernel/lifecycle.ts";
 import {
   addClientOptions,
+  addMutationOptions,
   type ClientOptions,
   type Clients,
   collect,
   integerArgument,
   jsonArgument,
+  type Mutation,
   readPages,
+  withChange,
   withClients,
 } from "./client.ts";
 import { CommandError } from "./failure.ts";
 import { enumText, fieldLines, jsonText, type OutputFormat, print, tableLines } from "./output.ts";
-import { addMutationOptions, type Mutation, stateArgument } from "./workflow.ts";
+import { stateArgument } from "./workflow.ts";
 
 const ruleType = "concord.predicate.v1.Rule";
 
@@ -51,8 +55,8 @@ function createCommand(): Command {
     };
   return addClientOptions(addMutationOptions(command, "written by hand")).action(
     (ruleId: string, expression: string | undefined, options: Options) =>
-      withClients(options, async ({ predicates }) => {
-        const { description, message, priority, reason, by: requestedBy, requestId, timeout } = options;
+      withChange(options, [lookAtRules], async ({ predicates }, { requestId, call }) => {
+        const { description, message, priority, reason, by: requestedBy } = options;
         const request = {
           ruleId,
           description,
@@ -64,17 +68,21 @@ function createCommand(): Command {
           requestedBy,
           requestId,
         };
-        const created = await predicates.createRule(request, { deadline: timeout });
+        const created = await predicates.createRule(request, call);
         if (options.activate !== true) {
           printRule(options.output, created.rule);
           return;
         }
-        const activation = { ruleId, reason, requestedBy };
-        const activated = await predicates.activateRule(activation, { deadline: timeout });
+        // One id is one request: the second has one that a retry of both leads to.
+        const activationId = createHash("sha256").update(requestId).digest("base64url");
+        const activation = { ruleId, reason, requestedBy, requestId: activationId };
+        const activated = await predicates.activateRule(activation, call);
         printRule(options.output, activated.rule);
       }),
   );
 }
+
+const lookAtRules = "concord rule list";
 
 function readExpression(file: string | undefined): string {
   if (file === undefined) throw new CommandError("give the expression as an argument, or a file with --file");
@@ -108,10 +116,10 @@ function stateCommand(verb: "activate" | "deactivate", description: string): Com
   const command = new Command(verb).description(description).argument("<id>");
   return addClientOptions(addMutationOptions(command, `${verb}d by hand`)).action(
     (ruleId: string, options: ClientOptions & Mutation) =>
-      withClients(options, async ({ predicates }) => {
-        const request = { ruleId, reason: options.reason, requestedBy: options.by, requestId: options.requestId };
-        const call = verb === "activate" ? predicates.activateRule : predicates.deactivateRule;
-        const { rule } = await call(request, { deadline: options.timeout });
+      withChange(options, [lookAtRules], async ({ predicates }, { requestId, call }) => {
+        const request = { ruleId, reason: options.reason, requestedBy: options.by, requestId };
+        const change = verb === "activate" ? predicates.activateRule : predicates.deactivateRule;
+        const { rule } = await change(request, call);
         printRule(options.output, rule);
       }),
   );

@@ -11,18 +11,22 @@ import { GetTransactionResponse } from "../gen/concord/commit/v1/two_phase_commi
 import { durationToWire } from "../rpc/duration.ts";
 import {
   addClientOptions,
+  addMutationOptions,
   type ClientOptions,
   type Clients,
   collect,
   durationArgument,
   integerArgument,
+  type Mutation,
   printMore,
   readPages,
+  requestIdOption,
   untilInterrupted,
+  withChange,
   withClients,
 } from "./client.ts";
 import { enumText, fieldLines, jsonText, type OutputFormat, print, tableLines, timeText } from "./output.ts";
-import { addMutationOptions, enlistArgument, type Mutation } from "./workflow.ts";
+import { enlistArgument } from "./workflow.ts";
 
 const transactionType = "concord.commit.v1.Transaction";
 
@@ -51,17 +55,17 @@ function runCommand(): Command {
   type Options = ClientOptions & Mutation & { readonly prepareTimeout: number; readonly wait: number };
   return addClientOptions(addMutationOptions(command, "run by hand")).action(
     (participants: readonly Enlistment[], options: Options) =>
-      withClients(options, async ({ commits }) => {
+      withChange(options, [], async ({ commits }, { requestId, call }) => {
         const request = {
           participants,
           prepareTimeout: durationToWire(options.prepareTimeout),
           waitForParticipants: durationToWire(options.wait),
-          requestId: options.requestId,
+          requestId,
           reason: options.reason,
           requestedBy: options.by,
         };
         const deadline = Math.max(options.timeout, options.wait + options.prepareTimeout + 1_000);
-        printDecided(options.output, (await commits.executeTransaction(request, { deadline })).transaction);
+        printDecided(options.output, (await commits.executeTransaction(request, { ...call, deadline })).transaction);
       }),
   );
 }
@@ -75,6 +79,7 @@ function beginCommand(): Command {
   type Options = ClientOptions &
     Mutation & { readonly prepareTimeout: number; readonly wait: number; readonly idleTimeout: number };
   return addClientOptions(addMutationOptions(command, "begun by hand")).action((options: Options) =>
+    // One that is begun twice does no harm: what nobody commits aborts. With a request id, its record could not be forgotten for a day.
     withClients(options, async ({ commits }) => {
       const request = {
         prepareTimeout: durationToWire(options.prepareTimeout),
@@ -96,9 +101,9 @@ function enlistCommand(): Command {
     .addArgument(new Argument("<participant=payload>", "who takes part, and with what").argParser(enlistArgument));
   return addClientOptions(addMutationOptions(command, "")).action(
     (transactionId: string, participant: Enlistment, options: ClientOptions & Mutation) =>
-      withClients(options, async ({ commits }) => {
-        const request = { participant, ...askedOf(transactionId, options) };
-        printTransaction(options.output, (await commits.enlistParticipant(request, { deadline: options.timeout })).transaction);
+      withChange(options, [lookAt(transactionId)], async ({ commits }, { requestId, call }) => {
+        const request = { participant, ...askedOf(transactionId, requestId, options) };
+        printTransaction(options.output, (await commits.enlistParticipant(request, call)).transaction);
       }),
   );
 }
@@ -107,7 +112,7 @@ type Verb = {
   readonly description: string;
   /** Empty: none is needed. */
   readonly reason: string;
-  readonly call: (
+  readonly change: (
     commits: Clients["commits"],
     request: ReturnType<typeof askedOf>,
     options: { readonly deadline: number },
@@ -120,40 +125,42 @@ const verbs = {
   commit: {
     description: "commit what was enlisted, everywhere or nowhere",
     reason: "",
-    call: (commits, ...asked) => commits.commitTransaction(...asked),
+    change: (commits, ...asked) => commits.commitTransaction(...asked),
     show: printDecided,
   },
   abort: {
     description: "abort a transaction that is not decided",
     reason: "by hand",
-    call: (commits, ...asked) => commits.abortTransaction(...asked),
+    change: (commits, ...asked) => commits.abortTransaction(...asked),
   },
   retry: {
     description: "send what a transaction still has to send, now",
     reason: "by hand",
-    call: (commits, ...asked) => commits.retryTransaction(...asked),
+    change: (commits, ...asked) => commits.retryTransaction(...asked),
   },
   forget: {
     description: "drop the record of a completed transaction",
     reason: "by hand",
-    call: (commits, ...asked) => commits.forgetTransaction(...asked),
+    change: (commits, ...asked) => commits.forgetTransaction(...asked),
   },
 } satisfies Record<string, Verb>;
 
 function verbCommand(name: keyof typeof verbs): Command {
-  const { description, reason, call, show = printTransaction }: Verb = verbs[name];
+  const { description, reason, change, show = printTransaction }: Verb = verbs[name];
   const command = new Command(name).description(description).argument("<id>");
   return addClientOptions(addMutationOptions(command, reason)).action(
     (transactionId: string, options: ClientOptions & Mutation) =>
-      withClients(options, async ({ commits }) => {
-        const { transaction } = await call(commits, askedOf(transactionId, options), { deadline: options.timeout });
+      withChange(options, [lookAt(transactionId)], async ({ commits }, { requestId, call }) => {
+        const { transaction } = await change(commits, askedOf(transactionId, requestId, options), call);
         show(options.output, transaction);
       }),
   );
 }
 
-function askedOf(transactionId: string, options: Mutation) {
-  return { transactionId, requestId: options.requestId, reason: options.reason, requestedBy: options.by };
+const lookAt = (transactionId: string): string => `concord tx get ${transactionId}`;
+
+function askedOf(transactionId: string, requestId: string, options: Mutation) {
+  return { transactionId, requestId, reason: options.reason, requestedBy: options.by };
 }
 
 function resolveCommand(): Command {
@@ -163,11 +170,11 @@ function resolveCommand(): Command {
     .addArgument(new Argument("<outcome>", "committed or aborted").argParser(outcomeArgument))
     .requiredOption("--reason <text>", "why; kept in the transaction")
     .option("--by <name>", "who asks; kept in the transaction", userInfo().username)
-    .option("--request-id <id>", "makes a retry safe: the same id returns the first answer", "");
+    .addOption(requestIdOption());
   return addClientOptions(command).action((transactionId: string, outcome: Outcome, options: ClientOptions & Mutation) =>
-    withClients(options, async ({ commits }) => {
-      const request = { outcome, ...askedOf(transactionId, options) };
-      printTransaction(options.output, (await commits.resolveTransaction(request, { deadline: options.timeout })).transaction);
+    withChange(options, [lookAt(transactionId)], async ({ commits }, { requestId, call }) => {
+      const request = { outcome, ...askedOf(transactionId, requestId, options) };
+      printTransaction(options.output, (await commits.resolveTransaction(request, call)).transaction);
     }),
   );
 }

@@ -1,4 +1,3 @@
-import { userInfo } from "node:os";
 import { Argument, Command, InvalidArgumentError } from "commander";
 import type { Enlistment } from "../gen/concord/commit/v1/transaction.ts";
 import { Workflow, WorkflowEvent, WorkflowState } from "../gen/concord/workflow/v1/workflow.ts";
@@ -7,14 +6,17 @@ import { type WorkflowState as StateName, workflowStates } from "../kernel/lifec
 import { durationToWire } from "../rpc/duration.ts";
 import {
   addClientOptions,
+  addMutationOptions,
   type ClientOptions,
   collect,
   durationArgument,
   integerArgument,
   jsonArgument,
+  type Mutation,
   printMore,
   readPages,
   untilInterrupted,
+  withChange,
   withClients,
 } from "./client.ts";
 import { enumText, fieldLines, jsonText, type OutputFormat, print, tableLines, timeText } from "./output.ts";
@@ -35,16 +37,6 @@ export function workflowCommand(): Command {
   return command;
 }
 
-export type Mutation = { readonly reason: string; readonly by: string; readonly requestId: string };
-
-/** Options that every change has. */
-export function addMutationOptions(command: Command, defaultReason: string): Command {
-  return command
-    .option("--reason <text>", "why; kept in the history", defaultReason)
-    .option("--by <name>", "who asks; kept in the history", userInfo().username)
-    .option("--request-id <id>", "makes a retry safe: the same id returns the first answer", "");
-}
-
 function createCommand(): Command {
   const command = new Command("create")
     .description("create a workflow")
@@ -52,10 +44,10 @@ function createCommand(): Command {
     .option("--metadata <json>", "a JSON object to keep with it", jsonArgument);
   type Options = ClientOptions & Mutation & { readonly metadata?: { readonly [key: string]: unknown } };
   return addClientOptions(addMutationOptions(command, "created by hand")).action((workflowId: string, options: Options) =>
-    withClients(options, async ({ workflows }) => {
-      const { reason, by: requestedBy, requestId, metadata } = options;
+    withChange(options, workflowId === "" ? [] : [lookAt(workflowId)], async ({ workflows }, { requestId, call }) => {
+      const { reason, by: requestedBy, metadata } = options;
       const request = { workflowId, metadata, reason, requestedBy, requestId };
-      const { workflow } = await workflows.createWorkflow(request, { deadline: options.timeout });
+      const { workflow } = await workflows.createWorkflow(request, call);
       printWorkflow(options.output, workflow);
     }),
   );
@@ -119,7 +111,7 @@ function transitionCommand(): Command {
     };
   return addClientOptions(addMutationOptions(command, "moved by hand")).action(
     (workflowId: string, state: StateName, options: Options) =>
-      withClients(options, async ({ workflows }) => {
+      withChange(options, [lookAt(workflowId)], async ({ workflows }, { requestId, call }) => {
         const request = {
           workflowId,
           targetState: WorkflowState[state],
@@ -127,12 +119,12 @@ function transitionCommand(): Command {
           reason: options.reason,
           requestedBy: options.by,
           context: options.context,
-          requestId: options.requestId,
+          requestId,
           enlist: options.enlist ?? [],
           waitForParticipants: options.wait === undefined ? undefined : durationToWire(options.wait),
           eventMetadata: options.metadata,
         };
-        const { workflow } = await workflows.transitionWorkflow(request, { deadline: options.timeout });
+        const { workflow } = await workflows.transitionWorkflow(request, call);
         printWorkflow(options.output, workflow);
       }),
   );
@@ -145,19 +137,21 @@ function recoverCommand(): Command {
     .option("--expected-version <n>", "recover only if it is at this version", integerArgument);
   type Options = ClientOptions & Mutation & { readonly expectedVersion?: number };
   return addClientOptions(addMutationOptions(command, "recovered by hand")).action((workflowId: string, options: Options) =>
-    withClients(options, async ({ workflows }) => {
+    withChange(options, [lookAt(workflowId)], async ({ workflows }, { requestId, call }) => {
       const request = {
         workflowId,
         expectedVersion: options.expectedVersion === undefined ? undefined : BigInt(options.expectedVersion),
         reason: options.reason,
         requestedBy: options.by,
-        requestId: options.requestId,
+        requestId,
       };
-      const { workflow } = await workflows.recoverWorkflow(request, { deadline: options.timeout });
+      const { workflow } = await workflows.recoverWorkflow(request, call);
       printWorkflow(options.output, workflow);
     }),
   );
 }
+
+const lookAt = (workflowId: string): string => `concord workflow get ${workflowId}`;
 
 function eventsCommand(): Command {
   const command = new Command("events")

@@ -135,6 +135,61 @@ describe("a failure, as people read it", () => {
     ]);
   });
 
+  describe("of a change without an answer: 3, and what is known", () => {
+    const change = { requestId: "r-1", look: ["concord workflow get wf-1"], transactionId: "t-1" };
+    const reportChange = (error: unknown, address = "127.0.0.1:50051") => {
+      const code = reportFailure(error, address, change);
+      return { code, lines: written.join("").split("\n") };
+    };
+    const unknown = [
+      "  outcome unknown: concord tx get t-1",
+      "  outcome unknown: concord workflow get wf-1",
+      "  retry with --request-id r-1",
+      "",
+    ];
+
+    test("if its time is over", () => {
+      const error = new ClientError("/path", Status.DEADLINE_EXCEEDED, "Deadline exceeded");
+      expect(reportChange(error)).toEqual({
+        code: 3,
+        lines: ["error: Deadline exceeded", "  DEADLINE_EXCEEDED", ...unknown],
+      });
+    });
+
+    test("if the connection broke", () => {
+      const error = new ClientError("/path", Status.UNAVAILABLE, "Connection dropped");
+      expect(reportChange(error)).toEqual({
+        code: 3,
+        lines: ["error: the connection to 127.0.0.1:50051 broke before an answer came", ...unknown],
+      });
+    });
+
+    test("if the server does not know, with the transaction that it names, and the address if it must be said", () => {
+      const error = new RichClientError("/path", Status.DEADLINE_EXCEEDED, "not ended", [
+        ErrorInfo.fromPartial({ reason: "OUTCOME_PENDING", domain: "concord", metadata: { transaction_id: "t-2" } }),
+      ]);
+      expect(reportChange(error, "host:1")).toEqual({
+        code: 3,
+        lines: [
+          "error: not ended",
+          "  DEADLINE_EXCEEDED / OUTCOME_PENDING",
+          "  outcome unknown: concord tx get t-2 --address host:1",
+          "  outcome unknown: concord workflow get wf-1 --address host:1",
+          "  retry with --request-id r-1",
+          "",
+        ],
+      });
+    });
+
+    test("but not if it was refused, or never sent", () => {
+      const refused = new RichClientError("/path", Status.ABORTED, "no", [ErrorInfo.fromPartial({ reason: "VERSION_MISMATCH" })]);
+      expect(reportChange(refused)).toEqual({ code: 1, lines: ["error: no", "  ABORTED / VERSION_MISMATCH", ""] });
+      written.length = 0;
+      const unsent = new ClientError("/path", Status.UNAVAILABLE, "No connection established. Last error: ECONNREFUSED");
+      expect(reportChange(unsent)).toMatchObject({ code: 1, lines: [expect.stringMatching(/^error: no Concord answers/), ""] });
+    });
+  });
+
   test("that nobody foresaw: with its stack", () => {
     expect(report(new Error("a defect")).text).toMatch(/^Error: a defect\n {4}at /);
   });

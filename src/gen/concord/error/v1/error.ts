@@ -99,7 +99,8 @@ export const ErrorReason = {
    * STORAGE_UNAVAILABLE - UNAVAILABLE + RetryInfo. The store cannot write (disk full, I/O error, its file damaged or removed); reads of what is sound still
    * work. Of a read: what it asks for cannot be read. Whether this call's change became durable is unknown after an I/O error: retry with
    * the same `request_id`. A damaged or removed file does not mend itself; the server's log names it.
-   * `{reason: "STORAGE_UNAVAILABLE", metadata: {}}`
+   * The metadata has those of the ids that are known.
+   * `{reason: "STORAGE_UNAVAILABLE", metadata: {workflow_id: "wf-17", request_id: "7f3c"}}`
    */
   STORAGE_UNAVAILABLE: "ERROR_REASON_STORAGE_UNAVAILABLE",
   /**
@@ -134,8 +135,9 @@ export const ErrorReason = {
    */
   TRANSACTION_NOT_FOUND: "ERROR_REASON_TRANSACTION_NOT_FOUND",
   /**
-   * COORDINATOR_UNAVAILABLE - UNAVAILABLE + RetryInfo. The coordinator (TwoPhaseCommit) did not answer. If a transaction had begun, its outcome is in its record.
-   * `{reason: "COORDINATOR_UNAVAILABLE", metadata: {}}`
+   * COORDINATOR_UNAVAILABLE - UNAVAILABLE + RetryInfo. The coordinator (TwoPhaseCommit) did not answer. If a transaction had begun, its outcome is in its record: retry
+   * with the same `request_id`, which waits for it. Metadata as in OUTCOME_PENDING.
+   * `{reason: "COORDINATOR_UNAVAILABLE", metadata: {workflow_id: "wf-17", transaction_id: "0198…", request_id: "7f3c"}}`
    */
   COORDINATOR_UNAVAILABLE: "ERROR_REASON_COORDINATOR_UNAVAILABLE",
   /**
@@ -171,7 +173,8 @@ export const ErrorReason = {
   /**
    * OUTCOME_PENDING - DEADLINE_EXCEEDED. The transaction had not ended when the caller's time was over. It ends without the caller: look at
    * the workflow or the transaction, or retry with the same `request_id`.
-   * `{reason: "OUTCOME_PENDING", metadata: {workflow_id: "wf-17", transaction_id: "0198…"}}`
+   * The metadata has those of the ids that are known.
+   * `{reason: "OUTCOME_PENDING", metadata: {workflow_id: "wf-17", transaction_id: "0198…", request_id: "7f3c"}}`
    */
   OUTCOME_PENDING: "ERROR_REASON_OUTCOME_PENDING",
   /**

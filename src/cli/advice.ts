@@ -1,0 +1,69 @@
+import { Status } from "nice-grpc";
+import type { ClientFailure, Reason } from "../rpc/errors.ts";
+
+/** What a caller knows after a failed call, and what it may do. docs/retries.md has the same for people; a test holds the two together. */
+export type Advice = {
+  /** "unknown": what was asked for may have happened, or may still happen. */
+  readonly outcome: "not done" | "unknown";
+  /**
+   * "same": the same request with the same request id, after the RetryInfo if there is one. "anew": look, and ask for what is right then,
+   * with a new request id. "no": not before somebody has changed something.
+   */
+  readonly retry: "same" | "anew" | "no";
+};
+
+const refused: Advice = { outcome: "not done", retry: "no" };
+const overtaken: Advice = { outcome: "not done", retry: "anew" };
+const later: Advice = { outcome: "not done", retry: "same" };
+const unknown: Advice = { outcome: "unknown", retry: "same" };
+
+const adviceByReason: Readonly<Record<Reason, Advice>> = {
+  INVALID_REQUEST: refused,
+  REQUEST_ID_REUSED: overtaken,
+  WORKFLOW_NOT_FOUND: refused,
+  WORKFLOW_ALREADY_EXISTS: refused,
+  WORKFLOW_LIMIT_REACHED: refused,
+  TERMINAL_STATE: refused,
+  VERSION_MISMATCH: overtaken,
+  IN_TRANSITION: later,
+  PREDICATE_LOGIC_UNAVAILABLE: later,
+  INVALID_TRANSITION: overtaken,
+  RULE_DENIED: overtaken,
+  NOT_FAILED: overtaken,
+  TRANSACTION_ABORTED: later,
+  REVISION_COMPACTED: overtaken,
+  OVERLOADED: later,
+  STORAGE_UNAVAILABLE: unknown,
+  RULE_NOT_FOUND: refused,
+  RULE_ALREADY_EXISTS: refused,
+  RULE_INVALID: refused,
+  RULE_STATE: overtaken,
+  RULE_LIMIT_REACHED: refused,
+  TRANSACTION_NOT_FOUND: overtaken,
+  COORDINATOR_UNAVAILABLE: unknown,
+  COORDINATOR_FENCED: unknown,
+  SESSION_SUPERSEDED: later,
+  SESSION_TIMEOUT: later,
+  PROTOCOL_VERSION: refused,
+  PROTOCOL_VIOLATION: refused,
+  SHUTTING_DOWN: unknown,
+  OUTCOME_PENDING: unknown,
+  INTERNAL: { outcome: "unknown", retry: "no" },
+  TRANSACTION_STATE: overtaken,
+  PARTICIPANT_ENLISTED: refused,
+  PARTICIPANT_LIMIT_REACHED: refused,
+};
+
+/** Of a call that Concord itself has not answered: the connection broke, the caller's time was over, or somebody between has answered. */
+const adviceByStatus: Readonly<Partial<Record<Status, Advice>>> = {
+  [Status.INVALID_ARGUMENT]: refused,
+  [Status.UNIMPLEMENTED]: refused,
+  [Status.UNAUTHENTICATED]: refused,
+  [Status.PERMISSION_DENIED]: refused,
+  [Status.RESOURCE_EXHAUSTED]: refused,
+};
+
+export function adviceOf({ reason, code }: Pick<ClientFailure, "reason" | "code">): Advice {
+  const known = reason === undefined ? undefined : adviceByReason[reason as Reason];
+  return known ?? adviceByStatus[code] ?? unknown;
+}
