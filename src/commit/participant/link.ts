@@ -172,37 +172,38 @@ export function createLink(
     let stopTimer = clock.setTimer(welcomeTimeoutMs, () =>
       sessionEnding.abort({ type: "not-welcomed", afterMs: welcomeTimeoutMs } satisfies End),
     );
-    const asked = handler.greet(coordinator?.coordinatorId);
-    sendOn(session, {
-      type: "hello",
-      participantId,
-      instanceId,
-      versionMin: protocolVersion,
-      versionMax: protocolVersion,
-      inDoubt: asked,
-      prepareCredit,
-    });
     try {
+      const asked = handler.greet(coordinator?.coordinatorId);
+      sendOn(session, {
+        type: "hello",
+        participantId,
+        instanceId,
+        versionMin: protocolVersion,
+        versionMax: protocolVersion,
+        inDoubt: asked,
+        prepareCredit,
+      });
       for await (const { sequence, message } of transport.open(outgoing.items, sessionEnding.signal)) {
         session.lastHeardMs = clock.monotonicMs();
         session.lastSequenceSeen = sequence;
-        if (message.type === "welcome") {
+        if (message.type !== "welcome") {
+          onMessage(session, sequence, message);
+        } else if (state.type === "greeting") {
           stopTimer();
           stopTimer = startBeating(session, message);
           onWelcome(session, message, asked);
         } else {
-          onMessage(session, sequence, message);
+          link.nack(sequence, "a second Welcome");
         }
       }
-      return "the stream ended";
     } catch (error) {
-      if (sessionEnding.signal.aborted) return describeEnd(sessionEnding.signal.reason);
       if (error instanceof Refusal) return error;
-      return error instanceof Error ? error.message : String(error);
+      if (!sessionEnding.signal.aborted) return error instanceof Error ? error.message : String(error);
     } finally {
       stopTimer();
       outgoing.close();
     }
+    return sessionEnding.signal.aborted ? describeEnd(sessionEnding.signal.reason) : "the stream ended";
   }
 
   function onWelcome(

@@ -420,9 +420,15 @@ describe("the connection", () => {
     await w.start();
     await w.coordinator.prepare("t1");
     await w.coordinator.welcome();
+    await w.coordinator.welcome();
     await w.coordinator.say({ type: "unreadable", reason: "unknown kind" });
     await w.coordinator.say({ type: "nack", sequence: 1, reason: "no" });
-    expect(w.coordinator.said()).toEqual(["hello []", "nack: the first message must be Welcome", "nack: unknown kind"]);
+    expect(w.coordinator.said()).toEqual([
+      "hello []",
+      "nack: the first message must be Welcome",
+      "nack: a second Welcome",
+      "nack: unknown kind",
+    ]);
   });
 });
 
@@ -503,6 +509,17 @@ describe("leaving", () => {
     gate.resolve({ value: "abort", reason: "too late" });
     await flush();
     expect([w.coordinator.said(), steps]).toEqual([["hello []", "goodbye"], []]);
+  });
+
+  test("does not hear what comes too late", async () => {
+    const lines: string[] = [];
+    const w = await world();
+    await w.log.persist(prepared("t1"));
+    const participant = await w.start({ logger: { ...silent, info: (_, message) => lines.push(message) } });
+    void w.coordinator.welcome();
+    await participant.close(60_000);
+    await flush();
+    expect([w.coordinator.said(), lines]).toEqual([["hello [t1]"], ["participant started"]]);
   });
 
   test("ends a pause at once", async () => {

@@ -3966,7 +3966,8 @@ export const TwoPhaseCommitDefinition = {
      *
      * The stream ends with: ABORTED / SESSION_SUPERSEDED (a newer Hello of this participant id won), DEADLINE_EXCEEDED / SESSION_TIMEOUT,
      * FAILED_PRECONDITION / PROTOCOL_VERSION or PROTOCOL_VIOLATION, UNAVAILABLE / SHUTTING_DOWN after GoAway, UNAVAILABLE /
-     * STORAGE_UNAVAILABLE, ABORTED / COORDINATOR_FENCED. Reconnect with a jittered, growing pause; prepared transactions stay prepared.
+     * STORAGE_UNAVAILABLE, ABORTED / COORDINATOR_FENCED. Reconnect with a jittered, growing pause; prepared transactions stay prepared. After
+     * FAILED_PRECONDITION, INVALID_ARGUMENT, UNIMPLEMENTED, PERMISSION_DENIED or UNAUTHENTICATED do so rarely, and tell somebody: these come again.
      */
     participate: {
       name: "Participate",
@@ -4177,7 +4178,8 @@ export interface TwoPhaseCommitServiceImplementation<CallContextExt = {}> {
    *
    * The stream ends with: ABORTED / SESSION_SUPERSEDED (a newer Hello of this participant id won), DEADLINE_EXCEEDED / SESSION_TIMEOUT,
    * FAILED_PRECONDITION / PROTOCOL_VERSION or PROTOCOL_VIOLATION, UNAVAILABLE / SHUTTING_DOWN after GoAway, UNAVAILABLE /
-   * STORAGE_UNAVAILABLE, ABORTED / COORDINATOR_FENCED. Reconnect with a jittered, growing pause; prepared transactions stay prepared.
+   * STORAGE_UNAVAILABLE, ABORTED / COORDINATOR_FENCED. Reconnect with a jittered, growing pause; prepared transactions stay prepared. After
+   * FAILED_PRECONDITION, INVALID_ARGUMENT, UNIMPLEMENTED, PERMISSION_DENIED or UNAUTHENTICATED do so rarely, and tell somebody: these come again.
    */
   participate(
     request: AsyncIterable<ParticipateRequest>,
@@ -4331,7 +4333,8 @@ export interface TwoPhaseCommitClient<CallOptionsExt = {}> {
    *
    * The stream ends with: ABORTED / SESSION_SUPERSEDED (a newer Hello of this participant id won), DEADLINE_EXCEEDED / SESSION_TIMEOUT,
    * FAILED_PRECONDITION / PROTOCOL_VERSION or PROTOCOL_VIOLATION, UNAVAILABLE / SHUTTING_DOWN after GoAway, UNAVAILABLE /
-   * STORAGE_UNAVAILABLE, ABORTED / COORDINATOR_FENCED. Reconnect with a jittered, growing pause; prepared transactions stay prepared.
+   * STORAGE_UNAVAILABLE, ABORTED / COORDINATOR_FENCED. Reconnect with a jittered, growing pause; prepared transactions stay prepared. After
+   * FAILED_PRECONDITION, INVALID_ARGUMENT, UNIMPLEMENTED, PERMISSION_DENIED or UNAUTHENTICATED do so rarely, and tell somebody: these come again.
    */
   participate(
     request: AsyncIterable<DeepPartial<ParticipateRequest>>,
