@@ -1,31 +1,39 @@
-import { celJson, celRecord, celTime, workflowFields } from "../predicate/core/bindings.ts";
+import { celJson, celRecord, celTime, workflowFields, workflowVariable } from "../predicate/core/bindings.ts";
 import { describeCompileError, type Variables } from "../predicate/core/compile.ts";
+import { type EnumNames, enumNames } from "../predicate/core/enum-names.ts";
 import type { Bindings } from "../predicate/core/evaluate.ts";
 import { compileFilter } from "../predicate/core/filter.ts";
 import type { Workflow, WorkflowEvent } from "../workflow/core/types.ts";
+import { registry } from "./descriptors.ts";
 import { invalidField } from "./errors.ts";
 
-const workflowVariables: Variables = {
-  workflow: ["id", "state", "previous_state", "version", "retry_count", "created_at", "updated_at", "metadata", "in_transition"],
-};
+/** The names of an enum of the contract, for comparisons. `orNone`: a resource may have no value there. */
+export function namesOf(typeName: string, orNone = false): EnumNames {
+  const descriptor = registry.getEnum(typeName);
+  if (descriptor?.sharedPrefix === undefined) throw new Error(`no descriptor of ${typeName}; run "make generate"`);
+  const names = descriptor.values.filter(({ number }) => number !== 0).map(({ localName }) => localName);
+  return enumNames(descriptor.sharedPrefix.toUpperCase(), names, orNone);
+}
+
+const workflowVariables: Variables = { workflow: { ...workflowVariable, in_transition: "value" } };
 
 const eventVariables: Variables = {
-  event: [
-    "id",
-    "sequence",
-    "workflow_id",
-    "type",
-    "from",
-    "to",
-    "version",
-    "occurred_at",
-    "retry_count",
-    "reason",
-    "requested_by",
-    "rule_set_revision",
-    "metadata",
-    "transaction_id",
-  ],
+  event: {
+    id: "value",
+    sequence: "value",
+    workflow_id: "value",
+    type: namesOf("concord.workflow.v1.WorkflowEventType"),
+    from: namesOf("concord.workflow.v1.WorkflowState", true),
+    to: namesOf("concord.workflow.v1.WorkflowState"),
+    version: "value",
+    occurred_at: "value",
+    retry_count: "value",
+    reason: "value",
+    requested_by: "value",
+    rule_set_revision: "value",
+    metadata: "value",
+    transaction_id: "value",
+  },
 };
 
 /** The `filter` of a request as a function of the resource. Throws the caller's error if it does not compile. */

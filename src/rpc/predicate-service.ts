@@ -9,7 +9,7 @@ import type { ChangeRuleFailure, CreateRuleFailure } from "../predicate/errors.t
 import type { RuleChange } from "../predicate/ports.ts";
 import type { RpcContext } from "./context.ts";
 import { moveFromWire, questionFromWire, ruleToWire, verdictToWire } from "./convert-rule.ts";
-import { filterOf } from "./filter.ts";
+import { filterOf, namesOf } from "./filter.ts";
 import { decodePageToken, encodePageToken, pageSize } from "./page.ts";
 import { ruleError } from "./predicate-errors.ts";
 import { requestKey } from "./request-key.ts";
@@ -100,19 +100,19 @@ function warnOfFailures(verdicts: readonly Verdict[], context: RpcContext): void
 }
 
 const ruleFilterVariables: Variables = {
-  rule: [
-    "id",
-    "version",
-    "description",
-    "expression",
-    "message",
-    "priority",
-    "state",
-    "created_at",
-    "updated_at",
-    "requested_by",
-    "reason",
-  ],
+  rule: {
+    id: "value",
+    version: "value",
+    description: "value",
+    expression: "value",
+    message: "value",
+    priority: "value",
+    state: namesOf("concord.predicate.v1.RuleState"),
+    created_at: "value",
+    updated_at: "value",
+    requested_by: "value",
+    reason: "value",
+  },
 };
 
 function ruleFilter(expression: string): (rule: Rule) => boolean {

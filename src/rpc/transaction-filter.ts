@@ -5,23 +5,23 @@ import { heuristicOf, isInDoubtSomewhere, type Transaction } from "../commit/cor
 import type { DurationMs, TimeMs } from "../kernel/time.ts";
 import { celRecord, celTime } from "../predicate/core/bindings.ts";
 import type { Variables } from "../predicate/core/compile.ts";
-import { filterOf } from "./filter.ts";
+import { filterOf, namesOf } from "./filter.ts";
 
 const transactionVariables: Variables = {
-  transaction: [
-    "id",
-    "phase",
-    "outcome",
-    "in_doubt",
-    "participants",
-    "created_at",
-    "decided_at",
-    "completed_at",
-    "requested_by",
-    "reason",
-    "heuristic",
-    "age",
-  ],
+  transaction: {
+    id: "value",
+    phase: namesOf("concord.commit.v1.TransactionPhase"),
+    outcome: namesOf("concord.commit.v1.Outcome", true),
+    in_doubt: "value",
+    participants: "value",
+    created_at: "value",
+    decided_at: "value",
+    completed_at: "value",
+    requested_by: "value",
+    reason: "value",
+    heuristic: namesOf("concord.commit.v1.Heuristic", true),
+    age: "value",
+  },
   now: "value",
 };
 

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { registry } from "../../src/rpc/descriptors.ts";
 import { startServer, type TestServer, temporaryFolder } from "../support/concord.ts";
 import { createProtoClient, type Message, type ProtoClient, type RpcName, struct } from "../support/proto-client.ts";
 
@@ -210,5 +211,60 @@ describe("WorkflowService/WatchWorkflowEvents", () => {
     expect(await watch.end()).toMatchObject({ code: "UNAVAILABLE", reason: "SHUTTING_DOWN", retryAfterMs: 1000 });
     its.close();
     folder.remove();
+  });
+});
+
+describe("a filter that compares an enum with a name", () => {
+  const comparisons = [
+    { rpc: "WorkflowService/ListWorkflows", field: "workflow.state", type: "concord.workflow.v1.WorkflowState" },
+    { rpc: "WorkflowService/ListWorkflows", field: "workflow.previous_state", type: "concord.workflow.v1.WorkflowState" },
+    { rpc: "WorkflowService/ListWorkflowEvents", field: "event.type", type: "concord.workflow.v1.WorkflowEventType" },
+    { rpc: "WorkflowService/ListWorkflowEvents", field: "event.from", type: "concord.workflow.v1.WorkflowState" },
+    { rpc: "WorkflowService/ListWorkflowEvents", field: "event.to", type: "concord.workflow.v1.WorkflowState" },
+    { rpc: "PredicateLogic/ListRules", field: "rule.state", type: "concord.predicate.v1.RuleState" },
+    { rpc: "TwoPhaseCommit/ListTransactions", field: "transaction.phase", type: "concord.commit.v1.TransactionPhase" },
+    { rpc: "TwoPhaseCommit/ListTransactions", field: "transaction.outcome", type: "concord.commit.v1.Outcome" },
+    { rpc: "TwoPhaseCommit/ListTransactions", field: "transaction.heuristic", type: "concord.commit.v1.Heuristic" },
+  ] as const;
+
+  test.each(comparisons)("finds the same by both spellings: $field", async ({ rpc, field, type }) => {
+    const values = registry.getEnum(type)?.values.filter(({ number }) => number !== 0) ?? [];
+    for (const { name, localName } of values) {
+      const [long, short] = [name, localName].map((spelling) => client.call(rpc, { filter: `${field} == "${spelling}"` }));
+      expect(await long).toEqual(await short);
+    }
+  });
+
+  test.each(comparisons)(
+    "is refused if there is no such name, and says which there are: $field",
+    async ({ rpc, field, type }) => {
+      const first = registry.getEnum(type)?.values[1]?.localName ?? "";
+      const failure = await client.failure(rpc, { filter: `${field} in ["${first}", "Active"]` });
+      expect(failure).toMatchObject({ code: "INVALID_ARGUMENT", reason: "INVALID_REQUEST", fields: ["filter"] });
+      expect(failure.message).toMatch(new RegExp(`line 1, column \\d+: ${field} is never "Active"; it is one of ${first}`));
+    },
+  );
+
+  test("finds what is there", async () => {
+    const found = await client.call("WorkflowService/ListWorkflows", { filter: 'workflow.state == "WORKFLOW_STATE_ACTIVE"' });
+    expect(found.workflows.map(({ workflow_id }: Message) => workflow_id)).toEqual(["wf-3"]);
+  });
+
+  test("is refused by a watch too, and so is a rule", async () => {
+    const filter = 'event.type == "Created"';
+    expect(await client.stream("WorkflowService/WatchWorkflowEvents", { filter }).end()).toMatchObject({ fields: ["filter"] });
+    expect(
+      await client.stream("TwoPhaseCommit/WatchTransactions", { filter: 'transaction.phase == "init"' }).end(),
+    ).toMatchObject({ fields: ["filter"] });
+    for (const variable of ["from", "to", "workflow.state", "workflow.previous_state"]) {
+      const rule = { rule_id: "never", expression: `true ||\n  ${variable} == "Active"`, ...by };
+      const column = String(variable.length + 7);
+      expect(await client.failure("PredicateLogic/CreateRule", rule)).toMatchObject({
+        code: "INVALID_ARGUMENT",
+        reason: "RULE_INVALID",
+        metadata: { line: "2", column },
+        fields: ["expression"],
+      });
+    }
   });
 });

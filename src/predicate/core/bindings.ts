@@ -1,17 +1,33 @@
 import { type CelInput, celList, celMap } from "@bufbuild/cel";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import type { Json, JsonObject } from "../../kernel/json.ts";
+import { workflowStates } from "../../kernel/lifecycle.ts";
 import type { TimeMs } from "../../kernel/time.ts";
 import type { Variables } from "./check.ts";
+import { enumNames } from "./enum-names.ts";
 import type { Bindings } from "./evaluate.ts";
 import type { Check } from "./types.ts";
 
+const states = enumNames("WORKFLOW_STATE_", workflowStates);
+
+/** The fields of a workflow, in rules and in filters. */
+export const workflowVariable = {
+  id: "value",
+  state: states,
+  previous_state: enumNames("WORKFLOW_STATE_", workflowStates, true),
+  version: "value",
+  retry_count: "value",
+  created_at: "value",
+  updated_at: "value",
+  metadata: "value",
+} as const;
+
 /** What a rule sees. */
 export const ruleVariables: Variables = {
-  workflow: ["id", "state", "previous_state", "version", "retry_count", "created_at", "updated_at", "metadata"],
-  from: "value",
-  to: "value",
-  request: ["reason", "requested_by", "context"],
+  workflow: workflowVariable,
+  from: states,
+  to: states,
+  request: { reason: "value", requested_by: "value", context: "value" },
   now: "value",
 };
 

@@ -1,13 +1,16 @@
 import { isCelError } from "@bufbuild/cel";
 import { meteredEnv, withinBudget } from "./budget.ts";
+import { type EnumNames, type Problem, spellNames } from "./enum-names.ts";
 import { children, type Expr, loopParts, qualifiedName } from "./expr.ts";
 import { evaluationCostMax } from "./limits.ts";
 
 /** The variables an expression may use, each with its fields where these are known. */
-export type Variables = Readonly<Record<string, readonly string[] | "value">>;
+export type Variables = Readonly<Record<string, ValueType | Fields>>;
 
-/** What is wrong with an expression, and with which part. */
-type Problem = { readonly expr: Expr; readonly message: string };
+type Fields = Readonly<Record<string, ValueType>>;
+
+/** Of an enum, its names are known. */
+type ValueType = "value" | EnumNames;
 
 /** `locals` are the variables of the comprehensions around. */
 type Scope = { readonly variables: Variables; readonly locals: ReadonlySet<string> };
@@ -25,7 +28,15 @@ export function problemOf(expr: Expr, scope: Scope): Problem | undefined {
   const own = message === undefined ? undefined : { expr: placeOf(expr), message };
   if (exprKind.case === "callExpr" && Object.hasOwn(macros, exprKind.value.function)) return own;
   // The innermost first: it is what the others follow from, and it stands further left.
-  return firstProblem(children(expr), scope) ?? own;
+  return firstProblem(children(expr), scope) ?? own ?? spellNames(expr, (operand) => namesOf(operand, scope));
+}
+
+function namesOf(expr: Expr, { variables, locals }: Scope): EnumNames | undefined {
+  const [name = "", field, ...more] = qualifiedName(expr)?.split(".") ?? [];
+  if (more.length > 0 || locals.has(name) || !Object.hasOwn(variables, name)) return undefined;
+  const variable = variables[name];
+  const type = field === undefined || variable === "value" || variable instanceof Map ? variable : (variable as Fields)[field];
+  return type instanceof Map ? type : undefined;
 }
 
 /** The parser gives `has(a.b)` the place of `has`. */
@@ -78,8 +89,8 @@ function fieldProblem(operand: Expr | undefined, field: string, { variables, loc
   if (operand?.exprKind.case !== "identExpr") return undefined;
   const { name } = operand.exprKind.value;
   const fields = locals.has(name) || !Object.hasOwn(variables, name) ? undefined : variables[name];
-  if (fields === undefined || fields === "value" || fields.includes(field)) return undefined;
-  return `unknown field "${field}" of ${name}; known: ${fields.join(", ")}`;
+  if (fields === undefined || fields === "value" || fields instanceof Map || Object.hasOwn(fields, field)) return undefined;
+  return `unknown field "${field}" of ${name}; known: ${Object.keys(fields).join(", ")}`;
 }
 
 /** Evaluated by the library itself, not as functions. */

@@ -5,6 +5,8 @@ import { Workflow, WorkflowState } from "../../../src/gen/concord/workflow/v1/wo
 import type { JsonObject } from "../../../src/kernel/json.ts";
 import { canonicalJson } from "../../support/canonical-json.ts";
 import { failureOf, startServer, type TestServer, temporaryFolder } from "../../support/concord.ts";
+import { createProtoClient } from "../../support/proto-client.ts";
+import { joinAs } from "../../support/scripted-participant.ts";
 
 // Replay a failure with SEED=n npx vitest run --project property.
 const seed = process.env["SEED"];
@@ -98,5 +100,22 @@ describe("a key that plain objects have of their own", () => {
     const { event } = await workflows.transitionWorkflow({ ...move, context: hostile("y"), eventMetadata: hostile("e") });
     expect(canonicalJson(event?.metadata)).toBe(canonicalJson(hostile("e")));
     await predicates.deactivateRule({ ruleId: "proto", ...by });
+  });
+
+  test("survives an atomic transition", async () => {
+    const client = createProtoClient(server.address);
+    const other = await joinAs(client, "other");
+    void other.agreeToAll();
+    await server.clients.workflows.createWorkflow({ workflowId: "together", ...by });
+    const { event } = await server.clients.workflows.transitionWorkflow({
+      workflowId: "together",
+      targetState: WorkflowState.ACTIVE,
+      enlist: [{ participantId: "other", payload: Buffer.alloc(0) }],
+      eventMetadata: hostile("e"),
+      ...by,
+    });
+    expect(canonicalJson(event?.metadata)).toBe(canonicalJson(hostile("e")));
+    other.leave();
+    client.close();
   });
 });

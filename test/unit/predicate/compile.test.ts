@@ -66,7 +66,7 @@ describe("what CEL allows compiles", () => {
     "workflow['state'] == from",
     "-1 < 2 && !(1 > 2) && 0x1F == 31 && 1.5e3 == 1500.0 && 1u == 1u",
     "r'\\d' == '\\\\d' && b'a' == b\"a\" && '''it's''' == \"it's\"",
-    "true ? from in ['A', 'B',] : {'a': 1, 'b': [2],}.a == 1",
+    "true ? from in ['ACTIVE', 'PAUSED',] : {'a': 1, 'b': [2],}.a == 1",
     "[1, 2].map(x, x > 1, x * 2) == [4] && [[1]].all(x, x.all(y, y == 1))",
     "[1, 2].exists_one(x, x == 1) && ['a'].filter(workflow, workflow.contains('a')).size() == 1",
     "type(1) == int && type(now) == google.protobuf.Timestamp",

@@ -486,7 +486,8 @@ export interface ListTransactionsRequest {
    * (prepared somewhere and not completed), participants (a list of ids), created_at, decided_at, completed_at, requested_by, reason,
    * heuristic (`""`, `"UNCONFIRMED"`, `"CONFIRMED"`, `"MIXED"`), age (a duration since created_at); and `now`. Such as
    * `transaction.in_doubt && transaction.age > duration("5m")`, `"inventory" in transaction.participants`. Empty: all. Up to 4,096
-   * characters.
+   * characters. A comparison of phase, outcome or heuristic knows the long name too, `"OUTCOME_COMMITTED"`; with what is no name of the
+   * enum it is refused.
    */
   readonly filter: string;
 }

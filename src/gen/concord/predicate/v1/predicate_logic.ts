@@ -232,6 +232,8 @@ export interface Rule {
   /**
    * The CEL expression. True allows; false or an error denies. It sees `workflow` (id, state, previous_state, version, retry_count,
    * created_at, updated_at, metadata), `from`, `to` (state names such as "ACTIVE"), `request` (reason, requested_by, context) and `now`.
+   * A comparison of a state (`==`, `!=`, `in [...]`) knows the long name too, `"WORKFLOW_STATE_ACTIVE"`; with anything that is no name of
+   * a state it is RULE_INVALID, for it would never be equal.
    */
   readonly expression: string;
   /** A CEL expression with the same variables whose string is shown to the caller on denial. Empty: the description. */
@@ -305,7 +307,8 @@ export interface ListRulesRequest {
   readonly pageToken: string;
   /**
    * A CEL expression over `rule` that must be true, such as `rule.state == "ACTIVE"`. Fields: id, version, description,
-   * expression, message, priority, state, created_at, updated_at, requested_by, reason. Empty: all. Up to 4,096 characters.
+   * expression, message, priority, state, created_at, updated_at, requested_by, reason. Empty: all. Up to 4,096 characters. A
+   * comparison knows `"RULE_STATE_ACTIVE"` too; with what is no name of a state it is refused.
    */
   readonly filter: string;
 }

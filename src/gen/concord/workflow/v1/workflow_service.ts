@@ -121,6 +121,8 @@ export interface ListWorkflowsRequest {
   /**
    * A CEL expression over `workflow` that must be true, such as `workflow.state == "FAILED" && workflow.metadata.site == "B"`.
    * Fields: id, state, previous_state, version, retry_count, created_at, updated_at, metadata, and in_transition (a bool).
+   * The value of an enum is its short name, `"FAILED"`, or `""` for none; a comparison (`==`, `!=`, `in [...]`) knows the long name too,
+   * `"WORKFLOW_STATE_FAILED"`, and with anything that is no name of the enum it is refused.
    * A workflow for which it cannot be evaluated is left out. Empty: all. Up to 4,096 characters.
    */
   readonly filter: string;
@@ -235,6 +237,7 @@ export interface ListWorkflowEventsRequest {
    * A CEL expression over `event` that must be true, such as `event.type == "FAILED" && event.requested_by == "robot-2"`.
    * Fields: id, sequence, workflow_id, type, from, to, version, occurred_at, retry_count, reason, requested_by,
    * rule_set_revision, metadata, transaction_id. An event for which it cannot be evaluated is left out. Up to 4,096 characters.
+   * The names of types and states are as in `ListWorkflowsRequest.filter`.
    */
   readonly filter: string;
 }

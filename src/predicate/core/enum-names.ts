@@ -1,0 +1,49 @@
+import { type Expr, qualifiedName } from "./expr.ts";
+
+/** Each spelling of each name of an enum, and the text that is its value in expressions. */
+export type EnumNames = ReadonlyMap<string, string>;
+
+/** `ACTIVE`, and `WORKFLOW_STATE_ACTIVE` as the contract has it. `orNone`: there may be no value yet, which is `""`. */
+export function enumNames(prefix: string, names: readonly string[], orNone = false): EnumNames {
+  const spelled = new Map(names.flatMap((name) => [name, `${prefix}${name}`].map((spelling) => [spelling, name])));
+  return orNone ? spelled.set("", "").set(`${prefix}UNSPECIFIED`, "") : spelled;
+}
+
+/** What is wrong with an expression, and with which part. */
+export type Problem = { readonly expr: Expr; readonly message: string };
+
+/**
+ * Of a comparison of an enum with literals: gives them the spelling that values have, or says which one is no name of the enum. It would
+ * never be equal, and nobody would be told.
+ */
+export function spellNames({ exprKind }: Expr, namesOf: (expr: Expr) => EnumNames | undefined): Problem | undefined {
+  if (exprKind.case !== "callExpr") return undefined;
+  const [left, right] = exprKind.value.args;
+  if (left === undefined || right === undefined) return undefined;
+  switch (exprKind.value.function) {
+    case "_==_":
+    case "_!=_":
+      return spellName(left, right, namesOf(left)) ?? spellName(right, left, namesOf(right));
+    case "@in": {
+      const elements = right.exprKind.case === "listExpr" ? right.exprKind.value.elements : [];
+      return elements.map((element) => spellName(left, element, namesOf(left))).find((problem) => problem !== undefined);
+    }
+    default:
+      return undefined;
+  }
+}
+
+function spellName(field: Expr, literal: Expr, names: EnumNames | undefined): Problem | undefined {
+  if (names === undefined || literal.exprKind.case !== "constExpr") return undefined;
+  const { constantKind } = literal.exprKind.value;
+  const name = constantKind.case === "stringValue" ? names.get(constantKind.value) : undefined;
+  if (constantKind.case === "stringValue" && name !== undefined) {
+    constantKind.value = name;
+    return undefined;
+  }
+  const given = constantKind.case === "nullValue" ? "null" : textOf(constantKind.value);
+  const known = [...new Set(names.values())].map((each) => (each === "" ? '""' : each));
+  return { expr: literal, message: `${qualifiedName(field)} is never ${given}; it is one of ${known.join(", ")}` };
+}
+
+const textOf = (value: unknown): string => (typeof value === "string" ? JSON.stringify(value) : String(value));
