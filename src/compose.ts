@@ -13,8 +13,8 @@ import { WorkflowServiceDefinition, type WorkflowServiceImplementation } from ".
 import type { ParticipantId, TransactionId } from "./kernel/ids.ts";
 import { answerRetentionMs } from "./kernel/limits.ts";
 import { err, ok, type Result } from "./kernel/result.ts";
-import { type DurationMs, timeNeverAhead } from "./kernel/time.ts";
-import { StorageUnavailableError, type StoreHealth } from "./kernel/write.ts";
+import type { DurationMs } from "./kernel/time.ts";
+import { StorageUnavailableError, type StoreAge, type StoreHealth } from "./kernel/write.ts";
 import { createEngine } from "./predicate/engine.ts";
 import { openChannel } from "./rpc/clients/channel.ts";
 import { createParticipantTransport } from "./rpc/clients/participant-transport.ts";
@@ -356,13 +356,14 @@ async function workflowPart({ config, logger, trace }: Wiring): Promise<Result<P
   });
 }
 
-type Purgeable = { purge(before: { readonly olderThanMs: number; readonly limit: number }): Promise<Result<number, unknown>> };
+type Purgeable = StoreAge & {
+  purge(before: { readonly olderThanMs: number; readonly limit: number }): Promise<Result<number, unknown>>;
+};
 
 /** Forgets the answers to requests that nobody retries any more. Returns how to stop it. */
 function purgeRegularly(store: Purgeable, logger: Logger): () => void {
-  const nowMs = timeNeverAhead(systemClock);
   const purge = async (): Promise<void> => {
-    const purged = await store.purge({ olderThanMs: nowMs() - answerRetentionMs, limit: purgeBatchSize });
+    const purged = await store.purge({ olderThanMs: store.keptBeforeMs(answerRetentionMs), limit: purgeBatchSize });
     if (purged.ok && purged.value > 0) logger.debug({ purged: purged.value }, "old answers purged");
   };
   const timer = setInterval(() => {

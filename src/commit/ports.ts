@@ -1,6 +1,6 @@
 import type { ParticipantId, RequestId, TransactionId } from "../kernel/ids.ts";
 import type { DurationMs, TimeMs } from "../kernel/time.ts";
-import type { StoreHealth, WriteResult } from "../kernel/write.ts";
+import type { StoreAge, StoreHealth, WriteResult } from "../kernel/write.ts";
 import type { CoordinatorMessage, Numbered, ParticipantMessage } from "./core/messages.ts";
 import type { ParticipantRecord, ResourceVote } from "./core/participant-step.ts";
 import type { TraceEvent } from "./core/trace.ts";
@@ -50,7 +50,7 @@ export type ParticipantSession = {
  * conflict otherwise. `force` and `record` store the transaction whole, over what is stored of it; the timeline is for people, and
  * what is left out stays as it was.
  */
-export interface DecisionLog extends StoreHealth {
+export interface DecisionLog extends StoreHealth, StoreAge {
   /** Compare-and-set: takes the next epoch, which fences every coordinator before. The id is made at the first claim and kept. */
   claim(newCoordinatorId: string): WriteResult<Coordinator, Fenced>;
   /** Of the latest claim. Larger than one's own: replaced. */
@@ -89,8 +89,11 @@ export interface DecisionLog extends StoreHealth {
   close(): Promise<void>;
 }
 
-/** What a participant must not forget. */
-export interface ParticipantLog {
+/**
+ * What a participant must not forget. If it counts the age of what it keeps (`keptBeforeMs`), that tells what is old; else the wall clock
+ * does, as it was at the start.
+ */
+export interface ParticipantLog extends Partial<StoreAge> {
   /** Names this log, not its process or its participant. Made with it, and kept: a log that was emptied, or a second one, has another. */
   readonly id: string;
   /** Every prepared transaction. */

@@ -1,7 +1,7 @@
 import type { TransactionId } from "../kernel/ids.ts";
 import { historyRetentionMs } from "../kernel/limits.ts";
 
-import { type TimeMs, timeNeverAhead } from "../kernel/time.ts";
+import type { TimeMs } from "../kernel/time.ts";
 import { resume, takeOver } from "./core/coordinator.ts";
 import type { Step } from "./core/coordinator-step.ts";
 import { isFinished, type Transaction } from "./core/types.ts";
@@ -53,7 +53,6 @@ function adopt(shell: Shell, stored: Transaction, timeline: Timeline | undefined
 export function keepHouse(shell: Shell): void {
   const { clock, ownership } = shell;
   const waiting = { clock, signal: ownership.ended };
-  const trustedNowMs = timeNeverAhead(clock);
   void repeatedly(
     waiting,
     () => recoveryIntervalMs,
@@ -62,7 +61,7 @@ export function keepHouse(shell: Shell): void {
   void repeatedly(
     waiting,
     () => purgeIntervalMs,
-    () => purge(shell, trustedNowMs() - historyRetentionMs),
+    () => purge(shell, shell.log.keptBeforeMs(historyRetentionMs)),
   );
 }
 

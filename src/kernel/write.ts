@@ -1,4 +1,5 @@
 import type { Result } from "./result.ts";
+import type { DurationMs, TimeMs } from "./time.ts";
 
 /** Why a write batch was not applied. Nothing of it was written, except perhaps after `outcomeUnknown`. */
 export type WriteFailure<Conflict> =
@@ -26,4 +27,13 @@ export interface StoreHealth {
   readonly writable: boolean;
   /** Called with each change of `writable`, and when it is false for good; then with the cause. Returns the unsubscribe function. */
   onWritableChange(listener: (writable: boolean, cause: string) => void): () => void;
+}
+
+/** How every store counts the age of what it keeps for a time. */
+export interface StoreAge {
+  /**
+   * What was stamped before this time has been kept for at least so long while the store was open, give or take a minute, whatever the wall
+   * clock has said. What is younger must not be dropped.
+   */
+  keptBeforeMs(retentionMs: DurationMs): TimeMs;
 }

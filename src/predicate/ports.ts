@@ -1,7 +1,7 @@
 import type { RequestId } from "../kernel/ids.ts";
 import type { RequestKey } from "../kernel/request-key.ts";
 import type { TimeMs } from "../kernel/time.ts";
-import type { StoreHealth, WriteResult } from "../kernel/write.ts";
+import type { StoreAge, StoreHealth, WriteResult } from "../kernel/write.ts";
 import type { Rule, RuleState } from "./core/types.ts";
 
 /** One change of one rule, as a value. Applied whole or not at all, durable before it is acknowledged. */
@@ -23,7 +23,7 @@ export type RuleConflict =
 export type RuleChange = { readonly rule: Rule; readonly ruleSetRevision: number };
 
 /** Keeps rules, the rule-set revision, and answers to requests. */
-export interface RuleStore extends StoreHealth {
+export interface RuleStore extends StoreHealth, StoreAge {
   /** Every rule, in its newest version, and the revision that goes with them. A new store is at revision 0. */
   load(): Promise<{ readonly rules: readonly Rule[]; readonly revision: number }>;
   /** The stored answer to a request, or nothing. */

@@ -4,7 +4,7 @@ import type { WorkflowState } from "../kernel/lifecycle.ts";
 import type { RequestKey } from "../kernel/request-key.ts";
 import type { Result } from "../kernel/result.ts";
 import type { DurationMs, TimeMs } from "../kernel/time.ts";
-import type { StoreHealth, WriteResult } from "../kernel/write.ts";
+import type { StoreAge, StoreHealth, WriteResult } from "../kernel/write.ts";
 import type { NewWorkflowEvent, Workflow, WorkflowEvent } from "./core/types.ts";
 
 /**
@@ -56,7 +56,7 @@ export type WorkflowCounts = {
 };
 
 /** Keeps workflows, events, answers to requests, and outcomes of transactions. */
-export interface WorkflowStore extends StoreHealth {
+export interface WorkflowStore extends StoreHealth, StoreAge {
   get(id: WorkflowId): Promise<Workflow | undefined>;
   /** In the order of ids (bytewise), those after `afterId`, at most `limit`. */
   list(page: { readonly afterId: WorkflowId | undefined; readonly limit: number }): Promise<readonly Workflow[]>;

@@ -129,6 +129,7 @@ export function openDecisionLog(store: DecisionLog, disk: OpenDisk, onDurable: (
       return disk.writable;
     },
     onWritableChange: () => () => {},
+    keptBeforeMs: store.keptBeforeMs,
     claim: (newCoordinatorId) => write("claim the log", () => store.claim(newCoordinatorId)),
     force: (transaction, ...rest) =>
       write(`force ${transaction.id} ${transaction.phase}`, () => store.force(transaction, ...rest)),

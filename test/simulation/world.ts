@@ -97,7 +97,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
 
   const ledger = createLedger(fail);
   const world = createProcess(schedule, "world", 0);
-  const decisions = createMemoryDecisionLog();
+  const decisions = createMemoryDecisionLog(() => schedule.nowMs);
   const orders: Order[] = [];
   const created: TransactionId[] = [];
   const decisionsSent = new Set<string>();

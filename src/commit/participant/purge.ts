@@ -16,7 +16,7 @@ export function purgeRegularly(context: Context, kept: Kept): Promise<void> {
     () => purgeIntervalMs,
     async () => {
       try {
-        const beforeMs = trustedNowMs() - participantRetentionMs;
+        const beforeMs = kept.log.keptBeforeMs?.(participantRetentionMs) ?? trustedNowMs() - participantRetentionMs;
         await purgeLog(context, kept, beforeMs);
         await purgeReceipts(context, kept, beforeMs);
       } catch (error) {

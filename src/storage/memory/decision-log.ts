@@ -4,10 +4,11 @@ import type { DecisionLog, Fenced, ParticipantSession } from "../../commit/ports
 import type { Timeline } from "../../commit/timeline.ts";
 import type { ParticipantId, TransactionId } from "../../kernel/ids.ts";
 import { err, ok, type Result } from "../../kernel/result.ts";
+import type { TimeMs } from "../../kernel/time.ts";
 import type { WriteFailure } from "../../kernel/write.ts";
 
 /** For tests. Outlives the coordinators that are put on it, as a file would. */
-export function createMemoryDecisionLog(): DecisionLog {
+export function createMemoryDecisionLog(nowMs: () => TimeMs = Date.now): DecisionLog {
   const transactions = new Map<TransactionId, Transaction>();
   const timelines = new Map<TransactionId, Timeline>();
   const sessions = new Map<ParticipantId, ParticipantSession>();
@@ -35,6 +36,7 @@ export function createMemoryDecisionLog(): DecisionLog {
   return {
     writable: true,
     onWritableChange: () => () => {},
+    keptBeforeMs: (retentionMs) => nowMs() - retentionMs,
     claim: (newCoordinatorId) =>
       write(epoch, () => {
         coordinatorId ??= newCoordinatorId;

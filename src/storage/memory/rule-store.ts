@@ -5,7 +5,7 @@ import type { Rule } from "../../predicate/core/types.ts";
 import type { RuleBatch, RuleChange, RuleConflict, RuleStore } from "../../predicate/ports.ts";
 
 /** For tests. */
-export function createMemoryRuleStore(): RuleStore {
+export function createMemoryRuleStore(nowMs: () => TimeMs = Date.now): RuleStore {
   const rules = new Map<RuleId, Rule>();
   const answers = new Map<RequestId, RuleChange & { readonly digest: string; readonly atMs: TimeMs }>();
   let revision = 0;
@@ -24,6 +24,7 @@ export function createMemoryRuleStore(): RuleStore {
   return {
     writable: true,
     onWritableChange: () => () => {},
+    keptBeforeMs: (retentionMs) => nowMs() - retentionMs,
     load: async () => ({ rules: [...rules.values()], revision }),
     answer: async (requestId) => {
       const stored = answers.get(requestId);

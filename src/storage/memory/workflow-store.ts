@@ -14,7 +14,7 @@ import type {
 } from "../../workflow/ports.ts";
 
 /** For tests. */
-export function createMemoryWorkflowStore(): WorkflowStore {
+export function createMemoryWorkflowStore(nowMs: () => TimeMs = Date.now): WorkflowStore {
   const workflows = new Map<WorkflowId, Workflow>();
   const ids: WorkflowId[] = [];
   const events: WorkflowEvent[] = [];
@@ -57,6 +57,7 @@ export function createMemoryWorkflowStore(): WorkflowStore {
   return {
     writable: true,
     onWritableChange: () => () => {},
+    keptBeforeMs: (retentionMs) => nowMs() - retentionMs,
     get: async (id) => workflows.get(id),
     list: async ({ afterId, limit }) =>
       ids

@@ -103,6 +103,7 @@ function decisionLog(engine: SqliteEngine): SqliteDecisionLog {
       return engine.writable;
     },
     onWritableChange: engine.onWritableChange,
+    keptBeforeMs: engine.keptBeforeMs,
     onFlush: engine.onFlush,
     async claim(newCoordinatorId) {
       const claimed = await engine.apply<never>([{ sql: claimEpoch, params: [newCoordinatorId], returning: true }]);

@@ -7,6 +7,7 @@ import { acquireLock, awaitLock, lockPath } from "./lock.ts";
 import { damagedMessage, isCorruptError, isEnvironmentError, messageOf } from "./sqlite-error.ts";
 import type { Flush, OpenSqlite, Row, SqliteEngine, SqlValue, Statement } from "./statement.ts";
 import { createStatementCache } from "./statement-cache.ts";
+import { createStoreAge, selectOpenTimes } from "./store-age.ts";
 import { checkStoreFile, freeBytes, resolveStorePath } from "./store-file.ts";
 import { type BatchOutcome, encodeFlush, type FlushReply } from "./writer-messages.ts";
 import { startWriter } from "./writer-thread.ts";
@@ -61,13 +62,14 @@ export const openSqlite: OpenSqlite = async ({ path: given, kind, migrations, ta
   const names = [identify(given), identify(lockPath(path))];
   let { reader, writer } = opened.value;
   let prepareRead = createStatementCache(reader);
+  const age = createStoreAge(prepareRead(selectOpenTimes).all() as Row[]);
 
   const waiting: Waiting[] = [];
   const flushListeners = new Set<(flush: Flush) => void>();
   const writableListeners = new Set<Parameters<SqliteEngine["onWritableChange"]>[0]>();
   let flushing: Promise<void> | undefined;
   let writable = writer !== undefined && freeBytes(path) >= spaceBytesMin;
-  let probeIsDue = false;
+  let houseworkIsDue = false;
   /** At least what a flush that failed would have needed: a smaller one that succeeds says nothing about the next of its size. */
   let spaceBytes = spaceBytesMin;
   /** Set once, for good: the file is damaged, gone, or closed. */
@@ -89,10 +91,11 @@ export const openSqlite: OpenSqlite = async ({ path: given, kind, migrations, ta
   const flushAll = async (): Promise<void> => {
     // Whoever else writes in this turn of the event loop joins the first flush.
     await new Promise(setImmediate);
-    while (waiting.length > 0 || probeIsDue) {
-      if (probeIsDue) {
-        probeIsDue = false;
-        await probe();
+    while (waiting.length > 0 || houseworkIsDue) {
+      if (houseworkIsDue) {
+        houseworkIsDue = false;
+        if (!writable) await probe();
+        if (writable) await saveAge();
       }
       const flight = waiting.splice(0, flushBatchesMax);
       if (flight.length > 0) settle(flight, await flush(flight.map(({ batch }) => batch)));
@@ -109,8 +112,7 @@ export const openSqlite: OpenSqlite = async ({ path: given, kind, migrations, ta
     if (reply.type === "failed") {
       spaceBytes = Math.min(spaceBytesMax, Math.max(spaceBytes, bytesOf(flight)));
       for (const { answer } of flight) answer(unavailable(reply.cause, reply.outcomeUnknown));
-      if (reply.final) giveUp(reply.cause);
-      else setWritable(false, reply.cause);
+      fail(reply);
       return;
     }
     const batches = reply.outcomes.filter(({ type }) => type === "applied").length;
@@ -122,6 +124,11 @@ export const openSqlite: OpenSqlite = async ({ path: given, kind, migrations, ta
     if (now === writable) return;
     writable = now;
     for (const listener of writableListeners) listener(now, cause);
+  };
+
+  const fail = ({ final, cause }: Extract<FlushReply, { type: "failed" }>): void => {
+    if (final) giveUp(cause);
+    else setWritable(false, cause);
   };
 
   const giveUp = (cause: string): void => {
@@ -136,10 +143,10 @@ export const openSqlite: OpenSqlite = async ({ path: given, kind, migrations, ta
     if (refusal !== undefined) return;
     const displaced = displacedPath([...names, ...(writer?.files ?? [])]);
     if (displaced !== undefined) giveUp(displacedMessage(displaced));
-    else if (!writable) {
-      probeIsDue = true;
-      flushing ??= flushAll();
-    }
+    age.look();
+    if (refusal !== undefined || (writable && !age.isDue)) return;
+    houseworkIsDue = true;
+    flushing ??= flushAll();
   };
   const looking = setInterval(look, lookIntervalMs).unref();
 
@@ -147,11 +154,16 @@ export const openSqlite: OpenSqlite = async ({ path: given, kind, migrations, ta
   const probe = async (): Promise<void> => {
     await mendConnections();
     const taken = await flush([takeSpace(spaceBytes)]);
-    if (taken.type === "failed" && taken.final) giveUp(taken.cause);
-    if (taken.type === "failed" || refusal !== undefined) return;
+    if (taken.type === "failed") return fail(taken);
+    if (refusal !== undefined) return;
     await flush([[returnSpace]]);
     spaceBytes = spaceBytesMin;
     setWritable(true, "");
+  };
+
+  const saveAge = async (): Promise<void> => {
+    const saved = await flush([age.save()]);
+    if (saved.type === "failed") fail(saved);
   };
 
   /** A writer that has died is followed by another one; a reader that is alone makes room for one when there is space. */
@@ -186,6 +198,7 @@ export const openSqlite: OpenSqlite = async ({ path: given, kind, migrations, ta
   const shut = async (): Promise<void> => {
     clearInterval(looking);
     while (flushing !== undefined) await flushing;
+    if (writable) await saveAge();
     // The reader goes first, so that the writer is the last connection and moves the WAL into the file.
     if (reader.isOpen) reader.close();
     await writer?.close();
@@ -204,6 +217,7 @@ export const openSqlite: OpenSqlite = async ({ path: given, kind, migrations, ta
       return writable;
     },
     onWritableChange: (listener) => subscribe(writableListeners, listener),
+    keptBeforeMs: age.keptBeforeMs,
     close: () => {
       refusal ??= `${path} is closed`;
       closing ??= shut();

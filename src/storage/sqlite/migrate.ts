@@ -1,6 +1,7 @@
 import type { DatabaseSync } from "node:sqlite";
 import { isEnvironmentError, messageOf, openFailure } from "./sqlite-error.ts";
 import type { Migration, OpenFailure } from "./statement.ts";
+import { openTimesTable } from "./store-age.ts";
 import { type StoreKind, storeKinds } from "./store-kind.ts";
 
 /** For the engine's probe of a full disk; no part of the versioned schema. */
@@ -47,6 +48,7 @@ export function migrate(db: DatabaseSync, { path, migrations }: Omit<Schema, "ki
     }
   }
   db.exec(probeTable);
+  db.exec(openTimesTable);
   return undefined;
 }
 

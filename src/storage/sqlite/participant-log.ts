@@ -70,6 +70,7 @@ function participantLog(engine: SqliteEngine, id: string): SqliteParticipantLog 
     },
     purge: async ({ coordinatorId, updatedBeforeMs, limit }) =>
       (await write({ sql: purgeEnded, params: [updatedBeforeMs, coordinatorId, limit], returning: true })).length,
+    keptBeforeMs: engine.keptBeforeMs,
     onFlush: engine.onFlush,
     close: engine.close,
   };

@@ -47,6 +47,7 @@ function ruleStore(engine: SqliteEngine): RuleStore {
       return engine.writable;
     },
     onWritableChange: engine.onWritableChange,
+    keptBeforeMs: engine.keptBeforeMs,
     load: async () => {
       // One statement, so that rules and revision belong together.
       const rows = engine.read(selectAll);

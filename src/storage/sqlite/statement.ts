@@ -1,6 +1,6 @@
 import type { Result } from "../../kernel/result.ts";
 import type { DurationMs } from "../../kernel/time.ts";
-import type { StoreHealth, WriteFailure } from "../../kernel/write.ts";
+import type { StoreAge, StoreHealth, WriteFailure } from "../../kernel/write.ts";
 import type { StoreKind } from "./store-kind.ts";
 
 /** Numbers are bound as REAL; an INTEGER column stores whole ones as integers. */
@@ -49,7 +49,7 @@ export type Flush = {
 };
 
 /** One SQLite file: a writer in a worker thread with group commit, a reader on this thread. */
-export interface SqliteEngine extends StoreHealth {
+export interface SqliteEngine extends StoreHealth, StoreAge {
   /**
    * Atomic and durable before it resolves. All batches that wait while a flush is written go into the next one; a failed expectation
    * rejects its own batch only, with the statement's `conflict`. Answers with the rows of each `returning` statement, in order.

@@ -148,6 +148,7 @@ function workflowStore(engine: SqliteEngine): WorkflowStore {
       return engine.writable;
     },
     onWritableChange: engine.onWritableChange,
+    keptBeforeMs: engine.keptBeforeMs,
     get: async (id) => engine.read("SELECT * FROM workflows WHERE id = ?", id).map(toWorkflow)[0],
     list: async ({ afterId, limit }) =>
       engine.read("SELECT * FROM workflows WHERE id > ? ORDER BY id LIMIT ?", afterId ?? "", limit).map(toWorkflow),

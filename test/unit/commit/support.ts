@@ -8,6 +8,7 @@ import { createSessions, type Sessions } from "../../../src/commit/sessions.ts";
 import type { ExecuteRequest } from "../../../src/commit/verbs.ts";
 import { AssertionError } from "../../../src/kernel/assert.ts";
 import type { ParticipantId, TransactionId } from "../../../src/kernel/ids.ts";
+import { timeNeverAhead } from "../../../src/kernel/time.ts";
 import { createMemoryDecisionLog } from "../../../src/storage/memory/decision-log.ts";
 import { createMemoryParticipantLog } from "../../../src/storage/memory/participant-log.ts";
 
@@ -276,7 +277,7 @@ export function failingLog(log: ParticipantLog, failures: { count: number }): Pa
 /** A coordinator and participants that can be stopped and started, in one process, with time in the test's hands. */
 export function world(options: Partial<DriverOptions> = {}) {
   const clock = virtualClock();
-  const log = createMemoryDecisionLog();
+  const log = createMemoryDecisionLog(timeNeverAhead(clock));
   let current: CoordinatorProcess | undefined;
   const transport: ParticipantTransport = memoryTransport(() => current?.sessions);
   const coordinator = () => {
