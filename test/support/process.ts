@@ -39,9 +39,14 @@ afterAll(async () => {
 });
 
 /** Starts the real program. It is killed after the tests of the file, if it still runs. */
-export function runConcord(args: readonly string[]): Program {
+export const runConcord = (args: readonly string[]): Program => run(program, args);
+
+/** The same with one's own program, a module for node. */
+export const runNode = (args: readonly string[]): Program => run(process.execPath, args);
+
+function run(file: string, args: readonly string[]): Program {
   const env = { ...process.env, CONCORD_LOG_FORMAT: "json", CONCORD_LOG_LEVEL: "debug" };
-  const child = spawn(program, args, { stdio: ["ignore", "pipe", "pipe"], env });
+  const child = spawn(file, args, { stdio: ["ignore", "pipe", "pipe"], env });
   const log: LogLine[] = [];
   let text = "";
   let ended = false;
