@@ -99,6 +99,10 @@ export interface ParticipantLog extends Partial<StoreAge> {
   /** Every prepared transaction. */
   load(): Promise<readonly ParticipantRecord[]>;
   get(id: TransactionId): Promise<ParticipantRecord | undefined>;
+  /** Every coordinator that was ever persisted, with its largest epoch. */
+  coordinators(): Promise<readonly Coordinator[]>;
+  /** Durable before it resolves; a smaller epoch than the stored one changes nothing. Rejects as `persist` does. */
+  persistCoordinator(coordinator: Coordinator): Promise<void>;
   /** Durable before it resolves. Over what is stored of this transaction. Rejects if it may not be durable; it is then called again. */
   persist(record: ParticipantRecord): Promise<void>;
   /** Drops this coordinator's committed and aborted records, never one that is prepared or lost, last updated before this time, at most `limit`; says how many. */

@@ -8,7 +8,7 @@ import { commitHold, holdMove, releaseHold } from "./core/step.ts";
 import type { Hold, Workflow, WorkflowEvent } from "./core/types.ts";
 import type { ManagerError } from "./errors.ts";
 import type { OwnPart } from "./own-part.ts";
-import type { TransactionOutcome, WorkflowBatch } from "./ports.ts";
+import type { KnownCoordinator, TransactionOutcome, WorkflowBatch } from "./ports.ts";
 
 /** As the contract has it for `Vote.reason`. */
 const refusalLengthMax = 1000;
@@ -125,6 +125,12 @@ export function createWorkflowParticipant(
       if (ended !== undefined) return recordOf(ended, ended.outcome, environment.nowMs());
       const hold = (await heldBy(transactionId))?.hold;
       return hold === undefined ? undefined : recordOfHold(hold);
+    },
+
+    coordinators: () => store.coordinators(),
+
+    async persistCoordinator(coordinator: KnownCoordinator): Promise<void> {
+      await write({ puts: [], events: [], coordinator });
     },
 
     async persist(record: {

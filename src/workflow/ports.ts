@@ -18,6 +18,8 @@ export type WorkflowBatch = {
   readonly request?: RequestKey & { readonly atMs: TimeMs };
   /** Remembers how a transaction ended here. Put by the same batch that carries it out. */
   readonly outcome?: EndedTransaction & { readonly atMs: TimeMs };
+  /** Remembers that this coordinator was met. A smaller epoch than the stored one changes nothing. */
+  readonly coordinator?: KnownCoordinator;
   /** For creations: rejected with `limit` if the store would hold more workflows than this. */
   readonly workflowCountMax?: number;
 };
@@ -36,6 +38,9 @@ export type WorkflowConflict =
   | { readonly type: "request-exists" };
 
 export type TransactionOutcome = "committed" | "aborted";
+
+/** A coordinator that has been met, and the largest epoch that it had. */
+export type KnownCoordinator = { readonly coordinatorId: string; readonly coordinatorEpoch: number };
 
 /** How a transaction ended here, and by whose word: no other coordinator's is taken for it. */
 export type EndedTransaction = {
@@ -74,6 +79,8 @@ export interface WorkflowStore extends StoreHealth, StoreAge {
   answer(requestId: RequestId): Promise<StoredAnswer | undefined>;
   /** How a transaction ended here, or nothing. */
   outcome(transactionId: TransactionId): Promise<EndedTransaction | undefined>;
+  /** Every coordinator that was ever met. */
+  coordinators(): Promise<readonly KnownCoordinator[]>;
   /** Every workflow that a transaction holds. */
   held(): Promise<readonly Workflow[]>;
   /** Atomic. A stale expectation resolves to a conflict and writes nothing. Answers with the events as stored. */

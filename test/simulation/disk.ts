@@ -158,6 +158,8 @@ export function openParticipantLog(
     id: store.id,
     load: () => disk.read(() => store.load()),
     get: (id) => disk.read(() => store.get(id)),
+    coordinators: () => disk.read(() => store.coordinators()),
+    persistCoordinator: (coordinator) => disk.write(() => store.persistCoordinator(coordinator)),
     persist: (record) =>
       disk.write(async () => {
         await store.persist(record);

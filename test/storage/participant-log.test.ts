@@ -52,6 +52,26 @@ function participantLogSuite(name: string, open: () => Promise<ParticipantLog>):
       expect(await log.load()).toEqual([]);
     });
 
+    test("a lost promise keeps its work, is not loaded, and is never purged", async () => {
+      const log = await open();
+      await log.persist(record("t1"));
+      await log.persist(record("t1", { state: "lost" }));
+      expect(await log.load()).toEqual([]);
+      expect(await log.purge({ coordinatorId: "c", updatedBeforeMs: 9e15, limit: 10 })).toBe(0);
+      expect(await log.get(tx("t1"))).toEqual(record("t1", { state: "lost" }));
+    });
+
+    test("the largest epoch of each coordinator is remembered", async () => {
+      const log = await open();
+      expect(await log.coordinators()).toEqual([]);
+      for (const coordinatorEpoch of [2, 5, 3]) await log.persistCoordinator({ coordinatorId: "c", coordinatorEpoch });
+      await log.persistCoordinator({ coordinatorId: "d", coordinatorEpoch: 1 });
+      expect(await log.coordinators()).toEqual([
+        { coordinatorId: "c", coordinatorEpoch: 5 },
+        { coordinatorId: "d", coordinatorEpoch: 1 },
+      ]);
+    });
+
     test("a purge drops what ended before with this coordinator, and never what is prepared", async () => {
       const log = await open();
       await log.persist(record("t1"));

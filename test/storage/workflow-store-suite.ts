@@ -208,6 +208,14 @@ export function workflowStoreSuite(name: string, open: () => Promise<WorkflowSto
       expect(await store.counts()).toMatchObject({ held: 2, recovering: 1 });
     });
 
+    test("the largest epoch of each coordinator is kept", async () => {
+      const store = await open();
+      for (const coordinatorEpoch of [2, 5, 3]) {
+        await store.apply({ puts: [], events: [], coordinator: { coordinatorId: "c", coordinatorEpoch } });
+      }
+      expect(await store.coordinators()).toEqual([{ coordinatorId: "c", coordinatorEpoch: 5 }]);
+    });
+
     test("purge drops old answers and outcomes, oldest first, at most the limit of each", async () => {
       const store = await openStore();
       for (const atMs of [10, 30, 20]) {

@@ -58,6 +58,8 @@ type Session = {
 export interface LinkHandler {
   /** What Hello asks about: all that is in doubt, of this coordinator if it is known already. */
   greet(coordinatorId: string | undefined): readonly InDoubt[];
+  /** Resolves when it may be acted on. False: it was replaced. */
+  admit(coordinator: Coordinator): Promise<boolean>;
   /** `asked` is what Hello asked about. */
   welcomed(coordinator: Coordinator, asked: readonly InDoubt[]): void;
   message(link: Link, coordinator: Coordinator, numbered: Numbered<Prepare | Decision>): void;
@@ -191,7 +193,7 @@ export function createLink(
         } else if (state.type === "greeting") {
           stopTimer();
           stopTimer = startBeating(session, message);
-          onWelcome(session, message, asked);
+          await onWelcome(session, message, asked);
         } else {
           link.nack(sequence, "a second Welcome");
         }
@@ -206,11 +208,16 @@ export function createLink(
     return sessionEnding.signal.aborted ? describeEnd(sessionEnding.signal.reason) : "the stream ended";
   }
 
-  function onWelcome(
+  async function onWelcome(
     session: Session,
     { coordinatorId, coordinatorEpoch, sessionEpoch }: Extract<CoordinatorMessage, { type: "welcome" }>,
     asked: readonly InDoubt[],
-  ): void {
+  ): Promise<void> {
+    if (!(await handler.admit({ coordinatorId, coordinatorEpoch }))) {
+      session.ending.abort({ type: "replaced", coordinator: { coordinatorId, coordinatorEpoch } } satisfies End);
+    }
+    // It may also have left meanwhile.
+    if (session.ending.signal.aborted) return;
     state = { type: "welcomed", session, sinceMs: clock.monotonicMs() };
     coordinator = { coordinatorId, coordinatorEpoch };
     logger.info(

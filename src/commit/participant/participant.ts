@@ -12,6 +12,7 @@ import { createBoxes } from "./boxes.ts";
 import type { Context } from "./context.ts";
 import type { ParticipantStepName } from "./effects.ts";
 import type { End } from "./end.ts";
+import { createEpochs } from "./epochs.ts";
 import { inquireRegularly } from "./inquiries.ts";
 import { createLink, isOpen, type Link, type LinkHandler } from "./link.ts";
 import { purgeRegularly } from "./purge.ts";
@@ -57,9 +58,9 @@ export function createParticipant(options: ParticipantOptions): Participant {
   const { prepareCredit = prepareCreditDefault, onRefused } = options;
   const closing = new AbortController();
   const context: Context = { participantId, instanceId, clock, random, logger, trace, signal: closing.signal };
-  const epochSeen = new Map<string, number>();
+  const epochs = createEpochs(context, log);
   const boxes = createBoxes({ ...context, log, resource, onStep, send: (box, message) => linkOf(box)?.send(message) });
-  const handler: LinkHandler = { greet, welcomed, message: onMessage };
+  const handler: LinkHandler = { greet, admit: epochs.admit, welcomed, message: onMessage };
   const links = coordinators.map((transport) => createLink(context, { transport, prepareCredit, handler, onRefused }));
   let runs: readonly Promise<void>[] = [];
   let loops: readonly Promise<void>[] = [];
@@ -84,8 +85,7 @@ export function createParticipant(options: ParticipantOptions): Participant {
     return asked;
   }
 
-  function welcomed({ coordinatorId, coordinatorEpoch }: Coordinator, asked: readonly InDoubt[]): void {
-    epochSeen.set(coordinatorId, Math.max(coordinatorEpoch, epochSeen.get(coordinatorId) ?? 0));
+  function welcomed({ coordinatorId }: Coordinator, asked: readonly InDoubt[]): void {
     // What Hello had no room for, and what was prepared since: its vote found no session.
     const askedAlready = new Set(asked.map(({ transactionId }) => transactionId));
     for (const { transactionId } of boxes.inDoubt(coordinatorId)) {
@@ -114,7 +114,7 @@ export function createParticipant(options: ParticipantOptions): Participant {
   function onMessage(link: Link, { coordinatorId }: Coordinator, { sequence, message }: Numbered<Prepare | Decision>): void {
     const { transactionId } = message;
     const fields = { transaction: transactionId, participant: participantId };
-    const from = { coordinatorId, epochSeen: epochSeen.get(coordinatorId) ?? 0 };
+    const from = { coordinatorId, epochSeen: epochs.largest(coordinatorId) };
     const nowMs = clock.nowMs();
     if (message.type === "prepare") {
       const { attempt, onePhase, voteWithinMs } = message;
@@ -129,7 +129,8 @@ export function createParticipant(options: ParticipantOptions): Participant {
   /** specs/TwoPhaseCommit.tla: PartRecover. */
   async function recover(): Promise<void> {
     trace?.({ action: "Start", participant: participantId, instance: instanceId });
-    for (const record of await log.load()) {
+    const [records] = await Promise.all([log.load(), epochs.load()]);
+    for (const record of records) {
       assert(record.state === "prepared", "PartRecover: what is loaded is prepared");
       boxes.load(record);
       boxes.post(record.transactionId, { type: "recover", nowMs: clock.nowMs() });

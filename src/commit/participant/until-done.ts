@@ -6,7 +6,7 @@ import type { Context } from "./context.ts";
 /** A promise binds, so there is no giving up. Ends without a result only when the participant closes. */
 export async function untilDone<T>(
   context: Context,
-  transactionId: TransactionId,
+  transactionId: TransactionId | undefined,
   failure: string,
   backoff: Backoff,
   run: () => Promise<T>,

@@ -9,10 +9,15 @@ const isOpen = ({ state }: ParticipantRecord): boolean => state === "prepared" |
 /** For tests. Outlives the participants that are put on it, as a file would. */
 export function createMemoryParticipantLog(): ParticipantLog {
   const records = new Map<TransactionId, ParticipantRecord>();
+  const epochs = new Map<string, number>();
   return {
     id: randomUUID(),
     load: async () => [...records.values()].filter(({ state }) => state === "prepared"),
     get: async (id) => records.get(id),
+    coordinators: async () => [...epochs].map(([coordinatorId, coordinatorEpoch]) => ({ coordinatorId, coordinatorEpoch })),
+    persistCoordinator: async ({ coordinatorId, coordinatorEpoch }) => {
+      epochs.set(coordinatorId, Math.max(coordinatorEpoch, epochs.get(coordinatorId) ?? 0));
+    },
     persist: async (record) => {
       records.set(record.transactionId, isOpen(record) ? record : { ...record, payload: new Uint8Array() });
     },

@@ -20,6 +20,7 @@ export function createMemoryWorkflowStore(nowMs: () => TimeMs = Date.now): Workf
   const events: WorkflowEvent[] = [];
   const answers = new Map<RequestId, StoredAnswer & { readonly atMs: TimeMs }>();
   const outcomes = new Map<TransactionId, EndedTransaction & { readonly atMs: TimeMs }>();
+  const epochs = new Map<string, number>();
   const appendListeners = new Set<(newest: number) => void>();
   let closed = false;
 
@@ -35,7 +36,7 @@ export function createMemoryWorkflowStore(nowMs: () => TimeMs = Date.now): Workf
     return workflowCountMax !== undefined && workflows.size + created > workflowCountMax ? { type: "limit" } : undefined;
   };
 
-  const carryOut = ({ puts, events: appended, request, outcome }: WorkflowBatch): readonly WorkflowEvent[] => {
+  const carryOut = ({ puts, events: appended, request, outcome, coordinator }: WorkflowBatch): readonly WorkflowEvent[] => {
     const known = outcome && outcomes.get(outcome.transactionId);
     assert(known === undefined || known.outcome === outcome?.outcome, "a transaction has one outcome");
     for (const { workflow, expected } of puts) {
@@ -51,6 +52,10 @@ export function createMemoryWorkflowStore(nowMs: () => TimeMs = Date.now): Workf
       answers.set(request.id, { digest: request.digest, workflow, event, atMs: request.atMs });
     }
     if (outcome !== undefined) outcomes.set(outcome.transactionId, known ?? outcome);
+    if (coordinator !== undefined) {
+      const { coordinatorId, coordinatorEpoch } = coordinator;
+      epochs.set(coordinatorId, Math.max(coordinatorEpoch, epochs.get(coordinatorId) ?? 0));
+    }
     return stored;
   };
 
@@ -90,6 +95,7 @@ export function createMemoryWorkflowStore(nowMs: () => TimeMs = Date.now): Workf
       const ended = outcomes.get(transactionId);
       return ended && { transactionId, coordinatorId: ended.coordinatorId, outcome: ended.outcome };
     },
+    coordinators: async () => [...epochs].map(([coordinatorId, coordinatorEpoch]) => ({ coordinatorId, coordinatorEpoch })),
     held: async () => ids.flatMap((id) => workflows.get(id) ?? []).filter(({ hold }) => hold !== undefined),
     apply: async (batch) => {
       if (closed) return err(closedFailure);

@@ -1,5 +1,5 @@
 import type { ParticipantRecord } from "../../commit/core/participant-step.ts";
-import type { ParticipantLog } from "../../commit/ports.ts";
+import type { Coordinator, ParticipantLog } from "../../commit/ports.ts";
 import type { TransactionId } from "../../kernel/ids.ts";
 import { err, ok, type Result } from "../../kernel/result.ts";
 import { openSqlite } from "./engine.ts";
@@ -30,6 +30,7 @@ const migrations: readonly Migration[] = [
       CREATE TABLE log (one INTEGER PRIMARY KEY CHECK (one = 1), id TEXT NOT NULL) STRICT;
       INSERT INTO log (one, id) VALUES (1, lower(hex(randomblob(16))))`,
   },
+  { version: 3, sql: "CREATE TABLE coordinators (id TEXT PRIMARY KEY, epoch INTEGER NOT NULL) STRICT" },
 ];
 
 export type SqliteParticipantLog = ParticipantLog & Pick<SqliteEngine, "onFlush" | "close">;
@@ -61,6 +62,9 @@ function participantLog(engine: SqliteEngine, id: string): SqliteParticipantLog 
     id,
     load: async () => engine.read("SELECT * FROM transactions WHERE state = 'prepared' ORDER BY id").map(toRecord),
     get: async (id) => engine.read("SELECT * FROM transactions WHERE id = ?", id).map(toRecord)[0],
+    coordinators: async () => engine.read("SELECT id, epoch FROM coordinators").map(toCoordinator),
+    persistCoordinator: async ({ coordinatorId, coordinatorEpoch }) =>
+      void (await write({ sql: upsertCoordinator, params: [coordinatorId, coordinatorEpoch] })),
     async persist(record) {
       const { transactionId, state, onePhase, coordinatorId, coordinatorEpoch, payload, reason, updatedAtMs } = record;
       // Nobody asks for the work of what has ended.
@@ -86,6 +90,14 @@ const upsert = `INSERT INTO transactions
 
 const purgeEnded = `DELETE FROM transactions WHERE id IN
   (SELECT id FROM transactions WHERE state <> 'prepared' AND state <> 'lost' AND updated_at_ms < ? AND coordinator_id = ? ORDER BY updated_at_ms LIMIT ?) RETURNING id`;
+
+const upsertCoordinator = `INSERT INTO coordinators (id, epoch) VALUES (?, ?)
+  ON CONFLICT DO UPDATE SET epoch = max(epoch, excluded.epoch)`;
+
+const toCoordinator = (row: Row): Coordinator => ({
+  coordinatorId: row["id"] as string,
+  coordinatorEpoch: Number(row["epoch"]),
+});
 
 const toRecord = (row: Row): ParticipantRecord => ({
   transactionId: row["id"] as TransactionId,

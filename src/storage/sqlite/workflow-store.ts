@@ -114,6 +114,7 @@ const migrations: readonly Migration[] = [
         UPDATE counters SET events = events + 1;
       END`,
   },
+  { version: 2, sql: "CREATE TABLE coordinators (id TEXT PRIMARY KEY, epoch INTEGER NOT NULL) STRICT" },
 ];
 
 type Conflict = WorkflowConflict | { readonly type: "other-outcome" };
@@ -176,6 +177,11 @@ function workflowStore(engine: SqliteEngine): WorkflowStore {
         }
       );
     },
+    coordinators: async () =>
+      engine.read("SELECT id, epoch FROM coordinators").map((row) => ({
+        coordinatorId: row["id"] as string,
+        coordinatorEpoch: Number(row["epoch"]),
+      })),
     held: async () => engine.read("SELECT * FROM workflows WHERE held_by IS NOT NULL ORDER BY id").map(toWorkflow),
     apply: async (batch) => {
       const applied = await engine.apply(statements(batch));
@@ -249,11 +255,14 @@ const insertOutcome = `INSERT INTO outcomes (transaction_id, coordinator_id, out
 const purgeAnswers = `DELETE FROM answers WHERE request_id IN
   (SELECT request_id FROM answers WHERE at_ms < ? ORDER BY at_ms LIMIT ?) RETURNING 1`;
 
+const upsertCoordinator = `INSERT INTO coordinators (id, epoch) VALUES (?, ?)
+  ON CONFLICT DO UPDATE SET epoch = max(epoch, excluded.epoch)`;
+
 const purgeOutcomes = `DELETE FROM outcomes WHERE transaction_id IN
   (SELECT transaction_id FROM outcomes WHERE outcome = 'aborted' AND at_ms < ? ORDER BY at_ms LIMIT ?) RETURNING 1`;
 
 /** The answer goes first: a repeated creation is told that its request is known, not that its workflow exists. */
-function statements({ request, puts, workflowCountMax, events, outcome }: WorkflowBatch): Statement<Conflict>[] {
+function statements({ request, puts, workflowCountMax, events, outcome, coordinator }: WorkflowBatch): Statement<Conflict>[] {
   const batch: Statement<Conflict>[] = [];
   if (request !== undefined) {
     const [put] = puts;
@@ -280,6 +289,9 @@ function statements({ request, puts, workflowCountMax, events, outcome }: Workfl
       params: [outcome.transactionId, outcome.coordinatorId, outcome.outcome, outcome.atMs],
       expect: { changes: 1, conflict: { type: "other-outcome" } },
     });
+  }
+  if (coordinator !== undefined) {
+    batch.push({ sql: upsertCoordinator, params: [coordinator.coordinatorId, coordinator.coordinatorEpoch] });
   }
   return batch;
 }

@@ -81,6 +81,11 @@ describe("Hello", () => {
     await stream.say(w.hello({ inDoubt: [{ transactionId: tx("t1"), coordinatorId: "c" }] }));
     expect(stream.received[0]).toMatchObject({ type: "welcome", sessionEpoch: 1, coordinatorId: "c", coordinatorEpoch: 1 });
     expect(w.events).toEqual(["connected a [t1]"]);
+    // specs/TwoPhaseCommit.tla: StrangerAnswers
+    const stranger = w.open();
+    const promised = (name: string, coordinatorId: string) => ({ transactionId: tx(name), coordinatorId });
+    await stranger.say(w.hello({ participantId: id("b"), inDoubt: [promised("t2", "other"), promised("t3", "c")] }));
+    expect(w.events.at(-1)).toBe("connected b [t3]");
     const [known] = await w.sessions.list({ afterId: undefined, limit: 10 });
     expect(known).toMatchObject({ participantId: "a", connected: true, peer: "peer", prepareCredit: 2, sessionEpoch: 1 });
   });

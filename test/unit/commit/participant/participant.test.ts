@@ -591,6 +591,68 @@ describe("a defect", () => {
   });
 });
 
+describe("the epoch of a coordinator", () => {
+  test("is durable before anything of its session is acted on, and outlives the process", async () => {
+    const w = await world();
+    const gate = Promise.withResolvers<void>();
+    const { persistCoordinator } = w.log;
+    const log = {
+      ...w.log,
+      persistCoordinator: async (coordinator: Parameters<typeof persistCoordinator>[0]) => {
+        await gate.promise;
+        await persistCoordinator(coordinator);
+      },
+    };
+    const participant = await w.start({ log });
+    await w.coordinator.welcome(2);
+    await w.coordinator.prepare("t1", { coordinatorEpoch: 2 });
+    expect([w.coordinator.said(), participant.connected]).toEqual([["hello []"], false]);
+    gate.resolve();
+    await flush();
+    expect(w.coordinator.said()).toEqual(["vote t1 commit"]);
+    expect(await w.log.coordinators()).toEqual([{ coordinatorId: "c", coordinatorEpoch: 2 }]);
+  });
+
+  test("that is smaller than the largest ever seen ends the session: that coordinator was replaced", async () => {
+    const warnings: string[] = [];
+    const logger = { ...silent, warn: (fields: object) => void warnings.push(JSON.stringify(fields)) };
+    const w = await world();
+    const first = await w.start();
+    await w.coordinator.welcome(2);
+    await first.close(0);
+    const second = await w.start({ logger });
+    await w.coordinator.welcome(1);
+    expect([second.connected, w.coordinator.open]).toEqual([false, false]);
+    expect(warnings).toEqual([expect.stringContaining('coordinator \\"c\\" with epoch 1 was replaced by a newer one')]);
+    await w.clock.advance(60_000);
+    await w.coordinator.welcome(2);
+    expect(second.connected).toBe(true);
+  });
+
+  test("is tried again until it is written, and let go when the participant closes meanwhile", async () => {
+    const w = await world();
+    let failures = 1;
+    const log = {
+      ...w.log,
+      persistCoordinator: (coordinator: Parameters<typeof w.log.persistCoordinator>[0]) =>
+        failures-- > 0 ? Promise.reject(new Error("disk full")) : w.log.persistCoordinator(coordinator),
+    };
+    const participant = await w.start({ log });
+    await w.coordinator.welcome();
+    expect(participant.connected).toBe(false);
+    await w.clock.advance(1_000);
+    expect(participant.connected).toBe(true);
+    const stuck = await w.start({
+      log: { ...w.log, coordinators: async () => [], persistCoordinator: () => new Promise(() => {}) },
+    });
+    await w.coordinator.welcome();
+    const closed = stuck.close(1_000);
+    await w.clock.advance(60_000);
+    await closed;
+    expect(stuck.connected).toBe(false);
+  });
+});
+
 describe("bounds", () => {
   test("more transactions in doubt than Hello holds are asked about one by one", async () => {
     const w = await world();
