@@ -112,7 +112,7 @@ export interface ParticipantLog extends Partial<StoreAge> {
 /** The work of one transaction. */
 export type Work = {
   readonly transactionId: TransactionId;
-  /** As enlisted. Empty in the abort of what was never prepared here, and at the start for what the log has as ended (`Resource.prepared`). */
+  /** As enlisted. Empty in the abort of what was never prepared here, and for what the log has as ended (`Resource.prepared`). */
   readonly payload: Uint8Array;
   /** `ParticipantLog.id`: what is prepared belongs to this log, and no other may end it. */
   readonly logId: string;
@@ -163,7 +163,8 @@ export interface Resource {
   abort(work: Work): Promise<void>;
   /**
    * Transactions that the resource holds prepared for this log, if it can tell. At start, those without a record are aborted: a crash fell
-   * between the resource's promise and the record, so no vote was sent. What the log has as ended is ended so again: the resource was restored.
+   * between the resource's promise and the record, so no vote was sent. What the log has as ended is ended so again: the resource was
+   * restored.
    */
   prepared?(logId: string): Promise<readonly TransactionId[]>;
   /** What it holds prepared for other logs of this participant, if it can tell. It is left alone, and told to the operator at start. */
