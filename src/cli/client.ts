@@ -8,7 +8,9 @@ import { PredicateLogicDefinition } from "../gen/concord/predicate/v1/predicate_
 import { WorkflowServiceDefinition } from "../gen/concord/workflow/v1/workflow_service.ts";
 import { addressWords, isAddress } from "../kernel/address.ts";
 import { idPattern, idWords } from "../kernel/ids.ts";
+import { printable } from "../kernel/text.ts";
 import { clientFactory, openChannel } from "../rpc/clients/channel.ts";
+import { takeGrpcLog } from "../rpc/grpc-log.ts";
 import { toldTransaction } from "../rpc/transaction-header.ts";
 import { type Change, defaultAddress, reportFailure } from "./failure.ts";
 import { type OutputFormat, print } from "./output.ts";
@@ -52,6 +54,7 @@ export async function withClients(
   change?: () => Change,
 ): Promise<void> {
   const channel = openChannel(options.address);
+  takeGrpcLog((text) => process.stderr.write(`${printable(text)}\n`));
   try {
     await run(connect(channel));
   } catch (error) {

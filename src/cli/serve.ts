@@ -1,6 +1,7 @@
 import { Command } from "commander";
 import { startConcord } from "../compose.ts";
 import type { Config } from "../config.ts";
+import { takeGrpcLog } from "../rpc/grpc-log.ts";
 import { createLogger, type Logger } from "../runtime/logger.ts";
 import { CommandError } from "./failure.ts";
 import { addSettingOptions, readConfig } from "./settings.ts";
@@ -18,7 +19,9 @@ export function serveCommand(): Command {
 
 export function loggerOf({ logLevel, logFormat }: Pick<Config, "logLevel" | "logFormat">, sync = false): Logger {
   const pretty = logFormat === "pretty" || (logFormat === "auto" && process.stderr.isTTY);
-  return createLogger({ level: logLevel, format: pretty ? "pretty" : "json", sync });
+  const logger = createLogger({ level: logLevel, format: pretty ? "pretty" : "json", sync });
+  takeGrpcLog((text) => logger.warn({ text }, "grpc complains"));
+  return logger;
 }
 
 /** `make` and `timeout` hand on a signal that the terminal has sent to everybody: one wish, told twice. */

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { ServerInterceptingCall, type ServerInterceptor } from "@grpc/grpc-js";
 import { type CallContext, type ServerMiddleware, Status } from "nice-grpc-common";
+import { requestIdPattern } from "../kernel/ids.ts";
 import { callCountMax } from "../kernel/limits.ts";
 import type { TimeMs } from "../kernel/time.ts";
 import { StorageUnavailableError } from "../kernel/write.ts";
@@ -31,7 +32,7 @@ export class CallLog {
 
   /** From the `x-request-id` header, else made here. On each log line of the call, and in the trailer of a failed one. */
   get id(): string {
-    this.#id ??= this.#context.metadata.get(requestIdKey) ?? randomUUID();
+    this.#id ??= usableId(this.#context.metadata.get(requestIdKey)) ?? randomUUID();
     return this.#id;
   }
 
@@ -57,6 +58,9 @@ export class CallLog {
     }
   }
 }
+
+/** It is on many lines, and goes back in a trailer. */
+const usableId = (id: string | undefined): string | undefined => (id && requestIdPattern.test(id) ? id : undefined);
 
 const deadlineKey = "concord-deadline-ms";
 const requestIdKey = "x-request-id";

@@ -265,7 +265,7 @@ function participantMessage(body: ParticipateRequest["body"]): ParticipantMessag
 }
 
 export function coordinatorMessageFromWire({ sequence, body }: ParticipateResponse): Numbered<CoordinatorMessage> {
-  return { sequence: Number(sequence), message: coordinatorMessage(body) };
+  return { sequence: countFromWire(sequence), message: coordinatorMessage(body) };
 }
 
 function coordinatorMessage(body: ParticipateResponse["body"]): CoordinatorMessage {
@@ -277,9 +277,9 @@ function coordinatorMessage(body: ParticipateResponse["body"]): CoordinatorMessa
       if (!heartbeatIntervalMs || !sessionTimeoutMs) return unreadable("welcome.heartbeat_interval or session_timeout");
       return {
         type: "welcome",
-        sessionEpoch: Number(value.sessionEpoch),
+        sessionEpoch: countFromWire(value.sessionEpoch),
         coordinatorId: value.coordinatorId,
-        coordinatorEpoch: Number(value.coordinatorEpoch),
+        coordinatorEpoch: countFromWire(value.coordinatorEpoch),
         version: value.version,
         heartbeatIntervalMs,
         sessionTimeoutMs,
@@ -291,7 +291,7 @@ function coordinatorMessage(body: ParticipateResponse["body"]): CoordinatorMessa
         ...body.value,
         transactionId: body.value.transactionId as TransactionId,
         voteWithinMs: durationMs(body.value.voteWithin) ?? 0,
-        coordinatorEpoch: Number(body.value.coordinatorEpoch),
+        coordinatorEpoch: countFromWire(body.value.coordinatorEpoch),
       };
     case "decision": {
       const outcome = keyOf(outcomes, body.value.outcome);
@@ -301,7 +301,7 @@ function coordinatorMessage(body: ParticipateResponse["body"]): CoordinatorMessa
         type: "decision",
         transactionId: transactionId as TransactionId,
         outcome,
-        coordinatorEpoch: Number(coordinatorEpoch),
+        coordinatorEpoch: countFromWire(coordinatorEpoch),
         inReply,
       };
     }
@@ -310,7 +310,7 @@ function coordinatorMessage(body: ParticipateResponse["body"]): CoordinatorMessa
     case "goAway":
       return { type: "go-away", reason: body.value.reason, reconnectAfterMs: durationMs(body.value.reconnectAfter) ?? 0 };
     case "nack":
-      return { type: "nack", sequence: Number(body.value.sequence), reason: body.value.reason };
+      return { type: "nack", sequence: countFromWire(body.value.sequence), reason: body.value.reason };
     case undefined:
       return unknownKind;
   }
@@ -327,8 +327,14 @@ const heartbeatToWire = (heartbeat: { readonly sentAtMs: TimeMs; readonly lastSe
 
 const heartbeatFromWire = (heartbeat: { readonly sentAt: Date | undefined; readonly lastSequenceSeen: bigint }) => ({
   sentAtMs: heartbeat.sentAt?.getTime() ?? 0,
-  lastSequenceSeen: Number(heartbeat.lastSequenceSeen),
+  lastSequenceSeen: countFromWire(heartbeat.lastSequenceSeen),
 });
+
+/**
+ * A participant takes what a coordinator counts as it comes. What is beyond counting stays at its end: no honest peer comes so far, and
+ * the number must still be one when it is sent back.
+ */
+const countFromWire = (count: bigint): number => Math.min(Number(count), Number.MAX_SAFE_INTEGER);
 
 function keyOf<Key extends string>(table: Readonly<Record<Key, string>>, value: string): Key | undefined {
   return (Object.keys(table) as Key[]).find((key) => table[key] === value);

@@ -25,7 +25,7 @@ afterAll(async () => {
   data.remove();
 });
 
-type Answer = { readonly code: string | undefined; readonly message: string };
+type Answer = { readonly code: string | undefined; readonly message: string; readonly requestId: unknown };
 
 /** One message in one frame of gRPC. */
 function send(path: string, bytes: Uint8Array, headers: Readonly<Record<string, string>> = {}, compressed = 0): Promise<Answer> {
@@ -40,7 +40,11 @@ function send(path: string, bytes: Uint8Array, headers: Readonly<Record<string, 
       ended = trailers;
     });
     stream.on("close", () =>
-      resolve({ code: status[Number(ended["grpc-status"])], message: decodeURIComponent(String(ended["grpc-message"])) }),
+      resolve({
+        code: status[Number(ended["grpc-status"])],
+        message: decodeURIComponent(String(ended["grpc-message"])),
+        requestId: ended["x-request-id"],
+      }),
     );
     stream.on("error", reject);
     stream.resume();
@@ -107,7 +111,7 @@ describe("a call that cannot be read is answered, is logged, and does nothing:",
   test.each(["banana", "5", "5X", ""])('a grpc-timeout "%s"', async (timeout) => {
     lines.length = 0;
     const answer = await send(createWorkflow, workflow("none-4"), { "grpc-timeout": timeout });
-    expect(answer).toEqual({ code: "INTERNAL", message: `Invalid grpc-timeout value "${timeout}"` });
+    expect(answer).toMatchObject({ code: "INTERNAL", message: `Invalid grpc-timeout value "${timeout}"` });
     expect(lines).toMatchObject([{ level: 40, message: answer.message, msg: "call answered by the transport" }]);
   });
 
@@ -118,4 +122,18 @@ describe("a call that cannot be read is answered, is logged, and does nothing:",
 
 test("what is well compressed is read", async () => {
   expect(await send(createWorkflow, gzipSync(workflow("zipped")), { "grpc-encoding": "gzip" }, 1)).toMatchObject({ code: "OK" });
+});
+
+describe("the id of a call", () => {
+  const getWorkflow = "/concord.workflow.v1.WorkflowService/GetWorkflow";
+  const made = /^[0-9a-f-]{36}$/;
+
+  test.each([
+    { given: "mine-1", id: /^mine-1$/ },
+    { given: "", id: made },
+    { given: "é", id: made },
+    { given: "x".repeat(129), id: made },
+  ])("$given", async ({ given, id }) => {
+    expect((await send(getWorkflow, workflow("none"), { "x-request-id": given })).requestId).toMatch(id);
+  });
 });

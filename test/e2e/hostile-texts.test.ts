@@ -3,7 +3,9 @@ import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startServer, type TestServer, temporaryFolder } from "../support/concord.ts";
+import { serve } from "../support/process.ts";
 import { createProtoClient, type ProtoClient } from "../support/proto-client.ts";
+import { openRawCall } from "../support/raw-call.ts";
 import { joinAs } from "../support/scripted-participant.ts";
 
 // What callers wrote, and what an operator types, on its way through the command line.
@@ -121,4 +123,19 @@ describe("concord participant refuses at once, with exit code 2 and the rule, an
 test("an address that cannot be dialled is refused before anything is asked", async () => {
   const { code, err } = await concord("workflow", "list", "--address", "nowhere");
   expect([code, err]).toEqual([2, expect.stringContaining("must be host:port")]);
+});
+
+test("what the gRPC library complains of is a line of the log, not text of a stranger on standard error", async () => {
+  const started = await serve(join(data.path, "complained"));
+  const call = openRawCall(started.address, "/grpc.health.v1.Health/Check", { weird: "\u009b31m" });
+  call.send(new Uint8Array());
+  call.stream.end();
+  expect(await call.status).toBe("0");
+  call.close();
+  expect(await started.logged("grpc complains")).toMatchObject({
+    level: "warn",
+    text: expect.stringContaining("weird: \u009b31m"),
+  });
+  await started.terminate();
+  for (const line of started.text().trimEnd().split("\n")) expect(() => JSON.parse(line), line).not.toThrow();
 });
