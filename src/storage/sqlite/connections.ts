@@ -2,7 +2,8 @@ import { DatabaseSync } from "node:sqlite";
 import { err, ok, type Result } from "../../kernel/result.ts";
 import { checkSchema, isNewest } from "./migrate.ts";
 import { openFailure } from "./sqlite-error.ts";
-import type { OpenFailure } from "./statement.ts";
+import type { OpenFailure, Row } from "./statement.ts";
+import { selectOpenTimes } from "./store-age.ts";
 import type { WriterOptions } from "./writer-messages.ts";
 import { startWriter, type WriterThread } from "./writer-thread.ts";
 
@@ -13,6 +14,8 @@ export type Connections = {
   readonly reader: DatabaseSync;
   /** None while the disk is so full that only reading works. */
   readonly writer: WriterThread | undefined;
+  /** As stored. */
+  readonly openTimes: readonly Row[];
 };
 
 /** The writer first: it makes the file, or brings it to the newest schema. */
@@ -20,9 +23,12 @@ export async function openConnections(options: WriterOptions): Promise<Result<Co
   const started = await startWriter(options);
   if (!started.ok) return started.error.type === "no-space" ? openReaderAlone(options, started.error) : started;
   const writer = started.value;
+  let reader: DatabaseSync | undefined;
   try {
-    return ok({ writer, reader: new DatabaseSync(options.path, { readOnly: true, timeout: readerBusyTimeoutMs }) });
+    reader = new DatabaseSync(options.path, { readOnly: true, timeout: readerBusyTimeoutMs });
+    return ok({ reader, writer, openTimes: openTimesIn(reader) });
   } catch (error) {
+    reader?.close();
     await writer.close();
     return err(openFailure(options.path, error));
   }
@@ -38,7 +44,7 @@ function openReaderAlone(options: WriterOptions, noSpace: OpenFailure): Result<C
     reader = new DatabaseSync(options.path, { timeout: readerBusyTimeoutMs });
     reader.exec("PRAGMA locking_mode = EXCLUSIVE; PRAGMA query_only = TRUE");
     const failure = checkSchema(reader, options) ?? (isNewest(reader, options.migrations) ? undefined : noSpace);
-    if (failure === undefined) return ok({ reader, writer: undefined });
+    if (failure === undefined) return ok({ reader, writer: undefined, openTimes: openTimesIn(reader) });
     reader.close();
     return err(failure);
   } catch (error) {
@@ -46,3 +52,5 @@ function openReaderAlone(options: WriterOptions, noSpace: OpenFailure): Result<C
     return err(openFailure(options.path, error));
   }
 }
+
+const openTimesIn = (reader: DatabaseSync): Row[] => reader.prepare(selectOpenTimes).all() as Row[];

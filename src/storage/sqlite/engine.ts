@@ -7,7 +7,7 @@ import { acquireLock, awaitLock, lockPath } from "./lock.ts";
 import { damagedMessage, isCorruptError, isEnvironmentError, messageOf } from "./sqlite-error.ts";
 import type { Flush, OpenSqlite, Row, SqliteEngine, SqlValue, Statement } from "./statement.ts";
 import { createStatementCache } from "./statement-cache.ts";
-import { createStoreAge, selectOpenTimes } from "./store-age.ts";
+import { createStoreAge } from "./store-age.ts";
 import { checkStoreFile, freeBytes, resolveStorePath } from "./store-file.ts";
 import { type BatchOutcome, encodeFlush, type FlushReply } from "./writer-messages.ts";
 import { startWriter } from "./writer-thread.ts";
@@ -62,7 +62,7 @@ export const openSqlite: OpenSqlite = async ({ path: given, kind, migrations, ta
   const names = [identify(given), identify(lockPath(path))];
   let { reader, writer } = opened.value;
   let prepareRead = createStatementCache(reader);
-  const age = createStoreAge(prepareRead(selectOpenTimes).all() as Row[]);
+  const age = createStoreAge(opened.value.openTimes);
 
   const waiting: Waiting[] = [];
   const flushListeners = new Set<(flush: Flush) => void>();
@@ -94,7 +94,7 @@ export const openSqlite: OpenSqlite = async ({ path: given, kind, migrations, ta
     while (waiting.length > 0 || houseworkIsDue) {
       if (houseworkIsDue) {
         houseworkIsDue = false;
-        if (!writable) await probe();
+        if (refusal === undefined && !writable) await probe();
         if (writable) await saveAge();
       }
       const flight = waiting.splice(0, flushBatchesMax);
@@ -162,8 +162,9 @@ export const openSqlite: OpenSqlite = async ({ path: given, kind, migrations, ta
   };
 
   const saveAge = async (): Promise<void> => {
-    const saved = await flush([age.save()]);
+    const saved = await flush([age.unsaved()]);
     if (saved.type === "failed") fail(saved);
+    else age.saved();
   };
 
   /** A writer that has died is followed by another one; a reader that is alone makes room for one when there is space. */
@@ -198,7 +199,7 @@ export const openSqlite: OpenSqlite = async ({ path: given, kind, migrations, ta
   const shut = async (): Promise<void> => {
     clearInterval(looking);
     while (flushing !== undefined) await flushing;
-    if (writable) await saveAge();
+    if (writable) await flush([age.unsaved()]);
     // The reader goes first, so that the writer is the last connection and moves the WAL into the file.
     if (reader.isOpen) reader.close();
     await writer?.close();

@@ -22,8 +22,9 @@ export type StoreAge = {
   look(): void;
   /** It is time to save. */
   readonly isDue: boolean;
-  /** What is not saved yet, and then is. */
-  save(): Statement[];
+  unsaved(): Statement[];
+  /** What was unsaved a moment ago is not any more. */
+  saved(): void;
   keptBeforeMs(retentionMs: DurationMs): TimeMs;
 };
 
@@ -42,11 +43,13 @@ export function createStoreAge(stored: readonly Row[]): StoreAge {
     get isDue() {
       return ageOf(spans) - savedMs >= saveIntervalMs;
     },
-    save: () => {
-      const unsaved = spans.filter(({ ageMs, lengthMs }) => ageMs + lengthMs > savedMs);
+    unsaved: () => {
       spans = withoutOlder(spans, retentionMsMax);
-      savedMs = ageOf(spans);
+      const unsaved = spans.filter(({ ageMs, lengthMs }) => ageMs + lengthMs > savedMs);
       return [{ sql: dropOlder, params: [spans[0]?.ageMs ?? 0] }, ...unsaved.map(saveSpan)];
+    },
+    saved: () => {
+      savedMs = ageOf(spans);
     },
     keptBeforeMs: (retentionMs) => keptBeforeMs(spans, retentionMs),
   };
