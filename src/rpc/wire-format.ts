@@ -4,7 +4,7 @@ import { BinaryReader, WireType } from "@bufbuild/protobuf/wire";
 /** The records that a message may have, by field number. */
 type Records = Map<number, RecordShape>;
 
-type RecordShape = { readonly wireType: WireType; readonly packable: boolean; readonly inside: Records | undefined };
+type RecordShape = { readonly wireType: WireType; readonly inside: Records | undefined };
 
 /**
  * Throws unless each record has the wire type of its field and ends within its message. The decoder looks at neither, and would take the
@@ -22,11 +22,9 @@ function recordsOf(descriptor: DescMessage, known: Map<DescMessage, Records>): R
   const records: Records = new Map();
   known.set(descriptor, records);
   for (const field of descriptor.fields) {
-    const value = {
-      wireType: wireTypeOf(field),
-      packable: field.fieldKind === "list",
-      inside: field.message && recordsOf(field.message, known),
-    };
+    const value = { wireType: wireTypeOf(field), inside: field.message && recordsOf(field.message, known) };
+    const isPacked = field.fieldKind === "list" && value.wireType !== WireType.LengthDelimited;
+    if (isPacked) throw new Error(`${field}: no request has a list of numbers yet`);
     records.set(field.number, field.fieldKind === "map" ? entryOf(field.mapKey, value) : value);
   }
   return records;
@@ -35,10 +33,10 @@ function recordsOf(descriptor: DescMessage, known: Map<DescMessage, Records>): R
 /** A map is a list of messages with a key and a value. */
 function entryOf(key: ScalarType, value: RecordShape): RecordShape {
   const inside = new Map([
-    [1, { wireType: scalarWireType(key), packable: false, inside: undefined }],
+    [1, { wireType: scalarWireType(key), inside: undefined }],
     [2, value],
   ]);
-  return { wireType: WireType.LengthDelimited, packable: false, inside };
+  return { wireType: WireType.LengthDelimited, inside };
 }
 
 function wireTypeOf({ scalar, message }: DescField): WireType {
@@ -69,18 +67,11 @@ function check(reader: BinaryReader, records: Records, end: number): void {
     const [number, wireType] = reader.tag();
     const shape = records.get(number);
     if (shape === undefined) reader.skip(wireType, number);
-    else if (wireType !== shape.wireType) checkPacked(reader, shape, wireType);
+    else if (wireType !== shape.wireType) throw new Error("a record has not the wire type of its field");
     else if (shape.inside === undefined) reader.skip(wireType);
     else check(reader, shape.inside, endOf(reader));
   }
   if (reader.pos !== end) throw new Error("a record runs over the end of its message");
-}
-
-function checkPacked(reader: BinaryReader, { packable, wireType: element }: RecordShape, wireType: WireType): void {
-  if (!packable || wireType !== WireType.LengthDelimited) throw new Error("a record has not the wire type of its field");
-  const end = endOf(reader);
-  while (reader.pos < end) reader.skip(element);
-  if (reader.pos !== end) throw new Error("a packed element runs over the end of its record");
 }
 
 function endOf(reader: BinaryReader): number {

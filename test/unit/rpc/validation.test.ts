@@ -56,6 +56,11 @@ describe("descriptions are for people", () => {
   });
 });
 
+test("a bound of a text counts characters", () => {
+  expect(decodeMove(bytesOf({ reason: "😀".repeat(1_000) }))).not.toBeInstanceOf(InvalidMessage);
+  expect(violations(decodeMove(bytesOf({ reason: "😀".repeat(1_001) }))).map(({ field }) => field)).toEqual(["reason"]);
+});
+
 test("everything that is wrong is said at once, and nothing twice", () => {
   // target_state = 99, and nothing else.
   const wrong = violations(decodeMove(Uint8Array.of(0x10, 99)));
@@ -95,6 +100,21 @@ test("bytes that are no message are refused, and nothing is thrown", () => {
     const [violation] = violations(decodeMove(Uint8Array.from(bytes)));
     expect(violation).toEqual({ field: "", description: "not a well-formed concord.workflow.v1.TransitionWorkflowRequest" });
   }
+});
+
+test("a record that runs over the end of its message is refused: what follows would be read as part of it", () => {
+  // check, 1 byte long, with the tag of its workflow; the length of that workflow stands behind the check.
+  expect(violations(decodeCheck(Uint8Array.of(0x0a, 0x01, 0x0a, 0x00)))).toEqual([
+    { field: "", description: "not a well-formed concord.predicate.v1.ValidateTransitionRequest" },
+  ]);
+});
+
+test("a place in a Struct is named by its keys", () => {
+  const context = { a: [1, 2, { b: Number.NaN }] };
+  const fieldsOf = (changed: object) => violations(decodeMove(bytesOf({ context: changed }))).map(({ field }) => field);
+  expect(fieldsOf(context)).toEqual(["context.a[2].b"]);
+  expect(fieldsOf({ "x y": { "": Number.NEGATIVE_INFINITY } })).toEqual(['context["x y"][""]']);
+  expect(fieldsOf(JSON.parse('{"__proto__": {"constructor": 1e999}}'))).toEqual(["context.__proto__.constructor"]);
 });
 
 test("a list element is named by its place", () => {
