@@ -6,7 +6,11 @@ import { dirname, join, relative } from "node:path";
 const parts: readonly { readonly prefix: string; readonly may: readonly string[]; readonly packages?: readonly string[] }[] = [
   { prefix: "kernel/", may: [], packages: [] },
   { prefix: "workflow/core/", may: ["kernel/"], packages: [] },
-  { prefix: "predicate/core/", may: ["kernel/"], packages: ["@bufbuild/cel", "@bufbuild/cel-spec", "@bufbuild/protobuf"] },
+  {
+    prefix: "predicate/core/",
+    may: ["kernel/"],
+    packages: ["@bufbuild/cel", "@bufbuild/cel-spec", "@bufbuild/protobuf", "@bufbuild/re2"],
+  },
   { prefix: "commit/core/", may: ["kernel/"], packages: [] },
   { prefix: "workflow/", may: ["kernel/", "workflow/core/"] },
   { prefix: "predicate/", may: ["kernel/", "predicate/core/"] },

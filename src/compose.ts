@@ -16,6 +16,9 @@ import { err, ok, type Result } from "./kernel/result.ts";
 import type { DurationMs } from "./kernel/time.ts";
 import { StorageUnavailableError, type StoreAge, type StoreHealth } from "./kernel/write.ts";
 import { createEngine } from "./predicate/engine.ts";
+import { createEvaluator } from "./predicate/evaluator.ts";
+import { startJudgeThread } from "./predicate/judge-thread.ts";
+import { createJudges } from "./predicate/judges.ts";
 import { openChannel } from "./rpc/clients/channel.ts";
 import { createParticipantTransport } from "./rpc/clients/participant-transport.ts";
 import { createPredicateClient } from "./rpc/clients/predicate-client.ts";
@@ -30,6 +33,7 @@ import { systemClock } from "./runtime/clock.ts";
 import type { Logger } from "./runtime/logger.ts";
 import { createMetrics, type MetricsServer, serveMetrics } from "./runtime/metrics.ts";
 import { openTraceWriter, type TraceWriter } from "./runtime/trace-writer.ts";
+import { createTurns } from "./runtime/turns.ts";
 import { within } from "./runtime/within.ts";
 import { openSqliteDecisionLog } from "./storage/sqlite/decision-log.ts";
 import { openSqliteRuleStore } from "./storage/sqlite/rule-store.ts";
@@ -190,7 +194,9 @@ async function predicatePart({ config, logger }: Wiring): Promise<Result<Part, S
   const opened = await openSqliteRuleStore({ path: storePath(config, "predicate") });
   if (!opened.ok) return opened;
   const store = opened.value;
-  const engine = await createEngine({ store, clock: systemClock });
+  const judges = createJudges({ threadCount: config.ruleThreads, startThread: startJudgeThread, timers: systemClock });
+  const evaluator = createEvaluator({ judges, nextTurn: createTurns() });
+  const engine = await createEngine({ store, clock: systemClock, evaluator });
   const service = createPredicateService({ engine });
   const stopPurging = purgeRegularly(store, logger);
   return ok({
@@ -201,6 +207,7 @@ async function predicatePart({ config, logger }: Wiring): Promise<Result<Part, S
     health: store,
     close: async () => {
       stopPurging();
+      await evaluator.close();
       await store.close();
     },
   });

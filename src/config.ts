@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { parse as parseYaml } from "yaml";
 import { z } from "zod";
 import { addressWords, isAddress } from "./kernel/address.ts";
@@ -59,6 +60,9 @@ function choice<const Values extends readonly [string, ...string[]]>(values: Val
 
 const participantId = z.string().regex(idPattern, idWords);
 
+/** One is left for everything else. */
+const ruleThreadCount = Math.min(2, Math.max(1, availableParallelism() - 1));
+
 /** Every setting of `concord serve`: one line here is a flag, an environment variable and a key of the config file. */
 const settings = {
   listen: { schema: listenAddress, default: "127.0.0.1:50051", help: "address to serve on, host:port; port 0 chooses one" },
@@ -88,6 +92,11 @@ const settings = {
     schema: duration(10, 60_000),
     default: "1s",
     help: "how long the workflow manager waits for PredicateLogic",
+  },
+  "rule-threads": {
+    schema: integer(1, 16),
+    default: String(ruleThreadCount),
+    help: "threads that judge by rules that take long; the others are judged at once",
   },
   "max-workflows": { schema: integer(1, 1_000_000_000), default: "1000000", help: "how many workflows the store may hold" },
   "participant-id": { schema: participantId, default: "concord.workflow", help: "the workflow manager's name as a participant" },

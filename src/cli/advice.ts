@@ -39,6 +39,7 @@ const adviceByReason: Readonly<Record<Reason, Advice>> = {
   RULE_INVALID: refused,
   RULE_STATE: overtaken,
   RULE_LIMIT_REACHED: refused,
+  CHECKS_TOO_EXPENSIVE: refused,
   TRANSACTION_NOT_FOUND: overtaken,
   COORDINATOR_UNAVAILABLE: unknown,
   COORDINATOR_FENCED: unknown,

@@ -3,11 +3,11 @@ import { isMove, workflowStates } from "../kernel/lifecycle.ts";
 import type { RequestKey } from "../kernel/request-key.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
 import type { TimeMs } from "../kernel/time.ts";
-import { brokenRule, type CompiledRule, compileRule, createRuleSet, judge, type RuleSet } from "./core/judge.ts";
+import { type CompiledRule, compileRule, compileStored, createRuleSet, type RuleSet } from "./core/judge.ts";
 import { ruleCountMax } from "./core/limits.ts";
 import type { Check, Rule, RuleMove, RuleState, Verdict } from "./core/types.ts";
-import type { ChangeRuleFailure, CreateRuleFailure, WriteFailure } from "./errors.ts";
-import type { Clock, RuleBatch, RuleChange, RuleStore } from "./ports.ts";
+import type { ChangeRuleFailure, CreateRuleFailure, JudgeFailure, WriteFailure } from "./errors.ts";
+import type { AskOptions, Clock, Evaluator, RuleBatch, RuleChange, RuleStore } from "./ports.ts";
 
 export type CreateRule = Pick<
   Rule,
@@ -33,9 +33,8 @@ type RulePage = {
 
 /** Keeps the active rules compiled and judges by them. A change is durable before it is acknowledged and before it judges. */
 export interface Engine {
-  check(question: Question): Verdict;
-  /** All under one rule-set revision, in the order of the questions. */
-  checkMany(questions: readonly Question[]): readonly Verdict[];
+  /** All under one rule-set revision, in the order of the questions. Rejects with the signal's reason. */
+  check(questions: readonly Question[], options: AskOptions): Promise<Result<readonly Verdict[], JudgeFailure>>;
   createRule(command: CreateRule): Promise<Result<RuleChange, CreateRuleFailure>>;
   /** No change if it is ACTIVE already. */
   activate(command: ChangeRule): Promise<Result<RuleChange, ChangeRuleFailure>>;
@@ -56,10 +55,12 @@ const writeAttemptsMax = 3;
 export async function createEngine({
   store,
   clock,
+  evaluator,
   limits = { ruleCountMax },
 }: {
   readonly store: RuleStore;
   readonly clock: Clock;
+  readonly evaluator: Evaluator;
   readonly limits?: { readonly ruleCountMax: number };
 }): Promise<Engine> {
   let rules: ReadonlyMap<RuleId, Rule> = new Map();
@@ -78,7 +79,10 @@ export async function createEngine({
         return [rule.id, before?.rule.version === rule.version ? before : compileStored(rule)];
       }),
     );
+    // Drafts do not change it.
+    if (revision === ruleSet.revision && active.length === ruleSet.active.length) return;
     ruleSet = createRuleSet(revision, [...compiled.values()]);
+    evaluator.prepare(ruleSet);
   }
 
   async function reload(): Promise<void> {
@@ -148,15 +152,12 @@ export async function createEngine({
     });
   }
 
-  const check = (set: RuleSet, question: Question): Verdict => judge(set, { ...question, atMs: question.atMs ?? clock.nowMs() });
-
   await reload();
 
   return {
-    check: (question) => check(ruleSet, question),
-    checkMany(questions) {
-      const set = ruleSet;
-      return questions.map((question) => check(set, question));
+    check(questions, options) {
+      const checks = questions.map((question): Check => ({ ...question, atMs: question.atMs ?? clock.nowMs() }));
+      return evaluator.judge(ruleSet, checks, options);
     },
     async createRule({ request, ...wanted }) {
       const atMs = clock.nowMs();
@@ -180,11 +181,6 @@ export async function createEngine({
       return { rules: matching.slice(0, limit), more: matching.length > limit, ruleSetRevision: ruleSet.revision };
     },
   };
-}
-
-function compileStored(rule: Rule): CompiledRule {
-  const compiled = compileRule(rule);
-  return compiled.ok ? compiled.value : brokenRule(rule, compiled.error);
 }
 
 /** Whether the lifecycle has a move that this one covers. */

@@ -19,3 +19,10 @@ export type ChangeRuleFailure =
 export type WriteFailure =
   | { readonly type: "request-id-reused"; readonly requestId: string }
   | { readonly type: "storage-unavailable"; readonly cause: string };
+
+/** Why there is no verdict. */
+export type JudgeFailure =
+  /** Too many checks wait, or too much of their data. */
+  | { readonly type: "overloaded"; readonly what: "checks" | "bytes of checks"; readonly limit: number }
+  /** The checks of one call cost too much together. */
+  | { readonly type: "call-cost-limit"; readonly limit: number };

@@ -1,8 +1,11 @@
 import type { RequestId } from "../kernel/ids.ts";
 import type { RequestKey } from "../kernel/request-key.ts";
-import type { TimeMs } from "../kernel/time.ts";
+import type { Result } from "../kernel/result.ts";
+import type { DurationMs, TimeMs } from "../kernel/time.ts";
 import type { StoreAge, StoreHealth, WriteResult } from "../kernel/write.ts";
-import type { Rule, RuleState } from "./core/types.ts";
+import type { RuleSet } from "./core/judge.ts";
+import type { Check, Rule, RuleState, Verdict } from "./core/types.ts";
+import type { JudgeFailure } from "./errors.ts";
 
 /** One change of one rule, as a value. Applied whole or not at all, durable before it is acknowledged. */
 export type RuleBatch = {
@@ -38,4 +41,26 @@ export interface RuleStore extends StoreHealth, StoreAge {
 
 export interface Clock {
   nowMs(): TimeMs;
+}
+
+export interface Timers {
+  /** Runs once, after the delay. Returns the function that cancels it. */
+  setTimer(delayMs: DurationMs, run: () => void): () => void;
+}
+
+/** Who waits for verdicts, and how. */
+export type AskOptions = {
+  /** Ends what is under way for this caller. */
+  readonly signal: AbortSignal;
+  /** What takes long is answered `deferred` at once, to be asked alone. */
+  readonly promptOnly: boolean;
+};
+
+/** Judges without holding up others, however much the rules cost. */
+export interface Evaluator {
+  /** Before it is asked for, so that nobody waits for it to be compiled. */
+  prepare(ruleSet: RuleSet): void;
+  /** All by this rule set, in the order of the checks. Rejects with the signal's reason. */
+  judge(ruleSet: RuleSet, checks: readonly Check[], options: AskOptions): Promise<Result<readonly Verdict[], JudgeFailure>>;
+  close(): Promise<void>;
 }

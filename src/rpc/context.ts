@@ -97,7 +97,7 @@ export function createContextMiddleware(logger: Logger): (calls: Calls) => Serve
       entered();
       try {
         leaving.throwIfAborted();
-        if (underWay > callCountMax) throw overloaded();
+        if (underWay > callCountMax) throw overloaded(callCountMax, "calls are under way");
         if (!call.requestStream && call.request instanceof InvalidMessage) throw invalidRequest(call.request.violations);
         context.signal.throwIfAborted();
         const answer = yield* call.next(call.request, extended);

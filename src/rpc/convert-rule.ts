@@ -53,6 +53,8 @@ export function verdictToWire(verdict: Verdict): DeepPartial<TransitionVerdict> 
       return { judgement: Judgement.INVALID_TRANSITION, ruleSetRevision, allowedStates: verdict.allowedStates.map(stateToWire) };
     case "rule-denied":
       return { judgement: Judgement.RULE_DENIED, ruleSetRevision, violations: verdict.violations };
+    case "deferred":
+      return { judgement: Judgement.DEFERRED, ruleSetRevision };
   }
 }
 

@@ -1,7 +1,6 @@
 import { type ClientError, ServerError, Status } from "nice-grpc-common";
 import { BadRequest, ErrorInfo, PreconditionFailure, RetryInfo, RichClientError, RichServerError } from "nice-grpc-error-details";
 import type { ErrorReason } from "../gen/concord/error/v1/error.ts";
-import { callCountMax } from "../kernel/limits.ts";
 import { StorageUnavailableError } from "../kernel/write.ts";
 
 export const errorDomain = "concord";
@@ -131,13 +130,13 @@ export function shuttingDown(): RichServerError {
   });
 }
 
-/** More calls than one process bears. */
-export function overloaded(): RichServerError {
+/** More than one process bears. */
+export function overloaded(limit: number, whatIs: string): RichServerError {
   return rpcError({
     code: Status.RESOURCE_EXHAUSTED,
     reason: "OVERLOADED",
-    message: `more than ${callCountMax} calls are under way; retry later`,
-    metadata: { limit: String(callCountMax) },
+    message: `more than ${limit} ${whatIs}; retry later`,
+    metadata: { limit: String(limit) },
     retryAfterMs: 500,
   });
 }

@@ -2,8 +2,8 @@ import { Status } from "nice-grpc-common";
 import type { RichServerError } from "nice-grpc-error-details";
 import { unreachable } from "../kernel/assert.ts";
 import { describeCompileError } from "../predicate/core/compile.ts";
-import type { ChangeRuleFailure, CreateRuleFailure } from "../predicate/errors.ts";
-import { invalidField, requestIdReused, rpcError, storageUnavailable } from "./errors.ts";
+import type { ChangeRuleFailure, CreateRuleFailure, JudgeFailure } from "../predicate/errors.ts";
+import { invalidField, overloaded, requestIdReused, rpcError, storageUnavailable } from "./errors.ts";
 
 /** The one table from the engine's failures to what proto/concord/error/v1 promises. */
 export function ruleError(error: CreateRuleFailure | ChangeRuleFailure): RichServerError {
@@ -53,6 +53,22 @@ export function ruleError(error: CreateRuleFailure | ChangeRuleFailure): RichSer
       return requestIdReused(error.requestId);
     case "storage-unavailable":
       return storageUnavailable();
+    default:
+      return unreachable(error);
+  }
+}
+
+export function judgeError(error: JudgeFailure): RichServerError {
+  switch (error.type) {
+    case "overloaded":
+      return overloaded(error.limit, `${error.what} wait for their rules`);
+    case "call-cost-limit":
+      return rpcError({
+        code: Status.RESOURCE_EXHAUSTED,
+        reason: "CHECKS_TOO_EXPENSIVE",
+        message: `the checks of this call cost more than ${error.limit} units together; ask for fewer in one call`,
+        metadata: { limit: String(error.limit) },
+      });
     default:
       return unreachable(error);
   }

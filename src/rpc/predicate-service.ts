@@ -1,32 +1,38 @@
+import type { CallContext } from "nice-grpc-common";
 import type { PredicateLogicServiceImplementation } from "../gen/concord/predicate/v1/predicate_logic.ts";
 import type { RuleId } from "../kernel/ids.ts";
 import type { Result } from "../kernel/result.ts";
 import { celRecord, celTime } from "../predicate/core/bindings.ts";
 import type { Variables } from "../predicate/core/compile.ts";
 import type { Rule, Verdict } from "../predicate/core/types.ts";
-import type { Engine } from "../predicate/engine.ts";
+import type { Engine, Question } from "../predicate/engine.ts";
 import type { ChangeRuleFailure, CreateRuleFailure } from "../predicate/errors.ts";
 import type { RuleChange } from "../predicate/ports.ts";
 import type { RpcContext } from "./context.ts";
 import { moveFromWire, questionFromWire, ruleToWire, verdictToWire } from "./convert-rule.ts";
 import { filterOf, namesOf } from "./filter.ts";
 import { decodePageToken, encodePageToken, pageSize } from "./page.ts";
-import { ruleError } from "./predicate-errors.ts";
+import { judgeError, ruleError } from "./predicate-errors.ts";
 import { requestKey } from "./request-key.ts";
 
 /** `concord.predicate.v1.PredicateLogic` over an engine. */
 export function createPredicateService({ engine }: { readonly engine: Engine }): PredicateLogicServiceImplementation<RpcContext> {
+  async function judged(questions: readonly Question[], promptOnly: boolean, context: CallContext & RpcContext) {
+    const outcome = await engine.check(questions, { signal: context.signal, promptOnly });
+    if (!outcome.ok) throw judgeError(outcome.error);
+    warnOfFailures(outcome.value, context);
+    return outcome.value.map(verdictToWire);
+  }
+
   return {
     async validateTransition({ check }, context) {
-      const verdict = engine.check(questionFromWire(check, "check"));
-      warnOfFailures([verdict], context);
-      return { verdict: verdictToWire(verdict) };
+      const [verdict] = await judged([questionFromWire(check, "check")], false, context);
+      return { verdict };
     },
 
-    async batchValidateTransitions({ checks }, context) {
-      const verdicts = engine.checkMany(checks.map((check, index) => questionFromWire(check, `checks[${index}]`)));
-      warnOfFailures(verdicts, context);
-      return { verdicts: verdicts.map(verdictToWire) };
+    async batchValidateTransitions({ checks, promptOnly }, context) {
+      const questions = checks.map((check, index) => questionFromWire(check, `checks[${index}]`));
+      return { verdicts: await judged(questions, promptOnly, context) };
     },
 
     async createRule(request, { log }) {

@@ -6,7 +6,7 @@ import { createEngine } from "../../src/predicate/engine.ts";
 import type { RuleBatch, RuleStore } from "../../src/predicate/ports.ts";
 import { createMemoryRuleStore } from "../../src/storage/memory/rule-store.ts";
 import { openSqliteRuleStore } from "../../src/storage/sqlite/rule-store.ts";
-import { ruleOf, sampleCheck } from "../support/rule-values.ts";
+import { ruleOf, simpleEvaluator, verdictOf } from "../support/rule-values.ts";
 import { storageDir } from "../support/storage-dir.ts";
 
 async function openSqlite(path = join(storageDir(), "rules.db")): Promise<RuleStore> {
@@ -136,7 +136,7 @@ test("an engine over a file that is opened again judges the same, and knows its 
   const answers = [];
   for (let round = 0; round < 2; round += 1) {
     const store = await openSqlite(path);
-    const engine = await createEngine({ store, clock: { nowMs: () => 1000 + round } });
+    const engine = await createEngine({ store, clock: { nowMs: () => 1000 + round }, evaluator: simpleEvaluator });
     const { description, moves, message, priority, reason, requestedBy } = cold;
     const wanted = {
       id,
@@ -151,7 +151,7 @@ test("an engine over a file that is opened again judges the same, and knows its 
     answers.push([
       await engine.createRule({ ...wanted, request: { id: "r1" as RequestId, digest: "a" } }),
       await engine.activate({ id, reason, requestedBy, request: { id: "r2" as RequestId, digest: "b" } }),
-      engine.check(sampleCheck),
+      await verdictOf(engine),
     ]);
     await store.close();
   }

@@ -1,6 +1,9 @@
 import type { RuleId, WorkflowId } from "../../src/kernel/ids.ts";
-import { compileRule, createRuleSet, type RuleSet } from "../../src/predicate/core/judge.ts";
-import type { Check, Rule } from "../../src/predicate/core/types.ts";
+import { ok } from "../../src/kernel/result.ts";
+import { compileRule, createRuleSet, judge, type RuleSet } from "../../src/predicate/core/judge.ts";
+import type { Check, Rule, Verdict } from "../../src/predicate/core/types.ts";
+import type { Engine, Question } from "../../src/predicate/engine.ts";
+import type { Evaluator } from "../../src/predicate/ports.ts";
 
 /** A sample in a laboratory, about to be reported. 2023-11-14T22:13:20Z. */
 export const sampleCheck: Check = {
@@ -52,4 +55,21 @@ export function ruleSetOf(revision: number, ...rules: readonly Rule[]): RuleSet 
       return compiled.value;
     }),
   );
+}
+
+/** Judges on the spot, whatever it costs. */
+export const simpleEvaluator: Evaluator = {
+  prepare: () => {},
+  judge: async (ruleSet, checks) => ok(checks.map((check) => judge(ruleSet, check))),
+  close: async () => {},
+};
+
+export async function verdictsOf(engine: Engine, ...questions: readonly Question[]): Promise<readonly Verdict[]> {
+  const outcome = await engine.check(questions, { signal: new AbortController().signal, promptOnly: false });
+  if (!outcome.ok) throw new Error(outcome.error.type);
+  return outcome.value;
+}
+
+export async function verdictOf(engine: Engine, question: Question = sampleCheck): Promise<Verdict | undefined> {
+  return (await verdictsOf(engine, question))[0];
 }

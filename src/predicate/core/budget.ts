@@ -3,7 +3,6 @@ import {
   type CelFunc,
   type CelInput,
   type CelList,
-  type CelMap,
   CelScalar,
   type CelValue,
   celEnv,
@@ -11,97 +10,67 @@ import {
   celList,
   celMethod,
   isCelError,
-  isCelList,
-  isCelMap,
 } from "@bufbuild/cel";
 import { assert } from "../../kernel/assert.ts";
-import { type Comprehension, children, type Expr, loopParts } from "./expr.ts";
+import { err, ok, type Result } from "../../kernel/result.ts";
+import { costOf, isContainer } from "./costs.ts";
+import { type Comprehension, children, type Expr, literalPattern, loopParts } from "./expr.ts";
 import { evaluationCostMax } from "./limits.ts";
+import { compileCost, compileRegex, literalRegex, matchCost, matches, type Regex } from "./regex.ts";
 import { timeFunctions } from "./time-functions.ts";
 
-export const overBudget = `costs more than ${evaluationCostMax} units: it looks at too much data, or too often`;
+/** Why an evaluation ended early. */
+export type Exhausted = "expression" | "purse" | "stopped";
+
+/** What evaluations may still cost, all together. */
+export type Purse = {
+  left: number;
+  /** Asked again and again. True: whoever asked has gone, and evaluation ends. */
+  readonly stopped?: () => boolean;
+};
+
+const never = (): boolean => false;
 
 /**
  * What the evaluation under way may still cost. Below 0 it stays: every further charge fails too, so that no `… || true` of the
  * expression can swallow the failure. Evaluations never overlap, as none of them waits.
  */
 let budget = 0;
+let isStopped = never;
 
-/** Undefined: it cost too much. The cost depends on the expression and the data only, never on time or the machine. */
-export function withinBudget<T>(costMax: number, evaluate: () => T): T | undefined {
-  budget = costMax;
-  const value = evaluate();
-  return budget < 0 ? undefined : value;
+/** The cost depends on the expression and the data only, never on time or the machine. It is taken from the purse. */
+export function withinBudget<T>(purse: Purse, baseCost: number, evaluate: () => T): Result<T, Exhausted> {
+  const granted = Math.min(evaluationCostMax, purse.left);
+  budget = granted - baseCost;
+  isStopped = purse.stopped ?? never;
+  if (isWithin()) {
+    const value = evaluate();
+    if (budget >= 0) {
+      purse.left -= granted - budget;
+      return ok(value);
+    }
+  }
+  if (isStopped()) return err("stopped");
+  purse.left -= evaluationCostMax;
+  return err(granted === evaluationCostMax ? "expression" : "purse");
 }
 
 function charge(units: number): void {
   budget -= units;
-  if (budget < 0) throw new Error(overBudget);
+  if (!isWithin()) throw new Error("the budget is used up");
 }
 
-const { BOOL, DYN, INT } = CelScalar;
-
-const charactersPerUnit = 16;
-const comparisonsPerUnit = 1024;
-/** To find a time zone and its offset. */
-const zoneCost = 50;
-
-/** The cost of a function besides being called, from its arguments; the target of a method is the first. Default: `textCost`. */
-const costs: Readonly<Record<string, (args: readonly CelValue[]) => number>> = {
-  "_==_": ([left, right]) => equalityCost(left, right),
-  "_!=_": ([left, right]) => equalityCost(left, right),
-  "@in": ([, container]) => (isCelMap(container) ? container.size / charactersPerUnit : comparisonCost(container)),
-  "_+_": (args) => textCost(args) + listSize(args[0]) + listSize(args[1]),
-  contains: ([text, part]) => (textSize(text) * textSize(part)) / comparisonsPerUnit,
-  // To compile the pattern, then to step through the text with it.
-  matches: ([text, pattern]) => regexSize(pattern) * (1 + textSize(text) / charactersPerUnit),
-};
-
-function textCost(args: readonly CelValue[]): number {
-  return args.reduce<number>((sum, arg) => sum + textSize(arg), 0) / charactersPerUnit;
+function isWithin(): boolean {
+  if (isStopped()) budget = -1;
+  return budget >= 0;
 }
 
-function textSize(value: CelValue | undefined): number {
-  return typeof value === "string" || value instanceof Uint8Array ? value.length : 0;
-}
-
-function listSize(value: CelValue | undefined): number {
-  return isCelList(value) ? value.size : 0;
-}
-
-/** Lists and maps of different sizes are not compared element by element. */
-function equalityCost(left: CelValue | undefined, right: CelValue | undefined): number {
-  if (!isContainer(left) || !isContainer(right)) return Math.min(textSize(left), textSize(right)) / charactersPerUnit;
-  return left.size === right.size ? comparisonCost(left) : 0;
-}
-
-/** Counting stops where the budget ends: values that share parts can be far larger when compared than in memory. */
-function comparisonCost(value: CelValue | undefined): number {
-  if (!isContainer(value)) return textSize(value) / charactersPerUnit;
-  let cost = 0;
-  for (const item of value.values()) {
-    cost += 1 + comparisonCost(item);
-    if (cost > budget) return cost;
-  }
-  return cost;
-}
-
-function isContainer(value: CelValue | undefined): value is CelList | CelMap {
-  return isCelList(value) || isCelMap(value);
-}
-
-/** An upper bound of the regex program: a counted repetition is unrolled, and RE2 allows 1,000 at most, nested ones multiplied. */
-function regexSize(pattern: CelValue | undefined): number {
-  const counts = String(pattern).matchAll(/\{(\d+)(?:,(\d*))?\}/g);
-  const unrolled = [...counts].reduce((product, [, from, to]) => product * Math.max(1, Number(from), Number(to || 0)), 1);
-  return textSize(pattern) * Math.min(unrolled, 1000);
-}
+const { BOOL, DYN, INT, STRING } = CelScalar;
 
 function metered(func: CelFunc): CelFunc {
-  // Of all methods of objects, only those of timestamps take text, and that names a zone.
-  const cost = costs[func.name] ?? (func.target?.kind === "object" ? () => zoneCost : textCost);
+  const cost = costOf(func);
   const call = (target: CelValue | undefined, args: CelValue[]): CelInput => {
-    charge(cost(target === undefined ? args : [target, ...args]));
+    charge(cost(target === undefined ? args : [target, ...args], budget));
     const result = func.call(0, target, args);
     // Thrown anew, so that it gets the position of this call.
     if (isCelError(result)) throw new Error(result.message);
@@ -124,7 +93,26 @@ function canTakeLong(func: CelFunc): boolean {
 /** The elements that a `map` or `filter` has collected, by the list that shows them. */
 const collected = new WeakMap<CelList, CelValue[]>();
 
-/** No expression can name these: `@` is not in the grammar. */
+/** `matches`, whose cost is known only when the pattern is compiled. */
+const matchFunctions: readonly CelFunc[] = [
+  celMethod("matches", STRING, [STRING], BOOL, function (pattern) {
+    charge(compileCost(pattern));
+    const regex = compileRegex(pattern);
+    if (!regex.ok) throw new Error(regex.error);
+    return chargedMatch(regex.value, this);
+  }),
+  /** The pattern is a literal. No expression can name this: `@` is not in the grammar. */
+  celMethod("@matches", STRING, [STRING], BOOL, function (pattern) {
+    return chargedMatch(literalRegex(pattern), this);
+  }),
+];
+
+function chargedMatch(regex: Regex, text: string): boolean {
+  charge(matchCost(regex, text));
+  return matches(regex, text);
+}
+
+/** Nor these. */
 const loopFunctions: readonly CelFunc[] = [
   /** Charges a whole loop before it begins: its elements times the nodes evaluated for each. */
   celFunc("@range", [DYN, INT], DYN, (range, nodesPerElement) => {
@@ -132,7 +120,7 @@ const loopFunctions: readonly CelFunc[] = [
     return range;
   }),
   /** False ends the loop: each further element would only fail again. */
-  celFunc("@within", [], BOOL, () => budget >= 0),
+  celFunc("@within", [], BOOL, isWithin),
   celFunc("@collect", [], DYN, () => {
     const elements: CelValue[] = [];
     const list = celList(elements);
@@ -145,7 +133,7 @@ const loopFunctions: readonly CelFunc[] = [
   }),
 ];
 
-const standard = celEnv({ funcs: [...timeFunctions] });
+const standard = celEnv({ funcs: [...timeFunctions, ...matchFunctions] });
 
 /** CEL's standard functions, each charged for the data that it handles. */
 export const meteredEnv: CelEnv = celEnv({
@@ -153,12 +141,13 @@ export const meteredEnv: CelEnv = celEnv({
 });
 
 /**
- * Makes every loop of a freshly parsed expression pay, in place. And `map` and `filter` collect by appending: the library builds
- * a chain of one-element lists, which overflows the stack after some thousand elements.
+ * Makes every loop of a freshly parsed expression pay, in place, and lets literal patterns be compiled once. And `map` and `filter`
+ * collect by appending: the library builds a chain of one-element lists, which overflows the stack after some thousand elements.
  */
-export function meterLoops(expr: Expr): void {
-  for (const child of children(expr)) meterLoops(child);
+export function meter(expr: Expr): void {
+  for (const child of children(expr)) meter(child);
   if (expr.exprKind.case === "comprehensionExpr") meterLoop(expr.exprKind.value);
+  if (literalPattern(expr) !== undefined && calls(expr, "matches")) expr.exprKind.value.function = "@matches";
 }
 
 function meterLoop(loop: Comprehension): void {
@@ -184,9 +173,12 @@ function calls(expr: Expr, name: string): expr is Call {
   return expr.exprKind.case === "callExpr" && expr.exprKind.value.function === name;
 }
 
-/** Nested loops pay for themselves. */
-function nodeCount(expr: Expr): number {
-  if (expr.exprKind.case === "comprehensionExpr") return 1;
+/** What is evaluated at most once; loops pay for what is within them. */
+export function nodeCount(expr: Expr): number {
+  if (expr.exprKind.case === "comprehensionExpr") {
+    const { iterRange, accuInit } = expr.exprKind.value;
+    return [iterRange, accuInit].reduce((sum, part) => sum + (part === undefined ? 0 : nodeCount(part)), 1);
+  }
   return children(expr).reduce((sum, child) => sum + nodeCount(child), 1);
 }
 

@@ -1,8 +1,7 @@
-import { isCelError } from "@bufbuild/cel";
-import { meteredEnv, withinBudget } from "./budget.ts";
+import { meteredEnv } from "./budget.ts";
 import { type EnumNames, type Problem, spellNames } from "./enum-names.ts";
-import { children, type Expr, loopParts, qualifiedName } from "./expr.ts";
-import { evaluationCostMax } from "./limits.ts";
+import { children, type Expr, literalPattern, loopParts, qualifiedName } from "./expr.ts";
+import { compileCost, compileRegex } from "./regex.ts";
 
 /** The variables an expression may use, each with its fields where these are known. */
 export type Variables = Readonly<Record<string, ValueType | Fields>>;
@@ -24,7 +23,7 @@ export function problemOf(expr: Expr, scope: Scope): Problem | undefined {
     return firstProblem([loop.iterRange, loop.accuInit], scope) ?? firstProblem(loopParts(loop), inner);
   }
   if (exprKind.case === "selectExpr" && meteredEnv.registry.getMessage(qualifiedName(expr) ?? "") !== undefined) return undefined;
-  const message = ownProblem(expr, scope);
+  const message = ownProblem(expr, scope) ?? regexProblem(literalPattern(expr));
   const own = message === undefined ? undefined : { expr: placeOf(expr), message };
   if (exprKind.case === "callExpr" && Object.hasOwn(macros, exprKind.value.function)) return own;
   // The innermost first: it is what the others follow from, and it stands further left.
@@ -119,12 +118,16 @@ function callProblem(name: string, isMethod: boolean, args: readonly Expr[]): st
     const counts = [...new Set(ofKind.map((overload) => overload.arguments.length))].sort();
     return `"${name}" takes ${counts.join(" or ")} argument${counts.join() === "1" ? "" : "s"}, not ${args.length}`;
   }
-  return name === "matches" ? regexProblem(args[0]) : undefined;
+  return undefined;
 }
 
-function regexProblem(pattern: Expr | undefined): string | undefined {
-  const constantKind = pattern?.exprKind.case === "constExpr" ? pattern.exprKind.value.constantKind : undefined;
-  if (constantKind?.case !== "stringValue") return undefined;
-  const result = withinBudget(evaluationCostMax, () => meteredEnv.funcs.find("matches")?.call(0, "", [constantKind.value]));
-  return isCelError(result) ? result.message : undefined;
+function regexProblem(pattern: string | undefined): string | undefined {
+  const regex = pattern === undefined ? undefined : compileRegex(pattern);
+  return regex === undefined || regex.ok ? undefined : regex.error;
+}
+
+/** Of all its literal patterns. */
+export function regexCost(expr: Expr): number {
+  const pattern = literalPattern(expr);
+  return children(expr).reduce((sum, child) => sum + regexCost(child), pattern === undefined ? 0 : compileCost(pattern));
 }

@@ -1,11 +1,12 @@
 import { parse, plan } from "@bufbuild/cel";
 import { err, ok, type Result } from "../../kernel/result.ts";
 import { firstCharacters } from "../../kernel/text.ts";
-import { meteredEnv, meterLoops } from "./budget.ts";
-import { problemOf, type Variables } from "./check.ts";
+import { meter, meteredEnv, nodeCount } from "./budget.ts";
+import { problemOf, regexCost, type Variables } from "./check.ts";
+import type { Problem } from "./enum-names.ts";
 import type { Bindings, Expression } from "./evaluate.ts";
-import { depth } from "./expr.ts";
-import { expressionDepthMax, expressionLengthMax } from "./limits.ts";
+import { depth, type Expr } from "./expr.ts";
+import { expressionDepthMax, expressionLengthMax, regexCostMax } from "./limits.ts";
 import { type Position, positionAt, syntaxFailure } from "./syntax.ts";
 
 export type { Variables };
@@ -28,15 +29,20 @@ export function compile(source: string, variables: Variables): Result<Expression
 
   const { expr, sourceInfo } = parsed.value;
   const offsetOf = (id: bigint) => nameOffset(source, sourceInfo?.positions[String(id)] ?? 0);
-  const problem =
-    depth(expr) > expressionDepthMax
-      ? { expr, message: `nested deeper than ${expressionDepthMax} levels` }
-      : problemOf(expr, { variables, locals: new Set() });
+  const problem = sizeProblem(expr) ?? problemOf(expr, { variables, locals: new Set() });
   if (problem !== undefined) return failAt(offsetOf(problem.expr.id), problem.message);
 
-  meterLoops(expr);
+  const baseCost = nodeCount(expr);
+  meter(expr);
   const run: (bindings: Bindings) => unknown = plan(meteredEnv, expr);
-  return ok({ run, positionOf: (id) => (id > 0n ? positionAt(source, offsetOf(id)) : undefined) });
+  return ok({ run, baseCost, positionOf: (id) => (id > 0n ? positionAt(source, offsetOf(id)) : undefined) });
+}
+
+function sizeProblem(expr: Expr): Problem | undefined {
+  if (depth(expr) > expressionDepthMax) return { expr, message: `nested deeper than ${expressionDepthMax} levels` };
+  const cost = regexCost(expr);
+  if (cost <= regexCostMax) return undefined;
+  return { expr, message: `its regular expressions cost ${cost} units to compile; at most ${regexCostMax} are allowed` };
 }
 
 /** The parser gives a selection the place of its dot; people look for the name after it. */

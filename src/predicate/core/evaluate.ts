@@ -1,6 +1,6 @@
 import { type CelInput, type CelValue, celType, isCelError } from "@bufbuild/cel";
 import { err, ok, type Result } from "../../kernel/result.ts";
-import { overBudget, withinBudget } from "./budget.ts";
+import { type Exhausted, type Purse, withinBudget } from "./budget.ts";
 import { evaluationCostMax } from "./limits.ts";
 import type { Position } from "./syntax.ts";
 
@@ -11,33 +11,46 @@ export type Bindings = Readonly<Record<string, CelInput>>;
 export type Expression = {
   /** For `evaluateBool` and `evaluateString`, which bound it. */
   readonly run: (bindings: Bindings) => unknown;
+  /** Of its nodes outside of loops, each evaluated once. */
+  readonly baseCost: number;
   /** Where a node of the expression stands in its source. */
   readonly positionOf: (nodeId: bigint) => Position | undefined;
 };
 
-/** The error says what went wrong, and where if that is known. */
+const exhaustedMessages: Readonly<Record<Exhausted, string>> = {
+  expression: `costs more than ${evaluationCostMax} units: it looks at too much data, or too often`,
+  purse: "costs more units than were left",
+  stopped: "was stopped",
+};
+
+/** The error says what went wrong, and where if that is known. What it costs is taken from the purse, at most `evaluationCostMax`. */
 export function evaluateBool(
   expression: Expression,
   bindings: Bindings,
-  costMax: number = evaluationCostMax,
+  purse: Purse = { left: evaluationCostMax },
 ): Result<boolean, string> {
-  const value = evaluate(expression, bindings, costMax);
+  const value = evaluate(expression, bindings, purse);
   if (!value.ok || typeof value.value === "boolean") return value as Result<boolean, string>;
   return err(`the result is not a bool but ${celType(value.value).name}`);
 }
 
-export function evaluateString(expression: Expression, bindings: Bindings): Result<string, string> {
-  const value = evaluate(expression, bindings, evaluationCostMax);
+export function evaluateString(
+  expression: Expression,
+  bindings: Bindings,
+  purse: Purse = { left: evaluationCostMax },
+): Result<string, string> {
+  const value = evaluate(expression, bindings, purse);
   if (!value.ok || typeof value.value === "string") return value as Result<string, string>;
   return err(`the result is not a string but ${celType(value.value).name}`);
 }
 
-function evaluate({ run, positionOf }: Expression, bindings: Bindings, costMax: number): Result<CelValue, string> {
-  const value = withinBudget(costMax, () => run(bindings));
-  if (value === undefined) return err(overBudget);
+function evaluate({ run, baseCost, positionOf }: Expression, bindings: Bindings, purse: Purse): Result<CelValue, string> {
+  const ended = withinBudget(purse, baseCost, () => run(bindings));
+  if (!ended.ok) return err(exhaustedMessages[ended.error]);
+  const { value } = ended;
   if (!isCelError(value)) return ok(value as CelValue);
-  // The library does not know the length there.
-  const message = value.message.replace(" [0, -1)", "");
+  // The library does not know the length there; and a literal pattern has a function of its own.
+  const message = value.message.replace(" [0, -1)", "").replace("'@matches'", "'matches'");
   const position = value.exprId === undefined ? undefined : positionOf(value.exprId);
   return err(position === undefined ? message : `line ${position.line}, column ${position.column}: ${message}`);
 }

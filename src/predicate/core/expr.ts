@@ -46,3 +46,11 @@ export function qualifiedName({ exprKind }: Expr): string | undefined {
   const operand = qualifiedName(exprKind.value.operand);
   return operand === undefined ? undefined : `${operand}.${exprKind.value.field}`;
 }
+
+/** The pattern of a call of `matches`, if it stands in the expression. */
+export function literalPattern({ exprKind }: Expr): string | undefined {
+  if (exprKind.case !== "callExpr" || exprKind.value.function !== "matches") return undefined;
+  const [pattern] = exprKind.value.args;
+  const constantKind = pattern?.exprKind.case === "constExpr" ? pattern.exprKind.value.constantKind : undefined;
+  return constantKind?.case === "stringValue" ? constantKind.value : undefined;
+}

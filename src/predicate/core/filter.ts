@@ -12,7 +12,7 @@ export function compileFilter(variables: Variables, expression: string): Result<
   const compiled = compile(expression, variables);
   if (!compiled.ok) return err(compiled.error);
   return ok((bindings) => {
-    const result = evaluateBool(compiled.value, bindings, filterCostMax);
+    const result = evaluateBool(compiled.value, bindings, { left: filterCostMax });
     return result.ok && result.value;
   });
 }

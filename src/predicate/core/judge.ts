@@ -1,11 +1,12 @@
-import { assert } from "../../kernel/assert.ts";
 import { allowedMoves, isMove, type WorkflowState, workflowStates } from "../../kernel/lifecycle.ts";
 import { err, ok, type Result } from "../../kernel/result.ts";
 import { firstCharacters } from "../../kernel/text.ts";
 import { bindingsOf, ruleVariables } from "./bindings.ts";
+import type { Purse } from "./budget.ts";
 import { type CompileError, compile, describeCompileError } from "./compile.ts";
+import { dataCost } from "./costs.ts";
 import { type Bindings, type Expression, evaluateBool, evaluateString } from "./evaluate.ts";
-import { messageLengthMax } from "./limits.ts";
+import { checkCostMax, messageLengthMax } from "./limits.ts";
 import type { Check, Rule, Verdict, Violation } from "./types.ts";
 
 export type CompiledRule = {
@@ -26,14 +27,16 @@ export function compileRule(rule: Rule): Result<CompiledRule, RuleError> {
   return ok({ rule, expression, message: message.value });
 }
 
-/** A stored rule that this version of Concord does not understand. It denies all that it applies to. */
-export function brokenRule(rule: Rule, error: CompileError): CompiledRule {
-  return { rule, expression: err(error), message: undefined };
+/** A stored rule that this version of Concord does not understand denies all that it applies to. */
+export function compileStored(rule: Rule): CompiledRule {
+  const compiled = compileRule(rule);
+  return compiled.ok ? compiled.value : { rule, expression: err(compiled.error), message: undefined };
 }
 
 /** The active rules under one revision, by move, highest priority first, then by id. */
 export type RuleSet = {
   readonly revision: number;
+  readonly active: readonly CompiledRule[];
   readonly byMove: ReadonlyMap<string, readonly CompiledRule[]>;
 };
 
@@ -46,7 +49,7 @@ export function createRuleSet(revision: number, active: readonly CompiledRule[])
       byMove.set(moveKey(from, to), applying);
     }
   }
-  return { revision, byMove };
+  return { revision, active, byMove };
 }
 
 function moveKey(from: WorkflowState, to: WorkflowState): string {
@@ -57,33 +60,69 @@ function applies({ moves }: Rule, from: WorkflowState, to: WorkflowState): boole
   return moves.length === 0 || moves.some((move) => (move.from ?? from) === from && (move.to ?? to) === to);
 }
 
-/** The lifecycle first; what it does not have, no rule can allow. Every rule that applies is asked, so that all reasons are known. */
-export function judge({ revision, byMove }: RuleSet, check: Check): Verdict {
+export function rulesFor({ byMove }: RuleSet, check: Check): readonly CompiledRule[] {
+  return byMove.get(moveKey(check.workflow.state, check.targetState)) ?? [];
+}
+
+/** A check may cost what is in the purse. Below 0: it has cost too much. */
+export type JudgePurse = Purse & {
+  /** Told which of `rulesFor` is asked next. */
+  readonly onRule?: (index: number) => void;
+};
+
+/**
+ * The lifecycle first; what it does not have, no rule can allow. Every rule that applies is asked, so that all reasons are known, until
+ * the purse is empty: the rule whose turn it is then denies, and those after it are not asked.
+ */
+export function judge(ruleSet: RuleSet, check: Check, purse: JudgePurse = { left: checkCostMax }): Verdict {
+  const { revision } = ruleSet;
   const { state } = check.workflow;
   if (!isMove(state, check.targetState)) {
     return { type: "invalid-transition", ruleSetRevision: revision, allowedStates: allowedMoves(state) };
   }
-  const rules = byMove.get(moveKey(state, check.targetState));
-  assert(rules !== undefined, "a rule set knows every move");
+  const rules = rulesFor(ruleSet, check);
+  if (rules.length > 0) purse.left -= dataCost(check);
   const bindings = bindingsOf(check);
-  const violations = rules.map((rule) => violationOf(rule, bindings)).filter((violation) => violation !== undefined);
+  const violations: Violation[] = [];
+  let dearest = { id: "", cost: 0 };
+  for (const [index, compiled] of rules.entries()) {
+    purse.onRule?.(index);
+    const before = purse.left;
+    const violation = violationOf(compiled, bindings, purse);
+    if (purse.left < 0 || purse.stopped?.()) {
+      const most = dearest.cost === 0 ? "" : `, most of it rule "${dearest.id}"`;
+      const why = `the rules for this move cost more than ${checkCostMax} units together${most}`;
+      violations.push(failureOf(compiled.rule, why));
+      break;
+    }
+    const cost = before - purse.left;
+    if (cost > dearest.cost) dearest = { id: compiled.rule.id, cost };
+    if (violation !== undefined) violations.push(violation);
+  }
   if (violations.length === 0) return { type: "allowed", ruleSetRevision: revision };
   return { type: "rule-denied", ruleSetRevision: revision, violations };
 }
 
 /** Fails closed: only `true` allows. */
-function violationOf(compiled: CompiledRule, bindings: Bindings): Violation | undefined {
-  const { id, version } = compiled.rule;
+function violationOf(compiled: CompiledRule, bindings: Bindings, purse: Purse): Violation | undefined {
   const result = compiled.expression.ok
-    ? evaluateBool(compiled.expression.value, bindings)
+    ? evaluateBool(compiled.expression.value, bindings, purse)
     : err(describeCompileError(compiled.expression.error));
-  if (result.ok && result.value) return undefined;
-  const message = result.ok ? denialMessage(compiled, bindings) : `rule "${id}" could not be evaluated: ${result.error}`;
-  return { ruleId: id, ruleVersion: version, message: firstCharacters(message, messageLengthMax), evaluationFailed: !result.ok };
+  if (!result.ok) return failureOf(compiled.rule, result.error);
+  if (result.value) return undefined;
+  const { id, version } = compiled.rule;
+  const message = firstCharacters(denialMessage(compiled, bindings, purse), messageLengthMax);
+  return { ruleId: id, ruleVersion: version, message, evaluationFailed: false };
 }
 
-function denialMessage({ rule, message }: CompiledRule, bindings: Bindings): string {
+/** What could not be evaluated denies. */
+export function failureOf({ id, version }: Rule, why: string): Violation {
+  const message = firstCharacters(`rule "${id}" could not be evaluated: ${why}`, messageLengthMax);
+  return { ruleId: id, ruleVersion: version, message, evaluationFailed: true };
+}
+
+function denialMessage({ rule, message }: CompiledRule, bindings: Bindings, purse: Purse): string {
   if (message === undefined) return rule.description === "" ? "not allowed" : rule.description;
-  const text = evaluateString(message, bindings);
+  const text = evaluateString(message, bindings, purse);
   return text.ok ? text.value : `denied by rule "${rule.id}"; its message could not be evaluated: ${text.error}`;
 }

@@ -5,11 +5,25 @@ export const expressionLengthMax = 4096;
 export const expressionDepthMax = 64;
 
 /**
- * The cost that one evaluation may have. A unit is one node of the expression evaluated within a loop, or the handling of 16
- * characters or of one list element: about 1 µs at most. Whatever the rule and the data, it ends within some tenths of a second;
- * ordinary rules cost below 100.
+ * The cost that one evaluation may have. A unit is one node of the expression evaluated, or the handling of 16 characters or of one list
+ * element: about 1 µs at most. docs/rules.md has the table. Ordinary rules cost below 100.
  */
 export const evaluationCostMax = 100_000;
+
+/** What all rules of one check may cost together, messages included: some tenths of a second, whatever their number. */
+export const checkCostMax = 200_000;
+
+/** What all checks of one call may cost together: two or three seconds. A batch of 1,000 checks has 3,000 for each. */
+export const callCostMax = 3_000_000;
+
+/** A check that costs no more is judged at once, on the event loop: half a millisecond at most. A dearer one goes to a thread. */
+export const inPlaceCostMax = 500;
+
+/** What a call may spend on the event loop at a stretch; then others have their turn. */
+export const sliceCostMax = 3_000;
+
+/** To compile the literal patterns of one expression, which happens when its rule is written. */
+export const regexCostMax = 20_000;
 
 /** A page of a list can ask its filter about thousands of resources in one go. In the units of `evaluationCostMax`, for each. */
 export const filterCostMax = 2000;

@@ -52,7 +52,9 @@ export type Verdict =
       /** Where the workflow could go instead. */
       readonly allowedStates: readonly WorkflowState[];
     }
-  | { readonly type: "rule-denied"; readonly ruleSetRevision: number; readonly violations: readonly Violation[] };
+  | { readonly type: "rule-denied"; readonly ruleSetRevision: number; readonly violations: readonly Violation[] }
+  /** Not judged: it takes long, and the caller wants only what does not. */
+  | { readonly type: "deferred"; readonly ruleSetRevision: number };
 
 export type Violation = {
   readonly ruleId: RuleId;

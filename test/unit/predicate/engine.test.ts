@@ -4,7 +4,7 @@ import { err } from "../../../src/kernel/result.ts";
 import { type ChangeRule, type CreateRule, createEngine } from "../../../src/predicate/engine.ts";
 import type { RuleStore } from "../../../src/predicate/ports.ts";
 import { createMemoryRuleStore } from "../../../src/storage/memory/rule-store.ts";
-import { checkOf, ruleOf, sampleCheck } from "../../support/rule-values.ts";
+import { checkOf, ruleOf, sampleCheck, simpleEvaluator, verdictOf, verdictsOf } from "../../support/rule-values.ts";
 
 function command(id: string, changes: Partial<CreateRule> = {}): CreateRule {
   return {
@@ -29,17 +29,19 @@ const request = (id: string, digest = "digest") => ({ id: id as RequestId, diges
 
 async function engineOver(store: RuleStore = createMemoryRuleStore(), ruleCountMax = 1000) {
   let nowMs = 1000;
-  return createEngine({ store, clock: { nowMs: () => ++nowMs }, limits: { ruleCountMax } });
+  return createEngine({ store, clock: { nowMs: () => ++nowMs }, evaluator: simpleEvaluator, limits: { ruleCountMax } });
 }
 
 describe("a rule judges while it is active, and each change of that adds 1 to the revision", () => {
   test("from draft to active to inactive and back", async () => {
     const engine = await engineOver();
-    const verdicts = () => engine.checkMany([sampleCheck, checkOf({ targetState: "CREATED" })]).map((verdict) => verdict.type);
-    const revision = () => engine.check(sampleCheck).ruleSetRevision;
+    const verdicts = async () => {
+      const all = await verdictsOf(engine, sampleCheck, checkOf({ targetState: "CREATED" }));
+      return [all.map(({ type }) => type), all[0]?.ruleSetRevision];
+    };
 
     await engine.createRule(command("cold"));
-    expect([verdicts(), revision()]).toEqual([["allowed", "invalid-transition"], 0]);
+    expect(await verdicts()).toEqual([["allowed", "invalid-transition"], 0]);
 
     expect(await engine.activate(change("cold"))).toMatchObject({
       ok: true,
@@ -48,16 +50,16 @@ describe("a rule judges while it is active, and each change of that adds 1 to th
         rule: { state: "ACTIVE", version: 1, createdAtMs: 1001, updatedAtMs: 1002, reason: "season", requestedBy: "kurt" },
       },
     });
-    expect([verdicts(), revision()]).toEqual([["rule-denied", "invalid-transition"], 1]);
+    expect(await verdicts()).toEqual([["rule-denied", "invalid-transition"], 1]);
 
     expect(await engine.deactivate(change("cold"))).toMatchObject({
       ok: true,
       value: { ruleSetRevision: 2, rule: { state: "INACTIVE" } },
     });
-    expect([verdicts(), revision()]).toEqual([["allowed", "invalid-transition"], 2]);
+    expect(await verdicts()).toEqual([["allowed", "invalid-transition"], 2]);
 
     expect(await engine.activate(change("cold"))).toMatchObject({ ok: true, value: { ruleSetRevision: 3 } });
-    expect([verdicts(), revision()]).toEqual([["rule-denied", "invalid-transition"], 3]);
+    expect(await verdicts()).toEqual([["rule-denied", "invalid-transition"], 3]);
   });
 
   test("what is so already is no change", async () => {
@@ -93,8 +95,8 @@ describe("a rule judges while it is active, and each change of that adds 1 to th
     const engine = await engineOver();
     await engine.createRule(command("early", { expression: "now < timestamp('1970-01-02T00:00:00Z')" }));
     await engine.activate(change("early"));
-    expect(engine.check(sampleCheck).type).toBe("rule-denied");
-    expect(engine.check({ ...sampleCheck, atMs: undefined }).type).toBe("allowed");
+    expect((await verdictOf(engine))?.type).toBe("rule-denied");
+    expect((await verdictOf(engine, { ...sampleCheck, atMs: undefined }))?.type).toBe("allowed");
   });
 });
 
@@ -141,7 +143,7 @@ describe("a request id makes a retry safe", () => {
       expect(await each.activate(change("cold", { request: request("r2") }))).toEqual(activated);
       expect(await each.activate(change("cold", { request: request("r3") }))).toEqual(unchanged);
       expect(each.getRule("cold" as RuleId)?.state).toBe("INACTIVE");
-      expect(each.check(sampleCheck).ruleSetRevision).toBe(2);
+      expect((await verdictOf(each))?.ruleSetRevision).toBe(2);
     }
   });
 
@@ -161,15 +163,15 @@ describe("the store is the truth", () => {
     await before.createRule(command("cold"));
     await before.activate(change("cold"));
     const after = await engineOver(store);
-    expect(after.check(sampleCheck)).toEqual(before.check(sampleCheck));
-    expect(after.check(sampleCheck).type).toBe("rule-denied");
+    expect(await verdictOf(after)).toEqual(await verdictOf(before));
+    expect((await verdictOf(after))?.type).toBe("rule-denied");
   });
 
   test("an active rule that does not compile any more denies", async () => {
     const store = createMemoryRuleStore();
     const rule = ruleOf({ id: "old", expression: "gone()" });
     await store.apply({ rule, expected: "absent", revision: { expected: 0, next: 1 } });
-    expect((await engineOver(store)).check(sampleCheck)).toMatchObject({
+    expect(await verdictOf(await engineOver(store))).toMatchObject({
       type: "rule-denied",
       violations: [
         { message: 'rule "old" could not be evaluated: line 1, column 1: unknown function "gone"', evaluationFailed: true },
@@ -182,10 +184,10 @@ describe("the store is the truth", () => {
     const [one, other] = [await engineOver(store), await engineOver(store)];
     await one.createRule(command("cold"));
     await one.activate(change("cold"));
-    expect(other.check(sampleCheck).type).toBe("allowed");
+    expect((await verdictOf(other))?.type).toBe("allowed");
     await other.createRule(command("dry"));
     expect(await other.activate(change("dry"))).toMatchObject({ ok: true, value: { ruleSetRevision: 2 } });
-    expect(other.check(sampleCheck).type).toBe("rule-denied");
+    expect((await verdictOf(other))?.type).toBe("rule-denied");
   });
 
   test("what could not be written does not judge", async () => {
@@ -200,7 +202,7 @@ describe("the store is the truth", () => {
     for (const failure of failures) {
       const engine = await engineOver(failing(failure));
       expect(await engine.activate(change("cold"))).toMatchObject({ ok: false, error: { type: "storage-unavailable" } });
-      expect(engine.check(sampleCheck)).toEqual({ type: "allowed", ruleSetRevision: 0 });
+      expect(await verdictOf(engine)).toEqual({ type: "allowed", ruleSetRevision: 0 });
     }
   });
 
@@ -216,7 +218,7 @@ describe("the store is the truth", () => {
     });
     const wanted = change("cold", { request: request("r1") });
     expect(await engine.activate(wanted)).toMatchObject({ ok: false, error: { type: "storage-unavailable" } });
-    expect(engine.check(sampleCheck).type).toBe("rule-denied");
+    expect((await verdictOf(engine))?.type).toBe("rule-denied");
     expect(await engine.activate(wanted)).toMatchObject({ ok: true, value: { ruleSetRevision: 1, rule: { state: "ACTIVE" } } });
   });
 

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { isMove, workflowStates } from "../../../src/kernel/lifecycle.ts";
-import { brokenRule, compileRule, createRuleSet, judge } from "../../../src/predicate/core/judge.ts";
+import { compileRule, compileStored, createRuleSet, judge } from "../../../src/predicate/core/judge.ts";
+import { checkCostMax } from "../../../src/predicate/core/limits.ts";
 import { checkOf, ruleOf, ruleSetOf, sampleCheck } from "../../support/rule-values.ts";
 
 describe("the lifecycle comes first", () => {
@@ -130,7 +131,7 @@ describe("it fails closed", () => {
   });
 
   test("a stored rule that does not compile any more denies", () => {
-    const broken = brokenRule(ruleOf({ id: "old" }), { line: 1, column: 3, message: 'unknown function "gone"' });
+    const broken = compileStored(ruleOf({ id: "old", expression: "1+gone()" }));
     expect(judge(createRuleSet(2, [broken]), sampleCheck)).toMatchObject({
       violations: [
         { message: 'rule "old" could not be evaluated: line 1, column 3: unknown function "gone"', evaluationFailed: true },
@@ -145,4 +146,58 @@ test("a rule that does not compile names the field", () => {
     error: { field: "expression", line: 1, column: 1 },
   });
   expect(compileRule(ruleOf({ message: "'a' +" }))).toMatchObject({ ok: false, error: { field: "message", line: 1, column: 6 } });
+});
+
+describe("what all rules of a check cost is bounded", () => {
+  /** 90,000 units of its own, without any data. */
+  const dear = (id: string, priority: number) => {
+    const items = `[${Array.from({ length: 75 }, (_, n) => n).join(",")}]`;
+    return ruleOf({ id, priority, expression: `${items}.all(x, ${items}.all(y, x + y >= 0))` });
+  };
+
+  test("eight legal rules without data deny, and the one that ends the check is named", () => {
+    const purse = { left: checkCostMax };
+    const eight = Array.from({ length: 8 }, (_, n) => dear(`dear-${n}`, -n));
+    const verdict = judge(ruleSetOf(1, ...eight), sampleCheck, purse);
+    expect(verdict).toMatchObject({
+      type: "rule-denied",
+      violations: [
+        {
+          ruleId: expect.stringMatching(/^dear-\d$/),
+          message: expect.stringContaining(`more than ${checkCostMax} units together, most of it rule "dear-0"`),
+          evaluationFailed: true,
+        },
+      ],
+    });
+  });
+
+  test("a cheaper one denies beside them if it comes first, and is not asked after them", () => {
+    const many = Array.from({ length: 8 }, (_, n) => dear(`dear-${n}`, 0));
+    const first = judge(ruleSetOf(1, ...many, ruleOf({ id: "no", expression: "false", priority: 1 })), sampleCheck);
+    const last = judge(ruleSetOf(1, ...many, ruleOf({ id: "no", expression: "false", priority: -1 })), sampleCheck);
+    expect(first).toMatchObject({ violations: [{ ruleId: "no" }, { evaluationFailed: true }] });
+    expect(last).toMatchObject({ violations: [{ evaluationFailed: true }] });
+  });
+
+  test("messages are part of it", () => {
+    const rule = dear("rule", 0);
+    const spoken = (n: number) => ruleOf({ id: `spoken-${n}`, expression: "false", message: `${rule.expression} ? 'no' : ''` });
+    const verdict = judge(ruleSetOf(1, spoken(1), spoken(2), spoken(3), spoken(4), spoken(5)), sampleCheck);
+    expect(verdict).toMatchObject({ violations: expect.not.arrayContaining([expect.objectContaining({ ruleId: "spoken-5" })]) });
+  });
+
+  test("much data costs before the first rule", () => {
+    const purse = { left: checkCostMax };
+    const numbers = Array.from({ length: 20_000 }, () => 1);
+    judge(ruleSetOf(1, ruleOf({})), checkOf({ workflow: { metadata: { numbers } } }), purse);
+    expect(checkCostMax - purse.left).toBeGreaterThan(2000);
+  });
+
+  test("it ends when nobody waits for it, whatever the expression makes of that", () => {
+    let asked = 0;
+    const stopped = () => ++asked > 20;
+    const rule = ruleOf({ expression: "[1,2,3,4,5,6,7,8,9].all(x, [1,2,3,4,5,6,7,8,9].all(y, x + y > 0)) || true" });
+    judge(ruleSetOf(1, rule, rule, rule), sampleCheck, { left: checkCostMax, stopped });
+    expect(asked).toBeLessThan(40);
+  });
 });

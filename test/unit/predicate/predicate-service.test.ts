@@ -6,6 +6,7 @@ import { type DeepPartial, WorkflowState } from "../../../src/gen/concord/workfl
 import { createEngine } from "../../../src/predicate/engine.ts";
 import { createPredicateService } from "../../../src/rpc/predicate-service.ts";
 import { createMemoryRuleStore } from "../../../src/storage/memory/rule-store.ts";
+import { simpleEvaluator } from "../../support/rule-values.ts";
 
 const { ACTIVE, COMPLETED, PAUSED, UNSPECIFIED } = WorkflowState;
 
@@ -13,7 +14,12 @@ async function serviceAtTime(nowMs: number, ruleCountMax = 1000) {
   const lines: string[] = [];
   const log: Logger = pino({ base: null }, { write: (line) => void lines.push(line) });
   const store = createMemoryRuleStore();
-  const engine = await createEngine({ store, clock: { nowMs: () => nowMs }, limits: { ruleCountMax } });
+  const engine = await createEngine({
+    store,
+    clock: { nowMs: () => nowMs },
+    evaluator: simpleEvaluator,
+    limits: { ruleCountMax },
+  });
   type Context = Parameters<ReturnType<typeof createPredicateService>["getRule"]>[1];
   return { service: createPredicateService({ engine }), context: { log } as unknown as Context, lines };
 }
@@ -66,7 +72,9 @@ describe("verdicts", () => {
   test("many at once, in the order of the checks", async () => {
     const { service, context } = await serviceAtTime(1000);
     const paused = { workflowId: "sample-18", state: PAUSED, version: 3n };
-    expect(await service.batchValidateTransitions({ checks: [check(), check({ workflow: paused })] }, context)).toEqual({
+    expect(
+      await service.batchValidateTransitions({ promptOnly: false, checks: [check(), check({ workflow: paused })] }, context),
+    ).toEqual({
       verdicts: [
         { judgement: "JUDGEMENT_ALLOWED", ruleSetRevision: 0n },
         {
@@ -84,7 +92,7 @@ describe("verdicts", () => {
     await service.activateRule(change, context);
     lines.length = 0;
     const broken = check({ workflow: { workflowId: "sample-19", state: ACTIVE, version: 1n } });
-    await service.batchValidateTransitions({ checks: [broken, broken, check()] }, context);
+    await service.batchValidateTransitions({ promptOnly: false, checks: [broken, broken, check()] }, context);
     expect(lines.map((line) => JSON.parse(line))).toMatchObject([
       { rule: "cold", why: 'rule "cold" could not be evaluated: line 1, column 19: field not found: temperature' },
     ]);
@@ -94,7 +102,10 @@ describe("verdicts", () => {
     const { service, context } = await serviceAtTime(1000);
     await service.createRule({ ...cold, expression: "now == timestamp('1970-01-01T00:00:01Z')" }, context);
     await service.activateRule(change, context);
-    const judgements = await service.batchValidateTransitions({ checks: [check(), check({ at: new Date(5000) })] }, context);
+    const judgements = await service.batchValidateTransitions(
+      { promptOnly: false, checks: [check(), check({ at: new Date(5000) })] },
+      context,
+    );
     expect(judgements.verdicts?.map((verdict) => verdict.judgement)).toEqual(["JUDGEMENT_ALLOWED", "JUDGEMENT_RULE_DENIED"]);
   });
 
@@ -104,7 +115,7 @@ describe("verdicts", () => {
     ["checks[1].target_state", { targetState: UNSPECIFIED }],
   ])("a check without %s is refused", async (field, missing) => {
     const { service, context } = await serviceAtTime(1000);
-    const call = service.batchValidateTransitions({ checks: [check(), check(missing)] }, context);
+    const call = service.batchValidateTransitions({ promptOnly: false, checks: [check(), check(missing)] }, context);
     expect(await failure(call)).toMatchObject({
       code: Status.INVALID_ARGUMENT,
       reason: "INVALID_REQUEST",
@@ -235,7 +246,7 @@ describe("refusals carry the code, reason and metadata of the contract", () => {
 
   test("STORAGE_UNAVAILABLE", async () => {
     const store = createMemoryRuleStore();
-    const engine = await createEngine({ store, clock: { nowMs: () => 1000 } });
+    const engine = await createEngine({ store, clock: { nowMs: () => 1000 }, evaluator: simpleEvaluator });
     await store.close();
     const { context } = await serviceAtTime(1000);
     expect(await failure(createPredicateService({ engine }).createRule(cold, context))).toMatchObject({

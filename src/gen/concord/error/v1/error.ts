@@ -200,6 +200,12 @@ export const ErrorReason = {
    * `{reason: "PARTICIPANT_LIMIT_REACHED", metadata: {transaction_id: "0198…", limit: "64"}}`
    */
   PARTICIPANT_LIMIT_REACHED: "ERROR_REASON_PARTICIPANT_LIMIT_REACHED",
+  /**
+   * CHECKS_TOO_EXPENSIVE - RESOURCE_EXHAUSTED. The checks of one BatchValidateTransitions cost more than 3,000,000 units together (docs/rules.md says what costs
+   * how much). Ask for fewer in one call.
+   * `{reason: "CHECKS_TOO_EXPENSIVE", metadata: {limit: "3000000"}}`
+   */
+  CHECKS_TOO_EXPENSIVE: "ERROR_REASON_CHECKS_TOO_EXPENSIVE",
   UNRECOGNIZED: "UNRECOGNIZED",
 } as const;
 
@@ -241,6 +247,7 @@ export namespace ErrorReason {
   export type TRANSACTION_STATE = typeof ErrorReason.TRANSACTION_STATE;
   export type PARTICIPANT_ENLISTED = typeof ErrorReason.PARTICIPANT_ENLISTED;
   export type PARTICIPANT_LIMIT_REACHED = typeof ErrorReason.PARTICIPANT_LIMIT_REACHED;
+  export type CHECKS_TOO_EXPENSIVE = typeof ErrorReason.CHECKS_TOO_EXPENSIVE;
   export type UNRECOGNIZED = typeof ErrorReason.UNRECOGNIZED;
 }
 
@@ -351,6 +358,9 @@ export function errorReasonFromJSON(object: any): ErrorReason {
     case 34:
     case "ERROR_REASON_PARTICIPANT_LIMIT_REACHED":
       return ErrorReason.PARTICIPANT_LIMIT_REACHED;
+    case 35:
+    case "ERROR_REASON_CHECKS_TOO_EXPENSIVE":
+      return ErrorReason.CHECKS_TOO_EXPENSIVE;
     case -1:
     case "UNRECOGNIZED":
     default:
@@ -430,6 +440,8 @@ export function errorReasonToNumber(object: ErrorReason): number {
       return 33;
     case ErrorReason.PARTICIPANT_LIMIT_REACHED:
       return 34;
+    case ErrorReason.CHECKS_TOO_EXPENSIVE:
+      return 35;
     case ErrorReason.UNRECOGNIZED:
     default:
       return -1;

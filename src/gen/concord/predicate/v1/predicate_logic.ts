@@ -25,6 +25,8 @@ export const Judgement = {
   INVALID_TRANSITION: "JUDGEMENT_INVALID_TRANSITION",
   /** RULE_DENIED - At least one active rule forbids it. */
   RULE_DENIED: "JUDGEMENT_RULE_DENIED",
+  /** DEFERRED - It takes long, and was asked with `prompt_only`. Not judged: ask it alone. */
+  DEFERRED: "JUDGEMENT_DEFERRED",
   UNRECOGNIZED: "UNRECOGNIZED",
 } as const;
 
@@ -35,6 +37,7 @@ export namespace Judgement {
   export type ALLOWED = typeof Judgement.ALLOWED;
   export type INVALID_TRANSITION = typeof Judgement.INVALID_TRANSITION;
   export type RULE_DENIED = typeof Judgement.RULE_DENIED;
+  export type DEFERRED = typeof Judgement.DEFERRED;
   export type UNRECOGNIZED = typeof Judgement.UNRECOGNIZED;
 }
 
@@ -52,6 +55,9 @@ export function judgementFromJSON(object: any): Judgement {
     case 3:
     case "JUDGEMENT_RULE_DENIED":
       return Judgement.RULE_DENIED;
+    case 4:
+    case "JUDGEMENT_DEFERRED":
+      return Judgement.DEFERRED;
     case -1:
     case "UNRECOGNIZED":
     default:
@@ -69,6 +75,8 @@ export function judgementToNumber(object: Judgement): number {
       return 2;
     case Judgement.RULE_DENIED:
       return 3;
+    case Judgement.DEFERRED:
+      return 4;
     case Judgement.UNRECOGNIZED:
     default:
       return -1;
@@ -167,7 +175,10 @@ export interface TransitionCheck {
 export interface TransitionVerdict {
   /** Allowed or not. */
   readonly judgement: Judgement;
-  /** RULE_DENIED: every rule that forbids the move, highest priority first, then by id. Otherwise empty. */
+  /**
+   * RULE_DENIED: every rule that forbids the move, highest priority first, then by id; none after one that ended the check because of
+   * its cost. Otherwise empty.
+   */
   readonly violations: readonly RuleViolation[];
   /** The rule set that was asked. */
   readonly ruleSetRevision: bigint;
@@ -183,7 +194,7 @@ export interface RuleViolation {
   readonly ruleVersion: number;
   /** For the caller: the rule's `message`, evaluated; or, if that or the rule itself could not be evaluated, what went wrong. */
   readonly message: string;
-  /** True if the rule could not be evaluated. It denies then: the engine fails closed. */
+  /** True if the rule could not be evaluated, or not at the cost that it may have. It denies then: the engine fails closed. */
   readonly evaluationFailed: boolean;
 }
 
@@ -203,6 +214,8 @@ export interface ValidateTransitionResponse {
 export interface BatchValidateTransitionsRequest {
   /** The questions, 1 to 1,000. */
   readonly checks: readonly TransitionCheck[];
+  /** A check that costs more than 500 units is not judged but answered DEFERRED at once, so that it does not delay the others. */
+  readonly promptOnly: boolean;
 }
 
 /** The judgement of many moves. */
@@ -807,13 +820,16 @@ export const ValidateTransitionResponse: MessageFns<ValidateTransitionResponse> 
 };
 
 function createBaseBatchValidateTransitionsRequest(): BatchValidateTransitionsRequest {
-  return { checks: [] };
+  return { checks: [], promptOnly: false };
 }
 
 export const BatchValidateTransitionsRequest: MessageFns<BatchValidateTransitionsRequest> = {
   encode(message: BatchValidateTransitionsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     for (const v of message.checks) {
       TransitionCheck.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.promptOnly !== false) {
+      writer.uint32(16).bool(message.promptOnly);
     }
     return writer;
   },
@@ -839,6 +855,14 @@ export const BatchValidateTransitionsRequest: MessageFns<BatchValidateTransition
             message.checks.push(TransitionCheck.decode(reader, reader.uint32()));
             continue;
           }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.promptOnly = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -857,6 +881,7 @@ export const BatchValidateTransitionsRequest: MessageFns<BatchValidateTransition
   fromPartial(object: DeepPartial<BatchValidateTransitionsRequest>): BatchValidateTransitionsRequest {
     const message = createBaseBatchValidateTransitionsRequest() as any;
     message.checks = object.checks?.map((e) => TransitionCheck.fromPartial(e)) || [];
+    message.promptOnly = object.promptOnly ?? false;
     return message;
   },
 };
@@ -2003,13 +2028,20 @@ export const DeactivateRuleResponse: MessageFns<DeactivateRuleResponse> = {
  * move legal that the lifecycle does not have.
  *
  * A verdict depends on the check and the rule-set revision only: same input, same revision, same verdict, always.
+ *
+ * What an evaluation costs is counted in units; docs/rules.md has the table. An expression may cost 100,000 units, and all rules of a
+ * check 200,000 together: the rule with which that is exceeded could not be evaluated, denies, and ends the check. Whatever a rule
+ * costs, others are judged beside it. The checks of a caller that leaves, or whose deadline passes, are dropped.
  */
 export type PredicateLogicDefinition = typeof PredicateLogicDefinition;
 export const PredicateLogicDefinition = {
   name: "PredicateLogic",
   fullName: "concord.predicate.v1.PredicateLogic",
   methods: {
-    /** Judges one move. A denial is an answer, not an error. */
+    /**
+     * Judges one move. A denial is an answer, not an error.
+     * Errors: RESOURCE_EXHAUSTED / OVERLOADED (2,048 checks that take long, or 32 MiB of them, wait already).
+     */
     validateTransition: {
       name: "ValidateTransition",
       requestType: ValidateTransitionRequest as typeof ValidateTransitionRequest,
@@ -2018,7 +2050,10 @@ export const PredicateLogicDefinition = {
       responseStream: false,
       options: {},
     },
-    /** Judges many moves under one rule-set revision. The answers are in the order of the checks. */
+    /**
+     * Judges many moves under one rule-set revision. The answers are in the order of the checks.
+     * Errors: RESOURCE_EXHAUSTED / OVERLOADED, RESOURCE_EXHAUSTED / CHECKS_TOO_EXPENSIVE.
+     */
     batchValidateTransitions: {
       name: "BatchValidateTransitions",
       requestType: BatchValidateTransitionsRequest as typeof BatchValidateTransitionsRequest,
@@ -2089,12 +2124,18 @@ export const PredicateLogicDefinition = {
 } as const;
 
 export interface PredicateLogicServiceImplementation<CallContextExt = {}> {
-  /** Judges one move. A denial is an answer, not an error. */
+  /**
+   * Judges one move. A denial is an answer, not an error.
+   * Errors: RESOURCE_EXHAUSTED / OVERLOADED (2,048 checks that take long, or 32 MiB of them, wait already).
+   */
   validateTransition(
     request: ValidateTransitionRequest,
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<ValidateTransitionResponse>>;
-  /** Judges many moves under one rule-set revision. The answers are in the order of the checks. */
+  /**
+   * Judges many moves under one rule-set revision. The answers are in the order of the checks.
+   * Errors: RESOURCE_EXHAUSTED / OVERLOADED, RESOURCE_EXHAUSTED / CHECKS_TOO_EXPENSIVE.
+   */
   batchValidateTransitions(
     request: BatchValidateTransitionsRequest,
     context: CallContext & CallContextExt,
@@ -2134,12 +2175,18 @@ export interface PredicateLogicServiceImplementation<CallContextExt = {}> {
 }
 
 export interface PredicateLogicClient<CallOptionsExt = {}> {
-  /** Judges one move. A denial is an answer, not an error. */
+  /**
+   * Judges one move. A denial is an answer, not an error.
+   * Errors: RESOURCE_EXHAUSTED / OVERLOADED (2,048 checks that take long, or 32 MiB of them, wait already).
+   */
   validateTransition(
     request: DeepPartial<ValidateTransitionRequest>,
     options?: CallOptions & CallOptionsExt,
   ): Promise<ValidateTransitionResponse>;
-  /** Judges many moves under one rule-set revision. The answers are in the order of the checks. */
+  /**
+   * Judges many moves under one rule-set revision. The answers are in the order of the checks.
+   * Errors: RESOURCE_EXHAUSTED / OVERLOADED, RESOURCE_EXHAUSTED / CHECKS_TOO_EXPENSIVE.
+   */
   batchValidateTransitions(
     request: DeepPartial<BatchValidateTransitionsRequest>,
     options?: CallOptions & CallOptionsExt,

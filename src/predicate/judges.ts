@@ -1,0 +1,176 @@
+import { assert } from "../kernel/assert.ts";
+import { err, ok, type Result } from "../kernel/result.ts";
+import { dataBytes } from "./core/costs.ts";
+import { failureOf, type RuleSet, rulesFor } from "./core/judge.ts";
+import { callCostMax } from "./core/limits.ts";
+import type { Check, Verdict } from "./core/types.ts";
+import type { JudgeFailure } from "./errors.ts";
+import type { Judged, JudgeThread } from "./judge-thread.ts";
+import { askedBytesMax, askedCountMax, checkMsMax, stopGraceMs } from "./limits.ts";
+import type { Timers } from "./ports.ts";
+
+/**
+ * Judges what takes long, on threads, one check at a time on each. Calls take turns, so that a batch delays others by one check of it.
+ * What waits is bounded in count and bytes. A caller that leaves takes its checks along, also those under way.
+ */
+export interface Judges {
+  /** Lets the threads compile it before it is asked for. */
+  prepare(ruleSet: RuleSet): void;
+  /** In the order of the checks, which all have rules that apply. Rejects with the signal's reason. */
+  judge(
+    ruleSet: RuleSet,
+    checks: readonly Check[],
+    options: { readonly signal: AbortSignal; readonly costMax: number },
+  ): Promise<Result<readonly Verdict[], JudgeFailure>>;
+  /** Ends the threads, whatever they do. */
+  close(): Promise<void>;
+}
+
+/** What one call has asked. */
+type Call = {
+  readonly ruleSet: RuleSet;
+  readonly checks: readonly Check[];
+  readonly verdicts: Verdict[];
+  /** Which check is judged next. */
+  next: number;
+  unanswered: number;
+  costLeft: number;
+  /** Each ends a check under way. */
+  readonly stops: Set<() => void>;
+  readonly outcome: PromiseWithResolvers<Result<readonly Verdict[], JudgeFailure>>;
+};
+
+/** Where a thread is, or will be when it is needed. */
+type Seat = { thread: JudgeThread | undefined; busy: boolean };
+
+export function createJudges({
+  threadCount,
+  startThread,
+  timers,
+}: {
+  readonly threadCount: number;
+  readonly startThread: () => JudgeThread;
+  readonly timers: Timers;
+}): Judges {
+  const seats = Array.from({ length: threadCount }, (): Seat => ({ thread: undefined, busy: false }));
+  let newest: RuleSet | undefined;
+  /** Those with checks that wait; the first has the next turn. */
+  let waiting: Call[] = [];
+  let askedCount = 0;
+  let askedBytes = 0;
+
+  function threadAt(seat: Seat): JudgeThread {
+    if (seat.thread?.alive) return seat.thread;
+    seat.thread = startThread();
+    if (newest !== undefined) seat.thread.prepare(newest);
+    return seat.thread;
+  }
+
+  function dispatch(): void {
+    for (const seat of seats) {
+      if (seat.busy) continue;
+      const call = waiting.shift();
+      if (call === undefined) return;
+      const index = call.next;
+      call.next += 1;
+      if (call.next < call.checks.length) waiting.push(call);
+      seat.busy = true;
+      void run(threadAt(seat), call, index).then(() => {
+        seat.busy = false;
+        dispatch();
+      });
+    }
+  }
+
+  async function run(thread: JudgeThread, call: Call, index: number): Promise<void> {
+    const check = call.checks[index];
+    assert(check !== undefined, "a call waits as long as it has checks");
+    let isLate = false;
+    let cancel = (): void => {};
+    const stop = (): void => {
+      cancel();
+      thread.stop();
+      // A thread that still compiles will look when it begins.
+      cancel = timers.setTimer(stopGraceMs, () => (thread.rule < 0 ? stop() : void thread.end()));
+    };
+    const watch = (): void => {
+      cancel = timers.setTimer(checkMsMax, () => {
+        if (thread.rule < 0) return watch();
+        isLate = true;
+        stop();
+      });
+    };
+    watch();
+    call.stops.add(stop);
+    const judged = await thread.judge(call.ruleSet, check);
+    call.stops.delete(stop);
+    cancel();
+    answer(
+      call,
+      index,
+      check,
+      isLate && judged.type === "ended" ? { ...judged, cause: `it took longer than ${checkMsMax} ms` } : judged,
+    );
+  }
+
+  function answer(call: Call, index: number, check: Check, judged: Judged): void {
+    if (judged.type === "judged") {
+      call.verdicts[index] = judged.verdict;
+      call.costLeft -= judged.cost;
+    } else {
+      const culprit = rulesFor(call.ruleSet, check)[judged.rule];
+      if (culprit === undefined) {
+        call.outcome.reject(new Error(judged.cause));
+        return;
+      }
+      const violations = [failureOf(culprit.rule, judged.cause)];
+      call.verdicts[index] = { type: "rule-denied", ruleSetRevision: call.ruleSet.revision, violations };
+    }
+    call.unanswered -= 1;
+    if (call.costLeft < 0) call.outcome.resolve(err({ type: "call-cost-limit", limit: callCostMax }));
+    else if (call.unanswered === 0) call.outcome.resolve(ok(call.verdicts));
+  }
+
+  return {
+    prepare(ruleSet) {
+      newest = ruleSet;
+      if (ruleSet.active.length > 0) for (const seat of seats) threadAt(seat).prepare(ruleSet);
+    },
+    async judge(ruleSet, checks, { signal, costMax }) {
+      signal.throwIfAborted();
+      const bytes = checks.reduce((sum, check) => sum + dataBytes(check), 0);
+      if (askedCount + checks.length > askedCountMax) return err({ type: "overloaded", what: "checks", limit: askedCountMax });
+      if (askedBytes + bytes > askedBytesMax) return err({ type: "overloaded", what: "bytes of checks", limit: askedBytesMax });
+      const outcome: Call["outcome"] = Promise.withResolvers();
+      const call: Call = {
+        ruleSet,
+        checks,
+        verdicts: [],
+        next: 0,
+        unanswered: checks.length,
+        costLeft: costMax,
+        stops: new Set(),
+        outcome,
+      };
+      const leave = (): void => outcome.reject(signal.reason);
+      signal.addEventListener("abort", leave, { once: true });
+      askedCount += checks.length;
+      askedBytes += bytes;
+      waiting.push(call);
+      dispatch();
+      try {
+        return await outcome.promise;
+      } finally {
+        signal.removeEventListener("abort", leave);
+        askedCount -= checks.length;
+        askedBytes -= bytes;
+        waiting = waiting.filter((each) => each !== call);
+        for (const stop of call.stops) stop();
+      }
+    },
+    async close() {
+      waiting = [];
+      await Promise.all(seats.map(({ thread }) => thread?.end()));
+    },
+  };
+}

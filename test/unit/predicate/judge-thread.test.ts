@@ -1,0 +1,70 @@
+import { afterEach, expect, test } from "vitest";
+import type { JsonObject } from "../../../src/kernel/json.ts";
+import { judge, type RuleSet } from "../../../src/predicate/core/judge.ts";
+import { checkCostMax } from "../../../src/predicate/core/limits.ts";
+import type { Check } from "../../../src/predicate/core/types.ts";
+import { type JudgeThread, startJudgeThread } from "../../../src/predicate/judge-thread.ts";
+import { checkOf, ruleOf, ruleSetOf, sampleCheck } from "../../support/rule-values.ts";
+
+const threads: JudgeThread[] = [];
+
+function start(): JudgeThread {
+  const thread = startJudgeThread();
+  threads.push(thread);
+  return thread;
+}
+
+afterEach(async () => {
+  await Promise.all(threads.map((thread) => thread.end()));
+  threads.length = 0;
+});
+
+function onTheSpot(ruleSet: RuleSet, check: Check) {
+  const purse = { left: checkCostMax };
+  return { type: "judged", verdict: judge(ruleSet, check, purse), cost: checkCostMax - purse.left };
+}
+
+test("a thread judges as it would be judged on the spot, at the same cost", async () => {
+  const thread = start();
+  const rules = [
+    ruleOf({
+      id: "cold",
+      expression: "workflow.metadata.temperature < 5",
+      message: "'at ' + string(workflow.metadata.temperature)",
+    }),
+    ruleOf({ id: "odd", expression: "workflow.metadata.constructor.a == 1 && request.context['__proto__'] == 3", priority: 1 }),
+  ];
+  const set = ruleSetOf(1, ...rules);
+  const metadata = JSON.parse('{"temperature": 9.5, "constructor": {"a": 1}, "__proto__": 2}') as JsonObject;
+  for (const check of [sampleCheck, checkOf({ workflow: { metadata }, context: metadata })]) {
+    expect(await thread.judge(set, check)).toEqual(onTheSpot(set, check));
+  }
+});
+
+test("a check sees the rule set that it was asked with, however many came since", async () => {
+  const thread = start();
+  const sets = Array.from({ length: 10 }, (_, revision) =>
+    ruleSetOf(revision, ruleOf({ id: "r", version: revision + 1, expression: String(revision % 2 === 0) })),
+  );
+  for (const set of sets) thread.prepare(set);
+  for (const set of sets.toReversed()) expect(await thread.judge(set, sampleCheck)).toEqual(onTheSpot(set, sampleCheck));
+});
+
+test("a check is ended when nobody waits for it, and the thread goes on", async () => {
+  const thread = start();
+  const set = ruleSetOf(1, ruleOf({ id: "a", expression: "[1, 2].all(x, x > 0) || true" }));
+  const judged = thread.judge(set, sampleCheck);
+  thread.stop();
+  expect(await judged).toMatchObject({ type: "ended", rule: 0 });
+  expect(await thread.judge(set, sampleCheck)).toMatchObject({ type: "judged" });
+});
+
+test("a thread can be ended whatever it does", async () => {
+  const thread = start();
+  const set = ruleSetOf(1, ruleOf({ id: "a" }));
+  const judged = thread.judge(set, sampleCheck);
+  await thread.end();
+  expect(await judged).toMatchObject({ type: "ended" });
+  expect(thread.alive).toBe(false);
+  expect(await thread.judge(set, sampleCheck)).toEqual({ type: "ended", rule: -1, cause: "the thread was ended" });
+});

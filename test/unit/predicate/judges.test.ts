@@ -1,0 +1,272 @@
+import { describe, expect, test } from "vitest";
+import type { RuleSet } from "../../../src/predicate/core/judge.ts";
+import type { Check, Verdict } from "../../../src/predicate/core/types.ts";
+import type { Judged, JudgeThread } from "../../../src/predicate/judge-thread.ts";
+import { createJudges } from "../../../src/predicate/judges.ts";
+import { askedBytesMax, askedCountMax, checkMsMax, stopGraceMs } from "../../../src/predicate/limits.ts";
+import { checkOf, ruleOf, ruleSetOf } from "../../support/rule-values.ts";
+
+const ruleSet = ruleSetOf(7, ruleOf({ id: "cheap", priority: 1 }), ruleOf({ id: "dear" }));
+const allowed: Verdict = { type: "allowed", ruleSetRevision: 7 };
+
+const named = (reason: string): Check => checkOf({ reason });
+const patient = (): AbortSignal => new AbortController().signal;
+const options = (signal = patient(), costMax = 1_000) => ({ signal, costMax });
+
+/** Lets everything run that waits for nothing else. */
+const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+/** Threads that answer when they are told, and a clock that goes on when it is told. */
+function world(threadCount = 1) {
+  const started: FakeThread[] = [];
+  let timers: { readonly atMs: number; readonly run: () => void }[] = [];
+  let nowMs = 0;
+  const judges = createJudges({
+    threadCount,
+    startThread: () => {
+      const thread = fakeThread();
+      started.push(thread);
+      return thread;
+    },
+    timers: {
+      setTimer: (delayMs, run) => {
+        const timer = { atMs: nowMs + delayMs, run };
+        timers.push(timer);
+        return () => {
+          timers = timers.filter((each) => each !== timer);
+        };
+      },
+    },
+  });
+  return {
+    judges,
+    started,
+    async pass(ms: number): Promise<void> {
+      nowMs += ms;
+      const due = timers.filter(({ atMs }) => atMs <= nowMs);
+      timers = timers.filter(({ atMs }) => atMs > nowMs);
+      for (const { run } of due) run();
+      await settled();
+    },
+    /** What the thread judges now, and its answer to that. */
+    async finish(judged: Partial<Judged> = {}, thread = started[0]): Promise<string | undefined> {
+      const check = thread?.asked?.check.reason;
+      thread?.answer({ type: "judged", verdict: allowed, cost: 1, ...judged } as Judged);
+      await settled();
+      return check;
+    },
+  };
+}
+
+type FakeThread = JudgeThread & {
+  alive: boolean;
+  rule: number;
+  stopped: boolean;
+  ended: boolean;
+  readonly prepared: Set<number>;
+  asked: { readonly check: Check } | undefined;
+  answer(judged: Judged): void;
+};
+
+function fakeThread(): FakeThread {
+  let answer: (judged: Judged) => void = () => {};
+  return {
+    alive: true,
+    rule: -1,
+    stopped: false,
+    ended: false,
+    prepared: new Set(),
+    asked: undefined,
+    prepare({ revision }: RuleSet) {
+      this.prepared.add(revision);
+    },
+    judge(_set, check) {
+      this.asked = { check };
+      this.rule = 1;
+      return new Promise((resolve) => {
+        answer = (judged) => {
+          this.asked = undefined;
+          resolve(judged);
+        };
+      });
+    },
+    stop() {
+      this.stopped = true;
+    },
+    async end() {
+      this.alive = false;
+      this.ended = true;
+      this.answer({ type: "ended", rule: this.rule, cause: "the thread was ended" });
+    },
+    answer: (judged) => answer(judged),
+  };
+}
+
+describe("calls take turns", () => {
+  test("a batch delays others by one check of it", async () => {
+    const { judges, finish } = world();
+    const batch = judges.judge(ruleSet, ["a1", "a2", "a3", "a4"].map(named), options());
+    const single = judges.judge(ruleSet, [named("b")], options());
+    const order = [];
+    for (let turn = 0; turn < 5; turn += 1) order.push(await finish());
+    expect(order).toEqual(["a1", "a2", "b", "a3", "a4"]);
+    expect(await single).toEqual({ ok: true, value: [allowed] });
+    expect(await batch).toEqual({ ok: true, value: [allowed, allowed, allowed, allowed] });
+  });
+
+  test("the answers are in the order of the checks, whichever thread is faster", async () => {
+    const { judges, started, finish } = world(2);
+    const batch = judges.judge(ruleSet, ["a1", "a2"].map(named), options());
+    const denied: Verdict = { type: "rule-denied", ruleSetRevision: 7, violations: [] };
+    expect(await finish({ verdict: denied }, started[1])).toBe("a2");
+    await finish();
+    expect(await batch).toEqual({ ok: true, value: [allowed, denied] });
+  });
+});
+
+describe("what waits is bounded", () => {
+  test("in count, and there is room again when a caller has its answer or leaves", async () => {
+    const { judges, finish } = world();
+    const leaving = new AbortController();
+    const many = Array.from({ length: askedCountMax - 1 }, () => named("many"));
+    const full = judges.judge(ruleSet, many, options(leaving.signal));
+    const last = judges.judge(ruleSet, [named("last")], options());
+    const refused = { ok: false, error: { type: "overloaded", what: "checks", limit: askedCountMax } };
+    expect(await judges.judge(ruleSet, [named("more")], options())).toEqual(refused);
+    leaving.abort("left");
+    await expect(full).rejects.toBe("left");
+    const again = judges.judge(ruleSet, many.slice(1), options(leaving.signal));
+    await expect(again).rejects.toBe("left");
+    await finish();
+    expect(await finish()).toBe("last");
+    expect(await last).toEqual({ ok: true, value: [allowed] });
+  });
+
+  test("in bytes", async () => {
+    const { judges } = world();
+    const large = checkOf({ context: { text: "x".repeat(askedBytesMax / 4) } });
+    const refused = { ok: false, error: { type: "overloaded", what: "bytes of checks", limit: askedBytesMax } };
+    expect(await judges.judge(ruleSet, [large, large, large, large], options())).toEqual(refused);
+  });
+
+  test("a call in what its checks cost", async () => {
+    const { judges, started, finish } = world();
+    const call = judges.judge(ruleSet, ["a1", "a2", "a3"].map(named), options(patient(), 100));
+    await finish({ cost: 60 });
+    await finish({ cost: 60 });
+    expect(await call).toMatchObject({ ok: false, error: { type: "call-cost-limit" } });
+    expect(started[0]?.asked).toBeUndefined();
+  });
+});
+
+describe("nothing runs for a caller that has left", () => {
+  test("what waits is dropped, what is under way is stopped, and its thread is free for others", async () => {
+    const { judges, started, finish } = world();
+    const leaving = new AbortController();
+    const left = judges.judge(ruleSet, ["a1", "a2", "a3"].map(named), options(leaving.signal));
+    const other = judges.judge(ruleSet, [named("b")], options());
+    leaving.abort("the deadline");
+    await expect(left).rejects.toBe("the deadline");
+    expect(started[0]?.stopped).toBe(true);
+    expect(await finish({ type: "ended", rule: 1, cause: "stopped" } as Judged)).toBe("a1");
+    expect(await finish()).toBe("b");
+    expect(await other).toEqual({ ok: true, value: [allowed] });
+    expect(started).toHaveLength(1);
+  });
+
+  test("a thread that does not stop is ended and replaced, with the newest rules", async () => {
+    const { judges, started, pass, finish } = world();
+    judges.prepare(ruleSet);
+    const leaving = new AbortController();
+    const left = judges.judge(ruleSet, [named("a")], options(leaving.signal));
+    const other = judges.judge(ruleSet, [named("b")], options());
+    leaving.abort("left");
+    await expect(left).rejects.toBe("left");
+    await pass(stopGraceMs);
+    expect(started.map(({ ended, prepared }) => [ended, [...prepared]])).toEqual([
+      [true, [7]],
+      [false, [7]],
+    ]);
+    expect(await finish({}, started[1])).toBe("b");
+    expect(await other).toEqual({ ok: true, value: [allowed] });
+  });
+
+  test("who has left before asks nothing", async () => {
+    const { judges, started } = world();
+    await expect(judges.judge(ruleSet, [named("a")], options(AbortSignal.abort("left")))).rejects.toBe("left");
+    expect(started).toEqual([]);
+  });
+});
+
+describe("a check that never ends is denied, with the rule that was asked", () => {
+  const violation = (message: string) => ({
+    ruleId: "dear",
+    message: `rule "dear" could not be evaluated: ${message}`,
+    evaluationFailed: true,
+  });
+
+  test("if it can be stopped", async () => {
+    const { judges, started, pass, finish } = world();
+    const call = judges.judge(ruleSet, [named("a"), named("b")], options());
+    await pass(checkMsMax);
+    expect(started[0]?.stopped).toBe(true);
+    await finish({ type: "ended", rule: 1, cause: "stopped" } as Judged);
+    await finish();
+    const denied = { type: "rule-denied", violations: [violation(`it took longer than ${checkMsMax} ms`)] };
+    expect(await call).toMatchObject({ ok: true, value: [denied, allowed] });
+  });
+
+  test("if it cannot", async () => {
+    const { judges, started, pass, finish } = world();
+    const call = judges.judge(ruleSet, [named("a"), named("b")], options());
+    await pass(checkMsMax);
+    await pass(stopGraceMs);
+    await finish({}, started[1]);
+    const denied = { type: "rule-denied", violations: [violation(`it took longer than ${checkMsMax} ms`)] };
+    expect(await call).toMatchObject({ ok: true, value: [denied, allowed] });
+  });
+
+  test("if its thread dies of it", async () => {
+    const { judges, finish } = world();
+    const call = judges.judge(ruleSet, [named("a")], options());
+    await finish({ type: "ended", rule: 1, cause: "the thread died: out of memory" } as Judged);
+    expect(await call).toMatchObject({ value: [{ violations: [violation("the thread died: out of memory")] }] });
+  });
+
+  test("but the time in which a thread compiles its rules is not the rule's", async () => {
+    const { judges, started, pass, finish } = world();
+    const call = judges.judge(ruleSet, [named("a")], options());
+    const [thread] = started;
+    if (thread === undefined) throw new Error("no thread");
+    thread.rule = -1;
+    await pass(checkMsMax);
+    await pass(checkMsMax);
+    expect(thread.stopped).toBe(false);
+    await finish();
+    expect(await call).toEqual({ ok: true, value: [allowed] });
+  });
+
+  test("a thread that cannot even begin is a defect, not a verdict", async () => {
+    const { judges, finish } = world();
+    const call = judges.judge(ruleSet, [named("a")], options());
+    await Promise.all([
+      expect(call).rejects.toThrow("no such file"),
+      finish({ type: "ended", rule: -1, cause: "no such file" } as Judged),
+    ]);
+  });
+});
+
+test("threads are started when there are rules", () => {
+  const { judges, started } = world(2);
+  judges.prepare(ruleSetOf(0));
+  expect(started).toEqual([]);
+  judges.prepare(ruleSet);
+  expect(started.map(({ prepared }) => [...prepared])).toEqual([[7], [7]]);
+});
+
+test("closing ends all threads", async () => {
+  const { judges, started } = world(2);
+  judges.prepare(ruleSet);
+  await judges.close();
+  expect(started.map(({ ended }) => ended)).toEqual([true, true]);
+});
