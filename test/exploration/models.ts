@@ -78,5 +78,8 @@ export const huntModels: readonly Pick<Model, "constants" | "statesMax">[] = [
   { constants: { participants: two, maxEpoch: 1, maxPartCrash: 0, may: [], also: ["resolve"] } },
   { constants: { participants: ["p1"], maxEpoch: 2, maxPartCrash: 1, may: ["no", "timeout"] } },
   { constants: { participants: two, maxEpoch: 1, maxPartCrash: 1, may: ["no", "readonly"] }, statesMax: 40_000 },
+  { constants: { participants: ["p1"], maxEpoch: 2, maxPartCrash: 1, may: ["losePromise"] } },
+  { constants: { participants: two, maxEpoch: 1, maxPartCrash: 0, may: ["losePromise", "stranger"] } },
+  { constants: { participants: two, maxEpoch: 1, maxPartCrash: 1, may: ["losePromise"] }, statesMax: 40_000 },
   { constants: { participants: two, maxEpoch: 2, maxPartCrash: 0, may: ["timeout"] }, statesMax: 40_000 },
 ];

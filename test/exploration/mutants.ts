@@ -68,10 +68,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: "acknowledgement before the force",
     file: participant,
-    find: `    { type: "persist", record: recordOf(committed, "committed") },
-    ackEffect(committed, "committed"),`,
-    replace: `    ackEffect(committed, "committed"),
-    { type: "persist", record: recordOf(committed, "committed") },`,
+    find: `[{ type: "persist", record: recordOf(committed, "committed") }, ackEffect(committed, "committed")]`,
+    replace: `[ackEffect(committed, "committed"), { type: "persist", record: recordOf(committed, "committed") }]`,
   },
   {
     name: "abort not forced",
@@ -122,6 +120,30 @@ export const mutants: readonly Mutant[] = [
     file: coordinator,
     find: "if (owing.length > 0) return",
     replace: "if (owing.length > 9) return",
+  },
+  {
+    name: "a lost promise acknowledged",
+    file: participant,
+    find: `ackEffect(lost, "lost")]`,
+    replace: `ackEffect(lost, "committed")]`,
+  },
+  {
+    name: "a commit of what is unknown acknowledged",
+    file: participant,
+    find: `outcome: "lost", reason }`,
+    replace: `outcome: "committed", reason }`,
+  },
+  {
+    name: "a loss counts as an acknowledgement",
+    file: coordinator,
+    find: `const outcome = said === "lost" && transaction.outcome === "aborted" ? "aborted" : said;`,
+    replace: `const outcome = said === "lost" ? (transaction.outcome ?? "committed") : said;`,
+  },
+  {
+    name: "a stranger is believed",
+    file: participant,
+    find: "if (transaction && transaction.coordinatorId !== from.coordinatorId) {",
+    replace: "if (transaction && transaction.coordinatorId === undefined) {",
   },
   {
     name: "gives up after its promise",

@@ -47,7 +47,7 @@ export function createLedger(onViolation: (text: string) => void): Ledger {
       );
       const state = recordsOf(id).get(participant);
       demand(
-        !promises(behaviour) || state === "prepared" || state === "committed",
+        !promises(behaviour) || (state !== undefined && state !== "aborted"),
         "CommitValidity",
         `${id} is committed ${by}, and is ${state ?? "unknown"} at ${participant}`,
       );
@@ -63,7 +63,8 @@ export function createLedger(onViolation: (text: string) => void): Ledger {
       demand(!final || before === state, "DecisionStable", `${id} was ${before} at ${participant} and becomes ${state}`);
       states.set(participant, state);
       if (state === "prepared") return;
-      const contrary = state === "committed" ? "aborted" : "committed";
+      // Who has lost its promise was told to commit.
+      const contrary = state === "aborted" ? "committed" : "aborted";
       for (const [other, theirs] of states) {
         demand(theirs !== contrary, "Agreement", `${id} is ${state} at ${participant} and ${theirs} at ${other}`);
       }
@@ -101,7 +102,7 @@ export function createLedger(onViolation: (text: string) => void): Ledger {
       for (const { id, phase } of log) expect(phase === "COMPLETED", `the record of ${id} is ${phase}`);
       for (const [participant, state] of resources) {
         for (const [id, each] of state) {
-          expect(each === "committed", `${participant} holds ${id} prepared`);
+          expect(each === "committed", `${id} is ${each} at ${participant}`);
           expect(recordsOf(id).get(participant) === each, `${participant} has ${each} ${id}, without a record of it`);
         }
       }

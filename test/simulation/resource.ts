@@ -12,8 +12,8 @@ export type Behaviour = (typeof behaviours)[number];
 /** True if it makes a promise. */
 export const promises = (behaviour: Behaviour): boolean => behaviour === "commit" || behaviour === "slow";
 
-/** Durable: outlives the processes of its participant. */
-export type ResourceState = Map<TransactionId, "prepared" | "committed">;
+/** Durable: outlives the processes of its participant. Lost: it was prepared, and is not there any more. */
+export type ResourceState = Map<TransactionId, "prepared" | "committed" | "lost">;
 
 /** The resource as one process sees it. Each call takes time and may fail before or after it has done its work. */
 export function openResource(options: {
@@ -21,18 +21,20 @@ export function openResource(options: {
   readonly state: ResourceState;
   readonly dice: Dice;
   readonly failure: () => number;
+  /** How often a promise is gone when it is to be kept. */
+  readonly losing: () => number;
   readonly tally: Tally;
   readonly behaviourOf: (payload: Uint8Array) => Behaviour;
   readonly onCommit: (id: TransactionId) => void;
   readonly onViolation: (text: string) => void;
 }): Resource {
-  const { process, state, dice, failure, tally, behaviourOf, onCommit, onViolation } = options;
+  const { process, state, dice, failure, losing, tally, behaviourOf, onCommit, onViolation } = options;
 
-  async function work(apply: () => void): Promise<void> {
+  async function work<Result>(apply: () => Result): Promise<Result | undefined> {
     await process.sleep(dice.between(0, 30));
     const fails = dice.chance(failure());
-    if (!fails || dice.chance(0.5)) apply();
-    if (!fails) return;
+    const applied = !fails || dice.chance(0.5) ? apply() : undefined;
+    if (!fails) return applied;
     tally.count("resource failures");
     throw new Error("the resource failed");
   }
@@ -58,10 +60,13 @@ export function openResource(options: {
     commit: ({ transactionId, payload }) =>
       work(() => {
         // The lone participant of one-phase commit is told to commit what it only read.
-        if (behaviourOf(payload) === "read-only") return;
+        if (behaviourOf(payload) === "read-only") return undefined;
+        if (state.get(transactionId) === "prepared" && dice.chance(losing())) state.set(transactionId, "lost");
+        if (state.get(transactionId) === "lost") return { lost: "the database was restored from an older backup" };
         if (!state.has(transactionId)) onViolation(`${process.name} commits ${transactionId}, which it never prepared`);
         state.set(transactionId, "committed");
         onCommit(transactionId);
+        return undefined;
       }),
     abort: ({ transactionId }) =>
       work(() => {

@@ -20,6 +20,8 @@ export type Run = {
 export const longRunSeeds = 100;
 
 const mustHappen = [
+  "acks: lost",
+  "blows: restore promise",
   "blows: break stream",
   "blows: close participant",
   "blows: crash coordinator",
@@ -55,6 +57,8 @@ const mustHappen = [
   "prepares sent again",
   "reconnects in doubt",
   "resource failures",
+  "promises restored and kept",
+  "strangers asked about promises",
   "streams broken",
   "streams broken in silence",
   "take-overs of unfinished transactions",

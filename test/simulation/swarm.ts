@@ -7,6 +7,10 @@ export type Swarm = {
   readonly network: NetworkFaults;
   readonly disk: DiskFaults;
   readonly resourceFailure: number;
+  /** A promise that a resource has lost by the time it is to be kept. */
+  readonly losing: number;
+  /** An address leads to a coordinator with another decision log. */
+  readonly strangers: number;
   /** A client that hangs up. */
   readonly leaving: number;
   /** A process dies exactly between two effects: after a durable write, before what follows it. */
@@ -28,6 +32,7 @@ export const blows = [
   "cut cable one way",
   "break stream",
   "set clock",
+  "restore promise",
 ] as const;
 
 export type Blow = (typeof blows)[number];
@@ -42,6 +47,8 @@ export function drawSwarm(dice: Dice): Swarm {
     network: { delayMs: dice.pick([1, 20, 200, 1_500]), loss: some(0.05), duplication: some(0.2) },
     disk: { flushMs: dice.pick([0, 10, 400]), failure: some(0.2) },
     resourceFailure: some(0.3),
+    losing: some(0.3),
+    strangers: some(0.3),
     leaving: some(0.3),
     crashBetween: some(0.3),
     gapMs: dice.pick([300, 1_500, 6_000]),
@@ -54,6 +61,8 @@ export const calm: Swarm = {
   network: { delayMs: 20, loss: 0, duplication: 0 },
   disk: { flushMs: 10, failure: 0 },
   resourceFailure: 0,
+  losing: 0,
+  strangers: 0,
   leaving: 0,
   crashBetween: 0,
   gapMs: 1_000,

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { CoordinatorMessage, ParticipantMessage } from "../../src/commit/core/messages.ts";
+import type { CoordinatorMessage, DecisionAck, ParticipantMessage } from "../../src/commit/core/messages.ts";
 import type { TraceEvent } from "../../src/commit/core/trace.ts";
 import type { Transaction } from "../../src/commit/core/types.ts";
 import { createDriver, type Driver } from "../../src/commit/driver.ts";
@@ -101,6 +101,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   const orders: Order[] = [];
   const created: TransactionId[] = [];
   const decisionsSent = new Set<string>();
+  const lossesTold = new Set<string>();
   let coordinators: CoordinatorActor[] = [];
   let started = 0;
   let openOrders = 0;
@@ -111,7 +112,9 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     if (message.type === "vote") tally.count(`votes: ${message.value}`);
     if (message.type === "inquiry") tally.count("inquiries");
     if (message.type === "nack") tally.count("nacks");
+    if (message.type === "decision-ack") onAck(participant, message);
     if (message.type === "hello" && message.inDoubt.length > 0) tally.count("reconnects in doubt");
+    if (message.type === "welcome" && message.coordinatorId === "stranger") tally.count("strangers asked about promises");
     if (message.type === "prepare") {
       if (message.onePhase) tally.count("one-phase prepares");
       if (message.attempt > 1) tally.count("prepares sent again");
@@ -120,6 +123,18 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     const key = `${participant} ${message.transactionId}`;
     tally.count(decisionsSent.has(key) ? "decisions sent again" : `decisions: ${message.outcome}`);
     decisionsSent.add(key);
+  }
+
+  function onAck(participant: string, { transactionId, outcome }: DecisionAck): void {
+    const state = resources.get(participant)?.get(transactionId);
+    const key = `${participant} ${transactionId}`;
+    if (outcome === "lost") {
+      tally.count("acks: lost");
+      lossesTold.add(key);
+    }
+    if (outcome !== "committed") return;
+    if (state === "prepared" || state === "lost") fail(`AckHonest: ${key} is ${state}, and acknowledged as committed`);
+    if (lossesTold.delete(key)) tally.count("promises restored and kept");
   }
 
   const loggerOf = (name: string): Logger => ({
@@ -204,6 +219,35 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   const anyCoordinator = (): CoordinatorActor | undefined =>
     swarm !== calm && dice.chance(0.2) && coordinators.length > 0 ? dice.pick(coordinators) : newest();
 
+  /** Serves the coordinator's address at times, with a decision log of its own. */
+  const stranger = createStranger();
+
+  function createStranger(): CoordinatorProcess {
+    const process = createProcess(schedule, "stranger", 0);
+    const { clock } = process;
+    const log = createMemoryDecisionLog(() => schedule.nowMs);
+    const logger = loggerOf("stranger");
+    const sessions = createSessions({ log, clock, logger });
+    const newTransactionId = (): TransactionId => "strange" as TransactionId;
+    const driver = createDriver({
+      log,
+      sessions,
+      clock,
+      logger,
+      random: dice.unit,
+      newTransactionId,
+      newCoordinatorId: () => "stranger",
+    });
+    driver.start().catch(onFailure);
+    return { process, sessions };
+  }
+
+  function reachable(): CoordinatorProcess | undefined {
+    if (!dice.chance(swarm.strangers)) return anyCoordinator();
+    schedule.after(dice.between(0, 10_000), () => network.reset(stranger.process));
+    return stranger;
+  }
+
   /** Whoever is replaced ends, sooner or later, and is started anew if nobody else is there. */
   function end(actor: CoordinatorActor): void {
     if (!actor.ending) schedule.after(dice.between(0, 10_000), () => crashCoordinator(actor));
@@ -260,6 +304,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
       state: actor.state,
       dice,
       failure: () => swarm.resourceFailure,
+      losing: () => swarm.losing,
       tally,
       behaviourOf: (payload) => orderOf(payload)?.parts.get(name) ?? "commit",
       onCommit: (id) => ledger.onResourceCommit(name, id),
@@ -281,7 +326,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
       random: dice.unit,
       logger: loggerOf(name),
       trace: traceOf(process),
-      coordinators: [network.transport({ from: process, participant: name, cable: actor.cable, coordinator: anyCoordinator })],
+      coordinators: [network.transport({ from: process, participant: name, cable: actor.cable, coordinator: reachable })],
       async onStep({ type }) {
         if (!dice.chance(swarm.crashBetween)) return;
         tally.count(`participant crashes ${type.replaceAll("-", " ")}`);
@@ -407,6 +452,13 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     for (const each of [...cable.onRestored]) each();
   }
 
+  /** The right backup is found. */
+  function restorePromises({ name, state }: ParticipantActor): void {
+    for (const [id, each] of state) if (each === "lost") state.set(id, "prepared");
+    say(`${name} has its promises again`);
+    network.breakStream(name);
+  }
+
   function strike(blow: Blow): void {
     const coordinator = coordinators.length > 0 ? dice.pick(coordinators) : undefined;
     const participant = dice.pick(participants);
@@ -441,6 +493,9 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
         say(`${process?.name ?? "nobody"}'s clock is set by ${byMs} ms`);
         break;
       }
+      case "restore promise":
+        restorePromises(participant);
+        break;
       case "cut cable":
         cutCable(participant.cable, participant.name, ["up", "down"]);
         break;
@@ -466,6 +521,8 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     say("---- from here on, nothing fails");
     swarm = calm;
     for (const { cable } of participants) restoreCable(cable);
+    network.reset(stranger.process);
+    for (const actor of participants) restorePromises(actor);
     // A replaced coordinator learns of it when it writes. One that has nothing to write is ended by whoever replaced it.
     for (const actor of coordinators.slice(0, -1)) crashCoordinator(actor);
   }
