@@ -78,6 +78,7 @@ export const corruptions: readonly Corruption[] = [
     participant,
   })),
   drop("an acknowledgement of nothing", { action: "RecvCommit" }, ({ participant = "" }) => ({ action: "RecvAck", participant })),
+  drop("a loss that nobody told", { action: "RecvCommitLost" }, ({ participant = "" }) => ({ action: "RecvLost", participant })),
   swap("a record forgotten before the last acknowledgement", { action: "RecvAck", phase: "committing" }, { action: "Forget" }),
   lie("a vote that changes on its way", { action: "RecvVote", value: "yes" }, () => ({ value: "no" })),
   lie("a vote counted for another", { action: "RecvVote", value: "yes", phase: "preparing" }, () => ({ yes: [] })),
