@@ -18,16 +18,28 @@ export const echo: Answerer = async (checks) =>
 export async function startFakePredicateLogic() {
   const calls: string[][] = [];
   const server = createServer().use(errorDetailsServerMiddleware);
-  const fake = { calls, answer: echo as Answerer, address: "", stop: () => server.forceShutdown() };
+  const alone: string[] = [];
+  const fake = {
+    calls,
+    alone,
+    answer: echo as Answerer,
+    answerAlone: echo as Answerer,
+    address: "",
+    stop: () => server.forceShutdown(),
+  };
   const unused = async (): Promise<never> => {
-    throw new Error("only batches are expected");
+    throw new Error("only checks are expected");
   };
   server.add(PredicateLogicDefinition, {
     async batchValidateTransitions({ checks }) {
       calls.push(checks.map(({ workflow }) => workflow?.workflowId ?? ""));
       return { verdicts: await fake.answer(checks) };
     },
-    validateTransition: unused,
+    async validateTransition({ check }) {
+      if (check === undefined) return {};
+      alone.push(check.workflow?.workflowId ?? "");
+      return { verdict: (await fake.answerAlone([check]))[0] };
+    },
     createRule: unused,
     getRule: unused,
     listRules: unused,

@@ -35,7 +35,7 @@ type Waiting = {
 
 /**
  * Asks PredicateLogic over gRPC. What is asked while a call is under way goes into the next call, as one batch. A circuit breaker stops
- * asking an engine that does not answer, and finds out by itself when it is back.
+ * asking an engine that does not answer, and finds out by itself when it is back. A check that takes long is asked alone.
  */
 export function createPredicateClient(options: {
   readonly channel: Channel;
@@ -56,7 +56,10 @@ export function createPredicateClient(options: {
   async function send(batch: readonly Waiting[]): Promise<void> {
     try {
       const { verdicts } = await breaker.execute(() => validate(batch));
-      for (const [index, { settle }] of batch.entries()) settle(verdictFromWire(verdicts[index]));
+      for (const [index, waiting] of batch.entries()) {
+        if (verdicts[index]?.judgement === Judgement.DEFERRED) void askAlone(waiting);
+        else waiting.settle(verdictFromWire(verdicts[index]));
+      }
     } catch (error) {
       if (batch.length > 1 && isAboutContent(error)) {
         // One check spoils the batch. Alone, it fails alone.
@@ -70,7 +73,20 @@ export function createPredicateClient(options: {
   }
 
   function validate(batch: readonly Waiting[]): Promise<BatchValidateTransitionsResponse> {
-    return client.batchValidateTransitions({ checks: batch.map(({ check }) => checkToWire(check)) }, { deadline: timeoutMs });
+    const checks = batch.map(({ check }) => checkToWire(check));
+    return client.batchValidateTransitions({ checks, promptOnly: true }, { deadline: timeoutMs });
+  }
+
+  /** Its rules take long. That nobody else waits for it also means that its failure says nothing about the engine. */
+  async function askAlone({ check, settle }: Waiting): Promise<void> {
+    try {
+      const { verdict } = await client.validateTransition({ check: checkToWire(check) }, { deadline: timeoutMs });
+      settle(verdictFromWire(verdict));
+    } catch (error) {
+      const cause = describe(error);
+      logger.debug({ cause }, "predicate engine did not answer a check that takes long");
+      settle(err({ type: "unavailable", cause }));
+    }
   }
 
   function flush(): void {

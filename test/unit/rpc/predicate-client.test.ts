@@ -1,6 +1,7 @@
 import { ServerError, Status } from "nice-grpc";
 import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { Judgement } from "../../../src/gen/concord/predicate/v1/predicate_logic.ts";
 import type { WorkflowId } from "../../../src/kernel/ids.ts";
 import { openChannel } from "../../../src/rpc/clients/channel.ts";
 import { createPredicateClient } from "../../../src/rpc/clients/predicate-client.ts";
@@ -88,6 +89,40 @@ describe("coalescing", () => {
     fake.answer = failWith(rpcError({ code: Status.RESOURCE_EXHAUSTED, reason: "OVERLOADED", message: "too much" }));
     expect(await askMany(20)).toMatchObject(Array.from({ length: 20 }, () => unavailable));
     expect(fake.calls).toHaveLength(1);
+  });
+});
+
+describe("a check whose rules take long", () => {
+  const deferring: Answerer = async (checks) => {
+    const answers = await echo(checks);
+    return answers.map((answer, index) =>
+      checks[index]?.workflow?.workflowId === "wf-3" ? { judgement: Judgement.DEFERRED } : answer,
+    );
+  };
+
+  test("is asked alone, and the others of its batch do not wait for it", async () => {
+    const gate = Promise.withResolvers<void>();
+    fake.answer = deferring;
+    fake.answerAlone = async (checks) => {
+      await gate.promise;
+      return echo(checks);
+    };
+    const dear = ask("wf-3", 3);
+    expect(await askMany(3)).toEqual([1, 2, 3].map(allowedUnder));
+    await until(() => fake.alone.length === 1, "it is asked alone");
+    gate.resolve();
+    expect(await dear).toEqual(allowedUnder(3));
+    expect(fake.alone).toEqual(["wf-3"]);
+  });
+
+  test("does not open the circuit when it has no answer in time", async () => {
+    client = connect(50);
+    fake.answer = deferring;
+    fake.answerAlone = () => new Promise(() => undefined);
+    const dear = await Promise.all(Array.from({ length: 20 }, () => ask("wf-3")));
+    expect(dear).toMatchObject(dear.map(() => unavailable));
+    // It would stay open for half a second.
+    expect(await ask("wf", 7)).not.toMatchObject({ error: { cause: "circuit open" } });
   });
 });
 
