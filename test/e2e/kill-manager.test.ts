@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { WorkflowState } from "../../src/gen/concord/workflow/v1/workflow.ts";
 import { createCluster } from "../support/cluster.ts";
+import { failureOf } from "../support/concord.ts";
 import { until } from "../support/until.ts";
 
 // kill -9 of the workflow manager at each step of an atomic transition. When it is back, the workflow has followed the decision. See
@@ -100,6 +101,23 @@ describe("the workflow manager is killed", () => {
     await enter("beta");
     await settled();
     expect(await outcomeAt(workflowId, String(begun["transaction"]))).toBe("aborted");
+  });
+
+  test("after the decision, and a retry is there before the coordinator: it waits for its first attempt, and gets its answer", async () => {
+    const workflowId = await activeWorkflow();
+    const requestId = `joins-${workflowId}`;
+    const killed = cluster.host("manager").killOn("decision received");
+    complete(workflowId, requestId).catch(() => undefined);
+    const transactionId = String((await killed)["transaction"]);
+    await cluster.host("coordinator").kill();
+    await cluster.start("manager");
+    const retried = complete(workflowId, requestId);
+    // Its first attempt is in doubt still: this is what a stranger would hear.
+    expect((await failureOf(complete(workflowId, `other-${workflowId}`))).reason).toBe("IN_TRANSITION");
+    await cluster.start("coordinator");
+    expect(await retried).toMatchObject({ workflow: { version: 3n }, event: { transactionId } });
+    await settled();
+    expect(await outcomeAt(workflowId, transactionId)).toBe("committed");
   });
 
   test("with the coordinator, after the decision: the workflow moves when both are back, and a retry gets that answer", async () => {

@@ -4,6 +4,7 @@ import {
   allowed,
   beginTogether,
   creation,
+  denied,
   type ManagerUnderTest,
   managerOver,
   moveTo,
@@ -144,6 +145,18 @@ describe("a retry of an atomic transition", () => {
     late.answer(ok({ ...aborted, transactionId: tx("t2") }));
     expect(await late.moved).toMatchObject({ ok: true, value: { event: { transactionId } } });
   });
+});
+
+test("a retry that is refused while its first attempt is carried out gets the answer of that", async () => {
+  const under = await withWorkflow();
+  const rival = restart(under);
+  const first = await beginTogether(rival, command);
+  under.engine.answer = async () => {
+    await first.prepare(transactionId);
+    await rival.commit();
+    return denied;
+  };
+  expect(await under.manager.moveTogether(command)).toMatchObject({ ok: true, value: { event: { transactionId } } });
 });
 
 describe("a caller that leaves", () => {
