@@ -19,8 +19,8 @@ export interface Program {
   readonly log: readonly LogLine[];
   /** All its output, also what is no structured line. */
   readonly text: () => string;
-  /** Resolves with the first such line, from the start of the log on. Throws if the process ends without it. */
-  logged(line: Line): Promise<LogLine>;
+  /** Resolves with the first such line, from the start of the log on, or after so many lines. Throws if the process ends without it. */
+  logged(line: Line, after?: number): Promise<LogLine>;
   signal(name: NodeJS.Signals): void;
   /** SIGKILL. Resolves when it is gone. */
   kill(): Promise<void>;
@@ -70,10 +70,10 @@ function run(file: string, args: readonly string[]): Program {
     log,
     text: () => text,
     exited,
-    logged: (line) =>
+    logged: (line, after = 0) =>
       until(
         () => {
-          const found = log.find((each) => isLine(each, line));
+          const found = log.slice(after).find((each) => isLine(each, line));
           if (found === undefined && ended)
             throw new Error(`concord ${args.join(" ")} has ended without ${nameOf(line)}:\n${text}`);
           return found;

@@ -1,0 +1,70 @@
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { temporaryFolder } from "../support/concord.ts";
+import { participate, runConcord, type Server, serve } from "../support/process.ts";
+
+// A command whose server stops in the middle of it: what it says, and that what it says to do works.
+
+const data = temporaryFolder();
+let server: Server;
+
+beforeAll(async () => {
+  server = await serve(join(data.path, "server"));
+  // It says nothing for as long as the test lasts, unless it is asked by hand.
+  await participate("stock", { address: server.address, dataDir: data.path, flags: ["--delay", "3s"] });
+});
+
+afterAll(async () => {
+  await server.kill();
+  data.remove();
+});
+
+const concord = (...args: readonly string[]) => runConcord([...args, "--address", server.address]);
+
+describe.each([
+  {
+    what: "an atomic transition",
+    workflowId: "wf-1",
+    args: ["workflow", "transition", "wf-1", "ACTIVE", "--enlist", "stock=2"],
+    look: ["workflow", "get", "wf-1"],
+  },
+  { what: "a transaction", workflowId: "wf-2", args: ["tx", "run", "stock=2"], look: [] },
+])("$what whose server hangs", ({ workflowId, args, look }) => {
+  test("exits with 3 and tells how to look and how to retry; both work once the server goes on", async () => {
+    expect(await concord("workflow", "create", workflowId).exited).toBe(0);
+    const seen = server.log.length;
+    const asked = concord(...args, "--timeout", "3s", ...(args[0] === "tx" ? ["--prepare-timeout", "1s"] : []));
+    const begun = await server.logged("transaction begun", seen);
+    const transactionId = String(begun["transaction"]);
+    server.signal("SIGSTOP");
+    const code = await asked.exited;
+    server.signal("SIGCONT");
+    expect(code, asked.text()).toBe(3);
+    const where = `--address ${server.address}`;
+    expect(asked.text()).toContain(`  outcome unknown: concord tx get ${transactionId} ${where}\n`);
+    for (const command of [["tx", "get", transactionId], look]) {
+      if (command.length === 0) continue;
+      expect(asked.text()).toContain(`  outcome unknown: concord ${command.join(" ")} ${where}\n`);
+      expect(await concord(...command).exited).toBe(0);
+    }
+    const [, requestId = ""] = /retry with --request-id (\S+)/.exec(asked.text()) ?? [];
+    expect(requestId).not.toBe("");
+  });
+});
+
+test("a command whose server dies exits with 3, and its retry with that id makes the move once", async () => {
+  expect(await concord("workflow", "create", "wf-3").exited).toBe(0);
+  const args = ["workflow", "transition", "wf-3", "ACTIVE", "--enlist", "stock=2", "--wait", "30s"];
+  const seen = server.log.length;
+  const asked = concord(...args);
+  await server.logged("transaction begun", seen);
+  await server.kill();
+  expect(await asked.exited, asked.text()).toBe(3);
+  expect(asked.text()).toContain(`the connection to ${server.address} broke before an answer came`);
+  const [, requestId = ""] = /retry with --request-id (\S+)/.exec(asked.text()) ?? [];
+  server = await serve(join(data.path, "server"), { listen: server.address });
+  const retried = concord(...args, "--request-id", requestId);
+  expect(await retried.exited, retried.text()).toBe(0);
+  const again = concord(...args, "--request-id", requestId);
+  expect([await again.exited, again.text()]).toEqual([0, retried.text()]);
+});
