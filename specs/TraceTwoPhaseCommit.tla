@@ -91,7 +91,7 @@ CoordinatorIs(e) ==
        \/ Event.phase = "completed" /\ now.phase \in {"committing", "aborting"}
     /\ now.phase \in {"preparing", "committing"} => now.yes = Event.yes
     /\ now.phase = "preparing" => now.ro = Event.ro
-    /\ now.phase = "committing" => now.acks = Event.acks
+    /\ now.phase = "committing" /\ Event.action # "TakeOver" => now.acks = Event.acks
     /\ now.phase \in {"preparing", "committing"} => now.lost = Event.lost
 
 \* The outcome that the event tells is the coordinator's.
@@ -155,7 +155,16 @@ Unnoticed ==
      \/ Is("RecvPrepareOnePhase") /\ Event.state = "committed" /\ RestorePromise(P)
   /\ UNCHANGED <<trace, line>>
 
-TraceNext == Reported \/ Unreported \/ Unnoticed
+\* A record with a lost promise also says who has acknowledged. The spec's next coordinator hears it itself.
+Before == Events[Traces[trace][line - 1]]
+ReadFromRecord ==
+  /\ line > 1
+  /\ Before.action = "TakeOver"
+  /\ "acks" \in DOMAIN Before
+  /\ \E p \in Before.acks : p \notin coord[Before.epoch].acks /\ RecvAck(Before.epoch, p)
+  /\ UNCHANGED <<trace, line>>
+
+TraceNext == Reported \/ Unreported \/ Unnoticed \/ ReadFromRecord
 
 TraceSpec == TraceInit /\ [][TraceNext]_<<vars, trace, line>>
 

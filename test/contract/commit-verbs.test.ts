@@ -44,6 +44,8 @@ async function delegated(participant_id: string) {
   return { transaction_id, participant, committing };
 }
 
+const invalid = (field: string) => ({ code: "INVALID_ARGUMENT", reason: "INVALID_REQUEST", fields: [field] });
+
 describe("a transaction whose work is enlisted as it happens", () => {
   test("commits what was enlisted, and shows its timeline", async () => {
     const a = await joinAs(client, "a");
@@ -115,7 +117,6 @@ describe("a transaction whose work is enlisted as it happens", () => {
   });
 
   test("is refused with field violations where a field breaks its rule", async () => {
-    const invalid = (field: string) => ({ code: "INVALID_ARGUMENT", reason: "INVALID_REQUEST", fields: [field] });
     expect(await client.failure("TwoPhaseCommit/BeginTransaction", { idle_timeout: { seconds: 601 } })).toMatchObject(
       invalid("idle_timeout"),
     );
@@ -149,7 +150,8 @@ describe("what an operator does", () => {
     expect(transaction).toMatchObject({
       phase: "TRANSACTION_PHASE_COMPLETED",
       outcome: "OUTCOME_ABORTED",
-      resolution: { heuristic: "HEURISTIC_UNCONFIRMED", ...by },
+      heuristic: "HEURISTIC_UNCONFIRMED",
+      resolution: by,
     });
     expect((await committing).transaction).toMatchObject({ outcome: "OUTCOME_ABORTED" });
     // The participant had committed after all.
@@ -157,7 +159,7 @@ describe("what an operator does", () => {
     participant.ack(transaction_id, "OUTCOME_COMMITTED");
     expect((await watch.next()).transaction).toMatchObject({
       transaction_id,
-      resolution: { heuristic: "HEURISTIC_MIXED" },
+      heuristic: "HEURISTIC_MIXED",
       participants: [{ acknowledged_outcome: "OUTCOME_COMMITTED" }],
     });
     watch.cancel();
@@ -169,6 +171,49 @@ describe("what an operator does", () => {
     const gone = await client.failure("TwoPhaseCommit/GetTransaction", { transaction_id });
     expect(gone).toMatchObject({ reason: "TRANSACTION_NOT_FOUND" });
     participant.leave();
+  });
+
+  test("a lost promise is told by its participant, is MIXED with the reason, and is ended by ResolveTransaction", async () => {
+    const steady = await joinAs(client, "steady");
+    const loser = await joinAs(client, "loser");
+    const participants = [{ participant_id: "steady" }, { participant_id: "loser" }];
+    const executing = client.call("TwoPhaseCommit/ExecuteTransaction", { participants });
+    const { transaction_id } = await steady.expect("prepare");
+    await loser.expect("prepare");
+    for (const each of [steady, loser]) each.vote(transaction_id, "VOTE_VALUE_COMMIT");
+    expect((await executing).transaction).toMatchObject({ outcome: "OUTCOME_COMMITTED" });
+    for (const each of [steady, loser]) await each.expect("decision");
+    steady.ack(transaction_id, "OUTCOME_COMMITTED");
+    const watch = client.stream("TwoPhaseCommit/WatchTransactions", { filter: 'transaction.heuristic == "MIXED"' });
+    loser.ack(transaction_id, "OUTCOME_LOST");
+    expect(await loser.expect("nack")).toMatchObject({ reason: "decision_ack.reason: LOST needs one" });
+    const reason = "no such prepared transaction";
+    loser.send({ decision_ack: { transaction_id, outcome: "OUTCOME_LOST", reason } });
+    const lost = { participant_id: "loser", acknowledged_outcome: "OUTCOME_LOST", lost_reason: reason, done: false };
+    expect((await watch.next()).transaction).toMatchObject({
+      transaction_id,
+      phase: "TRANSACTION_PHASE_COMMITTING",
+      heuristic: "HEURISTIC_MIXED",
+      participants: [{ acknowledged_outcome: "OUTCOME_COMMITTED", lost_at: null }, lost],
+    });
+    watch.cancel();
+    const { timeline } = await client.call("TwoPhaseCommit/GetTransaction", { transaction_id });
+    expect(timeline.at(-1)).toMatchObject({ type: "TRANSACTION_EVENT_TYPE_ACK_RECEIVED", detail: `LOST: ${reason}` });
+    // Asked again, it may have found it.
+    await client.call("TwoPhaseCommit/RetryTransaction", { transaction_id, ...by });
+    expect(await loser.expect("decision")).toMatchObject({ transaction_id, outcome: "OUTCOME_COMMITTED" });
+    const word = { transaction_id, ...by };
+    expect(await client.failure("TwoPhaseCommit/ResolveTransaction", { ...word, outcome: "OUTCOME_LOST" })).toMatchObject(
+      invalid("outcome"),
+    );
+    const { transaction } = await client.call("TwoPhaseCommit/ResolveTransaction", { ...word, outcome: "OUTCOME_COMMITTED" });
+    expect(transaction).toMatchObject({
+      phase: "TRANSACTION_PHASE_COMPLETED",
+      heuristic: "HEURISTIC_MIXED",
+      resolution: by,
+      participants: [{ done: true }, { ...lost, done: true }],
+    });
+    for (const each of [steady, loser]) each.leave();
   });
 
   test("ForgetTransaction keeps what is not completed", async () => {

@@ -399,7 +399,9 @@ describe("TwoPhaseCommit", () => {
     // Field 99 of the oneof: a kind of message from the future.
     left.sendBytes(Uint8Array.of(0x08, 0x03, 0x9a, 0x06, 0x00));
     await left.expect("nack");
-    left.send({ inquiry: { transaction_id: "none" } });
+    left.send({ inquiry: { transaction_id: "none", coordinator_id: "another" } });
+    expect(await left.expect("nack")).toMatchObject({ reason: 'the promise belongs to coordinator "another"' });
+    left.send({ inquiry: { transaction_id: "none", coordinator_id: left.welcome.coordinator_id } });
     expect(await left.expect("decision")).toMatchObject({ transaction_id: "none", outcome: "OUTCOME_ABORTED", in_reply: true });
     left.leave();
   });
