@@ -147,7 +147,7 @@ export function createParticipant(options: ParticipantOptions): Participant {
     inDoubt: () => boxes.inDoubt().map(({ transactionId }) => transactionId),
     async start() {
       await recover();
-      loops = [inquireRegularly(context, boxes), purgeRegularly(context, { log, resource, links })];
+      loops = [inquireRegularly(context, boxes, links), purgeRegularly(context, { log, resource, links })];
       runs = links.map((link) => link.run());
     },
     async close(drainMs) {

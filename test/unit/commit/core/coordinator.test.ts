@@ -502,6 +502,9 @@ describe("a resolution", () => {
       // If it never heard of the work, it shall not begin.
       expect(asked.effects.find(({ type }) => type === "send")).toMatchObject({ message: { deadlineMs: later.nowMs } });
       expect(heuristicOf(run(asked, ack("a", "committed")).transaction)).toBe(outcome === "committed" ? "CONFIRMED" : "MIXED");
+      const lost = run(asked, ack("a", "lost", "gone"));
+      expect(heuristicOf(lost.transaction)).toBe(outcome === "committed" ? "MIXED" : "CONFIRMED");
+      expect(run(lost, connected("a")).effects).toEqual([]);
     }
     expect(run(begun(["a"]), resolve("aborted")).transaction.abortReason).toBe('resolved by "ada": the disk is lost');
   });
