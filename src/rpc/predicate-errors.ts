@@ -3,10 +3,10 @@ import type { RichServerError } from "nice-grpc-error-details";
 import { unreachable } from "../kernel/assert.ts";
 import { describeCompileError } from "../predicate/core/compile.ts";
 import type { ChangeRuleFailure, CreateRuleFailure, JudgeFailure } from "../predicate/errors.ts";
-import { invalidField, overloaded, requestIdReused, rpcError, storageUnavailable } from "./errors.ts";
+import { invalidField, known, overloaded, requestIdReused, rpcError, storageUnavailable } from "./errors.ts";
 
 /** The one table from the engine's failures to what proto/concord/error/v1 promises. */
-export function ruleError(error: CreateRuleFailure | ChangeRuleFailure): RichServerError {
+export function ruleError(error: CreateRuleFailure | ChangeRuleFailure, requestId = ""): RichServerError {
   switch (error.type) {
     case "rule-invalid": {
       const { line, column, field } = error.error;
@@ -52,7 +52,7 @@ export function ruleError(error: CreateRuleFailure | ChangeRuleFailure): RichSer
     case "request-id-reused":
       return requestIdReused(error.requestId);
     case "storage-unavailable":
-      return storageUnavailable();
+      return storageUnavailable(known({ requestId }));
     default:
       return unreachable(error);
   }

@@ -48,6 +48,7 @@ export function createPredicateService({ engine }: { readonly engine: Engine }):
           requestedBy: request.requestedBy,
           request: requestKey("concord.predicate.v1.CreateRuleRequest", request),
         }),
+        request,
       );
       log.info({ rule: rule.id, version: rule.version, requestedBy: rule.requestedBy }, "rule created");
       return { rule: ruleToWire(rule) };
@@ -77,7 +78,7 @@ export function createPredicateService({ engine }: { readonly engine: Engine }):
     async activateRule(request, { log }) {
       const { ruleId, reason, requestedBy } = request;
       const key = requestKey("concord.predicate.v1.ActivateRuleRequest", request);
-      const change = changed(await engine.activate({ id: ruleId as RuleId, reason, requestedBy, request: key }));
+      const change = changed(await engine.activate({ id: ruleId as RuleId, reason, requestedBy, request: key }), request);
       log.info({ rule: ruleId, ruleSetRevision: change.ruleSetRevision, requestedBy }, "rule activated");
       return { rule: ruleToWire(change.rule), ruleSetRevision: BigInt(change.ruleSetRevision) };
     },
@@ -85,7 +86,7 @@ export function createPredicateService({ engine }: { readonly engine: Engine }):
     async deactivateRule(request, { log }) {
       const { ruleId, reason, requestedBy } = request;
       const key = requestKey("concord.predicate.v1.DeactivateRuleRequest", request);
-      const change = changed(await engine.deactivate({ id: ruleId as RuleId, reason, requestedBy, request: key }));
+      const change = changed(await engine.deactivate({ id: ruleId as RuleId, reason, requestedBy, request: key }), request);
       log.info({ rule: ruleId, ruleSetRevision: change.ruleSetRevision, requestedBy }, "rule deactivated");
       return { rule: ruleToWire(change.rule), ruleSetRevision: BigInt(change.ruleSetRevision) };
     },
@@ -139,7 +140,10 @@ function ruleFilter(expression: string): (rule: Rule) => boolean {
   }));
 }
 
-function changed(result: Result<RuleChange, CreateRuleFailure | ChangeRuleFailure>): RuleChange {
-  if (!result.ok) throw ruleError(result.error);
+function changed(
+  result: Result<RuleChange, CreateRuleFailure | ChangeRuleFailure>,
+  { requestId }: { readonly requestId: string },
+): RuleChange {
+  if (!result.ok) throw ruleError(result.error, requestId);
   return result.value;
 }
