@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { createDriver } from "../../src/commit/driver.ts";
-import { createParticipant } from "../../src/commit/participant/participant.ts";
+import { createParticipant, type Participant } from "../../src/commit/participant/participant.ts";
 import type { DecisionLog, Resource } from "../../src/commit/ports.ts";
 import { createSessions } from "../../src/commit/sessions.ts";
 import { Outcome } from "../../src/gen/concord/commit/v1/transaction.ts";
@@ -100,7 +100,7 @@ async function createWorld() {
     await server.shutdown(1_000);
   });
 
-  async function participate(name: string, prepare: Prepare): Promise<void> {
+  async function participate(name: string, prepare: Prepare): Promise<Participant> {
     const itsLog = await openSqliteParticipantLog({ path: join(data.path, `${name}.sqlite`) });
     if (!itsLog.ok) throw new Error(itsLog.error.message);
     itsLog.value.onFlush(() => {
@@ -127,14 +127,16 @@ async function createWorld() {
       own.close();
       await itsLog.value.close();
     });
+    return participant;
   }
 
   return {
     metrics,
     /** From here on, what is counted is transactions. */
     async enter(votes: Readonly<Record<string, Prepare>>): Promise<void> {
-      await Promise.all(Object.entries(votes).map(([name, prepare]) => participate(name, prepare)));
-      await until(() => sessions.connected.size === Object.keys(votes).length, "all participants are connected");
+      const entered = await Promise.all(Object.entries(votes).map(([name, prepare]) => participate(name, prepare)));
+      // By then each has written down whose session it is.
+      await until(() => entered.every(({ connected }) => connected), "all participants are connected");
       tally = newTally();
     },
     /** Resolves when it is over, and in the log. */

@@ -3945,7 +3945,8 @@ export const TwoPhaseCommitDefinition = {
     /**
      * The one stream that a participant holds open to its coordinator. The participant dials, so it needs no open port.
      *
-     * 1. The participant sends Hello; the coordinator answers with Welcome, then one Decision for each `in_doubt` entry.
+     * 1. The participant sends Hello; the coordinator answers with Welcome, then one Decision for each `in_doubt` entry
+     *    that is its own.
      * 2. For each transaction: the coordinator sends Prepare; the participant makes its promise durable and sends Vote; the coordinator
      *    sends Decision; the participant makes the outcome durable and sends DecisionAck.
      * 3. Messages may come twice, and after a reconnect again: handle each one idempotently, by transaction id.
@@ -4157,7 +4158,8 @@ export interface TwoPhaseCommitServiceImplementation<CallContextExt = {}> {
   /**
    * The one stream that a participant holds open to its coordinator. The participant dials, so it needs no open port.
    *
-   * 1. The participant sends Hello; the coordinator answers with Welcome, then one Decision for each `in_doubt` entry.
+   * 1. The participant sends Hello; the coordinator answers with Welcome, then one Decision for each `in_doubt` entry
+   *    that is its own.
    * 2. For each transaction: the coordinator sends Prepare; the participant makes its promise durable and sends Vote; the coordinator
    *    sends Decision; the participant makes the outcome durable and sends DecisionAck.
    * 3. Messages may come twice, and after a reconnect again: handle each one idempotently, by transaction id.
@@ -4312,7 +4314,8 @@ export interface TwoPhaseCommitClient<CallOptionsExt = {}> {
   /**
    * The one stream that a participant holds open to its coordinator. The participant dials, so it needs no open port.
    *
-   * 1. The participant sends Hello; the coordinator answers with Welcome, then one Decision for each `in_doubt` entry.
+   * 1. The participant sends Hello; the coordinator answers with Welcome, then one Decision for each `in_doubt` entry
+   *    that is its own.
    * 2. For each transaction: the coordinator sends Prepare; the participant makes its promise durable and sends Vote; the coordinator
    *    sends Decision; the participant makes the outcome durable and sends DecisionAck.
    * 3. Messages may come twice, and after a reconnect again: handle each one idempotently, by transaction id.
