@@ -37,6 +37,7 @@ import { createTurns } from "./runtime/turns.ts";
 import { within } from "./runtime/within.ts";
 import { openSqliteDecisionLog } from "./storage/sqlite/decision-log.ts";
 import { openSqliteRuleStore } from "./storage/sqlite/rule-store.ts";
+import { storeBytes } from "./storage/sqlite/store-bytes.ts";
 import { openSqliteWorkflowStore } from "./storage/sqlite/workflow-store.ts";
 import { createManager } from "./workflow/manager.ts";
 import { createOwnPart } from "./workflow/own-part.ts";
@@ -88,6 +89,7 @@ export type ExtraServices = (workflow: WorkflowServiceImplementation<RpcContext>
 export async function startConcord(options: Options, extraServices?: ExtraServices): Promise<Result<Concord, StartFailure>> {
   const { config, logger } = options;
   const metrics = createMetrics();
+  metrics.stores(config.services, (name) => storeBytes(storePath(config, name)));
   const traced = config.trace === undefined ? undefined : openTraceWriter(config.trace);
   if (traced && !traced.ok) return traced;
   const trace = traced?.value;

@@ -10,6 +10,8 @@ type CommitGauges = {
   readonly connectedParticipants: number;
 };
 
+type StoreBytes = { readonly database: number; readonly wal: number };
+
 /** From a local round trip to a participant that was away for long. */
 const phaseSecondsBuckets = [0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 60, 600];
 const flushSecondsBuckets = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1, 5];
@@ -69,7 +71,19 @@ export function createMetrics() {
       gauge("participants_connected", "Participants with an open session", () => read().connectedParticipants);
     },
   };
-  return { commit, registry };
+  const stores = <Name extends string>(names: readonly Name[], read: (name: Name) => StoreBytes) =>
+    new Gauge({
+      name: "concord_store_bytes",
+      help: "Size of a store's file and of its write-ahead log",
+      labelNames: ["store", "file"],
+      registers,
+      collect() {
+        for (const store of names) {
+          for (const [file, bytes] of Object.entries(read(store))) this.set({ store, file }, bytes);
+        }
+      },
+    });
+  return { commit, stores, registry };
 }
 
 export type MetricsServer = { readonly port: number; readonly close: () => Promise<void> };

@@ -6,7 +6,7 @@ import { openChannel } from "../../src/rpc/clients/channel.ts";
 import { createLogger } from "../../src/runtime/logger.ts";
 import { temporaryFolder } from "../support/concord.ts";
 
-test("GET /metrics tells what TwoPhaseCommit has done, and nothing else is served there", async () => {
+test("GET /metrics tells what TwoPhaseCommit has done and how large each store is, and nothing else is served there", async () => {
   const data = temporaryFolder();
   const flags = { listen: "127.0.0.1:0", metricsListen: "127.0.0.1:0", dataDir: data.path };
   const loaded = loadConfig({ flags, environment: {}, file: undefined });
@@ -25,6 +25,10 @@ test("GET /metrics tells what TwoPhaseCommit has done, and nothing else is serve
     expect(text).toContain("concord_commit_oldest_in_doubt_seconds 0");
     expect(text).toContain("concord_commit_forced_writes_total 0");
     expect(text).toMatch(/concord_commit_flush_writes_count [1-9]/);
+    for (const store of ["workflow", "predicate", "commit"]) {
+      expect(text).toMatch(new RegExp(`^concord_store_bytes\\{store="${store}",file="database"\\} [1-9]`, "m"));
+      expect(text).toMatch(new RegExp(`^concord_store_bytes\\{store="${store}",file="wal"\\} \\d`, "m"));
+    }
     expect((await fetch(`${origin}/`)).status).toBe(404);
   } finally {
     channel.close();

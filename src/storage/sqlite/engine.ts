@@ -8,6 +8,7 @@ import { damagedMessage, isCorruptError, isEnvironmentError, messageOf } from ".
 import type { Flush, OpenSqlite, Row, SqliteEngine, SqlValue, Statement } from "./statement.ts";
 import { createStatementCache } from "./statement-cache.ts";
 import { createStoreAge } from "./store-age.ts";
+import { storeBytes, walBytesMax } from "./store-bytes.ts";
 import { checkStoreFile, freeBytes, resolveStorePath } from "./store-file.ts";
 import { type BatchOutcome, encodeFlush, type FlushReply } from "./writer-messages.ts";
 import { startWriter } from "./writer-thread.ts";
@@ -95,7 +96,8 @@ export const openSqlite: OpenSqlite = async ({ path: given, kind, migrations, ta
       if (houseworkIsDue) {
         houseworkIsDue = false;
         if (refusal === undefined && !writable) await probe();
-        if (writable) await saveAge();
+        if (writable && age.isDue) await saveAge();
+        if (writable && walIsLarge()) await writer?.truncateWal();
       }
       const flight = waiting.splice(0, flushBatchesMax);
       if (flight.length > 0) settle(flight, await flush(flight.map(({ batch }) => batch)));
@@ -144,7 +146,7 @@ export const openSqlite: OpenSqlite = async ({ path: given, kind, migrations, ta
     const displaced = displacedPath([...names, ...(writer?.files ?? [])]);
     if (displaced !== undefined) giveUp(displacedMessage(displaced));
     age.look();
-    if (refusal !== undefined || (writable && !age.isDue)) return;
+    if (refusal !== undefined || (writable && !age.isDue && !walIsLarge())) return;
     houseworkIsDue = true;
     flushing ??= flushAll();
   };
@@ -160,6 +162,8 @@ export const openSqlite: OpenSqlite = async ({ path: given, kind, migrations, ta
     spaceBytes = spaceBytesMin;
     setWritable(true, "");
   };
+
+  const walIsLarge = (): boolean => storeBytes(path).wal > walBytesMax;
 
   const saveAge = async (): Promise<void> => {
     const saved = await flush([age.unsaved()]);

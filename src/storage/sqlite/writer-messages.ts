@@ -19,6 +19,7 @@ export type WireStatement = readonly [sql: number, params: readonly SqlValue[], 
 
 export type WriterRequest =
   | { readonly type: "flush"; readonly sql: readonly string[]; readonly batches: readonly (readonly WireStatement[])[] }
+  | { readonly type: "truncate-wal" }
   | { readonly type: "close" };
 
 export type BatchOutcome =
@@ -41,6 +42,7 @@ export type FlushReply =
 export type WriterReply =
   | { readonly type: "opened"; readonly files: readonly FileIdentity[] }
   | { readonly type: "open-failed"; readonly failure: OpenFailure }
+  | { readonly type: "wal-truncated" }
   | { readonly type: "closed" }
   | FlushReply;
 

@@ -11,6 +11,8 @@ export interface WriterThread {
   /** The database, its write-ahead log and the log's index, as they were opened. */
   readonly files: readonly FileIdentity[];
   flush(request: WriterRequest): Promise<FlushReply>;
+  /** As far as readers let it. */
+  truncateWal(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -61,6 +63,11 @@ export async function startWriter(options: WriterOptions): Promise<Result<Writer
       const reply = await nextReply();
       assert(reply.type === "flushed" || reply.type === "failed", "a flush is answered by its outcome");
       return reply;
+    },
+    truncateWal: async () => {
+      if (!alive) return;
+      worker.postMessage({ type: "truncate-wal" } satisfies WriterRequest);
+      await nextReply();
     },
     close: async () => {
       if (!alive) return;

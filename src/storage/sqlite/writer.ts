@@ -17,6 +17,7 @@ import {
 } from "./sqlite-error.ts";
 import type { OpenFailure, Row } from "./statement.ts";
 import { createStatementCache } from "./statement-cache.ts";
+import { walBytesMax } from "./store-bytes.ts";
 import { storeKinds } from "./store-kind.ts";
 import type { BatchOutcome, FlushReply, WireStatement, WriterOptions, WriterReply, WriterRequest } from "./writer-messages.ts";
 
@@ -50,10 +51,15 @@ try {
 }
 
 port.on("message", (request: WriterRequest) => {
-  if (request.type === "flush") reply(flush(request));
-  else {
-    disconnect();
-    reply({ type: "closed" });
+  switch (request.type) {
+    case "flush":
+      return reply(flush(request));
+    case "truncate-wal":
+      truncateWal();
+      return reply({ type: "wal-truncated" });
+    case "close":
+      disconnect();
+      return reply({ type: "closed" });
   }
 });
 
@@ -112,7 +118,7 @@ function connect(): Connection {
   const db = new DatabaseSync(options.path, { timeout: busyTimeoutMs });
   try {
     assertInPlace();
-    db.exec("PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY");
+    db.exec(`PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY; PRAGMA journal_size_limit = ${walBytesMax}`);
     if (options.pageCountMax !== undefined) db.exec(`PRAGMA max_page_count = ${options.pageCountMax}`);
     return { db, prepare: createStatementCache(db) };
   } catch (error) {
@@ -131,6 +137,19 @@ function assertInPlace(): void {
 function disconnect(): void {
   connection?.db.close();
   connection = undefined;
+}
+
+/**
+ * Moves the WAL into the file and gives its space back, unless somebody still reads what is in it: writes do not wait for that. SQLite itself
+ * does so only in the second commit after the reader has gone, which may never come.
+ */
+function truncateWal(): void {
+  try {
+    connection?.db.exec(`PRAGMA busy_timeout = 0; PRAGMA wal_checkpoint(TRUNCATE); PRAGMA busy_timeout = ${busyTimeoutMs}`);
+  } catch {
+    // The WAL still has everything. Whatever is wrong with the disk meets the next flush too, with a new connection.
+    disconnect();
+  }
 }
 
 /** One transaction on the disk for all batches; each batch stands or falls alone within it. */
