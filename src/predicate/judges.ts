@@ -6,7 +6,7 @@ import { callCostMax } from "./core/limits.ts";
 import type { Check, Verdict } from "./core/types.ts";
 import type { JudgeFailure } from "./errors.ts";
 import type { Judged, JudgeThread } from "./judge-thread.ts";
-import { askedBytesMax, askedCountMax, checkMsMax, stopGraceMs } from "./limits.ts";
+import { askedBytesMax, askedCountMax, checkTickMs, checkTicksMax, stopGraceMs } from "./limits.ts";
 import type { Timers } from "./ports.ts";
 
 /**
@@ -74,8 +74,9 @@ export function createJudges({
       const index = call.next;
       call.next += 1;
       if (call.next < call.checks.length) waiting.push(call);
+      const thread = threadAt(seat);
       seat.busy = true;
-      void run(threadAt(seat), call, index).then(() => {
+      void run(thread, call, index).then(() => {
         seat.busy = false;
         dispatch();
       });
@@ -93,14 +94,18 @@ export function createJudges({
       // A thread that still compiles will look when it begins.
       cancel = timers.setTimer(stopGraceMs, () => (thread.rule < 0 ? stop() : void thread.end()));
     };
-    const watch = (): void => {
-      cancel = timers.setTimer(checkMsMax, () => {
-        if (thread.rule < 0) return watch();
-        isLate = true;
-        stop();
+    // A process that was stopped, or a busy loop, makes one tick late, not all of them: its threads were stopped, too.
+    const watch = (ticksLeft: number): void => {
+      cancel = timers.setTimer(checkTickMs, () => {
+        if (thread.rule < 0) watch(checkTicksMax);
+        else if (ticksLeft > 1) watch(ticksLeft - 1);
+        else {
+          isLate = true;
+          stop();
+        }
       });
     };
-    watch();
+    watch(checkTicksMax);
     call.stops.add(stop);
     const judged = await thread.judge(call.ruleSet, check);
     call.stops.delete(stop);
@@ -109,7 +114,7 @@ export function createJudges({
       call,
       index,
       check,
-      isLate && judged.type === "ended" ? { ...judged, cause: `it took longer than ${checkMsMax} ms` } : judged,
+      isLate && judged.type === "ended" ? { ...judged, cause: `it took longer than ${checkTicksMax * checkTickMs} ms` } : judged,
     );
   }
 
@@ -156,9 +161,9 @@ export function createJudges({
       signal.addEventListener("abort", leave, { once: true });
       askedCount += checks.length;
       askedBytes += bytes;
-      waiting.push(call);
-      dispatch();
       try {
+        waiting.push(call);
+        dispatch();
         return await outcome.promise;
       } finally {
         signal.removeEventListener("abort", leave);

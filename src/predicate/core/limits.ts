@@ -16,8 +16,8 @@ export const checkCostMax = 200_000;
 /** What all checks of one call may cost together: two or three seconds. A batch of 1,000 checks has 3,000 for each. */
 export const callCostMax = 3_000_000;
 
-/** A check that costs no more is judged at once, on the event loop: half a millisecond at most. A dearer one goes to a thread. */
-export const inPlaceCostMax = 500;
+/** A check that costs no more is judged at once, on the event loop: a millisecond at most. A dearer one goes to a thread. */
+export const inPlaceCostMax = 1_000;
 
 /** What a call may spend on the event loop at a stretch; then others have their turn. */
 export const sliceCostMax = 3_000;

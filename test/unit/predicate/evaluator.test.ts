@@ -70,7 +70,7 @@ describe("a call with many checks lets others have their turn", () => {
   test("also if none of them turns out to cost little", async () => {
     const { evaluator, turns } = world();
     await evaluator.judge(rules, many(large), { signal, promptOnly: true });
-    expect(turns()).toBeGreaterThan((1000 * inPlaceCostMax) / (sliceCostMax + inPlaceCostMax) - 1);
+    expect(turns()).toBeGreaterThanOrEqual((1000 * inPlaceCostMax) / (sliceCostMax + inPlaceCostMax) - 1);
   });
 
   test("and not at all if it costs little", async () => {

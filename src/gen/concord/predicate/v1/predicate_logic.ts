@@ -214,7 +214,7 @@ export interface ValidateTransitionResponse {
 export interface BatchValidateTransitionsRequest {
   /** The questions, 1 to 1,000. */
   readonly checks: readonly TransitionCheck[];
-  /** A check that costs more than 500 units is not judged but answered DEFERRED at once, so that it does not delay the others. */
+  /** A check that costs more than 1,000 units is not judged but answered DEFERRED at once, so that it does not delay the others. */
   readonly promptOnly: boolean;
 }
 
