@@ -11,10 +11,9 @@ import { TwoPhaseCommitDefinition } from "./gen/concord/commit/v1/two_phase_comm
 import { PredicateLogicDefinition } from "./gen/concord/predicate/v1/predicate_logic.ts";
 import { WorkflowServiceDefinition, type WorkflowServiceImplementation } from "./gen/concord/workflow/v1/workflow_service.ts";
 import type { ParticipantId, TransactionId } from "./kernel/ids.ts";
-import { answerRetentionMs } from "./kernel/limits.ts";
 import { err, ok, type Result } from "./kernel/result.ts";
 import type { DurationMs } from "./kernel/time.ts";
-import { StorageUnavailableError, type StoreAge, type StoreHealth } from "./kernel/write.ts";
+import { StorageUnavailableError, type StoreHealth } from "./kernel/write.ts";
 import { createEngine } from "./predicate/engine.ts";
 import { createEvaluator } from "./predicate/evaluator.ts";
 import { startJudgeThread } from "./predicate/judge-thread.ts";
@@ -32,6 +31,7 @@ import { createWorkflowService } from "./rpc/workflow-service.ts";
 import { systemClock } from "./runtime/clock.ts";
 import type { Logger } from "./runtime/logger.ts";
 import { createMetrics, type MetricsServer, serveMetrics } from "./runtime/metrics.ts";
+import { purgeAnswers } from "./runtime/purge-answers.ts";
 import { openTraceWriter, type TraceWriter } from "./runtime/trace-writer.ts";
 import { createTurns } from "./runtime/turns.ts";
 import { within } from "./runtime/within.ts";
@@ -43,10 +43,6 @@ import { createManager } from "./workflow/manager.ts";
 import { createOwnPart } from "./workflow/own-part.ts";
 import { createWorkflowParticipant } from "./workflow/participant.ts";
 import type { PredicateClient, TransactionClient } from "./workflow/ports.ts";
-
-/** How often what is too old is looked for, and how much of it goes at once: enough for 1,000 changes a second. */
-const purgeIntervalMs = 1_000;
-const purgeBatchSize = 1_000;
 
 /** Also the order of leaving: the coordinator's drain still needs the workflow manager, which is a participant. */
 const startOrder: readonly ServiceName[] = ["predicate", "commit", "workflow"];
@@ -200,7 +196,7 @@ async function predicatePart({ config, logger }: Wiring): Promise<Result<Part, S
   const evaluator = createEvaluator({ judges, nextTurn: createTurns() });
   const engine = await createEngine({ store, clock: systemClock, evaluator });
   const service = createPredicateService({ engine });
-  const stopPurging = purgeRegularly(store, logger);
+  const stopPurging = purgeAnswers(store, { clock: systemClock, logger });
   return ok({
     service: {
       name: PredicateLogicDefinition.fullName,
@@ -323,7 +319,7 @@ async function workflowPart({ config, logger, trace }: Wiring): Promise<Result<P
   const service = createWorkflowService({ manager, store, nowMs: environment.nowMs });
   let leave = async (_graceMs: DurationMs): Promise<void> => {};
   const closers: (() => Promise<void> | void)[] = [];
-  const stopPurging = purgeRegularly(store, logger);
+  const stopPurging = purgeAnswers(store, { clock: systemClock, logger });
 
   return ok({
     service: {
@@ -363,23 +359,6 @@ async function workflowPart({ config, logger, trace }: Wiring): Promise<Result<P
       for (const close of [...closers, stopPurging, store.close]) await close();
     },
   });
-}
-
-type Purgeable = StoreAge & {
-  purge(before: { readonly olderThanMs: number; readonly limit: number }): Promise<Result<number, unknown>>;
-};
-
-/** Forgets the answers to requests that nobody retries any more. Returns how to stop it. */
-function purgeRegularly(store: Purgeable, logger: Logger): () => void {
-  const purge = async (): Promise<void> => {
-    const purged = await store.purge({ olderThanMs: store.keptBeforeMs(answerRetentionMs), limit: purgeBatchSize });
-    if (purged.ok && purged.value > 0) logger.debug({ purged: purged.value }, "old answers purged");
-  };
-  const timer = setInterval(() => {
-    purge().catch((error: unknown) => logger.error({ err: error }, "old answers cannot be purged"));
-  }, purgeIntervalMs);
-  timer.unref();
-  return () => clearInterval(timer);
 }
 
 function messageOf(error: unknown): string {

@@ -30,9 +30,6 @@ export const ownershipCheckIntervalMs = 1_000;
 /** In a session of this length the coordinator has sent again whatever it has not heard the end of. Ten times its longest pause. */
 export const resentWithinMs = 300_000;
 
-/** Ended transactions dropped in one write. */
-export const purgeBatchSize = 1_000;
-
 export const purgeIntervalMs = 3_600_000;
 
 /** The one protocol version there is. */

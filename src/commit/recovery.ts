@@ -1,6 +1,5 @@
 import type { TransactionId } from "../kernel/ids.ts";
-import { historyRetentionMs } from "../kernel/limits.ts";
-
+import { historyRetentionMs, purgeBatchSize } from "../kernel/limits.ts";
 import type { TimeMs } from "../kernel/time.ts";
 import { resume, takeOver } from "./core/coordinator.ts";
 import type { Step } from "./core/coordinator-step.ts";
@@ -8,7 +7,7 @@ import { isFinished, type Transaction } from "./core/types.ts";
 import { createRun } from "./effects.ts";
 import { repeatedly } from "./ends.ts";
 import { momentOf } from "./environment.ts";
-import { purgeBatchSize, purgeIntervalMs, recoveryBatchSize, recoveryIntervalMs } from "./limits.ts";
+import { purgeIntervalMs, recoveryBatchSize, recoveryIntervalMs } from "./limits.ts";
 import { note } from "./run.ts";
 import type { Shell } from "./shell.ts";
 import type { Timeline } from "./timeline.ts";

@@ -21,6 +21,9 @@ export const timerMaxMs = 2 ** 31 - 1;
 /** How long a retry with a request id finds the first answer. The contract promises 24 hours; clocks differ. */
 export const answerRetentionMs = 25 * 3_600_000;
 
+/** Rows dropped in one write, which others wait for: some 5 ms, 20 ms if each has 64 KiB. The next ones go after what came meanwhile. */
+export const purgeBatchSize = 250;
+
 /** Ended transactions are listed for this long; also how long their request ids are remembered, so never below `answerRetentionMs`. */
 export const historyRetentionMs = 7 * 24 * 3_600_000;
 

@@ -1,7 +1,7 @@
-import { participantRetentionMs } from "../../kernel/limits.ts";
+import { participantRetentionMs, purgeBatchSize } from "../../kernel/limits.ts";
 import { type TimeMs, timeNeverAhead } from "../../kernel/time.ts";
 import { repeatedly } from "../ends.ts";
-import { purgeBatchSize, purgeIntervalMs, resentWithinMs } from "../limits.ts";
+import { purgeIntervalMs, resentWithinMs } from "../limits.ts";
 import type { ParticipantLog, Resource } from "../ports.ts";
 import type { Context } from "./context.ts";
 import type { Link } from "./link.ts";

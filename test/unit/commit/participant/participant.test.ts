@@ -7,7 +7,7 @@ import { Refusal } from "../../../../src/commit/participant/refusal.ts";
 import type { OldReceipts, ParticipantTransport, Resource } from "../../../../src/commit/ports.ts";
 import { createQueue, type Queue } from "../../../../src/commit/queue.ts";
 import type { TransactionId } from "../../../../src/kernel/ids.ts";
-import { participantRetentionMs } from "../../../../src/kernel/limits.ts";
+import { participantRetentionMs, purgeBatchSize } from "../../../../src/kernel/limits.ts";
 import { createMemoryParticipantLog } from "../../../../src/storage/memory/participant-log.ts";
 import { failingLog, flush, memoryResource, silent, startParticipant, tx, virtualClock } from "../support.ts";
 
@@ -545,7 +545,7 @@ test("receipts that are old are dropped with the records, except those of what i
   await w.start({ resource });
   await w.clock.advance(3_600_000);
   const recordedBeforeMs = w.clock.nowMs() - participantRetentionMs;
-  const old = { logId: w.log.id, recordedBeforeMs, keep: [tx("t1")], limit: 1_000 };
+  const old = { logId: w.log.id, recordedBeforeMs, keep: [tx("t1")], limit: purgeBatchSize };
   expect(asked).toEqual([old, old]);
 });
 
