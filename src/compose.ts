@@ -309,7 +309,7 @@ async function workflowPart({ config, logger, trace }: Wiring): Promise<Result<P
   // Its peers may be in this very process, whose port is known only once it listens.
   let peers: { readonly predicates: PredicateClient; readonly transactions: TransactionClient } | undefined;
   const starting = err({ type: "unavailable", cause: "the server is starting" } as const);
-  const predicates: PredicateClient = { check: async (check) => peers?.predicates.check(check) ?? starting };
+  const predicates: PredicateClient = { check: async (check, asker) => peers?.predicates.check(check, asker) ?? starting };
   const transactions: TransactionClient = { execute: async (request) => peers?.transactions.execute(request) ?? starting };
 
   const ownPart = createOwnPart({ store, predicates, environment, participantId, transactions });

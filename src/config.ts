@@ -91,7 +91,7 @@ const settings = {
   "predicate-timeout": {
     schema: duration(10, 60_000),
     default: "1s",
-    help: "how long the workflow manager waits for PredicateLogic",
+    help: "how long the workflow manager waits for PredicateLogic to answer",
   },
   "rule-threads": {
     schema: integer(1, 16),

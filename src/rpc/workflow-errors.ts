@@ -71,6 +71,14 @@ export function workflowError(error: ManagerError, { workflowId = "", requestId 
         metadata: { workflow_id: error.workflowId },
         retryAfterMs: unavailableRetryMs,
       });
+    case "predicate-logic-overloaded":
+      return rpcError({
+        code: Status.RESOURCE_EXHAUSTED,
+        reason: "OVERLOADED",
+        message: `more moves wait for their rules than can be judged in time, so workflow "${error.workflowId}" was not moved: ${error.cause}`,
+        metadata: { workflow_id: error.workflowId },
+        retryAfterMs: error.retryAfterMs,
+      });
     case "invalid-transition":
       return rpcError({
         code: Status.FAILED_PRECONDITION,

@@ -119,7 +119,11 @@ export function createWorkflowService(dependencies: {
       const onBegun = (transactionId: TransactionId): void => tellTransaction(context, transactionId);
       return withPatience(context, nowMs(), durationMs(request.timeout) ?? togetherTimeoutMaxMs, ({ signal, leftMs }) => {
         const together = { parts, waitForParticipantsMs, deadlineMs: nowMs() + leftMs };
-        return move(command, manager.moveTogether(command, together, { signal, onBegun }), context);
+        return move(
+          command,
+          manager.moveTogether(command, together, { signal, deadlineMs: together.deadlineMs, onBegun }),
+          context,
+        );
       });
     },
 

@@ -6,7 +6,7 @@ import type { WriteFailure } from "../kernel/write.ts";
 import { admit, consent, type Stamp } from "./core/step.ts";
 import type { Move, Workflow, WorkflowEvent } from "./core/types.ts";
 import type { ManagerError } from "./errors.ts";
-import type { PredicateClient, WorkflowConflict, WorkflowStore } from "./ports.ts";
+import type { Asker, PredicateClient, PredicateFailure, WorkflowConflict, WorkflowStore } from "./ports.ts";
 
 /** A lost race is run again this often before the caller hears of it; in each, somebody else has made progress. */
 export const raceCountMax = 16;
@@ -39,29 +39,37 @@ export type Judged = { readonly workflow: Workflow; readonly ruleSetRevision: nu
 export async function judge(
   { store, predicates, environment }: Attempts,
   command: MoveCommand,
+  asker: Asker,
 ): Promise<Result<Judged, ManagerError>> {
   const { workflowId, mustRecover, context } = command;
   const { targetState, reason, requestedBy } = command.move;
   const admitted = admit(await store.get(workflowId), command);
   if (!admitted.ok) return admitted;
   const workflow = admitted.value;
-  const verdict = await predicates.check({ workflow, targetState, reason, requestedBy, context, atMs: environment.nowMs() });
-  if (!verdict.ok) return err({ type: "predicate-logic-unavailable", workflowId, cause: verdict.error.cause });
+  const check = { workflow, targetState, reason, requestedBy, context, atMs: environment.nowMs() };
+  const verdict = await predicates.check(check, asker);
+  if (!verdict.ok) return err(unjudged(verdict.error, workflowId));
   const consented = consent(workflow, { targetState, mustRecover }, verdict.value);
   return consented.ok ? ok({ workflow, ruleSetRevision: consented.value }) : consented;
 }
 
-/** Judges and writes, again and again until the write still meets the workflow that was judged. Writes nothing once `signal` has aborted. */
+function unjudged(failure: PredicateFailure, workflowId: WorkflowId): ManagerError {
+  return failure.type === "overloaded"
+    ? { ...failure, type: "predicate-logic-overloaded", workflowId }
+    : { ...failure, type: "predicate-logic-unavailable", workflowId };
+}
+
+/** Judges and writes, again and again until the write still meets the workflow that was judged. Writes nothing once nobody waits. */
 export async function judgeAndWrite<T>(
   attempts: Attempts,
   command: MoveCommand,
-  signal: AbortSignal,
+  asker: Asker,
   write: (judged: Judged) => Promise<Result<T, WriteFailure<WorkflowConflict>>>,
 ): Promise<Result<T, ManagerError | { readonly type: "request-exists" }>> {
   for (let race = 0; race < raceCountMax; race += 1) {
-    const judged = await judge(attempts, command);
+    const judged = await judge(attempts, command, asker);
     if (!judged.ok) return judged;
-    if (signal.aborted) return err({ type: "outcome-pending", workflowId: command.workflowId, transactionId: undefined });
+    if (asker.signal.aborted) return err({ type: "outcome-pending", workflowId: command.workflowId, transactionId: undefined });
     const written = await write(judged.value);
     if (written.ok) return written;
     if (written.error.type === "storage-unavailable") return err(written.error);

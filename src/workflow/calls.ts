@@ -1,6 +1,7 @@
 import type { RequestId, TransactionId, WorkflowId } from "../kernel/ids.ts";
 import type { RequestKey } from "../kernel/request-key.ts";
 import { err, type Result } from "../kernel/result.ts";
+import type { TimeMs } from "../kernel/time.ts";
 import type { Answer } from "./attempt.ts";
 import type { ManagerError } from "./errors.ts";
 
@@ -8,6 +9,7 @@ import type { ManagerError } from "./errors.ts";
 export type Caller = {
   /** Aborts when it waits no longer. */
   readonly signal: AbortSignal;
+  readonly deadlineMs?: TimeMs | undefined;
   /** Told once, if a transaction carries its move: so that it can ask after it, should it get no answer. */
   readonly onBegun?: (transactionId: TransactionId) => void;
 };
@@ -16,6 +18,8 @@ export type Caller = {
 export type Call = {
   /** Aborts when the last of its callers has left. */
   readonly signal: AbortSignal;
+  /** When the first of them stops to wait. */
+  readonly deadlineMs: TimeMs | undefined;
   readonly begun: (transactionId: TransactionId) => void;
 };
 
@@ -34,14 +38,14 @@ type Outcome = Result<Answer, ManagerError>;
 export function createCalls() {
   const byRequest = new Map<RequestId, UnderWay>();
 
-  function begin(digest: string, run: (call: Call) => Promise<Outcome>): UnderWay {
+  function begin(digest: string, deadlineMs: TimeMs | undefined, run: (call: Call) => Promise<Outcome>): UnderWay {
     const left = new AbortController();
     const begun = Promise.withResolvers<TransactionId>();
     const tell = (transactionId: TransactionId): void => {
       underWay.transactionId = transactionId;
       begun.resolve(transactionId);
     };
-    const answer = Promise.resolve({ signal: left.signal, begun: tell }).then(run);
+    const answer = Promise.resolve({ signal: left.signal, deadlineMs, begun: tell }).then(run);
     const underWay: UnderWay = { digest, callers: 0, transactionId: undefined, begun, left, answer };
     return underWay;
   }
@@ -54,7 +58,7 @@ export function createCalls() {
     ): Promise<Outcome> {
       const first = request && byRequest.get(request.id);
       if (first && first.digest !== request.digest) return err({ type: "request-id-reused", requestId: request.id });
-      const underWay = first ?? begin(request?.digest ?? "", run);
+      const underWay = first ?? begin(request?.digest ?? "", caller.deadlineMs, run);
       if (request) byRequest.set(request.id, underWay);
       underWay.callers += 1;
       const { onBegun } = caller;

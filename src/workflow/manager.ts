@@ -66,11 +66,11 @@ export function createManager(dependencies: Attempts & { readonly ownPart: OwnPa
       : err({ type: "workflow-already-exists", workflowId });
   }
 
-  async function moveOnce(command: MoveCommand, { signal }: Call): Promise<Result<Answer, ManagerError>> {
+  async function moveOnce(command: MoveCommand, call: Call): Promise<Result<Answer, ManagerError>> {
     const { move } = command;
     const earlier = await earlierAnswer(store, move.request);
     if (earlier !== undefined) return earlier;
-    const moved = await judgeAndWrite(dependencies, command, signal, ({ workflow: judged, ruleSetRevision }) => {
+    const moved = await judgeAndWrite(dependencies, command, call, ({ workflow: judged, ruleSetRevision }) => {
       const { workflow, event } = applyMove(judged, move, ruleSetRevision, stampOf(environment), undefined);
       return applyOne({
         puts: [{ workflow, expected: { version: judged.version, heldBy: undefined } }],
@@ -80,7 +80,7 @@ export function createManager(dependencies: Attempts & { readonly ownPart: OwnPa
     });
     if (moved.ok) return moved;
     // What it lost to may have been its original, whose answer is then the answer.
-    const original = await ownPart.earlier(command, signal);
+    const original = await ownPart.earlier(command, call.signal);
     if (original !== undefined) return original;
     assert(moved.error.type !== "request-exists", "AtMostOncePerRequestId");
     return err(moved.error);
@@ -92,7 +92,7 @@ export function createManager(dependencies: Attempts & { readonly ownPart: OwnPa
       const earlier = await ownPart.earlier(command, call.signal);
       if (earlier !== undefined) return earlier;
       // What is refused already needs no transaction. The prepare judges again, for what is true now may not be true then.
-      const judged = await judge(dependencies, command);
+      const judged = await judge(dependencies, command, call);
       const moved = judged.ok ? await ownPart.run(command, together, call) : judged;
       if (moved.ok) return moved;
       const { error } = moved;

@@ -59,15 +59,20 @@ export function createWorkflowParticipant(
         wanted.refusal = earlier;
         return refuse("the request was carried out already");
       }
-      const prepared = await judgeAndWrite(dependencies, command, never, async ({ workflow, ruleSetRevision }) => {
-        const { move } = command;
-        const preparedAtMs = environment.nowMs();
-        const hold = { transactionId, coordinatorId, coordinatorEpoch, move, preparedAtMs, deadlineMs, ruleSetRevision };
-        return store.apply({
-          puts: [{ workflow: holdMove(workflow, hold), expected: { version: workflow.version, heldBy: undefined } }],
-          events: [],
-        });
-      });
+      const prepared = await judgeAndWrite(
+        dependencies,
+        command,
+        { signal: never, deadlineMs },
+        async ({ workflow, ruleSetRevision }) => {
+          const { move } = command;
+          const preparedAtMs = environment.nowMs();
+          const hold = { transactionId, coordinatorId, coordinatorEpoch, move, preparedAtMs, deadlineMs, ruleSetRevision };
+          return store.apply({
+            puts: [{ workflow: holdMove(workflow, hold), expected: { version: workflow.version, heldBy: undefined } }],
+            events: [],
+          });
+        },
+      );
       if (prepared.ok || isHeldBy(transactionId, prepared.error)) {
         ownPart.held(transactionId, wanted);
         return consented;

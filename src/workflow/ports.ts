@@ -113,9 +113,23 @@ export type PredicateVerdict =
 
 export type RuleViolation = { readonly ruleId: string; readonly message: string };
 
-/** The predicate engine, always behind gRPC. Never throws: silence, refusal and a late answer are all `unavailable`. */
+/** Who waits for a verdict. */
+export type Asker = {
+  /** Aborts when nobody waits any more; then it is not asked. */
+  readonly signal: AbortSignal;
+  /** An answer after this is of no use. */
+  readonly deadlineMs?: TimeMs | undefined;
+};
+
+export type PredicateFailure =
+  /** Silence, refusal and a late answer. */
+  | { readonly type: "unavailable"; readonly cause: string }
+  /** More is asked than can be answered in time. */
+  | { readonly type: "overloaded"; readonly cause: string; readonly retryAfterMs: DurationMs };
+
+/** The predicate engine, always behind gRPC. Never throws. */
 export interface PredicateClient {
-  check(check: PredicateCheck): Promise<Result<PredicateVerdict, { readonly type: "unavailable"; readonly cause: string }>>;
+  check(check: PredicateCheck, asker: Asker): Promise<Result<PredicateVerdict, PredicateFailure>>;
 }
 
 export type TransactionPart = { readonly participantId: ParticipantId; readonly payload: Uint8Array };

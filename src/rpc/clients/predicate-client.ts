@@ -1,26 +1,56 @@
 import { BrokenCircuitError, ConsecutiveBreaker, circuitBreaker, handleWhen } from "cockatiel";
 import { type Channel, ClientError, Status } from "nice-grpc";
 import {
-  type BatchValidateTransitionsResponse,
   type DeepPartial,
   Judgement,
   PredicateLogicDefinition,
   type TransitionCheck,
   type TransitionVerdict,
 } from "../../gen/concord/predicate/v1/predicate_logic.ts";
+import { callCountMax } from "../../kernel/limits.ts";
 import { err, ok } from "../../kernel/result.ts";
 import type { DurationMs } from "../../kernel/time.ts";
+import { systemClock } from "../../runtime/clock.ts";
 import type { Logger } from "../../runtime/logger.ts";
-import type { PredicateCheck, PredicateClient, PredicateVerdict } from "../../workflow/ports.ts";
+import { afterSilence } from "../../runtime/silence.ts";
+import type { PredicateCheck, PredicateClient, PredicateFailure, PredicateVerdict } from "../../workflow/ports.ts";
 import { stateToWire, workflowToWire } from "../convert-workflow.ts";
 import { clientFailure } from "../errors.ts";
 import { clientFactory } from "./channel.ts";
+import { createWaitingLine, type LineLimits, type Waiting, type WaitingLine } from "./waiting-line.ts";
 
-/** Amortises the cost of a call; more would make the first of a batch wait for the last. */
-const checksPerCallMax = 128;
+/**
+ * `perCallMax` amortises the cost of a call; more would make the first of a batch wait for the last. One call is on the wire while the
+ * next one fills up; a few let a slow batch not delay all others.
+ */
+const promptLimits: LineLimits = {
+  perCallMax: 128,
+  callsUnderWayMax: 2,
+  windowMin: 16,
+  windowMax: 256,
+  waitingCountMax: callCountMax,
+};
 
-/** One call is on the wire while the next one fills up; a few let a slow batch not delay all others. */
-const callsUnderWayMax = 2;
+/** Those that take long are asked alone: enough at once to keep an engine's threads busy. */
+const aloneLimits: LineLimits = {
+  perCallMax: 1,
+  callsUnderWayMax: 64,
+  windowMin: 2,
+  windowMax: 64,
+  waitingCountMax: callCountMax,
+};
+
+/** A call that has no end by then, in multiples of the timeout, has met a process that was stopped or too busy: this one or the other. */
+const stalledFactor = 2;
+
+/**
+ * How long a check waits whose caller has no earlier deadline. Refusing costs a server nearly as much as answering, and a refused caller
+ * comes again: who has time waits.
+ */
+const waitMaxMs: DurationMs = 5_000;
+
+/** No caller gains anything by coming back sooner. */
+const retryAfterMinMs = 100;
 
 /** So many failed calls in a row, and callers are answered at once instead of after the timeout. */
 const failuresToOpen = 5;
@@ -28,87 +58,115 @@ const failuresToOpen = 5;
 /** Then one call tries again after this. */
 const openMs = 500;
 
-type Waiting = {
+type Asked = Waiting & {
   readonly check: PredicateCheck;
   readonly settle: (answer: Awaited<ReturnType<PredicateClient["check"]>>) => void;
 };
 
 /**
- * Asks PredicateLogic over gRPC. What is asked while a call is under way goes into the next call, as one batch. A circuit breaker stops
- * asking an engine that does not answer, and finds out by itself when it is back. A check that takes long is asked alone.
+ * Asks PredicateLogic over gRPC. What is asked while a call is under way goes into the next call, as one batch. A check that takes long is
+ * asked alone. A check that cannot be answered in time is refused before it costs anything. A circuit breaker stops asking an engine that
+ * does not answer, and finds out by itself when it is back; that this process, or the engine, has too much to do does not open it.
  */
 export function createPredicateClient(options: {
   readonly channel: Channel;
   readonly timeoutMs: DurationMs;
   readonly logger: Logger;
+  readonly clock?: typeof systemClock;
 }): PredicateClient {
-  const { logger, timeoutMs } = options;
+  const { logger, timeoutMs, clock = systemClock } = options;
   const client = clientFactory.create(PredicateLogicDefinition, options.channel);
-  // A bad question says nothing about the engine.
-  const isFailure = handleWhen((error) => !isAboutContent(error));
+  const isFailure = handleWhen((error) => !isAboutContent(error) && !isOverload(error));
   const breaker = circuitBreaker(isFailure, { halfOpenAfter: openMs, breaker: new ConsecutiveBreaker(failuresToOpen) });
   breaker.onBreak(() => logger.warn({ failures: failuresToOpen }, "predicate engine unavailable: circuit opened"));
   breaker.onReset(() => logger.info("predicate engine is back: circuit closed"));
 
-  let queue: Waiting[] = [];
-  let callsUnderWay = 0;
+  const prompt = createWaitingLine<Asked>(promptLimits, timeoutMs);
+  const alone = createWaitingLine<Asked>(aloneLimits, timeoutMs);
 
-  async function send(batch: readonly Waiting[]): Promise<void> {
-    try {
-      const { verdicts } = await breaker.execute(() => validate(batch));
-      for (const [index, waiting] of batch.entries()) {
-        if (verdicts[index]?.judgement === Judgement.DEFERRED) void askAlone(waiting);
-        else waiting.settle(verdictFromWire(verdicts[index]));
-      }
-    } catch (error) {
-      if (batch.length > 1 && isAboutContent(error)) {
-        // One check spoils the batch. Alone, it fails alone.
-        for (const waiting of batch) await send([waiting]);
-        return;
-      }
-      const cause = describe(error);
-      logger.debug({ cause, checks: batch.length }, "predicate engine did not answer");
-      for (const { settle } of batch) settle(err({ type: "unavailable", cause }));
-    }
-  }
-
-  function validate(batch: readonly Waiting[]): Promise<BatchValidateTransitionsResponse> {
+  async function askTogether(batch: readonly Asked[]): Promise<void> {
     const checks = batch.map(({ check }) => checkToWire(check));
-    return client.batchValidateTransitions({ checks, promptOnly: true }, { deadline: timeoutMs });
-  }
-
-  /** Its rules take long. That nobody else waits for it also means that its failure says nothing about the engine. */
-  async function askAlone({ check, settle }: Waiting): Promise<void> {
     try {
-      const { verdict } = await client.validateTransition({ check: checkToWire(check) }, { deadline: timeoutMs });
-      settle(verdictFromWire(verdict));
+      const { verdicts } = await breaker.execute(() =>
+        inTime((call) => client.batchValidateTransitions({ checks, promptOnly: true }, call)),
+      );
+      for (const [index, asked] of batch.entries()) {
+        if (verdicts[index]?.judgement === Judgement.DEFERRED) enter(alone, askAlone, asked);
+        else asked.settle(verdictFromWire(verdicts[index]));
+      }
     } catch (error) {
-      const cause = describe(error);
-      logger.debug({ cause }, "predicate engine did not answer a check that takes long");
-      settle(err({ type: "unavailable", cause }));
+      if (batch.length === 1 || !isAboutContent(error)) throw error;
+      // One check spoils the batch. Alone, it fails alone.
+      for (const asked of batch) await askTogether([asked]).catch((failed: unknown) => fail([asked], failed));
     }
   }
 
-  function flush(): void {
-    while (queue.length > 0 && callsUnderWay < callsUnderWayMax) {
-      const batch = queue.slice(0, checksPerCallMax);
-      queue = queue.slice(checksPerCallMax);
-      callsUnderWay += 1;
-      void send(batch).finally(() => {
-        callsUnderWay -= 1;
-        flush();
-      });
+  /** Nobody else waits for it, so its failure says nothing about the engine. */
+  async function askAlone(batch: readonly Asked[]): Promise<void> {
+    for (const { check, settle } of batch) {
+      const { verdict } = await inTime((call) => client.validateTransition({ check: checkToWire(check) }, call));
+      settle(verdictFromWire(verdict));
     }
+  }
+
+  /** Ends a call when the engine has been silent for the timeout. That this process did not listen is no silence. */
+  async function inTime<T>(
+    ask: (call: { readonly signal: AbortSignal; readonly deadline: DurationMs }) => Promise<T>,
+  ): Promise<T> {
+    const silence = new AbortController();
+    const cancel = afterSilence(clock, timeoutMs, () => silence.abort());
+    try {
+      return await ask({ signal: silence.signal, deadline: timeoutMs * stalledFactor });
+    } finally {
+      cancel();
+    }
+  }
+
+  function fail(batch: readonly Asked[], error: unknown): void {
+    const failure = failureOf(error);
+    logger.debug({ cause: failure.cause, checks: batch.length }, "predicate engine did not answer");
+    for (const { settle } of batch) settle(err(failure));
+  }
+
+  async function send(line: WaitingLine<Asked>, ask: typeof askTogether, batch: readonly Asked[]): Promise<void> {
+    const sentMs = clock.monotonicMs();
+    let measured = true;
+    try {
+      await ask(batch);
+    } catch (error) {
+      measured = !(error instanceof BrokenCircuitError);
+      fail(batch, error);
+    }
+    line.answered(batch.length, sentMs, measured ? clock.monotonicMs() : undefined);
+    flush(line, ask);
+  }
+
+  function flush(line: WaitingLine<Asked>, ask: typeof askTogether): void {
+    for (let next = line.next(clock.monotonicMs()); next !== undefined; next = line.next(clock.monotonicMs())) {
+      for (const { settle } of next.late) settle(overloaded("it has waited too long", retryAfterMinMs));
+      for (const { settle } of next.left) settle(err({ type: "unavailable", cause: "its caller has left" }));
+      if (next.batch.length > 0) void send(line, ask, next.batch);
+    }
+  }
+
+  function enter(line: WaitingLine<Asked>, ask: typeof askTogether, asked: Asked): void {
+    const waitMs = line.enter(asked, clock.monotonicMs());
+    if (waitMs !== undefined) asked.settle(overloaded(`its turn would come in ${Math.round(waitMs)} ms`, waitMs));
+    // Requests that arrive in one turn of the event loop go into one call.
+    else if (line.length === 1) setImmediate(flush, line, ask);
   }
 
   return {
-    check: (check) =>
+    check: (check, { signal, deadlineMs = Infinity }) =>
       new Promise((settle) => {
-        queue.push({ check, settle });
-        // Requests that arrive in one turn of the event loop go into one call.
-        if (queue.length === 1) setImmediate(flush);
+        const leftMs = Math.min(waitMaxMs + timeoutMs, deadlineMs - clock.nowMs());
+        enter(prompt, askTogether, { check, settle, answerByMs: clock.monotonicMs() + leftMs, signal });
       }),
   };
+}
+
+function overloaded(cause: string, waitMs: DurationMs) {
+  return err({ type: "overloaded", cause, retryAfterMs: Math.max(retryAfterMinMs, Math.ceil(waitMs)) } as const);
 }
 
 function checkToWire(check: PredicateCheck): DeepPartial<TransitionCheck> {
@@ -137,14 +195,23 @@ function verdictFromWire(verdict: TransitionVerdict | undefined) {
   }
 }
 
-/** Refused, or larger than a message may be. An overloaded engine is no such thing: asking it more often would make it worse. */
+/** Refused, or larger than a message may be. A bad question says nothing about the engine. */
 function isAboutContent(error: unknown): boolean {
   if (!(error instanceof ClientError)) return false;
-  if (error.code === Status.RESOURCE_EXHAUSTED) return clientFailure(error).reason !== "OVERLOADED";
-  return error.code === Status.INVALID_ARGUMENT;
+  return error.code === Status.INVALID_ARGUMENT || (error.code === Status.RESOURCE_EXHAUSTED && !isOverload(error));
 }
 
-function describe(error: unknown): string {
-  if (error instanceof BrokenCircuitError) return "circuit open";
-  return error instanceof Error ? error.message : String(error);
+/** It lives, and has too much to do; or this process has. Asking it more often would make it worse. */
+function isOverload(error: unknown): error is ClientError {
+  if (!(error instanceof ClientError)) return false;
+  return error.code === Status.DEADLINE_EXCEEDED || clientFailure(error).reason === "OVERLOADED";
+}
+
+function failureOf(error: unknown): PredicateFailure {
+  if (isOverload(error)) {
+    const { message: cause, retryAfterMs = retryAfterMinMs } = clientFailure(error);
+    return { type: "overloaded", cause, retryAfterMs };
+  }
+  if (error instanceof BrokenCircuitError) return { type: "unavailable", cause: "circuit open" };
+  return { type: "unavailable", cause: error instanceof Error ? error.message : String(error) };
 }

@@ -1,5 +1,6 @@
 import type { RequestId, TransactionId, WorkflowId } from "../../kernel/ids.ts";
 import type { WorkflowState } from "../../kernel/lifecycle.ts";
+import type { DurationMs } from "../../kernel/time.ts";
 
 /** Why a workflow was not changed. The order is the order of the checks; see docs/architecture.md. */
 export type WorkflowError =
@@ -21,6 +22,12 @@ export type WorkflowError =
       readonly heldFor: RequestId | undefined;
     }
   | { readonly type: "predicate-logic-unavailable"; readonly workflowId: WorkflowId; readonly cause: string }
+  | {
+      readonly type: "predicate-logic-overloaded";
+      readonly workflowId: WorkflowId;
+      readonly cause: string;
+      readonly retryAfterMs: DurationMs;
+    }
   | {
       readonly type: "invalid-transition";
       readonly workflowId: WorkflowId;

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { ServerError, Status } from "nice-grpc";
 import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -6,7 +7,8 @@ import type { WorkflowId } from "../../../src/kernel/ids.ts";
 import { openChannel } from "../../../src/rpc/clients/channel.ts";
 import { createPredicateClient } from "../../../src/rpc/clients/predicate-client.ts";
 import { rpcError } from "../../../src/rpc/errors.ts";
-import type { PredicateClient } from "../../../src/workflow/ports.ts";
+import { systemClock } from "../../../src/runtime/clock.ts";
+import type { Asker, PredicateClient } from "../../../src/workflow/ports.ts";
 import { type Answerer, echo, failWith, startFakePredicateLogic } from "../../support/fake-predicate-logic.ts";
 import { until } from "../../support/until.ts";
 
@@ -14,8 +16,8 @@ let fake: Awaited<ReturnType<typeof startFakePredicateLogic>>;
 let channel: ReturnType<typeof openChannel>;
 let client: PredicateClient;
 
-function connect(timeoutMs = 20_000): PredicateClient {
-  return createPredicateClient({ channel, timeoutMs, logger: pino({ level: "silent" }) });
+function connect(timeoutMs = 20_000, clock = systemClock): PredicateClient {
+  return createPredicateClient({ channel, timeoutMs, logger: pino({ level: "silent" }), clock });
 }
 
 beforeEach(async () => {
@@ -29,7 +31,23 @@ afterEach(() => {
   fake.stop();
 });
 
-function ask(id: string, version = 1) {
+/** Timers fire at once, and it is then that much later than they were due. */
+function clockWhoseTimersFire(lateMs: number): typeof systemClock {
+  let aheadMs = 0;
+  return {
+    ...systemClock,
+    monotonicMs: () => systemClock.monotonicMs() + aheadMs,
+    setTimer: (delayMs, run) =>
+      systemClock.setTimer(1, () => {
+        aheadMs += delayMs + lateMs;
+        run();
+      }),
+  };
+}
+
+const patient = { signal: new AbortController().signal };
+
+function ask(id: string, version = 1, asker: Asker = patient) {
   const workflow = {
     id: id as WorkflowId,
     state: "ACTIVE",
@@ -41,11 +59,13 @@ function ask(id: string, version = 1) {
     metadata: {},
     retryCount: 0,
   } as const;
-  return client.check({ workflow, targetState: "PAUSED", reason: "r", requestedBy: "ada", context: {}, atMs: 1 });
+  return client.check({ workflow, targetState: "PAUSED", reason: "r", requestedBy: "ada", context: {}, atMs: 1 }, asker);
 }
 
 const askMany = (count: number) => Promise.all(Array.from({ length: count }, (_, index) => ask(`wf-${index}`, index + 1)));
 const allowedUnder = (ruleSetRevision: number) => ({ ok: true, value: { type: "allowed", ruleSetRevision } });
+const busy = rpcError({ code: Status.RESOURCE_EXHAUSTED, reason: "OVERLOADED", message: "too much", retryAfterMs: 700 });
+const overloaded = { ok: false, error: { type: "overloaded", cause: "too much", retryAfterMs: 700 } };
 const unavailable = { ok: false, error: { type: "unavailable" } };
 
 describe("coalescing", () => {
@@ -86,9 +106,46 @@ describe("coalescing", () => {
   });
 
   test("an engine that is overloaded is not asked once for each check of the batch", async () => {
-    fake.answer = failWith(rpcError({ code: Status.RESOURCE_EXHAUSTED, reason: "OVERLOADED", message: "too much" }));
-    expect(await askMany(20)).toMatchObject(Array.from({ length: 20 }, () => unavailable));
+    fake.answer = failWith(busy);
+    expect(await askMany(20)).toMatchObject(Array.from({ length: 20 }, () => overloaded));
     expect(fake.calls).toHaveLength(1);
+  });
+});
+
+describe("who cannot be answered in time", () => {
+  test("is not asked about when its caller's deadline has passed, or its caller has left, while it waited", async () => {
+    const gate = Promise.withResolvers<void>();
+    fake.answer = async (checks) => {
+      await gate.promise;
+      return echo(checks);
+    };
+    const underWay = [ask("first")];
+    await until(() => fake.calls.length === 1, "the first call is under way");
+    underWay.push(ask("second"));
+    await until(() => fake.calls.length === 2, "the second call is under way");
+    const caller = new AbortController();
+    const left = ask("left", 1, caller);
+    const late = ask("late", 1, { ...patient, deadlineMs: Date.now() });
+    const others = askMany(3);
+    caller.abort();
+    gate.resolve();
+    expect(await left).toMatchObject({ error: { type: "unavailable", cause: "its caller has left" } });
+    expect(await late).toMatchObject({ error: { type: "overloaded" } });
+    expect(await others).toEqual([1, 2, 3].map(allowedUnder));
+    await Promise.all(underWay);
+    expect(fake.calls.at(-1)).toEqual(["wf-0", "wf-1", "wf-2"]);
+  });
+
+  test("2,048 at once, at an engine that judges 128 in 40 ms: all are answered, and none is refused", async () => {
+    client = connect(1_000);
+    let free = Promise.resolve();
+    fake.answer = (checks) => {
+      const answered = free.then(() => sleep(40));
+      free = answered;
+      return answered.then(() => echo(checks));
+    };
+    const answers = await askMany(2_048);
+    expect(answers.filter(({ ok }) => ok)).toHaveLength(2_048);
   });
 });
 
@@ -120,7 +177,7 @@ describe("a check whose rules take long", () => {
     fake.answer = deferring;
     fake.answerAlone = () => new Promise(() => undefined);
     const dear = await Promise.all(Array.from({ length: 20 }, () => ask("wf-3")));
-    expect(dear).toMatchObject(dear.map(() => unavailable));
+    expect(dear.filter(({ ok }) => ok)).toEqual([]);
     // It would stay open for half a second.
     expect(await ask("wf", 7)).not.toMatchObject({ error: { cause: "circuit open" } });
   });
@@ -138,6 +195,22 @@ describe("the circuit breaker", () => {
     expect(await askMany(10)).toEqual(Array.from({ length: 10 }, (_, index) => allowedUnder(index + 1)));
   });
 
+  test("stays closed while the engine is overloaded, which is an answer", async () => {
+    fake.answer = failWith(busy);
+    for (let call = 0; call < 10; call += 1) expect(await ask("wf")).toMatchObject(overloaded);
+    fake.answer = echo;
+    expect(await ask("wf", 7)).toEqual(allowedUnder(7));
+  });
+
+  test("stays closed while this process is too busy to hear the answers: they are overload", async () => {
+    // Whenever a timer fires, the loop had stood still for a second.
+    client = connect(50, clockWhoseTimersFire(1_000));
+    fake.answer = () => new Promise(() => undefined);
+    for (let call = 0; call < 6; call += 1) expect(await ask("wf")).toMatchObject({ error: { type: "overloaded" } });
+    fake.answer = echo;
+    expect(await ask("wf", 7)).toEqual(allowedUnder(7));
+  });
+
   test("stays closed when questions are bad: others are still answered", async () => {
     fake.answer = failWith(new ServerError(Status.INVALID_ARGUMENT, "bad question"));
     for (let call = 0; call < 10; call += 1) expect(await ask("wf")).toMatchObject(unavailable);
@@ -148,7 +221,7 @@ describe("the circuit breaker", () => {
 
 describe("silence, a late answer and a strange one are all `unavailable`", () => {
   test("an engine that does not answer in time", async () => {
-    client = connect(50);
+    client = connect(20_000, clockWhoseTimersFire(0));
     fake.answer = () => new Promise(() => undefined);
     expect(await ask("wf")).toMatchObject(unavailable);
   });

@@ -153,6 +153,14 @@ describe("a move", () => {
     expect(await store.get(workflowId)).toMatchObject({ version: 1 });
   });
 
+  test("that cannot be judged in time moves nothing, and says when to come again", async () => {
+    const { manager, engine, store } = await withWorkflow();
+    engine.answer = async () => ({ ok: false, error: { type: "overloaded", cause: "a crowd", retryAfterMs: 300 } });
+    const overloaded = { error: { type: "predicate-logic-overloaded", cause: "a crowd", retryAfterMs: 300 } };
+    expect(await manager.move(moveTo("ACTIVE"))).toMatchObject(overloaded);
+    expect(await store.get(workflowId)).toMatchObject({ version: 1 });
+  });
+
   test("that the store cannot write is an error of the store", async () => {
     const store = createMemoryWorkflowStore();
     const { manager } = await withWorkflow(store);

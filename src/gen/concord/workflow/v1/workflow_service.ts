@@ -1971,8 +1971,8 @@ export const WorkflowServiceDefinition = {
      * Checked in this order; the first that fails is the answer: the request is well formed (INVALID_ARGUMENT / INVALID_REQUEST); the workflow
      * exists (NOT_FOUND / WORKFLOW_NOT_FOUND); is not terminal (FAILED_PRECONDITION / TERMINAL_STATE); is at `expected_version`, if
      * given (ABORTED / VERSION_MISMATCH); is not held by a transaction (ABORTED / IN_TRANSITION); the predicate engine answers
-     * (UNAVAILABLE / PREDICATE_LOGIC_UNAVAILABLE); the lifecycle has the move (FAILED_PRECONDITION / INVALID_TRANSITION); no active rule denies
-     * it (FAILED_PRECONDITION / RULE_DENIED); nothing changed meanwhile (retried internally, then ABORTED / VERSION_MISMATCH).
+     * (UNAVAILABLE / PREDICATE_LOGIC_UNAVAILABLE), and can do so in time (RESOURCE_EXHAUSTED / OVERLOADED); the lifecycle has the move
+     * (FAILED_PRECONDITION / INVALID_TRANSITION); no active rule denies it (FAILED_PRECONDITION / RULE_DENIED); nothing changed meanwhile (retried internally, then ABORTED / VERSION_MISMATCH).
      * With `enlist` also: ABORTED / TRANSACTION_ABORTED, UNAVAILABLE / COORDINATOR_UNAVAILABLE, DEADLINE_EXCEEDED / OUTCOME_PENDING.
      *
      * A caller that leaves (cancels, or loses its connection) before a plain move is written may find it not made. With `enlist`, the
@@ -2067,8 +2067,8 @@ export interface WorkflowServiceImplementation<CallContextExt = {}> {
    * Checked in this order; the first that fails is the answer: the request is well formed (INVALID_ARGUMENT / INVALID_REQUEST); the workflow
    * exists (NOT_FOUND / WORKFLOW_NOT_FOUND); is not terminal (FAILED_PRECONDITION / TERMINAL_STATE); is at `expected_version`, if
    * given (ABORTED / VERSION_MISMATCH); is not held by a transaction (ABORTED / IN_TRANSITION); the predicate engine answers
-   * (UNAVAILABLE / PREDICATE_LOGIC_UNAVAILABLE); the lifecycle has the move (FAILED_PRECONDITION / INVALID_TRANSITION); no active rule denies
-   * it (FAILED_PRECONDITION / RULE_DENIED); nothing changed meanwhile (retried internally, then ABORTED / VERSION_MISMATCH).
+   * (UNAVAILABLE / PREDICATE_LOGIC_UNAVAILABLE), and can do so in time (RESOURCE_EXHAUSTED / OVERLOADED); the lifecycle has the move
+   * (FAILED_PRECONDITION / INVALID_TRANSITION); no active rule denies it (FAILED_PRECONDITION / RULE_DENIED); nothing changed meanwhile (retried internally, then ABORTED / VERSION_MISMATCH).
    * With `enlist` also: ABORTED / TRANSACTION_ABORTED, UNAVAILABLE / COORDINATOR_UNAVAILABLE, DEADLINE_EXCEEDED / OUTCOME_PENDING.
    *
    * A caller that leaves (cancels, or loses its connection) before a plain move is written may find it not made. With `enlist`, the
@@ -2142,8 +2142,8 @@ export interface WorkflowServiceClient<CallOptionsExt = {}> {
    * Checked in this order; the first that fails is the answer: the request is well formed (INVALID_ARGUMENT / INVALID_REQUEST); the workflow
    * exists (NOT_FOUND / WORKFLOW_NOT_FOUND); is not terminal (FAILED_PRECONDITION / TERMINAL_STATE); is at `expected_version`, if
    * given (ABORTED / VERSION_MISMATCH); is not held by a transaction (ABORTED / IN_TRANSITION); the predicate engine answers
-   * (UNAVAILABLE / PREDICATE_LOGIC_UNAVAILABLE); the lifecycle has the move (FAILED_PRECONDITION / INVALID_TRANSITION); no active rule denies
-   * it (FAILED_PRECONDITION / RULE_DENIED); nothing changed meanwhile (retried internally, then ABORTED / VERSION_MISMATCH).
+   * (UNAVAILABLE / PREDICATE_LOGIC_UNAVAILABLE), and can do so in time (RESOURCE_EXHAUSTED / OVERLOADED); the lifecycle has the move
+   * (FAILED_PRECONDITION / INVALID_TRANSITION); no active rule denies it (FAILED_PRECONDITION / RULE_DENIED); nothing changed meanwhile (retried internally, then ABORTED / VERSION_MISMATCH).
    * With `enlist` also: ABORTED / TRANSACTION_ABORTED, UNAVAILABLE / COORDINATOR_UNAVAILABLE, DEADLINE_EXCEEDED / OUTCOME_PENDING.
    *
    * A caller that leaves (cancels, or loses its connection) before a plain move is written may find it not made. With `enlist`, the
