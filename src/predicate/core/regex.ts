@@ -35,10 +35,10 @@ export function compileRegex(pattern: string): Result<Regex, string> {
 
 /** The literal patterns of all expressions, so that each is compiled once. What names more starts anew. */
 const literals = new Map<string, Regex>();
-const literalCountMax = 2000;
+const literalCountMax = 1000;
 
 /** States that a pattern may keep; each takes about 1 KB. Ordinary patterns have less than ten. */
-const stateCountMax = 100;
+const stateCountMax = 64;
 
 /** For a pattern that is known to compile. */
 export function literalRegex(pattern: string): Regex {

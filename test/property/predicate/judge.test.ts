@@ -2,7 +2,9 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { isMove, workflowStates } from "../../../src/kernel/lifecycle.ts";
 import { judge } from "../../../src/predicate/core/judge.ts";
+import { checkCostMax } from "../../../src/predicate/core/limits.ts";
 import type { Check, Rule } from "../../../src/predicate/core/types.ts";
+import { startJudgeThread } from "../../../src/predicate/judge-thread.ts";
 import { checkOf, ruleOf, ruleSetOf } from "../../support/rule-values.ts";
 
 const states = fc.constantFrom(...workflowStates);
@@ -103,4 +105,21 @@ test("violations come highest priority first, then by id, each rule at most once
       expect(denied).toEqual(sorted.filter((id) => denied.includes(id)));
     }),
   );
+});
+
+test("a thread has the same verdict, at the same cost", async () => {
+  const thread = startJudgeThread();
+  let revision = 0;
+  await fc.assert(
+    fc.asyncProperty(rules, checks, async (all, check) => {
+      fc.pre(isMove(check.workflow.state, check.targetState));
+      revision += 1;
+      // A version never changes, so a thread compiles it once.
+      const set = ruleSetOf(revision, ...all.map((rule) => ({ ...rule, version: revision })));
+      const purse = { left: checkCostMax };
+      const verdict = judge(set, check, purse);
+      expect(await thread.judge(set, check)).toStrictEqual({ type: "judged", verdict, cost: checkCostMax - purse.left });
+    }),
+  );
+  await thread.end();
 });
