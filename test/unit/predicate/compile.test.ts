@@ -97,3 +97,13 @@ describe("an expression is bounded", () => {
     expect(problem(`1${" + 1".repeat(60)} > 0`)).toBe("compiles");
   });
 });
+
+test("literal patterns may cost so much together, as they are compiled when the rule is written", () => {
+  const pattern = "x{1000}";
+  const one = `from.matches('${pattern}')`;
+  expect(compile(one, ruleVariables)).toMatchObject({ ok: true });
+  expect(compile([one, one, one].join(" || "), ruleVariables)).toMatchObject({
+    ok: false,
+    error: { line: 1, message: "its regular expressions cost 21060 units to compile; at most 20000 are allowed" },
+  });
+});

@@ -3,6 +3,7 @@ import type { JsonObject } from "../../../src/kernel/json.ts";
 import { bindingsOf, ruleVariables } from "../../../src/predicate/core/bindings.ts";
 import { compile, describeCompileError } from "../../../src/predicate/core/compile.ts";
 import { evaluateBool, evaluateString } from "../../../src/predicate/core/evaluate.ts";
+import { evaluationCostMax } from "../../../src/predicate/core/limits.ts";
 import { checkOf } from "../../support/rule-values.ts";
 
 function compiled(source: string) {
@@ -159,9 +160,22 @@ describe("the cost of an evaluation is bounded", () => {
     expect(bool(source, { big, text, some: big.slice(0, 4000), map: { a: 1, b: [2] } })).toBe(true);
   });
 
+  test("it ends when nobody waits for it, and no || swallows that", () => {
+    let asked = 0;
+    const purse = { left: evaluationCostMax, stopped: () => ++asked > 20 };
+    const source = "[1, 2, 3, 4, 5, 6, 7, 8, 9].all(x, [1, 2, 3, 4, 5, 6, 7, 8, 9].all(y, x + y > 0)) || true";
+    expect(evaluateBool(compiled(source), bindingsOf(checkOf({})), purse)).toEqual({ ok: false, error: "was stopped" });
+    expect(asked).toBeLessThan(50);
+  });
+
   // A backtracking matcher would need 2^40 steps here.
   test("a regular expression takes linear time", () => {
     expect(bool("workflow.metadata.text.matches('^(a+)+$')", { text: `${"a".repeat(40)}!` })).toBe(false);
+  });
+
+  test("a pattern that is no literal can be wrong, and is then an ordinary error", () => {
+    expect(bool("workflow.metadata.text.matches('(' + workflow.id)", { text: "x" })).toContain("missing closing )");
+    expect(bool("workflow.metadata.text.matches('^' + from)", { text: "ACTIVE" })).toBe(true);
   });
 
   test("a loop over what is no list is an ordinary error", () => {

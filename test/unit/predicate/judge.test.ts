@@ -192,12 +192,4 @@ describe("what all rules of a check cost is bounded", () => {
     judge(ruleSetOf(1, ruleOf({})), checkOf({ workflow: { metadata: { numbers } } }), purse);
     expect(checkCostMax - purse.left).toBeGreaterThan(2000);
   });
-
-  test("it ends when nobody waits for it, whatever the expression makes of that", () => {
-    let asked = 0;
-    const stopped = () => ++asked > 20;
-    const rule = ruleOf({ expression: "[1,2,3,4,5,6,7,8,9].all(x, [1,2,3,4,5,6,7,8,9].all(y, x + y > 0)) || true" });
-    judge(ruleSetOf(1, rule, rule, rule), sampleCheck, { left: checkCostMax, stopped });
-    expect(asked).toBeLessThan(40);
-  });
 });
