@@ -536,10 +536,11 @@ WriteAheadAck ==
 
 \* What is acknowledged has happened: nobody whose promise is gone has said, or is thought to have said, that it committed.
 AckHonest ==
-  \A p \in taken :
-    /\ part[p] # "committed"
-    /\ <<"ackCommit", p>> \notin net
-    /\ \A e \in Epochs : p \notin coord[e].acks
+  /\ \A p \in taken :
+       /\ part[p] # "committed"
+       /\ <<"ackCommit", p>> \notin net
+       /\ \A e \in Epochs : p \notin coord[e].acks
+  /\ \A e \in Epochs : coord[e].acks \cap coord[e].lost = {}
 
 \* While a promise is lost there is a record of the transaction, and it keeps what was said of that.
 LostNeverForgotten ==

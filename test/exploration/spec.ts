@@ -101,9 +101,10 @@ export function violatedInvariants(state: SpecState, names: readonly string[], c
         (!(sent.has(`ackCommit ${name}`) || coord.some(({ acks }) => acks.includes(name))) || of(name) === "committed") &&
         (!sent.has(`ackAbort ${name}`) || of(name) === "aborted"),
     ),
-    AckHonest: taken.every(
-      (name) => of(name) !== "committed" && !sent.has(`ackCommit ${name}`) && !coord.some(({ acks }) => acks.includes(name)),
-    ),
+    AckHonest:
+      taken.every(
+        (name) => of(name) !== "committed" && !sent.has(`ackCommit ${name}`) && !coord.some(({ acks }) => acks.includes(name)),
+      ) && coord.every(({ acks, lost }) => !acks.some((name) => lost.includes(name))),
     LostNeverForgotten:
       (!part.includes("lost") || log.rec === "delegated" || log.rec === "commit") &&
       (coord[fence - 1]?.lost ?? []).every((name) => log.lost.includes(name)),
