@@ -78,6 +78,11 @@ export interface DecisionLog extends StoreHealth, StoreAge {
     readonly afterId: ParticipantId | undefined;
     readonly limit: number;
   }): Promise<readonly ParticipantSession[]>;
+  /** Drops those of these participants that have not said Hello since then. One that comes back begins anew with session epoch 1. */
+  forgetParticipants(
+    which: { readonly participantIds: readonly ParticipantId[]; readonly connectedBeforeMs: TimeMs },
+    coordinatorEpoch: number,
+  ): WriteResult<void, Fenced>;
   /** Drops one transaction, if it is there. */
   forget(id: TransactionId, coordinatorEpoch: number): WriteResult<void, Fenced>;
   /** Drops transactions finished before this time (`finishedAtMs`), at most `limit`; says how many. Never an unfinished one. */

@@ -1,11 +1,11 @@
-import type { TransactionId } from "../kernel/ids.ts";
-import { historyRetentionMs, purgeBatchSize } from "../kernel/limits.ts";
+import type { ParticipantId, TransactionId } from "../kernel/ids.ts";
+import { historyRetentionMs, participantRetentionMs, purgeBatchSize } from "../kernel/limits.ts";
 import type { TimeMs } from "../kernel/time.ts";
 import { resume, takeOver } from "./core/coordinator.ts";
 import type { Step } from "./core/coordinator-step.ts";
 import { isFinished, type Transaction } from "./core/types.ts";
 import { createRun } from "./effects.ts";
-import { repeatedly } from "./ends.ts";
+import { pause, repeatedly } from "./ends.ts";
 import { momentOf } from "./environment.ts";
 import { purgeIntervalMs, recoveryBatchSize, recoveryIntervalMs } from "./limits.ts";
 import { note } from "./run.ts";
@@ -60,7 +60,7 @@ export function keepHouse(shell: Shell): void {
   void repeatedly(
     waiting,
     () => purgeIntervalMs,
-    () => purge(shell, shell.log.keptBeforeMs(historyRetentionMs)),
+    () => purge(shell),
   );
 }
 
@@ -74,15 +74,45 @@ async function recoverAgain(shell: Shell): Promise<void> {
   }
 }
 
-async function purge({ log, logger, ownership }: Shell, completedBeforeMs: TimeMs): Promise<void> {
-  const { coordinatorEpoch } = ownership.coordinator;
+async function purge(shell: Shell): Promise<void> {
+  const { log, logger } = shell;
   try {
-    for (;;) {
-      const purged = await log.purge({ completedBeforeMs, limit: purgeBatchSize }, coordinatorEpoch);
-      if (!purged.ok && purged.error.type === "conflict") ownership.fence(purged.error.conflict);
-      if (!purged.ok || purged.value < purgeBatchSize || ownership.ended.aborted) return;
-    }
+    await purgeTransactions(shell, log.keptBeforeMs(historyRetentionMs));
+    await purgeParticipants(shell, log.keptBeforeMs(participantRetentionMs));
   } catch (error) {
     logger.error({ err: error }, "the decision log cannot be purged");
+  }
+}
+
+async function purgeTransactions({ log, ownership }: Shell, completedBeforeMs: TimeMs): Promise<void> {
+  const { coordinatorEpoch } = ownership.coordinator;
+  for (;;) {
+    const purged = await log.purge({ completedBeforeMs, limit: purgeBatchSize }, coordinatorEpoch);
+    if (!purged.ok && purged.error.type === "conflict") ownership.fence(purged.error.conflict);
+    if (!purged.ok || purged.value < purgeBatchSize || ownership.ended.aborted) return;
+  }
+}
+
+/** Those that have not been seen since then, and take part in nothing that is unfinished. */
+async function purgeParticipants({ sessions, runs, clock, logger, ownership }: Shell, seenBeforeMs: TimeMs): Promise<void> {
+  let afterId: ParticipantId | undefined;
+  for (;;) {
+    const page = await sessions.list({ afterId, limit: purgeBatchSize });
+    const old = page.filter(
+      ({ participantId, connected, lastSeenAtMs }) =>
+        !connected && lastSeenAtMs < seenBeforeMs && !runs.byParticipant.has(participantId),
+    );
+    if (old.length > 0) {
+      const participantIds = old.map(({ participantId }) => participantId);
+      const forgotten = await sessions.forget(participantIds, seenBeforeMs);
+      if (!forgotten.ok && forgotten.error.type === "conflict") ownership.fence(forgotten.error.conflict);
+      if (!forgotten.ok) return;
+      logger.info({ participants: participantIds }, "participants that stayed away are forgotten");
+    }
+    afterId = page.at(-1)?.participantId;
+    if (page.length < purgeBatchSize) return;
+    // A page is read at once; others run before the next.
+    await pause({ clock, signal: ownership.ended }, 0);
+    if (ownership.ended.aborted) return;
   }
 }

@@ -1,6 +1,7 @@
 import { assert } from "../kernel/assert.ts";
 import type { ParticipantId, TransactionId } from "../kernel/ids.ts";
 import type { DurationMs, TimeMs } from "../kernel/time.ts";
+import type { WriteResult } from "../kernel/write.ts";
 import { backoffMs } from "./core/backoff.ts";
 import type {
   CoordinatorMessage,
@@ -21,13 +22,13 @@ import {
   protocolVersion,
   reconnectAfterMs,
   rivalBackoff,
-  rivalCalmMs,
   rivalHelloCountMax,
   sessionTimeoutMs,
 } from "./limits.ts";
 import { type CommitMetrics, noMetrics } from "./metrics.ts";
 import type { Clock, Coordinator, DecisionLog, Fenced, Logger, ParticipantSession, StreamEnd, Trace } from "./ports.ts";
 import { createQueue } from "./queue.ts";
+import { createRivalries } from "./rivalries.ts";
 
 /** One Participate stream. Its owner feeds it, and writes out what it yields. */
 export interface Session {
@@ -56,7 +57,7 @@ export interface SessionHandler {
   ): Promise<void> | undefined;
 }
 
-/** A participant that ever said Hello. */
+/** A participant that has said Hello, and is not forgotten. */
 export type KnownParticipant = ParticipantSession & {
   readonly connected: boolean;
   readonly lastSeenAtMs: TimeMs;
@@ -74,6 +75,8 @@ export interface Sessions {
   /** Those that take new work. */
   readonly connected: ReadonlySet<ParticipantId>;
   list(page: { readonly afterId: ParticipantId | undefined; readonly limit: number }): Promise<readonly KnownParticipant[]>;
+  /** Forgets those of them that have not said Hello since then. None of them may be connected. */
+  forget(participantIds: readonly ParticipantId[], connectedBeforeMs: TimeMs): WriteResult<void, Fenced>;
   /** Tells all that the coordinator is about to leave. Sessions go on. */
   goAway(reason: string): void;
   /** Ends all, and every one that comes after. */
@@ -126,9 +129,9 @@ export function createSessions(options: {
   const { log, clock, logger, metrics = noMetrics, trace } = options;
   const current = new Map<ParticipantId, Open>();
   const connected = new Set<ParticipantId>();
+  /** Of known participants that are away. */
   const lastSeen = new Map<ParticipantId, TimeMs>();
-  /** Hellos that took a participant id from another live process, one soon after the other. */
-  const rivalries = new Map<ParticipantId, { count: number; lastMs: DurationMs }>();
+  const rivalries = createRivalries();
   const all = new Set<Open>();
   let started: { readonly coordinator: Coordinator; readonly handler: SessionHandler } | undefined;
   /** Its reason is the StreamEnd of all sessions. */
@@ -292,10 +295,7 @@ export function createSessions(options: {
   async function letOlderWork(session: Open, participantId: ParticipantId, instanceId: string): Promise<void> {
     const older = current.get(participantId);
     if (!older || older.identity?.instanceId === instanceId) return;
-    const before = rivalries.get(participantId);
-    const nowMs = clock.monotonicMs();
-    const count = before && nowMs - before.lastMs < rivalCalmMs ? before.count + 1 : 1;
-    rivalries.set(participantId, { count, lastMs: nowMs });
+    const count = rivalries.add(participantId, clock.monotonicMs());
     if (count <= rivalHelloCountMax) return;
     const delayMs = backoffMs(rivalBackoff, count - rivalHelloCountMax, 1);
     logger.warn(
@@ -426,6 +426,12 @@ export function createSessions(options: {
           prepareCredit: session ? Math.max(0, session.credit - session.outstanding.size) : 0,
         };
       });
+    },
+    async forget(participantIds, connectedBeforeMs) {
+      assert(started !== undefined, "only a coordinator that has its epoch forgets");
+      const forgotten = await log.forgetParticipants({ participantIds, connectedBeforeMs }, started.coordinator.coordinatorEpoch);
+      if (forgotten.ok) for (const participantId of participantIds) lastSeen.delete(participantId);
+      return forgotten;
     },
     goAway(reason) {
       for (const session of all) session.emit({ type: "go-away", reason, reconnectAfterMs });

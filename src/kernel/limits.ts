@@ -27,5 +27,8 @@ export const purgeBatchSize = 250;
 /** Ended transactions are listed for this long; also how long their request ids are remembered, so never below `answerRetentionMs`. */
 export const historyRetentionMs = 7 * 24 * 3_600_000;
 
-/** A participant remembers how a transaction ended for this long, and until its coordinator is connected. */
+/**
+ * A participant remembers how a transaction ended for this long, and until its coordinator is connected. A coordinator knows a participant
+ * that is away and owes nothing for as long.
+ */
 export const participantRetentionMs = 30 * 24 * 3_600_000;

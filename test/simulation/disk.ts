@@ -137,6 +137,7 @@ export function openDecisionLog(store: DecisionLog, disk: OpenDisk, onDurable: (
       write(`record ${transaction.id} ${transaction.phase} ${transaction.outcome}`, () => store.record(transaction, ...rest)),
     openSession: (session, epoch) => write(`open a session of ${session.participantId}`, () => store.openSession(session, epoch)),
     forget: (id, epoch) => write(`forget ${id}`, () => store.forget(id, epoch)),
+    forgetParticipants: (which, epoch) => write("forget participants", () => store.forgetParticipants(which, epoch)),
     purge: (before, epoch) => write("purge", () => store.purge(before, epoch)),
     newestEpoch: () => disk.read(() => store.newestEpoch()),
     get: (id) => disk.read(() => store.get(id)),

@@ -121,6 +121,23 @@ function decisionLogSuite(name: string, open: () => Promise<DecisionLog>): void 
       expect((await log.participants({ afterId: undefined, limit: 1 })).map(({ participantId }) => participantId)).toEqual(["a"]);
     });
 
+    test("participants are forgotten, except who has said Hello since; a coordinator that was replaced forgets none", async () => {
+      const log = await open();
+      await log.claim("c");
+      for (const [index, name] of ["a", "b", "c"].entries())
+        await log.openSession({ participantId: id(name), instanceId: "i", connectedAtMs: index }, 1);
+      const left = async () => (await log.participants({ afterId: undefined, limit: 10 })).map((each) => each.participantId);
+      const which = { participantIds: [id("a"), id("c"), id("unknown")], connectedBeforeMs: 2 };
+      expect(await log.forgetParticipants(which, 0)).toMatchObject({
+        error: { conflict: { type: "fenced", coordinatorEpoch: 1 } },
+      });
+      expect(await left()).toEqual(["a", "b", "c"]);
+      expect(await log.forgetParticipants(which, 1)).toEqual({ ok: true, value: undefined });
+      expect(await left()).toEqual(["b", "c"]);
+      const again = await log.openSession({ participantId: id("a"), instanceId: "i", connectedAtMs: 3 }, 1);
+      expect(again).toMatchObject({ value: { sessionEpoch: 1 } });
+    });
+
     test("a purge drops what was completed before, and never what is unfinished", async () => {
       const log = await open();
       await log.claim("c");

@@ -69,6 +69,12 @@ export function createMemoryDecisionLog(nowMs: () => TimeMs = Date.now): Decisio
         .sort((a, b) => (a.participantId < b.participantId ? -1 : 1))
         .filter(({ participantId }) => afterId === undefined || participantId > afterId)
         .slice(0, limit),
+    forgetParticipants: ({ participantIds, connectedBeforeMs }, coordinatorEpoch) =>
+      write(coordinatorEpoch, () => {
+        for (const participantId of participantIds) {
+          if ((sessions.get(participantId)?.connectedAtMs ?? Infinity) < connectedBeforeMs) sessions.delete(participantId);
+        }
+      }),
     forget: (id, coordinatorEpoch) =>
       write(coordinatorEpoch, () => {
         transactions.delete(id);

@@ -138,6 +138,11 @@ function decisionLog(engine: SqliteEngine): SqliteDecisionLog {
       engine
         .read("SELECT * FROM sessions WHERE participant_id > ? ORDER BY participant_id LIMIT ?", afterId ?? "", limit)
         .map(toSession),
+    async forgetParticipants({ participantIds, connectedBeforeMs }, coordinatorEpoch) {
+      const params = [JSON.stringify(participantIds), connectedBeforeMs];
+      const written = await write(coordinatorEpoch, { sql: deleteSessions, params });
+      return written.ok ? ok(undefined) : written;
+    },
     async forget(id, coordinatorEpoch) {
       const written = await write(coordinatorEpoch, { sql: "DELETE FROM transactions WHERE id = ?", params: [id] });
       return written.ok ? ok(undefined) : written;
@@ -168,6 +173,8 @@ const nextSession = `INSERT INTO sessions (participant_id, instance_id, connecte
   ON CONFLICT DO UPDATE SET
     instance_id = excluded.instance_id, connected_at_ms = excluded.connected_at_ms, session_epoch = session_epoch + 1
   RETURNING session_epoch`;
+
+const deleteSessions = "DELETE FROM sessions WHERE participant_id IN (SELECT value FROM json_each(?)) AND connected_at_ms < ?";
 
 const selectByRequest = "SELECT id, body FROM transactions WHERE request_id = ? AND outcome IS NOT 'aborted' LIMIT 1";
 

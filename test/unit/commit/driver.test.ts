@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
-import { ownershipCheckIntervalMs, purgeIntervalMs, undecidedCountMax } from "../../../src/commit/limits.ts";
+import { lingerMs, ownershipCheckIntervalMs, purgeIntervalMs, undecidedCountMax } from "../../../src/commit/limits.ts";
 import type { Resource } from "../../../src/commit/ports.ts";
 import type { RequestId, TransactionId } from "../../../src/kernel/ids.ts";
-import { historyRetentionMs } from "../../../src/kernel/limits.ts";
+import { historyRetentionMs, participantRetentionMs, purgeBatchSize } from "../../../src/kernel/limits.ts";
 import { err } from "../../../src/kernel/result.ts";
 import { createMemoryDecisionLog } from "../../../src/storage/memory/decision-log.ts";
 import { collect, flush, found, id, request, silent, startCoordinator, tx, virtualClock, world } from "./support.ts";
@@ -410,6 +410,47 @@ describe("history", () => {
     w.clock.stall(historyRetentionMs);
     await w.clock.advance(2 * purgeIntervalMs);
     expect(await found(w.coordinator().driver, transactionId)).toBeUndefined();
+  });
+});
+
+describe("a participant that stays away", () => {
+  test("is forgotten in time, unless a decision is owed to it or it is connected", async () => {
+    const w = world();
+    await w.start();
+    await w.participant("idle");
+    await w.participant("peer");
+    const owed = await w.participant("owed");
+    const gone = await w.participant("gone");
+    owed.resource.commit = () => new Promise(() => {});
+    expect((await w.run(["owed", "peer"])).outcome).toBe("committed");
+    await flush();
+    const closed = Promise.all([owed.participant.close(0), gone.participant.close(0)]);
+    await w.clock.advance(lingerMs);
+    await closed;
+    const known = async () => {
+      const listed = await w.coordinator().sessions.list({ afterId: undefined, limit: 10 });
+      return listed.map(({ participantId }) => participantId);
+    };
+    w.clock.stall(participantRetentionMs - purgeIntervalMs);
+    await w.clock.advance(0);
+    expect(await known()).toEqual(["gone", "idle", "owed", "peer"]);
+    w.clock.stall(2 * purgeIntervalMs);
+    await w.clock.advance(0);
+    expect(await known()).toEqual(["idle", "owed", "peer"]);
+    await gone.start();
+    expect(await known()).toEqual(["gone", "idle", "owed", "peer"]);
+  });
+
+  test("is found among many that are known", async () => {
+    const w = world();
+    await w.start();
+    const { log, clock } = w;
+    const names = Array.from({ length: 2 * purgeBatchSize + 1 }, (_, index) => id(`p${index}`));
+    for (const participantId of names) await log.openSession({ participantId, instanceId: "i", connectedAtMs: clock.nowMs() }, 1);
+    clock.stall(participantRetentionMs + purgeIntervalMs);
+    await log.openSession({ participantId: id("p7"), instanceId: "i", connectedAtMs: clock.nowMs() }, 1);
+    await clock.advance(0);
+    expect(await log.participants({ afterId: undefined, limit: names.length })).toMatchObject([{ participantId: "p7" }]);
   });
 });
 

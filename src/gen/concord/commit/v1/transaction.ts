@@ -582,7 +582,7 @@ export interface Participant {
   readonly connected: boolean;
   /** Fresh for each start of its process. */
   readonly instanceId: string;
-  /** Numbers its sessions: 1, 2, 3, … */
+  /** Numbers its sessions: 1, 2, 3, … A participant that was forgotten begins anew. */
   readonly sessionEpoch: bigint;
   /** When it last said Hello. */
   readonly connectedAt:

@@ -119,7 +119,10 @@ export interface InDoubt {
 
 /** The session is open. */
 export interface Welcome {
-  /** Fences this session: larger than any before it for this participant; durable before this message was sent. */
+  /**
+   * Fences this session: larger than any before it for this participant, unless that was forgotten meanwhile
+   * (ListParticipants); durable before this message was sent.
+   */
   readonly sessionEpoch: bigint;
   /** Names the decision log, not the process. Kept with each promise: whoever has another one may not end it. */
   readonly coordinatorId: string;
@@ -4142,7 +4145,10 @@ export const TwoPhaseCommitDefinition = {
       responseStream: true,
       options: {},
     },
-    /** Reads every participant that ever said Hello, in the order of their ids, page by page. */
+    /**
+     * Reads every participant that has said Hello, in the order of their ids, page by page. One that has been away for 30 days and takes part in
+     * nothing unfinished is forgotten.
+     */
     listParticipants: {
       name: "ListParticipants",
       requestType: ListParticipantsRequest as typeof ListParticipantsRequest,
@@ -4303,7 +4309,10 @@ export interface TwoPhaseCommitServiceImplementation<CallContextExt = {}> {
     request: WatchTransactionsRequest,
     context: CallContext & CallContextExt,
   ): ServerStreamingMethodResult<DeepPartial<WatchTransactionsResponse>>;
-  /** Reads every participant that ever said Hello, in the order of their ids, page by page. */
+  /**
+   * Reads every participant that has said Hello, in the order of their ids, page by page. One that has been away for 30 days and takes part in
+   * nothing unfinished is forgotten.
+   */
   listParticipants(
     request: ListParticipantsRequest,
     context: CallContext & CallContextExt,
@@ -4459,7 +4468,10 @@ export interface TwoPhaseCommitClient<CallOptionsExt = {}> {
     request: DeepPartial<WatchTransactionsRequest>,
     options?: CallOptions & CallOptionsExt,
   ): AsyncIterable<WatchTransactionsResponse>;
-  /** Reads every participant that ever said Hello, in the order of their ids, page by page. */
+  /**
+   * Reads every participant that has said Hello, in the order of their ids, page by page. One that has been away for 30 days and takes part in
+   * nothing unfinished is forgotten.
+   */
   listParticipants(
     request: DeepPartial<ListParticipantsRequest>,
     options?: CallOptions & CallOptionsExt,
