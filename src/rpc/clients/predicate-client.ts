@@ -49,6 +49,9 @@ const stalledFactor = 2;
  */
 const waitMaxMs: DurationMs = 5_000;
 
+/** After the verdict a move is still to be written, and its answer is to reach the caller: this share of the caller's time is kept for it. */
+const keptShare = 0.1;
+
 /** No caller gains anything by coming back sooner. */
 const retryAfterMinMs = 100;
 
@@ -159,7 +162,7 @@ export function createPredicateClient(options: {
   return {
     check: (check, { signal, deadlineMs = Infinity }) =>
       new Promise((settle) => {
-        const leftMs = Math.min(waitMaxMs + timeoutMs, deadlineMs - clock.nowMs());
+        const leftMs = Math.min(waitMaxMs + timeoutMs, (deadlineMs - clock.nowMs()) * (1 - keptShare));
         enter(prompt, askTogether, { check, settle, answerByMs: clock.monotonicMs() + leftMs, signal });
       }),
   };
