@@ -26,8 +26,8 @@ export interface JudgeThread {
 /** Runs from src as TypeScript and from dist as JavaScript. */
 const judgeUrl = new URL(import.meta.url.endsWith(".ts") ? "./judge.ts" : "./judge.js", import.meta.url);
 
-/** No evaluation within its budget needs so much. One that does ends its thread, not the process. */
-const heapMbMax = 256;
+/** As many of the longest rules as there may be take 1 GB, compiled. What needs more ends its thread, not the process. */
+const heapMbMax = 2048;
 
 export function startJudgeThread(): JudgeThread {
   const state = new Int32Array(new SharedArrayBuffer(sharedBytes));
