@@ -489,11 +489,13 @@ describe.skipIf(missing !== undefined)(`PostgreSQL as a resource${missing === un
       const before = await open(sleeps);
       const names = Array.from({ length: 8 }, (_, index) => `busy-${index}`);
       const lost = names.map((name) => expect(before.prepare(asked(name))).rejects.toThrow());
-      const sleeping = "SELECT count(*)::int AS n FROM pg_stat_activity WHERE wait_event = 'PgSleep'";
-      await until(async () => (await admin.query(sleeping)).rows[0].n === names.length, "all backends are busy");
+      const sleeping = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'PgSleep'";
+      await until(async () => (await admin.query(sleeping)).rowCount === names.length, "all backends are busy");
+      // By name, for the new process sleeps too, while it waits.
+      const pids: readonly number[] = (await admin.query(sleeping)).rows.map(({ pid }) => pid);
       const after = await open();
-      const others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep'";
-      const [prepared] = await Promise.all([after.prepared(logId), admin.query(others)]);
+      const others = admin.query("SELECT pg_terminate_backend(pid) FROM unnest($1::int[]) AS pid", [pids]);
+      const [prepared] = await Promise.all([after.prepared(logId), others]);
       expect(prepared).toEqual([]);
       await Promise.all(lost);
     }
