@@ -2,7 +2,7 @@
 export const benchService = "concord.bench.v1.Bench";
 
 /** More than the largest concurrency, so that no two calls under way want the same workflow. */
-export const poolSize = 8192;
+export const poolSize = 2048;
 
 export function workflowName(index: number): string {
   return `bench-${index}`;
