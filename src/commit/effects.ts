@@ -48,13 +48,15 @@ function handle(shell: Shell, run: Run, { step, refuse, done }: Envelope): Promi
   indexParts(shell.runs, run, transaction.parts.slice(run.core.parts.length));
   run.core = transaction;
   const forcedAt = effects.findIndex(({ type }) => type === "persist");
+  const forced = effects[forcedAt];
   for (const effect of effects.slice(0, Math.max(0, forcedAt))) carryOut(shell, run, effect, refuse);
   const afterwards = (): void => {
     publish(shell, run);
     for (const effect of effects.slice(forcedAt + 1)) carryOut(shell, run, effect, refuse);
     done?.();
+    // Its end is in the log already.
+    if (forced?.type === "persist" && isFinished(forced.transaction)) removeRun(shell.runs, run);
   };
-  const forced = effects[forcedAt];
   if (forced?.type === "persist") {
     return force(shell, run, forced.transaction).then((durable) => (durable && !run.ended.aborted ? afterwards() : undefined));
   }

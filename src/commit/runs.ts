@@ -1,6 +1,6 @@
 import type { ParticipantId, RequestId, TransactionId } from "../kernel/ids.ts";
 import type { TimeMs } from "../kernel/time.ts";
-import { isInDoubtSomewhere, owesAck, type Part, type Transaction } from "./core/types.ts";
+import { hasPromised, isInDoubtSomewhere, owesAck, type Part, type Transaction } from "./core/types.ts";
 import type { CommitGauges } from "./metrics.ts";
 import type { Run } from "./run.ts";
 import type { Answer } from "./verbs.ts";
@@ -63,8 +63,9 @@ export function owedBy({ byParticipant }: Runs, participantId: ParticipantId): O
   let oldestUnacknowledgedMs: TimeMs | undefined;
   for (const { view } of byParticipant.get(participantId) ?? []) {
     const part = view.parts.find((each) => each.participantId === participantId);
-    if (part?.vote === "commit" && part.acknowledgedAtMs === undefined) inDoubt += 1;
-    if (!part || !owesAck(view, part)) continue;
+    if (!part) continue;
+    if (hasPromised(part) && part.acknowledgedAtMs === undefined) inDoubt += 1;
+    if (!owesAck(view, part)) continue;
     unacknowledged += 1;
     oldestUnacknowledgedMs = Math.min(oldestUnacknowledgedMs ?? Infinity, view.decidedAtMs ?? Infinity);
   }

@@ -136,7 +136,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: "a loss counts as an acknowledgement",
     file: coordinator,
-    find: `const outcome = said === "lost" && transaction.outcome === "aborted" ? "aborted" : said;`,
+    find: `const outcome = said === "lost" && isNothing ? "aborted" : said;`,
     replace: `const outcome = said === "lost" ? (transaction.outcome ?? "committed") : said;`,
   },
   {

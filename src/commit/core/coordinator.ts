@@ -450,8 +450,9 @@ function recvAck(
 ): Step {
   const part = findPart(transaction, participantId);
   if (!part) return refuse(transaction, notEnlisted(participantId));
-  // Of what was aborted there is nothing to be lost.
-  const outcome = said === "lost" && transaction.outcome === "aborted" ? "aborted" : said;
+  // Of what was aborted there is nothing to be lost, unless a lone participant had decided, and an operator has only guessed how.
+  const isNothing = transaction.outcome === "aborted" && !isUntold(transaction, part);
+  const outcome = said === "lost" && isNothing ? "aborted" : said;
   if (outcome === "lost") return recvLost(transaction, part, reason, moment);
   if (isOnePhase(transaction) && transaction.phase === "PREPARING") {
     return recvOnePhaseAck(transaction, participantId, outcome, reason, moment);

@@ -1,7 +1,7 @@
 import { assert } from "../../kernel/assert.ts";
 import type { CoordinatorEffect, Step } from "./coordinator-step.ts";
 import type { ParticipantEffect, ParticipantInput, ParticipantStep, ParticipantTransaction } from "./participant-step.ts";
-import { isOnePhase, owesAck, type Transaction } from "./types.ts";
+import { isFinished, isOnePhase, owesAck, type Transaction } from "./types.ts";
 
 // The invariants of specs/TwoPhaseCommit.tla, as far as one side can see them, checked after each step and each read of the log.
 
@@ -35,6 +35,7 @@ export function checkStep(before: Transaction, { transaction: after, effects }: 
   if (before.phase === "PREPARING" && isOnePhase(before) && after.outcome === "aborted" && !after.resolution) {
     assert(after.parts[0]?.acknowledgedAtMs !== undefined, "AbortValidity: a delegated decision is not taken back");
   }
+  if (isFinished(after) && !isFinished(before)) assert(effects.some(isEnd), "Forget: what is finished is written");
   let durable = before.outcome === "committed";
   let delegated = before.phase !== "INIT";
   for (const effect of effects) {
@@ -43,6 +44,10 @@ export function checkStep(before: Transaction, { transaction: after, effects }: 
     checkEffect(after, effect, durable, delegated);
   }
 }
+
+/** True of a write that a run ends with. */
+const isEnd = (effect: CoordinatorEffect): boolean =>
+  (effect.type === "persist" || effect.type === "record") && isFinished(effect.transaction);
 
 function checkEffect(after: Transaction, effect: CoordinatorEffect, durable: boolean, delegated: boolean): void {
   if (effect.type === "reply" && effect.answer === "decided" && after.outcome === "committed" && !isOnePhase(after)) {

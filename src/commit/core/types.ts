@@ -80,7 +80,9 @@ export function owesAck(transaction: Transaction, part: Part): boolean {
   if (part.acknowledgedAtMs !== undefined) return false;
   // It has spoken, and an operator has heard it.
   if (part.lost && transaction.resolution) return false;
-  if (transaction.outcome === "committed") return part.vote === "commit" || isUntold(transaction, part);
+  // Also where the record that delegated it is all that is left, and does not tell whether it was asked.
+  if (isUntold(transaction, part)) return true;
+  if (transaction.outcome === "committed") return part.vote === "commit";
   // Whoever was asked and has not refused may be bound, or may become bound by a Prepare still under way.
   return transaction.outcome === "aborted" && part.preparesSent > 0 && (part.vote === undefined || part.vote === "commit");
 }
@@ -103,14 +105,17 @@ export const finishedAtMs = (transaction: Transaction): TimeMs | undefined =>
     ? Math.max(transaction.completedAtMs ?? 0, ...transaction.parts.map(({ acknowledgedAtMs }) => acknowledgedAtMs ?? 0))
     : undefined;
 
-/** True if it is not over, and a participant holds a promise for it. */
+/** True if it has promised to commit. Of a lone participant, who does not vote, a lost promise is the only one that shows. */
+export const hasPromised = ({ vote, lost }: Part): boolean => vote === "commit" || lost !== undefined;
+
+/** True if it is not over, and a participant has promised to commit. */
 export const isInDoubtSomewhere = (transaction: Transaction): boolean =>
-  transaction.phase !== "COMPLETED" && transaction.parts.some(({ vote }) => vote === "commit");
+  transaction.phase !== "COMPLETED" && transaction.parts.some(hasPromised);
 
 /** Whether it is atomic after all. See Heuristic in proto/concord/commit/v1/transaction.proto. */
 export function heuristicOf(transaction: Transaction): "UNCONFIRMED" | "CONFIRMED" | "MIXED" | undefined {
-  // Of what was aborted there is nothing to be lost.
-  if (transaction.outcome === "committed" && transaction.parts.some(({ lost }) => lost)) return "MIXED";
+  // Whatever is decided, or will be: nobody knows what became of its work.
+  if (transaction.parts.some(({ lost }) => lost)) return "MIXED";
   if (!transaction.resolution) return undefined;
   const told = transaction.parts.flatMap(({ acknowledgedOutcome }) => acknowledgedOutcome ?? []);
   if (told.some((outcome) => outcome !== transaction.outcome)) return "MIXED";

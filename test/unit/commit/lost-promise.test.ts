@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { heuristicOf, type Transaction } from "../../../src/commit/core/types.ts";
-import { type CommitMetrics, noMetrics } from "../../../src/commit/metrics.ts";
+import { type CommitGauges, type CommitMetrics, noMetrics } from "../../../src/commit/metrics.ts";
 import type { TransactionId } from "../../../src/kernel/ids.ts";
+import { err } from "../../../src/kernel/result.ts";
 import { createMemoryDecisionLog } from "../../../src/storage/memory/decision-log.ts";
 import { createMemoryParticipantLog } from "../../../src/storage/memory/participant-log.ts";
 import {
@@ -27,9 +28,16 @@ const ada = { reason: "mended by hand", requestedBy: "ada", request: undefined }
 function watched() {
   const errors: object[] = [];
   const losses: true[] = [];
-  const metrics: CommitMetrics = { ...noMetrics, promiseLost: () => void losses.push(true) };
+  let gauges: () => CommitGauges | undefined = () => undefined;
+  const metrics: CommitMetrics = {
+    ...noMetrics,
+    promiseLost: () => void losses.push(true),
+    observe: (read) => {
+      gauges = read;
+    },
+  };
   const logger = { ...silent, error: (fields: object, message: string) => void errors.push({ ...fields, message }) };
-  return { ...world({ logger, metrics }), errors, lostCount: () => losses.length };
+  return { ...world({ logger, metrics }), errors, lostCount: () => losses.length, gauges: () => gauges() };
 }
 
 /** Two participants, of which "b" is away when the commit is decided. */
@@ -125,7 +133,11 @@ describe("a promise that a resource has lost", () => {
     expect(await w.coordinator().driver.resolve(transactionId, "committed", ada)).toMatchObject({ ok: true });
     const found = await stateOf(w, transactionId);
     expect([found.phase, heuristicOf(found)]).toEqual(["COMPLETED", "MIXED"]);
-    expect(w.coordinator().driver.owed(id("b")).unacknowledged).toBe(0);
+    expect(w.coordinator().driver.owed(id("b"))).toMatchObject({ inDoubt: 0, unacknowledged: 0 });
+    // It is not kept in memory, and may be forgotten.
+    await w.clock.advance(0);
+    expect(await w.coordinator().driver.forget(transactionId, ada)).toMatchObject({ ok: true });
+    expect(await w.coordinator().driver.get(transactionId)).toEqual(err({ type: "not-found" }));
   });
 
   test("of the lone participant keeps the outcome open, until an operator ends it", async () => {
@@ -141,8 +153,16 @@ describe("a promise that a resource has lost", () => {
     const [pending] = await w.coordinator().driver.list({ beforeId: undefined, limit: 1 });
     expect(pending).toMatchObject({ phase: "PREPARING", parts: [{ lost: { reason: "no such prepared transaction" } }] });
     expect(w.lostCount()).toBe(1);
-    const resolved = await w.coordinator().driver.resolve(pending?.id as TransactionId, "aborted", ada);
+    expect(pending && heuristicOf(pending)).toBe("MIXED");
+    expect(w.gauges()).toMatchObject({ inDoubt: 1, oldestInDoubtMs: 10_000 });
+    expect(w.coordinator().driver.owed(id("a")).inDoubt).toBe(1);
+    const transactionId = pending?.id as TransactionId;
+    const resolved = await w.coordinator().driver.resolve(transactionId, "aborted", ada);
     expect(resolved).toMatchObject({ ok: true, value: { phase: "COMPLETED", outcome: "aborted" } });
+    expect(heuristicOf(await stateOf(w, transactionId))).toBe("MIXED");
+    expect(w.gauges()).toMatchObject({ inDoubt: 0, undecided: 0 });
+    expect(w.coordinator().driver.owed(id("a")).inDoubt).toBe(0);
+    expect(await w.coordinator().driver.forget(transactionId, ada)).toMatchObject({ ok: true });
   });
 });
 

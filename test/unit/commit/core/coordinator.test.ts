@@ -10,7 +10,14 @@ import {
   whyKept,
 } from "../../../../src/commit/core/coordinator.ts";
 import type { CoordinatorInput, Step } from "../../../../src/commit/core/coordinator-step.ts";
-import { finishedAtMs, heuristicOf, isDone, isFinished, type Transaction } from "../../../../src/commit/core/types.ts";
+import {
+  finishedAtMs,
+  heuristicOf,
+  isDone,
+  isFinished,
+  isInDoubtSomewhere,
+  type Transaction,
+} from "../../../../src/commit/core/types.ts";
 import type { ParticipantId, RequestId } from "../../../../src/kernel/ids.ts";
 import { ack, acts, at, begun, id, part, shown, tx, vote } from "../support.ts";
 
@@ -439,14 +446,20 @@ describe("RecvLost", () => {
   test("of the lone participant leaves the outcome open, until it has committed or an operator ends it", () => {
     const pending = run(begun(["a"]), ack("a", "lost", reason));
     expect(acts(pending.effects)).toEqual(["persist PREPARING"]);
-    expect([pending.transaction.outcome, heuristicOf(pending.transaction)]).toEqual([undefined, undefined]);
+    expect([pending.transaction.outcome, heuristicOf(pending.transaction)]).toEqual([undefined, "MIXED"]);
+    expect(isInDoubtSomewhere(pending.transaction)).toBe(true);
     expect(shown(run(pending, { type: "retry", ...later }).effects)).toEqual(["send a prepare one-phase"]);
     const mended = run(pending, ack("a", "committed"));
     expect(acts(mended.effects)).toEqual(["reply decided", "record COMPLETED"]);
     expect(part(mended, "a")?.lost).toBeUndefined();
-    const given = (outcome: "committed" | "aborted") => heuristicOf(run(pending, resolve(outcome)).transaction);
-    // Nothing is done, so an abort is true.
-    expect([given("aborted"), given("committed")]).toEqual(["CONFIRMED", "MIXED"]);
+    expect(heuristicOf(mended.transaction)).toBeUndefined();
+    for (const outcome of ["committed", "aborted"] as const) {
+      const ended = run(pending, resolve(outcome));
+      expect(acts(ended.effects)).toEqual(["persist COMPLETED", "reply decided"]);
+      // Nobody has acknowledged either.
+      expect([heuristicOf(ended.transaction), isFinished(ended.transaction)]).toEqual(["MIXED", true]);
+      expect(isInDoubtSomewhere(ended.transaction)).toBe(false);
+    }
   });
 
   test("of what is not decided is refused, of what is aborted an acknowledgement like any other", () => {
@@ -497,13 +510,18 @@ describe("a resolution", () => {
     for (const outcome of ["committed", "aborted"] as const) {
       const guessed = run(begun(["a"]), disconnected("a"), resolve(outcome));
       expect(acts(guessed.effects)).toEqual(["persist COMPLETED", "reply decided"]);
+      const delegated = begun(["a"]).effects.find((effect) => effect.type === "persist");
+      if (delegated?.type !== "persist") throw new Error("it was not delegated");
+      // As the next coordinator finds it: nothing tells whether it was asked.
+      const afterwards = run({ transaction: delegated.transaction, effects: [] }, disconnected("a"), resolve(outcome));
+      expect([heuristicOf(afterwards.transaction), isFinished(afterwards.transaction)]).toEqual(["UNCONFIRMED", false]);
       const asked = run(guessed, connected("a"));
       expect(acts(asked.effects)).toEqual(["send a prepare one-phase"]);
       // If it never heard of the work, it shall not begin.
       expect(asked.effects.find(({ type }) => type === "send")).toMatchObject({ message: { deadlineMs: later.nowMs } });
       expect(heuristicOf(run(asked, ack("a", "committed")).transaction)).toBe(outcome === "committed" ? "CONFIRMED" : "MIXED");
       const lost = run(asked, ack("a", "lost", "gone"));
-      expect(heuristicOf(lost.transaction)).toBe(outcome === "committed" ? "MIXED" : "CONFIRMED");
+      expect([heuristicOf(lost.transaction), part(lost, "a")?.acknowledgedOutcome]).toEqual(["MIXED", undefined]);
       expect(run(lost, connected("a")).effects).toEqual([]);
     }
     expect(run(begun(["a"]), resolve("aborted")).transaction.abortReason).toBe('resolved by "ada": the disk is lost');

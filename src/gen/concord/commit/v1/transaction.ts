@@ -224,9 +224,9 @@ export const Heuristic = {
   /** CONFIRMED - An operator ended it, and every participant that was waited for has acknowledged the same outcome. */
   CONFIRMED: "HEURISTIC_CONFIRMED",
   /**
-   * MIXED - It is not atomic: a participant acknowledged the other outcome, or it is COMMITTED and a participant has lost its promise (`lost_at`).
-   * Mend the data by hand. In the second case the transaction stays COMMITTING until the participant has committed after all, or until
-   * ResolveTransaction.
+   * MIXED - It is not atomic, or nobody can tell: a participant acknowledged the other outcome, or has lost its promise (`lost_at`). Mend the data
+   * by hand. In the second case the transaction is not COMPLETED (it stays COMMITTING, or PREPARING if a lone participant was to decide)
+   * until the participant has committed after all, or until ResolveTransaction. Whatever that says, it stays MIXED: nobody acknowledged it.
    */
   MIXED: "HEURISTIC_MIXED",
   UNRECOGNIZED: "UNRECOGNIZED",
