@@ -71,7 +71,8 @@ export interface Driver {
   readonly replaced: Promise<Fenced>;
   /**
    * Refuses new transactions, tells the participants, and aborts what only its caller could bring on. Resolves when all the others are
-   * decided, or the time is over; then they are aborted too.
+   * decided, or the time is over; then they are aborted too. What a lone participant decides is waited for as long as its callers wait,
+   * and cannot be aborted.
    */
   drain(timeoutMs: DurationMs): Promise<void>;
   /** Ends all sessions. What is undecided is presumed aborted from now on; what is decided is sent by the next coordinator. */
@@ -246,15 +247,20 @@ export function createDriver(options: DriverOptions): Driver {
     async drain(timeoutMs) {
       ownership.leave();
       sessions.goAway("the coordinator is shutting down");
-      const isDecided = (transaction: Transaction): boolean => !mayAbort(transaction);
-      const undecided = (): Run[] => [...runs.byId.values()].filter(({ view, ended }) => !isDecided(view) && !ended.aborted);
+      const undecided = (): Run[] =>
+        [...runs.byId.values()].filter(({ view, ended }) => view.outcome === undefined && !ended.aborted);
+      // No waiter where the last caller that leaves still aborts.
+      const settled = async (run: Run): Promise<void> => {
+        await until(run, (transaction) => !mayAbort(transaction));
+        await waitForDecision(shell, run, undefined);
+      };
       const abort = (run: Run): void => post(shell, run, { type: "client-abort", reason: "the coordinator is shutting down" });
       for (const run of undecided()) if (run.core.idleTimeoutMs !== undefined) abort(run);
       await orEnd<void, unknown>(ownership.ended, (settle) => {
-        void Promise.all(undecided().map((run) => until(run, isDecided))).then(() => settle());
+        void Promise.all(undecided().map(settled)).then(() => settle());
         return clock.setTimer(timeoutMs, settle);
       });
-      for (const run of undecided()) abort(run);
+      for (const run of undecided()) if (mayAbort(run.view)) abort(run);
     },
     close: () => ownership.end(),
   };

@@ -147,7 +147,8 @@ export async function waitForDecision(
   });
   if ("ok" in answered) return answered;
   if (run.view.outcome !== undefined) return ok(run.view);
-  return answered.type === "fenced" || answered.type === "defect" ? err(answered) : pending;
+  if (answered.type === "shutting-down") return err({ type: "shutting-down", transactionId: run.view.id });
+  return answered.type === "over" ? pending : err(answered);
 }
 
 export function answer(run: Run, result: Answer): void {

@@ -28,7 +28,8 @@ export type Asked = { readonly reason: string; readonly requestedBy: string; rea
 export type ExecuteFailure =
   | { readonly type: "request-id-reused" }
   | { readonly type: "overloaded"; readonly limit: number }
-  | { readonly type: "shutting-down" }
+  /** If there is an id, its outcome was not known here before the end: who runs it next knows, or its only participant. */
+  | { readonly type: "shutting-down"; readonly transactionId?: TransactionId }
   /** If there is an id, the decision may be durable or not: the transaction tells when the store is back. */
   | { readonly type: "storage-unavailable"; readonly transactionId: TransactionId | undefined }
   /** Not decided while the caller waited: it left, or the only participant, who decides, has not told. */

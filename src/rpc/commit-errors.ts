@@ -46,7 +46,12 @@ export function verbError(
         retryAfterMs: 500,
       });
     case "shutting-down":
-      return shuttingDown();
+      return failure.transactionId === undefined
+        ? shuttingDown()
+        : shuttingDown(
+            known({ transactionId: failure.transactionId, requestId }),
+            "the coordinator is shutting down: the outcome is not known yet; once it is back, ask GetTransaction, or retry with the same request_id",
+          );
     case "storage-unavailable":
       return failure.transactionId === undefined
         ? storageUnavailable(known({ transactionId, requestId }))

@@ -121,11 +121,15 @@ export function requestIdReused(requestId: string): RichServerError {
 }
 
 /** A server that stops takes no new calls. */
-export function shuttingDown(): RichServerError {
+export function shuttingDown(
+  metadata: Readonly<Record<string, string>> = {},
+  message = "the server is shutting down; retry against another or the restarted one",
+): RichServerError {
   return rpcError({
     code: Status.UNAVAILABLE,
     reason: "SHUTTING_DOWN",
-    message: "the server is shutting down; retry against another or the restarted one",
+    message,
+    metadata,
     retryAfterMs: 1000,
   });
 }

@@ -230,7 +230,7 @@ describe("a restart of the coordinator", () => {
     expect(await w.log.unfinished()).toEqual([]);
     expect([...a.state.values(), ...b.state.values()]).toEqual(["committed", "committed"]);
     expect([a.participant.inDoubt().length, b.participant.inDoubt().length]).toEqual([0, 0]);
-    expect(await answer).toMatchObject({ ok: false, error: { type: "pending" } });
+    expect(await answer).toMatchObject({ ok: false, error: { type: "shutting-down" } });
   });
 
   test("before the decision aborts by presumption: participants in doubt are told so", async () => {
@@ -242,8 +242,9 @@ describe("a restart of the coordinator", () => {
     const answer = w.coordinator().driver.execute(request(["a", "b"]));
     await flush();
     expect(a.participant.inDoubt().length).toBe(1);
+    const [transactionId] = a.participant.inDoubt() as [TransactionId];
     w.stop();
-    expect(await answer).toMatchObject({ ok: false, error: { type: "pending" } });
+    expect(await answer).toEqual(err({ type: "shutting-down", transactionId }));
     await w.start();
     await w.clock.advance(60_000);
     expect(a.participant.inDoubt()).toEqual([]);

@@ -86,8 +86,7 @@ for (const [name, end] of Object.entries(ends)) {
     test("answers every verb, on what runs and on what is over", async () => {
       const { driver, begun, waiting, answer, over, ...w } = await busy();
       const left = await end(w);
-      const ended = name === "fenced" ? { error: left } : { error: { type: "pending" } };
-      expect(await answer).toMatchObject(ended);
+      expect(await answer).toMatchObject({ error: left });
       const enlistment = { participantId: id("a"), payload: new Uint8Array() };
       for (const transactionId of [begun, over]) {
         expect(await driver.enlist(transactionId, enlistment, nobody)).toEqual(err(left));
@@ -201,6 +200,48 @@ describe("a shutdown", () => {
     await b.say(vote(transactionId));
     await drain;
     expect(await answer).toMatchObject({ ok: true, value: { outcome: "committed" } });
+  });
+
+  /** One transaction at a lone participant, which was asked when the shutdown began. */
+  async function delegated(graceMs = 60_000) {
+    const w = world();
+    await w.start();
+    const { driver } = w.coordinator();
+    const a = await scripted(w, "a");
+    const answer = driver.execute(request(["a"]));
+    await flush();
+    const transactionId = await newest(w);
+    let drained = false;
+    const drain = driver.drain(graceMs).then(() => {
+      drained = true;
+    });
+    await flush();
+    expect(drained).toBe(false);
+    return { ...w, driver, a, answer, transactionId, drain };
+  }
+
+  test("waits for what a lone participant decides", async () => {
+    const { a, answer, transactionId, drain } = await delegated();
+    await a.say({ type: "decision-ack", transactionId, outcome: "committed", reason: "" });
+    await drain;
+    expect(await answer).toMatchObject({ ok: true, value: { outcome: "committed" } });
+  });
+
+  test("waits for a lone participant no longer than its callers do", async () => {
+    const { answer, transactionId, drain, ...w } = await delegated();
+    await w.clock.advance(10_000);
+    await drain;
+    expect(await answer).toEqual(err({ type: "pending", transactionId }));
+    // Nobody waits for it any more, so neither does the next.
+    await w.driver.drain(60_000);
+  });
+
+  test("names the transaction to whoever still waits for a lone participant when its time is over", async () => {
+    const { driver, answer, transactionId, drain, ...w } = await delegated(1_000);
+    await w.clock.advance(1_000);
+    await drain;
+    driver.close();
+    expect(await answer).toEqual(err({ type: "shutting-down", transactionId }));
   });
 });
 

@@ -169,6 +169,8 @@ export const ErrorReason = {
   PROTOCOL_VIOLATION: "ERROR_REASON_PROTOCOL_VIOLATION",
   /**
    * SHUTTING_DOWN - UNAVAILABLE + RetryInfo. The server is shutting down; another process, or the same one restarted, will take the retry.
+   * With `transaction_id`: the transaction has begun, and how it ends was not known here in time. Look at it when the coordinator is back,
+   * or retry with the same `request_id`.
    * `{reason: "SHUTTING_DOWN", metadata: {}}`
    */
   SHUTTING_DOWN: "ERROR_REASON_SHUTTING_DOWN",
