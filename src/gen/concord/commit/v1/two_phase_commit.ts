@@ -192,8 +192,8 @@ export interface Decision {
  *
  * LOST says: this participant voted COMMIT and does not hold what it promised any more, and nothing shows that it was committed. The
  * reasons are a restored backup, a prepared transaction that was ended by hand, an emptied log, a second process with a log of its own.
- * The transaction stays COMMITTING and becomes HEURISTIC_MIXED, with participant and reason, until an operator ends it. The Decision comes
- * again when the participant connects again, and when an operator asks for it: look again, for the promise may have been restored; then
+ * The transaction stays COMMITTING (PREPARING, if this participant is its only one and was to decide) and becomes HEURISTIC_MIXED, with
+ * participant and reason, until an operator ends it. The Decision, or the one-phase Prepare, comes again when the participant connects again, and when an operator asks for it: look again, for the promise may have been restored; then
  * commit it and acknowledge COMMITTED. Write down that it is lost, or find it out anew each time; never acknowledge COMMITTED because
  * the transaction was lost before.
  */
@@ -486,7 +486,7 @@ export interface ListTransactionsRequest {
   readonly pageToken: string;
   /**
    * A CEL expression over `transaction` that must be true, such as `transaction.phase == "COMMITTING"`. Fields: id, phase, outcome, in_doubt
-   * (prepared somewhere and not completed), participants (a list of ids), created_at, decided_at, completed_at, requested_by, reason,
+   * (not completed, and somebody has promised to commit; of a lone participant, only what it has lost shows that), participants (a list of ids), created_at, decided_at, completed_at, requested_by, reason,
    * heuristic (`""`, `"UNCONFIRMED"`, `"CONFIRMED"`, `"MIXED"`), age (a duration since created_at); and `now`. Such as
    * `transaction.in_doubt && transaction.age > duration("5m")`, `"inventory" in transaction.participants`. Empty: all. Up to 4,096
    * characters. A comparison of phase, outcome or heuristic knows the long name too, `"OUTCOME_COMMITTED"`; with what is no name of the
@@ -3988,7 +3988,8 @@ export const TwoPhaseCommitDefinition = {
      * The caller's deadline bounds all of it, waiting, voting and deciding: what is not decided shortly before it is aborted, so that the caller
      * still hears of it. A caller that leaves before the decision aborts the transaction, unless another call with its `request_id` waits
      * for it. As soon as the transaction has begun, the response header `concord-transaction-id` names it: ask GetTransaction if no answer comes.
-     * A single participant decides by itself (one-phase commit); if it does not say in time: DEADLINE_EXCEEDED / OUTCOME_PENDING.
+     * A single participant decides by itself (one-phase commit); if it does not say in time: DEADLINE_EXCEEDED / OUTCOME_PENDING; if it does
+     * not say before the coordinator has shut down: UNAVAILABLE / SHUTTING_DOWN with `transaction_id`.
      * Errors: INVALID_ARGUMENT / INVALID_REQUEST or REQUEST_ID_REUSED, RESOURCE_EXHAUSTED / OVERLOADED, UNAVAILABLE / STORAGE_UNAVAILABLE (the
      * outcome is unknown; ask GetTransaction), ABORTED / COORDINATOR_FENCED.
      */
@@ -4200,7 +4201,8 @@ export interface TwoPhaseCommitServiceImplementation<CallContextExt = {}> {
    * The caller's deadline bounds all of it, waiting, voting and deciding: what is not decided shortly before it is aborted, so that the caller
    * still hears of it. A caller that leaves before the decision aborts the transaction, unless another call with its `request_id` waits
    * for it. As soon as the transaction has begun, the response header `concord-transaction-id` names it: ask GetTransaction if no answer comes.
-   * A single participant decides by itself (one-phase commit); if it does not say in time: DEADLINE_EXCEEDED / OUTCOME_PENDING.
+   * A single participant decides by itself (one-phase commit); if it does not say in time: DEADLINE_EXCEEDED / OUTCOME_PENDING; if it does
+   * not say before the coordinator has shut down: UNAVAILABLE / SHUTTING_DOWN with `transaction_id`.
    * Errors: INVALID_ARGUMENT / INVALID_REQUEST or REQUEST_ID_REUSED, RESOURCE_EXHAUSTED / OVERLOADED, UNAVAILABLE / STORAGE_UNAVAILABLE (the
    * outcome is unknown; ask GetTransaction), ABORTED / COORDINATOR_FENCED.
    */
@@ -4359,7 +4361,8 @@ export interface TwoPhaseCommitClient<CallOptionsExt = {}> {
    * The caller's deadline bounds all of it, waiting, voting and deciding: what is not decided shortly before it is aborted, so that the caller
    * still hears of it. A caller that leaves before the decision aborts the transaction, unless another call with its `request_id` waits
    * for it. As soon as the transaction has begun, the response header `concord-transaction-id` names it: ask GetTransaction if no answer comes.
-   * A single participant decides by itself (one-phase commit); if it does not say in time: DEADLINE_EXCEEDED / OUTCOME_PENDING.
+   * A single participant decides by itself (one-phase commit); if it does not say in time: DEADLINE_EXCEEDED / OUTCOME_PENDING; if it does
+   * not say before the coordinator has shut down: UNAVAILABLE / SHUTTING_DOWN with `transaction_id`.
    * Errors: INVALID_ARGUMENT / INVALID_REQUEST or REQUEST_ID_REUSED, RESOURCE_EXHAUSTED / OVERLOADED, UNAVAILABLE / STORAGE_UNAVAILABLE (the
    * outcome is unknown; ask GetTransaction), ABORTED / COORDINATOR_FENCED.
    */
