@@ -388,4 +388,17 @@ describe("Participate", () => {
     expect((await failureOf(responses.next())).reason).toBe("SHUTTING_DOWN");
     expect((await failureOf(client.executeTransaction({}))).reason).toBe("SHUTTING_DOWN");
   });
+
+  test("is asked, and its coordinator leaves before it has decided alone: the caller hears which transaction that is", async () => {
+    const { client, driver } = await startService();
+    const responses = stream(client, [hello()]);
+    await responses.next();
+    const failed = failureOf(client.executeTransaction({ requestId: "r1", participants: [{ participantId: "a" }] }));
+    const { value } = await responses.next();
+    const transactionId = value?.body?.$case === "prepare" ? value.body.value.transactionId : "";
+    await driver.drain(0);
+    driver.close();
+    const metadata = { transaction_id: transactionId, request_id: "r1" };
+    expect(await failed).toMatchObject({ reason: "SHUTTING_DOWN", metadata });
+  });
 });
