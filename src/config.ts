@@ -14,6 +14,9 @@ const address = z.string().refine((text) => isAddress(text), addressWords);
 const listenAddress = z.string().refine((text) => isAddress(text, 0), addressWords);
 const durationUnits: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
 
+/** One of each unit. */
+export const durationExamples = "250ms, 2s, 1m or 1h";
+
 /** Durations are written as people write them, `250ms`, `2s`, `1m`, and kept in milliseconds. */
 export function parseDurationMs(text: string): number | undefined {
   const match = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/.exec(text.trim());
@@ -26,12 +29,13 @@ function duration(minMs: number, maxMs: number) {
   return z.string().transform((text, context) => {
     const ms = parseDurationMs(text);
     if (ms !== undefined && ms >= minMs && ms <= maxMs) return ms;
-    context.addIssue(`must be a duration from ${formatDuration(minMs)} to ${formatDuration(maxMs)}, such as 250ms, 2s or 1m`);
+    context.addIssue(`must be a duration from ${formatDuration(minMs)} to ${formatDuration(maxMs)}, such as ${durationExamples}`);
     return z.NEVER;
   });
 }
 
-function formatDuration(ms: number): string {
+export function formatDuration(ms: number): string {
+  if (ms === 0) return "0s";
   for (const unit of ["h", "m", "s"] as const) {
     const size = durationUnits[unit] ?? 1;
     if (ms >= size && ms % size === 0) return `${ms / size}${unit}`;

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { userInfo } from "node:os";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { Channel, Metadata } from "nice-grpc";
-import { environmentName, parseDurationMs } from "../config.ts";
+import { durationExamples, environmentName, formatDuration, parseDurationMs } from "../config.ts";
 import { TwoPhaseCommitDefinition } from "../gen/concord/commit/v1/two_phase_commit.ts";
 import { PredicateLogicDefinition } from "../gen/concord/predicate/v1/predicate_logic.ts";
 import { WorkflowServiceDefinition } from "../gen/concord/workflow/v1/workflow_service.ts";
@@ -29,12 +29,7 @@ export function addClientOptions(command: Command): Command {
     .addOption(
       new Option("-o, --output <format>", "table for people, json for programs").choices(["table", "json"]).default("table"),
     )
-    .addOption(
-      new Option("--timeout <duration>", "how long to wait for an answer")
-        .env(environmentName("timeout"))
-        .argParser(durationArgument)
-        .default(30_000, "30s"),
-    );
+    .addOption(durationOption("--timeout <duration>", "how long to wait for an answer", 30_000).env(environmentName("timeout")));
 }
 
 export function connect(channel: Channel) {
@@ -127,9 +122,13 @@ export function printMore(more: boolean, limit: number): void {
 /** Commander's parser for durations such as `30s`. */
 export function durationArgument(text: string): number {
   const ms = parseDurationMs(text);
-  if (ms === undefined) throw new InvalidArgumentError("It must be a duration such as 250ms, 2s or 1m.");
+  if (ms === undefined) throw new InvalidArgumentError(`It must be a duration such as ${durationExamples}.`);
   return ms;
 }
+
+/** Its default is shown as people write it. */
+export const durationOption = (flags: string, description: string, defaultMs: number): Option =>
+  new Option(flags, description).argParser(durationArgument).default(defaultMs, formatDuration(defaultMs));
 
 export function addressArgument(text: string): string {
   if (!isAddress(text)) throw new InvalidArgumentError(`It ${addressWords}.`);

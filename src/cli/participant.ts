@@ -13,7 +13,7 @@ import { systemClock } from "../runtime/clock.ts";
 import type { Logger, LogLevel } from "../runtime/logger.ts";
 import { openTraceWriter } from "../runtime/trace-writer.ts";
 import { openSqliteParticipantLog } from "../storage/sqlite/participant-log.ts";
-import { addressArgument, durationArgument, idArgument, integerArgument } from "./client.ts";
+import { addressArgument, durationOption, idArgument, integerArgument } from "./client.ts";
 import { CommandError, reportFailure } from "./failure.ts";
 import { loggerOf, stopOnSignal } from "./serve.ts";
 
@@ -56,11 +56,11 @@ export function participantCommand(): Command {
       1,
     )
     .option("--obey", "vote what the payload says, if that is commit, abort or read-only")
-    .option("--delay <duration>", "think this long before each vote", durationArgument, 0)
+    .addOption(durationOption("--delay <duration>", "think this long before each vote", 0))
     .addOption(
       new Option(
         "--fail-on <point>",
-        "kill itself: prepare, when asked; vote, when prepared and before it says so; commit, before it acknowledges",
+        "kill itself: prepare, when asked; vote, when prepared and before it says so (with two participants or more: a lone one does not vote); commit, before it acknowledges",
       ).choices(failurePoints),
     )
     .addOption(

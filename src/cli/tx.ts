@@ -15,7 +15,7 @@ import {
   type ClientOptions,
   type Clients,
   collect,
-  durationArgument,
+  durationOption,
   integerArgument,
   type Mutation,
   printMore,
@@ -50,8 +50,8 @@ function runCommand(): Command {
   const command = new Command("run")
     .description("make the named participants commit together, or not at all")
     .argument("<participant=payload...>", "who takes part, and with what", collect(enlistArgument))
-    .option("--prepare-timeout <duration>", "how long they have to vote", durationArgument, 10_000)
-    .option("--wait <duration>", "wait this long for participants that are not connected", durationArgument, 0);
+    .addOption(durationOption("--prepare-timeout <duration>", "how long they have to vote", 10_000))
+    .addOption(durationOption("--wait <duration>", "wait this long for participants that are not connected", 0));
   type Options = ClientOptions & Mutation & { readonly prepareTimeout: number; readonly wait: number };
   return addClientOptions(addMutationOptions(command, "run by hand")).action(
     (participants: readonly Enlistment[], options: Options) =>
@@ -73,9 +73,9 @@ function runCommand(): Command {
 function beginCommand(): Command {
   const command = new Command("begin")
     .description("begin a transaction whose work is enlisted as it happens")
-    .option("--prepare-timeout <duration>", "how long participants will have to vote", durationArgument, 10_000)
-    .option("--wait <duration>", "at the commit, wait this long for participants that are not connected", durationArgument, 0)
-    .option("--idle-timeout <duration>", "it aborts when nothing is enlisted for this long", durationArgument, 60_000);
+    .addOption(durationOption("--prepare-timeout <duration>", "how long participants will have to vote", 10_000))
+    .addOption(durationOption("--wait <duration>", "at the commit, wait this long for participants that are not connected", 0))
+    .addOption(durationOption("--idle-timeout <duration>", "it aborts when nothing is enlisted for this long", 60_000));
   type Options = ClientOptions &
     Mutation & { readonly prepareTimeout: number; readonly wait: number; readonly idleTimeout: number };
   return addClientOptions(addMutationOptions(command, "begun by hand")).action((options: Options) =>

@@ -2,7 +2,11 @@ import { InvalidArgumentError } from "commander";
 import { afterEach, describe, expect, test } from "vitest";
 import { collect, durationArgument, integerArgument, jsonArgument } from "../../../src/cli/client.ts";
 import { UsageError } from "../../../src/cli/failure.ts";
+import { participantCommand } from "../../../src/cli/participant.ts";
+import { participantsCommand } from "../../../src/cli/participants.ts";
 import { readConfig } from "../../../src/cli/settings.ts";
+import { txCommand } from "../../../src/cli/tx.ts";
+import { workflowCommand } from "../../../src/cli/workflow.ts";
 
 describe("arguments", () => {
   test.each([
@@ -19,6 +23,23 @@ describe("arguments", () => {
     { parse: jsonArgument, texts: ["", "{", "[1]", "null", "7", '"text"'] },
   ])("$parse.name refuses what is none", ({ parse, texts }) => {
     for (const text of texts) expect(() => parse(text), text).toThrow(InvalidArgumentError);
+  });
+
+  test("a duration that is none: all units are named", () => {
+    expect(() => durationArgument("5")).toThrow("250ms, 2s, 1m or 1h");
+  });
+
+  test.each([
+    ...txCommand().commands.map((command) => ({ name: `tx ${command.name()}`, command })),
+    ...workflowCommand().commands.map((command) => ({ name: `workflow ${command.name()}`, command })),
+    { name: "participants", command: participantsCommand() },
+    { name: "participant", command: participantCommand() },
+  ])("the help of $name shows durations as people write them", ({ command }) => {
+    const durations = command.options.filter(
+      ({ flags, defaultValue }) => flags.includes("<duration>") && defaultValue !== undefined,
+    );
+    for (const { defaultValueDescription = "", defaultValue } of durations)
+      expect(durationArgument(defaultValueDescription)).toBe(defaultValue);
   });
 
   test("integers and objects", () => {
