@@ -5,6 +5,7 @@ import { PredicateLogicDefinition } from "../../src/gen/concord/predicate/v1/pre
 import { WorkflowServiceDefinition } from "../../src/gen/concord/workflow/v1/workflow_service.ts";
 import type { RpcContext } from "../../src/rpc/context.ts";
 import { createRpcServer, type RpcService } from "../../src/rpc/server.ts";
+import type { Logger } from "../../src/runtime/logger.ts";
 
 export type RecordedCall = { readonly method: string; readonly context: CallContext & RpcContext };
 
@@ -12,7 +13,7 @@ export type RecordedCall = { readonly method: string; readonly context: CallCont
 export type Fakes = Readonly<Record<string, (context: CallContext & RpcContext) => unknown>>;
 
 /** Concord's server around services that only note how they are called, and refuse. */
-export async function startRecordingServer(fakes: Fakes = {}) {
+export async function startRecordingServer(fakes: Fakes = {}, logger: Logger = pino({ level: "silent" })) {
   const calls: RecordedCall[] = [];
   const implementation: object = new Proxy(
     {},
@@ -30,7 +31,7 @@ export async function startRecordingServer(fakes: Fakes = {}) {
       addTo: (server) => server.add(definition, implementation as never),
     }),
   );
-  const server = createRpcServer({ services, logger: pino({ level: "silent" }) });
+  const server = createRpcServer({ services, logger });
   const address = `127.0.0.1:${await server.listen("127.0.0.1:0")}`;
   return { calls, address, server };
 }
