@@ -80,7 +80,7 @@ export function createManager(dependencies: Attempts & { readonly ownPart: OwnPa
     });
     if (moved.ok) return moved;
     // What it lost to may have been its original, whose answer is then the answer.
-    const original = await ownPart.earlier(command, call.signal);
+    const original = await ownPart.earlier(command, call);
     if (original !== undefined) return original;
     assert(moved.error.type !== "request-exists", "AtMostOncePerRequestId");
     return err(moved.error);
@@ -89,7 +89,7 @@ export function createManager(dependencies: Attempts & { readonly ownPart: OwnPa
   async function moveTogetherOnce(command: MoveCommand, together: Together, call: Call): Promise<Result<Answer, ManagerError>> {
     const { request } = command.move;
     for (let attempt = 1; ; attempt += 1) {
-      const earlier = await ownPart.earlier(command, call.signal);
+      const earlier = await ownPart.earlier(command, call);
       if (earlier !== undefined) return earlier;
       // What is refused already needs no transaction. The prepare judges again, for what is true now may not be true then.
       const judged = await judge(dependencies, command, call);

@@ -4,7 +4,7 @@ import { err, ok, type Result } from "../kernel/result.ts";
 import type { DurationMs, TimeMs } from "../kernel/time.ts";
 import { type Answer, type Attempts, earlierAnswer, type MoveCommand } from "./attempt.ts";
 import { type Call, orLeft } from "./calls.ts";
-import type { Workflow } from "./core/types.ts";
+import type { Hold, Workflow } from "./core/types.ts";
 import type { ManagerError } from "./errors.ts";
 import type { TransactionClient, TransactionPart } from "./ports.ts";
 
@@ -53,13 +53,19 @@ export function createOwnPart(
   /** Of this process. What was held before a restart is found by a scan. */
   const parts = new Map<TransactionId, Part>();
 
-  async function endOf({ id, hold }: Workflow, { move: { request } }: MoveCommand, signal: AbortSignal): Promise<Outcome> {
-    const transactionId = hold?.transactionId as TransactionId;
+  async function endOf(
+    { id }: Workflow,
+    { transactionId }: Hold,
+    { move: { request } }: MoveCommand,
+    call: Call,
+  ): Promise<Outcome> {
+    // Whoever waits for it can ask after it, as its first caller could.
+    call.begun(transactionId);
     const part = parts.get(transactionId) ?? newPart(id);
     parts.set(transactionId, part);
     // It may have ended since the workflow was read.
     if ((await store.outcome(transactionId)) !== undefined) ended(transactionId, undefined);
-    else await orLeft(signal, part.ended.promise);
+    else await orLeft(call.signal, part.ended.promise);
     const answered = await earlierAnswer(store, request);
     if (answered !== undefined) return answered;
     return (await store.outcome(transactionId))?.outcome === "aborted"
@@ -118,16 +124,16 @@ export function createOwnPart(
      * What an earlier attempt of the same request has led to: its answer; or, if it holds the workflow still, its end, which is waited for.
      * An attempt of this process is joined before anybody asks here, so this one was cut short by a restart or has lost its callers.
      */
-    async earlier(command: MoveCommand, signal: AbortSignal): Promise<Outcome | undefined> {
+    async earlier(command: MoveCommand, call: Call): Promise<Outcome | undefined> {
       const { workflowId, move } = command;
       const { request } = move;
       const answered = await earlierAnswer(store, request);
       if (answered !== undefined || request === undefined) return answered;
       const workflow = await store.get(workflowId);
       const held = workflow?.hold?.move.request;
-      if (workflow === undefined || held?.id !== request.id) return undefined;
+      if (workflow?.hold === undefined || held?.id !== request.id) return undefined;
       if (held.digest !== request.digest) return err({ type: "request-id-reused", requestId: request.id });
-      return endOf(workflow, command, signal);
+      return endOf(workflow, workflow.hold, command, call);
     },
 
     /** The move that this transaction is to prepare here. Nothing, if the payload does not come from a call that waits here. */

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import type { TransactionId } from "../../../src/kernel/ids.ts";
 import { err, ok } from "../../../src/kernel/result.ts";
 import {
   allowed,
@@ -85,8 +86,12 @@ describe("a retry of an atomic transition", () => {
 
   test("after a restart, while the decision is not known: names the transaction when its time is over", async () => {
     const restarted = restart(await prepared());
-    const retried = restarted.manager.moveTogether(command, { signal: AbortSignal.timeout(20) });
-    expect(await retried).toMatchObject({ error: { type: "outcome-pending", workflowId } });
+    const begun = Promise.withResolvers<TransactionId>();
+    const caller = new AbortController();
+    const retried = restarted.manager.moveTogether(command, { signal: caller.signal, onBegun: begun.resolve });
+    expect(await begun.promise, "it can ask after it while it waits").toBe(transactionId);
+    caller.abort();
+    expect(await retried).toMatchObject({ error: { type: "outcome-pending", workflowId, transactionId } });
     expect(await restarted.store.get(workflowId)).toMatchObject({ hold: { transactionId } });
   });
 
