@@ -34,7 +34,6 @@ import { createMetrics, type MetricsServer, serveMetrics } from "./runtime/metri
 import { purgeAnswers } from "./runtime/purge-answers.ts";
 import { openTraceWriter, type TraceWriter } from "./runtime/trace-writer.ts";
 import { createTurns } from "./runtime/turns.ts";
-import { within } from "./runtime/within.ts";
 import { openSqliteDecisionLog } from "./storage/sqlite/decision-log.ts";
 import { openSqliteRuleStore } from "./storage/sqlite/rule-store.ts";
 import { storeBytes } from "./storage/sqlite/store-bytes.ts";
@@ -145,10 +144,10 @@ export async function startConcord(options: Options, extraServices?: ExtraServic
       const endMs = performance.now() + config.shutdownGrace;
       const leftMs = (): DurationMs => Math.max(0, endMs - performance.now());
       for (const { service } of parts) server.setServing(service.name, false);
-      const moved = server.leave(WorkflowServiceDefinition.fullName);
+      const moved = server.leave(WorkflowServiceDefinition.fullName, config.shutdownGrace);
       for (const part of parts) {
         // A move under way needs the rules, the coordinator, and this process as a participant.
-        if (part.workflow !== undefined) await within(leftMs(), moved);
+        if (part.workflow !== undefined) await moved;
         await part.leave?.(leftMs());
       }
       await server.shutdown(leftMs());
@@ -316,7 +315,7 @@ async function workflowPart({ config, logger, trace }: Wiring): Promise<Result<P
   const participant = createWorkflowParticipant({ store, predicates, environment, participantId, ownPart });
   const { maxWorkflows: workflowCountMax } = config;
   const manager = createManager({ store, predicates, environment, ownPart, workflowCountMax });
-  const service = createWorkflowService({ manager, store, nowMs: environment.nowMs });
+  const service = createWorkflowService({ manager, store, participantId, nowMs: environment.nowMs });
   let leave = async (_graceMs: DurationMs): Promise<void> => {};
   const closers: (() => Promise<void> | void)[] = [];
   const stopPurging = purgeAnswers(store, { clock: systemClock, logger });

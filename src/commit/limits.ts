@@ -80,6 +80,9 @@ export const refusedBackoff: Backoff = { firstMs: 60_000, maxMs: 60_000 };
 /** A participant that leaves waits this long until its coordinator has read its last votes: a round trip, if the coordinator is well. */
 export const lingerMs = 2_000;
 
+/** It waits no longer than the time that it was given to leave, but this long at least: a coordinator that runs has read Goodbye by then. */
+export const lingerMinMs = 200;
+
 /** For a resource that cannot carry out a decision now. */
 export const resourceBackoff: Backoff = { firstMs: 200, maxMs: 30_000 };
 

@@ -1,37 +1,59 @@
 import type { RichServerError } from "nice-grpc-error-details";
 import type { EndSignal } from "../commit/ends.ts";
+import type { DurationMs } from "../kernel/time.ts";
+import { within } from "../runtime/within.ts";
 import { shuttingDown } from "./errors.ts";
+
+/** A call that is cut off has this long to find words of its own: which transaction is pending, for which request. */
+const lastWordMs: DurationMs = 200;
+
+/** One unary call. */
+export type CallUnderWay = {
+  /** Its signal aborts, with this reason. */
+  readonly abort: (reason: RichServerError) => void;
+  /** It is answered with this, whatever its handler does. */
+  readonly refuse: (reason: RichServerError) => void;
+};
 
 /** The calls of one service that are under way. */
 export type Calls = {
   /** Aborts when the service leaves. The reason is what new calls, and streams that are open, are told. */
   readonly leaving: EndSignal<RichServerError>;
-  readonly entered: () => void;
-  readonly ended: () => void;
-  /** Takes no new calls, and ends open streams. Resolves when none is under way. */
-  readonly leave: () => Promise<void>;
+  /** Returns how it leaves again. A stream ends by `leaving`, and needs no more than to be counted. */
+  readonly enter: (call: CallUnderWay | undefined) => () => void;
+  /**
+   * Takes no new calls, and ends open streams; unary calls that are still under way after `graceMs` are cut off, with an answer. Resolves
+   * when none is under way, or has been told the end.
+   */
+  readonly leave: (graceMs: DurationMs) => Promise<void>;
 };
 
 export function createCalls(): Calls {
   const leaving = new AbortController();
   const over = Promise.withResolvers<void>();
+  const unary = new Set<CallUnderWay>();
   let underWay = 0;
   function settle(): void {
     if (underWay === 0 && leaving.signal.aborted) over.resolve();
   }
   return {
     leaving: leaving.signal,
-    entered: () => {
+    enter: (call) => {
       underWay += 1;
+      if (call) unary.add(call);
+      return () => {
+        underWay -= 1;
+        if (call) unary.delete(call);
+        settle();
+      };
     },
-    ended: () => {
-      underWay -= 1;
-      settle();
-    },
-    leave: () => {
+    leave: async (graceMs) => {
       leaving.abort(shuttingDown());
       settle();
-      return over.promise;
+      await within(graceMs, over.promise);
+      for (const call of unary) call.abort(leaving.signal.reason);
+      await within(lastWordMs, over.promise);
+      for (const call of unary) call.refuse(leaving.signal.reason);
     },
   };
 }

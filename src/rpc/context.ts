@@ -1,6 +1,8 @@
 import { randomUUID } from "node:crypto";
 import { ServerInterceptingCall, type ServerInterceptor } from "@grpc/grpc-js";
 import { type CallContext, type ServerMiddleware, Status } from "nice-grpc-common";
+import type { RichServerError } from "nice-grpc-error-details";
+import { assert } from "../kernel/assert.ts";
 import { requestIdPattern } from "../kernel/ids.ts";
 import { callCountMax } from "../kernel/limits.ts";
 import type { TimeMs } from "../kernel/time.ts";
@@ -80,27 +82,32 @@ export const deadlineInterceptor: ServerInterceptor = (_method, call) =>
   });
 
 /**
- * Outermost around every handler of a service: request id, log, bounds, and the one place where errors become statuses. Of a stream, the
- * `signal` aborts also when its service leaves.
+ * Outermost around every handler of a service: request id, log, bounds, and the one place where errors become statuses. The `signal`
+ * aborts also when the service leaves: of a stream at once, of a unary call when the grace is over.
  */
 export function createContextMiddleware(logger: Logger): (calls: Calls) => ServerMiddleware<RpcContext> {
   let underWay = 0;
-  return ({ leaving, entered, ended }) =>
+  return ({ leaving, enter }) =>
     async function* withContext(call, context) {
       const startedMs = performance.now();
       const log = new CallLog(logger, context);
       const deadlineMs = numberOrNothing(context.metadata.get(deadlineKey));
       const callerSignal = context.signal;
-      const signal = call.responseStream ? AbortSignal.any([callerSignal, leaving]) : callerSignal;
+      const isStream = call.requestStream || call.responseStream;
+      const unary = isStream ? undefined : cutOffFor(callerSignal);
+      const signal = unary?.signal ?? AbortSignal.any([callerSignal, leaving]);
       const extended: CallContext & RpcContext = Object.assign(context, { deadlineMs, log, signal });
       underWay += 1;
-      entered();
+      const leave = enter(unary);
       try {
         leaving.throwIfAborted();
         if (underWay > callCountMax) throw overloaded(callCountMax, "calls are under way");
         if (!call.requestStream && call.request instanceof InvalidMessage) throw invalidRequest(call.request.violations);
         context.signal.throwIfAborted();
-        const answer = yield* call.next(call.request, extended);
+        const answer =
+          unary && !call.responseStream
+            ? await unary.orRefused(call.next(call.request, extended))
+            : yield* call.next(call.request, extended);
         log.debug({ rpc: call.method.path, ms: elapsed(startedMs) }, "call");
         return answer;
       } catch (error) {
@@ -120,9 +127,30 @@ export function createContextMiddleware(logger: Logger): (calls: Calls) => Serve
         throw status;
       } finally {
         underWay -= 1;
-        ended();
+        unary?.forget();
+        leave();
       }
     };
+}
+
+/** How a unary call ends before its handler has an answer: its caller leaves, or the server does. */
+function cutOffFor(callerSignal: AbortSignal) {
+  const ending = new AbortController();
+  const refused = Promise.withResolvers<never>();
+  const leave = (): void => ending.abort(callerSignal.reason);
+  callerSignal.addEventListener("abort", leave);
+  if (callerSignal.aborted) leave();
+  return {
+    signal: ending.signal,
+    abort: (reason: RichServerError): void => ending.abort(reason),
+    refuse: (reason: RichServerError): void => refused.reject(reason),
+    orRefused: async <Answer>(handler: AsyncGenerator<unknown, Answer>): Promise<Answer> => {
+      const next = await Promise.race([handler.next(), refused.promise]);
+      assert(next.done === true, "a unary call has one answer");
+      return next.value;
+    },
+    forget: (): void => callerSignal.removeEventListener("abort", leave),
+  };
 }
 
 /** What has been waiting on a signal throws this, whoever wrote it. */

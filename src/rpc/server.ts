@@ -30,11 +30,14 @@ export interface RpcServer {
   listen(address: string): Promise<number>;
   /** What `grpc.health.v1` says of a service; without a name, that all of them serve. */
   setServing(serviceName: string, serving: boolean): void;
-  /** Of one service: refuses new calls with SHUTTING_DOWN, and ends open streams with it. Resolves when no call is under way. */
-  leave(serviceName: string): Promise<void>;
   /**
-   * Ends all services in this way and closes each connection once it has no call under way, and all of them after `graceMs`. Health
-   * and reflection are services too.
+   * Of one service: refuses new calls with SHUTTING_DOWN, and ends open streams with it; calls that are still under way after `graceMs` are
+   * cut off, with an answer. Resolves when none is under way.
+   */
+  leave(serviceName: string, graceMs: DurationMs): Promise<void>;
+  /**
+   * Ends all services in this way, closes each connection once it has no call under way, and all of them when those that were cut off have
+   * had a moment to be answered. Health and reflection are services too.
    */
   shutdown(graceMs: DurationMs): Promise<void>;
 }
@@ -125,11 +128,11 @@ export function createRpcServer(options: { readonly services: readonly RpcServic
       return port;
     },
     setServing,
-    leave: async (name) => services.get(name)?.leave(),
+    leave: async (name, graceMs) => services.get(name)?.leave(graceMs),
     async shutdown(graceMs) {
       for (const { name } of options.services) setServing(name, false);
       const closed = server.shutdown();
-      await within(graceMs, Promise.all([...services.values()].map((calls) => calls.leave())));
+      await Promise.all([...services.values()].map((calls) => calls.leave(graceMs)));
       await within(hangUpMs, closed);
       connections?.destroy();
       await within(hangUpMs, closed);

@@ -37,9 +37,11 @@ const togetherTimeoutMaxMs = 60_000;
 export function createWorkflowService(dependencies: {
   readonly manager: Manager;
   readonly store: WorkflowStore;
+  /** The manager's own, in the transactions that it asks for. */
+  readonly participantId: ParticipantId;
   readonly nowMs: () => TimeMs;
 }): WorkflowServiceImplementation<RpcContext> {
-  const { manager, store, nowMs } = dependencies;
+  const { manager, store, participantId: ownId, nowMs } = dependencies;
 
   async function move(command: MoveCommand, answer: Promise<Result<Answer, ManagerError>>, context: RpcContext) {
     const { workflowId, move } = command;
@@ -111,6 +113,12 @@ export function createWorkflowService(dependencies: {
           throw invalidField("wait_for_participants", "is only for a move with enlist");
         return move(command, manager.move(command, context), context);
       }
+      const own = request.enlist.findIndex(({ participantId }) => participantId === ownId);
+      if (own >= 0)
+        throw invalidField(
+          `enlist[${own}].participant_id`,
+          `"${ownId}" is reserved: the workflow manager takes part in any case`,
+        );
       const parts = request.enlist.map(({ participantId, payload }) => ({
         participantId: participantId as ParticipantId,
         payload,

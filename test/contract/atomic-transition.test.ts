@@ -54,6 +54,14 @@ const workflow = async () => (await server.clients.workflows.getWorkflow({ workf
 const isHeld = async () => (await workflow())?.inTransition;
 
 describe("the workflow manager's participant id is reserved:", () => {
+  test("a move that enlists it is told so, with the field", async () => {
+    const enlist = [{ participantId: "stock" }, { participantId: "concord.workflow" }];
+    expect(await failureOf(server.clients.workflows.transitionWorkflow(together({ enlist })))).toMatchObject({
+      reason: "INVALID_REQUEST",
+      fields: [{ field: "enlist[1].participant_id", description: expect.stringContaining('"concord.workflow" is reserved') }],
+    });
+  });
+
   const command = { workflowId: "wf-1", mustRecover: false, context: {} };
   const move = { targetState: "ACTIVE", reason: "", requestedBy: "", eventMetadata: {} };
   const deep = JSON.parse(`${'{"a":'.repeat(200)}1${"}".repeat(200)}`) as object;

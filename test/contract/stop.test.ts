@@ -1,7 +1,10 @@
 import type { ServiceError } from "@grpc/grpc-js";
 import { expect, test } from "vitest";
-import { startServer, temporaryFolder } from "../support/concord.ts";
+import { WorkflowState } from "../../src/gen/concord/workflow/v1/workflow.ts";
+import { failureOf, startServer, temporaryFolder } from "../support/concord.ts";
 import { createProtoClient, failureFrom } from "../support/proto-client.ts";
+import { joinAs } from "../support/scripted-participant.ts";
+import { until } from "../support/until.ts";
 
 test("moves under way when the server stops are made, or refused because it stops: never for want of rules", async () => {
   const folder = temporaryFolder();
@@ -26,4 +29,31 @@ test("moves under way when the server stops are made, or refused because it stop
   folder.remove();
   expect([...told].filter((answer) => !["made", "not sent", "SHUTTING_DOWN"].includes(answer))).toEqual([]);
   expect(told).toContain("made");
+});
+
+test("a move that outlasts the grace of a manager in its own process is pending, with its ids", async () => {
+  const [here, there] = [temporaryFolder(), temporaryFolder()];
+  const coordinator = await startServer({ dataDir: there.path, services: "commit" });
+  const services = "workflow,predicate";
+  const settings = { dataDir: here.path, services, commitAddress: coordinator.address, shutdownGrace: "10ms" };
+  const manager = await startServer(settings);
+  const client = createProtoClient(coordinator.address);
+  await joinAs(client, "silent");
+  const { workflows } = manager.clients;
+  await workflows.createWorkflow({ workflowId: "w" });
+  const by = { reason: "a test", requestedBy: "ada", requestId: "r" };
+  const enlist = [{ participantId: "silent" }];
+  const waitForParticipants = { seconds: 30n, nanos: 0 };
+  const move = { workflowId: "w", targetState: WorkflowState.ACTIVE, enlist, waitForParticipants, ...by };
+  const failed = failureOf(workflows.transitionWorkflow(move));
+  const held = await until(async () => (await workflows.getWorkflow({ workflowId: "w" })).workflow?.inTransition, "w is held");
+  await manager.stop();
+  expect(await failed).toMatchObject({
+    reason: "OUTCOME_PENDING",
+    metadata: { workflow_id: "w", request_id: "r", transaction_id: held.transactionId },
+  });
+  client.close();
+  await coordinator.stop();
+  here.remove();
+  there.remove();
 });

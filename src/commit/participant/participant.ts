@@ -5,7 +5,7 @@ import type { Decision, InDoubt, Numbered, Prepare } from "../core/messages.ts";
 import { participantEvent } from "../core/trace.ts";
 
 import { pause } from "../ends.ts";
-import { inDoubtCountMax, lingerMs, prepareCredit as prepareCreditDefault } from "../limits.ts";
+import { inDoubtCountMax, lingerMinMs, lingerMs, prepareCredit as prepareCreditDefault } from "../limits.ts";
 import type { Clock, Coordinator, Logger, ParticipantLog, ParticipantTransport, Random, Resource, Trace } from "../ports.ts";
 import type { Box } from "./box.ts";
 import { createBoxes } from "./boxes.ts";
@@ -29,7 +29,7 @@ export interface Participant {
   inDoubt(): readonly TransactionId[];
   /**
    * Says Goodbye and takes no more work, lets what is under way come to its vote or its end for this long, waits until every coordinator
-   * has heard that, or for a moment, then leaves. What is prepared stays prepared.
+   * has heard that, or for what is left of this time (a moment at least), then leaves. What is prepared stays prepared.
    */
   close(drainMs: DurationMs): Promise<void>;
 }
@@ -151,10 +151,12 @@ export function createParticipant(options: ParticipantOptions): Participant {
       runs = links.map((link) => link.run());
     },
     async close(drainMs) {
+      const endMs = clock.monotonicMs() + drainMs;
       for (const link of links) link.leave();
       await Promise.race([boxes.idle(), pause(context, drainMs)]);
       for (const link of links) link.finish();
-      await Promise.race([Promise.all(runs), pause(context, lingerMs)]);
+      const leftMs = Math.max(lingerMinMs, endMs - clock.monotonicMs());
+      await Promise.race([Promise.all(runs), pause(context, Math.min(lingerMs, leftMs))]);
       closing.abort({ type: "closed" } satisfies End);
       await Promise.all([...runs, ...loops]);
     },

@@ -1,12 +1,12 @@
 import { once } from "node:events";
 import { connect as connectTcp } from "node:net";
-import { ClientError, Status } from "nice-grpc";
+import { Status } from "nice-grpc";
 import { HealthDefinition } from "nice-grpc-server-health";
 import { afterEach, describe, expect, test } from "vitest";
 import { connect } from "../../../src/cli/client.ts";
 import { WorkflowEvent } from "../../../src/gen/concord/workflow/v1/workflow.ts";
 import { clientFactory, openChannel } from "../../../src/rpc/clients/channel.ts";
-import { clientFailure } from "../../../src/rpc/errors.ts";
+import { rpcError } from "../../../src/rpc/errors.ts";
 import { failureOf } from "../../support/concord.ts";
 import { openRawCall } from "../../support/raw-call.ts";
 import { type Fakes, startRecordingServer } from "../../support/recording-server.ts";
@@ -104,7 +104,7 @@ describe("a call under way", () => {
     const client = connect(channel).workflows;
     const answer = client.getSystemStats({});
     await until(() => calls.length === 1, "the call is under way");
-    const left = server.leave(workflows);
+    const left = server.leave(workflows, graceMs);
     expect(await failureOf(client.getWorkflow({ workflowId: "w" }))).toMatchObject(stops);
     const stopped = server.shutdown(graceMs);
     release.resolve();
@@ -113,15 +113,38 @@ describe("a call under way", () => {
     expect(calls).toHaveLength(1);
   });
 
-  test("is cut off once the grace is over", async () => {
-    const { server, calls, channel } = await start({ getSystemStats: () => new Promise(() => {}) });
-    const answer = connect(channel).workflows.getSystemStats({});
-    const failed = answer.catch((error: unknown) => error);
+  const untilAborted = ({ signal }: { readonly signal: AbortSignal }) =>
+    new Promise((resolve) => signal.addEventListener("abort", () => resolve(signal)));
+  const endings: readonly { readonly what: string; readonly handler: Fakes[string]; readonly told: object }[] = [
+    { what: "one that hears nothing", handler: () => new Promise(() => {}), told: stops },
+    {
+      what: "one that gives up when its signal aborts",
+      handler: async (context) => {
+        await untilAborted(context);
+        context.signal.throwIfAborted();
+      },
+      told: stops,
+    },
+    {
+      what: "one that has words of its own",
+      handler: async (context) => {
+        await untilAborted(context);
+        throw rpcError({
+          code: Status.DEADLINE_EXCEEDED,
+          reason: "OUTCOME_PENDING",
+          message: "",
+          metadata: { workflow_id: "w" },
+        });
+      },
+      told: { reason: "OUTCOME_PENDING", metadata: { workflow_id: "w" } },
+    },
+  ];
+  test.each(endings)("is cut off once the grace is over, and told so: $what", async ({ handler, told }) => {
+    const { server, calls, channel } = await start({ getSystemStats: handler as Fakes[string] });
+    const failed = failureOf(connect(channel).workflows.getSystemStats({}));
     await until(() => calls.length === 1, "the call is under way");
     await server.shutdown(0);
-    const error = await failed;
-    if (!(error instanceof ClientError)) throw error;
-    expect(clientFailure(error)).toMatchObject({ code: Status.UNAVAILABLE });
+    expect(await failed).toMatchObject(told);
   });
 });
 

@@ -1,7 +1,14 @@
 import { describe, expect, test } from "vitest";
 import type { CoordinatorMessage, Numbered, ParticipantMessage } from "../../../../src/commit/core/messages.ts";
 import type { ParticipantRecord } from "../../../../src/commit/core/participant-step.ts";
-import { inDoubtCountMax, inquiryIntervalMs, lingerMs, refusedBackoff, welcomeTimeoutMs } from "../../../../src/commit/limits.ts";
+import {
+  inDoubtCountMax,
+  inquiryIntervalMs,
+  lingerMinMs,
+  lingerMs,
+  refusedBackoff,
+  welcomeTimeoutMs,
+} from "../../../../src/commit/limits.ts";
 import type { ParticipantOptions } from "../../../../src/commit/participant/participant.ts";
 import { Refusal } from "../../../../src/commit/participant/refusal.ts";
 import type { OldReceipts, ParticipantTransport, Resource } from "../../../../src/commit/ports.ts";
@@ -494,6 +501,19 @@ describe("leaving", () => {
     await w.clock.advance(lingerMs);
     await closed;
     expect(w.coordinator.open).toBe(false);
+  });
+
+  test("waits no longer than it was given, but for a moment", async () => {
+    const w = await world();
+    const participant = await w.start();
+    await w.coordinator.welcome();
+    w.coordinator.hang();
+    const closed = participant.close(0);
+    await flush();
+    expect(w.coordinator.open).toBe(true);
+    await w.clock.advance(lingerMinMs);
+    expect(w.coordinator.open).toBe(false);
+    await closed;
   });
 
   test("does not wait for what takes too long, nor act on its answer", async () => {

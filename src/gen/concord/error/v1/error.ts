@@ -175,8 +175,8 @@ export const ErrorReason = {
    */
   SHUTTING_DOWN: "ERROR_REASON_SHUTTING_DOWN",
   /**
-   * OUTCOME_PENDING - DEADLINE_EXCEEDED. The transaction had not ended when the caller's time was over. It ends without the caller: look at
-   * the workflow or the transaction, or retry with the same `request_id`.
+   * OUTCOME_PENDING - DEADLINE_EXCEEDED. The transaction had not ended when the caller's time was over, or the grace of a server that stops. It ends without
+   * the caller: look at the workflow or the transaction, or retry with the same `request_id`.
    * The metadata has those of the ids that are known.
    * `{reason: "OUTCOME_PENDING", metadata: {workflow_id: "wf-17", transaction_id: "0198…", request_id: "7f3c"}}`
    */
