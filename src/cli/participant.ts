@@ -103,8 +103,8 @@ async function run(id: string, options: Options): Promise<void> {
     logger,
     trace: traced?.value.write,
     // In a program it would wait for somebody to mend that; who tries things out at a terminal wants to know.
-    onRefused: ({ message, remedy }) => {
-      const error = new CommandError(`the coordinator refuses this participant: ${message}; ${remedy}`);
+    onRefused: ({ headline, message, remedy }) => {
+      const error = new CommandError(`${headline}: ${message}; ${remedy}`);
       void stop().then(() => process.exit(reportFailure(error, undefined)));
     },
     onStep: async ({ type }) => {

@@ -175,7 +175,7 @@ export function createDriver(options: DriverOptions): Driver {
       keepHouse(shell);
       ownership.keepChecking();
       metrics.observe(() => ({ ...gaugesOf(runs, clock.nowMs()), connectedParticipants: sessions.connected.size }));
-      logger.info({ ...claimed.value, unfinished }, "coordinator started");
+      logger.info({ ...ownership.coordinator, unfinished }, "coordinator started");
       return claimed;
     },
     async execute(request, signal, onBegun) {

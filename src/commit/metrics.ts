@@ -17,6 +17,8 @@ export interface CommitMetrics {
   mixed(): void;
   /** A participant does not hold any more what it voted to commit. Alert on it: data must be mended. */
   promiseLost(): void;
+  /** A participant has taken no session, because it has seen a newer decision log. Alert on it: an older copy was restored. */
+  newerLogSeen(): void;
   /** A write that the transaction waited for is durable. */
   forced(): void;
   sessionOpened(): void;
@@ -42,6 +44,7 @@ export const noMetrics: CommitMetrics = {
   resolved() {},
   mixed() {},
   promiseLost() {},
+  newerLogSeen() {},
   forced() {},
   sessionOpened() {},
   sessionEnded() {},

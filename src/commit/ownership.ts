@@ -6,7 +6,7 @@ import type { Transaction } from "./core/types.ts";
 import { type CoordinatorEnd, type EndSignal, repeatedly } from "./ends.ts";
 import type { Environment } from "./environment.ts";
 import { ownershipCheckIntervalMs } from "./limits.ts";
-import type { Coordinator, Fenced } from "./ports.ts";
+import type { Claimed, Coordinator, Fenced } from "./ports.ts";
 
 /** Whether the decision log is this coordinator's, and how long it does anything with it. */
 export interface Ownership {
@@ -16,7 +16,7 @@ export interface Ownership {
   readonly leaving: EndSignal<CoordinatorEnd>;
   /** Aborts when it does nothing more. */
   readonly ended: EndSignal<CoordinatorEnd>;
-  claim(): WriteResult<Coordinator, Fenced>;
+  claim(): WriteResult<Claimed, Fenced>;
   /** From now on asks the log, as long as there is nothing to write. */
   keepChecking(): void;
   /** Another coordinator owns the log. specs/TwoPhaseCommit.tla: what is replaced decides nothing more. */
@@ -74,7 +74,10 @@ export function createOwnership({ log, clock, logger, newCoordinatorId }: Enviro
     ended: ended.signal,
     async claim() {
       const claimed = await log.claim(newCoordinatorId());
-      if (claimed.ok) owner = claimed.value;
+      if (claimed.ok) {
+        const { coordinatorId, coordinatorEpoch } = claimed.value;
+        owner = { coordinatorId, coordinatorEpoch };
+      }
       return claimed;
     },
     keepChecking: () => void repeatedly({ clock, signal: ended.signal }, () => ownershipCheckIntervalMs, check),

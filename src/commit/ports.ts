@@ -1,6 +1,7 @@
 import type { ParticipantId, RequestId, TransactionId } from "../kernel/ids.ts";
 import type { DurationMs, TimeMs } from "../kernel/time.ts";
 import type { StoreAge, StoreHealth, WriteResult } from "../kernel/write.ts";
+import type { Claim } from "./core/claim.ts";
 import type { CoordinatorMessage, Numbered, ParticipantMessage } from "./core/messages.ts";
 import type { ParticipantRecord, ResourceVote } from "./core/participant-step.ts";
 import type { TraceEvent } from "./core/trace.ts";
@@ -38,6 +39,12 @@ export type Coordinator = {
   readonly coordinatorEpoch: number;
 };
 
+/** The coordinator that has claimed a decision log: its own claim and the newest of those before it, newest first, at most `claimCountMax`. */
+export type Claimed = Coordinator & { readonly claims: readonly Claim[] };
+
+/** What a participant remembers of a coordinator: the newest claim of its log that it has seen. */
+export type KnownCoordinator = Coordinator & { readonly claimId: string };
+
 export type ParticipantSession = {
   readonly participantId: ParticipantId;
   readonly instanceId: string;
@@ -51,8 +58,11 @@ export type ParticipantSession = {
  * what is left out stays as it was.
  */
 export interface DecisionLog extends StoreHealth, StoreAge {
-  /** Compare-and-set: takes the next epoch, which fences every coordinator before. The id is made at the first claim and kept. */
-  claim(newCoordinatorId: string): WriteResult<Coordinator, Fenced>;
+  /**
+   * Compare-and-set: takes the next epoch, which fences every coordinator before, and makes the claim's random id. The coordinator's id is
+   * made at the first claim and kept.
+   */
+  claim(newCoordinatorId: string): WriteResult<Claimed, Fenced>;
   /** Of the latest claim. Larger than one's own: replaced. */
   newestEpoch(): Promise<number>;
   /** Durable before it resolves: a commit, or the delegation of one. */
@@ -104,10 +114,10 @@ export interface ParticipantLog extends Partial<StoreAge> {
   /** Every prepared transaction. */
   load(): Promise<readonly ParticipantRecord[]>;
   get(id: TransactionId): Promise<ParticipantRecord | undefined>;
-  /** Every coordinator that was ever persisted, with its largest epoch. */
-  coordinators(): Promise<readonly Coordinator[]>;
-  /** Durable before it resolves; a smaller epoch than the stored one changes nothing. Rejects as `persist` does. */
-  persistCoordinator(coordinator: Coordinator): Promise<void>;
+  /** Every coordinator that was ever persisted, with its largest epoch and the id of that claim. */
+  coordinators(): Promise<readonly KnownCoordinator[]>;
+  /** Durable before it resolves; an epoch that is not larger than the stored one changes nothing. Rejects as `persist` does. */
+  persistCoordinator(coordinator: KnownCoordinator): Promise<void>;
   /** Durable before it resolves. Over what is stored of this transaction. Rejects if it may not be durable; it is then called again. */
   persist(record: ParticipantRecord): Promise<void>;
   /** Drops this coordinator's committed and aborted records, never one that is prepared or lost, last updated before this time, at most `limit`; says how many. */

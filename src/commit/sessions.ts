@@ -3,6 +3,7 @@ import type { ParticipantId, TransactionId } from "../kernel/ids.ts";
 import type { DurationMs, TimeMs } from "../kernel/time.ts";
 import type { WriteResult } from "../kernel/write.ts";
 import { backoffMs } from "./core/backoff.ts";
+import type { Claim } from "./core/claim.ts";
 import type {
   CoordinatorMessage,
   Decision,
@@ -26,7 +27,7 @@ import {
   sessionTimeoutMs,
 } from "./limits.ts";
 import { type CommitMetrics, noMetrics } from "./metrics.ts";
-import type { Clock, Coordinator, DecisionLog, Fenced, Logger, ParticipantSession, StreamEnd, Trace } from "./ports.ts";
+import type { Claimed, Clock, DecisionLog, Fenced, Logger, ParticipantSession, StreamEnd, Trace } from "./ports.ts";
 import { createQueue } from "./queue.ts";
 import { createRivalries } from "./rivalries.ts";
 
@@ -68,7 +69,7 @@ export type KnownParticipant = ParticipantSession & {
 /** The sessions of all participants. A slow one delays nobody else: each has its own queue and its own credit. */
 export interface Sessions {
   /** Before it, every Hello is told to come back. */
-  start(coordinator: Coordinator, handler: SessionHandler): void;
+  start(coordinator: Claimed, handler: SessionHandler): void;
   open(peer: string): Session;
   /** Lost if the participant has no session; the core sends it again when there is one. */
   send(participantId: ParticipantId, message: PendingPrepare | Decision): void;
@@ -131,9 +132,11 @@ export function createSessions(options: {
   const connected = new Set<ParticipantId>();
   /** Of known participants that are away. */
   const lastSeen = new Map<ParticipantId, TimeMs>();
+  /** Those that have said why they do not believe this decision log: it is told once. */
+  const unbelieving = new Set<ParticipantId>();
   const rivalries = createRivalries();
   const all = new Set<Open>();
-  let started: { readonly coordinator: Coordinator; readonly handler: SessionHandler } | undefined;
+  let started: { readonly coordinator: Claimed; readonly handler: SessionHandler } | undefined;
   /** Its reason is the StreamEnd of all sessions. */
   const closing = new AbortController();
 
@@ -271,6 +274,7 @@ export function createSessions(options: {
       coordinatorId: coordinator.coordinatorId,
       coordinatorEpoch: coordinator.coordinatorEpoch,
       version: protocolVersion,
+      claims: coordinator.claims,
       heartbeatIntervalMs,
       sessionTimeoutMs,
     });
@@ -344,6 +348,7 @@ export function createSessions(options: {
         connected.delete(participantId);
         return;
       case "nack":
+        if (message.claimSeen !== undefined) onNewerLogSeen(participantId, message.claimSeen);
         logger.warn(
           { participant: participantId, sequence: message.sequence, reason: message.reason },
           "participant refused a message",
@@ -362,6 +367,24 @@ export function createSessions(options: {
       case "unreadable":
         nack(message.reason);
     }
+  }
+
+  /** It has left by now: what this coordinator knows nothing of stays prepared there. */
+  function onNewerLogSeen(participantId: ParticipantId, claimSeen: Claim): void {
+    metrics.newerLogSeen();
+    if (unbelieving.has(participantId)) return;
+    unbelieving.add(participantId);
+    const { coordinatorId, coordinatorEpoch } = started?.coordinator ?? {};
+    logger.error(
+      {
+        participant: participantId,
+        claimSeen,
+        coordinatorId,
+        coordinatorEpoch,
+        remedy: "stop, and put the newer decision log back",
+      },
+      "a participant has seen a newer decision log: this one was restored from an older copy, or is another one",
+    );
   }
 
   function leave(session: Open, end: StreamEnd): void {
@@ -430,7 +453,12 @@ export function createSessions(options: {
     async forget(participantIds, connectedBeforeMs) {
       assert(started !== undefined, "only a coordinator that has its epoch forgets");
       const forgotten = await log.forgetParticipants({ participantIds, connectedBeforeMs }, started.coordinator.coordinatorEpoch);
-      if (forgotten.ok) for (const participantId of participantIds) lastSeen.delete(participantId);
+      if (forgotten.ok) {
+        for (const participantId of participantIds) {
+          lastSeen.delete(participantId);
+          unbelieving.delete(participantId);
+        }
+      }
       return forgotten;
     },
     goAway(reason) {

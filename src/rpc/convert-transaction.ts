@@ -1,3 +1,4 @@
+import type { Claim } from "../commit/core/claim.ts";
 import type { CoordinatorMessage, InDoubt, Numbered, ParticipantMessage } from "../commit/core/messages.ts";
 import {
   type Acknowledgement,
@@ -14,7 +15,12 @@ import type { Owed } from "../commit/runs.ts";
 import type { KnownParticipant } from "../commit/sessions.ts";
 import type { TimelineEntry } from "../commit/timeline.ts";
 import * as wire from "../gen/concord/commit/v1/transaction.ts";
-import type { DeepPartial, ParticipateRequest, ParticipateResponse } from "../gen/concord/commit/v1/two_phase_commit.ts";
+import type {
+  DeepPartial,
+  ParticipateRequest,
+  ParticipateResponse,
+  Claim as WireClaim,
+} from "../gen/concord/commit/v1/two_phase_commit.ts";
 import type { ParticipantId, TransactionId } from "../kernel/ids.ts";
 import type { TimeMs } from "../kernel/time.ts";
 import { durationMs, durationToWire } from "./duration.ts";
@@ -157,8 +163,11 @@ function participantBody(message: ParticipantMessage): Pick<DeepPartial<Particip
     case "credit":
     case "goodbye":
       return { body: { $case: message.type, value: message } } as Pick<DeepPartial<ParticipateRequest>, "body">;
-    case "nack":
-      return { body: { $case: "nack", value: { sequence: BigInt(message.sequence), reason: message.reason } } };
+    case "nack": {
+      const { sequence, reason, claimSeen } = message;
+      const value = { sequence: BigInt(sequence), reason, ...(claimSeen && { claimSeen: claimToWire(claimSeen) }) };
+      return { body: { $case: "nack", value } };
+    }
     case "unreadable":
       return {};
   }
@@ -180,6 +189,7 @@ function coordinatorBody(message: CoordinatorMessage): Pick<DeepPartial<Particip
             coordinatorId: message.coordinatorId,
             coordinatorEpoch: BigInt(message.coordinatorEpoch),
             version: message.version,
+            claims: message.claims.map(claimToWire),
             heartbeatInterval: durationToWire(message.heartbeatIntervalMs),
             sessionTimeout: durationToWire(message.sessionTimeoutMs),
           },
@@ -257,8 +267,10 @@ function participantMessage(body: ParticipateRequest["body"]): ParticipantMessag
     case "credit":
     case "goodbye":
       return { type: body.$case, ...body.value } as ParticipantMessage;
-    case "nack":
-      return { type: "nack", sequence: Number(body.value.sequence), reason: body.value.reason };
+    case "nack": {
+      const { sequence, reason, claimSeen } = body.value;
+      return { type: "nack", sequence: Number(sequence), reason, ...(claimSeen && { claimSeen: claimFromWire(claimSeen) }) };
+    }
     case undefined:
       return unknownKind;
   }
@@ -275,12 +287,16 @@ function coordinatorMessage(body: ParticipateResponse["body"]): CoordinatorMessa
       const heartbeatIntervalMs = durationMs(value.heartbeatInterval);
       const sessionTimeoutMs = durationMs(value.sessionTimeout);
       if (!heartbeatIntervalMs || !sessionTimeoutMs) return unreadable("welcome.heartbeat_interval or session_timeout");
+      if (value.claims[0]?.epoch !== value.coordinatorEpoch) {
+        return { type: "unreadable", reason: "welcome.claims: the first must have coordinator_epoch" };
+      }
       return {
         type: "welcome",
         sessionEpoch: countFromWire(value.sessionEpoch),
         coordinatorId: value.coordinatorId,
         coordinatorEpoch: countFromWire(value.coordinatorEpoch),
         version: value.version,
+        claims: value.claims.map(claimFromWire),
         heartbeatIntervalMs,
         sessionTimeoutMs,
       };
@@ -315,6 +331,10 @@ function coordinatorMessage(body: ParticipateResponse["body"]): CoordinatorMessa
       return unknownKind;
   }
 }
+
+const claimToWire = ({ epoch, id }: Claim): WireClaim => ({ epoch: BigInt(epoch), id });
+
+const claimFromWire = ({ epoch, id }: WireClaim): Claim => ({ epoch: countFromWire(epoch), id });
 
 const unreadable = (field: string) => ({ type: "unreadable", reason: `${field} has no known value` }) as const;
 

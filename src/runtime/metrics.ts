@@ -43,6 +43,7 @@ export function createMetrics() {
   const resolved = counter("heuristic_total", "Transactions ended by an operator", ["outcome"]);
   const mixed = counter("heuristic_mixed_total", "Participants that contradicted an operator", []);
   const lost = counter("promises_lost_total", "Participants that do not hold any more what they voted to commit", []);
+  const newerLog = counter("newer_log_seen_total", "Sessions refused by participants that have seen a newer decision log", []);
   const forced = counter("forced_writes_total", "Writes to the decision log that a transaction waited for", []);
   const flushSeconds = histogram("flush_seconds", "How long a flush of the decision log takes", flushSecondsBuckets, []);
   const flushSize = histogram("flush_writes", "How many writes one flush carries, forced or not", flushSizeBuckets, []);
@@ -57,6 +58,7 @@ export function createMetrics() {
     resolved: (outcome: string) => resolved.inc({ outcome }),
     mixed: () => mixed.inc(),
     promiseLost: () => lost.inc(),
+    newerLogSeen: () => newerLog.inc(),
     forced: () => forced.inc(),
     flushed: ({ batches, tookMs }: { readonly batches: number; readonly tookMs: DurationMs }) => {
       flushSeconds.observe(tookMs / 1000);

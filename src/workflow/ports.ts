@@ -18,7 +18,7 @@ export type WorkflowBatch = {
   readonly request?: RequestKey & { readonly atMs: TimeMs };
   /** Remembers how a transaction ended here. Put by the same batch that carries it out. */
   readonly outcome?: EndedTransaction & { readonly atMs: TimeMs };
-  /** Remembers that this coordinator was met. A smaller epoch than the stored one changes nothing. */
+  /** Remembers that this coordinator was met. An epoch that is not larger than the stored one changes nothing. */
   readonly coordinator?: KnownCoordinator;
   /** For creations: rejected with `limit` if the store would hold more workflows than this. */
   readonly workflowCountMax?: number;
@@ -39,8 +39,8 @@ export type WorkflowConflict =
 
 export type TransactionOutcome = "committed" | "aborted";
 
-/** A coordinator that has been met, and the largest epoch that it had. */
-export type KnownCoordinator = { readonly coordinatorId: string; readonly coordinatorEpoch: number };
+/** A coordinator that has been met: the largest epoch that it had, and the id of that claim of its decision log. */
+export type KnownCoordinator = { readonly coordinatorId: string; readonly coordinatorEpoch: number; readonly claimId: string };
 
 /** How a transaction ended here, and by whose word: no other coordinator's is taken for it. */
 export type EndedTransaction = {

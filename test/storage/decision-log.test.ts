@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
+import { type Claim, claimCountMax } from "../../src/commit/core/claim.ts";
 import { stepCoordinator } from "../../src/commit/core/coordinator.ts";
 import type { Transaction } from "../../src/commit/core/types.ts";
 import type { DecisionLog } from "../../src/commit/ports.ts";
@@ -46,9 +47,23 @@ function decisionLogSuite(name: string, open: () => Promise<DecisionLog>): void 
   describe(name, () => {
     test("each claim takes the next epoch and keeps the id", async () => {
       const log = await open();
-      expect(await log.claim("first")).toEqual({ ok: true, value: { coordinatorId: "first", coordinatorEpoch: 1 } });
-      expect(await log.claim("second")).toEqual({ ok: true, value: { coordinatorId: "first", coordinatorEpoch: 2 } });
+      expect(await log.claim("first")).toMatchObject({ ok: true, value: { coordinatorId: "first", coordinatorEpoch: 1 } });
+      expect(await log.claim("second")).toMatchObject({ ok: true, value: { coordinatorId: "first", coordinatorEpoch: 2 } });
       expect(await log.newestEpoch()).toBe(2);
+    });
+
+    test("claims have ids of their own; the newest 64 are kept", async () => {
+      const log = await open();
+      const kept: Claim[] = [];
+      for (let epoch = 1; epoch <= claimCountMax + 2; epoch += 1) {
+        const claimed = await log.claim("c");
+        if (!claimed.ok) throw new Error("not claimed");
+        const { claims } = claimed.value;
+        expect(claims.slice(1)).toEqual(kept.slice(0, claimCountMax - 1));
+        kept.unshift(claims[0] as Claim);
+        expect(claims[0]).toEqual({ epoch, id: expect.stringMatching(/^[0-9a-f-]{32,36}$/) });
+      }
+      expect(new Set(kept.map(({ id }) => id)).size).toBe(claimCountMax + 2);
     });
 
     // specs/TwoPhaseCommit.tla: LogAppendByOwnerOnly
@@ -221,7 +236,9 @@ test("the decision log in SQLite survives a restart", async () => {
   await first.force(committing("t1"));
   await first.close();
   const second = await reopenSqlite(path);
-  expect(await second.claim("d")).toEqual({ ok: true, value: { coordinatorId: "c", coordinatorEpoch: 2 } });
+  expect(await second.claim("d")).toMatchObject({
+    ...{ ok: true, value: { coordinatorId: "c", coordinatorEpoch: 2, claims: [{ epoch: 2 }, { epoch: 1 }] } },
+  });
   expect((await second.unfinished()).map((each) => each.id)).toEqual(["t1"]);
   expect(second.writable).toBe(true);
 });

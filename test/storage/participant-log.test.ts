@@ -61,15 +61,16 @@ function participantLogSuite(name: string, open: () => Promise<ParticipantLog>):
       expect(await log.get(tx("t1"))).toEqual(record("t1", { state: "lost" }));
     });
 
-    test("the largest epoch of each coordinator is remembered", async () => {
+    test("the largest epoch of each coordinator is remembered, with the id of that claim", async () => {
       const log = await open();
       expect(await log.coordinators()).toEqual([]);
-      for (const coordinatorEpoch of [2, 5, 3]) await log.persistCoordinator({ coordinatorId: "c", coordinatorEpoch });
-      await log.persistCoordinator({ coordinatorId: "d", coordinatorEpoch: 1 });
-      expect(await log.coordinators()).toEqual([
-        { coordinatorId: "c", coordinatorEpoch: 5 },
-        { coordinatorId: "d", coordinatorEpoch: 1 },
-      ]);
+      const known = (coordinatorId: string, coordinatorEpoch: number, claimId = `claim ${coordinatorEpoch}`) => ({
+        ...{ coordinatorId, coordinatorEpoch, claimId },
+      });
+      for (const epoch of [2, 5, 3]) await log.persistCoordinator(known("c", epoch));
+      await log.persistCoordinator(known("c", 5, "other"));
+      await log.persistCoordinator(known("d", 1));
+      expect(await log.coordinators()).toEqual([known("c", 5), known("d", 1)]);
     });
 
     test("a purge drops what ended before with this coordinator, and never what is prepared", async () => {

@@ -208,12 +208,13 @@ export function workflowStoreSuite(name: string, open: () => Promise<WorkflowSto
       expect(await store.counts()).toMatchObject({ held: 2, recovering: 1 });
     });
 
-    test("the largest epoch of each coordinator is kept", async () => {
+    test("the largest epoch of each coordinator is kept, with the id of that claim", async () => {
       const store = await open();
-      for (const coordinatorEpoch of [2, 5, 3]) {
-        await store.apply({ puts: [], events: [], coordinator: { coordinatorId: "c", coordinatorEpoch } });
-      }
-      expect(await store.coordinators()).toEqual([{ coordinatorId: "c", coordinatorEpoch: 5 }]);
+      const meet = (coordinatorEpoch: number, claimId: string) =>
+        store.apply({ puts: [], events: [], coordinator: { coordinatorId: "c", coordinatorEpoch, claimId } });
+      for (const epoch of [2, 5, 3]) await meet(epoch, `claim ${epoch}`);
+      await meet(5, "other");
+      expect(await store.coordinators()).toEqual([{ coordinatorId: "c", coordinatorEpoch: 5, claimId: "claim 5" }]);
     });
 
     test("purge drops old answers and outcomes, oldest first, at most the limit of each", async () => {

@@ -1,5 +1,6 @@
 import type { ParticipantId, TransactionId } from "../../kernel/ids.ts";
 import type { DurationMs, TimeMs } from "../../kernel/time.ts";
+import type { Claim } from "./claim.ts";
 import type { Acknowledgement, Outcome, VoteValue } from "./types.ts";
 
 // The messages of the Participate stream. See proto/concord/commit/v1/two_phase_commit.proto for the meaning of each field.
@@ -12,6 +13,8 @@ export type CoordinatorMessage =
       readonly coordinatorId: string;
       readonly coordinatorEpoch: number;
       readonly version: number;
+      /** Newest first: the coordinator's own, and those before it. */
+      readonly claims: readonly Claim[];
       readonly heartbeatIntervalMs: DurationMs;
       readonly sessionTimeoutMs: DurationMs;
     }
@@ -84,7 +87,13 @@ export type Inquiry = { readonly type: "inquiry" } & InDoubt;
 
 export type Heartbeat = { readonly type: "heartbeat"; readonly sentAtMs: TimeMs; readonly lastSequenceSeen: number };
 
-export type Nack = { readonly type: "nack"; readonly sequence: number; readonly reason: string };
+export type Nack = {
+  readonly type: "nack";
+  readonly sequence: number;
+  readonly reason: string;
+  /** Of a Welcome whose decision log does not go on from this claim. */
+  readonly claimSeen?: Claim;
+};
 
 /** Only received: an unknown kind, or a field that breaks its rule. Answered with Nack. */
 export type Unreadable = { readonly type: "unreadable"; readonly reason: string };

@@ -1,10 +1,12 @@
 import { unreachable } from "../../kernel/assert.ts";
+import type { Result } from "../../kernel/result.ts";
 import { firstCharacters } from "../../kernel/text.ts";
 import type { DurationMs } from "../../kernel/time.ts";
 import { backoffMs } from "../core/backoff.ts";
+import type { Claim } from "../core/claim.ts";
 import type { CoordinatorMessage, Decision, InDoubt, Numbered, ParticipantMessage, Prepare } from "../core/messages.ts";
 import { pause } from "../ends.ts";
-import { protocolVersion, reasonLengthMax, reconnectBackoff, refusedBackoff, welcomeTimeoutMs } from "../limits.ts";
+import { lingerMs, protocolVersion, reasonLengthMax, reconnectBackoff, refusedBackoff, welcomeTimeoutMs } from "../limits.ts";
 import type { Coordinator, ParticipantTransport } from "../ports.ts";
 import { createQueue, type Queue } from "../queue.ts";
 import type { Context } from "./context.ts";
@@ -34,6 +36,8 @@ export type LinkState =
   /** Hello is on its way. */
   | { readonly type: "greeting"; readonly session: Session }
   | { readonly type: "welcomed"; readonly session: Session; readonly sinceMs: DurationMs }
+  /** Its Welcome is not believed. Half-closed: the coordinator still reads why; nothing that it says counts. */
+  | { readonly type: "refusing"; readonly session: Session; readonly why: Refusal }
   /** Goodbye is said: no new work is taken, and no other stream follows. */
   | { readonly type: "leaving"; readonly session: Session }
   /** Half-closed: the coordinator still reads. */
@@ -58,8 +62,8 @@ type Session = {
 export interface LinkHandler {
   /** What Hello asks about: all that is in doubt, of this coordinator if it is known already. */
   greet(coordinatorId: string | undefined): readonly InDoubt[];
-  /** Resolves when it may be acted on. False: it was replaced. */
-  admit(coordinator: Coordinator): Promise<boolean>;
+  /** Resolves when what it says may be acted on, or to the claim that was seen and that its decision log does not go on from. */
+  admit(coordinatorId: string, claims: readonly Claim[]): Promise<Result<void, Claim>>;
   /** `asked` is what Hello asked about. */
   welcomed(coordinator: Coordinator, asked: readonly InDoubt[]): void;
   message(link: Link, coordinator: Coordinator, numbered: Numbered<Prepare | Decision>): void;
@@ -130,8 +134,9 @@ export function createLink(
     for (let attempt = 1; !ending.signal.aborted; attempt += 1) {
       const startedMs = clock.monotonicMs();
       const session = openSession();
-      const why = await converse(session);
+      const ended = await converse(session);
       if (isLeaving(link)) return close({ type: "closed" });
+      const why = state.type === "refusing" ? state.why : ended;
       if (state.type === "welcomed") refused = undefined;
       state = { type: "away" };
       // A session that ended soon is a failed attempt too: two processes with one participant id must not fight at full speed.
@@ -148,7 +153,7 @@ export function createLink(
     const fields = { coordinator: transport.name, participant: participantId, retryInMs };
     if (why instanceof Refusal && why.message !== refused) {
       refused = why.message;
-      logger.error({ ...fields, reason: why.message, remedy: why.remedy }, "the coordinator refuses this participant");
+      logger.error({ ...fields, reason: why.message, remedy: why.remedy }, why.headline);
       onRefused?.(why);
     } else {
       logger.warn({ ...fields, reason: why instanceof Refusal ? why.message : why }, "disconnected");
@@ -193,7 +198,10 @@ export function createLink(
         } else if (state.type === "greeting") {
           stopTimer();
           stopTimer = startBeating(session, message);
-          await onWelcome(session, message, asked);
+          if (await onWelcome(session, sequence, message, asked)) continue;
+          stopTimer();
+          const { coordinatorId } = message;
+          stopTimer = clock.setTimer(lingerMs, () => sessionEnding.abort({ type: "not-believed", coordinatorId } satisfies End));
         } else {
           link.nack(sequence, "a second Welcome");
         }
@@ -208,16 +216,23 @@ export function createLink(
     return sessionEnding.signal.aborted ? describeEnd(sessionEnding.signal.reason) : "the stream ended";
   }
 
+  /** False: it is not believed. */
   async function onWelcome(
     session: Session,
-    { coordinatorId, coordinatorEpoch, sessionEpoch }: Extract<CoordinatorMessage, { type: "welcome" }>,
+    sequence: number,
+    { coordinatorId, coordinatorEpoch, claims, sessionEpoch }: Extract<CoordinatorMessage, { type: "welcome" }>,
     asked: readonly InDoubt[],
-  ): Promise<void> {
-    if (!(await handler.admit({ coordinatorId, coordinatorEpoch }))) {
-      session.ending.abort({ type: "replaced", coordinator: { coordinatorId, coordinatorEpoch } } satisfies End);
+  ): Promise<boolean> {
+    const admitted = await handler.admit(coordinatorId, claims);
+    // It may have left meanwhile.
+    if (session.ending.signal.aborted) return true;
+    if (!admitted.ok) {
+      const why = olderLog(coordinatorId, admitted.error, asked);
+      link.send({ type: "nack", sequence, reason: why.message, claimSeen: admitted.error });
+      session.outgoing.close();
+      state = { type: "refusing", session, why };
+      return false;
     }
-    // It may also have left meanwhile.
-    if (session.ending.signal.aborted) return;
     state = { type: "welcomed", session, sinceMs: clock.monotonicMs() };
     coordinator = { coordinatorId, coordinatorEpoch };
     logger.info(
@@ -225,6 +240,7 @@ export function createLink(
       "connected",
     );
     handler.welcomed(coordinator, asked);
+    return true;
   }
 
   function onMessage(session: Session, sequence: number, message: Exclude<CoordinatorMessage, { type: "welcome" }>): void {
@@ -273,6 +289,20 @@ export function createLink(
     return () => cancel();
   }
 }
+
+/** What it decides would be presumed: what the newer log has committed, aborted. */
+function olderLog(coordinatorId: string, seen: Claim, asked: readonly InDoubt[]): Refusal {
+  const own = asked.filter((each) => each.coordinatorId === coordinatorId).map(({ transactionId }) => transactionId);
+  const named = own.slice(0, namedCountMax).join(", ");
+  return new Refusal(
+    `the decision log of coordinator "${coordinatorId}" does not have its claim ${seen.epoch} (${seen.id}), which was seen here: it was restored from an older copy, or is another one`,
+    `put the newer decision log back; if it is lost, end what is in doubt here by hand (${own.length}${named && `: ${named}`}), then see Backup in docs/operations.md`,
+    { headline: "this participant does not believe the coordinator" },
+  );
+}
+
+/** Transactions that one line names. */
+const namedCountMax = 10;
 
 function sendOn(session: Session, message: ParticipantMessage): void {
   session.sequence += 1;

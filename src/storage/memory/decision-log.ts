@@ -1,3 +1,5 @@
+import { randomUUID } from "node:crypto";
+import { type Claim, claimCountMax } from "../../commit/core/claim.ts";
 import { checkTransaction } from "../../commit/core/invariants.ts";
 import { finishedAtMs, isFinished, type Transaction } from "../../commit/core/types.ts";
 import type { DecisionLog, Fenced, ParticipantSession } from "../../commit/ports.ts";
@@ -14,6 +16,7 @@ export function createMemoryDecisionLog(nowMs: () => TimeMs = Date.now): Decisio
   const sessions = new Map<ParticipantId, ParticipantSession>();
   let coordinatorId: string | undefined;
   let epoch = 0;
+  let claims: readonly Claim[] = [];
   let closed = false;
 
   async function write<T>(writerEpoch: number, apply: () => T): Promise<Result<T, WriteFailure<Fenced>>> {
@@ -41,7 +44,8 @@ export function createMemoryDecisionLog(nowMs: () => TimeMs = Date.now): Decisio
       write(epoch, () => {
         coordinatorId ??= newCoordinatorId;
         epoch += 1;
-        return { coordinatorId, coordinatorEpoch: epoch };
+        claims = [{ epoch, id: randomUUID() }, ...claims].slice(0, claimCountMax);
+        return { coordinatorId, coordinatorEpoch: epoch, claims };
       }),
     newestEpoch: async () => epoch,
     force: put,

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { ParticipantRecord } from "../../commit/core/participant-step.ts";
-import type { ParticipantLog } from "../../commit/ports.ts";
+import type { KnownCoordinator, ParticipantLog } from "../../commit/ports.ts";
 import type { TransactionId } from "../../kernel/ids.ts";
 
 /** It may have to be asked of the resource. */
@@ -9,14 +9,15 @@ const isOpen = ({ state }: ParticipantRecord): boolean => state === "prepared" |
 /** For tests. Outlives the participants that are put on it, as a file would. */
 export function createMemoryParticipantLog(): ParticipantLog {
   const records = new Map<TransactionId, ParticipantRecord>();
-  const epochs = new Map<string, number>();
+  const known = new Map<string, KnownCoordinator>();
   return {
     id: randomUUID(),
     load: async () => [...records.values()].filter(({ state }) => state === "prepared"),
     get: async (id) => records.get(id),
-    coordinators: async () => [...epochs].map(([coordinatorId, coordinatorEpoch]) => ({ coordinatorId, coordinatorEpoch })),
-    persistCoordinator: async ({ coordinatorId, coordinatorEpoch }) => {
-      epochs.set(coordinatorId, Math.max(coordinatorEpoch, epochs.get(coordinatorId) ?? 0));
+    coordinators: async () => [...known.values()],
+    persistCoordinator: async (coordinator) => {
+      const { coordinatorId, coordinatorEpoch } = coordinator;
+      if (coordinatorEpoch > (known.get(coordinatorId)?.coordinatorEpoch ?? 0)) known.set(coordinatorId, coordinator);
     },
     persist: async (record) => {
       records.set(record.transactionId, isOpen(record) ? record : { ...record, payload: new Uint8Array() });

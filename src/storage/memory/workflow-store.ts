@@ -6,6 +6,7 @@ import type { TimeMs } from "../../kernel/time.ts";
 import type { Workflow, WorkflowEvent } from "../../workflow/core/types.ts";
 import type {
   EndedTransaction,
+  KnownCoordinator,
   StoredAnswer,
   TransactionOutcome,
   WorkflowBatch,
@@ -20,7 +21,7 @@ export function createMemoryWorkflowStore(nowMs: () => TimeMs = Date.now): Workf
   const events: WorkflowEvent[] = [];
   const answers = new Map<RequestId, StoredAnswer & { readonly atMs: TimeMs }>();
   const outcomes = new Map<TransactionId, EndedTransaction & { readonly atMs: TimeMs }>();
-  const epochs = new Map<string, number>();
+  const coordinators = new Map<string, KnownCoordinator>();
   const appendListeners = new Set<(newest: number) => void>();
   let closed = false;
 
@@ -54,7 +55,8 @@ export function createMemoryWorkflowStore(nowMs: () => TimeMs = Date.now): Workf
     if (outcome !== undefined) outcomes.set(outcome.transactionId, known ?? outcome);
     if (coordinator !== undefined) {
       const { coordinatorId, coordinatorEpoch } = coordinator;
-      epochs.set(coordinatorId, Math.max(coordinatorEpoch, epochs.get(coordinatorId) ?? 0));
+      if (coordinatorEpoch > (coordinators.get(coordinatorId)?.coordinatorEpoch ?? 0))
+        coordinators.set(coordinatorId, coordinator);
     }
     return stored;
   };
@@ -95,7 +97,7 @@ export function createMemoryWorkflowStore(nowMs: () => TimeMs = Date.now): Workf
       const ended = outcomes.get(transactionId);
       return ended && { transactionId, coordinatorId: ended.coordinatorId, outcome: ended.outcome };
     },
-    coordinators: async () => [...epochs].map(([coordinatorId, coordinatorEpoch]) => ({ coordinatorId, coordinatorEpoch })),
+    coordinators: async () => [...coordinators.values()],
     held: async () => ids.flatMap((id) => workflows.get(id) ?? []).filter(({ hold }) => hold !== undefined),
     apply: async (batch) => {
       if (closed) return err(closedFailure);

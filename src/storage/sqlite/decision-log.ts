@@ -1,3 +1,4 @@
+import { claimCountMax } from "../../commit/core/claim.ts";
 import { checkTransaction } from "../../commit/core/invariants.ts";
 import { finishedAtMs, type Part, type Transaction } from "../../commit/core/types.ts";
 import type { DecisionLog, Fenced, ParticipantSession } from "../../commit/ports.ts";
@@ -41,6 +42,13 @@ const migrations: readonly Migration[] = [
   {
     version: 2,
     sql: "ALTER TABLE transactions ADD COLUMN timeline TEXT",
+  },
+  {
+    version: 3,
+    sql: `
+      -- The newest, one an epoch. Before there were ids, the id was empty.
+      CREATE TABLE claims (epoch INTEGER PRIMARY KEY, id TEXT NOT NULL) STRICT;
+      INSERT INTO claims (epoch, id) SELECT epoch, '' FROM coordinator`,
   },
 ];
 
@@ -106,10 +114,19 @@ function decisionLog(engine: SqliteEngine): SqliteDecisionLog {
     keptBeforeMs: engine.keptBeforeMs,
     onFlush: engine.onFlush,
     async claim(newCoordinatorId) {
-      const claimed = await engine.apply<never>([{ sql: claimEpoch, params: [newCoordinatorId], returning: true }]);
+      const claimed = await engine.apply<never>([
+        { sql: claimEpoch, params: [newCoordinatorId], returning: true },
+        { sql: insertClaim, params: [] },
+        { sql: dropClaims, params: [claimCountMax] },
+        { sql: selectClaims, params: [], returning: true },
+      ]);
       if (!claimed.ok) return claimed;
-      const row = claimed.value[0]?.[0];
-      return ok({ coordinatorId: row?.["coordinator_id"] as string, coordinatorEpoch: Number(row?.["epoch"]) });
+      const [[row] = [], claims = []] = claimed.value;
+      return ok({
+        coordinatorId: row?.["coordinator_id"] as string,
+        coordinatorEpoch: Number(row?.["epoch"]),
+        claims: claims.map(({ epoch, id }) => ({ epoch: Number(epoch), id: id as string })),
+      });
     },
     newestEpoch: async () => newestEpoch(),
     force: put,
@@ -160,6 +177,12 @@ const selectEpoch = "SELECT epoch FROM coordinator";
 
 const claimEpoch = `INSERT INTO coordinator (one, coordinator_id, epoch) VALUES (1, ?, 1)
   ON CONFLICT DO UPDATE SET epoch = epoch + 1 RETURNING coordinator_id, epoch`;
+
+const insertClaim = "INSERT INTO claims (epoch, id) SELECT epoch, lower(hex(randomblob(16))) FROM coordinator";
+
+const dropClaims = "DELETE FROM claims WHERE epoch <= (SELECT epoch FROM coordinator) - ?";
+
+const selectClaims = "SELECT epoch, id FROM claims ORDER BY epoch DESC";
 
 const upsertTransaction = `INSERT INTO transactions (id, outcome, request_id, completed_at_ms, body, timeline) VALUES (?, ?, ?, ?, ?, ?)
   ON CONFLICT DO UPDATE SET

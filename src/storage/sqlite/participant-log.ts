@@ -1,5 +1,5 @@
 import type { ParticipantRecord } from "../../commit/core/participant-step.ts";
-import type { Coordinator, ParticipantLog } from "../../commit/ports.ts";
+import type { KnownCoordinator, ParticipantLog } from "../../commit/ports.ts";
 import type { TransactionId } from "../../kernel/ids.ts";
 import { err, ok, type Result } from "../../kernel/result.ts";
 import { openSqlite } from "./engine.ts";
@@ -31,6 +31,7 @@ const migrations: readonly Migration[] = [
       INSERT INTO log (one, id) VALUES (1, lower(hex(randomblob(16))))`,
   },
   { version: 3, sql: "CREATE TABLE coordinators (id TEXT PRIMARY KEY, epoch INTEGER NOT NULL) STRICT" },
+  { version: 4, sql: "ALTER TABLE coordinators ADD COLUMN claim_id TEXT NOT NULL DEFAULT ''" },
 ];
 
 export type SqliteParticipantLog = ParticipantLog & Pick<SqliteEngine, "onFlush" | "close">;
@@ -62,9 +63,9 @@ function participantLog(engine: SqliteEngine, id: string): SqliteParticipantLog 
     id,
     load: async () => engine.read("SELECT * FROM transactions WHERE state = 'prepared' ORDER BY id").map(toRecord),
     get: async (id) => engine.read("SELECT * FROM transactions WHERE id = ?", id).map(toRecord)[0],
-    coordinators: async () => engine.read("SELECT id, epoch FROM coordinators").map(toCoordinator),
-    persistCoordinator: async ({ coordinatorId, coordinatorEpoch }) =>
-      void (await write({ sql: upsertCoordinator, params: [coordinatorId, coordinatorEpoch] })),
+    coordinators: async () => engine.read("SELECT id, epoch, claim_id FROM coordinators").map(toCoordinator),
+    persistCoordinator: async ({ coordinatorId, coordinatorEpoch, claimId }) =>
+      void (await write({ sql: upsertCoordinator, params: [coordinatorId, coordinatorEpoch, claimId] })),
     async persist(record) {
       const { transactionId, state, onePhase, coordinatorId, coordinatorEpoch, payload, reason, updatedAtMs } = record;
       // Nobody asks for the work of what has ended.
@@ -91,12 +92,13 @@ const upsert = `INSERT INTO transactions
 const purgeEnded = `DELETE FROM transactions WHERE id IN
   (SELECT id FROM transactions WHERE state <> 'prepared' AND state <> 'lost' AND updated_at_ms < ? AND coordinator_id = ? ORDER BY updated_at_ms LIMIT ?) RETURNING id`;
 
-const upsertCoordinator = `INSERT INTO coordinators (id, epoch) VALUES (?, ?)
-  ON CONFLICT DO UPDATE SET epoch = max(epoch, excluded.epoch)`;
+const upsertCoordinator = `INSERT INTO coordinators (id, epoch, claim_id) VALUES (?, ?, ?)
+  ON CONFLICT DO UPDATE SET epoch = excluded.epoch, claim_id = excluded.claim_id WHERE excluded.epoch > epoch`;
 
-const toCoordinator = (row: Row): Coordinator => ({
+const toCoordinator = (row: Row): KnownCoordinator => ({
   coordinatorId: row["id"] as string,
   coordinatorEpoch: Number(row["epoch"]),
+  claimId: row["claim_id"] as string,
 });
 
 const toRecord = (row: Row): ParticipantRecord => ({

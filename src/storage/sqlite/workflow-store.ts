@@ -115,6 +115,7 @@ const migrations: readonly Migration[] = [
       END`,
   },
   { version: 2, sql: "CREATE TABLE coordinators (id TEXT PRIMARY KEY, epoch INTEGER NOT NULL) STRICT" },
+  { version: 3, sql: "ALTER TABLE coordinators ADD COLUMN claim_id TEXT NOT NULL DEFAULT ''" },
 ];
 
 type Conflict = WorkflowConflict | { readonly type: "other-outcome" };
@@ -178,9 +179,10 @@ function workflowStore(engine: SqliteEngine): WorkflowStore {
       );
     },
     coordinators: async () =>
-      engine.read("SELECT id, epoch FROM coordinators").map((row) => ({
+      engine.read("SELECT id, epoch, claim_id FROM coordinators").map((row) => ({
         coordinatorId: row["id"] as string,
         coordinatorEpoch: Number(row["epoch"]),
+        claimId: row["claim_id"] as string,
       })),
     held: async () => engine.read("SELECT * FROM workflows WHERE held_by IS NOT NULL ORDER BY id").map(toWorkflow),
     apply: async (batch) => {
@@ -255,8 +257,8 @@ const insertOutcome = `INSERT INTO outcomes (transaction_id, coordinator_id, out
 const purgeAnswers = `DELETE FROM answers WHERE request_id IN
   (SELECT request_id FROM answers WHERE at_ms < ? ORDER BY at_ms LIMIT ?) RETURNING 1`;
 
-const upsertCoordinator = `INSERT INTO coordinators (id, epoch) VALUES (?, ?)
-  ON CONFLICT DO UPDATE SET epoch = max(epoch, excluded.epoch)`;
+const upsertCoordinator = `INSERT INTO coordinators (id, epoch, claim_id) VALUES (?, ?, ?)
+  ON CONFLICT DO UPDATE SET epoch = excluded.epoch, claim_id = excluded.claim_id WHERE excluded.epoch > epoch`;
 
 const purgeOutcomes = `DELETE FROM outcomes WHERE transaction_id IN
   (SELECT transaction_id FROM outcomes WHERE outcome = 'aborted' AND at_ms < ? ORDER BY at_ms LIMIT ?) RETURNING 1`;
@@ -291,7 +293,8 @@ function statements({ request, puts, workflowCountMax, events, outcome, coordina
     });
   }
   if (coordinator !== undefined) {
-    batch.push({ sql: upsertCoordinator, params: [coordinator.coordinatorId, coordinator.coordinatorEpoch] });
+    const { coordinatorId, coordinatorEpoch, claimId } = coordinator;
+    batch.push({ sql: upsertCoordinator, params: [coordinatorId, coordinatorEpoch, claimId] });
   }
   return batch;
 }

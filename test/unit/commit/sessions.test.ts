@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { CoordinatorMessage, Hello, Numbered, ParticipantMessage } from "../../../src/commit/core/messages.ts";
 import { outgoingCountMax, rivalCalmMs } from "../../../src/commit/limits.ts";
+import { noMetrics } from "../../../src/commit/metrics.ts";
 import { createSessions, type Session } from "../../../src/commit/sessions.ts";
 import { err } from "../../../src/kernel/result.ts";
 import { createMemoryDecisionLog } from "../../../src/storage/memory/decision-log.ts";
@@ -24,10 +25,10 @@ const decision = (transactionId: string) => ({
   inReply: false,
 });
 
-async function world() {
+async function world(options: Partial<Parameters<typeof createSessions>[0]> = {}) {
   const clock = virtualClock();
   const log = createMemoryDecisionLog();
-  const sessions = createSessions({ log, clock, logger: silent });
+  const sessions = createSessions({ log, clock, logger: silent, ...options });
   const claimed = await log.claim("c");
   if (!claimed.ok) throw new Error("not claimed");
   const events: string[] = [];
@@ -72,6 +73,33 @@ async function world() {
 
   return { clock, log, sessions, events, start, open, hello };
 }
+
+describe("Welcome", () => {
+  test("lists the claims of the log; who has seen a newer one is told of once, and counted", async () => {
+    const errors: object[] = [];
+    const counted: string[] = [];
+    const w = await world({
+      logger: { ...silent, error: (fields, message) => void errors.push({ ...fields, message }) },
+      metrics: { ...noMetrics, newerLogSeen: () => void counted.push("newer log seen") },
+    });
+    w.start();
+    const claimSeen = { epoch: 1, id: "other" };
+    for (let i = 0; i < 2; i += 1) {
+      const stream = w.open();
+      await stream.say(w.hello());
+      expect(stream.received[0]).toMatchObject({ coordinatorEpoch: 1, claims: [{ epoch: 1, id: expect.any(String) }] });
+      await stream.say({ type: "nack", sequence: 1, reason: "not believed", claimSeen });
+    }
+    const message = "a participant has seen a newer decision log: this one was restored from an older copy, or is another one";
+    expect(errors).toMatchObject([{ message, participant: "a", claimSeen, coordinatorId: "c", coordinatorEpoch: 1 }]);
+    expect(counted).toHaveLength(2);
+    await w.sessions.forget([id("a")], 1);
+    const back = w.open();
+    await back.say(w.hello());
+    await back.say({ type: "nack", sequence: 1, reason: "not believed", claimSeen });
+    expect(errors).toHaveLength(2);
+  });
+});
 
 describe("Hello", () => {
   test("opens a session, durable before Welcome", async () => {

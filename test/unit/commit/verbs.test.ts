@@ -472,6 +472,7 @@ test("what happens is counted", async () => {
     resent: (kind) => count(`resent ${kind}`),
     resolved: (outcome) => count(`resolved ${outcome}`),
     mixed: () => count("mixed"),
+    newerLogSeen() {},
     promiseLost: () => count("promise lost"),
     forced: () => count("forced"),
     sessionOpened: () => count("opened"),

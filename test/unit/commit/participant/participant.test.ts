@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import type { Claim } from "../../../../src/commit/core/claim.ts";
 import type { CoordinatorMessage, Numbered, ParticipantMessage } from "../../../../src/commit/core/messages.ts";
 import type { ParticipantRecord } from "../../../../src/commit/core/participant-step.ts";
 import {
@@ -17,6 +18,10 @@ import type { TransactionId } from "../../../../src/kernel/ids.ts";
 import { participantRetentionMs, purgeBatchSize } from "../../../../src/kernel/limits.ts";
 import { createMemoryParticipantLog } from "../../../../src/storage/memory/participant-log.ts";
 import { failingLog, flush, memoryResource, silent, startParticipant, tx, virtualClock } from "../support.ts";
+
+/** Of a log that was started so often, and never restored. */
+const claimsTo = (epoch: number, firstEpoch = 1): readonly Claim[] =>
+  Array.from({ length: epoch - firstEpoch + 1 }, (_, i) => ({ epoch: epoch - i, id: `claim ${epoch - i}` }));
 
 /** The coordinator's end of the stream, in the test's hands. */
 function scripted(coordinatorId = "c") {
@@ -51,13 +56,14 @@ function scripted(coordinatorId = "c") {
     transport,
     received,
     say,
-    welcome: (coordinatorEpoch = 1, sessionTimeoutMs = 15_000) =>
+    welcome: (coordinatorEpoch = 1, sessionTimeoutMs = 15_000, claims = claimsTo(coordinatorEpoch)) =>
       say({
         type: "welcome",
         sessionEpoch: 1,
         coordinatorId,
         coordinatorEpoch,
         version: 1,
+        claims,
         heartbeatIntervalMs: 5_000,
         sessionTimeoutMs,
       }),
@@ -630,23 +636,7 @@ describe("the epoch of a coordinator", () => {
     gate.resolve();
     await flush();
     expect(w.coordinator.said()).toEqual(["vote t1 commit"]);
-    expect(await w.log.coordinators()).toEqual([{ coordinatorId: "c", coordinatorEpoch: 2 }]);
-  });
-
-  test("that is smaller than the largest ever seen ends the session: that coordinator was replaced", async () => {
-    const warnings: string[] = [];
-    const logger = { ...silent, warn: (fields: object) => void warnings.push(JSON.stringify(fields)) };
-    const w = await world();
-    const first = await w.start();
-    await w.coordinator.welcome(2);
-    await first.close(0);
-    const second = await w.start({ logger });
-    await w.coordinator.welcome(1);
-    expect([second.connected, w.coordinator.open]).toEqual([false, false]);
-    expect(warnings).toEqual([expect.stringContaining('coordinator \\"c\\" with epoch 1 was replaced by a newer one')]);
-    await w.clock.advance(60_000);
-    await w.coordinator.welcome(2);
-    expect(second.connected).toBe(true);
+    expect(await w.log.coordinators()).toEqual([{ coordinatorId: "c", coordinatorEpoch: 2, claimId: "claim 2" }]);
   });
 
   test("is tried again until it is written, and let go when the participant closes meanwhile", async () => {
@@ -670,6 +660,72 @@ describe("the epoch of a coordinator", () => {
     await w.clock.advance(60_000);
     await closed;
     expect(stuck.connected).toBe(false);
+  });
+});
+
+describe("a decision log that was restored from an older copy", () => {
+  /** In doubt about t1, with the second claim seen; connected then to a log with these claims. */
+  async function meet(claims: readonly Claim[]) {
+    const lines: object[] = [];
+    const note = (level: string) => (fields: object, message: string) => void lines.push({ level, message, ...fields });
+    const logger = { ...silent, error: note("error"), warn: note("warn") };
+    const w = await world();
+    const first = await w.start();
+    await w.coordinator.welcome(2);
+    await w.coordinator.prepare("t1", { coordinatorEpoch: 2 });
+    await first.close(0);
+    const second = await w.start({ logger });
+    w.coordinator.said();
+    w.coordinator.hang();
+    const epoch = claims[0]?.epoch as number;
+    await w.coordinator.welcome(epoch, 15_000, claims);
+    await w.coordinator.decide("t1", "aborted", epoch);
+    return { ...w, participant: second, lines };
+  }
+
+  test.each([
+    ["has another claim with the epoch that was seen", [{ epoch: 2, id: "other" }, ...claimsTo(1)]],
+    ["has another one, and has gone on since", [...claimsTo(3, 3), { epoch: 2, id: "other" }, ...claimsTo(1)]],
+    ["does not have the claim though it has older ones", [...claimsTo(3, 3), ...claimsTo(1)]],
+    ["has a smaller epoch", claimsTo(1)],
+  ])("is not believed: it %s", async (_, claims) => {
+    const w = await meet(claims);
+    const reason =
+      'the decision log of coordinator "c" does not have its claim 2 (claim 2), which was seen here: it was restored from an older copy, or is another one';
+    expect(w.coordinator.said()).toEqual([`nack: ${reason}`]);
+    expect(w.participant.inDoubt()).toEqual(["t1"]);
+    expect([w.participant.connected, w.coordinator.open]).toEqual([false, true]);
+    // It ends the stream also if the coordinator does not.
+    await w.clock.advance(lingerMs);
+    expect(w.coordinator.open).toBe(false);
+    const remedy = expect.stringMatching(/put the newer decision log back.* by hand \(1: t1\)/);
+    const error = { level: "error", message: "this participant does not believe the coordinator", reason, remedy };
+    expect(w.lines).toMatchObject([error]);
+
+    // It tries again rarely, and says the same less loudly.
+    await w.clock.advance(refusedBackoff.maxMs);
+    await w.coordinator.welcome(claims[0]?.epoch, 15_000, claims);
+    await w.clock.advance(lingerMs);
+    expect([w.coordinator.streams, w.lines]).toMatchObject([3, [error, { level: "warn", reason }]]);
+    expect(await w.log.coordinators()).toMatchObject([{ coordinatorEpoch: 2, claimId: "claim 2" }]);
+
+    // The right one is back.
+    await w.clock.advance(refusedBackoff.maxMs);
+    await w.coordinator.welcome(3);
+    await w.coordinator.decide("t1", "committed", 3);
+    expect(w.participant.connected).toBe(true);
+    expect(w.coordinator.said().at(-1)).toBe("ack t1 committed");
+  });
+
+  test("cannot be told from one that has been started more often since than claims are listed, which is believed", async () => {
+    const w = await meet(claimsTo(70, 7));
+    expect([w.participant.connected, w.participant.inDoubt(), w.lines]).toEqual([true, [], []]);
+  });
+
+  test("ends no close: nothing is waited for", async () => {
+    const w = await meet(claimsTo(1));
+    await w.participant.close(10_000);
+    expect(w.coordinator.open).toBe(false);
   });
 });
 

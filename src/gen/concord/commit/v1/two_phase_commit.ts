@@ -127,8 +127,8 @@ export interface Welcome {
   /** Names the decision log, not the process. Kept with each promise: whoever has another one may not end it. */
   readonly coordinatorId: string;
   /**
-   * Fences the coordinator: numbers the processes that have owned the log. If it is smaller than the largest that was ever welcomed of this
-   * `coordinator_id`, that process was replaced: end the stream. A Prepare or Decision with a smaller one is refused with a Nack.
+   * Fences the coordinator: numbers the processes that have owned the log. A Prepare or Decision with a smaller one than the largest that was
+   * ever welcomed of this `coordinator_id` is refused with a Nack.
    */
   readonly coordinatorEpoch: bigint;
   /** The protocol version to speak: the largest that both sides know. */
@@ -138,7 +138,22 @@ export interface Welcome {
     | Duration
     | undefined;
   /** Silence for this long ends the session, on both sides; never a transaction. */
-  readonly sessionTimeout: Duration | undefined;
+  readonly sessionTimeout:
+    | Duration
+    | undefined;
+  /**
+   * Who has owned the log: this coordinator first (its epoch is `coordinator_epoch`), then those before it, newest first; 1 to 64. Compare
+   * them with what was written down of this `coordinator_id`, as Participate says.
+   */
+  readonly claims: readonly Claim[];
+}
+
+/** A process has taken a decision log. */
+export interface Claim {
+  /** 1, 2, 3, …: `coordinator_epoch` of that process. */
+  readonly epoch: bigint;
+  /** Random. Of two copies of one log that are used apart, each has another id for the same epoch. Up to 128 characters. */
+  readonly id: string;
 }
 
 /** Can you do this? */
@@ -260,6 +275,11 @@ export interface Nack {
   readonly sequence: bigint;
   /** Why, for people. Up to 1,000 characters. */
   readonly reason: string;
+  /**
+   * From a participant that takes no session from this Welcome: the claim that it has seen, and that the log does not go on from. The
+   * coordinator tells its operator.
+   */
+  readonly claimSeen: Claim | undefined;
 }
 
 /** Asks for a transaction to be run. */
@@ -1095,6 +1115,7 @@ function createBaseWelcome(): Welcome {
     version: 0,
     heartbeatInterval: undefined,
     sessionTimeout: undefined,
+    claims: [],
   };
 }
 
@@ -1123,6 +1144,9 @@ export const Welcome: MessageFns<Welcome> = {
     }
     if (message.sessionTimeout !== undefined) {
       Duration.encode(message.sessionTimeout, writer.uint32(50).fork()).join();
+    }
+    for (const v of message.claims) {
+      Claim.encode(v!, writer.uint32(58).fork()).join();
     }
     return writer;
   },
@@ -1188,6 +1212,14 @@ export const Welcome: MessageFns<Welcome> = {
             message.sessionTimeout = Duration.decode(reader, reader.uint32());
             continue;
           }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.claims.push(Claim.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1219,6 +1251,77 @@ export const Welcome: MessageFns<Welcome> = {
     message.sessionTimeout = (object.sessionTimeout !== undefined && object.sessionTimeout !== null)
       ? Duration.fromPartial(object.sessionTimeout)
       : undefined;
+    message.claims = object.claims?.map((e) => Claim.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseClaim(): Claim {
+  return { epoch: 0n, id: "" };
+}
+
+export const Claim: MessageFns<Claim> = {
+  encode(message: Claim, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.epoch !== 0n) {
+      if (BigInt.asUintN(64, message.epoch) !== message.epoch) {
+        throw new globalThis.Error("value provided for field message.epoch of type uint64 too large");
+      }
+      writer.uint32(8).uint64(message.epoch);
+    }
+    if (message.id !== "") {
+      writer.uint32(18).string(message.id);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Claim {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseClaim() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.epoch = reader.uint64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<Claim>): Claim {
+    return Claim.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Claim>): Claim {
+    const message = createBaseClaim() as any;
+    message.epoch = (object.epoch !== undefined && object.epoch !== null) ? BigInt(object.epoch) : 0n;
+    message.id = object.id ?? "";
     return message;
   },
 };
@@ -1937,7 +2040,7 @@ export const GoAway: MessageFns<GoAway> = {
 };
 
 function createBaseNack(): Nack {
-  return { sequence: 0n, reason: "" };
+  return { sequence: 0n, reason: "", claimSeen: undefined };
 }
 
 export const Nack: MessageFns<Nack> = {
@@ -1950,6 +2053,9 @@ export const Nack: MessageFns<Nack> = {
     }
     if (message.reason !== "") {
       writer.uint32(18).string(message.reason);
+    }
+    if (message.claimSeen !== undefined) {
+      Claim.encode(message.claimSeen, writer.uint32(26).fork()).join();
     }
     return writer;
   },
@@ -1983,6 +2089,14 @@ export const Nack: MessageFns<Nack> = {
             message.reason = reader.string();
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.claimSeen = Claim.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2002,6 +2116,9 @@ export const Nack: MessageFns<Nack> = {
     const message = createBaseNack() as any;
     message.sequence = (object.sequence !== undefined && object.sequence !== null) ? BigInt(object.sequence) : 0n;
     message.reason = object.reason ?? "";
+    message.claimSeen = (object.claimSeen !== undefined && object.claimSeen !== null)
+      ? Claim.fromPartial(object.claimSeen)
+      : undefined;
     return message;
   },
 };
@@ -3961,9 +4078,12 @@ export const TwoPhaseCommitDefinition = {
      * decision log, not a process or an address. Write it down with the promise. Only that coordinator may end it: a Decision, or another
      * Prepare, for a transaction that is prepared for another `coordinator_id` is answered with Nack and changes nothing, whatever it says;
      * keep the promise until its own coordinator is back. An address may be served by another decision log after a restart, and that one
-     * answers for every transaction that it does not know: ABORTED. For the same reason the largest `coordinator_epoch` of each
-     * `coordinator_id` is to be written down before anything of that session is acted on, and a Welcome with a smaller one is no session: end
-     * the stream and try again later.
+     * answers for every transaction that it does not know: ABORTED. So does an older copy of the right log that
+     * was restored. For this reason the newest claim of each `coordinator_id` (`Welcome.claims[0]`: its epoch and its id) is to be written down
+     * before anything of that session is acted on, and a later Welcome is a session only if the log behind it goes on from the claim that was
+     * written down: if `claims` has one with that epoch and that id, or has only larger epochs. If it has that epoch with another id, or does
+     * not have it though it has smaller ones, or if all that it has are smaller, the log was restored from an older copy, or is another one.
+     * Then act on nothing that it says, answer Welcome with a Nack that has `claim_seen`, end the stream, tell somebody, and try again rarely.
      *
      * What to acknowledge. DecisionAck COMMITTED says that the work is done and durable, and lets the coordinator forget. So it needs proof:
      * that this work was committed now, or a record that it was committed before. "There is nothing prepared any more" is no proof: a
@@ -4178,9 +4298,12 @@ export interface TwoPhaseCommitServiceImplementation<CallContextExt = {}> {
    * decision log, not a process or an address. Write it down with the promise. Only that coordinator may end it: a Decision, or another
    * Prepare, for a transaction that is prepared for another `coordinator_id` is answered with Nack and changes nothing, whatever it says;
    * keep the promise until its own coordinator is back. An address may be served by another decision log after a restart, and that one
-   * answers for every transaction that it does not know: ABORTED. For the same reason the largest `coordinator_epoch` of each
-   * `coordinator_id` is to be written down before anything of that session is acted on, and a Welcome with a smaller one is no session: end
-   * the stream and try again later.
+   * answers for every transaction that it does not know: ABORTED. So does an older copy of the right log that
+   * was restored. For this reason the newest claim of each `coordinator_id` (`Welcome.claims[0]`: its epoch and its id) is to be written down
+   * before anything of that session is acted on, and a later Welcome is a session only if the log behind it goes on from the claim that was
+   * written down: if `claims` has one with that epoch and that id, or has only larger epochs. If it has that epoch with another id, or does
+   * not have it though it has smaller ones, or if all that it has are smaller, the log was restored from an older copy, or is another one.
+   * Then act on nothing that it says, answer Welcome with a Nack that has `claim_seen`, end the stream, tell somebody, and try again rarely.
    *
    * What to acknowledge. DecisionAck COMMITTED says that the work is done and durable, and lets the coordinator forget. So it needs proof:
    * that this work was committed now, or a record that it was committed before. "There is nothing prepared any more" is no proof: a
@@ -4338,9 +4461,12 @@ export interface TwoPhaseCommitClient<CallOptionsExt = {}> {
    * decision log, not a process or an address. Write it down with the promise. Only that coordinator may end it: a Decision, or another
    * Prepare, for a transaction that is prepared for another `coordinator_id` is answered with Nack and changes nothing, whatever it says;
    * keep the promise until its own coordinator is back. An address may be served by another decision log after a restart, and that one
-   * answers for every transaction that it does not know: ABORTED. For the same reason the largest `coordinator_epoch` of each
-   * `coordinator_id` is to be written down before anything of that session is acted on, and a Welcome with a smaller one is no session: end
-   * the stream and try again later.
+   * answers for every transaction that it does not know: ABORTED. So does an older copy of the right log that
+   * was restored. For this reason the newest claim of each `coordinator_id` (`Welcome.claims[0]`: its epoch and its id) is to be written down
+   * before anything of that session is acted on, and a later Welcome is a session only if the log behind it goes on from the claim that was
+   * written down: if `claims` has one with that epoch and that id, or has only larger epochs. If it has that epoch with another id, or does
+   * not have it though it has smaller ones, or if all that it has are smaller, the log was restored from an older copy, or is another one.
+   * Then act on nothing that it says, answer Welcome with a Nack that has `claim_seen`, end the stream, tell somebody, and try again rarely.
    *
    * What to acknowledge. DecisionAck COMMITTED says that the work is done and durable, and lets the coordinator forget. So it needs proof:
    * that this work was committed now, or a record that it was committed before. "There is nothing prepared any more" is no proof: a
