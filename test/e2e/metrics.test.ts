@@ -23,6 +23,7 @@ test("GET /metrics tells what TwoPhaseCommit has done and how large each store i
     expect(text).toContain('concord_commit_transactions_decided_total{outcome="committed"} 1');
     expect(text).toContain('concord_commit_transactions_decided_total{outcome="aborted"} 1');
     expect(text).toContain("concord_commit_oldest_in_doubt_seconds 0");
+    expect(text).toContain("concord_commit_newer_log_seen_total 0");
     expect(text).toContain("concord_commit_forced_writes_total 0");
     expect(text).toMatch(/concord_commit_flush_writes_count [1-9]/);
     for (const store of ["workflow", "predicate", "commit"]) {

@@ -48,7 +48,7 @@ test("an older decision log ends no promise, and is noticed by both sides; the r
   expect(await restored.logged("coordinator started")).toMatchObject({ coordinatorEpoch: 2 });
   const again = runConcord(["participant", "beta", "--address", address, "--data-dir", data.path]);
   for (const [program, remedy] of [
-    [again, new RegExp(`by hand \\(1: ${transactionId}\\)`)],
+    [again, new RegExp(`in doubt here: 1 \\(${transactionId}\\)`)],
     [alpha, /put the newer decision log back/],
   ] as const) {
     expect(await program.logged("this participant does not believe the coordinator")).toMatchObject({

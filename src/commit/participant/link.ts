@@ -296,7 +296,7 @@ function olderLog(coordinatorId: string, seen: Claim, asked: readonly InDoubt[])
   const named = own.slice(0, namedCountMax).join(", ");
   return new Refusal(
     `the decision log of coordinator "${coordinatorId}" does not have its claim ${seen.epoch} (${seen.id}), which was seen here: it was restored from an older copy, or is another one`,
-    `put the newer decision log back; if it is lost, end what is in doubt here by hand (${own.length}${named && `: ${named}`}), then see Backup in docs/operations.md`,
+    `put the newer decision log back; in doubt here: ${own.length}${named && ` (${named})`}; if that log is lost, see docs/operations.md, A decision log that is older than its participants`,
     { headline: "this participant does not believe the coordinator" },
   );
 }

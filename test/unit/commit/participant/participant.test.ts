@@ -698,7 +698,7 @@ describe("a decision log that was restored from an older copy", () => {
     // It ends the stream also if the coordinator does not.
     await w.clock.advance(lingerMs);
     expect(w.coordinator.open).toBe(false);
-    const remedy = expect.stringMatching(/put the newer decision log back.* by hand \(1: t1\)/);
+    const remedy = expect.stringMatching(/put the newer decision log back; in doubt here: 1 \(t1\)/);
     const error = { level: "error", message: "this participant does not believe the coordinator", reason, remedy };
     expect(w.lines).toMatchObject([error]);
 
