@@ -290,7 +290,7 @@ export function createLink(
   }
 }
 
-/** What it decides would be presumed: what the newer log has committed, aborted. */
+/** It would presume aborted what the newer log has committed. */
 function olderLog(coordinatorId: string, seen: Claim, asked: readonly InDoubt[]): Refusal {
   const own = asked.filter((each) => each.coordinatorId === coordinatorId).map(({ transactionId }) => transactionId);
   const named = own.slice(0, namedCountMax).join(", ");

@@ -49,7 +49,10 @@ export type ParticipantOptions = {
   /** Called before the message is sent, and awaited. Must not reject. */
   readonly onStep?: (step: { readonly type: ParticipantStepName; readonly transactionId: TransactionId }) => Promise<void>;
   readonly trace?: Trace | undefined;
-  /** A coordinator will not have this participant, or is not believed by it. It is asked again rarely; its error is in the log. Told once for each reason. */
+  /**
+   * A coordinator will not have this participant, or is not believed by it. It is asked again rarely; the error is in the log. Told once for
+   * each reason.
+   */
   readonly onRefused?: (refusal: Refusal) => void;
 };
 
