@@ -230,8 +230,15 @@ describe("a filter that compares an enum with a name", () => {
   test.each(comparisons)("finds the same by both spellings: $field", async ({ rpc, field, type }) => {
     const values = registry.getEnum(type)?.values.filter(({ number }) => number !== 0) ?? [];
     for (const { name, localName } of values) {
-      const [long, short] = [name, localName].map((spelling) => client.call(rpc, { filter: `${field} == "${spelling}"` }));
-      expect(await long).toEqual(await short);
+      const indexed = `${field.replace(".", '["')}"]`;
+      const filters = [
+        `${field} == "${localName}"`,
+        `${field} == "${name}"`,
+        `${indexed} == "${name}"`,
+        `"${name}" in [${field}]`,
+      ];
+      const [short, ...others] = await Promise.all(filters.map((filter) => client.call(rpc, { filter })));
+      for (const other of others) expect(other).toEqual(short);
     }
   });
 

@@ -1,6 +1,8 @@
-import { meteredEnv } from "./budget.ts";
+import { isCelError, plan } from "@bufbuild/cel";
+import { meteredEnv, withinBudget } from "./budget.ts";
 import { type EnumNames, type Problem, spellNames } from "./enum-names.ts";
-import { children, type Expr, literalPattern, loopParts, qualifiedName } from "./expr.ts";
+import { type Comprehension, children, type Expr, literalPattern, literalText, loopParts, qualifiedName, uses } from "./expr.ts";
+import { evaluationCostMax } from "./limits.ts";
 import { compileCost, compileRegex } from "./regex.ts";
 
 /** The variables an expression may use, each with its fields where these are known. */
@@ -12,27 +14,65 @@ type Fields = Readonly<Record<string, ValueType>>;
 type ValueType = "value" | EnumNames;
 
 /** `locals` are the variables of the comprehensions around. */
-type Scope = { readonly variables: Variables; readonly locals: ReadonlySet<string> };
+export type Scope = { readonly variables: Variables; readonly locals: ReadonlyMap<string, Local> };
+
+/** The elements that it goes through, as far as they stand in the expression and this is all that is done with them. */
+type Local = { readonly names: EnumNames | undefined; readonly literals: readonly Expr[] };
+
+const unknownLocal: Local = { names: undefined, literals: [] };
 
 /** The first name that does not exist, or is not used as it can be. */
 export function problemOf(expr: Expr, scope: Scope): Problem | undefined {
+  indexToField(expr, scope);
   const { exprKind } = expr;
   if (exprKind.case === "comprehensionExpr") {
     const loop = exprKind.value;
-    const inner = { ...scope, locals: new Set([...scope.locals, loop.iterVar, loop.accuVar]) };
-    return firstProblem([loop.iterRange, loop.accuInit], scope) ?? firstProblem(loopParts(loop), inner);
+    return firstProblem([loop.iterRange, loop.accuInit], scope) ?? firstProblem(loopParts(loop), within(loop, scope));
   }
   if (exprKind.case === "selectExpr" && meteredEnv.registry.getMessage(qualifiedName(expr) ?? "") !== undefined) return undefined;
-  const message = ownProblem(expr, scope) ?? regexProblem(literalPattern(expr));
+  const message = ownProblem(expr, scope) ?? regexProblem(literalPattern(expr)) ?? unreadableProblem(expr);
   const own = message === undefined ? undefined : { expr: placeOf(expr), message };
   if (exprKind.case === "callExpr" && Object.hasOwn(macros, exprKind.value.function)) return own;
   // The innermost first: it is what the others follow from, and it stands further left.
-  return firstProblem(children(expr), scope) ?? own ?? spellNames(expr, (operand) => namesOf(operand, scope));
+  return firstProblem(children(expr), scope) ?? own ?? spellNames(expr, knownIn(scope));
 }
 
-function namesOf(expr: Expr, { variables, locals }: Scope): EnumNames | undefined {
+/** `workflow["state"]` is `workflow.state`, and all that is known of the one holds for the other. In place; it stands where the name does. */
+function indexToField(expr: Expr, scope: Scope): void {
+  if (expr.exprKind.case !== "callExpr" || expr.exprKind.value.function !== "_[_]") return;
+  const [operand, index] = expr.exprKind.value.args;
+  const field = index && literalText(index);
+  if (operand === undefined || index === undefined || field === undefined || fieldsOf(operand, scope) === undefined) return;
+  const value = { $typeName: "cel.expr.Expr.Select" as const, operand, field, testOnly: false };
+  expr.id = index.id;
+  expr.exprKind = { case: "selectExpr", value };
+}
+
+function within(loop: Comprehension, scope: Scope): Scope {
+  const range = loop.iterRange?.exprKind;
+  const elements = range?.case === "listExpr" ? range.value.elements : [];
+  const names = elements.map((element) => namesOf(element, scope));
+  // Used twice, an element may be compared with an enum and with something else.
+  const usedOnce = loopParts(loop).reduce((sum, part) => sum + (part === undefined ? 0 : uses(part, loop.iterVar)), 0) === 1;
+  const local: Local = {
+    names:
+      names.length > 0 && names.every((each) => each !== undefined) ? new Map(names.flatMap((each) => [...each])) : undefined,
+    literals: usedOnce ? elements.filter(({ exprKind }) => exprKind.case === "constExpr") : [],
+  };
+  return { ...scope, locals: new Map([...scope.locals, [loop.accuVar, unknownLocal], [loop.iterVar, local]]) };
+}
+
+const knownIn = (scope: Scope) => ({
+  namesOf: (expr: Expr) => namesOf(expr, scope),
+  literalsOf: (expr: Expr) =>
+    expr.exprKind.case === "constExpr" ? [expr] : (scope.locals.get(qualifiedName(expr) ?? "")?.literals ?? []),
+});
+
+export function namesOf(expr: Expr, { variables, locals }: Scope): EnumNames | undefined {
   const [name = "", field, ...more] = qualifiedName(expr)?.split(".") ?? [];
-  if (more.length > 0 || locals.has(name) || !Object.hasOwn(variables, name)) return undefined;
+  const local = locals.get(name);
+  if (local !== undefined) return field === undefined ? local.names : undefined;
+  if (more.length > 0 || !Object.hasOwn(variables, name)) return undefined;
   const variable = variables[name];
   const type = field === undefined || variable === "value" || variable instanceof Map ? variable : (variable as Fields)[field];
   return type instanceof Map ? type : undefined;
@@ -59,7 +99,10 @@ function ownProblem({ exprKind }: Expr, scope: Scope): string | undefined {
     case "selectExpr":
       return fieldProblem(exprKind.value.operand, exprKind.value.field, scope);
     case "callExpr":
-      return callProblem(exprKind.value.function, exprKind.value.target !== undefined, exprKind.value.args);
+      return (
+        callProblem(exprKind.value.function, exprKind.value.target !== undefined, exprKind.value.args) ??
+        keyProblem(exprKind.value.function, exprKind.value.args, scope)
+      );
     case "structExpr": {
       const type = exprKind.value.messageName.replace(/^\./, "");
       return type === "" || meteredEnv.registry.getMessage(type) !== undefined ? undefined : `unknown type "${type}"`;
@@ -77,19 +120,32 @@ function isInRange({ constantKind }: Extract<Expr["exprKind"], { case: "constExp
   return value === (constantKind.case === "int64Value" ? BigInt.asIntN(64, value) : BigInt.asUintN(64, value));
 }
 
-const typeNames = new Set(["bool", "bytes", "double", "int", "list", "map", "null_type", "string", "type", "uint"]);
+export const typeNames = new Set(["bool", "bytes", "double", "int", "list", "map", "null_type", "string", "type", "uint"]);
 
 function identifierProblem(name: string, { variables, locals }: Scope): string | undefined {
   if (locals.has(name) || Object.hasOwn(variables, name) || typeNames.has(name)) return undefined;
-  return `unknown variable "${name}"; known: ${[...Object.keys(variables), ...[...locals].filter((local) => local[0] !== "@")].join(", ")}`;
+  return `unknown variable "${name}"; known: ${[...Object.keys(variables), ...[...locals.keys()].filter((local) => local[0] !== "@")].join(", ")}`;
 }
 
-function fieldProblem(operand: Expr | undefined, field: string, { variables, locals }: Scope): string | undefined {
-  if (operand?.exprKind.case !== "identExpr") return undefined;
-  const { name } = operand.exprKind.value;
+function fieldProblem(operand: Expr | undefined, field: string, scope: Scope): string | undefined {
+  const fields = operand && fieldsOf(operand, scope);
+  if (fields === undefined || Object.hasOwn(fields, field)) return undefined;
+  return `unknown field "${field}" of ${qualifiedName(operand as Expr)}; known: ${Object.keys(fields).join(", ")}`;
+}
+
+/** Of a variable whose fields are known. */
+export function fieldsOf(expr: Expr, { variables, locals }: Scope): Fields | undefined {
+  const name = expr.exprKind.case === "identExpr" ? (qualifiedName(expr) ?? "") : "";
   const fields = locals.has(name) || !Object.hasOwn(variables, name) ? undefined : variables[name];
-  if (fields === undefined || fields === "value" || fields instanceof Map || Object.hasOwn(fields, field)) return undefined;
-  return `unknown field "${field}" of ${name}; known: ${Object.keys(fields).join(", ")}`;
+  return fields === "value" || fields instanceof Map ? undefined : (fields as Fields | undefined);
+}
+
+/** Of `"state" in workflow`, and of an index that no field can have. */
+function keyProblem(name: string, [left, right]: readonly Expr[], scope: Scope): string | undefined {
+  if (left === undefined || right === undefined) return undefined;
+  if (name === "@in") return literalText(left) === undefined ? undefined : fieldProblem(right, literalText(left) ?? "", scope);
+  if (name !== "_[_]" || right.exprKind.case !== "constExpr" || fieldsOf(left, scope) === undefined) return undefined;
+  return `${qualifiedName(left)} has its fields by name, such as ${qualifiedName(left)}["${Object.keys(fieldsOf(left, scope) ?? {})[0]}"]`;
 }
 
 /** Evaluated by the library itself, not as functions. */
@@ -119,6 +175,22 @@ function callProblem(name: string, isMethod: boolean, args: readonly Expr[]): st
     return `"${name}" takes ${counts.join(" or ")} argument${counts.join() === "1" ? "" : "s"}, not ${args.length}`;
   }
   return undefined;
+}
+
+/** How what is read from a text has to be written. */
+const readable: Readonly<Record<string, string>> = {
+  timestamp: '"2026-01-31T09:30:00Z"',
+  duration: '"1h30m"',
+};
+
+/** A literal that cannot be read would fail each time anew. */
+function unreadableProblem(expr: Expr): string | undefined {
+  if (expr.exprKind.case !== "callExpr") return undefined;
+  const { function: name, args } = expr.exprKind.value;
+  const text = args[0] && literalText(args[0]);
+  if (text === undefined || !Object.hasOwn(readable, name)) return undefined;
+  const value = withinBudget({ left: evaluationCostMax }, 0, () => plan(meteredEnv, expr)({}));
+  return value.ok && isCelError(value.value) ? `${JSON.stringify(text)} is no ${name} such as ${readable[name]}` : undefined;
 }
 
 function regexProblem(pattern: string | undefined): string | undefined {

@@ -2,11 +2,12 @@ import { parse, plan } from "@bufbuild/cel";
 import { err, ok, type Result } from "../../kernel/result.ts";
 import { firstCharacters } from "../../kernel/text.ts";
 import { meter, meteredEnv, nodeCount } from "./budget.ts";
-import { problemOf, regexCost, type Variables } from "./check.ts";
+import { problemOf, regexCost, type Scope, type Variables } from "./check.ts";
 import type { Problem } from "./enum-names.ts";
 import type { Bindings, Expression } from "./evaluate.ts";
 import { depth, type Expr } from "./expr.ts";
 import { expressionDepthMax, expressionLengthMax, regexCostMax } from "./limits.ts";
+import { mayBe, type ResultType } from "./result-type.ts";
 import { type Position, positionAt, syntaxFailure } from "./syntax.ts";
 
 export type { Variables };
@@ -17,8 +18,11 @@ export function describeCompileError({ line, column, message }: CompileError): s
   return `line ${line}, column ${column}: ${message}`;
 }
 
-/** Finds what can be known without data: syntax, unknown names, arguments, size. Types are known only when it is evaluated. */
-export function compile(source: string, variables: Variables): Result<Expression, CompileError> {
+/**
+ * Finds what can be known without data: syntax, unknown names, arguments, size, and a result that is never `wanted`, if that
+ * is said. Other types are known only when it is evaluated.
+ */
+export function compile(source: string, variables: Variables, wanted?: ResultType): Result<Expression, CompileError> {
   const failAt = (offset: number, message: string) => err({ ...positionAt(source, offset), message });
   const { length: allowed } = firstCharacters(source, expressionLengthMax);
   if (allowed < source.length) return failAt(allowed, `longer than ${expressionLengthMax} characters`);
@@ -29,7 +33,8 @@ export function compile(source: string, variables: Variables): Result<Expression
 
   const { expr, sourceInfo } = parsed.value;
   const offsetOf = (id: bigint) => nameOffset(source, sourceInfo?.positions[String(id)] ?? 0);
-  const problem = sizeProblem(expr) ?? problemOf(expr, { variables, locals: new Set() });
+  const scope: Scope = { variables, locals: new Map() };
+  const problem = sizeProblem(expr) ?? problemOf(expr, scope) ?? (wanted && resultProblem(expr, wanted, scope));
   if (problem !== undefined) return failAt(offsetOf(problem.expr.id), problem.message);
 
   const baseCost = nodeCount(expr);
@@ -43,6 +48,10 @@ function sizeProblem(expr: Expr): Problem | undefined {
   const cost = regexCost(expr);
   if (cost <= regexCostMax) return undefined;
   return { expr, message: `its regular expressions cost ${cost} units to compile; at most ${regexCostMax} are allowed` };
+}
+
+function resultProblem(expr: Expr, wanted: ResultType, scope: Scope): Problem | undefined {
+  return mayBe(wanted, expr, scope) ? undefined : { expr, message: `the result is never a ${wanted}` };
 }
 
 /** The parser gives a selection the place of its dot; people look for the name after it. */

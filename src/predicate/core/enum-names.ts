@@ -12,32 +12,48 @@ export function enumNames(prefix: string, names: readonly string[], orNone = fal
 /** What is wrong with an expression, and with which part. */
 export type Problem = { readonly expr: Expr; readonly message: string };
 
+/** What is known of a part of an expression: the names of its enum, and the literals whose value it can have. */
+export type Known = {
+  readonly namesOf: (expr: Expr) => EnumNames | undefined;
+  readonly literalsOf: (expr: Expr) => readonly Expr[];
+};
+
 /**
  * Of a comparison of an enum with literals: gives them the spelling that values have, or says which one is no name of the enum. It would
  * never be equal, and nobody would be told.
  */
-export function spellNames({ exprKind }: Expr, namesOf: (expr: Expr) => EnumNames | undefined): Problem | undefined {
+export function spellNames({ exprKind }: Expr, known: Known): Problem | undefined {
   if (exprKind.case !== "callExpr") return undefined;
   const [left, right] = exprKind.value.args;
   if (left === undefined || right === undefined) return undefined;
   switch (exprKind.value.function) {
     case "_==_":
     case "_!=_":
-      return spellName(left, right, namesOf(left)) ?? spellName(right, left, namesOf(right));
-    case "@in": {
-      const elements = right.exprKind.case === "listExpr" ? right.exprKind.value.elements : [];
-      return elements.map((element) => spellName(left, element, namesOf(left))).find((problem) => problem !== undefined);
-    }
+      return spellEach(left, [right], known);
+    case "@in":
+      return right.exprKind.case === "listExpr" ? spellEach(left, right.exprKind.value.elements, known) : undefined;
     default:
       return undefined;
   }
 }
 
-function spellName(field: Expr, literal: Expr, names: EnumNames | undefined): Problem | undefined {
+/** `left` is compared with each of the others. */
+function spellEach(left: Expr, others: readonly Expr[], { namesOf, literalsOf }: Known): Problem | undefined {
+  // Beside a value of no enum, the literal must stay as it is written: that value may well be the long name.
+  const respell = others.every((other) => namesOf(other) !== undefined);
+  return others
+    .flatMap((other) => [
+      ...literalsOf(other).map((literal) => spellName(left, literal, namesOf(left), true)),
+      ...literalsOf(left).map((literal) => spellName(other, literal, namesOf(other), respell)),
+    ])
+    .find((problem) => problem !== undefined);
+}
+
+function spellName(field: Expr, literal: Expr, names: EnumNames | undefined, respell: boolean): Problem | undefined {
   if (names === undefined || literal.exprKind.case !== "constExpr") return undefined;
   const { constantKind } = literal.exprKind.value;
   const name = constantKind.case === "stringValue" ? names.get(constantKind.value) : undefined;
-  if (constantKind.case === "stringValue" && name !== undefined) {
+  if (constantKind.case === "stringValue" && name !== undefined && (respell || name === constantKind.value)) {
     constantKind.value = name;
     return undefined;
   }

@@ -47,10 +47,21 @@ export function qualifiedName({ exprKind }: Expr): string | undefined {
   return operand === undefined ? undefined : `${operand}.${exprKind.value.field}`;
 }
 
+/** The text of a string literal. */
+export function literalText({ exprKind }: Expr): string | undefined {
+  const constantKind = exprKind.case === "constExpr" ? exprKind.value.constantKind : undefined;
+  return constantKind?.case === "stringValue" ? constantKind.value : undefined;
+}
+
 /** The pattern of a call of `matches`, if it stands in the expression. */
 export function literalPattern({ exprKind }: Expr): string | undefined {
   if (exprKind.case !== "callExpr" || exprKind.value.function !== "matches") return undefined;
   const [pattern] = exprKind.value.args;
-  const constantKind = pattern?.exprKind.case === "constExpr" ? pattern.exprKind.value.constantKind : undefined;
-  return constantKind?.case === "stringValue" ? constantKind.value : undefined;
+  return pattern && literalText(pattern);
+}
+
+/** How often a variable is named. */
+export function uses(expr: Expr, name: string): number {
+  const own = expr.exprKind.case === "identExpr" && expr.exprKind.value.name === name ? 1 : 0;
+  return children(expr).reduce((sum, child) => sum + uses(child, name), own);
 }

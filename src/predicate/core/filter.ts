@@ -9,7 +9,7 @@ type Filter = (bindings: Bindings) => boolean;
 
 /** For the `filter` of list, count and watch requests. */
 export function compileFilter(variables: Variables, expression: string): Result<Filter, CompileError> {
-  const compiled = compile(expression, variables);
+  const compiled = compile(expression, variables, "bool");
   if (!compiled.ok) return err(compiled.error);
   return ok((bindings) => {
     const result = evaluateBool(compiled.value, bindings, { left: filterCostMax });

@@ -19,10 +19,10 @@ export type CompiledRule = {
 export type RuleError = CompileError & { readonly field: "expression" | "message" };
 
 export function compileRule(rule: Rule): Result<CompiledRule, RuleError> {
-  const expression = compile(rule.expression, ruleVariables);
+  const expression = compile(rule.expression, ruleVariables, "bool");
   if (!expression.ok) return err({ ...expression.error, field: "expression" });
   if (rule.message === "") return ok({ rule, expression, message: undefined });
-  const message = compile(rule.message, ruleVariables);
+  const message = compile(rule.message, ruleVariables, "string");
   if (!message.ok) return err({ ...message.error, field: "message" });
   return ok({ rule, expression, message: message.value });
 }

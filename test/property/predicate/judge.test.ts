@@ -39,7 +39,7 @@ const expressions = fc.constantFrom(
   "true",
   "false",
   "1 / 0 == 1",
-  "'not a bool'",
+  "request.reason",
   "to != from",
   "workflow.metadata.temperature < 8",
   "has(workflow.metadata.passed) && workflow.metadata.passed",
@@ -54,7 +54,7 @@ const rules: fc.Arbitrary<readonly Rule[]> = fc
   .array(
     fc.record({
       expression: expressions,
-      message: fc.constantFrom("", "'no: ' + request.reason", "workflow.metadata.note", "1"),
+      message: fc.constantFrom("", "'no: ' + request.reason", "workflow.metadata.note", "workflow.version"),
       priority: fc.integer({ min: -3, max: 3 }),
       moves: fc.array(fc.record({ from: anyState, to: anyState }), { maxLength: 3 }),
     }),

@@ -41,6 +41,13 @@ describe("a name that does not exist is reported where it stands", () => {
       "workflow.stat == 'ACTIVE'",
       'line 1, column 10: unknown field "stat" of workflow; known: id, state, previous_state, version, retry_count, created_at, updated_at, metadata',
     ],
+    [
+      "workflow[ 'stat' ] == 'ACTIVE'",
+      'line 1, column 11: unknown field "stat" of workflow; known: id, state, previous_state, version, retry_count, created_at, updated_at, metadata',
+    ],
+    [".request.user == ''", 'line 1, column 10: unknown field "user" of request; known: reason, requested_by, context'],
+    ["!('user' in request)", 'line 1, column 9: unknown field "user" of request; known: reason, requested_by, context'],
+    ["request[0] == ''", 'line 1, column 8: request has its fields by name, such as request["reason"]'],
     ["has(request.user)", 'line 1, column 5: unknown field "user" of request; known: reason, requested_by, context'],
     ["true && sise(from) > 1", 'line 1, column 9: unknown function "sise"'],
     ["from.sise() > 1", 'line 1, column 6: unknown function "sise"'],
@@ -52,10 +59,58 @@ describe("a name that does not exist is reported where it stands", () => {
     ["[1].all(x > 0)", 'line 1, column 5: "all" is used as list.all(x, condition)'],
     ["google.protobuf.Nothing{}", 'line 1, column 1: unknown type "google.protobuf.Nothing"'],
     ["from.matches('a(')", "line 1, column 6: error parsing regexp: missing closing ): `a(`"],
+    [
+      "true || now > timestamp('9999-99-99T00:00:00Z')",
+      'line 1, column 15: "9999-99-99T00:00:00Z" is no timestamp such as "2026-01-31T09:30:00Z"',
+    ],
+    ["now - duration('x') > now", 'line 1, column 7: "x" is no duration such as "1h30m"'],
     ["9223372036854775808 > 1", "line 1, column 1: integer out of range"],
     ["18446744073709551616u > 1u", "line 1, column 1: integer out of range"],
   ])("%j", (source, expected) => {
     expect(problem(source)).toBe(expected);
+  });
+});
+
+describe("a result that is never what it must be is refused", () => {
+  test.each([
+    ["1", "bool"],
+    ["'x'", "bool"],
+    ["null", "bool"],
+    ["[true]", "bool"],
+    ["{'a': true}", "bool"],
+    ["workflow", "bool"],
+    ["from", "bool"],
+    ["workflow['state']", "bool"],
+    ["bool", "bool"],
+    ["size(from) + 1", "bool"],
+    ["from.size()", "bool"],
+    ["has(request.reason) ? 'yes' : 'no'", "bool"],
+    ["true", "string"],
+    ["from == to && true", "string"],
+    ["has(request.reason)", "string"],
+    ["workflow", "string"],
+  ] as const)("%s is no %s", (source, wanted) => {
+    expect(compile(source, ruleVariables, wanted)).toEqual({
+      ok: false,
+      error: expect.objectContaining({ message: `the result is never a ${wanted}` }),
+    });
+  });
+
+  test.each([
+    ["true || 1 > 0", "bool"],
+    ["workflow.metadata", "bool"],
+    ["workflow.metadata.ok", "bool"],
+    ["workflow.metadata['ok']", "bool"],
+    ["request.context.all(key, key != 'x')", "bool"],
+    ["has(request.reason) ? true : 'never mind'", "bool"],
+    ["dyn(1)", "bool"],
+    ["google.protobuf.BoolValue{value: true}", "bool"],
+    ["from + ' is not ' + to", "string"],
+    ["from", "string"],
+    ["request.reason", "string"],
+    ["true ? 'a' : 'b'", "string"],
+  ] as const)("%s may be a %s", (source, wanted) => {
+    expect(compile(source, ruleVariables, wanted)).toMatchObject({ ok: true });
   });
 });
 

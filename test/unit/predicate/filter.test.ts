@@ -31,6 +31,10 @@ describe("a filter", () => {
     expect(matches(expression)).toBe(expected);
   });
 
+  test("that is never a bool is refused", () => {
+    expect(compileFilter(variables, "rule")).toMatchObject({ ok: false, error: { message: "the result is never a bool" } });
+  });
+
   test("that does not compile says where", () => {
     expect(compileFilter(variables, "rule.stat == 'ACTIVE'")).toEqual({
       ok: false,
@@ -47,9 +51,23 @@ describe("a filter", () => {
     ["!(rule.state in ['DRAFT'])", true],
     ["rule.before == '' && rule.before == 'RULE_STATE_UNSPECIFIED'", true],
     ["[1].exists(x, x == 1 && rule.state == 'RULE_STATE_ACTIVE')", true],
+    ["rule['state'] == 'RULE_STATE_ACTIVE'", true],
+    ["rule['state'] != 'RULE_STATE_ACTIVE' || rule['before'] != ''", false],
+    ["'RULE_STATE_ACTIVE' in [rule.state, rule['before']]", true],
+    ["'RULE_STATE_DRAFT' in [rule.state]", false],
+    ["['DRAFT', 'RULE_STATE_ACTIVE'].exists(s, s == rule.state)", true],
+    ["['RULE_STATE_ACTIVE'].exists(s, s in [rule.before, rule.state])", true],
+    ["[rule.before, rule.state].exists(s, s == 'RULE_STATE_ACTIVE')", true],
+    ["[rule.before, rule.state].exists(s, ['x'].exists(y, s == 'RULE_STATE_ACTIVE'))", true],
     // Not of the enum: a variable of the macro, and a value that only has the same name.
     ["['any'].exists(rule, rule == 'any')", true],
     ["rule.id == 'RULE_STATE_ACTIVE'", false],
+    ["{'state': 'RULE_STATE_ACTIVE'}['state'] == 'RULE_STATE_ACTIVE'", true],
+    ["[{'state': 'any'}].exists(rule, rule['state'] == 'any')", true],
+    // Compared with something else, too.
+    ["['ACTIVE', 'cold'].exists(s, s == rule.state || s == rule.id)", true],
+    ["'ACTIVE' in [rule.state, rule.id] && 'cold' in [rule.id]", true],
+    ["['cold'].exists(rule_id, rule_id == rule.id)", true],
   ])("%s knows both spellings of a name: %j", (expression, expected) => {
     expect(matches(expression)).toBe(expected);
   });
@@ -65,6 +83,12 @@ describe("a filter", () => {
     ["[1].all(x, rule.state == 2)", 26, "rule.state is never 2; it is one of DRAFT, ACTIVE"],
     ["rule.state == ''", 15, 'rule.state is never ""; it is one of DRAFT, ACTIVE'],
     ["rule.state == null", 15, "rule.state is never null; it is one of DRAFT, ACTIVE"],
+    ["rule['state'] == 'Active'", 18, 'rule.state is never "Active"; it is one of DRAFT, ACTIVE'],
+    ["'Active' in [rule.state]", 1, 'rule.state is never "Active"; it is one of DRAFT, ACTIVE'],
+    ["'RULE_STATE_ACTIVE' in [rule.id, rule.state]", 1, 'rule.state is never "RULE_STATE_ACTIVE"; it is one of DRAFT, ACTIVE'],
+    ["['ACTIVE', 'DRAFD'].exists(s, s == rule.state)", 12, 'rule.state is never "DRAFD"; it is one of DRAFT, ACTIVE'],
+    ["!['DRAFD'].all(s, rule.state != s)", 3, 'rule.state is never "DRAFD"; it is one of DRAFT, ACTIVE'],
+    ["[rule.state].exists(s, s == 'DRAFD')", 29, 's is never "DRAFD"; it is one of DRAFT, ACTIVE'],
     ["rule.before == 'none'", 16, 'rule.before is never "none"; it is one of DRAFT, ACTIVE, ""'],
   ])("%s, which can never be, is refused", (expression, column, message) => {
     expect(compileFilter(variables, expression)).toEqual({ ok: false, error: { line: 1, column, message } });

@@ -130,6 +130,19 @@ describe("it fails closed", () => {
     expect(verdict).toMatchObject({ violations: [{ message: character.repeat(1000) }] });
   });
 
+  test.each([
+    'workflow["state"] != "WORKFLOW_STATE_ACTIVE"',
+    '!("WORKFLOW_STATE_ACTIVE" in [workflow.state])',
+    '["WORKFLOW_STATE_ACTIVE"].all(s, s != from)',
+    '[from, workflow["state"]].all(s, s != "WORKFLOW_STATE_ACTIVE")',
+  ])("a rule may name a state by its long name, however it gets there: %s", (expression) => {
+    const verdict = judge(
+      ruleSetOf(1, ruleOf({ expression })),
+      checkOf({ workflow: { state: "ACTIVE" }, targetState: "PAUSED" }),
+    );
+    expect(verdict).toMatchObject({ type: "rule-denied", violations: [{ evaluationFailed: false }] });
+  });
+
   test("a stored rule that does not compile any more denies", () => {
     const broken = compileStored(ruleOf({ id: "old", expression: "1+gone()" }));
     expect(judge(createRuleSet(2, [broken]), sampleCheck)).toMatchObject({
@@ -145,6 +158,8 @@ test("a rule that does not compile names the field", () => {
     ok: false,
     error: { field: "expression", line: 1, column: 1 },
   });
+  expect(compileRule(ruleOf({ expression: "from" }))).toMatchObject({ ok: false, error: { field: "expression" } });
+  expect(compileRule(ruleOf({ message: "true" }))).toMatchObject({ ok: false, error: { field: "message", column: 1 } });
   expect(compileRule(ruleOf({ message: "'a' +" }))).toMatchObject({ ok: false, error: { field: "message", line: 1, column: 6 } });
 });
 

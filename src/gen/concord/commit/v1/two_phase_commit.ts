@@ -510,7 +510,7 @@ export interface ListTransactionsRequest {
    * heuristic (`""`, `"UNCONFIRMED"`, `"CONFIRMED"`, `"MIXED"`), age (a duration since created_at); and `now`. Such as
    * `transaction.in_doubt && transaction.age > duration("5m")`, `"inventory" in transaction.participants`. Empty: all. Up to 4,096
    * characters. A comparison of phase, outcome or heuristic knows the long name too, `"OUTCOME_COMMITTED"`; with what is no name of the
-   * enum it is refused.
+   * enum it is refused. It is checked as `concord.predicate.v1.Rule.expression` is, whose comment says what is not.
    */
   readonly filter: string;
 }

@@ -246,10 +246,16 @@ export interface Rule {
    * The CEL expression. True allows; false or an error denies. It sees `workflow` (id, state, previous_state, version, retry_count,
    * created_at, updated_at, metadata), `from`, `to` (state names such as "ACTIVE"), `request` (reason, requested_by, context) and `now`.
    * A comparison of a state (`==`, `!=`, `in [...]`) knows the long name too, `"WORKFLOW_STATE_ACTIVE"`; with anything that is no name of
-   * a state it is RULE_INVALID, for it would never be equal.
+   * a state it is RULE_INVALID, for it would never be equal. So are a field that does not exist, with a dot or as `workflow["stat"]`, a
+   * result that can never be a bool, and a literal that `timestamp` or `duration` cannot read. The variable of a macro over a list is
+   * known if it is used once: `["ACTIVE", "PAUSED"].exists(s, s == from)`. Not checked, so write the short name: what goes through
+   * anything else, such as `? :`, a map, a function, an index that is no literal, or text that is put together.
    */
   readonly expression: string;
-  /** A CEL expression with the same variables whose string is shown to the caller on denial. Empty: the description. */
+  /**
+   * A CEL expression with the same variables whose string is shown to the caller on denial. Checked as `expression` is. Empty: the
+   * description.
+   */
   readonly message: string;
   /** Violations are reported highest priority first. Does not change who is denied. */
   readonly priority: number;
@@ -321,7 +327,7 @@ export interface ListRulesRequest {
   /**
    * A CEL expression over `rule` that must be true, such as `rule.state == "ACTIVE"`. Fields: id, version, description,
    * expression, message, priority, state, created_at, updated_at, requested_by, reason. Empty: all. Up to 4,096 characters. A
-   * comparison knows `"RULE_STATE_ACTIVE"` too; with what is no name of a state it is refused.
+   * comparison knows `"RULE_STATE_ACTIVE"` too; with what is no name of a state it is refused. It is checked as `Rule.expression` is.
    */
   readonly filter: string;
 }

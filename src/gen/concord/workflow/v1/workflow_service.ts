@@ -122,7 +122,8 @@ export interface ListWorkflowsRequest {
    * A CEL expression over `workflow` that must be true, such as `workflow.state == "FAILED" && workflow.metadata.site == "B"`.
    * Fields: id, state, previous_state, version, retry_count, created_at, updated_at, metadata, and in_transition (a bool).
    * The value of an enum is its short name, `"FAILED"`, or `""` for none; a comparison (`==`, `!=`, `in [...]`) knows the long name too,
-   * `"WORKFLOW_STATE_FAILED"`, and with anything that is no name of the enum it is refused.
+   * `"WORKFLOW_STATE_FAILED"`, and with anything that is no name of the enum it is refused. It is checked as
+   * `concord.predicate.v1.Rule.expression` is, whose comment says what is not.
    * A workflow for which it cannot be evaluated is left out. Empty: all. Up to 4,096 characters.
    */
   readonly filter: string;
