@@ -1,5 +1,5 @@
-import { Command, InvalidArgumentError } from "commander";
-import { type Clients, integerArgument } from "../src/cli/client.ts";
+import { Command } from "commander";
+import { type Clients, integerArgument, seedArgument } from "../src/cli/client.ts";
 import { CommandError } from "../src/cli/failure.ts";
 import { tableLines } from "../src/cli/output.ts";
 import { moveArgument } from "../src/cli/rule.ts";
@@ -31,21 +31,13 @@ const problemCountMax = 5;
 
 const program = new Command("concord demo")
   .description("run the samples of a laboratory through their lives, with failures; starts and ends all it needs")
-  .option("--workflows <n>", "how many samples, 2 to 100000", within(2, 100_000), 500)
-  .option("--concurrency <n>", "how many at a time, 1 to 256", within(1, 256), 16)
-  .option("--seed <n>", "decides what happens to each sample", integerArgument, 1)
+  .option("--workflows <n>", "how many samples, 2 to 100000", integerArgument(2, 100_000), 500)
+  .option("--concurrency <n>", "how many at a time, 1 to 256", integerArgument(1, 256), 16)
+  .option("--seed <n>", "decides what happens to each sample", seedArgument, 1)
   .option("--no-chaos", "kill nothing")
   .option("--keep", "keep the data and the logs, and say where")
   .action(run)
   .addCommand(commitDemoCommand());
-
-function within(min: number, max: number): (text: string) => number {
-  return (text) => {
-    const value = integerArgument(text);
-    if (value < min || value > max) throw new InvalidArgumentError(`It must be a whole number from ${min} to ${max}.`);
-    return value;
-  };
-}
 
 async function run(options: Options): Promise<void> {
   const scenario = readScenario();

@@ -35,7 +35,7 @@ export function commitDemoCommand(): Command {
     .description("play what can happen to a two-phase commit, with real processes, as sequence diagrams")
     .option("--scene <name>", "play this one only; may be repeated", collect(sceneArgument))
     .option("--list", "list the scenes")
-    .option("--participants <n>", "how many participants, 2 to 10", participantsArgument, 3)
+    .option("--participants <n>", "how many participants, 2 to 10", integerArgument(2, 10), 3)
     .option("--data-dir <folder>", "keep the data and the logs there, instead of removing them")
     .option("--pace <duration>", "wait this long before each scene, for those who read along", durationArgument, 0)
     .action(run);
@@ -45,12 +45,6 @@ function sceneArgument(name: string): Scene {
   const scene = scenes.find((each) => each.name === name);
   if (scene === undefined) throw new InvalidArgumentError("--list shows the names.");
   return scene;
-}
-
-function participantsArgument(text: string): number {
-  const count = integerArgument(text);
-  if (count < 2 || count > 10) throw new InvalidArgumentError("It must be a whole number from 2 to 10.");
-  return count;
 }
 
 async function run(options: Options): Promise<void> {

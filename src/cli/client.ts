@@ -119,11 +119,14 @@ export function printMore(more: boolean, limit: number): void {
   if (more) print(`(more follow; --limit shows more than ${limit})`);
 }
 
+/** Of a duration of the contract: google/protobuf/duration.proto. */
+const durationMsMax = 315_576_000_000_000;
+
 /** Commander's parser for durations such as `30s`. */
 export function durationArgument(text: string): number {
   const ms = parseDurationMs(text);
-  if (ms === undefined) throw new InvalidArgumentError(`It must be a duration such as ${durationExamples}.`);
-  return ms;
+  if (ms !== undefined && ms <= durationMsMax) return ms;
+  throw new InvalidArgumentError(`It must be a duration such as ${durationExamples}, of at most 10,000 years.`);
 }
 
 /** Its default is shown as people write it. */
@@ -140,10 +143,18 @@ export function idArgument(text: string): string {
   return text;
 }
 
-export function integerArgument(text: string): number {
-  if (!/^-?\d+$/.test(text)) throw new InvalidArgumentError("It must be a whole number.");
-  return Number(text);
+/** Commander's parser for whole numbers within bounds. Beyond its own, a field of the contract could not even be written. */
+export function integerArgument(min: number, max: number): (text: string) => number {
+  return (text) => {
+    const value = /^-?\d+$/.test(text) ? Number(text) : Number.NaN;
+    if (value >= min && value <= max) return value;
+    throw new InvalidArgumentError(`It must be a whole number from ${min} to ${max}.`);
+  };
 }
+
+export const limitArgument = integerArgument(1, 2 ** 31 - 1);
+
+export const seedArgument = integerArgument(Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER);
 
 export function jsonArgument(text: string): { readonly [key: string]: unknown } {
   try {

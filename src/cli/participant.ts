@@ -13,7 +13,7 @@ import { systemClock } from "../runtime/clock.ts";
 import type { Logger, LogLevel } from "../runtime/logger.ts";
 import { openTraceWriter } from "../runtime/trace-writer.ts";
 import { openSqliteParticipantLog } from "../storage/sqlite/participant-log.ts";
-import { addressArgument, durationOption, idArgument, integerArgument } from "./client.ts";
+import { addressArgument, durationOption, idArgument, seedArgument } from "./client.ts";
 import { CommandError, reportFailure } from "./failure.ts";
 import { loggerOf, stopOnSignal } from "./serve.ts";
 
@@ -49,12 +49,7 @@ export function participantCommand(): Command {
     )
     .addOption(new Option("--data-dir <folder>", "where its log is kept").env(environmentName("data-dir")).default("./data"))
     .option("--commit-probability <p>", "how often it votes to commit, 0 to 1", probabilityArgument, 1)
-    .option(
-      "--seed <n>",
-      "with the transaction's id, decides each vote: the same seed votes the same way again",
-      integerArgument,
-      1,
-    )
+    .option("--seed <n>", "with the transaction's id, decides each vote: the same seed votes the same way again", seedArgument, 1)
     .option("--obey", "vote what the payload says, if that is commit, abort or read-only")
     .addOption(durationOption("--delay <duration>", "think this long before each vote", 0))
     .addOption(

@@ -42,7 +42,7 @@ function createCommand(): Command {
     .option("--description <text>", "what it is for", "")
     .option("--move <from:to>", "only this move; * is any state; may be repeated", collect(moveArgument))
     .option("--message <cel>", "a CEL string shown when the rule denies", "")
-    .option("--priority <n>", "higher is reported first", integerArgument, 0)
+    .option("--priority <n>", "higher is reported first", integerArgument(-1000, 1000), 0)
     .option("--activate", "activate it at once");
   type Options = ClientOptions &
     Mutation & {

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { printableLines } from "../kernel/text.ts";
+import { printable } from "../kernel/text.ts";
 import { reportFailure } from "./failure.ts";
 
 /** Runs what the command line says. A wrong command line exits with 2, a failure with 1. */
@@ -21,6 +21,13 @@ export async function runProgram(program: Command): Promise<void> {
 /** Commander exits with 1 when the command line is wrong. Scripts can tell that from a failure: here it is 2. */
 function configure(command: Command): void {
   command.exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : 2));
-  command.configureOutput({ outputError: (text, write) => write(printableLines(text)) });
+  command.configureOutput({ outputError: (text, write) => write(complaintLines(text)) });
   for (const subcommand of command.commands) configure(subcommand);
+}
+
+/** Commander's own lines are the complaint and perhaps a suggestion; any other line break is an argument's. */
+function complaintLines(text: string): string {
+  const [suggestion = ""] = /\n\(Did you mean [^\n]*\?\)\n?$/.exec(text) ?? [];
+  const complaint = text.slice(0, text.length - suggestion.length).replace(/\n$/, "");
+  return `${printable(complaint)}${suggestion.trimEnd()}\n`;
 }

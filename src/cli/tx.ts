@@ -16,7 +16,7 @@ import {
   type Clients,
   collect,
   durationOption,
-  integerArgument,
+  limitArgument,
   type Mutation,
   printMore,
   readPages,
@@ -209,7 +209,7 @@ function listCommand(): Command {
   const command = new Command("list")
     .description("list transactions, newest first")
     .option("--filter <cel>", `a condition, such as 'transaction.in_doubt'`, "")
-    .option("--limit <n>", "show at most this many", integerArgument, 50);
+    .option("--limit <n>", "show at most this many", limitArgument, 50);
   return addClientOptions(command).action((options: ClientOptions & { readonly filter: string; readonly limit: number }) =>
     withClients(options, async ({ commits }) => {
       const { items: found, more } = await readPages(options.limit, async (page) => {

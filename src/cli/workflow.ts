@@ -12,6 +12,7 @@ import {
   durationArgument,
   integerArgument,
   jsonArgument,
+  limitArgument,
   type Mutation,
   printMore,
   readPages,
@@ -23,6 +24,8 @@ import { enumText, fieldLines, jsonText, type OutputFormat, print, tableLines, t
 
 const workflowType = "concord.workflow.v1.Workflow";
 const eventType = "concord.workflow.v1.WorkflowEvent";
+
+const versionArgument = integerArgument(1, Number.MAX_SAFE_INTEGER);
 
 export function workflowCommand(): Command {
   const command = new Command("workflow").description("create, move and look at workflows");
@@ -67,7 +70,7 @@ function listCommand(): Command {
   const command = new Command("list")
     .description("list workflows")
     .option("--filter <cel>", `a condition, such as 'workflow.state == "FAILED"'`, "")
-    .option("--limit <n>", "show at most this many", integerArgument, 100);
+    .option("--limit <n>", "show at most this many", limitArgument, 100);
   return addClientOptions(command).action((options: ClientOptions & { readonly filter: string; readonly limit: number }) =>
     withClients(options, async ({ workflows }) => {
       const { items: found, more } = await readPages(options.limit, async (page) => {
@@ -96,7 +99,7 @@ function transitionCommand(): Command {
     .description("move a workflow to another state")
     .argument("<id>")
     .addArgument(new Argument("<state>", "the state to move to").argParser(stateArgument))
-    .option("--expected-version <n>", "move only if it is at this version", integerArgument)
+    .option("--expected-version <n>", "move only if it is at this version", versionArgument)
     .option("--context <json>", "a JSON object for the rules to look at", jsonArgument)
     .option("--metadata <json>", "a JSON object to keep in the event", jsonArgument)
     .option("--enlist <participant=payload>", "commit together with this work; may be repeated", collect(enlistArgument))
@@ -134,7 +137,7 @@ function recoverCommand(): Command {
   const command = new Command("recover")
     .description("bring a FAILED workflow back to ACTIVE")
     .argument("<id>")
-    .option("--expected-version <n>", "recover only if it is at this version", integerArgument);
+    .option("--expected-version <n>", "recover only if it is at this version", versionArgument);
   type Options = ClientOptions & Mutation & { readonly expectedVersion?: number };
   return addClientOptions(addMutationOptions(command, "recovered by hand")).action((workflowId: string, options: Options) =>
     withChange(options, [lookAt(workflowId)], async ({ workflows }, { requestId, call }) => {
@@ -158,7 +161,7 @@ function eventsCommand(): Command {
     .description("list what happened, oldest first")
     .argument("[id]", "only to this workflow", "")
     .option("--filter <cel>", `a condition, such as 'event.type == "FAILED"'`, "")
-    .option("--limit <n>", "show at most this many", integerArgument, 100);
+    .option("--limit <n>", "show at most this many", limitArgument, 100);
   type Options = ClientOptions & { readonly filter: string; readonly limit: number };
   return addClientOptions(command).action((workflowId: string, options: Options) =>
     withClients(options, async ({ workflows }) => {
@@ -181,7 +184,7 @@ function watchCommand(): Command {
   const command = new Command("watch")
     .description("print events as they happen, until interrupted")
     .argument("[id]", "only of this workflow", "")
-    .option("--after <sequence>", "begin after this sequence", integerArgument)
+    .option("--after <sequence>", "begin after this sequence", integerArgument(0, Number.MAX_SAFE_INTEGER))
     .option("--from-oldest", "begin with the oldest event that is kept")
     .option("--filter <cel>", `a condition, such as 'event.type == "FAILED"'`, "");
   type Options = ClientOptions & { readonly after?: number; readonly fromOldest?: true; readonly filter: string };

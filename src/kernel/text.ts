@@ -16,18 +16,24 @@ export function hasMoreCharacters(text: string, count: number): boolean {
   return firstCharacters(text, count).length < text.length;
 }
 
-/** Control characters, what breaks or turns a line for a reader, and halves of pairs. */
-const acting = /[\p{Cc}\p{Cs}\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]/gu;
+/**
+ * Control characters, what breaks or turns a line for a reader, what is there and not seen (a soft hyphen, a space without width, tags), and
+ * halves of pairs. Two of those are letters' and emoji's own: the joiner and the non-joiner.
+ */
+const acting = /[\p{Cc}\p{Cs}\u2028\u2029\ufff9-\ufffb[[\p{Cf}&&\p{Default_Ignorable_Code_Point}]--[\u200c\u200d]]]/gv;
 
 const shortEscapes: Readonly<Record<string, string>> = { "\n": "\\n", "\r": "\\r", "\t": "\\t" };
 
 /**
- * As a person may see it on one line of a terminal, whoever wrote it: nothing in it moves the cursor, paints, breaks the line or turns its
- * direction. What would is shown as JavaScript writes it: `\n`, `\u001b`.
+ * As a person may see it on one line of a terminal, whoever wrote it: nothing in it moves the cursor, paints, breaks the line, turns its
+ * direction or hides. What would is shown as JavaScript writes it: `\n`, `\u001b`.
  */
 export function printable(text: string): string {
-  return text.replace(acting, (unit) => shortEscapes[unit] ?? `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`);
+  return text.replace(acting, (character) => shortEscapes[character] ?? character.split("").map(escaped).join(""));
 }
+
+/** Unit by unit, so that JSON stays JSON. */
+const escaped = (unit: string): string => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`;
 
 /** Of a text that has lines of its own, such as a stack. */
 export function printableLines(text: string): string {

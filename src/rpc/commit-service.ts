@@ -22,7 +22,7 @@ import {
   transactionToWire,
 } from "./convert-transaction.ts";
 import { durationMs } from "./duration.ts";
-import { invalidField } from "./errors.ts";
+import { invalidField, violationText } from "./errors.ts";
 import { decodePageToken, encodePageToken, pageSize } from "./page.ts";
 import { withPatience } from "./patience.ts";
 import { requestKey } from "./request-key.ts";
@@ -240,7 +240,7 @@ async function consume(
       sequence = request instanceof InvalidMessage ? sequence + 1 : Number(request.sequence);
       const message =
         request instanceof InvalidMessage
-          ? ({ type: "unreadable", reason: violationText(request) } as const)
+          ? ({ type: "unreadable", reason: firstCharacters(violationText(request.violations), reasonLengthMax) } as const)
           : participantMessageFromWire(request).message;
       await session.receive({ sequence, message }).catch((error: unknown) => {
         onDefect(error);
@@ -252,9 +252,6 @@ async function consume(
   }
   session.disconnect();
 }
-
-const violationText = ({ violations }: InvalidMessage): string =>
-  firstCharacters(violations.map(({ field, description }) => `${field}: ${description}`).join("; "), reasonLengthMax);
 
 type Mutation = { readonly requestId: string; readonly reason: string; readonly requestedBy: string };
 

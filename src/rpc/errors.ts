@@ -74,8 +74,12 @@ function cut(text: string, bytesMax: number): string {
 }
 
 export function invalidRequest(fields: readonly FieldViolation[]): RichServerError {
-  const message = fields.map(({ field, description }) => (field === "" ? description : `${field}: ${description}`)).join("; ");
-  return rpcError({ code: Status.INVALID_ARGUMENT, reason: "INVALID_REQUEST", message, fields });
+  return rpcError({ code: Status.INVALID_ARGUMENT, reason: "INVALID_REQUEST", message: violationText(fields), fields });
+}
+
+/** On one line. No field: the message as a whole. */
+export function violationText(violations: readonly FieldViolation[]): string {
+  return violations.map(({ field, description }) => (field === "" ? description : `${field}: ${description}`)).join("; ");
 }
 
 export function invalidField(field: string, description: string): RichServerError {

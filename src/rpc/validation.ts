@@ -70,7 +70,7 @@ function describe({ ruleId, message, field }: Violation): string {
   if (ruleId === "string.pattern" && message.includes(requestIdPattern.source)) return requestIdWords;
   const last = field.at(-1);
   if (!ruleId.startsWith("enum.") || last?.kind !== "field" || last.fieldKind !== "enum") return message;
-  return oneOf(last.enum);
+  return oneOf(last.enum, last);
 }
 
 type PathItem = { readonly kind: string; readonly name?: string; readonly index?: number; readonly key?: unknown };

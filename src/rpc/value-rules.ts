@@ -1,5 +1,6 @@
-import { type DescEnum, type DescField, type DescMessage, ScalarType } from "@bufbuild/protobuf";
+import { type DescEnum, type DescField, type DescMessage, getOption, ScalarType } from "@bufbuild/protobuf";
 import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
+import { field as fieldRules } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import { structBytesMax, structDepthMax } from "../kernel/limits.ts";
 import type { FieldViolation } from "./errors.ts";
 
@@ -44,7 +45,7 @@ const longTypes = new Set<ScalarType | undefined>([
 ]);
 
 function ruleOf(field: DescField): Rule | undefined {
-  if (field.enum !== undefined) return enumRule(field.enum);
+  if (field.enum !== undefined) return enumRule(field.enum, field);
   if (longTypes.has(field.scalar)) return integerProblem;
   switch (field.message?.typeName) {
     case "google.protobuf.Struct":
@@ -101,13 +102,16 @@ function joined(path: readonly (string | number)[]): string {
   return path.map((item, index) => (typeof item === "number" ? `[${item}]` : `${index === 0 ? "" : "."}${item}`)).join("");
 }
 
-export function oneOf({ values }: DescEnum): string {
-  const names = values.filter(({ number }) => number !== 0).map(({ name }) => name);
+/** What a field rule refuses is not named. */
+export function oneOf({ values }: DescEnum, field: DescField): string {
+  const { type } = getOption(field, fieldRules);
+  const refused = new Set([0, ...(type.case === "enum" ? type.value.notIn : [])]);
+  const names = values.filter(({ number }) => !refused.has(number)).map(({ name }) => name);
   return `must be one of ${names.join(", ")}`;
 }
 
-function enumRule(descriptor: DescEnum): Rule {
-  const description = oneOf(descriptor);
+function enumRule(descriptor: DescEnum, field: DescField): Rule {
+  const description = oneOf(descriptor, field);
   return (number: number) => (descriptor.value[number] === undefined ? { description } : undefined);
 }
 

@@ -399,6 +399,8 @@ describe("TwoPhaseCommit", () => {
     // Field 99 of the oneof: a kind of message from the future.
     left.sendBytes(Uint8Array.of(0x08, 0x03, 0x9a, 0x06, 0x00));
     await left.expect("nack");
+    left.sendBytes(Uint8Array.of(0x0a));
+    expect(await left.expect("nack")).toMatchObject({ reason: "not a well-formed concord.commit.v1.ParticipateRequest" });
     left.send({ inquiry: { transaction_id: "none", coordinator_id: "another" } });
     expect(await left.expect("nack")).toMatchObject({ reason: 'the promise belongs to coordinator "another"' });
     left.send({ inquiry: { transaction_id: "none", coordinator_id: left.welcome.coordinator_id } });

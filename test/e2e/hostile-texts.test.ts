@@ -98,6 +98,11 @@ describe("a hostile text does nothing to a terminal", () => {
     const { code, err } = await concord("workflow", "transition", "wf-1", hostile);
     expect(code).toBe(2);
     expect(err).not.toMatch(acting);
+    expect(err).toContain(shown);
+    const forged = await concord("work\nerror: forged");
+    expect(forged.err).toBe("error: unknown command 'work\\nerror: forged'\n(--help shows what is possible)\n");
+    // Commander's own line stays one.
+    expect((await concord("workflw")).err).toMatch(/^error: unknown command 'workflw'\n\(Did you mean workflow\?\)\n/);
   });
 });
 

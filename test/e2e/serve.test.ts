@@ -116,6 +116,16 @@ describe.concurrent("does not start, and says why", () => {
     { args: ["participant", "p", "--fail-on", "lunch"], says: "Allowed choices are prepare, vote, commit" },
     { args: ["participant", "p", "--commit-probability", "2"], says: "must be a number from 0 to 1" },
     { args: ["workflow", "list", "--timeout", "soon"], says: "must be a duration" },
+    {
+      args: ["workflow", "transition", "wz", "ACTIVE", "--expected-version", "99999999999999999999"],
+      says: "must be a whole number from 1 to 9007199254740991",
+    },
+    { args: ["workflow", "recover", "wz", "--expected-version", "0"], says: "must be a whole number from 1 to" },
+    { args: ["workflow", "list", "--limit", "2147483648"], says: "must be a whole number from 1 to 2147483647" },
+    { args: ["workflow", "watch", "--after", "-1"], says: "must be a whole number from 0 to 9007199254740991" },
+    { args: ["tx", "list", "--limit", "0"], says: "must be a whole number from 1 to 2147483647" },
+    { args: ["rule", "create", "r", "true", "--priority", "2147483648"], says: "must be a whole number from -1000 to 1000" },
+    { args: ["participant", "p", "--seed", "9007199254740992"], says: "must be a whole number from -9007199254740991 to" },
   ])("exit code 2: $says", async ({ args, says }) => {
     const started = runConcord(args);
     const code = await started.exited;

@@ -1,6 +1,6 @@
 import { SingleBar } from "cli-progress";
 import { Command, InvalidArgumentError } from "commander";
-import { integerArgument } from "../../src/cli/client.ts";
+import { integerArgument, seedArgument } from "../../src/cli/client.ts";
 import { tableLines } from "../../src/cli/output.ts";
 import { runProgram } from "../../src/cli/run-program.ts";
 import { missing, runSeeds } from "./run.ts";
@@ -24,17 +24,15 @@ const shownFailureCount = 5;
 
 const program = new Command("concord simulate")
   .description("run two-phase commit in a made world where everything fails, and check that it keeps its promises")
-  .option("--seeds <n>", `how many worlds (default: ${seedsDefault}, or 1 with --seed)`, positive)
-  .option("--seed <n>", "the first; each seed is one world, always the same", integerArgument)
+  .option(
+    "--seeds <n>",
+    `how many worlds (default: ${seedsDefault}, or 1 with --seed)`,
+    integerArgument(1, Number.MAX_SAFE_INTEGER),
+  )
+  .option("--seed <n>", "the first; each seed is one world, always the same", seedArgument)
   .option("--participants <a..b>", `how many participants, from 1 to ${participantCountMax}`, range, { min: 2, max: 5 })
   .option("--verbose", "print what happens, line by line")
   .action(run);
-
-function positive(text: string): number {
-  const value = integerArgument(text);
-  if (value < 1) throw new InvalidArgumentError("It must be at least 1.");
-  return value;
-}
 
 function range(text: string): { min: number; max: number } {
   const [, min = "", max = min] = /^(\d+)(?:\.\.(\d+))?$/.exec(text) ?? [];

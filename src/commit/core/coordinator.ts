@@ -353,7 +353,10 @@ function resolve(transaction: Transaction, input: Extract<CoordinatorInput, { ty
   const { outcome, reason, requestedBy, nowMs } = input;
   if (transaction.resolution && transaction.outcome === outcome) return stay(transaction);
   const given = transaction.outcome ?? outcome;
-  if (transaction.phase === "COMPLETED" || mayAbort(transaction) || given !== outcome) {
+  if (transaction.phase === "COMPLETED" && !transaction.resolution) {
+    return refuse(transaction, `it ended by itself as ${given.toUpperCase()}: there is nothing to resolve`, "state");
+  }
+  if (mayAbort(transaction) || given !== outcome) {
     return refuse(transaction, `${stateOf(transaction)}: it cannot be resolved as ${outcome.toUpperCase()}`, "state");
   }
   const guessed = transaction.outcome === undefined;

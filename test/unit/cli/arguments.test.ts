@@ -19,7 +19,7 @@ describe("arguments", () => {
 
   test.each([
     { parse: durationArgument, texts: ["", "5", "-1s", "1 hour", "1e3ms"] },
-    { parse: integerArgument, texts: ["", "1.5", "0x10", "1e3", "NaN"] },
+    { parse: durationArgument, texts: ["99999999999999999999s", `${"9".repeat(400)}h`] },
     { parse: jsonArgument, texts: ["", "{", "[1]", "null", "7", '"text"'] },
   ])("$parse.name refuses what is none", ({ parse, texts }) => {
     for (const text of texts) expect(() => parse(text), text).toThrow(InvalidArgumentError);
@@ -42,13 +42,20 @@ describe("arguments", () => {
       expect(durationArgument(defaultValueDescription)).toBe(defaultValue);
   });
 
+  test.each(["", "1.5", "0x10", "1e3", "NaN", "-13", "13", "99999999999999999999", "9".repeat(400)])(
+    "an integer out of bounds is refused with them: %j",
+    (text) => {
+      expect(() => integerArgument(-12, 12)(text)).toThrow("It must be a whole number from -12 to 12.");
+    },
+  );
+
   test("integers and objects", () => {
-    expect(integerArgument("-12")).toBe(-12);
+    expect(["-12", "0", "12"].map(integerArgument(-12, 12))).toEqual([-12, 0, 12]);
     expect(jsonArgument('{"site":"B"}')).toEqual({ site: "B" });
   });
 
   test("an option that is given more than once is a list", () => {
-    const add = collect(integerArgument);
+    const add = collect(integerArgument(0, 9));
     expect(add("2", add("1", undefined))).toEqual([1, 2]);
   });
 });

@@ -56,6 +56,18 @@ describe("descriptions are for people", () => {
   });
 });
 
+test("what a field rule refuses is not named as possible", () => {
+  const decode = validatingDecoder(messageType("concord.commit.v1.ResolveTransactionRequest"));
+  for (const outcome of [0, 3, 99]) {
+    // transaction_id: "t", outcome, reason: "r"
+    const bytes = Uint8Array.of(0x0a, 1, 0x74, 0x10, outcome, 0x1a, 1, 0x72);
+    expect(violations(decode(bytes))).toContainEqual({
+      field: "outcome",
+      description: "must be one of OUTCOME_COMMITTED, OUTCOME_ABORTED",
+    });
+  }
+});
+
 test("a bound of a text counts characters", () => {
   expect(decodeMove(bytesOf({ reason: "😀".repeat(1_000) }))).not.toBeInstanceOf(InvalidMessage);
   expect(violations(decodeMove(bytesOf({ reason: "😀".repeat(1_001) }))).map(({ field }) => field)).toEqual(["reason"]);

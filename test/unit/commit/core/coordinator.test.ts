@@ -530,7 +530,10 @@ describe("a resolution", () => {
   test("is refused while the coordinator can still decide, and after the end", () => {
     expect(shown(run(begun(["a", "b"]), resolve("aborted")).effects)[0]).toMatch("it is PREPARING");
     const over = run(committing(), ack("a", "committed"), ack("b", "committed"));
-    expect(shown(run(over, resolve("committed")).effects)[0]).toMatch("it is COMPLETED");
+    expect(shown(run(over, resolve("committed")).effects)[0]).toMatch(/it ended by itself as \w+: there is nothing to resolve/);
+    expect(shown(run(aborting(), ack("a", "aborted"), ack("b", "aborted"), resolve("aborted")).effects)).toEqual([
+      "refuse: it ended by itself as ABORTED: there is nothing to resolve",
+    ]);
     expect(run(ended(), resolve("committed")).effects).toEqual([]);
     expect(shown(run(ended(), resolve("aborted")).effects)[0]).toMatch("it was resolved as COMMITTED");
   });
