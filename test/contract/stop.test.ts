@@ -6,11 +6,20 @@ import { createProtoClient, failureFrom } from "../support/proto-client.ts";
 import { joinAs } from "../support/scripted-participant.ts";
 import { until } from "../support/until.ts";
 
+/** Far more than may be asked of the rules at once, so that some have not asked yet when the first is made. */
+const moveCount = 200;
+
+/** Dear enough to be asked alone. */
+const numbers = `[${Array.from({ length: 20 }, (_, number) => number).join(",")}]`;
+const expression = `${numbers}.all(x, ${numbers}.all(y, x + y >= 0))`;
+
 test("moves under way when the server stops are made, or refused because it stops: never for want of rules", async () => {
   const folder = temporaryFolder();
-  const server = await startServer({ dataDir: folder.path, shutdownGrace: "60s" });
-  const { workflows } = server.clients;
-  const ids = Array.from({ length: 2_000 }, (_, index) => `w${index}`);
+  const server = await startServer({ dataDir: folder.path, shutdownGrace: "60s", predicateTimeout: "50s" });
+  const { workflows, predicates } = server.clients;
+  await predicates.createRule({ ruleId: "dear", expression });
+  await predicates.activateRule({ ruleId: "dear" });
+  const ids = Array.from({ length: moveCount }, (_, index) => `w${index}`);
   await Promise.all(ids.map((workflowId) => workflows.createWorkflow({ workflowId })));
   const client = createProtoClient(server.address);
   const by = { reason: "a test", requested_by: "ada", target_state: "WORKFLOW_STATE_ACTIVE" };
@@ -27,7 +36,8 @@ test("moves under way when the server stops are made, or refused because it stop
   const told = new Set(await Promise.all(answers));
   client.close();
   folder.remove();
-  expect([...told].filter((answer) => !["made", "not sent", "SHUTTING_DOWN"].includes(answer))).toEqual([]);
+  // A busy machine may refuse for load; that says nothing about the stop.
+  expect([...told].filter((answer) => !["made", "not sent", "SHUTTING_DOWN", "OVERLOADED"].includes(answer))).toEqual([]);
   expect(told).toContain("made");
 });
 
