@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { ServerMiddleware } from "nice-grpc-common";
 import { v7 as uuidv7 } from "uuid";
@@ -37,6 +37,7 @@ import { createTurns } from "./runtime/turns.ts";
 import { openSqliteDecisionLog } from "./storage/sqlite/decision-log.ts";
 import { openSqliteRuleStore } from "./storage/sqlite/rule-store.ts";
 import { storeBytes } from "./storage/sqlite/store-bytes.ts";
+import { makeFolder } from "./storage/sqlite/store-file.ts";
 import { openSqliteWorkflowStore } from "./storage/sqlite/workflow-store.ts";
 import { createManager } from "./workflow/manager.ts";
 import { createOwnPart } from "./workflow/own-part.ts";
@@ -100,7 +101,7 @@ export async function startConcord(options: Options, extraServices?: ExtraServic
     throw error;
   };
   try {
-    mkdirSync(config.dataDir, { recursive: true });
+    makeFolder(config.dataDir);
   } catch (error) {
     return err({ message: `data-dir: cannot create ${config.dataDir}: ${messageOf(error)}` });
   }

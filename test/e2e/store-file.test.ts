@@ -97,6 +97,21 @@ test("an empty decision log, and a missing one, are not taken for a new one", as
   expect(await (await serve(folder)).terminate()).toBe(0);
 });
 
+test("acknowledged writes whose log is gone after kill -9 are not passed over", async () => {
+  const folder = await usedFolder();
+  const server = await serve(folder);
+  const client = createProtoClient(server.address);
+  await client.call("WorkflowService/CreateWorkflow", { workflow_id: "wf-2" });
+  client.close();
+  await server.kill();
+  for (const suffix of ["-wal", "-shm"]) rmSync(join(folder, `workflow.sqlite${suffix}`));
+  expect(await refusal(folder)).toContain(`${folder}/workflow.sqlite-wal is missing, but it was there before`);
+});
+
+test.skipIf(process.platform !== "linux")("a data folder that nobody can make is refused in one line [needs /proc]", async () => {
+  expect(await refusal("/proc/none/data")).toMatch(/^error: data-dir: cannot create \/proc\/none\/data: ENOENT.+\n$/);
+});
+
 test("a new store beside older ones is worth a warning", async () => {
   const folder = await usedFolder();
   for (const suffix of ["", ".lock"]) rmSync(join(folder, `commit.sqlite${suffix}`));

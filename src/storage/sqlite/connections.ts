@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import { err, ok, type Result } from "../../kernel/result.ts";
 import { checkSchema, isNewest } from "./migrate.ts";
@@ -21,7 +22,10 @@ export type Connections = {
 /** The writer first: it makes the file, or brings it to the newest schema. */
 export async function openConnections(options: WriterOptions): Promise<Result<Connections, OpenFailure>> {
   const started = await startWriter(options);
-  if (!started.ok) return started.error.type === "no-space" ? openReaderAlone(options, started.error) : started;
+  if (!started.ok) {
+    // Opening a file that could not be made would leave an empty one.
+    return started.error.type === "no-space" && existsSync(options.path) ? openReaderAlone(options, started.error) : started;
+  }
   const writer = started.value;
   let reader: DatabaseSync | undefined;
   try {

@@ -2,14 +2,14 @@ import { AssertionError, assert } from "../../kernel/assert.ts";
 import { err, ok, type Result } from "../../kernel/result.ts";
 import { StorageUnavailableError, type WriteFailure } from "../../kernel/write.ts";
 import { openConnections } from "./connections.ts";
-import { displacedMessage, displacedPath, identify } from "./file-identity.ts";
+import { displacedMessage, displacedPath, identify, shortenedMessage } from "./file-identity.ts";
 import { acquireLock, awaitLock, lockPath } from "./lock.ts";
 import { damagedMessage, isCorruptError, isEnvironmentError, messageOf } from "./sqlite-error.ts";
 import type { Flush, OpenSqlite, Row, SqliteEngine, SqlValue, Statement } from "./statement.ts";
 import { createStatementCache } from "./statement-cache.ts";
 import { createStoreAge } from "./store-age.ts";
 import { storeBytes, walBytesMax } from "./store-bytes.ts";
-import { checkStoreFile, freeBytes, resolveStorePath } from "./store-file.ts";
+import { checkAccess, checkStoreFile, freeBytes, resolveStorePath } from "./store-file.ts";
 import { type BatchOutcome, encodeFlush, type FlushReply } from "./writer-messages.ts";
 import { startWriter } from "./writer-thread.ts";
 
@@ -48,17 +48,21 @@ export const openSqlite: OpenSqlite = async ({ path: given, kind, migrations, ta
   const resolved = resolveStorePath(given);
   if (!resolved.ok) return resolved;
   const path = resolved.value;
+  const barred = checkAccess(path);
+  if (barred) return err(barred);
   const locked = takeOver ? ok(awaitLock(path)) : acquireLock(path);
   if (!locked.ok) return locked;
   const lock = locked.value;
   const options = { path, kind, migrations, pageCountMax };
-  const unfit = checkStoreFile(path, lock.storeWasMade);
+  const unfit = checkStoreFile(path, lock.found);
+  // Opening that fails may move the log into the file.
+  if (unfit === undefined && lock.found === "in-use") lock.remember("made");
   const opened = unfit ? err(unfit) : await openConnections(options);
   if (!opened.ok) {
     lock.release();
     return opened;
   }
-  lock.rememberStore();
+  lock.remember(opened.value.writer ? "in-use" : "made");
   // Also the name that was given: it may be a link, and lead elsewhere by now.
   const names = [identify(given), identify(lockPath(path))];
   let { reader, writer } = opened.value;
@@ -75,6 +79,7 @@ export const openSqlite: OpenSqlite = async ({ path: given, kind, migrations, ta
   let spaceBytes = spaceBytesMin;
   /** Set once, for good: the file is damaged, gone, or closed. */
   let refusal: string | undefined;
+  let walIsLost = false;
   let closing: Promise<void> | undefined;
 
   const submit = <Conflict>(batch: readonly Statement<Conflict>[]): Promise<Applied<Conflict>> =>
@@ -96,6 +101,7 @@ export const openSqlite: OpenSqlite = async ({ path: given, kind, migrations, ta
       if (houseworkIsDue) {
         houseworkIsDue = false;
         if (refusal === undefined && !writable) await probe();
+        if (writer?.shortened() !== undefined) await askWriter();
         if (writable && age.isDue) await saveAge();
         if (writable && walIsLarge()) await writer?.truncateWal();
       }
@@ -129,8 +135,10 @@ export const openSqlite: OpenSqlite = async ({ path: given, kind, migrations, ta
   };
 
   const fail = ({ final, cause }: Extract<FlushReply, { type: "failed" }>): void => {
-    if (final) giveUp(cause);
-    else setWritable(false, cause);
+    if (final) {
+      checkWal();
+      giveUp(cause);
+    } else setWritable(false, cause);
   };
 
   const giveUp = (cause: string): void => {
@@ -141,12 +149,22 @@ export const openSqlite: OpenSqlite = async ({ path: given, kind, migrations, ta
     for (const listener of writableListeners) listener(false, cause);
   };
 
+  /** While nothing is under way. The next start must not take what is left for all that there was. */
+  const checkWal = (): void => {
+    const shortened = writer?.shortened();
+    if (shortened === undefined) return;
+    walIsLost = true;
+    lock.remember("wal-lost");
+    giveUp(shortenedMessage(shortened));
+  };
+
   const look = (): void => {
     if (refusal !== undefined) return;
     const displaced = displacedPath([...names, ...(writer?.files ?? [])]);
     if (displaced !== undefined) giveUp(displacedMessage(displaced));
     age.look();
-    if (refusal !== undefined || (writable && !age.isDue && !walIsLarge())) return;
+    const isShort = flushing === undefined && writer?.shortened() !== undefined;
+    if (refusal !== undefined || (writable && !age.isDue && !walIsLarge() && !isShort)) return;
     houseworkIsDue = true;
     flushing ??= flushAll();
   };
@@ -161,6 +179,12 @@ export const openSqlite: OpenSqlite = async ({ path: given, kind, migrations, ta
     await flush([[returnSpace]]);
     spaceBytes = spaceBytesMin;
     setWritable(true, "");
+  };
+
+  /** The writer knows whether what is gone was needed, and says so if it is asked to write. */
+  const askWriter = async (): Promise<void> => {
+    const asked = await flush([]);
+    if (asked.type === "failed") fail(asked);
   };
 
   const walIsLarge = (): boolean => storeBytes(path).wal > walBytesMax;
@@ -179,10 +203,12 @@ export const openSqlite: OpenSqlite = async ({ path: given, kind, migrations, ta
       if (restarted.ok) writer = restarted.value;
       return;
     }
+    lock.remember("made");
     if (reader.isOpen) reader.close();
     const reopened = await openConnections(options);
     if (!reopened.ok) return;
     ({ reader, writer } = reopened.value);
+    if (writer) lock.remember("in-use");
     prepareRead = createStatementCache(reader);
   };
 
@@ -204,7 +230,11 @@ export const openSqlite: OpenSqlite = async ({ path: given, kind, migrations, ta
     clearInterval(looking);
     while (flushing !== undefined) await flushing;
     if (writable) await flush([age.unsaved()]);
-    // The reader goes first, so that the writer is the last connection and moves the WAL into the file.
+    if (writer?.shortened() !== undefined) await askWriter();
+    // The last connection moves the WAL into the file. The reader may not write, and so leaves both as they are.
+    if (walIsLost) await writer?.close();
+    // Before the WAL goes: a kill in between must not look like a loss.
+    else lock.remember("made");
     if (reader.isOpen) reader.close();
     await writer?.close();
     lock.release();

@@ -25,5 +25,15 @@ export function displacedPath(files: readonly FileIdentity[]): string | undefine
   })?.path;
 }
 
+/** The path that leads to its file still, but to less of it. Nobody but the writer makes a write-ahead log smaller, and it knows to what. */
+export function shortenedPath(files: readonly FileIdentity[], walBytes: number): string | undefined {
+  const wal = files.find(({ path }) => path.endsWith("-wal"));
+  const found = wal && statSync(wal.path, { throwIfNoEntry: false });
+  return found && found.ino === wal.inode && found.size < walBytes ? wal.path : undefined;
+}
+
+export const shortenedMessage = (walPath: string): string =>
+  `${walPath} was shortened while it was in use. Nothing more is written, and nothing of it is moved into the file. Stop and restore a backup.`;
+
 export const displacedMessage = (path: string): string =>
   `${path} was removed or replaced while it was in use. Nothing more is written. Stop, put the file back or restore a backup, and start again.`;

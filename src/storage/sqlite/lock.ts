@@ -5,11 +5,25 @@ import { err, ok, type Result } from "../../kernel/result.ts";
 import { isBusy, isCorruptError, openFailure } from "./sqlite-error.ts";
 import type { OpenFailure } from "./statement.ts";
 
+/** What a process leaves for the next one who locks the store, which may come after kill -9. */
+export type StoreMark = keyof typeof storeMarks;
+
+/** As SQLite's `user_version` of the lock file. */
+const storeMarks = {
+  none: 0,
+  /** The store is there, whole without its write-ahead log unless that is there too. */
+  made: 1,
+  /** It is open, or was when its process died: its write-ahead log belongs to it. */
+  "in-use": 2,
+  /** Its write-ahead log was shortened: what was acknowledged is not in it any more. */
+  "wal-lost": 3,
+} as const;
+
 export type Lock = {
-  /** The store was there when it was locked before. True while another process holds the lock. */
-  readonly storeWasMade: boolean;
-  /** Remembers for the next one who locks it that the store is there. */
-  rememberStore(): void;
+  /** As the one before left it. `made` while another process holds the lock. */
+  readonly found: StoreMark;
+  /** Durable when it returns. If the disk refuses it, the mark before stays. */
+  remember(mark: StoreMark): void;
   release(): void;
 };
 
@@ -28,22 +42,24 @@ export const lockPath = (path: string): string => `${path}.lock`;
 export function acquireLock(path: string): Result<Lock, OpenFailure> {
   const holderPath = `${path}.holder.json`;
   let db: DatabaseSync | undefined;
-  let storeWasMade: boolean;
+  let found: StoreMark;
   try {
     db = new DatabaseSync(lockPath(path), { timeout: 0 });
-    db.exec("BEGIN EXCLUSIVE");
-    storeWasMade = db.prepare("PRAGMA user_version").get()?.["user_version"] === 1;
+    // A mark is one page, written in one piece: it needs no journal, and so no space on a full disk.
+    db.exec("PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE");
+    found = markIn(db);
   } catch (error) {
     db?.close();
     if (isBusy(error)) return err({ type: "locked", message: lockedMessage(path, readHolder(holderPath)) });
     return err(openFailure(isCorruptError(error) ? lockPath(path) : path, error));
   }
   const held = db;
+  let current = found;
   writeHolder(holderPath, { pid: process.pid, host: hostname(), since: new Date().toISOString() });
   return ok({
-    storeWasMade,
-    rememberStore: () => {
-      if (!storeWasMade) commitMark(held);
+    found,
+    remember: (mark) => {
+      if (mark !== current && commitMark(held, mark)) current = mark;
     },
     release: () => {
       rmSync(holderPath, { force: true });
@@ -52,32 +68,46 @@ export function acquireLock(path: string): Result<Lock, OpenFailure> {
   });
 }
 
+function markIn(held: DatabaseSync): StoreMark {
+  const version = held.prepare("PRAGMA user_version").get()?.["user_version"];
+  const names = Object.keys(storeMarks) as StoreMark[];
+  return names.find((name) => storeMarks[name] === version) ?? "none";
+}
+
 /** In exclusive locking mode the lock outlives the commit. */
-function commitMark(held: DatabaseSync): void {
+function commitMark(held: DatabaseSync, mark: StoreMark): boolean {
+  let isCommitted = false;
   held.exec("PRAGMA locking_mode = EXCLUSIVE");
   try {
-    held.exec("PRAGMA user_version = 1; COMMIT");
+    held.exec(`PRAGMA user_version = ${storeMarks[mark]}; COMMIT`);
+    isCommitted = true;
   } catch {
     // A full disk must not keep the store from being read. The next start remembers.
     if (held.isTransaction) held.exec("ROLLBACK");
   }
   held.exec("PRAGMA locking_mode = NORMAL; BEGIN EXCLUSIVE");
+  return isCommitted;
 }
 
 /** The lock, as soon as its holder lets it go. */
 export function awaitLock(path: string): Lock {
   let held: Lock | undefined;
+  let marked: StoreMark | undefined;
   const attempt = (): void => {
     const acquired = acquireLock(path);
     if (!acquired.ok) return;
     held = acquired.value;
+    if (marked) held.remember(marked);
     clearInterval(timer);
   };
   const timer = setInterval(attempt, retryIntervalMs).unref();
   attempt();
   return {
-    storeWasMade: held?.storeWasMade ?? true,
-    rememberStore: () => held?.rememberStore(),
+    found: held?.found ?? "made",
+    remember: (mark) => {
+      marked = mark;
+      held?.remember(mark);
+    },
     release: () => {
       clearInterval(timer);
       held?.release();

@@ -30,7 +30,12 @@ export type BatchOutcome =
   | { readonly type: "defect"; readonly message: string };
 
 export type FlushReply =
-  | { readonly type: "flushed"; readonly outcomes: readonly BatchOutcome[]; readonly tookMs: DurationMs }
+  | {
+      readonly type: "flushed";
+      readonly outcomes: readonly BatchOutcome[];
+      readonly tookMs: DurationMs;
+      readonly walBytes: number;
+    }
   | {
       readonly type: "failed";
       readonly cause: string;
@@ -40,9 +45,9 @@ export type FlushReply =
     };
 
 export type WriterReply =
-  | { readonly type: "opened"; readonly files: readonly FileIdentity[] }
+  | { readonly type: "opened"; readonly files: readonly FileIdentity[]; readonly walBytes: number }
   | { readonly type: "open-failed"; readonly failure: OpenFailure }
-  | { readonly type: "wal-truncated" }
+  | { readonly type: "wal-truncated"; readonly walBytes: number }
   | { readonly type: "closed" }
   | FlushReply;
 

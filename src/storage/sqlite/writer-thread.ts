@@ -1,7 +1,7 @@
 import { Worker } from "node:worker_threads";
 import { assert } from "../../kernel/assert.ts";
 import { err, ok, type Result } from "../../kernel/result.ts";
-import type { FileIdentity } from "./file-identity.ts";
+import { type FileIdentity, shortenedPath } from "./file-identity.ts";
 import type { OpenFailure } from "./statement.ts";
 import type { FlushReply, WriterOptions, WriterReply, WriterRequest } from "./writer-messages.ts";
 
@@ -10,6 +10,8 @@ export interface WriterThread {
   readonly alive: boolean;
   /** The database, its write-ahead log and the log's index, as they were opened. */
   readonly files: readonly FileIdentity[];
+  /** The write-ahead log, if it is smaller than after what was done last. To be asked while nothing is under way. */
+  shortened(): string | undefined;
   flush(request: WriterRequest): Promise<FlushReply>;
   /** As far as readers let it. */
   truncateWal(): Promise<void>;
@@ -23,11 +25,13 @@ export async function startWriter(options: WriterOptions): Promise<Result<Writer
   const worker = new Worker(writerUrl, { workerData: options });
   let alive = true;
   let cause = "the writer thread ended";
+  let walBytes = 0;
   let awaiting: ((reply: WriterReply) => void) | undefined;
 
   const settle = (reply: WriterReply): void => {
     const settled = awaiting;
     awaiting = undefined;
+    if ("walBytes" in reply) walBytes = reply.walBytes;
     settled?.(reply);
   };
   const died = (outcomeUnknown: boolean): FlushReply => ({ type: "failed", cause, outcomeUnknown, final: false });
@@ -57,6 +61,7 @@ export async function startWriter(options: WriterOptions): Promise<Result<Writer
       return alive;
     },
     files: opened.files,
+    shortened: () => (alive ? shortenedPath(opened.files, walBytes) : undefined),
     flush: async (request) => {
       if (!alive) return died(false);
       worker.postMessage(request);

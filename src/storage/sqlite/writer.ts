@@ -4,7 +4,7 @@ import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { parentPort, workerData } from "node:worker_threads";
 import { assert } from "../../kernel/assert.ts";
-import { displacedMessage, displacedPath, identify } from "./file-identity.ts";
+import { displacedMessage, displacedPath, identify, shortenedMessage, shortenedPath } from "./file-identity.ts";
 import { checkSchema, migrate } from "./migrate.ts";
 import {
   damagedMessage,
@@ -24,6 +24,10 @@ import type { BatchOutcome, FlushReply, WireStatement, WriterOptions, WriterRepl
 /** A whole file up to this size is checked at start: half a second from memory, a few from a disk. */
 const checkedBytesMax = 512 * 1024 * 1024;
 
+/** sqlite.org/fileformat2.html, section 4.1. */
+const walHeaderBytes = 32;
+const frameHeaderBytes = 24;
+
 /** How long a write waits for another program's lock on the file, a backup for example. */
 const busyTimeoutMs = 5_000;
 
@@ -40,11 +44,13 @@ const reply = (message: WriterReply): void => port.postMessage(message);
 
 let connection: Connection | undefined;
 let files = options.files;
+/** Of the write-ahead log, after what was done last. */
+let walBytes = 0;
 
 try {
   const failure = open();
   if (failure) disconnect();
-  reply(failure ? { type: "open-failed", failure } : { type: "opened", files: files ?? [] });
+  reply(failure ? { type: "open-failed", failure } : { type: "opened", files: files ?? [], walBytes });
 } catch (error) {
   disconnect();
   reply({ type: "open-failed", failure: openFailure(options.path, error) });
@@ -56,7 +62,7 @@ port.on("message", (request: WriterRequest) => {
       return reply(flush(request));
     case "truncate-wal":
       truncateWal();
-      return reply({ type: "wal-truncated" });
+      return reply({ type: "wal-truncated", walBytes });
     case "close":
       disconnect();
       return reply({ type: "closed" });
@@ -76,6 +82,9 @@ function open(): OpenFailure | undefined {
   const failure = migrate(db, options);
   if (failure) return failure;
   files ??= ["", "-wal", "-shm"].map((suffix) => identify(`${options.path}${suffix}`));
+  walBytes = walSize();
+  // The mark of a store in use says that there is a log.
+  if (isFirst) syncFolder(dirname(options.path));
   return undefined;
 }
 
@@ -133,6 +142,28 @@ function assertInPlace(): void {
   if (displaced !== undefined) throw new DisplacedError(displacedMessage(displaced));
 }
 
+/** SQLite does not look: it goes on behind the end that it knows of, leaves a gap, and moves the gap into the file. */
+function assertWhole(walBytesMin: number): void {
+  const shortened = files && shortenedPath(files, walBytesMin);
+  if (shortened !== undefined && !hasAllFrames()) throw new DisplacedError(shortenedMessage(shortened));
+}
+
+/**
+ * Another program's checkpoint may have emptied the log in order; SQLite knows then how many frames are left. One that is older would take
+ * the question for a checkpoint.
+ */
+function hasAllFrames(): boolean {
+  const [major = 0, minor = 0] = (process.versions["sqlite"] ?? "").split(".").map(Number);
+  if (connection === undefined || major < 3 || (major === 3 && minor < 51)) return false;
+  const frames = Number(connection.db.prepare("PRAGMA wal_checkpoint(NOOP)").get()?.["log"]);
+  const pageBytes = Number(connection.db.prepare("PRAGMA page_size").get()?.["page_size"]);
+  return frames === 0 || walSize() >= walHeaderBytes + frames * (frameHeaderBytes + pageBytes);
+}
+
+function walSize(): number {
+  return statSync(`${options.path}-wal`, { throwIfNoEntry: false })?.size ?? 0;
+}
+
 /** Rolls back what is open. The last connection to go also moves the WAL into the file. */
 function disconnect(): void {
   connection?.db.close();
@@ -145,7 +176,9 @@ function disconnect(): void {
  */
 function truncateWal(): void {
   try {
+    assertWhole(walBytes);
     connection?.db.exec(`PRAGMA busy_timeout = 0; PRAGMA wal_checkpoint(TRUNCATE); PRAGMA busy_timeout = ${busyTimeoutMs}`);
+    walBytes = walSize();
   } catch {
     // The WAL still has everything. Whatever is wrong with the disk meets the next flush too, with a new connection.
     disconnect();
@@ -158,13 +191,17 @@ function flush({ sql, batches }: Flush): FlushReply {
   const startedMs = performance.now();
   try {
     connection ??= connect();
+    assertWhole(walBytes);
     const { prepare } = connection;
     prepare("BEGIN IMMEDIATE").run();
     const outcomes = batches.map((batch) => applyBatch(prepare, sql, batch));
     committing = true;
     prepare("COMMIT").run();
     assertInPlace();
-    return { type: "flushed", outcomes, tookMs: performance.now() - startedMs };
+    // The commit may have begun the log anew, and so made it smaller itself, but not smaller than this.
+    assertWhole(Math.min(walBytes, walBytesMax));
+    walBytes = walSize();
+    return { type: "flushed", outcomes, tookMs: performance.now() - startedMs, walBytes };
   } catch (error) {
     // A full disk fails a write of the commit, which then is no commit. After any other error of COMMIT the frames may or may not
     // have reached the disk, and what a failed fsync leaves behind is unknown: start over with a new connection.
