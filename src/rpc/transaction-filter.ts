@@ -5,13 +5,15 @@ import { heuristicOf, isInDoubtSomewhere, type Transaction } from "../commit/cor
 import type { DurationMs, TimeMs } from "../kernel/time.ts";
 import { celRecord, celTime } from "../predicate/core/bindings.ts";
 import type { Variables } from "../predicate/core/compile.ts";
+import { enumNames } from "../predicate/core/enum-names.ts";
 import { filterOf, namesOf } from "./filter.ts";
 
 const transactionVariables: Variables = {
   transaction: {
     id: "value",
     phase: namesOf("concord.commit.v1.TransactionPhase"),
-    outcome: namesOf("concord.commit.v1.Outcome", true),
+    // LOST is an acknowledgement's; no transaction has it.
+    outcome: enumNames("OUTCOME_", ["COMMITTED", "ABORTED"], true),
     in_doubt: "value",
     participants: "value",
     created_at: "value",
