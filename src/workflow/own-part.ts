@@ -145,6 +145,9 @@ export function createOwnPart(
 
     /** It is held: commit or abort will end it. */
     held(transactionId: TransactionId, { part }: WantedMove): void {
+      // A retry may have found the hold in the store before, and waits for its end.
+      const found = parts.get(transactionId);
+      if (found) void part.ended.promise.then(found.ended.resolve);
       parts.set(transactionId, part);
     },
 

@@ -105,6 +105,29 @@ describe("a retry of an atomic transition", () => {
     expect(await retried).toMatchObject({ ok: true, value: { event: { transactionId } } });
   });
 
+  test("after its caller has left, that finds the hold in the store before its prepare knows of it, hears the end too", async () => {
+    const under = await withWorkflow();
+    const caller = new AbortController();
+    const begun = await beginTogether(under, command, { signal: caller.signal });
+    const gate = Promise.withResolvers<void>();
+    const apply = under.store.apply;
+    under.store.apply = async (batch) => {
+      const applied = await apply(batch);
+      await gate.promise;
+      return applied;
+    };
+    const preparing = begun.prepare(transactionId);
+    await expect.poll(async () => (await under.store.get(workflowId))?.hold).toBeDefined();
+    caller.abort();
+    await begun.moved;
+    const retried = under.manager.moveTogether(command);
+    await new Promise(setImmediate);
+    gate.resolve();
+    await preparing;
+    await under.participant.resource.commit({ transactionId });
+    expect(await retried).toMatchObject({ ok: true, value: { event: { transactionId } } });
+  });
+
   test("that is held by the attempt its caller has left, only while it is prepared itself, is not told of that", async () => {
     const under = await withWorkflow();
     const caller = new AbortController();
