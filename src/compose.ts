@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { ServerMiddleware } from "nice-grpc-common";
 import { v7 as uuidv7 } from "uuid";
 import { createDriver, type Driver } from "./commit/driver.ts";
-import { createParticipant } from "./commit/participant/participant.ts";
+import { createParticipant, type Participant } from "./commit/participant/participant.ts";
 import type { DecisionLog } from "./commit/ports.ts";
 import { createSessions } from "./commit/sessions.ts";
 import type { Config, ServiceName } from "./config.ts";
@@ -42,7 +42,7 @@ import { openSqliteWorkflowStore } from "./storage/sqlite/workflow-store.ts";
 import { createManager } from "./workflow/manager.ts";
 import { createOwnPart } from "./workflow/own-part.ts";
 import { createWorkflowParticipant } from "./workflow/participant.ts";
-import type { PredicateClient, TransactionClient } from "./workflow/ports.ts";
+import type { CoordinatorSessions, PredicateClient, TransactionClient } from "./workflow/ports.ts";
 
 /** Also the order of leaving: the coordinator's drain still needs the workflow manager, which is a participant. */
 const startOrder: readonly ServiceName[] = ["predicate", "commit", "workflow"];
@@ -315,7 +315,12 @@ async function workflowPart({ config, logger, trace }: Wiring): Promise<Result<P
   const ownPart = createOwnPart({ store, predicates, environment, participantId, transactions });
   const participant = createWorkflowParticipant({ store, predicates, environment, participantId, ownPart });
   const { maxWorkflows: workflowCountMax } = config;
-  const manager = createManager({ store, predicates, environment, ownPart, workflowCountMax });
+  let participating: Participant | undefined;
+  const sessions: CoordinatorSessions = {
+    connectedTo: (coordinatorId) => participating?.connectedTo(coordinatorId) ?? false,
+    reread: (transactionId) => participating?.reread(transactionId),
+  };
+  const manager = createManager({ store, predicates, environment, ownPart, sessions, workflowCountMax });
   const service = createWorkflowService({ manager, store, participantId, nowMs: environment.nowMs });
   let leave = async (_graceMs: DurationMs): Promise<void> => {};
   const closers: (() => Promise<void> | void)[] = [];
@@ -347,6 +352,7 @@ async function workflowPart({ config, logger, trace }: Wiring): Promise<Result<P
         logger,
         trace,
       });
+      participating = session;
       await session.start();
       leave = (graceMs) => session.close(graceMs);
       closers.push(

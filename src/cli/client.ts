@@ -1,8 +1,9 @@
 import { randomUUID } from "node:crypto";
 import { userInfo } from "node:os";
-import { type Command, InvalidArgumentError, Option } from "commander";
+import { Argument, type Command, InvalidArgumentError, Option } from "commander";
 import type { Channel, Metadata } from "nice-grpc";
 import { durationExamples, environmentName, formatDuration, parseDurationMs } from "../config.ts";
+import { Outcome } from "../gen/concord/commit/v1/transaction.ts";
 import { TwoPhaseCommitDefinition } from "../gen/concord/commit/v1/two_phase_commit.ts";
 import { PredicateLogicDefinition } from "../gen/concord/predicate/v1/predicate_logic.ts";
 import { WorkflowServiceDefinition } from "../gen/concord/workflow/v1/workflow_service.ts";
@@ -69,7 +70,15 @@ export function addMutationOptions(command: Command, defaultReason: string): Com
     .addOption(requestIdOption());
 }
 
-export const requestIdOption = (): Option =>
+/** Options of a change that only an operator makes, and gives a reason for. */
+export function addOperatorOptions(command: Command, kept: string): Command {
+  return command
+    .requiredOption("--reason <text>", `why; ${kept}`)
+    .option("--by <name>", `who asks; ${kept}`, userInfo().username)
+    .addOption(requestIdOption());
+}
+
+const requestIdOption = (): Option =>
   new Option("--request-id <id>", "makes a retry safe: the same id returns the first answer; left out, one is made").default("");
 
 /** What is passed with the call of a change. */
@@ -132,6 +141,14 @@ export function durationArgument(text: string): number {
 /** Its default is shown as people write it. */
 export const durationOption = (flags: string, description: string, defaultMs: number): Option =>
   new Option(flags, description).argParser(durationArgument).default(defaultMs, formatDuration(defaultMs));
+
+/** How an operator says that something ended. */
+export const outcomeArgument = (): Argument =>
+  new Argument("<outcome>", "committed or aborted").argParser((text: string) => {
+    if (text === "committed") return Outcome.COMMITTED;
+    if (text === "aborted") return Outcome.ABORTED;
+    throw new InvalidArgumentError("It must be committed or aborted.");
+  });
 
 export function addressArgument(text: string): string {
   if (!isAddress(text)) throw new InvalidArgumentError(`It ${addressWords}.`);

@@ -1,5 +1,4 @@
-import { userInfo } from "node:os";
-import { Argument, Command, InvalidArgumentError } from "commander";
+import { Argument, Command } from "commander";
 import {
   type Enlistment,
   Outcome,
@@ -12,15 +11,16 @@ import { durationToWire } from "../rpc/duration.ts";
 import {
   addClientOptions,
   addMutationOptions,
+  addOperatorOptions,
   type ClientOptions,
   type Clients,
   collect,
   durationOption,
   limitArgument,
   type Mutation,
+  outcomeArgument,
   printMore,
   readPages,
-  requestIdOption,
   untilInterrupted,
   withChange,
   withClients,
@@ -167,22 +167,14 @@ function resolveCommand(): Command {
   const command = new Command("resolve")
     .description("end a transaction by your word, when a participant will not answer any more")
     .argument("<id>")
-    .addArgument(new Argument("<outcome>", "committed or aborted").argParser(outcomeArgument))
-    .requiredOption("--reason <text>", "why; kept in the transaction")
-    .option("--by <name>", "who asks; kept in the transaction", userInfo().username)
-    .addOption(requestIdOption());
-  return addClientOptions(command).action((transactionId: string, outcome: Outcome, options: ClientOptions & Mutation) =>
-    withChange(options, [lookAt(transactionId)], async ({ commits }, { requestId, call }) => {
-      const request = { outcome, ...askedOf(transactionId, requestId, options) };
-      printTransaction(options.output, (await commits.resolveTransaction(request, call)).transaction);
-    }),
+    .addArgument(outcomeArgument());
+  return addClientOptions(addOperatorOptions(command, "kept in the transaction")).action(
+    (transactionId: string, outcome: Outcome, options: ClientOptions & Mutation) =>
+      withChange(options, [lookAt(transactionId)], async ({ commits }, { requestId, call }) => {
+        const request = { outcome, ...askedOf(transactionId, requestId, options) };
+        printTransaction(options.output, (await commits.resolveTransaction(request, call)).transaction);
+      }),
   );
-}
-
-function outcomeArgument(text: string): Outcome {
-  if (text === "committed") return Outcome.COMMITTED;
-  if (text === "aborted") return Outcome.ABORTED;
-  throw new InvalidArgumentError("It must be committed or aborted.");
 }
 
 function getCommand(): Command {

@@ -1,5 +1,5 @@
 import { Argument, Command, InvalidArgumentError } from "commander";
-import type { Enlistment } from "../gen/concord/commit/v1/transaction.ts";
+import type { Enlistment, Outcome } from "../gen/concord/commit/v1/transaction.ts";
 import { Workflow, WorkflowEvent, WorkflowState } from "../gen/concord/workflow/v1/workflow.ts";
 import { GetSystemStatsResponse, WatchPosition } from "../gen/concord/workflow/v1/workflow_service.ts";
 import { type WorkflowState as StateName, workflowStates } from "../kernel/lifecycle.ts";
@@ -7,6 +7,7 @@ import { durationToWire } from "../rpc/duration.ts";
 import {
   addClientOptions,
   addMutationOptions,
+  addOperatorOptions,
   type ClientOptions,
   collect,
   durationArgument,
@@ -14,6 +15,7 @@ import {
   jsonArgument,
   limitArgument,
   type Mutation,
+  outcomeArgument,
   printMore,
   readPages,
   untilInterrupted,
@@ -34,6 +36,7 @@ export function workflowCommand(): Command {
   command.addCommand(listCommand());
   command.addCommand(transitionCommand());
   command.addCommand(recoverCommand());
+  command.addCommand(resolveCommand());
   command.addCommand(eventsCommand());
   command.addCommand(watchCommand());
   command.addCommand(statsCommand());
@@ -151,6 +154,23 @@ function recoverCommand(): Command {
       const { workflow } = await workflows.recoverWorkflow(request, call);
       printWorkflow(options.output, workflow);
     }),
+  );
+}
+
+function resolveCommand(): Command {
+  const command = new Command("resolve")
+    .description("end a transaction's hold by your word, when its coordinator is gone for good")
+    .argument("<id>")
+    .addArgument(outcomeArgument())
+    .requiredOption("--transaction <id>", "the transaction that holds it");
+  type Options = ClientOptions & Mutation & { readonly transaction: string };
+  return addClientOptions(addOperatorOptions(command, "kept in the server's log")).action(
+    (workflowId: string, outcome: Outcome, options: Options) =>
+      withChange(options, [lookAt(workflowId)], async ({ workflows }, { requestId, call }) => {
+        const { transaction: transactionId, reason, by: requestedBy } = options;
+        const request = { workflowId, transactionId, outcome, reason, requestedBy, requestId };
+        printWorkflow(options.output, (await workflows.resolveTransition(request, call)).workflow);
+      }),
   );
 }
 

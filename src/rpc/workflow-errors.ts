@@ -135,6 +135,19 @@ export function workflowError(error: ManagerError, { workflowId = "", requestId 
           description: reason,
         })),
       });
+    case "transaction-state": {
+      const { cause, outcome } = error;
+      return rpcError({
+        code: Status.FAILED_PRECONDITION,
+        reason: "TRANSACTION_STATE",
+        message: `transaction ${error.transactionId} cannot be resolved at workflow "${error.workflowId}": ${cause}`,
+        metadata: {
+          workflow_id: error.workflowId,
+          transaction_id: error.transactionId,
+          ...(outcome === undefined ? {} : { outcome: outcome.toUpperCase() }),
+        },
+      });
+    }
     case "outcome-pending":
       return rpcError({
         code: Status.DEADLINE_EXCEEDED,

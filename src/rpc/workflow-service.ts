@@ -16,6 +16,7 @@ import type { Manager } from "../workflow/manager.ts";
 import type { WorkflowStore } from "../workflow/ports.ts";
 import { watch } from "../workflow/watch.ts";
 import type { RpcContext } from "./context.ts";
+import { outcomeFromWire } from "./convert-transaction.ts";
 import { eventToWire, stateFromWire, stateToWire, structFromWire, workflowToWire } from "./convert-workflow.ts";
 import { durationMs } from "./duration.ts";
 import { invalidField } from "./errors.ts";
@@ -138,6 +139,20 @@ export function createWorkflowService(dependencies: {
     async recoverWorkflow(request, context) {
       const command = moveCommand(request, "ACTIVE", true, requestKey("concord.workflow.v1.RecoverWorkflowRequest", request));
       return move(command, manager.move(command, context), context);
+    },
+
+    async resolveTransition(request, context) {
+      const { reason, requestedBy: by } = request;
+      const outcome = outcomeFromWire(request.outcome);
+      if (outcome === undefined) throw invalidField("outcome", "must be one of OUTCOME_COMMITTED, OUTCOME_ABORTED");
+      const workflowId = request.workflowId as WorkflowId;
+      const transactionId = request.transactionId as TransactionId;
+      const result = await manager.resolve({ workflowId, transactionId, outcome });
+      if (!result.ok) throw workflowError(result.error, request);
+      const { workflow, event, again } = result.value;
+      const fields = { workflow: workflowId, transaction: transactionId, outcome, by, reason, sequence: event?.sequence };
+      if (!again) context.log.warn(fields, "a hold is ended by an operator's word");
+      return { workflow: workflowToWire(workflow), event: event && eventToWire(event) };
     },
 
     async listWorkflowEvents(request) {

@@ -1,5 +1,6 @@
 import type { RequestId, TransactionId, WorkflowId } from "../kernel/ids.ts";
 import type { WorkflowError } from "./core/errors.ts";
+import type { TransactionOutcome } from "./ports.ts";
 
 /** Why the manager did not do what was asked. */
 export type ManagerError =
@@ -18,6 +19,14 @@ export type ManagerError =
       readonly transactionId: TransactionId;
       readonly abortReason: string;
       readonly refusals: readonly { readonly participantId: string; readonly reason: string }[];
+    }
+  /** It cannot be resolved. With an outcome: it has ended so. */
+  | {
+      readonly type: "transaction-state";
+      readonly workflowId: WorkflowId;
+      readonly transactionId: TransactionId;
+      readonly outcome: TransactionOutcome | undefined;
+      readonly cause: string;
     }
   /** Its caller waits no longer. Without a transaction, nothing may have been begun. */
   | {

@@ -18,7 +18,8 @@ import { type Call, type Caller, createCalls } from "./calls.ts";
 import { applyMove, create } from "./core/step.ts";
 import type { ManagerError } from "./errors.ts";
 import type { OwnPart, Together } from "./own-part.ts";
-import type { WorkflowBatch } from "./ports.ts";
+import type { CoordinatorSessions, WorkflowBatch } from "./ports.ts";
+import { type ResolveCommand, resolveTransition } from "./resolve-transition.ts";
 
 export type CreateCommand = {
   readonly workflowId: WorkflowId | undefined;
@@ -31,7 +32,13 @@ export type CreateCommand = {
 export type Manager = ReturnType<typeof createManager>;
 
 /** Changes workflows. Reading needs no manager: ask the store. */
-export function createManager(dependencies: Attempts & { readonly ownPart: OwnPart; readonly workflowCountMax: number }) {
+export function createManager(
+  dependencies: Attempts & {
+    readonly ownPart: OwnPart;
+    readonly sessions: CoordinatorSessions;
+    readonly workflowCountMax: number;
+  },
+) {
   const { store, environment, ownPart, workflowCountMax } = dependencies;
   const calls = createCalls();
 
@@ -112,6 +119,9 @@ export function createManager(dependencies: Attempts & { readonly ownPart: OwnPa
     /** Makes a move together with the work of other participants, or not at all. When the last of its callers has left, it is aborted. */
     moveTogether: (command: MoveCommand, together: Together, caller: Caller) =>
       calls.run(subjectOf(command), caller, (call) => moveTogetherOnce(command, together, call)),
+
+    /** Ends a hold whose coordinator is gone for good. */
+    resolve: (command: ResolveCommand) => resolveTransition(dependencies, command),
   };
 }
 

@@ -1,14 +1,16 @@
 import { assert } from "../kernel/assert.ts";
 import type { ParticipantId, TransactionId } from "../kernel/ids.ts";
-import { err } from "../kernel/result.ts";
+import { err, type Result } from "../kernel/result.ts";
 import { firstCharacters } from "../kernel/text.ts";
 import type { TimeMs } from "../kernel/time.ts";
-import { type Attempts, earlierAnswer, judgeAndWrite, rememberAnswer, stampOf } from "./attempt.ts";
-import { commitHold, holdMove, releaseHold } from "./core/step.ts";
-import type { Hold, Workflow, WorkflowEvent } from "./core/types.ts";
+import type { WriteFailure } from "../kernel/write.ts";
+import { type Attempts, earlierAnswer, judgeAndWrite } from "./attempt.ts";
+import { holdMove } from "./core/step.ts";
+import type { Hold, Workflow } from "./core/types.ts";
+import { endHold } from "./end-hold.ts";
 import type { ManagerError } from "./errors.ts";
 import type { OwnPart } from "./own-part.ts";
-import type { KnownCoordinator, TransactionOutcome, WorkflowBatch } from "./ports.ts";
+import type { KnownCoordinator, TransactionOutcome, WorkflowBatch, WorkflowConflict } from "./ports.ts";
 
 /** As the contract has it for `Vote.reason`. */
 const refusalLengthMax = 1000;
@@ -29,14 +31,7 @@ export function createWorkflowParticipant(
     return candidates.find((workflow) => workflow?.hold?.transactionId === transactionId);
   }
 
-  /** Throws if it cannot be written now; the caller comes again. */
-  async function write({ request, ...batch }: WorkflowBatch): Promise<WorkflowEvent | undefined> {
-    const applied = await store.apply(request === undefined ? batch : { ...batch, request });
-    if (applied.ok) return applied.value[0];
-    // The id was misused for another request since the prepare. The decision stands; only its answer is not remembered.
-    if (applied.error.type === "conflict" && applied.error.conflict.type === "request-exists") return write(batch);
-    throw new Error(`the end of a hold was not written: ${JSON.stringify(applied.error)}`);
-  }
+  const write = async (batch: WorkflowBatch): Promise<void> => written(await store.apply(batch));
 
   const resource = {
     async prepare(work: {
@@ -84,32 +79,22 @@ export function createWorkflowParticipant(
 
     async commit({ transactionId }: { readonly transactionId: TransactionId }): Promise<{ readonly lost: string } | undefined> {
       const held = await heldBy(transactionId);
-      if (held?.hold === undefined) {
-        return (await store.outcome(transactionId))?.outcome === "committed"
-          ? undefined
-          : { lost: "the workflow store has neither the hold of this transaction nor its event" };
+      if (held !== undefined) {
+        written(await endHold(dependencies, held, "committed"));
+        return undefined;
       }
-      const { workflow, event } = commitHold(held, stampOf(environment));
-      const stored = await write({
-        puts: [{ workflow, expected: { version: held.version, heldBy: transactionId } }],
-        events: [event],
-        outcome: endedAs("committed", held.hold),
-        ...rememberAnswer(held.hold.move.request, environment),
-      });
-      assert(stored !== undefined, "EventPerChange");
-      ownPart.ended(transactionId, { workflow, event: stored });
-      return undefined;
+      const ended = await store.outcome(transactionId);
+      if (ended?.outcome === "committed") return undefined;
+      return ended === undefined
+        ? { lost: "the workflow store has neither the hold of this transaction nor its event" }
+        : { lost: "the hold of this transaction was released before" };
     },
 
     async abort({ transactionId }: { readonly transactionId: TransactionId }): Promise<void> {
       const held = await heldBy(transactionId);
-      if (held?.hold === undefined) return;
-      await write({
-        puts: [{ workflow: releaseHold(held), expected: { version: held.version, heldBy: transactionId } }],
-        events: [],
-        outcome: endedAs("aborted", held.hold),
-      });
-      ownPart.ended(transactionId, undefined);
+      if (held !== undefined) return written(await endHold(dependencies, held, "aborted"));
+      // An operator's word came first. What is not true is never acknowledged; after a restart the record refuses the decision.
+      if ((await store.outcome(transactionId))?.outcome === "committed") throw new Error("the held move was made before");
     },
   };
 
@@ -149,7 +134,12 @@ export function createWorkflowParticipant(
       await write({
         puts: [],
         events: [],
-        outcome: endedAs("aborted", record),
+        outcome: {
+          transactionId: record.transactionId,
+          coordinatorId: record.coordinatorId,
+          outcome: "aborted",
+          atMs: environment.nowMs(),
+        },
       });
     },
 
@@ -157,12 +147,12 @@ export function createWorkflowParticipant(
     purge: () => Promise.resolve(0),
   };
 
-  const endedAs = (
-    outcome: TransactionOutcome,
-    { transactionId, coordinatorId }: Pick<Hold, "transactionId" | "coordinatorId">,
-  ) => ({ transactionId, coordinatorId, outcome, atMs: environment.nowMs() });
-
   return { resource, log };
+}
+
+/** Throws if it was not; the caller comes again. */
+function written(applied: Result<unknown, WriteFailure<WorkflowConflict>>): void {
+  if (!applied.ok) throw new Error(`the end of a hold was not written: ${JSON.stringify(applied.error)}`);
 }
 
 /** A prepare is abandoned by an abort of its transaction, not by its caller. */

@@ -158,6 +158,14 @@ export interface TransactionClient {
   }): Promise<Result<TransactionAnswer, TransactionFailure>>;
 }
 
+/** The manager's sessions with coordinators, as their participant. */
+export interface CoordinatorSessions {
+  /** A session with the coordinator of this decision log is open. */
+  connectedTo(coordinatorId: string): boolean;
+  /** The store has ended this transaction without its coordinator: what the participant has in memory of it is not true any more. */
+  reread(transactionId: TransactionId): void;
+}
+
 export type TransactionFailure = {
   readonly type: /** It did not answer. Whether there is a transaction is not known. */
     | "unavailable"

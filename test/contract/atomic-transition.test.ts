@@ -129,6 +129,23 @@ describe("a caller that leaves", () => {
   });
 });
 
+test("ResolveTransition ends no hold whose coordinator is connected", async () => {
+  const stock = await joinAs(client, "stock");
+  const moved = server.clients.workflows.transitionWorkflow(together());
+  const { transactionId } = await until(isHeld, `${workflowId} is held`);
+  const word = { workflowId, transactionId, outcome: Outcome.ABORTED, ...by };
+  expect(await failureOf(server.clients.workflows.resolveTransition(word))).toMatchObject({
+    reason: "TRANSACTION_STATE",
+    metadata: { workflow_id: workflowId, transaction_id: transactionId },
+    message: expect.stringContaining("is connected, and tells how it ends"),
+  });
+  const lost = server.clients.workflows.resolveTransition({ ...word, outcome: Outcome.LOST });
+  expect(await failureOf(lost)).toMatchObject({ reason: "INVALID_REQUEST", fields: [{ field: "outcome" }] });
+  stock.vote(transactionId, "VOTE_VALUE_COMMIT");
+  expect(await moved).toMatchObject({ event: { transactionId } });
+  stock.ack(transactionId, "OUTCOME_COMMITTED");
+});
+
 describe("one budget:", () => {
   test("`timeout` ends the wait for votes, however long was waited for participants", async () => {
     const header = Promise.withResolvers<Metadata>();

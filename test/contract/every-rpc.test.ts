@@ -1,4 +1,8 @@
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { TransactionId, WorkflowId } from "../../src/kernel/ids.ts";
+import { openSqliteWorkflowStore } from "../../src/storage/sqlite/workflow-store.ts";
+import { create, holdMove } from "../../src/workflow/core/step.ts";
 import { startServer, type TestServer, temporaryFolder } from "../support/concord.ts";
 import {
   createProtoClient,
@@ -24,7 +28,30 @@ const cold = {
   message: "'too warm: ' + string(workflow.metadata.celsius)",
 };
 
+/** What a transaction holds whose coordinator is gone. */
+async function holdForGone(): Promise<void> {
+  const opened = await openSqliteWorkflowStore({ path: join(data.path, "workflow.sqlite") });
+  if (!opened.ok) throw new Error(opened.error.message);
+  const nowMs = Date.now();
+  const { workflow, event } = create(
+    { id: "held" as WorkflowId, metadata: {}, reason: "", requestedBy: "" },
+    { nowMs, eventId: "e" },
+  );
+  const hold = {
+    transactionId: "gone" as TransactionId,
+    coordinatorId: "gone",
+    coordinatorEpoch: 1,
+    move: { targetState: "ACTIVE", reason: "held", requestedBy: "grace", eventMetadata: {}, request: undefined },
+    preparedAtMs: nowMs,
+    deadlineMs: nowMs,
+    ruleSetRevision: 0,
+  } as const;
+  await opened.value.apply({ puts: [{ workflow: holdMove(workflow, hold), expected: "absent" }], events: [event] });
+  await opened.value.close();
+}
+
 beforeAll(async () => {
+  await holdForGone();
   server = await startServer({ dataDir: data.path });
   client = createProtoClient(server.address);
   for (const [workflow_id, states] of Object.entries({ fresh: [], active: ["ACTIVE"], failed: ["ACTIVE", "FAILED"] })) {
@@ -113,6 +140,19 @@ const unary: Readonly<Record<string, Sample>> = {
     },
     bad: { workflow_id: "active", ...by },
     failure: { code: "FAILED_PRECONDITION", reason: "NOT_FAILED", metadata: { workflow_id: "active", state: "ACTIVE" } },
+  },
+  "WorkflowService/ResolveTransition": {
+    good: { workflow_id: "held", transaction_id: "gone", outcome: "OUTCOME_COMMITTED", ...by },
+    answer: {
+      workflow: { workflow_id: "held", state: ACTIVE, version: "2", in_transition: null },
+      event: { type: "WORKFLOW_EVENT_TYPE_TRANSITION", transaction_id: "gone", reason: "held", requested_by: "grace" },
+    },
+    bad: { workflow_id: "active", transaction_id: "gone", outcome: "OUTCOME_ABORTED", ...by },
+    failure: {
+      code: "FAILED_PRECONDITION",
+      reason: "TRANSACTION_STATE",
+      metadata: { workflow_id: "active", transaction_id: "gone" },
+    },
   },
   "WorkflowService/ListWorkflowEvents": {
     good: { workflow_id: "active" },

@@ -41,7 +41,19 @@ export function managerOver(store = createMemoryWorkflowStore(), options: { read
   const ownPart = createOwnPart({ store, predicates, environment, participantId, transactions });
   const participant = createWorkflowParticipant({ store, predicates, environment, participantId, ownPart });
   const { workflowCountMax = 100 } = options;
-  const manager = createManager({ store, predicates, environment, ownPart, workflowCountMax });
+  /** The coordinators that it has a session with, and the transactions that its participant was to look up. */
+  const sessions = { connected: [] as string[], reread: [] as TransactionId[] };
+  const manager = createManager({
+    store,
+    predicates,
+    environment,
+    ownPart,
+    sessions: {
+      connectedTo: (coordinatorId) => sessions.connected.includes(coordinatorId),
+      reread: (transactionId) => void sessions.reread.push(transactionId),
+    },
+    workflowCountMax,
+  });
   const patient: Caller = { signal: new AbortController().signal };
   /** Its callers wait, unless a test says otherwise. */
   const forPatientCallers = {
@@ -50,7 +62,8 @@ export function managerOver(store = createMemoryWorkflowStore(), options: { read
     moveTogether: (command: MoveCommand, caller: Partial<Caller> = {}) =>
       manager.moveTogether(command, { parts: [], waitForParticipantsMs: 0, deadlineMs: 61_000 }, { ...patient, ...caller }),
   };
-  return { store, manager: forPatientCallers, participant, engine, coordinator, asked, clock };
+  const { resolve } = manager;
+  return { store, manager: { ...forPatientCallers, resolve }, participant, engine, coordinator, sessions, asked, clock };
 }
 
 export type ManagerUnderTest = ReturnType<typeof managerOver>;

@@ -69,8 +69,8 @@ export type ParticipantEffect =
   | { readonly type: "persist"; readonly record: ParticipantRecord }
   | { readonly type: "send"; readonly message: Vote | DecisionAck | Inquiry }
   | ParticipantTrace
-  /** The message that was the input is answered with Nack. */
-  | { readonly type: "refuse"; readonly reason: string };
+  /** The message that was the input is answered with Nack. `contrary`: it ended the other way here, and people must look at both. */
+  | { readonly type: "refuse"; readonly reason: string; readonly contrary?: true };
 
 export type ParticipantStep = {
   /** Undefined: nothing is known of this transaction, as before. */

@@ -200,8 +200,9 @@ function recvCommit(
       return stay(transaction, [ackEffect(transaction, "committed")]);
     // What is being prepared may come to its promise, and is told again.
     case "working":
+      return refuse(transaction, "COMMITTED, but it is working here");
     case "aborted":
-      return refuse(transaction, `COMMITTED, but it is ${transaction.state} here`);
+      return contradict(transaction, "COMMITTED, but it is aborted here");
     default: {
       const reason = `no record of a promise in log ${logId}: another log has made it, or this one was emptied`;
       return {
@@ -214,9 +215,9 @@ function recvCommit(
 
 /** specs/TwoPhaseCommit.tla: RecvAbort. */
 function recvAbort(transaction: ParticipantTransaction, nowMs: TimeMs): Known {
-  if (transaction.state === "committed") return refuse(transaction, "ABORTED, but it is committed here");
+  if (transaction.state === "committed") return contradict(transaction, "ABORTED, but it is committed here");
   if (transaction.state === "committing" || transaction.state === "lost")
-    return refuse(transaction, "ABORTED, but it was COMMITTED");
+    return contradict(transaction, "ABORTED, but it was COMMITTED");
   if (transaction.onePhase && transaction.state !== "aborted") return refuse(transaction, "ABORTED, but the decision is ours");
   if (transaction.state === "aborted") return stay(transaction, [ackEffect(transaction, "aborted")]);
   return transaction.busy ? stay({ ...transaction, abortReceived: true }) : finishAbort(transaction, nowMs);
@@ -302,3 +303,7 @@ const stay = (transaction: ParticipantTransaction, effects: readonly Participant
 });
 
 const refuse = (transaction: ParticipantTransaction, reason: string): Known => stay(transaction, [{ type: "refuse", reason }]);
+
+/** Never from a coordinator that has its log; but an operator may have ended it here by his word. */
+const contradict = (transaction: ParticipantTransaction, reason: string): Known =>
+  stay(transaction, [{ type: "refuse", reason, contrary: true }]);

@@ -17,6 +17,8 @@ export interface Boxes {
   /** What the log has kept of a transaction that is prepared. */
   load(record: ParticipantRecord): void;
   get(transactionId: TransactionId): ParticipantTransaction | undefined;
+  /** What is prepared in memory was ended in the log, by an operator. Whoever asks next is answered from there. */
+  reread(transactionId: TransactionId): void;
   /** Prepared here, outcome unknown here; of one coordinator, or of all. `quietForMs`: nothing has happened to it for so long. */
   inDoubt(coordinatorId?: string, quietForMs?: DurationMs): readonly InDoubt[];
   /** Resolves when nothing is under way. */
@@ -69,11 +71,12 @@ export function createBoxes(surroundings: Surroundings): Boxes {
   async function handle(box: Box, { input, refuse }: Envelope): Promise<void> {
     box.busy = true;
     if (!box.loaded) {
+      box.loaded = true;
       const failure = "the participant log cannot be read";
       const record = await untilDone(surroundings, box.transactionId, failure, storageBackoff, () => log.get(box.transactionId));
       if (signal.aborted) return;
-      box.transaction ??= record && loadTransaction(record);
-      box.loaded = true;
+      // What the resource was asked before goes on to its answer.
+      if (box.transaction === undefined || isInDoubt(box.transaction)) box.transaction = record && loadTransaction(record);
     }
     const { transaction, effects } = stepParticipant(box.transaction, input);
     box.transaction = transaction;
@@ -132,6 +135,13 @@ export function createBoxes(surroundings: Surroundings): Boxes {
       box.loaded = true;
     },
     get: (transactionId) => boxes.get(transactionId)?.transaction,
+    reread(transactionId) {
+      const box = boxes.get(transactionId);
+      if (!box) return;
+      box.loaded = false;
+      // Asks nobody about what has ended; and what has ended leaves the memory.
+      post(box, { type: "inquire", nowMs: clock.nowMs() });
+    },
     inDoubt(coordinatorId, quietForMs = 0) {
       const found: InDoubt[] = [];
       const quietSinceMs = clock.monotonicMs() - quietForMs;

@@ -62,7 +62,8 @@ export async function carryOut(
       await tell(surroundings, box, effect.message);
       return;
     case "refuse":
-      logger.warn({ ...fields, reason: effect.reason }, "message refused");
+      if (effect.contrary) logger.error({ ...fields, reason: effect.reason }, "a decision contradicts what was done here");
+      else logger.warn({ ...fields, reason: effect.reason }, "message refused");
       refuse?.(effect.reason);
       return;
     default:

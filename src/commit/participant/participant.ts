@@ -25,8 +25,12 @@ export interface Participant {
   start(): Promise<void>;
   /** True while a session with any coordinator is open. */
   readonly connected: boolean;
+  /** True while a session with the coordinator of this decision log is open. */
+  connectedTo(coordinatorId: string): boolean;
   /** Prepared here, outcome unknown here. */
   inDoubt(): readonly TransactionId[];
+  /** An operator has ended this transaction in the log, without its coordinator: from now on it is as the log has it. */
+  reread(transactionId: TransactionId): void;
   /**
    * Says Goodbye and takes no more work, lets what is under way come to its vote or its end for this long, waits until every coordinator
    * has heard that, or for what is left of this time (a moment at least), then leaves. What is prepared stays prepared.
@@ -147,6 +151,8 @@ export function createParticipant(options: ParticipantOptions): Participant {
     get connected() {
       return links.some(isOpen);
     },
+    connectedTo: (coordinatorId) => links.some((link) => isOpen(link) && link.coordinator?.coordinatorId === coordinatorId),
+    reread: boxes.reread,
     inDoubt: () => boxes.inDoubt().map(({ transactionId }) => transactionId),
     async start() {
       await recover();

@@ -198,6 +198,119 @@ describe("abort", () => {
   });
 });
 
+describe("resolve", () => {
+  const word = { workflowId, transactionId };
+
+  test("committed: makes the held move without asking the rules, and answers who waits and who retries", async () => {
+    const { store, manager, sessions, asked, answer, moved } = await prepared();
+    const askedBefore = asked.length;
+    const resolved = await manager.resolve({ ...word, outcome: "committed" });
+    expect(resolved).toMatchObject({
+      value: {
+        workflow: { state: "ACTIVE", version: 2, hold: undefined },
+        event: { sequence: 2, transactionId, reason: "because", requestedBy: "ada" },
+        again: false,
+      },
+    });
+    expect(await store.get(workflowId)).toMatchObject({ state: "ACTIVE", version: 2, hold: undefined });
+    expect(await store.outcome(transactionId)).toEqual({ transactionId, coordinatorId: "c", outcome: "committed" });
+    expect(await managerOver(store).manager.move(moveTo("ACTIVE", { request }))).toMatchObject({
+      value: { event: { sequence: 2 } },
+    });
+    expect(asked.length).toBe(askedBefore);
+    expect(sessions.reread).toEqual([transactionId]);
+    // The coordinator that is gone could have been slower than the operator.
+    answer(ok({ transactionId, outcome: "committed", abortReason: "", refusals: [] }));
+    expect(await moved).toMatchObject({ value: { event: { sequence: 2 } } });
+  });
+
+  test("aborted: releases the workflow as it was", async () => {
+    const { store, manager, sessions } = await prepared();
+    const before = await store.get(workflowId);
+    const resolved = await manager.resolve({ ...word, outcome: "aborted" });
+    expect(resolved).toEqual(ok({ workflow: { ...before, hold: undefined }, event: undefined, again: false }));
+    expect(await store.get(workflowId)).toEqual({ ...before, hold: undefined });
+    expect(await store.outcome(transactionId)).toEqual({ transactionId, coordinatorId: "c", outcome: "aborted" });
+    expect(sessions.reread).toEqual([transactionId]);
+  });
+
+  test.each(["committed", "aborted"] as const)(
+    "again as %s changes nothing; otherwise it is refused, and says how it ended",
+    async (outcome) => {
+      const { store, manager } = await prepared();
+      await manager.resolve({ ...word, outcome });
+      const after = await store.get(workflowId);
+      expect(await manager.resolve({ ...word, outcome })).toEqual(ok({ workflow: after, event: undefined, again: true }));
+      const contrary = outcome === "committed" ? "aborted" : "committed";
+      expect(await manager.resolve({ ...word, outcome: contrary })).toMatchObject({
+        error: { type: "transaction-state", outcome, cause: `it is ${outcome} here` },
+      });
+      expect(await store.get(workflowId)).toEqual(after);
+    },
+  );
+
+  test("refuses what does not hold the workflow, and a workflow that is not there", async () => {
+    const { store, manager } = await prepared();
+    const held = await store.get(workflowId);
+    expect(await manager.resolve({ ...word, transactionId: tx("t2"), outcome: "aborted" })).toMatchObject({
+      error: { type: "transaction-state", outcome: undefined, cause: "it does not hold this workflow" },
+    });
+    expect(await manager.resolve({ ...word, workflowId: "wf-2" as typeof workflowId, outcome: "aborted" })).toMatchObject({
+      error: { type: "workflow-not-found" },
+    });
+    expect(await store.get(workflowId)).toEqual(held);
+  });
+
+  test("is refused while its own coordinator is connected, and not because of another", async () => {
+    const { store, manager, sessions } = await prepared();
+    sessions.connected = ["d", "c"];
+    expect(await manager.resolve({ ...word, outcome: "aborted" })).toMatchObject({
+      error: { type: "transaction-state", cause: "its coordinator c is connected, and tells how it ends" },
+    });
+    expect(await store.get(workflowId)).toMatchObject({ hold: { transactionId } });
+    sessions.connected = ["d"];
+    expect(await manager.resolve({ ...word, outcome: "aborted" })).toMatchObject({ ok: true });
+  });
+
+  test("that meets the coordinator's own end while it writes answers as that has it", async () => {
+    const { store, manager, participant } = await prepared();
+    const apply = store.apply;
+    store.apply = async (batch) => {
+      store.apply = apply;
+      await participant.resource.commit({ transactionId });
+      return store.apply(batch);
+    };
+    expect(await manager.resolve({ ...word, outcome: "aborted" })).toMatchObject({ error: { outcome: "committed" } });
+    expect(await store.get(workflowId)).toMatchObject({ state: "ACTIVE", version: 2 });
+  });
+
+  test("that cannot be written says so", async () => {
+    const { store, manager } = await prepared();
+    await store.close();
+    expect(await manager.resolve({ ...word, outcome: "aborted" })).toMatchObject({ error: { type: "storage-unavailable" } });
+  });
+
+  test("is not contradicted by a decision that was on its way: it is neither undone nor acknowledged", async () => {
+    const committed = await prepared();
+    await committed.manager.resolve({ ...word, outcome: "committed" });
+    await expect(committed.participant.resource.abort({ transactionId })).rejects.toThrow("the held move was made before");
+    const aborted = await prepared();
+    await aborted.manager.resolve({ ...word, outcome: "aborted" });
+    expect(await aborted.participant.resource.commit({ transactionId })).toEqual({
+      lost: "the hold of this transaction was released before",
+    });
+  });
+
+  test("is acknowledged when the coordinator decides the same", async () => {
+    const committed = await prepared();
+    await committed.manager.resolve({ ...word, outcome: "committed" });
+    expect(await committed.participant.resource.commit({ transactionId })).toBeUndefined();
+    const aborted = await prepared();
+    await aborted.manager.resolve({ ...word, outcome: "aborted" });
+    expect(await aborted.participant.resource.abort({ transactionId })).toBeUndefined();
+  });
+});
+
 test("the log says how each transaction ended here and whose it was, and remembers an abort that came before its Prepare", async () => {
   const { participant } = await prepared();
   const { log, resource } = participant;

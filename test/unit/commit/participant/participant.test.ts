@@ -263,6 +263,51 @@ describe("in doubt", () => {
     expect(w.state.get(tx("t1"))).toBe("committed");
   });
 
+  test.each([
+    { word: "committed", same: "ack t1 committed", contrary: "aborted", nack: "ABORTED, but it is committed here" },
+    { word: "aborted", same: "ack t1 aborted", contrary: "committed", nack: "COMMITTED, but it is aborted here" },
+  ] as const)(
+    "what an operator has ended as $word in the log is not in doubt, and a contrary decision is an error",
+    async ({ word, same, contrary, nack }) => {
+      const errors: object[] = [];
+      const w = await world(undefined, {
+        logger: { ...silent, error: (fields, message) => void errors.push({ ...fields, message }) },
+      });
+      await w.log.persist(prepared("t1"));
+      const participant = await w.start();
+      expect(participant.connectedTo("c")).toBe(false);
+      await w.log.persist(prepared("t1", { state: word }));
+      participant.reread(tx("t1"));
+      participant.reread(tx("never heard of"));
+      await flush();
+      expect(participant.inDoubt()).toEqual([]);
+      await w.coordinator.drop();
+      await w.clock.advance(1_000);
+      await w.coordinator.welcome();
+      expect([participant.connectedTo("c"), participant.connectedTo("d")]).toEqual([true, false]);
+      await w.coordinator.decide("t1", word);
+      expect([w.coordinator.said().slice(-2), w.calls, errors]).toEqual([["hello []", same], [], []]);
+      await w.coordinator.decide("t1", contrary);
+      expect([w.coordinator.said(), w.calls]).toEqual([[`nack: ${nack}`], []]);
+      const message = "a decision contradicts what was done here";
+      expect(errors).toEqual([{ transaction: "t1", participant: "a", reason: nack, message }]);
+    },
+  );
+
+  test("what is being committed goes on to its end, whatever the log says meanwhile", async () => {
+    const gate = Promise.withResolvers<void>();
+    const w = await world();
+    await w.log.persist(prepared("t1"));
+    const participant = await w.start({ resource: { ...w.resource, commit: () => gate.promise } });
+    await w.coordinator.welcome();
+    await w.coordinator.decide("t1", "committed");
+    participant.reread(tx("t1"));
+    await flush();
+    gate.resolve();
+    await flush();
+    expect(w.coordinator.said()).toEqual(["hello [t1]", "ack t1 committed"]);
+  });
+
   test("it does not believe a coordinator that was replaced", async () => {
     const w = await world();
     await w.log.persist(prepared("t1"));

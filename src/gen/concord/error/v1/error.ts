@@ -192,6 +192,7 @@ export const ErrorReason = {
   /**
    * TRANSACTION_STATE - FAILED_PRECONDITION. The transaction is not in a phase that allows this; the message says what is.
    * `{reason: "TRANSACTION_STATE", metadata: {transaction_id: "0198…", phase: "COMMITTING", outcome: "COMMITTED"}}`
+   * Of ResolveTransition, with `workflow_id`, and `outcome` if it has ended there; a `phase` only its coordinator knows.
    */
   TRANSACTION_STATE: "ERROR_REASON_TRANSACTION_STATE",
   /**

@@ -10,7 +10,7 @@ import type { CallContext, CallOptions } from "nice-grpc-common";
 import { Duration } from "../../../google/protobuf/duration.ts";
 import { Struct } from "../../../google/protobuf/struct.ts";
 import { Timestamp } from "../../../google/protobuf/timestamp.ts";
-import { Enlistment } from "../../commit/v1/transaction.ts";
+import { Enlistment, Outcome, outcomeFromJSON, outcomeToNumber } from "../../commit/v1/transaction.ts";
 import { Workflow, WorkflowEvent, WorkflowState, workflowStateFromJSON, workflowStateToNumber } from "./workflow.ts";
 
 export const protobufPackage = "concord.workflow.v1";
@@ -223,6 +223,32 @@ export interface RecoverWorkflowResponse {
     | Workflow
     | undefined;
   /** The RECOVERED event. */
+  readonly event: WorkflowEvent | undefined;
+}
+
+/** Asks to end a transaction's hold. */
+export interface ResolveTransitionRequest {
+  /** The workflow that is held. See `CreateWorkflowRequest.workflow_id`. */
+  readonly workflowId: string;
+  /** The transaction that holds it, as `Workflow.in_transition` names it. */
+  readonly transactionId: string;
+  /** How it ended: COMMITTED or ABORTED. */
+  readonly outcome: Outcome;
+  /** Why. 1 to 1,000 characters. Kept in the server's log only: the event of the move has the reason of who asked for the move. */
+  readonly reason: string;
+  /** Who asked: a user or system, 1 to 256 characters. Kept in the server's log only. */
+  readonly requestedBy: string;
+  /** Not needed to retry safely. Up to 128 characters, none of them a control character. */
+  readonly requestId: string;
+}
+
+/** The hold has ended. */
+export interface ResolveTransitionResponse {
+  /** The workflow, held by this transaction no more: right after its end, or as it is now if that was before. */
+  readonly workflow:
+    | Workflow
+    | undefined;
+  /** The event of the move, with its `transaction_id`. Unset if ABORTED, or if the transaction had ended before. */
   readonly event: WorkflowEvent | undefined;
 }
 
@@ -1229,6 +1255,199 @@ export const RecoverWorkflowResponse: MessageFns<RecoverWorkflowResponse> = {
   },
 };
 
+function createBaseResolveTransitionRequest(): ResolveTransitionRequest {
+  return {
+    workflowId: "",
+    transactionId: "",
+    outcome: Outcome.UNSPECIFIED,
+    reason: "",
+    requestedBy: "",
+    requestId: "",
+  };
+}
+
+export const ResolveTransitionRequest: MessageFns<ResolveTransitionRequest> = {
+  encode(message: ResolveTransitionRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.workflowId !== "") {
+      writer.uint32(10).string(message.workflowId);
+    }
+    if (message.transactionId !== "") {
+      writer.uint32(18).string(message.transactionId);
+    }
+    if (message.outcome !== Outcome.UNSPECIFIED) {
+      writer.uint32(24).int32(outcomeToNumber(message.outcome));
+    }
+    if (message.reason !== "") {
+      writer.uint32(34).string(message.reason);
+    }
+    if (message.requestedBy !== "") {
+      writer.uint32(42).string(message.requestedBy);
+    }
+    if (message.requestId !== "") {
+      writer.uint32(50).string(message.requestId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ResolveTransitionRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseResolveTransitionRequest() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.workflowId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.transactionId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.outcome = outcomeFromJSON(reader.int32());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.requestedBy = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.requestId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ResolveTransitionRequest>): ResolveTransitionRequest {
+    return ResolveTransitionRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ResolveTransitionRequest>): ResolveTransitionRequest {
+    const message = createBaseResolveTransitionRequest() as any;
+    message.workflowId = object.workflowId ?? "";
+    message.transactionId = object.transactionId ?? "";
+    message.outcome = object.outcome ?? Outcome.UNSPECIFIED;
+    message.reason = object.reason ?? "";
+    message.requestedBy = object.requestedBy ?? "";
+    message.requestId = object.requestId ?? "";
+    return message;
+  },
+};
+
+function createBaseResolveTransitionResponse(): ResolveTransitionResponse {
+  return { workflow: undefined, event: undefined };
+}
+
+export const ResolveTransitionResponse: MessageFns<ResolveTransitionResponse> = {
+  encode(message: ResolveTransitionResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.workflow !== undefined) {
+      Workflow.encode(message.workflow, writer.uint32(10).fork()).join();
+    }
+    if (message.event !== undefined) {
+      WorkflowEvent.encode(message.event, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ResolveTransitionResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseResolveTransitionResponse() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.workflow = Workflow.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.event = WorkflowEvent.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ResolveTransitionResponse>): ResolveTransitionResponse {
+    return ResolveTransitionResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ResolveTransitionResponse>): ResolveTransitionResponse {
+    const message = createBaseResolveTransitionResponse() as any;
+    message.workflow = (object.workflow !== undefined && object.workflow !== null)
+      ? Workflow.fromPartial(object.workflow)
+      : undefined;
+    message.event = (object.event !== undefined && object.event !== null)
+      ? WorkflowEvent.fromPartial(object.event)
+      : undefined;
+    return message;
+  },
+};
+
 function createBaseListWorkflowEventsRequest(): ListWorkflowEventsRequest {
   return { workflowId: "", pageSize: 0, pageToken: "", filter: "" };
 }
@@ -2004,6 +2223,27 @@ export const WorkflowServiceDefinition = {
       responseStream: false,
       options: {},
     },
+    /**
+     * Ends a transaction's hold on a workflow by an operator's word, when its coordinator will never tell: its decision log is lost for good. The
+     * move that is held is made (COMMITTED) or dropped (ABORTED). It is a guess: look first how the transaction ended at its other participants,
+     * and end it the same way everywhere. Rules are not asked; they were, when the move was prepared. Whoever waits for the move is answered.
+     *
+     * How it ended is recorded as the coordinator's own decision would be. If that coordinator comes back after all and decides the same, it is
+     * acknowledged. If it decides otherwise, it is answered with Nack, and the server's log has an error with both; if the record has been
+     * purged since (an abort, after a day or more), with LOST. If it knows nothing of the transaction, nobody notices.
+     *
+     * A repeat is answered as the first time, without the event.
+     * Errors: NOT_FOUND / WORKFLOW_NOT_FOUND; FAILED_PRECONDITION / TRANSACTION_STATE: the transaction does not hold the workflow and has not
+     * ended here so; or its coordinator is connected, and tells by itself (`TwoPhaseCommit.AbortTransaction` and `ResolveTransaction` are for that).
+     */
+    resolveTransition: {
+      name: "ResolveTransition",
+      requestType: ResolveTransitionRequest as typeof ResolveTransitionRequest,
+      requestStream: false,
+      responseType: ResolveTransitionResponse as typeof ResolveTransitionResponse,
+      responseStream: false,
+      options: {},
+    },
     /** Reads events in the order of their sequence, page by page, of one workflow or of all. */
     listWorkflowEvents: {
       name: "ListWorkflowEvents",
@@ -2092,6 +2332,23 @@ export interface WorkflowServiceImplementation<CallContextExt = {}> {
     request: RecoverWorkflowRequest,
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<RecoverWorkflowResponse>>;
+  /**
+   * Ends a transaction's hold on a workflow by an operator's word, when its coordinator will never tell: its decision log is lost for good. The
+   * move that is held is made (COMMITTED) or dropped (ABORTED). It is a guess: look first how the transaction ended at its other participants,
+   * and end it the same way everywhere. Rules are not asked; they were, when the move was prepared. Whoever waits for the move is answered.
+   *
+   * How it ended is recorded as the coordinator's own decision would be. If that coordinator comes back after all and decides the same, it is
+   * acknowledged. If it decides otherwise, it is answered with Nack, and the server's log has an error with both; if the record has been
+   * purged since (an abort, after a day or more), with LOST. If it knows nothing of the transaction, nobody notices.
+   *
+   * A repeat is answered as the first time, without the event.
+   * Errors: NOT_FOUND / WORKFLOW_NOT_FOUND; FAILED_PRECONDITION / TRANSACTION_STATE: the transaction does not hold the workflow and has not
+   * ended here so; or its coordinator is connected, and tells by itself (`TwoPhaseCommit.AbortTransaction` and `ResolveTransaction` are for that).
+   */
+  resolveTransition(
+    request: ResolveTransitionRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<ResolveTransitionResponse>>;
   /** Reads events in the order of their sequence, page by page, of one workflow or of all. */
   listWorkflowEvents(
     request: ListWorkflowEventsRequest,
@@ -2167,6 +2424,23 @@ export interface WorkflowServiceClient<CallOptionsExt = {}> {
     request: DeepPartial<RecoverWorkflowRequest>,
     options?: CallOptions & CallOptionsExt,
   ): Promise<RecoverWorkflowResponse>;
+  /**
+   * Ends a transaction's hold on a workflow by an operator's word, when its coordinator will never tell: its decision log is lost for good. The
+   * move that is held is made (COMMITTED) or dropped (ABORTED). It is a guess: look first how the transaction ended at its other participants,
+   * and end it the same way everywhere. Rules are not asked; they were, when the move was prepared. Whoever waits for the move is answered.
+   *
+   * How it ended is recorded as the coordinator's own decision would be. If that coordinator comes back after all and decides the same, it is
+   * acknowledged. If it decides otherwise, it is answered with Nack, and the server's log has an error with both; if the record has been
+   * purged since (an abort, after a day or more), with LOST. If it knows nothing of the transaction, nobody notices.
+   *
+   * A repeat is answered as the first time, without the event.
+   * Errors: NOT_FOUND / WORKFLOW_NOT_FOUND; FAILED_PRECONDITION / TRANSACTION_STATE: the transaction does not hold the workflow and has not
+   * ended here so; or its coordinator is connected, and tells by itself (`TwoPhaseCommit.AbortTransaction` and `ResolveTransaction` are for that).
+   */
+  resolveTransition(
+    request: DeepPartial<ResolveTransitionRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<ResolveTransitionResponse>;
   /** Reads events in the order of their sequence, page by page, of one workflow or of all. */
   listWorkflowEvents(
     request: DeepPartial<ListWorkflowEventsRequest>,
