@@ -240,7 +240,7 @@ describe.skipIf(missing !== undefined)(`a bank on PostgreSQL${missing === undefi
 test("a key-value store has lost a promise that the backup did not have which was restored", async () => {
   const before = await lostCount();
   const store = fileOf("store");
-  const ends = ["-wal", "-shm"].map((end) => `${store}${end}`);
+  const ends = ["-wal", "-shm", ".lock"].map((end) => `${store}${end}`);
   const first = await start("ledger", store);
   expect(await first.terminate()).toBe(0);
   copyFileSync(store, `${store}.backup`);
