@@ -231,10 +231,10 @@ export const openSqlite: OpenSqlite = async ({ path: given, kind, migrations, ta
     while (flushing !== undefined) await flushing;
     if (writable) await flush([age.unsaved()]);
     if (writer?.shortened() !== undefined) await askWriter();
-    // The last connection moves the WAL into the file. The reader may not write, and so leaves both as they are.
-    if (walIsLost) await writer?.close();
     // Before the WAL goes: a kill in between must not look like a loss.
-    else lock.remember("made");
+    if (!walIsLost) lock.remember("made");
+    // The reader goes first, so that the writer is the last connection and moves the WAL into the file. One that has found the WAL cut has
+    // left already, and the reader may not write.
     if (reader.isOpen) reader.close();
     await writer?.close();
     lock.release();
