@@ -47,8 +47,11 @@ const chaosMs = 60_000;
 /** After that, all must end. The longest pauses are those of keepalive, resending and inquiry, 30 s each, one after the other. */
 const settleMs = 10 * 60_000;
 
-/** A client gives up when nothing fails and it still gets no decision: the lone participant of its transaction is too slow. */
-const calmCallCountMax = 5;
+/**
+ * A client gives up when nothing fails and it still gets no decision: the lone participant of its transaction is too slow. Half a minute or
+ * so more than a process may still be stopped: what was committed must be told again by then.
+ */
+const calmCallCountMax = 40;
 
 /** Clocks need not agree. */
 const clockSkewMsMax = 30_000;
