@@ -1,3 +1,5 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { expect, test } from "vitest";
 import { explore } from "./explore.ts";
 import type { Model } from "./models.ts";
@@ -35,6 +37,13 @@ test("a state that breaks a promise is seen", () => {
   const { spec } = createWorld({ participants: ["p1", "p2"], maxEpoch: 1, maxPartCrash: 0, may: [] }).initial;
   expect(violatedInvariants(spec, ["p1", "p2"], 0)).toEqual([]);
   expect(violatedInvariants({ ...spec, part: ["committed", "aborted"] }, ["p1", "p2"], 0)).toContain("Agreement");
+});
+
+test("each mutant finds its place in the code, once", () => {
+  const lost = mutants.filter(({ file, find }) => {
+    return readFileSync(join(import.meta.dirname, "../..", file), "utf8").split(find).length !== 2;
+  });
+  expect(lost.map(({ name }) => name)).toEqual([]);
 });
 
 test("a core that votes before its promise is durable is found by exploration and by simulation", async () => {

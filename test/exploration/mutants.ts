@@ -106,8 +106,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: "an operator commits what is not decided",
     file: coordinator,
-    find: `transaction.phase === "COMPLETED" || mayAbort(transaction) || given`,
-    replace: `transaction.phase === "COMPLETED" || transaction.phase === "INIT" || given`,
+    find: "if (mayAbort(transaction) || given !== outcome)",
+    replace: `if (transaction.phase === "INIT" || given !== outcome)`,
   },
   {
     name: "a contradiction is not recorded",
