@@ -150,7 +150,6 @@ export function createCommitService(dependencies: {
 
     async resolveTransaction(request) {
       const outcome = outcomeFromWire(request.outcome);
-      if (outcome === undefined) throw invalidField("outcome", "must be one of OUTCOME_COMMITTED, OUTCOME_ABORTED");
       return answerOf(
         await driver.resolve(
           request.transactionId as TransactionId,

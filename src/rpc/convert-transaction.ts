@@ -24,6 +24,7 @@ import type {
 import type { ParticipantId, TransactionId } from "../kernel/ids.ts";
 import type { TimeMs } from "../kernel/time.ts";
 import { durationMs, durationToWire } from "./duration.ts";
+import { invalidField } from "./errors.ts";
 
 const outcomes = { committed: wire.Outcome.COMMITTED, aborted: wire.Outcome.ABORTED } as const satisfies Record<
   Outcome,
@@ -74,8 +75,12 @@ export const timelineEntryToWire = (entry: TimelineEntry): DeepPartial<wire.Tran
   detail: entry.detail ?? "",
 });
 
-/** What an RPC of the contract calls an outcome. */
-export const outcomeFromWire = (value: wire.Outcome): Outcome | undefined => keyOf(outcomes, value);
+/** What an operator says in the field `outcome`. */
+export function outcomeFromWire(value: wire.Outcome): Outcome {
+  const outcome = keyOf(outcomes, value);
+  if (outcome === undefined) throw invalidField("outcome", "must be one of OUTCOME_COMMITTED, OUTCOME_ABORTED");
+  return outcome;
+}
 
 export function transactionToWire(transaction: Transaction, coordinator: Coordinator): DeepPartial<wire.Transaction> {
   const heuristic = heuristicOf(transaction);

@@ -144,7 +144,6 @@ export function createWorkflowService(dependencies: {
     async resolveTransition(request, context) {
       const { reason, requestedBy: by } = request;
       const outcome = outcomeFromWire(request.outcome);
-      if (outcome === undefined) throw invalidField("outcome", "must be one of OUTCOME_COMMITTED, OUTCOME_ABORTED");
       const workflowId = request.workflowId as WorkflowId;
       const transactionId = request.transactionId as TransactionId;
       const result = await manager.resolve({ workflowId, transactionId, outcome });
