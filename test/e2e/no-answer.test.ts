@@ -2,6 +2,8 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { temporaryFolder } from "../support/concord.ts";
 import { participate, runConcord, type Server, serve } from "../support/process.ts";
+import { createProtoClient, type Message } from "../support/proto-client.ts";
+import { until } from "../support/until.ts";
 
 // A command whose server stops in the middle of it: what it says, and that what it says to do works.
 
@@ -19,6 +21,18 @@ afterAll(async () => {
   data.remove();
 });
 
+/**
+ * Resolves once the server's callers have been told which transaction it is: that goes out before anything is prepared, and long before
+ * the manager's vote comes back.
+ */
+async function isTold(transactionId: string, sign: { readonly type: string; readonly participant_id: string }): Promise<void> {
+  const client = createProtoClient(server.address);
+  const isSign = (line: Message) => line.type === sign.type && line.participant_id === sign.participant_id;
+  const hasSign = async () =>
+    (await client.call("TwoPhaseCommit/GetTransaction", { transaction_id: transactionId })).timeline.some(isSign);
+  await until(hasSign, `${sign.type} of ${sign.participant_id}`).finally(client.close);
+}
+
 const concord = (...args: readonly string[]) => runConcord([...args, "--address", server.address]);
 
 describe.each([
@@ -26,16 +40,24 @@ describe.each([
     what: "an atomic transition",
     workflowId: "wf-1",
     args: ["workflow", "transition", "wf-1", "ACTIVE", "--enlist", "stock=2"],
+    sign: { type: "TRANSACTION_EVENT_TYPE_VOTE_RECEIVED", participant_id: "concord.workflow" },
     look: ["workflow", "get", "wf-1"],
   },
-  { what: "a transaction", workflowId: "wf-2", args: ["tx", "run", "stock=2"], look: [] },
-])("$what whose server hangs", ({ workflowId, args, look }) => {
+  {
+    what: "a transaction",
+    workflowId: "wf-2",
+    args: ["tx", "run", "stock=2"],
+    sign: { type: "TRANSACTION_EVENT_TYPE_PREPARE_SENT", participant_id: "stock" },
+    look: [],
+  },
+])("$what whose server hangs", ({ workflowId, args, sign, look }) => {
   test("exits with 3 and tells how to look and how to retry; both work once the server goes on", async () => {
     expect(await concord("workflow", "create", workflowId).exited).toBe(0);
     const seen = server.log.length;
-    const asked = concord(...args, "--timeout", "3s", ...(args[0] === "tx" ? ["--prepare-timeout", "1s"] : []));
+    const asked = concord(...args, "--timeout", "3s", ...(args[0] === "tx" ? ["--prepare-timeout", "2s"] : []));
     const begun = await server.logged("transaction begun", seen);
     const transactionId = String(begun["transaction"]);
+    await isTold(transactionId, sign);
     server.signal("SIGSTOP");
     const code = await asked.exited;
     server.signal("SIGCONT");
