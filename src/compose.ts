@@ -13,6 +13,7 @@ import { WorkflowServiceDefinition, type WorkflowServiceImplementation } from ".
 import type { ParticipantId, TransactionId } from "./kernel/ids.ts";
 import { err, ok, type Result } from "./kernel/result.ts";
 import type { DurationMs } from "./kernel/time.ts";
+import type { Turns } from "./kernel/turns.ts";
 import { StorageUnavailableError, type StoreHealth } from "./kernel/write.ts";
 import { createEngine } from "./predicate/engine.ts";
 import { createEvaluator } from "./predicate/evaluator.ts";
@@ -76,7 +77,12 @@ type Part = {
 
 type Options = { readonly config: Config; readonly logger: Logger };
 
-type Wiring = Options & { readonly metrics: ReturnType<typeof createMetrics>; readonly trace: TraceWriter["write"] | undefined };
+type Wiring = Options & {
+  readonly metrics: ReturnType<typeof createMetrics>;
+  readonly trace: TraceWriter["write"] | undefined;
+  /** One for all services, which have one loop. */
+  readonly turns: Turns;
+};
 
 /** For measurements: services beside Concord's own, behind the same middleware. */
 export type ExtraServices = (workflow: WorkflowServiceImplementation<RpcContext> | undefined) => readonly RpcService[];
@@ -89,7 +95,7 @@ export async function startConcord(options: Options, extraServices?: ExtraServic
   const traced = config.trace === undefined ? undefined : openTraceWriter(config.trace);
   if (traced && !traced.ok) return traced;
   const trace = traced?.value;
-  const wiring: Wiring = { ...options, metrics, trace: trace?.write };
+  const wiring: Wiring = { ...options, metrics, trace: trace?.write, turns: createTurns() };
   const compose = { predicate: predicatePart, commit: commitPart, workflow: workflowPart };
   const parts: Part[] = [];
   const closeAll = async () => {
@@ -188,12 +194,12 @@ function followHealth(server: RpcServer, { service, health, replaced }: Part, lo
   return unfollow;
 }
 
-async function predicatePart({ config, logger }: Wiring): Promise<Result<Part, StartFailure>> {
+async function predicatePart({ config, logger, turns }: Wiring): Promise<Result<Part, StartFailure>> {
   const opened = await openSqliteRuleStore({ path: storePath(config, "predicate") });
   if (!opened.ok) return opened;
   const store = opened.value;
   const judges = createJudges({ threadCount: config.ruleThreads, startThread: startJudgeThread, timers: systemClock });
-  const evaluator = createEvaluator({ judges, nextTurn: createTurns() });
+  const evaluator = createEvaluator({ judges, turns });
   const engine = await createEngine({ store, clock: systemClock, evaluator });
   const service = createPredicateService({ engine });
   const stopPurging = purgeAnswers(store, { clock: systemClock, logger });

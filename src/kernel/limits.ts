@@ -1,3 +1,11 @@
+// The event loop belongs to everyone: docs/architecture.md.
+
+/** No call and no job holds the event loop longer at a stretch. */
+export const loopHoldMsMax = 10;
+
+/** What all sliced work together takes of one turn of the loop. The step that uses it up may take as long again. */
+export const sliceMs = loopHoldMsMax / 2;
+
 /** A workflow is read and written with each move, so what is kept with it must stay small. */
 export const structBytesMax = 64 * 1024;
 

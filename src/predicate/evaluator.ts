@@ -1,37 +1,27 @@
 import { err, ok } from "../kernel/result.ts";
+import type { Turns } from "../kernel/turns.ts";
 import { judge, type RuleSet } from "./core/judge.ts";
-import { callCostMax, inPlaceCostMax, sliceCostMax } from "./core/limits.ts";
+import { callCostMax, inPlaceCostMax } from "./core/limits.ts";
 import type { Check, Verdict } from "./core/types.ts";
 import type { Judges } from "./judges.ts";
 import type { Evaluator } from "./ports.ts";
 
 /**
  * Judges what costs little at once, on the event loop: asking a thread would cost more. What turns out to cost much begins anew on a
- * thread, so the loop is held for `inPlaceCostMax` by a check and for `sliceCostMax` by a call. `nextTurn` resolves when others have had
- * their turn; only one of those who wait for it at a time.
+ * thread, so a check holds the loop for `inPlaceCostMax`. Between the checks of a call others have their turn.
  */
-export function createEvaluator({
-  judges,
-  nextTurn,
-}: {
-  readonly judges: Judges;
-  readonly nextTurn: () => Promise<void>;
-}): Evaluator {
+export function createEvaluator({ judges, turns }: { readonly judges: Judges; readonly turns: Turns }): Evaluator {
   return {
     prepare: judges.prepare,
     async judge(ruleSet, checks, { signal, promptOnly }) {
       const verdicts: Verdict[] = [];
       const dear: number[] = [];
       let costLeft = callCostMax;
-      let sliceLeft = sliceCostMax;
+      const breathe = turns(signal);
       for (const [index, check] of checks.entries()) {
-        if (sliceLeft < 0) {
-          await nextTurn();
-          signal.throwIfAborted();
-          sliceLeft = sliceCostMax;
-        }
+        const pause = breathe();
+        if (pause !== undefined) await pause;
         const { verdict, cost } = judgeInPlace(ruleSet, check);
-        sliceLeft -= cost;
         if (verdict !== undefined) costLeft -= cost;
         else dear.push(index);
         verdicts[index] = verdict ?? { type: "deferred", ruleSetRevision: ruleSet.revision };

@@ -1,10 +1,53 @@
-import { setImmediate as immediate } from "node:timers/promises";
+import { sliceMs } from "../kernel/limits.ts";
+import type { DurationMs } from "../kernel/time.ts";
+import type { Turns } from "../kernel/turns.ts";
 
-/** Resolves in a later turn of the event loop, one waiter a turn, in the order in which they asked: calls with much to do take turns. */
-export function createTurns(): () => Promise<void> {
-  let last: Promise<void> = Promise.resolve();
-  return () => {
-    last = last.then(() => immediate());
-    return last;
+type Loop = {
+  readonly monotonicMs: () => DurationMs;
+  /** In the next turn of the loop, after timers and sockets have had theirs. */
+  readonly nextTurn: (run: () => void) => void;
+  /** In this turn, when whoever was resumed has gone as far as it can without waiting. */
+  readonly afterwards: (run: () => void) => void;
+};
+
+const systemLoop: Loop = {
+  monotonicMs: () => performance.now(),
+  nextTurn: (run) => void setImmediate(run),
+  afterwards: (run) => process.nextTick(run),
+};
+
+/**
+ * Shares each turn of the event loop among all that do long work: `sliceMs` for them together, since a thousand slices of their own would
+ * hold it, too. Who finds the time used up waits in line for a later turn. One for the whole process.
+ */
+export function createTurns(loop: Loop = systemLoop): Turns {
+  /** Of this turn. Undefined: nobody has begun yet. */
+  let endsAtMs: DurationMs | undefined;
+  const line: (() => void)[] = [];
+
+  function hasTime(): boolean {
+    const nowMs = loop.monotonicMs();
+    if (endsAtMs !== undefined) return nowMs < endsAtMs;
+    endsAtMs = nowMs + sliceMs;
+    loop.nextTurn(begin);
+    return true;
+  }
+
+  function begin(): void {
+    endsAtMs = undefined;
+    resume();
+  }
+
+  /** As many as there is time for: most of those who wait have little to do. */
+  function resume(): void {
+    if (line.length === 0 || !hasTime()) return;
+    line.shift()?.();
+    loop.afterwards(resume);
+  }
+
+  return (signal) => () => {
+    signal?.throwIfAborted();
+    if (hasTime()) return undefined;
+    return new Promise<void>((resolve) => void line.push(resolve)).then(() => signal?.throwIfAborted());
   };
 }

@@ -19,9 +19,6 @@ export const callCostMax = 3_000_000;
 /** A check that costs no more is judged at once, on the event loop: a millisecond at most. A dearer one goes to a thread. */
 export const inPlaceCostMax = 1_000;
 
-/** What a call may spend on the event loop at a stretch; then others have their turn. */
-export const sliceCostMax = 3_000;
-
 /** To compile the literal patterns of one expression, which happens when its rule is written. */
 export const regexCostMax = 20_000;
 
