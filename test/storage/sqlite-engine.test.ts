@@ -64,6 +64,30 @@ test("what waits while a flush is written goes into the next one; a flush is bou
   expect(ids()).toHaveLength(1_501);
 });
 
+const addLarge = (id: number, mebibytes: number): Statement => ({
+  sql: "INSERT INTO notes (id, text, data) VALUES (?, 'large', ?)",
+  params: [id, new Uint8Array(mebibytes * 1024 * 1024)],
+});
+
+test("a flush is bounded in bytes too, and what is larger than the bound goes alone", async () => {
+  const flushed: number[] = [];
+  engine.onFlush(({ batches }) => flushed.push(batches));
+  const results = await Promise.all([3, 5, 1, 1, 1, 1, 1].map((mebibytes, id) => engine.apply([addLarge(id, mebibytes)])));
+  expect(results.every(({ ok }) => ok)).toBe(true);
+  expect(flushed).toStrictEqual([1, 1, 3, 2]);
+});
+
+test("what may wait is bounded in bytes too", async () => {
+  // The same 8 MiB each time, which nobody copies before its flush, and which no disk has to take.
+  const large: Statement = { sql: "SELECT length(?)", params: [new Uint8Array(8 * 1024 * 1024)] };
+  const results = await Promise.all(Array.from({ length: 34 }, () => engine.apply([large])));
+  const refused = results.slice(32);
+  expect(refused).toMatchObject(
+    refused.map(() => ({ ok: false, error: { type: "storage-unavailable", outcomeUnknown: false } })),
+  );
+  expect((await engine.apply([add(2)])).ok).toBe(true);
+});
+
 test("callers beyond the bound of what may wait are refused at once", async () => {
   const results = await Promise.all(Array.from({ length: 65_537 }, () => engine.apply([])));
   expect(results.filter(({ ok }) => !ok)).toMatchObject([{ error: { type: "storage-unavailable", outcomeUnknown: false } }]);

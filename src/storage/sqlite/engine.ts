@@ -10,14 +10,9 @@ import { createStatementCache } from "./statement-cache.ts";
 import { createStoreAge } from "./store-age.ts";
 import { storeBytes, walBytesMax } from "./store-bytes.ts";
 import { checkAccess, checkStoreFile, freeBytes, resolveStorePath } from "./store-file.ts";
-import { type BatchOutcome, encodeFlush, type FlushReply } from "./writer-messages.ts";
+import { createWriteQueue, type StorageUnavailable, type Waiting } from "./write-queue.ts";
+import { encodeFlush, type FlushReply } from "./writer-messages.ts";
 import { startWriter } from "./writer-thread.ts";
-
-/** Bounds the work that one failure takes down, and the time that a batch waits behind others. */
-const flushBatchesMax = 1_024;
-
-/** Callers beyond this are refused at once: a queue this long means that the disk does not keep up. */
-const waitingBatchesMax = 65_536;
 
 /** How soon it is noticed that the files are gone, or that space has returned. */
 const lookIntervalMs = 500;
@@ -36,13 +31,6 @@ const takeSpace = (bytes: number): Statement[] => [
 const returnSpace: Statement = { sql: "DELETE FROM write_probe", params: [] };
 
 type Applied<Conflict> = Result<readonly (readonly Row[])[], WriteFailure<Conflict>>;
-
-type Waiting = {
-  readonly batch: readonly Statement<unknown>[];
-  readonly answer: (outcome: BatchOutcome | StorageUnavailable) => void;
-};
-
-type StorageUnavailable = Extract<WriteFailure<never>, { type: "storage-unavailable" }>;
 
 export const openSqlite: OpenSqlite = async ({ path: given, kind, migrations, takeOver, pageCountMax }) => {
   const resolved = resolveStorePath(given);
@@ -69,7 +57,7 @@ export const openSqlite: OpenSqlite = async ({ path: given, kind, migrations, ta
   let prepareRead = createStatementCache(reader);
   const age = createStoreAge(opened.value.openTimes);
 
-  const waiting: Waiting[] = [];
+  const queue = createWriteQueue();
   const flushListeners = new Set<(flush: Flush) => void>();
   const writableListeners = new Set<Parameters<SqliteEngine["onWritableChange"]>[0]>();
   let flushing: Promise<void> | undefined;
@@ -90,14 +78,14 @@ export const openSqlite: OpenSqlite = async ({ path: given, kind, migrations, ta
         else if (outcome.type === "defect") reject(new AssertionError(outcome.message));
         else resolve(err({ type: "conflict", conflict: conflictOf(batch, outcome.statement) }));
       };
-      waiting.push({ batch, answer });
+      queue.push({ batch, answer });
       flushing ??= flushAll();
     });
 
   const flushAll = async (): Promise<void> => {
     // Whoever else writes in this turn of the event loop joins the first flush.
     await new Promise(setImmediate);
-    while (waiting.length > 0 || houseworkIsDue) {
+    while (!queue.isEmpty() || houseworkIsDue) {
       if (houseworkIsDue) {
         houseworkIsDue = false;
         if (refusal === undefined && !writable) await probe();
@@ -105,7 +93,7 @@ export const openSqlite: OpenSqlite = async ({ path: given, kind, migrations, ta
         if (writable && age.isDue) await saveAge();
         if (writable && walIsLarge()) await writer?.truncateWal();
       }
-      const flight = waiting.splice(0, flushBatchesMax);
+      const flight = queue.take();
       if (flight.length > 0) settle(flight, await flush(flight.map(({ batch }) => batch)));
     }
     flushing = undefined;
@@ -145,7 +133,7 @@ export const openSqlite: OpenSqlite = async ({ path: given, kind, migrations, ta
     if (refusal !== undefined) return;
     refusal = cause;
     writable = false;
-    for (const { answer } of waiting.splice(0)) answer(unavailable(cause));
+    for (const { answer } of queue.drop()) answer(unavailable(cause));
     for (const listener of writableListeners) listener(false, cause);
   };
 
@@ -243,7 +231,7 @@ export const openSqlite: OpenSqlite = async ({ path: given, kind, migrations, ta
   const engine: SqliteEngine = {
     apply: async (batch) => {
       if (refusal !== undefined) return err(unavailable(refusal));
-      if (waiting.length >= waitingBatchesMax) return err(unavailable("too many writes wait for the disk"));
+      if (queue.isFull()) return err(unavailable("too many writes wait for the disk"));
       return submit(batch);
     },
     read: (sql, ...params) => read(sql, params),
@@ -262,16 +250,8 @@ export const openSqlite: OpenSqlite = async ({ path: given, kind, migrations, ta
   return ok(engine);
 };
 
-/** What is bound into them; what SQLite writes besides is covered by the least space that is asked for. */
-function bytesOf(flight: readonly Waiting[]): number {
-  const params = flight.flatMap(({ batch }) => batch.flatMap((statement) => statement.params));
-  return params.reduce<number>((sum, param) => sum + sizeOf(param), 0);
-}
-
-function sizeOf(value: SqlValue): number {
-  if (value instanceof Uint8Array) return value.byteLength;
-  return typeof value === "string" ? Buffer.byteLength(value) : 8;
-}
+/** What SQLite writes besides is covered by the least space that is asked for. */
+const bytesOf = (flight: readonly Waiting[]): number => flight.reduce((sum, { bytes }) => sum + bytes, 0);
 
 const unavailable = (cause: string, outcomeUnknown = false): StorageUnavailable => ({
   type: "storage-unavailable",
