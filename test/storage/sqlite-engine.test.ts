@@ -94,6 +94,12 @@ test("callers beyond the bound of what may wait are refused at once", async () =
   expect(engine.writable).toBe(true);
 });
 
+test("more texts than are kept prepared", () => {
+  const read = (value: number): unknown => engine.read(`SELECT ${value} AS value`)[0]?.["value"];
+  const values = Array.from({ length: 300 }, (_, value) => value);
+  expect([...values, ...values].map(read)).toStrictEqual([...values, ...values]);
+});
+
 test("a failed expectation undoes its own batch, all of it, and says which one failed", async () => {
   const results = await Promise.all([engine.apply([add(1)]), engine.apply([add(2), add(1), add(3)]), engine.apply([add(4)])]);
   expect(results[1]).toStrictEqual({ ok: false, error: { type: "conflict", conflict: 1 } });
