@@ -306,7 +306,7 @@ function startWhenWritable(driver: Driver, log: DecisionLog, logger: Logger): St
   };
 }
 
-async function workflowPart({ config, logger, trace }: Wiring): Promise<Result<Part, StartFailure>> {
+async function workflowPart({ config, logger, trace, turns }: Wiring): Promise<Result<Part, StartFailure>> {
   const opened = await openSqliteWorkflowStore({ path: storePath(config, "workflow") });
   if (!opened.ok) return opened;
   const store = opened.value;
@@ -319,7 +319,7 @@ async function workflowPart({ config, logger, trace }: Wiring): Promise<Result<P
   const transactions: TransactionClient = { execute: async (request) => peers?.transactions.execute(request) ?? starting };
 
   const ownPart = createOwnPart({ store, predicates, environment, participantId, transactions });
-  const participant = createWorkflowParticipant({ store, predicates, environment, participantId, ownPart });
+  const participant = createWorkflowParticipant({ store, predicates, environment, participantId, ownPart, turns });
   const { maxWorkflows: workflowCountMax } = config;
   let participating: Participant | undefined;
   const sessions: CoordinatorSessions = {

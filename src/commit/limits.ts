@@ -98,8 +98,14 @@ export const inDoubtCountMax = 10_000;
 /** Prepares that a participant takes at once, unless it is told otherwise. */
 export const prepareCredit = 256;
 
-/** No and read-only votes that a participant remembers without a record, so that a Prepare that comes twice is answered twice. */
-export const volatileVoteCountMax = 10_000;
+/**
+ * No and read-only votes that a participant remembers without a record, so that a Prepare that comes twice is answered twice. Four times its
+ * credit: what a coordinator sends again after a reconnect.
+ */
+export const volatileVoteCountMax = 1_024;
+
+/** Work that a participant keeps in memory beside its promise. Larger work is read from the log again when it is carried out. */
+export const preparedPayloadBytesMax = 4_096;
 
 /** As in Vote.reason. */
 export const reasonLengthMax = 1_000;

@@ -27,17 +27,11 @@ export type WantedMove = {
   transactionId: TransactionId | undefined;
   /** Why this manager voted to abort, if it did: a better answer than "aborted". */
   refusal: Outcome | undefined;
-  readonly part: Part;
+  readonly ending: Ending;
 };
 
-/** What a transaction does here. */
-type Part = {
-  readonly workflowId: WorkflowId;
-  /** Resolves to nothing if it aborts. */
-  readonly ended: PromiseWithResolvers<Answer | undefined>;
-};
-
-const newPart = (workflowId: WorkflowId): Part => ({ workflowId, ended: Promise.withResolvers() });
+/** How a transaction ends here: with nothing, if it aborts. */
+type Ending = PromiseWithResolvers<Answer | undefined>;
 
 export type OwnPart = ReturnType<typeof createOwnPart>;
 
@@ -50,8 +44,8 @@ export function createOwnPart(
 ) {
   const { store, environment, participantId, transactions } = dependencies;
   const wanted = new Map<string, WantedMove>();
-  /** Of this process. What was held before a restart is found by a scan. */
-  const parts = new Map<TransactionId, Part>();
+  /** Of what is held, and somebody has waited for it in this process. */
+  const endings = new Map<TransactionId, Ending>();
 
   async function endOf(
     { id }: Workflow,
@@ -61,11 +55,11 @@ export function createOwnPart(
   ): Promise<Outcome> {
     // Whoever waits for it can ask after it, as its first caller could.
     call.begun(transactionId);
-    const part = parts.get(transactionId) ?? newPart(id);
-    parts.set(transactionId, part);
+    const ending: Ending = endings.get(transactionId) ?? Promise.withResolvers();
+    endings.set(transactionId, ending);
     // It may have ended since the workflow was read.
     if ((await store.outcome(transactionId)) !== undefined) ended(transactionId, undefined);
-    else await orLeft(call.signal, part.ended.promise);
+    else await orLeft(call.signal, ending.promise);
     const answered = await earlierAnswer(store, request);
     if (answered !== undefined) return answered;
     return (await store.outcome(transactionId))?.outcome === "aborted"
@@ -74,8 +68,8 @@ export function createOwnPart(
   }
 
   function ended(transactionId: TransactionId, answer: Answer | undefined): void {
-    parts.get(transactionId)?.ended.resolve(answer);
-    parts.delete(transactionId);
+    endings.get(transactionId)?.resolve(answer);
+    endings.delete(transactionId);
   }
 
   return {
@@ -95,7 +89,7 @@ export function createOwnPart(
         begun,
         transactionId: undefined,
         refusal: undefined,
-        part: newPart(workflowId),
+        ending: Promise.withResolvers(),
       };
       wanted.set(name, asked);
       try {
@@ -113,7 +107,7 @@ export function createOwnPart(
         if (outcome === "aborted") {
           return asked.refusal ?? err({ type: "transaction-aborted", workflowId, transactionId, abortReason, refusals });
         }
-        const committed = await orLeft(call.signal, asked.part.ended.promise);
+        const committed = await orLeft(call.signal, asked.ending.promise);
         return committed === undefined ? err({ type: "outcome-pending", workflowId, transactionId }) : ok(committed);
       } finally {
         wanted.delete(name);
@@ -144,14 +138,17 @@ export function createOwnPart(
     },
 
     /** It is held: commit or abort will end it. */
-    held(transactionId: TransactionId, { part }: WantedMove): void {
+    held(transactionId: TransactionId, { ending }: WantedMove): void {
       // A retry may have found the hold in the store before, and waits for its end.
-      const found = parts.get(transactionId);
-      if (found) void part.ended.promise.then(found.ended.resolve);
-      parts.set(transactionId, part);
+      const found = endings.get(transactionId);
+      if (found) void ending.promise.then(found.resolve);
+      endings.set(transactionId, ending);
     },
 
-    workflowOf: (transactionId: TransactionId): WorkflowId | undefined => parts.get(transactionId)?.workflowId,
+    /** How much is in memory: holds whose end is waited for, and moves that are not held yet. */
+    get counts() {
+      return { endings: endings.size, wanted: wanted.size };
+    },
 
     /** Tells whoever waits for it. */
     ended,

@@ -3,10 +3,11 @@ import type { ParticipantId, TransactionId } from "../kernel/ids.ts";
 import { err, type Result } from "../kernel/result.ts";
 import { firstCharacters } from "../kernel/text.ts";
 import type { TimeMs } from "../kernel/time.ts";
+import type { Turns } from "../kernel/turns.ts";
 import type { WriteFailure } from "../kernel/write.ts";
 import { type Attempts, earlierAnswer, judgeAndWrite } from "./attempt.ts";
 import { holdMove } from "./core/step.ts";
-import type { Hold, Workflow } from "./core/types.ts";
+import type { Hold } from "./core/types.ts";
 import { endHold } from "./end-hold.ts";
 import type { ManagerError } from "./errors.ts";
 import type { OwnPart } from "./own-part.ts";
@@ -15,21 +16,17 @@ import type { KnownCoordinator, TransactionOutcome, WorkflowBatch, WorkflowConfl
 /** As the contract has it for `Vote.reason`. */
 const refusalLengthMax = 1000;
 
+/** Holds read in one go, at the start: some 5 ms if each workflow is as large as it may be. */
+const heldPageSize = 16;
+
 /**
  * The workflow manager as a participant of TwoPhaseCommit. Its store is its log: a hold is the durable promise, the event with the
  * transaction's id is the durable commit. All three verbs are idempotent, for any of them may be repeated after a crash.
  */
 export function createWorkflowParticipant(
-  dependencies: Attempts & { readonly participantId: ParticipantId; readonly ownPart: OwnPart },
+  dependencies: Attempts & { readonly participantId: ParticipantId; readonly ownPart: OwnPart; readonly turns: Turns },
 ) {
-  const { store, environment, participantId, ownPart } = dependencies;
-
-  /** Nothing if the hold has ended: the verb was carried out before. */
-  async function heldBy(transactionId: TransactionId): Promise<Workflow | undefined> {
-    const workflowId = ownPart.workflowOf(transactionId);
-    const candidates = workflowId === undefined ? await store.held() : [await store.get(workflowId)];
-    return candidates.find((workflow) => workflow?.hold?.transactionId === transactionId);
-  }
+  const { store, environment, participantId, ownPart, turns } = dependencies;
 
   const write = async (batch: WorkflowBatch): Promise<void> => written(await store.apply(batch));
 
@@ -43,7 +40,7 @@ export function createWorkflowParticipant(
       const { transactionId, coordinatorId, coordinatorEpoch } = work;
       const wanted = ownPart.take(transactionId, work.payload);
       if (wanted === undefined) {
-        return (await heldBy(transactionId)) === undefined
+        return (await store.heldBy(transactionId)) === undefined
           ? refuse(`${participantId} is reserved: the payload was not made by this workflow manager, or its caller has left`)
           : consented;
       }
@@ -77,8 +74,9 @@ export function createWorkflowParticipant(
       return refuse(refusalText(prepared.error));
     },
 
+    /** What holds nothing has ended before. */
     async commit({ transactionId }: { readonly transactionId: TransactionId }): Promise<{ readonly lost: string } | undefined> {
-      const held = await heldBy(transactionId);
+      const held = await store.heldBy(transactionId);
       if (held !== undefined) {
         written(await endHold(dependencies, held, "committed"));
         return undefined;
@@ -91,7 +89,7 @@ export function createWorkflowParticipant(
     },
 
     async abort({ transactionId }: { readonly transactionId: TransactionId }): Promise<void> {
-      const held = await heldBy(transactionId);
+      const held = await store.heldBy(transactionId);
       if (held !== undefined) return written(await endHold(dependencies, held, "aborted"));
       // An operator's word came first. What is not true is never acknowledged; after a restart the record refuses the decision.
       if ((await store.outcome(transactionId))?.outcome === "committed") throw new Error("the held move was made before");
@@ -104,16 +102,23 @@ export function createWorkflowParticipant(
     id: participantId,
 
     async load() {
-      return (await store.held())
-        .map(({ hold }) => hold)
-        .filter((hold) => hold !== undefined)
-        .map(recordOfHold);
+      const records: ReturnType<typeof recordOfHold>[] = [];
+      const breathe = turns();
+      let afterId: TransactionId | undefined;
+      for (;;) {
+        await breathe();
+        const page = await store.held({ afterId, limit: heldPageSize });
+        const holds = page.flatMap(({ hold }) => hold ?? []);
+        records.push(...holds.map(recordOfHold));
+        if (page.length < heldPageSize) return records;
+        afterId = holds.at(-1)?.transactionId;
+      }
     },
 
     async get(transactionId: TransactionId) {
       const ended = await store.outcome(transactionId);
       if (ended !== undefined) return recordOf(ended, ended.outcome, environment.nowMs());
-      const hold = (await heldBy(transactionId))?.hold;
+      const hold = (await store.heldBy(transactionId))?.hold;
       return hold === undefined ? undefined : recordOfHold(hold);
     },
 

@@ -81,8 +81,10 @@ export interface WorkflowStore extends StoreHealth, StoreAge {
   outcome(transactionId: TransactionId): Promise<EndedTransaction | undefined>;
   /** Every coordinator that was ever met. */
   coordinators(): Promise<readonly KnownCoordinator[]>;
-  /** Every workflow that a transaction holds. */
-  held(): Promise<readonly Workflow[]>;
+  /** What a transaction holds: one workflow, or nothing. Costs no scan. */
+  heldBy(transactionId: TransactionId): Promise<Workflow | undefined>;
+  /** What is held, in the order (bytewise) of the transactions that hold it, those after `afterId`, at most `limit`. */
+  held(page: { readonly afterId: TransactionId | undefined; readonly limit: number }): Promise<readonly Workflow[]>;
   /** Atomic. A stale expectation resolves to a conflict and writes nothing. Answers with the events as stored. */
   apply(batch: WorkflowBatch): WriteResult<readonly WorkflowEvent[], WorkflowConflict>;
   /** Called after each durable flush that appended events, with the newest sequence. Returns the unsubscribe function. */

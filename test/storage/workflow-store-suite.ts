@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { afterEach, describe, expect, test } from "vitest";
+import { assert } from "../../src/kernel/assert.ts";
 import { workflowStates } from "../../src/kernel/lifecycle.ts";
 import type { Workflow } from "../../src/workflow/core/types.ts";
 import type { WorkflowBatch, WorkflowPut, WorkflowStore } from "../../src/workflow/ports.ts";
@@ -199,13 +200,30 @@ export function workflowStoreSuite(name: string, open: () => Promise<WorkflowSto
       expect(await store.sequences()).toStrictEqual({ oldest: 1, newest: 6 });
     });
 
-    test("held gives what transactions hold", async () => {
+    test("held pages through what transactions hold, in the order of their ids", async () => {
+      const store = await openStore();
+      await store.apply(creation("a", { hold: hold("tx-2") }));
+      await store.apply(creation("b"));
+      await store.apply(creation("c", { state: "FAILED", hold: hold("tx-1") }));
+      const held = async (afterId: string | undefined, limit: number) =>
+        (await store.held({ afterId: afterId === undefined ? undefined : transactionId(afterId), limit })).map(({ id }) => id);
+      expect(await held(undefined, 10)).toStrictEqual(["c", "a"]);
+      expect(await held(undefined, 1)).toStrictEqual(["c"]);
+      expect(await held("tx-1", 1)).toStrictEqual(["a"]);
+      expect(await held("tx-2", 1)).toStrictEqual([]);
+      expect(await store.counts()).toMatchObject({ held: 2, recovering: 1 });
+    });
+
+    test("heldBy finds what a transaction holds, until it is released", async () => {
       const store = await openStore();
       await store.apply(creation("a", { hold: hold("tx-1") }));
-      await store.apply(creation("b"));
-      await store.apply(creation("c", { state: "FAILED", hold: hold("tx-2") }));
-      expect((await store.held()).map(({ id }) => id)).toStrictEqual(["a", "c"]);
-      expect(await store.counts()).toMatchObject({ held: 2, recovering: 1 });
+      await store.apply(creation("b", { hold: hold("tx-2") }));
+      const held = await store.heldBy(transactionId("tx-2"));
+      assert(held !== undefined, "b is held");
+      expect(held).toStrictEqual(await store.get(workflowId("b")));
+      expect(await store.heldBy(transactionId("tx"))).toBeUndefined();
+      await store.apply({ puts: [put(held, { version: held.version, hold: undefined })], events: [] });
+      expect(await store.heldBy(transactionId("tx-2"))).toBeUndefined();
     });
 
     test("the largest epoch of each coordinator is kept, with the id of that claim", async () => {
@@ -290,7 +308,8 @@ export function workflowStoreSuite(name: string, open: () => Promise<WorkflowSto
           expect(found.events.map(({ sequence }) => sequence)).toStrictEqual(found.events.map((_, index) => index + 1));
           expect(appended.toSorted((a, b) => a - b)).toStrictEqual(found.events.map(({ sequence }) => sequence));
           expect(found.counts).toStrictEqual(recount(found));
-          expect(found.held).toStrictEqual(found.workflows.filter((each) => each.hold !== undefined));
+          const held = found.workflows.filter((each) => each.hold !== undefined);
+          expect(found.held.toSorted((a, b) => (a.id < b.id ? -1 : 1))).toStrictEqual(held);
           await store.close();
         }),
         { numRuns: 20 },

@@ -67,7 +67,7 @@ export async function contents(store: WorkflowStore): Promise<{
   return {
     workflows: await store.list({ afterId: undefined, limit: 1_000_000 }),
     events: await store.events({ afterSequence: 0, limit: 1_000_000 }),
-    held: await store.held(),
+    held: await store.held({ afterId: undefined, limit: 1_000_000 }),
     counts: await store.counts(),
   };
 }

@@ -39,7 +39,12 @@ export function managerOver(store = createMemoryWorkflowStore(), options: { read
   const transactions: TransactionClient = { execute: (request) => coordinator.execute(request) };
   const participantId = "manager" as ParticipantId;
   const ownPart = createOwnPart({ store, predicates, environment, participantId, transactions });
-  const participant = createWorkflowParticipant({ store, predicates, environment, participantId, ownPart });
+  const breaths = { count: 0 };
+  const turns = () => () => {
+    breaths.count += 1;
+    return undefined;
+  };
+  const participant = createWorkflowParticipant({ store, predicates, environment, participantId, ownPart, turns });
   const { workflowCountMax = 100 } = options;
   /** The coordinators that it has a session with, and the transactions that its participant was to look up. */
   const sessions = { connected: [] as string[], reread: [] as TransactionId[] };
@@ -63,7 +68,18 @@ export function managerOver(store = createMemoryWorkflowStore(), options: { read
       manager.moveTogether(command, { parts: [], waitForParticipantsMs: 0, deadlineMs: 61_000 }, { ...patient, ...caller }),
   };
   const { resolve } = manager;
-  return { store, manager: { ...forPatientCallers, resolve }, participant, engine, coordinator, sessions, asked, clock };
+  return {
+    store,
+    manager: { ...forPatientCallers, resolve },
+    participant,
+    ownPart,
+    breaths,
+    engine,
+    coordinator,
+    sessions,
+    asked,
+    clock,
+  };
 }
 
 export type ManagerUnderTest = ReturnType<typeof managerOver>;

@@ -11,6 +11,8 @@ export type Box = {
   transaction: ParticipantTransaction | undefined;
   /** The log has been asked about it. */
   loaded: boolean;
+  /** Else its work is only in the log. */
+  hasPayload: boolean;
   /** Where the last message about it came from. */
   link: Link | undefined;
   /** An input is handled. */

@@ -3,7 +3,7 @@ import type { DurationMs } from "../../kernel/time.ts";
 import type { InDoubt } from "../core/messages.ts";
 import { isInDoubt, loadTransaction, stepParticipant } from "../core/participant.ts";
 import type { ParticipantInput, ParticipantRecord, ParticipantTransaction } from "../core/participant-step.ts";
-import { mailboxCountMax, storageBackoff, volatileVoteCountMax } from "../limits.ts";
+import { mailboxCountMax, preparedPayloadBytesMax, storageBackoff, volatileVoteCountMax } from "../limits.ts";
 import { createMailbox } from "../mailbox.ts";
 import { type Box, type Envelope, isIdle } from "./box.ts";
 import { carryOut, type Surroundings } from "./effects.ts";
@@ -12,6 +12,7 @@ import { untilDone } from "./until-done.ts";
 
 /** The transactions that are in memory, each with a mailbox: its inputs are handled one by one, and no other waits for them. */
 export interface Boxes {
+  readonly count: number;
   /** What comes over a link can be lost when too much waits; what the resource says cannot. */
   post(transactionId: TransactionId, input: ParticipantInput, from?: { readonly link: Link; readonly sequence: number }): void;
   /** What the log has kept of a transaction that is prepared. */
@@ -27,6 +28,14 @@ export interface Boxes {
 
 const defectText =
   "a defect of the participant has ended its part in this transaction: its log has the cause, a restart takes it up again";
+
+/** The log has its end. */
+const hasEnded = ({ state }: ParticipantTransaction): boolean => state === "committed" || state === "aborted" || state === "lost";
+
+const withoutPayload = (transaction: ParticipantTransaction): ParticipantTransaction => ({
+  ...transaction,
+  payload: new Uint8Array(),
+});
 
 export function createBoxes(surroundings: Surroundings): Boxes {
   const { participantId, log, clock, logger, signal } = surroundings;
@@ -49,6 +58,7 @@ export function createBoxes(surroundings: Surroundings): Boxes {
       ),
       transaction: undefined,
       loaded: false,
+      hasPayload: true,
       link: undefined,
       busy: false,
       broken: false,
@@ -70,8 +80,10 @@ export function createBoxes(surroundings: Surroundings): Boxes {
 
   async function handle(box: Box, { input, refuse }: Envelope): Promise<void> {
     box.busy = true;
-    if (!box.loaded) {
+    // What is carried out is the work as the log has it.
+    if (!box.loaded || (!box.hasPayload && input.type !== "inquire")) {
       box.loaded = true;
+      box.hasPayload = true;
       const failure = "the participant log cannot be read";
       const record = await untilDone(surroundings, box.transactionId, failure, storageBackoff, () => log.get(box.transactionId));
       if (signal.aborted) return;
@@ -106,14 +118,19 @@ export function createBoxes(surroundings: Surroundings): Boxes {
     onIdle();
   }
 
-  /** What is in the log need not be in memory. A vote without a record is kept for a while. */
-  function tidy({ transactionId, transaction, mailbox }: Box): void {
+  /** What is in the log need not be in memory. A vote without a record is kept for a while, without its work. */
+  function tidy(box: Box): void {
+    const { transactionId, transaction, mailbox } = box;
     if (transaction?.busy || !mailbox.isEmpty()) return;
-    const state = transaction?.state;
-    if (state === undefined || state === "committed" || state === "aborted" || state === "lost") {
+    if (transaction === undefined || hasEnded(transaction)) {
       boxes.delete(transactionId);
       volatile.delete(transactionId);
-    } else if (state !== "prepared" && state !== "committing") {
+    } else if (transaction.state === "prepared") {
+      if (transaction.payload.byteLength <= preparedPayloadBytesMax) return;
+      box.transaction = withoutPayload(transaction);
+      box.hasPayload = false;
+    } else if (transaction.state !== "committing") {
+      box.transaction = withoutPayload(transaction);
       volatile.add(transactionId);
       for (const oldest of volatile) {
         if (volatile.size <= volatileVoteCountMax) break;
@@ -124,6 +141,9 @@ export function createBoxes(surroundings: Surroundings): Boxes {
   }
 
   return {
+    get count() {
+      return boxes.size;
+    },
     post(transactionId, input, from) {
       const box = boxOf(transactionId);
       if (from) box.link = from.link;

@@ -36,8 +36,9 @@ async function purgeLog({ clock, signal }: Context, { log, links }: Kept, update
 }
 
 async function purgeReceipts({ signal }: Context, { log, resource }: Kept, recordedBeforeMs: TimeMs): Promise<void> {
+  if (resource.forget === undefined) return;
   // Of what is prepared in the log, the crash may have fallen after the commit: the receipt is all that tells.
   const keep = (await log.load()).map(({ transactionId }) => transactionId);
   const old = { logId: log.id, recordedBeforeMs, keep, limit: purgeBatchSize };
-  while (!signal.aborted && (await resource.forget?.(old)) === purgeBatchSize);
+  while (!signal.aborted && (await resource.forget(old)) === purgeBatchSize);
 }

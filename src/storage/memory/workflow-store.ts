@@ -25,6 +25,8 @@ export function createMemoryWorkflowStore(nowMs: () => TimeMs = Date.now): Workf
   const appendListeners = new Set<(newest: number) => void>();
   let closed = false;
 
+  const allHeld = (): Workflow[] => [...workflows.values()].filter(({ hold }) => hold !== undefined);
+
   const conflictOf = ({ request, puts, workflowCountMax }: WorkflowBatch): WorkflowConflict | undefined => {
     if (request !== undefined && answers.has(request.id)) return { type: "request-exists" };
     const stale = puts.find(({ workflow, expected }) => {
@@ -98,7 +100,12 @@ export function createMemoryWorkflowStore(nowMs: () => TimeMs = Date.now): Workf
       return ended && { transactionId, coordinatorId: ended.coordinatorId, outcome: ended.outcome };
     },
     coordinators: async () => [...coordinators.values()],
-    held: async () => ids.flatMap((id) => workflows.get(id) ?? []).filter(({ hold }) => hold !== undefined),
+    heldBy: async (transactionId) => allHeld().find((each) => holderOf(each) === transactionId),
+    held: async ({ afterId, limit }) =>
+      allHeld()
+        .filter((each) => afterId === undefined || bytewise(holderOf(each), afterId) > 0)
+        .sort((a, b) => bytewise(holderOf(a), holderOf(b)))
+        .slice(0, limit),
     apply: async (batch) => {
       if (closed) return err(closedFailure);
       // A store answers later, never at once.
@@ -125,6 +132,8 @@ export function createMemoryWorkflowStore(nowMs: () => TimeMs = Date.now): Workf
 }
 
 const closedFailure = { type: "storage-unavailable", cause: "the store is closed", outcomeUnknown: false } as const;
+
+const holderOf = ({ hold }: Workflow): string => hold?.transactionId ?? "";
 
 /** SQLite's order of text. JavaScript's own differs beyond the basic plane. */
 const bytewise = (a: string, b: string): number => Buffer.compare(Buffer.from(a), Buffer.from(b));

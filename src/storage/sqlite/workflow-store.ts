@@ -184,7 +184,9 @@ function workflowStore(engine: SqliteEngine): WorkflowStore {
         coordinatorEpoch: Number(row["epoch"]),
         claimId: row["claim_id"] as string,
       })),
-    held: async () => engine.read("SELECT * FROM workflows WHERE held_by IS NOT NULL ORDER BY id").map(toWorkflow),
+    heldBy: async (transactionId) => engine.read("SELECT * FROM workflows WHERE held_by = ?", transactionId).map(toWorkflow)[0],
+    held: async ({ afterId, limit }) =>
+      engine.read("SELECT * FROM workflows WHERE held_by > ? ORDER BY held_by LIMIT ?", afterId ?? "", limit).map(toWorkflow),
     apply: async (batch) => {
       const applied = await engine.apply(statements(batch));
       if (applied.ok) return ok(storedEvents(batch.events, applied.value));

@@ -1,7 +1,9 @@
 import { describe, expect, test } from "vitest";
 import type { ParticipantId, TransactionId } from "../../../src/kernel/ids.ts";
 import { err, ok } from "../../../src/kernel/result.ts";
+import { creation as creationOf, hold as holdOf } from "../../support/storage-values.ts";
 import {
+  allowed,
   beginTogether,
   creation,
   denied,
@@ -83,6 +85,48 @@ describe("prepare", () => {
     under.engine.answer = async () => ok({ type: "rule-denied", ruleSetRevision: 3, violations });
     expect(await begun.prepare(transactionId)).toEqual({ value: "abort", reason: `RULE_DENIED: r: ${"😀".repeat(984)}` });
   });
+});
+
+test("no verb reads what other transactions hold", async () => {
+  const { store, participant, prepare: again } = await prepared();
+  store.held = () => Promise.reject(new Error("all holds are read"));
+  store.list = () => Promise.reject(new Error("all workflows are read"));
+  expect(await again(transactionId)).toEqual(yes);
+  expect(await participant.log.get(tx("t2"))).toBeUndefined();
+  expect(await participant.log.get(transactionId)).toMatchObject({ state: "prepared" });
+  await participant.resource.abort({ transactionId: tx("t2") });
+  await participant.resource.commit({ transactionId });
+  expect(await store.get(workflowId)).toMatchObject({ state: "ACTIVE" });
+});
+
+test("its log loads every hold, in slices", async () => {
+  const { store, participant, breaths } = managerOver();
+  const names = Array.from({ length: 100 }, (_, index) => `t${String(index).padStart(3, "0")}`);
+  for (const name of names) await store.apply(creationOf(name, { hold: holdOf(name) }));
+  const read = store.held;
+  const rows: number[] = [];
+  store.held = async (page) => {
+    const found = await read(page);
+    rows.push(found.length);
+    return found;
+  };
+  const records = await participant.log.load();
+  expect(records.map((record) => record.transactionId)).toEqual(names);
+  expect(Math.max(...rows)).toBeLessThanOrEqual(16);
+  expect(breaths.count).toBe(rows.length);
+});
+
+test("10,000 refused prepares leave nothing behind", async () => {
+  const under = await withWorkflow();
+  for (let count = 0; count < 10_000; count += 1) {
+    under.engine.answer = async () => allowed;
+    const begun = await beginTogether(under, moveTo("ACTIVE"));
+    under.engine.answer = async () => denied;
+    expect(await begun.prepare(tx(`t${count}`))).toMatchObject({ value: "abort" });
+    begun.answer(err({ type: "unavailable", cause: "away" }));
+    await begun.moved;
+  }
+  expect(under.ownPart.counts).toEqual({ endings: 0, wanted: 0 });
 });
 
 describe("what a stranger enlists is not prepared, and nothing of it is stored:", () => {

@@ -78,7 +78,9 @@ describe("a retry of an atomic transition", () => {
 
   test("after a restart hears that its first attempt was aborted, and the next one runs anew", async () => {
     const restarted = restart(await prepared());
-    const retried = restarted.manager.moveTogether(command);
+    const waits = Promise.withResolvers<TransactionId>();
+    const retried = restarted.manager.moveTogether(command, { onBegun: waits.resolve });
+    await waits.promise;
     await restarted.abort();
     expect(await retried).toMatchObject({ error: { type: "transaction-aborted", workflowId, transactionId } });
     expect(await (await beginTogether(restarted, command)).prepare(tx("t2"))).toMatchObject({ value: "commit" });

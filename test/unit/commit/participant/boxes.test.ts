@@ -1,0 +1,90 @@
+import { describe, expect, test } from "vitest";
+import type { Prepare } from "../../../../src/commit/core/messages.ts";
+import type { ParticipantInput } from "../../../../src/commit/core/participant-step.ts";
+import { preparedPayloadBytesMax, volatileVoteCountMax } from "../../../../src/commit/limits.ts";
+import { createBoxes } from "../../../../src/commit/participant/boxes.ts";
+import type { Resource } from "../../../../src/commit/ports.ts";
+import { createMemoryParticipantLog } from "../../../../src/storage/memory/participant-log.ts";
+import { flush, id, memoryResource, silent, tx, virtualClock } from "../support.ts";
+
+const from = { coordinatorId: "c", epochSeen: 1 };
+
+const prepare = (name: string, payload = new Uint8Array(), attempt = 1): ParticipantInput => ({
+  type: "prepare",
+  message: {
+    type: "prepare",
+    transactionId: tx(name),
+    attempt,
+    payload,
+    voteWithinMs: 5_000,
+    onePhase: false,
+    coordinatorEpoch: 1,
+  } satisfies Prepare,
+  from,
+  nowMs: 0,
+});
+
+const decide = (name: string): ParticipantInput => ({
+  type: "decision",
+  message: { type: "decision", transactionId: tx(name), outcome: "committed", coordinatorEpoch: 1, inReply: false },
+  from,
+  logId: "log",
+  nowMs: 0,
+});
+
+function world(votes?: Resource["prepare"]) {
+  const log = createMemoryParticipantLog();
+  const { resource } = memoryResource(votes);
+  const committed: Uint8Array[] = [];
+  const sent: string[] = [];
+  const boxes = createBoxes({
+    participantId: id("a"),
+    instanceId: "i",
+    clock: virtualClock(),
+    random: () => 0.5,
+    logger: silent,
+    trace: undefined,
+    signal: new AbortController().signal,
+    log,
+    resource: { ...resource, commit: async ({ payload }) => void committed.push(payload) },
+    onStep: undefined,
+    send: (_, message) => void sent.push(`${message.type} ${message.transactionId}`),
+  });
+  return { boxes, log, committed, sent };
+}
+
+describe("in memory", () => {
+  test("10,000 refused prepares leave a bounded number of votes, without their work", async () => {
+    const { boxes, sent } = world(async () => ({ value: "abort", reason: "no" }));
+    const work = new Uint8Array(1_000);
+    for (let count = 1; count <= 10_000; count += 1) {
+      boxes.post(tx(`t${count}`), prepare(`t${count}`, work));
+      if (count % 100 === 0) await flush();
+    }
+    expect(boxes.count).toBe(volatileVoteCountMax);
+    expect(boxes.get(tx("t10000"))).toMatchObject({ state: "refused", payload: new Uint8Array() });
+    sent.length = 0;
+    boxes.post(tx("t10000"), prepare("t10000", work, 2));
+    await flush();
+    expect(sent).toEqual(["vote t10000"]);
+  });
+
+  test.each([
+    { size: "small", bytes: preparedPayloadBytesMax, kept: preparedPayloadBytesMax },
+    { size: "large", bytes: preparedPayloadBytesMax + 1, kept: 0 },
+  ])("$size work that is prepared takes $kept bytes, and is carried out whole", async ({ bytes, kept }) => {
+    const { boxes, committed, sent } = world();
+    const work = new Uint8Array(bytes).fill(7);
+    boxes.post(tx("t1"), prepare("t1", work));
+    await flush();
+    expect(boxes.get(tx("t1"))?.payload.byteLength).toBe(kept);
+    boxes.post(tx("t1"), { type: "inquire", nowMs: 0 });
+    await flush();
+    expect(boxes.get(tx("t1"))?.payload.byteLength).toBe(kept);
+    boxes.post(tx("t1"), decide("t1"));
+    await flush();
+    expect(committed).toEqual([work]);
+    expect(sent).toEqual(["vote t1", "inquiry t1", "decision-ack t1"]);
+    expect(boxes.count).toBe(0);
+  });
+});
