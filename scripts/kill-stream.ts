@@ -251,11 +251,12 @@ async function remainsOf({ commitLog, participantLog }: World, { told }: Tally):
   if (!opened.ok) throw new Error(opened.error.message);
   const log = opened.value;
   const transactions: Transaction[] = [];
-  for (let beforeId: TransactionId | undefined; ; beforeId = transactions.at(-1)?.id) {
+  let beforeId: TransactionId | undefined;
+  do {
     const page = await log.list({ beforeId, limit: 1_000 });
-    if (page.length === 0) break;
-    transactions.push(...page);
-  }
+    transactions.push(...page.transactions);
+    beforeId = page.nextBeforeId;
+  } while (beforeId !== undefined);
   await log.close();
   return { told, transactions, participants: new Map(names.map((name) => [name, readParticipantRecords(participantLog(name))])) };
 }

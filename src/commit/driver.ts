@@ -11,12 +11,14 @@ import { isFinished, mayAbort, type Outcome, type Transaction } from "./core/typ
 import { type CallerEnd, type EndSignal, orEnd, promiseOrEnd } from "./ends.ts";
 import { type Environment, momentOf } from "./environment.ts";
 import { createSessionHandler } from "./inquiries.ts";
+import { listNewestFirst } from "./list.ts";
 import { type CommitMetrics, noMetrics } from "./metrics.ts";
+import { inDoubtAt, type Owed, owedBy } from "./owed.ts";
 import { createOwnership } from "./ownership.ts";
-import type { Coordinator, Fenced, Trace } from "./ports.ts";
+import type { Coordinator, Fenced, ListPage, Trace, TransactionPage } from "./ports.ts";
 import { keepHouse, recoverUnfinished } from "./recovery.ts";
 import { ask, type Event, isMisused, post, type Run, waitForDecision, withRun } from "./run.ts";
-import { createRuns, gaugesOf, type Owed, owedBy, removeRun } from "./runs.ts";
+import { createRuns, removeRun } from "./runs.ts";
 import { fencedEnd } from "./sessions.ts";
 import type { Shell } from "./shell.ts";
 import { detailOf, emptyTimeline, type Timeline } from "./timeline.ts";
@@ -56,8 +58,8 @@ export interface Driver {
   /** `not-found` means aborted, under presumed abort; so a coordinator that was replaced does not say it. */
   get(id: TransactionId): Promise<Result<Transaction, { readonly type: "not-found" } | Fenced>>;
   timeline(id: TransactionId): Promise<Timeline>;
-  /** Newest first (by id), those before `beforeId`, at most `limit`. */
-  list(page: { readonly beforeId: TransactionId | undefined; readonly limit: number }): Promise<readonly Transaction[]>;
+  /** Costs a page, however many transactions run. */
+  list(page: ListPage): Promise<TransactionPage>;
   /** The transaction now and after each change, until it is COMPLETED; returns why it ends. */
   watch(id: TransactionId, signal: AbortSignal): AsyncGenerator<Transaction, WatchEnd | WatchFailure>;
   /**
@@ -174,7 +176,11 @@ export function createDriver(options: DriverOptions): Driver {
       sessions.start(claimed.value, createSessionHandler(shell));
       keepHouse(shell);
       ownership.keepChecking();
-      metrics.observe(() => ({ ...gaugesOf(runs, clock.nowMs()), connectedParticipants: sessions.connected.size }));
+      metrics.observe(() => ({
+        undecided: runs.undecidedCount,
+        ...inDoubtAt(runs.owed, clock.nowMs()),
+        connectedParticipants: sessions.connected.size,
+      }));
       logger.info({ ...ownership.coordinator, unfinished }, "coordinator started");
       return claimed;
     },
@@ -228,12 +234,7 @@ export function createDriver(options: DriverOptions): Driver {
       const fenced = run.view.outcome === undefined ? await ownership.replacedBy() : undefined;
       return fenced ? err(fenced) : ok(run.view);
     },
-    async list({ beforeId, limit }) {
-      const stored = await log.list({ beforeId, limit });
-      const running = [...runs.byId.values()].map((run) => run.view).filter(({ id }) => beforeId === undefined || id < beforeId);
-      const byId = new Map([...stored, ...running].map((transaction) => [transaction.id, transaction]));
-      return [...byId.values()].sort((a, b) => (a.id < b.id ? 1 : -1)).slice(0, limit);
-    },
+    list: (page) => listNewestFirst(shell, page),
     async *watch(id, signal) {
       const run = runs.byId.get(id);
       if (run) return yield* watchRun(run, signal);
@@ -243,7 +244,7 @@ export function createDriver(options: DriverOptions): Driver {
       return stored.value.phase === "COMPLETED" ? { type: "over" } : { type: "pending", transactionId: id };
     },
     watchAll: (signal) => watchRuns(shell.changes, runs, ownership.ended, signal),
-    owed: (participantId) => owedBy(runs, participantId),
+    owed: (participantId) => owedBy(runs.owed, participantId),
     async drain(timeoutMs) {
       ownership.leave();
       sessions.goAway("the coordinator is shutting down");

@@ -7,6 +7,7 @@ import type { ParticipantRecord, ResourceVote } from "./core/participant-step.ts
 import type { TraceEvent } from "./core/trace.ts";
 import type { Transaction } from "./core/types.ts";
 import type { Timeline } from "./timeline.ts";
+import type { TransactionScope } from "./transaction-scope.ts";
 
 export interface Clock {
   nowMs(): TimeMs;
@@ -52,6 +53,20 @@ export type ParticipantSession = {
   readonly connectedAtMs: TimeMs;
 };
 
+/** Newest first (by id): those in the scope, before `beforeId`, at most `limit`. */
+export type ListPage = {
+  readonly beforeId: TransactionId | undefined;
+  readonly limit: number;
+  readonly scope?: TransactionScope | undefined;
+};
+
+/** It may be short, or empty, while more follow. */
+export type TransactionPage = {
+  readonly transactions: readonly Transaction[];
+  /** Where the next page goes on. Undefined: this is the last. */
+  readonly nextBeforeId: TransactionId | undefined;
+};
+
 /**
  * What a coordinator must not forget. Every write carries the expectation that the writer's epoch is still the newest, and is a
  * conflict otherwise. `force` and `record` store the transaction whole, over what is stored of it; the timeline is for people, and
@@ -75,8 +90,8 @@ export interface DecisionLog extends StoreHealth, StoreAge {
     coordinatorEpoch: number,
   ): WriteResult<ParticipantSession, Fenced>;
   get(id: TransactionId): Promise<Transaction | undefined>;
-  /** Newest first (by id), those before `beforeId`, at most `limit`. */
-  list(page: { readonly beforeId: TransactionId | undefined; readonly limit: number }): Promise<readonly Transaction[]>;
+  /** Looks at no more than `limit`, where looking costs little of what the scope leaves out. */
+  list(page: ListPage): Promise<TransactionPage>;
   /** Nothing if the transaction is unknown, or was stored without. */
   timeline(id: TransactionId): Promise<Timeline | undefined>;
   /** Every transaction that is stored and not finished (`isFinished`), in the order of ids; of a page, those after `afterId`. */

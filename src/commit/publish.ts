@@ -1,5 +1,6 @@
 import { tellAll } from "./changes.ts";
 import { heuristicOf, type Part, type Transaction } from "./core/types.ts";
+import { account } from "./owed.ts";
 import type { Logger } from "./ports.ts";
 import { note, type Run } from "./run.ts";
 import { markDecided } from "./runs.ts";
@@ -37,6 +38,7 @@ export function publish(shell: Shell, run: Run): void {
     note(shell, run, { type: "decided", detail: detailOf(after.outcome.toUpperCase(), after.abortReason) });
   }
   if (before === after) return;
+  account(runs.owed, before, after);
   for (const wake of [...run.watchers]) wake();
   tellAll(changes, after);
 }

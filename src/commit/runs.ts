@@ -1,33 +1,35 @@
 import type { ParticipantId, RequestId, TransactionId } from "../kernel/ids.ts";
-import type { TimeMs } from "../kernel/time.ts";
-import { hasPromised, isInDoubtSomewhere, owesAck, type Part, type Transaction } from "./core/types.ts";
-import type { CommitGauges } from "./metrics.ts";
+import type { Part, Transaction } from "./core/types.ts";
+import { createOrdered, type Ordered } from "./ordered.ts";
+import { account, type Books, createBooks } from "./owed.ts";
 import type { Run } from "./run.ts";
 import type { Answer } from "./verbs.ts";
 
 /** The transactions that run here. */
 export type Runs = {
   readonly byId: Map<TransactionId, Run>;
+  readonly ids: Ordered<TransactionId>;
   readonly byParticipant: Map<ParticipantId, Set<Run>>;
   /** What a request id leads to, while that runs or is looked for. */
   readonly byRequest: Map<RequestId, { readonly digest: string; readonly found: Promise<Run | Answer> }>;
+  /** Of what they show. */
+  readonly owed: Books;
   undecidedCount: number;
 };
 
-/** How far a participant lags behind. */
-export type Owed = {
-  /** Transactions that it has promised to commit, and whose outcome it has not acknowledged. */
-  readonly inDoubt: number;
-  /** Transactions that are decided, and that it should have acknowledged. */
-  readonly unacknowledged: number;
-  /** When the oldest of these was decided. */
-  readonly oldestUnacknowledgedMs: TimeMs | undefined;
-};
-
-export const createRuns = (): Runs => ({ byId: new Map(), byParticipant: new Map(), byRequest: new Map(), undecidedCount: 0 });
+export const createRuns = (): Runs => ({
+  byId: new Map(),
+  ids: createOrdered((a, b) => (a < b ? -1 : Number(a > b))),
+  byParticipant: new Map(),
+  byRequest: new Map(),
+  owed: createBooks(),
+  undecidedCount: 0,
+});
 
 export function addRun(runs: Runs, run: Run): void {
   runs.byId.set(run.core.id, run);
+  runs.ids.add(run.core.id);
+  account(runs.owed, undefined, run.view);
   if (run.core.outcome === undefined) runs.undecidedCount += 1;
   indexParts(runs, run, run.core.parts);
 }
@@ -46,34 +48,15 @@ export function markDecided(runs: Runs, { outcome, request }: Transaction): void
   if (outcome === "aborted" && request) runs.byRequest.delete(request.id);
 }
 
-export function removeRun({ byId, byParticipant, byRequest }: Runs, run: Run): void {
+export function removeRun({ byId, ids, byParticipant, byRequest, owed }: Runs, run: Run): void {
   run.end({ type: "over" });
   byId.delete(run.core.id);
+  ids.delete(run.core.id);
+  account(owed, run.view, undefined);
   if (run.core.request && run.core.outcome === "committed") byRequest.delete(run.core.request.id);
   for (const { participantId } of run.core.parts) {
     const itsRuns = byParticipant.get(participantId);
     itsRuns?.delete(run);
     if (itsRuns?.size === 0) byParticipant.delete(participantId);
   }
-}
-
-export function owedBy({ byParticipant }: Runs, participantId: ParticipantId): Owed {
-  let inDoubt = 0;
-  let unacknowledged = 0;
-  let oldestUnacknowledgedMs: TimeMs | undefined;
-  for (const { view } of byParticipant.get(participantId) ?? []) {
-    const part = view.parts.find((each) => each.participantId === participantId);
-    if (!part) continue;
-    if (hasPromised(part) && part.acknowledgedAtMs === undefined) inDoubt += 1;
-    if (!owesAck(view, part)) continue;
-    unacknowledged += 1;
-    oldestUnacknowledgedMs = Math.min(oldestUnacknowledgedMs ?? Infinity, view.decidedAtMs ?? Infinity);
-  }
-  return { inDoubt, unacknowledged, oldestUnacknowledgedMs };
-}
-
-export function gaugesOf({ byId, undecidedCount }: Runs, nowMs: TimeMs): Omit<CommitGauges, "connectedParticipants"> {
-  const inDoubt = [...byId.values()].filter(({ view }) => isInDoubtSomewhere(view));
-  const oldestMs = inDoubt.reduce((oldest, { view }) => Math.min(oldest, view.createdAtMs), nowMs);
-  return { undecided: undecidedCount, inDoubt: inDoubt.length, oldestInDoubtMs: nowMs - oldestMs };
 }

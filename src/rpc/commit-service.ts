@@ -33,6 +33,9 @@ import { InvalidMessage } from "./validation.ts";
 /** A filter that matches rarely must not make one call read the whole log: the page ends early and the client asks on. */
 const scanCountMax = 10_000;
 
+/** Read at once, however small the page. */
+const chunkSize = 100;
+
 export function createCommitService(dependencies: {
   readonly driver: Driver;
   readonly sessions: Sessions;
@@ -187,11 +190,10 @@ export function createCommitService(dependencies: {
       const found = [];
       let beforeId = decodePageToken(scope, request.pageToken) as TransactionId | undefined;
       let more = true;
-      for (let scanned = 0; more && found.length < size && scanned < scanCountMax; ) {
-        const chunk = await driver.list({ beforeId, limit: size + 1 });
-        more = chunk.length > size;
-        scanned += chunk.length;
-        for (const transaction of chunk) {
+      for (let scanned = 0; more && found.length < size && scanned < scanCountMax; scanned += chunkSize) {
+        const chunk = await driver.list({ beforeId, limit: chunkSize });
+        more = chunk.nextBeforeId !== undefined;
+        for (const transaction of chunk.transactions) {
           if (found.length === size) {
             more = true;
             break;

@@ -10,8 +10,8 @@ import {
   type Transaction,
   type VoteValue,
 } from "../commit/core/types.ts";
+import type { Owed } from "../commit/owed.ts";
 import type { Coordinator } from "../commit/ports.ts";
-import type { Owed } from "../commit/runs.ts";
 import type { KnownParticipant } from "../commit/sessions.ts";
 import type { TimelineEntry } from "../commit/timeline.ts";
 import * as wire from "../gen/concord/commit/v1/transaction.ts";

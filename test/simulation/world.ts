@@ -535,9 +535,9 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   const resources = new Map(participants.map(({ name, state }) => [name, state]));
 
   async function unsettled(): Promise<readonly string[]> {
-    const log = await decisions.list({ beforeId: undefined, limit: Number.POSITIVE_INFINITY });
+    const { transactions } = await decisions.list({ beforeId: undefined, limit: Number.POSITIVE_INFINITY });
     const calls = openOrders > 0 ? [`${openOrders} clients wait`] : [];
-    return [...calls, ...ledger.unsettled(log, resources)];
+    return [...calls, ...ledger.unsettled(transactions, resources)];
   }
 
   async function begin(order: Order): Promise<void> {

@@ -4,7 +4,8 @@ import { type Claim, claimCountMax } from "../../src/commit/core/claim.ts";
 import { stepCoordinator } from "../../src/commit/core/coordinator.ts";
 import type { Transaction } from "../../src/commit/core/types.ts";
 import type { DecisionLog } from "../../src/commit/ports.ts";
-import type { RequestId } from "../../src/kernel/ids.ts";
+import { afterId, isInScope, type TransactionScope } from "../../src/commit/transaction-scope.ts";
+import type { RequestId, TransactionId } from "../../src/kernel/ids.ts";
 import { createMemoryDecisionLog } from "../../src/storage/memory/decision-log.ts";
 import { openSqliteDecisionLog } from "../../src/storage/sqlite/decision-log.ts";
 import { temporaryFolder } from "../support/concord.ts";
@@ -108,9 +109,48 @@ function decisionLogSuite(name: string, open: () => Promise<DecisionLog>): void 
       await log.claim("c");
       for (const name of ["t1", "t2", "t3"]) await log.record(completed(name));
       const ids = async (beforeId: string | undefined, limit: number) =>
-        (await log.list({ beforeId: beforeId === undefined ? undefined : tx(beforeId), limit })).map((each) => each.id);
+        (await log.list({ beforeId: beforeId === undefined ? undefined : tx(beforeId), limit })).transactions.map(
+          (each) => each.id,
+        );
       expect(await ids(undefined, 2)).toEqual(["t3", "t2"]);
       expect(await ids("t2", 2)).toEqual(["t1"]);
+    });
+
+    test("a scope leaves out what it does not want, whatever the pages", async () => {
+      const log = await open();
+      await log.claim("c");
+      const aborted = stepped(begun(["a", "b"]).transaction, vote("a", "abort"));
+      const cast = [committing, delegated, completed, (name: string) => ({ ...aborted, id: tx(name) })];
+      const all: Transaction[] = [];
+      for (let i = 0; i < 24; i += 1) {
+        const transaction = cast[i % cast.length]?.(`t${10 + i}`) as Transaction;
+        await log.record(transaction);
+        all.unshift(transaction);
+      }
+      const scopes: readonly TransactionScope[] = [
+        {},
+        { fromId: tx("t15"), beforeId: tx("t29") },
+        { fromId: tx("t20"), beforeId: afterId(tx("t20")) },
+        { phases: ["COMPLETED"] },
+        { phases: ["PREPARING", "COMMITTING"], beforeId: tx("t30") },
+        { outcomes: ["aborted", undefined] },
+        { outcomes: [undefined], phases: ["PREPARING"] },
+        { outcomes: [] },
+      ];
+      for (const scope of scopes) {
+        const wanted = all.filter((each) => isInScope(scope, each)).map(({ id }) => id);
+        for (const limit of [1, 5, 24, 100]) {
+          const found: string[] = [];
+          let beforeId: TransactionId | undefined;
+          do {
+            const page = await log.list({ beforeId, limit, scope });
+            expect(page.transactions.length).toBeLessThanOrEqual(limit);
+            found.push(...page.transactions.map(({ id }) => id));
+            beforeId = page.nextBeforeId;
+          } while (beforeId !== undefined);
+          expect(found).toEqual(wanted);
+        }
+      }
     });
 
     test("a request id leads to its transaction, unless that was aborted", async () => {
@@ -161,7 +201,7 @@ function decisionLogSuite(name: string, open: () => Promise<DecisionLog>): void 
       expect(await log.purge({ completedBeforeMs: 1, limit: 10 }, 1)).toEqual({ ok: true, value: 0 });
       expect(await log.purge({ completedBeforeMs: 9e15, limit: 1 }, 1)).toEqual({ ok: true, value: 1 });
       expect(await log.purge({ completedBeforeMs: 9e15, limit: 10 }, 1)).toEqual({ ok: true, value: 1 });
-      expect((await log.list({ beforeId: undefined, limit: 10 })).map((each) => each.id)).toEqual(["t2", "t1"]);
+      expect((await log.list({ beforeId: undefined, limit: 10 })).transactions.map((each) => each.id)).toEqual(["t2", "t1"]);
     });
 
     test("what an operator resolved is unfinished, and is not purged, until its participants have spoken", async () => {

@@ -4,6 +4,7 @@ import { checkTransaction } from "../../commit/core/invariants.ts";
 import { finishedAtMs, isFinished, type Transaction } from "../../commit/core/types.ts";
 import type { DecisionLog, Fenced, ParticipantSession } from "../../commit/ports.ts";
 import type { Timeline } from "../../commit/timeline.ts";
+import { isInScope, nearer } from "../../commit/transaction-scope.ts";
 import type { ParticipantId, TransactionId } from "../../kernel/ids.ts";
 import { err, ok, type Result } from "../../kernel/result.ts";
 import type { TimeMs } from "../../kernel/time.ts";
@@ -57,10 +58,15 @@ export function createMemoryDecisionLog(nowMs: () => TimeMs = Date.now): Decisio
         return opened;
       }),
     get: async (id) => transactions.get(id),
-    list: async ({ beforeId, limit }) =>
-      newestFirst()
-        .filter(({ id }) => beforeId === undefined || id < beforeId)
-        .slice(0, limit),
+    async list({ beforeId, limit, scope = {} }) {
+      const before = nearer(beforeId, scope.beforeId);
+      const following = newestFirst().filter(({ id }) => before === undefined || id < before);
+      const seen = following.slice(0, limit);
+      return {
+        transactions: seen.filter((each) => isInScope(scope, each)),
+        nextBeforeId: following.length > limit ? seen.at(-1)?.id : undefined,
+      };
+    },
     timeline: async (id) => timelines.get(id),
     unfinished: async ({ afterId, limit } = { afterId: undefined, limit: Number.POSITIVE_INFINITY }) =>
       newestFirst()

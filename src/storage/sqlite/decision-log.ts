@@ -3,6 +3,7 @@ import { checkTransaction } from "../../commit/core/invariants.ts";
 import { finishedAtMs, type Part, type Transaction } from "../../commit/core/types.ts";
 import type { DecisionLog, Fenced, ParticipantSession } from "../../commit/ports.ts";
 import type { Timeline } from "../../commit/timeline.ts";
+import { isInScope, nearer } from "../../commit/transaction-scope.ts";
 import type { ParticipantId, TransactionId } from "../../kernel/ids.ts";
 import { err, ok, type Result } from "../../kernel/result.ts";
 import type { WriteFailure } from "../../kernel/write.ts";
@@ -139,11 +140,19 @@ function decisionLog(engine: SqliteEngine): SqliteDecisionLog {
       return ok({ participantId, instanceId, connectedAtMs, sessionEpoch });
     },
     get: async (id) => engine.read("SELECT id, body FROM transactions WHERE id = ?", id).map(toTransaction)[0],
-    list: async ({ beforeId, limit }) =>
-      (beforeId === undefined
-        ? engine.read("SELECT id, body FROM transactions ORDER BY id DESC LIMIT ?", limit)
-        : engine.read("SELECT id, body FROM transactions WHERE id < ? ORDER BY id DESC LIMIT ?", beforeId, limit)
-      ).map(toTransaction),
+    async list({ beforeId, limit, scope = {} }) {
+      const { fromId = "", phases, outcomes } = scope;
+      const sql = phases && !phases.includes("COMPLETED") ? selectUnfinishedNewestFirst : selectNewestFirst;
+      const wanted = outcomes ? JSON.stringify(outcomes.map((outcome) => outcome ?? "")) : null;
+      const rows = engine.read(sql, wanted, wanted, nearer(beforeId, scope.beforeId) ?? behindAllIds, fromId, limit);
+      return {
+        transactions: rows
+          .filter(({ body }) => body !== null)
+          .map(toTransaction)
+          .filter((each) => isInScope(scope, each)),
+        nextBeforeId: rows.length === limit ? (rows.at(-1)?.["id"] as TransactionId) : undefined,
+      };
+    },
     async timeline(id) {
       const text = engine.read("SELECT timeline FROM transactions WHERE id = ?", id)[0]?.["timeline"];
       return typeof text === "string" ? (JSON.parse(text) as Timeline) : undefined;
@@ -191,6 +200,19 @@ const upsertTransaction = `INSERT INTO transactions (id, outcome, request_id, co
 
 /** A negative limit is none. */
 const selectUnfinished = "SELECT id, body FROM transactions WHERE completed_at_ms IS NULL AND id > ? ORDER BY id LIMIT ?";
+
+/** Of what the outcome leaves out, the body is not read. */
+const newestFirst = (condition: string): string => `
+  SELECT id, CASE WHEN ? IS NULL OR coalesce(outcome, '') IN (SELECT value FROM json_each(?)) THEN body END AS body
+  FROM transactions WHERE id < ? AND id >= ? ${condition} ORDER BY id DESC LIMIT ?`;
+
+const selectNewestFirst = newestFirst("");
+
+/** By an index: what is not over is not finished. */
+const selectUnfinishedNewestFirst = newestFirst("AND completed_at_ms IS NULL");
+
+/** Ids have no such character. See `idPattern`. */
+const behindAllIds = "~";
 
 const nextSession = `INSERT INTO sessions (participant_id, instance_id, connected_at_ms, session_epoch) VALUES (?, ?, ?, 1)
   ON CONFLICT DO UPDATE SET

@@ -62,7 +62,7 @@ test("concurrent transactions of 2 to 10 participants: each ends as its own vote
           }
         }
         const left = await w.coordinator().driver.list({ beforeId: undefined, limit: 100 });
-        expect(left.every(({ phase }) => phase === "COMPLETED")).toBe(true);
+        expect(left.transactions.every(({ phase }) => phase === "COMPLETED")).toBe(true);
         w.stop();
       },
     ),

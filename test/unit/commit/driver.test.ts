@@ -5,7 +5,7 @@ import type { RequestId, TransactionId } from "../../../src/kernel/ids.ts";
 import { historyRetentionMs, participantRetentionMs, purgeBatchSize } from "../../../src/kernel/limits.ts";
 import { err } from "../../../src/kernel/result.ts";
 import { createMemoryDecisionLog } from "../../../src/storage/memory/decision-log.ts";
-import { collect, flush, found, id, request, silent, startCoordinator, tx, virtualClock, world } from "./support.ts";
+import { collect, flush, found, id, newest, request, silent, startCoordinator, tx, virtualClock, world } from "./support.ts";
 
 /** A coordinator, and one participant that says what the test says. */
 async function connectedByHand(name: string) {
@@ -136,7 +136,7 @@ describe("a transaction", () => {
     const again = await w.participant("a");
     await w.clock.advance(10_000);
     // Its time to vote is over, so a participant that never heard of it aborts.
-    const [only] = await w.coordinator().driver.list({ beforeId: undefined, limit: 10 });
+    const [only] = await newest(w.coordinator().driver);
     expect(only).toMatchObject({ phase: "COMPLETED", outcome: "aborted" });
     expect(again.calls).toEqual([`abort ${only?.id}`]);
   });
@@ -147,7 +147,7 @@ describe("a transaction", () => {
     await w.participant("a");
     const running = w.run(["a", "b"], { waitForParticipantsMs: 60_000 });
     await flush();
-    const [begun] = await w.coordinator().driver.list({ beforeId: undefined, limit: 1 });
+    const [begun] = await newest(w.coordinator().driver);
     const watched = collect(w.coordinator().driver.watch(begun?.id ?? tx(""), new AbortController().signal));
     await w.participant("b");
     const { id: transactionId } = await running;
@@ -504,10 +504,10 @@ test("transactions are listed newest first, running and ended ones", async () =>
   const ended = [await w.run([]), await w.run(["missing"]), await w.run([])];
   void w.coordinator().driver.execute(request(["a"], { waitForParticipantsMs: 60_000 }));
   await flush();
-  const all = await w.coordinator().driver.list({ beforeId: undefined, limit: 10 });
+  const all = await newest(w.coordinator().driver, 10);
   expect(all.map(({ phase }) => phase)).toEqual(["INIT", "COMPLETED", "COMPLETED", "COMPLETED"]);
   const rest = await w.coordinator().driver.list({ beforeId: ended[2]?.id, limit: 1 });
-  expect(rest.map((transaction) => transaction.id)).toEqual([ended[1]?.id]);
+  expect(rest.transactions.map((transaction) => transaction.id)).toEqual([ended[1]?.id]);
 });
 
 describe("a coordinator under strain", () => {
@@ -536,7 +536,7 @@ describe("a coordinator under strain", () => {
     const { driver } = w.coordinator();
     void driver.execute(request(["a"], { waitForParticipantsMs: 60_000 }));
     await flush();
-    const [waiting] = await driver.list({ beforeId: undefined, limit: 1 });
+    const [waiting] = await newest(driver);
     const watched = collect(driver.watch(waiting?.id ?? tx(""), new AbortController().signal));
     await flush();
     await w.log.claim("c");
@@ -576,7 +576,7 @@ describe("a coordinator under strain", () => {
     const w = await connectedByHand("a");
     void w.driver.execute(request(["a"]));
     await flush();
-    const [running] = await w.driver.list({ beforeId: undefined, limit: 1 });
+    const [running] = await newest(w.driver);
     const transactionId = running?.id ?? tx("");
     await w.session.receive({ sequence: 2, message: { type: "nack", sequence: 2, reason: "no such table" } });
     const { entries } = await w.driver.timeline(transactionId);
@@ -597,7 +597,7 @@ describe("a coordinator under strain", () => {
     await w.start();
     void w.coordinator().driver.execute(request(["a", "b"], { waitForParticipantsMs: 60_000 }));
     await flush();
-    const [waiting] = await w.coordinator().driver.list({ beforeId: undefined, limit: 1 });
+    const [waiting] = await newest(w.coordinator().driver);
     const session = w.coordinator().sessions.open("peer");
     const hello = {
       type: "hello",

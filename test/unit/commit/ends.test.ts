@@ -37,7 +37,7 @@ async function scripted(w: World, name: string, { instanceId = "i", wait = true 
 }
 
 async function newest(w: World): Promise<TransactionId> {
-  const [first] = await w.coordinator().driver.list({ beforeId: undefined, limit: 1 });
+  const [first] = (await w.coordinator().driver.list({ beforeId: undefined, limit: 1 })).transactions;
   return first?.id ?? tx("");
 }
 

@@ -11,6 +11,7 @@ import {
   id,
   memoryResource,
   memoryTransport,
+  newest,
   part,
   request,
   silent,
@@ -150,7 +151,7 @@ describe("a promise that a resource has lost", () => {
     const answer = w.coordinator().driver.execute(request(["a"]));
     await w.clock.advance(10_000);
     expect(await answer).toMatchObject({ ok: false, error: { type: "pending" } });
-    const [pending] = await w.coordinator().driver.list({ beforeId: undefined, limit: 1 });
+    const [pending] = await newest(w.coordinator().driver);
     expect(pending).toMatchObject({ phase: "PREPARING", parts: [{ lost: { reason: "no such prepared transaction" } }] });
     expect(w.lostCount()).toBe(1);
     expect(pending && heuristicOf(pending)).toBe("MIXED");

@@ -181,6 +181,9 @@ export async function startCoordinator(
   return { driver, sessions };
 }
 
+export const newest = async (driver: Driver, limit = 1): Promise<readonly Transaction[]> =>
+  (await driver.list({ beforeId: undefined, limit })).transactions;
+
 export async function found(driver: Driver, transactionId: TransactionId): Promise<Transaction | undefined> {
   const got = await driver.get(transactionId);
   return got.ok ? got.value : undefined;

@@ -9,7 +9,7 @@ import { emptyTimeline, withEntry } from "../../../src/commit/timeline.ts";
 import type { BeginRequest } from "../../../src/commit/verbs.ts";
 import type { RequestId, TransactionId } from "../../../src/kernel/ids.ts";
 import { err } from "../../../src/kernel/result.ts";
-import { begun, collect, flush, found, id, request, tx, vote, world } from "./support.ts";
+import { begun, collect, flush, found, id, newest, request, tx, vote, world } from "./support.ts";
 
 // The verbs around transactions: enlisting as the work happens, and what operators do.
 
@@ -60,7 +60,7 @@ async function stuck(w: World, options = {}): Promise<TransactionId> {
   const b = await scripted(w, "b");
   const running = w.run(["a", "b"], options);
   await flush();
-  const [first] = await w.coordinator().driver.list({ beforeId: undefined, limit: 1 });
+  const [first] = await newest(w.coordinator().driver);
   const transactionId = first?.id ?? tx("");
   await a.vote(transactionId);
   await b.vote(transactionId);
@@ -180,7 +180,7 @@ describe("an abort", () => {
     const { driver } = w.coordinator();
     const running = w.run(["a"], { waitForParticipantsMs: 60_000 });
     await flush();
-    const [waiting] = await driver.list({ beforeId: undefined, limit: 1 });
+    const [waiting] = await newest(driver);
     expect(await driver.abort(waiting?.id ?? tx(""), ada)).toMatchObject({ ok: true, value: { outcome: "aborted" } });
     expect((await running).abortReason).toBe('aborted by "ada": the disk is lost');
     await flush();
@@ -260,7 +260,7 @@ describe("a resolution", () => {
     const a = await scripted(w, "a");
     const running = w.run(["a"]);
     await flush();
-    const [waiting] = await w.coordinator().driver.list({ beforeId: undefined, limit: 1 });
+    const [waiting] = await newest(w.coordinator().driver);
     const transactionId = waiting?.id ?? tx("");
     await a.leave();
     expect(await w.coordinator().driver.abort(transactionId, ada)).toMatchObject(refusedAs("state"));
@@ -320,12 +320,12 @@ describe("forgetting", () => {
     const a = await scripted(w, "a");
     void w.run(["a"]);
     await flush();
-    const [guessed] = await driver.list({ beforeId: undefined, limit: 1 });
+    const [guessed] = await newest(driver);
     const transactionId = guessed?.id ?? tx("");
     await a.leave();
     await driver.resolve(transactionId, "aborted", ada);
     expect(await driver.forget(transactionId, ada)).toMatchObject({ ok: true });
-    expect(await driver.list({ beforeId: undefined, limit: 1 })).toEqual([]);
+    expect(await newest(driver)).toEqual([]);
   });
 
   test("waits until the end is in the log, and is told if the log does not write", async () => {
