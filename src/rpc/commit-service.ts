@@ -237,6 +237,10 @@ async function consume(
   let sequence = 0;
   try {
     for await (const request of requests) {
+      if (request instanceof InvalidMessage && request.defect !== undefined) {
+        onDefect(request.defect);
+        break;
+      }
       // Of a message that cannot be read, the place in the stream is still known.
       sequence = request instanceof InvalidMessage ? sequence + 1 : Number(request.sequence);
       const message =

@@ -9,7 +9,7 @@ import type { TimeMs } from "../kernel/time.ts";
 import { StorageUnavailableError } from "../kernel/write.ts";
 import type { Logger } from "../runtime/logger.ts";
 import type { Calls } from "./calls.ts";
-import { invalidRequest, overloaded, toServerError } from "./errors.ts";
+import { overloaded, toServerError } from "./errors.ts";
 import { InvalidMessage } from "./validation.ts";
 
 /** What a handler knows of its call, besides nice-grpc's own context. */
@@ -102,7 +102,7 @@ export function createContextMiddleware(logger: Logger): (calls: Calls) => Serve
       try {
         leaving.throwIfAborted();
         if (underWay > callCountMax) throw overloaded(callCountMax, "calls are under way");
-        if (!call.requestStream && call.request instanceof InvalidMessage) throw invalidRequest(call.request.violations);
+        if (!call.requestStream && call.request instanceof InvalidMessage) throw call.request.failure;
         context.signal.throwIfAborted();
         const answer =
           unary && !call.responseStream

@@ -1,7 +1,6 @@
 import type { ServiceImplementation } from "nice-grpc";
 import { ServerReflection, ServerReflectionService } from "nice-grpc-server-reflection";
 import { descriptorSet } from "./descriptors.ts";
-import { invalidRequest } from "./errors.ts";
 import { InvalidMessage } from "./validation.ts";
 
 const info = ServerReflectionService.serverReflectionInfo;
@@ -33,7 +32,7 @@ export function createReflection(serviceNames: readonly string[]): ServiceImplem
 
 async function* wellFormed(requests: AsyncIterable<Request | InvalidMessage>): AsyncGenerator<Request> {
   for await (const request of requests) {
-    if (request instanceof InvalidMessage) throw invalidRequest(request.violations);
+    if (request instanceof InvalidMessage) throw request.failure;
     yield request;
   }
 }

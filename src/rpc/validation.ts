@@ -2,10 +2,10 @@ import { type DescMessage, fromBinary, type Message } from "@bufbuild/protobuf";
 import { createValidator, type Violation } from "@bufbuild/protovalidate";
 import { idPattern, idWords, requestIdPattern, requestIdWords } from "../kernel/ids.ts";
 import { registry } from "./descriptors.ts";
-import type { FieldViolation } from "./errors.ts";
+import { type FieldViolation, invalidRequest } from "./errors.ts";
 import { plainMessage } from "./plain-message.ts";
 import { oneOf, valueRules } from "./value-rules.ts";
-import { wireFormatCheck } from "./wire-format.ts";
+import { wireWalk } from "./wire-format.ts";
 
 const patterns = new Map<string, RegExp>();
 
@@ -24,37 +24,58 @@ const validator = createValidator({ registry, regexMatch });
  */
 export class InvalidMessage {
   readonly violations: readonly FieldViolation[];
+  /** Why its rules could not be checked. */
+  readonly defect: unknown;
 
-  constructor(violations: readonly FieldViolation[]) {
+  constructor(violations: readonly FieldViolation[], defect?: unknown) {
     this.violations = violations;
+    this.defect = defect;
+  }
+
+  /** To be thrown by who has no other answer. */
+  get failure(): unknown {
+    return this.defect ?? invalidRequest(this.violations);
   }
 }
 
 /**
  * The decoder of a message type: strict on the wire format, and it enforces the `buf.validate` rules of the contract and the rules that
- * hold for every message. It is the only one that reads these bytes.
+ * hold for every message. It is the only one that reads these bytes. Nothing is made of them before it is known that they are not too much.
  */
 export function validatingDecoder(descriptor: DescMessage): (bytes: Uint8Array) => unknown {
-  const checkWireFormat = wireFormatCheck(descriptor);
-  const brokenValueRules = valueRules(descriptor);
+  const walk = wireWalk(descriptor);
+  const check = ruleCheck(descriptor);
   const toPlain = plainMessage(descriptor);
   function decode(bytes: Uint8Array): unknown {
     let message: Message;
     try {
-      message = fromBinary(descriptor, bytes);
-      checkWireFormat(bytes);
+      const { excess } = walk(bytes);
+      if (excess !== undefined) return new InvalidMessage([excess]);
+      message = fromBinary(descriptor, bytes, { readUnknownFields: false });
     } catch {
       return new InvalidMessage([{ field: "", description: `not a well-formed ${descriptor.typeName}` }]);
     }
-    const broken = brokenFieldRules(descriptor, message);
-    const found = brokenValueRules(message, bytes.length);
-    if (broken.length === 0 && found.length === 0) return toPlain(message);
-    const known = new Set(broken.map(({ field }) => field));
-    return new InvalidMessage([...broken, ...found.filter(({ field }) => !known.has(field))]);
+    try {
+      const violations = check(message, bytes.length);
+      return violations.length === 0 ? toPlain(message) : new InvalidMessage(violations);
+    } catch (error) {
+      return new InvalidMessage([{ field: "", description: "its rules could not be checked" }], error);
+    }
   }
   // The first validation of a type compiles its rules; no caller should wait for that.
   decode(new Uint8Array());
   return decode;
+}
+
+function ruleCheck(descriptor: DescMessage): (message: Message, wireBytes: number) => readonly FieldViolation[] {
+  const brokenValueRules = valueRules(descriptor);
+  return (message, wireBytes) => {
+    const broken = brokenFieldRules(descriptor, message);
+    const found = brokenValueRules(message, wireBytes);
+    if (broken.length === 0 || found.length === 0) return broken.length === 0 ? found : broken;
+    const known = new Set(broken.map(({ field }) => field));
+    return [...broken, ...found.filter(({ field }) => !known.has(field))];
+  };
 }
 
 function brokenFieldRules(descriptor: DescMessage, message: Message): readonly FieldViolation[] {

@@ -1,12 +1,12 @@
 import { type DescEnum, type DescField, type DescMessage, getOption, ScalarType } from "@bufbuild/protobuf";
 import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
 import { field as fieldRules } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
-import { structBytesMax, structDepthMax } from "../kernel/limits.ts";
+import { structBytesMax } from "../kernel/limits.ts";
 import type { FieldViolation } from "./errors.ts";
 
 /**
  * What no field rule of the contract says, because it holds for every message: known enum numbers, Structs that are JSON and not too
- * large or too deep, times and durations within their ranges, and integers that are exact here.
+ * large, times and durations within their ranges, and integers that are exact here. How deep and how wide a Struct is was found on the wire.
  */
 export function valueRules(descriptor: DescMessage): (message: object, wireBytes: number) => readonly FieldViolation[] {
   const watched = watchedFields(descriptor);
@@ -144,20 +144,12 @@ function durationProblem({ seconds, nanos }: Duration): Problem | undefined {
 }
 
 function structProblem(value: unknown, measure: boolean): Problem | undefined {
-  if (depth(value) > structDepthMax) return { description: `is nested deeper than ${structDepthMax} levels` };
   const at = notFinitePlace(value);
   if (at !== undefined) return { at, description: "must be a finite number: JSON has neither NaN nor infinity" };
   if (!measure) return undefined;
   // As JSON, the form in which people know it.
   const size = Buffer.byteLength(JSON.stringify(value));
   return size > structBytesMax ? { description: `has ${size} bytes as JSON; at most ${structBytesMax} are allowed` } : undefined;
-}
-
-function depth(value: unknown): number {
-  if (typeof value !== "object" || value === null) return 0;
-  let deepest = 0;
-  for (const key in value) deepest = Math.max(deepest, depth((value as Readonly<Record<string, unknown>>)[key]));
-  return deepest + 1;
 }
 
 /** Where the first number stands that JSON does not have. */

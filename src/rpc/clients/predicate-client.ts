@@ -99,8 +99,11 @@ export function createPredicateClient(options: {
       }
     } catch (error) {
       if (batch.length === 1 || !isAboutContent(error)) throw error;
-      // One check spoils the batch. Alone, it fails alone.
-      for (const asked of batch) await askTogether([asked]).catch((failed: unknown) => fail([asked], failed));
+      // One check spoils the batch, or they are too much together. Each half is asked anew: who fails in the end fails alone.
+      const half = Math.ceil(batch.length / 2);
+      for (const part of [batch.slice(0, half), batch.slice(half)]) {
+        await askTogether(part).catch((failed: unknown) => fail(part, failed));
+      }
     }
   }
 

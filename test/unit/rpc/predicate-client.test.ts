@@ -105,6 +105,16 @@ describe("coalescing", () => {
     expect(answers[3]).toMatchObject({ error: { cause: expect.stringContaining("spoilt") } });
   });
 
+  test("checks that are too much for one message are asked in halves, not one by one", async () => {
+    const upTo4: Answerer = async (checks) => {
+      if (checks.length > 4) throw new ServerError(Status.INVALID_ARGUMENT, "too many fields");
+      return echo(checks);
+    };
+    fake.answer = upTo4;
+    expect((await askMany(16)).every(({ ok }) => ok)).toBe(true);
+    expect(fake.calls).toHaveLength(1 + 2 + 4);
+  });
+
   test("an engine that is overloaded is not asked once for each check of the batch", async () => {
     fake.answer = failWith(busy);
     expect(await askMany(20)).toMatchObject(Array.from({ length: 20 }, () => overloaded));

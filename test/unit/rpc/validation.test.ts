@@ -1,3 +1,11 @@
+import { create, createFileRegistry, setExtension } from "@bufbuild/protobuf";
+import {
+  FieldDescriptorProto_Label,
+  FieldDescriptorProto_Type,
+  FileDescriptorProtoSchema,
+  MessageOptionsSchema,
+} from "@bufbuild/protobuf/wkt";
+import { MessageRulesSchema, message as messageRules, RuleSchema } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import { describe, expect, test } from "vitest";
 import { ValidateTransitionRequest } from "../../../src/gen/concord/predicate/v1/predicate_logic.ts";
 import { WorkflowState } from "../../../src/gen/concord/workflow/v1/workflow.ts";
@@ -44,10 +52,11 @@ describe("descriptions are for people", () => {
     },
     { changes: { expectedVersion: 0n }, field: "expected_version", says: /greater than or equal to 1/ },
     { changes: { enlist: [{ participantId: "" }] }, field: "enlist[0].participant_id", says: /^must be 1 to 128 characters/ },
+    // As JSON, six characters each.
     {
-      changes: { context: { big: "x".repeat(65_536) } },
+      changes: { context: { big: "\u0001".repeat(11_000) } },
       field: "context",
-      says: "has 65546 bytes as JSON; at most 65536 are allowed",
+      says: "has 66010 bytes as JSON; at most 65536 are allowed",
     },
   ])("$field: $says", ({ changes, field, says }) => {
     expect(violations(decodeMove(bytesOf(changes)))).toEqual([
@@ -91,13 +100,19 @@ test("an enum number that the contract does not know is found wherever it is", (
 test("a Struct is bounded wherever it is", () => {
   let deep: object = {};
   for (let level = 0; level < 33; level += 1) deep = { deep };
-  const workflow = { workflowId: "w", state: ACTIVE, metadata: deep };
-  const request = ValidateTransitionRequest.fromPartial({
-    check: { workflow, targetState: COMPLETED, context: { big: "x".repeat(65_536) } },
-  });
-  expect(violations(decodeCheck(ValidateTransitionRequest.encode(request).finish()))).toEqual([
+  const workflow = { workflowId: "w", state: ACTIVE };
+  const check = { workflow, targetState: COMPLETED };
+  const wrong = (changed: object) =>
+    violations(
+      decodeCheck(
+        ValidateTransitionRequest.encode(ValidateTransitionRequest.fromPartial({ check: { ...check, ...changed } })).finish(),
+      ),
+    );
+  expect(wrong({ workflow: { ...workflow, metadata: deep } })).toEqual([
     { field: "check.workflow.metadata", description: "is nested deeper than 32 levels" },
-    { field: "check.context", description: "has 65546 bytes as JSON; at most 65536 are allowed" },
+  ]);
+  expect(wrong({ context: { big: "x".repeat(65_536) } })).toEqual([
+    { field: "check.context", description: "has more than 65536 bytes as JSON" },
   ]);
 });
 
@@ -119,6 +134,28 @@ test("a record that runs over the end of its message is refused: what follows wo
   expect(violations(decodeCheck(Uint8Array.of(0x0a, 0x01, 0x0a, 0x00)))).toEqual([
     { field: "", description: "not a well-formed concord.predicate.v1.ValidateTransitionRequest" },
   ]);
+});
+
+test("a rule that cannot be checked is a defect, which the log is told", () => {
+  const cel = create(RuleSchema, { id: "broken", expression: "1 / int(this.n) > 0" });
+  const options = create(MessageOptionsSchema);
+  setExtension(options, messageRules, create(MessageRulesSchema, { cel: [cel] }));
+  const n = {
+    name: "n",
+    jsonName: "n",
+    number: 1,
+    type: FieldDescriptorProto_Type.INT32,
+    label: FieldDescriptorProto_Label.OPTIONAL,
+  };
+  const file = create(FileDescriptorProtoSchema, {
+    name: "broken.proto",
+    syntax: "proto3",
+    messageType: [{ name: "Broken", field: [n], options }],
+  });
+  const descriptor = createFileRegistry(file, () => undefined).getMessage("Broken");
+  if (descriptor === undefined) throw new Error("no descriptor");
+  const decoded = validatingDecoder(descriptor)(new Uint8Array());
+  expect(decoded).toMatchObject({ defect: expect.objectContaining({ message: expect.stringContaining("zero") }) });
 });
 
 test("a place in a Struct is named by its keys", () => {

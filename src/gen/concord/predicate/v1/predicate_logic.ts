@@ -163,7 +163,7 @@ export interface TransitionCheck {
   readonly reason: string;
   /** Who asked. Rules see it as `request.requested_by`. Up to 256 characters. */
   readonly requestedBy: string;
-  /** Anything else about the request. Rules see it as `request.context`. At most 64 KiB as JSON, at most 32 levels deep. */
+  /** Anything else about the request. Rules see it as `request.context`. At most 64 KiB as JSON, 5,000 values, 32 levels. */
   readonly context:
     | { readonly [key: string]: any }
     | undefined;
@@ -212,7 +212,7 @@ export interface ValidateTransitionResponse {
 
 /** Asks about many moves. */
 export interface BatchValidateTransitionsRequest {
-  /** The questions, 1 to 1,000. */
+  /** The questions, 1 to 1,000, as many as are within the 50,000 fields that a message may have (INVALID_REQUEST). */
   readonly checks: readonly TransitionCheck[];
   /** A check that costs more than 1,000 units is not judged but answered DEFERRED at once, so that it does not delay the others. */
   readonly promptOnly: boolean;

@@ -193,7 +193,7 @@ export interface Workflow {
   readonly inTransition:
     | InTransition
     | undefined;
-  /** What the creator wanted kept with it; rules see it as `workflow.metadata`. At most 64 KiB as JSON. */
+  /** What the creator wanted kept with it; rules see it as `workflow.metadata`. At most 64 KiB as JSON, 5,000 values, 32 levels. */
   readonly metadata:
     | { readonly [key: string]: any }
     | undefined;

@@ -73,7 +73,7 @@ export function watchPositionToNumber(object: WatchPosition): number {
 export interface CreateWorkflowRequest {
   /** The id it shall have: 1 to 128 characters of [A-Za-z0-9._:-], the first a letter or digit. Empty: the server makes a UUIDv7. */
   readonly workflowId: string;
-  /** Anything to keep with it; rules see it as `workflow.metadata`. At most 64 KiB as JSON, at most 32 levels deep. */
+  /** Anything to keep with it; rules see it as `workflow.metadata`. At most 64 KiB as JSON, 5,000 values, 32 levels. */
   readonly metadata:
     | { readonly [key: string]: any }
     | undefined;
@@ -154,7 +154,7 @@ export interface TransitionWorkflowRequest {
   readonly reason: string;
   /** Who asked: a user or system, 1 to 256 characters. Kept in the event and shown to rules as `request.requested_by`. */
   readonly requestedBy: string;
-  /** Anything the rules may want to look at, as `request.context`. At most 64 KiB as JSON, at most 32 levels deep. Not stored. */
+  /** Anything the rules may want to look at, as `request.context`. At most 64 KiB as JSON, 5,000 values, 32 levels. Not stored. */
   readonly context:
     | { readonly [key: string]: any }
     | undefined;
@@ -180,7 +180,7 @@ export interface TransitionWorkflowRequest {
   readonly waitForParticipants:
     | Duration
     | undefined;
-  /** Anything to keep in the event as `metadata`. At most 64 KiB as JSON, at most 32 levels deep. */
+  /** Anything to keep in the event as `metadata`. At most 64 KiB as JSON, 5,000 values, 32 levels. */
   readonly eventMetadata: { readonly [key: string]: any } | undefined;
 }
 
@@ -206,13 +206,13 @@ export interface RecoverWorkflowRequest {
   readonly reason: string;
   /** Who asked: a user or system, 1 to 256 characters. Kept in the event and shown to rules as `request.requested_by`. */
   readonly requestedBy: string;
-  /** Anything the rules may want to look at, as `request.context`. At most 64 KiB as JSON, at most 32 levels deep. Not stored. */
+  /** Anything the rules may want to look at, as `request.context`. At most 64 KiB as JSON, 5,000 values, 32 levels. Not stored. */
   readonly context:
     | { readonly [key: string]: any }
     | undefined;
   /** Makes a retry safe. See `CreateWorkflowRequest.request_id`. */
   readonly requestId: string;
-  /** Anything to keep in the event as `metadata`. At most 64 KiB as JSON, at most 32 levels deep. */
+  /** Anything to keep in the event as `metadata`. At most 64 KiB as JSON, 5,000 values, 32 levels. */
   readonly eventMetadata: { readonly [key: string]: any } | undefined;
 }
 
