@@ -31,6 +31,7 @@ import { createRpcServer, type RpcServer, type RpcService, withValidation } from
 import { createWorkflowService } from "./rpc/workflow-service.ts";
 import { systemClock } from "./runtime/clock.ts";
 import type { Logger } from "./runtime/logger.ts";
+import { createLoopWatch, type LoopWatch } from "./runtime/loop-watch.ts";
 import { createMetrics, type MetricsServer, serveMetrics } from "./runtime/metrics.ts";
 import { purgeAnswers } from "./runtime/purge-answers.ts";
 import { openTraceWriter, type TraceWriter } from "./runtime/trace-writer.ts";
@@ -80,8 +81,9 @@ type Options = { readonly config: Config; readonly logger: Logger };
 type Wiring = Options & {
   readonly metrics: ReturnType<typeof createMetrics>;
   readonly trace: TraceWriter["write"] | undefined;
-  /** One for all services, which have one loop. */
+  /** One of each for all services, which have one loop. */
   readonly turns: Turns;
+  readonly loop: LoopWatch;
 };
 
 /** For measurements: services beside Concord's own, behind the same middleware. */
@@ -91,16 +93,18 @@ export type ExtraServices = (workflow: WorkflowServiceImplementation<RpcContext>
 export async function startConcord(options: Options, extraServices?: ExtraServices): Promise<Result<Concord, StartFailure>> {
   const { config, logger } = options;
   const metrics = createMetrics();
+  const loop = createLoopWatch({ clock: systemClock, logger, metrics: metrics.loop });
   metrics.stores(config.services, (name) => storeBytes(storePath(config, name)));
   const traced = config.trace === undefined ? undefined : openTraceWriter(config.trace);
   if (traced && !traced.ok) return traced;
   const trace = traced?.value;
-  const wiring: Wiring = { ...options, metrics, trace: trace?.write, turns: createTurns() };
+  const wiring: Wiring = { ...options, metrics, trace: trace?.write, turns: createTurns(), loop };
   const compose = { predicate: predicatePart, commit: commitPart, workflow: workflowPart };
   const parts: Part[] = [];
   const closeAll = async () => {
     for (const part of parts.toReversed()) await part.close();
     trace?.close();
+    loop.stop();
   };
   const unreadable = (error: unknown): Result<Part, StartFailure> => {
     if (error instanceof StorageUnavailableError) return err({ message: error.message });
@@ -109,6 +113,7 @@ export async function startConcord(options: Options, extraServices?: ExtraServic
   try {
     makeFolder(config.dataDir);
   } catch (error) {
+    await closeAll();
     return err({ message: `data-dir: cannot create ${config.dataDir}: ${messageOf(error)}` });
   }
   warnOfNewStores(config, logger);
@@ -121,7 +126,7 @@ export async function startConcord(options: Options, extraServices?: ExtraServic
     parts.push(part.value);
   }
   const extra = extraServices?.(parts.find(({ workflow }) => workflow !== undefined)?.workflow) ?? [];
-  const server = createRpcServer({ services: [...parts.map(({ service }) => service), ...extra], logger });
+  const server = createRpcServer({ services: [...parts.map(({ service }) => service), ...extra], logger, loop });
   let port: number;
   try {
     port = await server.listen(config.listen);
@@ -194,19 +199,19 @@ function followHealth(server: RpcServer, { service, health, replaced }: Part, lo
   return unfollow;
 }
 
-async function predicatePart({ config, logger, turns }: Wiring): Promise<Result<Part, StartFailure>> {
+async function predicatePart({ config, logger, turns, loop }: Wiring): Promise<Result<Part, StartFailure>> {
   const opened = await openSqliteRuleStore({ path: storePath(config, "predicate") });
   if (!opened.ok) return opened;
   const store = opened.value;
   const judges = createJudges({ threadCount: config.ruleThreads, startThread: startJudgeThread, timers: systemClock });
   const evaluator = createEvaluator({ judges, turns });
-  const engine = await createEngine({ store, clock: systemClock, evaluator });
+  const engine = await loop.run({ job: "rules" }, () => createEngine({ store, clock: systemClock, evaluator }));
   const service = createPredicateService({ engine });
-  const stopPurging = purgeAnswers(store, { clock: systemClock, logger });
+  const stopPurging = loop.run({ job: "purge" }, () => purgeAnswers(store, { clock: systemClock, logger }));
   return ok({
     service: {
       name: PredicateLogicDefinition.fullName,
-      addTo: (server) => server.add(withValidation(PredicateLogicDefinition), service),
+      addTo: (server) => server.add(withValidation(PredicateLogicDefinition, loop), service),
     },
     health: store,
     close: async () => {
@@ -217,7 +222,7 @@ async function predicatePart({ config, logger, turns }: Wiring): Promise<Result<
   });
 }
 
-async function commitPart({ config, logger, metrics, trace }: Wiring): Promise<Result<Part, StartFailure>> {
+async function commitPart({ config, logger, metrics, trace, loop }: Wiring): Promise<Result<Part, StartFailure>> {
   const path = storePath(config, "commit");
   const takeOver = config.decisionLog === "take-over";
   const opened = await openSqliteDecisionLog({ path, takeOver });
@@ -239,7 +244,7 @@ async function commitPart({ config, logger, metrics, trace }: Wiring): Promise<R
     metrics: metrics.commit,
     trace,
   });
-  const started = await driver.start();
+  const started = await loop.run({ job: "recovery" }, driver.start);
   if (!started.ok && (takeOver || started.error.type === "conflict")) {
     await log.close();
     const why = started.error.type === "conflict" ? "another coordinator took it at the same time" : started.error.cause;
@@ -251,7 +256,7 @@ async function commitPart({ config, logger, metrics, trace }: Wiring): Promise<R
   return ok({
     service: {
       name: TwoPhaseCommitDefinition.fullName,
-      addTo: (server) => (late ? server.with(late.gate) : server).add(withValidation(TwoPhaseCommitDefinition), service),
+      addTo: (server) => (late ? server.with(late.gate) : server).add(withValidation(TwoPhaseCommitDefinition, loop), service),
     },
     health: late ?? log,
     replaced: driver.replaced,
@@ -306,7 +311,7 @@ function startWhenWritable(driver: Driver, log: DecisionLog, logger: Logger): St
   };
 }
 
-async function workflowPart({ config, logger, trace, turns }: Wiring): Promise<Result<Part, StartFailure>> {
+async function workflowPart({ config, logger, trace, turns, loop }: Wiring): Promise<Result<Part, StartFailure>> {
   const opened = await openSqliteWorkflowStore({ path: storePath(config, "workflow") });
   if (!opened.ok) return opened;
   const store = opened.value;
@@ -330,12 +335,12 @@ async function workflowPart({ config, logger, trace, turns }: Wiring): Promise<R
   const service = createWorkflowService({ manager, store, participantId, nowMs: environment.nowMs });
   let leave = async (_graceMs: DurationMs): Promise<void> => {};
   const closers: (() => Promise<void> | void)[] = [];
-  const stopPurging = purgeAnswers(store, { clock: systemClock, logger });
+  const stopPurging = loop.run({ job: "purge" }, () => purgeAnswers(store, { clock: systemClock, logger }));
 
   return ok({
     service: {
       name: WorkflowServiceDefinition.fullName,
-      addTo: (server) => server.add(withValidation(WorkflowServiceDefinition), service),
+      addTo: (server) => server.add(withValidation(WorkflowServiceDefinition, loop), service),
     },
     workflow: service,
     health: store,

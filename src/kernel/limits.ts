@@ -3,6 +3,9 @@
 /** No call and no job holds the event loop longer at a stretch. */
 export const loopHoldMsMax = 10;
 
+/** Whoever holds it for longer is named in a warning. Below this, an ordinary collection of garbage would accuse calls. */
+export const loopHoldWarnMs = 5 * loopHoldMsMax;
+
 /** What all sliced work together takes of one turn of the loop. The step that uses it up may take as long again. */
 export const sliceMs = loopHoldMsMax / 2;
 

@@ -8,6 +8,7 @@ import { callCountMax } from "../kernel/limits.ts";
 import type { TimeMs } from "../kernel/time.ts";
 import { StorageUnavailableError } from "../kernel/write.ts";
 import type { Logger } from "../runtime/logger.ts";
+import { type LoopWatch, unwatched } from "../runtime/loop-watch.ts";
 import type { Calls } from "./calls.ts";
 import { overloaded, toServerError } from "./errors.ts";
 import { InvalidMessage } from "./validation.ts";
@@ -85,7 +86,10 @@ export const deadlineInterceptor: ServerInterceptor = (_method, call) =>
  * Outermost around every handler of a service: request id, log, bounds, and the one place where errors become statuses. The `signal`
  * aborts also when the service leaves: of a stream at once, of a unary call when the grace is over.
  */
-export function createContextMiddleware(logger: Logger): (calls: Calls) => ServerMiddleware<RpcContext> {
+export function createContextMiddleware(
+  logger: Logger,
+  loop: LoopWatch = unwatched,
+): (calls: Calls) => ServerMiddleware<RpcContext> {
   let underWay = 0;
   return ({ leaving, enter }) =>
     async function* withContext(call, context) {
@@ -99,6 +103,7 @@ export function createContextMiddleware(logger: Logger): (calls: Calls) => Serve
       const extended: CallContext & RpcContext = Object.assign(context, { deadlineMs, log, signal });
       underWay += 1;
       const leave = enter(unary);
+      const work = loop.enter({ rpc: call.method.path, peer: context.peer });
       try {
         leaving.throwIfAborted();
         if (underWay > callCountMax) throw overloaded(callCountMax, "calls are under way");
@@ -106,8 +111,8 @@ export function createContextMiddleware(logger: Logger): (calls: Calls) => Serve
         context.signal.throwIfAborted();
         const answer =
           unary && !call.responseStream
-            ? await unary.orRefused(call.next(call.request, extended))
-            : yield* call.next(call.request, extended);
+            ? await unary.orRefused(work.drive(call.next(call.request, extended)))
+            : yield* work.drive(call.next(call.request, extended));
         log.debug({ rpc: call.method.path, ms: elapsed(startedMs) }, "call");
         return answer;
       } catch (error) {
@@ -128,6 +133,7 @@ export function createContextMiddleware(logger: Logger): (calls: Calls) => Serve
       } finally {
         underWay -= 1;
         unary?.forget();
+        work.leave();
         leave();
       }
     };

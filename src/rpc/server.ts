@@ -7,6 +7,7 @@ import { HealthDefinition, HealthServiceImpl, HealthState } from "nice-grpc-serv
 import { messageBytesMax, streamCountPerConnectionMax } from "../kernel/limits.ts";
 import type { DurationMs } from "../kernel/time.ts";
 import type { Logger } from "../runtime/logger.ts";
+import { type LoopWatch, unwatched } from "../runtime/loop-watch.ts";
 import { within } from "../runtime/within.ts";
 import { type Calls, createCalls } from "./calls.ts";
 import { type Connections, watchConnections } from "./connections.ts";
@@ -54,23 +55,38 @@ type AnyMessage = any;
 type ServiceDefinition = {
   readonly fullName: string;
   readonly methods: Readonly<
-    Record<string, { readonly name: string; readonly requestType: { decode(bytes: AnyMessage): AnyMessage; $type?: string } }>
+    Record<
+      string,
+      {
+        readonly name: string;
+        readonly requestType: { decode(bytes: AnyMessage): AnyMessage; $type?: string };
+        readonly responseType: { encode(message: AnyMessage): AnyMessage; fromPartial?(message: AnyMessage): AnyMessage };
+      }
+    >
   >;
 };
 
 /** A generated service definition with request decoders that enforce the rules of the contract. */
-export function withValidation<Definition extends ServiceDefinition>(definition: Definition): Definition {
+export function withValidation<Definition extends ServiceDefinition>(
+  definition: Definition,
+  loop: LoopWatch = unwatched,
+): Definition {
   const methods = Object.fromEntries(
-    Object.entries(definition.methods).map(([key, method]) => [
-      key,
-      {
-        ...method,
-        requestType: {
-          ...method.requestType,
-          decode: validatingDecoder(requestTypeOf(definition.fullName, method.name)),
+    Object.entries(definition.methods).map(([key, method]) => {
+      const { requestType, responseType } = method;
+      const { encode, fromPartial = (message: AnyMessage) => message } = responseType;
+      const work = { rpc: `/${definition.fullName}/${method.name}` };
+      const decode = loop.timed(work, validatingDecoder(requestTypeOf(definition.fullName, method.name)));
+      const watchedEncode = loop.timed(work, (message: AnyMessage) => encode(fromPartial(message)));
+      return [
+        key,
+        {
+          ...method,
+          requestType: { ...requestType, decode },
+          responseType: { ...responseType, fromPartial: undefined, encode: watchedEncode },
         },
-      },
-    ]),
+      ];
+    }),
   );
   return { ...definition, methods };
 }
@@ -81,7 +97,11 @@ function requestTypeOf(serviceFullName: string, methodName: string): DescMessage
   return method.input;
 }
 
-export function createRpcServer(options: { readonly services: readonly RpcService[]; readonly logger: Logger }): RpcServer {
+export function createRpcServer(options: {
+  readonly services: readonly RpcService[];
+  readonly logger: Logger;
+  readonly loop?: LoopWatch;
+}): RpcServer {
   const server = createServer({
     interceptors: [transportRefusals(options.logger), deadlineInterceptor],
     // Bookkeeping for a debugging service that is not served.
@@ -94,7 +114,7 @@ export function createRpcServer(options: { readonly services: readonly RpcServic
     "grpc.keepalive_permit_without_calls": 1,
     "grpc.max_connection_idle_ms": 30 * 60_000,
   }).use(errorDetailsServerMiddleware);
-  const withContext = createContextMiddleware(options.logger);
+  const withContext = createContextMiddleware(options.logger, options.loop);
   const services = new Map<string, Calls>();
   function add(name: string, addTo: RpcService["addTo"]): void {
     const calls = createCalls();
@@ -116,7 +136,9 @@ export function createRpcServer(options: { readonly services: readonly RpcServic
     add(name, addTo);
     setServing(name, true);
   }
-  add(HealthDefinition.fullName, (builder) => builder.add(withValidation(HealthDefinition), HealthServiceImpl(health)));
+  add(HealthDefinition.fullName, (builder) =>
+    builder.add(withValidation(HealthDefinition, options.loop), HealthServiceImpl(health)),
+  );
   const names = [...services.keys()];
   add(reflectionName, (builder) => builder.add(reflectionDefinition, createReflection(names)));
 

@@ -14,6 +14,8 @@ type StoreBytes = { readonly database: number; readonly wal: number };
 
 /** From a local round trip to a participant that was away for long. */
 const phaseSecondsBuckets = [0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 60, 600];
+/** From a timer that is as punctual as they are to a loop that has stopped. */
+const delaySecondsBuckets = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30];
 const flushSecondsBuckets = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1, 5];
 const flushSizeBuckets = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024];
 
@@ -85,7 +87,23 @@ export function createMetrics() {
         }
       },
     });
-  return { commit, stores, registry };
+  const loopDelay = new Histogram({
+    name: "concord_loop_delay_seconds",
+    help: "How late a timer of 10 ms fires: how long the event loop is held by others",
+    buckets: delaySecondsBuckets,
+    registers,
+  });
+  const loopHeld = new Counter({
+    name: "concord_loop_held_total",
+    help: "Times that the event loop was held for more than 50 ms, by the call or the job that did it",
+    labelNames: ["by"],
+    registers,
+  });
+  const loop = {
+    loopDelay: (lateMs: DurationMs) => loopDelay.observe(lateMs / 1000),
+    loopHeld: (by: string) => loopHeld.inc({ by }),
+  };
+  return { commit, stores, loop, registry };
 }
 
 export type MetricsServer = { readonly port: number; readonly close: () => Promise<void> };

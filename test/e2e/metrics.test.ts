@@ -26,6 +26,8 @@ test("GET /metrics tells what TwoPhaseCommit has done and how large each store i
     expect(text).toContain("concord_commit_newer_log_seen_total 0");
     expect(text).toContain("concord_commit_forced_writes_total 0");
     expect(text).toMatch(/concord_commit_flush_writes_count [1-9]/);
+    expect(text).toMatch(/^concord_loop_delay_seconds_count \d/m);
+    expect(text).toMatch(/^nodejs_eventloop_lag_p99_seconds \d/m);
     for (const store of ["workflow", "predicate", "commit"]) {
       expect(text).toMatch(new RegExp(`^concord_store_bytes\\{store="${store}",file="database"\\} [1-9]`, "m"));
       expect(text).toMatch(new RegExp(`^concord_store_bytes\\{store="${store}",file="wal"\\} \\d`, "m"));
