@@ -45,6 +45,7 @@ import { createManager } from "./workflow/manager.ts";
 import { createOwnPart } from "./workflow/own-part.ts";
 import { createWorkflowParticipant } from "./workflow/participant.ts";
 import type { CoordinatorSessions, PredicateClient, TransactionClient } from "./workflow/ports.ts";
+import { createWatch } from "./workflow/watch.ts";
 
 /** Also the order of leaving: the coordinator's drain still needs the workflow manager, which is a participant. */
 const startOrder: readonly ServiceName[] = ["predicate", "commit", "workflow"];
@@ -332,7 +333,13 @@ async function workflowPart({ config, logger, trace, turns, loop }: Wiring): Pro
     reread: (transactionId) => participating?.reread(transactionId),
   };
   const manager = createManager({ store, predicates, environment, ownPart, sessions, workflowCountMax });
-  const service = createWorkflowService({ manager, store, participantId, nowMs: environment.nowMs });
+  const service = createWorkflowService({
+    manager,
+    store,
+    watch: createWatch({ store, turns }),
+    participantId,
+    nowMs: environment.nowMs,
+  });
   let leave = async (_graceMs: DurationMs): Promise<void> => {};
   const closers: (() => Promise<void> | void)[] = [];
   const stopPurging = loop.run({ job: "purge" }, () => purgeAnswers(store, { clock: systemClock, logger }));

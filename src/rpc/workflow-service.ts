@@ -4,6 +4,7 @@ import {
   type WatchWorkflowEventsRequest,
   type WorkflowServiceImplementation,
 } from "../gen/concord/workflow/v1/workflow_service.ts";
+import { unreachable } from "../kernel/assert.ts";
 import type { ParticipantId, TransactionId, WorkflowId } from "../kernel/ids.ts";
 import { workflowStates } from "../kernel/lifecycle.ts";
 import type { RequestKey } from "../kernel/request-key.ts";
@@ -14,7 +15,7 @@ import type { Workflow, WorkflowEvent } from "../workflow/core/types.ts";
 import type { ManagerError } from "../workflow/errors.ts";
 import type { Manager } from "../workflow/manager.ts";
 import type { WorkflowStore } from "../workflow/ports.ts";
-import { watch } from "../workflow/watch.ts";
+import type { Watch, WatchMessage } from "../workflow/watch.ts";
 import type { RpcContext } from "./context.ts";
 import { outcomeFromWire } from "./convert-transaction.ts";
 import { eventToWire, stateFromWire, stateToWire, structFromWire, workflowToWire } from "./convert-workflow.ts";
@@ -38,11 +39,12 @@ const togetherTimeoutMaxMs = 60_000;
 export function createWorkflowService(dependencies: {
   readonly manager: Manager;
   readonly store: WorkflowStore;
+  readonly watch: Watch;
   /** The manager's own, in the transactions that it asks for. */
   readonly participantId: ParticipantId;
   readonly nowMs: () => TimeMs;
 }): WorkflowServiceImplementation<RpcContext> {
-  const { manager, store, participantId: ownId, nowMs } = dependencies;
+  const { manager, store, watch, participantId: ownId, nowMs } = dependencies;
 
   async function move(command: MoveCommand, answer: Promise<Result<Answer, ManagerError>>, context: RpcContext) {
     const { workflowId, move } = command;
@@ -171,19 +173,14 @@ export function createWorkflowService(dependencies: {
     },
 
     async *watchWorkflowEvents(request, context) {
-      const messages = watch(store, {
+      const messages = watch({
         afterSequence: await watchStart(store, request),
         workflowId: request.workflowId === "" ? undefined : (request.workflowId as WorkflowId),
-        matches: eventFilter(request.filter),
+        filter: request.filter === "" ? undefined : { text: request.filter, matches: eventFilter(request.filter) },
         progressIntervalMs: durationMs(request.progressInterval) ?? progressIntervalDefaultMs,
         signal: context.signal,
       });
-      for await (const message of messages) {
-        yield message.type === "event"
-          ? { body: { $case: "event", value: eventToWire(message.event) } }
-          : { body: { $case: "progress", value: { sequence: BigInt(message.sequence) } } };
-      }
-      context.signal.throwIfAborted();
+      for await (const message of messages) yield watchMessageToWire(message);
     },
 
     async getSystemStats() {
@@ -226,6 +223,19 @@ function moveCommand(
       request: key,
     },
   };
+}
+
+function watchMessageToWire(message: WatchMessage) {
+  switch (message.type) {
+    case "event":
+      return { body: { $case: "event", value: eventToWire(message.event) } } as const;
+    case "progress":
+      return { body: { $case: "progress", value: { sequence: BigInt(message.sequence) } } } as const;
+    case "purged":
+      throw eventsPurged(message.oldest);
+    default:
+      return unreachable(message);
+  }
 }
 
 async function watchStart(store: WorkflowStore, { start }: WatchWorkflowEventsRequest): Promise<number> {

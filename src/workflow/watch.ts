@@ -1,73 +1,157 @@
-import type { WorkflowId } from "../kernel/ids.ts";
 import type { DurationMs } from "../kernel/time.ts";
+import type { Breathe, Turns } from "../kernel/turns.ts";
 import type { WorkflowEvent } from "./core/types.ts";
+import { createFanOut, type FanOut } from "./fan-out.ts";
+import type { Place, Wanted } from "./feed.ts";
+import { watchChunkSize } from "./limits.ts";
 import type { WorkflowStore } from "./ports.ts";
-
-/** Enough to catch up fast; small enough that a watcher never holds the event loop for long. */
-const watchPageSize = 256;
+import type { RecentBounds } from "./recent-events.ts";
 
 export type WatchMessage =
   | { readonly type: "event"; readonly event: WorkflowEvent }
   /** Every matching event up to here has been sent. */
-  | { readonly type: "progress"; readonly sequence: number };
+  | { readonly type: "progress"; readonly sequence: number }
+  /** The last message: the next event may be one that is not kept any more. */
+  | { readonly type: "purged"; readonly oldest: number };
 
-export type WatchOptions = {
+export type WatchOptions = Wanted & {
   readonly afterSequence: number;
-  readonly workflowId: WorkflowId | undefined;
-  readonly matches: (event: WorkflowEvent) => boolean;
+  /** How often progress is told while nothing else is. */
   readonly progressIntervalMs: DurationMs;
+  /** Ends the watch, which throws its reason. */
   readonly signal: AbortSignal;
 };
 
 /**
- * Tells of events in the order of their sequence until the signal aborts. It reads what is stored, at the pace of its consumer: a
- * slow consumer costs no memory, and nothing can be missed or told twice. specs/WorkflowManager.tla: NoEventSkipped.
+ * Tells of events in the order of their sequence, at the pace of its consumer: from the store until it has caught up, then from what the
+ * fan-out has in memory. Whoever is too slow for that reads the store again, so a slow consumer costs no memory, and nothing can be missed
+ * or told twice. specs/WorkflowManager.tla: NoEventSkipped.
  */
-export async function* watch(store: WorkflowStore, options: WatchOptions): AsyncGenerator<WatchMessage> {
-  const { workflowId, matches, progressIntervalMs, signal } = options;
-  let cursor = options.afterSequence;
-  yield { type: "progress", sequence: cursor };
-  let sentMs = performance.now();
-  while (!signal.aborted) {
-    const wake = awaitAppend(store, sentMs + progressIntervalMs - performance.now(), signal);
+export type Watch = (options: WatchOptions) => AsyncGenerator<WatchMessage, void>;
+
+/** The watches of one store. */
+export function createWatch(dependencies: {
+  readonly store: WorkflowStore;
+  readonly turns: Turns;
+  readonly bounds?: RecentBounds;
+}): Watch {
+  const { store, turns } = dependencies;
+  const fanOut = createFanOut(dependencies);
+  return async function* watch(options) {
+    const watching = { store, fanOut, breathe: turns(options.signal), pace: createPace(options), options };
+    let cursor = options.afterSequence;
+    yield { type: "progress", sequence: cursor };
+    watching.pace.sent();
     try {
-      // Read before the page: what comes between the two is found by the next round.
-      const { newest } = await store.sequences();
-      const page = await store.events({
-        afterSequence: cursor,
-        limit: watchPageSize,
-        ...(workflowId === undefined ? {} : { workflowId }),
-      });
-      for (const event of page) {
-        cursor = event.sequence;
-        if (!matches(event)) continue;
-        yield { type: "event", event };
-        sentMs = performance.now();
+      for (;;) {
+        const place = yield* catchUp(watching, cursor);
+        if (place === undefined) return;
+        try {
+          cursor = yield* keepUp(watching, place);
+        } finally {
+          place.leave();
+        }
       }
-      if (page.length === watchPageSize) continue;
-      cursor = Math.max(cursor, newest);
-      await wake.promise;
     } finally {
-      wake.cancel();
+      watching.pace.stop();
     }
-    if (performance.now() - sentMs >= progressIntervalMs) {
+  };
+}
+
+type Watching = {
+  readonly store: WorkflowStore;
+  readonly fanOut: FanOut;
+  readonly breathe: Breathe;
+  readonly pace: Pace;
+  readonly options: WatchOptions;
+};
+
+/** Reads the store until the rest is in memory; then there is a place. None: it has told its end. */
+async function* catchUp(watching: Watching, afterSequence: number): AsyncGenerator<WatchMessage, Place | undefined> {
+  const { store, fanOut, breathe, pace, options } = watching;
+  const { workflowId, filter } = options;
+  let cursor = afterSequence;
+  for (;;) {
+    const pause = breathe();
+    if (pause !== undefined) await pause;
+    // Read before the page: what comes between the two is found by the next look.
+    const { newest } = await store.sequences();
+    const page = { afterSequence: cursor, limit: watchChunkSize };
+    const events = await store.events(workflowId === undefined ? page : { ...page, workflowId });
+    const { oldest } = await store.sequences();
+    if (oldest > cursor + 1) {
+      yield { type: "purged", oldest };
+      return undefined;
+    }
+    for (const event of events) {
+      const pause = breathe();
+      if (pause !== undefined) await pause;
+      cursor = event.sequence;
+      if (filter !== undefined && !filter.matches(event)) continue;
+      yield { type: "event", event };
+      pace.sent();
+    }
+    if (events.length < watchChunkSize) {
+      cursor = Math.max(cursor, newest);
+      const place = fanOut.follow(cursor, options, pace.wake);
+      if (place !== undefined) return place;
+    }
+    if (pace.isDue()) {
       yield { type: "progress", sequence: cursor };
-      sentMs = performance.now();
+      pace.sent();
     }
   }
 }
 
-/** Subscribed before the page is read, so that no append falls between the reading and the waiting. */
-function awaitAppend(store: WorkflowStore, limitMs: DurationMs, signal: AbortSignal) {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const unsubscribe = store.onAppend(cancel);
-  const timer = setTimeout(cancel, Math.max(0, limitMs));
-  signal.addEventListener("abort", cancel);
-  function cancel() {
-    unsubscribe();
-    clearTimeout(timer);
-    signal.removeEventListener("abort", cancel);
-    resolve();
+/** Tells what comes, until it has fallen behind; then says how far it has come. */
+async function* keepUp({ breathe, pace }: Watching, place: Place): AsyncGenerator<WatchMessage, number> {
+  for (;;) {
+    // Many may have been woken by the same event.
+    const pause = breathe();
+    if (pause !== undefined) await pause;
+    const next = place.next();
+    if (next === "behind") return place.cursor;
+    if (next !== undefined) {
+      yield { type: "event", event: next };
+      pace.sent();
+    } else if (pace.isDue()) {
+      yield { type: "progress", sequence: place.cursor };
+      pace.sent();
+    } else await pace.sleep();
   }
-  return { promise, cancel };
+}
+
+type Pace = ReturnType<typeof createPace>;
+
+/** When progress is due. One timer an interval, not one an event. */
+function createPace({ progressIntervalMs, signal }: WatchOptions) {
+  let sentMs = performance.now();
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let resume = (): void => {};
+  const leftMs = (): DurationMs => sentMs + progressIntervalMs - performance.now();
+  const wake = (): void => resume();
+  const ring = (): void => {
+    timer = undefined;
+    wake();
+  };
+  signal.addEventListener("abort", wake);
+  return {
+    wake,
+    sent: (): void => {
+      sentMs = performance.now();
+    },
+    isDue: (): boolean => leftMs() <= 0,
+    /** Until it is woken, progress is due, or the watch ends. */
+    sleep: (): Promise<void> => {
+      if (signal.aborted) return Promise.resolve();
+      timer ??= setTimeout(ring, Math.max(0, leftMs()));
+      return new Promise((resolve) => {
+        resume = resolve;
+      });
+    },
+    stop: (): void => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", wake);
+    },
+  };
 }

@@ -1,0 +1,8 @@
+/** Events that a watch reads at a stretch. */
+export const watchChunkSize = 16;
+
+/** Newest events kept in memory while somebody watches: as many as one flush may bring, so that who keeps up need not read the store. */
+export const recentCountMax = 1_024;
+
+/** Their texts. The largest event has some 130 KiB. */
+export const recentBytesMax = 16 * 1024 * 1024;
