@@ -27,7 +27,7 @@ import { createCommitService } from "./rpc/commit-service.ts";
 import type { RpcContext } from "./rpc/context.ts";
 import { storageUnavailable } from "./rpc/errors.ts";
 import { createPredicateService } from "./rpc/predicate-service.ts";
-import { createRpcServer, type RpcServer, type RpcService, withValidation } from "./rpc/server.ts";
+import { createRpcServer, type EdgeBounds, type RpcServer, type RpcService, withValidation } from "./rpc/server.ts";
 import { createWorkflowService } from "./rpc/workflow-service.ts";
 import { systemClock } from "./runtime/clock.ts";
 import type { Logger } from "./runtime/logger.ts";
@@ -127,7 +127,14 @@ export async function startConcord(options: Options, extraServices?: ExtraServic
     parts.push(part.value);
   }
   const extra = extraServices?.(parts.find(({ workflow }) => workflow !== undefined)?.workflow) ?? [];
-  const server = createRpcServer({ services: [...parts.map(({ service }) => service), ...extra], logger, loop });
+  const server = createRpcServer({
+    services: [...parts.map(({ service }) => service), ...extra],
+    logger,
+    loop,
+    bounds: boundsOf(config),
+    onRefused: metrics.edge.refused,
+  });
+  metrics.edge.observe(server.load);
   let port: number;
   try {
     port = await server.listen(config.listen);
@@ -169,6 +176,15 @@ export async function startConcord(options: Options, extraServices?: ExtraServic
       logger.info("stopped");
     },
   });
+}
+
+function boundsOf({ maxConnections, maxCalls, maxStreams, addressShare }: Config): EdgeBounds {
+  return {
+    connectionsMax: maxConnections,
+    callsMax: maxCalls,
+    streamsMax: maxStreams,
+    addressShare: addressShare / 100,
+  };
 }
 
 const storePath = (config: Config, name: ServiceName): string => join(config.dataDir, `${name}.sqlite`);

@@ -4,6 +4,7 @@ import { parse as parseYaml } from "yaml";
 import { z } from "zod";
 import { addressWords, isAddress } from "./kernel/address.ts";
 import { idPattern, idWords } from "./kernel/ids.ts";
+import { addressShareMax, callCountMax, connectionCountMax, streamCountMax } from "./kernel/limits.ts";
 import { err, ok, type Result } from "./kernel/result.ts";
 
 const serviceNames = ["workflow", "predicate", "commit"] as const;
@@ -103,6 +104,26 @@ const settings = {
     help: "threads that judge by rules that take long; the others are judged at once",
   },
   "max-workflows": { schema: integer(1, 1_000_000_000), default: "1000000", help: "how many workflows the store may hold" },
+  "max-connections": {
+    schema: integer(1, 100_000),
+    default: String(connectionCountMax),
+    help: "how many connections may be open at once",
+  },
+  "max-calls": {
+    schema: integer(1, 1_000_000),
+    default: String(callCountMax),
+    help: "how many calls of each service may be under way at once",
+  },
+  "max-streams": {
+    schema: integer(1, 1_000_000),
+    default: String(streamCountMax),
+    help: "how many watches of each service may be open at once, and as many participants' sessions",
+  },
+  "address-share": {
+    schema: integer(1, 100),
+    default: String(100 * addressShareMax),
+    help: "how many percent of these one client address may have; 100 behind a proxy, which is one address",
+  },
   "participant-id": { schema: participantId, default: "concord.workflow", help: "the workflow manager's name as a participant" },
   "decision-log": {
     schema: choice(["exclusive", "take-over"]),

@@ -24,11 +24,19 @@ export const structValueCountMax = 5_000;
  */
 export const fieldCountMax = 50_000;
 
-/** Calls under way at once in one process; more would only wait in memory. Refused with OVERLOADED. */
-export const callCountMax = 8192;
+// What one process takes on at once, as it comes; settings. More is refused with OVERLOADED.
 
-/** Streams that one connection may have open at once. */
-export const streamCountPerConnectionMax = 4096;
+/** Connections: each takes some 15 KB, and a file descriptor. */
+export const connectionCountMax = 4_096;
+
+/** Unary calls under way, of each service; more would only wait in memory. */
+export const callCountMax = 8_192;
+
+/** Watches of each service, and as many sessions: mostly idle, each some 20 KB. */
+export const streamCountMax = 8_192;
+
+/** Of all these, one address may have half: what one caller takes, another still finds. */
+export const addressShareMax = 0.5;
 
 /** A request or answer on the wire: a full page of ordinary resources, or a transaction of 63 full payloads. */
 export const messageBytesMax = 20 * 1024 * 1024;

@@ -22,13 +22,24 @@ export type Calls = {
   /** Returns how it leaves again. A stream ends by `leaving`, and needs no more than to be counted. */
   readonly enter: (call: CallUnderWay | undefined) => () => void;
   /**
+   * The bound that the handlers of such calls are beyond, if they are: those count too whose caller has left, while no connection counts
+   * them any more.
+   */
+  readonly excess: (call: CallUnderWay | undefined) => number | undefined;
+  /**
    * Takes no new calls, and ends open streams; unary calls that are still under way after `graceMs` are cut off, with an answer. Resolves
    * when none is under way, or has been told the end.
    */
   readonly leave: (graceMs: DurationMs) => Promise<void>;
 };
 
-export function createCalls(): Calls {
+type HandlerBounds = {
+  readonly callsMax: number;
+  /** Of watches, and as many sessions. */
+  readonly streamsMax: number;
+};
+
+export function createCalls(bounds: HandlerBounds): Calls {
   const leaving = new AbortController();
   const over = Promise.withResolvers<void>();
   const unary = new Set<CallUnderWay>();
@@ -38,6 +49,10 @@ export function createCalls(): Calls {
   }
   return {
     leaving: leaving.signal,
+    excess(call) {
+      const [count, countMax] = call ? [unary.size, bounds.callsMax] : [underWay - unary.size, 2 * bounds.streamsMax];
+      return count > countMax ? countMax : undefined;
+    },
     enter: (call) => {
       underWay += 1;
       if (call) unary.add(call);

@@ -1,41 +1,79 @@
-import { subscribe, unsubscribe } from "node:diagnostics_channel";
-import type { IncomingHttpHeaders } from "node:http2";
+import type { ServerHttp2Session } from "node:http2";
 import type { Socket } from "node:net";
-import { timerMaxMs } from "../kernel/limits.ts";
+import type { DurationMs } from "../kernel/time.ts";
+import type { Bound, Refused } from "./refusals.ts";
 
-/** The connections to one port of this process, as Node reports them: grpc-js shows none of this. */
+/** Where callers come from: a machine, or all that are behind one proxy. */
+export type Address = {
+  connectionCount: number;
+  /** Of each lane (see admission), by its index: what is under way for this address. */
+  readonly underWay: number[];
+};
+
+export type Connection = {
+  readonly address: Address;
+  /** Watches and sessions on it. */
+  lastingCount: number;
+  /** Must be told of the session that speaks on it. */
+  readonly speaks: (session: ServerHttp2Session) => void;
+};
+
+/** The connections to this server, bounded in number and in how long they may say nothing. */
 export type Connections = {
-  /** Ends them, whatever they speak, and watches no longer. */
+  /** Undefined if there are too many; the socket is destroyed then, since nobody knows yet whether it speaks anything. */
+  readonly open: (socket: Socket) => Connection | undefined;
+  readonly count: () => number;
+  /** Ends them, whatever they speak. */
   readonly destroy: () => void;
 };
 
-const millisecondsByUnit: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1_000, m: 1, u: 1e-3, n: 1e-6 };
+export type ConnectionBounds = {
+  readonly connectionsMax: number;
+  /** How much of that one address may have. */
+  readonly addressShare: number;
+  readonly handshakeMs: DurationMs;
+};
 
-export function watchConnections(port: number): Connections {
+export function createConnections(bounds: ConnectionBounds, refused: Refused): Connections {
+  const { connectionsMax, addressShare, handshakeMs } = bounds;
+  const ofProcess: Bound = { kind: "connection", service: "", of: "process", limit: connectionsMax };
+  const ofAddress: Bound = { ...ofProcess, of: "address", limit: Math.ceil(connectionsMax * addressShare) };
   const sockets = new Set<Socket>();
-  const onSocket = (message: unknown): void => {
-    const { socket } = message as { readonly socket: Socket };
-    if (socket.localPort !== port) return;
+  const addresses = new Map<string, Address>();
+
+  function excess(address: Address): Bound | undefined {
+    if (sockets.size >= ofProcess.limit) return ofProcess;
+    return address.connectionCount >= ofAddress.limit ? ofAddress : undefined;
+  }
+
+  function open(socket: Socket): Connection | undefined {
+    const name = socket.remoteAddress ?? "";
+    const address = addresses.get(name) ?? { connectionCount: 0, underWay: [] };
+    const bound = excess(address);
+    if (bound !== undefined) {
+      socket.destroy();
+      refused(bound);
+      return undefined;
+    }
+    addresses.set(name, address);
+    address.connectionCount += 1;
     sockets.add(socket);
-    socket.once("close", () => sockets.delete(socket));
-  };
-  subscribe("net.server.socket", onSocket);
-  subscribe("http2.server.stream.created", dropFarDeadline);
+    const silence = setTimeout(() => socket.destroy(), handshakeMs).unref();
+    socket.once("close", () => {
+      clearTimeout(silence);
+      sockets.delete(socket);
+      address.connectionCount -= 1;
+      if (address.connectionCount === 0) addresses.delete(name);
+    });
+    // SETTINGS are the first that a client has to say.
+    return { address, lastingCount: 0, speaks: (session) => void session.once("remoteSettings", () => clearTimeout(silence)) };
+  }
+
   return {
-    destroy() {
-      unsubscribe("net.server.socket", onSocket);
-      unsubscribe("http2.server.stream.created", dropFarDeadline);
+    open,
+    count: () => sockets.size,
+    destroy: () => {
       for (const socket of sockets) socket.destroy();
     },
   };
-}
-
-/**
- * grpc-js counts a deadline in 32 bits and makes one beyond them a deadline in the past. No timer can hold it either, so it is as good as
- * none. The headers are those that grpc-js is about to read.
- */
-function dropFarDeadline(message: unknown): void {
-  const { headers } = message as { readonly headers: IncomingHttpHeaders };
-  const [, amount, unit = ""] = /^(\d{1,8})([HMSmun])$/.exec(String(headers["grpc-timeout"])) ?? [];
-  if (Number(amount) * (millisecondsByUnit[unit] ?? 0) > timerMaxMs) delete headers["grpc-timeout"];
 }

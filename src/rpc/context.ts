@@ -4,7 +4,6 @@ import { type CallContext, type ServerMiddleware, Status } from "nice-grpc-commo
 import type { RichServerError } from "nice-grpc-error-details";
 import { assert } from "../kernel/assert.ts";
 import { requestIdPattern } from "../kernel/ids.ts";
-import { callCountMax } from "../kernel/limits.ts";
 import type { TimeMs } from "../kernel/time.ts";
 import { StorageUnavailableError } from "../kernel/write.ts";
 import type { Logger } from "../runtime/logger.ts";
@@ -90,8 +89,7 @@ export function createContextMiddleware(
   logger: Logger,
   loop: LoopWatch = unwatched,
 ): (calls: Calls) => ServerMiddleware<RpcContext> {
-  let underWay = 0;
-  return ({ leaving, enter }) =>
+  return ({ leaving, enter, excess }) =>
     async function* withContext(call, context) {
       const startedMs = performance.now();
       const log = new CallLog(logger, context);
@@ -101,12 +99,12 @@ export function createContextMiddleware(
       const unary = isStream ? undefined : cutOffFor(callerSignal);
       const signal = unary?.signal ?? AbortSignal.any([callerSignal, leaving]);
       const extended: CallContext & RpcContext = Object.assign(context, { deadlineMs, log, signal });
-      underWay += 1;
       const leave = enter(unary);
       const work = loop.enter({ rpc: call.method.path, peer: context.peer });
       try {
         leaving.throwIfAborted();
-        if (underWay > callCountMax) throw overloaded(callCountMax, "calls are under way");
+        const limit = excess(unary);
+        if (limit !== undefined) throw overloaded(limit, "calls at once, those among them whose caller has left");
         if (!call.requestStream && call.request instanceof InvalidMessage) throw call.request.failure;
         context.signal.throwIfAborted();
         const answer =
@@ -131,7 +129,6 @@ export function createContextMiddleware(
         else log.debug({ ...fields, message: status.details }, "call refused");
         throw status;
       } finally {
-        underWay -= 1;
         unary?.forget();
         work.leave();
         leave();

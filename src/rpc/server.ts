@@ -4,16 +4,20 @@ import { ServerCredentials } from "@grpc/grpc-js";
 import { createServer, type Server } from "nice-grpc";
 import { errorDetailsServerMiddleware } from "nice-grpc-error-details";
 import { HealthDefinition, HealthServiceImpl, HealthState } from "nice-grpc-server-health";
-import { messageBytesMax, streamCountPerConnectionMax } from "../kernel/limits.ts";
+import { addressShareMax, callCountMax, connectionCountMax, messageBytesMax, streamCountMax } from "../kernel/limits.ts";
 import type { DurationMs } from "../kernel/time.ts";
 import type { Logger } from "../runtime/logger.ts";
 import { type LoopWatch, unwatched } from "../runtime/loop-watch.ts";
 import { within } from "../runtime/within.ts";
+import { createAdmission, type Load } from "./admission.ts";
 import { type Calls, createCalls } from "./calls.ts";
-import { type Connections, watchConnections } from "./connections.ts";
+import { createConnections } from "./connections.ts";
 import { createContextMiddleware, deadlineInterceptor, type RpcContext } from "./context.ts";
 import { registry } from "./descriptors.ts";
+import { listenBehind } from "./front.ts";
+import { connectionIdleMs, handshakeMs, keepaliveMs, keepaliveTimeoutMs } from "./limits.ts";
 import { createReflection, reflectionDefinition } from "./reflection.ts";
+import { type CallKind, logRefusals, type Refused } from "./refusals.ts";
 import { transportRefusals } from "./transport-refusals.ts";
 import { validatingDecoder } from "./validation.ts";
 
@@ -26,9 +30,44 @@ export type RpcService = {
   readonly addTo: (server: AddBuilder) => void;
 };
 
+/** How much this process takes on at once. */
+export type EdgeBounds = {
+  readonly connectionsMax: number;
+  /** Unary calls under way, of each service. */
+  readonly callsMax: number;
+  /** Watches of each service, and as many sessions. */
+  readonly streamsMax: number;
+  /** Of each of them, how much one address may have: above 0, up to 1. */
+  readonly addressShare: number;
+};
+
+const edgeBounds: EdgeBounds = {
+  connectionsMax: connectionCountMax,
+  callsMax: callCountMax,
+  streamsMax: streamCountMax,
+  addressShare: addressShareMax,
+};
+
+/** How long a connection may do what. */
+const edgeTimes = { handshakeMs, connectionIdleMs, keepaliveMs, keepaliveTimeoutMs };
+
+export type EdgeLoad = { readonly connections: number; readonly calls: readonly Load[] };
+
+type ServerOptions = {
+  readonly services: readonly RpcService[];
+  readonly logger: Logger;
+  readonly loop?: LoopWatch;
+  readonly bounds?: Partial<EdgeBounds>;
+  readonly times?: Partial<typeof edgeTimes>;
+  /** Called for each call and connection for which there is no room. */
+  readonly onRefused?: Refused;
+};
+
 export interface RpcServer {
   /** Resolves to the port; give port 0 to have one chosen. */
   listen(address: string): Promise<number>;
+  /** What is under way. */
+  load(): EdgeLoad;
   /** What `grpc.health.v1` says of a service; without a name, that all of them serve. */
   setServing(serviceName: string, serving: boolean): void;
   /**
@@ -97,27 +136,32 @@ function requestTypeOf(serviceFullName: string, methodName: string): DescMessage
   return method.input;
 }
 
-export function createRpcServer(options: {
-  readonly services: readonly RpcService[];
-  readonly logger: Logger;
-  readonly loop?: LoopWatch;
-}): RpcServer {
+export function createRpcServer(options: ServerOptions): RpcServer {
+  const bounds = { ...edgeBounds, ...options.bounds };
+  const times = { ...edgeTimes, ...options.times };
   const server = createServer({
     interceptors: [transportRefusals(options.logger), deadlineInterceptor],
     // Bookkeeping for a debugging service that is not served.
     "grpc.enable_channelz": 0,
-    "grpc.max_concurrent_streams": streamCountPerConnectionMax,
     "grpc.max_receive_message_length": messageBytesMax,
     "grpc.max_send_message_length": messageBytesMax,
-    "grpc.keepalive_time_ms": 30_000,
-    "grpc.keepalive_timeout_ms": 10_000,
+    "grpc.keepalive_time_ms": times.keepaliveMs,
+    "grpc.keepalive_timeout_ms": times.keepaliveTimeoutMs,
     "grpc.keepalive_permit_without_calls": 1,
-    "grpc.max_connection_idle_ms": 30 * 60_000,
+    "grpc.max_connection_idle_ms": times.connectionIdleMs,
   }).use(errorDetailsServerMiddleware);
   const withContext = createContextMiddleware(options.logger, options.loop);
+  const log = logRefusals(options.logger);
+  const refused: Refused = (bound) => {
+    log(bound);
+    options.onRefused?.(bound);
+  };
+  const admission = createAdmission(bounds, refused);
+  const connections = createConnections({ ...bounds, ...times }, refused);
   const services = new Map<string, Calls>();
-  function add(name: string, addTo: RpcService["addTo"]): void {
-    const calls = createCalls();
+  function add(name: string, addTo: RpcService["addTo"], otherKind?: CallKind): void {
+    admission.serve(name, otherKind);
+    const calls = createCalls(bounds);
     services.set(name, calls);
     addTo(server.with(withContext(calls)));
   }
@@ -140,15 +184,12 @@ export function createRpcServer(options: {
     builder.add(withValidation(HealthDefinition, options.loop), HealthServiceImpl(health)),
   );
   const names = [...services.keys()];
-  add(reflectionName, (builder) => builder.add(reflectionDefinition, createReflection(names)));
+  add(reflectionName, (builder) => builder.add(reflectionDefinition, createReflection(names)), "session");
 
-  let connections: Connections | undefined;
   return {
-    async listen(address) {
-      const port = await server.listen(address, ServerCredentials.createInsecure());
-      connections = watchConnections(port);
-      return port;
-    },
+    listen: (address) =>
+      listenBehind({ connections, admission }, () => server.listen(address, ServerCredentials.createInsecure())),
+    load: () => ({ connections: connections.count(), calls: admission.load() }),
     setServing,
     leave: async (name, graceMs) => services.get(name)?.leave(graceMs),
     async shutdown(graceMs) {
@@ -156,7 +197,7 @@ export function createRpcServer(options: {
       const closed = server.shutdown();
       await Promise.all([...services.values()].map((calls) => calls.leave(graceMs)));
       await within(hangUpMs, closed);
-      connections?.destroy();
+      connections.destroy();
       await within(hangUpMs, closed);
     },
   };

@@ -10,6 +10,11 @@ type CommitGauges = {
   readonly connectedParticipants: number;
 };
 
+type EdgeLoad = {
+  readonly connections: number;
+  readonly calls: readonly { readonly service: string; readonly kind: string; readonly underWay: number }[];
+};
+
 type StoreBytes = { readonly database: number; readonly wal: number };
 
 /** From a local round trip to a participant that was away for long. */
@@ -75,6 +80,35 @@ export function createMetrics() {
       gauge("participants_connected", "Participants with an open session", () => read().connectedParticipants);
     },
   };
+  const refused = new Counter({
+    name: "concord_refused_total",
+    help: "Calls and connections for which there was no room: of the process, of one address, on one connection",
+    labelNames: ["kind", "service", "of"],
+    registers,
+  });
+  const edge = {
+    refused: ({ kind, service, of }: { readonly kind: string; readonly service: string; readonly of: string }) =>
+      refused.inc({ kind, service, of }),
+    observe: (read: () => EdgeLoad) => {
+      new Gauge({
+        name: "concord_connections_open",
+        help: "Connections that are open",
+        registers,
+        collect() {
+          this.set(read().connections);
+        },
+      });
+      new Gauge({
+        name: "concord_calls_under_way",
+        help: "Calls, watches and sessions under way",
+        labelNames: ["kind", "service"],
+        registers,
+        collect() {
+          for (const { kind, service, underWay } of read().calls) this.set({ kind, service }, underWay);
+        },
+      });
+    },
+  };
   const stores = <Name extends string>(names: readonly Name[], read: (name: Name) => StoreBytes) =>
     new Gauge({
       name: "concord_store_bytes",
@@ -103,7 +137,7 @@ export function createMetrics() {
     loopDelay: (lateMs: DurationMs) => loopDelay.observe(lateMs / 1000),
     loopHeld: (by: string) => loopHeld.inc({ by }),
   };
-  return { commit, stores, loop, registry };
+  return { commit, edge, stores, loop, registry };
 }
 
 export type MetricsServer = { readonly port: number; readonly close: () => Promise<void> };

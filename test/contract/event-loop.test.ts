@@ -13,7 +13,7 @@ async function world(getWorkflow: () => Promise<unknown>) {
   const warnings: object[] = [];
   const logger = { warn: (fields: object) => void warnings.push(fields), info: () => {} };
   const watch = createLoopWatch({ clock: systemClock, logger, metrics });
-  const { address, server } = await startRecordingServer({ getWorkflow }, undefined, watch);
+  const { address, server } = await startRecordingServer({ getWorkflow }, undefined, { loop: watch });
   const channel = openChannel(address);
   onTestFinished(async () => {
     channel.close();

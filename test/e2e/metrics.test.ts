@@ -32,6 +32,8 @@ test("GET /metrics tells what TwoPhaseCommit has done and how large each store i
       expect(text).toMatch(new RegExp(`^concord_store_bytes\\{store="${store}",file="database"\\} [1-9]`, "m"));
       expect(text).toMatch(new RegExp(`^concord_store_bytes\\{store="${store}",file="wal"\\} \\d`, "m"));
     }
+    expect(text).toContain('concord_calls_under_way{kind="session",service="concord.commit.v1.TwoPhaseCommit"} 1');
+    expect(text).toMatch(/^concord_connections_open [1-9]/m);
     expect((await fetch(`${origin}/`)).status).toBe(404);
   } finally {
     channel.close();

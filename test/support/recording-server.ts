@@ -6,7 +6,6 @@ import { WorkflowServiceDefinition } from "../../src/gen/concord/workflow/v1/wor
 import type { RpcContext } from "../../src/rpc/context.ts";
 import { createRpcServer, type RpcService } from "../../src/rpc/server.ts";
 import type { Logger } from "../../src/runtime/logger.ts";
-import type { LoopWatch } from "../../src/runtime/loop-watch.ts";
 
 export type RecordedCall = { readonly method: string; readonly context: CallContext & RpcContext };
 
@@ -14,7 +13,11 @@ export type RecordedCall = { readonly method: string; readonly context: CallCont
 export type Fakes = Readonly<Record<string, (context: CallContext & RpcContext) => unknown>>;
 
 /** Concord's server around services that only note how they are called, and refuse. */
-export async function startRecordingServer(fakes: Fakes = {}, logger: Logger = pino({ level: "silent" }), loop?: LoopWatch) {
+export async function startRecordingServer(
+  fakes: Fakes = {},
+  logger: Logger = pino({ level: "silent" }),
+  options: Omit<Parameters<typeof createRpcServer>[0], "services" | "logger"> = {},
+) {
   const calls: RecordedCall[] = [];
   const implementation: object = new Proxy(
     {},
@@ -32,7 +35,7 @@ export async function startRecordingServer(fakes: Fakes = {}, logger: Logger = p
       addTo: (server) => server.add(definition, implementation as never),
     }),
   );
-  const server = createRpcServer({ services, logger, ...(loop && { loop }) });
+  const server = createRpcServer({ ...options, services, logger });
   const address = `127.0.0.1:${await server.listen("127.0.0.1:0")}`;
   return { calls, address, server };
 }

@@ -1,0 +1,77 @@
+import { AsyncLocalStorage } from "node:async_hooks";
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
+import {
+  type Http2Server,
+  type IncomingHttpHeaders,
+  performServerHandshake,
+  type ServerHttp2Stream,
+  type ServerOptions,
+} from "node:http2";
+import type { Socket } from "node:net";
+import { assert } from "../kernel/assert.ts";
+import { timerMaxMs } from "../kernel/limits.ts";
+import type { Admission } from "./admission.ts";
+import type { Connections } from "./connections.ts";
+import { headerBytesMax, resetBurstMax, resetsPerSecondMax, streamCountPerConnectionMax } from "./limits.ts";
+
+/** What grpc-js would give to Node, and what it would not. */
+const sessionOptions: ServerOptions = {
+  // As grpc-js has them: beyond either, Node drops streams without a word. What they bound is bounded otherwise.
+  maxSessionMemory: Number.MAX_SAFE_INTEGER,
+  maxSendHeaderBlockLength: Number.MAX_SAFE_INTEGER,
+  settings: { maxConcurrentStreams: streamCountPerConnectionMax, maxHeaderListSize: headerBytesMax },
+  streamResetBurst: resetBurstMax,
+  streamResetRate: resetsPerSecondMax,
+};
+
+type Front = { readonly connections: Connections; readonly admission: Admission };
+
+const aboutToListen = "tracing:net.server.listen:asyncStart";
+const listening = new AsyncLocalStorage<Front>();
+
+/**
+ * Runs `listen`, and stands before each HTTP/2 server that it opens: a connection is accepted here, and each call admitted, before the
+ * server hears of it. For grpc-js makes its servers itself, shows them to nobody, and hands on none of the options above but one.
+ */
+export async function listenBehind<Port>(front: Front, listen: () => Promise<Port>): Promise<Port> {
+  const onServer = (message: unknown): void => {
+    if (listening.getStore() === front) standBefore((message as { readonly server: Http2Server }).server, front);
+  };
+  subscribe(aboutToListen, onServer);
+  try {
+    return await listening.run(front, listen);
+  } finally {
+    unsubscribe(aboutToListen, onServer);
+  }
+}
+
+function standBefore(server: Http2Server, { connections, admission }: Front): void {
+  assert(server.listenerCount("connection") === 1, "only Node's own listener makes sessions");
+  server.removeAllListeners("connection");
+  server.on("connection", (socket: Socket) => {
+    const connection = connections.open(socket);
+    if (connection === undefined) return;
+    const session = performServerHandshake(socket, sessionOptions);
+    connection.speaks(session);
+    // Its end says enough.
+    session.on("error", () => undefined);
+    session.on("stream", (stream: ServerHttp2Stream, headers: IncomingHttpHeaders, flags: number) => {
+      dropFarDeadline(headers);
+      if (admission.admit(stream, String(headers[":path"]), connection)) server.emit("stream", stream, headers, flags);
+    });
+    server.emit("session", session);
+  });
+}
+
+const millisecondsByUnit: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1_000, m: 1, u: 1e-3, n: 1e-6 };
+
+/**
+ * grpc-js counts a deadline in 32 bits and makes one beyond them a deadline in the past. No timer can hold it either, so it is as good as
+ * none.
+ */
+function dropFarDeadline(headers: IncomingHttpHeaders): void {
+  const timeout = headers["grpc-timeout"];
+  if (timeout === undefined) return;
+  const [, amount, unit = ""] = /^(\d{1,8})([HMSmun])$/.exec(String(timeout)) ?? [];
+  if (Number(amount) * (millisecondsByUnit[unit] ?? 0) > timerMaxMs) delete headers["grpc-timeout"];
+}

@@ -1,0 +1,33 @@
+import type { DurationMs } from "../kernel/time.ts";
+
+// What a connection may do. How many there may be, and how many calls, stands in the settings: `EdgeBounds`.
+
+/** A client queues more by itself, silently. As many as one address may have of one kind, if the settings are as they come. */
+export const streamCountPerConnectionMax = 4_096;
+
+/** Half of them may last: the other half is for calls, so that nobody's watches keep his own calls waiting. */
+export const lastingCountPerConnectionMax = streamCountPerConnectionMax / 2;
+
+/** All of one request, as HTTP/2 counts them: what gRPC's core allows, and enough for a token. An open stream keeps its own. */
+export const headerBytesMax = 16 * 1024;
+
+/**
+ * A client library that ends its calls at once, all that a connection may have, and again after it has connected them anew, does what is
+ * its right. Node closes the connection over 1,000, or over 33 a second: timeouts of ordinary traffic would be enough.
+ */
+export const resetBurstMax = 2 * streamCountPerConnectionMax;
+
+/** A call that is reset costs less than one that is answered, so this bounds nothing that its calls do not cost anyway. */
+export const resetsPerSecondMax = 1_000;
+
+/** Who has connected says so in HTTP/2 within this time. The slowest of networks take a few round trips. */
+export const handshakeMs: DurationMs = 10_000;
+
+/** A connection without a call is closed after this time; its client opens another when it has one. */
+export const connectionIdleMs: DurationMs = 30 * 60_000;
+
+/** Each connection is asked this often whether it is there. */
+export const keepaliveMs: DurationMs = 30_000;
+
+/** It has this long to answer. Who is in the midst of a frame, or of headers, cannot: so it is also a bound on how slowly they come. */
+export const keepaliveTimeoutMs: DurationMs = 10_000;

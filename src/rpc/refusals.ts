@@ -1,0 +1,38 @@
+import type { DurationMs } from "../kernel/time.ts";
+import type { Logger } from "../runtime/logger.ts";
+
+/** By the shape of the method. A watch answers without end; of a session both sides speak without end. */
+export type CallKind = "call" | "watch" | "session";
+
+/** How many there may be of what, for whom. */
+export type Bound = {
+  readonly kind: CallKind | "connection";
+  /** Empty: of all services. */
+  readonly service: string;
+  readonly of: "process" | "address" | "connection";
+  readonly limit: number;
+};
+
+export type Refused = (bound: Bound) => void;
+
+const plurals = { call: "calls", watch: "watches", session: "sessions", connection: "connections" } as const;
+const whose = { process: "", address: " from one address", connection: " on one connection" } as const;
+
+export function boundWords({ kind, service, of }: Bound): string {
+  const what = of === "connection" ? "watches and sessions" : plurals[kind];
+  return `${what}${service && ` of ${service}`} at once${whose[of]}`;
+}
+
+/** Who is refused is told; who has to know besides is told once in this time, however many there are. */
+const quietMs: DurationMs = 60_000;
+
+export function logRefusals(logger: Logger, nowMs = (): DurationMs => performance.now()): Refused {
+  const saidAtMs = new Map<string, DurationMs>();
+  return (bound) => {
+    const words = boundWords(bound);
+    const beforeMs = saidAtMs.get(words);
+    if (beforeMs !== undefined && nowMs() - beforeMs < quietMs) return;
+    saidAtMs.set(words, nowMs());
+    logger.warn({ limit: bound.limit }, `refused: more ${words} than there may be`);
+  };
+}
