@@ -260,6 +260,7 @@ async function commitPart({ config, logger, metrics, trace, loop }: Wiring): Pro
     logger,
     metrics: metrics.commit,
     trace,
+    budgets: { undecidedBytesMax: config.maxUndecided, unacknowledgedBytesMax: config.maxUnacknowledged },
   });
   const started = await loop.run({ job: "recovery" }, driver.start);
   if (!started.ok && (takeOver || started.error.type === "conflict")) {

@@ -59,6 +59,22 @@ function integer(min: number, max: number) {
     .refine((value) => Number.isInteger(value) && value >= min && value <= max, `must be a whole number from ${min} to ${max}`);
 }
 
+const sizeUnits: Readonly<Record<string, number>> = { KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30 };
+
+/** Sizes are written as people write them, `4MiB`, and kept in bytes. */
+function size(min: string, max: string) {
+  const bytesOf = (text: string): number => {
+    const match = /^(\d+)(KiB|MiB|GiB)$/.exec(text.trim());
+    return Number(match?.[1]) * (sizeUnits[match?.[2] ?? ""] ?? Number.NaN);
+  };
+  return z.string().transform((text, context) => {
+    const bytes = bytesOf(text);
+    if (bytes >= bytesOf(min) && bytes <= bytesOf(max)) return bytes;
+    context.addIssue(`must be a size from ${min} to ${max}, such as 64KiB, 4MiB or 1GiB`);
+    return z.NEVER;
+  });
+}
+
 function choice<const Values extends readonly [string, ...string[]]>(values: Values) {
   return z.enum(values, `must be one of ${values.join(", ")}`);
 }
@@ -129,6 +145,16 @@ const settings = {
     schema: choice(["exclusive", "take-over"]),
     default: "exclusive",
     help: "if another process holds the decision log: exclusive, refuse to start; take-over, replace its coordinator",
+  },
+  "max-undecided": {
+    schema: size("1MiB", "1024GiB"),
+    default: "256MiB",
+    help: "memory that undecided transactions may take, with their payloads; more are refused",
+  },
+  "max-unacknowledged": {
+    schema: size("1MiB", "1024GiB"),
+    default: "256MiB",
+    help: "memory that decided transactions may take which participants have not acknowledged; beyond it new ones are refused",
   },
   "metrics-listen": {
     schema: listenAddress.optional(),

@@ -1,5 +1,6 @@
 import type { RequestKey } from "../kernel/request-key.ts";
 import { err, ok } from "../kernel/result.ts";
+import { whyNotBegin } from "./budgets.ts";
 import { tellAll } from "./changes.ts";
 import { begin, newTransaction } from "./core/coordinator.ts";
 import type { Step } from "./core/coordinator-step.ts";
@@ -7,7 +8,6 @@ import type { Transaction } from "./core/types.ts";
 import { createRun } from "./effects.ts";
 import type { CoordinatorEnd } from "./ends.ts";
 import { momentOf } from "./environment.ts";
-import { undecidedCountMax } from "./limits.ts";
 import { note, type Run } from "./run.ts";
 import type { Shell } from "./shell.ts";
 import type { Answer, ExecuteRequest } from "./verbs.ts";
@@ -24,7 +24,8 @@ export function admit(shell: Shell, request: NewRequest): Run | Answer | Promise
   const { request: key } = request;
   const known = key && runs.byRequest.get(key.id);
   if (known && known.digest !== key.digest) return err({ type: "request-id-reused" });
-  if (!known && runs.undecidedCount >= undecidedCountMax) return err({ type: "overloaded", limit: undecidedCountMax });
+  const overload = known ? undefined : whyNotBegin(shell, runs.undecidedCount, request.enlistments);
+  if (overload) return err(overload);
   if (!key) return startRun(shell, request);
   const found = known?.found ?? findOrStart(shell, request, key);
   if (!known) runs.byRequest.set(key.id, { digest: key.digest, found });
@@ -39,11 +40,11 @@ async function findOrStart(shell: Shell, request: NewRequest, key: RequestKey): 
     runs.byRequest.delete(key.id);
     throw error;
   });
-  // It may have ended while the log was asked.
-  const end = whyNothingNew(shell);
-  if (!stored && !end) return startRun(shell, request);
+  // While the log was asked it may have ended, and others may have begun.
+  const refusal = whyNothingNew(shell) ?? (stored ? undefined : whyNotBegin(shell, runs.undecidedCount, request.enlistments));
+  if (!stored && !refusal) return startRun(shell, request);
   runs.byRequest.delete(key.id);
-  if (end) return err(end);
+  if (refusal) return err(refusal);
   if (stored?.request?.digest !== key.digest) return err({ type: "request-id-reused" });
   const run = runs.byId.get(stored.id);
   if (run) return run;

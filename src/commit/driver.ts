@@ -4,6 +4,7 @@ import type { DurationMs } from "../kernel/time.ts";
 import type { WriteFailure } from "../kernel/write.ts";
 import { admit } from "./admission.ts";
 
+import { type Budgets, defaultBudgets, whyNotEnlist } from "./budgets.ts";
 import { createChanges, until, type WatchEnd, watchRun, watchRuns } from "./changes.ts";
 import { stepCoordinator, whyKept } from "./core/coordinator.ts";
 import type { Enlistment } from "./core/coordinator-step.ts";
@@ -81,16 +82,18 @@ export interface Driver {
   close(): void;
 }
 
-export type DriverOptions = Omit<Environment, "metrics" | "trace"> & {
+export type DriverOptions = Omit<Environment, "metrics" | "trace" | "budgets" | "bytes"> & {
   readonly metrics?: CommitMetrics;
   readonly trace?: Trace | undefined;
+  readonly budgets?: Budgets;
 };
 
 export function createDriver(options: DriverOptions): Driver {
-  const environment: Environment = { metrics: noMetrics, trace: undefined, ...options };
+  const runs = createRuns();
+  const { bytes } = runs;
+  const environment: Environment = { metrics: noMetrics, trace: undefined, budgets: defaultBudgets, ...options, bytes };
   const { log, sessions, clock, logger, metrics, trace } = environment;
   const ownership = createOwnership(environment);
-  const runs = createRuns();
   const shell: Shell = { ...environment, ownership, runs, changes: createChanges() };
   const replaced = Promise.withResolvers<Fenced>();
 
@@ -178,6 +181,8 @@ export function createDriver(options: DriverOptions): Driver {
       ownership.keepChecking();
       metrics.observe(() => ({
         undecided: runs.undecidedCount,
+        undecidedBytes: bytes.undecided,
+        unacknowledgedBytes: bytes.decided,
         ...inDoubtAt(runs.owed, clock.nowMs()),
         connectedParticipants: sessions.connected.size,
       }));
@@ -197,7 +202,9 @@ export function createDriver(options: DriverOptions): Driver {
       if ("ok" in run) return run;
       return run.ended.reason?.type === "defect" ? err(run.ended.reason) : ok(run.view);
     },
-    enlist(id, enlistment, asked) {
+    async enlist(id, enlistment, asked) {
+      const overload = whyNotEnlist(shell, [enlistment]);
+      if (overload) return err(overload);
       const connected = sessions.connected.has(enlistment.participantId);
       return carryOutVerb(id, { type: "enlist", ...enlistment, connected, request: asked.request }, asked);
     },

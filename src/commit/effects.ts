@@ -5,11 +5,12 @@ import type { CoordinatorEffect, Timer } from "./core/coordinator-step.ts";
 import { coordinatorEvent } from "./core/trace.ts";
 import { isFinished, type Transaction } from "./core/types.ts";
 import { pause } from "./ends.ts";
+import { notCharged } from "./footprint.ts";
 import { storageBackoff } from "./limits.ts";
 import { createMailbox } from "./mailbox.ts";
 import { publish } from "./publish.ts";
 import { answer, cannotWrite, type Envelope, endByDefect, note, post, type Refuse, type Run, type RunEnd } from "./run.ts";
-import { addRun, indexParts, removeRun } from "./runs.ts";
+import { addRun, charge, indexParts, removeRun } from "./runs.ts";
 import type { Shell } from "./shell.ts";
 import { emptyTimeline, type Timeline } from "./timeline.ts";
 
@@ -19,6 +20,7 @@ export function createRun(shell: Shell, first: Transaction, timeline: Timeline =
   const run: Run = {
     core: first,
     timeline,
+    charged: notCharged,
     phaseSinceMs: shell.clock.monotonicMs(),
     view: first,
     mailbox: createMailbox<Envelope>(
@@ -39,6 +41,7 @@ export function createRun(shell: Shell, first: Transaction, timeline: Timeline =
     },
   };
   addRun(shell.runs, run);
+  charge(shell.runs, run);
   return run;
 }
 

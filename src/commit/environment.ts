@@ -1,5 +1,7 @@
 import type { TransactionId } from "../kernel/ids.ts";
+import type { Budgets } from "./budgets.ts";
 import type { Moment } from "./core/types.ts";
+import type { TransactionBytes } from "./footprint.ts";
 import type { CommitMetrics } from "./metrics.ts";
 import type { Clock, DecisionLog, Logger, Random, Trace } from "./ports.ts";
 import type { Sessions } from "./sessions.ts";
@@ -16,6 +18,8 @@ export type Environment = {
   readonly logger: Logger;
   readonly metrics: CommitMetrics;
   readonly trace: Trace | undefined;
+  readonly budgets: Budgets;
+  readonly bytes: TransactionBytes;
 };
 
 export const momentOf = ({ clock, random }: Pick<Environment, "clock" | "random">): Moment => ({

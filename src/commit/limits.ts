@@ -1,7 +1,15 @@
 import type { Backoff } from "./core/backoff.ts";
 
-/** Undecided transactions at once: each holds its payloads in memory. Beyond it: OVERLOADED. */
+/** Undecided transactions at once: each has timers and callers. Beyond it: OVERLOADED. */
 export const undecidedCountMax = 8_192;
+
+/**
+ * Bytes of undecided transactions in memory, payloads above all: 16 of the largest, or all 8,192 with 28 KiB each. `--max-undecided`.
+ */
+export const undecidedBytesMax = 256 * 2 ** 20;
+
+/** Bytes of decided ones that are not acknowledged by all: some 50,000. They have no payloads any more. `--max-unacknowledged`. */
+export const unacknowledgedBytesMax = 256 * 2 ** 20;
 
 /** The default time to vote. */
 export const prepareTimeoutMs = 10_000;
@@ -14,6 +22,12 @@ export const requestCountMax = 256;
 
 /** Lines of a timeline: four messages for each of 64 participants, and as many again for what went wrong. Even. */
 export const timelineCountMax = 512;
+
+/** Lines that a timeline always has room for, also when transactions have used up their bytes. Even. */
+export const timelineCountMin = 32;
+
+/** Characters of a line's text. The whole reason of a vote, an abort or a resolution is kept beside it. */
+export const timelineDetailLengthMax = 256;
 
 /** Transactions that wait for a slow watcher. More end its watch. */
 export const watchCountMax = 10_000;

@@ -34,6 +34,9 @@ export type CommitGauges = {
   /** Since it began. 0 if there is none. */
   readonly oldestInDoubtMs: DurationMs;
   readonly connectedParticipants: number;
+  /** What they take in memory, of their budgets. */
+  readonly undecidedBytes: number;
+  readonly unacknowledgedBytes: number;
 };
 
 export const noMetrics: CommitMetrics = {

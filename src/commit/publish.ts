@@ -1,9 +1,10 @@
 import { tellAll } from "./changes.ts";
 import { heuristicOf, type Part, type Transaction } from "./core/types.ts";
+import { withoutPayloads } from "./footprint.ts";
 import { account } from "./owed.ts";
 import type { Logger } from "./ports.ts";
 import { note, type Run } from "./run.ts";
-import { markDecided } from "./runs.ts";
+import { charge, markDecided } from "./runs.ts";
 import type { Shell } from "./shell.ts";
 import { detailOf } from "./timeline.ts";
 
@@ -11,6 +12,8 @@ import { detailOf } from "./timeline.ts";
 export function publish(shell: Shell, run: Run): void {
   const { clock, logger, metrics, runs, changes } = shell;
   const before = run.view;
+  // What is decided is sent, and kept, without its work.
+  if (before.outcome === undefined && run.core.outcome !== undefined) run.core = withoutPayloads(run.core);
   const after = run.core;
   run.view = after;
   logProgress(logger, before, after);
@@ -37,6 +40,7 @@ export function publish(shell: Shell, run: Run): void {
     metrics.decided(after.outcome);
     note(shell, run, { type: "decided", detail: detailOf(after.outcome.toUpperCase(), after.abortReason) });
   }
+  charge(runs, run, before);
   if (before === after) return;
   account(runs.owed, before, after);
   for (const wake of [...run.watchers]) wake();

@@ -2,12 +2,14 @@ import type { RequestId } from "../kernel/ids.ts";
 import type { RequestKey } from "../kernel/request-key.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
 import type { DurationMs } from "../kernel/time.ts";
+import { isUsedUp } from "./budgets.ts";
 import { stepCoordinator } from "./core/coordinator.ts";
 import type { CoordinatorInput, Refusal, Step } from "./core/coordinator-step.ts";
 import { type Moment, mayAbort, type Transaction } from "./core/types.ts";
 import { type CallerEnd, type CoordinatorEnd, type EndSignal, orEnd } from "./ends.ts";
 import { type Environment, momentOf } from "./environment.ts";
-import { mailboxCountMax, requestCountMax } from "./limits.ts";
+import type { Charged } from "./footprint.ts";
+import { mailboxCountMax, requestCountMax, timelineCountMax, timelineCountMin } from "./limits.ts";
 import type { Mailbox } from "./mailbox.ts";
 import { inputLine, type Timeline, type TimelineEntry, withEntry } from "./timeline.ts";
 import type { Answer, ExecuteFailure, VerbRefusal } from "./verbs.ts";
@@ -17,6 +19,8 @@ export type Run = {
   /** As the last step left it. */
   core: Transaction;
   timeline: Timeline;
+  /** Of `Runs.bytes`. */
+  charged: Charged;
   /** When the phase of `view` began, on the monotonic clock. */
   phaseSinceMs: DurationMs;
   /** As others may see it: what was forced is durable. */
@@ -52,8 +56,9 @@ export type Refuse = (reason: string, code: Refusal["code"]) => void;
 /** An input without what every input carries. */
 export type Event = CoordinatorInput extends infer Input ? (Input extends Moment ? Omit<Input, keyof Moment> : never) : never;
 
-export function note({ clock }: Environment, run: Run, line: Omit<TimelineEntry, "atMs">): void {
-  run.timeline = withEntry(run.timeline, { atMs: clock.nowMs(), ...line });
+export function note(environment: Environment, run: Run, line: Omit<TimelineEntry, "atMs">): void {
+  const countMax = isUsedUp(environment) ? timelineCountMin : timelineCountMax;
+  run.timeline = withEntry(run.timeline, { atMs: environment.clock.nowMs(), ...line }, countMax);
 }
 
 export function post(environment: Environment, run: Run, event: Event, refuse?: Refuse): void {

@@ -1,5 +1,6 @@
 import type { ParticipantId, RequestId, TransactionId } from "../kernel/ids.ts";
 import type { Part, Transaction } from "./core/types.ts";
+import { footprint, notCharged, type TransactionBytes } from "./footprint.ts";
 import { createOrdered, type Ordered } from "./ordered.ts";
 import { account, type Books, createBooks } from "./owed.ts";
 import type { Run } from "./run.ts";
@@ -15,6 +16,8 @@ export type Runs = {
   /** Of what they show. */
   readonly owed: Books;
   undecidedCount: number;
+  /** What they take in memory, as `footprint` has it. */
+  readonly bytes: TransactionBytes;
 };
 
 export const createRuns = (): Runs => ({
@@ -24,6 +27,7 @@ export const createRuns = (): Runs => ({
   byRequest: new Map(),
   owed: createBooks(),
   undecidedCount: 0,
+  bytes: { undecided: 0, decided: 0 },
 });
 
 export function addRun(runs: Runs, run: Run): void {
@@ -33,6 +37,20 @@ export function addRun(runs: Runs, run: Run): void {
   if (run.core.outcome === undefined) runs.undecidedCount += 1;
   indexParts(runs, run, run.core.parts);
 }
+
+/** What the run takes in memory now. Counted again when it is decided or has more work, and each few lines: to count costs as much as a step. */
+export function charge({ bytes }: Runs, run: Run, before?: Transaction): void {
+  const { view, timeline, charged } = run;
+  const lineCount = timeline.entries.length + timeline.omitted;
+  const isSame = before?.outcome === view.outcome && before?.parts.length === view.parts.length;
+  if (isSame && lineCount < charged.lineCount + linesPerCount) return;
+  const to = view.outcome === undefined ? "undecided" : "decided";
+  run.charged = { to, bytes: footprint(view, timeline), lineCount };
+  bytes[charged.to] -= charged.bytes;
+  bytes[to] += run.charged.bytes;
+}
+
+const linesPerCount = 8;
 
 /** What a participant says about its connection goes to these runs. */
 export function indexParts({ byParticipant }: Runs, run: Run, parts: readonly Part[]): void {
@@ -48,8 +66,10 @@ export function markDecided(runs: Runs, { outcome, request }: Transaction): void
   if (outcome === "aborted" && request) runs.byRequest.delete(request.id);
 }
 
-export function removeRun({ byId, ids, byParticipant, byRequest, owed }: Runs, run: Run): void {
+export function removeRun({ byId, ids, byParticipant, byRequest, owed, bytes }: Runs, run: Run): void {
   run.end({ type: "over" });
+  bytes[run.charged.to] -= run.charged.bytes;
+  run.charged = notCharged;
   byId.delete(run.core.id);
   ids.delete(run.core.id);
   account(owed, run.view, undefined);

@@ -1,8 +1,9 @@
 import type { ParticipantId } from "../kernel/ids.ts";
+import { firstCharacters } from "../kernel/text.ts";
 import type { TimeMs } from "../kernel/time.ts";
 import type { CoordinatorInput } from "./core/coordinator-step.ts";
 import type { DecisionAck, Inquiry, Vote } from "./core/messages.ts";
-import { timelineCountMax } from "./limits.ts";
+import { timelineCountMax, timelineDetailLengthMax } from "./limits.ts";
 
 /** See TransactionEventType in proto/concord/commit/v1/transaction.proto. */
 export const timelineEventTypes = [
@@ -40,10 +41,18 @@ export type Timeline = { readonly entries: readonly TimelineEntry[]; readonly om
 export const emptyTimeline: Timeline = { entries: [], omitted: 0 };
 
 /** When it is full, the beginning and the newest stay: a participant that is away for days is asked thousands of times. */
-export function withEntry({ entries, omitted }: Timeline, entry: TimelineEntry): Timeline {
-  if (entries.length < timelineCountMax) return { entries: [...entries, entry], omitted };
-  const half = timelineCountMax / 2;
-  return { entries: [...entries.slice(0, half), ...entries.slice(half + 1), entry], omitted: omitted + 1 };
+export function withEntry({ entries, omitted }: Timeline, entry: TimelineEntry, countMax = timelineCountMax): Timeline {
+  const added = withShortDetail(entry);
+  if (entries.length < countMax) return { entries: [...entries, added], omitted };
+  const half = countMax / 2;
+  return { entries: [...entries.slice(0, half), ...entries.slice(half + 1), added], omitted: omitted + 1 };
+}
+
+function withShortDetail(entry: TimelineEntry): TimelineEntry {
+  const { detail = "" } = entry;
+  const short = firstCharacters(detail, timelineDetailLengthMax);
+  // A string of its own: a part of another keeps that in memory, whole.
+  return short.length < detail.length ? { ...entry, detail: Buffer.from(short).toString() } : entry;
 }
 
 type Line = Omit<TimelineEntry, "atMs">;

@@ -2,6 +2,7 @@ import type { TransactionId } from "../kernel/ids.ts";
 import type { RequestKey } from "../kernel/request-key.ts";
 import type { Result } from "../kernel/result.ts";
 import type { DurationMs } from "../kernel/time.ts";
+import type { Overload } from "./budgets.ts";
 import type { Enlistment, Refusal } from "./core/coordinator-step.ts";
 import type { Transaction } from "./core/types.ts";
 import type { Fenced } from "./ports.ts";
@@ -27,7 +28,7 @@ export type Asked = { readonly reason: string; readonly requestedBy: string; rea
 
 export type ExecuteFailure =
   | { readonly type: "request-id-reused" }
-  | { readonly type: "overloaded"; readonly limit: number }
+  | Overload
   /** If there is an id, its outcome was not known here before the end: who runs it next knows, or its only participant. */
   | { readonly type: "shutting-down"; readonly transactionId?: TransactionId }
   /** If there is an id, the decision may be durable or not: the transaction tells when the store is back. */

@@ -1,5 +1,6 @@
 import { Status } from "nice-grpc-common";
 import type { RichServerError } from "nice-grpc-error-details";
+import type { Overload } from "../commit/budgets.ts";
 import { participantCountMax } from "../commit/core/coordinator.ts";
 import { watchCountMax } from "../commit/limits.ts";
 import type { StreamEnd } from "../commit/ports.ts";
@@ -41,7 +42,7 @@ export function verbError(
       return rpcError({
         code: Status.RESOURCE_EXHAUSTED,
         reason: "OVERLOADED",
-        message: `${failure.limit} transactions are undecided; retry later`,
+        message: `${overloadText(failure)}; nothing was begun; retry later`,
         metadata: { limit: String(failure.limit) },
         retryAfterMs: 500,
       });
@@ -81,6 +82,17 @@ export function verbError(
         message: "another coordinator took over the decision log; this one decides nothing any more",
         metadata: { coordinator_epoch: String(failure.coordinatorEpoch) },
       });
+  }
+}
+
+function overloadText({ of, limit }: Overload): string {
+  switch (of) {
+    case "undecided":
+      return `${limit} transactions are undecided`;
+    case "bytes-undecided":
+      return `undecided transactions with their payloads would take more than ${limit} bytes (--max-undecided)`;
+    case "bytes-unacknowledged":
+      return `decided transactions that participants have not acknowledged take more than ${limit} bytes (--max-unacknowledged); ListParticipants shows who owes them`;
   }
 }
 

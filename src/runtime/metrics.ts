@@ -8,6 +8,8 @@ type CommitGauges = {
   readonly inDoubt: number;
   readonly oldestInDoubtMs: DurationMs;
   readonly connectedParticipants: number;
+  readonly undecidedBytes: number;
+  readonly unacknowledgedBytes: number;
 };
 
 type EdgeLoad = {
@@ -75,6 +77,12 @@ export function createMetrics() {
     sessionEnded: (reason: string) => ended.inc({ reason }),
     observe: (read: () => CommitGauges) => {
       gauge("transactions_undecided", "Transactions that are not decided", () => read().undecided);
+      gauge("undecided_bytes", "Bytes of these in memory, of --max-undecided", () => read().undecidedBytes);
+      gauge(
+        "unacknowledged_bytes",
+        "Bytes in memory of transactions that are decided and not acknowledged, of --max-unacknowledged",
+        () => read().unacknowledgedBytes,
+      );
       gauge("transactions_in_doubt", "Transactions prepared somewhere and not completed", () => read().inDoubt);
       gauge("oldest_in_doubt_seconds", "Age of the oldest of them; 0 if there is none", () => read().oldestInDoubtMs / 1000);
       gauge("participants_connected", "Participants with an open session", () => read().connectedParticipants);

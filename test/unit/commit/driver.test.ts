@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { lingerMs, ownershipCheckIntervalMs, purgeIntervalMs, undecidedCountMax } from "../../../src/commit/limits.ts";
+import { lingerMs, ownershipCheckIntervalMs, purgeIntervalMs } from "../../../src/commit/limits.ts";
 import type { Resource } from "../../../src/commit/ports.ts";
 import type { RequestId, TransactionId } from "../../../src/kernel/ids.ts";
 import { historyRetentionMs, participantRetentionMs, purgeBatchSize } from "../../../src/kernel/limits.ts";
@@ -511,14 +511,6 @@ test("transactions are listed newest first, running and ended ones", async () =>
 });
 
 describe("a coordinator under strain", () => {
-  test("refuses more undecided transactions than it holds", async () => {
-    const w = world();
-    await w.start();
-    const waiting = request(["a"], { waitForParticipantsMs: 60_000 });
-    for (let i = 0; i < undecidedCountMax; i += 1) void w.coordinator().driver.execute(waiting);
-    expect(await w.coordinator().driver.execute(waiting)).toEqual(err({ type: "overloaded", limit: undecidedCountMax }));
-  });
-
   test("tells a retry that comes after the time to vote that the lone participant has not told yet", async () => {
     const w = world();
     await w.start();

@@ -570,7 +570,7 @@ export interface TransactionEvent {
   readonly participantId: string;
   /** Which Prepare or Decision: 1, 2, 3, … 0 if it does not apply. */
   readonly attempt: number;
-  /** More, for people. */
+  /** More, for people: the first 256 characters of it. The whole reason of a vote or an abort is in the transaction. */
   readonly detail: string;
 }
 

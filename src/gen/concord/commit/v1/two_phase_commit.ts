@@ -4140,7 +4140,7 @@ export const TwoPhaseCommitDefinition = {
      * Adds a participant and its work to a transaction that has begun, and starts its idle time anew. The participant need not be connected
      * yet, and hears nothing before CommitTransaction.
      * Errors: FAILED_PRECONDITION / TRANSACTION_STATE (its commit was asked for, or it has ended), ALREADY_EXISTS / PARTICIPANT_ENLISTED,
-     * RESOURCE_EXHAUSTED / PARTICIPANT_LIMIT_REACHED (64), INVALID_ARGUMENT / REQUEST_ID_REUSED.
+     * RESOURCE_EXHAUSTED / PARTICIPANT_LIMIT_REACHED (64) or OVERLOADED, INVALID_ARGUMENT / REQUEST_ID_REUSED.
      */
     enlistParticipant: {
       name: "EnlistParticipant",
@@ -4348,7 +4348,7 @@ export interface TwoPhaseCommitServiceImplementation<CallContextExt = {}> {
    * Adds a participant and its work to a transaction that has begun, and starts its idle time anew. The participant need not be connected
    * yet, and hears nothing before CommitTransaction.
    * Errors: FAILED_PRECONDITION / TRANSACTION_STATE (its commit was asked for, or it has ended), ALREADY_EXISTS / PARTICIPANT_ENLISTED,
-   * RESOURCE_EXHAUSTED / PARTICIPANT_LIMIT_REACHED (64), INVALID_ARGUMENT / REQUEST_ID_REUSED.
+   * RESOURCE_EXHAUSTED / PARTICIPANT_LIMIT_REACHED (64) or OVERLOADED, INVALID_ARGUMENT / REQUEST_ID_REUSED.
    */
   enlistParticipant(
     request: EnlistParticipantRequest,
@@ -4511,7 +4511,7 @@ export interface TwoPhaseCommitClient<CallOptionsExt = {}> {
    * Adds a participant and its work to a transaction that has begun, and starts its idle time anew. The participant need not be connected
    * yet, and hears nothing before CommitTransaction.
    * Errors: FAILED_PRECONDITION / TRANSACTION_STATE (its commit was asked for, or it has ended), ALREADY_EXISTS / PARTICIPANT_ENLISTED,
-   * RESOURCE_EXHAUSTED / PARTICIPANT_LIMIT_REACHED (64), INVALID_ARGUMENT / REQUEST_ID_REUSED.
+   * RESOURCE_EXHAUSTED / PARTICIPANT_LIMIT_REACHED (64) or OVERLOADED, INVALID_ARGUMENT / REQUEST_ID_REUSED.
    */
   enlistParticipant(
     request: DeepPartial<EnlistParticipantRequest>,

@@ -1,0 +1,152 @@
+import { describe, expect, test } from "vitest";
+import type { Budgets } from "../../../src/commit/budgets.ts";
+import type { ParticipantMessage } from "../../../src/commit/core/messages.ts";
+import { undecidedCountMax } from "../../../src/commit/limits.ts";
+import { type CommitGauges, type CommitMetrics, noMetrics } from "../../../src/commit/metrics.ts";
+import type { RequestId, TransactionId } from "../../../src/kernel/ids.ts";
+import { flush, found, id, request, world } from "./support.ts";
+
+// What transactions may take in memory, and what is refused beyond it.
+
+const kib = 1_024;
+const nobody = { reason: "", requestedBy: "", request: undefined };
+const work = (name: string, bytes: number) => ({ participantId: id(name), payload: new Uint8Array(bytes) });
+const key = (name: string) => ({ id: name as RequestId, digest: "x" });
+const refusedFor = (of: string) => ({ ok: false, error: { type: "overloaded", of } });
+
+function small(budgets: Partial<Budgets> = {}) {
+  let gauges: () => CommitGauges | undefined = () => undefined;
+  const metrics: CommitMetrics = {
+    ...noMetrics,
+    observe: (read) => {
+      gauges = read;
+    },
+  };
+  const w = world({ metrics, budgets: { undecidedBytesMax: 100 * kib, unacknowledgedBytesMax: 100 * kib, ...budgets } });
+  const bytes = () => ({ undecided: gauges()?.undecidedBytes, unacknowledged: gauges()?.unacknowledgedBytes });
+  const execute = (name: string, size: number, options = {}) =>
+    w.coordinator().driver.execute(request([], { enlistments: [work(name, size)], waitForParticipantsMs: 60_000, ...options }));
+  return { ...w, bytes, execute };
+}
+
+type World = ReturnType<typeof small>;
+
+/** A participant that says what the test says. */
+async function scripted(w: World, name: string) {
+  const session = w.coordinator().sessions.open(name);
+  let sequence = 0;
+  const say = async (message: ParticipantMessage) => {
+    await session.receive({ sequence: ++sequence, message });
+    await flush();
+  };
+  const hello = { participantId: id(name), instanceId: "i", versionMin: 1, versionMax: 1, prepareCredit: 65_536 };
+  await say({ type: "hello", inDoubt: [], ...hello });
+  return {
+    say,
+    ack: (transactionId: TransactionId) => say({ type: "decision-ack", transactionId, outcome: "committed", reason: "" }),
+  };
+}
+
+async function newest(w: World): Promise<TransactionId> {
+  const { transactions } = await w.coordinator().driver.list({ beforeId: undefined, limit: 1 });
+  return transactions[0]?.id as TransactionId;
+}
+
+/** Committed by both, and acknowledged by nobody. */
+async function unacknowledged(w: World, voters: readonly Awaited<ReturnType<typeof scripted>>[], size = 0) {
+  const enlistments = ["a", "b"].map((name) => work(name, size));
+  const running = w.coordinator().driver.execute(request([], { enlistments }));
+  await flush();
+  const transactionId = await newest(w);
+  for (const { say } of voters) await say({ type: "vote", transactionId, attempt: 1, value: "commit", reason: "" });
+  expect(await running).toMatchObject({ value: { outcome: "committed", phase: "COMMITTING" } });
+  return transactionId;
+}
+
+describe("undecided transactions", () => {
+  test("are refused beyond their count", async () => {
+    const w = small({ undecidedBytesMax: 2 ** 30 });
+    await w.start();
+    for (let i = 0; i < undecidedCountMax; i += 1) void w.execute("a", 0);
+    expect(await w.execute("a", 0)).toEqual({
+      ok: false,
+      error: { type: "overloaded", of: "undecided", limit: undecidedCountMax },
+    });
+  });
+
+  test("are refused beyond their bytes, whichever way the payloads come, and are begun again when there is room", async () => {
+    const w = small();
+    await w.start();
+    const { driver } = w.coordinator();
+    const first = w.execute("a", 60 * kib);
+    await flush();
+    const begun = await driver.begin({ ...request([]), idleTimeoutMs: 60_000 });
+    if (!begun.ok) throw new Error(begun.error.type);
+    expect(await driver.enlist(begun.value.id, work("b", 40 * kib), nobody)).toMatchObject(refusedFor("bytes-undecided"));
+    expect(await w.execute("b", 40 * kib)).toMatchObject(refusedFor("bytes-undecided"));
+    expect(await w.execute("b", 40 * kib, { request: key("r") })).toMatchObject(refusedFor("bytes-undecided"));
+    await driver.enlist(begun.value.id, work("b", 20 * kib), nobody);
+    expect(await w.execute("c", 20 * kib)).toMatchObject(refusedFor("bytes-undecided"));
+    await driver.abort(begun.value.id, nobody);
+    void w.execute("b", 20 * kib, { request: key("r") });
+    await w.clock.advance(60_000);
+    expect(await first).toMatchObject({ value: { outcome: "aborted" } });
+    expect(w.bytes()).toEqual({ undecided: 0, unacknowledged: 0 });
+  });
+
+  test("are refused though many come at once, each with a request id that the log is asked about", async () => {
+    const w = small();
+    await w.start();
+    const asked = Array.from({ length: 10 }, (_, index) => w.execute("a", 30 * kib, { request: key(`r${index}`) }));
+    await w.clock.advance(60_000);
+    const answers = await Promise.all(asked);
+    expect(answers.filter((answer) => !answer.ok)).toHaveLength(7);
+  });
+
+  test("have timelines that are counted, cut to 256 characters a line, and that stop growing when the bytes are used up", async () => {
+    const w = small();
+    await w.start();
+    void w.execute("a", 0);
+    await flush();
+    const transactionId = await newest(w);
+    const a = await scripted(w, "a");
+    const b = await scripted(w, "b");
+    const reason = "x".repeat(1_000);
+    for (let count = 0; count < 1_000; count += 1) {
+      await b.say({ type: "vote", transactionId, attempt: 1, value: "commit", reason });
+    }
+    const { entries } = await w.coordinator().driver.timeline(transactionId);
+    expect(Math.max(...entries.map(({ detail = "" }) => detail.length))).toBe(256);
+    expect(w.bytes().undecided).toBeGreaterThan(100 * kib);
+    expect(w.bytes().undecided).toBeLessThan(110 * kib);
+    await a.ack(transactionId);
+    expect(w.bytes()).toEqual({ undecided: 0, unacknowledged: 0 });
+  });
+});
+
+describe("decided transactions", () => {
+  test("have no payloads in memory while they wait for acknowledgements, and are not counted as undecided", async () => {
+    const w = small();
+    await w.start();
+    const voters = [await scripted(w, "a"), await scripted(w, "b")];
+    const transactionId = await unacknowledged(w, voters, 40 * kib);
+    const transaction = await found(w.coordinator().driver, transactionId);
+    expect(transaction?.parts.map(({ payload }) => payload.byteLength)).toEqual([0, 0]);
+    expect(w.bytes().undecided).toBe(0);
+    expect(w.bytes().unacknowledged).toBeLessThan(10 * kib);
+  });
+
+  test("keep new ones from beginning when too many are not acknowledged, until they are", async () => {
+    const w = small({ unacknowledgedBytesMax: 20 * kib });
+    await w.start();
+    const voters = [await scripted(w, "a"), await scripted(w, "b")];
+    const open: TransactionId[] = [];
+    while ((w.bytes().unacknowledged ?? 0) <= 20 * kib) open.push(await unacknowledged(w, voters));
+    expect(open.length).toBeGreaterThan(3);
+    expect(await w.execute("c", 0)).toMatchObject(refusedFor("bytes-unacknowledged"));
+    for (const transactionId of open) for (const { ack } of voters) await ack(transactionId);
+    expect(w.bytes().unacknowledged).toBe(0);
+    void w.execute("c", 0);
+    expect(w.bytes().undecided).toBeGreaterThan(0);
+  });
+});
