@@ -178,12 +178,13 @@ export async function startConcord(options: Options, extraServices?: ExtraServic
   });
 }
 
-function boundsOf({ maxConnections, maxCalls, maxStreams, addressShare }: Config): EdgeBounds {
+function boundsOf({ maxConnections, maxCalls, maxStreams, addressShare, maxMessage }: Config): EdgeBounds {
   return {
     connectionsMax: maxConnections,
     callsMax: maxCalls,
     streamsMax: maxStreams,
     addressShare: addressShare / 100,
+    requestBytesMax: maxMessage,
   };
 }
 

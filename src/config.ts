@@ -4,7 +4,15 @@ import { parse as parseYaml } from "yaml";
 import { z } from "zod";
 import { addressWords, isAddress } from "./kernel/address.ts";
 import { idPattern, idWords } from "./kernel/ids.ts";
-import { addressShareMax, callCountMax, connectionCountMax, streamCountMax } from "./kernel/limits.ts";
+import {
+  addressShareMax,
+  callCountMax,
+  connectionCountMax,
+  messageBytesDefault,
+  requestBytesMax,
+  requestBytesMin,
+  streamCountMax,
+} from "./kernel/limits.ts";
 import { err, ok, type Result } from "./kernel/result.ts";
 
 const serviceNames = ["workflow", "predicate", "commit"] as const;
@@ -118,6 +126,11 @@ const settings = {
     schema: integer(1, 16),
     default: String(ruleThreadCount),
     help: "threads that judge by rules that take long; the others are judged at once",
+  },
+  "max-message": {
+    schema: integer(requestBytesMin, requestBytesMax),
+    default: String(messageBytesDefault),
+    help: "bytes that a request may have",
   },
   "max-workflows": { schema: integer(1, 1_000_000_000), default: "1000000", help: "how many workflows the store may hold" },
   "max-connections": {

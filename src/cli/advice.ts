@@ -53,6 +53,8 @@ const adviceByReason: Readonly<Record<Reason, Advice>> = {
   TRANSACTION_STATE: overtaken,
   PARTICIPANT_ENLISTED: refused,
   PARTICIPANT_LIMIT_REACHED: refused,
+  MESSAGE_TOO_LARGE: refused,
+  UNREADABLE_CALL: refused,
 };
 
 /** Of a call that Concord itself has not answered: the connection broke, the caller's time was over, or somebody between has answered. */

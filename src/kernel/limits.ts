@@ -38,8 +38,14 @@ export const streamCountMax = 8_192;
 /** Of all these, one address may have half: what one caller takes, another still finds. */
 export const addressShareMax = 0.5;
 
-/** A request or answer on the wire: a full page of ordinary resources, or a transaction of 63 full payloads. */
-export const messageBytesMax = 20 * 1024 * 1024;
+/** What gRPC libraries read of a message unless they are told otherwise. No answer is larger, nor a request unless `--max-message` allows it. */
+export const messageBytesDefault = 4 * 1024 * 1024;
+
+/** A Hello with 10,000 transactions in doubt must be heard. */
+export const requestBytesMin = 1024 * 1024;
+
+/** 64 full payloads, and all around them: no request has use for more. */
+export const requestBytesMax = 20 * 1024 * 1024;
 
 /** The longest delay that a timer can hold, 24.8 days. It fires at once for a longer one. */
 export const timerMaxMs = 2 ** 31 - 1;

@@ -51,14 +51,14 @@ export function rpcError(failure: RpcFailure): RichServerError {
 }
 
 /** The first of them, shortened, as many as fit. */
-function fitting<Violation extends { readonly description: string }>(violations: readonly Violation[]): Violation[] {
+function fitting<Violation extends Readonly<Record<string, string>>>(violations: readonly Violation[]): Violation[] {
   const kept: Violation[] = [];
   let left = violationsBytesMax;
   for (const violation of violations) {
-    const short = { ...violation, description: cut(violation.description, violationBytesMax) };
-    left -= Object.values(short).reduce((sum, text) => sum + Buffer.byteLength(text), 0);
+    const texts = Object.entries(violation).map(([name, text]) => [name, cut(text, violationBytesMax)] as const);
+    left -= texts.reduce((sum, [, text]) => sum + Buffer.byteLength(text), 0);
     if (left < 0) break;
-    kept.push(short);
+    kept.push(Object.fromEntries(texts) as Violation);
   }
   return kept;
 }
@@ -77,9 +77,21 @@ export function invalidRequest(fields: readonly FieldViolation[]): RichServerErr
   return rpcError({ code: Status.INVALID_ARGUMENT, reason: "INVALID_REQUEST", message: violationText(fields), fields });
 }
 
-/** On one line. No field: the message as a whole. */
+/** Room for "; and 10000 more". */
+const moreBytes = 20;
+
+/** On one line: the first of them, and how many more there are. No field: the message as a whole. */
 export function violationText(violations: readonly FieldViolation[]): string {
-  return violations.map(({ field, description }) => (field === "" ? description : `${field}: ${description}`)).join("; ");
+  const texts: string[] = [];
+  let left = messageBytesMax - moreBytes;
+  for (const { field, description } of violations) {
+    const text = cut(field === "" ? description : `${field}: ${description}`, messageBytesMax - moreBytes);
+    left -= Buffer.byteLength(text) + "; ".length;
+    if (left < 0 && texts.length > 0) break;
+    texts.push(text);
+  }
+  const more = violations.length - texts.length;
+  return [...texts, ...(more > 0 ? [`and ${more} more`] : [])].join("; ");
 }
 
 export function invalidField(field: string, description: string): RichServerError {
@@ -138,6 +150,21 @@ export function shuttingDown(
   });
 }
 
+/** A request; that an answer is not is this server's to see to. */
+export function messageTooLarge(limit: number): RichServerError {
+  return rpcError({
+    code: Status.RESOURCE_EXHAUSTED,
+    reason: "MESSAGE_TOO_LARGE",
+    message: `the request has more than ${limit} bytes, the most that this server takes (--max-message)`,
+    metadata: { limit: String(limit) },
+  });
+}
+
+/** What its sender means is no call of gRPC. The codes are those that gRPC gives. */
+export function unreadableCall(code: Status.INTERNAL | Status.UNIMPLEMENTED, message: string): RichServerError {
+  return rpcError({ code, reason: "UNREADABLE_CALL", message });
+}
+
 /** More than one process bears. */
 export function overloaded(limit: number, whatIs: string): RichServerError {
   return rpcError({
@@ -156,6 +183,10 @@ export function toServerError(error: unknown): ServerError {
   if (error instanceof ServerError) return new ServerError(error.code, cut(error.details, messageBytesMax));
   if (error instanceof StorageUnavailableError)
     return storageUnavailable({}, "the store cannot be read; the server's log says why");
+  return internalError();
+}
+
+export function internalError(): RichServerError {
   return rpcError({ code: Status.INTERNAL, reason: "INTERNAL", message: "internal error; the server's log has the cause" });
 }
 

@@ -4,7 +4,7 @@ import { ServerCredentials } from "@grpc/grpc-js";
 import { createServer, type Server } from "nice-grpc";
 import { errorDetailsServerMiddleware } from "nice-grpc-error-details";
 import { HealthDefinition, HealthServiceImpl, HealthState } from "nice-grpc-server-health";
-import { addressShareMax, callCountMax, connectionCountMax, messageBytesMax, streamCountMax } from "../kernel/limits.ts";
+import { addressShareMax, callCountMax, connectionCountMax, messageBytesDefault, streamCountMax } from "../kernel/limits.ts";
 import type { DurationMs } from "../kernel/time.ts";
 import type { Logger } from "../runtime/logger.ts";
 import { type LoopWatch, unwatched } from "../runtime/loop-watch.ts";
@@ -39,6 +39,8 @@ export type EdgeBounds = {
   readonly streamsMax: number;
   /** Of each of them, how much one address may have: above 0, up to 1. */
   readonly addressShare: number;
+  /** Of one request. */
+  readonly requestBytesMax: number;
 };
 
 const edgeBounds: EdgeBounds = {
@@ -46,6 +48,7 @@ const edgeBounds: EdgeBounds = {
   callsMax: callCountMax,
   streamsMax: streamCountMax,
   addressShare: addressShareMax,
+  requestBytesMax: messageBytesDefault,
 };
 
 /** How long a connection may do what. */
@@ -140,11 +143,11 @@ export function createRpcServer(options: ServerOptions): RpcServer {
   const bounds = { ...edgeBounds, ...options.bounds };
   const times = { ...edgeTimes, ...options.times };
   const server = createServer({
-    interceptors: [transportRefusals(options.logger), deadlineInterceptor],
+    interceptors: [transportRefusals(options.logger, bounds.requestBytesMax), deadlineInterceptor],
     // Bookkeeping for a debugging service that is not served.
     "grpc.enable_channelz": 0,
-    "grpc.max_receive_message_length": messageBytesMax,
-    "grpc.max_send_message_length": messageBytesMax,
+    "grpc.max_receive_message_length": bounds.requestBytesMax,
+    "grpc.max_send_message_length": messageBytesDefault,
     "grpc.keepalive_time_ms": times.keepaliveMs,
     "grpc.keepalive_timeout_ms": times.keepaliveTimeoutMs,
     "grpc.keepalive_permit_without_calls": 1,

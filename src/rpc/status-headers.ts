@@ -9,7 +9,7 @@ export function statusHeaders(failure: RichServerError): OutgoingHttpHeaders {
     "content-type": "application/grpc+proto",
     "grpc-status": failure.code,
     "grpc-message": encodeURI(failure.details),
-    "grpc-status-details-bin": Buffer.from(encode(failure)).toString("base64"),
+    "grpc-status-details-bin": Buffer.from(statusDetails(failure)).toString("base64"),
   };
 }
 
@@ -17,7 +17,7 @@ const tag = (field: number, wireType: WireType): number => (field << 3) | wireTy
 const bytes = WireType.LengthDelimited;
 
 /** google.rpc.Status: code, message, and details, each a google.protobuf.Any of type_url and value. */
-function encode({ code, details, extra }: RichServerError): Uint8Array {
+export function statusDetails({ code, details, extra }: RichServerError): Uint8Array {
   const writer = new BinaryWriter().uint32(tag(1, WireType.Varint)).int32(code).uint32(tag(2, bytes)).string(details);
   for (const detail of extra) {
     const type = [ErrorInfo, RetryInfo].find(({ $type }) => $type === detail.$type);

@@ -1,9 +1,15 @@
 import { type ClientHttp2Session, connect } from "node:http2";
 import { gzipSync } from "node:zlib";
+import { fromBinary } from "@bufbuild/protobuf";
+import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { status } from "@grpc/grpc-js";
 import { pino } from "pino";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { startServer, type TestServer, temporaryFolder } from "../support/concord.ts";
+import { WorkflowState } from "../../src/gen/concord/workflow/v1/workflow.ts";
+import { TransitionWorkflowRequest } from "../../src/gen/concord/workflow/v1/workflow_service.ts";
+import { messageType } from "../../src/rpc/descriptors.ts";
+import { failureOf, startServer, type TestServer, temporaryFolder } from "../support/concord.ts";
+import { openRawCall } from "../support/raw-call.ts";
 
 // What no gRPC client would send, over bare HTTP/2. The codes are those of
 // https://github.com/grpc/grpc/blob/master/doc/statuscodes.md and doc/compression.md.
@@ -28,7 +34,25 @@ afterAll(async () => {
 /** The server's own participant says hello in between. */
 const refusals = () => lines.filter(({ msg }) => msg === "call answered by the transport");
 
-type Answer = { readonly code: string | undefined; readonly message: string; readonly requestId: unknown };
+type Answer = {
+  readonly code: string | undefined;
+  readonly message: string;
+  readonly requestId: unknown;
+  /** ErrorInfo. */
+  readonly reason: string | undefined;
+  readonly metadata: unknown;
+};
+
+type Details = { readonly details: readonly { readonly typeUrl: string; readonly value: Uint8Array }[] };
+
+function errorInfo(header: unknown): { readonly reason?: string; readonly metadata?: unknown } {
+  const { details } = fromBinary(
+    messageType("google.rpc.Status"),
+    Buffer.from(String(header ?? ""), "base64"),
+  ) as unknown as Details;
+  const info = details.find(({ typeUrl }) => typeUrl.endsWith("/google.rpc.ErrorInfo"));
+  return info === undefined ? {} : (fromBinary(messageType("google.rpc.ErrorInfo"), info.value) as object);
+}
 
 /** One message in one frame of gRPC. */
 function send(path: string, bytes: Uint8Array, headers: Readonly<Record<string, string>> = {}, compressed = 0): Promise<Answer> {
@@ -42,13 +66,16 @@ function send(path: string, bytes: Uint8Array, headers: Readonly<Record<string, 
     stream.on("trailers", (trailers) => {
       ended = trailers;
     });
-    stream.on("close", () =>
+    stream.on("close", () => {
+      const { reason, metadata } = errorInfo(ended["grpc-status-details-bin"]);
       resolve({
         code: status[Number(ended["grpc-status"])],
         message: decodeURIComponent(String(ended["grpc-message"])),
         requestId: ended["x-request-id"],
-      }),
-    );
+        reason,
+        metadata,
+      });
+    });
     stream.on("error", reject);
     stream.resume();
     const length = Buffer.alloc(5);
@@ -107,14 +134,18 @@ describe("a call that cannot be read is answered, is logged, and does nothing:",
   ])("$what", async ({ headers, bytes, code, level }) => {
     lines.length = 0;
     const answer = await send(createWorkflow, bytes, headers, 1);
-    expect(answer.code).toBe(code);
-    expect(refusals()).toMatchObject([{ level, message: answer.message }]);
+    expect(answer).toMatchObject({ code, reason: "UNREADABLE_CALL" });
+    expect(refusals()).toMatchObject([{ level, message: answer.message, request: answer.requestId }]);
   });
 
   test.each(["banana", "5", "5X", ""])('a grpc-timeout "%s"', async (timeout) => {
     lines.length = 0;
     const answer = await send(createWorkflow, workflow("none-4"), { "grpc-timeout": timeout });
-    expect(answer).toMatchObject({ code: "INTERNAL", message: `Invalid grpc-timeout value "${timeout}"` });
+    expect(answer).toMatchObject({
+      code: "INTERNAL",
+      message: `Invalid grpc-timeout value "${timeout}"`,
+      reason: "UNREADABLE_CALL",
+    });
     expect(refusals()).toMatchObject([{ level: 40, message: answer.message }]);
   });
 
@@ -125,6 +156,65 @@ describe("a call that cannot be read is answered, is logged, and does nothing:",
 
 test("what is well compressed is read", async () => {
   expect(await send(createWorkflow, gzipSync(workflow("zipped")), { "grpc-encoding": "gzip" }, 1)).toMatchObject({ code: "OK" });
+});
+
+describe("a request that is larger than --max-message", () => {
+  const limit = 4 * 1024 * 1024;
+  const tooLarge = { code: "RESOURCE_EXHAUSTED", reason: "MESSAGE_TOO_LARGE", metadata: { limit: String(limit) } };
+
+  /** A workflow, and as much of an unknown field as makes it so large. */
+  function filled(id: string, bytes: number): Uint8Array {
+    const known = workflow(id);
+    const tagAndLength = 2 + 4;
+    const rest = bytes - known.length - tagAndLength;
+    const writer = new BinaryWriter().tag(99, WireType.LengthDelimited).bytes(Buffer.alloc(rest));
+    return Buffer.concat([known, writer.finish()]);
+  }
+
+  test("is refused with the limit; one that is as large is read", async () => {
+    expect(await send(createWorkflow, filled("full", limit))).toMatchObject({ code: "OK" });
+    expect(await send(createWorkflow, filled("none-5", limit + 1))).toMatchObject(tooLarge);
+  });
+
+  test("is refused when its length has come, before the rest of it", async () => {
+    const call = openRawCall(server.address, createWorkflow);
+    const prefix = Buffer.alloc(5);
+    prefix.writeUInt32BE(limit + 1, 1);
+    call.stream.write(prefix);
+    call.stream.resume();
+    expect(await call.status).toBe(String(status.RESOURCE_EXHAUSTED));
+    call.close();
+  });
+
+  test("is refused while it is decompressed", async () => {
+    // Whoever read on would come to where the bytes are cut off, and say that instead.
+    const cutOff = gzipSync(Buffer.alloc(8 * limit)).subarray(0, -100);
+    expect(await send(createWorkflow, cutOff, { "grpc-encoding": "gzip" }, 1)).toMatchObject(tooLarge);
+  });
+});
+
+test("an atomic transition whose transaction would be larger than --max-message is refused for what it enlists", async () => {
+  const { workflows } = server.clients;
+  await workflows.createWorkflow({ workflowId: "heavy" });
+  // 16 payloads, so that the last one makes it as large as it may be; the workflow manager's own part comes on top.
+  const request = (last: number): Parameters<typeof TransitionWorkflowRequest.fromPartial>[0] => ({
+    workflowId: "heavy",
+    targetState: WorkflowState.ACTIVE,
+    reason: "r",
+    requestedBy: "ada",
+    enlist: Array.from({ length: 16 }, (_, index) => ({
+      participantId: `p${index}`,
+      payload: Buffer.alloc(index === 15 ? last : 262_144),
+    })),
+  });
+  const size = (last: number): number =>
+    TransitionWorkflowRequest.encode(TransitionWorkflowRequest.fromPartial(request(last))).finish().length;
+  const last = 200_000 + 4 * 1024 * 1024 - size(200_000);
+  expect(size(last)).toBe(4 * 1024 * 1024);
+  expect(await failureOf(workflows.transitionWorkflow(request(last)))).toMatchObject({
+    reason: "INVALID_REQUEST",
+    fields: [{ field: "enlist", description: expect.stringContaining("4194304 bytes") }],
+  });
 });
 
 describe("the id of a call", () => {

@@ -1,7 +1,7 @@
 import { type Channel, createChannel, createClientFactory } from "nice-grpc";
 import { deadlineMiddleware } from "nice-grpc-client-middleware-deadline";
 import { errorDetailsClientMiddleware } from "nice-grpc-error-details";
-import { messageBytesMax } from "../../kernel/limits.ts";
+import { messageBytesDefault, requestBytesMax } from "../../kernel/limits.ts";
 import { grpcTimeoutMiddleware } from "./grpc-timeout.ts";
 
 /** A channel that notices a dead peer and comes back within a second of its return, instead of grpc-js's two minutes. */
@@ -13,8 +13,9 @@ export function openChannel(address: string): Channel {
     "grpc.keepalive_time_ms": 20_000,
     "grpc.keepalive_timeout_ms": 10_000,
     "grpc.keepalive_permit_without_calls": 1,
-    "grpc.max_receive_message_length": messageBytesMax,
-    "grpc.max_send_message_length": messageBytesMax,
+    "grpc.max_receive_message_length": messageBytesDefault,
+    // The server knows how much it takes, and says so.
+    "grpc.max_send_message_length": requestBytesMax,
     // A proxy of the environment is for the web; grpc-js would use it for loopback too.
     "grpc.enable_http_proxy": 0,
     // Each channel has its own connection: one busy with a large answer delays nobody else.

@@ -5,6 +5,7 @@ import type { ParticipantId, TransactionId } from "../../kernel/ids.ts";
 import { err, ok } from "../../kernel/result.ts";
 import type { TransactionAnswer, TransactionClient, TransactionFailure } from "../../workflow/ports.ts";
 import { durationToWire } from "../duration.ts";
+import { clientFailure } from "../errors.ts";
 import { toldTransaction } from "../transaction-header.ts";
 import { clientFactory } from "./channel.ts";
 
@@ -49,10 +50,16 @@ export function createTransactionClient(channel: Channel): TransactionClient {
       } catch (error) {
         if (request.signal.aborted) return err({ type: "pending", cause: "its callers have left" });
         if (!(error instanceof ClientError)) throw error;
-        return err({ type: failureTypes[error.code] ?? "unavailable", cause: error.details });
+        return err({ type: failureType(error), cause: error.details });
       }
     },
   };
+}
+
+function failureType(error: ClientError): TransactionFailure["type"] {
+  // Waiting would not make it smaller.
+  if (clientFailure(error).reason === "MESSAGE_TOO_LARGE") return "refused";
+  return failureTypes[error.code] ?? "unavailable";
 }
 
 /** Who voted against it; if nobody did, who was asked and has not answered in time. */

@@ -1,9 +1,10 @@
 import fc from "fast-check";
 import { ClientError, Status } from "nice-grpc";
+import type { RichServerError } from "nice-grpc-error-details";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { PredicateLogicDefinition } from "../../../src/gen/concord/predicate/v1/predicate_logic.ts";
 import { clientFactory, openChannel } from "../../../src/rpc/clients/channel.ts";
-import { clientFailure, type RpcFailure, rpcError, toServerError } from "../../../src/rpc/errors.ts";
+import { clientFailure, invalidRequest, type RpcFailure, rpcError, toServerError } from "../../../src/rpc/errors.ts";
 import { failWith, startFakePredicateLogic } from "../../support/fake-predicate-logic.ts";
 
 const seed = process.env["SEED"];
@@ -23,8 +24,10 @@ afterAll(() => {
 });
 
 /** What a caller is told, and how large it was on the wire. */
-async function sent(failure: RpcFailure) {
-  fake.answer = failWith(rpcError(failure));
+const sent = (failure: RpcFailure) => sentError(rpcError(failure));
+
+async function sentError(failure: RichServerError) {
+  fake.answer = failWith(failure);
   const client = clientFactory.create(PredicateLogicDefinition, channel);
   let trailerBytes = 0;
   const onTrailer = (trailer: { get(key: "grpc-status-details-bin"): Uint8Array | undefined }): void => {
@@ -77,6 +80,21 @@ test("whatever is denied, by however many rules, the failure fits into the 8 KiB
     }),
     { numRuns: 60, ...replay },
   );
+});
+
+test("of many violations the first are told, and how many more there are", async () => {
+  const many = Array.from({ length: 5_000 }, (_, index) => ({ field: `enlist[${index}].participant_id`, description: "is odd" }));
+  const failure = invalidRequest(many);
+  const { told, bytes } = await sentError(failure);
+  expect(bytes).toBeLessThan(8_192);
+  expect(told.fields.slice(0, 2)).toMatchObject(many.slice(0, 2));
+  expect(told.message).toMatch(/^enlist\[0\]\.participant_id: is odd; .*; and 49\d\d more$/);
+});
+
+test("a violation deep in a Struct whose keys are long is told, shortened", async () => {
+  const { told, bytes } = await sentError(invalidRequest([{ field: `context.${"é".repeat(30_000)}`, description: "is odd" }]));
+  expect(bytes).toBeLessThan(8_192);
+  expect(told.fields).toMatchObject([{ field: expect.stringMatching(/^context\.é+…$/), description: "is odd" }]);
 });
 
 test("an unknown error tells its caller nothing", () => {

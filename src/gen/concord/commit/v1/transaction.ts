@@ -459,7 +459,11 @@ export interface Enlistment {
    * it does for `WorkflowService.TransitionWorkflow`.
    */
   readonly participantId: string;
-  /** What it shall do, in whatever encoding the participant reads; opaque to Concord. Up to 256 KiB. */
+  /**
+   * What it shall do, in whatever encoding the participant reads; opaque to Concord. Up to 256 KiB, as far as the request that carries it is
+   * not larger than the server takes, 4 MiB unless it is set otherwise (MESSAGE_TOO_LARGE): 15 of 256 KiB in one request, or 63 of 64 KiB. For
+   * more, begin the transaction and enlist one participant a request, or have the payloads name what the participants fetch themselves.
+   */
   readonly payload: Buffer;
 }
 

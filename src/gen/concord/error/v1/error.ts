@@ -215,6 +215,18 @@ export const ErrorReason = {
    * `{reason: "CHECKS_TOO_EXPENSIVE", metadata: {limit: "3000000"}}`
    */
   CHECKS_TOO_EXPENSIVE: "ERROR_REASON_CHECKS_TOO_EXPENSIVE",
+  /**
+   * MESSAGE_TOO_LARGE - RESOURCE_EXHAUSTED. The request has more bytes, compressed or not, than this server takes (`--max-message`, 4 MiB unless it is set). It
+   * was not read. Put less into it, or into more of them.
+   * `{reason: "MESSAGE_TOO_LARGE", metadata: {limit: "4194304"}}`
+   */
+  MESSAGE_TOO_LARGE: "ERROR_REASON_MESSAGE_TOO_LARGE",
+  /**
+   * UNREADABLE_CALL - INTERNAL, or UNIMPLEMENTED for a compression that is not known, as gRPC has these codes. The call could not be read: its `grpc-timeout` is
+   * none, its bytes are not compressed as it says, or it has not one request where there is one. No gRPC library sends such a call.
+   * `{reason: "UNREADABLE_CALL", metadata: {}}`
+   */
+  UNREADABLE_CALL: "ERROR_REASON_UNREADABLE_CALL",
   UNRECOGNIZED: "UNRECOGNIZED",
 } as const;
 
@@ -257,6 +269,8 @@ export namespace ErrorReason {
   export type PARTICIPANT_ENLISTED = typeof ErrorReason.PARTICIPANT_ENLISTED;
   export type PARTICIPANT_LIMIT_REACHED = typeof ErrorReason.PARTICIPANT_LIMIT_REACHED;
   export type CHECKS_TOO_EXPENSIVE = typeof ErrorReason.CHECKS_TOO_EXPENSIVE;
+  export type MESSAGE_TOO_LARGE = typeof ErrorReason.MESSAGE_TOO_LARGE;
+  export type UNREADABLE_CALL = typeof ErrorReason.UNREADABLE_CALL;
   export type UNRECOGNIZED = typeof ErrorReason.UNRECOGNIZED;
 }
 
@@ -370,6 +384,12 @@ export function errorReasonFromJSON(object: any): ErrorReason {
     case 35:
     case "ERROR_REASON_CHECKS_TOO_EXPENSIVE":
       return ErrorReason.CHECKS_TOO_EXPENSIVE;
+    case 36:
+    case "ERROR_REASON_MESSAGE_TOO_LARGE":
+      return ErrorReason.MESSAGE_TOO_LARGE;
+    case 37:
+    case "ERROR_REASON_UNREADABLE_CALL":
+      return ErrorReason.UNREADABLE_CALL;
     case -1:
     case "UNRECOGNIZED":
     default:
@@ -451,6 +471,10 @@ export function errorReasonToNumber(object: ErrorReason): number {
       return 34;
     case ErrorReason.CHECKS_TOO_EXPENSIVE:
       return 35;
+    case ErrorReason.MESSAGE_TOO_LARGE:
+      return 36;
+    case ErrorReason.UNREADABLE_CALL:
+      return 37;
     case ErrorReason.UNRECOGNIZED:
     default:
       return -1;
