@@ -240,7 +240,7 @@ async function predicatePart({ config, logger, turns, loop }: Wiring): Promise<R
   });
 }
 
-async function commitPart({ config, logger, metrics, trace, loop }: Wiring): Promise<Result<Part, StartFailure>> {
+async function commitPart({ config, logger, metrics, trace, turns, loop }: Wiring): Promise<Result<Part, StartFailure>> {
   const path = storePath(config, "commit");
   const takeOver = config.decisionLog === "take-over";
   const opened = await openSqliteDecisionLog({ path, takeOver });
@@ -258,6 +258,7 @@ async function commitPart({ config, logger, metrics, trace, loop }: Wiring): Pro
     random: Math.random,
     newTransactionId: () => uuidv7() as TransactionId,
     newCoordinatorId: uuidv7,
+    turns,
     logger,
     metrics: metrics.commit,
     trace,

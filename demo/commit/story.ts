@@ -23,6 +23,7 @@ const coordinator = "coordinator";
 /** Causes come before effects, also within one millisecond. */
 const ranks = [
   "coordinator started",
+  "unfinished transactions are taken over",
   "participant started",
   "participant disconnected",
   "participant connected",
@@ -112,9 +113,10 @@ export function createStory(options: {
     switch (line["msg"]) {
       case "coordinator started":
         away.delete(coordinator);
-        mark(atMs, coordinator, "○", `starts, epoch ${line["coordinatorEpoch"]}, unfinished: ${line["unfinished"]}`, {
-          life: "up",
-        });
+        mark(atMs, coordinator, "○", `starts, epoch ${line["coordinatorEpoch"]}`, { life: "up" });
+        return;
+      case "unfinished transactions are taken over":
+        if (line["count"] !== 0) mark(atMs, coordinator, "○", `takes over what is unfinished: ${line["count"]}`);
         return;
       case "participant connected":
         away.delete(other);

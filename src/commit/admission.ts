@@ -10,6 +10,7 @@ import type { CoordinatorEnd } from "./ends.ts";
 import { momentOf } from "./environment.ts";
 import { note, type Run } from "./run.ts";
 import type { Shell } from "./shell.ts";
+import { takeUp } from "./take-up.ts";
 import type { Answer, ExecuteRequest } from "./verbs.ts";
 
 /** With an idle timeout, its work is enlisted as it happens. */
@@ -46,10 +47,9 @@ async function findOrStart(shell: Shell, request: NewRequest, key: RequestKey): 
   runs.byRequest.delete(key.id);
   if (refusal) return err(refusal);
   if (stored?.request?.digest !== key.digest) return err({ type: "request-id-reused" });
-  const run = runs.byId.get(stored.id);
-  if (run) return run;
-  // Undecided and not running: a coordinator that has replaced this one runs it.
-  return stored.outcome === undefined ? err({ type: "pending", transactionId: stored.id }) : ok(stored);
+  const where = await takeUp(shell, stored.id);
+  if (!where.ok) return where.error.type === "not-found" ? ok(stored) : err(where.error);
+  return where.value.type === "running" ? where.value.run : ok(where.value.transaction);
 }
 
 function startRun(shell: Shell, request: NewRequest): Run {

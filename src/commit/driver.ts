@@ -17,11 +17,12 @@ import { type CommitMetrics, noMetrics } from "./metrics.ts";
 import { inDoubtAt, type Owed, owedBy } from "./owed.ts";
 import { createOwnership } from "./ownership.ts";
 import type { Coordinator, Fenced, ListPage, Trace, TransactionPage } from "./ports.ts";
-import { keepHouse, recoverUnfinished } from "./recovery.ts";
+import { keepHouse, recover } from "./recovery.ts";
 import { ask, type Event, isMisused, post, type Run, waitForDecision, withRun } from "./run.ts";
 import { createRuns, removeRun } from "./runs.ts";
 import { fencedEnd } from "./sessions.ts";
 import type { Shell } from "./shell.ts";
+import { takeUp } from "./take-up.ts";
 import { detailOf, emptyTimeline, type Timeline } from "./timeline.ts";
 import type { Asked, BeginRequest, ExecuteFailure, ExecuteRequest, VerbFailure } from "./verbs.ts";
 
@@ -32,7 +33,10 @@ type Verb = Promise<Result<Transaction, VerbFailure>>;
 
 /** Runs transactions: each has a mailbox, and none waits for another. */
 export interface Driver {
-  /** Takes the log over, and everything in it that is unfinished. Call it before anything else. */
+  /**
+   * Takes the log over; call it before anything else. Everything in it that is unfinished is taken over from then on, in slices; what is asked
+   * for before its turn is taken over then.
+   */
   start(): Promise<Result<Coordinator, WriteFailure<Fenced>>>;
   /**
    * Resolves once the decision is durable; an abort is an answer. When `signal` aborts before the decision, the transaction aborts,
@@ -70,6 +74,8 @@ export interface Driver {
   watchAll(signal: AbortSignal): AsyncGenerator<Transaction, WatchEnd | { readonly type: "too-slow" }>;
   owed(participantId: ParticipantId): Owed;
   readonly coordinator: Coordinator;
+  /** Resolves when everything that was unfinished at the start is taken over, or this coordinator leaves. */
+  readonly recovered: Promise<void>;
   /** Resolves if another coordinator replaces this one. */
   readonly replaced: Promise<Fenced>;
   /**
@@ -96,6 +102,7 @@ export function createDriver(options: DriverOptions): Driver {
   const ownership = createOwnership(environment);
   const shell: Shell = { ...environment, ownership, runs, changes: createChanges() };
   const replaced = Promise.withResolvers<Fenced>();
+  const recovered = Promise.withResolvers<void>();
 
   ownership.ended.addEventListener("abort", () => {
     const end = ownership.ended.reason ?? { type: "shutting-down" };
@@ -117,8 +124,10 @@ export function createDriver(options: DriverOptions): Driver {
     for (;;) {
       const { reason: end } = ownership.ended;
       if (end) return err(end);
-      const run = runs.byId.get(id);
-      if (!run) return ofRecord(id, event);
+      const found = await takeUp(shell, id);
+      if (!found.ok) return found.error.type === "not-found" ? found : err(found.error);
+      if (found.value.type === "ended") return ofRecord(found.value.transaction, event);
+      const { run } = found.value;
       if (isMisused(run, asked.request)) return err({ type: "request-id-reused" });
       const answered = await ask(shell, run, event);
       if ("ok" in answered) return answered;
@@ -126,15 +135,11 @@ export function createDriver(options: DriverOptions): Driver {
     }
   }
 
-  /** What a verb comes to on a transaction that does not run. */
-  async function ofRecord(id: TransactionId, event: Event): Verb {
-    const found = await ownership.lookUp(id);
-    if (!found.ok) return found;
-    const stored = found.value;
-    if (!isFinished(stored)) return err({ type: "pending", transactionId: id });
-    const { effects } = stepCoordinator(stored, { ...event, ...momentOf(shell) });
+  /** What a verb comes to on a transaction that is over. */
+  function ofRecord(transaction: Transaction, event: Event): Result<Transaction, VerbFailure> {
+    const { effects } = stepCoordinator(transaction, { ...event, ...momentOf(shell) });
     const refusal = effects.find((effect) => effect.type === "refuse");
-    return refusal ? err({ type: "refused", transaction: stored, refusal }) : ok(stored);
+    return refusal ? err({ type: "refused", transaction, refusal }) : ok(transaction);
   }
 
   async function forget(id: TransactionId): Verb {
@@ -169,13 +174,12 @@ export function createDriver(options: DriverOptions): Driver {
       return ownership.coordinator;
     },
     replaced: replaced.promise,
+    recovered: recovered.promise,
     async start() {
       const claimed = await ownership.claim();
       if (!claimed.ok) return claimed;
       const { coordinatorEpoch } = claimed.value;
       trace?.({ action: "Claim", epoch: coordinatorEpoch });
-      const unfinished = await recoverUnfinished(shell);
-      trace?.({ action: "Recovered", epoch: coordinatorEpoch });
       sessions.start(claimed.value, createSessionHandler(shell));
       keepHouse(shell);
       ownership.keepChecking();
@@ -186,7 +190,8 @@ export function createDriver(options: DriverOptions): Driver {
         ...inDoubtAt(runs.owed, clock.nowMs()),
         connectedParticipants: sessions.connected.size,
       }));
-      logger.info({ ...ownership.coordinator, unfinished }, "coordinator started");
+      logger.info(ownership.coordinator, "coordinator started");
+      recovered.resolve(recover(shell));
       return claimed;
     },
     async execute(request, signal, onBegun) {
@@ -209,7 +214,8 @@ export function createDriver(options: DriverOptions): Driver {
       return carryOutVerb(id, { type: "enlist", ...enlistment, connected, request: asked.request }, asked);
     },
     async commit(id, asked, signal) {
-      const run = runs.byId.get(id);
+      const found = await takeUp(shell, id);
+      const run = found.ok && found.value.type === "running" ? found.value.run : undefined;
       if (!run || isFinished(run.view) || ownership.ended.aborted) return carryOutVerb(id, { type: "commit" }, asked);
       logVerb(id, "commit", asked);
       if (isMisused(run, asked.request)) return err({ type: "request-id-reused" });
@@ -243,12 +249,11 @@ export function createDriver(options: DriverOptions): Driver {
     },
     list: (page) => listNewestFirst(shell, page),
     async *watch(id, signal) {
-      const run = runs.byId.get(id);
-      if (run) return yield* watchRun(run, signal);
-      const stored = await ownership.lookUp(id);
-      if (!stored.ok) return stored.error;
-      yield stored.value;
-      return stored.value.phase === "COMPLETED" ? { type: "over" } : { type: "pending", transactionId: id };
+      const found = await takeUp(shell, id);
+      if (!found.ok) return found.error;
+      if (found.value.type === "running") return yield* watchRun(found.value.run, signal);
+      yield found.value.transaction;
+      return { type: "over" };
     },
     watchAll: (signal) => watchRuns(shell.changes, runs, ownership.ended, signal),
     owed: (participantId) => owedBy(runs.owed, participantId),

@@ -1,4 +1,5 @@
 import type { TransactionId } from "../kernel/ids.ts";
+import type { Turns } from "../kernel/turns.ts";
 import type { Budgets } from "./budgets.ts";
 import type { Moment } from "./core/types.ts";
 import type { TransactionBytes } from "./footprint.ts";
@@ -15,6 +16,8 @@ export type Environment = {
   /** Ids sort by age, and none is made twice. */
   readonly newTransactionId: () => TransactionId;
   readonly newCoordinatorId: () => string;
+  /** For what is done in slices. */
+  readonly turns: Turns;
   readonly logger: Logger;
   readonly metrics: CommitMetrics;
   readonly trace: Trace | undefined;

@@ -1,9 +1,11 @@
 import { unreachable } from "../kernel/assert.ts";
 import type { ParticipantId, TransactionId } from "../kernel/ids.ts";
 import type { DecisionAck, Inquiry, Vote } from "./core/messages.ts";
-import { type Event, note, post } from "./run.ts";
+import { type Event, note, post, type Run } from "./run.ts";
+import type { Found } from "./runs.ts";
 import type { SessionHandler } from "./sessions.ts";
 import type { Shell } from "./shell.ts";
+import { takeUp } from "./take-up.ts";
 import { messageLine } from "./timeline.ts";
 
 /** What participants say goes to the transactions that run; of others, the log answers. */
@@ -15,7 +17,7 @@ export function createSessionHandler(shell: Shell): SessionHandler {
       for (const run of byParticipant.get(participantId) ?? []) {
         post(shell, run, { type: "connected", participantId, inDoubt: asked.delete(run.core.id) });
       }
-      for (const transactionId of asked) await answerFromLog(shell, participantId, transactionId);
+      for (const transactionId of asked) await answerInDoubt(shell, participantId, transactionId);
     },
     disconnected(participantId) {
       for (const run of byParticipant.get(participantId) ?? []) post(shell, run, { type: "disconnected", participantId });
@@ -26,46 +28,77 @@ export function createSessionHandler(shell: Shell): SessionHandler {
     },
     message(participantId, message, refuse) {
       const run = byId.get(message.transactionId);
-      if (run) {
-        note(shell, run, messageLine(participantId, message));
-        post(shell, run, eventOf(participantId, message), (reason) => {
-          note(shell, run, { type: "refused", participantId, detail: reason });
-          refuse(reason);
-        });
-        return undefined;
-      }
-      const asks = message.type === "inquiry" || (message.type === "vote" && message.value === "commit");
-      return asks ? answerFromLog(shell, participantId, message.transactionId, refuse) : undefined;
+      if (run) hear(shell, run, participantId, message, refuse);
+      return run ? undefined : hearOfOther(shell, participantId, message, refuse);
     },
   };
 }
 
+function hear(shell: Shell, run: Run, participantId: ParticipantId, message: Said, refuse: (reason: string) => void): void {
+  note(shell, run, messageLine(participantId, message));
+  post(shell, run, eventOf(participantId, message), (reason) => {
+    note(shell, run, { type: "refused", participantId, detail: reason });
+    refuse(reason);
+  });
+}
+
+/** Of a transaction that does not run: it is over, or unknown, or not taken up yet. */
+function hearOfOther(
+  shell: Shell,
+  participantId: ParticipantId,
+  message: Said,
+  refuse: (reason: string) => void,
+): Promise<void> | undefined {
+  const { transactionId } = message;
+  const asks = message.type === "inquiry" || (message.type === "vote" && message.value === "commit");
+  if (!asks && shell.runs.areAll) return undefined;
+  return find(shell, participantId, transactionId, refuse).then((found) => {
+    if (found?.ok && found.value.type === "running") hear(shell, found.value.run, participantId, message, refuse);
+    else if (found && asks) answer(shell, participantId, transactionId, found);
+  });
+}
+
+async function answerInDoubt(shell: Shell, participantId: ParticipantId, transactionId: TransactionId): Promise<void> {
+  const found = await find(shell, participantId, transactionId);
+  if (!found) return;
+  if (found.ok && found.value.type === "running") post(shell, found.value.run, { type: "inquiry", participantId });
+  else answer(shell, participantId, transactionId, found);
+}
+
 /** One record that cannot be read keeps no participant away: it asks again. */
-async function answerFromLog(
+const find = (
   shell: Shell,
   participantId: ParticipantId,
   transactionId: TransactionId,
   refuse?: (reason: string) => void,
-): Promise<void> {
-  const { logger, ownership, sessions, trace } = shell;
-  const found = await ownership.lookUp(transactionId).catch((error: unknown) => {
-    logger.error({ transaction: transactionId, participant: participantId, err: error }, "the decision log cannot be read");
+): Promise<Found | undefined> =>
+  takeUp(shell, transactionId).catch((error: unknown) => {
+    shell.logger.error({ transaction: transactionId, participant: participantId, err: error }, "the decision log cannot be read");
     refuse?.("the decision log cannot be read");
+    return undefined;
   });
-  if (!found) return;
-  if (!found.ok && found.error.type === "fenced") return;
-  // Undecided and not running: only a delegated transaction of a coordinator that has replaced this one.
-  if (found.ok && found.value.outcome === undefined) return;
+
+function answer(shell: Shell, participantId: ParticipantId, transactionId: TransactionId, found: Found): void {
+  const { logger, ownership, sessions, trace } = shell;
+  if (!found.ok && found.error.type !== "not-found") return;
+  const stored = found.ok && found.value.type === "ended" ? found.value.transaction : undefined;
   // No record means aborted. specs/TwoPhaseCommit.tla: AnswerInquiry of a coordinator that knows nothing.
-  const outcome = found.ok && found.value.outcome ? found.value.outcome : "aborted";
+  const outcome = stored?.outcome ?? "aborted";
   logger.info({ transaction: transactionId, participant: participantId, decision: outcome, recorded: found.ok }, "inquiry");
   const { coordinatorEpoch } = ownership.coordinator;
-  const answer = { transaction: transactionId, participant: participantId, value: outcome };
-  trace?.({ action: "AnswerInquiry", epoch: coordinatorEpoch, ...answer });
+  trace?.({
+    action: "AnswerInquiry",
+    epoch: coordinatorEpoch,
+    transaction: transactionId,
+    participant: participantId,
+    value: outcome,
+  });
   sessions.send(participantId, { type: "decision", transactionId, outcome, coordinatorEpoch, inReply: true });
 }
 
-function eventOf(participantId: ParticipantId, message: Vote | DecisionAck | Inquiry): Event {
+type Said = Vote | DecisionAck | Inquiry;
+
+function eventOf(participantId: ParticipantId, message: Said): Event {
   switch (message.type) {
     case "vote":
       return { type: "vote", participantId, value: message.value, reason: message.reason };

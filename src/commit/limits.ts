@@ -32,7 +32,7 @@ export const timelineDetailLengthMax = 256;
 /** Transactions that wait for a slow watcher. More end its watch. */
 export const watchCountMax = 10_000;
 
-/** Records taken over in one go; other work runs between two of these. */
+/** Ids of unfinished records read in one go, by an index: 1 ms or so. */
 export const recoveryBatchSize = 1_000;
 
 /** How often the log is searched for records that nobody runs. There should be none; one that is forgotten would be in doubt for ever. */

@@ -94,8 +94,8 @@ export interface DecisionLog extends StoreHealth, StoreAge {
   list(page: ListPage): Promise<TransactionPage>;
   /** Nothing if the transaction is unknown, or was stored without. */
   timeline(id: TransactionId): Promise<Timeline | undefined>;
-  /** Every transaction that is stored and not finished (`isFinished`), in the order of ids; of a page, those after `afterId`. */
-  unfinished(page?: { readonly afterId: TransactionId | undefined; readonly limit: number }): Promise<readonly Transaction[]>;
+  /** Every transaction that is stored and not finished (`isFinished`), in the order of ids: those after `afterId`, at most `limit`. */
+  unfinished(page: { readonly afterId: TransactionId | undefined; readonly limit: number }): Promise<readonly TransactionId[]>;
   /** The transaction that a request id led to, unless that was aborted. */
   byRequest(id: RequestId): Promise<Transaction | undefined>;
   /** In the order of ids, those after `afterId`, at most `limit`. */

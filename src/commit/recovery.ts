@@ -1,51 +1,30 @@
 import type { ParticipantId, TransactionId } from "../kernel/ids.ts";
 import { historyRetentionMs, participantRetentionMs, purgeBatchSize } from "../kernel/limits.ts";
 import type { TimeMs } from "../kernel/time.ts";
-import { resume, takeOver } from "./core/coordinator.ts";
-import type { Step } from "./core/coordinator-step.ts";
-import { isFinished, type Transaction } from "./core/types.ts";
-import { createRun } from "./effects.ts";
+import { backoffMs } from "./core/backoff.ts";
 import { pause, repeatedly } from "./ends.ts";
-import { momentOf } from "./environment.ts";
-import { purgeIntervalMs, recoveryBatchSize, recoveryIntervalMs } from "./limits.ts";
-import { note } from "./run.ts";
+import { purgeIntervalMs, recoveryBatchSize, recoveryIntervalMs, storageBackoff } from "./limits.ts";
 import type { Shell } from "./shell.ts";
-import type { Timeline } from "./timeline.ts";
+import { takeUp } from "./take-up.ts";
 
-/** Takes over what is stored, unfinished, and not run here. Says how much that was. */
-export async function recoverUnfinished(shell: Shell): Promise<number> {
-  const { log, runs, ownership } = shell;
-  let count = 0;
-  let afterId: TransactionId | undefined;
-  for (;;) {
-    const page = await log.unfinished({ afterId, limit: recoveryBatchSize });
-    for (const { id } of page) {
-      if (runs.byId.has(id)) continue;
-      // Read again: what has ended since the page was read is in the log by now, for it is removed from the runs only then.
-      const timeline = await log.timeline(id);
-      const stored = await log.get(id);
-      if (ownership.ended.aborted) return count;
-      if (!stored || isFinished(stored)) continue;
-      if (stored.coordinatorEpoch > ownership.coordinator.coordinatorEpoch) {
-        ownership.fence({ type: "fenced", coordinatorEpoch: stored.coordinatorEpoch });
-        return count;
-      }
-      adopt(shell, stored, timeline);
-      count += 1;
+/**
+ * Takes over what is stored and unfinished, beside everything else: whoever asks for a transaction before its turn finds it all the same
+ * (`takeUp`). Resolves when all of it runs, or this coordinator leaves.
+ */
+export async function recover(shell: Shell): Promise<void> {
+  const { clock, logger, ownership, runs, trace, random } = shell;
+  const startedMs = clock.monotonicMs();
+  for (let attempt = 1; !ownership.leaving.aborted; attempt += 1) {
+    const searched = await takeUpUnfinished(shell);
+    if (searched) {
+      runs.areAll = searched.failedCount === 0;
+      if (runs.areAll) trace?.({ action: "Recovered", epoch: ownership.coordinator.coordinatorEpoch });
+      const tookMs = Math.round(clock.monotonicMs() - startedMs);
+      logger.info({ count: searched.count, tookMs }, "unfinished transactions are taken over");
+      return;
     }
-    afterId = page.at(-1)?.id;
-    if (page.length < recoveryBatchSize) return count;
+    await pause({ clock, signal: ownership.leaving }, backoffMs(storageBackoff, attempt, random()));
   }
-}
-
-function adopt(shell: Shell, stored: Transaction, timeline: Timeline | undefined): void {
-  const { coordinatorEpoch } = shell.ownership.coordinator;
-  const run = createRun(shell, stored, timeline);
-  note(shell, run, { type: "taken-over", detail: `epoch ${coordinatorEpoch}` });
-  const take = coordinatorEpoch === stored.coordinatorEpoch ? resume : takeOver;
-  const step = (transaction: Transaction): Step =>
-    take(transaction, { coordinatorEpoch, connected: shell.sessions.connected }, momentOf(shell));
-  run.mailbox.post({ step, refuse: undefined });
 }
 
 /** From now on: what nobody runs is found, and what ended long ago is dropped. */
@@ -64,21 +43,49 @@ export function keepHouse(shell: Shell): void {
   );
 }
 
+/** There should be nothing to be found: whatever is begun here runs. */
 async function recoverAgain(shell: Shell): Promise<void> {
-  const { logger } = shell;
+  const searched = await takeUpUnfinished(shell);
+  if (!searched) return;
+  shell.runs.areAll ||= searched.failedCount === 0;
+  if (searched.count > 0) shell.logger.warn({ count: searched.count }, "unfinished transactions were found that nobody ran");
+}
+
+/** Searches the log, in slices. Nothing if it cannot be read, or the coordinator leaves meanwhile; one record that cannot be read is one. */
+async function takeUpUnfinished(shell: Shell): Promise<{ readonly count: number; readonly failedCount: number } | undefined> {
+  const { log, logger, ownership, runs, turns } = shell;
+  const breathe = turns(ownership.leaving);
+  let count = 0;
+  let failedCount = 0;
+  let afterId: TransactionId | undefined;
   try {
-    const count = await recoverUnfinished(shell);
-    if (count > 0) logger.warn({ count }, "unfinished transactions were found that nobody ran");
+    for (;;) {
+      await breathe();
+      const ids = await log.unfinished({ afterId, limit: recoveryBatchSize });
+      for (const id of ids.filter((each) => !runs.byId.has(each))) {
+        await breathe();
+        const found = await takeUp(shell, id).catch((error: unknown) => {
+          logger.error({ transaction: id, err: error }, "the record of an unfinished transaction cannot be read");
+          failedCount += 1;
+        });
+        // What has ended since the page was read is no longer unfinished.
+        if (found?.ok && found.value.type === "running") count += 1;
+      }
+      afterId = ids.at(-1);
+      if (ids.length < recoveryBatchSize) return { count, failedCount };
+    }
   } catch (error) {
-    logger.error({ err: error }, "the decision log cannot be read");
+    if (!ownership.leaving.aborted) logger.error({ err: error }, "the decision log cannot be read");
+    return undefined;
   }
 }
 
 async function purge(shell: Shell): Promise<void> {
-  const { log, logger } = shell;
+  const { log, logger, runs } = shell;
   try {
     await purgeTransactions(shell, log.keptBeforeMs(historyRetentionMs));
-    await purgeParticipants(shell, log.keptBeforeMs(participantRetentionMs));
+    // Until then nobody knows who takes part in nothing.
+    if (runs.areAll) await purgeParticipants(shell, log.keptBeforeMs(participantRetentionMs));
   } catch (error) {
     logger.error({ err: error }, "the decision log cannot be purged");
   }

@@ -1,10 +1,19 @@
 import type { ParticipantId, RequestId, TransactionId } from "../kernel/ids.ts";
+import type { Result } from "../kernel/result.ts";
 import type { Part, Transaction } from "./core/types.ts";
+import type { CoordinatorEnd } from "./ends.ts";
 import { footprint, notCharged, type TransactionBytes } from "./footprint.ts";
 import { createOrdered, type Ordered } from "./ordered.ts";
 import { account, type Books, createBooks } from "./owed.ts";
 import type { Run } from "./run.ts";
 import type { Answer } from "./verbs.ts";
+
+/** Where a transaction is: it runs, or its end is in the log. */
+export type Whereabouts =
+  | { readonly type: "running"; readonly run: Run }
+  | { readonly type: "ended"; readonly transaction: Transaction };
+
+export type Found = Result<Whereabouts, { readonly type: "not-found" } | CoordinatorEnd>;
 
 /** The transactions that run here. */
 export type Runs = {
@@ -13,6 +22,10 @@ export type Runs = {
   readonly byParticipant: Map<ParticipantId, Set<Run>>;
   /** What a request id leads to, while that runs or is looked for. */
   readonly byRequest: Map<RequestId, { readonly digest: string; readonly found: Promise<Run | Answer> }>;
+  /** Looked for in the log, to be run if it is unfinished. */
+  readonly takingUp: Map<TransactionId, Promise<Found>>;
+  /** All that is unfinished in the log runs here. Until then, what is owed is not all known. */
+  areAll: boolean;
   /** Of what they show. */
   readonly owed: Books;
   undecidedCount: number;
@@ -25,6 +38,8 @@ export const createRuns = (): Runs => ({
   ids: createOrdered((a, b) => (a < b ? -1 : Number(a > b))),
   byParticipant: new Map(),
   byRequest: new Map(),
+  takingUp: new Map(),
+  areAll: false,
   owed: createBooks(),
   undecidedCount: 0,
   bytes: { undecided: 0, decided: 0 },

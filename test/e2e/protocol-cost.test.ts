@@ -18,6 +18,7 @@ import { openSqliteDecisionLog } from "../../src/storage/sqlite/decision-log.ts"
 import { openSqliteParticipantLog } from "../../src/storage/sqlite/participant-log.ts";
 import { temporaryFolder } from "../support/concord.ts";
 import { countingTransport } from "../support/counting-transport.ts";
+import { unhurried } from "../support/unhurried.ts";
 import { until } from "../support/until.ts";
 import { id, silent, tx } from "../unit/commit/support.ts";
 
@@ -81,6 +82,7 @@ async function createWorld() {
     random: Math.random,
     newTransactionId: () => tx(`t${String(++transactionCount).padStart(6, "0")}`),
     newCoordinatorId: () => "c",
+    turns: unhurried,
     logger: silent,
     metrics: metrics.commit,
   });

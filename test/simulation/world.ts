@@ -12,6 +12,7 @@ import type { ParticipantId, RequestId, TransactionId } from "../../src/kernel/i
 import type { Result } from "../../src/kernel/result.ts";
 import { createMemoryDecisionLog } from "../../src/storage/memory/decision-log.ts";
 import { createMemoryParticipantLog } from "../../src/storage/memory/participant-log.ts";
+import { unhurried } from "../support/unhurried.ts";
 import { type OpenDisk, openDecisionLog, openDisk, openParticipantLog } from "./disk.ts";
 import { createLedger, type Order } from "./ledger.ts";
 import { type Cable, type CoordinatorProcess, createCable, createNetwork } from "./network.ts";
@@ -194,6 +195,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
         return id;
       },
       newCoordinatorId: () => "c",
+      turns: unhurried,
       trace,
     });
     const actor: CoordinatorActor = { process, disk, sessions, driver, ready: false, ending: false };
@@ -202,7 +204,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     tally.count("coordinators started");
     say(`${process.name} starts`);
     void decisions
-      .unfinished()
+      .unfinished({ afterId: undefined, limit: 1 })
       .then((unfinished) => {
         if (unfinished.length > 0) tally.count("take-overs of unfinished transactions");
         return driver.start().then((result) => {
@@ -240,6 +242,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
       random: dice.unit,
       newTransactionId,
       newCoordinatorId: () => "stranger",
+      turns: unhurried,
     });
     driver.start().catch(onFailure);
     return { process, sessions };

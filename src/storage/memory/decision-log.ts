@@ -68,10 +68,11 @@ export function createMemoryDecisionLog(nowMs: () => TimeMs = Date.now): Decisio
       };
     },
     timeline: async (id) => timelines.get(id),
-    unfinished: async ({ afterId, limit } = { afterId: undefined, limit: Number.POSITIVE_INFINITY }) =>
-      newestFirst()
-        .reverse()
-        .filter((transaction) => !isFinished(transaction) && (afterId === undefined || transaction.id > afterId))
+    unfinished: async ({ afterId = "", limit }) =>
+      [...transactions.values()]
+        .filter((transaction) => !isFinished(transaction) && transaction.id > afterId)
+        .map(({ id }) => id)
+        .sort()
         .slice(0, limit),
     byRequest: async (id) => newestFirst().find(({ request, outcome }) => request?.id === id && outcome !== "aborted"),
     participants: async ({ afterId, limit }) =>

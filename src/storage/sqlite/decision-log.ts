@@ -157,8 +157,8 @@ function decisionLog(engine: SqliteEngine): SqliteDecisionLog {
       const text = engine.read("SELECT timeline FROM transactions WHERE id = ?", id)[0]?.["timeline"];
       return typeof text === "string" ? (JSON.parse(text) as Timeline) : undefined;
     },
-    unfinished: async ({ afterId, limit } = { afterId: undefined, limit: -1 }) =>
-      engine.read(selectUnfinished, afterId ?? "", limit).map(toTransaction),
+    unfinished: async ({ afterId, limit }) =>
+      engine.read(selectUnfinished, afterId ?? "", limit).map(({ id }) => id as TransactionId),
     byRequest: async (requestId) => engine.read(selectByRequest, requestId).map(toTransaction)[0],
     participants: async ({ afterId, limit }) =>
       engine
@@ -198,8 +198,7 @@ const upsertTransaction = `INSERT INTO transactions (id, outcome, request_id, co
     outcome = excluded.outcome, completed_at_ms = excluded.completed_at_ms, body = excluded.body,
     timeline = coalesce(excluded.timeline, timeline)`;
 
-/** A negative limit is none. */
-const selectUnfinished = "SELECT id, body FROM transactions WHERE completed_at_ms IS NULL AND id > ? ORDER BY id LIMIT ?";
+const selectUnfinished = "SELECT id FROM transactions WHERE completed_at_ms IS NULL AND id > ? ORDER BY id LIMIT ?";
 
 /** Of what the outcome leaves out, the body is not read. */
 const newestFirst = (condition: string): string => `

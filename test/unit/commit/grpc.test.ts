@@ -20,6 +20,7 @@ import { createLogger } from "../../../src/runtime/logger.ts";
 import { createMemoryDecisionLog } from "../../../src/storage/memory/decision-log.ts";
 import { createMemoryParticipantLog } from "../../../src/storage/memory/participant-log.ts";
 import { failureOf } from "../../support/concord.ts";
+import { unhurried } from "../../support/unhurried.ts";
 import { until } from "../../support/until.ts";
 import { id, memoryResource, silent, tx } from "./support.ts";
 
@@ -51,6 +52,7 @@ async function startService() {
     random: Math.random,
     newTransactionId: () => tx(`t${String(++transactions).padStart(6, "0")}`),
     newCoordinatorId: () => "c",
+    turns: unhurried,
     logger: silent,
   });
   await driver.start();

@@ -11,6 +11,7 @@ import type { ParticipantId, TransactionId } from "../../../src/kernel/ids.ts";
 import { timeNeverAhead } from "../../../src/kernel/time.ts";
 import { createMemoryDecisionLog } from "../../../src/storage/memory/decision-log.ts";
 import { createMemoryParticipantLog } from "../../../src/storage/memory/participant-log.ts";
+import { unhurried } from "../../support/unhurried.ts";
 
 export const id = (text: string): ParticipantId => text as ParticipantId;
 export const tx = (text: string): TransactionId => text as TransactionId;
@@ -174,10 +175,12 @@ export async function startCoordinator(
     random: () => 0.5,
     newTransactionId: anyTransactionId,
     newCoordinatorId: () => "c",
+    turns: unhurried,
     ...options,
   });
   const started = await driver.start();
   if (!started.ok) throw new Error(JSON.stringify(started.error));
+  if (!options.turns) await driver.recovered;
   return { driver, sessions };
 }
 

@@ -1,15 +1,14 @@
 import { describe, expect, test } from "vitest";
-import { stepCoordinator } from "../../../src/commit/core/coordinator.ts";
 import type { Refusal } from "../../../src/commit/core/coordinator-step.ts";
 import type { ParticipantMessage } from "../../../src/commit/core/messages.ts";
 import { heuristicOf, type Outcome, type Transaction } from "../../../src/commit/core/types.ts";
-import { recoveryBatchSize, recoveryIntervalMs, timelineCountMax, watchCountMax } from "../../../src/commit/limits.ts";
+import { timelineCountMax, watchCountMax } from "../../../src/commit/limits.ts";
 import type { CommitGauges, CommitMetrics } from "../../../src/commit/metrics.ts";
 import { emptyTimeline, withEntry } from "../../../src/commit/timeline.ts";
 import type { BeginRequest } from "../../../src/commit/verbs.ts";
 import type { RequestId, TransactionId } from "../../../src/kernel/ids.ts";
 import { err } from "../../../src/kernel/result.ts";
-import { begun, collect, flush, found, id, newest, request, tx, vote, world } from "./support.ts";
+import { collect, flush, found, id, newest, request, tx, world } from "./support.ts";
 
 // The verbs around transactions: enlisting as the work happens, and what operators do.
 
@@ -393,61 +392,6 @@ describe("watching all", () => {
     await flush();
     w.stop();
     expect((await watched).map(({ phase }) => phase)).toEqual(["INIT"]);
-  });
-});
-
-describe("recovery", () => {
-  const committing = (name: string): Transaction => {
-    const votes = [vote("a", "commit"), vote("b", "commit")];
-    const decided = votes.reduce((each, input) => stepCoordinator(each, input).transaction, begun(["a", "b"]).transaction);
-    return { ...decided, id: tx(name) };
-  };
-
-  test("of 10,000 unfinished transactions reads each once more than its page, and sends each decision once", async () => {
-    const w = world();
-    await w.log.claim("c");
-    const count = 10_000;
-    for (let i = 0; i < count; i += 1) await w.log.force(committing(`u${String(i).padStart(5, "0")}`));
-    const { unfinished, get } = w.log;
-    const reads = { pages: 0, records: 0 };
-    w.log.unfinished = (page) => {
-      reads.pages += 1;
-      return unfinished(page);
-    };
-    w.log.get = (transactionId) => {
-      reads.records += 1;
-      return get(transactionId);
-    };
-    await w.start();
-    expect(reads).toEqual({ pages: count / recoveryBatchSize + 1, records: count });
-    expect(w.coordinator().driver.owed(id("a")).unacknowledged).toBe(count);
-    const session = w.coordinator().sessions.open("a");
-    const hello = { participantId: id("a"), instanceId: "i", versionMin: 1, versionMax: 1, prepareCredit: 8 };
-    await session.receive({ sequence: 1, message: { type: "hello", inDoubt: [], ...hello } });
-    session.disconnect();
-    const sent = (await collect(session.outgoing)).filter(({ message }) => message.type === "decision");
-    expect(sent.length).toBe(count);
-  });
-
-  test("is repeated on a timer, and finds a record that nobody runs", async () => {
-    const w = world();
-    await w.start();
-    const b = await scripted(w, "b");
-    const a = await scripted(w, "a");
-    await w.log.force(committing("u1"));
-    const { unfinished } = w.log;
-    w.log.unfinished = () => Promise.reject(new Error("cannot read"));
-    await w.clock.advance(recoveryIntervalMs);
-    expect(w.coordinator().driver.owed(id("a")).unacknowledged).toBe(0);
-    w.log.unfinished = unfinished;
-    const orphan = w.coordinator().driver.retry(tx("u1"), ada);
-    expect(await orphan).toEqual(err({ type: "pending", transactionId: tx("u1") }));
-    for (const late of ["a", "b"]) await scripted(w, late);
-    await w.clock.advance(recoveryIntervalMs);
-    expect(await found(w.coordinator().driver, tx("u1"))).toMatchObject({ phase: "COMMITTING" });
-    expect((await w.coordinator().driver.timeline(tx("u1"))).entries[0]).toMatchObject({ type: "taken-over" });
-    await a.leave();
-    await b.leave();
   });
 });
 

@@ -1,0 +1,4 @@
+import type { Turns } from "../../src/kernel/turns.ts";
+
+/** Time stands still: no slice is ever used up, and what happens depends on no clock. */
+export const unhurried: Turns = () => () => undefined;

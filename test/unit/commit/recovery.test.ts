@@ -1,0 +1,255 @@
+import { describe, expect, test } from "vitest";
+import { stepCoordinator } from "../../../src/commit/core/coordinator.ts";
+import type { CoordinatorMessage, ParticipantMessage } from "../../../src/commit/core/messages.ts";
+import type { Transaction } from "../../../src/commit/core/types.ts";
+import { purgeIntervalMs, recoveryBatchSize, recoveryIntervalMs, storageBackoff } from "../../../src/commit/limits.ts";
+import type { RequestId } from "../../../src/kernel/ids.ts";
+import { participantRetentionMs } from "../../../src/kernel/limits.ts";
+import { err } from "../../../src/kernel/result.ts";
+import type { Breathe } from "../../../src/kernel/turns.ts";
+import { ack, begun, collect, flush, found, id, newest, request, silent, tx, vote, world } from "./support.ts";
+
+const ada = { reason: "a look", requestedBy: "ada", request: undefined };
+
+const stepped = (transaction: Transaction, input: ReturnType<typeof vote>): Transaction =>
+  stepCoordinator(transaction, input).transaction;
+
+const committing = (name: string): Transaction => ({
+  ...[vote("a", "commit"), vote("b", "commit")].reduce(stepped, begun(["a", "b"]).transaction),
+  id: tx(name),
+});
+
+const delegated = (name: string): Transaction => ({ ...begun(["a"]).transaction, id: tx(name) });
+
+/** Slices that end when the test says so. */
+function handTurned() {
+  let next = Promise.withResolvers<void>();
+  return {
+    turns: (): Breathe => () => next.promise,
+    async turn() {
+      const { resolve } = next;
+      next = Promise.withResolvers();
+      resolve();
+      await flush();
+    },
+  };
+}
+
+/** A coordinator that has started on these records, and has come to none of them. */
+async function startedOn(...records: readonly Transaction[]) {
+  const hand = handTurned();
+  const w = world({ turns: hand.turns });
+  await w.log.claim("c");
+  for (const record of records) await w.log.force(record);
+  await w.start();
+  const { driver, sessions } = w.coordinator();
+  return { ...w, ...hand, driver, sessions };
+}
+
+type Started = Awaited<ReturnType<typeof startedOn>>;
+
+/** A participant that says what the test says, and what it has heard. */
+async function join({ sessions }: Pick<Started, "sessions">, name: string, ...inDoubt: readonly string[]) {
+  const session = sessions.open(name);
+  const heard: CoordinatorMessage[] = [];
+  void (async () => {
+    for await (const { message } of session.outgoing)
+      if (message.type !== "heartbeat" && message.type !== "welcome") heard.push(message);
+  })();
+  let sequence = 0;
+  const say = async (message: ParticipantMessage): Promise<void> => {
+    await session.receive({ sequence: ++sequence, message });
+    await flush();
+  };
+  void say({
+    ...{ type: "hello", participantId: id(name), instanceId: "i", versionMin: 1, versionMax: 1, prepareCredit: 8 },
+    inDoubt: inDoubt.map((each) => ({ transactionId: tx(each), coordinatorId: "c" })),
+  });
+  await flush();
+  return { heard, say };
+}
+
+describe("recovery", () => {
+  test("of 10,000 unfinished transactions reads each once, and sends each decision once", async () => {
+    const w = world();
+    await w.log.claim("c");
+    const count = 10_000;
+    for (let i = 0; i < count; i += 1) await w.log.force(committing(`u${String(i).padStart(5, "0")}`));
+    const { unfinished, get } = w.log;
+    const reads = { pages: 0, records: 0 };
+    w.log.unfinished = (page) => {
+      reads.pages += 1;
+      return unfinished(page);
+    };
+    w.log.get = (transactionId) => {
+      reads.records += 1;
+      return get(transactionId);
+    };
+    await w.start();
+    expect(reads).toEqual({ pages: count / recoveryBatchSize + 1, records: count });
+    expect(w.coordinator().driver.owed(id("a")).unacknowledged).toBe(count);
+    const session = w.coordinator().sessions.open("a");
+    const hello = { participantId: id("a"), instanceId: "i", versionMin: 1, versionMax: 1, prepareCredit: 8 };
+    await session.receive({ sequence: 1, message: { type: "hello", inDoubt: [], ...hello } });
+    session.disconnect();
+    const sent = (await collect(session.outgoing)).filter(({ message }) => message.type === "decision");
+    expect(sent.length).toBe(count);
+  });
+
+  test("is repeated on a timer, and finds a record that nobody runs", async () => {
+    const w = world();
+    await w.start();
+    await w.log.force(committing("u1"));
+    const { unfinished } = w.log;
+    w.log.unfinished = () => Promise.reject(new Error("cannot read"));
+    await w.clock.advance(recoveryIntervalMs);
+    expect(w.coordinator().driver.owed(id("a")).unacknowledged).toBe(0);
+    w.log.unfinished = unfinished;
+    await w.clock.advance(recoveryIntervalMs);
+    expect(w.coordinator().driver.owed(id("a")).unacknowledged).toBe(1);
+    expect(await found(w.coordinator().driver, tx("u1"))).toMatchObject({ phase: "COMMITTING" });
+    expect((await w.coordinator().driver.timeline(tx("u1"))).entries[0]).toMatchObject({ type: "taken-over" });
+  });
+
+  test("begins when the coordinator serves, takes one step a slice, and stops when it leaves", async () => {
+    const w = await startedOn(committing("u1"), committing("u2"), committing("u3"));
+    const owed = (): number => w.driver.owed(id("a")).unacknowledged;
+    await w.turn();
+    const after: number[] = [];
+    for (let i = 0; i < 2; i += 1) {
+      await w.turn();
+      after.push(owed());
+    }
+    expect(after).toEqual([1, 2]);
+    w.stop();
+    await w.turn();
+    expect(owed()).toBe(2);
+    await w.driver.recovered;
+  });
+
+  test("that cannot read the log tries again soon", async () => {
+    const w = world({ turns: () => () => undefined });
+    await w.log.claim("c");
+    await w.log.force(committing("u1"));
+    const { unfinished } = w.log;
+    w.log.unfinished = () => Promise.reject(new Error("cannot read"));
+    await w.start();
+    await flush();
+    w.log.unfinished = unfinished;
+    await w.clock.advance(storageBackoff.firstMs);
+    expect(w.coordinator().driver.owed(id("a")).unacknowledged).toBe(1);
+  });
+
+  test("leaves out one record that cannot be read, says which, and forgets no participant until it can", async () => {
+    const logged: object[] = [];
+    const w = world({ logger: { ...silent, error: (fields) => void logged.push(fields) } });
+    await w.log.claim("c");
+    for (const name of ["u1", "u2", "u3"]) await w.log.force(committing(name));
+    const { get } = w.log;
+    w.log.get = (each) => (each === "u2" ? Promise.reject(new Error("a damaged page")) : get(each));
+    await w.start();
+    expect(w.coordinator().driver.owed(id("a")).unacknowledged).toBe(2);
+    expect(logged).toMatchObject([{ transaction: "u2" }]);
+    await w.log.openSession({ participantId: id("gone"), instanceId: "i", connectedAtMs: w.clock.nowMs() }, 2);
+    const known = async () => (await w.coordinator().sessions.list({ afterId: undefined, limit: 10 })).length;
+    w.clock.stall(participantRetentionMs + purgeIntervalMs);
+    await w.clock.advance(purgeIntervalMs);
+    expect(await known()).toBe(1);
+    w.log.get = get;
+    await w.clock.advance(recoveryIntervalMs + purgeIntervalMs);
+    expect(w.coordinator().driver.owed(id("a")).unacknowledged).toBe(3);
+    expect(await known()).toBe(0);
+  });
+});
+
+describe("before recovery has come to a transaction", () => {
+  test("it is got and listed as it is stored, and what is unknown is not", async () => {
+    const w = await startedOn(committing("u1"), delegated("u2"));
+    expect(await found(w.driver, tx("u1"))).toMatchObject({ phase: "COMMITTING", outcome: "committed" });
+    expect(await found(w.driver, tx("u2"))).toMatchObject({ phase: "PREPARING", outcome: undefined });
+    expect((await newest(w.driver, 10)).map((each) => each.id)).toEqual(["u2", "u1"]);
+    expect(await w.driver.get(tx("u3"))).toEqual(err({ type: "not-found" }));
+    expect(w.driver.owed(id("a"))).toMatchObject({ unacknowledged: 0 });
+  });
+
+  test("a verb on it is carried out", async () => {
+    const w = await startedOn(committing("u1"), delegated("u2"), delegated("u3"));
+    expect(await w.driver.abort(tx("u1"), ada)).toMatchObject({ ok: false, error: { type: "refused" } });
+    expect(await w.driver.retry(tx("u1"), ada)).toMatchObject({ ok: true, value: { phase: "COMMITTING" } });
+    expect(await w.driver.abort(tx("u2"), ada)).toMatchObject({ ok: false, error: { type: "refused" } });
+    expect(await w.driver.resolve(tx("u3"), "aborted", ada)).toMatchObject({ ok: true, value: { outcome: "aborted" } });
+    expect(await w.driver.forget(tx("u1"), ada)).toMatchObject({ ok: false, error: { type: "refused" } });
+    expect(w.driver.owed(id("a")).unacknowledged).toBe(2);
+  });
+
+  test("the commit of what a lone participant decides waits for it, and so does a retry with its request id", async () => {
+    const key = { id: "r1" as RequestId, digest: "x" };
+    const w = await startedOn(delegated("u1"), { ...delegated("u2"), request: key });
+    const a = await join(w, "a");
+    const answers = [
+      w.driver.commit(tx("u1"), ada),
+      w.driver.execute(request(["a"], { request: key })),
+      w.driver.execute(request(["a"], { request: key })),
+    ];
+    await flush();
+    expect(a.heard).toMatchObject([
+      { type: "prepare", transactionId: "u1", onePhase: true },
+      { type: "prepare", transactionId: "u2", onePhase: true },
+    ]);
+    for (const name of ["u1", "u2"])
+      await a.say({ type: "decision-ack", transactionId: tx(name), outcome: "committed", reason: "" });
+    const committed = (name: string) => ({ ok: true, value: { id: name, outcome: "committed" } });
+    expect(await Promise.all(answers)).toMatchObject([committed("u1"), committed("u2"), committed("u2")]);
+  });
+
+  test("what participants say of it is heard: who asks is told, who acknowledges is asked no more", async () => {
+    const w = await startedOn(committing("u1"), committing("u2"), committing("u3"), delegated("u4"));
+    const a = await join(w, "a", "u1", "u4", "unknown");
+    const b = await join(w, "b");
+    // Of the first, the participant has said that it is in doubt; of the fourth, that it has not decided.
+    for (let i = 0; i < 3; i += 1) await w.turn();
+    const decisions = a.heard.filter(({ type }) => type === "decision");
+    expect(decisions).toContainEqual(expect.objectContaining({ transactionId: "u1", outcome: "committed" }));
+    expect(decisions).toContainEqual(expect.objectContaining({ transactionId: "unknown", outcome: "aborted" }));
+    expect(decisions).not.toContainEqual(expect.objectContaining({ transactionId: "u4" }));
+    b.heard.length = 0;
+    await b.say({ type: "inquiry", transactionId: tx("u3"), coordinatorId: "c" });
+    expect(b.heard).toContainEqual(expect.objectContaining({ transactionId: "u3", outcome: "committed" }));
+    for (const each of [a, b]) {
+      await each.say({ type: "decision-ack", transactionId: tx("u3"), outcome: "committed", reason: "" });
+    }
+    expect(await w.log.get(tx("u3"))).toMatchObject({ phase: "COMPLETED" });
+  });
+
+  test("those who ask at the same time find one run of it, and what has ended is not begun anew", async () => {
+    const w = await startedOn(committing("u1"));
+    const { get } = w.log;
+    const slow = Promise.withResolvers<void>();
+    let reads = 0;
+    w.log.get = async (each) => {
+      const stored = await get(each);
+      reads += 1;
+      await slow.promise;
+      return stored;
+    };
+    const asked = [w.driver.retry(tx("u1"), ada), w.driver.retry(tx("u1"), ada)];
+    await flush();
+    slow.resolve();
+    expect(await Promise.all(asked)).toMatchObject([{ ok: true }, { ok: true }]);
+    expect(reads).toBe(1);
+    w.log.get = get;
+    await w.log.record(
+      [ack("a", "committed"), ack("b", "committed")].reduce(stepped, { ...committing("u2"), coordinatorEpoch: 2 }),
+    );
+    expect(await w.driver.retry(tx("u2"), ada)).toMatchObject({ value: { phase: "COMPLETED" } });
+    expect(w.driver.owed(id("a")).unacknowledged).toBe(1);
+  });
+
+  test("one that has been replaced does not take it up", async () => {
+    const w = await startedOn(committing("u1"));
+    await w.log.claim("c");
+    await w.log.force({ ...committing("u2"), coordinatorEpoch: 3 });
+    expect(await w.driver.retry(tx("u2"), ada)).toEqual(err({ type: "fenced", coordinatorEpoch: 3 }));
+    expect(await w.driver.replaced).toEqual({ type: "fenced", coordinatorEpoch: 3 });
+  });
+});
