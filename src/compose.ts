@@ -224,7 +224,7 @@ async function predicatePart({ config, logger, turns, loop }: Wiring): Promise<R
   const judges = createJudges({ threadCount: config.ruleThreads, startThread: startJudgeThread, timers: systemClock });
   const evaluator = createEvaluator({ judges, turns });
   const engine = await loop.run({ job: "rules" }, () => createEngine({ store, clock: systemClock, evaluator }));
-  const service = createPredicateService({ engine });
+  const service = createPredicateService({ engine, turns });
   const stopPurging = loop.run({ job: "purge" }, () => purgeAnswers(store, { clock: systemClock, logger }));
   return ok({
     service: {
@@ -272,7 +272,7 @@ async function commitPart({ config, logger, metrics, trace, turns, loop }: Wirin
     return err({ message: `the decision log ${path} cannot be claimed: ${why}.${hint}` });
   }
   const late = started.ok ? undefined : startWhenWritable(driver, log, logger);
-  const service = createCommitService({ driver, sessions, nowMs: systemClock.nowMs });
+  const service = createCommitService({ driver, sessions, nowMs: systemClock.nowMs, turns });
   return ok({
     service: {
       name: TwoPhaseCommitDefinition.fullName,
@@ -358,6 +358,7 @@ async function workflowPart({ config, logger, trace, turns, loop }: Wiring): Pro
     watch: createWatch({ store, turns }),
     participantId,
     nowMs: environment.nowMs,
+    turns,
   });
   let leave = async (_graceMs: DurationMs): Promise<void> => {};
   const closers: (() => Promise<void> | void)[] = [];

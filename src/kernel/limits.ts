@@ -9,6 +9,15 @@ export const loopHoldWarnMs = 5 * loopHoldMsMax;
 /** What all sliced work together takes of one turn of the loop. The step that uses it up may take as long again. */
 export const sliceMs = loopHoldMsMax / 2;
 
+/** Rows of a list that are read, and made into values, in one go. */
+export const stretchRowsMax = 128;
+
+/** The text of these rows; one that is larger is read alone. To parse so much JSON takes some 2 ms. */
+export const stretchBytesMax = 256 * 1024;
+
+/** Rows that the store may pass over for them: some 2 ms. */
+export const stretchLookMax = 2_000;
+
 /** A workflow is read and written with each move, so what is kept with it must stay small. */
 export const structBytesMax = 64 * 1024;
 
@@ -46,6 +55,9 @@ export const requestBytesMin = 1024 * 1024;
 
 /** 64 full payloads, and all around them: no request has use for more. */
 export const requestBytesMax = 20 * 1024 * 1024;
+
+/** An answer, or a message of a stream, on the wire: clients that are not configured otherwise read 4 MiB. */
+export const answerBytesMax = 3.5 * 1024 * 1024;
 
 /** The longest delay that a timer can hold, 24.8 days. It fires at once for a longer one. */
 export const timerMaxMs = 2 ** 31 - 1;

@@ -24,13 +24,6 @@ export type ChangeRule = {
 /** A question. `atMs` undefined: the engine's clock. */
 export type Question = Omit<Check, "atMs"> & { readonly atMs: TimeMs | undefined };
 
-type RulePage = {
-  readonly rules: readonly Rule[];
-  /** False: this was the last page. */
-  readonly more: boolean;
-  readonly ruleSetRevision: number;
-};
-
 /** Keeps the active rules compiled and judges by them. A change is durable before it is acknowledged and before it judges. */
 export interface Engine {
   /** All under one rule-set revision, in the order of the questions. Rejects with the signal's reason. */
@@ -41,12 +34,9 @@ export interface Engine {
   /** No change if it is INACTIVE already. */
   deactivate(command: ChangeRule): Promise<Result<RuleChange, ChangeRuleFailure>>;
   getRule(id: RuleId): Rule | undefined;
-  /** In the order of ids (bytewise), those after `afterId` that match. */
-  listRules(page: {
-    readonly afterId: string | undefined;
-    readonly limit: number;
-    readonly matches: (rule: Rule) => boolean;
-  }): RulePage;
+  /** In the order of ids (bytewise), those after `afterId`, at most `limit`. */
+  listRules(page: { readonly afterId: string | undefined; readonly limit: number }): readonly Rule[];
+  ruleSetRevision(): number;
 }
 
 /** A conflict means that another process has written to the store; the third in a row, that it does so all the time. */
@@ -66,10 +56,13 @@ export async function createEngine({
   let rules: ReadonlyMap<RuleId, Rule> = new Map();
   let compiled: ReadonlyMap<RuleId, CompiledRule> = new Map();
   let ruleSet: RuleSet = createRuleSet(0, []);
+  /** By id, for lists. */
+  let sorted: readonly Rule[] | undefined;
   let lastWrite: Promise<unknown> = Promise.resolve();
 
   function adopt(stored: Iterable<Rule>, revision: number): void {
     rules = new Map([...stored].map((rule) => [rule.id, rule]));
+    sorted = undefined;
     const active = [...rules.values()].filter((rule) => rule.state === "ACTIVE");
     // A version never changes, so it needs to be compiled only once.
     const known = compiled;
@@ -175,11 +168,12 @@ export async function createEngine({
     activate: (command) => setState(command, "ACTIVE", ["DRAFT", "INACTIVE"]),
     deactivate: (command) => setState(command, "INACTIVE", ["ACTIVE"]),
     getRule: (id) => rules.get(id),
-    listRules({ afterId, limit, matches }) {
-      const after = [...rules.values()].filter((rule) => afterId === undefined || rule.id > afterId);
-      const matching = after.sort((a, b) => (a.id < b.id ? -1 : 1)).filter(matches);
-      return { rules: matching.slice(0, limit), more: matching.length > limit, ruleSetRevision: ruleSet.revision };
+    listRules({ afterId, limit }) {
+      sorted ??= [...rules.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
+      const first = afterId === undefined ? 0 : sorted.findIndex(({ id }) => id > afterId);
+      return first < 0 ? [] : sorted.slice(first, first + limit);
     },
+    ruleSetRevision: () => ruleSet.revision,
   };
 }
 

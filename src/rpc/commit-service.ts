@@ -3,14 +3,21 @@ import type { Enlistment } from "../commit/core/coordinator-step.ts";
 import type { Transaction } from "../commit/core/types.ts";
 import type { Driver } from "../commit/driver.ts";
 import { idleTimeoutMs, prepareTimeoutMs, reasonLengthMax } from "../commit/limits.ts";
-import type { Session, Sessions } from "../commit/sessions.ts";
+import type { KnownParticipant, Session, Sessions } from "../commit/sessions.ts";
 import type { Asked, VerbFailure } from "../commit/verbs.ts";
-import type * as wire from "../gen/concord/commit/v1/transaction.ts";
-import type { ParticipateRequest, TwoPhaseCommitServiceImplementation } from "../gen/concord/commit/v1/two_phase_commit.ts";
+import * as wire from "../gen/concord/commit/v1/transaction.ts";
+import {
+  ListParticipantsResponse,
+  ListTransactionsResponse,
+  type ParticipateRequest,
+  type TwoPhaseCommitServiceImplementation,
+} from "../gen/concord/commit/v1/two_phase_commit.ts";
 import type { ParticipantId, TransactionId } from "../kernel/ids.ts";
 import type { Result } from "../kernel/result.ts";
+import { stretchOf } from "../kernel/stretch.ts";
 import { firstCharacters } from "../kernel/text.ts";
 import type { TimeMs } from "../kernel/time.ts";
+import type { Turns } from "../kernel/turns.ts";
 import { streamError, verbError, watchTooSlow } from "./commit-errors.ts";
 import type { RpcContext } from "./context.ts";
 import {
@@ -22,26 +29,23 @@ import {
   transactionToWire,
 } from "./convert-transaction.ts";
 import { durationMs } from "./duration.ts";
+import { encoded, listAnswer } from "./encoded-answer.ts";
 import { invalidField, violationText } from "./errors.ts";
-import { decodePageToken, encodePageToken, pageSize } from "./page.ts";
+import { createReadPage } from "./list.ts";
 import { withPatience } from "./patience.ts";
 import { requestKey } from "./request-key.ts";
 import { transactionFilter } from "./transaction-filter.ts";
 import { tellTransaction } from "./transaction-header.ts";
 import { InvalidMessage } from "./validation.ts";
 
-/** A filter that matches rarely must not make one call read the whole log: the page ends early and the client asks on. */
-const scanCountMax = 10_000;
-
-/** Read at once, however small the page. */
-const chunkSize = 100;
-
 export function createCommitService(dependencies: {
   readonly driver: Driver;
   readonly sessions: Sessions;
   readonly nowMs: () => TimeMs;
+  readonly turns: Turns;
 }): TwoPhaseCommitServiceImplementation<RpcContext> {
   const { driver, sessions, nowMs } = dependencies;
+  const readPage = createReadPage(dependencies);
 
   function answerOf(
     result: Result<Transaction, VerbFailure>,
@@ -183,26 +187,23 @@ export function createCommitService(dependencies: {
       };
     },
 
-    async listTransactions(request) {
-      const scope = `transactions/${request.filter}`;
-      const matches = transactionFilter(request.filter, nowMs);
-      const size = pageSize(request.pageSize);
-      const found = [];
-      let beforeId = decodePageToken(scope, request.pageToken) as TransactionId | undefined;
-      let more = true;
-      for (let scanned = 0; more && found.length < size && scanned < scanCountMax; scanned += chunkSize) {
-        const chunk = await driver.list({ beforeId, limit: chunkSize });
-        more = chunk.nextBeforeId !== undefined;
-        for (const transaction of chunk.transactions) {
-          if (found.length === size) {
-            more = true;
-            break;
-          }
-          beforeId = transaction.id;
-          if (matches(transaction)) found.push(transactionToWire(transaction, driver.coordinator));
-        }
-      }
-      return { transactions: found, nextPageToken: more && beforeId ? encodePageToken(scope, beforeId) : "" };
+    async listTransactions(request, context) {
+      const page = await readPage<Transaction>(
+        {
+          scope: `transactions/${request.filter}`,
+          keyOf: ({ id }) => id,
+          read: async (after, limit) => {
+            const beforeId = after as TransactionId | undefined;
+            const { transactions: rows, nextBeforeId: upTo } = await driver.list({ beforeId, limit });
+            return { rows, upTo, looked: rows.length };
+          },
+          matches: request.filter === "" ? undefined : transactionFilter(request.filter, nowMs),
+          encode: (transaction) => encoded(wire.Transaction, transactionToWire(transaction, driver.coordinator)),
+        },
+        request,
+        context,
+      );
+      return listAnswer(ListTransactionsResponse, page.items, { nextPageToken: page.nextPageToken });
     },
 
     watchTransaction({ transactionId }, context) {
@@ -214,16 +215,23 @@ export function createCommitService(dependencies: {
       return toldUntilItEnds(driver.watchAll(context.signal), transactionFilter(filter, nowMs), "");
     },
 
-    async listParticipants(request) {
-      const size = pageSize(request.pageSize);
-      const afterId = decodePageToken("participants", request.pageToken) as ParticipantId | undefined;
-      const found = await sessions.list({ afterId, limit: size + 1 });
-      const page = found.slice(0, size);
-      const last = page.at(-1);
-      return {
-        participants: page.map((participant) => participantToWire(participant, driver.owed(participant.participantId))),
-        nextPageToken: found.length > size && last ? encodePageToken("participants", last.participantId) : "",
-      };
+    async listParticipants(request, context) {
+      const page = await readPage<KnownParticipant>(
+        {
+          scope: "participants",
+          keyOf: ({ participantId }) => participantId,
+          read: async (after, limit) => {
+            const rows = await sessions.list({ afterId: after as ParticipantId | undefined, limit });
+            return stretchOf(rows, limit, ({ participantId }) => participantId);
+          },
+          matches: undefined,
+          encode: (participant) =>
+            encoded(wire.Participant, participantToWire(participant, driver.owed(participant.participantId))),
+        },
+        request,
+        context,
+      );
+      return listAnswer(ListParticipantsResponse, page.items, { nextPageToken: page.nextPageToken });
     },
   };
 }

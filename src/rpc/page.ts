@@ -2,7 +2,8 @@ import { createHash } from "node:crypto";
 import { invalidField } from "./errors.ts";
 
 const pageSizeDefault = 100;
-/** A page of the largest resources stays below the 16 MiB that a message may have in nearly all cases. */
+
+/** More would not make a client faster. */
 const pageSizeMax = 1000;
 
 /** 0 means the default; more than the maximum is taken as the maximum. */

@@ -1,7 +1,13 @@
 import type { CallContext } from "nice-grpc-common";
-import type { PredicateLogicServiceImplementation } from "../gen/concord/predicate/v1/predicate_logic.ts";
+import {
+  ListRulesResponse,
+  type PredicateLogicServiceImplementation,
+  Rule as WireRule,
+} from "../gen/concord/predicate/v1/predicate_logic.ts";
 import type { RuleId } from "../kernel/ids.ts";
 import type { Result } from "../kernel/result.ts";
+import { stretchOf } from "../kernel/stretch.ts";
+import type { Turns } from "../kernel/turns.ts";
 import { celRecord, celTime } from "../predicate/core/bindings.ts";
 import type { Variables } from "../predicate/core/compile.ts";
 import type { Rule, Verdict } from "../predicate/core/types.ts";
@@ -10,13 +16,20 @@ import type { ChangeRuleFailure, CreateRuleFailure } from "../predicate/errors.t
 import type { RuleChange } from "../predicate/ports.ts";
 import type { RpcContext } from "./context.ts";
 import { moveFromWire, questionFromWire, ruleToWire, verdictToWire } from "./convert-rule.ts";
+import { encoded, listAnswer } from "./encoded-answer.ts";
 import { filterOf, namesOf } from "./filter.ts";
-import { decodePageToken, encodePageToken, pageSize } from "./page.ts";
+import { createReadPage } from "./list.ts";
 import { judgeError, ruleError } from "./predicate-errors.ts";
 import { requestKey } from "./request-key.ts";
 
 /** `concord.predicate.v1.PredicateLogic` over an engine. */
-export function createPredicateService({ engine }: { readonly engine: Engine }): PredicateLogicServiceImplementation<RpcContext> {
+export function createPredicateService(dependencies: {
+  readonly engine: Engine;
+  readonly turns: Turns;
+}): PredicateLogicServiceImplementation<RpcContext> {
+  const { engine } = dependencies;
+  const readPage = createReadPage(dependencies);
+
   async function judged(questions: readonly Question[], promptOnly: boolean, context: CallContext & RpcContext) {
     const outcome = await engine.check(questions, { signal: context.signal, promptOnly });
     if (!outcome.ok) throw judgeError(outcome.error);
@@ -60,19 +73,20 @@ export function createPredicateService({ engine }: { readonly engine: Engine }):
       return { rule: ruleToWire(rule) };
     },
 
-    async listRules(request) {
-      const scope = `rules ${request.filter}`;
-      const page = engine.listRules({
-        afterId: decodePageToken(scope, request.pageToken),
-        limit: pageSize(request.pageSize),
-        matches: ruleFilter(request.filter),
-      });
-      const last = page.rules.at(-1);
-      return {
-        rules: page.rules.map(ruleToWire),
-        nextPageToken: page.more && last !== undefined ? encodePageToken(scope, last.id) : "",
-        ruleSetRevision: BigInt(page.ruleSetRevision),
-      };
+    async listRules(request, context) {
+      const page = await readPage<Rule>(
+        {
+          scope: `rules ${request.filter}`,
+          keyOf: ({ id }) => id,
+          read: async (after, limit) => stretchOf(engine.listRules({ afterId: after, limit }), limit, ({ id }) => id),
+          matches: request.filter === "" ? undefined : ruleFilter(request.filter),
+          encode: (rule) => encoded(WireRule, ruleToWire(rule)),
+        },
+        request,
+        context,
+      );
+      const rest = { nextPageToken: page.nextPageToken, ruleSetRevision: BigInt(engine.ruleSetRevision()) };
+      return listAnswer(ListRulesResponse, page.items, rest);
     },
 
     async activateRule(request, { log }) {

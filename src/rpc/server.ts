@@ -14,6 +14,7 @@ import { type Calls, createCalls } from "./calls.ts";
 import { createConnections } from "./connections.ts";
 import { createContextMiddleware, deadlineInterceptor, type RpcContext } from "./context.ts";
 import { registry } from "./descriptors.ts";
+import { orEncoded } from "./encoded-answer.ts";
 import { listenBehind } from "./front.ts";
 import { connectionIdleMs, handshakeMs, keepaliveMs, keepaliveTimeoutMs } from "./limits.ts";
 import { createReflection, reflectionDefinition } from "./reflection.ts";
@@ -108,7 +109,7 @@ type ServiceDefinition = {
   >;
 };
 
-/** A generated service definition with request decoders that enforce the rules of the contract. */
+/** A generated service definition with request decoders that enforce the rules of the contract, for handlers that may answer in bytes. */
 export function withValidation<Definition extends ServiceDefinition>(
   definition: Definition,
   loop: LoopWatch = unwatched,
@@ -116,7 +117,7 @@ export function withValidation<Definition extends ServiceDefinition>(
   const methods = Object.fromEntries(
     Object.entries(definition.methods).map(([key, method]) => {
       const { requestType, responseType } = method;
-      const { encode, fromPartial = (message: AnyMessage) => message } = responseType;
+      const { encode, fromPartial = (message: AnyMessage) => message } = orEncoded(responseType);
       const work = { rpc: `/${definition.fullName}/${method.name}` };
       const decode = loop.timed(work, validatingDecoder(requestTypeOf(definition.fullName, method.name)));
       const watchedEncode = loop.timed(work, (message: AnyMessage) => encode(fromPartial(message)));

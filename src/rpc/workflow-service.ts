@@ -1,4 +1,7 @@
+import { Workflow as WireWorkflow, WorkflowEvent as WireWorkflowEvent } from "../gen/concord/workflow/v1/workflow.ts";
 import {
+  ListWorkflowEventsResponse,
+  ListWorkflowsResponse,
   type TransitionWorkflowRequest,
   WatchPosition,
   type WatchWorkflowEventsRequest,
@@ -10,6 +13,7 @@ import { workflowStates } from "../kernel/lifecycle.ts";
 import type { RequestKey } from "../kernel/request-key.ts";
 import type { Result } from "../kernel/result.ts";
 import type { TimeMs } from "../kernel/time.ts";
+import type { Turns } from "../kernel/turns.ts";
 import type { Answer, MoveCommand } from "../workflow/attempt.ts";
 import type { Workflow, WorkflowEvent } from "../workflow/core/types.ts";
 import type { ManagerError } from "../workflow/errors.ts";
@@ -20,16 +24,15 @@ import type { RpcContext } from "./context.ts";
 import { outcomeFromWire } from "./convert-transaction.ts";
 import { eventToWire, stateFromWire, stateToWire, structFromWire, workflowToWire } from "./convert-workflow.ts";
 import { durationMs } from "./duration.ts";
+import { encoded, listAnswer } from "./encoded-answer.ts";
 import { invalidField } from "./errors.ts";
 import { eventFilter, workflowFilter } from "./filter.ts";
-import { decodePageToken, encodePageToken, pageSize, sequencePlace } from "./page.ts";
+import { createReadPage } from "./list.ts";
+import { sequencePlace } from "./page.ts";
 import { withPatience } from "./patience.ts";
 import { requestKey } from "./request-key.ts";
 import { tellTransaction } from "./transaction-header.ts";
 import { eventsPurged, workflowError } from "./workflow-errors.ts";
-
-/** A filter that matches rarely must not make one call read the whole store: the page ends early and the client asks on. */
-const scanCountMax = 10_000;
 
 const progressIntervalDefaultMs = 10_000;
 
@@ -43,8 +46,10 @@ export function createWorkflowService(dependencies: {
   /** The manager's own, in the transactions that it asks for. */
   readonly participantId: ParticipantId;
   readonly nowMs: () => TimeMs;
+  readonly turns: Turns;
 }): WorkflowServiceImplementation<RpcContext> {
   const { manager, store, watch, participantId: ownId, nowMs } = dependencies;
+  const readPage = createReadPage(dependencies);
 
   async function move(command: MoveCommand, answer: Promise<Result<Answer, ManagerError>>, context: RpcContext) {
     const { workflowId, move } = command;
@@ -86,19 +91,19 @@ export function createWorkflowService(dependencies: {
       return { workflow: workflowToWire(workflow) };
     },
 
-    async listWorkflows(request) {
-      const scope = `workflows/${request.filter}`;
-      const page = await readPage<Workflow>({
-        size: pageSize(request.pageSize),
-        after: decodePageToken(scope, request.pageToken),
-        read: (after, limit) => store.list({ afterId: after as WorkflowId | undefined, limit }),
-        keyOf: ({ id }) => id,
-        matches: workflowFilter(request.filter),
-      });
-      return {
-        workflows: page.items.map(workflowToWire),
-        nextPageToken: page.next === undefined ? "" : encodePageToken(scope, page.next),
-      };
+    async listWorkflows(request, context) {
+      const page = await readPage<Workflow>(
+        {
+          scope: `workflows/${request.filter}`,
+          keyOf: ({ id }) => id,
+          read: (after, limit) => store.list({ afterId: after as WorkflowId | undefined, limit }),
+          matches: request.filter === "" ? undefined : workflowFilter(request.filter),
+          encode: (workflow) => encoded(WireWorkflow, workflowToWire(workflow)),
+        },
+        request,
+        context,
+      );
+      return listAnswer(ListWorkflowsResponse, page.items, { nextPageToken: page.nextPageToken });
     },
 
     async transitionWorkflow(request, context) {
@@ -156,20 +161,25 @@ export function createWorkflowService(dependencies: {
       return { workflow: workflowToWire(workflow), event: event && eventToWire(event) };
     },
 
-    async listWorkflowEvents(request) {
-      const scope = `events/${request.workflowId}/${request.filter}`;
-      const workflowId = request.workflowId === "" ? {} : { workflowId: request.workflowId as WorkflowId };
-      const page = await readPage<WorkflowEvent>({
-        size: pageSize(request.pageSize),
-        after: decodePageToken(scope, request.pageToken, sequencePlace),
-        read: (after, limit) => store.events({ afterSequence: Number(after ?? 0), limit, ...workflowId }),
-        keyOf: ({ sequence }) => String(sequence),
-        matches: eventFilter(request.filter),
-      });
-      return {
-        events: page.items.map(eventToWire),
-        nextPageToken: page.next === undefined ? "" : encodePageToken(scope, page.next),
-      };
+    async listWorkflowEvents(request, context) {
+      const page = await readPage<WorkflowEvent>(
+        {
+          scope: `events/${request.workflowId}/${request.filter}`,
+          place: sequencePlace,
+          keyOf: ({ sequence }) => String(sequence),
+          read: (after, limit) =>
+            store.listEvents({
+              afterSequence: Number(after ?? 0),
+              limit,
+              ranges: request.workflowId === "" ? {} : { workflowId: { oneOf: [request.workflowId] } },
+            }),
+          matches: request.filter === "" ? undefined : eventFilter(request.filter),
+          encode: (event) => encoded(WireWorkflowEvent, eventToWire(event)),
+        },
+        request,
+        context,
+      );
+      return listAnswer(ListWorkflowEventsResponse, page.items, { nextPageToken: page.nextPageToken });
     },
 
     async *watchWorkflowEvents(request, context) {
@@ -247,29 +257,4 @@ async function watchStart(store: WorkflowStore, { start }: WatchWorkflowEventsRe
   if (afterSequence > newest) throw invalidField("after_sequence", `is beyond the newest event, which has sequence ${newest}`);
   if (afterSequence < oldest - 1) throw eventsPurged(oldest);
   return afterSequence;
-}
-
-/** Reads until the page is full, the end is reached, or enough has been looked at. `next` is set while more may follow. */
-async function readPage<Item>(options: {
-  readonly size: number;
-  readonly after: string | undefined;
-  readonly read: (after: string | undefined, limit: number) => Promise<readonly Item[]>;
-  readonly keyOf: (item: Item) => string;
-  readonly matches: (item: Item) => boolean;
-}): Promise<{ readonly items: readonly Item[]; readonly next: string | undefined }> {
-  const { size, read, keyOf, matches } = options;
-  const items: Item[] = [];
-  let after = options.after;
-  for (let scanned = 0; scanned < scanCountMax; ) {
-    // One more than the page tells whether another page follows.
-    const chunk = await read(after, size + 1);
-    for (const item of chunk) {
-      if (items.length === size) return { items, next: after };
-      if (matches(item)) items.push(item);
-      after = keyOf(item);
-    }
-    if (chunk.length <= size) return { items, next: undefined };
-    scanned += chunk.length;
-  }
-  return { items, next: after };
 }

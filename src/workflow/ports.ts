@@ -1,8 +1,10 @@
 import type { ParticipantId, RequestId, TransactionId, WorkflowId } from "../kernel/ids.ts";
 import type { JsonObject } from "../kernel/json.ts";
 import type { WorkflowState } from "../kernel/lifecycle.ts";
+import type { Range } from "../kernel/range.ts";
 import type { RequestKey } from "../kernel/request-key.ts";
 import type { Result } from "../kernel/result.ts";
+import type { Stretch } from "../kernel/stretch.ts";
 import type { DurationMs, TimeMs } from "../kernel/time.ts";
 import type { StoreAge, StoreHealth, WriteResult } from "../kernel/write.ts";
 import type { NewWorkflowEvent, Workflow, WorkflowEvent } from "./core/types.ts";
@@ -60,17 +62,49 @@ export type WorkflowCounts = {
   readonly recovering: number;
 };
 
+/** What is known of the wanted workflows, so that the store can pass over others. */
+export type WorkflowRanges = {
+  readonly id?: Range<string>;
+  readonly state?: Range<string>;
+  readonly createdAtMs?: Range<TimeMs>;
+  readonly updatedAtMs?: Range<TimeMs>;
+};
+
+/** What is known of the wanted events. */
+export type EventRanges = {
+  readonly id?: Range<string>;
+  readonly sequence?: Range<number>;
+  readonly workflowId?: Range<string>;
+  readonly type?: Range<string>;
+  readonly toState?: Range<string>;
+  readonly occurredAtMs?: Range<TimeMs>;
+  readonly requestedBy?: Range<string>;
+};
+
 /** Keeps workflows, events, answers to requests, and outcomes of transactions. */
 export interface WorkflowStore extends StoreHealth, StoreAge {
   get(id: WorkflowId): Promise<Workflow | undefined>;
-  /** In the order of ids (bytewise), those after `afterId`, at most `limit`. */
-  list(page: { readonly afterId: WorkflowId | undefined; readonly limit: number }): Promise<readonly Workflow[]>;
   /** In the order of sequence, those after `afterSequence`, at most `limit`; of one workflow if given. */
   events(page: {
     readonly afterSequence: number;
     readonly limit: number;
     readonly workflowId?: WorkflowId;
   }): Promise<readonly WorkflowEvent[]>;
+  /**
+   * In the order of ids (bytewise), those after `afterId` that lie in the ranges: at most `limit`, and about `stretchBytesMax` of text. What
+   * is passed over for them is bounded, so there may be none though the list goes on.
+   */
+  list(page: {
+    readonly afterId: string | undefined;
+    readonly limit: number;
+    readonly ranges?: WorkflowRanges;
+  }): Promise<Stretch<Workflow, WorkflowId>>;
+  /** As `list`, in the order of sequence. */
+  listEvents(page: {
+    readonly afterSequence: number;
+    readonly limit: number;
+    readonly ranges?: EventRanges;
+  }): Promise<Stretch<WorkflowEvent, number>>;
   /** The oldest event kept and the newest. Both 0 while there is none. */
   sequences(): Promise<{ readonly oldest: number; readonly newest: number }>;
   /** Kept by the store with each batch; costs no scan. */

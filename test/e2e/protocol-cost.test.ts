@@ -14,6 +14,7 @@ import { createRpcServer, withValidation } from "../../src/rpc/server.ts";
 import { systemClock } from "../../src/runtime/clock.ts";
 import { createLogger } from "../../src/runtime/logger.ts";
 import { createMetrics } from "../../src/runtime/metrics.ts";
+import { createTurns } from "../../src/runtime/turns.ts";
 import { openSqliteDecisionLog } from "../../src/storage/sqlite/decision-log.ts";
 import { openSqliteParticipantLog } from "../../src/storage/sqlite/participant-log.ts";
 import { temporaryFolder } from "../support/concord.ts";
@@ -87,7 +88,7 @@ async function createWorld() {
     metrics: metrics.commit,
   });
   await driver.start();
-  const service = createCommitService({ driver, sessions, nowMs: systemClock.nowMs });
+  const service = createCommitService({ driver, sessions, nowMs: systemClock.nowMs, turns: createTurns() });
   const definition = withValidation(TwoPhaseCommitDefinition);
   const server = createRpcServer({
     services: [{ name: TwoPhaseCommitDefinition.fullName, addTo: (builder) => builder.add(definition, service) }],

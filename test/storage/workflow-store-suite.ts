@@ -1,13 +1,16 @@
 import fc from "fast-check";
 import { afterEach, describe, expect, test } from "vitest";
 import { assert } from "../../src/kernel/assert.ts";
+import type { WorkflowId } from "../../src/kernel/ids.ts";
 import { workflowStates } from "../../src/kernel/lifecycle.ts";
-import type { Workflow } from "../../src/workflow/core/types.ts";
-import type { WorkflowBatch, WorkflowPut, WorkflowStore } from "../../src/workflow/ports.ts";
+import { isWithin, type Range } from "../../src/kernel/range.ts";
+import type { Workflow, WorkflowEvent } from "../../src/workflow/core/types.ts";
+import type { EventRanges, WorkflowBatch, WorkflowPut, WorkflowRanges, WorkflowStore } from "../../src/workflow/ports.ts";
 import {
   contents,
   creation,
   event,
+  everyWorkflow,
   hold,
   put,
   recount,
@@ -174,14 +177,8 @@ export function workflowStoreSuite(name: string, open: () => Promise<WorkflowSto
       // U+FF61 sorts before U+1F600 as bytes, after it as UTF-16.
       const ids = ["B", "a", "a-1", "a1", "b", "ｱ", "😀"];
       for (const id of ["b", "😀", "a1", "B", "ｱ", "a", "a-1"]) await store.apply(creation(id));
-      const listed: string[] = [];
-      let page: readonly Workflow[];
-      do {
-        page = await store.list({ afterId: listed.length === 0 ? undefined : workflowId(listed.at(-1) ?? ""), limit: 3 });
-        listed.push(...page.map(({ id }) => id));
-      } while (page.length === 3);
-      expect(listed).toStrictEqual(ids);
-      expect(await store.list({ afterId: workflowId("a0"), limit: 1 })).toMatchObject([{ id: "a1" }]);
+      for (const limit of [1, 3, 100]) expect((await everyWorkflow(store, limit)).map(({ id }) => id)).toStrictEqual(ids);
+      expect(await store.list({ afterId: workflowId("a0"), limit: 1 })).toMatchObject({ rows: [{ id: "a1" }], upTo: "a1" });
     });
 
     test("events come in order, page by page, of all workflows or of one", async () => {
@@ -198,6 +195,41 @@ export function workflowStoreSuite(name: string, open: () => Promise<WorkflowSto
       expect(await sequences({ afterSequence: 0, limit: 2, workflowId: workflowId("a") })).toStrictEqual([1, 4]);
       expect(await sequences({ afterSequence: 4, limit: 2, workflowId: workflowId("a") })).toStrictEqual([6]);
       expect(await store.sequences()).toStrictEqual({ oldest: 1, newest: 6 });
+    });
+
+    test("a list gives what lies in its ranges, in order, stretch by stretch, and passes over the rest", async () => {
+      const store = await openStore();
+      const puts = workflowStates.flatMap((state) =>
+        ["a", "a-1", "ab", "b", "ｱ", "😀"].map((id, index): WorkflowPut => {
+          const fields = { state, createdAtMs: 10 + index, updatedAtMs: 20 + index };
+          return { workflow: workflow(`${id}.${state}`, fields), expected: "absent" };
+        }),
+      );
+      const events = puts.map((each, index) =>
+        event(each.workflow, { requestedBy: `op-${index % 3}`, type: index % 2 ? "FAILED" : "CREATED", occurredAtMs: index % 5 }),
+      );
+      await store.apply({ puts, events });
+      const all = await contents(store);
+      await fc.assert(
+        fc.asyncProperty(workflowRanges, eventRanges, fc.integer({ min: 1, max: 9 }), async (ofWorkflows, ofEvents, limit) => {
+          const listed: Workflow[] = [];
+          for (let afterId: WorkflowId | undefined; ; ) {
+            const { rows, upTo } = await store.list({ afterId, limit, ranges: ofWorkflows });
+            listed.push(...rows);
+            if (upTo === undefined) break;
+            afterId = upTo;
+          }
+          expect(listed).toStrictEqual(all.workflows.filter((each) => lies({ ...each }, ofWorkflows)));
+          const told: WorkflowEvent[] = [];
+          for (let afterSequence = 0; ; ) {
+            const { rows, upTo } = await store.listEvents({ afterSequence, limit, ranges: ofEvents });
+            told.push(...rows);
+            if (upTo === undefined) break;
+            afterSequence = upTo;
+          }
+          expect(told).toStrictEqual(all.events.filter((each) => lies({ ...each }, ofEvents)));
+        }),
+      );
     });
 
     test("held pages through what transactions hold, in the order of their ids", async () => {
@@ -319,6 +351,46 @@ export function workflowStoreSuite(name: string, open: () => Promise<WorkflowSto
 }
 
 const stale = (id: string): unknown => ({ ok: false, error: { type: "conflict", conflict: { type: "stale", workflowId: id } } });
+
+/** Some of what is there, and some of what is not. */
+function rangeOf<Value extends string | number>(...values: Value[]): fc.Arbitrary<Range<Value>> {
+  const value = fc.constantFrom(...values);
+  return fc.oneof(
+    fc.record({ min: value }),
+    fc.record({ min: value, max: value }),
+    fc.record({ max: value }),
+    fc.record({ oneOf: fc.uniqueArray(value) }),
+    fc.record({ min: value, oneOf: fc.uniqueArray(value) }),
+  );
+}
+
+const workflowRanges: fc.Arbitrary<WorkflowRanges> = fc.record(
+  {
+    id: rangeOf("", "a", "a.PAUSED", "aa", "ab.CREATED", "b", "b.FAILED", "ｱ", "ｱ.ACTIVE", "😀.ACTIVE", "😀.PAUSED"),
+    state: rangeOf<string>(...workflowStates, "NONE"),
+    createdAtMs: rangeOf(9, 10, 12, 15),
+    updatedAtMs: rangeOf(20, 23, 25, 26),
+  },
+  { requiredKeys: [] },
+);
+
+const eventRanges: fc.Arbitrary<EventRanges> = fc.record(
+  {
+    id: rangeOf("event-a.PAUSED-1", "event-b", "event-b.FAILED-1"),
+    sequence: rangeOf(0, 1, 7, 20, 36, 99),
+    workflowId: rangeOf("a.PAUSED", "ab.CREATED", "b", "b.FAILED"),
+    type: rangeOf("CREATED", "FAILED", "RECOVERED"),
+    toState: rangeOf<string>(...workflowStates),
+    occurredAtMs: rangeOf(0, 2, 4, 5),
+    requestedBy: rangeOf("op-0", "op-2", "op-9"),
+  },
+  { requiredKeys: [] },
+);
+
+const lies = (
+  row: Readonly<Record<string, unknown>>,
+  ranges: Readonly<Record<string, Range<string> | Range<number> | undefined>>,
+) => Object.entries(ranges).every(([field, range]) => isWithin(range as Range<string>, row[field] as string));
 
 const someHold = fc.constantFrom(
   undefined,

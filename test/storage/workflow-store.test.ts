@@ -1,11 +1,12 @@
 import { join } from "node:path";
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { stretchLookMax } from "../../src/kernel/limits.ts";
 import { createMemoryWorkflowStore } from "../../src/storage/memory/workflow-store.ts";
 import { openSqliteWorkflowStore } from "../../src/storage/sqlite/workflow-store.ts";
 import type { WorkflowStore } from "../../src/workflow/ports.ts";
 import { storageDir } from "../support/storage-dir.ts";
-import { contents } from "../support/storage-values.ts";
+import { contents, creation, event, workflowId } from "../support/storage-values.ts";
 import { rounds, toBatches, workflowStoreSuite } from "./workflow-store-suite.ts";
 
 async function openSqlite(): Promise<WorkflowStore> {
@@ -35,4 +36,34 @@ test("sqlite and memory answer alike, whatever is written together", async () =>
     }),
     { numRuns: 20 },
   );
+});
+
+test("what a list passes over is bounded, and so is the text that it reads in one go", async () => {
+  const store = await openSqlite();
+  const count = 2 * stretchLookMax;
+  const puts = Array.from({ length: count }, (_, index) => creation(`w-${String(index).padStart(5, "0")}`).puts).flat();
+  await store.apply({ puts, events: puts.map((each) => event(each.workflow)) });
+  const nothing = { state: { oneOf: ["FAILED"] } };
+  const first = await store.list({ afterId: undefined, limit: 9, ranges: nothing });
+  expect(first).toEqual({ rows: [], upTo: "w-01999", looked: stretchLookMax });
+  expect(await store.list({ afterId: workflowId("w-01999"), limit: 9, ranges: nothing })).toMatchObject({ upTo: "w-03999" });
+  expect(await store.list({ afterId: workflowId("w-03999"), limit: 9, ranges: nothing })).toMatchObject({ upTo: undefined });
+  // An id or a prefix of ids is found without a look at the others.
+  const ranges = { id: { min: "w-0399", max: "w-0399z" }, ...nothing };
+  expect(await store.list({ afterId: undefined, limit: 9, ranges })).toMatchObject({ rows: [], upTo: undefined });
+
+  const byNobody = { requestedBy: { oneOf: ["nobody"] } };
+  expect(await store.listEvents({ afterSequence: 0, limit: 9, ranges: byNobody })).toMatchObject({
+    rows: [],
+    upTo: stretchLookMax,
+  });
+  const ofOne = { ...byNobody, workflowId: { oneOf: ["w-03999"] } };
+  expect(await store.listEvents({ afterSequence: 0, limit: 9, ranges: ofOne })).toMatchObject({ rows: [], upTo: undefined });
+
+  const metadata = { text: "x".repeat(60_000) };
+  const large = Array.from({ length: 9 }, (_, index) => creation(`x-${index}`, { metadata }).puts).flat();
+  await store.apply({ puts: large, events: [] });
+  const { rows, upTo } = await store.list({ afterId: workflowId("w-03999"), limit: 9 });
+  expect([rows.length, upTo]).toEqual([5, "x-4"]);
+  await store.close();
 });

@@ -122,11 +122,16 @@ export function createProtoClient(address: string) {
   const deadline = () => ({ deadline: Date.now() + 60_000 });
   const asBytes = (bytes: Buffer) => bytes;
 
-  function unary(rpc: RpcName, serialize: (request: Message) => Buffer, request: Message): Promise<Message> {
-    const { path, responseDeserialize } = methodOf(rpc);
+  function unary<Answer = Message>(
+    rpc: RpcName,
+    serialize: (request: Message) => Buffer,
+    request: Message,
+    deserialize: (bytes: Buffer) => Answer = methodOf(rpc).responseDeserialize,
+  ): Promise<Answer> {
     return new Promise((resolve, reject) => {
-      client.makeUnaryRequest(path, serialize, responseDeserialize, request, new Metadata(), deadline(), (error, response) =>
-        error === null ? resolve(response) : reject(error),
+      const { path } = methodOf(rpc);
+      client.makeUnaryRequest(path, serialize, deserialize, request, new Metadata(), deadline(), (error, response) =>
+        error === null ? resolve(response as Answer) : reject(error),
       );
     });
   }
@@ -148,6 +153,8 @@ export function createProtoClient(address: string) {
 
   return {
     call: (rpc: RpcName, request: Message) => unary(rpc, methodOf(rpc).requestSerialize, request),
+    /** The answer as it comes. */
+    bytes: (rpc: RpcName, request: Message) => unary<Buffer>(rpc, methodOf(rpc).requestSerialize, request, asBytes),
     /** The failure of a call that must fail. */
     failure: (rpc: RpcName, request: Message) => fails(unary(rpc, methodOf(rpc).requestSerialize, request)),
     stream: (rpc: RpcName, request: Message) => serverStream(rpc, methodOf(rpc).requestSerialize, request),

@@ -57,6 +57,17 @@ export const creation = (id: string, fields: Partial<Workflow> = {}): WorkflowBa
   return { puts: [{ workflow: created, expected: "absent" }], events: [event(created)] };
 };
 
+/** Stretch by stretch. */
+export async function everyWorkflow(store: WorkflowStore, limit = 1_000): Promise<readonly Workflow[]> {
+  const workflows: Workflow[] = [];
+  for (let afterId: WorkflowId | undefined; ; ) {
+    const { rows, upTo } = await store.list({ afterId, limit });
+    workflows.push(...rows);
+    if (upTo === undefined) return workflows;
+    afterId = upTo;
+  }
+}
+
 /** Everything that the port can show, for comparing. */
 export async function contents(store: WorkflowStore): Promise<{
   readonly workflows: readonly Workflow[];
@@ -65,7 +76,7 @@ export async function contents(store: WorkflowStore): Promise<{
   readonly counts: WorkflowCounts;
 }> {
   return {
-    workflows: await store.list({ afterId: undefined, limit: 1_000_000 }),
+    workflows: await everyWorkflow(store),
     events: await store.events({ afterSequence: 0, limit: 1_000_000 }),
     held: await store.held({ afterId: undefined, limit: 1_000_000 }),
     counts: await store.counts(),

@@ -1,7 +1,9 @@
 import { assert } from "../../kernel/assert.ts";
 import type { RequestId, TransactionId, WorkflowId } from "../../kernel/ids.ts";
 import { type WorkflowState, workflowStates } from "../../kernel/lifecycle.ts";
+import { compare, isWithin } from "../../kernel/range.ts";
 import { err, ok } from "../../kernel/result.ts";
+import { stretchOf } from "../../kernel/stretch.ts";
 import type { TimeMs } from "../../kernel/time.ts";
 import type { Workflow, WorkflowEvent } from "../../workflow/core/types.ts";
 import type {
@@ -46,7 +48,7 @@ export function createMemoryWorkflowStore(nowMs: () => TimeMs = Date.now): Workf
       workflows.set(workflow.id, workflow);
       if (expected === "absent") ids.push(workflow.id);
     }
-    ids.sort(bytewise);
+    ids.sort(compare);
     const stored = appended.map((event, index) => ({ ...event, sequence: events.length + index + 1 }));
     events.push(...stored);
     if (request !== undefined) {
@@ -68,11 +70,28 @@ export function createMemoryWorkflowStore(nowMs: () => TimeMs = Date.now): Workf
     onWritableChange: () => () => {},
     keptBeforeMs: (retentionMs) => nowMs() - retentionMs,
     get: async (id) => workflows.get(id),
-    list: async ({ afterId, limit }) =>
-      ids
-        .filter((id) => afterId === undefined || bytewise(id, afterId) > 0)
-        .slice(0, limit)
-        .flatMap((id) => workflows.get(id) ?? []),
+    list: async ({ afterId, limit, ranges: { id, state, createdAtMs, updatedAtMs } = {} }) => {
+      const after = ids.flatMap((each) =>
+        afterId === undefined || compare(each, afterId) > 0 ? (workflows.get(each) ?? []) : [],
+      );
+      const isWanted = (workflow: Workflow): boolean =>
+        isWithin<string>(id, workflow.id) &&
+        isWithin<string>(state, workflow.state) &&
+        isWithin(createdAtMs, workflow.createdAtMs) &&
+        isWithin(updatedAtMs, workflow.updatedAtMs);
+      return stretchOf(after.filter(isWanted).slice(0, limit), limit, (workflow) => workflow.id);
+    },
+    listEvents: async ({ afterSequence, limit, ranges = {} }) => {
+      const isWanted = (event: WorkflowEvent): boolean =>
+        isWithin(ranges.id, event.id) &&
+        isWithin(ranges.sequence, event.sequence) &&
+        isWithin<string>(ranges.workflowId, event.workflowId) &&
+        isWithin<string>(ranges.type, event.type) &&
+        isWithin<string>(ranges.toState, event.toState) &&
+        isWithin(ranges.occurredAtMs, event.occurredAtMs) &&
+        isWithin(ranges.requestedBy, event.requestedBy);
+      return stretchOf(events.slice(afterSequence).filter(isWanted).slice(0, limit), limit, ({ sequence }) => sequence);
+    },
     events: async ({ afterSequence, limit, workflowId }) =>
       events
         .slice(afterSequence)
@@ -103,8 +122,8 @@ export function createMemoryWorkflowStore(nowMs: () => TimeMs = Date.now): Workf
     heldBy: async (transactionId) => allHeld().find((each) => holderOf(each) === transactionId),
     held: async ({ afterId, limit }) =>
       allHeld()
-        .filter((each) => afterId === undefined || bytewise(holderOf(each), afterId) > 0)
-        .sort((a, b) => bytewise(holderOf(a), holderOf(b)))
+        .filter((each) => afterId === undefined || compare(holderOf(each), afterId) > 0)
+        .sort((a, b) => compare(holderOf(a), holderOf(b)))
         .slice(0, limit),
     apply: async (batch) => {
       if (closed) return err(closedFailure);
@@ -134,9 +153,6 @@ export function createMemoryWorkflowStore(nowMs: () => TimeMs = Date.now): Workf
 const closedFailure = { type: "storage-unavailable", cause: "the store is closed", outcomeUnknown: false } as const;
 
 const holderOf = ({ hold }: Workflow): string => hold?.transactionId ?? "";
-
-/** SQLite's order of text. JavaScript's own differs beyond the basic plane. */
-const bytewise = (a: string, b: string): number => Buffer.compare(Buffer.from(a), Buffer.from(b));
 
 function purgeOldest<K, Row extends { readonly atMs: TimeMs }>(
   rows: Map<K, Row>,

@@ -5,7 +5,7 @@ import { openConnections } from "./connections.ts";
 import { displacedMessage, displacedPath, identify, shortenedMessage } from "./file-identity.ts";
 import { acquireLock, awaitLock, lockPath } from "./lock.ts";
 import { damagedMessage, isCorruptError, isEnvironmentError, messageOf } from "./sqlite-error.ts";
-import type { Flush, OpenSqlite, Row, SqliteEngine, SqlValue, Statement } from "./statement.ts";
+import type { Flush, OpenSqlite, Row, SqliteEngine, Statement } from "./statement.ts";
 import { createStatementCache } from "./statement-cache.ts";
 import { createStoreAge } from "./store-age.ts";
 import { storeBytes, walBytesMax } from "./store-bytes.ts";
@@ -200,10 +200,10 @@ export const openSqlite: OpenSqlite = async ({ path: given, kind, migrations, ta
     prepareRead = createStatementCache(reader);
   };
 
-  const read = (sql: string, params: readonly SqlValue[]): Row[] => {
+  const readable = <T>(readWith: () => T): T => {
     if (!reader.isOpen) throw new StorageUnavailableError(refusal ?? `${path} is being opened for writing`);
     try {
-      return prepareRead(sql).all(...params) as Row[];
+      return readWith();
     } catch (error) {
       if (!isEnvironmentError(error)) throw error;
       const reason = messageOf(error);
@@ -234,7 +234,16 @@ export const openSqlite: OpenSqlite = async ({ path: given, kind, migrations, ta
       if (queue.isFull()) return err(unavailable("too many writes wait for the disk"));
       return submit(batch);
     },
-    read: (sql, ...params) => read(sql, params),
+    read: (sql, ...params) => readable(() => prepareRead(sql).all(...params) as Row[]),
+    readUntil: (isEnough, sql, ...params) =>
+      readable(() => {
+        const rows: Row[] = [];
+        for (const row of prepareRead(sql).iterate(...params) as Iterable<Row>) {
+          rows.push(row);
+          if (isEnough(row)) break;
+        }
+        return rows;
+      }),
     onFlush: (listener) => subscribe(flushListeners, listener),
     get writable() {
       return writable;

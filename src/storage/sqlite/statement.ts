@@ -63,6 +63,8 @@ export interface SqliteEngine extends StoreHealth, StoreAge {
    * is damaged or closed.
    */
   read(sql: string, ...params: SqlValue[]): Row[];
+  /** As `read`, up to and with the first row of which this is true: it is asked of each one, in order. */
+  readUntil(isEnough: (row: Row) => boolean, sql: string, ...params: SqlValue[]): Row[];
   /** Called after each durable flush, before its batches are acknowledged. Returns the unsubscribe function. */
   onFlush(listener: (flush: Flush) => void): () => void;
   /** Flushes what is queued, then closes writer, reader and lock. */

@@ -1,9 +1,6 @@
 import { assert } from "../../kernel/assert.ts";
-import type { TransactionId, WorkflowId } from "../../kernel/ids.ts";
-import type { JsonObject } from "../../kernel/json.ts";
-import type { WorkflowState } from "../../kernel/lifecycle.ts";
 import { err, ok, type Result } from "../../kernel/result.ts";
-import type { Hold, NewWorkflowEvent, Workflow, WorkflowEvent, WorkflowEventType } from "../../workflow/core/types.ts";
+import type { NewWorkflowEvent, WorkflowEvent } from "../../workflow/core/types.ts";
 import type {
   TransactionOutcome,
   WorkflowBatch,
@@ -15,6 +12,8 @@ import type {
 import { openSqlite } from "./engine.ts";
 import { openFailure } from "./sqlite-error.ts";
 import type { Migration, OpenFailure, Row, SqliteEngine, SqlValue, Statement } from "./statement.ts";
+import { listEvents, listWorkflows } from "./workflow-lists.ts";
+import { parseWorkflow, toEvent, toWorkflow } from "./workflow-rows.ts";
 
 const migrations: readonly Migration[] = [
   {
@@ -152,8 +151,8 @@ function workflowStore(engine: SqliteEngine): WorkflowStore {
     onWritableChange: engine.onWritableChange,
     keptBeforeMs: engine.keptBeforeMs,
     get: async (id) => engine.read("SELECT * FROM workflows WHERE id = ?", id).map(toWorkflow)[0],
-    list: async ({ afterId, limit }) =>
-      engine.read("SELECT * FROM workflows WHERE id > ? ORDER BY id LIMIT ?", afterId ?? "", limit).map(toWorkflow),
+    list: async (page) => listWorkflows(engine, page),
+    listEvents: async (page) => listEvents(engine, page),
     events: async ({ afterSequence, limit, workflowId }) =>
       (workflowId === undefined
         ? engine.read("SELECT * FROM events WHERE sequence > ? ORDER BY sequence LIMIT ?", afterSequence, limit)
@@ -339,43 +338,6 @@ function storedEvents(events: readonly NewWorkflowEvent[], answered: readonly (r
   const rows = answered.slice(answered.length - events.length);
   return events.map((event, index) => ({ ...event, sequence: Number(rows[index]?.[0]?.["sequence"]) }));
 }
-
-const toWorkflow = (row: Row): Workflow => ({
-  id: row["id"] as WorkflowId,
-  state: row["state"] as WorkflowState,
-  previousState: (row["previous_state"] ?? undefined) as WorkflowState | undefined,
-  version: Number(row["version"]),
-  createdAtMs: Number(row["created_at_ms"]),
-  updatedAtMs: Number(row["updated_at_ms"]),
-  hold: row["hold"] === null ? undefined : withUndefined(JSON.parse(row["hold"] as string) as Hold),
-  metadata: JSON.parse(row["metadata"] as string) as JsonObject,
-  retryCount: Number(row["retry_count"]),
-});
-
-/** JSON drops what is undefined; the types name it. */
-function parseWorkflow(json: string): Workflow {
-  const workflow = JSON.parse(json) as Workflow;
-  return { ...workflow, previousState: workflow.previousState, hold: workflow.hold && withUndefined(workflow.hold) };
-}
-
-const withUndefined = (hold: Hold): Hold => ({ ...hold, move: { ...hold.move, request: hold.move.request } });
-
-const toEvent = (row: Row): WorkflowEvent => ({
-  sequence: Number(row["sequence"]),
-  id: row["id"] as string,
-  workflowId: row["workflow_id"] as WorkflowId,
-  type: row["type"] as WorkflowEventType,
-  fromState: (row["from_state"] ?? undefined) as WorkflowState | undefined,
-  toState: row["to_state"] as WorkflowState,
-  version: Number(row["version"]),
-  occurredAtMs: Number(row["occurred_at_ms"]),
-  retryCount: Number(row["retry_count"]),
-  reason: row["reason"] as string,
-  requestedBy: row["requested_by"] as string,
-  ruleSetRevision: Number(row["rule_set_revision"]),
-  metadata: JSON.parse(row["metadata"] as string) as JsonObject,
-  transactionId: (row["transaction_id"] ?? undefined) as TransactionId | undefined,
-});
 
 function toCounts(row: Row | undefined): WorkflowCounts {
   const count = (column: string): number => Number(row?.[column]);

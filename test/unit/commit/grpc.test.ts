@@ -17,6 +17,7 @@ import { createCommitService } from "../../../src/rpc/commit-service.ts";
 import { createRpcServer, withValidation } from "../../../src/rpc/server.ts";
 import { systemClock } from "../../../src/runtime/clock.ts";
 import { createLogger } from "../../../src/runtime/logger.ts";
+import { createTurns } from "../../../src/runtime/turns.ts";
 import { createMemoryDecisionLog } from "../../../src/storage/memory/decision-log.ts";
 import { createMemoryParticipantLog } from "../../../src/storage/memory/participant-log.ts";
 import { failureOf } from "../../support/concord.ts";
@@ -56,7 +57,7 @@ async function startService() {
     logger: silent,
   });
   await driver.start();
-  const service = createCommitService({ driver, sessions, nowMs: systemClock.nowMs });
+  const service = createCommitService({ driver, sessions, nowMs: systemClock.nowMs, turns: createTurns() });
   const server = createRpcServer({
     services: [
       {

@@ -1,10 +1,17 @@
 import { Status } from "nice-grpc-common";
 import { type Logger, pino } from "pino";
 import { describe, expect, test } from "vitest";
-import { CreateRuleRequest, RuleState, TransitionCheck } from "../../../src/gen/concord/predicate/v1/predicate_logic.ts";
+import {
+  CreateRuleRequest,
+  ListRulesResponse,
+  RuleState,
+  TransitionCheck,
+} from "../../../src/gen/concord/predicate/v1/predicate_logic.ts";
 import { type DeepPartial, WorkflowState } from "../../../src/gen/concord/workflow/v1/workflow.ts";
 import { createEngine } from "../../../src/predicate/engine.ts";
+import type { EncodedAnswer } from "../../../src/rpc/encoded-answer.ts";
 import { createPredicateService } from "../../../src/rpc/predicate-service.ts";
+import { createTurns } from "../../../src/runtime/turns.ts";
 import { createMemoryRuleStore } from "../../../src/storage/memory/rule-store.ts";
 import { simpleEvaluator } from "../../support/rule-values.ts";
 
@@ -21,7 +28,11 @@ async function serviceAtTime(nowMs: number, ruleCountMax = 1000) {
     limits: { ruleCountMax },
   });
   type Context = Parameters<ReturnType<typeof createPredicateService>["getRule"]>[1];
-  return { service: createPredicateService({ engine }), context: { log } as unknown as Context, lines };
+  return {
+    service: createPredicateService({ engine, turns: createTurns() }),
+    context: { log, signal: new AbortController().signal } as unknown as Context,
+    lines,
+  };
 }
 
 const cold = CreateRuleRequest.fromPartial({
@@ -42,6 +53,10 @@ function check(changes: DeepPartial<TransitionCheck> = {}): TransitionCheck {
   const workflow = { workflowId: "sample-17", state: ACTIVE, version: 2n, metadata: { temperature: 9.5 } };
   return TransitionCheck.fromPartial({ workflow, targetState: COMPLETED, reason: "done", requestedBy: "ada", ...changes });
 }
+
+/** What a caller reads. */
+const answerOf = (answer: DeepPartial<ListRulesResponse>): ListRulesResponse =>
+  ListRulesResponse.decode((answer as unknown as EncodedAnswer).finish());
 
 /** What a caller sees of a failed call. */
 async function failure(call: Promise<unknown>): Promise<unknown> {
@@ -161,11 +176,12 @@ describe("rules", () => {
     for (const ruleId of ["a", "b", "c"]) await service.createRule({ ...cold, ruleId, requestId: "" }, context);
     await service.createRule({ ...cold, ruleId: "d", priority: 1, requestId: "" }, context);
     const filter = "rule.priority > 1 && rule.state == 'DRAFT'";
-    const first = await service.listRules({ pageSize: 2, pageToken: "", filter }, context);
-    expect(first.rules?.map((rule) => rule.ruleId)).toEqual(["a", "b"]);
-    const pageToken = first.nextPageToken ?? "";
-    const second = await service.listRules({ pageSize: 2, pageToken, filter }, context);
-    expect(second.rules?.map((rule) => rule.ruleId)).toEqual(["c"]);
+    const list = async (pageToken: string) => answerOf(await service.listRules({ pageSize: 2, pageToken, filter }, context));
+    const first = await list("");
+    expect(first.rules.map((rule) => rule.ruleId)).toEqual(["a", "b"]);
+    const pageToken = first.nextPageToken;
+    const second = await list(pageToken);
+    expect(second.rules.map((rule) => rule.ruleId)).toEqual(["c"]);
     expect([second.nextPageToken, second.ruleSetRevision]).toEqual(["", 0n]);
     expect(await failure(service.listRules({ pageSize: 2, pageToken, filter: "" }, context))).toMatchObject({
       reason: "INVALID_REQUEST",
@@ -249,7 +265,7 @@ describe("refusals carry the code, reason and metadata of the contract", () => {
     const engine = await createEngine({ store, clock: { nowMs: () => 1000 }, evaluator: simpleEvaluator });
     await store.close();
     const { context } = await serviceAtTime(1000);
-    expect(await failure(createPredicateService({ engine }).createRule(cold, context))).toMatchObject({
+    expect(await failure(createPredicateService({ engine, turns: createTurns() }).createRule(cold, context))).toMatchObject({
       code: Status.UNAVAILABLE,
       reason: "STORAGE_UNAVAILABLE",
     });

@@ -500,7 +500,10 @@ export interface GetTransactionResponse {
 
 /** Asks for a page of transactions. */
 export interface ListTransactionsRequest {
-  /** At most this many in the answer. 0: 100. More than 1,000 is taken as 1,000. A page may be shorter while more follow. */
+  /**
+   * At most this many in the answer. 0: 100. More than 1,000 is taken as 1,000. A page may be shorter, even empty, while more
+   * follow: go on until `next_page_token` is empty.
+   */
   readonly pageSize: number;
   /** From the answer before; empty for the first page. Good only together with the same `filter`. */
   readonly pageToken: string;
@@ -515,11 +518,14 @@ export interface ListTransactionsRequest {
   readonly filter: string;
 }
 
-/** A page of transactions. */
+/**
+ * A page of transactions, below 3.5 MiB. It ends earlier than asked for when it is full by bytes, when many were looked at and left out by the
+ * filter, or when it has taken 2 s, or half of the time until the deadline.
+ */
 export interface ListTransactionsResponse {
   /** Newest first. */
   readonly transactions: readonly Transaction[];
-  /** Give it as `page_token` to get the next page. Empty: this was the last. */
+  /** Give it as `page_token` to get the next page, also if this one is empty. Empty: this was the last. */
   readonly nextPageToken: string;
 }
 
@@ -549,17 +555,23 @@ export interface WatchTransactionsResponse {
 
 /** Asks for a page of participants. */
 export interface ListParticipantsRequest {
-  /** At most this many in the answer. 0: 100. More than 1,000 is taken as 1,000. */
+  /**
+   * At most this many in the answer. 0: 100. More than 1,000 is taken as 1,000. A page may be shorter, even empty, while more
+   * follow: go on until `next_page_token` is empty.
+   */
   readonly pageSize: number;
   /** From the answer before; empty for the first page. */
   readonly pageToken: string;
 }
 
-/** A page of participants. */
+/**
+ * A page of participants, below 3.5 MiB. It ends earlier than asked for when it is full by bytes, when many were looked at and left out by the
+ * filter, or when it has taken 2 s, or half of the time until the deadline.
+ */
 export interface ListParticipantsResponse {
   /** In the order of their ids. */
   readonly participants: readonly Participant[];
-  /** Give it as `page_token` to get the next page. Empty: this was the last. */
+  /** Give it as `page_token` to get the next page, also if this one is empty. Empty: this was the last. */
   readonly nextPageToken: string;
 }
 

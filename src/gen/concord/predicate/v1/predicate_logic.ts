@@ -320,7 +320,10 @@ export interface GetRuleResponse {
 
 /** Asks for a page of rules. */
 export interface ListRulesRequest {
-  /** At most this many in the answer. 0: 100. More than 1,000 is taken as 1,000. */
+  /**
+   * At most this many in the answer. 0: 100. More than 1,000 is taken as 1,000. A page may be shorter, even empty, while more
+   * follow: go on until `next_page_token` is empty.
+   */
   readonly pageSize: number;
   /** From the answer before; empty for the first page. Good only together with the same `filter`. */
   readonly pageToken: string;
@@ -332,11 +335,14 @@ export interface ListRulesRequest {
   readonly filter: string;
 }
 
-/** A page of rules. */
+/**
+ * A page of rules, below 3.5 MiB. It ends earlier than asked for when it is full by bytes, when many were looked at and left out by the
+ * filter, or when it has taken 2 s, or half of the time until the deadline.
+ */
 export interface ListRulesResponse {
   /** In the order of their ids. */
   readonly rules: readonly Rule[];
-  /** Give it as `page_token` to get the next page. Empty: this was the last. */
+  /** Give it as `page_token` to get the next page, also if this one is empty. Empty: this was the last. */
   readonly nextPageToken: string;
   /** The rule set at the moment of the answer. */
   readonly ruleSetRevision: bigint;

@@ -114,7 +114,10 @@ export interface GetWorkflowResponse {
 
 /** Asks for a page of workflows. */
 export interface ListWorkflowsRequest {
-  /** At most this many in the answer. 0: 100. More than 1,000 is taken as 1,000. A page may be shorter while more follow. */
+  /**
+   * At most this many in the answer. 0: 100. More than 1,000 is taken as 1,000. A page may be shorter, even empty, while more
+   * follow: go on until `next_page_token` is empty.
+   */
   readonly pageSize: number;
   /** From the answer before; empty for the first page. Good only together with the same `filter`. */
   readonly pageToken: string;
@@ -129,11 +132,14 @@ export interface ListWorkflowsRequest {
   readonly filter: string;
 }
 
-/** A page of workflows. */
+/**
+ * A page of workflows, below 3.5 MiB. It ends earlier than asked for when it is full by bytes, when many were looked at and left out by the
+ * filter, or when it has taken 2 s, or half of the time until the deadline.
+ */
 export interface ListWorkflowsResponse {
   /** In the order of their ids. */
   readonly workflows: readonly Workflow[];
-  /** Give it as `page_token` to get the next page. Empty: this was the last. */
+  /** Give it as `page_token` to get the next page, also if this one is empty. Empty: this was the last. */
   readonly nextPageToken: string;
 }
 
@@ -256,7 +262,10 @@ export interface ResolveTransitionResponse {
 export interface ListWorkflowEventsRequest {
   /** Only events of this workflow. Empty: of all. A workflow that does not exist has no events; that is not an error. */
   readonly workflowId: string;
-  /** At most this many in the answer. 0: 100. More than 1,000 is taken as 1,000. A page may be shorter while more follow. */
+  /**
+   * At most this many in the answer. 0: 100. More than 1,000 is taken as 1,000. A page may be shorter, even empty, while more
+   * follow: go on until `next_page_token` is empty.
+   */
   readonly pageSize: number;
   /** From the answer before; empty for the first page. Good only together with the same `workflow_id` and `filter`. */
   readonly pageToken: string;
@@ -269,11 +278,14 @@ export interface ListWorkflowEventsRequest {
   readonly filter: string;
 }
 
-/** A page of events. */
+/**
+ * A page of events, below 3.5 MiB. It ends earlier than asked for when it is full by bytes, when many were looked at and left out by the
+ * filter, or when it has taken 2 s, or half of the time until the deadline.
+ */
 export interface ListWorkflowEventsResponse {
   /** In the order of their sequence. */
   readonly events: readonly WorkflowEvent[];
-  /** Give it as `page_token` to get the next page. Empty: this was the last. */
+  /** Give it as `page_token` to get the next page, also if this one is empty. Empty: this was the last. */
   readonly nextPageToken: string;
 }
 
