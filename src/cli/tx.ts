@@ -6,7 +6,11 @@ import {
   type TransactionEvent,
   type TransactionParticipant,
 } from "../gen/concord/commit/v1/transaction.ts";
-import { GetTransactionResponse } from "../gen/concord/commit/v1/two_phase_commit.ts";
+import {
+  GetTransactionResponse,
+  type WatchTransactionResponse,
+  type WatchTransactionsResponse,
+} from "../gen/concord/commit/v1/two_phase_commit.ts";
 import { durationToWire } from "../rpc/duration.ts";
 import {
   addClientOptions,
@@ -235,15 +239,13 @@ function watchCommand(): Command {
     withClients(options, async ({ commits }) => {
       const signal = untilInterrupted();
       const { filter } = options;
-      const changes =
-        transactionId === ""
-          ? commits.watchTransactions({ filter }, { signal })
-          : commits.watchTransaction({ transactionId }, { signal });
+      const isOne = transactionId !== "";
+      const changes = isOne
+        ? changesOfOne(commits.watchTransaction({ transactionId }, { signal }))
+        : changesOfAll(commits.watchTransactions({ filter }, { signal }));
       try {
-        for await (const { transaction } of changes) {
-          if (transaction === undefined) continue;
-          const text =
-            transactionId === "" ? `${transaction.transactionId} ${progressText(transaction)}` : progressText(transaction);
+        for await (const transaction of changes) {
+          const text = isOne ? progressText(transaction) : `${transaction.transactionId} ${progressText(transaction)}`;
           print(options.output === "json" ? jsonText(transactionType, Transaction, transaction) : text);
         }
       } catch (error) {
@@ -251,6 +253,14 @@ function watchCommand(): Command {
       }
     }),
   );
+}
+
+async function* changesOfOne(messages: AsyncIterable<WatchTransactionResponse>): AsyncIterable<Transaction> {
+  for await (const { transaction } of messages) if (transaction) yield transaction;
+}
+
+async function* changesOfAll(messages: AsyncIterable<WatchTransactionsResponse>): AsyncIterable<Transaction> {
+  for await (const { body } of messages) if (body?.$case === "transaction") yield body.value;
 }
 
 /** An abort is an answer, but a script wants to branch on it. */

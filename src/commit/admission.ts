@@ -1,7 +1,6 @@
 import type { RequestKey } from "../kernel/request-key.ts";
 import { err, ok } from "../kernel/result.ts";
 import { whyNotBegin } from "./budgets.ts";
-import { tellAll } from "./changes.ts";
 import { begin, newTransaction } from "./core/coordinator.ts";
 import type { Step } from "./core/coordinator-step.ts";
 import type { Transaction } from "./core/types.ts";
@@ -63,7 +62,7 @@ function startRun(shell: Shell, request: NewRequest): Run {
     logger.info({ transaction: first.id, participants, requestedBy: first.requestedBy }, "transaction begun");
     metrics.begun();
     note(shell, run, { type: "begun", detail: first.reason });
-    tellAll(changes, first);
+    changes.tell(first);
     return begin(transaction, momentOf(shell));
   };
   run.mailbox.post({ step, refuse: undefined });

@@ -1,88 +1,129 @@
+import type { TransactionId } from "../kernel/ids.ts";
+import type { Breathe, Turns } from "../kernel/turns.ts";
 import type { Transaction } from "./core/types.ts";
-import { type CoordinatorEnd, type EndSignal, orEnd } from "./ends.ts";
-import { watchCountMax } from "./limits.ts";
-import type { Run, RunEnd } from "./run.ts";
-import type { Runs } from "./runs.ts";
+
+/** Which transactions are wanted. Undefined: each one. The same text means the same. */
+export type Wanted = { readonly text: string; readonly matches: (transaction: Transaction) => boolean } | undefined;
+
+/** Why a listener hears nothing more. */
+type ListenerEnd = { readonly type: "too-slow" } | { readonly type: "defect"; readonly error: unknown };
+
+/** One who hears of changes, at its own pace. */
+export type Listener = {
+  /** The transaction that changed first of those that wait, as it is now: a change moves it to the end. */
+  take(): Transaction | undefined;
+  /** True if this one comes yet. */
+  awaits(id: TransactionId): boolean;
+  /** True if nothing waits. */
+  isCurrent(): boolean;
+  readonly end: ListenerEnd | undefined;
+  leave(): void;
+};
 
 /** Those who hear of every change of every transaction. */
-export type Changes = { readonly listeners: Set<(transaction: Transaction) => void> };
+export type Changes = {
+  tell(transaction: Transaction): void;
+  /** Of more than `countMax` that wait, none is told. `wake` is called when there is something to take, or it has ended. */
+  listen(options: { readonly wanted: Wanted; readonly countMax: number; readonly wake: () => void }): Listener;
+};
 
-export const createChanges = (): Changes => ({ listeners: new Set() });
+/** By id, in the order of the last change: nobody waits behind one busy transaction. */
+type Waiting = Map<TransactionId, Transaction>;
 
-export function tellAll({ listeners }: Changes, transaction: Transaction): void {
-  for (const tell of listeners) tell(transaction);
-}
+/** Those who want the same: a change is judged once for them all, and whoever made it does not wait for that. */
+type Feed = {
+  readonly wanted: Wanted;
+  readonly due: Waiting;
+  readonly members: Set<Member>;
+  countMax: number;
+  isJudging: boolean;
+};
 
-/** Resolves at the next change of the run, or at the end. */
-const nextChange = (run: Run, signal: AbortSignal): Promise<void> =>
-  orEnd<void, void>(signal, (settle) => {
-    run.watchers.add(settle);
-    return () => run.watchers.delete(settle);
-  });
+type Member = { readonly waiting: Waiting; readonly countMax: number; readonly wake: () => void; end: ListenerEnd | undefined };
 
-/** Resolves once the run has come so far, or has ended. */
-export async function until(run: Run, holds: (transaction: Transaction) => boolean): Promise<void> {
-  while (!run.ended.aborted && !holds(run.view)) await nextChange(run, run.ended);
-}
-
-/** Why a watch tells nothing more. "over": the transaction is completed. */
-export type WatchEnd = RunEnd | { readonly type: "caller-left" };
-
-/** The transaction now and after each change, until it is completed. */
-export async function* watchRun(run: Run, signal: AbortSignal): AsyncGenerator<Transaction, WatchEnd> {
-  const anyEnd = AbortSignal.any([run.ended, signal]);
-  // What is over is told before the watch ends.
-  const isEnded = (): boolean => signal.aborted || (run.ended.aborted && run.ended.reason?.type !== "over");
-  let seen: Transaction | undefined;
-  while (!isEnded() && seen?.phase !== "COMPLETED") {
-    if (run.view === seen) {
-      await nextChange(run, anyEnd);
-    } else {
-      seen = run.view;
-      yield seen;
-    }
-  }
-  if (seen?.phase === "COMPLETED") return { type: "over" };
-  return run.ended.reason ?? { type: "caller-left" };
-}
-
-/** What is not over, then each change. */
-export async function* watchRuns(
-  { listeners }: Changes,
-  { byId }: Runs,
-  ended: EndSignal<CoordinatorEnd>,
-  signal: AbortSignal,
-): AsyncGenerator<Transaction, WatchEnd | { readonly type: "too-slow" }> {
-  // By id, and a change moves to the end: a reader never waits behind one busy transaction.
-  const changed = new Map([...byId.values()].map(({ view }) => [view.id, view]));
-  const countMax = changed.size + watchCountMax;
-  const anyEnd = AbortSignal.any([ended, signal]);
-  let wake = (): void => {};
-  const tell = (transaction: Transaction): void => {
-    changed.delete(transaction.id);
-    changed.set(transaction.id, transaction);
-    if (changed.size > countMax) {
-      listeners.delete(tell);
-      changed.clear();
-    }
-    wake();
-  };
-  listeners.add(tell);
-  try {
-    while (!anyEnd.aborted) {
-      if (!listeners.has(tell)) return { type: "too-slow" };
-      const next = changed.values().next().value;
-      if (next) {
-        changed.delete(next.id);
-        yield next;
-      } else {
-        await orEnd<void, void>(anyEnd, (settle) => {
-          wake = settle;
-        });
+export function createChanges(turns: Turns): Changes {
+  const feeds = new Map<string | undefined, Feed>();
+  const breathe = turns();
+  return {
+    tell: (transaction) => {
+      for (const feed of feeds.values()) {
+        put(feed.due, transaction);
+        if (feed.due.size > feed.countMax) endAll(feed, { type: "too-slow" });
+        else if (!feed.isJudging) void judge(feed, breathe);
       }
+    },
+    listen: ({ wanted, countMax, wake }) => {
+      const key = wanted?.text;
+      const feed: Feed = feeds.get(key) ?? { wanted, due: new Map(), members: new Set(), countMax, isJudging: false };
+      feed.countMax = Math.max(feed.countMax, countMax);
+      feeds.set(key, feed);
+      const member: Member = { waiting: new Map(), countMax, wake, end: undefined };
+      feed.members.add(member);
+      return {
+        take: () => takeFirst(member.waiting),
+        awaits: (id) => member.waiting.has(id) || feed.due.has(id),
+        isCurrent: () => member.waiting.size === 0 && feed.due.size === 0,
+        get end() {
+          return member.end;
+        },
+        leave: () => {
+          feed.members.delete(member);
+          if (feed.members.size > 0 || feeds.get(key) !== feed) return;
+          feeds.delete(key);
+          feed.due.clear();
+        },
+      };
+    },
+  };
+}
+
+async function judge(feed: Feed, breathe: Breathe): Promise<void> {
+  const { wanted, due, members } = feed;
+  feed.isJudging = true;
+  while (due.size > 0) {
+    const pause = breathe();
+    if (pause !== undefined) await pause;
+    const next = takeFirst(due);
+    if (next === undefined) continue;
+    try {
+      const isWanted = wanted === undefined || wanted.matches(next);
+      for (const member of members) hand(member, next, isWanted);
+    } catch (error) {
+      endAll(feed, { type: "defect", error });
     }
-    return ended.reason ?? { type: "caller-left" };
-  } finally {
-    listeners.delete(tell);
   }
+  feed.isJudging = false;
+}
+
+function endAll({ due, members }: Feed, why: ListenerEnd): void {
+  due.clear();
+  for (const member of members) end(member, why);
+}
+
+function end(member: Member, why: ListenerEnd): void {
+  member.end ??= why;
+  member.waiting.clear();
+  member.wake();
+}
+
+/** What waits as it was before is not told any more, also if what it has become is not wanted. */
+function hand(member: Member, transaction: Transaction, isWanted: boolean): void {
+  const { waiting, countMax, wake } = member;
+  if (member.end) return;
+  waiting.delete(transaction.id);
+  if (!isWanted) return;
+  waiting.set(transaction.id, transaction);
+  if (waiting.size > countMax) end(member, { type: "too-slow" });
+  else wake();
+}
+
+function put(waiting: Waiting, transaction: Transaction): void {
+  waiting.delete(transaction.id);
+  waiting.set(transaction.id, transaction);
+}
+
+function takeFirst(waiting: Waiting): Transaction | undefined {
+  const next = waiting.values().next().value;
+  if (next) waiting.delete(next.id);
+  return next;
 }

@@ -5,7 +5,7 @@ import type { WriteFailure } from "../kernel/write.ts";
 import { admit } from "./admission.ts";
 
 import { type Budgets, defaultBudgets, whyNotEnlist } from "./budgets.ts";
-import { createChanges, until, type WatchEnd, watchRun, watchRuns } from "./changes.ts";
+import { createChanges } from "./changes.ts";
 import { stepCoordinator, whyKept } from "./core/coordinator.ts";
 import type { Enlistment } from "./core/coordinator-step.ts";
 import { isFinished, mayAbort, type Outcome, type Transaction } from "./core/types.ts";
@@ -25,6 +25,15 @@ import type { Shell } from "./shell.ts";
 import { takeUp } from "./take-up.ts";
 import { detailOf, emptyTimeline, type Timeline } from "./timeline.ts";
 import type { Asked, BeginRequest, ExecuteFailure, ExecuteRequest, VerbFailure } from "./verbs.ts";
+import {
+  until,
+  type WatchAllEnd,
+  type WatchAllMessage,
+  type WatchAllOptions,
+  type WatchEnd,
+  watchRun,
+  watchRuns,
+} from "./watches.ts";
 
 /** Of what does not run here: it is unknown, or nobody runs it. */
 type WatchFailure = Extract<VerbFailure, { readonly type: "not-found" | "pending" }>;
@@ -71,7 +80,7 @@ export interface Driver {
    * Every transaction that is not over, then each one after a change: the newest of it, once, however slow the reader. Returns why it
    * ends: "too-slow" if more than `watchCountMax` wait for the reader.
    */
-  watchAll(signal: AbortSignal): AsyncGenerator<Transaction, WatchEnd | { readonly type: "too-slow" }>;
+  watchAll(options: WatchAllOptions): AsyncGenerator<WatchAllMessage, WatchAllEnd>;
   owed(participantId: ParticipantId): Owed;
   readonly coordinator: Coordinator;
   /** Resolves when everything that was unfinished at the start is taken over, or this coordinator leaves. */
@@ -100,7 +109,7 @@ export function createDriver(options: DriverOptions): Driver {
   const environment: Environment = { metrics: noMetrics, trace: undefined, budgets: defaultBudgets, ...options, bytes };
   const { log, sessions, clock, logger, metrics, trace } = environment;
   const ownership = createOwnership(environment);
-  const shell: Shell = { ...environment, ownership, runs, changes: createChanges() };
+  const shell: Shell = { ...environment, ownership, runs, changes: createChanges(environment.turns) };
   const replaced = Promise.withResolvers<Fenced>();
   const recovered = Promise.withResolvers<void>();
 
@@ -255,7 +264,7 @@ export function createDriver(options: DriverOptions): Driver {
       yield found.value.transaction;
       return { type: "over" };
     },
-    watchAll: (signal) => watchRuns(shell.changes, runs, ownership.ended, signal),
+    watchAll: (options) => watchRuns(shell, options),
     owed: (participantId) => owedBy(runs.owed, participantId),
     async drain(timeoutMs) {
       ownership.leave();

@@ -1,4 +1,3 @@
-import { tellAll } from "./changes.ts";
 import { heuristicOf, type Part, type Transaction } from "./core/types.ts";
 import { withoutPayloads } from "./footprint.ts";
 import { account } from "./owed.ts";
@@ -44,7 +43,7 @@ export function publish(shell: Shell, run: Run): void {
   if (before === after) return;
   account(runs.owed, before, after);
   for (const wake of [...run.watchers]) wake();
-  tellAll(changes, after);
+  changes.tell(after);
 }
 
 const newlyLost = (before: Transaction, { parts }: Transaction): readonly Part[] =>

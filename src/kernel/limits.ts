@@ -59,6 +59,9 @@ export const requestBytesMax = 20 * 1024 * 1024;
 /** An answer, or a message of a stream, on the wire: clients that are not configured otherwise read 4 MiB. */
 export const answerBytesMax = 3.5 * 1024 * 1024;
 
+/** How often a watch tells how far it has come while it tells nothing else, unless it is told otherwise. */
+export const progressIntervalMs = 10_000;
+
 /** The longest delay that a timer can hold, 24.8 days. It fires at once for a longer one. */
 export const timerMaxMs = 2 ** 31 - 1;
 

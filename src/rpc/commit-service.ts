@@ -1,10 +1,10 @@
-import type { WatchEnd } from "../commit/changes.ts";
 import type { Enlistment } from "../commit/core/coordinator-step.ts";
 import type { Transaction } from "../commit/core/types.ts";
 import type { Driver } from "../commit/driver.ts";
 import { idleTimeoutMs, prepareTimeoutMs, reasonLengthMax } from "../commit/limits.ts";
 import type { KnownParticipant, Session, Sessions } from "../commit/sessions.ts";
 import type { Asked, VerbFailure } from "../commit/verbs.ts";
+import type { WatchAllEnd, WatchAllMessage } from "../commit/watches.ts";
 import * as wire from "../gen/concord/commit/v1/transaction.ts";
 import {
   ListParticipantsResponse,
@@ -13,6 +13,7 @@ import {
   type TwoPhaseCommitServiceImplementation,
 } from "../gen/concord/commit/v1/two_phase_commit.ts";
 import type { ParticipantId, TransactionId } from "../kernel/ids.ts";
+import { progressIntervalMs } from "../kernel/limits.ts";
 import type { Result } from "../kernel/result.ts";
 import { stretchOf } from "../kernel/stretch.ts";
 import { firstCharacters } from "../kernel/text.ts";
@@ -62,24 +63,29 @@ export function createCommitService(dependencies: {
   }
 
   /** One that its caller leaves, or that is over, ends without an error. */
-  async function* toldUntilItEnds(
-    changes: AsyncGenerator<Transaction, WatchEnd | VerbFailure | { readonly type: "too-slow" }>,
-    matches: (transaction: Transaction) => boolean,
+  async function* toldUntilItEnds<Message, Told>(
+    messages: AsyncGenerator<Message, WatchAllEnd | VerbFailure>,
+    toWire: (message: Message) => Told,
     transactionId: string,
   ) {
     try {
-      let next = await changes.next();
-      for (; !next.done; next = await changes.next()) {
-        if (matches(next.value)) yield { transaction: transactionToWire(next.value, driver.coordinator) };
-      }
+      let next = await messages.next();
+      for (; !next.done; next = await messages.next()) yield toWire(next.value);
       const { value: end } = next;
       if (end.type === "too-slow") throw watchTooSlow();
       if (end.type !== "over" && end.type !== "caller-left") throw verbError(end, { transactionId, requestId: "" });
     } finally {
       // The client may leave while a message is under way to it.
-      await changes.return({ type: "caller-left" });
+      await messages.return({ type: "caller-left" });
     }
   }
+
+  const watchMessageToWire = (message: WatchAllMessage) =>
+    message.type === "transaction"
+      ? ({ body: { $case: "transaction", value: transactionToWire(message.transaction, driver.coordinator) } } as const)
+      : ({
+          body: { $case: "progress", value: message.asOfMs === undefined ? {} : { asOf: new Date(message.asOfMs) } },
+        } as const);
 
   return {
     async *participate(requests, context) {
@@ -208,11 +214,20 @@ export function createCommitService(dependencies: {
 
     watchTransaction({ transactionId }, context) {
       const changes = driver.watch(transactionId as TransactionId, context.signal);
-      return toldUntilItEnds(changes, () => true, transactionId);
+      return toldUntilItEnds(
+        changes,
+        (transaction) => ({ transaction: transactionToWire(transaction, driver.coordinator) }),
+        transactionId,
+      );
     },
 
-    watchTransactions({ filter }, context) {
-      return toldUntilItEnds(driver.watchAll(context.signal), transactionFilter(filter, nowMs), "");
+    watchTransactions({ filter, progressInterval }, context) {
+      const messages = driver.watchAll({
+        wanted: filter === "" ? undefined : { text: filter, matches: transactionFilter(filter, nowMs) },
+        progressIntervalMs: durationMs(progressInterval) ?? progressIntervalMs,
+        signal: context.signal,
+      });
+      return toldUntilItEnds(messages, watchMessageToWire, "");
     },
 
     async listParticipants(request, context) {

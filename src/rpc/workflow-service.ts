@@ -10,6 +10,7 @@ import {
 import { unreachable } from "../kernel/assert.ts";
 import type { ParticipantId, TransactionId, WorkflowId } from "../kernel/ids.ts";
 import { workflowStates } from "../kernel/lifecycle.ts";
+import { progressIntervalMs } from "../kernel/limits.ts";
 import type { RequestKey } from "../kernel/request-key.ts";
 import type { Result } from "../kernel/result.ts";
 import type { TimeMs } from "../kernel/time.ts";
@@ -33,8 +34,6 @@ import { withPatience } from "./patience.ts";
 import { requestKey } from "./request-key.ts";
 import { tellTransaction } from "./transaction-header.ts";
 import { eventsPurged, workflowError } from "./workflow-errors.ts";
-
-const progressIntervalDefaultMs = 10_000;
 
 /** A transaction of a caller without a deadline ends by this. */
 const togetherTimeoutMaxMs = 60_000;
@@ -187,7 +186,7 @@ export function createWorkflowService(dependencies: {
         afterSequence: await watchStart(store, request),
         workflowId: request.workflowId === "" ? undefined : (request.workflowId as WorkflowId),
         filter: request.filter === "" ? undefined : { text: request.filter, matches: eventFilter(request.filter) },
-        progressIntervalMs: durationMs(request.progressInterval) ?? progressIntervalDefaultMs,
+        progressIntervalMs: durationMs(request.progressInterval) ?? progressIntervalMs,
         signal: context.signal,
       });
       for await (const message of messages) yield watchMessageToWire(message);

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startServer, type TestServer, temporaryFolder } from "../support/concord.ts";
-import { createProtoClient, type Message, type ProtoClient } from "../support/proto-client.ts";
+import { createProtoClient, type Incoming, type Message, type ProtoClient } from "../support/proto-client.ts";
 import { joinAs } from "../support/scripted-participant.ts";
 
 // The verbs of TwoPhaseCommit on a transaction that has begun, as a stranger's client sees them.
@@ -42,6 +42,14 @@ async function delegated(participant_id: string) {
   const committing = client.call("TwoPhaseCommit/CommitTransaction", { transaction_id });
   await participant.expect("prepare");
   return { transaction_id, participant, committing };
+}
+
+/** Progress between them is passed over. */
+async function nextTransaction(watch: Incoming): Promise<Message> {
+  for (;;) {
+    const { body, transaction } = await watch.next();
+    if (body === "transaction") return transaction;
+  }
 }
 
 const invalid = (field: string) => ({ code: "INVALID_ARGUMENT", reason: "INVALID_REQUEST", fields: [field] });
@@ -157,7 +165,7 @@ describe("what an operator does", () => {
     // The participant had committed after all.
     const watch = client.stream("TwoPhaseCommit/WatchTransactions", { filter: 'transaction.heuristic == "MIXED"' });
     participant.ack(transaction_id, "OUTCOME_COMMITTED");
-    expect((await watch.next()).transaction).toMatchObject({
+    expect(await nextTransaction(watch)).toMatchObject({
       transaction_id,
       heuristic: "HEURISTIC_MIXED",
       participants: [{ acknowledged_outcome: "OUTCOME_COMMITTED" }],
@@ -190,7 +198,7 @@ describe("what an operator does", () => {
     const reason = "no such prepared transaction";
     loser.send({ decision_ack: { transaction_id, outcome: "OUTCOME_LOST", reason } });
     const lost = { participant_id: "loser", acknowledged_outcome: "OUTCOME_LOST", lost_reason: reason, done: false };
-    expect((await watch.next()).transaction).toMatchObject({
+    expect(await nextTransaction(watch)).toMatchObject({
       transaction_id,
       phase: "TRANSACTION_PHASE_COMMITTING",
       heuristic: "HEURISTIC_MIXED",
@@ -241,12 +249,26 @@ describe("what an operator does", () => {
     expect(await found("transaction.in_doubt")).toBe(false);
   });
 
-  test("WatchTransactions begins with what is not over", async () => {
+  test("WatchTransactions answers at once, tells what is not over, then that it has, then each change", async () => {
     const transaction_id = await begin({ reason: "watched" });
-    const watch = client.stream("TwoPhaseCommit/WatchTransactions", { filter: 'transaction.reason == "watched"' });
+    const watch = client.stream("TwoPhaseCommit/WatchTransactions", {
+      filter: 'transaction.reason == "watched"',
+      progress_interval: { nanos: 100_000_000 },
+    });
+    expect(await watch.next()).toMatchObject({ body: "progress", progress: { as_of: null } });
     expect((await watch.next()).transaction).toMatchObject({ transaction_id, phase: "TRANSACTION_PHASE_INIT" });
+    const asOf = async (): Promise<number> => Number((await watch.next()).progress.as_of.seconds);
+    const first = await asOf();
+    expect(await asOf()).toBeGreaterThanOrEqual(first);
     await client.call("TwoPhaseCommit/AbortTransaction", { transaction_id });
-    expect((await watch.next()).transaction).toMatchObject({ transaction_id, phase: "TRANSACTION_PHASE_COMPLETED" });
+    expect(await nextTransaction(watch)).toMatchObject({ transaction_id, phase: "TRANSACTION_PHASE_COMPLETED" });
+    watch.cancel();
+  });
+
+  test("WatchTransactions answers at once where nothing matches", async () => {
+    const watch = client.stream("TwoPhaseCommit/WatchTransactions", { filter: "false" });
+    expect(await watch.next()).toMatchObject({ body: "progress", progress: { as_of: null } });
+    expect(Number((await watch.next()).progress.as_of.seconds)).toBeGreaterThan(0);
     watch.cancel();
   });
 });

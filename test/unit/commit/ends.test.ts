@@ -9,7 +9,7 @@ import { noMetrics } from "../../../src/commit/metrics.ts";
 import { AssertionError } from "../../../src/kernel/assert.ts";
 import type { RequestId, TransactionId } from "../../../src/kernel/ids.ts";
 import { err } from "../../../src/kernel/result.ts";
-import { begun, collect, flush, id, request, silent, tx, vote as voteOf, world } from "./support.ts";
+import { allUntil, begun, collect, flush, id, request, silent, tx, vote as voteOf, world } from "./support.ts";
 
 // Whatever waits for a coordinator hears why it ends, whether that is fenced, leaves, or has a defect.
 
@@ -104,7 +104,7 @@ for (const [name, end] of Object.entries(ends)) {
       const { driver, begun, ...w } = await busy();
       const watches = () => {
         const stay = new AbortController().signal;
-        return [driver.watch(begun, stay), driver.watchAll(stay)];
+        return [driver.watch(begun, stay), driver.watchAll(allUntil(stay))];
       };
       const all = watches();
       const seen = all.map(async (watch) => {

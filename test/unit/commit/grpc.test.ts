@@ -230,7 +230,10 @@ describe("a watch", () => {
       const { transactionId = "" } = transaction ?? {};
       const one = client.watchTransaction({ transactionId })[Symbol.asyncIterator]();
       const all = client.watchTransactions({})[Symbol.asyncIterator]();
-      expect([(await one.next()).done, (await all.next()).done]).toEqual([false, false]);
+      expect((await one.next()).value).toMatchObject({ transaction: { transactionId } });
+      expect((await all.next()).value).toMatchObject({ body: { $case: "progress", value: {} } });
+      expect((await all.next()).value).toMatchObject({ body: { $case: "transaction", value: { transactionId } } });
+      expect((await all.next()).value).toMatchObject({ body: { $case: "progress", value: { asOf: expect.any(Date) } } });
       const failures = [failureOf(one.next()), failureOf(all.next())];
       if (end === "close") driver.close();
       else {

@@ -4,10 +4,10 @@ import type { CoordinatorMessage, ParticipantMessage } from "../../../src/commit
 import type { Transaction } from "../../../src/commit/core/types.ts";
 import { purgeIntervalMs, recoveryBatchSize, recoveryIntervalMs, storageBackoff } from "../../../src/commit/limits.ts";
 import type { RequestId } from "../../../src/kernel/ids.ts";
-import { participantRetentionMs } from "../../../src/kernel/limits.ts";
+import { participantRetentionMs, progressIntervalMs } from "../../../src/kernel/limits.ts";
 import { err } from "../../../src/kernel/result.ts";
 import type { Breathe } from "../../../src/kernel/turns.ts";
-import { ack, begun, collect, flush, found, id, newest, request, silent, tx, vote, world } from "./support.ts";
+import { ack, allUntil, begun, collect, flush, found, id, newest, request, silent, tx, vote, world } from "./support.ts";
 
 const ada = { reason: "a look", requestedBy: "ada", request: undefined };
 
@@ -125,6 +125,26 @@ describe("recovery", () => {
     await w.turn();
     expect(owed()).toBe(2);
     await w.driver.recovered;
+  });
+
+  test("tells a watch that has begun before it of each one, and only then is the watch up to date", async () => {
+    const w = await startedOn(committing("u1"), committing("u2"), delegated("u3"));
+    const stop = new AbortController();
+    const told: string[] = [];
+    const watching = (async () => {
+      for await (const message of w.driver.watchAll(allUntil(stop.signal)))
+        told.push(message.type === "transaction" ? message.transaction.id : `progress ${message.asOfMs ?? "none"}`);
+    })();
+    await w.turn();
+    await w.turn();
+    await w.clock.advance(progressIntervalMs);
+    await w.turn();
+    expect(told.filter((each) => /^progress \d/.test(each))).toEqual([]);
+    for (let i = 0; i < 20; i += 1) await w.turn();
+    expect(told.slice(-2)).toEqual(["u3", `progress ${w.clock.nowMs()}`]);
+    expect(told.filter((each) => each.startsWith("u"))).toEqual(["u1", "u2", "u3"]);
+    stop.abort();
+    await watching;
   });
 
   test("that cannot read the log tries again soon", async () => {

@@ -6,8 +6,10 @@ import { createParticipant, type Participant, type ParticipantOptions } from "..
 import type { DecisionLog, Logger, ParticipantLog, ParticipantTransport, Resource } from "../../../src/commit/ports.ts";
 import { createSessions, type Sessions } from "../../../src/commit/sessions.ts";
 import type { ExecuteRequest } from "../../../src/commit/verbs.ts";
+import type { WatchAllMessage, WatchAllOptions } from "../../../src/commit/watches.ts";
 import { AssertionError } from "../../../src/kernel/assert.ts";
 import type { ParticipantId, TransactionId } from "../../../src/kernel/ids.ts";
+import { progressIntervalMs } from "../../../src/kernel/limits.ts";
 import { timeNeverAhead } from "../../../src/kernel/time.ts";
 import { createMemoryDecisionLog } from "../../../src/storage/memory/decision-log.ts";
 import { createMemoryParticipantLog } from "../../../src/storage/memory/participant-log.ts";
@@ -182,6 +184,13 @@ export async function startCoordinator(
   if (!started.ok) throw new Error(JSON.stringify(started.error));
   if (!options.turns) await driver.recovered;
   return { driver, sessions };
+}
+
+/** A watch of all transactions. */
+export const allUntil = (signal: AbortSignal): WatchAllOptions => ({ wanted: undefined, progressIntervalMs, signal });
+
+export async function* transactionsOf(messages: AsyncIterable<WatchAllMessage>): AsyncIterable<Transaction> {
+  for await (const message of messages) if (message.type === "transaction") yield message.transaction;
 }
 
 export const newest = async (driver: Driver, limit = 1): Promise<readonly Transaction[]> =>

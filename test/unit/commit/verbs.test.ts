@@ -8,7 +8,7 @@ import { emptyTimeline, withEntry } from "../../../src/commit/timeline.ts";
 import type { BeginRequest } from "../../../src/commit/verbs.ts";
 import type { RequestId, TransactionId } from "../../../src/kernel/ids.ts";
 import { err } from "../../../src/kernel/result.ts";
-import { collect, flush, found, id, newest, request, tx, world } from "./support.ts";
+import { allUntil, collect, flush, found, id, newest, request, transactionsOf, tx, world } from "./support.ts";
 
 // The verbs around transactions: enlisting as the work happens, and what operators do.
 
@@ -360,7 +360,8 @@ describe("watching all", () => {
     const stop = new AbortController();
     const seen: string[] = [];
     const watching = (async () => {
-      for await (const { id: transactionId, phase } of driver.watchAll(stop.signal)) seen.push(`${transactionId} ${phase}`);
+      for await (const { id: transactionId, phase } of transactionsOf(driver.watchAll(allUntil(stop.signal))))
+        seen.push(`${transactionId} ${phase}`);
     })();
     await flush();
     const second = await begin(w);
@@ -376,10 +377,11 @@ describe("watching all", () => {
     const w = world();
     await w.start();
     const { driver } = w.coordinator();
-    const watch = driver.watchAll(new AbortController().signal);
+    const watch = driver.watchAll(allUntil(new AbortController().signal));
+    for (const asOfMs of [undefined, w.clock.nowMs()]) expect((await watch.next()).value).toEqual({ type: "progress", asOfMs });
     const first = watch.next();
     await w.run([]);
-    expect((await first).value).toMatchObject({ phase: "COMPLETED" });
+    expect((await first).value).toMatchObject({ transaction: { phase: "COMPLETED" } });
     for (let i = 0; i <= watchCountMax; i += 1) await w.run([]);
     expect(await watch.next()).toEqual({ done: true, value: { type: "too-slow" } });
   });
@@ -388,7 +390,7 @@ describe("watching all", () => {
     const w = world();
     await w.start();
     await begin(w);
-    const watched = collect(w.coordinator().driver.watchAll(new AbortController().signal));
+    const watched = collect(transactionsOf(w.coordinator().driver.watchAll(allUntil(new AbortController().signal))));
     await flush();
     w.stop();
     expect((await watched).map(({ phase }) => phase)).toEqual(["INIT"]);

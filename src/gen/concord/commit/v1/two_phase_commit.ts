@@ -545,12 +545,27 @@ export interface WatchTransactionResponse {
 export interface WatchTransactionsRequest {
   /** As in ListTransactionsRequest. A transaction that stops to match is not told of. */
   readonly filter: string;
+  /** How often to send progress while nothing else is sent, 100 ms to 10 min. Unset: 10 s. */
+  readonly progressInterval: Duration | undefined;
 }
 
-/** A transaction, at first or after a change. */
+/** One message of a watch. */
 export interface WatchTransactionsResponse {
-  /** As it is now. */
-  readonly transaction: Transaction | undefined;
+  /** What it is. */
+  readonly body:
+    | //
+    /** A transaction that matches, as it is now: at first, or after a change. */
+    { readonly $case: "transaction"; readonly value: Transaction }
+    | //
+    /** How far the watch has come. */
+    { readonly $case: "progress"; readonly value: WatchTransactionsProgress }
+    | undefined;
+}
+
+/** Says that every transaction that matches has been sent as it was at a time. */
+export interface WatchTransactionsProgress {
+  /** By the coordinator's clock. Unset at first, until those that are not over have been sent; set as soon as they have. */
+  readonly asOf: Date | undefined;
 }
 
 /** Asks for a page of participants. */
@@ -3812,13 +3827,16 @@ export const WatchTransactionResponse: MessageFns<WatchTransactionResponse> = {
 };
 
 function createBaseWatchTransactionsRequest(): WatchTransactionsRequest {
-  return { filter: "" };
+  return { filter: "", progressInterval: undefined };
 }
 
 export const WatchTransactionsRequest: MessageFns<WatchTransactionsRequest> = {
   encode(message: WatchTransactionsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.filter !== "") {
       writer.uint32(10).string(message.filter);
+    }
+    if (message.progressInterval !== undefined) {
+      Duration.encode(message.progressInterval, writer.uint32(18).fork()).join();
     }
     return writer;
   },
@@ -3844,6 +3862,14 @@ export const WatchTransactionsRequest: MessageFns<WatchTransactionsRequest> = {
             message.filter = reader.string();
             continue;
           }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.progressInterval = Duration.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3862,18 +3888,26 @@ export const WatchTransactionsRequest: MessageFns<WatchTransactionsRequest> = {
   fromPartial(object: DeepPartial<WatchTransactionsRequest>): WatchTransactionsRequest {
     const message = createBaseWatchTransactionsRequest() as any;
     message.filter = object.filter ?? "";
+    message.progressInterval = (object.progressInterval !== undefined && object.progressInterval !== null)
+      ? Duration.fromPartial(object.progressInterval)
+      : undefined;
     return message;
   },
 };
 
 function createBaseWatchTransactionsResponse(): WatchTransactionsResponse {
-  return { transaction: undefined };
+  return { body: undefined };
 }
 
 export const WatchTransactionsResponse: MessageFns<WatchTransactionsResponse> = {
   encode(message: WatchTransactionsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    if (message.transaction !== undefined) {
-      Transaction.encode(message.transaction, writer.uint32(10).fork()).join();
+    switch (message.body?.$case) {
+      case "transaction":
+        Transaction.encode(message.body.value, writer.uint32(10).fork()).join();
+        break;
+      case "progress":
+        WatchTransactionsProgress.encode(message.body.value, writer.uint32(18).fork()).join();
+        break;
     }
     return writer;
   },
@@ -3896,7 +3930,15 @@ export const WatchTransactionsResponse: MessageFns<WatchTransactionsResponse> = 
               break;
             }
 
-            message.transaction = Transaction.decode(reader, reader.uint32());
+            message.body = { $case: "transaction", value: Transaction.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.body = { $case: "progress", value: WatchTransactionsProgress.decode(reader, reader.uint32()) };
             continue;
           }
         }
@@ -3916,9 +3958,75 @@ export const WatchTransactionsResponse: MessageFns<WatchTransactionsResponse> = 
   },
   fromPartial(object: DeepPartial<WatchTransactionsResponse>): WatchTransactionsResponse {
     const message = createBaseWatchTransactionsResponse() as any;
-    message.transaction = (object.transaction !== undefined && object.transaction !== null)
-      ? Transaction.fromPartial(object.transaction)
-      : undefined;
+    switch (object.body?.$case) {
+      case "transaction": {
+        if (object.body?.value !== undefined && object.body?.value !== null) {
+          message.body = { $case: "transaction", value: Transaction.fromPartial(object.body.value) };
+        }
+        break;
+      }
+      case "progress": {
+        if (object.body?.value !== undefined && object.body?.value !== null) {
+          message.body = { $case: "progress", value: WatchTransactionsProgress.fromPartial(object.body.value) };
+        }
+        break;
+      }
+    }
+    return message;
+  },
+};
+
+function createBaseWatchTransactionsProgress(): WatchTransactionsProgress {
+  return { asOf: undefined };
+}
+
+export const WatchTransactionsProgress: MessageFns<WatchTransactionsProgress> = {
+  encode(message: WatchTransactionsProgress, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.asOf !== undefined) {
+      Timestamp.encode(toTimestamp(message.asOf), writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): WatchTransactionsProgress {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseWatchTransactionsProgress() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.asOf = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<WatchTransactionsProgress>): WatchTransactionsProgress {
+    return WatchTransactionsProgress.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<WatchTransactionsProgress>): WatchTransactionsProgress {
+    const message = createBaseWatchTransactionsProgress() as any;
+    message.asOf = object.asOf ?? undefined;
     return message;
   },
 };
@@ -4267,6 +4375,7 @@ export const TwoPhaseCommitDefinition = {
     /**
      * Streams every transaction that matches: first those that are not over, then each one after a change, for ever. Changes that follow
      * each other quickly may come as one: what comes is the newest. After a break, start anew; what ended meanwhile is in ListTransactions.
+     * The stream begins with a progress message, also while nothing matches.
      * Errors: RESOURCE_EXHAUSTED / OVERLOADED when the client reads so slowly that 10,000 transactions wait for it, UNAVAILABLE /
      * SHUTTING_DOWN, ABORTED / COORDINATOR_FENCED.
      */
@@ -4439,6 +4548,7 @@ export interface TwoPhaseCommitServiceImplementation<CallContextExt = {}> {
   /**
    * Streams every transaction that matches: first those that are not over, then each one after a change, for ever. Changes that follow
    * each other quickly may come as one: what comes is the newest. After a break, start anew; what ended meanwhile is in ListTransactions.
+   * The stream begins with a progress message, also while nothing matches.
    * Errors: RESOURCE_EXHAUSTED / OVERLOADED when the client reads so slowly that 10,000 transactions wait for it, UNAVAILABLE /
    * SHUTTING_DOWN, ABORTED / COORDINATOR_FENCED.
    */
@@ -4602,6 +4712,7 @@ export interface TwoPhaseCommitClient<CallOptionsExt = {}> {
   /**
    * Streams every transaction that matches: first those that are not over, then each one after a change, for ever. Changes that follow
    * each other quickly may come as one: what comes is the newest. After a break, start anew; what ended meanwhile is in ListTransactions.
+   * The stream begins with a progress message, also while nothing matches.
    * Errors: RESOURCE_EXHAUSTED / OVERLOADED when the client reads so slowly that 10,000 transactions wait for it, UNAVAILABLE /
    * SHUTTING_DOWN, ABORTED / COORDINATOR_FENCED.
    */
