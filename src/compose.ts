@@ -262,7 +262,11 @@ async function commitPart({ config, logger, metrics, trace, turns, loop }: Wirin
     logger,
     metrics: metrics.commit,
     trace,
-    budgets: { undecidedBytesMax: config.maxUndecided, unacknowledgedBytesMax: config.maxUnacknowledged },
+    budgets: {
+      undecidedBytesMax: config.maxUndecided,
+      unacknowledgedBytesMax: config.maxUnacknowledged,
+      owedCountMax: config.maxOwed,
+    },
   });
   const started = await loop.run({ job: "recovery" }, driver.start);
   if (!started.ok && (takeOver || started.error.type === "conflict")) {

@@ -169,6 +169,11 @@ const settings = {
     default: "256MiB",
     help: "memory that decided transactions may take which participants have not acknowledged; beyond it new ones are refused",
   },
+  "max-owed": {
+    schema: integer(1, 1_000_000),
+    default: "10000",
+    help: "decisions that a participant may leave unacknowledged; beyond it new work for it is refused",
+  },
   "metrics-listen": {
     schema: listenAddress.optional(),
     default: undefined,

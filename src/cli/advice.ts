@@ -55,6 +55,7 @@ const adviceByReason: Readonly<Record<Reason, Advice>> = {
   PARTICIPANT_LIMIT_REACHED: refused,
   MESSAGE_TOO_LARGE: refused,
   UNREADABLE_CALL: refused,
+  PARTICIPANT_LAGS: later,
 };
 
 /** Of a call that Concord itself has not answered: the connection broke, the caller's time was over, or somebody between has answered. */

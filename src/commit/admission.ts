@@ -1,12 +1,13 @@
 import type { RequestKey } from "../kernel/request-key.ts";
 import { err, ok } from "../kernel/result.ts";
-import { whyNotBegin } from "./budgets.ts";
+import { type Overload, whyNotBegin } from "./budgets.ts";
 import { begin, newTransaction } from "./core/coordinator.ts";
 import type { Step } from "./core/coordinator-step.ts";
 import type { Transaction } from "./core/types.ts";
 import { createRun } from "./effects.ts";
 import type { CoordinatorEnd } from "./ends.ts";
 import { momentOf } from "./environment.ts";
+import { type Lagging, whoLags } from "./lagging.ts";
 import { note, type Run } from "./run.ts";
 import type { Shell } from "./shell.ts";
 import { takeUp } from "./take-up.ts";
@@ -24,13 +25,16 @@ export function admit(shell: Shell, request: NewRequest): Run | Answer | Promise
   const { request: key } = request;
   const known = key && runs.byRequest.get(key.id);
   if (known && known.digest !== key.digest) return err({ type: "request-id-reused" });
-  const overload = known ? undefined : whyNotBegin(shell, runs.undecidedCount, request.enlistments);
-  if (overload) return err(overload);
+  const refusal = known ? undefined : whyRefused(shell, request);
+  if (refusal) return err(refusal);
   if (!key) return startRun(shell, request);
   const found = known?.found ?? findOrStart(shell, request, key);
   if (!known) runs.byRequest.set(key.id, { digest: key.digest, found });
   return found;
 }
+
+const whyRefused = (shell: Shell, { enlistments }: NewRequest): Overload | Lagging | undefined =>
+  whyNotBegin(shell, shell.runs.undecidedCount, enlistments) ?? whoLags(shell, shell.runs.owed, enlistments);
 
 const whyNothingNew = ({ ownership }: Shell): CoordinatorEnd | undefined => ownership.ended.reason ?? ownership.leaving.reason;
 
@@ -41,7 +45,7 @@ async function findOrStart(shell: Shell, request: NewRequest, key: RequestKey): 
     throw error;
   });
   // While the log was asked it may have ended, and others may have begun.
-  const refusal = whyNothingNew(shell) ?? (stored ? undefined : whyNotBegin(shell, runs.undecidedCount, request.enlistments));
+  const refusal = whyNothingNew(shell) ?? (stored ? undefined : whyRefused(shell, request));
   if (!stored && !refusal) return startRun(shell, request);
   runs.byRequest.delete(key.id);
   if (refusal) return err(refusal);

@@ -1,11 +1,16 @@
 import type { Enlistment } from "./core/coordinator-step.ts";
 import { partFootprint, type TransactionBytes } from "./footprint.ts";
-import { unacknowledgedBytesMax, undecidedBytesMax, undecidedCountMax } from "./limits.ts";
+import { owedCountMax, unacknowledgedBytesMax, undecidedBytesMax, undecidedCountMax } from "./limits.ts";
 
 /** What transactions may take in memory before new work is refused: settings, with the defaults of limits.ts. */
-export type Budgets = { readonly undecidedBytesMax: number; readonly unacknowledgedBytesMax: number };
+export type Budgets = {
+  readonly undecidedBytesMax: number;
+  readonly unacknowledgedBytesMax: number;
+  /** Of one participant. */
+  readonly owedCountMax: number;
+};
 
-export const defaultBudgets: Budgets = { undecidedBytesMax, unacknowledgedBytesMax };
+export const defaultBudgets: Budgets = { undecidedBytesMax, unacknowledgedBytesMax, owedCountMax };
 
 /** Too much is in memory: nothing was begun or enlisted. */
 export type Overload = {

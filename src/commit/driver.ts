@@ -12,9 +12,10 @@ import { isFinished, mayAbort, type Outcome, type Transaction } from "./core/typ
 import { type CallerEnd, type EndSignal, orEnd, promiseOrEnd } from "./ends.ts";
 import { type Environment, momentOf } from "./environment.ts";
 import { createSessionHandler } from "./inquiries.ts";
+import { whoLags } from "./lagging.ts";
 import { listNewestFirst } from "./list.ts";
 import { type CommitMetrics, noMetrics } from "./metrics.ts";
-import { inDoubtAt, type Owed, owedBy } from "./owed.ts";
+import { inDoubtAt, type Owed, owedBy, unacknowledgedIn } from "./owed.ts";
 import { createOwnership } from "./ownership.ts";
 import type { Coordinator, Fenced, ListPage, Trace, TransactionPage } from "./ports.ts";
 import { keepHouse, recover } from "./recovery.ts";
@@ -196,6 +197,7 @@ export function createDriver(options: DriverOptions): Driver {
         undecided: runs.undecidedCount,
         undecidedBytes: bytes.undecided,
         unacknowledgedBytes: bytes.decided,
+        ...unacknowledgedIn(runs.owed),
         ...inDoubtAt(runs.owed, clock.nowMs()),
         connectedParticipants: sessions.connected.size,
       }));
@@ -217,8 +219,8 @@ export function createDriver(options: DriverOptions): Driver {
       return run.ended.reason?.type === "defect" ? err(run.ended.reason) : ok(run.view);
     },
     async enlist(id, enlistment, asked) {
-      const overload = whyNotEnlist(shell, [enlistment]);
-      if (overload) return err(overload);
+      const refusal = whyNotEnlist(shell, [enlistment]) ?? whoLags(shell, runs.owed, [enlistment]);
+      if (refusal) return err(refusal);
       const connected = sessions.connected.has(enlistment.participantId);
       return carryOutVerb(id, { type: "enlist", ...enlistment, connected, request: asked.request }, asked);
     },

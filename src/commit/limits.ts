@@ -20,6 +20,9 @@ export const idleTimeoutMs = 60_000;
 /** Request ids that are remembered with one transaction: those of its enlistments, and room for what operators do. */
 export const requestCountMax = 256;
 
+/** Decisions that one participant may leave unacknowledged: some 40 MiB, and 10 minutes of a busy participant. `--max-owed`. */
+export const owedCountMax = 10_000;
+
 /** Lines of a timeline: four messages for each of 64 participants, and as many again for what went wrong. Even. */
 export const timelineCountMax = 512;
 

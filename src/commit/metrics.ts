@@ -34,6 +34,9 @@ export type CommitGauges = {
   /** Since it began. 0 if there is none. */
   readonly oldestInDoubtMs: DurationMs;
   readonly connectedParticipants: number;
+  /** Decisions that participants should have acknowledged: of all, and of the one that owes most. */
+  readonly unacknowledged: number;
+  readonly unacknowledgedMost: number;
   /** What they take in memory, of their budgets. */
   readonly undecidedBytes: number;
   readonly unacknowledgedBytes: number;

@@ -70,6 +70,17 @@ export function owedBy({ accounts }: Books, participantId: ParticipantId): Owed 
   };
 }
 
+/** Looks at each participant that owes something. */
+export function unacknowledgedIn({ accounts }: Books): Pick<CommitGauges, "unacknowledged" | "unacknowledgedMost"> {
+  let unacknowledged = 0;
+  let unacknowledgedMost = 0;
+  for (const { unacknowledged: its } of accounts.values()) {
+    unacknowledged += its.size;
+    unacknowledgedMost = Math.max(unacknowledgedMost, its.size);
+  }
+  return { unacknowledged, unacknowledgedMost };
+}
+
 export const inDoubtAt = ({ inDoubt }: Books, nowMs: TimeMs): Pick<CommitGauges, "inDoubt" | "oldestInDoubtMs"> => ({
   inDoubt: inDoubt.size,
   oldestInDoubtMs: Math.max(0, nowMs - (inDoubt.first?.atMs ?? nowMs)),

@@ -75,6 +75,8 @@ export interface Sessions {
   send(participantId: ParticipantId, message: PendingPrepare | Decision): void;
   /** Those that take new work. */
   readonly connected: ReadonlySet<ParticipantId>;
+  /** Undefined: it has no session, and has had none since the start. */
+  lastSeenAtMs(participantId: ParticipantId): TimeMs | undefined;
   list(page: { readonly afterId: ParticipantId | undefined; readonly limit: number }): Promise<readonly KnownParticipant[]>;
   /** Forgets those of them that have not said Hello since then. None of them may be connected. */
   forget(participantIds: readonly ParticipantId[], connectedBeforeMs: TimeMs): WriteResult<void, Fenced>;
@@ -437,6 +439,7 @@ export function createSessions(options: {
         sendWaiting(session);
       }
     },
+    lastSeenAtMs: (participantId) => current.get(participantId)?.lastSeenAtMs ?? lastSeen.get(participantId),
     async list(page) {
       const known = await log.participants(page);
       return known.map((stored) => {

@@ -5,6 +5,7 @@ import type { DurationMs } from "../kernel/time.ts";
 import type { Overload } from "./budgets.ts";
 import type { Enlistment, Refusal } from "./core/coordinator-step.ts";
 import type { Transaction } from "./core/types.ts";
+import type { Lagging } from "./lagging.ts";
 import type { Fenced } from "./ports.ts";
 
 // What callers ask of the driver, and how it fails.
@@ -29,6 +30,7 @@ export type Asked = { readonly reason: string; readonly requestedBy: string; rea
 export type ExecuteFailure =
   | { readonly type: "request-id-reused" }
   | Overload
+  | Lagging
   /** If there is an id, its outcome was not known here before the end: who runs it next knows, or its only participant. */
   | { readonly type: "shutting-down"; readonly transactionId?: TransactionId }
   /** If there is an id, the decision may be durable or not: the transaction tells when the store is back. */

@@ -2,6 +2,7 @@ import { Status } from "nice-grpc-common";
 import type { RichServerError } from "nice-grpc-error-details";
 import type { Overload } from "../commit/budgets.ts";
 import { participantCountMax } from "../commit/core/coordinator.ts";
+import type { Lagging } from "../commit/lagging.ts";
 import { watchCountMax } from "../commit/limits.ts";
 import type { StreamEnd } from "../commit/ports.ts";
 import type { VerbFailure, VerbRefusal } from "../commit/verbs.ts";
@@ -46,6 +47,8 @@ export function verbError(
         metadata: { limit: String(failure.limit) },
         retryAfterMs: 500,
       });
+    case "participant-lags":
+      return participantLags(failure);
     case "shutting-down":
       return failure.transactionId === undefined
         ? shuttingDown()
@@ -83,6 +86,25 @@ export function verbError(
         metadata: { coordinator_epoch: String(failure.coordinatorEpoch) },
       });
   }
+}
+
+function participantLags({ participantId, unacknowledged, limit, lastSeenAtMs }: Lagging): RichServerError {
+  const lastSeen = lastSeenAtMs === undefined ? "" : new Date(lastSeenAtMs).toISOString();
+  const since = lastSeen === "" ? "and has had no session since the coordinator started" : `and was last seen at ${lastSeen}`;
+  return rpcError({
+    code: Status.RESOURCE_EXHAUSTED,
+    reason: "PARTICIPANT_LAGS",
+    message:
+      `participant "${participantId}" has not acknowledged ${unacknowledged} decisions (--max-owed ${limit}), ${since}: nothing new begins ` +
+      "with it before it has; bring it back, or see docs/operations.md, A participant that does not acknowledge",
+    metadata: {
+      participant_id: participantId,
+      unacknowledged: String(unacknowledged),
+      limit: String(limit),
+      ...(lastSeen !== "" && { last_seen_at: lastSeen }),
+    },
+    retryAfterMs: 5_000,
+  });
 }
 
 function overloadText({ of, limit }: Overload): string {

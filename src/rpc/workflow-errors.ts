@@ -118,7 +118,7 @@ export function workflowError(error: ManagerError, { workflowId = "", requestId 
       return rpcError({
         code: Status.RESOURCE_EXHAUSTED,
         reason: "OVERLOADED",
-        message: `the transaction coordinator has too much under way: ${error.cause}`,
+        message: `the transaction coordinator takes no more now: ${error.cause}`,
         retryAfterMs: unavailableRetryMs,
       });
     case "coordinator-refused":

@@ -8,6 +8,8 @@ type CommitGauges = {
   readonly inDoubt: number;
   readonly oldestInDoubtMs: DurationMs;
   readonly connectedParticipants: number;
+  readonly unacknowledged: number;
+  readonly unacknowledgedMost: number;
   readonly undecidedBytes: number;
   readonly unacknowledgedBytes: number;
 };
@@ -78,6 +80,8 @@ export function createMetrics() {
     observe: (read: () => CommitGauges) => {
       gauge("transactions_undecided", "Transactions that are not decided", () => read().undecided);
       gauge("undecided_bytes", "Bytes of these in memory, of --max-undecided", () => read().undecidedBytes);
+      gauge("unacknowledged", "Decisions that participants should have acknowledged", () => read().unacknowledged);
+      gauge("unacknowledged_most", "The same of the participant that owes most, of --max-owed", () => read().unacknowledgedMost);
       gauge(
         "unacknowledged_bytes",
         "Bytes in memory of transactions that are decided and not acknowledged, of --max-unacknowledged",

@@ -4,6 +4,7 @@ import type { ParticipantMessage } from "../../../src/commit/core/messages.ts";
 import { undecidedCountMax } from "../../../src/commit/limits.ts";
 import { type CommitGauges, type CommitMetrics, noMetrics } from "../../../src/commit/metrics.ts";
 import type { RequestId, TransactionId } from "../../../src/kernel/ids.ts";
+import { err } from "../../../src/kernel/result.ts";
 import { flush, found, id, request, world } from "./support.ts";
 
 // What transactions may take in memory, and what is refused beyond it.
@@ -22,11 +23,14 @@ function small(budgets: Partial<Budgets> = {}) {
       gauges = read;
     },
   };
-  const w = world({ metrics, budgets: { undecidedBytesMax: 100 * kib, unacknowledgedBytesMax: 100 * kib, ...budgets } });
+  const w = world({
+    metrics,
+    budgets: { undecidedBytesMax: 100 * kib, unacknowledgedBytesMax: 100 * kib, owedCountMax: 1_000, ...budgets },
+  });
   const bytes = () => ({ undecided: gauges()?.undecidedBytes, unacknowledged: gauges()?.unacknowledgedBytes });
   const execute = (name: string, size: number, options = {}) =>
     w.coordinator().driver.execute(request([], { enlistments: [work(name, size)], waitForParticipantsMs: 60_000, ...options }));
-  return { ...w, bytes, execute };
+  return { ...w, gauges: () => gauges(), bytes, execute };
 }
 
 type World = ReturnType<typeof small>;
@@ -43,6 +47,10 @@ async function scripted(w: World, name: string) {
   await say({ type: "hello", inDoubt: [], ...hello });
   return {
     say,
+    leave: async () => {
+      session.disconnect();
+      await flush();
+    },
     ack: (transactionId: TransactionId) => say({ type: "decision-ack", transactionId, outcome: "committed", reason: "" }),
   };
 }
@@ -148,5 +156,45 @@ describe("decided transactions", () => {
     expect(w.bytes().unacknowledged).toBe(0);
     void w.execute("c", 0);
     expect(w.bytes().undecided).toBeGreaterThan(0);
+  });
+});
+
+describe("a participant that does not acknowledge", () => {
+  test("gets no new work beyond a bound, and is named with when it was seen; others go on; it gets work again when it has", async () => {
+    const w = small({ owedCountMax: 3 });
+    await w.start();
+    const [a, b] = [await scripted(w, "a"), await scripted(w, "b")];
+    const open: TransactionId[] = [];
+    for (let count = 0; count < 3; count += 1) {
+      const transactionId = await unacknowledged(w, [a, b]);
+      await a.ack(transactionId);
+      open.push(transactionId);
+    }
+    const { driver } = w.coordinator();
+    const lags = { type: "participant-lags", participantId: "b", unacknowledged: 3, limit: 3, lastSeenAtMs: w.clock.nowMs() };
+    expect(await driver.execute(request(["a", "b"]))).toEqual(err(lags));
+    expect(await driver.execute(request(["b"], { request: key("r") }))).toEqual(err(lags));
+    expect(w.gauges()).toMatchObject({ unacknowledged: 3, unacknowledgedMost: 3 });
+    await b.leave();
+    await w.clock.advance(7_000);
+    const begun = await driver.begin({ ...request([]), idleTimeoutMs: 60_000 });
+    if (!begun.ok) throw new Error(begun.error.type);
+    expect(await driver.enlist(begun.value.id, work("b", 0), nobody)).toEqual(err(lags));
+    void a.say({ type: "heartbeat", sentAtMs: 0, lastSequenceSeen: 0 });
+    expect(await driver.enlist(begun.value.id, work("a", 0), nobody)).toMatchObject({ ok: true });
+    const back = await scripted(w, "b");
+    await back.ack(open[0] as TransactionId);
+    expect(await driver.enlist(begun.value.id, work("b", 0), nobody)).toMatchObject({ ok: true });
+  });
+
+  test("is known by what it owes after a restart, before it is seen", async () => {
+    const w = small({ owedCountMax: 1 });
+    await w.start();
+    await unacknowledged(w, [await scripted(w, "a"), await scripted(w, "b")]);
+    w.stop();
+    await w.start();
+    expect(await w.coordinator().driver.execute(request(["b"]))).toMatchObject({
+      error: { type: "participant-lags", unacknowledged: 1, lastSeenAtMs: undefined },
+    });
   });
 });

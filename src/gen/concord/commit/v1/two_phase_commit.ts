@@ -4230,8 +4230,9 @@ export const TwoPhaseCommitDefinition = {
      * for it. As soon as the transaction has begun, the response header `concord-transaction-id` names it: ask GetTransaction if no answer comes.
      * A single participant decides by itself (one-phase commit); if it does not say in time: DEADLINE_EXCEEDED / OUTCOME_PENDING; if it does
      * not say before the coordinator has shut down: UNAVAILABLE / SHUTTING_DOWN with `transaction_id`.
-     * Errors: INVALID_ARGUMENT / INVALID_REQUEST or REQUEST_ID_REUSED, RESOURCE_EXHAUSTED / OVERLOADED, UNAVAILABLE / STORAGE_UNAVAILABLE (the
-     * outcome is unknown; ask GetTransaction), ABORTED / COORDINATOR_FENCED.
+     * Errors: INVALID_ARGUMENT / INVALID_REQUEST or REQUEST_ID_REUSED, RESOURCE_EXHAUSTED / OVERLOADED or PARTICIPANT_LAGS (one of them does
+     * not acknowledge what is decided), UNAVAILABLE / STORAGE_UNAVAILABLE (the outcome is unknown; ask GetTransaction), ABORTED /
+     * COORDINATOR_FENCED.
      */
     executeTransaction: {
       name: "ExecuteTransaction",
@@ -4260,7 +4261,7 @@ export const TwoPhaseCommitDefinition = {
      * Adds a participant and its work to a transaction that has begun, and starts its idle time anew. The participant need not be connected
      * yet, and hears nothing before CommitTransaction.
      * Errors: FAILED_PRECONDITION / TRANSACTION_STATE (its commit was asked for, or it has ended), ALREADY_EXISTS / PARTICIPANT_ENLISTED,
-     * RESOURCE_EXHAUSTED / PARTICIPANT_LIMIT_REACHED (64) or OVERLOADED, INVALID_ARGUMENT / REQUEST_ID_REUSED.
+     * RESOURCE_EXHAUSTED / PARTICIPANT_LIMIT_REACHED (64), OVERLOADED or PARTICIPANT_LAGS, INVALID_ARGUMENT / REQUEST_ID_REUSED.
      */
     enlistParticipant: {
       name: "EnlistParticipant",
@@ -4447,8 +4448,9 @@ export interface TwoPhaseCommitServiceImplementation<CallContextExt = {}> {
    * for it. As soon as the transaction has begun, the response header `concord-transaction-id` names it: ask GetTransaction if no answer comes.
    * A single participant decides by itself (one-phase commit); if it does not say in time: DEADLINE_EXCEEDED / OUTCOME_PENDING; if it does
    * not say before the coordinator has shut down: UNAVAILABLE / SHUTTING_DOWN with `transaction_id`.
-   * Errors: INVALID_ARGUMENT / INVALID_REQUEST or REQUEST_ID_REUSED, RESOURCE_EXHAUSTED / OVERLOADED, UNAVAILABLE / STORAGE_UNAVAILABLE (the
-   * outcome is unknown; ask GetTransaction), ABORTED / COORDINATOR_FENCED.
+   * Errors: INVALID_ARGUMENT / INVALID_REQUEST or REQUEST_ID_REUSED, RESOURCE_EXHAUSTED / OVERLOADED or PARTICIPANT_LAGS (one of them does
+   * not acknowledge what is decided), UNAVAILABLE / STORAGE_UNAVAILABLE (the outcome is unknown; ask GetTransaction), ABORTED /
+   * COORDINATOR_FENCED.
    */
   executeTransaction(
     request: ExecuteTransactionRequest,
@@ -4469,7 +4471,7 @@ export interface TwoPhaseCommitServiceImplementation<CallContextExt = {}> {
    * Adds a participant and its work to a transaction that has begun, and starts its idle time anew. The participant need not be connected
    * yet, and hears nothing before CommitTransaction.
    * Errors: FAILED_PRECONDITION / TRANSACTION_STATE (its commit was asked for, or it has ended), ALREADY_EXISTS / PARTICIPANT_ENLISTED,
-   * RESOURCE_EXHAUSTED / PARTICIPANT_LIMIT_REACHED (64) or OVERLOADED, INVALID_ARGUMENT / REQUEST_ID_REUSED.
+   * RESOURCE_EXHAUSTED / PARTICIPANT_LIMIT_REACHED (64), OVERLOADED or PARTICIPANT_LAGS, INVALID_ARGUMENT / REQUEST_ID_REUSED.
    */
   enlistParticipant(
     request: EnlistParticipantRequest,
@@ -4611,8 +4613,9 @@ export interface TwoPhaseCommitClient<CallOptionsExt = {}> {
    * for it. As soon as the transaction has begun, the response header `concord-transaction-id` names it: ask GetTransaction if no answer comes.
    * A single participant decides by itself (one-phase commit); if it does not say in time: DEADLINE_EXCEEDED / OUTCOME_PENDING; if it does
    * not say before the coordinator has shut down: UNAVAILABLE / SHUTTING_DOWN with `transaction_id`.
-   * Errors: INVALID_ARGUMENT / INVALID_REQUEST or REQUEST_ID_REUSED, RESOURCE_EXHAUSTED / OVERLOADED, UNAVAILABLE / STORAGE_UNAVAILABLE (the
-   * outcome is unknown; ask GetTransaction), ABORTED / COORDINATOR_FENCED.
+   * Errors: INVALID_ARGUMENT / INVALID_REQUEST or REQUEST_ID_REUSED, RESOURCE_EXHAUSTED / OVERLOADED or PARTICIPANT_LAGS (one of them does
+   * not acknowledge what is decided), UNAVAILABLE / STORAGE_UNAVAILABLE (the outcome is unknown; ask GetTransaction), ABORTED /
+   * COORDINATOR_FENCED.
    */
   executeTransaction(
     request: DeepPartial<ExecuteTransactionRequest>,
@@ -4633,7 +4636,7 @@ export interface TwoPhaseCommitClient<CallOptionsExt = {}> {
    * Adds a participant and its work to a transaction that has begun, and starts its idle time anew. The participant need not be connected
    * yet, and hears nothing before CommitTransaction.
    * Errors: FAILED_PRECONDITION / TRANSACTION_STATE (its commit was asked for, or it has ended), ALREADY_EXISTS / PARTICIPANT_ENLISTED,
-   * RESOURCE_EXHAUSTED / PARTICIPANT_LIMIT_REACHED (64) or OVERLOADED, INVALID_ARGUMENT / REQUEST_ID_REUSED.
+   * RESOURCE_EXHAUSTED / PARTICIPANT_LIMIT_REACHED (64), OVERLOADED or PARTICIPANT_LAGS, INVALID_ARGUMENT / REQUEST_ID_REUSED.
    */
   enlistParticipant(
     request: DeepPartial<EnlistParticipantRequest>,

@@ -227,6 +227,13 @@ export const ErrorReason = {
    * `{reason: "UNREADABLE_CALL", metadata: {}}`
    */
   UNREADABLE_CALL: "ERROR_REASON_UNREADABLE_CALL",
+  /**
+   * PARTICIPANT_LAGS - RESOURCE_EXHAUSTED + RetryInfo. A participant of the transaction has left as many decisions unacknowledged as `--max-owed` allows, so
+   * nothing new begins with it: bring it back, or see docs/operations.md, A participant that does not acknowledge. Nothing was changed, and
+   * transactions without it go on. `last_seen_at` is missing if it has had no session since the coordinator started.
+   * `{reason: "PARTICIPANT_LAGS", metadata: {participant_id: "inventory", unacknowledged: "10000", limit: "10000", last_seen_at: "2026-11-26T09:30:00.000Z"}}`
+   */
+  PARTICIPANT_LAGS: "ERROR_REASON_PARTICIPANT_LAGS",
   UNRECOGNIZED: "UNRECOGNIZED",
 } as const;
 
@@ -271,6 +278,7 @@ export namespace ErrorReason {
   export type CHECKS_TOO_EXPENSIVE = typeof ErrorReason.CHECKS_TOO_EXPENSIVE;
   export type MESSAGE_TOO_LARGE = typeof ErrorReason.MESSAGE_TOO_LARGE;
   export type UNREADABLE_CALL = typeof ErrorReason.UNREADABLE_CALL;
+  export type PARTICIPANT_LAGS = typeof ErrorReason.PARTICIPANT_LAGS;
   export type UNRECOGNIZED = typeof ErrorReason.UNRECOGNIZED;
 }
 
@@ -390,6 +398,9 @@ export function errorReasonFromJSON(object: any): ErrorReason {
     case 37:
     case "ERROR_REASON_UNREADABLE_CALL":
       return ErrorReason.UNREADABLE_CALL;
+    case 38:
+    case "ERROR_REASON_PARTICIPANT_LAGS":
+      return ErrorReason.PARTICIPANT_LAGS;
     case -1:
     case "UNRECOGNIZED":
     default:
@@ -475,6 +486,8 @@ export function errorReasonToNumber(object: ErrorReason): number {
       return 36;
     case ErrorReason.UNREADABLE_CALL:
       return 37;
+    case ErrorReason.PARTICIPANT_LAGS:
+      return 38;
     case ErrorReason.UNRECOGNIZED:
     default:
       return -1;
