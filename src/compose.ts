@@ -178,13 +178,14 @@ export async function startConcord(options: Options, extraServices?: ExtraServic
   });
 }
 
-function boundsOf({ maxConnections, maxCalls, maxStreams, addressShare, maxMessage }: Config): EdgeBounds {
+function boundsOf({ maxConnections, maxCalls, maxStreams, addressShare, maxMessage, maxReceiving }: Config): EdgeBounds {
   return {
     connectionsMax: maxConnections,
     callsMax: maxCalls,
     streamsMax: maxStreams,
     addressShare: addressShare / 100,
     requestBytesMax: maxMessage,
+    receivingBytesMax: maxReceiving,
   };
 }
 

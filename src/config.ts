@@ -9,6 +9,7 @@ import {
   callCountMax,
   connectionCountMax,
   messageBytesDefault,
+  receivingBytesMax,
   requestBytesMax,
   requestBytesMin,
   streamCountMax,
@@ -131,6 +132,11 @@ const settings = {
     schema: integer(requestBytesMin, requestBytesMax),
     default: String(messageBytesDefault),
     help: "bytes that a request may have",
+  },
+  "max-receiving": {
+    schema: integer(2 * requestBytesMax, 2 ** 40),
+    default: String(receivingBytesMax),
+    help: "bytes that all requests may have together that have not come whole yet",
   },
   "max-workflows": { schema: integer(1, 1_000_000_000), default: "1000000", help: "how many workflows the store may hold" },
   "max-connections": {

@@ -62,6 +62,9 @@ export const answerBytesMax = 3.5 * 1024 * 1024;
 /** How often a watch tells how far it has come while it tells nothing else, unless it is told otherwise. */
 export const progressIntervalMs = 10_000;
 
+/** Of requests that are not whole yet, all of them together: 64 of the largest, if the settings are as they come. Beyond it: OVERLOADED. */
+export const receivingBytesMax = 256 * 1024 * 1024;
+
 /** The longest delay that a timer can hold, 24.8 days. It fires at once for a longer one. */
 export const timerMaxMs = 2 ** 31 - 1;
 

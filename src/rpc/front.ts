@@ -13,6 +13,7 @@ import { timerMaxMs } from "../kernel/limits.ts";
 import type { Admission } from "./admission.ts";
 import type { Connections } from "./connections.ts";
 import { headerBytesMax, resetBurstMax, resetsPerSecondMax, streamCountPerConnectionMax } from "./limits.ts";
+import type { Receiving } from "./receiving.ts";
 
 /** What grpc-js would give to Node, and what it would not. */
 const sessionOptions: ServerOptions = {
@@ -24,7 +25,7 @@ const sessionOptions: ServerOptions = {
   streamResetRate: resetsPerSecondMax,
 };
 
-type Front = { readonly connections: Connections; readonly admission: Admission };
+type Front = { readonly connections: Connections; readonly admission: Admission; readonly receiving: Receiving };
 
 const aboutToListen = "tracing:net.server.listen:asyncStart";
 const listening = new AsyncLocalStorage<Front>();
@@ -45,7 +46,7 @@ export async function listenBehind<Port>(front: Front, listen: () => Promise<Por
   }
 }
 
-function standBefore(server: Http2Server, { connections, admission }: Front): void {
+function standBefore(server: Http2Server, { connections, admission, receiving }: Front): void {
   assert(server.listenerCount("connection") === 1, "only Node's own listener makes sessions");
   server.removeAllListeners("connection");
   server.on("connection", (socket: Socket) => {
@@ -57,7 +58,9 @@ function standBefore(server: Http2Server, { connections, admission }: Front): vo
     session.on("error", () => undefined);
     session.on("stream", (stream: ServerHttp2Stream, headers: IncomingHttpHeaders, flags: number) => {
       dropFarDeadline(headers);
-      if (admission.admit(stream, String(headers[":path"]), connection)) server.emit("stream", stream, headers, flags);
+      if (!admission.admit(stream, String(headers[":path"]), connection)) return;
+      server.emit("stream", stream, headers, flags);
+      receiving.watch(stream);
     });
     server.emit("session", session);
   });

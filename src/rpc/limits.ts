@@ -31,3 +31,6 @@ export const keepaliveMs: DurationMs = 30_000;
 
 /** It has this long to answer. Who is in the midst of a frame, or of headers, cannot: so it is also a bound on how slowly they come. */
 export const keepaliveTimeoutMs: DurationMs = 10_000;
+
+/** What each chunk of a message that is not whole takes besides its bytes: two Buffers, and their places. */
+export const chunkOverheadBytes = 256;

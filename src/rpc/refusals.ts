@@ -6,7 +6,7 @@ export type CallKind = "call" | "watch" | "session";
 
 /** How many there may be of what, for whom. */
 export type Bound = {
-  readonly kind: CallKind | "connection";
+  readonly kind: CallKind | "connection" | "byte";
   /** Empty: of all services. */
   readonly service: string;
   readonly of: "process" | "address" | "connection";
@@ -15,7 +15,13 @@ export type Bound = {
 
 export type Refused = (bound: Bound) => void;
 
-const plurals = { call: "calls", watch: "watches", session: "sessions", connection: "connections" } as const;
+const plurals = {
+  call: "calls",
+  watch: "watches",
+  session: "sessions",
+  connection: "connections",
+  byte: "bytes of half-sent requests",
+} as const;
 const whose = { process: "", address: " from one address", connection: " on one connection" } as const;
 
 export function boundWords({ kind, service, of }: Bound): string {

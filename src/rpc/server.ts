@@ -4,7 +4,14 @@ import { ServerCredentials } from "@grpc/grpc-js";
 import { createServer, type Server } from "nice-grpc";
 import { errorDetailsServerMiddleware } from "nice-grpc-error-details";
 import { HealthDefinition, HealthServiceImpl, HealthState } from "nice-grpc-server-health";
-import { addressShareMax, callCountMax, connectionCountMax, messageBytesDefault, streamCountMax } from "../kernel/limits.ts";
+import {
+  addressShareMax,
+  callCountMax,
+  connectionCountMax,
+  messageBytesDefault,
+  receivingBytesMax,
+  streamCountMax,
+} from "../kernel/limits.ts";
 import type { DurationMs } from "../kernel/time.ts";
 import type { Logger } from "../runtime/logger.ts";
 import { type LoopWatch, unwatched } from "../runtime/loop-watch.ts";
@@ -17,6 +24,7 @@ import { registry } from "./descriptors.ts";
 import { orEncoded } from "./encoded-answer.ts";
 import { listenBehind } from "./front.ts";
 import { connectionIdleMs, handshakeMs, keepaliveMs, keepaliveTimeoutMs } from "./limits.ts";
+import { createReceiving } from "./receiving.ts";
 import { createReflection, reflectionDefinition } from "./reflection.ts";
 import { type CallKind, logRefusals, type Refused } from "./refusals.ts";
 import { transportRefusals } from "./transport-refusals.ts";
@@ -42,6 +50,8 @@ export type EdgeBounds = {
   readonly addressShare: number;
   /** Of one request. */
   readonly requestBytesMax: number;
+  /** Of all requests that are not whole yet. */
+  readonly receivingBytesMax: number;
 };
 
 const edgeBounds: EdgeBounds = {
@@ -50,12 +60,13 @@ const edgeBounds: EdgeBounds = {
   streamsMax: streamCountMax,
   addressShare: addressShareMax,
   requestBytesMax: messageBytesDefault,
+  receivingBytesMax,
 };
 
 /** How long a connection may do what. */
 const edgeTimes = { handshakeMs, connectionIdleMs, keepaliveMs, keepaliveTimeoutMs };
 
-export type EdgeLoad = { readonly connections: number; readonly calls: readonly Load[] };
+export type EdgeLoad = { readonly connections: number; readonly receivingBytes: number; readonly calls: readonly Load[] };
 
 type ServerOptions = {
   readonly services: readonly RpcService[];
@@ -162,6 +173,7 @@ export function createRpcServer(options: ServerOptions): RpcServer {
   };
   const admission = createAdmission(bounds, refused);
   const connections = createConnections({ ...bounds, ...times }, refused);
+  const receiving = createReceiving(bounds.receivingBytesMax, refused);
   const services = new Map<string, Calls>();
   function add(name: string, addTo: RpcService["addTo"], otherKind?: CallKind): void {
     admission.serve(name, otherKind);
@@ -192,8 +204,8 @@ export function createRpcServer(options: ServerOptions): RpcServer {
 
   return {
     listen: (address) =>
-      listenBehind({ connections, admission }, () => server.listen(address, ServerCredentials.createInsecure())),
-    load: () => ({ connections: connections.count(), calls: admission.load() }),
+      listenBehind({ connections, admission, receiving }, () => server.listen(address, ServerCredentials.createInsecure())),
+    load: () => ({ connections: connections.count(), receivingBytes: receiving.bytes(), calls: admission.load() }),
     setServing,
     leave: async (name, graceMs) => services.get(name)?.leave(graceMs),
     async shutdown(graceMs) {

@@ -16,6 +16,7 @@ type CommitGauges = {
 
 type EdgeLoad = {
   readonly connections: number;
+  readonly receivingBytes: number;
   readonly calls: readonly { readonly service: string; readonly kind: string; readonly underWay: number }[];
 };
 
@@ -108,6 +109,14 @@ export function createMetrics() {
         registers,
         collect() {
           this.set(read().connections);
+        },
+      });
+      new Gauge({
+        name: "concord_receiving_bytes",
+        help: "Bytes of requests that have not come whole yet",
+        registers,
+        collect() {
+          this.set(read().receivingBytes);
         },
       });
       new Gauge({

@@ -34,6 +34,7 @@ test("GET /metrics tells what TwoPhaseCommit has done and how large each store i
     }
     expect(text).toContain('concord_calls_under_way{kind="session",service="concord.commit.v1.TwoPhaseCommit"} 1');
     expect(text).toMatch(/^concord_connections_open [1-9]/m);
+    expect(text).toMatch(/^concord_receiving_bytes 0$/m);
     expect((await fetch(`${origin}/`)).status).toBe(404);
   } finally {
     channel.close();
