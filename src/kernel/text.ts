@@ -12,6 +12,21 @@ export function firstCharacters(text: string, count: number): string {
   return text.slice(0, end);
 }
 
+/** As many of the first characters as have so many bytes in UTF-8. */
+export function firstBytes(text: string, count: number): string {
+  // A unit of UTF-16 has three at most.
+  if (text.length * 3 <= count) return text;
+  let end = 0;
+  let bytes = 0;
+  for (;;) {
+    const character = text.codePointAt(end);
+    if (character === undefined) return text;
+    bytes += character > 0xffff ? 4 : character > 0x7ff ? 3 : character > 0x7f ? 2 : 1;
+    if (bytes > count) return text.slice(0, end);
+    end += character > 0xffff ? 2 : 1;
+  }
+}
+
 export function hasMoreCharacters(text: string, count: number): boolean {
   return firstCharacters(text, count).length < text.length;
 }

@@ -10,7 +10,8 @@ import {
 import type { WorkflowState as WireState } from "../gen/concord/workflow/v1/workflow.ts";
 import type { WorkflowId } from "../kernel/ids.ts";
 import type { WorkflowState } from "../kernel/lifecycle.ts";
-import type { Rule, RuleMove, Verdict } from "../predicate/core/types.ts";
+import { answerBytesMax } from "../kernel/limits.ts";
+import type { Rule, RuleMove, Verdict, Violation } from "../predicate/core/types.ts";
 import type { Question } from "../predicate/engine.ts";
 import { stateFromWire, stateToWire, structFromWire } from "./convert-workflow.ts";
 import { invalidField } from "./errors.ts";
@@ -44,18 +45,43 @@ function requiredState(state: WireState, field: string): WorkflowState {
   return known;
 }
 
-export function verdictToWire(verdict: Verdict): DeepPartial<TransitionVerdict> {
+/** Each has an equal share of the answer, into which its first violation fits always. */
+export function verdictsToWire(verdicts: readonly Verdict[]): DeepPartial<TransitionVerdict>[] {
+  const shareBytes = answerBytesMax / verdicts.length - verdictOverheadBytes;
+  return verdicts.map((verdict) => verdictToWire(verdict, shareBytes));
+}
+
+/** The judgement, the revision, what is omitted, and the lengths around it. */
+const verdictOverheadBytes = 32;
+
+/** The rule's id, its version, a flag, and the lengths of these. */
+const violationOverheadBytes = 160;
+
+function verdictToWire(verdict: Verdict, shareBytes: number): DeepPartial<TransitionVerdict> {
   const ruleSetRevision = BigInt(verdict.ruleSetRevision);
   switch (verdict.type) {
     case "allowed":
       return { judgement: Judgement.ALLOWED, ruleSetRevision };
     case "invalid-transition":
       return { judgement: Judgement.INVALID_TRANSITION, ruleSetRevision, allowedStates: verdict.allowedStates.map(stateToWire) };
-    case "rule-denied":
-      return { judgement: Judgement.RULE_DENIED, ruleSetRevision, violations: verdict.violations };
+    case "rule-denied": {
+      const violations = fitting(verdict.violations, shareBytes);
+      const violationsOmitted = verdict.violations.length - violations.length;
+      return { judgement: Judgement.RULE_DENIED, ruleSetRevision, violations, violationsOmitted };
+    }
     case "deferred":
       return { judgement: Judgement.DEFERRED, ruleSetRevision };
   }
+}
+
+/** The first ones. */
+function fitting(violations: readonly Violation[], shareBytes: number): Violation[] {
+  let left = shareBytes;
+  const found = violations.findIndex(({ message }) => {
+    left -= violationOverheadBytes + Buffer.byteLength(message);
+    return left < 0;
+  });
+  return violations.slice(0, found < 0 ? violations.length : found);
 }
 
 export function moveFromWire(move: WireRuleMove, field: string): RuleMove {

@@ -15,7 +15,7 @@ import type { Engine, Question } from "../predicate/engine.ts";
 import type { ChangeRuleFailure, CreateRuleFailure } from "../predicate/errors.ts";
 import type { RuleChange } from "../predicate/ports.ts";
 import type { RpcContext } from "./context.ts";
-import { moveFromWire, questionFromWire, ruleToWire, verdictToWire } from "./convert-rule.ts";
+import { moveFromWire, questionFromWire, ruleToWire, verdictsToWire } from "./convert-rule.ts";
 import { encoded, listAnswer } from "./encoded-answer.ts";
 import { filterOf, namesOf } from "./filter.ts";
 import { createReadPage } from "./list.ts";
@@ -34,7 +34,7 @@ export function createPredicateService(dependencies: {
     const outcome = await engine.check(questions, { signal: context.signal, promptOnly });
     if (!outcome.ok) throw judgeError(outcome.error);
     warnOfFailures(outcome.value, context);
-    return outcome.value.map(verdictToWire);
+    return verdictsToWire(outcome.value);
   }
 
   return {

@@ -1,12 +1,12 @@
 import { allowedMoves, isMove, type WorkflowState, workflowStates } from "../../kernel/lifecycle.ts";
 import { err, ok, type Result } from "../../kernel/result.ts";
-import { firstCharacters } from "../../kernel/text.ts";
+import { firstBytes, firstCharacters } from "../../kernel/text.ts";
 import { bindingsOf, ruleVariables } from "./bindings.ts";
 import type { Purse } from "./budget.ts";
 import { type CompileError, compile, describeCompileError } from "./compile.ts";
 import { dataCost } from "./costs.ts";
 import { type Bindings, type Expression, evaluateBool, evaluateString } from "./evaluate.ts";
-import { checkCostMax, messageLengthMax } from "./limits.ts";
+import { checkCostMax, messageBytesMax, messageLengthMax } from "./limits.ts";
 import type { Check, Rule, Verdict, Violation } from "./types.ts";
 
 export type CompiledRule = {
@@ -111,15 +111,17 @@ function violationOf(compiled: CompiledRule, bindings: Bindings, purse: Purse): 
   if (!result.ok) return failureOf(compiled.rule, result.error);
   if (result.value) return undefined;
   const { id, version } = compiled.rule;
-  const message = firstCharacters(denialMessage(compiled, bindings, purse), messageLengthMax);
+  const message = shortText(denialMessage(compiled, bindings, purse));
   return { ruleId: id, ruleVersion: version, message, evaluationFailed: false };
 }
 
 /** What could not be evaluated denies. */
 export function failureOf({ id, version }: Rule, why: string): Violation {
-  const message = firstCharacters(`rule "${id}" could not be evaluated: ${why}`, messageLengthMax);
+  const message = shortText(`rule "${id}" could not be evaluated: ${why}`);
   return { ruleId: id, ruleVersion: version, message, evaluationFailed: true };
 }
+
+const shortText = (text: string): string => firstBytes(firstCharacters(text, messageLengthMax), messageBytesMax);
 
 function denialMessage({ rule, message }: CompiledRule, bindings: Bindings, purse: Purse): string {
   if (message === undefined) return rule.description === "" ? "not allowed" : rule.description;

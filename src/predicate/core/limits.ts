@@ -25,8 +25,11 @@ export const regexCostMax = 20_000;
 /** A page of a list can ask its filter about thousands of resources in one go. In the units of `evaluationCostMax`, for each. */
 export const filterCostMax = 2000;
 
-/** Messages of many rules travel in one gRPC trailer, which has to stay small. */
+/** For people, who read no more. */
 export const messageLengthMax = 1000;
+
+/** So that each of the 1,000 checks of a call can be answered with one at least: docs/limits.md. */
+export const messageBytesMax = 3000;
 
 /** The engine keeps all of them compiled in memory, and asks each one that applies. */
 export const ruleCountMax = 1000;

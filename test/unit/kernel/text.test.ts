@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { firstCharacters, hasMoreCharacters, printable, printableLines } from "../../../src/kernel/text.ts";
+import { firstBytes, firstCharacters, hasMoreCharacters, printable, printableLines } from "../../../src/kernel/text.ts";
 
 test.each([
   { text: "", count: 3, first: "" },
@@ -13,6 +13,18 @@ test.each([
 ])("the first $count characters of $text are $first", ({ text, count, first }) => {
   expect(firstCharacters(text, count)).toBe(first);
   expect(hasMoreCharacters(text, count)).toBe(first !== text);
+});
+
+test.each([
+  { text: "", count: 3, first: "" },
+  { text: "abc", count: 3, first: "abc" },
+  { text: "abcd", count: 3, first: "abc" },
+  { text: "aéb", count: 3, first: "aé" },
+  { text: "漢字", count: 5, first: "漢" },
+  { text: "😀😀", count: 7, first: "😀" },
+  { text: "😀😀", count: 8, first: "😀😀" },
+])("what has $count bytes at the beginning of $text is $first", ({ text, count, first }) => {
+  expect(firstBytes(text, count)).toBe(first);
 });
 
 test("controls, bidi controls, line separators, what is not seen and halves of pairs are shown as escapes; all other text is as it was", () => {

@@ -122,12 +122,16 @@ describe("it fails closed", () => {
     });
   });
 
-  test.each(["x", "😀"])("a message is cut to what fits into a trailer, in whole characters: %s", (character) => {
+  test.each([
+    ["x", 1000],
+    ["漢", 1000],
+    ["😀", 750],
+  ])("a message is cut to 1,000 characters and 3,000 bytes, in whole characters: %s", (character, count) => {
     const verdict = judge(
       ruleSetOf(1, ruleOf({ expression: "false", message: "request.reason" })),
       checkOf({ reason: character.repeat(2000) }),
     );
-    expect(verdict).toMatchObject({ violations: [{ message: character.repeat(1000) }] });
+    expect(verdict).toMatchObject({ violations: [{ message: character.repeat(count) }] });
   });
 
   test.each([

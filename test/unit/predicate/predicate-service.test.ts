@@ -80,6 +80,7 @@ describe("verdicts", () => {
         judgement: "JUDGEMENT_RULE_DENIED",
         ruleSetRevision: 1n,
         violations: [{ ruleId: "cold", ruleVersion: 1, message: "too warm: 9.5", evaluationFailed: false }],
+        violationsOmitted: 0,
       },
     });
   });

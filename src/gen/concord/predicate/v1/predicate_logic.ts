@@ -184,6 +184,11 @@ export interface TransitionVerdict {
   readonly ruleSetRevision: bigint;
   /** INVALID_TRANSITION: where the workflow could go instead; empty for a terminal state. */
   readonly allowedStates: readonly WorkflowState[];
+  /**
+   * RULE_DENIED: how many more rules forbid the move, whose violations would have made the answer larger than 3.5 MiB, which the moves of a
+   * batch share equally. Ask about fewer moves to hear of them.
+   */
+  readonly violationsOmitted: number;
 }
 
 /** Why a rule forbids a move. */
@@ -192,7 +197,7 @@ export interface RuleViolation {
   readonly ruleId: string;
   /** Its version. */
   readonly ruleVersion: number;
-  /** For the caller: the rule's `message`, evaluated; or, if that or the rule itself could not be evaluated, what went wrong. */
+  /** For the caller, up to 1,000 characters and 3,000 bytes: the rule's `message`, evaluated; or, if that or the rule itself could not be evaluated, what went wrong. */
   readonly message: string;
   /** True if the rule could not be evaluated, or not at the cost that it may have. It denies then: the engine fails closed. */
   readonly evaluationFailed: boolean;
@@ -517,7 +522,13 @@ export const TransitionCheck: MessageFns<TransitionCheck> = {
 };
 
 function createBaseTransitionVerdict(): TransitionVerdict {
-  return { judgement: Judgement.UNSPECIFIED, violations: [], ruleSetRevision: 0n, allowedStates: [] };
+  return {
+    judgement: Judgement.UNSPECIFIED,
+    violations: [],
+    ruleSetRevision: 0n,
+    allowedStates: [],
+    violationsOmitted: 0,
+  };
 }
 
 export const TransitionVerdict: MessageFns<TransitionVerdict> = {
@@ -540,6 +551,9 @@ export const TransitionVerdict: MessageFns<TransitionVerdict> = {
         writer.int32(workflowStateToNumber(v));
       }
       writer.join();
+    }
+    if (message.violationsOmitted !== 0) {
+      writer.uint32(40).int32(message.violationsOmitted);
     }
     return writer;
   },
@@ -599,6 +613,14 @@ export const TransitionVerdict: MessageFns<TransitionVerdict> = {
 
             break;
           }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.violationsOmitted = reader.int32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -622,6 +644,7 @@ export const TransitionVerdict: MessageFns<TransitionVerdict> = {
       ? BigInt(object.ruleSetRevision)
       : 0n;
     message.allowedStates = object.allowedStates?.map((e) => e) || [];
+    message.violationsOmitted = object.violationsOmitted ?? 0;
     return message;
   },
 };
