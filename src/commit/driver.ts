@@ -6,6 +6,7 @@ import { admit } from "./admission.ts";
 
 import { type Budgets, defaultBudgets, whyNotEnlist } from "./budgets.ts";
 import { createChanges } from "./changes.ts";
+import { createChores } from "./chores.ts";
 import { stepCoordinator, whyKept } from "./core/coordinator.ts";
 import type { Enlistment } from "./core/coordinator-step.ts";
 import { isFinished, mayAbort, type Outcome, type Transaction } from "./core/types.ts";
@@ -110,7 +111,8 @@ export function createDriver(options: DriverOptions): Driver {
   const environment: Environment = { metrics: noMetrics, trace: undefined, budgets: defaultBudgets, ...options, bytes };
   const { log, sessions, clock, logger, metrics, trace } = environment;
   const ownership = createOwnership(environment);
-  const shell: Shell = { ...environment, ownership, runs, changes: createChanges(environment.turns) };
+  const { turns } = environment;
+  const shell: Shell = { ...environment, ownership, runs, changes: createChanges(turns), chores: createChores(turns) };
   const replaced = Promise.withResolvers<Fenced>();
   const recovered = Promise.withResolvers<void>();
 

@@ -98,7 +98,7 @@ function carryOut(shell: Shell, run: Run, effect: CoordinatorEffect, refuse: Ref
       clearTimer(run, effect.timer);
       run.timers.set(
         timerKey(effect.timer),
-        clock.setTimer(effect.delayMs, () => post(shell, run, effect.timer)),
+        clock.setTimer(effect.delayMs, () => expire(shell, run, effect.timer)),
       );
       break;
     case "clear-timer":
@@ -111,6 +111,12 @@ function carryOut(shell: Shell, run: Run, effect: CoordinatorEffect, refuse: Ref
     default:
       unreachable(effect);
   }
+}
+
+/** Thousands of decisions may be due again at the same time. The others come one by one, as what set them did, and must not come late. */
+function expire(shell: Shell, run: Run, timer: Timer): void {
+  if (timer.type === "resend") shell.chores(() => post(shell, run, timer));
+  else post(shell, run, timer);
 }
 
 /**

@@ -5,23 +5,34 @@ import { type Event, note, post, type Run } from "./run.ts";
 import type { Found } from "./runs.ts";
 import type { SessionHandler } from "./sessions.ts";
 import type { Shell } from "./shell.ts";
+import { createSpread, type Telling } from "./spread.ts";
 import { takeUp } from "./take-up.ts";
 import { messageLine } from "./timeline.ts";
 
 /** What participants say goes to the transactions that run; of others, the log answers. */
 export function createSessionHandler(shell: Shell): SessionHandler {
   const { byId, byParticipant } = shell.runs;
+  const spread = createSpread(shell);
+
+  /** To those that run now; a later one knows. */
+  const toRuns = (participantId: ParticipantId, eventFor: (run: Run) => Event): readonly Telling[] =>
+    Array.from(byParticipant.get(participantId) ?? [], (run) => () => void post(shell, run, eventFor(run)));
+
   return {
-    async connected(participantId, inDoubt) {
+    connected(participantId, inDoubt) {
       const asked = new Set(inDoubt);
-      for (const run of byParticipant.get(participantId) ?? []) {
-        post(shell, run, { type: "connected", participantId, inDoubt: asked.delete(run.core.id) });
+      const told = toRuns(participantId, (run) => ({ type: "connected", participantId, inDoubt: asked.delete(run.core.id) }));
+      function* word(): Generator<Telling> {
+        yield* told;
+        for (const transactionId of asked) yield () => answerInDoubt(shell, participantId, transactionId);
       }
-      for (const transactionId of asked) await answerInDoubt(shell, participantId, transactionId);
+      return spread(participantId, word());
     },
-    disconnected(participantId) {
-      for (const run of byParticipant.get(participantId) ?? []) post(shell, run, { type: "disconnected", participantId });
-    },
+    disconnected: (participantId) =>
+      void spread(
+        participantId,
+        toRuns(participantId, () => ({ type: "disconnected", participantId })),
+      ),
     nacked(participantId, transactionId, reason) {
       const run = byId.get(transactionId);
       if (run) note(shell, run, { type: "nack-received", participantId, detail: reason });

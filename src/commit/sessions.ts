@@ -45,7 +45,10 @@ export interface Session {
 
 /** Who acts on what participants say. */
 export interface SessionHandler {
-  /** Welcome has been sent. What is due to this participant is sent now, and one answer for each transaction in doubt. */
+  /**
+   * Welcome has been sent. What is due to this participant is sent now, and one answer for each transaction in doubt; in slices, while what it
+   * says is heard.
+   */
   connected(participantId: ParticipantId, inDoubt: readonly TransactionId[]): Promise<void>;
   disconnected(participantId: ParticipantId): void;
   /** The participant has answered a Prepare or a Decision with Nack. */
@@ -221,7 +224,7 @@ export function createSessions(options: {
         // Before Welcome it had nothing to say.
         session.lastHeardMs = clock.monotonicMs();
         beatLater();
-        await started?.handler.connected(message.participantId, ownPromises(message));
+        void started?.handler.connected(message.participantId, ownPromises(message));
       },
     };
   }
@@ -287,7 +290,7 @@ export function createSessions(options: {
   function ownPromises({ participantId, inDoubt }: Hello): readonly TransactionId[] {
     const own = inDoubt.filter(({ coordinatorId }) => coordinatorId === started?.coordinator.coordinatorId);
     if (own.length < inDoubt.length) {
-      const foreign = inDoubt.filter((each) => !own.includes(each));
+      const foreign = inDoubt.filter(({ coordinatorId }) => coordinatorId !== started?.coordinator.coordinatorId);
       const coordinators = [...new Set(foreign.map(({ coordinatorId }) => coordinatorId))];
       logger.warn(
         { participant: participantId, count: foreign.length, transaction: foreign[0]?.transactionId, coordinators },
@@ -360,6 +363,7 @@ export function createSessions(options: {
             if (sequence !== message.sequence) continue;
             sent.delete(transactionId);
             started?.handler.nacked(participantId, transactionId, message.reason);
+            break;
           }
         }
         sendWaiting(session);

@@ -466,6 +466,7 @@ describe("a decision log that cannot be read", () => {
     const hello = { type: "hello", instanceId: "i", versionMin: 1, versionMax: 1, prepareCredit: 1 } as const;
     const inDoubt = ["torn", "unknown"].map((each) => ({ transactionId: tx(each), coordinatorId: "c" }));
     await session.receive({ sequence: 1, message: { ...hello, participantId: id("a"), inDoubt } });
+    await flush();
     await session.receive({ sequence: 2, message: { type: "inquiry", transactionId: tx("torn"), coordinatorId: "c" } });
     w.log.purge = () => Promise.reject(new Error("a damaged page"));
     await w.clock.advance(10_000);

@@ -1,39 +1,17 @@
 import { describe, expect, test } from "vitest";
 import { stepCoordinator } from "../../../src/commit/core/coordinator.ts";
-import type { CoordinatorMessage, ParticipantMessage } from "../../../src/commit/core/messages.ts";
 import type { Transaction } from "../../../src/commit/core/types.ts";
 import { purgeIntervalMs, recoveryBatchSize, recoveryIntervalMs, storageBackoff } from "../../../src/commit/limits.ts";
 import type { RequestId } from "../../../src/kernel/ids.ts";
 import { participantRetentionMs, progressIntervalMs } from "../../../src/kernel/limits.ts";
 import { err } from "../../../src/kernel/result.ts";
-import type { Breathe } from "../../../src/kernel/turns.ts";
-import { ack, allUntil, begun, collect, flush, found, id, newest, request, silent, tx, vote, world } from "./support.ts";
+import { committing, delegated } from "../../support/decision-log-rows.ts";
+import { ack, allUntil, collect, flush, found, handTurned, id, join, newest, request, silent, tx, world } from "./support.ts";
+
+const completed = (transaction: Transaction): Transaction =>
+  [ack("a", "committed"), ack("b", "committed")].reduce((each, input) => stepCoordinator(each, input).transaction, transaction);
 
 const ada = { reason: "a look", requestedBy: "ada", request: undefined };
-
-const stepped = (transaction: Transaction, input: ReturnType<typeof vote>): Transaction =>
-  stepCoordinator(transaction, input).transaction;
-
-const committing = (name: string): Transaction => ({
-  ...[vote("a", "commit"), vote("b", "commit")].reduce(stepped, begun(["a", "b"]).transaction),
-  id: tx(name),
-});
-
-const delegated = (name: string): Transaction => ({ ...begun(["a"]).transaction, id: tx(name) });
-
-/** Slices that end when the test says so. */
-function handTurned() {
-  let next = Promise.withResolvers<void>();
-  return {
-    turns: (): Breathe => () => next.promise,
-    async turn() {
-      const { resolve } = next;
-      next = Promise.withResolvers();
-      resolve();
-      await flush();
-    },
-  };
-}
 
 /** A coordinator that has started on these records, and has come to none of them. */
 async function startedOn(...records: readonly Transaction[]) {
@@ -44,29 +22,6 @@ async function startedOn(...records: readonly Transaction[]) {
   await w.start();
   const { driver, sessions } = w.coordinator();
   return { ...w, ...hand, driver, sessions };
-}
-
-type Started = Awaited<ReturnType<typeof startedOn>>;
-
-/** A participant that says what the test says, and what it has heard. */
-async function join({ sessions }: Pick<Started, "sessions">, name: string, ...inDoubt: readonly string[]) {
-  const session = sessions.open(name);
-  const heard: CoordinatorMessage[] = [];
-  void (async () => {
-    for await (const { message } of session.outgoing)
-      if (message.type !== "heartbeat" && message.type !== "welcome") heard.push(message);
-  })();
-  let sequence = 0;
-  const say = async (message: ParticipantMessage): Promise<void> => {
-    await session.receive({ sequence: ++sequence, message });
-    await flush();
-  };
-  void say({
-    ...{ type: "hello", participantId: id(name), instanceId: "i", versionMin: 1, versionMax: 1, prepareCredit: 8 },
-    inDoubt: inDoubt.map((each) => ({ transactionId: tx(each), coordinatorId: "c" })),
-  });
-  await flush();
-  return { heard, say };
 }
 
 describe("recovery", () => {
@@ -258,9 +213,7 @@ describe("before recovery has come to a transaction", () => {
     expect(await Promise.all(asked)).toMatchObject([{ ok: true }, { ok: true }]);
     expect(reads).toBe(1);
     w.log.get = get;
-    await w.log.record(
-      [ack("a", "committed"), ack("b", "committed")].reduce(stepped, { ...committing("u2"), coordinatorEpoch: 2 }),
-    );
+    await w.log.record(completed({ ...committing("u2"), coordinatorEpoch: 2 }));
     expect(await w.driver.retry(tx("u2"), ada)).toMatchObject({ value: { phase: "COMPLETED" } });
     expect(w.driver.owed(id("a")).unacknowledged).toBe(1);
   });

@@ -1,5 +1,6 @@
 import { begin, newTransaction } from "../../../src/commit/core/coordinator.ts";
 import type { CoordinatorEffect, CoordinatorInput, Step } from "../../../src/commit/core/coordinator-step.ts";
+import type { CoordinatorMessage, ParticipantMessage } from "../../../src/commit/core/messages.ts";
 import type { Acknowledgement, Moment, Part, Transaction } from "../../../src/commit/core/types.ts";
 import { createDriver, type Driver, type DriverOptions } from "../../../src/commit/driver.ts";
 import { createParticipant, type Participant, type ParticipantOptions } from "../../../src/commit/participant/participant.ts";
@@ -11,6 +12,7 @@ import { AssertionError } from "../../../src/kernel/assert.ts";
 import type { ParticipantId, TransactionId } from "../../../src/kernel/ids.ts";
 import { progressIntervalMs } from "../../../src/kernel/limits.ts";
 import { timeNeverAhead } from "../../../src/kernel/time.ts";
+import type { Breathe } from "../../../src/kernel/turns.ts";
 import { createMemoryDecisionLog } from "../../../src/storage/memory/decision-log.ts";
 import { createMemoryParticipantLog } from "../../../src/storage/memory/participant-log.ts";
 import { unhurried } from "../../support/unhurried.ts";
@@ -324,4 +326,39 @@ export function world(options: Partial<DriverOptions> = {}) {
       return answer.value;
     },
   };
+}
+
+/** Slices that end when the test says so. */
+export function handTurned() {
+  let next = Promise.withResolvers<void>();
+  return {
+    turns: (): Breathe => () => next.promise,
+    async turn() {
+      const { resolve } = next;
+      next = Promise.withResolvers();
+      resolve();
+      await flush();
+    },
+  };
+}
+
+/** A participant that says what the test says, and what it has heard. */
+export async function join({ sessions }: { readonly sessions: Sessions }, name: string, ...inDoubt: readonly string[]) {
+  const session = sessions.open(name);
+  const heard: CoordinatorMessage[] = [];
+  void (async () => {
+    for await (const { message } of session.outgoing)
+      if (message.type !== "heartbeat" && message.type !== "welcome") heard.push(message);
+  })();
+  let sequence = 0;
+  const say = async (message: ParticipantMessage): Promise<void> => {
+    await session.receive({ sequence: ++sequence, message });
+    await flush();
+  };
+  void say({
+    ...{ type: "hello", participantId: id(name), instanceId: "i", versionMin: 1, versionMax: 1, prepareCredit: 8 },
+    inDoubt: inDoubt.map((each) => ({ transactionId: tx(each), coordinatorId: "c" })),
+  });
+  await flush();
+  return { heard, say, leave: session.disconnect };
 }

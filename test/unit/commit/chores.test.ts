@@ -1,0 +1,30 @@
+import { expect, test } from "vitest";
+import { createChores } from "../../../src/commit/chores.ts";
+import { flush, handTurned } from "./support.ts";
+
+test("a chore is done at once while there is time", () => {
+  const done: number[] = [];
+  const chores = createChores(() => () => undefined);
+  for (const each of [1, 2, 3]) chores(() => done.push(each));
+  expect(done).toEqual([1, 2, 3]);
+});
+
+test("chores are done in their order, one a slice if a slice has time for one, also those that come meanwhile", async () => {
+  const hand = handTurned();
+  const chores = createChores(hand.turns);
+  const done: number[] = [];
+  for (const each of [1, 2]) chores(() => done.push(each));
+  expect(done).toEqual([]);
+  await hand.turn();
+  expect(done).toEqual([1]);
+  chores(() => done.push(3));
+  await flush();
+  expect(done).toEqual([1]);
+  await hand.turn();
+  await hand.turn();
+  expect(done).toEqual([1, 2, 3]);
+  chores(() => done.push(4));
+  await hand.turn();
+  await hand.turn();
+  expect(done).toEqual([1, 2, 3, 4]);
+});
