@@ -153,7 +153,9 @@ export async function startConcord(options: Options, extraServices?: ExtraServic
   const unfollow = parts.map((part) => followHealth(server, part, logger));
   const host = config.listen.slice(0, config.listen.lastIndexOf(":"));
   for (const part of parts) await part.start?.(`${host}:${port}`);
-  logger.info({ listen: `${host}:${port}`, data: config.dataDir, services: config.services }, "serving");
+  const metricsHost = config.metricsListen?.slice(0, config.metricsListen.lastIndexOf(":"));
+  const addresses = { listen: `${host}:${port}`, ...(metricsServer && { metrics: `${metricsHost}:${metricsServer.port}` }) };
+  logger.info({ ...addresses, data: config.dataDir, services: config.services }, "serving");
 
   return ok({
     port,

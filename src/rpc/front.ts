@@ -54,9 +54,11 @@ function standBefore(server: Http2Server, { connections, admission, receiving }:
     if (connection === undefined) return;
     const session = performServerHandshake(socket, sessionOptions);
     connection.speaks(session);
-    // Its end says enough.
+    // Their end says enough, and an error that nobody hears would end the process.
     session.on("error", () => undefined);
     session.on("stream", (stream: ServerHttp2Stream, headers: IncomingHttpHeaders, flags: number) => {
+      // Also of one that is refused.
+      stream.on("error", () => undefined);
       dropFarDeadline(headers);
       if (!admission.admit(stream, String(headers[":path"]), connection)) return;
       server.emit("stream", stream, headers, flags);
