@@ -59,7 +59,8 @@ export function createReadPage({ turns, nowMs = Date.now }: { readonly turns: Tu
     };
     let asked = 0;
     for (let looked = 0; ; ) {
-      await breathe();
+      const beforeRead = breathe();
+      if (beforeRead !== undefined) await beforeRead;
       // One more than there is room for tells whether more follow. How many a filter leaves, nobody knows.
       const stretch = await list.read(after, matches ? stretchRowsMax : Math.min(found.room() + 1, stretchRowsMax));
       for (const row of stretch.rows) {

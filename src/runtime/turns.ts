@@ -13,14 +13,16 @@ type Loop = {
 const systemLoop: Loop = {
   monotonicMs: () => performance.now(),
   nextTurn: (run) => void setImmediate(run),
-  afterwards: (run) => process.nextTick(run),
+  // Ticks come before microtasks, unless a microtask asks for one: then when there are no more of these.
+  afterwards: (run) => queueMicrotask(() => process.nextTick(run)),
 };
 
 /**
  * Shares each turn of the event loop among all that do long work: `sliceMs` for them together, since a thousand slices of their own would
  * hold it, too. Who finds the time used up waits in line for a later turn. One for the whole process.
  */
-export function createTurns(loop: Loop = systemLoop): Turns {
+export function createTurns(overrides: Partial<Loop> = {}): Turns {
+  const loop = { ...systemLoop, ...overrides };
   /** Of this turn. Undefined: nobody has begun yet. */
   let endsAtMs: DurationMs | undefined;
   const line: (() => void)[] = [];

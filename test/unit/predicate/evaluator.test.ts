@@ -33,7 +33,6 @@ function world() {
       count += 1;
       setImmediate(run);
     },
-    afterwards: process.nextTick,
   });
   return { evaluator: createEvaluator({ judges, turns }), asked, turns: () => count };
 }

@@ -9,7 +9,6 @@ function world() {
   const turns = createTurns({
     monotonicMs: () => nowMs,
     nextTurn: (run) => void next.push(run),
-    afterwards: (run) => process.nextTick(run),
   });
   const done: string[] = [];
   return {
@@ -33,8 +32,13 @@ function world() {
       const doneNow = done.splice(0).join("");
       const began = next;
       next = [];
-      for (const run of began) run();
-      await new Promise<void>((resolve) => void setImmediate(resolve));
+      // As the loop calls them: no microtask is under way.
+      await new Promise<void>((resolve) => {
+        setImmediate(() => {
+          for (const run of began) run();
+          setImmediate(resolve);
+        });
+      });
       return doneNow;
     },
     idle: () => next.length === 0,
