@@ -226,7 +226,7 @@ async function predicatePart({ config, logger, turns, loop }: Wiring): Promise<R
   const store = opened.value;
   const judges = createJudges({ threadCount: config.ruleThreads, startThread: startJudgeThread, timers: systemClock });
   const evaluator = createEvaluator({ judges, turns });
-  const engine = await loop.run({ job: "rules" }, () => createEngine({ store, clock: systemClock, evaluator }));
+  const engine = await loop.run({ job: "rules" }, () => createEngine({ store, clock: systemClock, evaluator, turns }));
   const service = createPredicateService({ engine, turns });
   const stopPurging = loop.run({ job: "purge" }, () => purgeAnswers(store, { clock: systemClock, logger }));
   return ok({

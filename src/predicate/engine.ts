@@ -3,7 +3,8 @@ import { isMove, workflowStates } from "../kernel/lifecycle.ts";
 import type { RequestKey } from "../kernel/request-key.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
 import type { TimeMs } from "../kernel/time.ts";
-import { type CompiledRule, compileRule, compileStored, createRuleSet, type RuleSet } from "./core/judge.ts";
+import type { Breathe, Turns } from "../kernel/turns.ts";
+import { type CompiledRule, compileSteps, compileStoredSteps, createRuleSet, type RuleSet } from "./core/judge.ts";
 import { ruleCountMax } from "./core/limits.ts";
 import type { Check, Rule, RuleMove, RuleState, Verdict } from "./core/types.ts";
 import type { ChangeRuleFailure, CreateRuleFailure, JudgeFailure, WriteFailure } from "./errors.ts";
@@ -46,11 +47,13 @@ export async function createEngine({
   store,
   clock,
   evaluator,
+  turns,
   limits = { ruleCountMax },
 }: {
   readonly store: RuleStore;
   readonly clock: Clock;
   readonly evaluator: Evaluator;
+  readonly turns: Turns;
   readonly limits?: { readonly ruleCountMax: number };
 }): Promise<Engine> {
   let rules: ReadonlyMap<RuleId, Rule> = new Map();
@@ -60,18 +63,21 @@ export async function createEngine({
   let sorted: readonly Rule[] | undefined;
   let lastWrite: Promise<unknown> = Promise.resolve();
 
-  function adopt(stored: Iterable<Rule>, revision: number): void {
-    rules = new Map([...stored].map((rule) => [rule.id, rule]));
+  /** One at a time: by `reload` at the start, then within a change. */
+  async function adopt(stored: Iterable<Rule>, revision: number): Promise<void> {
+    const adopted = new Map([...stored].map((rule) => [rule.id, rule]));
+    const active = [...adopted.values()].filter((rule) => rule.state === "ACTIVE");
+    const compiling = new Map<RuleId, CompiledRule>();
+    const breathe = turns();
+    for (const rule of active) {
+      const before = compiled.get(rule.id);
+      // A version never changes, so it needs to be compiled only once.
+      const isKnown = before?.rule.version === rule.version;
+      compiling.set(rule.id, isKnown ? before : await inSlices(compileStoredSteps(rule), breathe));
+    }
+    rules = adopted;
     sorted = undefined;
-    const active = [...rules.values()].filter((rule) => rule.state === "ACTIVE");
-    // A version never changes, so it needs to be compiled only once.
-    const known = compiled;
-    compiled = new Map(
-      active.map((rule) => {
-        const before = known.get(rule.id);
-        return [rule.id, before?.rule.version === rule.version ? before : compileStored(rule)];
-      }),
-    );
+    compiled = compiling;
     // Drafts do not change it.
     if (revision === ruleSet.revision && active.length === ruleSet.active.length) return;
     ruleSet = createRuleSet(revision, [...compiled.values()]);
@@ -80,7 +86,7 @@ export async function createEngine({
 
   async function reload(): Promise<void> {
     const stored = await store.load();
-    adopt(stored.rules, stored.revision);
+    await adopt(stored.rules, stored.revision);
   }
 
   /** One change after the other: each is decided upon the outcome of the one before. */
@@ -112,7 +118,7 @@ export async function createEngine({
         request === undefined ? batch : { ...batch, request: { ...request, atMs: clock.nowMs() } },
       );
       if (written.ok) {
-        adopt(new Map(rules).set(batch.rule.id, batch.rule).values(), batch.revision.next);
+        await adopt(new Map(rules).set(batch.rule.id, batch.rule).values(), batch.revision.next);
         return ok({ rule: batch.rule, ruleSetRevision: batch.revision.next });
       }
       const failure = written.error;
@@ -157,7 +163,7 @@ export async function createEngine({
       const rule: Rule = { ...wanted, version: 1, state: "DRAFT", createdAtMs: atMs, updatedAtMs: atMs };
       const index = rule.moves.findIndex((move) => !exists(move));
       if (index >= 0) return err({ type: "move-unknown", index });
-      const compiledRule = compileRule(rule);
+      const compiledRule = await inSlices(compileSteps(rule), turns());
       if (!compiledRule.ok) return err({ type: "rule-invalid", ruleId: rule.id, error: compiledRule.error });
       return change<CreateRuleFailure>(request, () => {
         if (rules.has(rule.id)) return err({ type: "rule-exists", ruleId: rule.id });
@@ -175,6 +181,15 @@ export async function createEngine({
     },
     ruleSetRevision: () => ruleSet.revision,
   };
+}
+
+async function inSlices<Value>(steps: Generator<void, Value>, breathe: Breathe): Promise<Value> {
+  for (;;) {
+    const pause = breathe();
+    if (pause !== undefined) await pause;
+    const step = steps.next();
+    if (step.done) return step.value;
+  }
 }
 
 /** Whether the lifecycle has a move that this one covers. */

@@ -2,8 +2,8 @@ import { celJson, celRecord, celTime, workflowFields, workflowVariable } from ".
 import { describeCompileError, type Variables } from "../predicate/core/compile.ts";
 import { type EnumNames, enumNames } from "../predicate/core/enum-names.ts";
 import type { Bindings } from "../predicate/core/evaluate.ts";
-import { compileFilter } from "../predicate/core/filter.ts";
 import type { Workflow, WorkflowEvent } from "../workflow/core/types.ts";
+import { compiledFilter } from "./compiled-filters.ts";
 import { registry } from "./descriptors.ts";
 import { invalidField } from "./errors.ts";
 
@@ -43,7 +43,7 @@ export function filterOf<Resource>(
   bindingsOf: (resource: Resource) => Bindings,
 ): (resource: Resource) => boolean {
   if (expression === "") return () => true;
-  const compiled = compileFilter(variables, expression);
+  const compiled = compiledFilter(variables, expression);
   if (!compiled.ok) throw invalidField("filter", describeCompileError(compiled.error));
   const matches = compiled.value;
   return (resource) => matches(bindingsOf(resource));

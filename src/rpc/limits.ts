@@ -34,3 +34,6 @@ export const keepaliveTimeoutMs: DurationMs = 10_000;
 
 /** What each chunk of a message that is not whole takes besides its bytes: two Buffers, and their places. */
 export const chunkOverheadBytes = 256;
+
+/** Characters of compiled filters that are kept, of each list that has some: eight of the longest, which take some 8 MB. */
+export const filterLengthKept = 8 * 4096;

@@ -4,6 +4,7 @@ import type { RequestId, RuleId } from "../../src/kernel/ids.ts";
 import { err, ok } from "../../src/kernel/result.ts";
 import { createEngine } from "../../src/predicate/engine.ts";
 import type { RuleBatch, RuleStore } from "../../src/predicate/ports.ts";
+import { createTurns } from "../../src/runtime/turns.ts";
 import { createMemoryRuleStore } from "../../src/storage/memory/rule-store.ts";
 import { openSqliteRuleStore } from "../../src/storage/sqlite/rule-store.ts";
 import { ruleOf, simpleEvaluator, verdictOf } from "../support/rule-values.ts";
@@ -136,7 +137,12 @@ test("an engine over a file that is opened again judges the same, and knows its 
   const answers = [];
   for (let round = 0; round < 2; round += 1) {
     const store = await openSqlite(path);
-    const engine = await createEngine({ store, clock: { nowMs: () => 1000 + round }, evaluator: simpleEvaluator });
+    const engine = await createEngine({
+      store,
+      clock: { nowMs: () => 1000 + round },
+      evaluator: simpleEvaluator,
+      turns: createTurns(),
+    });
     const { description, moves, message, priority, reason, requestedBy } = cold;
     const wanted = {
       id,

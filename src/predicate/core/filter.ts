@@ -5,7 +5,7 @@ import { type Bindings, evaluateBool } from "./evaluate.ts";
 import { filterCostMax } from "./limits.ts";
 
 /** Whether a resource is wanted. What cannot be evaluated, such as a field that this resource does not have, means no. */
-type Filter = (bindings: Bindings) => boolean;
+export type Filter = (bindings: Bindings) => boolean;
 
 /** For the `filter` of list, count and watch requests. */
 export function compileFilter(variables: Variables, expression: string): Result<Filter, CompileError> {

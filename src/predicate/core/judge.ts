@@ -18,19 +18,32 @@ export type CompiledRule = {
 
 export type RuleError = CompileError & { readonly field: "expression" | "message" };
 
-export function compileRule(rule: Rule): Result<CompiledRule, RuleError> {
+export const compileRule = (rule: Rule): Result<CompiledRule, RuleError> => lastOf(compileSteps(rule));
+
+/** A stored rule that this version of Concord does not understand denies all that it applies to. */
+export const compileStored = (rule: Rule): CompiledRule => lastOf(compileStoredSteps(rule));
+
+/** Each step compiles one expression: some milliseconds, if it is as long as may be. */
+export function* compileSteps(rule: Rule): Generator<void, Result<CompiledRule, RuleError>> {
   const expression = compile(rule.expression, ruleVariables, "bool");
   if (!expression.ok) return err({ ...expression.error, field: "expression" });
   if (rule.message === "") return ok({ rule, expression, message: undefined });
+  yield;
   const message = compile(rule.message, ruleVariables, "string");
   if (!message.ok) return err({ ...message.error, field: "message" });
   return ok({ rule, expression, message: message.value });
 }
 
-/** A stored rule that this version of Concord does not understand denies all that it applies to. */
-export function compileStored(rule: Rule): CompiledRule {
-  const compiled = compileRule(rule);
+export function* compileStoredSteps(rule: Rule): Generator<void, CompiledRule> {
+  const compiled = yield* compileSteps(rule);
   return compiled.ok ? compiled.value : { rule, expression: err(compiled.error), message: undefined };
+}
+
+function lastOf<Value>(steps: Generator<void, Value>): Value {
+  for (;;) {
+    const step = steps.next();
+    if (step.done) return step.value;
+  }
 }
 
 /** The active rules under one revision, by move, highest priority first, then by id. */

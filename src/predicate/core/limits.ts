@@ -1,6 +1,12 @@
 /** Far more than a person reads, and one rule cannot fill the store. The contract says the same. */
 export const expressionLengthMax = 4096;
 
+/**
+ * Names, values and operators. What it takes to compile an expression goes with these, some 3 µs for each, and the event loop waits for it.
+ * Ordinary rules of that length have half as many.
+ */
+export const expressionTokenCountMax = 2000;
+
 /** People nest a few levels; the recursive walks over an expression stay far from the end of the stack. */
 export const expressionDepthMax = 64;
 

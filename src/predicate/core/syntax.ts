@@ -1,5 +1,5 @@
 import { assert } from "../../kernel/assert.ts";
-import { expressionDepthMax } from "./limits.ts";
+import { expressionDepthMax, expressionTokenCountMax } from "./limits.ts";
 
 /** Where in the source, both counted from 1, columns in characters. */
 export type Position = { readonly line: number; readonly column: number };
@@ -58,6 +58,7 @@ class Failure extends Error {
 class Cursor {
   readonly source: string;
   next: Token;
+  private count = 0;
 
   constructor(source: string) {
     this.source = source;
@@ -77,6 +78,10 @@ class Cursor {
   private read(from: number): Token {
     const offset = from + this.match(blank, from).length;
     if (offset === this.source.length) return { kind: "end", text: "", offset };
+    this.count += 1;
+    if (this.count > expressionTokenCountMax) {
+      throw new Failure(offset, `more than ${expressionTokenCountMax} names, values and operators`);
+    }
     for (const [kind, pattern] of [
       ["literal", literal],
       ["identifier", identifier],

@@ -33,6 +33,12 @@ describe("a syntax error is reported where it is, with what was expected", () =>
   });
 });
 
+test("what takes long to compile is refused before it is parsed, where it becomes too much", () => {
+  const terms = (count: number) => Array.from({ length: count }, () => "1").join(",");
+  expect(problem(`[${terms(999)}] == []`)).toMatch(/column 2004: more than 2000 names, values and operators$/);
+  expect(problem(`[${terms(997)}] == []`)).toBe("compiles");
+});
+
 describe("a name that does not exist is reported where it stands", () => {
   test.each([
     ["  workflw.state == 'ACTIVE'", 'line 1, column 3: unknown variable "workflw"; known: workflow, from, to, request, now'],

@@ -3,6 +3,7 @@ import type { RequestId, RuleId } from "../../../src/kernel/ids.ts";
 import { err } from "../../../src/kernel/result.ts";
 import { type ChangeRule, type CreateRule, createEngine } from "../../../src/predicate/engine.ts";
 import type { RuleStore } from "../../../src/predicate/ports.ts";
+import { createTurns } from "../../../src/runtime/turns.ts";
 import { createMemoryRuleStore } from "../../../src/storage/memory/rule-store.ts";
 import { checkOf, ruleOf, sampleCheck, simpleEvaluator, verdictOf, verdictsOf } from "../../support/rule-values.ts";
 
@@ -29,7 +30,13 @@ const request = (id: string, digest = "digest") => ({ id: id as RequestId, diges
 
 async function engineOver(store: RuleStore = createMemoryRuleStore(), ruleCountMax = 1000) {
   let nowMs = 1000;
-  return createEngine({ store, clock: { nowMs: () => ++nowMs }, evaluator: simpleEvaluator, limits: { ruleCountMax } });
+  return createEngine({
+    store,
+    clock: { nowMs: () => ++nowMs },
+    evaluator: simpleEvaluator,
+    turns: createTurns(),
+    limits: { ruleCountMax },
+  });
 }
 
 describe("a rule judges while it is active, and each change of that adds 1 to the revision", () => {

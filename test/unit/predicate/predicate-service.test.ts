@@ -25,6 +25,7 @@ async function serviceAtTime(nowMs: number, ruleCountMax = 1000) {
     store,
     clock: { nowMs: () => nowMs },
     evaluator: simpleEvaluator,
+    turns: createTurns(),
     limits: { ruleCountMax },
   });
   type Context = Parameters<ReturnType<typeof createPredicateService>["getRule"]>[1];
@@ -263,7 +264,7 @@ describe("refusals carry the code, reason and metadata of the contract", () => {
 
   test("STORAGE_UNAVAILABLE", async () => {
     const store = createMemoryRuleStore();
-    const engine = await createEngine({ store, clock: { nowMs: () => 1000 }, evaluator: simpleEvaluator });
+    const engine = await createEngine({ store, clock: { nowMs: () => 1000 }, evaluator: simpleEvaluator, turns: createTurns() });
     await store.close();
     const { context } = await serviceAtTime(1000);
     expect(await failure(createPredicateService({ engine, turns: createTurns() }).createRule(cold, context))).toMatchObject({

@@ -288,9 +288,9 @@ export interface CreateRuleRequest {
   readonly description: string;
   /** The moves it shall apply to, at most 36. Empty: all. */
   readonly moves: readonly RuleMove[];
-  /** The CEL expression, 1 to 4,096 characters. See `Rule.expression`. */
+  /** The CEL expression, 1 to 4,096 characters, with up to 2,000 names, values and operators. See `Rule.expression`. */
   readonly expression: string;
-  /** The CEL string expression shown on denial, up to 4,096 characters. See `Rule.message`. */
+  /** The CEL string expression shown on denial, up to 4,096 characters and as many names, values and operators. See `Rule.message`. */
   readonly message: string;
   /** -1,000 to 1,000. See `Rule.priority`. */
   readonly priority: number;
