@@ -47,10 +47,11 @@ verify: setup ## check the models, then the cores against them; MODEL=name check
 simulate: setup ## run the commit protocol on a faulty world; SEED=n replays one run
 	@bin/concord simulate $(if $(SEED),--seed $(SEED) --verbose)
 
-stress: setup ## transactions while every process is killed in turn, rules that take long, overload; SEED=n
+stress: setup ## transactions while every process is killed in turn, rules that take long, overload, hostile calls; SEED=n
 	@node scripts/kill-stream.ts $(if $(SEED),--seed $(SEED))
 	@node scripts/rules-load.ts
 	@node scripts/overload.ts
+	@node scripts/no-stall.ts
 
 bench: setup ## measure, as ratios to an empty call in the same run
 	@node test/bench/main.ts

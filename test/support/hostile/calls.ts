@@ -1,0 +1,162 @@
+import { WorkflowState } from "../../../src/gen/concord/workflow/v1/workflow.ts";
+import { WatchPosition } from "../../../src/gen/concord/workflow/v1/workflow_service.ts";
+import { answered, by, type HostileWorld, times } from "./world.ts";
+
+/** One legal thing, or one refused, that a stranger may do as often as they like. Resolves when it has its answers. */
+export type HostileCall = { readonly name: string; readonly run: (world: HostileWorld) => Promise<void> };
+
+const { ACTIVE, FAILED, PAUSED } = WorkflowState;
+const numbersOfFilter = `[${Array.from({ length: 12 }, (_, index) => index).join(",")}]`;
+/** Evaluated for each resource, as no index knows it, and nearly as dear as a filter may be. */
+const matchesNothing = `${numbersOfFilter}.exists(x, ${numbersOfFilter}.exists(y, x + y > 1000))`;
+const pageSize = 1000;
+const seconds = (count: number) => ({ seconds: BigInt(count), nanos: 0 });
+
+/** Also a made-up term a dozen times makes an expression long. */
+function longExpression(of: "event" | "workflow", length = 4096): string {
+  let text = `${of}.metadata.a0 == 0.0`;
+  for (let index = 1; ; index += 1) {
+    const next = `${text} || ${of}.metadata.a${index} == ${index}.0`;
+    if (next.length > length) return text;
+    text = next;
+  }
+}
+
+async function filteredWatch({ clients }: HostileWorld): Promise<void> {
+  const newest = BigInt((await clients.workflows.getSystemStats({})).totalEvents);
+  const leaving = new AbortController();
+  const watch = clients.workflows.watchWorkflowEvents(
+    {
+      start: { $case: "position", value: WatchPosition.OLDEST_AVAILABLE },
+      filter: matchesNothing,
+      progressInterval: seconds(1),
+    },
+    { signal: leaving.signal },
+  );
+  for await (const { body } of watch) if (body?.$case === "progress" && body.value.sequence >= newest) break;
+  leaving.abort();
+}
+
+async function pagesOf(list: (pageToken: string) => Promise<{ readonly nextPageToken: string }>): Promise<void> {
+  let token = "";
+  do token = (await list(token)).nextPageToken;
+  while (token !== "");
+}
+
+const numbers = Array.from({ length: 110 }, (_, index) => index);
+
+const dearCheck = {
+  workflow: { workflowId: "dear", state: ACTIVE, version: 2n, metadata: { numbers } },
+  targetState: PAUSED,
+  ...by,
+};
+
+const repeated = (bytes: readonly number[], size: number): Uint8Array => {
+  const message = Buffer.alloc(size - (size % bytes.length));
+  for (let at = 0; at < message.length; at += 1) message[at] = bytes[at % bytes.length] ?? 0;
+  return message;
+};
+
+let runs = 0;
+
+export const hostileCalls: readonly HostileCall[] = [
+  { name: "a watch from the oldest event, whose filter matches nothing", run: filteredWatch },
+  {
+    name: "a list of events, whose filter matches nothing",
+    run: ({ clients }) =>
+      pagesOf((pageToken) => clients.workflows.listWorkflowEvents({ filter: matchesNothing, pageSize, pageToken })),
+  },
+  {
+    name: "a list of workflows, 1,000 a page",
+    run: ({ clients }) => pagesOf((pageToken) => clients.workflows.listWorkflows({ pageSize, pageToken })),
+  },
+  {
+    name: "a list of transactions, one a page, whose filter matches nothing",
+    run: ({ clients }) =>
+      pagesOf((pageToken) => clients.commits.listTransactions({ filter: matchesNothing, pageSize: 1, pageToken })),
+  },
+  {
+    name: "a batch of 1,000 checks, each quadratic",
+    run: ({ clients }) =>
+      answered(clients.predicates.batchValidateTransitions({ checks: Array.from({ length: 1000 }, () => dearCheck) })),
+  },
+  {
+    name: "20 moves at once, with eight dear rules without data",
+    run: ({ clients }) =>
+      times(20, () => clients.workflows.transitionWorkflow({ workflowId: "dear", targetState: FAILED, ...by }), 20),
+  },
+  {
+    name: "1 MiB of empty checks",
+    run: async ({ raw }) =>
+      void (await raw("/concord.predicate.v1.PredicateLogic/BatchValidateTransitions", repeated([0x0a, 0], 1 << 20))),
+  },
+  {
+    name: "5,000 enlist",
+    run: ({ clients }) => {
+      const enlist = Array.from({ length: 5000 }, (_, index) => ({ participantId: `p-${index}` }));
+      return answered(clients.workflows.transitionWorkflow({ workflowId: "dear", targetState: PAUSED, enlist, ...by }));
+    },
+  },
+  {
+    name: "100 atomic moves, beside what is held",
+    run: async ({ clients }) => {
+      runs += 1;
+      const run = runs;
+      await times(100, async (index) => {
+        const workflowId = `atomic-${run}-${index}`;
+        await clients.workflows.createWorkflow({ workflowId, ...by });
+        await clients.workflows.transitionWorkflow({
+          workflowId,
+          targetState: ACTIVE,
+          enlist: [{ participantId: "stock" }],
+          ...by,
+        });
+      });
+    },
+  },
+  {
+    name: "1,000 calls, cancelled at once",
+    run: ({ clients }) =>
+      times(
+        1000,
+        async () => {
+          const leaving = new AbortController();
+          const call = clients.workflows.listWorkflows({ pageSize: 100 }, { signal: leaving.signal });
+          setImmediate(() => leaving.abort());
+          await call;
+        },
+        256,
+      ),
+  },
+  {
+    name: "20 rules of 4,096 characters",
+    run: ({ clients }) => {
+      runs += 1;
+      const run = runs;
+      const expression = longExpression("workflow");
+      return times(20, (index) => clients.predicates.createRule({ ruleId: `long-${run}-${index}`, expression, ...by }));
+    },
+  },
+  {
+    name: "20 lists with a filter of 4,096 characters",
+    run: ({ clients }) => {
+      const filter = longExpression("event");
+      return times(20, () => clients.workflows.listWorkflowEvents({ filter, pageSize: 1 }));
+    },
+  },
+  {
+    name: "500 watches of one workflow, beside 100 events of others",
+    run: async ({ clients }) => {
+      const leaving = new AbortController();
+      const watches = Array.from({ length: 500 }, async () => {
+        const { signal } = leaving;
+        for await (const _ of clients.workflows.watchWorkflowEvents({ workflowId: "dear" }, { signal }));
+      });
+      runs += 1;
+      const run = runs;
+      await times(100, (index) => clients.workflows.createWorkflow({ workflowId: `watched-${run}-${index}`, ...by }), 1);
+      leaving.abort();
+      await Promise.all(watches.map(answered));
+    },
+  },
+];

@@ -1,0 +1,51 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+
+export interface ProbedServer {
+  readonly address: string;
+  /** The longest stretch that its event loop was held since it was last asked, in CPU time. */
+  longestMs(): Promise<number>;
+  /** SIGTERM. Resolves with the exit code. */
+  stop(): Promise<number | null>;
+  /** SIGKILL: it may be in a stretch that does not end. */
+  kill(): Promise<void>;
+}
+
+const ownProgram = join(import.meta.dirname, "../../../src/main.ts");
+
+/** `concord serve` with the probe in it. `program`: the main module of another version. */
+export async function startProbedServer(dataDir: string, program = ownProgram): Promise<ProbedServer> {
+  const probe = join(import.meta.dirname, "loop-probe.ts");
+  const args = ["serve", "--listen", "127.0.0.1:0", "--data-dir", dataDir, "--log-format", "json", "--log-level", "info"];
+  const child = spawn(process.execPath, ["--import", probe, program, ...args], { stdio: ["ignore", "ignore", "pipe", "ipc"] });
+  const exited = once(child, "exit");
+  const { promise: address, resolve, reject } = Promise.withResolvers<string>();
+  const lines: string[] = [];
+  createInterface({ input: child.stderr as NonNullable<typeof child.stderr> })
+    .on("line", (line) => {
+      const { msg, listen } = JSON.parse(line) as { readonly msg: string; readonly listen: string };
+      if (msg === "serving") resolve(listen);
+      lines.push(line);
+    })
+    .on("close", () => reject(new Error(`the server has ended:\n${lines.join("\n")}`)));
+  return {
+    address: await address,
+    async longestMs() {
+      const answer = once(child, "message");
+      child.send("?");
+      const [{ longestMs }] = (await answer) as [{ readonly longestMs: number }];
+      return longestMs;
+    },
+    async stop() {
+      child.kill("SIGTERM");
+      const [code] = (await exited) as [number | null];
+      return code;
+    },
+    async kill() {
+      child.kill("SIGKILL");
+      await exited;
+    },
+  };
+}
