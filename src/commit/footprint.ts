@@ -33,7 +33,7 @@ export function footprint({ parts }: Transaction, { entries }: Timeline): number
 
 /** Of work that is enlisted, or of a part that has voted. */
 export const partFootprint = ({ payload, voteReason = "" }: Pick<Part, "payload"> & Partial<Pick<Part, "voteReason">>): number =>
-  partBytes + payload.byteLength + characterBytes * voteReason.length;
+  partBytes + (payload?.byteLength ?? 0) + characterBytes * voteReason.length;
 
 /** What the log keeps of a decided transaction: its decision is sent, and sent again, without the work. */
 export const withoutPayloads = (transaction: Transaction): Transaction => ({

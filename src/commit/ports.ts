@@ -69,8 +69,8 @@ export type TransactionPage = {
 
 /**
  * What a coordinator must not forget. Every write carries the expectation that the writer's epoch is still the newest, and is a
- * conflict otherwise. `force` and `record` store the transaction whole, over what is stored of it; the timeline is for people, and
- * what is left out stays as it was.
+ * conflict otherwise. `force` and `record` store the transaction whole, over what is stored of it; the timeline is for people. A timeline or
+ * payload that is left out stays as it was.
  */
 export interface DecisionLog extends StoreHealth, StoreAge {
   /**
@@ -89,7 +89,10 @@ export interface DecisionLog extends StoreHealth, StoreAge {
     session: Omit<ParticipantSession, "sessionEpoch">,
     coordinatorEpoch: number,
   ): WriteResult<ParticipantSession, Fenced>;
+  /** Without payloads, as every transaction that is read. */
   get(id: TransactionId): Promise<Transaction | undefined>;
+  /** Of the lone participant whose decision it is, as long as that is not known; else empty. */
+  payload(id: TransactionId): Promise<Uint8Array>;
   /** Looks at no more than `limit`, where looking costs little of what the scope leaves out. */
   list(page: ListPage): Promise<TransactionPage>;
   /** Nothing if the transaction is unknown, or was stored without. */

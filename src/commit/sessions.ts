@@ -115,6 +115,8 @@ type Open = {
   readonly told: Map<TransactionId, number>;
   /** Prepares that wait for credit. */
   readonly waiting: Map<TransactionId, PendingPrepare>;
+  /** Prepares whose payload is being read. */
+  readonly reading: Map<TransactionId, PendingPrepare>;
   /** When something was heard last, to be shown; and, on the monotonic clock, to measure silence. */
   lastSeenAtMs: TimeMs;
   lastHeardMs: DurationMs;
@@ -156,6 +158,7 @@ export function createSessions(options: {
       outstanding: new Map(),
       told: new Map(),
       waiting: new Map(),
+      reading: new Map(),
       lastSeenAtMs: clock.nowMs(),
       lastHeardMs: clock.monotonicMs(),
       lastSequenceSeen: 0,
@@ -412,14 +415,32 @@ export function createSessions(options: {
     started?.handler.disconnected(participantId);
   }
 
-  function emitPrepare(session: Open, { deadlineMs, ...prepare }: PendingPrepare): void {
-    const sequence = session.emit({ ...prepare, voteWithinMs: Math.max(0, deadlineMs - clock.nowMs()) });
+  function emitPrepare(session: Open, prepare: PendingPrepare): void {
+    if (prepare.payload === undefined) void emitStored(session, prepare);
+    else emitWhole(session, prepare, prepare.payload);
+  }
+
+  function emitWhole(session: Open, { deadlineMs, ...prepare }: PendingPrepare, payload: Uint8Array): void {
+    const sequence = session.emit({ ...prepare, payload, voteWithinMs: Math.max(0, deadlineMs - clock.nowMs()) });
     if (sequence !== undefined) session.outstanding.set(prepare.transactionId, sequence);
+  }
+
+  /** Its payload is read when there is credit for it, so that no more are in memory than are under way. */
+  async function emitStored(session: Open, prepare: PendingPrepare): Promise<void> {
+    const { transactionId } = prepare;
+    session.reading.set(transactionId, prepare);
+    const payload = await log.payload(transactionId).catch((error: unknown) => {
+      logger.error({ transaction: transactionId, err: error }, "the decision log cannot be read: a Prepare is not sent");
+    });
+    // Not if it was decided meanwhile: a Prepare behind its decision would begin the work anew.
+    if (session.reading.get(transactionId) !== prepare) return;
+    session.reading.delete(transactionId);
+    if (payload) emitWhole(session, prepare, payload);
   }
 
   function sendWaiting(session: Open): void {
     for (const [transactionId, prepare] of session.waiting) {
-      if (session.outstanding.size >= session.credit) return;
+      if (session.outstanding.size + session.reading.size >= session.credit) return;
       session.waiting.delete(transactionId);
       emitPrepare(session, prepare);
     }
@@ -436,6 +457,7 @@ export function createSessions(options: {
       if (!session) return;
       if (message.type === "decision") {
         session.waiting.delete(message.transactionId);
+        session.reading.delete(message.transactionId);
         const sequence = session.emit(message);
         if (sequence !== undefined) session.told.set(message.transactionId, sequence);
       } else {

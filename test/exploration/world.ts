@@ -335,7 +335,7 @@ export function createWorld(constants: Constants) {
           type: "prepare",
           transactionId,
           attempt: 1,
-          payload: message.payload,
+          payload: message.payload ?? new Uint8Array(),
           // After a resolution the time to vote is over.
           voteWithinMs: resolved ? 0 : 1,
           onePhase: message.onePhase,

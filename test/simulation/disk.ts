@@ -141,6 +141,7 @@ export function openDecisionLog(store: DecisionLog, disk: OpenDisk, onDurable: (
     purge: (before, epoch) => write("purge", () => store.purge(before, epoch)),
     newestEpoch: () => disk.read(() => store.newestEpoch()),
     get: (id) => disk.read(() => store.get(id)),
+    payload: (id) => disk.read(() => store.payload(id)),
     list: (page) => disk.read(() => store.list(page)),
     timeline: (id) => disk.read(() => store.timeline(id)),
     unfinished: (page) => disk.read(() => store.unfinished(page)),

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { afterEach, describe, expect, test } from "vitest";
 import { type Claim, claimCountMax } from "../../src/commit/core/claim.ts";
 import { stepCoordinator } from "../../src/commit/core/coordinator.ts";
@@ -82,17 +83,31 @@ function decisionLogSuite(name: string, open: () => Promise<DecisionLog>): void 
       expect(await log.participants({ afterId: undefined, limit: 10 })).toEqual([]);
     });
 
-    test("a transaction is read as it was written, without the payloads that nobody needs any more", async () => {
+    test("a transaction is read as it was written, without payloads", async () => {
       const log = await open();
       await log.claim("c");
       const written = committing("t1");
       expect(await log.force(written)).toEqual({ ok: true, value: undefined });
-      const parts = written.parts.map((part) => ({ ...part, connected: false, payload: new Uint8Array() }));
+      const parts = written.parts.map((part) => ({ ...part, connected: false, payload: undefined }));
       expect(await log.get(tx("t1"))).toEqual({ ...written, parts });
-      const asked = delegated("t2");
-      await log.force(asked);
-      expect((await log.get(tx("t2")))?.parts[0]?.payload).toEqual(new TextEncoder().encode("work of a"));
       expect(await log.get(tx("t3"))).toBeUndefined();
+    });
+
+    test("the payload of what is delegated is kept until it is decided, also if it is written again without", async () => {
+      const log = await open();
+      await log.claim("c");
+      const work = new TextEncoder().encode("work of a");
+      const nothing = new Uint8Array();
+      await log.force(delegated("t1"));
+      expect(await log.payload(tx("t1"))).toEqual(work);
+      const stored = (await log.get(tx("t1"))) as Transaction;
+      expect(stored.parts[0]?.payload).toBeUndefined();
+      await log.force(stepped(stored, ack("a", "lost")));
+      expect(await log.payload(tx("t1"))).toEqual(work);
+      await log.record(stepped(stored, ack("a", "committed")));
+      expect(await log.payload(tx("t1"))).toEqual(nothing);
+      await log.force(committing("t2"));
+      expect([await log.payload(tx("t2")), await log.payload(tx("t3"))]).toEqual([nothing, nothing]);
     });
 
     test("unfinished transactions are found, completed ones are history", async () => {
@@ -281,4 +296,26 @@ test("the decision log in SQLite survives a restart", async () => {
   });
   expect(await second.unfinished({ afterId: undefined, limit: 10 })).toEqual(["t1"]);
   expect(second.writable).toBe(true);
+});
+
+test("what an older coordinator has delegated keeps its payload", async () => {
+  const folder = temporaryFolder();
+  cleanups.push(folder.remove);
+  const path = join(folder.path, "commit.db");
+  const log = await reopenSqlite(path);
+  await log.claim("c");
+  await log.force(delegated("t1"));
+  await log.force(committing("t2"));
+  await log.close();
+  // As it was before payloads had a column.
+  const database = new DatabaseSync(path);
+  database.exec(`
+    UPDATE transactions SET body = json_set(body, '$.parts[0].payload', payload) WHERE payload IS NOT NULL;
+    ALTER TABLE transactions DROP COLUMN payload;
+    PRAGMA user_version = 3`);
+  database.close();
+  const migrated = await reopenSqlite(path);
+  expect(await migrated.payload(tx("t1"))).toEqual(new TextEncoder().encode("work of a"));
+  expect((await migrated.get(tx("t1")))?.parts[0]).toMatchObject({ participantId: "a", payload: undefined });
+  expect(await migrated.get(tx("t2"))).toMatchObject({ phase: "COMMITTING" });
 });

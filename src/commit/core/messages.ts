@@ -101,5 +101,8 @@ export type Unreadable = { readonly type: "unreadable"; readonly reason: string 
 /** A message with its place in its stream: 1, 2, 3, … */
 export type Numbered<Message> = { readonly sequence: number; readonly message: Message };
 
-/** A Prepare that has not left yet: the time to vote is counted when it does. */
-export type PendingPrepare = Omit<Prepare, "voteWithinMs"> & { readonly deadlineMs: TimeMs };
+/** A Prepare that has not left yet: the time to vote is counted when it does, and a payload that only the log has is read then. */
+export type PendingPrepare = Omit<Prepare, "voteWithinMs" | "payload"> & {
+  readonly deadlineMs: TimeMs;
+  readonly payload: Uint8Array | undefined;
+};

@@ -47,7 +47,8 @@ export type Transaction = {
 /** One participant's part in a transaction. */
 export type Part = {
   readonly participantId: ParticipantId;
-  readonly payload: Uint8Array;
+  /** Undefined: only the log has it, for whoever sends it. What is taken over does not hold its payload in memory. */
+  readonly payload: Uint8Array | undefined;
   /** Volatile: has an open session. Nothing is sent to a part that has none. */
   readonly connected: boolean;
   readonly vote: VoteValue | undefined;

@@ -13,6 +13,7 @@ import type { WriteFailure } from "../../kernel/write.ts";
 /** For tests. Outlives the coordinators that are put on it, as a file would. */
 export function createMemoryDecisionLog(nowMs: () => TimeMs = Date.now): DecisionLog {
   const transactions = new Map<TransactionId, Transaction>();
+  const payloads = new Map<TransactionId, Uint8Array>();
   const timelines = new Map<TransactionId, Timeline>();
   const sessions = new Map<ParticipantId, ParticipantSession>();
   let coordinatorId: string | undefined;
@@ -29,9 +30,11 @@ export function createMemoryDecisionLog(nowMs: () => TimeMs = Date.now): Decisio
   const put = (transaction: Transaction, timeline?: Timeline): Promise<Result<void, WriteFailure<Fenced>>> =>
     write(transaction.coordinatorEpoch, () => {
       checkTransaction(transaction);
-      const payloadOf = (payload: Uint8Array) => (transaction.outcome === undefined ? payload : new Uint8Array());
-      const parts = transaction.parts.map((part) => ({ ...part, connected: false, payload: payloadOf(part.payload) }));
-      transactions.set(transaction.id, { ...transaction, parts });
+      const { id, outcome, parts } = transaction;
+      const payload = parts[0]?.payload;
+      if (outcome !== undefined) payloads.delete(id);
+      else if (payload) payloads.set(id, payload);
+      transactions.set(id, { ...transaction, parts: parts.map((part) => ({ ...part, connected: false, payload: undefined })) });
       if (timeline) timelines.set(transaction.id, timeline);
     });
 
@@ -58,6 +61,7 @@ export function createMemoryDecisionLog(nowMs: () => TimeMs = Date.now): Decisio
         return opened;
       }),
     get: async (id) => transactions.get(id),
+    payload: async (id) => payloads.get(id) ?? new Uint8Array(),
     async list({ beforeId, limit, scope = {} }) {
       const before = nearer(beforeId, scope.beforeId);
       const following = newestFirst().filter(({ id }) => before === undefined || id < before);

@@ -51,6 +51,15 @@ const migrations: readonly Migration[] = [
       CREATE TABLE claims (epoch INTEGER PRIMARY KEY, id TEXT NOT NULL) STRICT;
       INSERT INTO claims (epoch, id) SELECT epoch, '' FROM coordinator`,
   },
+  {
+    version: 4,
+    sql: `
+      -- Beside the body, so that it is read only where it is needed. In Base64.
+      ALTER TABLE transactions ADD COLUMN payload TEXT;
+      UPDATE transactions SET
+        payload = json_extract(body, '$.parts[0].payload'), body = json_remove(body, '$.parts[0].payload')
+      WHERE outcome IS NULL AND completed_at_ms IS NULL`,
+  },
 ];
 
 export type SqliteDecisionLog = DecisionLog & Pick<SqliteEngine, "onFlush">;
@@ -102,6 +111,7 @@ function decisionLog(engine: SqliteEngine): SqliteDecisionLog {
       finishedAtMs(transaction) ?? null,
       bodyOf(transaction),
       timeline ? JSON.stringify(timeline) : null,
+      payloadOf(transaction),
     ];
     const written = await write(coordinatorEpoch, { sql: upsertTransaction, params });
     return written.ok ? ok(undefined) : written;
@@ -153,6 +163,10 @@ function decisionLog(engine: SqliteEngine): SqliteDecisionLog {
         nextBeforeId: rows.length === limit ? (rows.at(-1)?.["id"] as TransactionId) : undefined,
       };
     },
+    async payload(id) {
+      const [row] = engine.read("SELECT payload FROM transactions WHERE id = ?", id);
+      return new Uint8Array(Buffer.from((row?.["payload"] as string | null | undefined) ?? "", "base64"));
+    },
     async timeline(id) {
       const text = engine.read("SELECT timeline FROM transactions WHERE id = ?", id)[0]?.["timeline"];
       return typeof text === "string" ? (JSON.parse(text) as Timeline) : undefined;
@@ -193,10 +207,12 @@ const dropClaims = "DELETE FROM claims WHERE epoch <= (SELECT epoch FROM coordin
 
 const selectClaims = "SELECT epoch, id FROM claims ORDER BY epoch DESC";
 
-const upsertTransaction = `INSERT INTO transactions (id, outcome, request_id, completed_at_ms, body, timeline) VALUES (?, ?, ?, ?, ?, ?)
+const upsertTransaction = `
+  INSERT INTO transactions (id, outcome, request_id, completed_at_ms, body, timeline, payload) VALUES (?, ?, ?, ?, ?, ?, ?)
   ON CONFLICT DO UPDATE SET
     outcome = excluded.outcome, completed_at_ms = excluded.completed_at_ms, body = excluded.body,
-    timeline = coalesce(excluded.timeline, timeline)`;
+    timeline = coalesce(excluded.timeline, timeline),
+    payload = CASE WHEN excluded.outcome IS NULL THEN coalesce(excluded.payload, payload) END`;
 
 const selectUnfinished = "SELECT id FROM transactions WHERE completed_at_ms IS NULL AND id > ? ORDER BY id LIMIT ?";
 
@@ -225,14 +241,16 @@ const selectByRequest = "SELECT id, body FROM transactions WHERE request_id = ? 
 const purgeCompleted = `DELETE FROM transactions WHERE id IN
   (SELECT id FROM transactions WHERE completed_at_ms < ? ORDER BY completed_at_ms LIMIT ?) RETURNING id`;
 
-type StoredPart = Omit<Part, "payload" | "connected"> & { readonly payload?: string };
+type StoredPart = Omit<Part, "payload" | "connected">;
 
-/** A payload is needed while its participant may still have to be asked: only of what is delegated and not decided. */
 function bodyOf(transaction: Transaction): string {
-  const parts = transaction.parts.map(({ payload, connected: _, ...part }): StoredPart => {
-    return transaction.outcome === undefined ? { ...part, payload: Buffer.from(payload).toString("base64") } : part;
-  });
+  const parts = transaction.parts.map(({ payload: _, connected: __, ...part }): StoredPart => part);
   return JSON.stringify({ ...transaction, parts });
+}
+
+/** Needed while its participant may still have to be asked: only of what is delegated, which has one, and not decided. */
+function payloadOf({ outcome, parts: [part] }: Transaction): string | null {
+  return outcome === undefined && part?.payload ? Buffer.from(part.payload).toString("base64") : null;
 }
 
 function toTransaction(row: Row): Transaction {
@@ -242,12 +260,7 @@ function toTransaction(row: Row): Transaction {
   const transaction = {
     ...optionalTransactionFields,
     ...stored,
-    parts: parts.map(({ payload = "", ...part }) => ({
-      ...optionalPartFields,
-      ...part,
-      payload: new Uint8Array(Buffer.from(payload, "base64")),
-      connected: false,
-    })),
+    parts: parts.map((part) => ({ ...optionalPartFields, ...part, payload: undefined, connected: false })),
     id: row["id"] as TransactionId,
   };
   checkTransaction(transaction);

@@ -132,8 +132,11 @@ export function createWorld(votes: Readonly<Record<string, VoteValue>>, faults =
     if (message.type === "decision") {
       network.push({ participant, session, epoch, down: message });
     } else {
-      const { deadlineMs, ...prepare } = message;
-      network.push({ participant, session, epoch, down: { ...prepare, voteWithinMs: Math.max(0, deadlineMs - nowMs) } });
+      const { deadlineMs, payload = new Uint8Array(), ...prepare } = message;
+      network.push({
+        ...{ participant, session, epoch },
+        down: { ...prepare, payload, voteWithinMs: Math.max(0, deadlineMs - nowMs) },
+      });
     }
   }
 

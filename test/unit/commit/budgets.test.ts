@@ -139,7 +139,7 @@ describe("decided transactions", () => {
     const voters = [await scripted(w, "a"), await scripted(w, "b")];
     const transactionId = await unacknowledged(w, voters, 40 * kib);
     const transaction = await found(w.coordinator().driver, transactionId);
-    expect(transaction?.parts.map(({ payload }) => payload.byteLength)).toEqual([0, 0]);
+    expect(transaction?.parts.map(({ payload }) => payload?.byteLength)).toEqual([0, 0]);
     expect(w.bytes().undecided).toBe(0);
     expect(w.bytes().unacknowledged).toBeLessThan(10 * kib);
   });

@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { stepCoordinator } from "../../../src/commit/core/coordinator.ts";
 import type { Transaction } from "../../../src/commit/core/types.ts";
 import { purgeIntervalMs, recoveryBatchSize, recoveryIntervalMs, storageBackoff } from "../../../src/commit/limits.ts";
+import { type CommitGauges, noMetrics } from "../../../src/commit/metrics.ts";
 import type { RequestId } from "../../../src/kernel/ids.ts";
 import { participantRetentionMs, progressIntervalMs } from "../../../src/kernel/limits.ts";
 import { err } from "../../../src/kernel/result.ts";
@@ -134,6 +135,63 @@ describe("recovery", () => {
     await w.clock.advance(recoveryIntervalMs + purgeIntervalMs);
     expect(w.coordinator().driver.owed(id("a")).unacknowledged).toBe(3);
     expect(await known()).toBe(0);
+  });
+});
+
+describe("payloads of what is taken over", () => {
+  test("are read when there is credit for their Prepares, and not held in memory", async () => {
+    const w = world();
+    await w.log.claim("c");
+    const payload = new Uint8Array(64 * 1024).fill(7);
+    for (let i = 0; i < 100; i += 1) await w.log.force(delegated(`u${i}`, payload));
+    const reads: string[] = [];
+    const { payload: read } = w.log;
+    w.log.payload = (each) => {
+      reads.push(each);
+      return read(each);
+    };
+    const observed: (() => CommitGauges)[] = [];
+    await w.start({ metrics: { ...noMetrics, observe: (gauges) => void observed.push(gauges) } });
+    expect(observed[0]?.().undecidedBytes).toBeLessThan(payload.byteLength * 10);
+    const a = await join(w.coordinator(), "a");
+    expect(a.heard.map((message) => message.type === "prepare" && message.payload)).toEqual(Array(8).fill(payload));
+    expect(reads.length).toBe(8);
+    await a.say({ type: "decision-ack", transactionId: tx("u0"), outcome: "committed", reason: "" });
+    expect(reads.length).toBe(9);
+  });
+
+  test("that is being read when an operator ends the transaction is not sent behind the decision", async () => {
+    const w = world();
+    await w.log.claim("c");
+    await w.log.force(delegated("u1"));
+    await w.start();
+    const { payload: read } = w.log;
+    const slow = Promise.withResolvers<void>();
+    w.log.payload = async (each) => {
+      await slow.promise;
+      return read(each);
+    };
+    const a = await join(w.coordinator(), "a");
+    await w.coordinator().driver.resolve(tx("u1"), "aborted", ada);
+    w.log.payload = read;
+    slow.resolve();
+    await flush();
+    expect(a.heard).toMatchObject([{ type: "prepare", transactionId: "u1", voteWithinMs: 0, payload: new Uint8Array() }]);
+  });
+
+  test("that cannot be read is logged, and its Prepare comes with the next session", async () => {
+    const logged: object[] = [];
+    const w = world({ logger: { ...silent, error: (fields) => void logged.push(fields) } });
+    await w.log.claim("c");
+    await w.log.force(delegated("u1"));
+    await w.start();
+    const { payload } = w.log;
+    w.log.payload = () => Promise.reject(new Error("a damaged page"));
+    const a = await join(w.coordinator(), "a");
+    expect([a.heard, logged]).toMatchObject([[], [{ transaction: "u1" }]]);
+    w.log.payload = payload;
+    a.leave();
+    expect((await join(w.coordinator(), "a")).heard).toMatchObject([{ type: "prepare", transactionId: "u1" }]);
   });
 });
 

@@ -305,8 +305,8 @@ export function world(options: Partial<DriverOptions> = {}) {
     clock,
     log,
     coordinator,
-    async start() {
-      current = await startCoordinator(log, clock, options);
+    async start(more: Partial<DriverOptions> = {}) {
+      current = await startCoordinator(log, clock, { ...options, ...more });
     },
     /** As if killed: what is in memory is gone, what is in the log stays. */
     stop() {
