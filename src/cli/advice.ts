@@ -56,6 +56,7 @@ const adviceByReason: Readonly<Record<Reason, Advice>> = {
   MESSAGE_TOO_LARGE: refused,
   UNREADABLE_CALL: refused,
   PARTICIPANT_LAGS: later,
+  PARTICIPANT_STATE: overtaken,
 };
 
 /** Of a call that Concord itself has not answered: the connection broke, the caller's time was over, or somebody between has answered. */

@@ -1,10 +1,27 @@
 import { Command } from "commander";
 import { Participant } from "../gen/concord/commit/v1/transaction.ts";
-import { addClientOptions, type ClientOptions, readPages, withClients } from "./client.ts";
+import { ForgetParticipantResponse } from "../gen/concord/commit/v1/two_phase_commit.ts";
+import {
+  addClientOptions,
+  addMutationOptions,
+  type ClientOptions,
+  idArgument,
+  type Mutation,
+  readPages,
+  withChange,
+  withClients,
+} from "./client.ts";
 import { jsonText, print, tableLines, timeText } from "./output.ts";
 
 export function participantsCommand(): Command {
-  const command = new Command("participants").description("list the participants that the coordinator knows");
+  const command = new Command("participants").description("list the participants that the coordinator knows, or forget one");
+  command.addCommand(listCommand(), { isDefault: true });
+  command.addCommand(forgetCommand());
+  return command;
+}
+
+function listCommand(): Command {
+  const command = new Command("list").description("list them, with what they owe");
   return addClientOptions(command).action((options: ClientOptions) =>
     withClients(options, async ({ commits }) => {
       const { items: found } = await readPages(Number.POSITIVE_INFINITY, async (page) => {
@@ -32,5 +49,28 @@ export function participantsCommand(): Command {
         ),
       );
     }),
+  );
+}
+
+function forgetCommand(): Command {
+  const command = new Command("forget")
+    .description("forget a participant that is away and owes nothing; one that comes back is new")
+    .argument("<id>", "its name", idArgument);
+  return addClientOptions(addMutationOptions(command, "by hand")).action(
+    (participantId: string, options: ClientOptions & Mutation) =>
+      withChange(options, ["concord participants"], async ({ commits }, { requestId, call }) => {
+        const request = { participantId, requestId, reason: options.reason, requestedBy: options.by };
+        const answer = await commits.forgetParticipant(request, call);
+        if (options.output === "json") {
+          print(jsonText("concord.commit.v1.ForgetParticipantResponse", ForgetParticipantResponse, answer));
+          return;
+        }
+        const { participant } = answer;
+        print(
+          participant === undefined
+            ? `${participantId} is not known`
+            : `forgotten: ${participantId}, last seen ${timeText(participant.lastSeenAt)}, session ${participant.sessionEpoch}`,
+        );
+      }),
   );
 }

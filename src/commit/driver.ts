@@ -12,6 +12,7 @@ import type { Enlistment } from "./core/coordinator-step.ts";
 import { isFinished, mayAbort, type Outcome, type Transaction } from "./core/types.ts";
 import { type CallerEnd, type EndSignal, orEnd, promiseOrEnd } from "./ends.ts";
 import { type Environment, momentOf } from "./environment.ts";
+import { forgetParticipant } from "./forget-participant.ts";
 import { createSessionHandler } from "./inquiries.ts";
 import { whoLags } from "./lagging.ts";
 import { listNewestFirst } from "./list.ts";
@@ -84,6 +85,8 @@ export interface Driver {
    */
   watchAll(options: WatchAllOptions): AsyncGenerator<WatchAllMessage, WatchAllEnd>;
   owed(participantId: ParticipantId): Owed;
+  /** Resolves to what it was. */
+  forgetParticipant(id: ParticipantId, asked: Asked): ReturnType<typeof forgetParticipant>;
   readonly coordinator: Coordinator;
   /** Resolves when everything that was unfinished at the start is taken over, or this coordinator leaves. */
   readonly recovered: Promise<void>;
@@ -269,6 +272,10 @@ export function createDriver(options: DriverOptions): Driver {
       return { type: "over" };
     },
     watchAll: (options) => watchRuns(shell, options),
+    forgetParticipant(participant, { requestedBy, reason }) {
+      logger.info({ participant, verb: "forget", requestedBy, reason }, "asked for");
+      return forgetParticipant(shell, participant);
+    },
     owed: (participantId) => owedBy(runs.owed, participantId),
     async drain(timeoutMs) {
       ownership.leave();

@@ -101,6 +101,8 @@ export interface DecisionLog extends StoreHealth, StoreAge {
   unfinished(page: { readonly afterId: TransactionId | undefined; readonly limit: number }): Promise<readonly TransactionId[]>;
   /** The transaction that a request id led to, unless that was aborted. */
   byRequest(id: RequestId): Promise<Transaction | undefined>;
+  /** Nothing if it has never said Hello, or is forgotten. */
+  participant(id: ParticipantId): Promise<ParticipantSession | undefined>;
   /** In the order of ids, those after `afterId`, at most `limit`. */
   participants(page: {
     readonly afterId: ParticipantId | undefined;

@@ -7,6 +7,7 @@ export type Rivalries = {
   readonly size: number;
   /** One more. Says how many that makes. */
   add(participantId: ParticipantId, monotonicMs: DurationMs): number;
+  delete(participantId: ParticipantId): void;
 };
 
 export function createRivalries(): Rivalries {
@@ -26,5 +27,6 @@ export function createRivalries(): Rivalries {
       recent.set(participantId, { count, lastMs: monotonicMs });
       return count;
     },
+    delete: (participantId) => void recent.delete(participantId),
   };
 }

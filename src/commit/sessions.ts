@@ -80,6 +80,7 @@ export interface Sessions {
   readonly connected: ReadonlySet<ParticipantId>;
   /** Undefined: it has no session, and has had none since the start. */
   lastSeenAtMs(participantId: ParticipantId): TimeMs | undefined;
+  find(participantId: ParticipantId): Promise<KnownParticipant | undefined>;
   list(page: { readonly afterId: ParticipantId | undefined; readonly limit: number }): Promise<readonly KnownParticipant[]>;
   /** Forgets those of them that have not said Hello since then. None of them may be connected. */
   forget(participantIds: readonly ParticipantId[], connectedBeforeMs: TimeMs): WriteResult<void, Fenced>;
@@ -446,6 +447,17 @@ export function createSessions(options: {
     }
   }
 
+  function asKnown(stored: ParticipantSession): KnownParticipant {
+    const session = current.get(stored.participantId);
+    return {
+      ...stored,
+      connected: session !== undefined,
+      lastSeenAtMs: session?.lastSeenAtMs ?? lastSeen.get(stored.participantId) ?? stored.connectedAtMs,
+      peer: session?.peer ?? "",
+      prepareCredit: session ? Math.max(0, session.credit - session.outstanding.size) : 0,
+    };
+  }
+
   return {
     start: (coordinator, handler) => {
       started = { coordinator, handler };
@@ -466,19 +478,11 @@ export function createSessions(options: {
       }
     },
     lastSeenAtMs: (participantId) => current.get(participantId)?.lastSeenAtMs ?? lastSeen.get(participantId),
-    async list(page) {
-      const known = await log.participants(page);
-      return known.map((stored) => {
-        const session = current.get(stored.participantId);
-        return {
-          ...stored,
-          connected: session !== undefined,
-          lastSeenAtMs: session?.lastSeenAtMs ?? lastSeen.get(stored.participantId) ?? stored.connectedAtMs,
-          peer: session?.peer ?? "",
-          prepareCredit: session ? Math.max(0, session.credit - session.outstanding.size) : 0,
-        };
-      });
+    async find(participantId) {
+      const stored = await log.participant(participantId);
+      return stored && asKnown(stored);
     },
+    list: async (page) => (await log.participants(page)).map(asKnown),
     async forget(participantIds, connectedBeforeMs) {
       assert(started !== undefined, "only a coordinator that has its epoch forgets");
       const forgotten = await log.forgetParticipants({ participantIds, connectedBeforeMs }, started.coordinator.coordinatorEpoch);
@@ -486,6 +490,7 @@ export function createSessions(options: {
         for (const participantId of participantIds) {
           lastSeen.delete(participantId);
           unbelieving.delete(participantId);
+          rivalries.delete(participantId);
         }
       }
       return forgotten;

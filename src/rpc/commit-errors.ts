@@ -2,6 +2,7 @@ import { Status } from "nice-grpc-common";
 import type { RichServerError } from "nice-grpc-error-details";
 import type { Overload } from "../commit/budgets.ts";
 import { participantCountMax } from "../commit/core/coordinator.ts";
+import type { ParticipantKept } from "../commit/forget-participant.ts";
 import type { Lagging } from "../commit/lagging.ts";
 import { watchCountMax } from "../commit/limits.ts";
 import type { StreamEnd } from "../commit/ports.ts";
@@ -106,6 +107,16 @@ function participantLags({ participantId, unacknowledged, limit, lastSeenAtMs }:
     retryAfterMs: 5_000,
   });
 }
+
+/** Why a participant is not forgotten. */
+export const participantKept = ({ participantId, because }: ParticipantKept): RichServerError =>
+  rpcError({
+    code: Status.FAILED_PRECONDITION,
+    reason: "PARTICIPANT_STATE",
+    message: `participant "${participantId}" is not forgotten: ${because.map(({ description }) => description).join("; ")}`,
+    metadata: { participant_id: participantId },
+    preconditions: because.map(({ type, description }) => ({ type, subject: participantId, description })),
+  });
 
 function overloadText({ of, limit }: Overload): string {
   switch (of) {

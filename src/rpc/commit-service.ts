@@ -19,7 +19,7 @@ import { stretchOf } from "../kernel/stretch.ts";
 import { firstCharacters } from "../kernel/text.ts";
 import type { TimeMs } from "../kernel/time.ts";
 import type { Turns } from "../kernel/turns.ts";
-import { streamError, verbError, watchTooSlow } from "./commit-errors.ts";
+import { participantKept, streamError, verbError, watchTooSlow } from "./commit-errors.ts";
 import type { RpcContext } from "./context.ts";
 import {
   coordinatorMessageToWire,
@@ -181,6 +181,19 @@ export function createCommitService(dependencies: {
         ),
         request,
       );
+    },
+
+    async forgetParticipant(request) {
+      const participantId = request.participantId as ParticipantId;
+      const asked = askedOf("concord.commit.v1.ForgetParticipantRequest", request);
+      const forgotten = await driver.forgetParticipant(participantId, asked);
+      if (!forgotten.ok) {
+        throw forgotten.error.type === "participant-kept"
+          ? participantKept(forgotten.error)
+          : verbError(forgotten.error, request);
+      }
+      const known = forgotten.value;
+      return { participant: known && participantToWire(known, driver.owed(participantId)) };
     },
 
     async getTransaction({ transactionId }) {

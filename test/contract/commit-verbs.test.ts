@@ -272,3 +272,56 @@ describe("what an operator does", () => {
     watch.cancel();
   });
 });
+
+describe("ForgetParticipant", () => {
+  const forget = (participant_id: string) => client.call("TwoPhaseCommit/ForgetParticipant", { participant_id, ...by });
+  const listed = async () => {
+    const { participants } = await client.call("TwoPhaseCommit/ListParticipants", {});
+    return participants.map(({ participant_id }: Message) => participant_id);
+  };
+
+  test("drops one that is away, and tells what it was; a repeat finds nothing; one that comes back is new", async () => {
+    for (const epoch of ["1", "2"]) {
+      const stream = await joinAs(client, "old");
+      expect(stream.welcome.session_epoch).toBe(epoch);
+      stream.leave();
+      await stream.end();
+      await expect.poll(async () => connectedOf("old")).toBe(false);
+    }
+    expect((await forget("old")).participant).toMatchObject({ participant_id: "old", connected: false, session_epoch: "2" });
+    expect(await listed()).not.toContain("old");
+    expect((await forget("old")).participant).toBeNull();
+    const back = await joinAs(client, "old");
+    expect(back.welcome.session_epoch).toBe("1");
+    back.leave();
+  });
+
+  test("keeps one that is in session or has work, and says each reason", async () => {
+    await joinAs(client, "busy");
+    const transaction_id = await begin();
+    await client.call("TwoPhaseCommit/EnlistParticipant", enlist(transaction_id, "busy"));
+    const kept = await client.failure("TwoPhaseCommit/ForgetParticipant", { participant_id: "busy", ...by });
+    expect(kept).toMatchObject({
+      code: "FAILED_PRECONDITION",
+      reason: "PARTICIPANT_STATE",
+      metadata: { participant_id: "busy" },
+      message: 'participant "busy" is not forgotten: it is in session; it takes part in what is not decided',
+    });
+    expect(kept.preconditions).toEqual([
+      { type: "CONNECTED", subject: "busy", description: "it is in session" },
+      { type: "UNDECIDED", subject: "busy", description: "it takes part in what is not decided" },
+    ]);
+    expect(await listed()).toContain("busy");
+  });
+
+  test("refuses what is no participant id", async () => {
+    expect(await client.failure("TwoPhaseCommit/ForgetParticipant", { participant_id: "a b" })).toMatchObject(
+      invalid("participant_id"),
+    );
+  });
+
+  async function connectedOf(participantId: string): Promise<boolean> {
+    const { participants } = await client.call("TwoPhaseCommit/ListParticipants", {});
+    return participants.find(({ participant_id }: Message) => participant_id === participantId)?.connected;
+  }
+});

@@ -269,6 +269,7 @@ const others: readonly RpcName[] = [
   "TwoPhaseCommit/RetryTransaction",
   "TwoPhaseCommit/ResolveTransaction",
   "TwoPhaseCommit/ForgetTransaction",
+  "TwoPhaseCommit/ForgetParticipant",
   "TwoPhaseCommit/WatchTransactions",
 ];
 

@@ -104,3 +104,21 @@ test("what a dead participant keeps open is found, retried, and resolved by an o
   await until(() => watch.text().includes(`${id} COMPLETED ABORTED`), "the watch has shown it");
   expect(await watch.terminate()).toBe(0);
 });
+
+test("a participant that is away and owes nothing is forgotten; one that is in session is not", async () => {
+  const address = server.address;
+  const leaving = await participate("shelf", { address, dataDir: data.path });
+  const refused = await concord("participants", "forget", "shelf");
+  expect(refused.code).toBe(1);
+  expect(refused.err).toContain(
+    'participant "shelf" is not forgotten: it is in session\n  FAILED_PRECONDITION / PARTICIPANT_STATE',
+  );
+  expect(await leaving.terminate()).toBe(0);
+  await until(async () => (await concord("participants")).out.match(/^shelf +no /m), "it has left");
+  const forgotten = await concord("participants", "forget", "shelf", "--reason", "sold", "--by", "olga");
+  expect(forgotten).toMatchObject({ code: 0, out: expect.stringMatching(/^forgotten: shelf, last seen \S+, session 1\n$/) });
+  expect((await concord("participants", "list")).out).not.toContain("shelf");
+  expect(await json("participants", "forget", "shelf")).toEqual({});
+  expect(await concord("participants", "forget", "shelf")).toMatchObject({ code: 0, out: "shelf is not known\n" });
+  expect(await concord("participants", "forget", "no id")).toMatchObject({ code: 2 });
+});

@@ -146,6 +146,7 @@ export function openDecisionLog(store: DecisionLog, disk: OpenDisk, onDurable: (
     timeline: (id) => disk.read(() => store.timeline(id)),
     unfinished: (page) => disk.read(() => store.unfinished(page)),
     byRequest: (id) => disk.read(() => store.byRequest(id)),
+    participant: (id) => disk.read(() => store.participant(id)),
     participants: (page) => disk.read(() => store.participants(page)),
     close: async () => {},
   };

@@ -188,6 +188,8 @@ function decisionLogSuite(name: string, open: () => Promise<DecisionLog>): void 
       await log.openSession({ participantId: id("a"), instanceId: "i3", connectedAtMs: 3 }, 1);
       const b = { participantId: "b", instanceId: "i2", sessionEpoch: 2, connectedAtMs: 2 };
       expect(await log.participants({ afterId: id("a"), limit: 10 })).toEqual([b]);
+      expect(await log.participant(id("b"))).toEqual(b);
+      expect(await log.participant(id("c"))).toBeUndefined();
       expect((await log.participants({ afterId: undefined, limit: 1 })).map(({ participantId }) => participantId)).toEqual(["a"]);
     });
 

@@ -79,6 +79,7 @@ export function createMemoryDecisionLog(nowMs: () => TimeMs = Date.now): Decisio
         .sort()
         .slice(0, limit),
     byRequest: async (id) => newestFirst().find(({ request, outcome }) => request?.id === id && outcome !== "aborted"),
+    participant: async (id) => sessions.get(id),
     participants: async ({ afterId, limit }) =>
       [...sessions.values()]
         .sort((a, b) => (a.participantId < b.participantId ? -1 : 1))

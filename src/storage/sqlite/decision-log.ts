@@ -174,6 +174,7 @@ function decisionLog(engine: SqliteEngine): SqliteDecisionLog {
     unfinished: async ({ afterId, limit }) =>
       engine.read(selectUnfinished, afterId ?? "", limit).map(({ id }) => id as TransactionId),
     byRequest: async (requestId) => engine.read(selectByRequest, requestId).map(toTransaction)[0],
+    participant: async (id) => engine.read("SELECT * FROM sessions WHERE participant_id = ?", id).map(toSession)[0],
     participants: async ({ afterId, limit }) =>
       engine
         .read("SELECT * FROM sessions WHERE participant_id > ? ORDER BY participant_id LIMIT ?", afterId ?? "", limit)

@@ -590,6 +590,24 @@ export interface ListParticipantsResponse {
   readonly nextPageToken: string;
 }
 
+/** Forgets a participant. */
+export interface ForgetParticipantRequest {
+  /** Which. */
+  readonly participantId: string;
+  /** Why. Up to 1,000 characters. Kept in the log. */
+  readonly reason: string;
+  /** Who asked: a user or system, up to 256 characters. Kept in the log. */
+  readonly requestedBy: string;
+  /** Not needed to retry safely, and not remembered: a repeat finds nothing to forget. Up to 128 characters. */
+  readonly requestId: string;
+}
+
+/** What was forgotten. */
+export interface ForgetParticipantResponse {
+  /** As it was. Unset if it was not known. */
+  readonly participant: Participant | undefined;
+}
+
 function createBaseParticipateRequest(): ParticipateRequest {
   return { sequence: 0n, body: undefined };
 }
@@ -4165,6 +4183,154 @@ export const ListParticipantsResponse: MessageFns<ListParticipantsResponse> = {
   },
 };
 
+function createBaseForgetParticipantRequest(): ForgetParticipantRequest {
+  return { participantId: "", reason: "", requestedBy: "", requestId: "" };
+}
+
+export const ForgetParticipantRequest: MessageFns<ForgetParticipantRequest> = {
+  encode(message: ForgetParticipantRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.participantId !== "") {
+      writer.uint32(10).string(message.participantId);
+    }
+    if (message.reason !== "") {
+      writer.uint32(18).string(message.reason);
+    }
+    if (message.requestedBy !== "") {
+      writer.uint32(26).string(message.requestedBy);
+    }
+    if (message.requestId !== "") {
+      writer.uint32(34).string(message.requestId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ForgetParticipantRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseForgetParticipantRequest() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.participantId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.requestedBy = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.requestId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ForgetParticipantRequest>): ForgetParticipantRequest {
+    return ForgetParticipantRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ForgetParticipantRequest>): ForgetParticipantRequest {
+    const message = createBaseForgetParticipantRequest() as any;
+    message.participantId = object.participantId ?? "";
+    message.reason = object.reason ?? "";
+    message.requestedBy = object.requestedBy ?? "";
+    message.requestId = object.requestId ?? "";
+    return message;
+  },
+};
+
+function createBaseForgetParticipantResponse(): ForgetParticipantResponse {
+  return { participant: undefined };
+}
+
+export const ForgetParticipantResponse: MessageFns<ForgetParticipantResponse> = {
+  encode(message: ForgetParticipantResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.participant !== undefined) {
+      Participant.encode(message.participant, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ForgetParticipantResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseForgetParticipantResponse() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.participant = Participant.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ForgetParticipantResponse>): ForgetParticipantResponse {
+    return ForgetParticipantResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ForgetParticipantResponse>): ForgetParticipantResponse {
+    const message = createBaseForgetParticipantResponse() as any;
+    message.participant = (object.participant !== undefined && object.participant !== null)
+      ? Participant.fromPartial(object.participant)
+      : undefined;
+    return message;
+  },
+};
+
 /**
  * The coordinator: two-phase commit with presumed abort (Mohan, Lindsay, Obermarck 1986).
  *
@@ -4400,6 +4566,21 @@ export const TwoPhaseCommitDefinition = {
       responseStream: false,
       options: {},
     },
+    /**
+     * Forgets a participant that is away and owes nothing, as happens by itself after 30 days: it is not listed any more. Only what the
+     * coordinator knows of the participant is dropped, no transaction. One that comes back later is new: its `session_epoch` begins with 1
+     * again, which is safe, for it only tells apart sessions that are open at the same time. What it asks about is answered as before.
+     * A repeat, or a participant that was never known, is answered without `participant`.
+     * Errors: FAILED_PRECONDITION / PARTICIPANT_STATE (it is in session, has not acknowledged a decision, or takes part in what is undecided).
+     */
+    forgetParticipant: {
+      name: "ForgetParticipant",
+      requestType: ForgetParticipantRequest as typeof ForgetParticipantRequest,
+      requestStream: false,
+      responseType: ForgetParticipantResponse as typeof ForgetParticipantResponse,
+      responseStream: false,
+      options: {},
+    },
   },
 } as const;
 
@@ -4566,6 +4747,17 @@ export interface TwoPhaseCommitServiceImplementation<CallContextExt = {}> {
     request: ListParticipantsRequest,
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<ListParticipantsResponse>>;
+  /**
+   * Forgets a participant that is away and owes nothing, as happens by itself after 30 days: it is not listed any more. Only what the
+   * coordinator knows of the participant is dropped, no transaction. One that comes back later is new: its `session_epoch` begins with 1
+   * again, which is safe, for it only tells apart sessions that are open at the same time. What it asks about is answered as before.
+   * A repeat, or a participant that was never known, is answered without `participant`.
+   * Errors: FAILED_PRECONDITION / PARTICIPANT_STATE (it is in session, has not acknowledged a decision, or takes part in what is undecided).
+   */
+  forgetParticipant(
+    request: ForgetParticipantRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<ForgetParticipantResponse>>;
 }
 
 export interface TwoPhaseCommitClient<CallOptionsExt = {}> {
@@ -4731,6 +4923,17 @@ export interface TwoPhaseCommitClient<CallOptionsExt = {}> {
     request: DeepPartial<ListParticipantsRequest>,
     options?: CallOptions & CallOptionsExt,
   ): Promise<ListParticipantsResponse>;
+  /**
+   * Forgets a participant that is away and owes nothing, as happens by itself after 30 days: it is not listed any more. Only what the
+   * coordinator knows of the participant is dropped, no transaction. One that comes back later is new: its `session_epoch` begins with 1
+   * again, which is safe, for it only tells apart sessions that are open at the same time. What it asks about is answered as before.
+   * A repeat, or a participant that was never known, is answered without `participant`.
+   * Errors: FAILED_PRECONDITION / PARTICIPANT_STATE (it is in session, has not acknowledged a decision, or takes part in what is undecided).
+   */
+  forgetParticipant(
+    request: DeepPartial<ForgetParticipantRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<ForgetParticipantResponse>;
 }
 
 type Builtin = Date | Function | Uint8Array | string | number | boolean | bigint | undefined;

@@ -234,6 +234,13 @@ export const ErrorReason = {
    * `{reason: "PARTICIPANT_LAGS", metadata: {participant_id: "inventory", unacknowledged: "10000", limit: "10000", last_seen_at: "2026-11-26T09:30:00.000Z"}}`
    */
   PARTICIPANT_LAGS: "ERROR_REASON_PARTICIPANT_LAGS",
+  /**
+   * PARTICIPANT_STATE - FAILED_PRECONDITION + PreconditionFailure. The participant is not forgotten (ForgetParticipant). Each violation has `subject` = its id, a
+   * description, and `type`: CONNECTED, it is in session; UNACKNOWLEDGED, it has not acknowledged what is decided; UNDECIDED, it takes part
+   * in what is not decided; RECOVERING, the coordinator has started a moment ago and does not know yet: ask again.
+   * `{reason: "PARTICIPANT_STATE", metadata: {participant_id: "inventory"}}`
+   */
+  PARTICIPANT_STATE: "ERROR_REASON_PARTICIPANT_STATE",
   UNRECOGNIZED: "UNRECOGNIZED",
 } as const;
 
@@ -279,6 +286,7 @@ export namespace ErrorReason {
   export type MESSAGE_TOO_LARGE = typeof ErrorReason.MESSAGE_TOO_LARGE;
   export type UNREADABLE_CALL = typeof ErrorReason.UNREADABLE_CALL;
   export type PARTICIPANT_LAGS = typeof ErrorReason.PARTICIPANT_LAGS;
+  export type PARTICIPANT_STATE = typeof ErrorReason.PARTICIPANT_STATE;
   export type UNRECOGNIZED = typeof ErrorReason.UNRECOGNIZED;
 }
 
@@ -401,6 +409,9 @@ export function errorReasonFromJSON(object: any): ErrorReason {
     case 38:
     case "ERROR_REASON_PARTICIPANT_LAGS":
       return ErrorReason.PARTICIPANT_LAGS;
+    case 39:
+    case "ERROR_REASON_PARTICIPANT_STATE":
+      return ErrorReason.PARTICIPANT_STATE;
     case -1:
     case "UNRECOGNIZED":
     default:
@@ -488,6 +499,8 @@ export function errorReasonToNumber(object: ErrorReason): number {
       return 37;
     case ErrorReason.PARTICIPANT_LAGS:
       return 38;
+    case ErrorReason.PARTICIPANT_STATE:
+      return 39;
     case ErrorReason.UNRECOGNIZED:
     default:
       return -1;
