@@ -37,3 +37,9 @@ export const chunkOverheadBytes = 256;
 
 /** Characters of compiled filters that are kept, of each list that has some: eight of the longest, which take some 8 MB. */
 export const filterLengthKept = 8 * 4096;
+
+/** As many as there are threads for them in Node: more at a time would only hold what they have grown to. */
+export const decompressionsMax = 4;
+
+/** Of compressed messages that have come whole, and are being decompressed or wait for it. Beyond it: OVERLOADED. */
+export const compressedBytesMax = 32 * 1024 * 1024;

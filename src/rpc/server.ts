@@ -17,6 +17,7 @@ import type { Logger } from "../runtime/logger.ts";
 import { type LoopWatch, unwatched } from "../runtime/loop-watch.ts";
 import { within } from "../runtime/within.ts";
 import { createAdmission, type Load } from "./admission.ts";
+import { callMemory } from "./call-memory.ts";
 import { type Calls, createCalls } from "./calls.ts";
 import { createConnections } from "./connections.ts";
 import { createContextMiddleware, deadlineInterceptor, type RpcContext } from "./context.ts";
@@ -155,7 +156,7 @@ export function createRpcServer(options: ServerOptions): RpcServer {
   const bounds = { ...edgeBounds, ...options.bounds };
   const times = { ...edgeTimes, ...options.times };
   const server = createServer({
-    interceptors: [transportRefusals(options.logger, bounds.requestBytesMax), deadlineInterceptor],
+    interceptors: [transportRefusals(options.logger, bounds.requestBytesMax), callMemory(), deadlineInterceptor],
     // Bookkeeping for a debugging service that is not served.
     "grpc.enable_channelz": 0,
     "grpc.max_receive_message_length": bounds.requestBytesMax,

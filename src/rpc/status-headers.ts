@@ -1,5 +1,6 @@
 import type { OutgoingHttpHeaders } from "node:http2";
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
+import { Metadata } from "@grpc/grpc-js";
 import { ErrorInfo, RetryInfo, type RichServerError } from "nice-grpc-error-details";
 
 /** The headers of an answer that is nothing but this failure, as gRPC has them: for what is refused before grpc-js hears of it. */
@@ -9,15 +10,22 @@ export function statusHeaders(failure: RichServerError): OutgoingHttpHeaders {
     "content-type": "application/grpc+proto",
     "grpc-status": failure.code,
     "grpc-message": encodeURI(failure.details),
-    "grpc-status-details-bin": Buffer.from(statusDetails(failure)).toString("base64"),
+    "grpc-status-details-bin": Buffer.from(encode(failure)).toString("base64"),
   };
+}
+
+/** The status that grpc-js sends for this failure: for what is refused before nice-grpc hears of it. */
+export function callStatus(failure: RichServerError) {
+  const metadata = new Metadata();
+  metadata.set("grpc-status-details-bin", Buffer.from(encode(failure)));
+  return { code: failure.code, details: failure.details, metadata };
 }
 
 const tag = (field: number, wireType: WireType): number => (field << 3) | wireType;
 const bytes = WireType.LengthDelimited;
 
 /** google.rpc.Status: code, message, and details, each a google.protobuf.Any of type_url and value. */
-export function statusDetails({ code, details, extra }: RichServerError): Uint8Array {
+function encode({ code, details, extra }: RichServerError): Uint8Array {
   const writer = new BinaryWriter().uint32(tag(1, WireType.Varint)).int32(code).uint32(tag(2, bytes)).string(details);
   for (const detail of extra) {
     const type = [ErrorInfo, RetryInfo].find(({ $type }) => $type === detail.$type);

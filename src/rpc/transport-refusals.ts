@@ -1,9 +1,9 @@
 import { randomUUID } from "node:crypto";
-import { Metadata, type ServerInterceptingCall, type ServerInterceptor, status as Status } from "@grpc/grpc-js";
+import { type ServerInterceptingCall, type ServerInterceptor, status as Status } from "@grpc/grpc-js";
 import type { RichServerError } from "nice-grpc-error-details";
 import type { Logger } from "../runtime/logger.ts";
 import { internalError, messageTooLarge, unreadableCall } from "./errors.ts";
-import { statusDetails } from "./status-headers.ts";
+import { callStatus } from "./status-headers.ts";
 
 type CallStatus = Parameters<ServerInterceptingCall["sendStatus"]>[0];
 
@@ -65,10 +65,9 @@ function refusalOf({ code, details }: CallStatus, requestBytesMax: number): Rich
 }
 
 function withTrailers(refusal: RichServerError, requestId: string): CallStatus {
-  const metadata = new Metadata();
-  metadata.set("grpc-status-details-bin", Buffer.from(statusDetails(refusal)));
-  metadata.set("x-request-id", requestId);
-  return { code: refusal.code, details: refusal.details, metadata };
+  const status = callStatus(refusal);
+  status.metadata.set("x-request-id", requestId);
+  return status;
 }
 
 /** grpc-js does not hand on why it could not encode an answer. */
