@@ -77,7 +77,7 @@ async function measure({ name, run }: HostileCall): Promise<string[]> {
 
 async function measureAt(server: ProbedServer, run: HostileCall["run"]): Promise<string[]> {
   const world = await openHostileWorld(server.address, sizes);
-  await server.longestMs();
+  await server.look();
   const latency = measureLatency(server.address, "seed-1");
   const endMs = performance.now() + measureMs;
   let times = 0;
@@ -88,7 +88,7 @@ async function measureAt(server: ProbedServer, run: HostileCall["run"]): Promise
   await orNothing(answered(repeated()));
   isOver = true;
   const { p50, p99, max } = await latency.stop();
-  const longestMs = (await orNothing(server.longestMs())) ?? Number.POSITIVE_INFINITY;
+  const { longestMs } = (await orNothing(server.look())) ?? { longestMs: Number.POSITIVE_INFINITY };
   world.close();
   return [String(times), ...[p50, p99, max, longestMs].map((ms) => ms.toFixed(1))];
 }

@@ -35,7 +35,7 @@ test.each(hostileCalls)("$name: no stretch of the event loop is long", async ({ 
   const longestMs: number[] = [];
   for (let count = 0; count < runCount; count += 1) {
     await run(world);
-    longestMs.push(await server.longestMs());
+    longestMs.push((await server.look()).longestMs);
   }
   expect(Math.min(...longestMs)).toBeLessThan(loopHoldWarnMs);
 });

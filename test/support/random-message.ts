@@ -15,39 +15,48 @@ export const tapes = fc.uint8Array({ maxLength: 200 });
 /** Struct values nest; the contract's messages do so less. */
 const depthMax = 8;
 
-/** The bytes of a message of this type: well-formed, and often against the rules of its fields. */
-export function randomMessage(descriptor: DescMessage, tape: Tape, depth = 0): Uint8Array {
+/** What is said in the fields of a message. */
+export type Vocabulary = {
+  /** How often it is there: 0 or 1, or more of a list or a map. */
+  readonly count: (field: DescField, tape: Tape) => number;
+  readonly text: (field: DescField, tape: Tape) => string;
+  readonly integer: (field: DescField, tape: Tape) => bigint;
+  readonly double: (tape: Tape) => number;
+};
+
+export function oneOf<T>(choices: readonly [T, ...T[]], tape: Tape): T {
+  return choices[tape.below(choices.length)] ?? choices[0];
+}
+
+/** The bytes of a message of this type: well-formed, and, in a wild vocabulary, often against the rules of its fields. */
+export function randomMessage(descriptor: DescMessage, tape: Tape, depth = 0, words: Vocabulary = wild): Uint8Array {
   const writer = new BinaryWriter();
   for (const field of descriptor.fields) {
     // A value without a kind is no value.
-    const wanted = descriptor.oneofs.some(({ fields }) => fields.includes(field)) ? 0 : countOf(field, tape, depth);
-    for (let count = 0; count < wanted; count += 1) writeField(writer, field, tape, depth);
+    const isChoice = descriptor.oneofs.some(({ fields }) => fields.includes(field));
+    const wanted = isChoice || (field.message !== undefined && depth >= depthMax) ? 0 : words.count(field, tape);
+    for (let count = 0; count < wanted; count += 1) writeField(writer, field, tape, depth, words);
   }
   for (const { fields } of descriptor.oneofs) {
     const choices = depth < depthMax ? fields : fields.filter(({ message }) => message === undefined);
     const chosen = choices[tape.below(choices.length)];
-    if (chosen !== undefined) writeField(writer, chosen, tape, depth);
+    if (chosen !== undefined) writeField(writer, chosen, tape, depth, words);
   }
   return writer.finish();
 }
 
-function countOf({ fieldKind, message }: DescField, tape: Tape, depth: number): number {
-  if (message !== undefined && depth >= depthMax) return 0;
-  return fieldKind === "list" || fieldKind === "map" ? tape.below(3) : tape.below(2);
-}
-
-function writeField(writer: BinaryWriter, field: DescField, tape: Tape, depth: number): void {
+function writeField(writer: BinaryWriter, field: DescField, tape: Tape, depth: number, words: Vocabulary): void {
   if (field.fieldKind !== "map") {
-    writeValue(writer, field, field.number, tape, depth);
+    writeValue(writer, field, field.number, tape, depth, words);
     return;
   }
   writer.uint32((field.number << 3) | WireType.LengthDelimited).fork();
-  writer.uint32((1 << 3) | WireType.LengthDelimited).string(texts[tape.below(texts.length)] ?? "");
-  writeValue(writer, field, 2, tape, depth);
+  writer.uint32((1 << 3) | WireType.LengthDelimited).string(words.text(field, tape));
+  writeValue(writer, field, 2, tape, depth, words);
   writer.join();
 }
 
-const texts = [
+const texts: readonly [string, ...string[]] = [
   "",
   "a",
   "wf-1",
@@ -59,13 +68,30 @@ const texts = [
   "\u0000\u001b[31m",
   "x".repeat(300),
 ];
-const doubles = [0, 1, -1.5, 2 ** 53, 1e308, Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
-const longs = [0n, 1n, 7n, 999_999_999n, 2n ** 31n, 2n ** 53n, 2n ** 63n - 1n, -1n, -(2n ** 63n)];
+const doubles: readonly [number, ...number[]] = [
+  0,
+  1,
+  -1.5,
+  2 ** 53,
+  1e308,
+  Number.NaN,
+  Number.POSITIVE_INFINITY,
+  Number.NEGATIVE_INFINITY,
+];
+const longs: readonly [bigint, ...bigint[]] = [0n, 1n, 7n, 999_999_999n, 2n ** 31n, 2n ** 53n, 2n ** 63n - 1n, -1n, -(2n ** 63n)];
 
-function writeValue(writer: BinaryWriter, field: DescField, number: number, tape: Tape, depth: number): void {
+/** What nobody would say. */
+export const wild: Vocabulary = {
+  count: ({ fieldKind }, tape) => tape.below(fieldKind === "list" || fieldKind === "map" ? 3 : 2),
+  text: (_, tape) => oneOf(texts, tape),
+  integer: (_, tape) => oneOf(longs, tape),
+  double: (tape) => oneOf(doubles, tape),
+};
+
+function writeValue(writer: BinaryWriter, field: DescField, number: number, tape: Tape, depth: number, words: Vocabulary): void {
   const tag = (wireType: WireType) => writer.uint32((number << 3) | wireType);
   if (field.message !== undefined) {
-    tag(WireType.LengthDelimited).bytes(randomMessage(field.message, tape, depth + 1));
+    tag(WireType.LengthDelimited).bytes(randomMessage(field.message, tape, depth + 1, words));
     return;
   }
   if (field.enum !== undefined) {
@@ -75,13 +101,13 @@ function writeValue(writer: BinaryWriter, field: DescField, number: number, tape
   switch (field.scalar) {
     case ScalarType.STRING:
     case ScalarType.BYTES:
-      tag(WireType.LengthDelimited).string(texts[tape.below(texts.length)] ?? "");
+      tag(WireType.LengthDelimited).string(words.text(field, tape));
       return;
     case ScalarType.DOUBLE:
-      tag(WireType.Bit64).double(doubles[tape.below(doubles.length)] ?? 0);
+      tag(WireType.Bit64).double(words.double(tape));
       return;
     default:
-      tag(WireType.Varint).int64(longs[tape.below(longs.length)] ?? 0n);
+      tag(WireType.Varint).int64(words.integer(field, tape));
   }
 }
 

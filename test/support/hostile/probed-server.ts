@@ -5,8 +5,8 @@ import { createInterface } from "node:readline";
 
 export interface ProbedServer {
   readonly address: string;
-  /** The longest stretch that its event loop was held since it was last asked, in CPU time. */
-  longestMs(): Promise<number>;
+  /** The longest stretch that its event loop was held since it was last asked, in CPU time; and the most memory that it ever had. */
+  look(): Promise<{ readonly longestMs: number; readonly peakMiB: number }>;
   /** SIGTERM. Resolves with the exit code. */
   stop(): Promise<number | null>;
   /** SIGKILL: it may be in a stretch that does not end. */
@@ -32,11 +32,11 @@ export async function startProbedServer(dataDir: string, program = ownProgram): 
     .on("close", () => reject(new Error(`the server has ended:\n${lines.join("\n")}`)));
   return {
     address: await address,
-    async longestMs() {
+    async look() {
       const answer = once(child, "message");
       child.send("?");
-      const [{ longestMs }] = (await answer) as [{ readonly longestMs: number }];
-      return longestMs;
+      const [looked] = (await answer) as [{ readonly longestMs: number; readonly peakMiB: number }];
+      return looked;
     },
     async stop() {
       child.kill("SIGTERM");

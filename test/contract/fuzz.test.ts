@@ -1,0 +1,17 @@
+import { expect, test } from "vitest";
+import { temporaryFolder } from "../support/concord.ts";
+import { fuzz } from "../support/fuzz/fuzz.ts";
+import { startProbedServer } from "../support/hostile/probed-server.ts";
+
+// Replay with SEED=n npx vitest run test/contract/fuzz.test.ts; `node scripts/fuzz.ts` makes 100,000 calls.
+const seed = Number(process.env["SEED"] ?? Math.floor(Math.random() * 2 ** 31));
+
+test(`1,000 calls of any kind are answered as their contracts have it: SEED=${seed}`, async () => {
+  const data = temporaryFolder();
+  const server = await startProbedServer(data.path);
+  const { answers, findings } = await fuzz({ address: server.address, seed, calls: 1000 });
+  expect(findings).toEqual([]);
+  expect([...answers.keys()].filter((answer) => answer.endsWith(" OK")).length).toBeGreaterThan(10);
+  expect(await server.stop()).toBe(0);
+  data.remove();
+});
