@@ -19,7 +19,8 @@ export function createEvaluator({ judges, turns }: { readonly judges: Judges; re
       let costLeft = callCostMax;
       const breathe = turns(signal);
       for (const [index, check] of checks.entries()) {
-        const pause = breathe();
+        // The first at once: most calls have no other.
+        const pause = index === 0 ? undefined : breathe();
         if (pause !== undefined) await pause;
         const { verdict, cost } = judgeInPlace(ruleSet, check);
         if (verdict !== undefined) costLeft -= cost;

@@ -19,13 +19,16 @@ const systemLoop: Loop = {
 
 /**
  * Shares each turn of the event loop among all that do long work: `sliceMs` for them together, since a thousand slices of their own would
- * hold it, too. Who finds the time used up waits in line for a later turn. One for the whole process.
+ * hold it, too. Who finds the time used up waits in line for a later turn: who has waited before, in another line than who has not, as it is
+ * likely to have much to do. The lines come first by turns, so nobody with little to do waits for all that have much. One for the whole process.
  */
 export function createTurns(overrides: Partial<Loop> = {}): Turns {
   const loop = { ...systemLoop, ...overrides };
+  let turn = 0;
   /** Of this turn. Undefined: nobody has begun yet. */
   let endsAtMs: DurationMs | undefined;
-  const line: (() => void)[] = [];
+  const newcomers: (() => void)[] = [];
+  const others: (() => void)[] = [];
 
   function hasTime(): boolean {
     const nowMs = loop.monotonicMs();
@@ -36,20 +39,34 @@ export function createTurns(overrides: Partial<Loop> = {}): Turns {
   }
 
   function begin(): void {
+    turn += 1;
     endsAtMs = undefined;
     resume();
   }
 
   /** As many as there is time for: most of those who wait have little to do. */
   function resume(): void {
-    if (line.length === 0 || !hasTime()) return;
-    line.shift()?.();
+    if (newcomers.length + others.length === 0 || !hasTime()) return;
+    const [first, second] = turn % 2 === 0 ? [others, newcomers] : [newcomers, others];
+    const resumed = first.shift() ?? second.shift();
+    resumed?.();
     loop.afterwards(resume);
   }
 
-  return (signal) => () => {
-    signal?.throwIfAborted();
-    if (hasTime()) return undefined;
-    return new Promise<void>((resolve) => void line.push(resolve)).then(() => signal?.throwIfAborted());
+  return (signal) => {
+    /** The turn for which it has waited, until it finds time without. */
+    let waitedFor: number | undefined;
+    return () => {
+      signal?.throwIfAborted();
+      if (hasTime()) {
+        if (waitedFor !== turn) waitedFor = undefined;
+        return undefined;
+      }
+      const line = waitedFor === undefined ? newcomers : others;
+      return new Promise<void>((resolve) => void line.push(resolve)).then(() => {
+        waitedFor = turn;
+        signal?.throwIfAborted();
+      });
+    };
   };
 }

@@ -64,12 +64,12 @@ test("long work has one slice a turn", async () => {
   await work;
 });
 
-test("those who work in the same turn share its slice, in the order in which they came", async () => {
+test("those who work in the same turn share its slice, and wait in two lines, each in the order in which they came", async () => {
   const w = world();
   for (const name of ["a", "b", "c"]) void w.work(name, { steps: 3, ms: sliceMs });
   const seen = [];
   for (let turn = 0; turn < 9; turn += 1) seen.push(await w.turn());
-  expect(seen.join("")).toBe("aabcabcbc");
+  expect(seen.join("")).toBe("aaabbcbcc");
   expect(seen.every((done) => done.length === 1)).toBe(true);
 });
 
@@ -90,6 +90,38 @@ test("who comes while others wait gets what they leave, and no turn is kept for 
   expect(await w.turn()).toBe("b");
   await w.turn();
   expect(w.idle()).toBe(true);
+});
+
+test("who has little to do does not wait for all that have much, nor keeps them from going on", async () => {
+  const w = world();
+  for (let index = 0; index < 50; index += 1) void w.work("L", { steps: 100, ms: sliceMs });
+  // Each has waited for a slice, and has used it up.
+  for (let turn = 0; turn < 120; turn += 1) await w.turn();
+  const seen: string[] = [];
+  for (let turn = 0; turn < 10; turn += 1) {
+    for (let index = 0; index < 2; index += 1) void w.work("s", { steps: 1, ms: 1 });
+    seen.push(await w.turn());
+  }
+  expect(seen.join("").match(/s/g)?.length).toBeGreaterThanOrEqual(8 * 2);
+  expect(seen.join("").match(/L/g)?.length).toBeGreaterThanOrEqual(5);
+});
+
+test("who had much to do, and then little, is as good as new", async () => {
+  const w = world();
+  const breathe = w.turns();
+  breathe();
+  w.pass(sliceMs);
+  const waited = breathe();
+  await w.turn();
+  await waited;
+  await w.turn();
+  expect(breathe()).toBeUndefined();
+  for (let index = 0; index < 9; index += 1) void w.work("L", { steps: 100, ms: sliceMs });
+  for (let turn = 0; turn < 20; turn += 1) await w.turn();
+  let turns = 0;
+  const resumed = breathe()?.then(() => true);
+  while ((await Promise.race([resumed, w.turn().then(() => false)])) === false) turns += 1;
+  expect(turns).toBeLessThan(4);
 });
 
 describe("whoever it is for ends it", () => {
