@@ -13,7 +13,7 @@ const partBytes = 512;
 const lineBytes = 128;
 
 /** Of a text, at most. */
-const characterBytes = 2;
+export const characterBytes = 2;
 
 /** What all transactions take together. */
 export type TransactionBytes = { undecided: number; decided: number };

@@ -1,4 +1,5 @@
 import type { Backoff } from "./core/backoff.ts";
+import type { Bounds } from "./mailbox.ts";
 
 /** Undecided transactions at once: each has timers and callers. Beyond it: OVERLOADED. */
 export const undecidedCountMax = 8_192;
@@ -76,8 +77,20 @@ export const rivalCalmMs = 30_000;
 /** Decisions and Nacks that wait for a slow reader. More are dropped: they are sent again, or were for the log only. */
 export const outgoingCountMax = 16_384;
 
-/** Messages that wait for one transaction's flush. More are lost, as a network would lose them. */
-export const mailboxCountMax = 1_024;
+/** Their bytes, with the Prepares among them. */
+export const outgoingBytesMax = 8 * 2 ** 20;
+
+/** Beyond these bytes a Prepare waits, where it is dropped when its transaction is decided; eight of the largest. */
+export const outgoingPrepareBytesMax = 2 * 2 ** 20;
+
+/** Payloads that are read from the log at once for one session: with those in its queue, as many again. */
+export const readingCountMax = 8;
+
+/** Messages that wait for one transaction's flush: four of each of 64 participants. More are lost, as a network would lose them. */
+export const mailboxBounds: Bounds = { countMax: 256, bytesMax: 256 * 2 ** 10 };
+
+/** Participants that are away, and that a coordinator remembers more of than its log: when they were seen, what they were told. */
+export const awayCountMax = 10_000;
 
 /** What a participant is told in GoAway. */
 export const reconnectAfterMs = 1_000;

@@ -1,12 +1,15 @@
 /** Handles items one by one, in order. While one waits for a flush, those behind it wait too, and nothing else does. */
 export type Mailbox<Item> = {
-  /** False if it was dropped: the mailbox is stopped, or `max` items wait already. */
-  post(item: Item, max?: number): boolean;
+  /** False if it was dropped: the mailbox is stopped, or as much waits already as the bounds allow. */
+  post(item: Item, bounds?: Bounds, bytes?: number): boolean;
   /** True if nothing waits; while an item is handled, nothing behind it. */
   isEmpty(): boolean;
   /** Drops what waits. What is being handled goes on. */
   stop(): void;
 };
+
+/** What may wait before an item is dropped; one without bounds is not. */
+export type Bounds = { readonly countMax: number; readonly bytesMax: number };
 
 /**
  * A handler that returns nothing is done; one that returns a promise is done when that resolves. If it throws or rejects, the mailbox
@@ -18,6 +21,9 @@ export function createMailbox<Item>(
   onDefect: (error: unknown, dropped: readonly Item[]) => void,
 ): Mailbox<Item> {
   const waiting: Item[] = [];
+  /** Of each that waits. */
+  const sizes: number[] = [];
+  let waitingBytes = 0;
   let busy = false;
   let stopped = false;
 
@@ -25,6 +31,7 @@ export function createMailbox<Item>(
     while (!busy && !stopped) {
       const item = waiting.shift();
       if (item === undefined) return;
+      waitingBytes -= sizes.shift() ?? 0;
       busy = true;
       try {
         const pending = handle(item);
@@ -48,6 +55,8 @@ export function createMailbox<Item>(
   function stop(): void {
     stopped = true;
     waiting.length = 0;
+    sizes.length = 0;
+    waitingBytes = 0;
   }
 
   function fail(error: unknown, item: Item): void {
@@ -57,9 +66,12 @@ export function createMailbox<Item>(
   }
 
   return {
-    post(item, max = Number.POSITIVE_INFINITY) {
-      if (stopped || waiting.length >= max) return false;
+    post(item, bounds, bytes = 0) {
+      if (stopped) return false;
+      if (bounds && (waiting.length >= bounds.countMax || waitingBytes >= bounds.bytesMax)) return false;
       waiting.push(item);
+      sizes.push(bytes);
+      waitingBytes += bytes;
       pump();
       return true;
     },

@@ -1,14 +1,21 @@
 /** Feeds an async generator from callbacks. One reader. */
 export type Queue<Item> = {
-  /** False if it was dropped: the queue is closed, or holds `max` items already. */
-  push(item: Item, max?: number): boolean;
+  /** False if the queue is closed. */
+  push(item: Item, bytes?: number): boolean;
+  /** What the reader has not taken yet, and what it is busy with. */
+  readonly count: number;
+  readonly bytes: number;
   /** The reader gets what is queued, then the end. */
   close(): void;
   readonly items: AsyncIterable<Item>;
 };
 
-export function createQueue<Item>(): Queue<Item> {
-  let waiting: Item[] = [];
+/** `onTaken`: the reader is done with an item, and comes for the next. */
+export function createQueue<Item>(onTaken: () => void = () => {}): Queue<Item> {
+  type Entry = { readonly item: Item; readonly bytes: number };
+  let waiting: Entry[] = [];
+  let count = 0;
+  let bytes = 0;
   let closed = false;
   let wake = (): void => {};
 
@@ -16,7 +23,12 @@ export function createQueue<Item>(): Queue<Item> {
     for (;;) {
       const batch = waiting;
       waiting = [];
-      yield* batch;
+      for (const entry of batch) {
+        yield entry.item;
+        count -= 1;
+        bytes -= entry.bytes;
+        onTaken();
+      }
       if (waiting.length > 0) continue;
       if (closed) return;
       await new Promise<void>((resolve) => {
@@ -26,9 +38,17 @@ export function createQueue<Item>(): Queue<Item> {
   }
 
   return {
-    push(item, max = Number.POSITIVE_INFINITY) {
-      if (closed || waiting.length >= max) return false;
-      waiting.push(item);
+    get count() {
+      return count;
+    },
+    get bytes() {
+      return bytes;
+    },
+    push(item, size = 0) {
+      if (closed) return false;
+      waiting.push({ item, bytes: size });
+      count += 1;
+      bytes += size;
       wake();
       return true;
     },

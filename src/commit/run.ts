@@ -8,8 +8,8 @@ import type { CoordinatorInput, Refusal, Step } from "./core/coordinator-step.ts
 import { type Moment, mayAbort, type Transaction } from "./core/types.ts";
 import { type CallerEnd, type CoordinatorEnd, type EndSignal, orEnd } from "./ends.ts";
 import { type Environment, momentOf } from "./environment.ts";
-import type { Charged } from "./footprint.ts";
-import { mailboxCountMax, requestCountMax, timelineCountMax, timelineCountMin } from "./limits.ts";
+import { type Charged, characterBytes } from "./footprint.ts";
+import { mailboxBounds, requestCountMax, timelineCountMax, timelineCountMin } from "./limits.ts";
 import type { Mailbox } from "./mailbox.ts";
 import { inputLine, type Timeline, type TimelineEntry, withEntry } from "./timeline.ts";
 import type { Answer, ExecuteFailure, VerbRefusal } from "./verbs.ts";
@@ -64,11 +64,14 @@ export function note(environment: Environment, run: Run, line: Omit<TimelineEntr
 export function post(environment: Environment, run: Run, event: Event, refuse?: Refuse): void {
   const step = stepOf(environment, run, event);
   // What a participant says can be lost; timers and connections cannot.
-  const posted = run.mailbox.post({ step, refuse }, refuse && mailboxCountMax);
+  const posted = run.mailbox.post({ step, refuse }, refuse && mailboxBounds, eventBytes(event));
   if (posted) return;
   if (run.ended.reason?.type === "defect") refuse?.(defectText, "message");
   else if (!run.ended.aborted) environment.logger.warn({ transaction: run.core.id, input: event.type }, "input lost");
 }
+
+/** As far as a participant chooses them. */
+const eventBytes = (event: Event): number => ("reason" in event ? characterBytes * event.reason.length : 0);
 
 const defectText =
   "a defect of the coordinator has ended this transaction's run: its log has the cause, a restart takes it up again";

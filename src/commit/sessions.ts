@@ -10,17 +10,23 @@ import type {
   DecisionAck,
   Hello,
   Inquiry,
+  Nack,
   Numbered,
   ParticipantMessage,
   PendingPrepare,
   Vote,
 } from "./core/messages.ts";
 import { type EndSignal, pause } from "./ends.ts";
+import { characterBytes } from "./footprint.ts";
 import {
+  awayCountMax,
   heartbeatIntervalMs,
   helloTimeoutMs,
+  outgoingBytesMax,
   outgoingCountMax,
+  outgoingPrepareBytesMax,
   protocolVersion,
+  readingCountMax,
   reconnectAfterMs,
   rivalBackoff,
   rivalHelloCountMax,
@@ -30,6 +36,7 @@ import { type CommitMetrics, noMetrics } from "./metrics.ts";
 import type { Claimed, Clock, DecisionLog, Fenced, Logger, ParticipantSession, StreamEnd, Trace } from "./ports.ts";
 import { createQueue } from "./queue.ts";
 import { createRivalries } from "./rivalries.ts";
+import { createSent, type Sent } from "./sent.ts";
 
 /** One Participate stream. Its owner feeds it, and writes out what it yields. */
 export interface Session {
@@ -110,10 +117,10 @@ type Open = {
   identity?: ParticipantSession;
   /** How many Prepares the participant takes at once. */
   credit: number;
-  /** Prepares sent and not answered, with their sequence. */
-  readonly outstanding: Map<TransactionId, number>;
-  /** Decisions sent and not acknowledged, with their sequence. */
-  readonly told: Map<TransactionId, number>;
+  /** Prepares. */
+  readonly outstanding: Sent;
+  /** Decisions. */
+  readonly told: Sent;
   /** Prepares that wait for credit. */
   readonly waiting: Map<TransactionId, PendingPrepare>;
   /** Prepares whose payload is being read. */
@@ -124,6 +131,8 @@ type Open = {
   lastSequenceSeen: number;
   /** What waits in this session hangs on it. */
   readonly ended: EndSignal<StreamEnd>;
+  /** For a Prepare. */
+  readonly hasRoom: () => boolean;
   readonly emit: (message: CoordinatorMessage) => number | undefined;
   readonly finish: (end: StreamEnd) => void;
 };
@@ -149,25 +158,29 @@ export function createSessions(options: {
   const closing = new AbortController();
 
   function open(peer: string): Session {
-    const queue = createQueue<Numbered<CoordinatorMessage>>();
+    const queue = createQueue<Numbered<CoordinatorMessage>>(() => {
+      if (session.waiting.size > 0) sendWaiting(session);
+    });
     const ending = new AbortController();
     let sequence = 0;
     let cancelBeat = (): void => {};
     const session: Open = {
       peer,
       credit: 0,
-      outstanding: new Map(),
-      told: new Map(),
+      outstanding: createSent(Number.POSITIVE_INFINITY),
+      told: createSent(outgoingCountMax),
       waiting: new Map(),
       reading: new Map(),
       lastSeenAtMs: clock.nowMs(),
       lastHeardMs: clock.monotonicMs(),
       lastSequenceSeen: 0,
       ended: ending.signal,
+      hasRoom: () => queue.bytes < outgoingPrepareBytesMax,
       emit(message) {
-        // Credit bounds Prepares, and a Prepare is not sent again within a session: it must not be dropped.
-        const max = message.type === "prepare" ? undefined : outgoingCountMax;
-        if (!queue.push({ sequence: sequence + 1, message }, max)) return undefined;
+        // A Prepare has waited for room, and is not sent again within a session: it must not be dropped.
+        const isFull = queue.count >= outgoingCountMax || queue.bytes >= outgoingBytesMax;
+        if (isFull && message.type !== "prepare") return undefined;
+        if (!queue.push({ sequence: sequence + 1, message }, messageBytes(message))) return undefined;
         sequence += 1;
         return sequence;
       },
@@ -362,14 +375,7 @@ export function createSessions(options: {
           { participant: participantId, sequence: message.sequence, reason: message.reason },
           "participant refused a message",
         );
-        for (const sent of [session.outstanding, session.told]) {
-          for (const [transactionId, sequence] of sent) {
-            if (sequence !== message.sequence) continue;
-            sent.delete(transactionId);
-            started?.handler.nacked(participantId, transactionId, message.reason);
-            break;
-          }
-        }
+        onRefused(session, participantId, message);
         sendWaiting(session);
         return;
       case "heartbeat":
@@ -379,11 +385,17 @@ export function createSessions(options: {
     }
   }
 
+  function onRefused(session: Open, participantId: ParticipantId, { sequence, reason }: Nack): void {
+    const transactionId = session.outstanding.take(sequence) ?? session.told.take(sequence);
+    if (transactionId !== undefined) started?.handler.nacked(participantId, transactionId, reason);
+  }
+
   /** It has left by now: what this coordinator knows nothing of stays prepared there. */
   function onNewerLogSeen(participantId: ParticipantId, claimSeen: Claim): void {
     metrics.newerLogSeen();
     if (unbelieving.has(participantId)) return;
     unbelieving.add(participantId);
+    keepNewest(unbelieving, awayCountMax);
     const { coordinatorId, coordinatorEpoch } = started?.coordinator ?? {};
     logger.error(
       {
@@ -409,7 +421,9 @@ export function createSessions(options: {
       "participant disconnected",
     );
     metrics.sessionEnded(end.reason);
+    lastSeen.delete(participantId);
     lastSeen.set(participantId, session.lastSeenAtMs);
+    keepNewest(lastSeen, awayCountMax);
     if (current.get(participantId) !== session) return;
     current.delete(participantId);
     connected.delete(participantId);
@@ -423,7 +437,7 @@ export function createSessions(options: {
 
   function emitWhole(session: Open, { deadlineMs, ...prepare }: PendingPrepare, payload: Uint8Array): void {
     const sequence = session.emit({ ...prepare, payload, voteWithinMs: Math.max(0, deadlineMs - clock.nowMs()) });
-    if (sequence !== undefined) session.outstanding.set(prepare.transactionId, sequence);
+    if (sequence !== undefined) session.outstanding.add(prepare.transactionId, sequence);
   }
 
   /** Its payload is read when there is credit for it, so that no more are in memory than are under way. */
@@ -437,11 +451,14 @@ export function createSessions(options: {
     if (session.reading.get(transactionId) !== prepare) return;
     session.reading.delete(transactionId);
     if (payload) emitWhole(session, prepare, payload);
+    sendWaiting(session);
   }
 
   function sendWaiting(session: Open): void {
+    if (session.ended.aborted) return;
     for (const [transactionId, prepare] of session.waiting) {
-      if (session.outstanding.size + session.reading.size >= session.credit) return;
+      const isBusy = session.reading.size >= readingCountMax || !session.hasRoom();
+      if (isBusy || session.outstanding.size + session.reading.size >= session.credit) return;
       session.waiting.delete(transactionId);
       emitPrepare(session, prepare);
     }
@@ -471,7 +488,7 @@ export function createSessions(options: {
         session.waiting.delete(message.transactionId);
         session.reading.delete(message.transactionId);
         const sequence = session.emit(message);
-        if (sequence !== undefined) session.told.set(message.transactionId, sequence);
+        if (sequence !== undefined) session.told.add(message.transactionId, sequence);
       } else {
         session.waiting.set(message.transactionId, message);
         sendWaiting(session);
@@ -503,4 +520,24 @@ export function createSessions(options: {
       for (const session of [...all]) session.finish(end);
     },
   };
+}
+
+/** A little more rather than less. */
+function messageBytes(message: CoordinatorMessage): number {
+  if (message.type === "prepare") return headBytes + message.payload.byteLength;
+  return message.type === "nack" ? headBytes + characterBytes * message.reason.length : headBytes;
+}
+
+/** Of a message without what others choose the size of. */
+const headBytes = 256;
+
+/** Of what was added first, the oldest go. */
+function keepNewest<Key>(
+  kept: { readonly size: number; keys(): Iterable<Key>; delete(key: Key): boolean },
+  countMax: number,
+): void {
+  for (const key of kept.keys()) {
+    if (kept.size <= countMax) return;
+    kept.delete(key);
+  }
 }

@@ -3,7 +3,7 @@ import type { DurationMs } from "../../kernel/time.ts";
 import type { InDoubt } from "../core/messages.ts";
 import { isInDoubt, loadTransaction, stepParticipant } from "../core/participant.ts";
 import type { ParticipantInput, ParticipantRecord, ParticipantTransaction } from "../core/participant-step.ts";
-import { mailboxCountMax, preparedPayloadBytesMax, storageBackoff, volatileVoteCountMax } from "../limits.ts";
+import { mailboxBounds, preparedPayloadBytesMax, storageBackoff, volatileVoteCountMax } from "../limits.ts";
 import { createMailbox } from "../mailbox.ts";
 import { type Box, type Envelope, isIdle } from "./box.ts";
 import { carryOut, type Surroundings } from "./effects.ts";
@@ -28,6 +28,9 @@ export interface Boxes {
 
 const defectText =
   "a defect of the participant has ended its part in this transaction: its log has the cause, a restart takes it up again";
+
+/** As far as a coordinator chooses them. */
+const inputBytes = (input: ParticipantInput): number => (input.type === "prepare" ? input.message.payload.byteLength : 0);
 
 /** The log has its end. */
 const hasEnded = ({ state }: ParticipantTransaction): boolean => state === "committed" || state === "aborted" || state === "lost";
@@ -74,7 +77,7 @@ export function createBoxes(surroundings: Surroundings): Boxes {
       refuse?.(defectText);
       return;
     }
-    const posted = box.mailbox.post({ input, refuse }, refuse && mailboxCountMax);
+    const posted = box.mailbox.post({ input, refuse }, refuse && mailboxBounds, inputBytes(input));
     if (!posted) logger.warn({ transaction: box.transactionId, input: input.type }, "input lost");
   }
 

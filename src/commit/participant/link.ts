@@ -6,7 +6,15 @@ import { backoffMs } from "../core/backoff.ts";
 import type { Claim } from "../core/claim.ts";
 import type { CoordinatorMessage, Decision, InDoubt, Numbered, ParticipantMessage, Prepare } from "../core/messages.ts";
 import { pause } from "../ends.ts";
-import { lingerMs, protocolVersion, reasonLengthMax, reconnectBackoff, refusedBackoff, welcomeTimeoutMs } from "../limits.ts";
+import {
+  lingerMs,
+  outgoingCountMax,
+  protocolVersion,
+  reasonLengthMax,
+  reconnectBackoff,
+  refusedBackoff,
+  welcomeTimeoutMs,
+} from "../limits.ts";
 import type { Coordinator, ParticipantTransport } from "../ports.ts";
 import { createQueue, type Queue } from "../queue.ts";
 import type { Context } from "./context.ts";
@@ -304,7 +312,9 @@ function olderLog(coordinatorId: string, seen: Claim, asked: readonly InDoubt[])
 /** Transactions that one line names. */
 const namedCountMax = 10;
 
+/** A coordinator that does not read loses what would wait: it is asked again, and asks again. */
 function sendOn(session: Session, message: ParticipantMessage): void {
+  if (session.outgoing.count >= outgoingCountMax) return;
   session.sequence += 1;
   session.outgoing.push({ sequence: session.sequence, message });
 }

@@ -24,10 +24,22 @@ test("a mailbox handles one item at a time, in order, and what is posted meanwhi
 
 test("a mailbox drops what is over its bound, and everything once stopped", () => {
   const mailbox = createMailbox<number>(() => new Promise(() => {}), unexpected);
-  expect([1, 2, 3].map((item) => mailbox.post(item, 1))).toEqual([true, true, false]);
+  const one = { countMax: 1, bytesMax: 100 };
+  expect([1, 2, 3].map((item) => mailbox.post(item, one))).toEqual([true, true, false]);
   expect(mailbox.post(4)).toBe(true);
   mailbox.stop();
   expect([mailbox.post(5), mailbox.isEmpty()]).toEqual([false, true]);
+});
+
+test("a mailbox drops what is over its bytes, which are free again once they are handled", async () => {
+  const gate = Promise.withResolvers<void>();
+  const mailbox = createMailbox<string>((item) => (item === "slow" ? gate.promise : undefined), unexpected);
+  const bounds = { countMax: 100, bytesMax: 10 };
+  const post = (item: string) => mailbox.post(item, bounds, item.length);
+  expect(["slow", "123456", "7890", "more"].map(post)).toEqual([true, true, true, false]);
+  gate.resolve();
+  await flush();
+  expect(["more", "and more"].map(post)).toEqual([true, true]);
 });
 
 describe("a mailbox whose handler has a defect", () => {
@@ -55,11 +67,28 @@ describe("a mailbox whose handler has a defect", () => {
 
 test("a queue yields what it holds, then ends", async () => {
   const queue = createQueue<number>();
-  expect([1, 2, 3].map((item) => queue.push(item, 2))).toEqual([true, true, false]);
+  for (const item of [1, 2]) queue.push(item);
   const all = collect(queue.items);
   await flush();
   queue.push(4);
   queue.push(5);
   queue.close();
   expect([queue.push(6), await all]).toEqual([false, [1, 2, 4, 5]]);
+});
+
+test("a queue counts what its reader has not come back from, in items and bytes", async () => {
+  let taken = 0;
+  const queue = createQueue<string>(() => (taken += 1));
+  for (const item of ["a", "bc", "def"]) queue.push(item, item.length);
+  const reader = queue.items[Symbol.asyncIterator]();
+  const held = () => [queue.count, queue.bytes, taken];
+  expect(held()).toEqual([3, 6, 0]);
+  await reader.next();
+  expect(held()).toEqual([3, 6, 0]);
+  await reader.next();
+  expect(held()).toEqual([2, 5, 1]);
+  queue.push("g", 1);
+  await reader.next();
+  await reader.next();
+  expect(held()).toEqual([1, 1, 3]);
 });

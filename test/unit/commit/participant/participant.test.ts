@@ -7,6 +7,7 @@ import {
   inquiryIntervalMs,
   lingerMinMs,
   lingerMs,
+  outgoingCountMax,
   refusedBackoff,
   welcomeTimeoutMs,
 } from "../../../../src/commit/limits.ts";
@@ -809,4 +810,32 @@ describe("bounds", () => {
     await w.clock.advance(1_000);
     expect(w.coordinator.said()).toEqual(["vote t1 commit"]);
   });
+});
+
+test("what it says to a coordinator that does not read is bounded", async () => {
+  const w = await world(() => Promise.resolve({ value: "abort", reason: "no" }));
+  const heard: ParticipantMessage[] = [];
+  let incoming: Queue<Numbered<CoordinatorMessage>> | undefined;
+  let outgoing: AsyncIterable<Numbered<ParticipantMessage>> | undefined;
+  const transport: ParticipantTransport = {
+    name: "deaf",
+    async *open(said) {
+      outgoing = said;
+      incoming = createQueue<Numbered<CoordinatorMessage>>();
+      yield* incoming.items;
+    },
+  };
+  await w.start({ coordinators: [transport] });
+  const [claim] = claimsTo(1);
+  const welcome = { sessionEpoch: 1, coordinatorId: "c", coordinatorEpoch: 1, version: 1, claims: claim ? [claim] : [] };
+  incoming?.push({ sequence: 1, message: { type: "welcome", ...welcome, heartbeatIntervalMs: 5_000, sessionTimeoutMs: 9e9 } });
+  await flush();
+  for (let sequence = 2; sequence < outgoingCountMax + 1_000; sequence += 1) {
+    incoming?.push({ sequence, message: { type: "unreadable", reason: "what?" } });
+  }
+  while (incoming && incoming.count > 0) await flush();
+  incoming?.close();
+  await flush();
+  for await (const { message } of outgoing ?? []) heard.push(message);
+  expect(heard).toHaveLength(outgoingCountMax);
 });
