@@ -33,6 +33,7 @@ const more: Readonly<Record<string, readonly string[]>> = {
   WatchTransaction: ["NOT_FOUND"],
   WatchTransactions: [],
   ListParticipants: [],
+  ForgetParticipant: ["FAILED_PRECONDITION"],
 };
 
 export function mayAnswer(method: string, code: string): boolean {
