@@ -155,7 +155,13 @@ export async function createEngine({
 
   return {
     check(questions, options) {
-      const checks = questions.map((question): Check => ({ ...question, atMs: question.atMs ?? clock.nowMs() }));
+      // One `now` for all of a call.
+      let nowMs: TimeMs | undefined;
+      const now = (): TimeMs => {
+        nowMs ??= clock.nowMs();
+        return nowMs;
+      };
+      const checks = questions.map((question): Check => ({ ...question, atMs: question.atMs ?? now() }));
       return evaluator.judge(ruleSet, checks, options);
     },
     async createRule({ request, ...wanted }) {

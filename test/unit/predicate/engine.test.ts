@@ -39,6 +39,16 @@ async function engineOver(store: RuleStore = createMemoryRuleStore(), ruleCountM
   });
 }
 
+test("all checks of a call have the same now, whatever the clock does meanwhile", async () => {
+  const engine = await engineOver();
+  await engine.createRule(command("now", { expression: "false", message: "string(now)" }));
+  await engine.activate(change("now"));
+  const question = { ...sampleCheck, atMs: undefined };
+  const [first, second] = await verdictsOf(engine, question, question);
+  expect(first).toMatchObject({ type: "rule-denied", violations: [{ message: expect.stringMatching(/^1970-01-01T/) }] });
+  expect(second).toEqual(first);
+});
+
 describe("a rule judges while it is active, and each change of that adds 1 to the revision", () => {
   test("from draft to active to inactive and back", async () => {
     const engine = await engineOver();
