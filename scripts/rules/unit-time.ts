@@ -23,6 +23,11 @@ export const dearExpressions = [
   "workflow.metadata.few.all(x, now.getHours('Europe/Berlin') >= 0)",
   "workflow.metadata.words.all(x, timestamp('2024-03-10T02:30:00Z') > workflow.created_at)",
   "workflow.metadata.words.all(x, duration('1h') > duration('1m'))",
+  "workflow.metadata.few.all(x, '%f %e %.50f'.format([x, x, x]) != '')",
+  "workflow.metadata.words.map(x, optional.of(x)).unwrapOpt().size() > 0",
+  "workflow.metadata.words.transformMapEntry(i, x, {x: i}).size() > 0",
+  "workflow.metadata.few.all(x, lists.range(100).size() > 0)",
+  "workflow.metadata.few.all(x, workflow.metadata.letters.lowerAscii() != '')",
   "workflow.metadata.words.all(x, [x, x, x, x].size() == 4 && {'a': x}.a == x)",
 ] as const;
 

@@ -1,4 +1,4 @@
-import { type CelInput, celList, celMap } from "@bufbuild/cel";
+import { type CelInput, celList } from "@bufbuild/cel";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import type { Json, JsonObject } from "../../kernel/json.ts";
 import { workflowStates } from "../../kernel/lifecycle.ts";
@@ -6,6 +6,7 @@ import type { TimeMs } from "../../kernel/time.ts";
 import type { Variables } from "./check.ts";
 import { enumNames } from "./enum-names.ts";
 import type { Bindings } from "./evaluate.ts";
+import { recordOf } from "./maps.ts";
 import type { Check } from "./types.ts";
 
 const states = enumNames("WORKFLOW_STATE_", workflowStates);
@@ -88,7 +89,7 @@ export function workflowFields(workflow: Check["workflow"]): Readonly<Record<str
 export function celRecord(fields: Readonly<Record<string, CelInput>>): CelInput {
   const entries = new Map<string, CelInput>();
   for (const [name, value] of Object.entries(fields)) entries.set(name, value);
-  return celMap(entries);
+  return recordOf(entries);
 }
 
 /** A message as the library makes it, without the cost of its general constructor. */
@@ -100,15 +101,15 @@ export function celTime(atMs: TimeMs): CelInput {
 }
 
 /**
- * As CEL reads a `Struct`: each number is a double. It still compares with an int: `metadata.temperature < 8`. To `has()` and `in`
- * a field that is null is absent, as the library has it; CEL says present.
+ * As CEL reads a `Struct`: each number is a double. It still compares with an int: `metadata.temperature < 8`. A field that is null
+ * is present.
  */
 export function celJson(json: Json): CelInput {
   if (typeof json !== "object" || json === null) return json;
   if (isArray(json)) return celList(json.map(celJson));
   const entries = new Map<string, CelInput>();
   for (const [key, value] of Object.entries(json)) entries.set(key, celJson(value));
-  return celMap(entries);
+  return recordOf(entries);
 }
 
 function isArray(json: readonly Json[] | JsonObject): json is readonly Json[] {

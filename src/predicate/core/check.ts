@@ -1,8 +1,21 @@
 import { isCelError, plan } from "@bufbuild/cel";
-import { meteredEnv, withinBudget } from "./budget.ts";
+import { withinBudget } from "./budget.ts";
+import { list } from "./build.ts";
 import { type EnumNames, type Problem, spellNames } from "./enum-names.ts";
-import { type Comprehension, children, type Expr, literalPattern, literalText, loopParts, qualifiedName, uses } from "./expr.ts";
+import { meteredEnv } from "./environment.ts";
+import {
+  type Comprehension,
+  children,
+  type Expr,
+  isBind,
+  literalPattern,
+  literalText,
+  loopParts,
+  qualifiedName,
+  uses,
+} from "./expr.ts";
 import { evaluationCostMax } from "./limits.ts";
+import { macroForms } from "./macros.ts";
 import { compileCost, compileRegex } from "./regex.ts";
 
 /** The variables an expression may use, each with its fields where these are known. */
@@ -24,6 +37,7 @@ const unknownLocal: Local = { names: undefined, literals: [] };
 /** The first name that does not exist, or is not used as it can be. */
 export function problemOf(expr: Expr, scope: Scope): Problem | undefined {
   indexToField(expr, scope);
+  qualify(expr, scope);
   const { exprKind } = expr;
   if (exprKind.case === "comprehensionExpr") {
     const loop = exprKind.value;
@@ -31,8 +45,8 @@ export function problemOf(expr: Expr, scope: Scope): Problem | undefined {
   }
   if (exprKind.case === "selectExpr" && meteredEnv.registry.getMessage(qualifiedName(expr) ?? "") !== undefined) return undefined;
   const message = ownProblem(expr, scope) ?? regexProblem(literalPattern(expr)) ?? unreadableProblem(expr);
-  const own = message === undefined ? undefined : { expr: placeOf(expr), message };
-  if (exprKind.case === "callExpr" && Object.hasOwn(macros, exprKind.value.function)) return own;
+  const own = message === undefined ? undefined : { expr, message };
+  if (exprKind.case === "callExpr" && Object.hasOwn(macroForms, exprKind.value.function)) return own;
   // The innermost first: it is what the others follow from, and it stands further left.
   return firstProblem(children(expr), scope) ?? own ?? spellNames(expr, knownIn(scope));
 }
@@ -48,18 +62,52 @@ function indexToField(expr: Expr, scope: Scope): void {
   expr.exprKind = { case: "selectExpr", value };
 }
 
+/** `math.abs(x)` is a call of `math.abs`, not of a method of a variable `math`. In place. */
+function qualify({ exprKind }: Expr, { variables, locals }: Scope): void {
+  if (exprKind.case !== "callExpr" || exprKind.value.target === undefined) return;
+  const space = qualifiedName(exprKind.value.target) ?? "";
+  if (!namespaces.has(space) || locals.has(space) || Object.hasOwn(variables, space)) return;
+  const { function: name, args } = exprKind.value;
+  const { id } = exprKind.value.target;
+  // These take any number of arguments.
+  const listed = space === "math" && (name === "greatest" || name === "least") && args.length > 1;
+  exprKind.value = { $typeName: exprKind.value.$typeName, function: `${space}.${name}`, args: listed ? [list(id, args)] : args };
+}
+
+const namespaces = new Set(["base64", "cel", "lists", "math", "optional", "sets", "strings"]);
+
 function within(loop: Comprehension, scope: Scope): Scope {
+  return isBind(loop) ? withinBind(loop, scope) : withinLoop(loop, scope);
+}
+
+/** A name for a value is as much as the value. */
+function withinBind(loop: Comprehension, scope: Scope): Scope {
+  const { accuInit, accuVar } = loop;
+  const isUsedOnce = loop.result !== undefined && uses(loop.result, accuVar) === 1;
+  const local: Local = {
+    names: accuInit && namesOf(accuInit, scope),
+    literals: accuInit?.exprKind.case === "constExpr" && isUsedOnce ? [accuInit] : [],
+  };
+  return { ...scope, locals: new Map([...scope.locals, [accuVar, local]]) };
+}
+
+function withinLoop(loop: Comprehension, scope: Scope): Scope {
   const range = loop.iterRange?.exprKind;
   const elements = range?.case === "listExpr" ? range.value.elements : [];
   const names = elements.map((element) => namesOf(element, scope));
   // Used twice, an element may be compared with an enum and with something else.
-  const usedOnce = loopParts(loop).reduce((sum, part) => sum + (part === undefined ? 0 : uses(part, loop.iterVar)), 0) === 1;
+  // Of two variables, the first one of a list is the index.
+  const element = loop.iterVar2 === "" ? loop.iterVar : loop.iterVar2;
+  const usedOnce = loopParts(loop).reduce((sum, part) => sum + (part === undefined ? 0 : uses(part, element)), 0) === 1;
   const local: Local = {
     names:
       names.length > 0 && names.every((each) => each !== undefined) ? new Map(names.flatMap((each) => [...each])) : undefined,
     literals: usedOnce ? elements.filter(({ exprKind }) => exprKind.case === "constExpr") : [],
   };
-  return { ...scope, locals: new Map([...scope.locals, [loop.accuVar, unknownLocal], [loop.iterVar, local]]) };
+  return {
+    ...scope,
+    locals: new Map([...scope.locals, [loop.accuVar, unknownLocal], [loop.iterVar, unknownLocal], [element, local]]),
+  };
 }
 
 const knownIn = (scope: Scope) => ({
@@ -76,12 +124,6 @@ export function namesOf(expr: Expr, { variables, locals }: Scope): EnumNames | u
   const variable = variables[name];
   const type = field === undefined || variable === "value" || variable instanceof Map ? variable : (variable as Fields)[field];
   return type instanceof Map ? type : undefined;
-}
-
-/** The parser gives `has(a.b)` the place of `has`. */
-function placeOf(expr: Expr): Expr {
-  const { exprKind } = expr;
-  return exprKind.case === "selectExpr" && exprKind.value.testOnly ? (exprKind.value.operand ?? expr) : expr;
 }
 
 function firstProblem(exprs: readonly (Expr | undefined)[], scope: Scope): Problem | undefined {
@@ -105,10 +147,14 @@ function ownProblem({ exprKind }: Expr, scope: Scope): string | undefined {
       );
     case "structExpr": {
       const type = exprKind.value.messageName.replace(/^\./, "");
-      return type === "" || meteredEnv.registry.getMessage(type) !== undefined ? undefined : `unknown type "${type}"`;
+      if (type === "") return undefined;
+      if (exprKind.value.entries.some(({ optionalEntry }) => optionalEntry)) return "fields of messages are not optional";
+      return meteredEnv.registry.getMessage(type) !== undefined && type !== "optional_type"
+        ? undefined
+        : `unknown type "${type}"`;
     }
     case "constExpr":
-      return isInRange(exprKind.value) ? undefined : "integer out of range";
+      return isInRange(exprKind.value) ? undefined : "number out of range";
     default:
       return undefined;
   }
@@ -116,15 +162,28 @@ function ownProblem({ exprKind }: Expr, scope: Scope): string | undefined {
 
 function isInRange({ constantKind }: Extract<Expr["exprKind"], { case: "constExpr" }>["value"]): boolean {
   const { value } = constantKind;
+  if (typeof value === "number") return Number.isFinite(value);
   if (typeof value !== "bigint") return true;
   return value === (constantKind.case === "int64Value" ? BigInt.asIntN(64, value) : BigInt.asUintN(64, value));
 }
 
-export const typeNames = new Set(["bool", "bytes", "double", "int", "list", "map", "null_type", "string", "type", "uint"]);
+export const typeNames = new Set([
+  "bool",
+  "bytes",
+  "double",
+  "int",
+  "list",
+  "map",
+  "null_type",
+  "optional_type",
+  "string",
+  "type",
+  "uint",
+]);
 
 function identifierProblem(name: string, { variables, locals }: Scope): string | undefined {
   if (locals.has(name) || Object.hasOwn(variables, name) || typeNames.has(name)) return undefined;
-  return `unknown variable "${name}"; known: ${[...Object.keys(variables), ...[...locals.keys()].filter((local) => local[0] !== "@")].join(", ")}`;
+  return `unknown variable "${name}"; known: ${[...Object.keys(variables), ...[...locals.keys()].filter((local) => /^\w/.test(local))].join(", ")}`;
 }
 
 function fieldProblem(operand: Expr | undefined, field: string, scope: Scope): string | undefined {
@@ -149,21 +208,10 @@ function keyProblem(name: string, [left, right]: readonly Expr[], scope: Scope):
 }
 
 /** Evaluated by the library itself, not as functions. */
-const builtIn = new Set(["_[_]", "_?_:_", "_&&_", "_||_", "@not_strictly_false"]);
-/** These are functions only when their arguments are wrong; else the parser has expanded them. */
-const macros: Readonly<Record<string, string>> = {
-  has: "has(a.b)",
-  all: "list.all(x, condition)",
-  exists: "list.exists(x, condition)",
-  exists_one: "list.exists_one(x, condition)",
-  existsOne: "list.existsOne(x, condition)",
-  filter: "list.filter(x, condition)",
-  map: "list.map(x, expression)",
-};
-
+const builtIn = new Set(["_[_]", "_[?_]", "_?._", "_?_:_", "_&&_", "_||_", "@not_strictly_false"]);
 function callProblem(name: string, isMethod: boolean, args: readonly Expr[]): string | undefined {
   if (builtIn.has(name)) return undefined;
-  if (Object.hasOwn(macros, name)) return `"${name}" is used as ${macros[name]}`;
+  if (Object.hasOwn(macroForms, name)) return `"${name}" is used as ${macroForms[name]}`;
   const overloads = [...(meteredEnv.funcs.find(name) ?? [])];
   if (overloads.length === 0) return `unknown function "${name}"`;
   const ofKind = overloads.filter((overload) => (overload.target !== undefined) === isMethod);

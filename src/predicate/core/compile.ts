@@ -1,14 +1,16 @@
-import { parse, plan } from "@bufbuild/cel";
+import { plan } from "@bufbuild/cel";
 import { err, ok, type Result } from "../../kernel/result.ts";
 import { firstCharacters } from "../../kernel/text.ts";
-import { meter, meteredEnv, nodeCount } from "./budget.ts";
 import { problemOf, regexCost, type Scope, type Variables } from "./check.ts";
 import type { Problem } from "./enum-names.ts";
+import { meteredEnv } from "./environment.ts";
 import type { Bindings, Expression } from "./evaluate.ts";
-import { depth, type Expr } from "./expr.ts";
+import { depth, type Expr, nodeCount } from "./expr.ts";
 import { expressionDepthMax, expressionLengthMax, regexCostMax } from "./limits.ts";
+import { lower } from "./lower.ts";
+import { parse } from "./parse.ts";
+import { type Position, positionAt } from "./position.ts";
 import { mayBe, type ResultType } from "./result-type.ts";
-import { type Position, positionAt, syntaxFailure } from "./syntax.ts";
 
 export type { Variables };
 
@@ -26,21 +28,18 @@ export function compile(source: string, variables: Variables, wanted?: ResultTyp
   const failAt = (offset: number, message: string) => err({ ...positionAt(source, offset), message });
   const { length: allowed } = firstCharacters(source, expressionLengthMax);
   if (allowed < source.length) return failAt(allowed, `longer than ${expressionLengthMax} characters`);
-  const failure = syntaxFailure(source);
-  if (failure !== undefined) return failAt(failure.offset, failure.message);
-  const parsed = tryParse(source);
+  const parsed = parse(source);
   if (!parsed.ok) return failAt(parsed.error.offset, parsed.error.message);
 
-  const { expr, sourceInfo } = parsed.value;
-  const offsetOf = (id: bigint) => nameOffset(source, sourceInfo?.positions[String(id)] ?? 0);
+  const { expr, offsetOf } = parsed.value;
   const scope: Scope = { variables, locals: new Map() };
   const problem = sizeProblem(expr) ?? problemOf(expr, scope) ?? (wanted && resultProblem(expr, wanted, scope));
   if (problem !== undefined) return failAt(offsetOf(problem.expr.id), problem.message);
 
   const baseCost = nodeCount(expr);
-  meter(expr);
+  lower(expr);
   const run: (bindings: Bindings) => unknown = plan(meteredEnv, expr);
-  return ok({ run, baseCost, positionOf: (id) => (id > 0n ? positionAt(source, offsetOf(id)) : undefined) });
+  return ok({ run, baseCost, expr, positionOf: (id) => (id > 0n ? positionAt(source, offsetOf(id)) : undefined) });
 }
 
 function sizeProblem(expr: Expr): Problem | undefined {
@@ -52,20 +51,4 @@ function sizeProblem(expr: Expr): Problem | undefined {
 
 function resultProblem(expr: Expr, wanted: ResultType, scope: Scope): Problem | undefined {
   return mayBe(wanted, expr, scope) ? undefined : { expr, message: `the result is never a ${wanted}` };
-}
-
-/** The parser gives a selection the place of its dot; people look for the name after it. */
-function nameOffset(source: string, offset: number): number {
-  return source[offset] === "." ? offset + 1 : offset;
-}
-
-function tryParse(source: string): Result<ReturnType<typeof parse>, { readonly offset: number; readonly message: string }> {
-  try {
-    // The library takes a comment for complete only at the end of its line.
-    return ok(parse(`${source}\n`));
-  } catch (error) {
-    // What the grammar leaves to the library: reserved words, and code points that do not exist.
-    const { location, rawMessage, message } = error as Error & { location?: { start: { offset: number } }; rawMessage?: string };
-    return err({ offset: location?.start.offset ?? 0, message: rawMessage ?? message });
-  }
 }

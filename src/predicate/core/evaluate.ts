@@ -1,8 +1,10 @@
 import { type CelInput, type CelValue, celType, isCelError } from "@bufbuild/cel";
 import { err, ok, type Result } from "../../kernel/result.ts";
 import { type Exhausted, type Purse, withinBudget } from "./budget.ts";
+import type { Expr } from "./expr.ts";
+import { hintFor } from "./hints.ts";
 import { evaluationCostMax } from "./limits.ts";
-import type { Position } from "./syntax.ts";
+import type { Position } from "./position.ts";
 
 /** The values of the variables. A getter is read only if the expression uses it. */
 export type Bindings = Readonly<Record<string, CelInput>>;
@@ -13,6 +15,7 @@ export type Expression = {
   readonly run: (bindings: Bindings) => unknown;
   /** Of its nodes outside of loops, each evaluated once. */
   readonly baseCost: number;
+  readonly expr: Expr;
   /** Where a node of the expression stands in its source. */
   readonly positionOf: (nodeId: bigint) => Position | undefined;
 };
@@ -44,13 +47,23 @@ export function evaluateString(
   return err(`the result is not a string but ${celType(value.value).name}`);
 }
 
-function evaluate({ run, baseCost, positionOf }: Expression, bindings: Bindings, purse: Purse): Result<CelValue, string> {
+/** See `evaluateBool`: of whatever type. */
+export function evaluate(
+  { run, baseCost, expr, positionOf }: Expression,
+  bindings: Bindings,
+  purse: Purse,
+): Result<CelValue, string> {
   const ended = withinBudget(purse, baseCost, () => run(bindings));
   if (!ended.ok) return err(exhaustedMessages[ended.error]);
   const { value } = ended;
   if (!isCelError(value)) return ok(value as CelValue);
-  // The library does not know the length there; and a literal pattern has a function of its own.
-  const message = value.message.replace(" [0, -1)", "").replace("'@matches'", "'matches'");
+  const message = wordsOf(value.message);
   const position = value.exprId === undefined ? undefined : positionOf(value.exprId);
-  return err(position === undefined ? message : `line ${position.line}, column ${position.column}: ${message}`);
+  if (position === undefined || value.exprId === undefined) return err(message);
+  return err(`line ${position.line}, column ${position.column}: ${message}${hintFor(expr, value.exprId, message)}`);
+}
+
+/** The library does not know the length of a list there; and some functions are others when they are evaluated. */
+function wordsOf(message: string): string {
+  return message.replace(" [0, -1)", "").replace("'@matches'", "'matches'").replace("'@sortByKeys'", "'sortBy'");
 }

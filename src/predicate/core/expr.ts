@@ -56,7 +56,8 @@ export function literalText({ exprKind }: Expr): string | undefined {
 /** The pattern of a call of `matches`, if it stands in the expression. */
 export function literalPattern({ exprKind }: Expr): string | undefined {
   if (exprKind.case !== "callExpr" || exprKind.value.function !== "matches") return undefined;
-  const [pattern] = exprKind.value.args;
+  const { target, args } = exprKind.value;
+  const pattern = args[target === undefined ? 1 : 0];
   return pattern && literalText(pattern);
 }
 
@@ -64,4 +65,19 @@ export function literalPattern({ exprKind }: Expr): string | undefined {
 export function uses(expr: Expr, name: string): number {
   const own = expr.exprKind.case === "identExpr" && expr.exprKind.value.name === name ? 1 : 0;
   return children(expr).reduce((sum, child) => sum + uses(child, name), own);
+}
+
+/** The element variable of what only gives a value a name. No expression can name it. */
+export const unusedVariable = "#unused";
+
+export const isBind = ({ iterVar }: Comprehension): boolean => iterVar === unusedVariable;
+
+/** What is evaluated at most once; loops pay for what is within them. */
+export function nodeCount(expr: Expr): number {
+  const { exprKind } = expr;
+  const once =
+    exprKind.case === "comprehensionExpr"
+      ? [exprKind.value.accuInit, isBind(exprKind.value) ? exprKind.value.result : exprKind.value.iterRange]
+      : children(expr);
+  return once.reduce((sum, part) => sum + (part === undefined ? 0 : nodeCount(part)), 1);
 }

@@ -1,5 +1,5 @@
-import { meteredEnv } from "./budget.ts";
 import { fieldsOf, namesOf, type Scope, typeNames } from "./check.ts";
+import { meteredEnv } from "./environment.ts";
 import type { Expr } from "./expr.ts";
 
 /** What an expression is for: a condition, or a text to show. */

@@ -28,6 +28,8 @@ describe("a syntax error is reported where it is, with what was expected", () =>
     ["'😀' + ?", 'line 1, column 7: expected an expression, found "?"'],
     ["let == 1", "line 1, column 1: reserved identifier"],
     ["'\\ud800' == from", "line 1, column 1: surrogate code points are not allowed"],
+    ["'\\U00110000' == from", "line 1, column 1: there is no such code point"],
+    ["from == 'a\\qb'", 'line 1, column 9: unknown escape "\\q"'],
   ])("%j", (source, expected) => {
     expect(problem(source)).toBe(expected);
   });
@@ -52,9 +54,9 @@ describe("a name that does not exist is reported where it stands", () => {
       'line 1, column 11: unknown field "stat" of workflow; known: id, state, previous_state, version, retry_count, created_at, updated_at, metadata',
     ],
     [".request.user == ''", 'line 1, column 10: unknown field "user" of request; known: reason, requested_by, context'],
-    ["!('user' in request)", 'line 1, column 9: unknown field "user" of request; known: reason, requested_by, context'],
+    ["!('user' in request)", 'line 1, column 10: unknown field "user" of request; known: reason, requested_by, context'],
     ["request[0] == ''", 'line 1, column 8: request has its fields by name, such as request["reason"]'],
-    ["has(request.user)", 'line 1, column 5: unknown field "user" of request; known: reason, requested_by, context'],
+    ["has(request.user)", 'line 1, column 13: unknown field "user" of request; known: reason, requested_by, context'],
     ["true && sise(from) > 1", 'line 1, column 9: unknown function "sise"'],
     ["from.sise() > 1", 'line 1, column 6: unknown function "sise"'],
     ["startsWith('A')", 'line 1, column 1: "startsWith" is a method: x.startsWith(…)'],
@@ -64,14 +66,39 @@ describe("a name that does not exist is reported where it stands", () => {
     ["has(workflow)", 'line 1, column 1: "has" is used as has(a.b)'],
     ["[1].all(x > 0)", 'line 1, column 5: "all" is used as list.all(x, condition)'],
     ["google.protobuf.Nothing{}", 'line 1, column 1: unknown type "google.protobuf.Nothing"'],
+    ["math.foo(1)", 'line 1, column 6: unknown function "math.foo"'],
+    ["math.abs(1, 2)", 'line 1, column 6: "math.abs" takes 1 argument, not 2'],
+    ["cel.bind(1, 2, 3)", 'line 1, column 5: "cel.bind" is used as cel.bind(x, value, expression)'],
+    ["[1].map(x)", 'line 1, column 5: "map" is used as list.map(x, expression)'],
+    ["[1].filter(1, true)", 'line 1, column 5: "filter" is used as list.filter(x, condition)'],
+    ["optional.of(1).optMap(1, 2)", 'line 1, column 16: "optMap" is used as optional.optMap(x, expression)'],
+    ["optional.of(1).or()", 'line 1, column 16: "or" is used as optional.or(optional)'],
+    ["[1].all(i, i, true)", 'line 1, column 5: "all" is used as list.all(x, condition)'],
+    ["[1].all(i, x, y)", 'line 1, column 15: unknown variable "y"; known: workflow, from, to, request, now, i, x'],
+    [
+      "cel.bind(s, workflow.state, s == 'ACTIV')",
+      'line 1, column 34: s is never "ACTIV"; it is one of CREATED, ACTIVE, PAUSED, COMPLETED, FAILED, CANCELLED',
+    ],
+    [
+      "['AB'].exists(i, s, from == s)",
+      'line 1, column 2: from is never "AB"; it is one of CREATED, ACTIVE, PAUSED, COMPLETED, FAILED, CANCELLED',
+    ],
+    [
+      "cel.bind(s, 'AB', from == s)",
+      'line 1, column 13: from is never "AB"; it is one of CREATED, ACTIVE, PAUSED, COMPLETED, FAILED, CANCELLED',
+    ],
+    ["optional_type{}", 'line 1, column 1: unknown type "optional_type"'],
+    ["google.protobuf.Int32Value{?value: optional.of(1)}", "line 1, column 1: fields of messages are not optional"],
     ["from.matches('a(')", "line 1, column 6: error parsing regexp: missing closing ): `a(`"],
     [
       "true || now > timestamp('9999-99-99T00:00:00Z')",
       'line 1, column 15: "9999-99-99T00:00:00Z" is no timestamp such as "2026-01-31T09:30:00Z"',
     ],
     ["now - duration('x') > now", 'line 1, column 7: "x" is no duration such as "1h30m"'],
-    ["9223372036854775808 > 1", "line 1, column 1: integer out of range"],
-    ["18446744073709551616u > 1u", "line 1, column 1: integer out of range"],
+    ["9223372036854775808 > 1", "line 1, column 1: number out of range"],
+    ["1e999 > 1.0", "line 1, column 1: number out of range"],
+    ["matches(from, 'a(')", "line 1, column 1: error parsing regexp: missing closing ): `a(`"],
+    ["18446744073709551616u > 1u", "line 1, column 1: number out of range"],
   ])("%j", (source, expected) => {
     expect(problem(source)).toBe(expected);
   });

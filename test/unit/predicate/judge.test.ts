@@ -89,7 +89,8 @@ describe("it fails closed", () => {
     expect(violation({ id: "dry", expression: "workflow.metadata.humidity < 60", description: "keep it dry" })).toEqual({
       ruleId: "dry",
       ruleVersion: 1,
-      message: 'rule "dry" could not be evaluated: line 1, column 19: field not found: humidity',
+      message:
+        'rule "dry" could not be evaluated: line 1, column 19: field not found: humidity; has(workflow.metadata.humidity) asks whether there is one',
       evaluationFailed: true,
     });
   });
@@ -114,7 +115,8 @@ describe("it fails closed", () => {
     expect(violation({ expression: "false", message: "request.context.missing" })).toEqual({
       ruleId: "rule",
       ruleVersion: 1,
-      message: 'denied by rule "rule"; its message could not be evaluated: line 1, column 17: field not found: missing',
+      message:
+        'denied by rule "rule"; its message could not be evaluated: line 1, column 17: field not found: missing; has(request.context.missing) asks whether there is one',
       evaluationFailed: false,
     });
     expect(violation({ expression: "false", message: "1 + 1" })).toMatchObject({

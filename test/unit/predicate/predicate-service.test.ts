@@ -111,7 +111,10 @@ describe("verdicts", () => {
     const broken = check({ workflow: { workflowId: "sample-19", state: ACTIVE, version: 1n } });
     await service.batchValidateTransitions({ promptOnly: false, checks: [broken, broken, check()] }, context);
     expect(lines.map((line) => JSON.parse(line))).toMatchObject([
-      { rule: "cold", why: 'rule "cold" could not be evaluated: line 1, column 19: field not found: temperature' },
+      {
+        rule: "cold",
+        why: 'rule "cold" could not be evaluated: line 1, column 19: field not found: temperature; has(workflow.metadata.temperature) asks whether there is one',
+      },
     ]);
   });
 

@@ -1,5 +1,7 @@
-import { type CelFunc, CelScalar, celMethod, objectType } from "@bufbuild/cel";
-import { TimestampSchema, timestampMs } from "@bufbuild/protobuf/wkt";
+import { type CelFunc, CelScalar, celEnv, celMethod, objectType } from "@bufbuild/cel";
+import { create, fromJson } from "@bufbuild/protobuf";
+import { isReflectMessage } from "@bufbuild/protobuf/reflect";
+import { type Duration, type Timestamp, TimestampSchema, timestampMs } from "@bufbuild/protobuf/wkt";
 
 const TIMESTAMP = objectType(TimestampSchema);
 const dayMs = 86_400_000;
@@ -33,11 +35,16 @@ export const timeFunctions: readonly CelFunc[] = Object.entries(getters).flatMap
 
 /** How far the clocks of a zone were ahead of UTC. A zone is "+02:00" or a name such as "Europe/Berlin". */
 function offsetMs(zone: string, atMs: number): number {
-  const fixed = /^([+-]?)(\d\d):(\d\d)$/.exec(zone);
-  if (fixed !== null) return toMs(fixed);
+  if (/^[+-\d]/.test(zone)) return fixedOffsetMs(zone);
   const parts = zoneFormat(zone).formatToParts(atMs);
   const offset = /([+-])(\d\d):(\d\d)(?::(\d\d))?$/.exec(parts.find((part) => part.type === "timeZoneName")?.value ?? "");
   return offset === null ? 0 : toMs(offset);
+}
+
+function fixedOffsetMs(zone: string): number {
+  const offset = /^([+-]?)((?:[01]\d|2[0-3])):([0-5]\d)$/.exec(zone);
+  if (offset === null) throw new Error(`${JSON.stringify(zone)} is no time zone such as "+02:00" or "Europe/Berlin"`);
+  return toMs(offset);
 }
 
 function toMs([, sign, hours, minutes, seconds]: RegExpExecArray): number {
@@ -55,4 +62,35 @@ function zoneFormat(zone: string): Intl.DateTimeFormat {
   if (zoneFormats.size === zoneFormatCountMax) zoneFormats.clear();
   zoneFormats.set(zone, format);
   return format;
+}
+
+const time = /^\d{4}-(\d\d)-(\d\d)T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,9})?(?:Z|[+-](?:[01]\d|2[0-3]):[0-5]\d)$/;
+
+/** RFC 3339. JavaScript would take 30 February for 2 March, and hour 24 for the next day. */
+export function timestampOf(text: string): Timestamp {
+  const [, month, day] = time.exec(text) ?? [];
+  const date = new Date(`${text.slice(0, 10)}T00:00:00Z`);
+  if (Number.isNaN(date.getTime()) || date.getUTCMonth() + 1 !== Number(month) || date.getUTCDate() !== Number(day)) {
+    throw new Error(`${JSON.stringify(text)} is no timestamp such as "2026-01-31T09:30:00Z"`);
+  }
+  return fromJson(TimestampSchema, text);
+}
+
+/** From the year 1 to the year 9999, as a Timestamp has it. */
+const secondsMin = -62_135_596_800n;
+const secondsMax = 253_402_300_799n;
+
+export function timestampAt(seconds: bigint): Timestamp {
+  if (seconds < secondsMin || seconds > secondsMax)
+    throw new Error("the timestamp is out of range: it counts seconds since 1970");
+  return create(TimestampSchema, { seconds });
+}
+
+const libraryDuration = celEnv().funcs.find("duration");
+
+/** The library takes a text without any number for no time. */
+export function durationOf(text: string): Duration {
+  const duration = /\d/.test(text) ? libraryDuration?.call(0, undefined, [text]) : undefined;
+  if (!isReflectMessage(duration)) throw new Error(`${JSON.stringify(text)} is no duration such as "1h30m"`);
+  return duration.message as Duration;
 }

@@ -1,0 +1,52 @@
+import { type CelFunc, type CelInput, CelScalar, celFunc, celUint, objectType } from "@bufbuild/cel";
+import { DurationSchema, TimestampSchema } from "@bufbuild/protobuf/wkt";
+import { durationOf, timestampAt, timestampOf } from "./time.ts";
+
+const { DOUBLE, INT, STRING, UINT } = CelScalar;
+const TIMESTAMP = objectType(TimestampSchema);
+const DURATION = objectType(DurationSchema);
+
+const notAn = (text: string, what: string) => new Error(`${JSON.stringify(text)} is no ${what}`);
+
+/** No integer of 64 bits has more digits, besides zeros before them. */
+const signed = /^([+-]?)0*(\d{1,20})$/;
+const unsigned = /^()0*(\d{1,20})$/;
+
+/** The library reads texts as JavaScript does, which takes "", " 3 " and "0x3" for numbers. CEL takes digits, and a sign. */
+function integerOf(text: string, pattern: RegExp, what: string): bigint {
+  const [, sign = "", number] = pattern.exec(text) ?? [];
+  if (number === undefined) throw notAn(text, what);
+  return BigInt(sign + number);
+}
+
+function intOf(text: string): bigint {
+  const value = integerOf(text, signed, "int");
+  if (BigInt.asIntN(64, value) !== value) throw notAn(text, "int: it is out of range");
+  return value;
+}
+
+function uintOf(text: string): CelInput<typeof UINT> {
+  const value = integerOf(text, unsigned, "uint");
+  if (BigInt.asUintN(64, value) !== value) throw notAn(text, "uint: it is out of range");
+  return celUint(value);
+}
+
+const decimal = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/;
+const noNumbers = /^(?:nan|[+-]?inf(?:inity)?)$/i;
+
+function doubleOf(text: string): number {
+  if (noNumbers.test(text)) return /nan/i.test(text) ? Number.NaN : text.startsWith("-") ? -Infinity : Infinity;
+  const value = decimal.test(text) ? Number(text) : Number.NaN;
+  if (!Number.isFinite(value)) throw notAn(text, "double");
+  return value;
+}
+
+export const conversionFunctions: readonly CelFunc[] = [
+  celFunc("int", [STRING], INT, intOf),
+  celFunc("uint", [STRING], UINT, uintOf),
+  celFunc("double", [STRING], DOUBLE, doubleOf),
+  celFunc("timestamp", [STRING], TIMESTAMP, timestampOf),
+  celFunc("timestamp", [INT], TIMESTAMP, timestampAt),
+  celFunc("duration", [STRING], DURATION, durationOf),
+  celFunc("duration", [INT], DURATION, (seconds) => durationOf(`${seconds}s`)),
+];

@@ -1,0 +1,40 @@
+import { getConformanceSuite, getParsingSuite } from "@bufbuild/cel-spec/testdata/tests.js";
+import { KindAdorner, toDebugString } from "@bufbuild/cel-spec/testdata/to-debug-string.js";
+import { expect, test } from "vitest";
+import { parse } from "../../../src/predicate/core/parse.ts";
+
+type Suite = ReturnType<typeof getParsingSuite>;
+
+const testsOf = (suite: Suite): Suite["tests"] => [...suite.tests, ...suite.suites.flatMap(testsOf)];
+
+/** Where the data was made without the macros that we have, it has calls in their place. */
+const unexpanded = /\.(?:all|exists|existsOne|exists_one|transform\w+|bind|optMap|optFlatMap|or|orValue)\(/;
+
+test.each([
+  ["of the conformance data", getConformanceSuite(), 2197],
+  ["of cel-go's parser tests", getParsingSuite(), 108],
+])("the trees %s are those that cel-go builds", (_name, suite, count) => {
+  const trees = testsOf(suite).filter(({ ast }) => ast !== undefined && !unexpanded.test(ast));
+  expect(trees.length).toBe(count);
+  for (const { original, ast } of trees) {
+    const parsed = parse(original.expr);
+    expect(parsed.ok ? toDebugString(parsed.value.expr, KindAdorner.singleton) : parsed.error.message, original.expr).toBe(ast);
+  }
+});
+
+test.each([
+  ["1 + 2 * 3", 2],
+  ["a.b.c", 4],
+  [".a", 1],
+  ["f(x)", 0],
+  ["x.f(1)", 2],
+  ["a ? b : c", 2],
+  ["  !a", 2],
+  ["has(a.b)", 6],
+  ["a.?b", 3],
+  ["a[b]", 1],
+  ["- 1", 0],
+])("an operation stands where its operator or name does: %s", (source, offset) => {
+  const parsed = parse(source);
+  expect(parsed.ok && parsed.value.offsetOf(parsed.value.expr.id)).toBe(offset);
+});
