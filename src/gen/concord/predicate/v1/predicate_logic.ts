@@ -248,8 +248,9 @@ export interface Rule {
   /** The moves it applies to. Empty: all. */
   readonly moves: readonly RuleMove[];
   /**
-   * The CEL expression. True allows; false or an error denies. It sees `workflow` (id, state, previous_state, version, retry_count,
-   * created_at, updated_at, metadata), `from`, `to` (state names such as "ACTIVE"), `request` (reason, requested_by, context) and `now`.
+   * The CEL expression; docs/rules.md has the language. True allows; false or an error denies. It sees `workflow` (id, state,
+   * previous_state, version, retry_count, created_at, updated_at, metadata), `from`, `to` (state names such as "ACTIVE"), `request`
+   * (reason, requested_by, context) and `now`.
    * A comparison of a state (`==`, `!=`, `in [...]`) knows the long name too, `"WORKFLOW_STATE_ACTIVE"`; with anything that is no name of
    * a state it is RULE_INVALID, for it would never be equal. So are a field that does not exist, with a dot or as `workflow["stat"]`, a
    * result that can never be a bool, and a literal that `timestamp` or `duration` cannot read. The variable of a macro over a list is

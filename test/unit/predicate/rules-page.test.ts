@@ -1,0 +1,33 @@
+import { readFileSync } from "node:fs";
+import { expect, test } from "vitest";
+import type { JsonObject } from "../../../src/kernel/json.ts";
+import { bindingsOf, ruleVariables } from "../../../src/predicate/core/bindings.ts";
+import { compile } from "../../../src/predicate/core/compile.ts";
+import { evaluate } from "../../../src/predicate/core/evaluate.ts";
+import { evaluationCostMax } from "../../../src/predicate/core/limits.ts";
+import { checkOf } from "../../support/rule-values.ts";
+
+const page = readFileSync(new URL("../../../docs/rules.md", import.meta.url), "utf8");
+const blocks = (language: string) =>
+  [...page.matchAll(new RegExp(`\`\`\`${language}\n([^]*?)\`\`\``, "g"))].map(([, text = ""]) => text);
+const metadata = JSON.parse(blocks("json")[0] ?? "") as JsonObject;
+const lines = blocks("cel").flatMap((block) => block.trim().split("\n"));
+
+function outcomeOf(source: string): string {
+  const compiled = compile(source, ruleVariables);
+  if (!compiled.ok) return `error: ${compiled.error.message}`;
+  const result = evaluate(compiled.value, bindingsOf(checkOf({ workflow: { metadata } })), { left: evaluationCostMax });
+  if (!result.ok) return `error: ${result.error}`;
+  return typeof result.value === "string" ? JSON.stringify(result.value) : String(result.value);
+}
+
+test("the page has examples", () => {
+  expect(lines.length).toBeGreaterThan(30);
+});
+
+test.each(lines)("docs/rules.md: %s", (line) => {
+  const [, source = "", expected = ""] = /^(.*?)\s+\/\/ (.*)$/.exec(line) ?? [];
+  const [outcome, kind, ...said] = [outcomeOf(source), ...expected.split(/(?<=^error): /)];
+  expect(outcome.startsWith(kind ?? "?")).toBe(true);
+  for (const part of said) expect(outcome).toContain(part);
+});
