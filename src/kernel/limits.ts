@@ -15,7 +15,7 @@ export const stretchRowsMax = 128;
 /** The text of these rows; one that is larger is read alone. To parse so much JSON takes some 2 ms. */
 export const stretchBytesMax = 256 * 1024;
 
-/** Rows that the store may pass over for them: some 2 ms. */
+/** Rows that the store may pass over for them, by what it knows of their columns: half a millisecond. */
 export const stretchLookMax = 2_000;
 
 /** A workflow is read and written with each move, so what is kept with it must stay small. */

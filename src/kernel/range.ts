@@ -15,6 +15,15 @@ export function isWithin<Value extends string | number>({ min, max, oneOf }: Ran
   return oneOf === undefined || oneOf.includes(value);
 }
 
+/** The values that are in it, if they are listed. */
+export const choices = <Value extends string | number>(range: Range<Value> = {}): readonly Value[] | undefined =>
+  range.oneOf?.filter((value) => isWithin(range, value));
+
+/** True if no value is in it. */
+export const isEmpty = (range: Range<string> | Range<number>): boolean =>
+  choices(range as Range<string>)?.length === 0 ||
+  (range.min !== undefined && range.max !== undefined && compare(range.min, range.max) > 0);
+
 /** What lies in both. */
 export function intersection<Value extends string | number>(a: Range<Value>, b: Range<Value>): Range<Value> {
   const mins = [a.min, b.min].filter((each) => each !== undefined).toSorted(compare);

@@ -207,16 +207,17 @@ export function createCommitService(dependencies: {
     },
 
     async listTransactions(request, context) {
+      const filter = transactionFilter(request.filter, nowMs);
       const page = await readPage<Transaction>(
         {
           scope: `transactions/${request.filter}`,
           keyOf: ({ id }) => id,
           read: async (after, limit) => {
             const beforeId = after as TransactionId | undefined;
-            const { transactions: rows, nextBeforeId: upTo } = await driver.list({ beforeId, limit });
-            return { rows, upTo, looked: rows.length };
+            const { transactions: rows, nextBeforeId: upTo } = await driver.list({ beforeId, limit, scope: filter?.known });
+            return { rows, upTo, looked: filter ? limit : rows.length };
           },
-          matches: request.filter === "" ? undefined : transactionFilter(request.filter, nowMs),
+          matches: filter?.matches,
           encode: (transaction) => encoded(wire.Transaction, transactionToWire(transaction, driver.coordinator)),
         },
         request,
@@ -234,10 +235,11 @@ export function createCommitService(dependencies: {
       );
     },
 
-    watchTransactions({ filter, progressInterval }, context) {
+    watchTransactions(request, context) {
+      const filter = transactionFilter(request.filter, nowMs);
       const messages = driver.watchAll({
-        wanted: filter === "" ? undefined : { text: filter, matches: transactionFilter(filter, nowMs) },
-        progressIntervalMs: durationMs(progressInterval) ?? progressIntervalMs,
+        wanted: filter && { text: request.filter, matches: filter.matches },
+        progressIntervalMs: durationMs(request.progressInterval) ?? progressIntervalMs,
         signal: context.signal,
       });
       return toldUntilItEnds(messages, watchMessageToWire, "");

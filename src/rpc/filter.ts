@@ -1,11 +1,15 @@
+import { workflowStates } from "../kernel/lifecycle.ts";
 import { celJson, celRecord, celTime, workflowFields, workflowVariable } from "../predicate/core/bindings.ts";
+import type { Comparison } from "../predicate/core/comparisons.ts";
 import { describeCompileError, type Variables } from "../predicate/core/compile.ts";
 import { type EnumNames, enumNames } from "../predicate/core/enum-names.ts";
 import type { Bindings } from "../predicate/core/evaluate.ts";
 import type { Workflow, WorkflowEvent } from "../workflow/core/types.ts";
+import type { EventRanges, WorkflowRanges } from "../workflow/ports.ts";
 import { compiledFilter } from "./compiled-filters.ts";
 import { registry } from "./descriptors.ts";
 import { invalidField } from "./errors.ts";
+import { type KnownFields, rangesOf } from "./ranges.ts";
 
 /** The names of an enum of the contract, for comparisons. `orNone`: a resource may have no value there. */
 export function namesOf(typeName: string, orNone = false): EnumNames {
@@ -17,12 +21,16 @@ export function namesOf(typeName: string, orNone = false): EnumNames {
 
 const workflowVariables: Variables = { workflow: { ...workflowVariable, in_transition: "value" } };
 
+const eventTypeNames = namesOf("concord.workflow.v1.WorkflowEventType");
+
+const eventTypes = [...new Set(eventTypeNames.values())];
+
 const eventVariables: Variables = {
   event: {
     id: "value",
     sequence: "value",
     workflow_id: "value",
-    type: namesOf("concord.workflow.v1.WorkflowEventType"),
+    type: eventTypeNames,
     from: namesOf("concord.workflow.v1.WorkflowState", true),
     to: namesOf("concord.workflow.v1.WorkflowState"),
     version: "value",
@@ -36,27 +44,53 @@ const eventVariables: Variables = {
   },
 };
 
-/** The `filter` of a request as a function of the resource. Throws the caller's error if it does not compile. */
-export function filterOf<Resource>(
+/** What the `filter` of a request asks for. Undefined, if it is empty. */
+export type Filter<Resource, Known> = {
+  readonly matches: (resource: Resource) => boolean;
+  /** What all that matches has in common, as far as a store can tell: it may pass over the rest. */
+  readonly known: Known;
+};
+
+/** The `filter` of a request. Throws the caller's error if it does not compile. */
+export function filterOf<Resource, Known>(
   expression: string,
   variables: Variables,
   bindingsOf: (resource: Resource) => Bindings,
-): (resource: Resource) => boolean {
-  if (expression === "") return () => true;
+  knownOf: (comparisons: readonly Comparison[]) => Known,
+): Filter<Resource, Known> | undefined {
+  if (expression === "") return undefined;
   const compiled = compiledFilter(variables, expression);
   if (!compiled.ok) throw invalidField("filter", describeCompileError(compiled.error));
-  const matches = compiled.value;
-  return (resource) => matches(bindingsOf(resource));
+  const { matches, comparisons } = compiled.value;
+  return { matches: (resource) => matches(bindingsOf(resource)), known: knownOf(comparisons) };
 }
 
-export function workflowFilter(expression: string): (workflow: Workflow) => boolean {
-  return filterOf(expression, workflowVariables, (workflow) => ({
+const knownOfWorkflows: KnownFields<WorkflowRanges> = {
+  "workflow.id": { as: "id", kind: "text" },
+  "workflow.state": { as: "state", kind: workflowStates },
+  "workflow.created_at": { as: "createdAtMs", kind: "time" },
+  "workflow.updated_at": { as: "updatedAtMs", kind: "time" },
+};
+
+export function workflowFilter(expression: string): Filter<Workflow, WorkflowRanges> | undefined {
+  const bindingsOf = (workflow: Workflow): Bindings => ({
     workflow: celRecord({ ...workflowFields(workflow), in_transition: workflow.hold !== undefined }),
-  }));
+  });
+  return filterOf(expression, workflowVariables, bindingsOf, (comparisons) => rangesOf(comparisons, knownOfWorkflows));
 }
 
-export function eventFilter(expression: string): (event: WorkflowEvent) => boolean {
-  return filterOf(expression, eventVariables, (event) => ({
+const knownOfEvents: KnownFields<EventRanges> = {
+  "event.id": { as: "id", kind: "text" },
+  "event.sequence": { as: "sequence", kind: "number" },
+  "event.workflow_id": { as: "workflowId", kind: "text" },
+  "event.type": { as: "type", kind: eventTypes },
+  "event.to": { as: "toState", kind: workflowStates },
+  "event.occurred_at": { as: "occurredAtMs", kind: "time" },
+  "event.requested_by": { as: "requestedBy", kind: "text" },
+};
+
+export function eventFilter(expression: string): Filter<WorkflowEvent, EventRanges> | undefined {
+  const bindingsOf = (event: WorkflowEvent): Bindings => ({
     event: celRecord({
       id: event.id,
       sequence: BigInt(event.sequence),
@@ -73,5 +107,6 @@ export function eventFilter(expression: string): (event: WorkflowEvent) => boole
       metadata: celJson(event.metadata),
       transaction_id: event.transactionId ?? "",
     }),
-  }));
+  });
+  return filterOf(expression, eventVariables, bindingsOf, (comparisons) => rangesOf(comparisons, knownOfEvents));
 }

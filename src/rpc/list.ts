@@ -9,7 +9,7 @@ import { decodePageToken, encodePageToken, pageSize } from "./page.ts";
 const askedCountMax = 10_000;
 
 /** Rows that one page looks at, most of which the store passes over by itself: some 0.1 s. */
-const lookedCountMax = 100_000;
+const lookedCountMax = 500_000;
 
 /** What one page may take, turns of others included. Half of the caller's time, if that is less. */
 const pageMsMax: DurationMs = 2_000;

@@ -10,6 +10,7 @@ import { stretchOf } from "../kernel/stretch.ts";
 import type { Turns } from "../kernel/turns.ts";
 import { celRecord, celTime } from "../predicate/core/bindings.ts";
 import type { Variables } from "../predicate/core/compile.ts";
+import type { Bindings } from "../predicate/core/evaluate.ts";
 import type { Rule, Verdict } from "../predicate/core/types.ts";
 import type { Engine, Question } from "../predicate/engine.ts";
 import type { ChangeRuleFailure, CreateRuleFailure } from "../predicate/errors.ts";
@@ -79,7 +80,7 @@ export function createPredicateService(dependencies: {
           scope: `rules ${request.filter}`,
           keyOf: ({ id }) => id,
           read: async (after, limit) => stretchOf(engine.listRules({ afterId: after, limit }), limit, ({ id }) => id),
-          matches: request.filter === "" ? undefined : ruleFilter(request.filter),
+          matches: ruleFilter(request.filter),
           encode: (rule) => encoded(WireRule, ruleToWire(rule)),
         },
         request,
@@ -136,8 +137,8 @@ const ruleFilterVariables: Variables = {
   },
 };
 
-function ruleFilter(expression: string): (rule: Rule) => boolean {
-  return filterOf(expression, ruleFilterVariables, (rule: Rule) => ({
+function ruleFilter(expression: string): ((rule: Rule) => boolean) | undefined {
+  const bindingsOf = (rule: Rule): Bindings => ({
     rule: celRecord({
       id: rule.id,
       version: BigInt(rule.version),
@@ -151,7 +152,9 @@ function ruleFilter(expression: string): (rule: Rule) => boolean {
       requested_by: rule.requestedBy,
       reason: rule.reason,
     }),
-  }));
+  });
+  // All of them are in memory.
+  return filterOf(expression, ruleFilterVariables, bindingsOf, () => undefined)?.matches;
 }
 
 function changed(

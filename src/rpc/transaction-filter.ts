@@ -1,12 +1,18 @@
 import { celList } from "@bufbuild/cel";
 import { create } from "@bufbuild/protobuf";
 import { type Duration, DurationSchema } from "@bufbuild/protobuf/wkt";
-import { heuristicOf, isInDoubtSomewhere, type Transaction } from "../commit/core/types.ts";
+import { heuristicOf, isInDoubtSomewhere, type Phase, phases, type Transaction } from "../commit/core/types.ts";
+import { afterId, type TransactionScope } from "../commit/transaction-scope.ts";
+import type { TransactionId } from "../kernel/ids.ts";
+import { choices, isWithin, type Range } from "../kernel/range.ts";
 import type { DurationMs, TimeMs } from "../kernel/time.ts";
 import { celRecord, celTime } from "../predicate/core/bindings.ts";
+import type { Comparison } from "../predicate/core/comparisons.ts";
 import type { Variables } from "../predicate/core/compile.ts";
 import { enumNames } from "../predicate/core/enum-names.ts";
-import { filterOf, namesOf } from "./filter.ts";
+import type { Bindings } from "../predicate/core/evaluate.ts";
+import { type Filter, filterOf, namesOf } from "./filter.ts";
+import { type KnownFields, rangesOf } from "./ranges.ts";
 
 const transactionVariables: Variables = {
   transaction: {
@@ -28,8 +34,8 @@ const transactionVariables: Variables = {
 };
 
 /** What is not decided has no `decided_at`: an expression that compares it does not match. */
-export function transactionFilter(expression: string, nowMs: () => TimeMs): (transaction: Transaction) => boolean {
-  return filterOf(expression, transactionVariables, (transaction) => ({
+export function transactionFilter(expression: string, nowMs: () => TimeMs): Filter<Transaction, TransactionScope> | undefined {
+  const bindingsOf = (transaction: Transaction): Bindings => ({
     transaction: celRecord({
       id: transaction.id,
       phase: transaction.phase,
@@ -45,8 +51,37 @@ export function transactionFilter(expression: string, nowMs: () => TimeMs): (tra
       age: celDuration(nowMs() - transaction.createdAtMs),
     }),
     now: celTime(nowMs()),
-  }));
+  });
+  return filterOf(expression, transactionVariables, bindingsOf, scopeOf);
 }
+
+type TransactionRanges = { readonly id?: Range<string>; readonly phase?: Range<string>; readonly outcome?: Range<string> };
+
+const known: KnownFields<TransactionRanges> = {
+  "transaction.id": { as: "id", kind: "text" },
+  "transaction.phase": { as: "phase", kind: phases },
+  "transaction.outcome": { as: "outcome", kind: ["COMMITTED", "ABORTED", ""] },
+};
+
+function scopeOf(comparisons: readonly Comparison[]): TransactionScope {
+  const { id = {}, phase, outcome } = rangesOf(comparisons, known);
+  // Who is in doubt is not completed.
+  const isOpen = comparisons.some(
+    ({ field, operator, literals: [literal] }) =>
+      field === "transaction.in_doubt" && operator === "==" && literal?.value === true,
+  );
+  const ids = choices(id)?.toSorted() ?? [];
+  const [first, last] = [ids[0] ?? id.min, ids.at(-1) ?? id.max];
+  const mayHave = (each: Phase): boolean => isWithin<string>(phase, each) && !(isOpen && each === "COMPLETED");
+  return {
+    fromId: first as TransactionId | undefined,
+    beforeId: last === undefined ? undefined : afterId(last as TransactionId),
+    phases: phase === undefined && !isOpen ? undefined : phases.filter(mayHave),
+    outcomes: outcome && outcomes.filter((each) => isWithin(outcome, each?.toUpperCase() ?? "")),
+  };
+}
+
+const outcomes = ["committed", "aborted", undefined] as const;
 
 const celDuration = (ms: DurationMs): Duration =>
   create(DurationSchema, { seconds: BigInt(Math.floor(ms / 1000)), nanos: (ms - Math.floor(ms / 1000) * 1000) * 1e6 });

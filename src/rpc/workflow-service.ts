@@ -11,6 +11,7 @@ import { unreachable } from "../kernel/assert.ts";
 import type { ParticipantId, TransactionId, WorkflowId } from "../kernel/ids.ts";
 import { workflowStates } from "../kernel/lifecycle.ts";
 import { progressIntervalMs } from "../kernel/limits.ts";
+import { intersection } from "../kernel/range.ts";
 import type { RequestKey } from "../kernel/request-key.ts";
 import type { Result } from "../kernel/result.ts";
 import type { TimeMs } from "../kernel/time.ts";
@@ -19,7 +20,7 @@ import type { Answer, MoveCommand } from "../workflow/attempt.ts";
 import type { Workflow, WorkflowEvent } from "../workflow/core/types.ts";
 import type { ManagerError } from "../workflow/errors.ts";
 import type { Manager } from "../workflow/manager.ts";
-import type { WorkflowStore } from "../workflow/ports.ts";
+import type { EventRanges, WorkflowStore } from "../workflow/ports.ts";
 import type { Watch, WatchMessage } from "../workflow/watch.ts";
 import type { RpcContext } from "./context.ts";
 import { outcomeFromWire } from "./convert-transaction.ts";
@@ -91,12 +92,13 @@ export function createWorkflowService(dependencies: {
     },
 
     async listWorkflows(request, context) {
+      const filter = workflowFilter(request.filter);
       const page = await readPage<Workflow>(
         {
           scope: `workflows/${request.filter}`,
           keyOf: ({ id }) => id,
-          read: (after, limit) => store.list({ afterId: after as WorkflowId | undefined, limit }),
-          matches: request.filter === "" ? undefined : workflowFilter(request.filter),
+          read: (after, limit) => store.list({ afterId: after as WorkflowId | undefined, limit, ranges: filter?.known ?? {} }),
+          matches: filter?.matches,
           encode: (workflow) => encoded(WireWorkflow, workflowToWire(workflow)),
         },
         request,
@@ -161,18 +163,15 @@ export function createWorkflowService(dependencies: {
     },
 
     async listWorkflowEvents(request, context) {
+      const filter = eventFilter(request.filter);
+      const ranges = eventRanges(request.workflowId, filter?.known);
       const page = await readPage<WorkflowEvent>(
         {
           scope: `events/${request.workflowId}/${request.filter}`,
           place: sequencePlace,
           keyOf: ({ sequence }) => String(sequence),
-          read: (after, limit) =>
-            store.listEvents({
-              afterSequence: Number(after ?? 0),
-              limit,
-              ranges: request.workflowId === "" ? {} : { workflowId: { oneOf: [request.workflowId] } },
-            }),
-          matches: request.filter === "" ? undefined : eventFilter(request.filter),
+          read: (after, limit) => store.listEvents({ afterSequence: Number(after ?? 0), limit, ranges }),
+          matches: filter?.matches,
           encode: (event) => encoded(WireWorkflowEvent, eventToWire(event)),
         },
         request,
@@ -182,10 +181,11 @@ export function createWorkflowService(dependencies: {
     },
 
     async *watchWorkflowEvents(request, context) {
+      const filter = eventFilter(request.filter);
       const messages = watch({
         afterSequence: await watchStart(store, request),
         workflowId: request.workflowId === "" ? undefined : (request.workflowId as WorkflowId),
-        filter: request.filter === "" ? undefined : { text: request.filter, matches: eventFilter(request.filter) },
+        filter: filter && { text: request.filter, matches: filter.matches },
         progressIntervalMs: durationMs(request.progressInterval) ?? progressIntervalMs,
         signal: context.signal,
       });
@@ -205,6 +205,12 @@ export function createWorkflowService(dependencies: {
       };
     },
   };
+}
+
+/** The request can name a workflow, and so can its filter. */
+function eventRanges(workflowId: string, known: EventRanges = {}): EventRanges {
+  if (workflowId === "") return known;
+  return { ...known, workflowId: intersection(known.workflowId ?? {}, { oneOf: [workflowId] }) };
 }
 
 /** What TransitionWorkflow and RecoverWorkflow have in common. */

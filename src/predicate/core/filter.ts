@@ -1,18 +1,25 @@
 import { err, ok, type Result } from "../../kernel/result.ts";
 import type { Variables } from "./check.ts";
+import { type Comparison, comparisonsOf } from "./comparisons.ts";
 import { type CompileError, compile } from "./compile.ts";
 import { type Bindings, evaluateBool } from "./evaluate.ts";
 import { filterCostMax } from "./limits.ts";
 
-/** Whether a resource is wanted. What cannot be evaluated, such as a field that this resource does not have, means no. */
-export type Filter = (bindings: Bindings) => boolean;
+/** What is wanted of the resources of a list, count or watch. */
+export type Filter = {
+  /** Whether a resource is wanted. What cannot be evaluated, such as a field that this resource does not have, means no. */
+  readonly matches: (bindings: Bindings) => boolean;
+  /** True of all that is wanted. */
+  readonly comparisons: readonly Comparison[];
+};
 
 /** For the `filter` of list, count and watch requests. */
 export function compileFilter(variables: Variables, expression: string): Result<Filter, CompileError> {
   const compiled = compile(expression, variables, "bool");
   if (!compiled.ok) return err(compiled.error);
-  return ok((bindings) => {
+  const matches = (bindings: Bindings): boolean => {
     const result = evaluateBool(compiled.value, bindings, { left: filterCostMax });
     return result.ok && result.value;
-  });
+  };
+  return ok({ matches, comparisons: comparisonsOf(compiled.value.expr) });
 }

@@ -1,5 +1,5 @@
 import { stretchBytesMax, stretchLookMax } from "../../kernel/limits.ts";
-import { compare, type Range } from "../../kernel/range.ts";
+import { choices, compare, isEmpty, type Range } from "../../kernel/range.ts";
 import type { Stretch } from "../../kernel/stretch.ts";
 import type { WorkflowStore } from "../../workflow/ports.ts";
 import type { Row, SqliteEngine, SqlValue } from "./statement.ts";
@@ -11,6 +11,7 @@ const behindAllIds = "\u{10ffff}";
 type Page<Name extends "list" | "listEvents"> = Parameters<WorkflowStore[Name]>[0];
 
 export function listWorkflows(engine: SqliteEngine, { afterId, limit, ranges = {} }: Page<"list">) {
+  if (Object.values(ranges).some(isEmpty)) return nothing;
   const { id, state, createdAtMs, updatedAtMs } = ranges;
   const stretch = read(engine, {
     table: "workflows",
@@ -25,8 +26,9 @@ export function listWorkflows(engine: SqliteEngine, { afterId, limit, ranges = {
 }
 
 export function listEvents(engine: SqliteEngine, { afterSequence, limit, ranges = {} }: Page<"listEvents">) {
+  if (Object.values(ranges).some(isEmpty)) return nothing;
   const { id, sequence, workflowId, type, toState, occurredAtMs, requestedBy } = ranges;
-  const [workflow, ...others] = workflowId?.oneOf ?? [];
+  const [workflow, ...others] = choices(workflowId) ?? [];
   const isOfOne = workflow !== undefined && others.length === 0;
   const stretch = read(engine, {
     table: "events",
@@ -47,6 +49,8 @@ export function listEvents(engine: SqliteEngine, { afterSequence, limit, ranges 
   });
   return values(stretch, toEvent, ({ sequence }) => sequence);
 }
+
+const nothing = { rows: [], upTo: undefined, looked: 0 };
 
 /** A part of a WHERE. Its text depends on which columns something is known of, and on nothing else: texts are prepared once. */
 type Condition = { readonly sql: string; readonly params: readonly SqlValue[] };

@@ -17,7 +17,7 @@ const variables: Variables = {
 function matches(expression: string): boolean {
   const filter = compileFilter(variables, expression);
   if (!filter.ok) throw new Error(filter.error.message);
-  return filter.value({ rule: celRecord({ id: "cold", state: "ACTIVE", before: "", priority: 5n }) });
+  return filter.value.matches({ rule: celRecord({ id: "cold", state: "ACTIVE", before: "", priority: 5n }) });
 }
 
 describe("a filter", () => {

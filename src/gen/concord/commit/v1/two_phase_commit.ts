@@ -514,6 +514,7 @@ export interface ListTransactionsRequest {
    * `transaction.in_doubt && transaction.age > duration("5m")`, `"inventory" in transaction.participants`. Empty: all. Up to 4,096
    * characters. A comparison of phase, outcome or heuristic knows the long name too, `"OUTCOME_COMMITTED"`; with what is no name of the
    * enum it is refused. It is checked as `concord.predicate.v1.Rule.expression` is, whose comment says what is not.
+   * What costs least is as in `concord.workflow.v1.ListWorkflowsRequest.filter`: id, phase, outcome and in_doubt.
    */
   readonly filter: string;
 }

@@ -128,6 +128,8 @@ export interface ListWorkflowsRequest {
    * `"WORKFLOW_STATE_FAILED"`, and with anything that is no name of the enum it is refused. It is checked as
    * `concord.predicate.v1.Rule.expression` is, whose comment says what is not.
    * A workflow for which it cannot be evaluated is left out. Empty: all. Up to 4,096 characters.
+   * What is compared with a literal, alone or joined by `&&`, costs least if it is id, state, created_at or updated_at, and of an id
+   * `startsWith`: the store passes over the rest. An id, or how it begins, leads to the place.
    */
   readonly filter: string;
 }
@@ -273,7 +275,8 @@ export interface ListWorkflowEventsRequest {
    * A CEL expression over `event` that must be true, such as `event.type == "FAILED" && event.requested_by == "robot-2"`.
    * Fields: id, sequence, workflow_id, type, from, to, version, occurred_at, retry_count, reason, requested_by,
    * rule_set_revision, metadata, transaction_id. An event for which it cannot be evaluated is left out. Up to 4,096 characters.
-   * The names of types and states are as in `ListWorkflowsRequest.filter`.
+   * The names of types and states are as in `ListWorkflowsRequest.filter`. So is what costs least: id, sequence, workflow_id, type, to,
+   * occurred_at and requested_by; a sequence or a workflow_id leads to the place.
    */
   readonly filter: string;
 }

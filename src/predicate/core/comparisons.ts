@@ -1,0 +1,115 @@
+import { plan } from "@bufbuild/cel";
+import { isMessage } from "@bufbuild/protobuf";
+import { isReflectMessage } from "@bufbuild/protobuf/reflect";
+import { TimestampSchema } from "@bufbuild/protobuf/wkt";
+import { withinBudget } from "./budget.ts";
+import { meteredEnv } from "./environment.ts";
+import { type Expr, literalText, qualifiedName } from "./expr.ts";
+import { evaluationCostMax } from "./limits.ts";
+
+/** A field of a variable, compared with literals. The whole expression is true only if this is. */
+export type Comparison = {
+  /** `workflow.state` */
+  readonly field: string;
+  readonly operator: "==" | "!=" | "<" | "<=" | ">" | ">=" | "in" | "startsWith";
+  /** One, except of `in`. */
+  readonly literals: readonly Literal[];
+};
+
+export type Literal =
+  | { readonly type: "text"; readonly value: string }
+  | { readonly type: "number"; readonly value: number }
+  | { readonly type: "bool"; readonly value: boolean }
+  /** In milliseconds, with a fraction. */
+  | { readonly type: "time"; readonly value: number };
+
+/** What an expression that is checked says of fields for themselves. Of what else it says, nothing: these only narrow down. */
+export function comparisonsOf(expr: Expr): readonly Comparison[] {
+  const { exprKind } = expr;
+  if (exprKind.case === "callExpr" && exprKind.value.function === "_&&_") return exprKind.value.args.flatMap(comparisonsOf);
+  const comparison = comparisonOf(expr);
+  return comparison === undefined ? [] : [comparison];
+}
+
+const operators: Readonly<Record<string, Comparison["operator"]>> = {
+  "_==_": "==",
+  "_!=_": "!=",
+  "_<_": "<",
+  "_<=_": "<=",
+  "_>_": ">",
+  "_>=_": ">=",
+};
+
+const turned: Readonly<Partial<Record<Comparison["operator"], Comparison["operator"]>>> = {
+  "==": "==",
+  "!=": "!=",
+  "<": ">",
+  "<=": ">=",
+  ">": "<",
+  ">=": "<=",
+};
+
+function comparisonOf(expr: Expr): Comparison | undefined {
+  const isTrue: Comparison["literals"] = [{ type: "bool", value: true }];
+  if (expr.exprKind.case !== "callExpr") return compared(expr, "==", isTrue);
+  const { function: name, target, args } = expr.exprKind.value;
+  const [left, right] = args;
+  if (left === undefined) return undefined;
+  if (name === "startsWith" && target !== undefined) return compared(target, "startsWith", literalsOf([left]));
+  if (right === undefined) return undefined;
+  if (name === "@in")
+    return right.exprKind.case === "listExpr" ? compared(left, "in", literalsOf(right.exprKind.value.elements)) : undefined;
+  const operator = operators[name];
+  if (operator === undefined) return undefined;
+  return compared(left, operator, literalsOf([right])) ?? compared(right, turned[operator], literalsOf([left]));
+}
+
+function compared(
+  expr: Expr,
+  operator: Comparison["operator"] | undefined,
+  literals: readonly Literal[] | undefined,
+): Comparison | undefined {
+  const field = expr.exprKind.case === "selectExpr" ? qualifiedName(expr) : undefined;
+  return field === undefined || operator === undefined || literals === undefined ? undefined : { field, operator, literals };
+}
+
+/** Nothing, if one of them is no literal of these types. */
+function literalsOf(exprs: readonly Expr[]): readonly Literal[] | undefined {
+  const literals = exprs.flatMap((expr) => literalOf(expr) ?? []);
+  return literals.length === exprs.length ? literals : undefined;
+}
+
+function literalOf(expr: Expr): Literal | undefined {
+  const { exprKind } = expr;
+  if (exprKind.case === "callExpr") return timeOf(expr);
+  if (exprKind.case !== "constExpr") return undefined;
+  const { constantKind } = exprKind.value;
+  switch (constantKind.case) {
+    case "stringValue":
+      return { type: "text", value: constantKind.value };
+    case "boolValue":
+      return { type: "bool", value: constantKind.value };
+    case "int64Value":
+    case "uint64Value":
+    case "doubleValue":
+      return numberOf(Number(constantKind.value));
+    default:
+      return undefined;
+  }
+}
+
+/** Beyond these, numbers of different types are not compared exactly. */
+const numberOf = (value: number): Literal | undefined =>
+  Math.abs(value) <= Number.MAX_SAFE_INTEGER ? { type: "number", value } : undefined;
+
+/** `timestamp("2026-01-31T09:30:00Z")` */
+function timeOf(expr: Expr): Literal | undefined {
+  if (expr.exprKind.case !== "callExpr" || expr.exprKind.value.function !== "timestamp") return undefined;
+  const [text] = expr.exprKind.value.args;
+  if (text === undefined || literalText(text) === undefined) return undefined;
+  const ended = withinBudget({ left: evaluationCostMax }, 0, () => plan(meteredEnv, expr)({}));
+  const time = ended.ok && isReflectMessage(ended.value) ? ended.value.message : undefined;
+  if (!isMessage(time, TimestampSchema)) return undefined;
+  const { seconds, nanos } = time;
+  return { type: "time", value: Number(seconds) * 1000 + nanos / 1e6 };
+}

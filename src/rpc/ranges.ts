@@ -1,0 +1,61 @@
+import { intersection, type Range } from "../kernel/range.ts";
+import type { Comparison } from "../predicate/core/comparisons.ts";
+
+/** How a store keeps a field. Of an enum: its names. */
+type FieldKind = "text" | "number" | "time" | readonly string[];
+
+/** The fields that expressions know and stores too. `as`: what the store calls it. */
+export type KnownFields<Ranges> = Readonly<Record<string, { readonly as: keyof Ranges & string; readonly kind: FieldKind }>>;
+
+type AnyRange = Range<string | number>;
+
+/** What the comparisons of a filter say of these fields: whatever matches lies in the ranges, and perhaps more does. */
+export function rangesOf<Ranges>(comparisons: readonly Comparison[], fields: KnownFields<Ranges>): Ranges {
+  const ranges: Record<string, AnyRange> = {};
+  for (const comparison of comparisons) {
+    const field = Object.hasOwn(fields, comparison.field) ? fields[comparison.field] : undefined;
+    const range = field && rangeOf(field.kind, comparison);
+    if (field !== undefined && range !== undefined) ranges[field.as] = intersection(ranges[field.as] ?? {}, range);
+  }
+  // Each kind has ranges of its own type; the table says which field has which.
+  return ranges as Ranges;
+}
+
+function rangeOf(kind: FieldKind, { operator, literals }: Comparison): AnyRange | undefined {
+  const wanted = kind === "number" || kind === "time" ? kind : "text";
+  // What is of another type is never equal.
+  const values = literals.flatMap((literal) => (literal.type === wanted ? [literal.value as string | number] : []));
+  if (kind === "time") return operator === "in" ? undefined : timeRange(operator, Number(values[0]));
+  if (operator === "==" || operator === "in") return { oneOf: values };
+  if (operator === "!=") return Array.isArray(kind) ? { oneOf: kind.filter((name) => !values.includes(name)) } : undefined;
+  const [value] = values;
+  return value === undefined || !isOrdered(value) ? undefined : orderRange(operator, value);
+}
+
+/** Stores keep whole milliseconds. */
+function timeRange(operator: Comparison["operator"], atMs: number): AnyRange | undefined {
+  if (Number.isNaN(atMs)) return undefined;
+  const [from, to] = [Math.ceil(atMs), Math.floor(atMs)];
+  return operator === "==" ? { min: from, max: to } : orderRange(operator, operator[0] === "<" ? to : from);
+}
+
+function orderRange(operator: Comparison["operator"], value: string | number): AnyRange | undefined {
+  switch (operator) {
+    case "<":
+    case "<=":
+      return { max: value };
+    case ">":
+    case ">=":
+      return { min: value };
+    case "startsWith":
+      return typeof value === "string" && value !== "" ? { min: value, max: behind(value) } : undefined;
+    default:
+      return undefined;
+  }
+}
+
+/** Expressions compare texts by their UTF-16, stores by their bytes; with a text of ASCII, that is the same. */
+const isOrdered = (value: string | number): boolean => typeof value === "number" || /^\p{ASCII}*$/u.test(value);
+
+/** What comes next after all texts that begin with this one. */
+const behind = (prefix: string): string => prefix.slice(0, -1) + String.fromCharCode(prefix.charCodeAt(prefix.length - 1) + 1);
