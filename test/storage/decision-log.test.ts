@@ -7,6 +7,7 @@ import type { Transaction } from "../../src/commit/core/types.ts";
 import type { DecisionLog } from "../../src/commit/ports.ts";
 import { afterId, isInScope, type TransactionScope } from "../../src/commit/transaction-scope.ts";
 import type { RequestId, TransactionId } from "../../src/kernel/ids.ts";
+import { stretchBytesMax } from "../../src/kernel/limits.ts";
 import { createMemoryDecisionLog } from "../../src/storage/memory/decision-log.ts";
 import { openSqliteDecisionLog } from "../../src/storage/sqlite/decision-log.ts";
 import { temporaryFolder } from "../support/concord.ts";
@@ -320,4 +321,15 @@ test("what an older coordinator has delegated keeps its payload", async () => {
   expect(await migrated.payload(tx("t1"))).toEqual(new TextEncoder().encode("work of a"));
   expect((await migrated.get(tx("t1")))?.parts[0]).toMatchObject({ participantId: "a", payload: undefined });
   expect(await migrated.get(tx("t2"))).toMatchObject({ phase: "COMMITTING" });
+});
+
+test("a list in SQLite reads a bounded amount of text at a stretch, and goes on", async () => {
+  const log = await openSqlite();
+  await log.claim("c");
+  const reason = "x".repeat(stretchBytesMax / 4);
+  for (const name of ["t1", "t2", "t3", "t4", "t5", "t6"]) await log.record({ ...completed(name), reason });
+  const first = await log.list({ beforeId: undefined, limit: 100 });
+  expect([first.transactions.map((each) => each.id), first.nextBeforeId]).toEqual([["t6", "t5", "t4", "t3"], "t3"]);
+  const rest = await log.list({ beforeId: first.nextBeforeId, limit: 100 });
+  expect([rest.transactions.map((each) => each.id), rest.nextBeforeId]).toEqual([["t2", "t1"], undefined]);
 });

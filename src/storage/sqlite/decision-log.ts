@@ -10,6 +10,7 @@ import type { WriteFailure } from "../../kernel/write.ts";
 import { openSqlite } from "./engine.ts";
 import { openFailure } from "./sqlite-error.ts";
 import type { Migration, OpenFailure, Row, SqliteEngine, Statement } from "./statement.ts";
+import { readStretch } from "./stretch.ts";
 
 const migrations: readonly Migration[] = [
   {
@@ -154,13 +155,14 @@ function decisionLog(engine: SqliteEngine): SqliteDecisionLog {
       const { fromId = "", phases, outcomes } = scope;
       const sql = phases && !phases.includes("COMPLETED") ? selectUnfinishedNewestFirst : selectNewestFirst;
       const wanted = outcomes ? JSON.stringify(outcomes.map((outcome) => outcome ?? "")) : null;
-      const rows = engine.read(sql, wanted, wanted, nearer(beforeId, scope.beforeId) ?? behindAllIds, fromId, limit);
+      const params = [wanted, wanted, nearer(beforeId, scope.beforeId) ?? behindAllIds, fromId];
+      const { rows, isCut } = readStretch(engine, sql, params, limit);
       return {
         transactions: rows
           .filter(({ body }) => body !== null)
           .map(toTransaction)
           .filter((each) => isInScope(scope, each)),
-        nextBeforeId: rows.length === limit ? (rows.at(-1)?.["id"] as TransactionId) : undefined,
+        nextBeforeId: isCut ? (rows.at(-1)?.["id"] as TransactionId) : undefined,
       };
     },
     async payload(id) {

@@ -1,8 +1,9 @@
-import { stretchBytesMax, stretchLookMax } from "../../kernel/limits.ts";
+import { stretchLookMax } from "../../kernel/limits.ts";
 import { choices, compare, isEmpty, type Range } from "../../kernel/range.ts";
 import type { Stretch } from "../../kernel/stretch.ts";
 import type { WorkflowStore } from "../../workflow/ports.ts";
 import type { Row, SqliteEngine, SqlValue } from "./statement.ts";
+import { readStretch } from "./stretch.ts";
 import { toEvent, toWorkflow } from "./workflow-rows.ts";
 
 /** Behind every id: no character sorts after this one, and no id begins with it. */
@@ -80,15 +81,9 @@ function read(engine: SqliteEngine, { table, key, first, last, always, known, li
   const within = `FROM ${table} WHERE ${key} >= ? AND ${key} <= ? AND ${always.sql}`;
   const selectFar = `SELECT ${key} ${within} ORDER BY ${key} LIMIT 1 OFFSET ${stretchLookMax - 1}`;
   const farKey = known && engine.read(selectFar, first, last, ...always.params)[0]?.[key];
-  let length = 0;
-  const isEnough = (row: Row): boolean => {
-    length += textLength(row);
-    return length >= stretchBytesMax;
-  };
   const sql = `SELECT * ${within} AND ${known?.sql ?? "true"} ORDER BY ${key} LIMIT ?`;
-  const params = [first, farKey ?? last, ...always.params, ...(known?.params ?? []), limit];
-  const rows = engine.readUntil(isEnough, sql, ...params);
-  const isCut = rows.length === limit || length >= stretchBytesMax;
+  const params = [first, farKey ?? last, ...always.params, ...(known?.params ?? [])];
+  const { rows, isCut } = readStretch(engine, sql, params, limit);
   return { rows, isCut, farKey, looked: known ? stretchLookMax : rows.length };
 }
 
@@ -131,13 +126,3 @@ const largest = <Value extends string | number>(value: Value, others: readonly (
 
 const smallest = <Value extends string | number>(value: Value, others: readonly (Value | undefined)[]): Value =>
   others.reduce<Value>((a, b) => (b !== undefined && compare(a, b) > 0 ? b : a), value);
-
-/** Of all its columns. Numbers are short. */
-function textLength(row: Row): number {
-  let length = 0;
-  for (const column in row) {
-    const value = row[column];
-    if (typeof value === "string") length += value.length;
-  }
-  return length;
-}
