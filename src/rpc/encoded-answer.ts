@@ -2,7 +2,7 @@ import { BinaryWriter } from "@bufbuild/protobuf/wire";
 
 /** What ts-proto generates for a message, as far as it is needed here. */
 type MessageType<Message, Partial> = {
-  encode(message: Message): { finish(): Uint8Array };
+  encode(message: Message, writer: BinaryWriter): BinaryWriter;
   fromPartial(partial: Partial): Message;
 };
 
@@ -26,9 +26,20 @@ export function orEncoded<Type extends { encode: unknown; fromPartial?: unknown 
   return { ...type, encode: pass(type.encode), ...(type.fromPartial !== undefined && { fromPartial: pass(type.fromPartial) }) };
 }
 
+/** For one message after the other: its buffer takes longer to make than a small message. It stays as large as the largest one was. */
+const writer = new BinaryWriter();
+
 /** A message by itself. */
-export const encoded = <Message, Partial>(type: MessageType<Message, Partial>, partial: Partial): Uint8Array =>
-  type.encode(type.fromPartial(partial)).finish();
+export function encoded<Message, Partial>(type: MessageType<Message, Partial>, partial: Partial): Uint8Array {
+  try {
+    type.encode(type.fromPartial(partial), writer);
+    return writer.finish();
+  } catch (error) {
+    // What was written of it would stand before the next one.
+    writer.finish();
+    throw error;
+  }
+}
 
 /** The tag of `repeated Item items = 1`, with which every answer of a list begins. */
 const itemsTag = (1 << 3) | 2;
@@ -39,7 +50,7 @@ export function listAnswer<Message, Partial>(
   items: readonly Uint8Array[],
   rest: Partial,
 ): Partial {
-  const writer = new BinaryWriter();
-  for (const item of items) writer.uint32(itemsTag).bytes(item);
-  return new EncodedAnswer(writer.raw(encoded(type, rest)).finish()) as unknown as Partial;
+  const answer = new BinaryWriter();
+  for (const item of items) answer.uint32(itemsTag).bytes(item);
+  return new EncodedAnswer(answer.raw(encoded(type, rest)).finish()) as unknown as Partial;
 }

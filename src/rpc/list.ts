@@ -65,14 +65,16 @@ export function createReadPage({ turns, nowMs = Date.now }: { readonly turns: Tu
       const stretch = await list.read(after, matches ? stretchRowsMax : Math.min(found.room() + 1, stretchRowsMax));
       for (const row of stretch.rows) {
         const pause = breathe();
-        if (pause !== undefined) await pause;
+        if (pause !== undefined) {
+          await pause;
+          if (asked > 0 && isOver()) return pageUpTo(after);
+        }
         if (found.room() === 0) return pageUpTo(after);
         if (!matches || matches(row)) {
           if (!found.add(list.encode(row))) return pageUpTo(after);
         }
         after = keyOf(row);
         asked += 1;
-        if (isOver()) return pageUpTo(after);
       }
       if (stretch.upTo === undefined) return { items: found.items, nextPageToken: "" };
       after = String(stretch.upTo);

@@ -25,10 +25,24 @@ export type Literal =
 
 /** What an expression that is checked says of fields for themselves. Of what else it says, nothing: these only narrow down. */
 export function comparisonsOf(expr: Expr): readonly Comparison[] {
-  const { exprKind } = expr;
-  if (exprKind.case === "callExpr" && exprKind.value.function === "_&&_") return exprKind.value.args.flatMap(comparisonsOf);
-  const comparison = comparisonOf(expr);
-  return comparison === undefined ? [] : [comparison];
+  const conditions = joinedBy("_&&_", expr);
+  if (conditions.length > 1) return conditions.flatMap(comparisonsOf);
+  return [choiceOf(expr) ?? comparisonOf(expr)].filter((each) => each !== undefined);
+}
+
+/** `a && b && c`, however it is nested. */
+const joinedBy = (operator: string, expr: Expr): readonly Expr[] =>
+  expr.exprKind.case === "callExpr" && expr.exprKind.value.function === operator
+    ? expr.exprKind.value.args.flatMap((part) => joinedBy(operator, part))
+    : [expr];
+
+/** `x == 1 || x == 2` is `x in [1, 2]`. */
+function choiceOf(expr: Expr): Comparison | undefined {
+  const choices = joinedBy("_||_", expr).map(comparisonOf);
+  const [first] = choices;
+  if (first === undefined || choices.length === 1) return undefined;
+  const isChoice = choices.every((each) => each?.field === first.field && (each.operator === "==" || each.operator === "in"));
+  return isChoice ? { ...first, operator: "in", literals: choices.flatMap((each) => each?.literals ?? []) } : undefined;
 }
 
 const operators: Readonly<Record<string, Comparison["operator"]>> = {

@@ -18,11 +18,10 @@ function listing(rows: readonly Row[], { matches, msEach = 0 }: { matches?: (row
     counts.mostBetweenBreaths = Math.max(counts.mostBetweenBreaths, sinceBreath);
   };
   const readPage = createReadPage({
-    turns: (signal) => () => {
+    turns: (signal) => async () => {
       signal?.throwIfAborted();
       counts.breaths += 1;
       sinceBreath = 0;
-      return undefined;
     },
     nowMs: () => nowMs,
   });

@@ -19,6 +19,10 @@ describe("what a store is told of a filter", () => {
     ['timestamp("2026-01-31T00:00:00.0001Z") > workflow.updated_at', { updatedAtMs: { max: day } }],
     ['timestamp("2026-01-31T00:00:00.0001Z") <= workflow.updated_at', { updatedAtMs: { min: day + 1 } }],
     ['workflow.updated_at == timestamp("2026-01-31T00:00:00Z")', { updatedAtMs: { min: day, max: day } }],
+    [
+      'workflow.state == "FAILED" || workflow.state in ["PAUSED"] || "CREATED" == workflow.state',
+      { state: { oneOf: ["FAILED", "PAUSED", "CREATED"] } },
+    ],
     // Part of it.
     ['workflow.metadata.site == "B" && (workflow.state == "FAILED" && workflow.version > 2)', { state: { oneOf: ["FAILED"] } }],
     // Never true.
@@ -26,6 +30,8 @@ describe("what a store is told of a filter", () => {
     // Nothing for sure, or nothing that a store could tell.
     ['workflow.id != "a"', {}],
     ['workflow.state == "FAILED" || workflow.id == "a"', {}],
+    ['workflow.state == "FAILED" || workflow.state != "PAUSED"', {}],
+    ['workflow.state == "FAILED" || workflow.metadata.urgent', {}],
     ['!(workflow.state == "FAILED")', {}],
     ["workflow.id == workflow.metadata.id", {}],
     ['workflow.id in ["a", workflow.metadata.id]', {}],

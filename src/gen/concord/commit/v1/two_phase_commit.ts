@@ -581,8 +581,8 @@ export interface ListParticipantsRequest {
 }
 
 /**
- * A page of participants, below 3.5 MiB. It ends earlier than asked for when it is full by bytes, when many were looked at and left out by the
- * filter, or when it has taken 2 s, or half of the time until the deadline.
+ * A page of participants, below 3.5 MiB. It ends earlier than asked for when it is full by bytes, or when it has taken 2 s, or half of the
+ * time until the deadline.
  */
 export interface ListParticipantsResponse {
   /** In the order of their ids. */
