@@ -1,7 +1,8 @@
 import type { WorkflowId } from "../kernel/ids.ts";
+import { stretchRowsMax } from "../kernel/limits.ts";
 import type { Turns } from "../kernel/turns.ts";
 import { createFeed, type Feed, type Place, type Wanted } from "./feed.ts";
-import { recentBytesMax, recentCountMax, watchChunkSize } from "./limits.ts";
+import { recentBytesMax, recentCountMax } from "./limits.ts";
 import type { WorkflowStore } from "./ports.ts";
 import { createRecentEvents, type RecentBounds } from "./recent-events.ts";
 
@@ -54,16 +55,16 @@ export function createFanOut(options: {
     await new Promise(setImmediate);
     while (hasMore && feeds.size > 0) {
       hasMore = false;
-      while (await readChunk());
+      while (await readStretch());
     }
   }
 
   /** True if there may be another one. */
-  async function readChunk(): Promise<boolean> {
+  async function readStretch(): Promise<boolean> {
     const pause = breathe();
     if (pause !== undefined) await pause;
     const afterSequence = recent.newest;
-    const events = await store.events({ afterSequence, limit: watchChunkSize });
+    const { rows: events, upTo } = await store.listEvents({ afterSequence, limit: stretchRowsMax });
     const [first] = events;
     // Nobody follows any more, or somebody does again.
     if (first === undefined || recent.newest !== afterSequence) return false;
@@ -73,7 +74,7 @@ export function createFanOut(options: {
       for (const { feed } of feedsOf(event.workflowId)) feed.offer(event.sequence);
       for (const { feed } of feedsOf(undefined)) feed.offer(event.sequence);
     }
-    return events.length === watchChunkSize;
+    return upTo !== undefined;
   }
 
   /** What was purged before it was read: each watch that has not told it meets its end in the store. */

@@ -1,6 +1,3 @@
-/** Events that a watch reads at a stretch. */
-export const watchChunkSize = 16;
-
 /** Newest events kept in memory while somebody watches: as many as one flush may bring, so that who keeps up need not read the store. */
 export const recentCountMax = 1_024;
 

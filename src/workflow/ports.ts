@@ -84,12 +84,6 @@ export type EventRanges = {
 /** Keeps workflows, events, answers to requests, and outcomes of transactions. */
 export interface WorkflowStore extends StoreHealth, StoreAge {
   get(id: WorkflowId): Promise<Workflow | undefined>;
-  /** In the order of sequence, those after `afterSequence`, at most `limit`; of one workflow if given. */
-  events(page: {
-    readonly afterSequence: number;
-    readonly limit: number;
-    readonly workflowId?: WorkflowId;
-  }): Promise<readonly WorkflowEvent[]>;
   /**
    * In the order of ids (bytewise), those after `afterId` that lie in the ranges: at most `limit`, and about `stretchBytesMax` of text. What
    * is passed over for them is bounded, so there may be none though the list goes on.

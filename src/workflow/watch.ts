@@ -1,9 +1,9 @@
+import { stretchRowsMax } from "../kernel/limits.ts";
 import type { DurationMs } from "../kernel/time.ts";
 import type { Breathe, Turns } from "../kernel/turns.ts";
 import type { WorkflowEvent } from "./core/types.ts";
 import { createFanOut, type FanOut } from "./fan-out.ts";
 import type { Place, Wanted } from "./feed.ts";
-import { watchChunkSize } from "./limits.ts";
 import type { WorkflowStore } from "./ports.ts";
 import type { RecentBounds } from "./recent-events.ts";
 
@@ -76,23 +76,28 @@ async function* catchUp(watching: Watching, afterSequence: number): AsyncGenerat
     if (pause !== undefined) await pause;
     // Read before the page: what comes between the two is found by the next look.
     const { newest } = await store.sequences();
-    const page = { afterSequence: cursor, limit: watchChunkSize };
-    const events = await store.events(workflowId === undefined ? page : { ...page, workflowId });
+    const ranges = workflowId === undefined ? {} : { workflowId: { oneOf: [workflowId] } };
+    const { rows, upTo } = await store.listEvents({ afterSequence: cursor, limit: stretchRowsMax, ranges });
     const { oldest } = await store.sequences();
     if (oldest > cursor + 1) {
       yield { type: "purged", oldest };
       return undefined;
     }
-    for (const event of events) {
+    for (const event of rows) {
       const pause = breathe();
       if (pause !== undefined) await pause;
       cursor = event.sequence;
-      if (filter !== undefined && !filter.matches(event)) continue;
-      yield { type: "event", event };
-      pace.sent();
+      if (filter === undefined || filter.matches(event)) {
+        yield { type: "event", event };
+        pace.sent();
+      } else if (pace.isDue()) {
+        yield { type: "progress", sequence: cursor };
+        pace.sent();
+      }
     }
-    if (events.length < watchChunkSize) {
-      cursor = Math.max(cursor, newest);
+    // What is passed over counts as read.
+    cursor = upTo ?? Math.max(cursor, newest);
+    if (upTo === undefined) {
       const place = fanOut.follow(cursor, options, pace.wake);
       if (place !== undefined) return place;
     }

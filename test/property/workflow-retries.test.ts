@@ -219,7 +219,9 @@ test("any interleaving of an attempt, retries, leaving callers and restarts give
         enabled()[0]?.();
       }
       await answered;
-      const moves = (await stored.events({ afterSequence: 1, limit: 10 })).filter((event) => event.workflowId === workflowId);
+      const moves = (await stored.listEvents({ afterSequence: 1, limit: 10 })).rows.filter(
+        (event) => event.workflowId === workflowId,
+      );
       expect(moves.length).toBeLessThanOrEqual(1);
       expect((await stored.get(workflowId))?.hold).toBeUndefined();
       for (const { late, answer, eventId } of settled) {

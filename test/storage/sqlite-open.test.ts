@@ -231,7 +231,7 @@ test("damage that a write meets ends writing for good; what is sound can still b
   }
   expect(store.writable).toBe(false);
   expect(told).toStrictEqual([expect.stringContaining(`false ${path} ${damaged}`)]);
-  expect(await store.events({ afterSequence: 0, limit: 3 })).toHaveLength(3);
+  expect((await store.listEvents({ afterSequence: 0, limit: 3 })).rows).toHaveLength(3);
   await store.close();
 });
 
@@ -244,6 +244,6 @@ test("damage that a read meets is told as such, and ends writing for good", asyn
   expect(store.writable).toBe(false);
   expect(told).toStrictEqual([expect.stringContaining(`false ${path} ${damaged}`)]);
   expect(await store.apply(creation("d"))).toMatchObject({ ok: false, error: { cause: told[0]?.slice("false ".length) } });
-  expect(await store.events({ afterSequence: 0, limit: 3 })).toHaveLength(3);
+  expect((await store.listEvents({ afterSequence: 0, limit: 3 })).rows).toHaveLength(3);
   await store.close();
 });

@@ -49,7 +49,7 @@ export function workflowStoreSuite(name: string, open: () => Promise<WorkflowSto
         value: [stored],
       });
       expect(await store.get(held.id)).toStrictEqual(held);
-      expect(await store.events({ afterSequence: 0, limit: 10 })).toStrictEqual([stored]);
+      expect((await store.listEvents({ afterSequence: 0, limit: 10 })).rows).toStrictEqual([stored]);
       expect(await store.get(workflowId("x"))).toBeUndefined();
     });
 
@@ -187,13 +187,14 @@ export function workflowStoreSuite(name: string, open: () => Promise<WorkflowSto
       for (const id of ["a", "b", "c"]) await store.apply(creation(id));
       const moves = ["a", "b", "a"].map((id) => ({ puts: [], events: [event(workflow(id))] }));
       for (const move of moves) await store.apply(move);
-      const sequences = async (page: Parameters<WorkflowStore["events"]>[0]): Promise<number[]> =>
-        (await store.events(page)).map(({ sequence }) => sequence);
+      const sequences = async (page: Parameters<WorkflowStore["listEvents"]>[0]): Promise<number[]> =>
+        (await store.listEvents(page)).rows.map(({ sequence }) => sequence);
+      const ranges = { workflowId: { oneOf: ["a"] } };
       expect(await sequences({ afterSequence: 0, limit: 4 })).toStrictEqual([1, 2, 3, 4]);
       expect(await sequences({ afterSequence: 4, limit: 4 })).toStrictEqual([5, 6]);
       expect(await sequences({ afterSequence: 6, limit: 4 })).toStrictEqual([]);
-      expect(await sequences({ afterSequence: 0, limit: 2, workflowId: workflowId("a") })).toStrictEqual([1, 4]);
-      expect(await sequences({ afterSequence: 4, limit: 2, workflowId: workflowId("a") })).toStrictEqual([6]);
+      expect(await sequences({ afterSequence: 0, limit: 2, ranges })).toStrictEqual([1, 4]);
+      expect(await sequences({ afterSequence: 4, limit: 2, ranges })).toStrictEqual([6]);
       expect(await store.sequences()).toStrictEqual({ oldest: 1, newest: 6 });
     });
 
@@ -302,7 +303,7 @@ export function workflowStoreSuite(name: string, open: () => Promise<WorkflowSto
       const told: string[] = [];
       const unsubscribe = store.onAppend((newest) => {
         told.push(`told ${newest}`);
-        void store.events({ afterSequence: newest - 1, limit: 1 }).then((read) => told.push(`read ${read[0]?.sequence}`));
+        void store.listEvents({ afterSequence: newest - 1, limit: 1 }).then(({ rows }) => told.push(`read ${rows[0]?.sequence}`));
       });
       for (const id of ["a", "b"]) {
         const applied = await store.apply(creation(id));

@@ -68,6 +68,16 @@ export async function everyWorkflow(store: WorkflowStore, limit = 1_000): Promis
   }
 }
 
+export async function everyEvent(store: WorkflowStore): Promise<readonly WorkflowEvent[]> {
+  const events: WorkflowEvent[] = [];
+  for (let afterSequence = 0; ; ) {
+    const { rows, upTo } = await store.listEvents({ afterSequence, limit: 1_000 });
+    events.push(...rows);
+    if (upTo === undefined) return events;
+    afterSequence = upTo;
+  }
+}
+
 /** Everything that the port can show, for comparing. */
 export async function contents(store: WorkflowStore): Promise<{
   readonly workflows: readonly Workflow[];
@@ -77,7 +87,7 @@ export async function contents(store: WorkflowStore): Promise<{
 }> {
   return {
     workflows: await everyWorkflow(store),
-    events: await store.events({ afterSequence: 0, limit: 1_000_000 }),
+    events: await everyEvent(store),
     held: await store.held({ afterId: undefined, limit: 1_000_000 }),
     counts: await store.counts(),
   };

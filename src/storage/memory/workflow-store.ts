@@ -92,11 +92,6 @@ export function createMemoryWorkflowStore(nowMs: () => TimeMs = Date.now): Workf
         isWithin(ranges.requestedBy, event.requestedBy);
       return stretchOf(events.slice(afterSequence).filter(isWanted).slice(0, limit), limit, ({ sequence }) => sequence);
     },
-    events: async ({ afterSequence, limit, workflowId }) =>
-      events
-        .slice(afterSequence)
-        .filter((event) => workflowId === undefined || event.workflowId === workflowId)
-        .slice(0, limit),
     sequences: async () => ({ oldest: events.length === 0 ? 0 : 1, newest: events.length }),
     counts: async () => {
       const all = [...workflows.values()];

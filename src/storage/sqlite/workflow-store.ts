@@ -153,11 +153,6 @@ function workflowStore(engine: SqliteEngine): WorkflowStore {
     get: async (id) => engine.read("SELECT * FROM workflows WHERE id = ?", id).map(toWorkflow)[0],
     list: async (page) => listWorkflows(engine, page),
     listEvents: async (page) => listEvents(engine, page),
-    events: async ({ afterSequence, limit, workflowId }) =>
-      (workflowId === undefined
-        ? engine.read("SELECT * FROM events WHERE sequence > ? ORDER BY sequence LIMIT ?", afterSequence, limit)
-        : engine.read(selectEventsOfWorkflow, workflowId, afterSequence, limit)
-      ).map(toEvent),
     sequences: async () => {
       const [row] = engine.read(selectSequences);
       return { oldest: Number(row?.["oldest"]), newest: Number(row?.["newest"]) };
@@ -227,8 +222,6 @@ const selectNewest = "SELECT coalesce(max(sequence), 0) AS newest FROM events";
 const selectSequences = `SELECT
   coalesce((SELECT min(sequence) FROM events), 0) AS oldest,
   coalesce((SELECT max(sequence) FROM events), 0) AS newest`;
-
-const selectEventsOfWorkflow = "SELECT * FROM events WHERE workflow_id = ? AND sequence > ? ORDER BY sequence LIMIT ?";
 
 const selectAnswer = `SELECT events.*, digest, workflow
   FROM answers JOIN events ON events.sequence = answers.event_sequence WHERE request_id = ?`;

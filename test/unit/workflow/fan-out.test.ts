@@ -21,9 +21,9 @@ function world(bounds = { countMax: 100, bytesMax: 1_000_000 }, turns = createTu
   const reads: number[] = [];
   const store: WorkflowStore = {
     ...memory,
-    events: async (page) => {
-      const found = await memory.events(page);
-      reads.push(found.length);
+    listEvents: async (page) => {
+      const found = await memory.listEvents(page);
+      reads.push(found.rows.length);
       return found;
     },
   };

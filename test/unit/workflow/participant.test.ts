@@ -177,7 +177,7 @@ describe("commit", () => {
     expect(await participant.resource.commit({ transactionId })).toBeUndefined();
     expect(await participant.resource.commit({ transactionId })).toBeUndefined();
     expect(await store.get(workflowId)).toMatchObject({ state: "ACTIVE", version: 2, hold: undefined });
-    const events = await store.events({ afterSequence: 0, limit: 10 });
+    const { rows: events } = await store.listEvents({ afterSequence: 0, limit: 10 });
     expect(events.map((event) => [event.version, event.transactionId])).toEqual([
       [1, undefined],
       [2, transactionId],

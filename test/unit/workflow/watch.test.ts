@@ -1,12 +1,12 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { WorkflowId } from "../../../src/kernel/ids.ts";
-import { loopHoldMsMax, sliceMs } from "../../../src/kernel/limits.ts";
+import { loopHoldMsMax, sliceMs, stretchRowsMax } from "../../../src/kernel/limits.ts";
+import { stretchOf } from "../../../src/kernel/stretch.ts";
 import { StorageUnavailableError } from "../../../src/kernel/write.ts";
 import { createTurns } from "../../../src/runtime/turns.ts";
 import { createMemoryWorkflowStore } from "../../../src/storage/memory/workflow-store.ts";
 import type { NewWorkflowEvent, WorkflowEvent } from "../../../src/workflow/core/types.ts";
-import { watchChunkSize } from "../../../src/workflow/limits.ts";
 import type { WorkflowStore } from "../../../src/workflow/ports.ts";
 import { createWatch, type Watch, type WatchOptions } from "../../../src/workflow/watch.ts";
 import { event, workflow } from "../../support/storage-values.ts";
@@ -102,11 +102,11 @@ describe("NoEventSkipped", () => {
         let reads = 0;
         const store: WorkflowStore = {
           ...memory,
-          events: async (page) => {
+          listEvents: async (page) => {
             reads += 1;
             const before = (turns[reads % turns.length] ?? 0) % 2;
             for (let count = 0; count < before; count += 1) await turn();
-            const found = await memory.events(page);
+            const found = await memory.listEvents(page);
             for (let count = before; count < (turns[reads % turns.length] ?? 0); count += 1) await turn();
             return found;
           },
@@ -210,14 +210,15 @@ describe("of many events of which none matches", () => {
   /** So many events, made when they are read. */
   function storeOf(count: number) {
     const any = event(workflow("wf-1"));
-    const reading = { chunkMax: 0 };
+    const reading = { rowsMax: 0 };
     const store: WorkflowStore = {
       ...createMemoryWorkflowStore(),
       sequences: async () => ({ oldest: 1, newest: count }),
-      events: async ({ afterSequence, limit }) => {
+      listEvents: async ({ afterSequence, limit }) => {
         const length = Math.max(0, Math.min(limit, count - afterSequence));
-        reading.chunkMax = Math.max(reading.chunkMax, length);
-        return Array.from({ length }, (_, index) => ({ ...any, sequence: afterSequence + index + 1 }));
+        reading.rowsMax = Math.max(reading.rowsMax, length);
+        const rows = Array.from({ length }, (_, index) => ({ ...any, sequence: afterSequence + index + 1 }));
+        return stretchOf(rows, limit, ({ sequence }) => sequence);
       },
     };
     return { store, reading };
@@ -256,11 +257,11 @@ describe("of many events of which none matches", () => {
       const { value } = await messages.next();
       if (value?.type === "progress") progress.push(value.sequence);
     }
-    expect(reading.chunkMax).toBeLessThanOrEqual(watchChunkSize);
+    expect(reading.rowsMax).toBeLessThanOrEqual(stretchRowsMax);
     expect(loop.longestMs).toBeLessThanOrEqual(loopHoldMsMax);
     expect(loop.turns).toBeGreaterThanOrEqual(count / sliceMs - 1);
     // Not once at the end, but all the way.
-    expect(progress.length).toBeGreaterThan(count / watchChunkSize);
+    expect(progress.length).toBeGreaterThanOrEqual(count);
     expect(progress).toEqual([...progress].sort((a, b) => a - b));
     stop.abort();
   });
@@ -316,9 +317,9 @@ test("a watch of one workflow does not read what others have", async () => {
   let rows = 0;
   const store: WorkflowStore = {
     ...memory,
-    events: async (page) => {
-      const found = await memory.events(page);
-      rows += found.length;
+    listEvents: async (page) => {
+      const found = await memory.listEvents(page);
+      rows += found.rows.length;
       return found;
     },
   };
@@ -375,7 +376,10 @@ describe("what it has to tell is not kept any more", () => {
     const purged: WorkflowStore = {
       ...store,
       sequences: async () => ({ ...(await store.sequences()), oldest }),
-      events: async (page) => (await store.events(page)).filter(({ sequence }) => sequence >= oldest),
+      listEvents: async (page) => {
+        const { rows, ...rest } = await store.listEvents(page);
+        return { ...rest, rows: rows.filter(({ sequence }) => sequence >= oldest) };
+      },
     };
     const purgeBefore = (sequence: number): void => {
       oldest = sequence;
@@ -423,9 +427,9 @@ test.each(["while it catches up", "while it waits"])("a store that cannot be rea
   let isGone = when === "while it catches up";
   const failing: WorkflowStore = {
     ...store,
-    events: async (page) => {
+    listEvents: async (page) => {
       if (isGone) throw gone;
-      return store.events(page);
+      return store.listEvents(page);
     },
   };
   const watch = watchOf(failing);
