@@ -80,6 +80,8 @@ export function createChanges(turns: Turns): Changes {
 async function judge(feed: Feed, breathe: Breathe): Promise<void> {
   const { wanted, due, members } = feed;
   feed.isJudging = true;
+  // Of changes that follow each other quickly, the newest is enough; and whoever made them goes first.
+  await new Promise(setImmediate);
   while (due.size > 0) {
     const pause = breathe();
     if (pause !== undefined) await pause;

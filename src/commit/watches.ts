@@ -73,6 +73,8 @@ export async function* watchRuns(watched: Watched, options: WatchAllOptions): As
   const listener = changes.listen({ wanted, countMax: leftCount + watchCountMax, wake: () => wake() });
   let asOfMs: TimeMs | undefined;
   let sentMs = clock.monotonicMs();
+  /** One timer an interval, not one a change. */
+  let cancelTimer: (() => void) | undefined;
 
   /** Of what is not over, the next that is wanted. */
   function nextUnfinished(): Transaction | undefined {
@@ -86,8 +88,10 @@ export async function* watchRuns(watched: Watched, options: WatchAllOptions): As
     if (!anyEnd.aborted) yield { type: "progress", asOfMs };
     while (!anyEnd.aborted) {
       const pause = breathe();
-      if (pause !== undefined) await pause;
-      if (anyEnd.aborted) break;
+      if (pause !== undefined) {
+        await pause;
+        if (anyEnd.aborted) break;
+      }
       if (listener.end?.type === "defect") throw listener.end.error;
       if (listener.end) return listener.end;
       const isBeginning = leftCount > 0;
@@ -100,14 +104,18 @@ export async function* watchRuns(watched: Watched, options: WatchAllOptions): As
         yield next ? { type: "transaction", transaction: next } : { type: "progress", asOfMs };
         sentMs = clock.monotonicMs();
       } else if (!isBeginning) {
+        cancelTimer ??= clock.setTimer(leftMs, () => {
+          cancelTimer = undefined;
+          wake();
+        });
         await orEnd<void, void>(anyEnd, (settle) => {
           wake = settle;
-          return clock.setTimer(leftMs, settle);
         });
       }
     }
     return ended.reason ?? { type: "caller-left" };
   } finally {
+    cancelTimer?.();
     listener.leave();
   }
 }

@@ -32,6 +32,7 @@ export const silent: Logger = {
 
 /** Lets everything run that waits for no timer. */
 export async function flush(): Promise<void> {
+  await new Promise((resolve) => void setImmediate(resolve));
   for (let i = 0; i < 300; i += 1) await Promise.resolve();
 }
 

@@ -204,6 +204,18 @@ describe("a change", () => {
     expect(all.isCurrent()).toBe(true);
   });
 
+  test("that follows another in the same turn of the loop is judged and told as one with it", async () => {
+    const { watch, show } = world();
+    const told = watch();
+    await toldUntilCurrent(told);
+    const first = next(told);
+    for (const phase of ["INIT", "PREPARING", "COMMITTING"] as const) {
+      show(transaction("t1", phase));
+      for (let i = 0; i < 10; i += 1) await Promise.resolve();
+    }
+    expect(await first).toBe("t1 COMMITTING");
+  });
+
   test("takes the place of the one that waits, also if it is not wanted any more", async () => {
     const { changes } = world();
     const preparing = wanting("preparing", ({ phase }) => phase === "PREPARING");
