@@ -235,11 +235,11 @@ describe("refusals carry the code, reason and metadata of the contract", () => {
       reason: "RULE_LIMIT_REACHED",
       metadata: { limit: "1" },
     });
-    for (const reused of [
-      service.createRule({ ...cold, priority: 6 }, context),
-      service.activateRule({ ...change, requestId: "r1" }, context),
+    for (const reuse of [
+      () => service.createRule({ ...cold, priority: 6 }, context),
+      () => service.activateRule({ ...change, requestId: "r1" }, context),
     ]) {
-      expect(await failure(reused)).toMatchObject({
+      expect(await failure(reuse())).toMatchObject({
         code: Status.INVALID_ARGUMENT,
         reason: "REQUEST_ID_REUSED",
         metadata: { request_id: "r1" },
