@@ -47,12 +47,13 @@ verify: setup ## check the models, then the cores against them; MODEL=name check
 simulate: setup ## run the commit protocol on a faulty world; SEED=n replays one run
 	@bin/concord simulate $(if $(SEED),--seed $(SEED) --verbose)
 
-stress: setup ## transactions while every process is killed in turn, rules that take long, overload, hostile calls, calls of any kind; SEED=n
+stress: setup ## transactions while every process is killed in turn, rules that take long, overload, hostile calls, calls of any kind, abuse of HTTP/2; SEED=n
 	@node scripts/kill-stream.ts $(if $(SEED),--seed $(SEED))
 	@node scripts/rules-load.ts
 	@node scripts/overload.ts
 	@node scripts/no-stall.ts
 	@node scripts/fuzz.ts $(if $(SEED),--seed $(SEED))
+	@node scripts/http2-abuse.ts
 
 bench: setup ## measure, as ratios to an empty call in the same run
 	@node test/bench/main.ts

@@ -180,7 +180,7 @@ export async function startConcord(options: Options, extraServices?: ExtraServic
   });
 }
 
-function boundsOf({ maxConnections, maxCalls, maxStreams, addressShare, maxMessage, maxReceiving }: Config): EdgeBounds {
+function boundsOf({ maxConnections, maxCalls, maxStreams, addressShare, maxMessage, maxReceiving }: Config): Partial<EdgeBounds> {
   return {
     connectionsMax: maxConnections,
     callsMax: maxCalls,

@@ -57,6 +57,7 @@ const adviceByReason: Readonly<Record<Reason, Advice>> = {
   UNREADABLE_CALL: refused,
   PARTICIPANT_LAGS: later,
   PARTICIPANT_STATE: overtaken,
+  REQUEST_INCOMPLETE: later,
 };
 
 /** Of a call that Concord itself has not answered: the connection broke, the caller's time was over, or somebody between has answered. */

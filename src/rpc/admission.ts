@@ -18,6 +18,15 @@ type Lane = {
   underWay: number;
 };
 
+/** A call whose stream is open. */
+export type OpenCall = {
+  readonly stream: ServerHttp2Stream;
+  readonly caller: Connection;
+  readonly kind: CallKind;
+  /** How often it was looked at, and its request was not whole. */
+  looks: number;
+};
+
 export type Load = { readonly service: string; readonly kind: CallKind; readonly underWay: number };
 
 /** Decides of each call, from its headers alone, whether there is room for it. */
@@ -26,6 +35,7 @@ export type Admission = {
   readonly serve: (service: string, otherKind?: CallKind) => void;
   /** False: it was refused, and answered. What is admitted counts until its stream is closed. */
   readonly admit: (stream: ServerHttp2Stream, path: string, caller: Connection) => boolean;
+  readonly open: ReadonlySet<OpenCall>;
   readonly load: () => readonly Load[];
 };
 
@@ -42,6 +52,7 @@ export function createAdmission(bounds: CallBounds, refused: Refused): Admission
   /** For methods of which there is no descriptor. */
   const otherLanes = new Map<string, Lane>();
   const lasting: Bound = { kind: "watch", service: "", of: "connection", limit: lastingCountPerConnectionMax };
+  const open = new Set<OpenCall>();
   const answers = new Map<Bound, OutgoingHttpHeaders>();
 
   function laneOf(service: string, kind: CallKind): Lane {
@@ -86,10 +97,16 @@ export function createAdmission(bounds: CallBounds, refused: Refused): Admission
         refuse(stream, bound);
         return false;
       }
+      const call: OpenCall = { stream, caller, kind: lane.kind, looks: 0 };
+      open.add(call);
       count(lane, caller, 1);
-      stream.once("close", () => count(lane, caller, -1));
+      stream.once("close", () => {
+        open.delete(call);
+        count(lane, caller, -1);
+      });
       return true;
     },
+    open,
     load: () => lanes.map(({ kind, ofProcess, underWay }) => ({ service: ofProcess.service, kind, underWay })),
   };
 }

@@ -10,6 +10,7 @@ import type { Logger } from "../runtime/logger.ts";
 import { type LoopWatch, unwatched } from "../runtime/loop-watch.ts";
 import type { Calls } from "./calls.ts";
 import { overloaded, toServerError } from "./errors.ts";
+import type { Pace } from "./pace.ts";
 import { InvalidMessage } from "./validation.ts";
 
 /** What a handler knows of its call, besides nice-grpc's own context. */
@@ -87,6 +88,7 @@ export const deadlineInterceptor: ServerInterceptor = (_method, call) =>
  */
 export function createContextMiddleware(
   logger: Logger,
+  pace: Pace,
   loop: LoopWatch = unwatched,
 ): (calls: Calls) => ServerMiddleware<RpcContext> {
   return ({ leaving, enter, excess }) =>
@@ -110,7 +112,9 @@ export function createContextMiddleware(
         const answer =
           unary && !call.responseStream
             ? await unary.orRefused(work.drive(call.next(call.request, extended)))
-            : yield* work.drive(call.next(call.request, extended));
+            : call.responseStream && !call.requestStream
+              ? yield* pace.follow(work.drive(call.next(call.request, extended)), extended)
+              : yield* work.drive(call.next(call.request, extended));
         log.debug({ rpc: call.method.path, ms: elapsed(startedMs) }, "call");
         return answer;
       } catch (error) {

@@ -1,6 +1,7 @@
 import { type ClientError, ServerError, Status } from "nice-grpc-common";
 import { BadRequest, ErrorInfo, PreconditionFailure, RetryInfo, RichClientError, RichServerError } from "nice-grpc-error-details";
 import type { ErrorReason } from "../gen/concord/error/v1/error.ts";
+import type { DurationMs } from "../kernel/time.ts";
 import { StorageUnavailableError } from "../kernel/write.ts";
 
 export const errorDomain = "concord";
@@ -163,6 +164,15 @@ export function messageTooLarge(limit: number): RichServerError {
 /** What its sender means is no call of gRPC. The codes are those that gRPC gives. */
 export function unreadableCall(code: Status.INTERNAL | Status.UNIMPLEMENTED, message: string): RichServerError {
   return rpcError({ code, reason: "UNREADABLE_CALL", message });
+}
+
+/** Its sender takes too long. */
+export function requestIncomplete(limitMs: DurationMs): RichServerError {
+  return rpcError({
+    code: Status.DEADLINE_EXCEEDED,
+    reason: "REQUEST_INCOMPLETE",
+    message: `the request had not come whole ${limitMs / 1000} s after its headers`,
+  });
 }
 
 /** More than one process bears. */

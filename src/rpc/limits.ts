@@ -26,6 +26,15 @@ export const handshakeMs: DurationMs = 10_000;
 /** A connection without a call is closed after this time; its client opens another when it has one. */
 export const connectionIdleMs: DurationMs = 30 * 60_000;
 
+/** All that is open is looked at this often: some microseconds for each thousand. */
+export const lookMs: DurationMs = 500;
+
+/** From its headers to its last byte: 4 MiB come within it at 0.6 Mbit/s. Else its sender would keep a call's place as long as it likes. */
+export const requestMs: DurationMs = 60_000;
+
+/** Of all answers that are made and not yet sent, since their callers do not read: 70 of the largest. */
+export const unreadBytesMax = 256 * 1024 * 1024;
+
 /** Each connection is asked this often whether it is there. */
 export const keepaliveMs: DurationMs = 30_000;
 

@@ -71,7 +71,8 @@ export function createReceiving(bytesMax: number, refused: Refused): Receiving {
   }
 }
 
-function end(stream: ServerHttp2Stream, answer: OutgoingHttpHeaders): void {
+/** Answers a call that grpc-js has not heard of in whole. */
+export function end(stream: ServerHttp2Stream, answer: OutgoingHttpHeaders): void {
   if (stream.closed) return;
   if (stream.headersSent) {
     // An answer that has begun cannot become a refusal; gRPC knows this code as RESOURCE_EXHAUSTED.

@@ -24,7 +24,9 @@ import { createContextMiddleware, deadlineInterceptor, type RpcContext } from ".
 import { registry } from "./descriptors.ts";
 import { orEncoded } from "./encoded-answer.ts";
 import { listenBehind } from "./front.ts";
-import { connectionIdleMs, handshakeMs, keepaliveMs, keepaliveTimeoutMs } from "./limits.ts";
+import { connectionIdleMs, handshakeMs, keepaliveMs, keepaliveTimeoutMs, lookMs, requestMs, unreadBytesMax } from "./limits.ts";
+import { endOverdue } from "./overdue.ts";
+import { createPace } from "./pace.ts";
 import { createReceiving } from "./receiving.ts";
 import { createReflection, reflectionDefinition } from "./reflection.ts";
 import { type CallKind, logRefusals, type Refused } from "./refusals.ts";
@@ -53,6 +55,8 @@ export type EdgeBounds = {
   readonly requestBytesMax: number;
   /** Of all requests that are not whole yet. */
   readonly receivingBytesMax: number;
+  /** Of all answers that are not read yet. */
+  readonly unreadBytesMax: number;
 };
 
 const edgeBounds: EdgeBounds = {
@@ -62,10 +66,11 @@ const edgeBounds: EdgeBounds = {
   addressShare: addressShareMax,
   requestBytesMax: messageBytesDefault,
   receivingBytesMax,
+  unreadBytesMax,
 };
 
 /** How long a connection may do what. */
-const edgeTimes = { handshakeMs, connectionIdleMs, keepaliveMs, keepaliveTimeoutMs };
+const edgeTimes = { handshakeMs, connectionIdleMs, keepaliveMs, keepaliveTimeoutMs, requestMs, lookMs };
 
 export type EdgeLoad = { readonly connections: number; readonly receivingBytes: number; readonly calls: readonly Load[] };
 
@@ -155,8 +160,14 @@ function requestTypeOf(serviceFullName: string, methodName: string): DescMessage
 export function createRpcServer(options: ServerOptions): RpcServer {
   const bounds = { ...edgeBounds, ...options.bounds };
   const times = { ...edgeTimes, ...options.times };
+  const pace = createPace();
   const server = createServer({
-    interceptors: [transportRefusals(options.logger, bounds.requestBytesMax), callMemory(), deadlineInterceptor],
+    interceptors: [
+      transportRefusals(options.logger, bounds.requestBytesMax),
+      callMemory(),
+      deadlineInterceptor,
+      pace.interceptor,
+    ],
     // Bookkeeping for a debugging service that is not served.
     "grpc.enable_channelz": 0,
     "grpc.max_receive_message_length": bounds.requestBytesMax,
@@ -166,7 +177,7 @@ export function createRpcServer(options: ServerOptions): RpcServer {
     "grpc.keepalive_permit_without_calls": 1,
     "grpc.max_connection_idle_ms": times.connectionIdleMs,
   }).use(errorDetailsServerMiddleware);
-  const withContext = createContextMiddleware(options.logger, options.loop);
+  const withContext = createContextMiddleware(options.logger, pace, options.loop);
   const log = logRefusals(options.logger);
   const refused: Refused = (bound) => {
     log(bound);
@@ -175,6 +186,7 @@ export function createRpcServer(options: ServerOptions): RpcServer {
   const admission = createAdmission(bounds, refused);
   const connections = createConnections({ ...bounds, ...times }, refused);
   const receiving = createReceiving(bounds.receivingBytesMax, refused);
+  const stopLooking = endOverdue(admission.open, { ...bounds, ...times }, refused);
   const services = new Map<string, Calls>();
   function add(name: string, addTo: RpcService["addTo"], otherKind?: CallKind): void {
     admission.serve(name, otherKind);
@@ -214,6 +226,7 @@ export function createRpcServer(options: ServerOptions): RpcServer {
       const closed = server.shutdown();
       await Promise.all([...services.values()].map((calls) => calls.leave(graceMs)));
       await within(hangUpMs, closed);
+      stopLooking();
       connections.destroy();
       await within(hangUpMs, closed);
     },

@@ -57,6 +57,11 @@ const noWindow = Buffer.from([0, 4, 0, 0, 0, 0]);
 
 export const attacks: readonly Attack[] = [
   {
+    name: "calls",
+    burst: (first) =>
+      times(100, (index) => first + 2 * index).flatMap((id) => [headers(id, get), data(id, getRequest, flag.endStream)]),
+  },
+  {
     name: "rapid reset",
     burst: (first) =>
       times(100, (index) => first + 2 * index).flatMap((id) => [

@@ -241,6 +241,11 @@ export const ErrorReason = {
    * `{reason: "PARTICIPANT_STATE", metadata: {participant_id: "inventory"}}`
    */
   PARTICIPANT_STATE: "ERROR_REASON_PARTICIPANT_STATE",
+  /**
+   * REQUEST_INCOMPLETE - DEADLINE_EXCEEDED. The request had not come whole 60 s after its headers. Nothing was changed. Send it faster, or put less into it.
+   * `{reason: "REQUEST_INCOMPLETE", metadata: {}}`
+   */
+  REQUEST_INCOMPLETE: "ERROR_REASON_REQUEST_INCOMPLETE",
   UNRECOGNIZED: "UNRECOGNIZED",
 } as const;
 
@@ -287,6 +292,7 @@ export namespace ErrorReason {
   export type UNREADABLE_CALL = typeof ErrorReason.UNREADABLE_CALL;
   export type PARTICIPANT_LAGS = typeof ErrorReason.PARTICIPANT_LAGS;
   export type PARTICIPANT_STATE = typeof ErrorReason.PARTICIPANT_STATE;
+  export type REQUEST_INCOMPLETE = typeof ErrorReason.REQUEST_INCOMPLETE;
   export type UNRECOGNIZED = typeof ErrorReason.UNRECOGNIZED;
 }
 
@@ -412,6 +418,9 @@ export function errorReasonFromJSON(object: any): ErrorReason {
     case 39:
     case "ERROR_REASON_PARTICIPANT_STATE":
       return ErrorReason.PARTICIPANT_STATE;
+    case 40:
+    case "ERROR_REASON_REQUEST_INCOMPLETE":
+      return ErrorReason.REQUEST_INCOMPLETE;
     case -1:
     case "UNRECOGNIZED":
     default:
@@ -501,6 +510,8 @@ export function errorReasonToNumber(object: ErrorReason): number {
       return 38;
     case ErrorReason.PARTICIPANT_STATE:
       return 39;
+    case ErrorReason.REQUEST_INCOMPLETE:
+      return 40;
     case ErrorReason.UNRECOGNIZED:
     default:
       return -1;

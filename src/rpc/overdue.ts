@@ -1,0 +1,67 @@
+import { constants, type OutgoingHttpHeaders } from "node:http2";
+import type { DurationMs } from "../kernel/time.ts";
+import type { OpenCall } from "./admission.ts";
+import type { Connection } from "./connections.ts";
+import { requestIncomplete } from "./errors.ts";
+import { end } from "./receiving.ts";
+import type { Bound, Refused } from "./refusals.ts";
+import { statusHeaders } from "./status-headers.ts";
+
+export type OverdueBounds = {
+  readonly lookMs: DurationMs;
+  /** A request that is not whole after this time is refused. */
+  readonly requestMs: DurationMs;
+  /** Of answers, and of what watches and sessions have said. */
+  readonly unreadBytesMax: number;
+};
+
+/** Looks now and then at all that is open, for what no event tells: requests that do not come, answers that nobody reads. */
+export function endOverdue(open: ReadonlySet<OpenCall>, bounds: OverdueBounds, refused: Refused): () => void {
+  const unreadBound: Bound = { kind: "byte", service: "", of: "connection", limit: bounds.unreadBytesMax };
+  /** A process that was stopped has looked less often: what came meanwhile is not late. */
+  const looksMax = Math.ceil(bounds.requestMs / bounds.lookMs);
+  let answer: OutgoingHttpHeaders | undefined;
+
+  function look(): void {
+    const unread = new Map<Connection, OpenCall[]>();
+    let bytes = 0;
+    for (const call of open) {
+      refuseIfLate(call);
+      const unreadBytes = call.stream.writableLength;
+      if (unreadBytes === 0) continue;
+      bytes += unreadBytes;
+      unread.set(call.caller, [...(unread.get(call.caller) ?? []), call]);
+    }
+    if (bytes > bounds.unreadBytesMax) endUnread(unread, bytes);
+  }
+
+  function refuseIfLate(call: OpenCall): void {
+    if (call.kind === "session" || call.stream.readableEnded || call.stream.headersSent) return;
+    call.looks += 1;
+    if (call.looks <= looksMax) return;
+    answer ??= statusHeaders(requestIncomplete(bounds.requestMs));
+    end(call.stream, answer);
+  }
+
+  /** Whoever lets most of it wait loses what waits, until the rest is little enough. */
+  function endUnread(unread: ReadonlyMap<Connection, readonly OpenCall[]>, bytes: number): void {
+    const shares = [...unread.values()]
+      .map((calls) => ({ calls, bytes: bytesOf(calls) }))
+      .sort((one, other) => other.bytes - one.bytes);
+    let left = bytes;
+    for (const share of shares) {
+      if (left <= bounds.unreadBytesMax) return;
+      // Its answers have begun and cannot become refusals; gRPC knows this code as RESOURCE_EXHAUSTED.
+      for (const { stream } of share.calls) stream.close(constants.NGHTTP2_ENHANCE_YOUR_CALM);
+      left -= share.bytes;
+      refused(unreadBound);
+    }
+  }
+
+  const timer = setInterval(look, bounds.lookMs).unref();
+  return () => clearInterval(timer);
+}
+
+function bytesOf(calls: readonly OpenCall[]): number {
+  return calls.reduce((sum, { stream }) => sum + stream.writableLength, 0);
+}
