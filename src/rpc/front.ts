@@ -14,6 +14,7 @@ import type { Admission } from "./admission.ts";
 import type { Connections } from "./connections.ts";
 import { headerBytesMax, resetBurstMax, resetsPerSecondMax, streamCountPerConnectionMax } from "./limits.ts";
 import type { Receiving } from "./receiving.ts";
+import { createLine, createStarting } from "./starting.ts";
 
 /** What grpc-js would give to Node, and what it would not. */
 const sessionOptions: ServerOptions = {
@@ -48,10 +49,12 @@ export async function listenBehind<Port>(front: Front, listen: () => Promise<Por
 
 function standBefore(server: Http2Server, { connections, admission, receiving }: Front): void {
   assert(server.listenerCount("connection") === 1, "only Node's own listener makes sessions");
+  const startCall = createStarting();
   server.removeAllListeners("connection");
   server.on("connection", (socket: Socket) => {
     const connection = connections.open(socket);
     if (connection === undefined) return;
+    const line = createLine(socket);
     const session = performServerHandshake(socket, sessionOptions);
     connection.speaks(session);
     // Their end says enough, and an error that nobody hears would end the process.
@@ -61,8 +64,11 @@ function standBefore(server: Http2Server, { connections, admission, receiving }:
       stream.on("error", () => undefined);
       dropFarDeadline(headers);
       if (!admission.admit(stream, String(headers[":path"]), connection)) return;
-      server.emit("stream", stream, headers, flags);
-      receiving.watch(stream);
+      startCall(line, () => {
+        if (stream.destroyed) return;
+        server.emit("stream", stream, headers, flags);
+        receiving.watch(stream);
+      });
     });
     server.emit("session", session);
   });

@@ -35,6 +35,12 @@ export const requestMs: DurationMs = 60_000;
 /** Of all answers that are made and not yet sent, since their callers do not read: 70 of the largest. */
 export const unreadBytesMax = 256 * 1024 * 1024;
 
+/** Calls that begin in one turn of the event loop, some 50 µs each. */
+export const startsPerTurnMax = 64;
+
+/** Of one connection: beyond it nothing more is read from it until they have begun. */
+export const waitingStartsMax = 64;
+
 /** Each connection is asked this often whether it is there. */
 export const keepaliveMs: DurationMs = 30_000;
 
