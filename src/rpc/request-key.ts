@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { createHash, hash } from "node:crypto";
 import type { DescField, DescMessage } from "@bufbuild/protobuf";
 import { assert } from "../kernel/assert.ts";
 import type { RequestId } from "../kernel/ids.ts";
@@ -48,11 +48,18 @@ function isUnset(field: DescField, value: unknown): boolean {
 const implicitPresence = 2;
 
 function canonical(field: DescField, value: unknown): unknown {
-  if (value instanceof Uint8Array) return Buffer.from(value).toString("base64url");
+  if (value instanceof Uint8Array) return bytesText(value);
   if (typeof value === "bigint") return value.toString();
   if (field.message === undefined) return value;
   return field.message.typeName === "google.protobuf.Struct" ? sorted(value) : fieldsOf(field.message, value as object);
 }
+
+/** Large bytes by a digest of their own: of all payloads together three copies would be made. The text of small ones has no dot. */
+const bytesText = (bytes: Uint8Array): string =>
+  bytes.length <= wholeBytesMax ? Buffer.from(bytes).toString("base64url") : `.${hash("sha256", bytes, "base64url")}`;
+
+/** Bytes that are cheaper to copy than to hash by themselves. */
+const wholeBytesMax = 4_096;
 
 /** JSON with its keys in one order. */
 function sorted(json: unknown): unknown {

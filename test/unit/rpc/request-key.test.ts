@@ -57,6 +57,21 @@ test.each([
   expect(requestDigest(typeName, request)).toBe(digest);
 });
 
+test("of a payload each byte counts, however large it is", () => {
+  const digestOf = (payload: Buffer) =>
+    requestDigest(
+      "concord.commit.v1.ExecuteTransactionRequest",
+      ExecuteTransactionRequest.fromPartial({ participants: [{ participantId: "stock", payload }] }),
+    );
+  const payloads = [4_095, 4_096, 4_097, 262_144].flatMap((bytes) => [
+    Buffer.alloc(bytes),
+    Buffer.alloc(bytes).fill(1, bytes - 1),
+  ]);
+  expect(new Set(payloads.map(digestOf)).size).toBe(payloads.length);
+  expect(payloads.map((payload) => digestOf(Buffer.from(payload)))).toEqual(payloads.map(digestOf));
+  expect(digestOf(Buffer.alloc(4_097))).toBe("XhG_80zVdp3lX8_1puBb--0tYVmrC4VPnV1tCnhJDQY");
+});
+
 test("a field that the contract gains, and that is not set, changes no digest", () => {
   const older = { workflowId: "wf-1", targetState: WorkflowState.ACTIVE };
   expect(digestOfMove({})).toBe(requestDigest("concord.workflow.v1.TransitionWorkflowRequest", older));
