@@ -58,3 +58,6 @@ export const decompressionsMax = 4;
 
 /** Of compressed messages that have come whole, and are being decompressed or wait for it. Beyond it: OVERLOADED. */
 export const compressedBytesMax = 32 * 1024 * 1024;
+
+/** Of a request for reflection, which names a file, a type or a field. Its decoder is not Concord's, and counts nothing. */
+export const reflectionBytesMax = 4 * 1024;

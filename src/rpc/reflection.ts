@@ -1,6 +1,7 @@
 import type { ServiceImplementation } from "nice-grpc";
 import { ServerReflection, ServerReflectionService } from "nice-grpc-server-reflection";
 import { descriptorSet } from "./descriptors.ts";
+import { reflectionBytesMax } from "./limits.ts";
 import { InvalidMessage } from "./validation.ts";
 
 const info = ServerReflectionService.serverReflectionInfo;
@@ -14,6 +15,8 @@ export const reflectionDefinition: typeof ServerReflectionService = {
 };
 
 function decode(bytes: Buffer): Request | InvalidMessage {
+  if (bytes.length > reflectionBytesMax)
+    return new InvalidMessage([{ field: "", description: `the message must have no more than ${reflectionBytesMax} bytes` }]);
   try {
     return info.requestDeserialize(bytes);
   } catch {

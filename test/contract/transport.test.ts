@@ -99,6 +99,14 @@ describe.each([`${health}/Check`, `${health}/Watch`, reflection])("%s", (path) =
   });
 });
 
+test("a request for reflection that is no name of anything is not decoded", async () => {
+  // `host`, again and again.
+  expect(await send(reflection, Buffer.alloc(4_098, Uint8Array.of(0x0a, 0)))).toMatchObject({
+    code: "INVALID_ARGUMENT",
+    message: "the message must have no more than 4096 bytes",
+  });
+});
+
 test("the name of an unknown service is not repeated in whole", async () => {
   const { code, message } = await send(
     `${health}/Check`,

@@ -2,6 +2,9 @@ import { constants } from "node:http2";
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { status as Status } from "@grpc/grpc-js";
 import { afterEach, describe, expect, test } from "vitest";
+import { WorkflowServiceDefinition } from "../../../src/gen/concord/workflow/v1/workflow_service.ts";
+import { clientFactory, openChannel } from "../../../src/rpc/clients/channel.ts";
+import { failureOf } from "../../support/concord.ts";
 import { openRawCall, type RawCall } from "../../support/raw-call.ts";
 import { startRecordingServer } from "../../support/recording-server.ts";
 import { until } from "../../support/until.ts";
@@ -79,6 +82,20 @@ describe("of requests that are not whole", () => {
     whole.send(30 * kibibyte);
     whole.stream.end();
     expect(await whole.status).toBe(heard);
+  });
+
+  test("a client of gRPC understands the refusal, in the midst of what it sends", async () => {
+    const { address } = await startServer();
+    const channel = openChannel(address);
+    cleanups.push(() => channel.close());
+    const client = clientFactory.create(WorkflowServiceDefinition, channel);
+    const workflowId = "w".repeat(3_000 * kibibyte);
+    expect(await failureOf(client.getWorkflow({ workflowId }))).toMatchObject({
+      code: Status.RESOURCE_EXHAUSTED,
+      reason: "OVERLOADED",
+      metadata: { limit: String(bytesMax) },
+      retryAfterMs: expect.any(Number),
+    });
   });
 
   test("nothing is kept of one whose caller has left", async () => {
