@@ -279,7 +279,7 @@ async function commitPart({ config, logger, metrics, trace, turns, loop }: Wirin
     return err({ message: `the decision log ${path} cannot be claimed: ${why}.${hint}` });
   }
   const late = started.ok ? undefined : startWhenWritable(driver, log, logger);
-  const service = createCommitService({ driver, sessions, nowMs: systemClock.nowMs, turns });
+  const service = createCommitService({ driver, sessions, nowMs: systemClock.nowMs, turns, messageTurns: createTurns() });
   return ok({
     service: {
       name: TwoPhaseCommitDefinition.fullName,

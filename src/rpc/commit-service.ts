@@ -18,7 +18,7 @@ import type { Result } from "../kernel/result.ts";
 import { stretchOf } from "../kernel/stretch.ts";
 import { firstCharacters } from "../kernel/text.ts";
 import type { TimeMs } from "../kernel/time.ts";
-import type { Turns } from "../kernel/turns.ts";
+import type { Breathe, Turns } from "../kernel/turns.ts";
 import { participantKept, streamError, verbError, watchTooSlow } from "./commit-errors.ts";
 import type { RpcContext } from "./context.ts";
 import {
@@ -44,8 +44,10 @@ export function createCommitService(dependencies: {
   readonly sessions: Sessions;
   readonly nowMs: () => TimeMs;
   readonly turns: Turns;
+  /** For what participants say, which does not wait behind lists. */
+  readonly messageTurns: Turns;
 }): TwoPhaseCommitServiceImplementation<RpcContext> {
-  const { driver, sessions, nowMs } = dependencies;
+  const { driver, sessions, nowMs, messageTurns } = dependencies;
   const readPage = createReadPage(dependencies);
 
   function answerOf(
@@ -93,7 +95,7 @@ export function createCommitService(dependencies: {
       const disconnect = (): void => session.disconnect();
       context.signal.addEventListener("abort", disconnect, { once: true });
       let defect: unknown;
-      void consume(requests, session, (error) => {
+      void consume(requests, session, messageTurns(), (error) => {
         defect = error;
       });
       try {
@@ -270,11 +272,15 @@ export function createCommitService(dependencies: {
 async function consume(
   requests: AsyncIterable<ParticipateRequest | InvalidMessage>,
   session: Session,
+  breathe: Breathe,
   onDefect: (error: unknown) => void,
 ): Promise<void> {
   let sequence = 0;
   try {
     for await (const request of requests) {
+      // A thousand acknowledgements may have come at once.
+      const pause = breathe();
+      if (pause !== undefined) await pause;
       if (request instanceof InvalidMessage && request.defect !== undefined) {
         onDefect(request.defect);
         break;

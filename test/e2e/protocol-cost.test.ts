@@ -88,7 +88,13 @@ async function createWorld() {
     metrics: metrics.commit,
   });
   await driver.start();
-  const service = createCommitService({ driver, sessions, nowMs: systemClock.nowMs, turns: createTurns() });
+  const service = createCommitService({
+    driver,
+    sessions,
+    nowMs: systemClock.nowMs,
+    turns: createTurns(),
+    messageTurns: createTurns(),
+  });
   const definition = withValidation(TwoPhaseCommitDefinition);
   const server = createRpcServer({
     services: [{ name: TwoPhaseCommitDefinition.fullName, addTo: (builder) => builder.add(definition, service) }],

@@ -35,7 +35,7 @@ afterEach(async () => {
 
 let transactions = 0;
 
-async function startService() {
+async function startService({ messageTurns = createTurns() } = {}) {
   const log = createMemoryDecisionLog();
   /** Who has said Goodbye. */
   const heard: unknown[] = [];
@@ -57,7 +57,7 @@ async function startService() {
     logger: silent,
   });
   await driver.start();
-  const service = createCommitService({ driver, sessions, nowMs: systemClock.nowMs, turns: createTurns() });
+  const service = createCommitService({ driver, sessions, nowMs: systemClock.nowMs, turns: createTurns(), messageTurns });
   const server = createRpcServer({
     services: [
       {
@@ -124,6 +124,34 @@ const hello = (change = {}): DeepPartial<ParticipateRequest> => ({
     $case: "hello",
     value: { participantId: "a", instanceId: "i", versionMin: 1, versionMax: 1, prepareCredit: 8, ...change },
   },
+});
+
+test("before each word of a participant others may have their turn, however many have come at once", async () => {
+  let asked = 0;
+  let held = 0;
+  const messageTurns = () => () => {
+    asked += 1;
+    held += 1;
+    return new Promise<void>((resolve) => {
+      setImmediate(() => {
+        held -= 1;
+        resolve();
+      });
+    });
+  };
+  const { client } = await startService({ messageTurns });
+  const inquiries = Array.from({ length: 100 }, (_, index) => ({
+    sequence: BigInt(index + 2),
+    body: { $case: "inquiry" as const, value: { transactionId: `x${index}`, coordinatorId: "c" } },
+  }));
+  const responses = stream(client, [hello(), ...inquiries]);
+  let decisions = 0;
+  while (decisions < inquiries.length) {
+    const { value } = await responses.next();
+    if (value?.body?.$case === "decision") decisions += 1;
+    expect(held).toBeLessThanOrEqual(1);
+  }
+  expect(asked).toBe(1 + inquiries.length);
 });
 
 describe("ExecuteTransaction", () => {
