@@ -52,6 +52,7 @@ stress: setup ## transactions while every process is killed in turn, rules that 
 	@node scripts/rules-load.ts
 	@node scripts/overload.ts
 	@node scripts/no-stall.ts
+	@node scripts/restart.ts
 	@node scripts/fuzz.ts $(if $(SEED),--seed $(SEED))
 	@node scripts/http2-abuse.ts
 

@@ -20,6 +20,9 @@ export function delegated(id: string, payload: Uint8Array = new Uint8Array(8)): 
   return { ...transaction, id: tx(id), parts: transaction.parts.map((part) => ({ ...part, payload })) };
 }
 
+/** More than one flush takes, less than may wait for the disk. */
+const atOnce = 2_000;
+
 /** Every tenth is undecided. */
 export async function fill(log: DecisionLog, count: number, payload?: Uint8Array): Promise<readonly Transaction[]> {
   await log.claim("c");
@@ -27,7 +30,9 @@ export async function fill(log: DecisionLog, count: number, payload?: Uint8Array
     const id = `u${String(index).padStart(6, "0")}`;
     return index % 10 === 0 ? delegated(id, payload) : committing(id);
   });
-  const written = await Promise.all(records.map((record) => log.force(record)));
-  if (written.some(({ ok }) => !ok)) throw new Error("the log is not filled");
+  for (let from = 0; from < count; from += atOnce) {
+    const written = await Promise.all(records.slice(from, from + atOnce).map((record) => log.force(record)));
+    if (written.some(({ ok }) => !ok)) throw new Error("the log is not filled");
+  }
   return records;
 }
