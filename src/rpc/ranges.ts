@@ -29,7 +29,7 @@ function rangeOf(kind: FieldKind, { operator, literals }: Comparison): AnyRange 
   if (operator === "==" || operator === "in") return { oneOf: values };
   if (operator === "!=") return Array.isArray(kind) ? { oneOf: kind.filter((name) => !values.includes(name)) } : undefined;
   const [value] = values;
-  return value === undefined || !isOrdered(value) ? undefined : orderRange(operator, value);
+  return value === undefined ? undefined : orderRange(operator, value);
 }
 
 /** Stores keep whole milliseconds. */
@@ -48,14 +48,14 @@ function orderRange(operator: Comparison["operator"], value: string | number): A
     case ">=":
       return { min: value };
     case "startsWith":
-      return typeof value === "string" && value !== "" ? { min: value, max: behind(value) } : undefined;
+      return typeof value === "string" ? prefixRange(value) : undefined;
     default:
       return undefined;
   }
 }
 
-/** Expressions compare texts by their UTF-16, stores by their bytes; with a text of ASCII, that is the same. */
-const isOrdered = (value: string | number): boolean => typeof value === "number" || /^\p{ASCII}*$/u.test(value);
-
-/** What comes next after all texts that begin with this one. */
-const behind = (prefix: string): string => prefix.slice(0, -1) + String.fromCharCode(prefix.charCodeAt(prefix.length - 1) + 1);
+/** To what comes next after all texts that begin so. Only after a character of ASCII is it sure that there is a next one. */
+function prefixRange(prefix: string): AnyRange | undefined {
+  if (!/\p{ASCII}$/u.test(prefix)) return undefined;
+  return { min: prefix, max: prefix.slice(0, -1) + String.fromCharCode(prefix.charCodeAt(prefix.length - 1) + 1) };
+}

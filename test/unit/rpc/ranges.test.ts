@@ -37,8 +37,7 @@ describe("what a store is told of a filter", () => {
     ['workflow.id in ["a", workflow.metadata.id]', {}],
     ['workflow.id.startsWith("")', {}],
     ['workflow.id.endsWith("a")', {}],
-    // Its order is another in UTF-16 than in bytes.
-    ['workflow.id > "ｱ" && workflow.id.startsWith("😀")', {}],
+    ['workflow.id > "ｱ" && workflow.id.startsWith("😀")', { id: { min: "ｱ" } }],
     ['workflow.id + "x" == "ax"', {}],
     ["workflow.version == 1", {}],
     ['["a"].exists(workflow_id, workflow_id == workflow.id)', {}],
