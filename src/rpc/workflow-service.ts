@@ -11,7 +11,6 @@ import { unreachable } from "../kernel/assert.ts";
 import type { ParticipantId, TransactionId, WorkflowId } from "../kernel/ids.ts";
 import { workflowStates } from "../kernel/lifecycle.ts";
 import { progressIntervalMs } from "../kernel/limits.ts";
-import { intersection } from "../kernel/range.ts";
 import type { RequestKey } from "../kernel/request-key.ts";
 import type { Result } from "../kernel/result.ts";
 import type { TimeMs } from "../kernel/time.ts";
@@ -19,8 +18,9 @@ import type { Turns } from "../kernel/turns.ts";
 import type { Answer, MoveCommand } from "../workflow/attempt.ts";
 import type { Workflow, WorkflowEvent } from "../workflow/core/types.ts";
 import type { ManagerError } from "../workflow/errors.ts";
+import { rangesOf } from "../workflow/event-ranges.ts";
 import type { Manager } from "../workflow/manager.ts";
-import type { EventRanges, WorkflowStore } from "../workflow/ports.ts";
+import type { WorkflowStore } from "../workflow/ports.ts";
 import type { Watch, WatchMessage } from "../workflow/watch.ts";
 import type { RpcContext } from "./context.ts";
 import { outcomeFromWire } from "./convert-transaction.ts";
@@ -164,7 +164,7 @@ export function createWorkflowService(dependencies: {
 
     async listWorkflowEvents(request, context) {
       const filter = eventFilter(request.filter);
-      const ranges = eventRanges(request.workflowId, filter?.known);
+      const ranges = rangesOf(workflowIdOf(request), filter?.known);
       const page = await readPage<WorkflowEvent>(
         {
           scope: `events/${request.workflowId}/${request.filter}`,
@@ -184,8 +184,8 @@ export function createWorkflowService(dependencies: {
       const filter = eventFilter(request.filter);
       const messages = watch({
         afterSequence: await watchStart(store, request),
-        workflowId: request.workflowId === "" ? undefined : (request.workflowId as WorkflowId),
-        filter: filter && { text: request.filter, matches: filter.matches },
+        workflowId: workflowIdOf(request),
+        filter: filter && { text: request.filter, ...filter },
         progressIntervalMs: durationMs(request.progressInterval) ?? progressIntervalMs,
         signal: context.signal,
       });
@@ -207,11 +207,9 @@ export function createWorkflowService(dependencies: {
   };
 }
 
-/** The request can name a workflow, and so can its filter. */
-function eventRanges(workflowId: string, known: EventRanges = {}): EventRanges {
-  if (workflowId === "") return known;
-  return { ...known, workflowId: intersection(known.workflowId ?? {}, { oneOf: [workflowId] }) };
-}
+/** Of a list or a watch. */
+const workflowIdOf = ({ workflowId }: { readonly workflowId: string }): WorkflowId | undefined =>
+  workflowId === "" ? undefined : (workflowId as WorkflowId);
 
 /** What TransitionWorkflow and RecoverWorkflow have in common. */
 type MoveRequest = Pick<

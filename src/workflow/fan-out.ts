@@ -71,8 +71,8 @@ export function createFanOut(options: {
     if (first.sequence > afterSequence + 1) skipTo(first.sequence - 1);
     for (const event of events) {
       recent.add(event);
-      for (const { feed } of feedsOf(event.workflowId)) feed.offer(event.sequence);
-      for (const { feed } of feedsOf(undefined)) feed.offer(event.sequence);
+      for (const { feed } of feedsOf(event.workflowId)) feed.offer(event);
+      for (const { feed } of feedsOf(undefined)) feed.offer(event);
     }
     return upTo !== undefined;
   }
@@ -103,22 +103,25 @@ export function createFanOut(options: {
   /** Of what was read already, a new feed takes what follows its first place. */
   function addFeed(afterSequence: number, wanted: Wanted): Followed {
     const feed = createFeed({ recent, filter: wanted.filter, afterSequence, countMax: bounds.countMax, breathe });
+    const workflowId = onlyWorkflow(wanted);
     for (let sequence = afterSequence + 1; sequence <= recent.newest; sequence += 1) {
-      if (wanted.workflowId === undefined || recent.at(sequence)?.workflowId === wanted.workflowId) feed.offer(sequence);
+      const event = recent.at(sequence);
+      if (event && (workflowId === undefined || event.workflowId === workflowId)) feed.offer(event);
     }
     const followed = { wanted, feed, placeCount: 0 };
-    const byFilter = feeds.get(wanted.workflowId) ?? new Map<string | undefined, Followed>();
-    feeds.set(wanted.workflowId, byFilter.set(wanted.filter?.text, followed));
+    const byFilter = feeds.get(workflowId) ?? new Map<string | undefined, Followed>();
+    feeds.set(workflowId, byFilter.set(wanted.filter?.text, followed));
     return followed;
   }
 
   /** The last one that leaves a feed takes it along. */
   function leave(followed: Followed): void {
     followed.placeCount -= 1;
-    const { workflowId, filter } = followed.wanted;
+    const workflowId = onlyWorkflow(followed.wanted);
+    const key = followed.wanted.filter?.text;
     const byFilter = feeds.get(workflowId);
-    if (followed.placeCount > 0 || byFilter?.get(filter?.text) !== followed) return;
-    byFilter.delete(filter?.text);
+    if (followed.placeCount > 0 || byFilter?.get(key) !== followed) return;
+    byFilter.delete(key);
     if (byFilter.size === 0) feeds.delete(workflowId);
     if (feeds.size === 0) endFollowing();
   }
@@ -128,7 +131,7 @@ export function createFanOut(options: {
       if (feeds.size === 0) beginFollowing(afterSequence);
       const isInMemory = afterSequence >= recent.newest || recent.at(afterSequence + 1) !== undefined;
       if (!isInMemory) return undefined;
-      const followed = feeds.get(wanted.workflowId)?.get(wanted.filter?.text) ?? addFeed(afterSequence, wanted);
+      const followed = feeds.get(onlyWorkflow(wanted))?.get(wanted.filter?.text) ?? addFeed(afterSequence, wanted);
       const place = followed.feed.placeAfter(afterSequence, wake);
       followed.placeCount += 1;
       lookForMore();
@@ -144,4 +147,10 @@ export function createFanOut(options: {
       };
     },
   };
+}
+
+/** A filter can name it, too. */
+function onlyWorkflow({ workflowId, filter }: Wanted): WorkflowId | undefined {
+  const [named, ...others] = filter?.known.workflowId?.oneOf ?? [];
+  return workflowId ?? (others.length === 0 ? (named as WorkflowId | undefined) : undefined);
 }

@@ -1,6 +1,8 @@
 import type { WorkflowId } from "../kernel/ids.ts";
 import type { Breathe } from "../kernel/turns.ts";
 import type { WorkflowEvent } from "./core/types.ts";
+import { isWithinRanges } from "./event-ranges.ts";
+import type { EventRanges } from "./ports.ts";
 import type { RecentEvents } from "./recent-events.ts";
 
 /** Which events are wanted. */
@@ -8,7 +10,14 @@ export type Wanted = {
   /** Undefined: of all workflows. */
   readonly workflowId: WorkflowId | undefined;
   /** Undefined: each one. The same text means the same. */
-  readonly filter: { readonly text: string; readonly matches: (event: WorkflowEvent) => boolean } | undefined;
+  readonly filter:
+    | {
+        readonly text: string;
+        readonly matches: (event: WorkflowEvent) => boolean;
+        /** Where whatever matches lies. */
+        readonly known: EventRanges;
+      }
+    | undefined;
 };
 
 /** How far one watch has come in a feed. */
@@ -25,8 +34,8 @@ export type Place = {
 
 /** What all watches that want the same are told from: an event is judged once for them all. It keeps numbers, the events are in `recent`. */
 export type Feed = {
-  /** The newest event, which is of a workflow that is wanted. */
-  offer(sequence: number): void;
+  /** An event that was just read, of a workflow that is wanted. */
+  offer(event: WorkflowEvent): void;
   placeAfter(sequence: number, wake: () => void): Place;
   /** What comes up to here is in the store only. */
   skipTo(sequence: number): void;
@@ -95,8 +104,10 @@ export function createFeed(options: {
   }
 
   return {
-    offer: (sequence) => {
+    offer: (event) => {
+      const { sequence } = event;
       if (filter === undefined) return tell(sequence);
+      if (!isWithinRanges(event, filter.known)) return;
       due.push(sequence);
       if (due.length > countMax) skipTo(sequence);
       else if (!isJudging) void judge(filter.matches).catch(fail);

@@ -2,6 +2,7 @@ import { stretchRowsMax } from "../kernel/limits.ts";
 import type { DurationMs } from "../kernel/time.ts";
 import type { Breathe, Turns } from "../kernel/turns.ts";
 import type { WorkflowEvent } from "./core/types.ts";
+import { rangesOf } from "./event-ranges.ts";
 import { createFanOut, type FanOut } from "./fan-out.ts";
 import type { Place, Wanted } from "./feed.ts";
 import type { WorkflowStore } from "./ports.ts";
@@ -70,13 +71,13 @@ type Watching = {
 async function* catchUp(watching: Watching, afterSequence: number): AsyncGenerator<WatchMessage, Place | undefined> {
   const { store, fanOut, breathe, pace, options } = watching;
   const { workflowId, filter } = options;
+  const ranges = rangesOf(workflowId, filter?.known);
   let cursor = afterSequence;
   for (;;) {
     const pause = breathe();
     if (pause !== undefined) await pause;
     // Read before the page: what comes between the two is found by the next look.
     const { newest } = await store.sequences();
-    const ranges = workflowId === undefined ? {} : { workflowId: { oneOf: [workflowId] } };
     const { rows, upTo } = await store.listEvents({ afterSequence: cursor, limit: stretchRowsMax, ranges });
     const { oldest } = await store.sequences();
     if (oldest > cursor + 1) {

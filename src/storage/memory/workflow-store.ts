@@ -6,6 +6,7 @@ import { err, ok } from "../../kernel/result.ts";
 import { stretchOf } from "../../kernel/stretch.ts";
 import type { TimeMs } from "../../kernel/time.ts";
 import type { Workflow, WorkflowEvent } from "../../workflow/core/types.ts";
+import { isWithinRanges } from "../../workflow/event-ranges.ts";
 import type {
   EndedTransaction,
   KnownCoordinator,
@@ -82,15 +83,14 @@ export function createMemoryWorkflowStore(nowMs: () => TimeMs = Date.now): Workf
       return stretchOf(after.filter(isWanted).slice(0, limit), limit, (workflow) => workflow.id);
     },
     listEvents: async ({ afterSequence, limit, ranges = {} }) => {
-      const isWanted = (event: WorkflowEvent): boolean =>
-        isWithin(ranges.id, event.id) &&
-        isWithin(ranges.sequence, event.sequence) &&
-        isWithin<string>(ranges.workflowId, event.workflowId) &&
-        isWithin<string>(ranges.type, event.type) &&
-        isWithin<string>(ranges.toState, event.toState) &&
-        isWithin(ranges.occurredAtMs, event.occurredAtMs) &&
-        isWithin(ranges.requestedBy, event.requestedBy);
-      return stretchOf(events.slice(afterSequence).filter(isWanted).slice(0, limit), limit, ({ sequence }) => sequence);
+      return stretchOf(
+        events
+          .slice(afterSequence)
+          .filter((event) => isWithinRanges(event, ranges))
+          .slice(0, limit),
+        limit,
+        ({ sequence }) => sequence,
+      );
     },
     sequences: async () => ({ oldest: events.length === 0 ? 0 : 1, newest: events.length }),
     counts: async () => {

@@ -6,7 +6,7 @@ import { createMemoryWorkflowStore } from "../../../src/storage/memory/workflow-
 import type { WorkflowEvent } from "../../../src/workflow/core/types.ts";
 import { createFanOut } from "../../../src/workflow/fan-out.ts";
 import type { Place } from "../../../src/workflow/feed.ts";
-import type { WorkflowStore } from "../../../src/workflow/ports.ts";
+import type { EventRanges, WorkflowStore } from "../../../src/workflow/ports.ts";
 import { event, workflow } from "../../support/storage-values.ts";
 
 const turn = (): Promise<void> => new Promise((resolve) => void setImmediate(resolve));
@@ -30,12 +30,20 @@ function world(bounds = { countMax: 100, bytesMax: 1_000_000 }, turns = createTu
   const { follow } = createFanOut({ store, turns, bounds });
   return {
     reads,
-    follow: (workflowId?: string, filter?: { text: string; matches: (event: WorkflowEvent) => boolean }, after = 0) => {
+    follow: (
+      workflowId?: string,
+      filter?: { text: string; matches: (event: WorkflowEvent) => boolean; known?: EventRanges },
+      after = 0,
+    ) => {
       const woken = { times: 0 };
       const wake = (): void => {
         woken.times += 1;
       };
-      const place = follow(after, { workflowId: workflowId as WorkflowId | undefined, filter }, wake);
+      const place = follow(
+        after,
+        { workflowId: workflowId as WorkflowId | undefined, filter: filter && { known: {}, ...filter } },
+        wake,
+      );
       if (place === undefined) throw new Error("it is not in memory");
       return { place, woken };
     },

@@ -7,7 +7,7 @@ import { StorageUnavailableError } from "../../../src/kernel/write.ts";
 import { createTurns } from "../../../src/runtime/turns.ts";
 import { createMemoryWorkflowStore } from "../../../src/storage/memory/workflow-store.ts";
 import type { NewWorkflowEvent, WorkflowEvent } from "../../../src/workflow/core/types.ts";
-import type { WorkflowStore } from "../../../src/workflow/ports.ts";
+import type { EventRanges, WorkflowStore } from "../../../src/workflow/ports.ts";
 import { createWatch, type Watch, type WatchOptions } from "../../../src/workflow/watch.ts";
 import { event, workflow } from "../../support/storage-values.ts";
 import { creation, managerOver } from "../../support/workflow-manager.ts";
@@ -24,7 +24,7 @@ function start(watch: Watch, options: Partial<WatchOptions> = {}) {
   return { messages: watch({ ...defaults, signal: stop.signal, ...options }), stop };
 }
 
-const filter = (text: string, matches: (event: WorkflowEvent) => boolean) => ({ text, matches });
+const filter = (text: string, matches: (event: WorkflowEvent) => boolean, known: EventRanges = {}) => ({ text, matches, known });
 const nothing = filter("nothing", () => false);
 
 type Messages = ReturnType<Watch>;
@@ -68,14 +68,21 @@ describe("NoEventSkipped", () => {
     "one workflow": (event: WorkflowEvent) => event.workflowId === "wf-1",
     even: (event: WorkflowEvent) => event.sequence % 2 === 0,
     "even of one workflow": (event: WorkflowEvent) => event.workflowId === "wf-1" && event.sequence % 2 === 0,
+    "of a workflow that the filter names": (event: WorkflowEvent) => event.workflowId === "wf-2",
+    "from the tenth on": (event: WorkflowEvent) => event.sequence >= 10,
+    "of one that the filter does not name": () => false,
   };
   type Name = keyof typeof wanted;
   const isEven = filter("even", wanted.even);
+  const isOfSecond = filter("second", wanted["of a workflow that the filter names"], { workflowId: { oneOf: ["wf-2"] } });
   const optionsOf: Record<Name, Partial<WatchOptions>> = {
     all: {},
     "one workflow": { workflowId: "wf-1" as WorkflowId },
     even: { filter: isEven },
     "even of one workflow": { workflowId: "wf-1" as WorkflowId, filter: isEven },
+    "of a workflow that the filter names": { filter: isOfSecond },
+    "from the tenth on": { filter: filter("tenth", ({ sequence }) => sequence >= 10, { sequence: { min: 10 } }) },
+    "of one that the filter does not name": { workflowId: "wf-1" as WorkflowId, filter: isOfSecond },
   };
 
   const names = fc.constantFrom(...(Object.keys(wanted) as Name[]));
@@ -328,6 +335,35 @@ test("a watch of one workflow does not read what others have", async () => {
   await append(memory, [event(workflow("wf-1"))]);
   expect(await sequences(messages, 1)).toEqual([101]);
   expect(rows).toBe(1);
+  stop.abort();
+});
+
+test("what a filter says of fields that the store knows is not read, nor judged", async () => {
+  const memory = createMemoryWorkflowStore();
+  const of = (type: "CREATED" | "FAILED") => event(workflow("wf-1"), { type });
+  await append(memory, [...upTo(50).map(() => of("CREATED")), of("FAILED")]);
+  let rows = 0;
+  const store: WorkflowStore = {
+    ...memory,
+    listEvents: async (page) => {
+      const found = await memory.listEvents(page);
+      if (page.ranges?.type) rows += found.rows.length;
+      return found;
+    },
+  };
+  const judged: number[] = [];
+  const matches = ({ sequence, type }: WorkflowEvent): boolean => {
+    judged.push(sequence);
+    return type === "FAILED";
+  };
+  const failed = filter("failed", matches, { type: { oneOf: ["FAILED"] } });
+  const { messages, stop } = start(watchOf(store), { filter: failed });
+  expect(await sequences(messages, 1)).toEqual([51]);
+  expect([rows, judged]).toEqual([1, [51]]);
+  const next = sequences(messages, 1);
+  await append(memory, [of("CREATED"), of("FAILED"), of("CREATED")]);
+  expect(await next).toEqual([53]);
+  expect(judged).toEqual([51, 53]);
   stop.abort();
 });
 
