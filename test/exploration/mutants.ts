@@ -161,7 +161,7 @@ const root = join(import.meta.dirname, "..", "..");
 export async function hunt(mutant: Mutant): Promise<Verdict> {
   const dir = mkdtempSync(join(tmpdir(), "concord-mutant-"));
   try {
-    for (const part of ["src/kernel", "src/commit", "src/storage/memory", "test/simulation", "test/exploration"]) {
+    for (const part of ["src/kernel", "src/commit", "src/storage/memory", "test"]) {
       cpSync(join(root, part), join(dir, part), { recursive: true });
     }
     replaceOnce(join(dir, mutant.file), mutant.find, mutant.replace);
