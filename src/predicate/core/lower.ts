@@ -5,8 +5,8 @@ import { type Comprehension, children, type Expr, isBind, literalPattern, loopPa
 /**
  * Turns a checked expression, in place, into what the library evaluates within the budget. Every loop pays before it begins. Literal
  * patterns are compiled once. `map` and `filter` collect by appending: the library builds a chain of one-element lists, which overflows
- * the stack after some thousand elements. And what the library does not know is spelled with functions: maps with keys that must differ, loops
- * with two variables, optional values.
+ * the stack after some thousand elements. And what the library does not know is spelled with functions: maps with keys that must differ,
+ * loops with two variables, optional values.
  */
 export function lower(expr: Expr): void {
   lowerWithin(expr, usesOptionals(expr) ? new Set() : undefined);
