@@ -42,6 +42,9 @@ describe("what a store is told of a filter", () => {
     ["workflow.version == 1", {}],
     ['["a"].exists(workflow_id, workflow_id == workflow.id)', {}],
     ["workflow.in_transition", {}],
+    ["optional.of(workflow.id).hasValue()", {}],
+    ["workflow.created_at >= timestamp(workflow.metadata.since)", {}],
+    ['workflow.created_at >= timestamp("2026-02-30T00:00:00Z")', {}],
   ])("%s", (filter, known) => {
     expect(workflowFilter(filter)?.known).toEqual(known);
   });
