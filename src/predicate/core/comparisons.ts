@@ -2,6 +2,7 @@ import { plan } from "@bufbuild/cel";
 import { isMessage } from "@bufbuild/protobuf";
 import { isReflectMessage } from "@bufbuild/protobuf/reflect";
 import { TimestampSchema } from "@bufbuild/protobuf/wkt";
+import { assert } from "../../kernel/assert.ts";
 import { withinBudget } from "./budget.ts";
 import { meteredEnv } from "./environment.ts";
 import { type Expr, literalText, qualifiedName } from "./expr.ts";
@@ -123,7 +124,7 @@ function timeOf(expr: Expr): Literal | undefined {
   if (text === undefined || literalText(text) === undefined) return undefined;
   const ended = withinBudget({ left: evaluationCostMax }, 0, () => plan(meteredEnv, expr)({}));
   const time = ended.ok && isReflectMessage(ended.value) ? ended.value.message : undefined;
-  if (!isMessage(time, TimestampSchema)) return undefined;
+  assert(isMessage(time, TimestampSchema), "a literal time was read when the expression was checked");
   const { seconds, nanos } = time;
   return { type: "time", value: Number(seconds) * 1000 + nanos / 1e6 };
 }
