@@ -4,16 +4,7 @@ import { parse as parseYaml } from "yaml";
 import { z } from "zod";
 import { addressWords, isAddress } from "./kernel/address.ts";
 import { idPattern, idWords } from "./kernel/ids.ts";
-import {
-  addressShareMax,
-  callCountMax,
-  connectionCountMax,
-  messageBytesDefault,
-  receivingBytesMax,
-  requestBytesMax,
-  requestBytesMin,
-  streamCountMax,
-} from "./kernel/limits.ts";
+import { addressShareMax, callCountMax, connectionCountMax, streamCountMax } from "./kernel/limits.ts";
 import { err, ok, type Result } from "./kernel/result.ts";
 
 const serviceNames = ["workflow", "predicate", "commit"] as const;
@@ -129,14 +120,15 @@ const settings = {
     help: "threads that judge by rules that take long; the others are judged at once",
   },
   "max-message": {
-    schema: integer(requestBytesMin, requestBytesMax),
-    default: String(messageBytesDefault),
-    help: "bytes that a request may have",
+    // A Hello with 10,000 transactions in doubt must be heard; 64 full payloads are all that a request has use for.
+    schema: size("1MiB", "20MiB"),
+    default: "4MiB",
+    help: "how large a request may be, from 1MiB to 20MiB",
   },
   "max-receiving": {
-    schema: integer(2 * requestBytesMax, 2 ** 40),
-    default: String(receivingBytesMax),
-    help: "bytes that all requests may have together that have not come whole yet",
+    schema: size("40MiB", "1024GiB"),
+    default: "256MiB",
+    help: "memory that all requests may take together that have not come whole yet, at least 40MiB",
   },
   "max-workflows": { schema: integer(1, 1_000_000_000), default: "1000000", help: "how many workflows the store may hold" },
   "max-connections": {

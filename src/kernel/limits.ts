@@ -50,9 +50,6 @@ export const addressShareMax = 0.5;
 /** What gRPC libraries read of a message unless they are told otherwise. No answer is larger, nor a request unless `--max-message` allows it. */
 export const messageBytesDefault = 4 * 1024 * 1024;
 
-/** A Hello with 10,000 transactions in doubt must be heard. */
-export const requestBytesMin = 1024 * 1024;
-
 /** 64 full payloads, and all around them: no request has use for more. */
 export const requestBytesMax = 20 * 1024 * 1024;
 

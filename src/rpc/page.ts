@@ -27,7 +27,7 @@ export function decodePageToken(scope: string, token: string, place = /^/): stri
   if (!text.startsWith(hash) || !place.test(text.slice(hash.length))) {
     throw invalidField(
       "page_token",
-      "belongs to another list or another filter; use it with the request it came from, or leave it empty",
+      "is no token of this list with this filter; use it with the request it came from, or leave it empty",
     );
   }
   return text.slice(hash.length);

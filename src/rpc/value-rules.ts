@@ -115,11 +115,12 @@ function enumRule(descriptor: DescEnum, field: DescField): Rule {
   return (number: number) => (descriptor.value[number] === undefined ? { description } : undefined);
 }
 
-const integerWords = `must be a number from ${Number.MIN_SAFE_INTEGER} to ${Number.MAX_SAFE_INTEGER}`;
-
 /** Concord counts in doubles. No honest count comes near their end. */
 function integerProblem(value: bigint): Problem | undefined {
-  return Number.isSafeInteger(Number(value)) ? undefined : { description: integerWords };
+  if (Number.isSafeInteger(Number(value))) return undefined;
+  return {
+    description: value > 0n ? `must be at most ${Number.MAX_SAFE_INTEGER}` : `must be at least ${Number.MIN_SAFE_INTEGER}`,
+  };
 }
 
 /** As google/protobuf/timestamp.proto has them. */
