@@ -22,7 +22,7 @@ export type WriteFailure =
 
 /** Why there is no verdict. */
 export type JudgeFailure =
-  /** Too many checks wait, or too much of their data. */
-  | { readonly type: "overloaded"; readonly what: "checks" | "bytes of checks"; readonly limit: number }
+  /** Too many checks wait, or too much of their data, in all or of this caller. */
+  | { readonly type: "overloaded"; readonly what: `${"" | "bytes of "}checks${"" | " of one caller"}`; readonly limit: number }
   /** The checks of one call cost too much together. */
   | { readonly type: "call-cost-limit"; readonly limit: number };

@@ -1,17 +1,19 @@
 import { assert } from "../kernel/assert.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
+import { createAskedRoom } from "./asked-room.ts";
+import { createCallerTurns } from "./caller-turns.ts";
 import { dataBytes } from "./core/costs.ts";
 import { failureOf, type RuleSet, rulesFor } from "./core/judge.ts";
 import { callCostMax } from "./core/limits.ts";
 import type { Check, Verdict } from "./core/types.ts";
 import type { JudgeFailure } from "./errors.ts";
 import type { Judged, JudgeThread } from "./judge-thread.ts";
-import { askedBytesMax, askedCountMax, checkTickMs, checkTicksMax, stopGraceMs } from "./limits.ts";
+import { checkTickMs, checkTicksMax, stopGraceMs } from "./limits.ts";
 import type { Timers } from "./ports.ts";
 
 /**
- * Judges what takes long, on threads, one check at a time on each. Calls take turns, so that a batch delays others by one check of it.
- * What waits is bounded in count and bytes. A caller that leaves takes its checks along, also those under way.
+ * Judges what takes long, on threads, one check at a time on each. Callers take turns, and the calls of each, so that one with many calls,
+ * or with a batch, delays another by one check. What waits is bounded in count and bytes. A caller that leaves takes its checks along, also those under way.
  */
 export interface Judges {
   /** Lets the threads compile it before it is asked for. */
@@ -20,7 +22,7 @@ export interface Judges {
   judge(
     ruleSet: RuleSet,
     checks: readonly Check[],
-    options: { readonly signal: AbortSignal; readonly costMax: number },
+    options: { readonly caller: string; readonly signal: AbortSignal; readonly costMax: number },
   ): Promise<Result<readonly Verdict[], JudgeFailure>>;
   /** Ends the threads, whatever they do. */
   close(): Promise<void>;
@@ -28,6 +30,7 @@ export interface Judges {
 
 /** What one call has asked. */
 type Call = {
+  readonly caller: string;
   readonly ruleSet: RuleSet;
   readonly checks: readonly Check[];
   readonly verdicts: Verdict[];
@@ -54,10 +57,9 @@ export function createJudges({
 }): Judges {
   const seats = Array.from({ length: threadCount }, (): Seat => ({ thread: undefined, busy: false }));
   let newest: RuleSet | undefined;
-  /** Those with checks that wait; the first has the next turn. */
-  let waiting: Call[] = [];
-  let askedCount = 0;
-  let askedBytes = 0;
+  /** Those with checks that wait. */
+  const waiting = createCallerTurns<Call>();
+  const room = createAskedRoom();
 
   function threadAt(seat: Seat): JudgeThread {
     if (seat.thread?.alive) return seat.thread;
@@ -69,11 +71,11 @@ export function createJudges({
   function dispatch(): void {
     for (const seat of seats) {
       if (seat.busy) continue;
-      const call = waiting.shift();
+      const call = waiting.next();
       if (call === undefined) return;
       const index = call.next;
       call.next += 1;
-      if (call.next < call.checks.length) waiting.push(call);
+      if (call.next < call.checks.length) waiting.enter(call);
       const thread = threadAt(seat);
       seat.busy = true;
       void run(thread, call, index).then(() => {
@@ -141,13 +143,14 @@ export function createJudges({
       newest = ruleSet;
       if (ruleSet.active.length > 0) for (const seat of seats) threadAt(seat).prepare(ruleSet);
     },
-    async judge(ruleSet, checks, { signal, costMax }) {
+    async judge(ruleSet, checks, { caller, signal, costMax }) {
       signal.throwIfAborted();
-      const bytes = checks.reduce((sum, check) => sum + dataBytes(check), 0);
-      if (askedCount + checks.length > askedCountMax) return err({ type: "overloaded", what: "checks", limit: askedCountMax });
-      if (askedBytes + bytes > askedBytesMax) return err({ type: "overloaded", what: "bytes of checks", limit: askedBytesMax });
+      const asked = { count: checks.length, bytes: checks.reduce((sum, check) => sum + dataBytes(check), 0) };
+      const refusal = room.take(caller, asked);
+      if (refusal !== undefined) return err(refusal);
       const outcome: Call["outcome"] = Promise.withResolvers();
       const call: Call = {
+        caller,
         ruleSet,
         checks,
         verdicts: [],
@@ -159,22 +162,19 @@ export function createJudges({
       };
       const leave = (): void => outcome.reject(signal.reason);
       signal.addEventListener("abort", leave, { once: true });
-      askedCount += checks.length;
-      askedBytes += bytes;
       try {
-        waiting.push(call);
+        waiting.enter(call);
         dispatch();
         return await outcome.promise;
       } finally {
         signal.removeEventListener("abort", leave);
-        askedCount -= checks.length;
-        askedBytes -= bytes;
-        waiting = waiting.filter((each) => each !== call);
+        room.giveBack(caller, asked);
+        waiting.leave(call);
         for (const stop of call.stops) stop();
       }
     },
     async close() {
-      waiting = [];
+      waiting.clear();
       await Promise.all(seats.map(({ thread }) => thread?.end()));
     },
   };

@@ -4,6 +4,9 @@ export const askedCountMax = 2048;
 /** What their data may take. */
 export const askedBytesMax = 32 * 1024 * 1024;
 
+/** Of these, for one caller: another finds room beside whoever takes all it can. */
+export const callerShare = 0.5;
+
 /** The last resort, for where a cost is wrong: the dearest check takes tenths of a second. After so many ticks, 2 s, it is denied. */
 export const checkTicksMax = 4;
 export const checkTickMs = 500;

@@ -50,6 +50,8 @@ export interface Timers {
 
 /** Who waits for verdicts, and how. */
 export type AskOptions = {
+  /** Callers take turns: its connection. Those without a name share one turn. */
+  readonly caller?: string;
   /** Ends what is under way for this caller. */
   readonly signal: AbortSignal;
   /** What takes long is answered `deferred` at once, to be asked alone. */

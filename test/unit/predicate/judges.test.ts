@@ -3,7 +3,14 @@ import type { RuleSet } from "../../../src/predicate/core/judge.ts";
 import type { Check, Verdict } from "../../../src/predicate/core/types.ts";
 import type { Judged, JudgeThread } from "../../../src/predicate/judge-thread.ts";
 import { createJudges } from "../../../src/predicate/judges.ts";
-import { askedBytesMax, askedCountMax, checkTickMs, checkTicksMax, stopGraceMs } from "../../../src/predicate/limits.ts";
+import {
+  askedBytesMax,
+  askedCountMax,
+  callerShare,
+  checkTickMs,
+  checkTicksMax,
+  stopGraceMs,
+} from "../../../src/predicate/limits.ts";
 import { checkOf, ruleOf, ruleSetOf } from "../../support/rule-values.ts";
 
 const ruleSet = ruleSetOf(7, ruleOf({ id: "cheap", priority: 1 }), ruleOf({ id: "dear" }));
@@ -11,7 +18,8 @@ const allowed: Verdict = { type: "allowed", ruleSetRevision: 7 };
 
 const named = (reason: string): Check => checkOf({ reason });
 const patient = (): AbortSignal => new AbortController().signal;
-const options = (signal = patient(), costMax = 1_000) => ({ signal, costMax });
+const options = (signal = patient(), costMax = 1_000) => ({ caller: "", signal, costMax });
+const of = (caller: string, signal = patient()) => ({ ...options(signal), caller });
 
 /** Lets everything run that waits for nothing else. */
 const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
@@ -124,19 +132,69 @@ describe("calls take turns", () => {
   });
 });
 
+describe("callers take turns", () => {
+  test("however many calls the other one has made", async () => {
+    const { judges, finish } = world();
+    const many = ["a1", "a2", "a3", "a4"].map((reason) => judges.judge(ruleSet, [named(reason)], of("a")));
+    const moves = ["b1", "b2"].map((reason) => judges.judge(ruleSet, [named(reason)], of("b")));
+    const late = judges.judge(ruleSet, ["c1", "c2"].map(named), of("c"));
+    const order = [];
+    for (let turn = 0; turn < 8; turn += 1) order.push(await finish());
+    expect(order).toEqual(["a1", "a2", "b1", "c1", "a3", "b2", "c2", "a4"]);
+    await Promise.all([...many, ...moves, late]);
+  });
+
+  test("a call that leaves takes nobody's turn", async () => {
+    const { judges, finish } = world();
+    const leaving = new AbortController();
+    const first = judges.judge(ruleSet, [named("a1")], of("a"));
+    const left = judges.judge(ruleSet, [named("b1")], of("b", leaving.signal));
+    const second = judges.judge(ruleSet, [named("c1")], of("c"));
+    leaving.abort("left");
+    await expect(left).rejects.toBe("left");
+    expect([await finish(), await finish()]).toEqual(["a1", "c1"]);
+    await Promise.all([first, second]);
+  });
+});
+
 describe("what waits is bounded", () => {
+  const half = Array.from({ length: askedCountMax * callerShare }, () => named("many"));
+  const largest = checkOf({ context: { text: "x".repeat(askedBytesMax * callerShare - 1_000) } });
+
+  test.each([
+    { what: "checks of one caller", checks: half, limit: askedCountMax * callerShare },
+    { what: "bytes of checks of one caller", checks: [largest], limit: askedBytesMax * callerShare },
+  ])("in $what, and another finds room", async ({ what, checks, limit }) => {
+    const { judges } = world();
+    const leaving = new AbortController();
+    const all = judges.judge(ruleSet, checks, of("a", leaving.signal));
+    const refused = { ok: false, error: { type: "overloaded", what, limit } };
+    expect(await judges.judge(ruleSet, checks.slice(0, 1), of("a"))).toEqual(refused);
+    const other = judges.judge(ruleSet, checks.slice(0, 1), of("b", leaving.signal));
+    leaving.abort("left");
+    await expect(all).rejects.toBe("left");
+    await expect(other).rejects.toBe("left");
+    const later = new AbortController();
+    const again = judges.judge(ruleSet, checks, of("a", later.signal));
+    later.abort("left, too");
+    await expect(again).rejects.toBe("left, too");
+  });
+
   test("in count, and there is room again when a caller has its answer or leaves", async () => {
     const { judges, finish } = world();
     const leaving = new AbortController();
-    const many = Array.from({ length: askedCountMax - 1 }, () => named("many"));
-    const full = judges.judge(ruleSet, many, options(leaving.signal));
-    const last = judges.judge(ruleSet, [named("last")], options());
+    const full = judges.judge(ruleSet, half, of("a", leaving.signal));
+    const most = judges.judge(ruleSet, half.slice(1), of("b", leaving.signal));
+    const last = judges.judge(ruleSet, [named("last")], of("c"));
     const refused = { ok: false, error: { type: "overloaded", what: "checks", limit: askedCountMax } };
-    expect(await judges.judge(ruleSet, [named("more")], options())).toEqual(refused);
+    expect(await judges.judge(ruleSet, [named("more")], of("d"))).toEqual(refused);
     leaving.abort("left");
     await expect(full).rejects.toBe("left");
-    const again = judges.judge(ruleSet, many.slice(1), options(leaving.signal));
-    await expect(again).rejects.toBe("left");
+    await expect(most).rejects.toBe("left");
+    const later = new AbortController();
+    const again = judges.judge(ruleSet, half, of("d", later.signal));
+    later.abort("left, too");
+    await expect(again).rejects.toBe("left, too");
     await finish();
     expect(await finish()).toBe("last");
     expect(await last).toEqual({ ok: true, value: [allowed] });

@@ -2076,7 +2076,8 @@ export const PredicateLogicDefinition = {
   methods: {
     /**
      * Judges one move. A denial is an answer, not an error.
-     * Errors: RESOURCE_EXHAUSTED / OVERLOADED (2,048 checks that take long, or 32 MiB of them, wait already).
+     * Errors: RESOURCE_EXHAUSTED / OVERLOADED (2,048 checks that take long, or 32 MiB of them, wait already, or half of these
+     * of this connection).
      */
     validateTransition: {
       name: "ValidateTransition",
@@ -2162,7 +2163,8 @@ export const PredicateLogicDefinition = {
 export interface PredicateLogicServiceImplementation<CallContextExt = {}> {
   /**
    * Judges one move. A denial is an answer, not an error.
-   * Errors: RESOURCE_EXHAUSTED / OVERLOADED (2,048 checks that take long, or 32 MiB of them, wait already).
+   * Errors: RESOURCE_EXHAUSTED / OVERLOADED (2,048 checks that take long, or 32 MiB of them, wait already, or half of these
+   * of this connection).
    */
   validateTransition(
     request: ValidateTransitionRequest,
@@ -2213,7 +2215,8 @@ export interface PredicateLogicServiceImplementation<CallContextExt = {}> {
 export interface PredicateLogicClient<CallOptionsExt = {}> {
   /**
    * Judges one move. A denial is an answer, not an error.
-   * Errors: RESOURCE_EXHAUSTED / OVERLOADED (2,048 checks that take long, or 32 MiB of them, wait already).
+   * Errors: RESOURCE_EXHAUSTED / OVERLOADED (2,048 checks that take long, or 32 MiB of them, wait already, or half of these
+   * of this connection).
    */
   validateTransition(
     request: DeepPartial<ValidateTransitionRequest>,
