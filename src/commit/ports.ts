@@ -2,7 +2,7 @@ import type { ParticipantId, RequestId, TransactionId } from "../kernel/ids.ts";
 import type { DurationMs, TimeMs } from "../kernel/time.ts";
 import type { StoreAge, StoreHealth, WriteResult } from "../kernel/write.ts";
 import type { Claim } from "./core/claim.ts";
-import type { CoordinatorMessage, Numbered, ParticipantMessage } from "./core/messages.ts";
+import type { CoordinatorMessage, Numbered, ParticipantMessage, Violation } from "./core/messages.ts";
 import type { ParticipantRecord, ResourceVote } from "./core/participant-step.ts";
 import type { TraceEvent } from "./core/trace.ts";
 import type { Transaction } from "./core/types.ts";
@@ -215,6 +215,7 @@ export type StreamEnd = {
     | "SESSION_TIMEOUT"
     | "PROTOCOL_VERSION"
     | "PROTOCOL_VIOLATION"
+    | "INVALID_REQUEST"
     | "SHUTTING_DOWN"
     | "STORAGE_UNAVAILABLE"
     | "COORDINATOR_FENCED"
@@ -222,6 +223,8 @@ export type StreamEnd = {
     | "CLOSED";
   readonly message: string;
   readonly metadata?: Readonly<Record<string, string>>;
+  /** Of INVALID_REQUEST. */
+  readonly violations?: readonly Violation[];
 };
 
 /** A way to one coordinator. */

@@ -111,6 +111,14 @@ function silenceEnd({ identity }: Open, silentMs: DurationMs): StreamEnd {
   };
 }
 
+/** The first message is none that opens a session. */
+function noHelloEnd(message: Exclude<ParticipantMessage, Hello>): StreamEnd {
+  if (message.type === "unreadable" && message.violations !== undefined) {
+    return { reason: "INVALID_REQUEST", message: message.reason, violations: message.violations };
+  }
+  return { reason: "PROTOCOL_VIOLATION", message: "the first message must be Hello" };
+}
+
 type Open = {
   readonly peer: string;
   /** Undefined until Welcome. */
@@ -229,10 +237,7 @@ export function createSessions(options: {
         };
         if (session.identity) return onMessage(session, session.identity.participantId, message, nack);
         if (message.type !== "hello") {
-          session.finish({
-            reason: "PROTOCOL_VIOLATION",
-            message: message.type === "unreadable" ? message.reason : "the first message must be Hello",
-          });
+          session.finish(noHelloEnd(message));
           return;
         }
         cancelBeat();

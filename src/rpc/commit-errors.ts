@@ -7,10 +7,10 @@ import type { Lagging } from "../commit/lagging.ts";
 import { watchCountMax } from "../commit/limits.ts";
 import type { StreamEnd } from "../commit/ports.ts";
 import type { VerbFailure, VerbRefusal } from "../commit/verbs.ts";
-import { known, requestIdReused, rpcError, shuttingDown, storageUnavailable } from "./errors.ts";
+import { invalidRequest, known, requestIdReused, rpcError, shuttingDown, storageUnavailable } from "./errors.ts";
 
 /** How a Participate stream ends. */
-export function streamError({ reason, message, metadata = {} }: StreamEnd): RichServerError {
+export function streamError({ reason, message, metadata = {}, violations = [] }: StreamEnd): RichServerError {
   switch (reason) {
     case "SESSION_SUPERSEDED":
     case "COORDINATOR_FENCED":
@@ -20,6 +20,8 @@ export function streamError({ reason, message, metadata = {} }: StreamEnd): Rich
     case "PROTOCOL_VERSION":
     case "PROTOCOL_VIOLATION":
       return rpcError({ code: Status.FAILED_PRECONDITION, reason, message, metadata });
+    case "INVALID_REQUEST":
+      return invalidRequest(violations);
     case "STORAGE_UNAVAILABLE":
       return storageUnavailable();
     case "SHUTTING_DOWN":

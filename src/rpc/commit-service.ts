@@ -1,4 +1,5 @@
 import type { Enlistment } from "../commit/core/coordinator-step.ts";
+import type { Unreadable } from "../commit/core/messages.ts";
 import type { Transaction } from "../commit/core/types.ts";
 import type { Driver } from "../commit/driver.ts";
 import { idleTimeoutMs, prepareTimeoutMs, reasonLengthMax } from "../commit/limits.ts";
@@ -287,10 +288,7 @@ async function consume(
       }
       // Of a message that cannot be read, the place in the stream is still known.
       sequence = request instanceof InvalidMessage ? sequence + 1 : Number(request.sequence);
-      const message =
-        request instanceof InvalidMessage
-          ? ({ type: "unreadable", reason: firstCharacters(violationText(request.violations), reasonLengthMax) } as const)
-          : participantMessageFromWire(request).message;
+      const message = request instanceof InvalidMessage ? unreadable(request) : participantMessageFromWire(request).message;
       await session.receive({ sequence, message }).catch((error: unknown) => {
         onDefect(error);
         session.disconnect();
@@ -301,6 +299,12 @@ async function consume(
   }
   session.disconnect();
 }
+
+const unreadable = ({ violations }: InvalidMessage): Unreadable => ({
+  type: "unreadable",
+  reason: firstCharacters(violationText(violations), reasonLengthMax),
+  violations,
+});
 
 type Mutation = { readonly requestId: string; readonly reason: string; readonly requestedBy: string };
 

@@ -96,7 +96,15 @@ export type Nack = {
 };
 
 /** Only received: an unknown kind, or a field that breaks its rule. Answered with Nack. */
-export type Unreadable = { readonly type: "unreadable"; readonly reason: string };
+export type Unreadable = {
+  readonly type: "unreadable";
+  readonly reason: string;
+  /** The fields that break their rules, if that is why. */
+  readonly violations?: readonly Violation[];
+};
+
+/** An empty field: the message as a whole. */
+export type Violation = { readonly field: string; readonly description: string };
 
 /** A message with its place in its stream: 1, 2, 3, … */
 export type Numbered<Message> = { readonly sequence: number; readonly message: Message };

@@ -357,7 +357,7 @@ describe("Participate", () => {
     };
     expect(await refusal("../../x", 1)).toMatchObject({
       name: "Refusal",
-      message: expect.stringContaining("PROTOCOL_VIOLATION: hello.participant_id: must be 1 to 128 characters"),
+      message: expect.stringContaining("INVALID_REQUEST: hello.participant_id: must be 1 to 128 characters"),
       remedy: expect.stringContaining("check the participant's id"),
     });
     expect(await refusal("a", 2)).toMatchObject({ name: "Refusal", remedy: expect.stringContaining("upgrade the older one") });
@@ -407,7 +407,10 @@ describe("Participate", () => {
     };
     const noHello: DeepPartial<ParticipateRequest> = { sequence: 1n, body: { $case: "goodbye", value: {} } };
     expect((await failure([noHello])).reason).toBe("PROTOCOL_VIOLATION");
-    expect((await failure([hello({ participantId: "" })])).reason).toBe("PROTOCOL_VIOLATION");
+    expect(await failure([hello({ participantId: "" })])).toMatchObject({
+      reason: "INVALID_REQUEST",
+      fields: [{ field: "hello.participant_id" }],
+    });
     expect((await failure([hello(), hello()])).reason).toBe("PROTOCOL_VIOLATION");
     expect((await failure([hello({ versionMin: 2, versionMax: 2 })])).reason).toBe("PROTOCOL_VERSION");
   });

@@ -128,8 +128,12 @@ describe("Hello", () => {
     await w.clock.advance(10_000);
     expect(mute.session.end?.reason).toBe("SESSION_TIMEOUT");
     const rude = w.open();
-    await rude.say({ type: "unreadable", reason: "hello.participant_id: must not be empty" });
-    expect(rude.session.end).toMatchObject({ reason: "PROTOCOL_VIOLATION", message: "hello.participant_id: must not be empty" });
+    const violations = [{ field: "hello.participant_id", description: "must not be empty" }];
+    await rude.say({ type: "unreadable", reason: "hello.participant_id: must not be empty", violations });
+    expect(rude.session.end).toMatchObject({ reason: "INVALID_REQUEST", violations });
+    const unknown = w.open();
+    await unknown.say({ type: "unreadable", reason: "the kind of this message is unknown" });
+    expect(unknown.session.end?.reason).toBe("PROTOCOL_VIOLATION");
     const twice = w.open();
     await twice.say(w.hello());
     await twice.say(w.hello());

@@ -4377,9 +4377,10 @@ export const TwoPhaseCommitDefinition = {
      * restore, an administrator or another process may have removed it. Answer LOST then.
      *
      * The stream ends with: ABORTED / SESSION_SUPERSEDED (a newer Hello of this participant id won), DEADLINE_EXCEEDED / SESSION_TIMEOUT,
-     * FAILED_PRECONDITION / PROTOCOL_VERSION or PROTOCOL_VIOLATION, UNAVAILABLE / SHUTTING_DOWN after GoAway, UNAVAILABLE /
-     * STORAGE_UNAVAILABLE, ABORTED / COORDINATOR_FENCED. Reconnect with a jittered, growing pause; prepared transactions stay prepared. After
-     * FAILED_PRECONDITION, INVALID_ARGUMENT, UNIMPLEMENTED, PERMISSION_DENIED or UNAUTHENTICATED do so rarely, and tell somebody: these come again.
+     * FAILED_PRECONDITION / PROTOCOL_VERSION or PROTOCOL_VIOLATION, INVALID_ARGUMENT / INVALID_REQUEST (a field of Hello, or of another
+     * first message, is bad), UNAVAILABLE / SHUTTING_DOWN after GoAway, UNAVAILABLE / STORAGE_UNAVAILABLE, ABORTED / COORDINATOR_FENCED. Reconnect
+     * with a jittered, growing pause; prepared transactions stay prepared. After FAILED_PRECONDITION, INVALID_ARGUMENT, UNIMPLEMENTED,
+     * PERMISSION_DENIED or UNAUTHENTICATED do so rarely, and tell somebody: these come again.
      */
     participate: {
       name: "Participate",
@@ -4614,9 +4615,10 @@ export interface TwoPhaseCommitServiceImplementation<CallContextExt = {}> {
    * restore, an administrator or another process may have removed it. Answer LOST then.
    *
    * The stream ends with: ABORTED / SESSION_SUPERSEDED (a newer Hello of this participant id won), DEADLINE_EXCEEDED / SESSION_TIMEOUT,
-   * FAILED_PRECONDITION / PROTOCOL_VERSION or PROTOCOL_VIOLATION, UNAVAILABLE / SHUTTING_DOWN after GoAway, UNAVAILABLE /
-   * STORAGE_UNAVAILABLE, ABORTED / COORDINATOR_FENCED. Reconnect with a jittered, growing pause; prepared transactions stay prepared. After
-   * FAILED_PRECONDITION, INVALID_ARGUMENT, UNIMPLEMENTED, PERMISSION_DENIED or UNAUTHENTICATED do so rarely, and tell somebody: these come again.
+   * FAILED_PRECONDITION / PROTOCOL_VERSION or PROTOCOL_VIOLATION, INVALID_ARGUMENT / INVALID_REQUEST (a field of Hello, or of another
+   * first message, is bad), UNAVAILABLE / SHUTTING_DOWN after GoAway, UNAVAILABLE / STORAGE_UNAVAILABLE, ABORTED / COORDINATOR_FENCED. Reconnect
+   * with a jittered, growing pause; prepared transactions stay prepared. After FAILED_PRECONDITION, INVALID_ARGUMENT, UNIMPLEMENTED,
+   * PERMISSION_DENIED or UNAUTHENTICATED do so rarely, and tell somebody: these come again.
    */
   participate(
     request: AsyncIterable<ParticipateRequest>,
@@ -4790,9 +4792,10 @@ export interface TwoPhaseCommitClient<CallOptionsExt = {}> {
    * restore, an administrator or another process may have removed it. Answer LOST then.
    *
    * The stream ends with: ABORTED / SESSION_SUPERSEDED (a newer Hello of this participant id won), DEADLINE_EXCEEDED / SESSION_TIMEOUT,
-   * FAILED_PRECONDITION / PROTOCOL_VERSION or PROTOCOL_VIOLATION, UNAVAILABLE / SHUTTING_DOWN after GoAway, UNAVAILABLE /
-   * STORAGE_UNAVAILABLE, ABORTED / COORDINATOR_FENCED. Reconnect with a jittered, growing pause; prepared transactions stay prepared. After
-   * FAILED_PRECONDITION, INVALID_ARGUMENT, UNIMPLEMENTED, PERMISSION_DENIED or UNAUTHENTICATED do so rarely, and tell somebody: these come again.
+   * FAILED_PRECONDITION / PROTOCOL_VERSION or PROTOCOL_VIOLATION, INVALID_ARGUMENT / INVALID_REQUEST (a field of Hello, or of another
+   * first message, is bad), UNAVAILABLE / SHUTTING_DOWN after GoAway, UNAVAILABLE / STORAGE_UNAVAILABLE, ABORTED / COORDINATOR_FENCED. Reconnect
+   * with a jittered, growing pause; prepared transactions stay prepared. After FAILED_PRECONDITION, INVALID_ARGUMENT, UNIMPLEMENTED,
+   * PERMISSION_DENIED or UNAUTHENTICATED do so rarely, and tell somebody: these come again.
    */
   participate(
     request: AsyncIterable<DeepPartial<ParticipateRequest>>,

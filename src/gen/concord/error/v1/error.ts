@@ -167,7 +167,8 @@ export const ErrorReason = {
    */
   PROTOCOL_VERSION: "ERROR_REASON_PROTOCOL_VERSION",
   /**
-   * PROTOCOL_VIOLATION - FAILED_PRECONDITION. Ends a Participate stream: the first message was not a Hello, or a second Hello came.
+   * PROTOCOL_VIOLATION - FAILED_PRECONDITION. Ends a Participate stream: the first message was not a Hello, or a second Hello came. A Hello with a bad field is
+   * INVALID_REQUEST.
    * `{reason: "PROTOCOL_VIOLATION", metadata: {}}`
    */
   PROTOCOL_VIOLATION: "ERROR_REASON_PROTOCOL_VIOLATION",
