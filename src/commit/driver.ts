@@ -1,5 +1,6 @@
 import type { ParticipantId, TransactionId } from "../kernel/ids.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
+import { createSeldomLog } from "../kernel/seldom.ts";
 import type { DurationMs } from "../kernel/time.ts";
 import type { WriteFailure } from "../kernel/write.ts";
 import { admit } from "./admission.ts";
@@ -115,7 +116,14 @@ export function createDriver(options: DriverOptions): Driver {
   const { log, sessions, clock, logger, metrics, trace } = environment;
   const ownership = createOwnership(environment);
   const { turns } = environment;
-  const shell: Shell = { ...environment, ownership, runs, changes: createChanges(turns), chores: createChores(turns) };
+  const shell: Shell = {
+    ...environment,
+    ownership,
+    runs,
+    changes: createChanges(turns),
+    chores: createChores(turns),
+    seldom: createSeldomLog(logger, clock.monotonicMs),
+  };
   const replaced = Promise.withResolvers<Fenced>();
   const recovered = Promise.withResolvers<void>();
 

@@ -68,7 +68,7 @@ function handle(shell: Shell, run: Run, { step, refuse, done }: Envelope): Promi
 }
 
 function carryOut(shell: Shell, run: Run, effect: CoordinatorEffect, refuse: Refuse | undefined): void {
-  const { clock, logger, metrics, sessions, trace } = shell;
+  const { clock, logger, metrics, seldom, sessions, trace } = shell;
   const { core } = run;
   switch (effect.type) {
     case "persist":
@@ -105,7 +105,11 @@ function carryOut(shell: Shell, run: Run, effect: CoordinatorEffect, refuse: Ref
       clearTimer(run, effect.timer);
       break;
     case "refuse":
-      logger.warn({ transaction: core.id, phase: core.phase, reason: effect.reason }, "a message does not fit the transaction");
+      seldom.warn(
+        core.id,
+        { transaction: core.id, phase: core.phase, reason: effect.reason },
+        "a message does not fit the transaction",
+      );
       refuse?.(effect.reason, effect.code);
       break;
     default:

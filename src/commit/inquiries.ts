@@ -84,18 +84,20 @@ const find = (
   refuse?: (reason: string) => void,
 ): Promise<Found | undefined> =>
   takeUp(shell, transactionId).catch((error: unknown) => {
-    shell.logger.error({ transaction: transactionId, participant: participantId, err: error }, "the decision log cannot be read");
+    const fields = { transaction: transactionId, participant: participantId, err: error };
+    shell.seldom.error(transactionId, fields, "the decision log cannot be read");
     refuse?.("the decision log cannot be read");
     return undefined;
   });
 
 function answer(shell: Shell, participantId: ParticipantId, transactionId: TransactionId, found: Found): void {
-  const { logger, ownership, sessions, trace } = shell;
+  const { seldom, ownership, sessions, trace } = shell;
   if (!found.ok && found.error.type !== "not-found") return;
   const stored = found.ok && found.value.type === "ended" ? found.value.transaction : undefined;
   // No record means aborted. specs/TwoPhaseCommit.tla: AnswerInquiry of a coordinator that knows nothing.
   const outcome = stored?.outcome ?? "aborted";
-  logger.info({ transaction: transactionId, participant: participantId, decision: outcome, recorded: found.ok }, "inquiry");
+  const fields = { transaction: transactionId, participant: participantId, decision: outcome, recorded: found.ok };
+  seldom.info(participantId, fields, "inquiry");
   const { coordinatorEpoch } = ownership.coordinator;
   trace?.({
     action: "AnswerInquiry",

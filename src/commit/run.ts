@@ -1,6 +1,7 @@
 import type { RequestId } from "../kernel/ids.ts";
 import type { RequestKey } from "../kernel/request-key.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
+import type { SeldomLog } from "../kernel/seldom.ts";
 import type { DurationMs } from "../kernel/time.ts";
 import { isUsedUp } from "./budgets.ts";
 import { stepCoordinator } from "./core/coordinator.ts";
@@ -61,13 +62,17 @@ export function note(environment: Environment, run: Run, line: Omit<TimelineEntr
   run.timeline = withEntry(run.timeline, { atMs: environment.clock.nowMs(), ...line }, countMax);
 }
 
-export function post(environment: Environment, run: Run, event: Event, refuse?: Refuse): void {
-  const step = stepOf(environment, run, event);
+/** With a log for what participants can cause as often as they like. */
+type Surroundings = Environment & { readonly seldom: SeldomLog };
+
+export function post(surroundings: Surroundings, run: Run, event: Event, refuse?: Refuse): void {
+  const step = stepOf(surroundings, run, event);
   // What a participant says can be lost; timers and connections cannot.
   const posted = run.mailbox.post({ step, refuse }, refuse && mailboxBounds, eventBytes(event));
   if (posted) return;
   if (run.ended.reason?.type === "defect") refuse?.(defectText, "message");
-  else if (!run.ended.aborted) environment.logger.warn({ transaction: run.core.id, input: event.type }, "input lost");
+  else if (!run.ended.aborted)
+    surroundings.seldom.warn(run.core.id, { transaction: run.core.id, input: event.type }, "input lost");
 }
 
 /** As far as a participant chooses them. */
@@ -129,20 +134,20 @@ export function isMisused({ requests }: Run, request: RequestKey | undefined): b
 
 /** The decision. A caller that leaves before it aborts the transaction, unless another waits for it too. */
 export async function waitForDecision(
-  environment: Environment,
+  surroundings: Surroundings,
   run: Run,
   signal: EndSignal<CallerEnd> | undefined,
 ): Promise<Answer> {
   const { outcome, voteDeadlineMs } = run.view;
   const pending = err({ type: "pending", transactionId: run.view.id } as const);
   if (outcome !== undefined) return ok(run.view);
-  if (!mayAbort(run.view) && voteDeadlineMs !== undefined && voteDeadlineMs <= environment.clock.nowMs()) return pending;
+  if (!mayAbort(run.view) && voteDeadlineMs !== undefined && voteDeadlineMs <= surroundings.clock.nowMs()) return pending;
   const answered = await orEnd<Answer, RunEnd>(run.ended, (settle) => {
     const leave = (): void => {
       run.waiters.delete(settle);
       const reason =
         signal?.reason?.type === "deadline" ? "the caller's deadline has passed" : "the caller left before the decision";
-      if (run.waiters.size === 0) post(environment, run, { type: "client-abort", reason });
+      if (run.waiters.size === 0) post(surroundings, run, { type: "client-abort", reason });
       settle(run.view.outcome === undefined ? pending : ok(run.view));
     };
     run.waiters.add(settle);

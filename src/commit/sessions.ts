@@ -1,5 +1,6 @@
 import { assert } from "../kernel/assert.ts";
 import type { ParticipantId, TransactionId } from "../kernel/ids.ts";
+import { createSeldomLog } from "../kernel/seldom.ts";
 import type { DurationMs, TimeMs } from "../kernel/time.ts";
 import type { WriteResult } from "../kernel/write.ts";
 import { backoffMs } from "./core/backoff.ts";
@@ -153,6 +154,7 @@ export function createSessions(options: {
   readonly trace?: Trace | undefined;
 }): Sessions {
   const { log, clock, logger, metrics = noMetrics, trace } = options;
+  const seldom = createSeldomLog(logger, clock.monotonicMs);
   const current = new Map<ParticipantId, Open>();
   const connected = new Set<ParticipantId>();
   /** Of known participants that are away. */
@@ -232,7 +234,8 @@ export function createSessions(options: {
         session.lastHeardMs = clock.monotonicMs();
         session.lastSequenceSeen = number;
         const nack = (reason: string): void => {
-          logger.warn({ participant: session.identity?.participantId, peer, kind: message.type, reason }, "message refused");
+          const participant = session.identity?.participantId;
+          seldom.warn(participant ?? "", { participant, peer, kind: message.type, reason }, "message refused");
           session.emit({ type: "nack", sequence: number, reason });
         };
         if (session.identity) return onMessage(session, session.identity.participantId, message, nack);
@@ -294,7 +297,11 @@ export function createSessions(options: {
     older?.finish(supersededBy(sessionEpoch));
     connected.add(participantId);
     metrics.sessionOpened();
-    logger.info({ participant: participantId, instance: instanceId, sessionEpoch, peer: session.peer }, "participant connected");
+    seldom.info(
+      participantId,
+      { participant: participantId, instance: instanceId, sessionEpoch, peer: session.peer },
+      "participant connected",
+    );
     session.emit({
       type: "welcome",
       sessionEpoch,
@@ -314,7 +321,8 @@ export function createSessions(options: {
     if (own.length < inDoubt.length) {
       const foreign = inDoubt.filter(({ coordinatorId }) => coordinatorId !== started?.coordinator.coordinatorId);
       const coordinators = [...new Set(foreign.map(({ coordinatorId }) => coordinatorId))];
-      logger.warn(
+      seldom.warn(
+        participantId,
         { participant: participantId, count: foreign.length, transaction: foreign[0]?.transactionId, coordinators },
         "the participant is in doubt about transactions of another coordinator, which are not answered here",
       );
@@ -329,7 +337,8 @@ export function createSessions(options: {
     const count = rivalries.add(participantId, clock.monotonicMs());
     if (count <= rivalHelloCountMax) return;
     const delayMs = backoffMs(rivalBackoff, count - rivalHelloCountMax, 1);
-    logger.warn(
+    seldom.warn(
+      participantId,
       {
         participant: participantId,
         instances: [older.identity?.instanceId, instanceId],
@@ -371,12 +380,13 @@ export function createSessions(options: {
         sendWaiting(session);
         return;
       case "goodbye":
-        logger.info({ participant: participantId, reason: message.reason }, "participant says goodbye");
+        seldom.info(participantId, { participant: participantId, reason: message.reason }, "participant says goodbye");
         connected.delete(participantId);
         return;
       case "nack":
         if (message.claimSeen !== undefined) onNewerLogSeen(participantId, message.claimSeen);
-        logger.warn(
+        seldom.warn(
+          participantId,
           { participant: participantId, sequence: message.sequence, reason: message.reason },
           "participant refused a message",
         );
@@ -417,11 +427,12 @@ export function createSessions(options: {
   function leave(session: Open, end: StreamEnd): void {
     const { identity } = session;
     if (!identity) {
-      logger.info({ peer: session.peer, reason: end.reason, detail: end.message }, "session refused");
+      seldom.info(end.reason, { peer: session.peer, reason: end.reason, detail: end.message }, "session refused");
       return;
     }
     const { participantId, sessionEpoch } = identity;
-    logger.info(
+    seldom.info(
+      participantId,
       { participant: participantId, sessionEpoch, reason: end.reason, detail: end.message },
       "participant disconnected",
     );

@@ -1,3 +1,4 @@
+import type { SeldomLog } from "../kernel/seldom.ts";
 import type { Changes } from "./changes.ts";
 import type { Chores } from "./chores.ts";
 import type { Environment } from "./environment.ts";
@@ -10,4 +11,5 @@ export type Shell = Environment & {
   readonly runs: Runs;
   readonly changes: Changes;
   readonly chores: Chores;
+  readonly seldom: SeldomLog;
 };

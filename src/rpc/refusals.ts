@@ -1,3 +1,4 @@
+import { createSeldomLog } from "../kernel/seldom.ts";
 import type { DurationMs } from "../kernel/time.ts";
 import type { Logger } from "../runtime/logger.ts";
 
@@ -29,16 +30,11 @@ export function boundWords({ kind, service, of }: Bound): string {
   return `${what}${service && ` of ${service}`} at once${whose[of]}`;
 }
 
-/** Who is refused is told; who has to know besides is told once in this time, however many there are. */
-const quietMs: DurationMs = 60_000;
-
+/** Who is refused is told; who has to know besides is told seldom, however many there are. */
 export function logRefusals(logger: Logger, nowMs = (): DurationMs => performance.now()): Refused {
-  const saidAtMs = new Map<string, DurationMs>();
+  const seldom = createSeldomLog(logger, nowMs);
   return (bound) => {
     const words = boundWords(bound);
-    const beforeMs = saidAtMs.get(words);
-    if (beforeMs !== undefined && nowMs() - beforeMs < quietMs) return;
-    saidAtMs.set(words, nowMs());
-    logger.warn({ limit: bound.limit }, `refused: more ${words} than there may be`);
+    seldom.warn("", { limit: bound.limit }, `refused: more ${words} than there may be`);
   };
 }

@@ -41,7 +41,7 @@ const withoutPayload = (transaction: ParticipantTransaction): ParticipantTransac
 });
 
 export function createBoxes(surroundings: Surroundings): Boxes {
-  const { participantId, log, clock, logger, signal } = surroundings;
+  const { participantId, log, clock, logger, seldom, signal } = surroundings;
   const boxes = new Map<TransactionId, Box>();
   /** Oldest first: transactions that ended here without a record. */
   const volatile = new Set<TransactionId>();
@@ -78,7 +78,7 @@ export function createBoxes(surroundings: Surroundings): Boxes {
       return;
     }
     const posted = box.mailbox.post({ input, refuse }, refuse && mailboxBounds, inputBytes(input));
-    if (!posted) logger.warn({ transaction: box.transactionId, input: input.type }, "input lost");
+    if (!posted) seldom.warn(box.transactionId, { transaction: box.transactionId, input: input.type }, "input lost");
   }
 
   async function handle(box: Box, { input, refuse }: Envelope): Promise<void> {

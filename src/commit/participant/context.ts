@@ -1,4 +1,5 @@
 import type { ParticipantId } from "../../kernel/ids.ts";
+import type { SeldomLog } from "../../kernel/seldom.ts";
 import type { EndSignal } from "../ends.ts";
 import type { Clock, Logger, Random, Trace } from "../ports.ts";
 import type { End } from "./end.ts";
@@ -10,6 +11,8 @@ export type Context = {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
+  /** For what a coordinator can cause as often as it likes. */
+  readonly seldom: SeldomLog;
   readonly trace: Trace | undefined;
   /** Aborts when the participant has closed. */
   readonly signal: EndSignal<End>;

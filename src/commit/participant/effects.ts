@@ -35,7 +35,7 @@ export async function carryOut(
   refuse: Envelope["refuse"],
   post: (input: ParticipantInput) => void,
 ): Promise<void> {
-  const { participantId, instanceId, logger, log, trace } = surroundings;
+  const { participantId, instanceId, logger, seldom, log, trace } = surroundings;
   const { transactionId } = box;
   const fields = { transaction: transactionId, participant: participantId };
   switch (effect.type) {
@@ -63,7 +63,7 @@ export async function carryOut(
       return;
     case "refuse":
       if (effect.contrary) logger.error({ ...fields, reason: effect.reason }, "a decision contradicts what was done here");
-      else logger.warn({ ...fields, reason: effect.reason }, "message refused");
+      else seldom.warn(transactionId, { ...fields, reason: effect.reason }, "message refused");
       refuse?.(effect.reason);
       return;
     default:

@@ -94,7 +94,7 @@ export function createLink(
     readonly onRefused: ((refusal: Refusal) => void) | undefined;
   },
 ): Link {
-  const { participantId, instanceId, clock, random, logger } = context;
+  const { participantId, instanceId, clock, random, logger, seldom } = context;
   const { transport, prepareCredit, handler, onRefused } = options;
   /** Ends the pause, the stream, and the loop of both. */
   const ending = new AbortController();
@@ -262,10 +262,14 @@ export function createLink(
         break;
       case "go-away":
         session.reconnectAfterMs = message.reconnectAfterMs;
-        logger.info({ coordinator: transport.name, reason: message.reason }, "the coordinator is about to leave");
+        seldom.info(transport.name, { coordinator: transport.name, reason: message.reason }, "the coordinator is about to leave");
         break;
       case "nack":
-        logger.warn({ coordinator: transport.name, sequence: message.sequence, reason: message.reason }, "message was refused");
+        seldom.warn(
+          transport.name,
+          { coordinator: transport.name, sequence: message.sequence, reason: message.reason },
+          "message was refused",
+        );
         break;
       case "unreadable":
         link.nack(sequence, message.reason);

@@ -1,5 +1,6 @@
 import { assert } from "../../kernel/assert.ts";
 import type { ParticipantId, TransactionId } from "../../kernel/ids.ts";
+import { createSeldomLog } from "../../kernel/seldom.ts";
 import type { DurationMs } from "../../kernel/time.ts";
 import type { Decision, InDoubt, Numbered, Prepare } from "../core/messages.ts";
 import { participantEvent } from "../core/trace.ts";
@@ -64,7 +65,8 @@ export function createParticipant(options: ParticipantOptions): Participant {
   const { coordinators, participantId, instanceId, log, resource, clock, random, logger, trace, onStep } = options;
   const { prepareCredit = prepareCreditDefault, onRefused } = options;
   const closing = new AbortController();
-  const context: Context = { participantId, instanceId, clock, random, logger, trace, signal: closing.signal };
+  const seldom = createSeldomLog(logger, clock.monotonicMs);
+  const context: Context = { participantId, instanceId, clock, random, logger, seldom, trace, signal: closing.signal };
   const epochs = createEpochs(context, log);
   const boxes = createBoxes({ ...context, log, resource, onStep, send: (box, message) => linkOf(box)?.send(message) });
   const handler: LinkHandler = { greet, admit: epochs.admit, welcomed, message: onMessage };

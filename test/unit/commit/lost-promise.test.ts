@@ -263,7 +263,6 @@ describe("a coordinator with another decision log", () => {
     const refused = w.warnings.filter(({ of, message }) => of === "participant" && message === "message refused");
     expect(refused).toMatchObject([
       { fields: { transaction: transactionId, reason: 'the transaction belongs to coordinator "own"' } },
-      { fields: { transaction: transactionId, reason: 'the transaction belongs to coordinator "own"' } },
     ]);
   });
 });

@@ -101,6 +101,52 @@ describe("Welcome", () => {
   });
 });
 
+describe("what a participant repeats is logged once a minute, with how often it was", () => {
+  const logged = async () => {
+    const lines: { readonly message: string; readonly leftOut?: number }[] = [];
+    const w = await world({ logger: { ...silent, warn: (fields, message) => void lines.push({ ...fields, message }) } });
+    w.start();
+    return { ...w, lines };
+  };
+
+  test("inquiries of another coordinator's promise", async () => {
+    const w = await logged();
+    const stream = w.open();
+    await stream.say(w.hello());
+    const ask = () => stream.say({ type: "inquiry", transactionId: tx("t"), coordinatorId: "other" });
+    for (let i = 0; i < 100; i += 1) await ask();
+    expect(stream.types().filter((type) => type === "nack")).toHaveLength(100);
+    expect(w.lines).toMatchObject([{ message: "message refused", participant: "a", kind: "inquiry" }]);
+    for (let i = 0; i < 12; i += 1) {
+      await w.clock.advance(5_000);
+      await stream.say({ type: "heartbeat", sentAtMs: 0, lastSequenceSeen: 0 });
+    }
+    await ask();
+    expect(w.lines.slice(1)).toMatchObject([{ message: "message refused", participant: "a", leftOut: 99 }]);
+  });
+
+  test("Nacks", async () => {
+    const w = await logged();
+    const stream = w.open();
+    await stream.say(w.hello());
+    for (let i = 0; i < 100; i += 1) await stream.say({ type: "nack", sequence: 1, reason: "no" });
+    expect(w.lines).toMatchObject([{ message: "participant refused a message", participant: "a" }]);
+  });
+
+  test("Hellos of a participant id that another process has, or with another coordinator's promises", async () => {
+    const w = await logged();
+    await w.open().say(w.hello());
+    const inDoubt = [{ transactionId: tx("t"), coordinatorId: "other" }];
+    for (let i = 0; i < 100; i += 1) void w.open().say(w.hello({ instanceId: `i${i}`, inDoubt }));
+    await w.clock.advance(5_000);
+    expect(w.sessions.connected).toEqual(new Set(["a"]));
+    expect(w.lines.map(({ message }) => message)).toEqual([
+      "two processes use this participant id",
+      "the participant is in doubt about transactions of another coordinator, which are not answered here",
+    ]);
+  });
+});
+
 describe("Hello", () => {
   test("opens a session, durable before Welcome", async () => {
     const w = await world();

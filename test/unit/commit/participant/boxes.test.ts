@@ -4,6 +4,7 @@ import type { ParticipantInput } from "../../../../src/commit/core/participant-s
 import { preparedPayloadBytesMax, volatileVoteCountMax } from "../../../../src/commit/limits.ts";
 import { createBoxes } from "../../../../src/commit/participant/boxes.ts";
 import type { Resource } from "../../../../src/commit/ports.ts";
+import { createSeldomLog } from "../../../../src/kernel/seldom.ts";
 import { createMemoryParticipantLog } from "../../../../src/storage/memory/participant-log.ts";
 import { flush, id, memoryResource, silent, tx, virtualClock } from "../support.ts";
 
@@ -43,6 +44,7 @@ function world(votes?: Resource["prepare"]) {
     clock: virtualClock(),
     random: () => 0.5,
     logger: silent,
+    seldom: createSeldomLog(silent, () => 0),
     trace: undefined,
     signal: new AbortController().signal,
     log,
