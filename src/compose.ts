@@ -267,6 +267,7 @@ async function commitPart({ config, logger, metrics, trace, turns, loop }: Wirin
     trace,
     budgets: {
       undecidedBytesMax: config.maxUndecided,
+      addressShare: config.addressShare / 100,
       unacknowledgedBytesMax: config.maxUnacknowledged,
       owedCountMax: config.maxOwed,
     },

@@ -149,7 +149,7 @@ const settings = {
   "address-share": {
     schema: integer(1, 100),
     default: String(100 * addressShareMax),
-    help: "how many percent of these one client address may have; 100 behind a proxy, which is one address",
+    help: "how many percent of these, and of undecided transactions, one client address may have; 100 behind a proxy, which is one address",
   },
   "participant-id": { schema: participantId, default: "concord.workflow", help: "the workflow manager's name as a participant" },
   "decision-log": {

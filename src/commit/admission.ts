@@ -9,6 +9,7 @@ import type { CoordinatorEnd } from "./ends.ts";
 import { momentOf } from "./environment.ts";
 import { type Lagging, whoLags } from "./lagging.ts";
 import { note, type Run } from "./run.ts";
+import { type Share, shareOf } from "./shares.ts";
 import type { Shell } from "./shell.ts";
 import { takeUp } from "./take-up.ts";
 import type { Answer, ExecuteRequest } from "./verbs.ts";
@@ -33,8 +34,12 @@ export function admit(shell: Shell, request: NewRequest): Run | Answer | Promise
   return found;
 }
 
-const whyRefused = (shell: Shell, { enlistments }: NewRequest): Overload | Lagging | undefined =>
-  whyNotBegin(shell, shell.runs.undecidedCount, enlistments) ?? whoLags(shell, shell.runs.owed, enlistments);
+const whyRefused = (shell: Shell, request: NewRequest): Overload | Lagging | undefined =>
+  whyNotBegin(shell, shell.runs.undecidedCount, shareFor(shell, request), request.enlistments) ??
+  whoLags(shell, shell.runs.owed, request.enlistments);
+
+const shareFor = ({ runs }: Shell, { address }: NewRequest): Share | undefined =>
+  address === undefined ? undefined : shareOf(runs.shares, address);
 
 const whyNothingNew = ({ ownership }: Shell): CoordinatorEnd | undefined => ownership.ended.reason ?? ownership.leaving.reason;
 
@@ -60,7 +65,7 @@ function startRun(shell: Shell, request: NewRequest): Run {
   const { coordinatorEpoch } = shell.ownership.coordinator;
   const options = { ...request, id: shell.newTransactionId(), coordinatorEpoch, connected: sessions.connected };
   const first = newTransaction(options, clock.nowMs());
-  const run = createRun(shell, first);
+  const run = createRun(shell, first, { share: shareFor(shell, request) });
   const step = (transaction: Transaction): Step => {
     const participants = first.parts.map((part) => part.participantId);
     logger.info({ transaction: first.id, participants, requestedBy: first.requestedBy }, "transaction begun");

@@ -232,7 +232,7 @@ export function createDriver(options: DriverOptions): Driver {
       return run.ended.reason?.type === "defect" ? err(run.ended.reason) : ok(run.view);
     },
     async enlist(id, enlistment, asked) {
-      const refusal = whyNotEnlist(shell, [enlistment]) ?? whoLags(shell, runs.owed, [enlistment]);
+      const refusal = whyNotEnlist(shell, runs.byId.get(id)?.share, [enlistment]) ?? whoLags(shell, runs.owed, [enlistment]);
       if (refusal) return err(refusal);
       const connected = sessions.connected.has(enlistment.participantId);
       return carryOutVerb(id, { type: "enlist", ...enlistment, connected, request: asked.request }, asked);

@@ -11,16 +11,22 @@ import { createMailbox } from "./mailbox.ts";
 import { publish } from "./publish.ts";
 import { answer, cannotWrite, type Envelope, endByDefect, note, post, type Refuse, type Run, type RunEnd } from "./run.ts";
 import { addRun, charge, indexParts, removeRun } from "./runs.ts";
+import type { Share } from "./shares.ts";
 import type { Shell } from "./shell.ts";
 import { emptyTimeline, type Timeline } from "./timeline.ts";
 
 /** A run whose first step is still to be posted. */
-export function createRun(shell: Shell, first: Transaction, timeline: Timeline = emptyTimeline): Run {
+export function createRun(
+  shell: Shell,
+  first: Transaction,
+  { timeline = emptyTimeline, share }: { readonly timeline?: Timeline | undefined; readonly share?: Share | undefined },
+): Run {
   const ended = new AbortController();
   const run: Run = {
     core: first,
     timeline,
     charged: notCharged,
+    share,
     phaseSinceMs: shell.clock.monotonicMs(),
     view: first,
     mailbox: createMailbox<Envelope>(

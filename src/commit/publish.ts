@@ -35,7 +35,7 @@ export function publish(shell: Shell, run: Run): void {
     logger.error({ transaction: after.id, decision: after.outcome }, "HEURISTIC_MIXED: a participant contradicts the resolution");
   }
   if (before.outcome === undefined && after.outcome !== undefined) {
-    markDecided(runs, after);
+    markDecided(runs, run);
     metrics.decided(after.outcome);
     note(shell, run, { type: "decided", detail: detailOf(after.outcome.toUpperCase(), after.abortReason) });
   }

@@ -12,6 +12,7 @@ import { type Environment, momentOf } from "./environment.ts";
 import { type Charged, characterBytes } from "./footprint.ts";
 import { mailboxBounds, requestCountMax, timelineCountMax, timelineCountMin } from "./limits.ts";
 import type { Mailbox } from "./mailbox.ts";
+import type { Share } from "./shares.ts";
 import { inputLine, type Timeline, type TimelineEntry, withEntry } from "./timeline.ts";
 import type { Answer, ExecuteFailure, VerbRefusal } from "./verbs.ts";
 
@@ -22,6 +23,8 @@ export type Run = {
   timeline: Timeline;
   /** Of `Runs.bytes`. */
   charged: Charged;
+  /** Of the address that began it, while it is undecided. What was taken over belongs to nobody. */
+  share: Share | undefined;
   /** When the phase of `view` began, on the monotonic clock. */
   phaseSinceMs: DurationMs;
   /** As others may see it: what was forced is durable. */
@@ -58,7 +61,7 @@ export type Refuse = (reason: string, code: Refusal["code"]) => void;
 export type Event = CoordinatorInput extends infer Input ? (Input extends Moment ? Omit<Input, keyof Moment> : never) : never;
 
 export function note(environment: Environment, run: Run, line: Omit<TimelineEntry, "atMs">): void {
-  const countMax = isUsedUp(environment) ? timelineCountMin : timelineCountMax;
+  const countMax = isUsedUp(environment, run.share) ? timelineCountMin : timelineCountMax;
   run.timeline = withEntry(run.timeline, { atMs: environment.clock.nowMs(), ...line }, countMax);
 }
 

@@ -6,6 +6,7 @@ import { footprint, notCharged, type TransactionBytes } from "./footprint.ts";
 import { createOrdered, type Ordered } from "./ordered.ts";
 import { account, type Books, createBooks } from "./owed.ts";
 import type { Run } from "./run.ts";
+import { enterShare, leaveShare, type Shares } from "./shares.ts";
 import type { Answer } from "./verbs.ts";
 
 /** Where a transaction is: it runs, or its end is in the log. */
@@ -29,6 +30,8 @@ export type Runs = {
   /** Of what they show. */
   readonly owed: Books;
   undecidedCount: number;
+  /** Of these, and of their bytes. */
+  readonly shares: Shares;
   /** What they take in memory, as `footprint` has it. */
   readonly bytes: TransactionBytes;
 };
@@ -42,6 +45,7 @@ export const createRuns = (): Runs => ({
   areAll: false,
   owed: createBooks(),
   undecidedCount: 0,
+  shares: new Map(),
   bytes: { undecided: 0, decided: 0 },
 });
 
@@ -50,12 +54,13 @@ export function addRun(runs: Runs, run: Run): void {
   runs.ids.add(run.core.id);
   account(runs.owed, undefined, run.view);
   if (run.core.outcome === undefined) runs.undecidedCount += 1;
+  if (run.share) enterShare(runs.shares, run.share);
   indexParts(runs, run, run.core.parts);
 }
 
 /** What the run takes in memory now. Counted again when it is decided or has more work, and each few lines: to count costs as much as a step. */
 export function charge({ bytes }: Runs, run: Run, before?: Transaction): void {
-  const { view, timeline, charged } = run;
+  const { view, timeline, charged, share } = run;
   const lineCount = timeline.entries.length + timeline.omitted;
   const isSame = before?.outcome === view.outcome && before?.parts.length === view.parts.length;
   if (isSame && lineCount < charged.lineCount + linesPerCount) return;
@@ -63,6 +68,7 @@ export function charge({ bytes }: Runs, run: Run, before?: Transaction): void {
   run.charged = { to, bytes: footprint(view, timeline), lineCount };
   bytes[charged.to] -= charged.bytes;
   bytes[to] += run.charged.bytes;
+  if (share) share.bytes += run.charged.bytes - charged.bytes;
 }
 
 const linesPerCount = 8;
@@ -76,8 +82,11 @@ export function indexParts({ byParticipant }: Runs, run: Run, parts: readonly Pa
 }
 
 /** What is aborted may be tried anew, with the same request id. */
-export function markDecided(runs: Runs, { outcome, request }: Transaction): void {
+export function markDecided(runs: Runs, run: Run): void {
+  const { outcome, request } = run.view;
   runs.undecidedCount -= 1;
+  if (run.share) leaveShare(runs.shares, run.share, run.charged.bytes);
+  run.share = undefined;
   if (outcome === "aborted" && request) runs.byRequest.delete(request.id);
 }
 

@@ -45,7 +45,7 @@ async function fromLog(shell: Shell, id: TransactionId): Promise<Found> {
 
 function adopt(shell: Shell, stored: Transaction, timeline: Timeline | undefined): Run {
   const { coordinatorEpoch } = shell.ownership.coordinator;
-  const run = createRun(shell, stored, timeline);
+  const run = createRun(shell, stored, { timeline });
   note(shell, run, { type: "taken-over", detail: `epoch ${coordinatorEpoch}` });
   const take = coordinatorEpoch === stored.coordinatorEpoch ? resume : takeOver;
   const step = (transaction: Transaction): Step =>

@@ -19,6 +19,8 @@ export type ExecuteRequest = {
   readonly request: RequestKey | undefined;
   readonly reason: string;
   readonly requestedBy: string;
+  /** Of whose share it takes. Nobody's, if it is not known. */
+  readonly address?: string;
 };
 
 /** A transaction whose work is enlisted as it happens. */

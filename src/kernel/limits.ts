@@ -44,7 +44,7 @@ export const callCountMax = 8_192;
 /** Watches of each service, and as many sessions: mostly idle, each some 20 KB. */
 export const streamCountMax = 8_192;
 
-/** Of all these, one address may have half: what one caller takes, another still finds. */
+/** Of all these, and of undecided transactions, one address may have half: what one caller takes, another still finds. */
 export const addressShareMax = 0.5;
 
 /** What gRPC libraries read of a message unless they are told otherwise. No answer is larger, nor a request unless `--max-message` allows it. */

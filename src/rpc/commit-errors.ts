@@ -46,7 +46,7 @@ export function verbError(
       return rpcError({
         code: Status.RESOURCE_EXHAUSTED,
         reason: "OVERLOADED",
-        message: `${overloadText(failure)}; nothing was begun; retry later`,
+        message: overloadText(failure, transactionId === ""),
         metadata: { limit: String(failure.limit) },
         retryAfterMs: 500,
       });
@@ -120,12 +120,21 @@ export const participantKept = ({ participantId, because }: ParticipantKept): Ri
     preconditions: because.map(({ type, description }) => ({ type, subject: participantId, description })),
   });
 
-function overloadText({ of, limit }: Overload): string {
+function overloadText(overload: Overload, begins: boolean): string {
+  const address = begins ? "this address" : "the address that began this one";
+  return `${excessText(overload, address)}; nothing was ${begins ? "begun" : "enlisted"}; retry later`;
+}
+
+function excessText({ of, limit }: Overload, address: string): string {
   switch (of) {
     case "undecided":
       return `${limit} transactions are undecided`;
+    case "undecided-of-address":
+      return `${limit} transactions begun from ${address} are undecided: its share (--address-share)`;
     case "bytes-undecided":
       return `undecided transactions with their payloads would take more than ${limit} bytes (--max-undecided)`;
+    case "bytes-undecided-of-address":
+      return `undecided transactions begun from ${address} would take more than ${limit} bytes with their payloads: its share (--address-share) of --max-undecided`;
     case "bytes-unacknowledged":
       return `decided transactions that participants have not acknowledged take more than ${limit} bytes (--max-unacknowledged); ListParticipants shows who owes them`;
   }

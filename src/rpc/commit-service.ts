@@ -20,6 +20,7 @@ import { stretchOf } from "../kernel/stretch.ts";
 import { firstCharacters } from "../kernel/text.ts";
 import type { TimeMs } from "../kernel/time.ts";
 import type { Breathe, Turns } from "../kernel/turns.ts";
+import { addressOf } from "./address.ts";
 import { participantKept, streamError, verbError, watchTooSlow } from "./commit-errors.ts";
 import type { RpcContext } from "./context.ts";
 import {
@@ -119,12 +120,13 @@ export function createCommitService(dependencies: {
           request: requestKey("concord.commit.v1.ExecuteTransactionRequest", request),
           reason: request.reason,
           requestedBy: request.requestedBy,
+          address: addressOf(context.peer),
         };
         return answerOf(await driver.execute(transaction, signal, (id) => tellTransaction(context, id)), request);
       });
     },
 
-    async beginTransaction(request) {
+    async beginTransaction(request, context) {
       const begun = await driver.begin({
         prepareTimeoutMs: durationMs(request.prepareTimeout) ?? prepareTimeoutMs,
         waitForParticipantsMs: durationMs(request.waitForParticipants) ?? 0,
@@ -132,6 +134,7 @@ export function createCommitService(dependencies: {
         request: requestKey("concord.commit.v1.BeginTransactionRequest", request),
         reason: request.reason,
         requestedBy: request.requestedBy,
+        address: addressOf(context.peer),
       });
       return answerOf(begun, request);
     },

@@ -25,7 +25,13 @@ function small(budgets: Partial<Budgets> = {}) {
   };
   const w = world({
     metrics,
-    budgets: { undecidedBytesMax: 100 * kib, unacknowledgedBytesMax: 100 * kib, owedCountMax: 1_000, ...budgets },
+    budgets: {
+      undecidedBytesMax: 100 * kib,
+      addressShare: 1,
+      unacknowledgedBytesMax: 100 * kib,
+      owedCountMax: 1_000,
+      ...budgets,
+    },
   });
   const bytes = () => ({ undecided: gauges()?.undecidedBytes, unacknowledged: gauges()?.unacknowledgedBytes });
   const execute = (name: string, size: number, options = {}) =>
@@ -111,10 +117,13 @@ describe("undecided transactions", () => {
     expect(answers.filter((answer) => !answer.ok)).toHaveLength(7);
   });
 
-  test("have timelines that are counted, cut to 256 characters a line, and that stop growing when the bytes are used up", async () => {
-    const w = small();
+  test.each([
+    { of: "the bytes are", addressShare: 1, usedUp: 100 * kib },
+    { of: "an address's share is", addressShare: 0.5, usedUp: 50 * kib },
+  ])("have timelines that are counted, cut to 256 characters a line, and stop growing when $of used up", async (row) => {
+    const w = small({ addressShare: row.addressShare });
     await w.start();
-    void w.execute("a", 0);
+    void w.execute("a", 0, { address: "10.0.0.1" });
     await flush();
     const transactionId = await newest(w);
     const a = await scripted(w, "a");
@@ -125,10 +134,67 @@ describe("undecided transactions", () => {
     }
     const { entries } = await w.coordinator().driver.timeline(transactionId);
     expect(Math.max(...entries.map(({ detail = "" }) => detail.length))).toBe(256);
-    expect(w.bytes().undecided).toBeGreaterThan(100 * kib);
-    expect(w.bytes().undecided).toBeLessThan(110 * kib);
+    expect(w.bytes().undecided).toBeGreaterThan(row.usedUp);
+    expect(w.bytes().undecided).toBeLessThan(row.usedUp + 10 * kib);
     await a.ack(transactionId);
     expect(w.bytes()).toEqual({ undecided: 0, unacknowledged: 0 });
+  });
+});
+
+describe("undecided transactions that one address has begun", () => {
+  const [first, second] = [{ address: "10.0.0.1" }, { address: "10.0.0.2" }];
+
+  test("are refused beyond its share of the count, while others begin theirs, until some are decided", async () => {
+    const w = small({ undecidedBytesMax: 2 ** 30, addressShare: 2 / undecidedCountMax });
+    await w.start();
+    const { driver } = w.coordinator();
+    const begin = (options: object) => driver.begin({ ...request([]), idleTimeoutMs: 60_000, ...options });
+    const begun = [await begin(first), await begin({ ...first, request: key("r") })];
+    const refused = err({ type: "overloaded", of: "undecided-of-address", limit: 2 });
+    expect(await begin(first)).toEqual(refused);
+    expect(await w.execute("a", 0, { ...first, request: key("s") })).toEqual(refused);
+    expect(await begin({ ...first, request: key("r") })).toEqual(begun[1]);
+    expect(await begin(second)).toMatchObject({ ok: true });
+    await driver.abort(await newest(w), nobody);
+    expect(await begin(first)).toEqual(refused);
+    if (begun[0]?.ok) await driver.abort(begun[0].value.id, nobody);
+    expect(await begin(first)).toMatchObject({ ok: true });
+    expect(await begin(first)).toEqual(refused);
+  });
+
+  test("are refused beyond its share of the bytes, also what others enlist in them; others go on", async () => {
+    const w = small({ addressShare: 0.5 });
+    await w.start();
+    const { driver } = w.coordinator();
+    const begin = async (options: object) => {
+      const begun = await driver.begin({ ...request([]), idleTimeoutMs: 60_000, ...options });
+      if (!begun.ok) throw new Error(begun.error.type);
+      return begun.value.id;
+    };
+    const [its, others] = [await begin(first), await begin(second)];
+    expect(await driver.enlist(its, work("a", 30 * kib), nobody)).toMatchObject({ ok: true });
+    const refused = err({ type: "overloaded", of: "bytes-undecided-of-address", limit: 50 * kib });
+    expect(await driver.enlist(its, work("b", 20 * kib), nobody)).toEqual(refused);
+    expect(await w.execute("b", 20 * kib, first)).toEqual(refused);
+    expect(await w.execute("b", 60 * kib, { address: "10.0.0.3" })).toEqual(refused);
+    expect(await driver.enlist(others, work("b", 30 * kib), nobody)).toMatchObject({ ok: true });
+    await driver.abort(its, nobody);
+    expect(await driver.enlist(await begin(first), work("a", 40 * kib), nobody)).toMatchObject({ ok: true });
+  });
+
+  test("are nobody's after they were taken over", async () => {
+    const w = small({ undecidedBytesMax: 2 ** 30, addressShare: 1 / undecidedCountMax });
+    await w.start();
+    await scripted(w, "a");
+    void w.execute("a", 0, first);
+    await flush();
+    expect(await w.execute("a", 0, first)).toMatchObject(refusedFor("undecided-of-address"));
+    w.stop();
+    await w.start();
+    expect(w.gauges()).toMatchObject({ undecided: 1 });
+    void w.execute("a", 0, first);
+    expect(w.gauges()).toMatchObject({ undecided: 2 });
+    expect(await w.execute("a", 0, first)).toMatchObject(refusedFor("undecided-of-address"));
   });
 });
 

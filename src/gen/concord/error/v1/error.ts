@@ -97,7 +97,8 @@ export const ErrorReason = {
    * OVERLOADED - RESOURCE_EXHAUSTED + RetryInfo. Too much is under way at once; the message says what, and whether in all, from one address or on one
    * connection. Nothing was changed. Of a move: more wait for their rules than can be judged before the caller's deadline, or within about
    * 5 s; it is refused at once, and RetryInfo says when its turn would have come. Of a transaction: those in memory are too many, or take too
-   * much (`--max-undecided`, `--max-unacknowledged`). The metadata has the `limit`, if it is a number, or the `workflow_id`.
+   * much (`--max-undecided`, `--max-unacknowledged`), or the undecided ones begun from one address do (`--address-share`). The metadata has
+   * the `limit`, if it is a number, or the `workflow_id`.
    * `{reason: "OVERLOADED", metadata: {limit: "8192"}}`
    */
   OVERLOADED: "ERROR_REASON_OVERLOADED",

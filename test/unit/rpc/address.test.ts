@@ -1,0 +1,12 @@
+import { expect, test } from "vitest";
+import { addressOf } from "../../../src/rpc/address.ts";
+
+test.each([
+  ["127.0.0.1:50051", "127.0.0.1"],
+  ["::1:50051", "::1"],
+  ["::ffff:10.0.0.1:50051", "::ffff:10.0.0.1"],
+  ["2001:db8::7:1:50051", "2001:db8::7:1"],
+  ["unknown", "unknown"],
+])("the address of %s is %s", (peer, address) => {
+  expect(addressOf(peer)).toBe(address);
+});
