@@ -1,16 +1,21 @@
-import type { ServerInterceptingCall, ServerInterceptor } from "@grpc/grpc-js";
-import { bulkhead } from "cockatiel";
-import { overloaded } from "./errors.ts";
-import { compressedBytesMax, decompressionsMax } from "./limits.ts";
-import { callStatus } from "./status-headers.ts";
+import { gunzipSync, inflateSync } from "node:zlib";
+import { type ServerInterceptingCall, type ServerInterceptor, status as Status } from "@grpc/grpc-js";
+import { createDecompressing } from "./decompressing.ts";
+import { decompressedAtOnceBytesMax } from "./limits.ts";
 
 /** What a call of grpc-js has in it, and does not show. Called with each message that has come whole. */
 type Inside = {
   readonly decoder: { readPartialMessage: readonly Buffer[]; readonly readMessageRemaining: number };
+  readonly checkCancelled: () => boolean;
   decompressMessage: (message: Buffer, encoding: string) => Buffer | Promise<Buffer>;
 };
 
 const notCompressed = "identity";
+const prefixBytes = 5;
+const decompressors = new Map([
+  ["gzip", gunzipSync],
+  ["deflate", inflateSync],
+]);
 
 /**
  * grpc-js keeps the chunks of a message until the next one begins, for a call or a watch until its end, and decompresses all that have come
@@ -18,19 +23,7 @@ const notCompressed = "identity";
  * up when a message is whole, and few are decompressed at a time. Must be given the call itself: before other interceptors.
  */
 export function callMemory(): ServerInterceptor {
-  const few = bulkhead(decompressionsMax, Number.POSITIVE_INFINITY);
-  let compressedBytes = 0;
-
-  async function decompressInTurn(message: Buffer, decompress: () => Buffer | Promise<Buffer>): Promise<Buffer> {
-    if (compressedBytes + message.length > compressedBytesMax)
-      throw callStatus(overloaded(compressedBytesMax, "bytes of compressed requests wait"));
-    compressedBytes += message.length;
-    try {
-      return await few.execute(decompress);
-    } finally {
-      compressedBytes -= message.length;
-    }
-  }
+  const inTurn = createDecompressing();
 
   return (_method, call) => {
     const inside = call as unknown as Inside;
@@ -40,8 +33,26 @@ export function callMemory(): ServerInterceptor {
       // Unless the next one has begun in the same chunk.
       if (decoder.readMessageRemaining === 0) decoder.readPartialMessage = [];
       if (encoding === notCompressed) return decompress.call(call, message, encoding);
-      return decompressInTurn(message, () => decompress.call(call, message, encoding));
+      return (
+        decompressedAtOnce(message, encoding) ??
+        inTurn(call.getPeer(), message.length, () => {
+          // Nobody hears of this, and nobody waits for what it would have become.
+          if (inside.checkCancelled()) throw { code: Status.CANCELLED, details: "cancelled before it was read" };
+          return decompress.call(call, message, encoding);
+        })
+      );
     };
     return call as ServerInterceptingCall;
   };
+}
+
+/** What is small need not wait for what is large. Undefined for all else, and for what cannot be read: grpc-js says what is wrong with it. */
+function decompressedAtOnce(message: Buffer, encoding: string): Buffer | undefined {
+  if (message.length > decompressedAtOnceBytesMax) return undefined;
+  try {
+    const contents = message.subarray(prefixBytes);
+    return decompressors.get(encoding)?.(contents, { maxOutputLength: decompressedAtOnceBytesMax });
+  } catch {
+    return undefined;
+  }
 }

@@ -56,8 +56,23 @@ export const filterLengthKept = 8 * 4096;
 /** As many as there are threads for them in Node: more at a time would only hold what they have grown to. */
 export const decompressionsMax = 4;
 
+/** Of one connection: as many stay for all others. */
+export const decompressionsPerConnectionMax = decompressionsMax / 2;
+
+/** Of one connection: as many calls of it as begin in one turn. Beyond it: OVERLOADED. */
+export const waitingDecompressionsMax = 64;
+
+/**
+ * What has no more, before and after, is decompressed as it comes and waits for nobody: some 10 µs, a quarter of what it takes in a thread.
+ * To find out that a message has more takes 25 µs.
+ */
+export const decompressedAtOnceBytesMax = 16 * 1024;
+
 /** Of compressed messages that have come whole, and are being decompressed or wait for it. Beyond it: OVERLOADED. */
 export const compressedBytesMax = 32 * 1024 * 1024;
+
+/** Of one connection, so that it does not have others refused. More than the largest message that the settings allow. */
+export const compressedBytesPerConnectionMax = 24 * 1024 * 1024;
 
 /** Of a request for reflection, which names a file, a type or a field. Its decoder is not Concord's, and counts nothing. */
 export const reflectionBytesMax = 4 * 1024;

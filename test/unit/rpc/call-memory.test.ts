@@ -1,10 +1,17 @@
+import { constants } from "node:http2";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import zlib, { type Gunzip } from "node:zlib";
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { status as Status } from "@grpc/grpc-js";
 import { afterEach, expect, test, vi } from "vitest";
-import { compressedBytesMax, decompressionsMax } from "../../../src/rpc/limits.ts";
+import {
+  compressedBytesMax,
+  compressedBytesPerConnectionMax,
+  decompressionsMax,
+  decompressionsPerConnectionMax,
+  waitingDecompressionsMax,
+} from "../../../src/rpc/limits.ts";
 import { framed, openRawConnection } from "../../support/raw-call.ts";
 import { startRecordingServer } from "../../support/recording-server.ts";
 import { until } from "../../support/until.ts";
@@ -25,9 +32,13 @@ afterEach(async () => {
 
 async function startServer(fakes: Parameters<typeof startRecordingServer>[0] = {}) {
   const { address, calls, server } = await startRecordingServer(fakes);
-  const connection = openRawConnection(address);
-  cleanups.push(() => server.shutdown(0), connection.close);
-  return { calls, connection };
+  cleanups.push(() => server.shutdown(0));
+  const connect = () => {
+    const connection = openRawConnection(address);
+    cleanups.push(connection.close);
+    return connection;
+  };
+  return { calls, connection: connect(), connect };
 }
 
 function collectGarbage(): void {
@@ -51,8 +62,8 @@ test("of a request that its handler has, no bytes are kept", async () => {
 });
 
 /** As gRPC has it on the wire, with the flag that says so. */
-function compressed(level: number): Buffer {
-  const message = framed(zlib.gzipSync(large, { level }));
+function compressed(level: number, contents = large): Buffer {
+  const message = framed(zlib.gzipSync(contents, { level }));
   message.writeUInt8(1, 0);
   return message;
 }
@@ -89,24 +100,95 @@ test("few messages are decompressed at a time, however many have come", async ()
   expect(most).toBeLessThanOrEqual(decompressionsMax);
 });
 
-test("those that wait for it are bounded in bytes", async () => {
-  const { connection } = await startServer();
-  const { promise: refused, resolve: refuse } = Promise.withResolvers<void>();
-  // None goes on before one is refused.
+/** Decompresses nothing of what is `held` before the promise is kept. */
+function holdGunzips(until: Promise<void>, held: (contents: Buffer) => boolean = () => true): void {
   onGunzip((gunzip) => {
+    const write = gunzip.write.bind(gunzip) as (contents: Buffer) => boolean;
     const end = gunzip.end.bind(gunzip);
+    let begin = Promise.resolve();
+    gunzip.write = (contents: Buffer) => {
+      if (held(contents)) begin = until;
+      void begin.then(() => write(contents));
+      return true;
+    };
     gunzip.end = () => {
-      void refused.then(() => end());
+      void begin.then(() => end());
       return gunzip;
     };
   });
-  const calls = Array.from({ length: 12 }, () => connection.call(getWorkflow, gzip));
+}
+
+test.for([
+  { of: "one connection", connectionCount: 1, callsOfEach: 9, bytesMax: compressedBytesPerConnectionMax },
+  { of: "all", connectionCount: 3, callsOfEach: 4, bytesMax: compressedBytesMax },
+])("those of $of that wait for it are bounded in bytes", async ({ connectionCount, callsOfEach, bytesMax }) => {
+  const { connect } = await startServer();
+  const { promise: refused, resolve: refuse } = Promise.withResolvers<void>();
+  // None goes on before one is refused.
+  holdGunzips(refused);
+  const connections = Array.from({ length: connectionCount }, connect);
   // Stored, not compressed: 3 MiB each.
-  for (const { stream } of calls) stream.resume().end(compressed(0));
+  const calls = connections.flatMap(({ call }) => Array.from({ length: callsOfEach }, () => call(getWorkflow, gzip)));
   for (const { status } of calls) void status.then(() => refuse());
+  // One after the other: a client that has more than 10 MiB to send reads no answers.
+  for (const { stream } of calls) await new Promise<void>((sent) => stream.resume().end(compressed(0), sent));
   const answers = await Promise.all(calls.map(({ status }) => status));
   // What comes after the first refusal finds room.
   const heardCount = answers.filter((status) => status === heard).length;
-  expect(heardCount).toBeGreaterThanOrEqual(Math.floor(compressedBytesMax / compressed(0).length));
+  expect(heardCount).toBeGreaterThanOrEqual(Math.floor(bytesMax / compressed(0).length));
   expect(answers).toContain(String(Status.RESOURCE_EXHAUSTED));
+});
+
+test("a connection's many wait for each other, and nobody for them; too many are refused", async () => {
+  const { connection, connect } = await startServer();
+  const { promise: answered, resolve: release } = Promise.withResolvers<void>();
+  const bomb = compressed(9);
+  const others = compressed(1);
+  holdGunzips(answered, (contents) => contents.equals(bomb.subarray(5)));
+  const statuses: unknown[] = [];
+  const bombs = Array.from({ length: 200 }, () => connection.call(getWorkflow, gzip));
+  for (const { stream, status } of bombs) {
+    stream.resume().end(bomb);
+    void status.then((each) => statuses.push(each));
+  }
+  // Large, of another connection; small, of the same.
+  const large = connect().call(getWorkflow, gzip);
+  large.stream.resume().end(others);
+  expect(await large.status).toBe(heard);
+  const small = connection.call(getWorkflow, gzip);
+  small.stream.resume().end(compressed(9, new Uint8Array(0)));
+  expect(await small.status).toBe(heard);
+  const kept = decompressionsPerConnectionMax + waitingDecompressionsMax;
+  await until(() => statuses.length === bombs.length - kept, "all others are refused");
+  expect(new Set(statuses)).toEqual(new Set([String(Status.RESOURCE_EXHAUSTED)]));
+  release();
+  await until(() => statuses.length === bombs.length, "all are answered");
+  expect(statuses.filter((status) => status === heard)).toHaveLength(kept);
+});
+
+test("what nobody waits for any more is not decompressed", async () => {
+  const { connection } = await startServer();
+  const { promise: cancelled, resolve: release } = Promise.withResolvers<void>();
+  let begun = 0;
+  holdGunzips(cancelled, () => {
+    begun += 1;
+    return true;
+  });
+  const send = (message: Buffer) => {
+    const call = connection.call(getWorkflow, gzip);
+    call.stream.resume().end(message);
+    return call;
+  };
+  const small = compressed(9, new Uint8Array(0));
+  const first = Array.from({ length: decompressionsPerConnectionMax }, () => send(compressed(9)));
+  await until(() => begun === first.length, "all places are taken");
+  const others = Array.from({ length: 20 }, () => send(compressed(9)));
+  // What is answered says that all before it has come.
+  await send(small).status;
+  for (const { stream } of others) stream.close(constants.NGHTTP2_CANCEL);
+  await send(small).status;
+  release();
+  expect(await Promise.all(first.map(({ status }) => status))).toEqual(first.map(() => heard));
+  expect(await send(compressed(9)).status).toBe(heard);
+  expect(begun).toBe(first.length + 1);
 });
