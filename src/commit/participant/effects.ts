@@ -62,7 +62,8 @@ export async function carryOut(
       await tell(surroundings, box, effect.message);
       return;
     case "refuse":
-      if (effect.contrary) logger.error({ ...fields, reason: effect.reason }, "a decision contradicts what was done here");
+      if (effect.contrary)
+        seldom.error(transactionId, { ...fields, reason: effect.reason }, "a decision contradicts what was done here");
       else seldom.warn(transactionId, { ...fields, reason: effect.reason }, "message refused");
       refuse?.(effect.reason);
       return;

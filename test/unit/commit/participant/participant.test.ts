@@ -489,6 +489,31 @@ describe("the connection", () => {
       "nack: unknown kind",
     ]);
   });
+
+  test("logs once a minute what a coordinator repeats", async () => {
+    const lines: object[] = [];
+    const say = (fields: object, message: string) => void lines.push({ message, ...fields });
+    const w = await world();
+    await w.log.persist(prepared("t1", { state: "committed" }));
+    await w.start({ logger: { ...silent, warn: say, error: say } });
+    await w.coordinator.welcome();
+    const repeat = async () => {
+      await w.coordinator.say({ type: "nack", sequence: 1, reason: "no" });
+      await w.coordinator.decide("t1", "aborted");
+    };
+    for (let i = 0; i < 20; i += 1) await repeat();
+    const contradicts = { message: "a decision contradicts what was done here", transaction: "t1" };
+    expect(lines).toMatchObject([{ message: "message was refused", coordinator: expect.any(String) }, contradicts]);
+    for (let i = 0; i < 12; i += 1) {
+      await w.clock.advance(5_000);
+      await w.coordinator.say({ type: "heartbeat", sentAtMs: 0, lastSequenceSeen: 0 });
+    }
+    await repeat();
+    expect(lines.slice(2)).toMatchObject([
+      { message: "message was refused", leftOut: 19 },
+      { ...contradicts, leftOut: 19 },
+    ]);
+  });
 });
 
 describe("leaving", () => {
