@@ -2,7 +2,8 @@ import type { OutgoingHttpHeaders, ServerHttp2Stream } from "node:http2";
 import type { Connection } from "./connections.ts";
 import { registry } from "./descriptors.ts";
 import { overloaded } from "./errors.ts";
-import { lastingCountPerConnectionMax } from "./limits.ts";
+import type { HeaderSize } from "./headers.ts";
+import { headerBytesFree, lastingCountPerConnectionMax } from "./limits.ts";
 import { type Bound, boundWords, type CallKind, type Refused } from "./refusals.ts";
 import { statusHeaders } from "./status-headers.ts";
 
@@ -34,7 +35,7 @@ export type Admission = {
   /** Makes room for a service. `otherKind`: of methods of which there is no descriptor. */
   readonly serve: (service: string, otherKind?: CallKind) => void;
   /** False: it was refused, and answered. What is admitted counts until its stream is closed. */
-  readonly admit: (stream: ServerHttp2Stream, path: string, caller: Connection) => boolean;
+  readonly admit: (stream: ServerHttp2Stream, path: string, headers: HeaderSize, caller: Connection) => boolean;
   readonly open: ReadonlySet<OpenCall>;
   readonly load: () => readonly Load[];
 };
@@ -42,6 +43,7 @@ export type Admission = {
 export type CallBounds = {
   readonly callsMax: number;
   readonly streamsMax: number;
+  readonly keptHeaderBytesMax: number;
   /** Of each of them, how much one address may have. */
   readonly addressShare: number;
 };
@@ -52,14 +54,21 @@ export function createAdmission(bounds: CallBounds, refused: Refused): Admission
   /** For methods of which there is no descriptor. */
   const otherLanes = new Map<string, Lane>();
   const lasting: Bound = { kind: "watch", service: "", of: "connection", limit: lastingCountPerConnectionMax };
+  const headersOfProcess: Bound = { kind: "header-byte", service: "", of: "process", limit: bounds.keptHeaderBytesMax };
+  const headersOfAddress: Bound = { ...headersOfProcess, of: "address", limit: shareOf(headersOfProcess) };
+  let keptHeaderBytes = 0;
   const open = new Set<OpenCall>();
   const answers = new Map<Bound, OutgoingHttpHeaders>();
+
+  function shareOf({ limit }: Bound): number {
+    return Math.ceil(limit * bounds.addressShare);
+  }
 
   function laneOf(service: string, kind: CallKind): Lane {
     const known = lanes.find((lane) => lane.kind === kind && lane.ofProcess.service === service);
     if (known !== undefined) return known;
     const ofProcess: Bound = { kind, service, of: "process", limit: kind === "call" ? bounds.callsMax : bounds.streamsMax };
-    const ofAddress: Bound = { ...ofProcess, of: "address", limit: Math.ceil(ofProcess.limit * bounds.addressShare) };
+    const ofAddress: Bound = { ...ofProcess, of: "address", limit: shareOf(ofProcess) };
     const lane = { kind, index: lanes.length, ofProcess, ofAddress, underWay: 0 };
     lanes.push(lane);
     return lane;
@@ -69,6 +78,17 @@ export function createAdmission(bounds: CallBounds, refused: Refused): Admission
     if (lane.underWay >= lane.ofProcess.limit) return lane.ofProcess;
     if ((address.underWay[lane.index] ?? 0) >= lane.ofAddress.limit) return lane.ofAddress;
     return lane.kind !== "call" && lastingCount >= lasting.limit ? lasting : undefined;
+  }
+
+  function headerExcess(keptBytes: number, { address }: Connection): Bound | undefined {
+    if (keptBytes === 0) return undefined;
+    if (keptHeaderBytes + keptBytes > headersOfProcess.limit) return headersOfProcess;
+    return address.keptHeaderBytes + keptBytes > headersOfAddress.limit ? headersOfAddress : undefined;
+  }
+
+  function countHeaders(bytes: number, { address }: Connection): void {
+    keptHeaderBytes += bytes;
+    address.keptHeaderBytes += bytes;
   }
 
   function refuse(stream: ServerHttp2Stream, bound: Bound): void {
@@ -88,11 +108,12 @@ export function createAdmission(bounds: CallBounds, refused: Refused): Admission
       }
       otherLanes.set(service, laneOf(service, otherKind));
     },
-    admit(stream, path, caller) {
+    admit(stream, path, headers, caller) {
       const lane = laneByPath.get(path) ?? otherLanes.get(path.slice(1, path.lastIndexOf("/")));
       // grpc-js refuses it at once.
       if (lane === undefined) return true;
-      const bound = excess(lane, caller);
+      const keptBytes = headers.bytes > headerBytesFree ? headers.keptBytes : 0;
+      const bound = excess(lane, caller) ?? headerExcess(keptBytes, caller);
       if (bound !== undefined) {
         refuse(stream, bound);
         return false;
@@ -100,9 +121,11 @@ export function createAdmission(bounds: CallBounds, refused: Refused): Admission
       const call: OpenCall = { stream, caller, kind: lane.kind, looks: 0 };
       open.add(call);
       count(lane, caller, 1);
+      countHeaders(keptBytes, caller);
       stream.once("close", () => {
         open.delete(call);
         count(lane, caller, -1);
+        countHeaders(-keptBytes, caller);
       });
       return true;
     },

@@ -8,6 +8,8 @@ export type Address = {
   connectionCount: number;
   /** Of each lane (see admission), by its index: what is under way for this address. */
   readonly underWay: number[];
+  /** Of the calls that are under way for it. */
+  keptHeaderBytes: number;
 };
 
 export type Connection = {
@@ -48,7 +50,7 @@ export function createConnections(bounds: ConnectionBounds, refused: Refused): C
 
   function open(socket: Socket): Connection | undefined {
     const name = socket.remoteAddress ?? "";
-    const address = addresses.get(name) ?? { connectionCount: 0, underWay: [] };
+    const address = addresses.get(name) ?? { connectionCount: 0, underWay: [], keptHeaderBytes: 0 };
     const bound = excess(address);
     if (bound !== undefined) {
       socket.destroy();

@@ -1,6 +1,7 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import {
+  constants,
   type Http2Server,
   type IncomingHttpHeaders,
   performServerHandshake,
@@ -12,6 +13,7 @@ import { assert } from "../kernel/assert.ts";
 import { timerMaxMs } from "../kernel/limits.ts";
 import type { Admission } from "./admission.ts";
 import type { Connections } from "./connections.ts";
+import { sizeOfHeaders } from "./headers.ts";
 import { headerBytesMax, resetBurstMax, resetsPerSecondMax, streamCountPerConnectionMax } from "./limits.ts";
 import type { Receiving } from "./receiving.ts";
 import { createLine, createStarting } from "./starting.ts";
@@ -59,11 +61,17 @@ function standBefore(server: Http2Server, { connections, admission, receiving }:
     connection.speaks(session);
     // Their end says enough, and an error that nobody hears would end the process.
     session.on("error", () => undefined);
-    session.on("stream", (stream: ServerHttp2Stream, headers: IncomingHttpHeaders, flags: number) => {
+    session.on("stream", (stream: ServerHttp2Stream, headers: IncomingHttpHeaders, flags: number, rawHeaders: string[]) => {
       // Also of one that is refused.
       stream.on("error", () => undefined);
+      const size = sizeOfHeaders(rawHeaders);
+      if (size.bytes > headerBytesMax) {
+        // As Node does itself, but only once the client has acknowledged the settings.
+        stream.close(constants.NGHTTP2_ENHANCE_YOUR_CALM);
+        return;
+      }
       dropFarDeadline(headers);
-      if (!admission.admit(stream, String(headers[":path"]), connection)) return;
+      if (!admission.admit(stream, String(headers[":path"]), size, connection)) return;
       startCall(line, () => {
         if (stream.destroyed) return;
         server.emit("stream", stream, headers, flags);

@@ -11,6 +11,12 @@ export const lastingCountPerConnectionMax = streamCountPerConnectionMax / 2;
 /** All of one request, as HTTP/2 counts them: what gRPC's core allows, and enough for a token. An open stream keeps its own. */
 export const headerBytesMax = 16 * 1024;
 
+/** Ten headers and a token. They take less than the stream itself, so a call's place pays for them: health is never refused for others' headers. */
+export const headerBytesFree = 2 * 1024;
+
+/** Of all calls under way whose headers are larger, what their headers take in memory: 4,000 of the largest. */
+export const keptHeaderBytesMax = 64 * 1024 * 1024;
+
 /**
  * A client library that ends its calls at once, all that a connection may have, and again after it has connected them anew, does what is
  * its right. Node closes the connection over 1,000, or over 33 a second: timeouts of ordinary traffic would be enough.

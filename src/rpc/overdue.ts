@@ -17,7 +17,7 @@ export type OverdueBounds = {
 
 /** Looks now and then at all that is open, for what no event tells: requests that do not come, answers that nobody reads. */
 export function endOverdue(open: ReadonlySet<OpenCall>, bounds: OverdueBounds, refused: Refused): () => void {
-  const unreadBound: Bound = { kind: "byte", service: "", of: "connection", limit: bounds.unreadBytesMax };
+  const unreadBound: Bound = { kind: "answer-byte", service: "", of: "process", limit: bounds.unreadBytesMax };
   /** A process that was stopped has looked less often: what came meanwhile is not late. */
   const looksMax = Math.ceil(bounds.requestMs / bounds.lookMs);
   let answer: OutgoingHttpHeaders | undefined;

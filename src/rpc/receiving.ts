@@ -16,7 +16,7 @@ export type Receiving = {
 
 /** Beyond `bytesMax` of all callers together the largest is refused: who sends little is never refused for those who send much. */
 export function createReceiving(bytesMax: number, refused: Refused): Receiving {
-  const bound: Bound = { kind: "byte", service: "", of: "process", limit: bytesMax };
+  const bound: Bound = { kind: "request-byte", service: "", of: "process", limit: bytesMax };
   const halves = new Set<Half>();
   let answer: OutgoingHttpHeaders | undefined;
   let bytes = 0;

@@ -7,7 +7,7 @@ export type CallKind = "call" | "watch" | "session";
 
 /** How many there may be of what, for whom. */
 export type Bound = {
-  readonly kind: CallKind | "connection" | "byte";
+  readonly kind: CallKind | "connection" | "request-byte" | "answer-byte" | "header-byte";
   /** Empty: of all services. */
   readonly service: string;
   readonly of: "process" | "address" | "connection";
@@ -21,7 +21,9 @@ const plurals = {
   watch: "watches",
   session: "sessions",
   connection: "connections",
-  byte: "bytes of half-sent requests",
+  "request-byte": "bytes of half-sent requests",
+  "answer-byte": "bytes of unread answers",
+  "header-byte": "bytes of headers",
 } as const;
 const whose = { process: "", address: " from one address", connection: " on one connection" } as const;
 

@@ -24,7 +24,16 @@ import { createContextMiddleware, deadlineInterceptor, type RpcContext } from ".
 import { registry } from "./descriptors.ts";
 import { orEncoded } from "./encoded-answer.ts";
 import { listenBehind } from "./front.ts";
-import { connectionIdleMs, handshakeMs, keepaliveMs, keepaliveTimeoutMs, lookMs, requestMs, unreadBytesMax } from "./limits.ts";
+import {
+  connectionIdleMs,
+  handshakeMs,
+  keepaliveMs,
+  keepaliveTimeoutMs,
+  keptHeaderBytesMax,
+  lookMs,
+  requestMs,
+  unreadBytesMax,
+} from "./limits.ts";
 import { endOverdue } from "./overdue.ts";
 import { createPace } from "./pace.ts";
 import { createReceiving } from "./receiving.ts";
@@ -51,6 +60,8 @@ export type EdgeBounds = {
   readonly streamsMax: number;
   /** Of each of them, how much one address may have: above 0, up to 1. */
   readonly addressShare: number;
+  /** Of the headers of all calls under way, as far as they are large. */
+  readonly keptHeaderBytesMax: number;
   /** Of one request. */
   readonly requestBytesMax: number;
   /** Of all requests that are not whole yet. */
@@ -64,6 +75,7 @@ const edgeBounds: EdgeBounds = {
   callsMax: callCountMax,
   streamsMax: streamCountMax,
   addressShare: addressShareMax,
+  keptHeaderBytesMax,
   requestBytesMax: messageBytesDefault,
   receivingBytesMax,
   unreadBytesMax,

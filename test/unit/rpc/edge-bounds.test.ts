@@ -4,6 +4,7 @@ import { connect as connectTcp, type Socket } from "node:net";
 import { afterEach, describe, expect, test } from "vitest";
 import { headerBytesMax, lastingCountPerConnectionMax, streamCountPerConnectionMax } from "../../../src/rpc/limits.ts";
 import type { Bound } from "../../../src/rpc/refusals.ts";
+import { flag, frame, headerBlock, openPeer, type RawPeer } from "../../support/http2-frames.ts";
 import { createProtoClient } from "../../support/proto-client.ts";
 import { openRawConnection, type RawCall } from "../../support/raw-call.ts";
 import { startRecordingServer } from "../../support/recording-server.ts";
@@ -218,6 +219,103 @@ test("headers that are too large reset their stream, and nothing else", async ()
     call("/concord.workflow.v1.WorkflowService/ListWorkflows", { large: "x".repeat(headerBytesMax - 1_024) }),
   );
   expect(await fitting.status).toBe("9");
+});
+
+describe("headers of a client that has not acknowledged the settings", () => {
+  /** HPACK, RFC 7541: a literal that is indexed, and the newest that was. */
+  const indexed = (name: string, value: string) => {
+    const literal = headerBlock({ [name]: value });
+    literal.writeUInt8(0x40, 0);
+    return literal;
+  };
+  const newest = Uint8Array.of(0xbe);
+
+  const open = async (address: string): Promise<RawPeer> => {
+    const peer = await openPeer(address);
+    cleanups.push(peer.close);
+    return peer;
+  };
+  /** A call whose request does not come. */
+  const half = (streamId: number, rpc: string, ...more: readonly Uint8Array[]) => {
+    const pseudo = { ":method": "POST", ":scheme": "http", ":authority": "a", ":path": rpc };
+    const standing = { ...pseudo, "content-type": "application/grpc", te: "trailers" };
+    const block = Buffer.concat([headerBlock(standing), ...more]);
+    // What fits in no one frame.
+    const [first, rest] = [block.subarray(0, 10_000), block.subarray(10_000)];
+    return Buffer.concat([frame("headers", streamId, first), frame("continuation", streamId, rest, flag.endHeaders)]);
+  };
+
+  test.each([
+    { what: "one large header", more: [headerBlock({ large: "x".repeat(16_300) })] },
+    { what: "one that is named many times", more: [indexed("large", "x".repeat(3_900)), newest, newest, newest, newest] },
+    {
+      what: "one binary header of many values, each of which becomes a Buffer",
+      more: [headerBlock({ "x-bin": ",".repeat(600) })],
+    },
+  ])("reset their stream, and nothing else, if they are too large: $what", async ({ more }) => {
+    const { address, underWay } = await start();
+    const peer = await open(address);
+    await peer.write(half(1, path.stats, ...more), half(3, path.stats));
+    await until(() => underWay("call", "WorkflowService") === 1, "the other is under way");
+    await until(() => peer.received("reset") === 1, "the first was reset");
+    // No answer that reads like one.
+    expect(peer.received("headers")).toBe(0);
+  });
+
+  test("are bounded in what they take together, for as long as their streams are open; who has few is not refused", async () => {
+    const bounds = { keptHeaderBytesMax: 100_000, addressShare: 1 };
+    const { address, client, connect, underWay, refused } = await start({ bounds });
+    const peer = await open(address);
+    const large = [indexed("large", "x".repeat(3_900)), newest, newest];
+    await peer.write(half(1, path.watch, ...large));
+    for (let id = 3; id < 41; id += 2) await peer.write(half(id, path.watch, newest, newest, newest));
+    await until(() => refused.length === 13, "the others are refused");
+    expect(refused[0]).toEqual({ kind: "header-byte", service: "", of: "process", limit: 100_000 });
+    expect(underWay("watch", "WorkflowService")).toBe(7);
+
+    const more = { large: "x".repeat(8_000) };
+    expect(await begin(connect().call(path.stats, more)).status).toBe("8");
+    expect(await client.call("Health/Check", {})).toEqual({ status: "SERVING" });
+    expect(await client.failure("WorkflowService/GetWorkflow", { workflow_id: "w" })).toMatchObject({ message: "noted" });
+    peer.close();
+    await until(() => underWay("watch", "WorkflowService") === 0, "it has hung up");
+    expect(await begin(connect().call("/concord.workflow.v1.WorkflowService/ListWorkflows", more)).status).toBe("9");
+  });
+
+  test("have a share of that for each address", async () => {
+    const { address, connect, refused, underWay } = await start({ bounds: { keptHeaderBytesMax: 100_000, addressShare: 0.5 } });
+    const peer = await open(address);
+    const large = headerBlock({ large: "x".repeat(12_000) });
+    for (let id = 1; id < 11; id += 2) await peer.write(half(id, path.watch, large));
+    await until(() => refused.length === 2, "the others are refused");
+    expect(refused[0]).toEqual({ kind: "header-byte", service: "", of: "address", limit: 50_000 });
+    begin(connect("127.0.0.3").call(path.watch, { large: "x".repeat(12_000) }));
+    await until(() => underWay("watch", "WorkflowService") === 4, "another finds the rest");
+  });
+});
+
+test.each([
+  { what: "of another content-type", headers: { "content-type": "text/html" } },
+  { what: "a GET of a browser", headers: { ":method": "GET", "content-type": undefined } },
+])("what is no call of gRPC hears 415 of HTTP: $what", async ({ headers }) => {
+  const { connect } = await start();
+  const { stream } = connect().call(path.stats, headers);
+  const [answer] = await once(stream, "response");
+  expect(answer).toMatchObject({ ":status": 415 });
+  stream.resume();
+  await until(() => stream.closed, "its stream is over");
+});
+
+test("a request without a path is reset as malformed, and its connection stays", async () => {
+  const { address, underWay } = await start();
+  const peer = await openPeer(address);
+  cleanups.push(peer.close);
+  const pathless = { ":method": "POST", ":scheme": "http", ":authority": "a" };
+  const headers = (id: number, block: Readonly<Record<string, string>>) =>
+    frame("headers", id, headerBlock({ ...block, "content-type": "application/grpc" }), flag.endHeaders);
+  await peer.write(headers(1, pathless), headers(3, { ...pathless, ":path": path.stats }));
+  await until(() => underWay("call", "WorkflowService") === 1, "the other is under way");
+  await until(() => peer.received("reset") === 1, "it was reset");
 });
 
 describe("a connection is closed", () => {

@@ -77,7 +77,7 @@ test("who lets most answers wait loses them, when all that wait are too many; ot
   const hoard = Array.from({ length: 8 }, () => ask(hoards.call(stats)));
   await until(() => hoard.every(({ stream }) => stream.closed), "all that it lets wait is dropped");
   expect(hoard.map(({ stream }) => stream.rstCode)).toEqual(hoard.map(() => constants.NGHTTP2_ENHANCE_YOUR_CALM));
-  expect(refused).toMatchObject([{ kind: "byte", of: "connection", limit: 5 * largeBytes }]);
+  expect(refused).toMatchObject([{ kind: "answer-byte", of: "process", limit: 5 * largeBytes }]);
   expect(await client.call("Health/Check", {})).toEqual({ status: "SERVING" });
   one.stream.resume();
   expect(await one.status).toBe("0");
