@@ -76,6 +76,32 @@ describe("a rule that takes long", () => {
     }
   });
 
+  test("is judged for moves in their turn, however many checks another caller has asked for", async () => {
+    const { predicates, workflows } = server.clients;
+    await workflows.createWorkflow({ workflowId: "patient", metadata: { numbers } });
+    await workflows.transitionWorkflow({ workflowId: "patient", targetState: ACTIVE, ...by });
+    let isOver = false;
+    let answered = 0;
+    const asking = Array.from({ length: 100 }, async () => {
+      while (!isOver) {
+        await predicates.validateTransition({ check: check(PAUSED) });
+        answered += 1;
+      }
+    });
+    const moveCount = 20;
+    try {
+      for (let move = 0; move < moveCount; move += 1) {
+        const failure = await failureOf(workflows.transitionWorkflow({ workflowId: "patient", targetState: PAUSED, ...by }));
+        expect(failure).toMatchObject({ reason: "RULE_DENIED" });
+      }
+    } finally {
+      isOver = true;
+    }
+    // If calls took turns, not callers, 100 of them would come before each move.
+    expect(answered).toBeLessThan(30 * moveCount);
+    await Promise.all(asking);
+  });
+
   test("is deferred where only prompt answers are wanted", async () => {
     const { verdicts } = await server.clients.predicates.batchValidateTransitions({
       checks: [check(PAUSED), check(COMPLETED), check(CANCELLED)],

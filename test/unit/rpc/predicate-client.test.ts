@@ -182,6 +182,13 @@ describe("a check whose rules take long", () => {
     expect(fake.alone).toEqual(["wf-3"]);
   });
 
+  test("is refused as overloaded when the engine says so, however often, and the circuit stays closed", async () => {
+    fake.answer = deferring;
+    fake.answerAlone = failWith(busy);
+    expect(await Promise.all(Array.from({ length: 20 }, () => ask("wf-3")))).toEqual(Array(20).fill(overloaded));
+    expect(await ask("wf", 7)).toEqual(allowedUnder(7));
+  });
+
   test("does not open the circuit when it has no answer in time", async () => {
     client = connect(50);
     fake.answer = deferring;
