@@ -224,7 +224,7 @@ async function predicatePart({ config, logger, turns, loop }: Wiring): Promise<R
   const opened = await openSqliteRuleStore({ path: storePath(config, "predicate") });
   if (!opened.ok) return opened;
   const store = opened.value;
-  const judges = createJudges({ threadCount: config.ruleThreads, startThread: startJudgeThread, clock: systemClock });
+  const judges = createJudges({ threadCount: config.ruleThreads, startThread: startJudgeThread, timers: systemClock });
   const evaluator = createEvaluator({ judges, turns });
   const engine = await loop.run({ job: "rules" }, () => createEngine({ store, clock: systemClock, evaluator, turns }));
   const service = createPredicateService({ engine, turns });

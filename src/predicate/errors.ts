@@ -1,5 +1,4 @@
 import type { RuleId } from "../kernel/ids.ts";
-import type { DurationMs } from "../kernel/time.ts";
 import type { RuleError } from "./core/judge.ts";
 import type { RuleState } from "./core/types.ts";
 
@@ -25,7 +24,5 @@ export type WriteFailure =
 export type JudgeFailure =
   /** Too many checks wait, or too much of their data, in all or of this caller. */
   | { readonly type: "overloaded"; readonly what: `${"" | "bytes of "}checks${"" | " of one caller"}`; readonly limit: number }
-  /** So many others wait that its turn would come too late for its deadline. */
-  | { readonly type: "turn-missed"; readonly waitedMs: DurationMs }
   /** The checks of one call cost too much together. */
   | { readonly type: "call-cost-limit"; readonly limit: number };

@@ -13,7 +13,7 @@ import type { Evaluator } from "./ports.ts";
 export function createEvaluator({ judges, turns }: { readonly judges: Judges; readonly turns: Turns }): Evaluator {
   return {
     prepare: judges.prepare,
-    async judge(ruleSet, checks, { caller = "", deadlineMs, signal, promptOnly }) {
+    async judge(ruleSet, checks, { caller = "", signal, promptOnly }) {
       const verdicts: Verdict[] = [];
       const dear: number[] = [];
       let costLeft = callCostMax;
@@ -29,7 +29,7 @@ export function createEvaluator({ judges, turns }: { readonly judges: Judges; re
       }
       if (dear.length === 0 || promptOnly) return ok(verdicts);
       const asked = dear.map((index) => checks[index]).filter((check) => check !== undefined);
-      const judged = await judges.judge(ruleSet, asked, { caller, deadlineMs, signal, costMax: costLeft });
+      const judged = await judges.judge(ruleSet, asked, { caller, signal, costMax: costLeft });
       if (!judged.ok) return err(judged.error);
       for (const [place, verdict] of judged.value.entries()) verdicts[dear[place] ?? 0] = verdict;
       return ok(verdicts);

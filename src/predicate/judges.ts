@@ -1,6 +1,5 @@
 import { assert } from "../kernel/assert.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
-import type { TimeMs } from "../kernel/time.ts";
 import { createAskedRoom } from "./asked-room.ts";
 import { createCallerTurns } from "./caller-turns.ts";
 import { dataBytes } from "./core/costs.ts";
@@ -9,8 +8,8 @@ import { callCostMax } from "./core/limits.ts";
 import type { Check, Verdict } from "./core/types.ts";
 import type { JudgeFailure } from "./errors.ts";
 import type { Judged, JudgeThread } from "./judge-thread.ts";
-import { checkTickMs, checkTicksMax, stopGraceMs, turnWaitShare } from "./limits.ts";
-import type { Clock, Timers } from "./ports.ts";
+import { checkTickMs, checkTicksMax, stopGraceMs } from "./limits.ts";
+import type { Timers } from "./ports.ts";
 
 /**
  * Judges what takes long, on threads, one check at a time on each. Callers take turns, and the calls of each, so that one with many calls,
@@ -23,12 +22,7 @@ export interface Judges {
   judge(
     ruleSet: RuleSet,
     checks: readonly Check[],
-    options: {
-      readonly caller: string;
-      readonly deadlineMs?: TimeMs | undefined;
-      readonly signal: AbortSignal;
-      readonly costMax: number;
-    },
+    options: { readonly caller: string; readonly signal: AbortSignal; readonly costMax: number },
   ): Promise<Result<readonly Verdict[], JudgeFailure>>;
   /** Ends the threads, whatever they do. */
   close(): Promise<void>;
@@ -55,11 +49,11 @@ type Seat = { thread: JudgeThread | undefined; busy: boolean };
 export function createJudges({
   threadCount,
   startThread,
-  clock,
+  timers,
 }: {
   readonly threadCount: number;
   readonly startThread: () => JudgeThread;
-  readonly clock: Clock & Timers;
+  readonly timers: Timers;
 }): Judges {
   const seats = Array.from({ length: threadCount }, (): Seat => ({ thread: undefined, busy: false }));
   let newest: RuleSet | undefined;
@@ -100,11 +94,11 @@ export function createJudges({
       cancel();
       thread.stop();
       // A thread that still compiles will look when it begins.
-      cancel = clock.setTimer(stopGraceMs, () => (thread.rule < 0 ? stop() : void thread.end()));
+      cancel = timers.setTimer(stopGraceMs, () => (thread.rule < 0 ? stop() : void thread.end()));
     };
     // A process that was stopped, or a busy loop, makes one tick late, not all of them: its threads were stopped, too.
     const watch = (ticksLeft: number): void => {
-      cancel = clock.setTimer(checkTickMs, () => {
+      cancel = timers.setTimer(checkTickMs, () => {
         if (thread.rule < 0) watch(checkTicksMax);
         else if (ticksLeft > 1) watch(ticksLeft - 1);
         else {
@@ -144,21 +138,12 @@ export function createJudges({
     else if (call.unanswered === 0) call.outcome.resolve(ok(call.verdicts));
   }
 
-  /** Refuses it in time for its deadline, unless it has had a turn by then. Returns the function that cancels this. */
-  function refuseLate(call: Call, deadlineMs: TimeMs | undefined): () => void {
-    if (deadlineMs === undefined) return () => {};
-    const waitedMs = Math.max(0, Math.floor((deadlineMs - clock.nowMs()) * turnWaitShare));
-    return clock.setTimer(waitedMs, () => {
-      if (call.next === 0) call.outcome.resolve(err({ type: "turn-missed", waitedMs }));
-    });
-  }
-
   return {
     prepare(ruleSet) {
       newest = ruleSet;
       if (ruleSet.active.length > 0) for (const seat of seats) threadAt(seat).prepare(ruleSet);
     },
-    async judge(ruleSet, checks, { caller, deadlineMs, signal, costMax }) {
+    async judge(ruleSet, checks, { caller, signal, costMax }) {
       signal.throwIfAborted();
       const asked = { count: checks.length, bytes: checks.reduce((sum, check) => sum + dataBytes(check), 0) };
       const refusal = room.take(caller, asked);
@@ -177,13 +162,11 @@ export function createJudges({
       };
       const leave = (): void => outcome.reject(signal.reason);
       signal.addEventListener("abort", leave, { once: true });
-      const cancel = refuseLate(call, deadlineMs);
       try {
         waiting.enter(call);
         dispatch();
         return await outcome.promise;
       } finally {
-        cancel();
         signal.removeEventListener("abort", leave);
         room.giveBack(caller, asked);
         waiting.leave(call);

@@ -7,12 +7,6 @@ export const askedBytesMax = 32 * 1024 * 1024;
 /** Of these, for one caller: another finds room beside whoever takes all it can. */
 export const callerShare = 0.5;
 
-/**
- * Of the time until its deadline: a call that has had no turn by then is refused, so that the refusal comes in time. It is below a half: the
- * workflow manager takes an engine that has been silent for half of it for one that is away.
- */
-export const turnWaitShare = 0.4;
-
 /** The last resort, for where a cost is wrong: the dearest check takes tenths of a second. After so many ticks, 2 s, it is denied. */
 export const checkTicksMax = 4;
 export const checkTickMs = 500;

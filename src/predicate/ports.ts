@@ -52,8 +52,6 @@ export interface Timers {
 export type AskOptions = {
   /** Callers take turns: its connection. Those without a name share one turn. */
   readonly caller?: string;
-  /** By then it has an answer, or has been refused. Unknown: it waits. */
-  readonly deadlineMs?: TimeMs | undefined;
   /** Ends what is under way for this caller. */
   readonly signal: AbortSignal;
   /** What takes long is answered `deferred` at once, to be asked alone. */

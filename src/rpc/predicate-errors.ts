@@ -62,13 +62,6 @@ export function judgeError(error: JudgeFailure): RichServerError {
   switch (error.type) {
     case "overloaded":
       return overloaded(error.limit, `${error.what} wait for their rules`);
-    case "turn-missed":
-      return rpcError({
-        code: Status.RESOURCE_EXHAUSTED,
-        reason: "OVERLOADED",
-        message: `no thread was free for its rules in ${error.waitedMs} ms: others wait, too; retry later`,
-        retryAfterMs: error.waitedMs,
-      });
     case "call-cost-limit":
       return rpcError({
         code: Status.RESOURCE_EXHAUSTED,

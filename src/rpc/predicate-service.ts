@@ -32,8 +32,7 @@ export function createPredicateService(dependencies: {
   const readPage = createReadPage(dependencies);
 
   async function judged(questions: readonly Question[], promptOnly: boolean, context: CallContext & RpcContext) {
-    const { peer: caller, deadlineMs, signal } = context;
-    const outcome = await engine.check(questions, { caller, deadlineMs, signal, promptOnly });
+    const outcome = await engine.check(questions, { caller: context.peer, signal: context.signal, promptOnly });
     if (!outcome.ok) throw judgeError(outcome.error);
     warnOfFailures(outcome.value, context);
     return verdictsToWire(outcome.value);

@@ -10,7 +10,6 @@ import {
   checkTickMs,
   checkTicksMax,
   stopGraceMs,
-  turnWaitShare,
 } from "../../../src/predicate/limits.ts";
 import { checkOf, ruleOf, ruleSetOf } from "../../support/rule-values.ts";
 
@@ -37,8 +36,7 @@ function world(threadCount = 1) {
       started.push(thread);
       return thread;
     },
-    clock: {
-      nowMs: () => nowMs,
+    timers: {
       setTimer: (delayMs, run) => {
         const timer = { atMs: nowMs + delayMs, run };
         timers.push(timer);
@@ -156,30 +154,6 @@ describe("callers take turns", () => {
     await expect(left).rejects.toBe("left");
     expect([await finish(), await finish()]).toEqual(["a1", "c1"]);
     await Promise.all([first, second]);
-  });
-});
-
-describe("a call whose turn does not come in time for its deadline", () => {
-  test("is refused before, and leaves its place to others", async () => {
-    const { judges, pass, finish } = world();
-    const first = judges.judge(ruleSet, [named("a1")], of("a"));
-    const late = judges.judge(ruleSet, [named("b1")], { ...of("b"), deadlineMs: 1_000 });
-    const patientOne = judges.judge(ruleSet, [named("b2")], of("b"));
-    await pass(1_000 * turnWaitShare);
-    expect(await late).toEqual({ ok: false, error: { type: "turn-missed", waitedMs: 400 } });
-    expect([await finish(), await finish()]).toEqual(["a1", "b2"]);
-    await Promise.all([first, patientOne]);
-  });
-
-  test("is not refused once a check of it has had its turn", async () => {
-    const { judges, pass, finish } = world();
-    const first = judges.judge(ruleSet, [named("a1")], of("a"));
-    const call = judges.judge(ruleSet, ["b1", "b2"].map(named), { ...of("b"), deadlineMs: 1_000 });
-    await finish();
-    await pass(1_000 * turnWaitShare);
-    expect([await finish(), await finish()]).toEqual(["b1", "b2"]);
-    expect(await call).toEqual({ ok: true, value: [allowed, allowed] });
-    await first;
   });
 });
 

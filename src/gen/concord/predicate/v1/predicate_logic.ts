@@ -2077,7 +2077,7 @@ export const PredicateLogicDefinition = {
     /**
      * Judges one move. A denial is an answer, not an error.
      * Errors: RESOURCE_EXHAUSTED / OVERLOADED (2,048 checks that take long, or 32 MiB of them, wait already, or half of these
-     * of this connection; or so many that its turn has not come after two fifths of the time until its deadline).
+     * of this connection).
      */
     validateTransition: {
       name: "ValidateTransition",
@@ -2164,7 +2164,7 @@ export interface PredicateLogicServiceImplementation<CallContextExt = {}> {
   /**
    * Judges one move. A denial is an answer, not an error.
    * Errors: RESOURCE_EXHAUSTED / OVERLOADED (2,048 checks that take long, or 32 MiB of them, wait already, or half of these
-   * of this connection; or so many that its turn has not come after two fifths of the time until its deadline).
+   * of this connection).
    */
   validateTransition(
     request: ValidateTransitionRequest,
@@ -2216,7 +2216,7 @@ export interface PredicateLogicClient<CallOptionsExt = {}> {
   /**
    * Judges one move. A denial is an answer, not an error.
    * Errors: RESOURCE_EXHAUSTED / OVERLOADED (2,048 checks that take long, or 32 MiB of them, wait already, or half of these
-   * of this connection; or so many that its turn has not come after two fifths of the time until its deadline).
+   * of this connection).
    */
   validateTransition(
     request: DeepPartial<ValidateTransitionRequest>,
