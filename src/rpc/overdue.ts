@@ -30,7 +30,9 @@ export function endOverdue(open: ReadonlySet<OpenCall>, bounds: OverdueBounds, r
       const unreadBytes = call.stream.writableLength;
       if (unreadBytes === 0) continue;
       bytes += unreadBytes;
-      unread.set(call.caller, [...(unread.get(call.caller) ?? []), call]);
+      const calls = unread.get(call.caller);
+      if (calls === undefined) unread.set(call.caller, [call]);
+      else calls.push(call);
     }
     if (bytes > bounds.unreadBytesMax) endUnread(unread, bytes);
   }
