@@ -47,8 +47,9 @@ verify: setup ## check the models, then the cores against them; MODEL=name check
 simulate: setup ## run the commit protocol on a faulty world; SEED=n replays one run
 	@bin/concord simulate $(if $(SEED),--seed $(SEED) --verbose)
 
-stress: setup ## transactions while every process is killed in turn, rules that take long, overload, hostile calls, calls of any kind, abuse of HTTP/2; SEED=n
+stress: setup ## transactions while every process is killed in turn, random rules against a reference, rules that take long, overload, hostile calls, calls of any kind, abuse of HTTP/2; SEED=n
 	@node scripts/kill-stream.ts $(if $(SEED),--seed $(SEED))
+	@RUNS=500000 vitest run test/property/predicate/reference.test.ts
 	@node scripts/rules-load.ts
 	@node scripts/overload.ts
 	@node scripts/no-stall.ts

@@ -1,6 +1,7 @@
 import { type CelEnv, type CelFunc, type CelInput, type CelValue, celEnv, celFunc, celMethod, isCelError } from "@bufbuild/cel";
 import { budgetLeft, charge } from "./budget.ts";
 import { costOf } from "./costs.ts";
+import { arithmeticFunctions } from "./functions/arithmetic.ts";
 import { comparisonFunctions } from "./functions/comparisons.ts";
 import { conversionFunctions } from "./functions/conversions.ts";
 import { encoderFunctions } from "./functions/encoders.ts";
@@ -16,6 +17,7 @@ import { optionalRegistry } from "./optional.ts";
 
 /** Where they differ from the library's, ours are what CEL says. */
 const own = [
+  ...arithmeticFunctions,
   ...comparisonFunctions,
   ...conversionFunctions,
   ...timeFunctions,

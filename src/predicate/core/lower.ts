@@ -18,6 +18,7 @@ function lowerWithin(expr: Expr, locals: ReadonlySet<string> | undefined): void 
   const inner = locals && exprKind.case === "comprehensionExpr" ? new Set([...locals, ...variablesOf(exprKind.value)]) : locals;
   for (const child of children(expr)) lowerWithin(child, inner);
   if (locals !== undefined) lowerOptional(expr, locals);
+  lowerAccess(expr);
   switch (exprKind.case) {
     case "comprehensionExpr":
       if (!isBind(exprKind.value)) meterLoop(exprKind.value);
@@ -59,6 +60,22 @@ function lowerOptional(expr: Expr, locals: ReadonlySet<string>): void {
   const { function: name, args } = exprKind.value;
   if (name === "_?._" || name === "_[?_]") exprKind.value.function = "@optional";
   if (name === "_[_]" && args[0] !== undefined && mayBeOptional(args[0], locals)) exprKind.value.function = "@select";
+}
+
+/** Where the library is more lenient than CEL: `has` of what has no fields, and a list's index that is no number. */
+function lowerAccess(expr: Expr): void {
+  const { exprKind, id } = expr;
+  if (exprKind.case === "selectExpr" && exprKind.value.testOnly && exprKind.value.operand !== undefined) {
+    replace(expr, call(id, "@has", exprKind.value.operand, text(id, exprKind.value.field)));
+  } else if (exprKind.case === "callExpr" && exprKind.value.function === "_[_]" && !isSafeIndex(exprKind.value.args[1])) {
+    exprKind.value.function = "@select";
+  }
+}
+
+const safeIndices = new Set(["int64Value", "uint64Value", "stringValue"]);
+
+function isSafeIndex(index: Expr | undefined): boolean {
+  return index?.exprKind.case === "constExpr" && safeIndices.has(index.exprKind.value.constantKind.case ?? "");
 }
 
 /** What is selected from a variable of the expression is not, unless it is bound by the expression itself. */

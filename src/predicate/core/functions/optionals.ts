@@ -45,9 +45,12 @@ export const optionalFunctions: readonly CelFunc[] = [
     if (found === undefined) throw new Error(isCelList(operand) ? `index ${key} out of bounds` : `field not found: ${key}`);
     return found;
   }),
+  /** The library says of what has no fields that it lacks this one, where CEL has an error: `!has(…) ||` must not allow because of that. */
   celFunc("@has", [DYN, STRING], BOOL, (operand, field) => {
     const value = isOptional(operand) ? heldBy(operand) : operand;
-    return isCelMap(value) && value.has(field);
+    if (isCelMap(value)) return value.has(field);
+    if (isOptional(operand)) return false;
+    throw new Error(`${celType(operand).name} has no field ${field}`);
   }),
   /** A list whose marked elements are optional. */
   celFunc("@list", [LIST, STRING], LIST, (list, marks) =>
@@ -69,8 +72,16 @@ function held(optionals: readonly CelValue[]): CelValue[] {
 function lookUp(container: CelValue | undefined, key: CelValue): CelValue | undefined {
   if (container === undefined) return undefined;
   if (isCelMap(container)) return container.get(key as string);
-  if (isCelList(container)) return container.get(Number(isCelUint(key) ? key.value : key));
+  if (isCelList(container)) return container.get(indexOf(key));
   throw new Error(`${celType(container).name} has no ${typeof key === "string" ? `field ${key}` : "elements"}`);
+}
+
+/** The library takes `false` for 0. A fraction is no place in any list. */
+function indexOf(key: CelValue): number {
+  if (typeof key === "bigint") return Number(key);
+  if (typeof key === "number") return Number.isInteger(key) ? key : -1;
+  if (isCelUint(key)) return Number(key.value);
+  throw new Error(`the index of a list is an int, not ${celType(key).name}`);
 }
 
 /** What a variable of its type has before it is set. */

@@ -1,7 +1,7 @@
 import { type CelFunc, CelScalar, celEnv, celMethod, objectType } from "@bufbuild/cel";
 import { create, fromJson } from "@bufbuild/protobuf";
 import { isReflectMessage } from "@bufbuild/protobuf/reflect";
-import { type Duration, type Timestamp, TimestampSchema, timestampMs } from "@bufbuild/protobuf/wkt";
+import { type Duration, type Timestamp, TimestampSchema } from "@bufbuild/protobuf/wkt";
 
 const TIMESTAMP = objectType(TimestampSchema);
 const dayMs = 86_400_000;
@@ -25,13 +25,16 @@ const getters: Readonly<Record<string, (date: Date) => number>> = {
  */
 export const timeFunctions: readonly CelFunc[] = Object.entries(getters).flatMap(([name, get]) => [
   celMethod(name, TIMESTAMP, [], CelScalar.INT, function () {
-    return BigInt(get(new Date(timestampMs(this.message))));
+    return BigInt(get(new Date(millisecondsOf(this.message))));
   }),
   celMethod(name, TIMESTAMP, [CelScalar.STRING], CelScalar.INT, function (zone) {
-    const atMs = timestampMs(this.message);
+    const atMs = millisecondsOf(this.message);
     return BigInt(get(new Date(atMs + offsetMs(zone, atMs))));
   }),
 ]);
+
+/** The millisecond that it is in. The library's goes to the next one, and so into the next day at the end of a day. */
+const millisecondsOf = ({ seconds, nanos }: Timestamp): number => Number(seconds) * 1000 + Math.floor(nanos / 1e6);
 
 /** How far the clocks of a zone were ahead of UTC. A zone is "+02:00" or a name such as "Europe/Berlin". */
 function offsetMs(zone: string, atMs: number): number {

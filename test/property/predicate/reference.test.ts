@@ -1,0 +1,55 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { assert } from "../../../src/kernel/assert.ts";
+import { compile } from "../../../src/predicate/core/compile.ts";
+import { evaluate } from "../../../src/predicate/core/evaluate.ts";
+import { evaluationCostMax } from "../../../src/predicate/core/limits.ts";
+import { parse } from "../../../src/predicate/core/parse.ts";
+import { referenceValue } from "../../support/reference-evaluator.ts";
+import { expressions, inputOf, inputs, textOf, textOfCel, variableNames } from "../../support/reference-evaluator-expressions.ts";
+import { LeftOpen, type Value } from "../../support/reference-evaluator-values.ts";
+
+// A failure prints its seed; replay it with SEED=n npx vitest run --project property. RUNS=n for more of them.
+const seed = process.env["SEED"];
+const numRuns = Number(process.env["RUNS"] ?? 10_000);
+const runs = { numRuns, ...(seed === undefined ? {} : { seed: Number(seed) }) };
+
+const anything = Object.fromEntries(variableNames.map((name) => [name, "value" as const]));
+
+/** Undefined: refused when it is written. */
+function judged(source: string, input: Readonly<Record<string, Value>>): string | undefined {
+  const compiled = compile(source, anything);
+  if (!compiled.ok) return undefined;
+  const bindings = Object.fromEntries(Object.entries(input).map(([name, value]) => [name, inputOf(value)]));
+  const result = evaluate(compiled.value, bindings, { left: evaluationCostMax });
+  return result.ok ? textOfCel(result.value) : "error";
+}
+
+/** Undefined: the specification does not say. */
+function specified(source: string, input: Readonly<Record<string, Value>>): string | undefined {
+  const parsed = parse(source);
+  assert(parsed.ok, "random expressions can be read");
+  try {
+    return textOf(referenceValue(parsed.value.expr, new Map(Object.entries(input))));
+  } catch (error) {
+    if (error instanceof LeftOpen) return undefined;
+    throw error;
+  }
+}
+
+test("an expression has the value, or the failure, that the specification gives it", () => {
+  const counts = { values: 0, failures: 0, others: 0 };
+  fc.assert(
+    fc.property(expressions, inputs, (source, input) => {
+      const [outcome, expected] = [judged(source, input), specified(source, input)];
+      const known = outcome !== undefined && expected !== undefined;
+      if (known) expect(outcome).toBe(expected);
+      counts[!known ? "others" : outcome === "error" ? "failures" : "values"] += 1;
+    }),
+    runs,
+  );
+  // Else it would prove little.
+  expect(counts.values).toBeGreaterThan(numRuns / 2);
+  expect(counts.failures).toBeGreaterThan(numRuns / 10);
+  expect(counts.others).toBeLessThan(numRuns / 20);
+});
