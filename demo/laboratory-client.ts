@@ -89,6 +89,7 @@ export function createLaboratoryClient({ clients, signal }: { readonly clients: 
     register({ id: workflowId, metadata }: Sample): Promise<Result<Change, ClientFailure>> {
       const request = {
         workflowId,
+        type: "sample",
         metadata,
         reason: "registered",
         requestedBy: "reception",

@@ -47,12 +47,13 @@ function createCommand(): Command {
   const command = new Command("create")
     .description("create a workflow")
     .argument("[id]", "its id; left out, the server makes one", "")
+    .option("--type <name>", "what kind of work it is, such as sample; never changed", "")
     .option("--metadata <json>", "a JSON object to keep with it", jsonArgument);
-  type Options = ClientOptions & Mutation & { readonly metadata?: { readonly [key: string]: unknown } };
+  type Options = ClientOptions & Mutation & { readonly type: string; readonly metadata?: { readonly [key: string]: unknown } };
   return addClientOptions(addMutationOptions(command, "created by hand")).action((workflowId: string, options: Options) =>
     withChange(options, workflowId === "" ? [] : [lookAt(workflowId)], async ({ workflows }, { requestId, call }) => {
-      const { reason, by: requestedBy, metadata } = options;
-      const request = { workflowId, metadata, reason, requestedBy, requestId };
+      const { type, reason, by: requestedBy, metadata } = options;
+      const request = { workflowId, type, metadata, reason, requestedBy, requestId };
       const { workflow } = await workflows.createWorkflow(request, call);
       printWorkflow(options.output, workflow);
     }),
@@ -86,12 +87,13 @@ function listCommand(): Command {
       }
       const rows = found.map((workflow) => [
         workflow.workflowId,
+        typeText(workflow.type),
         stateText(workflow.state),
         String(workflow.version),
         timeText(workflow.updatedAt),
         holdText(workflow),
       ]);
-      print(tableLines(["workflow", "state", "version", "updated", "held by"], rows));
+      print(tableLines(["workflow", "type", "state", "version", "updated", "held by"], rows));
       printMore(more, options.limit);
     }),
   );
@@ -259,11 +261,13 @@ function printWorkflow(format: OutputFormat, workflow: Workflow | undefined): vo
   print(
     fieldLines([
       ["workflow", workflow.workflowId],
+      ["type", typeText(workflow.type)],
       ["state", stateText(workflow.state)],
+      ["since", timeText(workflow.stateEnteredAt)],
       ["previous", stateText(workflow.previousState)],
       ["version", String(workflow.version)],
-      ["created", timeText(workflow.createdAt)],
-      ["updated", timeText(workflow.updatedAt)],
+      ["created", changeText(workflow.createdAt, workflow.createdBy)],
+      ["updated", changeText(workflow.updatedAt, workflow.updatedBy)],
       ["held by", holdText(workflow)],
       ["retries", String(workflow.retryCount)],
       ["metadata", JSON.stringify(workflow.metadata ?? {})],
@@ -271,13 +275,14 @@ function printWorkflow(format: OutputFormat, workflow: Workflow | undefined): vo
   );
 }
 
-const eventHead = ["sequence", "time", "workflow", "type", "from", "to", "version", "by", "reason"];
+const eventHead = ["sequence", "time", "workflow", "workflow type", "type", "from", "to", "version", "by", "reason"];
 
 function eventRow(event: WorkflowEvent): string[] {
   return [
     String(event.sequence),
     timeText(event.occurredAt),
     event.workflowId,
+    typeText(event.workflowType),
     enumText("WORKFLOW_EVENT_TYPE_", event.type),
     stateText(event.fromState),
     stateText(event.toState),
@@ -286,6 +291,10 @@ function eventRow(event: WorkflowEvent): string[] {
     event.reason,
   ];
 }
+
+const typeText = (type: string): string => (type === "" ? "-" : type);
+
+const changeText = (time: Date | undefined, by: string): string => `${timeText(time)}${by === "" ? "" : ` by ${by}`}`;
 
 function stateText(state: WorkflowState): string {
   return enumText("WORKFLOW_STATE_", state);

@@ -13,6 +13,11 @@ const moves: Readonly<Record<WorkflowState, readonly WorkflowState[]>> = {
   CANCELLED: [],
 };
 
+/** What a change of a workflow can be; each is recorded as an event of its kind. */
+export const workflowEventTypes = ["CREATED", "TRANSITION", "FAILED", "RECOVERED"] as const;
+
+export type WorkflowEventType = (typeof workflowEventTypes)[number];
+
 /** Where a workflow can go from `state`. Empty for a terminal state. */
 export function allowedMoves(state: WorkflowState): readonly WorkflowState[] {
   return moves[state];

@@ -7,13 +7,13 @@ import {
   type RuleMove as WireRuleMove,
   RuleState as WireRuleState,
 } from "../gen/concord/predicate/v1/predicate_logic.ts";
-import type { WorkflowState as WireState } from "../gen/concord/workflow/v1/workflow.ts";
+import type { WorkflowState as WireState, WorkflowEvent as WireWorkflowEvent } from "../gen/concord/workflow/v1/workflow.ts";
 import type { WorkflowId } from "../kernel/ids.ts";
 import type { WorkflowState } from "../kernel/lifecycle.ts";
 import { answerBytesMax } from "../kernel/limits.ts";
-import type { Rule, RuleMove, Verdict, Violation } from "../predicate/core/types.ts";
+import type { Check, Rule, RuleMove, Verdict, Violation } from "../predicate/core/types.ts";
 import type { Question } from "../predicate/engine.ts";
-import { stateFromWire, stateToWire, structFromWire } from "./convert-workflow.ts";
+import { eventTypeFromWire, stateFromWire, stateToWire, structFromWire } from "./convert-workflow.ts";
 import { invalidField } from "./errors.ts";
 
 /** `field` is where the check stands in the request. */
@@ -23,19 +23,41 @@ export function questionFromWire(check: TransitionCheck | undefined, field: stri
   return {
     workflow: {
       id: workflow.workflowId as WorkflowId,
+      type: workflow.type,
       state: requiredState(workflow.state, `${field}.workflow.state`),
       previousState: stateFromWire(workflow.previousState, `${field}.workflow.previous_state`),
       version: Number(workflow.version),
       retryCount: workflow.retryCount,
       createdAtMs: workflow.createdAt?.getTime() ?? 0,
+      createdBy: workflow.createdBy,
       updatedAtMs: workflow.updatedAt?.getTime() ?? 0,
+      updatedBy: workflow.updatedBy,
+      stateEnteredAtMs: workflow.stateEnteredAt?.getTime() ?? 0,
       metadata: structFromWire(workflow.metadata),
     },
+    lastEvent: check.lastEvent && lastEventFromWire(check.lastEvent, `${field}.last_event`),
     targetState: requiredState(check.targetState, `${field}.target_state`),
     reason: check.reason,
     requestedBy: check.requestedBy,
+    authenticatedAs: check.authenticatedAs,
     context: structFromWire(check.context),
+    transaction: {
+      id: check.transaction?.transactionId ?? "",
+      participantIds: check.transaction?.participantIds ?? [],
+    },
     atMs: check.at?.getTime(),
+  };
+}
+
+function lastEventFromWire(event: WireWorkflowEvent, field: string): Check["lastEvent"] {
+  return {
+    type: eventTypeFromWire(event.type),
+    fromState: stateFromWire(event.fromState, `${field}.from_state`),
+    toState: stateFromWire(event.toState, `${field}.to_state`),
+    occurredAtMs: event.occurredAt?.getTime() ?? 0,
+    requestedBy: event.requestedBy,
+    reason: event.reason,
+    metadata: structFromWire(event.metadata),
   };
 }
 

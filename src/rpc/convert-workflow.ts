@@ -1,14 +1,14 @@
 import {
   type DeepPartial,
   type InTransition,
+  WorkflowEventType as WireEventType,
   WorkflowState as WireState,
   type Workflow as WireWorkflow,
   type WorkflowEvent as WireWorkflowEvent,
-  WorkflowEventType,
 } from "../gen/concord/workflow/v1/workflow.ts";
 import type { JsonObject } from "../kernel/json.ts";
-import { type WorkflowState, workflowStates } from "../kernel/lifecycle.ts";
-import type { Workflow, WorkflowEvent } from "../workflow/core/types.ts";
+import { type WorkflowEventType, type WorkflowState, workflowEventTypes, workflowStates } from "../kernel/lifecycle.ts";
+import type { LastEvent, Workflow, WorkflowEvent } from "../workflow/core/types.ts";
 import { invalidField } from "./errors.ts";
 
 export function stateToWire(state: WorkflowState | undefined): WireState {
@@ -25,15 +25,24 @@ export function stateFromWire(state: WireState, field: string): WorkflowState | 
   return known;
 }
 
+const eventTypesByWire = new Map<WireEventType, WorkflowEventType>(workflowEventTypes.map((type) => [WireEventType[type], type]));
+
+/** Nothing for UNSPECIFIED. */
+export const eventTypeFromWire = (type: WireEventType): WorkflowEventType | undefined => eventTypesByWire.get(type);
+
 export function workflowToWire(workflow: Workflow): DeepPartial<WireWorkflow> {
   const { hold } = workflow;
   return {
     workflowId: workflow.id,
+    type: workflow.type,
     state: stateToWire(workflow.state),
     previousState: stateToWire(workflow.previousState),
     version: BigInt(workflow.version),
     createdAt: new Date(workflow.createdAtMs),
+    createdBy: workflow.createdBy,
     updatedAt: new Date(workflow.updatedAtMs),
+    updatedBy: workflow.updatedBy,
+    stateEnteredAt: new Date(workflow.stateEnteredAtMs),
     inTransition: hold === undefined ? undefined : holdToWire(hold),
     metadata: workflow.metadata,
     retryCount: workflow.retryCount,
@@ -53,20 +62,27 @@ function holdToWire(hold: NonNullable<Workflow["hold"]>): DeepPartial<InTransiti
 
 export function eventToWire(event: WorkflowEvent): DeepPartial<WireWorkflowEvent> {
   return {
+    ...lastEventToWire(event),
     eventId: event.id,
     sequence: BigInt(event.sequence),
     workflowId: event.workflowId,
-    type: WorkflowEventType[event.type],
+    workflowType: event.workflowType,
+    version: BigInt(event.version),
+    retryCount: event.retryCount,
+    ruleSetRevision: BigInt(event.ruleSetRevision),
+    transactionId: event.transactionId ?? "",
+  };
+}
+
+export function lastEventToWire(event: LastEvent): DeepPartial<WireWorkflowEvent> {
+  return {
+    type: WireEventType[event.type],
     fromState: stateToWire(event.fromState),
     toState: stateToWire(event.toState),
-    version: BigInt(event.version),
     occurredAt: new Date(event.occurredAtMs),
-    retryCount: event.retryCount,
     reason: event.reason,
     requestedBy: event.requestedBy,
-    ruleSetRevision: BigInt(event.ruleSetRevision),
     metadata: event.metadata,
-    transactionId: event.transactionId ?? "",
   };
 }
 

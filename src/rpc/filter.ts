@@ -30,6 +30,7 @@ const eventVariables: Variables = {
     id: "value",
     sequence: "value",
     workflow_id: "value",
+    workflow_type: "value",
     type: eventTypeNames,
     from: namesOf("concord.workflow.v1.WorkflowState", true),
     to: namesOf("concord.workflow.v1.WorkflowState"),
@@ -67,9 +68,13 @@ export function filterOf<Resource, Known>(
 
 const knownOfWorkflows: KnownFields<WorkflowRanges> = {
   "workflow.id": { as: "id", kind: "text" },
+  "workflow.type": { as: "type", kind: "text" },
   "workflow.state": { as: "state", kind: workflowStates },
   "workflow.created_at": { as: "createdAtMs", kind: "time" },
+  "workflow.created_by": { as: "createdBy", kind: "text" },
   "workflow.updated_at": { as: "updatedAtMs", kind: "time" },
+  "workflow.updated_by": { as: "updatedBy", kind: "text" },
+  "workflow.state_entered_at": { as: "stateEnteredAtMs", kind: "time" },
 };
 
 export function workflowFilter(expression: string): Filter<Workflow, WorkflowRanges> | undefined {
@@ -83,6 +88,7 @@ const knownOfEvents: KnownFields<EventRanges> = {
   "event.id": { as: "id", kind: "text" },
   "event.sequence": { as: "sequence", kind: "number" },
   "event.workflow_id": { as: "workflowId", kind: "text" },
+  "event.workflow_type": { as: "workflowType", kind: "text" },
   "event.type": { as: "type", kind: eventTypes },
   "event.to": { as: "toState", kind: workflowStates },
   "event.occurred_at": { as: "occurredAtMs", kind: "time" },
@@ -95,6 +101,7 @@ export function eventFilter(expression: string): Filter<WorkflowEvent, EventRang
       id: event.id,
       sequence: BigInt(event.sequence),
       workflow_id: event.workflowId,
+      workflow_type: event.workflowType,
       type: event.type,
       from: event.fromState ?? "",
       to: event.toState,

@@ -72,6 +72,7 @@ export function createWorkflowService(dependencies: {
     async createWorkflow(request, context) {
       const command = {
         workflowId: request.workflowId === "" ? undefined : (request.workflowId as WorkflowId),
+        type: request.type,
         metadata: structFromWire(request.metadata),
         reason: request.reason,
         requestedBy: request.requestedBy,

@@ -6,7 +6,7 @@ import type { WriteFailure } from "../kernel/write.ts";
 import { admit, consent, type Stamp } from "./core/step.ts";
 import type { Move, Workflow, WorkflowEvent } from "./core/types.ts";
 import type { ManagerError } from "./errors.ts";
-import type { Asker, PredicateClient, PredicateFailure, WorkflowConflict, WorkflowStore } from "./ports.ts";
+import type { Asker, PredicateClient, PredicateFailure, TransactionFacts, WorkflowConflict, WorkflowStore } from "./ports.ts";
 
 /** A lost race is run again this often before the caller hears of it; in each, somebody else has made progress. */
 export const raceCountMax = 16;
@@ -39,14 +39,17 @@ export type Judged = { readonly workflow: Workflow; readonly ruleSetRevision: nu
 export async function judge(
   { store, predicates, environment }: Attempts,
   command: MoveCommand,
+  transaction: TransactionFacts | undefined,
   asker: Asker,
 ): Promise<Result<Judged, ManagerError>> {
   const { workflowId, mustRecover, context } = command;
   const { targetState, reason, requestedBy } = command.move;
-  const admitted = admit(await store.get(workflowId), command);
+  const found = await store.getWithLastEvent(workflowId);
+  const admitted = admit(found?.workflow, command);
   if (!admitted.ok) return admitted;
   const workflow = admitted.value;
-  const check = { workflow, targetState, reason, requestedBy, context, atMs: environment.nowMs() };
+  const { lastEvent } = found ?? {};
+  const check = { workflow, lastEvent, targetState, reason, requestedBy, context, transaction, atMs: environment.nowMs() };
   const verdict = await predicates.check(check, asker);
   if (!verdict.ok) return err(unjudged(verdict.error, workflowId));
   const consented = consent(workflow, { targetState, mustRecover }, verdict.value);
@@ -63,11 +66,12 @@ function unjudged(failure: PredicateFailure, workflowId: WorkflowId): ManagerErr
 export async function judgeAndWrite<T>(
   attempts: Attempts,
   command: MoveCommand,
+  transaction: TransactionFacts | undefined,
   asker: Asker,
   write: (judged: Judged) => Promise<Result<T, WriteFailure<WorkflowConflict>>>,
 ): Promise<Result<T, ManagerError | { readonly type: "request-exists" }>> {
   for (let race = 0; race < raceCountMax; race += 1) {
-    const judged = await judge(attempts, command, asker);
+    const judged = await judge(attempts, command, transaction, asker);
     if (!judged.ok) return judged;
     if (asker.signal.aborted) return err({ type: "outcome-pending", workflowId: command.workflowId, transactionId: undefined });
     const written = await write(judged.value);

@@ -14,6 +14,7 @@ export function isWithinRanges(event: WorkflowEvent, ranges: EventRanges): boole
     isWithin(ranges.id, event.id) &&
     isWithin(ranges.sequence, event.sequence) &&
     isWithin<string>(ranges.workflowId, event.workflowId) &&
+    isWithin(ranges.workflowType, event.workflowType) &&
     isWithin<string>(ranges.type, event.type) &&
     isWithin<string>(ranges.toState, event.toState) &&
     isWithin(ranges.occurredAtMs, event.occurredAtMs) &&

@@ -17,12 +17,13 @@ import {
 import { type Call, type Caller, createCalls } from "./calls.ts";
 import { applyMove, create } from "./core/step.ts";
 import type { ManagerError } from "./errors.ts";
-import type { OwnPart, Together } from "./own-part.ts";
+import { type OwnPart, participantsOf, type Together } from "./own-part.ts";
 import type { CoordinatorSessions, WorkflowBatch } from "./ports.ts";
 import { type ResolveCommand, resolveTransition } from "./resolve-transition.ts";
 
 export type CreateCommand = {
   readonly workflowId: WorkflowId | undefined;
+  readonly type: string;
   readonly metadata: JsonObject;
   readonly reason: string;
   readonly requestedBy: string;
@@ -77,7 +78,7 @@ export function createManager(
     const { move } = command;
     const earlier = await earlierAnswer(store, move.request);
     if (earlier !== undefined) return earlier;
-    const moved = await judgeAndWrite(dependencies, command, call, ({ workflow: judged, ruleSetRevision }) => {
+    const moved = await judgeAndWrite(dependencies, command, undefined, call, ({ workflow: judged, ruleSetRevision }) => {
       const { workflow, event } = applyMove(judged, move, ruleSetRevision, stampOf(environment), undefined);
       return applyOne({
         puts: [{ workflow, expected: { version: judged.version, heldBy: undefined } }],
@@ -95,11 +96,12 @@ export function createManager(
 
   async function moveTogetherOnce(command: MoveCommand, together: Together, call: Call): Promise<Result<Answer, ManagerError>> {
     const { request } = command.move;
+    const transaction = { transactionId: undefined, participantIds: participantsOf(together) };
     for (let attempt = 1; ; attempt += 1) {
       const earlier = await ownPart.earlier(command, call);
       if (earlier !== undefined) return earlier;
       // What is refused already needs no transaction. The prepare judges again, for what is true now may not be true then.
-      const judged = await judge(dependencies, command, call);
+      const judged = await judge(dependencies, command, transaction, call);
       const moved = judged.ok ? await ownPart.run(command, together, call) : judged;
       if (moved.ok) return moved;
       const { error } = moved;

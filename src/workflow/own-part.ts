@@ -16,11 +16,15 @@ export type Together = {
   readonly deadlineMs: TimeMs;
 };
 
+/** Who takes part besides the manager. */
+export const participantsOf = ({ parts }: Together): readonly ParticipantId[] => parts.map(({ participantId }) => participantId);
+
 type Outcome = Result<Answer, ManagerError>;
 
 /** A move that a call of this process wants made in a transaction. */
 export type WantedMove = {
   readonly command: MoveCommand;
+  readonly participantIds: readonly ParticipantId[];
   readonly deadlineMs: TimeMs;
   readonly begun: (transactionId: TransactionId) => void;
   /** The one transaction that may carry it. */
@@ -85,6 +89,7 @@ export function createOwnPart(
       };
       const asked: WantedMove = {
         command,
+        participantIds: participantsOf(together),
         deadlineMs,
         begun,
         transactionId: undefined,

@@ -44,7 +44,7 @@ export function createWorkflowParticipant(
           ? refuse(`${participantId} is reserved: the payload was not made by this workflow manager, or its caller has left`)
           : consented;
       }
-      const { command, deadlineMs } = wanted;
+      const { command, participantIds, deadlineMs } = wanted;
       // specs/WorkflowManager.tla: Unchanged. What was done already is not held again.
       const earlier = await earlierAnswer(store, command.move.request);
       if (earlier !== undefined) {
@@ -54,6 +54,7 @@ export function createWorkflowParticipant(
       const prepared = await judgeAndWrite(
         dependencies,
         command,
+        { transactionId, participantIds },
         { signal: never, deadlineMs },
         async ({ workflow, ruleSetRevision }) => {
           const { move } = command;

@@ -7,7 +7,7 @@ import type { Result } from "../kernel/result.ts";
 import type { Stretch } from "../kernel/stretch.ts";
 import type { DurationMs, TimeMs } from "../kernel/time.ts";
 import type { StoreAge, StoreHealth, WriteResult } from "../kernel/write.ts";
-import type { NewWorkflowEvent, Workflow, WorkflowEvent } from "./core/types.ts";
+import type { LastEvent, NewWorkflowEvent, Workflow, WorkflowEvent } from "./core/types.ts";
 
 /**
  * All changes of the workflows of one store, as one value. Applied whole or not at all, durable before it is acknowledged.
@@ -53,6 +53,9 @@ export type EndedTransaction = {
 
 export type StoredAnswer = { readonly digest: string; readonly workflow: Workflow; readonly event: WorkflowEvent };
 
+/** As they were at one moment. An event is only missing if it was purged. */
+export type WorkflowWithLastEvent = { readonly workflow: Workflow; readonly lastEvent: LastEvent | undefined };
+
 export type WorkflowCounts = {
   readonly workflows: number;
   readonly events: number;
@@ -65,9 +68,13 @@ export type WorkflowCounts = {
 /** What is known of the wanted workflows, so that the store can pass over others. */
 export type WorkflowRanges = {
   readonly id?: Range<string>;
+  readonly type?: Range<string>;
   readonly state?: Range<string>;
   readonly createdAtMs?: Range<TimeMs>;
+  readonly createdBy?: Range<string>;
   readonly updatedAtMs?: Range<TimeMs>;
+  readonly updatedBy?: Range<string>;
+  readonly stateEnteredAtMs?: Range<TimeMs>;
 };
 
 /** What is known of the wanted events. */
@@ -75,6 +82,7 @@ export type EventRanges = {
   readonly id?: Range<string>;
   readonly sequence?: Range<number>;
   readonly workflowId?: Range<string>;
+  readonly workflowType?: Range<string>;
   readonly type?: Range<string>;
   readonly toState?: Range<string>;
   readonly occurredAtMs?: Range<TimeMs>;
@@ -84,6 +92,8 @@ export type EventRanges = {
 /** Keeps workflows, events, answers to requests, and outcomes of transactions. */
 export interface WorkflowStore extends StoreHealth, StoreAge {
   get(id: WorkflowId): Promise<Workflow | undefined>;
+  /** What a move is judged by, in one read. */
+  getWithLastEvent(id: WorkflowId): Promise<WorkflowWithLastEvent | undefined>;
   /**
    * In the order of ids (bytewise), those after `afterId` that lie in the ranges: at most `limit`, and about `stretchBytesMax` of text. What
    * is passed over for them is bounded, so there may be none though the list goes on.
@@ -129,11 +139,22 @@ export interface WorkflowStore extends StoreHealth, StoreAge {
 /** A question to the predicate engine. */
 export type PredicateCheck = {
   readonly workflow: Workflow;
+  readonly lastEvent: LastEvent | undefined;
   readonly targetState: WorkflowState;
   readonly reason: string;
   readonly requestedBy: string;
   readonly context: JsonObject;
+  /** Undefined: the move is made by itself. */
+  readonly transaction: TransactionFacts | undefined;
   readonly atMs: TimeMs;
+};
+
+/** The transaction that carries a move, as far as it is known when the move is judged. */
+export type TransactionFacts = {
+  /** Undefined: it has not begun. */
+  readonly transactionId: TransactionId | undefined;
+  /** Besides the workflow manager. */
+  readonly participantIds: readonly ParticipantId[];
 };
 
 export type PredicateVerdict =

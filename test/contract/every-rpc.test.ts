@@ -34,7 +34,7 @@ async function holdForGone(): Promise<void> {
   if (!opened.ok) throw new Error(opened.error.message);
   const nowMs = Date.now();
   const { workflow, event } = create(
-    { id: "held" as WorkflowId, metadata: {}, reason: "", requestedBy: "" },
+    { id: "held" as WorkflowId, type: "", metadata: {}, reason: "", requestedBy: "" },
     { nowMs, eventId: "e" },
   );
   const hold = {

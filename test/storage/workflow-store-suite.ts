@@ -36,6 +36,7 @@ export function workflowStoreSuite(name: string, open: () => Promise<WorkflowSto
     test("a workflow and its event are read as they were written, every field", async () => {
       const store = await openStore();
       const held = workflow("w", {
+        type: "sample",
         state: "FAILED",
         previousState: "ACTIVE",
         version: 7,
@@ -51,6 +52,21 @@ export function workflowStoreSuite(name: string, open: () => Promise<WorkflowSto
       expect(await store.get(held.id)).toStrictEqual(held);
       expect((await store.listEvents({ afterSequence: 0, limit: 10 })).rows).toStrictEqual([stored]);
       expect(await store.get(workflowId("x"))).toBeUndefined();
+    });
+
+    test("a workflow is read with its last event, or without one that was purged", async () => {
+      const store = await openStore();
+      await store.apply(creation("w"));
+      await store.apply(creation("other"));
+      const moved = put(workflow("w"), { state: "ACTIVE" });
+      const fields = { occurredAtMs: 5, requestedBy: "ada", reason: "go", metadata: { tray: 4 } };
+      await store.apply({ puts: [moved], events: [event(moved.workflow, fields)] });
+      const lastEvent = { ...fields, type: "TRANSITION", fromState: "CREATED", toState: "ACTIVE" };
+      expect(await store.getWithLastEvent(workflowId("w"))).toStrictEqual({ workflow: moved.workflow, lastEvent });
+      await store.apply({ puts: creation("silent").puts, events: [] });
+      const silent = { workflow: workflow("silent"), lastEvent: undefined };
+      expect(await store.getWithLastEvent(workflowId("silent"))).toStrictEqual(silent);
+      expect(await store.getWithLastEvent(workflowId("x"))).toBeUndefined();
     });
 
     test("compare-and-set: absent", async () => {
@@ -202,7 +218,9 @@ export function workflowStoreSuite(name: string, open: () => Promise<WorkflowSto
       const store = await openStore();
       const puts = workflowStates.flatMap((state) =>
         ["a", "a-1", "ab", "b", "ｱ", "😀"].map((id, index): WorkflowPut => {
-          const fields = { state, createdAtMs: 10 + index, updatedAtMs: 20 + index };
+          const times = { createdAtMs: 10 + index, stateEnteredAtMs: 15 + index, updatedAtMs: 20 + index };
+          const by = { createdBy: `op-${index % 2}`, updatedBy: `op-${index % 3}` };
+          const fields = { state, ...times, ...by, type: ["", "batch", "sample"][index % 3] ?? "" };
           return { workflow: workflow(`${id}.${state}`, fields), expected: "absent" };
         }),
       );
@@ -369,8 +387,12 @@ const workflowRanges: fc.Arbitrary<WorkflowRanges> = fc.record(
   {
     id: rangeOf("", "a", "a.PAUSED", "aa", "ab.CREATED", "b", "b.FAILED", "ｱ", "ｱ.ACTIVE", "😀.ACTIVE", "😀.PAUSED"),
     state: rangeOf<string>(...workflowStates, "NONE"),
+    type: rangeOf("", "batch", "order", "sample"),
     createdAtMs: rangeOf(9, 10, 12, 15),
+    createdBy: rangeOf("op-0", "op-1", "op-9"),
     updatedAtMs: rangeOf(20, 23, 25, 26),
+    updatedBy: rangeOf("op-0", "op-2", "op-9"),
+    stateEnteredAtMs: rangeOf(15, 17, 20, 22),
   },
   { requiredKeys: [] },
 );
@@ -380,6 +402,7 @@ const eventRanges: fc.Arbitrary<EventRanges> = fc.record(
     id: rangeOf("event-a.PAUSED-1", "event-b", "event-b.FAILED-1"),
     sequence: rangeOf(0, 1, 7, 20, 36, 99),
     workflowId: rangeOf("a.PAUSED", "ab.CREATED", "b", "b.FAILED"),
+    workflowType: rangeOf("", "batch", "order", "sample"),
     type: rangeOf("CREATED", "FAILED", "RECOVERED"),
     toState: rangeOf<string>(...workflowStates),
     occurredAtMs: rangeOf(0, 2, 4, 5),

@@ -52,6 +52,18 @@ test("what a list passes over is bounded, and so is the text that it reads in on
   const ranges = { id: { min: "w-0399", max: "w-0399z" }, ...nothing };
   expect(await store.list({ afterId: undefined, limit: 9, ranges })).toMatchObject({ rows: [], upTo: undefined });
 
+  // So is the one type that is wanted.
+  await store.apply(creation("w-99999", { type: "rare" }));
+  const rare = { type: { oneOf: ["rare"] } };
+  expect(await store.list({ afterId: undefined, limit: 9, ranges: rare })).toMatchObject({
+    rows: [{ id: "w-99999" }],
+    upTo: undefined,
+  });
+  expect(await store.list({ afterId: undefined, limit: 9, ranges: { ...rare, ...nothing } })).toMatchObject({
+    rows: [],
+    upTo: undefined,
+  });
+
   const byNobody = { requestedBy: { oneOf: ["nobody"] } };
   expect(await store.listEvents({ afterSequence: 0, limit: 9, ranges: byNobody })).toMatchObject({
     rows: [],
@@ -63,7 +75,7 @@ test("what a list passes over is bounded, and so is the text that it reads in on
   const metadata = { text: "x".repeat(60_000) };
   const large = Array.from({ length: 9 }, (_, index) => creation(`x-${index}`, { metadata }).puts).flat();
   await store.apply({ puts: large, events: [] });
-  const { rows, upTo } = await store.list({ afterId: workflowId("w-03999"), limit: 9 });
+  const { rows, upTo } = await store.list({ afterId: workflowId("w-99999"), limit: 9 });
   expect([rows.length, upTo]).toEqual([5, "x-4"]);
   await store.close();
 });

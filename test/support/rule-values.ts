@@ -9,18 +9,33 @@ import type { Evaluator } from "../../src/predicate/ports.ts";
 export const sampleCheck: Check = {
   workflow: {
     id: "sample-17" as WorkflowId,
+    type: "sample",
     state: "ACTIVE",
     previousState: "CREATED",
     version: 2,
     retryCount: 0,
     createdAtMs: 1_699_990_000_000,
+    createdBy: "kurt",
     updatedAtMs: 1_699_996_400_000,
+    updatedBy: "robot-2",
+    stateEnteredAtMs: 1_699_996_400_000,
     metadata: { temperature: 7.5, qc: { passed: true, operators: ["ada", "kurt"] }, note: null },
+  },
+  lastEvent: {
+    type: "TRANSITION",
+    fromState: "CREATED",
+    toState: "ACTIVE",
+    occurredAtMs: 1_699_996_400_000,
+    requestedBy: "robot-2",
+    reason: "on the tray",
+    metadata: { tray: 4 },
   },
   targetState: "COMPLETED",
   reason: "analysis done",
   requestedBy: "ada",
+  authenticatedAs: "",
   context: { instrument: "lc-3" },
+  transaction: { id: "", participantIds: ["inventory"] },
   atMs: 1_700_000_000_000,
 };
 

@@ -8,11 +8,15 @@ export const transactionId = (id: string): TransactionId => id as TransactionId;
 
 export const workflow = (id: string, fields: Partial<Workflow> = {}): Workflow => ({
   id: workflowId(id),
+  type: "",
   state: "CREATED",
   previousState: undefined,
   version: 1,
   createdAtMs: 1_700_000_000_000,
+  createdBy: "creator",
   updatedAtMs: 1_700_000_000_001,
+  updatedBy: "operator",
+  stateEnteredAtMs: 1_700_000_000_000,
   hold: undefined,
   metadata: { sample: { name: `no. ${id}`, ratio: 0.5, tags: ["α", null, true] } },
   retryCount: 0,
@@ -22,6 +26,7 @@ export const workflow = (id: string, fields: Partial<Workflow> = {}): Workflow =
 export const event = (of: Workflow, fields: Partial<NewWorkflowEvent> = {}): NewWorkflowEvent => ({
   id: `event-${of.id}-${of.version}`,
   workflowId: of.id,
+  workflowType: of.type,
   type: of.version === 1 ? "CREATED" : "TRANSITION",
   fromState: of.previousState,
   toState: of.state,

@@ -85,7 +85,7 @@ export function managerOver(store = createMemoryWorkflowStore(), options: { read
 export type ManagerUnderTest = ReturnType<typeof managerOver>;
 
 export function creation(id: string | undefined = workflowId, request?: { readonly id: RequestId; readonly digest: string }) {
-  return { workflowId: id as WorkflowId | undefined, metadata: {}, reason: "", requestedBy: "ada", request };
+  return { workflowId: id as WorkflowId | undefined, type: "sample", metadata: {}, reason: "", requestedBy: "ada", request };
 }
 
 export function moveTo(

@@ -1,7 +1,7 @@
 import { type CelInput, celList } from "@bufbuild/cel";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import type { Json, JsonObject } from "../../kernel/json.ts";
-import { workflowStates } from "../../kernel/lifecycle.ts";
+import { workflowEventTypes, workflowStates } from "../../kernel/lifecycle.ts";
 import type { TimeMs } from "../../kernel/time.ts";
 import type { Variables } from "./check.ts";
 import { enumNames } from "./enum-names.ts";
@@ -10,16 +10,21 @@ import { recordOf } from "./maps.ts";
 import type { Check } from "./types.ts";
 
 const states = enumNames("WORKFLOW_STATE_", workflowStates);
+const statesOrNone = enumNames("WORKFLOW_STATE_", workflowStates, true);
 
 /** The fields of a workflow, in rules and in filters. */
 export const workflowVariable = {
   id: "value",
+  type: "value",
   state: states,
-  previous_state: enumNames("WORKFLOW_STATE_", workflowStates, true),
+  previous_state: statesOrNone,
   version: "value",
   retry_count: "value",
   created_at: "value",
+  created_by: "value",
   updated_at: "value",
+  updated_by: "value",
+  state_entered_at: "value",
   metadata: "value",
 } as const;
 
@@ -28,7 +33,16 @@ export const ruleVariables: Variables = {
   workflow: workflowVariable,
   from: states,
   to: states,
-  request: { reason: "value", requested_by: "value", context: "value" },
+  request: { reason: "value", requested_by: "value", authenticated_as: "value", context: "value", transaction: "value" },
+  last_event: {
+    type: enumNames("WORKFLOW_EVENT_TYPE_", workflowEventTypes, true),
+    from_state: statesOrNone,
+    to_state: statesOrNone,
+    occurred_at: "value",
+    requested_by: "value",
+    reason: "value",
+    metadata: "value",
+  },
   now: "value",
 };
 
@@ -42,6 +56,7 @@ class CheckBindings {
   readonly #check: Check;
   #workflow: CelInput | undefined;
   #request: CelInput | undefined;
+  #lastEvent: CelInput | undefined;
 
   constructor(check: Check) {
     this.#check = check;
@@ -61,9 +76,13 @@ class CheckBindings {
   }
 
   get request(): CelInput {
-    const { reason, requestedBy, context } = this.#check;
-    this.#request ??= celRecord({ reason, requested_by: requestedBy, context: celJson(context) });
+    this.#request ??= celRecord(requestFields(this.#check));
     return this.#request;
+  }
+
+  get last_event(): CelInput {
+    this.#lastEvent ??= celRecord(eventFields(this.#check.lastEvent));
+    return this.#lastEvent;
   }
 
   get now(): CelInput {
@@ -71,16 +90,42 @@ class CheckBindings {
   }
 }
 
+function requestFields({ reason, requestedBy, authenticatedAs, context, transaction }: Check) {
+  return {
+    reason,
+    requested_by: requestedBy,
+    authenticated_as: authenticatedAs,
+    context: celJson(context),
+    transaction: celRecord({ id: transaction.id, participants: celList(transaction.participantIds) }),
+  };
+}
+
+function eventFields(event: Check["lastEvent"]) {
+  return {
+    type: event?.type ?? "",
+    from_state: event?.fromState ?? "",
+    to_state: event?.toState ?? "",
+    occurred_at: celTime(event?.occurredAtMs ?? 0),
+    requested_by: event?.requestedBy ?? "",
+    reason: event?.reason ?? "",
+    metadata: celJson(event?.metadata ?? {}),
+  };
+}
+
 /** A workflow as expressions see it, in rules and in filters. */
 export function workflowFields(workflow: Check["workflow"]): Readonly<Record<string, CelInput>> {
   return {
     id: workflow.id,
+    type: workflow.type,
     state: workflow.state,
     previous_state: workflow.previousState ?? "",
     version: BigInt(workflow.version),
     retry_count: BigInt(workflow.retryCount),
     created_at: celTime(workflow.createdAtMs),
+    created_by: workflow.createdBy,
     updated_at: celTime(workflow.updatedAtMs),
+    updated_by: workflow.updatedBy,
+    state_entered_at: celTime(workflow.stateEnteredAtMs),
     metadata: celJson(workflow.metadata),
   };
 }

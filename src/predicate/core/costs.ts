@@ -89,8 +89,14 @@ function canTakeLong(func: CelFunc): boolean {
 
 /** What it costs to let rules see the data of a check. Each part is made once, for all rules. */
 export function dataCost(check: Check): number {
-  return (elementCount(check.workflow.metadata) + elementCount(check.context)) / elementsPerUnit;
+  return jsonOf(check).reduce<number>((sum, json) => sum + elementCount(json), 0) / elementsPerUnit;
 }
+
+const jsonOf = ({ workflow, lastEvent, context }: Check): readonly unknown[] => [
+  workflow.metadata,
+  context,
+  ...(lastEvent ? [lastEvent.metadata] : []),
+];
 
 function elementCount(json: unknown): number {
   if (typeof json !== "object" || json === null) return 1;
@@ -101,7 +107,7 @@ function elementCount(json: unknown): number {
 
 /** How much memory the data of a check takes, roughly. */
 export function dataBytes(check: Check): number {
-  return jsonBytes(check.workflow.metadata) + jsonBytes(check.context) + check.reason.length;
+  return jsonOf(check).reduce<number>((sum, json) => sum + jsonBytes(json), check.reason.length);
 }
 
 function jsonBytes(json: unknown): number {

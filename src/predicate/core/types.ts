@@ -1,6 +1,6 @@
 import type { RuleId, WorkflowId } from "../../kernel/ids.ts";
 import type { JsonObject } from "../../kernel/json.ts";
-import type { WorkflowState } from "../../kernel/lifecycle.ts";
+import type { WorkflowEventType, WorkflowState } from "../../kernel/lifecycle.ts";
 import type { TimeMs } from "../../kernel/time.ts";
 
 export type RuleState = "DRAFT" | "ACTIVE" | "INACTIVE" | "DEPRECATED";
@@ -29,18 +29,38 @@ export type Rule = {
 export type Check = {
   readonly workflow: {
     readonly id: WorkflowId;
+    readonly type: string;
     readonly state: WorkflowState;
     readonly previousState: WorkflowState | undefined;
     readonly version: number;
     readonly retryCount: number;
     readonly createdAtMs: TimeMs;
+    readonly createdBy: string;
     readonly updatedAtMs: TimeMs;
+    readonly updatedBy: string;
+    readonly stateEnteredAtMs: TimeMs;
     readonly metadata: JsonObject;
   };
+  /** Undefined: nothing is known of it. */
+  readonly lastEvent:
+    | {
+        readonly type: WorkflowEventType | undefined;
+        readonly fromState: WorkflowState | undefined;
+        readonly toState: WorkflowState | undefined;
+        readonly occurredAtMs: TimeMs;
+        readonly requestedBy: string;
+        readonly reason: string;
+        readonly metadata: JsonObject;
+      }
+    | undefined;
   readonly targetState: WorkflowState;
   readonly reason: string;
   readonly requestedBy: string;
+  /** Empty: nobody knows. */
+  readonly authenticatedAs: string;
   readonly context: JsonObject;
+  /** Both empty: the move is made by itself. */
+  readonly transaction: { readonly id: string; readonly participantIds: readonly string[] };
   readonly atMs: TimeMs;
 };
 

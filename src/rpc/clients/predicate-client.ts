@@ -14,7 +14,7 @@ import { systemClock } from "../../runtime/clock.ts";
 import type { Logger } from "../../runtime/logger.ts";
 import { afterSilence } from "../../runtime/silence.ts";
 import type { PredicateCheck, PredicateClient, PredicateFailure, PredicateVerdict } from "../../workflow/ports.ts";
-import { stateToWire, workflowToWire } from "../convert-workflow.ts";
+import { lastEventToWire, stateToWire, workflowToWire } from "../convert-workflow.ts";
 import { clientFailure } from "../errors.ts";
 import { clientFactory } from "./channel.ts";
 import { createWaitingLine, type LineLimits, type Waiting, type WaitingLine } from "./waiting-line.ts";
@@ -178,10 +178,15 @@ function overloaded(cause: string, waitMs: DurationMs) {
 function checkToWire(check: PredicateCheck): DeepPartial<TransitionCheck> {
   return {
     workflow: workflowToWire(check.workflow),
+    lastEvent: check.lastEvent && lastEventToWire(check.lastEvent),
     targetState: stateToWire(check.targetState),
     reason: check.reason,
     requestedBy: check.requestedBy,
     context: check.context,
+    transaction: check.transaction && {
+      transactionId: check.transaction.transactionId ?? "",
+      participantIds: check.transaction.participantIds,
+    },
     at: new Date(check.atMs),
   };
 }

@@ -71,15 +71,26 @@ export function createMemoryWorkflowStore(nowMs: () => TimeMs = Date.now): Workf
     onWritableChange: () => () => {},
     keptBeforeMs: (retentionMs) => nowMs() - retentionMs,
     get: async (id) => workflows.get(id),
-    list: async ({ afterId, limit, ranges: { id, state, createdAtMs, updatedAtMs } = {} }) => {
+    getWithLastEvent: async (id) => {
+      const workflow = workflows.get(id);
+      const last = events.findLast(({ workflowId }) => workflowId === id);
+      if (workflow === undefined || last === undefined) return workflow && { workflow, lastEvent: undefined };
+      const { type, fromState, toState, occurredAtMs, requestedBy, reason, metadata } = last;
+      return { workflow, lastEvent: { type, fromState, toState, occurredAtMs, requestedBy, reason, metadata } };
+    },
+    list: async ({ afterId, limit, ranges = {} }) => {
       const after = ids.flatMap((each) =>
         afterId === undefined || compare(each, afterId) > 0 ? (workflows.get(each) ?? []) : [],
       );
       const isWanted = (workflow: Workflow): boolean =>
-        isWithin<string>(id, workflow.id) &&
-        isWithin<string>(state, workflow.state) &&
-        isWithin(createdAtMs, workflow.createdAtMs) &&
-        isWithin(updatedAtMs, workflow.updatedAtMs);
+        isWithin<string>(ranges.id, workflow.id) &&
+        isWithin(ranges.type, workflow.type) &&
+        isWithin<string>(ranges.state, workflow.state) &&
+        isWithin(ranges.createdAtMs, workflow.createdAtMs) &&
+        isWithin(ranges.createdBy, workflow.createdBy) &&
+        isWithin(ranges.updatedAtMs, workflow.updatedAtMs) &&
+        isWithin(ranges.updatedBy, workflow.updatedBy) &&
+        isWithin(ranges.stateEnteredAtMs, workflow.stateEnteredAtMs);
       return stretchOf(after.filter(isWanted).slice(0, limit), limit, (workflow) => workflow.id);
     },
     listEvents: async ({ afterSequence, limit, ranges = {} }) => {

@@ -13,14 +13,25 @@ type Page<Name extends "list" | "listEvents"> = Parameters<WorkflowStore[Name]>[
 
 export function listWorkflows(engine: SqliteEngine, { afterId, limit, ranges = {} }: Page<"list">) {
   if (Object.values(ranges).some(isEmpty)) return nothing;
-  const { id, state, createdAtMs, updatedAtMs } = ranges;
+  const { id, type, state, createdAtMs, createdBy, updatedAtMs, updatedBy, stateEnteredAtMs } = ranges;
+  const after = afterId ?? "";
+  const oneType = onlyChoice(type);
   const stretch = read(engine, {
     table: "workflows",
     key: "id",
-    first: largest(afterId ?? "", lowest(id)),
+    first: largest(after, lowest(id)),
     last: smallest(behindAllIds, highest(id)),
-    always: { sql: "id <> ?", params: [afterId ?? ""] },
-    known: conditions({ id: listed(id), state, created_at_ms: createdAtMs, updated_at_ms: updatedAtMs }),
+    always: oneType ? { sql: `id <> ? AND ${ofOneType}`, params: [after, oneType] } : { sql: "id <> ?", params: [after] },
+    known: conditions({
+      id: listed(id),
+      workflow_type: oneType ? undefined : type,
+      state,
+      created_at_ms: createdAtMs,
+      created_by: createdBy,
+      updated_at_ms: updatedAtMs,
+      updated_by: updatedBy,
+      state_entered_at_ms: stateEnteredAtMs,
+    }),
     limit,
   });
   return values(stretch, toWorkflow, ({ id }) => id);
@@ -28,19 +39,19 @@ export function listWorkflows(engine: SqliteEngine, { afterId, limit, ranges = {
 
 export function listEvents(engine: SqliteEngine, { afterSequence, limit, ranges = {} }: Page<"listEvents">) {
   if (Object.values(ranges).some(isEmpty)) return nothing;
-  const { id, sequence, workflowId, type, toState, occurredAtMs, requestedBy } = ranges;
-  const [workflow, ...others] = choices(workflowId) ?? [];
-  const isOfOne = workflow !== undefined && others.length === 0;
+  const { id, sequence, workflowId, workflowType, type, toState, occurredAtMs, requestedBy } = ranges;
+  const oneWorkflow = onlyChoice(workflowId);
   const stretch = read(engine, {
     table: "events",
     key: "sequence",
     first: largest(afterSequence + 1, lowest(sequence)),
     last: smallest(Number.MAX_SAFE_INTEGER, highest(sequence)),
-    always: isOfOne ? { sql: "workflow_id = ?", params: [workflow] } : { sql: "true", params: [] },
+    always: oneWorkflow ? { sql: "workflow_id = ?", params: [oneWorkflow] } : { sql: "true", params: [] },
     known: conditions({
       id,
       sequence: listed(sequence),
-      workflow_id: isOfOne ? undefined : workflowId,
+      workflow_id: oneWorkflow ? undefined : workflowId,
+      workflow_type: workflowType,
       type,
       to_state: toState,
       occurred_at_ms: occurredAtMs,
@@ -112,6 +123,14 @@ function conditions(columns: Readonly<Record<string, Range<string> | Range<numbe
 
 const condition = (column: string): string =>
   `coalesce(${column} >= ?, 1) AND coalesce(${column} <= ?, 1) AND (? IS NULL OR ${column} IN (SELECT value FROM json_each(?)))`;
+
+/** The index has no workflow without a type, and is used by whom that is said to. */
+const ofOneType = "workflow_type = ? AND workflow_type <> ''";
+
+function onlyChoice(range: Range<string> | undefined): string | undefined {
+  const [only, ...others] = choices(range) ?? [];
+  return others.length === 0 ? only : undefined;
+}
 
 /** What the order of the list does not tell of its key. */
 const listed = <Value extends string | number>(range: Range<Value> | undefined): Range<Value> | undefined =>

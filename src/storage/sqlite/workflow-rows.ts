@@ -1,16 +1,21 @@
 import type { TransactionId, WorkflowId } from "../../kernel/ids.ts";
 import type { JsonObject } from "../../kernel/json.ts";
-import type { WorkflowState } from "../../kernel/lifecycle.ts";
-import type { Hold, Workflow, WorkflowEvent, WorkflowEventType } from "../../workflow/core/types.ts";
+import type { WorkflowEventType, WorkflowState } from "../../kernel/lifecycle.ts";
+import type { Hold, LastEvent, Workflow, WorkflowEvent } from "../../workflow/core/types.ts";
+import type { WorkflowWithLastEvent } from "../../workflow/ports.ts";
 import type { Row } from "./statement.ts";
 
 export const toWorkflow = (row: Row): Workflow => ({
   id: row["id"] as WorkflowId,
+  type: row["workflow_type"] as string,
   state: row["state"] as WorkflowState,
   previousState: (row["previous_state"] ?? undefined) as WorkflowState | undefined,
   version: Number(row["version"]),
   createdAtMs: Number(row["created_at_ms"]),
+  createdBy: row["created_by"] as string,
   updatedAtMs: Number(row["updated_at_ms"]),
+  updatedBy: row["updated_by"] as string,
+  stateEnteredAtMs: Number(row["state_entered_at_ms"]),
   hold: row["hold"] === null ? undefined : withUndefined(JSON.parse(row["hold"] as string) as Hold),
   metadata: JSON.parse(row["metadata"] as string) as JsonObject,
   retryCount: Number(row["retry_count"]),
@@ -25,18 +30,33 @@ export function parseWorkflow(json: string): Workflow {
 const withUndefined = (hold: Hold): Hold => ({ ...hold, move: { ...hold.move, request: hold.move.request } });
 
 export const toEvent = (row: Row): WorkflowEvent => ({
+  ...toLastEvent(row, row["metadata"] as string),
   sequence: Number(row["sequence"]),
   id: row["id"] as string,
   workflowId: row["workflow_id"] as WorkflowId,
+  workflowType: row["workflow_type"] as string,
+  version: Number(row["version"]),
+  retryCount: Number(row["retry_count"]),
+  ruleSetRevision: Number(row["rule_set_revision"]),
+  transactionId: (row["transaction_id"] ?? undefined) as TransactionId | undefined,
+});
+
+const toLastEvent = (row: Row, metadata: string): LastEvent => ({
   type: row["type"] as WorkflowEventType,
   fromState: (row["from_state"] ?? undefined) as WorkflowState | undefined,
   toState: row["to_state"] as WorkflowState,
-  version: Number(row["version"]),
   occurredAtMs: Number(row["occurred_at_ms"]),
-  retryCount: Number(row["retry_count"]),
-  reason: row["reason"] as string,
   requestedBy: row["requested_by"] as string,
-  ruleSetRevision: Number(row["rule_set_revision"]),
-  metadata: JSON.parse(row["metadata"] as string) as JsonObject,
-  transactionId: (row["transaction_id"] ?? undefined) as TransactionId | undefined,
+  reason: row["reason"] as string,
+  metadata: JSON.parse(metadata) as JsonObject,
+});
+
+export const selectWithLastEvent = `SELECT
+    workflows.*, type, from_state, to_state, occurred_at_ms, requested_by, reason, events.metadata AS event_metadata
+  FROM workflows LEFT JOIN events ON events.sequence = (SELECT max(sequence) FROM events WHERE workflow_id = workflows.id)
+  WHERE workflows.id = ?`;
+
+export const toWorkflowWithLastEvent = (row: Row): WorkflowWithLastEvent => ({
+  workflow: toWorkflow(row),
+  lastEvent: row["type"] === null ? undefined : toLastEvent(row, row["event_metadata"] as string),
 });

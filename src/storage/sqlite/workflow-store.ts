@@ -13,9 +13,9 @@ import { openSqlite } from "./engine.ts";
 import { openFailure } from "./sqlite-error.ts";
 import type { Migration, OpenFailure, Row, SqliteEngine, SqlValue, Statement } from "./statement.ts";
 import { listEvents, listWorkflows } from "./workflow-lists.ts";
-import { parseWorkflow, toEvent, toWorkflow } from "./workflow-rows.ts";
+import { parseWorkflow, selectWithLastEvent, toEvent, toWorkflow, toWorkflowWithLastEvent } from "./workflow-rows.ts";
 
-const migrations: readonly Migration[] = [
+export const workflowMigrations: readonly Migration[] = [
   {
     version: 1,
     sql: `
@@ -115,6 +115,29 @@ const migrations: readonly Migration[] = [
   },
   { version: 2, sql: "CREATE TABLE coordinators (id TEXT PRIMARY KEY, epoch INTEGER NOT NULL) STRICT" },
   { version: 3, sql: "ALTER TABLE coordinators ADD COLUMN claim_id TEXT NOT NULL DEFAULT ''" },
+  {
+    version: 4,
+    sql: `
+      ALTER TABLE workflows ADD COLUMN workflow_type TEXT NOT NULL DEFAULT '';
+      ALTER TABLE workflows ADD COLUMN created_by TEXT NOT NULL DEFAULT '';
+      ALTER TABLE workflows ADD COLUMN updated_by TEXT NOT NULL DEFAULT '';
+      ALTER TABLE workflows ADD COLUMN state_entered_at_ms INTEGER NOT NULL DEFAULT 0;
+      ALTER TABLE events ADD COLUMN workflow_type TEXT NOT NULL DEFAULT '';
+      CREATE INDEX workflows_of_type ON workflows (workflow_type, id) WHERE workflow_type <> '';
+
+      -- Until now, each change was a creation or a move.
+      UPDATE workflows SET
+        created_by = coalesce((SELECT requested_by FROM events
+          WHERE workflow_id = workflows.id AND type = 'CREATED' ORDER BY sequence LIMIT 1), ''),
+        updated_by = coalesce((SELECT requested_by FROM events
+          WHERE workflow_id = workflows.id ORDER BY sequence DESC LIMIT 1), ''),
+        state_entered_at_ms = updated_at_ms;
+      UPDATE answers SET workflow = json_set(workflow,
+        '$.type', '',
+        '$.createdBy', coalesce((SELECT created_by FROM workflows WHERE id = workflow ->> '$.id'), ''),
+        '$.updatedBy', coalesce((SELECT requested_by FROM events WHERE sequence = event_sequence), ''),
+        '$.stateEnteredAtMs', workflow -> '$.updatedAtMs')`,
+  },
 ];
 
 type Conflict = WorkflowConflict | { readonly type: "other-outcome" };
@@ -124,7 +147,7 @@ export async function openSqliteWorkflowStore(options: {
   /** For tests of a full disk. */
   readonly pageCountMax?: number;
 }): Promise<Result<WorkflowStore, OpenFailure>> {
-  const opened = await openSqlite({ ...options, kind: "workflows", migrations });
+  const opened = await openSqlite({ ...options, kind: "workflows", migrations: workflowMigrations });
   if (!opened.ok) return opened;
   try {
     return ok(workflowStore(opened.value));
@@ -151,6 +174,7 @@ function workflowStore(engine: SqliteEngine): WorkflowStore {
     onWritableChange: engine.onWritableChange,
     keptBeforeMs: engine.keptBeforeMs,
     get: async (id) => engine.read("SELECT * FROM workflows WHERE id = ?", id).map(toWorkflow)[0],
+    getWithLastEvent: async (id) => engine.read(selectWithLastEvent, id).map(toWorkflowWithLastEvent)[0],
     list: async (page) => listWorkflows(engine, page),
     listEvents: async (page) => listEvents(engine, page),
     sequences: async () => {
@@ -227,19 +251,21 @@ const selectAnswer = `SELECT events.*, digest, workflow
   FROM answers JOIN events ON events.sequence = answers.event_sequence WHERE request_id = ?`;
 
 const insertWorkflow = `INSERT INTO workflows
-  (state, previous_state, version, created_at_ms, updated_at_ms, retry_count, metadata, hold, id)
-  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`;
+  (state, previous_state, version, created_at_ms, updated_at_ms, updated_by, state_entered_at_ms, retry_count, metadata, hold, id,
+   workflow_type, created_by)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
 
 const updateWorkflow = `UPDATE workflows
-  SET state = ?, previous_state = ?, version = ?, created_at_ms = ?, updated_at_ms = ?, retry_count = ?, metadata = ?, hold = ?
+  SET state = ?, previous_state = ?, version = ?, created_at_ms = ?, updated_at_ms = ?, updated_by = ?, state_entered_at_ms = ?,
+      retry_count = ?, metadata = ?, hold = ?
   WHERE id = ? AND version = ? AND held_by IS ?`;
 
 const checkLimit = "SELECT 1 FROM counters WHERE workflows <= ?";
 
 const insertEvent = `INSERT INTO events
   (id, workflow_id, type, from_state, to_state, version, occurred_at_ms, retry_count, reason, requested_by, rule_set_revision,
-   metadata, transaction_id)
-  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING sequence`;
+   metadata, transaction_id, workflow_type)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING sequence`;
 
 const insertAnswer = `INSERT INTO answers (request_id, digest, workflow, event_sequence, at_ms)
   VALUES (?, ?, ?, (SELECT coalesce(max(sequence), 0) + 1 FROM events), ?)`;
@@ -301,12 +327,16 @@ function putStatement({ workflow, expected }: WorkflowPut): Statement<Conflict> 
     workflow.version,
     workflow.createdAtMs,
     workflow.updatedAtMs,
+    workflow.updatedBy,
+    workflow.stateEnteredAtMs,
     workflow.retryCount,
     JSON.stringify(workflow.metadata),
     workflow.hold === undefined ? null : JSON.stringify(workflow.hold),
     workflow.id,
   ];
-  if (expected === "absent") return { sql: insertWorkflow, params, expect: stale };
+  if (expected === "absent") {
+    return { sql: insertWorkflow, params: [...params, workflow.type, workflow.createdBy], expect: stale };
+  }
   return { sql: updateWorkflow, params: [...params, expected.version, expected.heldBy ?? null], expect: stale };
 }
 
@@ -324,6 +354,7 @@ const eventParams = (event: NewWorkflowEvent): SqlValue[] => [
   event.ruleSetRevision,
   JSON.stringify(event.metadata),
   event.transactionId ?? null,
+  event.workflowType,
 ];
 
 /** The events' rows are the last that were answered, one each. */

@@ -3,18 +3,19 @@ import { isMove, isRecovery, isTerminal } from "../../kernel/lifecycle.ts";
 import type { Workflow } from "./types.ts";
 
 /** What is true of every stored workflow. The names are those of specs/WorkflowManager.tla. */
-export function assertWorkflow({ state, previousState, version, hold, retryCount, createdAtMs, updatedAtMs }: Workflow): void {
+export function assertWorkflow(workflow: Workflow): void {
+  const { state, previousState, version, hold, retryCount, createdAtMs, stateEnteredAtMs, updatedAtMs } = workflow;
   assert(version >= 1, "VersionMonotonicity");
   assert((previousState === undefined) === (version === 1), "StateConsistency: version 1 is the creation");
   assert(previousState === undefined || isMove(previousState, state), "TransitionValidity");
   assert(hold === undefined || isMove(state, hold.move.targetState), "TransitionValidity: of a held move");
   assert(hold === undefined || !isTerminal(state), "TerminalStateImmutability");
-  assert(retryCount >= 0 && createdAtMs <= updatedAtMs, "StateConsistency");
+  assert(retryCount >= 0 && createdAtMs <= stateEnteredAtMs && stateEnteredAtMs <= updatedAtMs, "StateConsistency");
 }
 
 /** What is true of every applied change. */
 export function assertOneStep(before: Workflow, after: Workflow): void {
-  assert(before.id === after.id, "StateConsistency");
+  assert(before.id === after.id && before.type === after.type, "StateConsistency");
   assert(!isTerminal(before.state), "TerminalStateImmutability");
   assert(after.version === before.version + 1, "VersionMonotonicity");
   const recovered = isRecovery(before.state, after.state) ? 1 : 0;

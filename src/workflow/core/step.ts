@@ -1,12 +1,19 @@
 import { assert } from "../../kernel/assert.ts";
 import type { TransactionId, WorkflowId } from "../../kernel/ids.ts";
 import type { JsonObject } from "../../kernel/json.ts";
-import { allowedMoves, isMove, isRecovery, isTerminal, type WorkflowState } from "../../kernel/lifecycle.ts";
+import {
+  allowedMoves,
+  isMove,
+  isRecovery,
+  isTerminal,
+  type WorkflowEventType,
+  type WorkflowState,
+} from "../../kernel/lifecycle.ts";
 import { err, ok, type Result } from "../../kernel/result.ts";
 import type { TimeMs } from "../../kernel/time.ts";
 import type { WorkflowError } from "./errors.ts";
 import { assertOneStep, assertWorkflow } from "./invariants.ts";
-import type { Hold, Move, NewWorkflowEvent, Workflow, WorkflowEventType } from "./types.ts";
+import type { Hold, Move, NewWorkflowEvent, Workflow } from "./types.ts";
 
 /** A workflow after a change, and the event that records it. */
 export type Change = { readonly workflow: Workflow; readonly event: NewWorkflowEvent };
@@ -26,6 +33,7 @@ export type Verdict =
 
 export type Creation = {
   readonly id: WorkflowId;
+  readonly type: string;
   readonly metadata: JsonObject;
   readonly reason: string;
   readonly requestedBy: string;
@@ -35,11 +43,15 @@ export type Creation = {
 export function create(creation: Creation, { nowMs, eventId }: Stamp): Change {
   const workflow: Workflow = {
     id: creation.id,
+    type: creation.type,
     state: "CREATED",
     previousState: undefined,
     version: 1,
     createdAtMs: nowMs,
+    createdBy: creation.requestedBy,
     updatedAtMs: nowMs,
+    updatedBy: creation.requestedBy,
+    stateEnteredAtMs: nowMs,
     hold: undefined,
     metadata: creation.metadata,
     retryCount: 0,
@@ -48,6 +60,7 @@ export function create(creation: Creation, { nowMs, eventId }: Stamp): Change {
   const event: NewWorkflowEvent = {
     id: eventId,
     workflowId: workflow.id,
+    workflowType: workflow.type,
     type: "CREATED",
     fromState: undefined,
     toState: workflow.state,
@@ -118,13 +131,16 @@ export function applyMove(
 ): Change {
   assert(workflow.hold?.transactionId === transactionId, "RecoverySessionValidity: only the holder moves a held workflow");
   const recovery = isRecovery(workflow.state, move.targetState);
+  // The wall clock may have been set back; a record's times must still make sense.
+  const movedAtMs = Math.max(stamp.nowMs, workflow.updatedAtMs);
   const next: Workflow = {
     ...workflow,
     state: move.targetState,
     previousState: workflow.state,
     version: workflow.version + 1,
-    // The wall clock may have been set back; a record's times must still make sense.
-    updatedAtMs: Math.max(stamp.nowMs, workflow.updatedAtMs),
+    updatedAtMs: movedAtMs,
+    updatedBy: move.requestedBy,
+    stateEnteredAtMs: movedAtMs,
     hold: undefined,
     retryCount: workflow.retryCount + (recovery ? 1 : 0),
   };
@@ -133,6 +149,7 @@ export function applyMove(
   const event: NewWorkflowEvent = {
     id: stamp.eventId,
     workflowId: next.id,
+    workflowType: next.type,
     type: eventType(workflow.state, next.state),
     fromState: workflow.state,
     toState: next.state,

@@ -1,17 +1,22 @@
 import type { TransactionId, WorkflowId } from "../../kernel/ids.ts";
 import type { JsonObject } from "../../kernel/json.ts";
-import type { WorkflowState } from "../../kernel/lifecycle.ts";
+import type { WorkflowEventType, WorkflowState } from "../../kernel/lifecycle.ts";
 import type { RequestKey } from "../../kernel/request-key.ts";
 import type { TimeMs } from "../../kernel/time.ts";
 
 /** A record of long-running work. See proto/concord/workflow/v1/workflow.proto for the meaning of each field. */
 export type Workflow = {
   readonly id: WorkflowId;
+  /** Empty: none. */
+  readonly type: string;
   readonly state: WorkflowState;
   readonly previousState: WorkflowState | undefined;
   readonly version: number;
   readonly createdAtMs: TimeMs;
+  readonly createdBy: string;
   readonly updatedAtMs: TimeMs;
+  readonly updatedBy: string;
+  readonly stateEnteredAtMs: TimeMs;
   readonly hold: Hold | undefined;
   readonly metadata: JsonObject;
   readonly retryCount: number;
@@ -41,12 +46,11 @@ export type Move = {
   readonly request: RequestKey | undefined;
 };
 
-export type WorkflowEventType = "CREATED" | "TRANSITION" | "FAILED" | "RECOVERED";
-
 /** A change before the store has given it a place in the global order. */
 export type NewWorkflowEvent = {
   readonly id: string;
   readonly workflowId: WorkflowId;
+  readonly workflowType: string;
   readonly type: WorkflowEventType;
   readonly fromState: WorkflowState | undefined;
   readonly toState: WorkflowState;
@@ -59,6 +63,12 @@ export type NewWorkflowEvent = {
   readonly metadata: JsonObject;
   readonly transactionId: TransactionId | undefined;
 };
+
+/** What a move is judged by, of the change before it. */
+export type LastEvent = Pick<
+  NewWorkflowEvent,
+  "type" | "fromState" | "toState" | "occurredAtMs" | "requestedBy" | "reason" | "metadata"
+>;
 
 /** The durable record of one change. `sequence` is 1, 2, 3, … over all workflows of the store, without gaps. */
 export type WorkflowEvent = NewWorkflowEvent & { readonly sequence: number };

@@ -62,7 +62,9 @@ beforeAll(async () => {
   const ids = ["a", "a-1", "ab", "b", "ｱ", "😀"];
   const puts = workflowStates.flatMap((state, place) =>
     ids.map((id, index): WorkflowPut => {
-      const fields = { state, createdAtMs: index, updatedAtMs: 10 + place };
+      const times = { createdAtMs: index, stateEnteredAtMs: 5 + place, updatedAtMs: 10 + place };
+      const by = { createdBy: `op-${index % 2}`, updatedBy: `op-${index % 3}` };
+      const fields = { state, ...times, ...by, type: ["", "a", "ab"][index % 3] ?? "" };
       return { workflow: workflow(index === place ? id : `${id}.${state}`, fields), expected: "absent" };
     }),
   );
@@ -81,7 +83,18 @@ afterAll(async () => {
 });
 
 test("a list of workflows is the same, whether the store or the filter leaves a workflow out", async () => {
-  const condition = conditionOf("workflow", ["id", "state", "previous_state", "created_at", "updated_at", "version"]);
+  const condition = conditionOf("workflow", [
+    "id",
+    "type",
+    "state",
+    "previous_state",
+    "created_at",
+    "created_by",
+    "updated_at",
+    "updated_by",
+    "state_entered_at",
+    "version",
+  ]);
   await fc.assert(
     fc.asyncProperty(condition, async (expression) => {
       const filter = compiled(() => workflowFilter(expression));
@@ -102,7 +115,7 @@ test("a list of workflows is the same, whether the store or the filter leaves a 
 });
 
 test("a list of events is the same, whether the store or the filter leaves an event out", async () => {
-  const fields = ["id", "sequence", "workflow_id", "type", "from", "to", "occurred_at", "requested_by"];
+  const fields = ["id", "sequence", "workflow_id", "workflow_type", "type", "from", "to", "occurred_at", "requested_by"];
   await fc.assert(
     fc.asyncProperty(conditionOf("event", fields), async (expression) => {
       const filter = compiled(() => eventFilter(expression));

@@ -43,20 +43,32 @@ test("what takes long to compile is refused before it is parsed, where it become
 
 describe("a name that does not exist is reported where it stands", () => {
   test.each([
-    ["  workflw.state == 'ACTIVE'", 'line 1, column 3: unknown variable "workflw"; known: workflow, from, to, request, now'],
-    ["[1].all(x, x < y)", 'line 1, column 16: unknown variable "y"; known: workflow, from, to, request, now, x'],
+    [
+      "  workflw.state == 'ACTIVE'",
+      'line 1, column 3: unknown variable "workflw"; known: workflow, from, to, request, last_event, now',
+    ],
+    ["[1].all(x, x < y)", 'line 1, column 16: unknown variable "y"; known: workflow, from, to, request, last_event, now, x'],
     [
       "workflow.stat == 'ACTIVE'",
-      'line 1, column 10: unknown field "stat" of workflow; known: id, state, previous_state, version, retry_count, created_at, updated_at, metadata',
+      'line 1, column 10: unknown field "stat" of workflow; known: id, type, state, previous_state, version, retry_count, created_at, created_by, updated_at, updated_by, state_entered_at, metadata',
     ],
     [
       "workflow[ 'stat' ] == 'ACTIVE'",
-      'line 1, column 11: unknown field "stat" of workflow; known: id, state, previous_state, version, retry_count, created_at, updated_at, metadata',
+      'line 1, column 11: unknown field "stat" of workflow; known: id, type, state, previous_state, version, retry_count, created_at, created_by, updated_at, updated_by, state_entered_at, metadata',
     ],
-    [".request.user == ''", 'line 1, column 10: unknown field "user" of request; known: reason, requested_by, context'],
-    ["!('user' in request)", 'line 1, column 10: unknown field "user" of request; known: reason, requested_by, context'],
+    [
+      ".request.user == ''",
+      'line 1, column 10: unknown field "user" of request; known: reason, requested_by, authenticated_as, context, transaction',
+    ],
+    [
+      "!('user' in request)",
+      'line 1, column 10: unknown field "user" of request; known: reason, requested_by, authenticated_as, context, transaction',
+    ],
     ["request[0] == ''", 'line 1, column 8: request has its fields by name, such as request["reason"]'],
-    ["has(request.user)", 'line 1, column 13: unknown field "user" of request; known: reason, requested_by, context'],
+    [
+      "has(request.user)",
+      'line 1, column 13: unknown field "user" of request; known: reason, requested_by, authenticated_as, context, transaction',
+    ],
     ["true && sise(from) > 1", 'line 1, column 9: unknown function "sise"'],
     ["from.sise() > 1", 'line 1, column 6: unknown function "sise"'],
     ["startsWith('A')", 'line 1, column 1: "startsWith" is a method: x.startsWith(…)'],
@@ -74,7 +86,7 @@ describe("a name that does not exist is reported where it stands", () => {
     ["optional.of(1).optMap(1, 2)", 'line 1, column 16: "optMap" is used as optional.optMap(x, expression)'],
     ["optional.of(1).or()", 'line 1, column 16: "or" is used as optional.or(optional)'],
     ["[1].all(i, i, true)", 'line 1, column 5: "all" is used as list.all(x, condition)'],
-    ["[1].all(i, x, y)", 'line 1, column 15: unknown variable "y"; known: workflow, from, to, request, now, i, x'],
+    ["[1].all(i, x, y)", 'line 1, column 15: unknown variable "y"; known: workflow, from, to, request, last_event, now, i, x'],
     [
       "cel.bind(s, workflow.state, s == 'ACTIV')",
       'line 1, column 34: s is never "ACTIV"; it is one of CREATED, ACTIVE, PAUSED, COMPLETED, FAILED, CANCELLED',

@@ -202,7 +202,7 @@ describe("rules", () => {
 describe("refusals carry the code, reason and metadata of the contract", () => {
   test("RULE_INVALID", async () => {
     const { service, context } = await serviceAtTime(1000);
-    const description = 'line 1, column 1: unknown variable "workflw"; known: workflow, from, to, request, now';
+    const description = 'line 1, column 1: unknown variable "workflw"; known: workflow, from, to, request, last_event, now';
     expect(await failure(service.createRule({ ...cold, expression: "workflw.version > 1" }, context))).toMatchObject({
       code: Status.INVALID_ARGUMENT,
       reason: "RULE_INVALID",

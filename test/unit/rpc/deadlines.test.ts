@@ -87,6 +87,8 @@ describe("Concord's own clients tell the server how long they wait:", () => {
     const client = createPredicateClient({ channel, timeoutMs: 7_000, logger: pino({ level: "silent" }) });
     const check = {
       workflow: workflow("w"),
+      lastEvent: undefined,
+      transaction: undefined,
       targetState: "ACTIVE",
       reason: "r",
       requestedBy: "ada",

@@ -3,13 +3,13 @@ import { ServerError, Status } from "nice-grpc";
 import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { Judgement } from "../../../src/gen/concord/predicate/v1/predicate_logic.ts";
-import type { WorkflowId } from "../../../src/kernel/ids.ts";
 import { openChannel } from "../../../src/rpc/clients/channel.ts";
 import { createPredicateClient } from "../../../src/rpc/clients/predicate-client.ts";
 import { rpcError } from "../../../src/rpc/errors.ts";
 import { systemClock } from "../../../src/runtime/clock.ts";
 import type { Asker, PredicateClient } from "../../../src/workflow/ports.ts";
 import { type Answerer, echo, failWith, startFakePredicateLogic } from "../../support/fake-predicate-logic.ts";
+import { workflow as workflowOf } from "../../support/storage-values.ts";
 import { until } from "../../support/until.ts";
 
 let fake: Awaited<ReturnType<typeof startFakePredicateLogic>>;
@@ -48,18 +48,17 @@ function clockWhoseTimersFire(lateMs: number): typeof systemClock {
 const patient = { signal: new AbortController().signal };
 
 function ask(id: string, version = 1, asker: Asker = patient) {
-  const workflow = {
-    id: id as WorkflowId,
-    state: "ACTIVE",
-    previousState: "CREATED",
-    version,
-    createdAtMs: 1,
-    updatedAtMs: 1,
-    hold: undefined,
-    metadata: {},
-    retryCount: 0,
+  const check = {
+    workflow: workflowOf(id, { state: "ACTIVE", previousState: "CREATED", version, metadata: {} }),
+    lastEvent: undefined,
+    targetState: "PAUSED",
+    reason: "r",
+    requestedBy: "ada",
+    context: {},
+    transaction: undefined,
+    atMs: 1,
   } as const;
-  return client.check({ workflow, targetState: "PAUSED", reason: "r", requestedBy: "ada", context: {}, atMs: 1 }, asker);
+  return client.check(check, asker);
 }
 
 const askMany = (count: number) => Promise.all(Array.from({ length: count }, (_, index) => ask(`wf-${index}`, index + 1)));

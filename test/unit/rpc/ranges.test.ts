@@ -23,6 +23,13 @@ describe("what a store is told of a filter", () => {
       'workflow.state == "FAILED" || workflow.state in ["PAUSED"] || "CREATED" == workflow.state',
       { state: { oneOf: ["FAILED", "PAUSED", "CREATED"] } },
     ],
+    ['workflow.type == "sample" && workflow.type.startsWith("s")', { type: { min: "s", max: "t", oneOf: ["sample"] } }],
+    ['workflow.type in ["", "sample"]', { type: { oneOf: ["", "sample"] } }],
+    [
+      'workflow.created_by == "ada" && workflow.updated_by == "kurt"',
+      { createdBy: { oneOf: ["ada"] }, updatedBy: { oneOf: ["kurt"] } },
+    ],
+    ['workflow.state_entered_at < timestamp("2026-01-31T00:00:00Z")', { stateEnteredAtMs: { max: day } }],
     // Part of it.
     ['workflow.metadata.site == "B" && (workflow.state == "FAILED" && workflow.version > 2)', { state: { oneOf: ["FAILED"] } }],
     // Never true.
@@ -53,6 +60,7 @@ describe("what a store is told of a filter", () => {
     ["event.sequence in [1, 7]", { sequence: { oneOf: [1, 7] } }],
     ["event.sequence == 9007199254740993", {}],
     ['event.type == "FAILED" && event.to == "FAILED"', { type: { oneOf: ["FAILED"] }, toState: { oneOf: ["FAILED"] } }],
+    ['event.workflow_type == "sample"', { workflowType: { oneOf: ["sample"] } }],
     ['event.type != "CREATED"', { type: { oneOf: ["TRANSITION", "FAILED", "RECOVERED"] } }],
     [
       'event.requested_by == "ada" && event.workflow_id == "w"',

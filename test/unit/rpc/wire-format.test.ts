@@ -111,7 +111,7 @@ describe("what no rule counts is counted for the whole message:", () => {
       typeName: transition,
       field: "",
     },
-    { what: "what many elements have within them", bytes: manyChecks, times: 1, typeName: batch, field: "checks[49].context" },
+    { what: "what many elements have within them", bytes: manyChecks, times: 1, typeName: batch, field: "checks[61].context" },
   ])("$what", ({ bytes, times, typeName, field }) => {
     expect(wireWalk(messageType(typeName))(Buffer.concat(Array.from({ length: times }, () => bytes)))).toEqual({
       excess: { field, description },

@@ -12,11 +12,15 @@ function workflowIn(state: WorkflowState, changes: Partial<Workflow> = {}): Work
   const previousState = workflowStates.find((from) => isMove(from, state));
   return {
     id,
+    type: "sample",
     state,
     previousState,
     version: previousState === undefined ? 1 : 2,
     createdAtMs: 1_000,
+    createdBy: "grace",
     updatedAtMs: 1_000,
+    updatedBy: "grace",
+    stateEnteredAtMs: 1_000,
     hold: undefined,
     metadata: { sample: "S-1" },
     retryCount: 0,
@@ -42,11 +46,13 @@ function holdTo(targetState: WorkflowState): Hold {
 
 describe("create", () => {
   it("makes version 1 in CREATED, with the event that says so", () => {
-    const { workflow, event } = create({ id, metadata: { a: 1 }, reason: "r", requestedBy: "ada" }, stamp);
-    expect(workflow).toEqual(workflowIn("CREATED", { createdAtMs: 2_000, updatedAtMs: 2_000, metadata: { a: 1 } }));
+    const { workflow, event } = create({ id, type: "sample", metadata: { a: 1 }, reason: "r", requestedBy: "ada" }, stamp);
+    const times = { createdAtMs: 2_000, updatedAtMs: 2_000, stateEnteredAtMs: 2_000 };
+    expect(workflow).toEqual(workflowIn("CREATED", { ...times, createdBy: "ada", updatedBy: "ada", metadata: { a: 1 } }));
     expect(event).toMatchObject({
       id: "event-2",
       workflowId: id,
+      workflowType: "sample",
       type: "CREATED",
       toState: "CREATED",
       version: 1,
@@ -132,9 +138,12 @@ describe("applyMove", () => {
       previousState: from,
       version: before.version + 1,
       updatedAtMs: 2_000,
+      updatedBy: "ada",
+      stateEnteredAtMs: 2_000,
       retryCount: recovered,
     });
     expect(event).toMatchObject({
+      workflowType: "sample",
       fromState: from,
       toState: to,
       version: workflow.version,
@@ -145,7 +154,13 @@ describe("applyMove", () => {
   });
   it("keeps times in order when the clock was set back", () => {
     const { workflow, event } = applyMove(workflowIn("ACTIVE", { updatedAtMs: 5_000 }), moveTo("PAUSED"), 4, stamp, undefined);
-    expect([workflow.updatedAtMs, event.occurredAtMs]).toEqual([5_000, 5_000]);
+    expect([workflow.updatedAtMs, workflow.stateEnteredAtMs, event.occurredAtMs]).toEqual([5_000, 5_000, 5_000]);
+  });
+  it("asserts against a state that was entered before the creation, or after the last change", () => {
+    for (const stateEnteredAtMs of [999, 1_001])
+      expect(() => admit(workflowIn("ACTIVE", { stateEnteredAtMs }), { workflowId: id, expectedVersion: undefined })).toThrow(
+        "StateConsistency",
+      );
   });
   it("refuses to move a workflow that another transaction holds", () => {
     const held = workflowIn("ACTIVE", { hold: holdTo("COMPLETED") });

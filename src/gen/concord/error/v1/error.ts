@@ -19,7 +19,7 @@ export const ErrorReason = {
    * In every request, whatever its fields say: the bytes are a message of its type, each field with its own wire type; times are of the
    * years 1 to 9999; durations are within 10,000 years and of one sign; 64-bit integers are within 2^53-1; numbers in a Struct are
    * finite, and any text may be a key there. Bounds of texts count characters: Unicode code points. A Struct has at most 5,000 values (each
-   * number, text, list, object within it is one). A message has at most 50,000 fields on the wire, those of all messages within it counted:
+   * number, text, list, object within it is one). A message has at most 62,000 fields on the wire, those of all messages within it counted:
    * an element of a list is a field, an entry of a Struct is four. What is more than this, or than a list may have, is counted before
    * anything else is looked at, and named alone.
    * `{reason: "INVALID_REQUEST", domain: "concord", metadata: {}}`; BadRequest `{field: "workflow_id", description: "…"}`

@@ -9,7 +9,13 @@ import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import type { CallContext, CallOptions } from "nice-grpc-common";
 import { Struct } from "../../../google/protobuf/struct.ts";
 import { Timestamp } from "../../../google/protobuf/timestamp.ts";
-import { Workflow, WorkflowState, workflowStateFromJSON, workflowStateToNumber } from "../../workflow/v1/workflow.ts";
+import {
+  Workflow,
+  WorkflowEvent,
+  WorkflowState,
+  workflowStateFromJSON,
+  workflowStateToNumber,
+} from "../../workflow/v1/workflow.ts";
 
 export const protobufPackage = "concord.predicate.v1";
 
@@ -168,7 +174,33 @@ export interface TransitionCheck {
     | { readonly [key: string]: any }
     | undefined;
   /** The time of the question. Rules see it as `now`. Unset: the engine's clock. */
-  readonly at: Date | undefined;
+  readonly at:
+    | Date
+    | undefined;
+  /** The last event of the workflow. Rules see it as `last_event`; what they do not see of it need not be set. Unset: they see empty texts, no metadata, and 1970. */
+  readonly lastEvent:
+    | WorkflowEvent
+    | undefined;
+  /** The transaction that carries the move. Rules see it as `request.transaction`. Unset: the move is made by itself. */
+  readonly transaction:
+    | TransactionFacts
+    | undefined;
+  /**
+   * Who asked, as far as it was proved, up to 256 characters. Rules see it as `request.authenticated_as`. The workflow manager leaves it empty:
+   * there is no authentication yet.
+   */
+  readonly authenticatedAs: string;
+}
+
+/** What is known of the transaction that carries a move. */
+export interface TransactionFacts {
+  /**
+   * Its id, up to 128 characters. Rules see it as `request.transaction.id`. An atomic transition is judged twice, with the same participants:
+   * before its transaction begins, when there is no id yet, and when it is prepared.
+   */
+  readonly transactionId: string;
+  /** Who takes part, besides the workflow manager. Rules see it as `request.transaction.participants`. At most 64. */
+  readonly participantIds: readonly string[];
 }
 
 /** The answer to a check. */
@@ -217,7 +249,7 @@ export interface ValidateTransitionResponse {
 
 /** Asks about many moves. */
 export interface BatchValidateTransitionsRequest {
-  /** The questions, 1 to 1,000, as many as are within the 50,000 fields that a message may have (INVALID_REQUEST). */
+  /** The questions, 1 to 1,000, as many as are within the 62,000 fields that a message may have (INVALID_REQUEST). */
   readonly checks: readonly TransitionCheck[];
   /** A check that costs more than 1,000 units is not judged but answered DEFERRED at once, so that it does not delay the others. */
   readonly promptOnly: boolean;
@@ -248,9 +280,11 @@ export interface Rule {
   /** The moves it applies to. Empty: all. */
   readonly moves: readonly RuleMove[];
   /**
-   * The CEL expression; docs/rules.md has the language. True allows; false or an error denies. It sees `workflow` (id, state,
-   * previous_state, version, retry_count, created_at, updated_at, metadata), `from`, `to` (state names such as "ACTIVE"), `request`
-   * (reason, requested_by, context) and `now`.
+   * The CEL expression; docs/rules.md has the language. True allows; false or an error denies. It sees `workflow` (id, type, state,
+   * previous_state, version, retry_count, created_at, created_by, updated_at, updated_by, state_entered_at, metadata), `from`, `to` (state
+   * names such as "ACTIVE"), `request` (reason, requested_by, authenticated_as, context, transaction), `last_event` (type, from_state,
+   * to_state, occurred_at, requested_by, reason, metadata: of the change before this one) and `now`. `request.transaction` has `id` and
+   * `participants`, both empty if the move is made by itself; see `TransactionFacts`. What is not known is an empty text.
    * A comparison of a state (`==`, `!=`, `in [...]`) knows the long name too, `"WORKFLOW_STATE_ACTIVE"`; with anything that is no name of
    * a state it is RULE_INVALID, for it would never be equal. So are a field that does not exist, with a dot or as `workflow["stat"]`, a
    * result that can never be a bool, and a literal that `timestamp` or `duration` cannot read. The variable of a macro over a list is
@@ -406,6 +440,9 @@ function createBaseTransitionCheck(): TransitionCheck {
     requestedBy: "",
     context: undefined,
     at: undefined,
+    lastEvent: undefined,
+    transaction: undefined,
+    authenticatedAs: "",
   };
 }
 
@@ -428,6 +465,15 @@ export const TransitionCheck: MessageFns<TransitionCheck> = {
     }
     if (message.at !== undefined) {
       Timestamp.encode(toTimestamp(message.at), writer.uint32(50).fork()).join();
+    }
+    if (message.lastEvent !== undefined) {
+      WorkflowEvent.encode(message.lastEvent, writer.uint32(58).fork()).join();
+    }
+    if (message.transaction !== undefined) {
+      TransactionFacts.encode(message.transaction, writer.uint32(66).fork()).join();
+    }
+    if (message.authenticatedAs !== "") {
+      writer.uint32(74).string(message.authenticatedAs);
     }
     return writer;
   },
@@ -493,6 +539,30 @@ export const TransitionCheck: MessageFns<TransitionCheck> = {
             message.at = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
             continue;
           }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.lastEvent = WorkflowEvent.decode(reader, reader.uint32());
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.transaction = TransactionFacts.decode(reader, reader.uint32());
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.authenticatedAs = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -518,6 +588,80 @@ export const TransitionCheck: MessageFns<TransitionCheck> = {
     message.requestedBy = object.requestedBy ?? "";
     message.context = object.context ?? undefined;
     message.at = object.at ?? undefined;
+    message.lastEvent = (object.lastEvent !== undefined && object.lastEvent !== null)
+      ? WorkflowEvent.fromPartial(object.lastEvent)
+      : undefined;
+    message.transaction = (object.transaction !== undefined && object.transaction !== null)
+      ? TransactionFacts.fromPartial(object.transaction)
+      : undefined;
+    message.authenticatedAs = object.authenticatedAs ?? "";
+    return message;
+  },
+};
+
+function createBaseTransactionFacts(): TransactionFacts {
+  return { transactionId: "", participantIds: [] };
+}
+
+export const TransactionFacts: MessageFns<TransactionFacts> = {
+  encode(message: TransactionFacts, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.transactionId !== "") {
+      writer.uint32(10).string(message.transactionId);
+    }
+    for (const v of message.participantIds) {
+      writer.uint32(18).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TransactionFacts {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTransactionFacts() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.transactionId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.participantIds.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<TransactionFacts>): TransactionFacts {
+    return TransactionFacts.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<TransactionFacts>): TransactionFacts {
+    const message = createBaseTransactionFacts() as any;
+    message.transactionId = object.transactionId ?? "";
+    message.participantIds = object.participantIds?.map((e) => e) || [];
     return message;
   },
 };

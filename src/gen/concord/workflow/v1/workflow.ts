@@ -199,6 +199,14 @@ export interface Workflow {
     | undefined;
   /** How often it was recovered (FAILED→ACTIVE). */
   readonly retryCount: number;
+  /** What kind of work it is, in the creator's words: a name of the form of `workflow_id`, or empty for none. It never changes. */
+  readonly type: string;
+  /** Who asked for its creation: `requested_by` of the CREATED event. */
+  readonly createdBy: string;
+  /** Who asked for the last change: `requested_by` of the last event. */
+  readonly updatedBy: string;
+  /** When it came into its state. Never before `created_at`, never after `updated_at`. */
+  readonly stateEnteredAt: Date | undefined;
 }
 
 /** The hold of a transaction on a workflow. While it is set, every other change is refused with IN_TRANSITION. */
@@ -255,6 +263,8 @@ export interface WorkflowEvent {
     | undefined;
   /** The transaction that carried the change, if it was an atomic transition; else empty. */
   readonly transactionId: string;
+  /** The workflow's `type`. */
+  readonly workflowType: string;
 }
 
 function createBaseWorkflow(): Workflow {
@@ -268,6 +278,10 @@ function createBaseWorkflow(): Workflow {
     inTransition: undefined,
     metadata: undefined,
     retryCount: 0,
+    type: "",
+    createdBy: "",
+    updatedBy: "",
+    stateEnteredAt: undefined,
   };
 }
 
@@ -302,6 +316,18 @@ export const Workflow: MessageFns<Workflow> = {
     }
     if (message.retryCount !== 0) {
       writer.uint32(72).int32(message.retryCount);
+    }
+    if (message.type !== "") {
+      writer.uint32(82).string(message.type);
+    }
+    if (message.createdBy !== "") {
+      writer.uint32(90).string(message.createdBy);
+    }
+    if (message.updatedBy !== "") {
+      writer.uint32(98).string(message.updatedBy);
+    }
+    if (message.stateEnteredAt !== undefined) {
+      Timestamp.encode(toTimestamp(message.stateEnteredAt), writer.uint32(106).fork()).join();
     }
     return writer;
   },
@@ -391,6 +417,38 @@ export const Workflow: MessageFns<Workflow> = {
             message.retryCount = reader.int32();
             continue;
           }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.type = reader.string();
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.createdBy = reader.string();
+            continue;
+          }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.updatedBy = reader.string();
+            continue;
+          }
+          case 13: {
+            if (tag !== 106) {
+              break;
+            }
+
+            message.stateEnteredAt = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -419,6 +477,10 @@ export const Workflow: MessageFns<Workflow> = {
       : undefined;
     message.metadata = object.metadata ?? undefined;
     message.retryCount = object.retryCount ?? 0;
+    message.type = object.type ?? "";
+    message.createdBy = object.createdBy ?? "";
+    message.updatedBy = object.updatedBy ?? "";
+    message.stateEnteredAt = object.stateEnteredAt ?? undefined;
     return message;
   },
 };
@@ -566,6 +628,7 @@ function createBaseWorkflowEvent(): WorkflowEvent {
     ruleSetRevision: 0n,
     metadata: undefined,
     transactionId: "",
+    workflowType: "",
   };
 }
 
@@ -621,6 +684,9 @@ export const WorkflowEvent: MessageFns<WorkflowEvent> = {
     }
     if (message.transactionId !== "") {
       writer.uint32(114).string(message.transactionId);
+    }
+    if (message.workflowType !== "") {
+      writer.uint32(122).string(message.workflowType);
     }
     return writer;
   },
@@ -750,6 +816,14 @@ export const WorkflowEvent: MessageFns<WorkflowEvent> = {
             message.transactionId = reader.string();
             continue;
           }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.workflowType = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -783,6 +857,7 @@ export const WorkflowEvent: MessageFns<WorkflowEvent> = {
       : 0n;
     message.metadata = object.metadata ?? undefined;
     message.transactionId = object.transactionId ?? "";
+    message.workflowType = object.workflowType ?? "";
     return message;
   },
 };

@@ -88,6 +88,11 @@ export interface CreateWorkflowRequest {
    * control character; a UUID is a good choice.
    */
   readonly requestId: string;
+  /**
+   * What kind of work it is, for rules, filters and people: 1 to 128 characters of [A-Za-z0-9._:-], the first a letter or digit. Empty: none.
+   * It can not be changed later.
+   */
+  readonly type: string;
 }
 
 /** The new workflow. */
@@ -123,13 +128,15 @@ export interface ListWorkflowsRequest {
   readonly pageToken: string;
   /**
    * A CEL expression over `workflow` that must be true, such as `workflow.state == "FAILED" && workflow.metadata.site == "B"`.
-   * Fields: id, state, previous_state, version, retry_count, created_at, updated_at, metadata, and in_transition (a bool).
+   * Fields: id, type, state, previous_state, version, retry_count, created_at, created_by, updated_at, updated_by, state_entered_at,
+   * metadata, and in_transition (a bool).
    * The value of an enum is its short name, `"FAILED"`, or `""` for none; a comparison (`==`, `!=`, `in [...]`) knows the long name too,
    * `"WORKFLOW_STATE_FAILED"`, and with anything that is no name of the enum it is refused. It is checked as
    * `concord.predicate.v1.Rule.expression` is, whose comment says what is not.
    * A workflow for which it cannot be evaluated is left out. Empty: all. Up to 4,096 characters.
-   * What is compared with a literal, alone or joined by `&&`, costs least if it is id, state, created_at or updated_at, and of an id
-   * `startsWith`: the store passes over the rest. An id, or how it begins, leads to the place.
+   * What is compared with a literal, alone or joined by `&&`, costs least if it is id, type, state, created_at, created_by, updated_at,
+   * updated_by or state_entered_at, and of a text `startsWith`: the store passes over the rest. An id, or how it begins, and one type lead
+   * to the place.
    */
   readonly filter: string;
 }
@@ -273,10 +280,10 @@ export interface ListWorkflowEventsRequest {
   readonly pageToken: string;
   /**
    * A CEL expression over `event` that must be true, such as `event.type == "FAILED" && event.requested_by == "robot-2"`.
-   * Fields: id, sequence, workflow_id, type, from, to, version, occurred_at, retry_count, reason, requested_by,
+   * Fields: id, sequence, workflow_id, workflow_type, type, from, to, version, occurred_at, retry_count, reason, requested_by,
    * rule_set_revision, metadata, transaction_id. An event for which it cannot be evaluated is left out. Up to 4,096 characters.
-   * The names of types and states are as in `ListWorkflowsRequest.filter`. So is what costs least: id, sequence, workflow_id, type, to,
-   * occurred_at and requested_by; a sequence or a workflow_id leads to the place.
+   * The names of types and states are as in `ListWorkflowsRequest.filter`. So is what costs least: id, sequence, workflow_id, workflow_type,
+   * type, to, occurred_at and requested_by; a sequence or a workflow_id leads to the place.
    */
   readonly filter: string;
 }
@@ -361,7 +368,7 @@ export interface StateCount {
 }
 
 function createBaseCreateWorkflowRequest(): CreateWorkflowRequest {
-  return { workflowId: "", metadata: undefined, reason: "", requestedBy: "", requestId: "" };
+  return { workflowId: "", metadata: undefined, reason: "", requestedBy: "", requestId: "", type: "" };
 }
 
 export const CreateWorkflowRequest: MessageFns<CreateWorkflowRequest> = {
@@ -380,6 +387,9 @@ export const CreateWorkflowRequest: MessageFns<CreateWorkflowRequest> = {
     }
     if (message.requestId !== "") {
       writer.uint32(42).string(message.requestId);
+    }
+    if (message.type !== "") {
+      writer.uint32(50).string(message.type);
     }
     return writer;
   },
@@ -437,6 +447,14 @@ export const CreateWorkflowRequest: MessageFns<CreateWorkflowRequest> = {
             message.requestId = reader.string();
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.type = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -459,6 +477,7 @@ export const CreateWorkflowRequest: MessageFns<CreateWorkflowRequest> = {
     message.reason = object.reason ?? "";
     message.requestedBy = object.requestedBy ?? "";
     message.requestId = object.requestId ?? "";
+    message.type = object.type ?? "";
     return message;
   },
 };

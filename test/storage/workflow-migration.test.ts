@@ -1,0 +1,77 @@
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { openSqlite } from "../../src/storage/sqlite/engine.ts";
+import type { Statement } from "../../src/storage/sqlite/statement.ts";
+import { openSqliteWorkflowStore, workflowMigrations } from "../../src/storage/sqlite/workflow-store.ts";
+import { storageDir } from "../support/storage-dir.ts";
+import { requestId, workflowId } from "../support/storage-values.ts";
+
+/** A write of the version before workflows had a type, as it was. */
+function insert(table: string, row: Readonly<Record<string, string | number | null>>): Statement {
+  const columns = Object.keys(row);
+  const places = columns.map(() => "?").join(", ");
+  return { sql: `INSERT INTO ${table} (${columns.join(", ")}) VALUES (${places})`, params: Object.values(row) };
+}
+
+const times = { created_at_ms: 10, updated_at_ms: 30 };
+const old = { ...times, state: "ACTIVE", previous_state: "CREATED", version: 2, retry_count: 0, metadata: "{}", hold: null };
+
+const oldEvent = (sequence: number, id: string, fields: Readonly<Record<string, string | number>>): Statement =>
+  insert("events", {
+    sequence,
+    id: `e-${sequence}`,
+    workflow_id: id,
+    type: "TRANSITION",
+    to_state: "ACTIVE",
+    version: 2,
+    occurred_at_ms: 30,
+    retry_count: 0,
+    reason: "",
+    rule_set_revision: 0,
+    metadata: '{"note":"n"}',
+    ...fields,
+  });
+
+/** As it was answered when it was created: it has moved since. */
+const answered =
+  '{"id":"w","state":"CREATED","version":1,"createdAtMs":10,"updatedAtMs":10,"metadata":{"ratio":1.50,"text":"\\ud83d\\ude00"},"retryCount":0}';
+
+test("a store that was written before workflows had a type opens, and knows from its events who has changed what", async () => {
+  const path = join(storageDir(), "workflows.db");
+  const before = await openSqlite({
+    path,
+    kind: "workflows",
+    migrations: workflowMigrations.filter(({ version }) => version < 4),
+  });
+  if (!before.ok) throw new Error(before.error.message);
+  await before.value.apply([
+    insert("workflows", { id: "w", ...old }),
+    insert("workflows", { id: "silent", ...old }),
+    oldEvent(1, "w", { type: "CREATED", to_state: "CREATED", version: 1, requested_by: "grace" }),
+    oldEvent(2, "other", { requested_by: "kurt" }),
+    oldEvent(3, "w", { from_state: "CREATED", requested_by: "ada" }),
+    insert("answers", { request_id: "r", digest: "d", workflow: answered, event_sequence: 1, at_ms: 10 }),
+  ]);
+  await before.value.close();
+
+  const opened = await openSqliteWorkflowStore({ path });
+  if (!opened.ok) throw new Error(opened.error.message);
+  const store = opened.value;
+  const byAll = { type: "", createdBy: "grace", updatedBy: "ada", createdAtMs: 10, updatedAtMs: 30, stateEnteredAtMs: 30 };
+  expect(await store.getWithLastEvent(workflowId("w"))).toMatchObject({
+    workflow: byAll,
+    lastEvent: { fromState: "CREATED", requestedBy: "ada", metadata: { note: "n" } },
+  });
+  // Of a workflow whose events are gone nobody knows.
+  expect(await store.get(workflowId("silent"))).toMatchObject({ createdBy: "", updatedBy: "", stateEnteredAtMs: 30 });
+  expect((await store.listEvents({ afterSequence: 0, limit: 1 })).rows).toMatchObject([{ workflowType: "" }]);
+  expect(await store.answer(requestId("r"))).toMatchObject({
+    workflow: {
+      ...{ type: "", createdBy: "grace", updatedBy: "grace", stateEnteredAtMs: 10 },
+      ...{ state: "CREATED", previousState: undefined, metadata: { ratio: 1.5, text: "😀" } },
+    },
+    event: { requestedBy: "grace", workflowType: "" },
+  });
+  expect(await store.counts()).toMatchObject({ workflows: 2, events: 3, byState: { ACTIVE: 2 } });
+  await store.close();
+});
