@@ -1,4 +1,14 @@
-import { type CelEnv, type CelFunc, type CelInput, type CelValue, celEnv, celFunc, celMethod, isCelError } from "@bufbuild/cel";
+import {
+  type CelEnv,
+  type CelFunc,
+  type CelInput,
+  type CelValue,
+  celEnv,
+  celError,
+  celFunc,
+  celMethod,
+  isCelError,
+} from "@bufbuild/cel";
 import { budgetLeft, charge } from "./budget.ts";
 import { costOf } from "./costs.ts";
 import { arithmeticFunctions } from "./functions/arithmetic.ts";
@@ -36,7 +46,10 @@ const isOwn = new Set(own.map(({ id }) => id));
 const all = [...own, ...[...celEnv().funcs].filter(({ id }) => !isOwn.has(id))];
 
 /** CEL's functions and extensions, each charged for the data that it handles. */
-export const meteredEnv: CelEnv = celEnv({ registry: optionalRegistry, funcs: [...all.map(metered), ...loopFunctions] });
+export const meteredEnv: CelEnv = celEnv({
+  registry: optionalRegistry,
+  funcs: [...all.map(metered), ...loopFunctions].map(located),
+});
 
 function metered(func: CelFunc): CelFunc {
   const cost = costOf(func);
@@ -52,4 +65,13 @@ function metered(func: CelFunc): CelFunc {
   return celMethod(func.name, func.target, func.arguments, func.result, function (...args) {
     return call(this, args);
   });
+}
+
+/** The library's functions do not say where they failed. */
+function located(func: CelFunc): CelFunc {
+  const call: CelFunc["call"] = (id, target, args) => {
+    const result = func.call(id, target, args);
+    return isCelError(result) && result.exprId === undefined ? celError(result.message, id) : result;
+  };
+  return Object.create(func, { call: { value: call } });
 }

@@ -34,7 +34,7 @@ export function evaluateBool(
 ): Result<boolean, string> {
   const value = evaluate(expression, bindings, purse);
   if (!value.ok || typeof value.value === "boolean") return value as Result<boolean, string>;
-  return err(`the result is not a bool but ${celType(value.value).name}`);
+  return err(notOfType("bool", value.value, expression));
 }
 
 export function evaluateString(
@@ -44,23 +44,33 @@ export function evaluateString(
 ): Result<string, string> {
   const value = evaluate(expression, bindings, purse);
   if (!value.ok || typeof value.value === "string") return value as Result<string, string>;
-  return err(`the result is not a string but ${celType(value.value).name}`);
+  return err(notOfType("string", value.value, expression));
+}
+
+function notOfType(wanted: string, value: CelValue, { expr, positionOf }: Expression): string {
+  return placed(positionOf(expr.id), `the result is not a ${wanted} but ${celType(value).name}`);
 }
 
 /** See `evaluateBool`: of whatever type. */
-export function evaluate(
-  { run, baseCost, expr, positionOf }: Expression,
-  bindings: Bindings,
-  purse: Purse,
-): Result<CelValue, string> {
-  const ended = withinBudget(purse, baseCost, () => run(bindings));
+export function evaluate(expression: Expression, bindings: Bindings, purse: Purse): Result<CelValue, string> {
+  const ended = withinBudget(purse, expression.baseCost, () => expression.run(bindings));
   if (!ended.ok) return err(exhaustedMessages[ended.error]);
   const { value } = ended;
-  if (!isCelError(value)) return ok(value as CelValue);
-  const message = wordsOf(value.message);
-  const position = value.exprId === undefined ? undefined : positionOf(value.exprId);
-  if (position === undefined || value.exprId === undefined) return err(message);
-  return err(`line ${position.line}, column ${position.column}: ${message}${hintFor(expr, value.exprId, message)}`);
+  return isCelError(value) ? err(describeFailure(value, expression)) : ok(value as CelValue);
+}
+
+/** What went wrong, where, and what to write instead if that is known. */
+export function describeFailure(
+  failure: { readonly message: string; readonly exprId: bigint | undefined },
+  { expr, positionOf }: Pick<Expression, "expr" | "positionOf">,
+): string {
+  const message = wordsOf(failure.message);
+  const id = failure.exprId ?? expr.id;
+  return placed(positionOf(id), `${message}${hintFor(expr, id, message)}`);
+}
+
+function placed(position: Position | undefined, message: string): string {
+  return position === undefined ? message : `line ${position.line}, column ${position.column}: ${message}`;
 }
 
 /** The library does not know the length of a list there; and some functions are others when they are evaluated. */

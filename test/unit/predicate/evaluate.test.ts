@@ -77,9 +77,9 @@ describe("what cannot be evaluated is an error that says where", () => {
       "line 2, column 21: field not found: humidity; has(workflow.metadata.humidity) asks whether there is one",
     ],
     ["[1].all(x, workflow.metadata.qc.operators[5] == 'x')", "line 1, column 12: index 5 out of bounds"],
-    ["1 / 0 == 1", "int divide by zero"],
-    ["from", "the result is not a bool but string"],
-    ["null", "the result is not a bool but null_type"],
+    ["1 / 0 == 1", "line 1, column 3: int divide by zero"],
+    ["from", "line 1, column 1: the result is not a bool but string"],
+    ["null", "line 1, column 1: the result is not a bool but null_type"],
     ["now.getHours('Mars/Olympus') > 1", "line 1, column 5: Invalid time zone specified: Mars/Olympus"],
     ["int('many') > 1", `line 1, column 1: "many" is no int`],
   ])("%s", (source, expected) => {
@@ -99,8 +99,55 @@ describe("what cannot be evaluated is an error that says where", () => {
     });
     expect(evaluateString(compiled("1"), bindingsOf(checkOf({})))).toEqual({
       ok: false,
-      error: "the result is not a string but int",
+      error: "line 1, column 1: the result is not a string but int",
     });
+  });
+});
+
+// Each kind of part can fail in its own way. The mark stands where the error is said to be.
+describe("every error of an evaluation has a line and a column: of", () => {
+  const metadata = { zero: 0, one: 1, name: "sample-17", tags: ["urgent"], note: null, huge: 1e300 };
+
+  test.each([
+    ["division", "true &&\n 1 §/ int(workflow.metadata.zero) == 1", "int divide by zero"],
+    ["modulus", "1 §% int(workflow.metadata.zero) == 1", "int modulus by zero"],
+    ["a sum", "9223372036854775807 §+ workflow.version > 0", "int overflow during _+_"],
+    ["a difference", "-9223372036854775807 §- workflow.version > 0", "int overflow during _-_"],
+    ["a product", "workflow.version §* 9223372036854775807 > 0", "int overflow during _*_"],
+    ["a uint", "uint(workflow.version) §- 3u > 0u", "uint overflow during _-_"],
+    ["a sign", "§-(workflow.version - 9223372036854775807 - 3) > 0", "int overflow during type conversion"],
+    ["an index", "§workflow.metadata.tags[5] == 'a'", "index 5 out of bounds"],
+    ["an index that is calculated", "§workflow.metadata.tags[workflow.version] == 'a'", "index 2 out of bounds"],
+    ["a key", "§workflow.metadata[from] == 1", "field not found: ACTIVE"],
+    ["a key of no type of keys", "§workflow.metadata[workflow.metadata.tags] == 1", "unsupported key type"],
+    ["a field", "workflow.metadata.§none == 1", "field not found: none"],
+    ["a field of what has none", "workflow.metadata.zero.§foo == 1", "field not found: foo"],
+    ["a field of null", "workflow.metadata.note.§x == 1", "field not found: x"],
+    ["an operator that does not fit", "workflow.metadata.tags §< 1", "found no matching overload for '_<_'"],
+    ["a function that does not fit", "§size(workflow.metadata.zero) == 1", "found no matching overload for 'size'"],
+    ["not", "§!workflow.metadata.name", "found no matching overload for '!_'"],
+    ["and", "workflow.metadata.name §&& true", "type mismatch: expected bool, got string"],
+    ["or", "workflow.metadata.name §|| false", "type mismatch: expected bool, got string"],
+    ["a condition", "workflow.metadata.name §? true : false", "found no matching overload for _?_:_"],
+    ["a loop over what is no list", "workflow.metadata.zero.§all(x, true)", "type mismatch: iterable vs double"],
+    ["the body of a loop", "workflow.metadata.tags.map(x, 1 §/ int(workflow.metadata.zero)) == []", "int divide by zero"],
+    ["a conversion", "§int(workflow.metadata.name) > 1", '"sample-17" is no int'],
+    ["a number beyond its type", "§int(workflow.metadata.huge) > 1", "int overflow during type conversion"],
+    ["a number beyond a uint", "§uint(workflow.metadata.huge) > 1u", "uint overflow during type conversion"],
+    ["a time", "timestamp('9999-12-31T23:59:59Z') §+ (now - now + duration('1h')) > now", "timestamp out of range"],
+    ["a method", "workflow.metadata.name.§substring(50) == ''", "index 50 out of bounds"],
+    ["a pattern", "workflow.metadata.name.§matches('(' + from)", "error parsing regexp"],
+    ["a map", "§{workflow.metadata.name: 1, 'sample-17': 2} == {}", "the key sample-17 stands twice"],
+    ["an optional", "workflow.metadata.?x.y.§value() == 1", "optional.none() has no value"],
+    ["a name for a value", "cel.bind(x, 1 §/ int(workflow.metadata.zero), x == 1)", "int divide by zero"],
+    ["bytes", "§string(b'\\xff' + bytes(workflow.id)) == ''", "Failed to decode bytes"],
+    ["a message", "§google.protobuf.Int32Value{value: workflow.version * 99999999999} == 1", "int32 out of range"],
+    ["the result", "workflow.metadata.§name", "the result is not a bool but string"],
+  ])("%s", (_name, marked, message) => {
+    const [before = "", after = ""] = marked.split("§");
+    const lines = before.split("\n");
+    const place = `line ${lines.length}, column ${(lines.at(-1) ?? "").length + 1}`;
+    expect(String(bool(before + after, metadata))).toContain(`${place}: ${message}`);
   });
 });
 

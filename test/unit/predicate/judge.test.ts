@@ -97,7 +97,7 @@ describe("it fails closed", () => {
 
   test("so does a result that is no bool", () => {
     expect(violation({ expression: "workflow.version" })).toMatchObject({
-      message: 'rule "rule" could not be evaluated: the result is not a bool but int',
+      message: 'rule "rule" could not be evaluated: line 1, column 10: the result is not a bool but int',
       evaluationFailed: true,
     });
   });
@@ -120,7 +120,7 @@ describe("it fails closed", () => {
       evaluationFailed: false,
     });
     expect(violation({ expression: "false", message: "1 + 1" })).toMatchObject({
-      message: 'denied by rule "rule"; its message could not be evaluated: the result is not a string but int',
+      message: 'denied by rule "rule"; its message could not be evaluated: line 1, column 3: the result is not a string but int',
     });
   });
 
