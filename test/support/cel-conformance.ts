@@ -31,12 +31,18 @@ export function failureOf({ expr, bindings, resultMatcher }: Case): string | und
   return outcome.startsWith(expected) ? undefined : `${outcome}, not ${expected}`;
 }
 
-function outcomeOf(expr: string, bindings: Case["bindings"]): string {
+/** The values of the variables of a case. */
+export function inputsOf(bindings: Case["bindings"]): Record<string, CelInput> {
   const inputs = Object.entries(bindings).map(([name, { kind }]) => [name, inputOf(kind.value as Value)] as const);
-  const compiled = compile(expr, Object.fromEntries(inputs.map(([name]) => [name, "value"])));
+  return Object.fromEntries(inputs) as Record<string, CelInput>;
+}
+
+function outcomeOf(expr: string, bindings: Case["bindings"]): string {
+  const inputs = inputsOf(bindings);
+  const compiled = compile(expr, Object.fromEntries(Object.keys(inputs).map((name) => [name, "value"])));
   // What does not exist is no error of the kind that a case expects.
   if (!compiled.ok) return `${/unknown function/.test(compiled.error.message) ? "refused" : "error"}: ${compiled.error.message}`;
-  const result = evaluate(compiled.value, Object.fromEntries(inputs) as Record<string, CelInput>, { left: 1_000_000 });
+  const result = evaluate(compiled.value, inputs, { left: 1_000_000 });
   return result.ok ? describe(result.value) : `error: ${result.error}`;
 }
 
@@ -83,7 +89,7 @@ function inputOf({ kind }: Value): CelInput | undefined {
 }
 
 /** Equal texts, equal values of equal types. */
-function describe(value: unknown): string {
+export function describe(value: unknown): string {
   if (value === null) return "null";
   if (isCelUint(value)) return `${value.value}u`;
   if (isCelError(value)) return `error: ${value.message}`;

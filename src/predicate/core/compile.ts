@@ -8,7 +8,7 @@ import type { Bindings, Expression } from "./evaluate.ts";
 import { depth, type Expr, nodeCount } from "./expr.ts";
 import { expressionDepthMax, expressionLengthMax, regexCostMax } from "./limits.ts";
 import { lower } from "./lower.ts";
-import { parse } from "./parse.ts";
+import { parse, type Span } from "./parse.ts";
 import { type Position, positionAt } from "./position.ts";
 import { mayBe, type ResultType } from "./result-type.ts";
 
@@ -24,11 +24,16 @@ export function describeCompileError({ line, column, message }: CompileError): s
  * Finds what can be known without data: syntax, unknown names, arguments, size, and a result that is never `wanted`, if that
  * is said. Other types are known only when it is evaluated.
  */
-export function compile(source: string, variables: Variables, wanted?: ResultType): Result<Expression, CompileError> {
+export function compile(
+  source: string,
+  variables: Variables,
+  wanted?: ResultType,
+  spans?: Map<Expr, Span>,
+): Result<Expression, CompileError> {
   const failAt = (offset: number, message: string) => err({ ...positionAt(source, offset), message });
   const { length: allowed } = firstCharacters(source, expressionLengthMax);
   if (allowed < source.length) return failAt(allowed, `longer than ${expressionLengthMax} characters`);
-  const parsed = parse(source);
+  const parsed = parse(source, spans);
   if (!parsed.ok) return failAt(parsed.error.offset, parsed.error.message);
 
   const { expr, offsetOf } = parsed.value;

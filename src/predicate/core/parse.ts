@@ -13,12 +13,22 @@ type Parsed = {
   readonly offsetOf: (id: bigint) => number;
 };
 
-/** The first syntax error is told where it is, with what was expected there. */
-export function parse(source: string): Result<Parsed, { readonly offset: number; readonly message: string }> {
+/** Where an expression begins and ends in the source. */
+export type Span = { readonly offset: number; readonly length: number };
+
+/**
+ * The first syntax error is told where it is, with what was expected there. `spans` gets each node that somebody has written as such,
+ * not those that a macro stands for.
+ */
+export function parse(
+  source: string,
+  spans?: Map<Expr, Span>,
+): Result<Parsed, { readonly offset: number; readonly message: string }> {
   try {
-    const parser = new Parser(source);
+    const parser = new Parser(source, spans);
     const expr = parser.whole();
-    return ok({ expr, offsetOf: (id) => parser.offsets[Number(id)] ?? 0 });
+    const { offsets } = parser;
+    return ok({ expr, offsetOf: (id) => offsets[Number(id)] ?? 0 });
   } catch (error) {
     assert(error instanceof SyntaxFailure, String(error));
     return err({ offset: error.offset, message: error.message });
@@ -38,9 +48,11 @@ const reservedWords = new Set(
 class Parser {
   readonly offsets: number[] = [0];
   readonly #cursor: Cursor;
+  readonly #spans: Map<Expr, Span> | undefined;
 
-  constructor(source: string) {
+  constructor(source: string, spans: Map<Expr, Span> | undefined) {
     this.#cursor = new Cursor(source);
+    this.#spans = spans;
   }
 
   whole(): Expr {
@@ -54,21 +66,29 @@ class Parser {
     return BigInt(this.offsets.length - 1);
   }
 
+  /** It ends where the cursor is. Parentheses around it are no part of it. */
+  #written(offset: number, expr: Expr): Expr {
+    if (this.#spans?.has(expr) === false) this.#spans.set(expr, { offset, length: this.#cursor.end - offset });
+    return expr;
+  }
+
   #expression(depth: number): Expr {
     const cursor = this.#cursor;
     if (depth > expressionDepthMax)
       throw new SyntaxFailure(cursor.next.offset, `nested deeper than ${expressionDepthMax} levels`);
+    const { offset } = cursor.next;
     const condition = this.#logic("||", () => this.#logic("&&", () => this.#relation(depth)));
     if (!cursor.is("?")) return condition;
     const id = this.#id();
     cursor.advance();
     const yes = this.#expression(depth + 1);
     cursor.require(":");
-    return call(id, "_?_:_", condition, yes, this.#expression(depth + 1));
+    return this.#written(offset, call(id, "_?_:_", condition, yes, this.#expression(depth + 1)));
   }
 
   /** Balanced, so that a long chain is not deep. */
   #logic(operator: string, term: () => Expr): Expr {
+    const { offset } = this.#cursor.next;
     const terms = [term()];
     const ids: bigint[] = [];
     while (this.#cursor.is(operator)) {
@@ -76,7 +96,7 @@ class Parser {
       this.#cursor.advance();
       terms.push(term());
     }
-    return balanced(`_${operator}_`, ids, terms);
+    return this.#written(offset, balanced(`_${operator}_`, ids, terms));
   }
 
   #relation(depth: number): Expr {
@@ -98,19 +118,21 @@ class Parser {
   }
 
   #chain(operator: () => string | undefined, operand: () => Expr): Expr {
+    const { offset } = this.#cursor.next;
     let left = operand();
     for (let name = operator(); name !== undefined; name = operator()) {
       const id = this.#id();
       this.#cursor.advance();
-      left = call(id, name === "in" ? "@in" : `_${name}_`, left, operand());
+      left = this.#written(offset, call(id, name === "in" ? "@in" : `_${name}_`, left, operand()));
     }
     return left;
   }
 
   #unary(depth: number): Expr {
     const cursor = this.#cursor;
+    const { offset } = cursor.next;
     const sign = ["!", "-"].find((each) => cursor.is(each));
-    if (sign === undefined) return this.#member(depth, this.#primary(depth));
+    if (sign === undefined) return this.#member(depth, offset, this.#primary(depth));
     const ids: bigint[] = [];
     while (cursor.is(sign)) {
       ids.push(this.#id());
@@ -120,23 +142,24 @@ class Parser {
     const left = ids.length % 2 === 0 ? undefined : ids[0];
     // The sign of a number is part of it: the lowest one has no positive counterpart.
     if (left !== undefined && sign === "-" && ["int", "double"].includes(cursor.next.kind)) {
-      return this.#member(depth, this.#number(left, "-"));
+      return this.#member(depth, offset, this.#number(left, "-"));
     }
-    const operand = this.#member(depth, this.#primary(depth));
-    return left === undefined ? operand : call(left, `${sign}_`, operand);
+    const operand = this.#member(depth, cursor.next.offset, this.#primary(depth));
+    return left === undefined ? operand : this.#written(offset, call(left, `${sign}_`, operand));
   }
 
-  #member(depth: number, start: Expr): Expr {
+  #member(depth: number, offset: number, start: Expr): Expr {
     const cursor = this.#cursor;
-    let expr = start;
+    let expr = this.#written(offset, start);
     for (;;) {
-      if (cursor.accept(".")) expr = this.#selection(depth, expr);
+      if (cursor.accept(".")) expr = this.#written(offset, this.#selection(depth, expr));
       else if (cursor.is("[")) {
         const id = this.#id();
         cursor.advance();
         const isOptional = cursor.accept("?");
         expr = call(id, isOptional ? "_[?_]" : "_[_]", expr, this.#expression(depth + 1));
         cursor.require("]");
+        this.#written(offset, expr);
       } else return expr;
     }
   }
@@ -194,17 +217,18 @@ class Parser {
       cursor.advance();
       return word === "null" ? constant(id, { case: "nullValue", value: 0 }) : bool(id, word === "true");
     }
+    const start = cursor.next.offset;
     const dot = cursor.accept(".") ? "." : "";
     const { offset } = cursor.next;
     const name = this.#word("an expression");
     this.offsets[Number(id)] = offset;
     if (reservedWords.has(name)) throw new SyntaxFailure(offset, "reserved identifier");
     if (cursor.accept("(")) return expandCall(id, dot + name, this.#sequence(")", depth));
-    return this.#message(depth, ident(id, dot + name));
+    return this.#message(depth, start, this.#written(start, ident(id, dot + name)));
   }
 
   /** `a.b{…}` is a message, `a.b` a selection. */
-  #message(depth: number, start: Expr): Expr {
+  #message(depth: number, offset: number, start: Expr): Expr {
     const cursor = this.#cursor;
     let expr = start;
     let name = start.exprKind.case === "identExpr" ? start.exprKind.value.name : "";
@@ -213,7 +237,7 @@ class Parser {
       if (!cursor.is(".")) return expr;
       cursor.advance();
       const before = cursor.next.text;
-      expr = this.#selection(depth, expr);
+      expr = this.#written(offset, this.#selection(depth, expr));
       if (expr.exprKind.case !== "selectExpr") return expr;
       name += `.${before}`;
     }

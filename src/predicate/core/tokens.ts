@@ -38,6 +38,8 @@ const blank = /(?:[ \t\n\f\r]|\/\/[^\n]*)+/y;
 export class Cursor {
   readonly source: string;
   next: Token;
+  /** Where the token before the next one ends. */
+  end = 0;
   #count = 0;
 
   constructor(source: string) {
@@ -47,7 +49,8 @@ export class Cursor {
 
   advance(): Token {
     const token = this.next;
-    this.next = this.#read(token.offset + token.text.length);
+    this.end = token.offset + token.text.length;
+    this.next = this.#read(this.end);
     return token;
   }
 
