@@ -1,6 +1,6 @@
 import { type CelInput, type CelValue, celError, celType, isCelError, isCelList, isCelMap, plan } from "@bufbuild/cel";
 import { assert } from "../../kernel/assert.ts";
-import { ident } from "./build.ts";
+import { call, ident, list, method, select, struct } from "./build.ts";
 import { meteredEnv } from "./environment.ts";
 import type { Bindings } from "./evaluate.ts";
 import { type Comprehension, children, type Expr, qualifiedName } from "./expr.ts";
@@ -13,9 +13,10 @@ export type Failure = Extract<ReturnType<typeof celError>, Error>;
 /** Is told what each node comes to, in the order of evaluation. What is not reached is not told. */
 export type Watcher = {
   readonly seen: (expr: Expr, outcome: Outcome) => void;
-  /** An element of a loop begins: what is seen until `leave` is seen of it. */
-  readonly enter: (loop: Expr, index: number, element: CelValue) => void;
-  readonly leave: (loop: Expr) => void;
+  /** An element of a loop begins: what is seen until `leave` is seen for it. */
+  readonly enter: (index: number, element: CelValue) => void;
+  /** With what the loop has come to so far. */
+  readonly leave: (loop: Expr, outcome: Outcome) => void;
 };
 
 export type Walk = (bindings: Bindings, watcher: Watcher) => Outcome;
@@ -59,7 +60,8 @@ function stepOf(expr: Expr): Step {
   };
 }
 
-const isTypeName = (expr: Expr): boolean => meteredEnv.registry.getMessage(qualifiedName(expr) ?? "") !== undefined;
+/** `google.protobuf.Timestamp` is no field of a variable. */
+export const isTypeName = (expr: Expr): boolean => meteredEnv.registry.getMessage(qualifiedName(expr) ?? "") !== undefined;
 
 /** Its operands in turn, as far as they are wanted; then the node itself, of their values. An error is handed on as a value is. */
 function applied(expr: Expr): Step {
@@ -108,50 +110,42 @@ function ofVariables(expr: Expr): Expr {
   };
   switch (exprKind.case) {
     case "selectExpr": {
-      const { operand } = exprKind.value;
+      const { operand, field } = exprKind.value;
       assert(operand !== undefined, "a field is selected from something");
-      return {
-        $typeName: expr.$typeName,
-        id,
-        exprKind: { case: "selectExpr", value: { ...exprKind.value, operand: next(operand) } },
-      };
+      return select(id, next(operand), field);
     }
     case "callExpr": {
-      const { target, ...value } = exprKind.value;
-      const self = target === undefined ? {} : { target: next(target) };
-      return {
-        $typeName: expr.$typeName,
-        id,
-        exprKind: { case: "callExpr", value: { ...value, ...self, args: value.args.map(next) } },
-      };
+      const { target, function: name, args } = exprKind.value;
+      return target === undefined ? call(id, name, ...args.map(next)) : method(id, next(target), name, ...args.map(next));
     }
-    case "listExpr": {
-      const value = { ...exprKind.value, elements: exprKind.value.elements.map(next) };
-      return { $typeName: expr.$typeName, id, exprKind: { case: "listExpr", value } };
-    }
+    case "listExpr":
+      return list(id, exprKind.value.elements.map(next));
     default: {
       assert(exprKind.case === "structExpr", "nothing else has operands");
-      const entries = exprKind.value.entries.map((entry) => ({ ...entry, ...(entry.value && { value: next(entry.value) }) }));
-      return { $typeName: expr.$typeName, id, exprKind: { case: "structExpr", value: { ...exprKind.value, entries } } };
+      const { messageName, entries } = exprKind.value;
+      return struct(
+        id,
+        messageName,
+        entries.map((entry) => ({ ...entry, ...(entry.value && { value: next(entry.value) }) })),
+      );
     }
   }
 }
 
-/** Where the library says that an index is wrong: at the begin of the chain. */
+/** Where the library says that an index is wrong: at the begin of the chain of fields and indices. */
 function accessId(expr: Expr): bigint {
   const { id, exprKind } = expr;
-  if (exprKind.case === "selectExpr" && !exprKind.value.testOnly) return startOf(exprKind.value.operand, id);
-  if (exprKind.case !== "callExpr" || exprKind.value.function !== "_[_]") return id;
-  const [operand] = exprKind.value.args;
-  return startOf(operand, operand?.id ?? id);
+  if (exprKind.case === "selectExpr") return startOf(exprKind.value.operand, id);
+  const [operand] = exprKind.case === "callExpr" && exprKind.value.function === "_[_]" ? exprKind.value.args : [];
+  return operand === undefined ? id : startOf(operand, operand.id);
 }
 
-/** Fields and elements of what is no variable, field, element or condition are told with `otherwise`. */
+/** What is no variable, field, element or condition begins no chain: what is selected from it does. */
 function startOf(operand: Expr | undefined, otherwise: bigint): bigint {
   const { exprKind } = operand ?? {};
   const isChain =
     exprKind?.case === "identExpr" ||
-    (exprKind?.case === "selectExpr" && !exprKind.value.testOnly) ||
+    exprKind?.case === "selectExpr" ||
     (exprKind?.case === "callExpr" && ["_[_]", "_?_:_"].includes(exprKind.value.function));
   return operand !== undefined && isChain ? accessId(operand) : otherwise;
 }
@@ -171,9 +165,9 @@ function loopOf(expr: Expr, { accuInit, accuVar, iterRange, iterVar, loopConditi
     for (const item of items) {
       const within: Local = { name: iterVar, value: item as CelValue, around: accu };
       if (condition(run, within) !== true) break;
-      run.watcher.enter(expr, index, item as CelValue);
+      run.watcher.enter(index, item as CelValue);
       accu.value = next(run, within);
-      run.watcher.leave(expr);
+      run.watcher.leave(expr, accu.value);
       index += 1;
     }
     return end(run, accu);

@@ -39,3 +39,15 @@ export const messageBytesMax = 3000;
 
 /** The engine keeps all of them compiled in memory, and asks each one that applies. */
 export const ruleCountMax = 1000;
+
+/** Of a value or a text in an explanation: enough to recognise it. */
+export const shownLengthMax = 200;
+
+/** Of the elements of a loop, how many an explanation shows: the first ones, the first that fails, and the last, which decides. */
+export const shownRoundCountMax = 10;
+
+/** An explanation of one expression, as JSON: those of some dozens of rules fit into an answer. */
+export const explanationBytesMax = 64 * 1024;
+
+/** An explanation takes three to six times as long as a plain evaluation, and some milliseconds to be written down. */
+export const explanationCostFactor = 10;

@@ -1,9 +1,11 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
+import { explanationLines } from "../../../src/cli/explain-text.ts";
 import type { JsonObject } from "../../../src/kernel/json.ts";
 import { bindingsOf, ruleVariables } from "../../../src/predicate/core/bindings.ts";
 import { compile } from "../../../src/predicate/core/compile.ts";
 import { evaluate } from "../../../src/predicate/core/evaluate.ts";
+import { explain, explainable } from "../../../src/predicate/core/explain.ts";
 import { evaluationCostMax } from "../../../src/predicate/core/limits.ts";
 import { checkOf } from "../../support/rule-values.ts";
 
@@ -30,4 +32,13 @@ test.each(lines)("docs/rules.md: %s", (line) => {
   const [outcome, kind, ...said] = [outcomeOf(source), ...expected.split(/(?<=^error): /)];
   expect(outcome.startsWith(kind ?? "?")).toBe(true);
   for (const part of said) expect(outcome).toContain(part);
+});
+
+test("docs/rules.md: an explanation", () => {
+  const shown = blocks("text")[0] ?? "";
+  const [source = ""] = shown.split("\n");
+  const ready = explainable(source, ruleVariables);
+  if (!ready.ok) throw new Error(ready.error.message);
+  const explanation = explain(ready.value, bindingsOf(checkOf({ workflow: { metadata } })), { left: 10 * evaluationCostMax });
+  expect(`${explanationLines(source, explanation).join("\n")}\n`).toBe(shown);
 });
