@@ -1,66 +1,11 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { isMove, workflowStates } from "../../../src/kernel/lifecycle.ts";
+import { isMove } from "../../../src/kernel/lifecycle.ts";
 import { judge } from "../../../src/predicate/core/judge.ts";
 import { checkCostMax } from "../../../src/predicate/core/limits.ts";
-import type { Check, Rule } from "../../../src/predicate/core/types.ts";
 import { startJudgeThread } from "../../../src/predicate/judge-thread.ts";
-import { checkOf, ruleOf, ruleSetOf } from "../../support/rule-values.ts";
-
-const states = fc.constantFrom(...workflowStates);
-const anyState = fc.option(states, { nil: undefined });
-
-const json = fc.dictionary(
-  fc.constantFrom("temperature", "passed", "operators", "note", "constructor"),
-  fc.oneof(
-    fc.double(),
-    fc.boolean(),
-    fc.string(),
-    fc.constant(null),
-    fc.array(fc.oneof(fc.integer(), fc.string())),
-    fc.constant({ a: [1] }),
-  ),
-);
-
-const checks: fc.Arbitrary<Check> = fc
-  .record({
-    state: states,
-    previousState: anyState,
-    targetState: states,
-    metadata: json,
-    context: json,
-    reason: fc.string(),
-    atMs: fc.nat(),
-  })
-  .map(({ state, previousState, metadata, ...rest }) => checkOf({ ...rest, workflow: { state, previousState, metadata } }));
-
-/** Some hold, some do not, some fail, for some checks. */
-const expressions = fc.constantFrom(
-  "true",
-  "false",
-  "1 / 0 == 1",
-  "request.reason",
-  "to != from",
-  "workflow.metadata.temperature < 8",
-  "has(workflow.metadata.passed) && workflow.metadata.passed",
-  "workflow.metadata.operators.exists(x, x == 'ada') || request.context.note == null",
-  "workflow.metadata.operators.map(x, x).size() > 2 || workflow.previous_state == ''",
-  "workflow.metadata == request.context || request.reason.matches('^[a-z]+$')",
-  "now.getSeconds() % 2 == 0",
-  "[1,2,3,4,5,6,7,8].all(a, [1,2,3,4,5,6,7,8].all(b, workflow.metadata.all(c, workflow.metadata != request.context))) || true",
-);
-
-const rules: fc.Arbitrary<readonly Rule[]> = fc
-  .array(
-    fc.record({
-      expression: expressions,
-      message: fc.constantFrom("", "'no: ' + request.reason", "workflow.metadata.note", "workflow.version"),
-      priority: fc.integer({ min: -3, max: 3 }),
-      moves: fc.array(fc.record({ from: anyState, to: anyState }), { maxLength: 3 }),
-    }),
-    { maxLength: 8 },
-  )
-  .map((all) => all.map((rule, index) => ruleOf({ ...rule, id: `rule-${index}` })));
+import { checks, rules } from "../../support/rule-arbitraries.ts";
+import { ruleSetOf } from "../../support/rule-values.ts";
 
 test("rules can only restrict: what is allowed is a move of the lifecycle, and what is not stays refused as such", () => {
   fc.assert(

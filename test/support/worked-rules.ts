@@ -1,0 +1,87 @@
+import { readFileSync } from "node:fs";
+import { parse } from "yaml";
+import { z } from "zod";
+import type { JsonObject } from "../../src/kernel/json.ts";
+import { type WorkflowState, workflowStates } from "../../src/kernel/lifecycle.ts";
+import { describeCompileError } from "../../src/predicate/core/compile.ts";
+import { compileRule, createRuleSet, judge } from "../../src/predicate/core/judge.ts";
+import type { Check } from "../../src/predicate/core/types.ts";
+import { checkOf, ruleOf, sampleCheck } from "./rule-values.ts";
+
+const state = z.enum(workflowStates);
+const time = z.iso.datetime().transform((text) => Date.parse(text));
+const object = z.record(z.string(), z.json());
+
+/** What differs from the check of test/support/rule-values.ts. `metadata` is that of the workflow. */
+const input = z.strictObject({
+  metadata: object.optional(),
+  workflow: z
+    .strictObject({
+      state: state.optional(),
+      previous_state: state.optional(),
+      retry_count: z.int().optional(),
+      updated_at: time.optional(),
+    })
+    .default({}),
+  request: z
+    .strictObject({ requested_by: z.string().optional(), reason: z.string().optional(), context: object.optional() })
+    .default({}),
+  to: state.optional(),
+  now: time.optional(),
+  /** The message of a denial. */
+  says: z.string().optional(),
+});
+
+const workedRule = z.strictObject({
+  id: z.string(),
+  moves: z.array(z.templateLiteral([state, ":", state])),
+  expression: z.string(),
+  message: z.string(),
+  allowed: z.array(input).min(1),
+  denied: z.array(input).min(1),
+  /** An expression that looks right. What comes out: `allowed`, `denied`, or `failed` or `refused` with a part of why. */
+  mistake: z.strictObject({ expression: z.string(), input, outcome: z.string() }),
+});
+
+export type WorkedRule = z.infer<typeof workedRule>;
+type WorkedInput = z.infer<typeof input>;
+
+/** The blocks of a page that are rules with their inputs. */
+export function workedRules(page: string): readonly WorkedRule[] {
+  const text = readFileSync(new URL(`../../docs/${page}`, import.meta.url), "utf8");
+  return [...text.matchAll(/```yaml\n([\s\S]*?)```/g)].map(([, block = ""]) => workedRule.parse(parse(block)));
+}
+
+/** The move is the first of the rule's, if the input names no other. */
+function checkFor({ moves: [move] }: WorkedRule, { metadata, workflow, request, to, now }: WorkedInput): Check {
+  const [from, target] = (move?.split(":") ?? []) as WorkflowState[];
+  const sample = sampleCheck.workflow;
+  return checkOf({
+    workflow: {
+      state: workflow.state ?? from ?? sample.state,
+      previousState: workflow.previous_state ?? sample.previousState,
+      retryCount: workflow.retry_count ?? sample.retryCount,
+      updatedAtMs: workflow.updated_at ?? sample.updatedAtMs,
+      metadata: (metadata ?? {}) as JsonObject,
+    },
+    targetState: to ?? target ?? sampleCheck.targetState,
+    requestedBy: request.requested_by ?? sampleCheck.requestedBy,
+    reason: request.reason ?? sampleCheck.reason,
+    context: (request.context ?? {}) as JsonObject,
+    atMs: now ?? sampleCheck.atMs,
+  });
+}
+
+/** `allowed`; `denied: message`; `failed: why`, if it could not be evaluated; `refused: why`, if it is none. */
+export function outcomeOf(worked: WorkedRule, asked: WorkedInput, expression = worked.expression): string {
+  const moves = worked.moves.map((move) => {
+    const [from, to] = move.split(":") as [WorkflowState, WorkflowState];
+    return { from, to };
+  });
+  const compiled = compileRule(ruleOf({ ...worked, moves, expression }));
+  if (!compiled.ok) return `refused: ${describeCompileError(compiled.error)}`;
+  const verdict = judge(createRuleSet(1, [compiled.value]), checkFor(worked, asked));
+  if (verdict.type !== "rule-denied") return verdict.type;
+  const [violation] = verdict.violations;
+  return `${violation?.evaluationFailed ? "failed" : "denied"}: ${violation?.message}`;
+}
