@@ -40,7 +40,7 @@ const workedRule = z.strictObject({
   allowed: z.array(input).min(1),
   denied: z.array(input).min(1),
   /** An expression that looks right. What comes out: `allowed`, `denied`, or `failed` or `refused` with a part of why. */
-  mistake: z.strictObject({ expression: z.string(), input, outcome: z.string() }),
+  mistake: z.strictObject({ expression: z.string(), input, outcome: z.string() }).optional(),
 });
 
 export type WorkedRule = z.infer<typeof workedRule>;

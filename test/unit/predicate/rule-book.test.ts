@@ -1,14 +1,16 @@
 import { describe, expect, test } from "vitest";
 import { outcomeOf, workedRules } from "../../support/worked-rules.ts";
 
-const rules = workedRules("rule-book.md");
+const pages = ["rule-book.md", "coming-from.md"].map((page) => ({ page, rules: workedRules(page) }));
+const rules = pages.flatMap((each) => each.rules.map((rule) => ({ page: each.page, rule })));
 
-test("the page has 20 rules and more, each with a name of its own", () => {
-  expect(new Set(rules.map(({ id }) => id)).size).toBe(rules.length);
-  expect(rules.length).toBeGreaterThanOrEqual(20);
+test("docs/rule-book.md has 20 rules and more, each with its mistake, and all rules have names of their own", () => {
+  const [book] = pages;
+  expect(book?.rules.filter(({ mistake }) => mistake !== undefined).length).toBeGreaterThanOrEqual(20);
+  expect(new Set(rules.map(({ rule }) => rule.id)).size).toBe(rules.length);
 });
 
-describe.each(rules)("docs/rule-book.md: $id", (rule) => {
+describe.each(rules)("docs/$page: $rule.id", ({ rule }) => {
   test.each(rule.allowed)("allows %o", (input) => {
     expect(outcomeOf(rule, input)).toBe("allowed");
   });
@@ -16,14 +18,15 @@ describe.each(rules)("docs/rule-book.md: $id", (rule) => {
   test.each(rule.denied)("denies %o", (input) => {
     expect(outcomeOf(rule, input)).toBe(`denied: ${input.says}`);
   });
+});
 
-  test("the mistake is one", () => {
-    const { expression, input, outcome } = rule.mistake;
-    const [kind = "", said = ""] = outcome.split(/: (.*)/s);
-    const found = outcomeOf(rule, input, expression);
-    expect(found.split(":")[0]).toBe(kind);
-    expect(found).toContain(said);
-    // Of the rule itself, something else comes out.
-    expect(outcomeOf(rule, input).split(":")[0]).not.toBe(kind);
-  });
+const mistakes = rules.flatMap(({ page, rule }) => (rule.mistake === undefined ? [] : [{ page, rule, mistake: rule.mistake }]));
+
+test.each(mistakes)("docs/$page: the mistake of $rule.id is one", ({ rule, mistake }) => {
+  const [kind, said = ""] = mistake.outcome.split(/: (.*)/s);
+  const outcome = outcomeOf(rule, mistake.input, mistake.expression);
+  expect(outcome.split(":")[0]).toBe(kind);
+  expect(outcome).toContain(said);
+  // Of the rule itself, something else comes out.
+  expect(outcomeOf(rule, mistake.input).split(":")[0]).not.toBe(kind);
 });
