@@ -20,12 +20,20 @@ const input = z.strictObject({
       state: state.optional(),
       previous_state: state.optional(),
       retry_count: z.int().optional(),
-      updated_at: time.optional(),
+      created_by: z.string().optional(),
+      updated_by: z.string().optional(),
+      state_entered_at: time.optional(),
     })
     .default({}),
   request: z
-    .strictObject({ requested_by: z.string().optional(), reason: z.string().optional(), context: object.optional() })
-    .default({}),
+    .strictObject({
+      requested_by: z.string().optional(),
+      reason: z.string().optional(),
+      context: object.optional(),
+      participants: z.array(z.string()).default([]),
+    })
+    .prefault({}),
+  last_event: z.strictObject({ requested_by: z.string().optional(), metadata: object.optional() }).default({}),
   to: state.optional(),
   now: time.optional(),
   /** The message of a denial. */
@@ -53,7 +61,7 @@ export function workedRules(page: string): readonly WorkedRule[] {
 }
 
 /** The move is the first of the rule's, if the input names no other. */
-function checkFor({ moves: [move] }: WorkedRule, { metadata, workflow, request, to, now }: WorkedInput): Check {
+function checkFor({ moves: [move] }: WorkedRule, { metadata, workflow, request, last_event, to, now }: WorkedInput): Check {
   const [from, target] = (move?.split(":") ?? []) as WorkflowState[];
   const sample = sampleCheck.workflow;
   return checkOf({
@@ -61,13 +69,25 @@ function checkFor({ moves: [move] }: WorkedRule, { metadata, workflow, request, 
       state: workflow.state ?? from ?? sample.state,
       previousState: workflow.previous_state ?? sample.previousState,
       retryCount: workflow.retry_count ?? sample.retryCount,
-      updatedAtMs: workflow.updated_at ?? sample.updatedAtMs,
+      createdBy: workflow.created_by ?? sample.createdBy,
+      updatedBy: workflow.updated_by ?? sample.updatedBy,
+      stateEnteredAtMs: workflow.state_entered_at ?? sample.stateEnteredAtMs,
       metadata: (metadata ?? {}) as JsonObject,
     },
     targetState: to ?? target ?? sampleCheck.targetState,
     requestedBy: request.requested_by ?? sampleCheck.requestedBy,
     reason: request.reason ?? sampleCheck.reason,
     context: (request.context ?? {}) as JsonObject,
+    transaction: { id: "", participantIds: request.participants },
+    lastEvent: {
+      type: "TRANSITION",
+      fromState: workflow.previous_state ?? sample.previousState,
+      toState: workflow.state ?? from,
+      occurredAtMs: workflow.state_entered_at ?? sample.stateEnteredAtMs,
+      reason: "",
+      requestedBy: last_event.requested_by ?? sample.updatedBy,
+      metadata: (last_event.metadata ?? {}) as JsonObject,
+    },
     atMs: now ?? sampleCheck.atMs,
   });
 }
