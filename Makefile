@@ -57,8 +57,9 @@ stress: setup ## transactions while every process is killed in turn, random rule
 	@node scripts/fuzz.ts $(if $(SEED),--seed $(SEED))
 	@node scripts/http2-abuse.ts
 
-bench: setup ## measure, as ratios to an empty call in the same run
+bench: setup ## measure, as ratios to an empty call, and checks to the library's bare plans, in the same run
 	@node test/bench/main.ts
+	@node test/bench/rules.ts
 
 generate: setup ## make src/gen from proto
 	@scripts/generate
