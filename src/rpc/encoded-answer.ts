@@ -6,7 +6,7 @@ type MessageType<Message, Partial> = {
   fromPartial(partial: Partial): Message;
 };
 
-/** An answer that is on the wire as it is. It stands where generated code has a writer. */
+/** A message that is on the wire as it is: an answer, or a request that many wait to be sent with. It stands where generated code has a writer. */
 export class EncodedAnswer {
   readonly #bytes: Uint8Array;
 
@@ -41,10 +41,10 @@ export function encoded<Message, Partial>(type: MessageType<Message, Partial>, p
   }
 }
 
-/** The tag of `repeated Item items = 1`, with which every answer of a list begins. */
+/** The tag of `repeated Item items = 1`, with which every answer of a list begins, and every batch of checks; also of `Item item = 1`. */
 const itemsTag = (1 << 3) | 2;
 
-/** The answer of a list: its items were encoded one by one, as they were found, since all of them at once would hold the event loop. */
+/** The answer of a list, or a batch: its items were encoded one by one, as they came, since all of them at once would hold the event loop. */
 export function listAnswer<Message, Partial>(
   type: MessageType<Message, Partial>,
   items: readonly Uint8Array[],

@@ -1,11 +1,13 @@
 import { BrokenCircuitError, ConsecutiveBreaker, circuitBreaker, handleWhen } from "cockatiel";
 import { type Channel, ClientError, Status } from "nice-grpc";
 import {
+  BatchValidateTransitionsRequest,
   type DeepPartial,
   Judgement,
   PredicateLogicDefinition,
-  type TransitionCheck,
+  TransitionCheck,
   type TransitionVerdict,
+  ValidateTransitionRequest,
 } from "../../gen/concord/predicate/v1/predicate_logic.ts";
 import { callCountMax } from "../../kernel/limits.ts";
 import { err, ok } from "../../kernel/result.ts";
@@ -15,9 +17,16 @@ import type { Logger } from "../../runtime/logger.ts";
 import { afterSilence } from "../../runtime/silence.ts";
 import type { PredicateCheck, PredicateClient, PredicateFailure, PredicateVerdict } from "../../workflow/ports.ts";
 import { lastEventToWire, stateToWire, workflowToWire } from "../convert-workflow.ts";
+import { encoded, listAnswer, orEncoded } from "../encoded-answer.ts";
 import { clientFailure } from "../errors.ts";
 import { clientFactory } from "./channel.ts";
 import { createWaitingLine, type LineLimits, type Waiting, type WaitingLine } from "./waiting-line.ts";
+
+/**
+ * What is read in one go, some milliseconds. A field has two bytes at least, so these are fewer than a message may have (`fieldCountMax`), but
+ * for a check that is larger by itself.
+ */
+const callBytesMax = 100_000;
 
 /**
  * `perCallMax` amortises the cost of a call; more would make the first of a batch wait for the last. One call is on the wire while the
@@ -25,6 +34,7 @@ import { createWaitingLine, type LineLimits, type Waiting, type WaitingLine } fr
  */
 const promptLimits: LineLimits = {
   perCallMax: 128,
+  callBytesMax,
   callsUnderWayMax: 2,
   windowMin: 16,
   windowMax: 256,
@@ -34,6 +44,7 @@ const promptLimits: LineLimits = {
 /** Those that take long are asked alone: enough at once to keep an engine's threads busy. */
 const aloneLimits: LineLimits = {
   perCallMax: 1,
+  callBytesMax,
   callsUnderWayMax: 64,
   windowMin: 2,
   windowMax: 64,
@@ -63,7 +74,24 @@ const openMs = 500;
 
 type Asked = Waiting & {
   readonly check: PredicateCheck;
+  /** Made when it is first sent. */
+  wire: Uint8Array | undefined;
   readonly settle: (answer: Awaited<ReturnType<PredicateClient["check"]>>) => void;
+};
+
+/** Checks are encoded one by one, for their sizes, and once, however often they are asked. */
+const definition = {
+  ...PredicateLogicDefinition,
+  methods: {
+    validateTransition: {
+      ...PredicateLogicDefinition.methods.validateTransition,
+      requestType: orEncoded(ValidateTransitionRequest),
+    },
+    batchValidateTransitions: {
+      ...PredicateLogicDefinition.methods.batchValidateTransitions,
+      requestType: orEncoded(BatchValidateTransitionsRequest),
+    },
+  },
 };
 
 /**
@@ -78,21 +106,19 @@ export function createPredicateClient(options: {
   readonly clock?: typeof systemClock;
 }): PredicateClient {
   const { logger, timeoutMs, clock = systemClock } = options;
-  const client = clientFactory.create(PredicateLogicDefinition, options.channel);
+  const client = clientFactory.create(definition, options.channel);
   const isFailure = handleWhen((error) => !isAboutContent(error) && !isOverload(error));
   const breaker = circuitBreaker(isFailure, { halfOpenAfter: openMs, breaker: new ConsecutiveBreaker(failuresToOpen) });
   breaker.onBreak(() => logger.warn({ failures: failuresToOpen }, "predicate engine unavailable: circuit opened"));
   breaker.onReset(() => logger.info("predicate engine is back: circuit closed"));
 
-  const prompt = createWaitingLine<Asked>(promptLimits, timeoutMs);
-  const alone = createWaitingLine<Asked>(aloneLimits, timeoutMs);
+  const prompt = createWaitingLine<Asked>(promptLimits, timeoutMs, bytesOf);
+  const alone = createWaitingLine<Asked>(aloneLimits, timeoutMs, bytesOf);
 
   async function askTogether(batch: readonly Asked[]): Promise<void> {
-    const checks = batch.map(({ check }) => checkToWire(check));
+    const request = listAnswer(BatchValidateTransitionsRequest, batch.map(wireOf), { promptOnly: true });
     try {
-      const { verdicts } = await breaker.execute(() =>
-        inTime((call) => client.batchValidateTransitions({ checks, promptOnly: true }, call)),
-      );
+      const { verdicts } = await breaker.execute(() => inTime((call) => client.batchValidateTransitions(request, call)));
       for (const [index, asked] of batch.entries()) {
         if (verdicts[index]?.judgement === Judgement.DEFERRED) enter(alone, askAlone, asked);
         else asked.settle(verdictFromWire(verdicts[index]));
@@ -109,9 +135,10 @@ export function createPredicateClient(options: {
 
   /** Nobody else waits for it, so its failure says nothing about the engine. */
   async function askAlone(batch: readonly Asked[]): Promise<void> {
-    for (const { check, settle } of batch) {
-      const { verdict } = await inTime((call) => client.validateTransition({ check: checkToWire(check) }, call));
-      settle(verdictFromWire(verdict));
+    for (const asked of batch) {
+      const request = listAnswer(ValidateTransitionRequest, [wireOf(asked)], {});
+      const { verdict } = await inTime((call) => client.validateTransition(request, call));
+      asked.settle(verdictFromWire(verdict));
     }
   }
 
@@ -166,7 +193,7 @@ export function createPredicateClient(options: {
     check: (check, { signal, deadlineMs = Infinity }) =>
       new Promise((settle) => {
         const leftMs = Math.min(waitMaxMs + timeoutMs, (deadlineMs - clock.nowMs()) * (1 - keptShare));
-        enter(prompt, askTogether, { check, settle, answerByMs: clock.monotonicMs() + leftMs, signal });
+        enter(prompt, askTogether, { check, wire: undefined, settle, answerByMs: clock.monotonicMs() + leftMs, signal });
       }),
   };
 }
@@ -174,6 +201,13 @@ export function createPredicateClient(options: {
 function overloaded(cause: string, waitMs: DurationMs) {
   return err({ type: "overloaded", cause, retryAfterMs: Math.max(retryAfterMinMs, Math.ceil(waitMs)) } as const);
 }
+
+function wireOf(asked: Asked): Uint8Array {
+  asked.wire ??= encoded(TransitionCheck, checkToWire(asked.check));
+  return asked.wire;
+}
+
+const bytesOf = (asked: Asked): number => wireOf(asked).length;
 
 function checkToWire(check: PredicateCheck): DeepPartial<TransitionCheck> {
   return {

@@ -10,6 +10,8 @@ export type Waiting = {
 
 export type LineLimits = {
   readonly perCallMax: number;
+  /** Of all in one call; a larger one goes alone. */
+  readonly callBytesMax: number;
   readonly callsUnderWayMax: number;
   /** How many may be under way at once: as few as `windowMin` while answers are slow, at most `windowMax`. */
   readonly windowMin: number;
@@ -33,8 +35,13 @@ const newestShare = 0.25;
  * How many are under way follows the answers: fewer when they take more than half of `timeoutMs`, more while they take less than a
  * quarter. So the queue stands here, where it is seen, and not behind a server that is slow.
  */
-export function createWaitingLine<Item extends Waiting>(limits: LineLimits, timeoutMs: DurationMs) {
-  const { perCallMax, callsUnderWayMax, windowMin, windowMax, waitingCountMax } = limits;
+export function createWaitingLine<Item extends Waiting>(
+  limits: LineLimits,
+  timeoutMs: DurationMs,
+  /** Asked only of those that go. */
+  bytesOf: (item: Item) => number,
+) {
+  const { perCallMax, callBytesMax, callsUnderWayMax, windowMin, windowMax, waitingCountMax } = limits;
   let waiting: Item[] = [];
   let underWay = 0;
   let callsUnderWay = 0;
@@ -77,12 +84,17 @@ export function createWaitingLine<Item extends Waiting>(limits: LineLimits, time
       const batch: Item[] = [];
       const late: Item[] = [];
       const left: Item[] = [];
+      let bytes = 0;
       let taken = 0;
       for (; taken < waiting.length && batch.length < room; taken += 1) {
         const item = waiting[taken] as Item;
         if (item.signal.aborted) left.push(item);
         else if (nowMs + (callMs ?? 0) > item.answerByMs) late.push(item);
-        else batch.push(item);
+        else {
+          bytes += bytesOf(item);
+          if (bytes > callBytesMax && batch.length > 0) break;
+          batch.push(item);
+        }
       }
       waiting = waiting.slice(taken);
       if (waiting.length === 0) {

@@ -3,6 +3,7 @@ import { ServerError, Status } from "nice-grpc";
 import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { Judgement } from "../../../src/gen/concord/predicate/v1/predicate_logic.ts";
+import type { JsonObject } from "../../../src/kernel/json.ts";
 import { openChannel } from "../../../src/rpc/clients/channel.ts";
 import { createPredicateClient } from "../../../src/rpc/clients/predicate-client.ts";
 import { rpcError } from "../../../src/rpc/errors.ts";
@@ -47,9 +48,9 @@ function clockWhoseTimersFire(lateMs: number): typeof systemClock {
 
 const patient = { signal: new AbortController().signal };
 
-function ask(id: string, version = 1, asker: Asker = patient) {
+function ask(id: string, version = 1, asker: Asker = patient, metadata: JsonObject = {}) {
   const check = {
-    workflow: workflowOf(id, { state: "ACTIVE", previousState: "CREATED", version, metadata: {} }),
+    workflow: workflowOf(id, { state: "ACTIVE", previousState: "CREATED", version, metadata }),
     lastEvent: undefined,
     targetState: "PAUSED",
     reason: "r",
@@ -90,6 +91,13 @@ describe("coalescing", () => {
     gate.resolve();
     await Promise.all([first, second, others]);
     expect(fake.calls.map((call) => call.length)).toEqual([1, 1, 50]);
+  });
+
+  test("a call is as large as is read in one go; a check that is larger goes alone", async () => {
+    const askWith = (length: number, index: number) => ask(`wf-${index}`, index + 1, patient, { text: "x".repeat(length) });
+    const answers = await Promise.all([...Array(10).fill(30_000), 200_000, 200_000, 1, 1].map(askWith));
+    expect(answers).toEqual(answers.map((_, index) => allowedUnder(index + 1)));
+    expect(fake.calls.map((call) => call.length)).toEqual([3, 3, 3, 1, 1, 1, 2]);
   });
 
   test("a check that spoils its batch fails alone", async () => {

@@ -1,7 +1,14 @@
 import { describe, expect, test } from "vitest";
 import { createWaitingLine, type Waiting } from "../../../src/rpc/clients/waiting-line.ts";
 
-const limits = { perCallMax: 128, callsUnderWayMax: 2, windowMin: 16, windowMax: 256, waitingCountMax: 8192 };
+const limits = {
+  perCallMax: 128,
+  callBytesMax: 1_000,
+  callsUnderWayMax: 2,
+  windowMin: 16,
+  windowMax: 256,
+  waitingCountMax: 8192,
+};
 const timeoutMs = 1_000;
 const patient = new AbortController().signal;
 
@@ -9,7 +16,7 @@ type Second = { came: number; refused: number; late: number; answered: number; a
 
 /** An engine that answers so many a millisecond, whatever waits behind it, seen through a line for as many seconds as loads are given. */
 function play({ perMs, loads }: { readonly perMs: (nowMs: number) => number; readonly loads: readonly number[] }) {
-  const line = createWaitingLine<Waiting>(limits, timeoutMs);
+  const line = createWaitingLine<Waiting>(limits, timeoutMs, () => 1);
   const seconds = loads.map((): Second => ({ came: 0, refused: 0, late: 0, answered: 0, answeredTooLate: 0 }));
   const calls: { readonly batch: readonly Waiting[]; readonly sentMs: number; done: number }[] = [];
   let dueCount = 0;
@@ -71,7 +78,7 @@ test("an engine that stands still for three seconds is back at once when it goes
 });
 
 test("once nobody waits, the slow answers of before refuse nobody", () => {
-  const line = createWaitingLine<Waiting>(limits, timeoutMs);
+  const line = createWaitingLine<Waiting>(limits, timeoutMs, () => 1);
   const enter = (nowMs: number) => line.enter({ answerByMs: nowMs + timeoutMs, signal: patient }, nowMs);
   let nowMs = 0;
   for (let count = 0; count < 300; count += 1) enter(nowMs);
@@ -83,7 +90,7 @@ test("once nobody waits, the slow answers of before refuse nobody", () => {
 });
 
 test("no more wait than the line holds, and the last is told how long it would last", () => {
-  const line = createWaitingLine<Waiting>({ ...limits, waitingCountMax: 300 }, timeoutMs);
+  const line = createWaitingLine<Waiting>({ ...limits, waitingCountMax: 300 }, timeoutMs, () => 1);
   const enter = (nowMs: number) => line.enter({ answerByMs: nowMs + timeoutMs, signal: patient }, nowMs);
   for (let count = 0; count < 300; count += 1) expect(enter(0)).toBeUndefined();
   expect(enter(0)).toBe(0);
@@ -95,7 +102,7 @@ test("no more wait than the line holds, and the last is told how long it would l
 });
 
 test("as few as the window allows are under way while answers are slow, and more again when they are fast", () => {
-  const line = createWaitingLine<Waiting>(limits, timeoutMs);
+  const line = createWaitingLine<Waiting>(limits, timeoutMs, () => 1);
   for (let count = 0; count < 5_000; count += 1) line.enter({ answerByMs: 1e9, signal: patient }, 0);
   const sizes: (number | undefined)[] = [];
   let nowMs = 0;
@@ -106,4 +113,21 @@ test("as few as the window allows are under way while answers are slow, and more
     nowMs += tookMs;
   }
   expect(sizes).toEqual([128, 128, 64, 32, 16, 8, 8, 8, 12, 18, 27, 41]);
+});
+
+test("a call has no more bytes than one may have, but for what is larger alone; and who is late is not weighed", () => {
+  const weighed: number[] = [];
+  const line = createWaitingLine<Waiting & { readonly bytes: number }>(limits, timeoutMs, ({ bytes }) => {
+    weighed.push(bytes);
+    return bytes;
+  });
+  for (const bytes of [400, 600, 1, 5_000, 999, 7]) line.enter({ answerByMs: 10, signal: patient, bytes }, 0);
+  line.enter({ answerByMs: 1, signal: patient, bytes: 3 }, 0);
+  const calls = Array.from({ length: 6 }, () => {
+    const batch = line.next(5)?.batch ?? [];
+    line.answered(batch.length, 5, undefined);
+    return batch.map(({ bytes }) => bytes);
+  });
+  expect(calls).toEqual([[400, 600], [1], [5_000], [999], [7], []]);
+  expect(weighed).not.toContain(3);
 });
