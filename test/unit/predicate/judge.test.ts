@@ -207,10 +207,15 @@ describe("what all rules of a check cost is bounded", () => {
     expect(verdict).toMatchObject({ violations: expect.not.arrayContaining([expect.objectContaining({ ruleId: "spoken-5" })]) });
   });
 
-  test("much data costs before the first rule", () => {
+  const much = { numbers: Array.from({ length: 20_000 }, () => 1) };
+  const event = { type: undefined, fromState: undefined, toState: undefined, occurredAtMs: 0, requestedBy: "", reason: "" };
+  test.each([
+    { whose: "of the workflow", check: checkOf({ workflow: { metadata: much } }) },
+    { whose: "of its last event", check: checkOf({ lastEvent: { ...event, metadata: much } }) },
+    { whose: "of the request", check: checkOf({ context: much }) },
+  ])("much data $whose costs before the first rule", ({ check }) => {
     const purse = { left: checkCostMax };
-    const numbers = Array.from({ length: 20_000 }, () => 1);
-    judge(ruleSetOf(1, ruleOf({})), checkOf({ workflow: { metadata: { numbers } } }), purse);
+    judge(ruleSetOf(1, ruleOf({})), check, purse);
     expect(checkCostMax - purse.left).toBeGreaterThan(2000);
   });
 });

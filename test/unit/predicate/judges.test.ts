@@ -159,11 +159,15 @@ describe("callers take turns", () => {
 
 describe("what waits is bounded", () => {
   const half = Array.from({ length: askedCountMax * callerShare }, () => named("many"));
-  const largest = checkOf({ context: { text: "x".repeat(askedBytesMax * callerShare - 1_000) } });
+  const text = "x".repeat(askedBytesMax * callerShare - 1_000);
+  const largest = checkOf({ context: { text } });
+  const event = { type: undefined, fromState: undefined, toState: undefined, occurredAtMs: 0, requestedBy: "", reason: "" };
+  const afterLargest = checkOf({ lastEvent: { ...event, metadata: { text } } });
 
   test.each([
     { what: "checks of one caller", checks: half, limit: askedCountMax * callerShare },
     { what: "bytes of checks of one caller", checks: [largest], limit: askedBytesMax * callerShare },
+    { what: "bytes of checks of one caller", checks: [afterLargest], limit: askedBytesMax * callerShare },
   ])("in $what, and another finds room", async ({ what, checks, limit }) => {
     const { judges } = world();
     const leaving = new AbortController();

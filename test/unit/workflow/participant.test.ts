@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { ParticipantId, TransactionId } from "../../../src/kernel/ids.ts";
+import type { ParticipantId, TransactionId, WorkflowId } from "../../../src/kernel/ids.ts";
 import { err, ok } from "../../../src/kernel/result.ts";
 import { creation as creationOf, hold as holdOf } from "../../support/storage-values.ts";
 import {
@@ -53,6 +53,17 @@ describe("prepare", () => {
       },
     });
     expect((await store.counts()).events).toBe(1);
+  });
+
+  test("is judged with the transaction and the last event; a move by itself, and what has not begun yet, without", async () => {
+    const { asked, manager } = await prepared();
+    expect(asked).toMatchObject([
+      { transaction: { transactionId: undefined, participantIds: [] }, lastEvent: { type: "CREATED", requestedBy: "ada" } },
+      { transaction: { transactionId, participantIds: [] }, lastEvent: { type: "CREATED", requestedBy: "ada" } },
+    ]);
+    await manager.create(creation("other"));
+    await manager.move({ ...moveTo("ACTIVE"), workflowId: "other" as WorkflowId });
+    expect(asked.at(-1)).toMatchObject({ transaction: undefined, workflow: { id: "other", type: "sample" } });
   });
 
   test("again, for the same transaction, says yes again and changes nothing", async () => {
