@@ -20,11 +20,15 @@ const never = (): boolean => false;
 let budget = 0;
 let isStopped = never;
 
+/** The node whose function has used it up. */
+let spentAt: number | undefined;
+
 /** The cost depends on the expression and the data only, never on time or the machine. It is taken from the purse. */
 export function withinBudget<T>(purse: Purse, baseCost: number, evaluate: () => T): Result<T, Exhausted> {
   const granted = Math.min(evaluationCostMax, purse.left);
   budget = granted - baseCost;
   isStopped = purse.stopped ?? never;
+  spentAt = undefined;
   if (isWithin()) {
     const value = evaluate();
     if (budget >= 0) {
@@ -50,3 +54,11 @@ export function isWithin(): boolean {
 
 /** What the evaluation under way may still cost. */
 export const budgetLeft = (): number => budget;
+
+/** A function of this node has failed: if it is the first to find the budget used up, that is where this is told. */
+export function noteFailure(id: number): void {
+  if (budget < 0) spentAt ??= id;
+}
+
+/** Where the budget of the evaluation before was used up, if that was within a function. */
+export const placeOfExhaustion = (): bigint | undefined => (spentAt === undefined ? undefined : BigInt(spentAt));

@@ -9,7 +9,7 @@ import {
   celMethod,
   isCelError,
 } from "@bufbuild/cel";
-import { budgetLeft, charge } from "./budget.ts";
+import { budgetLeft, charge, noteFailure } from "./budget.ts";
 import { costOf } from "./costs.ts";
 import { arithmeticFunctions } from "./functions/arithmetic.ts";
 import { comparisonFunctions } from "./functions/comparisons.ts";
@@ -71,7 +71,9 @@ function metered(func: CelFunc): CelFunc {
 function located(func: CelFunc): CelFunc {
   const call: CelFunc["call"] = (id, target, args) => {
     const result = func.call(id, target, args);
-    return isCelError(result) && result.exprId === undefined ? celError(result.message, id) : result;
+    if (!isCelError(result)) return result;
+    noteFailure(id);
+    return result.exprId === undefined ? celError(result.message, id) : result;
   };
   return Object.create(func, { call: { value: call } });
 }

@@ -1,6 +1,6 @@
 import { type CelInput, type CelValue, celType, isCelError } from "@bufbuild/cel";
 import { err, ok, type Result } from "../../kernel/result.ts";
-import { type Exhausted, type Purse, withinBudget } from "./budget.ts";
+import { type Exhausted, type Purse, placeOfExhaustion, withinBudget } from "./budget.ts";
 import type { Expr } from "./expr.ts";
 import { hintFor } from "./hints.ts";
 import { evaluationCostMax } from "./limits.ts";
@@ -54,9 +54,15 @@ function notOfType(wanted: string, value: CelValue, { expr, positionOf }: Expres
 /** See `evaluateBool`: of whatever type. */
 export function evaluate(expression: Expression, bindings: Bindings, purse: Purse): Result<CelValue, string> {
   const ended = withinBudget(purse, expression.baseCost, () => expression.run(bindings));
-  if (!ended.ok) return err(exhaustedMessages[ended.error]);
+  if (!ended.ok) return err(describeExhaustion(ended.error, expression));
   const { value } = ended;
   return isCelError(value) ? err(describeFailure(value, expression)) : ok(value as CelValue);
+}
+
+/** The purse and who waits are of the caller; the place is that of the part which was too dear for the expression itself. */
+function describeExhaustion(exhausted: Exhausted, { positionOf }: Expression): string {
+  const place = exhausted === "expression" ? placeOfExhaustion() : undefined;
+  return placed(place === undefined ? undefined : positionOf(place), exhaustedMessages[exhausted]);
 }
 
 /** What went wrong, where, and what to write instead if that is known. */

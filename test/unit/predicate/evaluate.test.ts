@@ -218,7 +218,18 @@ describe("the cost of an evaluation is bounded", () => {
     ["a comparison of much data", "[1,2,3,4,5,6,7,8,9,10,11,12].all(x, workflow.metadata == workflow.metadata)"],
     ["a search through a list", "[1,2,3,4,5,6,7,8,9,10,11,12].all(x, 9999.0 in workflow.metadata.big)"],
   ])("%s", (_name, source) => {
-    expect(bool(source, { big, text })).toBe(overBudget);
+    expect(bool(source, { big, text })).toMatch(new RegExp(`^line 1, column \\d+: ${overBudget}$`));
+  });
+
+  test("it is told where the budget was used up, and of each evaluation by itself", () => {
+    const source = "true && workflow.metadata.few.all(x, workflow.metadata.§big.all(y, x + y >= 0.0)) || true";
+    const [before = "", after = ""] = source.split("§");
+    const metadata = { big: big.slice(0, 5000), few: [1, 2, 3, 4] };
+    expect(bool(before + after, metadata)).toBe(`line 1, column ${before.length + 1}: ${overBudget}`);
+    expect(evaluateBool({ ...compiled("true"), baseCost: evaluationCostMax + 1 }, bindingsOf(checkOf({})))).toEqual({
+      ok: false,
+      error: overBudget,
+    });
   });
 
   test.each([

@@ -280,7 +280,7 @@ describe("an explanation is bounded", () => {
     });
     expect(outcome).toEqual({
       type: "error",
-      message: "costs more than 100000 units: it looks at too much data, or too often",
+      message: "line 1, column 48: costs more than 100000 units: it looks at too much data, or too often",
     });
     expect(parts).not.toEqual([]);
   });

@@ -106,7 +106,8 @@ describe("it fails closed", () => {
     const loop = "[1,2,3,4,5,6,7,8,9,10]";
     const nested = `${loop}.all(a, ${loop}.all(b, ${loop}.all(c, ${loop}.all(d, ${loop}.all(e, true)))))`;
     expect(violation({ expression: `${nested} || true` })).toMatchObject({
-      message: 'rule "rule" could not be evaluated: costs more than 100000 units: it looks at too much data, or too often',
+      message:
+        'rule "rule" could not be evaluated: line 1, column 121: costs more than 100000 units: it looks at too much data, or too often',
       evaluationFailed: true,
     });
   });
