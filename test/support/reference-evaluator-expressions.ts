@@ -266,9 +266,9 @@ export const expressions: fc.Arbitrary<string> = fc.letrec<Record<Type, string>>
       weight: 1,
     };
     return fc.oneof(
-      { maxDepth: 5, depthIdentifier: "expression" },
+      { maxDepth: 6, depthSize: "medium", depthIdentifier: "expression" },
       { arbitrary: fc.constantFrom(...simple), weight: 2 },
-      { arbitrary: fc.oneof(...forms[type].map(holes)), weight: 5 },
+      { arbitrary: fc.oneof(...forms[type].map(holes)), weight: 6 },
       choice,
       ...others,
     );
