@@ -10,13 +10,13 @@ import type { Check } from "./types.ts";
 export const charactersPerUnit = 16;
 
 /** A search compares each character of the text with each one of the part, at worst. */
-const comparisonsPerUnit = 1024;
+export const comparisonsPerUnit = 1024;
 
 /** Of elements that are compared each with each. */
-const comparisonsOfPairsPerUnit = 16;
+export const comparisonsOfPairsPerUnit = 16;
 
 /** To find a time zone and its offset. */
-const zoneCost = 50;
+export const zoneCost = 50;
 
 /** To make a CEL value of an element of JSON. */
 const elementsPerUnit = 10;

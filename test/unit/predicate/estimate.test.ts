@@ -1,0 +1,158 @@
+import { describe, expect, test } from "vitest";
+import type { JsonObject } from "../../../src/kernel/json.ts";
+import { structValueCountMax } from "../../../src/kernel/limits.ts";
+import { bindingsOf, ruleVariables } from "../../../src/predicate/core/bindings.ts";
+import { compile } from "../../../src/predicate/core/compile.ts";
+import { estimate } from "../../../src/predicate/core/estimate.ts";
+import { evaluateBool } from "../../../src/predicate/core/evaluate.ts";
+import { evaluationCostMax } from "../../../src/predicate/core/limits.ts";
+import { checkOf } from "../../support/rule-values.ts";
+
+function compiledOf(source: string) {
+  const compiled = compile(source, ruleVariables);
+  if (!compiled.ok) throw new Error(compiled.error.message);
+  return compiled.value;
+}
+
+const estimateOf = (source: string) => estimate(compiledOf(source));
+
+function run(source: string, metadata: JsonObject) {
+  const purse = { left: evaluationCostMax };
+  const result = evaluateBool(compiledOf(source), bindingsOf(checkOf({ workflow: { metadata } })), purse);
+  return { result, cost: evaluationCostMax - purse.left };
+}
+
+test.each([
+  ["true", 1, 1],
+  ["from == 'ACTIVE'", 3, 3.375],
+  ["workflow.version > 1", 4, 4],
+  ["request.reason.startsWith('QA')", 4, 129.125],
+  ["now.getHours('Europe/Berlin') == 23", 5, 55.8125],
+  ["lists.range(10).size() == 10", 15, 15],
+  ["[1, 2, 3].all(x, x > 0)", 30, 30],
+  ["[1, 2, 3].map(x, x + 1).size() == 3", 33, 42],
+  ["request.reason in ['ab', 'cdefghijklmnopqrs']", 9.1875, 9.1875],
+  ["request.reason.matches('^[a-z]+$')", 4.75, 1504.75],
+  ["false || lists.range(50).size() == 50", 7, 57],
+  ["from == 'ACTIVE' || lists.range(50).size() == 50", 9, 59.375],
+  ["to == 'ACTIVE' ? true : lists.range(50).size() == 50", 10, 60.375],
+  ["cel.bind(all, lists.range(50), all.size() == 50)", 57, 57],
+  ["lists.range(50).filter(x, x > 1) + [1] != []", 610, 660],
+])("%s costs from %d to %d", (source, min, max) => {
+  expect(estimateOf(source)).toEqual({ min, max });
+  const { cost } = run(source, {});
+  expect(cost).toBeGreaterThanOrEqual(min);
+  expect(cost).toBeLessThanOrEqual(max);
+});
+
+test.each([
+  ["a pattern that is data", "request.reason.matches(workflow.metadata.pattern)"],
+  ["a list of any length", "lists.range(workflow.version).size() > 0"],
+  ["what format shows", "'%s'.format([request.reason]) != ''"],
+  ["a function that is not estimated", "base64.encode(b'abc') + 'x' != ''"],
+])("no largest cost is told of %s", (_, source) => {
+  expect(estimateOf(source).max).toBeUndefined();
+});
+
+test("the smallest data may cost nothing, the largest all that a Struct may have", () => {
+  const { min, max } = estimateOf("workflow.metadata.list.all(x, x > 0)");
+  expect(min).toBe(5);
+  expect(max).toBe(5 + structValueCountMax * 8 + structValueCountMax * (65536 / 16));
+});
+
+test.each([
+  ["lists.range(200000).size() > 0"],
+  ["lists.range(1000).map(x, lists.range(1000)).size() == 1000"],
+  ["lists.range(99000).all(x, x >= 0)"],
+])("%s can never finish, and does not", (source) => {
+  expect(estimateOf(source).min).toBeGreaterThan(evaluationCostMax);
+  expect(run(source, {}).result).toMatchObject({ ok: false, error: expect.stringContaining("costs more than 100000 units") });
+});
+
+const many = <Value>(count: number, of: (at: number) => Value): Value[] => Array.from({ length: count }, (_, at) => of(at));
+
+const listeners = many(40, (at) => ({
+  name: `listener-${at}`,
+  port: 8000 + at,
+  protocol: "HTTP",
+  hostname: `${at}.example.org`,
+}));
+
+/**
+ * Kubernetes estimates by the largest data that a schema allows, and refuses these where no maxItems or maxLength stands: "estimated rule
+ * cost exceeds budget".
+ */
+const refusedByKubernetes: readonly (readonly [issue: string, source: string, metadata: JsonObject])[] = [
+  [
+    "akuity/kargo 4227, receivers have unique names",
+    "workflow.metadata.receivers.all(i, size(workflow.metadata.receivers.filter(j, i.name == j.name)) == 1)",
+    { receivers: many(40, (at) => ({ name: `receiver-${at}` })) },
+  ],
+  [
+    "kubernetes-sigs/gateway-api 1845, listeners have unique names",
+    "workflow.metadata.listeners.all(l1, workflow.metadata.listeners.exists_one(l2, l1.name == l2.name))",
+    { listeners },
+  ],
+  [
+    "kubernetes-sigs/gateway-api 847, port, protocol and hostname are unique together",
+    `workflow.metadata.listeners.all(l1, workflow.metadata.listeners.exists_one(l2, l1.port == l2.port && l1.protocol == l2.protocol &&
+      (has(l1.hostname) && has(l2.hostname) ? l1.hostname == l2.hostname : !has(l1.hostname) && !has(l2.hostname))))`,
+    { listeners },
+  ],
+  [
+    "kubernetes/kubernetes 120973, one of three within an array",
+    "workflow.metadata.origins.all(o, (has(o.exact) ? 1 : 0) + (has(o.prefix) ? 1 : 0) + (has(o.regex) ? 1 : 0) <= 1)",
+    { origins: many(500, (at) => (at % 2 === 0 ? { exact: "a" } : { prefix: "b" })) },
+  ],
+  [
+    "kubernetes/kubernetes 121162, a pattern for each element",
+    "workflow.metadata.requirements.all(r, r.key.matches('^([a-zA-Z0-9]([-a-zA-Z0-9_.]*[a-zA-Z0-9])?/)?[a-zA-Z0-9][-a-zA-Z0-9_.]*$'))",
+    { requirements: many(50, (at) => ({ key: `example.org/label-${at}` })) },
+  ],
+  [
+    "kubernetes/kubernetes 124234, a message made of a number",
+    "'invalid attempts: ' + string(int(workflow.metadata.attempts)) != ''",
+    { attempts: 2147483647 },
+  ],
+  [
+    "kubernetes/kubernetes 126239, the number of all elements of lists of lists",
+    "workflow.metadata.rules.map(r, r.matches).flatten().size() < 128",
+    { rules: many(16, () => ({ matches: [1, 2, 3, 4] })) },
+  ],
+  [
+    "kubernetes/website 32425, contains for each text",
+    "workflow.metadata.foo.all(x, x.contains('a string'))",
+    { foo: many(1000, (at) => `${at} is a string`) },
+  ],
+  [
+    "cloudpilot-ai/karpenter-provider-gcp 160, network tags",
+    "workflow.metadata.networkTags.all(x, x.matches('^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$'))",
+    { networkTags: many(60, (at) => `tag-${at}`) },
+  ],
+  [
+    "kubernetes-sigs/karpenter 594, requirements have values",
+    "workflow.metadata.requirements.all(x, x.operator == 'Gt' || x.operator == 'Lt' ? x.values.size() == 1 && int(x.values[0]) >= 0 : true)",
+    { requirements: many(200, (at) => ({ operator: at % 2 === 0 ? "Gt" : "In", values: ["7"] })) },
+  ],
+  [
+    "aws/karpenter-provider-aws 4895, labels of a list that is no literal",
+    "workflow.metadata.labels.map(l, l.split('/')[0]).all(d, !(d in workflow.metadata.restricted))",
+    { labels: many(100, (at) => `example-${at}.org/a`), restricted: many(20, (at) => `restricted-${at}.org`) },
+  ],
+];
+
+describe("what Kubernetes refuses by its estimate is accepted, and metered", () => {
+  test.each(refusedByKubernetes)("%s", (_, source, metadata) => {
+    const { min, max } = estimateOf(source);
+    const { result, cost } = run(source, metadata);
+    expect(result).toEqual({ ok: true, value: true });
+    expect(cost).toBeLessThanOrEqual(evaluationCostMax);
+    expect(min).toBeLessThanOrEqual(cost);
+    expect(max ?? Infinity).toBeGreaterThanOrEqual(cost);
+  });
+
+  test.each(refusedByKubernetes.slice(0, 3))("%s: with too much data it ends within its budget", (_, source) => {
+    const named = many(600, (at) => ({ name: `${at}`, port: at, protocol: "HTTP" }));
+    expect(run(source, { listeners: named, receivers: named }).result).toMatchObject({ ok: false });
+  });
+});
