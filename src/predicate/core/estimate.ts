@@ -44,18 +44,25 @@ const data: Sizes = {
   weight: structValueCountMax + structBytesMax / charactersPerUnit + otherFieldsWeight,
 };
 
+const person: Sizes = { text: 512, items: 0, weight: 512 / charactersPerUnit };
+
 /** A character may be a pair in UTF-16. The contract bounds `reason` to 1,000, and whoever asks to 256. */
 const texts: Readonly<Record<string, Sizes>> = {
   "request.reason": { text: 2_000, items: 0, weight: 2_000 / charactersPerUnit },
-  "request.requested_by": { text: 512, items: 0, weight: 512 / charactersPerUnit },
+  "request.requested_by": person,
+  "request.authenticated_as": person,
   "workflow.state": scalar,
   "workflow.previous_state": scalar,
   "workflow.version": nothing,
   "workflow.retry_count": nothing,
   "workflow.created_at": nothing,
   "workflow.updated_at": nothing,
+  "workflow.state_entered_at": nothing,
+  "workflow.created_by": person,
+  "workflow.updated_by": person,
   workflow: data,
   request: data,
+  last_event: data,
   from: scalar,
   to: scalar,
   now: nothing,
@@ -63,6 +70,7 @@ const texts: Readonly<Record<string, Sizes>> = {
 
 function partOf(expr: Expr, locals: Locals): Part {
   const { exprKind } = expr;
+  assert(exprKind.case !== undefined, "a parsed node is of some kind");
   switch (exprKind.case) {
     case "constExpr": {
       const { value } = exprKind.value.constantKind;
@@ -85,8 +93,6 @@ function partOf(expr: Expr, locals: Locals): Part {
         exprKind.value.entries.map(({ value }) => value).filter((value) => value !== undefined),
         locals,
       );
-    default:
-      return part(nothing, unbounded);
   }
 }
 

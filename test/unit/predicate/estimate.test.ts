@@ -45,6 +45,37 @@ test.each([
   expect(cost).toBeLessThanOrEqual(max);
 });
 
+const sample = { text: "x".repeat(320), list: [5, 3, 3, 1], words: ["ab", "cd", "x"], nested: [[1], [2, [3]]], map: { a: 1 } };
+
+// Each function that is charged for more than its text.
+test.each([
+  "workflow.metadata.text.contains('xxxx') && workflow.metadata.text.indexOf('y') == -1",
+  "workflow.metadata.text.replace('x', 'yyyy').size() == 1280",
+  "workflow.metadata.text.split('').join('-').size() == 639",
+  "workflow.metadata.list.slice(0, 2).reverse() == [3.0, 5.0]",
+  "workflow.metadata.nested.flatten(2).size() == 3",
+  "workflow.metadata.list.distinct().sort() == [1.0, 3.0, 5.0]",
+  "workflow.metadata.words.sortBy(w, w)[0] == 'ab'",
+  "sets.contains(workflow.metadata.list, [1.0]) && sets.intersects(workflow.metadata.list, [1.0])",
+  "sets.equivalent(workflow.metadata.words, ['x', 'ab', 'cd'])",
+  "math.greatest(1, 2, 3) == 3 && math.least([1, 2]) == 1",
+  "optional.unwrap([optional.of(1)]).size() == 1 && [optional.of(1)].unwrapOpt().size() == 1",
+  "string(bytes(workflow.metadata.text)) == workflow.metadata.text",
+  "{'a': workflow.metadata.text, 'b': 1}.transformMapEntry(k, v, {k: v}).size() == 2",
+  "workflow.metadata.map.transformMap(k, v, v + 1.0)['a'] == 2.0",
+  "workflow.metadata.list.transformList(i, x, x > 1.0, i).size() == 3",
+  "workflow.metadata == workflow.metadata && workflow == workflow",
+  "google.protobuf.Timestamp{seconds: 1} < now",
+  "[?workflow.metadata.?text, 'y'].exists(t, t == 'y')",
+  "workflow.metadata.text in workflow.metadata.words || 'a' in workflow.metadata.map",
+])("%s costs as much as is estimated", (source) => {
+  const { min, max = Infinity } = estimateOf(source);
+  const { result, cost } = run(source, sample);
+  expect(result).toEqual({ ok: true, value: true });
+  expect(cost).toBeGreaterThanOrEqual(min);
+  expect(cost).toBeLessThanOrEqual(max);
+});
+
 test.each([
   ["a pattern that is data", "request.reason.matches(workflow.metadata.pattern)"],
   ["a list of any length", "lists.range(workflow.version).size() > 0"],

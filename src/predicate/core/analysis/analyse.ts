@@ -1,0 +1,253 @@
+import { allowedMoves, workflowStates } from "../../../kernel/lifecycle.ts";
+import { estimate } from "../estimate.ts";
+import type { Expression } from "../evaluate.ts";
+import { children, type Expr } from "../expr.ts";
+import { evaluationCostMax } from "../limits.ts";
+import type { Position } from "../position.ts";
+import { mayMeet, type Work } from "./cases.ts";
+import type { Finding } from "./finding.ts";
+import { type AnalysedRule, type Judged, judgedOf } from "./judged.ts";
+import { keyOf } from "./key.ts";
+import { isAboutMove, type Move } from "./term.ts";
+import { unreachableParts } from "./unreachable.ts";
+
+export type { AnalysedRule, Finding };
+
+/** Pairs of rules that ask about the same. A rule set of 100 rules has less, however alike they are. */
+export const pairsMax = 5_000;
+
+/** Conditions of two rules that are joined, of all pairs together: a second, sliced. Two ordinary rules need ten. */
+const conditionsOfPairsMax = 200_000;
+
+const allMoves: readonly Move[] = workflowStates.flatMap((from) => allowedMoves(from).map((to) => ({ from, to })));
+
+/** A rule, with what it says of each of its moves. */
+type Looked = {
+  readonly rule: AnalysedRule;
+  readonly judged: ReadonlyMap<Move, Judged>;
+  readonly key: string;
+  /** Of what it asks about. */
+  readonly terms: ReadonlySet<string>;
+  /** Its cost is never a reason to deny. */
+  readonly isCheap: boolean;
+};
+
+/**
+ * What is wrong with rules, as far as it can be decided: each finding is so for all data, but not all that is so is found. Each step takes some
+ * milliseconds at most.
+ */
+export function* analyseSteps(rules: readonly AnalysedRule[]): Generator<void, readonly Finding[]> {
+  const looked: Looked[] = [];
+  const findings: Finding[] = [];
+  for (const rule of rules) {
+    const each = yield* look(rule);
+    looked.push(each);
+    findings.push(...findingsOf(each));
+    findings.push(...(yield* remarksOf(each)));
+  }
+  return [...findings, ...(yield* pairFindings(looked))];
+}
+
+function* look(rule: AnalysedRule): Generator<void, Looked> {
+  const judged = new Map<Move, Judged>();
+  const terms = new Set<string>();
+  for (const { moves, sample } of distinct(rule)) {
+    const each = judgedOf(rule, sample);
+    for (const move of moves) judged.set(move, each);
+    for (const cases of [each.permits, each.denies])
+      for (const one of cases ?? []) for (const term of one.keys()) terms.add(term);
+    yield;
+  }
+  const { condition, expression } = rule;
+  const key = `${condition === undefined ? "" : keyOf(condition.expr)} => ${keyOf(expression.expr)}`;
+  const isCheap = [expression, condition].every(
+    (each) => each === undefined || (estimate(each).max ?? Infinity) <= evaluationCostMax,
+  );
+  return { rule, judged, key, terms: terms.add(key), isCheap };
+}
+
+function movesOf({ moves }: AnalysedRule): readonly Move[] {
+  const isOne = (move: Move) => moves.some(({ from, to }) => (from ?? move.from) === move.from && (to ?? move.to) === move.to);
+  return moves.length === 0 ? allMoves : allMoves.filter(isOne);
+}
+
+/** Its moves, those together for which it says the same. */
+function distinct(rule: AnalysedRule): readonly { readonly moves: readonly Move[]; readonly sample: Move }[] {
+  const moves = movesOf(rule);
+  const [sample] = moves;
+  if (sample === undefined) return [];
+  const isAbout = [rule.condition, rule.expression].some((each) => each !== undefined && isAboutMove(each.expr));
+  return isAbout ? moves.map((move) => ({ moves: [move], sample: move })) : [{ moves, sample }];
+}
+
+/** Of a rule for itself. */
+function findingsOf({ rule, judged, isCheap }: Looked): readonly Finding[] {
+  const moves = [...judged.keys()];
+  if (moves.length === 0) return [];
+  const ruleIds = [rule.id];
+  const which = (isSo: (of: Judged) => boolean): readonly Move[] => moves.filter((move) => isSo(judged.get(move) as Judged));
+  const name = `rule "${rule.id}"`;
+  if (which(({ applies }) => applies?.length === 0).length === moves.length) {
+    return [{ type: "never-applies", ruleIds, moves, message: `the condition of ${name} is not met for any of its moves` }];
+  }
+  const findings: Finding[] = [];
+  const undecided = which(({ holds, denies }) => holds === undefined || denies === undefined);
+  if (undecided.length > 0) {
+    const message = `${name} has more cases than are looked at: not everything was decided of it`;
+    findings.push({ type: "not-decided", ruleIds, moves: undecided, message });
+  }
+  const never = which(({ applies, holds }) => applies?.length !== 0 && holds?.length === 0);
+  if (never.length > 0) {
+    const when = rule.condition === undefined ? "" : " when its condition is met";
+    const message =
+      never.length === moves.length
+        ? `${name} can never hold${when}: it is false, or fails, for each of its moves`
+        : `${name} can never hold for ${listed(never)}${when}`;
+    findings.push({ type: "never-holds", ruleIds, moves: never, message });
+  }
+  if (isCheap && which(({ denies }) => denies?.length === 0).length === moves.length) {
+    findings.push({
+      type: "never-denies",
+      ruleIds,
+      moves,
+      message: `${name} is true for each of its moves: it never denies one`,
+    });
+  }
+  return findings;
+}
+
+/** Of parts that are not evaluated for any of its moves. */
+function* remarksOf({ rule, judged }: Looked): Generator<void, readonly Finding[]> {
+  const moves = [...judged.keys()];
+  const findings: Finding[] = [];
+  for (const [name, expression] of [["condition", rule.condition] as const, ["expression", rule.expression] as const]) {
+    if (expression === undefined) continue;
+    let parts: ReadonlySet<Expr> | undefined;
+    for (const { sample } of distinct(rule)) {
+      const found = unreachableParts(expression.expr, sample);
+      const before = parts;
+      parts = before === undefined ? found : new Set([...found].filter((part) => before.has(part)));
+      yield;
+    }
+    for (const part of parts ?? []) {
+      const position = startOf(part, expression);
+      const where = position === undefined ? "" : ` at line ${position.line}, column ${position.column}`;
+      const message = `a part of the ${name} of rule "${rule.id}"${where} is not evaluated for any of its moves`;
+      findings.push({ type: "unreachable", ruleIds: [rule.id], moves, ...(position && { position }), message });
+    }
+  }
+  return findings;
+}
+
+/** Where the leftmost of its nodes stands: an operator stands between its operands. */
+function startOf(part: Expr, { positionOf }: Pick<Expression, "positionOf">): Position | undefined {
+  const positions = [positionOf(part.id), ...children(part).map((child) => startOf(child, { positionOf }))];
+  return positions.filter((position) => position !== undefined).sort((a, b) => a.line - b.line || a.column - b.column)[0];
+}
+
+/** Of each two that ask about the same, for a move of both, of a workflow of both. Others have nothing to do with each other. */
+function* pairFindings(looked: readonly Looked[]): Generator<void, readonly Finding[]> {
+  const findings: Finding[] = [];
+  const work: Work = { left: conditionsOfPairsMax };
+  let compared = 0;
+  for (const [one, other] of pairsOf(looked)) {
+    if (compared < pairsMax) findings.push(...(yield* findingsOfPair(one, other, work)));
+    if (compared === pairsMax || work.left < 0) {
+      const message = `only ${compared} pairs of rules were compared: there are more than are looked at`;
+      return [...findings, { type: "not-decided", ruleIds: [], moves: [], message }];
+    }
+    compared += 1;
+    yield;
+  }
+  return findings;
+}
+
+function* pairsOf(looked: readonly Looked[]): Generator<readonly [Looked, Looked]> {
+  const byTerm = new Map<string, number[]>();
+  for (const [at, other] of looked.entries()) {
+    const before = new Set<number>();
+    for (const term of other.terms) {
+      const known = byTerm.get(term) ?? [];
+      for (const each of known) before.add(each);
+      known.push(at);
+      byTerm.set(term, known);
+    }
+    for (const each of before) {
+      const one = looked[each] as Looked;
+      if (isOverlapping(one.rule.types, other.rule.types)) yield [one, other];
+    }
+  }
+}
+
+/** Empty: all. */
+const isOverlapping = (one: readonly string[], other: readonly string[]): boolean =>
+  one.length === 0 || other.length === 0 || one.some((type) => other.includes(type));
+
+const isWithin = (narrow: readonly string[], broad: readonly string[]): boolean =>
+  broad.length === 0 || (narrow.length > 0 && narrow.every((type) => broad.includes(type)));
+
+function* findingsOfPair(one: Looked, other: Looked, work: Work): Generator<void, readonly Finding[]> {
+  const ruleIds = [one.rule.id, other.rule.id];
+  const forbidden = yield* forbiddenMoves(one, other, work);
+  if (forbidden.length > 0) {
+    const message = `rules "${ruleIds[0]}" and "${ruleIds[1]}" together forbid ${listed(forbidden)}: what the one allows, the other denies`;
+    return [{ type: "forbid-together", ruleIds, moves: forbidden, message }];
+  }
+  const [narrow, broad] = [yield* isShadowed(one, other, work), yield* isShadowed(other, one, work)];
+  if (narrow && broad) {
+    const message = `rules "${ruleIds[0]}" and "${ruleIds[1]}" deny the same: one of them is enough`;
+    return [{ type: "same", ruleIds, moves: [...one.judged.keys()], message }];
+  }
+  if (!narrow && !broad) return [];
+  const [first, second] = narrow ? [one, other] : [other, one];
+  const message = `what rule "${first.rule.id}" denies, rule "${second.rule.id}" denies too`;
+  return [{ type: "shadowed", ruleIds: [first.rule.id, second.rule.id], moves: [...first.judged.keys()], message }];
+}
+
+/** Those that each of two rules allows to some workflow, and both together to none. */
+function* forbiddenMoves(one: Looked, other: Looked, work: Work): Generator<void, readonly Move[]> {
+  if (one.rule.action !== "DENY" || other.rule.action !== "DENY") return [];
+  const found: Move[] = [];
+  for (const { moves, first, second } of meetings(one, other)) {
+    // Of what allows nothing by itself there is a finding already.
+    if (first.permits?.length === 0 || second.permits?.length === 0) continue;
+    if ((yield* mayMeet(first.permits, second.permits, work)) === false) found.push(...moves);
+  }
+  return found;
+}
+
+type Meeting = { readonly first: Judged; readonly second: Judged; readonly moves: Move[] };
+
+/** What two rules say of the moves of both, those together for which both say the same. */
+function meetings(one: Looked, other: Looked): readonly Meeting[] {
+  const found: Meeting[] = [];
+  for (const [move, first] of one.judged) {
+    const second = other.judged.get(move);
+    const known = found.find((each) => each.first === first && each.second === second);
+    if (known !== undefined) known.moves.push(move);
+    else if (second !== undefined) found.push({ first, second, moves: [move] });
+  }
+  return found;
+}
+
+/** Whether whatever the narrow one denies is denied by the broad one, and with the same effect. */
+function* isShadowed(narrow: Looked, broad: Looked, work: Work): Generator<void, boolean> {
+  const { rule } = narrow;
+  if (!isWithin(rule.types, broad.rule.types) || (broad.rule.action !== "DENY" && broad.rule.action !== rule.action))
+    return false;
+  if (![...narrow.judged.keys()].every((move) => broad.judged.has(move))) return false;
+  if (narrow.key === broad.key) return true;
+  const both = meetings(narrow, broad);
+  // Of what denies all, or nothing, there is a finding already.
+  const isOpen = narrow.isCheap && both.some(({ first }) => first.denies?.length !== 0);
+  if (!isOpen || both.some(({ second }) => second.permits?.length === 0)) return false;
+  for (const { first, second } of both) {
+    if ((yield* mayMeet(first.denies, second.permits, work)) !== false) return false;
+  }
+  return true;
+}
+
+function listed(moves: readonly Move[]): string {
+  if (moves.length === allMoves.length) return "every move";
+  return moves.map(({ from, to }) => `${from} to ${to}`).join(", ");
+}

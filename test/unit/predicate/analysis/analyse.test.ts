@@ -1,0 +1,280 @@
+import { describe, expect, test } from "vitest";
+import { analyseSteps, pairsMax } from "../../../../src/predicate/core/analysis/analyse.ts";
+import { analyse, analysedRule, type WrittenRule } from "../../../support/analysed-rules.ts";
+
+const messagesOf = (...rules: readonly WrittenRule[]) => analyse(rules).map(({ message }) => message);
+const typesOf = (...rules: readonly WrittenRule[]) => analyse(rules).map(({ type }) => type);
+const onComplete = [{ from: undefined, to: "COMPLETED" }] as const;
+
+describe("a rule for itself", () => {
+  test.each([
+    ["numbers", "workflow.metadata.a < 5 && workflow.metadata.a > 10"],
+    ["numbers of several types", "workflow.metadata.a == 5u && workflow.metadata.a < 5.0"],
+    ["a constant on the left", "5 < workflow.metadata.a && 3 >= workflow.metadata.a"],
+    ["a value on the left", "1 == workflow.metadata.a && 2 == workflow.metadata.a"],
+    ["two values", "workflow.metadata.a == 'x' && workflow.metadata.a == 'y'"],
+    ["two types", "workflow.metadata.a == 'x' && workflow.metadata.a < 5"],
+    ["lists of values", "workflow.metadata.a in ['x', 'y'] && !(workflow.metadata.a in ['y', 'x', 'z'])"],
+    ["no values", "workflow.metadata.a in []"],
+    [
+      "all that a bool can be",
+      "workflow.metadata.a != true && workflow.metadata.a != false && (workflow.metadata.a || true) && !workflow.metadata.a",
+    ],
+    ["a bound and its hole", "workflow.metadata.a <= 5 && workflow.metadata.a >= 5 && workflow.metadata.a != 5"],
+    ["texts by code point", "workflow.metadata.a > '\\uFFFD' && workflow.metadata.a < '\\uFFFC'"],
+    ["ends that exclude each other", "workflow.metadata.a > 5 && workflow.metadata.a <= 5"],
+    ["ends that exclude each other, the other way", "workflow.metadata.a < 5 && workflow.metadata.a >= 5"],
+    ["what is not less, and is not there", "!(workflow.metadata.a < 5) && !has(workflow.metadata.a)"],
+    ["times", "now < timestamp('2026-01-01T00:00:00Z') && now > timestamp('2026-06-01T00:00:00Z')"],
+    ["spans of time", "now - workflow.updated_at > duration('2h') && now - workflow.updated_at <= duration('60m')"],
+    ["a size below 0", "size(workflow.metadata.a) < 0"],
+    ["a field that is there and is not", "!has(workflow.metadata.a) && workflow.metadata.a != 1"],
+    ["a field of what is no map", "workflow.metadata.a.b == 1 && workflow.metadata.a == 2"],
+    ["a field of what is not there", "has(workflow.metadata.a.b) && !has(workflow.metadata.a)"],
+    ["the same, asked twice", "workflow.metadata.tags.all(t, t != 'x') && !workflow.metadata.tags.all(t, t != 'x')"],
+    ["the same with !=", "workflow.metadata.a == workflow.metadata.b && workflow.metadata.a != workflow.metadata.b"],
+    ["a choice", "workflow.metadata.a > 5 ? workflow.metadata.a < 3 : workflow.metadata.a > 7"],
+    ["no bool", "workflow.metadata.a && workflow.metadata.a < 5"],
+    ["null", "workflow.metadata.a == null && workflow.metadata.a < 5"],
+  ])("can never hold: %s", (_, expression) => {
+    expect(typesOf({ expression })).toContain("never-holds");
+  });
+
+  test.each([
+    ["between", "workflow.metadata.a > 5 && workflow.metadata.a < 10"],
+    ["another type", "workflow.metadata.a != 5 && !(workflow.metadata.a in [4, 6])"],
+    ["either", "workflow.metadata.a < 5 || workflow.metadata.a > 10"],
+    ["another term", "workflow.metadata.a < 5 && workflow.metadata.b > 10"],
+    ["no number", "!(workflow.metadata.a < 5) && !(workflow.metadata.a >= 5)"],
+    ["ends that meet", "workflow.metadata.a <= 5 && workflow.metadata.a >= 5"],
+    ["a number between ints", "workflow.metadata.a > 1 && workflow.metadata.a < 2"],
+    ["bytes", "workflow.metadata.a == b'x' && workflow.metadata.b == b'x'"],
+  ])("may hold: %s", (_, expression) => {
+    expect(analyse([{ expression }])).toEqual([]);
+  });
+
+  test("for one of its moves", () => {
+    expect(analyse([{ expression: "to != 'COMPLETED'" }])).toEqual([
+      {
+        type: "never-holds",
+        ruleIds: ["rule-0"],
+        moves: [{ from: "ACTIVE", to: "COMPLETED" }],
+        message: 'rule "rule-0" can never hold for ACTIVE to COMPLETED',
+      },
+    ]);
+  });
+
+  test("for all of its moves", () => {
+    expect(messagesOf({ expression: "from == 'PAUSED'", moves: onComplete })).toEqual([
+      'rule "rule-0" can never hold: it is false, or fails, for each of its moves',
+    ]);
+  });
+
+  test("when its condition is met", () => {
+    expect(messagesOf({ condition: "workflow.metadata.a == 1", expression: "workflow.metadata.a == 2" })).toEqual([
+      'rule "rule-0" can never hold when its condition is met: it is false, or fails, for each of its moves',
+    ]);
+  });
+
+  test.each([
+    ["a move that it is not about", { expression: "to != 'COMPLETED'", moves: [{ from: "PAUSED", to: undefined }] }],
+    ["what is always there", { expression: "workflow.version >= 0 || workflow.version < 0" }],
+    ["a field that is there or not", { expression: "has(workflow.metadata.a) || !has(workflow.metadata.a)" }],
+    ["its condition", { condition: "workflow.metadata.a == 2", expression: "workflow.metadata.a < 3" }],
+  ] satisfies [string, WrittenRule][])("never denies: %s", (_, rule) => {
+    // A condition that can fail may deny.
+    expect(typesOf(rule)).toEqual("condition" in rule ? [] : ["never-denies"]);
+  });
+
+  test("never denies when its condition is met, which cannot fail", () => {
+    const rule = { condition: "has(workflow.metadata.a)", expression: "has(workflow.metadata.a)" };
+    expect(messagesOf(rule)).toEqual(['rule "rule-0" is true for each of its moves: it never denies one']);
+  });
+
+  test.each([
+    ["what may fail", "workflow.metadata.a < 5 || workflow.metadata.a >= 5"],
+    ["what may cost too much", "true || workflow.metadata.a.all(x, workflow.metadata.a.all(y, x != y))"],
+  ])("may deny: %s", (_, expression) => {
+    expect(typesOf({ expression })).not.toContain("never-denies");
+  });
+
+  test("its condition is never met", () => {
+    expect(messagesOf({ condition: "from == 'PAUSED'", expression: "workflow.metadata.a", moves: onComplete })).toEqual([
+      'the condition of rule "rule-0" is not met for any of its moves',
+    ]);
+  });
+
+  test("a rule for no move says nothing", () => {
+    expect(analyse([{ expression: "false", moves: [{ from: "COMPLETED", to: undefined }] }])).toEqual([]);
+  });
+
+  test("too many cases are left undecided, and named", () => {
+    const terms = (operator: string, name: string) =>
+      Array.from({ length: 10 }, (_, at) => `workflow.metadata.${name}${at} == 1`).join(operator);
+    const expression = `(${terms(" || ", "a")}) && (${terms(" || ", "b")})`;
+    expect(messagesOf({ expression, moves: onComplete }, { expression: `!(${expression})`, moves: onComplete })).toEqual([
+      'rule "rule-0" has more cases than are looked at: not everything was decided of it',
+      'rule "rule-1" has more cases than are looked at: not everything was decided of it',
+    ]);
+  });
+});
+
+describe("parts that are never evaluated", () => {
+  test.each([
+    ["false && workflow.metadata.a", 10],
+    ["true || workflow.metadata.a", 9],
+    ["has(workflow.metadata.a) && (has(workflow.metadata.a) || workflow.metadata.b)", 58],
+    ["from == to ? workflow.metadata.a : workflow.metadata.b", 14],
+    ["!(has(workflow.metadata.a) && !has(workflow.metadata.a) && workflow.metadata.b)", 60],
+  ])("%s, from column %d", (expression, column) => {
+    const [finding] = analyse([{ expression }]).filter(({ type }) => type === "unreachable");
+    expect(finding?.position).toMatchObject({ line: 1, column });
+  });
+
+  test("in the condition, too", () => {
+    const found = messagesOf({
+      condition: "from == 'PAUSED' && workflow.metadata.a",
+      expression: "has(workflow.metadata.a)",
+      moves: onComplete,
+    });
+    expect(found).toContainEqual(
+      expect.stringMatching(/^a part of the condition of rule "rule-0" at line 1, column \d+ is not evaluated/),
+    );
+  });
+
+  test("not if one move needs it", () => {
+    expect(analyse([{ expression: "from == 'ACTIVE' ? workflow.metadata.a : workflow.metadata.b" }])).toEqual([]);
+  });
+});
+
+describe("two rules", () => {
+  const low = { id: "low", expression: "workflow.metadata.a < 5" };
+  const high = { id: "high", expression: "workflow.metadata.a > 10" };
+
+  test("that forbid a move together", () => {
+    expect(analyse([{ ...low, moves: onComplete }, high])).toEqual([
+      {
+        type: "forbid-together",
+        ruleIds: ["low", "high"],
+        moves: [{ from: "ACTIVE", to: "COMPLETED" }],
+        message: 'rules "low" and "high" together forbid ACTIVE to COMPLETED: what the one allows, the other denies',
+      },
+    ]);
+  });
+
+  test("that forbid every move together", () => {
+    expect(messagesOf(low, high)).toEqual([
+      'rules "low" and "high" together forbid every move: what the one allows, the other denies',
+    ]);
+  });
+
+  test.each([
+    ["of which one only warns", { ...high, action: "WARN" }],
+    ["for other types of workflow", { ...high, types: ["b"] }],
+    ["for other moves", { ...high, moves: [{ from: "PAUSED", to: undefined }] }],
+    ["of which one has a condition that may not be met", { ...high, condition: "workflow.metadata.b == 1" }],
+  ] satisfies [string, WrittenRule][])("%s do not", (_, other) => {
+    expect(analyse([{ ...low, moves: onComplete, types: ["a"] }, other])).toEqual([]);
+  });
+
+  test("of which one allows nothing anyway", () => {
+    const none = { id: "none", expression: "to != 'COMPLETED' && workflow.metadata.a < 5", moves: onComplete };
+    expect(typesOf(none, high)).not.toContain("forbid-together");
+    expect(typesOf({ expression: "workflow.metadata.a < 9", moves: onComplete }, none)).not.toContain("shadowed");
+  });
+
+  test("of which one denies some moves only", () => {
+    const narrow = { id: "narrow", expression: "from == 'PAUSED' || workflow.metadata.a < 10" };
+    expect(messagesOf(narrow, low)).toEqual(['what rule "narrow" denies, rule "low" denies too']);
+  });
+
+  test("of which one denies what the other denies", () => {
+    expect(analyse([{ id: "narrow", expression: "workflow.metadata.a < 10", moves: onComplete }, low])).toEqual([
+      {
+        type: "shadowed",
+        ruleIds: ["narrow", "low"],
+        moves: [{ from: "ACTIVE", to: "COMPLETED" }],
+        message: 'what rule "narrow" denies, rule "low" denies too',
+      },
+    ]);
+  });
+
+  test("in whatever order", () => {
+    expect(
+      messagesOf(
+        { id: "broad", expression: "has(workflow.metadata.a) && workflow.metadata.b" },
+        { id: "narrow", expression: "has(workflow.metadata.a)" },
+      ),
+    ).toEqual(['what rule "narrow" denies, rule "broad" denies too']);
+  });
+
+  test.each([
+    ["the broad one only warns", { ...low, action: "WARN" }],
+    ["it is for fewer types", { ...low, types: ["b"] }],
+    ["it is for fewer moves", { ...low, moves: [{ from: "PAUSED", to: undefined }] }],
+    ["it has a condition", { ...low, condition: "workflow.metadata.b == 1" }],
+  ] satisfies [string, WrittenRule][])("not if %s", (_, broad) => {
+    expect(analyse([{ id: "narrow", expression: "workflow.metadata.a < 10", types: ["a", "b"] }, broad])).toEqual([]);
+  });
+
+  test.each([
+    ["the narrow one only warns", { action: "WARN" }, {}],
+    ["both warn", { action: "WARN" }, { action: "WARN" }],
+    ["the narrow one is for fewer types", { types: ["a"] }, { types: ["a", "b"] }],
+    [
+      "the narrow one has a condition",
+      { condition: "workflow.metadata.b == 1", action: "AUDIT" },
+      { expression: "workflow.metadata.b != 1 && workflow.metadata.a < 5" },
+    ],
+  ] satisfies [string, Partial<WrittenRule>, Partial<WrittenRule>][])("also if %s", (_, narrow, broad) => {
+    expect(typesOf({ id: "narrow", expression: "workflow.metadata.a < 10", ...narrow }, { ...low, ...broad })).toEqual([
+      "shadowed",
+    ]);
+  });
+
+  test.each([
+    ["written alike", "workflow.metadata.a.all(x, x > 1)", " workflow.metadata.a.all(x, (x > 1)) // too"],
+    ["with the same sense", "!(workflow.metadata.a in [1, 2])", "workflow.metadata.a != 1 && workflow.metadata.a != 2"],
+    [
+      "a message, bytes and an optional",
+      "google.protobuf.Timestamp{seconds: -1} < now && b'a' != b'b' && [?workflow.metadata.?a] != []",
+      "(google.protobuf.Timestamp{seconds: -1} < now) && b'a' != b'b' && [?workflow.metadata.?a] != []",
+    ],
+  ])("that deny the same: %s", (_, expression, other) => {
+    expect(messagesOf({ expression }, { expression: other })).toEqual([
+      'rules "rule-0" and "rule-1" deny the same: one of them is enough',
+    ]);
+  });
+
+  test("that are written differently in what makes a difference", () => {
+    expect(
+      analyse([{ expression: "workflow.metadata.a / -0.0 < 1.0" }, { expression: "workflow.metadata.a / 0.0 < 1.0" }]),
+    ).toEqual([]);
+  });
+});
+
+test("many rules that ask about the same are compared up to a bound, and it is told", () => {
+  const rules = Array.from({ length: 110 }, (_, at) => ({ expression: `workflow.metadata.a != ${at}`, moves: onComplete }));
+  expect(messagesOf(...rules)).toEqual([`only ${pairsMax} pairs of rules were compared: there are more than are looked at`]);
+});
+
+const oneOf = (from: number) => Array.from({ length: 60 }, (_, at) => `workflow.metadata.a == ${from + at}`).join(" || ");
+
+test("cases that exclude each other are joined up to a bound", () => {
+  const [expression, moves] = [`(${oneOf(100)}) && (${oneOf(200)})`, onComplete];
+  expect(messagesOf({ expression, moves })).toEqual([
+    'rule "rule-0" has more cases than are looked at: not everything was decided of it',
+  ]);
+  const rules = Array.from({ length: 10 }, (_, at) => ({ expression: oneOf(100 * at), moves }));
+  expect(messagesOf(...rules).at(-1)).toMatch(/^only \d\d pairs of rules were compared/);
+});
+
+test("a rule set is analysed in steps", () => {
+  const steps = analyseSteps([
+    analysedRule({ expression: "to != 'FAILED'" }),
+    analysedRule({ expression: "workflow.metadata.a" }, 1),
+  ]);
+  let count = 0;
+  while (!steps.next().done) count += 1;
+  expect(count).toBeGreaterThan(10);
+});
