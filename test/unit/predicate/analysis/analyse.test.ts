@@ -64,8 +64,8 @@ describe("a rule for itself", () => {
     ]);
   });
 
-  test("for all of its moves", () => {
-    expect(messagesOf({ expression: "from == 'PAUSED'", moves: onComplete })).toEqual([
+  test.each(["from == 'PAUSED'", "workflow.state == 'PAUSED'", "to == 'PAUSED'"])("for all of its moves: %s", (expression) => {
+    expect(messagesOf({ expression, moves: onComplete })).toEqual([
       'rule "rule-0" can never hold: it is false, or fails, for each of its moves',
     ]);
   });
