@@ -67,12 +67,20 @@ const wasNotSent = ({ reason, code, message }: ClientFailure): boolean =>
 function failureLines(failure: ClientFailure, whenUnavailable: string): readonly string[] {
   const { code, reason, message, fields, preconditions, retryAfterMs } = failure;
   if (reason === undefined && code === Status.UNAVAILABLE) return [`error: ${whenUnavailable}`];
-  const lines = [`error: ${message}`, `  ${Status[code]}${reason === undefined ? "" : ` / ${reason}`}`];
-  if (fields.length > 1) lines.push(...fields.map(({ field, description }) => `  ${field}: ${description}`));
+  const lines = [...linesOf(`error: ${message}`, code), `  ${Status[code]}${reason === undefined ? "" : ` / ${reason}`}`];
+  // The message may be the first of them.
+  const shown = fields.filter(({ field, description }) => message !== `${field}: ${description}`);
+  if (fields.length > 1) lines.push(...shown.flatMap(({ field, description }) => linesOf(`  ${field}: ${description}`, code)));
   if (preconditions.length > 1)
     lines.push(...preconditions.map(({ type, subject, description }) => `  ${type.toLowerCase()} ${subject}: ${description}`));
   if (retryAfterMs !== undefined) lines.push(`  may be retried after ${retryAfterMs} ms`);
   return lines;
+}
+
+/** What is wrong with an expression is shown where it stands, on lines beneath. Other texts of others have one line, whatever is in them. */
+function linesOf(text: string, code: Status): readonly string[] {
+  const [first = "", ...source] = code === Status.INVALID_ARGUMENT ? text.split("\n") : [text];
+  return [first, ...source.map((line) => `    ${line}`)];
 }
 
 /** What is known of a change without an answer, and the commands that tell more. */

@@ -1,9 +1,10 @@
 import { workflowStates } from "../kernel/lifecycle.ts";
-import { celJson, celRecord, celTime, workflowFields, workflowVariable } from "../predicate/core/bindings.ts";
+import { celJson, celRecord, celTime, workflowFields, workflowType } from "../predicate/core/bindings.ts";
 import type { Comparison } from "../predicate/core/comparisons.ts";
-import { describeCompileError, type Variables } from "../predicate/core/compile.ts";
+import { explainCompileError, type Variables } from "../predicate/core/compile.ts";
 import { type EnumNames, enumNames } from "../predicate/core/enum-names.ts";
 import type { Bindings } from "../predicate/core/evaluate.ts";
+import { anyRecord, enumOf, recordOf, types } from "../predicate/core/typing/type.ts";
 import type { Workflow, WorkflowEvent } from "../workflow/core/types.ts";
 import type { EventRanges, WorkflowRanges } from "../workflow/ports.ts";
 import { compiledFilter } from "./compiled-filters.ts";
@@ -19,30 +20,30 @@ export function namesOf(typeName: string, orNone = false): EnumNames {
   return enumNames(descriptor.sharedPrefix.toUpperCase(), names, orNone);
 }
 
-const workflowVariables: Variables = { workflow: { ...workflowVariable, in_transition: "value" } };
+const workflowVariables: Variables = { workflow: recordOf({ ...workflowType.fields, in_transition: types.bool }) };
 
 const eventTypeNames = namesOf("concord.workflow.v1.WorkflowEventType");
 
 const eventTypes = [...new Set(eventTypeNames.values())];
 
 const eventVariables: Variables = {
-  event: {
-    id: "value",
-    sequence: "value",
-    workflow_id: "value",
-    workflow_type: "value",
-    type: eventTypeNames,
-    from: namesOf("concord.workflow.v1.WorkflowState", true),
-    to: namesOf("concord.workflow.v1.WorkflowState"),
-    version: "value",
-    occurred_at: "value",
-    retry_count: "value",
-    reason: "value",
-    requested_by: "value",
-    rule_set_revision: "value",
-    metadata: "value",
-    transaction_id: "value",
-  },
+  event: recordOf({
+    id: types.string,
+    sequence: types.int,
+    workflow_id: types.string,
+    workflow_type: types.string,
+    type: enumOf(eventTypeNames),
+    from: enumOf(namesOf("concord.workflow.v1.WorkflowState", true)),
+    to: enumOf(namesOf("concord.workflow.v1.WorkflowState")),
+    version: types.int,
+    occurred_at: types.timestamp,
+    retry_count: types.int,
+    reason: types.string,
+    requested_by: types.string,
+    rule_set_revision: types.int,
+    metadata: anyRecord,
+    transaction_id: types.string,
+  }),
 };
 
 /** What the `filter` of a request asks for. Undefined, if it is empty. */
@@ -61,7 +62,7 @@ export function filterOf<Resource, Known>(
 ): Filter<Resource, Known> | undefined {
   if (expression === "") return undefined;
   const compiled = compiledFilter(variables, expression);
-  if (!compiled.ok) throw invalidField("filter", describeCompileError(compiled.error));
+  if (!compiled.ok) throw invalidField("filter", explainCompileError(compiled.error));
   const { matches, comparisons } = compiled.value;
   return { matches: (resource) => matches(bindingsOf(resource)), known: knownOf(comparisons) };
 }

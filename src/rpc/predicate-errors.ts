@@ -1,7 +1,7 @@
 import { Status } from "nice-grpc-common";
 import type { RichServerError } from "nice-grpc-error-details";
 import { unreachable } from "../kernel/assert.ts";
-import { describeCompileError } from "../predicate/core/compile.ts";
+import { explainCompileError } from "../predicate/core/compile.ts";
 import type { ChangeRuleFailure, CreateRuleFailure, JudgeFailure } from "../predicate/errors.ts";
 import { invalidField, known, overloaded, requestIdReused, rpcError, storageUnavailable } from "./errors.ts";
 
@@ -9,14 +9,14 @@ import { invalidField, known, overloaded, requestIdReused, rpcError, storageUnav
 export function ruleError(error: CreateRuleFailure | ChangeRuleFailure, requestId = ""): RichServerError {
   switch (error.type) {
     case "rule-invalid": {
-      const { line, column, field } = error.error;
-      const description = describeCompileError(error.error);
+      const { line, column, field, others } = error.error;
+      const description = explainCompileError(error.error);
       return rpcError({
         code: Status.INVALID_ARGUMENT,
         reason: "RULE_INVALID",
         message: `${field}: ${description}`,
         metadata: { rule_id: error.ruleId, line: String(line), column: String(column) },
-        fields: [{ field, description }],
+        fields: [error.error, ...others].map((each) => ({ field, description: explainCompileError(each) })),
       });
     }
     case "move-unknown":

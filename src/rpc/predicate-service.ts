@@ -12,6 +12,7 @@ import { celRecord, celTime } from "../predicate/core/bindings.ts";
 import type { Variables } from "../predicate/core/compile.ts";
 import type { Bindings } from "../predicate/core/evaluate.ts";
 import type { Rule, Verdict } from "../predicate/core/types.ts";
+import { enumOf, recordOf, types } from "../predicate/core/typing/type.ts";
 import type { Engine, Question } from "../predicate/engine.ts";
 import type { ChangeRuleFailure, CreateRuleFailure } from "../predicate/errors.ts";
 import type { RuleChange } from "../predicate/ports.ts";
@@ -122,19 +123,19 @@ function warnOfFailures(verdicts: readonly Verdict[], context: RpcContext): void
 }
 
 const ruleFilterVariables: Variables = {
-  rule: {
-    id: "value",
-    version: "value",
-    description: "value",
-    expression: "value",
-    message: "value",
-    priority: "value",
-    state: namesOf("concord.predicate.v1.RuleState"),
-    created_at: "value",
-    updated_at: "value",
-    requested_by: "value",
-    reason: "value",
-  },
+  rule: recordOf({
+    id: types.string,
+    version: types.int,
+    description: types.string,
+    expression: types.string,
+    message: types.string,
+    priority: types.int,
+    state: enumOf(namesOf("concord.predicate.v1.RuleState")),
+    created_at: types.timestamp,
+    updated_at: types.timestamp,
+    requested_by: types.string,
+    reason: types.string,
+  }),
 };
 
 function ruleFilter(expression: string): ((rule: Rule) => boolean) | undefined {

@@ -11,26 +11,27 @@ import type { Comparison } from "../predicate/core/comparisons.ts";
 import type { Variables } from "../predicate/core/compile.ts";
 import { enumNames } from "../predicate/core/enum-names.ts";
 import type { Bindings } from "../predicate/core/evaluate.ts";
+import { enumOf, listOf, recordOf, types } from "../predicate/core/typing/type.ts";
 import { type Filter, filterOf, namesOf } from "./filter.ts";
 import { type KnownFields, rangesOf } from "./ranges.ts";
 
 const transactionVariables: Variables = {
-  transaction: {
-    id: "value",
-    phase: namesOf("concord.commit.v1.TransactionPhase"),
+  transaction: recordOf({
+    id: types.string,
+    phase: enumOf(namesOf("concord.commit.v1.TransactionPhase")),
     // LOST is an acknowledgement's; no transaction has it.
-    outcome: enumNames("OUTCOME_", ["COMMITTED", "ABORTED"], true),
-    in_doubt: "value",
-    participants: "value",
-    created_at: "value",
-    decided_at: "value",
-    completed_at: "value",
-    requested_by: "value",
-    reason: "value",
-    heuristic: namesOf("concord.commit.v1.Heuristic", true),
-    age: "value",
-  },
-  now: "value",
+    outcome: enumOf(enumNames("OUTCOME_", ["COMMITTED", "ABORTED"], true)),
+    in_doubt: types.bool,
+    participants: listOf(types.string),
+    created_at: types.timestamp,
+    decided_at: types.timestamp,
+    completed_at: types.timestamp,
+    requested_by: types.string,
+    reason: types.string,
+    heuristic: enumOf(namesOf("concord.commit.v1.Heuristic", true)),
+    age: types.duration,
+  }),
+  now: types.timestamp,
 };
 
 /** What is not decided has no `decided_at`: an expression that compares it does not match. */

@@ -122,7 +122,7 @@ describe.each(lists)("$rpc", ({ rpc, items, id, filter, matching }) => {
   });
 
   test("what a filter cannot be evaluated for is left out", async () => {
-    expect((await pages({ filter: `${filter} && 1 / 0 == 1` })).flat()).toEqual([]);
+    expect((await pages({ filter: `${filter} && dyn(${filter.split(" ")[0]}).none == 1` })).flat()).toEqual([]);
   });
 });
 
@@ -246,9 +246,9 @@ describe("a filter that compares an enum with a name", () => {
     "is refused if there is no such name, and says which there are: $field",
     async ({ rpc, field, type }) => {
       const first = registry.getEnum(type)?.values[1]?.localName ?? "";
-      const failure = await client.failure(rpc, { filter: `${field} in ["${first}", "Active"]` });
+      const failure = await client.failure(rpc, { filter: `${field} in ["${first}", "x"]` });
       expect(failure).toMatchObject({ code: "INVALID_ARGUMENT", reason: "INVALID_REQUEST", fields: ["filter"] });
-      expect(failure.message).toMatch(new RegExp(`line 1, column \\d+: ${field} is never "Active"; it is one of ${first}`));
+      expect(failure.message).toMatch(new RegExp(`line 1, column \\d+: ${field} is never "x"; it is one of ${first}`));
     },
   );
 

@@ -71,3 +71,40 @@ export const missing: Readonly<Record<string, string>> = {
   block_ext: "cel.block is what an optimizer writes, not a person",
   proto2_ext: "rules see no messages with extensions",
 };
+
+const noMessages = "rules see no messages but the well-known ones";
+const noFunctions = "the case declares functions of its own";
+
+/** Of the types that the data says. */
+export const deductions = {
+  cases: 47,
+  fails: {
+    ...because(
+      noMessages,
+      "complex_initializers/struct",
+      "field_access/int_field",
+      "field_access/repeated_int_field",
+      "field_access/map_bool_int",
+      "field_access/enum_field",
+      "field_access/repeated_enum_field",
+      "field_access/enum_map_field",
+      "flexible_type_parameter_assignment/comprehension_type_var_aliasing",
+      "flexible_type_parameter_assignment/overload_type_var_aliasing",
+      "legacy_nullable_types/null_assignable_to_message_parameter_candidate",
+      "legacy_nullable_types/null_assignable_to_duration_parameter_candidate",
+      "legacy_nullable_types/null_assignable_to_timestamp_parameter_candidate",
+      "wrappers/wrapper_promotion",
+      "wrappers/wrapper_promotion_2",
+      "wrappers/wrapper_ternary_parameter_assignment",
+      "wrappers/wrapper_ternary_parameter_assignment_2",
+    ),
+    ...because(
+      noFunctions,
+      "functions/function_result_type",
+      "type_parameters/multiple_parameters_generality",
+      "type_parameters/multiple_parameters_generality_2",
+      "type_parameters/multiple_parameters_parameterized_ovl",
+      "type_parameters/multiple_parameters_parameterized_ovl_2",
+    ),
+  } as Readonly<Record<string, string>>,
+};

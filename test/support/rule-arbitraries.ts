@@ -34,8 +34,8 @@ export const checks: fc.Arbitrary<Check> = fc
 const expressions = fc.constantFrom(
   "true",
   "false",
-  "1 / 0 == 1",
-  "request.reason",
+  "1 / size(request.reason) == 1",
+  "dyn(request.reason)",
   "to != from",
   "workflow.metadata.temperature < 8",
   "has(workflow.metadata.passed) && workflow.metadata.passed",
@@ -50,7 +50,7 @@ export const rules: fc.Arbitrary<readonly Rule[]> = fc
   .array(
     fc.record({
       expression: expressions,
-      message: fc.constantFrom("", "'no: ' + request.reason", "workflow.metadata.note", "workflow.version"),
+      message: fc.constantFrom("", "'no: ' + request.reason", "workflow.metadata.note", "dyn(workflow.version)"),
       priority: fc.integer({ min: -3, max: 3 }),
       moves: fc.array(fc.record({ from: anyState, to: anyState }), { maxLength: 3 }),
     }),

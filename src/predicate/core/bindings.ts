@@ -6,44 +6,51 @@ import type { TimeMs } from "../../kernel/time.ts";
 import type { Variables } from "./check.ts";
 import { enumNames } from "./enum-names.ts";
 import type { Bindings } from "./evaluate.ts";
-import { recordOf } from "./maps.ts";
+import { recordOf as celRecordOf } from "./maps.ts";
 import type { Check } from "./types.ts";
+import { anyRecord, enumOf, listOf, recordOf, types } from "./typing/type.ts";
 
-const states = enumNames("WORKFLOW_STATE_", workflowStates);
-const statesOrNone = enumNames("WORKFLOW_STATE_", workflowStates, true);
+const state = enumOf(enumNames("WORKFLOW_STATE_", workflowStates));
+const stateOrNone = enumOf(enumNames("WORKFLOW_STATE_", workflowStates, true));
 
 /** The fields of a workflow, in rules and in filters. */
-export const workflowVariable = {
-  id: "value",
-  type: "value",
-  state: states,
-  previous_state: statesOrNone,
-  version: "value",
-  retry_count: "value",
-  created_at: "value",
-  created_by: "value",
-  updated_at: "value",
-  updated_by: "value",
-  state_entered_at: "value",
-  metadata: "value",
-} as const;
+export const workflowType = recordOf({
+  id: types.string,
+  type: types.string,
+  state,
+  previous_state: stateOrNone,
+  version: types.int,
+  retry_count: types.int,
+  created_at: types.timestamp,
+  created_by: types.string,
+  updated_at: types.timestamp,
+  updated_by: types.string,
+  state_entered_at: types.timestamp,
+  metadata: anyRecord,
+});
 
 /** What a rule sees. */
 export const ruleVariables: Variables = {
-  workflow: workflowVariable,
-  from: states,
-  to: states,
-  request: { reason: "value", requested_by: "value", authenticated_as: "value", context: "value", transaction: "value" },
-  last_event: {
-    type: enumNames("WORKFLOW_EVENT_TYPE_", workflowEventTypes, true),
-    from_state: statesOrNone,
-    to_state: statesOrNone,
-    occurred_at: "value",
-    requested_by: "value",
-    reason: "value",
-    metadata: "value",
-  },
-  now: "value",
+  workflow: workflowType,
+  from: state,
+  to: state,
+  request: recordOf({
+    reason: types.string,
+    requested_by: types.string,
+    authenticated_as: types.string,
+    context: anyRecord,
+    transaction: recordOf({ id: types.string, participants: listOf(types.string) }),
+  }),
+  last_event: recordOf({
+    type: enumOf(enumNames("WORKFLOW_EVENT_TYPE_", workflowEventTypes, true)),
+    from_state: stateOrNone,
+    to_state: stateOrNone,
+    occurred_at: types.timestamp,
+    requested_by: types.string,
+    reason: types.string,
+    metadata: anyRecord,
+  }),
+  now: types.timestamp,
 };
 
 /** Made once per check, for all rules; each variable only if some rule reads it. */
@@ -134,7 +141,7 @@ export function workflowFields(workflow: Check["workflow"]): Readonly<Record<str
 export function celRecord(fields: Readonly<Record<string, CelInput>>): CelInput {
   const entries = new Map<string, CelInput>();
   for (const [name, value] of Object.entries(fields)) entries.set(name, value);
-  return recordOf(entries);
+  return celRecordOf(entries);
 }
 
 /** A message as the library makes it, without the cost of its general constructor. */
@@ -154,7 +161,7 @@ export function celJson(json: Json): CelInput {
   if (isArray(json)) return celList(json.map(celJson));
   const entries = new Map<string, CelInput>();
   for (const [key, value] of Object.entries(json)) entries.set(key, celJson(value));
-  return recordOf(entries);
+  return celRecordOf(entries);
 }
 
 function isArray(json: readonly Json[] | JsonObject): json is readonly Json[] {

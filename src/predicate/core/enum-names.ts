@@ -1,4 +1,5 @@
 import { type Expr, qualifiedName } from "./expr.ts";
+import { nearest } from "./nearest.ts";
 
 /** Each spelling of each name of an enum, and the text that is its value in expressions. */
 export type EnumNames = ReadonlyMap<string, string>;
@@ -9,44 +10,29 @@ export function enumNames(prefix: string, names: readonly string[], orNone = fal
   return orNone ? spelled.set("", "").set(`${prefix}UNSPECIFIED`, "") : spelled;
 }
 
-/** What is wrong with an expression, and with which part. */
-export type Problem = { readonly expr: Expr; readonly message: string };
+/** What is wrong with an expression, and with which part. `hint`: what to write instead, made when it is shown. */
+export type Problem = { readonly expr: Expr; readonly message: string; readonly hint?: (() => string) | undefined };
 
 /** What is known of a part of an expression: the names of its enum, and the literals whose value it can have. */
-export type Known = {
+type Known = {
   readonly namesOf: (expr: Expr) => EnumNames | undefined;
   readonly literalsOf: (expr: Expr) => readonly Expr[];
 };
 
 /**
- * Of a comparison of an enum with literals: gives them the spelling that values have, or says which one is no name of the enum. It would
- * never be equal, and nobody would be told.
+ * Where an enum is compared with literals: gives them the spelling that values have, or says which one is no name of the enum. It would
+ * never be equal, and nobody would be told. `left` is compared with each of the others.
  */
-export function spellNames({ exprKind }: Expr, known: Known): Problem | undefined {
-  if (exprKind.case !== "callExpr") return undefined;
-  const [left, right] = exprKind.value.args;
-  if (left === undefined || right === undefined) return undefined;
-  switch (exprKind.value.function) {
-    case "_==_":
-    case "_!=_":
-      return spellEach(left, [right], known);
-    case "@in":
-      return right.exprKind.case === "listExpr" ? spellEach(left, right.exprKind.value.elements, known) : undefined;
-    default:
-      return undefined;
-  }
-}
-
-/** `left` is compared with each of the others. */
-function spellEach(left: Expr, others: readonly Expr[], { namesOf, literalsOf }: Known): Problem | undefined {
+export function spellNames(left: Expr, others: readonly Expr[], { namesOf, literalsOf }: Known): Problem | undefined {
   // Beside a value of no enum, the literal must stay as it is written: that value may well be the long name.
   const respell = others.every((other) => namesOf(other) !== undefined);
-  return others
-    .flatMap((other) => [
-      ...literalsOf(other).map((literal) => spellName(left, literal, namesOf(left), true)),
-      ...literalsOf(left).map((literal) => spellName(other, literal, namesOf(other), respell)),
-    ])
-    .find((problem) => problem !== undefined);
+  // One of each enum: many of many would take long.
+  const ofEach = new Map(others.map((other) => [namesOf(other), other]));
+  const problems = [
+    ...others.flatMap(literalsOf).map((literal) => spellName(left, literal, namesOf(left), true)),
+    ...literalsOf(left).flatMap((literal) => [...ofEach].map(([names, other]) => spellName(other, literal, names, respell))),
+  ];
+  return problems.find((problem) => problem !== undefined);
 }
 
 function spellName(field: Expr, literal: Expr, names: EnumNames | undefined, respell: boolean): Problem | undefined {
@@ -59,7 +45,11 @@ function spellName(field: Expr, literal: Expr, names: EnumNames | undefined, res
   }
   const given = constantKind.case === "nullValue" ? "null" : textOf(constantKind.value);
   const known = [...new Set(names.values())].map((each) => (each === "" ? '""' : each));
-  return { expr: literal, message: `${qualifiedName(field)} is never ${given}; it is one of ${known.join(", ")}` };
+  const hint = (): string => {
+    const meant = nearest(String(constantKind.value), new Set(names.values()));
+    return meant === undefined ? `; it is one of ${known.join(", ")}` : `; did you mean ${JSON.stringify(meant)}?`;
+  };
+  return { expr: literal, message: `${qualifiedName(field) ?? "this"} is never ${given}`, hint };
 }
 
 const textOf = (value: unknown): string => (typeof value === "string" ? JSON.stringify(value) : String(value));

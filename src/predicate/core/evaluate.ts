@@ -66,13 +66,16 @@ function describeExhaustion(exhausted: Exhausted, { positionOf }: Expression): s
 }
 
 /** What went wrong, where, and what to write instead if that is known. */
-export function describeFailure(
-  failure: { readonly message: string; readonly exprId: bigint | undefined },
-  { expr, positionOf }: Pick<Expression, "expr" | "positionOf">,
-): string {
-  const message = wordsOf(failure.message);
-  const id = failure.exprId ?? expr.id;
-  return placed(positionOf(id), `${message}${hintFor(expr, id, message)}`);
+export function describeFailure(failure: Failure, { expr, positionOf }: Pick<Expression, "expr" | "positionOf">): string {
+  return placed(positionOf(failure.exprId ?? expr.id), failureText(expr, failure));
+}
+
+type Failure = { readonly message: string; readonly exprId: bigint | undefined };
+
+/** The same without the place. */
+export function failureText(expr: Expr, { message, exprId = expr.id }: Failure): string {
+  const words = wordsOf(message);
+  return `${words}${hintFor(expr, exprId, words)}`;
 }
 
 function placed(position: Position | undefined, message: string): string {

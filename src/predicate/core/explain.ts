@@ -3,7 +3,7 @@ import { ok, type Result } from "../../kernel/result.ts";
 import { firstCharacters } from "../../kernel/text.ts";
 import type { Purse } from "./budget.ts";
 import type { Variables } from "./check.ts";
-import { type CompileError, compile } from "./compile.ts";
+import { type CompileError, compile, type ResultType } from "./compile.ts";
 import { type Bindings, describeFailure, type Expression, evaluate } from "./evaluate.ts";
 import { asksForPresence, pathOf, type Site, type Sites, sitesOf } from "./explain-sites.ts";
 import { createTrace, keptRounds, type Round, type Trace } from "./explain-trace.ts";
@@ -13,7 +13,6 @@ import type { Expr } from "./expr.ts";
 import { explanationBytesMax, explanationCostFactor, messageLengthMax } from "./limits.ts";
 import type { Span } from "./parse.ts";
 import type { Position } from "./position.ts";
-import type { ResultType } from "./result-type.ts";
 
 /** What something has come to. A value is shown as one would write it, and may be cut. */
 export type ShownOutcome =

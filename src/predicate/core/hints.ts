@@ -1,4 +1,5 @@
-import { children, type Expr, qualifiedName } from "./expr.ts";
+import { children, type Expr, literalText, qualifiedName } from "./expr.ts";
+import { type Type, typeText } from "./typing/type.ts";
 
 /** What to write instead, as far as it is known: `; write …`, or nothing. `id`: where the evaluation failed. */
 export function hintFor(expr: Expr, id: bigint, message: string): string {
@@ -6,27 +7,74 @@ export function hintFor(expr: Expr, id: bigint, message: string): string {
   const [, name, left = "", right = ""] = /for '(_[-+*/%<>]=?_)' applied to '\((\w+), (\w+)\)'/.exec(message) ?? [];
   const operation = find(expr, id, ({ exprKind }) => exprKind.case === "callExpr" && exprKind.value.function === name);
   const operands = operation?.exprKind.case === "callExpr" ? operation.exprKind.value.args : [];
-  const side = sides[`${left},${right}`];
-  const wrong = side === undefined ? undefined : operands[side === "left" ? 0 : 1];
-  const text = wrong && qualifiedName(wrong);
-  if (name === undefined || text === undefined) return "";
-  const [wrongType, type] = side === "left" ? [left, right] : [right, left];
-  if (wrongType === "null_type") return `; ${text} is null: ask ${text} != null first`;
-  const written = operands.map((each) => (each === wrong ? `${type}(${text})` : textOf(each))).join(` ${name.slice(1, -1)} `);
-  return `; ${wrongType === "double" ? "each number from JSON is a double: " : ""}write ${written}`;
+  if (name === undefined) return "";
+  return operandHint(
+    name,
+    operands,
+    [left, right].map((type) => type.replace("null_type", "null")),
+  );
 }
+
+/** The same of operands that have the wrong types, which are known before they are evaluated. */
+export function conversionHint(name: string, operands: readonly Expr[], given: readonly Type[]): string {
+  const [left, right] = given;
+  if (operands.length !== 2 || left === undefined || right === undefined) return "";
+  if (left.kind === "optional" || right.kind === "optional") return "; an optional value has .orValue(…)";
+  return operandHint(name, operands, given.map(typeText));
+}
+
+function operandHint(name: string, operands: readonly Expr[], [left = "", right = ""]: readonly string[]): string {
+  const side = sideToConvert(name, operands, left, right);
+  const wrong = side === undefined ? undefined : operands[side === "left" ? 0 : 1];
+  const written = wrong && converted(wrong, ...(side === "left" ? ([left, right] as const) : ([right, left] as const)));
+  if (wrong === undefined || written === undefined) return "";
+  const text = qualifiedName(wrong);
+  if (written === "null") return `; ${text} is null: ask ${text} != null first`;
+  const isFromJson = text !== undefined && (side === "left" ? left : right) === "double";
+  const whole = operands.map((each) => (each === wrong ? written : textOf(each))).join(` ${name.slice(1, -1)} `);
+  return `; ${isFromJson ? "each number from JSON is a double: " : ""}write ${whole}`;
+}
+
+/** A text is added to texts; else a literal stays as it is, and what is not of its type is converted. */
+function sideToConvert(name: string, operands: readonly Expr[], left: string, right: string): "left" | "right" | undefined {
+  const [isLeftText, isRightText] = operands.map((each) => literalText(each) !== undefined);
+  if (name === "_+_" && isLeftText && right !== "null") return "right";
+  if (name === "_+_" && isRightText && left !== "null") return "left";
+  return sides[`${left},${right}`];
+}
+
+/** Of one type, as the other. */
+function converted(expr: Expr, type: string, wanted: string): string | undefined {
+  const name = qualifiedName(expr);
+  if (type === "null") return name === undefined ? undefined : "null";
+  const isTime = wanted === "timestamp" || wanted === "duration";
+  const literal = literalText(expr);
+  if (literal !== undefined) return isTime ? `${wanted}(${JSON.stringify(literal)})` : numeral.exec(literal)?.[0];
+  if (isTime && type === "int" && name === undefined) return `duration("${textOf(expr)}s")`;
+  return name === undefined ? undefined : `${wanted}(${name})`;
+}
+
+const numeral = /^-?\d+(?:\.\d+)?$/;
 
 /** Which side to convert, by the types of both. */
 const sides: Readonly<Record<string, "left" | "right">> = {
   "double,int": "left",
   "string,int": "left",
   "string,double": "left",
-  "null_type,int": "left",
-  "null_type,double": "left",
-  "null_type,string": "left",
+  "string,timestamp": "left",
+  "string,duration": "left",
+  "int,timestamp": "left",
+  "int,duration": "left",
+  "null,int": "left",
+  "null,double": "left",
+  "null,string": "left",
   "int,double": "right",
   "int,string": "right",
   "double,string": "right",
+  "timestamp,string": "right",
+  "duration,string": "right",
+  "timestamp,int": "right",
+  "duration,int": "right",
 };
 
 function fieldHint(expr: Expr, id: bigint): string {
@@ -47,5 +95,6 @@ function find(expr: Expr, id: bigint, isIt: (expr: Expr) => boolean): Expr | und
 /** As it was written, of what is short. */
 function textOf(expr: Expr): string {
   const value = expr.exprKind.case === "constExpr" ? expr.exprKind.value.constantKind.value : undefined;
+  if (typeof value === "string") return JSON.stringify(value);
   return value === undefined ? (qualifiedName(expr) ?? "…") : String(value);
 }

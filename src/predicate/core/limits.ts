@@ -28,6 +28,18 @@ export const inPlaceCostMax = 1_000;
 /** To compile the literal patterns of one expression, which happens when its rule is written. */
 export const regexCostMax = 20_000;
 
+/**
+ * What it may cost to evaluate the parts of an expression that have no variables, to see that they have a value: the event loop waits for it.
+ * What is dearer is looked at when it is evaluated.
+ */
+export const foldCostMax = 1_000;
+
+/** Of one expression, as many are told. Who mends these sees the rest. */
+export const problemCountMax = 10;
+
+/** For people; and what is wrong with an expression stays far below what clients take of headers, where errors travel. */
+export const diagnosticLengthMax = 300;
+
 /** A page of a list can ask its filter about thousands of resources in one go. In the units of `evaluationCostMax`, for each. */
 export const filterCostMax = 2000;
 

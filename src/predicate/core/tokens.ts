@@ -34,6 +34,8 @@ const patterns: readonly (readonly [Token["kind"], RegExp])[] = [
 ];
 const blank = /(?:[ \t\n\f\r]|\/\/[^\n]*)+/y;
 
+const operatorWords: Readonly<Record<string, string>> = { and: "&&", or: "||", is: "==", equals: "==" };
+
 /** Reads one token after the other. */
 export class Cursor {
   readonly source: string;
@@ -70,7 +72,14 @@ export class Cursor {
 
   expected(what: string): SyntaxFailure {
     const found = this.next.kind === "end" ? "the end" : `"${this.next.text}"`;
-    return new SyntaxFailure(this.next.offset, `expected ${what}, found ${found}`);
+    return new SyntaxFailure(this.next.offset, `expected ${what}, found ${found}${this.#hint()}`);
+  }
+
+  /** Of words that other languages have for operators. */
+  #hint(): string {
+    const word = this.next.text.toLowerCase();
+    if (Object.hasOwn(operatorWords, word)) return `; use "${operatorWords[word]}"`;
+    return /\bnot\s+$/i.test(this.source.slice(0, this.next.offset)) ? '; "not" is "!"' : "";
   }
 
   #read(from: number): Token {

@@ -1,27 +1,28 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { assert } from "../../../src/kernel/assert.ts";
-import { compile } from "../../../src/predicate/core/compile.ts";
 import { evaluate } from "../../../src/predicate/core/evaluate.ts";
 import { evaluationCostMax } from "../../../src/predicate/core/limits.ts";
 import { parse } from "../../../src/predicate/core/parse.ts";
+import { types } from "../../../src/predicate/core/typing/type.ts";
 import { referenceValue } from "../../support/reference-evaluator.ts";
 import { expressions, inputOf, inputs, textOf, textOfCel, variableNames } from "../../support/reference-evaluator-expressions.ts";
 import { LeftOpen, type Value } from "../../support/reference-evaluator-values.ts";
+import { uncheckedExpression } from "../../support/unchecked-expression.ts";
 
 // A failure prints its seed; replay it with SEED=n npx vitest run --project property. RUNS=n for more of them.
 const seed = process.env["SEED"];
 const numRuns = Number(process.env["RUNS"] ?? 10_000);
 const runs = { numRuns, ...(seed === undefined ? {} : { seed: Number(seed) }) };
 
-const anything = Object.fromEntries(variableNames.map((name) => [name, "value" as const]));
+const anything = Object.fromEntries(variableNames.map((name) => [name, types.dyn]));
 
 /** Undefined: refused when it is written. */
 function judged(source: string, input: Readonly<Record<string, Value>>): string | undefined {
-  const compiled = compile(source, anything);
-  if (!compiled.ok) return undefined;
+  const expression = uncheckedExpression(source, anything);
+  if (expression === undefined) return undefined;
   const bindings = Object.fromEntries(Object.entries(input).map(([name, value]) => [name, inputOf(value)]));
-  const result = evaluate(compiled.value, bindings, { left: evaluationCostMax });
+  const result = evaluate(expression, bindings, { left: evaluationCostMax });
   return result.ok ? textOfCel(result.value) : "error";
 }
 

@@ -127,6 +127,25 @@ describe("a failure, as people read it", () => {
     expect(report(new CommandError("bad \u001b[31mpath\nsecond line")).text).toBe("error: bad \\u001b[31mpath\nsecond line\n");
   });
 
+  test("of an expression: each problem once, with its place in the source beneath", () => {
+    const descriptions = ["column 1: unknown\nx || y\n^", "column 6: unknown\nx || y\n     ^"];
+    const fieldViolations = descriptions.map((description) => ({ field: "expression", description }));
+    const error = new RichClientError("/path", Status.INVALID_ARGUMENT, `expression: ${descriptions[0]}`, [
+      ErrorInfo.fromPartial({ reason: "RULE_INVALID", domain: "concord" }),
+      BadRequest.fromPartial({ fieldViolations }),
+    ]);
+    expect(report(error).text.split("\n")).toEqual([
+      "error: expression: column 1: unknown",
+      "    x || y",
+      "    ^",
+      "  INVALID_ARGUMENT / RULE_INVALID",
+      "  expression: column 6: unknown",
+      "    x || y",
+      "         ^",
+      "",
+    ]);
+  });
+
   test("of a server that is not there: what to do", () => {
     const { code, text } = report(new ClientError("/path", Status.UNAVAILABLE, "connect ECONNREFUSED"));
     expect([code, text]).toEqual([

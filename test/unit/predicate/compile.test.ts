@@ -43,34 +43,25 @@ test("what takes long to compile is refused before it is parsed, where it become
 
 describe("a name that does not exist is reported where it stands", () => {
   test.each([
-    [
-      "  workflw.state == 'ACTIVE'",
-      'line 1, column 3: unknown variable "workflw"; known: workflow, from, to, request, last_event, now',
-    ],
+    ["  workflw.state == 'ACTIVE'", 'line 1, column 3: unknown variable "workflw"; did you mean "workflow"?'],
     ["[1].all(x, x < y)", 'line 1, column 16: unknown variable "y"; known: workflow, from, to, request, last_event, now, x'],
-    [
-      "workflow.stat == 'ACTIVE'",
-      'line 1, column 10: unknown field "stat" of workflow; known: id, type, state, previous_state, version, retry_count, created_at, created_by, updated_at, updated_by, state_entered_at, metadata',
-    ],
-    [
-      "workflow[ 'stat' ] == 'ACTIVE'",
-      'line 1, column 11: unknown field "stat" of workflow; known: id, type, state, previous_state, version, retry_count, created_at, created_by, updated_at, updated_by, state_entered_at, metadata',
-    ],
+    ["workflow.stat == 'ACTIVE'", 'line 1, column 10: unknown field "stat" of workflow; did you mean "state"?'],
+    ["workflow[ 'stat' ] == 'ACTIVE'", 'line 1, column 11: unknown field "stat" of workflow; did you mean "state"?'],
     [
       ".request.user == ''",
       'line 1, column 10: unknown field "user" of request; known: reason, requested_by, authenticated_as, context, transaction',
     ],
     [
       "!('user' in request)",
-      'line 1, column 10: unknown field "user" of request; known: reason, requested_by, authenticated_as, context, transaction',
+      'line 1, column 3: unknown field "user" of request; known: reason, requested_by, authenticated_as, context, transaction',
     ],
     ["request[0] == ''", 'line 1, column 8: request has its fields by name, such as request["reason"]'],
     [
       "has(request.user)",
       'line 1, column 13: unknown field "user" of request; known: reason, requested_by, authenticated_as, context, transaction',
     ],
-    ["true && sise(from) > 1", 'line 1, column 9: unknown function "sise"'],
-    ["from.sise() > 1", 'line 1, column 6: unknown function "sise"'],
+    ["true && sise(from) > 1", 'line 1, column 9: unknown function "sise"; did you mean "size"?'],
+    ["from.sise() > 1", 'line 1, column 6: unknown function "sise"; did you mean "size"?'],
     ["startsWith('A')", 'line 1, column 1: "startsWith" is a method: x.startsWith(…)'],
     ["from.int() > 1", 'line 1, column 6: "int" is a function, not a method: int(…)'],
     ["from.contains() ", 'line 1, column 6: "contains" takes 1 argument, not 0'],
@@ -78,7 +69,7 @@ describe("a name that does not exist is reported where it stands", () => {
     ["has(workflow)", 'line 1, column 1: "has" is used as has(a.b)'],
     ["[1].all(x > 0)", 'line 1, column 5: "all" is used as list.all(x, condition)'],
     ["google.protobuf.Nothing{}", 'line 1, column 1: unknown type "google.protobuf.Nothing"'],
-    ["math.foo(1)", 'line 1, column 6: unknown function "math.foo"'],
+    ["math.foo(1)", 'line 1, column 6: unknown function "math.foo"; did you mean "math.floor"?'],
     ["math.abs(1, 2)", 'line 1, column 6: "math.abs" takes 1 argument, not 2'],
     ["cel.bind(1, 2, 3)", 'line 1, column 5: "cel.bind" is used as cel.bind(x, value, expression)'],
     ["[1].map(x)", 'line 1, column 5: "map" is used as list.map(x, expression)'],
@@ -87,10 +78,7 @@ describe("a name that does not exist is reported where it stands", () => {
     ["optional.of(1).or()", 'line 1, column 16: "or" is used as optional.or(optional)'],
     ["[1].all(i, i, true)", 'line 1, column 5: "all" is used as list.all(x, condition)'],
     ["[1].all(i, x, y)", 'line 1, column 15: unknown variable "y"; known: workflow, from, to, request, last_event, now, i, x'],
-    [
-      "cel.bind(s, workflow.state, s == 'ACTIV')",
-      'line 1, column 34: s is never "ACTIV"; it is one of CREATED, ACTIVE, PAUSED, COMPLETED, FAILED, CANCELLED',
-    ],
+    ["cel.bind(s, workflow.state, s == 'ACTIV')", 'line 1, column 34: s is never "ACTIV"; did you mean "ACTIVE"?'],
     [
       "['AB'].exists(i, s, from == s)",
       'line 1, column 2: from is never "AB"; it is one of CREATED, ACTIVE, PAUSED, COMPLETED, FAILED, CANCELLED',
@@ -124,6 +112,7 @@ describe("a result that is never what it must be is refused", () => {
     ["[true]", "bool"],
     ["{'a': true}", "bool"],
     ["workflow", "bool"],
+    ["workflow.metadata", "bool"],
     ["from", "bool"],
     ["workflow['state']", "bool"],
     ["bool", "bool"],
@@ -137,13 +126,12 @@ describe("a result that is never what it must be is refused", () => {
   ] as const)("%s is no %s", (source, wanted) => {
     expect(compile(source, ruleVariables, wanted)).toEqual({
       ok: false,
-      error: expect.objectContaining({ message: `the result is never a ${wanted}` }),
+      error: expect.objectContaining({ message: expect.stringContaining(`the result is never a ${wanted} but `) }),
     });
   });
 
   test.each([
     ["true || 1 > 0", "bool"],
-    ["workflow.metadata", "bool"],
     ["workflow.metadata.ok", "bool"],
     ["workflow.metadata['ok']", "bool"],
     ["request.context.all(key, key != 'x')", "bool"],

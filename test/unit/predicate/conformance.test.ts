@@ -1,7 +1,7 @@
 import { getConformanceSuite } from "@bufbuild/cel-spec/testdata/tests.js";
 import { expect, test } from "vitest";
-import { casesOf, failureOf, isComparable } from "../../support/cel-conformance.ts";
-import { core, type Expected, extensions, missing } from "../../support/cel-conformance-expected.ts";
+import { casesOf, deductionOf, failureOf, isComparable } from "../../support/cel-conformance.ts";
+import { core, deductions, type Expected, extensions, missing } from "../../support/cel-conformance-expected.ts";
 
 // https://github.com/google/cel-spec/tree/master/tests/simple/testdata, in version 0.25.
 const suites = new Map(getConformanceSuite().suites.map((suite) => [suite.name, suite]));
@@ -27,4 +27,14 @@ test("all that can be asked holds, but for names that do not exist and integers 
   });
   expect(counts(core)).toEqual({ comparable: 1172, failing: 29 });
   expect(counts(extensions)).toEqual({ comparable: 519, failing: 0 });
+});
+
+test("the type of each expression is what the specification says", () => {
+  const suite = suites.get("type_deductions");
+  const found = (suite === undefined ? [] : casesOf(suite, "")).map(([path, each]) => [path, deductionOf(each)] as const);
+  expect(found.length).toBe(deductions.cases);
+  const others = found.filter(([, deduction]) => deduction?.found !== deduction?.said);
+  expect(others.filter(([path]) => !Object.hasOwn(deductions.fails, path))).toEqual([]);
+  // One that starts to hold is taken off the list.
+  expect(others.map(([path]) => path).sort()).toEqual(Object.keys(deductions.fails).sort());
 });

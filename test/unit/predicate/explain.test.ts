@@ -11,6 +11,7 @@ import {
   shownLengthMax,
   shownRoundCountMax,
 } from "../../../src/predicate/core/limits.ts";
+import { types } from "../../../src/predicate/core/typing/type.ts";
 import { casesOf, inputsOf, isComparable } from "../../support/cel-conformance.ts";
 import { checkOf } from "../../support/rule-values.ts";
 
@@ -300,7 +301,7 @@ test.each(getConformanceSuite().suites.map((suite) => [suite.name, suite] as con
   (_name, suite) => {
     for (const [path, { expr, bindings }] of casesOf(suite, "").filter(([, each]) => isComparable(each))) {
       const inputs = inputsOf(bindings);
-      const ready = explainable(expr, Object.fromEntries(Object.keys(inputs).map((name) => [name, "value"])));
+      const ready = explainable(expr, Object.fromEntries(Object.keys(inputs).map((name) => [name, types.dyn])));
       if (!ready.ok) continue;
       const plain = evaluate(ready.value.expression, inputs, { left: evaluationCostMax });
       const { outcome, parts } = explain(ready.value, inputs, { left: evaluationCostMax });

@@ -132,13 +132,16 @@ describe("optional values", () => {
 
   test.each([
     ["optional.none().value() == 1", "optional.none() has no value; orValue(…) gives another one"],
-    ["1.?a.hasValue()", "line 1, column 4: int has no field a"],
+    ["1.?a.hasValue()", "line 1, column 4: an int has no fields"],
     ["dyn(1)[?0].hasValue()", "int has no elements"],
-    ["[?1] == []", 'after "?" stands an optional value, not int'],
-    ["{?'a': 1} == {}", 'after "?" stands an optional value, not int'],
+    ["dyn(1).?a.hasValue()", "int has no field a"],
+    ["[?1] == []", 'after "?" stands an optional value, not an int'],
+    ["{?'a': 1} == {}", 'after "?" stands an optional value, not an int'],
+    ["[?dyn(1)] == []", 'after "?" stands an optional value, not int'],
+    ["{?'a': dyn(1)} == {}", 'after "?" stands an optional value, not int'],
     ["optional.unwrap([1]) == []", 'after "?" stands an optional value, not int'],
-    ["cel.bind(m, {'a': optional.of(1)}, m.b == 1)", "field not found: b"],
-    ["cel.bind(l, [optional.of(1)], l[3] == 1)", "index 3 out of bounds"],
+    ["cel.bind(m, {'a': optional.of(1)}, m.b == dyn(1))", "field not found: b"],
+    ["cel.bind(l, [optional.of(1)], l[3] == dyn(1))", "index 3 out of bounds"],
   ])("%s", (source, expected) => {
     expect(bool(source)).toContain(expected);
   });

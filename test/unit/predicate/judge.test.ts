@@ -6,7 +6,7 @@ import { checkOf, ruleOf, ruleSetOf, sampleCheck } from "../../support/rule-valu
 
 describe("the lifecycle comes first", () => {
   test("a move it does not have is answered with those it has, and no rule is asked", () => {
-    const set = ruleSetOf(3, ruleOf({ expression: "1 / 0 == 1" }));
+    const set = ruleSetOf(3, ruleOf({ expression: "1 / (workflow.version - 2) == 1" }));
     expect(judge(set, checkOf({ workflow: { state: "CREATED" } }))).toEqual({
       type: "invalid-transition",
       ruleSetRevision: 3,
@@ -96,8 +96,8 @@ describe("it fails closed", () => {
   });
 
   test("so does a result that is no bool", () => {
-    expect(violation({ expression: "workflow.version" })).toMatchObject({
-      message: 'rule "rule" could not be evaluated: line 1, column 10: the result is not a bool but int',
+    expect(violation({ expression: "dyn(workflow.version)" })).toMatchObject({
+      message: 'rule "rule" could not be evaluated: line 1, column 1: the result is not a bool but int',
       evaluationFailed: true,
     });
   });
@@ -120,8 +120,8 @@ describe("it fails closed", () => {
         'denied by rule "rule"; its message could not be evaluated: line 1, column 17: field not found: missing; has(request.context.missing) asks whether there is one',
       evaluationFailed: false,
     });
-    expect(violation({ expression: "false", message: "1 + 1" })).toMatchObject({
-      message: 'denied by rule "rule"; its message could not be evaluated: line 1, column 3: the result is not a string but int',
+    expect(violation({ expression: "false", message: "dyn(1 + 1)" })).toMatchObject({
+      message: 'denied by rule "rule"; its message could not be evaluated: line 1, column 1: the result is not a string but int',
     });
   });
 

@@ -202,13 +202,28 @@ describe("rules", () => {
 describe("refusals carry the code, reason and metadata of the contract", () => {
   test("RULE_INVALID", async () => {
     const { service, context } = await serviceAtTime(1000);
-    const description = 'line 1, column 1: unknown variable "workflw"; known: workflow, from, to, request, last_event, now';
+    const description = 'line 1, column 1: unknown variable "workflw"; did you mean "workflow"?\nworkflw.version > 1\n^';
     expect(await failure(service.createRule({ ...cold, expression: "workflw.version > 1" }, context))).toMatchObject({
       code: Status.INVALID_ARGUMENT,
       reason: "RULE_INVALID",
       message: `expression: ${description}`,
       metadata: { rule_id: "cold", line: "1", column: "1" },
       fields: [{ field: "expression", description }],
+    });
+  });
+
+  test("RULE_INVALID, of each problem", async () => {
+    const { service, context } = await serviceAtTime(1000);
+    const description = 'line 1, column 1: unknown variable "form"; did you mean "from"?\nform == too\n^';
+    expect(await failure(service.createRule({ ...cold, expression: "form == too" }, context))).toMatchObject({
+      message: `expression: ${description}`,
+      fields: [
+        { field: "expression", description },
+        {
+          field: "expression",
+          description: expect.stringMatching(/^line 1, column 9: unknown variable "too"; did you mean "to"\?\n.*\n {8}\^$/),
+        },
+      ],
     });
   });
 

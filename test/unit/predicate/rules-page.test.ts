@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { explanationLines } from "../../../src/cli/explain-text.ts";
 import type { JsonObject } from "../../../src/kernel/json.ts";
 import { bindingsOf, ruleVariables } from "../../../src/predicate/core/bindings.ts";
-import { compile } from "../../../src/predicate/core/compile.ts";
+import { compile, explainCompileError } from "../../../src/predicate/core/compile.ts";
 import { evaluate } from "../../../src/predicate/core/evaluate.ts";
 import { explain, explainable } from "../../../src/predicate/core/explain.ts";
 import { evaluationCostMax } from "../../../src/predicate/core/limits.ts";
@@ -35,10 +35,17 @@ test.each(lines)("docs/rules.md: %s", (line) => {
 });
 
 test("docs/rules.md: an explanation", () => {
-  const shown = blocks("text")[0] ?? "";
+  const shown = blocks("text")[1] ?? "";
   const [source = ""] = shown.split("\n");
   const ready = explainable(source, ruleVariables);
   if (!ready.ok) throw new Error(ready.error.message);
   const explanation = explain(ready.value, bindingsOf(checkOf({ workflow: { metadata } })), { left: 10 * evaluationCostMax });
   expect(`${explanationLines(source, explanation).join("\n")}\n`).toBe(shown);
+});
+
+test("docs/rules.md: what a refusal looks like", () => {
+  const shown = (blocks("text")[0] ?? "").trim();
+  const compiled = compile(shown.split("\n")[1] ?? "", ruleVariables);
+  const problems = compiled.ok ? [] : [compiled.error, ...compiled.error.others];
+  expect(problems.map(explainCompileError).join("\n")).toBe(shown);
 });

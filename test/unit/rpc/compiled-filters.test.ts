@@ -1,9 +1,10 @@
 import { expect, test } from "vitest";
 import type { Variables } from "../../../src/predicate/core/compile.ts";
+import { recordOf, types } from "../../../src/predicate/core/typing/type.ts";
 import { compiledFilter } from "../../../src/rpc/compiled-filters.ts";
 import { filterLengthKept } from "../../../src/rpc/limits.ts";
 
-const variables = (): Variables => ({ event: { id: "value" } });
+const variables = (): Variables => ({ event: recordOf({ id: types.string }) });
 /** So many characters long, and another one for each number. */
 const filter = (number: number, length = 0): string => `event.id == "${String(number).padEnd(length - 14, "x")}"`;
 

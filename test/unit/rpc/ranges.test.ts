@@ -33,8 +33,10 @@ describe("what a store is told of a filter", () => {
     // Part of it.
     ['workflow.metadata.site == "B" && (workflow.state == "FAILED" && workflow.version > 2)', { state: { oneOf: ["FAILED"] } }],
     // Never true.
-    ["workflow.id == 5", { id: { oneOf: [] } }],
+    ["workflow.id == dyn(5)", {}],
+    ['workflow.id == "a" && workflow.id == "b"', { id: { oneOf: [] } }],
     // Nothing for sure, or nothing that a store could tell.
+    ["workflow.metadata.note == null", {}],
     ['workflow.id != "a"', {}],
     ['workflow.state == "FAILED" || workflow.id == "a"', {}],
     ['workflow.state == "FAILED" || workflow.state != "PAUSED"', {}],
