@@ -8,7 +8,7 @@ import { enumNames } from "./enum-names.ts";
 import type { Bindings } from "./evaluate.ts";
 import { recordOf as celRecordOf } from "./maps.ts";
 import type { Check } from "./types.ts";
-import { anyRecord, enumOf, listOf, recordOf, types } from "./typing/type.ts";
+import { anyRecord, enumOf, type Fields, listOf, recordOf, type Type, types } from "./typing/type.ts";
 
 const state = enumOf(enumNames("WORKFLOW_STATE_", workflowStates));
 const stateOrNone = enumOf(enumNames("WORKFLOW_STATE_", workflowStates, true));
@@ -53,24 +53,35 @@ export const ruleVariables: Variables = {
   now: types.timestamp,
 };
 
+/** The same with what is known besides: the type of the metadata, from its schema, and facts with their types. */
+export function variablesWith({ metadata, facts }: { readonly metadata?: Type; readonly facts?: Fields }): Variables {
+  return {
+    ...ruleVariables,
+    workflow: metadata === undefined ? workflowType : recordOf({ ...workflowType.fields, metadata }),
+    ...(facts === undefined ? {} : { facts: recordOf(facts) }),
+  };
+}
+
 /** Made once per check, for all rules; each variable only if some rule reads it. */
-export function bindingsOf(check: Check): Bindings {
-  return new CheckBindings(check) as unknown as Bindings;
+export function bindingsOf(check: Check, metadata?: Type): Bindings {
+  return new CheckBindings(check, metadata) as unknown as Bindings;
 }
 
 /** A class, because getters of a literal are made anew with each literal, which costs more than a rule. */
 class CheckBindings {
   readonly #check: Check;
+  readonly #metadata: Type | undefined;
   #workflow: CelInput | undefined;
   #request: CelInput | undefined;
   #lastEvent: CelInput | undefined;
 
-  constructor(check: Check) {
+  constructor(check: Check, metadata: Type | undefined) {
     this.#check = check;
+    this.#metadata = metadata;
   }
 
   get workflow(): CelInput {
-    this.#workflow ??= celRecord(workflowFields(this.#check.workflow));
+    this.#workflow ??= celRecord(workflowFields(this.#check.workflow, this.#metadata));
     return this.#workflow;
   }
 
@@ -120,7 +131,7 @@ function eventFields(event: Check["lastEvent"]) {
 }
 
 /** A workflow as expressions see it, in rules and in filters. */
-export function workflowFields(workflow: Check["workflow"]): Readonly<Record<string, CelInput>> {
+export function workflowFields(workflow: Check["workflow"], metadata?: Type): Readonly<Record<string, CelInput>> {
   return {
     id: workflow.id,
     type: workflow.type,
@@ -133,7 +144,7 @@ export function workflowFields(workflow: Check["workflow"]): Readonly<Record<str
     updated_at: celTime(workflow.updatedAtMs),
     updated_by: workflow.updatedBy,
     state_entered_at: celTime(workflow.stateEnteredAtMs),
-    metadata: celJson(workflow.metadata),
+    metadata: celJson(workflow.metadata, metadata),
   };
 }
 
@@ -153,15 +164,27 @@ export function celTime(atMs: TimeMs): CelInput {
 }
 
 /**
- * As CEL reads a `Struct`: each number is a double. It still compares with an int: `metadata.temperature < 8`. A field that is null
- * is present.
+ * As CEL reads a `Struct`: each number is a double, unless it is known to be an int. A double still compares with an int:
+ * `metadata.temperature < 8`. A field that is null is present.
  */
-export function celJson(json: Json): CelInput {
-  if (typeof json !== "object" || json === null) return json;
-  if (isArray(json)) return celList(json.map(celJson));
+export function celJson(json: Json, type?: Type): CelInput {
+  if (typeof json !== "object" || json === null) return type?.kind === "int" ? intOf(json) : json;
+  if (isArray(json)) {
+    const element = type?.kind === "list" ? type.element : undefined;
+    return celList(json.map((each) => celJson(each, element)));
+  }
   const entries = new Map<string, CelInput>();
-  for (const [key, value] of Object.entries(json)) entries.set(key, celJson(value));
+  for (const [key, value] of Object.entries(json)) entries.set(key, celJson(value, type && typeOfKey(type, key)));
   return celRecordOf(entries);
+}
+
+/** What is none stays as it is: it was there before the schema. */
+const intOf = (json: CelInput): CelInput => (Number.isSafeInteger(json) ? BigInt(json as number) : json);
+
+/** What a value has under a key. */
+function typeOfKey(type: Type, key: string): Type | undefined {
+  if (type.kind !== "record") return undefined;
+  return Object.hasOwn(type.fields, key) ? type.fields[key] : type.rest;
 }
 
 function isArray(json: readonly Json[] | JsonObject): json is readonly Json[] {

@@ -23,23 +23,35 @@ export function conversionHint(name: string, operands: readonly Expr[], given: r
   return operandHint(name, operands, given.map(typeText));
 }
 
-function operandHint(name: string, operands: readonly Expr[], [left = "", right = ""]: readonly string[]): string {
+function operandHint(name: string, operands: readonly Expr[], given: readonly string[]): string {
+  const [left = "", right = ""] = given;
   const side = sideToConvert(name, operands, left, right);
-  const wrong = side === undefined ? undefined : operands[side === "left" ? 0 : 1];
-  const written = wrong && converted(wrong, ...(side === "left" ? ([left, right] as const) : ([right, left] as const)));
-  if (wrong === undefined || written === undefined) return "";
-  const text = qualifiedName(wrong);
-  if (written === "null") return `; ${text} is null: ask ${text} != null first`;
-  const isFromJson = text !== undefined && (side === "left" ? left : right) === "double";
-  const whole = operands.map((each) => (each === wrong ? written : textOf(each))).join(` ${name.slice(1, -1)} `);
-  return `; ${isFromJson ? "each number from JSON is a double: " : ""}write ${whole}`;
+  if (side === undefined) return "";
+  // Of two numbers, either can be.
+  const places = numbers.has(left) && numbers.has(right) ? [side, 1 - side] : [side];
+  for (const place of places) {
+    const [wrong, type = "", wanted = ""] = [operands[place], given[place], given[1 - place]];
+    const written = wrong && converted(wrong, type, wanted);
+    if (wrong === undefined || written === undefined) continue;
+    const text = qualifiedName(wrong);
+    if (written === "null") return `; ${text} is null: ask ${text} != null first`;
+    const isFromJson = text !== undefined && type === "double";
+    const whole = operands.map((each) => (each === wrong ? written : textOf(each))).join(` ${name.slice(1, -1)} `);
+    return `; ${isFromJson ? "each number from JSON is a double: " : ""}write ${whole}`;
+  }
+  return "";
 }
 
+const numbers = new Set(["int", "uint", "double"]);
+
+/** A place among two operands. */
+type Side = 0 | 1;
+
 /** A text is added to texts; else a literal stays as it is, and what is not of its type is converted. */
-function sideToConvert(name: string, operands: readonly Expr[], left: string, right: string): "left" | "right" | undefined {
+function sideToConvert(name: string, operands: readonly Expr[], left: string, right: string): Side | undefined {
   const [isLeftText, isRightText] = operands.map((each) => literalText(each) !== undefined);
-  if (name === "_+_" && isLeftText && right !== "null") return "right";
-  if (name === "_+_" && isRightText && left !== "null") return "left";
+  if (name === "_+_" && isLeftText && right !== "null") return 1;
+  if (name === "_+_" && isRightText && left !== "null") return 0;
   return sides[`${left},${right}`];
 }
 
@@ -57,24 +69,24 @@ function converted(expr: Expr, type: string, wanted: string): string | undefined
 const numeral = /^-?\d+(?:\.\d+)?$/;
 
 /** Which side to convert, by the types of both. */
-const sides: Readonly<Record<string, "left" | "right">> = {
-  "double,int": "left",
-  "string,int": "left",
-  "string,double": "left",
-  "string,timestamp": "left",
-  "string,duration": "left",
-  "int,timestamp": "left",
-  "int,duration": "left",
-  "null,int": "left",
-  "null,double": "left",
-  "null,string": "left",
-  "int,double": "right",
-  "int,string": "right",
-  "double,string": "right",
-  "timestamp,string": "right",
-  "duration,string": "right",
-  "timestamp,int": "right",
-  "duration,int": "right",
+const sides: Readonly<Record<string, Side>> = {
+  "double,int": 0,
+  "string,int": 0,
+  "string,double": 0,
+  "string,timestamp": 0,
+  "string,duration": 0,
+  "int,timestamp": 0,
+  "int,duration": 0,
+  "null,int": 0,
+  "null,double": 0,
+  "null,string": 0,
+  "int,double": 1,
+  "int,string": 1,
+  "double,string": 1,
+  "timestamp,string": 1,
+  "duration,string": 1,
+  "timestamp,int": 1,
+  "duration,int": 1,
 };
 
 function fieldHint(expr: Expr, id: bigint): string {
@@ -96,5 +108,6 @@ function find(expr: Expr, id: bigint, isIt: (expr: Expr) => boolean): Expr | und
 function textOf(expr: Expr): string {
   const value = expr.exprKind.case === "constExpr" ? expr.exprKind.value.constantKind.value : undefined;
   if (typeof value === "string") return JSON.stringify(value);
+  if (typeof value === "number" && Number.isInteger(value)) return value.toFixed(1);
   return value === undefined ? (qualifiedName(expr) ?? "…") : String(value);
 }

@@ -135,7 +135,7 @@ describe("an error says what to write", () => {
     ["[workflow.metadata.count + workflow.retry_count, 1.0] == []", "write int(workflow.metadata.count) + workflow.retry_count"],
     ["2.5 >= workflow.metadata.text", "; write 2.5 >= double(workflow.metadata.text)"],
     ["workflow.metadata.note < 5", "; workflow.metadata.note is null: ask workflow.metadata.note != null first"],
-    ["[1, dyn(workflow.retry_count)].all(x, x / 2.0 > 1.0)", "applied to '(int, double)'"],
+    ["[1, dyn(workflow.retry_count)].all(x, x / 2.0 > 1.0)", "applied to '(int, double)'; write double(x) / 2.0"],
     ["workflow.metadata.qc.passed", "field not found: qc; has(workflow.metadata.qc) asks whether there is one"],
     ["{'a': 1}.b == 1", "line 1, column 10: field not found: b"],
     ["5.sortBy(x, x) == []", "line 1, column 3: a loop goes through a list or a map, not an int"],

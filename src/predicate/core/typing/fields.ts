@@ -12,7 +12,7 @@ export function fieldOf(type: Type, field: string, name: string | undefined): Re
     case "none":
       return ok(types.dyn);
     case "map":
-      return fits(types.string, type.key) ? ok(type.value) : err({ message: `the keys are of type ${type.key.kind}` });
+      return fits(types.string, type.key) ? ok(type.value) : err({ message: `a key of ${aType(type)} is never a string` });
     case "record":
       return Object.hasOwn(type.fields, field) ? ok(type.fields[field] ?? types.dyn) : otherField(type, field, name);
     case "optional": {
@@ -39,7 +39,7 @@ function otherField(
     message: `unknown field "${field}"${name === undefined ? "" : ` of ${name}`}`,
     hint: () => {
       const meant = nearest(field, known);
-      return meant === undefined ? `; known: ${known.join(", ")}` : `; did you mean "${meant}"?`;
+      return meant === undefined ? (known.length === 0 ? "" : `; known: ${known.join(", ")}`) : `; did you mean "${meant}"?`;
     },
   });
 }

@@ -97,8 +97,12 @@ export const isMap = (type: Type): type is MapType => type.kind === "map" || typ
 
 export const keysOf = (type: MapType): Type => (type.kind === "map" ? type.key : types.string);
 
-export const valuesOf = (type: MapType): Type =>
-  type.kind === "map" ? type.value : joinAll([...Object.values(type.fields), ...(type.rest === undefined ? [] : [type.rest])]);
+/** Of a record with lists and maps in it, nothing is known: to join these would take long. */
+export function valuesOf(type: MapType): Type {
+  if (type.kind === "map") return type.value;
+  const all = [...Object.values(type.fields), ...(type.rest === undefined ? [] : [type.rest])];
+  return all.every(({ kind }) => kind !== "record" && kind !== "map" && kind !== "list") ? joinAll(all) : types.dyn;
+}
 
 /** As people write it: `list(string)`. */
 export function typeText(type: Type): string {

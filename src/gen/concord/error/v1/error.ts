@@ -121,8 +121,9 @@ export const ErrorReason = {
    */
   RULE_ALREADY_EXISTS: "ERROR_REASON_RULE_ALREADY_EXISTS",
   /**
-   * RULE_INVALID - INVALID_ARGUMENT + BadRequest. An expression does not parse, or names something that does not exist. The violation's
-   * description has line and column, both counted from 1.
+   * RULE_INVALID - INVALID_ARGUMENT + BadRequest. An expression does not parse, names something that does not exist, or could never be evaluated
+   * to what it must be. There is a violation for each problem, at most 10; its description has line and column, both counted from 1, and beneath
+   * the line of the source and a caret. The metadata has the first one's.
    * `{reason: "RULE_INVALID", metadata: {rule_id: "qc-passed", line: "1", column: "14"}}`
    */
   RULE_INVALID: "ERROR_REASON_RULE_INVALID",

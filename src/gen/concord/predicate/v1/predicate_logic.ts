@@ -286,10 +286,11 @@ export interface Rule {
    * to_state, occurred_at, requested_by, reason, metadata: of the change before this one) and `now`. `request.transaction` has `id` and
    * `participants`, both empty if the move is made by itself; see `TransactionFacts`. What is not known is an empty text.
    * A comparison of a state (`==`, `!=`, `in [...]`) knows the long name too, `"WORKFLOW_STATE_ACTIVE"`; with anything that is no name of
-   * a state it is RULE_INVALID, for it would never be equal. So are a field that does not exist, with a dot or as `workflow["stat"]`, a
-   * result that can never be a bool, and a literal that `timestamp` or `duration` cannot read. The variable of a macro over a list is
-   * known if it is used once: `["ACTIVE", "PAUSED"].exists(s, s == from)`. Not checked, so write the short name: what goes through
-   * anything else, such as `? :`, a map, a function, an index that is no literal, or text that is put together.
+   * a state it is RULE_INVALID, for it would never be equal. So are a name that does not exist, operands of the wrong type, what is never
+   * equal, a result that is never a bool, and a part without variables that has no value (docs/rules.md, "Checked when written"); each
+   * problem is a field violation. States are known through `? :`, loops, lists, maps and `cel.bind`, and the variable of a macro over
+   * literals if it is used once: `["ACTIVE", "PAUSED"].exists(s, s == from)`. Not known, so write the short name: what goes through a
+   * function, or text that is put together.
    */
   readonly expression: string;
   /**
