@@ -2,7 +2,6 @@ import { Command } from "commander";
 import { type Clients, integerArgument, seedArgument } from "../src/cli/client.ts";
 import { CommandError } from "../src/cli/failure.ts";
 import { tableLines } from "../src/cli/output.ts";
-import { moveArgument } from "../src/cli/rule.ts";
 import { runProgram } from "../src/cli/run-program.ts";
 import { type Check, checkAll, countStates, type ParticipantRecords, readEvidence } from "./audit.ts";
 import { handSample, runByHand } from "./by-hand.ts";
@@ -64,13 +63,13 @@ async function runDay(day: Day): Promise<boolean> {
   const { options, laboratory, narrator, signal } = day;
   const startedMs = Date.now();
   print(`A day in a laboratory: ${options.workflows} samples, seed ${options.seed}`);
-  narrator.heading("Five processes, each with its own data, and the rules of examples/laboratory/rules.yaml");
+  narrator.heading("Five processes, each with its own data, and the rules of examples/laboratory/rules");
   const clients = await laboratory.start();
   for (const process of laboratory.processes) {
     const address = laboratory.addressOf(process) ?? "participant";
     narrator.line(`${process.name.padEnd(18)}${address.padEnd(18)}pid ${process.pid}`);
   }
-  narrator.line(await activateRules(clients, signal));
+  narrator.line(await applyRules(clients, signal));
 
   narrator.heading(`What can happen, with one sample: ${handSample.id}`);
   const client = createLaboratoryClient({ clients, signal });
@@ -99,20 +98,13 @@ async function runDay(day: Day): Promise<boolean> {
 }
 
 /** The names of the rules, for people. */
-async function activateRules({ predicates }: Clients, signal: AbortSignal): Promise<string> {
+async function applyRules({ predicates }: Clients, signal: AbortSignal): Promise<string> {
   const rules = readRules();
-  let revision = 0n;
-  for (const { id: ruleId, moves, ...texts } of rules) {
-    const by = { requestedBy: "head of laboratory", reason: "quality control" };
-    const rule = { ruleId, ...texts, ...by, moves: moves.map(moveArgument), requestId: `create/${ruleId}` };
-    const activation = { ruleId, ...by, requestId: `activate/${ruleId}` };
-    const created = await untilAnswered((options) => predicates.createRule(rule, options), signal);
-    if (!created.ok) throw new CommandError(`rule ${ruleId}: ${failureText(created.error)}`);
-    const activated = await untilAnswered((options) => predicates.activateRule(activation, options), signal);
-    if (!activated.ok) throw new CommandError(`rule ${ruleId}: ${failureText(activated.error)}`);
-    revision = activated.value.ruleSetRevision;
-  }
-  return `${"rules".padEnd(18)}${rules.map(({ id }) => id).join(", ")} (rule set revision ${revision})`;
+  const request = { ...rules, requestedBy: "head of laboratory", reason: "quality control", requestId: "rules", dryRun: false };
+  const applied = await untilAnswered((options) => predicates.applyRuleSet(request, options), signal);
+  if (!applied.ok) throw new CommandError(`the rules: ${failureText(applied.error)}`);
+  const names = rules.rules.map(({ ruleId }) => ruleId).join(", ");
+  return `${"rules".padEnd(18)}${names} (rule set revision ${applied.value.change?.ruleSetRevision})`;
 }
 
 async function runAll({ options, samples, laboratory, narrator, signal }: Day, client: LaboratoryClient): Promise<Report> {

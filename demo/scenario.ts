@@ -1,7 +1,11 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import { parse } from "yaml";
 import { z } from "zod";
+import { CommandError } from "../src/cli/failure.ts";
+import { problemLines } from "../src/cli/rule-files/problem.ts";
+import { type RuleFiles, readRuleFiles } from "../src/cli/rule-files.ts";
 import type { JsonObject } from "../src/kernel/json.ts";
 import type { WorkflowState } from "../src/kernel/lifecycle.ts";
 
@@ -24,19 +28,7 @@ const scenarioSchema = z.strictObject({
   participants: z.strictObject({ inventory: share, instrument: share }),
 });
 
-const rulesSchema = z.array(
-  z.strictObject({
-    id: z.string(),
-    description: z.string(),
-    moves: z.array(z.string()),
-    expression: z.string(),
-    message: z.string(),
-  }),
-);
-
 export type Scenario = z.output<typeof scenarioSchema>;
-
-export type RuleText = z.output<typeof rulesSchema>[number];
 
 /** What somebody does with a sample. */
 export type Step = {
@@ -59,8 +51,10 @@ export function readScenario(): Scenario {
   return scenarioSchema.parse(parse(readFileSync(new URL("scenario.yaml", folder), "utf8")));
 }
 
-export function readRules(): readonly RuleText[] {
-  return rulesSchema.parse(parse(readFileSync(new URL("rules.yaml", folder), "utf8")));
+export function readRules(): RuleFiles {
+  const files = readRuleFiles([fileURLToPath(new URL("rules", folder))]);
+  if (!files.ok) throw new CommandError(files.error.flatMap(problemLines).join("\n"));
+  return files.value;
 }
 
 export const passedControls = [

@@ -88,8 +88,8 @@ async function prepare({ predicates, workflows }: Clients): Promise<void> {
   const expression = "workflow.metadata.numbers.all(x, workflow.metadata.numbers.all(y, y >= 0.0))";
   for (let index = 0; index < ruleCount; index += 1) {
     const ruleId = `pairs-${index}`;
-    await predicates.createRule({ ruleId, expression, moves: [{ fromState: ACTIVE, toState: PAUSED }] });
-    await predicates.activateRule({ ruleId });
+    await predicates.createRule({ ruleId, expression, moves: [{ fromState: ACTIVE, toState: PAUSED }], ...by });
+    await predicates.activateRule({ ruleId, ...by });
   }
   await workflows.createWorkflow({ workflowId: "dear", metadata: { numbers } });
   await workflows.transitionWorkflow({ workflowId: "dear", targetState: ACTIVE, ...by });

@@ -15,10 +15,15 @@ import { err, ok, type Result } from "./kernel/result.ts";
 import type { DurationMs } from "./kernel/time.ts";
 import type { Turns } from "./kernel/turns.ts";
 import { StorageUnavailableError, type StoreHealth } from "./kernel/write.ts";
+import { createClosedVerdictLog } from "./predicate/closed-verdict-log.ts";
 import { createEngine } from "./predicate/engine.ts";
 import { createEvaluator } from "./predicate/evaluator.ts";
 import { startJudgeThread } from "./predicate/judge-thread.ts";
 import { createJudges } from "./predicate/judges.ts";
+import type { VerdictLog } from "./predicate/ports.ts";
+import { createRunTests } from "./predicate/run-tests.ts";
+import { countVerdicts } from "./predicate/verdict-metrics.ts";
+import { createVerdictRecorder } from "./predicate/verdict-recorder.ts";
 import { openChannel } from "./rpc/clients/channel.ts";
 import { createParticipantTransport } from "./rpc/clients/participant-transport.ts";
 import { createPredicateClient } from "./rpc/clients/predicate-client.ts";
@@ -40,6 +45,7 @@ import { openSqliteDecisionLog } from "./storage/sqlite/decision-log.ts";
 import { openSqliteRuleStore } from "./storage/sqlite/rule-store.ts";
 import { storeBytes } from "./storage/sqlite/store-bytes.ts";
 import { makeFolder } from "./storage/sqlite/store-file.ts";
+import { openSqliteVerdictLog } from "./storage/sqlite/verdict-log.ts";
 import { openSqliteWorkflowStore } from "./storage/sqlite/workflow-store.ts";
 import { createManager } from "./workflow/manager.ts";
 import { createOwnPart } from "./workflow/own-part.ts";
@@ -95,7 +101,10 @@ export async function startConcord(options: Options, extraServices?: ExtraServic
   const { config, logger } = options;
   const metrics = createMetrics();
   const loop = createLoopWatch({ clock: systemClock, logger, metrics: metrics.loop });
-  metrics.stores(config.services, (name) => storeBytes(storePath(config, name)));
+  const hasVerdicts = config.services.includes("predicate") && config.verdictLog !== "off";
+  metrics.stores([...config.services, ...(hasVerdicts ? (["verdicts"] as const) : [])], (name) =>
+    storeBytes(name === "verdicts" ? verdictLogPath(config) : storePath(config, name)),
+  );
   const traced = config.trace === undefined ? undefined : openTraceWriter(config.trace);
   if (traced && !traced.ok) return traced;
   const trace = traced?.value;
@@ -191,6 +200,8 @@ function boundsOf({ maxConnections, maxCalls, maxStreams, addressShare, maxMessa
   };
 }
 
+const verdictLogPath = (config: Config): string => join(config.dataDir, "verdicts.sqlite");
+
 const storePath = (config: Config, name: ServiceName): string => join(config.dataDir, `${name}.sqlite`);
 
 /** A folder may get another service, or may have lost what it had: rules that forbade, decisions that were promised. */
@@ -220,14 +231,43 @@ function followHealth(server: RpcServer, { service, health, replaced }: Part, lo
   return unfollow;
 }
 
-async function predicatePart({ config, logger, turns, loop }: Wiring): Promise<Result<Part, StartFailure>> {
-  const opened = await openSqliteRuleStore({ path: storePath(config, "predicate") });
+async function predicatePart({ config, logger, metrics: allMetrics, turns, loop }: Wiring): Promise<Result<Part, StartFailure>> {
+  const opened = await openSqliteRuleStore({ path: storePath(config, "predicate"), turns });
   if (!opened.ok) return opened;
   const store = opened.value;
-  const judges = createJudges({ threadCount: config.ruleThreads, startThread: startJudgeThread, timers: systemClock });
-  const evaluator = createEvaluator({ judges, turns });
-  const engine = await loop.run({ job: "rules" }, () => createEngine({ store, clock: systemClock, evaluator, turns }));
-  const service = createPredicateService({ engine, turns });
+  const { predicate: metrics } = allMetrics;
+  const judges = createJudges({
+    threadCount: config.ruleThreads,
+    startThread: startJudgeThread,
+    timers: systemClock,
+    onJudged: (tookMs) => metrics.judged("thread", tookMs),
+    onReplaced: metrics.threadReplaced,
+  });
+  const evaluator = createEvaluator({ judges, turns, onJudged: (tookMs) => metrics.judged("loop", tookMs) });
+  const runTests = createRunTests({ evaluator, turns });
+  const log = config.verdictLog === "off" ? undefined : await openVerdictLog(config, logger);
+  const recorder =
+    log &&
+    createVerdictRecorder({
+      log,
+      all: config.verdictLog === "all",
+      keepInput: config.verdictLogInput === "whole",
+      bytesMax: config.verdictLogMax,
+      retentionMs: config.verdictLogRetention,
+      clock: systemClock,
+      turns,
+      logger,
+      onDropped: metrics.verdictsDropped,
+    });
+  const onJudged: Parameters<typeof createEngine>[0]["onJudged"] = (checks, verdicts) => {
+    countVerdicts(metrics, verdicts);
+    recorder?.judged(checks, verdicts);
+  };
+  const engine = await loop.run({ job: "rules" }, () =>
+    createEngine({ store, clock: systemClock, evaluator, runTests, turns, onJudged }),
+  );
+  metrics.observe(engine.judging);
+  const service = createPredicateService({ engine, turns, logger, verdicts: log && { log, evaluator } });
   const stopPurging = loop.run({ job: "purge" }, () => purgeAnswers(store, { clock: systemClock, logger }));
   return ok({
     service: {
@@ -237,10 +277,21 @@ async function predicatePart({ config, logger, turns, loop }: Wiring): Promise<R
     health: store,
     close: async () => {
       stopPurging();
+      await recorder?.close();
+      await log?.close();
       await evaluator.close();
       await store.close();
     },
   });
+}
+
+/** Judging does not need it: one that cannot be opened is as one that cannot be written. */
+async function openVerdictLog(config: Config, logger: Logger): Promise<VerdictLog> {
+  const opened = await openSqliteVerdictLog({ path: verdictLogPath(config) });
+  if (opened.ok) return opened.value;
+  const { message: cause } = opened.error;
+  logger.error({ cause }, "the verdict log cannot be opened; judging goes on without it");
+  return createClosedVerdictLog(cause);
 }
 
 async function commitPart({ config, logger, metrics, trace, turns, loop }: Wiring): Promise<Result<Part, StartFailure>> {
@@ -348,7 +399,11 @@ async function workflowPart({ config, logger, trace, turns, loop }: Wiring): Pro
   // Its peers may be in this very process, whose port is known only once it listens.
   let peers: { readonly predicates: PredicateClient; readonly transactions: TransactionClient } | undefined;
   const starting = err({ type: "unavailable", cause: "the server is starting" } as const);
-  const predicates: PredicateClient = { check: async (check, asker) => peers?.predicates.check(check, asker) ?? starting };
+  const predicates: PredicateClient = {
+    check: async (check, asker) => peers?.predicates.check(check, asker) ?? starting,
+    checkMetadata: async (question, asker) => peers?.predicates.checkMetadata(question, asker) ?? starting,
+    checkMoves: async (question, asker) => peers?.predicates.checkMoves(question, asker) ?? starting,
+  };
   const transactions: TransactionClient = { execute: async (request) => peers?.transactions.execute(request) ?? starting };
 
   const ownPart = createOwnPart({ store, predicates, environment, participantId, transactions });
@@ -367,6 +422,7 @@ async function workflowPart({ config, logger, trace, turns, loop }: Wiring): Pro
     participantId,
     nowMs: environment.nowMs,
     turns,
+    logger,
   });
   let leave = async (_graceMs: DurationMs): Promise<void> => {};
   const closers: (() => Promise<void> | void)[] = [];

@@ -119,6 +119,27 @@ const settings = {
     default: String(ruleThreadCount),
     help: "threads that judge by rules that take long; the others are judged at once",
   },
+  "verdict-log": {
+    schema: choice(["findings", "all", "off"]),
+    default: "findings",
+    help: "which verdicts are written down: findings, those of which a rule has said something; all; or off, none",
+  },
+  "verdict-log-input": {
+    schema: choice(["digest", "whole"]),
+    default: "digest",
+    help: "what is kept of the question: digest, its SHA-256; whole, all of it with the workflow's metadata, so that it can be judged again",
+  },
+  "verdict-log-max": {
+    // Beyond the largest entries that are dropped at once.
+    schema: size("32MiB", "1024GiB"),
+    default: "256MiB",
+    help: "how much of verdicts is kept; the oldest are dropped",
+  },
+  "verdict-log-retention": {
+    schema: duration(60_000, 24 * 3_650 * 3_600_000),
+    default: "168h",
+    help: "how long verdicts are kept",
+  },
   "max-message": {
     // A Hello with 10,000 transactions in doubt must be heard; 64 full payloads are all that a request has use for.
     schema: size("1MiB", "20MiB"),

@@ -19,7 +19,9 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
 const program = new Command("concord")
   .description("Lifecycle state of long-running work, guarded by rules, committed atomically with other services.")
   .version(version)
-  .configureHelp({ sortSubcommands: false });
+  .configureHelp({ sortSubcommands: false })
+  // What stands behind a command is its own: `concord rule get cold --version 2`.
+  .enablePositionalOptions();
 
 const wanted = commands[process.argv[2] ?? ""];
 for (const load of wanted === undefined ? Object.values(commands) : [wanted]) program.addCommand(await load());

@@ -58,6 +58,13 @@ const adviceByReason: Readonly<Record<Reason, Advice>> = {
   PARTICIPANT_LAGS: later,
   PARTICIPANT_STATE: overtaken,
   REQUEST_INCOMPLETE: later,
+  RULE_TESTS_FAILED: refused,
+  RULE_SET_ITEM_NOT_FOUND: refused,
+  REVISION_NOT_FOUND: refused,
+  REVISION_NOT_REACHED: later,
+  RULE_VERSION_MISMATCH: overtaken,
+  METADATA_INVALID: refused,
+  VERDICT_LOG_OFF: refused,
 };
 
 /** Of a call that Concord itself has not answered: the connection broke, the caller's time was over, or somebody between has answered. */

@@ -84,6 +84,13 @@ const requestIdOption = (): Option =>
 /** What is passed with the call of a change. */
 type ChangeCall = { readonly deadline: number; readonly onHeader: (header: Metadata) => void };
 
+type AskedChange = {
+  readonly requestId: string;
+  readonly call: ChangeCall;
+  /** Says what else a retry must be given, so that it asks for the same: what was left out, and was looked up. */
+  readonly retryWith: (flags: string) => void;
+};
+
 /**
  * Runs a change. It always has a request id, so that it can be retried: of a change without an answer, that id and the commands that tell
  * its outcome are printed. `look`: such commands.
@@ -91,18 +98,22 @@ type ChangeCall = { readonly deadline: number; readonly onHeader: (header: Metad
 export function withChange(
   options: ClientOptions & Mutation,
   look: readonly string[],
-  run: (clients: Clients, asked: { readonly requestId: string; readonly call: ChangeCall }) => Promise<void>,
+  run: (clients: Clients, asked: AskedChange) => Promise<void>,
 ): Promise<void> {
   const requestId = options.requestId === "" ? randomUUID() : options.requestId;
   let transactionId: string | undefined;
+  let retryFlags = "";
+  const retryWith = (flags: string): void => {
+    retryFlags = ` ${flags}`;
+  };
   const onHeader = (header: Metadata): void => {
     transactionId = toldTransaction(header);
   };
   const call = { deadline: options.timeout, onHeader };
   return withClients(
     options,
-    (clients) => run(clients, { requestId, call }),
-    () => ({ requestId, look, transactionId }),
+    (clients) => run(clients, { requestId, call, retryWith }),
+    () => ({ requestId, retryFlags, look, transactionId }),
   );
 }
 

@@ -19,6 +19,8 @@ export class CommandError extends Error {
 /** A change that was asked for, as far as its caller knows it. */
 export type Change = {
   readonly requestId: string;
+  /** What a retry needs besides, with a space before it. */
+  readonly retryFlags?: string;
   /** The commands that tell what has become of it. */
   readonly look: readonly string[];
   readonly transactionId: string | undefined;
@@ -86,13 +88,13 @@ function linesOf(text: string, code: Status): readonly string[] {
 /** What is known of a change without an answer, and the commands that tell more. */
 function unknownLines(
   failure: ClientFailure,
-  { requestId, look, transactionId }: Change,
+  { requestId, retryFlags = "", look, transactionId }: Change,
   address: string | undefined,
 ): readonly string[] {
   const transaction = failure.metadata["transaction_id"] ?? transactionId;
   const commands = new Set([...(transaction === undefined ? [] : [`concord tx get ${transaction}`]), ...look]);
   const where = address === defaultAddress ? "" : ` --address ${address}`;
   const lines = commands.size === 0 ? ["  outcome unknown"] : [...commands].map((each) => `  outcome unknown: ${each}${where}`);
-  if (adviceOf(failure).retry === "same") lines.push(`  retry with --request-id ${requestId}`);
+  if (adviceOf(failure).retry === "same") lines.push(`  retry with --request-id ${requestId}${retryFlags}`);
   return lines;
 }

@@ -56,6 +56,11 @@ export function print(lines: string | readonly string[]): void {
   process.stdout.write(shown.map((line) => `${printable(line)}\n`).join(""));
 }
 
+/** As `print`, for people: on standard error, beside what programs read. */
+export function printAside(line: string): void {
+  process.stderr.write(`${printable(line)}\n`);
+}
+
 /** `WORKFLOW_STATE_ACTIVE` as people say it. */
 export function enumText(prefix: string, value: string): string {
   const name = value.startsWith(prefix) ? value.slice(prefix.length) : value;

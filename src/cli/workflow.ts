@@ -22,7 +22,7 @@ import {
   withChange,
   withClients,
 } from "./client.ts";
-import { enumText, fieldLines, jsonText, type OutputFormat, print, tableLines, timeText } from "./output.ts";
+import { enumText, fieldLines, jsonText, type OutputFormat, print, printAside, tableLines, timeText } from "./output.ts";
 
 const workflowType = "concord.workflow.v1.Workflow";
 const eventType = "concord.workflow.v1.WorkflowEvent";
@@ -132,8 +132,9 @@ function transitionCommand(): Command {
           waitForParticipants: options.wait === undefined ? undefined : durationToWire(options.wait),
           eventMetadata: options.metadata,
         };
-        const { workflow } = await workflows.transitionWorkflow(request, call);
+        const { workflow, event } = await workflows.transitionWorkflow(request, call);
         printWorkflow(options.output, workflow);
+        printWarnings(event);
       }),
   );
 }
@@ -153,8 +154,9 @@ function recoverCommand(): Command {
         requestedBy: options.by,
         requestId,
       };
-      const { workflow } = await workflows.recoverWorkflow(request, call);
+      const { workflow, event } = await workflows.recoverWorkflow(request, call);
       printWorkflow(options.output, workflow);
+      printWarnings(event);
     }),
   );
 }
@@ -275,6 +277,12 @@ function printWorkflow(format: OutputFormat, workflow: Workflow | undefined): vo
   );
 }
 
+/** Beside the answer, which stays what a program expects. */
+function printWarnings({ warnings, warningsOmitted }: WorkflowEvent = WorkflowEvent.create()): void {
+  for (const { ruleId, ruleVersion, message } of warnings) printAside(`warning: ${ruleId} (version ${ruleVersion}): ${message}`);
+  if (warningsOmitted > 0) printAside(`warning: and ${warningsOmitted} more`);
+}
+
 const eventHead = ["sequence", "time", "workflow", "workflow type", "type", "from", "to", "version", "by", "reason"];
 
 function eventRow(event: WorkflowEvent): string[] {
@@ -283,7 +291,7 @@ function eventRow(event: WorkflowEvent): string[] {
     timeText(event.occurredAt),
     event.workflowId,
     typeText(event.workflowType),
-    enumText("WORKFLOW_EVENT_TYPE_", event.type),
+    `${enumText("WORKFLOW_EVENT_TYPE_", event.type)}${event.warnings.length > 0 ? " (warned)" : ""}`,
     stateText(event.fromState),
     stateText(event.toState),
     String(event.version),

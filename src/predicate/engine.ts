@@ -1,204 +1,354 @@
+import { assert, unreachable } from "../kernel/assert.ts";
 import type { RuleId } from "../kernel/ids.ts";
-import { isMove, workflowStates } from "../kernel/lifecycle.ts";
-import type { RequestKey } from "../kernel/request-key.ts";
+import type { JsonObject } from "../kernel/json.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
-import type { TimeMs } from "../kernel/time.ts";
 import type { Breathe, Turns } from "../kernel/turns.ts";
-import { type CompiledRule, compileSteps, compileStoredSteps, createRuleSet, type RuleSet } from "./core/judge.ts";
-import { ruleCountMax } from "./core/limits.ts";
-import type { Check, Rule, RuleMove, RuleState, Verdict } from "./core/types.ts";
-import type { ChangeRuleFailure, CreateRuleFailure, JudgeFailure, WriteFailure } from "./errors.ts";
-import type { AskOptions, Clock, Evaluator, RuleBatch, RuleChange, RuleStore } from "./ports.ts";
-
-export type CreateRule = Pick<
+import { type Answers, createAnswers, type Impact, type Lint, type OnJudged, type Question } from "./answers.ts";
+import type { Violation as MetadataViolation } from "./core/metadata-schema.ts";
+import { applyDescription, type Description, descriptionProblem, type RuleDescribed } from "./core/rule-set/apply.ts";
+import { deleteItem, setItem } from "./core/rule-set/item-changes.ts";
+import { type ItemKind, type ItemSource, itemsOf, nameOf } from "./core/rule-set/items.ts";
+import { type RuleSetLimits, ruleSetLimits } from "./core/rule-set/limits.ts";
+import type { Plan } from "./core/rule-set/outcome.ts";
+import { type Review, reviewSteps } from "./core/rule-set/review.ts";
+import { rollBack, rulesToRollBack } from "./core/rule-set/rollback.ts";
+import {
+  activateRule,
+  createRule,
+  deactivateRule,
+  deleteRule,
+  deprecateRule,
+  type Found,
+  shadowRule,
+  updateRule,
+  versionOf,
+} from "./core/rule-set/rule-changes.ts";
+import { compileContents, type RuleSet } from "./core/rule-set.ts";
+import type {
+  FactSource,
   Rule,
-  "id" | "description" | "moves" | "expression" | "message" | "priority" | "reason" | "requestedBy"
-> & { readonly request: RequestKey | undefined };
+  RuleSetChange,
+  RuleSetChangeKind,
+  RuleSetContents,
+  RuleSetItem,
+  RuleSource,
+  RuleTestSource,
+  RuleVersion,
+  WorkflowTypeSource,
+} from "./core/types.ts";
+import { metadataViolations } from "./core/workflow-types.ts";
+import type { ChangeFailure, JudgeFailure, RevisionNotReached } from "./errors.ts";
+import { inSlices } from "./in-slices.ts";
+import type { AskOptions, ChangeAnswer, Clock, Evaluator, RuleStore, RunTests } from "./ports.ts";
+import { readKnown, readRules } from "./read-known.ts";
+import { type Changed, createRuleSetChanges, type Decide, type Mutation } from "./rule-set-changes.ts";
 
-export type ChangeRule = {
-  readonly id: RuleId;
-  readonly reason: string;
-  readonly requestedBy: string;
-  readonly request: RequestKey | undefined;
+/** A change of one rule. */
+export type RuleCommand = Mutation & { readonly id: RuleId };
+
+/** A fact, a type or a test as it is to be. */
+export type SetItem = ItemSource;
+
+/** A rule set as it is to be, whole. */
+export type ApplyRuleSet = Mutation & {
+  readonly rules: readonly RuleDescribed[];
+  readonly facts: readonly FactSource[];
+  readonly workflowTypes: readonly WorkflowTypeSource[];
+  readonly tests: readonly RuleTestSource[];
+  readonly dryRun: boolean;
+  /** Of the rule set that the caller has seen. */
+  readonly expectedRevision?: number | undefined;
 };
 
-/** A question. `atMs` undefined: the engine's clock. */
-export type Question = Omit<Check, "atMs"> & { readonly atMs: TimeMs | undefined };
+/** A change that might be made. */
+export type Candidate =
+  | { readonly type: "activate"; readonly id: RuleId; readonly version: number | undefined }
+  | { readonly type: "deactivate"; readonly id: RuleId }
+  | ({ readonly type: "apply" } & Pick<ApplyRuleSet, "rules" | "facts" | "workflowTypes">);
 
-/** Keeps the active rules compiled and judges by them. A change is durable before it is acknowledged and before it judges. */
-export interface Engine {
-  /** All under one rule-set revision, in the order of the questions. Rejects with the signal's reason. */
-  check(questions: readonly Question[], options: AskOptions): Promise<Result<readonly Verdict[], JudgeFailure>>;
-  createRule(command: CreateRule): Promise<Result<RuleChange, CreateRuleFailure>>;
-  /** No change if it is ACTIVE already. */
-  activate(command: ChangeRule): Promise<Result<RuleChange, ChangeRuleFailure>>;
-  /** No change if it is INACTIVE already. */
-  deactivate(command: ChangeRule): Promise<Result<RuleChange, ChangeRuleFailure>>;
-  getRule(id: RuleId): Rule | undefined;
-  /** In the order of ids (bytewise), those after `afterId`, at most `limit`. */
-  listRules(page: { readonly afterId: string | undefined; readonly limit: number }): readonly Rule[];
+/** What a change of one rule answers. */
+export type ChangedRule = ChangeAnswer & { readonly rule: Rule };
+
+type RuleChanged = Promise<Result<ChangedRule, ChangeFailure>>;
+
+/**
+ * Keeps what judges compiled, and judges by it. Each change is decided upon the one before, tried, tested, and durable before it is acknowledged
+ * and before it judges. The comments of the RPCs in predicate_logic.proto say what each does.
+ */
+export interface Engine
+  extends Answers,
+    Pick<RuleStore, "listRules" | "listVersions" | "changesBefore" | "changesAfter" | "onChange"> {
+  /** What such a change would make of the judgement of moves. Rejects with the signal's reason. */
+  impact(
+    candidate: Candidate,
+    questions: readonly Question[],
+    options: Omit<AskOptions, "promptOnly">,
+  ): Promise<Result<Impact, JudgeFailure | ChangeFailure>>;
+  /** What is wrong with the metadata of a workflow of this type. */
+  validateMetadata(question: {
+    readonly workflowType: string;
+    readonly metadata: JsonObject;
+    readonly minRevision: number;
+  }): Promise<
+    Result<{ readonly violations: readonly MetadataViolation[]; readonly ruleSetRevision: number }, RevisionNotReached>
+  >;
+  /** Rejects with the signal's reason. */
+  lint(signal: AbortSignal): Promise<Lint>;
+  createRule(command: RuleCommand & RuleSource): RuleChanged;
+  /** `expectedVersion` undefined: whichever is the newest. */
+  updateRule(command: RuleCommand & RuleSource & { readonly expectedVersion?: number | undefined }): RuleChanged;
+  /** `version` undefined: the newest. */
+  activate(command: RuleCommand & { readonly version?: number | undefined }): RuleChanged;
+  deactivate(command: RuleCommand): RuleChanged;
+  /** `version` undefined: it is in shadow no more. */
+  shadow(command: RuleCommand & { readonly version?: number | undefined }): RuleChanged;
+  deprecate(command: RuleCommand): RuleChanged;
+  /** Answers the rule as it was. */
+  deleteRule(command: RuleCommand): RuleChanged;
+  setItem(
+    item: SetItem,
+    mutation: Mutation,
+  ): Promise<Result<{ readonly item: RuleSetItem; readonly ruleSetRevision: number }, ChangeFailure>>;
+  deleteItem(
+    command: Mutation & { readonly kind: ItemKind; readonly name: string },
+  ): Promise<Result<{ readonly ruleSetRevision: number }, ChangeFailure>>;
+  /** The entry of the history; sequence 0: there is none, because nothing is different or because it is a dry run. */
+  apply(command: ApplyRuleSet): Promise<Result<RuleSetChange, ChangeFailure>>;
+  /** As `apply`. */
+  rollback(
+    command: Mutation & { readonly revision: number; readonly dryRun: boolean },
+  ): Promise<Result<RuleSetChange, ChangeFailure>>;
+  /** Stores nothing. */
+  checkRule(rule: { readonly id: RuleId } & RuleSource): Promise<Review>;
+  /** Undefined: as it is. Answers nothing if there was no such revision. */
+  contents(revision?: number): Promise<RuleSetContents | undefined>;
+  /** Compiled. As `contents`. */
+  ruleSetAt(revision: number | undefined, breathe: Breathe): Promise<RuleSet | undefined>;
+  /** Undefined: the newest. */
+  rule(id: RuleId, version?: number): Promise<Rule | undefined>;
   ruleSetRevision(): number;
+  /** What judges now, by names. */
+  judging(): { readonly revision: number; readonly active: ReadonlySet<RuleId>; readonly shadow: ReadonlySet<RuleId> };
+  /** Of the last change. */
+  changeSequence(): number;
 }
 
-/** A conflict means that another process has written to the store; the third in a row, that it does so all the time. */
-const writeAttemptsMax = 3;
+/** Reads what is there of a rule, and decides. */
+type DecideRule = (found: Found) => Result<Plan, ChangeFailure> | Promise<Result<Plan, ChangeFailure>>;
+
+/** The same, to a version of it. */
+type DecideVersion = (found: Found, version: RuleVersion) => Result<Plan, ChangeFailure>;
 
 export async function createEngine({
   store,
   clock,
   evaluator,
+  runTests,
   turns,
-  limits = { ruleCountMax },
+  limits = ruleSetLimits,
+  onJudged,
 }: {
   readonly store: RuleStore;
   readonly clock: Clock;
   readonly evaluator: Evaluator;
+  readonly runTests: RunTests;
   readonly turns: Turns;
-  readonly limits?: { readonly ruleCountMax: number };
+  readonly limits?: RuleSetLimits;
+  readonly onJudged?: OnJudged;
 }): Promise<Engine> {
-  let rules: ReadonlyMap<RuleId, Rule> = new Map();
-  let compiled: ReadonlyMap<RuleId, CompiledRule> = new Map();
-  let ruleSet: RuleSet = createRuleSet(0, []);
-  /** By id, for lists. */
-  let sorted: readonly Rule[] | undefined;
-  let lastWrite: Promise<unknown> = Promise.resolve();
+  const changes = await createRuleSetChanges({ store, clock, evaluator, runTests, turns, limits });
+  const answers = createAnswers({ clock, evaluator, changes, turns, onJudged });
+  const revision = (): number => changes.current().present.contents.revision;
 
-  /** One at a time: by `reload` at the start, then within a change. */
-  async function adopt(stored: Iterable<Rule>, revision: number): Promise<void> {
-    const adopted = new Map([...stored].map((rule) => [rule.id, rule]));
-    const active = [...adopted.values()].filter((rule) => rule.state === "ACTIVE");
-    const compiling = new Map<RuleId, CompiledRule>();
-    const breathe = turns();
-    for (const rule of active) {
-      const before = compiled.get(rule.id);
-      // A version never changes, so it needs to be compiled only once.
-      const isKnown = before?.rule.version === rule.version;
-      compiling.set(rule.id, isKnown ? before : await inSlices(compileStoredSteps(rule), breathe));
-    }
-    rules = adopted;
-    sorted = undefined;
-    compiled = compiling;
-    // Drafts do not change it.
-    if (revision === ruleSet.revision && active.length === ruleSet.active.length) return;
-    ruleSet = createRuleSet(revision, [...compiled.values()]);
-    evaluator.prepare(ruleSet);
+  async function changeRule(mutation: Mutation, decide: Decide): RuleChanged {
+    const changed = await changes.change(mutation, decide, { tested: true, dryRun: false });
+    if (!changed.ok) return changed;
+    const { rule, ...answer } = changed.value.answer;
+    assert(rule !== undefined, "a change of a rule answers with the rule");
+    return ok({ ...answer, rule });
   }
 
-  async function reload(): Promise<void> {
-    const stored = await store.load();
-    await adopt(stored.rules, stored.revision);
+  /** Of a rule that must be there. */
+  function ofFound(id: RuleId, decide: DecideRule): Decide {
+    return async ({ contents }) => {
+      const rule = await store.rule(id, undefined);
+      if (rule === undefined) return err({ type: "rule-not-found", ruleId: id, version: undefined });
+      return decide({ rule, contents });
+    };
   }
 
-  /** One change after the other: each is decided upon the outcome of the one before. */
-  function change<E>(
-    request: RequestKey | undefined,
-    decide: () => Result<RuleBatch, E>,
-  ): Promise<Result<RuleChange, E | WriteFailure>> {
-    const write = lastWrite.then(() => decideAndWrite(request, decide));
-    lastWrite = write.catch(() => undefined);
-    return write;
-  }
-
-  async function decideAndWrite<E>(
-    request: RequestKey | undefined,
-    decide: () => Result<RuleBatch, E>,
-  ): Promise<Result<RuleChange, E | WriteFailure>> {
-    for (let attempt = 1; ; attempt += 1) {
-      if (request !== undefined) {
-        const answer = await store.answer(request.id);
-        if (answer !== undefined) {
-          if (answer.digest !== request.digest) return err({ type: "request-id-reused", requestId: request.id });
-          return ok({ rule: answer.rule, ruleSetRevision: answer.ruleSetRevision });
-        }
-      }
-      const decision = decide();
-      if (!decision.ok) return decision;
-      const batch = decision.value;
-      const written = await store.apply(
-        request === undefined ? batch : { ...batch, request: { ...request, atMs: clock.nowMs() } },
-      );
-      if (written.ok) {
-        await adopt(new Map(rules).set(batch.rule.id, batch.rule).values(), batch.revision.next);
-        return ok({ rule: batch.rule, ruleSetRevision: batch.revision.next });
-      }
-      const failure = written.error;
-      // Memory is behind the store, or may be.
-      if (failure.type === "conflict" || failure.outcomeUnknown) await reload();
-      if (failure.type === "storage-unavailable") return err({ type: "storage-unavailable", cause: failure.cause });
-      if (attempt === writeAttemptsMax) {
-        return err({ type: "storage-unavailable", cause: "another process keeps changing the rules" });
-      }
-    }
-  }
-
-  function setState(
-    { id, reason, requestedBy, request }: ChangeRule,
-    next: RuleState,
-    from: readonly RuleState[],
-  ): Promise<Result<RuleChange, ChangeRuleFailure>> {
-    return change<ChangeRuleFailure>(request, () => {
-      const rule = rules.get(id);
-      if (rule === undefined) return err({ type: "rule-not-found", ruleId: id });
-      const expected = { version: rule.version, state: rule.state };
-      const revision = ruleSet.revision;
-      if (rule.state === next) return ok({ rule, expected, revision: { expected: revision, next: revision } });
-      if (!from.includes(rule.state)) return err({ type: "rule-state", ruleId: id, state: rule.state });
-      return ok({
-        rule: { ...rule, state: next, updatedAtMs: clock.nowMs(), reason, requestedBy },
-        expected,
-        revision: { expected: revision, next: revision + 1 },
-      });
+  /** Of a rule and this version of it, which must be there. */
+  function ofVersion(id: RuleId, version: number | undefined, decide: DecideVersion): Decide {
+    return ofFound(id, async (found) => {
+      const wanted = version === undefined ? found.rule : await store.rule(id, version);
+      return wanted === undefined ? err({ type: "rule-not-found", ruleId: id, version }) : decide(found, wanted.version);
     });
   }
 
-  await reload();
+  const changeFound = (command: RuleCommand, decide: DecideRule): RuleChanged => changeRule(command, ofFound(command.id, decide));
+
+  const changeToVersion = (
+    command: RuleCommand & { readonly version?: number | undefined },
+    decide: DecideVersion,
+  ): RuleChanged => changeRule(command, ofVersion(command.id, command.version, decide));
+
+  function ofDescription(described: Description, expected: number | undefined): Decide {
+    return async (present, stamp, breathe) => {
+      const current = present.contents.revision;
+      if (expected !== undefined && expected !== current) return err({ type: "revision-mismatch", expected, current });
+      const problem = descriptionProblem(described);
+      if (problem !== undefined) return err(problem);
+      const known = await readKnown(store, present.contents, described, breathe);
+      return applyDescription(present.contents, described, known, stamp, limits);
+    };
+  }
+
+  function ofCandidate(candidate: Candidate): Decide {
+    switch (candidate.type) {
+      case "activate":
+        return ofVersion(candidate.id, candidate.version, activateRule);
+      case "deactivate":
+        return ofFound(candidate.id, deactivateRule);
+      case "apply":
+        return ofDescription(descriptionOf({ ...candidate, tests: [] }), undefined);
+      default:
+        return unreachable(candidate);
+    }
+  }
+
+  async function changeSet(
+    kind: RuleSetChangeKind,
+    command: Mutation & { readonly dryRun: boolean },
+    tested: boolean,
+    decide: Decide,
+  ): Promise<Result<RuleSetChange, ChangeFailure>> {
+    const { dryRun } = command;
+    const changed = await changes.change(command, decide, { tested, dryRun });
+    return changed.ok ? ok(await entryOf(kind, command, changed.value, dryRun)) : changed;
+  }
+
+  async function entryOf(
+    kind: RuleSetChangeKind,
+    { requestedBy, reason }: Mutation,
+    { answer, atMs, change }: Changed,
+    dryRun: boolean,
+  ): Promise<RuleSetChange> {
+    if (change !== undefined) return dryRun ? { ...change, sequence: 0 } : change;
+    const { changeSequence, ruleSetRevision } = answer;
+    const none = { sequence: 0, revision: ruleSetRevision, kind, changedAtMs: atMs, requestedBy, reason, differences: [] };
+    if (changeSequence === undefined) return none;
+    const { rows } = await store.changesAfter({ sequence: changeSequence - 1, limit: 1 });
+    const [entry] = rows;
+    assert(entry?.sequence === changeSequence, "a change stays in the history");
+    return entry;
+  }
+
+  async function contents(at = revision()): Promise<RuleSetContents | undefined> {
+    const { present } = changes.current();
+    return at === present.contents.revision ? present.contents : store.contentsAt(at);
+  }
 
   return {
-    check(questions, options) {
-      // One `now` for all of a call.
-      let nowMs: TimeMs | undefined;
-      const now = (): TimeMs => {
-        nowMs ??= clock.nowMs();
-        return nowMs;
-      };
-      const checks = questions.map((question): Check => ({ ...question, atMs: question.atMs ?? now() }));
-      return evaluator.judge(ruleSet, checks, options);
+    check: answers.check,
+    explain: answers.explain,
+    lint: answers.lint,
+    impact: (candidate, questions, options) => answers.impact(ofCandidate(candidate), questions, options),
+    async validateMetadata({ workflowType, metadata, minRevision }) {
+      const reached = await answers.reach(minRevision);
+      if (!reached.ok) return reached;
+      const violations = metadataViolations(changes.current().ruleSet.workflowTypes, workflowType, metadata);
+      return ok({ violations, ruleSetRevision: revision() });
     },
-    async createRule({ request, ...wanted }) {
-      const atMs = clock.nowMs();
-      const rule: Rule = { ...wanted, version: 1, state: "DRAFT", createdAtMs: atMs, updatedAtMs: atMs };
-      const index = rule.moves.findIndex((move) => !exists(move));
-      if (index >= 0) return err({ type: "move-unknown", index });
-      const compiledRule = await inSlices(compileSteps(rule), turns());
-      if (!compiledRule.ok) return err({ type: "rule-invalid", ruleId: rule.id, error: compiledRule.error });
-      return change<CreateRuleFailure>(request, () => {
-        if (rules.has(rule.id)) return err({ type: "rule-exists", ruleId: rule.id });
-        if (rules.size >= limits.ruleCountMax) return err({ type: "rule-limit", limit: limits.ruleCountMax });
-        return ok({ rule, expected: "absent", revision: { expected: ruleSet.revision, next: ruleSet.revision } });
+    createRule: (command) =>
+      changeRule(command, async (_present, stamp) =>
+        createRule(command.id, await store.rule(command.id, undefined), ruleSourceOf(command), stamp),
+      ),
+    updateRule: (command) => {
+      const { id, expectedVersion } = command;
+      return changeRule(command, async ({ contents }, stamp) => {
+        const rule = await store.rule(id, undefined);
+        if (rule === undefined) return err({ type: "rule-not-found", ruleId: id, version: undefined });
+        const neverUsed = await store.versionsNeverUsed(id);
+        return updateRule({ rule, contents }, ruleSourceOf(command), { expectedVersion, neverUsed }, stamp, limits);
       });
     },
-    activate: (command) => setState(command, "ACTIVE", ["DRAFT", "INACTIVE"]),
-    deactivate: (command) => setState(command, "INACTIVE", ["ACTIVE"]),
-    getRule: (id) => rules.get(id),
-    listRules({ afterId, limit }) {
-      sorted ??= [...rules.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
-      const first = afterId === undefined ? 0 : sorted.findIndex(({ id }) => id > afterId);
-      return first < 0 ? [] : sorted.slice(first, first + limit);
+    activate: (command) => changeToVersion(command, activateRule),
+    deactivate: (command) => changeFound(command, deactivateRule),
+    shadow: (command) =>
+      command.version === undefined
+        ? changeFound(command, (found) => shadowRule(found, undefined))
+        : changeToVersion(command, shadowRule),
+    deprecate: (command) => changeFound(command, deprecateRule),
+    deleteRule: (command) => changeFound(command, deleteRule),
+    async setItem(source, mutation) {
+      const decide: Decide = async (present, stamp) =>
+        ok(setItem(present.contents, source, await store.latestVersion(source.kind, nameOf(source)), stamp));
+      const changed = await changes.change(mutation, decide, { tested: true, dryRun: false });
+      if (!changed.ok) return changed;
+      const { ruleSetRevision } = changed.value.answer;
+      const then = await contents(ruleSetRevision);
+      const item = then && itemsOf(then).find((each) => each.kind === source.kind && nameOf(each) === nameOf(source));
+      assert(item !== undefined, "what was set is part of the rule set of that revision");
+      return ok({ item, ruleSetRevision });
     },
-    ruleSetRevision: () => ruleSet.revision,
+    async deleteItem({ kind, name, ...mutation }) {
+      const decide: Decide = async (present) => deleteItem(present.contents, kind, name);
+      const changed = await changes.change(mutation, decide, { tested: true, dryRun: false });
+      return changed.ok ? ok({ ruleSetRevision: changed.value.answer.ruleSetRevision }) : changed;
+    },
+    apply: (command) => {
+      return changeSet("APPLIED", command, true, ofDescription(descriptionOf(command), command.expectedRevision));
+    },
+    rollback: (command) =>
+      changeSet("ROLLED_BACK", command, false, async (present, _stamp, breathe) => {
+        const target = await contents(command.revision);
+        if (target === undefined) return err({ type: "revision-not-found", revision: command.revision, newest: revision() });
+        const ids = rulesToRollBack(present.contents, target);
+        return ok(rollBack(target, await readRules(store, ids, breathe), ids));
+      }),
+    checkRule: (rule) => {
+      const stamp = { atMs: clock.nowMs(), requestedBy: "", reason: "" };
+      return inSlices(reviewSteps(versionOf(rule.id, 0, ruleSourceOf(rule), stamp), changes.current().ruleSet), turns());
+    },
+    contents,
+    async ruleSetAt(wanted, breathe) {
+      const { present, ruleSet } = changes.current();
+      if (wanted === undefined || wanted === present.contents.revision) return ruleSet;
+      const found = await store.contentsAt(wanted);
+      return found && (await inSlices(compileContents(found, ruleSet), breathe)).ruleSet;
+    },
+    ruleSetRevision: revision,
+    judging() {
+      const { active, shadow } = changes.current().ruleSet.contents;
+      const idsOf = (rules: readonly RuleVersion[]) => new Set(rules.map(({ id }) => id));
+      return { revision: revision(), active: idsOf(active), shadow: idsOf(shadow) };
+    },
+    changeSequence: () => changes.current().present.sequence,
+    rule: (id, version) => store.rule(id, version),
+    listRules: store.listRules,
+    listVersions: store.listVersions,
+    changesBefore: store.changesBefore,
+    changesAfter: store.changesAfter,
+    onChange: store.onChange,
   };
 }
 
-async function inSlices<Value>(steps: Generator<void, Value>, breathe: Breathe): Promise<Value> {
-  for (;;) {
-    const pause = breathe();
-    if (pause !== undefined) await pause;
-    const step = steps.next();
-    if (step.done) return step.value;
-  }
+/** Nothing else of a command becomes part of a rule. */
+function ruleSourceOf(command: RuleSource): RuleSource {
+  const { description, moves, workflowTypes, condition, expression, message, priority, action } = command;
+  return { description, moves, workflowTypes, condition, expression, message, priority, action };
 }
 
-/** Whether the lifecycle has a move that this one covers. */
-function exists({ from, to }: RuleMove): boolean {
-  return workflowStates.some((a) => (from ?? a) === a && workflowStates.some((b) => (to ?? b) === b && isMove(a, b)));
+function descriptionOf({
+  rules,
+  facts,
+  workflowTypes,
+  tests,
+}: Pick<ApplyRuleSet, "rules" | "facts" | "workflowTypes" | "tests">): Description {
+  const items: ItemSource[] = [
+    ...facts.map((fact) => ({ kind: "FACT", fact }) as const),
+    ...workflowTypes.map((workflowType) => ({ kind: "WORKFLOW_TYPE", workflowType }) as const),
+    ...tests.map((test) => ({ kind: "TEST", test }) as const),
+  ];
+  return { rules: rules.map((rule) => ({ ...rule, source: ruleSourceOf(rule.source) })), items };
 }

@@ -1,28 +1,27 @@
-import type { RuleId } from "../kernel/ids.ts";
-import type { RuleError } from "./core/judge.ts";
-import type { RuleState } from "./core/types.ts";
+import type { DecisionFailure } from "./core/rule-set/failure.ts";
+import type { RuleSetProblem } from "./core/rule-set.ts";
 
-export type CreateRuleFailure =
-  | { readonly type: "rule-invalid"; readonly ruleId: RuleId; readonly error: RuleError }
-  /** The lifecycle has no such move: the rule would never be asked about it. */
-  | { readonly type: "move-unknown"; readonly index: number }
-  | { readonly type: "rule-exists"; readonly ruleId: RuleId }
-  | { readonly type: "rule-limit"; readonly limit: number }
-  | WriteFailure;
-
-export type ChangeRuleFailure =
-  | { readonly type: "rule-not-found"; readonly ruleId: RuleId }
-  /** It cannot go from this state to the wanted one. */
-  | { readonly type: "rule-state"; readonly ruleId: RuleId; readonly state: RuleState }
-  | WriteFailure;
-
-export type WriteFailure =
+/** Why the rules were not changed. */
+export type ChangeFailure =
+  | DecisionFailure
+  /** Something that the change writes or touches would not be right. */
+  | { readonly type: "rule-invalid"; readonly problems: readonly RuleSetProblem[] }
+  | { readonly type: "revision-not-found"; readonly revision: number; readonly newest: number }
+  /** Of so many in all. */
+  | { readonly type: "tests-failed"; readonly failures: readonly TestFailure[]; readonly total: number }
   | { readonly type: "request-id-reused"; readonly requestId: string }
   | { readonly type: "storage-unavailable"; readonly cause: string };
+
+/** A test of the rule set that would fail. */
+export type TestFailure = { readonly name: string; readonly why: string };
 
 /** Why there is no verdict. */
 export type JudgeFailure =
   /** Too many checks wait, or too much of their data, in all or of this caller. */
   | { readonly type: "overloaded"; readonly what: `${"" | "bytes of "}checks${"" | " of one caller"}`; readonly limit: number }
   /** The checks of one call cost too much together. */
-  | { readonly type: "call-cost-limit"; readonly limit: number };
+  | { readonly type: "call-cost-limit"; readonly limit: number }
+  | RevisionNotReached;
+
+/** There is no such rule set yet, not in the store either. */
+export type RevisionNotReached = { readonly type: "revision-not-reached"; readonly wanted: number; readonly newest: number };

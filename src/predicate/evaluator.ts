@@ -1,7 +1,9 @@
 import { err, ok } from "../kernel/result.ts";
+import type { DurationMs } from "../kernel/time.ts";
 import type { Turns } from "../kernel/turns.ts";
-import { judge, type RuleSet } from "./core/judge.ts";
+import { judge } from "./core/judge.ts";
 import { callCostMax, inPlaceCostMax } from "./core/limits.ts";
+import { applyingTo, type RuleSet } from "./core/rule-set.ts";
 import type { Check, Verdict } from "./core/types.ts";
 import type { Judges } from "./judges.ts";
 import type { Evaluator } from "./ports.ts";
@@ -10,7 +12,16 @@ import type { Evaluator } from "./ports.ts";
  * Judges what costs little at once, on the event loop: asking a thread would cost more. What turns out to cost much begins anew on a
  * thread, so a check holds the loop for `inPlaceCostMax`. Between the checks of a call others have their turn.
  */
-export function createEvaluator({ judges, turns }: { readonly judges: Judges; readonly turns: Turns }): Evaluator {
+export function createEvaluator({
+  judges,
+  turns,
+  onJudged,
+}: {
+  readonly judges: Judges;
+  readonly turns: Turns;
+  /** Told how long a check took that was judged at once. */
+  readonly onJudged?: (tookMs: DurationMs) => void;
+}): Evaluator {
   return {
     prepare: judges.prepare,
     async judge(ruleSet, checks, { caller = "", signal, promptOnly }) {
@@ -22,9 +33,12 @@ export function createEvaluator({ judges, turns }: { readonly judges: Judges; re
         // The first at once: most calls have no other.
         const pause = index === 0 ? undefined : breathe();
         if (pause !== undefined) await pause;
+        const startedMs = performance.now();
         const { verdict, cost } = judgeInPlace(ruleSet, check);
-        if (verdict !== undefined) costLeft -= cost;
-        else dear.push(index);
+        if (verdict !== undefined) {
+          costLeft -= cost;
+          onJudged?.(performance.now() - startedMs);
+        } else dear.push(index);
         verdicts[index] = verdict ?? { type: "deferred", ruleSetRevision: ruleSet.revision };
       }
       if (dear.length === 0 || promptOnly) return ok(verdicts);
@@ -33,6 +47,11 @@ export function createEvaluator({ judges, turns }: { readonly judges: Judges; re
       if (!judged.ok) return err(judged.error);
       for (const [place, verdict] of judged.value.entries()) verdicts[dear[place] ?? 0] = verdict;
       return ok(verdicts);
+    },
+    async explain(ruleSet, check, { caller = "", signal, ruleIds }) {
+      const { rules } = applyingTo(ruleSet, check);
+      if (rules.length > 0) return judges.explain(ruleSet, check, { caller, signal, ruleIds });
+      return ok({ verdict: judge(ruleSet, check), explanation: { rules: [], facts: [], omittedCount: 0 } });
     },
     close: judges.close,
   };

@@ -1,4 +1,6 @@
-import type { Check, Rule, Verdict } from "./core/types.ts";
+import type { RuleId } from "../kernel/ids.ts";
+import type { ExplainedVerdict } from "./core/explain-check.ts";
+import type { Check, RuleSetContents } from "./core/types.ts";
 
 /** What the main thread and a judge's thread share, as the places of an Int32Array. */
 export const shared = {
@@ -11,13 +13,17 @@ export const shared = {
 export const sharedBytes = 2 * Int32Array.BYTES_PER_ELEMENT;
 
 export type JudgeRequest =
-  | { readonly type: "rule-set"; readonly revision: number; readonly rules: readonly Rule[] }
+  | { readonly type: "rule-set"; readonly contents: RuleSetContents }
   /** The rule set of the revision was sent before, as one of the last `ruleSetsKept`. */
-  | { readonly type: "judge"; readonly revision: number; readonly check: Check };
+  | { readonly type: "judge"; readonly revision: number; readonly check: Check; readonly explained: Explained };
 
-export type JudgeReply =
-  | { readonly type: "judged"; readonly verdict: Verdict; readonly cost: number }
-  | { readonly type: "stopped" };
+/** The rules that are explained beside the verdict; empty: all that apply. Undefined: none. */
+export type Explained = readonly RuleId[] | undefined;
+
+/** What a thread says of a check. */
+export type JudgedCheck = ExplainedVerdict & { readonly cost: number };
+
+export type JudgeReply = ({ readonly type: "judged" } & JudgedCheck) | { readonly type: "stopped" };
 
 /** A thread keeps the newest ones: checks under way may name those before. */
 export const ruleSetsKept = 4;

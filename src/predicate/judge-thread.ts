@@ -1,11 +1,19 @@
 import { Worker } from "node:worker_threads";
 import { assert } from "../kernel/assert.ts";
-import type { RuleSet } from "./core/judge.ts";
-import type { Check, Verdict } from "./core/types.ts";
-import { type JudgeReply, type JudgeRequest, keepRuleSet, shared, sharedBytes } from "./judge-messages.ts";
+import type { RuleSet } from "./core/rule-set.ts";
+import type { Check } from "./core/types.ts";
+import {
+  type Explained,
+  type JudgedCheck,
+  type JudgeReply,
+  type JudgeRequest,
+  keepRuleSet,
+  shared,
+  sharedBytes,
+} from "./judge-messages.ts";
 
 export type Judged =
-  | { readonly type: "judged"; readonly verdict: Verdict; readonly cost: number }
+  | ({ readonly type: "judged" } & JudgedCheck)
   /** By `stop` or `end`, or by a thread that died. `rule`: see `JudgeThread.rule`. */
   | { readonly type: "ended"; readonly rule: number; readonly cause: string };
 
@@ -16,7 +24,7 @@ export interface JudgeThread {
   readonly rule: number;
   /** Lets it compile the rules before they are asked. */
   prepare(ruleSet: RuleSet): void;
-  judge(ruleSet: RuleSet, check: Check): Promise<Judged>;
+  judge(ruleSet: RuleSet, check: Check, explained?: Explained): Promise<Judged>;
   /** Asks it to end the check under way. It does so within milliseconds, unless one step of the evaluation is that long. */
   stop(): void;
   /** Ends the thread, whatever it does. */
@@ -58,7 +66,8 @@ export function startJudgeThread(): JudgeThread {
 
   function prepare(ruleSet: RuleSet): void {
     if (known.get(ruleSet.revision) === ruleSet) return;
-    post({ type: "rule-set", revision: ruleSet.revision, rules: ruleSet.active.map(({ rule }) => rule) });
+    // Tests are run by asking, and are nothing that judges.
+    post({ type: "rule-set", contents: { ...ruleSet.contents, tests: [] } });
     keepRuleSet(known, ruleSet.revision, ruleSet);
   }
 
@@ -70,7 +79,7 @@ export function startJudgeThread(): JudgeThread {
       return Atomics.load(state, shared.rule);
     },
     prepare,
-    judge: (ruleSet, check) => {
+    judge: (ruleSet, check, explained) => {
       assert(awaiting === undefined, "one check at a time");
       return new Promise((resolve) => {
         awaiting = resolve;
@@ -78,7 +87,7 @@ export function startJudgeThread(): JudgeThread {
         Atomics.store(state, shared.rule, -1);
         if (!alive) return settle(ended());
         prepare(ruleSet);
-        post({ type: "judge", revision: ruleSet.revision, check });
+        post({ type: "judge", revision: ruleSet.revision, check, explained });
       });
     },
     stop: () => void Atomics.store(state, shared.stop, 1),

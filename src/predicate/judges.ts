@@ -1,12 +1,17 @@
 import { assert } from "../kernel/assert.ts";
+import type { RuleId } from "../kernel/ids.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
+import type { DurationMs } from "../kernel/time.ts";
 import { createAskedRoom } from "./asked-room.ts";
 import { createCallerTurns } from "./caller-turns.ts";
 import { dataBytes } from "./core/costs.ts";
-import { failureOf, type RuleSet, rulesFor } from "./core/judge.ts";
-import { callCostMax } from "./core/limits.ts";
-import type { Check, Verdict } from "./core/types.ts";
+import type { ExplainedVerdict } from "./core/explain-check.ts";
+import { failureOf } from "./core/judge.ts";
+import { callCostMax, checkCostMax } from "./core/limits.ts";
+import { applyingTo, type RuleSet } from "./core/rule-set.ts";
+import type { Check, Findings, Verdict } from "./core/types.ts";
 import type { JudgeFailure } from "./errors.ts";
+import type { Explained } from "./judge-messages.ts";
 import type { Judged, JudgeThread } from "./judge-thread.ts";
 import { checkTickMs, checkTicksMax, stopGraceMs } from "./limits.ts";
 import type { Timers } from "./ports.ts";
@@ -22,8 +27,14 @@ export interface Judges {
   judge(
     ruleSet: RuleSet,
     checks: readonly Check[],
-    options: { readonly caller: string; readonly signal: AbortSignal; readonly costMax: number },
+    options: Omit<Asking, "explained">,
   ): Promise<Result<readonly Verdict[], JudgeFailure>>;
+  /** One check, which has rules that apply, with what the parts of these have come to. It may cost as much as a call. */
+  explain(
+    ruleSet: RuleSet,
+    check: Check,
+    options: Omit<Asking, "costMax" | "explained"> & { readonly ruleIds: readonly RuleId[] },
+  ): Promise<Result<ExplainedVerdict, JudgeFailure>>;
   /** Ends the threads, whatever they do. */
   close(): Promise<void>;
 }
@@ -33,14 +44,25 @@ type Call = {
   readonly caller: string;
   readonly ruleSet: RuleSet;
   readonly checks: readonly Check[];
-  readonly verdicts: Verdict[];
+  readonly explained: Explained;
+  readonly verdicts: ExplainedVerdict[];
   /** Which check is judged next. */
   next: number;
   unanswered: number;
   costLeft: number;
   /** Each ends a check under way. */
   readonly stops: Set<() => void>;
-  readonly outcome: PromiseWithResolvers<Result<readonly Verdict[], JudgeFailure>>;
+  readonly outcome: PromiseWithResolvers<Result<readonly ExplainedVerdict[], JudgeFailure>>;
+};
+
+/** Of a check that was ended: what it would have found is lost. */
+const unfinished: Findings = { warnings: [], audits: [], shadows: [], cost: checkCostMax };
+
+type Asking = {
+  readonly caller: string;
+  readonly signal: AbortSignal;
+  readonly costMax: number;
+  readonly explained: Explained;
 };
 
 /** Where a thread is, or will be when it is needed. */
@@ -50,10 +72,16 @@ export function createJudges({
   threadCount,
   startThread,
   timers,
+  onJudged,
+  onReplaced,
 }: {
   readonly threadCount: number;
   readonly startThread: () => JudgeThread;
   readonly timers: Timers;
+  /** Told how long a check took, from when a thread was asked. */
+  readonly onJudged?: (tookMs: DurationMs) => void;
+  /** Told of each thread that follows one that has ended. */
+  readonly onReplaced?: () => void;
 }): Judges {
   const seats = Array.from({ length: threadCount }, (): Seat => ({ thread: undefined, busy: false }));
   let newest: RuleSet | undefined;
@@ -63,6 +91,7 @@ export function createJudges({
 
   function threadAt(seat: Seat): JudgeThread {
     if (seat.thread?.alive) return seat.thread;
+    if (seat.thread !== undefined) onReplaced?.();
     seat.thread = startThread();
     if (newest !== undefined) seat.thread.prepare(newest);
     return seat.thread;
@@ -109,7 +138,9 @@ export function createJudges({
     };
     watch(checkTicksMax);
     call.stops.add(stop);
-    const judged = await thread.judge(call.ruleSet, check);
+    const startedMs = performance.now();
+    const judged = await thread.judge(call.ruleSet, check, call.explained);
+    onJudged?.(performance.now() - startedMs);
     call.stops.delete(stop);
     cancel();
     answer(
@@ -122,56 +153,75 @@ export function createJudges({
 
   function answer(call: Call, index: number, check: Check, judged: Judged): void {
     if (judged.type === "judged") {
-      call.verdicts[index] = judged.verdict;
+      call.verdicts[index] = judged;
       call.costLeft -= judged.cost;
     } else {
-      const culprit = rulesFor(call.ruleSet, check)[judged.rule];
+      const culprit = applyingTo(call.ruleSet, check).rules[judged.rule];
       if (culprit === undefined) {
         call.outcome.reject(new Error(judged.cause));
         return;
       }
       const violations = [failureOf(culprit.rule, judged.cause)];
-      call.verdicts[index] = { type: "rule-denied", ruleSetRevision: call.ruleSet.revision, violations };
+      call.verdicts[index] = {
+        verdict: { type: "rule-denied", ruleSetRevision: call.ruleSet.revision, violations, ...unfinished },
+      };
     }
     call.unanswered -= 1;
     if (call.costLeft < 0) call.outcome.resolve(err({ type: "call-cost-limit", limit: callCostMax }));
     else if (call.unanswered === 0) call.outcome.resolve(ok(call.verdicts));
   }
 
+  async function ask(
+    ruleSet: RuleSet,
+    checks: readonly Check[],
+    { caller, signal, costMax, explained }: Asking,
+  ): Promise<Result<readonly ExplainedVerdict[], JudgeFailure>> {
+    signal.throwIfAborted();
+    const asked = { count: checks.length, bytes: checks.reduce((sum, check) => sum + dataBytes(check), 0) };
+    const refusal = room.take(caller, asked);
+    if (refusal !== undefined) return err(refusal);
+    const outcome: Call["outcome"] = Promise.withResolvers();
+    const call: Call = {
+      caller,
+      ruleSet,
+      checks,
+      explained,
+      verdicts: [],
+      next: 0,
+      unanswered: checks.length,
+      costLeft: costMax,
+      stops: new Set(),
+      outcome,
+    };
+    const leave = (): void => outcome.reject(signal.reason);
+    signal.addEventListener("abort", leave, { once: true });
+    try {
+      waiting.enter(call);
+      dispatch();
+      return await outcome.promise;
+    } finally {
+      signal.removeEventListener("abort", leave);
+      room.giveBack(caller, asked);
+      waiting.leave(call);
+      for (const stop of call.stops) stop();
+    }
+  }
+
   return {
     prepare(ruleSet) {
       newest = ruleSet;
-      if (ruleSet.active.length > 0) for (const seat of seats) threadAt(seat).prepare(ruleSet);
+      if (ruleSet.contents.active.length > 0) for (const seat of seats) threadAt(seat).prepare(ruleSet);
     },
-    async judge(ruleSet, checks, { caller, signal, costMax }) {
-      signal.throwIfAborted();
-      const asked = { count: checks.length, bytes: checks.reduce((sum, check) => sum + dataBytes(check), 0) };
-      const refusal = room.take(caller, asked);
-      if (refusal !== undefined) return err(refusal);
-      const outcome: Call["outcome"] = Promise.withResolvers();
-      const call: Call = {
-        caller,
-        ruleSet,
-        checks,
-        verdicts: [],
-        next: 0,
-        unanswered: checks.length,
-        costLeft: costMax,
-        stops: new Set(),
-        outcome,
-      };
-      const leave = (): void => outcome.reject(signal.reason);
-      signal.addEventListener("abort", leave, { once: true });
-      try {
-        waiting.enter(call);
-        dispatch();
-        return await outcome.promise;
-      } finally {
-        signal.removeEventListener("abort", leave);
-        room.giveBack(caller, asked);
-        waiting.leave(call);
-        for (const stop of call.stops) stop();
-      }
+    async judge(ruleSet, checks, options) {
+      const judged = await ask(ruleSet, checks, { ...options, explained: undefined });
+      return judged.ok ? ok(judged.value.map(({ verdict }) => verdict)) : judged;
+    },
+    async explain(ruleSet, check, { ruleIds, ...options }) {
+      const judged = await ask(ruleSet, [check], { ...options, costMax: callCostMax, explained: ruleIds });
+      if (!judged.ok) return judged;
+      const [explained] = judged.value;
+      assert(explained !== undefined, "each check has its answer");
+      return ok(explained);
     },
     async close() {
       waiting.clear();

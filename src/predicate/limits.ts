@@ -13,3 +13,27 @@ export const checkTickMs = 500;
 
 /** For a step of an evaluation that looks at nothing else. A thread that takes longer is ended, and replaced. */
 export const stopGraceMs = 200;
+
+/** What rules have said, of one entry of the verdict log. A person reads a few; 1,000 rules could say 3 MB. */
+export const recordTextMax = 64 * 1024;
+
+/** Verdicts that wait to be written down, with their questions. A check never waits for the disk: what does not fit is counted, and lost. */
+export const verdictQueueBytesMax = 16 * 1024 * 1024;
+
+/** How long verdicts are gathered, so that the disk is not asked for each. */
+export const verdictGatherMs = 200;
+
+/** Verdicts written in one go: as many as the queue has fit into a few of these. */
+export const verdictBatchCountMax = 256;
+
+/** Their questions and texts: some 10 ms of the writer. */
+export const verdictBatchBytesMax = 1024 * 1024;
+
+/** How often it is looked whether what is in the verdict log is too old. */
+export const verdictAgeLookMs = 60_000;
+
+/** Verdicts dropped in one write because the log is full: with their questions, some MB at most. */
+export const verdictDropCount = 50;
+
+/** How often a replay tells how far it has come. */
+export const replayProgressMs = 1_000;

@@ -1,38 +1,106 @@
-import type { RequestId } from "../kernel/ids.ts";
+import type { RequestId, RuleId, WorkflowId } from "../kernel/ids.ts";
+import type { Range } from "../kernel/range.ts";
 import type { RequestKey } from "../kernel/request-key.ts";
 import type { Result } from "../kernel/result.ts";
+import type { Stretch } from "../kernel/stretch.ts";
 import type { DurationMs, TimeMs } from "../kernel/time.ts";
 import type { StoreAge, StoreHealth, WriteResult } from "../kernel/write.ts";
-import type { RuleSet } from "./core/judge.ts";
-import type { Check, Rule, RuleState, Verdict } from "./core/types.ts";
-import type { JudgeFailure } from "./errors.ts";
+import type { ExplainedVerdict } from "./core/explain-check.ts";
+import type { RuleSet } from "./core/rule-set.ts";
+import type {
+  Check,
+  Member,
+  Rule,
+  RuleSetChange,
+  RuleSetContents,
+  RuleSetItemKind,
+  RuleStanding,
+  RuleTest,
+  StoredVersion,
+  Verdict,
+} from "./core/types.ts";
+import type { JudgeFailure, TestFailure } from "./errors.ts";
+import type { VerdictRecord } from "./verdict-record.ts";
 
-/** One change of one rule, as a value. Applied whole or not at all, durable before it is acknowledged. */
+export type { Member, StoredVersion };
+
+/** One change of the rules, as a value. Applied whole or not at all, durable before it is acknowledged. */
 export type RuleBatch = {
-  readonly rule: Rule;
-  /** What must be stored now: no version of this rule, or this version in this state. */
-  readonly expected: "absent" | { readonly version: number; readonly state: RuleState };
-  readonly revision: { readonly expected: number; readonly next: number };
-  /** Remembers the answer to a request. Its answer is `rule` and `revision.next`. */
-  readonly request?: RequestKey & { readonly atMs: TimeMs };
+  /** Of the last change in the store, upon which this one was decided. */
+  readonly expectedSequence: number;
+  /** Its sequence is one more. Undefined: nothing changes, and only the answer is remembered; all that follows is empty. */
+  readonly change: RuleSetChange | undefined;
+  /** As these rules stand after it. */
+  readonly standings: readonly RuleStanding[];
+  /** Their standings and all their versions go. */
+  readonly removedRules: readonly RuleId[];
+  readonly versions: readonly StoredVersion[];
+  /** Of rules that stay, versions that were never active or in shadow. */
+  readonly removedVersions: readonly { readonly id: RuleId; readonly version: number }[];
+  /** Of the rule set from `change.revision` on; before, it stays what it was. */
+  readonly membersAdded: readonly Member[];
+  readonly membersRemoved: readonly Member[];
+  /** Remembers the answer to a request. */
+  readonly request: (RequestKey & { readonly atMs: TimeMs; readonly answer: ChangeAnswer }) | undefined;
 };
 
 export type RuleConflict =
-  /** The rule or the revision is not as expected. */
+  /** There was another change. */
   | { readonly type: "stale" }
   /** The request id is stored already; look it up. */
   | { readonly type: "request-exists" };
 
-export type RuleChange = { readonly rule: Rule; readonly ruleSetRevision: number };
+/** What a change answers, as far as it must be the same when it is repeated. */
+export type ChangeAnswer = {
+  readonly ruleSetRevision: number;
+  /** Of one rule: as it was then. */
+  readonly rule: Rule | undefined;
+  /** Its place in the history; of what changed nothing, none. */
+  readonly changeSequence: number | undefined;
+};
 
-/** Keeps rules, the rule-set revision, and answers to requests. */
+export type LoadedRules = {
+  readonly contents: RuleSetContents;
+  /** Of the last change; 0: none. */
+  readonly sequence: number;
+  /** Rules that are neither active nor in shadow. */
+  readonly idleRuleCount: number;
+};
+
+/** Keeps rules in all versions, rule sets in all revisions, their history, and answers to requests. */
 export interface RuleStore extends StoreHealth, StoreAge {
-  /** Every rule, in its newest version, and the revision that goes with them. A new store is at revision 0. */
-  load(): Promise<{ readonly rules: readonly Rule[]; readonly revision: number }>;
+  /** As it is now, in one read. A new store is at revision 0 and sequence 0. */
+  load(): Promise<LoadedRules>;
+  /** In this version, or in the newest. */
+  rule(id: RuleId, version: number | undefined): Promise<Rule | undefined>;
+  /** Of each the newest version, in the order of ids (bytewise), those after `afterId`: at most `limit`, and about `stretchBytesMax` of text. */
+  listRules(page: { readonly afterId: string | undefined; readonly limit: number }): Promise<Stretch<Rule, string>>;
+  /** Newest first, those before `beforeVersion`. As `listRules` otherwise. */
+  listVersions(page: {
+    readonly id: RuleId;
+    readonly beforeVersion: number | undefined;
+    readonly limit: number;
+  }): Promise<Stretch<Rule, number>>;
+  /** The newest version of a fact, a type or a test that there ever was; 0: none. */
+  latestVersion(kind: Exclude<RuleSetItemKind, "RULE">, name: string): Promise<number>;
+  /** Versions of a rule that were never active or in shadow, oldest first. */
+  versionsNeverUsed(id: RuleId): Promise<readonly number[]>;
+  /** The rule set as it was at this revision; nothing if there was none. */
+  contentsAt(revision: number): Promise<RuleSetContents | undefined>;
+  /** After this sequence, oldest first. As `listRules` otherwise. */
+  changesAfter(page: { readonly sequence: number; readonly limit: number }): Promise<Stretch<RuleSetChange, number>>;
+  /** Before this sequence (undefined: all), newest first; of this name if one is given. As `listRules` otherwise. */
+  changesBefore(page: {
+    readonly sequence: number | undefined;
+    readonly name: string | undefined;
+    readonly limit: number;
+  }): Promise<Stretch<RuleSetChange, number>>;
   /** The stored answer to a request, or nothing. */
-  answer(requestId: RequestId): Promise<(RuleChange & { readonly digest: string }) | undefined>;
+  answer(requestId: RequestId): Promise<(ChangeAnswer & { readonly digest: string; readonly atMs: TimeMs }) | undefined>;
   /** Atomic. A stale expectation resolves to a conflict and writes nothing. */
   apply(batch: RuleBatch): WriteResult<void, RuleConflict>;
+  /** Called after each durable change, with its sequence. Returns the unsubscribe function. */
+  onChange(listener: (sequence: number) => void): () => void;
   /** Drops answers older than this, at most `limit`; says how many. */
   purge(before: { readonly olderThanMs: TimeMs; readonly limit: number }): WriteResult<number, never>;
   /** Applies what is queued, then closes. Writes after it are `storage-unavailable`. */
@@ -64,5 +132,53 @@ export interface Evaluator {
   prepare(ruleSet: RuleSet): void;
   /** All by this rule set, in the order of the checks. Rejects with the signal's reason. */
   judge(ruleSet: RuleSet, checks: readonly Check[], options: AskOptions): Promise<Result<readonly Verdict[], JudgeFailure>>;
+  /** One check, and what the parts of the rules that apply have come to: of these rules, or if none are named of all. */
+  explain(
+    ruleSet: RuleSet,
+    check: Check,
+    options: Omit<AskOptions, "promptOnly"> & { readonly ruleIds: readonly RuleId[] },
+  ): Promise<Result<ExplainedVerdict, JudgeFailure>>;
+  close(): Promise<void>;
+}
+
+/** Judges by a rule set that is only tried, and says which of its tests fail. Rejects with the signal's reason. */
+export type RunTests = (ruleSet: RuleSet, tests: readonly RuleTest[], signal: AbortSignal) => Promise<readonly TestFailure[]>;
+
+/** What is known of each wanted verdict; the log may pass over the rest. */
+export type VerdictRanges = {
+  readonly sequence?: Range<number>;
+  readonly judgedAtMs?: Range<number>;
+  readonly judgement?: Range<string>;
+  readonly workflowId?: Range<string>;
+  readonly workflowType?: Range<string>;
+  readonly fromState?: Range<string>;
+  readonly toState?: Range<string>;
+  readonly requestedBy?: Range<string>;
+  readonly ruleSetRevision?: Range<number>;
+};
+
+export type WantedVerdicts = {
+  /** Undefined: of all. */
+  readonly workflowId: WorkflowId | undefined;
+  /** That this rule has said something of. Undefined: all. */
+  readonly ruleId: RuleId | undefined;
+  readonly ranges: VerdictRanges;
+};
+
+/** Keeps what was decided, for a time. What judges does not need it: it may be full, broken, or behind. */
+export interface VerdictLog extends StoreAge {
+  /** In this order, under sequences that were never used before. */
+  append(records: readonly Omit<VerdictRecord, "sequence">[]): WriteResult<void, never>;
+  /** Before this sequence (undefined: all), newest first: at most `limit`, and about `stretchBytesMax` of text. */
+  list(page: {
+    readonly beforeSequence: number | undefined;
+    readonly limit: number;
+    readonly wanted: WantedVerdicts;
+  }): Promise<Stretch<VerdictRecord, number>>;
+  /** What is kept, with all that goes with it. */
+  usedBytes(): number;
+  /** Drops the oldest, at most `limit`, if `olderThanMs` is given only those judged before it; says how many. */
+  drop(which: { readonly olderThanMs: TimeMs | undefined; readonly limit: number }): WriteResult<number, never>;
+  /** Writes what is queued, then closes. */
   close(): Promise<void>;
 }

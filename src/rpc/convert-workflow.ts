@@ -71,12 +71,20 @@ export function eventToWire(event: WorkflowEvent): DeepPartial<WireWorkflowEvent
     retryCount: event.retryCount,
     ruleSetRevision: BigInt(event.ruleSetRevision),
     transactionId: event.transactionId ?? "",
+    warnings: event.warnings.first,
+    warningsOmitted: event.warnings.omitted,
   };
 }
 
-export function lastEventToWire(event: LastEvent): DeepPartial<WireWorkflowEvent> {
+/** A caller of PredicateLogic may not know all of it. */
+type DescribedEvent = Omit<LastEvent, "type" | "toState"> & {
+  readonly type: WorkflowEventType | undefined;
+  readonly toState: WorkflowState | undefined;
+};
+
+export function lastEventToWire(event: DescribedEvent): DeepPartial<WireWorkflowEvent> {
   return {
-    type: WireEventType[event.type],
+    type: WireEventType[event.type ?? "UNSPECIFIED"],
     fromState: stateToWire(event.fromState),
     toState: stateToWire(event.toState),
     occurredAt: new Date(event.occurredAtMs),

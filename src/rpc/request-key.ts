@@ -27,12 +27,19 @@ export function requestDigest(typeName: string, request: object): string {
 function fieldsOf({ fields }: DescMessage, message: object): object {
   const set: Record<number, unknown> = {};
   for (const field of fields) {
-    assert(field.oneof === undefined && field.fieldKind !== "map", "a mutation has plain fields only");
-    const value = (message as Readonly<Record<string, unknown>>)[field.localName];
+    assert(field.fieldKind !== "map", "a mutation has no maps but those in a Struct");
+    const value = fieldValue(field, message as Readonly<Record<string, unknown>>);
     if (field.message?.typeName === "google.protobuf.Duration" || isUnset(field, value)) continue;
     set[field.number] = Array.isArray(value) ? value.map((item) => canonical(field, item)) : canonical(field, value);
   }
   return set;
+}
+
+/** Of a oneof, ts-proto tells which field is set, and its value. */
+function fieldValue({ localName, oneof }: DescField, message: Readonly<Record<string, unknown>>): unknown {
+  if (oneof === undefined) return message[localName];
+  const group = message[oneof.localName] as { readonly $case: string; readonly value: unknown } | undefined;
+  return group?.$case === localName ? group.value : undefined;
 }
 
 /** proto3: `optional int64 x = 0` is set, `int64 x = 0` is not. */
@@ -50,6 +57,7 @@ const implicitPresence = 2;
 function canonical(field: DescField, value: unknown): unknown {
   if (value instanceof Uint8Array) return bytesText(value);
   if (typeof value === "bigint") return value.toString();
+  if (value instanceof Date) return value.toISOString();
   if (field.message === undefined) return value;
   return field.message.typeName === "google.protobuf.Struct" ? sorted(value) : fieldsOf(field.message, value as object);
 }

@@ -1,7 +1,8 @@
 import { Status } from "nice-grpc-common";
 import { unreachable } from "../kernel/assert.ts";
+import type { Refusal } from "../workflow/core/errors.ts";
 import type { ManagerError } from "../workflow/errors.ts";
-import { invalidField, known, requestIdReused, rpcError, storageUnavailable } from "./errors.ts";
+import { invalidField, known, requestIdReused, rpcError, storageUnavailable, violationText } from "./errors.ts";
 
 /** A hold usually ends within a round trip or two to its participants. */
 const inTransitionRetryMs = 200;
@@ -67,7 +68,7 @@ export function workflowError(error: ManagerError, { workflowId = "", requestId 
       return rpcError({
         code: Status.UNAVAILABLE,
         reason: "PREDICATE_LOGIC_UNAVAILABLE",
-        message: `the predicate engine did not answer, so workflow "${error.workflowId}" was not moved`,
+        message: `the predicate engine did not answer, so nothing was done to workflow "${error.workflowId}"`,
         metadata: { workflow_id: error.workflowId },
         retryAfterMs: unavailableRetryMs,
       });
@@ -75,10 +76,22 @@ export function workflowError(error: ManagerError, { workflowId = "", requestId 
       return rpcError({
         code: Status.RESOURCE_EXHAUSTED,
         reason: "OVERLOADED",
-        message: `more moves wait for their rules than can be judged in time, so workflow "${error.workflowId}" was not moved: ${error.cause}`,
+        message: `more waits for its rules than can be judged in time, so nothing was done to workflow "${error.workflowId}": ${error.cause}`,
         metadata: { workflow_id: error.workflowId },
         retryAfterMs: error.retryAfterMs,
       });
+    case "predicate-logic-refused":
+      return refused(error.workflowId, error.refusal);
+    case "metadata-invalid": {
+      const fields = error.violations.map(({ path, message }) => ({ field: path, description: message }));
+      return rpcError({
+        code: Status.INVALID_ARGUMENT,
+        reason: "METADATA_INVALID",
+        message: violationText(fields),
+        metadata: { workflow_type: error.workflowType, rule_set_revision: String(error.ruleSetRevision) },
+        fields,
+      });
+    }
     case "invalid-transition":
       return rpcError({
         code: Status.FAILED_PRECONDITION,
@@ -157,6 +170,22 @@ export function workflowError(error: ManagerError, { workflowId = "", requestId 
       });
     default:
       return unreachable(error);
+  }
+}
+
+/** It would be refused again. */
+function refused(workflowId: string, { why, cause, limit, fields }: Refusal) {
+  const message = `the predicate engine does not take what it is asked about workflow "${workflowId}": ${cause}`;
+  const metadata = { workflow_id: workflowId, ...(limit !== undefined && { limit: String(limit) }) };
+  switch (why) {
+    case "invalid":
+      return rpcError({ code: Status.INVALID_ARGUMENT, reason: "INVALID_REQUEST", message, metadata, fields });
+    case "too-large":
+      return rpcError({ code: Status.RESOURCE_EXHAUSTED, reason: "MESSAGE_TOO_LARGE", message, metadata });
+    case "too-expensive":
+      return rpcError({ code: Status.RESOURCE_EXHAUSTED, reason: "CHECKS_TOO_EXPENSIVE", message, metadata });
+    default:
+      return unreachable(why);
   }
 }
 

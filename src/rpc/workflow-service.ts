@@ -1,3 +1,4 @@
+import type { CallContext } from "nice-grpc-common";
 import { Workflow as WireWorkflow, WorkflowEvent as WireWorkflowEvent } from "../gen/concord/workflow/v1/workflow.ts";
 import {
   ListWorkflowEventsResponse,
@@ -15,6 +16,7 @@ import type { RequestKey } from "../kernel/request-key.ts";
 import type { Result } from "../kernel/result.ts";
 import type { TimeMs } from "../kernel/time.ts";
 import type { Turns } from "../kernel/turns.ts";
+import type { Logger } from "../runtime/logger.ts";
 import type { Answer, MoveCommand } from "../workflow/attempt.ts";
 import type { Workflow, WorkflowEvent } from "../workflow/core/types.ts";
 import type { ManagerError } from "../workflow/errors.ts";
@@ -25,6 +27,7 @@ import type { Watch, WatchMessage } from "../workflow/watch.ts";
 import type { RpcContext } from "./context.ts";
 import { outcomeFromWire } from "./convert-transaction.ts";
 import { eventToWire, stateFromWire, stateToWire, structFromWire, workflowToWire } from "./convert-workflow.ts";
+import { createDenialLog } from "./denial-log.ts";
 import { durationMs } from "./duration.ts";
 import { encoded, listAnswer } from "./encoded-answer.ts";
 import { invalidField } from "./errors.ts";
@@ -47,17 +50,22 @@ export function createWorkflowService(dependencies: {
   readonly participantId: ParticipantId;
   readonly nowMs: () => TimeMs;
   readonly turns: Turns;
+  readonly logger: Logger;
 }): WorkflowServiceImplementation<RpcContext> {
   const { manager, store, watch, participantId: ownId, nowMs } = dependencies;
   const readPage = createReadPage(dependencies);
 
-  async function move(command: MoveCommand, answer: Promise<Result<Answer, ManagerError>>, context: RpcContext) {
+  const logDenial = createDenialLog(dependencies.logger);
+
+  async function move(command: MoveCommand, answer: Promise<Result<Answer, ManagerError>>, context: CallContext & RpcContext) {
     const { workflowId, move } = command;
     const { targetState: target, requestedBy: by, request } = move;
     const result = await answer;
     const subject = { workflow: workflowId, target, by };
     if (!result.ok) {
-      context.log.info({ ...subject, refused: result.error.type.toUpperCase().replaceAll("-", "_") }, "transition refused");
+      const refused = { ...subject, refused: result.error.type.toUpperCase().replaceAll("-", "_") };
+      if (result.error.type === "rule-denied") logDenial(refused, result.error, context);
+      else context.log.info(refused, "transition refused");
       throw workflowError(result.error, { workflowId, requestId: request?.id });
     }
     const { workflow, event } = result.value;
@@ -65,7 +73,7 @@ export function createWorkflowService(dependencies: {
       { ...subject, version: workflow.version, sequence: event.sequence, transaction: event.transactionId },
       "transition applied",
     );
-    return { workflow: workflowToWire(workflow), event: eventToWire(event) };
+    return { workflow: workflowToWire(workflow), event: eventToWire(event), warnings: event.warnings.first };
   }
 
   return {
@@ -148,6 +156,30 @@ export function createWorkflowService(dependencies: {
     async recoverWorkflow(request, context) {
       const command = moveCommand(request, "ACTIVE", true, requestKey("concord.workflow.v1.RecoverWorkflowRequest", request));
       return move(command, manager.move(command, context), context);
+    },
+
+    async listAllowedTransitions(request, context) {
+      const { reason, requestedBy } = request;
+      const workflowId = request.workflowId as WorkflowId;
+      const question = { workflowId, reason, requestedBy, context: structFromWire(request.context) };
+      const result = await manager.possibleMoves(question, context);
+      if (!result.ok) throw workflowError(result.error, request);
+      const { workflow, judged } = result.value;
+      const { inTransition } = workflowToWire(workflow);
+      const transitions = (judged?.moves ?? []).map(({ isAllowed, targetState, ...findings }) => ({
+        targetState: stateToWire(targetState),
+        allowed: isAllowed,
+        ...findings,
+      }));
+      const ruleSetRevision = BigInt(judged?.ruleSetRevision ?? 0);
+      return {
+        workflowId,
+        version: BigInt(workflow.version),
+        state: stateToWire(workflow.state),
+        inTransition,
+        transitions,
+        ruleSetRevision,
+      };
     },
 
     async resolveTransition(request, context) {

@@ -22,6 +22,20 @@ type EdgeLoad = {
 
 type StoreBytes = { readonly database: number; readonly wal: number };
 
+type RulesThatJudge = {
+  readonly revision: number;
+  readonly active: ReadonlySet<string>;
+  readonly shadow: ReadonlySet<string>;
+};
+
+/** 1,000 active rules with all three actions. Beyond it, some are of rules that judge no more. Those are cleared away when the metrics are read, at the latest. */
+const ruleSeriesMax = 3_000;
+
+/** In units: from a rule that reads a field to a check that is denied for its cost. */
+const costBuckets = [1, 3, 10, 30, 100, 300, 1_000, 3_000, 10_000, 30_000, 100_000, 200_000];
+/** From a rule that reads a field to a check that is ended. */
+const judgingSecondsBuckets = [0.000_01, 0.000_03, 0.000_1, 0.000_3, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3];
+
 /** From a local round trip to a participant that was away for long. */
 const phaseSecondsBuckets = [0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 60, 600];
 /** From a timer that is as punctual as they are to a loop that has stopped. */
@@ -93,6 +107,7 @@ export function createMetrics() {
       gauge("participants_connected", "Participants with an open session", () => read().connectedParticipants);
     },
   };
+  const predicate = predicateMetrics(registry);
   const refused = new Counter({
     name: "concord_refused_total",
     help: "Calls and connections for which there was no room: of the process, of one address, on one connection",
@@ -158,7 +173,102 @@ export function createMetrics() {
     loopDelay: (lateMs: DurationMs) => loopDelay.observe(lateMs / 1000),
     loopHeld: (by: string) => loopHeld.inc({ by }),
   };
-  return { commit, edge, stores, loop, registry };
+  return { commit, predicate, edge, stores, loop, registry };
+}
+
+function predicateMetrics(registry: Registry) {
+  const registers = [registry];
+  let rulesThatJudge: () => RulesThatJudge = () => ({ revision: 0, active: new Set(), shadow: new Set() });
+  /** A counter that has series only of rules that judge. */
+  const byRule = <Label extends string>(name: string, help: string, labelNames: readonly Label[], of: "active" | "shadow") => {
+    const series = new Map<string, Readonly<Record<Label, string>>>();
+    const clear = (): void => {
+      const judging = rulesThatJudge()[of];
+      for (const [key, labels] of series) {
+        if (judging.has((labels as Readonly<Record<string, string>>)["rule"] ?? "")) continue;
+        counter.remove(labels);
+        series.delete(key);
+      }
+    };
+    const counter = new Counter({ name, help, labelNames, registers, collect: clear });
+    return (labels: Readonly<Record<Label, string>>): void => {
+      counter.inc(labels);
+      series.set(Object.values(labels).join(" "), labels);
+      if (series.size > ruleSeriesMax) clear();
+    };
+  };
+  const gauge = (name: string, help: string, read: (rules: RulesThatJudge) => number) =>
+    new Gauge({
+      name: `concord_predicate_${name}`,
+      help,
+      registers,
+      collect() {
+        this.set(read(rulesThatJudge()));
+      },
+    });
+  const verdicts = new Counter({
+    name: "concord_predicate_verdicts_total",
+    help: "Checks that were answered, by judgement",
+    labelNames: ["judgement"],
+    registers,
+  });
+  const violation = byRule(
+    "concord_predicate_violations_total",
+    "Times that an active rule did not hold",
+    ["rule", "action"],
+    "active",
+  );
+  const shadowDifference = byRule(
+    "concord_predicate_shadow_differences_total",
+    "Times that a rule in shadow said otherwise",
+    ["rule"],
+    "shadow",
+  );
+  const cost = new Histogram({
+    name: "concord_predicate_check_cost",
+    help: "What checks cost, in units, shadows not counted",
+    buckets: costBuckets,
+    registers,
+  });
+  const judging = new Histogram({
+    name: "concord_predicate_judging_seconds",
+    help: "How long it takes to judge a check, on the event loop or by a thread",
+    labelNames: ["where"],
+    buckets: judgingSecondsBuckets,
+    registers,
+  });
+  const exhausted = new Counter({
+    name: "concord_predicate_budget_exhausted_total",
+    help: "Checks in which an expression, or all together, cost too much",
+    registers,
+  });
+  const restarts = new Counter({
+    name: "concord_predicate_judge_restarts_total",
+    help: "Judging threads that had ended and were replaced",
+    registers,
+  });
+  const dropped = new Counter({
+    name: "concord_verdicts_dropped_total",
+    help: "Verdicts that are missing in the verdict log",
+    labelNames: ["why"],
+    registers,
+  });
+  gauge("rule_set_revision", "The rule set that judges", ({ revision }) => revision);
+  gauge("rules_active", "Rules that judge", ({ active }) => active.size);
+  gauge("rules_in_shadow", "Rules that are judged beside them", ({ shadow }) => shadow.size);
+  return {
+    verdict: (judgement: string) => verdicts.inc({ judgement }),
+    violation: (rule: string, action: string) => violation({ rule, action }),
+    shadowDifference: (rule: string) => shadowDifference({ rule }),
+    cost: (units: number) => cost.observe(units),
+    exhausted: () => exhausted.inc(),
+    judged: (where: "loop" | "thread", tookMs: DurationMs) => judging.observe({ where }, tookMs / 1000),
+    threadReplaced: () => restarts.inc(),
+    verdictsDropped: (why: string, count: number) => dropped.inc({ why }, count),
+    observe: (read: () => RulesThatJudge) => {
+      rulesThatJudge = read;
+    },
+  };
 }
 
 export type MetricsServer = { readonly port: number; readonly close: () => Promise<void> };

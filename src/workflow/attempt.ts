@@ -1,10 +1,11 @@
+import { unreachable } from "../kernel/assert.ts";
 import type { WorkflowId } from "../kernel/ids.ts";
 import type { JsonObject } from "../kernel/json.ts";
 import type { RequestKey } from "../kernel/request-key.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
 import type { WriteFailure } from "../kernel/write.ts";
 import { admit, consent, type Stamp } from "./core/step.ts";
-import type { Move, Workflow, WorkflowEvent } from "./core/types.ts";
+import type { Consent, Move, Workflow, WorkflowEvent } from "./core/types.ts";
 import type { ManagerError } from "./errors.ts";
 import type { Asker, PredicateClient, PredicateFailure, TransactionFacts, WorkflowConflict, WorkflowStore } from "./ports.ts";
 
@@ -32,8 +33,8 @@ export type Attempts = {
   readonly environment: Environment;
 };
 
-/** A workflow for which a move is allowed, under this revision of the rules. */
-export type Judged = { readonly workflow: Workflow; readonly ruleSetRevision: number };
+/** A workflow for which a move is allowed. */
+export type Judged = { readonly workflow: Workflow; readonly consent: Consent };
 
 /** All checks of a move, in the agreed order, on the workflow as it is now. No lock is held while the engine is asked. */
 export async function judge(
@@ -53,13 +54,21 @@ export async function judge(
   const verdict = await predicates.check(check, asker);
   if (!verdict.ok) return err(unjudged(verdict.error, workflowId));
   const consented = consent(workflow, { targetState, mustRecover }, verdict.value);
-  return consented.ok ? ok({ workflow, ruleSetRevision: consented.value }) : consented;
+  return consented.ok ? ok({ workflow, consent: consented.value }) : consented;
 }
 
-function unjudged(failure: PredicateFailure, workflowId: WorkflowId): ManagerError {
-  return failure.type === "overloaded"
-    ? { ...failure, type: "predicate-logic-overloaded", workflowId }
-    : { ...failure, type: "predicate-logic-unavailable", workflowId };
+/** An engine that does not answer has not consented. */
+export function unjudged(failure: PredicateFailure, workflowId: WorkflowId): ManagerError {
+  switch (failure.type) {
+    case "overloaded":
+      return { ...failure, type: "predicate-logic-overloaded", workflowId };
+    case "refused":
+      return { ...failure, type: "predicate-logic-refused", workflowId };
+    case "unavailable":
+      return { ...failure, type: "predicate-logic-unavailable", workflowId };
+    default:
+      return unreachable(failure);
+  }
 }
 
 /** Judges and writes, again and again until the write still meets the workflow that was judged. Writes nothing once nobody waits. */

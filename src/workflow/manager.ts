@@ -13,12 +13,14 @@ import {
   raceCountMax,
   rememberAnswer,
   stampOf,
+  unjudged,
 } from "./attempt.ts";
 import { type Call, type Caller, createCalls } from "./calls.ts";
 import { applyMove, create } from "./core/step.ts";
 import type { ManagerError } from "./errors.ts";
 import { type OwnPart, participantsOf, type Together } from "./own-part.ts";
-import type { CoordinatorSessions, WorkflowBatch } from "./ports.ts";
+import type { Asker, CoordinatorSessions, WorkflowBatch } from "./ports.ts";
+import { type PossibleMovesQuestion, possibleMoves } from "./possible-moves.ts";
 import { type ResolveCommand, resolveTransition } from "./resolve-transition.ts";
 
 export type CreateCommand = {
@@ -40,7 +42,7 @@ export function createManager(
     readonly workflowCountMax: number;
   },
 ) {
-  const { store, environment, ownPart, workflowCountMax } = dependencies;
+  const { store, predicates, environment, ownPart, workflowCountMax } = dependencies;
   const calls = createCalls();
 
   /** Applies a batch of one workflow and one event. */
@@ -53,11 +55,29 @@ export function createManager(
     return ok({ workflow: put.workflow, event });
   }
 
-  async function createOnce(command: CreateCommand): Promise<Result<Answer, ManagerError>> {
+  /** Yields the rule-set revision with which the metadata was checked; 0: without a type, nothing can be asked of it. */
+  async function checkMetadata(
+    { type: workflowType, metadata }: CreateCommand,
+    workflowId: WorkflowId,
+    call: Call,
+  ): Promise<Result<number, ManagerError>> {
+    if (workflowType === "") return ok(0);
+    const verdict = await predicates.checkMetadata({ workflowType, metadata }, call);
+    if (!verdict.ok) return err(unjudged(verdict.error, workflowId));
+    if (call.signal.aborted) return err({ type: "outcome-pending", workflowId, transactionId: undefined });
+    const { violations, ruleSetRevision } = verdict.value;
+    return violations.length === 0
+      ? ok(ruleSetRevision)
+      : err({ type: "metadata-invalid", workflowType, ruleSetRevision, violations });
+  }
+
+  async function createOnce(command: CreateCommand, call: Call): Promise<Result<Answer, ManagerError>> {
     const earlier = await earlierAnswer(store, command.request);
     if (earlier !== undefined) return earlier;
     const workflowId = command.workflowId ?? (environment.newId() as WorkflowId);
-    const { workflow, event } = create({ ...command, id: workflowId }, stampOf(environment));
+    const checked = await checkMetadata(command, workflowId, call);
+    if (!checked.ok) return checked;
+    const { workflow, event } = create({ ...command, id: workflowId, ruleSetRevision: checked.value }, stampOf(environment));
     const applied = await applyOne({
       puts: [{ workflow, expected: "absent" }],
       events: [event],
@@ -78,8 +98,8 @@ export function createManager(
     const { move } = command;
     const earlier = await earlierAnswer(store, move.request);
     if (earlier !== undefined) return earlier;
-    const moved = await judgeAndWrite(dependencies, command, undefined, call, ({ workflow: judged, ruleSetRevision }) => {
-      const { workflow, event } = applyMove(judged, move, ruleSetRevision, stampOf(environment), undefined);
+    const moved = await judgeAndWrite(dependencies, command, undefined, call, ({ workflow: judged, consent }) => {
+      const { workflow, event } = applyMove(judged, move, consent, stampOf(environment), undefined);
       return applyOne({
         puts: [{ workflow, expected: { version: judged.version, heldBy: undefined } }],
         events: [event],
@@ -113,7 +133,7 @@ export function createManager(
   return {
     workflowCountMax,
 
-    create: (command: CreateCommand, caller: Caller) => calls.run(command, caller, () => createOnce(command)),
+    create: (command: CreateCommand, caller: Caller) => calls.run(command, caller, (call) => createOnce(command, call)),
 
     /** Makes a move by itself. One whose callers have all left before it is written is not made. */
     move: (command: MoveCommand, caller: Caller) => calls.run(subjectOf(command), caller, (call) => moveOnce(command, call)),
@@ -121,6 +141,9 @@ export function createManager(
     /** Makes a move together with the work of other participants, or not at all. When the last of its callers has left, it is aborted. */
     moveTogether: (command: MoveCommand, together: Together, caller: Caller) =>
       calls.run(subjectOf(command), caller, (call) => moveTogetherOnce(command, together, call)),
+
+    /** Says what a workflow may do next, and attempts nothing. */
+    possibleMoves: (question: PossibleMovesQuestion, asker: Asker) => possibleMoves(dependencies, question, asker),
 
     /** Ends a hold whose coordinator is gone for good. */
     resolve: (command: ResolveCommand) => resolveTransition(dependencies, command),

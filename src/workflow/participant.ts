@@ -56,10 +56,10 @@ export function createWorkflowParticipant(
         command,
         { transactionId, participantIds },
         { signal: never, deadlineMs },
-        async ({ workflow, ruleSetRevision }) => {
+        async ({ workflow, consent }) => {
           const { move } = command;
           const preparedAtMs = environment.nowMs();
-          const hold = { transactionId, coordinatorId, coordinatorEpoch, move, preparedAtMs, deadlineMs, ruleSetRevision };
+          const hold = { transactionId, coordinatorId, coordinatorEpoch, move, preparedAtMs, deadlineMs, ...consent };
           return store.apply({
             puts: [{ workflow: holdMove(workflow, hold), expected: { version: workflow.version, heldBy: undefined } }],
             events: [],

@@ -7,7 +7,8 @@ import type { Result } from "../kernel/result.ts";
 import type { Stretch } from "../kernel/stretch.ts";
 import type { DurationMs, TimeMs } from "../kernel/time.ts";
 import type { StoreAge, StoreHealth, WriteResult } from "../kernel/write.ts";
-import type { LastEvent, NewWorkflowEvent, Workflow, WorkflowEvent } from "./core/types.ts";
+import type { Refusal } from "./core/errors.ts";
+import type { Consent, LastEvent, NewWorkflowEvent, Workflow, WorkflowEvent } from "./core/types.ts";
 
 /**
  * All changes of the workflows of one store, as one value. Applied whole or not at all, durable before it is acknowledged.
@@ -158,11 +159,35 @@ export type TransactionFacts = {
 };
 
 export type PredicateVerdict =
-  | { readonly type: "allowed"; readonly ruleSetRevision: number }
+  | ({ readonly type: "allowed" } & Consent)
   | { readonly type: "invalid-transition"; readonly ruleSetRevision: number }
   | { readonly type: "rule-denied"; readonly ruleSetRevision: number; readonly violations: readonly RuleViolation[] };
 
+/** Metadata of a workflow that is to be of this type. */
+export type MetadataQuestion = { readonly workflowType: string; readonly metadata: JsonObject };
+
+/** What is wrong with it; nothing, if it meets the schema or there is none. */
+export type MetadataVerdict = { readonly ruleSetRevision: number; readonly violations: readonly MetadataViolation[] };
+
+/** `path` is where, such as `metadata.tags[2]`. */
+export type MetadataViolation = { readonly path: string; readonly message: string };
+
 export type RuleViolation = { readonly ruleId: string; readonly message: string };
+
+/** The moves that the lifecycle has from a state, all judged under one revision. */
+export type JudgedMoves = { readonly moves: readonly JudgedMove[]; readonly ruleSetRevision: number };
+
+export type JudgedMove = {
+  readonly targetState: WorkflowState;
+  readonly isAllowed: boolean;
+  readonly violations: readonly RuleFinding[];
+  readonly warnings: readonly RuleFinding[];
+  readonly violationsOmitted: number;
+  readonly warningsOmitted: number;
+};
+
+/** What a rule says of a move for which it does not hold. */
+export type RuleFinding = RuleViolation & { readonly ruleVersion: number; readonly evaluationFailed: boolean };
 
 /** Who waits for a verdict. */
 export type Asker = {
@@ -173,14 +198,18 @@ export type Asker = {
 };
 
 export type PredicateFailure =
-  /** Silence, refusal and a late answer. */
+  /** Silence, and what is no answer. */
   | { readonly type: "unavailable"; readonly cause: string }
+  | { readonly type: "refused"; readonly refusal: Refusal }
   /** More is asked than can be answered in time. */
   | { readonly type: "overloaded"; readonly cause: string; readonly retryAfterMs: DurationMs };
 
 /** The predicate engine, always behind gRPC. Never throws. */
 export interface PredicateClient {
   check(check: PredicateCheck, asker: Asker): Promise<Result<PredicateVerdict, PredicateFailure>>;
+  checkMetadata(question: MetadataQuestion, asker: Asker): Promise<Result<MetadataVerdict, PredicateFailure>>;
+  /** Of each move from the workflow's state. */
+  checkMoves(question: Omit<PredicateCheck, "targetState">, asker: Asker): Promise<Result<JudgedMoves, PredicateFailure>>;
 }
 
 export type TransactionPart = { readonly participantId: ParticipantId; readonly payload: Uint8Array };

@@ -12,9 +12,9 @@ import { connect } from "../../src/cli/client.ts";
 import { print, tableLines } from "../../src/cli/output.ts";
 import {
   BatchValidateTransitionsRequest,
-  TransitionCheck,
   ValidateTransitionRequest,
 } from "../../src/gen/concord/predicate/v1/predicate_logic.ts";
+import { TransitionCheck } from "../../src/gen/concord/predicate/v1/verdict.ts";
 import { WorkflowState } from "../../src/gen/concord/workflow/v1/workflow.ts";
 import type { RuleId } from "../../src/kernel/ids.ts";
 import type { WorkflowState as State } from "../../src/kernel/lifecycle.ts";
@@ -26,7 +26,7 @@ import { openChannel } from "../../src/rpc/clients/channel.ts";
 import { systemClock } from "../../src/runtime/clock.ts";
 import { createTurns } from "../../src/runtime/turns.ts";
 import { createMemoryRuleStore } from "../../src/storage/memory/rule-store.ts";
-import { checkOf } from "../support/rule-values.ts";
+import { checkOf, ruleOf } from "../support/rule-values.ts";
 import { findGenerator } from "./load.ts";
 import { benchService } from "./shape.ts";
 
@@ -140,11 +140,17 @@ async function engineWith(rules: readonly Planned[]): Promise<Engine> {
   const turns = createTurns();
   const judges = createJudges({ threadCount: 1, startThread: startJudgeThread, timers: systemClock });
   const evaluator = createEvaluator({ judges, turns });
-  const engine = await createEngine({ store: createMemoryRuleStore(), clock: systemClock, evaluator, turns });
+  const engine = await createEngine({
+    store: createMemoryRuleStore(),
+    clock: systemClock,
+    evaluator,
+    turns,
+    runTests: async () => [],
+  });
   for (const { ruleId, expression, from, to } of rules) {
     const id = ruleId as RuleId;
-    const written = { description: "", message: "", priority: 0, moves: [{ from, to }], expression, request: undefined, ...by };
-    await engine.createRule({ id, ...written });
+    const written = ruleOf({ moves: [{ from, to }], expression });
+    await engine.createRule({ ...written, id, request: undefined, ...by });
     await engine.activate({ id, request: undefined, ...by });
   }
   return engine;

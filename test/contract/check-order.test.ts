@@ -30,6 +30,7 @@ const combinations: readonly (readonly Fault[])[] = Array.from({ length: 2 ** or
 
 const folders = [temporaryFolder(), temporaryFolder()] as const;
 const by = { reason: "a test", requested_by: "ada" };
+const asked = { reason: "a test", requestedBy: "ada" };
 let engine: TestServer;
 let manager: TestServer;
 let client: ProtoClient;
@@ -38,8 +39,8 @@ beforeAll(async () => {
   engine = await startServer({ dataDir: folders[0].path, services: "predicate" });
   manager = await startServer({ dataDir: folders[1].path, services: "workflow,commit", predicateAddress: engine.address });
   const { predicates } = engine.clients;
-  await predicates.createRule({ ruleId: "polite", expression: "!has(request.context.rude)", description: "be polite" });
-  await predicates.activateRule({ ruleId: "polite" });
+  await predicates.createRule({ ruleId: "polite", expression: "!has(request.context.rude)", description: "be polite", ...asked });
+  await predicates.activateRule({ ruleId: "polite", ...asked });
   client = createProtoClient(manager.address);
   for (const workflow_id of ["plain", "terminal", "held"]) {
     await client.call("WorkflowService/CreateWorkflow", { workflow_id });

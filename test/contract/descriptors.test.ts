@@ -45,11 +45,15 @@ describe.each(methods)("$rpc", ({ method }) => {
     const { name, input } = method;
     const fields = new Set(input.fields.map((field) => field.name));
     const isMutation =
-      /^(Create|Transition|Recover|Activate|Deactivate|Execute|Begin|Enlist|Commit|Abort|Retry|Resolve|Forget)/.test(name);
-    const isQuestion = /^(Get|List|Watch|Validate|BatchValidate|Participate)/.test(name);
+      /^(Create|Update|Delete|Set|Apply|Rollback|Shadow|Deprecate|Transition|Recover|Activate|Deactivate|Execute|Begin|Enlist|Commit|Abort|Retry|Resolve|Forget)/.test(
+        name,
+      );
+    const isQuestion = /^(Get|List|Watch|Check|Explain|Assess|Lint|Replay|Validate|BatchValidate|Participate|Replay)/.test(name);
     expect(isMutation !== isQuestion, `${name} is either a mutation or a question`).toBe(true);
     if (isMutation) expect(["request_id", "requested_by", "reason"].filter((field) => !fields.has(field))).toEqual([]);
-    if (name.startsWith("List")) expect(["page_size", "page_token"].filter((field) => !fields.has(field))).toEqual([]);
+    // A state has four moves at most.
+    if (name.startsWith("List") && name !== "ListAllowedTransitions")
+      expect(["page_size", "page_token"].filter((field) => !fields.has(field))).toEqual([]);
   });
 });
 

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { TransactionId, WorkflowId } from "../../src/kernel/ids.ts";
 import { openSqliteWorkflowStore } from "../../src/storage/sqlite/workflow-store.ts";
 import { create, holdMove } from "../../src/workflow/core/step.ts";
+import { noWarnings } from "../../src/workflow/core/warnings.ts";
 import { startServer, type TestServer, temporaryFolder } from "../support/concord.ts";
 import {
   createProtoClient,
@@ -34,7 +35,7 @@ async function holdForGone(): Promise<void> {
   if (!opened.ok) throw new Error(opened.error.message);
   const nowMs = Date.now();
   const { workflow, event } = create(
-    { id: "held" as WorkflowId, type: "", metadata: {}, reason: "", requestedBy: "" },
+    { id: "held" as WorkflowId, type: "", metadata: {}, reason: "", requestedBy: "", ruleSetRevision: 0 },
     { nowMs, eventId: "e" },
   );
   const hold = {
@@ -45,6 +46,7 @@ async function holdForGone(): Promise<void> {
     preparedAtMs: nowMs,
     deadlineMs: nowMs,
     ruleSetRevision: 0,
+    warnings: noWarnings,
   } as const;
   await opened.value.apply({ puts: [{ workflow: holdMove(workflow, hold), expected: "absent" }], events: [event] });
   await opened.value.close();
@@ -61,7 +63,8 @@ beforeAll(async () => {
   }
   await client.call("PredicateLogic/CreateRule", { ...cold, moves: [{ to_state: "WORKFLOW_STATE_COMPLETED" }], ...by });
   await client.call("PredicateLogic/ActivateRule", { rule_id: "cold", ...by });
-  await client.call("PredicateLogic/CreateRule", { rule_id: "draft", expression: "true", ...by });
+  for (const rule_id of ["draft", "unused"])
+    await client.call("PredicateLogic/CreateRule", { rule_id, expression: "true", ...by });
   const inventory = await joinAs(client, "inventory");
   void inventory.agreeToAll();
 });
@@ -141,6 +144,24 @@ const unary: Readonly<Record<string, Sample>> = {
     bad: { workflow_id: "active", ...by },
     failure: { code: "FAILED_PRECONDITION", reason: "NOT_FAILED", metadata: { workflow_id: "active", state: "ACTIVE" } },
   },
+  "WorkflowService/ListAllowedTransitions": {
+    good: { workflow_id: "active", requested_by: "ada" },
+    answer: {
+      workflow_id: "active",
+      version: "2",
+      state: ACTIVE,
+      in_transition: null,
+      transitions: [
+        { target_state: "WORKFLOW_STATE_PAUSED", allowed: true, violations: [] },
+        { target_state: COMPLETED, allowed: false, violations: [{ rule_id: "cold", rule_version: 1, message: "too warm: 9.5" }] },
+        { target_state: "WORKFLOW_STATE_FAILED", allowed: true },
+        { target_state: "WORKFLOW_STATE_CANCELLED", allowed: true },
+      ],
+      rule_set_revision: "1",
+    },
+    bad: { workflow_id: "nobody" },
+    failure: { code: "NOT_FOUND", reason: "WORKFLOW_NOT_FOUND", metadata: { workflow_id: "nobody" } },
+  },
   "WorkflowService/ResolveTransition": {
     good: { workflow_id: "held", transaction_id: "gone", outcome: "OUTCOME_COMMITTED", ...by },
     answer: {
@@ -189,6 +210,67 @@ const unary: Readonly<Record<string, Sample>> = {
     bad: { checks: [check, { ...check, target_state: 0 }] },
     failure: invalid("checks[1].target_state"),
   },
+  "PredicateLogic/ExplainTransition": {
+    good: { check, rule_ids: ["cold"], min_revision: 1 },
+    answer: {
+      verdict: { judgement: "JUDGEMENT_RULE_DENIED", rule_set_revision: "1" },
+      rules: [
+        {
+          rule_id: "cold",
+          rule_version: 1,
+          condition: null,
+          expression: {
+            source: cold.expression,
+            outcome: { outcome: "value", value: { type: "bool", text: "false" } },
+            inputs: [{ path: "workflow.metadata.celsius", value: "9.5", absent: false }],
+          },
+          message: { outcome: { value: { type: "string", text: '"too warm: 9.5"' } } },
+        },
+      ],
+      omitted: 0,
+    },
+    bad: { check, rule_ids: ["draft"] },
+    failure: { code: "NOT_FOUND", reason: "RULE_NOT_FOUND", metadata: { rule_id: "draft" } },
+  },
+  "PredicateLogic/ListAllowedTransitions": {
+    good: { workflow: check.workflow, ...by },
+    answer: {
+      moves: [
+        { target_state: "WORKFLOW_STATE_PAUSED", verdict: { judgement: "JUDGEMENT_ALLOWED" } },
+        {
+          target_state: COMPLETED,
+          verdict: { judgement: "JUDGEMENT_RULE_DENIED", violations: [{ rule_id: "cold", message: "too warm: 9.5" }] },
+        },
+        { target_state: "WORKFLOW_STATE_FAILED", verdict: { judgement: "JUDGEMENT_ALLOWED" } },
+        { target_state: "WORKFLOW_STATE_CANCELLED", verdict: { judgement: "JUDGEMENT_ALLOWED" } },
+      ],
+      rule_set_revision: "1",
+    },
+    bad: { workflow: check.workflow, min_revision: 99 },
+    failure: { code: "FAILED_PRECONDITION", reason: "REVISION_NOT_REACHED", metadata: { min_revision: "99", newest: "1" } },
+  },
+  "PredicateLogic/AssessImpact": {
+    good: { deactivate_rule_id: "cold", checks: [{ ...check, target_state: "WORKFLOW_STATE_PAUSED" }, check] },
+    answer: {
+      rule_set_revision: "1",
+      differences: [
+        {
+          check_index: 1,
+          kind: "IMPACT_KIND_NEWLY_ALLOWED",
+          before: { judgement: "JUDGEMENT_RULE_DENIED", rule_set_revision: "1" },
+          after: { judgement: "JUDGEMENT_ALLOWED", rule_set_revision: "2" },
+        },
+      ],
+    },
+    bad: { activate: { rule_id: "nothing" }, checks: [check] },
+    failure: { code: "NOT_FOUND", reason: "RULE_NOT_FOUND", metadata: { rule_id: "nothing" } },
+  },
+  "PredicateLogic/LintRuleSet": {
+    good: {},
+    answer: { diagnostics: [], omitted: 0, rule_set_revision: "1" },
+    bad: Buffer.from([0x0a]),
+    failure: invalid(""),
+  },
   "PredicateLogic/CreateRule": {
     good: { ...cold, rule_id: "second", priority: 7, ...by },
     answer: { rule: { rule_id: "second", version: 1, state: "RULE_STATE_DRAFT", priority: 7, ...by } },
@@ -218,11 +300,105 @@ const unary: Readonly<Record<string, Sample>> = {
     bad: { rule_id: "nothing", ...by },
     failure: { code: "NOT_FOUND", reason: "RULE_NOT_FOUND" },
   },
+  "PredicateLogic/UpdateRule": {
+    good: { ...cold, rule_id: "draft", expression: "1 == 1", expected_version: 1, ...by },
+    answer: { rule: { rule_id: "draft", version: 2, latest_version: 2, active_version: 0, state: "RULE_STATE_DRAFT" } },
+    bad: { ...cold, expected_version: 7, ...by },
+    failure: {
+      code: "ABORTED",
+      reason: "RULE_VERSION_MISMATCH",
+      metadata: { rule_id: "cold", expected: "7", current: "1" },
+    },
+  },
+  "PredicateLogic/ListRuleVersions": {
+    good: { rule_id: "draft" },
+    answer: { rules: [{ version: 2 }, { version: 1 }], next_page_token: "" },
+    bad: { rule_id: "nothing" },
+    failure: { code: "NOT_FOUND", reason: "RULE_NOT_FOUND" },
+  },
+  "PredicateLogic/CheckRule": {
+    good: { rule: { rule_id: "new", expression: "workflow.stat == 1" } },
+    answer: { diagnostics: [{ severity: "DIAGNOSTIC_SEVERITY_ERROR", field: "expression", line: 1, column: 10 }] },
+    bad: {},
+    failure: invalid("rule"),
+  },
+  "PredicateLogic/ShadowRule": {
+    good: { rule_id: "draft", version: 1, ...by },
+    answer: { rule: { version: 1, shadow_version: 1, state: "RULE_STATE_SHADOW" }, rule_set_revision: "2" },
+    bad: { rule_id: "cold", version: 1, ...by },
+    failure: { code: "FAILED_PRECONDITION", reason: "RULE_STATE", metadata: { rule_id: "cold", state: "ACTIVE" } },
+  },
+  "PredicateLogic/DeleteRule": {
+    good: { rule_id: "second", ...by },
+    answer: {},
+    bad: { rule_id: "cold", ...by },
+    failure: { code: "FAILED_PRECONDITION", reason: "RULE_STATE", metadata: { rule_id: "cold", state: "ACTIVE" } },
+  },
+  "PredicateLogic/SetRuleSetItem": {
+    good: { workflow_type: { name: "sample", metadata_schema: struct({ properties: { celsius: { type: "number" } } }) }, ...by },
+    answer: { item: { item: "workflow_type", workflow_type: { name: "sample", version: 1 } }, rule_set_revision: "3" },
+    bad: { fact: { name: "broken", expression: "workflow.stat" }, ...by },
+    failure: { code: "INVALID_ARGUMENT", reason: "RULE_INVALID", fields: ["expression"], metadata: { name: "broken" } },
+  },
+  "PredicateLogic/ValidateMetadata": {
+    good: { workflow_type: "sample", metadata: struct({ celsius: "warm" }) },
+    answer: { violations: [{ path: "metadata.celsius" }], rule_set_revision: "3" },
+    bad: { workflow_type: "sample", min_revision: 99 },
+    failure: { code: "FAILED_PRECONDITION", reason: "REVISION_NOT_REACHED", metadata: { min_revision: "99", newest: "3" } },
+  },
+  "PredicateLogic/DeleteRuleSetItem": {
+    good: { kind: "RULE_SET_ITEM_KIND_WORKFLOW_TYPE", name: "sample", ...by },
+    answer: { rule_set_revision: "4" },
+    bad: { kind: "RULE_SET_ITEM_KIND_FACT", name: "nothing", ...by },
+    failure: { code: "NOT_FOUND", reason: "RULE_SET_ITEM_NOT_FOUND", metadata: { kind: "FACT", name: "nothing" } },
+  },
+  "PredicateLogic/ApplyRuleSet": {
+    good: { rules: [{ ...cold, moves: [{ to_state: "WORKFLOW_STATE_COMPLETED" }] }], dry_run: true, ...by },
+    answer: {
+      change: {
+        sequence: "0",
+        kind: "RULE_SET_CHANGE_KIND_APPLIED",
+        differences: [{ kind: "RULE_SET_ITEM_KIND_RULE", name: "draft", after: null }],
+      },
+    },
+    bad: { expected_revision: 99, ...by },
+    failure: { code: "ABORTED", reason: "RULE_VERSION_MISMATCH", metadata: { expected: "99", current: "4" } },
+  },
+  "PredicateLogic/RollbackRuleSet": {
+    good: { revision: 1, ...by },
+    answer: { change: { kind: "RULE_SET_CHANGE_KIND_ROLLED_BACK", rule_set_revision: "5", ...by } },
+    bad: { revision: 99, ...by },
+    failure: { code: "NOT_FOUND", reason: "REVISION_NOT_FOUND", metadata: { revision: "99", newest: "4" } },
+  },
+  "PredicateLogic/GetRuleSet": {
+    good: { revision: 1 },
+    answer: { items: [{ item: "rule", rule: { rule_id: "cold", version: 1 } }], rule_set_revision: "1", next_page_token: "" },
+    bad: { revision: 99 },
+    failure: { code: "NOT_FOUND", reason: "REVISION_NOT_FOUND" },
+  },
+  "PredicateLogic/ListRuleSetChanges": {
+    good: { name: "cold" },
+    answer: { changes: [{ kind: "RULE_SET_CHANGE_KIND_RULE_ACTIVATED" }, { kind: "RULE_SET_CHANGE_KIND_RULE_CREATED" }] },
+    bad: { page_token: "bm9uc2Vuc2U" },
+    failure: invalid("page_token"),
+  },
+  "PredicateLogic/ListVerdicts": {
+    good: { workflow_id: "nobody", rule_id: "cold", filter: 'verdict.judgement == "RULE_DENIED"' },
+    answer: { verdicts: [], next_page_token: "" },
+    bad: { filter: "verdict.judgement = 1" },
+    failure: invalid("filter"),
+  },
   "PredicateLogic/DeactivateRule": {
     good: { rule_id: "cold", ...by },
-    answer: { rule: { state: "RULE_STATE_INACTIVE" }, rule_set_revision: "2" },
-    bad: { rule_id: "draft", ...by },
-    failure: { code: "FAILED_PRECONDITION", reason: "RULE_STATE", metadata: { rule_id: "draft", state: "DRAFT" } },
+    answer: { rule: { state: "RULE_STATE_INACTIVE" }, rule_set_revision: "6" },
+    bad: { rule_id: "unused", ...by },
+    failure: { code: "FAILED_PRECONDITION", reason: "RULE_STATE", metadata: { rule_id: "unused", state: "DRAFT" } },
+  },
+  "PredicateLogic/DeprecateRule": {
+    good: { rule_id: "cold", ...by },
+    answer: { rule: { state: "RULE_STATE_DEPRECATED" } },
+    bad: { rule_id: "nothing", ...by },
+    failure: { code: "NOT_FOUND", reason: "RULE_NOT_FOUND" },
   },
   "TwoPhaseCommit/ExecuteTransaction": {
     good: { participants: [{ participant_id: "inventory", payload }], ...by },
@@ -258,6 +434,10 @@ const unary: Readonly<Record<string, Sample>> = {
 /** These have tests of their own below. */
 const others: readonly RpcName[] = [
   "WorkflowService/WatchWorkflowEvents",
+  // In rule-life.test.ts.
+  "PredicateLogic/WatchRuleSet",
+  // In verdict-log.test.ts.
+  "PredicateLogic/ReplayVerdicts",
   "TwoPhaseCommit/Participate",
   "TwoPhaseCommit/GetTransaction",
   "TwoPhaseCommit/WatchTransaction",

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { Judgement, type TransitionCheck } from "../../src/gen/concord/predicate/v1/predicate_logic.ts";
+import { Judgement, type TransitionCheck } from "../../src/gen/concord/predicate/v1/verdict.ts";
 import { type DeepPartial, WorkflowState } from "../../src/gen/concord/workflow/v1/workflow.ts";
 import { failureOf, startServer, type TestServer, temporaryFolder } from "../support/concord.ts";
 
@@ -16,8 +16,8 @@ beforeAll(async () => {
   for (let index = 0; index < 40; index += 1) {
     const ruleId = `pairs-${index}`;
     const expression = "workflow.metadata.numbers.all(x, workflow.metadata.numbers.all(y, y >= 0.0))";
-    await predicates.createRule({ ruleId, expression, moves: [{ fromState: ACTIVE, toState: PAUSED }] });
-    await predicates.activateRule({ ruleId });
+    await predicates.createRule({ ruleId, expression, moves: [{ fromState: ACTIVE, toState: PAUSED }], ...by });
+    await predicates.activateRule({ ruleId, ...by });
   }
 });
 

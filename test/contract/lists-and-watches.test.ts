@@ -20,7 +20,7 @@ beforeAll(async () => {
       metadata: struct({ index, site: index % 2 ? "B" : "A" }),
       ...by,
     });
-    await client.call("PredicateLogic/CreateRule", { rule_id: `rule-${index}`, expression: "true", priority: index });
+    await client.call("PredicateLogic/CreateRule", { rule_id: `rule-${index}`, expression: "true", priority: index, ...by });
     await client.call("TwoPhaseCommit/ExecuteTransaction", { participants: [], requested_by: index % 2 ? "ada" : "eve" });
   }
   await client.call("WorkflowService/TransitionWorkflow", { workflow_id: "wf-3", target_state: "WORKFLOW_STATE_ACTIVE", ...by });
@@ -222,6 +222,7 @@ describe("a filter that compares an enum with a name", () => {
     { rpc: "WorkflowService/ListWorkflowEvents", field: "event.from", type: "concord.workflow.v1.WorkflowState" },
     { rpc: "WorkflowService/ListWorkflowEvents", field: "event.to", type: "concord.workflow.v1.WorkflowState" },
     { rpc: "PredicateLogic/ListRules", field: "rule.state", type: "concord.predicate.v1.RuleState" },
+    { rpc: "PredicateLogic/ListVerdicts", field: "verdict.judgement", type: "concord.predicate.v1.Judgement" },
     { rpc: "TwoPhaseCommit/ListTransactions", field: "transaction.phase", type: "concord.commit.v1.TransactionPhase" },
     { rpc: "TwoPhaseCommit/ListTransactions", field: "transaction.outcome", type: "concord.commit.v1.Outcome" },
     { rpc: "TwoPhaseCommit/ListTransactions", field: "transaction.heuristic", type: "concord.commit.v1.Heuristic" },

@@ -30,9 +30,14 @@ beforeAll(async () => {
     await client.call("WorkflowService/CreateWorkflow", { workflow_id });
   for (const workflow_id of ["together", "failed"]) await move(workflow_id, "ACTIVE");
   await move("failed", "FAILED");
-  await client.call("PredicateLogic/CreateRule", { rule_id: "on", expression: "true" });
-  await client.call("PredicateLogic/CreateRule", { rule_id: "off", expression: "true" });
-  await client.call("PredicateLogic/ActivateRule", { rule_id: "off" });
+  await client.call("PredicateLogic/CreateRule", { rule_id: "on", expression: "true", ...by });
+  await client.call("PredicateLogic/CreateRule", { rule_id: "off", expression: "true", ...by });
+  await client.call("PredicateLogic/ActivateRule", { rule_id: "off", ...by });
+  for (const rule_id of ["written", "dim", "gone", "bad"])
+    await client.call("PredicateLogic/CreateRule", { rule_id, expression: "true", ...by });
+  await client.call("PredicateLogic/ActivateRule", { rule_id: "bad", ...by });
+  await client.call("PredicateLogic/DeactivateRule", { rule_id: "bad", ...by });
+  await client.call("PredicateLogic/SetRuleSetItem", { fact: { name: "old", expression: "1" }, ...by });
 });
 
 afterAll(async () => {
@@ -71,6 +76,29 @@ const mutations: readonly Mutation[] = [
   { rpc: "PredicateLogic/CreateRule", request: { rule_id: "new", expression: "true" }, other: { expression: "false" } },
   { rpc: "PredicateLogic/ActivateRule", request: { rule_id: "on" }, other: { rule_id: "new" } },
   { rpc: "PredicateLogic/DeactivateRule", request: { rule_id: "off" }, other: { reason: "another" } },
+  { rpc: "PredicateLogic/UpdateRule", request: { rule_id: "written", expression: "1 == 1" }, other: { expression: "false" } },
+  { rpc: "PredicateLogic/ShadowRule", request: { rule_id: "dim", version: 1 }, other: { version: 0 } },
+  { rpc: "PredicateLogic/DeprecateRule", request: { rule_id: "bad" }, other: { rule_id: "on" } },
+  {
+    rpc: "PredicateLogic/DeleteRule",
+    request: { rule_id: "gone" },
+    other: { rule_id: "written" },
+    // Another one, which has nothing to do with it.
+    after: () => client.call("PredicateLogic/CreateRule", { rule_id: "gone", expression: "true", ...by }),
+  },
+  {
+    rpc: "PredicateLogic/SetRuleSetItem",
+    request: { fact: { name: "new", expression: "1" } },
+    other: { fact: { name: "new", expression: "2" } },
+  },
+  { rpc: "PredicateLogic/DeleteRuleSetItem", request: { kind: "RULE_SET_ITEM_KIND_FACT", name: "old" }, other: { name: "new" } },
+  {
+    rpc: "PredicateLogic/ApplyRuleSet",
+    request: { rules: [{ rule_id: "on", expression: "2 == 2" }] },
+    other: { rules: [] },
+    after: () => client.call("PredicateLogic/ApplyRuleSet", { ...by }),
+  },
+  { rpc: "PredicateLogic/RollbackRuleSet", request: { revision: 1 }, other: { revision: 2 } },
   { rpc: "TwoPhaseCommit/ExecuteTransaction", request: { participants: enlist }, other: { participants: [] } },
 ];
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type DeepPartial, Judgement, type TransitionCheck } from "../../src/gen/concord/predicate/v1/predicate_logic.ts";
+import { type DeepPartial, Judgement, type TransitionCheck } from "../../src/gen/concord/predicate/v1/verdict.ts";
 import { WorkflowState } from "../../src/gen/concord/workflow/v1/workflow.ts";
 import { failureOf, startServer, type TestServer, temporaryFolder } from "../support/concord.ts";
 import { createProtoClient, type ProtoClient } from "../support/proto-client.ts";
@@ -24,6 +24,8 @@ afterAll(async () => {
 
 type Move = { readonly by?: string; readonly reason?: string; readonly metadata?: object; readonly enlist?: readonly string[] };
 
+const asked = { reason: "a test", requestedBy: "ada" };
+
 /** A new workflow, created by ada, of a type of its own, for which alone the rule speaks. */
 async function workflowUnder(expression: string) {
   counter += 1;
@@ -31,8 +33,8 @@ async function workflowUnder(expression: string) {
   const workflowId = `wf-${counter}`;
   const ruleId = `rule-${counter}`;
   const type = `type-${counter}`;
-  await predicates.createRule({ ruleId, expression: `workflow.type != "${type}" || (${expression})` });
-  await predicates.activateRule({ ruleId });
+  await predicates.createRule({ ruleId, expression: `workflow.type != "${type}" || (${expression})`, ...asked });
+  await predicates.activateRule({ ruleId, ...asked });
   await workflows.createWorkflow({ workflowId, type, requestedBy: "ada" });
   const moveTo = (targetState: WorkflowState, { by = "ada", reason = "a test", metadata, enlist = [] }: Move = {}) =>
     workflows.transitionWorkflow({

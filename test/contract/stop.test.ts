@@ -17,8 +17,9 @@ test("moves under way when the server stops are made, or refused because it stop
   const folder = temporaryFolder();
   const server = await startServer({ dataDir: folder.path, shutdownGrace: "60s", predicateTimeout: "50s" });
   const { workflows, predicates } = server.clients;
-  await predicates.createRule({ ruleId: "dear", expression });
-  await predicates.activateRule({ ruleId: "dear" });
+  const asked = { reason: "a test", requestedBy: "ada" };
+  await predicates.createRule({ ruleId: "dear", expression, ...asked });
+  await predicates.activateRule({ ruleId: "dear", ...asked });
   const ids = Array.from({ length: moveCount }, (_, index) => `w${index}`);
   await Promise.all(ids.map((workflowId) => workflows.createWorkflow({ workflowId })));
   const client = createProtoClient(server.address);

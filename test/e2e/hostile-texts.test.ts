@@ -79,6 +79,19 @@ describe("a hostile text does nothing to a terminal", () => {
     expect(checked.out.split("\n")).toEqual([expect.stringMatching(/^RULE_DENIED/), `  r: ${shown}`, ""]);
   });
 
+  test("in a warning, which is told beside the answer; the event says that there was one", async () => {
+    const message = JSON.stringify(hostile).replaceAll("\u007f", "\\x7f");
+    const rule = { rule_id: "w", expression: "false", message, action: "RULE_ACTION_WARN", ...by };
+    await client.call("PredicateLogic/CreateRule", rule);
+    await client.call("PredicateLogic/ActivateRule", { rule_id: "w", ...by });
+    const moved = await concord("workflow", "transition", "wf-1", "ACTIVE", "-o", "json");
+    await client.call("PredicateLogic/DeactivateRule", { rule_id: "w", ...by });
+    expect(moved).toMatchObject({ code: 0, err: `warning: w (version 1): ${shown}\n` });
+    expect(JSON.parse(moved.out)).toMatchObject({ state: "WORKFLOW_STATE_ACTIVE" });
+    const events = await concord("workflow", "events", "wf-1");
+    expect(events.out.split("\n").map((line) => line.includes("TRANSITION (warned)"))).toEqual([false, false, true, false]);
+  });
+
   test("in a transaction and its timeline", async () => {
     const participant = await joinAs(client, "clumsy");
     const silent = await joinAs(client, "silent");

@@ -1,7 +1,10 @@
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { createTurns } from "../../src/runtime/turns.ts";
+import { openSqliteRuleStore } from "../../src/storage/sqlite/rule-store.ts";
 import { openSqliteWorkflowStore } from "../../src/storage/sqlite/workflow-store.ts";
+import { loadBatch as loadRules, requestId as ruleRequest, versionOf } from "../support/rule-batches.ts";
 import { storageDir } from "../support/storage-dir.ts";
 import { loadBatch } from "../support/storage-load.ts";
 import { startStorageProcess } from "../support/storage-process.ts";
@@ -49,6 +52,36 @@ test("after kill -9 in the middle of a flush, what was acknowledged is there and
     acknowledged.push(`after${round}-0`);
   }
   expect(acknowledged.length).toBeGreaterThan(2_900);
+});
+
+/** Each change has put all rules into the version of its sequence. */
+async function expectSoundRules(path: string, acknowledged: number): Promise<void> {
+  const opened = await openSqliteRuleStore({ path, turns: createTurns() });
+  if (!opened.ok) throw new Error(opened.error.message);
+  const store = opened.value;
+  const { sequence, contents, idleRuleCount } = await store.load();
+  expect(sequence).toBeGreaterThanOrEqual(acknowledged);
+  expect(idleRuleCount).toBe(0);
+  const ids = loadRules(0)
+    .standings.map(({ id }) => id)
+    .sort();
+  expect(contents.active).toStrictEqual(sequence === 0 ? [] : ids.map((id) => versionOf(id, sequence)));
+  const last = loadRules(Math.max(0, sequence - 1));
+  const { rows } = await store.changesBefore({ sequence: undefined, name: undefined, limit: 1 });
+  expect(rows).toStrictEqual(sequence === 0 ? [] : [last.change]);
+  expect(await store.contentsAt(sequence + 1)).toBeUndefined();
+  expect((await store.answer(ruleRequest(`r${sequence - 1}`)))?.changeSequence).toBe(sequence || undefined);
+  expect(await store.answer(ruleRequest(`r${sequence}`))).toBeUndefined();
+  await store.close();
+}
+
+test("after kill -9 in the middle of a change of 50 rules, it is there whole or not at all", async () => {
+  const path = join(storageDir(), "rules.db");
+  for (const count of [1, 20, 7]) {
+    const child = startStorageProcess("rules", path);
+    await child.printed(count);
+    await expectSoundRules(path, Number((await child.kill()).at(-1)));
+  }
 });
 
 const canLimit = spawnSync("prlimit", ["--version"]).status === 0;

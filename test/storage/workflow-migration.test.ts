@@ -3,8 +3,9 @@ import { expect, test } from "vitest";
 import { openSqlite } from "../../src/storage/sqlite/engine.ts";
 import type { Statement } from "../../src/storage/sqlite/statement.ts";
 import { openSqliteWorkflowStore, workflowMigrations } from "../../src/storage/sqlite/workflow-store.ts";
+import { noWarnings } from "../../src/workflow/core/warnings.ts";
 import { storageDir } from "../support/storage-dir.ts";
-import { requestId, workflowId } from "../support/storage-values.ts";
+import { hold, requestId, transactionId, workflowId } from "../support/storage-values.ts";
 
 /** A write of the version before workflows had a type, as it was. */
 function insert(table: string, row: Readonly<Record<string, string | number | null>>): Statement {
@@ -36,6 +37,9 @@ const oldEvent = (sequence: number, id: string, fields: Readonly<Record<string, 
 const answered =
   '{"id":"w","state":"CREATED","version":1,"createdAtMs":10,"updatedAtMs":10,"metadata":{"ratio":1.50,"text":"\\ud83d\\ude00"},"retryCount":0}';
 
+/** As it was held before rules could warn. */
+const { warnings: _, ...oldHold } = hold("tx", { reason: 'say "go"' });
+
 test("a store that was written before workflows had a type opens, and knows from its events who has changed what", async () => {
   const path = join(storageDir(), "workflows.db");
   const before = await openSqlite({
@@ -47,6 +51,7 @@ test("a store that was written before workflows had a type opens, and knows from
   await before.value.apply([
     insert("workflows", { id: "w", ...old }),
     insert("workflows", { id: "silent", ...old }),
+    insert("workflows", { id: "held", ...old, state: "CREATED", hold: JSON.stringify(oldHold) }),
     oldEvent(1, "w", { type: "CREATED", to_state: "CREATED", version: 1, requested_by: "grace" }),
     oldEvent(2, "other", { requested_by: "kurt" }),
     oldEvent(3, "w", { from_state: "CREATED", requested_by: "ada" }),
@@ -64,7 +69,10 @@ test("a store that was written before workflows had a type opens, and knows from
   });
   // Of a workflow whose events are gone nobody knows.
   expect(await store.get(workflowId("silent"))).toMatchObject({ createdBy: "", updatedBy: "", stateEnteredAtMs: 30 });
-  expect((await store.listEvents({ afterSequence: 0, limit: 1 })).rows).toMatchObject([{ workflowType: "" }]);
+  expect((await store.listEvents({ afterSequence: 0, limit: 1 })).rows).toMatchObject([
+    { workflowType: "", warnings: noWarnings },
+  ]);
+  expect(await store.heldBy(transactionId("tx"))).toMatchObject({ id: "held", hold: { ...oldHold, warnings: noWarnings } });
   expect(await store.answer(requestId("r"))).toMatchObject({
     workflow: {
       ...{ type: "", createdBy: "grace", updatedBy: "grace", stateEnteredAtMs: 10 },
@@ -72,6 +80,6 @@ test("a store that was written before workflows had a type opens, and knows from
     },
     event: { requestedBy: "grace", workflowType: "" },
   });
-  expect(await store.counts()).toMatchObject({ workflows: 2, events: 3, byState: { ACTIVE: 2 } });
+  expect(await store.counts()).toMatchObject({ workflows: 3, events: 3, held: 1, byState: { ACTIVE: 2, CREATED: 1 } });
   await store.close();
 });

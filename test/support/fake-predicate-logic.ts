@@ -3,11 +3,11 @@ import { createServer, type ServerError } from "nice-grpc";
 import { errorDetailsServerMiddleware } from "nice-grpc-error-details";
 import {
   type DeepPartial,
-  Judgement,
   PredicateLogicDefinition,
-  type TransitionCheck,
-  type TransitionVerdict,
+  type PredicateLogicServiceImplementation,
+  type ValidateMetadataResponse,
 } from "../../src/gen/concord/predicate/v1/predicate_logic.ts";
+import { Judgement, type TransitionCheck, type TransitionVerdict } from "../../src/gen/concord/predicate/v1/verdict.ts";
 
 export type Answerer = (checks: readonly TransitionCheck[]) => Promise<readonly DeepPartial<TransitionVerdict>[]>;
 
@@ -24,35 +24,37 @@ export async function startFakePredicateLogic() {
     alone,
     answer: echo as Answerer,
     answerAlone: echo as Answerer,
+    /** Who was asked whether their metadata is right, by type. */
+    askedOfMetadata: [] as string[],
+    answerOfMetadata: async (): Promise<DeepPartial<ValidateMetadataResponse>> => ({ ruleSetRevision: 4n }),
     address: "",
     stop: () => server.forceShutdown(),
   };
   const unused = async (): Promise<never> => {
     throw new Error("only checks are expected");
   };
+  const { methods } = PredicateLogicDefinition;
   server.add(PredicateLogicDefinition, {
+    ...(Object.fromEntries(Object.keys(methods).map((name) => [name, unused])) as unknown as PredicateLogicServiceImplementation),
     async batchValidateTransitions({ checks }) {
       calls.push(checks.map(({ workflow }) => workflow?.workflowId ?? ""));
       return { verdicts: await fake.answer(checks) };
+    },
+    async validateMetadata({ workflowType }) {
+      fake.askedOfMetadata.push(workflowType);
+      return fake.answerOfMetadata();
     },
     async validateTransition({ check }) {
       if (check === undefined) return {};
       alone.push(check.workflow?.workflowId ?? "");
       return { verdict: (await fake.answerAlone([check]))[0] };
     },
-    createRule: unused,
-    getRule: unused,
-    listRules: unused,
-    activateRule: unused,
-    deactivateRule: unused,
   });
   const port = await server.listen("127.0.0.1:0", ServerCredentials.createInsecure());
   fake.address = `127.0.0.1:${port}`;
   return fake;
 }
 
-export const failWith =
-  (error: ServerError): Answerer =>
-  async () => {
-    throw error;
-  };
+export const failWith = (error: ServerError) => async (): Promise<never> => {
+  throw error;
+};

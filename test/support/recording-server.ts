@@ -7,10 +7,10 @@ import type { RpcContext } from "../../src/rpc/context.ts";
 import { createRpcServer, type RpcService } from "../../src/rpc/server.ts";
 import type { Logger } from "../../src/runtime/logger.ts";
 
-export type RecordedCall = { readonly method: string; readonly context: CallContext & RpcContext };
+export type RecordedCall = { readonly method: string; readonly request: unknown; readonly context: CallContext & RpcContext };
 
 /** A method of Concord's three services, by the name in nice-grpc's clients: what it does instead. */
-export type Fakes = Readonly<Record<string, (context: CallContext & RpcContext) => unknown>>;
+export type Fakes = Readonly<Record<string, (context: CallContext & RpcContext, request: never) => unknown>>;
 
 /** Concord's server around services that only note how they are called, and refuse. */
 export async function startRecordingServer(
@@ -22,9 +22,9 @@ export async function startRecordingServer(
   const implementation: object = new Proxy(
     {},
     {
-      get: (_, method: string) => (_request: unknown, context: RecordedCall["context"]) => {
-        calls.push({ method, context });
-        return fakes[method]?.(context) ?? Promise.reject(new ServerError(Status.FAILED_PRECONDITION, "noted"));
+      get: (_, method: string) => (request: unknown, context: RecordedCall["context"]) => {
+        calls.push({ method, request, context });
+        return fakes[method]?.(context, request as never) ?? Promise.reject(new ServerError(Status.FAILED_PRECONDITION, "noted"));
       },
     },
   );

@@ -167,7 +167,7 @@ const forms: Readonly<Record<Type, readonly string[]>> = {
   ],
   int: [
     ...["+", "-", "*", "/", "%"].map((sign) => `($int ${sign} $int)`),
-    "-($int)",
+    "(-($int))",
     "size($string)",
     "$ints.size()",
     "size($map)",
@@ -192,7 +192,7 @@ const forms: Readonly<Record<Type, readonly string[]>> = {
   uint: [...["+", "-", "*", "/", "%"].map((sign) => `($uint ${sign} $uint)`), "uint($int)", "uint($double)", "uint($string)"],
   double: [
     ...["+", "-", "*", "/"].map((sign) => `($double ${sign} $double)`),
-    "-($double)",
+    "(-($double))",
     "double($int)",
     "double($uint)",
     "double($string)",

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { workflowStates } from "../../src/kernel/lifecycle.ts";
-import type { Check, Rule } from "../../src/predicate/core/types.ts";
+import type { Check, RuleVersion } from "../../src/predicate/core/types.ts";
 import { checkOf, ruleOf } from "./rule-values.ts";
 
 const states = fc.constantFrom(...workflowStates);
@@ -46,13 +46,15 @@ const expressions = fc.constantFrom(
   "[1,2,3,4,5,6,7,8].all(a, [1,2,3,4,5,6,7,8].all(b, workflow.metadata.all(c, workflow.metadata != request.context))) || true",
 );
 
-export const rules: fc.Arbitrary<readonly Rule[]> = fc
+export const rules: fc.Arbitrary<readonly RuleVersion[]> = fc
   .array(
     fc.record({
       expression: expressions,
       message: fc.constantFrom("", "'no: ' + request.reason", "workflow.metadata.note", "dyn(workflow.version)"),
       priority: fc.integer({ min: -3, max: 3 }),
       moves: fc.array(fc.record({ from: anyState, to: anyState }), { maxLength: 3 }),
+      workflowTypes: fc.constantFrom([], ["sample"], ["other"]),
+      condition: fc.constantFrom("", "", "true", "false", "workflow.metadata.passed"),
     }),
     { maxLength: 8 },
   )

@@ -1,8 +1,12 @@
 import type { RuleId, WorkflowId } from "../../src/kernel/ids.ts";
 import { ok } from "../../src/kernel/result.ts";
-import { compileRule, createRuleSet, judge, type RuleSet } from "../../src/predicate/core/judge.ts";
-import type { Check, Rule, Verdict } from "../../src/predicate/core/types.ts";
-import type { Engine, Question } from "../../src/predicate/engine.ts";
+import type { Question } from "../../src/predicate/answers.ts";
+import { lastOf } from "../../src/predicate/core/compile-rule.ts";
+import { explainCheck } from "../../src/predicate/core/explain-check.ts";
+import { judge } from "../../src/predicate/core/judge.ts";
+import { compileContents, type RuleSet } from "../../src/predicate/core/rule-set.ts";
+import type { Check, Fact, RuleSetContents, RuleVersion, Verdict } from "../../src/predicate/core/types.ts";
+import type { Engine } from "../../src/predicate/engine.ts";
 import type { Evaluator } from "../../src/predicate/ports.ts";
 
 /** A sample in a laboratory, about to be reported. 2023-11-14T22:13:20Z. */
@@ -43,39 +47,51 @@ export function checkOf(changes: Partial<Omit<Check, "workflow">> & { workflow?:
   return { ...sampleCheck, ...changes, workflow: { ...sampleCheck.workflow, ...changes.workflow } };
 }
 
-export function ruleOf(changes: Omit<Partial<Rule>, "id"> & { readonly id?: string }): Rule {
+export function ruleOf(changes: Omit<Partial<RuleVersion>, "id"> & { readonly id?: string }): RuleVersion {
   return {
     version: 1,
     description: "",
     moves: [],
+    workflowTypes: [],
+    condition: "",
     expression: "true",
     message: "",
     priority: 0,
-    state: "ACTIVE",
+    action: "DENY",
     createdAtMs: 1,
-    updatedAtMs: 1,
-    requestedBy: "lab",
-    reason: "",
+    createdBy: "lab",
     ...changes,
     id: (changes.id ?? "rule") as RuleId,
   };
 }
 
-export function ruleSetOf(revision: number, ...rules: readonly Rule[]): RuleSet {
-  return createRuleSet(
-    revision,
-    rules.map((rule) => {
-      const compiled = compileRule(rule);
-      if (!compiled.ok) throw new Error(JSON.stringify(compiled.error));
-      return compiled.value;
-    }),
-  );
+export const factOf = (name: string, expression: string, version = 1): Fact => ({
+  name,
+  version,
+  description: "",
+  expression,
+  createdAtMs: 1,
+  createdBy: "lab",
+});
+
+export function contentsOf(parts: Partial<RuleSetContents> = {}): RuleSetContents {
+  return { revision: 1, active: [], shadow: [], facts: [], workflowTypes: [], tests: [], ...parts };
 }
+
+export function ruleSetWith(parts: Partial<RuleSetContents>, before?: RuleSet): RuleSet {
+  const { ruleSet, problems } = lastOf(compileContents(contentsOf(parts), before));
+  if (problems.length > 0) throw new Error(JSON.stringify(problems));
+  return ruleSet;
+}
+
+export const ruleSetOf = (revision: number, ...active: readonly RuleVersion[]): RuleSet => ruleSetWith({ revision, active });
 
 /** Judges on the spot, whatever it costs. */
 export const simpleEvaluator: Evaluator = {
   prepare: () => {},
   judge: async (ruleSet, checks) => ok(checks.map((check) => judge(ruleSet, check))),
+  explain: async (ruleSet, check, { ruleIds }) =>
+    ok({ verdict: judge(ruleSet, check), explanation: explainCheck(ruleSet, check, ruleIds) }),
   close: async () => {},
 };
 

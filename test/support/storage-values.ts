@@ -1,5 +1,6 @@
 import type { RequestId, TransactionId, WorkflowId } from "../../src/kernel/ids.ts";
 import type { Hold, NewWorkflowEvent, Workflow, WorkflowEvent } from "../../src/workflow/core/types.ts";
+import { noWarnings, type Warnings } from "../../src/workflow/core/warnings.ts";
 import type { WorkflowBatch, WorkflowCounts, WorkflowPut, WorkflowStore } from "../../src/workflow/ports.ts";
 
 export const workflowId = (id: string): WorkflowId => id as WorkflowId;
@@ -23,6 +24,8 @@ export const workflow = (id: string, fields: Partial<Workflow> = {}): Workflow =
   ...fields,
 });
 
+const warned: Warnings = { first: [{ ruleId: "cold", ruleVersion: 2, message: 'too "wärm"' }], omitted: 1 };
+
 export const event = (of: Workflow, fields: Partial<NewWorkflowEvent> = {}): NewWorkflowEvent => ({
   id: `event-${of.id}-${of.version}`,
   workflowId: of.id,
@@ -36,6 +39,7 @@ export const event = (of: Workflow, fields: Partial<NewWorkflowEvent> = {}): New
   reason: 'because\n\u0000 of "this"',
   requestedBy: "operator",
   ruleSetRevision: 3,
+  warnings: of.version === 1 ? noWarnings : warned,
   metadata: { note: "n" },
   transactionId: undefined,
   ...fields,
@@ -49,6 +53,7 @@ export const hold = (owner: string, fields: Partial<Hold["move"]> = {}): Hold =>
   preparedAtMs: 1,
   deadlineMs: 2,
   ruleSetRevision: 3,
+  warnings: warned,
 });
 
 /** The next version of `from`, expected to be stored as it is. */

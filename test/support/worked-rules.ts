@@ -4,9 +4,11 @@ import { z } from "zod";
 import type { JsonObject } from "../../src/kernel/json.ts";
 import { type WorkflowState, workflowStates } from "../../src/kernel/lifecycle.ts";
 import { describeCompileError } from "../../src/predicate/core/compile.ts";
-import { compileRule, createRuleSet, judge } from "../../src/predicate/core/judge.ts";
+import { lastOf } from "../../src/predicate/core/compile-rule.ts";
+import { judge } from "../../src/predicate/core/judge.ts";
+import { compileContents } from "../../src/predicate/core/rule-set.ts";
 import type { Check } from "../../src/predicate/core/types.ts";
-import { checkOf, ruleOf, sampleCheck } from "./rule-values.ts";
+import { checkOf, contentsOf, ruleOf, sampleCheck } from "./rule-values.ts";
 
 const state = z.enum(workflowStates);
 const time = z.iso.datetime().transform((text) => Date.parse(text));
@@ -98,9 +100,10 @@ export function outcomeOf(worked: WorkedRule, asked: WorkedInput, expression = w
     const [from, to] = move.split(":") as [WorkflowState, WorkflowState];
     return { from, to };
   });
-  const compiled = compileRule(ruleOf({ ...worked, moves, expression }));
-  if (!compiled.ok) return `refused: ${describeCompileError(compiled.error)}`;
-  const verdict = judge(createRuleSet(1, [compiled.value]), checkFor(worked, asked));
+  const active = [ruleOf({ ...worked, moves, expression })];
+  const { ruleSet, problems } = lastOf(compileContents(contentsOf({ active })));
+  if (problems[0] !== undefined) return `refused: ${describeCompileError(problems[0].error)}`;
+  const verdict = judge(ruleSet, checkFor(worked, asked));
   if (verdict.type !== "rule-denied") return verdict.type;
   const [violation] = verdict.violations;
   return `${violation?.evaluationFailed ? "failed" : "denied"}: ${violation?.message}`;

@@ -4,16 +4,19 @@ import { ok } from "../../src/kernel/result.ts";
 import { createMemoryWorkflowStore } from "../../src/storage/memory/workflow-store.ts";
 import type { MoveCommand } from "../../src/workflow/attempt.ts";
 import type { Caller } from "../../src/workflow/calls.ts";
+import { noWarnings } from "../../src/workflow/core/warnings.ts";
 import { type CreateCommand, createManager } from "../../src/workflow/manager.ts";
 import { createOwnPart } from "../../src/workflow/own-part.ts";
 import { createWorkflowParticipant } from "../../src/workflow/participant.ts";
-import type { PredicateCheck, PredicateClient, TransactionClient } from "../../src/workflow/ports.ts";
+import type { MetadataQuestion, PredicateCheck, PredicateClient, TransactionClient } from "../../src/workflow/ports.ts";
 
 export const workflowId = "wf-1" as WorkflowId;
 export const requestId = (text: string): RequestId => text as RequestId;
 
 type Verdict = Awaited<ReturnType<PredicateClient["check"]>>;
-export const allowed: Verdict = ok({ type: "allowed", ruleSetRevision: 3 });
+export const allowed: Verdict = ok({ type: "allowed", ruleSetRevision: 3, warnings: noWarnings });
+type MetadataVerdict = Awaited<ReturnType<PredicateClient["checkMetadata"]>>;
+type JudgedMovesAnswer = Awaited<ReturnType<PredicateClient["checkMoves"]>>;
 export const denied: Verdict = ok({
   type: "rule-denied",
   ruleSetRevision: 3,
@@ -24,7 +27,13 @@ export const denied: Verdict = ok({
 export function managerOver(store = createMemoryWorkflowStore(), options: { readonly workflowCountMax?: number } = {}) {
   let count = 0;
   const asked: PredicateCheck[] = [];
-  const engine = { answer: async (_check: PredicateCheck): Promise<Verdict> => allowed };
+  const askedOfMetadata: MetadataQuestion[] = [];
+  const engine = {
+    answer: async (_check: PredicateCheck): Promise<Verdict> => allowed,
+    answerOfMetadata: async (): Promise<MetadataVerdict> => ok({ ruleSetRevision: 3, violations: [] }),
+    answerMoves: async (_question: Omit<PredicateCheck, "targetState">): Promise<JudgedMovesAnswer> =>
+      ok({ moves: [], ruleSetRevision: 1 }),
+  };
   const coordinator: { execute: TransactionClient["execute"] } = {
     execute: () => Promise.reject(new Error("no transaction is expected")),
   };
@@ -33,6 +42,11 @@ export function managerOver(store = createMemoryWorkflowStore(), options: { read
       asked.push(check);
       return engine.answer(check);
     },
+    checkMetadata: (question) => {
+      askedOfMetadata.push(question);
+      return engine.answerOfMetadata();
+    },
+    checkMoves: (question) => engine.answerMoves(question),
   };
   const clock = { nowMs: 1_000 };
   const environment = { nowMs: () => clock.nowMs + count, newId: () => `id-${++count}` };
@@ -78,6 +92,7 @@ export function managerOver(store = createMemoryWorkflowStore(), options: { read
     coordinator,
     sessions,
     asked,
+    askedOfMetadata,
     clock,
   };
 }

@@ -63,21 +63,25 @@ export function variablesWith({ metadata, facts }: { readonly metadata?: Type; r
 }
 
 /** Made once per check, for all rules; each variable only if some rule reads it. */
-export function bindingsOf(check: Check, metadata?: Type): Bindings {
-  return new CheckBindings(check, metadata) as unknown as Bindings;
+/** `metadata`: its type, where the schema is known. `facts`: made when one is first read. */
+export function bindingsOf(check: Check, metadata?: Type, facts?: () => CelInput): Bindings {
+  return new CheckBindings(check, metadata, facts) as unknown as Bindings;
 }
 
 /** A class, because getters of a literal are made anew with each literal, which costs more than a rule. */
 class CheckBindings {
   readonly #check: Check;
   readonly #metadata: Type | undefined;
+  readonly #factsOf: (() => CelInput) | undefined;
   #workflow: CelInput | undefined;
   #request: CelInput | undefined;
   #lastEvent: CelInput | undefined;
+  #facts: CelInput | undefined;
 
-  constructor(check: Check, metadata: Type | undefined) {
+  constructor(check: Check, metadata: Type | undefined, factsOf: (() => CelInput) | undefined) {
     this.#check = check;
     this.#metadata = metadata;
+    this.#factsOf = factsOf;
   }
 
   get workflow(): CelInput {
@@ -101,6 +105,11 @@ class CheckBindings {
   get last_event(): CelInput {
     this.#lastEvent ??= celRecord(eventFields(this.#check.lastEvent));
     return this.#lastEvent;
+  }
+
+  get facts(): CelInput | undefined {
+    this.#facts ??= this.#factsOf?.();
+    return this.#facts;
   }
 
   get now(): CelInput {

@@ -41,9 +41,9 @@ export function withinBudget<T>(purse: Purse, baseCost: number, evaluate: () => 
   return err(granted === evaluationCostMax ? "expression" : "purse");
 }
 
-/** Throws if that is more than is left. */
+/** Throws if that is more than is left. What costs less than nothing costs nothing. */
 export function charge(units: number): void {
-  budget -= units;
+  budget -= Math.max(0, units);
   if (!isWithin()) throw new Error("the budget is used up");
 }
 

@@ -65,8 +65,7 @@ export function compile(
     return err({ ...(first ?? diagnostic(0, "is no expression")), others });
   }
   const run: (bindings: Bindings) => unknown = plan(meteredEnv, expr);
-  const { baseCost } = compiled.value;
-  return ok({ run, baseCost, expr, positionOf: (id) => (id > 0n ? positionAt(source, offsetOf(id)) : undefined) });
+  return ok({ ...compiled.value, run, expr, positionOf: (id) => (id > 0n ? positionAt(source, offsetOf(id)) : undefined) });
 }
 
 /** Lowers it in place, if nothing is wrong. */
@@ -74,16 +73,17 @@ function checked(
   expr: Expr,
   variables: Variables,
   wanted: ResultType | undefined,
-): Result<{ readonly baseCost: number }, readonly Problem[]> {
+): Result<{ readonly baseCost: number; readonly type: Type }, readonly Problem[]> {
   const size = sizeProblem(expr);
   if (size !== undefined) return err([size]);
   const { problems, isPlannable, constants, purse, typeOf } = check(expr, variables);
   if (!isPlannable) return err(problems);
   const result = wanted === undefined || problems.length > 0 ? undefined : resultProblem(expr, wanted, typeOf);
   const baseCost = nodeCount(expr);
+  const type = typeOf(expr);
   lower(expr);
   const left = [...withoutConstants(problems, constants, purse), ...(result === undefined ? [] : [result])];
-  return left.length === 0 ? ok({ baseCost }) : err(left);
+  return left.length === 0 ? ok({ baseCost, type }) : err(left);
 }
 
 function sizeProblem(expr: Expr): Problem | undefined {

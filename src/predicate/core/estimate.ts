@@ -98,6 +98,8 @@ function partOf(expr: Expr, locals: Locals): Part {
 
 function variable(name: string, locals: Locals): Part {
   const local = locals.get(name);
+  // Whoever reads a fact pays for it.
+  if (local === undefined && name === "facts") return { ...part(nothing, unbounded), max: Infinity };
   return local === undefined ? part(nothing, texts[name] ?? unbounded) : part(local.least, local.most);
 }
 

@@ -5,6 +5,7 @@ import type { Expr } from "./expr.ts";
 import { hintFor } from "./hints.ts";
 import { evaluationCostMax } from "./limits.ts";
 import type { Position } from "./position.ts";
+import type { Type } from "./typing/type.ts";
 
 /** The values of the variables. A getter is read only if the expression uses it. */
 export type Bindings = Readonly<Record<string, CelInput>>;
@@ -16,6 +17,8 @@ export type Expression = {
   /** Of its nodes outside of loops, each evaluated once. */
   readonly baseCost: number;
   readonly expr: Expr;
+  /** Of its result. */
+  readonly type: Type;
   /** Where a node of the expression stands in its source. */
   readonly positionOf: (nodeId: bigint) => Position | undefined;
 };
@@ -53,9 +56,13 @@ function notOfType(wanted: string, value: CelValue, { expr, positionOf }: Expres
 
 /** See `evaluateBool`: of whatever type. */
 export function evaluate(expression: Expression, bindings: Bindings, purse: Purse): Result<CelValue, string> {
-  const ended = withinBudget(purse, expression.baseCost, () => expression.run(bindings));
-  if (!ended.ok) return err(describeExhaustion(ended.error, expression));
-  const { value } = ended;
+  const ended = withinBudget(purse, expression.baseCost, () => evaluateWithin(expression, bindings));
+  return ended.ok ? ended.value : err(describeExhaustion(ended.error, expression));
+}
+
+/** See `evaluate`: within the budget of an evaluation under way. */
+export function evaluateWithin(expression: Expression, bindings: Bindings): Result<CelValue, string> {
+  const value = expression.run(bindings);
   return isCelError(value) ? err(describeFailure(value, expression)) : ok(value as CelValue);
 }
 

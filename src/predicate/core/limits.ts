@@ -22,6 +22,12 @@ export const checkCostMax = 200_000;
 /** What all checks of one call may cost together: two or three seconds. A batch of 1,000 checks has 3,000 for each. */
 export const callCostMax = 3_000_000;
 
+/** What all tests of a rule set may cost together: changes of the rules wait for each other. 1,000 tests have 20,000 for each. */
+export const testsCostMax = 20_000_000;
+
+/** What all rules in shadow of one check may cost together: a millisecond at most, for they decide nothing. */
+export const shadowCostMax = 1_000;
+
 /** A check that costs no more is judged at once, on the event loop: a millisecond at most. A dearer one goes to a thread. */
 export const inPlaceCostMax = 1_000;
 
@@ -49,9 +55,6 @@ export const messageLengthMax = 1000;
 /** So that each of the 1,000 checks of a call can be answered with one at least: docs/limits.md. */
 export const messageBytesMax = 3000;
 
-/** The engine keeps all of them compiled in memory, and asks each one that applies. */
-export const ruleCountMax = 1000;
-
 /** Of a value or a text in an explanation: enough to recognise it. */
 export const shownLengthMax = 200;
 
@@ -60,6 +63,9 @@ export const shownRoundCountMax = 10;
 
 /** An explanation of one expression, as JSON: those of some dozens of rules fit into an answer. */
 export const explanationBytesMax = 64 * 1024;
+
+/** All explanations of a check, as JSON: more would hold the event loop when it comes from a thread, and when it is written to the wire. */
+export const explanationsBytesMax = 512 * 1024;
 
 /** An explanation takes three to six times as long as a plain evaluation, and some milliseconds to be written down. */
 export const explanationCostFactor = 10;

@@ -10,6 +10,9 @@ const parserCost = 20;
 /** `\pL` is a table of hundreds of ranges. */
 const unicodeClassCost = 300;
 
+/** The parser joins a long literal text anew with each character: 32,000 of them take 2 s. */
+const charactersSquaredPerUnit = 500;
+
 /** A step of one instruction with one character takes up to 100 ns where no automaton is left to do it faster. */
 const stepsPerUnit = 8;
 
@@ -18,7 +21,8 @@ export function compileCost(pattern: string): number {
   const counts = pattern.matchAll(/\{(\d+)(?:,(\d*))?\}/g);
   const unrolled = [...counts].reduce((product, [, from, to]) => product * Math.max(1, Number(from), Number(to || 0)), 1);
   const classes = pattern.match(/\\[pP]/g)?.length ?? 0;
-  return parserCost + classes * unicodeClassCost + pattern.length * Math.min(unrolled, 1000);
+  const joining = Math.floor(pattern.length ** 2 / charactersSquaredPerUnit);
+  return parserCost + classes * unicodeClassCost + pattern.length * Math.min(unrolled, 1000) + joining;
 }
 
 export function matchCost(regex: Regex, text: string): number {

@@ -3,32 +3,148 @@ import type { JsonObject } from "../../kernel/json.ts";
 import type { WorkflowEventType, WorkflowState } from "../../kernel/lifecycle.ts";
 import type { TimeMs } from "../../kernel/time.ts";
 
-export type RuleState = "DRAFT" | "ACTIVE" | "INACTIVE" | "DEPRECATED";
+export type RuleState = "DRAFT" | "ACTIVE" | "INACTIVE" | "DEPRECATED" | "SHADOW";
+
+/** What happens when a rule does not hold. Only DENY refuses the move. */
+export type RuleAction = "DENY" | "WARN" | "AUDIT";
 
 /** Undefined: any state. */
 export type RuleMove = { readonly from: WorkflowState | undefined; readonly to: WorkflowState | undefined };
 
-/** A condition that a move must meet. See proto/concord/predicate/v1/predicate_logic.proto for the meaning of each field. */
-export type Rule = {
-  readonly id: RuleId;
-  readonly version: number;
+/** Of a version, which never changes: when and by whom it was written. */
+export type Authorship = { readonly version: number; readonly createdAtMs: TimeMs; readonly createdBy: string };
+
+/** What a rule says. See proto/concord/predicate/v1/rule_set.proto for the meaning of each field, here and below. */
+export type RuleSource = {
   readonly description: string;
   /** Empty: it applies to every move. */
   readonly moves: readonly RuleMove[];
+  /** Empty: it applies to all workflows, also to those without a type. */
+  readonly workflowTypes: readonly string[];
+  /** Empty: it applies always. */
+  readonly condition: string;
   readonly expression: string;
   readonly message: string;
   readonly priority: number;
+  readonly action: RuleAction;
+};
+
+/** One version of a rule. */
+export type RuleVersion = RuleSource & Authorship & { readonly id: RuleId };
+
+/** How a rule stands. */
+export type RuleStanding = {
+  readonly id: RuleId;
   readonly state: RuleState;
-  readonly createdAtMs: TimeMs;
+  readonly latestVersion: number;
+  readonly activeVersion: number | undefined;
+  readonly shadowVersion: number | undefined;
+  /** Some version of it was active or in shadow once, so it can be given up but not deleted: earlier revisions have it. */
+  readonly hasJudged: boolean;
   readonly updatedAtMs: TimeMs;
   readonly requestedBy: string;
   readonly reason: string;
 };
 
+/** A version of a rule, and how the rule stands. */
+export type Rule = { readonly version: RuleVersion; readonly standing: RuleStanding };
+
+/** A named expression that rules share as `facts.<name>`. */
+export type FactSource = { readonly name: string; readonly description: string; readonly expression: string };
+export type Fact = FactSource & Authorship;
+
+/** What is known of the workflows of a type. No schema: any metadata. */
+export type WorkflowTypeSource = {
+  readonly name: string;
+  readonly description: string;
+  readonly metadataSchema: JsonObject | undefined;
+};
+export type WorkflowType = WorkflowTypeSource & Authorship;
+
+/** A question with the verdict that the rule set must give. */
+export type RuleTestSource = { readonly name: string; readonly check: Check; readonly expect: Expectation };
+export type RuleTest = RuleTestSource & Authorship;
+
+export type Expectation = {
+  readonly verdict: "allowed" | "rule-denied" | "invalid-transition";
+  /** All rules that do not hold. Empty: not looked at. */
+  readonly violations: readonly { readonly ruleId: RuleId; readonly message: string }[];
+};
+
+/** All that judges, and what goes with it, under one revision. Each in the order of names. */
+export type RuleSetContents = {
+  readonly revision: number;
+  readonly active: readonly RuleVersion[];
+  readonly shadow: readonly RuleVersion[];
+  readonly facts: readonly Fact[];
+  readonly workflowTypes: readonly WorkflowType[];
+  readonly tests: readonly RuleTest[];
+};
+
+/** A version of a part of a rule set, which never changes once it is stored. */
+export type StoredVersion =
+  | { readonly kind: "RULE"; readonly rule: RuleVersion }
+  | { readonly kind: "FACT"; readonly fact: Fact }
+  | { readonly kind: "WORKFLOW_TYPE"; readonly workflowType: WorkflowType }
+  | { readonly kind: "TEST"; readonly test: RuleTest };
+
+/** Names a version that is part of a rule set. */
+export type Member = {
+  readonly kind: RuleSetItemKind;
+  readonly name: string;
+  readonly version: number;
+  /** Of what is no rule: ACTIVE. */
+  readonly role: "ACTIVE" | "SHADOW";
+};
+
+/** A part of a rule set. */
+export type RuleSetItem =
+  | { readonly kind: "RULE"; readonly role: RuleRole; readonly rule: RuleVersion }
+  | { readonly kind: "FACT"; readonly fact: Fact }
+  | { readonly kind: "WORKFLOW_TYPE"; readonly workflowType: WorkflowType }
+  | { readonly kind: "TEST"; readonly test: RuleTest };
+
+/** DRAFT: it is kept, and judges nothing. */
+export type RuleRole = "ACTIVE" | "SHADOW" | "DRAFT";
+
+export type RuleSetItemKind = RuleSetItem["kind"];
+
+export type RuleSetChangeKind =
+  | "RULE_CREATED"
+  | "RULE_UPDATED"
+  | "RULE_ACTIVATED"
+  | "RULE_DEACTIVATED"
+  | "RULE_DEPRECATED"
+  | "RULE_DELETED"
+  | "RULE_SHADOWED"
+  | "ITEM_SET"
+  | "ITEM_DELETED"
+  | "APPLIED"
+  | "ROLLED_BACK"
+  | "IMPORTED";
+
+/** One change of the rules. `sequence` is 1, 2, 3, … without gaps; the revision grows only if what judges, or goes with it, is different. */
+export type RuleSetChange = {
+  readonly sequence: number;
+  readonly revision: number;
+  readonly kind: RuleSetChangeKind;
+  readonly changedAtMs: TimeMs;
+  readonly requestedBy: string;
+  readonly reason: string;
+  readonly differences: readonly RuleSetDifference[];
+};
+
+/**
+ * `before` undefined: it was not there; `after` undefined: it is not there any more. Both are of one kind, name and role. Of a rule as ACTIVE or in
+ * SHADOW it is what judges; as DRAFT, its newest version, where the change has written or removed that, or given the rule up or taken it back.
+ */
+export type RuleSetDifference = { readonly before: RuleSetItem | undefined; readonly after: RuleSetItem | undefined };
+
 /** A question: may this workflow make this move? */
 export type Check = {
   readonly workflow: {
     readonly id: WorkflowId;
+    /** Empty: none. */
     readonly type: string;
     readonly state: WorkflowState;
     readonly previousState: WorkflowState | undefined;
@@ -64,21 +180,40 @@ export type Check = {
   readonly atMs: TimeMs;
 };
 
-export type Verdict =
-  | { readonly type: "allowed"; readonly ruleSetRevision: number }
+export type Verdict = { readonly ruleSetRevision: number } & (
+  | ({ readonly type: "allowed" } & Findings)
   | {
       readonly type: "invalid-transition";
-      readonly ruleSetRevision: number;
       /** Where the workflow could go instead. */
       readonly allowedStates: readonly WorkflowState[];
     }
-  | { readonly type: "rule-denied"; readonly ruleSetRevision: number; readonly violations: readonly Violation[] }
+  | ({ readonly type: "rule-denied"; readonly violations: readonly Violation[] } & Findings)
   /** Not judged: it takes long, and the caller wants only what does not. */
-  | { readonly type: "deferred"; readonly ruleSetRevision: number };
+  | { readonly type: "deferred" }
+);
 
+/** What rules say that do not decide. */
+export type Findings = {
+  readonly warnings: readonly Violation[];
+  readonly audits: readonly Violation[];
+  readonly shadows: readonly ShadowDifference[];
+  /** In units, shadows not counted. */
+  readonly cost: number;
+};
+
+/** A rule that does not hold. */
 export type Violation = {
   readonly ruleId: RuleId;
   readonly ruleVersion: number;
   readonly message: string;
   readonly evaluationFailed: boolean;
+};
+
+/** A version in shadow that says otherwise than the active one. Of a rule that is not active: that does not hold. */
+export type ShadowDifference = {
+  readonly ruleId: RuleId;
+  readonly shadowVersion: number;
+  readonly activeVersion: number | undefined;
+  /** Undefined: it holds. */
+  readonly violation: Violation | undefined;
 };

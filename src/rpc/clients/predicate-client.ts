@@ -1,25 +1,33 @@
 import { BrokenCircuitError, ConsecutiveBreaker, circuitBreaker, handleWhen } from "cockatiel";
-import { type Channel, ClientError, Status } from "nice-grpc";
+import type { Channel } from "nice-grpc";
 import {
   BatchValidateTransitionsRequest,
-  type DeepPartial,
-  Judgement,
   PredicateLogicDefinition,
-  TransitionCheck,
-  type TransitionVerdict,
   ValidateTransitionRequest,
+  type JudgedMove as WireJudgedMove,
 } from "../../gen/concord/predicate/v1/predicate_logic.ts";
+import { type DeepPartial, Judgement, TransitionCheck, type TransitionVerdict } from "../../gen/concord/predicate/v1/verdict.ts";
 import { callCountMax } from "../../kernel/limits.ts";
-import { err, ok } from "../../kernel/result.ts";
+import { err, ok, type Result } from "../../kernel/result.ts";
 import type { DurationMs } from "../../kernel/time.ts";
 import { systemClock } from "../../runtime/clock.ts";
 import type { Logger } from "../../runtime/logger.ts";
 import { afterSilence } from "../../runtime/silence.ts";
-import type { PredicateCheck, PredicateClient, PredicateFailure, PredicateVerdict } from "../../workflow/ports.ts";
-import { lastEventToWire, stateToWire, workflowToWire } from "../convert-workflow.ts";
+import { noWarnings, type Warnings } from "../../workflow/core/warnings.ts";
+import type {
+  Asker,
+  JudgedMove,
+  MetadataQuestion,
+  MetadataVerdict,
+  PredicateCheck,
+  PredicateClient,
+  PredicateFailure,
+  PredicateVerdict,
+} from "../../workflow/ports.ts";
+import { lastEventToWire, stateFromWire, stateToWire, workflowToWire } from "../convert-workflow.ts";
 import { encoded, listAnswer, orEncoded } from "../encoded-answer.ts";
-import { clientFailure } from "../errors.ts";
 import { clientFactory } from "./channel.ts";
+import { type Contents, failureOf, isAboutContent, isOverload, overloaded } from "./predicate-failure.ts";
 import { createWaitingLine, type LineLimits, type Waiting, type WaitingLine } from "./waiting-line.ts";
 
 /**
@@ -41,7 +49,7 @@ const promptLimits: LineLimits = {
   waitingCountMax: callCountMax,
 };
 
-/** Those that take long are asked alone: enough at once to keep an engine's threads busy. */
+/** What takes long is asked alone, and so is what is asked seldom: enough at once to keep an engine's threads busy. */
 const aloneLimits: LineLimits = {
   perCallMax: 1,
   callBytesMax,
@@ -63,26 +71,33 @@ const waitMaxMs: DurationMs = 5_000;
 /** After the verdict a move is still to be written, and its answer is to reach the caller: this share of the caller's time is kept for it. */
 const keptShare = 0.1;
 
-/** No caller gains anything by coming back sooner. */
-const retryAfterMinMs = 100;
-
 /** So many failed calls in a row, and callers are answered at once instead of after the timeout. */
 const failuresToOpen = 5;
 
 /** Then one call tries again after this. */
 const openMs = 500;
 
-type Asked = Waiting & {
-  readonly check: PredicateCheck;
+type Asked<Question, Answer> = Waiting & {
+  readonly question: Question;
+  readonly settle: (answer: Result<Answer, PredicateFailure>) => void;
+};
+
+type AskedMove = Asked<PredicateCheck, PredicateVerdict> & {
   /** Made when it is first sent. */
   wire: Uint8Array | undefined;
-  readonly settle: (answer: Awaited<ReturnType<PredicateClient["check"]>>) => void;
 };
+
+type AskedMetadata = Asked<MetadataQuestion, MetadataVerdict>;
+
+/** Sends a call, and settles what it was about. */
+type Ask<Each> = (batch: readonly Each[]) => Promise<void>;
 
 /** Checks are encoded one by one, for their sizes, and once, however often they are asked. */
 const definition = {
   ...PredicateLogicDefinition,
   methods: {
+    validateMetadata: PredicateLogicDefinition.methods.validateMetadata,
+    listAllowedTransitions: PredicateLogicDefinition.methods.listAllowedTransitions,
     validateTransition: {
       ...PredicateLogicDefinition.methods.validateTransition,
       requestType: orEncoded(ValidateTransitionRequest),
@@ -112,10 +127,12 @@ export function createPredicateClient(options: {
   breaker.onBreak(() => logger.warn({ failures: failuresToOpen }, "predicate engine unavailable: circuit opened"));
   breaker.onReset(() => logger.info("predicate engine is back: circuit closed"));
 
-  const prompt = createWaitingLine<Asked>(promptLimits, timeoutMs, bytesOf);
-  const alone = createWaitingLine<Asked>(aloneLimits, timeoutMs, bytesOf);
+  const prompt = createWaitingLine<AskedMove>(promptLimits, timeoutMs, bytesOf);
+  const alone = createWaitingLine<AskedMove>(aloneLimits, timeoutMs, bytesOf);
+  // Each is a call of its own, whatever its size.
+  const metadata = createWaitingLine<AskedMetadata>(aloneLimits, timeoutMs, () => 0);
 
-  async function askTogether(batch: readonly Asked[]): Promise<void> {
+  async function askTogether(batch: readonly AskedMove[]): Promise<void> {
     const request = listAnswer(BatchValidateTransitionsRequest, batch.map(wireOf), { promptOnly: true });
     try {
       const { verdicts } = await breaker.execute(() => inTime((call) => client.batchValidateTransitions(request, call)));
@@ -134,11 +151,20 @@ export function createPredicateClient(options: {
   }
 
   /** Nobody else waits for it, so its failure says nothing about the engine. */
-  async function askAlone(batch: readonly Asked[]): Promise<void> {
+  async function askAlone(batch: readonly AskedMove[]): Promise<void> {
     for (const asked of batch) {
       const request = listAnswer(ValidateTransitionRequest, [wireOf(asked)], {});
       const { verdict } = await inTime((call) => client.validateTransition(request, call));
       asked.settle(verdictFromWire(verdict));
+    }
+  }
+
+  async function askOfMetadata(batch: readonly AskedMetadata[]): Promise<void> {
+    for (const { question, settle } of batch) {
+      const { violations, ruleSetRevision } = await breaker.execute(() =>
+        inTime((call) => client.validateMetadata(question, call)),
+      );
+      settle(ok({ violations, ruleSetRevision: Number(ruleSetRevision) }));
     }
   }
 
@@ -155,13 +181,12 @@ export function createPredicateClient(options: {
     }
   }
 
-  function fail(batch: readonly Asked[], error: unknown): void {
-    const failure = failureOf(error);
-    logger.debug({ cause: failure.cause, checks: batch.length }, "predicate engine did not answer");
-    for (const { settle } of batch) settle(err(failure));
+  function fail(batch: readonly Asked<MetadataQuestion | PredicateCheck, never>[], error: unknown): void {
+    logger.debug({ cause: String(error), questions: batch.length }, "predicate engine did not answer");
+    for (const { settle, question } of batch) settle(err(failureOf(error, contentsOf(question))));
   }
 
-  async function send(line: WaitingLine<Asked>, ask: typeof askTogether, batch: readonly Asked[]): Promise<void> {
+  async function send<Each extends AskedMove | AskedMetadata>(line: WaitingLine<Each>, ask: Ask<Each>, batch: readonly Each[]) {
     const sentMs = clock.monotonicMs();
     let measured = true;
     try {
@@ -174,62 +199,115 @@ export function createPredicateClient(options: {
     flush(line, ask);
   }
 
-  function flush(line: WaitingLine<Asked>, ask: typeof askTogether): void {
+  function flush<Each extends AskedMove | AskedMetadata>(line: WaitingLine<Each>, ask: Ask<Each>): void {
     for (let next = line.next(clock.monotonicMs()); next !== undefined; next = line.next(clock.monotonicMs())) {
-      for (const { settle } of next.late) settle(overloaded("it has waited too long", retryAfterMinMs));
+      for (const { settle } of next.late) settle(err(overloaded("it has waited too long", 0)));
       for (const { settle } of next.left) settle(err({ type: "unavailable", cause: "its caller has left" }));
       if (next.batch.length > 0) void send(line, ask, next.batch);
     }
   }
 
-  function enter(line: WaitingLine<Asked>, ask: typeof askTogether, asked: Asked): void {
+  function enter<Each extends AskedMove | AskedMetadata>(line: WaitingLine<Each>, ask: Ask<Each>, asked: Each): void {
     const waitMs = line.enter(asked, clock.monotonicMs());
-    if (waitMs !== undefined) asked.settle(overloaded(`its turn would come in ${Math.round(waitMs)} ms`, waitMs));
+    if (waitMs !== undefined) asked.settle(err(overloaded(`its turn would come in ${Math.round(waitMs)} ms`, waitMs)));
     // Requests that arrive in one turn of the event loop go into one call.
-    else if (line.length === 1) setImmediate(flush, line, ask);
+    else if (line.length === 1) setImmediate(() => flush(line, ask));
+  }
+
+  function waiting({ signal, deadlineMs = Infinity }: Asker): Waiting {
+    const leftMs = Math.min(waitMaxMs + timeoutMs, (deadlineMs - clock.nowMs()) * (1 - keptShare));
+    return { answerByMs: clock.monotonicMs() + leftMs, signal };
+  }
+
+  /** Asked by itself: what somebody looks at is no part of the moves that others make. */
+  async function checkMoves(question: Omit<PredicateCheck, "targetState">, { signal }: Asker) {
+    if (signal.aborted) return err({ type: "unavailable", cause: "its caller has left" } as const);
+    try {
+      const answer = await breaker.execute(() => inTime((call) => client.listAllowedTransitions(questionToWire(question), call)));
+      return ok({ moves: answer.moves.map(judgedMoveFromWire), ruleSetRevision: Number(answer.ruleSetRevision) });
+    } catch (error) {
+      return err(failureOf(error, contentsOf(question)));
+    }
   }
 
   return {
-    check: (check, { signal, deadlineMs = Infinity }) =>
+    checkMoves,
+    check: (question, asker) =>
       new Promise((settle) => {
-        const leftMs = Math.min(waitMaxMs + timeoutMs, (deadlineMs - clock.nowMs()) * (1 - keptShare));
-        enter(prompt, askTogether, { check, wire: undefined, settle, answerByMs: clock.monotonicMs() + leftMs, signal });
+        enter(prompt, askTogether, { question, wire: undefined, settle, ...waiting(asker) });
+      }),
+    checkMetadata: (question, asker) =>
+      new Promise((settle) => {
+        enter(metadata, askOfMetadata, { question, settle, ...waiting(asker) });
       }),
   };
 }
 
-function overloaded(cause: string, waitMs: DurationMs) {
-  return err({ type: "overloaded", cause, retryAfterMs: Math.max(retryAfterMinMs, Math.ceil(waitMs)) } as const);
-}
+/** What of it may be large. */
+const contentsOf = (question: MetadataQuestion | Omit<PredicateCheck, "targetState">): Contents =>
+  "metadata" in question
+    ? [["metadata", question.metadata]]
+    : [
+        ["workflow.metadata", question.workflow.metadata],
+        ["last_event.metadata", question.lastEvent?.metadata ?? {}],
+        ["context", question.context],
+      ];
 
-function wireOf(asked: Asked): Uint8Array {
-  asked.wire ??= encoded(TransitionCheck, checkToWire(asked.check));
+function wireOf(asked: AskedMove): Uint8Array {
+  asked.wire ??= encoded(TransitionCheck, checkToWire(asked.question));
   return asked.wire;
 }
 
-const bytesOf = (asked: Asked): number => wireOf(asked).length;
+const bytesOf = (asked: AskedMove): number => wireOf(asked).length;
+
+/** What is asked, but for the move. */
+const questionToWire = (question: Omit<PredicateCheck, "targetState">) => ({
+  workflow: workflowToWire(question.workflow),
+  lastEvent: question.lastEvent && lastEventToWire(question.lastEvent),
+  reason: question.reason,
+  requestedBy: question.requestedBy,
+  context: question.context,
+  at: new Date(question.atMs),
+});
 
 function checkToWire(check: PredicateCheck): DeepPartial<TransitionCheck> {
   return {
-    workflow: workflowToWire(check.workflow),
-    lastEvent: check.lastEvent && lastEventToWire(check.lastEvent),
+    ...questionToWire(check),
     targetState: stateToWire(check.targetState),
-    reason: check.reason,
-    requestedBy: check.requestedBy,
-    context: check.context,
     transaction: check.transaction && {
       transactionId: check.transaction.transactionId ?? "",
       participantIds: check.transaction.participantIds,
     },
-    at: new Date(check.atMs),
   };
 }
+
+/** A verdict that is not understood allows nothing. */
+function judgedMoveFromWire({ targetState, verdict }: WireJudgedMove): JudgedMove {
+  const target = stateFromWire(targetState, "target_state");
+  if (target === undefined) throw new Error("the answer has a move without a target");
+  return {
+    targetState: target,
+    isAllowed: verdict?.judgement === Judgement.ALLOWED,
+    violations: verdict?.violations ?? [],
+    warnings: verdict?.warnings ?? [],
+    violationsOmitted: verdict?.violationsOmitted ?? 0,
+    warningsOmitted: verdict?.warningsOmitted ?? 0,
+  };
+}
+
+const warningsFromWire = ({ warnings, warningsOmitted }: TransitionVerdict): Warnings =>
+  warnings.length === 0
+    ? noWarnings
+    : {
+        first: warnings.map(({ ruleId, ruleVersion, message }) => ({ ruleId, ruleVersion, message })),
+        omitted: warningsOmitted,
+      };
 
 function verdictFromWire(verdict: TransitionVerdict | undefined) {
   const ruleSetRevision = Number(verdict?.ruleSetRevision);
   switch (verdict?.judgement) {
     case Judgement.ALLOWED:
-      return ok<PredicateVerdict>({ type: "allowed", ruleSetRevision });
+      return ok<PredicateVerdict>({ type: "allowed", ruleSetRevision, warnings: warningsFromWire(verdict) });
     case Judgement.INVALID_TRANSITION:
       return ok<PredicateVerdict>({ type: "invalid-transition", ruleSetRevision });
     case Judgement.RULE_DENIED:
@@ -238,25 +316,4 @@ function verdictFromWire(verdict: TransitionVerdict | undefined) {
       // An engine that answers what this client does not understand has not consented.
       return err({ type: "unavailable", cause: "the answer has no known judgement" } as const);
   }
-}
-
-/** Refused, or larger than a message may be. A bad question says nothing about the engine. */
-function isAboutContent(error: unknown): boolean {
-  if (!(error instanceof ClientError)) return false;
-  return error.code === Status.INVALID_ARGUMENT || (error.code === Status.RESOURCE_EXHAUSTED && !isOverload(error));
-}
-
-/** It lives, and has too much to do; or this process has. Asking it more often would make it worse. */
-function isOverload(error: unknown): error is ClientError {
-  if (!(error instanceof ClientError)) return false;
-  return error.code === Status.DEADLINE_EXCEEDED || clientFailure(error).reason === "OVERLOADED";
-}
-
-function failureOf(error: unknown): PredicateFailure {
-  if (isOverload(error)) {
-    const { message: cause, retryAfterMs = retryAfterMinMs } = clientFailure(error);
-    return { type: "overloaded", cause, retryAfterMs };
-  }
-  if (error instanceof BrokenCircuitError) return { type: "unavailable", cause: "circuit open" };
-  return { type: "unavailable", cause: error instanceof Error ? error.message : String(error) };
 }

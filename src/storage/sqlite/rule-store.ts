@@ -1,119 +1,149 @@
-import { ok, type Result } from "../../kernel/result.ts";
+import { assert } from "../../kernel/assert.ts";
+import { err, ok, type Result } from "../../kernel/result.ts";
+import type { Stretch } from "../../kernel/stretch.ts";
+import type { Turns } from "../../kernel/turns.ts";
+import type { WriteResult } from "../../kernel/write.ts";
 import type { Rule } from "../../predicate/core/types.ts";
 import type { RuleBatch, RuleConflict, RuleStore } from "../../predicate/ports.ts";
 import { openSqlite } from "./engine.ts";
-import type { Migration, OpenFailure, SqliteEngine, Statement } from "./statement.ts";
+import { type BatchConflict, ruleStatements } from "./rule-batch.ts";
+import { contentsAt, loadRules } from "./rule-contents.ts";
+import { changesAfter, changesBefore } from "./rule-history.ts";
+import { ruleMigrations } from "./rule-migrations.ts";
+import { toAnswer, toRule } from "./rule-rows.ts";
+import { openFailure } from "./sqlite-error.ts";
+import type { OpenFailure, SqliteEngine, SqlValue } from "./statement.ts";
+import { readStretch } from "./stretch.ts";
 
-const migrations: readonly Migration[] = [
-  {
-    version: 1,
-    sql: `
-      -- state is beside the rule for the compare-and-set; everything else of a version stays as it was created.
-      CREATE TABLE rules (
-        id TEXT NOT NULL,
-        version INTEGER NOT NULL,
-        state TEXT NOT NULL,
-        rule TEXT NOT NULL,
-        PRIMARY KEY (id, version)
-      ) STRICT;
-
-      -- One row.
-      CREATE TABLE rule_set (revision INTEGER NOT NULL) STRICT;
-      INSERT INTO rule_set VALUES (0);
-
-      CREATE TABLE answers (
-        request_id TEXT PRIMARY KEY,
-        digest TEXT NOT NULL,
-        rule TEXT NOT NULL,
-        revision INTEGER NOT NULL,
-        at_ms INTEGER NOT NULL
-      ) STRICT;
-      CREATE INDEX answers_by_age ON answers (at_ms)`,
-  },
-];
-
-export async function openSqliteRuleStore(options: {
+export async function openSqliteRuleStore({
+  turns,
+  ...options
+}: {
   readonly path: string;
+  /** What is as large as a rule set is read and written with turns for others. */
+  readonly turns: Turns;
   /** For tests of a full disk. */
   readonly pageCountMax?: number;
 }): Promise<Result<RuleStore, OpenFailure>> {
-  const opened = await openSqlite({ ...options, kind: "rules", migrations });
-  return opened.ok ? ok(ruleStore(opened.value)) : opened;
+  const opened = await openSqlite({ ...options, kind: "rules", migrations: ruleMigrations });
+  if (!opened.ok) return opened;
+  try {
+    return ok(ruleStore(opened.value, turns));
+  } catch (error) {
+    await opened.value.close();
+    return err(openFailure(options.path, error));
+  }
 }
 
-function ruleStore(engine: SqliteEngine): RuleStore {
+function ruleStore(engine: SqliteEngine, turns: Turns): RuleStore {
+  const changeListeners = new Set<(sequence: number) => void>();
+  let told = newestSequence(engine);
+  engine.onFlush(() => {
+    const newest = readable(() => newestSequence(engine)) ?? told;
+    // One by one: a flush may have several.
+    while (told < newest) {
+      told += 1;
+      for (const listener of changeListeners) listener(told);
+    }
+  });
+
+  const write = async (batch: RuleBatch): WriteResult<void, RuleConflict> => {
+    const applied = await engine.apply<BatchConflict>(await ruleStatements(batch, turns()));
+    if (applied.ok) return ok(undefined);
+    if (applied.error.type === "storage-unavailable") return err(applied.error);
+    const { conflict } = applied.error;
+    assert(conflict.type !== "impossible", "a batch is decided on the rules that are stored");
+    return err({ type: "conflict", conflict });
+  };
+  /** Not with the engine yet. */
+  const writing = new Set<Promise<unknown>>();
+
   return {
     get writable() {
       return engine.writable;
     },
     onWritableChange: engine.onWritableChange,
     keptBeforeMs: engine.keptBeforeMs,
-    load: async () => {
-      // One statement, so that rules and revision belong together.
-      const rows = engine.read(selectAll);
-      const rules = rows.flatMap((row) => (row["rule"] === null ? [] : [parseRule(row["rule"] as string)]));
-      return { rules, revision: Number(rows[0]?.["revision"]) };
-    },
-    answer: async (requestId) => {
-      const [row] = engine.read("SELECT digest, rule, revision FROM answers WHERE request_id = ?", requestId);
-      return (
-        row && {
-          digest: row["digest"] as string,
-          rule: parseRule(row["rule"] as string),
-          ruleSetRevision: Number(row["revision"]),
-        }
-      );
-    },
+    load: () => loadRules(engine, turns()),
+    rule: async (id, version) => engine.read(selectRule, id, version ?? null).map(toRule)[0],
+    listRules: async ({ afterId, limit }) =>
+      readRules(engine, selectRules, [afterId ?? ""], limit, ({ version: { id } }) => id as string),
+    listVersions: async ({ id, beforeVersion, limit }) =>
+      readRules(
+        engine,
+        selectRuleVersions,
+        [id, beforeVersion ?? Number.MAX_SAFE_INTEGER],
+        limit,
+        ({ version }) => version.version,
+      ),
+    latestVersion: async (kind, name) => Number(engine.read(selectLatest, kind, name)[0]?.["latest"]),
+    versionsNeverUsed: async (id) => engine.read(selectNeverUsed, id).map((row) => Number(row["version"])),
+    contentsAt: (revision) => contentsAt(engine, revision, turns()),
+    changesAfter: (page) => changesAfter(engine, page, turns()),
+    changesBefore: (page) => changesBefore(engine, page, turns()),
+    answer: async (requestId) =>
+      engine.read("SELECT digest, answer, at_ms FROM answers WHERE request_id = ?", requestId).map(toAnswer)[0],
     apply: async (batch) => {
-      const applied = await engine.apply(statements(batch));
-      return applied.ok ? ok(undefined) : applied;
+      const written = write(batch);
+      writing.add(written);
+      try {
+        return await written;
+      } finally {
+        writing.delete(written);
+      }
+    },
+    onChange: (listener) => {
+      changeListeners.add(listener);
+      return () => changeListeners.delete(listener);
     },
     purge: async ({ olderThanMs, limit }) => {
       const purged = await engine.apply<never>([{ sql: purgeAnswers, params: [olderThanMs, limit], returning: true }]);
       return purged.ok ? ok(purged.value.flat().length) : purged;
     },
-    close: () => engine.close(),
+    close: async () => {
+      await Promise.allSettled(writing);
+      await engine.close();
+    },
   };
 }
 
-const selectAll = `SELECT revision, newest.rule FROM rule_set
-  LEFT JOIN (SELECT rule, max(version) FROM rules GROUP BY id) AS newest ON true`;
+const newestSequence = (engine: SqliteEngine): number => Number(engine.read("SELECT sequence FROM rule_set")[0]?.["sequence"]);
 
-const insertAnswer = "INSERT INTO answers (request_id, digest, rule, revision, at_ms) VALUES (?, ?, ?, ?, ?)";
+/** A damaged file must not keep a flush from being acknowledged; the next read or write reports it. */
+function readable<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch {
+    return undefined;
+  }
+}
 
-const insertRule = `INSERT INTO rules (rule, state, id, version)
-  SELECT ?1, ?2, ?3, ?4 WHERE NOT EXISTS (SELECT 1 FROM rules WHERE id = ?3)`;
+function readRules<Place>(
+  engine: SqliteEngine,
+  sql: string,
+  params: readonly SqlValue[],
+  limit: number,
+  placeOf: (rule: Rule) => Place,
+): Stretch<Rule, Place> {
+  const { rows, isCut } = readStretch(engine, sql, params, limit);
+  const rules = rows.map(toRule);
+  const last = rules.at(-1);
+  return { rows: rules, upTo: isCut && last !== undefined ? placeOf(last) : undefined, looked: rules.length };
+}
 
-const updateRule = "UPDATE rules SET rule = ?, state = ? WHERE id = ? AND version = ? AND state = ?";
+const rulesWhere = (version: string): string => `SELECT standing, content FROM standings CROSS JOIN versions
+  ON kind = 'RULE' AND name = standings.id AND NOT gone AND ${version}`;
 
-const updateRevision = "UPDATE rule_set SET revision = ? WHERE revision = ?";
+const selectRule = `${rulesWhere("version = coalesce(?2, latest_version)")} WHERE standings.id = ?1`;
+
+const selectRules = `${rulesWhere("version = latest_version")} WHERE standings.id > ? ORDER BY standings.id LIMIT ?`;
+
+const selectRuleVersions = `${rulesWhere("true")} WHERE standings.id = ? AND version < ? ORDER BY version DESC LIMIT ?`;
+
+const selectLatest = "SELECT coalesce(max(version), 0) AS latest FROM versions WHERE kind = ? AND name = ? AND NOT gone";
+
+const selectNeverUsed = `SELECT version FROM versions WHERE kind = 'RULE' AND name = ? AND NOT gone
+  AND NOT EXISTS (SELECT 1 FROM members WHERE version_id = versions.id) ORDER BY version`;
 
 const purgeAnswers = `DELETE FROM answers WHERE request_id IN
   (SELECT request_id FROM answers WHERE at_ms < ? ORDER BY at_ms LIMIT ?) RETURNING 1`;
-
-/** The answer goes first: a repeated creation is told that its request is known, not that its rule exists. */
-function statements({ rule, expected, revision, request }: RuleBatch): Statement<RuleConflict>[] {
-  const stale = { changes: 1, conflict: { type: "stale" } } as const;
-  const batch: Statement<RuleConflict>[] = [];
-  if (request !== undefined) {
-    batch.push({
-      sql: insertAnswer,
-      params: [request.id, request.digest, JSON.stringify(rule), revision.next, request.atMs],
-      expect: { changes: 1, conflict: { type: "request-exists" } },
-    });
-  }
-  const params = [JSON.stringify(rule), rule.state, rule.id];
-  batch.push(
-    expected === "absent"
-      ? { sql: insertRule, params: [...params, rule.version], expect: stale }
-      : { sql: updateRule, params: [...params, expected.version, expected.state], expect: stale },
-    { sql: updateRevision, params: [revision.next, revision.expected], expect: stale },
-  );
-  return batch;
-}
-
-/** JSON drops what is undefined; the types name it. */
-function parseRule(json: string): Rule {
-  const rule = JSON.parse(json) as Rule;
-  return { ...rule, moves: rule.moves.map(({ from, to }) => ({ from, to })) };
-}

@@ -5,6 +5,7 @@ export const storeKinds = {
   "decision-log": { applicationId: 0x436f_6e03, title: "decision log" },
   "participant-log": { applicationId: 0x436f_6e04, title: "participant log" },
   "key-value": { applicationId: 0x436f_6e05, title: "key-value store" },
+  verdicts: { applicationId: 0x436f_6e06, title: "verdict log" },
 } as const;
 
 export type StoreKind = keyof typeof storeKinds;

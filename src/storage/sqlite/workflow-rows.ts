@@ -2,6 +2,7 @@ import type { TransactionId, WorkflowId } from "../../kernel/ids.ts";
 import type { JsonObject } from "../../kernel/json.ts";
 import type { WorkflowEventType, WorkflowState } from "../../kernel/lifecycle.ts";
 import type { Hold, LastEvent, Workflow, WorkflowEvent } from "../../workflow/core/types.ts";
+import { noWarnings, type Warnings } from "../../workflow/core/warnings.ts";
 import type { WorkflowWithLastEvent } from "../../workflow/ports.ts";
 import type { Row } from "./statement.ts";
 
@@ -38,6 +39,7 @@ export const toEvent = (row: Row): WorkflowEvent => ({
   version: Number(row["version"]),
   retryCount: Number(row["retry_count"]),
   ruleSetRevision: Number(row["rule_set_revision"]),
+  warnings: row["warnings"] === null ? noWarnings : (JSON.parse(row["warnings"] as string) as Warnings),
   transactionId: (row["transaction_id"] ?? undefined) as TransactionId | undefined,
 });
 

@@ -1,6 +1,7 @@
 import { assert } from "../../kernel/assert.ts";
 import { err, ok, type Result } from "../../kernel/result.ts";
 import type { NewWorkflowEvent, WorkflowEvent } from "../../workflow/core/types.ts";
+import type { Warnings } from "../../workflow/core/warnings.ts";
 import type {
   TransactionOutcome,
   WorkflowBatch,
@@ -138,6 +139,13 @@ export const workflowMigrations: readonly Migration[] = [
         '$.updatedBy', coalesce((SELECT requested_by FROM events WHERE sequence = event_sequence), ''),
         '$.stateEnteredAtMs', workflow -> '$.updatedAtMs')`,
   },
+  {
+    version: 5,
+    sql: `
+      -- NULL: none.
+      ALTER TABLE events ADD COLUMN warnings TEXT;
+      UPDATE workflows SET hold = json_set(hold, '$.warnings', json('{"first":[],"omitted":0}')) WHERE hold IS NOT NULL`,
+  },
 ];
 
 type Conflict = WorkflowConflict | { readonly type: "other-outcome" };
@@ -264,8 +272,8 @@ const checkLimit = "SELECT 1 FROM counters WHERE workflows <= ?";
 
 const insertEvent = `INSERT INTO events
   (id, workflow_id, type, from_state, to_state, version, occurred_at_ms, retry_count, reason, requested_by, rule_set_revision,
-   metadata, transaction_id, workflow_type)
-  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING sequence`;
+   metadata, transaction_id, workflow_type, warnings)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING sequence`;
 
 const insertAnswer = `INSERT INTO answers (request_id, digest, workflow, event_sequence, at_ms)
   VALUES (?, ?, ?, (SELECT coalesce(max(sequence), 0) + 1 FROM events), ?)`;
@@ -355,7 +363,10 @@ const eventParams = (event: NewWorkflowEvent): SqlValue[] => [
   JSON.stringify(event.metadata),
   event.transactionId ?? null,
   event.workflowType,
+  hasWarnings(event.warnings) ? JSON.stringify(event.warnings) : null,
 ];
+
+const hasWarnings = ({ first, omitted }: Warnings): boolean => first.length + omitted > 0;
 
 /** The events' rows are the last that were answered, one each. */
 function storedEvents(events: readonly NewWorkflowEvent[], answered: readonly (readonly Row[])[]): WorkflowEvent[] {

@@ -2,6 +2,16 @@ import type { RequestId, TransactionId, WorkflowId } from "../../kernel/ids.ts";
 import type { WorkflowState } from "../../kernel/lifecycle.ts";
 import type { DurationMs } from "../../kernel/time.ts";
 
+/** Why the predicate engine does not take a question: asked again, it would not take it either. */
+export type Refusal = {
+  readonly why: "invalid" | "too-large" | "too-expensive";
+  readonly cause: string;
+  /** Beyond which it is too much, if that is known. */
+  readonly limit: number | undefined;
+  /** Of the question: what is wrong where. */
+  readonly fields: readonly { readonly field: string; readonly description: string }[];
+};
+
 /** Why a workflow was not changed. The order is the order of the checks; see docs/architecture.md. */
 export type WorkflowError =
   | { readonly type: "workflow-not-found"; readonly workflowId: WorkflowId }
@@ -28,6 +38,7 @@ export type WorkflowError =
       readonly cause: string;
       readonly retryAfterMs: DurationMs;
     }
+  | { readonly type: "predicate-logic-refused"; readonly workflowId: WorkflowId; readonly refusal: Refusal }
   | {
       readonly type: "invalid-transition";
       readonly workflowId: WorkflowId;

@@ -13,7 +13,8 @@ import { err, ok, type Result } from "../../kernel/result.ts";
 import type { TimeMs } from "../../kernel/time.ts";
 import type { WorkflowError } from "./errors.ts";
 import { assertOneStep, assertWorkflow } from "./invariants.ts";
-import type { Hold, Move, NewWorkflowEvent, Workflow } from "./types.ts";
+import type { Consent, Hold, Move, NewWorkflowEvent, Workflow } from "./types.ts";
+import { keptOf, noWarnings } from "./warnings.ts";
 
 /** A workflow after a change, and the event that records it. */
 export type Change = { readonly workflow: Workflow; readonly event: NewWorkflowEvent };
@@ -23,7 +24,7 @@ export type Stamp = { readonly nowMs: TimeMs; readonly eventId: string };
 
 /** The predicate engine's answer, as far as the core cares. */
 export type Verdict =
-  | { readonly type: "allowed"; readonly ruleSetRevision: number }
+  | ({ readonly type: "allowed" } & Consent)
   | { readonly type: "invalid-transition" }
   | {
       readonly type: "rule-denied";
@@ -37,6 +38,8 @@ export type Creation = {
   readonly metadata: JsonObject;
   readonly reason: string;
   readonly requestedBy: string;
+  /** With which the metadata was checked; 0: it was not. */
+  readonly ruleSetRevision: number;
 };
 
 /** specs/WorkflowManager.tla: Write, of a create. */
@@ -69,7 +72,8 @@ export function create(creation: Creation, { nowMs, eventId }: Stamp): Change {
     retryCount: 0,
     reason: creation.reason,
     requestedBy: creation.requestedBy,
-    ruleSetRevision: 0,
+    ruleSetRevision: creation.ruleSetRevision,
+    warnings: noWarnings,
     metadata: creation.metadata,
     transactionId: undefined,
   };
@@ -100,14 +104,14 @@ export function admit(
 }
 
 /**
- * The checks that come after the predicate engine has answered. Yields the rule-set revision under which the move is allowed.
+ * The checks that come after the predicate engine has answered. Yields under which rule-set revision, and with which warnings, the move is allowed.
  * specs/WorkflowManager.tla: Verdict.
  */
 export function consent(
   workflow: Workflow,
   wanted: { readonly targetState: WorkflowState; readonly mustRecover: boolean },
   verdict: Verdict,
-): Result<number, WorkflowError> {
+): Result<Consent, WorkflowError> {
   const { id: workflowId, state: from } = workflow;
   const to = wanted.targetState;
   if (wanted.mustRecover && from !== "FAILED") return err({ type: "not-failed", workflowId, state: from });
@@ -118,14 +122,14 @@ export function consent(
   if (verdict.type === "rule-denied") {
     return err({ type: "rule-denied", workflowId, ruleSetRevision: verdict.ruleSetRevision, violations: verdict.violations });
   }
-  return ok(verdict.ruleSetRevision);
+  return ok({ ruleSetRevision: verdict.ruleSetRevision, warnings: keptOf(verdict.warnings) });
 }
 
 /** Makes an allowed move. specs/WorkflowManager.tla: Write. */
 export function applyMove(
   workflow: Workflow,
   move: Move,
-  ruleSetRevision: number,
+  { ruleSetRevision, warnings }: Consent,
   stamp: Stamp,
   transactionId: TransactionId | undefined,
 ): Change {
@@ -159,6 +163,7 @@ export function applyMove(
     reason: move.reason,
     requestedBy: move.requestedBy,
     ruleSetRevision,
+    warnings,
     metadata: move.eventMetadata,
     transactionId,
   };
@@ -177,7 +182,7 @@ export function holdMove(workflow: Workflow, hold: Hold): Workflow {
 export function commitHold(workflow: Workflow, stamp: Stamp): Change {
   const { hold } = workflow;
   assert(hold !== undefined, "CommitValidity: only a prepared move commits");
-  return applyMove(workflow, hold.move, hold.ruleSetRevision, stamp, hold.transactionId);
+  return applyMove(workflow, hold.move, hold, stamp, hold.transactionId);
 }
 
 /** Undoes a hold; the version does not change. specs/AtomicTransition.tla: ManagerAbort. */

@@ -3,6 +3,7 @@ import type { JsonObject } from "../../kernel/json.ts";
 import type { WorkflowEventType, WorkflowState } from "../../kernel/lifecycle.ts";
 import type { RequestKey } from "../../kernel/request-key.ts";
 import type { TimeMs } from "../../kernel/time.ts";
+import type { Warnings } from "./warnings.ts";
 
 /** A record of long-running work. See proto/concord/workflow/v1/workflow.proto for the meaning of each field. */
 export type Workflow = {
@@ -34,8 +35,10 @@ export type Hold = {
   readonly move: Move;
   readonly preparedAtMs: TimeMs;
   readonly deadlineMs: TimeMs;
-  readonly ruleSetRevision: number;
-};
+} & Consent;
+
+/** The predicate engine's, to a change. */
+export type Consent = { readonly ruleSetRevision: number; readonly warnings: Warnings };
 
 /** A wanted move, as the caller described it. */
 export type Move = {
@@ -59,10 +62,9 @@ export type NewWorkflowEvent = {
   readonly retryCount: number;
   readonly reason: string;
   readonly requestedBy: string;
-  readonly ruleSetRevision: number;
   readonly metadata: JsonObject;
   readonly transactionId: TransactionId | undefined;
-};
+} & Consent;
 
 /** What a move is judged by, of the change before it. */
 export type LastEvent = Pick<

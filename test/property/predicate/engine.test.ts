@@ -4,7 +4,7 @@ import { assert } from "../../../src/kernel/assert.ts";
 import { ok } from "../../../src/kernel/result.ts";
 import type { Turns } from "../../../src/kernel/turns.ts";
 import { judge } from "../../../src/predicate/core/judge.ts";
-import type { Check, Rule, Verdict } from "../../../src/predicate/core/types.ts";
+import type { Check, RuleVersion, Verdict } from "../../../src/predicate/core/types.ts";
 import { createEngine, type Engine } from "../../../src/predicate/engine.ts";
 import { createEvaluator } from "../../../src/predicate/evaluator.ts";
 import type { Judges } from "../../../src/predicate/judges.ts";
@@ -31,6 +31,7 @@ const judges: Judges = {
     }
     return ok(verdicts);
   },
+  explain: async (ruleSet, check) => ok({ verdict: judge(ruleSet, check) }),
   close: async () => {},
 };
 const evaluator = createEvaluator({ judges, turns: generous });
@@ -38,9 +39,17 @@ const evaluator = createEvaluator({ judges, turns: generous });
 const by = { reason: "property", requestedBy: "test", request: undefined };
 
 /** No rule of the property is refused: each is written as `rules` has it. A rule that is none is left out. */
-async function engineWith(all: readonly Rule[]): Promise<{ readonly engine: Engine; readonly written: readonly Rule[] }> {
-  const engine = await createEngine({ store: createMemoryRuleStore(), clock: systemClock, evaluator, turns: generous });
-  const written: Rule[] = [];
+async function engineWith(
+  all: readonly RuleVersion[],
+): Promise<{ readonly engine: Engine; readonly written: readonly RuleVersion[] }> {
+  const engine = await createEngine({
+    store: createMemoryRuleStore(),
+    clock: systemClock,
+    evaluator,
+    runTests: async () => [],
+    turns: generous,
+  });
+  const written: RuleVersion[] = [];
   for (const rule of all) {
     const created = await engine.createRule({ ...rule, ...by });
     if (created.ok) written.push(rule);
@@ -48,7 +57,7 @@ async function engineWith(all: readonly Rule[]): Promise<{ readonly engine: Engi
   return { engine, written };
 }
 
-async function setActive(engine: Engine, { id }: Rule, isActive: boolean): Promise<number> {
+async function setActive(engine: Engine, { id }: RuleVersion, isActive: boolean): Promise<number> {
   const changed = await (isActive ? engine.activate({ id, ...by }) : engine.deactivate({ id, ...by }));
   assert(changed.ok, "a rule that was written can be switched");
   return changed.value.ruleSetRevision;
@@ -114,8 +123,8 @@ test("while rules change, all answers of a call come from one rule set: that of 
         const { engine, written } = await engineWith(all);
         fc.pre(written.length > 0);
         // What is active from a revision on.
-        let active: ReadonlySet<Rule> = new Set();
-        const sets = new Map<number, ReadonlySet<Rule>>([[engine.ruleSetRevision(), active]]);
+        let active: ReadonlySet<RuleVersion> = new Set();
+        const sets = new Map<number, ReadonlySet<RuleVersion>>([[engine.ruleSetRevision(), active]]);
         const changes: Promise<void>[] = [];
         const answers: Promise<{ readonly asked: readonly Check[]; readonly verdicts: readonly Verdict[] }>[] = [];
         // None waits for the one before.
@@ -123,7 +132,7 @@ test("while rules change, all answers of a call come from one rule set: that of 
           if (step.type === "ask") {
             answers.push(verdictsOf(engine, ...step.checks).then((verdicts) => ({ asked: step.checks, verdicts })));
           } else {
-            const rule = written[step.rule % written.length] as Rule;
+            const rule = written[step.rule % written.length] as RuleVersion;
             const isActive = !active.has(rule);
             active = new Set(isActive ? [...active, rule] : [...active].filter((each) => each !== rule));
             const then = active;

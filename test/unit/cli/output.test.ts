@@ -155,7 +155,7 @@ describe("a failure, as people read it", () => {
   });
 
   describe("of a change without an answer: 3, and what is known", () => {
-    const change = { requestId: "r-1", look: ["concord workflow get wf-1"], transactionId: "t-1" };
+    const change = { requestId: "r-1", retryFlags: " --to 2", look: ["concord workflow get wf-1"], transactionId: "t-1" };
     const reportChange = (error: unknown, address = "127.0.0.1:50051") => {
       const code = reportFailure(error, address, change);
       return { code, lines: written.join("").split("\n") };
@@ -163,7 +163,7 @@ describe("a failure, as people read it", () => {
     const unknown = [
       "  outcome unknown: concord tx get t-1",
       "  outcome unknown: concord workflow get wf-1",
-      "  retry with --request-id r-1",
+      "  retry with --request-id r-1 --to 2",
       "",
     ];
 
@@ -194,7 +194,7 @@ describe("a failure, as people read it", () => {
           "  DEADLINE_EXCEEDED / OUTCOME_PENDING",
           "  outcome unknown: concord tx get t-2 --address host:1",
           "  outcome unknown: concord workflow get wf-1 --address host:1",
-          "  retry with --request-id r-1",
+          "  retry with --request-id r-1 --to 2",
           "",
         ],
       });

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { sliceMs } from "../../../src/kernel/limits.ts";
 import { ok } from "../../../src/kernel/result.ts";
+import { explainCheck } from "../../../src/predicate/core/explain-check.ts";
 import { judge } from "../../../src/predicate/core/judge.ts";
 import { callCostMax, inPlaceCostMax } from "../../../src/predicate/core/limits.ts";
 import type { Check } from "../../../src/predicate/core/types.ts";
@@ -19,6 +20,8 @@ function world() {
       asked.push({ checks, costMax });
       return ok(checks.map((check) => judge(ruleSet, check)));
     },
+    explain: async (ruleSet, check, { ruleIds }) =>
+      ok({ verdict: judge(ruleSet, check), explanation: explainCheck(ruleSet, check, ruleIds) }),
     close: async () => {},
   };
   // Between any two checks a millisecond passes.

@@ -1,10 +1,11 @@
 import { afterEach, expect, test } from "vitest";
 import type { JsonObject } from "../../../src/kernel/json.ts";
-import { judge, type RuleSet } from "../../../src/predicate/core/judge.ts";
+import { judge } from "../../../src/predicate/core/judge.ts";
 import { checkCostMax } from "../../../src/predicate/core/limits.ts";
+import type { RuleSet } from "../../../src/predicate/core/rule-set.ts";
 import type { Check } from "../../../src/predicate/core/types.ts";
 import { type JudgeThread, startJudgeThread } from "../../../src/predicate/judge-thread.ts";
-import { checkOf, ruleOf, ruleSetOf, sampleCheck } from "../../support/rule-values.ts";
+import { checkOf, factOf, ruleOf, ruleSetOf, ruleSetWith, sampleCheck } from "../../support/rule-values.ts";
 
 const threads: JudgeThread[] = [];
 
@@ -48,6 +49,18 @@ test("a check sees the rule set that it was asked with, however many came since"
   );
   for (const set of sets) thread.prepare(set);
   for (const set of sets.toReversed()) expect(await thread.judge(set, sampleCheck)).toEqual(onTheSpot(set, sampleCheck));
+});
+
+test("a rule set that was only tried leaves nothing behind, though its versions have the numbers of others", async () => {
+  const thread = start();
+  const withFact = (text: string) =>
+    ruleSetWith({ active: [ruleOf({ id: "r", expression: "facts.f" })], facts: [factOf("f", text)] });
+  const tried = ruleSetOf(1, ruleOf({ id: "r", expression: "false" }));
+  const warning = ruleSetOf(1, ruleOf({ id: "r", expression: "false", action: "WARN" }));
+  const holding = ruleSetOf(1, ruleOf({ id: "r", expression: "true" }));
+  for (const set of [tried, warning, holding, withFact("true"), withFact("false")]) {
+    expect(await thread.judge(set, sampleCheck)).toEqual(onTheSpot(set, sampleCheck));
+  }
 });
 
 test("a check is ended when nobody waits for it, and the thread goes on", async () => {

@@ -1,8 +1,10 @@
 import { describe, expect, test } from "vitest";
 import { isMove, workflowStates } from "../../../src/kernel/lifecycle.ts";
-import { compileRule, compileStored, createRuleSet, judge } from "../../../src/predicate/core/judge.ts";
+import { compileRule, lastOf } from "../../../src/predicate/core/compile-rule.ts";
+import { judge } from "../../../src/predicate/core/judge.ts";
 import { checkCostMax } from "../../../src/predicate/core/limits.ts";
-import { checkOf, ruleOf, ruleSetOf, sampleCheck } from "../../support/rule-values.ts";
+import { compileContents } from "../../../src/predicate/core/rule-set.ts";
+import { checkOf, contentsOf, ruleOf, ruleSetOf, sampleCheck } from "../../support/rule-values.ts";
 
 describe("the lifecycle comes first", () => {
   test("a move it does not have is answered with those it has, and no rule is asked", () => {
@@ -53,6 +55,10 @@ describe("rules forbid", () => {
         { ruleId: "b", ruleVersion: 1, message: "second", evaluationFailed: false },
         { ruleId: "a", ruleVersion: 1, message: "third", evaluationFailed: false },
       ],
+      warnings: [],
+      audits: [],
+      shadows: [],
+      cost: expect.any(Number),
     });
   });
 
@@ -117,11 +123,12 @@ describe("it fails closed", () => {
       ruleId: "rule",
       ruleVersion: 1,
       message:
-        'denied by rule "rule"; its message could not be evaluated: line 1, column 17: field not found: missing; has(request.context.missing) asks whether there is one',
+        'rule "rule" does not hold; its message could not be evaluated: line 1, column 17: field not found: missing; has(request.context.missing) asks whether there is one',
       evaluationFailed: false,
     });
     expect(violation({ expression: "false", message: "dyn(1 + 1)" })).toMatchObject({
-      message: 'denied by rule "rule"; its message could not be evaluated: line 1, column 1: the result is not a string but int',
+      message:
+        'rule "rule" does not hold; its message could not be evaluated: line 1, column 1: the result is not a string but int',
     });
   });
 
@@ -151,8 +158,10 @@ describe("it fails closed", () => {
   });
 
   test("a stored rule that does not compile any more denies", () => {
-    const broken = compileStored(ruleOf({ id: "old", expression: "1+gone()" }));
-    expect(judge(createRuleSet(2, [broken]), sampleCheck)).toMatchObject({
+    const active = [ruleOf({ id: "old", expression: "1+gone()" })];
+    const { ruleSet, problems } = lastOf(compileContents(contentsOf({ active })));
+    expect(problems).toMatchObject([{ kind: "RULE", name: "old", version: 1, field: "expression", error: { column: 3 } }]);
+    expect(judge(ruleSet, sampleCheck)).toMatchObject({
       violations: [
         { message: 'rule "old" could not be evaluated: line 1, column 3: unknown function "gone"', evaluationFailed: true },
       ],

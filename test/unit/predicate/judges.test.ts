@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { RuleSet } from "../../../src/predicate/core/judge.ts";
+import type { RuleSet } from "../../../src/predicate/core/rule-set.ts";
 import type { Check, Verdict } from "../../../src/predicate/core/types.ts";
 import type { Judged, JudgeThread } from "../../../src/predicate/judge-thread.ts";
 import { createJudges } from "../../../src/predicate/judges.ts";
@@ -14,7 +14,8 @@ import {
 import { checkOf, ruleOf, ruleSetOf } from "../../support/rule-values.ts";
 
 const ruleSet = ruleSetOf(7, ruleOf({ id: "cheap", priority: 1 }), ruleOf({ id: "dear" }));
-const allowed: Verdict = { type: "allowed", ruleSetRevision: 7 };
+const nothing = { warnings: [], audits: [], shadows: [], cost: 0 };
+const allowed: Verdict = { type: "allowed", ruleSetRevision: 7, ...nothing };
 
 const named = (reason: string): Check => checkOf({ reason });
 const patient = (): AbortSignal => new AbortController().signal;
@@ -125,7 +126,7 @@ describe("calls take turns", () => {
   test("the answers are in the order of the checks, whichever thread is faster", async () => {
     const { judges, started, finish } = world(2);
     const batch = judges.judge(ruleSet, ["a1", "a2"].map(named), options());
-    const denied: Verdict = { type: "rule-denied", ruleSetRevision: 7, violations: [] };
+    const denied: Verdict = { type: "rule-denied", ruleSetRevision: 7, violations: [], ...nothing };
     expect(await finish({ verdict: denied }, started[1])).toBe("a2");
     await finish();
     expect(await batch).toEqual({ ok: true, value: [allowed, denied] });

@@ -1,13 +1,11 @@
 import { Status } from "nice-grpc-common";
 import { type Logger, pino } from "pino";
 import { describe, expect, test } from "vitest";
-import {
-  CreateRuleRequest,
-  ListRulesResponse,
-  RuleState,
-  TransitionCheck,
-} from "../../../src/gen/concord/predicate/v1/predicate_logic.ts";
+import { CreateRuleRequest, ListRulesResponse } from "../../../src/gen/concord/predicate/v1/predicate_logic.ts";
+import { RuleAction, RuleState } from "../../../src/gen/concord/predicate/v1/rule_set.ts";
+import { TransitionCheck } from "../../../src/gen/concord/predicate/v1/verdict.ts";
 import { type DeepPartial, WorkflowState } from "../../../src/gen/concord/workflow/v1/workflow.ts";
+import { ruleSetLimits } from "../../../src/predicate/core/rule-set/limits.ts";
 import { createEngine } from "../../../src/predicate/engine.ts";
 import type { EncodedAnswer } from "../../../src/rpc/encoded-answer.ts";
 import { createPredicateService } from "../../../src/rpc/predicate-service.ts";
@@ -17,7 +15,7 @@ import { simpleEvaluator } from "../../support/rule-values.ts";
 
 const { ACTIVE, COMPLETED, PAUSED, UNSPECIFIED } = WorkflowState;
 
-async function serviceAtTime(nowMs: number, ruleCountMax = 1000) {
+async function serviceAtTime(nowMs: number, draftsMax = 1000) {
   const lines: string[] = [];
   const log: Logger = pino({ base: null }, { write: (line) => void lines.push(line) });
   const store = createMemoryRuleStore();
@@ -26,11 +24,12 @@ async function serviceAtTime(nowMs: number, ruleCountMax = 1000) {
     clock: { nowMs: () => nowMs },
     evaluator: simpleEvaluator,
     turns: createTurns(),
-    limits: { ruleCountMax },
+    limits: { ...ruleSetLimits, drafts: draftsMax },
+    runTests: async () => [],
   });
   type Context = Parameters<ReturnType<typeof createPredicateService>["getRule"]>[1];
   return {
-    service: createPredicateService({ engine, turns: createTurns() }),
+    service: createPredicateService({ engine, turns: createTurns(), logger: log, verdicts: undefined }),
     context: { log, signal: new AbortController().signal } as unknown as Context,
     lines,
   };
@@ -48,7 +47,7 @@ const cold = CreateRuleRequest.fromPartial({
   requestId: "r1",
 });
 
-const change = { ruleId: "cold", reason: "season", requestedBy: "kurt", requestId: "" };
+const change = { ruleId: "cold", version: 0, reason: "season", requestedBy: "kurt", requestId: "" };
 
 function check(changes: DeepPartial<TransitionCheck> = {}): TransitionCheck {
   const workflow = { workflowId: "sample-17", state: ACTIVE, version: 2n, metadata: { temperature: 9.5 } };
@@ -76,12 +75,17 @@ describe("verdicts", () => {
     const { service, context } = await serviceAtTime(1000);
     await service.createRule(cold, context);
     await service.activateRule(change, context);
-    expect(await service.validateTransition({ check: check() }, context)).toEqual({
+    expect(await service.validateTransition({ check: check(), minRevision: 0n }, context)).toEqual({
       verdict: {
         judgement: "JUDGEMENT_RULE_DENIED",
         ruleSetRevision: 1n,
         violations: [{ ruleId: "cold", ruleVersion: 1, message: "too warm: 9.5", evaluationFailed: false }],
         violationsOmitted: 0,
+        warnings: [],
+        warningsOmitted: 0,
+        audits: [],
+        shadows: [],
+        cost: expect.any(BigInt),
       },
     });
   });
@@ -90,10 +94,21 @@ describe("verdicts", () => {
     const { service, context } = await serviceAtTime(1000);
     const paused = { workflowId: "sample-18", state: PAUSED, version: 3n };
     expect(
-      await service.batchValidateTransitions({ promptOnly: false, checks: [check(), check({ workflow: paused })] }, context),
+      await service.batchValidateTransitions(
+        { promptOnly: false, minRevision: 0n, checks: [check(), check({ workflow: paused })] },
+        context,
+      ),
     ).toEqual({
       verdicts: [
-        { judgement: "JUDGEMENT_ALLOWED", ruleSetRevision: 0n },
+        {
+          judgement: "JUDGEMENT_ALLOWED",
+          ruleSetRevision: 0n,
+          warnings: [],
+          warningsOmitted: 0,
+          audits: [],
+          shadows: [],
+          cost: 0n,
+        },
         {
           judgement: "JUDGEMENT_INVALID_TRANSITION",
           ruleSetRevision: 0n,
@@ -109,7 +124,7 @@ describe("verdicts", () => {
     await service.activateRule(change, context);
     lines.length = 0;
     const broken = check({ workflow: { workflowId: "sample-19", state: ACTIVE, version: 1n } });
-    await service.batchValidateTransitions({ promptOnly: false, checks: [broken, broken, check()] }, context);
+    await service.batchValidateTransitions({ promptOnly: false, minRevision: 0n, checks: [broken, broken, check()] }, context);
     expect(lines.map((line) => JSON.parse(line))).toMatchObject([
       {
         rule: "cold",
@@ -123,7 +138,7 @@ describe("verdicts", () => {
     await service.createRule({ ...cold, expression: "now == timestamp('1970-01-01T00:00:01Z')" }, context);
     await service.activateRule(change, context);
     const judgements = await service.batchValidateTransitions(
-      { promptOnly: false, checks: [check(), check({ at: new Date(5000) })] },
+      { promptOnly: false, minRevision: 0n, checks: [check(), check({ at: new Date(5000) })] },
       context,
     );
     expect(judgements.verdicts?.map((verdict) => verdict.judgement)).toEqual(["JUDGEMENT_ALLOWED", "JUDGEMENT_RULE_DENIED"]);
@@ -135,7 +150,10 @@ describe("verdicts", () => {
     ["checks[1].target_state", { targetState: UNSPECIFIED }],
   ])("a check without %s is refused", async (field, missing) => {
     const { service, context } = await serviceAtTime(1000);
-    const call = service.batchValidateTransitions({ promptOnly: false, checks: [check(), check(missing)] }, context);
+    const call = service.batchValidateTransitions(
+      { promptOnly: false, minRevision: 0n, checks: [check(), check(missing)] },
+      context,
+    );
     expect(await failure(call)).toMatchObject({
       code: Status.INVALID_ARGUMENT,
       reason: "INVALID_REQUEST",
@@ -158,16 +176,23 @@ describe("rules", () => {
     updatedAt: new Date(1000),
     requestedBy: "ada",
     reason: "policy 4",
+    action: RuleAction.DENY,
+    workflowTypes: [],
+    condition: "",
+    latestVersion: 1,
+    activeVersion: 0,
+    shadowVersion: 0,
+    createdBy: "ada",
   };
 
   test("are created, read, activated and deactivated", async () => {
     const { service, context } = await serviceAtTime(1000);
-    expect(await service.createRule(cold, context)).toEqual({ rule: draft });
-    expect(await service.createRule(cold, context)).toEqual({ rule: draft });
-    expect(await service.getRule({ ruleId: "cold" }, context)).toEqual({ rule: draft });
+    expect(await service.createRule(cold, context)).toMatchObject({ rule: draft });
+    expect(await service.createRule(cold, context)).toMatchObject({ rule: draft });
+    expect(await service.getRule({ ruleId: "cold", version: 0 }, context)).toMatchObject({ rule: draft });
     const changed = { ...draft, requestedBy: "kurt", reason: "season" };
     expect(await service.activateRule(change, context)).toEqual({
-      rule: { ...changed, state: RuleState.ACTIVE },
+      rule: { ...changed, state: RuleState.ACTIVE, activeVersion: 1 },
       ruleSetRevision: 1n,
     });
     expect(await service.deactivateRule(change, context)).toEqual({
@@ -282,10 +307,22 @@ describe("refusals carry the code, reason and metadata of the contract", () => {
 
   test("STORAGE_UNAVAILABLE", async () => {
     const store = createMemoryRuleStore();
-    const engine = await createEngine({ store, clock: { nowMs: () => 1000 }, evaluator: simpleEvaluator, turns: createTurns() });
+    const engine = await createEngine({
+      store,
+      clock: { nowMs: () => 1000 },
+      evaluator: simpleEvaluator,
+      turns: createTurns(),
+      runTests: async () => [],
+    });
     await store.close();
     const { context } = await serviceAtTime(1000);
-    expect(await failure(createPredicateService({ engine, turns: createTurns() }).createRule(cold, context))).toMatchObject({
+    const service = createPredicateService({
+      engine,
+      turns: createTurns(),
+      logger: pino({ level: "silent" }),
+      verdicts: undefined,
+    });
+    expect(await failure(service.createRule(cold, context))).toMatchObject({
       code: Status.UNAVAILABLE,
       reason: "STORAGE_UNAVAILABLE",
     });

@@ -28,3 +28,8 @@ test("what a pattern costs to compile grows with what is unrolled, and with tabl
     23, 70, 1120, 632,
   ]);
 });
+
+test("a long literal text costs more than its length: the parser joins it anew with each character", () => {
+  expect(compileCost("x".repeat(4000))).toBe(36_020);
+  expect(compileCost("x".repeat(1000))).toBe(3_020);
+});

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { Rule } from "../../../src/gen/concord/predicate/v1/predicate_logic.ts";
+import { Rule } from "../../../src/gen/concord/predicate/v1/rule_set.ts";
 import { encoded } from "../../../src/rpc/encoded-answer.ts";
 
 test("what could not be encoded leaves nothing behind for the next message", () => {

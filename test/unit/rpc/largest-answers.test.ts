@@ -7,10 +7,11 @@ import { BatchValidateTransitionsResponse } from "../../../src/gen/concord/predi
 import { CreateWorkflowResponse } from "../../../src/gen/concord/workflow/v1/workflow_service.ts";
 import type { ParticipantId, RuleId, TransactionId } from "../../../src/kernel/ids.ts";
 import { answerBytesMax, structValueCountMax } from "../../../src/kernel/limits.ts";
-import { messageBytesMax, ruleCountMax } from "../../../src/predicate/core/limits.ts";
+import { messageBytesMax } from "../../../src/predicate/core/limits.ts";
+import { activeRuleCountMax } from "../../../src/predicate/core/rule-set/limits.ts";
 import type { Verdict } from "../../../src/predicate/core/types.ts";
-import { verdictsToWire } from "../../../src/rpc/convert-rule.ts";
 import { timelineEntryToWire, transactionToWire } from "../../../src/rpc/convert-transaction.ts";
+import { verdictsToWire } from "../../../src/rpc/convert-verdict.ts";
 import { eventToWire, workflowToWire } from "../../../src/rpc/convert-workflow.ts";
 import { encoded } from "../../../src/rpc/encoded-answer.ts";
 import { event, hold, workflow } from "../../support/storage-values.ts";
@@ -22,11 +23,15 @@ const id = "i".repeat(128);
 
 function denials(checkCount: number, message: string): readonly Verdict[] {
   const violation = { ruleId: id as RuleId, ruleVersion: 2 ** 31 - 1, message, evaluationFailed: true };
-  const violations = Array.from({ length: ruleCountMax }, () => violation);
+  const violations = Array.from({ length: activeRuleCountMax }, () => violation);
   return Array.from({ length: checkCount }, () => ({
     type: "rule-denied",
     ruleSetRevision: Number.MAX_SAFE_INTEGER,
     violations,
+    warnings: violations,
+    audits: violations,
+    shadows: violations.map((each) => ({ ruleId: each.ruleId, shadowVersion: 2, activeVersion: 1, violation: each })),
+    cost: 200_000,
   }));
 }
 
@@ -34,9 +39,10 @@ test.each([1, 2, 7, 128, 1000])("the denials of %d checks share an answer, and e
   for (const message of ["", "not allowed", "漢".repeat(messageBytesMax / 3)]) {
     const verdicts = verdictsToWire(denials(checkCount, message));
     expect(encoded(BatchValidateTransitionsResponse, { verdicts }).length).toBeLessThan(answerBytesMax);
-    for (const { violations = [], violationsOmitted = 0 } of verdicts) {
+    for (const { violations = [], violationsOmitted = 0, warnings = [], warningsOmitted = 0 } of verdicts) {
       expect(violations.length).toBeGreaterThan(0);
-      expect(violations.length + violationsOmitted).toBe(ruleCountMax);
+      expect(violations.length + violationsOmitted).toBe(activeRuleCountMax);
+      expect(warnings.length + warningsOmitted).toBe(activeRuleCountMax);
     }
     // All of them, if there is room.
     if (checkCount === 1) expect(verdicts[0]?.violationsOmitted).toBe(0);

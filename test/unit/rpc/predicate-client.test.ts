@@ -2,12 +2,13 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { ServerError, Status } from "nice-grpc";
 import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { Judgement } from "../../../src/gen/concord/predicate/v1/predicate_logic.ts";
+import { Judgement } from "../../../src/gen/concord/predicate/v1/verdict.ts";
 import type { JsonObject } from "../../../src/kernel/json.ts";
 import { openChannel } from "../../../src/rpc/clients/channel.ts";
 import { createPredicateClient } from "../../../src/rpc/clients/predicate-client.ts";
-import { rpcError } from "../../../src/rpc/errors.ts";
+import { invalidField, rpcError } from "../../../src/rpc/errors.ts";
 import { systemClock } from "../../../src/runtime/clock.ts";
+import { noWarnings } from "../../../src/workflow/core/warnings.ts";
 import type { Asker, PredicateClient } from "../../../src/workflow/ports.ts";
 import { type Answerer, echo, failWith, startFakePredicateLogic } from "../../support/fake-predicate-logic.ts";
 import { workflow as workflowOf } from "../../support/storage-values.ts";
@@ -63,7 +64,10 @@ function ask(id: string, version = 1, asker: Asker = patient, metadata: JsonObje
 }
 
 const askMany = (count: number) => Promise.all(Array.from({ length: count }, (_, index) => ask(`wf-${index}`, index + 1)));
-const allowedUnder = (ruleSetRevision: number) => ({ ok: true, value: { type: "allowed", ruleSetRevision } });
+const allowedUnder = (ruleSetRevision: number) => ({
+  ok: true,
+  value: { type: "allowed", ruleSetRevision, warnings: noWarnings },
+});
 const busy = rpcError({ code: Status.RESOURCE_EXHAUSTED, reason: "OVERLOADED", message: "too much", retryAfterMs: 700 });
 const overloaded = { ok: false, error: { type: "overloaded", cause: "too much", retryAfterMs: 700 } };
 const unavailable = { ok: false, error: { type: "unavailable" } };
@@ -109,7 +113,7 @@ describe("coalescing", () => {
     fake.answer = spoilt;
     const answers = await askMany(6);
     expect(answers.map(({ ok }) => ok)).toEqual([true, true, true, false, true, true]);
-    expect(answers[3]).toMatchObject({ error: { cause: expect.stringContaining("spoilt") } });
+    expect(answers[3]).toMatchObject({ error: { type: "refused", refusal: { why: "invalid" } } });
   });
 
   test("checks that are too much for one message are asked in halves, not one by one", async () => {
@@ -237,9 +241,108 @@ describe("the circuit breaker", () => {
 
   test("stays closed when questions are bad: others are still answered", async () => {
     fake.answer = failWith(new ServerError(Status.INVALID_ARGUMENT, "bad question"));
-    for (let call = 0; call < 10; call += 1) expect(await ask("wf")).toMatchObject(unavailable);
+    for (let call = 0; call < 10; call += 1) expect(await ask("wf")).toMatchObject({ error: { type: "refused" } });
     fake.answer = echo;
     expect(await ask("wf", 7)).toEqual(allowedUnder(7));
+  });
+});
+
+describe("what an allowed move is warned of", () => {
+  const warning = { ruleId: "cold", ruleVersion: 2, message: "warm" };
+
+  test("is told, with how many warnings were left out; audits and shadows are not", async () => {
+    const judgement = Judgement.ALLOWED;
+    fake.answer = async () => [
+      { judgement, ruleSetRevision: 3n, warnings: [{ ...warning, evaluationFailed: true }], warningsOmitted: 2 },
+      { judgement, ruleSetRevision: 3n, audits: [warning], shadows: [{ ruleId: "cold", shadowVersion: 3 }] },
+    ];
+    expect(await askMany(2)).toEqual([
+      { ok: true, value: { type: "allowed", ruleSetRevision: 3, warnings: { first: [warning], omitted: 2 } } },
+      allowedUnder(3),
+    ]);
+  });
+});
+
+describe("a question that the engine does not take", () => {
+  const tooLarge = { code: Status.RESOURCE_EXHAUSTED, reason: "MESSAGE_TOO_LARGE", message: "more than 7 bytes" } as const;
+  const sizes = "workflow.metadata has 2 bytes, last_event.metadata has 2 bytes, context has 2 bytes";
+
+  test.each([
+    {
+      what: "because of a field, which has the name that its caller knows",
+      error: invalidField("checks[0].context", "is bad"),
+      refusal: { why: "invalid", cause: "context: is bad", fields: [{ field: "context", description: "is bad" }] },
+    },
+    {
+      what: "because of all of it, with what is in it",
+      error: invalidField("", "has more than 62000 fields"),
+      refusal: { why: "invalid", cause: `has more than 62000 fields; ${sizes}`, fields: [] },
+    },
+    {
+      what: "because it is too large, with the limit, and with what is in it",
+      error: rpcError({ ...tooLarge, metadata: { limit: "7" } }),
+      refusal: { why: "too-large", cause: `more than 7 bytes; ${sizes}`, limit: 7, fields: [] },
+    },
+    {
+      what: "because its rules cost too much",
+      error: rpcError({ ...tooLarge, reason: "CHECKS_TOO_EXPENSIVE", message: "cost", metadata: { limit: "9" } }),
+      refusal: { why: "too-expensive", cause: "cost", limit: 9, fields: [] },
+    },
+  ])("$what", async ({ error, refusal }) => {
+    fake.answer = failWith(error);
+    expect(await ask("wf")).toEqual({ ok: false, error: { type: "refused", refusal: { limit: undefined, ...refusal } } });
+  });
+});
+
+describe("metadata", () => {
+  const askOfMetadata = (workflowType = "sample", asker: Asker = patient) =>
+    client.checkMetadata({ workflowType, metadata: { a: 1 } }, asker);
+
+  test("is asked about by type, and the violations are told with the revision", async () => {
+    const violations = [{ path: "metadata.a", message: "is 1, must be a string" }];
+    fake.answerOfMetadata = async () => ({ ruleSetRevision: 4n, violations });
+    expect(await askOfMetadata()).toEqual({ ok: true, value: { ruleSetRevision: 4, violations } });
+    expect(fake.askedOfMetadata).toEqual(["sample"]);
+  });
+
+  test("that the engine does not take is refused, with the fields of a creation", async () => {
+    fake.answerOfMetadata = failWith(invalidField("workflow_type", "is no name"));
+    expect(await askOfMetadata()).toMatchObject({
+      error: { type: "refused", refusal: { fields: [{ field: "type", description: "is no name" }] } },
+    });
+    fake.answerOfMetadata = failWith(invalidField("", "is too much"));
+    expect(await askOfMetadata()).toMatchObject({ error: { refusal: { cause: "is too much; metadata has 7 bytes" } } });
+  });
+
+  test("shares the circuit with moves: an engine that does not answer is not asked again at once", async () => {
+    fake.answerOfMetadata = failWith(new ServerError(Status.UNAVAILABLE, "away"));
+    for (let call = 0; call < 5; call += 1) expect(await askOfMetadata()).toMatchObject(unavailable);
+    expect(await askOfMetadata()).toEqual({ ok: false, error: { type: "unavailable", cause: "circuit open" } });
+    expect(await ask("wf")).toEqual({ ok: false, error: { type: "unavailable", cause: "circuit open" } });
+    expect(fake.askedOfMetadata).toHaveLength(5);
+  });
+
+  test("is asked about in at most 64 calls at once; who has left meanwhile is not asked about", async () => {
+    const gate = Promise.withResolvers<void>();
+    fake.answerOfMetadata = async () => {
+      await gate.promise;
+      return { ruleSetRevision: 4n };
+    };
+    const asked = Array.from({ length: 64 }, () => askOfMetadata());
+    await until(() => fake.askedOfMetadata.length === 64, "64 calls are under way");
+    const caller = new AbortController();
+    const left = askOfMetadata("left", caller);
+    const waits = askOfMetadata("waits");
+    caller.abort();
+    gate.resolve();
+    expect(await left).toMatchObject({ error: { cause: "its caller has left" } });
+    expect(await Promise.all([...asked, waits])).toMatchObject(Array(65).fill({ ok: true }));
+    expect(fake.askedOfMetadata.slice(64)).toEqual(["waits"]);
+  });
+
+  test("is refused as overloaded when the engine says so", async () => {
+    fake.answerOfMetadata = failWith(busy);
+    expect(await askOfMetadata()).toEqual(overloaded);
   });
 });
 

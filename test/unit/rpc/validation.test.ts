@@ -168,7 +168,9 @@ test("a place in a Struct is named by its keys", () => {
 
 test("a list element is named by its place", () => {
   const decode = validatingDecoder(messageType("concord.predicate.v1.CreateRuleRequest"));
-  // moves [{}, { to_state: 77 }]
-  const wrong = violations(decode(Uint8Array.of(0x0a, 1, 0x72, 0x1a, 0, 0x1a, 2, 0x10, 77, 0x22, 1, 0x31)));
+  // moves [{}, { to_state: 77 }], reason "1", requested_by "1"
+  const wrong = violations(
+    decode(Uint8Array.of(0x0a, 1, 0x72, 0x1a, 0, 0x1a, 2, 0x10, 77, 0x22, 1, 0x31, 0x3a, 1, 0x31, 0x42, 1, 0x31)),
+  );
   expect(wrong).toEqual([{ field: "moves[1].to_state", description: expect.stringContaining("WORKFLOW_STATE_PAUSED") }]);
 });

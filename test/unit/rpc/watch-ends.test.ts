@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import { WatchWorkflowEventsRequest } from "../../../src/gen/concord/workflow/v1/workflow_service.ts";
 import type { ParticipantId } from "../../../src/kernel/ids.ts";
 import { createWorkflowService } from "../../../src/rpc/workflow-service.ts";
+import { createLogger } from "../../../src/runtime/logger.ts";
 import { createTurns } from "../../../src/runtime/turns.ts";
 import { createMemoryWorkflowStore } from "../../../src/storage/memory/workflow-store.ts";
 import { createWatch } from "../../../src/workflow/watch.ts";
@@ -32,6 +33,7 @@ test("a watch whose next event is purged while it waits ends with REVISION_COMPA
     participantId: "manager" as ParticipantId,
     nowMs: Date.now,
     turns,
+    logger: createLogger({ level: "silent", format: "json" }),
   });
   const request = WatchWorkflowEventsRequest.fromPartial({ start: { $case: "afterSequence", value: 0n } });
   const context = { signal: new AbortController().signal } as unknown as Parameters<Service["watchWorkflowEvents"]>[1];

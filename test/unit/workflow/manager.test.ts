@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { ok } from "../../../src/kernel/result.ts";
 import { createMemoryWorkflowStore } from "../../../src/storage/memory/workflow-store.ts";
 import type { WorkflowStore } from "../../../src/workflow/ports.ts";
 import {
@@ -14,6 +15,8 @@ import {
 } from "../../support/workflow-manager.ts";
 
 const key = (id: string, digest = "d") => ({ id: requestId(id), digest });
+
+const warnings = { first: [{ ruleId: "cold", ruleVersion: 2, message: "warm" }], omitted: 1 };
 
 async function withWorkflow(store?: WorkflowStore) {
   const under = managerOver(store);
@@ -50,6 +53,89 @@ describe("create", () => {
     const { manager } = managerOver();
     const results = await Promise.all(["a", "b"].map((digest) => manager.create(creation(`wf-${digest}`, key("r", digest)))));
     expect(results).toMatchObject([{ ok: true }, { ok: false, error: { type: "request-id-reused", requestId: "r" } }]);
+  });
+});
+
+describe("metadata of a workflow that is to have a type", () => {
+  test("is asked about before it is written, and the event says under which rules", async () => {
+    const { manager, askedOfMetadata } = managerOver();
+    const created = await manager.create({ ...creation(), metadata: { a: 1 } });
+    expect(created).toMatchObject({ ok: true, value: { event: { ruleSetRevision: 3 } } });
+    expect(askedOfMetadata).toEqual([{ workflowType: "sample", metadata: { a: 1 } }]);
+  });
+
+  test("is not asked about without a type", async () => {
+    const { manager, askedOfMetadata } = managerOver();
+    const created = await manager.create({ ...creation(), type: "" });
+    expect(created).toMatchObject({ ok: true, value: { event: { ruleSetRevision: 0 } } });
+    expect(askedOfMetadata).toEqual([]);
+  });
+
+  test("that breaks the schema is refused, with all that is wrong, and nothing is written", async () => {
+    const { manager, engine, store } = managerOver();
+    const violations = [{ path: "metadata.a", message: "is 1, must be a string" }];
+    engine.answerOfMetadata = async () => ok({ ruleSetRevision: 4, violations });
+    const refused = { type: "metadata-invalid", workflowType: "sample", ruleSetRevision: 4, violations };
+    expect(await manager.create(creation(undefined, key("r")))).toEqual({ ok: false, error: refused });
+    expect((await store.counts()).workflows).toBe(0);
+    // What was refused is not remembered.
+    engine.answerOfMetadata = async () => ok({ ruleSetRevision: 5, violations: [] });
+    expect(await manager.create(creation(undefined, key("r")))).toMatchObject({ ok: true });
+  });
+
+  test("is not asked about again by a retry, which gets its first answer whatever the schema says now", async () => {
+    const { manager, engine, askedOfMetadata } = managerOver();
+    const first = await manager.create(creation(undefined, key("r")));
+    engine.answerOfMetadata = async () => ok({ ruleSetRevision: 4, violations: [{ path: "metadata", message: "is wrong" }] });
+    expect(await manager.create(creation(undefined, key("r")))).toEqual(first);
+    expect(askedOfMetadata).toHaveLength(1);
+  });
+
+  test("is looked at before the id and the limit", async () => {
+    const { manager, engine } = managerOver(undefined, { workflowCountMax: 1 });
+    await manager.create(creation());
+    engine.answerOfMetadata = async () => ok({ ruleSetRevision: 4, violations: [{ path: "metadata", message: "is wrong" }] });
+    expect(await manager.create(creation())).toMatchObject({ error: { type: "metadata-invalid" } });
+  });
+
+  const refusal = { why: "too-large", cause: "large", limit: 7, fields: [] } as const;
+  test.each([
+    [
+      { type: "unavailable", cause: "gone" },
+      { type: "predicate-logic-unavailable", cause: "gone" },
+    ],
+    [
+      { type: "overloaded", cause: "a crowd", retryAfterMs: 300 },
+      { type: "predicate-logic-overloaded", retryAfterMs: 300 },
+    ],
+    [
+      { type: "refused", refusal },
+      { type: "predicate-logic-refused", refusal },
+    ],
+  ] as const)("without an answer from the engine is not written: %j", async (failure, error) => {
+    const { manager, engine, store } = managerOver();
+    engine.answerOfMetadata = async () => ({ ok: false, error: failure });
+    expect(await manager.create(creation())).toMatchObject({ error: { ...error, workflowId } });
+    expect((await store.counts()).workflows).toBe(0);
+  });
+
+  test("is not written when nobody waits for it any more", async () => {
+    const { manager, engine, store } = managerOver();
+    const caller = new AbortController();
+    const asked = Promise.withResolvers<void>();
+    const gate = Promise.withResolvers<void>();
+    engine.answerOfMetadata = async () => {
+      asked.resolve();
+      await gate.promise;
+      return ok({ ruleSetRevision: 4, violations: [] });
+    };
+    const created = manager.create(creation(), { signal: caller.signal });
+    await asked.promise;
+    caller.abort();
+    expect(await created).toMatchObject({ error: { type: "outcome-pending" } });
+    gate.resolve();
+    await manager.create(creation("wf-2"));
+    expect((await store.counts()).workflows).toBe(1);
   });
 });
 
@@ -151,6 +237,26 @@ describe("a move", () => {
     engine.answer = async () => ({ ok: false, error: { type: "unavailable", cause: "gone" } });
     expect(await manager.move(moveTo("ACTIVE"))).toMatchObject({ error: { type: "predicate-logic-unavailable", cause: "gone" } });
     expect(await store.get(workflowId)).toMatchObject({ version: 1 });
+  });
+
+  test("that the engine does not take is told as what it is, for it would not take it later either", async () => {
+    const { manager, engine } = await withWorkflow();
+    const refusal = { why: "invalid", cause: "bad", limit: undefined, fields: [] } as const;
+    engine.answer = async () => ({ ok: false, error: { type: "refused", refusal } });
+    expect(await manager.move(moveTo("ACTIVE"))).toEqual({
+      ok: false,
+      error: { type: "predicate-logic-refused", workflowId, refusal },
+    });
+  });
+
+  test("that was warned of is made, and says so: its event, and the answer to a retry", async () => {
+    const { manager, engine, store } = await withWorkflow();
+    engine.answer = async () => ok({ type: "allowed", ruleSetRevision: 3, warnings });
+    const moved = await manager.move(moveTo("ACTIVE", { request: key("r") }));
+    expect(moved).toMatchObject({ ok: true, value: { event: { warnings } } });
+    engine.answer = async () => allowed;
+    expect(await manager.move(moveTo("ACTIVE", { request: key("r") }))).toEqual(moved);
+    expect((await store.listEvents({ afterSequence: 1, limit: 1 })).rows).toMatchObject([{ warnings }]);
   });
 
   test("that cannot be judged in time moves nothing, and says when to come again", async () => {

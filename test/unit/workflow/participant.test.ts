@@ -183,6 +183,22 @@ describe("what a stranger enlists is not prepared, and nothing of it is stored:"
 });
 
 describe("commit", () => {
+  test("tells what the prepare was warned of, whatever the check before the transaction or the rules of now say", async () => {
+    const under = await withWorkflow();
+    const warnings = (message: string) => ({ first: [{ ruleId: "cold", ruleVersion: 1, message }], omitted: 0 });
+    under.engine.answer = async ({ transaction }) =>
+      ok({ type: "allowed", ruleSetRevision: 3, warnings: warnings(transaction?.transactionId ?? "not begun") });
+    const { prepare, answer, moved } = await beginTogether(under, moveTo("ACTIVE", { request }));
+    expect(await prepare(transactionId)).toEqual(yes);
+    under.engine.answer = async () => denied;
+    await under.participant.resource.commit({ transactionId });
+    answer(ok({ transactionId, outcome: "committed", abortReason: "", refusals: [] }));
+    expect(await moved).toMatchObject({ value: { event: { transactionId, warnings: warnings("t1") } } });
+    expect(await managerOver(under.store).manager.move(moveTo("ACTIVE", { request }))).toMatchObject({
+      value: { event: { warnings: warnings("t1") } },
+    });
+  });
+
   test("moves the held workflow, with its event and the answer to its request; again, it changes nothing", async () => {
     const { store, manager, participant } = await prepared();
     expect(await participant.resource.commit({ transactionId })).toBeUndefined();

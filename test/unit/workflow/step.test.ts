@@ -3,9 +3,11 @@ import type { TransactionId, WorkflowId } from "../../../src/kernel/ids.ts";
 import { allowedMoves, isMove, type WorkflowState, workflowStates } from "../../../src/kernel/lifecycle.ts";
 import { admit, applyMove, commitHold, consent, create, holdMove, releaseHold } from "../../../src/workflow/core/step.ts";
 import type { Hold, Move, Workflow } from "../../../src/workflow/core/types.ts";
+import type { RuleWarning } from "../../../src/workflow/core/warnings.ts";
 
 const id = "wf-1" as WorkflowId;
 const transactionId = "tx-1" as TransactionId;
+const consented = { ruleSetRevision: 4, warnings: { first: [{ ruleId: "cold", ruleVersion: 2, message: "warm" }], omitted: 1 } };
 const stamp = { nowMs: 2_000, eventId: "event-2" };
 
 function workflowIn(state: WorkflowState, changes: Partial<Workflow> = {}): Workflow {
@@ -40,13 +42,16 @@ function holdTo(targetState: WorkflowState): Hold {
     move: moveTo(targetState),
     preparedAtMs: 1_500,
     deadlineMs: 9_000,
-    ruleSetRevision: 4,
+    ...consented,
   };
 }
 
 describe("create", () => {
   it("makes version 1 in CREATED, with the event that says so", () => {
-    const { workflow, event } = create({ id, type: "sample", metadata: { a: 1 }, reason: "r", requestedBy: "ada" }, stamp);
+    const { workflow, event } = create(
+      { id, type: "sample", metadata: { a: 1 }, reason: "r", requestedBy: "ada", ruleSetRevision: 5 },
+      stamp,
+    );
     const times = { createdAtMs: 2_000, updatedAtMs: 2_000, stateEnteredAtMs: 2_000 };
     expect(workflow).toEqual(workflowIn("CREATED", { ...times, createdBy: "ada", updatedBy: "ada", metadata: { a: 1 } }));
     expect(event).toMatchObject({
@@ -56,7 +61,8 @@ describe("create", () => {
       type: "CREATED",
       toState: "CREATED",
       version: 1,
-      ruleSetRevision: 0,
+      ruleSetRevision: 5,
+      warnings: { first: [], omitted: 0 },
     });
     expect(event.fromState).toBeUndefined();
   });
@@ -90,9 +96,16 @@ describe("admit", () => {
 });
 
 describe("consent", () => {
-  const allowed = { type: "allowed", ruleSetRevision: 4 } as const;
-  it("yields the revision under which the move is allowed", () => {
-    expect(consent(workflowIn("ACTIVE"), { targetState: "PAUSED", mustRecover: false }, allowed)).toEqual({ ok: true, value: 4 });
+  const allowed = { type: "allowed", ...consented } as const;
+  it("yields the revision under which the move is allowed, and what it was warned of", () => {
+    const answer = consent(workflowIn("ACTIVE"), { targetState: "PAUSED", mustRecover: false }, allowed);
+    expect(answer).toEqual({ ok: true, value: consented });
+  });
+  it("keeps 16 warnings, and counts the others", () => {
+    const [warning] = consented.warnings.first;
+    const warnings = { first: Array.from({ length: 20 }, () => warning as RuleWarning), omitted: 3 };
+    const answer = consent(workflowIn("ACTIVE"), { targetState: "PAUSED", mustRecover: false }, { ...allowed, warnings });
+    expect(answer).toMatchObject({ value: { warnings: { first: Array(16).fill(warning), omitted: 7 } } });
   });
   it("never moves on the engine's word alone", () => {
     const answer = consent(workflowIn("CREATED"), { targetState: "COMPLETED", mustRecover: false }, allowed);
@@ -124,7 +137,7 @@ describe("consent", () => {
 describe("applyMove", () => {
   const pairs = workflowStates.flatMap((from) => workflowStates.map((to) => [from, to] as const));
   it.each(pairs)("%s to %s: applies the nine legal moves and asserts against the others", (from, to) => {
-    const apply = () => applyMove(workflowIn(from), moveTo(to), 4, stamp, undefined);
+    const apply = () => applyMove(workflowIn(from), moveTo(to), consented, stamp, undefined);
     if (!isMove(from, to)) {
       expect(apply).toThrow();
       return;
@@ -153,7 +166,13 @@ describe("applyMove", () => {
     expect(event.type).toBe(recovered === 1 ? "RECOVERED" : to === "FAILED" ? "FAILED" : "TRANSITION");
   });
   it("keeps times in order when the clock was set back", () => {
-    const { workflow, event } = applyMove(workflowIn("ACTIVE", { updatedAtMs: 5_000 }), moveTo("PAUSED"), 4, stamp, undefined);
+    const { workflow, event } = applyMove(
+      workflowIn("ACTIVE", { updatedAtMs: 5_000 }),
+      moveTo("PAUSED"),
+      consented,
+      stamp,
+      undefined,
+    );
     expect([workflow.updatedAtMs, workflow.stateEnteredAtMs, event.occurredAtMs]).toEqual([5_000, 5_000, 5_000]);
   });
   it("asserts against a state that was entered before the creation, or after the last change", () => {
@@ -164,7 +183,7 @@ describe("applyMove", () => {
   });
   it("refuses to move a workflow that another transaction holds", () => {
     const held = workflowIn("ACTIVE", { hold: holdTo("COMPLETED") });
-    expect(() => applyMove(held, moveTo("PAUSED"), 4, stamp, undefined)).toThrow("RecoverySessionValidity");
+    expect(() => applyMove(held, moveTo("PAUSED"), consented, stamp, undefined)).toThrow("RecoverySessionValidity");
   });
 });
 
@@ -175,7 +194,7 @@ describe("hold", () => {
     expect(held.version).toBe(2);
     const { workflow, event } = commitHold(held, stamp);
     expect(workflow).toMatchObject({ state: "COMPLETED", version: 3, hold: undefined });
-    expect(event).toMatchObject({ transactionId, ruleSetRevision: 4, fromState: "ACTIVE", toState: "COMPLETED", version: 3 });
+    expect(event).toMatchObject({ transactionId, ...consented, fromState: "ACTIVE", toState: "COMPLETED", version: 3 });
   });
   it("leaves no trace when released", () => {
     const before = workflowIn("ACTIVE");

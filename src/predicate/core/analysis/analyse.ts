@@ -34,18 +34,19 @@ type Looked = {
 
 /**
  * What is wrong with rules, as far as it can be decided: each finding is so for all data, but not all that is so is found. Each step takes some
- * milliseconds at most.
+ * milliseconds at most. `about`: only what has to do with this rule.
  */
-export function* analyseSteps(rules: readonly AnalysedRule[]): Generator<void, readonly Finding[]> {
+export function* analyseSteps(rules: readonly AnalysedRule[], about?: string): Generator<void, readonly Finding[]> {
   const looked: Looked[] = [];
   const findings: Finding[] = [];
   for (const rule of rules) {
     const each = yield* look(rule);
     looked.push(each);
+    if (about !== undefined && rule.id !== about) continue;
     findings.push(...findingsOf(each));
     findings.push(...(yield* remarksOf(each)));
   }
-  return [...findings, ...(yield* pairFindings(looked))];
+  return [...findings, ...(yield* pairFindings(looked, about))];
 }
 
 function* look(rule: AnalysedRule): Generator<void, Looked> {
@@ -133,7 +134,7 @@ function* remarksOf({ rule, judged }: Looked): Generator<void, readonly Finding[
       const position = startOf(part, expression);
       const where = position === undefined ? "" : ` at line ${position.line}, column ${position.column}`;
       const message = `a part of the ${name} of rule "${rule.id}"${where} is not evaluated for any of its moves`;
-      findings.push({ type: "unreachable", ruleIds: [rule.id], moves, ...(position && { position }), message });
+      findings.push({ type: "unreachable", ruleIds: [rule.id], moves, place: { field: name, position }, message });
     }
   }
   return findings;
@@ -146,11 +147,12 @@ function startOf(part: Expr, { positionOf }: Pick<Expression, "positionOf">): Po
 }
 
 /** Of each two that ask about the same, for a move of both, of a workflow of both. Others have nothing to do with each other. */
-function* pairFindings(looked: readonly Looked[]): Generator<void, readonly Finding[]> {
+function* pairFindings(looked: readonly Looked[], about: string | undefined): Generator<void, readonly Finding[]> {
   const findings: Finding[] = [];
   const work: Work = { left: conditionsOfPairsMax };
   let compared = 0;
   for (const [one, other] of pairsOf(looked)) {
+    if (about !== undefined && one.rule.id !== about && other.rule.id !== about) continue;
     if (compared < pairsMax) findings.push(...(yield* findingsOfPair(one, other, work)));
     if (compared === pairsMax || work.left < 0) {
       const message = `only ${compared} pairs of rules were compared: there are more than are looked at`;

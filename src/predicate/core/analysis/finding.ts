@@ -22,8 +22,8 @@ export type Finding = {
   /** Empty: of what was left out altogether. */
   readonly ruleIds: readonly string[];
   readonly moves: readonly Move[];
-  /** Of a part of the expression, or of the condition if the sentence says so. */
-  readonly position?: Position;
+  /** Of a part of the rule. */
+  readonly place?: { readonly field: "condition" | "expression"; readonly position: Position | undefined };
   /** One sentence. */
   readonly message: string;
 };

@@ -128,7 +128,7 @@ describe("parts that are never evaluated", () => {
     ["!(has(workflow.metadata.a) && !has(workflow.metadata.a) && workflow.metadata.b)", 60],
   ])("%s, from column %d", (expression, column) => {
     const [finding] = analyse([{ expression }]).filter(({ type }) => type === "unreachable");
-    expect(finding?.position).toMatchObject({ line: 1, column });
+    expect(finding?.place?.position).toMatchObject({ line: 1, column });
   });
 
   test("in the condition, too", () => {

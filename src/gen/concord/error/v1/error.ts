@@ -220,7 +220,8 @@ export const ErrorReason = {
   CHECKS_TOO_EXPENSIVE: "ERROR_REASON_CHECKS_TOO_EXPENSIVE",
   /**
    * MESSAGE_TOO_LARGE - RESOURCE_EXHAUSTED. The request has more bytes, compressed or not, than this server takes (`--max-message`, 4 MiB unless it is set). It
-   * was not read. Put less into it, or into more of them.
+   * was not read. Put less into it, or into more of them. Of a move or a creation, with `workflow_id`: the predicate engine takes less than it
+   * would be asked; the message says how large the parts of the question are.
    * `{reason: "MESSAGE_TOO_LARGE", metadata: {limit: "4194304"}}`
    */
   MESSAGE_TOO_LARGE: "ERROR_REASON_MESSAGE_TOO_LARGE",
@@ -249,6 +250,43 @@ export const ErrorReason = {
    * `{reason: "REQUEST_INCOMPLETE", metadata: {}}`
    */
   REQUEST_INCOMPLETE: "ERROR_REASON_REQUEST_INCOMPLETE",
+  /**
+   * RULE_TESTS_FAILED - FAILED_PRECONDITION + PreconditionFailure. Tests of the rule set would fail after the change, so it was not made. Each violation has
+   * `type` TEST, `subject` = the test's name and `description` = what came out instead; at most 20.
+   * `{reason: "RULE_TESTS_FAILED", metadata: {failed: "2", total: "31"}}`
+   */
+  RULE_TESTS_FAILED: "ERROR_REASON_RULE_TESTS_FAILED",
+  /**
+   * RULE_SET_ITEM_NOT_FOUND - NOT_FOUND. The rule set has no fact, workflow type or test with this name.
+   * `{reason: "RULE_SET_ITEM_NOT_FOUND", metadata: {kind: "FACT", name: "is_weekend"}}`
+   */
+  RULE_SET_ITEM_NOT_FOUND: "ERROR_REASON_RULE_SET_ITEM_NOT_FOUND",
+  /**
+   * REVISION_NOT_FOUND - NOT_FOUND. There was no rule set with this revision.
+   * `{reason: "REVISION_NOT_FOUND", metadata: {revision: "17", newest: "4"}}`
+   */
+  REVISION_NOT_FOUND: "ERROR_REASON_REVISION_NOT_FOUND",
+  /**
+   * REVISION_NOT_REACHED - FAILED_PRECONDITION. The engine's rule set has not reached `min_revision`.
+   * `{reason: "REVISION_NOT_REACHED", metadata: {min_revision: "17", newest: "4"}}`
+   */
+  REVISION_NOT_REACHED: "ERROR_REASON_REVISION_NOT_REACHED",
+  /**
+   * RULE_VERSION_MISMATCH - ABORTED. The rule is not at `expected_version`, or the rule set not at `expected_revision` (any more). Read it again, decide again.
+   * `{reason: "RULE_VERSION_MISMATCH", metadata: {rule_id: "qc-passed", expected: "2", current: "3"}}`
+   */
+  RULE_VERSION_MISMATCH: "ERROR_REASON_RULE_VERSION_MISMATCH",
+  /**
+   * METADATA_INVALID - INVALID_ARGUMENT + BadRequest. The metadata of a workflow does not meet the schema of its type. Each violation has the field, such as
+   * `metadata.tags[2]`, and what would be right; at most 20.
+   * `{reason: "METADATA_INVALID", metadata: {workflow_type: "sample", rule_set_revision: "4"}}`
+   */
+  METADATA_INVALID: "ERROR_REASON_METADATA_INVALID",
+  /**
+   * VERDICT_LOG_OFF - FAILED_PRECONDITION. The server writes down no verdicts: `--verdict-log off`.
+   * `{reason: "VERDICT_LOG_OFF", metadata: {}}`
+   */
+  VERDICT_LOG_OFF: "ERROR_REASON_VERDICT_LOG_OFF",
   UNRECOGNIZED: "UNRECOGNIZED",
 } as const;
 
@@ -296,6 +334,13 @@ export namespace ErrorReason {
   export type PARTICIPANT_LAGS = typeof ErrorReason.PARTICIPANT_LAGS;
   export type PARTICIPANT_STATE = typeof ErrorReason.PARTICIPANT_STATE;
   export type REQUEST_INCOMPLETE = typeof ErrorReason.REQUEST_INCOMPLETE;
+  export type RULE_TESTS_FAILED = typeof ErrorReason.RULE_TESTS_FAILED;
+  export type RULE_SET_ITEM_NOT_FOUND = typeof ErrorReason.RULE_SET_ITEM_NOT_FOUND;
+  export type REVISION_NOT_FOUND = typeof ErrorReason.REVISION_NOT_FOUND;
+  export type REVISION_NOT_REACHED = typeof ErrorReason.REVISION_NOT_REACHED;
+  export type RULE_VERSION_MISMATCH = typeof ErrorReason.RULE_VERSION_MISMATCH;
+  export type METADATA_INVALID = typeof ErrorReason.METADATA_INVALID;
+  export type VERDICT_LOG_OFF = typeof ErrorReason.VERDICT_LOG_OFF;
   export type UNRECOGNIZED = typeof ErrorReason.UNRECOGNIZED;
 }
 
@@ -424,6 +469,27 @@ export function errorReasonFromJSON(object: any): ErrorReason {
     case 40:
     case "ERROR_REASON_REQUEST_INCOMPLETE":
       return ErrorReason.REQUEST_INCOMPLETE;
+    case 41:
+    case "ERROR_REASON_RULE_TESTS_FAILED":
+      return ErrorReason.RULE_TESTS_FAILED;
+    case 42:
+    case "ERROR_REASON_RULE_SET_ITEM_NOT_FOUND":
+      return ErrorReason.RULE_SET_ITEM_NOT_FOUND;
+    case 43:
+    case "ERROR_REASON_REVISION_NOT_FOUND":
+      return ErrorReason.REVISION_NOT_FOUND;
+    case 44:
+    case "ERROR_REASON_REVISION_NOT_REACHED":
+      return ErrorReason.REVISION_NOT_REACHED;
+    case 45:
+    case "ERROR_REASON_RULE_VERSION_MISMATCH":
+      return ErrorReason.RULE_VERSION_MISMATCH;
+    case 46:
+    case "ERROR_REASON_METADATA_INVALID":
+      return ErrorReason.METADATA_INVALID;
+    case 47:
+    case "ERROR_REASON_VERDICT_LOG_OFF":
+      return ErrorReason.VERDICT_LOG_OFF;
     case -1:
     case "UNRECOGNIZED":
     default:
@@ -515,6 +581,20 @@ export function errorReasonToNumber(object: ErrorReason): number {
       return 39;
     case ErrorReason.REQUEST_INCOMPLETE:
       return 40;
+    case ErrorReason.RULE_TESTS_FAILED:
+      return 41;
+    case ErrorReason.RULE_SET_ITEM_NOT_FOUND:
+      return 42;
+    case ErrorReason.REVISION_NOT_FOUND:
+      return 43;
+    case ErrorReason.REVISION_NOT_REACHED:
+      return 44;
+    case ErrorReason.RULE_VERSION_MISMATCH:
+      return 45;
+    case ErrorReason.METADATA_INVALID:
+      return 46;
+    case ErrorReason.VERDICT_LOG_OFF:
+      return 47;
     case ErrorReason.UNRECOGNIZED:
     default:
       return -1;

@@ -7,6 +7,7 @@
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import type { CallContext, CallOptions } from "nice-grpc-common";
+import { Duration } from "../../../google/protobuf/duration.ts";
 import { Struct } from "../../../google/protobuf/struct.ts";
 import { Timestamp } from "../../../google/protobuf/timestamp.ts";
 import {
@@ -16,229 +17,156 @@ import {
   workflowStateFromJSON,
   workflowStateToNumber,
 } from "../../workflow/v1/workflow.ts";
+import { FactExplanation, RuleExplanation } from "./explanation.ts";
+import {
+  Fact,
+  Rule,
+  RuleAction,
+  ruleActionFromJSON,
+  ruleActionToNumber,
+  RuleMove,
+  RuleSetChange,
+  RuleSetItem,
+  RuleSetItemKind,
+  ruleSetItemKindFromJSON,
+  ruleSetItemKindToNumber,
+  RuleTest,
+  WorkflowType,
+} from "./rule_set.ts";
+import { TransitionCheck, TransitionVerdict, VerdictRecord } from "./verdict.ts";
 
 export const protobufPackage = "concord.predicate.v1";
 
 export const protobufFileName = "concord/predicate/v1/predicate_logic.proto";
 
-/** How a check ended. */
-export const Judgement = {
+/** How the judgement of a move would change. */
+export const ImpactKind = {
   /** UNSPECIFIED - Never sent. */
-  UNSPECIFIED: "JUDGEMENT_UNSPECIFIED",
-  /** ALLOWED - The lifecycle has the move and no active rule forbids it. */
-  ALLOWED: "JUDGEMENT_ALLOWED",
-  /** INVALID_TRANSITION - The lifecycle has no such move. Rules were not asked. */
-  INVALID_TRANSITION: "JUDGEMENT_INVALID_TRANSITION",
-  /** RULE_DENIED - At least one active rule forbids it. */
-  RULE_DENIED: "JUDGEMENT_RULE_DENIED",
-  /** DEFERRED - It takes long, and was asked with `prompt_only`. Not judged: ask it alone. */
-  DEFERRED: "JUDGEMENT_DEFERRED",
+  UNSPECIFIED: "IMPACT_KIND_UNSPECIFIED",
+  /** NEWLY_DENIED - It is allowed, and would be denied. */
+  NEWLY_DENIED: "IMPACT_KIND_NEWLY_DENIED",
+  /** NEWLY_ALLOWED - It is denied, and would be allowed. */
+  NEWLY_ALLOWED: "IMPACT_KIND_NEWLY_ALLOWED",
+  /** NEWLY_WARNED - It stays allowed, and a rule would warn that does not now. */
+  NEWLY_WARNED: "IMPACT_KIND_NEWLY_WARNED",
+  /** OTHER_RULES - It stays allowed or denied, and other rules would deny, warn or audit. */
+  OTHER_RULES: "IMPACT_KIND_OTHER_RULES",
   UNRECOGNIZED: "UNRECOGNIZED",
 } as const;
 
-export type Judgement = typeof Judgement[keyof typeof Judgement];
+export type ImpactKind = typeof ImpactKind[keyof typeof ImpactKind];
 
-export namespace Judgement {
-  export type UNSPECIFIED = typeof Judgement.UNSPECIFIED;
-  export type ALLOWED = typeof Judgement.ALLOWED;
-  export type INVALID_TRANSITION = typeof Judgement.INVALID_TRANSITION;
-  export type RULE_DENIED = typeof Judgement.RULE_DENIED;
-  export type DEFERRED = typeof Judgement.DEFERRED;
-  export type UNRECOGNIZED = typeof Judgement.UNRECOGNIZED;
+export namespace ImpactKind {
+  export type UNSPECIFIED = typeof ImpactKind.UNSPECIFIED;
+  export type NEWLY_DENIED = typeof ImpactKind.NEWLY_DENIED;
+  export type NEWLY_ALLOWED = typeof ImpactKind.NEWLY_ALLOWED;
+  export type NEWLY_WARNED = typeof ImpactKind.NEWLY_WARNED;
+  export type OTHER_RULES = typeof ImpactKind.OTHER_RULES;
+  export type UNRECOGNIZED = typeof ImpactKind.UNRECOGNIZED;
 }
 
-export function judgementFromJSON(object: any): Judgement {
+export function impactKindFromJSON(object: any): ImpactKind {
   switch (object) {
     case 0:
-    case "JUDGEMENT_UNSPECIFIED":
-      return Judgement.UNSPECIFIED;
+    case "IMPACT_KIND_UNSPECIFIED":
+      return ImpactKind.UNSPECIFIED;
     case 1:
-    case "JUDGEMENT_ALLOWED":
-      return Judgement.ALLOWED;
+    case "IMPACT_KIND_NEWLY_DENIED":
+      return ImpactKind.NEWLY_DENIED;
     case 2:
-    case "JUDGEMENT_INVALID_TRANSITION":
-      return Judgement.INVALID_TRANSITION;
+    case "IMPACT_KIND_NEWLY_ALLOWED":
+      return ImpactKind.NEWLY_ALLOWED;
     case 3:
-    case "JUDGEMENT_RULE_DENIED":
-      return Judgement.RULE_DENIED;
+    case "IMPACT_KIND_NEWLY_WARNED":
+      return ImpactKind.NEWLY_WARNED;
     case 4:
-    case "JUDGEMENT_DEFERRED":
-      return Judgement.DEFERRED;
+    case "IMPACT_KIND_OTHER_RULES":
+      return ImpactKind.OTHER_RULES;
     case -1:
     case "UNRECOGNIZED":
     default:
-      return Judgement.UNRECOGNIZED;
+      return ImpactKind.UNRECOGNIZED;
   }
 }
 
-export function judgementToNumber(object: Judgement): number {
+export function impactKindToNumber(object: ImpactKind): number {
   switch (object) {
-    case Judgement.UNSPECIFIED:
+    case ImpactKind.UNSPECIFIED:
       return 0;
-    case Judgement.ALLOWED:
+    case ImpactKind.NEWLY_DENIED:
       return 1;
-    case Judgement.INVALID_TRANSITION:
+    case ImpactKind.NEWLY_ALLOWED:
       return 2;
-    case Judgement.RULE_DENIED:
+    case ImpactKind.NEWLY_WARNED:
       return 3;
-    case Judgement.DEFERRED:
+    case ImpactKind.OTHER_RULES:
       return 4;
-    case Judgement.UNRECOGNIZED:
+    case ImpactKind.UNRECOGNIZED:
     default:
       return -1;
   }
 }
 
-/** Whether a rule judges. */
-export const RuleState = {
-  /** UNSPECIFIED - Never stored. */
-  UNSPECIFIED: "RULE_STATE_UNSPECIFIED",
-  /** DRAFT - Written, never active. */
-  DRAFT: "RULE_STATE_DRAFT",
-  /** ACTIVE - Judges every move it applies to. */
-  ACTIVE: "RULE_STATE_ACTIVE",
-  /** INACTIVE - Was active, may be again. */
-  INACTIVE: "RULE_STATE_INACTIVE",
-  /** DEPRECATED - Will never be active again. */
-  DEPRECATED: "RULE_STATE_DEPRECATED",
+/** How bad it is. */
+export const DiagnosticSeverity = {
+  /** UNSPECIFIED - Never sent. */
+  UNSPECIFIED: "DIAGNOSTIC_SEVERITY_UNSPECIFIED",
+  /** ERROR - Such a rule cannot be stored. */
+  ERROR: "DIAGNOSTIC_SEVERITY_ERROR",
+  /** WARNING - It can be stored, but is hardly meant. */
+  WARNING: "DIAGNOSTIC_SEVERITY_WARNING",
   UNRECOGNIZED: "UNRECOGNIZED",
 } as const;
 
-export type RuleState = typeof RuleState[keyof typeof RuleState];
+export type DiagnosticSeverity = typeof DiagnosticSeverity[keyof typeof DiagnosticSeverity];
 
-export namespace RuleState {
-  export type UNSPECIFIED = typeof RuleState.UNSPECIFIED;
-  export type DRAFT = typeof RuleState.DRAFT;
-  export type ACTIVE = typeof RuleState.ACTIVE;
-  export type INACTIVE = typeof RuleState.INACTIVE;
-  export type DEPRECATED = typeof RuleState.DEPRECATED;
-  export type UNRECOGNIZED = typeof RuleState.UNRECOGNIZED;
+export namespace DiagnosticSeverity {
+  export type UNSPECIFIED = typeof DiagnosticSeverity.UNSPECIFIED;
+  export type ERROR = typeof DiagnosticSeverity.ERROR;
+  export type WARNING = typeof DiagnosticSeverity.WARNING;
+  export type UNRECOGNIZED = typeof DiagnosticSeverity.UNRECOGNIZED;
 }
 
-export function ruleStateFromJSON(object: any): RuleState {
+export function diagnosticSeverityFromJSON(object: any): DiagnosticSeverity {
   switch (object) {
     case 0:
-    case "RULE_STATE_UNSPECIFIED":
-      return RuleState.UNSPECIFIED;
+    case "DIAGNOSTIC_SEVERITY_UNSPECIFIED":
+      return DiagnosticSeverity.UNSPECIFIED;
     case 1:
-    case "RULE_STATE_DRAFT":
-      return RuleState.DRAFT;
+    case "DIAGNOSTIC_SEVERITY_ERROR":
+      return DiagnosticSeverity.ERROR;
     case 2:
-    case "RULE_STATE_ACTIVE":
-      return RuleState.ACTIVE;
-    case 3:
-    case "RULE_STATE_INACTIVE":
-      return RuleState.INACTIVE;
-    case 4:
-    case "RULE_STATE_DEPRECATED":
-      return RuleState.DEPRECATED;
+    case "DIAGNOSTIC_SEVERITY_WARNING":
+      return DiagnosticSeverity.WARNING;
     case -1:
     case "UNRECOGNIZED":
     default:
-      return RuleState.UNRECOGNIZED;
+      return DiagnosticSeverity.UNRECOGNIZED;
   }
 }
 
-export function ruleStateToNumber(object: RuleState): number {
+export function diagnosticSeverityToNumber(object: DiagnosticSeverity): number {
   switch (object) {
-    case RuleState.UNSPECIFIED:
+    case DiagnosticSeverity.UNSPECIFIED:
       return 0;
-    case RuleState.DRAFT:
+    case DiagnosticSeverity.ERROR:
       return 1;
-    case RuleState.ACTIVE:
+    case DiagnosticSeverity.WARNING:
       return 2;
-    case RuleState.INACTIVE:
-      return 3;
-    case RuleState.DEPRECATED:
-      return 4;
-    case RuleState.UNRECOGNIZED:
+    case DiagnosticSeverity.UNRECOGNIZED:
     default:
       return -1;
   }
-}
-
-/** A question: may this workflow make this move? */
-export interface TransitionCheck {
-  /** The workflow as it is now. `state` is where the move starts. Rules see it as `workflow`, and its state as `from`. */
-  readonly workflow:
-    | Workflow
-    | undefined;
-  /** Where the move ends. Rules see it as `to`. */
-  readonly targetState: WorkflowState;
-  /** Why. Rules see it as `request.reason`. Up to 1,000 characters. */
-  readonly reason: string;
-  /** Who asked. Rules see it as `request.requested_by`. Up to 256 characters. */
-  readonly requestedBy: string;
-  /** Anything else about the request. Rules see it as `request.context`. At most 64 KiB as JSON, 5,000 values, 32 levels. */
-  readonly context:
-    | { readonly [key: string]: any }
-    | undefined;
-  /** The time of the question. Rules see it as `now`. Unset: the engine's clock. */
-  readonly at:
-    | Date
-    | undefined;
-  /** The last event of the workflow. Rules see it as `last_event`; what they do not see of it need not be set. Unset: they see empty texts, no metadata, and 1970. */
-  readonly lastEvent:
-    | WorkflowEvent
-    | undefined;
-  /** The transaction that carries the move. Rules see it as `request.transaction`. Unset: the move is made by itself. */
-  readonly transaction:
-    | TransactionFacts
-    | undefined;
-  /**
-   * Who asked, as far as it was proved, up to 256 characters. Rules see it as `request.authenticated_as`. The workflow manager leaves it empty:
-   * there is no authentication yet.
-   */
-  readonly authenticatedAs: string;
-}
-
-/** What is known of the transaction that carries a move. */
-export interface TransactionFacts {
-  /**
-   * Its id, up to 128 characters. Rules see it as `request.transaction.id`. An atomic transition is judged twice, with the same participants:
-   * before its transaction begins, when there is no id yet, and when it is prepared.
-   */
-  readonly transactionId: string;
-  /** Who takes part, besides the workflow manager. Rules see it as `request.transaction.participants`. At most 64. */
-  readonly participantIds: readonly string[];
-}
-
-/** The answer to a check. */
-export interface TransitionVerdict {
-  /** Allowed or not. */
-  readonly judgement: Judgement;
-  /**
-   * RULE_DENIED: every rule that forbids the move, highest priority first, then by id; none after one that ended the check because of
-   * its cost. Otherwise empty.
-   */
-  readonly violations: readonly RuleViolation[];
-  /** The rule set that was asked. */
-  readonly ruleSetRevision: bigint;
-  /** INVALID_TRANSITION: where the workflow could go instead; empty for a terminal state. */
-  readonly allowedStates: readonly WorkflowState[];
-  /**
-   * RULE_DENIED: how many more rules forbid the move, whose violations would have made the answer larger than 3.5 MiB, which the moves of a
-   * batch share equally. Ask about fewer moves to hear of them.
-   */
-  readonly violationsOmitted: number;
-}
-
-/** Why a rule forbids a move. */
-export interface RuleViolation {
-  /** The rule. */
-  readonly ruleId: string;
-  /** Its version. */
-  readonly ruleVersion: number;
-  /** For the caller, up to 1,000 characters and 3,000 bytes: the rule's `message`, evaluated; or, if that or the rule itself could not be evaluated, what went wrong. */
-  readonly message: string;
-  /** True if the rule could not be evaluated, or not at the cost that it may have. It denies then: the engine fails closed. */
-  readonly evaluationFailed: boolean;
 }
 
 /** Asks about one move. */
 export interface ValidateTransitionRequest {
   /** The question. */
-  readonly check: TransitionCheck | undefined;
+  readonly check:
+    | TransitionCheck
+    | undefined;
+  /** Judge by this rule-set revision or a newer one. FAILED_PRECONDITION / REVISION_NOT_REACHED if there is none yet. 0: by the newest. */
+  readonly minRevision: bigint;
 }
 
 /** The judgement of one move. */
@@ -253,6 +181,8 @@ export interface BatchValidateTransitionsRequest {
   readonly checks: readonly TransitionCheck[];
   /** A check that costs more than 1,000 units is not judged but answered DEFERRED at once, so that it does not delay the others. */
   readonly promptOnly: boolean;
+  /** As in ValidateTransitionRequest. */
+  readonly minRevision: bigint;
 }
 
 /** The judgement of many moves. */
@@ -261,59 +191,146 @@ export interface BatchValidateTransitionsResponse {
   readonly verdicts: readonly TransitionVerdict[];
 }
 
-/** A move of the lifecycle, as far as a rule cares. */
-export interface RuleMove {
-  /** Only moves from this state. UNSPECIFIED: from any. */
-  readonly fromState: WorkflowState;
-  /** Only moves to this state. UNSPECIFIED: to any. */
-  readonly toState: WorkflowState;
+/** Asks why a move is allowed or not. */
+export interface ExplainTransitionRequest {
+  /** The question. */
+  readonly check:
+    | TransitionCheck
+    | undefined;
+  /** As in ValidateTransitionRequest. */
+  readonly minRevision: bigint;
+  /** Explain these rules only, at most 64. Empty: all that apply. */
+  readonly ruleIds: readonly string[];
 }
 
-/** A condition that a move must meet. */
-export interface Rule {
-  /** Its name: 1 to 128 characters of [A-Za-z0-9._:-], the first a letter or digit. */
-  readonly ruleId: string;
-  /** Its version; 1 when created. A version never changes. */
-  readonly version: number;
-  /** For people. */
-  readonly description: string;
-  /** The moves it applies to. Empty: all. */
-  readonly moves: readonly RuleMove[];
-  /**
-   * The CEL expression; docs/rules.md has the language. True allows; false or an error denies. It sees `workflow` (id, type, state,
-   * previous_state, version, retry_count, created_at, created_by, updated_at, updated_by, state_entered_at, metadata), `from`, `to` (state
-   * names such as "ACTIVE"), `request` (reason, requested_by, authenticated_as, context, transaction), `last_event` (type, from_state,
-   * to_state, occurred_at, requested_by, reason, metadata: of the change before this one) and `now`. `request.transaction` has `id` and
-   * `participants`, both empty if the move is made by itself; see `TransactionFacts`. What is not known is an empty text.
-   * A comparison of a state (`==`, `!=`, `in [...]`) knows the long name too, `"WORKFLOW_STATE_ACTIVE"`; with anything that is no name of
-   * a state it is RULE_INVALID, for it would never be equal. So are a name that does not exist, operands of the wrong type, what is never
-   * equal, a result that is never a bool, and a part without variables that has no value (docs/rules.md, "Checked when written"); each
-   * problem is a field violation. States are known through `? :`, loops, lists, maps and `cel.bind`, and the variable of a macro over
-   * literals if it is used once: `["ACTIVE", "PAUSED"].exists(s, s == from)`. Not known, so write the short name: what goes through a
-   * function, or text that is put together.
-   */
-  readonly expression: string;
-  /**
-   * A CEL expression with the same variables whose string is shown to the caller on denial. Checked as `expression` is. Empty: the
-   * description.
-   */
-  readonly message: string;
-  /** Violations are reported highest priority first. Does not change who is denied. */
-  readonly priority: number;
-  /** Whether it judges. */
-  readonly state: RuleState;
-  /** When this version was created. */
-  readonly createdAt:
-    | Date
+/** Why a move is allowed or not. */
+export interface ExplainTransitionResponse {
+  /** The rules that apply, in the order in which they are asked; those that deny come first. Empty if the lifecycle has no such move. */
+  readonly rules: readonly RuleExplanation[];
+  /** What ValidateTransition says. */
+  readonly verdict:
+    | TransitionVerdict
     | undefined;
-  /** When its state last changed. */
-  readonly updatedAt:
-    | Date
+  /** The facts that these rules have read, and those that facts have read, by name. */
+  readonly facts: readonly FactExplanation[];
+  /** Rules and facts that found no room in 512 KiB, or no units. Ask for them by `rule_ids`. */
+  readonly omitted: number;
+}
+
+/** Asks what a workflow may do next. */
+export interface ListAllowedTransitionsRequest {
+  /** The workflow as it is now. As `TransitionCheck.workflow`. */
+  readonly workflow:
+    | Workflow
     | undefined;
-  /** Who asked for the last change. */
-  readonly requestedBy: string;
-  /** Why the last change was made. */
+  /** As `TransitionCheck.reason`. */
   readonly reason: string;
+  /** As `TransitionCheck.requested_by`. */
+  readonly requestedBy: string;
+  /** As `TransitionCheck.context`. */
+  readonly context:
+    | { readonly [key: string]: any }
+    | undefined;
+  /** As `TransitionCheck.at`. */
+  readonly at:
+    | Date
+    | undefined;
+  /** As `TransitionCheck.last_event`. */
+  readonly lastEvent:
+    | WorkflowEvent
+    | undefined;
+  /** As `TransitionCheck.authenticated_as`. */
+  readonly authenticatedAs: string;
+  /** As in ValidateTransitionRequest. */
+  readonly minRevision: bigint;
+}
+
+/** What a workflow may do next, and what not, and why. */
+export interface ListAllowedTransitionsResponse {
+  /** Each move of the lifecycle from that state. */
+  readonly moves: readonly JudgedMove[];
+  /** The rule set by which all of them were judged. */
+  readonly ruleSetRevision: bigint;
+}
+
+/** A move, judged. */
+export interface JudgedMove {
+  /** Where it ends. */
+  readonly targetState: WorkflowState;
+  /** ALLOWED or RULE_DENIED, with all that rules say. */
+  readonly verdict: TransitionVerdict | undefined;
+}
+
+/** Asks what a change of the rules would change. */
+export interface AssessImpactRequest {
+  /** The change. */
+  readonly candidate:
+    | //
+    /** ActivateRule. */
+    { readonly $case: "activate"; readonly value: CandidateRule }
+    | //
+    /** DeactivateRule: the id of the rule. */
+    { readonly $case: "deactivateRuleId"; readonly value: string }
+    | //
+    /** ApplyRuleSet. */
+    { readonly $case: "ruleSet"; readonly value: CandidateRuleSet }
+    | undefined;
+  /** The moves, 1 to 1,000, as many as are within the 62,000 fields that a message may have (INVALID_REQUEST). */
+  readonly checks: readonly TransitionCheck[];
+}
+
+/** A version of a rule that might judge. */
+export interface CandidateRule {
+  /** The rule. */
+  readonly ruleId: string;
+  /** Which version. 0: the newest. */
+  readonly version: number;
+}
+
+/** A rule set that might judge. See ApplyRuleSetRequest. */
+export interface CandidateRuleSet {
+  /** The rules, at most 2,000. */
+  readonly rules: readonly Rule[];
+  /** The facts, at most 256. */
+  readonly facts: readonly Fact[];
+  /** The workflow types, at most 256. */
+  readonly workflowTypes: readonly WorkflowType[];
+}
+
+/** What would be judged otherwise. */
+export interface AssessImpactResponse {
+  /** The rule set that judges now. */
+  readonly ruleSetRevision: bigint;
+  /** The moves that would be judged otherwise, in the order of the checks. */
+  readonly differences: readonly ImpactDifference[];
+}
+
+/** A move that would be judged otherwise. */
+export interface ImpactDifference {
+  /** Which check, from 0. */
+  readonly checkIndex: number;
+  /** How. */
+  readonly kind: ImpactKind;
+  /** What is said of it now. Only of the first 20 of each kind. */
+  readonly before:
+    | TransitionVerdict
+    | undefined;
+  /** What would be said of it. Only of the first 20 of each kind. */
+  readonly after: TransitionVerdict | undefined;
+}
+
+/** Asks what is to be said of the active rules. */
+export interface LintRuleSetRequest {
+}
+
+/** What is to be said of the active rules. */
+export interface LintRuleSetResponse {
+  /** The findings; each is a warning, and `related_rule_ids` has all rules that it is about. At most 1,000. */
+  readonly diagnostics: readonly RuleDiagnostic[];
+  /** Findings beyond these. */
+  readonly omitted: number;
+  /** The rule set that was looked at. */
+  readonly ruleSetRevision: bigint;
 }
 
 /** Asks for a new rule. */
@@ -330,15 +347,21 @@ export interface CreateRuleRequest {
   readonly message: string;
   /** -1,000 to 1,000. See `Rule.priority`. */
   readonly priority: number;
-  /** Why. Up to 1,000 characters. */
+  /** Why. 1 to 1,000 characters. */
   readonly reason: string;
-  /** Who asked: a user or system, up to 256 characters. */
+  /** Who asked: a user or system, 1 to 256 characters. */
   readonly requestedBy: string;
   /**
    * Makes a retry safe: the same id with the same request returns the first answer for at least 24 hours; with another request,
    * INVALID_ARGUMENT / REQUEST_ID_REUSED. Up to 128 characters.
    */
   readonly requestId: string;
+  /** See `Rule.action`. */
+  readonly action: RuleAction;
+  /** See `Rule.workflow_types`. */
+  readonly workflowTypes: readonly string[];
+  /** See `Rule.condition`. */
+  readonly condition: string;
 }
 
 /** The new rule. */
@@ -351,11 +374,13 @@ export interface CreateRuleResponse {
 export interface GetRuleRequest {
   /** Which. */
   readonly ruleId: string;
+  /** Which version. 0: the newest. */
+  readonly version: number;
 }
 
 /** The rule. */
 export interface GetRuleResponse {
-  /** As it is now. */
+  /** In that version, and how it stands now. */
   readonly rule: Rule | undefined;
 }
 
@@ -370,7 +395,8 @@ export interface ListRulesRequest {
   readonly pageToken: string;
   /**
    * A CEL expression over `rule` that must be true, such as `rule.state == "ACTIVE"`. Fields: id, version, description,
-   * expression, message, priority, state, created_at, updated_at, requested_by, reason. Empty: all. Up to 4,096 characters. A
+   * moves (a list of texts such as `"ACTIVE:COMPLETED"`, `"*:CANCELLED"`), workflow_types, condition, expression, message, priority, action, state,
+   * active_version, shadow_version, created_at, created_by, updated_at, requested_by, reason. Empty: all. Up to 4,096 characters. A
    * comparison knows `"RULE_STATE_ACTIVE"` too; with what is no name of a state it is refused. It is checked as `Rule.expression` is.
    */
   readonly filter: string;
@@ -393,12 +419,14 @@ export interface ListRulesResponse {
 export interface ActivateRuleRequest {
   /** Which. */
   readonly ruleId: string;
-  /** Why. Up to 1,000 characters. */
+  /** Why. 1 to 1,000 characters. */
   readonly reason: string;
-  /** Who asked: a user or system, up to 256 characters. */
+  /** Who asked: a user or system, 1 to 256 characters. */
   readonly requestedBy: string;
   /** Makes a retry safe. See `CreateRuleRequest.request_id`. */
   readonly requestId: string;
+  /** The version that shall judge. 0: the newest. */
+  readonly version: number;
 }
 
 /** The rule that judges. */
@@ -415,9 +443,9 @@ export interface ActivateRuleResponse {
 export interface DeactivateRuleRequest {
   /** Which. */
   readonly ruleId: string;
-  /** Why. Up to 1,000 characters. */
+  /** Why. 1 to 1,000 characters. */
   readonly reason: string;
-  /** Who asked: a user or system, up to 256 characters. */
+  /** Who asked: a user or system, 1 to 256 characters. */
   readonly requestedBy: string;
   /** Makes a retry safe. See `CreateRuleRequest.request_id`. */
   readonly requestId: string;
@@ -425,7 +453,7 @@ export interface DeactivateRuleRequest {
 
 /** The rule that judges no more. */
 export interface DeactivateRuleResponse {
-  /** As it is now: INACTIVE. */
+  /** As it is now: INACTIVE, or in SHADOW if another version of it is. */
   readonly rule:
     | Rule
     | undefined;
@@ -433,467 +461,442 @@ export interface DeactivateRuleResponse {
   readonly ruleSetRevision: bigint;
 }
 
-function createBaseTransitionCheck(): TransitionCheck {
-  return {
-    workflow: undefined,
-    targetState: WorkflowState.UNSPECIFIED,
-    reason: "",
-    requestedBy: "",
-    context: undefined,
-    at: undefined,
-    lastEvent: undefined,
-    transaction: undefined,
-    authenticatedAs: "",
-  };
+/** Asks whether metadata is as its type wants it. */
+export interface ValidateMetadataRequest {
+  /** The workflow type. */
+  readonly workflowType: string;
+  /** The metadata. At most 64 KiB as JSON, 5,000 values, 32 levels. */
+  readonly metadata:
+    | { readonly [key: string]: any }
+    | undefined;
+  /** As in ValidateTransitionRequest. */
+  readonly minRevision: bigint;
 }
 
-export const TransitionCheck: MessageFns<TransitionCheck> = {
-  encode(message: TransitionCheck, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    if (message.workflow !== undefined) {
-      Workflow.encode(message.workflow, writer.uint32(10).fork()).join();
-    }
-    if (message.targetState !== WorkflowState.UNSPECIFIED) {
-      writer.uint32(16).int32(workflowStateToNumber(message.targetState));
-    }
-    if (message.reason !== "") {
-      writer.uint32(26).string(message.reason);
-    }
-    if (message.requestedBy !== "") {
-      writer.uint32(34).string(message.requestedBy);
-    }
-    if (message.context !== undefined) {
-      Struct.encode(Struct.wrap(message.context), writer.uint32(42).fork()).join();
-    }
-    if (message.at !== undefined) {
-      Timestamp.encode(toTimestamp(message.at), writer.uint32(50).fork()).join();
-    }
-    if (message.lastEvent !== undefined) {
-      WorkflowEvent.encode(message.lastEvent, writer.uint32(58).fork()).join();
-    }
-    if (message.transaction !== undefined) {
-      TransactionFacts.encode(message.transaction, writer.uint32(66).fork()).join();
-    }
-    if (message.authenticatedAs !== "") {
-      writer.uint32(74).string(message.authenticatedAs);
-    }
-    return writer;
-  },
-
-  decode(input: BinaryReader | Uint8Array, length?: number): TransitionCheck {
-    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
-    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
-    if (previousRecursionDepth >= 100) {
-      throw new globalThis.Error("protobuf decode recursion limit exceeded");
-    }
-    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
-    try {
-      const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseTransitionCheck() as any;
-      while (reader.pos < end) {
-        const tag = reader.uint32();
-        switch (tag >>> 3) {
-          case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
-            message.workflow = Workflow.decode(reader, reader.uint32());
-            continue;
-          }
-          case 2: {
-            if (tag !== 16) {
-              break;
-            }
-
-            message.targetState = workflowStateFromJSON(reader.int32());
-            continue;
-          }
-          case 3: {
-            if (tag !== 26) {
-              break;
-            }
-
-            message.reason = reader.string();
-            continue;
-          }
-          case 4: {
-            if (tag !== 34) {
-              break;
-            }
-
-            message.requestedBy = reader.string();
-            continue;
-          }
-          case 5: {
-            if (tag !== 42) {
-              break;
-            }
-
-            message.context = Struct.unwrap(Struct.decode(reader, reader.uint32()));
-            continue;
-          }
-          case 6: {
-            if (tag !== 50) {
-              break;
-            }
-
-            message.at = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
-            continue;
-          }
-          case 7: {
-            if (tag !== 58) {
-              break;
-            }
-
-            message.lastEvent = WorkflowEvent.decode(reader, reader.uint32());
-            continue;
-          }
-          case 8: {
-            if (tag !== 66) {
-              break;
-            }
-
-            message.transaction = TransactionFacts.decode(reader, reader.uint32());
-            continue;
-          }
-          case 9: {
-            if (tag !== 74) {
-              break;
-            }
-
-            message.authenticatedAs = reader.string();
-            continue;
-          }
-        }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
-      }
-      return message;
-    } finally {
-      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
-    }
-  },
-
-  create(base?: DeepPartial<TransitionCheck>): TransitionCheck {
-    return TransitionCheck.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<TransitionCheck>): TransitionCheck {
-    const message = createBaseTransitionCheck() as any;
-    message.workflow = (object.workflow !== undefined && object.workflow !== null)
-      ? Workflow.fromPartial(object.workflow)
-      : undefined;
-    message.targetState = object.targetState ?? WorkflowState.UNSPECIFIED;
-    message.reason = object.reason ?? "";
-    message.requestedBy = object.requestedBy ?? "";
-    message.context = object.context ?? undefined;
-    message.at = object.at ?? undefined;
-    message.lastEvent = (object.lastEvent !== undefined && object.lastEvent !== null)
-      ? WorkflowEvent.fromPartial(object.lastEvent)
-      : undefined;
-    message.transaction = (object.transaction !== undefined && object.transaction !== null)
-      ? TransactionFacts.fromPartial(object.transaction)
-      : undefined;
-    message.authenticatedAs = object.authenticatedAs ?? "";
-    return message;
-  },
-};
-
-function createBaseTransactionFacts(): TransactionFacts {
-  return { transactionId: "", participantIds: [] };
+/** What is wrong with metadata. */
+export interface ValidateMetadataResponse {
+  /** Empty: nothing. At most 20, and then one more that says how many others there are. */
+  readonly violations: readonly MetadataViolation[];
+  /** The rule set that was asked. */
+  readonly ruleSetRevision: bigint;
 }
 
-export const TransactionFacts: MessageFns<TransactionFacts> = {
-  encode(message: TransactionFacts, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    if (message.transactionId !== "") {
-      writer.uint32(10).string(message.transactionId);
-    }
-    for (const v of message.participantIds) {
-      writer.uint32(18).string(v!);
-    }
-    return writer;
-  },
-
-  decode(input: BinaryReader | Uint8Array, length?: number): TransactionFacts {
-    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
-    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
-    if (previousRecursionDepth >= 100) {
-      throw new globalThis.Error("protobuf decode recursion limit exceeded");
-    }
-    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
-    try {
-      const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseTransactionFacts() as any;
-      while (reader.pos < end) {
-        const tag = reader.uint32();
-        switch (tag >>> 3) {
-          case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
-            message.transactionId = reader.string();
-            continue;
-          }
-          case 2: {
-            if (tag !== 18) {
-              break;
-            }
-
-            message.participantIds.push(reader.string());
-            continue;
-          }
-        }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
-      }
-      return message;
-    } finally {
-      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
-    }
-  },
-
-  create(base?: DeepPartial<TransactionFacts>): TransactionFacts {
-    return TransactionFacts.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<TransactionFacts>): TransactionFacts {
-    const message = createBaseTransactionFacts() as any;
-    message.transactionId = object.transactionId ?? "";
-    message.participantIds = object.participantIds?.map((e) => e) || [];
-    return message;
-  },
-};
-
-function createBaseTransitionVerdict(): TransitionVerdict {
-  return {
-    judgement: Judgement.UNSPECIFIED,
-    violations: [],
-    ruleSetRevision: 0n,
-    allowedStates: [],
-    violationsOmitted: 0,
-  };
+/** Where metadata does not meet its schema. */
+export interface MetadataViolation {
+  /** Where, such as `metadata.tags[2]`. */
+  readonly path: string;
+  /** What it is, and what would be right. */
+  readonly message: string;
 }
 
-export const TransitionVerdict: MessageFns<TransitionVerdict> = {
-  encode(message: TransitionVerdict, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    if (message.judgement !== Judgement.UNSPECIFIED) {
-      writer.uint32(8).int32(judgementToNumber(message.judgement));
-    }
-    for (const v of message.violations) {
-      RuleViolation.encode(v!, writer.uint32(18).fork()).join();
-    }
-    if (message.ruleSetRevision !== 0n) {
-      if (BigInt.asIntN(64, message.ruleSetRevision) !== message.ruleSetRevision) {
-        throw new globalThis.Error("value provided for field message.ruleSetRevision of type int64 too large");
-      }
-      writer.uint32(24).int64(message.ruleSetRevision);
-    }
-    if (message.allowedStates.length !== 0) {
-      writer.uint32(34).fork();
-      for (const v of message.allowedStates) {
-        writer.int32(workflowStateToNumber(v));
-      }
-      writer.join();
-    }
-    if (message.violationsOmitted !== 0) {
-      writer.uint32(40).int32(message.violationsOmitted);
-    }
-    return writer;
-  },
-
-  decode(input: BinaryReader | Uint8Array, length?: number): TransitionVerdict {
-    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
-    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
-    if (previousRecursionDepth >= 100) {
-      throw new globalThis.Error("protobuf decode recursion limit exceeded");
-    }
-    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
-    try {
-      const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseTransitionVerdict() as any;
-      while (reader.pos < end) {
-        const tag = reader.uint32();
-        switch (tag >>> 3) {
-          case 1: {
-            if (tag !== 8) {
-              break;
-            }
-
-            message.judgement = judgementFromJSON(reader.int32());
-            continue;
-          }
-          case 2: {
-            if (tag !== 18) {
-              break;
-            }
-
-            message.violations.push(RuleViolation.decode(reader, reader.uint32()));
-            continue;
-          }
-          case 3: {
-            if (tag !== 24) {
-              break;
-            }
-
-            message.ruleSetRevision = reader.int64() as bigint;
-            continue;
-          }
-          case 4: {
-            if (tag === 32) {
-              message.allowedStates.push(workflowStateFromJSON(reader.int32()));
-
-              continue;
-            }
-
-            if (tag === 34) {
-              const end2 = reader.uint32() + reader.pos;
-              while (reader.pos < end2) {
-                message.allowedStates.push(workflowStateFromJSON(reader.int32()));
-              }
-
-              continue;
-            }
-
-            break;
-          }
-          case 5: {
-            if (tag !== 40) {
-              break;
-            }
-
-            message.violationsOmitted = reader.int32();
-            continue;
-          }
-        }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
-      }
-      return message;
-    } finally {
-      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
-    }
-  },
-
-  create(base?: DeepPartial<TransitionVerdict>): TransitionVerdict {
-    return TransitionVerdict.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<TransitionVerdict>): TransitionVerdict {
-    const message = createBaseTransitionVerdict() as any;
-    message.judgement = object.judgement ?? Judgement.UNSPECIFIED;
-    message.violations = object.violations?.map((e) => RuleViolation.fromPartial(e)) || [];
-    message.ruleSetRevision = (object.ruleSetRevision !== undefined && object.ruleSetRevision !== null)
-      ? BigInt(object.ruleSetRevision)
-      : 0n;
-    message.allowedStates = object.allowedStates?.map((e) => e) || [];
-    message.violationsOmitted = object.violationsOmitted ?? 0;
-    return message;
-  },
-};
-
-function createBaseRuleViolation(): RuleViolation {
-  return { ruleId: "", ruleVersion: 0, message: "", evaluationFailed: false };
+/** Asks for a new version of a rule. It is whole: what is left out is empty in it. */
+export interface UpdateRuleRequest {
+  /** Which. */
+  readonly ruleId: string;
+  /** See `CreateRuleRequest.description`. */
+  readonly description: string;
+  /** See `Rule.moves`. */
+  readonly moves: readonly RuleMove[];
+  /** See `Rule.expression`. */
+  readonly expression: string;
+  /** See `Rule.message`. */
+  readonly message: string;
+  /** See `Rule.priority`. */
+  readonly priority: number;
+  /** Why. 1 to 1,000 characters. */
+  readonly reason: string;
+  /** Who asked: a user or system, 1 to 256 characters. */
+  readonly requestedBy: string;
+  /** Makes a retry safe. See `CreateRuleRequest.request_id`. */
+  readonly requestId: string;
+  /** See `Rule.action`. */
+  readonly action: RuleAction;
+  /** See `Rule.workflow_types`. */
+  readonly workflowTypes: readonly string[];
+  /** See `Rule.condition`. */
+  readonly condition: string;
+  /** The newest version that the caller has seen. If another is: ABORTED / RULE_VERSION_MISMATCH. 0: whichever it is. */
+  readonly expectedVersion: number;
 }
 
-export const RuleViolation: MessageFns<RuleViolation> = {
-  encode(message: RuleViolation, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    if (message.ruleId !== "") {
-      writer.uint32(10).string(message.ruleId);
-    }
-    if (message.ruleVersion !== 0) {
-      writer.uint32(16).int32(message.ruleVersion);
-    }
-    if (message.message !== "") {
-      writer.uint32(26).string(message.message);
-    }
-    if (message.evaluationFailed !== false) {
-      writer.uint32(32).bool(message.evaluationFailed);
-    }
-    return writer;
-  },
+/** The new version. */
+export interface UpdateRuleResponse {
+  /** The newest version. */
+  readonly rule: Rule | undefined;
+}
 
-  decode(input: BinaryReader | Uint8Array, length?: number): RuleViolation {
-    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
-    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
-    if (previousRecursionDepth >= 100) {
-      throw new globalThis.Error("protobuf decode recursion limit exceeded");
-    }
-    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
-    try {
-      const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseRuleViolation() as any;
-      while (reader.pos < end) {
-        const tag = reader.uint32();
-        switch (tag >>> 3) {
-          case 1: {
-            if (tag !== 10) {
-              break;
-            }
+/** Asks for a page of the versions of a rule. */
+export interface ListRuleVersionsRequest {
+  /** Which. */
+  readonly ruleId: string;
+  /** See `ListRulesRequest.page_size`. */
+  readonly pageSize: number;
+  /** See `ListRulesRequest.page_token`. */
+  readonly pageToken: string;
+}
 
-            message.ruleId = reader.string();
-            continue;
-          }
-          case 2: {
-            if (tag !== 16) {
-              break;
-            }
+/** A page of versions, below 3.5 MiB. */
+export interface ListRuleVersionsResponse {
+  /** Newest first. */
+  readonly rules: readonly Rule[];
+  /** Give it as `page_token` to get the next page. Empty: this was the last. */
+  readonly nextPageToken: string;
+}
 
-            message.ruleVersion = reader.int32();
-            continue;
-          }
-          case 3: {
-            if (tag !== 26) {
-              break;
-            }
+/** Asks what is wrong with a rule. */
+export interface CheckRuleRequest {
+  /** As it would be written. Checked with the facts and workflow types of the rule set. */
+  readonly rule: Rule | undefined;
+}
 
-            message.message = reader.string();
-            continue;
-          }
-          case 4: {
-            if (tag !== 32) {
-              break;
-            }
+/** What is to be said of a rule. */
+export interface CheckRuleResponse {
+  /** Errors first, then by place. Empty: nothing. */
+  readonly diagnostics: readonly RuleDiagnostic[];
+  /** What one evaluation costs at least, in units. */
+  readonly costMin: bigint;
+  /** What it costs at most, if that is known; else 0. At run time each evaluation is metered, so that it need not be known. */
+  readonly costMax: bigint;
+}
 
-            message.evaluationFailed = reader.bool();
-            continue;
-          }
-        }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
-      }
-      return message;
-    } finally {
-      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
-    }
-  },
+/** One thing to be said of a rule. */
+export interface RuleDiagnostic {
+  /** How bad it is. */
+  readonly severity: DiagnosticSeverity;
+  /** The field: `expression`, `message`, `condition`, `moves`, … */
+  readonly field: string;
+  /** Where in it, from 1. 0: in all of it. */
+  readonly line: number;
+  /** Where in the line, in characters from 1. 0: in all of it. */
+  readonly column: number;
+  /** What is wrong, in a sentence. */
+  readonly message: string;
+  /** The line of the source, and below it a caret at the place. Empty if there is no place. */
+  readonly snippet: string;
+  /** What would be right, if that can be guessed. */
+  readonly suggestion: string;
+  /** Other rules that have to do with it. */
+  readonly relatedRuleIds: readonly string[];
+}
 
-  create(base?: DeepPartial<RuleViolation>): RuleViolation {
-    return RuleViolation.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<RuleViolation>): RuleViolation {
-    const message = createBaseRuleViolation() as any;
-    message.ruleId = object.ruleId ?? "";
-    message.ruleVersion = object.ruleVersion ?? 0;
-    message.message = object.message ?? "";
-    message.evaluationFailed = object.evaluationFailed ?? false;
-    return message;
-  },
-};
+/** Asks that a version of a rule be judged beside the active rules. */
+export interface ShadowRuleRequest {
+  /** Which. */
+  readonly ruleId: string;
+  /** Why. 1 to 1,000 characters. */
+  readonly reason: string;
+  /** Who asked: a user or system, 1 to 256 characters. */
+  readonly requestedBy: string;
+  /** Makes a retry safe. See `CreateRuleRequest.request_id`. */
+  readonly requestId: string;
+  /** The version. 0: none any more. */
+  readonly version: number;
+}
+
+/** The rule in shadow. */
+export interface ShadowRuleResponse {
+  /** That version; if it was 0, the newest. */
+  readonly rule:
+    | Rule
+    | undefined;
+  /** The rule set after the change. */
+  readonly ruleSetRevision: bigint;
+}
+
+/** Asks that a rule be given up. */
+export interface DeprecateRuleRequest {
+  /** Which. */
+  readonly ruleId: string;
+  /** Why. 1 to 1,000 characters. */
+  readonly reason: string;
+  /** Who asked: a user or system, 1 to 256 characters. */
+  readonly requestedBy: string;
+  /** Makes a retry safe. See `CreateRuleRequest.request_id`. */
+  readonly requestId: string;
+}
+
+/** The rule that was given up. */
+export interface DeprecateRuleResponse {
+  /** As it is now: DEPRECATED. */
+  readonly rule: Rule | undefined;
+}
+
+/** Asks that a rule be removed. */
+export interface DeleteRuleRequest {
+  /** Which. */
+  readonly ruleId: string;
+  /** Why. 1 to 1,000 characters. */
+  readonly reason: string;
+  /** Who asked: a user or system, 1 to 256 characters. */
+  readonly requestedBy: string;
+  /** Makes a retry safe. See `CreateRuleRequest.request_id`. */
+  readonly requestId: string;
+}
+
+/** The rule is gone. */
+export interface DeleteRuleResponse {
+}
+
+/** Asks that something be part of the rule set. */
+export interface SetRuleSetItemRequest {
+  /** What. */
+  readonly item:
+    | //
+    /** A fact. */
+    { readonly $case: "fact"; readonly value: Fact }
+    | //
+    /** A workflow type. */
+    { readonly $case: "workflowType"; readonly value: WorkflowType }
+    | //
+    /** A test. */
+    { readonly $case: "test"; readonly value: RuleTest }
+    | undefined;
+  /** Why. 1 to 1,000 characters. */
+  readonly reason: string;
+  /** Who asked: a user or system, 1 to 256 characters. */
+  readonly requestedBy: string;
+  /** Makes a retry safe. See `CreateRuleRequest.request_id`. */
+  readonly requestId: string;
+}
+
+/** The part of the rule set. */
+export interface SetRuleSetItemResponse {
+  /** As it was stored. */
+  readonly item:
+    | RuleSetItem
+    | undefined;
+  /** The rule set after the change. */
+  readonly ruleSetRevision: bigint;
+}
+
+/** Asks that something be part of the rule set no more. */
+export interface DeleteRuleSetItemRequest {
+  /** FACT, WORKFLOW_TYPE or TEST. */
+  readonly kind: RuleSetItemKind;
+  /** Its name. */
+  readonly name: string;
+  /** Why. 1 to 1,000 characters. */
+  readonly reason: string;
+  /** Who asked: a user or system, 1 to 256 characters. */
+  readonly requestedBy: string;
+  /** Makes a retry safe. See `CreateRuleRequest.request_id`. */
+  readonly requestId: string;
+}
+
+/** It is part no more. */
+export interface DeleteRuleSetItemResponse {
+  /** The rule set after the change. */
+  readonly ruleSetRevision: bigint;
+}
+
+/** Asks that the rule set be as described. */
+export interface ApplyRuleSetRequest {
+  /**
+   * The rules, at most 2,000; `state` says ACTIVE (also if it is unset), SHADOW or DRAFT. A rule may stand twice if once it is ACTIVE and once
+   * in SHADOW or a DRAFT.
+   */
+  readonly rules: readonly Rule[];
+  /** The facts, at most 256. */
+  readonly facts: readonly Fact[];
+  /** The workflow types, at most 256. */
+  readonly workflowTypes: readonly WorkflowType[];
+  /** The tests, at most 1,000. */
+  readonly tests: readonly RuleTest[];
+  /** Say what would be different, run the tests, and change nothing. */
+  readonly dryRun: boolean;
+  /** The rule-set revision that the caller has seen. If it is another: ABORTED / RULE_VERSION_MISMATCH. Unset: whichever it is. */
+  readonly expectedRevision?:
+    | bigint
+    | undefined;
+  /** Why. 1 to 1,000 characters. */
+  readonly reason: string;
+  /** Who asked: a user or system, 1 to 256 characters. */
+  readonly requestedBy: string;
+  /** Makes a retry safe. See `CreateRuleRequest.request_id`. */
+  readonly requestId: string;
+}
+
+/** What is different. */
+export interface ApplyRuleSetResponse {
+  /** The entry of the history; with `dry_run` as it would be, with `sequence` 0. */
+  readonly change: RuleSetChange | undefined;
+}
+
+/** Asks that the rule set be as it was. */
+export interface RollbackRuleSetRequest {
+  /** The rule-set revision. */
+  readonly revision: bigint;
+  /** Say what would be different, and change nothing. */
+  readonly dryRun: boolean;
+  /** Why. 1 to 1,000 characters. */
+  readonly reason: string;
+  /** Who asked: a user or system, 1 to 256 characters. */
+  readonly requestedBy: string;
+  /** Makes a retry safe. See `CreateRuleRequest.request_id`. */
+  readonly requestId: string;
+}
+
+/** What is different. */
+export interface RollbackRuleSetResponse {
+  /** As in ApplyRuleSetResponse. */
+  readonly change: RuleSetChange | undefined;
+}
+
+/** Asks for a page of the rule set. */
+export interface GetRuleSetRequest {
+  /** As it was at this revision. Unset: as it is. */
+  readonly revision?:
+    | bigint
+    | undefined;
+  /** See `ListRulesRequest.page_size`. */
+  readonly pageSize: number;
+  /** See `ListRulesRequest.page_token`. It continues at the revision with which the first page was read. */
+  readonly pageToken: string;
+}
+
+/** A page of the rule set, below 3.5 MiB. */
+export interface GetRuleSetResponse {
+  /** Rules, facts, workflow types, tests, each in the order of their names. */
+  readonly items: readonly RuleSetItem[];
+  /** Give it as `page_token` to get the next page. Empty: this was the last. */
+  readonly nextPageToken: string;
+  /** Its revision. */
+  readonly ruleSetRevision: bigint;
+}
+
+/** Asks for a page of the history. */
+export interface ListRuleSetChangesRequest {
+  /** See `ListRulesRequest.page_size`. */
+  readonly pageSize: number;
+  /** See `ListRulesRequest.page_token`. */
+  readonly pageToken: string;
+  /** Only changes of the rule, fact, type or test with this name, up to 256 characters. Empty: all. */
+  readonly name: string;
+}
+
+/** A page of the history, below 3.5 MiB. */
+export interface ListRuleSetChangesResponse {
+  /** Newest first. */
+  readonly changes: readonly RuleSetChange[];
+  /** Give it as `page_token` to get the next page, also if this one is empty. Empty: this was the last. */
+  readonly nextPageToken: string;
+}
+
+/** Asks to be told of changes of the rules. */
+export interface WatchRuleSetRequest {
+  /** After this `RuleSetChange.sequence`: the last one seen, or 0 for all. Unset: from now on. */
+  readonly afterSequence?:
+    | bigint
+    | undefined;
+  /** How often to send progress while nothing else is sent, 100 ms to 10 min. Unset: 10 s. */
+  readonly progressInterval: Duration | undefined;
+}
+
+/** One message of a watch. */
+export interface WatchRuleSetResponse {
+  /** What it is. */
+  readonly body:
+    | //
+    /** A change. */
+    { readonly $case: "change"; readonly value: RuleSetChange }
+    | //
+    /** Every change up to this sequence has been sent. The first message of a watch says where it begins. */
+    { readonly $case: "progressSequence"; readonly value: bigint }
+    | undefined;
+}
+
+/** Asks for a page of the verdict log. */
+export interface ListVerdictsRequest {
+  /** Only what was judged of this workflow, up to 128 characters. Empty: of all. */
+  readonly workflowId: string;
+  /** Only what this rule has said something of, active or in shadow, up to 128 characters. Empty: all. */
+  readonly ruleId: string;
+  /**
+   * A CEL expression of type bool over `verdict`, up to 4,096 characters, such as `verdict.judgement == "RULE_DENIED" && "cold" in verdict.rules`. Fields: `sequence`,
+   * `judged_at`, `judgement`, `workflow_id`, `workflow_type`, `from`, `to`, `requested_by`, `rules` (ids), `rule_set_revision`, `cost`, `input_digest`. Empty: all.
+   */
+  readonly filter: string;
+  /** See `ListRulesRequest.page_size`. */
+  readonly pageSize: number;
+  /** See `ListRulesRequest.page_token`. */
+  readonly pageToken: string;
+}
+
+/** A page of the verdict log, below 3.5 MiB. */
+export interface ListVerdictsResponse {
+  /** Newest first. */
+  readonly verdicts: readonly VerdictRecord[];
+  /** Give it as `page_token` to get the next page, also if this one is empty. Empty: this was the last. */
+  readonly nextPageToken: string;
+}
+
+/** Asks that the verdict log be judged once more. */
+export interface ReplayVerdictsRequest {
+  /** See `ListVerdictsRequest.workflow_id`. */
+  readonly workflowId: string;
+  /** See `ListVerdictsRequest.rule_id`. */
+  readonly ruleId: string;
+  /** See `ListVerdictsRequest.filter`. */
+  readonly filter: string;
+  /** By the rule set as it was at this revision. Unset: as it is. */
+  readonly revision?:
+    | bigint
+    | undefined;
+  /** Judge so many at most, the newest. 0: all. */
+  readonly limit: number;
+}
+
+/** One message of a replay. */
+export interface ReplayVerdictsResponse {
+  /** What it is. */
+  readonly body:
+    | //
+    /** Something that would have been decided otherwise. */
+    { readonly $case: "difference"; readonly value: VerdictDifference }
+    | //
+    /** How far it has come: about once a second, and at the end. */
+    { readonly $case: "progress"; readonly value: ReplayProgress }
+    | undefined;
+}
+
+/** What would have been decided otherwise: another judgement, or other rules that do not hold, or for other reasons. */
+export interface VerdictDifference {
+  /** As it was written down. */
+  readonly record:
+    | VerdictRecord
+    | undefined;
+  /** What the other rule set says. */
+  readonly verdict: TransitionVerdict | undefined;
+}
+
+/** How far a replay has come. */
+export interface ReplayProgress {
+  /** By this rule set. */
+  readonly ruleSetRevision: bigint;
+  /** Entries that were judged once more. */
+  readonly judged: bigint;
+  /** Entries that cannot be: their questions were not kept. */
+  readonly skipped: bigint;
+  /** Of those that were judged: differences. */
+  readonly different: bigint;
+  /** This is the end. */
+  readonly complete: boolean;
+}
 
 function createBaseValidateTransitionRequest(): ValidateTransitionRequest {
-  return { check: undefined };
+  return { check: undefined, minRevision: 0n };
 }
 
 export const ValidateTransitionRequest: MessageFns<ValidateTransitionRequest> = {
   encode(message: ValidateTransitionRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.check !== undefined) {
       TransitionCheck.encode(message.check, writer.uint32(10).fork()).join();
+    }
+    if (message.minRevision !== 0n) {
+      if (BigInt.asIntN(64, message.minRevision) !== message.minRevision) {
+        throw new globalThis.Error("value provided for field message.minRevision of type int64 too large");
+      }
+      writer.uint32(16).int64(message.minRevision);
     }
     return writer;
   },
@@ -919,6 +922,14 @@ export const ValidateTransitionRequest: MessageFns<ValidateTransitionRequest> = 
             message.check = TransitionCheck.decode(reader, reader.uint32());
             continue;
           }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.minRevision = reader.int64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -939,6 +950,9 @@ export const ValidateTransitionRequest: MessageFns<ValidateTransitionRequest> = 
     message.check = (object.check !== undefined && object.check !== null)
       ? TransitionCheck.fromPartial(object.check)
       : undefined;
+    message.minRevision = (object.minRevision !== undefined && object.minRevision !== null)
+      ? BigInt(object.minRevision)
+      : 0n;
     return message;
   },
 };
@@ -1001,7 +1015,7 @@ export const ValidateTransitionResponse: MessageFns<ValidateTransitionResponse> 
 };
 
 function createBaseBatchValidateTransitionsRequest(): BatchValidateTransitionsRequest {
-  return { checks: [], promptOnly: false };
+  return { checks: [], promptOnly: false, minRevision: 0n };
 }
 
 export const BatchValidateTransitionsRequest: MessageFns<BatchValidateTransitionsRequest> = {
@@ -1011,6 +1025,12 @@ export const BatchValidateTransitionsRequest: MessageFns<BatchValidateTransition
     }
     if (message.promptOnly !== false) {
       writer.uint32(16).bool(message.promptOnly);
+    }
+    if (message.minRevision !== 0n) {
+      if (BigInt.asIntN(64, message.minRevision) !== message.minRevision) {
+        throw new globalThis.Error("value provided for field message.minRevision of type int64 too large");
+      }
+      writer.uint32(24).int64(message.minRevision);
     }
     return writer;
   },
@@ -1044,6 +1064,14 @@ export const BatchValidateTransitionsRequest: MessageFns<BatchValidateTransition
             message.promptOnly = reader.bool();
             continue;
           }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.minRevision = reader.int64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1063,6 +1091,9 @@ export const BatchValidateTransitionsRequest: MessageFns<BatchValidateTransition
     const message = createBaseBatchValidateTransitionsRequest() as any;
     message.checks = object.checks?.map((e) => TransitionCheck.fromPartial(e)) || [];
     message.promptOnly = object.promptOnly ?? false;
+    message.minRevision = (object.minRevision !== undefined && object.minRevision !== null)
+      ? BigInt(object.minRevision)
+      : 0n;
     return message;
   },
 };
@@ -1122,22 +1153,28 @@ export const BatchValidateTransitionsResponse: MessageFns<BatchValidateTransitio
   },
 };
 
-function createBaseRuleMove(): RuleMove {
-  return { fromState: WorkflowState.UNSPECIFIED, toState: WorkflowState.UNSPECIFIED };
+function createBaseExplainTransitionRequest(): ExplainTransitionRequest {
+  return { check: undefined, minRevision: 0n, ruleIds: [] };
 }
 
-export const RuleMove: MessageFns<RuleMove> = {
-  encode(message: RuleMove, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    if (message.fromState !== WorkflowState.UNSPECIFIED) {
-      writer.uint32(8).int32(workflowStateToNumber(message.fromState));
+export const ExplainTransitionRequest: MessageFns<ExplainTransitionRequest> = {
+  encode(message: ExplainTransitionRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.check !== undefined) {
+      TransitionCheck.encode(message.check, writer.uint32(10).fork()).join();
     }
-    if (message.toState !== WorkflowState.UNSPECIFIED) {
-      writer.uint32(16).int32(workflowStateToNumber(message.toState));
+    if (message.minRevision !== 0n) {
+      if (BigInt.asIntN(64, message.minRevision) !== message.minRevision) {
+        throw new globalThis.Error("value provided for field message.minRevision of type int64 too large");
+      }
+      writer.uint32(16).int64(message.minRevision);
+    }
+    for (const v of message.ruleIds) {
+      writer.uint32(26).string(v!);
     }
     return writer;
   },
 
-  decode(input: BinaryReader | Uint8Array, length?: number): RuleMove {
+  decode(input: BinaryReader | Uint8Array, length?: number): ExplainTransitionRequest {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
     const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
@@ -1146,16 +1183,16 @@ export const RuleMove: MessageFns<RuleMove> = {
     (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
       const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseRuleMove() as any;
+      const message = createBaseExplainTransitionRequest() as any;
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 8) {
+            if (tag !== 10) {
               break;
             }
 
-            message.fromState = workflowStateFromJSON(reader.int32());
+            message.check = TransitionCheck.decode(reader, reader.uint32());
             continue;
           }
           case 2: {
@@ -1163,7 +1200,15 @@ export const RuleMove: MessageFns<RuleMove> = {
               break;
             }
 
-            message.toState = workflowStateFromJSON(reader.int32());
+            message.minRevision = reader.int64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.ruleIds.push(reader.string());
             continue;
           }
         }
@@ -1178,76 +1223,44 @@ export const RuleMove: MessageFns<RuleMove> = {
     }
   },
 
-  create(base?: DeepPartial<RuleMove>): RuleMove {
-    return RuleMove.fromPartial(base ?? {});
+  create(base?: DeepPartial<ExplainTransitionRequest>): ExplainTransitionRequest {
+    return ExplainTransitionRequest.fromPartial(base ?? {});
   },
-  fromPartial(object: DeepPartial<RuleMove>): RuleMove {
-    const message = createBaseRuleMove() as any;
-    message.fromState = object.fromState ?? WorkflowState.UNSPECIFIED;
-    message.toState = object.toState ?? WorkflowState.UNSPECIFIED;
+  fromPartial(object: DeepPartial<ExplainTransitionRequest>): ExplainTransitionRequest {
+    const message = createBaseExplainTransitionRequest() as any;
+    message.check = (object.check !== undefined && object.check !== null)
+      ? TransitionCheck.fromPartial(object.check)
+      : undefined;
+    message.minRevision = (object.minRevision !== undefined && object.minRevision !== null)
+      ? BigInt(object.minRevision)
+      : 0n;
+    message.ruleIds = object.ruleIds?.map((e) => e) || [];
     return message;
   },
 };
 
-function createBaseRule(): Rule {
-  return {
-    ruleId: "",
-    version: 0,
-    description: "",
-    moves: [],
-    expression: "",
-    message: "",
-    priority: 0,
-    state: RuleState.UNSPECIFIED,
-    createdAt: undefined,
-    updatedAt: undefined,
-    requestedBy: "",
-    reason: "",
-  };
+function createBaseExplainTransitionResponse(): ExplainTransitionResponse {
+  return { rules: [], verdict: undefined, facts: [], omitted: 0 };
 }
 
-export const Rule: MessageFns<Rule> = {
-  encode(message: Rule, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    if (message.ruleId !== "") {
-      writer.uint32(10).string(message.ruleId);
+export const ExplainTransitionResponse: MessageFns<ExplainTransitionResponse> = {
+  encode(message: ExplainTransitionResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.rules) {
+      RuleExplanation.encode(v!, writer.uint32(10).fork()).join();
     }
-    if (message.version !== 0) {
-      writer.uint32(16).int32(message.version);
+    if (message.verdict !== undefined) {
+      TransitionVerdict.encode(message.verdict, writer.uint32(18).fork()).join();
     }
-    if (message.description !== "") {
-      writer.uint32(26).string(message.description);
+    for (const v of message.facts) {
+      FactExplanation.encode(v!, writer.uint32(26).fork()).join();
     }
-    for (const v of message.moves) {
-      RuleMove.encode(v!, writer.uint32(34).fork()).join();
-    }
-    if (message.expression !== "") {
-      writer.uint32(42).string(message.expression);
-    }
-    if (message.message !== "") {
-      writer.uint32(50).string(message.message);
-    }
-    if (message.priority !== 0) {
-      writer.uint32(56).int32(message.priority);
-    }
-    if (message.state !== RuleState.UNSPECIFIED) {
-      writer.uint32(64).int32(ruleStateToNumber(message.state));
-    }
-    if (message.createdAt !== undefined) {
-      Timestamp.encode(toTimestamp(message.createdAt), writer.uint32(74).fork()).join();
-    }
-    if (message.updatedAt !== undefined) {
-      Timestamp.encode(toTimestamp(message.updatedAt), writer.uint32(82).fork()).join();
-    }
-    if (message.requestedBy !== "") {
-      writer.uint32(90).string(message.requestedBy);
-    }
-    if (message.reason !== "") {
-      writer.uint32(98).string(message.reason);
+    if (message.omitted !== 0) {
+      writer.uint32(32).int32(message.omitted);
     }
     return writer;
   },
 
-  decode(input: BinaryReader | Uint8Array, length?: number): Rule {
+  decode(input: BinaryReader | Uint8Array, length?: number): ExplainTransitionResponse {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
     const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
@@ -1256,7 +1269,502 @@ export const Rule: MessageFns<Rule> = {
     (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
       const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseRule() as any;
+      const message = createBaseExplainTransitionResponse() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.rules.push(RuleExplanation.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.verdict = TransitionVerdict.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.facts.push(FactExplanation.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.omitted = reader.int32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ExplainTransitionResponse>): ExplainTransitionResponse {
+    return ExplainTransitionResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ExplainTransitionResponse>): ExplainTransitionResponse {
+    const message = createBaseExplainTransitionResponse() as any;
+    message.rules = object.rules?.map((e) => RuleExplanation.fromPartial(e)) || [];
+    message.verdict = (object.verdict !== undefined && object.verdict !== null)
+      ? TransitionVerdict.fromPartial(object.verdict)
+      : undefined;
+    message.facts = object.facts?.map((e) => FactExplanation.fromPartial(e)) || [];
+    message.omitted = object.omitted ?? 0;
+    return message;
+  },
+};
+
+function createBaseListAllowedTransitionsRequest(): ListAllowedTransitionsRequest {
+  return {
+    workflow: undefined,
+    reason: "",
+    requestedBy: "",
+    context: undefined,
+    at: undefined,
+    lastEvent: undefined,
+    authenticatedAs: "",
+    minRevision: 0n,
+  };
+}
+
+export const ListAllowedTransitionsRequest: MessageFns<ListAllowedTransitionsRequest> = {
+  encode(message: ListAllowedTransitionsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.workflow !== undefined) {
+      Workflow.encode(message.workflow, writer.uint32(10).fork()).join();
+    }
+    if (message.reason !== "") {
+      writer.uint32(18).string(message.reason);
+    }
+    if (message.requestedBy !== "") {
+      writer.uint32(26).string(message.requestedBy);
+    }
+    if (message.context !== undefined) {
+      Struct.encode(Struct.wrap(message.context), writer.uint32(34).fork()).join();
+    }
+    if (message.at !== undefined) {
+      Timestamp.encode(toTimestamp(message.at), writer.uint32(42).fork()).join();
+    }
+    if (message.lastEvent !== undefined) {
+      WorkflowEvent.encode(message.lastEvent, writer.uint32(50).fork()).join();
+    }
+    if (message.authenticatedAs !== "") {
+      writer.uint32(58).string(message.authenticatedAs);
+    }
+    if (message.minRevision !== 0n) {
+      if (BigInt.asIntN(64, message.minRevision) !== message.minRevision) {
+        throw new globalThis.Error("value provided for field message.minRevision of type int64 too large");
+      }
+      writer.uint32(64).int64(message.minRevision);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListAllowedTransitionsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListAllowedTransitionsRequest() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.workflow = Workflow.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.requestedBy = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.context = Struct.unwrap(Struct.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.at = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.lastEvent = WorkflowEvent.decode(reader, reader.uint32());
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.authenticatedAs = reader.string();
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.minRevision = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ListAllowedTransitionsRequest>): ListAllowedTransitionsRequest {
+    return ListAllowedTransitionsRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListAllowedTransitionsRequest>): ListAllowedTransitionsRequest {
+    const message = createBaseListAllowedTransitionsRequest() as any;
+    message.workflow = (object.workflow !== undefined && object.workflow !== null)
+      ? Workflow.fromPartial(object.workflow)
+      : undefined;
+    message.reason = object.reason ?? "";
+    message.requestedBy = object.requestedBy ?? "";
+    message.context = object.context ?? undefined;
+    message.at = object.at ?? undefined;
+    message.lastEvent = (object.lastEvent !== undefined && object.lastEvent !== null)
+      ? WorkflowEvent.fromPartial(object.lastEvent)
+      : undefined;
+    message.authenticatedAs = object.authenticatedAs ?? "";
+    message.minRevision = (object.minRevision !== undefined && object.minRevision !== null)
+      ? BigInt(object.minRevision)
+      : 0n;
+    return message;
+  },
+};
+
+function createBaseListAllowedTransitionsResponse(): ListAllowedTransitionsResponse {
+  return { moves: [], ruleSetRevision: 0n };
+}
+
+export const ListAllowedTransitionsResponse: MessageFns<ListAllowedTransitionsResponse> = {
+  encode(message: ListAllowedTransitionsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.moves) {
+      JudgedMove.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.ruleSetRevision !== 0n) {
+      if (BigInt.asIntN(64, message.ruleSetRevision) !== message.ruleSetRevision) {
+        throw new globalThis.Error("value provided for field message.ruleSetRevision of type int64 too large");
+      }
+      writer.uint32(16).int64(message.ruleSetRevision);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListAllowedTransitionsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListAllowedTransitionsResponse() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.moves.push(JudgedMove.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.ruleSetRevision = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ListAllowedTransitionsResponse>): ListAllowedTransitionsResponse {
+    return ListAllowedTransitionsResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListAllowedTransitionsResponse>): ListAllowedTransitionsResponse {
+    const message = createBaseListAllowedTransitionsResponse() as any;
+    message.moves = object.moves?.map((e) => JudgedMove.fromPartial(e)) || [];
+    message.ruleSetRevision = (object.ruleSetRevision !== undefined && object.ruleSetRevision !== null)
+      ? BigInt(object.ruleSetRevision)
+      : 0n;
+    return message;
+  },
+};
+
+function createBaseJudgedMove(): JudgedMove {
+  return { targetState: WorkflowState.UNSPECIFIED, verdict: undefined };
+}
+
+export const JudgedMove: MessageFns<JudgedMove> = {
+  encode(message: JudgedMove, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.targetState !== WorkflowState.UNSPECIFIED) {
+      writer.uint32(8).int32(workflowStateToNumber(message.targetState));
+    }
+    if (message.verdict !== undefined) {
+      TransitionVerdict.encode(message.verdict, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): JudgedMove {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseJudgedMove() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.targetState = workflowStateFromJSON(reader.int32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.verdict = TransitionVerdict.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<JudgedMove>): JudgedMove {
+    return JudgedMove.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<JudgedMove>): JudgedMove {
+    const message = createBaseJudgedMove() as any;
+    message.targetState = object.targetState ?? WorkflowState.UNSPECIFIED;
+    message.verdict = (object.verdict !== undefined && object.verdict !== null)
+      ? TransitionVerdict.fromPartial(object.verdict)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseAssessImpactRequest(): AssessImpactRequest {
+  return { candidate: undefined, checks: [] };
+}
+
+export const AssessImpactRequest: MessageFns<AssessImpactRequest> = {
+  encode(message: AssessImpactRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    switch (message.candidate?.$case) {
+      case "activate":
+        CandidateRule.encode(message.candidate.value, writer.uint32(10).fork()).join();
+        break;
+      case "deactivateRuleId":
+        writer.uint32(18).string(message.candidate.value);
+        break;
+      case "ruleSet":
+        CandidateRuleSet.encode(message.candidate.value, writer.uint32(26).fork()).join();
+        break;
+    }
+    for (const v of message.checks) {
+      TransitionCheck.encode(v!, writer.uint32(34).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AssessImpactRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAssessImpactRequest() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.candidate = { $case: "activate", value: CandidateRule.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.candidate = { $case: "deactivateRuleId", value: reader.string() };
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.candidate = { $case: "ruleSet", value: CandidateRuleSet.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.checks.push(TransitionCheck.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<AssessImpactRequest>): AssessImpactRequest {
+    return AssessImpactRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<AssessImpactRequest>): AssessImpactRequest {
+    const message = createBaseAssessImpactRequest() as any;
+    switch (object.candidate?.$case) {
+      case "activate": {
+        if (object.candidate?.value !== undefined && object.candidate?.value !== null) {
+          message.candidate = { $case: "activate", value: CandidateRule.fromPartial(object.candidate.value) };
+        }
+        break;
+      }
+      case "deactivateRuleId": {
+        if (object.candidate?.value !== undefined && object.candidate?.value !== null) {
+          message.candidate = { $case: "deactivateRuleId", value: object.candidate.value };
+        }
+        break;
+      }
+      case "ruleSet": {
+        if (object.candidate?.value !== undefined && object.candidate?.value !== null) {
+          message.candidate = { $case: "ruleSet", value: CandidateRuleSet.fromPartial(object.candidate.value) };
+        }
+        break;
+      }
+    }
+    message.checks = object.checks?.map((e) => TransitionCheck.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseCandidateRule(): CandidateRule {
+  return { ruleId: "", version: 0 };
+}
+
+export const CandidateRule: MessageFns<CandidateRule> = {
+  encode(message: CandidateRule, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.ruleId !== "") {
+      writer.uint32(10).string(message.ruleId);
+    }
+    if (message.version !== 0) {
+      writer.uint32(16).int32(message.version);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CandidateRule {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCandidateRule() as any;
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
@@ -1276,84 +1784,82 @@ export const Rule: MessageFns<Rule> = {
             message.version = reader.int32();
             continue;
           }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<CandidateRule>): CandidateRule {
+    return CandidateRule.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<CandidateRule>): CandidateRule {
+    const message = createBaseCandidateRule() as any;
+    message.ruleId = object.ruleId ?? "";
+    message.version = object.version ?? 0;
+    return message;
+  },
+};
+
+function createBaseCandidateRuleSet(): CandidateRuleSet {
+  return { rules: [], facts: [], workflowTypes: [] };
+}
+
+export const CandidateRuleSet: MessageFns<CandidateRuleSet> = {
+  encode(message: CandidateRuleSet, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.rules) {
+      Rule.encode(v!, writer.uint32(10).fork()).join();
+    }
+    for (const v of message.facts) {
+      Fact.encode(v!, writer.uint32(18).fork()).join();
+    }
+    for (const v of message.workflowTypes) {
+      WorkflowType.encode(v!, writer.uint32(26).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CandidateRuleSet {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCandidateRuleSet() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.rules.push(Rule.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.facts.push(Fact.decode(reader, reader.uint32()));
+            continue;
+          }
           case 3: {
             if (tag !== 26) {
               break;
             }
 
-            message.description = reader.string();
-            continue;
-          }
-          case 4: {
-            if (tag !== 34) {
-              break;
-            }
-
-            message.moves.push(RuleMove.decode(reader, reader.uint32()));
-            continue;
-          }
-          case 5: {
-            if (tag !== 42) {
-              break;
-            }
-
-            message.expression = reader.string();
-            continue;
-          }
-          case 6: {
-            if (tag !== 50) {
-              break;
-            }
-
-            message.message = reader.string();
-            continue;
-          }
-          case 7: {
-            if (tag !== 56) {
-              break;
-            }
-
-            message.priority = reader.int32();
-            continue;
-          }
-          case 8: {
-            if (tag !== 64) {
-              break;
-            }
-
-            message.state = ruleStateFromJSON(reader.int32());
-            continue;
-          }
-          case 9: {
-            if (tag !== 74) {
-              break;
-            }
-
-            message.createdAt = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
-            continue;
-          }
-          case 10: {
-            if (tag !== 82) {
-              break;
-            }
-
-            message.updatedAt = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
-            continue;
-          }
-          case 11: {
-            if (tag !== 90) {
-              break;
-            }
-
-            message.requestedBy = reader.string();
-            continue;
-          }
-          case 12: {
-            if (tag !== 98) {
-              break;
-            }
-
-            message.reason = reader.string();
+            message.workflowTypes.push(WorkflowType.decode(reader, reader.uint32()));
             continue;
           }
         }
@@ -1368,23 +1874,308 @@ export const Rule: MessageFns<Rule> = {
     }
   },
 
-  create(base?: DeepPartial<Rule>): Rule {
-    return Rule.fromPartial(base ?? {});
+  create(base?: DeepPartial<CandidateRuleSet>): CandidateRuleSet {
+    return CandidateRuleSet.fromPartial(base ?? {});
   },
-  fromPartial(object: DeepPartial<Rule>): Rule {
-    const message = createBaseRule() as any;
-    message.ruleId = object.ruleId ?? "";
-    message.version = object.version ?? 0;
-    message.description = object.description ?? "";
-    message.moves = object.moves?.map((e) => RuleMove.fromPartial(e)) || [];
-    message.expression = object.expression ?? "";
-    message.message = object.message ?? "";
-    message.priority = object.priority ?? 0;
-    message.state = object.state ?? RuleState.UNSPECIFIED;
-    message.createdAt = object.createdAt ?? undefined;
-    message.updatedAt = object.updatedAt ?? undefined;
-    message.requestedBy = object.requestedBy ?? "";
-    message.reason = object.reason ?? "";
+  fromPartial(object: DeepPartial<CandidateRuleSet>): CandidateRuleSet {
+    const message = createBaseCandidateRuleSet() as any;
+    message.rules = object.rules?.map((e) => Rule.fromPartial(e)) || [];
+    message.facts = object.facts?.map((e) => Fact.fromPartial(e)) || [];
+    message.workflowTypes = object.workflowTypes?.map((e) => WorkflowType.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseAssessImpactResponse(): AssessImpactResponse {
+  return { ruleSetRevision: 0n, differences: [] };
+}
+
+export const AssessImpactResponse: MessageFns<AssessImpactResponse> = {
+  encode(message: AssessImpactResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.ruleSetRevision !== 0n) {
+      if (BigInt.asIntN(64, message.ruleSetRevision) !== message.ruleSetRevision) {
+        throw new globalThis.Error("value provided for field message.ruleSetRevision of type int64 too large");
+      }
+      writer.uint32(8).int64(message.ruleSetRevision);
+    }
+    for (const v of message.differences) {
+      ImpactDifference.encode(v!, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AssessImpactResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAssessImpactResponse() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.ruleSetRevision = reader.int64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.differences.push(ImpactDifference.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<AssessImpactResponse>): AssessImpactResponse {
+    return AssessImpactResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<AssessImpactResponse>): AssessImpactResponse {
+    const message = createBaseAssessImpactResponse() as any;
+    message.ruleSetRevision = (object.ruleSetRevision !== undefined && object.ruleSetRevision !== null)
+      ? BigInt(object.ruleSetRevision)
+      : 0n;
+    message.differences = object.differences?.map((e) => ImpactDifference.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseImpactDifference(): ImpactDifference {
+  return { checkIndex: 0, kind: ImpactKind.UNSPECIFIED, before: undefined, after: undefined };
+}
+
+export const ImpactDifference: MessageFns<ImpactDifference> = {
+  encode(message: ImpactDifference, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.checkIndex !== 0) {
+      writer.uint32(8).int32(message.checkIndex);
+    }
+    if (message.kind !== ImpactKind.UNSPECIFIED) {
+      writer.uint32(16).int32(impactKindToNumber(message.kind));
+    }
+    if (message.before !== undefined) {
+      TransitionVerdict.encode(message.before, writer.uint32(26).fork()).join();
+    }
+    if (message.after !== undefined) {
+      TransitionVerdict.encode(message.after, writer.uint32(34).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ImpactDifference {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseImpactDifference() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.checkIndex = reader.int32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.kind = impactKindFromJSON(reader.int32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.before = TransitionVerdict.decode(reader, reader.uint32());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.after = TransitionVerdict.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ImpactDifference>): ImpactDifference {
+    return ImpactDifference.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ImpactDifference>): ImpactDifference {
+    const message = createBaseImpactDifference() as any;
+    message.checkIndex = object.checkIndex ?? 0;
+    message.kind = object.kind ?? ImpactKind.UNSPECIFIED;
+    message.before = (object.before !== undefined && object.before !== null)
+      ? TransitionVerdict.fromPartial(object.before)
+      : undefined;
+    message.after = (object.after !== undefined && object.after !== null)
+      ? TransitionVerdict.fromPartial(object.after)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseLintRuleSetRequest(): LintRuleSetRequest {
+  return {};
+}
+
+export const LintRuleSetRequest: MessageFns<LintRuleSetRequest> = {
+  encode(_: LintRuleSetRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LintRuleSetRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLintRuleSetRequest() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<LintRuleSetRequest>): LintRuleSetRequest {
+    return LintRuleSetRequest.fromPartial(base ?? {});
+  },
+  fromPartial(_: DeepPartial<LintRuleSetRequest>): LintRuleSetRequest {
+    const message = createBaseLintRuleSetRequest() as any;
+    return message;
+  },
+};
+
+function createBaseLintRuleSetResponse(): LintRuleSetResponse {
+  return { diagnostics: [], omitted: 0, ruleSetRevision: 0n };
+}
+
+export const LintRuleSetResponse: MessageFns<LintRuleSetResponse> = {
+  encode(message: LintRuleSetResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.diagnostics) {
+      RuleDiagnostic.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.omitted !== 0) {
+      writer.uint32(16).int32(message.omitted);
+    }
+    if (message.ruleSetRevision !== 0n) {
+      if (BigInt.asIntN(64, message.ruleSetRevision) !== message.ruleSetRevision) {
+        throw new globalThis.Error("value provided for field message.ruleSetRevision of type int64 too large");
+      }
+      writer.uint32(24).int64(message.ruleSetRevision);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LintRuleSetResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLintRuleSetResponse() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.diagnostics.push(RuleDiagnostic.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.omitted = reader.int32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.ruleSetRevision = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<LintRuleSetResponse>): LintRuleSetResponse {
+    return LintRuleSetResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<LintRuleSetResponse>): LintRuleSetResponse {
+    const message = createBaseLintRuleSetResponse() as any;
+    message.diagnostics = object.diagnostics?.map((e) => RuleDiagnostic.fromPartial(e)) || [];
+    message.omitted = object.omitted ?? 0;
+    message.ruleSetRevision = (object.ruleSetRevision !== undefined && object.ruleSetRevision !== null)
+      ? BigInt(object.ruleSetRevision)
+      : 0n;
     return message;
   },
 };
@@ -1400,6 +2191,9 @@ function createBaseCreateRuleRequest(): CreateRuleRequest {
     reason: "",
     requestedBy: "",
     requestId: "",
+    action: RuleAction.UNSPECIFIED,
+    workflowTypes: [],
+    condition: "",
   };
 }
 
@@ -1431,6 +2225,15 @@ export const CreateRuleRequest: MessageFns<CreateRuleRequest> = {
     }
     if (message.requestId !== "") {
       writer.uint32(74).string(message.requestId);
+    }
+    if (message.action !== RuleAction.UNSPECIFIED) {
+      writer.uint32(80).int32(ruleActionToNumber(message.action));
+    }
+    for (const v of message.workflowTypes) {
+      writer.uint32(90).string(v!);
+    }
+    if (message.condition !== "") {
+      writer.uint32(98).string(message.condition);
     }
     return writer;
   },
@@ -1520,6 +2323,30 @@ export const CreateRuleRequest: MessageFns<CreateRuleRequest> = {
             message.requestId = reader.string();
             continue;
           }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.action = ruleActionFromJSON(reader.int32());
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.workflowTypes.push(reader.string());
+            continue;
+          }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.condition = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1546,6 +2373,9 @@ export const CreateRuleRequest: MessageFns<CreateRuleRequest> = {
     message.reason = object.reason ?? "";
     message.requestedBy = object.requestedBy ?? "";
     message.requestId = object.requestId ?? "";
+    message.action = object.action ?? RuleAction.UNSPECIFIED;
+    message.workflowTypes = object.workflowTypes?.map((e) => e) || [];
+    message.condition = object.condition ?? "";
     return message;
   },
 };
@@ -1606,13 +2436,16 @@ export const CreateRuleResponse: MessageFns<CreateRuleResponse> = {
 };
 
 function createBaseGetRuleRequest(): GetRuleRequest {
-  return { ruleId: "" };
+  return { ruleId: "", version: 0 };
 }
 
 export const GetRuleRequest: MessageFns<GetRuleRequest> = {
   encode(message: GetRuleRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.ruleId !== "") {
       writer.uint32(10).string(message.ruleId);
+    }
+    if (message.version !== 0) {
+      writer.uint32(16).int32(message.version);
     }
     return writer;
   },
@@ -1638,6 +2471,14 @@ export const GetRuleRequest: MessageFns<GetRuleRequest> = {
             message.ruleId = reader.string();
             continue;
           }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.version = reader.int32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1656,6 +2497,7 @@ export const GetRuleRequest: MessageFns<GetRuleRequest> = {
   fromPartial(object: DeepPartial<GetRuleRequest>): GetRuleRequest {
     const message = createBaseGetRuleRequest() as any;
     message.ruleId = object.ruleId ?? "";
+    message.version = object.version ?? 0;
     return message;
   },
 };
@@ -1879,7 +2721,7 @@ export const ListRulesResponse: MessageFns<ListRulesResponse> = {
 };
 
 function createBaseActivateRuleRequest(): ActivateRuleRequest {
-  return { ruleId: "", reason: "", requestedBy: "", requestId: "" };
+  return { ruleId: "", reason: "", requestedBy: "", requestId: "", version: 0 };
 }
 
 export const ActivateRuleRequest: MessageFns<ActivateRuleRequest> = {
@@ -1895,6 +2737,9 @@ export const ActivateRuleRequest: MessageFns<ActivateRuleRequest> = {
     }
     if (message.requestId !== "") {
       writer.uint32(34).string(message.requestId);
+    }
+    if (message.version !== 0) {
+      writer.uint32(40).int32(message.version);
     }
     return writer;
   },
@@ -1944,6 +2789,14 @@ export const ActivateRuleRequest: MessageFns<ActivateRuleRequest> = {
             message.requestId = reader.string();
             continue;
           }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.version = reader.int32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1965,6 +2818,7 @@ export const ActivateRuleRequest: MessageFns<ActivateRuleRequest> = {
     message.reason = object.reason ?? "";
     message.requestedBy = object.requestedBy ?? "";
     message.requestId = object.requestId ?? "";
+    message.version = object.version ?? 0;
     return message;
   },
 };
@@ -2204,6 +3058,3162 @@ export const DeactivateRuleResponse: MessageFns<DeactivateRuleResponse> = {
   },
 };
 
+function createBaseValidateMetadataRequest(): ValidateMetadataRequest {
+  return { workflowType: "", metadata: undefined, minRevision: 0n };
+}
+
+export const ValidateMetadataRequest: MessageFns<ValidateMetadataRequest> = {
+  encode(message: ValidateMetadataRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.workflowType !== "") {
+      writer.uint32(10).string(message.workflowType);
+    }
+    if (message.metadata !== undefined) {
+      Struct.encode(Struct.wrap(message.metadata), writer.uint32(18).fork()).join();
+    }
+    if (message.minRevision !== 0n) {
+      if (BigInt.asIntN(64, message.minRevision) !== message.minRevision) {
+        throw new globalThis.Error("value provided for field message.minRevision of type int64 too large");
+      }
+      writer.uint32(24).int64(message.minRevision);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ValidateMetadataRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseValidateMetadataRequest() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.workflowType = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.metadata = Struct.unwrap(Struct.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.minRevision = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ValidateMetadataRequest>): ValidateMetadataRequest {
+    return ValidateMetadataRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ValidateMetadataRequest>): ValidateMetadataRequest {
+    const message = createBaseValidateMetadataRequest() as any;
+    message.workflowType = object.workflowType ?? "";
+    message.metadata = object.metadata ?? undefined;
+    message.minRevision = (object.minRevision !== undefined && object.minRevision !== null)
+      ? BigInt(object.minRevision)
+      : 0n;
+    return message;
+  },
+};
+
+function createBaseValidateMetadataResponse(): ValidateMetadataResponse {
+  return { violations: [], ruleSetRevision: 0n };
+}
+
+export const ValidateMetadataResponse: MessageFns<ValidateMetadataResponse> = {
+  encode(message: ValidateMetadataResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.violations) {
+      MetadataViolation.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.ruleSetRevision !== 0n) {
+      if (BigInt.asIntN(64, message.ruleSetRevision) !== message.ruleSetRevision) {
+        throw new globalThis.Error("value provided for field message.ruleSetRevision of type int64 too large");
+      }
+      writer.uint32(16).int64(message.ruleSetRevision);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ValidateMetadataResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseValidateMetadataResponse() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.violations.push(MetadataViolation.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.ruleSetRevision = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ValidateMetadataResponse>): ValidateMetadataResponse {
+    return ValidateMetadataResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ValidateMetadataResponse>): ValidateMetadataResponse {
+    const message = createBaseValidateMetadataResponse() as any;
+    message.violations = object.violations?.map((e) => MetadataViolation.fromPartial(e)) || [];
+    message.ruleSetRevision = (object.ruleSetRevision !== undefined && object.ruleSetRevision !== null)
+      ? BigInt(object.ruleSetRevision)
+      : 0n;
+    return message;
+  },
+};
+
+function createBaseMetadataViolation(): MetadataViolation {
+  return { path: "", message: "" };
+}
+
+export const MetadataViolation: MessageFns<MetadataViolation> = {
+  encode(message: MetadataViolation, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.path !== "") {
+      writer.uint32(10).string(message.path);
+    }
+    if (message.message !== "") {
+      writer.uint32(18).string(message.message);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): MetadataViolation {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMetadataViolation() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.path = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.message = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<MetadataViolation>): MetadataViolation {
+    return MetadataViolation.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<MetadataViolation>): MetadataViolation {
+    const message = createBaseMetadataViolation() as any;
+    message.path = object.path ?? "";
+    message.message = object.message ?? "";
+    return message;
+  },
+};
+
+function createBaseUpdateRuleRequest(): UpdateRuleRequest {
+  return {
+    ruleId: "",
+    description: "",
+    moves: [],
+    expression: "",
+    message: "",
+    priority: 0,
+    reason: "",
+    requestedBy: "",
+    requestId: "",
+    action: RuleAction.UNSPECIFIED,
+    workflowTypes: [],
+    condition: "",
+    expectedVersion: 0,
+  };
+}
+
+export const UpdateRuleRequest: MessageFns<UpdateRuleRequest> = {
+  encode(message: UpdateRuleRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.ruleId !== "") {
+      writer.uint32(10).string(message.ruleId);
+    }
+    if (message.description !== "") {
+      writer.uint32(18).string(message.description);
+    }
+    for (const v of message.moves) {
+      RuleMove.encode(v!, writer.uint32(26).fork()).join();
+    }
+    if (message.expression !== "") {
+      writer.uint32(34).string(message.expression);
+    }
+    if (message.message !== "") {
+      writer.uint32(42).string(message.message);
+    }
+    if (message.priority !== 0) {
+      writer.uint32(48).int32(message.priority);
+    }
+    if (message.reason !== "") {
+      writer.uint32(58).string(message.reason);
+    }
+    if (message.requestedBy !== "") {
+      writer.uint32(66).string(message.requestedBy);
+    }
+    if (message.requestId !== "") {
+      writer.uint32(74).string(message.requestId);
+    }
+    if (message.action !== RuleAction.UNSPECIFIED) {
+      writer.uint32(80).int32(ruleActionToNumber(message.action));
+    }
+    for (const v of message.workflowTypes) {
+      writer.uint32(90).string(v!);
+    }
+    if (message.condition !== "") {
+      writer.uint32(98).string(message.condition);
+    }
+    if (message.expectedVersion !== 0) {
+      writer.uint32(104).int32(message.expectedVersion);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): UpdateRuleRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUpdateRuleRequest() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.ruleId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.description = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.moves.push(RuleMove.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.expression = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.message = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.priority = reader.int32();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.requestedBy = reader.string();
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.requestId = reader.string();
+            continue;
+          }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.action = ruleActionFromJSON(reader.int32());
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.workflowTypes.push(reader.string());
+            continue;
+          }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.condition = reader.string();
+            continue;
+          }
+          case 13: {
+            if (tag !== 104) {
+              break;
+            }
+
+            message.expectedVersion = reader.int32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<UpdateRuleRequest>): UpdateRuleRequest {
+    return UpdateRuleRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<UpdateRuleRequest>): UpdateRuleRequest {
+    const message = createBaseUpdateRuleRequest() as any;
+    message.ruleId = object.ruleId ?? "";
+    message.description = object.description ?? "";
+    message.moves = object.moves?.map((e) => RuleMove.fromPartial(e)) || [];
+    message.expression = object.expression ?? "";
+    message.message = object.message ?? "";
+    message.priority = object.priority ?? 0;
+    message.reason = object.reason ?? "";
+    message.requestedBy = object.requestedBy ?? "";
+    message.requestId = object.requestId ?? "";
+    message.action = object.action ?? RuleAction.UNSPECIFIED;
+    message.workflowTypes = object.workflowTypes?.map((e) => e) || [];
+    message.condition = object.condition ?? "";
+    message.expectedVersion = object.expectedVersion ?? 0;
+    return message;
+  },
+};
+
+function createBaseUpdateRuleResponse(): UpdateRuleResponse {
+  return { rule: undefined };
+}
+
+export const UpdateRuleResponse: MessageFns<UpdateRuleResponse> = {
+  encode(message: UpdateRuleResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.rule !== undefined) {
+      Rule.encode(message.rule, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): UpdateRuleResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUpdateRuleResponse() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.rule = Rule.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<UpdateRuleResponse>): UpdateRuleResponse {
+    return UpdateRuleResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<UpdateRuleResponse>): UpdateRuleResponse {
+    const message = createBaseUpdateRuleResponse() as any;
+    message.rule = (object.rule !== undefined && object.rule !== null) ? Rule.fromPartial(object.rule) : undefined;
+    return message;
+  },
+};
+
+function createBaseListRuleVersionsRequest(): ListRuleVersionsRequest {
+  return { ruleId: "", pageSize: 0, pageToken: "" };
+}
+
+export const ListRuleVersionsRequest: MessageFns<ListRuleVersionsRequest> = {
+  encode(message: ListRuleVersionsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.ruleId !== "") {
+      writer.uint32(10).string(message.ruleId);
+    }
+    if (message.pageSize !== 0) {
+      writer.uint32(16).int32(message.pageSize);
+    }
+    if (message.pageToken !== "") {
+      writer.uint32(26).string(message.pageToken);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListRuleVersionsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListRuleVersionsRequest() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.ruleId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.pageSize = reader.int32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.pageToken = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ListRuleVersionsRequest>): ListRuleVersionsRequest {
+    return ListRuleVersionsRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListRuleVersionsRequest>): ListRuleVersionsRequest {
+    const message = createBaseListRuleVersionsRequest() as any;
+    message.ruleId = object.ruleId ?? "";
+    message.pageSize = object.pageSize ?? 0;
+    message.pageToken = object.pageToken ?? "";
+    return message;
+  },
+};
+
+function createBaseListRuleVersionsResponse(): ListRuleVersionsResponse {
+  return { rules: [], nextPageToken: "" };
+}
+
+export const ListRuleVersionsResponse: MessageFns<ListRuleVersionsResponse> = {
+  encode(message: ListRuleVersionsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.rules) {
+      Rule.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.nextPageToken !== "") {
+      writer.uint32(18).string(message.nextPageToken);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListRuleVersionsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListRuleVersionsResponse() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.rules.push(Rule.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.nextPageToken = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ListRuleVersionsResponse>): ListRuleVersionsResponse {
+    return ListRuleVersionsResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListRuleVersionsResponse>): ListRuleVersionsResponse {
+    const message = createBaseListRuleVersionsResponse() as any;
+    message.rules = object.rules?.map((e) => Rule.fromPartial(e)) || [];
+    message.nextPageToken = object.nextPageToken ?? "";
+    return message;
+  },
+};
+
+function createBaseCheckRuleRequest(): CheckRuleRequest {
+  return { rule: undefined };
+}
+
+export const CheckRuleRequest: MessageFns<CheckRuleRequest> = {
+  encode(message: CheckRuleRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.rule !== undefined) {
+      Rule.encode(message.rule, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CheckRuleRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCheckRuleRequest() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.rule = Rule.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<CheckRuleRequest>): CheckRuleRequest {
+    return CheckRuleRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<CheckRuleRequest>): CheckRuleRequest {
+    const message = createBaseCheckRuleRequest() as any;
+    message.rule = (object.rule !== undefined && object.rule !== null) ? Rule.fromPartial(object.rule) : undefined;
+    return message;
+  },
+};
+
+function createBaseCheckRuleResponse(): CheckRuleResponse {
+  return { diagnostics: [], costMin: 0n, costMax: 0n };
+}
+
+export const CheckRuleResponse: MessageFns<CheckRuleResponse> = {
+  encode(message: CheckRuleResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.diagnostics) {
+      RuleDiagnostic.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.costMin !== 0n) {
+      if (BigInt.asIntN(64, message.costMin) !== message.costMin) {
+        throw new globalThis.Error("value provided for field message.costMin of type int64 too large");
+      }
+      writer.uint32(16).int64(message.costMin);
+    }
+    if (message.costMax !== 0n) {
+      if (BigInt.asIntN(64, message.costMax) !== message.costMax) {
+        throw new globalThis.Error("value provided for field message.costMax of type int64 too large");
+      }
+      writer.uint32(24).int64(message.costMax);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CheckRuleResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCheckRuleResponse() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.diagnostics.push(RuleDiagnostic.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.costMin = reader.int64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.costMax = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<CheckRuleResponse>): CheckRuleResponse {
+    return CheckRuleResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<CheckRuleResponse>): CheckRuleResponse {
+    const message = createBaseCheckRuleResponse() as any;
+    message.diagnostics = object.diagnostics?.map((e) => RuleDiagnostic.fromPartial(e)) || [];
+    message.costMin = (object.costMin !== undefined && object.costMin !== null) ? BigInt(object.costMin) : 0n;
+    message.costMax = (object.costMax !== undefined && object.costMax !== null) ? BigInt(object.costMax) : 0n;
+    return message;
+  },
+};
+
+function createBaseRuleDiagnostic(): RuleDiagnostic {
+  return {
+    severity: DiagnosticSeverity.UNSPECIFIED,
+    field: "",
+    line: 0,
+    column: 0,
+    message: "",
+    snippet: "",
+    suggestion: "",
+    relatedRuleIds: [],
+  };
+}
+
+export const RuleDiagnostic: MessageFns<RuleDiagnostic> = {
+  encode(message: RuleDiagnostic, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.severity !== DiagnosticSeverity.UNSPECIFIED) {
+      writer.uint32(8).int32(diagnosticSeverityToNumber(message.severity));
+    }
+    if (message.field !== "") {
+      writer.uint32(18).string(message.field);
+    }
+    if (message.line !== 0) {
+      writer.uint32(24).int32(message.line);
+    }
+    if (message.column !== 0) {
+      writer.uint32(32).int32(message.column);
+    }
+    if (message.message !== "") {
+      writer.uint32(42).string(message.message);
+    }
+    if (message.snippet !== "") {
+      writer.uint32(50).string(message.snippet);
+    }
+    if (message.suggestion !== "") {
+      writer.uint32(58).string(message.suggestion);
+    }
+    for (const v of message.relatedRuleIds) {
+      writer.uint32(66).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RuleDiagnostic {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRuleDiagnostic() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.severity = diagnosticSeverityFromJSON(reader.int32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.field = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.line = reader.int32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.column = reader.int32();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.message = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.snippet = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.suggestion = reader.string();
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.relatedRuleIds.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<RuleDiagnostic>): RuleDiagnostic {
+    return RuleDiagnostic.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RuleDiagnostic>): RuleDiagnostic {
+    const message = createBaseRuleDiagnostic() as any;
+    message.severity = object.severity ?? DiagnosticSeverity.UNSPECIFIED;
+    message.field = object.field ?? "";
+    message.line = object.line ?? 0;
+    message.column = object.column ?? 0;
+    message.message = object.message ?? "";
+    message.snippet = object.snippet ?? "";
+    message.suggestion = object.suggestion ?? "";
+    message.relatedRuleIds = object.relatedRuleIds?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseShadowRuleRequest(): ShadowRuleRequest {
+  return { ruleId: "", reason: "", requestedBy: "", requestId: "", version: 0 };
+}
+
+export const ShadowRuleRequest: MessageFns<ShadowRuleRequest> = {
+  encode(message: ShadowRuleRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.ruleId !== "") {
+      writer.uint32(10).string(message.ruleId);
+    }
+    if (message.reason !== "") {
+      writer.uint32(18).string(message.reason);
+    }
+    if (message.requestedBy !== "") {
+      writer.uint32(26).string(message.requestedBy);
+    }
+    if (message.requestId !== "") {
+      writer.uint32(34).string(message.requestId);
+    }
+    if (message.version !== 0) {
+      writer.uint32(40).int32(message.version);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ShadowRuleRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseShadowRuleRequest() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.ruleId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.requestedBy = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.requestId = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.version = reader.int32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ShadowRuleRequest>): ShadowRuleRequest {
+    return ShadowRuleRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ShadowRuleRequest>): ShadowRuleRequest {
+    const message = createBaseShadowRuleRequest() as any;
+    message.ruleId = object.ruleId ?? "";
+    message.reason = object.reason ?? "";
+    message.requestedBy = object.requestedBy ?? "";
+    message.requestId = object.requestId ?? "";
+    message.version = object.version ?? 0;
+    return message;
+  },
+};
+
+function createBaseShadowRuleResponse(): ShadowRuleResponse {
+  return { rule: undefined, ruleSetRevision: 0n };
+}
+
+export const ShadowRuleResponse: MessageFns<ShadowRuleResponse> = {
+  encode(message: ShadowRuleResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.rule !== undefined) {
+      Rule.encode(message.rule, writer.uint32(10).fork()).join();
+    }
+    if (message.ruleSetRevision !== 0n) {
+      if (BigInt.asIntN(64, message.ruleSetRevision) !== message.ruleSetRevision) {
+        throw new globalThis.Error("value provided for field message.ruleSetRevision of type int64 too large");
+      }
+      writer.uint32(16).int64(message.ruleSetRevision);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ShadowRuleResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseShadowRuleResponse() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.rule = Rule.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.ruleSetRevision = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ShadowRuleResponse>): ShadowRuleResponse {
+    return ShadowRuleResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ShadowRuleResponse>): ShadowRuleResponse {
+    const message = createBaseShadowRuleResponse() as any;
+    message.rule = (object.rule !== undefined && object.rule !== null) ? Rule.fromPartial(object.rule) : undefined;
+    message.ruleSetRevision = (object.ruleSetRevision !== undefined && object.ruleSetRevision !== null)
+      ? BigInt(object.ruleSetRevision)
+      : 0n;
+    return message;
+  },
+};
+
+function createBaseDeprecateRuleRequest(): DeprecateRuleRequest {
+  return { ruleId: "", reason: "", requestedBy: "", requestId: "" };
+}
+
+export const DeprecateRuleRequest: MessageFns<DeprecateRuleRequest> = {
+  encode(message: DeprecateRuleRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.ruleId !== "") {
+      writer.uint32(10).string(message.ruleId);
+    }
+    if (message.reason !== "") {
+      writer.uint32(18).string(message.reason);
+    }
+    if (message.requestedBy !== "") {
+      writer.uint32(26).string(message.requestedBy);
+    }
+    if (message.requestId !== "") {
+      writer.uint32(34).string(message.requestId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DeprecateRuleRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDeprecateRuleRequest() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.ruleId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.requestedBy = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.requestId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<DeprecateRuleRequest>): DeprecateRuleRequest {
+    return DeprecateRuleRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<DeprecateRuleRequest>): DeprecateRuleRequest {
+    const message = createBaseDeprecateRuleRequest() as any;
+    message.ruleId = object.ruleId ?? "";
+    message.reason = object.reason ?? "";
+    message.requestedBy = object.requestedBy ?? "";
+    message.requestId = object.requestId ?? "";
+    return message;
+  },
+};
+
+function createBaseDeprecateRuleResponse(): DeprecateRuleResponse {
+  return { rule: undefined };
+}
+
+export const DeprecateRuleResponse: MessageFns<DeprecateRuleResponse> = {
+  encode(message: DeprecateRuleResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.rule !== undefined) {
+      Rule.encode(message.rule, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DeprecateRuleResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDeprecateRuleResponse() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.rule = Rule.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<DeprecateRuleResponse>): DeprecateRuleResponse {
+    return DeprecateRuleResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<DeprecateRuleResponse>): DeprecateRuleResponse {
+    const message = createBaseDeprecateRuleResponse() as any;
+    message.rule = (object.rule !== undefined && object.rule !== null) ? Rule.fromPartial(object.rule) : undefined;
+    return message;
+  },
+};
+
+function createBaseDeleteRuleRequest(): DeleteRuleRequest {
+  return { ruleId: "", reason: "", requestedBy: "", requestId: "" };
+}
+
+export const DeleteRuleRequest: MessageFns<DeleteRuleRequest> = {
+  encode(message: DeleteRuleRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.ruleId !== "") {
+      writer.uint32(10).string(message.ruleId);
+    }
+    if (message.reason !== "") {
+      writer.uint32(18).string(message.reason);
+    }
+    if (message.requestedBy !== "") {
+      writer.uint32(26).string(message.requestedBy);
+    }
+    if (message.requestId !== "") {
+      writer.uint32(34).string(message.requestId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DeleteRuleRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDeleteRuleRequest() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.ruleId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.requestedBy = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.requestId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<DeleteRuleRequest>): DeleteRuleRequest {
+    return DeleteRuleRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<DeleteRuleRequest>): DeleteRuleRequest {
+    const message = createBaseDeleteRuleRequest() as any;
+    message.ruleId = object.ruleId ?? "";
+    message.reason = object.reason ?? "";
+    message.requestedBy = object.requestedBy ?? "";
+    message.requestId = object.requestId ?? "";
+    return message;
+  },
+};
+
+function createBaseDeleteRuleResponse(): DeleteRuleResponse {
+  return {};
+}
+
+export const DeleteRuleResponse: MessageFns<DeleteRuleResponse> = {
+  encode(_: DeleteRuleResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DeleteRuleResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDeleteRuleResponse() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<DeleteRuleResponse>): DeleteRuleResponse {
+    return DeleteRuleResponse.fromPartial(base ?? {});
+  },
+  fromPartial(_: DeepPartial<DeleteRuleResponse>): DeleteRuleResponse {
+    const message = createBaseDeleteRuleResponse() as any;
+    return message;
+  },
+};
+
+function createBaseSetRuleSetItemRequest(): SetRuleSetItemRequest {
+  return { item: undefined, reason: "", requestedBy: "", requestId: "" };
+}
+
+export const SetRuleSetItemRequest: MessageFns<SetRuleSetItemRequest> = {
+  encode(message: SetRuleSetItemRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    switch (message.item?.$case) {
+      case "fact":
+        Fact.encode(message.item.value, writer.uint32(10).fork()).join();
+        break;
+      case "workflowType":
+        WorkflowType.encode(message.item.value, writer.uint32(18).fork()).join();
+        break;
+      case "test":
+        RuleTest.encode(message.item.value, writer.uint32(26).fork()).join();
+        break;
+    }
+    if (message.reason !== "") {
+      writer.uint32(34).string(message.reason);
+    }
+    if (message.requestedBy !== "") {
+      writer.uint32(42).string(message.requestedBy);
+    }
+    if (message.requestId !== "") {
+      writer.uint32(50).string(message.requestId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SetRuleSetItemRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSetRuleSetItemRequest() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.item = { $case: "fact", value: Fact.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.item = { $case: "workflowType", value: WorkflowType.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.item = { $case: "test", value: RuleTest.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.requestedBy = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.requestId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<SetRuleSetItemRequest>): SetRuleSetItemRequest {
+    return SetRuleSetItemRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SetRuleSetItemRequest>): SetRuleSetItemRequest {
+    const message = createBaseSetRuleSetItemRequest() as any;
+    switch (object.item?.$case) {
+      case "fact": {
+        if (object.item?.value !== undefined && object.item?.value !== null) {
+          message.item = { $case: "fact", value: Fact.fromPartial(object.item.value) };
+        }
+        break;
+      }
+      case "workflowType": {
+        if (object.item?.value !== undefined && object.item?.value !== null) {
+          message.item = { $case: "workflowType", value: WorkflowType.fromPartial(object.item.value) };
+        }
+        break;
+      }
+      case "test": {
+        if (object.item?.value !== undefined && object.item?.value !== null) {
+          message.item = { $case: "test", value: RuleTest.fromPartial(object.item.value) };
+        }
+        break;
+      }
+    }
+    message.reason = object.reason ?? "";
+    message.requestedBy = object.requestedBy ?? "";
+    message.requestId = object.requestId ?? "";
+    return message;
+  },
+};
+
+function createBaseSetRuleSetItemResponse(): SetRuleSetItemResponse {
+  return { item: undefined, ruleSetRevision: 0n };
+}
+
+export const SetRuleSetItemResponse: MessageFns<SetRuleSetItemResponse> = {
+  encode(message: SetRuleSetItemResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.item !== undefined) {
+      RuleSetItem.encode(message.item, writer.uint32(10).fork()).join();
+    }
+    if (message.ruleSetRevision !== 0n) {
+      if (BigInt.asIntN(64, message.ruleSetRevision) !== message.ruleSetRevision) {
+        throw new globalThis.Error("value provided for field message.ruleSetRevision of type int64 too large");
+      }
+      writer.uint32(16).int64(message.ruleSetRevision);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SetRuleSetItemResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSetRuleSetItemResponse() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.item = RuleSetItem.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.ruleSetRevision = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<SetRuleSetItemResponse>): SetRuleSetItemResponse {
+    return SetRuleSetItemResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SetRuleSetItemResponse>): SetRuleSetItemResponse {
+    const message = createBaseSetRuleSetItemResponse() as any;
+    message.item = (object.item !== undefined && object.item !== null)
+      ? RuleSetItem.fromPartial(object.item)
+      : undefined;
+    message.ruleSetRevision = (object.ruleSetRevision !== undefined && object.ruleSetRevision !== null)
+      ? BigInt(object.ruleSetRevision)
+      : 0n;
+    return message;
+  },
+};
+
+function createBaseDeleteRuleSetItemRequest(): DeleteRuleSetItemRequest {
+  return { kind: RuleSetItemKind.UNSPECIFIED, name: "", reason: "", requestedBy: "", requestId: "" };
+}
+
+export const DeleteRuleSetItemRequest: MessageFns<DeleteRuleSetItemRequest> = {
+  encode(message: DeleteRuleSetItemRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.kind !== RuleSetItemKind.UNSPECIFIED) {
+      writer.uint32(8).int32(ruleSetItemKindToNumber(message.kind));
+    }
+    if (message.name !== "") {
+      writer.uint32(18).string(message.name);
+    }
+    if (message.reason !== "") {
+      writer.uint32(26).string(message.reason);
+    }
+    if (message.requestedBy !== "") {
+      writer.uint32(34).string(message.requestedBy);
+    }
+    if (message.requestId !== "") {
+      writer.uint32(42).string(message.requestId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DeleteRuleSetItemRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDeleteRuleSetItemRequest() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.kind = ruleSetItemKindFromJSON(reader.int32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.requestedBy = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.requestId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<DeleteRuleSetItemRequest>): DeleteRuleSetItemRequest {
+    return DeleteRuleSetItemRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<DeleteRuleSetItemRequest>): DeleteRuleSetItemRequest {
+    const message = createBaseDeleteRuleSetItemRequest() as any;
+    message.kind = object.kind ?? RuleSetItemKind.UNSPECIFIED;
+    message.name = object.name ?? "";
+    message.reason = object.reason ?? "";
+    message.requestedBy = object.requestedBy ?? "";
+    message.requestId = object.requestId ?? "";
+    return message;
+  },
+};
+
+function createBaseDeleteRuleSetItemResponse(): DeleteRuleSetItemResponse {
+  return { ruleSetRevision: 0n };
+}
+
+export const DeleteRuleSetItemResponse: MessageFns<DeleteRuleSetItemResponse> = {
+  encode(message: DeleteRuleSetItemResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.ruleSetRevision !== 0n) {
+      if (BigInt.asIntN(64, message.ruleSetRevision) !== message.ruleSetRevision) {
+        throw new globalThis.Error("value provided for field message.ruleSetRevision of type int64 too large");
+      }
+      writer.uint32(8).int64(message.ruleSetRevision);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DeleteRuleSetItemResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDeleteRuleSetItemResponse() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.ruleSetRevision = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<DeleteRuleSetItemResponse>): DeleteRuleSetItemResponse {
+    return DeleteRuleSetItemResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<DeleteRuleSetItemResponse>): DeleteRuleSetItemResponse {
+    const message = createBaseDeleteRuleSetItemResponse() as any;
+    message.ruleSetRevision = (object.ruleSetRevision !== undefined && object.ruleSetRevision !== null)
+      ? BigInt(object.ruleSetRevision)
+      : 0n;
+    return message;
+  },
+};
+
+function createBaseApplyRuleSetRequest(): ApplyRuleSetRequest {
+  return {
+    rules: [],
+    facts: [],
+    workflowTypes: [],
+    tests: [],
+    dryRun: false,
+    expectedRevision: undefined,
+    reason: "",
+    requestedBy: "",
+    requestId: "",
+  };
+}
+
+export const ApplyRuleSetRequest: MessageFns<ApplyRuleSetRequest> = {
+  encode(message: ApplyRuleSetRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.rules) {
+      Rule.encode(v!, writer.uint32(10).fork()).join();
+    }
+    for (const v of message.facts) {
+      Fact.encode(v!, writer.uint32(18).fork()).join();
+    }
+    for (const v of message.workflowTypes) {
+      WorkflowType.encode(v!, writer.uint32(26).fork()).join();
+    }
+    for (const v of message.tests) {
+      RuleTest.encode(v!, writer.uint32(34).fork()).join();
+    }
+    if (message.dryRun !== false) {
+      writer.uint32(40).bool(message.dryRun);
+    }
+    if (message.expectedRevision !== undefined) {
+      if (BigInt.asIntN(64, message.expectedRevision) !== message.expectedRevision) {
+        throw new globalThis.Error("value provided for field message.expectedRevision of type int64 too large");
+      }
+      writer.uint32(48).int64(message.expectedRevision);
+    }
+    if (message.reason !== "") {
+      writer.uint32(58).string(message.reason);
+    }
+    if (message.requestedBy !== "") {
+      writer.uint32(66).string(message.requestedBy);
+    }
+    if (message.requestId !== "") {
+      writer.uint32(74).string(message.requestId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ApplyRuleSetRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseApplyRuleSetRequest() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.rules.push(Rule.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.facts.push(Fact.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.workflowTypes.push(WorkflowType.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.tests.push(RuleTest.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.dryRun = reader.bool();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.expectedRevision = reader.int64() as bigint;
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.requestedBy = reader.string();
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.requestId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ApplyRuleSetRequest>): ApplyRuleSetRequest {
+    return ApplyRuleSetRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ApplyRuleSetRequest>): ApplyRuleSetRequest {
+    const message = createBaseApplyRuleSetRequest() as any;
+    message.rules = object.rules?.map((e) => Rule.fromPartial(e)) || [];
+    message.facts = object.facts?.map((e) => Fact.fromPartial(e)) || [];
+    message.workflowTypes = object.workflowTypes?.map((e) => WorkflowType.fromPartial(e)) || [];
+    message.tests = object.tests?.map((e) => RuleTest.fromPartial(e)) || [];
+    message.dryRun = object.dryRun ?? false;
+    message.expectedRevision = (object.expectedRevision !== undefined && object.expectedRevision !== null)
+      ? BigInt(object.expectedRevision)
+      : undefined;
+    message.reason = object.reason ?? "";
+    message.requestedBy = object.requestedBy ?? "";
+    message.requestId = object.requestId ?? "";
+    return message;
+  },
+};
+
+function createBaseApplyRuleSetResponse(): ApplyRuleSetResponse {
+  return { change: undefined };
+}
+
+export const ApplyRuleSetResponse: MessageFns<ApplyRuleSetResponse> = {
+  encode(message: ApplyRuleSetResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.change !== undefined) {
+      RuleSetChange.encode(message.change, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ApplyRuleSetResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseApplyRuleSetResponse() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.change = RuleSetChange.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ApplyRuleSetResponse>): ApplyRuleSetResponse {
+    return ApplyRuleSetResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ApplyRuleSetResponse>): ApplyRuleSetResponse {
+    const message = createBaseApplyRuleSetResponse() as any;
+    message.change = (object.change !== undefined && object.change !== null)
+      ? RuleSetChange.fromPartial(object.change)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseRollbackRuleSetRequest(): RollbackRuleSetRequest {
+  return { revision: 0n, dryRun: false, reason: "", requestedBy: "", requestId: "" };
+}
+
+export const RollbackRuleSetRequest: MessageFns<RollbackRuleSetRequest> = {
+  encode(message: RollbackRuleSetRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.revision !== 0n) {
+      if (BigInt.asIntN(64, message.revision) !== message.revision) {
+        throw new globalThis.Error("value provided for field message.revision of type int64 too large");
+      }
+      writer.uint32(8).int64(message.revision);
+    }
+    if (message.dryRun !== false) {
+      writer.uint32(16).bool(message.dryRun);
+    }
+    if (message.reason !== "") {
+      writer.uint32(26).string(message.reason);
+    }
+    if (message.requestedBy !== "") {
+      writer.uint32(34).string(message.requestedBy);
+    }
+    if (message.requestId !== "") {
+      writer.uint32(42).string(message.requestId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RollbackRuleSetRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRollbackRuleSetRequest() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.revision = reader.int64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.dryRun = reader.bool();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.requestedBy = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.requestId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<RollbackRuleSetRequest>): RollbackRuleSetRequest {
+    return RollbackRuleSetRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RollbackRuleSetRequest>): RollbackRuleSetRequest {
+    const message = createBaseRollbackRuleSetRequest() as any;
+    message.revision = (object.revision !== undefined && object.revision !== null) ? BigInt(object.revision) : 0n;
+    message.dryRun = object.dryRun ?? false;
+    message.reason = object.reason ?? "";
+    message.requestedBy = object.requestedBy ?? "";
+    message.requestId = object.requestId ?? "";
+    return message;
+  },
+};
+
+function createBaseRollbackRuleSetResponse(): RollbackRuleSetResponse {
+  return { change: undefined };
+}
+
+export const RollbackRuleSetResponse: MessageFns<RollbackRuleSetResponse> = {
+  encode(message: RollbackRuleSetResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.change !== undefined) {
+      RuleSetChange.encode(message.change, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RollbackRuleSetResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRollbackRuleSetResponse() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.change = RuleSetChange.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<RollbackRuleSetResponse>): RollbackRuleSetResponse {
+    return RollbackRuleSetResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RollbackRuleSetResponse>): RollbackRuleSetResponse {
+    const message = createBaseRollbackRuleSetResponse() as any;
+    message.change = (object.change !== undefined && object.change !== null)
+      ? RuleSetChange.fromPartial(object.change)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseGetRuleSetRequest(): GetRuleSetRequest {
+  return { revision: undefined, pageSize: 0, pageToken: "" };
+}
+
+export const GetRuleSetRequest: MessageFns<GetRuleSetRequest> = {
+  encode(message: GetRuleSetRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.revision !== undefined) {
+      if (BigInt.asIntN(64, message.revision) !== message.revision) {
+        throw new globalThis.Error("value provided for field message.revision of type int64 too large");
+      }
+      writer.uint32(8).int64(message.revision);
+    }
+    if (message.pageSize !== 0) {
+      writer.uint32(16).int32(message.pageSize);
+    }
+    if (message.pageToken !== "") {
+      writer.uint32(26).string(message.pageToken);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetRuleSetRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetRuleSetRequest() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.revision = reader.int64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.pageSize = reader.int32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.pageToken = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<GetRuleSetRequest>): GetRuleSetRequest {
+    return GetRuleSetRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<GetRuleSetRequest>): GetRuleSetRequest {
+    const message = createBaseGetRuleSetRequest() as any;
+    message.revision = (object.revision !== undefined && object.revision !== null)
+      ? BigInt(object.revision)
+      : undefined;
+    message.pageSize = object.pageSize ?? 0;
+    message.pageToken = object.pageToken ?? "";
+    return message;
+  },
+};
+
+function createBaseGetRuleSetResponse(): GetRuleSetResponse {
+  return { items: [], nextPageToken: "", ruleSetRevision: 0n };
+}
+
+export const GetRuleSetResponse: MessageFns<GetRuleSetResponse> = {
+  encode(message: GetRuleSetResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.items) {
+      RuleSetItem.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.nextPageToken !== "") {
+      writer.uint32(18).string(message.nextPageToken);
+    }
+    if (message.ruleSetRevision !== 0n) {
+      if (BigInt.asIntN(64, message.ruleSetRevision) !== message.ruleSetRevision) {
+        throw new globalThis.Error("value provided for field message.ruleSetRevision of type int64 too large");
+      }
+      writer.uint32(24).int64(message.ruleSetRevision);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetRuleSetResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetRuleSetResponse() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.items.push(RuleSetItem.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.nextPageToken = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.ruleSetRevision = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<GetRuleSetResponse>): GetRuleSetResponse {
+    return GetRuleSetResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<GetRuleSetResponse>): GetRuleSetResponse {
+    const message = createBaseGetRuleSetResponse() as any;
+    message.items = object.items?.map((e) => RuleSetItem.fromPartial(e)) || [];
+    message.nextPageToken = object.nextPageToken ?? "";
+    message.ruleSetRevision = (object.ruleSetRevision !== undefined && object.ruleSetRevision !== null)
+      ? BigInt(object.ruleSetRevision)
+      : 0n;
+    return message;
+  },
+};
+
+function createBaseListRuleSetChangesRequest(): ListRuleSetChangesRequest {
+  return { pageSize: 0, pageToken: "", name: "" };
+}
+
+export const ListRuleSetChangesRequest: MessageFns<ListRuleSetChangesRequest> = {
+  encode(message: ListRuleSetChangesRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.pageSize !== 0) {
+      writer.uint32(8).int32(message.pageSize);
+    }
+    if (message.pageToken !== "") {
+      writer.uint32(18).string(message.pageToken);
+    }
+    if (message.name !== "") {
+      writer.uint32(26).string(message.name);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListRuleSetChangesRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListRuleSetChangesRequest() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.pageSize = reader.int32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.pageToken = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ListRuleSetChangesRequest>): ListRuleSetChangesRequest {
+    return ListRuleSetChangesRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListRuleSetChangesRequest>): ListRuleSetChangesRequest {
+    const message = createBaseListRuleSetChangesRequest() as any;
+    message.pageSize = object.pageSize ?? 0;
+    message.pageToken = object.pageToken ?? "";
+    message.name = object.name ?? "";
+    return message;
+  },
+};
+
+function createBaseListRuleSetChangesResponse(): ListRuleSetChangesResponse {
+  return { changes: [], nextPageToken: "" };
+}
+
+export const ListRuleSetChangesResponse: MessageFns<ListRuleSetChangesResponse> = {
+  encode(message: ListRuleSetChangesResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.changes) {
+      RuleSetChange.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.nextPageToken !== "") {
+      writer.uint32(18).string(message.nextPageToken);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListRuleSetChangesResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListRuleSetChangesResponse() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.changes.push(RuleSetChange.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.nextPageToken = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ListRuleSetChangesResponse>): ListRuleSetChangesResponse {
+    return ListRuleSetChangesResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListRuleSetChangesResponse>): ListRuleSetChangesResponse {
+    const message = createBaseListRuleSetChangesResponse() as any;
+    message.changes = object.changes?.map((e) => RuleSetChange.fromPartial(e)) || [];
+    message.nextPageToken = object.nextPageToken ?? "";
+    return message;
+  },
+};
+
+function createBaseWatchRuleSetRequest(): WatchRuleSetRequest {
+  return { afterSequence: undefined, progressInterval: undefined };
+}
+
+export const WatchRuleSetRequest: MessageFns<WatchRuleSetRequest> = {
+  encode(message: WatchRuleSetRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.afterSequence !== undefined) {
+      if (BigInt.asIntN(64, message.afterSequence) !== message.afterSequence) {
+        throw new globalThis.Error("value provided for field message.afterSequence of type int64 too large");
+      }
+      writer.uint32(8).int64(message.afterSequence);
+    }
+    if (message.progressInterval !== undefined) {
+      Duration.encode(message.progressInterval, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): WatchRuleSetRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseWatchRuleSetRequest() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.afterSequence = reader.int64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.progressInterval = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<WatchRuleSetRequest>): WatchRuleSetRequest {
+    return WatchRuleSetRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<WatchRuleSetRequest>): WatchRuleSetRequest {
+    const message = createBaseWatchRuleSetRequest() as any;
+    message.afterSequence = (object.afterSequence !== undefined && object.afterSequence !== null)
+      ? BigInt(object.afterSequence)
+      : undefined;
+    message.progressInterval = (object.progressInterval !== undefined && object.progressInterval !== null)
+      ? Duration.fromPartial(object.progressInterval)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseWatchRuleSetResponse(): WatchRuleSetResponse {
+  return { body: undefined };
+}
+
+export const WatchRuleSetResponse: MessageFns<WatchRuleSetResponse> = {
+  encode(message: WatchRuleSetResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    switch (message.body?.$case) {
+      case "change":
+        RuleSetChange.encode(message.body.value, writer.uint32(10).fork()).join();
+        break;
+      case "progressSequence":
+        if (BigInt.asIntN(64, message.body.value) !== message.body.value) {
+          throw new globalThis.Error("value provided for field message.body.value of type int64 too large");
+        }
+        writer.uint32(16).int64(message.body.value);
+        break;
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): WatchRuleSetResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseWatchRuleSetResponse() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.body = { $case: "change", value: RuleSetChange.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.body = { $case: "progressSequence", value: reader.int64() as bigint };
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<WatchRuleSetResponse>): WatchRuleSetResponse {
+    return WatchRuleSetResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<WatchRuleSetResponse>): WatchRuleSetResponse {
+    const message = createBaseWatchRuleSetResponse() as any;
+    switch (object.body?.$case) {
+      case "change": {
+        if (object.body?.value !== undefined && object.body?.value !== null) {
+          message.body = { $case: "change", value: RuleSetChange.fromPartial(object.body.value) };
+        }
+        break;
+      }
+      case "progressSequence": {
+        if (object.body?.value !== undefined && object.body?.value !== null) {
+          message.body = { $case: "progressSequence", value: BigInt(object.body.value) };
+        }
+        break;
+      }
+    }
+    return message;
+  },
+};
+
+function createBaseListVerdictsRequest(): ListVerdictsRequest {
+  return { workflowId: "", ruleId: "", filter: "", pageSize: 0, pageToken: "" };
+}
+
+export const ListVerdictsRequest: MessageFns<ListVerdictsRequest> = {
+  encode(message: ListVerdictsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.workflowId !== "") {
+      writer.uint32(10).string(message.workflowId);
+    }
+    if (message.ruleId !== "") {
+      writer.uint32(18).string(message.ruleId);
+    }
+    if (message.filter !== "") {
+      writer.uint32(26).string(message.filter);
+    }
+    if (message.pageSize !== 0) {
+      writer.uint32(32).int32(message.pageSize);
+    }
+    if (message.pageToken !== "") {
+      writer.uint32(42).string(message.pageToken);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListVerdictsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListVerdictsRequest() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.workflowId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.ruleId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.filter = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.pageSize = reader.int32();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.pageToken = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ListVerdictsRequest>): ListVerdictsRequest {
+    return ListVerdictsRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListVerdictsRequest>): ListVerdictsRequest {
+    const message = createBaseListVerdictsRequest() as any;
+    message.workflowId = object.workflowId ?? "";
+    message.ruleId = object.ruleId ?? "";
+    message.filter = object.filter ?? "";
+    message.pageSize = object.pageSize ?? 0;
+    message.pageToken = object.pageToken ?? "";
+    return message;
+  },
+};
+
+function createBaseListVerdictsResponse(): ListVerdictsResponse {
+  return { verdicts: [], nextPageToken: "" };
+}
+
+export const ListVerdictsResponse: MessageFns<ListVerdictsResponse> = {
+  encode(message: ListVerdictsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.verdicts) {
+      VerdictRecord.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.nextPageToken !== "") {
+      writer.uint32(18).string(message.nextPageToken);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListVerdictsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListVerdictsResponse() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.verdicts.push(VerdictRecord.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.nextPageToken = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ListVerdictsResponse>): ListVerdictsResponse {
+    return ListVerdictsResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListVerdictsResponse>): ListVerdictsResponse {
+    const message = createBaseListVerdictsResponse() as any;
+    message.verdicts = object.verdicts?.map((e) => VerdictRecord.fromPartial(e)) || [];
+    message.nextPageToken = object.nextPageToken ?? "";
+    return message;
+  },
+};
+
+function createBaseReplayVerdictsRequest(): ReplayVerdictsRequest {
+  return { workflowId: "", ruleId: "", filter: "", revision: undefined, limit: 0 };
+}
+
+export const ReplayVerdictsRequest: MessageFns<ReplayVerdictsRequest> = {
+  encode(message: ReplayVerdictsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.workflowId !== "") {
+      writer.uint32(10).string(message.workflowId);
+    }
+    if (message.ruleId !== "") {
+      writer.uint32(18).string(message.ruleId);
+    }
+    if (message.filter !== "") {
+      writer.uint32(26).string(message.filter);
+    }
+    if (message.revision !== undefined) {
+      if (BigInt.asIntN(64, message.revision) !== message.revision) {
+        throw new globalThis.Error("value provided for field message.revision of type int64 too large");
+      }
+      writer.uint32(32).int64(message.revision);
+    }
+    if (message.limit !== 0) {
+      writer.uint32(40).int32(message.limit);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReplayVerdictsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReplayVerdictsRequest() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.workflowId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.ruleId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.filter = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.revision = reader.int64() as bigint;
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.limit = reader.int32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ReplayVerdictsRequest>): ReplayVerdictsRequest {
+    return ReplayVerdictsRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ReplayVerdictsRequest>): ReplayVerdictsRequest {
+    const message = createBaseReplayVerdictsRequest() as any;
+    message.workflowId = object.workflowId ?? "";
+    message.ruleId = object.ruleId ?? "";
+    message.filter = object.filter ?? "";
+    message.revision = (object.revision !== undefined && object.revision !== null)
+      ? BigInt(object.revision)
+      : undefined;
+    message.limit = object.limit ?? 0;
+    return message;
+  },
+};
+
+function createBaseReplayVerdictsResponse(): ReplayVerdictsResponse {
+  return { body: undefined };
+}
+
+export const ReplayVerdictsResponse: MessageFns<ReplayVerdictsResponse> = {
+  encode(message: ReplayVerdictsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    switch (message.body?.$case) {
+      case "difference":
+        VerdictDifference.encode(message.body.value, writer.uint32(10).fork()).join();
+        break;
+      case "progress":
+        ReplayProgress.encode(message.body.value, writer.uint32(18).fork()).join();
+        break;
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReplayVerdictsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReplayVerdictsResponse() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.body = { $case: "difference", value: VerdictDifference.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.body = { $case: "progress", value: ReplayProgress.decode(reader, reader.uint32()) };
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ReplayVerdictsResponse>): ReplayVerdictsResponse {
+    return ReplayVerdictsResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ReplayVerdictsResponse>): ReplayVerdictsResponse {
+    const message = createBaseReplayVerdictsResponse() as any;
+    switch (object.body?.$case) {
+      case "difference": {
+        if (object.body?.value !== undefined && object.body?.value !== null) {
+          message.body = { $case: "difference", value: VerdictDifference.fromPartial(object.body.value) };
+        }
+        break;
+      }
+      case "progress": {
+        if (object.body?.value !== undefined && object.body?.value !== null) {
+          message.body = { $case: "progress", value: ReplayProgress.fromPartial(object.body.value) };
+        }
+        break;
+      }
+    }
+    return message;
+  },
+};
+
+function createBaseVerdictDifference(): VerdictDifference {
+  return { record: undefined, verdict: undefined };
+}
+
+export const VerdictDifference: MessageFns<VerdictDifference> = {
+  encode(message: VerdictDifference, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.record !== undefined) {
+      VerdictRecord.encode(message.record, writer.uint32(10).fork()).join();
+    }
+    if (message.verdict !== undefined) {
+      TransitionVerdict.encode(message.verdict, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): VerdictDifference {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseVerdictDifference() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.record = VerdictRecord.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.verdict = TransitionVerdict.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<VerdictDifference>): VerdictDifference {
+    return VerdictDifference.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<VerdictDifference>): VerdictDifference {
+    const message = createBaseVerdictDifference() as any;
+    message.record = (object.record !== undefined && object.record !== null)
+      ? VerdictRecord.fromPartial(object.record)
+      : undefined;
+    message.verdict = (object.verdict !== undefined && object.verdict !== null)
+      ? TransitionVerdict.fromPartial(object.verdict)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseReplayProgress(): ReplayProgress {
+  return { ruleSetRevision: 0n, judged: 0n, skipped: 0n, different: 0n, complete: false };
+}
+
+export const ReplayProgress: MessageFns<ReplayProgress> = {
+  encode(message: ReplayProgress, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.ruleSetRevision !== 0n) {
+      if (BigInt.asIntN(64, message.ruleSetRevision) !== message.ruleSetRevision) {
+        throw new globalThis.Error("value provided for field message.ruleSetRevision of type int64 too large");
+      }
+      writer.uint32(8).int64(message.ruleSetRevision);
+    }
+    if (message.judged !== 0n) {
+      if (BigInt.asIntN(64, message.judged) !== message.judged) {
+        throw new globalThis.Error("value provided for field message.judged of type int64 too large");
+      }
+      writer.uint32(16).int64(message.judged);
+    }
+    if (message.skipped !== 0n) {
+      if (BigInt.asIntN(64, message.skipped) !== message.skipped) {
+        throw new globalThis.Error("value provided for field message.skipped of type int64 too large");
+      }
+      writer.uint32(24).int64(message.skipped);
+    }
+    if (message.different !== 0n) {
+      if (BigInt.asIntN(64, message.different) !== message.different) {
+        throw new globalThis.Error("value provided for field message.different of type int64 too large");
+      }
+      writer.uint32(32).int64(message.different);
+    }
+    if (message.complete !== false) {
+      writer.uint32(40).bool(message.complete);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReplayProgress {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReplayProgress() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.ruleSetRevision = reader.int64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.judged = reader.int64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.skipped = reader.int64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.different = reader.int64() as bigint;
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.complete = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ReplayProgress>): ReplayProgress {
+    return ReplayProgress.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ReplayProgress>): ReplayProgress {
+    const message = createBaseReplayProgress() as any;
+    message.ruleSetRevision = (object.ruleSetRevision !== undefined && object.ruleSetRevision !== null)
+      ? BigInt(object.ruleSetRevision)
+      : 0n;
+    message.judged = (object.judged !== undefined && object.judged !== null) ? BigInt(object.judged) : 0n;
+    message.skipped = (object.skipped !== undefined && object.skipped !== null) ? BigInt(object.skipped) : 0n;
+    message.different = (object.different !== undefined && object.different !== null) ? BigInt(object.different) : 0n;
+    message.complete = object.complete ?? false;
+    return message;
+  },
+};
+
 /**
  * Judges moves by the built-in lifecycle and by rules written in CEL (https://cel.dev). A rule can only forbid: no rule makes a
  * move legal that the lifecycle does not have.
@@ -2245,9 +6255,69 @@ export const PredicateLogicDefinition = {
       options: {},
     },
     /**
+     * Judges a move as ValidateTransition does, and tells of each rule that applies what each part of it has come to, and what it has read.
+     * It takes tens of times as long as the verdict alone: ask when somebody wants to know.
+     * Errors: as ValidateTransition; NOT_FOUND / RULE_NOT_FOUND (no active rule has an id of `rule_ids`).
+     */
+    explainTransition: {
+      name: "ExplainTransition",
+      requestType: ExplainTransitionRequest as typeof ExplainTransitionRequest,
+      requestStream: false,
+      responseType: ExplainTransitionResponse as typeof ExplainTransitionResponse,
+      responseStream: false,
+      options: {},
+    },
+    /**
+     * Judges each move that the lifecycle has from the state of a workflow, all under one rule-set revision, and attempts none. Of a terminal
+     * state there are none. `WorkflowService.ListAllowedTransitions` asks it about a workflow as it is now.
+     * Errors: as BatchValidateTransitions.
+     */
+    listAllowedTransitions: {
+      name: "ListAllowedTransitions",
+      requestType: ListAllowedTransitionsRequest as typeof ListAllowedTransitionsRequest,
+      requestStream: false,
+      responseType: ListAllowedTransitionsResponse as typeof ListAllowedTransitionsResponse,
+      responseStream: false,
+      options: {},
+    },
+    /**
+     * Says which of these moves would be judged otherwise if the rules were changed, and changes nothing. Whoever has the workflows asks about
+     * their moves, as many at once as may be; `concord rule impact` does so for all of them.
+     * Errors: as BatchValidateTransitions; what ActivateRule, DeactivateRule or ApplyRuleSet would be refused with. Tests are not run.
+     */
+    assessImpact: {
+      name: "AssessImpact",
+      requestType: AssessImpactRequest as typeof AssessImpactRequest,
+      requestStream: false,
+      responseType: AssessImpactResponse as typeof AssessImpactResponse,
+      responseStream: false,
+      options: {},
+    },
+    /** Says what is to be said of the active rules and of each two of them, as far as it can be decided; docs/rules.md tells what is looked for. */
+    lintRuleSet: {
+      name: "LintRuleSet",
+      requestType: LintRuleSetRequest as typeof LintRuleSetRequest,
+      requestStream: false,
+      responseType: LintRuleSetResponse as typeof LintRuleSetResponse,
+      responseStream: false,
+      options: {},
+    },
+    /**
+     * Whether metadata meets the schema of a workflow type. That it does not is an answer, not an error. A type that the rule set does not
+     * have, and one without a schema, takes any.
+     */
+    validateMetadata: {
+      name: "ValidateMetadata",
+      requestType: ValidateMetadataRequest as typeof ValidateMetadataRequest,
+      requestStream: false,
+      responseType: ValidateMetadataResponse as typeof ValidateMetadataResponse,
+      responseStream: false,
+      options: {},
+    },
+    /**
      * Stores a new rule as a DRAFT, version 1. A draft judges nothing until it is activated.
      * Errors: INVALID_ARGUMENT / RULE_INVALID (with line and column), ALREADY_EXISTS / RULE_ALREADY_EXISTS,
-     * RESOURCE_EXHAUSTED / RULE_LIMIT_REACHED, INVALID_ARGUMENT / REQUEST_ID_REUSED.
+     * RESOURCE_EXHAUSTED / RULE_LIMIT_REACHED (10,000 drafts), INVALID_ARGUMENT / REQUEST_ID_REUSED.
      */
     createRule: {
       name: "CreateRule",
@@ -2258,7 +6328,20 @@ export const PredicateLogicDefinition = {
       options: {},
     },
     /**
-     * Reads one rule.
+     * Stores a new version of a rule, which judges nothing until it is activated; the version that is active stays so. No version is
+     * stored if the newest says the same. A DEPRECATED rule becomes INACTIVE, then too. Of the versions that never judged, the newest 100 are kept.
+     * Errors: NOT_FOUND / RULE_NOT_FOUND, INVALID_ARGUMENT / RULE_INVALID, ABORTED / RULE_VERSION_MISMATCH (`expected_version`).
+     */
+    updateRule: {
+      name: "UpdateRule",
+      requestType: UpdateRuleRequest as typeof UpdateRuleRequest,
+      requestStream: false,
+      responseType: UpdateRuleResponse as typeof UpdateRuleResponse,
+      responseStream: false,
+      options: {},
+    },
+    /**
+     * Reads one rule, in any version that is kept.
      * Errors: NOT_FOUND / RULE_NOT_FOUND.
      */
     getRule: {
@@ -2269,7 +6352,7 @@ export const PredicateLogicDefinition = {
       responseStream: false,
       options: {},
     },
-    /** Reads rules in the order of their ids, page by page, filtered. */
+    /** Reads rules in the order of their ids, page by page, filtered: of each the newest version. */
     listRules: {
       name: "ListRules",
       requestType: ListRulesRequest as typeof ListRulesRequest,
@@ -2279,8 +6362,31 @@ export const PredicateLogicDefinition = {
       options: {},
     },
     /**
-     * Makes a DRAFT or INACTIVE rule judge from now on, and adds 1 to the rule-set revision. No change if it is ACTIVE already.
-     * Errors: NOT_FOUND / RULE_NOT_FOUND, FAILED_PRECONDITION / RULE_STATE (it is DEPRECATED).
+     * Reads the versions of a rule that are kept, newest first, page by page.
+     * Errors: NOT_FOUND / RULE_NOT_FOUND.
+     */
+    listRuleVersions: {
+      name: "ListRuleVersions",
+      requestType: ListRuleVersionsRequest as typeof ListRuleVersionsRequest,
+      requestStream: false,
+      responseType: ListRuleVersionsResponse as typeof ListRuleVersionsResponse,
+      responseStream: false,
+      options: {},
+    },
+    /** Looks at a rule as CreateRule and ActivateRule would, and stores nothing. What is wrong with it is an answer, not an error. */
+    checkRule: {
+      name: "CheckRule",
+      requestType: CheckRuleRequest as typeof CheckRuleRequest,
+      requestStream: false,
+      responseType: CheckRuleResponse as typeof CheckRuleResponse,
+      responseStream: false,
+      options: {},
+    },
+    /**
+     * Makes a version of a rule judge from now on, instead of the one that did, and adds 1 to the rule-set revision. It is in shadow no more. No
+     * change if this version is active already.
+     * Errors: NOT_FOUND / RULE_NOT_FOUND, FAILED_PRECONDITION / RULE_STATE (it is DEPRECATED), FAILED_PRECONDITION / RULE_TESTS_FAILED,
+     * INVALID_ARGUMENT / RULE_INVALID (a fact or type that it needs is no more), RESOURCE_EXHAUSTED / RULE_LIMIT_REACHED (1,000 active rules).
      */
     activateRule: {
       name: "ActivateRule",
@@ -2292,7 +6398,7 @@ export const PredicateLogicDefinition = {
     },
     /**
      * Makes an ACTIVE rule judge no more, and adds 1 to the rule-set revision. No change if it is INACTIVE already.
-     * Errors: NOT_FOUND / RULE_NOT_FOUND, FAILED_PRECONDITION / RULE_STATE (it is a DRAFT or DEPRECATED).
+     * Errors: NOT_FOUND / RULE_NOT_FOUND, FAILED_PRECONDITION / RULE_STATE (it is a DRAFT, in SHADOW, or DEPRECATED), FAILED_PRECONDITION / RULE_TESTS_FAILED.
      */
     deactivateRule: {
       name: "DeactivateRule",
@@ -2300,6 +6406,154 @@ export const PredicateLogicDefinition = {
       requestStream: false,
       responseType: DeactivateRuleResponse as typeof DeactivateRuleResponse,
       responseStream: false,
+      options: {},
+    },
+    /**
+     * Judges a version of a rule beside the active rules: it decides nothing, and what it would have said otherwise is in the verdict
+     * (`TransitionVerdict.shadows`), in the verdict log and in the metrics. Version 0 ends that. Adds 1 to the rule-set revision. No change if it is so already.
+     * Errors: NOT_FOUND / RULE_NOT_FOUND, FAILED_PRECONDITION / RULE_STATE (it is DEPRECATED, or this version is active),
+     * RESOURCE_EXHAUSTED / RULE_LIMIT_REACHED (100 rules in shadow).
+     */
+    shadowRule: {
+      name: "ShadowRule",
+      requestType: ShadowRuleRequest as typeof ShadowRuleRequest,
+      requestStream: false,
+      responseType: ShadowRuleResponse as typeof ShadowRuleResponse,
+      responseStream: false,
+      options: {},
+    },
+    /**
+     * Gives up an INACTIVE rule; its versions and history stay. No change if it is DEPRECATED already.
+     * Errors: NOT_FOUND / RULE_NOT_FOUND, FAILED_PRECONDITION / RULE_STATE (it is a DRAFT, which can be deleted, ACTIVE or in SHADOW).
+     */
+    deprecateRule: {
+      name: "DeprecateRule",
+      requestType: DeprecateRuleRequest as typeof DeprecateRuleRequest,
+      requestStream: false,
+      responseType: DeprecateRuleResponse as typeof DeprecateRuleResponse,
+      responseStream: false,
+      options: {},
+    },
+    /**
+     * Removes a rule that was never active or in shadow, and frees its id. The history keeps what it said.
+     * Errors: NOT_FOUND / RULE_NOT_FOUND, FAILED_PRECONDITION / RULE_STATE (it has judged, or is in SHADOW).
+     */
+    deleteRule: {
+      name: "DeleteRule",
+      requestType: DeleteRuleRequest as typeof DeleteRuleRequest,
+      requestStream: false,
+      responseType: DeleteRuleResponse as typeof DeleteRuleResponse,
+      responseStream: false,
+      options: {},
+    },
+    /**
+     * Puts a fact, a workflow type or a test into the rule set, or replaces it by a new version, and adds 1 to the rule-set revision. No change
+     * if it says the same already.
+     * Errors: INVALID_ARGUMENT / RULE_INVALID (it, or a rule or fact that would read it, is not right then), FAILED_PRECONDITION / RULE_TESTS_FAILED,
+     * RESOURCE_EXHAUSTED / RULE_LIMIT_REACHED (256 facts, 256 types, 1,000 tests).
+     */
+    setRuleSetItem: {
+      name: "SetRuleSetItem",
+      requestType: SetRuleSetItemRequest as typeof SetRuleSetItemRequest,
+      requestStream: false,
+      responseType: SetRuleSetItemResponse as typeof SetRuleSetItemResponse,
+      responseStream: false,
+      options: {},
+    },
+    /**
+     * Takes a fact, a workflow type or a test out of the rule set, and adds 1 to the rule-set revision.
+     * Errors: NOT_FOUND / RULE_SET_ITEM_NOT_FOUND, INVALID_ARGUMENT / RULE_INVALID (a rule or fact reads it), FAILED_PRECONDITION / RULE_TESTS_FAILED.
+     */
+    deleteRuleSetItem: {
+      name: "DeleteRuleSetItem",
+      requestType: DeleteRuleSetItemRequest as typeof DeleteRuleSetItemRequest,
+      requestStream: false,
+      responseType: DeleteRuleSetItemResponse as typeof DeleteRuleSetItemResponse,
+      responseStream: false,
+      options: {},
+    },
+    /**
+     * Makes the rule set as it is described, whole, in one revision: what it does not name judges no more. A rule that says what a kept version
+     * says keeps that version; otherwise it gets a new one. All or nothing. Drafts that are not named stay as they are.
+     * Errors: INVALID_ARGUMENT / RULE_INVALID, FAILED_PRECONDITION / RULE_TESTS_FAILED, ABORTED / RULE_VERSION_MISMATCH (`expected_revision`),
+     * RESOURCE_EXHAUSTED / RULE_LIMIT_REACHED.
+     */
+    applyRuleSet: {
+      name: "ApplyRuleSet",
+      requestType: ApplyRuleSetRequest as typeof ApplyRuleSetRequest,
+      requestStream: false,
+      responseType: ApplyRuleSetResponse as typeof ApplyRuleSetResponse,
+      responseStream: false,
+      options: {},
+    },
+    /**
+     * Makes the rule set what it was at an earlier revision, in a new one. Rules that were not there yet become INACTIVE. Tests do not block it.
+     * Errors: NOT_FOUND / REVISION_NOT_FOUND, INVALID_ARGUMENT / RULE_INVALID (it had a rule that this version of Concord cannot evaluate).
+     */
+    rollbackRuleSet: {
+      name: "RollbackRuleSet",
+      requestType: RollbackRuleSetRequest as typeof RollbackRuleSetRequest,
+      requestStream: false,
+      responseType: RollbackRuleSetResponse as typeof RollbackRuleSetResponse,
+      responseStream: false,
+      options: {},
+    },
+    /**
+     * Reads the rule set as it is, or as it was at a revision, page by page: rules, facts, types, tests, each in the order of their names.
+     * Errors: NOT_FOUND / REVISION_NOT_FOUND.
+     */
+    getRuleSet: {
+      name: "GetRuleSet",
+      requestType: GetRuleSetRequest as typeof GetRuleSetRequest,
+      requestStream: false,
+      responseType: GetRuleSetResponse as typeof GetRuleSetResponse,
+      responseStream: false,
+      options: {},
+    },
+    /** Reads the history of the rules, newest first, page by page. */
+    listRuleSetChanges: {
+      name: "ListRuleSetChanges",
+      requestType: ListRuleSetChangesRequest as typeof ListRuleSetChangesRequest,
+      requestStream: false,
+      responseType: ListRuleSetChangesResponse as typeof ListRuleSetChangesResponse,
+      responseStream: false,
+      options: {},
+    },
+    /** Tells of changes of the rules as they happen, in the order of `RuleSetChange.sequence`, after that of `after_sequence`, none skipped. */
+    watchRuleSet: {
+      name: "WatchRuleSet",
+      requestType: WatchRuleSetRequest as typeof WatchRuleSetRequest,
+      requestStream: false,
+      responseType: WatchRuleSetResponse as typeof WatchRuleSetResponse,
+      responseStream: true,
+      options: {},
+    },
+    /**
+     * Reads the verdict log, newest first, page by page: each denial by rules, each warning, each finding of a rule that audits, each difference of a rule in shadow, and
+     * whatever else was judged if the server writes that down too (`--verdict-log all`). Only what ValidateTransition and BatchValidateTransitions
+     * have answered. It is written down some tenths of a second later. Older entries are dropped, by age and by the size of the log; if more is judged than
+     * can be written, the metrics count what is missing.
+     * Errors: FAILED_PRECONDITION / VERDICT_LOG_OFF, UNAVAILABLE / STORAGE_UNAVAILABLE.
+     */
+    listVerdicts: {
+      name: "ListVerdicts",
+      requestType: ListVerdictsRequest as typeof ListVerdictsRequest,
+      requestStream: false,
+      responseType: ListVerdictsResponse as typeof ListVerdictsResponse,
+      responseStream: false,
+      options: {},
+    },
+    /**
+     * Judges what is in the verdict log once more, newest first, by another rule set, and tells each difference. Changes nothing, and is not written down
+     * itself. Takes its time beside other calls; ends when its caller leaves.
+     * Errors: NOT_FOUND / REVISION_NOT_FOUND, FAILED_PRECONDITION / VERDICT_LOG_OFF, UNAVAILABLE / STORAGE_UNAVAILABLE, RESOURCE_EXHAUSTED / OVERLOADED.
+     */
+    replayVerdicts: {
+      name: "ReplayVerdicts",
+      requestType: ReplayVerdictsRequest as typeof ReplayVerdictsRequest,
+      requestStream: false,
+      responseType: ReplayVerdictsResponse as typeof ReplayVerdictsResponse,
+      responseStream: true,
       options: {},
     },
   },
@@ -2324,24 +6578,85 @@ export interface PredicateLogicServiceImplementation<CallContextExt = {}> {
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<BatchValidateTransitionsResponse>>;
   /**
+   * Judges a move as ValidateTransition does, and tells of each rule that applies what each part of it has come to, and what it has read.
+   * It takes tens of times as long as the verdict alone: ask when somebody wants to know.
+   * Errors: as ValidateTransition; NOT_FOUND / RULE_NOT_FOUND (no active rule has an id of `rule_ids`).
+   */
+  explainTransition(
+    request: ExplainTransitionRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<ExplainTransitionResponse>>;
+  /**
+   * Judges each move that the lifecycle has from the state of a workflow, all under one rule-set revision, and attempts none. Of a terminal
+   * state there are none. `WorkflowService.ListAllowedTransitions` asks it about a workflow as it is now.
+   * Errors: as BatchValidateTransitions.
+   */
+  listAllowedTransitions(
+    request: ListAllowedTransitionsRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<ListAllowedTransitionsResponse>>;
+  /**
+   * Says which of these moves would be judged otherwise if the rules were changed, and changes nothing. Whoever has the workflows asks about
+   * their moves, as many at once as may be; `concord rule impact` does so for all of them.
+   * Errors: as BatchValidateTransitions; what ActivateRule, DeactivateRule or ApplyRuleSet would be refused with. Tests are not run.
+   */
+  assessImpact(
+    request: AssessImpactRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<AssessImpactResponse>>;
+  /** Says what is to be said of the active rules and of each two of them, as far as it can be decided; docs/rules.md tells what is looked for. */
+  lintRuleSet(
+    request: LintRuleSetRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<LintRuleSetResponse>>;
+  /**
+   * Whether metadata meets the schema of a workflow type. That it does not is an answer, not an error. A type that the rule set does not
+   * have, and one without a schema, takes any.
+   */
+  validateMetadata(
+    request: ValidateMetadataRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<ValidateMetadataResponse>>;
+  /**
    * Stores a new rule as a DRAFT, version 1. A draft judges nothing until it is activated.
    * Errors: INVALID_ARGUMENT / RULE_INVALID (with line and column), ALREADY_EXISTS / RULE_ALREADY_EXISTS,
-   * RESOURCE_EXHAUSTED / RULE_LIMIT_REACHED, INVALID_ARGUMENT / REQUEST_ID_REUSED.
+   * RESOURCE_EXHAUSTED / RULE_LIMIT_REACHED (10,000 drafts), INVALID_ARGUMENT / REQUEST_ID_REUSED.
    */
   createRule(
     request: CreateRuleRequest,
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<CreateRuleResponse>>;
   /**
-   * Reads one rule.
+   * Stores a new version of a rule, which judges nothing until it is activated; the version that is active stays so. No version is
+   * stored if the newest says the same. A DEPRECATED rule becomes INACTIVE, then too. Of the versions that never judged, the newest 100 are kept.
+   * Errors: NOT_FOUND / RULE_NOT_FOUND, INVALID_ARGUMENT / RULE_INVALID, ABORTED / RULE_VERSION_MISMATCH (`expected_version`).
+   */
+  updateRule(
+    request: UpdateRuleRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<UpdateRuleResponse>>;
+  /**
+   * Reads one rule, in any version that is kept.
    * Errors: NOT_FOUND / RULE_NOT_FOUND.
    */
   getRule(request: GetRuleRequest, context: CallContext & CallContextExt): Promise<DeepPartial<GetRuleResponse>>;
-  /** Reads rules in the order of their ids, page by page, filtered. */
+  /** Reads rules in the order of their ids, page by page, filtered: of each the newest version. */
   listRules(request: ListRulesRequest, context: CallContext & CallContextExt): Promise<DeepPartial<ListRulesResponse>>;
   /**
-   * Makes a DRAFT or INACTIVE rule judge from now on, and adds 1 to the rule-set revision. No change if it is ACTIVE already.
-   * Errors: NOT_FOUND / RULE_NOT_FOUND, FAILED_PRECONDITION / RULE_STATE (it is DEPRECATED).
+   * Reads the versions of a rule that are kept, newest first, page by page.
+   * Errors: NOT_FOUND / RULE_NOT_FOUND.
+   */
+  listRuleVersions(
+    request: ListRuleVersionsRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<ListRuleVersionsResponse>>;
+  /** Looks at a rule as CreateRule and ActivateRule would, and stores nothing. What is wrong with it is an answer, not an error. */
+  checkRule(request: CheckRuleRequest, context: CallContext & CallContextExt): Promise<DeepPartial<CheckRuleResponse>>;
+  /**
+   * Makes a version of a rule judge from now on, instead of the one that did, and adds 1 to the rule-set revision. It is in shadow no more. No
+   * change if this version is active already.
+   * Errors: NOT_FOUND / RULE_NOT_FOUND, FAILED_PRECONDITION / RULE_STATE (it is DEPRECATED), FAILED_PRECONDITION / RULE_TESTS_FAILED,
+   * INVALID_ARGUMENT / RULE_INVALID (a fact or type that it needs is no more), RESOURCE_EXHAUSTED / RULE_LIMIT_REACHED (1,000 active rules).
    */
   activateRule(
     request: ActivateRuleRequest,
@@ -2349,12 +6664,112 @@ export interface PredicateLogicServiceImplementation<CallContextExt = {}> {
   ): Promise<DeepPartial<ActivateRuleResponse>>;
   /**
    * Makes an ACTIVE rule judge no more, and adds 1 to the rule-set revision. No change if it is INACTIVE already.
-   * Errors: NOT_FOUND / RULE_NOT_FOUND, FAILED_PRECONDITION / RULE_STATE (it is a DRAFT or DEPRECATED).
+   * Errors: NOT_FOUND / RULE_NOT_FOUND, FAILED_PRECONDITION / RULE_STATE (it is a DRAFT, in SHADOW, or DEPRECATED), FAILED_PRECONDITION / RULE_TESTS_FAILED.
    */
   deactivateRule(
     request: DeactivateRuleRequest,
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<DeactivateRuleResponse>>;
+  /**
+   * Judges a version of a rule beside the active rules: it decides nothing, and what it would have said otherwise is in the verdict
+   * (`TransitionVerdict.shadows`), in the verdict log and in the metrics. Version 0 ends that. Adds 1 to the rule-set revision. No change if it is so already.
+   * Errors: NOT_FOUND / RULE_NOT_FOUND, FAILED_PRECONDITION / RULE_STATE (it is DEPRECATED, or this version is active),
+   * RESOURCE_EXHAUSTED / RULE_LIMIT_REACHED (100 rules in shadow).
+   */
+  shadowRule(
+    request: ShadowRuleRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<ShadowRuleResponse>>;
+  /**
+   * Gives up an INACTIVE rule; its versions and history stay. No change if it is DEPRECATED already.
+   * Errors: NOT_FOUND / RULE_NOT_FOUND, FAILED_PRECONDITION / RULE_STATE (it is a DRAFT, which can be deleted, ACTIVE or in SHADOW).
+   */
+  deprecateRule(
+    request: DeprecateRuleRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<DeprecateRuleResponse>>;
+  /**
+   * Removes a rule that was never active or in shadow, and frees its id. The history keeps what it said.
+   * Errors: NOT_FOUND / RULE_NOT_FOUND, FAILED_PRECONDITION / RULE_STATE (it has judged, or is in SHADOW).
+   */
+  deleteRule(
+    request: DeleteRuleRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<DeleteRuleResponse>>;
+  /**
+   * Puts a fact, a workflow type or a test into the rule set, or replaces it by a new version, and adds 1 to the rule-set revision. No change
+   * if it says the same already.
+   * Errors: INVALID_ARGUMENT / RULE_INVALID (it, or a rule or fact that would read it, is not right then), FAILED_PRECONDITION / RULE_TESTS_FAILED,
+   * RESOURCE_EXHAUSTED / RULE_LIMIT_REACHED (256 facts, 256 types, 1,000 tests).
+   */
+  setRuleSetItem(
+    request: SetRuleSetItemRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<SetRuleSetItemResponse>>;
+  /**
+   * Takes a fact, a workflow type or a test out of the rule set, and adds 1 to the rule-set revision.
+   * Errors: NOT_FOUND / RULE_SET_ITEM_NOT_FOUND, INVALID_ARGUMENT / RULE_INVALID (a rule or fact reads it), FAILED_PRECONDITION / RULE_TESTS_FAILED.
+   */
+  deleteRuleSetItem(
+    request: DeleteRuleSetItemRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<DeleteRuleSetItemResponse>>;
+  /**
+   * Makes the rule set as it is described, whole, in one revision: what it does not name judges no more. A rule that says what a kept version
+   * says keeps that version; otherwise it gets a new one. All or nothing. Drafts that are not named stay as they are.
+   * Errors: INVALID_ARGUMENT / RULE_INVALID, FAILED_PRECONDITION / RULE_TESTS_FAILED, ABORTED / RULE_VERSION_MISMATCH (`expected_revision`),
+   * RESOURCE_EXHAUSTED / RULE_LIMIT_REACHED.
+   */
+  applyRuleSet(
+    request: ApplyRuleSetRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<ApplyRuleSetResponse>>;
+  /**
+   * Makes the rule set what it was at an earlier revision, in a new one. Rules that were not there yet become INACTIVE. Tests do not block it.
+   * Errors: NOT_FOUND / REVISION_NOT_FOUND, INVALID_ARGUMENT / RULE_INVALID (it had a rule that this version of Concord cannot evaluate).
+   */
+  rollbackRuleSet(
+    request: RollbackRuleSetRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<RollbackRuleSetResponse>>;
+  /**
+   * Reads the rule set as it is, or as it was at a revision, page by page: rules, facts, types, tests, each in the order of their names.
+   * Errors: NOT_FOUND / REVISION_NOT_FOUND.
+   */
+  getRuleSet(
+    request: GetRuleSetRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<GetRuleSetResponse>>;
+  /** Reads the history of the rules, newest first, page by page. */
+  listRuleSetChanges(
+    request: ListRuleSetChangesRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<ListRuleSetChangesResponse>>;
+  /** Tells of changes of the rules as they happen, in the order of `RuleSetChange.sequence`, after that of `after_sequence`, none skipped. */
+  watchRuleSet(
+    request: WatchRuleSetRequest,
+    context: CallContext & CallContextExt,
+  ): ServerStreamingMethodResult<DeepPartial<WatchRuleSetResponse>>;
+  /**
+   * Reads the verdict log, newest first, page by page: each denial by rules, each warning, each finding of a rule that audits, each difference of a rule in shadow, and
+   * whatever else was judged if the server writes that down too (`--verdict-log all`). Only what ValidateTransition and BatchValidateTransitions
+   * have answered. It is written down some tenths of a second later. Older entries are dropped, by age and by the size of the log; if more is judged than
+   * can be written, the metrics count what is missing.
+   * Errors: FAILED_PRECONDITION / VERDICT_LOG_OFF, UNAVAILABLE / STORAGE_UNAVAILABLE.
+   */
+  listVerdicts(
+    request: ListVerdictsRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<ListVerdictsResponse>>;
+  /**
+   * Judges what is in the verdict log once more, newest first, by another rule set, and tells each difference. Changes nothing, and is not written down
+   * itself. Takes its time beside other calls; ends when its caller leaves.
+   * Errors: NOT_FOUND / REVISION_NOT_FOUND, FAILED_PRECONDITION / VERDICT_LOG_OFF, UNAVAILABLE / STORAGE_UNAVAILABLE, RESOURCE_EXHAUSTED / OVERLOADED.
+   */
+  replayVerdicts(
+    request: ReplayVerdictsRequest,
+    context: CallContext & CallContextExt,
+  ): ServerStreamingMethodResult<DeepPartial<ReplayVerdictsResponse>>;
 }
 
 export interface PredicateLogicClient<CallOptionsExt = {}> {
@@ -2376,24 +6791,85 @@ export interface PredicateLogicClient<CallOptionsExt = {}> {
     options?: CallOptions & CallOptionsExt,
   ): Promise<BatchValidateTransitionsResponse>;
   /**
+   * Judges a move as ValidateTransition does, and tells of each rule that applies what each part of it has come to, and what it has read.
+   * It takes tens of times as long as the verdict alone: ask when somebody wants to know.
+   * Errors: as ValidateTransition; NOT_FOUND / RULE_NOT_FOUND (no active rule has an id of `rule_ids`).
+   */
+  explainTransition(
+    request: DeepPartial<ExplainTransitionRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<ExplainTransitionResponse>;
+  /**
+   * Judges each move that the lifecycle has from the state of a workflow, all under one rule-set revision, and attempts none. Of a terminal
+   * state there are none. `WorkflowService.ListAllowedTransitions` asks it about a workflow as it is now.
+   * Errors: as BatchValidateTransitions.
+   */
+  listAllowedTransitions(
+    request: DeepPartial<ListAllowedTransitionsRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<ListAllowedTransitionsResponse>;
+  /**
+   * Says which of these moves would be judged otherwise if the rules were changed, and changes nothing. Whoever has the workflows asks about
+   * their moves, as many at once as may be; `concord rule impact` does so for all of them.
+   * Errors: as BatchValidateTransitions; what ActivateRule, DeactivateRule or ApplyRuleSet would be refused with. Tests are not run.
+   */
+  assessImpact(
+    request: DeepPartial<AssessImpactRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<AssessImpactResponse>;
+  /** Says what is to be said of the active rules and of each two of them, as far as it can be decided; docs/rules.md tells what is looked for. */
+  lintRuleSet(
+    request: DeepPartial<LintRuleSetRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<LintRuleSetResponse>;
+  /**
+   * Whether metadata meets the schema of a workflow type. That it does not is an answer, not an error. A type that the rule set does not
+   * have, and one without a schema, takes any.
+   */
+  validateMetadata(
+    request: DeepPartial<ValidateMetadataRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<ValidateMetadataResponse>;
+  /**
    * Stores a new rule as a DRAFT, version 1. A draft judges nothing until it is activated.
    * Errors: INVALID_ARGUMENT / RULE_INVALID (with line and column), ALREADY_EXISTS / RULE_ALREADY_EXISTS,
-   * RESOURCE_EXHAUSTED / RULE_LIMIT_REACHED, INVALID_ARGUMENT / REQUEST_ID_REUSED.
+   * RESOURCE_EXHAUSTED / RULE_LIMIT_REACHED (10,000 drafts), INVALID_ARGUMENT / REQUEST_ID_REUSED.
    */
   createRule(
     request: DeepPartial<CreateRuleRequest>,
     options?: CallOptions & CallOptionsExt,
   ): Promise<CreateRuleResponse>;
   /**
-   * Reads one rule.
+   * Stores a new version of a rule, which judges nothing until it is activated; the version that is active stays so. No version is
+   * stored if the newest says the same. A DEPRECATED rule becomes INACTIVE, then too. Of the versions that never judged, the newest 100 are kept.
+   * Errors: NOT_FOUND / RULE_NOT_FOUND, INVALID_ARGUMENT / RULE_INVALID, ABORTED / RULE_VERSION_MISMATCH (`expected_version`).
+   */
+  updateRule(
+    request: DeepPartial<UpdateRuleRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<UpdateRuleResponse>;
+  /**
+   * Reads one rule, in any version that is kept.
    * Errors: NOT_FOUND / RULE_NOT_FOUND.
    */
   getRule(request: DeepPartial<GetRuleRequest>, options?: CallOptions & CallOptionsExt): Promise<GetRuleResponse>;
-  /** Reads rules in the order of their ids, page by page, filtered. */
+  /** Reads rules in the order of their ids, page by page, filtered: of each the newest version. */
   listRules(request: DeepPartial<ListRulesRequest>, options?: CallOptions & CallOptionsExt): Promise<ListRulesResponse>;
   /**
-   * Makes a DRAFT or INACTIVE rule judge from now on, and adds 1 to the rule-set revision. No change if it is ACTIVE already.
-   * Errors: NOT_FOUND / RULE_NOT_FOUND, FAILED_PRECONDITION / RULE_STATE (it is DEPRECATED).
+   * Reads the versions of a rule that are kept, newest first, page by page.
+   * Errors: NOT_FOUND / RULE_NOT_FOUND.
+   */
+  listRuleVersions(
+    request: DeepPartial<ListRuleVersionsRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<ListRuleVersionsResponse>;
+  /** Looks at a rule as CreateRule and ActivateRule would, and stores nothing. What is wrong with it is an answer, not an error. */
+  checkRule(request: DeepPartial<CheckRuleRequest>, options?: CallOptions & CallOptionsExt): Promise<CheckRuleResponse>;
+  /**
+   * Makes a version of a rule judge from now on, instead of the one that did, and adds 1 to the rule-set revision. It is in shadow no more. No
+   * change if this version is active already.
+   * Errors: NOT_FOUND / RULE_NOT_FOUND, FAILED_PRECONDITION / RULE_STATE (it is DEPRECATED), FAILED_PRECONDITION / RULE_TESTS_FAILED,
+   * INVALID_ARGUMENT / RULE_INVALID (a fact or type that it needs is no more), RESOURCE_EXHAUSTED / RULE_LIMIT_REACHED (1,000 active rules).
    */
   activateRule(
     request: DeepPartial<ActivateRuleRequest>,
@@ -2401,12 +6877,112 @@ export interface PredicateLogicClient<CallOptionsExt = {}> {
   ): Promise<ActivateRuleResponse>;
   /**
    * Makes an ACTIVE rule judge no more, and adds 1 to the rule-set revision. No change if it is INACTIVE already.
-   * Errors: NOT_FOUND / RULE_NOT_FOUND, FAILED_PRECONDITION / RULE_STATE (it is a DRAFT or DEPRECATED).
+   * Errors: NOT_FOUND / RULE_NOT_FOUND, FAILED_PRECONDITION / RULE_STATE (it is a DRAFT, in SHADOW, or DEPRECATED), FAILED_PRECONDITION / RULE_TESTS_FAILED.
    */
   deactivateRule(
     request: DeepPartial<DeactivateRuleRequest>,
     options?: CallOptions & CallOptionsExt,
   ): Promise<DeactivateRuleResponse>;
+  /**
+   * Judges a version of a rule beside the active rules: it decides nothing, and what it would have said otherwise is in the verdict
+   * (`TransitionVerdict.shadows`), in the verdict log and in the metrics. Version 0 ends that. Adds 1 to the rule-set revision. No change if it is so already.
+   * Errors: NOT_FOUND / RULE_NOT_FOUND, FAILED_PRECONDITION / RULE_STATE (it is DEPRECATED, or this version is active),
+   * RESOURCE_EXHAUSTED / RULE_LIMIT_REACHED (100 rules in shadow).
+   */
+  shadowRule(
+    request: DeepPartial<ShadowRuleRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<ShadowRuleResponse>;
+  /**
+   * Gives up an INACTIVE rule; its versions and history stay. No change if it is DEPRECATED already.
+   * Errors: NOT_FOUND / RULE_NOT_FOUND, FAILED_PRECONDITION / RULE_STATE (it is a DRAFT, which can be deleted, ACTIVE or in SHADOW).
+   */
+  deprecateRule(
+    request: DeepPartial<DeprecateRuleRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<DeprecateRuleResponse>;
+  /**
+   * Removes a rule that was never active or in shadow, and frees its id. The history keeps what it said.
+   * Errors: NOT_FOUND / RULE_NOT_FOUND, FAILED_PRECONDITION / RULE_STATE (it has judged, or is in SHADOW).
+   */
+  deleteRule(
+    request: DeepPartial<DeleteRuleRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<DeleteRuleResponse>;
+  /**
+   * Puts a fact, a workflow type or a test into the rule set, or replaces it by a new version, and adds 1 to the rule-set revision. No change
+   * if it says the same already.
+   * Errors: INVALID_ARGUMENT / RULE_INVALID (it, or a rule or fact that would read it, is not right then), FAILED_PRECONDITION / RULE_TESTS_FAILED,
+   * RESOURCE_EXHAUSTED / RULE_LIMIT_REACHED (256 facts, 256 types, 1,000 tests).
+   */
+  setRuleSetItem(
+    request: DeepPartial<SetRuleSetItemRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<SetRuleSetItemResponse>;
+  /**
+   * Takes a fact, a workflow type or a test out of the rule set, and adds 1 to the rule-set revision.
+   * Errors: NOT_FOUND / RULE_SET_ITEM_NOT_FOUND, INVALID_ARGUMENT / RULE_INVALID (a rule or fact reads it), FAILED_PRECONDITION / RULE_TESTS_FAILED.
+   */
+  deleteRuleSetItem(
+    request: DeepPartial<DeleteRuleSetItemRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<DeleteRuleSetItemResponse>;
+  /**
+   * Makes the rule set as it is described, whole, in one revision: what it does not name judges no more. A rule that says what a kept version
+   * says keeps that version; otherwise it gets a new one. All or nothing. Drafts that are not named stay as they are.
+   * Errors: INVALID_ARGUMENT / RULE_INVALID, FAILED_PRECONDITION / RULE_TESTS_FAILED, ABORTED / RULE_VERSION_MISMATCH (`expected_revision`),
+   * RESOURCE_EXHAUSTED / RULE_LIMIT_REACHED.
+   */
+  applyRuleSet(
+    request: DeepPartial<ApplyRuleSetRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<ApplyRuleSetResponse>;
+  /**
+   * Makes the rule set what it was at an earlier revision, in a new one. Rules that were not there yet become INACTIVE. Tests do not block it.
+   * Errors: NOT_FOUND / REVISION_NOT_FOUND, INVALID_ARGUMENT / RULE_INVALID (it had a rule that this version of Concord cannot evaluate).
+   */
+  rollbackRuleSet(
+    request: DeepPartial<RollbackRuleSetRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<RollbackRuleSetResponse>;
+  /**
+   * Reads the rule set as it is, or as it was at a revision, page by page: rules, facts, types, tests, each in the order of their names.
+   * Errors: NOT_FOUND / REVISION_NOT_FOUND.
+   */
+  getRuleSet(
+    request: DeepPartial<GetRuleSetRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<GetRuleSetResponse>;
+  /** Reads the history of the rules, newest first, page by page. */
+  listRuleSetChanges(
+    request: DeepPartial<ListRuleSetChangesRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<ListRuleSetChangesResponse>;
+  /** Tells of changes of the rules as they happen, in the order of `RuleSetChange.sequence`, after that of `after_sequence`, none skipped. */
+  watchRuleSet(
+    request: DeepPartial<WatchRuleSetRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): AsyncIterable<WatchRuleSetResponse>;
+  /**
+   * Reads the verdict log, newest first, page by page: each denial by rules, each warning, each finding of a rule that audits, each difference of a rule in shadow, and
+   * whatever else was judged if the server writes that down too (`--verdict-log all`). Only what ValidateTransition and BatchValidateTransitions
+   * have answered. It is written down some tenths of a second later. Older entries are dropped, by age and by the size of the log; if more is judged than
+   * can be written, the metrics count what is missing.
+   * Errors: FAILED_PRECONDITION / VERDICT_LOG_OFF, UNAVAILABLE / STORAGE_UNAVAILABLE.
+   */
+  listVerdicts(
+    request: DeepPartial<ListVerdictsRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<ListVerdictsResponse>;
+  /**
+   * Judges what is in the verdict log once more, newest first, by another rule set, and tells each difference. Changes nothing, and is not written down
+   * itself. Takes its time beside other calls; ends when its caller leaves.
+   * Errors: NOT_FOUND / REVISION_NOT_FOUND, FAILED_PRECONDITION / VERDICT_LOG_OFF, UNAVAILABLE / STORAGE_UNAVAILABLE, RESOURCE_EXHAUSTED / OVERLOADED.
+   */
+  replayVerdicts(
+    request: DeepPartial<ReplayVerdictsRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): AsyncIterable<ReplayVerdictsResponse>;
 }
 
 type Builtin = Date | Function | Uint8Array | string | number | boolean | bigint | undefined;
@@ -2430,6 +7006,8 @@ function fromTimestamp(t: Timestamp): Date {
   millis += (t.nanos || 0) / 1_000_000;
   return new globalThis.Date(millis);
 }
+
+export type ServerStreamingMethodResult<Response> = { [Symbol.asyncIterator](): AsyncIterator<Response, void> };
 
 export interface MessageFns<T> {
   encode(message: T, writer?: BinaryWriter): BinaryWriter;

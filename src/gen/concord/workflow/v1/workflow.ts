@@ -255,7 +255,7 @@ export interface WorkflowEvent {
   readonly reason: string;
   /** Who asked, in the caller's words. */
   readonly requestedBy: string;
-  /** The rule-set revision under which the move was allowed. 0 for CREATED, which no rule judges. */
+  /** The rule-set revision under which the move was allowed. CREATED: the one that the metadata was checked with; 0 without a type. */
   readonly ruleSetRevision: bigint;
   /** CREATED: the workflow's metadata. Otherwise what the request gave as `event_metadata`. */
   readonly metadata:
@@ -265,6 +265,20 @@ export interface WorkflowEvent {
   readonly transactionId: string;
   /** The workflow's `type`. */
   readonly workflowType: string;
+  /** The rules whose action is WARN and that did not hold, highest priority first, then by id: at most 16, and 8 KiB of ids and messages. */
+  readonly warnings: readonly RuleWarning[];
+  /** How many more there were. */
+  readonly warningsOmitted: number;
+}
+
+/** A rule that did not hold when a move was judged, and did not stop it. */
+export interface RuleWarning {
+  /** The rule. */
+  readonly ruleId: string;
+  /** Its version. */
+  readonly ruleVersion: number;
+  /** For the caller: see `concord.predicate.v1.RuleViolation.message`. */
+  readonly message: string;
 }
 
 function createBaseWorkflow(): Workflow {
@@ -629,6 +643,8 @@ function createBaseWorkflowEvent(): WorkflowEvent {
     metadata: undefined,
     transactionId: "",
     workflowType: "",
+    warnings: [],
+    warningsOmitted: 0,
   };
 }
 
@@ -687,6 +703,12 @@ export const WorkflowEvent: MessageFns<WorkflowEvent> = {
     }
     if (message.workflowType !== "") {
       writer.uint32(122).string(message.workflowType);
+    }
+    for (const v of message.warnings) {
+      RuleWarning.encode(v!, writer.uint32(130).fork()).join();
+    }
+    if (message.warningsOmitted !== 0) {
+      writer.uint32(136).int32(message.warningsOmitted);
     }
     return writer;
   },
@@ -824,6 +846,22 @@ export const WorkflowEvent: MessageFns<WorkflowEvent> = {
             message.workflowType = reader.string();
             continue;
           }
+          case 16: {
+            if (tag !== 130) {
+              break;
+            }
+
+            message.warnings.push(RuleWarning.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 17: {
+            if (tag !== 136) {
+              break;
+            }
+
+            message.warningsOmitted = reader.int32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -858,6 +896,87 @@ export const WorkflowEvent: MessageFns<WorkflowEvent> = {
     message.metadata = object.metadata ?? undefined;
     message.transactionId = object.transactionId ?? "";
     message.workflowType = object.workflowType ?? "";
+    message.warnings = object.warnings?.map((e) => RuleWarning.fromPartial(e)) || [];
+    message.warningsOmitted = object.warningsOmitted ?? 0;
+    return message;
+  },
+};
+
+function createBaseRuleWarning(): RuleWarning {
+  return { ruleId: "", ruleVersion: 0, message: "" };
+}
+
+export const RuleWarning: MessageFns<RuleWarning> = {
+  encode(message: RuleWarning, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.ruleId !== "") {
+      writer.uint32(10).string(message.ruleId);
+    }
+    if (message.ruleVersion !== 0) {
+      writer.uint32(16).int32(message.ruleVersion);
+    }
+    if (message.message !== "") {
+      writer.uint32(26).string(message.message);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RuleWarning {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRuleWarning() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.ruleId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.ruleVersion = reader.int32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.message = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<RuleWarning>): RuleWarning {
+    return RuleWarning.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RuleWarning>): RuleWarning {
+    const message = createBaseRuleWarning() as any;
+    message.ruleId = object.ruleId ?? "";
+    message.ruleVersion = object.ruleVersion ?? 0;
+    message.message = object.message ?? "";
     return message;
   },
 };

@@ -11,7 +11,15 @@ import { Duration } from "../../../google/protobuf/duration.ts";
 import { Struct } from "../../../google/protobuf/struct.ts";
 import { Timestamp } from "../../../google/protobuf/timestamp.ts";
 import { Enlistment, Outcome, outcomeFromJSON, outcomeToNumber } from "../../commit/v1/transaction.ts";
-import { Workflow, WorkflowEvent, WorkflowState, workflowStateFromJSON, workflowStateToNumber } from "./workflow.ts";
+import {
+  InTransition,
+  RuleWarning,
+  Workflow,
+  WorkflowEvent,
+  WorkflowState,
+  workflowStateFromJSON,
+  workflowStateToNumber,
+} from "./workflow.ts";
 
 export const protobufPackage = "concord.workflow.v1";
 
@@ -73,7 +81,10 @@ export function watchPositionToNumber(object: WatchPosition): number {
 export interface CreateWorkflowRequest {
   /** The id it shall have: 1 to 128 characters of [A-Za-z0-9._:-], the first a letter or digit. Empty: the server makes a UUIDv7. */
   readonly workflowId: string;
-  /** Anything to keep with it; rules see it as `workflow.metadata`. At most 64 KiB as JSON, 5,000 values, 32 levels. */
+  /**
+   * Anything to keep with it; rules see it as `workflow.metadata`. At most 64 KiB as JSON, 5,000 values, 32 levels. It must meet the schema of
+   * the `type`, if the rule set has one (`concord.predicate.v1.WorkflowType`).
+   */
   readonly metadata:
     | { readonly [key: string]: any }
     | undefined;
@@ -206,7 +217,11 @@ export interface TransitionWorkflowResponse {
     | Workflow
     | undefined;
   /** The event that records the move; `event.sequence` is where a watch would resume after it. */
-  readonly event: WorkflowEvent | undefined;
+  readonly event:
+    | WorkflowEvent
+    | undefined;
+  /** The rules that warn of the move: `event.warnings`, which has how many were left out. */
+  readonly warnings: readonly RuleWarning[];
 }
 
 /** Asks to bring a FAILED workflow back to ACTIVE. */
@@ -238,7 +253,11 @@ export interface RecoverWorkflowResponse {
     | Workflow
     | undefined;
   /** The RECOVERED event. */
-  readonly event: WorkflowEvent | undefined;
+  readonly event:
+    | WorkflowEvent
+    | undefined;
+  /** As in TransitionWorkflowResponse. */
+  readonly warnings: readonly RuleWarning[];
 }
 
 /** Asks to end a transaction's hold. */
@@ -335,6 +354,64 @@ export interface WatchWorkflowEventsResponse {
 export interface WatchProgress {
   /** Resume after this one, even if the last matching event is much older. */
   readonly sequence: bigint;
+}
+
+/** Asks what a workflow may do next. */
+export interface ListAllowedTransitionsRequest {
+  /** The workflow. See `CreateWorkflowRequest.workflow_id`. */
+  readonly workflowId: string;
+  /** Why it would be moved. Up to 1,000 characters. Rules see it as `request.reason`. */
+  readonly reason: string;
+  /** Who would move it. Up to 256 characters. Rules see it as `request.requested_by`. */
+  readonly requestedBy: string;
+  /** As `TransitionWorkflowRequest.context`. */
+  readonly context: { readonly [key: string]: any } | undefined;
+}
+
+/** What a workflow may do next, and what not, and why. */
+export interface ListAllowedTransitionsResponse {
+  /** The workflow. */
+  readonly workflowId: string;
+  /** Its version. Give it as `expected_version` to make a move only if all is as it was. */
+  readonly version: bigint;
+  /** Where it is. */
+  readonly state: WorkflowState;
+  /** Set while a transaction holds it: no move can be made until that has ended, and `transitions` is empty. */
+  readonly inTransition:
+    | InTransition
+    | undefined;
+  /** Each move of the lifecycle from that state. Empty for a terminal state, and while the workflow is held. */
+  readonly transitions: readonly PossibleTransition[];
+  /** The rule set by which they were judged. 0: none was asked. */
+  readonly ruleSetRevision: bigint;
+}
+
+/** A move that the lifecycle has. */
+export interface PossibleTransition {
+  /** Where it ends. */
+  readonly targetState: WorkflowState;
+  /** Whether no active rule denies it. */
+  readonly allowed: boolean;
+  /** The rules that deny it, as in `concord.predicate.v1.TransitionVerdict.violations`. */
+  readonly violations: readonly RuleFinding[];
+  /** The rules that warn of it, as in `concord.predicate.v1.TransitionVerdict.warnings`. */
+  readonly warnings: readonly RuleFinding[];
+  /** How many more rules deny it than found room. */
+  readonly violationsOmitted: number;
+  /** How many more rules warn of it than found room. */
+  readonly warningsOmitted: number;
+}
+
+/** What a rule says of a move for which it does not hold. */
+export interface RuleFinding {
+  /** The rule. */
+  readonly ruleId: string;
+  /** Its version. */
+  readonly ruleVersion: number;
+  /** For the caller, up to 1,000 characters. */
+  readonly message: string;
+  /** True if the rule could not be evaluated. */
+  readonly evaluationFailed: boolean;
 }
 
 /** Asks for the counts. */
@@ -1008,7 +1085,7 @@ export const TransitionWorkflowRequest: MessageFns<TransitionWorkflowRequest> = 
 };
 
 function createBaseTransitionWorkflowResponse(): TransitionWorkflowResponse {
-  return { workflow: undefined, event: undefined };
+  return { workflow: undefined, event: undefined, warnings: [] };
 }
 
 export const TransitionWorkflowResponse: MessageFns<TransitionWorkflowResponse> = {
@@ -1018,6 +1095,9 @@ export const TransitionWorkflowResponse: MessageFns<TransitionWorkflowResponse> 
     }
     if (message.event !== undefined) {
       WorkflowEvent.encode(message.event, writer.uint32(18).fork()).join();
+    }
+    for (const v of message.warnings) {
+      RuleWarning.encode(v!, writer.uint32(26).fork()).join();
     }
     return writer;
   },
@@ -1051,6 +1131,14 @@ export const TransitionWorkflowResponse: MessageFns<TransitionWorkflowResponse> 
             message.event = WorkflowEvent.decode(reader, reader.uint32());
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.warnings.push(RuleWarning.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1074,6 +1162,7 @@ export const TransitionWorkflowResponse: MessageFns<TransitionWorkflowResponse> 
     message.event = (object.event !== undefined && object.event !== null)
       ? WorkflowEvent.fromPartial(object.event)
       : undefined;
+    message.warnings = object.warnings?.map((e) => RuleWarning.fromPartial(e)) || [];
     return message;
   },
 };
@@ -1219,7 +1308,7 @@ export const RecoverWorkflowRequest: MessageFns<RecoverWorkflowRequest> = {
 };
 
 function createBaseRecoverWorkflowResponse(): RecoverWorkflowResponse {
-  return { workflow: undefined, event: undefined };
+  return { workflow: undefined, event: undefined, warnings: [] };
 }
 
 export const RecoverWorkflowResponse: MessageFns<RecoverWorkflowResponse> = {
@@ -1229,6 +1318,9 @@ export const RecoverWorkflowResponse: MessageFns<RecoverWorkflowResponse> = {
     }
     if (message.event !== undefined) {
       WorkflowEvent.encode(message.event, writer.uint32(18).fork()).join();
+    }
+    for (const v of message.warnings) {
+      RuleWarning.encode(v!, writer.uint32(26).fork()).join();
     }
     return writer;
   },
@@ -1262,6 +1354,14 @@ export const RecoverWorkflowResponse: MessageFns<RecoverWorkflowResponse> = {
             message.event = WorkflowEvent.decode(reader, reader.uint32());
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.warnings.push(RuleWarning.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1285,6 +1385,7 @@ export const RecoverWorkflowResponse: MessageFns<RecoverWorkflowResponse> = {
     message.event = (object.event !== undefined && object.event !== null)
       ? WorkflowEvent.fromPartial(object.event)
       : undefined;
+    message.warnings = object.warnings?.map((e) => RuleWarning.fromPartial(e)) || [];
     return message;
   },
 };
@@ -1901,6 +2002,442 @@ export const WatchProgress: MessageFns<WatchProgress> = {
   },
 };
 
+function createBaseListAllowedTransitionsRequest(): ListAllowedTransitionsRequest {
+  return { workflowId: "", reason: "", requestedBy: "", context: undefined };
+}
+
+export const ListAllowedTransitionsRequest: MessageFns<ListAllowedTransitionsRequest> = {
+  encode(message: ListAllowedTransitionsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.workflowId !== "") {
+      writer.uint32(10).string(message.workflowId);
+    }
+    if (message.reason !== "") {
+      writer.uint32(18).string(message.reason);
+    }
+    if (message.requestedBy !== "") {
+      writer.uint32(26).string(message.requestedBy);
+    }
+    if (message.context !== undefined) {
+      Struct.encode(Struct.wrap(message.context), writer.uint32(34).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListAllowedTransitionsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListAllowedTransitionsRequest() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.workflowId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.requestedBy = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.context = Struct.unwrap(Struct.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ListAllowedTransitionsRequest>): ListAllowedTransitionsRequest {
+    return ListAllowedTransitionsRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListAllowedTransitionsRequest>): ListAllowedTransitionsRequest {
+    const message = createBaseListAllowedTransitionsRequest() as any;
+    message.workflowId = object.workflowId ?? "";
+    message.reason = object.reason ?? "";
+    message.requestedBy = object.requestedBy ?? "";
+    message.context = object.context ?? undefined;
+    return message;
+  },
+};
+
+function createBaseListAllowedTransitionsResponse(): ListAllowedTransitionsResponse {
+  return {
+    workflowId: "",
+    version: 0n,
+    state: WorkflowState.UNSPECIFIED,
+    inTransition: undefined,
+    transitions: [],
+    ruleSetRevision: 0n,
+  };
+}
+
+export const ListAllowedTransitionsResponse: MessageFns<ListAllowedTransitionsResponse> = {
+  encode(message: ListAllowedTransitionsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.workflowId !== "") {
+      writer.uint32(10).string(message.workflowId);
+    }
+    if (message.version !== 0n) {
+      if (BigInt.asIntN(64, message.version) !== message.version) {
+        throw new globalThis.Error("value provided for field message.version of type int64 too large");
+      }
+      writer.uint32(16).int64(message.version);
+    }
+    if (message.state !== WorkflowState.UNSPECIFIED) {
+      writer.uint32(24).int32(workflowStateToNumber(message.state));
+    }
+    if (message.inTransition !== undefined) {
+      InTransition.encode(message.inTransition, writer.uint32(34).fork()).join();
+    }
+    for (const v of message.transitions) {
+      PossibleTransition.encode(v!, writer.uint32(42).fork()).join();
+    }
+    if (message.ruleSetRevision !== 0n) {
+      if (BigInt.asIntN(64, message.ruleSetRevision) !== message.ruleSetRevision) {
+        throw new globalThis.Error("value provided for field message.ruleSetRevision of type int64 too large");
+      }
+      writer.uint32(48).int64(message.ruleSetRevision);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListAllowedTransitionsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListAllowedTransitionsResponse() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.workflowId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.version = reader.int64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.state = workflowStateFromJSON(reader.int32());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.inTransition = InTransition.decode(reader, reader.uint32());
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.transitions.push(PossibleTransition.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.ruleSetRevision = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ListAllowedTransitionsResponse>): ListAllowedTransitionsResponse {
+    return ListAllowedTransitionsResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListAllowedTransitionsResponse>): ListAllowedTransitionsResponse {
+    const message = createBaseListAllowedTransitionsResponse() as any;
+    message.workflowId = object.workflowId ?? "";
+    message.version = (object.version !== undefined && object.version !== null) ? BigInt(object.version) : 0n;
+    message.state = object.state ?? WorkflowState.UNSPECIFIED;
+    message.inTransition = (object.inTransition !== undefined && object.inTransition !== null)
+      ? InTransition.fromPartial(object.inTransition)
+      : undefined;
+    message.transitions = object.transitions?.map((e) => PossibleTransition.fromPartial(e)) || [];
+    message.ruleSetRevision = (object.ruleSetRevision !== undefined && object.ruleSetRevision !== null)
+      ? BigInt(object.ruleSetRevision)
+      : 0n;
+    return message;
+  },
+};
+
+function createBasePossibleTransition(): PossibleTransition {
+  return {
+    targetState: WorkflowState.UNSPECIFIED,
+    allowed: false,
+    violations: [],
+    warnings: [],
+    violationsOmitted: 0,
+    warningsOmitted: 0,
+  };
+}
+
+export const PossibleTransition: MessageFns<PossibleTransition> = {
+  encode(message: PossibleTransition, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.targetState !== WorkflowState.UNSPECIFIED) {
+      writer.uint32(8).int32(workflowStateToNumber(message.targetState));
+    }
+    if (message.allowed !== false) {
+      writer.uint32(16).bool(message.allowed);
+    }
+    for (const v of message.violations) {
+      RuleFinding.encode(v!, writer.uint32(26).fork()).join();
+    }
+    for (const v of message.warnings) {
+      RuleFinding.encode(v!, writer.uint32(34).fork()).join();
+    }
+    if (message.violationsOmitted !== 0) {
+      writer.uint32(40).int32(message.violationsOmitted);
+    }
+    if (message.warningsOmitted !== 0) {
+      writer.uint32(48).int32(message.warningsOmitted);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PossibleTransition {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePossibleTransition() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.targetState = workflowStateFromJSON(reader.int32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.allowed = reader.bool();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.violations.push(RuleFinding.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.warnings.push(RuleFinding.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.violationsOmitted = reader.int32();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.warningsOmitted = reader.int32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<PossibleTransition>): PossibleTransition {
+    return PossibleTransition.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<PossibleTransition>): PossibleTransition {
+    const message = createBasePossibleTransition() as any;
+    message.targetState = object.targetState ?? WorkflowState.UNSPECIFIED;
+    message.allowed = object.allowed ?? false;
+    message.violations = object.violations?.map((e) => RuleFinding.fromPartial(e)) || [];
+    message.warnings = object.warnings?.map((e) => RuleFinding.fromPartial(e)) || [];
+    message.violationsOmitted = object.violationsOmitted ?? 0;
+    message.warningsOmitted = object.warningsOmitted ?? 0;
+    return message;
+  },
+};
+
+function createBaseRuleFinding(): RuleFinding {
+  return { ruleId: "", ruleVersion: 0, message: "", evaluationFailed: false };
+}
+
+export const RuleFinding: MessageFns<RuleFinding> = {
+  encode(message: RuleFinding, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.ruleId !== "") {
+      writer.uint32(10).string(message.ruleId);
+    }
+    if (message.ruleVersion !== 0) {
+      writer.uint32(16).int32(message.ruleVersion);
+    }
+    if (message.message !== "") {
+      writer.uint32(26).string(message.message);
+    }
+    if (message.evaluationFailed !== false) {
+      writer.uint32(32).bool(message.evaluationFailed);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RuleFinding {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRuleFinding() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.ruleId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.ruleVersion = reader.int32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.message = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.evaluationFailed = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<RuleFinding>): RuleFinding {
+    return RuleFinding.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RuleFinding>): RuleFinding {
+    const message = createBaseRuleFinding() as any;
+    message.ruleId = object.ruleId ?? "";
+    message.ruleVersion = object.ruleVersion ?? 0;
+    message.message = object.message ?? "";
+    message.evaluationFailed = object.evaluationFailed ?? false;
+    return message;
+  },
+};
+
 function createBaseGetSystemStatsRequest(): GetSystemStatsRequest {
   return {};
 }
@@ -2187,7 +2724,12 @@ export const WorkflowServiceDefinition = {
   methods: {
     /**
      * Creates a workflow in CREATED with version 1 and appends its CREATED event.
-     * Errors: ALREADY_EXISTS / WORKFLOW_ALREADY_EXISTS, RESOURCE_EXHAUSTED / WORKFLOW_LIMIT_REACHED, INVALID_ARGUMENT / REQUEST_ID_REUSED.
+     *
+     * Checked in this order; the first that fails is the answer: the request is well formed (INVALID_ARGUMENT / INVALID_REQUEST); its
+     * `request_id` is new (INVALID_ARGUMENT / REQUEST_ID_REUSED), otherwise the first answer is the answer; with a `type`, the predicate engine
+     * answers (UNAVAILABLE / PREDICATE_LOGIC_UNAVAILABLE), and can do so in time (RESOURCE_EXHAUSTED / OVERLOADED); the metadata meets the
+     * schema that the rule set has for that type, if any (INVALID_ARGUMENT / METADATA_INVALID); the id is free (ALREADY_EXISTS /
+     * WORKFLOW_ALREADY_EXISTS); there is room (RESOURCE_EXHAUSTED / WORKFLOW_LIMIT_REACHED). Without a `type` the engine is not asked.
      */
     createWorkflow: {
       name: "CreateWorkflow",
@@ -2227,6 +2769,8 @@ export const WorkflowServiceDefinition = {
      * given (ABORTED / VERSION_MISMATCH); is not held by a transaction (ABORTED / IN_TRANSITION); the predicate engine answers
      * (UNAVAILABLE / PREDICATE_LOGIC_UNAVAILABLE), and can do so in time (RESOURCE_EXHAUSTED / OVERLOADED); the lifecycle has the move
      * (FAILED_PRECONDITION / INVALID_TRANSITION); no active rule denies it (FAILED_PRECONDITION / RULE_DENIED); nothing changed meanwhile (retried internally, then ABORTED / VERSION_MISMATCH).
+     * An engine that has bounds of its own may also not take the question: INVALID_REQUEST, MESSAGE_TOO_LARGE, CHECKS_TOO_EXPENSIVE.
+     * Rules whose action is WARN stop nothing: the event has what they say.
      * With `enlist` also: ABORTED / TRANSACTION_ABORTED, UNAVAILABLE / COORDINATOR_UNAVAILABLE, DEADLINE_EXCEEDED / OUTCOME_PENDING.
      *
      * A caller that leaves (cancels, or loses its connection) before a plain move is written may find it not made. With `enlist`, the
@@ -2254,6 +2798,19 @@ export const WorkflowServiceDefinition = {
       requestType: RecoverWorkflowRequest as typeof RecoverWorkflowRequest,
       requestStream: false,
       responseType: RecoverWorkflowResponse as typeof RecoverWorkflowResponse,
+      responseStream: false,
+      options: {},
+    },
+    /**
+     * Says of each move that the lifecycle has from the workflow's state whether it would be allowed now, and why not, and attempts none. All of
+     * them are judged under one rule-set revision. The answer is true of the moment: a move can be refused a moment later.
+     * Errors: NOT_FOUND / WORKFLOW_NOT_FOUND, UNAVAILABLE / PREDICATE_LOGIC_UNAVAILABLE, RESOURCE_EXHAUSTED / OVERLOADED.
+     */
+    listAllowedTransitions: {
+      name: "ListAllowedTransitions",
+      requestType: ListAllowedTransitionsRequest as typeof ListAllowedTransitionsRequest,
+      requestStream: false,
+      responseType: ListAllowedTransitionsResponse as typeof ListAllowedTransitionsResponse,
       responseStream: false,
       options: {},
     },
@@ -2316,7 +2873,12 @@ export const WorkflowServiceDefinition = {
 export interface WorkflowServiceImplementation<CallContextExt = {}> {
   /**
    * Creates a workflow in CREATED with version 1 and appends its CREATED event.
-   * Errors: ALREADY_EXISTS / WORKFLOW_ALREADY_EXISTS, RESOURCE_EXHAUSTED / WORKFLOW_LIMIT_REACHED, INVALID_ARGUMENT / REQUEST_ID_REUSED.
+   *
+   * Checked in this order; the first that fails is the answer: the request is well formed (INVALID_ARGUMENT / INVALID_REQUEST); its
+   * `request_id` is new (INVALID_ARGUMENT / REQUEST_ID_REUSED), otherwise the first answer is the answer; with a `type`, the predicate engine
+   * answers (UNAVAILABLE / PREDICATE_LOGIC_UNAVAILABLE), and can do so in time (RESOURCE_EXHAUSTED / OVERLOADED); the metadata meets the
+   * schema that the rule set has for that type, if any (INVALID_ARGUMENT / METADATA_INVALID); the id is free (ALREADY_EXISTS /
+   * WORKFLOW_ALREADY_EXISTS); there is room (RESOURCE_EXHAUSTED / WORKFLOW_LIMIT_REACHED). Without a `type` the engine is not asked.
    */
   createWorkflow(
     request: CreateWorkflowRequest,
@@ -2344,6 +2906,8 @@ export interface WorkflowServiceImplementation<CallContextExt = {}> {
    * given (ABORTED / VERSION_MISMATCH); is not held by a transaction (ABORTED / IN_TRANSITION); the predicate engine answers
    * (UNAVAILABLE / PREDICATE_LOGIC_UNAVAILABLE), and can do so in time (RESOURCE_EXHAUSTED / OVERLOADED); the lifecycle has the move
    * (FAILED_PRECONDITION / INVALID_TRANSITION); no active rule denies it (FAILED_PRECONDITION / RULE_DENIED); nothing changed meanwhile (retried internally, then ABORTED / VERSION_MISMATCH).
+   * An engine that has bounds of its own may also not take the question: INVALID_REQUEST, MESSAGE_TOO_LARGE, CHECKS_TOO_EXPENSIVE.
+   * Rules whose action is WARN stop nothing: the event has what they say.
    * With `enlist` also: ABORTED / TRANSACTION_ABORTED, UNAVAILABLE / COORDINATOR_UNAVAILABLE, DEADLINE_EXCEEDED / OUTCOME_PENDING.
    *
    * A caller that leaves (cancels, or loses its connection) before a plain move is written may find it not made. With `enlist`, the
@@ -2366,6 +2930,15 @@ export interface WorkflowServiceImplementation<CallContextExt = {}> {
     request: RecoverWorkflowRequest,
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<RecoverWorkflowResponse>>;
+  /**
+   * Says of each move that the lifecycle has from the workflow's state whether it would be allowed now, and why not, and attempts none. All of
+   * them are judged under one rule-set revision. The answer is true of the moment: a move can be refused a moment later.
+   * Errors: NOT_FOUND / WORKFLOW_NOT_FOUND, UNAVAILABLE / PREDICATE_LOGIC_UNAVAILABLE, RESOURCE_EXHAUSTED / OVERLOADED.
+   */
+  listAllowedTransitions(
+    request: ListAllowedTransitionsRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<ListAllowedTransitionsResponse>>;
   /**
    * Ends a transaction's hold on a workflow by an operator's word, when its coordinator will never tell: its decision log is lost for good. The
    * move that is held is made (COMMITTED) or dropped (ABORTED). It is a guess: look first how the transaction ended at its other participants,
@@ -2408,7 +2981,12 @@ export interface WorkflowServiceImplementation<CallContextExt = {}> {
 export interface WorkflowServiceClient<CallOptionsExt = {}> {
   /**
    * Creates a workflow in CREATED with version 1 and appends its CREATED event.
-   * Errors: ALREADY_EXISTS / WORKFLOW_ALREADY_EXISTS, RESOURCE_EXHAUSTED / WORKFLOW_LIMIT_REACHED, INVALID_ARGUMENT / REQUEST_ID_REUSED.
+   *
+   * Checked in this order; the first that fails is the answer: the request is well formed (INVALID_ARGUMENT / INVALID_REQUEST); its
+   * `request_id` is new (INVALID_ARGUMENT / REQUEST_ID_REUSED), otherwise the first answer is the answer; with a `type`, the predicate engine
+   * answers (UNAVAILABLE / PREDICATE_LOGIC_UNAVAILABLE), and can do so in time (RESOURCE_EXHAUSTED / OVERLOADED); the metadata meets the
+   * schema that the rule set has for that type, if any (INVALID_ARGUMENT / METADATA_INVALID); the id is free (ALREADY_EXISTS /
+   * WORKFLOW_ALREADY_EXISTS); there is room (RESOURCE_EXHAUSTED / WORKFLOW_LIMIT_REACHED). Without a `type` the engine is not asked.
    */
   createWorkflow(
     request: DeepPartial<CreateWorkflowRequest>,
@@ -2436,6 +3014,8 @@ export interface WorkflowServiceClient<CallOptionsExt = {}> {
    * given (ABORTED / VERSION_MISMATCH); is not held by a transaction (ABORTED / IN_TRANSITION); the predicate engine answers
    * (UNAVAILABLE / PREDICATE_LOGIC_UNAVAILABLE), and can do so in time (RESOURCE_EXHAUSTED / OVERLOADED); the lifecycle has the move
    * (FAILED_PRECONDITION / INVALID_TRANSITION); no active rule denies it (FAILED_PRECONDITION / RULE_DENIED); nothing changed meanwhile (retried internally, then ABORTED / VERSION_MISMATCH).
+   * An engine that has bounds of its own may also not take the question: INVALID_REQUEST, MESSAGE_TOO_LARGE, CHECKS_TOO_EXPENSIVE.
+   * Rules whose action is WARN stop nothing: the event has what they say.
    * With `enlist` also: ABORTED / TRANSACTION_ABORTED, UNAVAILABLE / COORDINATOR_UNAVAILABLE, DEADLINE_EXCEEDED / OUTCOME_PENDING.
    *
    * A caller that leaves (cancels, or loses its connection) before a plain move is written may find it not made. With `enlist`, the
@@ -2458,6 +3038,15 @@ export interface WorkflowServiceClient<CallOptionsExt = {}> {
     request: DeepPartial<RecoverWorkflowRequest>,
     options?: CallOptions & CallOptionsExt,
   ): Promise<RecoverWorkflowResponse>;
+  /**
+   * Says of each move that the lifecycle has from the workflow's state whether it would be allowed now, and why not, and attempts none. All of
+   * them are judged under one rule-set revision. The answer is true of the moment: a move can be refused a moment later.
+   * Errors: NOT_FOUND / WORKFLOW_NOT_FOUND, UNAVAILABLE / PREDICATE_LOGIC_UNAVAILABLE, RESOURCE_EXHAUSTED / OVERLOADED.
+   */
+  listAllowedTransitions(
+    request: DeepPartial<ListAllowedTransitionsRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<ListAllowedTransitionsResponse>;
   /**
    * Ends a transaction's hold on a workflow by an operator's word, when its coordinator will never tell: its decision log is lost for good. The
    * move that is held is made (COMMITTED) or dropped (ABORTED). It is a guess: look first how the transaction ended at its other participants,

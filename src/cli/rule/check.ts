@@ -1,0 +1,87 @@
+import { Command } from "commander";
+import {
+  Judgement,
+  type RuleViolation,
+  type ShadowDifference,
+  TransitionVerdict,
+} from "../../gen/concord/predicate/v1/verdict.ts";
+import { WorkflowState } from "../../gen/concord/workflow/v1/workflow.ts";
+import type { WorkflowState as StateName } from "../../kernel/lifecycle.ts";
+import {
+  addClientOptions,
+  addMutationOptions,
+  type ClientOptions,
+  type Clients,
+  jsonArgument,
+  type Mutation,
+  withClients,
+} from "../client.ts";
+import { enumText, jsonText, type OutputFormat, print } from "../output.ts";
+import { stateArgument } from "../workflow.ts";
+import { revisionArgument } from "./fields.ts";
+import { addExamples } from "./help.ts";
+
+type Options = ClientOptions &
+  Mutation & { readonly context?: { readonly [key: string]: unknown }; readonly minRevision: number };
+
+export function checkCommand(): Command {
+  const command = new Command("check")
+    .description("ask whether a workflow may make a move, without making it; exits with 1 if not")
+    .argument("<workflow>")
+    .argument("<state>", "the state to move to", stateArgument)
+    .option("--context <json>", "a JSON object for the rules to look at", jsonArgument)
+    .option("--min-revision <n>", "by the rule set of this revision or a newer one", revisionArgument, 0);
+  addExamples(command, [
+    "concord rule check wf-17 COMPLETED",
+    `concord rule check wf-17 COMPLETED --by ada --context '{"site":"B"}'`,
+  ]);
+  return addClientOptions(addMutationOptions(command, "checked by hand")).action(
+    (workflowId: string, state: StateName, options: Options) =>
+      withClients(options, async (clients) => printVerdict(options.output, await check(clients, workflowId, state, options))),
+  );
+}
+
+async function check(
+  { workflows, predicates }: Clients,
+  workflowId: string,
+  state: StateName,
+  options: Options,
+): Promise<TransitionVerdict | undefined> {
+  const { reason, by: requestedBy, context, minRevision, timeout } = options;
+  const { workflow } = await workflows.getWorkflow({ workflowId }, { deadline: timeout });
+  const question = { workflow, targetState: WorkflowState[state], reason, requestedBy, context };
+  const request = { check: question, minRevision: BigInt(minRevision) };
+  const { verdict } = await predicates.validateTransition(request, { deadline: timeout });
+  return verdict;
+}
+
+/** Exit code 0: allowed. 1: not. */
+function printVerdict(format: OutputFormat, verdict: TransitionVerdict | undefined): void {
+  if (verdict === undefined) throw new Error("the server answered without a verdict");
+  if (verdict.judgement !== Judgement.ALLOWED) process.exitCode = 1;
+  if (format === "json") print(jsonText("concord.predicate.v1.TransitionVerdict", TransitionVerdict, verdict));
+  else print(verdictLines(verdict));
+}
+
+export function verdictLines(verdict: TransitionVerdict): readonly string[] {
+  const { judgement, ruleSetRevision, cost, violations, violationsOmitted, warnings, audits, shadows, allowedStates } = verdict;
+  const told = [
+    `${enumText("JUDGEMENT_", judgement)} (rule set revision ${ruleSetRevision}, cost ${cost})`,
+    ...violations.map((each) => violationLine("denied by", each)),
+    ...(violationsOmitted > 0 ? [`  and denied by ${violationsOmitted} more`] : []),
+    ...warnings.map((each) => violationLine("warned by", each)),
+    ...audits.map((each) => violationLine("audited by", each)),
+    ...shadows.map(shadowLine),
+  ];
+  if (judgement !== Judgement.INVALID_TRANSITION) return told;
+  const states = allowedStates.map((state) => enumText("WORKFLOW_STATE_", state));
+  return [...told, `  it can go to: ${states.join(", ") || "nowhere, it is in a terminal state"}`];
+}
+
+const violationLine = (verb: string, { ruleId, ruleVersion, message }: RuleViolation): string =>
+  `  ${verb} ${ruleId} (version ${ruleVersion}): ${message}`;
+
+function shadowLine({ ruleId, shadowVersion, activeVersion, holds, message }: ShadowDifference): string {
+  const beside = activeVersion === 0 ? "" : `, beside version ${activeVersion}`;
+  return `  in shadow ${ruleId} (version ${shadowVersion}${beside}): ${holds ? "holds" : message}`;
+}

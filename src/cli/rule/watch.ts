@@ -1,0 +1,54 @@
+import { setTimeout } from "node:timers/promises";
+import { Command } from "commander";
+import { ClientError } from "nice-grpc";
+import type { RuleSetChange } from "../../gen/concord/predicate/v1/rule_set.ts";
+import { clientFailure } from "../../rpc/errors.ts";
+import { adviceOf } from "../advice.ts";
+import { addClientOptions, type ClientOptions, type Clients, integerArgument, untilInterrupted, withClients } from "../client.ts";
+import { print } from "../output.ts";
+import { changeJson, changeRow, patchLines } from "./changes.ts";
+import { addExamples } from "./help.ts";
+
+export function watchCommand(): Command {
+  const command = new Command("watch")
+    .description("print what is done to the rules as it happens, until interrupted; a lost connection is taken up again")
+    .option("--after <sequence>", "begin after this sequence; 0: with the first", integerArgument(0, Number.MAX_SAFE_INTEGER))
+    .option("--diff", "show before and after of each");
+  addExamples(command, ["concord rule watch --diff", "concord rule watch --after 0 -o json"]);
+  type Options = ClientOptions & { readonly after?: number; readonly diff?: true };
+  return addClientOptions(command).action((options: Options) =>
+    withClients(options, async ({ predicates }) => {
+      const after = options.after === undefined ? undefined : BigInt(options.after);
+      for await (const change of followChanges(predicates, { after, signal: untilInterrupted(), pauseMs: betweenAttemptsMs })) {
+        if (options.output === "json") print(changeJson(change));
+        else print([changeRow(change).join("  "), ...(options.diff === true ? patchLines(change) : [])]);
+      }
+    }),
+  );
+}
+
+/** Soon enough for a restart, seldom enough for a server that stays away. */
+const betweenAttemptsMs = 1_000;
+
+/** Ends with `signal`. What fails before the server has answered once fails. */
+export async function* followChanges(
+  predicates: Pick<Clients["predicates"], "watchRuleSet">,
+  { after, signal, pauseMs }: { readonly after: bigint | undefined; readonly signal: AbortSignal; readonly pauseMs: number },
+): AsyncGenerator<RuleSetChange> {
+  let afterSequence = after;
+  let hasAnswered = false;
+  while (!signal.aborted) {
+    try {
+      for await (const { body } of predicates.watchRuleSet({ afterSequence }, { signal })) {
+        hasAnswered = true;
+        if (body === undefined) continue;
+        if (body.$case === "change") yield body.value;
+        afterSequence = body.$case === "change" ? body.value.sequence : body.value;
+      }
+    } catch (error) {
+      if (signal.aborted) return;
+      if (!hasAnswered || !(error instanceof ClientError) || adviceOf(clientFailure(error)).retry !== "same") throw error;
+    }
+    await setTimeout(pauseMs, undefined, { signal }).catch(() => undefined);
+  }
+}

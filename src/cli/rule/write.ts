@@ -1,0 +1,107 @@
+import { createHash } from "node:crypto";
+import { Command } from "commander";
+import type { Rule } from "../../gen/concord/predicate/v1/rule_set.ts";
+import { addClientOptions, addMutationOptions, type ClientOptions, type Clients, type Mutation } from "../client.ts";
+import { type SourceOf, sourceOfTexts, withRuleChange } from "./explained.ts";
+import { addFieldOptions, type FieldOptions, fieldsOf, readExpression, ruleVersionArgument } from "./fields.ts";
+import { addExamples, lookAtRule } from "./help.ts";
+import { printRule } from "./text.ts";
+
+type Options = ClientOptions & Mutation & FieldOptions & { readonly activate?: true };
+
+export function createCommand(): Command {
+  const command = new Command("create")
+    .description("store a rule; it judges nothing until it is activated")
+    .argument("<id>")
+    .argument("[expression]", "CEL; true allows the move; left out, --file is read");
+  addFieldOptions(command).option("--activate", "activate it at once");
+  addExamples(command, [
+    "concord rule create cold 'workflow.metadata.temperature < 3' --move ACTIVE:COMPLETED --type sample --activate",
+    "concord rule create weekend --file weekend.cel --action warn --message '\"it is \" + string(now.getDayOfWeek())'",
+  ]);
+  return addClientOptions(addMutationOptions(command, "written by hand")).action(
+    (ruleId: string, expression: string | undefined, options: Options) => {
+      // Read once: what is shown of an error is what was sent.
+      const typed = expression ?? readExpression(options.file);
+      return withRuleChange(
+        options,
+        lookAtRule(ruleId),
+        async ({ predicates }, { requestId, call }) => {
+          const { reason, by: requestedBy } = options;
+          const request = { ruleId, ...fieldsOf(typed, options), reason, requestedBy, requestId };
+          const { rule } = await predicates.createRule(request, call);
+          printRule(options.output, await activated(predicates, rule, options, { requestId, call }));
+        },
+        sourceOfFields(ruleId, typed, options),
+      );
+    },
+  );
+}
+
+export function updateCommand(): Command {
+  const command = new Command("update")
+    .description(
+      "store a new version of a rule; what is not given stays as it is in the newest, which judges on until it is replaced",
+    )
+    .argument("<id>")
+    .argument("[expression]", "CEL; left out, --file is read, if it is given");
+  addFieldOptions(command)
+    .option("--expected-version <n>", "change this version, if it is still the newest; left out, the newest", ruleVersionArgument)
+    .option("--activate", "activate it at once");
+  addExamples(command, [
+    "concord rule update cold 'workflow.metadata.temperature < 5' --reason 'the new reader allows it' --activate",
+    "concord rule update cold --action warn --move '*:*'",
+  ]);
+  return addClientOptions(addMutationOptions(command, "written by hand")).action(
+    (ruleId: string, expression: string | undefined, options: Options & { readonly expectedVersion?: number }) => {
+      const typed = expression ?? readExpression(options.file);
+      return withRuleChange(
+        options,
+        lookAtRule(ruleId),
+        async ({ predicates }, { requestId, call, retryWith }) => {
+          const { expectedVersion = 0, reason, by: requestedBy, timeout: deadline } = options;
+          const { rule: base } = await predicates.getRule({ ruleId, version: expectedVersion }, { deadline });
+          if (base === undefined) throw new Error("the server answered without a rule");
+          // A version never changes: a retry that names it asks for the same.
+          retryWith(`--expected-version ${base.version}`);
+          const request = {
+            ruleId,
+            ...fieldsOf(typed, options, base),
+            expectedVersion: base.version,
+            reason,
+            requestedBy,
+            requestId,
+          };
+          const { rule } = await predicates.updateRule(request, call);
+          printRule(options.output, await activated(predicates, rule, options, { requestId, call }));
+        },
+        sourceOfFields(ruleId, typed, options),
+      );
+    },
+  );
+}
+
+type Asked = { readonly requestId: string; readonly call: Parameters<Clients["predicates"]["activateRule"]>[1] };
+
+/** The rule, as it is after it was activated if that is wanted. */
+async function activated(
+  predicates: Clients["predicates"],
+  rule: Rule | undefined,
+  { activate, reason, by: requestedBy }: Options,
+  { requestId, call }: Asked,
+): Promise<Rule | undefined> {
+  if (activate !== true || rule === undefined) return rule;
+  // One id is one request: the second has one that a retry of both leads to.
+  const activationId = createHash("sha256").update(requestId).digest("base64url");
+  const { ruleId, version } = rule;
+  return (await predicates.activateRule({ ruleId, version, reason, requestedBy, requestId: activationId }, call)).rule;
+}
+
+function sourceOfFields(ruleId: string, expression: string | undefined, options: FieldOptions): SourceOf {
+  const { condition, message, file } = options;
+  return sourceOfTexts(ruleId, {
+    ...(expression !== undefined && { expression: { text: expression, file } }),
+    ...(condition !== undefined && { condition: { text: condition } }),
+    ...(message !== undefined && { message: { text: message } }),
+  });
+}

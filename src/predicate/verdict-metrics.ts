@@ -1,0 +1,35 @@
+import { evaluationCostMax } from "./core/limits.ts";
+import type { Verdict, Violation } from "./core/types.ts";
+import { judgementOf } from "./verdict-record.ts";
+
+/** What is counted of verdicts. */
+export type VerdictMetrics = {
+  verdict(judgement: string): void;
+  violation(ruleId: string, action: string): void;
+  shadowDifference(ruleId: string): void;
+  cost(units: number): void;
+  exhausted(): void;
+};
+
+export function countVerdicts(metrics: VerdictMetrics, verdicts: readonly Verdict[]): void {
+  for (const verdict of verdicts) {
+    if (verdict.type === "deferred") continue;
+    metrics.verdict(judgementOf(verdict));
+    if (verdict.type === "invalid-transition") continue;
+    const { warnings, audits, shadows, cost } = verdict;
+    const violations = verdict.type === "rule-denied" ? verdict.violations : [];
+    metrics.cost(cost);
+    const count = (action: string, found: readonly Violation[]): void => {
+      for (const { ruleId } of found) metrics.violation(ruleId, action);
+    };
+    count("DENY", violations);
+    count("WARN", warnings);
+    count("AUDIT", audits);
+    for (const { ruleId } of shadows) metrics.shadowDifference(ruleId);
+    if (isExhausted(cost, [...violations, ...warnings, ...audits])) metrics.exhausted();
+  }
+}
+
+/** An evaluation that costs too much is charged with all that it may cost. */
+const isExhausted = (cost: number, found: readonly Violation[]): boolean =>
+  cost >= evaluationCostMax && found.some(({ evaluationFailed }) => evaluationFailed);

@@ -1,0 +1,48 @@
+import type { CallContext } from "nice-grpc-common";
+import type { RuleId } from "../kernel/ids.ts";
+import { createSeldomLog } from "../kernel/seldom.ts";
+import type { DurationMs } from "../kernel/time.ts";
+import type { Verdict } from "../predicate/core/types.ts";
+import type { Logger } from "../runtime/logger.ts";
+import type { RpcContext } from "./context.ts";
+
+type Call = Pick<CallContext, "peer"> & Pick<RpcContext, "log">;
+
+/** Rules that one line names. Whoever needs all of them reads the verdict log. */
+const rulesNamedMax = 10;
+
+const callOf = ({ log, peer }: Call) => ({ request: log.id, peer });
+
+/** A rule that cannot be evaluated denies whatever it applies to: one line of a rule in a minute. */
+export function createFailureLog(logger: Logger, nowMs = (): DurationMs => performance.now()) {
+  const seldom = createSeldomLog(logger, nowMs);
+  return (verdicts: readonly Verdict[], call: Call): void => {
+    const warned = new Set<RuleId>();
+    for (const verdict of verdicts) {
+      if (verdict.type !== "rule-denied") continue;
+      for (const { ruleId, message, evaluationFailed } of verdict.violations) {
+        if (!evaluationFailed || warned.has(ruleId)) continue;
+        warned.add(ruleId);
+        const { ruleSetRevision } = verdict;
+        seldom.warn(ruleId, { ...callOf(call), rule: ruleId, ruleSetRevision, why: message }, "rule failed, and denies");
+      }
+    }
+  };
+}
+
+/** A move that rules deny: 100 lines in a minute of the same first rule. */
+export function createDenialLog(logger: Logger, nowMs = (): DurationMs => performance.now()) {
+  const seldom = createSeldomLog(logger, nowMs);
+  return (
+    subject: object,
+    denial: { readonly ruleSetRevision: number; readonly violations: readonly { readonly ruleId: string }[] },
+    call: Call,
+  ): void => {
+    const ids = denial.violations.map(({ ruleId }) => ruleId);
+    const rules = ids.slice(0, rulesNamedMax);
+    const more = ids.length - rules.length;
+    const { ruleSetRevision } = denial;
+    const fields = { ...callOf(call), ...subject, rules, ...(more > 0 && { moreRules: more }), ruleSetRevision };
+    seldom.info(ids[0] ?? "", fields, "transition refused");
+  };
+}

@@ -1,0 +1,33 @@
+import type { WorkflowId } from "../kernel/ids.ts";
+import type { JsonObject } from "../kernel/json.ts";
+import { isTerminal } from "../kernel/lifecycle.ts";
+import { err, ok, type Result } from "../kernel/result.ts";
+import { type Attempts, unjudged } from "./attempt.ts";
+import type { Workflow } from "./core/types.ts";
+import type { ManagerError } from "./errors.ts";
+import type { Asker, JudgedMoves } from "./ports.ts";
+
+export type PossibleMovesQuestion = {
+  readonly workflowId: WorkflowId;
+  readonly reason: string;
+  readonly requestedBy: string;
+  readonly context: JsonObject;
+};
+
+/** `judged` undefined: it is in a terminal state, or held, and no move can be made. */
+export type PossibleMoves = { readonly workflow: Workflow; readonly judged: JudgedMoves | undefined };
+
+/** What a workflow may do next, as it is now. */
+export async function possibleMoves(
+  { store, predicates, environment }: Attempts,
+  { workflowId, ...asked }: PossibleMovesQuestion,
+  asker: Asker,
+): Promise<Result<PossibleMoves, ManagerError>> {
+  const found = await store.getWithLastEvent(workflowId);
+  if (found === undefined) return err({ type: "workflow-not-found", workflowId });
+  const { workflow, lastEvent } = found;
+  if (isTerminal(workflow.state) || workflow.hold !== undefined) return ok({ workflow, judged: undefined });
+  const question = { ...asked, workflow, lastEvent, transaction: undefined, atMs: environment.nowMs() };
+  const judged = await predicates.checkMoves(question, asker);
+  return judged.ok ? ok({ workflow, judged: judged.value }) : err(unjudged(judged.error, workflowId));
+}

@@ -1,0 +1,88 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect } from "vitest";
+
+// Lines of a document that a reader pastes, and what they print. With UPDATE_PASTES=1, the outputs of today are written into the document.
+
+const root = join(import.meta.dirname, "..", "..");
+
+type Paste = { readonly command: string; readonly shown: string };
+
+/** A command begins with `    $ `, goes on after a backslash, and is followed by what it prints. */
+function pastesOf(text: string): readonly Paste[] {
+  const pastes: { command: string; shown: string }[] = [];
+  let inside = false;
+  for (const line of text.split("\n")) {
+    const last = pastes.at(-1);
+    if (line.startsWith("    $ ")) {
+      pastes.push({ command: line.slice(6), shown: "" });
+      inside = true;
+    } else if (!line.startsWith("    ")) {
+      inside = false;
+    } else if (inside && last?.command.endsWith("\\")) {
+      last.command += `\n${line.slice(4)}`;
+    } else if (inside && last !== undefined) {
+      last.shown += `${line.slice(4)}\n`;
+    }
+  }
+  return pastes;
+}
+
+/** What differs from run to run. */
+function normalized(text: string): string {
+  return text
+    .replaceAll(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, "TIME")
+    .replaceAll(/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g, "UUID")
+    .replaceAll(/127\.0\.0\.1:\d+/g, "ADDRESS")
+    .replaceAll(/ +$/gm, "");
+}
+
+const asShown = (text: string) => text.replaceAll(/^(?=.)/gm, "    ");
+
+/** Commands that end with `&` are in `background` afterwards. */
+export async function expectPastes(options: {
+  /** From the root. */
+  readonly file: string;
+  readonly address: string;
+  readonly dataDir: string;
+  readonly background: ChildProcess[];
+}): Promise<void> {
+  const { file, address } = options;
+  const path = join(root, file);
+  let text = readFileSync(path, "utf8");
+  let place = 0;
+  for (const { command, shown } of pastesOf(text)) {
+    if (command.startsWith("kill ")) continue;
+    const printed = await run(command, options);
+    if (process.env["UPDATE_PASTES"] === undefined) {
+      expect(normalized(printed), command).toBe(normalized(shown));
+    } else {
+      const told = `${asShown(`$ ${command}`)}\n`;
+      const start = text.indexOf(`${told}${asShown(shown)}`, place) + told.length;
+      const now = asShown(printed.replaceAll(address, "127.0.0.1:50051"));
+      text = text.slice(0, start) + now + text.slice(start + asShown(shown).length);
+      place = start + now.length;
+    }
+  }
+  if (process.env["UPDATE_PASTES"] !== undefined) writeFileSync(path, text);
+}
+
+function run(command: string, options: Parameters<typeof expectPastes>[0]): Promise<string> {
+  const shell = command.replaceAll("127.0.0.1:50051", options.address);
+  const env = { ...process.env, CONCORD_ADDRESS: options.address, CONCORD_DATA_DIR: options.dataDir };
+  return new Promise((resolve) => {
+    if (shell.endsWith("&")) {
+      options.background.push(spawn("sh", ["-c", `exec ${shell.slice(0, -1)}`], { cwd: root, env, stdio: "ignore" }));
+      resolve("");
+      return;
+    }
+    // One pipe, so that what a person sees keeps its order.
+    const child = spawn("sh", ["-c", `(${shell}\n) 2>&1`], { cwd: root, env, stdio: ["ignore", "pipe", "ignore"] });
+    let output = "";
+    child.stdout.on("data", (chunk: Buffer) => {
+      output += chunk.toString();
+    });
+    child.on("close", () => resolve(output));
+  });
+}

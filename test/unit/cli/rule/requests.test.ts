@@ -1,0 +1,238 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { ServerError, Status } from "nice-grpc-common";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { ruleCommand } from "../../../../src/cli/rule.ts";
+import type {
+  ActivateRuleRequest,
+  CreateRuleRequest,
+  GetRuleRequest,
+  UpdateRuleRequest,
+} from "../../../../src/gen/concord/predicate/v1/predicate_logic.ts";
+import type { Rule } from "../../../../src/gen/concord/predicate/v1/rule_set.ts";
+import { runCommand } from "../../../support/command.ts";
+import { temporaryFolder } from "../../../support/concord.ts";
+import { type Fakes, startRecordingServer } from "../../../support/recording-server.ts";
+
+// What the commands ask for, of a server that keeps one rule.
+
+let folder: ReturnType<typeof temporaryFolder>;
+let server: Awaited<ReturnType<typeof startRecordingServer>>;
+
+const newest: Partial<Rule> = {
+  ruleId: "cold",
+  version: 3,
+  latestVersion: 3,
+  activeVersion: 2,
+  description: "keeps it cold",
+  moves: [{ fromState: "WORKFLOW_STATE_ACTIVE", toState: "WORKFLOW_STATE_COMPLETED" }],
+  workflowTypes: ["sample"],
+  condition: "true",
+  expression: "1 < 2",
+  message: "'no'",
+  priority: 9,
+  action: "RULE_ACTION_WARN",
+};
+
+const written = {
+  description: newest.description,
+  moves: newest.moves,
+  workflowTypes: newest.workflowTypes,
+  condition: newest.condition,
+  expression: newest.expression,
+  message: newest.message,
+  priority: newest.priority,
+  action: newest.action,
+};
+
+const fakes: Fakes = {
+  getRule: (_, { version }: GetRuleRequest) => ({ rule: { ...newest, version: version || 3 } }),
+  createRule: (_, { ruleId, expression }: CreateRuleRequest) => ({ rule: { ruleId, expression, version: 1, latestVersion: 1 } }),
+  updateRule: (_, request: UpdateRuleRequest) => ({ rule: { ...newest, ...request, version: 4, latestVersion: 4 } }),
+  activateRule: (_, { version }: ActivateRuleRequest) => ({ rule: { ...newest, version, activeVersion: version } }),
+  shadowRule: () => ({ rule: newest }),
+};
+
+beforeEach(() => {
+  folder = temporaryFolder();
+});
+
+afterEach(async () => {
+  await server.server.shutdown(0);
+  folder.remove();
+});
+
+async function run(args: readonly string[], instead: Fakes = {}) {
+  server = await startRecordingServer({ ...fakes, ...instead });
+  const ran = await runCommand(ruleCommand(), ...args, "--address", server.address);
+  return { ...ran, calls: server.calls.map(({ method, request }) => ({ method, request })) };
+}
+
+function file(name: string, text: string): string {
+  const path = join(folder.path, name);
+  writeFileSync(path, text);
+  return path;
+}
+
+describe("create", () => {
+  test("gives every field; what is not given is empty, and the rule denies", async () => {
+    const { calls } = await run(["create", "r", "true", "--by", "ada"]);
+    const bare = { description: "", moves: [], workflowTypes: [], condition: "", message: "", priority: 0 };
+    expect(calls).toMatchObject([
+      {
+        method: "createRule",
+        request: { ...bare, ruleId: "r", expression: "true", action: "RULE_ACTION_DENY", requestedBy: "ada" },
+      },
+    ]);
+    await server.server.shutdown(0);
+    const all = [
+      "--move",
+      "active:completed",
+      "--move",
+      "*:CANCELLED",
+      "--type",
+      "sample",
+      "--type",
+      "plate",
+      "--condition",
+      "c",
+    ];
+    const more = ["--message", "m", "--priority", "-7", "--action", "audit", "--description", "d"];
+    const { calls: full } = await run(["create", "r", "true", ...all, ...more]);
+    expect(full[0]?.request).toMatchObject({
+      description: "d",
+      moves: [written.moves?.[0], { fromState: "WORKFLOW_STATE_UNSPECIFIED", toState: "WORKFLOW_STATE_CANCELLED" }],
+      workflowTypes: ["sample", "plate"],
+      condition: "c",
+      message: "m",
+      priority: -7,
+      action: "RULE_ACTION_AUDIT",
+    });
+  });
+
+  test("reads an expression from a file, with its lines as they are", async () => {
+    const { calls } = await run(["create", "r", "--file", file("r.cel", "\n true &&\n false\n")]);
+    expect(calls[0]?.request).toMatchObject({ expression: "\n true &&\n false" });
+  });
+
+  test("activates the version that it has made, with an id that a retry of both leads to", async () => {
+    const { calls } = await run(["create", "r", "true", "--activate", "--request-id", "q"]);
+    await server.server.shutdown(0);
+    const { calls: again } = await run(["create", "r", "true", "--activate", "--request-id", "q"]);
+    expect(calls).toEqual(again);
+    const [created, activated] = calls.map(({ request }) => request as { requestId: string });
+    expect(activated).toMatchObject({ ruleId: "r", version: 1 });
+    expect(created?.requestId).toBe("q");
+    expect(activated?.requestId).not.toBe("q");
+  });
+
+  test.each([
+    { args: ["r"], says: "give the expression as an argument, or a file with --file" },
+    { args: ["r", "--file", "/no/such/file"], says: "cannot read /no/such/file: ENOENT" },
+  ])("without an expression asks for nothing: $says", async ({ args, says }) => {
+    expect(await run(["create", ...args])).toMatchObject({ code: 1, err: `error: ${says}\n`, calls: [] });
+  });
+});
+
+describe("update", () => {
+  test("keeps what is not given, and names the version that it changes", async () => {
+    const { calls } = await run(["update", "cold", "2 < 3"]);
+    expect(calls).toMatchObject([
+      { method: "getRule", request: { ruleId: "cold", version: 0 } },
+      { method: "updateRule", request: { ...written, ruleId: "cold", expression: "2 < 3", expectedVersion: 3 } },
+    ]);
+  });
+
+  test.each([
+    { args: ["--action", "deny"], changed: { action: "RULE_ACTION_DENY" } },
+    { args: ["--message", "", "--condition", ""], changed: { message: "", condition: "" } },
+    { args: ["--type", "*"], changed: { workflowTypes: [] } },
+    { args: ["--type", "plate"], changed: { workflowTypes: ["plate"] } },
+    {
+      args: ["--move", "*:*"],
+      changed: { moves: [{ fromState: "WORKFLOW_STATE_UNSPECIFIED", toState: "WORKFLOW_STATE_UNSPECIFIED" }] },
+    },
+    { args: ["--priority", "0", "--description", ""], changed: { priority: 0, description: "" } },
+  ])("changes only what is given: $args", async ({ args, changed }) => {
+    const { calls } = await run(["update", "cold", ...args]);
+    expect(calls[1]?.request).toMatchObject({ ...written, ...changed });
+  });
+
+  test("activates the new version", async () => {
+    const { calls, out } = await run(["update", "cold", "2 < 3", "--activate"]);
+    expect(calls[2]).toMatchObject({ method: "activateRule", request: { ruleId: "cold", version: 4 } });
+    expect(out).toMatch(/^version: +4/m);
+  });
+
+  test("without an answer says how a retry asks for the same, also when there is a newer version by then", async () => {
+    const unanswered = () => Promise.reject(new ServerError(Status.DEADLINE_EXCEEDED, "too late"));
+    const { code, err, calls } = await run(["update", "cold", "2 < 3"], { updateRule: unanswered });
+    expect(code).toBe(3);
+    const [, flags = ""] = /retry with (.*)\n/.exec(err) ?? [];
+    expect(err).toContain("outcome unknown: concord rule get cold");
+    expect(flags).toMatch(/^--request-id \S+ --expected-version 3$/);
+    await server.server.shutdown(0);
+    const newer = (_: unknown, { version }: GetRuleRequest) => ({ rule: { ...newest, version: version || 9 } });
+    const { calls: again } = await run(["update", "cold", "2 < 3", ...flags.split(" ")], { getRule: newer });
+    expect(again[1]).toEqual(calls[1]);
+  });
+});
+
+describe("shadow", () => {
+  test.each([
+    { args: [], version: 3 },
+    { args: ["--version", "1"], version: 1 },
+    { args: ["--end"], version: 0 },
+  ])("$args is version $version", async ({ args, version }) => {
+    const { calls } = await run(["shadow", "cold", ...args]);
+    expect(calls.at(-1)).toMatchObject({ method: "shadowRule", request: { ruleId: "cold", version } });
+  });
+});
+
+test.each([
+  { args: ["activate", "cold"], method: "activateRule", request: { ruleId: "cold", version: 0 } },
+  { args: ["activate", "cold", "--version", "2"], method: "activateRule", request: { ruleId: "cold", version: 2 } },
+  { args: ["deactivate", "cold"], method: "deactivateRule", request: { ruleId: "cold" } },
+  { args: ["deprecate", "cold"], method: "deprecateRule", request: { ruleId: "cold" } },
+  { args: ["delete", "cold"], method: "deleteRule", request: { ruleId: "cold" } },
+  {
+    args: ["rollback", "--to", "4", "--dry-run"],
+    method: "rollbackRuleSet",
+    request: { revision: 4n, dryRun: true, requestId: "" },
+  },
+  {
+    args: ["fact", "set", "f", "1"],
+    method: "setRuleSetItem",
+    request: { item: { $case: "fact", value: { name: "f", expression: "1" } } },
+  },
+  { args: ["fact", "delete", "f"], method: "deleteRuleSetItem", request: { kind: "RULE_SET_ITEM_KIND_FACT", name: "f" } },
+  {
+    args: ["type", "delete", "t"],
+    method: "deleteRuleSetItem",
+    request: { kind: "RULE_SET_ITEM_KIND_WORKFLOW_TYPE", name: "t" },
+  },
+  { args: ["history", "cold"], method: "listRuleSetChanges", request: { name: "cold", pageSize: 100 } },
+  { args: ["export", "--revision", "4"], method: "getRuleSet", request: { revision: 4n } },
+  { args: ["get", "cold", "--version", "2"], method: "getRule", request: { ruleId: "cold", version: 2 } },
+  { args: ["get", "cold", "--versions"], method: "listRuleVersions", request: { ruleId: "cold" } },
+])("concord rule $args asks $method", async ({ args, method, request }) => {
+  const { calls } = await run(args, { getRule: () => Promise.reject(new ServerError(Status.NOT_FOUND, "none")) });
+  expect(calls).toMatchObject([{ method, request }]);
+});
+
+describe("type set", () => {
+  test("reads the schema from a file", async () => {
+    const { calls } = await run(["type", "set", "t", "--schema", file("s.json", '{"type":"object"}'), "--description", "d"]);
+    const value = { name: "t", description: "d", metadataSchema: { type: "object" } };
+    expect(calls[0]?.request).toMatchObject({ item: { $case: "workflowType", value } });
+  });
+
+  test.each([
+    { text: "{", says: /s\.json: Expected property name/ },
+    { text: "[]", says: /s\.json: must be a JSON object/ },
+  ])("asks for nothing with a schema that is none: $text", async ({ text, says }) => {
+    const { code, err, calls } = await run(["type", "set", "t", "--schema", file("s.json", text)]);
+    expect({ code, calls }).toEqual({ code: 1, calls: [] });
+    expect(err).toMatch(says);
+  });
+});

@@ -1,0 +1,186 @@
+import { describe, expect, test } from "vitest";
+import { lastOf } from "../../../src/predicate/core/compile-rule.ts";
+import { judge } from "../../../src/predicate/core/judge.ts";
+import { shadowCostMax } from "../../../src/predicate/core/limits.ts";
+import { compileContents, type RuleSet } from "../../../src/predicate/core/rule-set.ts";
+import { checkOf, contentsOf, factOf, ruleOf, ruleSetOf, ruleSetWith, sampleCheck } from "../../support/rule-values.ts";
+
+const idsOf = (violations: readonly { readonly ruleId: string }[] = []) => violations.map(({ ruleId }) => ruleId);
+
+function found(set: RuleSet, check = sampleCheck) {
+  const verdict = judge(set, check);
+  if (verdict.type !== "allowed" && verdict.type !== "rule-denied") throw new Error(verdict.type);
+  const denied = verdict.type === "rule-denied" ? verdict.violations : [];
+  return { denied: idsOf(denied), warned: idsOf(verdict.warnings), audited: idsOf(verdict.audits), shadows: verdict.shadows };
+}
+
+describe("actions", () => {
+  const no = (id: string, action: "DENY" | "WARN" | "AUDIT", expression = "false") => ruleOf({ id, action, expression });
+
+  test("only DENY refuses; what warns and audits is told beside it, or alone", () => {
+    const [warn, audit] = [no("warn", "WARN"), no("audit", "AUDIT")];
+    expect(judge(ruleSetOf(1, warn, audit), sampleCheck).type).toBe("allowed");
+    expect(found(ruleSetOf(1, warn, audit))).toMatchObject({ warned: ["warn"], audited: ["audit"] });
+    expect(found(ruleSetOf(1, audit, warn, no("deny", "DENY")))).toMatchObject({
+      denied: ["deny"],
+      warned: ["warn"],
+      audited: ["audit"],
+    });
+  });
+
+  test("a rule that warns and cannot be evaluated warns", () => {
+    expect(found(ruleSetOf(1, no("warn", "WARN", "workflow.metadata.missing")))).toMatchObject({ denied: [], warned: ["warn"] });
+  });
+
+  test("one that denies is asked first, whatever its priority, so that dear ones that only warn cannot hide it", () => {
+    const items = `[${Array.from({ length: 75 }, (_, n) => n).join(",")}]`;
+    const dear = Array.from({ length: 8 }, (_, n) =>
+      ruleOf({ id: `dear-${n}`, action: "WARN", priority: 9, expression: `${items}.all(x, ${items}.all(y, x + y >= 0))` }),
+    );
+    expect(found(ruleSetOf(1, ...dear, no("deny", "DENY")))).toMatchObject({ denied: ["deny"] });
+  });
+});
+
+describe("scope", () => {
+  const cold = ruleOf({ id: "cold", workflowTypes: ["sample", "reagent"], expression: "false" });
+  const any = ruleOf({ id: "any", expression: "false" });
+
+  test.each([
+    ["sample", ["any", "cold"]],
+    ["reagent", ["any", "cold"]],
+    ["order", ["any"]],
+    ["", ["any"]],
+  ])("a rule with types applies to workflows of these only: %j", (type, denied) => {
+    expect(found(ruleSetOf(1, cold, any), checkOf({ workflow: { type } })).denied).toEqual(denied);
+  });
+
+  test("a rule whose condition is false does not apply; one whose condition fails could not be evaluated", () => {
+    const rule = (condition: string) => ruleSetOf(1, ruleOf({ condition, expression: "false" }));
+    expect(found(rule("workflow.metadata.temperature > 8")).denied).toEqual([]);
+    expect(found(rule("workflow.metadata.temperature < 8")).denied).toEqual(["rule"]);
+    expect(judge(rule("workflow.metadata.missing == 1"), sampleCheck)).toMatchObject({
+      violations: [{ evaluationFailed: true, message: expect.stringContaining("its condition: line 1, column 19") }],
+    });
+  });
+});
+
+describe("facts", () => {
+  const facts = [factOf("warm", "workflow.metadata.temperature > 5"), factOf("bad", "facts.warm && !facts.passed")];
+  const passed = factOf("passed", "workflow.metadata.qc.passed");
+
+  test("rules and facts read them by name, in whatever order they stand", () => {
+    const active = [ruleOf({ id: "a", expression: "!facts.warm" }), ruleOf({ id: "b", expression: "!facts.bad" })];
+    expect(found(ruleSetWith({ facts: [...facts, passed], active })).denied).toEqual(["a"]);
+  });
+
+  test("an error of a fact is one of the rule that reads it, where that needs it", () => {
+    const missing = factOf("missing", "workflow.metadata.humidity > 1");
+    const rule = (expression: string) => ruleSetWith({ facts: [missing], active: [ruleOf({ expression })] });
+    expect(judge(rule("facts.missing"), sampleCheck)).toMatchObject({
+      violations: [
+        {
+          evaluationFailed: true,
+          message: expect.stringContaining('fact "missing", line 1, column 19: field not found: humidity'),
+        },
+      ],
+    });
+    expect(found(rule("facts.missing || true")).denied).toEqual([]);
+  });
+
+  test("each is evaluated once for a check, at the cost of the rule that reads it first", () => {
+    const cost = (...expressions: string[]) => {
+      const active = expressions.map((expression, index) => ruleOf({ id: `rule-${index}`, expression }));
+      const verdict = judge(ruleSetWith({ facts: [factOf("sum", "[1,2,3,4,5,6,7,8].all(x, x > 0)")], active }), sampleCheck);
+      return verdict.type === "allowed" ? verdict.cost : Number.NaN;
+    };
+    const [plain, once, twice] = [cost("true"), cost("facts.sum"), cost("facts.sum", "facts.sum")];
+    expect(once - plain).toBeGreaterThan(30);
+    expect(twice - once).toBeLessThan(5);
+  });
+
+  test("what one rule could not pay for is evaluated anew for the next", () => {
+    const items = `[${Array.from({ length: 75 }, (_, n) => n).join(",")}]`;
+    const dear = factOf("dear", `${items}.all(x, ${items}.all(y, x + y >= 0))`);
+    const active = [
+      ruleOf({ id: "a", expression: `${items}.all(x, ${items}.all(y, x + y >= 0)) && facts.dear`, priority: 1 }),
+      ruleOf({ id: "b", expression: "facts.dear" }),
+    ];
+    expect(judge(ruleSetWith({ facts: [dear], active }), sampleCheck)).toMatchObject({
+      violations: [{ ruleId: "a", evaluationFailed: true }],
+    });
+  });
+
+  test("a circle, a name that is none, and a fact that does not compile are problems, and whoever reads them does not hold", () => {
+    const contents = contentsOf({
+      facts: [factOf("a", "facts.b"), factOf("b", "facts.c"), factOf("c", "facts.a"), factOf("d", "gone()"), factOf("e", "1")],
+      active: [ruleOf({ expression: "facts.d == 1" }), ruleOf({ id: "other", expression: "facts.none" })],
+    });
+    const { ruleSet, problems } = lastOf(compileContents(contents));
+    expect(problems).toMatchObject([
+      { kind: "FACT", name: "d", error: { message: 'unknown function "gone"' } },
+      { kind: "FACT", name: "a", error: { message: expect.stringContaining("circle: a → b → c → a") } },
+      { kind: "FACT", name: "b", error: { message: expect.stringContaining("circle: b → c → a → b") } },
+      { kind: "RULE", name: "other", error: { message: expect.stringContaining('unknown field "none"') } },
+    ]);
+    expect(judge(ruleSet, sampleCheck)).toMatchObject({
+      violations: [{ ruleId: "other" }, { ruleId: "rule", message: expect.stringContaining('fact "d" does not compile') }],
+    });
+  });
+
+  test("a fact that changes is another one for the rules that read it", () => {
+    const active = [ruleOf({ expression: "facts.yes" })];
+    const before = ruleSetWith({ facts: [factOf("yes", "true")], active });
+    expect(found(before).denied).toEqual([]);
+    expect(found(ruleSetWith({ facts: [factOf("yes", "false", 2)], active }, before)).denied).toEqual(["rule"]);
+    expect(ruleSetWith({ facts: before.contents.facts, active }, before).compiled.get(active[0] as never)).toBe(
+      before.compiled.get(active[0] as never),
+    );
+  });
+});
+
+describe("rules in shadow", () => {
+  const holds = ruleOf({ expression: "true" });
+  const denies = ruleOf({ expression: "false", message: "'no'" });
+  const second = (rule: typeof holds, changes = {}) => ({ ...rule, version: 2, ...changes });
+
+  test("decide nothing, and are told where they say otherwise", () => {
+    expect(found(ruleSetWith({ active: [holds], shadow: [second(denies)] }))).toMatchObject({
+      denied: [],
+      shadows: [{ ruleId: "rule", activeVersion: 1, shadowVersion: 2, violation: { message: "no" } }],
+    });
+    expect(found(ruleSetWith({ active: [denies], shadow: [second(holds)] }))).toMatchObject({
+      denied: ["rule"],
+      shadows: [{ ruleId: "rule", activeVersion: 1, shadowVersion: 2, violation: undefined }],
+    });
+  });
+
+  test.each([
+    ["both hold", [holds], second(holds), 0],
+    ["both do not", [denies], second(denies), 0],
+    ["both do not, with another action", [denies], second(denies, { action: "WARN" }), 1],
+    ["it is not active, and does not hold", [], second(denies), 1],
+    ["it is not active, and holds", [], second(holds), 0],
+    ["it does not apply, and the active one denies", [denies], second(denies, { workflowTypes: ["other"] }), 1],
+    ["it does not apply, and the active one holds", [holds], second(denies, { workflowTypes: ["other"] }), 0],
+    [
+      "neither applies",
+      [ruleOf({ expression: "false", moves: [{ from: "PAUSED", to: undefined }] })],
+      second(denies, { workflowTypes: ["other"] }),
+      0,
+    ],
+  ])("%s", (_name, active, shadow, differences) => {
+    expect(found(ruleSetWith({ active, shadow: [shadow] })).shadows).toHaveLength(differences);
+  });
+
+  test("have a purse of their own, and cost the check nothing", () => {
+    const items = `[${Array.from({ length: 40 }, (_, n) => n).join(",")}]`;
+    const dear = ruleOf({ id: "dear", expression: `${items}.all(x, ${items}.all(y, x + y >= 0))` });
+    const [alone, beside] = [ruleSetWith({ active: [holds] }), ruleSetWith({ active: [holds], shadow: [dear, second(denies)] })];
+    const verdict = judge(beside, sampleCheck);
+    expect(verdict).toMatchObject({ type: "allowed", cost: (judge(alone, sampleCheck) as { cost: number }).cost });
+    expect(found(beside).shadows.map(({ violation }) => violation?.message)).toEqual([
+      expect.stringContaining(`cost more than ${shadowCostMax} units together`),
+      expect.stringContaining(`cost more than ${shadowCostMax} units together`),
+    ]);
+  });
+});

@@ -1,0 +1,64 @@
+import { expect, test } from "vitest";
+import type { JsonObject } from "../../../src/kernel/json.ts";
+import { lastOf } from "../../../src/predicate/core/compile-rule.ts";
+import { judge } from "../../../src/predicate/core/judge.ts";
+import { compileContents } from "../../../src/predicate/core/rule-set.ts";
+import type { WorkflowType } from "../../../src/predicate/core/types.ts";
+import { checkOf, contentsOf, factOf, ruleOf, ruleSetWith } from "../../support/rule-values.ts";
+
+const typeOf = (name: string, properties: JsonObject): WorkflowType => ({
+  name,
+  version: 1,
+  description: "",
+  metadataSchema: { type: "object", properties },
+  createdAtMs: 1,
+  createdBy: "lab",
+});
+
+const order = typeOf("order", { count: { type: "integer" }, price: { type: "number" } });
+const sample = typeOf("sample", { celsius: { type: "number" } });
+const anOrder = checkOf({ workflow: { type: "order", metadata: { count: 3, price: 2 } } });
+
+const problemsOf = (workflowTypes: readonly string[], expression: string) =>
+  lastOf(
+    compileContents(contentsOf({ workflowTypes: [order, sample], active: [ruleOf({ workflowTypes, expression })] })),
+  ).problems.map(({ error }) => error.message);
+
+test("a rule for certain types is checked against the schema of each of them", () => {
+  expect(problemsOf(["order"], "workflow.metadata.count > 1")).toEqual([]);
+  expect(problemsOf(["order"], "workflow.metadata.cuont > 1")).toEqual([expect.stringContaining("count")]);
+  expect(problemsOf(["order", "sample"], "workflow.metadata.count > 1")).toEqual([expect.stringContaining("count")]);
+  expect(problemsOf(["order"], "workflow.metadata.count == 'many'")).toHaveLength(1);
+  expect(problemsOf([], "workflow.metadata.cuont > 1")).toEqual([]);
+  expect(problemsOf(["unknown"], "workflow.metadata.cuont > 1")).toEqual([]);
+});
+
+test("it sees an integer as int; a rule for all types sees every number as double, whatever the type", () => {
+  const set = ruleSetWith({
+    workflowTypes: [order],
+    facts: [factOf("double", "type(workflow.metadata.count) == double")],
+    active: [
+      ruleOf({ id: "typed", workflowTypes: ["order"], expression: "workflow.metadata.count + 1 == 4 && facts.double" }),
+      ruleOf({ id: "any", expression: "workflow.metadata.count + 1.0 == 4.0 && facts.double" }),
+    ],
+  });
+  expect(judge(set, anOrder)).toMatchObject({ type: "allowed" });
+});
+
+test("a rule is checked again when a schema changes", () => {
+  const active = [ruleOf({ workflowTypes: ["order"], expression: "workflow.metadata.count + 1 == 4" })];
+  const before = ruleSetWith({ workflowTypes: [order], active });
+  const { metadataSchema } = typeOf("order", { count: { type: "string" } });
+  const changed = { ...order, version: 2, metadataSchema };
+  expect(lastOf(compileContents(contentsOf({ workflowTypes: [changed], active }), before)).problems).toHaveLength(1);
+  expect(
+    lastOf(compileContents(contentsOf({ workflowTypes: [order], active }), before)).ruleSet.compiled.get(active[0] as never),
+  ).toBe(before.compiled.get(active[0] as never));
+});
+
+test("a fact has the type of its expression", () => {
+  const facts = [factOf("limit", "8"), factOf("name", "'x'")];
+  const problems = (expression: string) =>
+    lastOf(compileContents(contentsOf({ facts, active: [ruleOf({ expression })] }))).problems.length;
+  expect([problems("facts.limit > 3"), problems("facts.name > 3"), problems("facts.nmae == 'x'")]).toEqual([0, 1, 1]);
+});
