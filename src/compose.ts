@@ -254,7 +254,11 @@ async function predicatePart({ config, logger, metrics: allMetrics, turns, loop 
       keepInput: config.verdictLogInput === "whole",
       bytesMax: config.verdictLogMax,
       retentionMs: config.verdictLogRetention,
-      clock: systemClock,
+      // What a call leaves to be written down is not its own work.
+      clock: {
+        ...systemClock,
+        setTimer: (delayMs, run) => systemClock.setTimer(delayMs, () => loop.run({ job: "verdicts" }, run)),
+      },
       turns,
       logger,
       onDropped: metrics.verdictsDropped,

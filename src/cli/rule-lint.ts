@@ -1,5 +1,7 @@
 import { Command } from "commander";
+import { addClientOptions, type ClientOptions } from "./client.ts";
 import { print } from "./output.ts";
+import { lintServer } from "./rule/lint-server.ts";
 import { compileFiles } from "./rule-files/compile.ts";
 import { costLines } from "./rule-files/costs.ts";
 import { lintWarnings } from "./rule-files/lint.ts";
@@ -9,22 +11,29 @@ import { printProblems } from "./rule-test.ts";
 
 /** Exit code 0: nothing is wrong, or only warned of. 1: a server would refuse it. No server is asked. */
 export function lintCommand(): Command {
-  return new Command("lint")
-    .description("say what is wrong with rule files, and what is hardly meant; no server is asked")
+  const command = new Command("lint")
+    .description("say what is wrong with rule files, and what is hardly meant; no server is asked, unless it is told to")
     .argument("[paths...]", "files, and folders of .yaml files; together they are one rule set", ["rules"])
     .option("--costs", "show what each rule costs, at least and at most")
-    .action((paths: readonly string[], { costs }: { readonly costs?: true }) => {
-      const files = readRuleFiles(paths);
-      if (!files.ok) {
-        printProblems(files.error);
-        return;
-      }
-      const { ruleSet, problems } = compileFiles(files.value);
-      const warnings = lintWarnings(files.value, ruleSet);
-      printProblems(inOrder([...problems, ...warnings]));
-      if (costs) print([...costLines(ruleSet), ""]);
-      const { rules, facts, workflowTypes, tests } = files.value;
-      const parts = `${rules.length} rules, ${facts.length} facts, ${workflowTypes.length} types, ${tests.length} tests`;
-      print(`${parts}: ${problems.length} errors, ${warnings.length} warnings`);
-    });
+    .option("--server", "look at the rules that are active on the server, instead of files");
+  type Options = ClientOptions & { readonly costs?: true; readonly server?: true };
+  return addClientOptions(command).action(async (paths: readonly string[], options: Options) => {
+    const { costs } = options;
+    if (options.server) {
+      await lintServer(options);
+      return;
+    }
+    const files = readRuleFiles(paths);
+    if (!files.ok) {
+      printProblems(files.error);
+      return;
+    }
+    const { ruleSet, problems } = compileFiles(files.value);
+    const warnings = lintWarnings(files.value, ruleSet);
+    printProblems(inOrder([...problems, ...warnings]));
+    if (costs) print([...costLines(ruleSet), ""]);
+    const { rules, facts, workflowTypes, tests } = files.value;
+    const parts = `${rules.length} rules, ${facts.length} facts, ${workflowTypes.length} types, ${tests.length} tests`;
+    print(`${parts}: ${problems.length} errors, ${warnings.length} warnings`);
+  });
 }

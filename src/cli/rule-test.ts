@@ -7,7 +7,7 @@ import { junitLines, prettyLines, tapLines } from "./rule-files/report.ts";
 import { runTests } from "./rule-files/run.ts";
 import { readRuleFiles } from "./rule-files.ts";
 
-type Format = "pretty" | "junit" | "tap";
+type Options = { readonly format: "pretty" | "junit" | "tap"; readonly coverage?: true; readonly explain?: true };
 
 /** Exit code 0: all tests pass. 1: not, or the files are wrong. No server is asked. */
 export function testCommand(): Command {
@@ -20,7 +20,8 @@ export function testCommand(): Command {
         .default("pretty"),
     )
     .option("--coverage", "show what the tests have seen of each rule and its branches, and what they have not")
-    .action((paths: readonly string[], { format, coverage }: { readonly format: Format; readonly coverage?: true }) => {
+    .option("--explain", "show what the parts of rules came to that do not hold, in tests that fail")
+    .action((paths: readonly string[], { format, coverage, explain }: Options) => {
       const files = readRuleFiles(paths);
       if (!files.ok) {
         printProblems(files.error);
@@ -32,7 +33,10 @@ export function testCommand(): Command {
         return;
       }
       const { placeOf } = files.value;
-      const report = runTests(ruleSet, (index) => placeOf(`tests[${index}].name`));
+      const report = runTests(ruleSet, (index) => placeOf(`tests[${index}].name`), {
+        branches: coverage === true,
+        explained: explain === true,
+      });
       if (report.results.some(({ why }) => why !== undefined)) process.exitCode = 1;
       if (format === "junit") print(junitLines(report));
       else if (format === "tap") print(tapLines(report));

@@ -1,10 +1,13 @@
 import { Command } from "commander";
 import { checkCommand } from "./rule/check.ts";
+import { explainCommand } from "./rule/explain.ts";
 import { historyCommand } from "./rule/history.ts";
+import { impactCommand } from "./rule/impact.ts";
 import { factCommand, typeCommand } from "./rule/items.ts";
 import { getCommand, listCommand } from "./rule/read.ts";
 import { applyCommand, diffCommand, exportCommand, rollbackCommand } from "./rule/rule-set.ts";
 import { deleteCommand, shadowCommand, standingCommand } from "./rule/standing.ts";
+import { replayCommand, verdictsCommand } from "./rule/verdicts.ts";
 import { watchCommand } from "./rule/watch.ts";
 import { createCommand, updateCommand } from "./rule/write.ts";
 import { lintCommand } from "./rule-lint.ts";
@@ -28,6 +31,10 @@ export function ruleCommand(): Command {
   command.addCommand(historyCommand());
   command.addCommand(watchCommand());
   command.addCommand(checkCommand());
+  command.addCommand(verdictsCommand());
+  command.addCommand(replayCommand());
+  command.addCommand(explainCommand());
+  command.addCommand(impactCommand());
   command.addCommand(testCommand());
   command.addCommand(lintCommand());
   command.addCommand(factCommand());

@@ -23,6 +23,7 @@ import {
   withClients,
 } from "./client.ts";
 import { enumText, fieldLines, jsonText, type OutputFormat, print, printAside, tableLines, timeText } from "./output.ts";
+import { movesCommand } from "./workflow-moves.ts";
 
 const workflowType = "concord.workflow.v1.Workflow";
 const eventType = "concord.workflow.v1.WorkflowEvent";
@@ -34,6 +35,7 @@ export function workflowCommand(): Command {
   command.addCommand(createCommand());
   command.addCommand(getCommand());
   command.addCommand(listCommand());
+  command.addCommand(movesCommand());
   command.addCommand(transitionCommand());
   command.addCommand(recoverCommand());
   command.addCommand(resolveCommand());

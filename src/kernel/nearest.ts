@@ -1,8 +1,8 @@
 /** Slips of a finger: a letter missing, added, another one, two turned. More would be guessing. */
 const slipsMax = 2;
 
-/** Nobody looks through more, and each costs a microsecond. */
-const namesMax = 100;
+/** More than there are functions; each costs a microsecond. */
+const namesMax = 200;
 const lengthMax = 40;
 
 /** The name that was probably meant: the nearest one, if it is near. */

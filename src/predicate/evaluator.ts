@@ -1,3 +1,4 @@
+import { isMove } from "../kernel/lifecycle.ts";
 import { err, ok } from "../kernel/result.ts";
 import type { DurationMs } from "../kernel/time.ts";
 import type { Turns } from "../kernel/turns.ts";
@@ -49,8 +50,8 @@ export function createEvaluator({
       return ok(verdicts);
     },
     async explain(ruleSet, check, { caller = "", signal, ruleIds }) {
-      const { rules } = applyingTo(ruleSet, check);
-      if (rules.length > 0) return judges.explain(ruleSet, check, { caller, signal, ruleIds });
+      const isAsked = isMove(check.workflow.state, check.targetState) && applyingTo(ruleSet, check).rules.length > 0;
+      if (isAsked) return judges.explain(ruleSet, check, { caller, signal, ruleIds });
       return ok({ verdict: judge(ruleSet, check), explanation: { rules: [], facts: [], omittedCount: 0 } });
     },
     close: judges.close,

@@ -29,11 +29,13 @@ function handle(request: JudgeRequest): JudgeReply | undefined {
   const purse = { left: checkCostMax, ...watched };
   const verdict = judge(ruleSet, request.check, purse);
   const cost = checkCostMax - purse.left;
-  if (request.explained === undefined) return watched.stopped() ? { type: "stopped" } : { type: "judged", verdict, cost };
+  if (watched.stopped()) return { type: "stopped" };
+  if (request.explained === undefined) return { type: "judged", verdict, cost };
   const room = { left: explainedCostMax, ...watched };
   const explanation = explainCheck(ruleSet, request.check, request.explained, room);
   const costOfAll = cost + explainedCostMax - room.left;
-  return watched.stopped() ? { type: "stopped" } : { type: "judged", verdict, explanation, cost: costOfAll };
+  // What took too long to explain is judged all the same.
+  return { type: "judged", verdict, explanation, cost: costOfAll };
 }
 
 port.on("message", (request: JudgeRequest) => {

@@ -23,11 +23,11 @@ export const verdictQueueBytesMax = 16 * 1024 * 1024;
 /** How long verdicts are gathered, so that the disk is not asked for each. */
 export const verdictGatherMs = 200;
 
-/** Verdicts written in one go: as many as the queue has fit into a few of these. */
-export const verdictBatchCountMax = 256;
+/** Verdicts written in one go. */
+export const verdictBatchCountMax = 128;
 
-/** Their questions and texts: some 10 ms of the writer. */
-export const verdictBatchBytesMax = 1024 * 1024;
+/** Their questions and texts: some 2 ms, to make rows of them at one go. A larger one goes alone. */
+export const verdictBatchBytesMax = 256 * 1024;
 
 /** How often it is looked whether what is in the verdict log is too old. */
 export const verdictAgeLookMs = 60_000;

@@ -31,12 +31,12 @@ export function isFinding(verdict: Verdict): boolean {
   return verdict.type === "allowed" && findingCount(verdict) > 0;
 }
 
-/** What is written down of a check. */
-export function recordOf(
+/** What is written down of a check. Each step takes as long as one of its Structs, at most. */
+export function* recordSteps(
   check: Check,
   verdict: Decided,
   { judgedAtMs, keepInput }: { readonly judgedAtMs: TimeMs; readonly keepInput: boolean },
-): Omit<VerdictRecord, "sequence"> {
+): Generator<void, Omit<VerdictRecord, "sequence">> {
   const { workflow, targetState, requestedBy } = check;
   return {
     judgedAtMs,
@@ -46,7 +46,7 @@ export function recordOf(
     fromState: workflow.state,
     toState: targetState,
     requestedBy,
-    inputDigest: createHash("sha256").update(canonicalText(check)).digest("hex"),
+    inputDigest: yield* digestSteps(check),
     input: keepInput ? check : undefined,
   };
 }
@@ -102,10 +102,25 @@ function saidTo(verdict: Decided): string {
 
 const findingCount = ({ warnings, audits, shadows }: Findings): number => warnings.length + audits.length + shadows.length;
 
+/** The texts of the parts one after the other: each says where it ends. */
+function* digestSteps({ workflow, lastEvent, context, ...rest }: Check): Generator<void, string> {
+  const { metadata, ...workflowRest } = workflow;
+  const { metadata: lastMetadata = null, ...eventRest } = lastEvent ?? {};
+  const hash = createHash("sha256");
+  for (const part of [{ ...rest, workflow: workflowRest, lastEvent: eventRest }, metadata, lastMetadata, context]) {
+    hash.update(canonicalText(part));
+    yield;
+  }
+  return hash.digest("hex");
+}
+
 /** JSON with its keys in one order, which those of metadata do not have. */
-function canonicalText(check: Check): string {
-  return JSON.stringify(check, (_, part: unknown) => {
-    if (typeof part !== "object" || part === null || Array.isArray(part)) return part;
-    return Object.fromEntries(Object.entries(part).sort(([a], [b]) => (a < b ? -1 : 1)));
-  });
+function canonicalText(json: unknown): string {
+  if (Array.isArray(json)) return `[${json.map(canonicalText).join()}]`;
+  if (typeof json !== "object" || json === null) return JSON.stringify(json);
+  const fields = Object.entries(json).filter(([, value]) => value !== undefined);
+  return `{${fields
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([key, value]) => `${JSON.stringify(key)}:${canonicalText(value)}`)
+    .join()}}`;
 }

@@ -3,6 +3,7 @@ import type { DurationMs, TimeMs } from "../kernel/time.ts";
 import type { Turns } from "../kernel/turns.ts";
 import { dataBytes } from "./core/costs.ts";
 import type { Check, Verdict } from "./core/types.ts";
+import { inSlices } from "./in-slices.ts";
 import {
   verdictAgeLookMs,
   verdictBatchBytesMax,
@@ -12,7 +13,7 @@ import {
   verdictQueueBytesMax,
 } from "./limits.ts";
 import type { Clock, Timers, VerdictLog } from "./ports.ts";
-import { type Decided, isFinding, recordOf } from "./verdict-record.ts";
+import { type Decided, isFinding, recordSteps } from "./verdict-record.ts";
 
 /** Writes down what was decided, beside the judging: whatever becomes of the log, judging does not hear of it. */
 export interface VerdictRecorder {
@@ -92,11 +93,9 @@ export function createVerdictRecorder({
     while (queue.length > 0) {
       const batch = takeBatch();
       try {
-        const records: ReturnType<typeof recordOf>[] = [];
+        const records: Parameters<VerdictLog["append"]>[0][number][] = [];
         for (const { check, verdict, judgedAtMs } of batch) {
-          const pause = breathe();
-          if (pause !== undefined) await pause;
-          records.push(recordOf(check, verdict, { judgedAtMs, keepInput }));
+          records.push(await inSlices(recordSteps(check, verdict, { judgedAtMs, keepInput }), breathe));
         }
         const written = await log.append(records);
         if (!written.ok) drop("not-written", batch.length, written.error.type === "conflict" ? "conflict" : written.error.cause);
@@ -104,7 +103,7 @@ export function createVerdictRecorder({
         drop("not-written", batch.length, String(error));
       }
       for (const { bytes } of batch) queuedBytes -= bytes;
-      await trim(undefined);
+      await trim("too-much");
     }
   }
 
@@ -120,10 +119,11 @@ export function createVerdictRecorder({
     return batch;
   }
 
-  /** Of what is too old, or too much. A log that cannot be written says so when verdicts come. */
-  async function trim(olderThanMs: TimeMs | undefined): Promise<void> {
-    const isDone = (): boolean => olderThanMs === undefined && log.usedBytes() <= bytesMax;
+  /** A log that cannot be written says so when verdicts come. */
+  async function trim(what: "too-old" | "too-much"): Promise<void> {
+    const isDone = (): boolean => what === "too-much" && log.usedBytes() <= bytesMax;
     try {
+      const olderThanMs = what === "too-old" ? log.keptBeforeMs(retentionMs) : undefined;
       while (!isDone()) {
         const dropped = await log.drop({ olderThanMs, limit: verdictDropCount });
         if (!dropped.ok || dropped.value < verdictDropCount) return;
@@ -135,7 +135,7 @@ export function createVerdictRecorder({
 
   function lookLater(): () => void {
     return clock.setTimer(verdictAgeLookMs, async () => {
-      await trim(log.keptBeforeMs(retentionMs));
+      await trim("too-old");
       if (!closed) cancelLooking = lookLater();
     });
   }

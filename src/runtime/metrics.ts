@@ -237,6 +237,8 @@ function predicateMetrics(registry: Registry) {
     buckets: judgingSecondsBuckets,
     registers,
   });
+  // Looked up once: it is asked for each check.
+  const judgingAt = { loop: judging.labels("loop"), thread: judging.labels("thread") };
   const exhausted = new Counter({
     name: "concord_predicate_budget_exhausted_total",
     help: "Checks in which an expression, or all together, cost too much",
@@ -262,7 +264,7 @@ function predicateMetrics(registry: Registry) {
     shadowDifference: (rule: string) => shadowDifference({ rule }),
     cost: (units: number) => cost.observe(units),
     exhausted: () => exhausted.inc(),
-    judged: (where: "loop" | "thread", tookMs: DurationMs) => judging.observe({ where }, tookMs / 1000),
+    judged: (where: "loop" | "thread", tookMs: DurationMs) => judgingAt[where].observe(tookMs / 1000),
     threadReplaced: () => restarts.inc(),
     verdictsDropped: (why: string, count: number) => dropped.inc({ why }, count),
     observe: (read: () => RulesThatJudge) => {

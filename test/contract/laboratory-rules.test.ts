@@ -31,7 +31,7 @@ describe("without a server", () => {
 
   test("each test passes; each rule is seen holding and not holding, and every branch true and false", () => {
     const { files, ruleSet } = laboratory();
-    const { results, coverage } = runTests(ruleSet, () => files.placeOf(""));
+    const { results, coverage } = runTests(ruleSet, () => files.placeOf(""), { branches: true });
     expect(results.filter(({ why }) => why !== undefined)).toEqual([]);
     expect(results.length).toBeGreaterThanOrEqual(25);
     expect(coverage.filter(({ counts }) => counts.HOLDS === 0 || counts.DOES_NOT_HOLD === 0)).toEqual([]);

@@ -1,5 +1,6 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { pino } from "pino";
 import { afterEach, describe, expect, test } from "vitest";
 import { startServer, type TestServer, temporaryFolder } from "../support/concord.ts";
 import { createProtoClient, type Message, type ProtoClient, struct } from "../support/proto-client.ts";
@@ -183,6 +184,28 @@ describe("the verdict log", () => {
   });
 });
 
+test("the log line of a transition that rules deny names them, and the rule set", async () => {
+  const lines: Message[] = [];
+  const data = temporaryFolder();
+  const logger = pino({ base: null }, { write: (line: string) => void lines.push(JSON.parse(line)) });
+  const server = await startServer({ dataDir: data.path }, logger);
+  const client = createProtoClient(server.address);
+  ended.push(async () => {
+    client.close();
+    await server.stop();
+    data.remove();
+  });
+  await client.call("WorkflowService/CreateWorkflow", { workflow_id: "w", metadata: struct({ celsius: 9 }), ...by });
+  const rule = { rule_id: "cold", expression: "workflow.metadata.celsius < 8.0", ...by };
+  await client.call("PredicateLogic/CreateRule", rule);
+  await client.call("PredicateLogic/ActivateRule", { rule_id: "cold", ...by });
+  const move = { workflow_id: "w", target_state: "WORKFLOW_STATE_ACTIVE", ...by };
+  expect(await client.failure("WorkflowService/TransitionWorkflow", move)).toMatchObject({ reason: "RULE_DENIED" });
+  expect(lines.filter(({ msg }) => msg === "transition refused")).toMatchObject([
+    { workflow: "w", target: "ACTIVE", by: "ada", refused: "RULE_DENIED", rules: ["cold"], ruleSetRevision: 1 },
+  ]);
+});
+
 describe("a replay", () => {
   test("judges what was kept by any revision, tells what would be otherwise, and is not written down itself", async () => {
     const world = await start({ verdictLog: "all", verdictLogInput: "whole" });
@@ -216,6 +239,10 @@ describe("a replay", () => {
     expect(await replayed(world, { filter: 'verdict.workflow_id == "b"', limit: 1 })).toMatchObject({
       end: { judged: "1", different: "1" },
     });
+    // Nor is what nobody means to do.
+    const { target_state: _, ...moves } = checkOf("a", 9);
+    expect(await world.client.call("PredicateLogic/ListAllowedTransitions", moves)).toMatchObject({ rule_set_revision: "2" });
+    await world.client.call("PredicateLogic/ExplainTransition", { check: checkOf("a", 9) });
     await ask(world, "last", 9);
     await written(world, 4);
     expect((await listed(world)).map(({ workflow_id }) => workflow_id)).toEqual(["last", "c", "b", "a"]);

@@ -76,7 +76,7 @@ describe("a hostile text does nothing to a terminal", () => {
     const checked = await concord("rule", "check", "wf-1", "ACTIVE");
     await client.call("PredicateLogic/DeactivateRule", { rule_id: "r", ...by });
     expect(denied).toEqual({ code: 1, out: "", err: `error: r: ${shown}\n  FAILED_PRECONDITION / RULE_DENIED\n` });
-    expect(checked.out.split("\n")).toEqual([expect.stringMatching(/^RULE_DENIED/), `  r: ${shown}`, ""]);
+    expect(checked.out.split("\n")).toEqual([expect.stringMatching(/^RULE_DENIED/), `  denied by r (version 1): ${shown}`, ""]);
   });
 
   test("in a warning, which is told beside the answer; the event says that there was one", async () => {

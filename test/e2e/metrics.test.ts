@@ -1,7 +1,9 @@
-import { expect, test } from "vitest";
+import { afterEach, describe, expect, test } from "vitest";
 import { connect } from "../../src/cli/client.ts";
 import { startConcord } from "../../src/compose.ts";
 import { loadConfig } from "../../src/config.ts";
+import { RuleAction } from "../../src/gen/concord/predicate/v1/rule_set.ts";
+import { WorkflowState } from "../../src/gen/concord/workflow/v1/workflow.ts";
 import { openChannel } from "../../src/rpc/clients/channel.ts";
 import { createLogger } from "../../src/runtime/logger.ts";
 import { temporaryFolder } from "../support/concord.ts";
@@ -41,4 +43,92 @@ test("GET /metrics tells what TwoPhaseCommit has done and how large each store i
     await started.value.stop();
     data.remove();
   }
+});
+
+describe("of PredicateLogic, GET /metrics tells", () => {
+  async function start(settings: Readonly<Record<string, unknown>> = {}) {
+    const data = temporaryFolder();
+    const flags = { listen: "127.0.0.1:0", metricsListen: "127.0.0.1:0", dataDir: data.path, services: "predicate", ...settings };
+    const loaded = loadConfig({ flags, environment: {}, file: undefined });
+    if (!loaded.ok) throw new Error(JSON.stringify(loaded.error));
+    const started = await startConcord({
+      config: loaded.value.config,
+      logger: createLogger({ level: "silent", format: "json" }),
+    });
+    if (!started.ok) throw new Error(started.error.message);
+    const channel = openChannel(`127.0.0.1:${started.value.port}`);
+    ended.push(async () => {
+      channel.close();
+      await started.value.stop();
+      data.remove();
+    });
+    const { predicates } = connect(channel);
+    const by = { reason: "a test", requestedBy: "ada" };
+    const add = async (
+      ruleId: string,
+      expression: string,
+      action: RuleAction,
+      verb: "activateRule" | "shadowRule" = "activateRule",
+    ) => {
+      await predicates.createRule({ ruleId, expression, action, ...by });
+      await predicates[verb]({ ruleId, version: 1, ...by });
+    };
+    const ask = (celsius: number, targetState: WorkflowState = WorkflowState.COMPLETED) =>
+      predicates.validateTransition({
+        check: { workflow: { workflowId: "w", state: WorkflowState.ACTIVE, metadata: { celsius } }, targetState },
+      });
+    const read = async (): Promise<string> => (await fetch(`http://127.0.0.1:${started.value.metricsPort}/metrics`)).text();
+    return { predicates, by, add, ask, read };
+  }
+  const ended: (() => Promise<void>)[] = [];
+  afterEach(async () => {
+    for (const end of ended.splice(0)) await end();
+  });
+
+  test("verdicts, what rules say, cost, time, and the rule set; and of rules that judge no more, nothing", async () => {
+    const { predicates, by, add, ask, read } = await start();
+    await add("cold", "workflow.metadata.celsius < 8.0", RuleAction.DENY);
+    await add("dry", "workflow.metadata.celsius > 0.0", RuleAction.WARN);
+    await add("colder", "workflow.metadata.celsius < 5.0", RuleAction.DENY, "shadowRule");
+    for (const celsius of [9, 10, 6, -1, 4]) await ask(celsius);
+    await ask(4, WorkflowState.CREATED);
+    const text = await read();
+    for (const line of [
+      'concord_predicate_verdicts_total{judgement="ALLOWED"} 3',
+      'concord_predicate_verdicts_total{judgement="RULE_DENIED"} 2',
+      'concord_predicate_verdicts_total{judgement="INVALID_TRANSITION"} 1',
+      'concord_predicate_violations_total{rule="cold",action="DENY"} 2',
+      'concord_predicate_violations_total{rule="dry",action="WARN"} 1',
+      'concord_predicate_shadow_differences_total{rule="colder"} 3',
+      "concord_predicate_check_cost_count 5",
+      'concord_predicate_judging_seconds_count{where="loop"} 6',
+      "concord_predicate_budget_exhausted_total 0",
+      "concord_predicate_judge_restarts_total 0",
+      "concord_predicate_rule_set_revision 3",
+      "concord_predicate_rules_active 2",
+      "concord_predicate_rules_in_shadow 1",
+    ]) {
+      expect(text).toContain(`${line}\n`);
+    }
+    expect(text).toMatch(/^concord_store_bytes\{store="verdicts",file="database"\} [1-9]/m);
+    await predicates.deactivateRule({ ruleId: "cold", ...by });
+    await predicates.shadowRule({ ruleId: "colder", version: 0, ...by });
+    const later = await read();
+    expect(later).not.toContain('rule="cold');
+    expect(later).toContain('concord_predicate_violations_total{rule="dry",action="WARN"} 1\n');
+  });
+
+  test("checks that used a budget up, and those that threads judged", async () => {
+    const { add, ask, read } = await start();
+    await add(
+      "endless",
+      "range(1000).all(i, range(1000).all(j, i + j >= 0))".replaceAll("range(", "lists.range("),
+      RuleAction.DENY,
+    );
+    await ask(4);
+    const text = await read();
+    expect(text).toContain("concord_predicate_budget_exhausted_total 1\n");
+    expect(text).toContain('concord_predicate_judging_seconds_count{where="thread"} 1\n');
+    expect(text).toContain('concord_predicate_violations_total{rule="endless",action="DENY"} 1\n');
+  });
 });

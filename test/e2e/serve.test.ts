@@ -162,8 +162,8 @@ test("the three services in three processes: rules judge, and an atomic transiti
   const [workflows, predicates] = channels.map(connect);
   if (workflows === undefined || predicates === undefined) throw new Error("two channels, two clients");
   const rule = { ruleId: "ready", expression: "workflow.metadata.ready", message: "'not ready'" };
-  await predicates.predicates.createRule(rule);
-  await predicates.predicates.activateRule({ ruleId: "ready", reason: "a test", requestedBy: "ada" });
+  await predicates.predicates.createRule({ ...rule, ...by });
+  await predicates.predicates.activateRule({ ruleId: "ready", ...by });
   for (const ready of [false, true])
     await workflows.workflows.createWorkflow({ workflowId: `ready-${ready}`, metadata: { ready } });
   const enlist = [{ participantId: "inventory", payload }];

@@ -1,4 +1,5 @@
 import type { RequestId, RuleId } from "../../src/kernel/ids.ts";
+import type { OnJudged } from "../../src/predicate/answers.ts";
 import { type RuleSetLimits, ruleSetLimits } from "../../src/predicate/core/rule-set/limits.ts";
 import type { RuleRole, RuleSource, RuleTestSource } from "../../src/predicate/core/types.ts";
 import { type ApplyRuleSet, createEngine, type Engine } from "../../src/predicate/engine.ts";
@@ -50,6 +51,7 @@ export const applying = (parts: Partial<ApplyRuleSet> = {}): ApplyRuleSet => ({
 export async function engineOver(
   store: RuleStore = createMemoryRuleStore(),
   limits: Partial<RuleSetLimits> = {},
+  onJudged?: OnJudged,
 ): Promise<Engine> {
   let nowMs = 1000;
   const turns = createTurns();
@@ -60,5 +62,6 @@ export async function engineOver(
     runTests: createRunTests({ evaluator: simpleEvaluator, turns }),
     turns,
     limits: { ...ruleSetLimits, ...limits },
+    ...(onJudged && { onJudged }),
   });
 }

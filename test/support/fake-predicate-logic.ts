@@ -3,6 +3,7 @@ import { createServer, type ServerError } from "nice-grpc";
 import { errorDetailsServerMiddleware } from "nice-grpc-error-details";
 import {
   type DeepPartial,
+  type ListAllowedTransitionsResponse,
   PredicateLogicDefinition,
   type PredicateLogicServiceImplementation,
   type ValidateMetadataResponse,
@@ -24,6 +25,7 @@ export async function startFakePredicateLogic() {
     alone,
     answer: echo as Answerer,
     answerAlone: echo as Answerer,
+    moves: async (): Promise<DeepPartial<ListAllowedTransitionsResponse>> => ({}),
     /** Who was asked whether their metadata is right, by type. */
     askedOfMetadata: [] as string[],
     answerOfMetadata: async (): Promise<DeepPartial<ValidateMetadataResponse>> => ({ ruleSetRevision: 4n }),
@@ -36,6 +38,7 @@ export async function startFakePredicateLogic() {
   const { methods } = PredicateLogicDefinition;
   server.add(PredicateLogicDefinition, {
     ...(Object.fromEntries(Object.keys(methods).map((name) => [name, unused])) as unknown as PredicateLogicServiceImplementation),
+    listAllowedTransitions: () => fake.moves(),
     async batchValidateTransitions({ checks }) {
       calls.push(checks.map(({ workflow }) => workflow?.workflowId ?? ""));
       return { verdicts: await fake.answer(checks) };

@@ -1,7 +1,8 @@
 import type { RuleId } from "../../src/kernel/ids.ts";
+import { lastOf } from "../../src/predicate/core/compile-rule.ts";
 import type { Check, Findings, Violation } from "../../src/predicate/core/types.ts";
 import type { WantedVerdicts } from "../../src/predicate/ports.ts";
-import { type Decided, recordOf, type VerdictRecord } from "../../src/predicate/verdict-record.ts";
+import { type Decided, recordSteps, type VerdictRecord } from "../../src/predicate/verdict-record.ts";
 import { checkOf, sampleCheck } from "./rule-values.ts";
 
 export const violationOf = (ruleId: string, message = "too warm"): Violation => ({
@@ -36,6 +37,6 @@ export const recordAt = (
   verdict: Decided = denied(violationOf("cold")),
   check: Check = sampleCheck,
   keepInput = false,
-): Omit<VerdictRecord, "sequence"> => recordOf(check, verdict, { judgedAtMs, keepInput });
+): Omit<VerdictRecord, "sequence"> => lastOf(recordSteps(check, verdict, { judgedAtMs, keepInput }));
 
 export const anyVerdict: WantedVerdicts = { workflowId: undefined, ruleId: undefined, ranges: {} };

@@ -81,10 +81,10 @@ export function managerOver(store = createMemoryWorkflowStore(), options: { read
     moveTogether: (command: MoveCommand, caller: Partial<Caller> = {}) =>
       manager.moveTogether(command, { parts: [], waitForParticipantsMs: 0, deadlineMs: 61_000 }, { ...patient, ...caller }),
   };
-  const { resolve } = manager;
+  const { resolve, possibleMoves } = manager;
   return {
     store,
-    manager: { ...forPatientCallers, resolve },
+    manager: { ...forPatientCallers, resolve, possibleMoves },
     participant,
     ownPart,
     breaths,

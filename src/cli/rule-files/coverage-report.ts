@@ -67,7 +67,7 @@ function unseenLines(
 export function summaryLines(coverage: readonly RuleCoverage[]): readonly string[] {
   const unseen = (says: RuleSays) => coverage.filter(({ counts }) => counts[says] === 0);
   const line = (what: string, rules: readonly RuleCoverage[]) =>
-    rules.length === 0 ? [] : [`no test sees ${what}: ${rules.map(({ rule }) => rule.id).join(", ")}`];
+    rules.length === 0 ? [] : [`no test sees ${what}: ${named(rules)}`];
   const seen = coverage.filter(({ counts }) => counts.HOLDS > 0 && counts.DOES_NOT_HOLD > 0).length;
   return [
     `${coverage.length} rules: ${seen} seen both holding and not holding`,
@@ -78,4 +78,13 @@ export function summaryLines(coverage: readonly RuleCoverage[]): readonly string
       unseen("DOES_NOT_APPLY").filter(({ rule }) => rule.condition !== ""),
     ),
   ];
+}
+
+/** Nobody reads more names in a line. */
+const namedRuleCountMax = 20;
+
+function named(rules: readonly RuleCoverage[]): string {
+  const names = rules.slice(0, namedRuleCountMax).map(({ rule }) => rule.id);
+  const more = rules.length - names.length;
+  return `${names.join(", ")}${more > 0 ? `, and ${more} more` : ""}`;
 }

@@ -27,7 +27,10 @@ export type LocatedParts = {
 
 /** A file is a map of lists, or a list of rules. */
 export function readRuleFile(file: string): { readonly parts: LocatedParts; readonly problems: readonly FileProblem[] } {
-  const yaml = parseYaml(file, readFileSync(file, "utf8"));
+  const text = textOf(file);
+  if (text === undefined)
+    return { parts: nothing, problems: [{ severity: "error", place: { file }, message: "is no readable text" }] };
+  const yaml = parseYaml(file, text);
   const isList = Array.isArray(yaml.value);
   const inFile = (path: YamlPath): YamlPath => (isList ? path.slice(1) : path);
   const parsed = ruleFileShape.safeParse(isList ? { rules: yaml.value } : (yaml.value ?? {}), { reportInput: true });
@@ -49,4 +52,15 @@ export function readRuleFile(file: string): { readonly parts: LocatedParts; read
         ? yaml.problems
         : shapeProblems(yaml, ruleFileShape, parsed.error.issues, inFile),
   };
+}
+
+const nothing: LocatedParts = { types: [], facts: [], rules: [], tests: [] };
+
+/** Nothing: it cannot be read, or is no UTF-8. */
+function textOf(file: string): string | undefined {
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(readFileSync(file));
+  } catch {
+    return undefined;
+  }
 }

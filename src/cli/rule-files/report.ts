@@ -1,5 +1,7 @@
 import { printable } from "../../kernel/text.ts";
+import type { CheckExplanation } from "../../predicate/core/explain-check.ts";
 import type { RuleSays } from "../../predicate/core/rule-set/coverage.ts";
+import { explanationLines } from "../explain-text.ts";
 import { tableLines } from "../output.ts";
 import { summaryLines } from "./coverage-report.ts";
 import { problemLines } from "./problem.ts";
@@ -19,13 +21,28 @@ export function prettyLines({ results, coverage }: TestReport, coverageLines: re
   ];
 }
 
-function failureLines({ name, place, why = "", said }: TestResult): readonly string[] {
+function failureLines({ name, place, why = "", said, explanation }: TestResult): readonly string[] {
   const rules = said.map(({ rule, says, message }) =>
     says === "CANNOT_BE_EVALUATED"
       ? `  ${message}`
       : `  rule "${rule.id}" ${saysWords[says]}${message === "" ? "" : `: ${message}`}`,
   );
-  return [...problemLines({ severity: "error", place, message: `test "${name}": ${why}` }), ...rules];
+  const explained = explanation === undefined ? [] : explanationText(explanation);
+  return [...problemLines({ severity: "error", place, message: `test "${name}": ${why}` }), ...rules, ...explained];
+}
+
+function explanationText({ rules, facts }: CheckExplanation): readonly string[] {
+  const parts = [
+    ...rules.flatMap(({ ruleId, condition, expression, message }) => [
+      [`the condition of rule "${ruleId}"`, condition] as const,
+      [`rule "${ruleId}"`, expression] as const,
+      [`the message of rule "${ruleId}"`, message] as const,
+    ]),
+    ...facts.map(({ name, expression }) => [`fact "${name}"`, expression] as const),
+  ];
+  return parts.flatMap(([what, part]) =>
+    part === undefined ? [] : ["", `  ${what}:`, ...explanationLines(part.source, part).map((line) => `    ${line}`.trimEnd())],
+  );
 }
 
 const saysWords: Readonly<Record<Exclude<RuleSays, "CANNOT_BE_EVALUATED">, string>> = {

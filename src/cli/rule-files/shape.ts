@@ -4,8 +4,11 @@ import { moveWords, parseMove } from "./move.ts";
 
 /** What a rule file may say. Names and bounds are the contract's, which is asked afterwards. */
 
-/** Numbers that JSON has not are refused with the contract. */
-const jsonObject = z.record(z.string(), z.unknown());
+/** Whatever its keys are called, which a record of zod would not keep. What JSON has not is refused with the contract. */
+const jsonObject = z.custom<Readonly<Record<string, unknown>>>(
+  (value) => typeof value === "object" && value !== null && !Array.isArray(value),
+  "must be a map",
+);
 const state = z.enum(workflowStates);
 
 const move = z.string().transform((text, context) => {

@@ -10,6 +10,7 @@ import {
 } from "../../gen/concord/predicate/v1/rule_set.ts";
 import { Judgement } from "../../gen/concord/predicate/v1/verdict.ts";
 import { WorkflowEventType, WorkflowState } from "../../gen/concord/workflow/v1/workflow.ts";
+import { compare } from "../../kernel/range.ts";
 import type { FactShape, RuleShape, TestShape, WorkflowTypeShape } from "./shape.ts";
 
 /** A rule set, as ApplyRuleSet takes it. */
@@ -88,7 +89,8 @@ function expectationToWire(expect: TestShape["expect"]): DeepPartial<RuleTest["e
   const { denied_by: denied, warned_by: warned = [], audited_by: audited = [] } = expect;
   return {
     judgement: judgements[denied === undefined ? "allowed" : "denied"],
-    violations: [denied ?? [], warned, audited].flatMap(expectedToWire),
+    // In one order always: a map has keys that are numbers first.
+    violations: [denied ?? [], warned, audited].flatMap(expectedToWire).toSorted((a, b) => compare(a.ruleId, b.ruleId)),
   };
 }
 

@@ -41,9 +41,11 @@ function partOf(
 
 function yaml(value: unknown): string {
   const document = new Document(value);
-  // A plain `<<` would be read as a merge.
   visit(document, (_, node) => {
+    // A plain `<<` would be read as a merge.
     if (isPair(node) && isScalar(node.key) && node.key.value === "<<") node.key.type = Scalar.QUOTE_DOUBLE;
+    // As a block, the library reads it otherwise than it has written it.
+    if (isScalar(node) && /^\s.*\n/s.test(String(node.value))) node.type = Scalar.QUOTE_DOUBLE;
   });
   // A long line stays one: an expression is not folded.
   return document.toString({ lineWidth: 0 });

@@ -1,5 +1,6 @@
 import { type Document, isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from "yaml";
-import { type Position, positionAt } from "../../predicate/core/position.ts";
+import { err, ok, type Result } from "../../kernel/result.ts";
+import type { Position } from "../../predicate/core/position.ts";
 import type { FileProblem, Place } from "./problem.ts";
 import { scalarOffset } from "./scalar-offset.ts";
 
@@ -18,17 +19,21 @@ export type YamlFile = {
 
 export function parseYaml(file: string, text: string): YamlFile {
   const lineCounter = new LineCounter();
+  const lines = text.split("\n");
   const document = parseDocument(text, { lineCounter, prettyErrors: false, merge: true });
   const placeAt = (offset: number): Place => {
-    const { line, column } = positionAt(text, offset);
-    return { file, line, column, lineText: text.split(/\r\n|\r|\n/)[line - 1] ?? "" };
+    const { line, col } = lineCounter.linePos(offset);
+    const lineText = lines[line - 1] ?? "";
+    return { file, line, column: [...lineText.slice(0, col - 1)].length + 1, lineText: lineText.replace(/\r$/, "") };
   };
   const problem = (message: string, offset: number): FileProblem => ({ severity: "error", place: placeAt(offset), message });
   const problems = document.errors.map(({ message, pos }) => problem(message, pos[0]));
+  const value = problems.length === 0 ? plainValue(document) : ok(undefined);
+  if (!value.ok) problems.push(problem(value.error, 0));
   return {
     file,
     problems,
-    value: problems.length === 0 ? document.toJS() : undefined,
+    value: value.ok ? value.value : undefined,
     has: (path) => walk(document, path).missing === 0,
     placeOf(path, within) {
       const { node, missing } = walk(document, path);
@@ -42,6 +47,15 @@ export function parseYaml(file: string, text: string): YamlFile {
       return placeAt((pair?.key as Node | undefined)?.range?.[0] ?? node?.range?.[0] ?? 0);
     },
   };
+}
+
+/** Aliases that multiply, and merges of what is no map, are seen only when they are followed. */
+function plainValue(document: Document): Result<unknown, string> {
+  try {
+    return ok(document.toJS());
+  } catch (error) {
+    return err(String(error instanceof Error ? error.message : error));
+  }
 }
 
 /** As far as there is something on the way. */
@@ -61,10 +75,8 @@ function resolved(node: unknown, document: Document): Node | undefined {
 
 /** The other way round than `positionAt`. */
 function offsetAt(text: string, { line, column }: Position): number {
-  const lines = [...text.matchAll(/(?:\r\n|\r|\n|^)([^\r\n]*)/g)];
-  const found = lines[line - 1];
-  if (found === undefined) return text.length;
-  const [whole, content = ""] = found;
-  const inLine = [...content].slice(0, column - 1).join("").length;
-  return found.index + whole.length - content.length + inLine;
+  // Lines, and what ends each.
+  const parts = text.split(/(\r\n|\r|\n)/);
+  const before = parts.slice(0, 2 * (line - 1)).join("").length;
+  return before + [...(parts[2 * (line - 1)] ?? "")].slice(0, column - 1).join("").length;
 }

@@ -5,54 +5,30 @@ import {
   type ShadowDifference,
   TransitionVerdict,
 } from "../../gen/concord/predicate/v1/verdict.ts";
-import { WorkflowState } from "../../gen/concord/workflow/v1/workflow.ts";
 import type { WorkflowState as StateName } from "../../kernel/lifecycle.ts";
-import {
-  addClientOptions,
-  addMutationOptions,
-  type ClientOptions,
-  type Clients,
-  jsonArgument,
-  type Mutation,
-  withClients,
-} from "../client.ts";
+import { withClients } from "../client.ts";
 import { enumText, jsonText, type OutputFormat, print } from "../output.ts";
-import { stateArgument } from "../workflow.ts";
-import { revisionArgument } from "./fields.ts";
 import { addExamples } from "./help.ts";
-
-type Options = ClientOptions &
-  Mutation & { readonly context?: { readonly [key: string]: unknown }; readonly minRevision: number };
+import { addQuestionOptions, type QuestionOptions, questionOf } from "./question.ts";
 
 export function checkCommand(): Command {
-  const command = new Command("check")
-    .description("ask whether a workflow may make a move, without making it; exits with 1 if not")
-    .argument("<workflow>")
-    .argument("<state>", "the state to move to", stateArgument)
-    .option("--context <json>", "a JSON object for the rules to look at", jsonArgument)
-    .option("--min-revision <n>", "by the rule set of this revision or a newer one", revisionArgument, 0);
+  const command = new Command("check").description(
+    "ask whether a workflow may make a move, without making it; exits with 1 if not",
+  );
   addExamples(command, [
     "concord rule check wf-17 COMPLETED",
     `concord rule check wf-17 COMPLETED --by ada --context '{"site":"B"}'`,
   ]);
-  return addClientOptions(addMutationOptions(command, "checked by hand")).action(
-    (workflowId: string, state: StateName, options: Options) =>
-      withClients(options, async (clients) => printVerdict(options.output, await check(clients, workflowId, state, options))),
+  return addQuestionOptions(command).action((workflowId: string, state: StateName, options: QuestionOptions) =>
+    withClients(options, async (clients) => {
+      const request = {
+        check: await questionOf(clients, workflowId, state, options),
+        minRevision: BigInt(options.minRevision),
+      };
+      const { verdict } = await clients.predicates.validateTransition(request, { deadline: options.timeout });
+      printVerdict(options.output, verdict);
+    }),
   );
-}
-
-async function check(
-  { workflows, predicates }: Clients,
-  workflowId: string,
-  state: StateName,
-  options: Options,
-): Promise<TransitionVerdict | undefined> {
-  const { reason, by: requestedBy, context, minRevision, timeout } = options;
-  const { workflow } = await workflows.getWorkflow({ workflowId }, { deadline: timeout });
-  const question = { workflow, targetState: WorkflowState[state], reason, requestedBy, context };
-  const request = { check: question, minRevision: BigInt(minRevision) };
-  const { verdict } = await predicates.validateTransition(request, { deadline: timeout });
-  return verdict;
 }
 
 /** Exit code 0: allowed. 1: not. */

@@ -6,7 +6,7 @@ import { CommandError } from "../failure.ts";
 import { moveWords, parseMove } from "../rule-files/move.ts";
 
 /** The fields of a rule that its author writes, as CreateRule and UpdateRule take them. */
-type RuleFields = Pick<
+export type RuleFields = Pick<
   Rule,
   "description" | "moves" | "workflowTypes" | "condition" | "expression" | "message" | "priority" | "action"
 >;

@@ -82,7 +82,7 @@ export function diffCommand(): Command {
   });
 }
 
-function readFiles(paths: readonly string[]): RuleFiles {
+export function readFiles(paths: readonly string[]): RuleFiles {
   const files = readRuleFiles(paths);
   if (files.ok) return files.value;
   const count = files.error.length === 1 ? "1 problem" : `${files.error.length} problems`;
@@ -107,7 +107,7 @@ function changeOf({ change }: { readonly change?: RuleSetChange | undefined }): 
 }
 
 /** The server names a part and its field, or the place of it in the request. */
-function sourceOfFiles({ placeOf, ...parts }: RuleFiles): SourceOf {
+export function sourceOfFiles({ placeOf, ...parts }: RuleFiles): SourceOf {
   const lists = [
     ["rule", "rules", parts.rules.map(({ ruleId }) => ruleId)],
     ["fact", "facts", parts.facts.map(({ name }) => name)],

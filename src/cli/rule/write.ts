@@ -1,20 +1,21 @@
 import { createHash } from "node:crypto";
-import { Command } from "commander";
+import { Command, Option } from "commander";
 import type { Rule } from "../../gen/concord/predicate/v1/rule_set.ts";
 import { addClientOptions, addMutationOptions, type ClientOptions, type Clients, type Mutation } from "../client.ts";
+import { dryRun } from "./dry-run.ts";
 import { type SourceOf, sourceOfTexts, withRuleChange } from "./explained.ts";
 import { addFieldOptions, type FieldOptions, fieldsOf, readExpression, ruleVersionArgument } from "./fields.ts";
 import { addExamples, lookAtRule } from "./help.ts";
 import { printRule } from "./text.ts";
 
-type Options = ClientOptions & Mutation & FieldOptions & { readonly activate?: true };
+type Options = ClientOptions & Mutation & FieldOptions & { readonly activate?: true; readonly dryRun?: true };
 
 export function createCommand(): Command {
   const command = new Command("create")
     .description("store a rule; it judges nothing until it is activated")
     .argument("<id>")
     .argument("[expression]", "CEL; true allows the move; left out, --file is read");
-  addFieldOptions(command).option("--activate", "activate it at once");
+  addWriteOptions(addFieldOptions(command));
   addExamples(command, [
     "concord rule create cold 'workflow.metadata.temperature < 3' --move ACTIVE:COMPLETED --type sample --activate",
     "concord rule create weekend --file weekend.cel --action warn --message '\"it is \" + string(now.getDayOfWeek())'",
@@ -28,7 +29,9 @@ export function createCommand(): Command {
         lookAtRule(ruleId),
         async ({ predicates }, { requestId, call }) => {
           const { reason, by: requestedBy } = options;
-          const request = { ruleId, ...fieldsOf(typed, options), reason, requestedBy, requestId };
+          const fields = fieldsOf(typed, options);
+          if (options.dryRun === true) return dryRun(predicates, { ruleId, ...fields }, options);
+          const request = { ruleId, ...fields, reason, requestedBy, requestId };
           const { rule } = await predicates.createRule(request, call);
           printRule(options.output, await activated(predicates, rule, options, { requestId, call }));
         },
@@ -38,6 +41,15 @@ export function createCommand(): Command {
   );
 }
 
+const addWriteOptions = (command: Command): Command =>
+  command
+    .option("--activate", "activate it at once")
+    .addOption(
+      new Option("--dry-run", "say what is wrong with it, what is hardly meant, and what it costs; store nothing").conflicts(
+        "activate",
+      ),
+    );
+
 export function updateCommand(): Command {
   const command = new Command("update")
     .description(
@@ -45,9 +57,12 @@ export function updateCommand(): Command {
     )
     .argument("<id>")
     .argument("[expression]", "CEL; left out, --file is read, if it is given");
-  addFieldOptions(command)
-    .option("--expected-version <n>", "change this version, if it is still the newest; left out, the newest", ruleVersionArgument)
-    .option("--activate", "activate it at once");
+  addFieldOptions(command).option(
+    "--expected-version <n>",
+    "change this version, if it is still the newest; left out, the newest",
+    ruleVersionArgument,
+  );
+  addWriteOptions(command);
   addExamples(command, [
     "concord rule update cold 'workflow.metadata.temperature < 5' --reason 'the new reader allows it' --activate",
     "concord rule update cold --action warn --move '*:*'",
@@ -62,11 +77,13 @@ export function updateCommand(): Command {
           const { expectedVersion = 0, reason, by: requestedBy, timeout: deadline } = options;
           const { rule: base } = await predicates.getRule({ ruleId, version: expectedVersion }, { deadline });
           if (base === undefined) throw new Error("the server answered without a rule");
+          const fields = fieldsOf(typed, options, base);
+          if (options.dryRun === true) return dryRun(predicates, { ruleId, ...fields }, options);
           // A version never changes: a retry that names it asks for the same.
           retryWith(`--expected-version ${base.version}`);
           const request = {
             ruleId,
-            ...fieldsOf(typed, options, base),
+            ...fields,
             expectedVersion: base.version,
             reason,
             requestedBy,

@@ -1,5 +1,6 @@
 import { isCelError, plan } from "@bufbuild/cel";
 import { assert } from "../../kernel/assert.ts";
+import { nearest } from "../../kernel/nearest.ts";
 import { type Purse, withinBudget } from "./budget.ts";
 import { call, int, list, method, text } from "./build.ts";
 import { type Problem, spellNames } from "./enum-names.ts";
@@ -18,7 +19,6 @@ import {
 import { conversionHint } from "./hints.ts";
 import { evaluationCostMax, foldCostMax } from "./limits.ts";
 import { macroForms } from "./macros.ts";
-import { nearest } from "./nearest.ts";
 import { compileCost, compileRegex } from "./regex.ts";
 import { fieldOf, itemOf } from "./typing/fields.ts";
 import { functionNames, mismatch, overloadsOf, resultOf } from "./typing/overloads.ts";

@@ -1,5 +1,5 @@
+import { nearest } from "../../kernel/nearest.ts";
 import { type Expr, qualifiedName } from "./expr.ts";
-import { nearest } from "./nearest.ts";
 
 /** Each spelling of each name of an enum, and the text that is its value in expressions. */
 export type EnumNames = ReadonlyMap<string, string>;
@@ -46,7 +46,7 @@ function spellName(field: Expr, literal: Expr, names: EnumNames | undefined, res
   const given = constantKind.case === "nullValue" ? "null" : textOf(constantKind.value);
   const known = [...new Set(names.values())].map((each) => (each === "" ? '""' : each));
   const hint = (): string => {
-    const meant = nearest(String(constantKind.value), new Set(names.values()));
+    const meant = nearest(String(constantKind.value), [...new Set(names.values())]);
     return meant === undefined ? `; it is one of ${known.join(", ")}` : `; did you mean ${JSON.stringify(meant)}?`;
   };
   return { expr: literal, message: `${qualifiedName(field) ?? "this"} is never ${given}`, hint };

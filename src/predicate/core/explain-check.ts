@@ -28,7 +28,7 @@ export type ExplainedFact = { readonly name: string; readonly version: number; r
 export type CheckExplanation = {
   readonly rules: readonly ExplainedRule[];
   readonly facts: readonly ExplainedFact[];
-  /** Rules and facts that found no room, or no units. */
+  /** Rules and facts that found no room, no units, or no time. */
   readonly omittedCount: number;
 };
 
@@ -62,7 +62,7 @@ export function explainCheck(
     if (ruleIds.length > 0 && !ruleIds.includes(compiled.rule.id)) continue;
     purse.onRule?.(index);
     const explained = isOver(purse) || room.left < 0 ? undefined : explainRule(compiled, ruleSet, bindings(compiled.rule), purse);
-    if (explained === undefined || !fits(explained)) omittedCount += 1;
+    if (explained === undefined || isStopped(purse) || !fits(explained)) omittedCount += 1;
     else {
       rules.push(explained);
       for (const each of [explained.condition, explained.expression, explained.message]) unread.push(...factsIn(each));
@@ -77,7 +77,7 @@ export function explainCheck(
     const expression =
       isOver(purse) || room.left < 0 ? undefined : explainSource(fact.expression, factVariables, factBindings, purse);
     const explained = expression && { name, version, expression };
-    const isShown = explained !== undefined && fits(explained);
+    const isShown = explained !== undefined && !isStopped(purse) && fits(explained);
     facts.set(name, isShown ? explained : undefined);
     if (isShown) unread.push(...factsIn(expression));
     else omittedCount += 1;
@@ -86,7 +86,10 @@ export function explainCheck(
   return { rules, facts: shown.sort((a, b) => (a.name < b.name ? -1 : 1)), omittedCount };
 }
 
-const isOver = ({ left, stopped }: JudgePurse): boolean => left < 0 || stopped?.() === true;
+/** What is under way then is cut short, and says nothing. */
+const isStopped = ({ stopped }: JudgePurse): boolean => stopped?.() === true;
+
+const isOver = (purse: JudgePurse): boolean => purse.left < 0 || isStopped(purse);
 
 /** Asked as `judge` asks it. */
 function explainRule({ rule }: CompiledRule, context: RuleContext, bindings: Bindings, purse: JudgePurse): ExplainedRule {

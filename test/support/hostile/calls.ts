@@ -1,5 +1,6 @@
 import { WorkflowState } from "../../../src/gen/concord/workflow/v1/workflow.ts";
 import { WatchPosition } from "../../../src/gen/concord/workflow/v1/workflow_service.ts";
+import { structValueCountMax } from "../../../src/kernel/limits.ts";
 import { answered, by, type HostileWorld, times } from "./world.ts";
 
 /** One legal thing, or one refused, that a stranger may do as often as they like. Resolves when it has its answers. */
@@ -51,6 +52,20 @@ const dearCheck = {
   ...by,
 };
 
+const wide = Object.fromEntries(Array.from({ length: structValueCountMax - 1 }, (_, index) => [`k${index}`, index]));
+
+/** Denied, for it has no numbers. */
+const wideCheck = {
+  workflow: { workflowId: "wide", state: ACTIVE, version: 2n, metadata: wide },
+  targetState: PAUSED,
+  context: wide,
+  ...by,
+};
+
+async function endOf(messages: AsyncIterable<unknown>): Promise<void> {
+  for await (const _ of messages);
+}
+
 const repeated = (bytes: readonly number[], size: number): Uint8Array => {
   const message = Buffer.alloc(size - (size % bytes.length));
   for (let at = 0; at < message.length; at += 1) message[at] = bytes[at % bytes.length] ?? 0;
@@ -76,9 +91,41 @@ export const hostileCalls: readonly HostileCall[] = [
       pagesOf((pageToken) => clients.commits.listTransactions({ filter: matchesNothing, pageSize: 1, pageToken })),
   },
   {
+    name: "a list of verdicts, whose filter matches nothing",
+    run: ({ clients }) =>
+      answered(pagesOf((pageToken) => clients.predicates.listVerdicts({ filter: matchesNothing, pageSize, pageToken }))),
+  },
+  {
+    name: "a replay of all verdicts",
+    run: ({ clients }) => answered(endOf(clients.predicates.replayVerdicts({}))),
+  },
+  {
+    name: "100 denials with questions as wide as they may be",
+    run: ({ clients }) => times(100, () => clients.predicates.validateTransition({ check: wideCheck })),
+  },
+  {
     name: "a batch of 1,000 checks, each quadratic",
     run: ({ clients }) =>
       answered(clients.predicates.batchValidateTransitions({ checks: Array.from({ length: 1000 }, () => dearCheck) })),
+  },
+  {
+    name: "10 explanations of a quadratic check",
+    run: ({ clients }) => times(10, () => clients.predicates.explainTransition({ check: dearCheck }), 10),
+  },
+  {
+    name: "an impact on 300 checks, each quadratic",
+    run: ({ clients }) => {
+      const candidate = { $case: "deactivateRuleId", value: "pairs" } as const;
+      return answered(clients.predicates.assessImpact({ candidate, checks: Array.from({ length: 300 }, () => dearCheck) }));
+    },
+  },
+  {
+    name: "20 looks at rules of 4,096 characters, and at all active rules",
+    run: async ({ clients }) => {
+      const rule = { ruleId: "long", expression: longExpression("workflow") };
+      await times(20, () => clients.predicates.checkRule({ rule }));
+      await answered(clients.predicates.lintRuleSet({}));
+    },
   },
   {
     name: "20 moves at once, with eight dear rules without data",

@@ -3,12 +3,16 @@ import { credentials, Client as GrpcClient, type ServiceError } from "@grpc/grpc
 import { ClientError } from "nice-grpc";
 import { type Clients, connect } from "../../../src/cli/client.ts";
 import { WorkflowState } from "../../../src/gen/concord/workflow/v1/workflow.ts";
+import { structValueCountMax } from "../../../src/kernel/limits.ts";
 import { openChannel } from "../../../src/rpc/clients/channel.ts";
+import { openSqliteVerdictLog } from "../../../src/storage/sqlite/verdict-log.ts";
 import { openSqliteWorkflowStore } from "../../../src/storage/sqlite/workflow-store.ts";
 import type { WorkflowBatch, WorkflowStore } from "../../../src/workflow/ports.ts";
 import { createProtoClient } from "../proto-client.ts";
+import { checkOf } from "../rule-values.ts";
 import { joinAs } from "../scripted-participant.ts";
 import { creation, hold } from "../storage-values.ts";
+import { recordAt } from "../verdict-values.ts";
 
 /** How much there is of what callers can make the server walk through. */
 export type Sizes = { readonly events: number; readonly holds: number; readonly unfinished: number };
@@ -16,6 +20,8 @@ export type Sizes = { readonly events: number; readonly holds: number; readonly 
 const { ACTIVE, FAILED, PAUSED } = WorkflowState;
 export const by = { reason: "hostile", requestedBy: "mallory" };
 const batchSize = 500;
+const verdictCount = 4_000;
+const wideEach = 200;
 /** Quadratic in the numbers of the workflow. */
 const pairs = "workflow.metadata.numbers.all(x, workflow.metadata.numbers.all(y, y >= 0.0))";
 /** As dear, whatever the workflow has. */
@@ -41,6 +47,19 @@ export async function seedStores(dataDir: string, { events, holds }: Sizes): Pro
   await inBatches(store, events, (index) => creation(`seed-${index}`));
   await inBatches(store, holds, (index) => creation(`held-${index}`, { hold: hold(`gone-${index}`) }));
   await store.close();
+  await seedVerdicts(dataDir);
+}
+
+/** Verdicts with questions, some of which are as wide as they may be. */
+async function seedVerdicts(dataDir: string): Promise<void> {
+  const opened = await openSqliteVerdictLog({ path: join(dataDir, "verdicts.sqlite") });
+  if (!opened.ok) throw new Error(opened.error.message);
+  const log = opened.value;
+  const wide = Object.fromEntries(Array.from({ length: structValueCountMax - 1 }, (_, index) => [`k${index}`, index]));
+  const widest = recordAt(0, undefined, checkOf({ context: wide, workflow: { metadata: wide } }), true);
+  const usual = recordAt(0, undefined, undefined, true);
+  await log.append(Array.from({ length: verdictCount }, (_, index) => (index % wideEach === 0 ? widest : usual)));
+  await log.close();
 }
 
 async function inBatches(store: WorkflowStore, count: number, batchOf: (index: number) => WorkflowBatch): Promise<void> {

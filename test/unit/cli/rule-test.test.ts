@@ -123,6 +123,41 @@ describe("concord rule test", () => {
     ]);
   });
 
+  test("explains what the rules came to that do not hold, and their facts, if it is asked to", async () => {
+    const { out } = await run("test", "rules.yaml", "--explain");
+    const lines = out.split("\n");
+    const at = lines.indexOf('  rule "cold" does not hold: it has 9 °C');
+    expect(lines.slice(at + 1, at + 16)).toEqual([
+      "",
+      '  rule "cold":',
+      "    !facts.is_warm && workflow.metadata.celsius >= 2",
+      "    |      |       |                    |       |",
+      "    |      |       |                    |       (not evaluated)",
+      "    |      |       |                    (not evaluated)",
+      "    |      |       false",
+      "    |      true",
+      "    false",
+      "",
+      "    = false",
+      "",
+      "    read:",
+      "      facts.is_warm: true",
+      "",
+    ]);
+    expect(lines.filter((line) => line.endsWith(":"))).toEqual([
+      '  rule "cold":',
+      "    read:",
+      '  the message of rule "cold":',
+      "    read:",
+      '  fact "is_warm":',
+      "    read:",
+      '  rule "cold":',
+      "    read:",
+      '  fact "is_warm":',
+      "    read:",
+    ]);
+  });
+
   test("tells it as JUnit does", async () => {
     const { out } = await run("test", "rules.yaml", "--format", "junit");
     expect(out.split("\n").map((line) => line.replace(/it says: .*"\/>$/, 'it says: …"/>'))).toEqual([

@@ -88,3 +88,25 @@ describe("a call with many checks lets others have their turn", () => {
     expect(turns()).toBe(2);
   });
 });
+
+describe("an explanation", () => {
+  test("is made on a thread, also of what costs little", async () => {
+    const { evaluator } = world();
+    const explained = await evaluator.explain(rules, small, { signal, ruleIds: [] });
+    expect(explained).toMatchObject({
+      ok: true,
+      value: { verdict: { type: "allowed" }, explanation: { rules: [{ ruleId: "pairs" }] } },
+    });
+  });
+
+  test("of a move to which no rule applies needs none", async () => {
+    const { evaluator } = world();
+    const nothing = { rules: [], facts: [], omittedCount: 0 };
+    expect(await evaluator.explain(ruleSetOf(4), small, { signal, ruleIds: [] })).toMatchObject(
+      ok({ verdict: { type: "allowed", ruleSetRevision: 4 }, explanation: nothing }),
+    );
+    expect(await evaluator.explain(rules, checkOf({ targetState: "CREATED" }), { signal, ruleIds: [] })).toMatchObject(
+      ok({ verdict: { type: "invalid-transition" }, explanation: nothing }),
+    );
+  });
+});

@@ -1,11 +1,14 @@
 import { afterEach, expect, test } from "vitest";
+import type { RuleId } from "../../../src/kernel/ids.ts";
 import type { JsonObject } from "../../../src/kernel/json.ts";
+import { explainCheck, explainedCostMax } from "../../../src/predicate/core/explain-check.ts";
 import { judge } from "../../../src/predicate/core/judge.ts";
 import { checkCostMax } from "../../../src/predicate/core/limits.ts";
 import type { RuleSet } from "../../../src/predicate/core/rule-set.ts";
 import type { Check } from "../../../src/predicate/core/types.ts";
 import { type JudgeThread, startJudgeThread } from "../../../src/predicate/judge-thread.ts";
 import { checkOf, factOf, ruleOf, ruleSetOf, ruleSetWith, sampleCheck } from "../../support/rule-values.ts";
+import { until } from "../../support/until.ts";
 
 const threads: JudgeThread[] = [];
 
@@ -80,4 +83,35 @@ test("a thread can be ended whatever it does", async () => {
   expect(await judged).toMatchObject({ type: "ended" });
   expect(thread.alive).toBe(false);
   expect(await thread.judge(set, sampleCheck)).toEqual({ type: "ended", rule: -1, cause: "the thread was ended" });
+});
+
+test("a thread explains beside the verdict, and counts what that costs", async () => {
+  const thread = start();
+  const set = ruleSetOf(1, ruleOf({ id: "cold", expression: "workflow.metadata.temperature < 5" }), ruleOf({ id: "other" }));
+  const ids = ["cold" as RuleId];
+  const purse = { left: explainedCostMax };
+  const explanation = explainCheck(set, sampleCheck, ids, purse);
+  const plain = onTheSpot(set, sampleCheck);
+  const cost = plain.cost + explainedCostMax - purse.left;
+  expect(await thread.judge(set, sampleCheck, ids)).toEqual({ ...plain, explanation, cost });
+});
+
+test("an explanation that is stopped has its verdict all the same, and what there is", async () => {
+  const thread = start();
+  const pairs = "workflow.metadata.numbers.all(x, workflow.metadata.numbers.all(y, x + y >= 0.0))";
+  const numbers = Array.from({ length: 40 }, (_, index) => index);
+  const set = ruleSetOf(1, ...Array.from({ length: 10 }, (_, index) => ruleOf({ id: `pairs-${index}`, expression: pairs })));
+  const check = checkOf({ workflow: { metadata: { numbers } } });
+  let isAnswered = false;
+  const judged = thread.judge(set, check, []).finally(() => {
+    isAnswered = true;
+  });
+  // It is judged, up to the last rule, and then explained from the first one on.
+  await until(() => isAnswered || thread.rule === 9, "it has come to the last rule");
+  await until(() => isAnswered || thread.rule !== 9, "it has begun to explain");
+  thread.stop();
+  const told = await judged;
+  expect(told).toMatchObject({ type: "judged", verdict: { type: "allowed" } });
+  const { rules = [], omittedCount = 0 } = told.type === "judged" ? (told.explanation ?? {}) : {};
+  expect(rules.length + omittedCount).toBe(10);
 });

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import type { RuleId } from "../../../src/kernel/ids.ts";
 import type { RuleSet } from "../../../src/predicate/core/rule-set.ts";
 import type { Check, Verdict } from "../../../src/predicate/core/types.ts";
 import type { Judged, JudgeThread } from "../../../src/predicate/judge-thread.ts";
@@ -30,8 +31,15 @@ function world(threadCount = 1) {
   const started: FakeThread[] = [];
   let timers: { readonly atMs: number; readonly run: () => void }[] = [];
   let nowMs = 0;
+  const counted = { judged: 0, replaced: 0 };
   const judges = createJudges({
     threadCount,
+    onJudged: () => {
+      counted.judged += 1;
+    },
+    onReplaced: () => {
+      counted.replaced += 1;
+    },
     startThread: () => {
       const thread = fakeThread();
       started.push(thread);
@@ -50,6 +58,7 @@ function world(threadCount = 1) {
   return {
     judges,
     started,
+    counted,
     async pass(ms: number): Promise<void> {
       nowMs += ms;
       const due = timers.filter(({ atMs }) => atMs <= nowMs);
@@ -73,7 +82,7 @@ type FakeThread = JudgeThread & {
   stopped: boolean;
   ended: boolean;
   readonly prepared: Set<number>;
-  asked: { readonly check: Check } | undefined;
+  asked: { readonly check: Check; readonly explained: readonly RuleId[] | undefined } | undefined;
   answer(judged: Judged): void;
 };
 
@@ -89,8 +98,8 @@ function fakeThread(): FakeThread {
     prepare({ revision }: RuleSet) {
       this.prepared.add(revision);
     },
-    judge(_set, check) {
-      this.asked = { check };
+    judge(_set, check, explained) {
+      this.asked = { check, explained };
       this.rule = 1;
       return new Promise((resolve) => {
         answer = (judged) => {
@@ -237,8 +246,8 @@ describe("nothing runs for a caller that has left", () => {
     expect(started).toHaveLength(1);
   });
 
-  test("a thread that does not stop is ended and replaced, with the newest rules", async () => {
-    const { judges, started, pass, finish } = world();
+  test("a thread that does not stop is ended and replaced, with the newest rules, and counted", async () => {
+    const { judges, started, counted, pass, finish } = world();
     judges.prepare(ruleSet);
     const leaving = new AbortController();
     const left = judges.judge(ruleSet, [named("a")], options(leaving.signal));
@@ -252,6 +261,8 @@ describe("nothing runs for a caller that has left", () => {
     ]);
     expect(await finish({}, started[1])).toBe("b");
     expect(await other).toEqual({ ok: true, value: [allowed] });
+    // Both checks have taken their time, also the one that was ended.
+    expect(counted).toEqual({ judged: 2, replaced: 1 });
   });
 
   test("who has left before asks nothing", async () => {
@@ -340,4 +351,42 @@ test("closing ends all threads", async () => {
   judges.prepare(ruleSet);
   await judges.close();
   expect(started.map(({ ended }) => ended)).toEqual([true, true]);
+});
+
+describe("explanations", () => {
+  const ruleIds = ["dear" as RuleId];
+  const explanation = { rules: [], facts: [], omittedCount: 2 };
+
+  test("take turns with checks, and name the rules that are asked for", async () => {
+    const { judges, finish, started } = world();
+    const first = judges.explain(ruleSet, named("a"), { caller: "", signal: patient(), ruleIds });
+    const second = judges.judge(ruleSet, [named("b")], options());
+    expect(started[0]?.asked?.explained).toEqual(ruleIds);
+    await finish({ type: "judged", verdict: allowed, explanation, cost: 900_000 });
+    expect(await first).toMatchObject({ ok: true, value: { verdict: allowed, explanation } });
+    expect(started[0]?.asked?.explained).toBeUndefined();
+    await finish();
+    expect(await second).toEqual({ ok: true, value: [allowed] });
+  });
+
+  test("one that takes too long has a verdict, and nothing else", async () => {
+    const { judges, pass, started } = world();
+    const explained = judges.explain(ruleSet, named("a"), { caller: "", signal: patient(), ruleIds });
+    for (let tick = 0; tick < checkTicksMax; tick += 1) await pass(checkTickMs);
+    started[0]?.answer({ type: "ended", rule: 1, cause: "" });
+    const answer = await explained;
+    expect(answer).toMatchObject({ ok: true, value: { verdict: { type: "rule-denied", violations: [{ ruleId: "dear" }] } } });
+    expect(answer.ok && answer.value.explanation).toBeUndefined();
+  });
+
+  test("are refused like checks when too many wait", async () => {
+    const { judges } = world();
+    void judges.judge(
+      ruleSet,
+      Array.from({ length: askedCountMax * callerShare }, () => named("a")),
+      options(),
+    );
+    const refused = await judges.explain(ruleSet, named("b"), { caller: "", signal: patient(), ruleIds });
+    expect(refused).toMatchObject({ ok: false, error: { type: "overloaded" } });
+  });
 });

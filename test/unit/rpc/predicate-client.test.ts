@@ -3,6 +3,7 @@ import { ServerError, Status } from "nice-grpc";
 import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { Judgement } from "../../../src/gen/concord/predicate/v1/verdict.ts";
+import { WorkflowState } from "../../../src/gen/concord/workflow/v1/workflow.ts";
 import type { JsonObject } from "../../../src/kernel/json.ts";
 import { openChannel } from "../../../src/rpc/clients/channel.ts";
 import { createPredicateClient } from "../../../src/rpc/clients/predicate-client.ts";
@@ -362,5 +363,60 @@ describe("silence, a late answer and a strange one are all `unavailable`", () =>
     fake.answer = async (checks) => checks.slice(1).map(() => ({ ruleSetRevision: 1n }));
     const strange = { ok: false, error: { type: "unavailable", cause: "the answer has no known judgement" } };
     expect(await askMany(2)).toEqual([strange, strange]);
+  });
+});
+
+describe("the moves of a workflow", () => {
+  const question = {
+    workflow: workflowOf("wf", { state: "ACTIVE", previousState: "CREATED", version: 2 }),
+    lastEvent: undefined,
+    reason: "r",
+    requestedBy: "ada",
+    context: {},
+    transaction: undefined,
+    atMs: 1,
+  };
+  const violation = { ruleId: "cold", ruleVersion: 3, message: "too warm", evaluationFailed: false };
+
+  test("with what rules say of each", async () => {
+    fake.moves = async () => ({
+      ruleSetRevision: 5n,
+      moves: [
+        {
+          targetState: WorkflowState.PAUSED,
+          verdict: { judgement: Judgement.ALLOWED, warnings: [violation], warningsOmitted: 1 },
+        },
+        {
+          targetState: WorkflowState.COMPLETED,
+          verdict: { judgement: Judgement.RULE_DENIED, violations: [violation], violationsOmitted: 2 },
+        },
+        { targetState: WorkflowState.FAILED, verdict: { judgement: Judgement.DEFERRED } },
+      ],
+    });
+    const nothing = { violations: [], warnings: [], violationsOmitted: 0, warningsOmitted: 0 };
+    expect(await client.checkMoves(question, patient)).toEqual({
+      ok: true,
+      value: {
+        ruleSetRevision: 5,
+        moves: [
+          { ...nothing, targetState: "PAUSED", isAllowed: true, warnings: [violation], warningsOmitted: 1 },
+          { ...nothing, targetState: "COMPLETED", isAllowed: false, violations: [violation], violationsOmitted: 2 },
+          { ...nothing, targetState: "FAILED", isAllowed: false },
+        ],
+      },
+    });
+  });
+
+  test("of an engine that is busy, or says what nobody understands", async () => {
+    fake.moves = async () => {
+      throw busy;
+    };
+    expect(await client.checkMoves(question, patient)).toEqual(overloaded);
+    fake.moves = async () => ({ moves: [{ verdict: { judgement: Judgement.ALLOWED } }] });
+    expect(await client.checkMoves(question, patient)).toMatchObject(unavailable);
+  });
+
+  test("are not asked for once the caller has left", async () => {
+    expect(await client.checkMoves(question, { signal: AbortSignal.abort() })).toMatchObject(unavailable);
   });
 });

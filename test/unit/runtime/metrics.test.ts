@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { connect } from "node:net";
 import { Registry } from "prom-client";
 import { expect, test } from "vitest";
-import { serveMetrics } from "../../../src/runtime/metrics.ts";
+import { createMetrics, serveMetrics } from "../../../src/runtime/metrics.ts";
 
 test("half a request does not keep the metrics open", async () => {
   const metrics = await serveMetrics(new Registry(), "127.0.0.1:0");
@@ -14,4 +14,21 @@ test("half a request does not keep the metrics open", async () => {
   expect((await fetch(`http://127.0.0.1:${metrics.port}/metrics`)).status).toBe(200);
   await metrics.close();
   socket.destroy();
+});
+
+test("rules that come and go leave no series behind, also while nobody reads the metrics", async () => {
+  const { predicate, registry } = createMetrics();
+  const active = new Set<string>();
+  predicate.observe(() => ({ revision: 1, active, shadow: new Set() }));
+  for (let index = 0; index < 10_000; index += 1) {
+    active.clear();
+    active.add(`rule-${index}`);
+    predicate.violation(`rule-${index}`, "DENY");
+  }
+  const counter = registry.getSingleMetric("concord_predicate_violations_total") as unknown as {
+    readonly hashMap: Readonly<Record<string, unknown>>;
+  };
+  expect(Object.keys(counter.hashMap).length).toBeLessThanOrEqual(3_000);
+  const series = (await registry.metrics()).match(/^concord_predicate_violations_total\{.*$/gm);
+  expect(series).toEqual(['concord_predicate_violations_total{rule="rule-9999",action="DENY"} 1']);
 });

@@ -1,4 +1,5 @@
 import { scopesOf } from "../compile-rule.ts";
+import { type Bindings, evaluateBool } from "../evaluate.ts";
 import { explainable } from "../explain.ts";
 import { type Coverage, type CoverageRecorder, createCoverage } from "../explain-coverage.ts";
 import { checkCostMax, evaluationCostMax } from "../limits.ts";
@@ -26,8 +27,8 @@ export type RuleCoverageRecorder = {
   readonly report: () => readonly RuleCoverage[];
 };
 
-/** Evaluates rules again, beside what is judged. */
-export function createRuleCoverage(ruleSet: RuleSet): RuleCoverageRecorder {
+/** Evaluates rules again, beside what is judged: of whole expressions only what tells whether they apply, unless `branches` are asked for. */
+export function createRuleCoverage(ruleSet: RuleSet, { branches }: { readonly branches: boolean }): RuleCoverageRecorder {
   const recorders = new Map<string, CoverageRecorder | undefined>();
   const counts = new Map(ruleSet.contents.active.map((rule) => [rule, nothingSaid()]));
 
@@ -43,23 +44,24 @@ export function createRuleCoverage(ruleSet: RuleSet): RuleCoverageRecorder {
   }
 
   /** What came out is in the verdict already, but whether it applies. */
-  function evaluated(rule: RuleVersion, check: Check): boolean {
-    const bindings = ruleBindings(ruleSet, check)(rule);
+  function evaluated(rule: RuleVersion, bindings: Bindings): boolean {
     const evaluate = (field: Field) => recorderOf(rule, field)?.evaluate(bindings, { left: evaluationCostMax });
-    const condition = rule.condition === "" ? undefined : evaluate("condition");
+    const plan = ruleSet.compiled.get(rule)?.condition;
+    const condition = branches && plan !== undefined ? evaluate("condition") : plan && evaluateBool(plan, bindings);
     if (condition?.ok === false || condition?.value === false) return false;
-    evaluate("expression");
+    if (branches) evaluate("expression");
     return true;
   }
 
   return {
     judged(check, verdict) {
       if (verdict.type !== "allowed" && verdict.type !== "rule-denied") return [];
+      const bindings = ruleBindings(ruleSet, check);
       const violations = new Map(violationsIn(verdict).map((each) => [each.ruleId, each]));
       return applyingTo(ruleSet, check).rules.map(({ rule }) => {
         const violation = violations.get(rule.id);
         const isAsked = violation !== undefined || verdict.cost <= checkCostMax;
-        const says = isAsked ? wordOf(violation, evaluated(rule, check)) : "NOT_ASKED";
+        const says = isAsked ? wordOf(violation, evaluated(rule, bindings(rule))) : "NOT_ASKED";
         const counted = counts.get(rule);
         if (counted !== undefined) counted[says] += 1;
         return { rule, says, message: violation?.message ?? "" };

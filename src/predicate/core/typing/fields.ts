@@ -1,5 +1,5 @@
+import { nearest } from "../../../kernel/nearest.ts";
 import { err, ok, type Result } from "../../../kernel/result.ts";
-import { nearest } from "../nearest.ts";
 import { functionNames, overloadsOf } from "./overloads.ts";
 import { aType, fits, isMap, isOpen, keysOf, mayEqual, optionalOf, type Type, types, valuesOf } from "./type.ts";
 

@@ -1,22 +1,19 @@
-import { mkdirSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { problemLines } from "../../../../src/cli/rule-files/problem.ts";
 import { readRuleFiles } from "../../../../src/cli/rule-files.ts";
-import { temporaryFolder } from "../../../support/concord.ts";
+import { ruleFolder } from "../../../support/rule-folder.ts";
 
-let folder: ReturnType<typeof temporaryFolder>;
+let folder: ReturnType<typeof ruleFolder>;
 beforeEach(() => {
-  folder = temporaryFolder();
+  folder = ruleFolder({});
 });
 afterEach(() => folder.remove());
 
 function write(files: Readonly<Record<string, string>>): string {
-  for (const [name, text] of Object.entries(files)) {
-    const path = join(folder.path, name);
-    mkdirSync(dirname(path), { recursive: true });
-    writeFileSync(path, text);
-  }
+  folder.remove();
+  folder = ruleFolder(files);
   return folder.path;
 }
 
@@ -245,6 +242,31 @@ tests:
     expect(problems({}, join(folder.path, "none"))).toEqual(["none: error: there is no such file or folder"]);
     expect(readRuleFiles([write({ "x.txt": "" })])).toMatchObject({ error: [{ message: "no file in it ends with .yaml" }] });
   });
+});
+
+test("a file that cannot be read, or is no text", () => {
+  const path = write({});
+  symlinkSync(join(path, "gone"), join(path, "a.yaml"));
+  writeFileSync(join(path, "b.yaml"), Buffer.from([0xff, 0xfe, 0x41]));
+  expect(problems({}, path)).toEqual(["a.yaml: error: is no readable text", "b.yaml: error: is no readable text"]);
+});
+
+test.each([
+  ["rules: [{ <<: 7, id: a, expression: 'true' }]", "Merge sources must be maps or map aliases"],
+  [
+    `${"abcdefgh"
+      .split("")
+      .map((name, at, all) => `${name}: &${name} [${Array(9).fill(at === 0 ? "x" : `*${all[at - 1]}`)}]`)
+      .join("\n")}`,
+    "Excessive alias count indicates a resource exhaustion attack",
+  ],
+  ["rules: *none", "Unresolved alias (the anchor must be set before the alias): none"],
+])("what YAML itself cannot make sense of: %#", (text, message) => {
+  expect(complaints(text).join()).toContain(message);
+});
+
+test("a mark at the beginning of a file is none of its text", () => {
+  expect(read({ "a.yaml": "\ufeff- { id: a, expression: 'true' }" }).rules).toMatchObject([{ ruleId: "a" }]);
 });
 
 describe("a place in a text", () => {

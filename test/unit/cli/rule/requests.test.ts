@@ -178,6 +178,47 @@ describe("update", () => {
   });
 });
 
+describe("a dry run", () => {
+  const diagnostics = [
+    { severity: "DIAGNOSTIC_SEVERITY_ERROR", field: "expression", line: 2, column: 2, message: "unknown name" },
+    { severity: "DIAGNOSTIC_SEVERITY_WARNING", field: "condition", line: 1, column: 1, message: "always true" },
+    { severity: "DIAGNOSTIC_SEVERITY_WARNING", message: "says the same as another", relatedRuleIds: ["cold", "cool"] },
+  ];
+
+  test("asks what is to be said of the rule, stores nothing, and exits with 1 if it could not be stored", async () => {
+    const args = ["update", "cold", "true &&\n tru", "--dry-run"];
+    const { calls, out, code } = await run(args, { checkRule: () => ({ diagnostics }) });
+    expect(calls.map(({ method }) => method)).toEqual(["getRule", "checkRule"]);
+    expect(calls[1]?.request).toMatchObject({ rule: { ...written, ruleId: "cold", expression: "true &&\n tru" } });
+    expect({ code, lines: out.split("\n") }).toEqual({
+      code: 1,
+      lines: [
+        "expression:2:2: error: unknown name",
+        "   2 |  tru",
+        "     |  ^",
+        "condition:1:1: warning: always true",
+        "   1 | true",
+        "     | ^",
+        "cold: warning: says the same as another; see cool",
+        "1 error, 2 warnings",
+        "",
+      ],
+    });
+  });
+
+  test.each([
+    { costMax: 9n, most: "9 units" },
+    { costMax: 0n, most: "as much as the data makes it cost" },
+  ])("says what an evaluation costs: $most", async ({ costMax, most }) => {
+    const { calls, out, code } = await run(["create", "r", "true", "--dry-run"], { checkRule: () => ({ costMin: 2n, costMax }) });
+    expect(calls).toMatchObject([{ method: "checkRule", request: { rule: { ruleId: "r", expression: "true" } } }]);
+    expect({ code, out }).toEqual({
+      code: 0,
+      out: `0 errors, 0 warnings\nan evaluation costs at least 2 units, at most ${most}\n`,
+    });
+  });
+});
+
 describe("shadow", () => {
   test.each([
     { args: [], version: 3 },
@@ -234,5 +275,36 @@ describe("type set", () => {
     const { code, err, calls } = await run(["type", "set", "t", "--schema", file("s.json", text)]);
     expect({ code, calls }).toEqual({ code: 1, calls: [] });
     expect(err).toMatch(says);
+  });
+});
+
+describe("check and explain", () => {
+  const workflow = { workflowId: "w", state: "WORKFLOW_STATE_ACTIVE", version: 7n };
+  const lastEvent = { sequence: 12n, workflowId: "w", version: 7n, requestedBy: "bob" };
+  const verdict = { judgement: "JUDGEMENT_RULE_DENIED", ruleSetRevision: 3n };
+  const about: Fakes = {
+    getWorkflow: () => ({ workflow }),
+    // A page may be empty while more follow.
+    listWorkflowEvents: (_, { pageToken }: { readonly pageToken: string }) =>
+      pageToken === "" ? { nextPageToken: "more" } : { events: [lastEvent] },
+    validateTransition: () => ({ verdict }),
+    explainTransition: () => ({ verdict }),
+  };
+
+  test.each(["check", "explain"])("%s asks as the workflow manager would: with the last event", async (verb) => {
+    const args = ["--by", "ada", "--reason", "r", "--context", '{"a":1}', "--min-revision", "2"];
+    const { calls, code } = await run([verb, "w", "completed", ...args], about);
+    expect(calls.slice(1, 3)).toMatchObject(
+      ["", "more"].map((pageToken) => ({ request: { workflowId: "w", filter: "event.version == 7", pageToken } })),
+    );
+    const targetState = "WORKFLOW_STATE_COMPLETED";
+    const check = { workflow, lastEvent, targetState, requestedBy: "ada", reason: "r", context: { a: 1 } };
+    expect(calls.at(-1)?.request).toMatchObject({ check, minRevision: 2n });
+    expect(code).toBe(1);
+  });
+
+  test("explain asks about the rules that are named", async () => {
+    const { calls } = await run(["explain", "w", "COMPLETED", "--rule", "a", "--rule", "b"], about);
+    expect(calls.at(-1)).toMatchObject({ method: "explainTransition", request: { ruleIds: ["a", "b"] } });
   });
 });

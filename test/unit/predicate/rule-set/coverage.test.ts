@@ -18,7 +18,7 @@ const withN = (n: unknown, changes: Partial<Omit<Check, "workflow">> = {}) =>
   checkOf({ workflow: { metadata: { n: n as number } }, ...changes });
 
 test("each rule in scope says whether it holds, and why not", () => {
-  const recorder = createRuleCoverage(set);
+  const recorder = createRuleCoverage(set, { branches: true });
   const said = (check: Check) =>
     recorder.judged(check, judge(set, check)).map(({ rule, says, message }) => [rule.id, says, message]);
   expect(said(withN(2))).toEqual([
@@ -40,9 +40,18 @@ test("each rule in scope says whether it holds, and why not", () => {
   expect(elsewhere).toMatchObject({ counts: { HOLDS: 0, DOES_NOT_HOLD: 0 }, expression: undefined });
 });
 
+test("without branches it says the same", () => {
+  for (const check of [withN(2), withN(1, { reason: "" }), withN("x"), sampleCheck]) {
+    const [plain, full] = [false, true].map((branches) => createRuleCoverage(set, { branches }));
+    expect(plain?.judged(check, judge(set, check))).toEqual(full?.judged(check, judge(set, check)));
+    expect(plain?.report().map(({ counts }) => counts)).toEqual(full?.report().map(({ counts }) => counts));
+    expect(plain?.report()).toMatchObject([{ condition: undefined, expression: undefined }, {}, {}]);
+  }
+});
+
 test("a condition that cannot be evaluated is no reason to look at the expression", () => {
   const failing = ruleSetWith({ active: [ruleOf({ condition: "workflow.metadata.none", expression: "true" })] });
-  const recorder = createRuleCoverage(failing);
+  const recorder = createRuleCoverage(failing, { branches: true });
   expect(recorder.judged(sampleCheck, judge(failing, sampleCheck))).toMatchObject([{ says: "CANNOT_BE_EVALUATED" }]);
   expect(recorder.report()).toMatchObject([{ condition: { failed: 1 }, expression: undefined }]);
 });
@@ -51,7 +60,7 @@ test("rules after those that cost too much were not asked", () => {
   const items = `[${Array.from({ length: 75 }, (_, n) => n).join(",")}]`;
   const dear = (id: string) => ruleOf({ id, expression: `${items}.all(x, ${items}.all(y, x + y >= 0))` });
   const dears = ruleSetWith({ active: Array.from({ length: 9 }, (_, n) => dear(`dear-${n}`)) });
-  const said = createRuleCoverage(dears).judged(sampleCheck, judge(dears, sampleCheck));
+  const said = createRuleCoverage(dears, { branches: true }).judged(sampleCheck, judge(dears, sampleCheck));
   expect(said.at(-1)?.says).toBe("NOT_ASKED");
   expect(said.filter(({ says }) => says === "CANNOT_BE_EVALUATED")).toHaveLength(1);
 });
@@ -59,7 +68,7 @@ test("rules after those that cost too much were not asked", () => {
 test("a rule that does not compile has no branches", () => {
   const broken = contentsOf({ active: [ruleOf({ expression: "1 +" })] });
   const { ruleSet } = lastOf(compileContents(broken));
-  const recorder = createRuleCoverage(ruleSet);
+  const recorder = createRuleCoverage(ruleSet, { branches: true });
   expect(recorder.judged(sampleCheck, judge(ruleSet, sampleCheck))).toMatchObject([{ says: "CANNOT_BE_EVALUATED" }]);
   expect(recorder.report()).toMatchObject([{ counts: { CANNOT_BE_EVALUATED: 1 }, expression: undefined }]);
 });

@@ -213,7 +213,7 @@ export interface ExplainTransitionResponse {
     | undefined;
   /** The facts that these rules have read, and those that facts have read, by name. */
   readonly facts: readonly FactExplanation[];
-  /** Rules and facts that found no room in 512 KiB, or no units. Ask for them by `rule_ids`. */
+  /** Rules and facts that found no room in 512 KiB, no units, or no time within 2 s. Ask for them by `rule_ids`. */
   readonly omitted: number;
 }
 
