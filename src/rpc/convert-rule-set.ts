@@ -256,7 +256,6 @@ export function diagnosticToWire(diagnostic: Diagnostic): DeepPartial<RuleDiagno
     column: position?.column ?? 0,
     message: diagnostic.message,
     snippet: diagnostic.snippet,
-    suggestion: diagnostic.suggestion,
     relatedRuleIds: [...relatedRuleIds],
   };
 }

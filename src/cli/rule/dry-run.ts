@@ -42,16 +42,12 @@ export function checkedLines(
 const counted = (count: number, what: string): string => `${count} ${what}${count === 1 ? "" : "s"}`;
 
 function problemOf(ruleId: string, diagnostic: RuleDiagnostic, sourceOf: SourceOf): FileProblem {
-  const { field, line, column, message, suggestion, relatedRuleIds } = diagnostic;
+  const { field, line, column, message, relatedRuleIds } = diagnostic;
   const place = sourceOf({ kind: "rule", name: ruleId, field }, line === 0 ? undefined : { line, column });
   const about = relatedRuleIds.filter((id) => id !== ruleId && !message.includes(id));
   return {
     severity: isError(diagnostic) ? "error" : "warning",
     place: place ?? { file: field || ruleId },
-    message: [
-      message,
-      ...(suggestion === "" ? [] : [suggestion]),
-      ...(about.length === 0 ? [] : [`see ${about.join(", ")}`]),
-    ].join("; "),
+    message: [message, ...(about.length === 0 ? [] : [`see ${about.join(", ")}`])].join("; "),
   };
 }

@@ -45,7 +45,9 @@ export function applyCommand(attendant = atTheTerminal): Command {
         const ask = (revision: bigint | undefined, dryRun: boolean) =>
           applied(predicates, files, { ...options, dryRun, revision, requestId: dryRun ? "" : requestId }, call);
         const expected = options.expectedRevision === undefined ? undefined : BigInt(options.expectedRevision);
-        if (options.dryRun === true || options.yes === true || !attendant.isThere()) {
+        // Who reads JSON is a program.
+        const isAsked = options.output === "table" && options.yes !== true && attendant.isThere();
+        if (options.dryRun === true || !isAsked) {
           printChange(options.output, await ask(expected, options.dryRun === true), options);
           return;
         }

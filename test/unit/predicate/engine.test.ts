@@ -149,7 +149,6 @@ describe("what is not right is refused when it is written, and nothing is stored
           position: undefined,
           message: 'rule "cold" is true for each of its moves: it never denies one',
           snippet: "",
-          suggestion: "",
           relatedRuleIds: [],
         },
       ],

@@ -58,6 +58,20 @@ test("a rule of another version of Concord, which does not compile, says why", (
   });
 });
 
+test("a rule for a type sees its metadata as the schema has it, as when it judges", () => {
+  const metadataSchema = { properties: { count: { type: "integer" } }, required: ["count"] };
+  const sample = { name: "sample", description: "", metadataSchema, version: 1, createdAtMs: 1, createdBy: "lab" };
+  const set = ruleSetWith({
+    active: [ruleOf({ expression: "workflow.metadata.count + 1 > 3", workflowTypes: ["sample"] })],
+    workflowTypes: [sample],
+  });
+  const check = checkOf({ workflow: { metadata: { count: 2 } } });
+  expect(judge(set, check)).toMatchObject({ type: "rule-denied", violations: [{ evaluationFailed: false }] });
+  const [rule] = explained(set, check).rules;
+  expect(rule?.expression?.outcome).toEqual({ type: "value", valueType: "bool", value: "false" });
+  expect(rule?.expression?.inputs).toMatchObject([{ path: "workflow.metadata.count", value: "2" }]);
+});
+
 describe("facts", () => {
   const set = ruleSetWith({
     active: [

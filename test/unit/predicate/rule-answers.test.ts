@@ -16,7 +16,6 @@ test("of more than 1,000 findings the first are told, and the rest counted, in a
     position: { line: 1, column: 1 },
     message: long("x", 1_000),
     snippet: long("é", 200),
-    suggestion: "",
     relatedRuleIds: [long("a", 128), long("b", 128)],
   }));
   const engine = { lint: async () => ({ diagnostics, ruleSetRevision: 7 }) } as unknown as Engine;

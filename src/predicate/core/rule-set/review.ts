@@ -18,8 +18,6 @@ export type Diagnostic = {
   readonly message: string;
   /** The line of the source, and below it a caret at the place. Empty: there is no place. */
   readonly snippet: string;
-  /** What would be right; empty: unknown. */
-  readonly suggestion: string;
   readonly relatedRuleIds: readonly RuleId[];
 };
 
@@ -87,7 +85,6 @@ function warningOf({ message, place }: Finding, rule: RuleVersion | undefined, r
     position,
     message,
     snippet: position === undefined || rule === undefined ? "" : snippetOf(rule[field], position),
-    suggestion: "",
     relatedRuleIds: ruleIds as readonly RuleId[],
   };
 }
@@ -96,7 +93,7 @@ function moveDiagnostics(rule: RuleVersion): Diagnostic[] {
   const field = unknownMove(rule);
   if (field === undefined) return [];
   const message = `the lifecycle has no such move as ${field}, so the rule would never be asked about it`;
-  return [{ severity: "ERROR", field: "moves", position: undefined, message, snippet: "", suggestion: "", relatedRuleIds: [] }];
+  return [{ severity: "ERROR", field: "moves", position: undefined, message, snippet: "", relatedRuleIds: [] }];
 }
 
 /** With all that was found beside the first. */
@@ -107,7 +104,6 @@ function errorsOf({ field, others, ...first }: RuleError): readonly Diagnostic[]
     position: { line, column },
     message,
     snippet,
-    suggestion: "",
     relatedRuleIds: [],
   }));
 }

@@ -87,10 +87,12 @@ describe("apply", () => {
     expect({ code, err }).toEqual({ code: 1, err: "error: nothing was changed\n" });
   });
 
-  test("on a terminal asks nothing with --yes, and nothing if nothing is different", async () => {
-    const { calls } = await run(attended(false), [rulesFile(), "--yes"]);
+  test.each([{ flags: ["--yes"] }, { flags: ["-o", "json"] }])("on a terminal asks nothing with $flags", async ({ flags }) => {
+    const { calls } = await run(attended(false), [rulesFile(), ...flags]);
     expect(calls).toMatchObject([{ request: { dryRun: false } }]);
-    await server.server.shutdown(0);
+  });
+
+  test("on a terminal asks nothing if nothing is different", async () => {
     const { out } = await run(attended(false), [rulesFile()], { applyRuleSet: () => ({ change: { ruleSetRevision: 6n } }) });
     expect(out).toBe("nothing is different (rule set revision 6)\n");
   });

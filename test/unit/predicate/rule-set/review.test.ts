@@ -2,8 +2,9 @@ import { describe, expect, test } from "vitest";
 import { lastOf } from "../../../../src/predicate/core/compile-rule.ts";
 import { evaluationCostMax } from "../../../../src/predicate/core/limits.ts";
 import { lintSteps, reviewSteps } from "../../../../src/predicate/core/rule-set/review.ts";
+import { compileContents } from "../../../../src/predicate/core/rule-set.ts";
 import type { RuleVersion } from "../../../../src/predicate/core/types.ts";
-import { factOf, ruleOf, ruleSetOf, ruleSetWith } from "../../../support/rule-values.ts";
+import { contentsOf, factOf, ruleOf, ruleSetOf, ruleSetWith } from "../../../support/rule-values.ts";
 
 const cold = ruleOf({ id: "cold", expression: "workflow.metadata.celsius < 8" });
 const review = (rule: RuleVersion, ruleSet = ruleSetOf(1, cold)) => lastOf(reviewSteps(rule, ruleSet));
@@ -88,4 +89,11 @@ test("lint tells of all active rules, and of each two of them", () => {
     [expect.any(String), "idle"],
     [expect.any(String), "cold", "warm"],
   ]);
+});
+
+test("a rule of another version of Concord, which does not compile here, is passed over", () => {
+  const broken = ruleOf({ id: "broken", expression: "nothing.at.all" });
+  const { ruleSet } = lastOf(compileContents(contentsOf({ active: [broken, cold] })));
+  expect(lastOf(lintSteps(ruleSet))).toEqual([]);
+  expect(said(ruleOf({ id: "again", expression: cold.expression }), ruleSet)).toHaveLength(1);
 });

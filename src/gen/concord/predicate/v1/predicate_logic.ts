@@ -569,12 +569,10 @@ export interface RuleDiagnostic {
   readonly line: number;
   /** Where in the line, in characters from 1. 0: in all of it. */
   readonly column: number;
-  /** What is wrong, in a sentence. */
+  /** What is wrong, in a sentence, and what would be right if that can be guessed. */
   readonly message: string;
   /** The line of the source, and below it a caret at the place. Empty if there is no place. */
   readonly snippet: string;
-  /** What would be right, if that can be guessed. */
-  readonly suggestion: string;
   /** Other rules that have to do with it. */
   readonly relatedRuleIds: readonly string[];
 }
@@ -3843,7 +3841,6 @@ function createBaseRuleDiagnostic(): RuleDiagnostic {
     column: 0,
     message: "",
     snippet: "",
-    suggestion: "",
     relatedRuleIds: [],
   };
 }
@@ -3868,11 +3865,8 @@ export const RuleDiagnostic: MessageFns<RuleDiagnostic> = {
     if (message.snippet !== "") {
       writer.uint32(50).string(message.snippet);
     }
-    if (message.suggestion !== "") {
-      writer.uint32(58).string(message.suggestion);
-    }
     for (const v of message.relatedRuleIds) {
-      writer.uint32(66).string(v!);
+      writer.uint32(58).string(v!);
     }
     return writer;
   },
@@ -3943,14 +3937,6 @@ export const RuleDiagnostic: MessageFns<RuleDiagnostic> = {
               break;
             }
 
-            message.suggestion = reader.string();
-            continue;
-          }
-          case 8: {
-            if (tag !== 66) {
-              break;
-            }
-
             message.relatedRuleIds.push(reader.string());
             continue;
           }
@@ -3977,7 +3963,6 @@ export const RuleDiagnostic: MessageFns<RuleDiagnostic> = {
     message.column = object.column ?? 0;
     message.message = object.message ?? "";
     message.snippet = object.snippet ?? "";
-    message.suggestion = object.suggestion ?? "";
     message.relatedRuleIds = object.relatedRuleIds?.map((e) => e) || [];
     return message;
   },
