@@ -7,6 +7,7 @@ import type { Problem } from "./enum-names.ts";
 import { meteredEnv } from "./environment.ts";
 import type { Bindings, Expression } from "./evaluate.ts";
 import { depth, type Expr, nodeCount } from "./expr.ts";
+import { bareFacts } from "./facts.ts";
 import { diagnosticLengthMax, expressionDepthMax, expressionLengthMax, problemCountMax, regexCostMax } from "./limits.ts";
 import { lower } from "./lower.ts";
 import { parse, type Span } from "./parse.ts";
@@ -77,6 +78,8 @@ function checked(
   const size = sizeProblem(expr);
   if (size !== undefined) return err([size]);
   const { problems, isPlannable, constants, purse, typeOf } = check(expr, variables);
+  const bare = Object.hasOwn(variables, "facts") ? bareFacts(expr) : undefined;
+  if (bare !== undefined) return err([{ expr: bare, message: "facts are read one by one, by name: facts.<name>" }]);
   if (!isPlannable) return err(problems);
   const result = wanted === undefined || problems.length > 0 ? undefined : resultProblem(expr, wanted, typeOf);
   const baseCost = nodeCount(expr);

@@ -1,8 +1,9 @@
 import { type CelMap, type CelValue, celError, celMap } from "@bufbuild/cel";
+import { assert } from "../../kernel/assert.ts";
 import { charge, isWithin } from "./budget.ts";
 import type { Bindings, Expression } from "./evaluate.ts";
 import { evaluateWithin } from "./evaluate.ts";
-import { children, type Expr, literalText } from "./expr.ts";
+import { type Comprehension, children, type Expr, literalText } from "./expr.ts";
 import { parse } from "./parse.ts";
 import type { Fact } from "./types.ts";
 import { type Fields, types } from "./typing/type.ts";
@@ -34,7 +35,7 @@ class FactMap extends LibraryMap {
 
   override get(name: unknown): CelValue | undefined {
     const compiled = this.#facts.get(name as string);
-    if (compiled === undefined) return undefined;
+    assert(compiled !== undefined, "a fact that is read is known when its name is checked");
     const known = this.#known.get(compiled.fact.name);
     if (known !== undefined) return known;
     const value = evaluateFact(compiled, this.#bindings) as CelValue;
@@ -73,6 +74,25 @@ function collect(expr: Expr, names: Set<string>): void {
   if (name !== undefined) names.add(name);
   for (const child of children(expr)) collect(child, names);
 }
+
+/**
+ * Where `facts` stands otherwise than before the name of one of them. It is no map: which ones an expression reads must be known, so that they
+ * do not go in a circle, and only what is read is evaluated.
+ */
+export function bareFacts(expr: Expr): Expr | undefined {
+  if (isFacts(expr)) return expr;
+  const named = factName(expr) !== undefined;
+  const { exprKind } = expr;
+  // In a loop over a variable of that name, it is that variable.
+  if (exprKind.case === "comprehensionExpr" && variablesOf(exprKind.value).includes("facts")) return undefined;
+  for (const child of children(expr)) {
+    const bare = named && isFacts(child) ? undefined : bareFacts(child);
+    if (bare !== undefined) return bare;
+  }
+  return undefined;
+}
+
+const variablesOf = ({ iterVar, iterVar2, accuVar }: Comprehension): readonly string[] => [iterVar, iterVar2, accuVar];
 
 function factName({ exprKind }: Expr): string | undefined {
   if (exprKind.case === "selectExpr") return isFacts(exprKind.value.operand) ? exprKind.value.field : undefined;

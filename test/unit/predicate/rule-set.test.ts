@@ -127,6 +127,29 @@ describe("facts", () => {
     });
   });
 
+  test.each([
+    "facts == {}",
+    "size(facts) == 0",
+    "facts.exists(name, name == 'warm')",
+    "facts[request.reason]",
+    "request.reason in facts",
+    "dyn(facts) == 1",
+    "[1].all(x, facts == {})",
+  ])("they are no map: %s", (expression) => {
+    const contents = contentsOf({ facts: [factOf("warm", "true")], active: [ruleOf({ expression })] });
+    expect(lastOf(compileContents(contents)).problems).toMatchObject([
+      { name: "rule", error: { message: "facts are read one by one, by name: facts.<name>" } },
+    ]);
+  });
+
+  test.each(["facts.warm", "facts['warm']", "facts.?warm.orValue(false)", "has(facts.warm)", "[true].all(facts, facts)"])(
+    "each has its name, however it is written: %s",
+    (expression) => {
+      const [fact, reader] = [factOf("warm", "true"), factOf("a", expression)];
+      expect(found(ruleSetWith({ facts: [reader, fact], active: [ruleOf({ expression: "facts.a" })] })).denied).toEqual([]);
+    },
+  );
+
   test("a fact that changes is another one for the rules that read it", () => {
     const active = [ruleOf({ expression: "facts.yes" })];
     const before = ruleSetWith({ facts: [factOf("yes", "true")], active });

@@ -1,9 +1,10 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { JsonObject } from "../../../src/kernel/json.ts";
 import { lastOf } from "../../../src/predicate/core/compile-rule.ts";
 import { judge } from "../../../src/predicate/core/judge.ts";
 import { compileContents } from "../../../src/predicate/core/rule-set.ts";
 import type { WorkflowType } from "../../../src/predicate/core/types.ts";
+import { metadataViolations } from "../../../src/predicate/core/workflow-types.ts";
 import { checkOf, contentsOf, factOf, ruleOf, ruleSetWith } from "../../support/rule-values.ts";
 
 const typeOf = (name: string, properties: JsonObject): WorkflowType => ({
@@ -28,6 +29,8 @@ test("a rule for certain types is checked against the schema of each of them", (
   expect(problemsOf(["order"], "workflow.metadata.count > 1")).toEqual([]);
   expect(problemsOf(["order"], "workflow.metadata.cuont > 1")).toEqual([expect.stringContaining("count")]);
   expect(problemsOf(["order", "sample"], "workflow.metadata.count > 1")).toEqual([expect.stringContaining("count")]);
+  expect(problemsOf(["sample", "order"], "workflow.metadata.count > 1")).toEqual([expect.stringContaining("count")]);
+  expect(problemsOf(["order", "sample"], "workflow.metadata == {}")).toEqual([]);
   expect(problemsOf(["order"], "workflow.metadata.count == 'many'")).toHaveLength(1);
   expect(problemsOf([], "workflow.metadata.cuont > 1")).toEqual([]);
   expect(problemsOf(["unknown"], "workflow.metadata.cuont > 1")).toEqual([]);
@@ -61,4 +64,31 @@ test("a fact has the type of its expression", () => {
   const problems = (expression: string) =>
     lastOf(compileContents(contentsOf({ facts, active: [ruleOf({ expression })] }))).problems.length;
   expect([problems("facts.limit > 3"), problems("facts.name > 3"), problems("facts.nmae == 'x'")]).toEqual([0, 1, 1]);
+});
+
+describe("metadata", () => {
+  const violationsOf = (schema: JsonObject | undefined, metadata: JsonObject) => {
+    const workflowType = { ...order, metadataSchema: schema };
+    const compiled = lastOf(compileContents(contentsOf({ workflowTypes: [workflowType] })));
+    return metadataViolations(compiled.ruleSet.workflowTypes, "order", metadata);
+  };
+
+  test("is as the schema of its type has it, or anything where there is none", () => {
+    const { metadataSchema = {} } = order;
+    expect(violationsOf(metadataSchema, { count: 3 })).toEqual([]);
+    expect(violationsOf(metadataSchema, { count: 2.5 })).toMatchObject([{ path: "metadata.count" }]);
+    expect(violationsOf(undefined, { count: "many" })).toEqual([]);
+    expect(metadataViolations(new Map(), "other", { count: "many" })).toEqual([]);
+  });
+
+  test("is never right by a schema that cannot be used, or that takes too long", () => {
+    expect(violationsOf({ type: "objekt" }, {})).toMatchObject([
+      { message: expect.stringContaining('the schema of "order" cannot be used') },
+    ]);
+    const nested = (depth: number): JsonObject =>
+      depth === 0 ? { type: "string" } : { anyOf: [nested(depth - 1), nested(depth - 1)] };
+    const dear: JsonObject = { type: "object", additionalProperties: nested(7) };
+    const many = Object.fromEntries(Array.from({ length: 4_900 }, (_, index) => [`k${index}`, index]));
+    expect(violationsOf(dear, many)).toMatchObject([{ path: "metadata", message: expect.stringContaining("steps to compare") }]);
+  });
 });

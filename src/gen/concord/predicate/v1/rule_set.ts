@@ -430,7 +430,8 @@ export interface Rule {
 
 /**
  * A named expression that rules share as `facts.<name>`. It is evaluated at most once for each check, when the first rule reads it, and its
- * cost is that rule's. It may read other facts, but not in a circle. Fields marked "answer only" are ignored in requests.
+ * cost is that rule's. It may read other facts, but not in a circle. Facts are read one by one, by name: `facts` itself is no
+ * map. Fields marked "answer only" are ignored in requests.
  */
 export interface Fact {
   /** Its name: 1 to 64 characters of [A-Za-z0-9_], the first a letter. */
