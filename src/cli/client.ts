@@ -13,7 +13,7 @@ import { printable } from "../kernel/text.ts";
 import { clientFactory, openChannel } from "../rpc/clients/channel.ts";
 import { takeGrpcLog } from "../rpc/grpc-log.ts";
 import { toldTransaction } from "../rpc/transaction-header.ts";
-import { type Change, defaultAddress, reportFailure } from "./failure.ts";
+import { type Change, type Done, defaultAddress, reportFailure } from "./failure.ts";
 import { type OutputFormat, print } from "./output.ts";
 
 export type ClientOptions = { readonly address: string; readonly output: OutputFormat; readonly timeout: number };
@@ -89,6 +89,8 @@ type AskedChange = {
   readonly call: ChangeCall;
   /** Says what else a retry must be given, so that it asks for the same: what was left out, and was looked up. */
   readonly retryWith: (flags: string) => void;
+  /** Says what is done already, before the next thing is asked for. */
+  readonly didBefore: (done: Done) => void;
 };
 
 /**
@@ -103,8 +105,12 @@ export function withChange(
   const requestId = options.requestId === "" ? randomUUID() : options.requestId;
   let transactionId: string | undefined;
   let retryFlags = "";
+  let done: Done | undefined;
   const retryWith = (flags: string): void => {
     retryFlags = ` ${flags}`;
+  };
+  const didBefore = (told: Done): void => {
+    done = told;
   };
   const onHeader = (header: Metadata): void => {
     transactionId = toldTransaction(header);
@@ -112,8 +118,8 @@ export function withChange(
   const call = { deadline: options.timeout, onHeader };
   return withClients(
     options,
-    (clients) => run(clients, { requestId, call, retryWith }),
-    () => ({ requestId, retryFlags, look, transactionId }),
+    (clients) => run(clients, { requestId, call, retryWith, didBefore }),
+    () => ({ requestId, retryFlags, look, transactionId, done }),
   );
 }
 

@@ -24,7 +24,12 @@ export type Change = {
   /** The commands that tell what has become of it. */
   readonly look: readonly string[];
   readonly transactionId: string | undefined;
+  /** Of a command that asks for two changes: what the first has done, in case that the second is refused. */
+  readonly done?: Done | undefined;
 };
+
+/** What was done and what was not, for a line of its own, and the commands that can follow. */
+export type Done = { readonly text: string; readonly next: readonly string[] };
 
 /**
  * Prints what went wrong, for people, and says how the process shall exit: 2 if the command line is wrong, 3 if nobody knows whether the
@@ -36,13 +41,13 @@ export function reportFailure(error: unknown, address: string | undefined, chang
     return 2;
   }
   if (error instanceof CommandError) {
-    write(`error: ${error.message}`);
+    write(withDone([`error: ${error.message}`], change).join("\n"));
     return 1;
   }
   if (error instanceof ClientError) {
     const failure = clientFailure(error);
     if (change === undefined || wasNotSent(failure) || adviceOf(failure).outcome === "not done") {
-      writeLines(failureLines(failure, `no Concord answers at ${address}; ${startOne}`));
+      writeLines(withDone(failureLines(failure, `no Concord answers at ${address}; ${startOne}`), change));
       return 1;
     }
     writeLines(failureLines(failure, `the connection to ${address} broke before an answer came`));
@@ -52,6 +57,12 @@ export function reportFailure(error: unknown, address: string | undefined, chang
   write(error instanceof Error ? (error.stack ?? error.message) : String(error));
   return 1;
 }
+
+/** A refusal, between what was done before it and what can be done now. */
+const withDone = (lines: readonly string[], { done }: Partial<Change> = {}): readonly string[] =>
+  done === undefined
+    ? lines
+    : [`error: ${done.text}`, ...lines.map((line) => line.replace(/^error: /, "  ")), ...done.next.map((each) => `  ${each}`)];
 
 /** A text of Concord's own may have several lines. */
 function write(text: string): void {

@@ -1,11 +1,12 @@
 import { Command } from "commander";
+import { counted } from "../predicate/core/schema/words.ts";
 import { addClientOptions, type ClientOptions } from "./client.ts";
 import { print } from "./output.ts";
 import { lintServer } from "./rule/lint-server.ts";
 import { compileFiles } from "./rule-files/compile.ts";
 import { costLines } from "./rule-files/costs.ts";
 import { lintWarnings } from "./rule-files/lint.ts";
-import { inOrder } from "./rule-files/problem.ts";
+import { type FileProblem, inOrder, type Place } from "./rule-files/problem.ts";
 import { readRuleFiles } from "./rule-files.ts";
 import { printProblems } from "./rule-test.ts";
 
@@ -14,7 +15,7 @@ export function lintCommand(): Command {
   const command = new Command("lint")
     .description("say what is wrong with rule files, and what is hardly meant; no server is asked, unless it is told to")
     .argument("[paths...]", "files, and folders of .yaml files; together they are one rule set", ["rules"])
-    .option("--costs", "show what each rule costs, at least and at most")
+    .option("--costs", "show what each rule costs, at least and at most; not with -o json")
     .option("--server", "look at the rules that are active on the server, instead of files");
   type Options = ClientOptions & { readonly costs?: true; readonly server?: true };
   return addClientOptions(command).action(async (paths: readonly string[], options: Options) => {
@@ -23,17 +24,35 @@ export function lintCommand(): Command {
       await lintServer(options);
       return;
     }
+    const printed = options.output === "json" ? printProblemsJson : printProblems;
     const files = readRuleFiles(paths);
     if (!files.ok) {
-      printProblems(files.error);
+      printed(files.error);
       return;
     }
     const { ruleSet, problems } = compileFiles(files.value);
     const warnings = lintWarnings(files.value, ruleSet);
-    printProblems(inOrder([...problems, ...warnings]));
+    printed(inOrder([...problems, ...warnings]));
+    if (options.output === "json") return;
     if (costs) print([...costLines(ruleSet), ""]);
     const { rules, facts, workflowTypes, tests } = files.value;
-    const parts = `${rules.length} rules, ${facts.length} facts, ${workflowTypes.length} types, ${tests.length} tests`;
-    print(`${parts}: ${problems.length} errors, ${warnings.length} warnings`);
+    const parts = [
+      counted(rules.length, "rule"),
+      counted(facts.length, "fact"),
+      counted(workflowTypes.length, "type"),
+      counted(tests.length, "test"),
+    ];
+    print(`${parts.join(", ")}: ${counted(problems.length, "error")}, ${counted(warnings.length, "warning")}`);
   });
+}
+
+/** One a line: `severity`, `file`, `line` and `column` if it has a place there, `message`. */
+function printProblemsJson(problems: readonly FileProblem[]): void {
+  print(
+    problems.map(({ severity, place, message }) => {
+      const { lineText: _, ...at }: Partial<Place> = place;
+      return JSON.stringify({ severity, ...at, message });
+    }),
+  );
+  if (problems.some(({ severity }) => severity === "error")) process.exitCode = 1;
 }

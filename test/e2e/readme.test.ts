@@ -20,6 +20,9 @@ afterEach(async () => {
   data.remove();
 });
 
-test.each(["README.md", "docs/rules.md"])("each line of %s prints what is shown below it", async (file) => {
-  await expectPastes({ file, address: server.address, dataDir: data.path, background });
-});
+test.each(["README.md", "docs/rules.md", "examples/laboratory/README.md"])(
+  "each line of %s prints what is shown below it",
+  async (file) => {
+    await expectPastes({ file, address: server.address, dataDir: data.path, background });
+  },
+);

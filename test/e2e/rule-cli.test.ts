@@ -124,7 +124,7 @@ tests:
 `;
   writeFileSync(file, written(9));
   const blocked = await refused("RULE_TESTS_FAILED", "apply", rules);
-  expect(blocked).toContain("error: 1 of 1 tests would fail; nothing was changed\n");
+  expect(blocked).toContain("error: 1 of 1 test would fail; what judges is as it was\n");
   expect(blocked).toContain("\n  four degrees are too warm: ");
 
   writeFileSync(file, written(3));
@@ -156,6 +156,29 @@ tests:
   expect((await rule("diff", exported, "--exit-code")).code).toBe(0);
   expect(await rule("rollback", "--to", "999")).toMatchObject({ code: 1 });
   expect(await rule("rollback")).toMatchObject({ code: 2 });
+});
+
+test("a rule that may not be activated is stored, and is said to be", async () => {
+  const refusal = await refused("RULE_TESTS_FAILED", "create", "denies-all", "false", "--activate");
+  expect(refusal).toMatch(
+    /^error: rule "denies-all" is stored as a draft, version 1; it was not activated:\n {2}1 of 1 test would/,
+  );
+  expect(await json("get", "denies-all")).toMatchObject([{ state: "RULE_STATE_DRAFT", version: 1 }]);
+  const again = await refused("RULE_ALREADY_EXISTS", "create", "denies-all", "false", "--activate");
+  expect(again).toContain("  concord rule activate denies-all: it judges as it is stored\n");
+  expect(await rule("delete", "denies-all")).toMatchObject({ code: 0 });
+});
+
+test("files without a rule end no rule, unless it is said", async () => {
+  const empty = join(data.path, "empty.yaml");
+  writeFileSync(empty, "");
+  const before = (await rule("export")).out;
+  expect(await rule("apply", empty)).toMatchObject({ code: 1, err: expect.stringContaining("--empty says that it is meant\n") });
+  writeFileSync(empty, "facts: [{ name: is_late, expression: 'true' }]\n");
+  expect(await rule("apply", empty)).toMatchObject({ code: 1, err: expect.stringContaining("--empty says that it is meant\n") });
+  expect((await rule("export")).out).toBe(before);
+  const [applied] = await json("apply", empty, "--empty");
+  expect(applied?.["differences"]).toContainEqual(expect.objectContaining({ name: "not-warm" }));
 });
 
 test("a watch goes on where it ended when the server is back", async () => {

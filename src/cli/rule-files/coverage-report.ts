@@ -1,6 +1,7 @@
 import { firstCharacters } from "../../kernel/text.ts";
 import type { BranchCoverage, Coverage } from "../../predicate/core/explain-coverage.ts";
 import type { RuleCoverage, RuleSays } from "../../predicate/core/rule-set/coverage.ts";
+import { counted } from "../../predicate/core/schema/words.ts";
 import type { RuleVersion } from "../../predicate/core/types.ts";
 import { tableLines } from "../output.ts";
 import type { PlaceOf } from "./problem.ts";
@@ -70,7 +71,7 @@ export function summaryLines(coverage: readonly RuleCoverage[]): readonly string
     rules.length === 0 ? [] : [`no test sees ${what}: ${named(rules)}`];
   const seen = coverage.filter(({ counts }) => counts.HOLDS > 0 && counts.DOES_NOT_HOLD > 0).length;
   return [
-    `${coverage.length} rules: ${seen} seen both holding and not holding`,
+    `${counted(coverage.length, "rule")}: ${seen} seen both holding and not holding`,
     ...line("holding", unseen("HOLDS")),
     ...line("not holding", unseen("DOES_NOT_HOLD")),
     ...line(

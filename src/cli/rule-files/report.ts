@@ -1,6 +1,7 @@
 import { printable } from "../../kernel/text.ts";
 import type { CheckExplanation } from "../../predicate/core/explain-check.ts";
 import type { RuleSays } from "../../predicate/core/rule-set/coverage.ts";
+import { counted } from "../../predicate/core/schema/words.ts";
 import { explanationLines } from "../explain-text.ts";
 import { tableLines } from "../output.ts";
 import { summaryLines } from "./coverage-report.ts";
@@ -16,7 +17,7 @@ export function prettyLines({ results, coverage }: TestReport, coverageLines: re
     ...failed.flatMap((result) => ["", ...failureLines(result)]),
     ...(coverageLines.length === 0 ? [] : ["", ...coverageLines]),
     "",
-    `${results.length} tests: ${results.length - failed.length} passed, ${failed.length} failed`,
+    `${counted(results.length, "test")}: ${results.length - failed.length} passed, ${failed.length} failed`,
     ...summaryLines(coverage),
   ];
 }

@@ -1,4 +1,5 @@
 import { CheckRuleResponse, DiagnosticSeverity, type RuleDiagnostic } from "../../gen/concord/predicate/v1/predicate_logic.ts";
+import { counted } from "../../predicate/core/schema/words.ts";
 import type { ClientOptions, Clients } from "../client.ts";
 import { jsonText, print } from "../output.ts";
 import { type FileProblem, problemLines } from "../rule-files/problem.ts";
@@ -31,15 +32,13 @@ export function checkedLines(
   sourceOf: SourceOf,
 ): readonly string[] {
   const errors = diagnostics.filter(isError).length;
-  const most = costMax === 0n ? "as much as the data makes it cost" : `${costMax} units`;
+  const most = costMax === 0n ? "as much as the data makes it cost" : counted(Number(costMax), "unit");
   return [
     ...diagnostics.flatMap((each) => problemLines(problemOf(ruleId, each, sourceOf))),
     `${counted(errors, "error")}, ${counted(diagnostics.length - errors, "warning")}`,
-    ...(errors === 0 ? [`an evaluation costs at least ${costMin} units, at most ${most}`] : []),
+    ...(errors === 0 ? [`an evaluation costs at least ${counted(Number(costMin), "unit")}, at most ${most}`] : []),
   ];
 }
-
-const counted = (count: number, what: string): string => `${count} ${what}${count === 1 ? "" : "s"}`;
 
 function problemOf(ruleId: string, diagnostic: RuleDiagnostic, sourceOf: SourceOf): FileProblem {
   const { field, line, column, message, relatedRuleIds } = diagnostic;

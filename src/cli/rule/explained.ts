@@ -1,5 +1,6 @@
 import { ClientError, Status } from "nice-grpc";
 import type { Position } from "../../predicate/core/position.ts";
+import { counted } from "../../predicate/core/schema/words.ts";
 import { type ClientFailure, clientFailure } from "../../rpc/errors.ts";
 import { type ClientOptions, type Mutation, withChange } from "../client.ts";
 import { CommandError } from "../failure.ts";
@@ -31,7 +32,7 @@ export async function explained<Value>(call: Promise<Value>, sourceOf: SourceOf 
   }
 }
 
-/** Only of failures that have changed nothing. */
+/** Only of calls that have changed nothing. */
 function explanationOf(failure: ClientFailure, sourceOf: SourceOf): readonly string[] | undefined {
   const { reason, code, message, metadata, preconditions } = failure;
   const head = (text: string): readonly string[] => [text, `  ${Status[code]} / ${reason}`];
@@ -41,19 +42,23 @@ function explanationOf(failure: ClientFailure, sourceOf: SourceOf): readonly str
       const problems = failure.fields.map((field) => fieldProblem(field, metadata, sourceOf));
       // What the server says is as good then.
       if (!problems.some(({ place }) => "line" in place)) return undefined;
-      const what = problems.length === 1 ? "1 problem" : `${problems.length} problems`;
-      return [...head(what), ...problems.flatMap(problemLines)];
+      return [...head(counted(problems.length, "problem")), ...problems.flatMap(problemLines)];
     }
     case "RULE_TESTS_FAILED":
       return [
-        ...head(`${metadata["failed"]} of ${metadata["total"]} tests would fail; nothing was changed`),
+        ...head(`${metadata["failed"]} of ${counted(Number(metadata["total"]), "test")} would fail; what judges is as it was`),
         ...preconditions.map(({ subject, description }) => `  ${subject}: ${description}`),
         ...moreLines(Number(metadata["failed"]) - preconditions.length),
       ];
     case "RULE_STATE":
       return [...head(message), ...(nextSteps[metadata["state"] ?? ""]?.(metadata["rule_id"] ?? "") ?? [])];
     case "RULE_ALREADY_EXISTS":
-      return [...head(message), `  concord rule update ${metadata["rule_id"]}: writes it`];
+      return [
+        ...head(message),
+        `  concord rule get ${metadata["rule_id"]}: shows it`,
+        `  concord rule update ${metadata["rule_id"]}: a new version of it`,
+        `  concord rule activate ${metadata["rule_id"]}: it judges as it is stored`,
+      ];
     default:
       return undefined;
   }

@@ -1,4 +1,5 @@
 import { LintRuleSetResponse, type RuleDiagnostic } from "../../gen/concord/predicate/v1/predicate_logic.ts";
+import { counted } from "../../predicate/core/schema/words.ts";
 import { type ClientOptions, withClients } from "../client.ts";
 import { jsonText, print } from "../output.ts";
 
@@ -16,7 +17,7 @@ export function lintLines({ diagnostics, omitted, ruleSetRevision }: LintRuleSet
   return [
     ...diagnostics.flatMap(diagnosticLines),
     ...(omitted > 0 ? [`and ${omitted} more`] : []),
-    `rule set revision ${ruleSetRevision}: ${count} ${count === 1 ? "warning" : "warnings"}`,
+    `rule set revision ${ruleSetRevision}: ${counted(count, "warning")}`,
   ];
 }
 

@@ -1,7 +1,13 @@
 import { createInterface } from "node:readline/promises";
 import { Command } from "commander";
-import type { RuleSetChange, RuleSetItem } from "../../gen/concord/predicate/v1/rule_set.ts";
-import { RuleSetItem as ItemMessage } from "../../gen/concord/predicate/v1/rule_set.ts";
+import {
+  RuleSetItem as ItemMessage,
+  type RuleSetChange,
+  type RuleSetDifference,
+  type RuleSetItem,
+  RuleSetItemKind,
+} from "../../gen/concord/predicate/v1/rule_set.ts";
+import { counted } from "../../predicate/core/schema/words.ts";
 import {
   addClientOptions,
   addMutationOptions,
@@ -31,13 +37,16 @@ export function applyCommand(attendant = atTheTerminal): Command {
     .option("--dry-run", "say what would be different, run the tests, and change nothing")
     .option("--diff", "show before and after of each part")
     .option("--expected-revision <n>", "only if the rule set is at this revision", revisionArgument)
-    .option("--yes", "do not ask, also on a terminal");
+    .option("--yes", "do not ask, also on a terminal")
+    .option("--empty", "do it also if the files have no rule, so that no rule judges any more");
   addExamples(command, ["concord rule apply rules/ --dry-run --diff", "concord rule apply rules/ --reason 'release 17' --yes"]);
   type Options = ClientOptions &
     Mutation &
-    DiffOptions & { readonly dryRun?: true; readonly yes?: true; readonly expectedRevision?: number };
+    DiffOptions & { readonly dryRun?: true; readonly yes?: true; readonly empty?: true; readonly expectedRevision?: number };
   return addClientOptions(addMutationOptions(command, "applied by hand")).action((paths: readonly string[], options: Options) => {
     const files = readFiles(paths);
+    // A folder that is not filled yet, or the wrong one, must not end what judges.
+    const isRefused = files.rules.length === 0 && options.empty !== true && options.dryRun !== true;
     return withRuleChange(
       options,
       lookAtHistory,
@@ -45,6 +54,8 @@ export function applyCommand(attendant = atTheTerminal): Command {
         const ask = (revision: bigint | undefined, dryRun: boolean) =>
           applied(predicates, files, { ...options, dryRun, revision, requestId: dryRun ? "" : requestId }, call);
         const expected = options.expectedRevision === undefined ? undefined : BigInt(options.expectedRevision);
+        if (isRefused && (isNothing(files) || (await ask(expected, true)).differences.some(isOfRule)))
+          throw new CommandError(`${paths.join(" ")}: ${emptyText}`);
         // Who reads JSON is a program.
         const isAsked = options.output === "table" && options.yes !== true && attendant.isThere();
         if (options.dryRun === true || !isAsked) {
@@ -87,8 +98,7 @@ export function diffCommand(): Command {
 export function readFiles(paths: readonly string[]): RuleFiles {
   const files = readRuleFiles(paths);
   if (files.ok) return files.value;
-  const count = files.error.length === 1 ? "1 problem" : `${files.error.length} problems`;
-  throw new CommandError([count, ...files.error.flatMap(problemLines)].join("\n"));
+  throw new CommandError([counted(files.error.length, "problem"), ...files.error.flatMap(problemLines)].join("\n"));
 }
 
 type Applied = Mutation & { readonly dryRun: boolean; readonly revision: bigint | undefined };
@@ -129,6 +139,13 @@ export function sourceOfFiles({ placeOf, ...parts }: RuleFiles): SourceOf {
 
 const revisionOf = async (predicates: Clients["predicates"], deadline: number): Promise<bigint> =>
   (await predicates.getRuleSet({ pageSize: 1 }, { deadline })).ruleSetRevision;
+
+const emptyText = "there is no rule in it, so all rules would judge no more; --empty says that it is meant";
+
+const isNothing = ({ facts, workflowTypes, tests }: RuleFiles): boolean =>
+  facts.length + workflowTypes.length + tests.length === 0;
+
+const isOfRule = ({ kind }: RuleSetDifference): boolean => kind === RuleSetItemKind.RULE;
 
 /** Who is asked before a rule set is applied. */
 type Attendant = { readonly isThere: () => boolean; readonly agrees: () => Promise<boolean> };

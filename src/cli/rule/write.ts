@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
 import { Command, Option } from "commander";
-import type { Rule } from "../../gen/concord/predicate/v1/rule_set.ts";
+import { type Rule, RuleState } from "../../gen/concord/predicate/v1/rule_set.ts";
 import { addClientOptions, addMutationOptions, type ClientOptions, type Clients, type Mutation } from "../client.ts";
+import type { Done } from "../failure.ts";
 import { dryRun } from "./dry-run.ts";
 import { type SourceOf, sourceOfTexts, withRuleChange } from "./explained.ts";
 import { addFieldOptions, type FieldOptions, fieldsOf, readExpression, ruleVersionArgument } from "./fields.ts";
@@ -27,13 +28,13 @@ export function createCommand(): Command {
       return withRuleChange(
         options,
         lookAtRule(ruleId),
-        async ({ predicates }, { requestId, call }) => {
+        async ({ predicates }, { requestId, call, didBefore }) => {
           const { reason, by: requestedBy } = options;
           const fields = fieldsOf(typed, options);
           if (options.dryRun === true) return dryRun(predicates, { ruleId, ...fields }, options);
           const request = { ruleId, ...fields, reason, requestedBy, requestId };
           const { rule } = await predicates.createRule(request, call);
-          printRule(options.output, await activated(predicates, rule, options, { requestId, call }));
+          printRule(options.output, await activated(predicates, rule, options, { requestId, call, didBefore }));
         },
         sourceOfFields(ruleId, typed, options),
       );
@@ -73,7 +74,7 @@ export function updateCommand(): Command {
       return withRuleChange(
         options,
         lookAtRule(ruleId),
-        async ({ predicates }, { requestId, call, retryWith }) => {
+        async ({ predicates }, { requestId, call, retryWith, didBefore }) => {
           const { expectedVersion = 0, reason, by: requestedBy, timeout: deadline } = options;
           const { rule: base } = await predicates.getRule({ ruleId, version: expectedVersion }, { deadline });
           if (base === undefined) throw new Error("the server answered without a rule");
@@ -90,7 +91,7 @@ export function updateCommand(): Command {
             requestId,
           };
           const { rule } = await predicates.updateRule(request, call);
-          printRule(options.output, await activated(predicates, rule, options, { requestId, call }));
+          printRule(options.output, await activated(predicates, rule, options, { requestId, call, didBefore }));
         },
         sourceOfFields(ruleId, typed, options),
       );
@@ -98,20 +99,35 @@ export function updateCommand(): Command {
   );
 }
 
-type Asked = { readonly requestId: string; readonly call: Parameters<Clients["predicates"]["activateRule"]>[1] };
+type Asked = Pick<Parameters<Parameters<typeof withRuleChange>[2]>[1], "requestId" | "call" | "didBefore">;
 
 /** The rule, as it is after it was activated if that is wanted. */
 async function activated(
   predicates: Clients["predicates"],
   rule: Rule | undefined,
   { activate, reason, by: requestedBy }: Options,
-  { requestId, call }: Asked,
+  { requestId, call, didBefore }: Asked,
 ): Promise<Rule | undefined> {
   if (activate !== true || rule === undefined) return rule;
+  didBefore(storedOnly(rule));
   // One id is one request: the second has one that a retry of both leads to.
   const activationId = createHash("sha256").update(requestId).digest("base64url");
   const { ruleId, version } = rule;
   return (await predicates.activateRule({ ruleId, version, reason, requestedBy, requestId: activationId }, call)).rule;
+}
+
+/** What there is of a rule whose activation is refused. */
+function storedOnly({ ruleId, version, state }: Rule): Done {
+  const isDraft = state === RuleState.DRAFT;
+  const what = isDraft ? `a draft, version ${version}` : `version ${version}`;
+  return {
+    text: `rule "${ruleId}" is stored as ${what}; it was not activated:`,
+    next: [
+      `concord rule activate ${ruleId}: it judges as it is stored`,
+      `concord rule update ${ruleId} --activate: it is mended, and judges`,
+      ...(isDraft ? [`concord rule delete ${ruleId}: it is removed`] : []),
+    ],
+  };
 }
 
 function sourceOfFields(ruleId: string, expression: string | undefined, options: FieldOptions): SourceOf {

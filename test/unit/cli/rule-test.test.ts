@@ -1,3 +1,4 @@
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { ruleCommand } from "../../../src/cli/rule.ts";
@@ -202,7 +203,7 @@ describe("concord rule test", () => {
 describe("concord rule lint", () => {
   test("tells what a server would refuse, each at its place", async () => {
     const { out, err, exitCode } = await run("lint", "wrong.yaml");
-    expect([out, exitCode]).toEqual(["3 rules, 2 facts, 1 types, 0 tests: 7 errors, 0 warnings\n", 1]);
+    expect([out, exitCode]).toEqual(["3 rules, 2 facts, 1 type, 0 tests: 7 errors, 0 warnings\n", 1]);
     expect(err.split("\n").filter((line) => line.startsWith("wrong"))).toEqual([
       "wrong.yaml:1:32: error: facts must not read each other in a circle: a → b → a",
       'wrong.yaml:2:28: error: #/type: there is no type "objct"; write object',
@@ -234,9 +235,39 @@ describe("concord rule lint", () => {
       "contradiction  9               9",
       "named          9               4109",
       "",
-      "3 rules, 2 facts, 1 types, 4 tests: 0 errors, 4 warnings",
+      "3 rules, 2 facts, 1 type, 4 tests: 0 errors, 4 warnings",
       "",
     ]);
+  });
+
+  test("counts one as one", async () => {
+    writeFileSync(join(folder.path, "one.yaml"), "rules: [{ id: one, expression: 'has(workflow.metadata.n)' }]\n");
+    expect((await run("lint", "one.yaml")).out).toBe("1 rule, 0 facts, 0 types, 0 tests: 0 errors, 0 warnings\n");
+    written.out = "";
+    expect((await run("test", "one.yaml")).out).toContain("\n0 tests: 0 passed, 0 failed\n1 rule: 0 seen both");
+  });
+
+  test("with -o json prints each problem as a line of JSON", async () => {
+    const { out, err, exitCode } = await run("lint", "wrong.yaml", "-o", "json");
+    const problems = out
+      .trimEnd()
+      .split("\n")
+      .map((line): unknown => JSON.parse(line));
+    expect({ err, exitCode }).toEqual({ err: "", exitCode: 1 });
+    expect(problems).toContainEqual({
+      severity: "error",
+      file: "wrong.yaml",
+      line: 8,
+      column: 16,
+      message: expect.stringContaining('unknown field "stat"'),
+    });
+    Object.assign(written, { out: "" });
+    process.exitCode = undefined;
+    const warned = await run("lint", "rules.yaml", "-o", "json");
+    expect(warned.exitCode).toBeUndefined();
+    expect(JSON.parse(warned.out.split("\n")[0] ?? "")).toMatchObject({ severity: "warning", file: "rules.yaml" });
+    Object.assign(written, { out: "" });
+    expect((await run("lint", "none.yaml", "-o", "json")).out).toMatch(/^\{"severity":"error","file":"none.yaml",/);
   });
 
   test("tells what is no rule file at all", async () => {

@@ -77,7 +77,7 @@ test("of tests that would fail, each is told, and how many more there are", asyn
     PreconditionFailure.fromPartial({ violations }),
   ]);
   expect(await linesOf(error)).toEqual([
-    "3 of 31 tests would fail; nothing was changed",
+    "3 of 31 tests would fail; what judges is as it was",
     "  FAILED_PRECONDITION / RULE_TESTS_FAILED",
     "  a: expected a",
     "  b: expected b",
@@ -101,9 +101,13 @@ test.each([
   ]);
 });
 
-test("a rule that is there already can be written anew", async () => {
+test("of a rule that is there already: what can be done with it", async () => {
   const error = failing(Status.ALREADY_EXISTS, 'a rule "cold" exists', [info("RULE_ALREADY_EXISTS", { rule_id: "cold" })]);
-  expect((await linesOf(error)).at(-1)).toBe("  concord rule update cold: writes it");
+  expect((await linesOf(error)).slice(2)).toEqual([
+    "  concord rule get cold: shows it",
+    "  concord rule update cold: a new version of it",
+    "  concord rule activate cold: it judges as it is stored",
+  ]);
 });
 
 test("all else is told as everywhere", async () => {

@@ -10,6 +10,7 @@ import type {
   UpdateRuleRequest,
 } from "../../../../src/gen/concord/predicate/v1/predicate_logic.ts";
 import type { Rule } from "../../../../src/gen/concord/predicate/v1/rule_set.ts";
+import { rpcError } from "../../../../src/rpc/errors.ts";
 import { runCommand } from "../../../support/command.ts";
 import { temporaryFolder } from "../../../support/concord.ts";
 import { type Fakes, startRecordingServer } from "../../../support/recording-server.ts";
@@ -126,6 +127,55 @@ describe("create", () => {
     expect(activated?.requestId).not.toBe("q");
   });
 
+  const draft = { rule: { ruleId: "r", version: 1, latestVersion: 1, state: "RULE_STATE_DRAFT" } };
+  const testsFailed = rpcError({
+    code: Status.FAILED_PRECONDITION,
+    reason: "RULE_TESTS_FAILED",
+    message: "test a would fail",
+    metadata: { failed: "1", total: "2" },
+    preconditions: [{ type: "TEST", subject: "a", description: "expected it to be allowed" }],
+  });
+
+  test("says what is stored, and what can be done, if the activation is refused", async () => {
+    const instead = { createRule: () => draft, activateRule: () => Promise.reject(testsFailed) };
+    const { code, out, err } = await run(["create", "r", "false", "--activate"], instead);
+    expect({ code, out, lines: err.split("\n") }).toEqual({
+      code: 1,
+      out: "",
+      lines: [
+        'error: rule "r" is stored as a draft, version 1; it was not activated:',
+        "  1 of 2 tests would fail; what judges is as it was",
+        "  FAILED_PRECONDITION / RULE_TESTS_FAILED",
+        "  a: expected it to be allowed",
+        "  concord rule activate r: it judges as it is stored",
+        "  concord rule update r --activate: it is mended, and judges",
+        "  concord rule delete r: it is removed",
+        "",
+      ],
+    });
+  });
+
+  test("says so too of a refusal that has no words of its own here", async () => {
+    const limit = rpcError({ code: Status.RESOURCE_EXHAUSTED, reason: "RULE_LIMIT_REACHED", message: "1,000 rules judge" });
+    const instead = { createRule: () => draft, activateRule: () => Promise.reject(limit) };
+    const { code, err } = await run(["create", "r", "false", "--activate"], instead);
+    expect(code).toBe(1);
+    expect(err).toMatch(/^error: rule "r" is stored as a draft, .*:\n {2}1,000 rules judge\n/);
+  });
+
+  test("an activation without an answer is asked again with the same id, and says nothing of what is stored", async () => {
+    const unanswered = () => Promise.reject(new ServerError(Status.DEADLINE_EXCEEDED, "too late"));
+    const { code, err } = await run(["create", "r", "true", "--activate", "--request-id", "q"], { activateRule: unanswered });
+    expect(code).toBe(3);
+    expect(err).toContain("retry with --request-id q\n");
+    expect(err).not.toContain("is stored");
+  });
+
+  test("without --activate a refusal is told as ever", async () => {
+    const { err } = await run(["create", "r", "true"], { createRule: () => Promise.reject(testsFailed) });
+    expect(err).toMatch(/^error: 1 of 2 tests would fail/);
+  });
+
   test.each([
     { args: ["r"], says: "give the expression as an argument, or a file with --file" },
     { args: ["r", "--file", "/no/such/file"], says: "cannot read /no/such/file: ENOENT" },
@@ -162,6 +212,16 @@ describe("update", () => {
     const { calls, out } = await run(["update", "cold", "2 < 3", "--activate"]);
     expect(calls[2]).toMatchObject({ method: "activateRule", request: { ruleId: "cold", version: 4 } });
     expect(out).toMatch(/^version: +4/m);
+  });
+
+  test("says which version is stored, if its activation is refused; what judges is no draft to be deleted", async () => {
+    const refusal = rpcError({ code: Status.FAILED_PRECONDITION, reason: "RULE_STATE", message: "no" });
+    const stored = { rule: { ...newest, version: 4, latestVersion: 4, state: "RULE_STATE_ACTIVE" } };
+    const instead = { updateRule: () => stored, activateRule: () => Promise.reject(refusal) };
+    const { code, err } = await run(["update", "cold", "2 < 3", "--activate"], instead);
+    expect(code).toBe(1);
+    expect(err).toMatch(/^error: rule "cold" is stored as version 4; it was not activated:\n {2}no\n/);
+    expect(err).not.toContain("concord rule delete");
   });
 
   test("without an answer says how a retry asks for the same, also when there is a newer version by then", async () => {

@@ -145,6 +145,44 @@ describe("apply", () => {
   });
 });
 
+describe("apply of files without a rule", () => {
+  const only = (text: string): void => writeFileSync(rulesFile(), text);
+  const refusal = (): string =>
+    `error: ${rulesFile()}: there is no rule in it, so all rules would judge no more; --empty says that it is meant\n`;
+
+  test("that describe nothing: is refused, and nobody is asked", async () => {
+    only("# nothing yet\n");
+    const { calls, err, code } = await run(applyCommand(), [rulesFile(), "--yes"]);
+    expect({ calls, err, code }).toEqual({ calls: [], err: refusal(), code: 1 });
+  });
+
+  test("is refused if a rule would be gone", async () => {
+    only("facts: [{ name: f, expression: '1' }]\n");
+    const { calls, err, code } = await run(applyCommand(), [rulesFile()]);
+    expect(calls).toMatchObject([{ request: { dryRun: true } }]);
+    expect({ err, code }).toEqual({ err: refusal(), code: 1 });
+  });
+
+  test("is done if there is no rule to be gone", async () => {
+    only("facts: [{ name: f, expression: '1' }]\n");
+    const added = [{ kind: RuleSetItemKind.FACT, name: "f" }];
+    const instead = { applyRuleSet: () => ({ change: { ruleSetRevision: 7n, differences: added } }) };
+    const { calls, code } = await run(applyCommand(), [rulesFile()], instead);
+    expect(calls.map(({ request }) => request.dryRun)).toEqual([true, false]);
+    expect(code).toBe(0);
+  });
+
+  test.each([
+    { flag: "--empty", dryRun: false },
+    { flag: "--dry-run", dryRun: true },
+  ])("is done, or shown, with $flag", async ({ flag, dryRun }) => {
+    only("");
+    const { calls, code } = await run(applyCommand(), [rulesFile(), flag]);
+    expect(calls).toMatchObject([{ method: "applyRuleSet", request: { dryRun, rules: [] } }]);
+    expect(code).toBe(0);
+  });
+});
+
 describe("diff", () => {
   test("shows what is different, changes nothing, and exits with 1 only if that is asked for", async () => {
     const { calls, out, code } = await run(diffCommand(), [rulesFile()]);
