@@ -8,7 +8,7 @@ import { lastOf } from "../../src/predicate/core/compile-rule.ts";
 import { judge } from "../../src/predicate/core/judge.ts";
 import { compileContents } from "../../src/predicate/core/rule-set.ts";
 import type { Check } from "../../src/predicate/core/types.ts";
-import { checkOf, contentsOf, ruleOf, sampleCheck } from "./rule-values.ts";
+import { checkOf, contentsOf, factOf, ruleOf, sampleCheck } from "./rule-values.ts";
 
 const state = z.enum(workflowStates);
 const time = z.iso.datetime().transform((text) => Date.parse(text));
@@ -19,6 +19,7 @@ const input = z.strictObject({
   metadata: object.optional(),
   workflow: z
     .strictObject({
+      type: z.string().optional(),
       state: state.optional(),
       previous_state: state.optional(),
       retry_count: z.int().optional(),
@@ -38,18 +39,28 @@ const input = z.strictObject({
   last_event: z.strictObject({ requested_by: z.string().optional(), metadata: object.optional() }).default({}),
   to: state.optional(),
   now: time.optional(),
-  /** The message of a denial. */
+  /** The message of a denial, or of a warning. */
   says: z.string().optional(),
 });
 
 const workedRule = z.strictObject({
+  /** The rest of its rule set, as rule files have it. */
+  with: z
+    .strictObject({
+      types: z.array(z.strictObject({ name: z.string(), schema: object })).default([]),
+      facts: z.array(z.strictObject({ name: z.string(), expression: z.string() })).default([]),
+    })
+    .prefault({}),
   id: z.string(),
+  types: z.array(z.string()).default([]),
+  action: z.enum(["deny", "warn"]).default("deny"),
   moves: z.array(z.templateLiteral([state, ":", state])),
   expression: z.string(),
   message: z.string(),
   allowed: z.array(input).min(1),
-  denied: z.array(input).min(1),
-  /** An expression that looks right. What comes out: `allowed`, `denied`, or `failed` or `refused` with a part of why. */
+  denied: z.array(input).min(1).optional(),
+  warned: z.array(input).min(1).optional(),
+  /** An expression that looks right. What comes out: `allowed`, `denied`, `warned`, or `failed` or `refused` with a part of why. */
   mistake: z.strictObject({ expression: z.string(), input, outcome: z.string() }).optional(),
 });
 
@@ -68,6 +79,7 @@ function checkFor({ moves: [move] }: WorkedRule, { metadata, workflow, request, 
   const sample = sampleCheck.workflow;
   return checkOf({
     workflow: {
+      type: workflow.type ?? sample.type,
       state: workflow.state ?? from ?? sample.state,
       previousState: workflow.previous_state ?? sample.previousState,
       retryCount: workflow.retry_count ?? sample.retryCount,
@@ -94,17 +106,30 @@ function checkFor({ moves: [move] }: WorkedRule, { metadata, workflow, request, 
   });
 }
 
-/** `allowed`; `denied: message`; `failed: why`, if it could not be evaluated; `refused: why`, if it is none. */
+/** `allowed`; `denied: message`; `warned: message`; `failed: why`, if it could not be evaluated; `refused: why`, if it is none. */
 export function outcomeOf(worked: WorkedRule, asked: WorkedInput, expression = worked.expression): string {
   const moves = worked.moves.map((move) => {
     const [from, to] = move.split(":") as [WorkflowState, WorkflowState];
     return { from, to };
   });
-  const active = [ruleOf({ ...worked, moves, expression })];
-  const { ruleSet, problems } = lastOf(compileContents(contentsOf({ active })));
+  const { id, message, types, action, with: rest } = worked;
+  const authorship = { version: 1, createdAtMs: 1, createdBy: "lab" };
+  const contents = contentsOf({
+    active: [ruleOf({ id, message, moves, expression, workflowTypes: types, action: action === "warn" ? "WARN" : "DENY" })],
+    facts: rest.facts.map(({ name, expression: text }) => factOf(name, text)),
+    workflowTypes: rest.types.map(({ name, schema }) => ({
+      name,
+      description: "",
+      metadataSchema: schema as JsonObject,
+      ...authorship,
+    })),
+  });
+  const { ruleSet, problems } = lastOf(compileContents(contents));
   if (problems[0] !== undefined) return `refused: ${describeCompileError(problems[0].error)}`;
   const verdict = judge(ruleSet, checkFor(worked, asked));
-  if (verdict.type !== "rule-denied") return verdict.type;
-  const [violation] = verdict.violations;
-  return `${violation?.evaluationFailed ? "failed" : "denied"}: ${violation?.message}`;
+  if (verdict.type !== "rule-denied" && verdict.type !== "allowed") return verdict.type;
+  const isDenied = verdict.type === "rule-denied";
+  const [violation] = isDenied ? verdict.violations : verdict.warnings;
+  if (violation === undefined) return verdict.type;
+  return `${violation.evaluationFailed ? "failed" : isDenied ? "denied" : "warned"}: ${violation.message}`;
 }

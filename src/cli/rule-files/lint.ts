@@ -1,10 +1,13 @@
 import { nearest } from "../../kernel/nearest.ts";
 import { analyseSteps, type Finding } from "../../predicate/core/analysis/analyse.ts";
+import { variablesWith } from "../../predicate/core/bindings.ts";
+import { compile } from "../../predicate/core/compile.ts";
 import { lastOf } from "../../predicate/core/compile-rule.ts";
-import { factsReadBy } from "../../predicate/core/facts.ts";
+import { factsReadBy, factTypes } from "../../predicate/core/facts.ts";
+import type { Position } from "../../predicate/core/position.ts";
 import { analysedRules } from "../../predicate/core/rule-set/review.ts";
 import type { RuleSet } from "../../predicate/core/rule-set.ts";
-import { metadataViolations } from "../../predicate/core/workflow-types.ts";
+import { type CompiledType, metadataViolations } from "../../predicate/core/workflow-types.ts";
 import type { RuleFiles } from "../rule-files.ts";
 import { activeIndex } from "./compile.ts";
 import type { FileProblem, PlaceOf } from "./problem.ts";
@@ -13,6 +16,7 @@ import type { FileProblem, PlaceOf } from "./problem.ts";
 export const lintWarnings = (files: RuleFiles, ruleSet: RuleSet): readonly FileProblem[] => [
   ...unknownTypes(files),
   ...unreadFacts(files),
+  ...unknownFields(files, ruleSet),
   ...unlikelyTests(files, ruleSet),
   ...lastOf(analyseSteps(analysedRules(ruleSet))).map((finding) => findingProblem(files, finding)),
 ];
@@ -42,6 +46,36 @@ function unreadFacts({ rules, facts, placeOf }: RuleFiles): readonly FileProblem
   return facts.flatMap(({ name }, index) =>
     read.has(name) ? [] : [warning(placeOf(`facts[${index}].name`), `nothing reads the fact "${name}"`)],
   );
+}
+
+/** Facts know no schema, so a server takes one that reads a field which no type has. A type without a schema may have any. */
+function unknownFields({ facts, workflowTypes, placeOf }: RuleFiles, ruleSet: RuleSet): readonly FileProblem[] {
+  const types = [...ruleSet.workflowTypes.values()];
+  if (types.length < workflowTypes.length) return [];
+  return facts.flatMap(({ expression }, index) => {
+    const found = types.map((type) => unknownFieldsOf(expression, type, ruleSet));
+    return (found[0] ?? []).flatMap((problem) => {
+      const { line, column } = problem;
+      const said = found.flat().filter((each) => each.line === line && each.column === column);
+      if (said.length < types.length) return [];
+      // The type that has a name like it is the one that is meant.
+      const { message } = said.find((each) => each.message.includes("did you mean")) ?? problem;
+      return [warning(placeOf(`facts[${index}].expression`, { line, column }), `no type that is described has it: ${message}`)];
+    });
+  });
+}
+
+function unknownFieldsOf(
+  source: string,
+  { metadata }: CompiledType,
+  ruleSet: RuleSet,
+): readonly (Position & { message: string })[] {
+  const facts = factTypes(ruleSet.facts);
+  const compiled = compile(source, variablesWith({ ...(metadata && { metadata }), ...(facts && { facts }) }));
+  if (compiled.ok) return [];
+  const { error } = compiled;
+  // Other types than a fact sees are no mistake of it.
+  return [error, ...error.others].filter(({ message }) => /^unknown field "[^"]*" of workflow\.metadata/.test(message));
 }
 
 /** Of workflows that no server would have taken. */

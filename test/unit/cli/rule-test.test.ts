@@ -240,6 +240,32 @@ describe("concord rule lint", () => {
     ]);
   });
 
+  test("warns of a fact that reads what no described type has, and of no other", async () => {
+    const facts = `
+facts:
+  - { name: slip, expression: workflow.metadata.celcius > 8.0 }
+  - { name: guarded, expression: "has(workflow.metadata.celcius)" }
+  - { name: either, expression: 'workflow.type == "sample" ? workflow.metadata.celsius : workflow.metadata.wells' }
+  - { name: as_doubles, expression: workflow.metadata.wells + 1.0 > 3.0 }
+rules: [{ id: r, expression: 'facts.slip || facts.guarded || facts.either > 3 || facts.as_doubles' }]
+`;
+    const types = (plate: string) => `types:
+  - { name: sample, schema: { type: object, properties: { celsius: { type: number } } } }
+  - { name: plate${plate} }${facts}`;
+    const schema = ", schema: { type: object, properties: { wells: { type: integer } } }";
+    writeFileSync(join(folder.path, "closed.yaml"), types(schema));
+    writeFileSync(join(folder.path, "open.yaml"), types(""));
+    const { err } = await run("lint", "closed.yaml");
+    expect(err.split("\n").filter((line) => line.startsWith("closed"))).toEqual(
+      ["5:49", "6:57"].map(
+        (place) =>
+          `closed.yaml:${place}: warning: no type that is described has it: unknown field "celcius" of workflow.metadata; did you mean "celsius"?`,
+      ),
+    );
+    written.err = "";
+    expect((await run("lint", "open.yaml")).err).toBe("");
+  });
+
   test("counts one as one", async () => {
     writeFileSync(join(folder.path, "one.yaml"), "rules: [{ id: one, expression: 'has(workflow.metadata.n)' }]\n");
     expect((await run("lint", "one.yaml")).out).toBe("1 rule, 0 facts, 0 types, 0 tests: 0 errors, 0 warnings\n");

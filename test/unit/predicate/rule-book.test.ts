@@ -15,8 +15,16 @@ describe.each(rules)("docs/$page: $rule.id", ({ rule }) => {
     expect(outcomeOf(rule, input)).toBe("allowed");
   });
 
-  test.each(rule.denied)("denies %o", (input) => {
+  test.each(rule.denied ?? [])("denies %o", (input) => {
     expect(outcomeOf(rule, input)).toBe(`denied: ${input.says}`);
+  });
+
+  test.each(rule.warned ?? [])("warns of %o", (input) => {
+    expect(outcomeOf(rule, input)).toBe(`warned: ${input.says}`);
+  });
+
+  test("says something of some input, as its action is", () => {
+    expect([rule.denied !== undefined, rule.warned !== undefined]).toEqual([rule.action === "deny", rule.action === "warn"]);
   });
 });
 
