@@ -64,6 +64,11 @@ describe("strings count in code points, and keep what comes after the last separ
     "'abab'.replace('a', 'x') == 'xbxb' && 'abab'.replace('a', 'x', 1) == 'xbab' && 'abab'.replace('a', 'x', 0) == 'abab'",
     "'ab'.replace('', '-') == '-a-b-' && 'ab'.replace('', '-', 1) == '-ab' && 'abab'.replace('ab', '', -1) == ''",
     "'%s is %d %.2f %x%%'.format(['a', 3, 2.5, 255]) == 'a is 3 2.50 ff%'",
+    "'%.2f %.2f %.2f'.format([2.675, 8315.245, 0.125]) == '2.67 8315.25 0.12' && '%.20f'.format([9560.343]) == '9560.34300000000075669959'",
+    "'%e %.0e %.f'.format([0.0000001, 25.0, 2.5]) == '1.000000e-07 2e+01 2' && '%.15e'.format([1e23]) == '9.999999999999999e+22'",
+    "'%f %.1f %e'.format([3, 18446744073709551615u, -5]) == '3.000000 18446744073709551615.0 -5.000000e+00'",
+    "'%.1f %f %e %s'.format([-0.04, -0.0, 0.0, [-0.0]]) == '-0.0 -0.000000 0.000000e+00 [-0]' && string(-0.0) == '-0'",
+    "'%.1f'.format([1e22]) == '10000000000000000000000.0' && '%f'.format([double('-inf')]) == '-Infinity'",
     "'%s'.format([{'b': [1, null], 'a': now, 'B': {}}]) == '{B: {}, a: 2023-11-14T22:13:20Z, b: [1, null]}'",
   ])("%s", (source) => {
     expect(bool(source)).toBe(true);
@@ -76,6 +81,7 @@ describe("strings count in code points, and keep what comes after the last separ
     ["'a'.indexOf('a', 1) == 0", "index 1 out of bounds [0, 1)"],
     ["'a'.lastIndexOf('a', -1) == 0", "index -1 out of bounds [0, 1)"],
     ["'%d'.format(['a']) == ''", "invalid integer value"],
+    ["'%f'.format([true]) == ''", "fixed-point clause"],
     ["'%x'.format([[1]]) == ''", "only integers, byte buffers, and strings"],
     ["'%s'.format([optional.none()]) == ''", "invalid string value"],
     ["'%d'.format([]) == ''", "the format has more clauses than there are values"],

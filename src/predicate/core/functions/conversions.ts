@@ -41,10 +41,14 @@ function doubleOf(text: string): number {
   return value;
 }
 
+/** The library leaves the sign of `-0.0` out. */
+export const doubleText = (value: number): string => (Object.is(value, -0) ? "-0" : String(value));
+
 export const conversionFunctions: readonly CelFunc[] = [
   celFunc("int", [STRING], INT, intOf),
   celFunc("uint", [STRING], UINT, uintOf),
   celFunc("double", [STRING], DOUBLE, doubleOf),
+  celFunc("string", [DOUBLE], STRING, doubleText),
   celFunc("timestamp", [STRING], TIMESTAMP, timestampOf),
   celFunc("timestamp", [INT], TIMESTAMP, timestampAt),
   celFunc("duration", [STRING], DURATION, durationOf),

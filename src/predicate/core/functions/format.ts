@@ -1,14 +1,19 @@
-import { type CelList, type CelValue, celList, isCelList, isCelMap } from "@bufbuild/cel";
+import { type CelList, type CelValue, celList, isCelList, isCelMap, isCelUint } from "@bufbuild/cel";
 import { strings as libraryStrings } from "@bufbuild/cel/ext";
 import { assert } from "../../../kernel/assert.ts";
 import { charge } from "../budget.ts";
 import { compare } from "../order.ts";
+import { doubleText } from "./conversions.ts";
+import { fixed, scientific } from "./decimal.ts";
 
 /** To set up the formatting of a number. */
 const clauseCost = 20;
 
-/** JavaScript shows no more. */
+/** More than 100 say nothing, and each takes time and room. */
 const decimalsMax = 100;
+
+/** As in C. */
+const decimalsGiven = 6;
 
 const libraryFormat = libraryStrings.find(({ name }) => name === "format");
 assert(libraryFormat !== undefined, "the library formats single values");
@@ -24,13 +29,23 @@ export function format(template: string, args: CelList): string {
       if (verb === undefined) throw new Error("the format ends within a clause");
       const { value, done } = values.next();
       if (done) throw new Error("the format has more clauses than there are values");
-      if (Number(precision ?? 0) > decimalsMax) throw new Error(`at most ${decimalsMax} decimals can be shown`);
+      const decimals = Number(precision ?? decimalsGiven);
+      if (decimals > decimalsMax) throw new Error(`at most ${decimalsMax} decimals can be shown`);
       used += 1;
-      return clause === "%s" ? textOf(value) : formatOne(clause, value);
+      return clause === "%s" ? textOf(value) : (decimalText(verb, value, decimals) ?? formatOne(clause, value));
     },
   );
   if (used < args.size) throw new Error("the format has fewer clauses than there are values");
   return text;
+}
+
+/** The library rounds the shortest text of a double, and takes no integers. */
+function decimalText(verb: string, value: CelValue, decimals: number): string | undefined {
+  const show = verb === "f" ? fixed : verb === "e" ? scientific : undefined;
+  const number = isCelUint(value) ? value.value : value;
+  if (show === undefined || (typeof number !== "bigint" && !Number.isFinite(number))) return undefined;
+  charge(clauseCost);
+  return show(number as number | bigint, decimals);
 }
 
 function formatOne(clause: string, value: CelValue): string {
@@ -43,6 +58,7 @@ function formatOne(clause: string, value: CelValue): string {
 /** The library sorts the keys of maps as the machine's language does. */
 function textOf(value: CelValue): string {
   if (typeof value === "string") return value;
+  if (typeof value === "number") return doubleText(value);
   if (isCelList(value)) return `[${[...value].map(textOf).join(", ")}]`;
   if (!isCelMap(value)) return formatOne("%s", value);
   const entries = [...value].map(([key, item]) => [textOf(key), textOf(item)] as const);
