@@ -111,14 +111,23 @@ function violations(message: DescMessage, prefix: string, wrap: (bytes: Uint8Arr
       return [...rest, found(String(large), tag(field, WireType.Varint).uint64(large).finish())];
     }
     const limit = bounded(rules, "maxLen");
-    const pattern = rules["pattern"] !== undefined && rules["pattern"] !== "";
+    const pattern = rules["pattern"] === "" ? undefined : (rules["pattern"] as string | undefined);
+    const tooMany = pattern === undefined ? 0 : longestOf(pattern) + 1;
     return [
       ...(limit === undefined ? [] : [found(`${limit + 1} characters`, lengthDelimited(field, text(limit + 1)))]),
-      ...(pattern ? [found("a character that is not allowed", lengthDelimited(field, Buffer.from("a\u0001b")))] : []),
-      ...(pattern ? [found("129 characters", lengthDelimited(field, text(129)))] : []),
+      ...(pattern !== undefined
+        ? [found("a character that is not allowed", lengthDelimited(field, Buffer.from("a\u0001b")))]
+        : []),
+      ...(pattern !== undefined ? [found(`${tooMany} characters`, lengthDelimited(field, text(tooMany)))] : []),
       ...integerViolations(field, rules, found),
     ];
   });
+}
+
+/** How long a text of one letter may be. */
+function longestOf(pattern: string): number {
+  const regex = new RegExp(pattern, "u");
+  return Array.from({ length: 1024 }, (_, length) => length).findLast((length) => regex.test("x".repeat(length))) ?? 128;
 }
 
 function integerViolations(

@@ -185,6 +185,13 @@ describe("a rule set", () => {
     expect(await verdictAt(9)).toMatchObject({ denied: ["cold: warm"] });
   });
 
+  test.each(["", "a\0b", "a\nb", "a\u0085b", "x".repeat(257)])("has no test with the name %j", async (name) => {
+    expect(await refused("ApplyRuleSet", { tests: [{ ...warmIsDenied, name }] })).toMatchObject({
+      reason: "INVALID_REQUEST",
+      fields: ["tests[0].name"],
+    });
+  });
+
   test("goes back to what it was, and every revision can be read", async () => {
     await clear();
     const first = (await change("ApplyRuleSet", { rules: [cold] })).change.rule_set_revision;

@@ -478,7 +478,7 @@ export interface WorkflowType {
  * fail, or cost more than 20,000,000 units together. Fields marked "answer only" are ignored in requests.
  */
 export interface RuleTest {
-  /** Its name: 1 to 256 characters. */
+  /** Its name: 1 to 256 characters, none of which is a control character. */
   readonly name: string;
   /** Its version: 1, 2, 3, … Answer only. */
   readonly version: number;
