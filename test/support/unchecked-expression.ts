@@ -12,10 +12,10 @@ export function uncheckedExpression(source: string, variables: Variables): Expre
   const parsed = parse(source);
   if (!parsed.ok) return undefined;
   const { expr, offsetOf } = parsed.value;
-  const { isPlannable, typeOf } = check(expr, variables);
+  const { isPlannable, typeOf, said } = check(expr, variables);
   if (!isPlannable) return undefined;
   const baseCost = nodeCount(expr);
   const type = typeOf(expr);
   lower(expr);
-  return { run: plan(meteredEnv, expr), baseCost, expr, type, positionOf: (id) => positionAt(source, offsetOf(id)) };
+  return { run: plan(meteredEnv, expr), baseCost, expr, type, said, positionOf: (id) => positionAt(source, offsetOf(id)) };
 }

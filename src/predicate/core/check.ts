@@ -16,9 +16,11 @@ import {
   qualifiedName,
   uses,
 } from "./expr.ts";
-import { conversionHint } from "./hints.ts";
+import { noZoneText } from "./functions/time.ts";
+import { conversionHint, type SaidTypes } from "./hints.ts";
 import { evaluationCostMax, foldCostMax } from "./limits.ts";
 import { macroForms } from "./macros.ts";
+import { neverProblem } from "./only-values.ts";
 import { compileCost, compileRegex } from "./regex.ts";
 import { fieldOf, itemOf } from "./typing/fields.ts";
 import { functionNames, mismatch, overloadsOf, resultOf } from "./typing/overloads.ts";
@@ -38,6 +40,7 @@ import {
   type Type,
   types,
   valuesOf,
+  valuesOnly,
 } from "./typing/type.ts";
 
 /** The variables an expression may use, with their types. */
@@ -48,6 +51,8 @@ export type ConstantPart = { readonly expr: Expr; readonly problems: readonly Pr
 
 type Checked = {
   readonly typeOf: (expr: Expr) => Type;
+  /** Of names for single values, as evaluation calls their types. */
+  readonly said: SaidTypes;
   readonly problems: readonly Problem[];
   /** Names that do not exist, and what is not used as it can be: it cannot even be planned. */
   readonly isPlannable: boolean;
@@ -89,8 +94,18 @@ export function check(expr: Expr, variables: Variables): Checked {
   visit(expr, { variables, locals: new Map(), depth: 0, found });
   const constants = found.constants.map(({ expr: part, from, to }) => ({ expr: part, problems: found.problems.slice(from, to) }));
   const { problems, isPlannable, purse, types: known } = found;
-  return { typeOf: (part) => known.get(part) ?? types.dyn, problems, isPlannable, constants, purse };
+  const said = [...known].filter(([part, { kind }]) => singleKinds.has(kind) && qualifiedName(part) !== undefined);
+  return {
+    typeOf: (part) => known.get(part) ?? types.dyn,
+    said: new Map(said.map(([{ id }, type]) => [id, type])),
+    problems,
+    isPlannable,
+    constants,
+    purse,
+  };
 }
+
+const singleKinds = new Set<Type["kind"]>(["bool", "double", "enum", "int", "string"]);
 
 function visit(expr: Expr, scope: Scope): Typed {
   indexToField(expr, scope);
@@ -466,16 +481,17 @@ function equality(expr: Expr, operands: Operands & { left: Expr; right: Expr }, 
   return types.bool;
 }
 
-/** See `spellNames`. True: there was a problem. */
+/** See `spellNames` and `neverProblem`. True: there was a problem. */
 function spell(left: Expr, others: readonly Expr[], scope: Scope): boolean {
   const { types: known, problems } = scope.found;
-  const problem = spellNames(left, others, {
-    namesOf: (each) => {
-      const type = known.get(each);
-      return type?.kind === "enum" ? type.names : undefined;
-    },
-    literalsOf: (each) => scope.locals.get(qualifiedName(each) ?? "")?.literals ?? literalsIn(each),
-  });
+  const literalsOf = (each: Expr) => scope.locals.get(qualifiedName(each) ?? "")?.literals ?? literalsIn(each);
+  const namesOf = (each: Expr) => {
+    const type = known.get(each);
+    return type?.kind === "enum" ? type.names : undefined;
+  };
+  const problem =
+    spellNames(left, others, { namesOf, literalsOf }) ??
+    neverProblem(left, others, { valuesOf: (each) => valuesOnly(known.get(each)), literalsOf });
   if (problem !== undefined) problems.push(problem);
   return problem !== undefined;
 }
@@ -562,7 +578,7 @@ function checkZone(name: string, [zone]: readonly Expr[], scope: Scope): void {
   const asked = plan(meteredEnv, method(id, call(id, "timestamp", int(id, 0n)), name, text(id, literal)));
   const answer = withinBudget(purse, 0, () => asked({}));
   if (answer.ok && isCelError(answer.value)) {
-    wouldFail(zone, `${JSON.stringify(literal)} is no time zone such as "+02:00" or "Europe/Berlin"`, scope);
+    wouldFail(zone, noZoneText(literal), scope);
   }
 }
 

@@ -74,10 +74,10 @@ function checked(
   expr: Expr,
   variables: Variables,
   wanted: ResultType | undefined,
-): Result<{ readonly baseCost: number; readonly type: Type }, readonly Problem[]> {
+): Result<Pick<Expression, "baseCost" | "type" | "said">, readonly Problem[]> {
   const size = sizeProblem(expr);
   if (size !== undefined) return err([size]);
-  const { problems, isPlannable, constants, purse, typeOf } = check(expr, variables);
+  const { problems, isPlannable, constants, purse, typeOf, said } = check(expr, variables);
   const bare = Object.hasOwn(variables, "facts") ? bareFacts(expr) : undefined;
   if (bare !== undefined) return err([{ expr: bare, message: "facts are read one by one, by name: facts.<name>" }]);
   if (!isPlannable) return err(problems);
@@ -86,7 +86,7 @@ function checked(
   const type = typeOf(expr);
   lower(expr);
   const left = [...withoutConstants(problems, constants, purse), ...(result === undefined ? [] : [result])];
-  return left.length === 0 ? ok({ baseCost, type }) : err(left);
+  return left.length === 0 ? ok({ baseCost, type, said }) : err(left);
 }
 
 function sizeProblem(expr: Expr): Problem | undefined {

@@ -34,7 +34,7 @@ function outcomeOf(expr: Expr, purse: Purse): Outcome {
   const { value } = ended;
   if (!isCelError(value)) return { type: "value" };
   const at = value.exprId === undefined ? undefined : partAt(expr, value.exprId);
-  return { type: "failure", problem: { expr: at ?? expr, message: failureText(expr, value) } };
+  return { type: "failure", problem: { expr: at ?? expr, message: failureText(expr, value, new Map()) } };
 }
 
 function partAt(expr: Expr, id: bigint): Expr | undefined {

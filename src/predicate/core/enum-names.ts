@@ -44,12 +44,16 @@ function spellName(field: Expr, literal: Expr, names: EnumNames | undefined, res
     return undefined;
   }
   const given = constantKind.case === "nullValue" ? "null" : textOf(constantKind.value);
-  const known = [...new Set(names.values())].map((each) => (each === "" ? '""' : each));
-  const hint = (): string => {
-    const meant = nearest(String(constantKind.value), [...new Set(names.values())]);
-    return meant === undefined ? `; it is one of ${known.join(", ")}` : `; did you mean ${JSON.stringify(meant)}?`;
-  };
+  const known = [...new Set(names.values())];
+  const shown = known.map((each) => (each === "" ? '""' : each));
+  const hint = () => meantName(String(constantKind.value), known, shown);
   return { expr: literal, message: `${qualifiedName(field) ?? "this"} is never ${given}`, hint };
+}
+
+/** The name that was meant, or all that there are, as they are `shown`. */
+export function meantName(given: string, names: readonly string[], shown: readonly string[]): string {
+  const meant = nearest(given, names);
+  return meant === undefined ? `; it is one of ${shown.join(", ")}` : `; did you mean ${JSON.stringify(meant)}?`;
 }
 
 const textOf = (value: unknown): string => (typeof value === "string" ? JSON.stringify(value) : String(value));

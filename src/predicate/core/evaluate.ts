@@ -2,7 +2,7 @@ import { type CelInput, type CelValue, celType, isCelError } from "@bufbuild/cel
 import { err, ok, type Result } from "../../kernel/result.ts";
 import { type Exhausted, type Purse, placeOfExhaustion, withinBudget } from "./budget.ts";
 import type { Expr } from "./expr.ts";
-import { hintFor } from "./hints.ts";
+import { hintFor, type SaidTypes } from "./hints.ts";
 import { evaluationCostMax } from "./limits.ts";
 import type { Position } from "./position.ts";
 import type { Type } from "./typing/type.ts";
@@ -19,6 +19,7 @@ export type Expression = {
   readonly expr: Expr;
   /** Of its result. */
   readonly type: Type;
+  readonly said: SaidTypes;
   /** Where a node of the expression stands in its source. */
   readonly positionOf: (nodeId: bigint) => Position | undefined;
 };
@@ -73,16 +74,19 @@ function describeExhaustion(exhausted: Exhausted, { positionOf }: Expression): s
 }
 
 /** What went wrong, where, and what to write instead if that is known. */
-export function describeFailure(failure: Failure, { expr, positionOf }: Pick<Expression, "expr" | "positionOf">): string {
-  return placed(positionOf(failure.exprId ?? expr.id), failureText(expr, failure));
+export function describeFailure(
+  failure: Failure,
+  { expr, positionOf, said }: Pick<Expression, "expr" | "positionOf" | "said">,
+): string {
+  return placed(positionOf(failure.exprId ?? expr.id), failureText(expr, failure, said));
 }
 
 type Failure = { readonly message: string; readonly exprId: bigint | undefined };
 
 /** The same without the place. */
-export function failureText(expr: Expr, { message, exprId = expr.id }: Failure): string {
+export function failureText(expr: Expr, { message, exprId = expr.id }: Failure, said: SaidTypes): string {
   const words = wordsOf(message);
-  return `${words}${hintFor(expr, exprId, words)}`;
+  return `${words}${hintFor(expr, exprId, words, said)}`;
 }
 
 function placed(position: Position | undefined, message: string): string {

@@ -1,18 +1,28 @@
 import { children, type Expr, literalText, qualifiedName } from "./expr.ts";
-import { type Type, typeText } from "./typing/type.ts";
+import { aType, type Type, typeText } from "./typing/type.ts";
+
+/** The types that were known of named parts before they had values, by the ids of the parts. */
+export type SaidTypes = ReadonlyMap<bigint, Type>;
 
 /** What to write instead, as far as it is known: `; write …`, or nothing. `id`: where the evaluation failed. */
-export function hintFor(expr: Expr, id: bigint, message: string): string {
+export function hintFor(expr: Expr, id: bigint, message: string, said: SaidTypes): string {
   if (message.startsWith("field not found")) return fieldHint(expr, id);
   const [, name, left = "", right = ""] = /for '(_[-+*/%<>]=?_)' applied to '\((\w+), (\w+)\)'/.exec(message) ?? [];
   const operation = find(expr, id, ({ exprKind }) => exprKind.case === "callExpr" && exprKind.value.function === name);
   const operands = operation?.exprKind.case === "callExpr" ? operation.exprKind.value.args : [];
   if (name === undefined) return "";
-  return operandHint(
-    name,
-    operands,
-    [left, right].map((type) => type.replace("null_type", "null")),
-  );
+  const given = [left, right].map((type) => type.replace("null_type", "null"));
+  return brokenSchemaHint(operands, given, said) ?? operandHint(name, operands, given);
+}
+
+/** A value that is not what its schema says: no rule can be written otherwise for that. */
+function brokenSchemaHint(operands: readonly Expr[], given: readonly string[], said: SaidTypes): string | undefined {
+  for (const [place, operand] of operands.entries()) {
+    const type = said.get(operand.id);
+    if (type !== undefined && typeText(type) !== given[place])
+      return `; by its schema ${qualifiedName(operand)} is ${aType(type)}, and this value breaks it`;
+  }
+  return undefined;
 }
 
 /** The same of operands that have the wrong types, which are known before they are evaluated. */
@@ -20,8 +30,11 @@ export function conversionHint(name: string, operands: readonly Expr[], given: r
   const [left, right] = given;
   if (operands.length !== 2 || left === undefined || right === undefined) return "";
   if (left.kind === "optional" || right.kind === "optional") return "; an optional value has .orValue(…)";
-  return operandHint(name, operands, given.map(typeText));
+  // Of names that are no numbers, none is one however it is written.
+  return given.some(isOfWords) ? "" : operandHint(name, operands, given.map(typeText));
 }
+
+const isOfWords = (type: Type): boolean => type.kind === "enum" && ![...type.names.values()].some((each) => numeral.test(each));
 
 function operandHint(name: string, operands: readonly Expr[], given: readonly string[]): string {
   const [left = "", right = ""] = given;

@@ -80,7 +80,7 @@ describe("what cannot be evaluated is an error that says where", () => {
     ["1 / (workflow.version - 2) == 1", "line 1, column 3: int divide by zero"],
     ["from", "line 1, column 1: the result is not a bool but string"],
     ["null", "line 1, column 1: the result is not a bool but null_type"],
-    ["now.getHours('Mars/' + from) > 1", "line 1, column 5: Invalid time zone specified: Mars/ACTIVE"],
+    ["now.getHours('Mars/' + from) > 1", 'line 1, column 5: "Mars/ACTIVE" is no time zone such as "+02:00" or "Europe/Berlin"'],
     ["int(from) > 1", `line 1, column 1: "ACTIVE" is no int`],
   ])("%s", (source, expected) => {
     expect(bool(source)).toBe(expected);

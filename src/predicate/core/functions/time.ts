@@ -44,9 +44,14 @@ function offsetMs(zone: string, atMs: number): number {
   return offset === null ? 0 : toMs(offset);
 }
 
+const noZone = (zone: string): Error => new Error(noZoneText(zone));
+
+/** In a rule, and in data. */
+export const noZoneText = (zone: string): string => `${JSON.stringify(zone)} is no time zone such as "+02:00" or "Europe/Berlin"`;
+
 function fixedOffsetMs(zone: string): number {
   const offset = /^([+-]?)((?:[01]\d|2[0-3])):([0-5]\d)$/.exec(zone);
-  if (offset === null) throw new Error(`${JSON.stringify(zone)} is no time zone such as "+02:00" or "Europe/Berlin"`);
+  if (offset === null) throw noZone(zone);
   return toMs(offset);
 }
 
@@ -61,10 +66,18 @@ const zoneFormatCountMax = 100;
 function zoneFormat(zone: string): Intl.DateTimeFormat {
   const known = zoneFormats.get(zone);
   if (known !== undefined) return known;
-  const format = new Intl.DateTimeFormat("en-US", { timeZone: zone, timeZoneName: "longOffset" });
+  const format = formatOfZone(zone);
   if (zoneFormats.size === zoneFormatCountMax) zoneFormats.clear();
   zoneFormats.set(zone, format);
   return format;
+}
+
+function formatOfZone(zone: string): Intl.DateTimeFormat {
+  try {
+    return new Intl.DateTimeFormat("en-US", { timeZone: zone, timeZoneName: "longOffset" });
+  } catch {
+    throw noZone(zone);
+  }
 }
 
 const time = /^\d{4}-(\d\d)-(\d\d)T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,9})?(?:Z|[+-](?:[01]\d|2[0-3]):[0-5]\d)$/;

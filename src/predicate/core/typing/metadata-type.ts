@@ -1,5 +1,5 @@
 import type { Json, JsonObject } from "../../../kernel/json.ts";
-import { anyRecord, enumOf, isMap, listOf, recordOf, type Type, types } from "./type.ts";
+import { anyRecord, enumOf, isMap, listOf, recordOf, type Scalar, type Type, types, withValues } from "./type.ts";
 
 /**
  * The type of metadata that a JSON Schema describes, as far as its words for shapes say it: `type`, `properties`, `items`, `enum`,
@@ -18,8 +18,13 @@ function typeOf(schema: Json | undefined, within: Within): Type {
   if (!isObject(schema)) return types.dyn;
   const reference = schema["$ref"];
   if (typeof reference === "string") return referredType(reference, within);
-  const names = enumNames(schema);
-  if (names !== undefined) return enumOf(new Map(names.map((name) => [name, name])));
+  const values = onlyValues(schema);
+  if (values?.every((value) => typeof value === "string")) return enumOf(new Map(values.map((name) => [name, name])));
+  const type = typeNamed(schema, within);
+  return values === undefined ? type : withValues(type, values);
+}
+
+function typeNamed(schema: JsonObject, within: Within): Type {
   const type = schema["type"];
   switch (Array.isArray(type) && type.length === 1 ? type[0] : type) {
     case "string":
@@ -41,11 +46,11 @@ function typeOf(schema: Json | undefined, within: Within): Type {
   }
 }
 
-/** Of an enum of texts. */
-function enumNames({ enum: values, const: value }: JsonObject): readonly string[] | undefined {
+/** Of an enum of texts, numbers, bools and null, or of a constant. */
+function onlyValues({ enum: values, const: value }: JsonObject): readonly Scalar[] | undefined {
   const all = Array.isArray(values) ? (values as readonly Json[]) : value === undefined ? [] : [value];
-  const names = all.filter((each) => typeof each === "string");
-  return names.length > 0 && names.length === all.length ? names : undefined;
+  const scalars = all.filter((each) => typeof each !== "object" || each === null) as readonly Scalar[];
+  return scalars.length > 0 && scalars.length === all.length ? scalars : undefined;
 }
 
 /** What may add properties that are not listed. */

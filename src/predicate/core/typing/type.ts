@@ -2,16 +2,19 @@ import type { EnumNames } from "../enum-names.ts";
 
 /**
  * What is known of a value before it is there. `dyn`: nothing; it fits everywhere, and is looked at when it is evaluated. `none`: of no value at
- * all, such as the elements of `[]`. An enum is a string that has one of some names. A record is a map whose fields are known; `rest` is
+ * all, such as the elements of `[]`. An enum is a string that has one of some names; `values` are the only ones of another type. A record is a map whose fields are known; `rest` is
  * the type of all others, if there may be others.
  */
 export type Type =
-  | { readonly kind: SimpleKind }
+  | { readonly kind: SimpleKind; readonly values?: readonly Scalar[] }
   | { readonly kind: "enum"; readonly names: EnumNames }
   | { readonly kind: "list"; readonly element: Type }
   | { readonly kind: "map"; readonly key: Type; readonly value: Type }
   | { readonly kind: "record"; readonly fields: Fields; readonly rest: Type | undefined }
   | { readonly kind: "optional"; readonly value: Type };
+
+/** As JSON has them. */
+export type Scalar = string | number | boolean | null;
 
 export type Fields = Readonly<Record<string, Type>>;
 
@@ -41,6 +44,10 @@ export const listOf = (element: Type): Type => ({ kind: "list", element });
 export const mapOf = (key: Type, value: Type): Type => ({ kind: "map", key, value });
 export const optionalOf = (value: Type): Type => ({ kind: "optional", value });
 export const enumOf = (names: EnumNames): Type => ({ kind: "enum", names });
+
+/** One that has only some values, if it is of numbers, or of anything. */
+export const withValues = (type: Type, values: readonly Scalar[]): Type =>
+  type.kind === "int" || type.kind === "double" || type.kind === "dyn" ? { kind: type.kind, values } : type;
 
 export const recordOf = (fields: Fields, rest?: Type): Extract<Type, { readonly kind: "record" }> => ({
   kind: "record",
@@ -92,6 +99,10 @@ export function join(left: Type, right: Type): Type {
 export const joinAll = (parts: readonly Type[]): Type => parts.reduce(join, types.none);
 
 type MapType = Extract<Type, { readonly kind: "map" | "record" }>;
+
+/** Those that a value has, if nothing else is possible. */
+export const valuesOnly = (type: Type | undefined): readonly Scalar[] | undefined =>
+  type !== undefined && "values" in type ? type.values : undefined;
 
 export const isMap = (type: Type): type is MapType => type.kind === "map" || type.kind === "record";
 

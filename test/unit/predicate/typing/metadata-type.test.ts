@@ -18,6 +18,11 @@ const schema: JsonObject = {
     priority: { enum: ["low", "high"] },
     mixed: { enum: ["low", 3] },
     kind: { const: "blood" },
+    five: { const: 5 },
+    level: { type: "integer", enum: [-1, 2, 3] },
+    rate: { type: "number", const: 0.5 },
+    maybe: { type: ["integer", "null"], enum: [1, null] },
+    list: { const: [1] },
     ok: { type: "boolean" },
     gone: { type: "null" },
     note: { type: ["string", "null"] },
@@ -75,6 +80,12 @@ describe("with a schema", () => {
     "!has(workflow.metadata.any) || workflow.metadata.any.x == workflow.metadata.lost.y",
     "!has(workflow.metadata.elsewhere) || workflow.metadata.elsewhere.y == workflow.metadata.pair[0]",
     "!has(workflow.metadata.mixed) || workflow.metadata.mixed == 3",
+    "!has(workflow.metadata.mixed) || workflow.metadata.mixed in ['low', 3u, 3.0]",
+    "!has(workflow.metadata.five) || workflow.metadata.five == 5 && 5.0 == workflow.metadata.five && workflow.metadata.five + 1.0 > 2.0",
+    "!has(workflow.metadata.level) || workflow.metadata.level == -1 || workflow.metadata.level > 7 || workflow.metadata.level + 5 == 8",
+    "!has(workflow.metadata.rate) || workflow.metadata.rate == 0.5 || [workflow.metadata.rate, 7.0].exists(r, r == 7.0)",
+    "!has(workflow.metadata.maybe) || workflow.metadata.maybe == null || workflow.metadata.maybe == 1",
+    "!has(workflow.metadata.list) || workflow.metadata.list == [1] || workflow.metadata.five == b'x'",
     "workflow.metadata.tree.size + 1 == 2 && workflow.metadata.tree.left.size + 1.0 == 3.0",
     "workflow.metadata.all(k, v, k != 'count' || v == 3)",
   ])("%s", (source) => {
@@ -98,6 +109,18 @@ describe("with a schema", () => {
     ],
     ["workflow.metadata.priority == 'hgih'", 'workflow.metadata.priority is never "hgih"; did you mean "high"?'],
     ["workflow.metadata.kind == 'urine'", 'workflow.metadata.kind is never "urine"; it is one of blood'],
+    ["workflow.metadata.five == 6", "workflow.metadata.five is never 6; it is one of 5"],
+    ["6u != workflow.metadata.five", "workflow.metadata.five is never 6; it is one of 5"],
+    ["workflow.metadata.five == 'five'", 'workflow.metadata.five is never "five"; it is one of 5'],
+    ["workflow.metadata.five == null", "workflow.metadata.five is never null; it is one of 5"],
+    ["workflow.metadata.level == -2", "workflow.metadata.level is never -2; it is one of -1, 2, 3"],
+    ["workflow.metadata.level in [2, 4]", "workflow.metadata.level is never 4; it is one of -1, 2, 3"],
+    ["workflow.metadata.level == (workflow.id == 'a' ? 2 : 4)", "workflow.metadata.level is never 4; it is one of -1, 2, 3"],
+    ["workflow.metadata.rate == 0.25", "workflow.metadata.rate is never 0.25; it is one of 0.5"],
+    ["workflow.metadata.maybe == 2", "workflow.metadata.maybe is never 2; it is one of 1, null"],
+    ["workflow.metadata.maybe == true", "workflow.metadata.maybe is never true; it is one of 1, null"],
+    ["workflow.metadata.mixed == 'lw'", 'workflow.metadata.mixed is never "lw"; it is one of "low", 3'],
+    ["workflow.metadata.mixed == 'lwo'", 'workflow.metadata.mixed is never "lwo"; did you mean "low"?'],
     ["workflow.metadata.site.rooms == 'x'", "an int is never equal to a string"],
     ["workflow.metadata.gone == 3", "null is never equal to an int"],
     ["workflow.metadata.ok + 1 == 2", 'there is no "+" for a bool and an int'],
@@ -106,6 +129,34 @@ describe("with a schema", () => {
   ])("%s is refused", (source, message) => {
     expect(outcomeOf(source)).toContain(message);
   });
+});
+
+test.each(["workflow.metadata.priority > 1", "workflow.state > 1", "2.0 < workflow.metadata.kind"])(
+  "%s: no conversion is told of words that are no numbers",
+  (source) => {
+    expect(outcomeOf(source)).toMatch(/^there is no "[<>]" for an? (string|double) and an? (string|int)$/);
+  },
+);
+
+test("of words that are numbers it is", () => {
+  const sizes = variablesWith({ metadata: metadataType({ type: "object", properties: { size: { enum: ["1", "2"] } } }) });
+  const compiled = compile("workflow.metadata.size > 1", sizes);
+  expect(!compiled.ok && compiled.error.message).toContain("write int(workflow.metadata.size) > 1");
+});
+
+test.each([
+  ["workflow.metadata.count + 1 > 2", { count: 1.5 }, "workflow.metadata.count is an int"],
+  ["workflow.metadata.count + 1 > 2", { count: 1e19 }, "workflow.metadata.count is an int"],
+  ["1 < workflow.metadata.count + 1", { count: "3" }, "workflow.metadata.count is an int"],
+  ["workflow.metadata.count + 1 > 2", { count: null }, "workflow.metadata.count is an int"],
+  ["workflow.metadata.counts.all(n, n % 2 == 1)", { counts: [1, 2.5] }, "n is an int"],
+  ["workflow.metadata.technician + 'x' != ''", { technician: 3 }, "workflow.metadata.technician is a string"],
+])("%s with %j: no rule is to be written otherwise for what breaks its schema", (source, broken, said) => {
+  const compiled = compile(source, variables);
+  const bindings = bindingsOf(checkOf({ workflow: { metadata: broken as JsonObject } }), metadata);
+  const result = compiled.ok && evaluate(compiled.value, bindings, { left: 1000 });
+  expect(result && !result.ok && result.error).toMatch(/; by its schema .*, and this value breaks it$/);
+  expect(result && !result.ok && result.error).toContain(`; by its schema ${said}, and this value breaks it`);
 });
 
 test("what breaks the schema stays as it is", () => {
