@@ -15,7 +15,13 @@ export const sharedBytes = 2 * Int32Array.BYTES_PER_ELEMENT;
 export type JudgeRequest =
   | { readonly type: "rule-set"; readonly contents: RuleSetContents }
   /** The rule set of the revision was sent before, as one of the last `ruleSetsKept`. */
-  | { readonly type: "judge"; readonly revision: number; readonly check: Check; readonly explained: Explained };
+  | {
+      readonly type: "judge";
+      readonly revision: number;
+      readonly check: Check;
+      readonly explained: Explained;
+      readonly shadowsMax: number;
+    };
 
 /** The rules that are explained beside the verdict; empty: all that apply. Undefined: none. */
 export type Explained = readonly RuleId[] | undefined;

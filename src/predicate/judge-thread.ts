@@ -1,5 +1,6 @@
 import { Worker } from "node:worker_threads";
 import { assert } from "../kernel/assert.ts";
+import { threadShadowCostMax } from "./core/limits.ts";
 import type { RuleSet } from "./core/rule-set.ts";
 import type { Check } from "./core/types.ts";
 import {
@@ -24,7 +25,7 @@ export interface JudgeThread {
   readonly rule: number;
   /** Lets it compile the rules before they are asked. */
   prepare(ruleSet: RuleSet): void;
-  judge(ruleSet: RuleSet, check: Check, explained?: Explained): Promise<Judged>;
+  judge(ruleSet: RuleSet, check: Check, explained?: Explained, shadowsMax?: number): Promise<Judged>;
   /** Asks it to end the check under way. It does so within milliseconds, unless one step of the evaluation is that long. */
   stop(): void;
   /** Ends the thread, whatever it does. */
@@ -79,7 +80,7 @@ export function startJudgeThread(): JudgeThread {
       return Atomics.load(state, shared.rule);
     },
     prepare,
-    judge: (ruleSet, check, explained) => {
+    judge: (ruleSet, check, explained, shadowsMax = threadShadowCostMax) => {
       assert(awaiting === undefined, "one check at a time");
       return new Promise((resolve) => {
         awaiting = resolve;
@@ -87,7 +88,7 @@ export function startJudgeThread(): JudgeThread {
         Atomics.store(state, shared.rule, -1);
         if (!alive) return settle(ended());
         prepare(ruleSet);
-        post({ type: "judge", revision: ruleSet.revision, check, explained });
+        post({ type: "judge", revision: ruleSet.revision, check, explained, shadowsMax });
       });
     },
     stop: () => void Atomics.store(state, shared.stop, 1),

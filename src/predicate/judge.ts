@@ -26,14 +26,14 @@ function handle(request: JudgeRequest): JudgeReply | undefined {
     stopped: () => Atomics.load(state, shared.stop) === 1,
     onRule: (index: number) => Atomics.store(state, shared.rule, index),
   };
-  const purse = { left: checkCostMax, ...watched };
+  const purse = { left: checkCostMax, shadowsMax: request.shadowsMax, ...watched };
   const verdict = judge(ruleSet, request.check, purse);
-  const cost = checkCostMax - purse.left;
+  const cost = checkCostMax - Math.max(0, purse.left);
   if (watched.stopped()) return { type: "stopped" };
   if (request.explained === undefined) return { type: "judged", verdict, cost };
   const room = { left: explainedCostMax, ...watched };
   const explanation = explainCheck(ruleSet, request.check, request.explained, room);
-  const costOfAll = cost + explainedCostMax - room.left;
+  const costOfAll = cost + explainedCostMax - Math.max(0, room.left);
   // What took too long to explain is judged all the same.
   return { type: "judged", verdict, explanation, cost: costOfAll };
 }

@@ -7,7 +7,7 @@ import { createCallerTurns } from "./caller-turns.ts";
 import { dataBytes } from "./core/costs.ts";
 import type { ExplainedVerdict } from "./core/explain-check.ts";
 import { failureOf } from "./core/judge.ts";
-import { callCostMax, checkCostMax } from "./core/limits.ts";
+import { callCostMax, checkCostMax, threadShadowCostMax } from "./core/limits.ts";
 import { applyingTo, type RuleSet } from "./core/rule-set.ts";
 import type { Check, Findings, Verdict } from "./core/types.ts";
 import type { JudgeFailure } from "./errors.ts";
@@ -56,7 +56,7 @@ type Call = {
 };
 
 /** Of a check that was ended: what it would have found is lost. */
-const unfinished: Findings = { warnings: [], audits: [], shadows: [], cost: checkCostMax };
+const unfinished: Findings = { warnings: [], audits: [], shadows: [], shadowsNotJudged: 0, cost: checkCostMax };
 
 type Asking = {
   readonly caller: string;
@@ -139,7 +139,12 @@ export function createJudges({
     watch(checkTicksMax);
     call.stops.add(stop);
     const startedMs = performance.now();
-    const judged = await thread.judge(call.ruleSet, check, call.explained);
+    const judged = await thread.judge(
+      call.ruleSet,
+      check,
+      call.explained,
+      Math.min(threadShadowCostMax, callCostMax / call.checks.length),
+    );
     onJudged?.(performance.now() - startedMs);
     call.stops.delete(stop);
     cancel();

@@ -7,6 +7,7 @@ export type VerdictMetrics = {
   verdict(judgement: string): void;
   violation(ruleId: string, action: string): void;
   shadowDifference(ruleId: string): void;
+  shadowsNotJudged(count: number): void;
   cost(units: number): void;
   exhausted(): void;
 };
@@ -16,7 +17,7 @@ export function countVerdicts(metrics: VerdictMetrics, verdicts: readonly Verdic
     if (verdict.type === "deferred") continue;
     metrics.verdict(judgementOf(verdict));
     if (verdict.type === "invalid-transition") continue;
-    const { warnings, audits, shadows, cost } = verdict;
+    const { warnings, audits, shadows, shadowsNotJudged, cost } = verdict;
     const violations = verdict.type === "rule-denied" ? verdict.violations : [];
     metrics.cost(cost);
     const count = (action: string, found: readonly Violation[]): void => {
@@ -26,10 +27,11 @@ export function countVerdicts(metrics: VerdictMetrics, verdicts: readonly Verdic
     count("WARN", warnings);
     count("AUDIT", audits);
     for (const { ruleId } of shadows) metrics.shadowDifference(ruleId);
+    if (shadowsNotJudged > 0) metrics.shadowsNotJudged(shadowsNotJudged);
     if (isExhausted(cost, [...violations, ...warnings, ...audits])) metrics.exhausted();
   }
 }
 
-/** An evaluation that costs too much is charged with all that it may cost. */
+/** An evaluation that would cost too much has cost all that it may. */
 const isExhausted = (cost: number, found: readonly Violation[]): boolean =>
   cost >= evaluationCostMax && found.some(({ evaluationFailed }) => evaluationFailed);

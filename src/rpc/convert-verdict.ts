@@ -84,8 +84,8 @@ export function verdictsToWire(verdicts: readonly Verdict[], bytesMax = answerBy
   return verdicts.map((verdict) => verdictToWire(verdict, shareBytes));
 }
 
-/** The judgement, the revision, what is omitted, and the lengths around it. */
-const verdictOverheadBytes = 32;
+/** The judgement, the revision, the cost, what is omitted or not judged, and the lengths around it. */
+const verdictOverheadBytes = 40;
 
 /** The rule's id, its version, a flag, and the lengths of these. */
 const violationOverheadBytes = 160;
@@ -109,13 +109,17 @@ function verdictToWire(verdict: Verdict, shareBytes: number): DeepPartial<Transi
   }
 }
 
-function findingsToWire({ warnings, audits, shadows, cost }: Findings, room: Room): DeepPartial<TransitionVerdict> {
+function findingsToWire(
+  { warnings, audits, shadows, shadowsNotJudged, cost }: Findings,
+  room: Room,
+): DeepPartial<TransitionVerdict> {
   const shown = room.fitting(warnings);
   return {
     warnings: shown,
     warningsOmitted: warnings.length - shown.length,
     audits: room.fitting(audits),
     shadows: room.fitting(shadows.map(shadowToWire)),
+    shadowsNotJudged,
     cost: BigInt(cost),
   };
 }

@@ -132,8 +132,11 @@ export function ruleLists(dependencies: { readonly engine: Engine; readonly turn
     },
 
     async *watchRuleSet({ afterSequence, progressInterval }, { signal }) {
+      const newest = engine.changeSequence();
+      const start = afterSequence === undefined ? newest : Number(afterSequence);
+      if (start > newest) throw invalidField("after_sequence", `is beyond the newest change, which has sequence ${newest}`);
       const messages = watchChanges(engine, {
-        afterSequence: afterSequence === undefined ? engine.changeSequence() : Number(afterSequence),
+        afterSequence: start,
         progressIntervalMs: durationMs(progressInterval) ?? progressIntervalMs,
         breathe: turns(signal),
         signal,

@@ -224,6 +224,11 @@ function predicateMetrics(registry: Registry) {
     ["rule"],
     "shadow",
   );
+  const shadowsNotJudged = new Counter({
+    name: "concord_predicate_shadows_not_judged_total",
+    help: "Times that a rule in shadow was not judged, for its cost",
+    registers,
+  });
   const cost = new Histogram({
     name: "concord_predicate_check_cost",
     help: "What checks cost, in units, shadows not counted",
@@ -262,6 +267,7 @@ function predicateMetrics(registry: Registry) {
     verdict: (judgement: string) => verdicts.inc({ judgement }),
     violation: (rule: string, action: string) => violation({ rule, action }),
     shadowDifference: (rule: string) => shadowDifference({ rule }),
+    shadowsNotJudged: (count: number) => shadowsNotJudged.inc(count),
     cost: (units: number) => cost.observe(units),
     exhausted: () => exhausted.inc(),
     judged: (where: "loop" | "thread", tookMs: DurationMs) => judgingAt[where].observe(tookMs / 1000),

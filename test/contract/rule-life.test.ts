@@ -255,6 +255,19 @@ describe("a rule set", () => {
   });
 });
 
+test("a watch after a change that there is not yet is refused", async () => {
+  const newest = Number((await rules("ListRuleSetChanges", { page_size: 1 })).changes[0].sequence);
+  const watch = client.stream("PredicateLogic/WatchRuleSet", { after_sequence: newest + 1 });
+  expect(await watch.end()).toMatchObject({
+    code: "INVALID_ARGUMENT",
+    reason: "INVALID_REQUEST",
+    fields: ["after_sequence"],
+  });
+  const last = client.stream("PredicateLogic/WatchRuleSet", { after_sequence: newest });
+  expect(await last.next()).toMatchObject({ progress_sequence: String(newest) });
+  last.cancel();
+});
+
 test("a question may name the revision that it wants at least", async () => {
   const { rule_set_revision } = await rules("GetRuleSet");
   const check = {

@@ -30,7 +30,12 @@ export function verdictLogSuite(name: string, open: () => Promise<VerdictLog>): 
       const unlike = checkOf({ lastEvent: undefined, workflow: { previousState: undefined, type: "" } });
       const records = [
         recordAt(1, denied(violationOf("cold"), violationOf("qc", "läuft ab 🧊"))),
-        recordAt(2, allowed({ warnings: [violationOf("late")], audits: [violationOf("seen")], shadows }), unlike, true),
+        recordAt(
+          2,
+          allowed({ warnings: [violationOf("late")], audits: [violationOf("seen")], shadows, shadowsNotJudged: 2 }),
+          unlike,
+          true,
+        ),
         recordAt(3, { type: "invalid-transition", ruleSetRevision: 4, allowedStates: ["ACTIVE"] }, sampleCheck, true),
       ];
       const log = await logWith(...records);

@@ -14,7 +14,7 @@ export const violationOf = (ruleId: string, message = "too warm"): Violation => 
 
 type Of<Type> = Extract<Decided, { readonly type: Type }>;
 
-const none = { warnings: [], audits: [], shadows: [], cost: 3 };
+const none = { warnings: [], audits: [], shadows: [], shadowsNotJudged: 0, cost: 3 };
 
 export const allowed = (findings: Partial<Findings> = {}): Of<"allowed"> => ({
   type: "allowed",

@@ -40,7 +40,18 @@ function printVerdict(format: OutputFormat, verdict: TransitionVerdict | undefin
 }
 
 export function verdictLines(verdict: TransitionVerdict): readonly string[] {
-  const { judgement, ruleSetRevision, cost, violations, violationsOmitted, warnings, audits, shadows, allowedStates } = verdict;
+  const {
+    judgement,
+    ruleSetRevision,
+    cost,
+    violations,
+    violationsOmitted,
+    warnings,
+    audits,
+    shadows,
+    shadowsNotJudged,
+    allowedStates,
+  } = verdict;
   const told = [
     `${enumText("JUDGEMENT_", judgement)} (rule set revision ${ruleSetRevision}, cost ${cost})`,
     ...violations.map((each) => violationLine("denied by", each)),
@@ -48,6 +59,9 @@ export function verdictLines(verdict: TransitionVerdict): readonly string[] {
     ...warnings.map((each) => violationLine("warned by", each)),
     ...audits.map((each) => violationLine("audited by", each)),
     ...shadows.map(shadowLine),
+    ...(shadowsNotJudged > 0
+      ? [`  in shadow, too dear to be judged: ${shadowsNotJudged}; "concord rule impact" tries dear rules`]
+      : []),
   ];
   if (judgement !== Judgement.INVALID_TRANSITION) return told;
   const states = allowedStates.map((state) => enumText("WORKFLOW_STATE_", state));

@@ -6,6 +6,7 @@ export type Exhausted = "expression" | "purse" | "stopped";
 
 /** What evaluations may still cost, all together. */
 export type Purse = {
+  /** Below 0: one of them was ended because it would have cost more. */
   left: number;
   /** Asked again and again. True: whoever asked has gone, and evaluation ends. */
   readonly stopped?: () => boolean;
@@ -36,9 +37,14 @@ export function withinBudget<T>(purse: Purse, baseCost: number, evaluate: () => 
       return ok(value);
     }
   }
-  if (isStopped()) return err("stopped");
-  purse.left -= evaluationCostMax;
-  return err(granted === evaluationCostMax ? "expression" : "purse");
+  if (isStopped()) {
+    purse.left = -1;
+    return err("stopped");
+  }
+  const exhausted = granted === evaluationCostMax ? "expression" : "purse";
+  // What is charged comes before what is done, so no more is spent than was granted.
+  purse.left = exhausted === "expression" ? purse.left - granted : -1;
+  return err(exhausted);
 }
 
 /** Throws if that is more than is left. What costs less than nothing costs nothing. */

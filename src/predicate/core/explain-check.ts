@@ -89,7 +89,7 @@ export function explainCheck(
 /** What is under way then is cut short, and says nothing. */
 const isStopped = ({ stopped }: JudgePurse): boolean => stopped?.() === true;
 
-const isOver = (purse: JudgePurse): boolean => purse.left < 0 || isStopped(purse);
+const isOver = (purse: JudgePurse): boolean => purse.left <= 0 || isStopped(purse);
 
 /** Asked as `judge` asks it. */
 function explainRule({ rule }: CompiledRule, context: RuleContext, bindings: Bindings, purse: JudgePurse): ExplainedRule {

@@ -10,7 +10,7 @@ import { createTrace, keptRounds, type Round, type Trace } from "./explain-trace
 import { shownText, shownValue } from "./explain-value.ts";
 import { type Outcome, type Walk, walkOf } from "./explain-walk.ts";
 import type { Expr } from "./expr.ts";
-import { explanationBytesMax, explanationCostFactor, messageLengthMax } from "./limits.ts";
+import { evaluationCostMax, explanationBytesMax, explanationCostFactor, messageLengthMax } from "./limits.ts";
 import type { Span } from "./parse.ts";
 import type { Position } from "./position.ts";
 
@@ -69,10 +69,11 @@ export function explainable(source: string, variables: Variables, wanted?: Resul
 export function explain(explained: Explainable, bindings: Bindings, purse: Purse): Explanation {
   const { expression, walk } = explained;
   const { trace, watcher } = createTrace();
-  const before = purse.left;
-  const result = evaluate({ ...expression, run: (values) => walk(values, watcher) }, bindings, purse);
-  const cost = before - purse.left;
-  purse.left -= cost * (explanationCostFactor - 1);
+  // Of its own: what is begun comes to what a plain evaluation comes to.
+  const own = { ...purse, left: evaluationCostMax };
+  const result = evaluate({ ...expression, run: (values) => walk(values, watcher) }, bindings, own);
+  const cost = evaluationCostMax - Math.max(0, own.left);
+  purse.left -= cost * explanationCostFactor;
   const inputsRoom = createRoom(inputsBytesMax);
   const room = createRoom(explanationBytesMax - inputsBytesMax);
   const report = new Report(explained, room);

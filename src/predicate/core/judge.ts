@@ -7,13 +7,15 @@ import { dataCost } from "./costs.ts";
 import { type Bindings, evaluateBool, evaluateString } from "./evaluate.ts";
 import { checkCostMax, messageBytesMax, messageLengthMax, shadowCostMax } from "./limits.ts";
 import { type RuleBindings, ruleBindings } from "./rule-bindings.ts";
-import { type Applying, applyingTo, type CompiledShadow, type RuleSet } from "./rule-set.ts";
-import type { Check, RuleAction, RuleVersion, ShadowDifference, Verdict, Violation } from "./types.ts";
+import { type Applying, applyingTo, type RuleSet } from "./rule-set.ts";
+import type { Check, Findings, RuleAction, RuleVersion, ShadowDifference, Verdict, Violation } from "./types.ts";
 
 /** A check may cost what is in the purse. Below 0: it has cost too much. */
 export type JudgePurse = Purse & {
   /** Told which of the rules that apply is asked next. */
   readonly onRule?: (index: number) => void;
+  /** What all rules in shadow may cost. */
+  readonly shadowsMax?: number;
 };
 
 /**
@@ -32,9 +34,9 @@ export function judge(ruleSet: RuleSet, check: Check, purse: JudgePurse = { left
   if (applying.rules.length > 0) purse.left -= dataCost(check);
   const bindings = ruleBindings(ruleSet, check);
   const found = violationsOf(applying.rules, bindings, purse);
-  const cost = Math.round(granted - purse.left);
-  const shadows = purse.left < 0 ? [] : differencesOf(applying, found, bindings);
-  const findings = { warnings: found.WARN, audits: found.AUDIT, shadows, cost };
+  const cost = Math.min(granted, Math.round(granted - purse.left));
+  const shadows = purse.left < 0 ? nothingOf(applying) : differencesOf(applying, found, bindings, purse);
+  const findings = { warnings: found.WARN, audits: found.AUDIT, ...shadows, cost };
   if (found.DENY.length === 0) return { type: "allowed", ruleSetRevision, ...findings };
   return { type: "rule-denied", ruleSetRevision, violations: found.DENY, ...findings };
 }
@@ -92,21 +94,40 @@ function violationMessage({ rule, message }: CompiledRule, bindings: Bindings, p
   return text.ok ? text.value : `rule "${rule.id}" does not hold; its message could not be evaluated: ${text.error}`;
 }
 
-/** What rules in shadow say otherwise than the active ones: whether they hold, and what happens if not. */
-function differencesOf({ shadows }: Applying, found: Found, bindings: RuleBindings): ShadowDifference[] {
-  const purse = { left: shadowCostMax };
+type ShadowFindings = Pick<Findings, "shadows" | "shadowsNotJudged">;
+
+/** Of a check that has cost too much: its answer has taken long enough. */
+const nothingOf = ({ shadows }: Applying): ShadowFindings => ({ shadows: [], shadowsNotJudged: shadows.length });
+
+/**
+ * What rules in shadow say otherwise than the active ones: whether they hold, and what happens if not. One that turns out too dear takes nothing
+ * from the others, but each after it may cost half as much as that one has: what is spent for nothing has an end.
+ */
+function differencesOf(
+  { shadows }: Applying,
+  found: Found,
+  bindings: RuleBindings,
+  { shadowsMax = shadowCostMax, stopped }: JudgePurse,
+): ShadowFindings {
   const violated = new Set(Object.values(found).flatMap((each) => each.map(({ ruleId }) => ruleId)));
-  return shadows.flatMap(({ shadow, compiled, active }: CompiledShadow) => {
-    const violation = compiled && shadowViolation(compiled, bindings(shadow), purse);
+  const differences: ShadowDifference[] = [];
+  let shadowsNotJudged = 0;
+  let left = shadowsMax;
+  let each = shadowsMax;
+  for (const { shadow, compiled, active } of shadows) {
+    const granted = Math.min(left, each);
+    const purse = { left: granted, ...(stopped && { stopped }) };
+    const violation = compiled && violationOf(compiled, bindings(shadow), purse);
+    if (purse.left < 0) {
+      shadowsNotJudged += 1;
+      each = granted / 2;
+      continue;
+    }
+    left -= granted - purse.left;
     const isViolated = violated.has(shadow.id);
     const same = (violation !== undefined) === isViolated && (!isViolated || shadow.action === active?.action);
-    if (same) return [];
-    return [{ ruleId: shadow.id, shadowVersion: shadow.version, activeVersion: active?.version, violation }];
-  });
-}
-
-function shadowViolation(compiled: CompiledRule, bindings: Bindings, purse: Purse): Violation | undefined {
-  const violation = purse.left < 0 ? undefined : violationOf(compiled, bindings, purse);
-  if (purse.left >= 0) return violation;
-  return failureOf(compiled.rule, `the rules in shadow for this move cost more than ${shadowCostMax} units together`);
+    if (same) continue;
+    differences.push({ ruleId: shadow.id, shadowVersion: shadow.version, activeVersion: active?.version, violation });
+  }
+  return { shadows: differences, shadowsNotJudged };
 }

@@ -25,8 +25,14 @@ export const callCostMax = 3_000_000;
 /** What all tests of a rule set may cost together: changes of the rules wait for each other. 1,000 tests have 20,000 for each. */
 export const testsCostMax = 20_000_000;
 
-/** What all rules in shadow of one check may cost together: a millisecond at most, for they decide nothing. */
+/**
+ * What all rules in shadow may cost together, of a check that is judged at once: a millisecond at most, for they decide nothing. What is spent
+ * on those that turn out too dear comes on top, less than twice as much.
+ */
 export const shadowCostMax = 1_000;
+
+/** The same of a check that a thread judges. The checks of a call share `callCostMax`. */
+export const threadShadowCostMax = 100_000;
 
 /** A check that costs no more is judged at once, on the event loop: a millisecond at most. A dearer one goes to a thread. */
 export const inPlaceCostMax = 1_000;

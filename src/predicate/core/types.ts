@@ -197,7 +197,9 @@ export type Findings = {
   readonly warnings: readonly Violation[];
   readonly audits: readonly Violation[];
   readonly shadows: readonly ShadowDifference[];
-  /** In units, shadows not counted. */
+  /** Rules in shadow that would have cost more than they may. */
+  readonly shadowsNotJudged: number;
+  /** What was spent, in units, shadows not counted. */
   readonly cost: number;
 };
 

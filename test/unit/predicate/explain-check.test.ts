@@ -108,6 +108,14 @@ describe("bounds", () => {
     expect(explainedCostMax - spent.left).toBe((rules[0]?.expression?.cost ?? 0) * explanationCostFactor);
   });
 
+  test("what is explained has come to what it comes to when it is judged, whatever the units that are left", () => {
+    const items = `[${Array.from({ length: 70 }, (_, n) => n).join(",")}]`;
+    const active = ["a", "b", "c", "d"].map((id) => ruleOf({ id, expression: `${items}.all(x, ${items}.all(y, x + y >= 0))` }));
+    const { rules, omittedCount } = explainCheck(ruleSetWith({ active }), sampleCheck, [], { left: 20_000 });
+    expect(rules).toMatchObject([{ ruleId: "a", expression: { outcome: { type: "value", value: "true" } } }]);
+    expect(omittedCount).toBe(3);
+  });
+
   test("rules and facts for which no units are left are counted", () => {
     const set = ruleSetWith({
       active: ["a", "b", "c"].map((id) => ruleOf({ id, expression: "facts.cold" })),

@@ -3,7 +3,7 @@ import type { RuleId } from "../../../src/kernel/ids.ts";
 import type { JsonObject } from "../../../src/kernel/json.ts";
 import { explainCheck, explainedCostMax } from "../../../src/predicate/core/explain-check.ts";
 import { judge } from "../../../src/predicate/core/judge.ts";
-import { checkCostMax } from "../../../src/predicate/core/limits.ts";
+import { callCostMax, checkCostMax } from "../../../src/predicate/core/limits.ts";
 import type { RuleSet } from "../../../src/predicate/core/rule-set.ts";
 import type { Check } from "../../../src/predicate/core/types.ts";
 import { type JudgeThread, startJudgeThread } from "../../../src/predicate/judge-thread.ts";
@@ -94,6 +94,28 @@ test("a thread explains beside the verdict, and counts what that costs", async (
   const plain = onTheSpot(set, sampleCheck);
   const cost = plain.cost + explainedCostMax - purse.left;
   expect(await thread.judge(set, sampleCheck, ids)).toEqual({ ...plain, explanation, cost });
+});
+
+test("an explanation of the dearest rules costs less than a call may, and has its verdict", async () => {
+  const thread = start();
+  const items = `[${Array.from({ length: 120 }, (_, n) => n).join(",")}]`;
+  const expression = `${items}.all(x, ${items}.all(y, x + y >= 0))`;
+  const said = { expression: "false", message: `${expression} ? 'a' : 'b'`, condition: `${expression} || true` };
+  const set = ruleSetOf(1, ...["a", "b", "c", "d"].map((id) => ruleOf({ id, expression })), ruleOf({ id: "e", ...said }));
+  const judged = await thread.judge(set, sampleCheck, []);
+  expect(judged).toMatchObject({ type: "judged", verdict: { type: "rule-denied" }, explanation: { omittedCount: 3 } });
+  expect((judged as { readonly cost: number }).cost).toBeLessThan(callCostMax);
+});
+
+test("rules in shadow may cost a hundred times as much on a thread, and as much as is said", async () => {
+  const thread = start();
+  const items = `[${Array.from({ length: 30 }, (_, n) => n).join(",")}]`;
+  const dear = ruleOf({ id: "dear", expression: `!${items}.all(x, ${items}.all(y, x + y >= 0))` });
+  const set = ruleSetWith({ shadow: [dear] });
+  expect(onTheSpot(set, sampleCheck)).toMatchObject({ verdict: { shadows: [], shadowsNotJudged: 1 } });
+  expect(await thread.judge(set, sampleCheck)).toMatchObject({ verdict: { shadows: [{}], shadowsNotJudged: 0 } });
+  const little = await thread.judge(set, sampleCheck, undefined, 3000);
+  expect(little).toMatchObject({ verdict: { shadows: [], shadowsNotJudged: 1 } });
 });
 
 test("an explanation that is stopped has its verdict all the same, and what there is", async () => {

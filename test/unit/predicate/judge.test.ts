@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { isMove, workflowStates } from "../../../src/kernel/lifecycle.ts";
 import { compileRule, lastOf } from "../../../src/predicate/core/compile-rule.ts";
 import { judge } from "../../../src/predicate/core/judge.ts";
-import { checkCostMax } from "../../../src/predicate/core/limits.ts";
+import { checkCostMax, evaluationCostMax } from "../../../src/predicate/core/limits.ts";
 import { compileContents } from "../../../src/predicate/core/rule-set.ts";
 import { checkOf, contentsOf, ruleOf, ruleSetOf, sampleCheck } from "../../support/rule-values.ts";
 
@@ -58,6 +58,7 @@ describe("rules forbid", () => {
       warnings: [],
       audits: [],
       shadows: [],
+      shadowsNotJudged: 0,
       cost: expect.any(Number),
     });
   });
@@ -199,7 +200,20 @@ describe("what all rules of a check cost is bounded", () => {
           evaluationFailed: true,
         },
       ],
+      cost: checkCostMax,
     });
+    expect(purse.left).toBeLessThan(0);
+  });
+
+  test.each([1, 2, 3, 8])("%i that cost too much, each for itself or together, cost what a check may, at most", (count) => {
+    const items = `[${Array.from({ length: 120 }, (_, n) => n).join(",")}]`;
+    const expression = `${items}.all(x, ${items}.all(y, x + y >= 0))`;
+    const rules = Array.from({ length: count }, (_, n) => ruleOf({ id: `r-${n}`, expression }));
+    const verdict = judge(ruleSetOf(1, ...rules), sampleCheck);
+    expect(verdict).toMatchObject({ type: "rule-denied" });
+    const { cost } = verdict as { readonly cost: number };
+    expect(cost).toBeGreaterThanOrEqual(evaluationCostMax);
+    expect(cost).toBeLessThanOrEqual(checkCostMax);
   });
 
   test("a cheaper one denies beside them if it comes first, and is not asked after them", () => {

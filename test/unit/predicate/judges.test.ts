@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { RuleId } from "../../../src/kernel/ids.ts";
+import { callCostMax, threadShadowCostMax } from "../../../src/predicate/core/limits.ts";
 import type { RuleSet } from "../../../src/predicate/core/rule-set.ts";
 import type { Check, Verdict } from "../../../src/predicate/core/types.ts";
 import type { Judged, JudgeThread } from "../../../src/predicate/judge-thread.ts";
@@ -15,7 +16,7 @@ import {
 import { checkOf, ruleOf, ruleSetOf } from "../../support/rule-values.ts";
 
 const ruleSet = ruleSetOf(7, ruleOf({ id: "cheap", priority: 1 }), ruleOf({ id: "dear" }));
-const nothing = { warnings: [], audits: [], shadows: [], cost: 0 };
+const nothing = { warnings: [], audits: [], shadows: [], shadowsNotJudged: 0, cost: 0 };
 const allowed: Verdict = { type: "allowed", ruleSetRevision: 7, ...nothing };
 
 const named = (reason: string): Check => checkOf({ reason });
@@ -82,7 +83,9 @@ type FakeThread = JudgeThread & {
   stopped: boolean;
   ended: boolean;
   readonly prepared: Set<number>;
-  asked: { readonly check: Check; readonly explained: readonly RuleId[] | undefined } | undefined;
+  asked:
+    | { readonly check: Check; readonly explained: readonly RuleId[] | undefined; readonly shadowsMax: number | undefined }
+    | undefined;
   answer(judged: Judged): void;
 };
 
@@ -98,8 +101,8 @@ function fakeThread(): FakeThread {
     prepare({ revision }: RuleSet) {
       this.prepared.add(revision);
     },
-    judge(_set, check, explained) {
-      this.asked = { check, explained };
+    judge(_set, check, explained, shadowsMax) {
+      this.asked = { check, explained, shadowsMax };
       this.rule = 1;
       return new Promise((resolve) => {
         answer = (judged) => {
@@ -119,6 +122,21 @@ function fakeThread(): FakeThread {
     answer: (judged) => answer(judged),
   };
 }
+
+test.each([
+  [1, threadShadowCostMax],
+  [30, threadShadowCostMax],
+  [60, callCostMax / 60],
+  [1000, callCostMax / 1000],
+])("the rules in shadow of %i checks cost together what a call may, at most", async (count, shadowsMax) => {
+  const { judges, started } = world();
+  const leaving = new AbortController();
+  const checks = Array.from({ length: count }, () => named("a"));
+  const call = judges.judge(ruleSet, checks, options(leaving.signal));
+  expect(started[0]?.asked?.shadowsMax).toBe(shadowsMax);
+  leaving.abort("left");
+  await expect(call).rejects.toBe("left");
+});
 
 describe("calls take turns", () => {
   test("a batch delays others by one check of it", async () => {

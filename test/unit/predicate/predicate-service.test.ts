@@ -85,6 +85,7 @@ describe("verdicts", () => {
         warningsOmitted: 0,
         audits: [],
         shadows: [],
+        shadowsNotJudged: 0,
         cost: expect.any(BigInt),
       },
     });
@@ -107,6 +108,7 @@ describe("verdicts", () => {
           warningsOmitted: 0,
           audits: [],
           shadows: [],
+          shadowsNotJudged: 0,
           cost: 0n,
         },
         {

@@ -1,8 +1,9 @@
 import { describe, expect, test } from "vitest";
 import { lastOf } from "../../../src/predicate/core/compile-rule.ts";
 import { judge } from "../../../src/predicate/core/judge.ts";
-import { shadowCostMax } from "../../../src/predicate/core/limits.ts";
+import { checkCostMax } from "../../../src/predicate/core/limits.ts";
 import { compileContents, type RuleSet } from "../../../src/predicate/core/rule-set.ts";
+import type { Findings } from "../../../src/predicate/core/types.ts";
 import { checkOf, contentsOf, factOf, ruleOf, ruleSetOf, ruleSetWith, sampleCheck } from "../../support/rule-values.ts";
 
 const idsOf = (violations: readonly { readonly ruleId: string }[] = []) => violations.map(({ ruleId }) => ruleId);
@@ -195,15 +196,67 @@ describe("rules in shadow", () => {
     expect(found(ruleSetWith({ active, shadow: [shadow] })).shadows).toHaveLength(differences);
   });
 
+  const pairs = (count: number) => {
+    const items = `[${Array.from({ length: count }, (_, n) => n).join(",")}]`;
+    return `${items}.all(x, ${items}.all(y, x + y >= 0))`;
+  };
+  const [dear, dearest] = [pairs(40), pairs(90)];
+
   test("have a purse of their own, and cost the check nothing", () => {
-    const items = `[${Array.from({ length: 40 }, (_, n) => n).join(",")}]`;
-    const dear = ruleOf({ id: "dear", expression: `${items}.all(x, ${items}.all(y, x + y >= 0))` });
-    const [alone, beside] = [ruleSetWith({ active: [holds] }), ruleSetWith({ active: [holds], shadow: [dear, second(denies)] })];
-    const verdict = judge(beside, sampleCheck);
-    expect(verdict).toMatchObject({ type: "allowed", cost: (judge(alone, sampleCheck) as { cost: number }).cost });
-    expect(found(beside).shadows.map(({ violation }) => violation?.message)).toEqual([
-      expect.stringContaining(`cost more than ${shadowCostMax} units together`),
-      expect.stringContaining(`cost more than ${shadowCostMax} units together`),
-    ]);
+    const shadow = [ruleOf({ id: "dear", expression: dear }), second(denies)];
+    const [alone, beside] = [ruleSetWith({ active: [holds] }), ruleSetWith({ active: [holds], shadow })];
+    const { cost } = judge(alone, sampleCheck) as { readonly cost: number };
+    expect(judge(beside, sampleCheck)).toMatchObject({ type: "allowed", cost });
+  });
+
+  test("that would cost more than they may are counted, differ in nothing, and take nothing from cheaper ones", () => {
+    const shadow = [
+      ruleOf({ id: "a", expression: "false" }),
+      ...["dear-1", "dear-2", "dear-3"].map((id) => ruleOf({ id, expression: dear })),
+      ruleOf({ id: "said", expression: "false", message: `${dear} ? 'no' : ''` }),
+      ruleOf({ id: "z", expression: "false" }),
+    ];
+    const verdict = judge(ruleSetWith({ active: [holds], shadow }), sampleCheck);
+    expect(verdict).toMatchObject({ shadows: [{ ruleId: "a" }, { ruleId: "z" }], shadowsNotJudged: 4 });
+    const more = judge(ruleSetWith({ active: [holds], shadow }), sampleCheck, { left: checkCostMax, shadowsMax: 150_000 });
+    expect(more).toMatchObject({ shadows: [{ ruleId: "a" }, { ruleId: "said" }, { ruleId: "z" }], shadowsNotJudged: 0 });
+  });
+
+  test("share what they may cost: each may cost what those before it have left", () => {
+    const some = pairs(11);
+    const compiled = ruleSetWith({ shadow: ["a", "b", "c"].map((id) => ruleOf({ id, expression: `!(${some})` })) });
+    const { cost } = judge(ruleSetWith({ active: [ruleOf({ expression: `!(${some})` })] }), sampleCheck) as { cost: number };
+    for (const [shadowsMax, judged] of [
+      [cost - 10, 0],
+      [cost + 10, 1],
+      [2 * cost + 10, 2],
+      [3 * cost + 10, 3],
+    ] as const) {
+      const { shadows, shadowsNotJudged } = judge(compiled, sampleCheck, { left: checkCostMax, shadowsMax }) as Findings;
+      expect([shadows.length, shadowsNotJudged]).toEqual([judged, 3 - judged]);
+    }
+  });
+
+  test("that are too dear end: however many they are, less than three times what all may cost is spent", () => {
+    let asked = 0;
+    const stopped = (): boolean => {
+      asked += 1;
+      return false;
+    };
+    const asks = (count: number): number => {
+      const shadow = Array.from({ length: count }, (_, n) => ruleOf({ id: `dear-${n}`, expression: dearest }));
+      asked = 0;
+      judge(ruleSetWith({ shadow }), sampleCheck, { left: checkCostMax, shadowsMax: 10_000, stopped });
+      return asked;
+    };
+    const once = asks(1);
+    expect(once).toBeGreaterThan(100);
+    expect(asks(100)).toBeLessThan(3 * once);
+  });
+
+  test("are not judged beside rules that have cost too much", () => {
+    const active = ["a", "b", "c"].map((id) => ruleOf({ id, expression: dearest }));
+    const set = ruleSetWith({ active, shadow: [ruleOf({ id: "z", expression: "false" })] });
+    expect(judge(set, sampleCheck)).toMatchObject({ type: "rule-denied", shadows: [], shadowsNotJudged: 1 });
   });
 });

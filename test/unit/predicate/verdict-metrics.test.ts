@@ -11,7 +11,7 @@ function told(...verdicts: Parameters<typeof countVerdicts>[1]): readonly string
     (what: string) =>
     (...of: readonly (string | number)[]): void =>
       void all.push([what, ...of].join(" "));
-  const names = ["verdict", "violation", "shadowDifference", "cost", "exhausted"] as const;
+  const names = ["verdict", "violation", "shadowDifference", "shadowsNotJudged", "cost", "exhausted"] as const;
   const metrics = Object.fromEntries(names.map((name) => [name, say(name)])) as unknown as Parameters<typeof countVerdicts>[0];
   countVerdicts(metrics, verdicts);
   return all;
@@ -24,6 +24,7 @@ test("each judgement, its cost, and each rule that says something are counted; w
     warnings: [violationOf("late")],
     audits: [violationOf("seen")],
     shadows: [shadow],
+    shadowsNotJudged: 2,
   };
   expect(told(verdict)).toEqual([
     "verdict RULE_DENIED",
@@ -32,6 +33,7 @@ test("each judgement, its cost, and each rule that says something are counted; w
     "violation late WARN",
     "violation seen AUDIT",
     "shadowDifference new",
+    "shadowsNotJudged 2",
   ]);
   expect(told(allowed(), { type: "deferred", ruleSetRevision: 1 })).toEqual(["verdict ALLOWED", "cost 3"]);
   expect(told({ type: "invalid-transition", ruleSetRevision: 1, allowedStates: [] })).toEqual(["verdict INVALID_TRANSITION"]);

@@ -8,7 +8,7 @@ import { CreateWorkflowResponse } from "../../../src/gen/concord/workflow/v1/wor
 import type { ParticipantId, RuleId, TransactionId } from "../../../src/kernel/ids.ts";
 import { answerBytesMax, structValueCountMax } from "../../../src/kernel/limits.ts";
 import { messageBytesMax } from "../../../src/predicate/core/limits.ts";
-import { activeRuleCountMax } from "../../../src/predicate/core/rule-set/limits.ts";
+import { activeRuleCountMax, shadowRuleCountMax } from "../../../src/predicate/core/rule-set/limits.ts";
 import type { Verdict } from "../../../src/predicate/core/types.ts";
 import { timelineEntryToWire, transactionToWire } from "../../../src/rpc/convert-transaction.ts";
 import { verdictsToWire } from "../../../src/rpc/convert-verdict.ts";
@@ -31,6 +31,7 @@ function denials(checkCount: number, message: string): readonly Verdict[] {
     warnings: violations,
     audits: violations,
     shadows: violations.map((each) => ({ ruleId: each.ruleId, shadowVersion: 2, activeVersion: 1, violation: each })),
+    shadowsNotJudged: shadowRuleCountMax,
     cost: 200_000,
   }));
 }

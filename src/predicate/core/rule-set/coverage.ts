@@ -60,7 +60,7 @@ export function createRuleCoverage(ruleSet: RuleSet, { branches }: { readonly br
       const violations = new Map(violationsIn(verdict).map((each) => [each.ruleId, each]));
       return applyingTo(ruleSet, check).rules.map(({ rule }) => {
         const violation = violations.get(rule.id);
-        const isAsked = violation !== undefined || verdict.cost <= checkCostMax;
+        const isAsked = violation !== undefined || verdict.cost < checkCostMax;
         const says = isAsked ? wordOf(violation, evaluated(rule, bindings(rule))) : "NOT_ASKED";
         const counted = counts.get(rule);
         if (counted !== undefined) counted[says] += 1;

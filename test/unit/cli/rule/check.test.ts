@@ -20,6 +20,7 @@ test("all that the rules say of a move, and what it cost", () => {
         { ruleId: "cold", shadowVersion: 3, activeVersion: 2, holds: true },
         { ruleId: "new", shadowVersion: 1, message: "would deny" },
       ],
+      shadowsNotJudged: 2,
     }),
   ).toEqual([
     "RULE_DENIED (rule set revision 4, cost 17)",
@@ -30,6 +31,7 @@ test("all that the rules say of a move, and what it cost", () => {
     "  audited by seen (version 2): seen speaks",
     "  in shadow cold (version 3, beside version 2): holds",
     "  in shadow new (version 1): would deny",
+    '  in shadow, too dear to be judged: 2; "concord rule impact" tries dear rules',
   ]);
 });
 

@@ -9,7 +9,14 @@ const violation = (name: string): Violation => ({
   message: `no ${name}`,
   evaluationFailed: false,
 });
-const findings = { ruleSetRevision: 1, warnings: [violation("warn")], audits: [violation("audit")], shadows: [], cost: 1 };
+const findings = {
+  ruleSetRevision: 1,
+  warnings: [violation("warn")],
+  audits: [violation("audit")],
+  shadows: [],
+  shadowsNotJudged: 0,
+  cost: 1,
+};
 const denied: Verdict = { type: "rule-denied", violations: [violation("deny")], ...findings };
 const allowed: Verdict = { type: "allowed", ...findings };
 const wanting = (verdict: Expectation["verdict"], ...violations: readonly (readonly [string, string])[]): Expectation => ({

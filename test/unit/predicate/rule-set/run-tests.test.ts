@@ -33,7 +33,7 @@ test("without a verdict it has not passed", () => {
 
 test("what all of them cost is bounded, and those beyond it are not run", () => {
   const cost = testsCostMax / 2;
-  const dear: Verdict = { type: "allowed", ruleSetRevision: 1, warnings: [], audits: [], shadows: [], cost };
+  const dear: Verdict = { type: "allowed", ruleSetRevision: 1, warnings: [], audits: [], shadows: [], shadowsNotJudged: 0, cost };
   const tests = ["a", "b", "c", "d"].map((name) => testOf(name, "allowed"));
   const asked: string[] = [];
   const outcomes = run(tests, ({ name }) => {

@@ -6395,7 +6395,7 @@ export const PredicateLogicDefinition = {
     },
     /**
      * Judges a version of a rule beside the active rules: it decides nothing, and what it would have said otherwise is in the verdict
-     * (`TransitionVerdict.shadows`), in the verdict log and in the metrics. Version 0 ends that. Adds 1 to the rule-set revision. No change if it is so already.
+     * (`TransitionVerdict.shadows`), in the verdict log and in the metrics. What costs too much is not judged (`shadows_not_judged`). Version 0 ends that. Adds 1 to the rule-set revision. No change if it is so already.
      * Errors: NOT_FOUND / RULE_NOT_FOUND, FAILED_PRECONDITION / RULE_STATE (it is DEPRECATED, or this version is active),
      * RESOURCE_EXHAUSTED / RULE_LIMIT_REACHED (100 rules in shadow).
      */
@@ -6504,7 +6504,10 @@ export const PredicateLogicDefinition = {
       responseStream: false,
       options: {},
     },
-    /** Tells of changes of the rules as they happen, in the order of `RuleSetChange.sequence`, after that of `after_sequence`, none skipped. */
+    /**
+     * Tells of changes of the rules as they happen, in the order of `RuleSetChange.sequence`, after that of `after_sequence`, none skipped.
+     * Errors: INVALID_ARGUMENT / INVALID_REQUEST (`after_sequence` is beyond the newest change).
+     */
     watchRuleSet: {
       name: "WatchRuleSet",
       requestType: WatchRuleSetRequest as typeof WatchRuleSetRequest,
@@ -6657,7 +6660,7 @@ export interface PredicateLogicServiceImplementation<CallContextExt = {}> {
   ): Promise<DeepPartial<DeactivateRuleResponse>>;
   /**
    * Judges a version of a rule beside the active rules: it decides nothing, and what it would have said otherwise is in the verdict
-   * (`TransitionVerdict.shadows`), in the verdict log and in the metrics. Version 0 ends that. Adds 1 to the rule-set revision. No change if it is so already.
+   * (`TransitionVerdict.shadows`), in the verdict log and in the metrics. What costs too much is not judged (`shadows_not_judged`). Version 0 ends that. Adds 1 to the rule-set revision. No change if it is so already.
    * Errors: NOT_FOUND / RULE_NOT_FOUND, FAILED_PRECONDITION / RULE_STATE (it is DEPRECATED, or this version is active),
    * RESOURCE_EXHAUSTED / RULE_LIMIT_REACHED (100 rules in shadow).
    */
@@ -6730,7 +6733,10 @@ export interface PredicateLogicServiceImplementation<CallContextExt = {}> {
     request: ListRuleSetChangesRequest,
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<ListRuleSetChangesResponse>>;
-  /** Tells of changes of the rules as they happen, in the order of `RuleSetChange.sequence`, after that of `after_sequence`, none skipped. */
+  /**
+   * Tells of changes of the rules as they happen, in the order of `RuleSetChange.sequence`, after that of `after_sequence`, none skipped.
+   * Errors: INVALID_ARGUMENT / INVALID_REQUEST (`after_sequence` is beyond the newest change).
+   */
   watchRuleSet(
     request: WatchRuleSetRequest,
     context: CallContext & CallContextExt,
@@ -6870,7 +6876,7 @@ export interface PredicateLogicClient<CallOptionsExt = {}> {
   ): Promise<DeactivateRuleResponse>;
   /**
    * Judges a version of a rule beside the active rules: it decides nothing, and what it would have said otherwise is in the verdict
-   * (`TransitionVerdict.shadows`), in the verdict log and in the metrics. Version 0 ends that. Adds 1 to the rule-set revision. No change if it is so already.
+   * (`TransitionVerdict.shadows`), in the verdict log and in the metrics. What costs too much is not judged (`shadows_not_judged`). Version 0 ends that. Adds 1 to the rule-set revision. No change if it is so already.
    * Errors: NOT_FOUND / RULE_NOT_FOUND, FAILED_PRECONDITION / RULE_STATE (it is DEPRECATED, or this version is active),
    * RESOURCE_EXHAUSTED / RULE_LIMIT_REACHED (100 rules in shadow).
    */
@@ -6943,7 +6949,10 @@ export interface PredicateLogicClient<CallOptionsExt = {}> {
     request: DeepPartial<ListRuleSetChangesRequest>,
     options?: CallOptions & CallOptionsExt,
   ): Promise<ListRuleSetChangesResponse>;
-  /** Tells of changes of the rules as they happen, in the order of `RuleSetChange.sequence`, after that of `after_sequence`, none skipped. */
+  /**
+   * Tells of changes of the rules as they happen, in the order of `RuleSetChange.sequence`, after that of `after_sequence`, none skipped.
+   * Errors: INVALID_ARGUMENT / INVALID_REQUEST (`after_sequence` is beyond the newest change).
+   */
   watchRuleSet(
     request: DeepPartial<WatchRuleSetRequest>,
     options?: CallOptions & CallOptionsExt,

@@ -161,10 +161,18 @@ export interface TransitionVerdict {
   readonly audits: readonly RuleViolation[];
   /** Rules in shadow whose verdict differs from that of the active version; of a rule without one, those that would deny, warn or audit. */
   readonly shadows: readonly ShadowDifference[];
-  /** What the check cost, in units; docs/rules.md has the table. Shadows not counted. */
+  /**
+   * What was spent on the check, in units, 200,000 at most; docs/rules.md has the table. What was ended because of its cost has spent all that it may.
+   * Shadows not counted.
+   */
   readonly cost: bigint;
   /** How many more rules warn, for which there was no room. */
   readonly warningsOmitted: number;
+  /**
+   * How many rules in shadow were not judged, because together they may cost 1,000 units, and 100,000 if the check itself costs more than 1,000, or
+   * 3,000,000 divided by the number of such checks in the call if that is less. `concord rule impact` tries dear rules.
+   */
+  readonly shadowsNotJudged: number;
 }
 
 /** Why a rule does not hold for a move. */
@@ -469,6 +477,7 @@ function createBaseTransitionVerdict(): TransitionVerdict {
     shadows: [],
     cost: 0n,
     warningsOmitted: 0,
+    shadowsNotJudged: 0,
   };
 }
 
@@ -513,6 +522,9 @@ export const TransitionVerdict: MessageFns<TransitionVerdict> = {
     }
     if (message.warningsOmitted !== 0) {
       writer.uint32(80).int32(message.warningsOmitted);
+    }
+    if (message.shadowsNotJudged !== 0) {
+      writer.uint32(88).int32(message.shadowsNotJudged);
     }
     return writer;
   },
@@ -620,6 +632,14 @@ export const TransitionVerdict: MessageFns<TransitionVerdict> = {
             message.warningsOmitted = reader.int32();
             continue;
           }
+          case 11: {
+            if (tag !== 88) {
+              break;
+            }
+
+            message.shadowsNotJudged = reader.int32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -649,6 +669,7 @@ export const TransitionVerdict: MessageFns<TransitionVerdict> = {
     message.shadows = object.shadows?.map((e) => ShadowDifference.fromPartial(e)) || [];
     message.cost = (object.cost !== undefined && object.cost !== null) ? BigInt(object.cost) : 0n;
     message.warningsOmitted = object.warningsOmitted ?? 0;
+    message.shadowsNotJudged = object.shadowsNotJudged ?? 0;
     return message;
   },
 };
