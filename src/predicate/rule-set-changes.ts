@@ -135,6 +135,8 @@ export async function createRuleSetChanges({
       // Then it was decided upon two states at once.
       if (await isBehind(base)) continue;
       if (!plan.ok) return plan;
+      const pause = breathe();
+      if (pause !== undefined) await pause;
       const outcome = outcomeOf(base.present, plan.value, stamp, limits);
       if (!outcome.ok) return outcome;
       const next = await tryOut(base, outcome.value, { tested, breathe, signal });
@@ -152,6 +154,8 @@ export async function createRuleSetChanges({
       });
       if (written.ok) {
         adopt(next.value);
+        // Who is answered makes something of it that may be as large as the rule set.
+        await turns()();
         return ok(changed);
       }
       const failure = written.error;

@@ -1,3 +1,4 @@
+import type { DeepPartial, Rule } from "../../../src/gen/concord/predicate/v1/rule_set.ts";
 import { WorkflowState } from "../../../src/gen/concord/workflow/v1/workflow.ts";
 import { WatchPosition } from "../../../src/gen/concord/workflow/v1/workflow_service.ts";
 import { structValueCountMax } from "../../../src/kernel/limits.ts";
@@ -72,6 +73,19 @@ const repeated = (bytes: readonly number[], size: number): Uint8Array => {
   return message;
 };
 
+const typesAt = (at: number) => Array.from({ length: 60 }, (_, index) => `type-${(at + index * 4) % 256}`);
+
+/** All of them at once, and then what was there before. */
+async function applied(
+  { clients }: HostileWorld,
+  rules: readonly DeepPartial<Rule>[],
+  meanwhile: () => Promise<unknown> = async () => {},
+): Promise<void> {
+  const { change } = await clients.predicates.applyRuleSet({ rules, ...by });
+  await meanwhile();
+  await clients.predicates.rollbackRuleSet({ revision: (change?.ruleSetRevision ?? 0n) - 1n, ...by });
+}
+
 let runs = 0;
 
 export const hostileCalls: readonly HostileCall[] = [
@@ -125,6 +139,47 @@ export const hostileCalls: readonly HostileCall[] = [
       const rule = { ruleId: "long", expression: longExpression("workflow") };
       await times(20, () => clients.predicates.checkRule({ rule }));
       await answered(clients.predicates.lintRuleSet({}));
+    },
+  },
+  {
+    name: "looks at 900 rules of 60 types each",
+    run: (world) => {
+      const ruleOf = (at: number) => ({
+        ruleId: `types-${at}`,
+        expression: `workflow.metadata.a < ${at}.0`,
+        workflowTypes: typesAt(at),
+      });
+      return applied(
+        world,
+        Array.from({ length: 900 }, (_, at) => ruleOf(at)),
+        async () => {
+          await world.clients.predicates.checkRule({ rule: ruleOf(900) });
+          await world.clients.predicates.lintRuleSet({});
+        },
+      );
+    },
+  },
+  {
+    name: "a look at 400 rules of 64 cases each",
+    run: (world) => {
+      const cases = (at: number) =>
+        Array.from(
+          { length: 6 },
+          (_, index) => `(workflow.metadata.a${index} == ${at}.0 || workflow.metadata.b${index} == ${at}.0)`,
+        );
+      const rules = Array.from({ length: 400 }, (_, at) => ({ ruleId: `cases-${at}`, expression: cases(at).join(" && ") }));
+      return applied(world, rules, () => world.clients.predicates.lintRuleSet({}));
+    },
+  },
+  {
+    name: "1,000 rules at once, each another each time",
+    run: (world) => {
+      runs += 1;
+      const expression = (at: number) => `workflow.metadata.amount < ${at + runs}.0 && size(workflow.metadata.name) > ${runs}`;
+      return applied(
+        world,
+        Array.from({ length: 1000 }, (_, at) => ({ ruleId: `applied-${at}`, expression: expression(at) })),
+      );
     },
   },
   {

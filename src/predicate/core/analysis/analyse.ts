@@ -34,7 +34,7 @@ type Looked = {
 
 /**
  * What is wrong with rules, as far as it can be decided: each finding is so for all data, but not all that is so is found. Each step takes some
- * milliseconds at most. `about`: only what has to do with this rule.
+ * milliseconds at most. `about`: only what has to do with this rule, the last one.
  */
 export function* analyseSteps(rules: readonly AnalysedRule[], about?: string): Generator<void, readonly Finding[]> {
   const looked: Looked[] = [];
@@ -151,39 +151,64 @@ function* pairFindings(looked: readonly Looked[], about: string | undefined): Ge
   const findings: Finding[] = [];
   const work: Work = { left: conditionsOfPairsMax };
   let compared = 0;
-  for (const [one, other] of pairsOf(looked)) {
-    if (about !== undefined && one.rule.id !== about && other.rule.id !== about) continue;
+  for (const pair of pairsOf(looked, about)) {
+    yield;
+    if (pair === undefined) continue;
+    const [one, other] = pair;
     if (compared < pairsMax) findings.push(...(yield* findingsOfPair(one, other, work)));
     if (compared === pairsMax || work.left < 0) {
       const message = `only ${compared} pairs of rules were compared: there are more than are looked at`;
       return [...findings, { type: "not-decided", ruleIds: [], moves: [], message }];
     }
     compared += 1;
-    yield;
   }
   return findings;
 }
 
-function* pairsOf(looked: readonly Looked[]): Generator<readonly [Looked, Looked]> {
-  const byTerm = new Map<string, number[]>();
-  for (const [at, other] of looked.entries()) {
-    const before = new Set<number>();
-    for (const term of other.terms) {
-      const known = byTerm.get(term) ?? [];
-      for (const each of known) before.add(each);
-      known.push(at);
-      byTerm.set(term, known);
+/** `about`: only those with this rule. A step looks for all that one has to do with. */
+function* pairsOf(looked: readonly Looked[], about: string | undefined): Generator<readonly [Looked, Looked] | undefined> {
+  const [byTerm, byType, byMove] = [createIndex<string>(), createIndex<string>(), createIndex<Move>()];
+  const before: Looked[] = [];
+  for (const other of looked) {
+    const { terms, judged, rule } = other;
+    if (about === undefined || rule.id === about) {
+      const ofTerms = byTerm.marked(terms, before.length);
+      const ofTypes = rule.types.length === 0 ? undefined : byType.marked([everyType, ...rule.types], before.length);
+      const ofMoves = byMove.marked(judged.keys(), before.length);
+      for (const [at, one] of before.entries()) {
+        if (ofTerms[at] === 1 && ofMoves[at] === 1 && ofTypes?.[at] !== 0) yield [one, other];
+      }
     }
-    for (const each of before) {
-      const one = looked[each] as Looked;
-      if (isOverlapping(one.rule.types, other.rule.types)) yield [one, other];
-    }
+    byTerm.add(terms, before.length);
+    byType.add(rule.types.length === 0 ? [everyType] : rule.types, before.length);
+    byMove.add(judged.keys(), before.length);
+    before.push(other);
+    yield undefined;
   }
 }
 
-/** Empty: all. */
-const isOverlapping = (one: readonly string[], other: readonly string[]): boolean =>
-  one.length === 0 || other.length === 0 || one.some((type) => other.includes(type));
+/** No type has this name. */
+const everyType = "";
+
+/** Which rules, by their places, have something. */
+function createIndex<Key>() {
+  const places = new Map<Key, number[]>();
+  return {
+    add(keys: Iterable<Key>, place: number): void {
+      for (const key of keys) {
+        const known = places.get(key);
+        if (known === undefined) places.set(key, [place]);
+        else known.push(place);
+      }
+    },
+    /** 1 for those that have any of them. */
+    marked(keys: Iterable<Key>, count: number): Uint8Array {
+      const marks = new Uint8Array(count);
+      for (const key of keys) for (const place of places.get(key) ?? []) marks[place] = 1;
+      return marks;
+    },
+  };
+}
 
 const isWithin = (narrow: readonly string[], broad: readonly string[]): boolean =>
   broad.length === 0 || (narrow.length > 0 && narrow.every((type) => broad.includes(type)));

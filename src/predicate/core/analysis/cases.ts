@@ -76,9 +76,18 @@ export function both(one: Cases, other: Cases, work: Work): Cases {
 /** Undefined: they cannot be so together. */
 function joined(one: Case, other: Case): Case | undefined {
   const [larger, smaller] = one.size < other.size ? [other, one] : [one, other];
+  const shared: Condition[] = [];
+  for (const condition of smaller.values()) {
+    const known = larger.get(condition.term.key);
+    if (known === undefined || known.domain === condition.domain) continue;
+    // Most cannot be so together, which is seen before anything is copied.
+    if (intersect(known.domain, condition.domain) === undefined) return undefined;
+    shared.push(condition);
+  }
   const together = new Map(larger);
-  for (const condition of smaller.values()) if (!add(together, condition)) return undefined;
-  return together;
+  // What follows from one of them is part of it: only of what both ask may more follow. And what is shared costs no memory.
+  for (const [key, condition] of smaller) if (!together.has(key)) together.set(key, condition);
+  return shared.every((condition) => add(together, condition)) ? together : undefined;
 }
 
 /** With all that follows. False: it cannot be so. */
@@ -99,17 +108,23 @@ function isKnown(known: Case, { term, domain }: Condition): boolean {
   );
 }
 
-/** Whether some may be so together; a step looks at one of the first. Undefined: there are too many to look at. */
+/** Conditions joined in a step: less than a millisecond. */
+const conditionsOfStepMax = 500;
+
+/** Whether some may be so together. Undefined: there are too many to look at. */
 export function* mayMeet(one: Cases, other: Cases, work: Work): Generator<void, boolean | undefined> {
   if (one?.length === 0 || other?.length === 0) return false;
   if (one === undefined || other === undefined) return undefined;
+  let pauseAt = work.left - conditionsOfStepMax;
   for (const left of one) {
     for (const right of other) {
       work.left -= 1 + Math.min(left.size, right.size);
       if (work.left < 0) return undefined;
       if (joined(left, right) !== undefined) return true;
+      if (work.left > pauseAt) continue;
+      pauseAt = work.left - conditionsOfStepMax;
+      yield;
     }
-    yield;
   }
   return false;
 }

@@ -47,6 +47,7 @@ export const noError: Domain = without("error");
 
 /** Undefined: nothing is in both. */
 export function intersect(one: Domain, other: Domain): Domain | undefined {
+  if (one === anything) return other.flags.size + other.ranges.size === 0 ? undefined : other;
   const both = [...one.flags].filter((flag) => other.flags.has(flag));
   const ranges: [Family, Range][] = [];
   for (const [family, range] of one.ranges) {

@@ -10,7 +10,7 @@ export const shadowRuleCountMax = 100;
 /** Each is compiled, and the names of all are known to each rule. */
 export const factCountMax = 256;
 
-/** Each keeps a schema in memory. */
+/** Those that are described, and those that rules name which judge. Of each, memory keeps a schema, and what applies to it. */
 export const workflowTypeCountMax = 256;
 
 /** All of them run before a change takes effect. */

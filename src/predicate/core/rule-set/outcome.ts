@@ -155,14 +155,26 @@ function limitReached(
     ["active rules", contents.active.length, after.active.length],
     ["rules in shadow", contents.shadow.length, after.shadow.length],
     ["facts", contents.facts.length, after.facts.length],
-    ["workflow types", contents.workflowTypes.length, after.workflowTypes.length],
     ["tests", contents.tests.length, after.tests.length],
   ] as const;
   const reached = counts.find(([what, old, fresh]) => fresh > limits[what] && fresh > old);
   if (reached !== undefined) return { what: reached[0], limit: limits[reached[0]] };
+  const typeCountMax = limits["workflow types"];
+  const named = typeCount(after, typeCountMax + 1);
+  if (named > typeCountMax && typeCount(after) > typeCount(contents)) return { what: "workflow types", limit: typeCountMax };
   // Rules that judge no more are idle, and always find room; new ones must leave it to them.
   const makesNew = steps.some((step) => step.before === undefined);
   return makesNew && idleRuleCount > limits.drafts ? { what: "drafts", limit: limits.drafts } : undefined;
+}
+
+/** Of types that are described, or that rules name which judge. Counts no further than `enough`: there can be 70,000 names, of few types. */
+function typeCount({ active, shadow, workflowTypes }: RuleSetContents, enough = Infinity): number {
+  const names = new Set(workflowTypes.map(({ name }) => name));
+  for (const rule of [...active, ...shadow]) {
+    if (names.size >= enough) break;
+    for (const name of rule.workflowTypes) names.add(name);
+  }
+  return names.size;
 }
 
 function shownRule({ steps, shown }: Plan, standings: ReadonlyMap<RuleId, RuleStanding>): Rule | undefined {

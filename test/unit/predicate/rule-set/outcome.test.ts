@@ -111,6 +111,7 @@ const testItems = (count: number) =>
   numbered(count, "t").map((name) =>
     testItem({ name, check: sampleCheck, expect: { verdict: "allowed", violations: [] }, ...stamped }),
   );
+const ofTypes = (count: number, prefix: string) => ruleOf({ id: prefix, workflowTypes: numbered(count, prefix) });
 const newRule = ruleOf({ id: "new" });
 
 describe("there can be so many, and no more", () => {
@@ -120,10 +121,24 @@ describe("there can be so many, and no more", () => {
     ["drafts", 10_000, (count) => [present({}, count - 1), { steps: [created(newRule, "draft")] }]],
     ["facts", 256, (count) => [present(), { items: { all: factItems(count), written: [] } }]],
     ["workflow types", 256, (count) => [present(), { items: { all: typeItems(count), written: [] } }]],
+    [
+      "workflow types",
+      256,
+      (count) => [present({ active: [ofTypes(200, "a")] }), { steps: [created(ofTypes(count - 200, "b"), "shadow")] }],
+    ],
     ["tests", 1000, (count) => [present(), { items: { all: testItems(count), written: [] } }]],
   ])("%s: %i", (what, limit, given) => {
     expect(decide(...given(limit))).toMatchObject({ ok: true });
     expect(decide(...given(limit + 1))).toEqual({ ok: false, error: { type: "rule-limit", what, limit } });
+  });
+
+  test("of types that are too many already, none can be added, and some can be left", () => {
+    const before = present({ active: [ofTypes(300, "a")] });
+    expect(decide(before, { steps: [created(ofTypes(1, "b"), "active")] })).toMatchObject({
+      ok: false,
+      error: { what: "workflow types" },
+    });
+    expect(decide(before, { steps: [created({ ...ofTypes(200, "a"), id: newRule.id }, "active")] })).toMatchObject({ ok: true });
   });
 
   test("of what there is too much already, some can be taken away", () => {
