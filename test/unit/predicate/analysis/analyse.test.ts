@@ -258,6 +258,23 @@ test("many rules that ask about the same are compared up to a bound, and it is t
   expect(messagesOf(...rules)).toEqual([`only ${pairsMax} pairs of rules were compared: there are more than are looked at`]);
 });
 
+test.each([
+  ["another move", (at: number) => ({ moves: at % 2 === 0 ? onComplete : [{ from: "ACTIVE", to: "PAUSED" } as const] })],
+  ["another type", (at: number) => ({ types: [at % 2 === 0 ? "a" : "b"] })],
+])("rules for %s are not compared", (_, rest) => {
+  const rules = Array.from({ length: 140 }, (_, at) => ({ expression: `workflow.metadata.a != ${at}`, ...rest(at) }));
+  expect(messagesOf(...rules)).toEqual([]);
+});
+
+test.each([
+  ["of a type and for every workflow", ["a"], []],
+  ["for every workflow and of a type", [], ["a"]],
+  ["of types of which one is the same", ["a", "b"], ["c", "b"]],
+])("rules %s are compared", (_, first, second) => {
+  const rule = (expression: string, types: readonly string[]) => ({ expression, types, moves: onComplete });
+  expect(typesOf(rule("workflow.metadata.a < 1", first), rule("workflow.metadata.a > 2", second))).toEqual(["forbid-together"]);
+});
+
 const oneOf = (from: number) => Array.from({ length: 60 }, (_, at) => `workflow.metadata.a == ${from + at}`).join(" || ");
 
 test("cases that exclude each other are joined up to a bound", () => {
