@@ -73,7 +73,7 @@ const repeated = (bytes: readonly number[], size: number): Uint8Array => {
   return message;
 };
 
-const typesAt = (at: number) => Array.from({ length: 60 }, (_, index) => `type-${(at + index * 4) % 256}`);
+const typesAt = (at: number) => Array.from({ length: 30 }, (_, index) => `type-${(at + index * 4) % 256}`);
 
 /** All of them at once, and then what was there before. */
 async function applied(
@@ -142,7 +142,7 @@ export const hostileCalls: readonly HostileCall[] = [
     },
   },
   {
-    name: "looks at 900 rules of 60 types each",
+    name: "looks at 900 rules of 30 types each",
     run: (world) => {
       const ruleOf = (at: number) => ({
         ruleId: `types-${at}`,
