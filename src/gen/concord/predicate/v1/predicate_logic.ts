@@ -6371,7 +6371,8 @@ export const PredicateLogicDefinition = {
      * Makes a version of a rule judge from now on, instead of the one that did, and adds 1 to the rule-set revision. It is in shadow no more. No
      * change if this version is active already.
      * Errors: NOT_FOUND / RULE_NOT_FOUND, FAILED_PRECONDITION / RULE_STATE (it is DEPRECATED), FAILED_PRECONDITION / RULE_TESTS_FAILED,
-     * INVALID_ARGUMENT / RULE_INVALID (a fact or type that it needs is no more), RESOURCE_EXHAUSTED / RULE_LIMIT_REACHED (1,000 active rules).
+     * INVALID_ARGUMENT / RULE_INVALID (a fact or type that it needs is no more), RESOURCE_EXHAUSTED / RULE_LIMIT_REACHED
+     * (1,000 active rules; 256 workflow types, those of active rules and rules in shadow among them).
      */
     activateRule: {
       name: "ActivateRule",
@@ -6397,7 +6398,7 @@ export const PredicateLogicDefinition = {
      * Judges a version of a rule beside the active rules: it decides nothing, and what it would have said otherwise is in the verdict
      * (`TransitionVerdict.shadows`), in the verdict log and in the metrics. What costs too much is not judged (`shadows_not_judged`). Version 0 ends that. Adds 1 to the rule-set revision. No change if it is so already.
      * Errors: NOT_FOUND / RULE_NOT_FOUND, FAILED_PRECONDITION / RULE_STATE (it is DEPRECATED, or this version is active),
-     * RESOURCE_EXHAUSTED / RULE_LIMIT_REACHED (100 rules in shadow).
+     * RESOURCE_EXHAUSTED / RULE_LIMIT_REACHED (100 rules in shadow, 256 workflow types).
      */
     shadowRule: {
       name: "ShadowRule",
@@ -6644,7 +6645,8 @@ export interface PredicateLogicServiceImplementation<CallContextExt = {}> {
    * Makes a version of a rule judge from now on, instead of the one that did, and adds 1 to the rule-set revision. It is in shadow no more. No
    * change if this version is active already.
    * Errors: NOT_FOUND / RULE_NOT_FOUND, FAILED_PRECONDITION / RULE_STATE (it is DEPRECATED), FAILED_PRECONDITION / RULE_TESTS_FAILED,
-   * INVALID_ARGUMENT / RULE_INVALID (a fact or type that it needs is no more), RESOURCE_EXHAUSTED / RULE_LIMIT_REACHED (1,000 active rules).
+   * INVALID_ARGUMENT / RULE_INVALID (a fact or type that it needs is no more), RESOURCE_EXHAUSTED / RULE_LIMIT_REACHED
+   * (1,000 active rules; 256 workflow types, those of active rules and rules in shadow among them).
    */
   activateRule(
     request: ActivateRuleRequest,
@@ -6662,7 +6664,7 @@ export interface PredicateLogicServiceImplementation<CallContextExt = {}> {
    * Judges a version of a rule beside the active rules: it decides nothing, and what it would have said otherwise is in the verdict
    * (`TransitionVerdict.shadows`), in the verdict log and in the metrics. What costs too much is not judged (`shadows_not_judged`). Version 0 ends that. Adds 1 to the rule-set revision. No change if it is so already.
    * Errors: NOT_FOUND / RULE_NOT_FOUND, FAILED_PRECONDITION / RULE_STATE (it is DEPRECATED, or this version is active),
-   * RESOURCE_EXHAUSTED / RULE_LIMIT_REACHED (100 rules in shadow).
+   * RESOURCE_EXHAUSTED / RULE_LIMIT_REACHED (100 rules in shadow, 256 workflow types).
    */
   shadowRule(
     request: ShadowRuleRequest,
@@ -6860,7 +6862,8 @@ export interface PredicateLogicClient<CallOptionsExt = {}> {
    * Makes a version of a rule judge from now on, instead of the one that did, and adds 1 to the rule-set revision. It is in shadow no more. No
    * change if this version is active already.
    * Errors: NOT_FOUND / RULE_NOT_FOUND, FAILED_PRECONDITION / RULE_STATE (it is DEPRECATED), FAILED_PRECONDITION / RULE_TESTS_FAILED,
-   * INVALID_ARGUMENT / RULE_INVALID (a fact or type that it needs is no more), RESOURCE_EXHAUSTED / RULE_LIMIT_REACHED (1,000 active rules).
+   * INVALID_ARGUMENT / RULE_INVALID (a fact or type that it needs is no more), RESOURCE_EXHAUSTED / RULE_LIMIT_REACHED
+   * (1,000 active rules; 256 workflow types, those of active rules and rules in shadow among them).
    */
   activateRule(
     request: DeepPartial<ActivateRuleRequest>,
@@ -6878,7 +6881,7 @@ export interface PredicateLogicClient<CallOptionsExt = {}> {
    * Judges a version of a rule beside the active rules: it decides nothing, and what it would have said otherwise is in the verdict
    * (`TransitionVerdict.shadows`), in the verdict log and in the metrics. What costs too much is not judged (`shadows_not_judged`). Version 0 ends that. Adds 1 to the rule-set revision. No change if it is so already.
    * Errors: NOT_FOUND / RULE_NOT_FOUND, FAILED_PRECONDITION / RULE_STATE (it is DEPRECATED, or this version is active),
-   * RESOURCE_EXHAUSTED / RULE_LIMIT_REACHED (100 rules in shadow).
+   * RESOURCE_EXHAUSTED / RULE_LIMIT_REACHED (100 rules in shadow, 256 workflow types).
    */
   shadowRule(
     request: DeepPartial<ShadowRuleRequest>,

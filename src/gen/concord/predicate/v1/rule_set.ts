@@ -411,7 +411,10 @@ export interface Rule {
   readonly reason: string;
   /** What happens when it does not hold. */
   readonly action: RuleAction;
-  /** Only workflows of these types (`Workflow.type`), at most 64. Empty: all, also those without a type. */
+  /**
+   * Only workflows of these types (`Workflow.type`), at most 64. Empty: all, also those without a type. Those that active rules
+   * and rules in shadow name, with those that are described, are at most 256.
+   */
   readonly workflowTypes: readonly string[];
   /**
    * A CEL expression with the same variables, up to 4,096 characters: if it is false, the rule does not apply. If it cannot be evaluated,
