@@ -124,7 +124,8 @@ const contents: fc.Arbitrary<RuleSetContents> = fc
     ),
     tests: fc.uniqueArray(
       fc.record({
-        name: required,
+        // A name has no control characters.
+        name: required.map((text) => text.replaceAll(/\p{Cc}/gu, "_")),
         check,
         verdict: fc.constantFrom<Expectation["verdict"]>("allowed", "rule-denied", "invalid-transition"),
         said: fc.array(optional, { minLength: 4, maxLength: 4 }),
