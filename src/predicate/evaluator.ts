@@ -34,11 +34,11 @@ export function createEvaluator({
         // The first at once: most calls have no other.
         const pause = index === 0 ? undefined : breathe();
         if (pause !== undefined) await pause;
-        const startedMs = performance.now();
+        const startedMs = onJudged && performance.now();
         const { verdict, cost } = judgeInPlace(ruleSet, check);
         if (verdict !== undefined) {
           costLeft -= cost;
-          onJudged?.(performance.now() - startedMs);
+          if (startedMs !== undefined) onJudged?.(performance.now() - startedMs);
         } else dear.push(index);
         verdicts[index] = verdict ?? { type: "deferred", ruleSetRevision: ruleSet.revision };
       }

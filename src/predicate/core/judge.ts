@@ -35,8 +35,9 @@ export function judge(ruleSet: RuleSet, check: Check, purse: JudgePurse = { left
   const bindings = ruleBindings(ruleSet, check);
   const found = violationsOf(applying.rules, bindings, purse);
   const cost = Math.min(granted, Math.round(granted - purse.left));
-  const shadows = purse.left < 0 ? nothingOf(applying) : differencesOf(applying, found, bindings, purse);
-  const findings = { warnings: found.WARN, audits: found.AUDIT, ...shadows, cost };
+  const isAsked = purse.left >= 0 && applying.shadows.length > 0;
+  const { shadows, shadowsNotJudged } = isAsked ? differencesOf(applying, found, bindings, purse) : nothingOf(applying);
+  const findings = { warnings: found.WARN, audits: found.AUDIT, shadows, shadowsNotJudged, cost };
   if (found.DENY.length === 0) return { type: "allowed", ruleSetRevision, ...findings };
   return { type: "rule-denied", ruleSetRevision, violations: found.DENY, ...findings };
 }
