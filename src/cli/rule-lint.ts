@@ -1,5 +1,5 @@
 import { Command } from "commander";
-import { counted } from "../predicate/core/schema/words.ts";
+import { counted } from "../kernel/text.ts";
 import { addClientOptions, type ClientOptions } from "./client.ts";
 import { print } from "./output.ts";
 import { lintServer } from "./rule/lint-server.ts";

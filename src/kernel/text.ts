@@ -54,3 +54,6 @@ const escaped = (unit: string): string => `\\u${unit.charCodeAt(0).toString(16).
 export function printableLines(text: string): string {
   return text.split("\n").map(printable).join("\n");
 }
+
+/** `1 rule`, `2 rules` */
+export const counted = (count: number, word: string, plural = `${word}s`): string => `${count} ${count === 1 ? word : plural}`;

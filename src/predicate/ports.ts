@@ -8,13 +8,13 @@ import type { StoreAge, StoreHealth, WriteResult } from "../kernel/write.ts";
 import type { ExplainedVerdict } from "./core/explain-check.ts";
 import type { RuleSet } from "./core/rule-set.ts";
 import type {
+  ChangeToStore,
   Check,
   Member,
   Rule,
   RuleSetChange,
   RuleSetContents,
   RuleSetItemKind,
-  RuleStanding,
   RuleTest,
   StoredVersion,
   Verdict,
@@ -25,21 +25,9 @@ import type { VerdictRecord } from "./verdict-record.ts";
 export type { Member, StoredVersion };
 
 /** One change of the rules, as a value. Applied whole or not at all, durable before it is acknowledged. */
-export type RuleBatch = {
+export type RuleBatch = ChangeToStore & {
   /** Of the last change in the store, upon which this one was decided. */
   readonly expectedSequence: number;
-  /** Its sequence is one more. Undefined: nothing changes, and only the answer is remembered; all that follows is empty. */
-  readonly change: RuleSetChange | undefined;
-  /** As these rules stand after it. */
-  readonly standings: readonly RuleStanding[];
-  /** Their standings and all their versions go. */
-  readonly removedRules: readonly RuleId[];
-  readonly versions: readonly StoredVersion[];
-  /** Of rules that stay, versions that were never active or in shadow. */
-  readonly removedVersions: readonly { readonly id: RuleId; readonly version: number }[];
-  /** Of the rule set from `change.revision` on; before, it stays what it was. */
-  readonly membersAdded: readonly Member[];
-  readonly membersRemoved: readonly Member[];
   /** Remembers the answer to a request. */
   readonly request: (RequestKey & { readonly atMs: TimeMs; readonly answer: ChangeAnswer }) | undefined;
 };

@@ -28,10 +28,9 @@ export function countVerdicts(metrics: VerdictMetrics, verdicts: readonly Verdic
     count("AUDIT", audits);
     for (const { ruleId } of shadows) metrics.shadowDifference(ruleId);
     if (shadowsNotJudged > 0) metrics.shadowsNotJudged(shadowsNotJudged);
-    if (isExhausted(cost, [...violations, ...warnings, ...audits])) metrics.exhausted();
+    if (cost >= evaluationCostMax && [...violations, ...warnings, ...audits].some(couldNotBeEvaluated)) metrics.exhausted();
   }
 }
 
-/** An evaluation that would cost too much has cost all that it may. */
-const isExhausted = (cost: number, found: readonly Violation[]): boolean =>
-  cost >= evaluationCostMax && found.some(({ evaluationFailed }) => evaluationFailed);
+/** With a cost as large as that of one evaluation may be: one that would have cost more. */
+const couldNotBeEvaluated = ({ evaluationFailed }: Violation): boolean => evaluationFailed;

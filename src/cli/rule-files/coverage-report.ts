@@ -1,7 +1,6 @@
-import { firstCharacters } from "../../kernel/text.ts";
+import { counted, firstCharacters } from "../../kernel/text.ts";
 import type { BranchCoverage, Coverage } from "../../predicate/core/explain-coverage.ts";
 import type { RuleCoverage, RuleSays } from "../../predicate/core/rule-set/coverage.ts";
-import { counted } from "../../predicate/core/schema/words.ts";
 import type { RuleVersion } from "../../predicate/core/types.ts";
 import { tableLines } from "../output.ts";
 import type { PlaceOf } from "./problem.ts";

@@ -1,7 +1,6 @@
-import { printable } from "../../kernel/text.ts";
+import { counted, printable } from "../../kernel/text.ts";
 import type { CheckExplanation } from "../../predicate/core/explain-check.ts";
 import type { RuleSays } from "../../predicate/core/rule-set/coverage.ts";
-import { counted } from "../../predicate/core/schema/words.ts";
 import { explanationLines } from "../explain-text.ts";
 import { tableLines } from "../output.ts";
 import { summaryLines } from "./coverage-report.ts";

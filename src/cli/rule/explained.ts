@@ -1,6 +1,6 @@
 import { ClientError, Status } from "nice-grpc";
+import { counted } from "../../kernel/text.ts";
 import type { Position } from "../../predicate/core/position.ts";
-import { counted } from "../../predicate/core/schema/words.ts";
 import { type ClientFailure, clientFailure } from "../../rpc/errors.ts";
 import { type ClientOptions, type Mutation, withChange } from "../client.ts";
 import { CommandError } from "../failure.ts";

@@ -1,5 +1,5 @@
 import { LintRuleSetResponse, type RuleDiagnostic } from "../../gen/concord/predicate/v1/predicate_logic.ts";
-import { counted } from "../../predicate/core/schema/words.ts";
+import { counted } from "../../kernel/text.ts";
 import { type ClientOptions, withClients } from "../client.ts";
 import { jsonText, print } from "../output.ts";
 

@@ -7,7 +7,7 @@ import {
   type RuleSetItem,
   RuleSetItemKind,
 } from "../../gen/concord/predicate/v1/rule_set.ts";
-import { counted } from "../../predicate/core/schema/words.ts";
+import { counted } from "../../kernel/text.ts";
 import {
   addClientOptions,
   addMutationOptions,

@@ -1,10 +1,11 @@
 import type { Json, JsonObject } from "../../kernel/json.ts";
 import { err, ok, type Result } from "../../kernel/result.ts";
+import { counted } from "../../kernel/text.ts";
 import { compileNodes, type SchemaProblem } from "./schema/compile.ts";
 import { schemaFindingsMax, schemaStepsMax } from "./schema/limits.ts";
 import { type Findings, holds, type Node, type Run, type Violation } from "./schema/run.ts";
 import { suggestionNamesMax } from "./schema/suggestion.ts";
-import { counted, type Place } from "./schema/words.ts";
+import type { Place } from "./schema/words.ts";
 
 export type { SchemaProblem, Violation };
 

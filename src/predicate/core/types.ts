@@ -140,6 +140,22 @@ export type RuleSetChange = {
  */
 export type RuleSetDifference = { readonly before: RuleSetItem | undefined; readonly after: RuleSetItem | undefined };
 
+/** What a change of the rules writes. */
+export type ChangeToStore = {
+  /** Its sequence is one more than that of the change before. Undefined: nothing changes, and only the answer is remembered; all that follows is empty. */
+  readonly change: RuleSetChange | undefined;
+  /** As these rules stand after it. */
+  readonly standings: readonly RuleStanding[];
+  /** Their standings and all their versions go. */
+  readonly removedRules: readonly RuleId[];
+  readonly versions: readonly StoredVersion[];
+  /** Of rules that stay, versions that were never active or in shadow. */
+  readonly removedVersions: readonly { readonly id: RuleId; readonly version: number }[];
+  /** Of the rule set from `change.revision` on; before, it stays what it was. */
+  readonly membersAdded: readonly Member[];
+  readonly membersRemoved: readonly Member[];
+};
+
 /** A question: may this workflow make this move? */
 export type Check = {
   readonly workflow: {

@@ -3,9 +3,9 @@ import type { RuleId } from "../../../kernel/ids.ts";
 import { compare } from "../../../kernel/range.ts";
 import { err, ok, type Result } from "../../../kernel/result.ts";
 import type {
+  ChangeToStore,
   Member,
   Rule,
-  RuleSetChange,
   RuleSetChangeKind,
   RuleSetContents,
   RuleSetDifference,
@@ -40,16 +40,8 @@ export type Plan = {
 };
 
 /** What a change makes different, and how things are after it. */
-export type Outcome = {
+export type Outcome = ChangeToStore & {
   readonly present: Present;
-  /** Undefined: nothing is different. */
-  readonly change: RuleSetChange | undefined;
-  readonly standings: readonly RuleStanding[];
-  readonly removedRules: readonly RuleId[];
-  readonly versions: readonly StoredVersion[];
-  readonly removedVersions: readonly { readonly id: RuleId; readonly version: number }[];
-  readonly membersAdded: readonly Member[];
-  readonly membersRemoved: readonly Member[];
   /** Of the answer. */
   readonly rule: Rule | undefined;
 };

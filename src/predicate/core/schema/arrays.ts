@@ -1,7 +1,8 @@
+import { counted } from "../../../kernel/text.ts";
 import { canonical } from "./equal.ts";
 import { countOf, type Keyword, type Part, schemasOf } from "./part.ts";
 import { type Assertion, fail, holds, isOver, type Node, quietly } from "./run.ts";
-import { counted, shown } from "./words.ts";
+import { shown } from "./words.ts";
 
 const sizeBound =
   (words: string, allows: (size: number, limit: number) => boolean): Keyword =>

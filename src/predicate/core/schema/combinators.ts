@@ -1,7 +1,8 @@
 import type { Json } from "../../../kernel/json.ts";
+import { counted } from "../../../kernel/text.ts";
 import { type Keyword, schemasOf, textOf } from "./part.ts";
 import { type Assertion, type Findings, fail, holds, type Node, quietly, type Run } from "./run.ts";
-import { counted, type Place, pathOf, shown } from "./words.ts";
+import { type Place, pathOf, shown } from "./words.ts";
 
 export const reference: Keyword = (given, part) => {
   const text = textOf(given, part);

@@ -1,10 +1,11 @@
 import type { JsonObject } from "../../../kernel/json.ts";
+import { counted } from "../../../kernel/text.ts";
 import type { Regex } from "../regex.ts";
 import { countOf, fieldsOf, isObject, type Keyword, namesOf } from "./part.ts";
 import { type Assertion, fail, holds, isOver, type Node, type Run, spend } from "./run.ts";
 import { suggestion } from "./suggestion.ts";
 import { fits } from "./texts.ts";
-import { counted, named, type Place } from "./words.ts";
+import { named, type Place } from "./words.ts";
 
 const fieldCountBound =
   (words: string, allows: (count: number, limit: number) => boolean): Keyword =>

@@ -1,10 +1,10 @@
 import { nearest } from "../../../kernel/nearest.ts";
-import { hasMoreCharacters } from "../../../kernel/text.ts";
+import { counted, hasMoreCharacters } from "../../../kernel/text.ts";
 import { matches, type Regex } from "../regex.ts";
 import { formats } from "./formats.ts";
 import { countOf, type Keyword, textOf } from "./part.ts";
 import { fail, type Run, spend } from "./run.ts";
-import { counted, named, shown } from "./words.ts";
+import { named, shown } from "./words.ts";
 
 const lengthBound =
   (words: string, allows: (text: string, limit: number) => boolean): Keyword =>

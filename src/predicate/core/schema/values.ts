@@ -1,10 +1,11 @@
 import type { Json } from "../../../kernel/json.ts";
 import { nearest } from "../../../kernel/nearest.ts";
+import { counted } from "../../../kernel/text.ts";
 import { canonical, canonicalOf } from "./equal.ts";
 import { isObject, type Keyword, listOf } from "./part.ts";
 import { fail } from "./run.ts";
 import { suggestion } from "./suggestion.ts";
-import { anyOfWords, counted, named, shown } from "./words.ts";
+import { anyOfWords, named, shown } from "./words.ts";
 
 export const typesByName: ReadonlyMap<string, { readonly words: string; readonly has: (value: Json) => boolean }> = new Map([
   ["string", { words: "a string", has: (value: Json) => typeof value === "string" }],
