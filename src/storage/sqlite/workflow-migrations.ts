@@ -1,0 +1,133 @@
+import type { Migration } from "./statement.ts";
+
+export const workflowMigrations: readonly Migration[] = [
+  {
+    version: 1,
+    sql: `
+      CREATE TABLE workflows (
+        id TEXT PRIMARY KEY,
+        state TEXT NOT NULL,
+        previous_state TEXT,
+        version INTEGER NOT NULL,
+        created_at_ms INTEGER NOT NULL,
+        updated_at_ms INTEGER NOT NULL,
+        retry_count INTEGER NOT NULL,
+        metadata TEXT NOT NULL,
+        hold TEXT,
+        held_by TEXT GENERATED ALWAYS AS (hold ->> '$.transactionId'),
+        recovering INTEGER NOT NULL GENERATED ALWAYS AS
+          (state = 'FAILED' AND coalesce(hold ->> '$.move.targetState' = 'ACTIVE', 0))
+      ) STRICT;
+      CREATE INDEX workflows_held ON workflows (held_by) WHERE held_by IS NOT NULL;
+
+      -- A rowid is the largest one plus 1, and a rolled back insert leaves none: gapless while the newest event is never deleted.
+      CREATE TABLE events (
+        sequence INTEGER PRIMARY KEY,
+        id TEXT NOT NULL,
+        workflow_id TEXT NOT NULL,
+        type TEXT NOT NULL,
+        from_state TEXT,
+        to_state TEXT NOT NULL,
+        version INTEGER NOT NULL,
+        occurred_at_ms INTEGER NOT NULL,
+        retry_count INTEGER NOT NULL,
+        reason TEXT NOT NULL,
+        requested_by TEXT NOT NULL,
+        rule_set_revision INTEGER NOT NULL,
+        metadata TEXT NOT NULL,
+        transaction_id TEXT
+      ) STRICT;
+      CREATE INDEX events_of_workflow ON events (workflow_id);
+
+      CREATE TABLE answers (
+        request_id TEXT PRIMARY KEY,
+        digest TEXT NOT NULL,
+        workflow TEXT NOT NULL,
+        event_sequence INTEGER NOT NULL,
+        at_ms INTEGER NOT NULL
+      ) STRICT;
+      CREATE INDEX answers_by_age ON answers (at_ms);
+
+      CREATE TABLE outcomes (
+        transaction_id TEXT PRIMARY KEY,
+        coordinator_id TEXT NOT NULL,
+        outcome TEXT NOT NULL,
+        at_ms INTEGER NOT NULL
+      ) STRICT;
+      CREATE INDEX aborted_outcomes_by_age ON outcomes (at_ms) WHERE outcome = 'aborted';
+
+      -- One row, kept by the triggers below.
+      CREATE TABLE counters (
+        workflows INTEGER NOT NULL,
+        events INTEGER NOT NULL,
+        held INTEGER NOT NULL,
+        recovering INTEGER NOT NULL,
+        created INTEGER NOT NULL,
+        active INTEGER NOT NULL,
+        paused INTEGER NOT NULL,
+        completed INTEGER NOT NULL,
+        failed INTEGER NOT NULL,
+        cancelled INTEGER NOT NULL
+      ) STRICT;
+      INSERT INTO counters VALUES (0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
+
+      CREATE TRIGGER count_new_workflow AFTER INSERT ON workflows BEGIN
+        UPDATE counters SET
+          workflows = workflows + 1,
+          held = held + (new.held_by IS NOT NULL),
+          recovering = recovering + new.recovering,
+          created = created + (new.state = 'CREATED'),
+          active = active + (new.state = 'ACTIVE'),
+          paused = paused + (new.state = 'PAUSED'),
+          completed = completed + (new.state = 'COMPLETED'),
+          failed = failed + (new.state = 'FAILED'),
+          cancelled = cancelled + (new.state = 'CANCELLED');
+      END;
+      CREATE TRIGGER count_changed_workflow AFTER UPDATE OF state, hold ON workflows BEGIN
+        UPDATE counters SET
+          held = held + (new.held_by IS NOT NULL) - (old.held_by IS NOT NULL),
+          recovering = recovering + new.recovering - old.recovering,
+          created = created + (new.state = 'CREATED') - (old.state = 'CREATED'),
+          active = active + (new.state = 'ACTIVE') - (old.state = 'ACTIVE'),
+          paused = paused + (new.state = 'PAUSED') - (old.state = 'PAUSED'),
+          completed = completed + (new.state = 'COMPLETED') - (old.state = 'COMPLETED'),
+          failed = failed + (new.state = 'FAILED') - (old.state = 'FAILED'),
+          cancelled = cancelled + (new.state = 'CANCELLED') - (old.state = 'CANCELLED');
+      END;
+      CREATE TRIGGER count_event AFTER INSERT ON events BEGIN
+        UPDATE counters SET events = events + 1;
+      END`,
+  },
+  { version: 2, sql: "CREATE TABLE coordinators (id TEXT PRIMARY KEY, epoch INTEGER NOT NULL) STRICT" },
+  { version: 3, sql: "ALTER TABLE coordinators ADD COLUMN claim_id TEXT NOT NULL DEFAULT ''" },
+  {
+    version: 4,
+    sql: `
+      ALTER TABLE workflows ADD COLUMN workflow_type TEXT NOT NULL DEFAULT '';
+      ALTER TABLE workflows ADD COLUMN created_by TEXT NOT NULL DEFAULT '';
+      ALTER TABLE workflows ADD COLUMN updated_by TEXT NOT NULL DEFAULT '';
+      ALTER TABLE workflows ADD COLUMN state_entered_at_ms INTEGER NOT NULL DEFAULT 0;
+      ALTER TABLE events ADD COLUMN workflow_type TEXT NOT NULL DEFAULT '';
+      CREATE INDEX workflows_of_type ON workflows (workflow_type, id) WHERE workflow_type <> '';
+
+      -- Until now, each change was a creation or a move.
+      UPDATE workflows SET
+        created_by = coalesce((SELECT requested_by FROM events
+          WHERE workflow_id = workflows.id AND type = 'CREATED' ORDER BY sequence LIMIT 1), ''),
+        updated_by = coalesce((SELECT requested_by FROM events
+          WHERE workflow_id = workflows.id ORDER BY sequence DESC LIMIT 1), ''),
+        state_entered_at_ms = updated_at_ms;
+      UPDATE answers SET workflow = json_set(workflow,
+        '$.type', '',
+        '$.createdBy', coalesce((SELECT created_by FROM workflows WHERE id = workflow ->> '$.id'), ''),
+        '$.updatedBy', coalesce((SELECT requested_by FROM events WHERE sequence = event_sequence), ''),
+        '$.stateEnteredAtMs', workflow -> '$.updatedAtMs')`,
+  },
+  {
+    version: 5,
+    sql: `
+      -- NULL: none.
+      ALTER TABLE events ADD COLUMN warnings TEXT;
+      UPDATE workflows SET hold = json_set(hold, '$.warnings', json('{"first":[],"omitted":0}')) WHERE hold IS NOT NULL`,
+  },
+];
