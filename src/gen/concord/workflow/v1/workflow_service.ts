@@ -2714,6 +2714,11 @@ export const StateCount: MessageFns<StateCount> = {
 /**
  * Creates workflows, moves them through their lifecycle, and serves their history.
  *
+ * Over HTTP (docs/http.md) each RPC but a stream in both directions has a place of its own, by one convention in all services. A collection is
+ * `/v1/workflows`, one of it `/v1/workflows/{workflow_id}`; what it has, and what can be done to it, is beneath: `…/events`, `…/recover`. What
+ * concerns a collection as a whole follows a colon, `/v1/transactions:execute`, since ids may have colons and no slash. What a stream sends has
+ * the path of the list of it. The rest of a request is its body, as JSON; of GET and DELETE, the query.
+ *
  * Errors of all RPCs: INVALID_ARGUMENT / INVALID_REQUEST when a field breaks its rule, RESOURCE_EXHAUSTED / OVERLOADED when too much
  * is under way, UNAVAILABLE / STORAGE_UNAVAILABLE when a change cannot be written. See `concord.error.v1.ErrorReason`.
  */
