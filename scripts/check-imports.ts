@@ -20,16 +20,17 @@ const parts: readonly { readonly prefix: string; readonly may: readonly string[]
   { prefix: "gen/", may: [] },
   { prefix: "rpc/", may: ["kernel/", "workflow/", "predicate/", "commit/", "runtime/", "gen/"] },
   { prefix: "config.ts", may: ["kernel/"] },
+  { prefix: "version.ts", may: [] },
   { prefix: "participant.ts", may: ["kernel/", "commit/", "storage/", "runtime/", "rpc/"] },
   {
     prefix: "compose.ts",
-    may: ["kernel/", "workflow/", "predicate/", "commit/", "storage/", "runtime/", "rpc/", "gen/", "config.ts"],
+    may: ["kernel/", "workflow/", "predicate/", "commit/", "storage/", "runtime/", "rpc/", "gen/", "config.ts", "version.ts"],
   },
   {
     prefix: "cli/",
     may: ["kernel/", "workflow/", "predicate/", "commit/", "storage/", "runtime/", "rpc/", "gen/", "config.ts", "compose.ts"],
   },
-  { prefix: "main.ts", may: ["cli/"] },
+  { prefix: "main.ts", may: ["cli/", "version.ts"] },
 ];
 
 /** The cores are pure: not even Node's own modules. */

@@ -47,6 +47,7 @@ import { storeBytes } from "./storage/sqlite/store-bytes.ts";
 import { makeFolder } from "./storage/sqlite/store-file.ts";
 import { openSqliteVerdictLog } from "./storage/sqlite/verdict-log.ts";
 import { openSqliteWorkflowStore } from "./storage/sqlite/workflow-store.ts";
+import { version } from "./version.ts";
 import { createManager } from "./workflow/manager.ts";
 import { createOwnPart } from "./workflow/own-part.ts";
 import { createWorkflowParticipant } from "./workflow/participant.ts";
@@ -55,6 +56,12 @@ import { createWatch } from "./workflow/watch.ts";
 
 /** Also the order of leaving: the coordinator's drain still needs the workflow manager, which is a participant. */
 const startOrder: readonly ServiceName[] = ["predicate", "commit", "workflow"];
+
+const fullNames: Readonly<Record<ServiceName, string>> = {
+  predicate: PredicateLogicDefinition.fullName,
+  commit: TwoPhaseCommitDefinition.fullName,
+  workflow: WorkflowServiceDefinition.fullName,
+};
 
 /** Why Concord does not start. The message is for the operator. */
 export type StartFailure = { readonly message: string };
@@ -427,6 +434,13 @@ async function workflowPart({ config, logger, trace, turns, loop }: Wiring): Pro
     nowMs: environment.nowMs,
     turns,
     logger,
+    server: {
+      version,
+      services: config.services.map((name) => fullNames[name]),
+      startedAtMs: environment.nowMs(),
+      requestBytesMax: config.maxMessage,
+      workflowCountMax,
+    },
   });
   let leave = async (_graceMs: DurationMs): Promise<void> => {};
   const closers: (() => Promise<void> | void)[] = [];

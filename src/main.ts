@@ -1,9 +1,7 @@
 #!/usr/bin/env node
-import { readFileSync } from "node:fs";
 import { Command } from "commander";
 import { runProgram } from "./cli/run-program.ts";
-
-const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as { version: string };
+import { version } from "./version.ts";
 
 /** Loaded only when wanted: a client need not wait for the server's code. */
 const commands: Readonly<Record<string, () => Promise<Command>>> = {
@@ -13,6 +11,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   rule: async () => (await import("./cli/rule.ts")).ruleCommand(),
   tx: async () => (await import("./cli/tx.ts")).txCommand(),
   participants: async () => (await import("./cli/participants.ts")).participantsCommand(),
+  info: async () => (await import("./cli/info.ts")).infoCommand(),
   config: async () => (await import("./cli/config.ts")).configCommand(),
 };
 

@@ -1,8 +1,8 @@
 import { Argument, Command, InvalidArgumentError } from "commander";
 import type { Enlistment, Outcome } from "../gen/concord/commit/v1/transaction.ts";
 import { Workflow, WorkflowEvent, WorkflowState } from "../gen/concord/workflow/v1/workflow.ts";
-import { GetSystemStatsResponse, WatchPosition } from "../gen/concord/workflow/v1/workflow_service.ts";
-import { type WorkflowState as StateName, workflowStates } from "../kernel/lifecycle.ts";
+import { GetSystemStatsResponse, IfExists, WatchPosition } from "../gen/concord/workflow/v1/workflow_service.ts";
+import type { WorkflowState as StateName } from "../kernel/lifecycle.ts";
 import { durationToWire } from "../rpc/duration.ts";
 import {
   addClientOptions,
@@ -22,10 +22,21 @@ import {
   withChange,
   withClients,
 } from "./client.ts";
-import { enumText, fieldLines, jsonText, type OutputFormat, print, printAside, tableLines, timeText } from "./output.ts";
+import { fieldLines, jsonText, print, printAside, tableLines, timeText } from "./output.ts";
 import { movesCommand } from "./workflow-moves.ts";
+import {
+  eventHead,
+  eventRow,
+  holdText,
+  printWarnings,
+  printWorkflow,
+  stateArgument,
+  stateText,
+  typeText,
+  workflowType,
+} from "./workflow-text.ts";
+import { waitCommand } from "./workflow-wait.ts";
 
-const workflowType = "concord.workflow.v1.Workflow";
 const eventType = "concord.workflow.v1.WorkflowEvent";
 
 const versionArgument = integerArgument(1, Number.MAX_SAFE_INTEGER);
@@ -38,6 +49,7 @@ export function workflowCommand(): Command {
   command.addCommand(movesCommand());
   command.addCommand(transitionCommand());
   command.addCommand(recoverCommand());
+  command.addCommand(waitCommand());
   command.addCommand(resolveCommand());
   command.addCommand(eventsCommand());
   command.addCommand(watchCommand());
@@ -50,16 +62,38 @@ function createCommand(): Command {
     .description("create a workflow")
     .argument("[id]", "its id; left out, the server makes one", "")
     .option("--type <name>", "what kind of work it is, such as sample; never changed", "")
-    .option("--metadata <json>", "a JSON object to keep with it", jsonArgument);
-  type Options = ClientOptions & Mutation & { readonly type: string; readonly metadata?: { readonly [key: string]: unknown } };
+    .option("--metadata <json>", "a JSON object to keep with it", jsonArgument)
+    .option("--start", "start it in the same change: it is ACTIVE, or nothing happens")
+    .option(
+      "--if-exists <what>",
+      "if there is one with this id: fail, or return it if it is the same",
+      ifExistsArgument,
+      IfExists.FAIL,
+    );
+  type Options = ClientOptions &
+    Mutation & {
+      readonly type: string;
+      readonly metadata?: { readonly [key: string]: unknown };
+      readonly start?: true;
+      readonly ifExists: IfExists;
+    };
   return addClientOptions(addMutationOptions(command, "created by hand")).action((workflowId: string, options: Options) =>
     withChange(options, workflowId === "" ? [] : [lookAt(workflowId)], async ({ workflows }, { requestId, call }) => {
-      const { type, reason, by: requestedBy, metadata } = options;
-      const request = { workflowId, type, metadata, reason, requestedBy, requestId };
-      const { workflow } = await workflows.createWorkflow(request, call);
+      const { type, reason, by: requestedBy, metadata, ifExists } = options;
+      const initialState = options.start === true ? WorkflowState.ACTIVE : WorkflowState.CREATED;
+      const request = { workflowId, type, metadata, initialState, ifExists, reason, requestedBy, requestId };
+      const { workflow, event, alreadyExisted } = await workflows.createWorkflow(request, call);
       printWorkflow(options.output, workflow);
+      if (alreadyExisted) printAside("it existed already, and is the same; nothing was changed");
+      else printWarnings(event);
     }),
   );
+}
+
+function ifExistsArgument(text: string): IfExists {
+  if (text === "fail") return IfExists.FAIL;
+  if (text === "return") return IfExists.RETURN;
+  throw new InvalidArgumentError("It must be fail or return.");
 }
 
 function getCommand(): Command {
@@ -254,71 +288,6 @@ function statsCommand(): Command {
       );
     }),
   );
-}
-
-function printWorkflow(format: OutputFormat, workflow: Workflow | undefined): void {
-  if (workflow === undefined) throw new Error("the server answered without a workflow");
-  if (format === "json") {
-    print(jsonText(workflowType, Workflow, workflow));
-    return;
-  }
-  print(
-    fieldLines([
-      ["workflow", workflow.workflowId],
-      ["type", typeText(workflow.type)],
-      ["state", stateText(workflow.state)],
-      ["since", timeText(workflow.stateEnteredAt)],
-      ["previous", stateText(workflow.previousState)],
-      ["version", String(workflow.version)],
-      ["created", changeText(workflow.createdAt, workflow.createdBy)],
-      ["updated", changeText(workflow.updatedAt, workflow.updatedBy)],
-      ["held by", holdText(workflow)],
-      ["retries", String(workflow.retryCount)],
-      ["metadata", JSON.stringify(workflow.metadata ?? {})],
-    ]),
-  );
-}
-
-/** Beside the answer, which stays what a program expects. */
-function printWarnings({ warnings, warningsOmitted }: WorkflowEvent = WorkflowEvent.create()): void {
-  for (const { ruleId, ruleVersion, message } of warnings) printAside(`warning: ${ruleId} (version ${ruleVersion}): ${message}`);
-  if (warningsOmitted > 0) printAside(`warning: and ${warningsOmitted} more`);
-}
-
-const eventHead = ["sequence", "time", "workflow", "workflow type", "type", "from", "to", "version", "by", "reason"];
-
-function eventRow(event: WorkflowEvent): string[] {
-  return [
-    String(event.sequence),
-    timeText(event.occurredAt),
-    event.workflowId,
-    typeText(event.workflowType),
-    `${enumText("WORKFLOW_EVENT_TYPE_", event.type)}${event.warnings.length > 0 ? " (warned)" : ""}`,
-    stateText(event.fromState),
-    stateText(event.toState),
-    String(event.version),
-    event.requestedBy,
-    event.reason,
-  ];
-}
-
-const typeText = (type: string): string => (type === "" ? "-" : type);
-
-const changeText = (time: Date | undefined, by: string): string => `${timeText(time)}${by === "" ? "" : ` by ${by}`}`;
-
-function stateText(state: WorkflowState): string {
-  return enumText("WORKFLOW_STATE_", state);
-}
-
-function holdText({ inTransition }: Workflow): string {
-  if (inTransition === undefined) return "-";
-  return `${inTransition.transactionId} (to ${stateText(inTransition.targetState)})`;
-}
-
-export function stateArgument(text: string): StateName {
-  const state = workflowStates.find((name) => name === text.toUpperCase());
-  if (state === undefined) throw new InvalidArgumentError(`It must be one of ${workflowStates.join(", ")}.`);
-  return state;
 }
 
 /** `inventory=take 2` as an enlistment with that text as its payload. */

@@ -4,6 +4,7 @@ import { registry } from "./descriptors.ts";
 import { overloaded } from "./errors.ts";
 import type { HeaderSize } from "./headers.ts";
 import { headerBytesFree, lastingCountPerConnectionMax } from "./limits.ts";
+import { isLongPoll } from "./long-polls.ts";
 import { type Bound, boundWords, type CallKind, type Refused } from "./refusals.ts";
 import { statusHeaders } from "./status-headers.ts";
 
@@ -103,8 +104,9 @@ export function createAdmission(bounds: CallBounds, refused: Refused): Admission
   return {
     serve(service, otherKind = "call") {
       for (const { name, methodKind } of registry.getService(service)?.methods ?? []) {
-        const kind = methodKind === "unary" ? "call" : methodKind === "server_streaming" ? "watch" : "session";
-        laneByPath.set(`/${service}/${name}`, laneOf(service, kind));
+        const path = `/${service}/${name}`;
+        const isWatch = methodKind === "server_streaming" || isLongPoll(path);
+        laneByPath.set(path, laneOf(service, isWatch ? "watch" : methodKind === "unary" ? "call" : "session"));
       }
       otherLanes.set(service, laneOf(service, otherKind));
     },

@@ -10,6 +10,7 @@ import type { Logger } from "../runtime/logger.ts";
 import { type LoopWatch, unwatched } from "../runtime/loop-watch.ts";
 import type { Calls } from "./calls.ts";
 import { overloaded, toServerError } from "./errors.ts";
+import { isLongPoll } from "./long-polls.ts";
 import type { Pace } from "./pace.ts";
 import { InvalidMessage } from "./validation.ts";
 
@@ -84,7 +85,7 @@ export const deadlineInterceptor: ServerInterceptor = (_method, call) =>
 
 /**
  * Outermost around every handler of a service: request id, log, bounds, and the one place where errors become statuses. The `signal`
- * aborts also when the service leaves: of a stream at once, of a unary call when the grace is over.
+ * aborts also when the service leaves: of a stream, or a long poll, at once; of another unary call when the grace is over.
  */
 export function createContextMiddleware(
   logger: Logger,
@@ -97,8 +98,8 @@ export function createContextMiddleware(
       const log = new CallLog(logger, context);
       const deadlineMs = numberOrNothing(context.metadata.get(deadlineKey));
       const callerSignal = context.signal;
-      const isStream = call.requestStream || call.responseStream;
-      const unary = isStream ? undefined : cutOffFor(callerSignal);
+      const lasts = call.requestStream || call.responseStream || isLongPoll(call.method.path);
+      const unary = lasts ? undefined : cutOffFor(callerSignal);
       const signal = unary?.signal ?? AbortSignal.any([callerSignal, leaving]);
       const extended: CallContext & RpcContext = Object.assign(context, { deadlineMs, log, signal });
       const leave = enter(unary);

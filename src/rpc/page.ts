@@ -4,7 +4,7 @@ import { invalidField } from "./errors.ts";
 const pageSizeDefault = 100;
 
 /** More would not make a client faster. */
-const pageSizeMax = 1000;
+export const pageSizeMax = 1000;
 
 /** 0 means the default; more than the maximum is taken as the maximum. */
 export function pageSize(requested: number): number {

@@ -2,7 +2,7 @@ import { createSeldomLog } from "../kernel/seldom.ts";
 import type { DurationMs } from "../kernel/time.ts";
 import type { Logger } from "../runtime/logger.ts";
 
-/** By the shape of the method. A watch answers without end; of a session both sides speak without end. */
+/** By the shape of the method. A watch answers without end, or waits before it answers; of a session both sides speak without end. */
 export type CallKind = "call" | "watch" | "session";
 
 /** How many there may be of what, for whom. */

@@ -2,6 +2,7 @@ import { createHash, hash } from "node:crypto";
 import type { DescField, DescMessage } from "@bufbuild/protobuf";
 import { assert } from "../kernel/assert.ts";
 import type { RequestId } from "../kernel/ids.ts";
+import { sorted } from "../kernel/json.ts";
 import type { RequestKey } from "../kernel/request-key.ts";
 import { registry } from "./descriptors.ts";
 
@@ -68,11 +69,3 @@ const bytesText = (bytes: Uint8Array): string =>
 
 /** Bytes that are cheaper to copy than to hash by themselves. */
 const wholeBytesMax = 4_096;
-
-/** JSON with its keys in one order. */
-function sorted(json: unknown): unknown {
-  if (Array.isArray(json)) return json.map(sorted);
-  if (typeof json !== "object" || json === null) return json;
-  const entries = Object.entries(json).map(([key, value]) => [key, sorted(value)] as const);
-  return Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : 1)));
-}

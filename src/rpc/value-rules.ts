@@ -1,4 +1,4 @@
-import { type DescEnum, type DescField, type DescMessage, getOption, ScalarType } from "@bufbuild/protobuf";
+import { type DescEnum, type DescEnumValue, type DescField, type DescMessage, getOption, ScalarType } from "@bufbuild/protobuf";
 import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
 import { field as fieldRules } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import { structBytesMax } from "../kernel/limits.ts";
@@ -105,8 +105,11 @@ function joined(path: readonly (string | number)[]): string {
 /** What a field rule refuses is not named. */
 export function oneOf({ values }: DescEnum, field: DescField): string {
   const { type } = getOption(field, fieldRules);
-  const refused = new Set([0, ...(type.case === "enum" ? type.value.notIn : [])]);
-  const names = values.filter(({ number }) => !refused.has(number)).map(({ name }) => name);
+  const rules = type.case === "enum" ? type.value : undefined;
+  const refused = new Set([0, ...(rules?.notIn ?? [])]);
+  const isWanted = ({ number }: DescEnumValue): boolean =>
+    !refused.has(number) && (!rules?.in.length || rules.in.includes(number));
+  const names = values.filter(isWanted).map(({ name }) => name);
   return `must be one of ${names.join(", ")}`;
 }
 

@@ -29,6 +29,8 @@ export function wireWalk(descriptor: DescMessage): (bytes: Uint8Array) => WireFi
 class FieldReader extends BinaryReader {
   readonly #source: Uint8Array;
   fieldCount = 0;
+  /** The field that has come is a list of numbers in one piece. */
+  isPacked = false;
   /** Of the Struct that is being read. */
   valueCount = 0;
   textBytes = 0;
@@ -44,8 +46,12 @@ class FieldReader extends BinaryReader {
     const wireType: WireType = tag & 7;
     const field = fields.get(tag >>> 3);
     this.fieldCount += 1;
+    this.isPacked = false;
     if (field === undefined) this.pass(wireType);
-    else if (field.wireType !== wireType) throw new Error("a field has not its wire type");
+    else if (field.wireType !== wireType) {
+      this.isPacked = field.list !== undefined && wireType === WireType.LengthDelimited;
+      if (!this.isPacked) throw new Error("a field has not its wire type");
+    }
     return field;
   }
 
@@ -64,6 +70,15 @@ class FieldReader extends BinaryReader {
     else if (wireType !== WireType.LengthDelimited) throw new Error("no field has this wire type");
     if (this.pos > this.len) throw new Error("a field runs over the end of the message");
     return this.pos - start;
+  }
+
+  /** Skips numbers that come in one piece, and says how many they are; of more than so many, that they are more. */
+  passNumbers(wireType: WireType, countMax: number): number {
+    const end = this.end();
+    let count = 0;
+    for (; this.pos < end && count <= countMax; count += 1) this.pass(wireType);
+    if (count <= countMax) this.assertAt(end);
+    return count;
   }
 
   assertAt(end: number): void {
@@ -102,8 +117,10 @@ function excessIn(reader: FieldReader, message: MessageShape, end: number): Fiel
     if (field === undefined) continue;
     const index = field.list === undefined ? undefined : (counts[field.list] as number);
     if (index !== undefined) {
-      if (index >= field.most.count) return { field: field.name, description: field.most.words };
-      counts[field.list as number] = index + 1;
+      const count = index + (reader.isPacked ? reader.passNumbers(field.wireType, field.most.count) : 1);
+      if (count > field.most.count) return { field: field.name, description: field.most.words };
+      counts[field.list as number] = count;
+      if (reader.isPacked) continue;
     }
     const excess = excessOf(reader, field);
     if (excess !== undefined) return { ...excess, field: placed(field, index, excess.field) };

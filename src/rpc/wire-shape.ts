@@ -18,7 +18,7 @@ export type FieldShape = {
   readonly wireType: WireType;
   /** Of a message, or of an entry of a map. */
   readonly inside: MessageShape | undefined;
-  /** Its place among the lists of its message. */
+  /** Its place among the lists of its message. A list of numbers, or of enums, may come in one field. */
   readonly list: number | undefined;
   readonly most: Most;
   readonly isStruct: boolean;
@@ -42,8 +42,6 @@ export function shapeOf(descriptor: DescMessage, known = new Map<DescMessage, Me
   for (const field of descriptor.fields) {
     const value = { ...one, name: field.name, ...contentOf(field, known) };
     const list = field.fieldKind === "list" ? lists.indexOf(field) : undefined;
-    if (list !== undefined && value.wireType !== WireType.LengthDelimited)
-      throw new Error(`${field}: no request has a list of numbers yet`);
     fields.set(field.number, field.fieldKind === "map" ? entryOf(field.mapKey, value) : { ...value, list });
   }
   return shape;

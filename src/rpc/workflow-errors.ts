@@ -21,13 +21,17 @@ export function workflowError(error: ManagerError, { workflowId = "", requestId 
         message: `workflow "${error.workflowId}" does not exist`,
         metadata: { workflow_id: error.workflowId },
       });
-    case "workflow-already-exists":
+    case "workflow-already-exists": {
+      const { workflowId: id, differences } = error;
+      const other =
+        differences.length === 0 ? "" : `, and is another one: ${differences.map((each) => differenceWords[each]).join(", ")}`;
       return rpcError({
         code: Status.ALREADY_EXISTS,
         reason: "WORKFLOW_ALREADY_EXISTS",
-        message: `workflow "${error.workflowId}" exists already`,
-        metadata: { workflow_id: error.workflowId },
+        message: `workflow "${id}" exists already${other}`,
+        metadata: { workflow_id: id, ...(differences.length > 0 && { different: differences.join(",") }) },
       });
+    }
     case "workflow-limit-reached":
       return rpcError({
         code: Status.RESOURCE_EXHAUSTED,
@@ -172,6 +176,12 @@ export function workflowError(error: ManagerError, { workflowId = "", requestId 
       return unreachable(error);
   }
 }
+
+const differenceWords = {
+  type: "it has another type",
+  metadata: "it was created with other metadata",
+  state: "it has not been started",
+} as const;
 
 /** It would be refused again. */
 function refused(workflowId: string, { why, cause, limit, fields }: Refusal) {

@@ -37,6 +37,9 @@ import { sequencePlace } from "./page.ts";
 import { withPatience } from "./patience.ts";
 import { requestKey } from "./request-key.ts";
 import { tellTransaction } from "./transaction-header.ts";
+import { createCreationHandlers } from "./workflow/creation.ts";
+import { createServerInfoHandlers, type ServerFacts } from "./workflow/server-info.ts";
+import { createWaitHandlers } from "./workflow/wait.ts";
 import { eventsPurged, workflowError } from "./workflow-errors.ts";
 
 /** A transaction of a caller without a deadline ends by this. */
@@ -51,6 +54,7 @@ export function createWorkflowService(dependencies: {
   readonly nowMs: () => TimeMs;
   readonly turns: Turns;
   readonly logger: Logger;
+  readonly server: ServerFacts;
 }): WorkflowServiceImplementation<RpcContext> {
   const { manager, store, watch, participantId: ownId, nowMs } = dependencies;
   const readPage = createReadPage(dependencies);
@@ -77,21 +81,9 @@ export function createWorkflowService(dependencies: {
   }
 
   return {
-    async createWorkflow(request, context) {
-      const command = {
-        workflowId: request.workflowId === "" ? undefined : (request.workflowId as WorkflowId),
-        type: request.type,
-        metadata: structFromWire(request.metadata),
-        reason: request.reason,
-        requestedBy: request.requestedBy,
-        request: requestKey("concord.workflow.v1.CreateWorkflowRequest", request),
-      };
-      const result = await manager.create(command, context);
-      if (!result.ok) throw workflowError(result.error, request);
-      const { workflow, event } = result.value;
-      context.log.info({ workflow: workflow.id, by: event.requestedBy, sequence: event.sequence }, "workflow created");
-      return { workflow: workflowToWire(workflow), event: eventToWire(event) };
-    },
+    ...createCreationHandlers(dependencies),
+    ...createWaitHandlers(dependencies),
+    ...createServerInfoHandlers(dependencies),
 
     async getWorkflow({ workflowId }) {
       const workflow = await store.get(workflowId as WorkflowId);

@@ -51,11 +51,11 @@ export function createCalls() {
   }
 
   return {
-    async run(
+    async run<Answered extends Answer>(
       { request, workflowId }: { readonly request: RequestKey | undefined; readonly workflowId: WorkflowId | undefined },
       caller: Caller,
-      run: (call: Call) => Promise<Outcome>,
-    ): Promise<Outcome> {
+      run: (call: Call) => Promise<Result<Answered, ManagerError>>,
+    ): Promise<Result<Answered, ManagerError>> {
       const first = request && byRequest.get(request.id);
       if (first && first.digest !== request.digest) return err({ type: "request-id-reused", requestId: request.id });
       const underWay = first ?? begin(request?.digest ?? "", caller.deadlineMs, run);
@@ -64,7 +64,8 @@ export function createCalls() {
       const { onBegun } = caller;
       if (onBegun) void underWay.begun.promise.then((transactionId) => caller.signal.aborted || onBegun(transactionId));
       try {
-        const answer = await orLeft(caller.signal, underWay.answer);
+        // The same request, to its digest, has the same kind of answer.
+        const answer = (await orLeft(caller.signal, underWay.answer)) as Result<Answered, ManagerError> | undefined;
         return answer ?? err({ type: "outcome-pending", workflowId, transactionId: underWay.transactionId });
       } finally {
         underWay.callers -= 1;

@@ -5,7 +5,12 @@ import type { MetadataViolation, TransactionOutcome } from "./ports.ts";
 /** Why the manager did not do what was asked. */
 export type ManagerError =
   | WorkflowError
-  | { readonly type: "workflow-already-exists"; readonly workflowId: WorkflowId }
+  /** `differences`: what of it is not as a creation that would take it wants it. */
+  | {
+      readonly type: "workflow-already-exists";
+      readonly workflowId: WorkflowId;
+      readonly differences: readonly ("type" | "metadata" | "state")[];
+    }
   /** It does not meet the schema that the rule set has for the type. */
   | {
       readonly type: "metadata-invalid";

@@ -1,7 +1,4 @@
 import { assert } from "../kernel/assert.ts";
-import type { WorkflowId } from "../kernel/ids.ts";
-import type { JsonObject } from "../kernel/json.ts";
-import type { RequestKey } from "../kernel/request-key.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
 import {
   type Answer,
@@ -13,24 +10,15 @@ import {
   raceCountMax,
   rememberAnswer,
   stampOf,
-  unjudged,
 } from "./attempt.ts";
 import { type Call, type Caller, createCalls } from "./calls.ts";
-import { applyMove, create } from "./core/step.ts";
+import { applyMove } from "./core/step.ts";
+import { type CreateCommand, createOnce } from "./creation.ts";
 import type { ManagerError } from "./errors.ts";
 import { type OwnPart, participantsOf, type Together } from "./own-part.ts";
 import type { Asker, CoordinatorSessions, WorkflowBatch } from "./ports.ts";
 import { type PossibleMovesQuestion, possibleMoves } from "./possible-moves.ts";
 import { type ResolveCommand, resolveTransition } from "./resolve-transition.ts";
-
-export type CreateCommand = {
-  readonly workflowId: WorkflowId | undefined;
-  readonly type: string;
-  readonly metadata: JsonObject;
-  readonly reason: string;
-  readonly requestedBy: string;
-  readonly request: RequestKey | undefined;
-};
 
 export type Manager = ReturnType<typeof createManager>;
 
@@ -42,7 +30,7 @@ export function createManager(
     readonly workflowCountMax: number;
   },
 ) {
-  const { store, predicates, environment, ownPart, workflowCountMax } = dependencies;
+  const { store, environment, ownPart, workflowCountMax } = dependencies;
   const calls = createCalls();
 
   /** Applies a batch of one workflow and one event. */
@@ -53,45 +41,6 @@ export function createManager(
     const [event] = applied.value;
     assert(put !== undefined && event !== undefined, "EventPerChange");
     return ok({ workflow: put.workflow, event });
-  }
-
-  /** Yields the rule-set revision with which the metadata was checked; 0: without a type, nothing can be asked of it. */
-  async function checkMetadata(
-    { type: workflowType, metadata }: CreateCommand,
-    workflowId: WorkflowId,
-    call: Call,
-  ): Promise<Result<number, ManagerError>> {
-    if (workflowType === "") return ok(0);
-    const verdict = await predicates.checkMetadata({ workflowType, metadata }, call);
-    if (!verdict.ok) return err(unjudged(verdict.error, workflowId));
-    if (call.signal.aborted) return err({ type: "outcome-pending", workflowId, transactionId: undefined });
-    const { violations, ruleSetRevision } = verdict.value;
-    return violations.length === 0
-      ? ok(ruleSetRevision)
-      : err({ type: "metadata-invalid", workflowType, ruleSetRevision, violations });
-  }
-
-  async function createOnce(command: CreateCommand, call: Call): Promise<Result<Answer, ManagerError>> {
-    const earlier = await earlierAnswer(store, command.request);
-    if (earlier !== undefined) return earlier;
-    const workflowId = command.workflowId ?? (environment.newId() as WorkflowId);
-    const checked = await checkMetadata(command, workflowId, call);
-    if (!checked.ok) return checked;
-    const { workflow, event } = create({ ...command, id: workflowId, ruleSetRevision: checked.value }, stampOf(environment));
-    const applied = await applyOne({
-      puts: [{ workflow, expected: "absent" }],
-      events: [event],
-      workflowCountMax,
-      ...rememberAnswer(command.request, environment),
-    });
-    if (applied.ok) return applied;
-    if (applied.error.type === "storage-unavailable") return err(applied.error);
-    // Its original may have been written since.
-    const original = await earlierAnswer(store, command.request);
-    if (original !== undefined) return original;
-    return applied.error.conflict.type === "limit"
-      ? err({ type: "workflow-limit-reached", limit: workflowCountMax })
-      : err({ type: "workflow-already-exists", workflowId });
   }
 
   async function moveOnce(command: MoveCommand, call: Call): Promise<Result<Answer, ManagerError>> {
@@ -133,7 +82,8 @@ export function createManager(
   return {
     workflowCountMax,
 
-    create: (command: CreateCommand, caller: Caller) => calls.run(command, caller, (call) => createOnce(command, call)),
+    create: (command: CreateCommand, caller: Caller) =>
+      calls.run(command, caller, (call) => createOnce(dependencies, command, call)),
 
     /** Makes a move by itself. One whose callers have all left before it is written is not made. */
     move: (command: MoveCommand, caller: Caller) => calls.run(subjectOf(command), caller, (call) => moveOnce(command, call)),

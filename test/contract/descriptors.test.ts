@@ -48,7 +48,9 @@ describe.each(methods)("$rpc", ({ method }) => {
       /^(Create|Update|Delete|Set|Apply|Rollback|Shadow|Deprecate|Transition|Recover|Activate|Deactivate|Execute|Begin|Enlist|Commit|Abort|Retry|Resolve|Forget)/.test(
         name,
       );
-    const isQuestion = /^(Get|List|Watch|Check|Explain|Assess|Lint|Replay|Validate|BatchValidate|Participate|Replay)/.test(name);
+    const isQuestion = /^(Get|List|Watch|Wait|Check|Explain|Assess|Lint|Replay|Validate|BatchValidate|Participate|Replay)/.test(
+      name,
+    );
     expect(isMutation !== isQuestion, `${name} is either a mutation or a question`).toBe(true);
     if (isMutation) expect(["request_id", "requested_by", "reason"].filter((field) => !fields.has(field))).toEqual([]);
     // A state has four moves at most.
@@ -149,8 +151,11 @@ function listViolations(
   wrap: (bytes: Uint8Array) => Uint8Array,
   limit: number | undefined,
 ): readonly Violation[] {
-  const many = Array.from({ length: (limit ?? 0) + 1 }, () => lengthDelimited(field, new Uint8Array()));
+  const isEnum = field.listKind === "enum";
+  const item = isEnum ? varint(field, 1) : lengthDelimited(field, new Uint8Array());
+  const many = Array.from({ length: (limit ?? 0) + 1 }, () => item);
   return [
+    ...(isEnum ? [{ path: `${path}[0]`, what: "an unknown enum number", bytes: wrap(varint(field, 99)) }] : []),
     ...(limit === undefined ? [] : [{ path, what: `${limit + 1} elements`, bytes: wrap(concat(many)) }]),
     ...(field.listKind === "message"
       ? violations(field.message, `${path}[0].`, (bytes) => wrap(lengthDelimited(field, bytes)))

@@ -108,6 +108,12 @@ const unary: Readonly<Record<string, Sample>> = {
     bad: { workflow_id: "nobody" },
     failure: { code: "NOT_FOUND", reason: "WORKFLOW_NOT_FOUND", metadata: { workflow_id: "nobody" } },
   },
+  "WorkflowService/WaitForWorkflow": {
+    good: { workflow_id: "failed", states: ["WORKFLOW_STATE_FAILED"] },
+    answer: { workflow: { workflow_id: "failed", version: "3" }, reached: true, event: null },
+    bad: { workflow_id: "nobody" },
+    failure: { code: "NOT_FOUND", reason: "WORKFLOW_NOT_FOUND", metadata: { workflow_id: "nobody" } },
+  },
   "WorkflowService/ListWorkflows": {
     good: { filter: 'workflow.state == "FAILED"' },
     answer: { workflows: [{ workflow_id: "failed" }], next_page_token: "" },
@@ -180,6 +186,12 @@ const unary: Readonly<Record<string, Sample>> = {
     answer: { events: [{ version: "1" }, { version: "2" }], next_page_token: "" },
     bad: { workflow_id: "active", page_token: "bm9uc2Vuc2U" },
     failure: invalid("page_token"),
+  },
+  "WorkflowService/GetServerInfo": {
+    good: {},
+    answer: { services: expect.arrayContaining(["concord.workflow.v1.WorkflowService"]), limits: { workflows: "1000000" } },
+    bad: Buffer.from([0x0a]),
+    failure: invalid(""),
   },
   "WorkflowService/GetSystemStats": {
     good: {},

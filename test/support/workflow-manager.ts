@@ -5,7 +5,8 @@ import { createMemoryWorkflowStore } from "../../src/storage/memory/workflow-sto
 import type { MoveCommand } from "../../src/workflow/attempt.ts";
 import type { Caller } from "../../src/workflow/calls.ts";
 import { noWarnings } from "../../src/workflow/core/warnings.ts";
-import { type CreateCommand, createManager } from "../../src/workflow/manager.ts";
+import type { CreateCommand } from "../../src/workflow/creation.ts";
+import { createManager } from "../../src/workflow/manager.ts";
 import { createOwnPart } from "../../src/workflow/own-part.ts";
 import { createWorkflowParticipant } from "../../src/workflow/participant.ts";
 import type { MetadataQuestion, PredicateCheck, PredicateClient, TransactionClient } from "../../src/workflow/ports.ts";
@@ -100,7 +101,16 @@ export function managerOver(store = createMemoryWorkflowStore(), options: { read
 export type ManagerUnderTest = ReturnType<typeof managerOver>;
 
 export function creation(id: string | undefined = workflowId, request?: { readonly id: RequestId; readonly digest: string }) {
-  return { workflowId: id as WorkflowId | undefined, type: "sample", metadata: {}, reason: "", requestedBy: "ada", request };
+  return {
+    workflowId: id as WorkflowId | undefined,
+    type: "sample",
+    metadata: {},
+    initialState: "CREATED",
+    ifExists: "fail",
+    reason: "",
+    requestedBy: "ada",
+    request,
+  } as const;
 }
 
 export function moveTo(

@@ -10,7 +10,7 @@ import {
   jsonArgument,
   type Mutation,
 } from "../client.ts";
-import { stateArgument } from "../workflow.ts";
+import { stateArgument } from "../workflow-text.ts";
 import { revisionArgument } from "./fields.ts";
 import { lastEventOf } from "./last-event.ts";
 

@@ -41,6 +41,34 @@ describe("a list is counted before an element of it is made:", () => {
   });
 });
 
+describe("a list of numbers is counted, as it may come:", () => {
+  const walk = wireWalk(messageType("concord.workflow.v1.WaitForWorkflowRequest"));
+  const packed = (count: number) => inside(2, Buffer.alloc(count, 1));
+  const single = (count: number) => Buffer.alloc(2 * count, Uint8Array.of(2 << 3, 1));
+  const excess = { field: "states", description: "must contain no more than 6 item(s)" };
+
+  test("in one piece, one by one, or both", () => {
+    for (const bytes of [packed(6), single(6), Buffer.concat([packed(3), single(3)])]) {
+      expect(walk(bytes).excess).toBeUndefined();
+    }
+    for (const bytes of [packed(7), packed(mebibyte), single(7), Buffer.concat([packed(3), single(4)])]) {
+      expect(walk(bytes).excess).toEqual(excess);
+    }
+  });
+
+  test("a piece that ends in the midst of a number is none", () => {
+    expect(() => walk(Uint8Array.of((2 << 3) | 2, 1, 0x80, 1))).toThrow("runs over the end");
+  });
+
+  test("they are decoded as they come", () => {
+    const decode = validatingDecoder(messageType("concord.workflow.v1.WaitForWorkflowRequest"));
+    const id = inside(1, Buffer.from("w"));
+    const states = ["WORKFLOW_STATE_CREATED", "WORKFLOW_STATE_ACTIVE"];
+    expect(decode(Buffer.concat([id, inside(2, Uint8Array.of(1, 2))]))).toMatchObject({ states });
+    expect(decode(Buffer.concat([id, Uint8Array.of(2 << 3, 1, 2 << 3, 2)]))).toMatchObject({ states });
+  });
+});
+
 const bytesOf = (changes: Parameters<typeof TransitionWorkflowRequest.fromPartial>[0]) =>
   TransitionWorkflowRequest.encode(TransitionWorkflowRequest.fromPartial(changes)).finish();
 
@@ -139,7 +167,9 @@ describe("every field of a request that has a most says it in the words of its r
       const { count, bytes } = mostOf(field);
       if (field.fieldKind === "list") expect(count, `${field} has a most`).toBeDefined();
       if (count === undefined && bytes === undefined) continue;
-      const tooMuch = bytes === undefined ? filled((count ?? 0) + 1, 0) : filled(1, bytes * 4 + 1);
+      // A number is one in a piece of its own.
+      const itemBytes = field.fieldKind === "list" && field.listKind === "enum" ? 1 : 0;
+      const tooMuch = bytes === undefined ? filled((count ?? 0) + 1, itemBytes) : filled(1, bytes * 4 + 1);
       const { excess } = walk(tooMuch);
       const result = validator.validate(message, fromBinary(message, tooMuch));
       const words = result.violations?.filter(({ field: [first] }) => first === field).map((violation) => violation.message);

@@ -36,8 +36,9 @@ export const ErrorReason = {
    */
   WORKFLOW_NOT_FOUND: "ERROR_REASON_WORKFLOW_NOT_FOUND",
   /**
-   * WORKFLOW_ALREADY_EXISTS - ALREADY_EXISTS. A workflow with this id exists, and this was not a retry of its creation (see `request_id`).
-   * `{reason: "WORKFLOW_ALREADY_EXISTS", metadata: {workflow_id: "wf-17"}}`
+   * WORKFLOW_ALREADY_EXISTS - ALREADY_EXISTS. A workflow with this id exists, and this was not a retry of its creation (see `request_id`). With `if_exists` RETURN it is
+   * another one than is asked for: `different` says in what, of `type`, `metadata` and `state`.
+   * `{reason: "WORKFLOW_ALREADY_EXISTS", metadata: {workflow_id: "wf-17", different: "type,metadata"}}`
    */
   WORKFLOW_ALREADY_EXISTS: "ERROR_REASON_WORKFLOW_ALREADY_EXISTS",
   /**

@@ -11,6 +11,8 @@ import { Duration } from "../../../google/protobuf/duration.ts";
 import { Struct } from "../../../google/protobuf/struct.ts";
 import { Timestamp } from "../../../google/protobuf/timestamp.ts";
 import { Enlistment, Outcome, outcomeFromJSON, outcomeToNumber } from "../../commit/v1/transaction.ts";
+import { GetServerInfoRequest, GetServerInfoResponse } from "./server_info.ts";
+import { WaitForWorkflowRequest, WaitForWorkflowResponse } from "./wait.ts";
 import {
   InTransition,
   RuleWarning,
@@ -24,6 +26,63 @@ import {
 export const protobufPackage = "concord.workflow.v1";
 
 export const protobufFileName = "concord/workflow/v1/workflow_service.proto";
+
+/** What a creation does if its id is taken, by another request. */
+export const IfExists = {
+  /** UNSPECIFIED - As FAIL. */
+  UNSPECIFIED: "IF_EXISTS_UNSPECIFIED",
+  /** FAIL - ALREADY_EXISTS / WORKFLOW_ALREADY_EXISTS. */
+  FAIL: "IF_EXISTS_FAIL",
+  /**
+   * RETURN - The workflow that is there is the answer, with `already_existed`, if it is the one that is asked for: it has the same `type`, was created
+   * with the same `metadata`, and has been started if `initial_state` is ACTIVE. Who created it, why, and what has become of it since do
+   * not matter. If it is another one, WORKFLOW_ALREADY_EXISTS with what is different. So a creation can be repeated without a `request_id`, by
+   * whoever, at any time.
+   */
+  RETURN: "IF_EXISTS_RETURN",
+  UNRECOGNIZED: "UNRECOGNIZED",
+} as const;
+
+export type IfExists = typeof IfExists[keyof typeof IfExists];
+
+export namespace IfExists {
+  export type UNSPECIFIED = typeof IfExists.UNSPECIFIED;
+  export type FAIL = typeof IfExists.FAIL;
+  export type RETURN = typeof IfExists.RETURN;
+  export type UNRECOGNIZED = typeof IfExists.UNRECOGNIZED;
+}
+
+export function ifExistsFromJSON(object: any): IfExists {
+  switch (object) {
+    case 0:
+    case "IF_EXISTS_UNSPECIFIED":
+      return IfExists.UNSPECIFIED;
+    case 1:
+    case "IF_EXISTS_FAIL":
+      return IfExists.FAIL;
+    case 2:
+    case "IF_EXISTS_RETURN":
+      return IfExists.RETURN;
+    case -1:
+    case "UNRECOGNIZED":
+    default:
+      return IfExists.UNRECOGNIZED;
+  }
+}
+
+export function ifExistsToNumber(object: IfExists): number {
+  switch (object) {
+    case IfExists.UNSPECIFIED:
+      return 0;
+    case IfExists.FAIL:
+      return 1;
+    case IfExists.RETURN:
+      return 2;
+    case IfExists.UNRECOGNIZED:
+    default:
+      return -1;
+  }
+}
 
 /** A place in the order of events that needs no number. */
 export const WatchPosition = {
@@ -104,16 +163,37 @@ export interface CreateWorkflowRequest {
    * It can not be changed later.
    */
   readonly type: string;
+  /**
+   * Where it begins: CREATED, which is what counts if it is unset, or ACTIVE. ACTIVE is two changes in one write batch, its creation and the
+   * move CREATED→ACTIVE, with two events; the rules of that move are asked, and see the creation as `last_event`. A move has a reason and
+   * somebody who asks for it, so with ACTIVE `reason` and `requested_by` are required. Other states are INVALID_ARGUMENT / INVALID_REQUEST.
+   */
+  readonly initialState: WorkflowState;
+  /** What to do if there is a workflow with this id. */
+  readonly ifExists: IfExists;
 }
 
 /** The new workflow. */
 export interface CreateWorkflowResponse {
-  /** As it was created. */
+  /** As it was created. If it existed already: as it is now. */
   readonly workflow:
     | Workflow
     | undefined;
-  /** Its CREATED event; `event.sequence` is where a watch would resume after it. */
-  readonly event: WorkflowEvent | undefined;
+  /**
+   * The last event of its creation: CREATED, or the move to ACTIVE; `event.sequence` is where a watch would resume after it. If it existed
+   * already: its CREATED event.
+   */
+  readonly event:
+    | WorkflowEvent
+    | undefined;
+  /** True only with `if_exists` RETURN: there was such a workflow, and nothing was written. */
+  readonly alreadyExisted: boolean;
+  /** Its CREATED event, always. */
+  readonly createdEvent:
+    | WorkflowEvent
+    | undefined;
+  /** The rules that warn of the move to ACTIVE: `event.warnings`. */
+  readonly warnings: readonly RuleWarning[];
 }
 
 /** Asks for one workflow. */
@@ -445,7 +525,16 @@ export interface StateCount {
 }
 
 function createBaseCreateWorkflowRequest(): CreateWorkflowRequest {
-  return { workflowId: "", metadata: undefined, reason: "", requestedBy: "", requestId: "", type: "" };
+  return {
+    workflowId: "",
+    metadata: undefined,
+    reason: "",
+    requestedBy: "",
+    requestId: "",
+    type: "",
+    initialState: WorkflowState.UNSPECIFIED,
+    ifExists: IfExists.UNSPECIFIED,
+  };
 }
 
 export const CreateWorkflowRequest: MessageFns<CreateWorkflowRequest> = {
@@ -467,6 +556,12 @@ export const CreateWorkflowRequest: MessageFns<CreateWorkflowRequest> = {
     }
     if (message.type !== "") {
       writer.uint32(50).string(message.type);
+    }
+    if (message.initialState !== WorkflowState.UNSPECIFIED) {
+      writer.uint32(56).int32(workflowStateToNumber(message.initialState));
+    }
+    if (message.ifExists !== IfExists.UNSPECIFIED) {
+      writer.uint32(64).int32(ifExistsToNumber(message.ifExists));
     }
     return writer;
   },
@@ -532,6 +627,22 @@ export const CreateWorkflowRequest: MessageFns<CreateWorkflowRequest> = {
             message.type = reader.string();
             continue;
           }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.initialState = workflowStateFromJSON(reader.int32());
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.ifExists = ifExistsFromJSON(reader.int32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -555,12 +666,14 @@ export const CreateWorkflowRequest: MessageFns<CreateWorkflowRequest> = {
     message.requestedBy = object.requestedBy ?? "";
     message.requestId = object.requestId ?? "";
     message.type = object.type ?? "";
+    message.initialState = object.initialState ?? WorkflowState.UNSPECIFIED;
+    message.ifExists = object.ifExists ?? IfExists.UNSPECIFIED;
     return message;
   },
 };
 
 function createBaseCreateWorkflowResponse(): CreateWorkflowResponse {
-  return { workflow: undefined, event: undefined };
+  return { workflow: undefined, event: undefined, alreadyExisted: false, createdEvent: undefined, warnings: [] };
 }
 
 export const CreateWorkflowResponse: MessageFns<CreateWorkflowResponse> = {
@@ -570,6 +683,15 @@ export const CreateWorkflowResponse: MessageFns<CreateWorkflowResponse> = {
     }
     if (message.event !== undefined) {
       WorkflowEvent.encode(message.event, writer.uint32(18).fork()).join();
+    }
+    if (message.alreadyExisted !== false) {
+      writer.uint32(24).bool(message.alreadyExisted);
+    }
+    if (message.createdEvent !== undefined) {
+      WorkflowEvent.encode(message.createdEvent, writer.uint32(34).fork()).join();
+    }
+    for (const v of message.warnings) {
+      RuleWarning.encode(v!, writer.uint32(42).fork()).join();
     }
     return writer;
   },
@@ -603,6 +725,30 @@ export const CreateWorkflowResponse: MessageFns<CreateWorkflowResponse> = {
             message.event = WorkflowEvent.decode(reader, reader.uint32());
             continue;
           }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.alreadyExisted = reader.bool();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.createdEvent = WorkflowEvent.decode(reader, reader.uint32());
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.warnings.push(RuleWarning.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -626,6 +772,11 @@ export const CreateWorkflowResponse: MessageFns<CreateWorkflowResponse> = {
     message.event = (object.event !== undefined && object.event !== null)
       ? WorkflowEvent.fromPartial(object.event)
       : undefined;
+    message.alreadyExisted = object.alreadyExisted ?? false;
+    message.createdEvent = (object.createdEvent !== undefined && object.createdEvent !== null)
+      ? WorkflowEvent.fromPartial(object.createdEvent)
+      : undefined;
+    message.warnings = object.warnings?.map((e) => RuleWarning.fromPartial(e)) || [];
     return message;
   },
 };
@@ -2728,13 +2879,16 @@ export const WorkflowServiceDefinition = {
   fullName: "concord.workflow.v1.WorkflowService",
   methods: {
     /**
-     * Creates a workflow in CREATED with version 1 and appends its CREATED event.
+     * Creates a workflow in CREATED with version 1 and appends its CREATED event. With `initial_state` ACTIVE it is started in the same write
+     * batch: version 2, with the event of the move CREATED→ACTIVE after it, or nothing happens.
      *
      * Checked in this order; the first that fails is the answer: the request is well formed (INVALID_ARGUMENT / INVALID_REQUEST); its
      * `request_id` is new (INVALID_ARGUMENT / REQUEST_ID_REUSED), otherwise the first answer is the answer; with a `type`, the predicate engine
      * answers (UNAVAILABLE / PREDICATE_LOGIC_UNAVAILABLE), and can do so in time (RESOURCE_EXHAUSTED / OVERLOADED); the metadata meets the
-     * schema that the rule set has for that type, if any (INVALID_ARGUMENT / METADATA_INVALID); the id is free (ALREADY_EXISTS /
-     * WORKFLOW_ALREADY_EXISTS); there is room (RESOURCE_EXHAUSTED / WORKFLOW_LIMIT_REACHED). Without a `type` the engine is not asked.
+     * schema that the rule set has for that type, if any (INVALID_ARGUMENT / METADATA_INVALID); with `initial_state` ACTIVE, no active rule denies
+     * that move (FAILED_PRECONDITION / RULE_DENIED); the id is free (ALREADY_EXISTS / WORKFLOW_ALREADY_EXISTS); there is room
+     * (RESOURCE_EXHAUSTED / WORKFLOW_LIMIT_REACHED). Without a `type` and in CREATED the engine is not asked.
+     * With `if_exists` RETURN a workflow that is there is looked at before the engine is asked: that call needs no engine.
      */
     createWorkflow: {
       name: "CreateWorkflow",
@@ -2753,6 +2907,21 @@ export const WorkflowServiceDefinition = {
       requestType: GetWorkflowRequest as typeof GetWorkflowRequest,
       requestStream: false,
       responseType: GetWorkflowResponse as typeof GetWorkflowResponse,
+      responseStream: false,
+      options: {},
+    },
+    /**
+     * Waits until a workflow is where the caller wants it, and answers at once if it is there already; costs nothing while it waits. What happens
+     * while it waits is not missed: a state that the workflow has passed through meanwhile counts. It ends too when the workflow comes into a
+     * terminal state, since nothing more happens then, and when the time is over; both are answers, with `reached` false. Ask again to wait on.
+     * It counts as a watch does (`--max-streams`), not as a call.
+     * Errors: NOT_FOUND / WORKFLOW_NOT_FOUND, UNAVAILABLE / SHUTTING_DOWN as soon as the server begins to stop.
+     */
+    waitForWorkflow: {
+      name: "WaitForWorkflow",
+      requestType: WaitForWorkflowRequest as typeof WaitForWorkflowRequest,
+      requestStream: false,
+      responseType: WaitForWorkflowResponse as typeof WaitForWorkflowResponse,
       responseStream: false,
       options: {},
     },
@@ -2872,18 +3041,30 @@ export const WorkflowServiceDefinition = {
       responseStream: false,
       options: {},
     },
+    /** Says what this server is: its version, what it serves, what it bounds, what it can do. */
+    getServerInfo: {
+      name: "GetServerInfo",
+      requestType: GetServerInfoRequest as typeof GetServerInfoRequest,
+      requestStream: false,
+      responseType: GetServerInfoResponse as typeof GetServerInfoResponse,
+      responseStream: false,
+      options: {},
+    },
   },
 } as const;
 
 export interface WorkflowServiceImplementation<CallContextExt = {}> {
   /**
-   * Creates a workflow in CREATED with version 1 and appends its CREATED event.
+   * Creates a workflow in CREATED with version 1 and appends its CREATED event. With `initial_state` ACTIVE it is started in the same write
+   * batch: version 2, with the event of the move CREATED→ACTIVE after it, or nothing happens.
    *
    * Checked in this order; the first that fails is the answer: the request is well formed (INVALID_ARGUMENT / INVALID_REQUEST); its
    * `request_id` is new (INVALID_ARGUMENT / REQUEST_ID_REUSED), otherwise the first answer is the answer; with a `type`, the predicate engine
    * answers (UNAVAILABLE / PREDICATE_LOGIC_UNAVAILABLE), and can do so in time (RESOURCE_EXHAUSTED / OVERLOADED); the metadata meets the
-   * schema that the rule set has for that type, if any (INVALID_ARGUMENT / METADATA_INVALID); the id is free (ALREADY_EXISTS /
-   * WORKFLOW_ALREADY_EXISTS); there is room (RESOURCE_EXHAUSTED / WORKFLOW_LIMIT_REACHED). Without a `type` the engine is not asked.
+   * schema that the rule set has for that type, if any (INVALID_ARGUMENT / METADATA_INVALID); with `initial_state` ACTIVE, no active rule denies
+   * that move (FAILED_PRECONDITION / RULE_DENIED); the id is free (ALREADY_EXISTS / WORKFLOW_ALREADY_EXISTS); there is room
+   * (RESOURCE_EXHAUSTED / WORKFLOW_LIMIT_REACHED). Without a `type` and in CREATED the engine is not asked.
+   * With `if_exists` RETURN a workflow that is there is looked at before the engine is asked: that call needs no engine.
    */
   createWorkflow(
     request: CreateWorkflowRequest,
@@ -2897,6 +3078,17 @@ export interface WorkflowServiceImplementation<CallContextExt = {}> {
     request: GetWorkflowRequest,
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<GetWorkflowResponse>>;
+  /**
+   * Waits until a workflow is where the caller wants it, and answers at once if it is there already; costs nothing while it waits. What happens
+   * while it waits is not missed: a state that the workflow has passed through meanwhile counts. It ends too when the workflow comes into a
+   * terminal state, since nothing more happens then, and when the time is over; both are answers, with `reached` false. Ask again to wait on.
+   * It counts as a watch does (`--max-streams`), not as a call.
+   * Errors: NOT_FOUND / WORKFLOW_NOT_FOUND, UNAVAILABLE / SHUTTING_DOWN as soon as the server begins to stop.
+   */
+  waitForWorkflow(
+    request: WaitForWorkflowRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<WaitForWorkflowResponse>>;
   /** Reads workflows in the order of their ids, page by page, filtered. */
   listWorkflows(
     request: ListWorkflowsRequest,
@@ -2981,17 +3173,25 @@ export interface WorkflowServiceImplementation<CallContextExt = {}> {
     request: GetSystemStatsRequest,
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<GetSystemStatsResponse>>;
+  /** Says what this server is: its version, what it serves, what it bounds, what it can do. */
+  getServerInfo(
+    request: GetServerInfoRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<GetServerInfoResponse>>;
 }
 
 export interface WorkflowServiceClient<CallOptionsExt = {}> {
   /**
-   * Creates a workflow in CREATED with version 1 and appends its CREATED event.
+   * Creates a workflow in CREATED with version 1 and appends its CREATED event. With `initial_state` ACTIVE it is started in the same write
+   * batch: version 2, with the event of the move CREATED→ACTIVE after it, or nothing happens.
    *
    * Checked in this order; the first that fails is the answer: the request is well formed (INVALID_ARGUMENT / INVALID_REQUEST); its
    * `request_id` is new (INVALID_ARGUMENT / REQUEST_ID_REUSED), otherwise the first answer is the answer; with a `type`, the predicate engine
    * answers (UNAVAILABLE / PREDICATE_LOGIC_UNAVAILABLE), and can do so in time (RESOURCE_EXHAUSTED / OVERLOADED); the metadata meets the
-   * schema that the rule set has for that type, if any (INVALID_ARGUMENT / METADATA_INVALID); the id is free (ALREADY_EXISTS /
-   * WORKFLOW_ALREADY_EXISTS); there is room (RESOURCE_EXHAUSTED / WORKFLOW_LIMIT_REACHED). Without a `type` the engine is not asked.
+   * schema that the rule set has for that type, if any (INVALID_ARGUMENT / METADATA_INVALID); with `initial_state` ACTIVE, no active rule denies
+   * that move (FAILED_PRECONDITION / RULE_DENIED); the id is free (ALREADY_EXISTS / WORKFLOW_ALREADY_EXISTS); there is room
+   * (RESOURCE_EXHAUSTED / WORKFLOW_LIMIT_REACHED). Without a `type` and in CREATED the engine is not asked.
+   * With `if_exists` RETURN a workflow that is there is looked at before the engine is asked: that call needs no engine.
    */
   createWorkflow(
     request: DeepPartial<CreateWorkflowRequest>,
@@ -3005,6 +3205,17 @@ export interface WorkflowServiceClient<CallOptionsExt = {}> {
     request: DeepPartial<GetWorkflowRequest>,
     options?: CallOptions & CallOptionsExt,
   ): Promise<GetWorkflowResponse>;
+  /**
+   * Waits until a workflow is where the caller wants it, and answers at once if it is there already; costs nothing while it waits. What happens
+   * while it waits is not missed: a state that the workflow has passed through meanwhile counts. It ends too when the workflow comes into a
+   * terminal state, since nothing more happens then, and when the time is over; both are answers, with `reached` false. Ask again to wait on.
+   * It counts as a watch does (`--max-streams`), not as a call.
+   * Errors: NOT_FOUND / WORKFLOW_NOT_FOUND, UNAVAILABLE / SHUTTING_DOWN as soon as the server begins to stop.
+   */
+  waitForWorkflow(
+    request: DeepPartial<WaitForWorkflowRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<WaitForWorkflowResponse>;
   /** Reads workflows in the order of their ids, page by page, filtered. */
   listWorkflows(
     request: DeepPartial<ListWorkflowsRequest>,
@@ -3089,6 +3300,11 @@ export interface WorkflowServiceClient<CallOptionsExt = {}> {
     request: DeepPartial<GetSystemStatsRequest>,
     options?: CallOptions & CallOptionsExt,
   ): Promise<GetSystemStatsResponse>;
+  /** Says what this server is: its version, what it serves, what it bounds, what it can do. */
+  getServerInfo(
+    request: DeepPartial<GetServerInfoRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<GetServerInfoResponse>;
 }
 
 type Builtin = Date | Function | Uint8Array | string | number | boolean | bigint | undefined;
