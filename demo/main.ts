@@ -12,6 +12,7 @@ import { createLaboratoryClient, type LaboratoryClient } from "./laboratory-clie
 import { createNarrator, type Narrator } from "./narrator.ts";
 import { readParticipantRecords } from "./participant-records.ts";
 import { print } from "./print.ts";
+import { propertyCommands } from "./properties/command.ts";
 import { failureText, untilAnswered } from "./retry.ts";
 import { runDemo } from "./run-demo.ts";
 import { countSteps, type Report, runSamples } from "./samples.ts";
@@ -37,6 +38,7 @@ const program = new Command("concord demo")
   .option("--keep", "keep the data and the logs, and say where")
   .action(run)
   .addCommand(commitDemoCommand());
+for (const command of propertyCommands()) program.addCommand(command);
 
 async function run(options: Options): Promise<void> {
   const scenario = readScenario();
