@@ -1,0 +1,177 @@
+import fc from "fast-check";
+import type { Clients } from "../../src/cli/client.ts";
+import { enumText } from "../../src/cli/output.ts";
+import { WorkflowState as WireState, type Workflow } from "../../src/gen/concord/workflow/v1/workflow.ts";
+import { unreachable } from "../../src/kernel/assert.ts";
+import type { JsonObject } from "../../src/kernel/json.ts";
+import { isMove, isTerminal, type WorkflowState, workflowStates } from "../../src/kernel/lifecycle.ts";
+import { failureOf } from "./concord.ts";
+import type { SequentialModel } from "./linearizable.ts";
+
+// What WorkflowService owes a single caller, written from the contract; and the same verbs, asked of the real one.
+
+type Change = {
+  readonly id: string;
+  readonly expected?: number | undefined;
+  /** The same in two calls of the same request. */
+  readonly requestId?: string | undefined;
+};
+
+export type Verb =
+  | ({ readonly type: "create"; readonly locked: boolean } & Omit<Change, "expected">)
+  | ({ readonly type: "move"; readonly to: WorkflowState } & Change)
+  | ({ readonly type: "recover" } & Change)
+  | { readonly type: "get"; readonly id: string }
+  | { readonly type: "list"; readonly state: WorkflowState };
+
+/** In one word and what belongs to it: `OK PAUSED 3`, `VERSION_MISMATCH 4`. */
+export type Heard = string;
+
+type Kept = {
+  readonly state: WorkflowState;
+  readonly version: number;
+  readonly retries: number;
+  readonly locked: boolean;
+};
+
+export type ModelState = {
+  readonly workflows: Readonly<Record<string, Kept>>;
+  /** The first answer to a request that has one. */
+  readonly answers: Readonly<Record<string, { readonly verb: string; readonly heard: Heard }>>;
+};
+
+/** The one rule of the server: what is locked is not completed. */
+export const lockRule = {
+  ruleId: "locked",
+  expression: "!workflow.metadata.locked",
+  moves: [{ toState: WireState.COMPLETED }],
+  reason: "a test",
+  requestedBy: "test",
+};
+
+const heardOf = ({ state, version, retries }: Kept): Heard => `OK ${state} ${version} ${retries}`;
+
+function stepOf(state: ModelState, verb: Verb): { readonly state: ModelState; readonly output: Heard } {
+  const { workflows } = state;
+  switch (verb.type) {
+    case "get": {
+      const found = workflows[verb.id];
+      return { state, output: found === undefined ? "WORKFLOW_NOT_FOUND" : heardOf(found) };
+    }
+    case "list": {
+      const listed = Object.entries(workflows).filter(([, each]) => each.state === verb.state);
+      return {
+        state,
+        output: listed
+          .map(([id, each]) => `${id} ${heardOf(each)}`)
+          .toSorted()
+          .join("; "),
+      };
+    }
+    default:
+      return change(state, verb);
+  }
+}
+
+type Changing = Exclude<Verb, { readonly type: "get" | "list" }>;
+
+function change(state: ModelState, verb: Changing): { readonly state: ModelState; readonly output: Heard } {
+  const request = verb.requestId;
+  const known = request === undefined ? undefined : state.answers[request];
+  const asked = JSON.stringify(verb);
+  if (known !== undefined) return { state, output: known.verb === asked ? known.heard : "REQUEST_ID_REUSED" };
+  const changed = changeOf(state.workflows[verb.id], verb);
+  if (typeof changed === "string") return { state, output: changed };
+  const heard = heardOf(changed);
+  const workflows = { ...state.workflows, [verb.id]: changed };
+  const answers = request === undefined ? state.answers : { ...state.answers, [request]: { verb: asked, heard } };
+  return { state: { workflows, answers }, output: heard };
+}
+
+/** The workflow as it is then, or why it stays as it is. */
+function changeOf(found: Kept | undefined, verb: Changing): Kept | string {
+  if (verb.type === "create") {
+    if (found !== undefined) return "WORKFLOW_ALREADY_EXISTS";
+    return { state: "CREATED", version: 1, retries: 0, locked: verb.locked };
+  }
+  if (found === undefined) return "WORKFLOW_NOT_FOUND";
+  if (isTerminal(found.state)) return "TERMINAL_STATE";
+  if (verb.expected !== undefined && verb.expected !== found.version) return `VERSION_MISMATCH ${found.version}`;
+  if (verb.type === "recover" && found.state !== "FAILED") return "NOT_FAILED";
+  const to = verb.type === "recover" ? "ACTIVE" : verb.to;
+  if (!isMove(found.state, to)) return "INVALID_TRANSITION";
+  if (to === "COMPLETED" && found.locked) return "RULE_DENIED";
+  const recovered = found.state === "FAILED" && to === "ACTIVE" ? 1 : 0;
+  return { ...found, state: to, version: found.version + 1, retries: found.retries + recovered };
+}
+
+export const workflowModel: SequentialModel<ModelState, Verb, Heard> = {
+  initial: { workflows: {}, answers: {} },
+  step: stepOf,
+  key: (state) => JSON.stringify(state),
+  isAnswer: (expected, heard) => expected === heard,
+};
+
+/** Asks the real service. Throws what is no answer of it. `scope` keeps the ids of one history apart from those of others. */
+export async function ask({ workflows }: Clients, verb: Verb, scope: string): Promise<Heard> {
+  const by = { reason: "a test", requestedBy: "test" };
+  const common = (change: Change) => ({
+    ...by,
+    workflowId: `${scope}.${change.id}`,
+    requestId: change.requestId === undefined ? "" : `${scope}.${change.requestId}`,
+    expectedVersion: change.expected === undefined ? undefined : BigInt(change.expected),
+  });
+  switch (verb.type) {
+    case "create": {
+      const metadata: JsonObject = { locked: verb.locked };
+      return heard(workflows.createWorkflow({ ...common(verb), metadata, type: scope }));
+    }
+    case "move":
+      return heard(workflows.transitionWorkflow({ ...common(verb), targetState: WireState[verb.to] }));
+    case "recover":
+      return heard(workflows.recoverWorkflow(common(verb)));
+    case "get":
+      return heard(workflows.getWorkflow({ workflowId: `${scope}.${verb.id}` }));
+    case "list": {
+      const filter = `workflow.type == "${scope}" && workflow.state == "${verb.state}"`;
+      const { workflows: listed } = await workflows.listWorkflows({ filter });
+      return listed.map((each) => `${each.workflowId.slice(scope.length + 1)} ${wordsOf(each)}`).join("; ");
+    }
+    default:
+      return unreachable(verb);
+  }
+}
+
+const wordsOf = ({ state, version, retryCount }: Workflow): Heard =>
+  `OK ${enumText("WORKFLOW_STATE_", state)} ${version} ${retryCount}`;
+
+async function heard(call: Promise<{ readonly workflow?: Workflow | undefined }>): Promise<Heard> {
+  const [answer] = await Promise.allSettled([call]);
+  if (answer.status === "fulfilled") return wordsOf(answer.value.workflow as Workflow);
+  const { reason, metadata } = await failureOf(call);
+  if (reason === undefined) throw answer.reason;
+  return reason === "VERSION_MISMATCH" ? `${reason} ${metadata["current_version"]}` : reason;
+}
+
+const ids = fc.constantFrom("a", "b");
+const expected = fc.option(fc.integer({ min: 1, max: 6 }), { nil: undefined });
+const requestId = fc.option(fc.constantFrom("r1", "r2", "r3"), { nil: undefined, freq: 3 });
+
+/** Few workflows, versions and request ids: so that callers meet. */
+export const verbArbitrary: fc.Arbitrary<Verb> = fc.oneof(
+  { weight: 2, arbitrary: fc.record({ type: fc.constant("create" as const), id: ids, locked: fc.boolean(), requestId }) },
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      ...{ type: fc.constant("move" as const), id: ids, expected, requestId },
+      to: fc.constantFrom<WorkflowState>("ACTIVE", "ACTIVE", "PAUSED", "FAILED", "COMPLETED", "CANCELLED"),
+    }),
+  },
+  { weight: 2, arbitrary: fc.record({ type: fc.constant("recover" as const), id: ids, expected, requestId }) },
+  { weight: 2, arbitrary: fc.record({ type: fc.constant("get" as const), id: ids }) },
+  { weight: 1, arbitrary: fc.record({ type: fc.constant("list" as const), state: fc.constantFrom(...workflowStates) }) },
+);
+
+/** Another request with the id of one that is under way is refused before that is done: no order of the calls tells that. */
+export const withOwnRequestId = (verb: Verb): Verb =>
+  "requestId" in verb && verb.requestId !== undefined ? { ...verb, requestId: JSON.stringify(verb) } : verb;
