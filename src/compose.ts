@@ -51,6 +51,7 @@ import { version } from "./version.ts";
 import { createManager } from "./workflow/manager.ts";
 import { createOwnPart } from "./workflow/own-part.ts";
 import { createWorkflowParticipant } from "./workflow/participant.ts";
+import { createPolicies } from "./workflow/policies.ts";
 import type { CoordinatorSessions, PredicateClient, TransactionClient } from "./workflow/ports.ts";
 import { createWatch } from "./workflow/watch.ts";
 
@@ -426,9 +427,11 @@ async function workflowPart({ config, logger, trace, turns, loop }: Wiring): Pro
     reread: (transactionId) => participating?.reread(transactionId),
   };
   const manager = createManager({ store, predicates, environment, ownPart, sessions, workflowCountMax });
+  const policies = await createPolicies({ store, environment });
   const service = createWorkflowService({
     manager,
     store,
+    policies,
     watch: createWatch({ store, turns }),
     participantId,
     nowMs: environment.nowMs,

@@ -8,6 +8,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   serve: async () => (await import("./cli/serve.ts")).serveCommand(),
   participant: async () => (await import("./cli/participant.ts")).participantCommand(),
   workflow: async () => (await import("./cli/workflow.ts")).workflowCommand(),
+  policy: async () => (await import("./cli/policy.ts")).policyCommand(),
   rule: async () => (await import("./cli/rule.ts")).ruleCommand(),
   tx: async () => (await import("./cli/tx.ts")).txCommand(),
   participants: async () => (await import("./cli/participants.ts")).participantsCommand(),

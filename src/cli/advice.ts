@@ -65,6 +65,9 @@ const adviceByReason: Readonly<Record<Reason, Advice>> = {
   RULE_VERSION_MISMATCH: overtaken,
   METADATA_INVALID: refused,
   VERDICT_LOG_OFF: refused,
+  POLICY_NOT_FOUND: refused,
+  POLICY_REVISION_MISMATCH: overtaken,
+  POLICY_LIMIT_REACHED: refused,
 };
 
 /** Of a call that Concord itself has not answered: the connection broke, the caller's time was over, or somebody between has answered. */

@@ -15,22 +15,25 @@ export function requestKey(typeName: string, request: { readonly requestId: stri
 /**
  * SHA-256, base64url, of what is asked; the type keeps one id from serving two methods. Made from the decoded message by field number,
  * not from its bytes: an honest retry may encode the entries of a map in another order. Fields that are not set are left out, so that a
- * field which the contract gains changes no digest. How long the caller waits is not what it asks for: no Duration counts.
+ * field which the contract gains changes no digest. How long the caller waits is not what it asks for: no Duration of the request itself
+ * counts. One within a part of it does: it says how long something shall take.
  */
 export function requestDigest(typeName: string, request: object): string {
   const descriptor = registry.getMessage(typeName);
   assert(descriptor !== undefined, `a descriptor of ${typeName}`);
-  const asked = JSON.stringify(fieldsOf(descriptor, request));
+  const asked = JSON.stringify(fieldsOf(descriptor, request, isWaitingTime));
   return createHash("sha256").update(typeName).update(asked).digest("base64url");
 }
 
+const isWaitingTime = (field: DescField): boolean => field.message?.typeName === "google.protobuf.Duration";
+
 /** JavaScript orders keys that are numbers by themselves. */
-function fieldsOf({ fields }: DescMessage, message: object): object {
+function fieldsOf({ fields }: DescMessage, message: object, isLeftOut = (_: DescField): boolean => false): object {
   const set: Record<number, unknown> = {};
   for (const field of fields) {
     assert(field.fieldKind !== "map", "a mutation has no maps but those in a Struct");
     const value = fieldValue(field, message as Readonly<Record<string, unknown>>);
-    if (field.message?.typeName === "google.protobuf.Duration" || isUnset(field, value)) continue;
+    if (isLeftOut(field) || isUnset(field, value)) continue;
     set[field.number] = Array.isArray(value) ? value.map((item) => canonical(field, item)) : canonical(field, value);
   }
   return set;

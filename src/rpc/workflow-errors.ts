@@ -118,6 +118,34 @@ export function workflowError(error: ManagerError, { workflowId = "", requestId 
         metadata: { workflow_id: error.workflowId, rule_set_revision: String(error.ruleSetRevision) },
         preconditions: error.violations.map(({ ruleId, message }) => ({ type: "RULE", subject: ruleId, description: message })),
       });
+    case "policy-not-found":
+      return rpcError({
+        code: Status.NOT_FOUND,
+        reason: "POLICY_NOT_FOUND",
+        message: `${policyText(error.workflowType)} does not exist`,
+        metadata: { workflow_type: error.workflowType },
+      });
+    case "policy-revision-mismatch": {
+      const { workflowType, expected, current } = error;
+      const is = current === 0 ? "does not exist" : `is at revision ${current}`;
+      return rpcError({
+        code: Status.ABORTED,
+        reason: "POLICY_REVISION_MISMATCH",
+        message: `${policyText(workflowType)} ${is}${expected === undefined ? ", and was changed again and again" : `, not ${expected}`}`,
+        metadata: {
+          workflow_type: workflowType,
+          current: String(current),
+          ...(expected === undefined ? {} : { expected: String(expected) }),
+        },
+      });
+    }
+    case "policy-limit-reached":
+      return rpcError({
+        code: Status.RESOURCE_EXHAUSTED,
+        reason: "POLICY_LIMIT_REACHED",
+        message: `there are ${error.limit} policies, as many as there may be`,
+        metadata: { limit: String(error.limit) },
+      });
     case "request-id-reused":
       return requestIdReused(error.requestId);
     case "storage-unavailable":
@@ -182,6 +210,8 @@ const differenceWords = {
   metadata: "it was created with other metadata",
   state: "it has not been started",
 } as const;
+const policyText = (workflowType: string): string =>
+  workflowType === "" ? "a policy for all types" : `a policy of workflow type "${workflowType}"`;
 
 /** It would be refused again. */
 function refused(workflowId: string, { why, cause, limit, fields }: Refusal) {

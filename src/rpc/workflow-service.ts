@@ -22,6 +22,7 @@ import type { Workflow, WorkflowEvent } from "../workflow/core/types.ts";
 import type { ManagerError } from "../workflow/errors.ts";
 import { rangesOf } from "../workflow/event-ranges.ts";
 import type { Manager } from "../workflow/manager.ts";
+import type { Policies } from "../workflow/policies.ts";
 import type { WorkflowStore } from "../workflow/ports.ts";
 import type { Watch, WatchMessage } from "../workflow/watch.ts";
 import type { RpcContext } from "./context.ts";
@@ -38,6 +39,7 @@ import { withPatience } from "./patience.ts";
 import { requestKey } from "./request-key.ts";
 import { tellTransaction } from "./transaction-header.ts";
 import { createCreationHandlers } from "./workflow/creation.ts";
+import { createPolicyHandlers } from "./workflow/policies.ts";
 import { createServerInfoHandlers, type ServerFacts } from "./workflow/server-info.ts";
 import { createWaitHandlers } from "./workflow/wait.ts";
 import { eventsPurged, workflowError } from "./workflow-errors.ts";
@@ -48,6 +50,7 @@ const togetherTimeoutMaxMs = 60_000;
 export function createWorkflowService(dependencies: {
   readonly manager: Manager;
   readonly store: WorkflowStore;
+  readonly policies: Policies;
   readonly watch: Watch;
   /** The manager's own, in the transactions that it asks for. */
   readonly participantId: ParticipantId;
@@ -81,6 +84,7 @@ export function createWorkflowService(dependencies: {
   }
 
   return {
+    ...createPolicyHandlers({ ...dependencies, readPage }),
     ...createCreationHandlers(dependencies),
     ...createWaitHandlers(dependencies),
     ...createServerInfoHandlers(dependencies),

@@ -103,7 +103,10 @@ export async function earlierAnswer(
   if (request === undefined) return undefined;
   const stored = await store.answer(request.id);
   if (stored === undefined) return undefined;
-  if (stored.digest !== request.digest) return err({ type: "request-id-reused", requestId: request.id });
+  // A digest tells methods apart, so the other condition is never the only one.
+  if (stored.digest !== request.digest || !("workflow" in stored)) {
+    return err({ type: "request-id-reused", requestId: request.id });
+  }
   return ok({ workflow: stored.workflow, event: stored.event });
 }
 

@@ -19,6 +19,15 @@ export type ManagerError =
       readonly violations: readonly MetadataViolation[];
     }
   | { readonly type: "workflow-limit-reached"; readonly limit: number }
+  | { readonly type: "policy-not-found"; readonly workflowType: string }
+  /** `current` 0: there is none. */
+  | {
+      readonly type: "policy-revision-mismatch";
+      readonly workflowType: string;
+      readonly expected: number | undefined;
+      readonly current: number;
+    }
+  | { readonly type: "policy-limit-reached"; readonly limit: number }
   | { readonly type: "request-id-reused"; readonly requestId: RequestId }
   | { readonly type: "storage-unavailable"; readonly cause: string }
   /** What it has begun is told if it said so. */

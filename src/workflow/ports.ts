@@ -8,6 +8,7 @@ import type { Stretch } from "../kernel/stretch.ts";
 import type { DurationMs, TimeMs } from "../kernel/time.ts";
 import type { StoreAge, StoreHealth, WriteResult } from "../kernel/write.ts";
 import type { Refusal } from "./core/errors.ts";
+import type { TypePolicy } from "./core/policy.ts";
 import type { Consent, LastEvent, NewWorkflowEvent, Workflow, WorkflowEvent } from "./core/types.ts";
 
 /**
@@ -52,7 +53,28 @@ export type EndedTransaction = {
   readonly outcome: TransactionOutcome;
 };
 
-export type StoredAnswer = { readonly digest: string; readonly workflow: Workflow; readonly event: WorkflowEvent };
+/** Request ids are of one kind: what a change of a policy was answered is found under them as well. */
+export type StoredAnswer = { readonly digest: string } & (
+  | { readonly workflow: Workflow; readonly event: WorkflowEvent }
+  | { readonly policy: TypePolicy }
+);
+
+/** A change of one policy. */
+export type PolicyChange = {
+  /** The newest revision of any policy, upon which this was decided. */
+  readonly expectedNewest: number;
+  readonly newest: number;
+  readonly workflowType: string;
+  /** Undefined: it is deleted. */
+  readonly policy: TypePolicy | undefined;
+  /** Remembers the answer to a request. */
+  readonly request?: RequestKey & { readonly atMs: TimeMs; readonly answer: TypePolicy };
+};
+
+export type PolicyConflict = /** There is a newer revision. */ { readonly type: "stale" } | { readonly type: "request-exists" };
+
+/** All policies, in the order (bytewise) of their types. Some hundred KiB at most. */
+export type StoredPolicies = { readonly newest: number; readonly policies: readonly TypePolicy[] };
 
 /** As they were at one moment. An event is only missing if it was purged. */
 export type WorkflowWithLastEvent = { readonly workflow: Workflow; readonly lastEvent: LastEvent | undefined };
@@ -126,6 +148,10 @@ export interface WorkflowStore extends StoreHealth, StoreAge {
   held(page: { readonly afterId: TransactionId | undefined; readonly limit: number }): Promise<readonly Workflow[]>;
   /** Atomic. A stale expectation resolves to a conflict and writes nothing. Answers with the events as stored. */
   apply(batch: WorkflowBatch): WriteResult<readonly WorkflowEvent[], WorkflowConflict>;
+  /** As they were at one moment. */
+  policies(): Promise<StoredPolicies>;
+  /** As `apply`. */
+  applyPolicy(change: PolicyChange): WriteResult<void, PolicyConflict>;
   /** Called after each durable flush that appended events, with the newest sequence. Returns the unsubscribe function. */
   onAppend(listener: (newest: number) => void): () => void;
   /**

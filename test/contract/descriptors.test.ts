@@ -140,8 +140,8 @@ function integerViolations(
   const { value: most } = (rules["lessThan"] ?? {}) as { value?: unknown };
   const { value: least } = (rules["greaterThan"] ?? {}) as { value?: unknown };
   return [
-    ...(most === undefined ? [] : [found(`more than ${most}`, varint(field, Number(most) + 1))]),
-    ...(least === undefined ? [] : [found(`less than ${least}`, varint(field, Number(least) - 1))]),
+    ...(most === undefined ? [] : [found(`more than ${most}`, numberOf(field, Number(most) + 1))]),
+    ...(least === undefined ? [] : [found(`less than ${least}`, numberOf(field, Number(least) - 1))]),
   ];
 }
 
@@ -173,7 +173,7 @@ function messageViolations(
     case "google.protobuf.Duration":
       return [
         // Beyond every limit of the contract.
-        { path, what: "10,000 s", bytes: wrap(lengthDelimited(field, secondsAndNanos(10_000, 0))) },
+        { path, what: "10,000 years", bytes: wrap(lengthDelimited(field, secondsAndNanos(315_576_000_000, 0))) },
         { path, what: "more than 10,000 years", bytes: wrap(lengthDelimited(field, secondsAndNanos(315_576_000_001, 0))) },
         { path, what: "mixed signs", bytes: wrap(lengthDelimited(field, secondsAndNanos(1, -1))) },
         { path, what: "nanos of a whole second", bytes: wrap(lengthDelimited(field, secondsAndNanos(1, 1_000_000_000))) },
@@ -199,6 +199,9 @@ function messageViolations(
       return violations(message, `${path}.`, (bytes) => wrap(lengthDelimited(field, bytes)));
   }
 }
+
+const numberOf = (field: DescField, value: number): Uint8Array =>
+  field.scalar === ScalarType.DOUBLE ? tag(field, WireType.Bit64).double(value).finish() : varint(field, value);
 
 const inner = (number: number, bytes: Uint8Array) =>
   new BinaryWriter()

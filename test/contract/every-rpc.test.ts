@@ -81,6 +81,8 @@ const check = {
   workflow: { workflow_id: "w", state: ACTIVE, version: 2, metadata: struct({ celsius: 9.5 }) },
   target_state: COMPLETED,
 };
+const slow = { state: ACTIVE, after: { seconds: "7200", nanos: 0 }, target_state: "WORKFLOW_STATE_FAILED", reason: "too slow" };
+const terms = { deadlines: [slow], recovery: { max_attempts: 3, initial_backoff: { seconds: "60", nanos: 0 } } };
 const payload = Buffer.from("two tubes");
 
 type Sample = {
@@ -179,6 +181,42 @@ const unary: Readonly<Record<string, Sample>> = {
       code: "FAILED_PRECONDITION",
       reason: "TRANSACTION_STATE",
       metadata: { workflow_id: "active", transaction_id: "gone" },
+    },
+  },
+  "WorkflowService/SetWorkflowTypePolicy": {
+    good: { workflow_type: "sample", terms, expected_revision: 0, ...by },
+    answer: {
+      policy: {
+        workflow_type: "sample",
+        revision: "1",
+        terms: { ...terms, recovery: { max_attempts: 3, multiplier: 2, max_backoff: { seconds: "86400", nanos: 0 } } },
+        updated_by: "ada",
+        reason: by.reason,
+      },
+    },
+    bad: { workflow_type: "sample", terms: { deadlines: [{ ...slow, target_state: ACTIVE }] }, ...by },
+    failure: invalid("terms.deadlines[0].target_state"),
+  },
+  "WorkflowService/GetWorkflowTypePolicy": {
+    good: { workflow_type: "sample" },
+    answer: { policy: { workflow_type: "sample", revision: "1", terms: { deadlines: [slow] } } },
+    bad: {},
+    failure: { code: "NOT_FOUND", reason: "POLICY_NOT_FOUND", metadata: { workflow_type: "" } },
+  },
+  "WorkflowService/ListWorkflowTypePolicies": {
+    good: {},
+    answer: { policies: [{ workflow_type: "sample" }], next_page_token: "" },
+    bad: { page_token: "bm9uc2Vuc2U" },
+    failure: invalid("page_token"),
+  },
+  "WorkflowService/DeleteWorkflowTypePolicy": {
+    good: { workflow_type: "sample", expected_revision: 1, ...by },
+    answer: { policy: { workflow_type: "sample", revision: "1" } },
+    bad: { workflow_type: "sample", expected_revision: 7, ...by },
+    failure: {
+      code: "ABORTED",
+      reason: "POLICY_REVISION_MISMATCH",
+      metadata: { workflow_type: "sample", expected: "7", current: "1" },
     },
   },
   "WorkflowService/ListWorkflowEvents": {

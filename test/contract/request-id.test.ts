@@ -56,6 +56,19 @@ const enlist = ["stock", "tubes"].map((participant_id) => ({ participant_id, pay
 
 const mutations: readonly Mutation[] = [
   {
+    rpc: "WorkflowService/SetWorkflowTypePolicy",
+    request: { workflow_type: "sample", terms: { recovery: { initial_backoff: { seconds: 60 } } } },
+    // A time within what is asked for is a part of it.
+    other: { terms: { recovery: { initial_backoff: { seconds: 61 } } } },
+    after: () => client.call("WorkflowService/SetWorkflowTypePolicy", { workflow_type: "sample", ...by }),
+  },
+  {
+    rpc: "WorkflowService/DeleteWorkflowTypePolicy",
+    request: { workflow_type: "sample" },
+    other: { workflow_type: "order" },
+    after: () => client.call("WorkflowService/SetWorkflowTypePolicy", { workflow_type: "sample", ...by }),
+  },
+  {
     rpc: "WorkflowService/CreateWorkflow",
     request: { metadata: struct({ a: 1, b: [true, null] }) },
     other: { metadata: struct({ a: 2 }) },
@@ -154,6 +167,12 @@ test("one id is one request over all methods of a service", async () => {
     ...body,
   });
   expect(failure).toMatchObject({ reason: "REQUEST_ID_REUSED" });
+  const policy = { workflow_type: "across", request_id: "across policies", ...by };
+  await client.call("WorkflowService/SetWorkflowTypePolicy", policy);
+  const create = { workflow_id: "across", request_id: "across policies" };
+  expect(await client.failure("WorkflowService/CreateWorkflow", create)).toMatchObject({ reason: "REQUEST_ID_REUSED" });
+  const again = { ...policy, request_id: "across" };
+  expect(await client.failure("WorkflowService/SetWorkflowTypePolicy", again)).toMatchObject({ reason: "REQUEST_ID_REUSED" });
 });
 
 test("a refused request is not remembered: it may be made again with the same id", async () => {

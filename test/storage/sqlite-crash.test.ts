@@ -25,7 +25,7 @@ async function expectSound(path: string, acknowledged: readonly string[], next: 
   expect(found.events.map(({ workflowId }) => workflowId)).toStrictEqual(pairs);
   expect(found.workflows.map(({ id }) => id)).toStrictEqual(pairs.toSorted());
   for (const name of names) {
-    expect((await store.answer(requestId(name)))?.workflow.id).toBe(`${name}-left`);
+    expect(await store.answer(requestId(name))).toMatchObject({ workflow: { id: `${name}-left` } });
     expect(await store.outcome(transactionId(name))).toMatchObject({ outcome: "committed" });
   }
   const present = new Set(names);

@@ -4,8 +4,16 @@ import { assert } from "../../src/kernel/assert.ts";
 import type { WorkflowId } from "../../src/kernel/ids.ts";
 import { workflowStates } from "../../src/kernel/lifecycle.ts";
 import { isWithin, type Range } from "../../src/kernel/range.ts";
+import type { TypePolicy } from "../../src/workflow/core/policy.ts";
 import type { Workflow, WorkflowEvent } from "../../src/workflow/core/types.ts";
-import type { EventRanges, WorkflowBatch, WorkflowPut, WorkflowRanges, WorkflowStore } from "../../src/workflow/ports.ts";
+import type {
+  EventRanges,
+  PolicyChange,
+  WorkflowBatch,
+  WorkflowPut,
+  WorkflowRanges,
+  WorkflowStore,
+} from "../../src/workflow/ports.ts";
 import {
   contents,
   creation,
@@ -52,6 +60,37 @@ export function workflowStoreSuite(name: string, open: () => Promise<WorkflowSto
       expect(await store.get(held.id)).toStrictEqual(held);
       expect((await store.listEvents({ afterSequence: 0, limit: 10 })).rows).toStrictEqual([stored]);
       expect(await store.get(workflowId("x"))).toBeUndefined();
+    });
+
+    test("policies are read as they were written, and a change that others were faster than writes nothing", async () => {
+      const store = await openStore();
+      expect(await store.policies()).toEqual({ newest: 0, policies: [] });
+      const terms = {
+        deadlines: [{ state: "ACTIVE", afterMs: 5, targetState: "FAILED", reason: "slow" }],
+        recovery: { maxAttempts: 3, initialBackoffMs: 1, multiplier: 1.5, maxBackoffMs: 9 },
+      } as const;
+      const policy = (workflowType: string, revision: number): TypePolicy => ({
+        ...{ workflowType, revision, terms },
+        ...{ updatedAtMs: 7, updatedBy: "ada", reason: "because" },
+      });
+      const set = (workflowType: string, newest: number, request?: PolicyChange["request"]) =>
+        store.applyPolicy({
+          ...{ expectedNewest: newest - 1, newest, workflowType, policy: policy(workflowType, newest) },
+          ...(request && { request }),
+        });
+      const request = { id: requestId("r"), digest: "d", atMs: 1, answer: policy("sample", 1) };
+      expect(await set("sample", 1, request)).toEqual({ ok: true, value: undefined });
+      expect(await store.answer(request.id)).toEqual({ digest: "d", policy: policy("sample", 1) });
+      expect(await set("", 2, request)).toMatchObject({ error: { conflict: { type: "request-exists" } } });
+      expect(await set("other", 1)).toMatchObject({ error: { conflict: { type: "stale" } } });
+      expect(await set("", 2)).toMatchObject({ ok: true });
+      expect(await store.policies()).toEqual({ newest: 2, policies: [policy("", 2), policy("sample", 1)] });
+      expect(await set("sample", 3)).toMatchObject({ ok: true });
+      await store.applyPolicy({ expectedNewest: 3, newest: 4, workflowType: "", policy: undefined });
+      expect(await store.policies()).toEqual({ newest: 4, policies: [policy("sample", 3)] });
+      // Request ids are of one kind.
+      const ofWorkflow = { ...creation("w"), request: { id: request.id, digest: "d", atMs: 2 } };
+      expect(await store.apply(ofWorkflow)).toMatchObject({ error: { conflict: { type: "request-exists" } } });
     });
 
     test("a workflow is read with its last event, or without one that was purged", async () => {

@@ -57,7 +57,7 @@ export function readRuleFile(file: string): { readonly parts: LocatedParts; read
 const nothing: LocatedParts = { types: [], facts: [], rules: [], tests: [] };
 
 /** Nothing: it cannot be read, or is no UTF-8. */
-function textOf(file: string): string | undefined {
+export function textOf(file: string): string | undefined {
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(readFileSync(file));
   } catch {

@@ -5,6 +5,7 @@ import { compare, isWithin } from "../../kernel/range.ts";
 import { err, ok } from "../../kernel/result.ts";
 import { stretchOf } from "../../kernel/stretch.ts";
 import type { TimeMs } from "../../kernel/time.ts";
+import type { TypePolicy } from "../../workflow/core/policy.ts";
 import type { Workflow, WorkflowEvent } from "../../workflow/core/types.ts";
 import { isWithinRanges } from "../../workflow/event-ranges.ts";
 import type {
@@ -25,6 +26,8 @@ export function createMemoryWorkflowStore(nowMs: () => TimeMs = Date.now): Workf
   const answers = new Map<RequestId, StoredAnswer & { readonly atMs: TimeMs }>();
   const outcomes = new Map<TransactionId, EndedTransaction & { readonly atMs: TimeMs }>();
   const coordinators = new Map<string, KnownCoordinator>();
+  const policies = new Map<string, TypePolicy>();
+  let newestPolicy = 0;
   const appendListeners = new Set<(newest: number) => void>();
   let closed = false;
 
@@ -117,8 +120,8 @@ export function createMemoryWorkflowStore(nowMs: () => TimeMs = Date.now): Workf
       };
     },
     answer: async (requestId) => {
-      const stored = answers.get(requestId);
-      return stored && { digest: stored.digest, workflow: stored.workflow, event: stored.event };
+      const { atMs: _, ...stored } = answers.get(requestId) ?? {};
+      return "digest" in stored ? (stored as StoredAnswer) : undefined;
     },
     outcome: async (transactionId) => {
       const ended = outcomes.get(transactionId);
@@ -140,6 +143,24 @@ export function createMemoryWorkflowStore(nowMs: () => TimeMs = Date.now): Workf
       const stored = carryOut(batch);
       if (stored.length > 0) for (const listener of appendListeners) listener(events.length);
       return ok(stored);
+    },
+    policies: async () => ({
+      newest: newestPolicy,
+      policies: [...policies.values()].sort((a, b) => compare(a.workflowType, b.workflowType)),
+    }),
+    applyPolicy: async ({ expectedNewest, newest, workflowType, policy, request }) => {
+      if (closed) return err(closedFailure);
+      await undefined;
+      if (request !== undefined && answers.has(request.id))
+        return err({ type: "conflict", conflict: { type: "request-exists" } });
+      if (expectedNewest !== newestPolicy) return err({ type: "conflict", conflict: { type: "stale" } });
+      newestPolicy = newest;
+      if (policy === undefined) policies.delete(workflowType);
+      else policies.set(workflowType, policy);
+      if (request !== undefined) {
+        answers.set(request.id, { digest: request.digest, policy: request.answer, atMs: request.atMs });
+      }
+      return ok(undefined);
     },
     onAppend: (listener) => {
       appendListeners.add(listener);

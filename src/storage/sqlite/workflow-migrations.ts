@@ -130,4 +130,21 @@ export const workflowMigrations: readonly Migration[] = [
       ALTER TABLE events ADD COLUMN warnings TEXT;
       UPDATE workflows SET hold = json_set(hold, '$.warnings', json('{"first":[],"omitted":0}')) WHERE hold IS NOT NULL`,
   },
+  {
+    version: 6,
+    sql: `
+      CREATE TABLE policies (
+        workflow_type TEXT PRIMARY KEY,
+        revision INTEGER NOT NULL,
+        terms TEXT NOT NULL,
+        updated_at_ms INTEGER NOT NULL,
+        updated_by TEXT NOT NULL,
+        reason TEXT NOT NULL
+      ) STRICT;
+      -- One row: of a policy that is deleted, the revision is not used again.
+      CREATE TABLE policy_revision (newest INTEGER NOT NULL) STRICT;
+      INSERT INTO policy_revision VALUES (0);
+      -- NULL: the answer is a workflow and an event.
+      ALTER TABLE answers ADD COLUMN policy TEXT`,
+  },
 ];

@@ -1,9 +1,10 @@
 import type { TransactionId, WorkflowId } from "../../kernel/ids.ts";
 import type { JsonObject } from "../../kernel/json.ts";
 import type { WorkflowEventType, WorkflowState } from "../../kernel/lifecycle.ts";
+import type { TypePolicy } from "../../workflow/core/policy.ts";
 import type { Hold, LastEvent, Workflow, WorkflowEvent } from "../../workflow/core/types.ts";
 import { noWarnings, type Warnings } from "../../workflow/core/warnings.ts";
-import type { WorkflowWithLastEvent } from "../../workflow/ports.ts";
+import type { StoredAnswer, WorkflowWithLastEvent } from "../../workflow/ports.ts";
 import type { Row } from "./statement.ts";
 
 export const toWorkflow = (row: Row): Workflow => ({
@@ -22,8 +23,14 @@ export const toWorkflow = (row: Row): Workflow => ({
   retryCount: Number(row["retry_count"]),
 });
 
+export function toAnswer(row: Row): StoredAnswer {
+  const digest = row["digest"] as string;
+  if (row["policy"] !== null) return { digest, policy: JSON.parse(row["policy"] as string) as TypePolicy };
+  return { digest, workflow: parseWorkflow(row["workflow"] as string), event: toEvent(row) };
+}
+
 /** JSON drops what is undefined; the types name it. */
-export function parseWorkflow(json: string): Workflow {
+function parseWorkflow(json: string): Workflow {
   const workflow = JSON.parse(json) as Workflow;
   return { ...workflow, previousState: workflow.previousState, hold: workflow.hold && withUndefined(workflow.hold) };
 }

@@ -15,7 +15,8 @@ import { openFailure } from "./sqlite-error.ts";
 import type { OpenFailure, Row, SqliteEngine, SqlValue, Statement } from "./statement.ts";
 import { listEvents, listWorkflows } from "./workflow-lists.ts";
 import { workflowMigrations } from "./workflow-migrations.ts";
-import { parseWorkflow, selectWithLastEvent, toEvent, toWorkflow, toWorkflowWithLastEvent } from "./workflow-rows.ts";
+import { policyStatements, readPolicies } from "./workflow-policies.ts";
+import { selectWithLastEvent, toAnswer, toWorkflow, toWorkflowWithLastEvent } from "./workflow-rows.ts";
 
 type Conflict = WorkflowConflict | { readonly type: "other-outcome" };
 
@@ -61,7 +62,7 @@ function workflowStore(engine: SqliteEngine): WorkflowStore {
     counts: async () => toCounts(engine.read("SELECT * FROM counters")[0]),
     answer: async (requestId) => {
       const [row] = engine.read(selectAnswer, requestId);
-      return row && { digest: row["digest"] as string, workflow: parseWorkflow(row["workflow"] as string), event: toEvent(row) };
+      return row && toAnswer(row);
     },
     outcome: async (transactionId) => {
       const [row] = engine.read("SELECT outcome, coordinator_id FROM outcomes WHERE transaction_id = ?", transactionId);
@@ -89,6 +90,11 @@ function workflowStore(engine: SqliteEngine): WorkflowStore {
       const { conflict } = applied.error;
       assert(conflict.type !== "other-outcome", "a transaction has one outcome");
       return err({ type: "conflict", conflict });
+    },
+    policies: async () => readPolicies(engine),
+    applyPolicy: async (change) => {
+      const applied = await engine.apply(policyStatements(change));
+      return applied.ok ? ok(undefined) : applied;
     },
     onAppend: (listener) => {
       appendListeners.add(listener);
@@ -124,8 +130,8 @@ const selectSequences = `SELECT
   coalesce((SELECT min(sequence) FROM events), 0) AS oldest,
   coalesce((SELECT max(sequence) FROM events), 0) AS newest`;
 
-const selectAnswer = `SELECT events.*, digest, workflow
-  FROM answers JOIN events ON events.sequence = answers.event_sequence WHERE request_id = ?`;
+const selectAnswer = `SELECT events.*, digest, workflow, policy
+  FROM answers LEFT JOIN events ON events.sequence = answers.event_sequence WHERE request_id = ?`;
 
 const insertWorkflow = `INSERT INTO workflows
   (state, previous_state, version, created_at_ms, updated_at_ms, updated_by, state_entered_at_ms, retry_count, metadata, hold, id,

@@ -29,6 +29,7 @@ test("a watch whose next event is purged while it waits ends with REVISION_COMPA
   const { watchWorkflowEvents }: Service = createWorkflowService({
     manager: managerOver(memory).manager as never,
     store,
+    policies: undefined as never,
     watch: createWatch({ store, turns }),
     participantId: "manager" as ParticipantId,
     nowMs: Date.now,

@@ -288,6 +288,21 @@ export const ErrorReason = {
    * `{reason: "VERDICT_LOG_OFF", metadata: {}}`
    */
   VERDICT_LOG_OFF: "ERROR_REASON_VERDICT_LOG_OFF",
+  /**
+   * POLICY_NOT_FOUND - NOT_FOUND. The workflow type has no policy of its own.
+   * `{reason: "POLICY_NOT_FOUND", metadata: {workflow_type: "sample"}}`
+   */
+  POLICY_NOT_FOUND: "ERROR_REASON_POLICY_NOT_FOUND",
+  /**
+   * POLICY_REVISION_MISMATCH - ABORTED. The policy is not at `expected_revision` (any more); `current` 0: there is none. Read it again, decide again.
+   * `{reason: "POLICY_REVISION_MISMATCH", metadata: {workflow_type: "sample", expected: "4", current: "6"}}`
+   */
+  POLICY_REVISION_MISMATCH: "ERROR_REASON_POLICY_REVISION_MISMATCH",
+  /**
+   * POLICY_LIMIT_REACHED - RESOURCE_EXHAUSTED. There are as many policies as there may be. Delete one that no workflow needs.
+   * `{reason: "POLICY_LIMIT_REACHED", metadata: {limit: "1000"}}`
+   */
+  POLICY_LIMIT_REACHED: "ERROR_REASON_POLICY_LIMIT_REACHED",
   UNRECOGNIZED: "UNRECOGNIZED",
 } as const;
 
@@ -342,6 +357,9 @@ export namespace ErrorReason {
   export type RULE_VERSION_MISMATCH = typeof ErrorReason.RULE_VERSION_MISMATCH;
   export type METADATA_INVALID = typeof ErrorReason.METADATA_INVALID;
   export type VERDICT_LOG_OFF = typeof ErrorReason.VERDICT_LOG_OFF;
+  export type POLICY_NOT_FOUND = typeof ErrorReason.POLICY_NOT_FOUND;
+  export type POLICY_REVISION_MISMATCH = typeof ErrorReason.POLICY_REVISION_MISMATCH;
+  export type POLICY_LIMIT_REACHED = typeof ErrorReason.POLICY_LIMIT_REACHED;
   export type UNRECOGNIZED = typeof ErrorReason.UNRECOGNIZED;
 }
 
@@ -491,6 +509,15 @@ export function errorReasonFromJSON(object: any): ErrorReason {
     case 47:
     case "ERROR_REASON_VERDICT_LOG_OFF":
       return ErrorReason.VERDICT_LOG_OFF;
+    case 50:
+    case "ERROR_REASON_POLICY_NOT_FOUND":
+      return ErrorReason.POLICY_NOT_FOUND;
+    case 51:
+    case "ERROR_REASON_POLICY_REVISION_MISMATCH":
+      return ErrorReason.POLICY_REVISION_MISMATCH;
+    case 52:
+    case "ERROR_REASON_POLICY_LIMIT_REACHED":
+      return ErrorReason.POLICY_LIMIT_REACHED;
     case -1:
     case "UNRECOGNIZED":
     default:
@@ -596,6 +623,12 @@ export function errorReasonToNumber(object: ErrorReason): number {
       return 46;
     case ErrorReason.VERDICT_LOG_OFF:
       return 47;
+    case ErrorReason.POLICY_NOT_FOUND:
+      return 50;
+    case ErrorReason.POLICY_REVISION_MISMATCH:
+      return 51;
+    case ErrorReason.POLICY_LIMIT_REACHED:
+      return 52;
     case ErrorReason.UNRECOGNIZED:
     default:
       return -1;

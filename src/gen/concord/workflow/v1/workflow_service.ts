@@ -11,6 +11,16 @@ import { Duration } from "../../../google/protobuf/duration.ts";
 import { Struct } from "../../../google/protobuf/struct.ts";
 import { Timestamp } from "../../../google/protobuf/timestamp.ts";
 import { Enlistment, Outcome, outcomeFromJSON, outcomeToNumber } from "../../commit/v1/transaction.ts";
+import {
+  DeleteWorkflowTypePolicyRequest,
+  DeleteWorkflowTypePolicyResponse,
+  GetWorkflowTypePolicyRequest,
+  GetWorkflowTypePolicyResponse,
+  ListWorkflowTypePoliciesRequest,
+  ListWorkflowTypePoliciesResponse,
+  SetWorkflowTypePolicyRequest,
+  SetWorkflowTypePolicyResponse,
+} from "./policy.ts";
 import { GetServerInfoRequest, GetServerInfoResponse } from "./server_info.ts";
 import { WaitForWorkflowRequest, WaitForWorkflowResponse } from "./wait.ts";
 import {
@@ -154,8 +164,8 @@ export interface CreateWorkflowRequest {
   /**
    * Makes a retry safe: the same id with the same request returns the first answer for at least 24 hours; with another request,
    * INVALID_ARGUMENT / REQUEST_ID_REUSED. Only successful answers are kept: what was refused or aborted may be run
-   * anew with the same id. Durations, which say how long the caller waits, are no part of the request. Up to 128 characters, none of them a
-   * control character; a UUID is a good choice.
+   * anew with the same id. Durations among the fields of a request itself, which say how long the caller waits, are no part of it. Up to 128
+   * characters, none of them a control character; a UUID is a good choice.
    */
   readonly requestId: string;
   /**
@@ -3009,6 +3019,53 @@ export const WorkflowServiceDefinition = {
       responseStream: false,
       options: {},
     },
+    /**
+     * Sets the policy of a workflow type, and is done when that is durable: whatever is asked for after the answer is under it. A type has one
+     * policy; a change replaces it whole.
+     * Errors: INVALID_ARGUMENT / INVALID_REQUEST names the part that cannot be, INVALID_ARGUMENT / REQUEST_ID_REUSED, ABORTED /
+     * POLICY_REVISION_MISMATCH, RESOURCE_EXHAUSTED / POLICY_LIMIT_REACHED: there are 1,000 policies.
+     */
+    setWorkflowTypePolicy: {
+      name: "SetWorkflowTypePolicy",
+      requestType: SetWorkflowTypePolicyRequest as typeof SetWorkflowTypePolicyRequest,
+      requestStream: false,
+      responseType: SetWorkflowTypePolicyResponse as typeof SetWorkflowTypePolicyResponse,
+      responseStream: false,
+      options: {},
+    },
+    /**
+     * Reads the policy of a type: its own, and not the one for all.
+     * Errors: NOT_FOUND / POLICY_NOT_FOUND.
+     */
+    getWorkflowTypePolicy: {
+      name: "GetWorkflowTypePolicy",
+      requestType: GetWorkflowTypePolicyRequest as typeof GetWorkflowTypePolicyRequest,
+      requestStream: false,
+      responseType: GetWorkflowTypePolicyResponse as typeof GetWorkflowTypePolicyResponse,
+      responseStream: false,
+      options: {},
+    },
+    /** Reads all policies in the order of their types, page by page. */
+    listWorkflowTypePolicies: {
+      name: "ListWorkflowTypePolicies",
+      requestType: ListWorkflowTypePoliciesRequest as typeof ListWorkflowTypePoliciesRequest,
+      requestStream: false,
+      responseType: ListWorkflowTypePoliciesResponse as typeof ListWorkflowTypePoliciesResponse,
+      responseStream: false,
+      options: {},
+    },
+    /**
+     * Deletes the policy of a type.
+     * Errors: NOT_FOUND / POLICY_NOT_FOUND, ABORTED / POLICY_REVISION_MISMATCH, INVALID_ARGUMENT / REQUEST_ID_REUSED.
+     */
+    deleteWorkflowTypePolicy: {
+      name: "DeleteWorkflowTypePolicy",
+      requestType: DeleteWorkflowTypePolicyRequest as typeof DeleteWorkflowTypePolicyRequest,
+      requestStream: false,
+      responseType: DeleteWorkflowTypePolicyResponse as typeof DeleteWorkflowTypePolicyResponse,
+      responseStream: false,
+      options: {},
+    },
     /** Reads events in the order of their sequence, page by page, of one workflow or of all. */
     listWorkflowEvents: {
       name: "ListWorkflowEvents",
@@ -3153,6 +3210,37 @@ export interface WorkflowServiceImplementation<CallContextExt = {}> {
     request: ResolveTransitionRequest,
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<ResolveTransitionResponse>>;
+  /**
+   * Sets the policy of a workflow type, and is done when that is durable: whatever is asked for after the answer is under it. A type has one
+   * policy; a change replaces it whole.
+   * Errors: INVALID_ARGUMENT / INVALID_REQUEST names the part that cannot be, INVALID_ARGUMENT / REQUEST_ID_REUSED, ABORTED /
+   * POLICY_REVISION_MISMATCH, RESOURCE_EXHAUSTED / POLICY_LIMIT_REACHED: there are 1,000 policies.
+   */
+  setWorkflowTypePolicy(
+    request: SetWorkflowTypePolicyRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<SetWorkflowTypePolicyResponse>>;
+  /**
+   * Reads the policy of a type: its own, and not the one for all.
+   * Errors: NOT_FOUND / POLICY_NOT_FOUND.
+   */
+  getWorkflowTypePolicy(
+    request: GetWorkflowTypePolicyRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<GetWorkflowTypePolicyResponse>>;
+  /** Reads all policies in the order of their types, page by page. */
+  listWorkflowTypePolicies(
+    request: ListWorkflowTypePoliciesRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<ListWorkflowTypePoliciesResponse>>;
+  /**
+   * Deletes the policy of a type.
+   * Errors: NOT_FOUND / POLICY_NOT_FOUND, ABORTED / POLICY_REVISION_MISMATCH, INVALID_ARGUMENT / REQUEST_ID_REUSED.
+   */
+  deleteWorkflowTypePolicy(
+    request: DeleteWorkflowTypePolicyRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<DeleteWorkflowTypePolicyResponse>>;
   /** Reads events in the order of their sequence, page by page, of one workflow or of all. */
   listWorkflowEvents(
     request: ListWorkflowEventsRequest,
@@ -3280,6 +3368,37 @@ export interface WorkflowServiceClient<CallOptionsExt = {}> {
     request: DeepPartial<ResolveTransitionRequest>,
     options?: CallOptions & CallOptionsExt,
   ): Promise<ResolveTransitionResponse>;
+  /**
+   * Sets the policy of a workflow type, and is done when that is durable: whatever is asked for after the answer is under it. A type has one
+   * policy; a change replaces it whole.
+   * Errors: INVALID_ARGUMENT / INVALID_REQUEST names the part that cannot be, INVALID_ARGUMENT / REQUEST_ID_REUSED, ABORTED /
+   * POLICY_REVISION_MISMATCH, RESOURCE_EXHAUSTED / POLICY_LIMIT_REACHED: there are 1,000 policies.
+   */
+  setWorkflowTypePolicy(
+    request: DeepPartial<SetWorkflowTypePolicyRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<SetWorkflowTypePolicyResponse>;
+  /**
+   * Reads the policy of a type: its own, and not the one for all.
+   * Errors: NOT_FOUND / POLICY_NOT_FOUND.
+   */
+  getWorkflowTypePolicy(
+    request: DeepPartial<GetWorkflowTypePolicyRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<GetWorkflowTypePolicyResponse>;
+  /** Reads all policies in the order of their types, page by page. */
+  listWorkflowTypePolicies(
+    request: DeepPartial<ListWorkflowTypePoliciesRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<ListWorkflowTypePoliciesResponse>;
+  /**
+   * Deletes the policy of a type.
+   * Errors: NOT_FOUND / POLICY_NOT_FOUND, ABORTED / POLICY_REVISION_MISMATCH, INVALID_ARGUMENT / REQUEST_ID_REUSED.
+   */
+  deleteWorkflowTypePolicy(
+    request: DeepPartial<DeleteWorkflowTypePolicyRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<DeleteWorkflowTypePolicyResponse>;
   /** Reads events in the order of their sequence, page by page, of one workflow or of all. */
   listWorkflowEvents(
     request: DeepPartial<ListWorkflowEventsRequest>,

@@ -1,0 +1,84 @@
+import { execFile } from "node:child_process";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { temporaryFolder } from "../support/concord.ts";
+import { type Server, serve } from "../support/process.ts";
+
+// Policies as an operator types them, with the real program against a real server.
+
+const program = join(import.meta.dirname, "../../bin/concord");
+const data = temporaryFolder();
+const file = join(data.path, "sample.policy.yaml");
+let server: Server;
+
+beforeAll(async () => {
+  server = await serve(join(data.path, "server"));
+});
+
+afterAll(async () => {
+  await server.kill();
+  data.remove();
+});
+
+function policy(...args: readonly string[]): Promise<{ readonly code: number; readonly out: string; readonly err: string }> {
+  const env = { ...process.env, CONCORD_ADDRESS: server.address };
+  return new Promise((resolve) => {
+    execFile(program, ["policy", ...args], { env }, (error, out, err) => resolve({ code: Number(error?.code ?? 0), out, err }));
+  });
+}
+
+const text = `type: sample
+deadlines:
+  - state: ACTIVE
+    after: 2h
+    target_state: FAILED
+    reason: an analysis takes two hours at most
+recovery:
+  max_attempts: 3
+  initial_backoff: 1m
+`;
+
+test("a policy is applied from a file, shown as a file, changed, listed and deleted", async () => {
+  writeFileSync(file, text);
+  const applied = await policy("apply", file, "--by", "ada", "--reason", "too slow");
+  const whole = `${text}  multiplier: 2\n  max_backoff: 24h\n`;
+  expect(applied).toMatchObject({ code: 0, err: "" });
+  expect(applied.out).toMatch(/^# revision: 1\n# updated: {2}\S+ by ada\n# reason: {3}too slow\n/);
+  expect(applied.out.replace(/^#.*\n/gm, "")).toBe(whole);
+
+  // What is shown is a file.
+  const { out } = await policy("get", "sample");
+  writeFileSync(file, out);
+  expect((await policy("apply", file, "--expected-revision", "1")).out).toContain("# revision: 2\n");
+  expect(await policy("apply", file, "--expected-revision", "1")).toMatchObject({
+    code: 1,
+    err: expect.stringContaining("ABORTED / POLICY_REVISION_MISMATCH"),
+  });
+
+  const listed = await policy("list", "-o", "json");
+  expect(JSON.parse(listed.out)).toMatchObject({
+    workflowType: "sample",
+    revision: "2",
+    terms: { deadlines: [{ after: "7200s" }] },
+  });
+  expect((await policy("list")).out).toMatch(/^TYPE .*\nsample +2 +1 +yes /);
+  expect(await policy("delete", "sample")).toMatchObject({ code: 0 });
+  expect(await policy("get", "sample")).toMatchObject({
+    code: 1,
+    err: expect.stringContaining("NOT_FOUND / POLICY_NOT_FOUND"),
+  });
+});
+
+test("what is wrong with a file is told at its place, without a server; what the server refuses names the field", async () => {
+  writeFileSync(file, text.replace("after: 2h", "afer: 2h"));
+  const wrong = await policy("apply", file, "--address", "127.0.0.1:1");
+  expect(wrong.code).toBe(1);
+  expect(wrong.err).toContain(`${file}:4:5: error: unknown key "afer"; did you mean "after"?\n`);
+  writeFileSync(file, text.replace("target_state: FAILED", "target_state: CREATED"));
+  expect((await policy("apply", file)).err).toContain(
+    "terms.deadlines[0].target_state: must be one of PAUSED, COMPLETED, FAILED, CANCELLED, where ACTIVE can go",
+  );
+  writeFileSync(file, `${text}  max_backoff: 10s\n`);
+  expect((await policy("apply", file)).err).toContain("terms.recovery.max_backoff: must be at least initial_backoff");
+});
