@@ -17,8 +17,8 @@ $(INSTALLED): package.json package-lock.json .npmrc
 	@npm ci
 	@touch $@
 
-up: setup ## serve on 127.0.0.1:50051, data in ./data; Ctrl-C stops it
-	@exec bin/concord serve
+up: setup ## serve gRPC on 127.0.0.1:50051 and HTTP on 127.0.0.1:50080, data in ./data; Ctrl-C stops it
+	@exec env CONCORD_HTTP_LISTEN="$${CONCORD_HTTP_LISTEN-127.0.0.1:50080}" bin/concord serve
 
 demo: setup ## run 500 workflows of a laboratory through their lives, with failures
 	@exec bin/concord demo
@@ -71,7 +71,7 @@ format: setup ## format code and contract
 build: setup ## make dist, as it is published
 	@rm -rf dist
 	@tsc -p tsconfig.build.json
-	@cp src/gen/descriptors.binpb dist/gen/
+	@cp src/gen/descriptors.binpb src/gen/openapi.json dist/gen/
 
 clean: ## remove everything that can be made again; not ./data
 	@rm -rf node_modules dist coverage .cache

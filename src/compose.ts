@@ -10,6 +10,7 @@ import type { Config, ServiceName } from "./config.ts";
 import { TwoPhaseCommitDefinition } from "./gen/concord/commit/v1/two_phase_commit.ts";
 import { PredicateLogicDefinition } from "./gen/concord/predicate/v1/predicate_logic.ts";
 import { WorkflowServiceDefinition, type WorkflowServiceImplementation } from "./gen/concord/workflow/v1/workflow_service.ts";
+import { type HttpServer, serveHttp } from "./http/server.ts";
 import type { ParticipantId, TransactionId } from "./kernel/ids.ts";
 import { err, ok, type Result } from "./kernel/result.ts";
 import type { DurationMs } from "./kernel/time.ts";
@@ -72,6 +73,8 @@ export interface Concord {
   readonly port: number;
   /** The port of GET /metrics, if it is served. */
   readonly metricsPort: number | undefined;
+  /** The port of the HTTP interface, if it is served. */
+  readonly httpPort: number | undefined;
   /** NOT_SERVING, GoAway, drain, close. Resolves when nothing is open any more. */
   stop(): Promise<void>;
 }
@@ -151,7 +154,11 @@ export async function startConcord(options: Options, extraServices?: ExtraServic
     bounds: boundsOf(config),
     onRefused: metrics.edge.refused,
   });
-  metrics.edge.observe(server.load);
+  let http: HttpServer | undefined;
+  metrics.edge.observe(() => {
+    const load = server.load();
+    return { ...load, receivingBytes: load.receivingBytes + (http?.receivingBytes() ?? 0) };
+  });
   let port: number;
   try {
     port = await server.listen(config.listen);
@@ -167,22 +174,36 @@ export async function startConcord(options: Options, extraServices?: ExtraServic
     await closeAll();
     return err({ message: `metrics-listen: cannot serve on ${config.metricsListen}: ${messageOf(error)}` });
   }
+  try {
+    http = await httpServer(wiring, server);
+  } catch (error) {
+    await metricsServer?.close();
+    await server.shutdown(0);
+    await closeAll();
+    return err({ message: `http-listen: cannot serve on ${config.httpListen}: ${messageOf(error)}` });
+  }
   const unfollow = parts.map((part) => followHealth(server, part, logger));
   const host = config.listen.slice(0, config.listen.lastIndexOf(":"));
   for (const part of parts) await part.start?.(`${host}:${port}`);
-  const metricsHost = config.metricsListen?.slice(0, config.metricsListen.lastIndexOf(":"));
-  const addresses = { listen: `${host}:${port}`, ...(metricsServer && { metrics: `${metricsHost}:${metricsServer.port}` }) };
+  const at = (address: string | undefined, atPort: number): string => `${address?.slice(0, address.lastIndexOf(":"))}:${atPort}`;
+  const addresses = {
+    listen: `${host}:${port}`,
+    ...(http && { http: at(config.httpListen, http.port) }),
+    ...(metricsServer && { metrics: at(config.metricsListen, metricsServer.port) }),
+  };
   logger.info({ ...addresses, data: config.dataDir, services: config.services }, "serving");
 
   return ok({
     port,
     metricsPort: metricsServer?.port,
+    httpPort: http?.port,
     stop: async () => {
       logger.info("stopping");
       for (const stopFollowing of unfollow) stopFollowing();
       const endMs = performance.now() + config.shutdownGrace;
       const leftMs = (): DurationMs => Math.max(0, endMs - performance.now());
       for (const { service } of parts) server.setServing(service.name, false);
+      http?.leave();
       const moved = server.leave(WorkflowServiceDefinition.fullName, config.shutdownGrace);
       for (const part of parts) {
         // A move under way needs the rules, the coordinator, and this process as a participant.
@@ -190,10 +211,26 @@ export async function startConcord(options: Options, extraServices?: ExtraServic
         await part.leave?.(leftMs());
       }
       await server.shutdown(leftMs());
+      await http?.close();
       await metricsServer?.close();
       await closeAll();
       logger.info("stopped");
     },
+  });
+}
+
+function httpServer({ config, logger, metrics, loop }: Wiring, server: RpcServer): Promise<HttpServer> | undefined {
+  if (config.httpListen === undefined) return undefined;
+  return serveHttp({
+    address: config.httpListen,
+    accept: server.accept,
+    bodyBytesMax: config.maxMessage,
+    receivingBytesMax: config.maxReceiving,
+    allowedHosts: config.httpAllowHost,
+    allowedOrigins: config.httpAllowOrigin,
+    logger,
+    loop,
+    onRefused: metrics.edge.refused,
   });
 }
 

@@ -79,6 +79,17 @@ function choice<const Values extends readonly [string, ...string[]]>(values: Val
   return z.enum(values, `must be one of ${values.join(", ")}`);
 }
 
+/** Texts, comma separated. */
+function list(each: RegExp, words: string) {
+  const parts = z.string().transform((text) =>
+    text
+      .split(",")
+      .map((part) => part.trim())
+      .filter((part) => part !== ""),
+  );
+  return parts.pipe(z.array(z.string().regex(each, words)));
+}
+
 const participantId = z.string().regex(idPattern, idWords);
 
 /** One is left for everything else. */
@@ -197,6 +208,21 @@ const settings = {
     schema: listenAddress.optional(),
     default: undefined,
     help: "address of GET /metrics for Prometheus; unset: not served",
+  },
+  "http-listen": {
+    schema: listenAddress.optional(),
+    default: undefined,
+    help: "address of the HTTP interface, host:port; unset: not served",
+  },
+  "http-allow-host": {
+    schema: list(/^[A-Za-z0-9.-]+$|^\*$/, "must be names of hosts, comma separated, without ports; or *, any"),
+    default: "",
+    help: "while it listens for this machine only: which names a Host header may have besides this machine's; a proxy's, or * for any",
+  },
+  "http-allow-origin": {
+    schema: list(/^https?:\/\/[^\s/?#]+$|^\*$/, "must be origins, such as https://console.example, comma separated; or *, any"),
+    default: "",
+    help: "pages of which origins may use the HTTP interface from a browser, comma separated, or * for any",
   },
   trace: {
     schema: z.string().min(1, "must be a file").optional(),

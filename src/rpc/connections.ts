@@ -1,7 +1,11 @@
 import type { ServerHttp2Session } from "node:http2";
 import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import type { DurationMs } from "../kernel/time.ts";
 import type { Bound, Refused } from "./refusals.ts";
+
+/** A connection that was made elsewhere and is carried over here, for whoever is at its other end. */
+export type CarriedSocket = Duplex & { readonly remoteAddress: string; readonly remotePort: number };
 
 /** Where callers come from: a machine, or all that are behind one proxy. */
 export type Address = {
@@ -23,7 +27,7 @@ export type Connection = {
 /** The connections to this server, bounded in number and in how long they may say nothing. */
 export type Connections = {
   /** Undefined if there are too many; the socket is destroyed then, since nobody knows yet whether it speaks anything. */
-  readonly open: (socket: Socket) => Connection | undefined;
+  readonly open: (socket: Socket | CarriedSocket) => Connection | undefined;
   readonly count: () => number;
   /** Ends them, whatever they speak. */
   readonly destroy: () => void;
@@ -40,7 +44,7 @@ export function createConnections(bounds: ConnectionBounds, refused: Refused): C
   const { connectionsMax, addressShare, handshakeMs } = bounds;
   const ofProcess: Bound = { kind: "connection", service: "", of: "process", limit: connectionsMax };
   const ofAddress: Bound = { ...ofProcess, of: "address", limit: Math.ceil(connectionsMax * addressShare) };
-  const sockets = new Set<Socket>();
+  const sockets = new Set<Socket | CarriedSocket>();
   const addresses = new Map<string, Address>();
 
   function excess(address: Address): Bound | undefined {
@@ -48,7 +52,7 @@ export function createConnections(bounds: ConnectionBounds, refused: Refused): C
     return address.connectionCount >= ofAddress.limit ? ofAddress : undefined;
   }
 
-  function open(socket: Socket): Connection | undefined {
+  function open(socket: Socket | CarriedSocket): Connection | undefined {
     const name = socket.remoteAddress ?? "";
     const address = addresses.get(name) ?? { connectionCount: 0, underWay: [], keptHeaderBytes: 0 };
     const bound = excess(address);

@@ -5,14 +5,15 @@ import {
   type Http2Server,
   type IncomingHttpHeaders,
   performServerHandshake,
+  type ServerHttp2Session,
   type ServerHttp2Stream,
   type ServerOptions,
 } from "node:http2";
-import type { Socket } from "node:net";
+import { Socket } from "node:net";
 import { assert } from "../kernel/assert.ts";
 import { timerMaxMs } from "../kernel/limits.ts";
 import type { Admission } from "./admission.ts";
-import type { Connections } from "./connections.ts";
+import type { CarriedSocket, Connections } from "./connections.ts";
 import { sizeOfHeaders } from "./headers.ts";
 import { headerBytesMax, resetBurstMax, resetsPerSecondMax, streamCountPerConnectionMax } from "./limits.ts";
 import type { Receiving } from "./receiving.ts";
@@ -37,27 +38,38 @@ const listening = new AsyncLocalStorage<Front>();
  * Runs `listen`, and stands before each HTTP/2 server that it opens: a connection is accepted here, and each call admitted, before the
  * server hears of it. For grpc-js makes its servers itself, shows them to nobody, and hands on none of the options above but one.
  */
-export async function listenBehind<Port>(front: Front, listen: () => Promise<Port>): Promise<Port> {
+export async function listenBehind<Port>(front: Front, listen: () => Promise<Port>): Promise<Listening<Port>> {
+  const accepting: Accept[] = [];
   const onServer = (message: unknown): void => {
-    if (listening.getStore() === front) standBefore((message as { readonly server: Http2Server }).server, front);
+    if (listening.getStore() !== front) return;
+    accepting.push(standBefore((message as { readonly server: Http2Server }).server, front));
   };
   subscribe(aboutToListen, onServer);
   try {
-    return await listening.run(front, listen);
+    const port = await listening.run(front, listen);
+    const [accept] = accepting;
+    assert(accept !== undefined, "a server listens");
+    return { port, accept };
   } finally {
     unsubscribe(aboutToListen, onServer);
   }
 }
 
-function standBefore(server: Http2Server, { connections, admission, receiving }: Front): void {
+/** Serves a connection, unless there are too many: then it is destroyed. */
+export type Accept = (socket: Socket | CarriedSocket) => void;
+
+type Listening<Port> = { readonly port: Port; readonly accept: Accept };
+
+function standBefore(server: Http2Server, { connections, admission, receiving }: Front): Accept {
   assert(server.listenerCount("connection") === 1, "only Node's own listener makes sessions");
   const startCall = createStarting();
   server.removeAllListeners("connection");
-  server.on("connection", (socket: Socket) => {
+  const accept: Accept = (socket) => {
     const connection = connections.open(socket);
     if (connection === undefined) return;
     const line = createLine(socket);
-    const session = performServerHandshake(socket, sessionOptions);
+    const session = performServerHandshake(socket as Socket, sessionOptions);
+    if (!(socket instanceof Socket)) namePeer(session, socket);
     connection.speaks(session);
     // Their end says enough, and an error that nobody hears would end the process.
     session.on("error", () => undefined);
@@ -79,7 +91,15 @@ function standBefore(server: Http2Server, { connections, admission, receiving }:
       });
     });
     server.emit("session", session);
-  });
+  };
+  server.on("connection", accept);
+  return accept;
+}
+
+/** Node wraps what is no socket of its own, and the wrapping has no peer. This is where a socket keeps the one that it has found out. */
+function namePeer({ socket }: ServerHttp2Session, { remoteAddress, remotePort }: CarriedSocket): void {
+  Object.assign(socket, { _peername: { address: remoteAddress, port: remotePort } });
+  assert(socket.remoteAddress === remoteAddress, "logs and bounds are by the address of the caller");
 }
 
 const millisecondsByUnit: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1_000, m: 1, u: 1e-3, n: 1e-6 };

@@ -4,6 +4,7 @@ import { ServerCredentials } from "@grpc/grpc-js";
 import { createServer, type Server } from "nice-grpc";
 import { errorDetailsServerMiddleware } from "nice-grpc-error-details";
 import { HealthDefinition, HealthServiceImpl, HealthState } from "nice-grpc-server-health";
+import { assert } from "../kernel/assert.ts";
 import {
   addressShareMax,
   callCountMax,
@@ -19,11 +20,11 @@ import { within } from "../runtime/within.ts";
 import { createAdmission, type Load } from "./admission.ts";
 import { callMemory } from "./call-memory.ts";
 import { type Calls, createCalls } from "./calls.ts";
-import { createConnections } from "./connections.ts";
+import { type CarriedSocket, createConnections } from "./connections.ts";
 import { createContextMiddleware, deadlineInterceptor, type RpcContext } from "./context.ts";
 import { registry } from "./descriptors.ts";
 import { orEncoded } from "./encoded-answer.ts";
-import { listenBehind } from "./front.ts";
+import { type Accept, listenBehind } from "./front.ts";
 import {
   connectionIdleMs,
   handshakeMs,
@@ -99,6 +100,8 @@ type ServerOptions = {
 export interface RpcServer {
   /** Resolves to the port; give port 0 to have one chosen. */
   listen(address: string): Promise<number>;
+  /** Serves a connection that somebody else has accepted, with all bounds, as from its peer. Once it listens. */
+  accept(socket: CarriedSocket): void;
   /** What is under way. */
   load(): EdgeLoad;
   /** What `grpc.health.v1` says of a service; without a name, that all of them serve. */
@@ -225,11 +228,20 @@ export function createRpcServer(options: ServerOptions): RpcServer {
     builder.add(withValidation(HealthDefinition, options.loop), HealthServiceImpl(health)),
   );
   const names = [...services.keys()];
+  let accept: Accept | undefined;
   add(reflectionName, (builder) => builder.add(reflectionDefinition, createReflection(names)), "session");
 
   return {
-    listen: (address) =>
-      listenBehind({ connections, admission, receiving }, () => server.listen(address, ServerCredentials.createInsecure())),
+    async listen(address) {
+      const front = { connections, admission, receiving };
+      const listening = await listenBehind(front, () => server.listen(address, ServerCredentials.createInsecure()));
+      accept = listening.accept;
+      return listening.port;
+    },
+    accept(socket) {
+      assert(accept !== undefined, "the server listens");
+      accept(socket);
+    },
     load: () => ({ connections: connections.count(), receivingBytes: receiving.bytes(), calls: admission.load() }),
     setServing,
     leave: async (name, graceMs) => services.get(name)?.leave(graceMs),

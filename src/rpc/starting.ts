@@ -1,14 +1,15 @@
 import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import { startsPerTurnMax, waitingStartsMax } from "./limits.ts";
 
 /** The calls of one connection that have come and have not begun. */
 export type Line = {
   readonly starts: (() => void)[];
-  readonly socket: Socket;
+  readonly socket: Socket | Duplex;
   reads: boolean;
 };
 
-export const createLine = (socket: Socket): Line => ({ starts: [], socket, reads: true });
+export const createLine = (socket: Socket | Duplex): Line => ({ starts: [], socket, reads: true });
 
 /**
  * Begins calls in turns, as many in one turn of the event loop as do not hold it for long, and of each connection one after the other. For
@@ -50,7 +51,7 @@ type Handle = { readStart(): void; readStop(): void };
 function read(line: Line, reads: boolean): void {
   if (line.reads === reads) return;
   line.reads = reads;
-  const handle = (line.socket as unknown as { readonly _handle: Handle | null })._handle;
+  const handle = (line.socket as unknown as { readonly _handle?: Handle | null })._handle;
   if (reads) handle?.readStart();
   else handle?.readStop();
 }

@@ -11,7 +11,7 @@ const background: ChildProcess[] = [];
 
 beforeEach(async () => {
   data = temporaryFolder();
-  server = await startServer({ dataDir: `${data.path}/server` });
+  server = await startServer({ dataDir: `${data.path}/server`, httpListen: "127.0.0.1:0" });
 });
 
 afterEach(async () => {
@@ -20,9 +20,9 @@ afterEach(async () => {
   data.remove();
 });
 
-test.each(["README.md", "docs/rules.md", "examples/laboratory/README.md"])(
+test.each(["README.md", "docs/http.md", "docs/rules.md", "examples/laboratory/README.md"])(
   "each line of %s prints what is shown below it",
   async (file) => {
-    await expectPastes({ file, address: server.address, dataDir: data.path, background });
+    await expectPastes({ file, address: server.address, url: server.url, dataDir: data.path, background });
   },
 );

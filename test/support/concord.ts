@@ -16,6 +16,8 @@ export function temporaryFolder(): { readonly path: string; readonly remove: () 
 
 export type TestServer = {
   readonly address: string;
+  /** Of the HTTP interface; of no use unless `httpListen` is set. */
+  readonly url: string;
   readonly clients: Clients;
   readonly stop: () => Promise<void>;
 };
@@ -34,6 +36,7 @@ export async function startServer(
   const channel = openChannel(address);
   return {
     address,
+    url: `http://127.0.0.1:${started.value.httpPort ?? 0}`,
     clients: connect(channel),
     stop: async () => {
       channel.close();

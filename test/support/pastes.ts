@@ -45,10 +45,12 @@ export async function expectPastes(options: {
   /** From the root. */
   readonly file: string;
   readonly address: string;
+  /** Of the HTTP interface. */
+  readonly url: string;
   readonly dataDir: string;
   readonly background: ChildProcess[];
 }): Promise<void> {
-  const { file, address } = options;
+  const { file, address, url } = options;
   const path = join(root, file);
   let text = readFileSync(path, "utf8");
   let place = 0;
@@ -60,7 +62,7 @@ export async function expectPastes(options: {
     } else {
       const told = `${asShown(`$ ${command}`)}\n`;
       const start = text.indexOf(`${told}${asShown(shown)}`, place) + told.length;
-      const now = asShown(printed.replaceAll(address, "127.0.0.1:50051"));
+      const now = asShown(printed.replaceAll(address, "127.0.0.1:50051").replaceAll(url, "http://127.0.0.1:50080"));
       text = text.slice(0, start) + now + text.slice(start + asShown(shown).length);
       place = start + now.length;
     }
@@ -69,7 +71,7 @@ export async function expectPastes(options: {
 }
 
 function run(command: string, options: Parameters<typeof expectPastes>[0]): Promise<string> {
-  const shell = command.replaceAll("127.0.0.1:50051", options.address);
+  const shell = command.replaceAll("127.0.0.1:50051", options.address).replaceAll("http://127.0.0.1:50080", options.url);
   const env = { ...process.env, CONCORD_ADDRESS: options.address, CONCORD_DATA_DIR: options.dataDir };
   return new Promise((resolve) => {
     if (shell.endsWith("&")) {

@@ -1,0 +1,121 @@
+import { type ClientHttp2Session, type ClientHttp2Stream, constants, type IncomingHttpHeaders } from "node:http2";
+import { Status } from "nice-grpc-common";
+import { type CallFailure, failureOf } from "./call-failure.ts";
+
+export type GrpcCall = {
+  /** The messages of the answer, one after the other, as fast as they are taken. Ends when all have come; throws nothing. */
+  readonly messages: AsyncGenerator<Uint8Array, void>;
+  /** Once the messages have ended. Undefined: it succeeded. */
+  readonly failure: () => Promise<CallFailure | undefined>;
+  /** Of the answer, as far as they have come. */
+  readonly headers: () => IncomingHttpHeaders;
+  /** Leaves, as a caller does who waits no longer. */
+  readonly leave: () => void;
+};
+
+/**
+ * A call with one request, over a session that exists. Not a client library: what is sent here is bytes and comes back as bytes, the deadline is
+ * the caller's text, and nothing is retried. So there is no second opinion on what a call is.
+ */
+export function callGrpc(
+  session: ClientHttp2Session,
+  path: string,
+  headers: Readonly<Record<string, string>>,
+  message: Uint8Array,
+): GrpcCall {
+  let stream: ClientHttp2Stream;
+  try {
+    stream = session.request({
+      ":method": "POST",
+      ":path": path,
+      "content-type": "application/grpc+proto",
+      te: "trailers",
+      ...headers,
+    });
+  } catch {
+    // It is being closed, or is closed.
+    return { messages: nothing(), failure: async () => gone, headers: () => ({}), leave: () => undefined };
+  }
+  let answered: IncomingHttpHeaders = {};
+  let trailers: IncomingHttpHeaders | undefined;
+  stream.on("response", (received) => {
+    answered = received;
+  });
+  stream.on("trailers", (received) => {
+    trailers = received;
+  });
+  // How it ended says its code, and an error that nobody hears would end the process.
+  stream.on("error", () => undefined);
+  const closed = Promise.withResolvers<void>();
+  stream.once("close", closed.resolve);
+  stream.end(framed(message));
+  return {
+    messages: messagesOf(stream),
+    failure: async () => {
+      await closed.promise;
+      const told = trailers ?? answered;
+      // Without trailers, its status is in its headers.
+      return told["grpc-status"] === undefined ? cutOff(stream) : failureOf(told);
+    },
+    headers: () => answered,
+    leave: () => stream.close(constants.NGHTTP2_CANCEL),
+  };
+}
+
+async function* nothing(): AsyncGenerator<Uint8Array, void> {}
+
+const gone: CallFailure = {
+  code: Status.UNAVAILABLE,
+  reason: "SHUTTING_DOWN",
+  message: "the server closes this connection; try again on another",
+  metadata: {},
+  fields: [],
+  preconditions: [],
+  retryAfterMs: 1_000,
+};
+
+/** gRPC knows these codes of HTTP/2 as statuses. */
+function cutOff({ rstCode }: ClientHttp2Stream): CallFailure {
+  if (rstCode !== constants.NGHTTP2_ENHANCE_YOUR_CALM) return gone;
+  const message = "too much is under way, or waits to be read; try again later";
+  return { ...gone, code: Status.RESOURCE_EXHAUSTED, reason: "OVERLOADED", message };
+}
+
+const prefixBytes = 5;
+
+function framed(message: Uint8Array): Buffer {
+  const frame = Buffer.allocUnsafe(prefixBytes + message.length);
+  frame.writeUInt8(0, 0);
+  frame.writeUInt32BE(message.length, 1);
+  frame.set(message, prefixBytes);
+  return frame;
+}
+
+/** Of a stream that pauses while nobody takes them. */
+async function* messagesOf(stream: ClientHttp2Stream): AsyncGenerator<Uint8Array, void> {
+  let chunks: Buffer[] = [];
+  let bytes = 0;
+  let wanted = prefixBytes;
+  let isPrefix = true;
+  try {
+    for await (const chunk of stream as AsyncIterable<Buffer>) {
+      chunks.push(chunk);
+      bytes += chunk.length;
+      while (bytes >= wanted) {
+        const [first] = chunks;
+        const whole = chunks.length === 1 && first !== undefined ? first : Buffer.concat(chunks, bytes);
+        const part = whole.subarray(0, wanted);
+        chunks = [whole.subarray(wanted)];
+        bytes -= wanted;
+        if (isPrefix) wanted = part.readUInt32BE(1);
+        else {
+          yield part;
+          wanted = prefixBytes;
+        }
+        isPrefix = !isPrefix;
+      }
+    }
+  } catch {
+    // It was cut off: its code says how.
+  }
+}

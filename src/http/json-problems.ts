@@ -1,0 +1,110 @@
+import { type DescField, type DescMessage, fromJson, type JsonValue, ScalarType } from "@bufbuild/protobuf";
+import { isFieldError } from "@bufbuild/protobuf/reflect";
+import type { FieldViolation } from "../rpc/errors.ts";
+import { oneOf } from "../rpc/value-rules.ts";
+import { violationCountMax } from "./limits.ts";
+
+type JsonObject = Readonly<Record<string, JsonValue>>;
+
+/**
+ * What is wrong with JSON that is no message of its type, each at its place. The library decides what is wrong, and says of the first thing only
+ * in which field of which type it is: so it is asked again about smaller and smaller parts. Only of what is refused already.
+ */
+export function jsonProblems(descriptor: DescMessage, json: JsonValue): readonly FieldViolation[] {
+  const found: FieldViolation[] = [];
+  inMessage(descriptor, json, "", found);
+  return found;
+}
+
+function inMessage(descriptor: DescMessage, json: JsonValue, path: string, found: FieldViolation[]): void {
+  if (!isObject(json)) {
+    found.push({ field: path, description: "must be a JSON object" });
+    return;
+  }
+  const names = new Map(descriptor.fields.flatMap((field) => [field.name, field.jsonName].map((name) => [name, field] as const)));
+  const before = found.length;
+  for (const [name, value] of Object.entries(json)) {
+    if (found.length >= violationCountMax) return;
+    const field = names.get(name);
+    const place = path === "" ? (field?.name ?? name) : `${path}.${field?.name ?? name}`;
+    if (field === undefined) {
+      found.push({ field: place, description: `is not known; the fields here are ${listed(descriptor)}` });
+    } else {
+      inField(descriptor, field, value, { name, place }, found);
+    }
+  }
+  // Each field alone is right: a field in both spellings, two of a oneof.
+  const cause = found.length === before ? causeOf(descriptor, json) : undefined;
+  if (cause !== undefined) found.push({ field: path, description: cause });
+}
+
+function inField(
+  descriptor: DescMessage,
+  field: DescField,
+  value: JsonValue,
+  { name, place }: { readonly name: string; readonly place: string },
+  found: FieldViolation[],
+): void {
+  const cause = causeOf(descriptor, { [name]: value });
+  if (cause === undefined) return;
+  if (field.fieldKind === "message" && !isWellKnown(field.message)) {
+    inMessage(field.message, value, place, found);
+    return;
+  }
+  if (field.fieldKind === "list" && Array.isArray(value)) {
+    for (const [index, item] of value.entries()) {
+      if (found.length >= violationCountMax) return;
+      const itemPlace = `${place}[${index}]`;
+      if (item === null) found.push({ field: itemPlace, description: "must not be null" });
+      else if (field.listKind === "message" && !isWellKnown(field.message)) inMessage(field.message, item, itemPlace, found);
+      else if (causeOf(descriptor, { [name]: [item] }) !== undefined) {
+        found.push({ field: itemPlace, description: wanted(field) ?? cause });
+      }
+    }
+    return;
+  }
+  const words = field.fieldKind === "list" ? "must be a JSON array" : wanted(field);
+  found.push({ field: place, description: words ?? cause });
+}
+
+/** Why the library does not take it, in its words. */
+function causeOf(descriptor: DescMessage, json: JsonValue): string | undefined {
+  try {
+    fromJson(descriptor, json);
+    return undefined;
+  } catch (error) {
+    const cause = error instanceof Error ? error.cause : undefined;
+    if (isFieldError(cause)) return `${cause.field().name}: ${cause.message}`;
+    return error instanceof Error ? error.message : String(error);
+  }
+}
+
+const integers = new Set([ScalarType.INT32, ScalarType.UINT32, ScalarType.INT64, ScalarType.UINT64]);
+
+/** What a value of the field looks like in JSON, as far as there is a short word for it. */
+function wanted(field: DescField): string | undefined {
+  if (field.enum !== undefined) return oneOf(field.enum, field);
+  if (field.scalar !== undefined) {
+    if (integers.has(field.scalar)) return "must be a whole number, or one in quotes";
+    if (field.scalar === ScalarType.STRING) return "must be a string";
+    if (field.scalar === ScalarType.BOOL) return "must be true or false";
+    if (field.scalar === ScalarType.BYTES) return "must be a string of base64";
+    return "must be a number";
+  }
+  switch (field.message?.typeName) {
+    case "google.protobuf.Timestamp":
+      return 'must be a time such as "2026-11-26T09:30:00Z", of the years 1 to 9999';
+    case "google.protobuf.Duration":
+      return 'must be a duration in seconds such as "1.5s"';
+    case "google.protobuf.Struct":
+      return "must be a JSON object, nested no deeper than 32 levels";
+    default:
+      return undefined;
+  }
+}
+
+const listed = ({ fields }: DescMessage): string => (fields.length === 0 ? "none" : fields.map(({ name }) => name).join(", "));
+
+const isWellKnown = ({ typeName }: DescMessage): boolean => typeName.startsWith("google.protobuf.");
+
+const isObject = (json: JsonValue): json is JsonObject => typeof json === "object" && json !== null && !Array.isArray(json);

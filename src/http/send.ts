@@ -1,0 +1,31 @@
+import type { ServerResponse } from "node:http";
+import { jsonType } from "./accept.ts";
+import { type Problem, problemType } from "./problem.ts";
+
+type Headers = Readonly<Record<string, string>>;
+
+/** Of every answer. What is true now is not to be kept, and what is JSON is never to be taken for a page. */
+export const answerHeaders = { "cache-control": "no-store", "x-content-type-options": "nosniff" };
+
+export function send(response: ServerResponse, status: number, body: string, headers: Headers = {}): void {
+  if (response.destroyed) return;
+  if (status === 204) {
+    response.writeHead(status, { ...answerHeaders, ...headers }).end();
+    return;
+  }
+  // A line of its own in a terminal.
+  const line = `${body}\n`;
+  const content = { "content-type": jsonType, "content-length": Buffer.byteLength(line) };
+  response.writeHead(status, { ...answerHeaders, ...content, ...headers }).end(line);
+}
+
+export function sendProblem(response: ServerResponse, problem: Problem, headers: Headers = {}): void {
+  const { status, requestId, retryAfterSeconds } = problem;
+  send(response, status, JSON.stringify(problem), {
+    "content-type": problemType,
+    ...(requestId !== undefined && { "x-request-id": requestId }),
+    // In whole seconds: a little later is right too.
+    ...(retryAfterSeconds !== undefined && { "retry-after": String(Math.ceil(retryAfterSeconds)) }),
+    ...headers,
+  });
+}

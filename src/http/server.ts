@@ -1,0 +1,231 @@
+import { readFileSync } from "node:fs";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { AddressInfo, Socket } from "node:net";
+import { RichServerError } from "nice-grpc-error-details";
+import type { CarriedSocket } from "../rpc/connections.ts";
+import { internalError } from "../rpc/errors.ts";
+import { handshakeMs, headerBytesMax, requestMs } from "../rpc/limits.ts";
+import type { Refused } from "../rpc/refusals.ts";
+import type { Logger } from "../runtime/logger.ts";
+import type { LoopWatch } from "../runtime/loop-watch.ts";
+import { createBodies } from "./bodies.ts";
+import { failureWith } from "./call-failure.ts";
+import { allowOf, bodyRefusal, callHeaders, fixedOf, invalidProblem, type Refusal, ruleOf } from "./call-request.ts";
+import { type Carried, carry } from "./carried.ts";
+import { createCors } from "./cors.ts";
+import { sendEvents } from "./events.ts";
+import { callGrpc } from "./grpc-call.ts";
+import { healthOf } from "./health.ts";
+import { createHostCheck } from "./hosts.ts";
+import { idleMs, pipelinedCountMax } from "./limits.ts";
+import { plainProblem, problemOf } from "./problem.ts";
+import { placeOf } from "./routes.ts";
+import { send, sendProblem } from "./send.ts";
+import { createTranslator } from "./translator.ts";
+
+export type HttpServer = {
+  readonly port: number;
+  /** Of bodies that have not come whole. */
+  readonly receivingBytes: () => number;
+  /** Takes no new connections, and ends each with its next answer. */
+  readonly leave: () => void;
+  /** Ends whatever is open. */
+  readonly close: () => Promise<void>;
+};
+
+type Options = {
+  /** host:port; port 0 has one chosen. */
+  readonly address: string;
+  /** Where calls go. */
+  readonly accept: (socket: CarriedSocket) => void;
+  readonly bodyBytesMax: number;
+  readonly receivingBytesMax: number;
+  readonly allowedHosts: readonly string[];
+  readonly allowedOrigins: readonly string[];
+  readonly logger: Logger;
+  readonly loop: LoopWatch;
+  readonly onRefused: Refused;
+};
+
+/** The description of what is served, made from the contract. */
+const openApi = readFileSync(new URL("../gen/openapi.json", import.meta.url), "utf8").trimEnd();
+
+/** Serves what the contract says of HTTP: each request becomes a call of gRPC, and its answer JSON. Rejects if it cannot listen. */
+export async function serveHttp(options: Options): Promise<HttpServer> {
+  const { logger, loop } = options;
+  const separator = options.address.lastIndexOf(":");
+  const host = options.address.slice(0, separator);
+  const isMeantForUs = createHostCheck(host, options.allowedHosts);
+  const cors = createCors(options.allowedOrigins);
+  const bodies = createBodies(options, options.onRefused);
+  const translator = createTranslator();
+  const carriedBy = new WeakMap<Socket, Carried>();
+  let leaving = false;
+
+  const server = createServer({
+    maxHeaderSize: headerBytesMax,
+    headersTimeout: handshakeMs,
+    requestTimeout: requestMs,
+    keepAliveTimeout: idleMs,
+    connectionsCheckingInterval: 1_000,
+  });
+  server.on("connection", (socket: Socket) => carriedBy.set(socket, carry(socket, options.accept)));
+  server.on("request", (request, response) => {
+    const carried = carriedBy.get(request.socket);
+    if (carried === undefined || carried.open >= pipelinedCountMax) {
+      request.socket.destroy();
+      return;
+    }
+    carried.open += 1;
+    carried.last = carried.last.then(() =>
+      loop
+        .run({ job: "http" }, () => answer(carried, request, response))
+        .finally(() => {
+          carried.open -= 1;
+        }),
+    );
+  });
+  server.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) => refuseUnread(error, socket));
+
+  async function answer(carried: Carried, request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const startedMs = performance.now();
+    // Its sender may have left while those before it were answered.
+    if (response.destroyed) return;
+    for (const [name, value] of cors.headersFor(request)) response.setHeader(name, value);
+    try {
+      const refusal = await answerOrRefuse(carried, request, response);
+      if (refusal !== undefined) sendProblem(response, refusal.problem, refusal.headers);
+    } catch (error) {
+      logger.error({ method: request.method, path: request.url, err: error }, "request failed: a defect");
+      if (response.headersSent) response.destroy();
+      else sendProblem(response, problemOf(failureWith(internalError())));
+    }
+    if (leaving || carried.session.closed) response.shouldKeepAlive = false;
+    const { method, url, socket } = request;
+    const ms = Math.round(performance.now() - startedMs);
+    logger.debug({ method, path: url, status: response.statusCode, peer: socket.remoteAddress, ms }, "request");
+  }
+
+  async function answerOrRefuse(
+    { session }: Carried,
+    request: IncomingMessage,
+    response: ServerResponse,
+  ): Promise<Refusal | undefined> {
+    if (leaving || session.closed) response.setHeader("connection", "close");
+    if (!isMeantForUs(request.headers.host)) {
+      const detail = `Host ${JSON.stringify(request.headers.host)} is none of this machine; see --http-allow-host`;
+      return { problem: plainProblem(421, detail) };
+    }
+    const [path = "", query = ""] = splitOnce(request.url ?? "", "?");
+    const own = ownPlaces.get(path);
+    if (own !== undefined) {
+      if (request.method === "OPTIONS") return void send(response, 204, "", { allow: ownAllow });
+      if (request.method !== "GET" && request.method !== "HEAD") {
+        return { problem: plainProblem(405, `${request.method} is not served here`), headers: { allow: ownAllow } };
+      }
+      return own(session, response);
+    }
+    let place: ReturnType<typeof placeOf>;
+    try {
+      place = placeOf(path);
+    } catch {
+      return { problem: plainProblem(400, "the path is not percent-encoded UTF-8") };
+    }
+    if (place === undefined) return { problem: plainProblem(404, "nothing is served here; /openapi.json says what is where") };
+    if (request.method === "OPTIONS") {
+      const allow = allowOf(place);
+      return void send(response, 204, "", { allow, ...cors.preflight(request, allow) });
+    }
+    const rule = ruleOf(place, request);
+    if ("problem" in rule) return rule;
+    const headers = callHeaders(request);
+    if ("problem" in headers) return headers as Refusal;
+    const unreadable = bodyRefusal(rule, request);
+    if (unreadable !== undefined) return unreadable;
+    const lastEventId = request.headers["last-event-id"];
+    const { fixed, problems } = fixedOf(rule, place, query, typeof lastEventId === "string" ? lastEventId : undefined);
+    if (problems.length > 0) return { problem: invalidProblem(problems) };
+    const body = await bodies.read(request);
+    if (body === undefined) return undefined;
+    if (body instanceof RichServerError) return { problem: problemOf(failureWith(body)), headers: { connection: "close" } };
+    const { method } = rule;
+    const encoded = await translator.request({ typeName: method.input.typeName, body, fixed });
+    if (encoded.type === "invalid") return { problem: invalidProblem(encoded.problems) };
+    const call = callGrpc(session, `/${method.parent.typeName}/${method.name}`, headers as Record<string, string>, encoded.bytes);
+    response.once("close", () => {
+      if (!response.writableFinished) call.leave();
+    });
+    const text = (bytes: Uint8Array) =>
+      translator.response({ typeName: method.output.typeName, bytes, isEvent: method.methodKind !== "unary" });
+    if (method.methodKind !== "unary") return sendEvents(call, response, text);
+    let answered: Uint8Array | undefined;
+    for await (const message of call.messages) answered = message;
+    const failure = await call.failure();
+    const transactionId = call.headers()["concord-transaction-id"];
+    const told = typeof transactionId === "string" ? { "concord-transaction-id": transactionId } : {};
+    if (failure !== undefined) return { problem: problemOf(failure), headers: told };
+    if (answered === undefined) throw new Error(`${method.name} succeeded without an answer`);
+    return void send(response, 200, await text(answered), told);
+  }
+
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  server.once("error", reject);
+  server.listen(Number(options.address.slice(separator + 1)), host.replace(/^\[|\]$/g, ""), resolve);
+  await promise;
+  return {
+    port: (server.address() as AddressInfo).port,
+    receivingBytes: bodies.bytes,
+    leave: () => {
+      leaving = true;
+      server.close();
+    },
+    close: async () => {
+      const closed = new Promise((done) => {
+        if (server.listening) server.close(done);
+        else done(undefined);
+      });
+      server.closeAllConnections();
+      await closed;
+      await translator.close();
+    },
+  };
+}
+
+const ownAllow = "GET, HEAD, OPTIONS";
+
+/** What is served here and is no RPC. */
+const ownPlaces = new Map<
+  string,
+  (session: Carried["session"], response: ServerResponse) => Promise<Refusal | undefined> | undefined
+>([
+  ["/health", async (session, response) => healthOf(session, response)],
+  ["/openapi.json", (_, response) => void send(response, 200, openApi)],
+]);
+
+function splitOnce(text: string, separator: string): readonly string[] {
+  const at = text.indexOf(separator);
+  return at < 0 ? [text] : [text.slice(0, at), text.slice(at + 1)];
+}
+
+/** What is not HTTP, or has not come in time. */
+function refuseUnread(error: NodeJS.ErrnoException, socket: Socket): void {
+  // An answer may have begun, and a request that is no request gets none after it.
+  if (socket.bytesWritten > 0 || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const problem =
+    error.code === "ERR_HTTP_REQUEST_TIMEOUT"
+      ? plainProblem(408, "the request did not come in time")
+      : error.code === "HPE_HEADER_OVERFLOW"
+        ? plainProblem(431, `the headers have more than ${headerBytesMax} bytes`)
+        : plainProblem(400, "this is not HTTP/1.1");
+  const body = JSON.stringify(problem);
+  const head = [
+    `HTTP/1.1 ${problem.status} ${problem.title}`,
+    "connection: close",
+    "content-type: application/problem+json",
+    `content-length: ${Buffer.byteLength(body)}`,
+  ];
+  socket.end(`${head.join("\r\n")}\r\n\r\n${body}`);
+}
