@@ -9,6 +9,7 @@ import { PredicateLogicDefinition } from "../gen/concord/predicate/v1/predicate_
 import { WorkflowServiceDefinition } from "../gen/concord/workflow/v1/workflow_service.ts";
 import { addressWords, isAddress } from "../kernel/address.ts";
 import { idPattern, idWords } from "../kernel/ids.ts";
+import type { JsonObject } from "../kernel/json.ts";
 import { printable } from "../kernel/text.ts";
 import { clientFactory, openChannel } from "../rpc/clients/channel.ts";
 import { takeGrpcLog } from "../rpc/grpc-log.ts";
@@ -190,10 +191,10 @@ export const limitArgument = integerArgument(1, 2 ** 31 - 1);
 
 export const seedArgument = integerArgument(Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER);
 
-export function jsonArgument(text: string): { readonly [key: string]: unknown } {
+export function jsonArgument(text: string): JsonObject {
   try {
     const value: unknown = JSON.parse(text);
-    if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
+    if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as JsonObject;
   } catch {
     // Said below, for people.
   }

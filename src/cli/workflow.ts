@@ -35,6 +35,7 @@ import {
   typeText,
   workflowType,
 } from "./workflow-text.ts";
+import { updateCommand } from "./workflow-update.ts";
 import { waitCommand } from "./workflow-wait.ts";
 
 const eventType = "concord.workflow.v1.WorkflowEvent";
@@ -48,6 +49,7 @@ export function workflowCommand(): Command {
   command.addCommand(listCommand());
   command.addCommand(movesCommand());
   command.addCommand(transitionCommand());
+  command.addCommand(updateCommand());
   command.addCommand(recoverCommand());
   command.addCommand(waitCommand());
   command.addCommand(resolveCommand());

@@ -14,7 +14,7 @@ const moves: Readonly<Record<WorkflowState, readonly WorkflowState[]>> = {
 };
 
 /** What a change of a workflow can be; each is recorded as an event of its kind. */
-export const workflowEventTypes = ["CREATED", "TRANSITION", "FAILED", "RECOVERED"] as const;
+export const workflowEventTypes = ["CREATED", "TRANSITION", "FAILED", "RECOVERED", "UPDATED"] as const;
 
 export type WorkflowEventType = (typeof workflowEventTypes)[number];
 

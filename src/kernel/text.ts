@@ -27,6 +27,17 @@ export function firstBytes(text: string, count: number): string {
   }
 }
 
+/** In UTF-8, of a text without halves of pairs. */
+export function byteCount(text: string): number {
+  let bytes = 0;
+  for (let at = 0; at < text.length; at += 1) {
+    const unit = text.charCodeAt(at);
+    // Each half of a pair has two of its four.
+    bytes += unit < 0x80 ? 1 : unit < 0x800 || (unit >= 0xd800 && unit < 0xe000) ? 2 : 3;
+  }
+  return bytes;
+}
+
 export function hasMoreCharacters(text: string, count: number): boolean {
   return firstCharacters(text, count).length < text.length;
 }

@@ -335,8 +335,8 @@ export async function createEngine({
 
 /** Nothing else of a command becomes part of a rule. */
 function ruleSourceOf(command: RuleSource): RuleSource {
-  const { description, moves, workflowTypes, condition, expression, message, priority, action } = command;
-  return { description, moves, workflowTypes, condition, expression, message, priority, action };
+  const { description, operations, moves, workflowTypes, condition, expression, message, priority, action } = command;
+  return { description, operations, moves, workflowTypes, condition, expression, message, priority, action };
 }
 
 function descriptionOf({

@@ -1,8 +1,7 @@
-import { isMove } from "../kernel/lifecycle.ts";
 import { err, ok } from "../kernel/result.ts";
 import type { DurationMs } from "../kernel/time.ts";
 import type { Turns } from "../kernel/turns.ts";
-import { judge } from "./core/judge.ts";
+import { isPossible, judge } from "./core/judge.ts";
 import { callCostMax, inPlaceCostMax } from "./core/limits.ts";
 import { applyingTo, type RuleSet } from "./core/rule-set.ts";
 import type { Check, Verdict } from "./core/types.ts";
@@ -50,7 +49,7 @@ export function createEvaluator({
       return ok(verdicts);
     },
     async explain(ruleSet, check, { caller = "", signal, ruleIds }) {
-      const isAsked = isMove(check.workflow.state, check.targetState) && applyingTo(ruleSet, check).rules.length > 0;
+      const isAsked = isPossible(check) && applyingTo(ruleSet, check).rules.length > 0;
       if (isAsked) return judges.explain(ruleSet, check, { caller, signal, ruleIds });
       return ok({ verdict: judge(ruleSet, check), explanation: { rules: [], facts: [], omittedCount: 0 } });
     },

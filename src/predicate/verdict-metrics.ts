@@ -1,6 +1,6 @@
 import { evaluationCostMax } from "./core/limits.ts";
 import type { Verdict, Violation } from "./core/types.ts";
-import { judgementOf } from "./verdict-record.ts";
+import { judgementOf, wasAsked } from "./verdict-record.ts";
 
 /** What is counted of verdicts. */
 export type VerdictMetrics = {
@@ -16,7 +16,7 @@ export function countVerdicts(metrics: VerdictMetrics, verdicts: readonly Verdic
   for (const verdict of verdicts) {
     if (verdict.type === "deferred") continue;
     metrics.verdict(judgementOf(verdict));
-    if (verdict.type === "invalid-transition") continue;
+    if (!wasAsked(verdict)) continue;
     const { warnings, audits, shadows, shadowsNotJudged, cost } = verdict;
     const violations = verdict.type === "rule-denied" ? verdict.violations : [];
     metrics.cost(cost);

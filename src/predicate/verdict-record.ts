@@ -25,9 +25,14 @@ export type VerdictRecord = {
   readonly input: Check | undefined;
 };
 
-/** Something was said by a rule, or otherwise than by the one in shadow. */
+/** Rules were asked. */
+export type Asked = Extract<Decided, { readonly type: "allowed" | "rule-denied" }>;
+
+export const wasAsked = (verdict: Verdict): verdict is Asked => verdict.type === "allowed" || verdict.type === "rule-denied";
+
+/** Something was said by a rule, or by a schema, or otherwise than by the one in shadow. */
 export function isFinding(verdict: Verdict): boolean {
-  if (verdict.type === "rule-denied") return true;
+  if (verdict.type === "rule-denied" || verdict.type === "metadata-invalid") return true;
   return verdict.type === "allowed" && findingCount(verdict) > 0;
 }
 
@@ -53,7 +58,7 @@ export function* recordSteps(
 
 /** Who has said something, once each. */
 export function rulesIn(verdict: Decided): readonly RuleId[] {
-  if (verdict.type === "invalid-transition") return [];
+  if (!wasAsked(verdict)) return [];
   const violations = verdict.type === "rule-denied" ? verdict.violations : [];
   const { warnings, audits, shadows } = verdict;
   return [...new Set([...violations, ...warnings, ...audits, ...shadows].map(({ ruleId }) => ruleId))];
@@ -64,7 +69,7 @@ export const judgementOf = ({ type }: Decided): string => type.toUpperCase().rep
 
 /** As it is written down. What is cut of violations is counted. */
 export function cutVerdict(verdict: Decided): Pick<VerdictRecord, "verdict" | "violationsOmitted"> {
-  if (verdict.type === "invalid-transition") return { verdict, violationsOmitted: 0 };
+  if (!wasAsked(verdict)) return { verdict, violationsOmitted: 0 };
   let left = recordTextMax;
   const fitting = <Item>(items: readonly Item[], textOf: (item: Item) => string, least: number): readonly Item[] =>
     items.filter((item, index) => {
@@ -95,6 +100,7 @@ export function decidesSame(one: Decided, other: Decided): boolean {
 
 function saidTo(verdict: Decided): string {
   const said = (violations: readonly Violation[]) => violations.map(({ ruleId, message }) => [ruleId, message]);
+  if (verdict.type === "metadata-invalid") return JSON.stringify(verdict.problems);
   if (verdict.type === "invalid-transition") return verdict.type;
   const violations = verdict.type === "rule-denied" ? said(verdict.violations) : [];
   return JSON.stringify([verdict.type, violations, said(verdict.warnings), said(verdict.audits)]);

@@ -13,7 +13,7 @@ import {
   verdictQueueBytesMax,
 } from "./limits.ts";
 import type { Clock, Timers, VerdictLog } from "./ports.ts";
-import { type Decided, isFinding, recordSteps } from "./verdict-record.ts";
+import { type Decided, isFinding, recordSteps, wasAsked } from "./verdict-record.ts";
 
 /** Writes down what was decided, beside the judging: whatever becomes of the log, judging does not hear of it. */
 export interface VerdictRecorder {
@@ -159,7 +159,7 @@ export function createVerdictRecorder({
 }
 
 function saidBytes(verdict: Decided): number {
-  if (verdict.type === "invalid-transition") return 0;
+  if (!wasAsked(verdict)) return 0;
   const { warnings, audits, shadows } = verdict;
   const violations = verdict.type === "rule-denied" ? verdict.violations : [];
   const said = [...violations, ...warnings, ...audits, ...shadows.flatMap(({ violation }) => violation ?? [])];

@@ -5,6 +5,7 @@ import {
   type Rule as WireRule,
   RuleAction as WireRuleAction,
   type RuleMove as WireRuleMove,
+  RuleOperation as WireRuleOperation,
   type RuleSetChange as WireRuleSetChange,
   RuleSetChangeKind as WireRuleSetChangeKind,
   type RuleSetDifference as WireRuleSetDifference,
@@ -18,22 +19,24 @@ import { Judgement } from "../gen/concord/predicate/v1/verdict.ts";
 import { assert, unreachable } from "../kernel/assert.ts";
 import type { RuleId } from "../kernel/ids.ts";
 import type { Diagnostic } from "../predicate/core/rule-set/review.ts";
-import type {
-  Authorship,
-  Expectation,
-  Fact,
-  FactSource,
-  Rule,
-  RuleMove,
-  RuleRole,
-  RuleSetChange,
-  RuleSetItem,
-  RuleSource,
-  RuleTest,
-  RuleTestSource,
-  RuleVersion,
-  WorkflowType,
-  WorkflowTypeSource,
+import {
+  type Authorship,
+  type Expectation,
+  type Fact,
+  type FactSource,
+  type Rule,
+  type RuleMove,
+  type RuleOperation,
+  type RuleRole,
+  type RuleSetChange,
+  type RuleSetItem,
+  type RuleSource,
+  type RuleTest,
+  type RuleTestSource,
+  type RuleVersion,
+  ruleOperations,
+  type WorkflowType,
+  type WorkflowTypeSource,
 } from "../predicate/core/types.ts";
 import { checkToWire, questionFromWire } from "./convert-verdict.ts";
 import { stateFromWire, stateToWire } from "./convert-workflow.ts";
@@ -43,7 +46,7 @@ import { invalidField } from "./errors.ts";
 /** The fields of a rule that its author writes, wherever they stand in a request. */
 type SourceFields = Pick<
   WireRule,
-  "description" | "moves" | "workflowTypes" | "condition" | "expression" | "message" | "priority" | "action"
+  "description" | "operations" | "moves" | "workflowTypes" | "condition" | "expression" | "message" | "priority" | "action"
 >;
 
 /** `field` is where the rule stands in the request, with a dot behind it, or nothing. */
@@ -51,6 +54,7 @@ export function sourceFromWire(source: SourceFields, field = ""): RuleSource {
   const { description, workflowTypes, condition, expression, message, priority, action } = source;
   return {
     description,
+    operations: operationsFromWire(source.operations),
     moves: source.moves.map((move, index) => moveFromWire(move, `${field}moves[${index}]`)),
     workflowTypes,
     condition,
@@ -60,6 +64,10 @@ export function sourceFromWire(source: SourceFields, field = ""): RuleSource {
     action: action === WireRuleAction.WARN ? "WARN" : action === WireRuleAction.AUDIT ? "AUDIT" : "DENY",
   };
 }
+
+/** None named: moves. In one order, so that it says the same. */
+const operationsFromWire = (named: readonly WireRuleOperation[]): readonly RuleOperation[] =>
+  named.length === 0 ? ["TRANSITION"] : ruleOperations.filter((operation) => named.includes(WireRuleOperation[operation]));
 
 function moveFromWire(move: WireRuleMove, field: string): RuleMove {
   return {
@@ -122,12 +130,14 @@ const expectedVerdicts: Readonly<Partial<Record<Judgement, Expectation["verdict"
   [Judgement.ALLOWED]: "allowed",
   [Judgement.RULE_DENIED]: "rule-denied",
   [Judgement.INVALID_TRANSITION]: "invalid-transition",
+  [Judgement.METADATA_INVALID]: "metadata-invalid",
 };
 
 const judgements: Readonly<Record<Expectation["verdict"], Judgement>> = {
   allowed: Judgement.ALLOWED,
   "rule-denied": Judgement.RULE_DENIED,
   "invalid-transition": Judgement.INVALID_TRANSITION,
+  "metadata-invalid": Judgement.METADATA_INVALID,
 };
 
 const authorshipToWire = ({ version, createdAtMs, createdBy }: Authorship) => ({
@@ -154,6 +164,7 @@ function versionToWire(rule: RuleVersion): DeepPartial<WireRule> {
     ruleId: rule.id,
     ...authorshipToWire(rule),
     description: rule.description,
+    operations: rule.operations.map((operation) => WireRuleOperation[operation]),
     moves: rule.moves.map(({ from, to }) => ({ fromState: stateToWire(from), toState: stateToWire(to) })),
     workflowTypes: [...rule.workflowTypes],
     condition: rule.condition,

@@ -37,7 +37,8 @@ export function questionFromWire(check: TransitionCheck | undefined, field: stri
       metadata: structFromWire(workflow.metadata),
     },
     lastEvent: check.lastEvent && lastEventFromWire(check.lastEvent, `${field}.last_event`),
-    targetState: requiredState(check.targetState, `${field}.target_state`),
+    targetState: targetStateOf(check, field),
+    ...(check.proposedMetadata && { proposed: structFromWire(check.proposedMetadata) }),
     reason: check.reason,
     requestedBy: check.requestedBy,
     authenticatedAs: check.authenticatedAs,
@@ -55,7 +56,8 @@ export function moveQuestionsFromWire(request: ListAllowedTransitionsRequest): r
   const state = requiredState(request.workflow?.state ?? WireState.UNSPECIFIED, "workflow.state");
   const { workflow, reason, requestedBy, context, at, lastEvent, authenticatedAs } = request;
   return allowedMoves(state).map((targetState) => {
-    const check = { workflow, reason, requestedBy, context, at, lastEvent, authenticatedAs, transaction: undefined };
+    const asked = { workflow, reason, requestedBy, context, at, lastEvent, authenticatedAs };
+    const check = { ...asked, transaction: undefined, proposedMetadata: undefined };
     return questionFromWire({ ...check, targetState: stateToWire(targetState) }, "");
   });
 }
@@ -70,6 +72,17 @@ function lastEventFromWire(event: WireWorkflowEvent, field: string): Check["last
     reason: event.reason,
     metadata: structFromWire(event.metadata),
   };
+}
+
+/** An update moves nothing: what asks for both is no question. */
+function targetStateOf({ workflow, targetState, proposedMetadata }: TransitionCheck, field: string): WorkflowState {
+  const target = requiredState(targetState, `${field}.target_state`);
+  if (proposedMetadata !== undefined && targetState !== workflow?.state)
+    throw invalidField(
+      `${field}.target_state`,
+      "must be the state of the workflow: proposed_metadata is of an update, which moves nothing",
+    );
+  return target;
 }
 
 function requiredState(state: WireState, field: string): WorkflowState {
@@ -97,6 +110,8 @@ function verdictToWire(verdict: Verdict, shareBytes: number): DeepPartial<Transi
       return { judgement: Judgement.ALLOWED, ruleSetRevision, ...findingsToWire(verdict, createRoom(shareBytes)) };
     case "invalid-transition":
       return { judgement: Judgement.INVALID_TRANSITION, ruleSetRevision, allowedStates: verdict.allowedStates.map(stateToWire) };
+    case "metadata-invalid":
+      return { judgement: Judgement.METADATA_INVALID, ruleSetRevision, metadataViolations: [...verdict.problems] };
     case "rule-denied": {
       const room = createRoom(shareBytes);
       const violations = room.fitting(verdict.violations);
@@ -191,6 +206,7 @@ export function checkToWire(check: Check): DeepPartial<TransitionCheck> {
     },
     ...(lastEvent && { lastEvent: lastEventToWire(lastEvent) }),
     targetState: stateToWire(check.targetState),
+    proposedMetadata: check.proposed,
     reason: check.reason,
     requestedBy: check.requestedBy,
     authenticatedAs: check.authenticatedAs,

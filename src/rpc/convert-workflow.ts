@@ -71,6 +71,7 @@ export function eventToWire(event: WorkflowEvent): DeepPartial<WireWorkflowEvent
     retryCount: event.retryCount,
     ruleSetRevision: BigInt(event.ruleSetRevision),
     transactionId: event.transactionId ?? "",
+    metadataPatch: event.metadataPatch,
     warnings: event.warnings.first,
     warningsOmitted: event.warnings.omitted,
   };

@@ -30,8 +30,8 @@ export function createFailureLog(logger: Logger, nowMs = (): DurationMs => perfo
   };
 }
 
-/** A move that rules deny: 100 lines in a minute of the same first rule. */
-export function createDenialLog(logger: Logger, nowMs = (): DurationMs => performance.now()) {
+/** A move, or whatever `what` says, that rules deny: 100 lines in a minute of the same first rule. */
+export function createDenialLog(logger: Logger, what = "transition", nowMs = (): DurationMs => performance.now()) {
   const seldom = createSeldomLog(logger, nowMs);
   return (
     subject: object,
@@ -43,6 +43,6 @@ export function createDenialLog(logger: Logger, nowMs = (): DurationMs => perfor
     const more = ids.length - rules.length;
     const { ruleSetRevision } = denial;
     const fields = { ...callOf(call), ...subject, rules, ...(more > 0 && { moreRules: more }), ruleSetRevision };
-    seldom.info(ids[0] ?? "", fields, "transition refused");
+    seldom.info(ids[0] ?? "", fields, `${what} refused`);
   };
 }

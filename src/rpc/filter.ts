@@ -42,6 +42,7 @@ const eventVariables: Variables = {
     requested_by: types.string,
     rule_set_revision: types.int,
     metadata: anyRecord,
+    metadata_patch: anyRecord,
     transaction_id: types.string,
   }),
 };
@@ -113,6 +114,7 @@ export function eventFilter(expression: string): Filter<WorkflowEvent, EventRang
       requested_by: event.requestedBy,
       rule_set_revision: BigInt(event.ruleSetRevision),
       metadata: celJson(event.metadata),
+      metadata_patch: celJson(event.metadataPatch ?? {}),
       transaction_id: event.transactionId ?? "",
     }),
   });

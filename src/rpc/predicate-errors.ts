@@ -2,6 +2,7 @@ import { Status } from "nice-grpc-common";
 import type { RichServerError } from "nice-grpc-error-details";
 import { assert, unreachable } from "../kernel/assert.ts";
 import { explainCompileError } from "../predicate/core/compile.ts";
+import { unknownMoveWords } from "../predicate/core/rule-set/rule-changes.ts";
 import type { RuleSetProblem } from "../predicate/core/rule-set.ts";
 import type { ChangeFailure, JudgeFailure } from "../predicate/errors.ts";
 import { invalidField, known, overloaded, requestIdReused, rpcError, storageUnavailable } from "./errors.ts";
@@ -12,7 +13,7 @@ export function changeError(error: ChangeFailure, requestId = ""): RichServerErr
     case "rule-invalid":
       return invalidRule(error.problems);
     case "move-unknown":
-      return invalidField(error.field, "the lifecycle has no such move, so the rule would never be asked about it");
+      return invalidField(error.field, unknownMoveWords);
     case "duplicate":
       return invalidField(listOf[error.kind], `has "${error.name}" twice`);
     case "rule-exists":

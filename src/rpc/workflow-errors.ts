@@ -76,6 +76,15 @@ export function workflowError(error: ManagerError, { workflowId = "", requestId 
         metadata: { workflow_id: error.workflowId },
         retryAfterMs: unavailableRetryMs,
       });
+    case "predicate-logic-outdated":
+      return rpcError({
+        code: Status.UNAVAILABLE,
+        reason: "PREDICATE_LOGIC_UNAVAILABLE",
+        message: `the predicate engine is older than this server and judges no updates of metadata, so nothing was done to workflow "${error.workflowId}"; bring it up to date`,
+        metadata: { workflow_id: error.workflowId },
+      });
+    case "metadata-too-large":
+      return invalidField("metadata_patch", `would leave metadata that ${error.excess}`);
     case "predicate-logic-overloaded":
       return rpcError({
         code: Status.RESOURCE_EXHAUSTED,

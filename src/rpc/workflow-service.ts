@@ -41,6 +41,7 @@ import { tellTransaction } from "./transaction-header.ts";
 import { createCreationHandlers } from "./workflow/creation.ts";
 import { createPolicyHandlers } from "./workflow/policies.ts";
 import { createServerInfoHandlers, type ServerFacts } from "./workflow/server-info.ts";
+import { createUpdateHandlers } from "./workflow/update.ts";
 import { createWaitHandlers } from "./workflow/wait.ts";
 import { eventsPurged, workflowError } from "./workflow-errors.ts";
 
@@ -86,6 +87,7 @@ export function createWorkflowService(dependencies: {
   return {
     ...createPolicyHandlers({ ...dependencies, readPage }),
     ...createCreationHandlers(dependencies),
+    ...createUpdateHandlers(dependencies),
     ...createWaitHandlers(dependencies),
     ...createServerInfoHandlers(dependencies),
 

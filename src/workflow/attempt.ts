@@ -71,16 +71,27 @@ export function unjudged(failure: PredicateFailure, workflowId: WorkflowId): Man
   }
 }
 
-/** Judges and writes, again and again until the write still meets the workflow that was judged. Writes nothing once nobody waits. */
-export async function judgeAndWrite<T>(
+type Write<Subject, T> = (judged: Subject) => Promise<Result<T, WriteFailure<WorkflowConflict>>>;
+
+/** Judges a move, and writes it. */
+export const judgeAndWrite = <T>(
   attempts: Attempts,
   command: MoveCommand,
   transaction: TransactionFacts | undefined,
   asker: Asker,
-  write: (judged: Judged) => Promise<Result<T, WriteFailure<WorkflowConflict>>>,
+  write: Write<Judged, T>,
+) => judgedAndWritten(attempts, command, asker, () => judge(attempts, command, transaction, asker), write);
+
+/** Judges and writes, again and again until the write still meets the workflow that was judged. Writes nothing once nobody waits. */
+export async function judgedAndWritten<Subject, T>(
+  attempts: Pick<Attempts, "store">,
+  command: Pick<MoveCommand, "workflowId" | "expectedVersion">,
+  asker: Asker,
+  judgeNow: () => Promise<Result<Subject, ManagerError>>,
+  write: Write<Subject, T>,
 ): Promise<Result<T, ManagerError | { readonly type: "request-exists" }>> {
   for (let race = 0; race < raceCountMax; race += 1) {
-    const judged = await judge(attempts, command, transaction, asker);
+    const judged = await judgeNow();
     if (!judged.ok) return judged;
     if (asker.signal.aborted) return err({ type: "outcome-pending", workflowId: command.workflowId, transactionId: undefined });
     const written = await write(judged.value);

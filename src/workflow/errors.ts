@@ -1,6 +1,6 @@
 import type { RequestId, TransactionId, WorkflowId } from "../kernel/ids.ts";
 import type { WorkflowError } from "./core/errors.ts";
-import type { MetadataViolation, TransactionOutcome } from "./ports.ts";
+import type { TransactionOutcome } from "./ports.ts";
 
 /** Why the manager did not do what was asked. */
 export type ManagerError =
@@ -10,13 +10,6 @@ export type ManagerError =
       readonly type: "workflow-already-exists";
       readonly workflowId: WorkflowId;
       readonly differences: readonly ("type" | "metadata" | "state")[];
-    }
-  /** It does not meet the schema that the rule set has for the type. */
-  | {
-      readonly type: "metadata-invalid";
-      readonly workflowType: string;
-      readonly ruleSetRevision: number;
-      readonly violations: readonly MetadataViolation[];
     }
   | { readonly type: "workflow-limit-reached"; readonly limit: number }
   | { readonly type: "policy-not-found"; readonly workflowType: string }

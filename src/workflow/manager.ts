@@ -19,6 +19,7 @@ import { type OwnPart, participantsOf, type Together } from "./own-part.ts";
 import type { Asker, CoordinatorSessions, WorkflowBatch } from "./ports.ts";
 import { type PossibleMovesQuestion, possibleMoves } from "./possible-moves.ts";
 import { type ResolveCommand, resolveTransition } from "./resolve-transition.ts";
+import { type UpdateCommand, updateOnce } from "./update.ts";
 
 export type Manager = ReturnType<typeof createManager>;
 
@@ -84,6 +85,10 @@ export function createManager(
 
     create: (command: CreateCommand, caller: Caller) =>
       calls.run(command, caller, (call) => createOnce(dependencies, command, call)),
+
+    /** Changes metadata. As a move by itself: not made once all its callers have left. */
+    update: (command: UpdateCommand, caller: Caller) =>
+      calls.run(command, caller, (call) => updateOnce(dependencies, command, call)),
 
     /** Makes a move by itself. One whose callers have all left before it is written is not made. */
     move: (command: MoveCommand, caller: Caller) => calls.run(subjectOf(command), caller, (call) => moveOnce(command, call)),

@@ -167,7 +167,10 @@ export interface WorkflowStore extends StoreHealth, StoreAge {
 export type PredicateCheck = {
   readonly workflow: Workflow;
   readonly lastEvent: LastEvent | undefined;
+  /** Of an update, the state that it is in. */
   readonly targetState: WorkflowState;
+  /** The metadata as it would be. Undefined: it is a move. */
+  readonly proposed?: JsonObject | undefined;
   readonly reason: string;
   readonly requestedBy: string;
   readonly context: JsonObject;
@@ -187,6 +190,8 @@ export type TransactionFacts = {
 export type PredicateVerdict =
   | ({ readonly type: "allowed" } & Consent)
   | { readonly type: "invalid-transition"; readonly ruleSetRevision: number }
+  /** Of an update. */
+  | { readonly type: "metadata-invalid"; readonly ruleSetRevision: number; readonly violations: readonly MetadataViolation[] }
   | { readonly type: "rule-denied"; readonly ruleSetRevision: number; readonly violations: readonly RuleViolation[] };
 
 /** Metadata of a workflow that is to be of this type. */
@@ -235,7 +240,10 @@ export interface PredicateClient {
   check(check: PredicateCheck, asker: Asker): Promise<Result<PredicateVerdict, PredicateFailure>>;
   checkMetadata(question: MetadataQuestion, asker: Asker): Promise<Result<MetadataVerdict, PredicateFailure>>;
   /** Of each move from the workflow's state. */
-  checkMoves(question: Omit<PredicateCheck, "targetState">, asker: Asker): Promise<Result<JudgedMoves, PredicateFailure>>;
+  checkMoves(
+    question: Omit<PredicateCheck, "targetState" | "proposed">,
+    asker: Asker,
+  ): Promise<Result<JudgedMoves, PredicateFailure>>;
 }
 
 export type TransactionPart = { readonly participantId: ParticipantId; readonly payload: Uint8Array };

@@ -39,5 +39,8 @@ export function createRecentEvents({ countMax, bytesMax }: RecentBounds): Recent
 }
 
 /** Besides its texts, an event has a few hundred bytes. */
-const bytesOf = ({ metadata, reason, warnings }: WorkflowEvent): number =>
-  JSON.stringify(metadata).length + reason.length + warnings.first.reduce((sum, { message }) => sum + message.length + 200, 500);
+const bytesOf = ({ metadata, metadataPatch = {}, reason, warnings }: WorkflowEvent): number =>
+  JSON.stringify(metadata).length +
+  JSON.stringify(metadataPatch).length +
+  reason.length +
+  warnings.first.reduce((sum, { message }) => sum + message.length + 200, 500);

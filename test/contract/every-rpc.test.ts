@@ -143,6 +143,23 @@ const unary: Readonly<Record<string, Sample>> = {
       preconditions: [{ type: "RULE", subject: "cold", description: "too warm: 9.5" }],
     },
   },
+  "WorkflowService/UpdateWorkflowMetadata": {
+    good: { workflow_id: "active", metadata_patch: struct({ site: "B" }), event_metadata: struct({ shift: 2 }), ...by },
+    answer: {
+      workflow: { state: ACTIVE, version: "3", metadata: struct({ celsius: 9.5, site: "B" }), updated_by: "ada" },
+      event: {
+        type: "WORKFLOW_EVENT_TYPE_UPDATED",
+        from_state: ACTIVE,
+        to_state: ACTIVE,
+        version: "3",
+        metadata: struct({ shift: 2 }),
+        metadata_patch: struct({ site: "B" }),
+        ...by,
+      },
+    },
+    bad: { workflow_id: "active", metadata_patch: struct({}), ...by },
+    failure: invalid("metadata_patch"),
+  },
   "WorkflowService/RecoverWorkflow": {
     good: { workflow_id: "failed", ...by },
     answer: {
@@ -156,7 +173,7 @@ const unary: Readonly<Record<string, Sample>> = {
     good: { workflow_id: "active", requested_by: "ada" },
     answer: {
       workflow_id: "active",
-      version: "2",
+      version: "3",
       state: ACTIVE,
       in_transition: null,
       transitions: [
@@ -221,7 +238,7 @@ const unary: Readonly<Record<string, Sample>> = {
   },
   "WorkflowService/ListWorkflowEvents": {
     good: { workflow_id: "active" },
-    answer: { events: [{ version: "1" }, { version: "2" }], next_page_token: "" },
+    answer: { events: [{ version: "1" }, { version: "2" }, { version: "3" }], next_page_token: "" },
     bad: { workflow_id: "active", page_token: "bm9uc2Vuc2U" },
     failure: invalid("page_token"),
   },

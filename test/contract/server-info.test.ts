@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { answerBytesMax } from "../../src/kernel/limits.ts";
 import type { capabilities } from "../../src/rpc/workflow/server-info.ts";
 import { startServer, type TestServer, temporaryFolder } from "../support/concord.ts";
-import { createProtoClient, type Message, type ProtoClient } from "../support/proto-client.ts";
+import { createProtoClient, type Message, type ProtoClient, struct } from "../support/proto-client.ts";
 
 const by = { reason: "a test", requested_by: "ada" };
 const data = temporaryFolder();
@@ -61,6 +61,12 @@ const proofs: Readonly<Record<(typeof capabilities)[number], () => Promise<void>
     const request = { workflow_id: "twice", if_exists: "IF_EXISTS_RETURN" };
     await client.call("WorkflowService/CreateWorkflow", request);
     expect(await client.call("WorkflowService/CreateWorkflow", request)).toMatchObject({ already_existed: true });
+  },
+  "update-metadata": async () => {
+    const { workflow } = await client.call("WorkflowService/CreateWorkflow", {});
+    const update = { workflow_id: workflow.workflow_id, metadata_patch: struct({ a: 1 }), ...by };
+    const answer = await client.call("WorkflowService/UpdateWorkflowMetadata", update);
+    expect(answer).toMatchObject({ workflow: { metadata: struct({ a: 1 }), version: "2" } });
   },
   "wait-for-workflow": async () => {
     const { workflow } = await client.call("WorkflowService/CreateWorkflow", {});

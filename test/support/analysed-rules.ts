@@ -22,6 +22,7 @@ function compiled(source: string): Expression {
 export function analysedRule({ condition, expression, ...rule }: WrittenRule, at = 0): AnalysedRule {
   return {
     id: `rule-${at}`,
+    operations: ["TRANSITION"],
     moves: [],
     types: [],
     action: "DENY",

@@ -15,6 +15,7 @@ export const request = (name: string, digest = "digest") => ({ id: name as Reque
 
 export const source = (changes: Partial<RuleSource> = {}): RuleSource => ({
   description: "keep it cold",
+  operations: ["TRANSITION"],
   moves: [],
   workflowTypes: [],
   condition: "",

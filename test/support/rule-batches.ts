@@ -25,6 +25,7 @@ export const versionOf = (id: string, version = 1, fields: Partial<RuleVersion> 
   id: ruleId(id),
   version,
   description: `${hostile}${id}`,
+  operations: ["TRANSITION", "UPDATE"],
   moves: [
     { from: undefined, to: "COMPLETED" },
     { from: "ACTIVE", to: undefined },

@@ -51,6 +51,7 @@ export function ruleOf(changes: Omit<Partial<RuleVersion>, "id"> & { readonly id
   return {
     version: 1,
     description: "",
+    operations: ["TRANSITION"],
     moves: [],
     workflowTypes: [],
     condition: "",

@@ -6,6 +6,7 @@ const renamed: readonly (readonly [RegExp, string])[] = [
   [/^workflow_types/, "types"],
   [/^metadata_schema/, "schema"],
   [/^(moves\[\d+\]).*/, "$1"],
+  [/^check\.proposed_metadata/, "proposed.metadata"],
   [/^check\.workflow\.workflow_id/, "workflow.id"],
   [/^check\.(workflow|last_event)/, "$1"],
   [/^check\.target_state/, "to"],

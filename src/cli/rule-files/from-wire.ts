@@ -2,6 +2,7 @@ import {
   type Fact,
   type Rule,
   RuleAction,
+  RuleOperation,
   RuleState,
   type RuleTest,
   type RuleTestExpectation,
@@ -26,10 +27,16 @@ function isEmpty(value: unknown): boolean {
 const nameIn = <Value extends string>(names: Readonly<Record<string, Value>>, value: Value, none: Value): string | undefined =>
   value === none ? undefined : Object.keys(names).find((name) => names[name] === value);
 
+/** As a rule is that does not say. */
+const isForMovesOnly = ({ operations }: Rule): boolean => operations.every((operation) => operation === RuleOperation.TRANSITION);
+
 export const ruleShape = (rule: Rule): Json => ({
   id: rule.ruleId,
   ...said({
     description: rule.description,
+    operations: isForMovesOnly(rule)
+      ? []
+      : rule.operations.map((each) => nameIn(RuleOperation, each, RuleOperation.UNSPECIFIED)?.toLowerCase()),
     moves: rule.moves.map(moveText),
     types: rule.workflowTypes,
     condition: rule.condition,
@@ -61,7 +68,10 @@ export function testShape({ name, check, expect }: RuleTest, actionOf: ActionOf)
   return {
     name,
     workflow: workflowShape(check.workflow),
-    to: stateName(check.targetState),
+    // Also if it is empty.
+    ...(check.proposedMetadata === undefined
+      ? { to: stateName(check.targetState) }
+      : { proposed: { metadata: check.proposedMetadata } }),
     ...said({ request: requestShape(check) }),
     // Also if it is empty: there was one.
     ...(check.lastEvent && { last_event: lastEventShape(check.lastEvent) }),
@@ -120,6 +130,7 @@ const time = (date: Date | undefined): string | undefined => (date?.getTime() ? 
 
 function expectationShape({ judgement, violations }: RuleTestExpectation, actionOf: ActionOf): string | Json {
   if (judgement === Judgement.INVALID_TRANSITION) return "invalid";
+  if (judgement === Judgement.METADATA_INVALID) return "metadata_invalid";
   const denies = judgement === Judgement.RULE_DENIED;
   if (violations.length === 0) return denies ? "denied" : "allowed";
   const by = (action: RuleAction) =>

@@ -56,6 +56,7 @@ export function runTests(
 }
 
 function verdictText(verdict: Verdict): string {
+  if (verdict.type === "metadata-invalid") return "metadata_invalid";
   if (verdict.type !== "allowed" && verdict.type !== "rule-denied") return "invalid";
   const by = (word: string, violations: readonly { readonly ruleId: string }[]) =>
     violations.length === 0 ? [] : [`${word} by ${violations.map(({ ruleId }) => ruleId).join(", ")}`];

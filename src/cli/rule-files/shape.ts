@@ -30,6 +30,7 @@ const time = z.string().transform((text, context) => {
 const rule = z.strictObject({
   id: z.string(),
   description: z.string().exactOptional(),
+  operations: z.array(z.enum(["transition", "update"])).exactOptional(),
   moves: z.array(move).exactOptional(),
   types: z.array(z.string()).exactOptional(),
   condition: z.string().exactOptional(),
@@ -91,25 +92,32 @@ const ruleNames = z.union([z.array(z.string()), z.record(z.string(), z.string())
 
 const expectation = z.union(
   [
-    z.enum(["allowed", "denied", "invalid"]),
+    z.enum(["allowed", "denied", "invalid", "metadata_invalid"]),
     z.strictObject({
       denied_by: ruleNames.exactOptional(),
       warned_by: ruleNames.exactOptional(),
       audited_by: ruleNames.exactOptional(),
     }),
   ],
-  { error: "must be allowed, denied, invalid, or a map with denied_by, warned_by, audited_by" },
+  { error: "must be allowed, denied, invalid, metadata_invalid, or a map with denied_by, warned_by, audited_by" },
 );
 
-const test = z.strictObject({
-  name: z.string(),
-  workflow,
-  to: state,
-  request: request.exactOptional(),
-  last_event: lastEvent.exactOptional(),
-  now: time.exactOptional(),
-  expect: expectation,
-});
+/** Of a move: where it ends. Of an update: the metadata as it would be. */
+const test = z
+  .strictObject({
+    name: z.string(),
+    workflow,
+    to: state.exactOptional(),
+    proposed: z.strictObject({ metadata: jsonObject }).exactOptional(),
+    request: request.exactOptional(),
+    last_event: lastEvent.exactOptional(),
+    now: time.exactOptional(),
+    expect: expectation,
+  })
+  .refine(({ to, proposed }) => (to === undefined) !== (proposed === undefined), {
+    path: ["to"],
+    message: "must not be there beside proposed: an update moves nothing",
+  });
 
 /** Lists may be left empty: `tests:`. */
 const listOf = <Item extends z.ZodType>(item: Item) => z.array(item).nullish();

@@ -4,6 +4,7 @@ import {
   Fact,
   Rule,
   RuleAction,
+  RuleOperation,
   RuleState,
   RuleTest,
   WorkflowType,
@@ -19,6 +20,8 @@ export type RuleSetParts = Pick<ApplyRuleSetRequest, "rules" | "facts" | "workfl
 const states = { active: RuleState.ACTIVE, shadow: RuleState.SHADOW, draft: RuleState.DRAFT } as const;
 const actions = { deny: RuleAction.DENY, warn: RuleAction.WARN, audit: RuleAction.AUDIT } as const;
 
+const operations = { transition: RuleOperation.TRANSITION, update: RuleOperation.UPDATE } as const;
+
 export function ruleToWire({ id, types = [], action = "deny", state = "active", ...rule }: RuleShape): Rule {
   return Rule.fromPartial({
     ...rule,
@@ -26,6 +29,7 @@ export function ruleToWire({ id, types = [], action = "deny", state = "active", 
     workflowTypes: types,
     action: actions[action],
     state: states[state],
+    operations: (rule.operations ?? []).map((operation) => operations[operation]),
     moves: rule.moves ?? [],
   });
 }
@@ -35,7 +39,16 @@ export const factToWire = (fact: FactShape): Fact => Fact.fromPartial(fact);
 export const workflowTypeToWire = ({ schema, ...type }: WorkflowTypeShape): WorkflowType =>
   WorkflowType.fromPartial({ ...type, metadataSchema: schema });
 
-export function testToWire({ name, workflow, to, request = {}, last_event: event, now, expect }: TestShape): RuleTest {
+export function testToWire({
+  name,
+  workflow,
+  to = workflow.state,
+  proposed,
+  request = {},
+  last_event: event,
+  now,
+  expect,
+}: TestShape): RuleTest {
   return RuleTest.fromPartial({
     name,
     check: {
@@ -54,6 +67,7 @@ export function testToWire({ name, workflow, to, request = {}, last_event: event
         metadata: workflow.metadata,
       },
       targetState: WorkflowState[to],
+      proposedMetadata: proposed?.metadata,
       reason: request.reason ?? "",
       requestedBy: request.requested_by ?? "",
       authenticatedAs: request.authenticated_as ?? "",
@@ -81,6 +95,7 @@ const judgements = {
   allowed: Judgement.ALLOWED,
   denied: Judgement.RULE_DENIED,
   invalid: Judgement.INVALID_TRANSITION,
+  metadata_invalid: Judgement.METADATA_INVALID,
 } as const;
 
 /** Who only warns or audits refuses nothing. */

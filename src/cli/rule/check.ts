@@ -13,13 +13,14 @@ import { addQuestionOptions, type QuestionOptions, questionOf } from "./question
 
 export function checkCommand(): Command {
   const command = new Command("check").description(
-    "ask whether a workflow may make a move, without making it; exits with 1 if not",
+    "ask whether a workflow may make a move, or have its metadata changed so, without doing it; exits with 1 if not",
   );
   addExamples(command, [
     "concord rule check wf-17 COMPLETED",
     `concord rule check wf-17 COMPLETED --by ada --context '{"site":"B"}'`,
+    `concord rule check wf-17 --update '{"approved":true}' --by ada`,
   ]);
-  return addQuestionOptions(command).action((workflowId: string, state: StateName, options: QuestionOptions) =>
+  return addQuestionOptions(command).action((workflowId: string, state: StateName | undefined, options: QuestionOptions) =>
     withClients(options, async (clients) => {
       const request = {
         check: await questionOf(clients, workflowId, state, options),
@@ -51,9 +52,11 @@ export function verdictLines(verdict: TransitionVerdict): readonly string[] {
     shadows,
     shadowsNotJudged,
     allowedStates,
+    metadataViolations,
   } = verdict;
   const told = [
     `${enumText("JUDGEMENT_", judgement)} (rule set revision ${ruleSetRevision}, cost ${cost})`,
+    ...metadataViolations.map(({ path, message }) => `  ${path}: ${message}`),
     ...violations.map((each) => violationLine("denied by", each)),
     ...(violationsOmitted > 0 ? [`  and denied by ${violationsOmitted} more`] : []),
     ...warnings.map((each) => violationLine("warned by", each)),

@@ -23,7 +23,7 @@ export function explainCommand(): Command {
     .option("--rule <id>", "this rule only; may be repeated", collect(idArgument));
   addExamples(command, ["concord rule explain wf-17 COMPLETED", "concord rule explain wf-17 COMPLETED --rule cold --by ada"]);
   return addQuestionOptions(command).action(
-    (workflowId: string, state: StateName, options: QuestionOptions & { readonly rule?: readonly string[] }) =>
+    (workflowId: string, state: StateName | undefined, options: QuestionOptions & { readonly rule?: readonly string[] }) =>
       withClients(options, async (clients) => {
         const check = await questionOf(clients, workflowId, state, options);
         const request = { check, ruleIds: options.rule ?? [], minRevision: BigInt(options.minRevision) };

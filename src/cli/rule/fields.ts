@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { type Rule, RuleAction, type RuleMove } from "../../gen/concord/predicate/v1/rule_set.ts";
+import { type Rule, RuleAction, type RuleMove, RuleOperation } from "../../gen/concord/predicate/v1/rule_set.ts";
 import { collect, idArgument, integerArgument } from "../client.ts";
 import { CommandError } from "../failure.ts";
 import { moveWords, parseMove } from "../rule-files/move.ts";
@@ -8,12 +8,13 @@ import { moveWords, parseMove } from "../rule-files/move.ts";
 /** The fields of a rule that its author writes, as CreateRule and UpdateRule take them. */
 export type RuleFields = Pick<
   Rule,
-  "description" | "moves" | "workflowTypes" | "condition" | "expression" | "message" | "priority" | "action"
+  "description" | "operations" | "moves" | "workflowTypes" | "condition" | "expression" | "message" | "priority" | "action"
 >;
 
 export type FieldOptions = {
   readonly file?: string;
   readonly description?: string;
+  readonly operation?: readonly RuleOperation[];
   readonly move?: readonly RuleMove[];
   readonly type?: readonly string[];
   readonly condition?: string;
@@ -27,6 +28,11 @@ export const addFieldOptions = (command: Command): Command =>
   command
     .option("--file <path>", "read the expression from a file")
     .option("--description <text>", "what it is for")
+    .option(
+      "--operation <what>",
+      "what it judges: transition, which is meant if nothing is said, or update, a change of metadata; may be repeated",
+      collect(operationArgument),
+    )
     .option("--move <from:to>", "only this move; * is any state; may be repeated", collect(moveArgument))
     .option("--type <name>", "only workflows of this type; * is any; may be repeated", collect(typeArgument))
     .option("--condition <cel>", "only if this is true")
@@ -39,6 +45,7 @@ export const addFieldOptions = (command: Command): Command =>
 /** Where all fields of a new rule stand. */
 const emptyFields: RuleFields = {
   description: "",
+  operations: [],
   moves: [],
   workflowTypes: [],
   condition: "",
@@ -55,6 +62,7 @@ export function fieldsOf(expression: string | undefined, options: FieldOptions, 
   return {
     expression: written,
     description: options.description ?? base.description,
+    operations: options.operation ?? base.operations,
     moves: options.move ?? base.moves,
     workflowTypes: (options.type ?? base.workflowTypes).filter((type) => type !== any),
     condition: options.condition ?? base.condition,
@@ -82,6 +90,12 @@ export function moveArgument(text: string): RuleMove {
   const move = parseMove(text);
   if (move === undefined) throw new InvalidArgumentError(`It must be ${moveWords}, such as ACTIVE:COMPLETED or *:CANCELLED.`);
   return move;
+}
+
+function operationArgument(text: string): RuleOperation {
+  const operation = { transition: RuleOperation.TRANSITION, update: RuleOperation.UPDATE }[text.toLowerCase()];
+  if (operation === undefined) throw new InvalidArgumentError("It must be transition or update.");
+  return operation;
 }
 
 const typeArgument = (text: string): string => (text === any ? any : idArgument(text));

@@ -1,4 +1,4 @@
-import { Rule, RuleState } from "../../gen/concord/predicate/v1/rule_set.ts";
+import { Rule, RuleOperation, RuleState } from "../../gen/concord/predicate/v1/rule_set.ts";
 import { enumText, fieldLines, jsonText, type OutputFormat, print, timeText } from "../output.ts";
 import { moveText } from "../rule-files/move.ts";
 
@@ -17,6 +17,7 @@ export function ruleLines(rule: Rule): readonly string[] {
     ["state", standingText(rule)],
     ["version", versionText(rule)],
     ["action", actionText(rule)],
+    ...operationsFields(rule),
     ["moves", movesText(rule)],
     ["types", typesText(rule)],
     ["condition", rule.condition],
@@ -63,6 +64,12 @@ export function standingVersionsText({ latestVersion, activeVersion, shadowVersi
 export const stateText = ({ state }: Rule): string => enumText("RULE_STATE_", state);
 
 export const actionText = ({ action }: Rule): string => enumText("RULE_ACTION_", action);
+
+/** Most rules judge moves, and nobody asks. */
+const operationsFields = ({ operations }: Rule): readonly (readonly [string, string])[] =>
+  operations.includes(RuleOperation.UPDATE)
+    ? [["judges", operations.map((each) => enumText("RULE_OPERATION_", each)).join(" ")]]
+    : [];
 
 export const movesText = ({ moves }: Rule): string => (moves.length === 0 ? "all" : moves.map(moveText).join(" "));
 

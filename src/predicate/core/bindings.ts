@@ -7,10 +7,11 @@ import type { Variables } from "./check.ts";
 import { enumNames } from "./enum-names.ts";
 import type { Bindings } from "./evaluate.ts";
 import { recordOf as celRecordOf } from "./maps.ts";
-import type { Check } from "./types.ts";
+import { type Check, ruleOperations } from "./types.ts";
 import { anyRecord, enumOf, type Fields, listOf, recordOf, type Type, types } from "./typing/type.ts";
 
 const state = enumOf(enumNames("WORKFLOW_STATE_", workflowStates));
+const operation = enumOf(enumNames("RULE_OPERATION_", ruleOperations));
 const stateOrNone = enumOf(enumNames("WORKFLOW_STATE_", workflowStates, true));
 
 /** The fields of a workflow, in rules and in filters. */
@@ -34,6 +35,8 @@ export const ruleVariables: Variables = {
   workflow: workflowType,
   from: state,
   to: state,
+  operation,
+  proposed: recordOf({ metadata: anyRecord }),
   request: recordOf({
     reason: types.string,
     requested_by: types.string,
@@ -57,7 +60,7 @@ export const ruleVariables: Variables = {
 export function variablesWith({ metadata, facts }: { readonly metadata?: Type; readonly facts?: Fields }): Variables {
   return {
     ...ruleVariables,
-    workflow: metadata === undefined ? workflowType : recordOf({ ...workflowType.fields, metadata }),
+    ...(metadata && { workflow: recordOf({ ...workflowType.fields, metadata }), proposed: recordOf({ metadata }) }),
     ...(facts === undefined ? {} : { facts: recordOf(facts) }),
   };
 }
@@ -74,6 +77,7 @@ class CheckBindings {
   readonly #metadata: Type | undefined;
   readonly #factsOf: (() => CelInput) | undefined;
   #workflow: CelInput | undefined;
+  #proposed: CelInput | undefined;
   #request: CelInput | undefined;
   #lastEvent: CelInput | undefined;
   #facts: CelInput | undefined;
@@ -95,6 +99,17 @@ class CheckBindings {
 
   get to(): CelInput {
     return this.#check.targetState;
+  }
+
+  get operation(): CelInput {
+    return this.#check.proposed === undefined ? "TRANSITION" : "UPDATE";
+  }
+
+  /** A move leaves the metadata as it is. */
+  get proposed(): CelInput {
+    const { proposed, workflow } = this.#check;
+    this.#proposed ??= celRecord({ metadata: celJson(proposed ?? workflow.metadata, this.#metadata) });
+    return this.#proposed;
   }
 
   get request(): CelInput {

@@ -92,9 +92,10 @@ export function dataCost(check: Check): number {
   return jsonOf(check).reduce<number>((sum, json) => sum + elementCount(json), 0) / elementsPerUnit;
 }
 
-const jsonOf = ({ workflow, lastEvent, context }: Check): readonly unknown[] => [
+const jsonOf = ({ workflow, lastEvent, context, proposed }: Check): readonly unknown[] => [
   workflow.metadata,
   context,
+  ...(proposed ? [proposed] : []),
   ...(lastEvent ? [lastEvent.metadata] : []),
 ];
 

@@ -1,4 +1,5 @@
-import { allowedMoves, isMove } from "../../kernel/lifecycle.ts";
+import { assert } from "../../kernel/assert.ts";
+import { allowedMoves, isMove, isTerminal } from "../../kernel/lifecycle.ts";
 import { firstBytes, firstCharacters } from "../../kernel/text.ts";
 import type { Purse } from "./budget.ts";
 import { describeCompileError } from "./compile.ts";
@@ -9,6 +10,7 @@ import { checkCostMax, messageBytesMax, messageLengthMax, shadowCostMax } from "
 import { type RuleBindings, ruleBindings } from "./rule-bindings.ts";
 import { type Applying, applyingTo, type RuleSet } from "./rule-set.ts";
 import type { Check, Findings, RuleAction, RuleVersion, ShadowDifference, Verdict, Violation } from "./types.ts";
+import { metadataViolations } from "./workflow-types.ts";
 
 /** A check may cost what is in the purse. Below 0: it has cost too much. */
 export type JudgePurse = Purse & {
@@ -18,17 +20,24 @@ export type JudgePurse = Purse & {
   readonly shadowsMax?: number;
 };
 
+/** The lifecycle has the move; or it is an update of what can still change. */
+export function isPossible({ workflow: { state }, targetState, proposed }: Check): boolean {
+  if (proposed === undefined) return isMove(state, targetState);
+  assert(state === targetState, "an update moves nothing");
+  return !isTerminal(state);
+}
+
 /**
- * The lifecycle first; what it does not have, no rule can allow. Every rule that applies is asked, so that all reasons are known, until
+ * The lifecycle first; what it does not have, no rule can allow. Of an update then the schema, under the same revision. Every rule that applies is asked, so that all reasons are known, until
  * the purse is empty: the rule whose turn it is then does not hold, and those after it are not asked. Rules that deny come first, so none
  * of them is passed over for one that does not. Rules in shadow have a purse of their own.
  */
 export function judge(ruleSet: RuleSet, check: Check, purse: JudgePurse = { left: checkCostMax }): Verdict {
   const ruleSetRevision = ruleSet.revision;
-  const { state } = check.workflow;
-  if (!isMove(state, check.targetState)) {
-    return { type: "invalid-transition", ruleSetRevision, allowedStates: allowedMoves(state) };
-  }
+  const { state, type } = check.workflow;
+  if (!isPossible(check)) return { type: "invalid-transition", ruleSetRevision, allowedStates: allowedMoves(state) };
+  const problems = check.proposed === undefined ? [] : metadataViolations(ruleSet.workflowTypes, type, check.proposed);
+  if (problems.length > 0) return { type: "metadata-invalid", ruleSetRevision, problems };
   const granted = purse.left;
   const applying = applyingTo(ruleSet, check);
   if (applying.rules.length > 0) purse.left -= dataCost(check);

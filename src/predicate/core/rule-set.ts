@@ -17,7 +17,7 @@ export type RuleSet = {
   readonly index: RuleIndex;
 };
 
-/** What applies to a move of a workflow of a type; `""`: of none. */
+/** What applies to a move of a workflow of a type; `""`: of none. From a state to itself: to an update in it. */
 export type RuleIndex = (from: WorkflowState, to: WorkflowState, workflowType: string) => Applying;
 
 export type Applying = {
@@ -171,8 +171,12 @@ function inOrder(a: RuleVersion, b: RuleVersion): number {
 }
 
 /** Of a workflow without a type, only what applies to all. */
-function applies({ moves, workflowTypes }: RuleVersion, from: WorkflowState, to: WorkflowState, type: string): boolean {
+function applies(rule: RuleVersion, from: WorkflowState, to: WorkflowState, type: string): boolean {
+  const { operations, moves, workflowTypes } = rule;
   if (workflowTypes.length > 0 && !workflowTypes.includes(type)) return false;
+  // No move leads from a state to itself.
+  if (from === to) return operations.includes("UPDATE");
+  if (!operations.includes("TRANSITION")) return false;
   return moves.length === 0 || moves.some((move) => (move.from ?? from) === from && (move.to ?? to) === to);
 }
 

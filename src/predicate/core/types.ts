@@ -8,6 +8,11 @@ export type RuleState = "DRAFT" | "ACTIVE" | "INACTIVE" | "DEPRECATED" | "SHADOW
 /** What happens when a rule does not hold. Only DENY refuses the move. */
 export type RuleAction = "DENY" | "WARN" | "AUDIT";
 
+/** What a rule judges: moves, or changes of metadata. */
+export const ruleOperations = ["TRANSITION", "UPDATE"] as const;
+
+export type RuleOperation = (typeof ruleOperations)[number];
+
 /** Undefined: any state. */
 export type RuleMove = { readonly from: WorkflowState | undefined; readonly to: WorkflowState | undefined };
 
@@ -17,7 +22,9 @@ export type Authorship = { readonly version: number; readonly createdAtMs: TimeM
 /** What a rule says. See proto/concord/predicate/v1/rule_set.proto for the meaning of each field, here and below. */
 export type RuleSource = {
   readonly description: string;
-  /** Empty: it applies to every move. */
+  /** At least one, in the order of `ruleOperations`. */
+  readonly operations: readonly RuleOperation[];
+  /** Empty: it applies to every move. Updates have nothing to do with it. */
   readonly moves: readonly RuleMove[];
   /** Empty: it applies to all workflows, also to those without a type. */
   readonly workflowTypes: readonly string[];
@@ -66,7 +73,7 @@ export type RuleTestSource = { readonly name: string; readonly check: Check; rea
 export type RuleTest = RuleTestSource & Authorship;
 
 export type Expectation = {
-  readonly verdict: "allowed" | "rule-denied" | "invalid-transition";
+  readonly verdict: "allowed" | "rule-denied" | "invalid-transition" | "metadata-invalid";
   /** All rules that do not hold. Empty: not looked at. */
   readonly violations: readonly { readonly ruleId: RuleId; readonly message: string }[];
 };
@@ -156,7 +163,7 @@ export type ChangeToStore = {
   readonly membersRemoved: readonly Member[];
 };
 
-/** A question: may this workflow make this move? */
+/** A question: may this workflow make this move, or have its metadata changed so? */
 export type Check = {
   readonly workflow: {
     readonly id: WorkflowId;
@@ -185,7 +192,10 @@ export type Check = {
         readonly metadata: JsonObject;
       }
     | undefined;
+  /** Of an update, the state that it is in. */
   readonly targetState: WorkflowState;
+  /** The metadata as it would be. Undefined: it is a move. */
+  readonly proposed?: JsonObject | undefined;
   readonly reason: string;
   readonly requestedBy: string;
   /** Empty: nobody knows. */
@@ -204,9 +214,14 @@ export type Verdict = { readonly ruleSetRevision: number } & (
       readonly allowedStates: readonly WorkflowState[];
     }
   | ({ readonly type: "rule-denied"; readonly violations: readonly Violation[] } & Findings)
+  /** Of an update: it does not meet the schema of the type. */
+  | { readonly type: "metadata-invalid"; readonly problems: readonly MetadataViolation[] }
   /** Not judged: it takes long, and the caller wants only what does not. */
   | { readonly type: "deferred" }
 );
+
+/** `path` is where, such as `metadata.tags[2]`. */
+export type MetadataViolation = { readonly path: string; readonly message: string };
 
 /** What rules say that do not decide. */
 export type Findings = {

@@ -220,7 +220,7 @@ export function createPredicateClient(options: {
   }
 
   /** Asked by itself: what somebody looks at is no part of the moves that others make. */
-  async function checkMoves(question: Omit<PredicateCheck, "targetState">, { signal }: Asker) {
+  async function checkMoves(question: Omit<PredicateCheck, "targetState" | "proposed">, { signal }: Asker) {
     if (signal.aborted) return err({ type: "unavailable", cause: "its caller has left" } as const);
     try {
       const answer = await breaker.execute(() => inTime((call) => client.listAllowedTransitions(questionToWire(question), call)));
@@ -251,6 +251,7 @@ const contentsOf = (question: MetadataQuestion | Omit<PredicateCheck, "targetSta
         ["workflow.metadata", question.workflow.metadata],
         ["last_event.metadata", question.lastEvent?.metadata ?? {}],
         ["context", question.context],
+        ...("proposed" in question && question.proposed ? [["metadata_patch", question.proposed] as const] : []),
       ];
 
 function wireOf(asked: AskedMove): Uint8Array {
@@ -261,7 +262,7 @@ function wireOf(asked: AskedMove): Uint8Array {
 const bytesOf = (asked: AskedMove): number => wireOf(asked).length;
 
 /** What is asked, but for the move. */
-const questionToWire = (question: Omit<PredicateCheck, "targetState">) => ({
+const questionToWire = (question: Omit<PredicateCheck, "targetState" | "proposed">) => ({
   workflow: workflowToWire(question.workflow),
   lastEvent: question.lastEvent && lastEventToWire(question.lastEvent),
   reason: question.reason,
@@ -274,6 +275,7 @@ function checkToWire(check: PredicateCheck): DeepPartial<TransitionCheck> {
   return {
     ...questionToWire(check),
     targetState: stateToWire(check.targetState),
+    proposedMetadata: check.proposed,
     transaction: check.transaction && {
       transactionId: check.transaction.transactionId ?? "",
       participantIds: check.transaction.participantIds,
@@ -310,6 +312,8 @@ function verdictFromWire(verdict: TransitionVerdict | undefined) {
       return ok<PredicateVerdict>({ type: "allowed", ruleSetRevision, warnings: warningsFromWire(verdict) });
     case Judgement.INVALID_TRANSITION:
       return ok<PredicateVerdict>({ type: "invalid-transition", ruleSetRevision });
+    case Judgement.METADATA_INVALID:
+      return ok<PredicateVerdict>({ type: "metadata-invalid", ruleSetRevision, violations: verdict.metadataViolations });
     case Judgement.RULE_DENIED:
       return ok<PredicateVerdict>({ type: "rule-denied", ruleSetRevision, violations: verdict.violations });
     default:

@@ -54,4 +54,8 @@ function refusalOf(error: ClientError, contents: Contents) {
 const sizeOf = (value: JsonObject): number => Buffer.byteLength(JSON.stringify(value));
 
 /** Of a field in the request of who asks here, as far as it has one. */
-const ownName = (field: string): string => field.replace(/^checks?(\[\d+\])?\./, "").replace(/^workflow_type$/, "type");
+const ownName = (field: string): string =>
+  field
+    .replace(/^checks?(\[\d+\])?\./, "")
+    .replace(/^workflow_type$/, "type")
+    .replace(/^proposed_metadata/, "metadata_patch");

@@ -52,7 +52,12 @@ export function toAnswer(row: Row): ChangeAnswer & { readonly digest: string; re
   };
 }
 
-const withUndefined = (rule: RuleVersion): RuleVersion => ({ ...rule, moves: rule.moves.map(({ from, to }) => ({ from, to })) });
+/** A version that was written before there were updates judges moves. */
+const withUndefined = ({ operations = ["TRANSITION"], ...rule }: RuleVersion): RuleVersion => ({
+  ...rule,
+  operations,
+  moves: rule.moves.map(({ from, to }) => ({ from, to })),
+});
 
 const standingOf = (standing: RuleStanding): RuleStanding => ({
   ...standing,

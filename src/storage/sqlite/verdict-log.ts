@@ -4,7 +4,7 @@ import { isEmpty } from "../../kernel/range.ts";
 import { ok, type Result } from "../../kernel/result.ts";
 import type { Check, ShadowDifference } from "../../predicate/core/types.ts";
 import type { VerdictLog } from "../../predicate/ports.ts";
-import { type Decided, judgementOf, rulesIn, type VerdictRecord } from "../../predicate/verdict-record.ts";
+import { type Decided, judgementOf, rulesIn, type VerdictRecord, wasAsked } from "../../predicate/verdict-record.ts";
 import { openSqlite } from "./engine.ts";
 import { checkOf } from "./rule-rows.ts";
 import { type Condition, conditions, highest, listed, lowest, nothing, onlyChoice, scan, smallest, values } from "./scan.ts";
@@ -150,7 +150,7 @@ const toRecord = (row: Row): VerdictRecord => ({
 /** JSON drops what is undefined; the types name it. */
 function toVerdict(json: SqlValue | undefined): Decided {
   const verdict = JSON.parse(json as string) as Decided;
-  if (verdict.type === "invalid-transition") return verdict;
+  if (!wasAsked(verdict)) return verdict;
   const shadows = verdict.shadows.map(
     (shadow): ShadowDifference => ({ ...shadow, activeVersion: shadow.activeVersion, violation: shadow.violation }),
   );

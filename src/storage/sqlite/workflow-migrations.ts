@@ -147,4 +147,6 @@ export const workflowMigrations: readonly Migration[] = [
       -- NULL: the answer is a workflow and an event.
       ALTER TABLE answers ADD COLUMN policy TEXT`,
   },
+  // NULL: it is no update.
+  { version: 7, sql: "ALTER TABLE events ADD COLUMN metadata_patch TEXT" },
 ];

@@ -147,8 +147,8 @@ const checkLimit = "SELECT 1 FROM counters WHERE workflows <= ?";
 
 const insertEvent = `INSERT INTO events
   (id, workflow_id, type, from_state, to_state, version, occurred_at_ms, retry_count, reason, requested_by, rule_set_revision,
-   metadata, transaction_id, workflow_type, warnings)
-  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING sequence`;
+   metadata, transaction_id, workflow_type, warnings, metadata_patch)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING sequence`;
 
 const insertAnswer = `INSERT INTO answers (request_id, digest, workflow, event_sequence, at_ms)
   VALUES (?, ?, ?, (SELECT coalesce(max(sequence), 0) + 1 FROM events), ?)`;
@@ -239,6 +239,7 @@ const eventParams = (event: NewWorkflowEvent): SqlValue[] => [
   event.transactionId ?? null,
   event.workflowType,
   hasWarnings(event.warnings) ? JSON.stringify(event.warnings) : null,
+  event.metadataPatch === undefined ? null : JSON.stringify(event.metadataPatch),
 ];
 
 const hasWarnings = ({ first, omitted }: Warnings): boolean => first.length + omitted > 0;

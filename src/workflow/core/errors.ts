@@ -47,6 +47,17 @@ export type WorkflowError =
       readonly allowed: readonly WorkflowState[];
     }
   | { readonly type: "not-failed"; readonly workflowId: WorkflowId; readonly state: WorkflowState }
+  /** It knows no updates: it has taken the question for another. */
+  | { readonly type: "predicate-logic-outdated"; readonly workflowId: WorkflowId }
+  /** What a change of the metadata would leave is more than may be kept with a workflow. */
+  | { readonly type: "metadata-too-large"; readonly excess: string }
+  /** It does not meet the schema that the rule set has for the type. */
+  | {
+      readonly type: "metadata-invalid";
+      readonly workflowType: string;
+      readonly ruleSetRevision: number;
+      readonly violations: readonly { readonly path: string; readonly message: string }[];
+    }
   | {
       readonly type: "rule-denied";
       readonly workflowId: WorkflowId;

@@ -6,7 +6,9 @@ import type { Workflow } from "./types.ts";
 export function assertWorkflow(workflow: Workflow): void {
   const { state, previousState, version, hold, retryCount, createdAtMs, stateEnteredAtMs, updatedAtMs } = workflow;
   assert(version >= 1, "VersionMonotonicity");
-  assert((previousState === undefined) === (version === 1), "StateConsistency: version 1 is the creation");
+  // No move leads to CREATED.
+  assert((previousState === undefined) === (state === "CREATED"), "StateConsistency: it has moved, or is where it was created");
+  assert(version > 1 || state === "CREATED", "StateConsistency: version 1 is the creation");
   assert(previousState === undefined || isMove(previousState, state), "TransitionValidity");
   assert(hold === undefined || isMove(state, hold.move.targetState), "TransitionValidity: of a held move");
   assert(hold === undefined || !isTerminal(state), "TerminalStateImmutability");

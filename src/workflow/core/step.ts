@@ -1,4 +1,4 @@
-import { assert } from "../../kernel/assert.ts";
+import { assert, unreachable } from "../../kernel/assert.ts";
 import type { TransactionId, WorkflowId } from "../../kernel/ids.ts";
 import type { JsonObject } from "../../kernel/json.ts";
 import {
@@ -26,6 +26,12 @@ export type Stamp = { readonly nowMs: TimeMs; readonly eventId: string };
 export type Verdict =
   | ({ readonly type: "allowed" } & Consent)
   | { readonly type: "invalid-transition" }
+  /** Of an update: what it would leave does not meet the schema. */
+  | {
+      readonly type: "metadata-invalid";
+      readonly ruleSetRevision: number;
+      readonly violations: readonly { readonly path: string; readonly message: string }[];
+    }
   | {
       readonly type: "rule-denied";
       readonly ruleSetRevision: number;
@@ -119,11 +125,25 @@ export function consent(
   if (verdict.type === "invalid-transition" || !isMove(from, to)) {
     return err({ type: "invalid-transition", workflowId, from, to, allowed: allowedMoves(from) });
   }
-  if (verdict.type === "rule-denied") {
-    return err({ type: "rule-denied", workflowId, ruleSetRevision: verdict.ruleSetRevision, violations: verdict.violations });
-  }
-  return ok({ ruleSetRevision: verdict.ruleSetRevision, warnings: keptOf(verdict.warnings) });
+  return consentIn(workflow, verdict);
 }
+
+/** What the rules, and the schema, have said. */
+export function consentIn({ id: workflowId, type }: Workflow, verdict: Asked): Result<Consent, WorkflowError> {
+  const { ruleSetRevision } = verdict;
+  switch (verdict.type) {
+    case "metadata-invalid":
+      return err({ type: "metadata-invalid", workflowType: type, ruleSetRevision, violations: verdict.violations });
+    case "rule-denied":
+      return err({ type: "rule-denied", workflowId, ruleSetRevision, violations: verdict.violations });
+    case "allowed":
+      return ok({ ruleSetRevision, warnings: keptOf(verdict.warnings) });
+    default:
+      return unreachable(verdict);
+  }
+}
+
+type Asked = Exclude<Verdict, { readonly type: "invalid-transition" }>;
 
 /** Makes an allowed move. specs/WorkflowManager.tla: Write. */
 export function applyMove(

@@ -63,6 +63,8 @@ export type NewWorkflowEvent = {
   readonly reason: string;
   readonly requestedBy: string;
   readonly metadata: JsonObject;
+  /** UPDATED: what was applied to the workflow's metadata. */
+  readonly metadataPatch?: JsonObject | undefined;
   readonly transactionId: TransactionId | undefined;
 } & Consent;
 

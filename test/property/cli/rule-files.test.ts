@@ -11,7 +11,7 @@ import { RuleSetItem as WireItem } from "../../../src/gen/concord/predicate/v1/r
 import type { RuleId } from "../../../src/kernel/ids.ts";
 import { type WorkflowState, workflowStates } from "../../../src/kernel/lifecycle.ts";
 import { positionAt } from "../../../src/predicate/core/position.ts";
-import type { Check, Expectation, RuleSetContents, RuleSetItem } from "../../../src/predicate/core/types.ts";
+import type { Check, Expectation, RuleSetContents, RuleSetItem, RuleVersion } from "../../../src/predicate/core/types.ts";
 import { itemToWire } from "../../../src/rpc/convert-rule-set.ts";
 import { ruleFolder } from "../../support/rule-folder.ts";
 import { contentsOf } from "../../support/rule-values.ts";
@@ -62,6 +62,7 @@ const json = fc
 
 const rule = fc.record({
   description: optional,
+  operations: fc.constantFrom<RuleVersion["operations"]>(["TRANSITION"], ["TRANSITION", "UPDATE"]),
   moves: fc.array(fc.record({ from: anyState, to: anyState }), { maxLength: 3 }),
   workflowTypes: fc.uniqueArray(names, { maxLength: 2 }),
   condition: optional,

@@ -44,7 +44,10 @@ test("what takes long to compile is refused before it is parsed, where it become
 describe("a name that does not exist is reported where it stands", () => {
   test.each([
     ["  workflw.state == 'ACTIVE'", 'line 1, column 3: unknown variable "workflw"; did you mean "workflow"?'],
-    ["[1].all(x, x < y)", 'line 1, column 16: unknown variable "y"; known: workflow, from, to, request, last_event, now, x'],
+    [
+      "[1].all(x, x < y)",
+      'line 1, column 16: unknown variable "y"; known: workflow, from, to, operation, proposed, request, last_event, now, x',
+    ],
     ["workflow.stat == 'ACTIVE'", 'line 1, column 10: unknown field "stat" of workflow; did you mean "state"?'],
     ["workflow[ 'stat' ] == 'ACTIVE'", 'line 1, column 11: unknown field "stat" of workflow; did you mean "state"?'],
     [
@@ -77,7 +80,10 @@ describe("a name that does not exist is reported where it stands", () => {
     ["optional.of(1).optMap(1, 2)", 'line 1, column 16: "optMap" is used as optional.optMap(x, expression)'],
     ["optional.of(1).or()", 'line 1, column 16: "or" is used as optional.or(optional)'],
     ["[1].all(i, i, true)", 'line 1, column 5: "all" is used as list.all(x, condition)'],
-    ["[1].all(i, x, y)", 'line 1, column 15: unknown variable "y"; known: workflow, from, to, request, last_event, now, i, x'],
+    [
+      "[1].all(i, x, y)",
+      'line 1, column 15: unknown variable "y"; known: workflow, from, to, operation, proposed, request, last_event, now, i, x',
+    ],
     ["cel.bind(s, workflow.state, s == 'ACTIV')", 'line 1, column 34: s is never "ACTIV"; did you mean "ACTIVE"?'],
     [
       "['AB'].exists(i, s, from == s)",

@@ -2,7 +2,7 @@ import { Status } from "nice-grpc-common";
 import { type Logger, pino } from "pino";
 import { describe, expect, test } from "vitest";
 import { CreateRuleRequest, ListRulesResponse } from "../../../src/gen/concord/predicate/v1/predicate_logic.ts";
-import { RuleAction, RuleState } from "../../../src/gen/concord/predicate/v1/rule_set.ts";
+import { RuleAction, RuleOperation, RuleState } from "../../../src/gen/concord/predicate/v1/rule_set.ts";
 import { TransitionCheck } from "../../../src/gen/concord/predicate/v1/verdict.ts";
 import { type DeepPartial, WorkflowState } from "../../../src/gen/concord/workflow/v1/workflow.ts";
 import { ruleSetLimits } from "../../../src/predicate/core/rule-set/limits.ts";
@@ -180,6 +180,7 @@ describe("rules", () => {
     reason: "policy 4",
     action: RuleAction.DENY,
     workflowTypes: [],
+    operations: [RuleOperation.TRANSITION],
     condition: "",
     latestVersion: 1,
     activeVersion: 0,

@@ -1,4 +1,4 @@
-import { allowedMoves, workflowStates } from "../../../kernel/lifecycle.ts";
+import { allowedMoves, isTerminal, workflowStates } from "../../../kernel/lifecycle.ts";
 import { estimate } from "../estimate.ts";
 import type { Expression } from "../evaluate.ts";
 import { children, type Expr } from "../expr.ts";
@@ -21,7 +21,11 @@ const conditionsOfPairsMax = 200_000;
 
 const allMoves: readonly Move[] = workflowStates.flatMap((from) => allowedMoves(from).map((to) => ({ from, to })));
 
-/** A rule, with what it says of each of its moves. */
+const allUpdates: readonly Move[] = workflowStates
+  .filter((state) => !isTerminal(state))
+  .map((state) => ({ from: state, to: state }));
+
+/** A rule, with what it says of each of its moves, and of updates in each state. */
 type Looked = {
   readonly rule: AnalysedRule;
   readonly judged: ReadonlyMap<Move, Judged>;
@@ -67,9 +71,10 @@ function* look(rule: AnalysedRule): Generator<void, Looked> {
   return { rule, judged, key, terms: terms.add(key), isCheap };
 }
 
-function movesOf({ moves }: AnalysedRule): readonly Move[] {
+function movesOf({ operations, moves }: AnalysedRule): readonly Move[] {
   const isOne = (move: Move) => moves.some(({ from, to }) => (from ?? move.from) === move.from && (to ?? move.to) === move.to);
-  return moves.length === 0 ? allMoves : allMoves.filter(isOne);
+  const transitions = moves.length === 0 ? allMoves : allMoves.filter(isOne);
+  return [...(operations.includes("TRANSITION") ? transitions : []), ...(operations.includes("UPDATE") ? allUpdates : [])];
 }
 
 /** Its moves, those together for which it says the same. */
@@ -275,6 +280,14 @@ function* isShadowed(narrow: Looked, broad: Looked, work: Work): Generator<void,
 }
 
 function listed(moves: readonly Move[]): string {
-  if (moves.length === allMoves.length) return "every move";
-  return moves.map(({ from, to }) => `${from} to ${to}`).join(", ");
+  const [updates, transitions] = [moves.filter(isUpdate), moves.filter((move) => !isUpdate(move))];
+  const words = [
+    ...(transitions.length === allMoves.length ? ["every move"] : transitions.map(({ from, to }) => `${from} to ${to}`)),
+    ...(updates.length === allUpdates.length ? ["every update"] : updates.map(({ from }) => `an update in ${from}`)),
+  ];
+  return words.join(", ");
+}
+
+function isUpdate({ from, to }: Move): boolean {
+  return from === to;
 }

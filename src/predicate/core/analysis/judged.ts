@@ -1,5 +1,5 @@
 import type { Expression } from "../evaluate.ts";
-import type { RuleMove } from "../types.ts";
+import type { RuleMove, RuleOperation } from "../types.ts";
 import { always, both, type Cases, casesOf, either, failing, type Work } from "./cases.ts";
 import { formulaOf } from "./formula.ts";
 import type { Move } from "./term.ts";
@@ -7,6 +7,7 @@ import type { Move } from "./term.ts";
 /** A rule as far as the analysis looks at it. */
 export type AnalysedRule = {
   readonly id: string;
+  readonly operations: readonly RuleOperation[];
   /** Empty: every move. */
   readonly moves: readonly RuleMove[];
   /** Names of workflow types. Empty: every workflow. */

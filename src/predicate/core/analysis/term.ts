@@ -7,6 +7,7 @@ import { withinBudget } from "../budget.ts";
 import { meteredEnv } from "../environment.ts";
 import { children, type Expr, literalText, qualifiedName } from "../expr.ts";
 import { evaluationCostMax } from "../limits.ts";
+import { type RuleOperation, ruleOperations } from "../types.ts";
 import { type Constant, type Domain, flagged, noError, ranged } from "./domain.ts";
 import { keyOf } from "./key.ts";
 import { orderRange, pointsRange, wholeRange } from "./range.ts";
@@ -23,7 +24,7 @@ export type Term = {
 
 export type Condition = { readonly term: Term; readonly domain: Domain };
 
-/** The move that is looked at. */
+/** The move that is looked at; from a state to itself: an update in it. */
 export type Move = { readonly from: WorkflowState; readonly to: WorkflowState };
 
 const nothingImplied = () => [];
@@ -37,6 +38,7 @@ const time: Domain = ranged("time", wholeRange);
 const known: Readonly<Record<string, Domain>> = {
   from: states,
   to: states,
+  operation: ranged("text", pointsRange(ruleOperations)),
   now: time,
   "workflow.id": text,
   "workflow.type": text,
@@ -59,7 +61,7 @@ const known: Readonly<Record<string, Domain>> = {
 };
 
 /** Maps with texts as keys: what is not there is an error, and `has` says so. */
-const maps: readonly string[] = ["workflow.metadata", "request.context", "last_event.metadata"];
+const maps: readonly string[] = ["workflow.metadata", "proposed.metadata", "request.context", "last_event.metadata"];
 
 export function termOf(expr: Expr, move: Move): Term {
   const constant = constantOf(expr, move);
@@ -129,13 +131,14 @@ export function constantOf(expr: Expr, move: Move): Constant | undefined {
 }
 
 /** How a rule sees the move. */
-const moveParts: Readonly<Record<string, (move: Move) => WorkflowState>> = {
+const moveParts: Readonly<Record<string, (move: Move) => WorkflowState | RuleOperation>> = {
+  operation: (move) => (move.from === move.to ? "UPDATE" : "TRANSITION"),
   from: (move) => move.from,
   to: (move) => move.to,
   "workflow.state": (move) => move.from,
 };
 
-function movePart(expr: Expr): ((move: Move) => WorkflowState) | undefined {
+function movePart(expr: Expr): ((move: Move) => WorkflowState | RuleOperation) | undefined {
   const name = qualifiedName(expr) ?? "";
   return Object.hasOwn(moveParts, name) ? moveParts[name] : undefined;
 }

@@ -19,6 +19,8 @@ function wantedWords({ verdict, violations }: Expectation): string {
       return violations.length === 0 ? "denied" : `denied by ${listed(violations.map(({ ruleId }) => `"${ruleId}"`))}`;
     case "invalid-transition":
       return "no move of the lifecycle";
+    case "metadata-invalid":
+      return "refused by the schema";
   }
 }
 
@@ -30,6 +32,8 @@ function foundWords(verdict: Verdict): string {
       return `denied by ${listed(verdict.violations.map(({ ruleId, message }) => `"${ruleId}" (${message})`))}`;
     case "invalid-transition":
       return `no move of the lifecycle, in which it could go to ${verdict.allowedStates.join(", ") || "nowhere"}`;
+    case "metadata-invalid":
+      return `refused by the schema: ${listed(verdict.problems.map(({ path, message }) => `${path} ${message}`))}`;
     case "deferred":
       return "not judged";
   }

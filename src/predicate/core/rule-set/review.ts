@@ -6,7 +6,7 @@ import type { Position } from "../position.ts";
 import type { RuleSet } from "../rule-set.ts";
 import { snippetAt } from "../snippet.ts";
 import type { RuleVersion } from "../types.ts";
-import { unknownMove } from "./rule-changes.ts";
+import { unknownMove, unknownMoveWords } from "./rule-changes.ts";
 
 /** One thing to be said of a rule. */
 export type Diagnostic = {
@@ -73,8 +73,8 @@ export const analysedRules = ({ contents, compiled }: RuleSet): readonly Analyse
 function analysed(compiled: CompiledRule | undefined): readonly AnalysedRule[] {
   if (!compiled?.expression.ok) return [];
   const { rule, condition, expression } = compiled;
-  const { id, moves, workflowTypes: types, action } = rule;
-  return [{ id, moves, types, condition, expression: expression.value, action }];
+  const { id, operations, moves, workflowTypes: types, action } = rule;
+  return [{ id, operations, moves, types, condition, expression: expression.value, action }];
 }
 
 function warningOf({ message, place }: Finding, rule: RuleVersion | undefined, ruleIds: readonly string[]): Diagnostic {
@@ -92,7 +92,7 @@ function warningOf({ message, place }: Finding, rule: RuleVersion | undefined, r
 function moveDiagnostics(rule: RuleVersion): Diagnostic[] {
   const field = unknownMove(rule);
   if (field === undefined) return [];
-  const message = `the lifecycle has no such move as ${field}, so the rule would never be asked about it`;
+  const message = `${field}: ${unknownMoveWords}`;
   return [{ severity: "ERROR", field: "moves", position: undefined, message, snippet: "", relatedRuleIds: [] }];
 }
 

@@ -84,11 +84,14 @@ export function deleteRule({ rule }: Found): Decision {
   return ok(planOf("RULE_DELETED", step, rule.version));
 }
 
-/** The first of its moves that the lifecycle does not have: `moves[0]`. */
-export function unknownMove({ moves }: RuleSource): string | undefined {
-  const index = moves.findIndex((move) => !exists(move));
+/** The first of its moves that the lifecycle does not have, or that the rule, which is for updates, is not asked about: `moves[0]`. */
+export function unknownMove({ moves, operations }: RuleSource): string | undefined {
+  const index = operations.includes("TRANSITION") ? moves.findIndex((move) => !exists(move)) : Math.min(moves.length, 1) - 1;
   return index < 0 ? undefined : `moves[${index}]`;
 }
+
+export const unknownMoveWords =
+  "the lifecycle has no such move, or the rule judges no moves, so it would never be asked about it";
 
 function exists({ from, to }: RuleMove): boolean {
   return workflowStates.some((a) => (from ?? a) === a && workflowStates.some((b) => (to ?? b) === b && isMove(a, b)));

@@ -207,7 +207,7 @@ tests:
     ],
     [
       "workflow: { state: ACTIVE }, to: FAILED, expect: alowed",
-      "3:65: must be allowed, denied, invalid, or a map with denied_by, warned_by, audited_by",
+      "3:65: must be allowed, denied, invalid, metadata_invalid, or a map with denied_by, warned_by, audited_by",
     ],
     ["workflow: { state: ACTIVE }, to: FAILED", '3:5: "expect" is missing'],
     [

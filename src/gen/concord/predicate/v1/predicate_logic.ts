@@ -25,6 +25,9 @@ import {
   ruleActionFromJSON,
   ruleActionToNumber,
   RuleMove,
+  RuleOperation,
+  ruleOperationFromJSON,
+  ruleOperationToNumber,
   RuleSetChange,
   RuleSetItem,
   RuleSetItemKind,
@@ -33,7 +36,7 @@ import {
   RuleTest,
   WorkflowType,
 } from "./rule_set.ts";
-import { TransitionCheck, TransitionVerdict, VerdictRecord } from "./verdict.ts";
+import { MetadataViolation, TransitionCheck, TransitionVerdict, VerdictRecord } from "./verdict.ts";
 
 export const protobufPackage = "concord.predicate.v1";
 
@@ -362,6 +365,8 @@ export interface CreateRuleRequest {
   readonly workflowTypes: readonly string[];
   /** See `Rule.condition`. */
   readonly condition: string;
+  /** As in `Rule`. */
+  readonly operations: readonly RuleOperation[];
 }
 
 /** The new rule. */
@@ -481,14 +486,6 @@ export interface ValidateMetadataResponse {
   readonly ruleSetRevision: bigint;
 }
 
-/** Where metadata does not meet its schema. */
-export interface MetadataViolation {
-  /** Where, such as `metadata.tags[2]`. */
-  readonly path: string;
-  /** What it is, and what would be right. */
-  readonly message: string;
-}
-
 /** Asks for a new version of a rule. It is whole: what is left out is empty in it. */
 export interface UpdateRuleRequest {
   /** Which. */
@@ -517,6 +514,8 @@ export interface UpdateRuleRequest {
   readonly condition: string;
   /** The newest version that the caller has seen. If another is: ABORTED / RULE_VERSION_MISMATCH. 0: whichever it is. */
   readonly expectedVersion: number;
+  /** As in `Rule`. */
+  readonly operations: readonly RuleOperation[];
 }
 
 /** The new version. */
@@ -2192,6 +2191,7 @@ function createBaseCreateRuleRequest(): CreateRuleRequest {
     action: RuleAction.UNSPECIFIED,
     workflowTypes: [],
     condition: "",
+    operations: [],
   };
 }
 
@@ -2232,6 +2232,9 @@ export const CreateRuleRequest: MessageFns<CreateRuleRequest> = {
     }
     if (message.condition !== "") {
       writer.uint32(98).string(message.condition);
+    }
+    for (const v of message.operations) {
+      writer.uint32(104).int32(ruleOperationToNumber(v!));
     }
     return writer;
   },
@@ -2345,6 +2348,24 @@ export const CreateRuleRequest: MessageFns<CreateRuleRequest> = {
             message.condition = reader.string();
             continue;
           }
+          case 13: {
+            if (tag === 104) {
+              message.operations.push(ruleOperationFromJSON(reader.int32()));
+
+              continue;
+            }
+
+            if (tag === 106) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.operations.push(ruleOperationFromJSON(reader.int32()));
+              }
+
+              continue;
+            }
+
+            break;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2374,6 +2395,7 @@ export const CreateRuleRequest: MessageFns<CreateRuleRequest> = {
     message.action = object.action ?? RuleAction.UNSPECIFIED;
     message.workflowTypes = object.workflowTypes?.map((e) => e) || [];
     message.condition = object.condition ?? "";
+    message.operations = object.operations?.map((e) => e) || [];
     return message;
   },
 };
@@ -3212,73 +3234,6 @@ export const ValidateMetadataResponse: MessageFns<ValidateMetadataResponse> = {
   },
 };
 
-function createBaseMetadataViolation(): MetadataViolation {
-  return { path: "", message: "" };
-}
-
-export const MetadataViolation: MessageFns<MetadataViolation> = {
-  encode(message: MetadataViolation, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    if (message.path !== "") {
-      writer.uint32(10).string(message.path);
-    }
-    if (message.message !== "") {
-      writer.uint32(18).string(message.message);
-    }
-    return writer;
-  },
-
-  decode(input: BinaryReader | Uint8Array, length?: number): MetadataViolation {
-    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
-    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
-    if (previousRecursionDepth >= 100) {
-      throw new globalThis.Error("protobuf decode recursion limit exceeded");
-    }
-    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
-    try {
-      const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseMetadataViolation() as any;
-      while (reader.pos < end) {
-        const tag = reader.uint32();
-        switch (tag >>> 3) {
-          case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
-            message.path = reader.string();
-            continue;
-          }
-          case 2: {
-            if (tag !== 18) {
-              break;
-            }
-
-            message.message = reader.string();
-            continue;
-          }
-        }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
-      }
-      return message;
-    } finally {
-      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
-    }
-  },
-
-  create(base?: DeepPartial<MetadataViolation>): MetadataViolation {
-    return MetadataViolation.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<MetadataViolation>): MetadataViolation {
-    const message = createBaseMetadataViolation() as any;
-    message.path = object.path ?? "";
-    message.message = object.message ?? "";
-    return message;
-  },
-};
-
 function createBaseUpdateRuleRequest(): UpdateRuleRequest {
   return {
     ruleId: "",
@@ -3294,6 +3249,7 @@ function createBaseUpdateRuleRequest(): UpdateRuleRequest {
     workflowTypes: [],
     condition: "",
     expectedVersion: 0,
+    operations: [],
   };
 }
 
@@ -3337,6 +3293,9 @@ export const UpdateRuleRequest: MessageFns<UpdateRuleRequest> = {
     }
     if (message.expectedVersion !== 0) {
       writer.uint32(104).int32(message.expectedVersion);
+    }
+    for (const v of message.operations) {
+      writer.uint32(112).int32(ruleOperationToNumber(v!));
     }
     return writer;
   },
@@ -3458,6 +3417,24 @@ export const UpdateRuleRequest: MessageFns<UpdateRuleRequest> = {
             message.expectedVersion = reader.int32();
             continue;
           }
+          case 14: {
+            if (tag === 112) {
+              message.operations.push(ruleOperationFromJSON(reader.int32()));
+
+              continue;
+            }
+
+            if (tag === 114) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.operations.push(ruleOperationFromJSON(reader.int32()));
+              }
+
+              continue;
+            }
+
+            break;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3488,6 +3465,7 @@ export const UpdateRuleRequest: MessageFns<UpdateRuleRequest> = {
     message.workflowTypes = object.workflowTypes?.map((e) => e) || [];
     message.condition = object.condition ?? "";
     message.expectedVersion = object.expectedVersion ?? 0;
+    message.operations = object.operations?.map((e) => e) || [];
     return message;
   },
 };

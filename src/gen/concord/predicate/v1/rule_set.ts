@@ -151,6 +151,58 @@ export function ruleActionToNumber(object: RuleAction): number {
   }
 }
 
+/** What a rule judges. */
+export const RuleOperation = {
+  /** UNSPECIFIED - Never stored; refused in requests. */
+  UNSPECIFIED: "RULE_OPERATION_UNSPECIFIED",
+  /** TRANSITION - Moves of the lifecycle. */
+  TRANSITION: "RULE_OPERATION_TRANSITION",
+  /** UPDATE - Changes of a workflow's metadata (UpdateWorkflowMetadata). */
+  UPDATE: "RULE_OPERATION_UPDATE",
+  UNRECOGNIZED: "UNRECOGNIZED",
+} as const;
+
+export type RuleOperation = typeof RuleOperation[keyof typeof RuleOperation];
+
+export namespace RuleOperation {
+  export type UNSPECIFIED = typeof RuleOperation.UNSPECIFIED;
+  export type TRANSITION = typeof RuleOperation.TRANSITION;
+  export type UPDATE = typeof RuleOperation.UPDATE;
+  export type UNRECOGNIZED = typeof RuleOperation.UNRECOGNIZED;
+}
+
+export function ruleOperationFromJSON(object: any): RuleOperation {
+  switch (object) {
+    case 0:
+    case "RULE_OPERATION_UNSPECIFIED":
+      return RuleOperation.UNSPECIFIED;
+    case 1:
+    case "RULE_OPERATION_TRANSITION":
+      return RuleOperation.TRANSITION;
+    case 2:
+    case "RULE_OPERATION_UPDATE":
+      return RuleOperation.UPDATE;
+    case -1:
+    case "UNRECOGNIZED":
+    default:
+      return RuleOperation.UNRECOGNIZED;
+  }
+}
+
+export function ruleOperationToNumber(object: RuleOperation): number {
+  switch (object) {
+    case RuleOperation.UNSPECIFIED:
+      return 0;
+    case RuleOperation.TRANSITION:
+      return 1;
+    case RuleOperation.UPDATE:
+      return 2;
+    case RuleOperation.UNRECOGNIZED:
+    default:
+      return -1;
+  }
+}
+
 /** Names a part of a rule set. */
 export const RuleSetItemKind = {
   /** UNSPECIFIED - Never stored; refused in requests. */
@@ -370,14 +422,19 @@ export interface Rule {
   readonly version: number;
   /** For people, up to 1,000 characters. */
   readonly description: string;
-  /** The moves it applies to, at most 36. Empty: all. */
+  /**
+   * The moves it applies to, at most 36. Empty: all. They say nothing of updates; a rule for updates alone has none, and asks for the state with
+   * `from`.
+   */
   readonly moves: readonly RuleMove[];
   /**
    * The CEL expression, 1 to 4,096 characters, with up to 2,000 names, values and operators; docs/rules.md has the language. True allows;
    * false or an error does not. It sees `workflow` (id, type, state,
    * previous_state, version, retry_count, created_at, created_by, updated_at, updated_by, state_entered_at, metadata), `from`, `to` (state
    * names such as "ACTIVE"), `request` (reason, requested_by, authenticated_as, context, transaction), `last_event` (type, from_state,
-   * to_state, occurred_at, requested_by, reason, metadata: of the change before this one), `facts` (see `Fact`) and `now`.
+   * to_state, occurred_at, requested_by, reason, metadata: of the change before this one), `operation` ("TRANSITION" or "UPDATE"), `proposed`
+   * (metadata: as it would be after the change, of a move the same as before), `facts` (see `Fact`) and `now`. Of an update `from` and `to` are
+   * the state that the workflow is in.
    * `request.transaction` has `id` and `participants`, both empty if the move is made by itself; see `TransactionFacts`. What is not known
    * is an empty text.
    * A comparison of a state (`==`, `!=`, `in [...]`) knows the long name too, `"WORKFLOW_STATE_ACTIVE"`; with anything that is no name of
@@ -429,6 +486,8 @@ export interface Rule {
   readonly shadowVersion: number;
   /** Who wrote this version. Answer only. */
   readonly createdBy: string;
+  /** What it judges. Empty: TRANSITION. */
+  readonly operations: readonly RuleOperation[];
 }
 
 /**
@@ -503,7 +562,7 @@ export interface RuleTest {
 
 /** The verdict that a test wants. */
 export interface RuleTestExpectation {
-  /** ALLOWED, RULE_DENIED or INVALID_TRANSITION. */
+  /** ALLOWED, RULE_DENIED, INVALID_TRANSITION or METADATA_INVALID. */
   readonly judgement: Judgement;
   /** The rules that deny, warn or audit, all of them. Empty: not looked at. */
   readonly violations: readonly ExpectedViolation[];
@@ -660,6 +719,7 @@ function createBaseRule(): Rule {
     activeVersion: 0,
     shadowVersion: 0,
     createdBy: "",
+    operations: [],
   };
 }
 
@@ -721,6 +781,9 @@ export const Rule: MessageFns<Rule> = {
     }
     if (message.createdBy !== "") {
       writer.uint32(154).string(message.createdBy);
+    }
+    for (const v of message.operations) {
+      writer.uint32(160).int32(ruleOperationToNumber(v!));
     }
     return writer;
   },
@@ -890,6 +953,24 @@ export const Rule: MessageFns<Rule> = {
             message.createdBy = reader.string();
             continue;
           }
+          case 20: {
+            if (tag === 160) {
+              message.operations.push(ruleOperationFromJSON(reader.int32()));
+
+              continue;
+            }
+
+            if (tag === 162) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.operations.push(ruleOperationFromJSON(reader.int32()));
+              }
+
+              continue;
+            }
+
+            break;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -926,6 +1007,7 @@ export const Rule: MessageFns<Rule> = {
     message.activeVersion = object.activeVersion ?? 0;
     message.shadowVersion = object.shadowVersion ?? 0;
     message.createdBy = object.createdBy ?? "";
+    message.operations = object.operations?.map((e) => e) || [];
     return message;
   },
 };

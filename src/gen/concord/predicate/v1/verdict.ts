@@ -26,12 +26,14 @@ export const Judgement = {
   UNSPECIFIED: "JUDGEMENT_UNSPECIFIED",
   /** ALLOWED - The lifecycle has the move and no active rule forbids it. */
   ALLOWED: "JUDGEMENT_ALLOWED",
-  /** INVALID_TRANSITION - The lifecycle has no such move. Rules were not asked. */
+  /** INVALID_TRANSITION - The lifecycle has no such move; of an update, the workflow is in a terminal state. Rules were not asked. */
   INVALID_TRANSITION: "JUDGEMENT_INVALID_TRANSITION",
   /** RULE_DENIED - At least one active rule forbids it. */
   RULE_DENIED: "JUDGEMENT_RULE_DENIED",
   /** DEFERRED - It takes long, and was asked with `prompt_only`. Not judged: ask it alone. */
   DEFERRED: "JUDGEMENT_DEFERRED",
+  /** METADATA_INVALID - Of an update: the metadata would not meet the schema of the workflow's type. Rules were not asked. */
+  METADATA_INVALID: "JUDGEMENT_METADATA_INVALID",
   UNRECOGNIZED: "UNRECOGNIZED",
 } as const;
 
@@ -43,6 +45,7 @@ export namespace Judgement {
   export type INVALID_TRANSITION = typeof Judgement.INVALID_TRANSITION;
   export type RULE_DENIED = typeof Judgement.RULE_DENIED;
   export type DEFERRED = typeof Judgement.DEFERRED;
+  export type METADATA_INVALID = typeof Judgement.METADATA_INVALID;
   export type UNRECOGNIZED = typeof Judgement.UNRECOGNIZED;
 }
 
@@ -63,6 +66,9 @@ export function judgementFromJSON(object: any): Judgement {
     case 4:
     case "JUDGEMENT_DEFERRED":
       return Judgement.DEFERRED;
+    case 5:
+    case "JUDGEMENT_METADATA_INVALID":
+      return Judgement.METADATA_INVALID;
     case -1:
     case "UNRECOGNIZED":
     default:
@@ -82,19 +88,21 @@ export function judgementToNumber(object: Judgement): number {
       return 3;
     case Judgement.DEFERRED:
       return 4;
+    case Judgement.METADATA_INVALID:
+      return 5;
     case Judgement.UNRECOGNIZED:
     default:
       return -1;
   }
 }
 
-/** A question: may this workflow make this move? */
+/** A question: may this workflow make this move? Or, with `proposed_metadata`: may its metadata be changed to this? */
 export interface TransitionCheck {
   /** The workflow as it is now. `state` is where the move starts. Rules see it as `workflow`, and its state as `from`. */
   readonly workflow:
     | Workflow
     | undefined;
-  /** Where the move ends. Rules see it as `to`. */
+  /** Where the move ends. Rules see it as `to`. An update moves nothing: it is the state that the workflow is in. */
   readonly targetState: WorkflowState;
   /** Why. Rules see it as `request.reason`. Up to 1,000 characters. */
   readonly reason: string;
@@ -121,6 +129,13 @@ export interface TransitionCheck {
    * there is no authentication yet.
    */
   readonly authenticatedAs: string;
+  /**
+   * Set, also if it is empty: the question is of an update of the workflow's metadata to this, whole, and of no move. It must meet the schema of
+   * the workflow's type; then the rules are asked whose `operations` have UPDATE. Rules see it as `proposed.metadata`. At most 64 KiB as JSON,
+   * 5,000 values, 32 levels; together with the metadata of the workflow, that of the last event and the context some 15,000 values, since a
+   * message has a bound of its own.
+   */
+  readonly proposedMetadata: { readonly [key: string]: any } | undefined;
 }
 
 /** What is known of the transaction that carries a move. */
@@ -173,6 +188,16 @@ export interface TransitionVerdict {
    * 3,000,000 divided by the number of such checks in the call if that is less. `concord rule impact` tries dear rules.
    */
   readonly shadowsNotJudged: number;
+  /** METADATA_INVALID: what is wrong, as in ValidateMetadataResponse. */
+  readonly metadataViolations: readonly MetadataViolation[];
+}
+
+/** Where metadata does not meet its schema. */
+export interface MetadataViolation {
+  /** Where, such as `metadata.tags[2]`. */
+  readonly path: string;
+  /** What it is, and what would be right. */
+  readonly message: string;
 }
 
 /** Why a rule does not hold for a move. */
@@ -219,7 +244,7 @@ export interface VerdictRecord {
   readonly workflowId: string;
   /** Its type; empty: none. */
   readonly workflowType: string;
-  /** Where the move would have started. */
+  /** Where the move would have started. Of an update both are the state that the workflow was in. */
   readonly fromState: WorkflowState;
   /** Where it would have ended. */
   readonly toState: WorkflowState;
@@ -242,6 +267,7 @@ function createBaseTransitionCheck(): TransitionCheck {
     lastEvent: undefined,
     transaction: undefined,
     authenticatedAs: "",
+    proposedMetadata: undefined,
   };
 }
 
@@ -273,6 +299,9 @@ export const TransitionCheck: MessageFns<TransitionCheck> = {
     }
     if (message.authenticatedAs !== "") {
       writer.uint32(74).string(message.authenticatedAs);
+    }
+    if (message.proposedMetadata !== undefined) {
+      Struct.encode(Struct.wrap(message.proposedMetadata), writer.uint32(82).fork()).join();
     }
     return writer;
   },
@@ -362,6 +391,14 @@ export const TransitionCheck: MessageFns<TransitionCheck> = {
             message.authenticatedAs = reader.string();
             continue;
           }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.proposedMetadata = Struct.unwrap(Struct.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -394,6 +431,7 @@ export const TransitionCheck: MessageFns<TransitionCheck> = {
       ? TransactionFacts.fromPartial(object.transaction)
       : undefined;
     message.authenticatedAs = object.authenticatedAs ?? "";
+    message.proposedMetadata = object.proposedMetadata ?? undefined;
     return message;
   },
 };
@@ -478,6 +516,7 @@ function createBaseTransitionVerdict(): TransitionVerdict {
     cost: 0n,
     warningsOmitted: 0,
     shadowsNotJudged: 0,
+    metadataViolations: [],
   };
 }
 
@@ -525,6 +564,9 @@ export const TransitionVerdict: MessageFns<TransitionVerdict> = {
     }
     if (message.shadowsNotJudged !== 0) {
       writer.uint32(88).int32(message.shadowsNotJudged);
+    }
+    for (const v of message.metadataViolations) {
+      MetadataViolation.encode(v!, writer.uint32(98).fork()).join();
     }
     return writer;
   },
@@ -640,6 +682,14 @@ export const TransitionVerdict: MessageFns<TransitionVerdict> = {
             message.shadowsNotJudged = reader.int32();
             continue;
           }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.metadataViolations.push(MetadataViolation.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -670,6 +720,74 @@ export const TransitionVerdict: MessageFns<TransitionVerdict> = {
     message.cost = (object.cost !== undefined && object.cost !== null) ? BigInt(object.cost) : 0n;
     message.warningsOmitted = object.warningsOmitted ?? 0;
     message.shadowsNotJudged = object.shadowsNotJudged ?? 0;
+    message.metadataViolations = object.metadataViolations?.map((e) => MetadataViolation.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseMetadataViolation(): MetadataViolation {
+  return { path: "", message: "" };
+}
+
+export const MetadataViolation: MessageFns<MetadataViolation> = {
+  encode(message: MetadataViolation, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.path !== "") {
+      writer.uint32(10).string(message.path);
+    }
+    if (message.message !== "") {
+      writer.uint32(18).string(message.message);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): MetadataViolation {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMetadataViolation() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.path = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.message = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<MetadataViolation>): MetadataViolation {
+    return MetadataViolation.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<MetadataViolation>): MetadataViolation {
+    const message = createBaseMetadataViolation() as any;
+    message.path = object.path ?? "";
+    message.message = object.message ?? "";
     return message;
   },
 };

@@ -112,6 +112,8 @@ export const WorkflowEventType = {
   FAILED: "WORKFLOW_EVENT_TYPE_FAILED",
   /** RECOVERED - The move FAILED→ACTIVE. */
   RECOVERED: "WORKFLOW_EVENT_TYPE_RECOVERED",
+  /** UPDATED - A change of the workflow's metadata, and no move: `from_state` and `to_state` are the state that it is in. */
+  UPDATED: "WORKFLOW_EVENT_TYPE_UPDATED",
   UNRECOGNIZED: "UNRECOGNIZED",
 } as const;
 
@@ -123,6 +125,7 @@ export namespace WorkflowEventType {
   export type TRANSITION = typeof WorkflowEventType.TRANSITION;
   export type FAILED = typeof WorkflowEventType.FAILED;
   export type RECOVERED = typeof WorkflowEventType.RECOVERED;
+  export type UPDATED = typeof WorkflowEventType.UPDATED;
   export type UNRECOGNIZED = typeof WorkflowEventType.UNRECOGNIZED;
 }
 
@@ -143,6 +146,9 @@ export function workflowEventTypeFromJSON(object: any): WorkflowEventType {
     case 4:
     case "WORKFLOW_EVENT_TYPE_RECOVERED":
       return WorkflowEventType.RECOVERED;
+    case 5:
+    case "WORKFLOW_EVENT_TYPE_UPDATED":
+      return WorkflowEventType.UPDATED;
     case -1:
     case "UNRECOGNIZED":
     default:
@@ -162,6 +168,8 @@ export function workflowEventTypeToNumber(object: WorkflowEventType): number {
       return 3;
     case WorkflowEventType.RECOVERED:
       return 4;
+    case WorkflowEventType.UPDATED:
+      return 5;
     case WorkflowEventType.UNRECOGNIZED:
     default:
       return -1;
@@ -177,7 +185,7 @@ export interface Workflow {
   readonly workflowId: string;
   /** Where it is now. */
   readonly state: WorkflowState;
-  /** Where it was before the last change. UNSPECIFIED until the first move. */
+  /** Where it was before the last move. UNSPECIFIED until the first one. */
   readonly previousState: WorkflowState;
   /** 1 when created, then plus 1 with each applied change. Give it as `expected_version` to make a change only if nobody was faster. */
   readonly version: bigint;
@@ -193,7 +201,7 @@ export interface Workflow {
   readonly inTransition:
     | InTransition
     | undefined;
-  /** What the creator wanted kept with it; rules see it as `workflow.metadata`. At most 64 KiB as JSON, 5,000 values, 32 levels. */
+  /** What the creator wanted kept with it, and what updates have made of it; rules see it as `workflow.metadata`. At most 64 KiB as JSON, 5,000 values, 32 levels. */
   readonly metadata:
     | { readonly [key: string]: any }
     | undefined;
@@ -255,7 +263,7 @@ export interface WorkflowEvent {
   readonly reason: string;
   /** Who asked, in the caller's words. */
   readonly requestedBy: string;
-  /** The rule-set revision under which the move was allowed. CREATED: the one that the metadata was checked with; 0 without a type. */
+  /** The rule-set revision under which the change was allowed. CREATED: the one that the metadata was checked with; 0 without a type. */
   readonly ruleSetRevision: bigint;
   /** CREATED: the workflow's metadata. Otherwise what the request gave as `event_metadata`. */
   readonly metadata:
@@ -269,6 +277,11 @@ export interface WorkflowEvent {
   readonly warnings: readonly RuleWarning[];
   /** How many more there were. */
   readonly warningsOmitted: number;
+  /**
+   * UPDATED: the patch that was applied to the workflow's metadata (JSON merge patch, RFC 7396). Applied in the order of the versions to the metadata
+   * of the CREATED event, these give the metadata of each version. Unset for others.
+   */
+  readonly metadataPatch: { readonly [key: string]: any } | undefined;
 }
 
 /** A rule that did not hold when a move was judged, and did not stop it. */
@@ -645,6 +658,7 @@ function createBaseWorkflowEvent(): WorkflowEvent {
     workflowType: "",
     warnings: [],
     warningsOmitted: 0,
+    metadataPatch: undefined,
   };
 }
 
@@ -709,6 +723,9 @@ export const WorkflowEvent: MessageFns<WorkflowEvent> = {
     }
     if (message.warningsOmitted !== 0) {
       writer.uint32(136).int32(message.warningsOmitted);
+    }
+    if (message.metadataPatch !== undefined) {
+      Struct.encode(Struct.wrap(message.metadataPatch), writer.uint32(162).fork()).join();
     }
     return writer;
   },
@@ -862,6 +879,14 @@ export const WorkflowEvent: MessageFns<WorkflowEvent> = {
             message.warningsOmitted = reader.int32();
             continue;
           }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.metadataPatch = Struct.unwrap(Struct.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -898,6 +923,7 @@ export const WorkflowEvent: MessageFns<WorkflowEvent> = {
     message.workflowType = object.workflowType ?? "";
     message.warnings = object.warnings?.map((e) => RuleWarning.fromPartial(e)) || [];
     message.warningsOmitted = object.warningsOmitted ?? 0;
+    message.metadataPatch = object.metadataPatch ?? undefined;
     return message;
   },
 };

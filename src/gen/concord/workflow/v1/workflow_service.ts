@@ -22,6 +22,7 @@ import {
   SetWorkflowTypePolicyResponse,
 } from "./policy.ts";
 import { GetServerInfoRequest, GetServerInfoResponse } from "./server_info.ts";
+import { UpdateWorkflowMetadataRequest, UpdateWorkflowMetadataResponse } from "./update.ts";
 import { WaitForWorkflowRequest, WaitForWorkflowResponse } from "./wait.ts";
 import {
   InTransition,
@@ -390,7 +391,7 @@ export interface ListWorkflowEventsRequest {
   /**
    * A CEL expression over `event` that must be true, such as `event.type == "FAILED" && event.requested_by == "robot-2"`.
    * Fields: id, sequence, workflow_id, workflow_type, type, from, to, version, occurred_at, retry_count, reason, requested_by,
-   * rule_set_revision, metadata, transaction_id. An event for which it cannot be evaluated is left out. Up to 4,096 characters.
+   * rule_set_revision, metadata, metadata_patch, transaction_id. An event for which it cannot be evaluated is left out. Up to 4,096 characters.
    * The names of types and states are as in `ListWorkflowsRequest.filter`. So is what costs least: id, sequence, workflow_id, workflow_type,
    * type, to, occurred_at and requested_by; a sequence or a workflow_id leads to the place.
    */
@@ -2974,6 +2975,28 @@ export const WorkflowServiceDefinition = {
       options: {},
     },
     /**
+     * Changes the metadata of a workflow, and nothing else: so that an approval, a measurement, a result is a durable fact, which the rules of later
+     * moves can ask for. It adds 1 to `version` and appends an UPDATED event, also if the metadata is the same after it: who said so, and when,
+     * is a fact, too.
+     *
+     * Checked in this order; the first that fails is the answer: the request is well formed (INVALID_ARGUMENT / INVALID_REQUEST); the workflow
+     * exists (NOT_FOUND / WORKFLOW_NOT_FOUND); is not terminal (FAILED_PRECONDITION / TERMINAL_STATE): what has ended stays as it was; is at
+     * `expected_version`, if given (ABORTED / VERSION_MISMATCH); is not held by a transaction (ABORTED / IN_TRANSITION); the metadata after it is not
+     * too large (INVALID_ARGUMENT / INVALID_REQUEST, which names `metadata_patch`); the predicate engine answers (UNAVAILABLE /
+     * PREDICATE_LOGIC_UNAVAILABLE), and can do so in time (RESOURCE_EXHAUSTED / OVERLOADED); the metadata after it meets the schema of the workflow's
+     * type (INVALID_ARGUMENT / METADATA_INVALID); no active rule whose `operations` have UPDATE denies it (FAILED_PRECONDITION / RULE_DENIED);
+     * nothing changed meanwhile (retried internally, then ABORTED / VERSION_MISMATCH). Schema and rules are asked under one revision.
+     * Without `expected_version` the patch is applied to whatever the metadata is then: two that touch different keys do not disturb each other.
+     */
+    updateWorkflowMetadata: {
+      name: "UpdateWorkflowMetadata",
+      requestType: UpdateWorkflowMetadataRequest as typeof UpdateWorkflowMetadataRequest,
+      requestStream: false,
+      responseType: UpdateWorkflowMetadataResponse as typeof UpdateWorkflowMetadataResponse,
+      responseStream: false,
+      options: {},
+    },
+    /**
      * Moves a FAILED workflow back to ACTIVE and adds 1 to its `retry_count`. The checks and errors of TransitionWorkflow, with
      * FAILED_PRECONDITION / NOT_FAILED in the place of INVALID_TRANSITION.
      */
@@ -3177,6 +3200,24 @@ export interface WorkflowServiceImplementation<CallContextExt = {}> {
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<TransitionWorkflowResponse>>;
   /**
+   * Changes the metadata of a workflow, and nothing else: so that an approval, a measurement, a result is a durable fact, which the rules of later
+   * moves can ask for. It adds 1 to `version` and appends an UPDATED event, also if the metadata is the same after it: who said so, and when,
+   * is a fact, too.
+   *
+   * Checked in this order; the first that fails is the answer: the request is well formed (INVALID_ARGUMENT / INVALID_REQUEST); the workflow
+   * exists (NOT_FOUND / WORKFLOW_NOT_FOUND); is not terminal (FAILED_PRECONDITION / TERMINAL_STATE): what has ended stays as it was; is at
+   * `expected_version`, if given (ABORTED / VERSION_MISMATCH); is not held by a transaction (ABORTED / IN_TRANSITION); the metadata after it is not
+   * too large (INVALID_ARGUMENT / INVALID_REQUEST, which names `metadata_patch`); the predicate engine answers (UNAVAILABLE /
+   * PREDICATE_LOGIC_UNAVAILABLE), and can do so in time (RESOURCE_EXHAUSTED / OVERLOADED); the metadata after it meets the schema of the workflow's
+   * type (INVALID_ARGUMENT / METADATA_INVALID); no active rule whose `operations` have UPDATE denies it (FAILED_PRECONDITION / RULE_DENIED);
+   * nothing changed meanwhile (retried internally, then ABORTED / VERSION_MISMATCH). Schema and rules are asked under one revision.
+   * Without `expected_version` the patch is applied to whatever the metadata is then: two that touch different keys do not disturb each other.
+   */
+  updateWorkflowMetadata(
+    request: UpdateWorkflowMetadataRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<UpdateWorkflowMetadataResponse>>;
+  /**
    * Moves a FAILED workflow back to ACTIVE and adds 1 to its `retry_count`. The checks and errors of TransitionWorkflow, with
    * FAILED_PRECONDITION / NOT_FAILED in the place of INVALID_TRANSITION.
    */
@@ -3334,6 +3375,24 @@ export interface WorkflowServiceClient<CallOptionsExt = {}> {
     request: DeepPartial<TransitionWorkflowRequest>,
     options?: CallOptions & CallOptionsExt,
   ): Promise<TransitionWorkflowResponse>;
+  /**
+   * Changes the metadata of a workflow, and nothing else: so that an approval, a measurement, a result is a durable fact, which the rules of later
+   * moves can ask for. It adds 1 to `version` and appends an UPDATED event, also if the metadata is the same after it: who said so, and when,
+   * is a fact, too.
+   *
+   * Checked in this order; the first that fails is the answer: the request is well formed (INVALID_ARGUMENT / INVALID_REQUEST); the workflow
+   * exists (NOT_FOUND / WORKFLOW_NOT_FOUND); is not terminal (FAILED_PRECONDITION / TERMINAL_STATE): what has ended stays as it was; is at
+   * `expected_version`, if given (ABORTED / VERSION_MISMATCH); is not held by a transaction (ABORTED / IN_TRANSITION); the metadata after it is not
+   * too large (INVALID_ARGUMENT / INVALID_REQUEST, which names `metadata_patch`); the predicate engine answers (UNAVAILABLE /
+   * PREDICATE_LOGIC_UNAVAILABLE), and can do so in time (RESOURCE_EXHAUSTED / OVERLOADED); the metadata after it meets the schema of the workflow's
+   * type (INVALID_ARGUMENT / METADATA_INVALID); no active rule whose `operations` have UPDATE denies it (FAILED_PRECONDITION / RULE_DENIED);
+   * nothing changed meanwhile (retried internally, then ABORTED / VERSION_MISMATCH). Schema and rules are asked under one revision.
+   * Without `expected_version` the patch is applied to whatever the metadata is then: two that touch different keys do not disturb each other.
+   */
+  updateWorkflowMetadata(
+    request: DeepPartial<UpdateWorkflowMetadataRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<UpdateWorkflowMetadataResponse>;
   /**
    * Moves a FAILED workflow back to ACTIVE and adds 1 to its `retry_count`. The checks and errors of TransitionWorkflow, with
    * FAILED_PRECONDITION / NOT_FAILED in the place of INVALID_TRANSITION.

@@ -1,0 +1,74 @@
+import { assert } from "../../kernel/assert.ts";
+import type { JsonObject } from "../../kernel/json.ts";
+import { mergePatch } from "../../kernel/merge-patch.ts";
+import { err, ok, type Result } from "../../kernel/result.ts";
+import { structExcess } from "../../kernel/struct-bounds.ts";
+import type { WorkflowError } from "./errors.ts";
+import { assertOneStep, assertWorkflow } from "./invariants.ts";
+import { type Change, consentIn, type Stamp, type Verdict } from "./step.ts";
+import type { Consent, NewWorkflowEvent, Workflow } from "./types.ts";
+
+/** A wanted change of metadata, as the caller described it. */
+export type Update = {
+  readonly patch: JsonObject;
+  readonly reason: string;
+  readonly requestedBy: string;
+  readonly eventMetadata: JsonObject;
+};
+
+/** The metadata as it would be. */
+export function proposedMetadata({ metadata }: Workflow, { patch }: Update): Result<JsonObject, WorkflowError> {
+  const proposed = mergePatch(metadata, patch);
+  const excess = structExcess(proposed);
+  return excess === undefined ? ok(proposed) : err({ type: "metadata-too-large", excess });
+}
+
+/** The checks that come after the predicate engine has answered. specs/WorkflowManager.tla: Verdict, of an update. */
+export function consentToUpdate(workflow: Workflow, verdict: Verdict): Result<Consent, WorkflowError> {
+  // Asked about an update of what is not terminal, only an engine that knows of none says that there is no such move.
+  if (verdict.type === "invalid-transition") return err({ type: "predicate-logic-outdated", workflowId: workflow.id });
+  return consentIn(workflow, verdict);
+}
+
+/**
+ * Makes an allowed change: a new version, with other metadata and everything else as it was; no move, so the time in its state goes on.
+ * specs/WorkflowManager.tla: Write, of an update.
+ */
+export function applyUpdate(
+  workflow: Workflow,
+  update: Update,
+  metadata: JsonObject,
+  { ruleSetRevision, warnings }: Consent,
+  stamp: Stamp,
+): Change {
+  assert(workflow.hold === undefined, "a held workflow is changed by its holder only");
+  const updatedAtMs = Math.max(stamp.nowMs, workflow.updatedAtMs);
+  const next: Workflow = {
+    ...workflow,
+    version: workflow.version + 1,
+    updatedAtMs,
+    updatedBy: update.requestedBy,
+    metadata,
+  };
+  assertWorkflow(next);
+  assertOneStep(workflow, next);
+  const event: NewWorkflowEvent = {
+    id: stamp.eventId,
+    workflowId: next.id,
+    workflowType: next.type,
+    type: "UPDATED",
+    fromState: workflow.state,
+    toState: next.state,
+    version: next.version,
+    occurredAtMs: updatedAtMs,
+    retryCount: next.retryCount,
+    reason: update.reason,
+    requestedBy: update.requestedBy,
+    ruleSetRevision,
+    warnings,
+    metadata: update.eventMetadata,
+    metadataPatch: update.patch,
+    transactionId: undefined,
+  };
+  return { workflow: next, event };
+}

@@ -1,0 +1,83 @@
+import { assert } from "../kernel/assert.ts";
+import type { WorkflowId } from "../kernel/ids.ts";
+import type { JsonObject } from "../kernel/json.ts";
+import type { RequestKey } from "../kernel/request-key.ts";
+import { err, ok, type Result } from "../kernel/result.ts";
+import { type Answer, type Attempts, earlierAnswer, judgedAndWritten, rememberAnswer, stampOf, unjudged } from "./attempt.ts";
+import type { Call } from "./calls.ts";
+import { admit } from "./core/step.ts";
+import type { Consent, Workflow } from "./core/types.ts";
+import { applyUpdate, consentToUpdate, proposedMetadata, type Update } from "./core/update.ts";
+import type { ManagerError } from "./errors.ts";
+
+export type UpdateCommand = {
+  readonly workflowId: WorkflowId;
+  readonly expectedVersion: number | undefined;
+  readonly context: JsonObject;
+  readonly update: Update;
+  readonly request: RequestKey | undefined;
+};
+
+type Judged = { readonly workflow: Workflow; readonly metadata: JsonObject; readonly consent: Consent };
+
+/** Changes the metadata of a workflow, as it is then. */
+export async function updateOnce(attempts: Attempts, command: UpdateCommand, call: Call): Promise<Result<Answer, ManagerError>> {
+  const { store, environment } = attempts;
+  const { update, request } = command;
+  const earlier = await earlierAnswer(store, request);
+  if (earlier !== undefined) return earlier;
+  const written = await judgedAndWritten(
+    attempts,
+    command,
+    call,
+    () => judgeUpdate(attempts, command, call),
+    async ({ workflow: judged, metadata, consent }) => {
+      const { workflow, event } = applyUpdate(judged, update, metadata, consent, stampOf(environment));
+      const applied = await store.apply({
+        puts: [{ workflow, expected: { version: judged.version, heldBy: undefined } }],
+        events: [event],
+        ...rememberAnswer(request, environment),
+      });
+      if (!applied.ok) return applied;
+      const [stored] = applied.value;
+      assert(stored !== undefined, "EventPerChange");
+      return ok({ workflow, event: stored });
+    },
+  );
+  if (written.ok) return written;
+  // What it lost to may have been its original, whose answer is then the answer.
+  const original = await earlierAnswer(store, request);
+  if (original !== undefined) return original;
+  assert(written.error.type !== "request-exists", "AtMostOncePerRequestId");
+  return err(written.error);
+}
+
+/** All checks, in the agreed order. Schema and rules are one question, so that they are those of one revision. */
+async function judgeUpdate(
+  { store, predicates, environment }: Attempts,
+  command: UpdateCommand,
+  call: Call,
+): Promise<Result<Judged, ManagerError>> {
+  const { context, update } = command;
+  const found = await store.getWithLastEvent(command.workflowId);
+  const admitted = admit(found?.workflow, command);
+  if (!admitted.ok) return admitted;
+  const workflow = admitted.value;
+  const proposed = proposedMetadata(workflow, update);
+  if (!proposed.ok) return proposed;
+  const check = {
+    workflow,
+    lastEvent: found?.lastEvent,
+    targetState: workflow.state,
+    proposed: proposed.value,
+    reason: update.reason,
+    requestedBy: update.requestedBy,
+    context,
+    transaction: undefined,
+    atMs: environment.nowMs(),
+  };
+  const verdict = await predicates.check(check, call);
+  if (!verdict.ok) return err(unjudged(verdict.error, workflow.id));
+  const consented = consentToUpdate(workflow, verdict.value);
+  return consented.ok ? ok({ workflow, metadata: proposed.value, consent: consented.value }) : consented;
+}
