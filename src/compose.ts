@@ -11,6 +11,7 @@ import { TwoPhaseCommitDefinition } from "./gen/concord/commit/v1/two_phase_comm
 import { PredicateLogicDefinition } from "./gen/concord/predicate/v1/predicate_logic.ts";
 import { WorkflowServiceDefinition, type WorkflowServiceImplementation } from "./gen/concord/workflow/v1/workflow_service.ts";
 import { type HttpServer, serveHttp } from "./http/server.ts";
+import { onViolation } from "./kernel/assert.ts";
 import type { ParticipantId, TransactionId } from "./kernel/ids.ts";
 import { err, ok, type Result } from "./kernel/result.ts";
 import type { DurationMs } from "./kernel/time.ts";
@@ -116,6 +117,13 @@ export async function startConcord(options: Options, extraServices?: ExtraServic
   metrics.stores([...config.services, ...(hasVerdicts ? (["verdicts"] as const) : [])], (name) =>
     storeBytes(name === "verdicts" ? verdictLogPath(config) : storePath(config, name)),
   );
+  const forgetViolations = onViolation((violation) => {
+    metrics.violated(violation.message);
+    logger.error(
+      { invariant: violation.message, err: violation },
+      "a defect: an invariant does not hold; what it is about is refused",
+    );
+  });
   const traced = config.trace === undefined ? undefined : openTraceWriter(config.trace);
   if (traced && !traced.ok) return traced;
   const trace = traced?.value;
@@ -126,6 +134,7 @@ export async function startConcord(options: Options, extraServices?: ExtraServic
     for (const part of parts.toReversed()) await part.close();
     trace?.close();
     loop.stop();
+    forgetViolations();
   };
   const unreadable = (error: unknown): Result<Part, StartFailure> => {
     if (error instanceof StorageUnavailableError) return err({ message: error.message });

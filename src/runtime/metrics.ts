@@ -173,7 +173,15 @@ export function createMetrics() {
     loopDelay: (lateMs: DurationMs) => loopDelay.observe(lateMs / 1000),
     loopHeld: (by: string) => loopHeld.inc({ by }),
   };
-  return { commit, predicate, edge, stores, loop, registry };
+  const violations = new Counter({
+    name: "concord_invariant_violations_total",
+    help: "Invariants that did not hold, by what the code and the specs call them: each is a defect, and what it was about was refused",
+    labelNames: ["invariant"],
+    registers,
+  });
+  /** By name only: what is said after a colon is for the log. */
+  const violated = (invariant: string): void => violations.inc({ invariant: invariant.split(":", 1)[0] ?? "" });
+  return { commit, predicate, edge, stores, loop, violated, registry };
 }
 
 function predicateMetrics(registry: Registry) {

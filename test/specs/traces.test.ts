@@ -1,4 +1,4 @@
-// What the code does, held against specs/TwoPhaseCommit.tla event by event. `node scripts/verify-commit.ts --part traces` does more of it.
+// What the code does, held against specs/TwoPhaseCommit.tla event by event. `node scripts/verify-code.ts --part traces` does more of it.
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { assert, unreachable } from "../../../src/kernel/assert.ts";
+import { assert, onViolation, unreachable } from "../../../src/kernel/assert.ts";
 
 it("assert names the invariant that does not hold", () => {
   expect(() => assert(false, "StateConsistency")).toThrow("StateConsistency");
@@ -8,4 +8,13 @@ it("assert names the invariant that does not hold", () => {
 
 it("unreachable shows what was not expected", () => {
   expect(() => unreachable({ type: "odd" } as never)).toThrow('unreachable: {"type":"odd"}');
+});
+
+it("a violation is told also if somebody catches it, until it is not listened for any more", () => {
+  const told: string[] = [];
+  const stop = onViolation(({ message }) => told.push(message));
+  expect(() => assert(false, "StateConsistency")).toThrow();
+  stop();
+  expect(() => assert(false, "VersionMonotonicity")).toThrow();
+  expect(told).toEqual(["StateConsistency"]);
 });
