@@ -42,7 +42,7 @@ check: setup ## format, lint, types, import rules, dead code, contract, generate
 
 verify: setup ## check the models, then the cores against them; MODEL=name checks one model
 	@node scripts/verify.ts $(if $(MODEL),--model $(MODEL))
-	@$(if $(MODEL),true,node scripts/verify-commit.ts)
+	@$(if $(MODEL),true,node scripts/verify-code.ts)
 
 simulate: setup ## run the commit protocol on a faulty world; SEED=n replays one run
 	@bin/concord simulate $(if $(SEED),--seed $(SEED) --verbose)

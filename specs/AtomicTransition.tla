@@ -16,7 +16,7 @@ CONSTANTS
   Manager,       \* the participant that is the workflow manager
   Others,        \* the other participants
   Transition,    \* the request that runs as a transaction
-  Requests, Workflows, Watchers, Targets, Expected, StartStates, MaxWorkflows, MaxTries, MaxRevision,
+  Requests, Workflows, Watchers, Targets, Expected, StartStates, MaxWorkflows, MaxTogether, MaxTries, MaxRevision,
   MaxEpoch, MaxOtherCrash, MaxCrash, May
 
 VARIABLES
@@ -57,8 +57,15 @@ Commit == INSTANCE TwoPhaseCommit WITH
   up <- running, crashes <- otherCrashes + crashes, MaxPartCrash <- MaxOtherCrash + MaxCrash,
   losses <- 0, MaxLoss <- 0, taken <- {}
 
+\* Deadlines and purges are left to WorkflowManager; neither touches what is held.
+UntouchedRecord ==
+  [state |-> "NONE", version |-> 0, hold |-> [request |-> "none", to |-> "none", revision |-> 0, due |-> "none"],
+   due |-> [to |-> "none", set |-> 0], ripe |-> TRUE]
+
 Manage == INSTANCE WorkflowManager WITH
-  Attempts <- 1, Kinds <- {"move", "enlist"}, Slow <- {}
+  Attempts <- 1, Kinds <- {"move", "enlist"}, Slow <- {},
+  Dues <- {}, Defaults <- {}, MaxRecoveries <- 99, Backoff <- FALSE, MayPurge <- FALSE,
+  gone <- {}, timer <- [w \in Workflows |-> [phase |-> "idle", seen |-> UntouchedRecord, revision |-> 0]]
 
 Init ==
   /\ otherPart = [p \in Others |-> "working"]
@@ -70,16 +77,15 @@ Init ==
   /\ net = {}
   /\ client = "waiting"
   /\ \E start \in [Workflows -> StartStates] :
-       /\ events = Manage!Histories(Workflows, start)
-       /\ wf = [w \in Workflows |->
-                  [state |-> start[w], version |-> Len(Manage!Path(start[w])), hold |-> Manage!NoHold]]
+       /\ events = Manage!Histories(Manage!Order(Workflows), start)
+       /\ wf = [w \in Workflows |-> Manage!Begun(start[w])]
   /\ answered = [r \in Requests |-> "none"]
   /\ body = [r \in Requests |-> Manage!NoBody]
   /\ call = [c \in Manage!Calls |-> Manage!NoCall]
   /\ engine = [up |-> TRUE, revision |-> 0]
   /\ up = TRUE
   /\ crashes = 0
-  /\ watch = [v \in Watchers |-> [from |-> Len(events), cursor |-> Len(events), sent |-> <<>>]]
+  /\ watch = [v \in Watchers |-> Manage!NewWatch(Len(events))]
 
 -----------------------------------------------------------------------------
 (* Steps of the transaction that the manager has no part in. *)
@@ -118,7 +124,7 @@ ManagerAlone ==
      \/ \E r \in Requests \ {Transition} : Manage!CallStep(<<r, 1>>) \/ Manage!AskEngine(<<r, 1>>)
      \/ Manage!Reply(TheCall)
      \/ Manage!EngineDown \/ Manage!EngineUp \/ Manage!ChangeRules
-     \/ \E v \in Watchers : Manage!Deliver(v)
+     \/ \E v \in Watchers : Manage!WatchStep(v)
 
 -----------------------------------------------------------------------------
 (* Steps of both.  Each says what the manager does and what it sends; that this is what a participant    *)
@@ -141,7 +147,7 @@ ManagerPrepare ==
 \* State, version, event, request id and the participant's outcome in one write.
 ManagerCommit ==
   /\ Sends({"ackCommit"})
-  /\ \E w \in Workflows : Manage!TxCommit(Transition, w)
+  /\ Manage!TxCommit(Transition)
 
 ManagerAbort ==
   /\ Sends({"ackAbort"})
@@ -194,10 +200,10 @@ InTransitionIffPrepared ==
   /\ IsHeld <=> Prepared
   /\ <<"yes", Manager>> \in net /\ answered[Transition] = "none" => IsHeld
 
-\* A transaction that committed anywhere has moved the workflow by one version and one event, or is about to.
+\* A transaction that committed anywhere has moved each of its workflows by one version and one event, or is about to.
 CommittedMovesOnce ==
   (client = "committed" \/ log.rec = "commit" \/ \E p \in Participants : part[p] = "committed") =>
-    IF answered[Transition] = "OK" THEN Cardinality(OwnEvents) = 1 ELSE IsHeld /\ OwnEvents = {}
+    IF answered[Transition] = "OK" THEN Cardinality(OwnEvents) = Cardinality(body[Transition].on) ELSE IsHeld /\ OwnEvents = {}
 
 \* One that aborted anywhere has not moved it.
 AbortedMovesNothing ==
@@ -206,7 +212,7 @@ AbortedMovesNothing ==
 CommitAgreement == Commit!Agreement
 WorkflowConsistency ==
   /\ Manage!StateConsistency /\ Manage!EventPerChange /\ Manage!ConcurrentSafety
-  /\ Manage!TransitionValidity /\ Manage!AtMostOncePerRequestId
+  /\ Manage!TransitionValidity /\ Manage!AtMostOncePerRequestId /\ Manage!AllOrNothing
 
 -----------------------------------------------------------------------------
 (* Refinements, and one liveness property of LiveSpec. *)
@@ -222,6 +228,7 @@ HoldResolves == IsHeld ~> ~IsHeld
 
 NeverMovesTogether ==
   ~(OwnEvents # {} /\ client = "committed" /\ \A p \in Participants : part[p] = "committed")
+NeverMovesSeveral == Cardinality(OwnEvents) < 2
 NeverRefusedByRule == ~(call[TheCall].code = "RULE_DENIED" /\ \E p \in Others : part[p] = "aborted")
 NeverOtherMoveWaits == \A c \in Manage!Calls : call[c].code # "IN_TRANSITION"
 NeverInDoubtOverTakeOver == ~(crashes > 0 /\ fence > 1 /\ OwnEvents # {})

@@ -3,14 +3,16 @@
 (* The workflow manager: workflows with a lifecycle, a version and a       *)
 (* history of events; clients that retry under one request id; a predicate *)
 (* engine that may be unreachable, slow, or asked about a rule set that    *)
-(* has changed since; transactions that hold a workflow in transition;     *)
-(* crashes; and watchers that follow the events.                           *)
+(* has changed since; transactions that hold workflows in transition;      *)
+(* deadlines, after which the system makes a move by itself; a policy of   *)
+(* recovery; purges; crashes; and watchers that follow the events.         *)
 (*                                                                         *)
 (* A call goes the way of the code: load and check, ask the engine, decide *)
 (* and write.  The three are separate steps and no lock is held between    *)
 (* them: what was read is compared when it is written (H. Kung, J.         *)
 (* Robinson, "On Optimistic Methods for Concurrency Control", ACM TODS     *)
-(* 6(2), 1981).  One write is one step, atomic and durable.                *)
+(* 6(2), 1981).  One write is one step, atomic and durable, of as many     *)
+(* workflows as it has.                                                    *)
 (*                                                                         *)
 (* A request is what the client wants, under one id; a call is one attempt *)
 (* to have it done.  Calls of one request may run at the same time.        *)
@@ -28,26 +30,36 @@ CONSTANTS
   StartStates,   \* the states a workflow may be in at first
   Slow,          \* requests that the engine may leave without an answer for ever
   MaxWorkflows,  \* BoundedWorkflows
+  MaxTogether,   \* workflows that a batch or a transaction moves together
   MaxTries,      \* times that one call is tried again after a conflict
   MaxRevision,   \* rule-set changes
-  MaxCrash       \* crashes of the manager
+  MaxCrash,      \* crashes of the manager
+  Dues,          \* the moves that a deadline may name
+  Defaults,      \* the states that have a deadline by policy
+  MaxRecoveries, \* RecoveriesBounded
+  Backoff,       \* what has failed is to be left alone for a while
+  MayPurge       \* what has ended may be purged
 
 VARIABLES
   wf,        \* durable: the workflows
   events,    \* durable: the history of all workflows; the index is the sequence
+  gone,      \* durable: the sequences of what was purged of it
   answered,  \* durable: the request ids with the answer each got
   tx,        \* what the coordinator decided about the request that is in transition
   body,      \* what each request asks for
   call,      \* volatile: the calls
+  timer,     \* volatile: the system's attempt to do what a deadline asks for, one a workflow
   engine,    \* the predicate engine: reachable or not, and the rule-set revision
   up,        \* the manager is running
   crashes,   \* crashes so far
-  watch      \* each watcher: where it began, how far it is, what it was sent
+  watch      \* each watcher: where it began, how far it is, what it was sent, what was read for it
 
-durable == <<wf, events, answered>>
-vars == <<wf, events, answered, tx, body, call, engine, up, crashes, watch>>
+durable == <<wf, events, gone, answered>>
+volatile == <<call, timer>>
+around == <<engine, up, crashes>>
+vars == <<durable, tx, body, volatile, around, watch>>
 
-AllKinds == {"create", "move", "recover", "enlist"}
+AllKinds == {"create", "start", "move", "recover", "enlist", "batch", "update", "deadline"}
 States == {"CREATED", "ACTIVE", "PAUSED", "COMPLETED", "FAILED", "CANCELLED"}
 Terminal == {"COMPLETED", "CANCELLED"}
 
@@ -58,40 +70,112 @@ Lifecycle == {
   <<"PAUSED", "ACTIVE">>, <<"PAUSED", "CANCELLED">>,
   <<"FAILED", "ACTIVE">>, <<"FAILED", "CANCELLED">>}
 
+Recovery == <<"FAILED", "ACTIVE">>
+
 ASSUME
   /\ Kinds \subseteq AllKinds
-  /\ Targets \subseteq States
+  /\ Targets \cup Dues \cup Defaults \subseteq States
   /\ StartStates \subseteq States \cup {"NONE"}
   /\ Slow \subseteq Requests
 
 Calls == Requests \X (1..Attempts)
 
-\* The rule set: at odd revisions a rule denies completion.
-Denied(revision) == IF revision % 2 = 1 THEN {<<"ACTIVE", "COMPLETED">>} ELSE {}
+\* The rule set: at odd revisions rules deny completion, the move that a new workflow begins with, and, as a pair
+\* of equal states, changes of an active workflow that move nothing.
+Denied(revision) ==
+  IF revision % 2 = 1 THEN {<<"ACTIVE", "COMPLETED">>, <<"CREATED", "ACTIVE">>, <<"ACTIVE", "ACTIVE">>} ELSE {}
 
 Codes == {
-  "OK", "WORKFLOW_NOT_FOUND", "TERMINAL_STATE", "VERSION_MISMATCH", "IN_TRANSITION",
+  "OK", "WORKFLOW_NOT_FOUND", "WORKFLOW_PURGED", "TERMINAL_STATE", "VERSION_MISMATCH", "IN_TRANSITION",
   "PREDICATE_LOGIC_UNAVAILABLE", "INVALID_TRANSITION", "RULE_DENIED", "NOT_FAILED",
+  "RECOVERIES_EXHAUSTED", "RECOVERY_TOO_EARLY",
   "WORKFLOW_ALREADY_EXISTS", "WORKFLOW_LIMIT_REACHED", "TRANSACTION_ABORTED"}
 
 None == "none"
-NoHold == [request |-> None, to |-> None, revision |-> 0]
-Absent == [state |-> "NONE", version |-> 0, hold |-> NoHold]
-NoBody == [kind |-> None, workflow |-> None, to |-> None, expected |-> 0]
-NoCall == [phase |-> "idle", state |-> "NONE", version |-> 0, revision |-> 0, tries |-> 0, code |-> None]
+NoDue == [to |-> None, set |-> 0]
+NoHold == [request |-> None, to |-> None, revision |-> 0, due |-> None]
+Absent == [state |-> "NONE", version |-> 0, hold |-> NoHold, due |-> NoDue, ripe |-> TRUE]
+Purged == [Absent EXCEPT !.state = "PURGED"]
+NoBody == [kind |-> None, on |-> {}, to |-> None, expected |-> 0, due |-> None]
+NoSeen == [w \in Workflows |-> Absent]
+NoCall == [phase |-> "idle", seen |-> NoSeen, revision |-> 0, tries |-> 0, code |-> None]
+NoTimer == [phase |-> "idle", seen |-> Absent, revision |-> 0]
+NoPage == [upTo |-> 0, rows |-> {}]
 
 \* What a request may ask for.  A move names a target, a recovery always goes to ACTIVE.
-Bodies ==
-  [kind: Kinds \cap {"create"}, workflow: Workflows, to: {"CREATED"}, expected: {0}]
-  \cup [kind: Kinds \cap {"recover"}, workflow: Workflows, to: {"ACTIVE"}, expected: Expected]
-  \cup [kind: Kinds \cap {"move", "enlist"}, workflow: Workflows, to: Targets, expected: Expected]
+Singles == {{w} : w \in Workflows}
+Together == {S \in SUBSET Workflows : S # {} /\ Cardinality(S) <= MaxTogether}
+DuesIn(to) == {None} \cup {due \in Dues : <<to, due>> \in Lifecycle}
 
-Event(w, from, to, version, r, revision) ==
-  [workflow |-> w, from |-> from, to |-> to, version |-> version, request |-> r,
-   kind |-> IF r = None THEN None ELSE body[r].kind, revision |-> revision]
+Bodies ==
+  UNION {
+    [kind: Kinds \cap {"create"}, on: Singles, to: {"CREATED"}, expected: {0}, due: DuesIn("CREATED")],
+    [kind: Kinds \cap {"start"}, on: Singles, to: {"ACTIVE"}, expected: {0}, due: DuesIn("ACTIVE")],
+    [kind: Kinds \cap {"recover"}, on: Singles, to: {"ACTIVE"}, expected: Expected, due: DuesIn("ACTIVE")],
+    [kind: Kinds \cap {"update"}, on: Singles, to: {None}, expected: Expected, due: {None}],
+    [kind: Kinds \cap {"deadline"}, on: Singles, to: {None}, expected: Expected, due: {None} \cup Dues],
+    [kind: Kinds \cap {"batch"}, on: Together, to: Targets, expected: {0}, due: {None}],
+    [kind: Kinds \cap {"enlist"}, on: Together \ Singles, to: Targets, expected: {0}, due: {None}],
+    UNION {[kind: Kinds \cap {"move", "enlist"}, on: Singles, to: {to}, expected: Expected, due: DuesIn(to)] : to \in Targets}}
+
+Born == {"create", "start"}
+
+\* What the engine is not asked about: it moves nothing.
+Unjudged == {"create", "deadline"}
 
 EventsOf(w) == SelectSeq(events, LAMBDA event : event.workflow = w)
-Existing == {w \in Workflows : wf[w].state # "NONE"}
+Existing == {w \in Workflows : wf[w].state \notin {"NONE", "PURGED"}}
+Range(f) == {f[i] : i \in DOMAIN f}
+
+\* In which order one write tells of its workflows.
+RECURSIVE Order(_)
+Order(S) == IF S = {} THEN <<>> ELSE LET w == CHOOSE w \in S : TRUE IN <<w>> \o Order(S \ {w})
+
+-----------------------------------------------------------------------------
+(* What a change makes of a workflow as it was seen. *)
+
+\* By policy: what is not finished in time has failed, what waits too long is given up.
+DefaultDue(state) == IF state \notin Defaults THEN None ELSE IF state = "ACTIVE" THEN "FAILED" ELSE "CANCELLED"
+
+\* A deadline belongs to the state it was set for.
+DueAfter(seen, to, wanted) ==
+  LET due == IF wanted # None THEN wanted ELSE DefaultDue(to) IN
+  IF seen.state = to THEN seen.due
+  ELSE IF due = None THEN NoDue
+  ELSE [to |-> due, set |-> seen.version + 1]
+
+Event(w, seen, kind, to, r, revision, due) ==
+  [workflow |-> w, from |-> seen.state, to |-> to, version |-> seen.version + 1, request |-> r, kind |-> kind,
+   revision |-> revision, due |-> due]
+
+Result(seen, event) ==
+  [state |-> event.to, version |-> event.version, hold |-> NoHold, due |-> event.due,
+   ripe |-> IF event.from = event.to THEN seen.ripe ELSE event.to # "FAILED" \/ ~Backoff]
+
+Move(w, seen, kind, to, r, revision, wanted) == Event(w, seen, kind, to, r, revision, DueAfter(seen, to, wanted))
+
+\* The events of one workflow that an allowed request writes.
+EventsFor(w, seen, r, revision) ==
+  LET b == body[r] IN
+  CASE b.kind = "create" -> <<Move(w, seen, "create", "CREATED", r, revision, b.due)>>
+    [] b.kind = "start" ->
+         LET created == Event(w, seen, "create", "CREATED", r, 0, NoDue) IN
+         <<created, Move(w, Result(seen, created), "move", "ACTIVE", r, revision, b.due)>>
+    [] b.kind = "update" -> <<Event(w, seen, "update", seen.state, r, revision, seen.due)>>
+    [] b.kind = "deadline" ->
+         <<Event(w, seen, "deadline-set", seen.state, r, 0,
+                 IF b.due = None THEN NoDue ELSE [to |-> b.due, set |-> seen.version + 1])>>
+    [] OTHER -> <<Move(w, seen, b.kind, b.to, r, revision, b.due)>>
+
+Last(s) == s[Len(s)]
+
+RECURSIVE Joined(_, _)
+Joined(order, written) == IF order = <<>> THEN <<>> ELSE written[Head(order)] \o Joined(Tail(order), written)
+
+\* One write: `written` has the events of each workflow in it.
+WriteAll(written) ==
+  /\ wf' = [w \in Workflows |-> IF w \in DOMAIN written THEN Result(wf[w], Last(written[w])) ELSE wf[w]]
+  /\ events' = events \o Joined(Order(DOMAIN written), written)
 
 -----------------------------------------------------------------------------
 (* The start: workflows with a short legal history behind them. *)
@@ -105,26 +189,31 @@ Path(state) ==
 History(w, state) ==
   [i \in 1..Len(Path(state)) |->
      [workflow |-> w, from |-> IF i = 1 THEN "NONE" ELSE Path(state)[i - 1], to |-> Path(state)[i],
-      version |-> i, request |-> None, kind |-> IF i = 1 THEN "create" ELSE "move", revision |-> 0]]
+      version |-> i, request |-> None, kind |-> IF i = 1 THEN "create" ELSE "move", revision |-> 0, due |-> NoDue]]
 
 RECURSIVE Histories(_, _)
-Histories(S, start) ==
-  IF S = {} THEN <<>>
-  ELSE LET w == CHOOSE w \in S : TRUE IN History(w, start[w]) \o Histories(S \ {w}, start)
+Histories(order, start) ==
+  IF order = <<>> THEN <<>> ELSE History(Head(order), start[Head(order)]) \o Histories(Tail(order), start)
+
+Begun(state) == [Absent EXCEPT !.state = state, !.version = Len(Path(state)), !.ripe = state # "FAILED" \/ ~Backoff]
+
+NewWatch(from) == [from |-> from, cursor |-> from, sent |-> <<>>, page |-> NoPage, told |-> 0]
 
 Init ==
   /\ \E start \in [Workflows -> StartStates] :
        /\ Cardinality({w \in Workflows : start[w] # "NONE"}) <= MaxWorkflows
-       /\ events = Histories(Workflows, start)
-       /\ wf = [w \in Workflows |-> [state |-> start[w], version |-> Len(Path(start[w])), hold |-> NoHold]]
+       /\ events = Histories(Order(Workflows), start)
+       /\ wf = [w \in Workflows |-> Begun(start[w])]
+  /\ gone = {}
   /\ answered = [r \in Requests |-> None]
   /\ tx = [r \in Requests |-> None]
   /\ body = [r \in Requests |-> NoBody]
   /\ call = [c \in Calls |-> NoCall]
+  /\ timer = [w \in Workflows |-> NoTimer]
   /\ engine = [up |-> TRUE, revision |-> 0]
   /\ up = TRUE
   /\ crashes = 0
-  /\ watch = [v \in Watchers |-> [from |-> Len(events), cursor |-> Len(events), sent |-> <<>>]]
+  /\ watch = [v \in Watchers |-> NewWatch(Len(events))]
 
 -----------------------------------------------------------------------------
 (* The client. *)
@@ -133,7 +222,7 @@ Submit(r) ==
   /\ body[r] = NoBody
   /\ \E b \in Bodies : body' = [body EXCEPT ![r] = b]
   /\ call' = [call EXCEPT ![<<r, 1>>].phase = "sent"]
-  /\ UNCHANGED <<durable, tx, engine, up, crashes, watch>>
+  /\ UNCHANGED <<durable, tx, timer, around, watch>>
 
 \* An impatient client sends again under the same id while the first call is still under way.
 Resend(r, a) ==
@@ -141,83 +230,112 @@ Resend(r, a) ==
   /\ a > 1
   /\ call[<<r, a - 1>>].phase \notin {"idle", "answered"}
   /\ call' = [call EXCEPT ![<<r, a>>].phase = "sent"]
-  /\ UNCHANGED <<durable, tx, body, engine, up, crashes, watch>>
+  /\ UNCHANGED <<durable, tx, body, timer, around, watch>>
 
 -----------------------------------------------------------------------------
 (* A call. *)
 
 Answer(c, code) == call' = [call EXCEPT ![c] = [NoCall EXCEPT !.phase = "answered", !.code = code]]
 
-\* The checks that need no engine, in the order of the design.  "ok" goes on.
-Precheck(b) ==
-  LET w == wf[b.workflow] IN
-  IF b.kind = "create" THEN
-    CASE w.state # "NONE" -> "WORKFLOW_ALREADY_EXISTS"
-      [] Cardinality(Existing) >= MaxWorkflows -> "WORKFLOW_LIMIT_REACHED"
-      [] OTHER -> "ok"
-  ELSE
-    CASE w.state = "NONE" -> "WORKFLOW_NOT_FOUND"
-      [] w.state \in Terminal -> "TERMINAL_STATE"
-      [] b.expected \notin {0, w.version} -> "VERSION_MISMATCH"
-      [] w.hold # NoHold -> "IN_TRANSITION"
-      [] OTHER -> "ok"
+\* Of several workflows, the first that is refused speaks for all.
+First(S, CodeOf(_)) ==
+  LET refused == SelectSeq(Order(S), LAMBDA w : CodeOf(w) # "ok") IN
+  IF refused = <<>> THEN "ok" ELSE CodeOf(refused[1])
 
-\* A request id that has an answer gets it again.  One whose workflow it holds itself waits for the outcome.
+\* The checks that need no engine, in the order of the design.  "ok" goes on.
+PrecheckOf(b, w) ==
+  CASE w.state = "NONE" -> "WORKFLOW_NOT_FOUND"
+    [] w.state = "PURGED" -> "WORKFLOW_PURGED"
+    [] w.state \in Terminal -> "TERMINAL_STATE"
+    [] b.expected \notin {0, w.version} -> "VERSION_MISMATCH"
+    [] w.hold # NoHold -> "IN_TRANSITION"
+    [] OTHER -> "ok"
+
+Precheck(b) == First(b.on, LAMBDA w : PrecheckOf(b, wf[w]))
+
+Held(r) == \E w \in Workflows : wf[w].hold.request = r
+
+Seen(b) == [w \in Workflows |-> IF w \in b.on /\ b.kind \notin Born THEN wf[w] ELSE Absent]
+
+\* A deadline names a move from the state that it is set for.
+DueLegal(b) == b.kind = "deadline" /\ b.due # None => \A w \in b.on : <<wf[w].state, b.due>> \in Lifecycle
+
+\* A request id that has an answer gets it again.  One whose workflow it holds itself waits for the outcome.  Whether
+\* an id is free is asked by the write alone.
 Load(c) ==
-  LET b == body[c[1]]
-      w == wf[b.workflow]
-  IN
+  LET b == body[c[1]] IN
   /\ up
   /\ call[c].phase = "sent"
   /\ IF answered[c[1]] # None THEN Answer(c, answered[c[1]])
-     ELSE IF w.hold.request = c[1] THEN call' = [call EXCEPT ![c].phase = "waiting"]
-     ELSE IF Precheck(b) # "ok" THEN Answer(c, Precheck(b))
-     ELSE call' = [call EXCEPT ![c].phase = IF b.kind = "create" THEN "judged" ELSE "loaded",
-                               ![c].state = w.state, ![c].version = w.version]
-  /\ UNCHANGED <<durable, tx, body, engine, up, crashes, watch>>
+     ELSE IF Held(c[1]) THEN call' = [call EXCEPT ![c].phase = "waiting"]
+     ELSE IF b.kind \notin Born /\ Precheck(b) # "ok" THEN Answer(c, Precheck(b))
+     ELSE IF ~DueLegal(b) THEN Answer(c, "INVALID_TRANSITION")
+     ELSE call' = [call EXCEPT ![c].phase = IF b.kind \in Unjudged THEN "judged" ELSE "loaded",
+                               ![c].seen = Seen(b)]
+  /\ UNCHANGED <<durable, tx, body, timer, around, watch>>
 
-\* The engine judges the move from the state that was loaded, and says by which revision.
-AskEngine(c) ==
-  /\ up
-  /\ call[c].phase = "loaded"
-  /\ IF engine.up
-       THEN call' = [call EXCEPT ![c].phase = "judged", ![c].revision = engine.revision]
-       ELSE Answer(c, "PREDICATE_LOGIC_UNAVAILABLE")
-  /\ UNCHANGED <<durable, tx, body, engine, up, crashes, watch>>
+Recoveries(w) == Cardinality({i \in DOMAIN events : events[i].workflow = w /\ <<events[i].from, events[i].to>> = Recovery})
 
-\* The checks on what the engine has seen, in the order of the design.
-Verdict(b, seen) ==
-  CASE b.kind = "create" -> "ok"
-    [] b.kind = "recover" /\ seen.state # "FAILED" -> "NOT_FAILED"
-    [] <<seen.state, b.to>> \notin Lifecycle -> "INVALID_TRANSITION"
-    [] <<seen.state, b.to>> \in Denied(seen.revision) -> "RULE_DENIED"
+\* The clock is read when it is decided.
+IsRipe(w, seen) == seen.ripe \/ (wf[w].version = seen.version /\ wf[w].ripe)
+
+\* The checks on a move of what the engine has seen, in the order of the design.
+MoveVerdict(w, seen, to, revision) ==
+  CASE <<seen.state, to>> \notin Lifecycle -> "INVALID_TRANSITION"
+    [] <<seen.state, to>> = Recovery /\ Recoveries(w) >= MaxRecoveries -> "RECOVERIES_EXHAUSTED"
+    [] <<seen.state, to>> = Recovery /\ ~IsRipe(w, seen) -> "RECOVERY_TOO_EARLY"
+    [] <<seen.state, to>> \in Denied(revision) -> "RULE_DENIED"
     [] OTHER -> "ok"
 
-\* The write is for the workflow that was loaded, and for a request that has no answer yet.  The version
-\* alone would not do: a transaction that took hold in between has changed no version.
-Unchanged(c) ==
-  LET b == body[c[1]]
-      w == wf[b.workflow]
-  IN
-  /\ w.version = call[c].version
-  /\ w.hold = NoHold
-  /\ answered[c[1]] = None
-  /\ b.kind = "create" => Cardinality(Existing) < MaxWorkflows
+VerdictOf(b, w, seen, revision) ==
+  CASE b.kind = "start" -> MoveVerdict(w, [seen EXCEPT !.state = "CREATED"], "ACTIVE", revision)
+    [] b.kind = "update" -> IF <<seen.state, seen.state>> \in Denied(revision) THEN "RULE_DENIED" ELSE "ok"
+    [] b.kind = "recover" /\ seen.state # "FAILED" -> "NOT_FAILED"
+    [] OTHER -> MoveVerdict(w, seen, b.to, revision)
 
-\* State, version, event and request id in one write; or, for a transaction, the promise.
+Verdict(c, revision) ==
+  LET b == body[c[1]] IN First(b.on, LAMBDA w : VerdictOf(b, w, call[c].seen[w], revision))
+
+\* The engine judges the moves from the states that were loaded, all by one revision, and says by which.
+AskEngine(c) ==
+  LET verdict == Verdict(c, engine.revision) IN
+  /\ up
+  /\ call[c].phase = "loaded"
+  /\ IF ~engine.up THEN Answer(c, "PREDICATE_LOGIC_UNAVAILABLE")
+     ELSE IF verdict # "ok" THEN Answer(c, verdict)
+     ELSE call' = [call EXCEPT ![c].phase = "judged", ![c].revision = engine.revision]
+  /\ UNCHANGED <<durable, tx, body, timer, around, watch>>
+
+\* A record is still the one that was seen.  The version alone would not do: a transaction that took hold in
+\* between has changed no version.
+IsSame(w, seen) ==
+  /\ w.state # "PURGED"
+  /\ w.version = seen.version
+  /\ w.hold = NoHold
+
+\* The write is for the workflows that were loaded, all of them, and for a request that has no answer yet.
+Unchanged(c) ==
+  LET b == body[c[1]] IN
+  /\ \A w \in b.on : IsSame(wf[w], call[c].seen[w])
+  /\ answered[c[1]] = None
+  /\ b.kind \in Born => Cardinality(Existing) < MaxWorkflows
+
+\* States, versions, events and request id in one write; or, for a transaction, the promise.
 Write(c) ==
   LET r == c[1]
       b == body[r]
-      seen == call[c]
+      seen == call[c].seen
+      revision == call[c].revision
   IN
-  IF b.kind = "enlist"
-    THEN /\ wf' = [wf EXCEPT ![b.workflow].hold = [request |-> r, to |-> b.to, revision |-> seen.revision]]
-         /\ call' = [call EXCEPT ![c].phase = "waiting"]
-         /\ UNCHANGED <<events, answered>>
-    ELSE /\ wf' = [wf EXCEPT ![b.workflow].state = b.to, ![b.workflow].version = @ + 1]
-         /\ events' = Append(events, Event(b.workflow, seen.state, b.to, seen.version + 1, r, seen.revision))
-         /\ answered' = [answered EXCEPT ![r] = "OK"]
-         /\ call' = [call EXCEPT ![c].phase = "waiting"]
+  /\ call' = [call EXCEPT ![c] = [NoCall EXCEPT !.phase = "waiting"]]
+  /\ IF b.kind = "enlist"
+       THEN /\ wf' = [w \in Workflows |->
+                IF w \in b.on THEN [wf[w] EXCEPT !.hold = [request |-> r, to |-> b.to, revision |-> revision, due |-> b.due]]
+                ELSE wf[w]]
+            /\ UNCHANGED <<events, gone, answered>>
+       ELSE /\ WriteAll([w \in b.on |-> EventsFor(w, seen[w], r, revision)])
+            /\ answered' = [answered EXCEPT ![r] = "OK"]
+            /\ UNCHANGED gone
 
 \* A lost comparison is tried again from the start, a bounded number of times.
 TryAgain(c) ==
@@ -225,14 +343,21 @@ TryAgain(c) ==
     THEN call' = [call EXCEPT ![c] = [NoCall EXCEPT !.phase = "sent", !.tries = call[c].tries + 1]]
     ELSE Answer(c, "VERSION_MISMATCH")
 
+\* Why a workflow was not created.
+Taken(c) ==
+  LET w == CHOOSE w \in body[c[1]].on : TRUE IN
+  CASE answered[c[1]] # None -> answered[c[1]]
+    [] wf[w].state = "PURGED" -> "WORKFLOW_PURGED"
+    [] wf[w].state # "NONE" -> "WORKFLOW_ALREADY_EXISTS"
+    [] OTHER -> "WORKFLOW_LIMIT_REACHED"
+
 Apply(c) ==
   /\ up
   /\ call[c].phase = "judged"
-  /\ LET verdict == Verdict(body[c[1]], call[c]) IN
-     IF verdict # "ok" THEN Answer(c, verdict) /\ UNCHANGED durable
-     ELSE IF Unchanged(c) THEN Write(c)
-     ELSE TryAgain(c) /\ UNCHANGED durable
-  /\ UNCHANGED <<tx, body, engine, up, crashes, watch>>
+  /\ IF Unchanged(c) THEN Write(c)
+     ELSE /\ IF body[c[1]].kind \in Born THEN Answer(c, Taken(c)) ELSE TryAgain(c)
+          /\ UNCHANGED durable
+  /\ UNCHANGED <<tx, body, timer, around, watch>>
 
 \* The acknowledgement comes after the write is durable.
 Reply(c) ==
@@ -240,12 +365,10 @@ Reply(c) ==
   /\ call[c].phase = "waiting"
   /\ answered[c[1]] # None
   /\ Answer(c, answered[c[1]])
-  /\ UNCHANGED <<durable, tx, body, engine, up, crashes, watch>>
+  /\ UNCHANGED <<durable, tx, body, timer, around, watch>>
 
 -----------------------------------------------------------------------------
-(* The transaction that holds a workflow.  AtomicTransition puts TwoPhaseCommit in its place. *)
-
-Held(r) == \E w \in Workflows : wf[w].hold.request = r
+(* The transaction that holds workflows.  AtomicTransition puts TwoPhaseCommit in its place. *)
 
 \* It may abort at any time; it commits only what was promised.
 TxDecide(r, outcome) ==
@@ -253,26 +376,71 @@ TxDecide(r, outcome) ==
   /\ body[r].kind = "enlist"
   /\ outcome = "commit" => Held(r)
   /\ tx' = [tx EXCEPT ![r] = outcome]
-  /\ UNCHANGED <<durable, body, call, engine, up, crashes, watch>>
+  /\ UNCHANGED <<durable, body, volatile, around, watch>>
 
-\* Nothing is checked again: the promise was to be able to do either.
-TxCommit(r, w) ==
+HeldBy(r) == {w \in Workflows : wf[w].hold.request = r}
+
+\* Nothing is checked again: the promise was to be able to do either.  All that it holds moves in one write.
+TxCommit(r) ==
   /\ up
-  /\ wf[w].hold.request = r
+  /\ Held(r)
   /\ tx[r] = "commit"
-  /\ wf' = [wf EXCEPT ![w] = [state |-> wf[w].hold.to, version |-> wf[w].version + 1, hold |-> NoHold]]
-  /\ events' = Append(events, Event(w, wf[w].state, wf[w].hold.to, wf[w].version + 1, r, wf[w].hold.revision))
+  /\ WriteAll([w \in HeldBy(r) |->
+       <<Move(w, wf[w], body[r].kind, wf[w].hold.to, r, wf[w].hold.revision, wf[w].hold.due)>>])
   /\ answered' = [answered EXCEPT ![r] = "OK"]
-  /\ UNCHANGED <<tx, body, call, engine, up, crashes, watch>>
+  /\ UNCHANGED <<gone, tx, body, volatile, around, watch>>
+
+\* Of a transaction the participant does one thing after the other: an abort waits for what is being prepared.
+Preparing(r) ==
+  \E a \in 1..Attempts :
+    \/ call[<<r, a>>].phase \in {"loaded", "judged"}
+    \/ call[<<r, a>>].phase = "sent" /\ call[<<r, a>>].tries > 0
 
 \* With or without a hold to release, the outcome is kept: a promise that comes after it finds it.
 TxAbort(r) ==
   /\ up
+  /\ ~Preparing(r)
   /\ tx[r] = "abort"
   /\ answered[r] = None
   /\ wf' = [w \in Workflows |-> IF wf[w].hold.request = r THEN [wf[w] EXCEPT !.hold = NoHold] ELSE wf[w]]
   /\ answered' = [answered EXCEPT ![r] = "TRANSACTION_ABORTED"]
-  /\ UNCHANGED <<events, tx, body, call, engine, up, crashes, watch>>
+  /\ UNCHANGED <<events, gone, tx, body, volatile, around, watch>>
+
+-----------------------------------------------------------------------------
+(* Deadlines.  Time is not modelled: a deadline may have passed whenever there is one.  What is done then goes the   *)
+(* way of a call: load, ask, decide and write, and no lock between them.                                              *)
+
+Fire(w) ==
+  /\ up
+  /\ timer[w].phase = "idle"
+  /\ wf[w].due # NoDue
+  /\ wf[w].hold = NoHold
+  /\ timer' = [timer EXCEPT ![w] = [NoTimer EXCEPT !.phase = "loaded", !.seen = wf[w]]]
+  /\ UNCHANGED <<durable, tx, body, call, around, watch>>
+
+\* An engine that cannot be asked is asked again later.
+TimerAsks(w) ==
+  /\ up
+  /\ timer[w].phase = "loaded"
+  /\ timer' = [timer EXCEPT ![w] =
+       IF engine.up THEN [@ EXCEPT !.phase = "judged", !.revision = engine.revision] ELSE NoTimer]
+  /\ UNCHANGED <<durable, tx, body, call, around, watch>>
+
+\* What is refused is refused for good, and the history says so.  What has changed since is looked at anew.
+TimerActs(w) ==
+  LET seen == timer[w].seen
+      revision == timer[w].revision
+      verdict == MoveVerdict(w, seen, seen.due.to, revision)
+  IN
+  /\ up
+  /\ timer[w].phase = "judged"
+  /\ timer' = [timer EXCEPT ![w] = NoTimer]
+  /\ IF ~IsSame(wf[w], seen) THEN UNCHANGED durable
+     ELSE /\ WriteAll(w :> <<
+               IF verdict = "ok" THEN Move(w, seen, "deadline", seen.due.to, None, revision, None)
+               ELSE Event(w, seen, "deadline-refused", seen.state, None, revision, NoDue)>>)
+          /\ UNCHANGED <<gone, answered>>
+  /\ UNCHANGED <<tx, body, call, around, watch>>
 
 -----------------------------------------------------------------------------
 (* The surroundings. *)
@@ -280,19 +448,34 @@ TxAbort(r) ==
 EngineDown ==
   /\ engine.up
   /\ engine' = [engine EXCEPT !.up = FALSE]
-  /\ UNCHANGED <<durable, tx, body, call, up, crashes, watch>>
+  /\ UNCHANGED <<durable, tx, body, volatile, up, crashes, watch>>
 
 EngineUp ==
   /\ ~engine.up
   /\ engine' = [engine EXCEPT !.up = TRUE]
-  /\ UNCHANGED <<durable, tx, body, call, up, crashes, watch>>
+  /\ UNCHANGED <<durable, tx, body, volatile, up, crashes, watch>>
 
 ChangeRules ==
   /\ engine.revision < MaxRevision
   /\ engine' = [engine EXCEPT !.revision = @ + 1]
-  /\ UNCHANGED <<durable, tx, body, call, up, crashes, watch>>
+  /\ UNCHANGED <<durable, tx, body, volatile, up, crashes, watch>>
 
-\* The calls are gone; their clients will send them again.
+\* The time in which what has failed is left alone is over.
+Ripen(w) ==
+  /\ ~wf[w].ripe
+  /\ wf' = [wf EXCEPT ![w].ripe = TRUE]
+  /\ UNCHANGED <<events, gone, answered, tx, body, volatile, around, watch>>
+
+\* A workflow that has ended is removed with its events.  Its id stays taken, and its requests keep their answers.
+Purge(w) ==
+  /\ MayPurge
+  /\ up
+  /\ wf[w].state \in Terminal
+  /\ wf' = [wf EXCEPT ![w] = Purged]
+  /\ gone' = gone \cup {i \in DOMAIN events : events[i].workflow = w}
+  /\ UNCHANGED <<events, answered, tx, body, volatile, around, watch>>
+
+\* The calls are gone; their clients will send them again.  So are the streams, whose cursors are the watchers'.
 Crash ==
   /\ up
   /\ crashes < MaxCrash
@@ -300,27 +483,57 @@ Crash ==
   /\ crashes' = crashes + 1
   /\ call' = [c \in Calls |->
        IF call[c].phase \in {"idle", "answered"} THEN call[c] ELSE [NoCall EXCEPT !.phase = "sent"]]
-  /\ UNCHANGED <<durable, tx, body, engine, watch>>
+  /\ timer' = [w \in Workflows |-> NoTimer]
+  /\ watch' = [v \in Watchers |-> [watch[v] EXCEPT !.page = NoPage]]
+  /\ UNCHANGED <<durable, tx, body, engine>>
 
 Restart ==
   /\ ~up
   /\ up' = TRUE
-  /\ UNCHANGED <<durable, tx, body, call, engine, crashes, watch>>
+  /\ UNCHANGED <<durable, tx, body, volatile, engine, crashes, watch>>
 
-\* A page of events after the cursor.  The cursor is the watcher's: it outlives streams and crashes.
+-----------------------------------------------------------------------------
+(* Watchers. *)
+
+\* From here on nothing is missing.
+Oldest == IF gone = {} THEN 1 ELSE 1 + CHOOSE i \in gone : \A j \in gone : j <= i
+
+\* A page is read of what is there.
+Fetch(v) ==
+  /\ up
+  /\ watch[v].told = 0
+  /\ watch[v].page = NoPage
+  /\ \E last \in (watch[v].cursor + 1)..Len(events) :
+       watch' = [watch EXCEPT ![v].page = [upTo |-> last, rows |-> ((watch[v].cursor + 1)..last) \ gone]]
+  /\ UNCHANGED <<durable, tx, body, volatile, around>>
+
+RECURSIVE Ascending(_)
+Ascending(S) == IF S = {} THEN <<>> ELSE LET i == CHOOSE i \in S : \A j \in S : i <= j IN <<i>> \o Ascending(S \ {i})
+
+\* After it was read is seen what may have been missing in it: then the watch ends with the sequence from which on it
+\* can begin anew.
 Deliver(v) ==
   /\ up
-  /\ watch[v].cursor < Len(events)
-  /\ \E last \in (watch[v].cursor + 1)..Len(events) :
-       watch' = [watch EXCEPT
-         ![v].cursor = last,
-         ![v].sent = @ \o [i \in 1..(last - watch[v].cursor) |-> watch[v].cursor + i]]
-  /\ UNCHANGED <<durable, tx, body, call, engine, up, crashes>>
+  /\ watch[v].page # NoPage
+  /\ watch' = [watch EXCEPT ![v] =
+       IF Oldest > watch[v].cursor + 1
+         THEN [@ EXCEPT !.page = NoPage, !.told = Oldest]
+         ELSE [@ EXCEPT !.page = NoPage, !.cursor = watch[v].page.upTo, !.sent = @ \o Ascending(watch[v].page.rows)]]
+  /\ UNCHANGED <<durable, tx, body, volatile, around>>
+
+WatchAnew(v) ==
+  /\ watch[v].told # 0
+  /\ watch' = [watch EXCEPT ![v] = NewWatch(watch[v].told - 1)]
+  /\ UNCHANGED <<durable, tx, body, volatile, around>>
 
 -----------------------------------------------------------------------------
 CallStep(c) == Load(c) \/ Apply(c) \/ Reply(c)
 
-TxStep(r) == TxAbort(r) \/ \E w \in Workflows : TxCommit(r, w)
+TxStep(r) == TxAbort(r) \/ TxCommit(r)
+
+TimerStep(w) == Fire(w) \/ TimerAsks(w) \/ TimerActs(w)
+
+WatchStep(v) == Fetch(v) \/ Deliver(v) \/ WatchAnew(v)
 
 Next ==
   \/ \E r \in Requests :
@@ -329,17 +542,19 @@ Next ==
        \/ \E outcome \in {"commit", "abort"} : TxDecide(r, outcome)
        \/ TxStep(r)
   \/ \E c \in Calls : CallStep(c) \/ AskEngine(c)
+  \/ \E w \in Workflows : TimerStep(w) \/ Ripen(w) \/ Purge(w)
   \/ EngineDown \/ EngineUp \/ ChangeRules \/ Crash \/ Restart
-  \/ \E v \in Watchers : Deliver(v)
+  \/ \E v \in Watchers : WatchStep(v)
 
 Spec == Init /\ [][Next]_vars
 
-\* Nobody owes a request, an outage, a change of rules or a crash.  The engine owes an answer, except to Slow.
+\* Nobody owes a request, an outage, a change of rules, a purge or a crash.  The engine owes an answer, except to Slow.
 Fairness ==
   /\ \A c \in Calls : WF_vars(CallStep(c))
   /\ \A c \in Calls : c[1] \notin Slow => WF_vars(AskEngine(c))
   /\ \A r \in Requests : WF_vars(TxStep(r)) /\ WF_vars(Held(r) /\ \E outcome \in {"commit", "abort"} : TxDecide(r, outcome))
-  /\ \A v \in Watchers : WF_vars(Deliver(v))
+  /\ \A w \in Workflows : WF_vars(TimerStep(w)) /\ WF_vars(Ripen(w))
+  /\ \A v \in Watchers : WF_vars(WatchStep(v))
   /\ WF_vars(Restart)
 
 LiveSpec == Spec /\ Fairness
@@ -349,13 +564,17 @@ Symmetry == Permutations(Requests)
 -----------------------------------------------------------------------------
 (* Invariants. *)
 
-HoldType == [request: Requests \cup {None}, to: States \cup {None}, revision: 0..MaxRevision]
+HoldType == [request: Requests \cup {None}, to: States \cup {None}, revision: 0..MaxRevision, due: States \cup {None}]
 
 TypeOK ==
   /\ \A w \in Workflows :
-       /\ wf[w].state \in States \cup {"NONE"}
+       /\ wf[w].state \in States \cup {"NONE", "PURGED"}
        /\ wf[w].version \in Nat
        /\ wf[w].hold \in HoldType
+       /\ wf[w].due.to \in States \cup {None}
+       /\ wf[w].ripe \in BOOLEAN
+       /\ timer[w].phase \in {"idle", "loaded", "judged"}
+  /\ gone \subseteq DOMAIN events
   /\ answered \in [Requests -> {None, "OK", "TRANSACTION_ABORTED"}]
   /\ tx \in [Requests -> {None, "commit", "abort"}]
   /\ \A r \in Requests : body[r] \in Bodies \cup {NoBody}
@@ -367,17 +586,23 @@ TypeOK ==
   /\ up \in BOOLEAN
   /\ crashes \in 0..MaxCrash
 
-Last(s) == s[Len(s)]
-
-\* The record of a workflow is what its events say.
+\* The record of a workflow is what its events say, and is gone exactly when they are.
 StateConsistency ==
   \A w \in Workflows :
-    wf[w].state = IF EventsOf(w) = <<>> THEN "NONE" ELSE Last(EventsOf(w)).to
+    IF wf[w].state = "PURGED" THEN \A i \in DOMAIN events : events[i].workflow = w => i \in gone
+    ELSE IF EventsOf(w) = <<>> THEN wf[w] = Absent
+    ELSE /\ wf[w].state = Last(EventsOf(w)).to
+         /\ wf[w].due = Last(EventsOf(w)).due
+         /\ \A i \in gone : events[i].workflow # w
 
-\* Every change is a creation or one of the nine moves.
+\* What moves nothing.
+Stays == {"update", "deadline-set", "deadline-refused"}
+
+\* Every change is a creation, one of the nine moves, or none.
 TransitionValidity ==
   \A i \in DOMAIN events :
     IF events[i].kind = "create" THEN events[i].from = "NONE" /\ events[i].to = "CREATED"
+    ELSE IF events[i].kind \in Stays THEN events[i].from = events[i].to /\ events[i].to \notin Terminal
     ELSE <<events[i].from, events[i].to>> \in Lifecycle
 
 \* An id names one workflow for ever: it is created once, before anything else happens to it.
@@ -393,51 +618,112 @@ ConcurrentSafety ==
          /\ <<wf[w].state, wf[w].hold.to>> \in Lifecycle
          /\ <<wf[w].state, wf[w].hold.to>> \notin Denied(wf[w].hold.revision)
 
-\* No move without the engine's word: the revision that the event names allows it.
+\* No change without the engine's word: the revision that the event names allows it.
 PredicateLogicDependency ==
-  \A i \in DOMAIN events : <<events[i].from, events[i].to>> \notin Denied(events[i].revision)
+  \A i \in DOMAIN events :
+    events[i].kind \notin {"deadline-set", "deadline-refused"} =>
+      <<events[i].from, events[i].to>> \notin Denied(events[i].revision)
 
 \* Only what has failed is recovered.
 RecoverySessionValidity ==
-  \A i \in DOMAIN events : events[i].kind = "recover" => events[i].from = "FAILED" /\ events[i].to = "ACTIVE"
+  \A i \in DOMAIN events : events[i].kind = "recover" => <<events[i].from, events[i].to>> = Recovery
+
+RecoveriesBounded == \A w \in Workflows : Recoveries(w) <= MaxRecoveries
 
 BoundedWorkflows == Cardinality(Existing) <= MaxWorkflows
 
-\* One request changes at most one thing, once, and all its calls hear the same about it.  One that has
+\* How many events a request writes that is done.
+Owed(b) == IF b.kind = "start" THEN 2 ELSE Cardinality(b.on)
+
+\* One request changes what it asks for, once, and all its calls hear the same about it.  One that has
 \* its answer holds nothing any more.
 AtMostOncePerRequestId ==
   \A r \in Requests :
     LET own == {i \in DOMAIN events : events[i].request = r} IN
-    /\ Cardinality(own) = (IF answered[r] = "OK" THEN 1 ELSE 0)
+    /\ Cardinality(own) = (IF answered[r] = "OK" THEN Owed(body[r]) ELSE 0)
     /\ \A c \in Calls : c[1] = r /\ call[c].code \in {"OK", "TRANSACTION_ABORTED"} => call[c].code = answered[r]
     /\ Held(r) => answered[r] = None
+
+\* What is asked for together is held together and done together, under one revision: all of it or nothing.
+AllOrNothing ==
+  \A r \in Requests :
+    LET own == {i \in DOMAIN events : events[i].request = r} IN
+    /\ HeldBy(r) \in {{}, body[r].on}
+    /\ {events[i].workflow : i \in own} \in {{}, body[r].on}
+    /\ Cardinality({events[i].revision : i \in {i \in own : events[i].kind # "create"}}) <= 1
 
 \* A version is an event and an event is a version.
 EventPerChange ==
   \A w \in Workflows :
-    /\ wf[w].version = Len(EventsOf(w))
+    /\ wf[w].state # "PURGED" => wf[w].version = Len(EventsOf(w))
     /\ \A i \in DOMAIN EventsOf(w) : EventsOf(w)[i].version = i
+
+ByDeadline == {"deadline", "deadline-refused"}
+
+\* What the system does by itself is what the deadline asked for that was in force right before: not one that was
+\* changed or cancelled, nor one of another state.
+DeadlineHonest ==
+  \A w \in Workflows : \A i \in DOMAIN EventsOf(w) :
+    LET event == EventsOf(w)[i] IN
+    event.kind \in ByDeadline =>
+      /\ i > 1
+      /\ LET before == EventsOf(w)[i - 1] IN
+         /\ before.due # NoDue
+         /\ event.kind = "deadline" => event.to = before.due.to
+         /\ \A j \in (before.due.set + 1)..(i - 1) : EventsOf(w)[j].kind \in Stays
+
+\* A deadline ends once.
+DeadlineOnce ==
+  \A w \in Workflows :
+    LET ended == {i \in DOMAIN EventsOf(w) : EventsOf(w)[i].kind \in ByDeadline} IN
+    /\ \A i \in ended : EventsOf(w)[i].due.set \in {0, i}
+    /\ \A i, j \in ended : i # j => EventsOf(w)[i - 1].due.set # EventsOf(w)[j - 1].due.set
+
+\* What moves nothing leaves the deadline as it is, unless that is what it is about.
+DeadlineKept ==
+  \A w \in Workflows : \A i \in DOMAIN EventsOf(w) :
+    EventsOf(w)[i].kind = "update" => i > 1 /\ EventsOf(w)[i].due = EventsOf(w)[i - 1].due
+
+\* A deadline names a move from the state that the workflow is in.
+DeadlineLegal == \A w \in Workflows : wf[w].due # NoDue => <<wf[w].state, wf[w].due.to>> \in Lifecycle
 
 \* What a watcher was sent is what happened since it began: all of it, in order, once.
 NoEventSkipped ==
   \A v \in Watchers :
     watch[v].sent = [i \in 1..(watch[v].cursor - watch[v].from) |-> watch[v].from + i]
 
+\* A watcher is told that something is missing only if something is that it was not sent, and from where on nothing is.
+CompactedTruly ==
+  \A v \in Watchers :
+    watch[v].told # 0 =>
+      /\ \E i \in gone : i > watch[v].cursor
+      /\ watch[v].told <= Oldest
+
 -----------------------------------------------------------------------------
 (* Action properties. *)
 
 TerminalStateImmutability ==
-  [][\A w \in Workflows : wf[w].state \in Terminal => wf'[w] = wf[w]]_vars
+  [][\A w \in Workflows : wf[w].state \in Terminal => wf'[w] \in {wf[w], Purged}]_vars
+
+\* Only what has ended is purged, and for ever.
+PurgedOnlyEnded ==
+  [][\A w \in Workflows :
+       /\ wf'[w].state = "PURGED" => wf[w].state \in Terminal \cup {"PURGED"}
+       /\ wf[w].state = "PURGED" => wf'[w] = wf[w]]_vars
 
 VersionMonotonicity ==
   [][\A w \in Workflows :
        \/ wf'[w].version = wf[w].version /\ wf'[w].state = wf[w].state
-       \/ wf'[w].version = wf[w].version + 1]_vars
+       \/ wf'[w].version = wf[w].version + 1
+       \/ wf[w].state = "NONE" /\ wf'[w].version = 2
+       \/ wf'[w].state = "PURGED"]_vars
 
-\* A call is judged by the engine's word, at the moment it is given, and by nothing else.
+\* A call is judged by the engine's word, at the moment it is given, and by nothing else; and so is a deadline.
 EngineIsAsked ==
-  [][\A c \in Calls : call[c].phase = "loaded" /\ call'[c].phase = "judged" =>
-       engine.up /\ call'[c].revision = engine.revision]_vars
+  [][/\ \A c \in Calls : call[c].phase # "judged" /\ call'[c].phase = "judged" /\ body[c[1]].kind \notin Unjudged =>
+          engine.up /\ call'[c].revision = engine.revision
+     /\ \A w \in Workflows : timer[w].phase = "loaded" /\ timer'[w].phase = "judged" =>
+          engine.up /\ timer'[w].revision = engine.revision]_vars
 
 \* A retry that arrives after the answer hears the answer, and no other.
 RetryHearsFirstAnswer ==
@@ -451,10 +737,15 @@ RetryHearsFirstAnswer ==
 HoldKept ==
   [][\A w \in Workflows : wf[w].hold # NoHold /\ wf'[w].hold # wf[w].hold => tx[wf[w].hold.request] # None]_vars
 
-\* History is only added to.
+\* What has failed is left alone as long as the policy says.
+RecoveryNotEarly ==
+  [][\A w \in Workflows : wf[w].state = "FAILED" /\ wf'[w].state = "ACTIVE" => wf[w].ripe]_vars
+
+\* History is only added to; what is gone stays gone.
 HistoryImmutable ==
   [][/\ Len(events') >= Len(events)
-     /\ SubSeq(events', 1, Len(events)) = events]_vars
+     /\ SubSeq(events', 1, Len(events)) = events
+     /\ gone \subseteq gone']_vars
 
 -----------------------------------------------------------------------------
 (* Liveness, of LiveSpec. *)
@@ -474,7 +765,11 @@ RecoveryCompleteness ==
   /\ \A w \in Workflows, r \in Requests : wf[w].hold.request = r ~> wf[w].hold.request # r
   /\ \A r \in Requests \ Slow : body[r].kind = "recover" ~> call[<<r, 1>>].phase = "answered"
 
-\* Every watcher gets every event.
+\* A deadline does not wait for ever, if the engine does not stay away: it is met, refused, changed or outlived.
+DeadlineFires ==
+  \A w \in Workflows : []<>(wf[w].due = NoDue) \/ []<>(~engine.up)
+
+\* Every watcher gets every event, or learns that it is gone.
 EventDelivery ==
   \A v \in Watchers : \A n \in 1..(3 * Cardinality(Workflows) + Cardinality(Requests)) :
     Len(events) = n ~> watch[v].cursor >= n
@@ -486,6 +781,7 @@ NeverAnswered(code) == \A c \in Calls : call[c].code # code
 
 NeverOk == NeverAnswered("OK")
 NeverNotFound == NeverAnswered("WORKFLOW_NOT_FOUND")
+NeverPurgedFound == NeverAnswered("WORKFLOW_PURGED")
 NeverTerminal == NeverAnswered("TERMINAL_STATE")
 NeverMismatch == NeverAnswered("VERSION_MISMATCH")
 NeverInTransition == NeverAnswered("IN_TRANSITION")
@@ -493,10 +789,26 @@ NeverUnavailable == NeverAnswered("PREDICATE_LOGIC_UNAVAILABLE")
 NeverInvalid == NeverAnswered("INVALID_TRANSITION")
 NeverDenied == NeverAnswered("RULE_DENIED")
 NeverNotFailed == NeverAnswered("NOT_FAILED")
+NeverExhausted == NeverAnswered("RECOVERIES_EXHAUSTED")
+NeverTooEarly == NeverAnswered("RECOVERY_TOO_EARLY")
 NeverExists == NeverAnswered("WORKFLOW_ALREADY_EXISTS")
 NeverLimit == NeverAnswered("WORKFLOW_LIMIT_REACHED")
 NeverTxAborted == NeverAnswered("TRANSACTION_ABORTED")
-NeverRecovered == \A i \in DOMAIN events : events[i].kind # "recover"
+NeverWritten(kind) == \A i \in DOMAIN events : events[i].kind # kind
+NeverRecovered == NeverWritten("recover")
+NeverUpdated == NeverWritten("update")
+NeverFired == NeverWritten("deadline")
+NeverFiringRefused == NeverWritten("deadline-refused")
+NeverFiredOverCrash == crashes = 0 \/ NeverFired
+NeverStarted == \A r \in Requests : ~(body[r].kind = "start" /\ answered[r] = "OK")
+NeverBatched == \A r \in Requests : ~(body[r].kind = "batch" /\ answered[r] = "OK" /\ Cardinality(body[r].on) > 1)
+NeverMovedTogether == \A r \in Requests : ~(body[r].kind = "enlist" /\ answered[r] = "OK" /\ Cardinality(body[r].on) > 1)
+\* A retry of a request whose workflow is gone hears that it was done.
+NeverAnsweredOfPurged ==
+  \A c \in Calls : ~(call[c].phase = "sent" /\ answered[c[1]] = "OK" /\ \E w \in body[c[1]].on : wf[w].state = "PURGED")
+\* The watcher had read a page when what follows was purged.
+NeverCompactedBesidePage == \A v \in Watchers : ~(watch[v].told # 0 /\ watch[v].cursor > watch[v].from)
+NeverCompacted == \A v \in Watchers : watch[v].told = 0
 \* The move was judged by a revision that is no longer the current one: allowed, and recorded.
 NeverJudgedByOlderRules ==
   \A c \in Calls : call[c].code = "OK" => \A i \in DOMAIN events : events[i].request = c[1] =>

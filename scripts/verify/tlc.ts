@@ -172,7 +172,8 @@ function readOutput(
   model: Model,
 ): { readonly distinct?: number; readonly violated?: string; readonly taken: ReadonlyMap<string, number> } {
   const taken = new Map<string, number>();
-  for (const match of output.matchAll(/^<(\w+) line .* of module \w+>: \d+:(\d+)$/gm)) {
+  // An action that begins with LET is told with the place of what it is in.
+  for (const match of output.matchAll(/^<(\w+) line .* of module \w+(?: \([\d ]+\))?>: \d+:(\d+)$/gm)) {
     const [, action = "", count = "0"] = match;
     taken.set(action, (taken.get(action) ?? 0) + Number(count));
   }

@@ -1,4 +1,4 @@
-import { type Exploration, edgeKey } from "./explore.ts";
+import { type Exploration, edgeKey } from "./exploration.ts";
 import type { Graph } from "./tlc-graph.ts";
 
 /** What the code and the spec do not have in common. A step that changes nothing is none: the spec may take such at any time. */

@@ -1,23 +1,7 @@
+import { type Exploration, edgeKey, type SpecStep } from "./exploration.ts";
 import { violatedByOperators } from "./operator.ts";
 import { specKey, violatedInvariants } from "./spec.ts";
 import { type Constants, createWorld, type State, type Successor, stateKey } from "./world.ts";
-
-/** A labelled edge of the spec, and the first step of the code that is one. */
-export type SpecStep = { readonly from: string; readonly to: string; readonly action: string; readonly name: string };
-
-export type Exploration = {
-  readonly states: number;
-  readonly steps: number;
-  /** False: `statesMax` was reached first. */
-  readonly complete: boolean;
-  /** Keys of what was reached, in the terms of the spec. */
-  readonly specStates: ReadonlyMap<string, number>;
-  /** Steps that change the state of the spec, by `edgeKey` of the numbers. */
-  readonly specSteps: ReadonlyMap<string, SpecStep>;
-  readonly violation: { readonly what: string; readonly path: readonly string[] } | undefined;
-};
-
-export const edgeKey = (from: number, action: string, to: number): string => `${from} ${action} ${to}`;
 
 /** Breadth first, so what is found is found on a shortest way. */
 export function explore(

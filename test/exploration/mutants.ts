@@ -157,11 +157,23 @@ export type Verdict = { readonly exploration: string | undefined; readonly simul
 
 const root = join(import.meta.dirname, "..", "..");
 
-/** What finds it. The assertions of the code are off: exploration and simulation must see it themselves. */
-export async function hunt(mutant: Mutant): Promise<Verdict> {
+/** What finds it. */
+export const hunt = async (mutant: Mutant): Promise<Verdict> =>
+  JSON.parse(await runMutant(mutant, ["src/commit"], "test/exploration/hunt.ts")) as Verdict;
+
+/**
+ * Runs a script of this project in a copy of the code with a mistake in it, and yields what it prints. The assertions of the code are off:
+ * others must see the mistake.
+ */
+export async function runMutant(
+  mutant: Mutant,
+  parts: readonly string[],
+  script: string,
+  ...parameters: readonly string[]
+): Promise<string> {
   const dir = mkdtempSync(join(tmpdir(), "concord-mutant-"));
   try {
-    for (const part of ["src/kernel", "src/commit", "src/storage/memory", "test"]) {
+    for (const part of ["src/kernel", "src/storage/memory", "test", ...parts]) {
       cpSync(join(root, part), join(dir, part), { recursive: true });
     }
     replaceOnce(join(dir, mutant.file), mutant.find, mutant.replace);
@@ -171,8 +183,8 @@ export async function hunt(mutant: Mutant): Promise<Verdict> {
       "void [condition, invariant];",
     );
     writeFileSync(join(dir, "package.json"), `{ "type": "module" }`);
-    const { stdout } = await promisify(execFile)(process.execPath, [join(dir, "test/exploration/hunt.ts")], { timeout: 180_000 });
-    return JSON.parse(stdout) as Verdict;
+    const { stdout } = await promisify(execFile)(process.execPath, [join(dir, script), ...parameters], { timeout: 180_000 });
+    return stdout;
   } catch (error) {
     throw new Error(`the hunt for "${mutant.name}" failed`, { cause: error });
   } finally {

@@ -1,13 +1,21 @@
-// Two-phase commit against its spec: the code explored and compared with TLC's graph, simulated, traced, and broken on purpose.
+// The code against the specs: explored and compared with TLC's graphs, simulated, traced, and broken on purpose.
 
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { readCommitGraph } from "../test/exploration/commit-graph.ts";
 import { compare } from "../test/exploration/compare.ts";
-import { type Exploration, explore } from "../test/exploration/explore.ts";
+import type { Exploration } from "../test/exploration/exploration.ts";
+import { explore } from "../test/exploration/explore.ts";
 import { comparedModels, exploredModels, type Model, partlyComparedModels } from "../test/exploration/models.ts";
 import { hunt, type Mutant, mutants } from "../test/exploration/mutants.ts";
-import { readGraph } from "../test/exploration/tlc-graph.ts";
+import type { Graph } from "../test/exploration/tlc-graph.ts";
+import { explore as exploreManager } from "../test/exploration/workflow/explore.ts";
+import { readWorkflowGraph } from "../test/exploration/workflow/graph.ts";
+import { graphFileOf } from "../test/exploration/workflow/graph-file.ts";
+import { type Model as ManagerModel, comparedModels as managerModels } from "../test/exploration/workflow/models.ts";
+import { huntWorkflow, workflowMutants } from "../test/exploration/workflow/mutants.ts";
 import { missing, runSeeds } from "../test/simulation/run.ts";
 import { progress } from "./progress.ts";
 import { findTlc, type Tlc, Unavailable } from "./verify/tlc.ts";
@@ -17,15 +25,15 @@ import { type Collected, collect, recordSimulations } from "./verify/traces/coll
 import { corrupt, corruptions } from "./verify/traces/corrupt.ts";
 import { recordServer } from "./verify/traces/server.ts";
 
-const help = `Checks that src/commit follows specs/TwoPhaseCommit.tla.
+const help = `Checks that src/commit follows specs/TwoPhaseCommit.tla, and src/workflow specs/WorkflowManager.tla.
 
-  node scripts/verify-commit.ts [options]
+  node scripts/verify-code.ts [options]
 
   --part NAME   only this: compare, explore, simulate, traces or mutants
   --seeds N     how many simulated worlds (default 2000)
   --help
 
-compare and traces need what scripts/verify.ts needs to run TLC; without it, they are skipped, or fail if CI=true.
+compare, traces and the mutants of src/workflow need what scripts/verify.ts needs to run TLC; without it, they are skipped, or fail if CI=true.
 Exit code 0: all as expected. 1: something differs. 2: wrong usage.`;
 
 const parts = ["compare", "explore", "simulate", "traces", "mutants"] as const;
@@ -77,34 +85,52 @@ async function tlcFor(what: string, checks: number): Promise<Tlc | undefined> {
   }
 }
 
+/** What TLC has found is asked for again by the mutants. */
+const managerGraphs = new Map<ManagerModel, Promise<Graph>>();
+
+function managerGraph(tlc: Tlc, model: ManagerModel): Promise<Graph> {
+  const graph = managerGraphs.get(model) ?? readWorkflowGraph(tlc, model.constants);
+  managerGraphs.set(model, graph);
+  return graph;
+}
+
+const number = (count: number): string => count.toLocaleString("en");
+
 async function compareAll(): Promise<void> {
   const models = [...comparedModels, ...partlyComparedModels];
-  const tlc = await tlcFor("the code is NOT compared with the spec", models.length);
+  const tlc = await tlcFor("the code is NOT compared with the specs", models.length + managerModels.length);
   if (!tlc) return;
   for (const model of models) {
     // At the same time, on two cores.
-    const dumped = readGraph(tlc, model.constants);
-    const exploration = exploreModel(model);
-    const graph = await dumped;
-    const { states, complete, specStates } = exploration;
-    const { strangeStates, strangeSteps, unreached, untaken, stepsOfSpec, actions } = compare(exploration, graph);
-    const toTheEnd = model.statesMax === undefined;
-    const problems = [
-      ...violationOf(exploration),
-      ...(complete === toTheEnd ? [] : [`explored ${complete ? "to the end, which was not expected" : "not to the end"}`]),
-      ...strangeStates.map((state) => `not a state of the spec: ${state}`),
-      ...strangeSteps.map((step) => `not a step of the spec: ${step}`),
-      ...(toTheEnd ? unreached.map((state) => `not reached by the code: ${state}`) : []),
-      ...(toTheEnd ? untaken.map((step) => `not taken by the code: ${step}`) : []),
-    ];
-    const number = (count: number): string => count.toLocaleString("en");
-    report(
-      `compare ${model.name}`,
-      problems,
-      `${number(states)} states of the code${complete ? "" : ", not to the end,"} are ${number(specStates.size)} of the spec's ` +
-        `${number(graph.states.size)}; ${number(stepsOfSpec - untaken.length)} of its ${number(stepsOfSpec)} steps, ${actions} actions`,
-    );
+    const dumped = readCommitGraph(tlc, model.constants);
+    compareOne(model.name, exploreModel(model), await dumped, model.statesMax === undefined);
   }
+  for (const model of managerModels) {
+    const dumped = managerGraph(tlc, model);
+    const onProgress = (states: number): void => progress(`${model.name}: ${number(states)} states`);
+    const exploration = await exploreManager(model.constants, { onProgress });
+    progress("");
+    compareOne(`the manager: ${model.name}`, exploration, await dumped, true);
+  }
+}
+
+function compareOne(name: string, exploration: Exploration, graph: Graph, toTheEnd: boolean): void {
+  const { states, complete, specStates } = exploration;
+  const { strangeStates, strangeSteps, unreached, untaken, stepsOfSpec, actions } = compare(exploration, graph);
+  const problems = [
+    ...violationOf(exploration),
+    ...(complete === toTheEnd ? [] : [`explored ${complete ? "to the end, which was not expected" : "not to the end"}`]),
+    ...strangeStates.map((state) => `not a state of the spec: ${state}`),
+    ...strangeSteps.map((step) => `not a step of the spec: ${step}`),
+    ...(toTheEnd ? unreached.map((state) => `not reached by the code: ${state}`) : []),
+    ...(toTheEnd ? untaken.map((step) => `not taken by the code: ${step}`) : []),
+  ];
+  report(
+    `compare ${name}`,
+    problems,
+    `${number(states)} states of the code${complete ? "" : ", not to the end,"} are ${number(specStates.size)} of the spec's ` +
+      `${number(graph.states.size)}; ${number(stepsOfSpec - untaken.length)} of its ${number(stepsOfSpec)} steps, ${actions} actions`,
+  );
 }
 
 function exploreAll(): void {
@@ -196,20 +222,47 @@ async function traceAll(): Promise<void> {
 }
 
 async function huntAll(): Promise<void> {
-  const queue = mutants.values();
+  await onTwoCores(mutants, async (mutant) => {
+    const { exploration, simulation } = await hunt(mutant);
+    reportMutant(
+      mutant,
+      exploration !== undefined || simulation !== undefined,
+      `exploration: ${exploration ?? "-"}; simulation: ${simulation ?? "-"}`,
+    );
+  });
+  const tlc = await tlcFor("the mutants of the workflow manager are NOT hunted", workflowMutants.length);
+  if (!tlc) return;
+  const dir = mkdtempSync(join(tmpdir(), "concord-graphs-"));
+  try {
+    const files: string[] = [];
+    for (const [index, model] of managerModels.entries()) {
+      const file = join(dir, `${index}.json`);
+      writeFileSync(file, JSON.stringify(graphFileOf(model.constants, await managerGraph(tlc, model))));
+      files.push(file);
+    }
+    await onTwoCores(workflowMutants, async (mutant) => {
+      const found = await huntWorkflow(mutant, files);
+      reportMutant(mutant, found !== "", `comparison: ${found}`);
+    });
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
+  }
+}
+
+async function onTwoCores(all: readonly Mutant[], huntOne: (mutant: Mutant) => Promise<void>): Promise<void> {
+  const queue = all.values();
   const hunter = async (): Promise<void> => {
-    for (const mutant of queue) await huntOne(mutant);
+    for (const mutant of queue) {
+      progress(`mutant: ${mutant.name}`);
+      await huntOne(mutant);
+    }
   };
-  // On two cores.
   await Promise.all([hunter(), hunter()]);
 }
 
-async function huntOne(mutant: Mutant): Promise<void> {
-  progress(`mutant: ${mutant.name}`);
-  const { exploration, simulation } = await hunt(mutant);
+function reportMutant({ name }: Mutant, isFound: boolean, remark: string): void {
   progress("");
-  const problems = exploration === undefined && simulation === undefined ? ["it survives"] : [];
-  report(`mutant "${mutant.name}"`, problems, `exploration: ${exploration ?? "-"}; simulation: ${simulation ?? "-"}`);
+  report(`mutant "${name}"`, isFound ? [] : ["it survives"], remark);
 }
 
 async function main(): Promise<number> {

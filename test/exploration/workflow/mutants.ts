@@ -1,0 +1,141 @@
+import { type Mutant, runMutant } from "../mutants.ts";
+
+const step = "src/workflow/core/step.ts";
+const attempt = "src/workflow/attempt.ts";
+const manager = "src/workflow/manager.ts";
+const creation = "src/workflow/creation.ts";
+const participant = "src/workflow/participant.ts";
+const endHold = "src/workflow/end-hold.ts";
+
+export const workflowMutants: readonly Mutant[] = [
+  {
+    name: "a terminal state is left",
+    file: step,
+    find: `if (isTerminal(state)) return err(`,
+    replace: `if (isTerminal(state) && version < 0) return err(`,
+  },
+  {
+    name: "the expected version is not compared",
+    file: step,
+    find: `if (expectedVersion !== undefined && expectedVersion !== version) {`,
+    replace: `if (expectedVersion !== undefined && expectedVersion > version + 9) {`,
+  },
+  {
+    name: "what is held is moved",
+    file: step,
+    find: `if (hold !== undefined) {`,
+    replace: `if (hold !== undefined && version < 0) {`,
+  },
+  {
+    name: "what has not failed is recovered",
+    file: step,
+    find: `if (wanted.mustRecover && from !== "FAILED")`,
+    replace: `if (wanted.mustRecover && from === "COMPLETED")`,
+  },
+  {
+    name: "the lifecycle is left to the engine",
+    file: step,
+    find: `if (verdict.type === "invalid-transition" || !isMove(from, to)) {`,
+    replace: `if (verdict.type === "invalid-transition") {`,
+  },
+  {
+    name: "a denial is not heeded",
+    file: step,
+    find: `if (verdict.type === "rule-denied") {`,
+    replace: `if (verdict.type === "rule-denied" && to === "PAUSED") {`,
+  },
+  {
+    name: "a move leaves the version",
+    file: step,
+    find: `version: workflow.version + 1,`,
+    replace: `version: workflow.version,`,
+  },
+  {
+    name: "a move leaves the hold",
+    file: step,
+    find: `    hold: undefined,\n    retryCount: workflow`,
+    replace: `    hold: workflow.hold,\n    retryCount: workflow`,
+  },
+  {
+    name: "an abort leaves the hold",
+    file: step,
+    find: `return { ...workflow, hold: undefined };`,
+    replace: `return { ...workflow };`,
+  },
+  {
+    name: "an event begins elsewhere",
+    file: step,
+    find: `    fromState: workflow.state,`,
+    replace: `    fromState: workflow.previousState,`,
+  },
+  {
+    name: "an earlier answer is not found",
+    file: attempt,
+    find: `if (stored === undefined) return undefined;`,
+    replace: `if (stored === undefined || stored.digest !== "") return undefined;`,
+  },
+  {
+    name: "silence is consent",
+    file: attempt,
+    find: `if (!verdict.ok) return err(unjudged(verdict.error, workflowId));`,
+    replace: `if (!verdict.ok) return ok({ workflow, consent: { ruleSetRevision: 0, warnings: { first: [], omitted: 0 } } });`,
+  },
+  {
+    name: "a lost race is not run again",
+    file: attempt,
+    find: `if (written.error.conflict.type === "request-exists") return err({ type: "request-exists" });`,
+    replace: `return err({ type: "request-exists" });`,
+  },
+  {
+    name: "an answer is not remembered",
+    file: manager,
+    find: `        ...rememberAnswer(move.request, environment),\n`,
+    replace: "",
+  },
+  {
+    name: "a denied start creates",
+    file: creation,
+    find: `if (!consented.ok) return consented;`,
+    replace: `if (!consented.ok) return ok({ created, last: created });`,
+  },
+  {
+    name: "a start has one event",
+    file: creation,
+    find: `[created.event, last.event]`,
+    replace: `[last.event]`,
+  },
+  {
+    name: "more workflows than are allowed",
+    file: creation,
+    find: `    workflowCountMax,\n    ...rememberAnswer`,
+    replace: `    ...rememberAnswer`,
+  },
+  {
+    name: "an abort forgets what is held",
+    file: participant,
+    find: `if (held !== undefined) return written(await endHold(dependencies, held, "aborted"));`,
+    replace: `if (held !== undefined) return;`,
+  },
+  {
+    name: "an abort without a hold is not remembered",
+    file: participant,
+    find: `if (record.state !== "aborted" ||`,
+    replace: `if (record.state !== "committed" ||`,
+  },
+  {
+    name: "a commit is not remembered",
+    file: endHold,
+    find: `isCommit ? { ...batch, ...rememberAnswer(move.request, environment) } : batch`,
+    replace: `batch`,
+  },
+  {
+    name: "an abort commits",
+    file: endHold,
+    find: `const isCommit = outcome === "committed";`,
+    replace: `const isCommit = version > 0;`,
+  },
+];
+
+/** What finds it: the first step of the code that is none of the spec's, or those of the spec that it does not take. Nothing: it survives. */
+export const huntWorkflow = (mutant: Mutant, graphs: readonly string[]): Promise<string> =>
+  runMutant(mutant, ["src/workflow"], "test/exploration/workflow/hunt.ts", ...graphs);
