@@ -23,6 +23,7 @@ import {
   withClients,
 } from "./client.ts";
 import { fieldLines, jsonText, print, printAside, tableLines, timeText } from "./output.ts";
+import { countCommand, printScan } from "./workflow-count.ts";
 import { movesCommand } from "./workflow-moves.ts";
 import {
   eventHead,
@@ -47,6 +48,7 @@ export function workflowCommand(): Command {
   command.addCommand(createCommand());
   command.addCommand(getCommand());
   command.addCommand(listCommand());
+  command.addCommand(countCommand());
   command.addCommand(movesCommand());
   command.addCommand(transitionCommand());
   command.addCommand(updateCommand());
@@ -112,13 +114,19 @@ function listCommand(): Command {
   const command = new Command("list")
     .description("list workflows")
     .option("--filter <cel>", `a condition, such as 'workflow.state == "FAILED"'`, "")
+    .option("--sort <field>", "id, created_at, updated_at or version; 'updated_at desc' has what changed last first", "id")
     .option("--limit <n>", "show at most this many", limitArgument, 100);
-  return addClientOptions(command).action((options: ClientOptions & { readonly filter: string; readonly limit: number }) =>
+  type Options = ClientOptions & { readonly filter: string; readonly sort: string; readonly limit: number };
+  return addClientOptions(command).action((options: Options) =>
     withClients(options, async ({ workflows }) => {
+      const unindexed = new Set<string>();
       const { items: found, more } = await readPages(options.limit, async (page) => {
-        const answer = await workflows.listWorkflows({ ...page, filter: options.filter }, { deadline: options.timeout });
+        const request = { ...page, filter: options.filter, orderBy: options.sort };
+        const answer = await workflows.listWorkflows(request, { deadline: options.timeout });
+        for (const field of answer.unindexed) unindexed.add(field);
         return [answer.workflows, answer.nextPageToken];
       });
+      printScan(unindexed);
       if (options.output === "json") {
         for (const workflow of found) print(jsonText(workflowType, Workflow, workflow));
         return;
@@ -283,6 +291,9 @@ function statsCommand(): Command {
         fieldLines([
           ["workflows", `${stats.totalWorkflows} of at most ${stats.workflowLimit}`],
           ...stats.workflowsByState.map(({ state, count }) => [`  ${stateText(state)}`, String(count)] as const),
+          ...stats.workflowsByType
+            .filter(({ type }) => type !== "")
+            .map(({ type, state, count }) => [`  ${type}, ${stateText(state)}`, String(count)] as const),
           ["in transition", String(stats.inTransition)],
           ["recoveries in progress", String(stats.recoveriesInProgress)],
           ["events", String(stats.totalEvents)],

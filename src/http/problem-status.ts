@@ -59,6 +59,7 @@ export const statusOfReason: Readonly<Record<Reason, number>> = {
   POLICY_LIMIT_REACHED: 507,
   POLICY_NOT_FOUND: 404,
   POLICY_REVISION_MISMATCH: 409,
+  PAGE_TOKEN_EXPIRED: 410,
 };
 
 /** Of what has no reason: gRPC's own failures, and those of health. As google/rpc/code.proto has them. */

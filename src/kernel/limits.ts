@@ -18,6 +18,9 @@ export const stretchBytesMax = 256 * 1024;
 /** Rows that the store may pass over for them, by what it knows of their columns: half a millisecond. */
 export const stretchLookMax = 2_000;
 
+/** Rows that an index leads to, and that are sorted in one go: two milliseconds. Of more, the order of the list is followed instead. */
+export const sortedRowsMax = 1_000;
+
 /** A workflow is read and written with each move, so what is kept with it must stay small. */
 export const structBytesMax = 64 * 1024;
 

@@ -27,6 +27,7 @@ const eventTypeNames = namesOf("concord.workflow.v1.WorkflowEventType");
 const eventTypes = [...new Set(eventTypeNames.values())];
 
 const eventVariables: Variables = {
+  ...workflowVariables,
   event: recordOf({
     id: types.string,
     sequence: types.int,
@@ -52,6 +53,12 @@ export type Filter<Resource, Known> = {
   readonly matches: (resource: Resource) => boolean;
   /** What all that matches has in common, as far as a store can tell: it may pass over the rest. */
   readonly known: Known;
+  /** True of all that matches. */
+  readonly comparisons: readonly Comparison[];
+  /** Whatever these are true of matches. */
+  readonly onlyCompares: boolean;
+  /** Whether it says anything of this variable. */
+  readonly reads: (variable: string) => boolean;
 };
 
 /** The `filter` of a request. Throws the caller's error if it does not compile. */
@@ -64,8 +71,8 @@ export function filterOf<Resource, Known>(
   if (expression === "") return undefined;
   const compiled = compiledFilter(variables, expression);
   if (!compiled.ok) throw invalidField("filter", explainCompileError(compiled.error));
-  const { matches, comparisons } = compiled.value;
-  return { matches: (resource) => matches(bindingsOf(resource)), known: knownOf(comparisons) };
+  const { matches, ...said } = compiled.value;
+  return { ...said, matches: (resource) => matches(bindingsOf(resource)), known: knownOf(said.comparisons) };
 }
 
 const knownOfWorkflows: KnownFields<WorkflowRanges> = {
@@ -77,13 +84,28 @@ const knownOfWorkflows: KnownFields<WorkflowRanges> = {
   "workflow.updated_at": { as: "updatedAtMs", kind: "time" },
   "workflow.updated_by": { as: "updatedBy", kind: "text" },
   "workflow.state_entered_at": { as: "stateEnteredAtMs", kind: "time" },
+  "workflow.version": { as: "version", kind: "number" },
 };
 
+const workflowBindings = (workflow: Workflow): Bindings => ({
+  workflow: celRecord({ ...workflowFields(workflow), in_transition: workflow.hold !== undefined }),
+});
+
 export function workflowFilter(expression: string): Filter<Workflow, WorkflowRanges> | undefined {
-  const bindingsOf = (workflow: Workflow): Bindings => ({
-    workflow: celRecord({ ...workflowFields(workflow), in_transition: workflow.hold !== undefined }),
-  });
-  return filterOf(expression, workflowVariables, bindingsOf, (comparisons) => rangesOf(comparisons, knownOfWorkflows));
+  return filterOf(expression, workflowVariables, workflowBindings, (comparisons) => rangesOf(comparisons, knownOfWorkflows));
+}
+
+/** By what no index led to that a filter compares: fields, and `*` for conditions that are no comparisons of a field. */
+export function unledOf(
+  { comparisons, onlyCompares }: Pick<Filter<Workflow, WorkflowRanges>, "comparisons" | "onlyCompares">,
+  led: readonly (keyof WorkflowRanges)[],
+): readonly string[] {
+  const isLed = ({ field }: Comparison): boolean => {
+    const as = Object.hasOwn(knownOfWorkflows, field) ? knownOfWorkflows[field]?.as : undefined;
+    return as !== undefined && led.includes(as);
+  };
+  const unled = comparisons.filter((comparison) => !isLed(comparison)).map(({ field }) => field);
+  return [...new Set([...unled, ...(onlyCompares ? [] : ["*"])])];
 }
 
 const knownOfEvents: KnownFields<EventRanges> = {
@@ -95,28 +117,52 @@ const knownOfEvents: KnownFields<EventRanges> = {
   "event.to": { as: "toState", kind: workflowStates },
   "event.occurred_at": { as: "occurredAtMs", kind: "time" },
   "event.requested_by": { as: "requestedBy", kind: "text" },
+  // These never change, so the event has them too.
+  "workflow.id": { as: "workflowId", kind: "text" },
+  "workflow.type": { as: "workflowType", kind: "text" },
 };
 
-export function eventFilter(expression: string): Filter<WorkflowEvent, EventRanges> | undefined {
-  const bindingsOf = (event: WorkflowEvent): Bindings => ({
-    event: celRecord({
-      id: event.id,
-      sequence: BigInt(event.sequence),
-      workflow_id: event.workflowId,
-      workflow_type: event.workflowType,
-      type: event.type,
-      from: event.fromState ?? "",
-      to: event.toState,
-      version: BigInt(event.version),
-      occurred_at: celTime(event.occurredAtMs),
-      retry_count: BigInt(event.retryCount),
-      reason: event.reason,
-      requested_by: event.requestedBy,
-      rule_set_revision: BigInt(event.ruleSetRevision),
-      metadata: celJson(event.metadata),
-      metadata_patch: celJson(event.metadataPatch ?? {}),
-      transaction_id: event.transactionId ?? "",
-    }),
+/** A filter of events. If it reads the event's workflow, that is looked up for each event, as it is then. */
+export type EventFilter = Omit<Filter<WorkflowEvent, EventRanges>, "matches"> & {
+  readonly matches: (event: WorkflowEvent) => boolean | Promise<boolean>;
+};
+
+export function eventFilter(
+  expression: string,
+  workflowOf: (event: WorkflowEvent) => Promise<Workflow | undefined>,
+): EventFilter | undefined {
+  type Looked = { readonly event: WorkflowEvent; readonly workflow?: Workflow | undefined };
+  const bindingsOf = ({ event, workflow }: Looked): Bindings => ({
+    event: celRecord(eventFields(event)),
+    // Without it what is said of it cannot be evaluated.
+    ...(workflow === undefined ? {} : workflowBindings(workflow)),
   });
-  return filterOf(expression, eventVariables, bindingsOf, (comparisons) => rangesOf(comparisons, knownOfEvents));
+  const filter = filterOf(expression, eventVariables, bindingsOf, (comparisons) => rangesOf(comparisons, knownOfEvents));
+  if (filter === undefined) return undefined;
+  const { matches, reads } = filter;
+  return {
+    ...filter,
+    matches: reads("workflow")
+      ? async (event) => matches({ event, workflow: await workflowOf(event) })
+      : (event) => matches({ event }),
+  };
 }
+
+const eventFields = (event: WorkflowEvent) => ({
+  id: event.id,
+  sequence: BigInt(event.sequence),
+  workflow_id: event.workflowId,
+  workflow_type: event.workflowType,
+  type: event.type,
+  from: event.fromState ?? "",
+  to: event.toState,
+  version: BigInt(event.version),
+  occurred_at: celTime(event.occurredAtMs),
+  retry_count: BigInt(event.retryCount),
+  reason: event.reason,
+  requested_by: event.requestedBy,
+  rule_set_revision: BigInt(event.ruleSetRevision),
+  metadata: celJson(event.metadata),
+  metadata_patch: celJson(event.metadataPatch ?? {}),
+  transaction_id: event.transactionId ?? "",
+});

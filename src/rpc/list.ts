@@ -30,7 +30,7 @@ export type List<Row> = {
   /** In the order of the list: what comes after this place, at most so many rows. */
   readonly read: (after: string | undefined, limit: number) => Promise<Stretch<Row, string | number>>;
   /** Undefined: all are wanted. */
-  readonly matches: ((row: Row) => boolean) | undefined;
+  readonly matches: ((row: Row) => boolean | Promise<boolean>) | undefined;
   readonly encode: (row: Row) => Uint8Array;
 };
 
@@ -70,7 +70,8 @@ export function createReadPage({ turns, nowMs = Date.now }: { readonly turns: Tu
           if (asked > 0 && isOver()) return pageUpTo(after);
         }
         if (found.room() === 0) return pageUpTo(after);
-        if (!matches || matches(row)) {
+        const wanted = matches?.(row) ?? true;
+        if (typeof wanted === "boolean" ? wanted : await wanted) {
           if (!found.add(list.encode(row))) return pageUpTo(after);
         }
         after = keyOf(row);

@@ -1,8 +1,7 @@
 import type { CallContext } from "nice-grpc-common";
-import { Workflow as WireWorkflow, WorkflowEvent as WireWorkflowEvent } from "../gen/concord/workflow/v1/workflow.ts";
+import { WorkflowEvent as WireWorkflowEvent } from "../gen/concord/workflow/v1/workflow.ts";
 import {
   ListWorkflowEventsResponse,
-  ListWorkflowsResponse,
   type TransitionWorkflowRequest,
   WatchPosition,
   type WatchWorkflowEventsRequest,
@@ -10,7 +9,6 @@ import {
 } from "../gen/concord/workflow/v1/workflow_service.ts";
 import { unreachable } from "../kernel/assert.ts";
 import type { ParticipantId, TransactionId, WorkflowId } from "../kernel/ids.ts";
-import { workflowStates } from "../kernel/lifecycle.ts";
 import { progressIntervalMs } from "../kernel/limits.ts";
 import type { RequestKey } from "../kernel/request-key.ts";
 import type { Result } from "../kernel/result.ts";
@@ -18,7 +16,7 @@ import type { TimeMs } from "../kernel/time.ts";
 import type { Turns } from "../kernel/turns.ts";
 import type { Logger } from "../runtime/logger.ts";
 import type { Answer, MoveCommand } from "../workflow/attempt.ts";
-import type { Workflow, WorkflowEvent } from "../workflow/core/types.ts";
+import type { WorkflowEvent } from "../workflow/core/types.ts";
 import type { ManagerError } from "../workflow/errors.ts";
 import { rangesOf } from "../workflow/event-ranges.ts";
 import type { Manager } from "../workflow/manager.ts";
@@ -32,13 +30,15 @@ import { createDenialLog } from "./denial-log.ts";
 import { durationMs } from "./duration.ts";
 import { encoded, listAnswer } from "./encoded-answer.ts";
 import { invalidField } from "./errors.ts";
-import { eventFilter, workflowFilter } from "./filter.ts";
+import { eventFilter } from "./filter.ts";
 import { createReadPage } from "./list.ts";
 import { sequencePlace } from "./page.ts";
 import { withPatience } from "./patience.ts";
 import { requestKey } from "./request-key.ts";
 import { tellTransaction } from "./transaction-header.ts";
+import { createCountHandlers } from "./workflow/counts.ts";
 import { createCreationHandlers } from "./workflow/creation.ts";
+import { createListHandlers } from "./workflow/lists.ts";
 import { createPolicyHandlers } from "./workflow/policies.ts";
 import { createServerInfoHandlers, type ServerFacts } from "./workflow/server-info.ts";
 import { createUpdateHandlers } from "./workflow/update.ts";
@@ -63,6 +63,7 @@ export function createWorkflowService(dependencies: {
   const { manager, store, watch, participantId: ownId, nowMs } = dependencies;
   const readPage = createReadPage(dependencies);
 
+  const workflowOf = ({ workflowId }: WorkflowEvent) => store.get(workflowId);
   const logDenial = createDenialLog(dependencies.logger);
 
   async function move(command: MoveCommand, answer: Promise<Result<Answer, ManagerError>>, context: CallContext & RpcContext) {
@@ -90,28 +91,14 @@ export function createWorkflowService(dependencies: {
     ...createUpdateHandlers(dependencies),
     ...createWaitHandlers(dependencies),
     ...createServerInfoHandlers(dependencies),
+    ...createListHandlers(dependencies),
+    ...createCountHandlers({ ...dependencies, workflowCountMax: manager.workflowCountMax }),
 
     async getWorkflow({ workflowId }) {
       const workflow = await store.get(workflowId as WorkflowId);
       if (workflow === undefined)
         throw workflowError({ type: "workflow-not-found", workflowId: workflowId as WorkflowId }, { workflowId });
       return { workflow: workflowToWire(workflow) };
-    },
-
-    async listWorkflows(request, context) {
-      const filter = workflowFilter(request.filter);
-      const page = await readPage<Workflow>(
-        {
-          scope: `workflows/${request.filter}`,
-          keyOf: ({ id }) => id,
-          read: (after, limit) => store.list({ afterId: after as WorkflowId | undefined, limit, ranges: filter?.known ?? {} }),
-          matches: filter?.matches,
-          encode: (workflow) => encoded(WireWorkflow, workflowToWire(workflow)),
-        },
-        request,
-        context,
-      );
-      return listAnswer(ListWorkflowsResponse, page.items, { nextPageToken: page.nextPageToken });
     },
 
     async transitionWorkflow(request, context) {
@@ -194,7 +181,7 @@ export function createWorkflowService(dependencies: {
     },
 
     async listWorkflowEvents(request, context) {
-      const filter = eventFilter(request.filter);
+      const filter = eventFilter(request.filter, workflowOf);
       const ranges = rangesOf(workflowIdOf(request), filter?.known);
       const page = await readPage<WorkflowEvent>(
         {
@@ -212,7 +199,7 @@ export function createWorkflowService(dependencies: {
     },
 
     async *watchWorkflowEvents(request, context) {
-      const filter = eventFilter(request.filter);
+      const filter = eventFilter(request.filter, workflowOf);
       const messages = watch({
         afterSequence: await watchStart(store, request),
         workflowId: workflowIdOf(request),
@@ -221,19 +208,6 @@ export function createWorkflowService(dependencies: {
         signal: context.signal,
       });
       for await (const message of messages) yield watchMessageToWire(message);
-    },
-
-    async getSystemStats() {
-      const counts = await store.counts();
-      return {
-        totalWorkflows: BigInt(counts.workflows),
-        totalEvents: BigInt(counts.events),
-        workflowsByState: workflowStates.map((state) => ({ state: stateToWire(state), count: BigInt(counts.byState[state]) })),
-        inTransition: BigInt(counts.held),
-        recoveriesInProgress: BigInt(counts.recovering),
-        workflowLimit: BigInt(manager.workflowCountMax),
-        asOf: new Date(nowMs()),
-      };
     },
   };
 }

@@ -13,7 +13,8 @@ export type Wanted = {
   readonly filter:
     | {
         readonly text: string;
-        readonly matches: (event: WorkflowEvent) => boolean;
+        /** A promise, if something else must be read for it. */
+        readonly matches: (event: WorkflowEvent) => boolean | Promise<boolean>;
         /** Where whatever matches lies. */
         readonly known: EventRanges;
       }
@@ -85,7 +86,7 @@ export function createFeed(options: {
   }
 
   /** At its own pace: an expensive filter makes nobody wait who has another one. */
-  async function judge(matches: (event: WorkflowEvent) => boolean): Promise<void> {
+  async function judge(matches: NonNullable<Wanted["filter"]>["matches"]): Promise<void> {
     isJudging = true;
     while (due.length > 0) {
       const pause = breathe();
@@ -97,7 +98,11 @@ export function createFeed(options: {
         skipTo(due.at(-1) ?? sequence);
         continue;
       }
-      if (matches(event)) tell(sequence);
+      const wanted = matches(event);
+      const isWanted = typeof wanted === "boolean" ? wanted : await wanted;
+      // What was skipped meanwhile is in the store.
+      if (due[0] !== sequence) continue;
+      if (isWanted) tell(sequence);
       due.shift();
     }
     isJudging = false;

@@ -6,3 +6,18 @@ export const recentBytesMax = 16 * 1024 * 1024;
 
 /** All are kept in memory, each a KiB or two; more types than anybody tells apart. */
 export const policyCountMax = 1_000;
+
+/** Events after its first page that a sorted list goes on through: each page must know what they have changed. */
+export const snapshotEventsMax = 100_000;
+
+/** Workflows that are remembered to have changed, of all snapshots together: some 25 MB. What is forgotten is read again. */
+export const snapshotEntriesMax = 200_000;
+
+/** Groups of a count in an answer: with three texts each they are below what clients read. */
+export const groupCountMax = 1_000;
+
+/** Groups that are told apart while they are counted. Those that come later are counted together. */
+export const groupKeptMax = 10_000;
+
+/** Characters by which texts of metadata are told apart as groups. */
+export const groupTextMax = 256;

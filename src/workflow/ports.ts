@@ -88,6 +88,32 @@ export type WorkflowCounts = {
   readonly recovering: number;
 };
 
+/** By what a list is sorted, and by the id (bytewise) where that is the same. */
+export type WorkflowOrder = { readonly by: "id" | "created" | "updated" | "version"; readonly descending: boolean };
+
+/** Where a workflow is in an order. The key is 0 in the order of ids. */
+export type WorkflowPlace = { readonly key: number; readonly id: WorkflowId };
+
+export type SortedStretch = Stretch<Workflow, WorkflowPlace> & {
+  /** The ranges that an index led by. What the others leave out was looked at. */
+  readonly led: readonly (keyof WorkflowRanges)[];
+};
+
+/** That an event has changed a workflow, and how the workflow was at an earlier moment. */
+export type ChangeSince = {
+  readonly sequence: number;
+  readonly workflowId: WorkflowId;
+  readonly before:
+    | { readonly version: number; readonly updatedAtMs: TimeMs }
+    /** It was not there. */
+    | "absent"
+    /** Its event of then is not kept. */
+    | "unknown";
+};
+
+/** How many workflows of a type (empty: none) are in a state. */
+export type TypeCount = { readonly type: string; readonly state: WorkflowState; readonly count: number };
+
 /** What is known of the wanted workflows, so that the store can pass over others. */
 export type WorkflowRanges = {
   readonly id?: Range<string>;
@@ -98,6 +124,7 @@ export type WorkflowRanges = {
   readonly updatedAtMs?: Range<TimeMs>;
   readonly updatedBy?: Range<string>;
   readonly stateEnteredAtMs?: Range<TimeMs>;
+  readonly version?: Range<number>;
 };
 
 /** What is known of the wanted events. */
@@ -122,10 +149,26 @@ export interface WorkflowStore extends StoreHealth, StoreAge {
    * is passed over for them is bounded, so there may be none though the list goes on.
    */
   list(page: {
-    readonly afterId: string | undefined;
+    readonly afterId: WorkflowId | undefined;
     readonly limit: number;
     readonly ranges?: WorkflowRanges;
   }): Promise<Stretch<Workflow, WorkflowId>>;
+  /**
+   * As `list`, in any order, after this place. Each stretch is of one moment, and the next one of a later moment. Where an index leads to few
+   * they are sorted; otherwise the order is followed, and what does not lie in the ranges is passed over.
+   */
+  listSorted(page: {
+    readonly order: WorkflowOrder;
+    readonly after: WorkflowPlace | undefined;
+    readonly limit: number;
+    readonly ranges?: WorkflowRanges;
+  }): Promise<SortedStretch>;
+  /** Of the events after `afterSequence`, in order, at most `limit`: what each has changed, and how that was right after event `snapshot`. */
+  changesSince(page: {
+    readonly snapshot: number;
+    readonly afterSequence: number;
+    readonly limit: number;
+  }): Promise<readonly ChangeSince[]>;
   /** As `list`, in the order of sequence. */
   listEvents(page: {
     readonly afterSequence: number;
@@ -136,6 +179,11 @@ export interface WorkflowStore extends StoreHealth, StoreAge {
   sequences(): Promise<{ readonly oldest: number; readonly newest: number }>;
   /** Kept by the store with each batch; costs no scan. */
   counts(): Promise<WorkflowCounts>;
+  /** As `counts`, in the order of types and states, those after this one, at most `limit`. May have some of which there are none. */
+  typeCounts(page: {
+    readonly after: Pick<TypeCount, "type" | "state"> | undefined;
+    readonly limit: number;
+  }): Promise<readonly TypeCount[]>;
   /** The stored answer to a request, or nothing. */
   answer(requestId: RequestId): Promise<StoredAnswer | undefined>;
   /** How a transaction ended here, or nothing. */

@@ -88,7 +88,8 @@ async function* catchUp(watching: Watching, afterSequence: number): AsyncGenerat
       const pause = breathe();
       if (pause !== undefined) await pause;
       cursor = event.sequence;
-      if (filter === undefined || filter.matches(event)) {
+      const wanted = filter?.matches(event) ?? true;
+      if (typeof wanted === "boolean" ? wanted : await wanted) {
         yield { type: "event", event };
         pace.sent();
       } else if (pace.isDue()) {

@@ -13,6 +13,7 @@ import { CreateWorkflowRequest, GetWorkflowRequest } from "../../src/gen/concord
 import { openChannel } from "../../src/rpc/clients/channel.ts";
 import { findGenerator, type Generator, type Measured } from "./load.ts";
 import { benchService, participantCounts, poolSize, workflowName } from "./shape.ts";
+import { measureSizes } from "./size.ts";
 import { type Counters, type Participants, participantProcessCount, startParticipants, transactionBody } from "./transactions.ts";
 
 const help = `Measures a server of its own, and prints each rate also as a ratio to an empty call on that server in the same run.
@@ -23,6 +24,8 @@ const help = `Measures a server of its own, and prints each rate also as a ratio
   --seconds N       of each measurement; one of transactions takes 0.4 of it (default 2)
   --rounds N        of each measurement; the median counts (default 3)
   --log-level NAME  of the server (default warn)
+  --size N[,N…]     of stores with so many workflows, of ten events each: how long calls take, and nothing else. The first run makes the
+                    stores, in .cache: a million workflows take some minutes and 6 GB
   --help`;
 
 const { values } = parseArgs({
@@ -31,11 +34,17 @@ const { values } = parseArgs({
     seconds: { type: "string", default: "2" },
     rounds: { type: "string", default: "3" },
     "log-level": { type: "string", default: "warn" },
+    size: { type: "string" },
     help: { type: "boolean", default: false },
   },
 });
 if (values.help) {
   console.log(help);
+  process.exit();
+}
+
+if (values.size !== undefined) {
+  await measureSizes(values.size.split(",").map(Number));
   process.exit();
 }
 

@@ -48,9 +48,8 @@ describe.each(methods)("$rpc", ({ method }) => {
       /^(Create|Update|Delete|Set|Apply|Rollback|Shadow|Deprecate|Transition|Recover|Activate|Deactivate|Execute|Begin|Enlist|Commit|Abort|Retry|Resolve|Forget)/.test(
         name,
       );
-    const isQuestion = /^(Get|List|Watch|Wait|Check|Explain|Assess|Lint|Replay|Validate|BatchValidate|Participate|Replay)/.test(
-      name,
-    );
+    const isQuestion =
+      /^(Get|List|Count|Watch|Wait|Check|Explain|Assess|Lint|Replay|Validate|BatchValidate|Participate|Replay)/.test(name);
     expect(isMutation !== isQuestion, `${name} is either a mutation or a question`).toBe(true);
     if (isMutation) expect(["request_id", "requested_by", "reason"].filter((field) => !fields.has(field))).toEqual([]);
     // A state has four moves at most.

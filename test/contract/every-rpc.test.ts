@@ -122,6 +122,12 @@ const unary: Readonly<Record<string, Sample>> = {
     bad: { filter: "workflow.nothing" },
     failure: invalid("filter"),
   },
+  "WorkflowService/CountWorkflows": {
+    good: { filter: 'workflow.state == "FAILED"', group_by: ["state"] },
+    answer: { total: "1", groups: [{ state: "WORKFLOW_STATE_FAILED", count: "1" }], from_counters: true },
+    bad: { group_by: ["state", "site"] },
+    failure: invalid("group_by[1]"),
+  },
   "WorkflowService/TransitionWorkflow": {
     good: { workflow_id: "fresh", target_state: ACTIVE, expected_version: 1, event_metadata: struct({ shift: 2 }), ...by },
     answer: {

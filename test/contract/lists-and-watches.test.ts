@@ -136,6 +136,17 @@ test("ListWorkflowEvents: a page token is bound to its workflow", async () => {
   expect(failure).toMatchObject({ fields: ["page_token"] });
 });
 
+test("a filter of events may ask about their workflows, as they are", async () => {
+  const events = async (filter: string): Promise<string> => {
+    const answer = await client.call("WorkflowService/ListWorkflowEvents", { filter });
+    return answer.events.map((event: Message) => `${event.workflow_id}@${event.version}`).join(" ");
+  };
+  expect(await events('workflow.state == "ACTIVE"')).toBe("wf-3@1 wf-3@2");
+  expect(await events('event.version == 1 && workflow.metadata.site == "B"')).toBe("wf-1@1 wf-3@1 wf-5@1");
+  expect(await events('workflow.id == "wf-3" && event.to == "ACTIVE"')).toBe("wf-3@2");
+  expect(await events("workflow.metadata.none == 1")).toBe("");
+});
+
 describe("WorkflowService/WatchWorkflowEvents", () => {
   const watchFrom = (request: Message) => client.stream("WorkflowService/WatchWorkflowEvents", request);
 
@@ -199,6 +210,16 @@ describe("WorkflowService/WatchWorkflowEvents", () => {
     expect(await sequences(one, 1)).toEqual([count + 1]);
     quiet.cancel();
     one.cancel();
+  });
+
+  test("filtered by the workflow as it is: events of before, and those to come", async () => {
+    const filter = "workflow.metadata.index == 5.0 || workflow.metadata.index == 99.0";
+    const watch = watchFrom({ after_sequence: 0, filter });
+    expect(await sequences(watch, 1)).toEqual([6]);
+    await create();
+    await client.call("WorkflowService/CreateWorkflow", { metadata: struct({ index: 99 }), ...by });
+    expect(await sequences(watch, 1)).toEqual([await newest()]);
+    watch.cancel();
   });
 
   test("ends with SHUTTING_DOWN when the server stops", async () => {

@@ -31,6 +31,10 @@ export function comparisonsOf(expr: Expr): readonly Comparison[] {
   return [choiceOf(expr) ?? comparisonOf(expr)].filter((each) => each !== undefined);
 }
 
+/** True if what it says of fields for themselves is all that it says. */
+export const saysOnly = (expr: Expr, comparisons: readonly Comparison[]): boolean =>
+  joinedBy("_&&_", expr).length === comparisons.length;
+
 /** `a && b && c`, however it is nested. */
 const joinedBy = (operator: string, expr: Expr): readonly Expr[] =>
   expr.exprKind.case === "callExpr" && expr.exprKind.value.function === operator
@@ -72,11 +76,19 @@ function comparisonOf(expr: Expr): Comparison | undefined {
   if (left === undefined) return undefined;
   if (name === "startsWith" && target !== undefined) return compared(target, "startsWith", literalsOf([left]));
   if (right === undefined) return undefined;
-  if (name === "@in")
-    return right.exprKind.case === "listExpr" ? compared(left, "in", literalsOf(right.exprKind.value.elements)) : undefined;
+  if (name === "@in") return inList(left, right);
   const operator = operators[name];
   if (operator === undefined) return undefined;
   return compared(left, operator, literalsOf([right])) ?? compared(right, turned[operator], literalsOf([left]));
+}
+
+function inList(left: Expr, { exprKind }: Expr): Comparison | undefined {
+  if (exprKind.case !== "listExpr") return undefined;
+  const { elements } = exprKind.value;
+  const [only] = elements;
+  // `"x" in [field]`
+  const turnedRound = only !== undefined && elements.length === 1 ? compared(only, "==", literalsOf([left])) : undefined;
+  return turnedRound ?? compared(left, "in", literalsOf(elements));
 }
 
 function compared(

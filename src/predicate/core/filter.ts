@@ -1,8 +1,9 @@
 import { err, ok, type Result } from "../../kernel/result.ts";
 import type { Variables } from "./check.ts";
-import { type Comparison, comparisonsOf } from "./comparisons.ts";
+import { type Comparison, comparisonsOf, saysOnly } from "./comparisons.ts";
 import { type CompileError, compile } from "./compile.ts";
 import { type Bindings, evaluateBool } from "./evaluate.ts";
+import { uses } from "./expr.ts";
 import { filterCostMax } from "./limits.ts";
 
 /** What is wanted of the resources of a list, count or watch. */
@@ -11,6 +12,10 @@ export type Filter = {
   readonly matches: (bindings: Bindings) => boolean;
   /** True of all that is wanted. */
   readonly comparisons: readonly Comparison[];
+  /** Whatever these are true of is wanted. */
+  readonly onlyCompares: boolean;
+  /** Whether it says anything of this variable. */
+  readonly reads: (variable: string) => boolean;
 };
 
 /** For the `filter` of list, count and watch requests. */
@@ -21,5 +26,8 @@ export function compileFilter(variables: Variables, expression: string): Result<
     const result = evaluateBool(compiled.value, bindings, { left: filterCostMax });
     return result.ok && result.value;
   };
-  return ok({ matches, comparisons: comparisonsOf(compiled.value.expr) });
+  const { expr } = compiled.value;
+  const comparisons = comparisonsOf(expr);
+  const reads = (variable: string): boolean => uses(expr, variable) > 0;
+  return ok({ matches, comparisons, onlyCompares: saysOnly(expr, comparisons), reads });
 }

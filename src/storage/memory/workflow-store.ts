@@ -1,7 +1,7 @@
 import { assert } from "../../kernel/assert.ts";
 import type { RequestId, TransactionId, WorkflowId } from "../../kernel/ids.ts";
 import { type WorkflowState, workflowStates } from "../../kernel/lifecycle.ts";
-import { compare, isWithin } from "../../kernel/range.ts";
+import { compare } from "../../kernel/range.ts";
 import { err, ok } from "../../kernel/result.ts";
 import { stretchOf } from "../../kernel/stretch.ts";
 import type { TimeMs } from "../../kernel/time.ts";
@@ -13,10 +13,12 @@ import type {
   KnownCoordinator,
   StoredAnswer,
   TransactionOutcome,
+  TypeCount,
   WorkflowBatch,
   WorkflowConflict,
   WorkflowStore,
 } from "../../workflow/ports.ts";
+import { changesSince, isWanted, listSorted } from "./workflow-lists.ts";
 
 /** For tests. */
 export function createMemoryWorkflowStore(nowMs: () => TimeMs = Date.now): WorkflowStore {
@@ -85,17 +87,11 @@ export function createMemoryWorkflowStore(nowMs: () => TimeMs = Date.now): Workf
       const after = ids.flatMap((each) =>
         afterId === undefined || compare(each, afterId) > 0 ? (workflows.get(each) ?? []) : [],
       );
-      const isWanted = (workflow: Workflow): boolean =>
-        isWithin<string>(ranges.id, workflow.id) &&
-        isWithin(ranges.type, workflow.type) &&
-        isWithin<string>(ranges.state, workflow.state) &&
-        isWithin(ranges.createdAtMs, workflow.createdAtMs) &&
-        isWithin(ranges.createdBy, workflow.createdBy) &&
-        isWithin(ranges.updatedAtMs, workflow.updatedAtMs) &&
-        isWithin(ranges.updatedBy, workflow.updatedBy) &&
-        isWithin(ranges.stateEnteredAtMs, workflow.stateEnteredAtMs);
-      return stretchOf(after.filter(isWanted).slice(0, limit), limit, (workflow) => workflow.id);
+      const wanted = after.filter((workflow) => isWanted(workflow, ranges));
+      return stretchOf(wanted.slice(0, limit), limit, (workflow) => workflow.id);
     },
+    listSorted: async (page) => listSorted(workflows.values(), page),
+    changesSince: async (page) => changesSince(events, page),
     listEvents: async ({ afterSequence, limit, ranges = {} }) => {
       return stretchOf(
         events
@@ -118,6 +114,16 @@ export function createMemoryWorkflowStore(nowMs: () => TimeMs = Date.now): Workf
         held: all.filter(({ hold }) => hold !== undefined).length,
         recovering: all.filter(recovers).length,
       };
+    },
+    typeCounts: async ({ after, limit }) => {
+      const counts = new Map<string, { readonly type: string; readonly state: WorkflowState; readonly count: number }>();
+      for (const { type, state } of workflows.values()) {
+        const key = JSON.stringify([type, state]);
+        counts.set(key, { type, state, count: (counts.get(key)?.count ?? 0) + 1 });
+      }
+      const inOrder = (a: Pick<TypeCount, "type" | "state">, b: typeof a) => compare(a.type, b.type) || compare(a.state, b.state);
+      const rest = [...counts.values()].toSorted(inOrder).filter((each) => after === undefined || inOrder(each, after) > 0);
+      return rest.slice(0, limit);
     },
     answer: async (requestId) => {
       const { atMs: _, ...stored } = answers.get(requestId) ?? {};

@@ -1,38 +1,23 @@
+import type { WorkflowId } from "../../kernel/ids.ts";
 import { isEmpty } from "../../kernel/range.ts";
+import type { Stretch } from "../../kernel/stretch.ts";
+import type { Workflow } from "../../workflow/core/types.ts";
 import type { WorkflowStore } from "../../workflow/ports.ts";
 import { conditions, highest, largest, listed, lowest, nothing, onlyChoice, scan, smallest, values } from "./scan.ts";
 import type { SqliteEngine } from "./statement.ts";
-import { toEvent, toWorkflow } from "./workflow-rows.ts";
+import { toEvent } from "./workflow-rows.ts";
+import { listSorted } from "./workflow-sorted.ts";
 
-/** Behind every id: no character sorts after this one, and no id begins with it. */
-const behindAllIds = "\u{10ffff}";
+type Page<Name extends "list" | "listEvents" | "listSorted"> = Parameters<WorkflowStore[Name]>[0];
 
-type Page<Name extends "list" | "listEvents"> = Parameters<WorkflowStore[Name]>[0];
-
-export function listWorkflows(engine: SqliteEngine, { afterId, limit, ranges = {} }: Page<"list">) {
-  if (Object.values(ranges).some(isEmpty)) return nothing;
-  const { id, type, state, createdAtMs, createdBy, updatedAtMs, updatedBy, stateEnteredAtMs } = ranges;
-  const after = afterId ?? "";
-  const oneType = onlyChoice(type);
-  const stretch = scan(engine, {
-    table: "workflows",
-    key: "id",
-    first: largest(after, lowest(id)),
-    last: smallest(behindAllIds, highest(id)),
-    always: oneType ? { sql: `id <> ? AND ${ofOneType}`, params: [after, oneType] } : { sql: "id <> ?", params: [after] },
-    known: conditions({
-      id: listed(id),
-      workflow_type: oneType ? undefined : type,
-      state,
-      created_at_ms: createdAtMs,
-      created_by: createdBy,
-      updated_at_ms: updatedAtMs,
-      updated_by: updatedBy,
-      state_entered_at_ms: stateEnteredAtMs,
-    }),
-    limit,
-  });
-  return values(stretch, toWorkflow, ({ id }) => id);
+/** In the order of ids. */
+export function listWorkflows(
+  engine: SqliteEngine,
+  { afterId, limit, ranges = {} }: Page<"list">,
+): Stretch<Workflow, WorkflowId> {
+  const after = afterId === undefined ? undefined : { key: 0, id: afterId };
+  const { upTo, ...stretch } = listSorted(engine, { order: { by: "id", descending: false }, after, limit, ranges });
+  return { ...stretch, upTo: upTo?.id };
 }
 
 export function listEvents(engine: SqliteEngine, { afterSequence, limit, ranges = {} }: Page<"listEvents">) {
@@ -59,6 +44,3 @@ export function listEvents(engine: SqliteEngine, { afterSequence, limit, ranges 
   });
   return values(stretch, toEvent, ({ sequence }) => sequence);
 }
-
-/** The index has no workflow without a type, and is used by whom that is said to. */
-const ofOneType = "workflow_type = ? AND workflow_type <> ''";

@@ -149,4 +149,37 @@ export const workflowMigrations: readonly Migration[] = [
   },
   // NULL: it is no update.
   { version: 7, sql: "ALTER TABLE events ADD COLUMN metadata_patch TEXT" },
+  {
+    version: 8,
+    sql: `
+      -- A list is in one of four orders. The state comes first where it changes anyway: lists of all states merge six of these.
+      CREATE INDEX workflows_by_state ON workflows (state, id);
+      CREATE INDEX workflows_by_updated ON workflows (state, updated_at_ms, id);
+      CREATE INDEX workflows_by_version ON workflows (state, version, id);
+      CREATE INDEX workflows_by_created ON workflows (created_at_ms, id);
+      CREATE INDEX workflows_of_type_by_state ON workflows (workflow_type, state, id) WHERE workflow_type <> '';
+      CREATE INDEX workflows_of_type_by_updated ON workflows (workflow_type, updated_at_ms, id) WHERE workflow_type <> '';
+      CREATE INDEX workflows_of_type_by_created ON workflows (workflow_type, created_at_ms, id) WHERE workflow_type <> '';
+
+      -- Kept by the triggers below.
+      CREATE TABLE type_counters (
+        workflow_type TEXT NOT NULL,
+        state TEXT NOT NULL,
+        workflows INTEGER NOT NULL,
+        PRIMARY KEY (workflow_type, state)
+      ) STRICT, WITHOUT ROWID;
+      INSERT INTO type_counters SELECT workflow_type, state, count(*) FROM workflows GROUP BY workflow_type, state;
+
+      CREATE TRIGGER count_new_type AFTER INSERT ON workflows BEGIN
+        INSERT INTO type_counters VALUES (new.workflow_type, new.state, 1) ON CONFLICT DO UPDATE SET workflows = workflows + 1;
+      END;
+      CREATE TRIGGER count_changed_type AFTER UPDATE OF state ON workflows WHEN new.state <> old.state BEGIN
+        UPDATE type_counters SET workflows = workflows - 1 WHERE workflow_type = old.workflow_type AND state = old.state;
+        INSERT INTO type_counters VALUES (new.workflow_type, new.state, 1) ON CONFLICT DO UPDATE SET workflows = workflows + 1;
+      END;
+      CREATE TRIGGER count_gone_type AFTER DELETE ON workflows BEGIN
+        UPDATE type_counters SET workflows = workflows - 1 WHERE workflow_type = old.workflow_type AND state = old.state;
+        DELETE FROM type_counters WHERE workflow_type = old.workflow_type AND state = old.state AND workflows = 0;
+      END`,
+  },
 ];

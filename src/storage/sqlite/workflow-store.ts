@@ -1,4 +1,5 @@
 import { assert } from "../../kernel/assert.ts";
+import type { WorkflowState } from "../../kernel/lifecycle.ts";
 import { err, ok, type Result } from "../../kernel/result.ts";
 import type { NewWorkflowEvent, WorkflowEvent } from "../../workflow/core/types.ts";
 import type { Warnings } from "../../workflow/core/warnings.ts";
@@ -13,10 +14,12 @@ import type {
 import { openSqlite } from "./engine.ts";
 import { openFailure } from "./sqlite-error.ts";
 import type { OpenFailure, Row, SqliteEngine, SqlValue, Statement } from "./statement.ts";
+import { changesSince } from "./workflow-changes.ts";
 import { listEvents, listWorkflows } from "./workflow-lists.ts";
 import { workflowMigrations } from "./workflow-migrations.ts";
 import { policyStatements, readPolicies } from "./workflow-policies.ts";
 import { selectWithLastEvent, toAnswer, toWorkflow, toWorkflowWithLastEvent } from "./workflow-rows.ts";
+import { listSorted } from "./workflow-sorted.ts";
 
 type Conflict = WorkflowConflict | { readonly type: "other-outcome" };
 
@@ -54,12 +57,20 @@ function workflowStore(engine: SqliteEngine): WorkflowStore {
     get: async (id) => engine.read("SELECT * FROM workflows WHERE id = ?", id).map(toWorkflow)[0],
     getWithLastEvent: async (id) => engine.read(selectWithLastEvent, id).map(toWorkflowWithLastEvent)[0],
     list: async (page) => listWorkflows(engine, page),
+    listSorted: async (page) => listSorted(engine, page),
+    changesSince: async (page) => changesSince(engine, page),
     listEvents: async (page) => listEvents(engine, page),
     sequences: async () => {
       const [row] = engine.read(selectSequences);
       return { oldest: Number(row?.["oldest"]), newest: Number(row?.["newest"]) };
     },
     counts: async () => toCounts(engine.read("SELECT * FROM counters")[0]),
+    typeCounts: async ({ after, limit }) =>
+      engine.read(selectTypeCounts, after?.type ?? "", after?.state ?? "", limit).map((row) => ({
+        type: row["workflow_type"] as string,
+        state: row["state"] as WorkflowState,
+        count: Number(row["workflows"]),
+      })),
     answer: async (requestId) => {
       const [row] = engine.read(selectAnswer, requestId);
       return row && toAnswer(row);
@@ -129,6 +140,10 @@ const selectNewest = "SELECT coalesce(max(sequence), 0) AS newest FROM events";
 const selectSequences = `SELECT
   coalesce((SELECT min(sequence) FROM events), 0) AS oldest,
   coalesce((SELECT max(sequence) FROM events), 0) AS newest`;
+
+// No state sorts before "A".
+const selectTypeCounts =
+  "SELECT * FROM type_counters WHERE (workflow_type, state) > (?, ?) ORDER BY workflow_type, state LIMIT ?";
 
 const selectAnswer = `SELECT events.*, digest, workflow, policy
   FROM answers LEFT JOIN events ON events.sequence = answers.event_sequence WHERE request_id = ?`;

@@ -4,6 +4,8 @@ import { transactionFilter } from "../../../src/rpc/transaction-filter.ts";
 
 const day = Date.parse("2026-01-31T00:00:00Z");
 
+const nobody = async () => undefined;
+
 describe("what a store is told of a filter", () => {
   test.each([
     ['workflow.id == "a"', { id: { oneOf: ["a"] } }],
@@ -31,7 +33,10 @@ describe("what a store is told of a filter", () => {
     ],
     ['workflow.state_entered_at < timestamp("2026-01-31T00:00:00Z")', { stateEnteredAtMs: { max: day } }],
     // Part of it.
-    ['workflow.metadata.site == "B" && (workflow.state == "FAILED" && workflow.version > 2)', { state: { oneOf: ["FAILED"] } }],
+    [
+      'workflow.metadata.site == "B" && (workflow.state == "FAILED" && workflow.version > 2)',
+      { state: { oneOf: ["FAILED"] }, version: { min: 2 } },
+    ],
     // Never true.
     ["workflow.id == dyn(5)", {}],
     ['workflow.id == "a" && workflow.id == "b"', { id: { oneOf: [] } }],
@@ -48,7 +53,7 @@ describe("what a store is told of a filter", () => {
     ['workflow.id.endsWith("a")', {}],
     ['workflow.id > "ｱ" && workflow.id.startsWith("😀")', { id: { min: "ｱ" } }],
     ['workflow.id + "x" == "ax"', {}],
-    ["workflow.version == 1", {}],
+    ["workflow.version == 1", { version: { oneOf: [1] } }],
     ['["a"].exists(workflow_id, workflow_id == workflow.id)', {}],
     ["workflow.in_transition", {}],
     ["optional.of(workflow.id).hasValue()", {}],
@@ -70,7 +75,7 @@ describe("what a store is told of a filter", () => {
     ],
     ['event.occurred_at < timestamp("2026-01-31T00:00:00Z")', { occurredAtMs: { max: day } }],
   ])("%s", (filter, known) => {
-    expect(eventFilter(filter)?.known).toEqual(known);
+    expect(eventFilter(filter, nobody)?.known).toEqual(known);
   });
 
   test.each([
@@ -90,6 +95,10 @@ describe("what a store is told of a filter", () => {
   });
 
   test("an empty filter asks nothing", () => {
-    expect([workflowFilter(""), eventFilter(""), transactionFilter("", () => 0)]).toEqual([undefined, undefined, undefined]);
+    expect([workflowFilter(""), eventFilter("", nobody), transactionFilter("", () => 0)]).toEqual([
+      undefined,
+      undefined,
+      undefined,
+    ]);
   });
 });

@@ -303,6 +303,12 @@ export const ErrorReason = {
    * `{reason: "POLICY_LIMIT_REACHED", metadata: {limit: "1000"}}`
    */
   POLICY_LIMIT_REACHED: "ERROR_REASON_POLICY_LIMIT_REACHED",
+  /**
+   * PAGE_TOKEN_EXPIRED - ABORTED. The list is sorted by what changes, and so much has changed since its first page that it cannot go on as it was then. Begin again
+   * with the first page; sort by `id` or `created_at` if there is no end of changes.
+   * `{reason: "PAGE_TOKEN_EXPIRED", metadata: {limit: "100000"}}`
+   */
+  PAGE_TOKEN_EXPIRED: "ERROR_REASON_PAGE_TOKEN_EXPIRED",
   UNRECOGNIZED: "UNRECOGNIZED",
 } as const;
 
@@ -360,6 +366,7 @@ export namespace ErrorReason {
   export type POLICY_NOT_FOUND = typeof ErrorReason.POLICY_NOT_FOUND;
   export type POLICY_REVISION_MISMATCH = typeof ErrorReason.POLICY_REVISION_MISMATCH;
   export type POLICY_LIMIT_REACHED = typeof ErrorReason.POLICY_LIMIT_REACHED;
+  export type PAGE_TOKEN_EXPIRED = typeof ErrorReason.PAGE_TOKEN_EXPIRED;
   export type UNRECOGNIZED = typeof ErrorReason.UNRECOGNIZED;
 }
 
@@ -518,6 +525,9 @@ export function errorReasonFromJSON(object: any): ErrorReason {
     case 52:
     case "ERROR_REASON_POLICY_LIMIT_REACHED":
       return ErrorReason.POLICY_LIMIT_REACHED;
+    case 55:
+    case "ERROR_REASON_PAGE_TOKEN_EXPIRED":
+      return ErrorReason.PAGE_TOKEN_EXPIRED;
     case -1:
     case "UNRECOGNIZED":
     default:
@@ -629,6 +639,8 @@ export function errorReasonToNumber(object: ErrorReason): number {
       return 51;
     case ErrorReason.POLICY_LIMIT_REACHED:
       return 52;
+    case ErrorReason.PAGE_TOKEN_EXPIRED:
+      return 55;
     case ErrorReason.UNRECOGNIZED:
     default:
       return -1;

@@ -11,6 +11,7 @@ import { Duration } from "../../../google/protobuf/duration.ts";
 import { Struct } from "../../../google/protobuf/struct.ts";
 import { Timestamp } from "../../../google/protobuf/timestamp.ts";
 import { Enlistment, Outcome, outcomeFromJSON, outcomeToNumber } from "../../commit/v1/transaction.ts";
+import { CountWorkflowsRequest, CountWorkflowsResponse, WorkflowCount } from "./count.ts";
 import {
   DeleteWorkflowTypePolicyRequest,
   DeleteWorkflowTypePolicyResponse,
@@ -226,7 +227,7 @@ export interface ListWorkflowsRequest {
    * follow: go on until `next_page_token` is empty.
    */
   readonly pageSize: number;
-  /** From the answer before; empty for the first page. Good only together with the same `filter`. */
+  /** From the answer before; empty for the first page. Good only together with the same `filter` and `order_by`. */
   readonly pageToken: string;
   /**
    * A CEL expression over `workflow` that must be true, such as `workflow.state == "FAILED" && workflow.metadata.site == "B"`.
@@ -236,11 +237,17 @@ export interface ListWorkflowsRequest {
    * `"WORKFLOW_STATE_FAILED"`, and with anything that is no name of the enum it is refused. It is checked as
    * `concord.predicate.v1.Rule.expression` is, whose comment says what is not.
    * A workflow for which it cannot be evaluated is left out. Empty: all. Up to 4,096 characters.
-   * What is compared with a literal, alone or joined by `&&`, costs least if it is id, type, state, created_at, created_by, updated_at,
-   * updated_by or state_entered_at, and of a text `startsWith`: the store passes over the rest. An id, or how it begins, and one type lead
-   * to the place.
+   * What is compared with literals, alone or joined by `&&`, narrows what is looked at. Indexes lead to id (also `startsWith`), type, state, both
+   * together, and in the order of their own to created_at, updated_at and version: in a store of any size nothing else is looked at. Of the
+   * other fields (created_by, updated_by, state_entered_at) the store passes over what does not match without making anything of it. What
+   * is neither is looked at one by one: `ListWorkflowsResponse.scanned`.
    */
   readonly filter: string;
+  /**
+   * By what the list is sorted: `id`, `created_at`, `updated_at` or `version`, and after a space `asc` or `desc`. `updated_at desc` has what
+   * changed last first. Where that is the same, by the id, in the same direction. Empty: `id asc`. Ids are in the order of their bytes.
+   */
+  readonly orderBy: string;
 }
 
 /**
@@ -248,10 +255,20 @@ export interface ListWorkflowsRequest {
  * filter, or when it has taken 2 s, or half of the time until the deadline.
  */
 export interface ListWorkflowsResponse {
-  /** In the order of their ids. */
+  /** In the order that was asked for. */
   readonly workflows: readonly Workflow[];
   /** Give it as `page_token` to get the next page, also if this one is empty. Empty: this was the last. */
   readonly nextPageToken: string;
+  /**
+   * True if no index led to all that the filter wants, so that workflows were looked at that it leaves out: it takes the longer, the more of them
+   * there are.
+   */
+  readonly scanned: boolean;
+  /**
+   * Only if `scanned`: by which fields of the filter no index led, such as `workflow.created_by`; `*` stands for conditions that do not compare one field
+   * with literals. Compare a field that indexes lead to as well, or sort by one.
+   */
+  readonly unindexed: readonly string[];
 }
 
 /** Asks for a move. */
@@ -392,6 +409,9 @@ export interface ListWorkflowEventsRequest {
    * A CEL expression over `event` that must be true, such as `event.type == "FAILED" && event.requested_by == "robot-2"`.
    * Fields: id, sequence, workflow_id, workflow_type, type, from, to, version, occurred_at, retry_count, reason, requested_by,
    * rule_set_revision, metadata, metadata_patch, transaction_id. An event for which it cannot be evaluated is left out. Up to 4,096 characters.
+   * It may also say something of `workflow`, with the fields of `ListWorkflowsRequest.filter`, as in `event.type == "FAILED" &&
+   * workflow.metadata.site == "B"`: of the event's workflow as it is when the event is looked at, which a later event may have changed. It is
+   * read for each event that is asked about, so say what you can of the event first. Of a workflow that was purged nothing is true.
    * The names of types and states are as in `ListWorkflowsRequest.filter`. So is what costs least: id, sequence, workflow_id, workflow_type,
    * type, to, occurred_at and requested_by; a sequence or a workflow_id leads to the place.
    */
@@ -509,7 +529,7 @@ export interface RuleFinding {
 export interface GetSystemStatsRequest {
 }
 
-/** The counts, all of one moment. */
+/** The counts, all of one moment; those by type of a moment before. */
 export interface GetSystemStatsResponse {
   /** Workflows in the store. */
   readonly totalWorkflows: bigint;
@@ -524,7 +544,14 @@ export interface GetSystemStatsResponse {
   /** How many workflows the store may hold (`--max-workflows`). */
   readonly workflowLimit: bigint;
   /** When the server answered. */
-  readonly asOf: Date | undefined;
+  readonly asOf:
+    | Date
+    | undefined;
+  /**
+   * Workflows of each type in each state of which there are any, the largest count first: at most 1,000, CountWorkflows knows more. Those without a type
+   * are under the empty one.
+   */
+  readonly workflowsByType: readonly WorkflowCount[];
 }
 
 /** How many workflows are in a state. */
@@ -905,7 +932,7 @@ export const GetWorkflowResponse: MessageFns<GetWorkflowResponse> = {
 };
 
 function createBaseListWorkflowsRequest(): ListWorkflowsRequest {
-  return { pageSize: 0, pageToken: "", filter: "" };
+  return { pageSize: 0, pageToken: "", filter: "", orderBy: "" };
 }
 
 export const ListWorkflowsRequest: MessageFns<ListWorkflowsRequest> = {
@@ -918,6 +945,9 @@ export const ListWorkflowsRequest: MessageFns<ListWorkflowsRequest> = {
     }
     if (message.filter !== "") {
       writer.uint32(26).string(message.filter);
+    }
+    if (message.orderBy !== "") {
+      writer.uint32(34).string(message.orderBy);
     }
     return writer;
   },
@@ -959,6 +989,14 @@ export const ListWorkflowsRequest: MessageFns<ListWorkflowsRequest> = {
             message.filter = reader.string();
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.orderBy = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -979,12 +1017,13 @@ export const ListWorkflowsRequest: MessageFns<ListWorkflowsRequest> = {
     message.pageSize = object.pageSize ?? 0;
     message.pageToken = object.pageToken ?? "";
     message.filter = object.filter ?? "";
+    message.orderBy = object.orderBy ?? "";
     return message;
   },
 };
 
 function createBaseListWorkflowsResponse(): ListWorkflowsResponse {
-  return { workflows: [], nextPageToken: "" };
+  return { workflows: [], nextPageToken: "", scanned: false, unindexed: [] };
 }
 
 export const ListWorkflowsResponse: MessageFns<ListWorkflowsResponse> = {
@@ -994,6 +1033,12 @@ export const ListWorkflowsResponse: MessageFns<ListWorkflowsResponse> = {
     }
     if (message.nextPageToken !== "") {
       writer.uint32(18).string(message.nextPageToken);
+    }
+    if (message.scanned !== false) {
+      writer.uint32(24).bool(message.scanned);
+    }
+    for (const v of message.unindexed) {
+      writer.uint32(34).string(v!);
     }
     return writer;
   },
@@ -1027,6 +1072,22 @@ export const ListWorkflowsResponse: MessageFns<ListWorkflowsResponse> = {
             message.nextPageToken = reader.string();
             continue;
           }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.scanned = reader.bool();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.unindexed.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1046,6 +1107,8 @@ export const ListWorkflowsResponse: MessageFns<ListWorkflowsResponse> = {
     const message = createBaseListWorkflowsResponse() as any;
     message.workflows = object.workflows?.map((e) => Workflow.fromPartial(e)) || [];
     message.nextPageToken = object.nextPageToken ?? "";
+    message.scanned = object.scanned ?? false;
+    message.unindexed = object.unindexed?.map((e) => e) || [];
     return message;
   },
 };
@@ -2652,6 +2715,7 @@ function createBaseGetSystemStatsResponse(): GetSystemStatsResponse {
     recoveriesInProgress: 0n,
     workflowLimit: 0n,
     asOf: undefined,
+    workflowsByType: [],
   };
 }
 
@@ -2692,6 +2756,9 @@ export const GetSystemStatsResponse: MessageFns<GetSystemStatsResponse> = {
     }
     if (message.asOf !== undefined) {
       Timestamp.encode(toTimestamp(message.asOf), writer.uint32(58).fork()).join();
+    }
+    for (const v of message.workflowsByType) {
+      WorkflowCount.encode(v!, writer.uint32(66).fork()).join();
     }
     return writer;
   },
@@ -2765,6 +2832,14 @@ export const GetSystemStatsResponse: MessageFns<GetSystemStatsResponse> = {
             message.asOf = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
             continue;
           }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.workflowsByType.push(WorkflowCount.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2799,6 +2874,7 @@ export const GetSystemStatsResponse: MessageFns<GetSystemStatsResponse> = {
       ? BigInt(object.workflowLimit)
       : 0n;
     message.asOf = object.asOf ?? undefined;
+    message.workflowsByType = object.workflowsByType?.map((e) => WorkflowCount.fromPartial(e)) || [];
     return message;
   },
 };
@@ -2936,12 +3012,37 @@ export const WorkflowServiceDefinition = {
       responseStream: false,
       options: {},
     },
-    /** Reads workflows in the order of their ids, page by page, filtered. */
+    /**
+     * Reads workflows page by page, filtered, in the order of their ids or as `order_by` says.
+     *
+     * The pages are a snapshot of which workflows there are and in what order: one that was there when the first page was read, and still is,
+     * comes on exactly one page, whatever changes meanwhile. Each is told as it is when its page is read, and the filter is asked about it
+     * then. What was created after the first page is left out where the list is sorted by what changes (`updated_at`, `version`), and may
+     * come where it is not (`id`, `created_at`). What a change made of a workflow before the first page was asked for is always seen.
+     *
+     * Errors: ABORTED / PAGE_TOKEN_EXPIRED: sorted by what changes, and more than 100,000 changes were made since the first page. Begin again.
+     */
     listWorkflows: {
       name: "ListWorkflows",
       requestType: ListWorkflowsRequest as typeof ListWorkflowsRequest,
       requestStream: false,
       responseType: ListWorkflowsResponse as typeof ListWorkflowsResponse,
+      responseStream: false,
+      options: {},
+    },
+    /**
+     * Counts workflows, in groups if wanted. Without a filter, or with one that compares only `workflow.state` and `workflow.type` with literals,
+     * in groups of these, the store has kept the counts: the answer is of one moment, and costs nothing. Otherwise workflows are looked at, in
+     * the order of their ids, for as long as the caller waits: give a deadline. Each is counted once, as it is when it is looked at; one that moves
+     * meanwhile may be counted as it was before or after that.
+     *
+     * Errors: DEADLINE_EXCEEDED, with nothing counted, if the deadline comes first: narrow the filter, or wait longer.
+     */
+    countWorkflows: {
+      name: "CountWorkflows",
+      requestType: CountWorkflowsRequest as typeof CountWorkflowsRequest,
+      requestStream: false,
+      responseType: CountWorkflowsResponse as typeof CountWorkflowsResponse,
       responseStream: false,
       options: {},
     },
@@ -3112,7 +3213,7 @@ export const WorkflowServiceDefinition = {
       responseStream: true,
       options: {},
     },
-    /** Counts what is in the store. Cheap: the store keeps the counts. */
+    /** Counts what is in the store, also by type. Cheap: the store keeps the counts. */
     getSystemStats: {
       name: "GetSystemStats",
       requestType: GetSystemStatsRequest as typeof GetSystemStatsRequest,
@@ -3169,11 +3270,32 @@ export interface WorkflowServiceImplementation<CallContextExt = {}> {
     request: WaitForWorkflowRequest,
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<WaitForWorkflowResponse>>;
-  /** Reads workflows in the order of their ids, page by page, filtered. */
+  /**
+   * Reads workflows page by page, filtered, in the order of their ids or as `order_by` says.
+   *
+   * The pages are a snapshot of which workflows there are and in what order: one that was there when the first page was read, and still is,
+   * comes on exactly one page, whatever changes meanwhile. Each is told as it is when its page is read, and the filter is asked about it
+   * then. What was created after the first page is left out where the list is sorted by what changes (`updated_at`, `version`), and may
+   * come where it is not (`id`, `created_at`). What a change made of a workflow before the first page was asked for is always seen.
+   *
+   * Errors: ABORTED / PAGE_TOKEN_EXPIRED: sorted by what changes, and more than 100,000 changes were made since the first page. Begin again.
+   */
   listWorkflows(
     request: ListWorkflowsRequest,
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<ListWorkflowsResponse>>;
+  /**
+   * Counts workflows, in groups if wanted. Without a filter, or with one that compares only `workflow.state` and `workflow.type` with literals,
+   * in groups of these, the store has kept the counts: the answer is of one moment, and costs nothing. Otherwise workflows are looked at, in
+   * the order of their ids, for as long as the caller waits: give a deadline. Each is counted once, as it is when it is looked at; one that moves
+   * meanwhile may be counted as it was before or after that.
+   *
+   * Errors: DEADLINE_EXCEEDED, with nothing counted, if the deadline comes first: narrow the filter, or wait longer.
+   */
+  countWorkflows(
+    request: CountWorkflowsRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<CountWorkflowsResponse>>;
   /**
    * Moves a workflow to another state, if the lifecycle has the move and no rule denies it. With `enlist`, the move commits together
    * with the work of the named participants, or nothing happens anywhere.
@@ -3297,7 +3419,7 @@ export interface WorkflowServiceImplementation<CallContextExt = {}> {
     request: WatchWorkflowEventsRequest,
     context: CallContext & CallContextExt,
   ): ServerStreamingMethodResult<DeepPartial<WatchWorkflowEventsResponse>>;
-  /** Counts what is in the store. Cheap: the store keeps the counts. */
+  /** Counts what is in the store, also by type. Cheap: the store keeps the counts. */
   getSystemStats(
     request: GetSystemStatsRequest,
     context: CallContext & CallContextExt,
@@ -3345,11 +3467,32 @@ export interface WorkflowServiceClient<CallOptionsExt = {}> {
     request: DeepPartial<WaitForWorkflowRequest>,
     options?: CallOptions & CallOptionsExt,
   ): Promise<WaitForWorkflowResponse>;
-  /** Reads workflows in the order of their ids, page by page, filtered. */
+  /**
+   * Reads workflows page by page, filtered, in the order of their ids or as `order_by` says.
+   *
+   * The pages are a snapshot of which workflows there are and in what order: one that was there when the first page was read, and still is,
+   * comes on exactly one page, whatever changes meanwhile. Each is told as it is when its page is read, and the filter is asked about it
+   * then. What was created after the first page is left out where the list is sorted by what changes (`updated_at`, `version`), and may
+   * come where it is not (`id`, `created_at`). What a change made of a workflow before the first page was asked for is always seen.
+   *
+   * Errors: ABORTED / PAGE_TOKEN_EXPIRED: sorted by what changes, and more than 100,000 changes were made since the first page. Begin again.
+   */
   listWorkflows(
     request: DeepPartial<ListWorkflowsRequest>,
     options?: CallOptions & CallOptionsExt,
   ): Promise<ListWorkflowsResponse>;
+  /**
+   * Counts workflows, in groups if wanted. Without a filter, or with one that compares only `workflow.state` and `workflow.type` with literals,
+   * in groups of these, the store has kept the counts: the answer is of one moment, and costs nothing. Otherwise workflows are looked at, in
+   * the order of their ids, for as long as the caller waits: give a deadline. Each is counted once, as it is when it is looked at; one that moves
+   * meanwhile may be counted as it was before or after that.
+   *
+   * Errors: DEADLINE_EXCEEDED, with nothing counted, if the deadline comes first: narrow the filter, or wait longer.
+   */
+  countWorkflows(
+    request: DeepPartial<CountWorkflowsRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<CountWorkflowsResponse>;
   /**
    * Moves a workflow to another state, if the lifecycle has the move and no rule denies it. With `enlist`, the move commits together
    * with the work of the named participants, or nothing happens anywhere.
@@ -3473,7 +3616,7 @@ export interface WorkflowServiceClient<CallOptionsExt = {}> {
     request: DeepPartial<WatchWorkflowEventsRequest>,
     options?: CallOptions & CallOptionsExt,
   ): AsyncIterable<WatchWorkflowEventsResponse>;
-  /** Counts what is in the store. Cheap: the store keeps the counts. */
+  /** Counts what is in the store, also by type. Cheap: the store keeps the counts. */
   getSystemStats(
     request: DeepPartial<GetSystemStatsRequest>,
     options?: CallOptions & CallOptionsExt,

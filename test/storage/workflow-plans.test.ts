@@ -1,0 +1,59 @@
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { expect, test } from "vitest";
+import { workflowFilter } from "../../src/rpc/filter.ts";
+import { leadingPaths, orderClause, pathInOrder, selectPlaces } from "../../src/storage/sqlite/workflow-indexes.ts";
+import { openSqliteWorkflowStore } from "../../src/storage/sqlite/workflow-store.ts";
+import type { WorkflowOrder } from "../../src/workflow/ports.ts";
+import { storageDir } from "../support/storage-dir.ts";
+
+const path = join(storageDir(), "workflows.db");
+const opened = await openSqliteWorkflowStore({ path });
+if (!opened.ok) throw new Error(opened.error.message);
+await opened.value.close();
+const db = new DatabaseSync(path, { readOnly: true });
+
+const anywhere = { low: { key: 0, id: "a" }, high: { key: 9, id: "z" }, open: "low" } as const;
+
+const plan = (sql: string, params: readonly unknown[]): readonly string[] =>
+  db
+    .prepare(`EXPLAIN QUERY PLAN ${sql}`)
+    .all(...(params as []))
+    .map((row) => String(row["detail"]));
+
+const orders: readonly WorkflowOrder["by"][] = ["id", "created", "updated", "version"];
+
+const filters = {
+  "": [],
+  'workflow.id.startsWith("w-")': ["id"],
+  'workflow.state == "FAILED"': ["state"],
+  'workflow.state in ["FAILED", "PAUSED"]': ["state"],
+  'workflow.type == "sample"': ["type"],
+  'workflow.type == "sample" && workflow.state == "FAILED"': ["type", "state"],
+  'workflow.created_at > timestamp("2026-11-01T00:00:00Z")': ["createdAtMs"],
+  'workflow.updated_at > timestamp("2026-11-01T00:00:00Z") && workflow.state == "FAILED"': ["state", "updatedAtMs"],
+  "workflow.version > 7": ["version"],
+} as const;
+
+// A plan that sorts or walks a table costs the more, the larger the store is.
+test.each(Object.keys(filters))("indexes lead by all of: %s", (expression) => {
+  const ranges = workflowFilter(expression)?.known ?? {};
+  for (const by of orders) {
+    for (const descending of [false, true]) {
+      const { sql, params } = selectPlaces(pathInOrder(by, ranges), anywhere);
+      const details = plan(`${sql} ${orderClause({ by, descending })} LIMIT 100`, params);
+      expect(details.filter((detail) => /SEARCH/.test(detail)).length).toBeGreaterThan(0);
+      for (const detail of details) expect(detail).not.toMatch(/SCAN|TEMP B-TREE/);
+      for (const detail of details.filter((each) => each.startsWith("SEARCH")))
+        expect(detail).toMatch(/COVERING INDEX .*\(.*id[>)]/);
+    }
+  }
+  const paths = leadingPaths(ranges);
+  for (const each of paths) {
+    const { sql, params } = selectPlaces(each, anywhere);
+    for (const detail of plan(sql, params)) expect(detail).not.toMatch(/SCAN|TEMP B-TREE/);
+  }
+  const led = [...paths, ...orders.map((by) => pathInOrder(by, ranges))].map((each) => each.led.toSorted().join());
+  const wanted = filters[expression as keyof typeof filters];
+  expect(led).toContain(wanted.toSorted().join());
+});
