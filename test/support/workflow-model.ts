@@ -2,6 +2,7 @@ import fc from "fast-check";
 import type { Clients } from "../../src/cli/client.ts";
 import { enumText } from "../../src/cli/output.ts";
 import { WorkflowState as WireState, type Workflow } from "../../src/gen/concord/workflow/v1/workflow.ts";
+import { IfExists } from "../../src/gen/concord/workflow/v1/workflow_service.ts";
 import { unreachable } from "../../src/kernel/assert.ts";
 import type { JsonObject } from "../../src/kernel/json.ts";
 import { isMove, isTerminal, type WorkflowState, workflowStates } from "../../src/kernel/lifecycle.ts";
@@ -18,7 +19,10 @@ type Change = {
 };
 
 export type Verb =
-  | ({ readonly type: "create"; readonly locked: boolean } & Omit<Change, "expected">)
+  | ({ readonly type: "create"; readonly locked: boolean; readonly started: boolean; readonly orFind: boolean } & Omit<
+      Change,
+      "expected"
+    >)
   | ({ readonly type: "move"; readonly to: WorkflowState } & Change)
   | ({ readonly type: "recover" } & Change)
   | { readonly type: "get"; readonly id: string }
@@ -83,6 +87,8 @@ function change(state: ModelState, verb: Changing): { readonly state: ModelState
   const changed = changeOf(state.workflows[verb.id], verb);
   if (typeof changed === "string") return { state, output: changed };
   const heard = heardOf(changed);
+  // What was only found is not remembered: nothing was written.
+  if (changed === state.workflows[verb.id]) return { state, output: heard };
   const workflows = { ...state.workflows, [verb.id]: changed };
   const answers = request === undefined ? state.answers : { ...state.answers, [request]: { verb: asked, heard } };
   return { state: { workflows, answers }, output: heard };
@@ -91,8 +97,12 @@ function change(state: ModelState, verb: Changing): { readonly state: ModelState
 /** The workflow as it is then, or why it stays as it is. */
 function changeOf(found: Kept | undefined, verb: Changing): Kept | string {
   if (verb.type === "create") {
-    if (found !== undefined) return "WORKFLOW_ALREADY_EXISTS";
-    return { state: "CREATED", version: 1, retries: 0, locked: verb.locked };
+    const { locked, started, orFind } = verb;
+    if (found === undefined) {
+      return started ? { state: "ACTIVE", version: 2, retries: 0, locked } : { state: "CREATED", version: 1, retries: 0, locked };
+    }
+    const isSame = found.locked === locked && (found.state !== "CREATED" || !started);
+    return orFind && isSame ? found : "WORKFLOW_ALREADY_EXISTS";
   }
   if (found === undefined) return "WORKFLOW_NOT_FOUND";
   if (isTerminal(found.state)) return "TERMINAL_STATE";
@@ -124,7 +134,11 @@ export async function ask({ workflows }: Clients, verb: Verb, scope: string): Pr
   switch (verb.type) {
     case "create": {
       const metadata: JsonObject = { locked: verb.locked };
-      return heard(workflows.createWorkflow({ ...common(verb), metadata, type: scope }));
+      const more = {
+        initialState: verb.started ? WireState.ACTIVE : WireState.UNSPECIFIED,
+        ifExists: verb.orFind ? IfExists.RETURN : IfExists.FAIL,
+      };
+      return heard(workflows.createWorkflow({ ...common(verb), ...more, metadata, type: scope }));
     }
     case "move":
       return heard(workflows.transitionWorkflow({ ...common(verb), targetState: WireState[verb.to] }));
@@ -159,7 +173,13 @@ const requestId = fc.option(fc.constantFrom("r1", "r2", "r3"), { nil: undefined,
 
 /** Few workflows, versions and request ids: so that callers meet. */
 export const verbArbitrary: fc.Arbitrary<Verb> = fc.oneof(
-  { weight: 2, arbitrary: fc.record({ type: fc.constant("create" as const), id: ids, locked: fc.boolean(), requestId }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      ...{ type: fc.constant("create" as const), id: ids, requestId },
+      ...{ locked: fc.boolean(), started: fc.boolean(), orFind: fc.boolean() },
+    }),
+  },
   {
     weight: 6,
     arbitrary: fc.record({
