@@ -25,6 +25,7 @@ export type Verb =
     >)
   | ({ readonly type: "move"; readonly to: WorkflowState } & Change)
   | ({ readonly type: "recover" } & Change)
+  | ({ readonly type: "update"; readonly locked: boolean } & Change)
   | { readonly type: "get"; readonly id: string }
   | { readonly type: "list"; readonly state: WorkflowState };
 
@@ -36,6 +37,8 @@ type Kept = {
   readonly version: number;
   readonly retries: number;
   readonly locked: boolean;
+  /** When it was created. */
+  readonly wasLocked: boolean;
 };
 
 export type ModelState = {
@@ -99,14 +102,17 @@ function changeOf(found: Kept | undefined, verb: Changing): Kept | string {
   if (verb.type === "create") {
     const { locked, started, orFind } = verb;
     if (found === undefined) {
-      return started ? { state: "ACTIVE", version: 2, retries: 0, locked } : { state: "CREATED", version: 1, retries: 0, locked };
+      return started
+        ? { state: "ACTIVE", version: 2, retries: 0, locked, wasLocked: locked }
+        : { state: "CREATED", version: 1, retries: 0, locked, wasLocked: locked };
     }
-    const isSame = found.locked === locked && (found.state !== "CREATED" || !started);
+    const isSame = found.wasLocked === locked && (found.state !== "CREATED" || !started);
     return orFind && isSame ? found : "WORKFLOW_ALREADY_EXISTS";
   }
   if (found === undefined) return "WORKFLOW_NOT_FOUND";
   if (isTerminal(found.state)) return "TERMINAL_STATE";
   if (verb.expected !== undefined && verb.expected !== found.version) return `VERSION_MISMATCH ${found.version}`;
+  if (verb.type === "update") return { ...found, version: found.version + 1, locked: verb.locked };
   if (verb.type === "recover" && found.state !== "FAILED") return "NOT_FAILED";
   const to = verb.type === "recover" ? "ACTIVE" : verb.to;
   if (!isMove(found.state, to)) return "INVALID_TRANSITION";
@@ -144,6 +150,8 @@ export async function ask({ workflows }: Clients, verb: Verb, scope: string): Pr
       return heard(workflows.transitionWorkflow({ ...common(verb), targetState: WireState[verb.to] }));
     case "recover":
       return heard(workflows.recoverWorkflow(common(verb)));
+    case "update":
+      return heard(workflows.updateWorkflowMetadata({ ...common(verb), metadataPatch: { locked: verb.locked } }));
     case "get":
       return heard(workflows.getWorkflow({ workflowId: `${scope}.${verb.id}` }));
     case "list": {
@@ -188,6 +196,10 @@ export const verbArbitrary: fc.Arbitrary<Verb> = fc.oneof(
     }),
   },
   { weight: 2, arbitrary: fc.record({ type: fc.constant("recover" as const), id: ids, expected, requestId }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({ type: fc.constant("update" as const), id: ids, expected, requestId, locked: fc.boolean() }),
+  },
   { weight: 2, arbitrary: fc.record({ type: fc.constant("get" as const), id: ids }) },
   { weight: 1, arbitrary: fc.record({ type: fc.constant("list" as const), state: fc.constantFrom(...workflowStates) }) },
 );
