@@ -3,9 +3,20 @@ const always = ["OK", "INVALID_ARGUMENT", "RESOURCE_EXHAUSTED"];
 
 /** What else each RPC may answer, as its contract has it. */
 const more: Readonly<Record<string, readonly string[]>> = {
-  CreateWorkflow: ["ALREADY_EXISTS"],
+  CreateWorkflow: ["ALREADY_EXISTS", "FAILED_PRECONDITION", "UNAVAILABLE", "DEADLINE_EXCEEDED"],
   GetWorkflow: ["NOT_FOUND"],
-  ListWorkflows: [],
+  WaitForWorkflow: ["NOT_FOUND", "DEADLINE_EXCEEDED"],
+  ListWorkflows: ["ABORTED"],
+  CountWorkflows: ["DEADLINE_EXCEEDED"],
+  UpdateWorkflowMetadata: ["NOT_FOUND", "FAILED_PRECONDITION", "ABORTED", "UNAVAILABLE", "DEADLINE_EXCEEDED"],
+  SetWorkflowDeadline: ["NOT_FOUND", "FAILED_PRECONDITION", "ABORTED"],
+  BatchTransitionWorkflows: ["NOT_FOUND", "FAILED_PRECONDITION", "ABORTED", "UNAVAILABLE", "DEADLINE_EXCEEDED"],
+  SetWorkflowTypePolicy: ["ABORTED"],
+  GetWorkflowTypePolicy: ["NOT_FOUND"],
+  ListWorkflowTypePolicies: [],
+  DeleteWorkflowTypePolicy: ["NOT_FOUND", "ABORTED"],
+  PurgeWorkflows: ["FAILED_PRECONDITION", "DEADLINE_EXCEEDED", "UNAVAILABLE"],
+  GetServerInfo: [],
   TransitionWorkflow: ["NOT_FOUND", "FAILED_PRECONDITION", "ABORTED", "UNAVAILABLE", "DEADLINE_EXCEEDED"],
   RecoverWorkflow: ["NOT_FOUND", "FAILED_PRECONDITION", "ABORTED", "UNAVAILABLE", "DEADLINE_EXCEEDED"],
   ResolveTransition: ["NOT_FOUND", "FAILED_PRECONDITION"],
