@@ -37,7 +37,7 @@ export interface Answers {
     questions: readonly Question[],
     options: AskedOptions & Pick<AskOptions, "promptOnly"> & { readonly isTrial?: boolean },
   ): Promise<Result<readonly Verdict[], JudgeFailure>>;
-  /** With what the rules that apply have come to: those named, which must be active, or if none are named all. */
+  /** With what the rules that apply have come to: those named, which must be active or in shadow, or if none are named all. */
   explain(
     question: Question,
     options: AskedOptions & { readonly ruleIds: readonly RuleId[] },
@@ -89,8 +89,8 @@ export function createAnswers({
     async explain(question, { minRevision, ...options }) {
       const reached = await reach(minRevision);
       if (!reached.ok) return reached;
-      const { active } = ruleSet().contents;
-      const missing = options.ruleIds.find((id) => !active.some((rule) => rule.id === id));
+      const { active, shadow } = ruleSet().contents;
+      const missing = options.ruleIds.find((id) => ![...active, ...shadow].some((rule) => rule.id === id));
       if (missing !== undefined) return err({ type: "rule-not-found", ruleId: missing, version: undefined });
       const [check] = checksOf([question]) as [Check];
       return evaluator.explain(ruleSet(), check, options);
@@ -114,8 +114,10 @@ export function createAnswers({
     async impact(
       decide: Decide,
       questions: readonly Question[],
-      options: Omit<AskOptions, "promptOnly">,
+      { minRevision, ...options }: AskedOptions,
     ): Promise<Result<Impact, JudgeFailure | ChangeFailure>> {
+      const reached = await reach(minRevision);
+      if (!reached.ok) return reached;
       const tried = await changes.tryOut(decide, options.signal);
       if (!tried.ok) return tried;
       const checks = checksOf(questions);

@@ -3,7 +3,15 @@ import type { RuleId } from "../kernel/ids.ts";
 import type { JsonObject } from "../kernel/json.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
 import type { Breathe, Turns } from "../kernel/turns.ts";
-import { type Answers, createAnswers, type Impact, type Lint, type OnJudged, type Question } from "./answers.ts";
+import {
+  type Answers,
+  type AskedOptions,
+  createAnswers,
+  type Impact,
+  type Lint,
+  type OnJudged,
+  type Question,
+} from "./answers.ts";
 import type { Violation as MetadataViolation } from "./core/metadata-schema.ts";
 import { applyDescription, type Description, descriptionProblem, type RuleDescribed } from "./core/rule-set/apply.ts";
 import { deleteItem, setItem } from "./core/rule-set/item-changes.ts";
@@ -39,7 +47,7 @@ import type {
 import { metadataViolations } from "./core/workflow-types.ts";
 import type { ChangeFailure, JudgeFailure, RevisionNotReached } from "./errors.ts";
 import { inSlices } from "./in-slices.ts";
-import type { AskOptions, ChangeAnswer, Clock, Evaluator, RuleStore, RunTests } from "./ports.ts";
+import type { ChangeAnswer, Clock, Evaluator, RuleStore, RunTests } from "./ports.ts";
 import { readKnown, readRules } from "./read-known.ts";
 import { type Changed, createRuleSetChanges, type Decide, type Mutation } from "./rule-set-changes.ts";
 
@@ -82,7 +90,7 @@ export interface Engine
   impact(
     candidate: Candidate,
     questions: readonly Question[],
-    options: Omit<AskOptions, "promptOnly">,
+    options: AskedOptions,
   ): Promise<Result<Impact, JudgeFailure | ChangeFailure>>;
   /** What is wrong with the metadata of a workflow of this type. */
   validateMetadata(question: {

@@ -49,8 +49,9 @@ export function createEvaluator({
       return ok(verdicts);
     },
     async explain(ruleSet, check, { caller = "", signal, ruleIds }) {
-      const isAsked = isPossible(check) && applyingTo(ruleSet, check).rules.length > 0;
-      if (isAsked) return judges.explain(ruleSet, check, { caller, signal, ruleIds });
+      const { rules, shadows } = applyingTo(ruleSet, check);
+      if (isPossible(check) && rules.length + shadows.length > 0)
+        return judges.explain(ruleSet, check, { caller, signal, ruleIds });
       return ok({ verdict: judge(ruleSet, check), explanation: { rules: [], facts: [], omittedCount: 0 } });
     },
     close: judges.close,

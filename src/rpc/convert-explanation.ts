@@ -11,13 +11,14 @@ import type { ExplainedPart, ShownOutcome } from "../predicate/core/explain.ts";
 import type { ExplainedExpression, ExplainedFact, ExplainedRule } from "../predicate/core/explain-check.ts";
 
 export function explainedRuleToWire(rule: ExplainedRule): DeepPartial<RuleExplanation> {
-  const { ruleId, ruleVersion, condition, expression, message } = rule;
+  const { ruleId, ruleVersion, condition, expression, message, isInShadow = false } = rule;
   return {
     ruleId,
     ruleVersion,
     condition: condition && expressionToWire(condition),
     expression: expression && expressionToWire(expression),
     message: message && expressionToWire(message),
+    inShadow: isInShadow,
   };
 }
 

@@ -96,9 +96,12 @@ export function ruleAnswers({ engine, turns }: { readonly engine: Engine; readon
       return listAnswer(LintRuleSetResponse, shown, rest);
     },
 
-    async assessImpact({ candidate, checks }, context) {
+    async assessImpact({ candidate, checks, minRevision }, context) {
       const questions = checks.map((check, index) => questionFromWire(check, `checks[${index}]`));
-      const outcome = await engine.impact(candidateFromWire(candidate), questions, asker(context));
+      const outcome = await engine.impact(candidateFromWire(candidate), questions, {
+        ...asker(context),
+        minRevision: Number(minRevision),
+      });
       if (!outcome.ok) throw impactError(outcome.error);
       const { before, after, ruleSetRevision } = outcome.value;
       const counts = new Map<ImpactKind, number>();

@@ -125,7 +125,11 @@ export function workflowError(error: ManagerError, { workflowId = "", requestId 
         reason: "RULE_DENIED",
         message: error.violations.map(({ ruleId, message }) => `${ruleId}: ${message}`).join("; "),
         metadata: { workflow_id: error.workflowId, rule_set_revision: String(error.ruleSetRevision) },
-        preconditions: error.violations.map(({ ruleId, message }) => ({ type: "RULE", subject: ruleId, description: message })),
+        // As far as there is room: what would not have stopped it comes last.
+        preconditions: [
+          ...error.violations.map((denial) => preconditionOf("RULE", denial)),
+          ...(error.warnings ?? []).map((warning) => preconditionOf("RULE_WARNING", warning)),
+        ],
       });
     case "policy-not-found":
       return rpcError({
@@ -213,6 +217,12 @@ export function workflowError(error: ManagerError, { workflowId = "", requestId 
       return unreachable(error);
   }
 }
+
+const preconditionOf = (type: string, { ruleId, message }: { readonly ruleId: string; readonly message: string }) => ({
+  type,
+  subject: ruleId,
+  description: message,
+});
 
 const differenceWords = {
   type: "it has another type",

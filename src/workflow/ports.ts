@@ -240,7 +240,13 @@ export type PredicateVerdict =
   | { readonly type: "invalid-transition"; readonly ruleSetRevision: number }
   /** Of an update. */
   | { readonly type: "metadata-invalid"; readonly ruleSetRevision: number; readonly violations: readonly MetadataViolation[] }
-  | { readonly type: "rule-denied"; readonly ruleSetRevision: number; readonly violations: readonly RuleViolation[] };
+  | {
+      readonly type: "rule-denied";
+      readonly ruleSetRevision: number;
+      readonly violations: readonly RuleViolation[];
+      /** Of rules that would not have stopped it. */
+      readonly warnings?: readonly RuleViolation[];
+    };
 
 /** Metadata of a workflow that is to be of this type. */
 export type MetadataQuestion = { readonly workflowType: string; readonly metadata: JsonObject };

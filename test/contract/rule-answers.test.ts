@@ -86,8 +86,13 @@ describe("an explanation", () => {
 
   test("waits for no rule set that is not there", async () => {
     const check = await checkOf("sample-09", COMPLETED);
-    const failure = await failureOf(server.clients.predicates.explainTransition({ check, minRevision: 99n }));
-    expect(failure).toMatchObject({ reason: "REVISION_NOT_REACHED" });
+    const { predicates } = server.clients;
+    for (const call of [
+      predicates.explainTransition({ check, minRevision: 99n }),
+      predicates.assessImpact({ candidate: { $case: "deactivateRuleId", value: "cold" }, checks: [check], minRevision: 99n }),
+    ]) {
+      expect(await failureOf(call)).toMatchObject({ reason: "REVISION_NOT_REACHED", metadata: { min_revision: "99" } });
+    }
   });
 });
 
@@ -212,4 +217,23 @@ test("the largest explanation is one that every client reads", async () => {
   expect(rules.length + omitted).toBe(40);
   expect(omitted).toBeGreaterThan(0);
   client.close();
+});
+
+// The last one, since it changes the rule set.
+test("an explanation has the rules in shadow behind those that judge, and says which they are", async () => {
+  const { predicates } = server.clients;
+  const moves = [{ fromState: ACTIVE, toState: COMPLETED }];
+  await predicates.createRule({ ruleId: "dim", expression: "workflow.metadata.celsius < 1.0", moves, ...by });
+  await predicates.shadowRule({ ruleId: "dim", version: 1, ...by });
+  const check = await checkOf("sample-09", COMPLETED);
+  const told = ({ rules }: Awaited<ReturnType<typeof predicates.explainTransition>>) =>
+    rules.map(({ ruleId, inShadow, expression }) => ({ ruleId, inShadow, read: expression?.inputs[0]?.value }));
+  const dim = { ruleId: "dim", inShadow: true, read: "9.0" };
+  const cold = { ruleId: "cold", inShadow: false, read: "false" };
+  expect(told(await predicates.explainTransition({ check }))).toEqual([cold, dim]);
+  expect(told(await predicates.explainTransition({ check, ruleIds: ["dim"] }))).toEqual([dim]);
+  expect((await concord("rule", "explain", "sample-09", "COMPLETED", "--rule", "dim")).out).toContain(
+    "rule dim (version 1, in shadow)",
+  );
+  await predicates.shadowRule({ ruleId: "dim", version: 0, ...by });
 });

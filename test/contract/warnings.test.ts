@@ -93,12 +93,15 @@ describe("a move that a rule warns of", () => {
     });
   });
 
-  test("is refused if another rule denies it, and then the denials are told", async () => {
+  test("is refused if another rule denies it, and then the denials are told before the warnings", async () => {
     await setRules({ rule_id: "warns", action: warn }, { rule_id: "denies" });
     const request = { workflow_id, target_state: "WORKFLOW_STATE_ACTIVE", ...by };
     expect(await client.failure("WorkflowService/TransitionWorkflow", request)).toMatchObject({
       reason: "RULE_DENIED",
-      preconditions: [{ type: "RULE", subject: "denies" }],
+      preconditions: [
+        { type: "RULE", subject: "denies" },
+        { type: "RULE_WARNING", subject: "warns" },
+      ],
     });
     expect(await lastEvent()).toMatchObject({ version: "1" });
   });

@@ -93,6 +93,28 @@ export function workflowStoreSuite(name: string, open: () => Promise<WorkflowSto
       expect(await store.apply(ofWorkflow)).toMatchObject({ error: { conflict: { type: "request-exists" } } });
     });
 
+    test("an update is read as it was written: its patch, also an empty one, and metadata that is new", async () => {
+      const store = await openStore();
+      const created = workflow("w");
+      const updated = { ...created, version: 2, metadata: { note: null, text: "ä" } };
+      const told = { type: "UPDATED", fromState: "CREATED" } as const;
+      const events = [
+        event(created),
+        event(updated, { ...told, metadataPatch: { gone: null, text: "ä" } }),
+        event({ ...updated, version: 3 }, { ...told, metadataPatch: {} }),
+      ];
+      await store.apply({ puts: [{ workflow: created, expected: "absent" }], events: events.slice(0, 1) });
+      await store.apply({
+        puts: [{ workflow: { ...updated, version: 3 }, expected: { version: 1, heldBy: undefined } }],
+        events: events.slice(1),
+      });
+      expect((await store.listEvents({ afterSequence: 0, limit: 9 })).rows).toStrictEqual(
+        events.map((each, index) => ({ ...each, sequence: index + 1 })),
+      );
+      expect((await store.get(created.id))?.metadata).toStrictEqual(updated.metadata);
+      expect((await store.counts()).byState.CREATED).toBe(1);
+    });
+
     test("a workflow is read with its last event, or without one that was purged", async () => {
       const store = await openStore();
       await store.apply(creation("w"));

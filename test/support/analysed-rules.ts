@@ -6,6 +6,7 @@ import type { RuleMove } from "../../src/predicate/core/types.ts";
 
 export type WrittenRule = {
   readonly id?: string;
+  readonly operations?: AnalysedRule["operations"];
   readonly moves?: readonly RuleMove[];
   readonly types?: readonly string[];
   readonly condition?: string | undefined;

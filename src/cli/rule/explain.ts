@@ -49,10 +49,10 @@ export function answerLines({ verdict, rules, facts, omitted }: ExplainTransitio
   ];
 }
 
-function ruleLines({ ruleId, ruleVersion, condition, expression, message }: RuleExplanation): readonly string[] {
+function ruleLines({ ruleId, ruleVersion, condition, expression, message, inShadow }: RuleExplanation): readonly string[] {
   return [
     "",
-    `rule ${ruleId} (version ${ruleVersion})`,
+    `rule ${ruleId} (version ${ruleVersion}${inShadow ? ", in shadow" : ""})`,
     ...expressionLines("its condition:", condition),
     ...expressionLines(condition === undefined ? "" : "its expression:", expression),
     ...expressionLines("its message:", message),

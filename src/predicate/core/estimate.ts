@@ -61,6 +61,8 @@ const texts: Readonly<Record<string, Sizes>> = {
   "workflow.created_by": person,
   "workflow.updated_by": person,
   workflow: data,
+  proposed: data,
+  operation: scalar,
   request: data,
   last_event: data,
   from: scalar,

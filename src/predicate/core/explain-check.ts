@@ -21,6 +21,7 @@ export type ExplainedRule = {
   readonly condition: ExplainedExpression | undefined;
   readonly expression: ExplainedExpression | undefined;
   readonly message: ExplainedExpression | undefined;
+  readonly isInShadow?: true;
 };
 
 export type ExplainedFact = { readonly name: string; readonly version: number; readonly expression: ExplainedExpression };
@@ -39,7 +40,8 @@ export type ExplainedVerdict = { readonly verdict: Verdict; readonly explanation
 export const explainedCostMax = checkCostMax * explanationCostFactor;
 
 /**
- * Of the rules that apply, in the order in which they are asked, what their parts have come to; then the same of the facts that they have read.
+ * Of the rules that apply, in the order in which they are asked, and then of those in shadow, what their parts have come to; then the same of the
+ * facts that they have read.
  * `ruleIds` empty: of all of them.
  */
 export function explainCheck(
@@ -58,16 +60,23 @@ export function explainCheck(
   let omittedCount = 0;
   const bindings = ruleBindings(ruleSet, check);
   const unread: string[] = [];
-  for (const [index, compiled] of applyingTo(ruleSet, check).rules.entries()) {
-    if (ruleIds.length > 0 && !ruleIds.includes(compiled.rule.id)) continue;
-    purse.onRule?.(index);
-    const explained = isOver(purse) || room.left < 0 ? undefined : explainRule(compiled, ruleSet, bindings(compiled.rule), purse);
-    if (explained === undefined || isStopped(purse) || !fits(explained)) omittedCount += 1;
-    else {
-      rules.push(explained);
-      for (const each of [explained.condition, explained.expression, explained.message]) unread.push(...factsIn(each));
+  function explainOne(compiled: CompiledRule, inShadow: Pick<ExplainedRule, "isInShadow">): void {
+    const { rule } = compiled;
+    if (ruleIds.length > 0 && !ruleIds.includes(rule.id)) return;
+    const explained = isOver(purse) || room.left < 0 ? undefined : explainRule(compiled, ruleSet, bindings(rule), purse);
+    if (explained === undefined || isStopped(purse) || !fits(explained)) {
+      omittedCount += 1;
+      return;
     }
+    rules.push({ ...explained, ...inShadow });
+    for (const each of [explained.condition, explained.expression, explained.message]) unread.push(...factsIn(each));
   }
+  const applying = applyingTo(ruleSet, check);
+  for (const [index, compiled] of applying.rules.entries()) {
+    purse.onRule?.(index);
+    explainOne(compiled, {});
+  }
+  for (const { compiled } of applying.shadows) if (compiled !== undefined) explainOne(compiled, { isInShadow: true });
   const factBindings = factBindingsOf(ruleSet, check);
   const factVariables = variablesWith({ facts: factTypes(ruleSet.facts) ?? {} });
   for (let name = unread.shift(); name !== undefined; name = unread.shift()) {

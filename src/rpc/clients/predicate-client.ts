@@ -315,7 +315,12 @@ function verdictFromWire(verdict: TransitionVerdict | undefined) {
     case Judgement.METADATA_INVALID:
       return ok<PredicateVerdict>({ type: "metadata-invalid", ruleSetRevision, violations: verdict.metadataViolations });
     case Judgement.RULE_DENIED:
-      return ok<PredicateVerdict>({ type: "rule-denied", ruleSetRevision, violations: verdict.violations });
+      return ok<PredicateVerdict>({
+        type: "rule-denied",
+        ruleSetRevision,
+        violations: verdict.violations,
+        ...(verdict.warnings.length > 0 && { warnings: verdict.warnings }),
+      });
     default:
       // An engine that answers what this client does not understand has not consented.
       return err({ type: "unavailable", cause: "the answer has no known judgement" } as const);

@@ -47,7 +47,7 @@ export const toEvent = (row: Row): WorkflowEvent => ({
   retryCount: Number(row["retry_count"]),
   ruleSetRevision: Number(row["rule_set_revision"]),
   warnings: row["warnings"] === null ? noWarnings : (JSON.parse(row["warnings"] as string) as Warnings),
-  metadataPatch: row["metadata_patch"] === null ? undefined : (JSON.parse(row["metadata_patch"] as string) as JsonObject),
+  ...(row["metadata_patch"] !== null && { metadataPatch: JSON.parse(row["metadata_patch"] as string) as JsonObject }),
   transactionId: (row["transaction_id"] ?? undefined) as TransactionId | undefined,
 });
 

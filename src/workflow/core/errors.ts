@@ -63,4 +63,5 @@ export type WorkflowError =
       readonly workflowId: WorkflowId;
       readonly ruleSetRevision: number;
       readonly violations: readonly { readonly ruleId: string; readonly message: string }[];
+      readonly warnings?: readonly { readonly ruleId: string; readonly message: string }[];
     };

@@ -36,6 +36,8 @@ export type Verdict =
       readonly type: "rule-denied";
       readonly ruleSetRevision: number;
       readonly violations: readonly { readonly ruleId: string; readonly message: string }[];
+      /** Of rules that would not have stopped it. */
+      readonly warnings?: readonly { readonly ruleId: string; readonly message: string }[];
     };
 
 export type Creation = {
@@ -135,7 +137,7 @@ export function consentIn({ id: workflowId, type }: Workflow, verdict: Asked): R
     case "metadata-invalid":
       return err({ type: "metadata-invalid", workflowType: type, ruleSetRevision, violations: verdict.violations });
     case "rule-denied":
-      return err({ type: "rule-denied", workflowId, ruleSetRevision, violations: verdict.violations });
+      return err({ ...verdict, workflowId });
     case "allowed":
       return ok({ ruleSetRevision, warnings: keptOf(verdict.warnings) });
     default:

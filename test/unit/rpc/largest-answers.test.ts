@@ -104,7 +104,8 @@ test("a transaction with all its participants, reasons and timeline", () => {
 test("a workflow and its event, both with the largest metadata", () => {
   const metadata = { n: Array.from({ length: structValueCountMax }, () => "x".repeat(10)) };
   const held = workflow(id, { metadata, hold: hold(id) });
-  const told = { ...event(held, { reason: long(1000), requestedBy: long(256), metadata }), sequence: Number.MAX_SAFE_INTEGER };
+  const update = { type: "UPDATED", reason: long(1000), requestedBy: long(256), metadata, metadataPatch: metadata } as const;
+  const told = { ...event(held, update), sequence: Number.MAX_SAFE_INTEGER };
   const answer = encoded(CreateWorkflowResponse, { workflow: workflowToWire(held), event: eventToWire(told) });
   expect(answer.length).toBeLessThan(answerBytesMax / 10);
 });

@@ -114,6 +114,18 @@ tests:
     });
   });
 
+  test("a rule says what it judges, and a test of an update what is proposed, also if that is nothing", () => {
+    const files = read({
+      "a.yaml": `rules: [{ id: kept, expression: "true", operations: [update, transition] }, { id: moves, expression: "true" }]
+tests: [{ name: t, workflow: { state: PAUSED, metadata: { a: 1 } }, proposed: { metadata: {} }, expect: metadata_invalid }]`,
+    });
+    expect(files.rules.map(({ operations }) => operations)).toEqual([["RULE_OPERATION_UPDATE", "RULE_OPERATION_TRANSITION"], []]);
+    expect(files.tests[0]).toMatchObject({
+      check: { targetState: "WORKFLOW_STATE_PAUSED", proposedMetadata: {} },
+      expect: { judgement: "JUDGEMENT_METADATA_INVALID" },
+    });
+  });
+
   test.each([
     ["allowed", "JUDGEMENT_ALLOWED"],
     ["denied", "JUDGEMENT_RULE_DENIED"],
@@ -223,6 +235,9 @@ tests:
       "workflow: { state: ACTIVE }, to: FAILED, expect: { denied_by: [colt] }",
       '3:79: no rule "colt" is active here; did you mean "cold"?',
     ],
+    ["workflow: { state: ACTIVE }, to: FAILED, proposed: { metadata: {} }, expect: allowed", /must not be there beside proposed/],
+    ["workflow: { state: ACTIVE }, expect: allowed", /"to" is missing/],
+    ["workflow: { state: ACTIVE }, proposed: { meta: 1 }, expect: allowed", /unknown key "meta"/],
     ["workflow: { state: ACTIVE }, to: FAILED, expect: { denied_by: [old] }", /no rule "old" is active here/],
     [
       "workflow: { state: ACTIVE }, to: FAILED, expect: { warned_by: { cold: x } }",

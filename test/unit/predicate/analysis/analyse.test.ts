@@ -295,3 +295,35 @@ test("a rule set is analysed in steps", () => {
   while (!steps.next().done) count += 1;
   expect(count).toBeGreaterThan(10);
 });
+
+describe("rules for updates", () => {
+  const both = ["TRANSITION", "UPDATE"] as const;
+
+  test("are compared with each other, not with rules for moves", () => {
+    const cold = { expression: "workflow.metadata.celsius < 5" };
+    const warm = { expression: "workflow.metadata.celsius > 8" };
+    expect(typesOf({ ...cold, operations: ["UPDATE"] }, { ...warm, operations: ["UPDATE"] })).toEqual(["forbid-together"]);
+    expect(typesOf({ ...cold, operations: ["UPDATE"] }, warm)).toEqual([]);
+    expect(messagesOf({ ...cold, operations: both }, { ...warm, operations: ["UPDATE"] })).toEqual([
+      expect.stringContaining("together forbid every update"),
+    ]);
+  });
+
+  test("are looked at in each state that is not terminal; of a rule for both, moves and updates are told apart", () => {
+    expect(messagesOf({ expression: "from == 'PAUSED'", operations: ["UPDATE"] })).toEqual([
+      'rule "rule-0" can never hold for an update in CREATED, an update in ACTIVE, an update in FAILED',
+    ]);
+    expect(typesOf({ expression: "from in ['COMPLETED', 'CANCELLED']", operations: ["UPDATE"] })).toContain("never-holds");
+    expect(messagesOf({ expression: "operation == 'UPDATE'", operations: both })).toEqual([
+      'rule "rule-0" can never hold for every move',
+    ]);
+    expect(typesOf({ expression: "operation == 'UPDATE'", operations: ["UPDATE"] })).toContain("never-denies");
+    expect(typesOf({ expression: "from == to", operations: ["UPDATE"] })).toContain("never-denies");
+  });
+
+  test("ask of what is proposed as of any other map", () => {
+    const expression = "!has(proposed.metadata.a) && proposed.metadata.a == 1";
+    expect(typesOf({ expression, operations: ["UPDATE"] })).toContain("never-holds");
+    expect(typesOf({ expression: "!has(proposed.metadata.a) && workflow.metadata.a == 1", operations: ["UPDATE"] })).toEqual([]);
+  });
+});

@@ -73,7 +73,8 @@ export const ErrorReason = {
   INVALID_TRANSITION: "ERROR_REASON_INVALID_TRANSITION",
   /**
    * RULE_DENIED - FAILED_PRECONDITION + PreconditionFailure. At least one active rule forbids the move. Each violation has
-   * `type = "RULE"`, `subject` = the rule's id and `description` = the rule's message.
+   * `type = "RULE"`, `subject` = the rule's id and `description` = the rule's message. After them, as far as there is room, come rules that only
+   * warn and do not hold either, with `type = "RULE_WARNING"`: who mends the one may mend the other.
    * `{reason: "RULE_DENIED", metadata: {workflow_id: "wf-17", rule_set_revision: "4"}}`
    */
   RULE_DENIED: "ERROR_REASON_RULE_DENIED",

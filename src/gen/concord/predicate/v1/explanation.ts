@@ -15,7 +15,7 @@ export const protobufFileName = "concord/predicate/v1/explanation.proto";
 export interface RuleExplanation {
   /** The rule. */
   readonly ruleId: string;
-  /** The version that judges. */
+  /** The version that judges; `in_shadow`: that is judged beside it. */
   readonly ruleVersion: number;
   /** Its condition. Unset: it has none. */
   readonly condition:
@@ -26,7 +26,11 @@ export interface RuleExplanation {
     | ExpressionExplanation
     | undefined;
   /** Its message. Unset: it has none, or was not asked, because the rule holds. */
-  readonly message: ExpressionExplanation | undefined;
+  readonly message:
+    | ExpressionExplanation
+    | undefined;
+  /** It is in shadow: whatever it comes to decides nothing. */
+  readonly inShadow: boolean;
 }
 
 /** What a fact has come to, of those that the explained rules have read. */
@@ -124,7 +128,14 @@ export interface ExplainedInput {
 }
 
 function createBaseRuleExplanation(): RuleExplanation {
-  return { ruleId: "", ruleVersion: 0, condition: undefined, expression: undefined, message: undefined };
+  return {
+    ruleId: "",
+    ruleVersion: 0,
+    condition: undefined,
+    expression: undefined,
+    message: undefined,
+    inShadow: false,
+  };
 }
 
 export const RuleExplanation: MessageFns<RuleExplanation> = {
@@ -143,6 +154,9 @@ export const RuleExplanation: MessageFns<RuleExplanation> = {
     }
     if (message.message !== undefined) {
       ExpressionExplanation.encode(message.message, writer.uint32(42).fork()).join();
+    }
+    if (message.inShadow !== false) {
+      writer.uint32(48).bool(message.inShadow);
     }
     return writer;
   },
@@ -200,6 +214,14 @@ export const RuleExplanation: MessageFns<RuleExplanation> = {
             message.message = ExpressionExplanation.decode(reader, reader.uint32());
             continue;
           }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.inShadow = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -228,6 +250,7 @@ export const RuleExplanation: MessageFns<RuleExplanation> = {
     message.message = (object.message !== undefined && object.message !== null)
       ? ExpressionExplanation.fromPartial(object.message)
       : undefined;
+    message.inShadow = object.inShadow ?? false;
     return message;
   },
 };

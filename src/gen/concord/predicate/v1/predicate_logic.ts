@@ -202,13 +202,16 @@ export interface ExplainTransitionRequest {
     | undefined;
   /** As in ValidateTransitionRequest. */
   readonly minRevision: bigint;
-  /** Explain these rules only, at most 64. Empty: all that apply. */
+  /** Explain these rules only, active or in shadow, at most 64. Empty: all that apply. */
   readonly ruleIds: readonly string[];
 }
 
 /** Why a move is allowed or not. */
 export interface ExplainTransitionResponse {
-  /** The rules that apply, in the order in which they are asked; those that deny come first. Empty if the lifecycle has no such move. */
+  /**
+   * The rules that apply, in the order in which they are asked; those that deny come first, those in shadow last. Empty if the lifecycle has no
+   * such move.
+   */
   readonly rules: readonly RuleExplanation[];
   /** What ValidateTransition says. */
   readonly verdict:
@@ -280,6 +283,8 @@ export interface AssessImpactRequest {
     | undefined;
   /** The moves, 1 to 1,000, as many as are within the 62,000 fields that a message may have (INVALID_REQUEST). */
   readonly checks: readonly TransitionCheck[];
+  /** As in ValidateTransitionRequest. */
+  readonly minRevision: bigint;
 }
 
 /** A version of a rule that might judge. */
@@ -1628,7 +1633,7 @@ export const JudgedMove: MessageFns<JudgedMove> = {
 };
 
 function createBaseAssessImpactRequest(): AssessImpactRequest {
-  return { candidate: undefined, checks: [] };
+  return { candidate: undefined, checks: [], minRevision: 0n };
 }
 
 export const AssessImpactRequest: MessageFns<AssessImpactRequest> = {
@@ -1646,6 +1651,12 @@ export const AssessImpactRequest: MessageFns<AssessImpactRequest> = {
     }
     for (const v of message.checks) {
       TransitionCheck.encode(v!, writer.uint32(34).fork()).join();
+    }
+    if (message.minRevision !== 0n) {
+      if (BigInt.asIntN(64, message.minRevision) !== message.minRevision) {
+        throw new globalThis.Error("value provided for field message.minRevision of type int64 too large");
+      }
+      writer.uint32(40).int64(message.minRevision);
     }
     return writer;
   },
@@ -1695,6 +1706,14 @@ export const AssessImpactRequest: MessageFns<AssessImpactRequest> = {
             message.checks.push(TransitionCheck.decode(reader, reader.uint32()));
             continue;
           }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.minRevision = reader.int64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1733,6 +1752,9 @@ export const AssessImpactRequest: MessageFns<AssessImpactRequest> = {
       }
     }
     message.checks = object.checks?.map((e) => TransitionCheck.fromPartial(e)) || [];
+    message.minRevision = (object.minRevision !== undefined && object.minRevision !== null)
+      ? BigInt(object.minRevision)
+      : 0n;
     return message;
   },
 };
@@ -6220,7 +6242,7 @@ export const PredicateLogicDefinition = {
     /**
      * Judges a move as ValidateTransition does, and tells of each rule that applies what each part of it has come to, and what it has read.
      * It takes tens of times as long as the verdict alone: ask when somebody wants to know.
-     * Errors: as ValidateTransition; NOT_FOUND / RULE_NOT_FOUND (no active rule has an id of `rule_ids`).
+     * Errors: as ValidateTransition; NOT_FOUND / RULE_NOT_FOUND (no rule that is active or in shadow has an id of `rule_ids`).
      */
     explainTransition: {
       name: "ExplainTransition",
@@ -6547,7 +6569,7 @@ export interface PredicateLogicServiceImplementation<CallContextExt = {}> {
   /**
    * Judges a move as ValidateTransition does, and tells of each rule that applies what each part of it has come to, and what it has read.
    * It takes tens of times as long as the verdict alone: ask when somebody wants to know.
-   * Errors: as ValidateTransition; NOT_FOUND / RULE_NOT_FOUND (no active rule has an id of `rule_ids`).
+   * Errors: as ValidateTransition; NOT_FOUND / RULE_NOT_FOUND (no rule that is active or in shadow has an id of `rule_ids`).
    */
   explainTransition(
     request: ExplainTransitionRequest,
@@ -6764,7 +6786,7 @@ export interface PredicateLogicClient<CallOptionsExt = {}> {
   /**
    * Judges a move as ValidateTransition does, and tells of each rule that applies what each part of it has come to, and what it has read.
    * It takes tens of times as long as the verdict alone: ask when somebody wants to know.
-   * Errors: as ValidateTransition; NOT_FOUND / RULE_NOT_FOUND (no active rule has an id of `rule_ids`).
+   * Errors: as ValidateTransition; NOT_FOUND / RULE_NOT_FOUND (no rule that is active or in shadow has an id of `rule_ids`).
    */
   explainTransition(
     request: DeepPartial<ExplainTransitionRequest>,
