@@ -251,8 +251,6 @@ PrecheckOf(b, w) ==
     [] w.hold # NoHold -> "IN_TRANSITION"
     [] OTHER -> "ok"
 
-Precheck(b) == First(b.on, LAMBDA w : PrecheckOf(b, wf[w]))
-
 Held(r) == \E w \in Workflows : wf[w].hold.request = r
 
 Seen(b) == [w \in Workflows |-> IF w \in b.on /\ b.kind \notin Born THEN wf[w] ELSE Absent]
@@ -261,14 +259,16 @@ Seen(b) == [w \in Workflows |-> IF w \in b.on /\ b.kind \notin Born THEN wf[w] E
 DueLegal(b) == b.kind = "deadline" /\ b.due # None => \A w \in b.on : <<wf[w].state, b.due>> \in Lifecycle
 
 \* A request id that has an answer gets it again.  One whose workflow it holds itself waits for the outcome.  Whether
-\* an id is free is asked by the write alone.
+\* an id is free is asked by the write alone.  Of several workflows the engine is asked about those that pass, so that
+\* the client hears about each.
 Load(c) ==
   LET b == body[c[1]] IN
   /\ up
   /\ call[c].phase = "sent"
   /\ IF answered[c[1]] # None THEN Answer(c, answered[c[1]])
      ELSE IF Held(c[1]) THEN call' = [call EXCEPT ![c].phase = "waiting"]
-     ELSE IF b.kind \notin Born /\ Precheck(b) # "ok" THEN Answer(c, Precheck(b))
+     ELSE IF b.kind \notin Born /\ \A w \in b.on : PrecheckOf(b, wf[w]) # "ok"
+       THEN Answer(c, First(b.on, LAMBDA w : PrecheckOf(b, wf[w])))
      ELSE IF ~DueLegal(b) THEN Answer(c, "INVALID_TRANSITION")
      ELSE call' = [call EXCEPT ![c].phase = IF b.kind \in Unjudged THEN "judged" ELSE "loaded",
                                ![c].seen = Seen(b)]
@@ -293,16 +293,20 @@ VerdictOf(b, w, seen, revision) ==
     [] b.kind = "recover" /\ seen.state # "FAILED" -> "NOT_FAILED"
     [] OTHER -> MoveVerdict(w, seen, b.to, revision)
 
-Verdict(c, revision) ==
-  LET b == body[c[1]] IN First(b.on, LAMBDA w : VerdictOf(b, w, call[c].seen[w], revision))
+\* All checks of one workflow.  An engine that does not answer has not consented.
+JudgedOf(b, w, seen) ==
+  CASE b.kind \notin Born /\ PrecheckOf(b, seen) # "ok" -> PrecheckOf(b, seen)
+    [] ~engine.up -> "PREDICATE_LOGIC_UNAVAILABLE"
+    [] OTHER -> VerdictOf(b, w, seen, engine.revision)
 
 \* The engine judges the moves from the states that were loaded, all by one revision, and says by which.
 AskEngine(c) ==
-  LET verdict == Verdict(c, engine.revision) IN
+  LET b == body[c[1]]
+      judged == First(b.on, LAMBDA w : JudgedOf(b, w, call[c].seen[w]))
+  IN
   /\ up
   /\ call[c].phase = "loaded"
-  /\ IF ~engine.up THEN Answer(c, "PREDICATE_LOGIC_UNAVAILABLE")
-     ELSE IF verdict # "ok" THEN Answer(c, verdict)
+  /\ IF judged # "ok" THEN Answer(c, judged)
      ELSE call' = [call EXCEPT ![c].phase = "judged", ![c].revision = engine.revision]
   /\ UNCHANGED <<durable, tx, body, timer, around, watch>>
 

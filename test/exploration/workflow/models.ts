@@ -34,7 +34,7 @@ export const comparedModels: readonly Model[] = [
     constants: {
       ...base,
       requests: ["r1"],
-      kinds: ["create", "start", "move", "recover", "enlist"],
+      kinds: ["create", "start", "move", "recover", "update", "enlist"],
       targets: ["ACTIVE", "PAUSED", "COMPLETED", "FAILED", "CANCELLED"],
       expected: [0, 2],
       startStates: ["NONE", "CREATED", "ACTIVE", "PAUSED", "COMPLETED", "FAILED"],
@@ -50,6 +50,10 @@ export const comparedModels: readonly Model[] = [
       startStates: ["ACTIVE", "FAILED"],
       maxCrash: 1,
     },
+  },
+  {
+    name: "updates beside moves, and beside each other",
+    constants: { ...base, kinds: ["update", "move"], targets: ["COMPLETED"], expected: [0, 2], maxCrash: 1 },
   },
   {
     name: "a move beside a held one, 1 crash",

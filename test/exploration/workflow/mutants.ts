@@ -41,8 +41,8 @@ export const workflowMutants: readonly Mutant[] = [
   {
     name: "a denial is not heeded",
     file: step,
-    find: `if (verdict.type === "rule-denied") {`,
-    replace: `if (verdict.type === "rule-denied" && to === "PAUSED") {`,
+    find: `return err({ type: "rule-denied", workflowId, ruleSetRevision, violations: verdict.violations });`,
+    replace: "return ok({ ruleSetRevision, warnings: { first: [], omitted: 0 } });",
   },
   {
     name: "a move leaves the version",
@@ -67,6 +67,18 @@ export const workflowMutants: readonly Mutant[] = [
     file: step,
     find: `    fromState: workflow.state,`,
     replace: `    fromState: workflow.previousState,`,
+  },
+  {
+    name: "an update is not judged",
+    file: "src/workflow/core/update.ts",
+    find: "return consentIn(workflow, verdict);",
+    replace: "return ok({ ruleSetRevision: verdict.ruleSetRevision, warnings: { first: [], omitted: 0 } });",
+  },
+  {
+    name: "an update is written over what came between",
+    file: "src/workflow/update.ts",
+    find: "version: judged.version,",
+    replace: "version: (await store.get(judged.id))?.version ?? 0,",
   },
   {
     name: "an earlier answer is not found",

@@ -202,9 +202,15 @@ export async function createWorld(constants: Constants, start: Readonly<Record<s
         await manager.create({ ...said, workflowId, type: "", metadata: {}, initialState, ifExists: "fail" }, caller),
       );
     }
+    const expectedVersion = body.expected === 0 ? undefined : body.expected;
+    if (body.kind === "update") {
+      const { reason, requestedBy } = said;
+      const update = { reason, requestedBy, patch: { by: r }, eventMetadata: {} };
+      return codeOf(await manager.update({ workflowId, expectedVersion, context: {}, update, request }, caller));
+    }
     const command: MoveCommand = {
       workflowId,
-      expectedVersion: body.expected === 0 ? undefined : body.expected,
+      expectedVersion,
       mustRecover: body.kind === "recover",
       context: {},
       move: { ...said, targetState: body.to as WorkflowState, eventMetadata: {} },
@@ -424,7 +430,12 @@ export function startsOf({ workflows, startStates, maxWorkflows }: Constants): r
 /** What a request may ask for. */
 function bodiesOf({ workflows, kinds, targets, expected }: Constants): readonly SpecBody[] {
   const expectedBy = (kind: string): readonly number[] => (kind === "create" || kind === "start" ? [0] : expected);
-  const fixed: Readonly<Record<string, readonly string[]>> = { create: ["CREATED"], start: ["ACTIVE"], recover: ["ACTIVE"] };
+  const fixed: Readonly<Record<string, readonly string[]>> = {
+    create: ["CREATED"],
+    start: ["ACTIVE"],
+    recover: ["ACTIVE"],
+    update: [none],
+  };
   return kinds.flatMap((kind) =>
     workflows.flatMap((id) =>
       (fixed[kind] ?? targets).flatMap((to) =>
