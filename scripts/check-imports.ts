@@ -12,16 +12,19 @@ const parts: readonly { readonly prefix: string; readonly may: readonly string[]
     packages: ["@bufbuild/cel", "@bufbuild/cel-spec", "@bufbuild/protobuf", "@bufbuild/re2"],
   },
   { prefix: "commit/core/", may: ["kernel/"], packages: [] },
+  { prefix: "events/core/", may: ["kernel/"], packages: [] },
   { prefix: "workflow/", may: ["kernel/", "workflow/core/"] },
   { prefix: "predicate/", may: ["kernel/", "predicate/core/"] },
   { prefix: "commit/", may: ["kernel/", "commit/core/"] },
-  { prefix: "storage/", may: ["kernel/", "workflow/", "predicate/", "commit/"] },
+  { prefix: "events/", may: ["kernel/", "events/core/"] },
+  { prefix: "storage/", may: ["kernel/", "workflow/", "predicate/", "commit/", "events/"] },
   { prefix: "runtime/", may: ["kernel/"] },
   { prefix: "gen/", may: [] },
-  { prefix: "rpc/", may: ["kernel/", "workflow/", "predicate/", "commit/", "runtime/", "gen/"] },
+  { prefix: "rpc/", may: ["kernel/", "workflow/", "predicate/", "commit/", "events/", "runtime/", "gen/"] },
   { prefix: "http/", may: ["kernel/", "runtime/", "gen/", "rpc/"] },
   { prefix: "config.ts", may: ["kernel/"] },
   { prefix: "version.ts", may: [] },
+  { prefix: "sinks-file.ts", may: ["kernel/", "events/", "config.ts"] },
   { prefix: "participant.ts", may: ["kernel/", "commit/", "storage/", "runtime/", "rpc/"] },
   {
     prefix: "compose.ts",
@@ -30,12 +33,14 @@ const parts: readonly { readonly prefix: string; readonly may: readonly string[]
       "workflow/",
       "predicate/",
       "commit/",
+      "events/",
       "storage/",
       "runtime/",
       "rpc/",
       "http/",
       "gen/",
       "config.ts",
+      "sinks-file.ts",
       "version.ts",
     ],
   },
@@ -47,7 +52,7 @@ const parts: readonly { readonly prefix: string; readonly may: readonly string[]
 ];
 
 /** The cores are pure: not even Node's own modules. */
-const purePrefixes = ["kernel/", "workflow/core/", "predicate/core/", "commit/core/"];
+const purePrefixes = ["kernel/", "workflow/core/", "predicate/core/", "commit/core/", "events/core/"];
 
 const source = join(import.meta.dirname, "..", "src");
 const importPattern = /(?:from|import)\s*\(?\s*"([^"]+)"/g;

@@ -7,6 +7,10 @@ import { createParticipant, type Participant } from "./commit/participant/partic
 import type { DecisionLog } from "./commit/ports.ts";
 import { createSessions } from "./commit/sessions.ts";
 import type { Config, ServiceName } from "./config.ts";
+import { createNatsTransport } from "./events/nats.ts";
+import type { EventSource } from "./events/ports.ts";
+import { createSinks, type Sinks } from "./events/sinks.ts";
+import { createWebhookTransport } from "./events/webhook.ts";
 import { TwoPhaseCommitDefinition } from "./gen/concord/commit/v1/two_phase_commit.ts";
 import { PredicateLogicDefinition } from "./gen/concord/predicate/v1/predicate_logic.ts";
 import { WorkflowServiceDefinition, type WorkflowServiceImplementation } from "./gen/concord/workflow/v1/workflow_service.ts";
@@ -14,6 +18,7 @@ import { type HttpServer, serveHttp } from "./http/server.ts";
 import { onViolation } from "./kernel/assert.ts";
 import type { ParticipantId, TransactionId } from "./kernel/ids.ts";
 import { err, ok, type Result } from "./kernel/result.ts";
+import { createSeldomLog } from "./kernel/seldom.ts";
 import type { DurationMs } from "./kernel/time.ts";
 import type { Turns } from "./kernel/turns.ts";
 import { StorageUnavailableError, type StoreHealth } from "./kernel/write.ts";
@@ -35,6 +40,7 @@ import type { RpcContext } from "./rpc/context.ts";
 import { storageUnavailable } from "./rpc/errors.ts";
 import { createPredicateService } from "./rpc/predicate-service.ts";
 import { createRpcServer, type EdgeBounds, type RpcServer, type RpcService, withValidation } from "./rpc/server.ts";
+import { createEventSource, filterProblem } from "./rpc/workflow/event-source.ts";
 import { createWorkflowService } from "./rpc/workflow-service.ts";
 import { systemClock } from "./runtime/clock.ts";
 import type { Logger } from "./runtime/logger.ts";
@@ -43,8 +49,10 @@ import { createMetrics, type MetricsServer, serveMetrics } from "./runtime/metri
 import { purgeAnswers } from "./runtime/purge-answers.ts";
 import { openTraceWriter, type TraceWriter } from "./runtime/trace-writer.ts";
 import { createTurns } from "./runtime/turns.ts";
+import { readSinksFile } from "./sinks-file.ts";
 import { openSqliteDecisionLog } from "./storage/sqlite/decision-log.ts";
 import { openSqliteRuleStore } from "./storage/sqlite/rule-store.ts";
+import { openSqliteSinkStore } from "./storage/sqlite/sink-store.ts";
 import { storeBytes } from "./storage/sqlite/store-bytes.ts";
 import { makeFolder } from "./storage/sqlite/store-file.ts";
 import { openSqliteVerdictLog } from "./storage/sqlite/verdict-log.ts";
@@ -114,9 +122,9 @@ export async function startConcord(options: Options, extraServices?: ExtraServic
   const metrics = createMetrics();
   const loop = createLoopWatch({ clock: systemClock, logger, metrics: metrics.loop });
   const hasVerdicts = config.services.includes("predicate") && config.verdictLog !== "off";
-  metrics.stores([...config.services, ...(hasVerdicts ? (["verdicts"] as const) : [])], (name) =>
-    storeBytes(name === "verdicts" ? verdictLogPath(config) : storePath(config, name)),
-  );
+  const hasSinks = config.services.includes("workflow") && config.sinks !== undefined;
+  const besides = [...(hasVerdicts ? (["verdicts"] as const) : []), ...(hasSinks ? (["events"] as const) : [])];
+  metrics.stores([...config.services, ...besides], (name) => storeBytes(storePath(config, name)));
   const forgetViolations = onViolation((violation) => {
     metrics.violated(violation.message);
     logger.error(
@@ -254,9 +262,7 @@ function boundsOf({ maxConnections, maxCalls, maxStreams, addressShare, maxMessa
   };
 }
 
-const verdictLogPath = (config: Config): string => join(config.dataDir, "verdicts.sqlite");
-
-const storePath = (config: Config, name: ServiceName): string => join(config.dataDir, `${name}.sqlite`);
+const storePath = (config: Config, name: ServiceName | "verdicts" | "events"): string => join(config.dataDir, `${name}.sqlite`);
 
 /** A folder may get another service, or may have lost what it had: rules that forbade, decisions that were promised. */
 function warnOfNewStores(config: Config, logger: Logger): void {
@@ -345,7 +351,7 @@ async function predicatePart({ config, logger, metrics: allMetrics, turns, loop 
 
 /** Judging does not need it: one that cannot be opened is as one that cannot be written. */
 async function openVerdictLog(config: Config, logger: Logger): Promise<VerdictLog> {
-  const opened = await openSqliteVerdictLog({ path: verdictLogPath(config) });
+  const opened = await openSqliteVerdictLog({ path: storePath(config, "verdicts") });
   if (opened.ok) return opened.value;
   const { message: cause } = opened.error;
   logger.error({ cause }, "the verdict log cannot be opened; judging goes on without it");
@@ -448,7 +454,8 @@ function startWhenWritable(driver: Driver, log: DecisionLog, logger: Logger): St
   };
 }
 
-async function workflowPart({ config, logger, trace, turns, loop }: Wiring): Promise<Result<Part, StartFailure>> {
+async function workflowPart(wiring: Wiring): Promise<Result<Part, StartFailure>> {
+  const { config, logger, trace, turns, loop } = wiring;
   const opened = await openSqliteWorkflowStore({ path: storePath(config, "workflow") });
   if (!opened.ok) return opened;
   const store = opened.value;
@@ -474,11 +481,19 @@ async function workflowPart({ config, logger, trace, turns, loop }: Wiring): Pro
   };
   const manager = createManager({ store, predicates, environment, ownPart, sessions, workflowCountMax });
   const policies = await createPolicies({ store, environment });
+  const watch = createWatch({ store, turns });
+  const openedSinks = await openSinks(wiring, createEventSource({ store, watch }));
+  if (!openedSinks.ok) {
+    await store.close();
+    return openedSinks;
+  }
+  const sinks = openedSinks.value;
   const service = createWorkflowService({
     manager,
     store,
     policies,
-    watch: createWatch({ store, turns }),
+    watch,
+    sinks: sinks?.sinks,
     participantId,
     nowMs: environment.nowMs,
     turns,
@@ -523,15 +538,62 @@ async function workflowPart({ config, logger, trace, turns, loop }: Wiring): Pro
       });
       participating = session;
       await session.start();
+      sinks?.start();
       leave = (graceMs) => session.close(graceMs);
       closers.push(
         () => predicateChannel.close(),
         () => commitChannel.close(),
       );
     },
-    leave: (graceMs) => leave(graceMs),
+    leave: async (graceMs) => {
+      await leave(graceMs);
+      await sinks?.sinks.stop(graceMs);
+    },
     close: async () => {
-      for (const close of [...closers, stopPurging, store.close]) await close();
+      for (const close of [...closers, stopPurging, async () => sinks?.close(), store.close]) await close();
+    },
+  });
+}
+
+type OpenSinks = { readonly sinks: Sinks; readonly start: () => void; readonly close: () => Promise<void> };
+
+/** Undefined: there are none, and were none. */
+async function openSinks(
+  { config, logger, metrics, turns, loop }: Wiring,
+  source: EventSource,
+): Promise<Result<OpenSinks | undefined, StartFailure>> {
+  const path = storePath(config, "events");
+  if (config.sinks === undefined && !existsSync(path)) return ok(undefined);
+  const settings = config.sinks === undefined ? ok([]) : readSinksFile(config.sinks, process.env);
+  if (!settings.ok) return err({ message: settings.error.map(({ message }) => message).join("\n") });
+  const wrong = settings.value.flatMap(({ name, filter }) =>
+    filterProblem(filter).map((words) => `sinks: ${config.sinks}: filter of ${name} ${words}`),
+  );
+  if (wrong.length > 0) return err({ message: wrong.join("\n") });
+  const opened = await openSqliteSinkStore({ path });
+  if (!opened.ok) return opened;
+  const store = opened.value;
+  const log = createSeldomLog(logger, systemClock.monotonicMs);
+  const definitions = settings.value.map((setting) => {
+    const { name, filter, start } = setting;
+    const transport =
+      setting.type === "nats"
+        ? createNatsTransport(name, setting.options, source.storeId, logger)
+        : createWebhookTransport(setting.options, source.storeId, systemClock.nowMs);
+    return { name, filter, start, transport };
+  });
+  const surroundings = { source, store, clock: systemClock, random: Math.random, turns, log, metrics: metrics.sinks };
+  const sinks = await createSinks({ definitions, surroundings });
+  metrics.sinks.observe(sinks.list);
+  const stopPurging = loop.run({ job: "purge" }, () => purgeAnswers(store, { clock: systemClock, logger }));
+  return ok({
+    sinks,
+    start: () => loop.run({ job: "sinks" }, sinks.start),
+    close: async () => {
+      stopPurging();
+      // Also if it never came to leave.
+      await sinks.stop(0);
+      await store.close();
     },
   });
 }

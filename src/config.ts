@@ -26,7 +26,7 @@ export function parseDurationMs(text: string): number | undefined {
     : Number(match[1]) * (durationUnits[match[2]] ?? Number.NaN);
 }
 
-function duration(minMs: number, maxMs: number) {
+export function duration(minMs: number, maxMs: number) {
   return z.string().transform((text, context) => {
     const ms = parseDurationMs(text);
     if (ms !== undefined && ms >= minMs && ms <= maxMs) return ms;
@@ -223,6 +223,11 @@ const settings = {
     schema: list(/^https?:\/\/[^\s/?#]+$|^\*$/, "must be origins, such as https://console.example, comma separated; or *, any"),
     default: "",
     help: "pages of which origins may use the HTTP interface from a browser, comma separated, or * for any",
+  },
+  sinks: {
+    schema: z.string().min(1, "must be a file").optional(),
+    default: undefined,
+    help: "YAML file that says where events are published, NATS JetStream or webhooks; unset: nowhere",
   },
   trace: {
     schema: z.string().min(1, "must be a file").optional(),

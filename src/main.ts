@@ -9,6 +9,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   participant: async () => (await import("./cli/participant.ts")).participantCommand(),
   workflow: async () => (await import("./cli/workflow.ts")).workflowCommand(),
   policy: async () => (await import("./cli/policy.ts")).policyCommand(),
+  sink: async () => (await import("./cli/sink.ts")).sinkCommand(),
   rule: async () => (await import("./cli/rule.ts")).ruleCommand(),
   tx: async () => (await import("./cli/tx.ts")).txCommand(),
   participants: async () => (await import("./cli/participants.ts")).participantsCommand(),

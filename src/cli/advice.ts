@@ -69,6 +69,8 @@ const adviceByReason: Readonly<Record<Reason, Advice>> = {
   POLICY_REVISION_MISMATCH: overtaken,
   POLICY_LIMIT_REACHED: refused,
   PAGE_TOKEN_EXPIRED: overtaken,
+  SINK_NOT_FOUND: refused,
+  SINK_STATE: overtaken,
 };
 
 /** Of a call that Concord itself has not answered: the connection broke, the caller's time was over, or somebody between has answered. */

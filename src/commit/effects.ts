@@ -1,6 +1,6 @@
 import { assert, unreachable } from "../kernel/assert.ts";
+import { backoffMs } from "../kernel/backoff.ts";
 import { err, ok } from "../kernel/result.ts";
-import { backoffMs } from "./core/backoff.ts";
 import type { CoordinatorEffect, Timer } from "./core/coordinator-step.ts";
 import { coordinatorEvent } from "./core/trace.ts";
 import { isFinished, type Transaction } from "./core/types.ts";

@@ -1,4 +1,4 @@
-import type { Backoff } from "./core/backoff.ts";
+import type { Backoff } from "../kernel/backoff.ts";
 import type { Bounds } from "./mailbox.ts";
 
 /** Undecided transactions at once: each has timers and callers. Beyond it: OVERLOADED. */

@@ -1,7 +1,7 @@
+import { backoffMs } from "../kernel/backoff.ts";
 import type { ParticipantId, TransactionId } from "../kernel/ids.ts";
 import { historyRetentionMs, participantRetentionMs, purgeBatchSize } from "../kernel/limits.ts";
 import type { TimeMs } from "../kernel/time.ts";
-import { backoffMs } from "./core/backoff.ts";
 import { pause, repeatedly } from "./ends.ts";
 import { purgeIntervalMs, recoveryBatchSize, recoveryIntervalMs, storageBackoff } from "./limits.ts";
 import type { Shell } from "./shell.ts";

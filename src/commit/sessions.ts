@@ -1,9 +1,9 @@
 import { assert } from "../kernel/assert.ts";
+import { backoffMs } from "../kernel/backoff.ts";
 import type { ParticipantId, TransactionId } from "../kernel/ids.ts";
 import { createSeldomLog } from "../kernel/seldom.ts";
 import type { DurationMs, TimeMs } from "../kernel/time.ts";
 import type { WriteResult } from "../kernel/write.ts";
-import { backoffMs } from "./core/backoff.ts";
 import type { Claim } from "./core/claim.ts";
 import type {
   CoordinatorMessage,

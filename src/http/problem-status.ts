@@ -60,6 +60,8 @@ export const statusOfReason: Readonly<Record<Reason, number>> = {
   POLICY_NOT_FOUND: 404,
   POLICY_REVISION_MISMATCH: 409,
   PAGE_TOKEN_EXPIRED: 410,
+  SINK_NOT_FOUND: 404,
+  SINK_STATE: 409,
 };
 
 /** Of what has no reason: gRPC's own failures, and those of health. As google/rpc/code.proto has them. */

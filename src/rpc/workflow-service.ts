@@ -1,4 +1,5 @@
 import type { CallContext } from "nice-grpc-common";
+import type { Sinks } from "../events/sinks.ts";
 import { WorkflowEvent as WireWorkflowEvent } from "../gen/concord/workflow/v1/workflow.ts";
 import {
   ListWorkflowEventsResponse,
@@ -41,6 +42,7 @@ import { createCreationHandlers } from "./workflow/creation.ts";
 import { createListHandlers } from "./workflow/lists.ts";
 import { createPolicyHandlers } from "./workflow/policies.ts";
 import { createServerInfoHandlers, type ServerFacts } from "./workflow/server-info.ts";
+import { createSinkHandlers } from "./workflow/sinks.ts";
 import { createUpdateHandlers } from "./workflow/update.ts";
 import { createWaitHandlers } from "./workflow/wait.ts";
 import { eventsPurged, workflowError } from "./workflow-errors.ts";
@@ -53,6 +55,8 @@ export function createWorkflowService(dependencies: {
   readonly store: WorkflowStore;
   readonly policies: Policies;
   readonly watch: Watch;
+  /** Undefined: there are none, and were none. */
+  readonly sinks?: Sinks | undefined;
   /** The manager's own, in the transactions that it asks for. */
   readonly participantId: ParticipantId;
   readonly nowMs: () => TimeMs;
@@ -90,6 +94,7 @@ export function createWorkflowService(dependencies: {
     ...createCreationHandlers(dependencies),
     ...createUpdateHandlers(dependencies),
     ...createWaitHandlers(dependencies),
+    ...createSinkHandlers(dependencies),
     ...createServerInfoHandlers(dependencies),
     ...createListHandlers(dependencies),
     ...createCountHandlers({ ...dependencies, workflowCountMax: manager.workflowCountMax }),

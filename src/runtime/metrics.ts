@@ -2,6 +2,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import type { DurationMs } from "../kernel/time.ts";
+import { sinkMetrics } from "./sink-metrics.ts";
 
 type CommitGauges = {
   readonly undecided: number;
@@ -181,7 +182,7 @@ export function createMetrics() {
   });
   /** By name only: what is said after a colon is for the log. */
   const violated = (invariant: string): void => violations.inc({ invariant: invariant.split(":", 1)[0] ?? "" });
-  return { commit, predicate, edge, stores, loop, violated, registry };
+  return { commit, predicate, edge, stores, loop, violated, sinks: sinkMetrics(registry), registry };
 }
 
 function predicateMetrics(registry: Registry) {

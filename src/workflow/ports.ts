@@ -141,6 +141,8 @@ export type EventRanges = {
 
 /** Keeps workflows, events, answers to requests, and outcomes of transactions. */
 export interface WorkflowStore extends StoreHealth, StoreAge {
+  /** Names it to those who get its events: the same as long as it lives, also after a restore. */
+  readonly id: string;
   get(id: WorkflowId): Promise<Workflow | undefined>;
   /** What a move is judged by, in one read. */
   getWithLastEvent(id: WorkflowId): Promise<WorkflowWithLastEvent | undefined>;

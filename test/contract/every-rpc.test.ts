@@ -1,6 +1,8 @@
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { TransactionId, WorkflowId } from "../../src/kernel/ids.ts";
+import { openSqliteSinkStore } from "../../src/storage/sqlite/sink-store.ts";
 import { openSqliteWorkflowStore } from "../../src/storage/sqlite/workflow-store.ts";
 import { create, holdMove } from "../../src/workflow/core/step.ts";
 import { noWarnings } from "../../src/workflow/core/warnings.ts";
@@ -15,6 +17,7 @@ import {
   struct,
 } from "../support/proto-client.ts";
 import { joinAs } from "../support/scripted-participant.ts";
+import { deadLetter, sinkRecord, sourceEvent } from "../support/sink-values.ts";
 
 // Each RPC once with success and once with an error, as a stranger's client sees them.
 
@@ -52,9 +55,23 @@ async function holdForGone(): Promise<void> {
   await opened.value.close();
 }
 
+/** A sink that rests, with what its receiver has refused. */
+async function sinksFile(): Promise<string> {
+  const opened = await openSqliteSinkStore({ path: join(data.path, "events.sqlite") });
+  if (!opened.ok) throw new Error(opened.error.message);
+  const letters = [1, 2, 3].map((sequence) => deadLetter({ sink: "hook", event: { ...sourceEvent, sequence } }));
+  await opened.value.apply({ puts: [sinkRecord("hook", { isPaused: true })], deadLetters: letters });
+  await opened.value.close();
+  const file = join(data.path, "sinks.yaml");
+  process.env["EVERY_RPC_SECRET"] = "secret";
+  const entry = { name: "hook", type: "webhook", url: "http://127.0.0.1:9/", secret_env: "EVERY_RPC_SECRET" };
+  writeFileSync(file, JSON.stringify({ sinks: [entry] }));
+  return file;
+}
+
 beforeAll(async () => {
   await holdForGone();
-  server = await startServer({ dataDir: data.path });
+  server = await startServer({ dataDir: data.path, sinks: await sinksFile() });
   client = createProtoClient(server.address);
   for (const [workflow_id, states] of Object.entries({ fresh: [], active: ["ACTIVE"], failed: ["ACTIVE", "FAILED"] })) {
     await client.call("WorkflowService/CreateWorkflow", { workflow_id, metadata: struct({ celsius: 9.5 }), ...by });
@@ -253,6 +270,48 @@ const unary: Readonly<Record<string, Sample>> = {
     answer: { services: expect.arrayContaining(["concord.workflow.v1.WorkflowService"]), limits: { workflows: "1000000" } },
     bad: Buffer.from([0x0a]),
     failure: invalid(""),
+  },
+  "WorkflowService/ListSinks": {
+    good: {},
+    answer: { sinks: [{ name: "hook", kind: "SINK_KIND_WEBHOOK", state: "SINK_STATE_PAUSED", cursor: "0", dead_letters: 3 }] },
+    bad: Buffer.from([0x0a]),
+    failure: invalid(""),
+  },
+  "WorkflowService/ListDeadLetters": {
+    good: { sink: "hook", page_size: 1 },
+    answer: { dead_letters: [{ sink: "hook", sequence: "1", cause: "HTTP 422", tries: 3, event: { event_id: "e-1" } }] },
+    bad: { sink: "nobody" },
+    failure: { code: "NOT_FOUND", reason: "SINK_NOT_FOUND", metadata: { sink: "nobody", known: "hook" } },
+  },
+  "WorkflowService/RetryDeadLetters": {
+    good: { sink: "hook", from_sequence: 1, to_sequence: 1, ...by },
+    answer: { published: 0, remaining: 3 },
+    bad: { sink: "hook", ...by, requested_by: "" },
+    failure: invalid("requested_by"),
+  },
+  "WorkflowService/DiscardDeadLetters": {
+    good: { sink: "hook", from_sequence: 2, to_sequence: 3, ...by },
+    answer: { discarded: 2, remaining: 1 },
+    bad: { sink: "hook", to_sequence: 3, ...by },
+    failure: invalid("from_sequence"),
+  },
+  "WorkflowService/ResetSink": {
+    good: { sink: "hook", position: "SINK_POSITION_OLDEST_AVAILABLE", ...by },
+    answer: { cursor_before: "0", cursor: "0" },
+    bad: { sink: "hook", after_sequence: 1_000_000, ...by },
+    failure: invalid("after_sequence"),
+  },
+  "WorkflowService/PauseSink": {
+    good: { sink: "hook", ...by },
+    answer: { cursor: "0" },
+    bad: { sink: "nobody", ...by },
+    failure: { code: "NOT_FOUND", reason: "SINK_NOT_FOUND" },
+  },
+  "WorkflowService/ResumeSink": {
+    good: { sink: "hook", ...by },
+    answer: { cursor: "0" },
+    bad: { sink: "hook", ...by, reason: "" },
+    failure: invalid("reason"),
   },
   "WorkflowService/GetSystemStats": {
     good: {},

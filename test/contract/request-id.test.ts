@@ -1,3 +1,5 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startServer, type TestServer, temporaryFolder } from "../support/concord.ts";
 import { createProtoClient, type Message, type ProtoClient, type RpcName, struct } from "../support/proto-client.ts";
@@ -9,8 +11,17 @@ const data = temporaryFolder();
 let server: TestServer;
 let client: ProtoClient;
 
+/** A sink that rests. */
+function sinksFile(): string {
+  const file = join(data.path, "sinks.yaml");
+  process.env["REQUEST_ID_SECRET"] = "secret";
+  const entry = { name: "hook", type: "webhook", url: "http://127.0.0.1:9/", secret_env: "REQUEST_ID_SECRET" };
+  writeFileSync(file, JSON.stringify({ sinks: [entry] }));
+  return file;
+}
+
 async function start(): Promise<void> {
-  server = await startServer({ dataDir: data.path });
+  server = await startServer({ dataDir: data.path, sinks: sinksFile() });
   client = createProtoClient(server.address);
   for (const name of ["stock", "tubes"]) void (await joinAs(client, name)).agreeToAll();
 }
@@ -96,6 +107,15 @@ const mutations: readonly Mutation[] = [
         metadata_patch: struct({ approved_by: null }),
         ...by,
       }),
+  },
+  { rpc: "WorkflowService/ResetSink", request: { sink: "hook", after_sequence: 3 }, other: { after_sequence: 4 } },
+  { rpc: "WorkflowService/PauseSink", request: { sink: "hook" }, other: { reason: "another" } },
+  { rpc: "WorkflowService/ResumeSink", request: { sink: "hook" }, other: { reason: "another" } },
+  { rpc: "WorkflowService/RetryDeadLetters", request: { sink: "hook" }, other: { to_sequence: 4 } },
+  {
+    rpc: "WorkflowService/DiscardDeadLetters",
+    request: { sink: "hook", from_sequence: 1, to_sequence: 1 },
+    other: { to_sequence: 4 },
   },
   { rpc: "PredicateLogic/CreateRule", request: { rule_id: "new", expression: "true" }, other: { expression: "false" } },
   { rpc: "PredicateLogic/ActivateRule", request: { rule_id: "on" }, other: { rule_id: "new" } },

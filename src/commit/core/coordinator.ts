@@ -1,9 +1,9 @@
 import { assert, unreachable } from "../../kernel/assert.ts";
+import { type Backoff, backoffMs } from "../../kernel/backoff.ts";
 import type { ParticipantId, TransactionId } from "../../kernel/ids.ts";
 import { answerRetentionMs } from "../../kernel/limits.ts";
 import type { RequestKey } from "../../kernel/request-key.ts";
 import type { DurationMs, TimeMs } from "../../kernel/time.ts";
-import { type Backoff, backoffMs } from "./backoff.ts";
 import type { CoordinatorEffect, CoordinatorInput, Enlistment, Refusal, Step, Timer } from "./coordinator-step.ts";
 import { checkStep, checkTransaction } from "./invariants.ts";
 import type { PendingPrepare } from "./messages.ts";

@@ -1,4 +1,4 @@
-import { backoffMs } from "../core/backoff.ts";
+import { backoffMs } from "../../kernel/backoff.ts";
 import { repeatedly } from "../ends.ts";
 import { inquiryAfterMs, inquiryIntervalMs } from "../limits.ts";
 import type { Boxes } from "./boxes.ts";

@@ -1,8 +1,8 @@
 import { unreachable } from "../../kernel/assert.ts";
+import { backoffMs } from "../../kernel/backoff.ts";
 import type { Result } from "../../kernel/result.ts";
 import { firstCharacters } from "../../kernel/text.ts";
 import type { DurationMs } from "../../kernel/time.ts";
-import { backoffMs } from "../core/backoff.ts";
 import type { Claim } from "../core/claim.ts";
 import type { CoordinatorMessage, Decision, InDoubt, Numbered, ParticipantMessage, Prepare } from "../core/messages.ts";
 import { pause } from "../ends.ts";

@@ -1,5 +1,5 @@
+import { type Backoff, backoffMs } from "../../kernel/backoff.ts";
 import type { TransactionId } from "../../kernel/ids.ts";
-import { type Backoff, backoffMs } from "../core/backoff.ts";
 import { pause, promiseOrEnd } from "../ends.ts";
 import type { Context } from "./context.ts";
 

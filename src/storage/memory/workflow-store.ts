@@ -72,6 +72,7 @@ export function createMemoryWorkflowStore(nowMs: () => TimeMs = Date.now): Workf
   };
 
   return {
+    id: "memory",
     writable: true,
     onWritableChange: () => () => {},
     keptBeforeMs: (retentionMs) => nowMs() - retentionMs,

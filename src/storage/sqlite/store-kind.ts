@@ -6,6 +6,7 @@ export const storeKinds = {
   "participant-log": { applicationId: 0x436f_6e04, title: "participant log" },
   "key-value": { applicationId: 0x436f_6e05, title: "key-value store" },
   verdicts: { applicationId: 0x436f_6e06, title: "verdict log" },
+  sinks: { applicationId: 0x436f_6e07, title: "store of sinks" },
 } as const;
 
 export type StoreKind = keyof typeof storeKinds;

@@ -182,4 +182,11 @@ export const workflowMigrations: readonly Migration[] = [
         DELETE FROM type_counters WHERE workflow_type = old.workflow_type AND state = old.state AND workflows = 0;
       END`,
   },
+  {
+    version: 9,
+    sql: `
+      -- One row, as long as the file lives: names the store to those who get its events.
+      CREATE TABLE store (one INTEGER PRIMARY KEY CHECK (one = 1), id TEXT NOT NULL) STRICT;
+      INSERT INTO store (one, id) VALUES (1, lower(hex(randomblob(16))))`,
+  },
 ];

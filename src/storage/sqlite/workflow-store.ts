@@ -39,6 +39,7 @@ export async function openSqliteWorkflowStore(options: {
 }
 
 function workflowStore(engine: SqliteEngine): WorkflowStore {
+  const id = engine.read("SELECT id FROM store")[0]?.["id"] as string;
   const appendListeners = new Set<(newest: number) => void>();
   let told = newestSequence(engine);
   engine.onFlush(() => {
@@ -49,6 +50,7 @@ function workflowStore(engine: SqliteEngine): WorkflowStore {
   });
 
   return {
+    id,
     get writable() {
       return engine.writable;
     },

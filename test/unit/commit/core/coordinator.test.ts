@@ -1,5 +1,4 @@
 import { describe, expect, test } from "vitest";
-import { backoffMs } from "../../../../src/commit/core/backoff.ts";
 import {
   begin,
   newTransaction,
@@ -18,6 +17,7 @@ import {
   isInDoubtSomewhere,
   type Transaction,
 } from "../../../../src/commit/core/types.ts";
+import { backoffMs } from "../../../../src/kernel/backoff.ts";
 import type { ParticipantId, RequestId } from "../../../../src/kernel/ids.ts";
 import { ack, acts, at, begun, id, part, shown, tx, vote } from "../support.ts";
 

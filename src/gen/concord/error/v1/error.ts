@@ -310,6 +310,16 @@ export const ErrorReason = {
    * `{reason: "PAGE_TOKEN_EXPIRED", metadata: {limit: "100000"}}`
    */
   PAGE_TOKEN_EXPIRED: "ERROR_REASON_PAGE_TOKEN_EXPIRED",
+  /**
+   * SINK_NOT_FOUND - NOT_FOUND. The server has no sink with this name: none in the file of `--sinks`, and none of before. `known`: those that there are.
+   * `{reason: "SINK_NOT_FOUND", metadata: {sink: "bus", known: "billing,audit"}}`
+   */
+  SINK_NOT_FOUND: "ERROR_REASON_SINK_NOT_FOUND",
+  /**
+   * SINK_STATE - FAILED_PRECONDITION. The sink is in a state that does not allow this; the message says what does.
+   * `{reason: "SINK_STATE", metadata: {sink: "bus", state: "COMPACTED"}}`
+   */
+  SINK_STATE: "ERROR_REASON_SINK_STATE",
   UNRECOGNIZED: "UNRECOGNIZED",
 } as const;
 
@@ -368,6 +378,8 @@ export namespace ErrorReason {
   export type POLICY_REVISION_MISMATCH = typeof ErrorReason.POLICY_REVISION_MISMATCH;
   export type POLICY_LIMIT_REACHED = typeof ErrorReason.POLICY_LIMIT_REACHED;
   export type PAGE_TOKEN_EXPIRED = typeof ErrorReason.PAGE_TOKEN_EXPIRED;
+  export type SINK_NOT_FOUND = typeof ErrorReason.SINK_NOT_FOUND;
+  export type SINK_STATE = typeof ErrorReason.SINK_STATE;
   export type UNRECOGNIZED = typeof ErrorReason.UNRECOGNIZED;
 }
 
@@ -529,6 +541,12 @@ export function errorReasonFromJSON(object: any): ErrorReason {
     case 55:
     case "ERROR_REASON_PAGE_TOKEN_EXPIRED":
       return ErrorReason.PAGE_TOKEN_EXPIRED;
+    case 71:
+    case "ERROR_REASON_SINK_NOT_FOUND":
+      return ErrorReason.SINK_NOT_FOUND;
+    case 72:
+    case "ERROR_REASON_SINK_STATE":
+      return ErrorReason.SINK_STATE;
     case -1:
     case "UNRECOGNIZED":
     default:
@@ -642,6 +660,10 @@ export function errorReasonToNumber(object: ErrorReason): number {
       return 52;
     case ErrorReason.PAGE_TOKEN_EXPIRED:
       return 55;
+    case ErrorReason.SINK_NOT_FOUND:
+      return 71;
+    case ErrorReason.SINK_STATE:
+      return 72;
     case ErrorReason.UNRECOGNIZED:
     default:
       return -1;

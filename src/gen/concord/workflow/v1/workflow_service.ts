@@ -23,6 +23,22 @@ import {
   SetWorkflowTypePolicyResponse,
 } from "./policy.ts";
 import { GetServerInfoRequest, GetServerInfoResponse } from "./server_info.ts";
+import {
+  DiscardDeadLettersRequest,
+  DiscardDeadLettersResponse,
+  ListDeadLettersRequest,
+  ListDeadLettersResponse,
+  ListSinksRequest,
+  ListSinksResponse,
+  PauseSinkRequest,
+  PauseSinkResponse,
+  ResetSinkRequest,
+  ResetSinkResponse,
+  ResumeSinkRequest,
+  ResumeSinkResponse,
+  RetryDeadLettersRequest,
+  RetryDeadLettersResponse,
+} from "./sink.ts";
 import { UpdateWorkflowMetadataRequest, UpdateWorkflowMetadataResponse } from "./update.ts";
 import { WaitForWorkflowRequest, WaitForWorkflowResponse } from "./wait.ts";
 import {
@@ -3213,6 +3229,90 @@ export const WorkflowServiceDefinition = {
       responseStream: true,
       options: {},
     },
+    /** Reads all sinks: where events are published, how far that has come, and what is wrong. They are set up by `--sinks`. */
+    listSinks: {
+      name: "ListSinks",
+      requestType: ListSinksRequest as typeof ListSinksRequest,
+      requestStream: false,
+      responseType: ListSinksResponse as typeof ListSinksResponse,
+      responseStream: false,
+      options: {},
+    },
+    /**
+     * Makes a sink go on from another place: to publish again what its receiver has lost, or to leave out what was purged or is not wanted.
+     * Errors: NOT_FOUND / SINK_NOT_FOUND; FAILED_PRECONDITION / SINK_STATE: it is not configured any more; OUT_OF_RANGE / REVISION_COMPACTED:
+     * what follows was purged; INVALID_ARGUMENT / INVALID_REQUEST: it is beyond the newest event.
+     */
+    resetSink: {
+      name: "ResetSink",
+      requestType: ResetSinkRequest as typeof ResetSinkRequest,
+      requestStream: false,
+      responseType: ResetSinkResponse as typeof ResetSinkResponse,
+      responseStream: false,
+      options: {},
+    },
+    /**
+     * Makes a sink publish nothing until it is resumed. What happens meanwhile is published then, unless it is purged before.
+     * Errors: NOT_FOUND / SINK_NOT_FOUND; FAILED_PRECONDITION / SINK_STATE: it is not configured any more.
+     */
+    pauseSink: {
+      name: "PauseSink",
+      requestType: PauseSinkRequest as typeof PauseSinkRequest,
+      requestStream: false,
+      responseType: PauseSinkResponse as typeof PauseSinkResponse,
+      responseStream: false,
+      options: {},
+    },
+    /**
+     * Makes a paused sink go on where it was.
+     * Errors: NOT_FOUND / SINK_NOT_FOUND; FAILED_PRECONDITION / SINK_STATE: it is not configured any more, or has stopped for what only
+     * ResetSink can mend.
+     */
+    resumeSink: {
+      name: "ResumeSink",
+      requestType: ResumeSinkRequest as typeof ResumeSinkRequest,
+      requestStream: false,
+      responseType: ResumeSinkResponse as typeof ResumeSinkResponse,
+      responseStream: false,
+      options: {},
+    },
+    /**
+     * Reads a sink's dead letters, page by page: the events that its receiver has refused for good.
+     * Errors: NOT_FOUND / SINK_NOT_FOUND.
+     */
+    listDeadLetters: {
+      name: "ListDeadLetters",
+      requestType: ListDeadLettersRequest as typeof ListDeadLettersRequest,
+      requestStream: false,
+      responseType: ListDeadLettersResponse as typeof ListDeadLettersResponse,
+      responseStream: false,
+      options: {},
+    },
+    /**
+     * Publishes dead letters once more, one by one, while the caller waits; what comes after them has been published long since. It ends at the
+     * first that gets no answer.
+     * Errors: NOT_FOUND / SINK_NOT_FOUND; FAILED_PRECONDITION / SINK_STATE: it is not configured any more.
+     */
+    retryDeadLetters: {
+      name: "RetryDeadLetters",
+      requestType: RetryDeadLettersRequest as typeof RetryDeadLettersRequest,
+      requestStream: false,
+      responseType: RetryDeadLettersResponse as typeof RetryDeadLettersResponse,
+      responseStream: false,
+      options: {},
+    },
+    /**
+     * Drops dead letters. Nobody gets them from here any more.
+     * Errors: NOT_FOUND / SINK_NOT_FOUND.
+     */
+    discardDeadLetters: {
+      name: "DiscardDeadLetters",
+      requestType: DiscardDeadLettersRequest as typeof DiscardDeadLettersRequest,
+      requestStream: false,
+      responseType: DiscardDeadLettersResponse as typeof DiscardDeadLettersResponse,
+      responseStream: false,
+      options: {},
+    },
     /** Counts what is in the store, also by type. Cheap: the store keeps the counts. */
     getSystemStats: {
       name: "GetSystemStats",
@@ -3419,6 +3519,53 @@ export interface WorkflowServiceImplementation<CallContextExt = {}> {
     request: WatchWorkflowEventsRequest,
     context: CallContext & CallContextExt,
   ): ServerStreamingMethodResult<DeepPartial<WatchWorkflowEventsResponse>>;
+  /** Reads all sinks: where events are published, how far that has come, and what is wrong. They are set up by `--sinks`. */
+  listSinks(request: ListSinksRequest, context: CallContext & CallContextExt): Promise<DeepPartial<ListSinksResponse>>;
+  /**
+   * Makes a sink go on from another place: to publish again what its receiver has lost, or to leave out what was purged or is not wanted.
+   * Errors: NOT_FOUND / SINK_NOT_FOUND; FAILED_PRECONDITION / SINK_STATE: it is not configured any more; OUT_OF_RANGE / REVISION_COMPACTED:
+   * what follows was purged; INVALID_ARGUMENT / INVALID_REQUEST: it is beyond the newest event.
+   */
+  resetSink(request: ResetSinkRequest, context: CallContext & CallContextExt): Promise<DeepPartial<ResetSinkResponse>>;
+  /**
+   * Makes a sink publish nothing until it is resumed. What happens meanwhile is published then, unless it is purged before.
+   * Errors: NOT_FOUND / SINK_NOT_FOUND; FAILED_PRECONDITION / SINK_STATE: it is not configured any more.
+   */
+  pauseSink(request: PauseSinkRequest, context: CallContext & CallContextExt): Promise<DeepPartial<PauseSinkResponse>>;
+  /**
+   * Makes a paused sink go on where it was.
+   * Errors: NOT_FOUND / SINK_NOT_FOUND; FAILED_PRECONDITION / SINK_STATE: it is not configured any more, or has stopped for what only
+   * ResetSink can mend.
+   */
+  resumeSink(
+    request: ResumeSinkRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<ResumeSinkResponse>>;
+  /**
+   * Reads a sink's dead letters, page by page: the events that its receiver has refused for good.
+   * Errors: NOT_FOUND / SINK_NOT_FOUND.
+   */
+  listDeadLetters(
+    request: ListDeadLettersRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<ListDeadLettersResponse>>;
+  /**
+   * Publishes dead letters once more, one by one, while the caller waits; what comes after them has been published long since. It ends at the
+   * first that gets no answer.
+   * Errors: NOT_FOUND / SINK_NOT_FOUND; FAILED_PRECONDITION / SINK_STATE: it is not configured any more.
+   */
+  retryDeadLetters(
+    request: RetryDeadLettersRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<RetryDeadLettersResponse>>;
+  /**
+   * Drops dead letters. Nobody gets them from here any more.
+   * Errors: NOT_FOUND / SINK_NOT_FOUND.
+   */
+  discardDeadLetters(
+    request: DiscardDeadLettersRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<DiscardDeadLettersResponse>>;
   /** Counts what is in the store, also by type. Cheap: the store keeps the counts. */
   getSystemStats(
     request: GetSystemStatsRequest,
@@ -3616,6 +3763,53 @@ export interface WorkflowServiceClient<CallOptionsExt = {}> {
     request: DeepPartial<WatchWorkflowEventsRequest>,
     options?: CallOptions & CallOptionsExt,
   ): AsyncIterable<WatchWorkflowEventsResponse>;
+  /** Reads all sinks: where events are published, how far that has come, and what is wrong. They are set up by `--sinks`. */
+  listSinks(request: DeepPartial<ListSinksRequest>, options?: CallOptions & CallOptionsExt): Promise<ListSinksResponse>;
+  /**
+   * Makes a sink go on from another place: to publish again what its receiver has lost, or to leave out what was purged or is not wanted.
+   * Errors: NOT_FOUND / SINK_NOT_FOUND; FAILED_PRECONDITION / SINK_STATE: it is not configured any more; OUT_OF_RANGE / REVISION_COMPACTED:
+   * what follows was purged; INVALID_ARGUMENT / INVALID_REQUEST: it is beyond the newest event.
+   */
+  resetSink(request: DeepPartial<ResetSinkRequest>, options?: CallOptions & CallOptionsExt): Promise<ResetSinkResponse>;
+  /**
+   * Makes a sink publish nothing until it is resumed. What happens meanwhile is published then, unless it is purged before.
+   * Errors: NOT_FOUND / SINK_NOT_FOUND; FAILED_PRECONDITION / SINK_STATE: it is not configured any more.
+   */
+  pauseSink(request: DeepPartial<PauseSinkRequest>, options?: CallOptions & CallOptionsExt): Promise<PauseSinkResponse>;
+  /**
+   * Makes a paused sink go on where it was.
+   * Errors: NOT_FOUND / SINK_NOT_FOUND; FAILED_PRECONDITION / SINK_STATE: it is not configured any more, or has stopped for what only
+   * ResetSink can mend.
+   */
+  resumeSink(
+    request: DeepPartial<ResumeSinkRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<ResumeSinkResponse>;
+  /**
+   * Reads a sink's dead letters, page by page: the events that its receiver has refused for good.
+   * Errors: NOT_FOUND / SINK_NOT_FOUND.
+   */
+  listDeadLetters(
+    request: DeepPartial<ListDeadLettersRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<ListDeadLettersResponse>;
+  /**
+   * Publishes dead letters once more, one by one, while the caller waits; what comes after them has been published long since. It ends at the
+   * first that gets no answer.
+   * Errors: NOT_FOUND / SINK_NOT_FOUND; FAILED_PRECONDITION / SINK_STATE: it is not configured any more.
+   */
+  retryDeadLetters(
+    request: DeepPartial<RetryDeadLettersRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<RetryDeadLettersResponse>;
+  /**
+   * Drops dead letters. Nobody gets them from here any more.
+   * Errors: NOT_FOUND / SINK_NOT_FOUND.
+   */
+  discardDeadLetters(
+    request: DeepPartial<DiscardDeadLettersRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<DiscardDeadLettersResponse>;
   /** Counts what is in the store, also by type. Cheap: the store keeps the counts. */
   getSystemStats(
     request: DeepPartial<GetSystemStatsRequest>,

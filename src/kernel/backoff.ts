@@ -1,4 +1,4 @@
-import type { DurationMs } from "../../kernel/time.ts";
+import type { DurationMs } from "./time.ts";
 
 export type Backoff = { readonly firstMs: DurationMs; readonly maxMs: DurationMs };
 

@@ -1,0 +1,69 @@
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import type { SinkStore } from "../../src/events/ports.ts";
+import { ok } from "../../src/kernel/result.ts";
+import { createMemorySinkStore } from "../../src/storage/memory/sink-store.ts";
+import { openSqliteSinkStore } from "../../src/storage/sqlite/sink-store.ts";
+import { deadLetter, sinkRecord, sourceEvent } from "../support/sink-values.ts";
+import { storageDir } from "../support/storage-dir.ts";
+import { requestId } from "../support/storage-values.ts";
+
+async function openSqlite(path = join(storageDir(), "events.sqlite")): Promise<SinkStore> {
+  const opened = await openSqliteSinkStore({ path });
+  if (!opened.ok) throw new Error(opened.error.message);
+  return opened.value;
+}
+
+const at = (sequence: number, sink = "bus") => deadLetter({ sink, event: { ...sourceEvent, sequence } });
+const request = { id: requestId("r"), digest: "d", answer: '{"cursor":3}', atMs: 1_000 };
+
+describe.each([
+  ["sqlite", openSqlite],
+  ["memory", async () => createMemorySinkStore()],
+] as const)("sink store: %s", (_, open) => {
+  test("sinks are read as they were written last, by name", async () => {
+    const store = await open();
+    await store.apply({ puts: [sinkRecord("z"), sinkRecord("a")] });
+    const moved = sinkRecord("z", { kind: "webhook", cursor: 7, isPaused: true, last: { sequence: 6, eventId: "e-6" } });
+    expect(await store.apply({ puts: [moved] })).toEqual(ok(undefined));
+    expect(await store.sinks()).toStrictEqual([sinkRecord("a"), moved]);
+    await store.close();
+  });
+
+  test("dead letters are read in order, by sink, in stretches, and can be dropped", async () => {
+    const store = await open();
+    await store.apply({ deadLetters: [at(3), at(1), at(2, "other"), at(10)] });
+    await store.apply({ deadLetters: [{ ...at(3), cause: "HTTP 500", tries: 4 }] });
+    const first = await store.deadLetters({ sink: "bus", afterSequence: 0, limit: 2 });
+    expect(first).toStrictEqual({ rows: [at(1), { ...at(3), cause: "HTTP 500", tries: 4 }], upTo: 3, looked: 2 });
+    expect((await store.deadLetters({ sink: "bus", afterSequence: 3, limit: 2 })).rows).toStrictEqual([at(10)]);
+    await store.apply({ dropped: { sink: "bus", sequences: [1, 2, 10] } });
+    expect([await store.deadLetterCount("bus"), await store.deadLetterCount("other")]).toEqual([1, 1]);
+    await store.close();
+  });
+
+  test("an answer is kept once, with all that is in its batch or with nothing of it, until it is purged", async () => {
+    const store = await open();
+    await store.apply({ puts: [sinkRecord("bus", { cursor: 3 })], request });
+    const again = await store.apply({ puts: [sinkRecord("bus", { cursor: 9 })], request: { ...request, digest: "other" } });
+    expect(again).toMatchObject({ ok: false, error: { type: "conflict", conflict: { type: "request-exists" } } });
+    expect((await store.sinks())[0]?.cursor).toBe(3);
+    expect(await store.answer(request.id)).toMatchObject({ digest: "d", answer: '{"cursor":3}' });
+    expect(await store.purge({ olderThanMs: 1_000, limit: 9 })).toEqual(ok(0));
+    expect(await store.purge({ olderThanMs: 1_001, limit: 9 })).toEqual(ok(1));
+    expect(await store.answer(request.id)).toBeUndefined();
+    await store.close();
+  });
+});
+
+test("a file that is opened again has all of it", async () => {
+  const path = join(storageDir(), "events.sqlite");
+  const first = await openSqlite(path);
+  await first.apply({ puts: [sinkRecord("bus", { cursor: 5 })], deadLetters: [at(4)], request });
+  await first.close();
+  const second = await openSqlite(path);
+  expect(await second.sinks()).toStrictEqual([sinkRecord("bus", { cursor: 5 })]);
+  expect(await second.deadLetterCount("bus")).toBe(1);
+  expect(await second.answer(request.id)).toMatchObject({ digest: "d" });
+  await second.close();
+});

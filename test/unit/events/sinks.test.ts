@@ -1,0 +1,362 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { deadLetterCountMax } from "../../../src/events/limits.ts";
+import type { Outgoing, SinkStore } from "../../../src/events/ports.ts";
+import type { Sinks } from "../../../src/events/sinks.ts";
+import type { RequestId } from "../../../src/kernel/ids.ts";
+import { createMemorySinkStore } from "../../../src/storage/memory/sink-store.ts";
+import { createMemoryWorkflowStore } from "../../../src/storage/memory/workflow-store.ts";
+import { deadLetter, sourceEvent } from "../../support/sink-values.ts";
+import { createReceiver, definition, happen, type Reaction, sinksOver, storeWith } from "../../support/sink-world.ts";
+import { until } from "../../support/until.ts";
+
+const seed = process.env["SEED"];
+const replay = seed === undefined ? {} : { seed: Number(seed) };
+
+const upTo = (count: number): readonly number[] => Array.from({ length: count }, (_, index) => index + 1);
+const firstOf = (sequences: readonly number[]): readonly number[] => [...new Set(sequences)];
+
+async function only(sinks: Sinks) {
+  const [status] = await sinks.list();
+  if (status === undefined) throw new Error("no sink");
+  return status;
+}
+
+const inState = (sinks: Sinks, state: string) => until(async () => (await only(sinks)).state === state, `the sink is ${state}`);
+const cursorAt = (sinks: Sinks, cursor: number) =>
+  until(async () => (await only(sinks)).cursor === cursor, `the cursor is ${cursor}`);
+
+/** A store from which a process can be torn: what it writes then is lost. */
+function tearable(store: SinkStore) {
+  let isTorn = false;
+  const lost = { ok: false, error: { type: "storage-unavailable", cause: "torn", outcomeUnknown: false } } as const;
+  return {
+    store: { ...store, apply: async (batch) => (isTorn ? lost : store.apply(batch)) } satisfies SinkStore,
+    tear: () => {
+      isTorn = true;
+    },
+  };
+}
+
+describe("whatever a receiver misses, and whenever the process is killed", () => {
+  const reaction = fc.oneof(
+    { weight: 8, arbitrary: fc.constant<Reaction>("takes") },
+    { weight: 1, arbitrary: fc.constant<Reaction>("takes-unheard") },
+    { weight: 1, arbitrary: fc.constant<Reaction>("misses") },
+  );
+  const step = fc.oneof(
+    { weight: 4, arbitrary: fc.record({ type: fc.constant("happen" as const), count: fc.integer({ min: 1, max: 30 }) }) },
+    { weight: 3, arbitrary: fc.record({ type: fc.constant("wait" as const), turns: fc.integer({ min: 1, max: 20 }) }) },
+    { weight: 1, arbitrary: fc.record({ type: fc.constant("kill" as const) }) },
+    { weight: 1, arbitrary: fc.record({ type: fc.constant("stop" as const) }) },
+    { weight: 1, arbitrary: fc.record({ type: fc.constant("outage" as const), turns: fc.integer({ min: 1, max: 10 }) }) },
+  );
+
+  test("each event arrives, first in the order of its sequence, never before it is committed, and the cursor is never ahead", async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 15 }), fc.infiniteStream(reaction), async (steps, reactions) => {
+        const events = createMemoryWorkflowStore();
+        const durable = createMemorySinkStore();
+        let committed = 0;
+        const problems: string[] = [];
+        const receiver = createReceiver((batch) => {
+          for (const { event } of batch) if (event.sequence > committed) problems.push(`${event.sequence} is not committed`);
+          return reactions.next().value;
+        });
+        const watched: SinkStore = {
+          ...durable,
+          apply: async (batch) => {
+            for (const { cursor } of batch.puts ?? []) {
+              const arrived = new Set(receiver.arrived);
+              if (!upTo(cursor).every((sequence) => arrived.has(sequence))) problems.push(`cursor ${cursor} is ahead`);
+            }
+            return durable.apply(batch);
+          },
+        };
+        let process = tearable(watched);
+        const begin = async () => {
+          process = tearable(watched);
+          const begun = await sinksOver({ events, store: process.store, definitions: [definition(receiver.transport)] });
+          begun.start();
+          return begun;
+        };
+        let sinks = await begin();
+        for (const each of steps) {
+          switch (each.type) {
+            case "happen":
+              committed += each.count;
+              await happen(events, each.count);
+              break;
+            case "wait":
+              for (let turn = 0; turn < each.turns; turn += 1) await new Promise(setImmediate);
+              break;
+            case "outage":
+              receiver.setUp(false);
+              for (let turn = 0; turn < each.turns; turn += 1) await new Promise(setImmediate);
+              receiver.setUp(true);
+              break;
+            case "kill":
+              process.tear();
+              await sinks.stop(0);
+              sinks = await begin();
+              break;
+            case "stop":
+              await sinks.stop(0);
+              sinks = await begin();
+              break;
+          }
+        }
+        await cursorAt(sinks, committed);
+        await sinks.stop(0);
+        expect(problems).toEqual([]);
+        expect(firstOf(receiver.arrived)).toEqual(upTo(committed));
+        expect((await durable.sinks())[0]?.cursor).toBe(committed);
+      }),
+      { numRuns: 60, ...replay },
+    );
+  });
+});
+
+test("events that the filter leaves out are not published, and the cursor passes them", async () => {
+  const events = await storeWith(4);
+  await happen(events, 2, { type: "FAILED" });
+  await happen(events, 3);
+  const receiver = createReceiver(() => "takes");
+  const definitions = [definition(receiver.transport, { filter: 'event.type == "FAILED"' })];
+  const sinks = await sinksOver({ events, store: createMemorySinkStore(), definitions });
+  sinks.start();
+  await cursorAt(sinks, 9);
+  expect(receiver.arrived).toEqual([5, 6]);
+  await sinks.stop(0);
+});
+
+test("a new sink that starts now publishes nothing of before; where it began is remembered", async () => {
+  const events = await storeWith(5);
+  const store = createMemorySinkStore();
+  const receiver = createReceiver(() => "takes");
+  const definitions = [definition(receiver.transport, { start: "now" })];
+  const first = await sinksOver({ events, store, definitions });
+  await first.stop(0);
+  await happen(events, 2);
+  const second = await sinksOver({ events, store, definitions });
+  second.start();
+  await cursorAt(second, 7);
+  expect(receiver.arrived).toEqual([6, 7]);
+  await second.stop(0);
+});
+
+describe("an event that is refused", () => {
+  const refuses = (...bad: readonly number[]) =>
+    createReceiver(
+      (batch: readonly Outgoing[]): Reaction =>
+        batch.some(({ event }) => bad.includes(event.sequence)) ? { type: "refused", cause: "HTTP 422: no" } : "takes",
+    );
+
+  test("is tried again, becomes a dead letter, and the others go on in order, each once", async () => {
+    const events = await storeWith(9);
+    const store = createMemorySinkStore();
+    const receiver = refuses(3, 8);
+    const sinks = await sinksOver({ events, store, definitions: [definition(receiver.transport, {})] });
+    sinks.start();
+    await cursorAt(sinks, 9);
+    expect(firstOf(receiver.arrived)).toEqual([1, 2, 4, 5, 6, 7, 9]);
+    const { rows } = await sinks.deadLetters({ sink: "bus", afterSequence: 0, limit: 10 });
+    expect(rows.map(({ event, cause, tries }) => [event.sequence, cause, tries])).toEqual([
+      [3, "HTTP 422: no", expect.any(Number)],
+      [8, "HTTP 422: no", expect.any(Number)],
+    ]);
+    for (const { tries } of rows) expect(tries).toBeGreaterThanOrEqual(2);
+    await sinks.stop(0);
+  });
+
+  test("is published by a retry once its receiver takes it, and is a dead letter until then", async () => {
+    const events = await storeWith(4);
+    const store = createMemorySinkStore();
+    const bad = new Set([2, 3]);
+    const receiver = createReceiver(
+      ([first]) => (first && bad.has(first.event.sequence) ? { type: "refused", cause: "no" } : "takes"),
+      { batchCountMax: 1 },
+    );
+    const sinks = await sinksOver({ events, store, definitions: [definition(receiver.transport)] });
+    sinks.start();
+    await cursorAt(sinks, 4);
+    bad.delete(3);
+    const { signal } = new AbortController();
+    const command = { sink: "bus", range: { from: 1, to: 9 }, signal, request: { id: "r" as RequestId, digest: "d" } };
+    expect(await sinks.retry(command)).toEqual({ ok: true, value: { done: 1, remaining: 1 } });
+    expect(await sinks.retry(command), "the same request").toEqual({ ok: true, value: { done: 1, remaining: 1 } });
+    const { rows } = await sinks.deadLetters({ sink: "bus", afterSequence: 0, limit: 10 });
+    expect(rows.map(({ event, tries }) => [event.sequence, tries])).toEqual([[2, 3]]);
+    expect(firstOf(receiver.arrived)).toEqual([1, 4, 3]);
+    expect(await sinks.discard({ sink: "bus", range: { from: 2, to: 2 }, request: undefined })).toMatchObject({
+      value: { done: 1, remaining: 0 },
+    });
+    await sinks.stop(0);
+  });
+
+  test("by a receiver that refuses everything, blocks the sink when there are as many dead letters as are kept", async () => {
+    const events = await storeWith(deadLetterCountMax + 5);
+    const store = createMemorySinkStore();
+    const fullBut = deadLetterCountMax - 2;
+    await store.apply({
+      puts: [{ name: "bus", kind: "webhook", cursor: fullBut, isPaused: false, last: undefined }],
+      deadLetters: Array.from({ length: fullBut }, (_, index) => deadLetter({ event: { ...sourceEvent, sequence: index + 1 } })),
+    });
+    let isOpen = false;
+    const receiver = createReceiver(() => (isOpen ? "takes" : { type: "refused", cause: "no" }), { windowMax: 1 });
+    const sinks = await sinksOver({ events, store, definitions: [definition(receiver.transport)] });
+    sinks.start();
+    await inState(sinks, "blocked");
+    expect(await only(sinks)).toMatchObject({ cursor: deadLetterCountMax, deadLetterCount: deadLetterCountMax });
+    isOpen = true;
+    await sinks.discard({ sink: "bus", range: { from: 1, to: 1 }, request: undefined });
+    await cursorAt(sinks, deadLetterCountMax + 5);
+    expect(receiver.arrived).toEqual([1, 2, 3, 4, 5].map((each) => deadLetterCountMax + each));
+    await sinks.stop(0);
+  });
+});
+
+test("a receiver that answers with failures is tried as often as it is allowed to, then the event is a dead letter", async () => {
+  const events = await storeWith(3);
+  const receiver = createReceiver(
+    ([first]) => (first?.event.sequence === 2 ? { type: "failed", cause: "HTTP 500", answered: true } : "takes"),
+    { batchCountMax: 1, windowMax: 1, failuresMax: 5 },
+  );
+  const sinks = await sinksOver({ events, store: createMemorySinkStore(), definitions: [definition(receiver.transport)] });
+  sinks.start();
+  await cursorAt(sinks, 3);
+  const { rows } = await sinks.deadLetters({ sink: "bus", afterSequence: 0, limit: 10 });
+  expect(rows).toMatchObject([{ event: { sequence: 2 }, cause: "HTTP 500", tries: 5 }]);
+  await sinks.stop(0);
+});
+
+test("a receiver that is gone for good pauses the sink, also over a restart, until it is resumed", async () => {
+  const events = await storeWith(3);
+  const store = createMemorySinkStore();
+  let isGone = true;
+  const receiver = createReceiver(() => (isGone ? { type: "gone", cause: "HTTP 410" } : "takes"));
+  const definitions = [definition(receiver.transport)];
+  const first = await sinksOver({ events, store, definitions });
+  first.start();
+  await inState(first, "paused");
+  expect((await only(first)).trouble?.cause).toBe("HTTP 410");
+  await first.stop(0);
+  const second = await sinksOver({ events, store, definitions });
+  second.start();
+  await inState(second, "paused");
+  isGone = false;
+  expect(await second.resume({ sink: "bus", request: undefined })).toEqual({ ok: true, value: { cursor: 0 } });
+  await cursorAt(second, 3);
+  await second.stop(0);
+});
+
+describe("a sink that has stopped for what only an operator can judge", () => {
+  test("is compacted when its next event was purged, says so, and goes on by a reset", async () => {
+    const events = await storeWith(9);
+    const store = createMemorySinkStore();
+    const receiver = createReceiver(() => "takes");
+    await store.apply({ puts: [{ name: "bus", kind: "webhook", cursor: 2, isPaused: false, last: undefined }] });
+    const purged = {
+      ...events,
+      sequences: async () => ({ oldest: 6, newest: 9 }),
+      listEvents: async (page: Parameters<typeof events.listEvents>[0]) =>
+        events.listEvents({ ...page, afterSequence: Math.max(5, page.afterSequence) }),
+    };
+    const sinks = await sinksOver({ events: purged, store, definitions: [definition(receiver.transport)] });
+    sinks.start();
+    await inState(sinks, "compacted");
+    expect((await only(sinks)).trouble?.cause).toContain("events from 3 to 5 were purged");
+    expect(sinks.oldestNeeded()).toBeUndefined();
+    expect(await sinks.resume({ sink: "bus", request: undefined })).toMatchObject({
+      error: { type: "sink-state", state: "compacted" },
+    });
+    expect(await sinks.reset({ sink: "bus", to: { after: 4 }, request: undefined })).toEqual({
+      ok: false,
+      error: { type: "events-purged", oldest: 6 },
+    });
+    expect(await sinks.reset({ sink: "bus", to: { after: 10 }, request: undefined })).toMatchObject({
+      error: { type: "beyond-newest" },
+    });
+    expect(await sinks.reset({ sink: "bus", to: "oldest", request: undefined })).toEqual({
+      ok: true,
+      value: { cursorBefore: 2, cursor: 5 },
+    });
+    await cursorAt(sinks, 9);
+    expect(receiver.arrived).toEqual([6, 7, 8, 9]);
+    await sinks.stop(0);
+  });
+
+  test.each([
+    { what: "has fewer events than were published", cursor: 9, last: undefined },
+    { what: "has another event where one was published", cursor: 2, last: { sequence: 2, eventId: "another" } },
+  ])("is diverged when the store $what", async ({ cursor, last }) => {
+    const events = await storeWith(4);
+    const store = createMemorySinkStore();
+    await store.apply({ puts: [{ name: "bus", kind: "webhook", cursor, isPaused: false, last }] });
+    const receiver = createReceiver(() => "takes");
+    const sinks = await sinksOver({ events, store, definitions: [definition(receiver.transport)] });
+    sinks.start();
+    await inState(sinks, "diverged");
+    expect(receiver.arrived).toEqual([]);
+    await sinks.reset({ sink: "bus", to: { after: 3 }, request: undefined });
+    await cursorAt(sinks, 4);
+    expect(receiver.arrived).toEqual([4]);
+    await sinks.stop(0);
+  });
+});
+
+test("a paused sink publishes nothing; what is needed of old events counts it, as it would be after a crash", async () => {
+  const events = await storeWith(3);
+  const receiver = createReceiver(() => "takes");
+  const sinks = await sinksOver({ events, store: createMemorySinkStore(), definitions: [definition(receiver.transport)] });
+  expect(sinks.oldestNeeded()).toBe(1);
+  sinks.start();
+  await until(() => sinks.oldestNeeded() === 4, "all is published, and stored so");
+  expect(await sinks.pause({ sink: "bus", request: undefined })).toEqual({ ok: true, value: { cursor: 3 } });
+  await happen(events, 2);
+  for (let turn = 0; turn < 20; turn += 1) await new Promise(setImmediate);
+  expect(receiver.arrived).toEqual([1, 2, 3]);
+  expect(sinks.oldestNeeded()).toBe(4);
+  expect(await only(sinks)).toMatchObject({ state: "paused", cursor: 3, newest: 5 });
+  await sinks.stop(0);
+});
+
+test("a sink that nobody knows, or that is not configured any more, says so", async () => {
+  const events = await storeWith(1);
+  const store = createMemorySinkStore();
+  await store.apply({ puts: [{ name: "old", kind: "nats", cursor: 1, isPaused: false, last: undefined }] });
+  const receiver = createReceiver(() => "takes");
+  const sinks = await sinksOver({ events, store, definitions: [definition(receiver.transport)] });
+  expect((await sinks.list()).map(({ name, state }) => [name, state])).toEqual([
+    ["bus", "delivering"],
+    ["old", "unconfigured"],
+  ]);
+  expect(await sinks.pause({ sink: "nobody", request: undefined })).toEqual({
+    ok: false,
+    error: { type: "sink-not-found", sink: "nobody", known: ["bus", "old"] },
+  });
+  expect(await sinks.reset({ sink: "old", to: "now", request: undefined })).toMatchObject({
+    error: { type: "sink-state", state: "unconfigured" },
+  });
+  await sinks.stop(0);
+});
+
+test("a request id has one answer, and is refused for anything else", async () => {
+  const events = await storeWith(5);
+  const receiver = createReceiver(() => "takes");
+  const sinks = await sinksOver({ events, store: createMemorySinkStore(), definitions: [definition(receiver.transport)] });
+  sinks.start();
+  await cursorAt(sinks, 5);
+  const request = { id: "r" as RequestId, digest: "one" };
+  const reset = { sink: "bus", to: { after: 2 }, request } as const;
+  const answers = await Promise.all([sinks.reset(reset), sinks.reset(reset)]);
+  await cursorAt(sinks, 5);
+  expect([...answers, await sinks.reset(reset)]).toEqual(
+    [1, 2, 3].map(() => ({ ok: true, value: { cursorBefore: 5, cursor: 2 } })),
+  );
+  expect(receiver.arrived).toEqual([1, 2, 3, 4, 5, 3, 4, 5]);
+  expect(await sinks.reset({ ...reset, request: { ...request, digest: "two" } })).toMatchObject({
+    error: { type: "request-id-reused" },
+  });
+  await sinks.stop(0);
+});
