@@ -546,8 +546,7 @@ async function workflowPart(wiring: Wiring): Promise<Result<Part, StartFailure>>
       );
     },
     leave: async (graceMs) => {
-      await leave(graceMs);
-      await sinks?.sinks.stop(graceMs);
+      await Promise.all([leave(graceMs), sinks?.sinks.stop(graceMs)]);
     },
     close: async () => {
       for (const close of [...closers, stopPurging, async () => sinks?.close(), store.close]) await close();

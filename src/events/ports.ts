@@ -110,7 +110,7 @@ export type SinkBatch = {
 /** Keeps the cursors of sinks, their dead letters, and answers to requests. */
 export interface SinkStore extends StoreHealth, StoreAge {
   sinks(): Promise<readonly SinkRecord[]>;
-  /** In the order of sequence, those after this one. */
+  /** In the order of sequence, those after this one: at most `limit`, and about `stretchBytesMax` of text. */
   deadLetters(page: {
     readonly sink: string;
     readonly afterSequence: number;

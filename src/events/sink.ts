@@ -88,11 +88,7 @@ export function createSink(options: {
   function start(): void {
     if (isStopped || working !== undefined) return;
     const ending = new AbortController();
-    const ended = work(ending.signal).catch((error: unknown) => {
-      rest("retrying", messageOf(error));
-      log.error(name, { sink: name, err: error }, "a sink has failed");
-    });
-    working = { ending, ended };
+    working = { ending, ended: work(ending.signal) };
   }
 
   /** What is under way may end by itself within the grace. */
@@ -107,17 +103,27 @@ export function createSink(options: {
 
   async function work(signal: AbortSignal): Promise<void> {
     if (record.isPaused) return rest("paused", trouble?.cause);
-    const diverged = await whyDiverged();
-    if (diverged !== undefined) {
-      log.error(name, { sink: name, cause: diverged }, "a sink has stopped; reset it to go on");
-      return rest("diverged", diverged);
-    }
-    if (await isBlocked()) return;
+    let mayGoOn = false;
     while (!signal.aborted) {
-      const pauseMs = await after(await once(signal));
+      let pauseMs: DurationMs | undefined;
+      try {
+        mayGoOn ||= await mayBegin();
+        pauseMs = mayGoOn ? await after(await once(signal)) : undefined;
+      } catch (error) {
+        // A store that cannot be read, or a defect: neither must end it for good.
+        pauseMs = failed(messageOf(error));
+      }
       if (pauseMs === undefined) return;
       if (pauseMs > 0) await pause(pauseMs, signal);
     }
+  }
+
+  async function mayBegin(): Promise<boolean> {
+    const diverged = await whyDiverged();
+    if (diverged === undefined) return !(await isBlocked());
+    log.error(name, { sink: name, cause: diverged }, "a sink has stopped; reset it to go on");
+    rest("diverged", diverged);
+    return false;
   }
 
   /** One connection, until something goes wrong. */

@@ -194,9 +194,17 @@ export async function createSinks(options: {
       return changed.ok ? ok({ cursor: changed.value.cursor }) : err(writeError(changed.error));
     });
 
-  async function lettersOf(sink: string, { from, to }: LetterRange): Promise<readonly DeadLetter[]> {
-    const { rows } = await store.deadLetters({ sink, afterSequence: Math.max(0, from - 1), limit: deadLettersPerCallMax });
-    return rows.filter(({ event }) => event.sequence <= to);
+  async function* lettersOf(sink: string, { from, to }: LetterRange): AsyncGenerator<DeadLetter, void> {
+    let left = deadLettersPerCallMax;
+    for (let afterSequence: number | undefined = Math.max(0, from - 1); afterSequence !== undefined && left > 0; ) {
+      const { rows, upTo } = await store.deadLetters({ sink, afterSequence, limit: left });
+      for (const letter of rows) {
+        if (letter.event.sequence > to) return;
+        yield letter;
+        left -= 1;
+      }
+      afterSequence = upTo;
+    }
   }
 
   async function retryOne(transport: Transport, cursor: number, { event }: DeadLetter, signal: AbortSignal): Promise<Published> {
@@ -248,7 +256,7 @@ export async function createSinks(options: {
         if (!found.ok) return found;
         const { sink, transport } = found.value;
         let done = 0;
-        for (const letter of await lettersOf(command.sink, command.range)) {
+        for await (const letter of lettersOf(command.sink, command.range)) {
           command.signal.throwIfAborted();
           const published = await retryOne(transport, sink.record.cursor, letter, command.signal);
           const isDone = published.type === "acknowledged";
@@ -273,7 +281,8 @@ export async function createSinks(options: {
       once<DeadLetterAnswer>(command, async (remember) => {
         const found = await find(command.sink);
         if (!found.ok) return found;
-        const sequences = (await lettersOf(command.sink, command.range)).map(({ event }) => event.sequence);
+        const letters = await Array.fromAsync(lettersOf(command.sink, command.range));
+        const sequences = letters.map(({ event }) => event.sequence);
         const answer = { done: sequences.length, remaining: found.value.deadLetterCount - sequences.length };
         const request = remember(answer);
         const written = await store.apply({ dropped: { sink: command.sink, sequences }, ...(request && { request }) });

@@ -1,8 +1,8 @@
 import type { DeadLetter, SinkBatch, SinkKind, SinkRecord, SinkStore, SourceEvent } from "../../events/ports.ts";
 import { ok, type Result } from "../../kernel/result.ts";
-import { stretchOf } from "../../kernel/stretch.ts";
 import { openSqlite } from "./engine.ts";
 import type { Migration, OpenFailure, Row, SqliteEngine, Statement } from "./statement.ts";
+import { readStretch } from "./stretch.ts";
 
 type Conflict = { readonly type: "request-exists" };
 
@@ -52,12 +52,11 @@ function sinkStore(engine: SqliteEngine): SinkStore {
     onWritableChange: engine.onWritableChange,
     keptBeforeMs: engine.keptBeforeMs,
     sinks: async () => engine.read("SELECT * FROM sinks ORDER BY name").map(toSink),
-    deadLetters: async ({ sink, afterSequence, limit }) =>
-      stretchOf(
-        engine.read(selectDeadLetters, sink, afterSequence, limit).map(toDeadLetter),
-        limit,
-        ({ event }) => event.sequence,
-      ),
+    deadLetters: async ({ sink, afterSequence, limit }) => {
+      const { rows, isCut } = readStretch(engine, selectDeadLetters, [sink, afterSequence], limit);
+      const letters = rows.map(toDeadLetter);
+      return { rows: letters, upTo: isCut ? letters.at(-1)?.event.sequence : undefined, looked: rows.length };
+    },
     deadLetterCount: async (sink) => Number(engine.read(countDeadLetters, sink)[0]?.["count"]),
     answer: async (requestId) => {
       const [row] = engine.read("SELECT digest, answer FROM answers WHERE request_id = ?", requestId);

@@ -250,6 +250,29 @@ test("a receiver that is gone for good pauses the sink, also over a restart, unt
   await second.stop(0);
 });
 
+test("a store that cannot be read for a while holds a sink up, and does not end it", async () => {
+  const events = await storeWith(3);
+  let isReadable = false;
+  const flaky = {
+    ...events,
+    sequences: async () => {
+      if (!isReadable) throw new Error("not readable now");
+      return events.sequences();
+    },
+  };
+  const store = createMemorySinkStore();
+  const receiver = createReceiver(() => "takes");
+  isReadable = true;
+  const sinks = await sinksOver({ events: flaky, store, definitions: [definition(receiver.transport)] });
+  isReadable = false;
+  sinks.start();
+  for (let turn = 0; turn < 10; turn += 1) await new Promise(setImmediate);
+  isReadable = true;
+  await cursorAt(sinks, 3);
+  expect(receiver.arrived).toEqual([1, 2, 3]);
+  await sinks.stop(0);
+});
+
 describe("a sink that has stopped for what only an operator can judge", () => {
   test("is compacted when its next event was purged, says so, and goes on by a reset", async () => {
     const events = await storeWith(9);
