@@ -31,6 +31,7 @@ import type { VerdictLog } from "./predicate/ports.ts";
 import { createRunTests } from "./predicate/run-tests.ts";
 import { countVerdicts } from "./predicate/verdict-metrics.ts";
 import { createVerdictRecorder } from "./predicate/verdict-recorder.ts";
+import { createArchive } from "./rpc/archive.ts";
 import { openChannel } from "./rpc/clients/channel.ts";
 import { createParticipantTransport } from "./rpc/clients/participant-transport.ts";
 import { createPredicateClient } from "./rpc/clients/predicate-client.ts";
@@ -43,6 +44,7 @@ import { createRpcServer, type EdgeBounds, type RpcServer, type RpcService, with
 import { createEventSource, filterProblem } from "./rpc/workflow/event-source.ts";
 import { createWorkflowService } from "./rpc/workflow-service.ts";
 import { systemClock } from "./runtime/clock.ts";
+import { createDailyFile } from "./runtime/daily-file.ts";
 import type { Logger } from "./runtime/logger.ts";
 import { createLoopWatch, type LoopWatch } from "./runtime/loop-watch.ts";
 import { createMetrics, type MetricsServer, serveMetrics } from "./runtime/metrics.ts";
@@ -63,6 +65,8 @@ import { createOwnPart } from "./workflow/own-part.ts";
 import { createWorkflowParticipant } from "./workflow/participant.ts";
 import { createPolicies } from "./workflow/policies.ts";
 import type { CoordinatorSessions, PredicateClient, TransactionClient } from "./workflow/ports.ts";
+import { createPurges, type Undelivered } from "./workflow/purge.ts";
+import { createRetention } from "./workflow/retention.ts";
 import { createWatch } from "./workflow/watch.ts";
 
 /** Also the order of leaving: the coordinator's drain still needs the workflow manager, which is a participant. */
@@ -153,6 +157,12 @@ export async function startConcord(options: Options, extraServices?: ExtraServic
   } catch (error) {
     await closeAll();
     return err({ message: `data-dir: cannot create ${config.dataDir}: ${messageOf(error)}` });
+  }
+  try {
+    if (config.archive !== undefined) makeFolder(config.archive);
+  } catch (error) {
+    await closeAll();
+    return err({ message: `archive: cannot create ${config.archive}: ${messageOf(error)}` });
   }
   warnOfNewStores(config, logger);
   for (const name of startOrder.filter((service) => config.services.includes(service))) {
@@ -488,12 +498,16 @@ async function workflowPart(wiring: Wiring): Promise<Result<Part, StartFailure>>
     return openedSinks;
   }
   const sinks = openedSinks.value;
+  // Watches need no care: they are told when they are too late.
+  const undelivered: Undelivered = { oldestNeeded: async () => sinks?.sinks.oldestNeeded() };
+  const purges = createPurges({ store, undelivered, turns, nowMs: environment.nowMs });
   const service = createWorkflowService({
     manager,
     store,
     policies,
     watch,
     sinks: sinks?.sinks,
+    purges,
     participantId,
     nowMs: environment.nowMs,
     turns,
@@ -506,6 +520,17 @@ async function workflowPart(wiring: Wiring): Promise<Result<Part, StartFailure>>
       workflowCountMax,
     },
   });
+  const archived = config.archive === undefined ? undefined : createDailyFile(config.archive, "workflows", environment.nowMs);
+  const retention = createRetention({
+    store,
+    purges,
+    retentionOf: (type) => policies.termsOf(type).retention,
+    archive: archived && createArchive({ store, lines: archived, turns }),
+    ...systemClock,
+    logger,
+    onPurged: wiring.metrics.workflow.purgedByPolicy,
+  });
+  loop.run({ job: "retention" }, retention.start);
   let leave = async (_graceMs: DurationMs): Promise<void> => {};
   const closers: (() => Promise<void> | void)[] = [];
   const stopPurging = loop.run({ job: "purge" }, () => purgeAnswers(store, { clock: systemClock, logger }));
@@ -549,7 +574,15 @@ async function workflowPart(wiring: Wiring): Promise<Result<Part, StartFailure>>
       await Promise.all([leave(graceMs), sinks?.sinks.stop(graceMs)]);
     },
     close: async () => {
-      for (const close of [...closers, stopPurging, async () => sinks?.close(), store.close]) await close();
+      for (const close of [
+        ...closers,
+        stopPurging,
+        retention.stop,
+        async () => archived?.close(),
+        async () => sinks?.close(),
+        store.close,
+      ])
+        await close();
     },
   });
 }

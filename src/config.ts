@@ -163,6 +163,11 @@ const settings = {
     help: "memory that all requests may take together that have not come whole yet, at least 40MiB",
   },
   "max-workflows": { schema: integer(1, 1_000_000_000), default: "1000000", help: "how many workflows the store may hold" },
+  archive: {
+    schema: z.string().min(1, "must be a folder").optional(),
+    default: undefined,
+    help: "folder where workflows are kept that a policy archives and purges; created if missing; unset: none are purged by such a policy",
+  },
   "max-connections": {
     schema: integer(1, 100_000),
     default: String(connectionCountMax),

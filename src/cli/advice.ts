@@ -22,6 +22,8 @@ const adviceByReason: Readonly<Record<Reason, Advice>> = {
   REQUEST_ID_REUSED: overtaken,
   WORKFLOW_NOT_FOUND: refused,
   WORKFLOW_ALREADY_EXISTS: refused,
+  WORKFLOW_PURGED: refused,
+  WORKFLOW_ID_RETIRED: refused,
   WORKFLOW_LIMIT_REACHED: refused,
   TERMINAL_STATE: refused,
   VERSION_MISMATCH: overtaken,

@@ -1,17 +1,9 @@
-import { fromBinary, toJson } from "@bufbuild/protobuf";
 import Table from "cli-table3";
 import { printable } from "../kernel/text.ts";
-import { messageType, registry } from "../rpc/descriptors.ts";
+
+export { jsonText } from "../rpc/json-text.ts";
 
 export type OutputFormat = "table" | "json";
-
-type MessageType<Message> = { encode(message: Message): { finish(): Uint8Array } };
-
-/** The standard JSON form of a message: what grpcurl prints, one line a message. */
-export function jsonText<Message>(typeName: string, type: MessageType<Message>, message: Message): string {
-  const descriptor = messageType(typeName);
-  return JSON.stringify(toJson(descriptor, fromBinary(descriptor, type.encode(message).finish()), { registry }));
-}
 
 export function tableLines(head: readonly string[], rows: readonly (readonly string[])[]): readonly string[] {
   const none = "";

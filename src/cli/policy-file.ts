@@ -34,6 +34,9 @@ const policyShape = z.strictObject({
       max_backoff: duration.exactOptional(),
     })
     .nullish(),
+  retention: z
+    .strictObject({ after: duration, archive: z.boolean().exactOptional(), free_ids: z.boolean().exactOptional() })
+    .nullish(),
 });
 
 export type PolicyFile = { readonly workflowType: string; readonly terms: PolicyTerms };
@@ -45,7 +48,7 @@ export function readPolicyFile(file: string): Result<PolicyFile, readonly FilePr
   if (yaml.problems.length > 0) return err(inOrder(yaml.problems));
   const parsed = policyShape.safeParse(yaml.value ?? {}, { reportInput: true });
   if (!parsed.success) return err(inOrder(shapeProblems(yaml, policyShape, parsed.error.issues, (path) => path)));
-  const { type = "", deadlines, recovery } = parsed.data;
+  const { type = "", deadlines, recovery, retention } = parsed.data;
   const terms: DeepPartial<PolicyTerms> = {
     deadlines: (deadlines ?? []).map(({ target_state, ...deadline }) => ({
       ...deadline,
@@ -60,13 +63,16 @@ export function readPolicyFile(file: string): Result<PolicyFile, readonly FilePr
           maxBackoff: recovery.max_backoff,
         }
       : undefined,
+    retention: retention
+      ? { after: retention.after, archive: retention.archive ?? false, freeIds: retention.free_ids ?? false }
+      : undefined,
   };
   return ok({ workflowType: type, terms: PolicyTerms.fromPartial(terms) });
 }
 
 /** Read again, it says the same. */
 export function policyYaml({ workflowType, terms = PolicyTerms.create() }: WorkflowTypePolicy): string {
-  const { deadlines, recovery } = terms;
+  const { deadlines, recovery, retention } = terms;
   const text = (wire: Parameters<typeof durationMs>[0]): string => formatDuration(durationMs(wire) ?? 0);
   const shape = {
     ...(workflowType === "" ? {} : { type: workflowType }),
@@ -85,6 +91,9 @@ export function policyYaml({ workflowType, terms = PolicyTerms.create() }: Workf
         multiplier: recovery.multiplier,
         max_backoff: text(recovery.maxBackoff),
       },
+    }),
+    ...(retention && {
+      retention: { after: text(retention.after), archive: retention.archive, free_ids: retention.freeIds },
     }),
   };
   // A long line stays one.

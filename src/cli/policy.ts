@@ -19,7 +19,7 @@ import { problemLines } from "./rule-files/problem.ts";
 const policyType = "concord.workflow.v1.WorkflowTypePolicy";
 
 export function policyCommand(): Command {
-  const command = new Command("policy").description("what holds for all workflows of a type: deadlines, recovery");
+  const command = new Command("policy").description("what holds for all workflows of a type: deadlines, recovery, retention");
   command.addCommand(applyCommand());
   command.addCommand(getCommand());
   command.addCommand(listCommand());

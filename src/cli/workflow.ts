@@ -24,7 +24,9 @@ import {
 } from "./client.ts";
 import { fieldLines, jsonText, print, printAside, tableLines, timeText } from "./output.ts";
 import { countCommand, printScan } from "./workflow-count.ts";
+import { exportCommand } from "./workflow-export.ts";
 import { movesCommand } from "./workflow-moves.ts";
+import { purgeCommand } from "./workflow-purge.ts";
 import {
   eventHead,
   eventRow,
@@ -57,6 +59,8 @@ export function workflowCommand(): Command {
   command.addCommand(resolveCommand());
   command.addCommand(eventsCommand());
   command.addCommand(watchCommand());
+  command.addCommand(exportCommand());
+  command.addCommand(purgeCommand());
   command.addCommand(statsCommand());
   return command;
 }
@@ -296,11 +300,16 @@ function statsCommand(): Command {
             .map(({ type, state, count }) => [`  ${type}, ${stateText(state)}`, String(count)] as const),
           ["in transition", String(stats.inTransition)],
           ["recoveries in progress", String(stats.recoveriesInProgress)],
-          ["events", String(stats.totalEvents)],
+          ["events", eventsText(stats)],
         ]),
       );
     }),
   );
+}
+
+function eventsText({ totalEvents, keptEvents, oldestSequence }: GetSystemStatsResponse): string {
+  if (keptEvents === totalEvents) return String(totalEvents);
+  return `${totalEvents}, of which ${keptEvents} are kept; none is missing from ${oldestSequence} on`;
 }
 
 /** `inventory=take 2` as an enlistment with that text as its payload. */

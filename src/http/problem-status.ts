@@ -62,6 +62,8 @@ export const statusOfReason: Readonly<Record<Reason, number>> = {
   PAGE_TOKEN_EXPIRED: 410,
   SINK_NOT_FOUND: 404,
   SINK_STATE: 409,
+  WORKFLOW_PURGED: 410,
+  WORKFLOW_ID_RETIRED: 409,
 };
 
 /** Of what has no reason: gRPC's own failures, and those of health. As google/rpc/code.proto has them. */

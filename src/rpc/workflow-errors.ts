@@ -32,6 +32,20 @@ export function workflowError(error: ManagerError, { workflowId = "", requestId 
         metadata: { workflow_id: id, ...(differences.length > 0 && { different: differences.join(",") }) },
       });
     }
+    case "workflow-purged":
+      return rpcError({
+        code: Status.NOT_FOUND,
+        reason: "WORKFLOW_PURGED",
+        message: `workflow "${error.workflowId}" was purged at ${new Date(error.purgedAtMs).toISOString()}`,
+        metadata: { workflow_id: error.workflowId, purged_at: new Date(error.purgedAtMs).toISOString() },
+      });
+    case "id-retired":
+      return rpcError({
+        code: Status.ALREADY_EXISTS,
+        reason: "WORKFLOW_ID_RETIRED",
+        message: `there was a workflow "${error.workflowId}", which was purged, and its id is not free`,
+        metadata: { workflow_id: error.workflowId },
+      });
     case "workflow-limit-reached":
       return rpcError({
         code: Status.RESOURCE_EXHAUSTED,

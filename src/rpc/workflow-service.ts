@@ -16,13 +16,14 @@ import type { Result } from "../kernel/result.ts";
 import type { TimeMs } from "../kernel/time.ts";
 import type { Turns } from "../kernel/turns.ts";
 import type { Logger } from "../runtime/logger.ts";
-import type { Answer, MoveCommand } from "../workflow/attempt.ts";
+import { type Answer, type MoveCommand, missing } from "../workflow/attempt.ts";
 import type { WorkflowEvent } from "../workflow/core/types.ts";
 import type { ManagerError } from "../workflow/errors.ts";
 import { rangesOf } from "../workflow/event-ranges.ts";
 import type { Manager } from "../workflow/manager.ts";
 import type { Policies } from "../workflow/policies.ts";
 import type { WorkflowStore } from "../workflow/ports.ts";
+import type { Purges } from "../workflow/purge.ts";
 import type { Watch, WatchMessage } from "../workflow/watch.ts";
 import type { RpcContext } from "./context.ts";
 import { outcomeFromWire } from "./convert-transaction.ts";
@@ -41,6 +42,7 @@ import { createCountHandlers } from "./workflow/counts.ts";
 import { createCreationHandlers } from "./workflow/creation.ts";
 import { createListHandlers } from "./workflow/lists.ts";
 import { createPolicyHandlers } from "./workflow/policies.ts";
+import { createRetentionHandlers } from "./workflow/retention.ts";
 import { createServerInfoHandlers, type ServerFacts } from "./workflow/server-info.ts";
 import { createSinkHandlers } from "./workflow/sinks.ts";
 import { createUpdateHandlers } from "./workflow/update.ts";
@@ -57,6 +59,7 @@ export function createWorkflowService(dependencies: {
   readonly watch: Watch;
   /** Undefined: there are none, and were none. */
   readonly sinks?: Sinks | undefined;
+  readonly purges: Purges;
   /** The manager's own, in the transactions that it asks for. */
   readonly participantId: ParticipantId;
   readonly nowMs: () => TimeMs;
@@ -98,11 +101,11 @@ export function createWorkflowService(dependencies: {
     ...createServerInfoHandlers(dependencies),
     ...createListHandlers(dependencies),
     ...createCountHandlers({ ...dependencies, workflowCountMax: manager.workflowCountMax }),
+    ...createRetentionHandlers(dependencies),
 
     async getWorkflow({ workflowId }) {
       const workflow = await store.get(workflowId as WorkflowId);
-      if (workflow === undefined)
-        throw workflowError({ type: "workflow-not-found", workflowId: workflowId as WorkflowId }, { workflowId });
+      if (workflow === undefined) throw workflowError(await missing(store, workflowId as WorkflowId), { workflowId });
       return { workflow: workflowToWire(workflow) };
     },
 

@@ -108,6 +108,22 @@ export function createMetrics() {
       gauge("participants_connected", "Participants with an open session", () => read().connectedParticipants);
     },
   };
+  const purgedWorkflows = new Counter({
+    name: "concord_workflows_purged_total",
+    help: "Workflows purged by the policies of their types",
+    registers,
+  });
+  const purgedEvents = new Counter({
+    name: "concord_events_purged_total",
+    help: "Events purged with these",
+    registers,
+  });
+  const workflow = {
+    purgedByPolicy: (workflows: number, events: number) => {
+      purgedWorkflows.inc(workflows);
+      purgedEvents.inc(events);
+    },
+  };
   const predicate = predicateMetrics(registry);
   const refused = new Counter({
     name: "concord_refused_total",
@@ -182,7 +198,7 @@ export function createMetrics() {
   });
   /** By name only: what is said after a colon is for the log. */
   const violated = (invariant: string): void => violations.inc({ invariant: invariant.split(":", 1)[0] ?? "" });
-  return { commit, predicate, edge, stores, loop, violated, sinks: sinkMetrics(registry), registry };
+  return { commit, workflow, predicate, edge, stores, loop, violated, sinks: sinkMetrics(registry), registry };
 }
 
 function predicateMetrics(registry: Registry) {

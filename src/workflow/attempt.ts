@@ -46,15 +46,24 @@ export async function judge(
   const { workflowId, mustRecover, context } = command;
   const { targetState, reason, requestedBy } = command.move;
   const found = await store.getWithLastEvent(workflowId);
-  const admitted = admit(found?.workflow, command);
+  if (found === undefined) return err(await missing(store, workflowId));
+  const admitted = admit(found.workflow, command);
   if (!admitted.ok) return admitted;
   const workflow = admitted.value;
-  const { lastEvent } = found ?? {};
+  const { lastEvent } = found;
   const check = { workflow, lastEvent, targetState, reason, requestedBy, context, transaction, atMs: environment.nowMs() };
   const verdict = await predicates.check(check, asker);
   if (!verdict.ok) return err(unjudged(verdict.error, workflowId));
   const consented = consent(workflow, { targetState, mustRecover }, verdict.value);
   return consented.ok ? ok({ workflow, consent: consented.value }) : consented;
+}
+
+/** Why there is no such workflow. */
+export async function missing(store: WorkflowStore, workflowId: WorkflowId): Promise<ManagerError> {
+  const purgedAtMs = await store.purgedAtMs(workflowId);
+  return purgedAtMs === undefined
+    ? { type: "workflow-not-found", workflowId }
+    : { type: "workflow-purged", workflowId, purgedAtMs };
 }
 
 /** An engine that does not answer has not consented. */
@@ -102,7 +111,7 @@ export async function judgedAndWritten<Subject, T>(
   const { workflowId, expectedVersion } = command;
   const current = await attempts.store.get(workflowId);
   return current === undefined
-    ? err({ type: "workflow-not-found", workflowId })
+    ? err(await missing(attempts.store, workflowId))
     : err({ type: "version-mismatch", workflowId, expectedVersion, currentVersion: current.version });
 }
 

@@ -55,6 +55,7 @@ export async function createOnce(creating: Creating, command: CreateCommand, cal
   // Its original may have been written since.
   const original = await earlierCreation(store, request);
   if (original !== undefined) return original;
+  if (applied.error.conflict.type === "purged") return err({ type: "id-retired", workflowId });
   if (applied.error.conflict.type === "limit") return err({ type: "workflow-limit-reached", limit: workflowCountMax });
   const other = ifExists === "return" ? await existing(store, command, workflowId) : undefined;
   return other ?? err({ type: "workflow-already-exists", workflowId, differences: [] });

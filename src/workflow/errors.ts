@@ -1,4 +1,5 @@
 import type { RequestId, TransactionId, WorkflowId } from "../kernel/ids.ts";
+import type { TimeMs } from "../kernel/time.ts";
 import type { WorkflowError } from "./core/errors.ts";
 import type { TransactionOutcome } from "./ports.ts";
 
@@ -11,6 +12,10 @@ export type ManagerError =
       readonly workflowId: WorkflowId;
       readonly differences: readonly ("type" | "metadata" | "state")[];
     }
+  /** There was such a workflow. */
+  | { readonly type: "workflow-purged"; readonly workflowId: WorkflowId; readonly purgedAtMs: TimeMs }
+  /** A new one may not have the id of a workflow that was purged. */
+  | { readonly type: "id-retired"; readonly workflowId: WorkflowId }
   | { readonly type: "workflow-limit-reached"; readonly limit: number }
   | { readonly type: "policy-not-found"; readonly workflowType: string }
   /** `current` 0: there is none. */

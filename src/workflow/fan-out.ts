@@ -68,8 +68,8 @@ export function createFanOut(options: {
     const [first] = events;
     // Nobody follows any more, or somebody does again.
     if (first === undefined || recent.newest !== afterSequence) return false;
-    if (first.sequence > afterSequence + 1) skipTo(first.sequence - 1);
     for (const event of events) {
+      if (event.sequence > recent.newest + 1) skipTo(event.sequence - 1);
       recent.add(event);
       for (const { feed } of feedsOf(event.workflowId)) feed.offer(event);
       for (const { feed } of feedsOf(undefined)) feed.offer(event);

@@ -21,3 +21,12 @@ export const groupKeptMax = 10_000;
 
 /** Characters by which texts of metadata are told apart as groups. */
 export const groupTextMax = 256;
+
+/** How often policies of retention are applied. Where there is nothing to purge, that costs a look at an index for each type. */
+export const retentionIntervalMs = 60_000;
+
+/** Types that are looked for in one go: a look at an index each, a millisecond together. */
+export const endedTypesMax = 100;
+
+/** What has ended, read in one go: numbers and ids. */
+export const endedWorkflowsMax = 500;

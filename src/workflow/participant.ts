@@ -149,12 +149,20 @@ export function createWorkflowParticipant(
       });
     },
 
-    /** The store's own retention does this. */
-    purge: () => Promise.resolve(0),
+    /** Also what was committed: its coordinator has had the time to send it again, had it not been acknowledged. */
+    async purge({ coordinatorId, updatedBeforeMs: olderThanMs, limit }: PurgeBefore): Promise<number> {
+      const purged = await store.purgeOutcomes({ coordinatorId, olderThanMs, limit });
+      if (!purged.ok) throw new Error(`outcomes are not purged: ${JSON.stringify(purged.error)}`);
+      return purged.value;
+    },
+
+    keptBeforeMs: store.keptBeforeMs,
   };
 
   return { resource, log };
 }
+
+type PurgeBefore = { readonly coordinatorId: string; readonly updatedBeforeMs: TimeMs; readonly limit: number };
 
 /** Throws if it was not; the caller comes again. */
 function written(applied: Result<unknown, WriteFailure<WorkflowConflict>>): void {

@@ -9,6 +9,7 @@ import type { DurationMs, TimeMs } from "../kernel/time.ts";
 import type { StoreAge, StoreHealth, WriteResult } from "../kernel/write.ts";
 import type { Refusal } from "./core/errors.ts";
 import type { TypePolicy } from "./core/policy.ts";
+import type { PurgeFacts, Seen } from "./core/purge.ts";
 import type { Consent, LastEvent, NewWorkflowEvent, Workflow, WorkflowEvent } from "./core/types.ts";
 
 /**
@@ -37,6 +38,8 @@ export type WorkflowPut = {
 export type WorkflowConflict =
   /** The workflow is not as expected: moved, held, released, or (with "absent") exists. */
   | { readonly type: "stale"; readonly workflowId: WorkflowId }
+  /** With "absent": there was such a workflow, and its id is not free. */
+  | { readonly type: "purged"; readonly workflowId: WorkflowId }
   | { readonly type: "limit" }
   /** The request id is stored already; look it up. */
   | { readonly type: "request-exists" };
@@ -79,8 +82,18 @@ export type StoredPolicies = { readonly newest: number; readonly policies: reado
 /** As they were at one moment. An event is only missing if it was purged. */
 export type WorkflowWithLastEvent = { readonly workflow: Workflow; readonly lastEvent: LastEvent | undefined };
 
+/** A workflow in a terminal state. */
+export type EndedWorkflow = Seen & { readonly enteredAtMs: TimeMs };
+
+/** Where a list of what has ended goes on. */
+export type EndedPlace = Pick<EndedWorkflow, "enteredAtMs" | "id">;
+
+/** What was purged: workflows, and events, also of one whose other events go in another write. */
+export type Purged = { readonly workflows: readonly WorkflowId[]; readonly events: number };
+
 export type WorkflowCounts = {
   readonly workflows: number;
+  /** Those that are kept. */
   readonly events: number;
   readonly byState: Readonly<Record<WorkflowState, number>>;
   readonly held: number;
@@ -177,7 +190,10 @@ export interface WorkflowStore extends StoreHealth, StoreAge {
     readonly limit: number;
     readonly ranges?: EventRanges;
   }): Promise<Stretch<WorkflowEvent, number>>;
-  /** The oldest event kept and the newest. Both 0 while there is none. */
+  /**
+   * From `oldest` on, no event is missing; what came before may be purged. `newest` is the last that was ever written, and is 0 before there is
+   * one; `oldest` is then 1, and after all were purged, one more than `newest`.
+   */
   sequences(): Promise<{ readonly oldest: number; readonly newest: number }>;
   /** Kept by the store with each batch; costs no scan. */
   counts(): Promise<WorkflowCounts>;
@@ -206,11 +222,52 @@ export interface WorkflowStore extends StoreHealth, StoreAge {
   onAppend(listener: (newest: number) => void): () => void;
   /**
    * Drops answers and aborted outcomes older than this, at most `limit` of each; says how many. A committed outcome stays: its decision
-   * is sent again until it is acknowledged, however long the coordinator was away, and must then be known.
+   * is sent again until it is acknowledged, however long the coordinator was away, and must then be known. `purgeOutcomes` drops it.
    */
   purge(before: { readonly olderThanMs: TimeMs; readonly limit: number }): WriteResult<number, never>;
+  /**
+   * Drops outcomes of one coordinator's transactions that are older than this, committed ones too, at most `limit`: when it has been in session
+   * for so long that it has sent again whatever it has not heard the end of.
+   */
+  purgeOutcomes(before: {
+    readonly coordinatorId: string;
+    readonly olderThanMs: TimeMs;
+    readonly limit: number;
+  }): WriteResult<number, never>;
+  /** When the workflow of this id was purged. Nothing, if it was not, or if its id is free again. */
+  purgedAtMs(id: WorkflowId): Promise<TimeMs | undefined>;
+  /** Types of which something has ended, in the order of bytes, those after `after`. Costs a look at an index for each. */
+  endedTypes(page: { readonly after: string | undefined; readonly limit: number }): Promise<readonly string[]>;
+  /** What of one type came into a terminal state before this, the longest ended first. Costs no scan. */
+  ended(page: {
+    readonly type: string;
+    readonly beforeMs: TimeMs;
+    readonly after?: EndedPlace;
+    readonly limit: number;
+  }): Promise<Stretch<EndedWorkflow, EndedPlace>>;
+  /** What decides whether a workflow may be purged. Nothing, if it does not exist. */
+  purgeFacts(id: WorkflowId): Promise<PurgeFacts | undefined>;
+  /**
+   * Purges those of these that are still at their version, in a terminal state, held by nobody, without a remembered answer to any of their
+   * changes, and without an event from `beforeSequence` on; with all their events, in one write. Of one with more than `eventCountMax` events
+   * the oldest go first, and it is purged by the call that finds no more. Passes over the others.
+   */
+  purgeWorkflows(purge: {
+    readonly workflows: readonly Seen[];
+    readonly beforeSequence: number;
+    readonly eventCountMax: number;
+    /** New workflows may have their ids. */
+    readonly freeIds: boolean;
+    readonly atMs: TimeMs;
+  }): WriteResult<Purged, never>;
   /** Applies what is queued, then closes. Writes after it are `storage-unavailable`. */
   close(): Promise<void>;
+}
+
+/** Where workflows are kept that are purged. */
+export interface Archive {
+  /** Appends these, as they are, with their events. Durable when it resolves; rejects if it cannot be written. */
+  append(ids: readonly WorkflowId[]): Promise<void>;
 }
 
 /** A question to the predicate engine. */

@@ -2,7 +2,7 @@ import type { WorkflowId } from "../kernel/ids.ts";
 import type { JsonObject } from "../kernel/json.ts";
 import { isTerminal } from "../kernel/lifecycle.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
-import { type Attempts, unjudged } from "./attempt.ts";
+import { type Attempts, missing, unjudged } from "./attempt.ts";
 import type { Workflow } from "./core/types.ts";
 import type { ManagerError } from "./errors.ts";
 import type { Asker, JudgedMoves } from "./ports.ts";
@@ -24,7 +24,7 @@ export async function possibleMoves(
   asker: Asker,
 ): Promise<Result<PossibleMoves, ManagerError>> {
   const found = await store.getWithLastEvent(workflowId);
-  if (found === undefined) return err({ type: "workflow-not-found", workflowId });
+  if (found === undefined) return err(await missing(store, workflowId));
   const { workflow, lastEvent } = found;
   if (isTerminal(workflow.state) || workflow.hold !== undefined) return ok({ workflow, judged: undefined });
   const question = { ...asked, workflow, lastEvent, transaction: undefined, atMs: environment.nowMs() };

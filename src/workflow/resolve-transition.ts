@@ -1,6 +1,6 @@
 import type { TransactionId, WorkflowId } from "../kernel/ids.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
-import type { Attempts } from "./attempt.ts";
+import { type Attempts, missing } from "./attempt.ts";
 import { endHold, type HoldEnd } from "./end-hold.ts";
 import type { ManagerError } from "./errors.ts";
 import type { OwnPart } from "./own-part.ts";
@@ -28,7 +28,7 @@ export async function resolveTransition(
   const refuse = (cause: string, ended?: TransactionOutcome): Result<Resolved, ManagerError> =>
     err({ type: "transaction-state", workflowId, transactionId, outcome: ended, cause });
   const workflow = await store.get(workflowId);
-  if (workflow === undefined) return err({ type: "workflow-not-found", workflowId });
+  if (workflow === undefined) return err(await missing(store, workflowId));
   if (workflow.hold?.transactionId !== transactionId) {
     const ended = (await store.outcome(transactionId))?.outcome;
     if (ended === outcome) return ok({ workflow, event: undefined, again: true });

@@ -2,6 +2,7 @@ import type { WorkflowId } from "../kernel/ids.ts";
 import { isTerminal, type WorkflowState } from "../kernel/lifecycle.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
 import type { DurationMs } from "../kernel/time.ts";
+import { missing } from "./attempt.ts";
 import type { Workflow, WorkflowEvent } from "./core/types.ts";
 import type { ManagerError } from "./errors.ts";
 import type { WorkflowStore } from "./ports.ts";
@@ -39,7 +40,7 @@ export async function waitForWorkflow(
   // Read before the workflow: what comes between the two is told, and known already.
   const { newest } = await store.sequences();
   const workflow = await store.get(workflowId);
-  if (workflow === undefined) return err({ type: "workflow-not-found", workflowId });
+  if (workflow === undefined) return err(await missing(store, workflowId));
   const isReached = isAsWanted(wanted, workflow.state, workflow.version);
   if (isReached || isTerminal(workflow.state)) return ok({ workflow, isReached, event: undefined });
   // No progress is told in so short a time.
@@ -50,7 +51,7 @@ export async function waitForWorkflow(
     const isSo = isAsWanted(wanted, event.toState, event.version);
     if (!isSo && !isTerminal(event.toState)) continue;
     const now = await store.get(workflowId);
-    return now === undefined ? err({ type: "workflow-not-found", workflowId }) : ok({ workflow: now, isReached: isSo, event });
+    return now === undefined ? err(await missing(store, workflowId)) : ok({ workflow: now, isReached: isSo, event });
   }
   // What follows was purged before it was read: it is looked at anew.
   return waitForWorkflow(dependencies, wanted, signal);

@@ -45,11 +45,11 @@ describe.each(methods)("$rpc", ({ method }) => {
     const { name, input } = method;
     const fields = new Set(input.fields.map((field) => field.name));
     const isMutation =
-      /^(Create|Update|Delete|Set|Apply|Rollback|Shadow|Deprecate|Transition|Recover|Activate|Deactivate|Execute|Begin|Enlist|Commit|Abort|Retry|Resolve|Forget|Reset|Pause|Resume|Discard)/.test(
+      /^(Create|Update|Delete|Set|Apply|Rollback|Shadow|Deprecate|Transition|Recover|Activate|Deactivate|Execute|Begin|Enlist|Commit|Abort|Retry|Resolve|Forget|Reset|Pause|Resume|Discard|Purge)/.test(
         name,
       );
     const isQuestion =
-      /^(Get|List|Count|Watch|Wait|Check|Explain|Assess|Lint|Replay|Validate|BatchValidate|Participate|Replay)/.test(name);
+      /^(Get|List|Count|Watch|Wait|Check|Explain|Assess|Lint|Replay|Validate|BatchValidate|Participate|Replay|Export)/.test(name);
     expect(isMutation !== isQuestion, `${name} is either a mutation or a question`).toBe(true);
     if (isMutation) expect(["request_id", "requested_by", "reason"].filter((field) => !fields.has(field))).toEqual([]);
     // A state has four moves at most.

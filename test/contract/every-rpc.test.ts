@@ -183,6 +183,12 @@ const unary: Readonly<Record<string, Sample>> = {
     bad: { workflow_id: "active", metadata_patch: struct({}), ...by },
     failure: invalid("metadata_patch"),
   },
+  "WorkflowService/PurgeWorkflows": {
+    good: { older_than: { seconds: 0 }, dry_run: true, ...by },
+    answer: { workflow_ids: [], purged_events: "0", kept: [], next_page_token: "", oldest_sequence: "1" },
+    bad: { ...by },
+    failure: invalid("older_than"),
+  },
   "WorkflowService/RecoverWorkflow": {
     good: { workflow_id: "failed", ...by },
     answer: {
@@ -566,6 +572,8 @@ const unary: Readonly<Record<string, Sample>> = {
 /** These have tests of their own below. */
 const others: readonly RpcName[] = [
   "WorkflowService/WatchWorkflowEvents",
+  // In purge.test.ts.
+  "WorkflowService/ExportWorkflows",
   // In rule-life.test.ts.
   "PredicateLogic/WatchRuleSet",
   // In verdict-log.test.ts.

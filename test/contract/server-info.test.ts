@@ -68,6 +68,17 @@ const proofs: Readonly<Record<(typeof capabilities)[number], () => Promise<void>
     const answer = await client.call("WorkflowService/UpdateWorkflowMetadata", update);
     expect(answer).toMatchObject({ workflow: { metadata: struct({ a: 1 }), version: "2" } });
   },
+  export: async () => {
+    const { workflow } = await client.call("WorkflowService/CreateWorkflow", {});
+    const filter = `workflow.id == "${workflow.workflow_id}"`;
+    expect(await client.stream("WorkflowService/ExportWorkflows", { filter }).next()).toMatchObject({
+      events: [{ version: "1" }],
+    });
+  },
+  purge: async () => {
+    const all = { older_than: { seconds: 0 }, ...by };
+    expect(await client.call("WorkflowService/PurgeWorkflows", all)).toMatchObject({ oldest_sequence: "1" });
+  },
   "wait-for-workflow": async () => {
     const { workflow } = await client.call("WorkflowService/CreateWorkflow", {});
     const { workflow_id } = workflow;

@@ -4,6 +4,7 @@ import { expect, test } from "vitest";
 import { createTurns } from "../../src/runtime/turns.ts";
 import { openSqliteRuleStore } from "../../src/storage/sqlite/rule-store.ts";
 import { openSqliteWorkflowStore } from "../../src/storage/sqlite/workflow-store.ts";
+import { createWatch } from "../../src/workflow/watch.ts";
 import { loadBatch as loadRules, requestId as ruleRequest, versionOf } from "../support/rule-batches.ts";
 import { storageDir } from "../support/storage-dir.ts";
 import { loadBatch } from "../support/storage-load.ts";
@@ -82,6 +83,58 @@ test("after kill -9 in the middle of a change of 50 rules, it is there whole or 
     await child.printed(count);
     await expectSoundRules(path, Number((await child.kill()).at(-1)));
   }
+});
+
+/** Reads on until there is no more, from the oldest if what follows was purged. Says what it was told, and from where on it was told all. */
+async function watchOn(path: string, cursor: number): Promise<{ readonly told: readonly number[]; readonly from: number }> {
+  const opened = await openSqliteWorkflowStore({ path });
+  if (!opened.ok) throw new Error(opened.error.message);
+  const store = opened.value;
+  const found = await contents(store);
+  expect(found.counts).toStrictEqual(recount(found));
+  const { oldest, newest } = await store.sequences();
+  expect(found.events.at(-1)?.sequence ?? oldest - 1).toBe(newest);
+  // A workflow and its event stand and fall together.
+  expect(found.workflows.map(({ id }) => id)).toStrictEqual(found.events.map(({ workflowId }) => workflowId).toSorted());
+  const watch = createWatch({ store, turns: createTurns() });
+  const told: number[] = [];
+  const wanted = { workflowId: undefined, filter: undefined, progressIntervalMs: 1 };
+  let from = cursor;
+  for (let isThere = false; !isThere; ) {
+    const stop = new AbortController();
+    for await (const message of watch({ ...wanted, afterSequence: from + told.length, signal: stop.signal })) {
+      if (message.type === "event") told.push(message.event.sequence);
+      else if (message.type === "purged") {
+        expect(told).toStrictEqual([]);
+        expect(message.oldest).toBe(oldest);
+        from = oldest - 1;
+      } else isThere = message.sequence === newest;
+      if (isThere) break;
+    }
+    stop.abort();
+  }
+  await store.close();
+  return { told, from };
+}
+
+test("a watch that resumes after kill -9, while purges run, is told each event once, or that it was purged before", async () => {
+  const path = join(storageDir(), "workflows.db");
+  let cursor = 0;
+  let compacted = 0;
+  for (const [round, keep] of [10_000, 300, 10_000, 0, 50, 10_000].entries()) {
+    const child = startStorageProcess("purge", path, `round${round}:${keep}`);
+    await child.printed(400 + 100 * round);
+    const acknowledged = (await child.kill()).filter((line) => /^\d+$/.test(line)).map(Number);
+    const { told, from } = await watchOn(path, cursor);
+    expect(told).toStrictEqual(told.map((_, index) => from + 1 + index));
+    expect(Math.max(...acknowledged)).toBeLessThanOrEqual(from + told.length);
+    // None is given to two events: what this process was acknowledged came after all that was told before.
+    expect(Math.min(...acknowledged)).toBeGreaterThan(cursor);
+    if (from > cursor) compacted += 1;
+    cursor = from + told.length;
+  }
+  expect(compacted).toBeGreaterThan(0);
+  expect(compacted).toBeLessThan(6);
 });
 
 const canLimit = spawnSync("prlimit", ["--version"]).status === 0;

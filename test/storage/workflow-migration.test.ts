@@ -81,6 +81,7 @@ test("a store that was written before workflows had a type opens, and knows from
     },
     event: { requestedBy: "grace", workflowType: "" },
   });
+  expect(await store.sequences()).toEqual({ oldest: 1, newest: 3 });
   expect(await store.counts()).toMatchObject({ workflows: 3, events: 3, held: 1, byState: { ACTIVE: 2, CREATED: 1 } });
   expect(await store.policies()).toEqual({ newest: 0, policies: [] });
   await store.close();

@@ -260,7 +260,7 @@ export function workflowStoreSuite(name: string, open: () => Promise<WorkflowSto
 
     test("events come in order, page by page, of all workflows or of one", async () => {
       const store = await openStore();
-      expect(await store.sequences()).toStrictEqual({ oldest: 0, newest: 0 });
+      expect(await store.sequences()).toStrictEqual({ oldest: 1, newest: 0 });
       for (const id of ["a", "b", "c"]) await store.apply(creation(id));
       const moves = ["a", "b", "a"].map((id) => ({ puts: [], events: [event(workflow(id))] }));
       for (const move of moves) await store.apply(move);
@@ -377,6 +377,118 @@ export function workflowStoreSuite(name: string, open: () => Promise<WorkflowSto
       expect((await store.outcome(outcome.transactionId))?.outcome).toBe("committed");
     });
 
+    test("purgeOutcomes drops what one coordinator can not ask about any more, oldest first", async () => {
+      const store = await openStore();
+      for (const [id, coordinatorId, outcome, atMs] of [
+        ["a", "c", "committed", 10],
+        ["b", "c", "aborted", 20],
+        ["c", "other", "committed", 10],
+        ["d", "c", "committed", 30],
+      ] as const) {
+        await store.apply({ puts: [], events: [], outcome: { transactionId: transactionId(id), coordinatorId, outcome, atMs } });
+      }
+      const left = async (): Promise<string> => {
+        const found = ["a", "b", "c", "d"].map(async (id) => ((await store.outcome(transactionId(id))) ? id : ""));
+        return (await Promise.all(found)).join("");
+      };
+      const purge = (limit: number) => store.purgeOutcomes({ coordinatorId: "c", olderThanMs: 30, limit });
+      expect(await purge(1)).toStrictEqual({ ok: true, value: 1 });
+      expect(await left()).toBe("bcd");
+      expect(await purge(9)).toStrictEqual({ ok: true, value: 1 });
+      expect(await left()).toBe("cd");
+    });
+
+    test("a purged workflow is gone with its events; no later event has a sequence of theirs, and its id is refused", async () => {
+      const store = await openStore();
+      await store.apply(creation("stays"));
+      await end(store, "w", { enteredAtMs: 10 });
+      const before = await contents(store);
+      expect(await store.purgeWorkflows(purge("w"))).toStrictEqual({ ok: true, value: { workflows: ["w"], events: 3 } });
+      expect(await store.get(workflowId("w"))).toBeUndefined();
+      expect(await store.getWithLastEvent(workflowId("w"))).toBeUndefined();
+      const after = await contents(store);
+      expect(after.events).toStrictEqual(before.events.filter(({ workflowId }) => workflowId === "stays"));
+      expect(after.counts).toStrictEqual(recount(after));
+      expect(await store.sequences()).toStrictEqual({ oldest: 5, newest: 4 });
+      expect(await store.purgedAtMs(workflowId("w"))).toBe(99);
+      expect(await store.purgedAtMs(workflowId("stays"))).toBeUndefined();
+
+      const purged = { ok: false, error: { type: "conflict", conflict: { type: "purged", workflowId: "w" } } };
+      expect(await store.apply(creation("w"))).toStrictEqual(purged);
+      expect(await store.apply({ ...creation("next"), request })).toMatchObject({ value: [{ sequence: 5 }] });
+      expect(await store.answer(request.id)).toMatchObject({ event: { sequence: 5 } });
+      expect(await store.purgeWorkflows(purge("w"))).toStrictEqual({ ok: true, value: { workflows: [], events: 0 } });
+    });
+
+    test("an id that is set free can be taken again", async () => {
+      const store = await openStore();
+      await end(store, "w", { enteredAtMs: 10 });
+      expect(await store.purgeWorkflows({ ...purge("w"), freeIds: true })).toMatchObject({ value: { workflows: ["w"] } });
+      expect(await store.purgedAtMs(workflowId("w"))).toBeUndefined();
+      expect(await store.apply(creation("w"))).toMatchObject({ value: [{ sequence: 4 }] });
+    });
+
+    test("what is not as it was seen, has not ended, is answered for or has still to be told of, is not purged", async () => {
+      const store = await openStore();
+      await store.apply(creation("young"));
+      await end(store, "told", { enteredAtMs: 10 });
+      await end(store, "answered", { enteredAtMs: 10, request });
+      await end(store, "changed", { enteredAtMs: 10 });
+      await end(store, "fresh", { enteredAtMs: 10 });
+      const { newest } = await store.sequences();
+      const workflows = [
+        { id: workflowId("young"), version: 1 },
+        { id: workflowId("nowhere"), version: 1 },
+        { id: workflowId("changed"), version: 2 },
+        ...["told", "answered", "fresh"].map((id) => ({ id: workflowId(id), version: 3 })),
+      ];
+      const all = { ...purge(), workflows, beforeSequence: newest };
+      expect(await store.purgeWorkflows(all)).toStrictEqual({ ok: true, value: { workflows: ["told"], events: 3 } });
+      expect(await store.apply(creation("young"))).toMatchObject({ error: { conflict: { type: "stale" } } });
+      expect(await store.answer(request.id)).toMatchObject({ event: { workflowId: "answered" } });
+      await store.purge({ olderThanMs: 100, limit: 9 });
+      expect(await store.purgeWorkflows(all)).toMatchObject({ value: { workflows: ["answered"] } });
+      expect(await store.purgeWorkflows({ ...all, beforeSequence: newest + 1 })).toMatchObject({
+        value: { workflows: ["fresh"] },
+      });
+    });
+
+    test("of a workflow with very many events the oldest go first, and it goes with the last", async () => {
+      const store = await openStore();
+      await end(store, "w", { enteredAtMs: 10 });
+      const some = { ...purge("w"), eventCountMax: 2 };
+      expect(await store.purgeWorkflows(some)).toStrictEqual({ ok: true, value: { workflows: [], events: 2 } });
+      expect(await store.get(workflowId("w"))).toMatchObject({ version: 3 });
+      expect(await store.sequences()).toStrictEqual({ oldest: 3, newest: 3 });
+      expect(await store.purgeWorkflows(some)).toStrictEqual({ ok: true, value: { workflows: ["w"], events: 1 } });
+      expect((await contents(store)).counts).toMatchObject({ workflows: 0, events: 0, byState: { COMPLETED: 0 } });
+    });
+
+    test("what has ended is listed by type, the longest ended first", async () => {
+      const store = await openStore();
+      await store.apply(creation("young", { type: "alive" }));
+      for (const [id, type, enteredAtMs] of [
+        ["c", "b", 10],
+        ["a", "b", 20],
+        ["b", "b", 10],
+        ["d", "", 10],
+        ["e", "a", 30],
+      ] as const) {
+        await end(store, id, { type, enteredAtMs });
+      }
+      expect(await store.endedTypes({ after: undefined, limit: 9 })).toStrictEqual(["", "a", "b"]);
+      expect(await store.endedTypes({ after: "", limit: 1 })).toStrictEqual(["a"]);
+      const first = await store.ended({ type: "b", beforeMs: 21, limit: 2 });
+      expect(first.rows).toStrictEqual([
+        { id: "b", version: 3, enteredAtMs: 10 },
+        { id: "c", version: 3, enteredAtMs: 10 },
+      ]);
+      const { upTo } = first;
+      assert(upTo !== undefined, "there is more");
+      expect((await store.ended({ type: "b", beforeMs: 21, after: upTo, limit: 2 })).rows).toMatchObject([{ id: "a" }]);
+      expect((await store.ended({ type: "b", beforeMs: 20, limit: 9 })).rows).toHaveLength(2);
+    });
+
     test("a listener is told of events that can be read, before their batch is acknowledged, and not of others", async () => {
       const store = await openStore();
       const told: string[] = [];
@@ -398,6 +510,35 @@ export function workflowStoreSuite(name: string, open: () => Promise<WorkflowSto
       expect(told).not.toContain("told 3");
     });
 
+    test("beside purges, sequences go on without a gap, counts equal a recount, and every event is kept or below the oldest", async () => {
+      await fc.assert(
+        fc.asyncProperty(lives, async (wanted) => {
+          const store = await openStore();
+          const ever: WorkflowEvent[] = [];
+          for (const { id, purge: toPurge, freeIds, beforeSequence, eventCountMax } of wanted) {
+            const stored = await store.get(workflowId(id));
+            if (toPurge) {
+              const workflows = [{ id: workflowId(id), version: stored?.version ?? 1 }];
+              await store.purgeWorkflows({ workflows, freeIds, beforeSequence, eventCountMax, atMs: 1 });
+              continue;
+            }
+            const state = stored?.state === "CREATED" ? "ACTIVE" : "COMPLETED";
+            const batch = stored ? move(stored, { state }) : creation(id);
+            const applied = await store.apply(batch);
+            if (applied.ok) ever.push(...applied.value);
+          }
+          expect(ever.map(({ sequence }) => sequence)).toStrictEqual(ever.map((_, index) => index + 1));
+          const { oldest, newest } = await store.sequences();
+          expect(newest).toBe(ever.length);
+          const found = await contents(store);
+          expect(found.events.filter(({ sequence }) => sequence >= oldest)).toStrictEqual(ever.slice(oldest - 1));
+          expect(found.counts).toStrictEqual(recount(found));
+          await store.close();
+        }),
+        { numRuns: 15 },
+      );
+    });
+
     test("a closed store refuses writes; closing again does nothing", async () => {
       const store = await openStore();
       const last = store.apply(creation("w"));
@@ -405,6 +546,9 @@ export function workflowStoreSuite(name: string, open: () => Promise<WorkflowSto
       expect(await last).toMatchObject({ ok: true });
       expect(await store.apply(creation("x"))).toMatchObject({ ok: false, error: { type: "storage-unavailable" } });
       expect(await store.purge({ olderThanMs: 1, limit: 1 })).toMatchObject({ error: { type: "storage-unavailable" } });
+      const outcomes = { coordinatorId: "c", olderThanMs: 1, limit: 1 };
+      expect(await store.purgeOutcomes(outcomes)).toMatchObject({ error: { type: "storage-unavailable" } });
+      expect(await store.purgeWorkflows(purge("w"))).toMatchObject({ error: { type: "storage-unavailable" } });
     });
 
     test("under concurrent batches with conflicts, sequences have no gaps and counts equal a recount", async () => {
@@ -429,6 +573,46 @@ export function workflowStoreSuite(name: string, open: () => Promise<WorkflowSto
     });
   });
 }
+
+const request = { id: requestId("r"), digest: "d", atMs: 1 };
+
+const move = (from: Workflow, fields: Partial<Workflow>): WorkflowBatch => {
+  const moved = put(from, fields);
+  return { puts: [moved], events: [event(moved.workflow)] };
+};
+
+/** A workflow with three events, whose last move came in then. */
+async function end(
+  store: WorkflowStore,
+  id: string,
+  { enteredAtMs, type = "", request }: { enteredAtMs: number; type?: string } & Pick<WorkflowBatch, "request">,
+): Promise<void> {
+  const created = creation(id, { type });
+  const active = move(workflow(id, { type }), { state: "ACTIVE" });
+  const done = move(active.puts[0]?.workflow ?? workflow(id), { state: "COMPLETED", stateEnteredAtMs: enteredAtMs });
+  for (const batch of [created, request ? { ...active, request } : active, done]) await store.apply(batch);
+}
+
+/** Of ended workflows. */
+const purge = (...ids: readonly string[]) => ({
+  workflows: ids.map((id) => ({ id: workflowId(id), version: 3 })),
+  beforeSequence: Number.MAX_SAFE_INTEGER,
+  eventCountMax: 100,
+  freeIds: false,
+  atMs: 99,
+});
+
+/** Each goes on with a life, or ends it. */
+const lives = fc.array(
+  fc.record({
+    id: fc.constantFrom("a", "b", "c"),
+    purge: fc.boolean(),
+    freeIds: fc.boolean(),
+    beforeSequence: fc.constantFrom(3, 6, 1_000),
+    eventCountMax: fc.constantFrom(1, 2, 100),
+  }),
+  { maxLength: 40 },
+);
 
 const stale = (id: string): unknown => ({ ok: false, error: { type: "conflict", conflict: { type: "stale", workflowId: id } } });
 

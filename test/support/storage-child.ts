@@ -3,6 +3,8 @@
  *   hold    opens it, says `opened`, and stays until killed
  *   load    writes as fast as it can and prints the number of each batch that was acknowledged, until killed; after a failed
  *           write it prints `failed <error>` and goes on when the store is writable again
+ *   purge   as load, of workflows that have ended, and purges the oldest beside it; the prefix ends in how many it keeps, as in `a:100`. Prints
+ *           the sequence of each event that was acknowledged
  *   rules   owns a rule store instead: changes all its rules as fast as it can, and prints the sequence of each change
  *   refuse  opens it as an unprivileged user, and prints why that failed
  */
@@ -11,6 +13,7 @@ import { openSqliteRuleStore } from "../../src/storage/sqlite/rule-store.ts";
 import { openSqliteWorkflowStore } from "../../src/storage/sqlite/workflow-store.ts";
 import { loadBatch as loadRules } from "./rule-batches.ts";
 import { loadBatch } from "./storage-load.ts";
+import { creation } from "./storage-values.ts";
 
 /** As many callers as a busy service has, so that there is always a flush under way. */
 const callers = 64;
@@ -50,5 +53,25 @@ else {
       if (!applied.ok) await writable();
     }
   };
+  const writeEnded = async (): Promise<void> => {
+    for (;;) {
+      const applied = await opened.value.apply(creation(`${prefix.replace(":", "-")}-${next++}`, { state: "COMPLETED" }));
+      if (applied.ok) say(String(applied.value[0]?.sequence));
+    }
+  };
+  const purge = async (): Promise<void> => {
+    const keep = Number(prefix.split(":")[1]);
+    for (;;) {
+      const { workflows } = await opened.value.counts();
+      const page = { type: "", beforeMs: Number.MAX_SAFE_INTEGER, limit: Math.min(500, Math.max(0, workflows - keep)) };
+      const { rows } = await opened.value.ended(page);
+      const wanted = { workflows: rows, beforeSequence: Number.MAX_SAFE_INTEGER, eventCountMax: 50, freeIds: false, atMs: 1 };
+      await opened.value.purgeWorkflows(wanted);
+    }
+  };
+  if (mode === "purge") {
+    void purge();
+    for (let caller = 0; caller < callers; caller += 1) void writeEnded();
+  }
   if (mode === "load") for (let caller = 0; caller < callers; caller += 1) void write();
 }

@@ -16,7 +16,11 @@ export interface StorageProcess {
   kill(): Promise<readonly string[]>;
 }
 
-export function startStorageProcess(mode: "hold" | "load" | "rules" | "refuse", path: string, prefix = ""): StorageProcess {
+export function startStorageProcess(
+  mode: "hold" | "load" | "purge" | "rules" | "refuse",
+  path: string,
+  prefix = "",
+): StorageProcess {
   const child = spawn(process.execPath, [script, mode, path, prefix], { stdio: ["ignore", "pipe", "inherit"] });
   children.push(child);
   const lines: string[] = [];

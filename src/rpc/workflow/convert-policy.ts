@@ -13,7 +13,7 @@ import { invalidField } from "../errors.ts";
 const dayMs = 24 * 3_600_000;
 
 /** `field` is where they stand in the request. What is unset has its default from here on. */
-export function termsFromWire({ deadlines, recovery }: WirePolicyTerms, field: string): PolicyTerms {
+export function termsFromWire({ deadlines, recovery, retention }: WirePolicyTerms, field: string): PolicyTerms {
   return {
     deadlines: deadlines.map(({ state, after, targetState, reason }, index) => ({
       state: requiredState(state, `${field}.deadlines[${index}].state`),
@@ -22,6 +22,13 @@ export function termsFromWire({ deadlines, recovery }: WirePolicyTerms, field: s
       reason,
     })),
     ...(recovery && { recovery: recoveryFromWire(recovery) }),
+    ...(retention && {
+      retention: {
+        afterMs: Math.round(durationMs(retention.after) ?? 0),
+        archive: retention.archive,
+        freeIds: retention.freeIds,
+      },
+    }),
   };
 }
 
@@ -42,7 +49,7 @@ export function policyToWire({ terms, ...policy }: TypePolicy): DeepPartial<Work
   };
 }
 
-function termsToWire({ deadlines, recovery }: PolicyTerms): DeepPartial<WirePolicyTerms> {
+function termsToWire({ deadlines, recovery, retention }: PolicyTerms): DeepPartial<WirePolicyTerms> {
   return {
     deadlines: deadlines.map(({ state, afterMs, targetState, reason }) => ({
       state: stateToWire(state),
@@ -55,6 +62,11 @@ function termsToWire({ deadlines, recovery }: PolicyTerms): DeepPartial<WirePoli
       initialBackoff: durationToWire(recovery.initialBackoffMs),
       multiplier: recovery.multiplier,
       maxBackoff: durationToWire(recovery.maxBackoffMs),
+    },
+    retention: retention && {
+      after: durationToWire(retention.afterMs),
+      archive: retention.archive,
+      freeIds: retention.freeIds,
     },
   };
 }

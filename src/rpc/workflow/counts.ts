@@ -46,9 +46,12 @@ export function createCountHandlers(dependencies: {
     async getSystemStats(_request, context) {
       const byType = await countByCounters(store, { groupings: typeAndState, matches: undefined }, turns(context.signal));
       const counts = await store.counts();
+      const { oldest, newest } = await store.sequences();
       return {
         totalWorkflows: BigInt(counts.workflows),
-        totalEvents: BigInt(counts.events),
+        totalEvents: BigInt(newest),
+        keptEvents: BigInt(counts.events),
+        oldestSequence: BigInt(oldest),
         workflowsByState: workflowStates.map((state) => ({ state: stateToWire(state), count: BigInt(counts.byState[state]) })),
         inTransition: BigInt(counts.held),
         recoveriesInProgress: BigInt(counts.recovering),

@@ -24,7 +24,14 @@ export type ServerFacts = {
 };
 
 /** What clients may ask for before they rely on it; docs/workflows.md describes each, and a test tries it. */
-export const capabilities = ["create-if-exists", "create-started", "update-metadata", "wait-for-workflow"] as const;
+export const capabilities = [
+  "create-if-exists",
+  "create-started",
+  "export",
+  "purge",
+  "update-metadata",
+  "wait-for-workflow",
+] as const;
 
 export function createServerInfoHandlers({
   server,

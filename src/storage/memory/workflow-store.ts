@@ -1,6 +1,6 @@
 import { assert } from "../../kernel/assert.ts";
 import type { RequestId, TransactionId, WorkflowId } from "../../kernel/ids.ts";
-import { type WorkflowState, workflowStates } from "../../kernel/lifecycle.ts";
+import { isTerminal, type WorkflowState, workflowStates } from "../../kernel/lifecycle.ts";
 import { compare } from "../../kernel/range.ts";
 import { err, ok } from "../../kernel/result.ts";
 import { stretchOf } from "../../kernel/stretch.ts";
@@ -9,6 +9,7 @@ import type { TypePolicy } from "../../workflow/core/policy.ts";
 import type { Workflow, WorkflowEvent } from "../../workflow/core/types.ts";
 import { isWithinRanges } from "../../workflow/event-ranges.ts";
 import type {
+  EndedPlace,
   EndedTransaction,
   KnownCoordinator,
   StoredAnswer,
@@ -23,8 +24,10 @@ import { changesSince, isWanted, listSorted } from "./workflow-lists.ts";
 /** For tests. */
 export function createMemoryWorkflowStore(nowMs: () => TimeMs = Date.now): WorkflowStore {
   const workflows = new Map<WorkflowId, Workflow>();
-  const ids: WorkflowId[] = [];
-  const events: WorkflowEvent[] = [];
+  const purgedIds = new Map<WorkflowId, TimeMs>();
+  let events: WorkflowEvent[] = [];
+  let newest = 0;
+  let purgedUpTo = 0;
   const answers = new Map<RequestId, StoredAnswer & { readonly atMs: TimeMs }>();
   const outcomes = new Map<TransactionId, EndedTransaction & { readonly atMs: TimeMs }>();
   const coordinators = new Map<string, KnownCoordinator>();
@@ -35,6 +38,8 @@ export function createMemoryWorkflowStore(nowMs: () => TimeMs = Date.now): Workf
 
   const allHeld = (): Workflow[] => [...workflows.values()].filter(({ hold }) => hold !== undefined);
 
+  const allEnded = (): Workflow[] => [...workflows.values()].filter(({ state }) => isTerminal(state));
+
   const conflictOf = ({ request, puts, workflowCountMax }: WorkflowBatch): WorkflowConflict | undefined => {
     if (request !== undefined && answers.has(request.id)) return { type: "request-exists" };
     const stale = puts.find(({ workflow, expected }) => {
@@ -42,6 +47,8 @@ export function createMemoryWorkflowStore(nowMs: () => TimeMs = Date.now): Workf
       if (expected === "absent") return stored !== undefined;
       return stored?.version !== expected.version || stored.hold?.transactionId !== expected.heldBy;
     });
+    const purged = puts.find(({ workflow, expected }) => expected === "absent" && purgedIds.has(workflow.id));
+    if (purged !== undefined) return { type: "purged", workflowId: purged.workflow.id };
     if (stale !== undefined) return { type: "stale", workflowId: stale.workflow.id };
     const created = puts.filter(({ expected }) => expected === "absent").length;
     return workflowCountMax !== undefined && workflows.size + created > workflowCountMax ? { type: "limit" } : undefined;
@@ -50,13 +57,10 @@ export function createMemoryWorkflowStore(nowMs: () => TimeMs = Date.now): Workf
   const carryOut = ({ puts, events: appended, request, outcome, coordinator }: WorkflowBatch): readonly WorkflowEvent[] => {
     const known = outcome && outcomes.get(outcome.transactionId);
     assert(known === undefined || known.outcome === outcome?.outcome, "a transaction has one outcome");
-    for (const { workflow, expected } of puts) {
-      workflows.set(workflow.id, workflow);
-      if (expected === "absent") ids.push(workflow.id);
-    }
-    ids.sort(compare);
-    const stored = appended.map((event, index) => ({ ...event, sequence: events.length + index + 1 }));
+    for (const { workflow } of puts) workflows.set(workflow.id, workflow);
+    const stored = appended.map((event, index) => ({ ...event, sequence: newest + index + 1 }));
     events.push(...stored);
+    newest += stored.length;
     if (request !== undefined) {
       const [workflow, event] = [puts[0]?.workflow, stored[0]];
       assert(workflow !== undefined && event !== undefined, "an answer is a workflow and an event");
@@ -85,9 +89,9 @@ export function createMemoryWorkflowStore(nowMs: () => TimeMs = Date.now): Workf
       return { workflow, lastEvent: { type, fromState, toState, occurredAtMs, requestedBy, reason, metadata } };
     },
     list: async ({ afterId, limit, ranges = {} }) => {
-      const after = ids.flatMap((each) =>
-        afterId === undefined || compare(each, afterId) > 0 ? (workflows.get(each) ?? []) : [],
-      );
+      const after = [...workflows.values()]
+        .filter(({ id }) => afterId === undefined || compare(id, afterId) > 0)
+        .sort((a, b) => compare(a.id, b.id));
       const wanted = after.filter((workflow) => isWanted(workflow, ranges));
       return stretchOf(wanted.slice(0, limit), limit, (workflow) => workflow.id);
     },
@@ -95,15 +99,12 @@ export function createMemoryWorkflowStore(nowMs: () => TimeMs = Date.now): Workf
     changesSince: async (page) => changesSince(events, page),
     listEvents: async ({ afterSequence, limit, ranges = {} }) => {
       return stretchOf(
-        events
-          .slice(afterSequence)
-          .filter((event) => isWithinRanges(event, ranges))
-          .slice(0, limit),
+        events.filter((event) => event.sequence > afterSequence && isWithinRanges(event, ranges)).slice(0, limit),
         limit,
         ({ sequence }) => sequence,
       );
     },
-    sequences: async () => ({ oldest: events.length === 0 ? 0 : 1, newest: events.length }),
+    sequences: async () => ({ oldest: purgedUpTo + 1, newest }),
     counts: async () => {
       const all = [...workflows.values()];
       const inState = (state: WorkflowState): number => all.filter((workflow) => workflow.state === state).length;
@@ -148,7 +149,7 @@ export function createMemoryWorkflowStore(nowMs: () => TimeMs = Date.now): Workf
       const conflict = conflictOf(batch);
       if (conflict !== undefined) return err({ type: "conflict", conflict });
       const stored = carryOut(batch);
-      if (stored.length > 0) for (const listener of appendListeners) listener(events.length);
+      if (stored.length > 0) for (const listener of appendListeners) listener(newest);
       return ok(stored);
     },
     policies: async () => ({
@@ -178,6 +179,53 @@ export function createMemoryWorkflowStore(nowMs: () => TimeMs = Date.now): Workf
       const isAborted = ({ outcome }: { readonly outcome: TransactionOutcome }) => outcome === "aborted";
       return ok(purgeOldest(answers, olderThanMs, limit) + purgeOldest(outcomes, olderThanMs, limit, isAborted));
     },
+    purgeOutcomes: async ({ coordinatorId, olderThanMs, limit }) => {
+      if (closed) return err(closedFailure);
+      return ok(purgeOldest(outcomes, olderThanMs, limit, (each) => each.coordinatorId === coordinatorId));
+    },
+    purgedAtMs: async (id) => purgedIds.get(id),
+    endedTypes: async ({ after, limit }) => {
+      const types = [...new Set(allEnded().map(({ type }) => type))].sort(compare);
+      return types.filter((type) => after === undefined || compare(type, after) > 0).slice(0, limit);
+    },
+    ended: async ({ type, beforeMs, after, limit }) => {
+      const ended = allEnded()
+        .filter((each) => each.type === type && each.stateEnteredAtMs < beforeMs)
+        .map(({ id, version, stateEnteredAtMs: enteredAtMs }) => ({ id, version, enteredAtMs }))
+        .filter((each) => after === undefined || comparePlaces(each, after) > 0)
+        .sort(comparePlaces);
+      return stretchOf(ended.slice(0, limit), limit, ({ enteredAtMs, id }) => ({ enteredAtMs, id }));
+    },
+    purgeFacts: async (id) => {
+      const workflow = workflows.get(id);
+      if (workflow === undefined) return undefined;
+      const { version, state, stateEnteredAtMs } = workflow;
+      const newestSequence = events.findLast(({ workflowId }) => workflowId === id)?.sequence ?? 0;
+      const isAnswered = [...answers.values()].some((answer) => answeredId(answer) === id);
+      return { id, version, state, stateEnteredAtMs, isAnswered, newestSequence };
+    },
+    purgeWorkflows: async ({ workflows: wanted, beforeSequence, eventCountMax, freeIds, atMs }) => {
+      if (closed) return err(closedFailure);
+      await undefined;
+      const answered = new Set([...answers.values()].map(answeredId));
+      const purged: WorkflowId[] = [];
+      const before = events.length;
+      for (const { id, version } of wanted) {
+        const workflow = workflows.get(id);
+        if (workflow?.version !== version || !isTerminal(workflow.state) || workflow.hold !== undefined || answered.has(id))
+          continue;
+        const own = events.filter(({ workflowId }) => workflowId === id);
+        if ((own.at(-1)?.sequence ?? 0) >= beforeSequence) continue;
+        const gone = new Set(own.slice(0, eventCountMax));
+        events = events.filter((event) => !gone.has(event));
+        for (const { sequence } of gone) purgedUpTo = Math.max(purgedUpTo, sequence);
+        if (gone.size < own.length) continue;
+        workflows.delete(id);
+        if (!freeIds) purgedIds.set(id, atMs);
+        purged.push(id);
+      }
+      return ok({ workflows: purged, events: before - events.length });
+    },
     close: async () => {
       closed = true;
     },
@@ -187,6 +235,11 @@ export function createMemoryWorkflowStore(nowMs: () => TimeMs = Date.now): Workf
 const closedFailure = { type: "storage-unavailable", cause: "the store is closed", outcomeUnknown: false } as const;
 
 const holderOf = ({ hold }: Workflow): string => hold?.transactionId ?? "";
+
+/** Of whose change the answer tells. */
+const answeredId = (answer: StoredAnswer): WorkflowId | undefined => ("event" in answer ? answer.event.workflowId : undefined);
+
+const comparePlaces = (a: EndedPlace, b: EndedPlace): number => a.enteredAtMs - b.enteredAtMs || compare(a.id, b.id);
 
 function purgeOldest<K, Row extends { readonly atMs: TimeMs }>(
   rows: Map<K, Row>,

@@ -189,4 +189,38 @@ export const workflowMigrations: readonly Migration[] = [
       CREATE TABLE store (one INTEGER PRIMARY KEY CHECK (one = 1), id TEXT NOT NULL) STRICT;
       INSERT INTO store (one, id) VALUES (1, lower(hex(randomblob(16))))`,
   },
+  {
+    version: 10,
+    sql: `
+      -- Purging makes holes: what was written last is counted, and so is where the last hole is.
+      ALTER TABLE counters ADD COLUMN newest_sequence INTEGER NOT NULL DEFAULT 0;
+      ALTER TABLE counters ADD COLUMN purged_sequence INTEGER NOT NULL DEFAULT 0;
+      UPDATE counters SET newest_sequence = (SELECT coalesce(max(sequence), 0) FROM events);
+
+      DROP TRIGGER count_event;
+      CREATE TRIGGER count_event AFTER INSERT ON events BEGIN
+        UPDATE counters SET events = events + 1, newest_sequence = new.sequence;
+      END;
+      CREATE TRIGGER count_purged_event AFTER DELETE ON events BEGIN
+        UPDATE counters SET events = events - 1, purged_sequence = max(purged_sequence, old.sequence);
+      END;
+      CREATE TRIGGER count_purged_workflow AFTER DELETE ON workflows BEGIN
+        UPDATE counters SET
+          workflows = workflows - 1,
+          held = held - (old.held_by IS NOT NULL),
+          recovering = recovering - old.recovering,
+          created = created - (old.state = 'CREATED'),
+          active = active - (old.state = 'ACTIVE'),
+          paused = paused - (old.state = 'PAUSED'),
+          completed = completed - (old.state = 'COMPLETED'),
+          failed = failed - (old.state = 'FAILED'),
+          cancelled = cancelled - (old.state = 'CANCELLED');
+      END;
+
+      -- Of what is gone: its id is refused to others.
+      CREATE TABLE purged_workflows (id TEXT PRIMARY KEY, at_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+      CREATE INDEX ended_workflows ON workflows (workflow_type, state_entered_at_ms, id) WHERE state IN ('COMPLETED', 'CANCELLED');
+      CREATE INDEX answers_of_events ON answers (event_sequence);
+      CREATE INDEX outcomes_of_coordinator ON outcomes (coordinator_id, at_ms)`,
+  },
 ];

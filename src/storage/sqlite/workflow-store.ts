@@ -18,6 +18,7 @@ import { changesSince } from "./workflow-changes.ts";
 import { listEvents, listWorkflows } from "./workflow-lists.ts";
 import { workflowMigrations } from "./workflow-migrations.ts";
 import { policyStatements, readPolicies } from "./workflow-policies.ts";
+import { endedTypes, endedWorkflows, isFree, purgeFacts, purgeWorkflows } from "./workflow-purge.ts";
 import { selectWithLastEvent, toAnswer, toWorkflow, toWorkflowWithLastEvent } from "./workflow-rows.ts";
 import { listSorted } from "./workflow-sorted.ts";
 
@@ -64,7 +65,7 @@ function workflowStore(engine: SqliteEngine): WorkflowStore {
     listEvents: async (page) => listEvents(engine, page),
     sequences: async () => {
       const [row] = engine.read(selectSequences);
-      return { oldest: Number(row?.["oldest"]), newest: Number(row?.["newest"]) };
+      return { oldest: Number(row?.["purged_sequence"]) + 1, newest: Number(row?.["newest_sequence"]) };
     },
     counts: async () => toCounts(engine.read("SELECT * FROM counters")[0]),
     typeCounts: async ({ after, limit }) =>
@@ -121,6 +122,19 @@ function workflowStore(engine: SqliteEngine): WorkflowStore {
       ]);
       return purged.ok ? ok(purged.value.flat().length) : purged;
     },
+    purgeOutcomes: async ({ coordinatorId, olderThanMs, limit }) => {
+      const params = [coordinatorId, olderThanMs, limit];
+      const purged = await engine.apply<never>([{ sql: purgeOutcomesOf, params, returning: true }]);
+      return purged.ok ? ok(purged.value.flat().length) : purged;
+    },
+    purgedAtMs: async (id) => {
+      const [row] = engine.read("SELECT at_ms FROM purged_workflows WHERE id = ?", id);
+      return row && Number(row["at_ms"]);
+    },
+    endedTypes: async (page) => endedTypes(engine, page),
+    ended: async (page) => endedWorkflows(engine, page),
+    purgeFacts: async (id) => purgeFacts(engine, id),
+    purgeWorkflows: (purge) => purgeWorkflows(engine, purge),
     close: () => engine.close(),
   };
 }
@@ -136,12 +150,9 @@ function readable<T>(read: () => T): T | undefined {
   }
 }
 
-const selectNewest = "SELECT coalesce(max(sequence), 0) AS newest FROM events";
+const selectNewest = "SELECT newest_sequence AS newest FROM counters";
 
-// Two queries: min and max in one would scan the table.
-const selectSequences = `SELECT
-  coalesce((SELECT min(sequence) FROM events), 0) AS oldest,
-  coalesce((SELECT max(sequence) FROM events), 0) AS newest`;
+const selectSequences = "SELECT purged_sequence, newest_sequence FROM counters";
 
 // No state sorts before "A".
 const selectTypeCounts =
@@ -162,13 +173,14 @@ const updateWorkflow = `UPDATE workflows
 
 const checkLimit = "SELECT 1 FROM counters WHERE workflows <= ?";
 
+// The next one after the newest that was ever written: it may be purged.
 const insertEvent = `INSERT INTO events
-  (id, workflow_id, type, from_state, to_state, version, occurred_at_ms, retry_count, reason, requested_by, rule_set_revision,
+  (sequence, id, workflow_id, type, from_state, to_state, version, occurred_at_ms, retry_count, reason, requested_by, rule_set_revision,
    metadata, transaction_id, workflow_type, warnings, metadata_patch)
-  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING sequence`;
+  VALUES ((SELECT newest_sequence + 1 FROM counters), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING sequence`;
 
 const insertAnswer = `INSERT INTO answers (request_id, digest, workflow, event_sequence, at_ms)
-  VALUES (?, ?, ?, (SELECT coalesce(max(sequence), 0) + 1 FROM events), ?)`;
+  VALUES (?, ?, ?, (SELECT newest_sequence + 1 FROM counters), ?)`;
 
 // A repeated outcome changes nothing, another one is no outcome.
 const insertOutcome = `INSERT INTO outcomes (transaction_id, coordinator_id, outcome, at_ms) VALUES (?, ?, ?, ?)
@@ -183,6 +195,9 @@ const upsertCoordinator = `INSERT INTO coordinators (id, epoch, claim_id) VALUES
 const purgeOutcomes = `DELETE FROM outcomes WHERE transaction_id IN
   (SELECT transaction_id FROM outcomes WHERE outcome = 'aborted' AND at_ms < ? ORDER BY at_ms LIMIT ?) RETURNING 1`;
 
+const purgeOutcomesOf = `DELETE FROM outcomes WHERE transaction_id IN
+  (SELECT transaction_id FROM outcomes WHERE coordinator_id = ? AND at_ms < ? ORDER BY at_ms LIMIT ?) RETURNING 1`;
+
 /** The answer goes first: a repeated creation is told that its request is known, not that its workflow exists. */
 function statements({ request, puts, workflowCountMax, events, outcome, coordinator }: WorkflowBatch): Statement<Conflict>[] {
   const batch: Statement<Conflict>[] = [];
@@ -195,7 +210,7 @@ function statements({ request, puts, workflowCountMax, events, outcome, coordina
       expect: { changes: 1, conflict: { type: "request-exists" } },
     });
   }
-  batch.push(...puts.map(putStatement));
+  batch.push(...puts.flatMap(putStatements));
   if (workflowCountMax !== undefined) {
     batch.push({
       sql: checkLimit,
@@ -219,7 +234,7 @@ function statements({ request, puts, workflowCountMax, events, outcome, coordina
   return batch;
 }
 
-function putStatement({ workflow, expected }: WorkflowPut): Statement<Conflict> {
+function putStatements({ workflow, expected }: WorkflowPut): Statement<Conflict>[] {
   const stale = { changes: 1, conflict: { type: "stale", workflowId: workflow.id } } as const;
   const params: SqlValue[] = [
     workflow.state,
@@ -235,9 +250,9 @@ function putStatement({ workflow, expected }: WorkflowPut): Statement<Conflict> 
     workflow.id,
   ];
   if (expected === "absent") {
-    return { sql: insertWorkflow, params: [...params, workflow.type, workflow.createdBy], expect: stale };
+    return [isFree(workflow.id), { sql: insertWorkflow, params: [...params, workflow.type, workflow.createdBy], expect: stale }];
   }
-  return { sql: updateWorkflow, params: [...params, expected.version, expected.heldBy ?? null], expect: stale };
+  return [{ sql: updateWorkflow, params: [...params, expected.version, expected.heldBy ?? null], expect: stale }];
 }
 
 const eventParams = (event: NewWorkflowEvent): SqlValue[] => [

@@ -17,6 +17,7 @@ export type PolicyTerms = {
   /** One for each state at most. */
   readonly deadlines: readonly StateDeadline[];
   readonly recovery?: RecoveryPolicy;
+  readonly retention?: RetentionPolicy;
 };
 
 export type StateDeadline = {
@@ -31,6 +32,14 @@ export type RecoveryPolicy = {
   readonly initialBackoffMs: DurationMs;
   readonly multiplier: number;
   readonly maxBackoffMs: DurationMs;
+};
+
+/** What becomes of workflows that have ended. */
+export type RetentionPolicy = {
+  readonly afterMs: DurationMs;
+  /** Durable in the archive before they are purged. */
+  readonly archive: boolean;
+  readonly freeIds: boolean;
 };
 
 /** Of workflows for which there is no policy. */

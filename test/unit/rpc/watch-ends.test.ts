@@ -31,6 +31,7 @@ test("a watch whose next event is purged while it waits ends with REVISION_COMPA
     store,
     policies: undefined as never,
     watch: createWatch({ store, turns }),
+    purges: undefined as never,
     participantId: "manager" as ParticipantId,
     nowMs: Date.now,
     turns,

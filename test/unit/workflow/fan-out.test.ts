@@ -19,17 +19,19 @@ async function settled(): Promise<void> {
 function world(bounds = { countMax: 100, bytesMax: 1_000_000 }, turns = createTurns()) {
   const memory = createMemoryWorkflowStore();
   const reads: number[] = [];
+  const purged = new Set<number>();
   const store: WorkflowStore = {
     ...memory,
     listEvents: async (page) => {
       const found = await memory.listEvents(page);
       reads.push(found.rows.length);
-      return found;
+      return { ...found, rows: found.rows.filter(({ sequence }) => !purged.has(sequence)) };
     },
   };
   const { follow } = createFanOut({ store, turns, bounds });
   return {
     reads,
+    purged,
     follow: (
       workflowId?: string,
       filter?: { text: string; matches: (event: WorkflowEvent) => boolean; known?: EventRanges },
@@ -174,4 +176,18 @@ test("nobody reads while nobody follows", async () => {
   await append("wf-2");
   await settled();
   expect(told(later.place)).toEqual([2]);
+});
+
+test("whoever has not been told of what was purged, in the middle of what is read for all, is sent to the store", async () => {
+  const { follow, append, purged } = world();
+  const { place } = follow();
+  await settled();
+  purged.add(2);
+  purged.add(4);
+  await append("wf-1", "wf-2", "wf-3", "wf-4", "wf-5");
+  await settled();
+  expect(told(place)).toEqual(["behind"]);
+  expect(place.cursor).toBe(0);
+  const later = follow(undefined, undefined, 4);
+  expect(told(later.place)).toEqual([5]);
 });

@@ -399,6 +399,20 @@ test("the log says how each transaction ended here and whose it was, and remembe
   ]);
 });
 
+test("the log drops old outcomes of a coordinator that has had the time to send them again, what was committed too", async () => {
+  const { participant, store, clock } = await prepared();
+  clock.nowMs = 5_000;
+  await participant.resource.commit({ transactionId });
+  const before = { coordinatorId: "c", updatedBeforeMs: 5_000, limit: 9 };
+  expect(await participant.log.purge(before)).toBe(0);
+  expect(await participant.log.purge({ ...before, coordinatorId: "other", updatedBeforeMs: 9_000 })).toBe(0);
+  expect(await store.outcome(transactionId)).toMatchObject({ outcome: "committed" });
+  expect(await participant.log.purge({ ...before, updatedBeforeMs: 9_000 })).toBe(1);
+  expect(await store.outcome(transactionId)).toBeUndefined();
+  await store.close();
+  await expect(participant.log.purge(before)).rejects.toThrow("the store is closed");
+});
+
 describe("a move together", () => {
   const committed = { transactionId, outcome: "committed", abortReason: "", refusals: [] } as const;
 

@@ -311,6 +311,16 @@ export const ErrorReason = {
    */
   PAGE_TOKEN_EXPIRED: "ERROR_REASON_PAGE_TOKEN_EXPIRED",
   /**
+   * WORKFLOW_PURGED - NOT_FOUND. The workflow was purged, with its events.
+   * `{reason: "WORKFLOW_PURGED", metadata: {workflow_id: "wf-7", purged_at: "2026-11-27T08:00:00.000Z"}}`
+   */
+  WORKFLOW_PURGED: "ERROR_REASON_WORKFLOW_PURGED",
+  /**
+   * WORKFLOW_ID_RETIRED - ALREADY_EXISTS. There was a workflow with this id, which was purged, and its id was not set free: choose another one.
+   * `{reason: "WORKFLOW_ID_RETIRED", metadata: {workflow_id: "wf-7"}}`
+   */
+  WORKFLOW_ID_RETIRED: "ERROR_REASON_WORKFLOW_ID_RETIRED",
+  /**
    * SINK_NOT_FOUND - NOT_FOUND. The server has no sink with this name: none in the file of `--sinks`, and none of before. `known`: those that there are.
    * `{reason: "SINK_NOT_FOUND", metadata: {sink: "bus", known: "billing,audit"}}`
    */
@@ -378,6 +388,8 @@ export namespace ErrorReason {
   export type POLICY_REVISION_MISMATCH = typeof ErrorReason.POLICY_REVISION_MISMATCH;
   export type POLICY_LIMIT_REACHED = typeof ErrorReason.POLICY_LIMIT_REACHED;
   export type PAGE_TOKEN_EXPIRED = typeof ErrorReason.PAGE_TOKEN_EXPIRED;
+  export type WORKFLOW_PURGED = typeof ErrorReason.WORKFLOW_PURGED;
+  export type WORKFLOW_ID_RETIRED = typeof ErrorReason.WORKFLOW_ID_RETIRED;
   export type SINK_NOT_FOUND = typeof ErrorReason.SINK_NOT_FOUND;
   export type SINK_STATE = typeof ErrorReason.SINK_STATE;
   export type UNRECOGNIZED = typeof ErrorReason.UNRECOGNIZED;
@@ -541,6 +553,12 @@ export function errorReasonFromJSON(object: any): ErrorReason {
     case 55:
     case "ERROR_REASON_PAGE_TOKEN_EXPIRED":
       return ErrorReason.PAGE_TOKEN_EXPIRED;
+    case 58:
+    case "ERROR_REASON_WORKFLOW_PURGED":
+      return ErrorReason.WORKFLOW_PURGED;
+    case 59:
+    case "ERROR_REASON_WORKFLOW_ID_RETIRED":
+      return ErrorReason.WORKFLOW_ID_RETIRED;
     case 71:
     case "ERROR_REASON_SINK_NOT_FOUND":
       return ErrorReason.SINK_NOT_FOUND;
@@ -660,6 +678,10 @@ export function errorReasonToNumber(object: ErrorReason): number {
       return 52;
     case ErrorReason.PAGE_TOKEN_EXPIRED:
       return 55;
+    case ErrorReason.WORKFLOW_PURGED:
+      return 58;
+    case ErrorReason.WORKFLOW_ID_RETIRED:
+      return 59;
     case ErrorReason.SINK_NOT_FOUND:
       return 71;
     case ErrorReason.SINK_STATE:

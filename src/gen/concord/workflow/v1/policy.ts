@@ -48,7 +48,11 @@ export interface PolicyTerms {
    */
   readonly deadlines: readonly StateDeadline[];
   /** How often and how soon a FAILED workflow may be recovered. Unset: as often and as soon as anybody asks. */
-  readonly recovery: RecoveryPolicy | undefined;
+  readonly recovery:
+    | RecoveryPolicy
+    | undefined;
+  /** What becomes of workflows that have ended. Unset: they are kept until PurgeWorkflows purges them. */
+  readonly retention: RetentionPolicy | undefined;
 }
 
 /** The deadline of a state. */
@@ -88,6 +92,28 @@ export interface RecoveryPolicy {
     | undefined;
   /** The longest that it becomes, at least `initial_backoff`, up to 10 years of 365 days. Unset: a day, or `initial_backoff` if that is longer. */
   readonly maxBackoff: Duration | undefined;
+}
+
+/**
+ * How long workflows are kept that have ended, COMPLETED or CANCELLED. The server purges them then as PurgeWorkflows would, the longest ended
+ * first, once a minute and beside other work. What a retry is still answered with, and what a sink has not been told of, stays until that is
+ * over.
+ */
+export interface RetentionPolicy {
+  /**
+   * How long after a workflow has come into its terminal state: 0 to 100 years of 365 days. It is compared with the server's clock, and also, up to
+   * 25 hours of it, with how long the server's store has been open since: a clock that is set wrong purges nothing at once.
+   */
+  readonly after:
+    | Duration
+    | undefined;
+  /**
+   * Each is first appended, with its events, to a file of lines of JSON in the server's `--archive` folder, and is there durably before it is
+   * purged. A crash in between leaves it there twice. Without `--archive`, nothing is purged, and the server's log warns.
+   */
+  readonly archive: boolean;
+  /** New workflows may have their ids: see `PurgeWorkflowsRequest.free_ids`. */
+  readonly freeIds: boolean;
 }
 
 /** Asks to set the policy of a type: what it said before is replaced whole. */
@@ -293,7 +319,7 @@ export const WorkflowTypePolicy: MessageFns<WorkflowTypePolicy> = {
 };
 
 function createBasePolicyTerms(): PolicyTerms {
-  return { deadlines: [], recovery: undefined };
+  return { deadlines: [], recovery: undefined, retention: undefined };
 }
 
 export const PolicyTerms: MessageFns<PolicyTerms> = {
@@ -303,6 +329,9 @@ export const PolicyTerms: MessageFns<PolicyTerms> = {
     }
     if (message.recovery !== undefined) {
       RecoveryPolicy.encode(message.recovery, writer.uint32(18).fork()).join();
+    }
+    if (message.retention !== undefined) {
+      RetentionPolicy.encode(message.retention, writer.uint32(26).fork()).join();
     }
     return writer;
   },
@@ -336,6 +365,14 @@ export const PolicyTerms: MessageFns<PolicyTerms> = {
             message.recovery = RecoveryPolicy.decode(reader, reader.uint32());
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.retention = RetentionPolicy.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -356,6 +393,9 @@ export const PolicyTerms: MessageFns<PolicyTerms> = {
     message.deadlines = object.deadlines?.map((e) => StateDeadline.fromPartial(e)) || [];
     message.recovery = (object.recovery !== undefined && object.recovery !== null)
       ? RecoveryPolicy.fromPartial(object.recovery)
+      : undefined;
+    message.retention = (object.retention !== undefined && object.retention !== null)
+      ? RetentionPolicy.fromPartial(object.retention)
       : undefined;
     return message;
   },
@@ -545,6 +585,87 @@ export const RecoveryPolicy: MessageFns<RecoveryPolicy> = {
     message.maxBackoff = (object.maxBackoff !== undefined && object.maxBackoff !== null)
       ? Duration.fromPartial(object.maxBackoff)
       : undefined;
+    return message;
+  },
+};
+
+function createBaseRetentionPolicy(): RetentionPolicy {
+  return { after: undefined, archive: false, freeIds: false };
+}
+
+export const RetentionPolicy: MessageFns<RetentionPolicy> = {
+  encode(message: RetentionPolicy, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.after !== undefined) {
+      Duration.encode(message.after, writer.uint32(10).fork()).join();
+    }
+    if (message.archive !== false) {
+      writer.uint32(16).bool(message.archive);
+    }
+    if (message.freeIds !== false) {
+      writer.uint32(24).bool(message.freeIds);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RetentionPolicy {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRetentionPolicy() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.after = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.archive = reader.bool();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.freeIds = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<RetentionPolicy>): RetentionPolicy {
+    return RetentionPolicy.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RetentionPolicy>): RetentionPolicy {
+    const message = createBaseRetentionPolicy() as any;
+    message.after = (object.after !== undefined && object.after !== null)
+      ? Duration.fromPartial(object.after)
+      : undefined;
+    message.archive = object.archive ?? false;
+    message.freeIds = object.freeIds ?? false;
     return message;
   },
 };

@@ -181,7 +181,7 @@ export function workflowEventTypeToNumber(object: WorkflowEventType): number {
  * `version` and appends exactly one event.
  */
 export interface Workflow {
-  /** Its name, unique in the store for ever: 1 to 128 characters of [A-Za-z0-9._:-], the first a letter or digit. */
+  /** Its name, unique in the store for ever, unless a purge sets it free: 1 to 128 characters of [A-Za-z0-9._:-], the first a letter or digit. */
   readonly workflowId: string;
   /** Where it is now. */
   readonly state: WorkflowState;

@@ -22,6 +22,12 @@ import {
   SetWorkflowTypePolicyRequest,
   SetWorkflowTypePolicyResponse,
 } from "./policy.ts";
+import {
+  ExportWorkflowsRequest,
+  ExportWorkflowsResponse,
+  PurgeWorkflowsRequest,
+  PurgeWorkflowsResponse,
+} from "./retention.ts";
 import { GetServerInfoRequest, GetServerInfoResponse } from "./server_info.ts";
 import {
   DiscardDeadLettersRequest,
@@ -568,6 +574,13 @@ export interface GetSystemStatsResponse {
    * are under the empty one.
    */
   readonly workflowsByType: readonly WorkflowCount[];
+  /** Events that are kept. The others went with the workflows that were purged. */
+  readonly keptEvents: bigint;
+  /**
+   * From this sequence on, no event is missing: a watch can begin after the one before it (OLDEST_AVAILABLE), or later. 1 until something is
+   * purged.
+   */
+  readonly oldestSequence: bigint;
 }
 
 /** How many workflows are in a state. */
@@ -2732,6 +2745,8 @@ function createBaseGetSystemStatsResponse(): GetSystemStatsResponse {
     workflowLimit: 0n,
     asOf: undefined,
     workflowsByType: [],
+    keptEvents: 0n,
+    oldestSequence: 0n,
   };
 }
 
@@ -2775,6 +2790,18 @@ export const GetSystemStatsResponse: MessageFns<GetSystemStatsResponse> = {
     }
     for (const v of message.workflowsByType) {
       WorkflowCount.encode(v!, writer.uint32(66).fork()).join();
+    }
+    if (message.keptEvents !== 0n) {
+      if (BigInt.asIntN(64, message.keptEvents) !== message.keptEvents) {
+        throw new globalThis.Error("value provided for field message.keptEvents of type int64 too large");
+      }
+      writer.uint32(72).int64(message.keptEvents);
+    }
+    if (message.oldestSequence !== 0n) {
+      if (BigInt.asIntN(64, message.oldestSequence) !== message.oldestSequence) {
+        throw new globalThis.Error("value provided for field message.oldestSequence of type int64 too large");
+      }
+      writer.uint32(80).int64(message.oldestSequence);
     }
     return writer;
   },
@@ -2856,6 +2883,22 @@ export const GetSystemStatsResponse: MessageFns<GetSystemStatsResponse> = {
             message.workflowsByType.push(WorkflowCount.decode(reader, reader.uint32()));
             continue;
           }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.keptEvents = reader.int64() as bigint;
+            continue;
+          }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.oldestSequence = reader.int64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2891,6 +2934,12 @@ export const GetSystemStatsResponse: MessageFns<GetSystemStatsResponse> = {
       : 0n;
     message.asOf = object.asOf ?? undefined;
     message.workflowsByType = object.workflowsByType?.map((e) => WorkflowCount.fromPartial(e)) || [];
+    message.keptEvents = (object.keptEvents !== undefined && object.keptEvents !== null)
+      ? BigInt(object.keptEvents)
+      : 0n;
+    message.oldestSequence = (object.oldestSequence !== undefined && object.oldestSequence !== null)
+      ? BigInt(object.oldestSequence)
+      : 0n;
     return message;
   },
 };
@@ -2989,8 +3038,8 @@ export const WorkflowServiceDefinition = {
      * `request_id` is new (INVALID_ARGUMENT / REQUEST_ID_REUSED), otherwise the first answer is the answer; with a `type`, the predicate engine
      * answers (UNAVAILABLE / PREDICATE_LOGIC_UNAVAILABLE), and can do so in time (RESOURCE_EXHAUSTED / OVERLOADED); the metadata meets the
      * schema that the rule set has for that type, if any (INVALID_ARGUMENT / METADATA_INVALID); with `initial_state` ACTIVE, no active rule denies
-     * that move (FAILED_PRECONDITION / RULE_DENIED); the id is free (ALREADY_EXISTS / WORKFLOW_ALREADY_EXISTS); there is room
-     * (RESOURCE_EXHAUSTED / WORKFLOW_LIMIT_REACHED). Without a `type` and in CREATED the engine is not asked.
+     * that move (FAILED_PRECONDITION / RULE_DENIED); the id is free (ALREADY_EXISTS / WORKFLOW_ID_RETIRED if a workflow had it
+     * that was purged, otherwise WORKFLOW_ALREADY_EXISTS); there is room (RESOURCE_EXHAUSTED / WORKFLOW_LIMIT_REACHED). Without a `type` and in CREATED the engine is not asked.
      * With `if_exists` RETURN a workflow that is there is looked at before the engine is asked: that call needs no engine.
      */
     createWorkflow: {
@@ -3003,7 +3052,7 @@ export const WorkflowServiceDefinition = {
     },
     /**
      * Reads one workflow as it is now.
-     * Errors: NOT_FOUND / WORKFLOW_NOT_FOUND.
+     * Errors: NOT_FOUND / WORKFLOW_NOT_FOUND, or WORKFLOW_PURGED if it was purged (as of every RPC that names a workflow).
      */
     getWorkflow: {
       name: "GetWorkflow",
@@ -3206,6 +3255,33 @@ export const WorkflowServiceDefinition = {
       responseStream: false,
       options: {},
     },
+    /**
+     * Purges workflows that have ended, COMPLETED or CANCELLED, each with all its events, in writes of 500 events at most; of a workflow with more
+     * the oldest events go first, and it stays until the last is gone. Other events keep their sequence, and no later one has a sequence of those
+     * that are gone: a watch that has not been told of one of these ends with OUT_OF_RANGE / REVISION_COMPACTED. A workflow stays while a retry of
+     * one of its changes is still answered, and while a sink has not been told of it: `kept` says why. Whoever leaves ends it between two writes.
+     * What is to be kept elsewhere is exported first (ExportWorkflows), and then purged as it was exported (`workflows`).
+     */
+    purgeWorkflows: {
+      name: "PurgeWorkflows",
+      requestType: PurgeWorkflowsRequest as typeof PurgeWorkflowsRequest,
+      requestStream: false,
+      responseType: PurgeWorkflowsResponse as typeof PurgeWorkflowsResponse,
+      responseStream: false,
+      options: {},
+    },
+    /**
+     * Streams workflows in the order of their ids, each with the events that it adds up to, both of the same moment; one after the other, each at
+     * a moment of its own. A workflow that is purged before it is read is left out.
+     */
+    exportWorkflows: {
+      name: "ExportWorkflows",
+      requestType: ExportWorkflowsRequest as typeof ExportWorkflowsRequest,
+      requestStream: false,
+      responseType: ExportWorkflowsResponse as typeof ExportWorkflowsResponse,
+      responseStream: true,
+      options: {},
+    },
     /** Reads events in the order of their sequence, page by page, of one workflow or of all. */
     listWorkflowEvents: {
       name: "ListWorkflowEvents",
@@ -3217,9 +3293,11 @@ export const WorkflowServiceDefinition = {
     },
     /**
      * Streams events as they are committed, in the order of their sequence. Nothing is skipped and nothing is sent twice within one
-     * stream; to go on after a break, start a new one with `after_sequence` = the last sequence seen. The stream begins with a progress
-     * message that tells where it starts, and ends only by the client, an error, or the server's shutdown (UNAVAILABLE / SHUTTING_DOWN).
-     * Errors: OUT_OF_RANGE / REVISION_COMPACTED when the wanted events were purged.
+     * stream, also while workflows are purged; to go on after a break, start a new one with `after_sequence` = the last sequence seen. The
+     * stream begins with a progress message that tells where it starts, and ends only by the client, an error, or the server's shutdown
+     * (UNAVAILABLE / SHUTTING_DOWN).
+     * Errors: OUT_OF_RANGE / REVISION_COMPACTED when an event after the last one told was purged, of whatever workflow: at the beginning, or
+     * in the middle of a watch that is as far behind. The error's metadata say from where on nothing is missing.
      */
     watchWorkflowEvents: {
       name: "WatchWorkflowEvents",
@@ -3343,8 +3421,8 @@ export interface WorkflowServiceImplementation<CallContextExt = {}> {
    * `request_id` is new (INVALID_ARGUMENT / REQUEST_ID_REUSED), otherwise the first answer is the answer; with a `type`, the predicate engine
    * answers (UNAVAILABLE / PREDICATE_LOGIC_UNAVAILABLE), and can do so in time (RESOURCE_EXHAUSTED / OVERLOADED); the metadata meets the
    * schema that the rule set has for that type, if any (INVALID_ARGUMENT / METADATA_INVALID); with `initial_state` ACTIVE, no active rule denies
-   * that move (FAILED_PRECONDITION / RULE_DENIED); the id is free (ALREADY_EXISTS / WORKFLOW_ALREADY_EXISTS); there is room
-   * (RESOURCE_EXHAUSTED / WORKFLOW_LIMIT_REACHED). Without a `type` and in CREATED the engine is not asked.
+   * that move (FAILED_PRECONDITION / RULE_DENIED); the id is free (ALREADY_EXISTS / WORKFLOW_ID_RETIRED if a workflow had it
+   * that was purged, otherwise WORKFLOW_ALREADY_EXISTS); there is room (RESOURCE_EXHAUSTED / WORKFLOW_LIMIT_REACHED). Without a `type` and in CREATED the engine is not asked.
    * With `if_exists` RETURN a workflow that is there is looked at before the engine is asked: that call needs no engine.
    */
   createWorkflow(
@@ -3353,7 +3431,7 @@ export interface WorkflowServiceImplementation<CallContextExt = {}> {
   ): Promise<DeepPartial<CreateWorkflowResponse>>;
   /**
    * Reads one workflow as it is now.
-   * Errors: NOT_FOUND / WORKFLOW_NOT_FOUND.
+   * Errors: NOT_FOUND / WORKFLOW_NOT_FOUND, or WORKFLOW_PURGED if it was purged (as of every RPC that names a workflow).
    */
   getWorkflow(
     request: GetWorkflowRequest,
@@ -3504,6 +3582,25 @@ export interface WorkflowServiceImplementation<CallContextExt = {}> {
     request: DeleteWorkflowTypePolicyRequest,
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<DeleteWorkflowTypePolicyResponse>>;
+  /**
+   * Purges workflows that have ended, COMPLETED or CANCELLED, each with all its events, in writes of 500 events at most; of a workflow with more
+   * the oldest events go first, and it stays until the last is gone. Other events keep their sequence, and no later one has a sequence of those
+   * that are gone: a watch that has not been told of one of these ends with OUT_OF_RANGE / REVISION_COMPACTED. A workflow stays while a retry of
+   * one of its changes is still answered, and while a sink has not been told of it: `kept` says why. Whoever leaves ends it between two writes.
+   * What is to be kept elsewhere is exported first (ExportWorkflows), and then purged as it was exported (`workflows`).
+   */
+  purgeWorkflows(
+    request: PurgeWorkflowsRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<PurgeWorkflowsResponse>>;
+  /**
+   * Streams workflows in the order of their ids, each with the events that it adds up to, both of the same moment; one after the other, each at
+   * a moment of its own. A workflow that is purged before it is read is left out.
+   */
+  exportWorkflows(
+    request: ExportWorkflowsRequest,
+    context: CallContext & CallContextExt,
+  ): ServerStreamingMethodResult<DeepPartial<ExportWorkflowsResponse>>;
   /** Reads events in the order of their sequence, page by page, of one workflow or of all. */
   listWorkflowEvents(
     request: ListWorkflowEventsRequest,
@@ -3511,9 +3608,11 @@ export interface WorkflowServiceImplementation<CallContextExt = {}> {
   ): Promise<DeepPartial<ListWorkflowEventsResponse>>;
   /**
    * Streams events as they are committed, in the order of their sequence. Nothing is skipped and nothing is sent twice within one
-   * stream; to go on after a break, start a new one with `after_sequence` = the last sequence seen. The stream begins with a progress
-   * message that tells where it starts, and ends only by the client, an error, or the server's shutdown (UNAVAILABLE / SHUTTING_DOWN).
-   * Errors: OUT_OF_RANGE / REVISION_COMPACTED when the wanted events were purged.
+   * stream, also while workflows are purged; to go on after a break, start a new one with `after_sequence` = the last sequence seen. The
+   * stream begins with a progress message that tells where it starts, and ends only by the client, an error, or the server's shutdown
+   * (UNAVAILABLE / SHUTTING_DOWN).
+   * Errors: OUT_OF_RANGE / REVISION_COMPACTED when an event after the last one told was purged, of whatever workflow: at the beginning, or
+   * in the middle of a watch that is as far behind. The error's metadata say from where on nothing is missing.
    */
   watchWorkflowEvents(
     request: WatchWorkflowEventsRequest,
@@ -3587,8 +3686,8 @@ export interface WorkflowServiceClient<CallOptionsExt = {}> {
    * `request_id` is new (INVALID_ARGUMENT / REQUEST_ID_REUSED), otherwise the first answer is the answer; with a `type`, the predicate engine
    * answers (UNAVAILABLE / PREDICATE_LOGIC_UNAVAILABLE), and can do so in time (RESOURCE_EXHAUSTED / OVERLOADED); the metadata meets the
    * schema that the rule set has for that type, if any (INVALID_ARGUMENT / METADATA_INVALID); with `initial_state` ACTIVE, no active rule denies
-   * that move (FAILED_PRECONDITION / RULE_DENIED); the id is free (ALREADY_EXISTS / WORKFLOW_ALREADY_EXISTS); there is room
-   * (RESOURCE_EXHAUSTED / WORKFLOW_LIMIT_REACHED). Without a `type` and in CREATED the engine is not asked.
+   * that move (FAILED_PRECONDITION / RULE_DENIED); the id is free (ALREADY_EXISTS / WORKFLOW_ID_RETIRED if a workflow had it
+   * that was purged, otherwise WORKFLOW_ALREADY_EXISTS); there is room (RESOURCE_EXHAUSTED / WORKFLOW_LIMIT_REACHED). Without a `type` and in CREATED the engine is not asked.
    * With `if_exists` RETURN a workflow that is there is looked at before the engine is asked: that call needs no engine.
    */
   createWorkflow(
@@ -3597,7 +3696,7 @@ export interface WorkflowServiceClient<CallOptionsExt = {}> {
   ): Promise<CreateWorkflowResponse>;
   /**
    * Reads one workflow as it is now.
-   * Errors: NOT_FOUND / WORKFLOW_NOT_FOUND.
+   * Errors: NOT_FOUND / WORKFLOW_NOT_FOUND, or WORKFLOW_PURGED if it was purged (as of every RPC that names a workflow).
    */
   getWorkflow(
     request: DeepPartial<GetWorkflowRequest>,
@@ -3748,6 +3847,25 @@ export interface WorkflowServiceClient<CallOptionsExt = {}> {
     request: DeepPartial<DeleteWorkflowTypePolicyRequest>,
     options?: CallOptions & CallOptionsExt,
   ): Promise<DeleteWorkflowTypePolicyResponse>;
+  /**
+   * Purges workflows that have ended, COMPLETED or CANCELLED, each with all its events, in writes of 500 events at most; of a workflow with more
+   * the oldest events go first, and it stays until the last is gone. Other events keep their sequence, and no later one has a sequence of those
+   * that are gone: a watch that has not been told of one of these ends with OUT_OF_RANGE / REVISION_COMPACTED. A workflow stays while a retry of
+   * one of its changes is still answered, and while a sink has not been told of it: `kept` says why. Whoever leaves ends it between two writes.
+   * What is to be kept elsewhere is exported first (ExportWorkflows), and then purged as it was exported (`workflows`).
+   */
+  purgeWorkflows(
+    request: DeepPartial<PurgeWorkflowsRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<PurgeWorkflowsResponse>;
+  /**
+   * Streams workflows in the order of their ids, each with the events that it adds up to, both of the same moment; one after the other, each at
+   * a moment of its own. A workflow that is purged before it is read is left out.
+   */
+  exportWorkflows(
+    request: DeepPartial<ExportWorkflowsRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): AsyncIterable<ExportWorkflowsResponse>;
   /** Reads events in the order of their sequence, page by page, of one workflow or of all. */
   listWorkflowEvents(
     request: DeepPartial<ListWorkflowEventsRequest>,
@@ -3755,9 +3873,11 @@ export interface WorkflowServiceClient<CallOptionsExt = {}> {
   ): Promise<ListWorkflowEventsResponse>;
   /**
    * Streams events as they are committed, in the order of their sequence. Nothing is skipped and nothing is sent twice within one
-   * stream; to go on after a break, start a new one with `after_sequence` = the last sequence seen. The stream begins with a progress
-   * message that tells where it starts, and ends only by the client, an error, or the server's shutdown (UNAVAILABLE / SHUTTING_DOWN).
-   * Errors: OUT_OF_RANGE / REVISION_COMPACTED when the wanted events were purged.
+   * stream, also while workflows are purged; to go on after a break, start a new one with `after_sequence` = the last sequence seen. The
+   * stream begins with a progress message that tells where it starts, and ends only by the client, an error, or the server's shutdown
+   * (UNAVAILABLE / SHUTTING_DOWN).
+   * Errors: OUT_OF_RANGE / REVISION_COMPACTED when an event after the last one told was purged, of whatever workflow: at the beginning, or
+   * in the middle of a watch that is as far behind. The error's metadata say from where on nothing is missing.
    */
   watchWorkflowEvents(
     request: DeepPartial<WatchWorkflowEventsRequest>,

@@ -1,0 +1,185 @@
+import { describe, expect, test } from "vitest";
+import type { WorkflowId } from "../../../src/kernel/ids.ts";
+import { createTurns } from "../../../src/runtime/turns.ts";
+import { createMemoryWorkflowStore } from "../../../src/storage/memory/workflow-store.ts";
+import type { RetentionPolicy } from "../../../src/workflow/core/policy.ts";
+import { purgeBounds } from "../../../src/workflow/core/purge.ts";
+import { endedTypesMax, retentionIntervalMs } from "../../../src/workflow/limits.ts";
+import type { Archive, WorkflowStore } from "../../../src/workflow/ports.ts";
+import { createPurges } from "../../../src/workflow/purge.ts";
+import { createRetention } from "../../../src/workflow/retention.ts";
+import { event, workflow } from "../../support/storage-values.ts";
+
+const hourMs = 3_600_000;
+const policy = (fields: Partial<RetentionPolicy> = {}): RetentionPolicy => ({
+  afterMs: hourMs,
+  archive: false,
+  freeIds: false,
+  ...fields,
+});
+const turn = (): Promise<void> => new Promise((resolve) => void setImmediate(resolve));
+
+function world(
+  policies: Readonly<Record<string, RetentionPolicy>>,
+  options: { readonly archive?: Archive; readonly keptBeforeMs?: WorkflowStore["keptBeforeMs"] } = {},
+) {
+  let nowMs = 10 * hourMs;
+  const memory = createMemoryWorkflowStore(() => nowMs);
+  const log: string[] = [];
+  const store: WorkflowStore = {
+    ...memory,
+    ...(options.keptBeforeMs && { keptBeforeMs: options.keptBeforeMs }),
+    purgeWorkflows: (purge) => {
+      log.push(`purge ${purge.workflows.map(({ id }) => id).join(" ")}`);
+      return memory.purgeWorkflows(purge);
+    },
+  };
+  const undelivered = { oldestNeeded: async () => undefined };
+  const purges = createPurges({ store, undelivered, turns: createTurns(), nowMs: () => nowMs });
+  const timers = new Map<() => void, number>();
+  const purged = { workflows: 0, events: 0 };
+  const logged = (level: string) => (fields: object, message: string) =>
+    void log.push(`${level} ${message} ${"type" in fields ? fields.type : ""}`.trimEnd());
+  const retention = createRetention({
+    store,
+    purges,
+    retentionOf: (type) => policies[type] ?? policies["default"],
+    archive: options.archive,
+    nowMs: () => nowMs,
+    setTimer: (delayMs, run) => {
+      timers.set(run, nowMs + delayMs);
+      return () => timers.delete(run);
+    },
+    logger: { info: logged("info"), warn: logged("warn"), error: logged("error") },
+    onPurged: (workflows, events) => {
+      purged.workflows += workflows;
+      purged.events += events;
+    },
+  });
+  return {
+    store,
+    log,
+    purged,
+    retention,
+    /** Lets so much time pass. */
+    async pass(ms: number): Promise<void> {
+      const endMs = nowMs + ms;
+      for (;;) {
+        for (let turns = 0; turns < 6; turns += 1) await turn();
+        const [next] = [...timers].toSorted(([, a], [, b]) => a - b);
+        if (next === undefined || next[1] > endMs) break;
+        const [run, atMs] = next;
+        timers.delete(run);
+        nowMs = Math.max(nowMs, atMs);
+        run();
+      }
+      nowMs = endMs;
+    },
+    async ended(id: string, type: string, enteredAtMs: number): Promise<void> {
+      const done = workflow(id, { type, state: "COMPLETED", stateEnteredAtMs: enteredAtMs });
+      await memory.apply({ puts: [{ workflow: done, expected: "absent" }], events: [event(done)] });
+    },
+    ids: async () => (await memory.list({ afterId: undefined, limit: 1_000 })).rows.map(({ id }) => id),
+  };
+}
+
+test("what ended as long ago as the policy of its type says is purged, of no other type, the longest ended first", async () => {
+  const { retention, ended, pass, ids, log, purged, store } = world({ short: policy(), long: policy({ afterMs: 100 * hourMs }) });
+  await ended("b", "short", 8 * hourMs);
+  await ended("a", "short", 9 * hourMs);
+  await ended("young", "short", 9.5 * hourMs);
+  await ended("kept", "long", 1);
+  await ended("without", "", 1);
+  await store.apply({ puts: [{ workflow: workflow("alive", { type: "short" }), expected: "absent" }], events: [] });
+  retention.start();
+  await pass(2_000);
+  expect(log).toEqual(["purge b a", "info workflows purged by the policy of their type short"]);
+  expect(await ids()).toEqual(["alive", "kept", "without", "young"]);
+  expect(purged).toEqual({ workflows: 2, events: 2 });
+  await pass(0.5 * hourMs);
+  expect(await ids()).toEqual(["alive", "kept", "without"]);
+  await retention.stop();
+});
+
+test("many go in many writes, between which it waits; of many types each is found", async () => {
+  const { retention, ended, pass, ids, log } = world({ default: policy({ freeIds: true }) });
+  const count = 2 * purgeBounds.workflowCountMax + 1;
+  for (let index = 0; index < count; index += 1) await ended(`w-${index}`, "a", index);
+  for (let index = 0; index < endedTypesMax + 5; index += 1) await ended(`t-${index}`, `type-${index}`, 1);
+  retention.start();
+  await pass(60_000);
+  expect(await ids()).toEqual([]);
+  expect(log.filter((line) => line.startsWith("purge w-"))).toHaveLength(3);
+  await retention.stop();
+});
+
+describe("a policy that archives", () => {
+  test("purges nothing that is not durable in the archive", async () => {
+    let isBroken = true;
+    const archived: WorkflowId[] = [];
+    const archive: Archive = {
+      append: async (ids) => {
+        if (isBroken) throw new Error("no space left");
+        archived.push(...ids);
+        log.push(`archive ${ids.join(" ")}`);
+      },
+    };
+    const { retention, ended, pass, ids, log } = world({ a: policy({ archive: true }) }, { archive });
+    await ended("w", "a", 1);
+    retention.start();
+    await pass(2_000);
+    expect(log).toEqual(["error workflows are not purged as the policies of their types say"]);
+    expect(await ids()).toEqual(["w"]);
+    isBroken = false;
+    await pass(2 * retentionIntervalMs);
+    expect(log.slice(1)).toEqual(["archive w", "purge w", "info workflows purged by the policy of their type a"]);
+    expect(archived).toEqual(["w"]);
+    await retention.stop();
+  });
+
+  test("purges nothing where there is no archive, and says so", async () => {
+    const { retention, ended, pass, ids, log } = world({ a: policy({ archive: true }), b: policy() });
+    await ended("w", "a", 1);
+    await ended("x", "b", 1);
+    retention.start();
+    await pass(2_000);
+    expect(log[0]).toMatch(/^warn nothing is purged of a type whose policy wants an archive.* a$/);
+    expect(await ids()).toEqual(["w"]);
+    await retention.stop();
+  });
+});
+
+test("a clock that is far ahead purges nothing that the store has not been open for", async () => {
+  const { retention, ended, pass, ids } = world(
+    { a: policy({ afterMs: 5 * hourMs }) },
+    // Open for an hour.
+    { keptBeforeMs: (retentionMs) => (retentionMs > hourMs ? 0 : 9 * hourMs) },
+  );
+  await ended("w", "a", 1 * hourMs);
+  retention.start();
+  await pass(hourMs);
+  expect(await ids()).toEqual(["w"]);
+  await retention.stop();
+});
+
+test("it ends between two writes when it is stopped, and with a store that cannot be written until the next time", async () => {
+  const { retention, ended, pass, ids, store } = world({ a: policy() });
+  for (let index = 0; index <= 2 * purgeBounds.workflowCountMax; index += 1) await ended(`w-${index}`, "a", index);
+  retention.start();
+  await pass(1_000);
+  const stopping = retention.stop();
+  await stopping;
+  const left = (await ids()).length;
+  expect(left).toBeGreaterThan(0);
+  await pass(10 * retentionIntervalMs);
+  expect(await ids()).toHaveLength(left);
+
+  const closed = world({ a: policy() });
+  await closed.ended("w", "a", 1);
+  await closed.store.close();
+  closed.retention.start();
+  await closed.pass(3 * retentionIntervalMs);
+  expect(closed.log).toEqual(["purge w", "purge w", "purge w"]);
+  await closed.retention.stop();
+  await store.close();
+});
