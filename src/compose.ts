@@ -45,6 +45,7 @@ import { createEventSource, filterProblem } from "./rpc/workflow/event-source.ts
 import { createWorkflowService } from "./rpc/workflow-service.ts";
 import { systemClock } from "./runtime/clock.ts";
 import { createDailyFile } from "./runtime/daily-file.ts";
+import { createDeadlineReport } from "./runtime/deadline-report.ts";
 import type { Logger } from "./runtime/logger.ts";
 import { createLoopWatch, type LoopWatch } from "./runtime/loop-watch.ts";
 import { createMetrics, type MetricsServer, serveMetrics } from "./runtime/metrics.ts";
@@ -60,6 +61,8 @@ import { makeFolder } from "./storage/sqlite/store-file.ts";
 import { openSqliteVerdictLog } from "./storage/sqlite/verdict-log.ts";
 import { openSqliteWorkflowStore } from "./storage/sqlite/workflow-store.ts";
 import { version } from "./version.ts";
+import { createDeadlines } from "./workflow/deadlines.ts";
+import { createFireDeadline } from "./workflow/fire-deadline.ts";
 import { createManager } from "./workflow/manager.ts";
 import { createOwnPart } from "./workflow/own-part.ts";
 import { createWorkflowParticipant } from "./workflow/participant.ts";
@@ -465,11 +468,12 @@ function startWhenWritable(driver: Driver, log: DecisionLog, logger: Logger): St
 }
 
 async function workflowPart(wiring: Wiring): Promise<Result<Part, StartFailure>> {
-  const { config, logger, trace, turns, loop } = wiring;
+  const { config, logger, metrics, trace, turns, loop } = wiring;
   const opened = await openSqliteWorkflowStore({ path: storePath(config, "workflow") });
   if (!opened.ok) return opened;
   const store = opened.value;
-  const environment = { nowMs: systemClock.nowMs, newId: uuidv7 };
+  const policies = await createPolicies({ store, environment: systemClock });
+  const environment = { nowMs: systemClock.nowMs, newId: uuidv7, termsOf: policies.termsOf };
   const participantId = config.participantId as ParticipantId;
   // Its peers may be in this very process, whose port is known only once it listens.
   let peers: { readonly predicates: PredicateClient; readonly transactions: TransactionClient } | undefined;
@@ -490,7 +494,6 @@ async function workflowPart(wiring: Wiring): Promise<Result<Part, StartFailure>>
     reread: (transactionId) => participating?.reread(transactionId),
   };
   const manager = createManager({ store, predicates, environment, ownPart, sessions, workflowCountMax });
-  const policies = await createPolicies({ store, environment });
   const watch = createWatch({ store, turns });
   const openedSinks = await openSinks(wiring, createEventSource({ store, watch }));
   if (!openedSinks.ok) {
@@ -531,6 +534,16 @@ async function workflowPart(wiring: Wiring): Promise<Result<Part, StartFailure>>
     onPurged: wiring.metrics.workflow.purgedByPolicy,
   });
   loop.run({ job: "retention" }, retention.start);
+  const deadlines = createDeadlines({
+    store,
+    // Each round is its own work, and not that of who has set the timer.
+    clock: {
+      ...systemClock,
+      setTimer: (delayMs, run) => systemClock.setTimer(delayMs, () => loop.run({ job: "deadlines" }, run)),
+    },
+    fire: createFireDeadline({ store, environment, move: manager.move }),
+    report: createDeadlineReport({ logger, monotonicMs: systemClock.monotonicMs, metrics: metrics.workflow }),
+  });
   let leave = async (_graceMs: DurationMs): Promise<void> => {};
   const closers: (() => Promise<void> | void)[] = [];
   const stopPurging = loop.run({ job: "purge" }, () => purgeAnswers(store, { clock: systemClock, logger }));
@@ -564,6 +577,7 @@ async function workflowPart(wiring: Wiring): Promise<Result<Part, StartFailure>>
       participating = session;
       await session.start();
       sinks?.start();
+      deadlines.start();
       leave = (graceMs) => session.close(graceMs);
       closers.push(
         () => predicateChannel.close(),
@@ -571,9 +585,12 @@ async function workflowPart(wiring: Wiring): Promise<Result<Part, StartFailure>>
       );
     },
     leave: async (graceMs) => {
+      await deadlines.close();
       await Promise.all([leave(graceMs), sinks?.sinks.stop(graceMs)]);
     },
     close: async () => {
+      // Also if it never came to serve.
+      await deadlines.close();
       for (const close of [
         ...closers,
         stopPurging,

@@ -67,12 +67,15 @@ const adviceByReason: Readonly<Record<Reason, Advice>> = {
   RULE_VERSION_MISMATCH: overtaken,
   METADATA_INVALID: refused,
   VERDICT_LOG_OFF: refused,
+  RECOVERY_TOO_EARLY: later,
+  RECOVERIES_EXHAUSTED: refused,
   POLICY_NOT_FOUND: refused,
   POLICY_REVISION_MISMATCH: overtaken,
   POLICY_LIMIT_REACHED: refused,
   PAGE_TOKEN_EXPIRED: overtaken,
   SINK_NOT_FOUND: refused,
   SINK_STATE: overtaken,
+  DEADLINE_NOT_SET: overtaken,
 };
 
 /** Of a call that Concord itself has not answered: the connection broke, the caller's time was over, or somebody between has answered. */

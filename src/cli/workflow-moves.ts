@@ -44,6 +44,7 @@ function moveLines(move: PossibleTransition): readonly string[] {
   const target = enumText("WORKFLOW_STATE_", move.targetState);
   return [
     `  ${target}: ${move.allowed ? "yes" : "no"}`,
+    ...(move.refusal === "" ? [] : [`    refused by the policy of its type: ${move.refusal}`]),
     ...move.violations.map((each) => findingLine("denied by", each)),
     ...(move.violationsOmitted > 0 ? [`    and denied by ${move.violationsOmitted} more`] : []),
     ...move.warnings.map((each) => findingLine("warned by", each)),

@@ -1,5 +1,5 @@
 import { InvalidArgumentError } from "commander";
-import { Workflow, WorkflowEvent, type WorkflowState } from "../gen/concord/workflow/v1/workflow.ts";
+import { Workflow, type WorkflowDeadline, WorkflowEvent, type WorkflowState } from "../gen/concord/workflow/v1/workflow.ts";
 import { type WorkflowState as StateName, workflowStates } from "../kernel/lifecycle.ts";
 import { enumText, fieldLines, jsonText, type OutputFormat, print, printAside, timeText } from "./output.ts";
 
@@ -22,7 +22,8 @@ export function printWorkflow(format: OutputFormat, workflow: Workflow | undefin
       ["created", changeText(workflow.createdAt, workflow.createdBy)],
       ["updated", changeText(workflow.updatedAt, workflow.updatedBy)],
       ["held by", holdText(workflow)],
-      ["retries", String(workflow.retryCount)],
+      ["deadline", deadlineText(workflow.deadline)],
+      ["retries", retriesText(workflow)],
       ["metadata", JSON.stringify(workflow.metadata ?? {})],
     ]),
   );
@@ -63,6 +64,13 @@ export function holdText({ inTransition }: Workflow): string {
   if (inTransition === undefined) return "-";
   return `${inTransition.transactionId} (to ${stateText(inTransition.targetState)})`;
 }
+
+export function deadlineText(deadline: WorkflowDeadline | undefined): string {
+  return deadline === undefined ? "-" : `${timeText(deadline.at)} (to ${stateText(deadline.targetState)})`;
+}
+
+const retriesText = ({ retryCount, recoverableAt }: Workflow): string =>
+  `${retryCount}${recoverableAt === undefined ? "" : `, recoverable from ${timeText(recoverableAt)} on`}`;
 
 export function stateArgument(text: string): StateName {
   const state = workflowStates.find((name) => name === text.toUpperCase());

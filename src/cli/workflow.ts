@@ -24,10 +24,12 @@ import {
 } from "./client.ts";
 import { fieldLines, jsonText, print, printAside, tableLines, timeText } from "./output.ts";
 import { countCommand, printScan } from "./workflow-count.ts";
+import { addDeadlineOption, type DeadlineOption, deadlineCommand } from "./workflow-deadline.ts";
 import { exportCommand } from "./workflow-export.ts";
 import { movesCommand } from "./workflow-moves.ts";
 import { purgeCommand } from "./workflow-purge.ts";
 import {
+  deadlineText,
   eventHead,
   eventRow,
   holdText,
@@ -55,6 +57,7 @@ export function workflowCommand(): Command {
   command.addCommand(transitionCommand());
   command.addCommand(updateCommand());
   command.addCommand(recoverCommand());
+  command.addCommand(deadlineCommand());
   command.addCommand(waitCommand());
   command.addCommand(resolveCommand());
   command.addCommand(eventsCommand());
@@ -78,8 +81,10 @@ function createCommand(): Command {
       ifExistsArgument,
       IfExists.FAIL,
     );
+  addDeadlineOption(command);
   type Options = ClientOptions &
-    Mutation & {
+    Mutation &
+    DeadlineOption & {
       readonly type: string;
       readonly metadata?: { readonly [key: string]: unknown };
       readonly start?: true;
@@ -87,9 +92,9 @@ function createCommand(): Command {
     };
   return addClientOptions(addMutationOptions(command, "created by hand")).action((workflowId: string, options: Options) =>
     withChange(options, workflowId === "" ? [] : [lookAt(workflowId)], async ({ workflows }, { requestId, call }) => {
-      const { type, reason, by: requestedBy, metadata, ifExists } = options;
+      const { type, reason, by: requestedBy, metadata, ifExists, deadline } = options;
       const initialState = options.start === true ? WorkflowState.ACTIVE : WorkflowState.CREATED;
-      const request = { workflowId, type, metadata, initialState, ifExists, reason, requestedBy, requestId };
+      const request = { workflowId, type, metadata, initialState, ifExists, deadline, reason, requestedBy, requestId };
       const { workflow, event, alreadyExisted } = await workflows.createWorkflow(request, call);
       printWorkflow(options.output, workflow);
       if (alreadyExisted) printAside("it existed already, and is the same; nothing was changed");
@@ -141,9 +146,10 @@ function listCommand(): Command {
         stateText(workflow.state),
         String(workflow.version),
         timeText(workflow.updatedAt),
+        deadlineText(workflow.deadline),
         holdText(workflow),
       ]);
-      print(tableLines(["workflow", "type", "state", "version", "updated", "held by"], rows));
+      print(tableLines(["workflow", "type", "state", "version", "updated", "deadline", "held by"], rows));
       printMore(more, options.limit);
     }),
   );
@@ -159,8 +165,10 @@ function transitionCommand(): Command {
     .option("--metadata <json>", "a JSON object to keep in the event", jsonArgument)
     .option("--enlist <participant=payload>", "commit together with this work; may be repeated", collect(enlistArgument))
     .option("--wait <duration>", "with --enlist: wait this long for participants that are not connected", durationArgument);
+  addDeadlineOption(command);
   type Options = ClientOptions &
-    Mutation & {
+    Mutation &
+    DeadlineOption & {
       readonly expectedVersion?: number;
       readonly context?: { readonly [key: string]: unknown };
       readonly metadata?: { readonly [key: string]: unknown };
@@ -181,6 +189,7 @@ function transitionCommand(): Command {
           enlist: options.enlist ?? [],
           waitForParticipants: options.wait === undefined ? undefined : durationToWire(options.wait),
           eventMetadata: options.metadata,
+          deadline: options.deadline,
         };
         const { workflow, event } = await workflows.transitionWorkflow(request, call);
         printWorkflow(options.output, workflow);
@@ -194,7 +203,8 @@ function recoverCommand(): Command {
     .description("bring a FAILED workflow back to ACTIVE")
     .argument("<id>")
     .option("--expected-version <n>", "recover only if it is at this version", versionArgument);
-  type Options = ClientOptions & Mutation & { readonly expectedVersion?: number };
+  addDeadlineOption(command);
+  type Options = ClientOptions & Mutation & DeadlineOption & { readonly expectedVersion?: number };
   return addClientOptions(addMutationOptions(command, "recovered by hand")).action((workflowId: string, options: Options) =>
     withChange(options, [lookAt(workflowId)], async ({ workflows }, { requestId, call }) => {
       const request = {
@@ -203,6 +213,7 @@ function recoverCommand(): Command {
         reason: options.reason,
         requestedBy: options.by,
         requestId,
+        deadline: options.deadline,
       };
       const { workflow, event } = await workflows.recoverWorkflow(request, call);
       printWorkflow(options.output, workflow);

@@ -14,7 +14,15 @@ const moves: Readonly<Record<WorkflowState, readonly WorkflowState[]>> = {
 };
 
 /** What a change of a workflow can be; each is recorded as an event of its kind. */
-export const workflowEventTypes = ["CREATED", "TRANSITION", "FAILED", "RECOVERED", "UPDATED"] as const;
+export const workflowEventTypes = [
+  "CREATED",
+  "TRANSITION",
+  "FAILED",
+  "RECOVERED",
+  "UPDATED",
+  "DEADLINE_SET",
+  "DEADLINE_REFUSED",
+] as const;
 
 export type WorkflowEventType = (typeof workflowEventTypes)[number];
 

@@ -5,9 +5,11 @@ import {
   WorkflowState as WireState,
   type Workflow as WireWorkflow,
   type WorkflowEvent as WireWorkflowEvent,
+  type WorkflowDeadline,
 } from "../gen/concord/workflow/v1/workflow.ts";
 import type { JsonObject } from "../kernel/json.ts";
 import { type WorkflowEventType, type WorkflowState, workflowEventTypes, workflowStates } from "../kernel/lifecycle.ts";
+import type { Deadline } from "../workflow/core/deadline.ts";
 import type { LastEvent, Workflow, WorkflowEvent } from "../workflow/core/types.ts";
 import { invalidField } from "./errors.ts";
 
@@ -46,7 +48,13 @@ export function workflowToWire(workflow: Workflow): DeepPartial<WireWorkflow> {
     inTransition: hold === undefined ? undefined : holdToWire(hold),
     metadata: workflow.metadata,
     retryCount: workflow.retryCount,
+    deadline: workflow.deadline && deadlineToWire(workflow.deadline),
+    recoverableAt: workflow.recoverableAtMs === undefined ? undefined : new Date(workflow.recoverableAtMs),
   };
+}
+
+export function deadlineToWire({ atMs, targetState, reason, setBy, setAtMs }: Deadline): DeepPartial<WorkflowDeadline> {
+  return { at: new Date(atMs), targetState: stateToWire(targetState), reason, setBy, setAt: new Date(setAtMs) };
 }
 
 function holdToWire(hold: NonNullable<Workflow["hold"]>): DeepPartial<InTransition> {
@@ -74,6 +82,7 @@ export function eventToWire(event: WorkflowEvent): DeepPartial<WireWorkflowEvent
     metadataPatch: event.metadataPatch,
     warnings: event.warnings.first,
     warningsOmitted: event.warnings.omitted,
+    deadline: event.deadline && deadlineToWire(event.deadline),
   };
 }
 

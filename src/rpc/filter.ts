@@ -5,6 +5,7 @@ import { explainCompileError, type Variables } from "../predicate/core/compile.t
 import { type EnumNames, enumNames } from "../predicate/core/enum-names.ts";
 import type { Bindings } from "../predicate/core/evaluate.ts";
 import { anyRecord, enumOf, recordOf, types } from "../predicate/core/typing/type.ts";
+import type { Deadline } from "../workflow/core/deadline.ts";
 import type { Workflow, WorkflowEvent } from "../workflow/core/types.ts";
 import type { EventRanges, WorkflowRanges } from "../workflow/ports.ts";
 import { compiledFilter } from "./compiled-filters.ts";
@@ -20,7 +21,19 @@ export function namesOf(typeName: string, orNone = false): EnumNames {
   return enumNames(descriptor.sharedPrefix.toUpperCase(), names, orNone);
 }
 
-const workflowVariables: Variables = { workflow: recordOf({ ...workflowType.fields, in_transition: types.bool }) };
+const workflowVariables: Variables = {
+  workflow: recordOf({
+    ...workflowType.fields,
+    in_transition: types.bool,
+    deadline: recordOf({
+      at: types.timestamp,
+      target_state: enumOf(namesOf("concord.workflow.v1.WorkflowState")),
+      reason: types.string,
+      set_by: types.string,
+      set_at: types.timestamp,
+    }),
+  }),
+};
 
 const eventTypeNames = namesOf("concord.workflow.v1.WorkflowEventType");
 
@@ -88,8 +101,16 @@ const knownOfWorkflows: KnownFields<WorkflowRanges> = {
 };
 
 const workflowBindings = (workflow: Workflow): Bindings => ({
-  workflow: celRecord({ ...workflowFields(workflow), in_transition: workflow.hold !== undefined }),
+  workflow: celRecord({
+    ...workflowFields(workflow),
+    in_transition: workflow.hold !== undefined,
+    // A field that is not there matches nothing that is asked of it.
+    ...(workflow.deadline && { deadline: celDeadline(workflow.deadline) }),
+  }),
 });
+
+const celDeadline = ({ atMs, targetState, reason, setBy, setAtMs }: Deadline) =>
+  celRecord({ at: celTime(atMs), target_state: targetState, reason, set_by: setBy, set_at: celTime(setAtMs) });
 
 export function workflowFilter(expression: string): Filter<Workflow, WorkflowRanges> | undefined {
   return filterOf(expression, workflowVariables, workflowBindings, (comparisons) => rangesOf(comparisons, knownOfWorkflows));

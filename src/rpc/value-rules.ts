@@ -2,11 +2,12 @@ import { type DescEnum, type DescEnumValue, type DescField, type DescMessage, ge
 import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
 import { field as fieldRules } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import { structBytesMax } from "../kernel/limits.ts";
+import { systemPrefix } from "../kernel/system-actor.ts";
 import type { FieldViolation } from "./errors.ts";
 
 /**
  * What no field rule of the contract says, because it holds for every message: known enum numbers, Structs that are JSON and not too
- * large, times and durations within their ranges, and integers that are exact here. How deep and how wide a Struct is was found on the wire.
+ * large, times and durations within their ranges, integers that are exact here, and no caller who calls itself the server. How deep and how wide a Struct is was found on the wire.
  */
 export function valueRules(descriptor: DescMessage): (message: object, wireBytes: number) => readonly FieldViolation[] {
   const watched = watchedFields(descriptor);
@@ -47,6 +48,7 @@ const longTypes = new Set<ScalarType | undefined>([
 function ruleOf(field: DescField): Rule | undefined {
   if (field.enum !== undefined) return enumRule(field.enum, field);
   if (longTypes.has(field.scalar)) return integerProblem;
+  if (field.name === "requested_by" && isMutation(field.parent)) return nameProblem;
   switch (field.message?.typeName) {
     case "google.protobuf.Struct":
       return structProblem;
@@ -116,6 +118,14 @@ export function oneOf({ values }: DescEnum, field: DescField): string {
 function enumRule(descriptor: DescEnum, field: DescField): Rule {
   const description = oneOf(descriptor, field);
   return (number: number) => (descriptor.value[number] === undefined ? { description } : undefined);
+}
+
+/** What can be retried. A question may be asked in any name. */
+const isMutation = ({ fields }: DescMessage): boolean => fields.some(({ name }) => name === "request_id");
+
+function nameProblem(name: string): Problem | undefined {
+  if (!name.startsWith(systemPrefix)) return undefined;
+  return { description: `must not begin with "${systemPrefix}": these are the names of the server's own actors` };
 }
 
 /** Concord counts in doubles. No honest count comes near their end. */

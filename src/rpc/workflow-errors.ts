@@ -1,5 +1,6 @@
 import { Status } from "nice-grpc-common";
 import { unreachable } from "../kernel/assert.ts";
+import { counted } from "../kernel/text.ts";
 import type { Refusal } from "../workflow/core/errors.ts";
 import type { ManagerError } from "../workflow/errors.ts";
 import { invalidField, known, requestIdReused, rpcError, storageUnavailable, violationText } from "./errors.ts";
@@ -131,6 +132,34 @@ export function workflowError(error: ManagerError, { workflowId = "", requestId 
         code: Status.FAILED_PRECONDITION,
         reason: "NOT_FAILED",
         message: `workflow "${error.workflowId}" is ${error.state}; only a FAILED one can be recovered`,
+        metadata: { workflow_id: error.workflowId, state: error.state },
+      });
+    case "recoveries-exhausted": {
+      const { workflowId: id, retryCount, maxAttempts } = error;
+      return rpcError({
+        code: Status.FAILED_PRECONDITION,
+        reason: "RECOVERIES_EXHAUSTED",
+        message: `workflow "${id}" was recovered ${counted(retryCount, "time")}; the policy of its type allows ${maxAttempts}`,
+        metadata: { workflow_id: id, retry_count: String(retryCount), max_attempts: String(maxAttempts) },
+      });
+    }
+    case "recovery-too-early": {
+      const recoverableAt = new Date(error.recoverableAtMs).toISOString();
+      return rpcError({
+        code: Status.FAILED_PRECONDITION,
+        reason: "RECOVERY_TOO_EARLY",
+        message: `workflow "${error.workflowId}" may be recovered from ${recoverableAt} on, by the policy of its type`,
+        metadata: { workflow_id: error.workflowId, recoverable_at: recoverableAt },
+        retryAfterMs: error.waitMs,
+      });
+    }
+    case "deadline-invalid":
+      return invalidField(`deadline.${error.problem.field}`, error.problem.description);
+    case "deadline-not-set":
+      return rpcError({
+        code: Status.FAILED_PRECONDITION,
+        reason: "DEADLINE_NOT_SET",
+        message: `workflow "${error.workflowId}" is ${error.state} and has no deadline`,
         metadata: { workflow_id: error.workflowId, state: error.state },
       });
     case "rule-denied":

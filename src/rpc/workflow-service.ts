@@ -40,6 +40,7 @@ import { requestKey } from "./request-key.ts";
 import { tellTransaction } from "./transaction-header.ts";
 import { createCountHandlers } from "./workflow/counts.ts";
 import { createCreationHandlers } from "./workflow/creation.ts";
+import { createDeadlineHandlers, deadlineFromWire } from "./workflow/deadlines.ts";
 import { createListHandlers } from "./workflow/lists.ts";
 import { createPolicyHandlers } from "./workflow/policies.ts";
 import { createRetentionHandlers } from "./workflow/retention.ts";
@@ -96,6 +97,7 @@ export function createWorkflowService(dependencies: {
     ...createPolicyHandlers({ ...dependencies, readPage }),
     ...createCreationHandlers(dependencies),
     ...createUpdateHandlers(dependencies),
+    ...createDeadlineHandlers(dependencies),
     ...createWaitHandlers(dependencies),
     ...createSinkHandlers(dependencies),
     ...createServerInfoHandlers(dependencies),
@@ -157,13 +159,17 @@ export function createWorkflowService(dependencies: {
       const question = { workflowId, reason, requestedBy, context: structFromWire(request.context) };
       const result = await manager.possibleMoves(question, context);
       if (!result.ok) throw workflowError(result.error, request);
-      const { workflow, judged } = result.value;
+      const { workflow, judged, recoveryRefusal } = result.value;
       const { inTransition } = workflowToWire(workflow);
-      const transitions = (judged?.moves ?? []).map(({ isAllowed, targetState, ...findings }) => ({
-        targetState: stateToWire(targetState),
-        allowed: isAllowed,
-        ...findings,
-      }));
+      const transitions = (judged?.moves ?? []).map(({ isAllowed, targetState, ...findings }) => {
+        const refusal = targetState === "ACTIVE" ? recoveryRefusal : undefined;
+        return {
+          targetState: stateToWire(targetState),
+          allowed: isAllowed && refusal === undefined,
+          refusal: refusal?.type.toUpperCase().replaceAll("-", "_") ?? "",
+          ...findings,
+        };
+      });
       const ruleSetRevision = BigInt(judged?.ruleSetRevision ?? 0);
       return {
         workflowId,
@@ -227,7 +233,7 @@ const workflowIdOf = ({ workflowId }: { readonly workflowId: string }): Workflow
 /** What TransitionWorkflow and RecoverWorkflow have in common. */
 type MoveRequest = Pick<
   TransitionWorkflowRequest,
-  "workflowId" | "expectedVersion" | "reason" | "requestedBy" | "context" | "eventMetadata"
+  "workflowId" | "expectedVersion" | "reason" | "requestedBy" | "context" | "eventMetadata" | "deadline"
 >;
 
 function moveCommand(
@@ -236,6 +242,7 @@ function moveCommand(
   mustRecover: boolean,
   key: RequestKey | undefined,
 ): MoveCommand {
+  const deadline = deadlineFromWire(request.deadline);
   return {
     workflowId: request.workflowId as WorkflowId,
     expectedVersion: request.expectedVersion === undefined ? undefined : Number(request.expectedVersion),
@@ -246,6 +253,7 @@ function moveCommand(
       reason: request.reason,
       requestedBy: request.requestedBy,
       eventMetadata: structFromWire(request.eventMetadata),
+      ...(deadline && { deadline }),
       request: key,
     },
   };

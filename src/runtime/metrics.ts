@@ -41,6 +41,8 @@ const judgingSecondsBuckets = [0.000_01, 0.000_03, 0.000_1, 0.000_3, 0.001, 0.00
 const phaseSecondsBuckets = [0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 60, 600];
 /** From a timer that is as punctual as they are to a loop that has stopped. */
 const delaySecondsBuckets = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30];
+/** From a timer and a move to the end of a downtime. */
+const lateSecondsBuckets = [0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 60, 600, 3_600];
 const flushSecondsBuckets = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1, 5];
 const flushSizeBuckets = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024];
 
@@ -118,7 +120,21 @@ export function createMetrics() {
     help: "Events purged with these",
     registers,
   });
+  const deadlines = new Counter({
+    name: "concord_workflow_deadlines_total",
+    help: "Deadlines that were due, by what has become of them; one that is delayed or overtaken is due again",
+    labelNames: ["outcome"],
+    registers,
+  });
+  const deadlineLate = new Histogram({
+    name: "concord_workflow_deadline_late_seconds",
+    help: "How long after its deadline a move was made",
+    buckets: lateSecondsBuckets,
+    registers,
+  });
   const workflow = {
+    deadline: (outcome: string) => deadlines.inc({ outcome }),
+    deadlineLate: (lateMs: DurationMs) => deadlineLate.observe(lateMs / 1000),
     purgedByPolicy: (workflows: number, events: number) => {
       purgedWorkflows.inc(workflows);
       purgedEvents.inc(events);

@@ -3,7 +3,9 @@ import type { WorkflowId } from "../kernel/ids.ts";
 import type { JsonObject } from "../kernel/json.ts";
 import type { RequestKey } from "../kernel/request-key.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
+import type { TimeMs } from "../kernel/time.ts";
 import type { WriteFailure } from "../kernel/write.ts";
+import type { PolicyTerms } from "./core/policy.ts";
 import { admit, consent, type Stamp } from "./core/step.ts";
 import type { Consent, Move, Workflow, WorkflowEvent } from "./core/types.ts";
 import type { ManagerError } from "./errors.ts";
@@ -24,8 +26,13 @@ export type MoveCommand = {
   readonly move: Move;
 };
 
-/** Time and identity come from outside, so that a test can decide them. */
-export type Environment = { nowMs(): number; newId(): string };
+/** Time, identity and policies come from outside, so that a test can decide them. */
+export type Environment = {
+  nowMs(): TimeMs;
+  newId(): string;
+  /** What holds for workflows of this type. Known before it is needed: a change of a workflow asks without waiting. */
+  termsOf(workflowType: string): PolicyTerms;
+};
 
 export type Attempts = {
   readonly store: WorkflowStore;
@@ -54,7 +61,11 @@ export async function judge(
   const check = { workflow, lastEvent, targetState, reason, requestedBy, context, transaction, atMs: environment.nowMs() };
   const verdict = await predicates.check(check, asker);
   if (!verdict.ok) return err(unjudged(verdict.error, workflowId));
-  const consented = consent(workflow, { targetState, mustRecover }, verdict.value);
+  // As of now: to be asked may have taken a while.
+  const consented = consent(workflow, { targetState, mustRecover }, verdict.value, {
+    nowMs: environment.nowMs(),
+    terms: environment.termsOf(workflow.type),
+  });
   return consented.ok ? ok({ workflow, consent: consented.value }) : consented;
 }
 
@@ -130,8 +141,8 @@ export async function earlierAnswer(
   return ok({ workflow: stored.workflow, event: stored.event });
 }
 
-export function stampOf(environment: Environment): Stamp {
-  return { nowMs: environment.nowMs(), eventId: environment.newId() };
+export function stampOf(environment: Environment, workflowType: string): Stamp {
+  return { nowMs: environment.nowMs(), eventId: environment.newId(), terms: environment.termsOf(workflowType) };
 }
 
 /** The part of a batch that remembers the answer, if the request has an id. */

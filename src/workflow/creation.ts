@@ -5,6 +5,8 @@ import type { RequestKey } from "../kernel/request-key.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
 import { type Answer, type Attempts, earlierAnswer, rememberAnswer, stampOf, unjudged } from "./attempt.ts";
 import type { Call } from "./calls.ts";
+import { deadlineProblem, type WantedDeadline } from "./core/deadline.ts";
+import { noTerms } from "./core/policy.ts";
 import { applyMove, type Change, consent, create } from "./core/step.ts";
 import type { Move, WorkflowEvent } from "./core/types.ts";
 import type { ManagerError } from "./errors.ts";
@@ -18,6 +20,8 @@ export type CreateCommand = {
   readonly ifExists: "fail" | "return";
   readonly reason: string;
   readonly requestedBy: string;
+  /** Of the state that it begins in. Without it, what the policy of the type says. */
+  readonly deadline?: WantedDeadline;
   readonly request: RequestKey | undefined;
 };
 
@@ -41,6 +45,8 @@ export async function createOnce(creating: Creating, command: CreateCommand, cal
   // Before the engine is asked: whoever repeats a creation needs none.
   const there = ifExists === "return" ? await existing(store, command, workflowId) : undefined;
   if (there !== undefined) return there;
+  const problem = command.deadline && deadlineProblem(command.initialState, command.deadline, environment.nowMs());
+  if (problem !== undefined) return err({ type: "deadline-invalid", problem });
   const changes = await judged(creating, command, workflowId, call);
   if (!changes.ok) return changes;
   const { created, last } = changes.value;
@@ -70,18 +76,26 @@ async function judged(
 ): Promise<Result<{ readonly created: Change; readonly last: Change }, ManagerError>> {
   const checked = await checkMetadata({ predicates }, command, id, call);
   if (!checked.ok) return checked;
-  const created = create({ ...command, id, ruleSetRevision: checked.value }, stampOf(environment));
-  if (command.initialState === "CREATED") return ok({ created, last: created });
+  const { type, deadline, ...creation } = command;
+  const stamp = stampOf(environment, type);
+  const wanted = { ...creation, id, type, ruleSetRevision: checked.value };
+  if (command.initialState === "CREATED") {
+    const created = create(deadline === undefined ? wanted : { ...wanted, deadline }, stamp);
+    return ok({ created, last: created });
+  }
+  // It has left CREATED before a deadline could count there.
+  const created = create(wanted, { ...stamp, terms: noTerms });
   const { reason, requestedBy } = command;
-  const move: Move = { targetState: "ACTIVE", reason, requestedBy, eventMetadata: {}, request: undefined };
+  const plain: Move = { targetState: "ACTIVE", reason, requestedBy, eventMetadata: {}, request: undefined };
+  const move = deadline === undefined ? plain : { ...plain, deadline };
   const { workflow, event: lastEvent } = created;
   const question = { ...move, workflow, lastEvent, context: {}, transaction: undefined, atMs: workflow.createdAtMs };
   const verdict = await predicates.check(question, call);
   if (!verdict.ok) return err(unjudged(verdict.error, id));
   if (call.signal.aborted) return err({ type: "outcome-pending", workflowId: id, transactionId: undefined });
-  const consented = consent(workflow, { targetState: move.targetState, mustRecover: false }, verdict.value);
+  const consented = consent(workflow, { targetState: move.targetState, mustRecover: false }, verdict.value, stamp);
   if (!consented.ok) return consented;
-  return ok({ created, last: applyMove(workflow, move, consented.value, stampOf(environment), undefined) });
+  return ok({ created, last: applyMove(workflow, move, consented.value, stampOf(environment, type), undefined) });
 }
 
 /** Yields the rule-set revision with which the metadata was checked; 0: without a type, nothing can be asked of it. */

@@ -21,7 +21,7 @@ export async function endHold(
   const { transactionId, coordinatorId, move } = hold;
   const isCommit = outcome === "committed";
   const { workflow, event } = isCommit
-    ? commitHold(held, stampOf(environment))
+    ? commitHold(held, stampOf(environment, held.type))
     : { workflow: releaseHold(held), event: undefined };
   const batch: WorkflowBatch = {
     puts: [{ workflow, expected: { version, heldBy: transactionId } }],

@@ -1,5 +1,7 @@
 import type { RequestId, TransactionId, WorkflowId } from "../kernel/ids.ts";
+import type { WorkflowState } from "../kernel/lifecycle.ts";
 import type { TimeMs } from "../kernel/time.ts";
+import type { DeadlineProblem } from "./core/deadline.ts";
 import type { WorkflowError } from "./core/errors.ts";
 import type { TransactionOutcome } from "./ports.ts";
 
@@ -16,6 +18,8 @@ export type ManagerError =
   | { readonly type: "workflow-purged"; readonly workflowId: WorkflowId; readonly purgedAtMs: TimeMs }
   /** A new one may not have the id of a workflow that was purged. */
   | { readonly type: "id-retired"; readonly workflowId: WorkflowId }
+  | { readonly type: "deadline-invalid"; readonly problem: DeadlineProblem }
+  | { readonly type: "deadline-not-set"; readonly workflowId: WorkflowId; readonly state: WorkflowState }
   | { readonly type: "workflow-limit-reached"; readonly limit: number }
   | { readonly type: "policy-not-found"; readonly workflowType: string }
   /** `current` 0: there is none. */

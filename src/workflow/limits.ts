@@ -30,3 +30,16 @@ export const endedTypesMax = 100;
 
 /** What has ended, read in one go: numbers and ids. */
 export const endedWorkflowsMax = 500;
+
+/** Deadlines whose moves are under way at a time. After a downtime thousands may be due, and callers are there too. */
+export const dueAtOnceMax = 16;
+
+/** Deadlines that are due, read in one go. */
+export const duePageSize = 64;
+
+/** Between attempts, while the moves of deadlines cannot be made: it doubles. An outage that is over is seen within the longest. */
+export const duePauseMsMin = 100;
+export const duePauseMsMax = 5_000;
+
+/** No timer for a deadline runs longer: if somebody sets the clock ahead, it is noticed by then. */
+export const dueWakeMsMax = 60_000;

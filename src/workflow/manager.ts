@@ -12,6 +12,7 @@ import {
   stampOf,
 } from "./attempt.ts";
 import { type Call, type Caller, createCalls } from "./calls.ts";
+import { type DeadlineProblem, deadlineProblem } from "./core/deadline.ts";
 import { applyMove } from "./core/step.ts";
 import { type CreateCommand, createOnce } from "./creation.ts";
 import type { ManagerError } from "./errors.ts";
@@ -19,6 +20,7 @@ import { type OwnPart, participantsOf, type Together } from "./own-part.ts";
 import type { Asker, CoordinatorSessions, WorkflowBatch } from "./ports.ts";
 import { type PossibleMovesQuestion, possibleMoves } from "./possible-moves.ts";
 import { type ResolveCommand, resolveTransition } from "./resolve-transition.ts";
+import { type DeadlineCommand, setDeadlineOnce } from "./set-deadline.ts";
 import { type UpdateCommand, updateOnce } from "./update.ts";
 
 export type Manager = ReturnType<typeof createManager>;
@@ -44,12 +46,17 @@ export function createManager(
     return ok({ workflow: put.workflow, event });
   }
 
+  const problemOf = ({ move: { targetState, deadline } }: MoveCommand): DeadlineProblem | undefined =>
+    deadline && deadlineProblem(targetState, deadline, environment.nowMs());
+
   async function moveOnce(command: MoveCommand, call: Call): Promise<Result<Answer, ManagerError>> {
     const { move } = command;
     const earlier = await earlierAnswer(store, move.request);
     if (earlier !== undefined) return earlier;
+    const problem = problemOf(command);
+    if (problem !== undefined) return err({ type: "deadline-invalid", problem });
     const moved = await judgeAndWrite(dependencies, command, undefined, call, ({ workflow: judged, consent }) => {
-      const { workflow, event } = applyMove(judged, move, consent, stampOf(environment), undefined);
+      const { workflow, event } = applyMove(judged, move, consent, stampOf(environment, judged.type), undefined);
       return applyOne({
         puts: [{ workflow, expected: { version: judged.version, heldBy: undefined } }],
         events: [event],
@@ -70,6 +77,8 @@ export function createManager(
     for (let attempt = 1; ; attempt += 1) {
       const earlier = await ownPart.earlier(command, call);
       if (earlier !== undefined) return earlier;
+      const problem = problemOf(command);
+      if (problem !== undefined) return err({ type: "deadline-invalid", problem });
       // What is refused already needs no transaction. The prepare judges again, for what is true now may not be true then.
       const judged = await judge(dependencies, command, transaction, call);
       const moved = judged.ok ? await ownPart.run(command, together, call) : judged;
@@ -96,6 +105,10 @@ export function createManager(
     /** Makes a move together with the work of other participants, or not at all. When the last of its callers has left, it is aborted. */
     moveTogether: (command: MoveCommand, together: Together, caller: Caller) =>
       calls.run(subjectOf(command), caller, (call) => moveTogetherOnce(command, together, call)),
+
+    /** Sets, changes or cancels the deadline of the state that a workflow is in. */
+    setDeadline: (command: DeadlineCommand, caller: Caller) =>
+      calls.run(command, caller, () => setDeadlineOnce(dependencies, command)),
 
     /** Says what a workflow may do next, and attempts nothing. */
     possibleMoves: (question: PossibleMovesQuestion, asker: Asker) => possibleMoves(dependencies, question, asker),

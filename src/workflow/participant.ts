@@ -1,7 +1,6 @@
 import { assert } from "../kernel/assert.ts";
 import type { ParticipantId, TransactionId } from "../kernel/ids.ts";
 import { err, type Result } from "../kernel/result.ts";
-import { firstCharacters } from "../kernel/text.ts";
 import type { TimeMs } from "../kernel/time.ts";
 import type { Turns } from "../kernel/turns.ts";
 import type { WriteFailure } from "../kernel/write.ts";
@@ -9,12 +8,9 @@ import { type Attempts, earlierAnswer, judgeAndWrite } from "./attempt.ts";
 import { holdMove } from "./core/step.ts";
 import type { Hold } from "./core/types.ts";
 import { endHold } from "./end-hold.ts";
-import type { ManagerError } from "./errors.ts";
 import type { OwnPart } from "./own-part.ts";
 import type { KnownCoordinator, TransactionOutcome, WorkflowBatch, WorkflowConflict } from "./ports.ts";
-
-/** As the contract has it for `Vote.reason`. */
-const refusalLengthMax = 1000;
+import { refusalText } from "./refusal-text.ts";
 
 /** Holds read in one go, at the start: some 5 ms if each workflow is as large as it may be. */
 const heldPageSize = 16;
@@ -72,6 +68,7 @@ export function createWorkflowParticipant(
       }
       assert(prepared.error.type !== "request-exists", "a prepare stores no answer");
       wanted.refusal = err(prepared.error);
+      // The other participants' side of the story; the caller of TransitionWorkflow gets the error itself.
       return refuse(refusalText(prepared.error));
     },
 
@@ -179,15 +176,6 @@ const consented = { value: "commit", reason: "" } as const;
 
 function refuse(reason: string) {
   return { value: "abort", reason } as const;
-}
-
-/** The other participants' side of the story; the caller of TransitionWorkflow gets the error itself. */
-function refusalText(error: ManagerError): string {
-  const reason = error.type.toUpperCase().replaceAll("-", "_");
-  if (error.type === "in-transition") return `${reason}: held by transaction ${error.transactionId}`;
-  if (error.type !== "rule-denied") return reason;
-  const denials = error.violations.map(({ ruleId, message }) => `${ruleId}: ${message}`);
-  return firstCharacters(`${reason}: ${denials.join("; ")}`, refusalLengthMax);
 }
 
 type RecordState = "prepared" | TransactionOutcome;

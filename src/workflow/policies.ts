@@ -23,9 +23,6 @@ type Outcome = Result<TypePolicy, ManagerError>;
 /** What is to be stored, and what to answer. */
 type Decision = Result<{ readonly policy: TypePolicy | undefined; readonly answer: TypePolicy }, ManagerError>;
 
-/** What holds for a workflow of a type, known before it is needed: a change of a workflow asks without waiting. */
-export type TermsOf = (workflowType: string) => PolicyTerms;
-
 export type Policies = Awaited<ReturnType<typeof createPolicies>>;
 
 /** The policies of all types, in memory as they are in the store. */
@@ -34,7 +31,7 @@ export async function createPolicies({
   environment,
 }: {
   readonly store: WorkflowStore;
-  readonly environment: Environment;
+  readonly environment: Pick<Environment, "nowMs">;
 }) {
   const byType = new Map<string, TypePolicy>();
   let newest = 0;
@@ -95,7 +92,7 @@ export async function createPolicies({
   await read();
 
   return {
-    termsOf: ((workflowType) => (byType.get(workflowType) ?? byType.get(""))?.terms ?? noTerms) satisfies TermsOf,
+    termsOf: (workflowType: string): PolicyTerms => (byType.get(workflowType) ?? byType.get(""))?.terms ?? noTerms,
 
     /** The type's own. */
     get: (workflowType: string): TypePolicy | undefined => byType.get(workflowType),

@@ -7,6 +7,7 @@ import type { Result } from "../kernel/result.ts";
 import type { Stretch } from "../kernel/stretch.ts";
 import type { DurationMs, TimeMs } from "../kernel/time.ts";
 import type { StoreAge, StoreHealth, WriteResult } from "../kernel/write.ts";
+import type { Deadline } from "./core/deadline.ts";
 import type { Refusal } from "./core/errors.ts";
 import type { TypePolicy } from "./core/policy.ts";
 import type { PurgeFacts, Seen } from "./core/purge.ts";
@@ -55,6 +56,12 @@ export type EndedTransaction = {
   readonly coordinatorId: string;
   readonly outcome: TransactionOutcome;
 };
+
+/** A workflow whose deadline has passed, and its version then. */
+export type DueWorkflow = { readonly workflowId: WorkflowId; readonly version: number; readonly deadline: Deadline };
+
+/** A place among deadlines, which are in the order of their times, then of the workflows. */
+export type DeadlinePlace = { readonly atMs: TimeMs; readonly workflowId: WorkflowId };
 
 /** Request ids are of one kind: what a change of a policy was answered is found under them as well. */
 export type StoredAnswer = { readonly digest: string } & (
@@ -214,6 +221,17 @@ export interface WorkflowStore extends StoreHealth, StoreAge {
   held(page: { readonly afterId: TransactionId | undefined; readonly limit: number }): Promise<readonly Workflow[]>;
   /** Atomic. A stale expectation resolves to a conflict and writes nothing. Answers with the events as stored. */
   apply(batch: WorkflowBatch): WriteResult<readonly WorkflowEvent[], WorkflowConflict>;
+  /** Deadlines up to this time, after that place, at most `limit`; not those of workflows that are held. Costs no scan. */
+  due(page: {
+    readonly upToMs: TimeMs;
+    readonly after: DeadlinePlace | undefined;
+    readonly limit: number;
+  }): Promise<readonly DueWorkflow[]>;
+  /**
+   * Called when a workflow is stored that has a deadline and is not held, with the time of the earliest one: set anew, or not held any more.
+   * Returns the unsubscribe function.
+   */
+  onDeadline(listener: (atMs: TimeMs) => void): () => void;
   /** As they were at one moment. */
   policies(): Promise<StoredPolicies>;
   /** As `apply`. */

@@ -3,6 +3,7 @@ import type { JsonObject } from "../kernel/json.ts";
 import { isTerminal } from "../kernel/lifecycle.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
 import { type Attempts, missing, unjudged } from "./attempt.ts";
+import { type RecoveryRefusal, recoveryRefusal } from "./core/recovery.ts";
 import type { Workflow } from "./core/types.ts";
 import type { ManagerError } from "./errors.ts";
 import type { Asker, JudgedMoves } from "./ports.ts";
@@ -15,7 +16,12 @@ export type PossibleMovesQuestion = {
 };
 
 /** `judged` undefined: it is in a terminal state, or held, and no move can be made. */
-export type PossibleMoves = { readonly workflow: Workflow; readonly judged: JudgedMoves | undefined };
+export type PossibleMoves = {
+  readonly workflow: Workflow;
+  readonly judged: JudgedMoves | undefined;
+  /** Why it cannot be recovered, whatever the rules say. */
+  readonly recoveryRefusal?: RecoveryRefusal | undefined;
+};
 
 /** What a workflow may do next, as it is now. */
 export async function possibleMoves(
@@ -29,5 +35,8 @@ export async function possibleMoves(
   if (isTerminal(workflow.state) || workflow.hold !== undefined) return ok({ workflow, judged: undefined });
   const question = { ...asked, workflow, lastEvent, transaction: undefined, atMs: environment.nowMs() };
   const judged = await predicates.checkMoves(question, asker);
-  return judged.ok ? ok({ workflow, judged: judged.value }) : err(unjudged(judged.error, workflowId));
+  if (!judged.ok) return err(unjudged(judged.error, workflowId));
+  const { recovery } = environment.termsOf(workflow.type);
+  const refusal = recoveryRefusal(workflow, "ACTIVE", recovery, question.atMs);
+  return ok({ workflow, judged: judged.value, recoveryRefusal: refusal });
 }

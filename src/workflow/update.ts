@@ -32,7 +32,7 @@ export async function updateOnce(attempts: Attempts, command: UpdateCommand, cal
     call,
     () => judgeUpdate(attempts, command, call),
     async ({ workflow: judged, metadata, consent }) => {
-      const { workflow, event } = applyUpdate(judged, update, metadata, consent, stampOf(environment));
+      const { workflow, event } = applyUpdate(judged, update, metadata, consent, stampOf(environment, judged.type));
       const applied = await store.apply({
         puts: [{ workflow, expected: { version: judged.version, heldBy: undefined } }],
         events: [event],

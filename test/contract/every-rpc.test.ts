@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { TransactionId, WorkflowId } from "../../src/kernel/ids.ts";
 import { openSqliteSinkStore } from "../../src/storage/sqlite/sink-store.ts";
 import { openSqliteWorkflowStore } from "../../src/storage/sqlite/workflow-store.ts";
+import { noTerms } from "../../src/workflow/core/policy.ts";
 import { create, holdMove } from "../../src/workflow/core/step.ts";
 import { noWarnings } from "../../src/workflow/core/warnings.ts";
 import { startServer, type TestServer, temporaryFolder } from "../support/concord.ts";
@@ -39,7 +40,7 @@ async function holdForGone(): Promise<void> {
   const nowMs = Date.now();
   const { workflow, event } = create(
     { id: "held" as WorkflowId, type: "", metadata: {}, reason: "", requestedBy: "", ruleSetRevision: 0 },
-    { nowMs, eventId: "e" },
+    { nowMs, eventId: "e", terms: noTerms },
   );
   const hold = {
     transactionId: "gone" as TransactionId,
@@ -99,6 +100,7 @@ const check = {
   target_state: COMPLETED,
 };
 const slow = { state: ACTIVE, after: { seconds: "7200", nanos: 0 }, target_state: "WORKFLOW_STATE_FAILED", reason: "too slow" };
+const later = { after: { seconds: 7_200 }, target_state: "WORKFLOW_STATE_FAILED", reason: "too slow" };
 const terms = { deadlines: [slow], recovery: { max_attempts: 3, initial_backoff: { seconds: "60", nanos: 0 } } };
 const payload = Buffer.from("two tubes");
 
@@ -198,11 +200,28 @@ const unary: Readonly<Record<string, Sample>> = {
     bad: { workflow_id: "active", ...by },
     failure: { code: "FAILED_PRECONDITION", reason: "NOT_FAILED", metadata: { workflow_id: "active", state: "ACTIVE" } },
   },
+  "WorkflowService/SetWorkflowDeadline": {
+    good: { workflow_id: "active", deadline: later, expected_version: 3, ...by },
+    answer: {
+      workflow: {
+        workflow_id: "active",
+        state: ACTIVE,
+        version: "4",
+        deadline: { target_state: "WORKFLOW_STATE_FAILED", set_by: "ada" },
+      },
+      event: {
+        ...{ type: "WORKFLOW_EVENT_TYPE_DEADLINE_SET", from_state: ACTIVE, to_state: ACTIVE, version: "4", ...by },
+        deadline: { target_state: "WORKFLOW_STATE_FAILED", reason: "too slow" },
+      },
+    },
+    bad: { workflow_id: "active", deadline: { ...later, target_state: ACTIVE }, ...by },
+    failure: invalid("deadline.target_state"),
+  },
   "WorkflowService/ListAllowedTransitions": {
     good: { workflow_id: "active", requested_by: "ada" },
     answer: {
       workflow_id: "active",
-      version: "3",
+      version: "4",
       state: ACTIVE,
       in_transition: null,
       transitions: [
@@ -267,7 +286,7 @@ const unary: Readonly<Record<string, Sample>> = {
   },
   "WorkflowService/ListWorkflowEvents": {
     good: { workflow_id: "active" },
-    answer: { events: [{ version: "1" }, { version: "2" }, { version: "3" }], next_page_token: "" },
+    answer: { events: [{ version: "1" }, { version: "2" }, { version: "3" }, { version: "4" }], next_page_token: "" },
     bad: { workflow_id: "active", page_token: "bm9uc2Vuc2U" },
     failure: invalid("page_token"),
   },

@@ -37,7 +37,7 @@ const move = (workflow_id: string, state: string) =>
 
 beforeAll(async () => {
   await start();
-  for (const workflow_id of ["moved", "together", "failed", "busy"])
+  for (const workflow_id of ["moved", "together", "failed", "busy", "waits"])
     await client.call("WorkflowService/CreateWorkflow", { workflow_id });
   for (const workflow_id of ["together", "failed"]) await move(workflow_id, "ACTIVE");
   await move("failed", "FAILED");
@@ -116,6 +116,12 @@ const mutations: readonly Mutation[] = [
     rpc: "WorkflowService/DiscardDeadLetters",
     request: { sink: "hook", from_sequence: 1, to_sequence: 1 },
     other: { to_sequence: 4 },
+  },
+  {
+    rpc: "WorkflowService/SetWorkflowDeadline",
+    request: { workflow_id: "waits", deadline: { after: { seconds: 60 }, target_state: "WORKFLOW_STATE_ACTIVE", reason: "r" } },
+    other: { deadline: { after: { seconds: 61 }, target_state: "WORKFLOW_STATE_ACTIVE", reason: "r" } },
+    after: () => move("waits", "ACTIVE"),
   },
   { rpc: "PredicateLogic/CreateRule", request: { rule_id: "new", expression: "true" }, other: { expression: "false" } },
   { rpc: "PredicateLogic/ActivateRule", request: { rule_id: "on" }, other: { rule_id: "new" } },

@@ -83,6 +83,8 @@ test("a store that was written before workflows had a type opens, and knows from
   });
   expect(await store.sequences()).toEqual({ oldest: 1, newest: 3 });
   expect(await store.counts()).toMatchObject({ workflows: 3, events: 3, held: 1, byState: { ACTIVE: 2, CREATED: 1 } });
+  expect(await store.get(workflowId("w"))).toMatchObject({ deadline: undefined, recoverableAtMs: undefined });
+  expect(await store.due({ upToMs: Number.MAX_SAFE_INTEGER, after: undefined, limit: 1 })).toEqual([]);
   expect(await store.policies()).toEqual({ newest: 0, policies: [] });
   await store.close();
 });

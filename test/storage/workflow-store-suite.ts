@@ -7,6 +7,7 @@ import { isWithin, type Range } from "../../src/kernel/range.ts";
 import type { TypePolicy } from "../../src/workflow/core/policy.ts";
 import type { Workflow, WorkflowEvent } from "../../src/workflow/core/types.ts";
 import type {
+  DeadlinePlace,
   EventRanges,
   PolicyChange,
   WorkflowBatch,
@@ -60,6 +61,43 @@ export function workflowStoreSuite(name: string, open: () => Promise<WorkflowSto
       expect(await store.get(held.id)).toStrictEqual(held);
       expect((await store.listEvents({ afterSequence: 0, limit: 10 })).rows).toStrictEqual([stored]);
       expect(await store.get(workflowId("x"))).toBeUndefined();
+    });
+
+    test("deadlines that are due are read in their order, page by page, and not those of what is held", async () => {
+      const store = await openStore();
+      const told: number[] = [];
+      store.onDeadline((atMs) => void told.push(atMs));
+      const deadline = (atMs: number) => ({ atMs, targetState: "ACTIVE", reason: "r", setBy: "ada", setAtMs: 1 }) as const;
+      const times: Readonly<Record<string, number>> = { b: 20, a: 20, c: 10, d: 30, e: 40 };
+      for (const [id, atMs] of Object.entries(times)) {
+        const created = workflow(id, { deadline: deadline(atMs), recoverableAtMs: atMs });
+        const changed = event(created, { deadline: deadline(atMs) });
+        await store.apply({ puts: [{ workflow: created, expected: "absent" }], events: [changed] });
+        expect(await store.get(created.id)).toStrictEqual(created);
+      }
+      expect((await store.listEvents({ afterSequence: 0, limit: 1 })).rows[0]?.deadline).toEqual(deadline(20));
+      await store.apply(creation("none"));
+      const due = async (upToMs: number, after?: DeadlinePlace, limit = 10) =>
+        (await store.due({ upToMs, after, limit })).map(({ workflowId: id }) => id);
+      expect(await store.due({ upToMs: 10, after: undefined, limit: 10 })).toStrictEqual([
+        { workflowId: "c", version: 1, deadline: deadline(10) },
+      ]);
+      expect(await due(30)).toEqual(["c", "a", "b", "d"]);
+      expect(await due(30, undefined, 2)).toEqual(["c", "a"]);
+      expect(await due(30, { atMs: 20, workflowId: workflowId("a") })).toEqual(["b", "d"]);
+      expect(told).toEqual([20, 20, 10, 30, 40]);
+
+      const c = await store.get(workflowId("c"));
+      if (c === undefined) throw new Error("c is not there");
+      const held = { ...c, hold: hold("tx") };
+      await store.apply({ puts: [{ workflow: held, expected: { version: 1, heldBy: undefined } }], events: [] });
+      expect(await due(30)).toEqual(["a", "b", "d"]);
+      expect(told).toHaveLength(5);
+      await store.apply({ puts: [{ workflow: c, expected: { version: 1, heldBy: transactionId("tx") } }], events: [] });
+      expect(await due(30)).toEqual(["c", "a", "b", "d"]);
+      expect(told.at(-1)).toBe(10);
+      await store.apply({ puts: [put(c, { deadline: undefined, recoverableAtMs: undefined })], events: [] });
+      expect(await due(30)).toEqual(["a", "b", "d"]);
     });
 
     test("policies are read as they were written, and a change that others were faster than writes nothing", async () => {

@@ -21,6 +21,8 @@ export const workflow = (id: string, fields: Partial<Workflow> = {}): Workflow =
   hold: undefined,
   metadata: { sample: { name: `no. ${id}`, ratio: 0.5, tags: ["α", null, true] } },
   retryCount: 0,
+  recoverableAtMs: undefined,
+  deadline: undefined,
   ...fields,
 });
 

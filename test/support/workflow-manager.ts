@@ -1,15 +1,18 @@
 import type { ParticipantId, RequestId, TransactionId, WorkflowId } from "../../src/kernel/ids.ts";
 import type { WorkflowState } from "../../src/kernel/lifecycle.ts";
 import { ok } from "../../src/kernel/result.ts";
+import type { TimeMs } from "../../src/kernel/time.ts";
 import { createMemoryWorkflowStore } from "../../src/storage/memory/workflow-store.ts";
 import type { MoveCommand } from "../../src/workflow/attempt.ts";
 import type { Caller } from "../../src/workflow/calls.ts";
+import { noTerms, type PolicyTerms } from "../../src/workflow/core/policy.ts";
 import { noWarnings } from "../../src/workflow/core/warnings.ts";
 import type { CreateCommand } from "../../src/workflow/creation.ts";
 import { createManager } from "../../src/workflow/manager.ts";
 import { createOwnPart } from "../../src/workflow/own-part.ts";
 import { createWorkflowParticipant } from "../../src/workflow/participant.ts";
 import type { MetadataQuestion, PredicateCheck, PredicateClient, TransactionClient } from "../../src/workflow/ports.ts";
+import type { DeadlineCommand } from "../../src/workflow/set-deadline.ts";
 
 export const workflowId = "wf-1" as WorkflowId;
 export const requestId = (text: string): RequestId => text as RequestId;
@@ -25,7 +28,12 @@ export const denied: Verdict = ok({
 });
 
 /** A manager and its participant over a store in memory, with an engine and a coordinator that do as the test says. */
-export function managerOver(store = createMemoryWorkflowStore(), options: { readonly workflowCountMax?: number } = {}) {
+export function managerOver(
+  store = createMemoryWorkflowStore(),
+  options: { readonly workflowCountMax?: number } = {},
+  /** Another one than that which goes on with each id. */
+  nowMs?: () => TimeMs,
+) {
   let count = 0;
   const asked: PredicateCheck[] = [];
   const askedOfMetadata: MetadataQuestion[] = [];
@@ -50,7 +58,12 @@ export function managerOver(store = createMemoryWorkflowStore(), options: { read
     checkMoves: (question) => engine.answerMoves(question),
   };
   const clock = { nowMs: 1_000 };
-  const environment = { nowMs: () => clock.nowMs + count, newId: () => `id-${++count}` };
+  const policy: { terms: PolicyTerms } = { terms: noTerms };
+  const environment = {
+    nowMs: () => nowMs?.() ?? clock.nowMs + count,
+    newId: () => `id-${++count}`,
+    termsOf: () => policy.terms,
+  };
   const transactions: TransactionClient = { execute: (request) => coordinator.execute(request) };
   const participantId = "manager" as ParticipantId;
   const ownPart = createOwnPart({ store, predicates, environment, participantId, transactions });
@@ -82,10 +95,16 @@ export function managerOver(store = createMemoryWorkflowStore(), options: { read
     moveTogether: (command: MoveCommand, caller: Partial<Caller> = {}) =>
       manager.moveTogether(command, { parts: [], waitForParticipantsMs: 0, deadlineMs: 61_000 }, { ...patient, ...caller }),
   };
-  const { resolve, possibleMoves } = manager;
+  const { resolve, possibleMoves, setDeadline } = manager;
   return {
     store,
-    manager: { ...forPatientCallers, resolve, possibleMoves },
+    manager: {
+      ...forPatientCallers,
+      resolve,
+      possibleMoves,
+      setDeadline: (command: DeadlineCommand) => setDeadline(command, patient),
+    },
+    environment,
     participant,
     ownPart,
     breaths,
@@ -94,6 +113,7 @@ export function managerOver(store = createMemoryWorkflowStore(), options: { read
     sessions,
     asked,
     askedOfMetadata,
+    policy,
     clock,
   };
 }

@@ -99,6 +99,7 @@ const workflowShape = (workflow: Workflow): Json => ({
     updated_at: time(workflow.updatedAt),
     updated_by: workflow.updatedBy,
     state_entered_at: time(workflow.stateEnteredAt),
+    recoverable_at: time(workflow.recoverableAt),
     metadata: workflow.metadata,
   }),
 });

@@ -62,6 +62,7 @@ const workflow = z.strictObject({
   updated_at: time.exactOptional(),
   updated_by: z.string().exactOptional(),
   state_entered_at: time.exactOptional(),
+  recoverable_at: time.exactOptional(),
   metadata: jsonObject.exactOptional(),
 });
 

@@ -64,6 +64,7 @@ export function testToWire({
         updatedAt: workflow.updated_at,
         updatedBy: workflow.updated_by ?? "",
         stateEnteredAt: workflow.state_entered_at,
+        recoverableAt: workflow.recoverable_at,
         metadata: workflow.metadata,
       },
       targetState: WorkflowState[to],

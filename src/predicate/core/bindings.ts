@@ -27,6 +27,7 @@ export const workflowType = recordOf({
   updated_at: types.timestamp,
   updated_by: types.string,
   state_entered_at: types.timestamp,
+  recoverable_at: types.timestamp,
   metadata: anyRecord,
 });
 
@@ -168,6 +169,7 @@ export function workflowFields(workflow: Check["workflow"], metadata?: Type): Re
     updated_at: celTime(workflow.updatedAtMs),
     updated_by: workflow.updatedBy,
     state_entered_at: celTime(workflow.stateEnteredAtMs),
+    recoverable_at: celTime(workflow.recoverableAtMs ?? 0),
     metadata: celJson(workflow.metadata, metadata),
   };
 }

@@ -58,6 +58,7 @@ const texts: Readonly<Record<string, Sizes>> = {
   "workflow.created_at": nothing,
   "workflow.updated_at": nothing,
   "workflow.state_entered_at": nothing,
+  "workflow.recoverable_at": nothing,
   "workflow.created_by": person,
   "workflow.updated_by": person,
   workflow: data,

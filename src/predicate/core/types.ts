@@ -178,6 +178,8 @@ export type Check = {
     readonly updatedAtMs: TimeMs;
     readonly updatedBy: string;
     readonly stateEnteredAtMs: TimeMs;
+    /** Undefined: at once, or it has not failed. */
+    readonly recoverableAtMs?: TimeMs | undefined;
     readonly metadata: JsonObject;
   };
   /** Undefined: nothing is known of it. */

@@ -83,6 +83,8 @@ const anyWorkflow: Workflow = {
   hold: undefined,
   metadata: {},
   retryCount: 0,
+  recoverableAtMs: undefined,
+  deadline: undefined,
 };
 
 const metadataPrefix = "metadata.";

@@ -7,6 +7,7 @@ import { eventToWire, structFromWire, workflowToWire } from "../convert-workflow
 import { invalidRequest } from "../errors.ts";
 import { requestKey } from "../request-key.ts";
 import { workflowError } from "../workflow-errors.ts";
+import { deadlineFromWire } from "./deadlines.ts";
 
 export function createCreationHandlers({
   manager,
@@ -17,6 +18,7 @@ export function createCreationHandlers({
     async createWorkflow(request, context) {
       const starts = request.initialState === WorkflowState.ACTIVE;
       if (starts) requireMove(request);
+      const deadline = deadlineFromWire(request.deadline);
       const command = {
         workflowId: request.workflowId === "" ? undefined : (request.workflowId as WorkflowId),
         type: request.type,
@@ -25,6 +27,7 @@ export function createCreationHandlers({
         ifExists: request.ifExists === IfExists.RETURN ? "return" : "fail",
         reason: request.reason,
         requestedBy: request.requestedBy,
+        ...(deadline && { deadline }),
         request: requestKey("concord.workflow.v1.CreateWorkflowRequest", request),
       } as const;
       const result = await manager.create(command, context);

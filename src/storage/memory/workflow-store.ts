@@ -7,8 +7,11 @@ import { stretchOf } from "../../kernel/stretch.ts";
 import type { TimeMs } from "../../kernel/time.ts";
 import type { TypePolicy } from "../../workflow/core/policy.ts";
 import type { Workflow, WorkflowEvent } from "../../workflow/core/types.ts";
+import { earliestDeadline } from "../../workflow/earliest-deadline.ts";
 import { isWithinRanges } from "../../workflow/event-ranges.ts";
 import type {
+  DeadlinePlace,
+  DueWorkflow,
   EndedPlace,
   EndedTransaction,
   KnownCoordinator,
@@ -33,6 +36,7 @@ export function createMemoryWorkflowStore(nowMs: () => TimeMs = Date.now): Workf
   const coordinators = new Map<string, KnownCoordinator>();
   const policies = new Map<string, TypePolicy>();
   let newestPolicy = 0;
+  const deadlineListeners = new Set<(atMs: TimeMs) => void>();
   const appendListeners = new Set<(newest: number) => void>();
   let closed = false;
 
@@ -149,8 +153,25 @@ export function createMemoryWorkflowStore(nowMs: () => TimeMs = Date.now): Workf
       const conflict = conflictOf(batch);
       if (conflict !== undefined) return err({ type: "conflict", conflict });
       const stored = carryOut(batch);
+      const atMs = earliestDeadline(batch.puts);
+      if (atMs !== undefined) for (const listener of deadlineListeners) listener(atMs);
       if (stored.length > 0) for (const listener of appendListeners) listener(newest);
       return ok(stored);
+    },
+    due: async ({ upToMs, after, limit }) => {
+      const due = [...workflows.values()].flatMap(({ id: workflowId, version, deadline, hold }) =>
+        hold === undefined && deadline !== undefined && deadline.atMs <= upToMs ? [{ workflowId, version, deadline }] : [],
+      );
+      const order = (a: DeadlinePlace, b: DeadlinePlace): number => a.atMs - b.atMs || compare(a.workflowId, b.workflowId);
+      const placeOf = ({ workflowId, deadline: { atMs } }: DueWorkflow): DeadlinePlace => ({ workflowId, atMs });
+      return due
+        .filter((each) => after === undefined || order(placeOf(each), after) > 0)
+        .sort((a, b) => order(placeOf(a), placeOf(b)))
+        .slice(0, limit);
+    },
+    onDeadline: (listener) => {
+      deadlineListeners.add(listener);
+      return () => deadlineListeners.delete(listener);
     },
     policies: async () => ({
       newest: newestPolicy,

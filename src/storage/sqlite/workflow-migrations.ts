@@ -223,4 +223,14 @@ export const workflowMigrations: readonly Migration[] = [
       CREATE INDEX answers_of_events ON answers (event_sequence);
       CREATE INDEX outcomes_of_coordinator ON outcomes (coordinator_id, at_ms)`,
   },
+  {
+    version: 11,
+    sql: `
+      ALTER TABLE workflows ADD COLUMN recoverable_at_ms INTEGER;
+      ALTER TABLE workflows ADD COLUMN deadline_at_ms INTEGER;
+      ALTER TABLE workflows ADD COLUMN deadline TEXT;
+      ALTER TABLE events ADD COLUMN deadline TEXT;
+      -- What falls due, in its order. What is held waits for the end of the hold, and comes back then.
+      CREATE INDEX workflows_due ON workflows (deadline_at_ms, id) WHERE deadline_at_ms IS NOT NULL AND held_by IS NULL`,
+  },
 ];

@@ -1,10 +1,11 @@
 import type { TransactionId, WorkflowId } from "../../kernel/ids.ts";
 import type { JsonObject } from "../../kernel/json.ts";
 import type { WorkflowEventType, WorkflowState } from "../../kernel/lifecycle.ts";
+import type { Deadline } from "../../workflow/core/deadline.ts";
 import type { TypePolicy } from "../../workflow/core/policy.ts";
 import type { Hold, LastEvent, Workflow, WorkflowEvent } from "../../workflow/core/types.ts";
 import { noWarnings, type Warnings } from "../../workflow/core/warnings.ts";
-import type { StoredAnswer, WorkflowWithLastEvent } from "../../workflow/ports.ts";
+import type { DueWorkflow, StoredAnswer, WorkflowWithLastEvent } from "../../workflow/ports.ts";
 import type { Row } from "./statement.ts";
 
 export const toWorkflow = (row: Row): Workflow => ({
@@ -21,6 +22,16 @@ export const toWorkflow = (row: Row): Workflow => ({
   hold: row["hold"] === null ? undefined : withUndefined(JSON.parse(row["hold"] as string) as Hold),
   metadata: JSON.parse(row["metadata"] as string) as JsonObject,
   retryCount: Number(row["retry_count"]),
+  recoverableAtMs: row["recoverable_at_ms"] === null ? undefined : Number(row["recoverable_at_ms"]),
+  deadline: row["deadline"] === null ? undefined : toDeadline(row),
+});
+
+const toDeadline = (row: Row): Deadline => JSON.parse(row["deadline"] as string) as Deadline;
+
+export const toDueWorkflow = (row: Row): DueWorkflow => ({
+  workflowId: row["id"] as WorkflowId,
+  version: Number(row["version"]),
+  deadline: toDeadline(row),
 });
 
 export function toAnswer(row: Row): StoredAnswer {
@@ -32,7 +43,8 @@ export function toAnswer(row: Row): StoredAnswer {
 /** JSON drops what is undefined; the types name it. */
 function parseWorkflow(json: string): Workflow {
   const workflow = JSON.parse(json) as Workflow;
-  return { ...workflow, previousState: workflow.previousState, hold: workflow.hold && withUndefined(workflow.hold) };
+  const { previousState, recoverableAtMs, deadline } = workflow;
+  return { ...workflow, previousState, recoverableAtMs, deadline, hold: workflow.hold && withUndefined(workflow.hold) };
 }
 
 const withUndefined = (hold: Hold): Hold => ({ ...hold, move: { ...hold.move, request: hold.move.request } });
@@ -49,6 +61,7 @@ export const toEvent = (row: Row): WorkflowEvent => ({
   warnings: row["warnings"] === null ? noWarnings : (JSON.parse(row["warnings"] as string) as Warnings),
   ...(row["metadata_patch"] !== null && { metadataPatch: JSON.parse(row["metadata_patch"] as string) as JsonObject }),
   transactionId: (row["transaction_id"] ?? undefined) as TransactionId | undefined,
+  ...(row["deadline"] !== null && { deadline: toDeadline(row) }),
 });
 
 const toLastEvent = (row: Row, metadata: string): LastEvent => ({

@@ -1,8 +1,10 @@
 import { assert } from "../../kernel/assert.ts";
 import type { WorkflowState } from "../../kernel/lifecycle.ts";
 import { err, ok, type Result } from "../../kernel/result.ts";
+import type { TimeMs } from "../../kernel/time.ts";
 import type { NewWorkflowEvent, WorkflowEvent } from "../../workflow/core/types.ts";
 import type { Warnings } from "../../workflow/core/warnings.ts";
+import { earliestDeadline } from "../../workflow/earliest-deadline.ts";
 import type {
   TransactionOutcome,
   WorkflowBatch,
@@ -19,7 +21,7 @@ import { listEvents, listWorkflows } from "./workflow-lists.ts";
 import { workflowMigrations } from "./workflow-migrations.ts";
 import { policyStatements, readPolicies } from "./workflow-policies.ts";
 import { endedTypes, endedWorkflows, isFree, purgeFacts, purgeWorkflows } from "./workflow-purge.ts";
-import { selectWithLastEvent, toAnswer, toWorkflow, toWorkflowWithLastEvent } from "./workflow-rows.ts";
+import { selectWithLastEvent, toAnswer, toDueWorkflow, toWorkflow, toWorkflowWithLastEvent } from "./workflow-rows.ts";
 import { listSorted } from "./workflow-sorted.ts";
 
 type Conflict = WorkflowConflict | { readonly type: "other-outcome" };
@@ -42,6 +44,7 @@ export async function openSqliteWorkflowStore(options: {
 function workflowStore(engine: SqliteEngine): WorkflowStore {
   const id = engine.read("SELECT id FROM store")[0]?.["id"] as string;
   const appendListeners = new Set<(newest: number) => void>();
+  const deadlineListeners = new Set<(atMs: TimeMs) => void>();
   let told = newestSequence(engine);
   engine.onFlush(() => {
     const newest = readable(() => newestSequence(engine)) ?? told;
@@ -99,11 +102,21 @@ function workflowStore(engine: SqliteEngine): WorkflowStore {
       engine.read("SELECT * FROM workflows WHERE held_by > ? ORDER BY held_by LIMIT ?", afterId ?? "", limit).map(toWorkflow),
     apply: async (batch) => {
       const applied = await engine.apply(statements(batch));
-      if (applied.ok) return ok(storedEvents(batch.events, applied.value));
+      if (applied.ok) {
+        const atMs = earliestDeadline(batch.puts);
+        if (atMs !== undefined) for (const listener of deadlineListeners) listener(atMs);
+        return ok(storedEvents(batch.events, applied.value));
+      }
       if (applied.error.type === "storage-unavailable") return err(applied.error);
       const { conflict } = applied.error;
       assert(conflict.type !== "other-outcome", "a transaction has one outcome");
       return err({ type: "conflict", conflict });
+    },
+    due: async ({ upToMs, after, limit }) =>
+      engine.read(selectDue, upToMs, after?.atMs ?? 0, after?.workflowId ?? "", limit).map(toDueWorkflow),
+    onDeadline: (listener) => {
+      deadlineListeners.add(listener);
+      return () => deadlineListeners.delete(listener);
     },
     policies: async () => readPolicies(engine),
     applyPolicy: async (change) => {
@@ -150,6 +163,11 @@ function readable<T>(read: () => T): T | undefined {
   }
 }
 
+// The partial index has just these, in this order.
+const selectDue = `SELECT id, version, deadline FROM workflows
+  WHERE deadline_at_ms IS NOT NULL AND held_by IS NULL AND deadline_at_ms <= ? AND (deadline_at_ms, id) > (?, ?)
+  ORDER BY deadline_at_ms, id LIMIT ?`;
+
 const selectNewest = "SELECT newest_sequence AS newest FROM counters";
 
 const selectSequences = "SELECT purged_sequence, newest_sequence FROM counters";
@@ -162,13 +180,13 @@ const selectAnswer = `SELECT events.*, digest, workflow, policy
   FROM answers LEFT JOIN events ON events.sequence = answers.event_sequence WHERE request_id = ?`;
 
 const insertWorkflow = `INSERT INTO workflows
-  (state, previous_state, version, created_at_ms, updated_at_ms, updated_by, state_entered_at_ms, retry_count, metadata, hold, id,
-   workflow_type, created_by)
-  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
+  (state, previous_state, version, created_at_ms, updated_at_ms, updated_by, state_entered_at_ms, retry_count, metadata, hold,
+   recoverable_at_ms, deadline_at_ms, deadline, id, workflow_type, created_by)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
 
 const updateWorkflow = `UPDATE workflows
   SET state = ?, previous_state = ?, version = ?, created_at_ms = ?, updated_at_ms = ?, updated_by = ?, state_entered_at_ms = ?,
-      retry_count = ?, metadata = ?, hold = ?
+      retry_count = ?, metadata = ?, hold = ?, recoverable_at_ms = ?, deadline_at_ms = ?, deadline = ?
   WHERE id = ? AND version = ? AND held_by IS ?`;
 
 const checkLimit = "SELECT 1 FROM counters WHERE workflows <= ?";
@@ -176,8 +194,8 @@ const checkLimit = "SELECT 1 FROM counters WHERE workflows <= ?";
 // The next one after the newest that was ever written: it may be purged.
 const insertEvent = `INSERT INTO events
   (sequence, id, workflow_id, type, from_state, to_state, version, occurred_at_ms, retry_count, reason, requested_by, rule_set_revision,
-   metadata, transaction_id, workflow_type, warnings, metadata_patch)
-  VALUES ((SELECT newest_sequence + 1 FROM counters), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING sequence`;
+   metadata, transaction_id, workflow_type, warnings, metadata_patch, deadline)
+  VALUES ((SELECT newest_sequence + 1 FROM counters), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING sequence`;
 
 const insertAnswer = `INSERT INTO answers (request_id, digest, workflow, event_sequence, at_ms)
   VALUES (?, ?, ?, (SELECT newest_sequence + 1 FROM counters), ?)`;
@@ -247,6 +265,9 @@ function putStatements({ workflow, expected }: WorkflowPut): Statement<Conflict>
     workflow.retryCount,
     JSON.stringify(workflow.metadata),
     workflow.hold === undefined ? null : JSON.stringify(workflow.hold),
+    workflow.recoverableAtMs ?? null,
+    workflow.deadline?.atMs ?? null,
+    workflow.deadline === undefined ? null : JSON.stringify(workflow.deadline),
     workflow.id,
   ];
   if (expected === "absent") {
@@ -272,6 +293,7 @@ const eventParams = (event: NewWorkflowEvent): SqlValue[] => [
   event.workflowType,
   hasWarnings(event.warnings) ? JSON.stringify(event.warnings) : null,
   event.metadataPatch === undefined ? null : JSON.stringify(event.metadataPatch),
+  event.deadline === undefined ? null : JSON.stringify(event.deadline),
 ];
 
 const hasWarnings = ({ first, omitted }: Warnings): boolean => first.length + omitted > 0;

@@ -1,6 +1,6 @@
 import type { RequestId, TransactionId, WorkflowId } from "../../kernel/ids.ts";
 import type { WorkflowState } from "../../kernel/lifecycle.ts";
-import type { DurationMs } from "../../kernel/time.ts";
+import type { DurationMs, TimeMs } from "../../kernel/time.ts";
 
 /** Why the predicate engine does not take a question: asked again, it would not take it either. */
 export type Refusal = {
@@ -57,6 +57,18 @@ export type WorkflowError =
       readonly workflowType: string;
       readonly ruleSetRevision: number;
       readonly violations: readonly { readonly path: string; readonly message: string }[];
+    }
+  | {
+      readonly type: "recoveries-exhausted";
+      readonly workflowId: WorkflowId;
+      readonly retryCount: number;
+      readonly maxAttempts: number;
+    }
+  | {
+      readonly type: "recovery-too-early";
+      readonly workflowId: WorkflowId;
+      readonly recoverableAtMs: TimeMs;
+      readonly waitMs: DurationMs;
     }
   | {
       readonly type: "rule-denied";

@@ -5,6 +5,7 @@ import type { Workflow } from "./types.ts";
 /** What is true of every stored workflow. The names are those of specs/WorkflowManager.tla. */
 export function assertWorkflow(workflow: Workflow): void {
   const { state, previousState, version, hold, retryCount, createdAtMs, stateEnteredAtMs, updatedAtMs } = workflow;
+  const { deadline, recoverableAtMs } = workflow;
   assert(version >= 1, "VersionMonotonicity");
   // No move leads to CREATED.
   assert((previousState === undefined) === (state === "CREATED"), "StateConsistency: it has moved, or is where it was created");
@@ -12,6 +13,8 @@ export function assertWorkflow(workflow: Workflow): void {
   assert(previousState === undefined || isMove(previousState, state), "TransitionValidity");
   assert(hold === undefined || isMove(state, hold.move.targetState), "TransitionValidity: of a held move");
   assert(hold === undefined || !isTerminal(state), "TerminalStateImmutability");
+  assert(deadline === undefined || isMove(state, deadline.targetState), "DeadlineValidity: of its state");
+  assert(recoverableAtMs === undefined || state === "FAILED", "RecoveryValidity: only what has failed is recovered");
   assert(retryCount >= 0 && createdAtMs <= stateEnteredAtMs && stateEnteredAtMs <= updatedAtMs, "StateConsistency");
 }
 

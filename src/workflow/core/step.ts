@@ -11,16 +11,19 @@ import {
 } from "../../kernel/lifecycle.ts";
 import { err, ok, type Result } from "../../kernel/result.ts";
 import type { TimeMs } from "../../kernel/time.ts";
+import { deadlineIn, type WantedDeadline } from "./deadline.ts";
 import type { WorkflowError } from "./errors.ts";
 import { assertOneStep, assertWorkflow } from "./invariants.ts";
+import type { PolicyTerms } from "./policy.ts";
+import { recoverableAt, recoveryRefusal } from "./recovery.ts";
 import type { Consent, Hold, Move, NewWorkflowEvent, Workflow } from "./types.ts";
 import { keptOf, noWarnings } from "./warnings.ts";
 
 /** A workflow after a change, and the event that records it. */
 export type Change = { readonly workflow: Workflow; readonly event: NewWorkflowEvent };
 
-/** Time and identity of a change: inputs, for the core has neither clock nor randomness. */
-export type Stamp = { readonly nowMs: TimeMs; readonly eventId: string };
+/** When, under what policy, and the identity of a change: inputs, for the core has neither clock nor store nor randomness. */
+export type Stamp = { readonly nowMs: TimeMs; readonly eventId: string; readonly terms: PolicyTerms };
 
 /** The predicate engine's answer, as far as the core cares. */
 export type Verdict =
@@ -48,10 +51,14 @@ export type Creation = {
   readonly requestedBy: string;
   /** With which the metadata was checked; 0: it was not. */
   readonly ruleSetRevision: number;
+  /** Without it, what the policy of the type says. */
+  readonly deadline?: WantedDeadline;
 };
 
 /** specs/WorkflowManager.tla: Write, of a create. */
-export function create(creation: Creation, { nowMs, eventId }: Stamp): Change {
+export function create(creation: Creation, { nowMs, eventId, terms }: Stamp): Change {
+  const { requestedBy } = creation;
+  const deadline = deadlineIn({ state: "CREATED", recoverableAtMs: undefined }, creation.deadline, terms, { nowMs, requestedBy });
   const workflow: Workflow = {
     id: creation.id,
     type: creation.type,
@@ -59,13 +66,15 @@ export function create(creation: Creation, { nowMs, eventId }: Stamp): Change {
     previousState: undefined,
     version: 1,
     createdAtMs: nowMs,
-    createdBy: creation.requestedBy,
+    createdBy: requestedBy,
     updatedAtMs: nowMs,
-    updatedBy: creation.requestedBy,
+    updatedBy: requestedBy,
     stateEnteredAtMs: nowMs,
     hold: undefined,
     metadata: creation.metadata,
     retryCount: 0,
+    recoverableAtMs: undefined,
+    deadline,
   };
   assertWorkflow(workflow);
   const event: NewWorkflowEvent = {
@@ -79,11 +88,12 @@ export function create(creation: Creation, { nowMs, eventId }: Stamp): Change {
     occurredAtMs: nowMs,
     retryCount: 0,
     reason: creation.reason,
-    requestedBy: creation.requestedBy,
+    requestedBy,
     ruleSetRevision: creation.ruleSetRevision,
     warnings: noWarnings,
     metadata: creation.metadata,
     transactionId: undefined,
+    ...(deadline && { deadline }),
   };
   return { workflow, event };
 }
@@ -119,6 +129,7 @@ export function consent(
   workflow: Workflow,
   wanted: { readonly targetState: WorkflowState; readonly mustRecover: boolean },
   verdict: Verdict,
+  { nowMs, terms }: Pick<Stamp, "nowMs" | "terms">,
 ): Result<Consent, WorkflowError> {
   const { id: workflowId, state: from } = workflow;
   const to = wanted.targetState;
@@ -127,7 +138,8 @@ export function consent(
   if (verdict.type === "invalid-transition" || !isMove(from, to)) {
     return err({ type: "invalid-transition", workflowId, from, to, allowed: allowedMoves(from) });
   }
-  return consentIn(workflow, verdict);
+  const refusal = recoveryRefusal(workflow, to, terms.recovery, nowMs);
+  return refusal === undefined ? consentIn(workflow, verdict) : err(refusal);
 }
 
 /** What the rules, and the schema, have said. */
@@ -156,19 +168,26 @@ export function applyMove(
   transactionId: TransactionId | undefined,
 ): Change {
   assert(workflow.hold?.transactionId === transactionId, "RecoverySessionValidity: only the holder moves a held workflow");
-  const recovery = isRecovery(workflow.state, move.targetState);
+  const { targetState: state, requestedBy } = move;
+  const { nowMs, terms } = stamp;
+  const recovery = isRecovery(workflow.state, state);
   // The wall clock may have been set back; a record's times must still make sense.
-  const movedAtMs = Math.max(stamp.nowMs, workflow.updatedAtMs);
+  const movedAtMs = Math.max(nowMs, workflow.updatedAtMs);
+  const retryCount = workflow.retryCount + (recovery ? 1 : 0);
+  const recoverableAtMs = state === "FAILED" ? recoverableAt(terms.recovery, retryCount, nowMs) : undefined;
+  const deadline = deadlineIn({ state, recoverableAtMs }, move.deadline, terms, { nowMs, requestedBy });
   const next: Workflow = {
     ...workflow,
-    state: move.targetState,
+    state,
     previousState: workflow.state,
     version: workflow.version + 1,
     updatedAtMs: movedAtMs,
-    updatedBy: move.requestedBy,
+    updatedBy: requestedBy,
     stateEnteredAtMs: movedAtMs,
     hold: undefined,
-    retryCount: workflow.retryCount + (recovery ? 1 : 0),
+    retryCount,
+    recoverableAtMs,
+    deadline,
   };
   assertWorkflow(next);
   assertOneStep(workflow, next);
@@ -183,11 +202,12 @@ export function applyMove(
     occurredAtMs: next.updatedAtMs,
     retryCount: next.retryCount,
     reason: move.reason,
-    requestedBy: move.requestedBy,
+    requestedBy,
     ruleSetRevision,
     warnings,
     metadata: move.eventMetadata,
     transactionId,
+    ...(deadline && { deadline }),
   };
   return { workflow: next, event };
 }

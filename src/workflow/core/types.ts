@@ -3,6 +3,7 @@ import type { JsonObject } from "../../kernel/json.ts";
 import type { WorkflowEventType, WorkflowState } from "../../kernel/lifecycle.ts";
 import type { RequestKey } from "../../kernel/request-key.ts";
 import type { TimeMs } from "../../kernel/time.ts";
+import type { Deadline, WantedDeadline } from "./deadline.ts";
 import type { Warnings } from "./warnings.ts";
 
 /** A record of long-running work. See proto/concord/workflow/v1/workflow.proto for the meaning of each field. */
@@ -21,6 +22,9 @@ export type Workflow = {
   readonly hold: Hold | undefined;
   readonly metadata: JsonObject;
   readonly retryCount: number;
+  /** While it is FAILED, if it may not be recovered before. */
+  readonly recoverableAtMs: TimeMs | undefined;
+  readonly deadline: Deadline | undefined;
 };
 
 /**
@@ -46,6 +50,8 @@ export type Move = {
   readonly reason: string;
   readonly requestedBy: string;
   readonly eventMetadata: JsonObject;
+  /** Of the state that it leads to. Without it, what the policy of the type says. */
+  readonly deadline?: WantedDeadline;
   readonly request: RequestKey | undefined;
 };
 
@@ -66,6 +72,8 @@ export type NewWorkflowEvent = {
   /** UPDATED: what was applied to the workflow's metadata. */
   readonly metadataPatch?: JsonObject | undefined;
   readonly transactionId: TransactionId | undefined;
+  /** That the change has set. */
+  readonly deadline?: Deadline;
 } & Consent;
 
 /** What a move is judged by, of the change before it. */

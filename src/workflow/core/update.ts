@@ -1,12 +1,11 @@
-import { assert } from "../../kernel/assert.ts";
 import type { JsonObject } from "../../kernel/json.ts";
 import { mergePatch } from "../../kernel/merge-patch.ts";
 import { err, ok, type Result } from "../../kernel/result.ts";
 import { structExcess } from "../../kernel/struct-bounds.ts";
 import type { WorkflowError } from "./errors.ts";
-import { assertOneStep, assertWorkflow } from "./invariants.ts";
+import { changeInPlace } from "./in-place.ts";
 import { type Change, consentIn, type Stamp, type Verdict } from "./step.ts";
-import type { Consent, NewWorkflowEvent, Workflow } from "./types.ts";
+import type { Consent, Workflow } from "./types.ts";
 
 /** A wanted change of metadata, as the caller described it. */
 export type Update = {
@@ -41,34 +40,7 @@ export function applyUpdate(
   { ruleSetRevision, warnings }: Consent,
   stamp: Stamp,
 ): Change {
-  assert(workflow.hold === undefined, "a held workflow is changed by its holder only");
-  const updatedAtMs = Math.max(stamp.nowMs, workflow.updatedAtMs);
-  const next: Workflow = {
-    ...workflow,
-    version: workflow.version + 1,
-    updatedAtMs,
-    updatedBy: update.requestedBy,
-    metadata,
-  };
-  assertWorkflow(next);
-  assertOneStep(workflow, next);
-  const event: NewWorkflowEvent = {
-    id: stamp.eventId,
-    workflowId: next.id,
-    workflowType: next.type,
-    type: "UPDATED",
-    fromState: workflow.state,
-    toState: next.state,
-    version: next.version,
-    occurredAtMs: updatedAtMs,
-    retryCount: next.retryCount,
-    reason: update.reason,
-    requestedBy: update.requestedBy,
-    ruleSetRevision,
-    warnings,
-    metadata: update.eventMetadata,
-    metadataPatch: update.patch,
-    transactionId: undefined,
-  };
-  return { workflow: next, event };
+  const { patch: metadataPatch, reason, requestedBy, eventMetadata } = update;
+  const said = { type: "UPDATED", reason, requestedBy, metadata: eventMetadata, metadataPatch } as const;
+  return changeInPlace(workflow, { metadata }, { ...said, ruleSetRevision, warnings }, stamp);
 }

@@ -3,6 +3,7 @@ import type { WorkflowState } from "../../../src/kernel/lifecycle.ts";
 import { err, ok } from "../../../src/kernel/result.ts";
 import { createMemoryWorkflowStore } from "../../../src/storage/memory/workflow-store.ts";
 import type { MoveCommand } from "../../../src/workflow/attempt.ts";
+import { noTerms } from "../../../src/workflow/core/policy.ts";
 import { applyMove, create, type Stamp } from "../../../src/workflow/core/step.ts";
 import type { Workflow, WorkflowEvent } from "../../../src/workflow/core/types.ts";
 import { noWarnings } from "../../../src/workflow/core/warnings.ts";
@@ -61,7 +62,7 @@ export async function createWorld(constants: Constants, start: Readonly<Record<s
   const { workflows, requests, maxWorkflows, maxRevision, maxCrash } = constants;
   const store = createMemoryWorkflowStore(() => 0);
   let count = 0;
-  const environment = { nowMs: () => 0, newId: () => `id-${++count}` };
+  const environment = { nowMs: () => 0, newId: () => `id-${++count}`, termsOf: () => noTerms };
   for (const id of workflows) await beginHistory(store, id, start[id] ?? "NONE", environment.newId);
 
   const engine = { up: true, revision: 0 };
@@ -447,7 +448,7 @@ function bodiesOf({ workflows, kinds, targets, expected }: Constants): readonly 
 
 async function beginHistory(store: WorkflowStore, id: string, state: string, newId: () => string): Promise<void> {
   const path = { NONE: [], CREATED: ["CREATED"], ACTIVE: ["CREATED", "ACTIVE"] }[state] ?? ["CREATED", "ACTIVE", state];
-  const stamp = (): Stamp => ({ nowMs: 0, eventId: newId() });
+  const stamp = (): Stamp => ({ nowMs: 0, eventId: newId(), terms: noTerms });
   const said = { reason: none, requestedBy: "somebody" };
   let workflow: Workflow | undefined;
   for (const to of path as readonly WorkflowState[]) {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { workflowEventTypes } from "../../../src/kernel/lifecycle.ts";
 import { eventFilter, workflowFilter } from "../../../src/rpc/filter.ts";
 import { transactionFilter } from "../../../src/rpc/transaction-filter.ts";
 
@@ -68,7 +69,7 @@ describe("what a store is told of a filter", () => {
     ["event.sequence == 9007199254740993", {}],
     ['event.type == "FAILED" && event.to == "FAILED"', { type: { oneOf: ["FAILED"] }, toState: { oneOf: ["FAILED"] } }],
     ['event.workflow_type == "sample"', { workflowType: { oneOf: ["sample"] } }],
-    ['event.type != "CREATED"', { type: { oneOf: ["TRANSITION", "FAILED", "RECOVERED"] } }],
+    ['event.type != "CREATED"', { type: { oneOf: workflowEventTypes.filter((type) => type !== "CREATED") } }],
     [
       'event.requested_by == "ada" && event.workflow_id == "w"',
       { requestedBy: { oneOf: ["ada"] }, workflowId: { oneOf: ["w"] } },

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { TransactionId, WorkflowId } from "../../../src/kernel/ids.ts";
 import { allowedMoves, isMove, type WorkflowState, workflowStates } from "../../../src/kernel/lifecycle.ts";
+import { noTerms } from "../../../src/workflow/core/policy.ts";
 import { admit, applyMove, commitHold, consent, create, holdMove, releaseHold } from "../../../src/workflow/core/step.ts";
 import type { Hold, Move, Workflow } from "../../../src/workflow/core/types.ts";
 import type { RuleWarning } from "../../../src/workflow/core/warnings.ts";
@@ -8,7 +9,7 @@ import type { RuleWarning } from "../../../src/workflow/core/warnings.ts";
 const id = "wf-1" as WorkflowId;
 const transactionId = "tx-1" as TransactionId;
 const consented = { ruleSetRevision: 4, warnings: { first: [{ ruleId: "cold", ruleVersion: 2, message: "warm" }], omitted: 1 } };
-const stamp = { nowMs: 2_000, eventId: "event-2" };
+const stamp = { nowMs: 2_000, eventId: "event-2", terms: noTerms };
 
 function workflowIn(state: WorkflowState, changes: Partial<Workflow> = {}): Workflow {
   const previousState = workflowStates.find((from) => isMove(from, state));
@@ -26,6 +27,8 @@ function workflowIn(state: WorkflowState, changes: Partial<Workflow> = {}): Work
     hold: undefined,
     metadata: { sample: "S-1" },
     retryCount: 0,
+    recoverableAtMs: undefined,
+    deadline: undefined,
     ...changes,
   };
 }
@@ -98,39 +101,44 @@ describe("admit", () => {
 describe("consent", () => {
   const allowed = { type: "allowed", ...consented } as const;
   it("yields the revision under which the move is allowed, and what it was warned of", () => {
-    const answer = consent(workflowIn("ACTIVE"), { targetState: "PAUSED", mustRecover: false }, allowed);
+    const answer = consent(workflowIn("ACTIVE"), { targetState: "PAUSED", mustRecover: false }, allowed, stamp);
     expect(answer).toEqual({ ok: true, value: consented });
   });
   it("keeps 16 warnings, and counts the others", () => {
     const [warning] = consented.warnings.first;
     const warnings = { first: Array.from({ length: 20 }, () => warning as RuleWarning), omitted: 3 };
-    const answer = consent(workflowIn("ACTIVE"), { targetState: "PAUSED", mustRecover: false }, { ...allowed, warnings });
+    const answer = consent(workflowIn("ACTIVE"), { targetState: "PAUSED", mustRecover: false }, { ...allowed, warnings }, stamp);
     expect(answer).toMatchObject({ value: { warnings: { first: Array(16).fill(warning), omitted: 7 } } });
   });
   it("never moves on the engine's word alone", () => {
-    const answer = consent(workflowIn("CREATED"), { targetState: "COMPLETED", mustRecover: false }, allowed);
+    const answer = consent(workflowIn("CREATED"), { targetState: "COMPLETED", mustRecover: false }, allowed, stamp);
     expect(answer).toMatchObject({
       ok: false,
       error: { type: "invalid-transition", from: "CREATED", to: "COMPLETED", allowed: ["ACTIVE"] },
     });
   });
   it("takes the engine's word against a move", () => {
-    const answer = consent(workflowIn("ACTIVE"), { targetState: "PAUSED", mustRecover: false }, { type: "invalid-transition" });
+    const answer = consent(
+      workflowIn("ACTIVE"),
+      { targetState: "PAUSED", mustRecover: false },
+      { type: "invalid-transition" },
+      stamp,
+    );
     expect(answer).toMatchObject({ ok: false, error: { type: "invalid-transition", allowed: allowedMoves("ACTIVE") } });
   });
   it("names every rule that denies", () => {
     const violations = [{ ruleId: "qc", message: "no" }];
     const verdict = { type: "rule-denied", ruleSetRevision: 4, violations } as const;
-    const answer = consent(workflowIn("ACTIVE"), { targetState: "PAUSED", mustRecover: false }, verdict);
+    const answer = consent(workflowIn("ACTIVE"), { targetState: "PAUSED", mustRecover: false }, verdict, stamp);
     expect(answer).toEqual({ ok: false, error: { type: "rule-denied", workflowId: id, ruleSetRevision: 4, violations } });
   });
   it("recovers only what has failed", () => {
     const recover = { targetState: "ACTIVE", mustRecover: true } as const;
-    expect(consent(workflowIn("PAUSED"), recover, allowed)).toMatchObject({
+    expect(consent(workflowIn("PAUSED"), recover, allowed, stamp)).toMatchObject({
       ok: false,
       error: { type: "not-failed", state: "PAUSED" },
     });
-    expect(consent(workflowIn("FAILED"), recover, allowed).ok).toBe(true);
+    expect(consent(workflowIn("FAILED"), recover, allowed, stamp).ok).toBe(true);
   });
 });
 

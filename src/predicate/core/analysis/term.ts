@@ -51,6 +51,7 @@ const known: Readonly<Record<string, Domain>> = {
   "workflow.updated_at": time,
   "workflow.updated_by": text,
   "workflow.state_entered_at": time,
+  "workflow.recoverable_at": time,
   "request.reason": text,
   "request.requested_by": text,
   "request.authenticated_as": text,

@@ -21,7 +21,7 @@ export const ErrorReason = {
    * finite, and any text may be a key there. Bounds of texts count characters: Unicode code points. A Struct has at most 5,000 values (each
    * number, text, list, object within it is one). A message has at most 62,000 fields on the wire, those of all messages within it counted:
    * an element of a list is a field, an entry of a Struct is four. What is more than this, or than a list may have, is counted before
-   * anything else is looked at, and named alone.
+   * anything else is looked at, and named alone. `requested_by` of a change does not begin with `system:`, as the server's own actors do.
    * `{reason: "INVALID_REQUEST", domain: "concord", metadata: {}}`; BadRequest `{field: "workflow_id", description: "…"}`
    */
   INVALID_REQUEST: "ERROR_REASON_INVALID_REQUEST",
@@ -290,6 +290,16 @@ export const ErrorReason = {
    */
   VERDICT_LOG_OFF: "ERROR_REASON_VERDICT_LOG_OFF",
   /**
+   * RECOVERY_TOO_EARLY - FAILED_PRECONDITION + RetryInfo. The workflow has failed a moment ago, and the policy of its type has it wait before it is recovered.
+   * `{reason: "RECOVERY_TOO_EARLY", metadata: {workflow_id: "order-1", recoverable_at: "2026-11-26T09:30:00.000Z"}}`
+   */
+  RECOVERY_TOO_EARLY: "ERROR_REASON_RECOVERY_TOO_EARLY",
+  /**
+   * RECOVERIES_EXHAUSTED - FAILED_PRECONDITION. The workflow was recovered as often as the policy of its type allows. Give it up, or change the policy.
+   * `{reason: "RECOVERIES_EXHAUSTED", metadata: {workflow_id: "order-1", retry_count: "3", max_attempts: "3"}}`
+   */
+  RECOVERIES_EXHAUSTED: "ERROR_REASON_RECOVERIES_EXHAUSTED",
+  /**
    * POLICY_NOT_FOUND - NOT_FOUND. The workflow type has no policy of its own.
    * `{reason: "POLICY_NOT_FOUND", metadata: {workflow_type: "sample"}}`
    */
@@ -304,6 +314,11 @@ export const ErrorReason = {
    * `{reason: "POLICY_LIMIT_REACHED", metadata: {limit: "1000"}}`
    */
   POLICY_LIMIT_REACHED: "ERROR_REASON_POLICY_LIMIT_REACHED",
+  /**
+   * DEADLINE_NOT_SET - FAILED_PRECONDITION. The workflow has no deadline that could be cancelled: it never had one in this state, or the deadline has passed.
+   * `{reason: "DEADLINE_NOT_SET", metadata: {workflow_id: "order-1", state: "ACTIVE"}}`
+   */
+  DEADLINE_NOT_SET: "ERROR_REASON_DEADLINE_NOT_SET",
   /**
    * PAGE_TOKEN_EXPIRED - ABORTED. The list is sorted by what changes, and so much has changed since its first page that it cannot go on as it was then. Begin again
    * with the first page; sort by `id` or `created_at` if there is no end of changes.
@@ -384,9 +399,12 @@ export namespace ErrorReason {
   export type RULE_VERSION_MISMATCH = typeof ErrorReason.RULE_VERSION_MISMATCH;
   export type METADATA_INVALID = typeof ErrorReason.METADATA_INVALID;
   export type VERDICT_LOG_OFF = typeof ErrorReason.VERDICT_LOG_OFF;
+  export type RECOVERY_TOO_EARLY = typeof ErrorReason.RECOVERY_TOO_EARLY;
+  export type RECOVERIES_EXHAUSTED = typeof ErrorReason.RECOVERIES_EXHAUSTED;
   export type POLICY_NOT_FOUND = typeof ErrorReason.POLICY_NOT_FOUND;
   export type POLICY_REVISION_MISMATCH = typeof ErrorReason.POLICY_REVISION_MISMATCH;
   export type POLICY_LIMIT_REACHED = typeof ErrorReason.POLICY_LIMIT_REACHED;
+  export type DEADLINE_NOT_SET = typeof ErrorReason.DEADLINE_NOT_SET;
   export type PAGE_TOKEN_EXPIRED = typeof ErrorReason.PAGE_TOKEN_EXPIRED;
   export type WORKFLOW_PURGED = typeof ErrorReason.WORKFLOW_PURGED;
   export type WORKFLOW_ID_RETIRED = typeof ErrorReason.WORKFLOW_ID_RETIRED;
@@ -541,6 +559,12 @@ export function errorReasonFromJSON(object: any): ErrorReason {
     case 47:
     case "ERROR_REASON_VERDICT_LOG_OFF":
       return ErrorReason.VERDICT_LOG_OFF;
+    case 48:
+    case "ERROR_REASON_RECOVERY_TOO_EARLY":
+      return ErrorReason.RECOVERY_TOO_EARLY;
+    case 49:
+    case "ERROR_REASON_RECOVERIES_EXHAUSTED":
+      return ErrorReason.RECOVERIES_EXHAUSTED;
     case 50:
     case "ERROR_REASON_POLICY_NOT_FOUND":
       return ErrorReason.POLICY_NOT_FOUND;
@@ -550,6 +574,9 @@ export function errorReasonFromJSON(object: any): ErrorReason {
     case 52:
     case "ERROR_REASON_POLICY_LIMIT_REACHED":
       return ErrorReason.POLICY_LIMIT_REACHED;
+    case 53:
+    case "ERROR_REASON_DEADLINE_NOT_SET":
+      return ErrorReason.DEADLINE_NOT_SET;
     case 55:
     case "ERROR_REASON_PAGE_TOKEN_EXPIRED":
       return ErrorReason.PAGE_TOKEN_EXPIRED;
@@ -670,12 +697,18 @@ export function errorReasonToNumber(object: ErrorReason): number {
       return 46;
     case ErrorReason.VERDICT_LOG_OFF:
       return 47;
+    case ErrorReason.RECOVERY_TOO_EARLY:
+      return 48;
+    case ErrorReason.RECOVERIES_EXHAUSTED:
+      return 49;
     case ErrorReason.POLICY_NOT_FOUND:
       return 50;
     case ErrorReason.POLICY_REVISION_MISMATCH:
       return 51;
     case ErrorReason.POLICY_LIMIT_REACHED:
       return 52;
+    case ErrorReason.DEADLINE_NOT_SET:
+      return 53;
     case ErrorReason.PAGE_TOKEN_EXPIRED:
       return 55;
     case ErrorReason.WORKFLOW_PURGED:

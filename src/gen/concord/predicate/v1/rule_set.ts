@@ -430,7 +430,7 @@ export interface Rule {
   /**
    * The CEL expression, 1 to 4,096 characters, with up to 2,000 names, values and operators; docs/rules.md has the language. True allows;
    * false or an error does not. It sees `workflow` (id, type, state,
-   * previous_state, version, retry_count, created_at, created_by, updated_at, updated_by, state_entered_at, metadata), `from`, `to` (state
+   * previous_state, version, retry_count, created_at, created_by, updated_at, updated_by, state_entered_at, recoverable_at, metadata), `from`, `to` (state
    * names such as "ACTIVE"), `request` (reason, requested_by, authenticated_as, context, transaction), `last_event` (type, from_state,
    * to_state, occurred_at, requested_by, reason, metadata: of the change before this one), `operation` ("TRANSITION" or "UPDATE"), `proposed`
    * (metadata: as it would be after the change, of a move the same as before), `facts` (see `Fact`) and `now`. Of an update `from` and `to` are

@@ -110,10 +110,14 @@ export const WorkflowEventType = {
   TRANSITION: "WORKFLOW_EVENT_TYPE_TRANSITION",
   /** FAILED - A move to FAILED. */
   FAILED: "WORKFLOW_EVENT_TYPE_FAILED",
-  /** RECOVERED - The move FAILED→ACTIVE. */
+  /** RECOVERED - The move FAILED→ACTIVE. `retry_count` says which recovery it is. */
   RECOVERED: "WORKFLOW_EVENT_TYPE_RECOVERED",
   /** UPDATED - A change of the workflow's metadata, and no move: `from_state` and `to_state` are the state that it is in. */
   UPDATED: "WORKFLOW_EVENT_TYPE_UPDATED",
+  /** DEADLINE_SET - No move: the deadline of the state was set, changed, or cancelled. */
+  DEADLINE_SET: "WORKFLOW_EVENT_TYPE_DEADLINE_SET",
+  /** DEADLINE_REFUSED - No move: the deadline has fallen due, its move was refused for good, and it is dropped. `reason` has the ErrorReason and what it says. */
+  DEADLINE_REFUSED: "WORKFLOW_EVENT_TYPE_DEADLINE_REFUSED",
   UNRECOGNIZED: "UNRECOGNIZED",
 } as const;
 
@@ -126,6 +130,8 @@ export namespace WorkflowEventType {
   export type FAILED = typeof WorkflowEventType.FAILED;
   export type RECOVERED = typeof WorkflowEventType.RECOVERED;
   export type UPDATED = typeof WorkflowEventType.UPDATED;
+  export type DEADLINE_SET = typeof WorkflowEventType.DEADLINE_SET;
+  export type DEADLINE_REFUSED = typeof WorkflowEventType.DEADLINE_REFUSED;
   export type UNRECOGNIZED = typeof WorkflowEventType.UNRECOGNIZED;
 }
 
@@ -149,6 +155,12 @@ export function workflowEventTypeFromJSON(object: any): WorkflowEventType {
     case 5:
     case "WORKFLOW_EVENT_TYPE_UPDATED":
       return WorkflowEventType.UPDATED;
+    case 6:
+    case "WORKFLOW_EVENT_TYPE_DEADLINE_SET":
+      return WorkflowEventType.DEADLINE_SET;
+    case 7:
+    case "WORKFLOW_EVENT_TYPE_DEADLINE_REFUSED":
+      return WorkflowEventType.DEADLINE_REFUSED;
     case -1:
     case "UNRECOGNIZED":
     default:
@@ -170,6 +182,10 @@ export function workflowEventTypeToNumber(object: WorkflowEventType): number {
       return 4;
     case WorkflowEventType.UPDATED:
       return 5;
+    case WorkflowEventType.DEADLINE_SET:
+      return 6;
+    case WorkflowEventType.DEADLINE_REFUSED:
+      return 7;
     case WorkflowEventType.UNRECOGNIZED:
     default:
       return -1;
@@ -214,7 +230,39 @@ export interface Workflow {
   /** Who asked for the last change: `requested_by` of the last event. */
   readonly updatedBy: string;
   /** When it came into its state. Never before `created_at`, never after `updated_at`. */
-  readonly stateEnteredAt: Date | undefined;
+  readonly stateEnteredAt:
+    | Date
+    | undefined;
+  /** The move that it makes by itself if it is still in its state then. Unset: none. It belongs to the state: leaving the state ends it. */
+  readonly deadline:
+    | WorkflowDeadline
+    | undefined;
+  /**
+   * FAILED: it may be recovered from then on, as the policy of its type was when it failed (`RecoveryPolicy`). Unset: at once, or it is not
+   * FAILED. Whether it may be recovered at all, the policy of then says.
+   */
+  readonly recoverableAt: Date | undefined;
+}
+
+/**
+ * A move that a workflow makes by itself. It is made once, by `system:deadline`, through all checks of TransitionWorkflow. What cannot be made
+ * now, since the predicate engine does not answer or the store cannot write or a transaction holds the workflow, is made as soon as it can be.
+ * What is refused (a rule denies it, there are no recoveries left) is not tried again: the deadline is dropped, with the event
+ * DEADLINE_REFUSED. A deadline that falls due while the server is down is made when it is back.
+ */
+export interface WorkflowDeadline {
+  /** When it falls due, by the server's clock. A recovery falls due at `Workflow.recoverable_at` at the earliest. */
+  readonly at:
+    | Date
+    | undefined;
+  /** Where it leads. */
+  readonly targetState: WorkflowState;
+  /** Why: the `reason` of that move. */
+  readonly reason: string;
+  /** Who has set it: `requested_by` of that request, or `system:policy`, the policy of the type. */
+  readonly setBy: string;
+  /** When it was set. */
+  readonly setAt: Date | undefined;
 }
 
 /** The hold of a transaction on a workflow. While it is set, every other change is refused with IN_TRANSITION. */
@@ -249,7 +297,7 @@ export interface WorkflowEvent {
   readonly type: WorkflowEventType;
   /** The state before; UNSPECIFIED for CREATED. */
   readonly fromState: WorkflowState;
-  /** The state after. */
+  /** The state after. Of what is no move, both are the state that the workflow is in. */
   readonly toState: WorkflowState;
   /** The workflow's version after the change. */
   readonly version: bigint;
@@ -281,7 +329,11 @@ export interface WorkflowEvent {
    * UPDATED: the patch that was applied to the workflow's metadata (JSON merge patch, RFC 7396). Applied in the order of the versions to the metadata
    * of the CREATED event, these give the metadata of each version. Unset for others.
    */
-  readonly metadataPatch: { readonly [key: string]: any } | undefined;
+  readonly metadataPatch:
+    | { readonly [key: string]: any }
+    | undefined;
+  /** The deadline that the change has set: that of the state which a creation or move leads to, or that of DEADLINE_SET. Unset: none. */
+  readonly deadline: WorkflowDeadline | undefined;
 }
 
 /** A rule that did not hold when a move was judged, and did not stop it. */
@@ -309,6 +361,8 @@ function createBaseWorkflow(): Workflow {
     createdBy: "",
     updatedBy: "",
     stateEnteredAt: undefined,
+    deadline: undefined,
+    recoverableAt: undefined,
   };
 }
 
@@ -355,6 +409,12 @@ export const Workflow: MessageFns<Workflow> = {
     }
     if (message.stateEnteredAt !== undefined) {
       Timestamp.encode(toTimestamp(message.stateEnteredAt), writer.uint32(106).fork()).join();
+    }
+    if (message.deadline !== undefined) {
+      WorkflowDeadline.encode(message.deadline, writer.uint32(114).fork()).join();
+    }
+    if (message.recoverableAt !== undefined) {
+      Timestamp.encode(toTimestamp(message.recoverableAt), writer.uint32(122).fork()).join();
     }
     return writer;
   },
@@ -476,6 +536,22 @@ export const Workflow: MessageFns<Workflow> = {
             message.stateEnteredAt = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
             continue;
           }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.deadline = WorkflowDeadline.decode(reader, reader.uint32());
+            continue;
+          }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.recoverableAt = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -508,6 +584,113 @@ export const Workflow: MessageFns<Workflow> = {
     message.createdBy = object.createdBy ?? "";
     message.updatedBy = object.updatedBy ?? "";
     message.stateEnteredAt = object.stateEnteredAt ?? undefined;
+    message.deadline = (object.deadline !== undefined && object.deadline !== null)
+      ? WorkflowDeadline.fromPartial(object.deadline)
+      : undefined;
+    message.recoverableAt = object.recoverableAt ?? undefined;
+    return message;
+  },
+};
+
+function createBaseWorkflowDeadline(): WorkflowDeadline {
+  return { at: undefined, targetState: WorkflowState.UNSPECIFIED, reason: "", setBy: "", setAt: undefined };
+}
+
+export const WorkflowDeadline: MessageFns<WorkflowDeadline> = {
+  encode(message: WorkflowDeadline, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.at !== undefined) {
+      Timestamp.encode(toTimestamp(message.at), writer.uint32(10).fork()).join();
+    }
+    if (message.targetState !== WorkflowState.UNSPECIFIED) {
+      writer.uint32(16).int32(workflowStateToNumber(message.targetState));
+    }
+    if (message.reason !== "") {
+      writer.uint32(26).string(message.reason);
+    }
+    if (message.setBy !== "") {
+      writer.uint32(34).string(message.setBy);
+    }
+    if (message.setAt !== undefined) {
+      Timestamp.encode(toTimestamp(message.setAt), writer.uint32(42).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): WorkflowDeadline {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseWorkflowDeadline() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.at = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.targetState = workflowStateFromJSON(reader.int32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.setBy = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.setAt = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<WorkflowDeadline>): WorkflowDeadline {
+    return WorkflowDeadline.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<WorkflowDeadline>): WorkflowDeadline {
+    const message = createBaseWorkflowDeadline() as any;
+    message.at = object.at ?? undefined;
+    message.targetState = object.targetState ?? WorkflowState.UNSPECIFIED;
+    message.reason = object.reason ?? "";
+    message.setBy = object.setBy ?? "";
+    message.setAt = object.setAt ?? undefined;
     return message;
   },
 };
@@ -659,6 +842,7 @@ function createBaseWorkflowEvent(): WorkflowEvent {
     warnings: [],
     warningsOmitted: 0,
     metadataPatch: undefined,
+    deadline: undefined,
   };
 }
 
@@ -726,6 +910,9 @@ export const WorkflowEvent: MessageFns<WorkflowEvent> = {
     }
     if (message.metadataPatch !== undefined) {
       Struct.encode(Struct.wrap(message.metadataPatch), writer.uint32(162).fork()).join();
+    }
+    if (message.deadline !== undefined) {
+      WorkflowDeadline.encode(message.deadline, writer.uint32(146).fork()).join();
     }
     return writer;
   },
@@ -887,6 +1074,14 @@ export const WorkflowEvent: MessageFns<WorkflowEvent> = {
             message.metadataPatch = Struct.unwrap(Struct.decode(reader, reader.uint32()));
             continue;
           }
+          case 18: {
+            if (tag !== 146) {
+              break;
+            }
+
+            message.deadline = WorkflowDeadline.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -924,6 +1119,9 @@ export const WorkflowEvent: MessageFns<WorkflowEvent> = {
     message.warnings = object.warnings?.map((e) => RuleWarning.fromPartial(e)) || [];
     message.warningsOmitted = object.warningsOmitted ?? 0;
     message.metadataPatch = object.metadataPatch ?? undefined;
+    message.deadline = (object.deadline !== undefined && object.deadline !== null)
+      ? WorkflowDeadline.fromPartial(object.deadline)
+      : undefined;
     return message;
   },
 };

@@ -12,6 +12,7 @@ import { Struct } from "../../../google/protobuf/struct.ts";
 import { Timestamp } from "../../../google/protobuf/timestamp.ts";
 import { Enlistment, Outcome, outcomeFromJSON, outcomeToNumber } from "../../commit/v1/transaction.ts";
 import { CountWorkflowsRequest, CountWorkflowsResponse, WorkflowCount } from "./count.ts";
+import { Deadline, SetWorkflowDeadlineRequest, SetWorkflowDeadlineResponse } from "./deadline.ts";
 import {
   DeleteWorkflowTypePolicyRequest,
   DeleteWorkflowTypePolicyResponse,
@@ -205,6 +206,8 @@ export interface CreateWorkflowRequest {
   readonly initialState: WorkflowState;
   /** What to do if there is a workflow with this id. */
   readonly ifExists: IfExists;
+  /** The deadline of the state that it begins in. Unset: what the policy of its type says, if anything. */
+  readonly deadline: Deadline | undefined;
 }
 
 /** The new workflow. */
@@ -254,7 +257,8 @@ export interface ListWorkflowsRequest {
   /**
    * A CEL expression over `workflow` that must be true, such as `workflow.state == "FAILED" && workflow.metadata.site == "B"`.
    * Fields: id, type, state, previous_state, version, retry_count, created_at, created_by, updated_at, updated_by, state_entered_at,
-   * metadata, and in_transition (a bool).
+   * metadata, in_transition (a bool), recoverable_at (1970 if it is unset), and deadline with at, target_state, reason, set_by, set_at, which is
+   * there only if it is set: `has(workflow.deadline)`.
    * The value of an enum is its short name, `"FAILED"`, or `""` for none; a comparison (`==`, `!=`, `in [...]`) knows the long name too,
    * `"WORKFLOW_STATE_FAILED"`, and with anything that is no name of the enum it is refused. It is checked as
    * `concord.predicate.v1.Rule.expression` is, whose comment says what is not.
@@ -337,7 +341,11 @@ export interface TransitionWorkflowRequest {
     | Duration
     | undefined;
   /** Anything to keep in the event as `metadata`. At most 64 KiB as JSON, 5,000 values, 32 levels. */
-  readonly eventMetadata: { readonly [key: string]: any } | undefined;
+  readonly eventMetadata:
+    | { readonly [key: string]: any }
+    | undefined;
+  /** The deadline of `target_state`. Unset: what the policy of the type says, if anything. With `enlist`, `after` counts from the commit. */
+  readonly deadline: Deadline | undefined;
 }
 
 /** The move that was made. */
@@ -373,7 +381,11 @@ export interface RecoverWorkflowRequest {
   /** Makes a retry safe. See `CreateWorkflowRequest.request_id`. */
   readonly requestId: string;
   /** Anything to keep in the event as `metadata`. At most 64 KiB as JSON, 5,000 values, 32 levels. */
-  readonly eventMetadata: { readonly [key: string]: any } | undefined;
+  readonly eventMetadata:
+    | { readonly [key: string]: any }
+    | undefined;
+  /** The deadline of ACTIVE. Unset: what the policy of the type says, if anything. */
+  readonly deadline: Deadline | undefined;
 }
 
 /** The recovery that was made. */
@@ -523,7 +535,7 @@ export interface ListAllowedTransitionsResponse {
 export interface PossibleTransition {
   /** Where it ends. */
   readonly targetState: WorkflowState;
-  /** Whether no active rule denies it. */
+  /** Whether it would be made: no active rule denies it, and of a recovery the policy of the type allows it. */
   readonly allowed: boolean;
   /** The rules that deny it, as in `concord.predicate.v1.TransitionVerdict.violations`. */
   readonly violations: readonly RuleFinding[];
@@ -533,6 +545,8 @@ export interface PossibleTransition {
   readonly violationsOmitted: number;
   /** How many more rules warn of it than found room. */
   readonly warningsOmitted: number;
+  /** Of a recovery that the policy of the type does not allow, whatever rules say: RECOVERY_TOO_EARLY or RECOVERIES_EXHAUSTED. Else empty. */
+  readonly refusal: string;
 }
 
 /** What a rule says of a move for which it does not hold. */
@@ -601,6 +615,7 @@ function createBaseCreateWorkflowRequest(): CreateWorkflowRequest {
     type: "",
     initialState: WorkflowState.UNSPECIFIED,
     ifExists: IfExists.UNSPECIFIED,
+    deadline: undefined,
   };
 }
 
@@ -629,6 +644,9 @@ export const CreateWorkflowRequest: MessageFns<CreateWorkflowRequest> = {
     }
     if (message.ifExists !== IfExists.UNSPECIFIED) {
       writer.uint32(64).int32(ifExistsToNumber(message.ifExists));
+    }
+    if (message.deadline !== undefined) {
+      Deadline.encode(message.deadline, writer.uint32(74).fork()).join();
     }
     return writer;
   },
@@ -710,6 +728,14 @@ export const CreateWorkflowRequest: MessageFns<CreateWorkflowRequest> = {
             message.ifExists = ifExistsFromJSON(reader.int32());
             continue;
           }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.deadline = Deadline.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -735,6 +761,9 @@ export const CreateWorkflowRequest: MessageFns<CreateWorkflowRequest> = {
     message.type = object.type ?? "";
     message.initialState = object.initialState ?? WorkflowState.UNSPECIFIED;
     message.ifExists = object.ifExists ?? IfExists.UNSPECIFIED;
+    message.deadline = (object.deadline !== undefined && object.deadline !== null)
+      ? Deadline.fromPartial(object.deadline)
+      : undefined;
     return message;
   },
 };
@@ -1155,6 +1184,7 @@ function createBaseTransitionWorkflowRequest(): TransitionWorkflowRequest {
     timeout: undefined,
     waitForParticipants: undefined,
     eventMetadata: undefined,
+    deadline: undefined,
   };
 }
 
@@ -1195,6 +1225,9 @@ export const TransitionWorkflowRequest: MessageFns<TransitionWorkflowRequest> = 
     }
     if (message.eventMetadata !== undefined) {
       Struct.encode(Struct.wrap(message.eventMetadata), writer.uint32(90).fork()).join();
+    }
+    if (message.deadline !== undefined) {
+      Deadline.encode(message.deadline, writer.uint32(98).fork()).join();
     }
     return writer;
   },
@@ -1300,6 +1333,14 @@ export const TransitionWorkflowRequest: MessageFns<TransitionWorkflowRequest> = 
             message.eventMetadata = Struct.unwrap(Struct.decode(reader, reader.uint32()));
             continue;
           }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.deadline = Deadline.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1334,6 +1375,9 @@ export const TransitionWorkflowRequest: MessageFns<TransitionWorkflowRequest> = 
       ? Duration.fromPartial(object.waitForParticipants)
       : undefined;
     message.eventMetadata = object.eventMetadata ?? undefined;
+    message.deadline = (object.deadline !== undefined && object.deadline !== null)
+      ? Deadline.fromPartial(object.deadline)
+      : undefined;
     return message;
   },
 };
@@ -1430,6 +1474,7 @@ function createBaseRecoverWorkflowRequest(): RecoverWorkflowRequest {
     context: undefined,
     requestId: "",
     eventMetadata: undefined,
+    deadline: undefined,
   };
 }
 
@@ -1458,6 +1503,9 @@ export const RecoverWorkflowRequest: MessageFns<RecoverWorkflowRequest> = {
     }
     if (message.eventMetadata !== undefined) {
       Struct.encode(Struct.wrap(message.eventMetadata), writer.uint32(58).fork()).join();
+    }
+    if (message.deadline !== undefined) {
+      Deadline.encode(message.deadline, writer.uint32(66).fork()).join();
     }
     return writer;
   },
@@ -1531,6 +1579,14 @@ export const RecoverWorkflowRequest: MessageFns<RecoverWorkflowRequest> = {
             message.eventMetadata = Struct.unwrap(Struct.decode(reader, reader.uint32()));
             continue;
           }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.deadline = Deadline.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1557,6 +1613,9 @@ export const RecoverWorkflowRequest: MessageFns<RecoverWorkflowRequest> = {
     message.context = object.context ?? undefined;
     message.requestId = object.requestId ?? "";
     message.eventMetadata = object.eventMetadata ?? undefined;
+    message.deadline = (object.deadline !== undefined && object.deadline !== null)
+      ? Deadline.fromPartial(object.deadline)
+      : undefined;
     return message;
   },
 };
@@ -2487,6 +2546,7 @@ function createBasePossibleTransition(): PossibleTransition {
     warnings: [],
     violationsOmitted: 0,
     warningsOmitted: 0,
+    refusal: "",
   };
 }
 
@@ -2509,6 +2569,9 @@ export const PossibleTransition: MessageFns<PossibleTransition> = {
     }
     if (message.warningsOmitted !== 0) {
       writer.uint32(48).int32(message.warningsOmitted);
+    }
+    if (message.refusal !== "") {
+      writer.uint32(58).string(message.refusal);
     }
     return writer;
   },
@@ -2574,6 +2637,14 @@ export const PossibleTransition: MessageFns<PossibleTransition> = {
             message.warningsOmitted = reader.int32();
             continue;
           }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.refusal = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2597,6 +2668,7 @@ export const PossibleTransition: MessageFns<PossibleTransition> = {
     message.warnings = object.warnings?.map((e) => RuleFinding.fromPartial(e)) || [];
     message.violationsOmitted = object.violationsOmitted ?? 0;
     message.warningsOmitted = object.warningsOmitted ?? 0;
+    message.refusal = object.refusal ?? "";
     return message;
   },
 };
@@ -3119,7 +3191,8 @@ export const WorkflowServiceDefinition = {
      * exists (NOT_FOUND / WORKFLOW_NOT_FOUND); is not terminal (FAILED_PRECONDITION / TERMINAL_STATE); is at `expected_version`, if
      * given (ABORTED / VERSION_MISMATCH); is not held by a transaction (ABORTED / IN_TRANSITION); the predicate engine answers
      * (UNAVAILABLE / PREDICATE_LOGIC_UNAVAILABLE), and can do so in time (RESOURCE_EXHAUSTED / OVERLOADED); the lifecycle has the move
-     * (FAILED_PRECONDITION / INVALID_TRANSITION); no active rule denies it (FAILED_PRECONDITION / RULE_DENIED); nothing changed meanwhile (retried internally, then ABORTED / VERSION_MISMATCH).
+     * (FAILED_PRECONDITION / INVALID_TRANSITION); a recovery is one that the policy of the type allows (FAILED_PRECONDITION /
+     * RECOVERIES_EXHAUSTED) and by now (FAILED_PRECONDITION / RECOVERY_TOO_EARLY); no active rule denies it (FAILED_PRECONDITION / RULE_DENIED); nothing changed meanwhile (retried internally, then ABORTED / VERSION_MISMATCH).
      * An engine that has bounds of its own may also not take the question: INVALID_REQUEST, MESSAGE_TOO_LARGE, CHECKS_TOO_EXPENSIVE.
      * Rules whose action is WARN stop nothing: the event has what they say.
      * With `enlist` also: ABORTED / TRANSACTION_ABORTED, UNAVAILABLE / COORDINATOR_UNAVAILABLE, DEADLINE_EXCEEDED / OUTCOME_PENDING.
@@ -3171,6 +3244,22 @@ export const WorkflowServiceDefinition = {
       requestType: RecoverWorkflowRequest as typeof RecoverWorkflowRequest,
       requestStream: false,
       responseType: RecoverWorkflowResponse as typeof RecoverWorkflowResponse,
+      responseStream: false,
+      options: {},
+    },
+    /**
+     * Sets, changes or cancels the deadline of the state that a workflow is in. Rules are not asked; they are when it falls due.
+     *
+     * Checked in this order; the first that fails is the answer: the request is well formed (INVALID_ARGUMENT / INVALID_REQUEST); the workflow
+     * exists (NOT_FOUND / WORKFLOW_NOT_FOUND); is not terminal (FAILED_PRECONDITION / TERMINAL_STATE); is at `expected_version`, if given
+     * (ABORTED / VERSION_MISMATCH); is not held by a transaction (ABORTED / IN_TRANSITION); its state can have that deadline
+     * (INVALID_ARGUMENT / INVALID_REQUEST), or has one to cancel (FAILED_PRECONDITION / DEADLINE_NOT_SET).
+     */
+    setWorkflowDeadline: {
+      name: "SetWorkflowDeadline",
+      requestType: SetWorkflowDeadlineRequest as typeof SetWorkflowDeadlineRequest,
+      requestStream: false,
+      responseType: SetWorkflowDeadlineResponse as typeof SetWorkflowDeadlineResponse,
       responseStream: false,
       options: {},
     },
@@ -3482,7 +3571,8 @@ export interface WorkflowServiceImplementation<CallContextExt = {}> {
    * exists (NOT_FOUND / WORKFLOW_NOT_FOUND); is not terminal (FAILED_PRECONDITION / TERMINAL_STATE); is at `expected_version`, if
    * given (ABORTED / VERSION_MISMATCH); is not held by a transaction (ABORTED / IN_TRANSITION); the predicate engine answers
    * (UNAVAILABLE / PREDICATE_LOGIC_UNAVAILABLE), and can do so in time (RESOURCE_EXHAUSTED / OVERLOADED); the lifecycle has the move
-   * (FAILED_PRECONDITION / INVALID_TRANSITION); no active rule denies it (FAILED_PRECONDITION / RULE_DENIED); nothing changed meanwhile (retried internally, then ABORTED / VERSION_MISMATCH).
+   * (FAILED_PRECONDITION / INVALID_TRANSITION); a recovery is one that the policy of the type allows (FAILED_PRECONDITION /
+   * RECOVERIES_EXHAUSTED) and by now (FAILED_PRECONDITION / RECOVERY_TOO_EARLY); no active rule denies it (FAILED_PRECONDITION / RULE_DENIED); nothing changed meanwhile (retried internally, then ABORTED / VERSION_MISMATCH).
    * An engine that has bounds of its own may also not take the question: INVALID_REQUEST, MESSAGE_TOO_LARGE, CHECKS_TOO_EXPENSIVE.
    * Rules whose action is WARN stop nothing: the event has what they say.
    * With `enlist` also: ABORTED / TRANSACTION_ABORTED, UNAVAILABLE / COORDINATOR_UNAVAILABLE, DEADLINE_EXCEEDED / OUTCOME_PENDING.
@@ -3525,6 +3615,18 @@ export interface WorkflowServiceImplementation<CallContextExt = {}> {
     request: RecoverWorkflowRequest,
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<RecoverWorkflowResponse>>;
+  /**
+   * Sets, changes or cancels the deadline of the state that a workflow is in. Rules are not asked; they are when it falls due.
+   *
+   * Checked in this order; the first that fails is the answer: the request is well formed (INVALID_ARGUMENT / INVALID_REQUEST); the workflow
+   * exists (NOT_FOUND / WORKFLOW_NOT_FOUND); is not terminal (FAILED_PRECONDITION / TERMINAL_STATE); is at `expected_version`, if given
+   * (ABORTED / VERSION_MISMATCH); is not held by a transaction (ABORTED / IN_TRANSITION); its state can have that deadline
+   * (INVALID_ARGUMENT / INVALID_REQUEST), or has one to cancel (FAILED_PRECONDITION / DEADLINE_NOT_SET).
+   */
+  setWorkflowDeadline(
+    request: SetWorkflowDeadlineRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<SetWorkflowDeadlineResponse>>;
   /**
    * Says of each move that the lifecycle has from the workflow's state whether it would be allowed now, and why not, and attempts none. All of
    * them are judged under one rule-set revision. The answer is true of the moment: a move can be refused a moment later.
@@ -3747,7 +3849,8 @@ export interface WorkflowServiceClient<CallOptionsExt = {}> {
    * exists (NOT_FOUND / WORKFLOW_NOT_FOUND); is not terminal (FAILED_PRECONDITION / TERMINAL_STATE); is at `expected_version`, if
    * given (ABORTED / VERSION_MISMATCH); is not held by a transaction (ABORTED / IN_TRANSITION); the predicate engine answers
    * (UNAVAILABLE / PREDICATE_LOGIC_UNAVAILABLE), and can do so in time (RESOURCE_EXHAUSTED / OVERLOADED); the lifecycle has the move
-   * (FAILED_PRECONDITION / INVALID_TRANSITION); no active rule denies it (FAILED_PRECONDITION / RULE_DENIED); nothing changed meanwhile (retried internally, then ABORTED / VERSION_MISMATCH).
+   * (FAILED_PRECONDITION / INVALID_TRANSITION); a recovery is one that the policy of the type allows (FAILED_PRECONDITION /
+   * RECOVERIES_EXHAUSTED) and by now (FAILED_PRECONDITION / RECOVERY_TOO_EARLY); no active rule denies it (FAILED_PRECONDITION / RULE_DENIED); nothing changed meanwhile (retried internally, then ABORTED / VERSION_MISMATCH).
    * An engine that has bounds of its own may also not take the question: INVALID_REQUEST, MESSAGE_TOO_LARGE, CHECKS_TOO_EXPENSIVE.
    * Rules whose action is WARN stop nothing: the event has what they say.
    * With `enlist` also: ABORTED / TRANSACTION_ABORTED, UNAVAILABLE / COORDINATOR_UNAVAILABLE, DEADLINE_EXCEEDED / OUTCOME_PENDING.
@@ -3790,6 +3893,18 @@ export interface WorkflowServiceClient<CallOptionsExt = {}> {
     request: DeepPartial<RecoverWorkflowRequest>,
     options?: CallOptions & CallOptionsExt,
   ): Promise<RecoverWorkflowResponse>;
+  /**
+   * Sets, changes or cancels the deadline of the state that a workflow is in. Rules are not asked; they are when it falls due.
+   *
+   * Checked in this order; the first that fails is the answer: the request is well formed (INVALID_ARGUMENT / INVALID_REQUEST); the workflow
+   * exists (NOT_FOUND / WORKFLOW_NOT_FOUND); is not terminal (FAILED_PRECONDITION / TERMINAL_STATE); is at `expected_version`, if given
+   * (ABORTED / VERSION_MISMATCH); is not held by a transaction (ABORTED / IN_TRANSITION); its state can have that deadline
+   * (INVALID_ARGUMENT / INVALID_REQUEST), or has one to cancel (FAILED_PRECONDITION / DEADLINE_NOT_SET).
+   */
+  setWorkflowDeadline(
+    request: DeepPartial<SetWorkflowDeadlineRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<SetWorkflowDeadlineResponse>;
   /**
    * Says of each move that the lifecycle has from the workflow's state whether it would be allowed now, and why not, and attempts none. All of
    * them are judged under one rule-set revision. The answer is true of the moment: a move can be refused a moment later.
