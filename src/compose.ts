@@ -39,6 +39,7 @@ import { createTransactionClient } from "./rpc/clients/transaction-client.ts";
 import { createCommitService } from "./rpc/commit-service.ts";
 import type { RpcContext } from "./rpc/context.ts";
 import { storageUnavailable } from "./rpc/errors.ts";
+import { workflowFilter } from "./rpc/filter.ts";
 import { createPredicateService } from "./rpc/predicate-service.ts";
 import { createRpcServer, type EdgeBounds, type RpcServer, type RpcService, withValidation } from "./rpc/server.ts";
 import { createEventSource, filterProblem } from "./rpc/workflow/event-source.ts";
@@ -61,6 +62,7 @@ import { makeFolder } from "./storage/sqlite/store-file.ts";
 import { openSqliteVerdictLog } from "./storage/sqlite/verdict-log.ts";
 import { openSqliteWorkflowStore } from "./storage/sqlite/workflow-store.ts";
 import { version } from "./version.ts";
+import { createBulk } from "./workflow/bulk.ts";
 import { createDeadlines } from "./workflow/deadlines.ts";
 import { createFireDeadline } from "./workflow/fire-deadline.ts";
 import { createManager } from "./workflow/manager.ts";
@@ -485,7 +487,7 @@ async function workflowPart(wiring: Wiring): Promise<Result<Part, StartFailure>>
   };
   const transactions: TransactionClient = { execute: async (request) => peers?.transactions.execute(request) ?? starting };
 
-  const ownPart = createOwnPart({ store, predicates, environment, participantId, transactions });
+  const ownPart = createOwnPart({ store, predicates, environment, turns, participantId, transactions });
   const participant = createWorkflowParticipant({ store, predicates, environment, participantId, ownPart, turns });
   const { maxWorkflows: workflowCountMax } = config;
   let participating: Participant | undefined;
@@ -493,7 +495,7 @@ async function workflowPart(wiring: Wiring): Promise<Result<Part, StartFailure>>
     connectedTo: (coordinatorId) => participating?.connectedTo(coordinatorId) ?? false,
     reread: (transactionId) => participating?.reread(transactionId),
   };
-  const manager = createManager({ store, predicates, environment, ownPart, sessions, workflowCountMax });
+  const manager = createManager({ store, predicates, environment, turns, ownPart, sessions, workflowCountMax });
   const watch = createWatch({ store, turns });
   const openedSinks = await openSinks(wiring, createEventSource({ store, watch }));
   if (!openedSinks.ok) {
@@ -504,8 +506,19 @@ async function workflowPart(wiring: Wiring): Promise<Result<Part, StartFailure>>
   // Watches need no care: they are told when they are too late.
   const undelivered: Undelivered = { oldestNeeded: async () => sinks?.sinks.oldestNeeded() };
   const purges = createPurges({ store, undelivered, turns, nowMs: environment.nowMs });
+  const bulk = createBulk({
+    store,
+    bulk: store.bulk,
+    predicates,
+    environment,
+    turns,
+    clock: systemClock,
+    logger,
+    filterOf: (text) => workflowFilter(text) ?? { known: {}, matches: () => false },
+  });
   const service = createWorkflowService({
     manager,
+    bulk,
     store,
     policies,
     watch,
@@ -578,7 +591,10 @@ async function workflowPart(wiring: Wiring): Promise<Result<Part, StartFailure>>
       await session.start();
       sinks?.start();
       deadlines.start();
-      leave = (graceMs) => session.close(graceMs);
+      leave = async (graceMs) => {
+        await Promise.all([session.close(graceMs), bulk.close()]);
+      };
+      await loop.run({ job: "bulk" }, bulk.resumeAll);
       closers.push(
         () => predicateChannel.close(),
         () => commitChannel.close(),
@@ -592,6 +608,7 @@ async function workflowPart(wiring: Wiring): Promise<Result<Part, StartFailure>>
       // Also if it never came to serve.
       await deadlines.close();
       for (const close of [
+        bulk.close,
         ...closers,
         stopPurging,
         retention.stop,

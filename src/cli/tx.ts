@@ -30,7 +30,7 @@ import {
   withClients,
 } from "./client.ts";
 import { enumText, fieldLines, jsonText, type OutputFormat, print, tableLines, timeText } from "./output.ts";
-import { enlistArgument } from "./workflow.ts";
+import { enlistArgument } from "./workflow-text.ts";
 
 const transactionType = "concord.commit.v1.Transaction";
 

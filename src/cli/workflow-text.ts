@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from "commander";
+import type { Enlistment } from "../gen/concord/commit/v1/transaction.ts";
 import { Workflow, type WorkflowDeadline, WorkflowEvent, type WorkflowState } from "../gen/concord/workflow/v1/workflow.ts";
 import { type WorkflowState as StateName, workflowStates } from "../kernel/lifecycle.ts";
 import { enumText, fieldLines, jsonText, type OutputFormat, print, printAside, timeText } from "./output.ts";
@@ -76,4 +77,11 @@ export function stateArgument(text: string): StateName {
   const state = workflowStates.find((name) => name === text.toUpperCase());
   if (state === undefined) throw new InvalidArgumentError(`It must be one of ${workflowStates.join(", ")}.`);
   return state;
+}
+
+/** `inventory=take 2` as an enlistment with that text as its payload. */
+export function enlistArgument(text: string): Enlistment {
+  const split = text.indexOf("=");
+  const participantId = split === -1 ? text : text.slice(0, split);
+  return { participantId, payload: Buffer.from(split === -1 ? "" : text.slice(split + 1)) };
 }

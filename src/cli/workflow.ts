@@ -23,6 +23,8 @@ import {
   withClients,
 } from "./client.ts";
 import { fieldLines, jsonText, print, printAside, tableLines, timeText } from "./output.ts";
+import { batchCommand } from "./workflow-batch.ts";
+import { bulkCommand } from "./workflow-bulk.ts";
 import { countCommand, printScan } from "./workflow-count.ts";
 import { addDeadlineOption, type DeadlineOption, deadlineCommand } from "./workflow-deadline.ts";
 import { exportCommand } from "./workflow-export.ts";
@@ -30,6 +32,7 @@ import { movesCommand } from "./workflow-moves.ts";
 import { purgeCommand } from "./workflow-purge.ts";
 import {
   deadlineText,
+  enlistArgument,
   eventHead,
   eventRow,
   holdText,
@@ -56,6 +59,8 @@ export function workflowCommand(): Command {
   command.addCommand(movesCommand());
   command.addCommand(transitionCommand());
   command.addCommand(updateCommand());
+  command.addCommand(batchCommand());
+  command.addCommand(bulkCommand());
   command.addCommand(recoverCommand());
   command.addCommand(deadlineCommand());
   command.addCommand(waitCommand());
@@ -321,11 +326,4 @@ function statsCommand(): Command {
 function eventsText({ totalEvents, keptEvents, oldestSequence }: GetSystemStatsResponse): string {
   if (keptEvents === totalEvents) return String(totalEvents);
   return `${totalEvents}, of which ${keptEvents} are kept; none is missing from ${oldestSequence} on`;
-}
-
-/** `inventory=take 2` as an enlistment with that text as its payload. */
-export function enlistArgument(text: string): Enlistment {
-  const split = text.indexOf("=");
-  const participantId = split === -1 ? text : text.slice(0, split);
-  return { participantId, payload: Buffer.from(split === -1 ? "" : text.slice(split + 1)) };
 }

@@ -80,6 +80,7 @@ export function eventToWire(event: WorkflowEvent): DeepPartial<WireWorkflowEvent
     ruleSetRevision: BigInt(event.ruleSetRevision),
     transactionId: event.transactionId ?? "",
     metadataPatch: event.metadataPatch,
+    bulkOperationId: event.bulkOperationId ?? "",
     warnings: event.warnings.first,
     warningsOmitted: event.warnings.omitted,
     deadline: event.deadline && deadlineToWire(event.deadline),

@@ -58,6 +58,7 @@ const eventVariables: Variables = {
     metadata: anyRecord,
     metadata_patch: anyRecord,
     transaction_id: types.string,
+    bulk_operation_id: types.string,
   }),
 };
 
@@ -186,4 +187,5 @@ const eventFields = (event: WorkflowEvent) => ({
   metadata: celJson(event.metadata),
   metadata_patch: celJson(event.metadataPatch ?? {}),
   transaction_id: event.transactionId ?? "",
+  bulk_operation_id: event.bulkOperationId ?? "",
 });

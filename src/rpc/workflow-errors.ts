@@ -228,8 +228,10 @@ export function workflowError(error: ManagerError, { workflowId = "", requestId 
       return rpcError({
         code: Status.ABORTED,
         reason: "TRANSACTION_ABORTED",
-        message: `transaction ${error.transactionId} was aborted: ${error.abortReason}; workflow "${error.workflowId}" is as it was`,
-        metadata: { workflow_id: error.workflowId, transaction_id: error.transactionId },
+        message: `transaction ${error.transactionId} was aborted: ${error.abortReason}; ${
+          error.workflowId === undefined ? "each workflow" : `workflow "${error.workflowId}"`
+        } is as it was`,
+        metadata: known({ workflowId: error.workflowId, transactionId: error.transactionId }),
         preconditions: error.refusals.map(({ participantId, reason }) => ({
           type: "PARTICIPANT",
           subject: participantId,

@@ -17,6 +17,7 @@ import type { TimeMs } from "../kernel/time.ts";
 import type { Turns } from "../kernel/turns.ts";
 import type { Logger } from "../runtime/logger.ts";
 import { type Answer, type MoveCommand, missing } from "../workflow/attempt.ts";
+import type { Bulk } from "../workflow/bulk.ts";
 import type { WorkflowEvent } from "../workflow/core/types.ts";
 import type { ManagerError } from "../workflow/errors.ts";
 import { rangesOf } from "../workflow/event-ranges.ts";
@@ -35,9 +36,9 @@ import { invalidField } from "./errors.ts";
 import { eventFilter } from "./filter.ts";
 import { createReadPage } from "./list.ts";
 import { sequencePlace } from "./page.ts";
-import { withPatience } from "./patience.ts";
 import { requestKey } from "./request-key.ts";
-import { tellTransaction } from "./transaction-header.ts";
+import { createBatchHandlers } from "./workflow/batch.ts";
+import { createBulkHandlers } from "./workflow/bulk.ts";
 import { createCountHandlers } from "./workflow/counts.ts";
 import { createCreationHandlers } from "./workflow/creation.ts";
 import { createDeadlineHandlers, deadlineFromWire } from "./workflow/deadlines.ts";
@@ -46,15 +47,14 @@ import { createPolicyHandlers } from "./workflow/policies.ts";
 import { createRetentionHandlers } from "./workflow/retention.ts";
 import { createServerInfoHandlers, type ServerFacts } from "./workflow/server-info.ts";
 import { createSinkHandlers } from "./workflow/sinks.ts";
+import { runTogether } from "./workflow/together.ts";
 import { createUpdateHandlers } from "./workflow/update.ts";
 import { createWaitHandlers } from "./workflow/wait.ts";
 import { eventsPurged, workflowError } from "./workflow-errors.ts";
 
-/** A transaction of a caller without a deadline ends by this. */
-const togetherTimeoutMaxMs = 60_000;
-
 export function createWorkflowService(dependencies: {
   readonly manager: Manager;
+  readonly bulk: Bulk;
   readonly store: WorkflowStore;
   readonly policies: Policies;
   readonly watch: Watch;
@@ -68,7 +68,7 @@ export function createWorkflowService(dependencies: {
   readonly logger: Logger;
   readonly server: ServerFacts;
 }): WorkflowServiceImplementation<RpcContext> {
-  const { manager, store, watch, participantId: ownId, nowMs } = dependencies;
+  const { manager, store, watch } = dependencies;
   const readPage = createReadPage(dependencies);
 
   const workflowOf = ({ workflowId }: WorkflowEvent) => store.get(workflowId);
@@ -104,6 +104,8 @@ export function createWorkflowService(dependencies: {
     ...createListHandlers(dependencies),
     ...createCountHandlers({ ...dependencies, workflowCountMax: manager.workflowCountMax }),
     ...createRetentionHandlers(dependencies),
+    ...createBatchHandlers(dependencies),
+    ...createBulkHandlers(dependencies),
 
     async getWorkflow({ workflowId }) {
       const workflow = await store.get(workflowId as WorkflowId);
@@ -120,32 +122,13 @@ export function createWorkflowService(dependencies: {
         false,
         requestKey("concord.workflow.v1.TransitionWorkflowRequest", request),
       );
-      if (request.enlist.length === 0) {
-        if (request.timeout !== undefined) throw invalidField("timeout", "is only for a move with enlist");
-        if (request.waitForParticipants !== undefined)
-          throw invalidField("wait_for_participants", "is only for a move with enlist");
-        return move(command, manager.move(command, context), context);
-      }
-      const own = request.enlist.findIndex(({ participantId }) => participantId === ownId);
-      if (own >= 0)
-        throw invalidField(
-          `enlist[${own}].participant_id`,
-          `"${ownId}" is reserved: the workflow manager takes part in any case`,
-        );
-      const parts = request.enlist.map(({ participantId, payload }) => ({
-        participantId: participantId as ParticipantId,
-        payload,
-      }));
-      const waitForParticipantsMs = durationMs(request.waitForParticipants) ?? 0;
-      const onBegun = (transactionId: TransactionId): void => tellTransaction(context, transactionId);
-      return withPatience(context, nowMs(), durationMs(request.timeout) ?? togetherTimeoutMaxMs, ({ signal, leftMs }) => {
-        const together = { parts, waitForParticipantsMs, deadlineMs: nowMs() + leftMs };
-        return move(
+      return runTogether(request, dependencies, context, (together, caller) =>
+        move(
           command,
-          manager.moveTogether(command, together, { signal, deadlineMs: together.deadlineMs, onBegun }),
+          together === undefined ? manager.move(command, caller) : manager.moveTogether(command, together, caller),
           context,
-        );
-      });
+        ),
+      );
     },
 
     async recoverWorkflow(request, context) {

@@ -1,15 +1,26 @@
-import { unreachable } from "../kernel/assert.ts";
+import { assert, unreachable } from "../kernel/assert.ts";
 import type { WorkflowId } from "../kernel/ids.ts";
 import type { JsonObject } from "../kernel/json.ts";
-import type { RequestKey } from "../kernel/request-key.ts";
+import { type RequestKey, wholeKey } from "../kernel/request-key.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
 import type { TimeMs } from "../kernel/time.ts";
+import type { Breathe, Turns } from "../kernel/turns.ts";
 import type { WriteFailure } from "../kernel/write.ts";
+import { atOnce } from "./at-once.ts";
 import type { PolicyTerms } from "./core/policy.ts";
 import { admit, consent, type Stamp } from "./core/step.ts";
 import type { Consent, Move, Workflow, WorkflowEvent } from "./core/types.ts";
-import type { ManagerError } from "./errors.ts";
-import type { Asker, PredicateClient, PredicateFailure, TransactionFacts, WorkflowConflict, WorkflowStore } from "./ports.ts";
+import type { ItemsRefused, ManagerError, MovesError } from "./errors.ts";
+import { judgedAtOnceMax } from "./limits.ts";
+import type {
+  Asker,
+  PredicateClient,
+  PredicateFailure,
+  RememberedAnswer,
+  TransactionFacts,
+  WorkflowConflict,
+  WorkflowStore,
+} from "./ports.ts";
 
 /** A lost race is run again this often before the caller hears of it; in each, somebody else has made progress. */
 export const raceCountMax = 16;
@@ -26,6 +37,24 @@ export type MoveCommand = {
   readonly move: Move;
 };
 
+/** Moves that are made together, or not at all; none of a workflow that another one is of. Of one, it is the move by itself. */
+export type Moves = {
+  readonly commands: readonly MoveCommand[];
+  /** Of all of them: the commands have item keys then. Of one by itself it is its own. */
+  readonly request: RequestKey | undefined;
+  readonly reason: string;
+  readonly requestedBy: string;
+};
+
+export function movesOf(command: MoveCommand): Moves {
+  const { request, reason, requestedBy } = command.move;
+  return { commands: [command], request, reason, requestedBy };
+}
+
+/** What several are about together has no name. */
+export const subjectOf = ({ commands: [first, ...others] }: Moves): WorkflowId | undefined =>
+  others.length === 0 ? first?.workflowId : undefined;
+
 /** Time, identity and policies come from outside, so that a test can decide them. */
 export type Environment = {
   nowMs(): TimeMs;
@@ -38,13 +67,14 @@ export type Attempts = {
   readonly store: WorkflowStore;
   readonly predicates: PredicateClient;
   readonly environment: Environment;
+  readonly turns: Turns;
 };
 
 /** A workflow for which a move is allowed. */
 export type Judged = { readonly workflow: Workflow; readonly consent: Consent };
 
 /** All checks of a move, in the agreed order, on the workflow as it is now. No lock is held while the engine is asked. */
-export async function judge(
+async function judge(
   { store, predicates, environment }: Attempts,
   command: MoveCommand,
   transaction: TransactionFacts | undefined,
@@ -91,48 +121,111 @@ export function unjudged(failure: PredicateFailure, workflowId: WorkflowId): Man
   }
 }
 
-type Write<Subject, T> = (judged: Subject) => Promise<Result<T, WriteFailure<WorkflowConflict>>>;
-
-/** Judges a move, and writes it. */
-export const judgeAndWrite = <T>(
+/** Judges them all, in the end by one revision of the rules: those that an older one has judged are judged again. */
+export async function judgeAll(
   attempts: Attempts,
-  command: MoveCommand,
+  { commands }: Pick<Moves, "commands">,
   transaction: TransactionFacts | undefined,
   asker: Asker,
-  write: Write<Judged, T>,
-) => judgedAndWritten(attempts, command, asker, () => judge(attempts, command, transaction, asker), write);
+): Promise<Result<readonly Judged[], ItemsRefused>> {
+  const breathe = attempts.turns();
+  const judged: (Result<Judged, ManagerError> | undefined)[] = commands.map(() => undefined);
+  let left = commands.map((command, index) => ({ command, index }));
+  for (let race = 0; left.length > 0 && race < raceCountMax; race += 1) {
+    await atOnce(left, judgedAtOnceMax, breathe, async ({ command, index }) => {
+      const one = await judge(attempts, command, transaction, asker);
+      judged[index] = one.ok && commands.length > 1 ? ok({ ...one.value, workflow: withoutMetadata(one.value.workflow) }) : one;
+    });
+    const revisions = judged.map(revisionOf);
+    const newest = revisions.reduce<number>((most, each = 0) => Math.max(most, each), 0);
+    left = commands.flatMap((command, index) => ((revisions[index] ?? newest) < newest ? { command, index } : []));
+  }
+  for (const { command, index } of left) {
+    const cause = "the rules change faster than all moves of the batch are judged";
+    judged[index] = err({ type: "predicate-logic-unavailable", workflowId: command.workflowId, cause });
+  }
+  const refused = judged.map((each) => (each?.ok === false ? each.error : undefined));
+  if (refused.some((error) => error !== undefined)) return err({ type: "items-refused", errors: refused });
+  return ok(judged.flatMap((each) => (each?.ok ? each.value : [])));
+}
 
-/** Judges and writes, again and again until the write still meets the workflow that was judged. Writes nothing once nobody waits. */
-export async function judgedAndWritten<Subject, T>(
-  attempts: Pick<Attempts, "store">,
-  command: Pick<MoveCommand, "workflowId" | "expectedVersion">,
+function revisionOf(judged: Result<Judged, ManagerError> | undefined): number | undefined {
+  if (judged?.ok) return judged.value.consent.ruleSetRevision;
+  return judged?.error.type === "rule-denied" ? judged.error.ruleSetRevision : undefined;
+}
+
+/** A thousand workflows may have 64 MiB of it. Only the engine needs it. */
+export const withoutMetadata = (workflow: Workflow): Workflow => ({ ...workflow, metadata: {} });
+
+type Writing<Subject, T, Refusal> = {
+  /** Of one workflow. */
+  readonly workflowId: WorkflowId | undefined;
+  readonly judgeNow: () => Promise<Result<Subject, Refusal>>;
+  readonly write: (judged: Subject) => Promise<Result<T, WriteFailure<WorkflowConflict>>>;
+  /** What is told if somebody else has changed a workflow each time. */
+  readonly whenLost: (to: WorkflowId) => Promise<Refusal>;
+};
+
+/** Judges and writes, again and again until the write still meets what was judged. Writes nothing once nobody waits. */
+export async function judgedAndWritten<Subject, T, Refusal>(
   asker: Asker,
-  judgeNow: () => Promise<Result<Subject, ManagerError>>,
-  write: Write<Subject, T>,
-): Promise<Result<T, ManagerError | { readonly type: "request-exists" }>> {
-  for (let race = 0; race < raceCountMax; race += 1) {
+  { workflowId, judgeNow, write, whenLost }: Writing<Subject, T, Refusal>,
+): Promise<Result<T, Refusal | ManagerError | { readonly type: "request-exists" }>> {
+  for (let race = 1; ; race += 1) {
     const judged = await judgeNow();
     if (!judged.ok) return judged;
-    if (asker.signal.aborted) return err({ type: "outcome-pending", workflowId: command.workflowId, transactionId: undefined });
+    if (asker.signal.aborted) return err({ type: "outcome-pending", workflowId, transactionId: undefined });
     const written = await write(judged.value);
     if (written.ok) return written;
     if (written.error.type === "storage-unavailable") return err(written.error);
-    if (written.error.conflict.type === "request-exists") return err({ type: "request-exists" });
+    const { conflict } = written.error;
+    if (conflict.type === "request-exists") return err({ type: "request-exists" });
+    assert(conflict.type === "stale", "what is judged is there");
+    if (race === raceCountMax) return err(await whenLost(conflict.workflowId));
   }
-  const { workflowId, expectedVersion } = command;
-  const current = await attempts.store.get(workflowId);
-  return current === undefined
-    ? err(await missing(attempts.store, workflowId))
-    : err({ type: "version-mismatch", workflowId, expectedVersion, currentVersion: current.version });
 }
 
-/** The first answer to a request that was answered before; a misuse of its id is an answer too. */
+/** The same of moves, all of them together. */
+export function judgeAndWrite<T>(
+  attempts: Attempts,
+  moves: Moves,
+  transaction: TransactionFacts | undefined,
+  asker: Asker,
+  write: Writing<readonly Judged[], T, ItemsRefused>["write"],
+): Promise<Result<T, MovesError | { readonly type: "request-exists" }>> {
+  return judgedAndWritten(asker, {
+    workflowId: subjectOf(moves),
+    judgeNow: () => judgeAll(attempts, moves, transaction, asker),
+    write,
+    whenLost: async (to) => {
+      const lost = moves.commands.map((command) => (command.workflowId === to ? changedAgain(attempts, command) : undefined));
+      return { type: "items-refused", errors: await Promise.all(lost) };
+    },
+  });
+}
+
+export async function changedAgain(
+  { store }: Pick<Attempts, "store">,
+  { workflowId, expectedVersion }: Pick<MoveCommand, "workflowId" | "expectedVersion">,
+): Promise<ManagerError> {
+  const current = await store.get(workflowId);
+  return current === undefined
+    ? missing(store, workflowId)
+    : { type: "version-mismatch", workflowId, expectedVersion, currentVersion: current.version };
+}
+
+/** The first answer to a request that was answered before; a misuse of its id is an answer too, of an item also that of its whole request. */
 export async function earlierAnswer(
   store: WorkflowStore,
   request: RequestKey | undefined,
 ): Promise<Result<Answer, ManagerError> | undefined> {
   if (request === undefined) return undefined;
   const stored = await store.answer(request.id);
+  const whole = stored === undefined ? wholeKey(request) : undefined;
+  if (whole !== undefined) {
+    const known = await store.answer(whole.id);
+    return known && known.digest !== whole.digest ? err({ type: "request-id-reused", requestId: whole.id }) : undefined;
+  }
   if (stored === undefined) return undefined;
   // A digest tells methods apart, so the other condition is never the only one.
   if (stored.digest !== request.digest || !("workflow" in stored)) {
@@ -141,11 +234,60 @@ export async function earlierAnswer(
   return ok({ workflow: stored.workflow, event: stored.event });
 }
 
+/** The same of moves that were made together. Of some of them alone there is none: the others' have been forgotten, as they may be. */
+export async function earlierAnswers(
+  { store, turns }: Pick<Attempts, "store" | "turns">,
+  { commands, request }: Moves,
+): Promise<Result<readonly Answer[], ManagerError> | undefined> {
+  const whole = await earlierAnswer(store, request);
+  if (whole === undefined || !whole.ok) return whole;
+  const [first] = commands;
+  if (commands.length === 1 && first?.move.request === request) return ok([whole.value]);
+  const breathe = turns();
+  const answers: Answer[] = [];
+  for (const { move } of commands) {
+    const pause = breathe();
+    if (pause !== undefined) await pause;
+    const answer = await earlierAnswer(store, move.request);
+    if (answer === undefined || !answer.ok) return answer;
+    answers.push({ ...answer.value, workflow: withoutMetadata(answer.value.workflow) });
+  }
+  return ok(answers);
+}
+
 export function stampOf(environment: Environment, workflowType: string): Stamp {
   return { nowMs: environment.nowMs(), eventId: environment.newId(), terms: environment.termsOf(workflowType) };
 }
 
-/** The part of a batch that remembers the answer, if the request has an id. */
-export function rememberAnswer(request: RequestKey | undefined, environment: Environment) {
-  return request === undefined ? {} : { request: { ...request, atMs: environment.nowMs() } };
+/**
+ * What a batch remembers of the requests of its changes, in their order; nothing of those without an id. Of an item also that there was a
+ * request of that id, so that another one is known as a misuse.
+ */
+export function rememberAnswers(
+  requests: readonly (RequestKey | undefined)[],
+  environment: Environment,
+): { readonly answers?: readonly RememberedAnswer[] } {
+  const atMs = environment.nowMs();
+  const answers = requests.flatMap((request, index) =>
+    request === undefined ? [] : { ...request, atMs, put: index, event: index },
+  );
+  const [first] = answers;
+  if (first === undefined) return {};
+  const whole = wholeKey(first);
+  return { answers: whole === undefined ? answers : [{ ...first, ...whole, shared: true }, ...answers] };
+}
+
+/** Made of each, in slices. */
+export async function inSlices<Item, Made>(
+  items: readonly Item[],
+  breathe: Breathe,
+  make: (item: Item) => Made,
+): Promise<Made[]> {
+  const made: Made[] = [];
+  for (const item of items) {
+    const pause = breathe();
+    if (pause !== undefined) await pause;
+    made.push(make(item));
+  }
+  return made;
 }

@@ -2,7 +2,6 @@ import type { RequestId, TransactionId, WorkflowId } from "../kernel/ids.ts";
 import type { RequestKey } from "../kernel/request-key.ts";
 import { err, type Result } from "../kernel/result.ts";
 import type { TimeMs } from "../kernel/time.ts";
-import type { Answer } from "./attempt.ts";
 import type { ManagerError } from "./errors.ts";
 
 /** Who waits for an answer. */
@@ -29,16 +28,19 @@ type UnderWay = {
   transactionId: TransactionId | undefined;
   readonly begun: PromiseWithResolvers<TransactionId>;
   readonly left: AbortController;
-  readonly answer: Promise<Outcome>;
+  /** Of its request's own kind: a digest is of one kind only. */
+  readonly answer: Promise<Result<unknown, unknown>>;
 };
-
-type Outcome = Result<Answer, ManagerError>;
 
 /** The calls under way in this process. A retry that meets its first attempt joins it, and gets its answer. */
 export function createCalls() {
   const byRequest = new Map<RequestId, UnderWay>();
 
-  function begin(digest: string, deadlineMs: TimeMs | undefined, run: (call: Call) => Promise<Outcome>): UnderWay {
+  function begin(
+    digest: string,
+    deadlineMs: TimeMs | undefined,
+    run: (call: Call) => Promise<Result<unknown, unknown>>,
+  ): UnderWay {
     const left = new AbortController();
     const begun = Promise.withResolvers<TransactionId>();
     const tell = (transactionId: TransactionId): void => {
@@ -51,11 +53,11 @@ export function createCalls() {
   }
 
   return {
-    async run<Answered extends Answer>(
+    async run<T, E>(
       { request, workflowId }: { readonly request: RequestKey | undefined; readonly workflowId: WorkflowId | undefined },
       caller: Caller,
-      run: (call: Call) => Promise<Result<Answered, ManagerError>>,
-    ): Promise<Result<Answered, ManagerError>> {
+      run: (call: Call) => Promise<Result<T, E>>,
+    ): Promise<Result<T, E | ManagerError>> {
       const first = request && byRequest.get(request.id);
       if (first && first.digest !== request.digest) return err({ type: "request-id-reused", requestId: request.id });
       const underWay = first ?? begin(request?.digest ?? "", caller.deadlineMs, run);
@@ -65,7 +67,7 @@ export function createCalls() {
       if (onBegun) void underWay.begun.promise.then((transactionId) => caller.signal.aborted || onBegun(transactionId));
       try {
         // The same request, to its digest, has the same kind of answer.
-        const answer = (await orLeft(caller.signal, underWay.answer)) as Result<Answered, ManagerError> | undefined;
+        const answer = (await orLeft(caller.signal, underWay.answer)) as Result<T, E> | undefined;
         return answer ?? err({ type: "outcome-pending", workflowId, transactionId: underWay.transactionId });
       } finally {
         underWay.callers -= 1;

@@ -3,7 +3,7 @@ import type { WorkflowId } from "../kernel/ids.ts";
 import { isSameJson, type JsonObject } from "../kernel/json.ts";
 import type { RequestKey } from "../kernel/request-key.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
-import { type Answer, type Attempts, earlierAnswer, rememberAnswer, stampOf, unjudged } from "./attempt.ts";
+import { type Answer, type Attempts, earlierAnswer, rememberAnswers, stampOf, unjudged } from "./attempt.ts";
 import type { Call } from "./calls.ts";
 import { deadlineProblem, type WantedDeadline } from "./core/deadline.ts";
 import { noTerms } from "./core/policy.ts";
@@ -54,7 +54,7 @@ export async function createOnce(creating: Creating, command: CreateCommand, cal
     puts: [{ workflow: last.workflow, expected: "absent" }],
     events: created === last ? [created.event] : [created.event, last.event],
     workflowCountMax,
-    ...rememberAnswer(request, environment),
+    ...rememberAnswers([request], environment),
   });
   if (applied.ok) return ok(answerOf(last.workflow, applied.value));
   if (applied.error.type === "storage-unavailable") return err(applied.error);

@@ -1,3 +1,4 @@
+import { assert } from "../kernel/assert.ts";
 import type { RequestId, TransactionId, WorkflowId } from "../kernel/ids.ts";
 import type { WorkflowState } from "../kernel/lifecycle.ts";
 import type { TimeMs } from "../kernel/time.ts";
@@ -38,7 +39,8 @@ export type ManagerError =
   | { readonly type: "coordinator-refused"; readonly cause: string }
   | {
       readonly type: "transaction-aborted";
-      readonly workflowId: WorkflowId;
+      /** Nothing, if it was to move several. */
+      readonly workflowId: WorkflowId | undefined;
       readonly transactionId: TransactionId;
       readonly abortReason: string;
       readonly refusals: readonly { readonly participantId: string; readonly reason: string }[];
@@ -57,3 +59,17 @@ export type ManagerError =
       readonly workflowId: WorkflowId | undefined;
       readonly transactionId: TransactionId | undefined;
     };
+
+/** Moves that were to be made together: why each of them was refused, those apart that would have been made. Nothing was changed. */
+export type ItemsRefused = { readonly type: "items-refused"; readonly errors: readonly (ManagerError | undefined)[] };
+
+/** Why moves were not made together: for themselves, or for something else. */
+export type MovesError = ManagerError | ItemsRefused;
+
+/** Of one move by itself. */
+export function errorOfOne(error: MovesError): ManagerError {
+  if (error.type !== "items-refused") return error;
+  const [only] = error.errors;
+  assert(only !== undefined && error.errors.length === 1, "what is refused has a reason");
+  return only;
+}

@@ -43,3 +43,9 @@ export const duePauseMsMax = 5_000;
 
 /** No timer for a deadline runs longer: if somebody sets the clock ahead, it is noticed by then. */
 export const dueWakeMsMax = 60_000;
+
+/** Moves of one batch that are judged, or made, at a time: a call to the engine has 128. What they are about is in memory meanwhile. */
+export const judgedAtOnceMax = 64;
+
+/** Holds of one transaction that are read in one go: some 5 ms if each workflow is as large as it may be. */
+export const heldPageSize = 16;

@@ -1,23 +1,12 @@
 import { assert } from "../kernel/assert.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
-import {
-  type Answer,
-  type Attempts,
-  earlierAnswer,
-  judge,
-  judgeAndWrite,
-  type MoveCommand,
-  raceCountMax,
-  rememberAnswer,
-  stampOf,
-} from "./attempt.ts";
-import { type Call, type Caller, createCalls } from "./calls.ts";
-import { type DeadlineProblem, deadlineProblem } from "./core/deadline.ts";
-import { applyMove } from "./core/step.ts";
+import { type Answer, type Attempts, type MoveCommand, type Moves, movesOf, subjectOf } from "./attempt.ts";
+import { type Caller, createCalls } from "./calls.ts";
 import { type CreateCommand, createOnce } from "./creation.ts";
-import type { ManagerError } from "./errors.ts";
-import { type OwnPart, participantsOf, type Together } from "./own-part.ts";
-import type { Asker, CoordinatorSessions, WorkflowBatch } from "./ports.ts";
+import { errorOfOne, type ManagerError, type MovesError } from "./errors.ts";
+import { createMoves } from "./moves.ts";
+import type { OwnPart, Together } from "./own-part.ts";
+import type { Asker, CoordinatorSessions } from "./ports.ts";
 import { type PossibleMovesQuestion, possibleMoves } from "./possible-moves.ts";
 import { type ResolveCommand, resolveTransition } from "./resolve-transition.ts";
 import { type DeadlineCommand, setDeadlineOnce } from "./set-deadline.ts";
@@ -33,61 +22,12 @@ export function createManager(
     readonly workflowCountMax: number;
   },
 ) {
-  const { store, environment, ownPart, workflowCountMax } = dependencies;
+  const { workflowCountMax } = dependencies;
   const calls = createCalls();
+  const moves = createMoves(dependencies);
 
-  /** Applies a batch of one workflow and one event. */
-  async function applyOne(batch: WorkflowBatch) {
-    const applied = await store.apply(batch);
-    if (!applied.ok) return applied;
-    const [put] = batch.puts;
-    const [event] = applied.value;
-    assert(put !== undefined && event !== undefined, "EventPerChange");
-    return ok({ workflow: put.workflow, event });
-  }
-
-  const problemOf = ({ move: { targetState, deadline } }: MoveCommand): DeadlineProblem | undefined =>
-    deadline && deadlineProblem(targetState, deadline, environment.nowMs());
-
-  async function moveOnce(command: MoveCommand, call: Call): Promise<Result<Answer, ManagerError>> {
-    const { move } = command;
-    const earlier = await earlierAnswer(store, move.request);
-    if (earlier !== undefined) return earlier;
-    const problem = problemOf(command);
-    if (problem !== undefined) return err({ type: "deadline-invalid", problem });
-    const moved = await judgeAndWrite(dependencies, command, undefined, call, ({ workflow: judged, consent }) => {
-      const { workflow, event } = applyMove(judged, move, consent, stampOf(environment, judged.type), undefined);
-      return applyOne({
-        puts: [{ workflow, expected: { version: judged.version, heldBy: undefined } }],
-        events: [event],
-        ...rememberAnswer(move.request, environment),
-      });
-    });
-    if (moved.ok) return moved;
-    // What it lost to may have been its original, whose answer is then the answer.
-    const original = await ownPart.earlier(command, call);
-    if (original !== undefined) return original;
-    assert(moved.error.type !== "request-exists", "AtMostOncePerRequestId");
-    return err(moved.error);
-  }
-
-  async function moveTogetherOnce(command: MoveCommand, together: Together, call: Call): Promise<Result<Answer, ManagerError>> {
-    const { request } = command.move;
-    const transaction = { transactionId: undefined, participantIds: participantsOf(together) };
-    for (let attempt = 1; ; attempt += 1) {
-      const earlier = await ownPart.earlier(command, call);
-      if (earlier !== undefined) return earlier;
-      const problem = problemOf(command);
-      if (problem !== undefined) return err({ type: "deadline-invalid", problem });
-      // What is refused already needs no transaction. The prepare judges again, for what is true now may not be true then.
-      const judged = await judge(dependencies, command, transaction, call);
-      const moved = judged.ok ? await ownPart.run(command, together, call) : judged;
-      if (moved.ok) return moved;
-      const { error } = moved;
-      const metItself = request !== undefined && error.type === "in-transition" && error.heldFor === request.id;
-      if (!metItself || attempt === raceCountMax) return (await earlierAnswer(store, request)) ?? moved;
-    }
-  }
+  const moveAll = (wanted: Moves, together: Together | undefined, caller: Caller) =>
+    calls.run({ request: wanted.request, workflowId: subjectOf(wanted) }, caller, (call) => moves.all(wanted, together, call));
 
   return {
     workflowCountMax,
@@ -100,11 +40,18 @@ export function createManager(
       calls.run(command, caller, (call) => updateOnce(dependencies, command, call)),
 
     /** Makes a move by itself. One whose callers have all left before it is written is not made. */
-    move: (command: MoveCommand, caller: Caller) => calls.run(subjectOf(command), caller, (call) => moveOnce(command, call)),
+    move: async (command: MoveCommand, caller: Caller) => only(await moveAll(movesOf(command), undefined, caller)),
 
     /** Makes a move together with the work of other participants, or not at all. When the last of its callers has left, it is aborted. */
-    moveTogether: (command: MoveCommand, together: Together, caller: Caller) =>
-      calls.run(subjectOf(command), caller, (call) => moveTogetherOnce(command, together, call)),
+    moveTogether: async (command: MoveCommand, together: Together, caller: Caller) =>
+      only(await moveAll(movesOf(command), together, caller)),
+
+    /** Makes all moves of a batch, or none; also together with the work of other participants. */
+    moveAll,
+
+    /** Makes each move of a batch by itself. A retry makes those that have not been made. */
+    moveEach: (batch: Moves, caller: Caller) =>
+      calls.run({ request: batch.request, workflowId: subjectOf(batch) }, caller, (call) => moves.each(batch, call)),
 
     /** Sets, changes or cancels the deadline of the state that a workflow is in. */
     setDeadline: (command: DeadlineCommand, caller: Caller) =>
@@ -118,4 +65,10 @@ export function createManager(
   };
 }
 
-const subjectOf = ({ workflowId, move }: MoveCommand) => ({ workflowId, request: move.request });
+/** The answer to a move by itself. */
+function only(moved: Result<readonly Answer[], MovesError>): Result<Answer, ManagerError> {
+  if (!moved.ok) return err(errorOfOne(moved.error));
+  const [answer] = moved.value;
+  assert(answer !== undefined && moved.value.length === 1, "one move has one answer");
+  return ok(answer);
+}

@@ -2,10 +2,9 @@ import { randomUUID } from "node:crypto";
 import type { ParticipantId, TransactionId, WorkflowId } from "../kernel/ids.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
 import type { DurationMs, TimeMs } from "../kernel/time.ts";
-import { type Answer, type Attempts, earlierAnswer, type MoveCommand } from "./attempt.ts";
+import { type Answer, type Attempts, earlierAnswers, type Moves, subjectOf } from "./attempt.ts";
 import { type Call, orLeft } from "./calls.ts";
-import type { Hold, Workflow } from "./core/types.ts";
-import type { ManagerError } from "./errors.ts";
+import type { ManagerError, MovesError } from "./errors.ts";
 import type { TransactionClient, TransactionPart } from "./ports.ts";
 
 /** The other halves of an atomic transition. */
@@ -19,11 +18,11 @@ export type Together = {
 /** Who takes part besides the manager. */
 export const participantsOf = ({ parts }: Together): readonly ParticipantId[] => parts.map(({ participantId }) => participantId);
 
-type Outcome = Result<Answer, ManagerError>;
+type Outcome = Result<readonly Answer[], MovesError>;
 
-/** A move that a call of this process wants made in a transaction. */
-export type WantedMove = {
-  readonly command: MoveCommand;
+/** Moves that a call of this process wants made in a transaction. */
+export type WantedMoves = {
+  readonly moves: Moves;
   readonly participantIds: readonly ParticipantId[];
   readonly deadlineMs: TimeMs;
   readonly begun: (transactionId: TransactionId) => void;
@@ -35,7 +34,7 @@ export type WantedMove = {
 };
 
 /** How a transaction ends here: with nothing, if it aborts. */
-type Ending = PromiseWithResolvers<Answer | undefined>;
+type Ending = PromiseWithResolvers<readonly Answer[] | undefined>;
 
 export type OwnPart = ReturnType<typeof createOwnPart>;
 
@@ -47,16 +46,11 @@ export function createOwnPart(
   dependencies: Attempts & { readonly participantId: ParticipantId; readonly transactions: TransactionClient },
 ) {
   const { store, environment, participantId, transactions } = dependencies;
-  const wanted = new Map<string, WantedMove>();
+  const wanted = new Map<string, WantedMoves>();
   /** Of what is held, and somebody has waited for it in this process. */
   const endings = new Map<TransactionId, Ending>();
 
-  async function endOf(
-    { id }: Workflow,
-    { transactionId }: Hold,
-    { move: { request } }: MoveCommand,
-    call: Call,
-  ): Promise<Outcome> {
+  async function endOf(transactionId: TransactionId, moves: Moves, call: Call): Promise<Outcome> {
     // Whoever waits for it can ask after it, as its first caller could.
     call.begun(transactionId);
     const ending: Ending = endings.get(transactionId) ?? Promise.withResolvers();
@@ -64,22 +58,23 @@ export function createOwnPart(
     // It may have ended since the workflow was read.
     if ((await store.outcome(transactionId)) !== undefined) ended(transactionId, undefined);
     else await orLeft(call.signal, ending.promise);
-    const answered = await earlierAnswer(store, request);
+    const answered = await earlierAnswers(dependencies, moves);
     if (answered !== undefined) return answered;
+    const workflowId = subjectOf(moves);
     return (await store.outcome(transactionId))?.outcome === "aborted"
-      ? err({ type: "transaction-aborted", workflowId: id, transactionId, abortReason: "its first attempt failed", refusals: [] })
-      : err({ type: "outcome-pending", workflowId: id, transactionId });
+      ? err({ type: "transaction-aborted", workflowId, transactionId, abortReason: "its first attempt failed", refusals: [] })
+      : err({ type: "outcome-pending", workflowId, transactionId });
   }
 
-  function ended(transactionId: TransactionId, answer: Answer | undefined): void {
-    endings.get(transactionId)?.resolve(answer);
+  function ended(transactionId: TransactionId, answers: readonly Answer[] | undefined): void {
+    endings.get(transactionId)?.resolve(answers);
     endings.delete(transactionId);
   }
 
   return {
     /** Runs one transaction of the manager's own part and the others, and waits until its own part has ended here. */
-    async run(command: MoveCommand, together: Together, call: Call): Promise<Outcome> {
-      const { workflowId, move } = command;
+    async run(moves: Moves, together: Together, call: Call): Promise<Outcome> {
+      const workflowId = subjectOf(moves);
       const { deadlineMs, waitForParticipantsMs } = together;
       const name = randomUUID();
       const begun = (transactionId: TransactionId): void => {
@@ -87,8 +82,8 @@ export function createOwnPart(
         asked.transactionId = transactionId;
         call.begun(transactionId);
       };
-      const asked: WantedMove = {
-        command,
+      const asked: WantedMoves = {
+        moves,
         participantIds: participantsOf(together),
         deadlineMs,
         begun,
@@ -102,8 +97,8 @@ export function createOwnPart(
           parts: [{ participantId, payload: Buffer.from(name) }, ...together.parts],
           timeoutMs: Math.max(1, deadlineMs - environment.nowMs()),
           waitForParticipantsMs,
-          reason: move.reason,
-          requestedBy: move.requestedBy,
+          reason: moves.reason,
+          requestedBy: moves.requestedBy,
           onBegun: begun,
           signal: call.signal,
         });
@@ -113,37 +108,41 @@ export function createOwnPart(
           return asked.refusal ?? err({ type: "transaction-aborted", workflowId, transactionId, abortReason, refusals });
         }
         const committed = await orLeft(call.signal, asked.ending.promise);
-        return committed === undefined ? err({ type: "outcome-pending", workflowId, transactionId }) : ok(committed);
+        return committed === undefined
+          ? err({ type: "outcome-pending", workflowId, transactionId })
+          : ok(inOrder(moves, committed));
       } finally {
         wanted.delete(name);
       }
     },
 
     /**
-     * What an earlier attempt of the same request has led to: its answer; or, if it holds the workflow still, its end, which is waited for.
+     * What an earlier attempt of the same request has led to: its answers; or, if it holds the workflows still, its end, which is waited for.
      * An attempt of this process is joined before anybody asks here, so this one was cut short by a restart or has lost its callers.
      */
-    async earlier(command: MoveCommand, call: Call): Promise<Outcome | undefined> {
-      const { workflowId, move } = command;
-      const { request } = move;
-      const answered = await earlierAnswer(store, request);
-      if (answered !== undefined || request === undefined) return answered;
-      const workflow = await store.get(workflowId);
-      const held = workflow?.hold?.move.request;
-      if (workflow?.hold === undefined || held?.id !== request.id) return undefined;
-      if (held.digest !== request.digest) return err({ type: "request-id-reused", requestId: request.id });
-      return endOf(workflow, workflow.hold, command, call);
+    async earlier(moves: Moves, call: Call): Promise<Outcome | undefined> {
+      const answered = await earlierAnswers(dependencies, moves);
+      const [first] = moves.commands;
+      const request = first?.move.request;
+      if (answered !== undefined || first === undefined || request === undefined) return answered;
+      // All of them are held, or none.
+      const hold = (await store.get(first.workflowId))?.hold;
+      if (hold === undefined || hold.move.request?.id !== request.id) return undefined;
+      if (hold.move.request.digest !== request.digest) {
+        return err({ type: "request-id-reused", requestId: moves.request?.id ?? request.id });
+      }
+      return endOf(hold.transactionId, moves, call);
     },
 
-    /** The move that this transaction is to prepare here. Nothing, if the payload does not come from a call that waits here. */
-    take(transactionId: TransactionId, payload: Uint8Array): WantedMove | undefined {
+    /** The moves that this transaction is to prepare here. Nothing, if the payload does not come from a call that waits here. */
+    take(transactionId: TransactionId, payload: Uint8Array): WantedMoves | undefined {
       const asked = wanted.get(Buffer.from(payload).toString());
       asked?.begun(transactionId);
       return asked?.transactionId === transactionId ? asked : undefined;
     },
 
-    /** It is held: commit or abort will end it. */
-    held(transactionId: TransactionId, { ending }: WantedMove): void {
+    /** They are held: commit or abort will end that. */
+    held(transactionId: TransactionId, { ending }: WantedMoves): void {
       // A retry may have found the hold in the store before, and waits for its end.
       const found = endings.get(transactionId);
       if (found) void ending.promise.then(found.resolve);
@@ -160,9 +159,15 @@ export function createOwnPart(
   };
 }
 
+/** As they were asked for. */
+function inOrder({ commands }: Moves, answers: readonly Answer[]): readonly Answer[] {
+  const byWorkflow = new Map(answers.map((answer) => [answer.workflow.id, answer]));
+  return commands.flatMap(({ workflowId }) => byWorkflow.get(workflowId) ?? []);
+}
+
 function failure(
   { type, cause }: { readonly type: "unavailable" | "pending" | "overloaded" | "refused"; readonly cause: string },
-  workflowId: WorkflowId,
+  workflowId: WorkflowId | undefined,
   transactionId: TransactionId | undefined,
 ): ManagerError {
   switch (type) {

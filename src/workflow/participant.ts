@@ -2,25 +2,24 @@ import { assert } from "../kernel/assert.ts";
 import type { ParticipantId, TransactionId } from "../kernel/ids.ts";
 import { err, type Result } from "../kernel/result.ts";
 import type { TimeMs } from "../kernel/time.ts";
-import type { Turns } from "../kernel/turns.ts";
 import type { WriteFailure } from "../kernel/write.ts";
-import { type Attempts, earlierAnswer, judgeAndWrite } from "./attempt.ts";
+import { type Attempts, earlierAnswers, inSlices, judgeAndWrite } from "./attempt.ts";
 import { holdMove } from "./core/step.ts";
 import type { Hold } from "./core/types.ts";
-import { endHold } from "./end-hold.ts";
+import { endHolds, isHolding } from "./end-hold.ts";
+import type { MovesError } from "./errors.ts";
+import { heldPageSize } from "./limits.ts";
 import type { OwnPart } from "./own-part.ts";
-import type { KnownCoordinator, TransactionOutcome, WorkflowBatch, WorkflowConflict } from "./ports.ts";
-import { refusalText } from "./refusal-text.ts";
+import type { KnownCoordinator, TransactionOutcome, WorkflowBatch, WorkflowConflict, WorkflowPut } from "./ports.ts";
 
-/** Holds read in one go, at the start: some 5 ms if each workflow is as large as it may be. */
-const heldPageSize = 16;
+import { refusalTextOfMoves } from "./refusal-text.ts";
 
 /**
  * The workflow manager as a participant of TwoPhaseCommit. Its store is its log: a hold is the durable promise, the event with the
  * transaction's id is the durable commit. All three verbs are idempotent, for any of them may be repeated after a crash.
  */
 export function createWorkflowParticipant(
-  dependencies: Attempts & { readonly participantId: ParticipantId; readonly ownPart: OwnPart; readonly turns: Turns },
+  dependencies: Attempts & { readonly participantId: ParticipantId; readonly ownPart: OwnPart },
 ) {
   const { store, environment, participantId, ownPart, turns } = dependencies;
 
@@ -36,32 +35,30 @@ export function createWorkflowParticipant(
       const { transactionId, coordinatorId, coordinatorEpoch } = work;
       const wanted = ownPart.take(transactionId, work.payload);
       if (wanted === undefined) {
-        return (await store.heldBy(transactionId)) === undefined
-          ? refuse(`${participantId} is reserved: the payload was not made by this workflow manager, or its caller has left`)
-          : consented;
+        return (await isHolding(store, transactionId))
+          ? consented
+          : refuse(`${participantId} is reserved: the payload was not made by this workflow manager, or its caller has left`);
       }
-      const { command, participantIds, deadlineMs } = wanted;
+      const { moves, participantIds, deadlineMs } = wanted;
       // specs/WorkflowManager.tla: Unchanged. What was done already is not held again.
-      const earlier = await earlierAnswer(store, command.move.request);
+      const earlier = await earlierAnswers(dependencies, moves);
       if (earlier !== undefined) {
         wanted.refusal = earlier;
         return refuse("the request was carried out already");
       }
-      const prepared = await judgeAndWrite(
-        dependencies,
-        command,
-        { transactionId, participantIds },
-        { signal: never, deadlineMs },
-        async ({ workflow, consent }) => {
-          const { move } = command;
-          const preparedAtMs = environment.nowMs();
-          const hold = { transactionId, coordinatorId, coordinatorEpoch, move, preparedAtMs, deadlineMs, ...consent };
-          return store.apply({
-            puts: [{ workflow: holdMove(workflow, hold), expected: { version: workflow.version, heldBy: undefined } }],
-            events: [],
-          });
-        },
-      );
+      const transaction = { transactionId, participantIds };
+      const asker = { signal: never, deadlineMs };
+      const prepared = await judgeAndWrite(dependencies, moves, transaction, asker, async (judged) => {
+        const preparedAtMs = environment.nowMs();
+        const promised = { transactionId, coordinatorId, coordinatorEpoch, preparedAtMs, deadlineMs };
+        const wantedHolds = judged.map((each, index) => ({ ...each, command: moves.commands[index] }));
+        const puts = await inSlices(wantedHolds, turns(), ({ workflow, consent, command }): WorkflowPut => {
+          assert(command !== undefined, "what is judged was asked for");
+          const held = holdMove(workflow, { ...promised, move: command.move, ...consent });
+          return { workflow: held, expected: { version: workflow.version, heldBy: undefined }, metadataStays: true };
+        });
+        return store.apply({ puts, events: [] });
+      });
       if (prepared.ok || isHeldBy(transactionId, prepared.error)) {
         ownPart.held(transactionId, wanted);
         return consented;
@@ -69,16 +66,13 @@ export function createWorkflowParticipant(
       assert(prepared.error.type !== "request-exists", "a prepare stores no answer");
       wanted.refusal = err(prepared.error);
       // The other participants' side of the story; the caller of TransitionWorkflow gets the error itself.
-      return refuse(refusalText(prepared.error));
+      return refuse(refusalTextOfMoves(prepared.error));
     },
 
     /** What holds nothing has ended before. */
     async commit({ transactionId }: { readonly transactionId: TransactionId }): Promise<{ readonly lost: string } | undefined> {
-      const held = await store.heldBy(transactionId);
-      if (held !== undefined) {
-        written(await endHold(dependencies, held, "committed"));
-        return undefined;
-      }
+      const committed = await endHolds(dependencies, transactionId, "committed");
+      if (committed !== undefined) return written(committed);
       const ended = await store.outcome(transactionId);
       if (ended?.outcome === "committed") return undefined;
       return ended === undefined
@@ -87,8 +81,8 @@ export function createWorkflowParticipant(
     },
 
     async abort({ transactionId }: { readonly transactionId: TransactionId }): Promise<void> {
-      const held = await store.heldBy(transactionId);
-      if (held !== undefined) return written(await endHold(dependencies, held, "aborted"));
+      const aborted = await endHolds(dependencies, transactionId, "aborted");
+      if (aborted !== undefined) return written(aborted);
       // An operator's word came first. What is not true is never acknowledged; after a restart the record refuses the decision.
       if ((await store.outcome(transactionId))?.outcome === "committed") throw new Error("the held move was made before");
     },
@@ -107,7 +101,8 @@ export function createWorkflowParticipant(
         await breathe();
         const page = await store.held({ afterId, limit: heldPageSize });
         const holds = page.flatMap(({ hold }) => hold ?? []);
-        records.push(...holds.map(recordOfHold));
+        // A transaction that holds several has one record. The next page begins behind all that it holds.
+        records.push(...holds.filter((hold, at) => hold.transactionId !== holds[at - 1]?.transactionId).map(recordOfHold));
         if (page.length < heldPageSize) return records;
         afterId = holds.at(-1)?.transactionId;
       }
@@ -116,7 +111,7 @@ export function createWorkflowParticipant(
     async get(transactionId: TransactionId) {
       const ended = await store.outcome(transactionId);
       if (ended !== undefined) return recordOf(ended, ended.outcome, environment.nowMs());
-      const hold = (await store.heldBy(transactionId))?.hold;
+      const hold = (await store.heldBy({ transactionId, limit: 1 }))[0]?.hold;
       return hold === undefined ? undefined : recordOfHold(hold);
     },
 
@@ -162,15 +157,17 @@ export function createWorkflowParticipant(
 type PurgeBefore = { readonly coordinatorId: string; readonly updatedBeforeMs: TimeMs; readonly limit: number };
 
 /** Throws if it was not; the caller comes again. */
-function written(applied: Result<unknown, WriteFailure<WorkflowConflict>>): void {
+function written(applied: Result<unknown, WriteFailure<WorkflowConflict>>): undefined {
   if (!applied.ok) throw new Error(`the end of a hold was not written: ${JSON.stringify(applied.error)}`);
 }
 
 /** A prepare is abandoned by an abort of its transaction, not by its caller. */
 const never = new AbortController().signal;
 
-const isHeldBy = (transactionId: TransactionId, error: { readonly type: string; readonly transactionId?: unknown }): boolean =>
-  error.type === "in-transition" && error.transactionId === transactionId;
+/** All of them, then: they are held by one write. */
+const isHeldBy = (transactionId: TransactionId, error: MovesError | { readonly type: "request-exists" }): boolean =>
+  error.type === "items-refused" &&
+  error.errors.some((each) => each?.type === "in-transition" && each.transactionId === transactionId);
 
 const consented = { value: "commit", reason: "" } as const;
 

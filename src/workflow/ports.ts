@@ -20,8 +20,8 @@ export type WorkflowBatch = {
   readonly puts: readonly WorkflowPut[];
   /** Appended in this order; the store gives the sequences. */
   readonly events: readonly NewWorkflowEvent[];
-  /** Remembers the answer to a request. Its answer is the workflow of `puts[0]` and the event of `events[0]`. */
-  readonly request?: RequestKey & { readonly atMs: TimeMs };
+  /** Remembers the answers to the requests that it carries out. */
+  readonly answers?: readonly RememberedAnswer[];
   /** Remembers how a transaction ended here. Put by the same batch that carries it out. */
   readonly outcome?: EndedTransaction & { readonly atMs: TimeMs };
   /** Remembers that this coordinator was met. An epoch that is not larger than the stored one changes nothing. */
@@ -34,6 +34,17 @@ export type WorkflowPut = {
   readonly workflow: Workflow;
   /** What must be stored now: nothing, or this version held by this transaction (or by none). */
   readonly expected: "absent" | { readonly version: number; readonly heldBy: TransactionId | undefined };
+  /** The store keeps the metadata that it has, whatever this workflow has: nobody need carry it about who does not change it. */
+  readonly metadataStays?: true;
+};
+
+/** An answer is a workflow, as put, and an event: by their places in the batch. */
+export type RememberedAnswer = RequestKey & {
+  readonly atMs: TimeMs;
+  readonly put: number;
+  readonly event: number;
+  /** Of a request whose items may be written one by one: what was remembered first stays, and only another digest is a conflict. */
+  readonly shared?: true;
 };
 
 export type WorkflowConflict =
@@ -42,7 +53,7 @@ export type WorkflowConflict =
   /** With "absent": there was such a workflow, and its id is not free. */
   | { readonly type: "purged"; readonly workflowId: WorkflowId }
   | { readonly type: "limit" }
-  /** The request id is stored already; look it up. */
+  /** One of the request ids is stored already; look it up. */
   | { readonly type: "request-exists" };
 
 export type TransactionOutcome = "committed" | "aborted";
@@ -215,9 +226,13 @@ export interface WorkflowStore extends StoreHealth, StoreAge {
   outcome(transactionId: TransactionId): Promise<EndedTransaction | undefined>;
   /** Every coordinator that was ever met. */
   coordinators(): Promise<readonly KnownCoordinator[]>;
-  /** What a transaction holds: one workflow, or nothing. Costs no scan. */
-  heldBy(transactionId: TransactionId): Promise<Workflow | undefined>;
-  /** What is held, in the order (bytewise) of the transactions that hold it, those after `afterId`, at most `limit`. */
+  /** What a transaction holds, in the order of ids, those after `afterId`, at most `limit`. Costs no scan. */
+  heldBy(page: {
+    readonly transactionId: TransactionId;
+    readonly afterId?: WorkflowId | undefined;
+    readonly limit: number;
+  }): Promise<readonly Workflow[]>;
+  /** What is held, in the order (bytewise) of the transactions that hold it, then of ids: of those after `afterId`, at most `limit` workflows. */
   held(page: { readonly afterId: TransactionId | undefined; readonly limit: number }): Promise<readonly Workflow[]>;
   /** Atomic. A stale expectation resolves to a conflict and writes nothing. Answers with the events as stored. */
   apply(batch: WorkflowBatch): WriteResult<readonly WorkflowEvent[], WorkflowConflict>;

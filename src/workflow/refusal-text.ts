@@ -1,5 +1,6 @@
+import { assert } from "../kernel/assert.ts";
 import { firstCharacters } from "../kernel/text.ts";
-import type { ManagerError } from "./errors.ts";
+import type { ManagerError, MovesError } from "./errors.ts";
 
 /** As the contract has it for `Vote.reason` and for the `reason` of an event. */
 const refusalLengthMax = 1000;
@@ -11,4 +12,14 @@ export function refusalText(error: ManagerError): string {
   if (error.type !== "rule-denied") return reason;
   const denials = error.violations.map(({ ruleId, message }) => `${ruleId}: ${message}`);
   return firstCharacters(`${reason}: ${denials.join("; ")}`, refusalLengthMax);
+}
+
+/** The same of moves that were to be made together: of the first that was refused, by name if there are others. */
+export function refusalTextOfMoves(error: MovesError): string {
+  if (error.type !== "items-refused") return refusalText(error);
+  const [first] = error.errors.filter((each) => each !== undefined);
+  assert(first !== undefined, "what is refused has a reason");
+  return error.errors.length === 1 || !("workflowId" in first)
+    ? refusalText(first)
+    : firstCharacters(`workflow ${first.workflowId}: ${refusalText(first)}`, refusalLengthMax);
 }

@@ -1,7 +1,9 @@
 import type { TransactionId, WorkflowId } from "../kernel/ids.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
 import { type Attempts, missing } from "./attempt.ts";
-import { endHold, type HoldEnd } from "./end-hold.ts";
+import { releaseHold } from "./core/step.ts";
+import type { Workflow, WorkflowEvent } from "./core/types.ts";
+import { endHolds } from "./end-hold.ts";
 import type { ManagerError } from "./errors.ts";
 import type { OwnPart } from "./own-part.ts";
 import type { CoordinatorSessions, TransactionOutcome } from "./ports.ts";
@@ -12,11 +14,14 @@ export type ResolveCommand = {
   readonly outcome: TransactionOutcome;
 };
 
-/** `again`: it had ended so before, and nothing was written. */
-export type Resolved = HoldEnd & { readonly again: boolean };
+/**
+ * A workflow right after its hold has ended, and the event of the move if it was made. `again`: it had ended so before, and nothing was
+ * written.
+ */
+export type Resolved = { readonly workflow: Workflow; readonly event: WorkflowEvent | undefined; readonly again: boolean };
 
 /**
- * Ends a hold by an operator's word. Only its coordinator may end one, and what comes of this the spec does not model; so it is refused
+ * Ends all holds of a transaction by an operator's word: it has one end, and what it holds together ends together. Only its coordinator may end one, and what comes of this the spec does not model; so it is refused
  * while that coordinator is there to be asked.
  */
 export async function resolveTransition(
@@ -36,11 +41,13 @@ export async function resolveTransition(
   }
   const { coordinatorId } = workflow.hold;
   if (sessions.connectedTo(coordinatorId)) return refuse(`its coordinator ${coordinatorId} is connected, and tells how it ends`);
-  const ended = await endHold(dependencies, workflow, outcome);
-  if (ended.ok) {
+  const ended = await endHolds(dependencies, transactionId, outcome);
+  if (ended?.ok) {
     sessions.reread(transactionId);
-    return ok({ ...ended.value, again: false });
+    const made = ended.value.find(({ event }) => event.workflowId === workflowId);
+    const after = made?.workflow ?? releaseHold(workflow);
+    return ok({ workflow: { ...after, metadata: workflow.metadata }, event: made?.event, again: false });
   }
   // The coordinator came back and was faster: its decision is found now.
-  return ended.error.type === "conflict" ? resolveTransition(dependencies, command) : err(ended.error);
+  return ended === undefined || ended.error.type === "conflict" ? resolveTransition(dependencies, command) : err(ended.error);
 }

@@ -2,7 +2,7 @@ import { assert } from "../kernel/assert.ts";
 import type { WorkflowId } from "../kernel/ids.ts";
 import type { RequestKey } from "../kernel/request-key.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
-import { type Answer, type Attempts, earlierAnswer, missing, raceCountMax, rememberAnswer, stampOf } from "./attempt.ts";
+import { type Answer, type Attempts, earlierAnswer, missing, raceCountMax, rememberAnswers, stampOf } from "./attempt.ts";
 import { deadlineProblem, type WantedDeadline } from "./core/deadline.ts";
 import { setDeadline } from "./core/set-deadline.ts";
 import { admit } from "./core/step.ts";
@@ -39,7 +39,7 @@ export async function setDeadlineOnce(
     const applied = await store.apply({
       puts: [{ workflow: next, expected: { version: found.version, heldBy: undefined } }],
       events: [event],
-      ...rememberAnswer(request, environment),
+      ...rememberAnswers([request], environment),
     });
     if (applied.ok) {
       const [stored] = applied.value;

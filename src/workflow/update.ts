@@ -3,7 +3,16 @@ import type { WorkflowId } from "../kernel/ids.ts";
 import type { JsonObject } from "../kernel/json.ts";
 import type { RequestKey } from "../kernel/request-key.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
-import { type Answer, type Attempts, earlierAnswer, judgedAndWritten, rememberAnswer, stampOf, unjudged } from "./attempt.ts";
+import {
+  type Answer,
+  type Attempts,
+  changedAgain,
+  earlierAnswer,
+  judgedAndWritten,
+  rememberAnswers,
+  stampOf,
+  unjudged,
+} from "./attempt.ts";
 import type { Call } from "./calls.ts";
 import { admit } from "./core/step.ts";
 import type { Consent, Workflow } from "./core/types.ts";
@@ -26,24 +35,23 @@ export async function updateOnce(attempts: Attempts, command: UpdateCommand, cal
   const { update, request } = command;
   const earlier = await earlierAnswer(store, request);
   if (earlier !== undefined) return earlier;
-  const written = await judgedAndWritten(
-    attempts,
-    command,
-    call,
-    () => judgeUpdate(attempts, command, call),
-    async ({ workflow: judged, metadata, consent }) => {
+  const written = await judgedAndWritten(call, {
+    workflowId: command.workflowId,
+    judgeNow: () => judgeUpdate(attempts, command, call),
+    write: async ({ workflow: judged, metadata, consent }) => {
       const { workflow, event } = applyUpdate(judged, update, metadata, consent, stampOf(environment, judged.type));
       const applied = await store.apply({
         puts: [{ workflow, expected: { version: judged.version, heldBy: undefined } }],
         events: [event],
-        ...rememberAnswer(request, environment),
+        ...rememberAnswers([request], environment),
       });
       if (!applied.ok) return applied;
       const [stored] = applied.value;
       assert(stored !== undefined, "EventPerChange");
       return ok({ workflow, event: stored });
     },
-  );
+    whenLost: () => changedAgain(attempts, command),
+  });
   if (written.ok) return written;
   // What it lost to may have been its original, whose answer is then the answer.
   const original = await earlierAnswer(store, request);

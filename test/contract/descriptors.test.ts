@@ -45,7 +45,7 @@ describe.each(methods)("$rpc", ({ method }) => {
     const { name, input } = method;
     const fields = new Set(input.fields.map((field) => field.name));
     const isMutation =
-      /^(Create|Update|Delete|Set|Apply|Rollback|Shadow|Deprecate|Transition|Recover|Activate|Deactivate|Execute|Begin|Enlist|Commit|Abort|Retry|Resolve|Forget|Reset|Pause|Resume|Discard|Purge)/.test(
+      /^(Create|BatchTransition|Start|Cancel|Update|Delete|Set|Apply|Rollback|Shadow|Deprecate|Transition|Recover|Activate|Deactivate|Execute|Begin|Enlist|Commit|Abort|Retry|Resolve|Forget|Reset|Pause|Resume|Discard|Purge)/.test(
         name,
       );
     const isQuestion =

@@ -168,6 +168,54 @@ const unary: Readonly<Record<string, Sample>> = {
       preconditions: [{ type: "RULE", subject: "cold", description: "too warm: 9.5" }],
     },
   },
+  "WorkflowService/BatchTransitionWorkflows": {
+    good: {
+      mode: "BATCH_MODE_INDEPENDENT",
+      items: [
+        { workflow_id: "fresh", target_state: "WORKFLOW_STATE_PAUSED" },
+        { workflow_id: "active", target_state: COMPLETED },
+      ],
+      ...by,
+    },
+    answer: {
+      results: [
+        { workflow_id: "fresh", result: "moved", moved: { from_state: ACTIVE, version: "3", transaction_id: "" } },
+        {
+          workflow_id: "active",
+          result: "failure",
+          failure: { code: 9, reason: "RULE_DENIED", message: "cold: too warm: 9.5", metadata: { rule_set_revision: "1" } },
+        },
+      ],
+      applied: false,
+    },
+    bad: {
+      mode: "BATCH_MODE_ALL_OR_NOTHING",
+      items: [
+        { workflow_id: "fresh", target_state: ACTIVE },
+        { workflow_id: "fresh", target_state: ACTIVE },
+      ],
+      ...by,
+    },
+    failure: invalid("items[1].workflow_id"),
+  },
+  "WorkflowService/StartBulkOperation": {
+    good: {
+      filter: 'workflow.id == "nobody"',
+      action: { transition: { target_state: "WORKFLOW_STATE_CANCELLED" } },
+      dry_run: true,
+      request_id: "bulk",
+      ...by,
+    },
+    answer: { operation: { state: "BULK_OPERATION_STATE_RUNNING", dry_run: true, rate_per_second: 100, done_count: "0", ...by } },
+    bad: { filter: "workflow.nothing", action: { recovery: {} }, ...by },
+    failure: invalid("filter"),
+  },
+  "WorkflowService/ListBulkOperations": {
+    good: {},
+    answer: { operations: [{ filter: 'workflow.id == "nobody"' }], next_page_token: "" },
+    bad: { page_size: -1 },
+    failure: invalid("page_size"),
+  },
   "WorkflowService/UpdateWorkflowMetadata": {
     good: { workflow_id: "active", metadata_patch: struct({ site: "B" }), event_metadata: struct({ shift: 2 }), ...by },
     answer: {
@@ -593,6 +641,12 @@ const others: readonly RpcName[] = [
   "WorkflowService/WatchWorkflowEvents",
   // In purge.test.ts.
   "WorkflowService/ExportWorkflows",
+  // In bulk.test.ts.
+  "WorkflowService/GetBulkOperation",
+  "WorkflowService/ListBulkOperationResults",
+  "WorkflowService/PauseBulkOperation",
+  "WorkflowService/ResumeBulkOperation",
+  "WorkflowService/CancelBulkOperation",
   // In rule-life.test.ts.
   "PredicateLogic/WatchRuleSet",
   // In verdict-log.test.ts.

@@ -37,7 +37,7 @@ const move = (workflow_id: string, state: string) =>
 
 beforeAll(async () => {
   await start();
-  for (const workflow_id of ["moved", "together", "failed", "busy", "waits"])
+  for (const workflow_id of ["moved", "together", "failed", "busy", "waits", "batch-1", "batch-2"])
     await client.call("WorkflowService/CreateWorkflow", { workflow_id });
   for (const workflow_id of ["together", "failed"]) await move(workflow_id, "ACTIVE");
   await move("failed", "FAILED");
@@ -90,6 +90,15 @@ const mutations: readonly Mutation[] = [
     other: { target_state: "WORKFLOW_STATE_PAUSED" },
     // The first answer is the first answer, also when the workflow has moved on since.
     after: () => move("moved", "PAUSED"),
+  },
+  {
+    rpc: "WorkflowService/BatchTransitionWorkflows",
+    request: {
+      mode: "BATCH_MODE_ALL_OR_NOTHING",
+      items: ["batch-1", "batch-2"].map((workflow_id) => ({ workflow_id, target_state: "WORKFLOW_STATE_ACTIVE" })),
+    },
+    other: { mode: "BATCH_MODE_INDEPENDENT" },
+    after: () => move("batch-2", "PAUSED"),
   },
   {
     rpc: "WorkflowService/RecoverWorkflow",

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { BatchMode } from "../../src/gen/concord/workflow/v1/batch.ts";
 import { WorkflowState } from "../../src/gen/concord/workflow/v1/workflow.ts";
 import { createCluster } from "../support/cluster.ts";
 import { failureOf } from "../support/concord.ts";
@@ -38,6 +39,49 @@ async function outcomeAt(workflowId: string, transactionId: string): Promise<"co
   if (outcome === "committed") expect(events.at(-1)?.transactionId).toBe(transactionId);
   return outcome;
 }
+
+/** Two workflows in one batch: both have moved, each with its event, or neither. */
+async function bothAt(workflowIds: readonly string[], transactionId: string): Promise<string> {
+  const outcomes = await Promise.all(workflowIds.map((workflowId) => outcomeAt(workflowId, transactionId)));
+  expect(new Set(outcomes).size).toBe(1);
+  return outcomes[0] ?? "";
+}
+
+describe("the workflow manager is killed in the midst of a batch", () => {
+  test.each([
+    { line: "prepare received" },
+    { line: "resource prepared" },
+    { line: "vote sent" },
+    { line: "decision received" },
+    { line: "committing" },
+    { line: "decision acknowledged" },
+  ])("when it logs $line: all workflows follow the decision when it is back, and a retry has the answer", async ({ line }) => {
+    const workflowIds = [await activeWorkflow(), await activeWorkflow(), await activeWorkflow()];
+    const batch = {
+      mode: BatchMode.ALL_OR_NOTHING,
+      items: workflowIds.map((workflowId) => ({ workflowId, targetState: COMPLETED })),
+      enlist: enlist("alpha", "beta"),
+      requestId: `batch-${line}`,
+      ...by,
+    };
+    const killed = cluster.host("manager").killOn(line);
+    clients()
+      .workflows.batchTransitionWorkflows(batch)
+      .catch(() => undefined);
+    const transactionId = String((await killed)["transaction"]);
+    await cluster.start("manager");
+    await settled();
+    const outcome = await bothAt(workflowIds, transactionId);
+    await connected();
+    const { applied, results } = await clients().workflows.batchTransitionWorkflows(batch);
+    expect(applied).toBe(true);
+    const [first] = results;
+    const carriedBy = first?.result?.$case === "moved" ? first.result.value.transactionId : "";
+    if (outcome === "committed") expect(carriedBy).toBe(transactionId);
+    await settled();
+    expect(await bothAt(workflowIds, carriedBy)).toBe("committed");
+  });
+});
 
 describe("the workflow manager is killed", () => {
   test.each([

@@ -5,7 +5,7 @@ import { answerRetentionMs } from "../../src/kernel/limits.ts";
 import { openSqliteWorkflowStore } from "../../src/storage/sqlite/workflow-store.ts";
 import type { WorkflowStore } from "../../src/workflow/ports.ts";
 import { storageDir } from "../support/storage-dir.ts";
-import { creation, requestId } from "../support/storage-values.ts";
+import { answering, creation, requestId } from "../support/storage-values.ts";
 
 const [minuteMs, hourMs, dayMs] = [60_000, 3_600_000, 24 * 3_600_000];
 
@@ -39,8 +39,7 @@ async function open(path: string): Promise<WorkflowStore> {
 }
 
 async function answer(store: WorkflowStore, id: string): Promise<void> {
-  const request = { id: requestId(id), digest: "d", atMs: Date.now() };
-  expect(await store.apply({ ...creation(id), request })).toMatchObject({ ok: true });
+  expect(await store.apply({ ...creation(id), ...answering(id, "d", Date.now()) })).toMatchObject({ ok: true });
 }
 
 /** What the server does each second. Which of these answers are left? */

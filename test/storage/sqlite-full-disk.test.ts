@@ -7,7 +7,7 @@ import type { WorkflowStore } from "../../src/workflow/ports.ts";
 import { storageDir } from "../support/storage-dir.ts";
 import { startStorageProcess } from "../support/storage-process.ts";
 import { mountTmpfs } from "../support/storage-tmpfs.ts";
-import { contents, creation, recount, requestId, workflowId } from "../support/storage-values.ts";
+import { answering, contents, creation, recount, workflowId } from "../support/storage-values.ts";
 
 const tmpfs = mountTmpfs(8_192);
 afterAll(() => tmpfs?.unmount());
@@ -49,8 +49,7 @@ async function fill(
   for (;;) {
     const batch = Array.from({ length: 4 }, (_, index) => `${prefix}-${ids.length + index}`);
     const writes = batch.map((id) => {
-      const request = { id: requestId(id), digest: "d", atMs: 1 };
-      return store.apply({ ...sized(id, 4_000), request });
+      return store.apply({ ...sized(id, 4_000), ...answering(id) });
     });
     const results = await Promise.all(writes);
     ids.push(...batch.filter((_, index) => results[index]?.ok));

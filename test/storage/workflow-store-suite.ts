@@ -16,6 +16,7 @@ import type {
   WorkflowStore,
 } from "../../src/workflow/ports.ts";
 import {
+  answering,
   contents,
   creation,
   event,
@@ -127,7 +128,7 @@ export function workflowStoreSuite(name: string, open: () => Promise<WorkflowSto
       await store.applyPolicy({ expectedNewest: 3, newest: 4, workflowType: "", policy: undefined });
       expect(await store.policies()).toEqual({ newest: 4, policies: [policy("sample", 3)] });
       // Request ids are of one kind.
-      const ofWorkflow = { ...creation("w"), request: { id: request.id, digest: "d", atMs: 2 } };
+      const ofWorkflow = { ...creation("w"), ...answering(request.id, "d", 2) };
       expect(await store.apply(ofWorkflow)).toMatchObject({ error: { conflict: { type: "request-exists" } } });
     });
 
@@ -217,7 +218,7 @@ export function workflowStoreSuite(name: string, open: () => Promise<WorkflowSto
       const rejected: WorkflowBatch = {
         puts: [...creation("new").puts, put(workflow("w"), { state: "ACTIVE" }), put(workflow("nowhere"), {})],
         events: [event(workflow("new")), event(workflow("w"))],
-        request: { id: requestId("r"), digest: "d", atMs: 1 },
+        ...answering("r"),
         outcome: { transactionId: transactionId("tx"), coordinatorId: "c", outcome: "committed", atMs: 1 },
       };
       expect(await store.apply(rejected)).toStrictEqual(stale("nowhere"));
@@ -244,22 +245,67 @@ export function workflowStoreSuite(name: string, open: () => Promise<WorkflowSto
 
     test("a request id is answered once, with the workflow and event of its batch, also after later changes", async () => {
       const store = await openStore();
-      const request = { id: requestId("r"), digest: "d", atMs: 1 };
       await store.apply(creation("other"));
       const [first, second] = await Promise.all([
-        store.apply({ ...creation("w", { hold: hold("tx") }), request }),
-        store.apply({ ...creation("w"), request }),
+        store.apply({ ...creation("w", { hold: hold("tx") }), ...answering("r") }),
+        store.apply({ ...creation("w"), ...answering("r") }),
       ]);
       expect(first.ok).toBe(true);
       // Not `stale`: the caller repeated itself.
       expect(second).toStrictEqual({ ok: false, error: { type: "conflict", conflict: { type: "request-exists" } } });
       const created = workflow("w", { hold: hold("tx") });
       await store.apply({ puts: [put(created, { state: "ACTIVE", hold: undefined })], events: [] });
-      expect(await store.answer(request.id)).toStrictEqual({
+      expect(await store.answer(requestId("r"))).toStrictEqual({
         digest: "d",
         workflow: created,
         event: { ...event(created), sequence: 2 },
       });
+    });
+
+    test("a batch answers several requests, each with its own workflow and event, and none if one is answered already", async () => {
+      const store = await openStore();
+      await store.apply({ ...creation("first"), ...answering("taken") });
+      const created = ["a", "b", "c"].map((id) => workflow(id));
+      const puts = created.map((each): WorkflowPut => ({ workflow: each, expected: "absent" }));
+      const events = created.map((each) => event(each));
+      const answer = (id: string, at: number) => ({ id: requestId(id), digest: "d", atMs: 1, put: at, event: at });
+      expect(await store.apply({ puts, events, answers: [answer("x", 0), answer("taken", 1)] })).toMatchObject({
+        error: { conflict: { type: "request-exists" } },
+      });
+      expect(await store.answer(requestId("x"))).toBeUndefined();
+      const applied = await store.apply({ puts, events, answers: [answer("x", 0), { ...answer("y", 1), put: 2, event: 1 }] });
+      expect(applied.ok).toBe(true);
+      expect(await store.answer(requestId("x"))).toMatchObject({
+        workflow: { id: "a" },
+        event: { workflowId: "a", sequence: 2 },
+      });
+      expect(await store.answer(requestId("y"))).toMatchObject({
+        workflow: { id: "c" },
+        event: { workflowId: "b", sequence: 3 },
+      });
+    });
+
+    test("the first answer of a shared request stays; the same request again is no conflict, another one is", async () => {
+      const store = await openStore();
+      const shared = (digest: string) => ({
+        answers: answering("r", digest).answers.map((each) => ({ ...each, shared: true as const })),
+      });
+      expect(await store.apply({ ...creation("a"), ...shared("d") })).toMatchObject({ ok: true });
+      expect(await store.apply({ ...creation("b"), ...shared("d") })).toMatchObject({ ok: true });
+      const misused = await store.apply({ ...creation("c"), ...shared("other") });
+      expect(misused).toMatchObject({ error: { conflict: { type: "request-exists" } } });
+      expect(await store.apply({ ...creation("c"), ...answering("r") })).toMatchObject({ ok: false });
+      expect(await store.answer(requestId("r"))).toMatchObject({ digest: "d", workflow: { id: "a" }, event: { sequence: 1 } });
+      expect((await contents(store)).counts).toMatchObject({ workflows: 2 });
+    });
+
+    test("metadata that stays is not written, whatever the put has", async () => {
+      const store = await openStore();
+      const created = workflow("w", { hold: hold("tx") });
+      await store.apply(creation("w", { hold: hold("tx") }));
+      const moved = put(created, { state: "ACTIVE", hold: undefined, metadata: {} });
+      await store.apply({ puts: [{ ...moved, metadataStays: true }], events: [] });
+      expect(await store.get(workflowId("w"))).toStrictEqual({ ...moved.workflow, metadata: created.metadata });
     });
 
     test("a creation beyond the limit is rejected, also within its batch and among concurrent ones", async () => {
@@ -355,25 +401,31 @@ export function workflowStoreSuite(name: string, open: () => Promise<WorkflowSto
       await store.apply(creation("a", { hold: hold("tx-2") }));
       await store.apply(creation("b"));
       await store.apply(creation("c", { state: "FAILED", hold: hold("tx-1") }));
+      await store.apply(creation("e", { hold: hold("tx-2") }));
       const held = async (afterId: string | undefined, limit: number) =>
         (await store.held({ afterId: afterId === undefined ? undefined : transactionId(afterId), limit })).map(({ id }) => id);
-      expect(await held(undefined, 10)).toStrictEqual(["c", "a"]);
+      expect(await held(undefined, 10)).toStrictEqual(["c", "a", "e"]);
       expect(await held(undefined, 1)).toStrictEqual(["c"]);
       expect(await held("tx-1", 1)).toStrictEqual(["a"]);
       expect(await held("tx-2", 1)).toStrictEqual([]);
-      expect(await store.counts()).toMatchObject({ held: 2, recovering: 1 });
+      expect(await store.counts()).toMatchObject({ held: 3, recovering: 1 });
     });
 
     test("heldBy finds what a transaction holds, until it is released", async () => {
       const store = await openStore();
       await store.apply(creation("a", { hold: hold("tx-1") }));
       await store.apply(creation("b", { hold: hold("tx-2") }));
-      const held = await store.heldBy(transactionId("tx-2"));
+      for (const id of ["c", "d"]) await store.apply(creation(id, { hold: hold("tx-2") }));
+      const heldBy = (owner: string, limit = 9, afterId?: WorkflowId) =>
+        store.heldBy({ transactionId: transactionId(owner), limit, afterId });
+      const [held, ...others] = await heldBy("tx-2");
       assert(held !== undefined, "b is held");
       expect(held).toStrictEqual(await store.get(workflowId("b")));
-      expect(await store.heldBy(transactionId("tx"))).toBeUndefined();
+      expect(others.map(({ id }) => id)).toEqual(["c", "d"]);
+      expect(await heldBy("tx-2", 1, workflowId("b"))).toStrictEqual(others.slice(0, 1));
+      expect(await heldBy("tx")).toEqual([]);
       await store.apply({ puts: [put(held, { version: held.version, hold: undefined })], events: [] });
-      expect(await store.heldBy(transactionId("tx-2"))).toBeUndefined();
+      expect(await heldBy("tx-2")).toStrictEqual(others);
     });
 
     test("the largest epoch of each coordinator is kept, with the id of that claim", async () => {
@@ -388,9 +440,8 @@ export function workflowStoreSuite(name: string, open: () => Promise<WorkflowSto
     test("purge drops old answers and outcomes, oldest first, at most the limit of each", async () => {
       const store = await openStore();
       for (const atMs of [10, 30, 20]) {
-        const request = { id: requestId(`r${atMs}`), digest: "d", atMs };
         const outcome = { transactionId: transactionId(`t${atMs}`), coordinatorId: "c", outcome: "aborted", atMs } as const;
-        await store.apply({ ...creation(`w${atMs}`), request, outcome });
+        await store.apply({ ...creation(`w${atMs}`), ...answering(`r${atMs}`, "d", atMs), outcome });
       }
       const kept = async (): Promise<string> => {
         const found = [10, 20, 30].map(async (atMs) => [
@@ -453,8 +504,8 @@ export function workflowStoreSuite(name: string, open: () => Promise<WorkflowSto
 
       const purged = { ok: false, error: { type: "conflict", conflict: { type: "purged", workflowId: "w" } } };
       expect(await store.apply(creation("w"))).toStrictEqual(purged);
-      expect(await store.apply({ ...creation("next"), request })).toMatchObject({ value: [{ sequence: 5 }] });
-      expect(await store.answer(request.id)).toMatchObject({ event: { sequence: 5 } });
+      expect(await store.apply({ ...creation("next"), ...answering("r") })).toMatchObject({ value: [{ sequence: 5 }] });
+      expect(await store.answer(requestId("r"))).toMatchObject({ event: { sequence: 5 } });
       expect(await store.purgeWorkflows(purge("w"))).toStrictEqual({ ok: true, value: { workflows: [], events: 0 } });
     });
 
@@ -470,7 +521,7 @@ export function workflowStoreSuite(name: string, open: () => Promise<WorkflowSto
       const store = await openStore();
       await store.apply(creation("young"));
       await end(store, "told", { enteredAtMs: 10 });
-      await end(store, "answered", { enteredAtMs: 10, request });
+      await end(store, "answered", { enteredAtMs: 10, ...answering("r") });
       await end(store, "changed", { enteredAtMs: 10 });
       await end(store, "fresh", { enteredAtMs: 10 });
       const { newest } = await store.sequences();
@@ -483,7 +534,7 @@ export function workflowStoreSuite(name: string, open: () => Promise<WorkflowSto
       const all = { ...purge(), workflows, beforeSequence: newest };
       expect(await store.purgeWorkflows(all)).toStrictEqual({ ok: true, value: { workflows: ["told"], events: 3 } });
       expect(await store.apply(creation("young"))).toMatchObject({ error: { conflict: { type: "stale" } } });
-      expect(await store.answer(request.id)).toMatchObject({ event: { workflowId: "answered" } });
+      expect(await store.answer(requestId("r"))).toMatchObject({ event: { workflowId: "answered" } });
       await store.purge({ olderThanMs: 100, limit: 9 });
       expect(await store.purgeWorkflows(all)).toMatchObject({ value: { workflows: ["answered"] } });
       expect(await store.purgeWorkflows({ ...all, beforeSequence: newest + 1 })).toMatchObject({
@@ -612,8 +663,6 @@ export function workflowStoreSuite(name: string, open: () => Promise<WorkflowSto
   });
 }
 
-const request = { id: requestId("r"), digest: "d", atMs: 1 };
-
 const move = (from: Workflow, fields: Partial<Workflow>): WorkflowBatch => {
   const moved = put(from, fields);
   return { puts: [moved], events: [event(moved.workflow)] };
@@ -623,12 +672,12 @@ const move = (from: Workflow, fields: Partial<Workflow>): WorkflowBatch => {
 async function end(
   store: WorkflowStore,
   id: string,
-  { enteredAtMs, type = "", request }: { enteredAtMs: number; type?: string } & Pick<WorkflowBatch, "request">,
+  { enteredAtMs, type = "", ...answers }: { enteredAtMs: number; type?: string } & Pick<WorkflowBatch, "answers">,
 ): Promise<void> {
   const created = creation(id, { type });
   const active = move(workflow(id, { type }), { state: "ACTIVE" });
   const done = move(active.puts[0]?.workflow ?? workflow(id), { state: "COMPLETED", stateEnteredAtMs: enteredAtMs });
-  for (const batch of [created, request ? { ...active, request } : active, done]) await store.apply(batch);
+  for (const batch of [created, { ...active, ...answers }, done]) await store.apply(batch);
 }
 
 /** Of ended workflows. */
@@ -709,7 +758,7 @@ const someHold = fc.constantFrom(
 /** A change that is wanted of one workflow. `stale` is a guess at what is stored, instead of a look. */
 type Change = Pick<Workflow, "state" | "hold"> & { readonly id: string; readonly stale: WorkflowPut["expected"] | undefined };
 
-type Wanted = Pick<WorkflowBatch, "request" | "outcome" | "workflowCountMax"> & { readonly changes: readonly Change[] };
+type Wanted = Pick<WorkflowBatch, "answers" | "outcome" | "workflowCountMax"> & { readonly changes: readonly Change[] };
 
 const guess: fc.Arbitrary<WorkflowPut["expected"]> = fc.oneof(
   fc.constant("absent" as const),
@@ -732,7 +781,7 @@ const wanted: fc.Arbitrary<Wanted> = fc
   })
   .map(({ changes, request, outcome, workflowCountMax }) => ({
     changes,
-    ...(request && { request: { id: requestId(request), digest: "d", atMs: 1 } }),
+    ...(request && answering(request)),
     ...(outcome && {
       outcome: { transactionId: transactionId(outcome), coordinatorId: "c", outcome: "committed" as const, atMs: 1 },
     }),

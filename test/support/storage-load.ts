@@ -1,5 +1,5 @@
 import type { WorkflowBatch } from "../../src/workflow/ports.ts";
-import { creation, requestId, transactionId } from "./storage-values.ts";
+import { answering, creation, transactionId } from "./storage-values.ts";
 
 /** A batch with two of everything that must stand or fall together. */
 export function loadBatch(prefix: string, index: number): WorkflowBatch {
@@ -8,7 +8,7 @@ export function loadBatch(prefix: string, index: number): WorkflowBatch {
   return {
     puts: [...left.puts, ...right.puts],
     events: [...left.events, ...right.events],
-    request: { id: requestId(name), digest: name, atMs: 1 },
+    ...answering(name, name),
     outcome: { transactionId: transactionId(name), coordinatorId: "c", outcome: "committed", atMs: 1 },
   };
 }

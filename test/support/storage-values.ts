@@ -69,6 +69,11 @@ export const creation = (id: string, fields: Partial<Workflow> = {}): WorkflowBa
   return { puts: [{ workflow: created, expected: "absent" }], events: [event(created)] };
 };
 
+/** The answer to a request that has one workflow and one event. */
+export const answering = (id: string, digest = "d", atMs = 1): Required<Pick<WorkflowBatch, "answers">> => ({
+  answers: [{ id: requestId(id), digest, atMs, put: 0, event: 0 }],
+});
+
 /** Stretch by stretch. */
 export async function everyWorkflow(store: WorkflowStore, limit = 1_000): Promise<readonly Workflow[]> {
   const workflows: Workflow[] = [];

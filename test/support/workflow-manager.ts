@@ -3,7 +3,7 @@ import type { WorkflowState } from "../../src/kernel/lifecycle.ts";
 import { ok } from "../../src/kernel/result.ts";
 import type { TimeMs } from "../../src/kernel/time.ts";
 import { createMemoryWorkflowStore } from "../../src/storage/memory/workflow-store.ts";
-import type { MoveCommand } from "../../src/workflow/attempt.ts";
+import type { MoveCommand, Moves } from "../../src/workflow/attempt.ts";
 import type { Caller } from "../../src/workflow/calls.ts";
 import { noTerms, type PolicyTerms } from "../../src/workflow/core/policy.ts";
 import { noWarnings } from "../../src/workflow/core/warnings.ts";
@@ -11,7 +11,13 @@ import type { CreateCommand } from "../../src/workflow/creation.ts";
 import { createManager } from "../../src/workflow/manager.ts";
 import { createOwnPart } from "../../src/workflow/own-part.ts";
 import { createWorkflowParticipant } from "../../src/workflow/participant.ts";
-import type { MetadataQuestion, PredicateCheck, PredicateClient, TransactionClient } from "../../src/workflow/ports.ts";
+import type {
+  MetadataQuestion,
+  PredicateCheck,
+  PredicateClient,
+  TransactionClient,
+  WorkflowStore,
+} from "../../src/workflow/ports.ts";
 import type { DeadlineCommand } from "../../src/workflow/set-deadline.ts";
 
 export const workflowId = "wf-1" as WorkflowId;
@@ -29,7 +35,7 @@ export const denied: Verdict = ok({
 
 /** A manager and its participant over a store in memory, with an engine and a coordinator that do as the test says. */
 export function managerOver(
-  store = createMemoryWorkflowStore(),
+  store: WorkflowStore = createMemoryWorkflowStore(),
   options: { readonly workflowCountMax?: number } = {},
   /** Another one than that which goes on with each id. */
   nowMs?: () => TimeMs,
@@ -66,12 +72,12 @@ export function managerOver(
   };
   const transactions: TransactionClient = { execute: (request) => coordinator.execute(request) };
   const participantId = "manager" as ParticipantId;
-  const ownPart = createOwnPart({ store, predicates, environment, participantId, transactions });
   const breaths = { count: 0 };
   const turns = () => () => {
     breaths.count += 1;
     return undefined;
   };
+  const ownPart = createOwnPart({ store, predicates, environment, turns, participantId, transactions });
   const participant = createWorkflowParticipant({ store, predicates, environment, participantId, ownPart, turns });
   const { workflowCountMax = 100 } = options;
   /** The coordinators that it has a session with, and the transactions that its participant was to look up. */
@@ -80,6 +86,7 @@ export function managerOver(
     store,
     predicates,
     environment,
+    turns,
     ownPart,
     sessions: {
       connectedTo: (coordinatorId) => sessions.connected.includes(coordinatorId),
@@ -95,13 +102,15 @@ export function managerOver(
     moveTogether: (command: MoveCommand, caller: Partial<Caller> = {}) =>
       manager.moveTogether(command, { parts: [], waitForParticipantsMs: 0, deadlineMs: 61_000 }, { ...patient, ...caller }),
   };
-  const { resolve, possibleMoves, setDeadline } = manager;
+  const { resolve, possibleMoves, setDeadline, moveEach, moveAll } = manager;
   return {
     store,
     manager: {
       ...forPatientCallers,
       resolve,
       possibleMoves,
+      moveEach,
+      moveAll,
       setDeadline: (command: DeadlineCommand) => setDeadline(command, patient),
     },
     environment,
@@ -152,14 +161,27 @@ type Request = Parameters<TransactionClient["execute"]>[0];
 type Answer = Awaited<ReturnType<TransactionClient["execute"]>>;
 
 /** A move together whose coordinator has begun a transaction, and answers when the test says so. */
-export async function beginTogether(under: ManagerUnderTest, command: MoveCommand, caller: Partial<Caller> = {}) {
+export const beginTogether = (under: ManagerUnderTest, command: MoveCommand, caller: Partial<Caller> = {}) =>
+  begin(under, () => under.manager.moveTogether(command, caller));
+
+/** The same of several moves. */
+export const beginAllTogether = (under: ManagerUnderTest, moves: Moves) =>
+  begin(under, () =>
+    under.manager.moveAll(
+      moves,
+      { parts: [], waitForParticipantsMs: 0, deadlineMs: 61_000 },
+      { signal: new AbortController().signal },
+    ),
+  );
+
+async function begin<Moved>(under: ManagerUnderTest, move: () => Promise<Moved>) {
   const asked = Promise.withResolvers<Request>();
   const answered = Promise.withResolvers<Answer>();
   under.coordinator.execute = (request) => {
     asked.resolve(request);
     return answered.promise;
   };
-  const moved = under.manager.moveTogether(command, caller);
+  const moved = move();
   const request = await Promise.race([asked.promise, moved.then((early) => Promise.reject(new Error(JSON.stringify(early))))]);
   const payload = request.parts[0]?.payload ?? new Uint8Array();
   return { request, payload, moved, answer: answered.resolve, prepare: (id: TransactionId) => prepare(under, id, payload) };

@@ -5,6 +5,7 @@ import { compare } from "../../kernel/range.ts";
 import { err, ok } from "../../kernel/result.ts";
 import { stretchOf } from "../../kernel/stretch.ts";
 import type { TimeMs } from "../../kernel/time.ts";
+import type { BulkStore } from "../../workflow/bulk-ports.ts";
 import type { TypePolicy } from "../../workflow/core/policy.ts";
 import type { Workflow, WorkflowEvent } from "../../workflow/core/types.ts";
 import { earliestDeadline } from "../../workflow/earliest-deadline.ts";
@@ -15,6 +16,7 @@ import type {
   EndedPlace,
   EndedTransaction,
   KnownCoordinator,
+  RememberedAnswer,
   StoredAnswer,
   TransactionOutcome,
   TypeCount,
@@ -22,10 +24,11 @@ import type {
   WorkflowConflict,
   WorkflowStore,
 } from "../../workflow/ports.ts";
+import { createMemoryBulkStore } from "./bulk-store.ts";
 import { changesSince, isWanted, listSorted } from "./workflow-lists.ts";
 
 /** For tests. */
-export function createMemoryWorkflowStore(nowMs: () => TimeMs = Date.now): WorkflowStore {
+export function createMemoryWorkflowStore(nowMs: () => TimeMs = Date.now): WorkflowStore & { readonly bulk: BulkStore } {
   const workflows = new Map<WorkflowId, Workflow>();
   const purgedIds = new Map<WorkflowId, TimeMs>();
   let events: WorkflowEvent[] = [];
@@ -38,14 +41,24 @@ export function createMemoryWorkflowStore(nowMs: () => TimeMs = Date.now): Workf
   let newestPolicy = 0;
   const deadlineListeners = new Set<(atMs: TimeMs) => void>();
   const appendListeners = new Set<(newest: number) => void>();
+  const bulkResults = createMemoryBulkStore();
   let closed = false;
 
   const allHeld = (): Workflow[] => [...workflows.values()].filter(({ hold }) => hold !== undefined);
 
   const allEnded = (): Workflow[] => [...workflows.values()].filter(({ state }) => isTerminal(state));
 
-  const conflictOf = ({ request, puts, workflowCountMax }: WorkflowBatch): WorkflowConflict | undefined => {
-    if (request !== undefined && answers.has(request.id)) return { type: "request-exists" };
+  const conflictOf = ({
+    answers: remembered = [],
+    puts,
+    events: appended,
+    workflowCountMax,
+  }: WorkflowBatch): WorkflowConflict | undefined => {
+    const isAnswered = ({ id, digest, shared }: RememberedAnswer): boolean => {
+      const known = answers.get(id);
+      return known !== undefined && !(shared && known.digest === digest);
+    };
+    if (remembered.some(isAnswered)) return { type: "request-exists" };
     const stale = puts.find(({ workflow, expected }) => {
       const stored = workflows.get(workflow.id);
       if (expected === "absent") return stored !== undefined;
@@ -55,20 +68,26 @@ export function createMemoryWorkflowStore(nowMs: () => TimeMs = Date.now): Workf
     if (purged !== undefined) return { type: "purged", workflowId: purged.workflow.id };
     if (stale !== undefined) return { type: "stale", workflowId: stale.workflow.id };
     const created = puts.filter(({ expected }) => expected === "absent").length;
-    return workflowCountMax !== undefined && workflows.size + created > workflowCountMax ? { type: "limit" } : undefined;
+    if (workflowCountMax !== undefined && workflows.size + created > workflowCountMax) return { type: "limit" };
+    return appended.some(bulkResults.isKnown) ? { type: "request-exists" } : undefined;
   };
 
-  const carryOut = ({ puts, events: appended, request, outcome, coordinator }: WorkflowBatch): readonly WorkflowEvent[] => {
+  const carryOut = (batch: WorkflowBatch): readonly WorkflowEvent[] => {
+    const { puts, events: appended, answers: remembered = [], outcome, coordinator } = batch;
     const known = outcome && outcomes.get(outcome.transactionId);
     assert(known === undefined || known.outcome === outcome?.outcome, "a transaction has one outcome");
-    for (const { workflow } of puts) workflows.set(workflow.id, workflow);
+    for (const { workflow, metadataStays } of puts) {
+      const { metadata } = (metadataStays && workflows.get(workflow.id)) || workflow;
+      workflows.set(workflow.id, { ...workflow, metadata });
+    }
     const stored = appended.map((event, index) => ({ ...event, sequence: newest + index + 1 }));
     events.push(...stored);
     newest += stored.length;
-    if (request !== undefined) {
-      const [workflow, event] = [puts[0]?.workflow, stored[0]];
+    for (const event of stored) bulkResults.changed(event);
+    for (const { id, digest, atMs, ...places } of remembered) {
+      const [workflow, event] = [puts[places.put]?.workflow, stored[places.event]];
       assert(workflow !== undefined && event !== undefined, "an answer is a workflow and an event");
-      answers.set(request.id, { digest: request.digest, workflow, event, atMs: request.atMs });
+      if (!answers.has(id)) answers.set(id, { digest, workflow, event, atMs });
     }
     if (outcome !== undefined) outcomes.set(outcome.transactionId, known ?? outcome);
     if (coordinator !== undefined) {
@@ -81,6 +100,7 @@ export function createMemoryWorkflowStore(nowMs: () => TimeMs = Date.now): Workf
 
   return {
     id: "memory",
+    bulk: bulkResults.bulk,
     writable: true,
     onWritableChange: () => () => {},
     keptBeforeMs: (retentionMs) => nowMs() - retentionMs,
@@ -140,11 +160,15 @@ export function createMemoryWorkflowStore(nowMs: () => TimeMs = Date.now): Workf
       return ended && { transactionId, coordinatorId: ended.coordinatorId, outcome: ended.outcome };
     },
     coordinators: async () => [...coordinators.values()],
-    heldBy: async (transactionId) => allHeld().find((each) => holderOf(each) === transactionId),
+    heldBy: async ({ transactionId, afterId, limit }) =>
+      allHeld()
+        .filter((each) => holderOf(each) === transactionId && (afterId === undefined || compare(each.id, afterId) > 0))
+        .sort((a, b) => compare(a.id, b.id))
+        .slice(0, limit),
     held: async ({ afterId, limit }) =>
       allHeld()
         .filter((each) => afterId === undefined || compare(holderOf(each), afterId) > 0)
-        .sort((a, b) => compare(holderOf(a), holderOf(b)))
+        .sort((a, b) => compare(holderOf(a), holderOf(b)) || compare(a.id, b.id))
         .slice(0, limit),
     apply: async (batch) => {
       if (closed) return err(closedFailure);

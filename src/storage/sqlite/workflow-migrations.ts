@@ -233,4 +233,50 @@ export const workflowMigrations: readonly Migration[] = [
       -- What falls due, in its order. What is held waits for the end of the hold, and comes back then.
       CREATE INDEX workflows_due ON workflows (deadline_at_ms, id) WHERE deadline_at_ms IS NOT NULL AND held_by IS NULL`,
   },
+  {
+    version: 12,
+    sql: `
+      -- A transaction may hold several.
+      DROP INDEX workflows_held;
+      CREATE INDEX workflows_held ON workflows (held_by, id) WHERE held_by IS NOT NULL`,
+  },
+  {
+    version: 13,
+    sql: `
+      -- NULL: none.
+      ALTER TABLE events ADD COLUMN bulk_operation_id TEXT;
+
+      CREATE TABLE bulk_operations (
+        id TEXT PRIMARY KEY,
+        filter TEXT NOT NULL,
+        action TEXT NOT NULL,
+        dry_run INTEGER NOT NULL,
+        rate_per_second INTEGER NOT NULL,
+        state TEXT NOT NULL,
+        done_count INTEGER NOT NULL DEFAULT 0,
+        refused_count INTEGER NOT NULL DEFAULT 0,
+        position TEXT NOT NULL,
+        reason TEXT NOT NULL,
+        requested_by TEXT NOT NULL,
+        request_id TEXT UNIQUE,
+        request_digest TEXT,
+        created_at_ms INTEGER NOT NULL,
+        state_entered_at_ms INTEGER NOT NULL
+      ) STRICT;
+
+      -- One of each workflow at most: who is here was acted on. Without an error it was done, of a dry run with sequence 0.
+      CREATE TABLE bulk_results (
+        operation_id TEXT NOT NULL,
+        workflow_id TEXT NOT NULL,
+        sequence INTEGER,
+        error TEXT,
+        PRIMARY KEY (operation_id, workflow_id)
+      ) STRICT, WITHOUT ROWID;
+      CREATE TRIGGER count_bulk_result AFTER INSERT ON bulk_results BEGIN
+        UPDATE bulk_operations SET
+          done_count = done_count + (new.error IS NULL),
+          refused_count = refused_count + (new.error IS NOT NULL)
+        WHERE id = new.operation_id;
+      END`,
+  },
 ];

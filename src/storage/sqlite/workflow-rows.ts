@@ -62,6 +62,7 @@ export const toEvent = (row: Row): WorkflowEvent => ({
   ...(row["metadata_patch"] !== null && { metadataPatch: JSON.parse(row["metadata_patch"] as string) as JsonObject }),
   transactionId: (row["transaction_id"] ?? undefined) as TransactionId | undefined,
   ...(row["deadline"] !== null && { deadline: toDeadline(row) }),
+  ...(row["bulk_operation_id"] === null ? {} : { bulkOperationId: row["bulk_operation_id"] as string }),
 });
 
 const toLastEvent = (row: Row, metadata: string): LastEvent => ({

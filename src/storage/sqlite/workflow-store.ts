@@ -2,10 +2,12 @@ import { assert } from "../../kernel/assert.ts";
 import type { WorkflowState } from "../../kernel/lifecycle.ts";
 import { err, ok, type Result } from "../../kernel/result.ts";
 import type { TimeMs } from "../../kernel/time.ts";
+import type { BulkStore } from "../../workflow/bulk-ports.ts";
 import type { NewWorkflowEvent, WorkflowEvent } from "../../workflow/core/types.ts";
 import type { Warnings } from "../../workflow/core/warnings.ts";
 import { earliestDeadline } from "../../workflow/earliest-deadline.ts";
 import type {
+  RememberedAnswer,
   TransactionOutcome,
   WorkflowBatch,
   WorkflowConflict,
@@ -13,6 +15,7 @@ import type {
   WorkflowPut,
   WorkflowStore,
 } from "../../workflow/ports.ts";
+import { bulkResultStatement, sqliteBulkStore } from "./bulk-store.ts";
 import { openSqlite } from "./engine.ts";
 import { openFailure } from "./sqlite-error.ts";
 import type { OpenFailure, Row, SqliteEngine, SqlValue, Statement } from "./statement.ts";
@@ -30,7 +33,7 @@ export async function openSqliteWorkflowStore(options: {
   readonly path: string;
   /** For tests of a full disk. */
   readonly pageCountMax?: number;
-}): Promise<Result<WorkflowStore, OpenFailure>> {
+}): Promise<Result<WorkflowStore & { readonly bulk: BulkStore }, OpenFailure>> {
   const opened = await openSqlite({ ...options, kind: "workflows", migrations: workflowMigrations });
   if (!opened.ok) return opened;
   try {
@@ -41,7 +44,7 @@ export async function openSqliteWorkflowStore(options: {
   }
 }
 
-function workflowStore(engine: SqliteEngine): WorkflowStore {
+function workflowStore(engine: SqliteEngine): WorkflowStore & { readonly bulk: BulkStore } {
   const id = engine.read("SELECT id FROM store")[0]?.["id"] as string;
   const appendListeners = new Set<(newest: number) => void>();
   const deadlineListeners = new Set<(atMs: TimeMs) => void>();
@@ -55,6 +58,7 @@ function workflowStore(engine: SqliteEngine): WorkflowStore {
 
   return {
     id,
+    bulk: sqliteBulkStore(engine),
     get writable() {
       return engine.writable;
     },
@@ -97,9 +101,9 @@ function workflowStore(engine: SqliteEngine): WorkflowStore {
         coordinatorEpoch: Number(row["epoch"]),
         claimId: row["claim_id"] as string,
       })),
-    heldBy: async (transactionId) => engine.read("SELECT * FROM workflows WHERE held_by = ?", transactionId).map(toWorkflow)[0],
-    held: async ({ afterId, limit }) =>
-      engine.read("SELECT * FROM workflows WHERE held_by > ? ORDER BY held_by LIMIT ?", afterId ?? "", limit).map(toWorkflow),
+    heldBy: async ({ transactionId, afterId, limit }) =>
+      engine.read(selectHeldBy, transactionId, afterId ?? "", limit).map(toWorkflow),
+    held: async ({ afterId, limit }) => engine.read(selectHeld, afterId ?? "", limit).map(toWorkflow),
     apply: async (batch) => {
       const applied = await engine.apply(statements(batch));
       if (applied.ok) {
@@ -179,26 +183,35 @@ const selectTypeCounts =
 const selectAnswer = `SELECT events.*, digest, workflow, policy
   FROM answers LEFT JOIN events ON events.sequence = answers.event_sequence WHERE request_id = ?`;
 
+const selectHeldBy = "SELECT * FROM workflows WHERE held_by = ? AND id > ? ORDER BY id LIMIT ?";
+
+const selectHeld = "SELECT * FROM workflows WHERE held_by > ? ORDER BY held_by, id LIMIT ?";
+
 const insertWorkflow = `INSERT INTO workflows
-  (state, previous_state, version, created_at_ms, updated_at_ms, updated_by, state_entered_at_ms, retry_count, metadata, hold,
-   recoverable_at_ms, deadline_at_ms, deadline, id, workflow_type, created_by)
+  (state, previous_state, version, created_at_ms, updated_at_ms, updated_by, state_entered_at_ms, retry_count, hold,
+   recoverable_at_ms, deadline_at_ms, deadline, metadata, id, workflow_type, created_by)
   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
 
-const updateWorkflow = `UPDATE workflows
+const updateOf = (more: string): string => `UPDATE workflows
   SET state = ?, previous_state = ?, version = ?, created_at_ms = ?, updated_at_ms = ?, updated_by = ?, state_entered_at_ms = ?,
-      retry_count = ?, metadata = ?, hold = ?, recoverable_at_ms = ?, deadline_at_ms = ?, deadline = ?
+      retry_count = ?, hold = ?, recoverable_at_ms = ?, deadline_at_ms = ?, deadline = ?${more}
   WHERE id = ? AND version = ? AND held_by IS ?`;
+const updateWorkflow = updateOf(", metadata = ?");
+const moveWorkflow = updateOf("");
 
 const checkLimit = "SELECT 1 FROM counters WHERE workflows <= ?";
 
 // The next one after the newest that was ever written: it may be purged.
 const insertEvent = `INSERT INTO events
   (sequence, id, workflow_id, type, from_state, to_state, version, occurred_at_ms, retry_count, reason, requested_by, rule_set_revision,
-   metadata, transaction_id, workflow_type, warnings, metadata_patch, deadline)
-  VALUES ((SELECT newest_sequence + 1 FROM counters), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING sequence`;
+   metadata, transaction_id, workflow_type, warnings, metadata_patch, deadline, bulk_operation_id)
+  VALUES ((SELECT newest_sequence + 1 FROM counters), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING sequence`;
 
 const insertAnswer = `INSERT INTO answers (request_id, digest, workflow, event_sequence, at_ms)
-  VALUES (?, ?, ?, (SELECT newest_sequence + 1 FROM counters), ?)`;
+  VALUES (?, ?, ?, (SELECT newest_sequence + 1 FROM counters) + ?, ?)`;
+
+// A rewritten row: the first answer stays, and another digest changes none.
+const insertSharedAnswer = `${insertAnswer} ON CONFLICT DO UPDATE SET digest = digest WHERE digest = excluded.digest`;
 
 // A repeated outcome changes nothing, another one is no outcome.
 const insertOutcome = `INSERT INTO outcomes (transaction_id, coordinator_id, outcome, at_ms) VALUES (?, ?, ?, ?)
@@ -216,18 +229,10 @@ const purgeOutcomes = `DELETE FROM outcomes WHERE transaction_id IN
 const purgeOutcomesOf = `DELETE FROM outcomes WHERE transaction_id IN
   (SELECT transaction_id FROM outcomes WHERE coordinator_id = ? AND at_ms < ? ORDER BY at_ms LIMIT ?) RETURNING 1`;
 
-/** The answer goes first: a repeated creation is told that its request is known, not that its workflow exists. */
-function statements({ request, puts, workflowCountMax, events, outcome, coordinator }: WorkflowBatch): Statement<Conflict>[] {
-  const batch: Statement<Conflict>[] = [];
-  if (request !== undefined) {
-    const [put] = puts;
-    assert(put !== undefined && events.length > 0, "an answer is a workflow and an event");
-    batch.push({
-      sql: insertAnswer,
-      params: [request.id, request.digest, JSON.stringify(put.workflow), request.atMs],
-      expect: { changes: 1, conflict: { type: "request-exists" } },
-    });
-  }
+/** Answers go first: a repeated creation is told that its request is known, not that its workflow exists. */
+function statements(wanted: WorkflowBatch): Statement<Conflict>[] {
+  const { answers = [], puts, workflowCountMax, events, outcome, coordinator } = wanted;
+  const batch = answers.map((answer) => answerStatement(answer, wanted));
   batch.push(...puts.flatMap(putStatements));
   if (workflowCountMax !== undefined) {
     batch.push({
@@ -237,7 +242,12 @@ function statements({ request, puts, workflowCountMax, events, outcome, coordina
       returning: true,
     });
   }
-  batch.push(...events.map((event): Statement<Conflict> => ({ sql: insertEvent, params: eventParams(event), returning: true })));
+  batch.push(
+    ...events.flatMap((event): Statement<Conflict>[] => [
+      { sql: insertEvent, params: eventParams(event), returning: true },
+      ...bulkResultStatement(event),
+    ]),
+  );
   if (outcome !== undefined) {
     batch.push({
       sql: insertOutcome,
@@ -252,7 +262,18 @@ function statements({ request, puts, workflowCountMax, events, outcome, coordina
   return batch;
 }
 
-function putStatements({ workflow, expected }: WorkflowPut): Statement<Conflict>[] {
+function answerStatement(answer: RememberedAnswer, { puts, events }: WorkflowBatch): Statement<Conflict> {
+  const { id, digest, atMs, put, event, shared } = answer;
+  const workflow = puts[put]?.workflow;
+  assert(workflow !== undefined && events[event] !== undefined, "an answer is a workflow and an event");
+  return {
+    sql: shared ? insertSharedAnswer : insertAnswer,
+    params: [id, digest, JSON.stringify(workflow), event, atMs],
+    expect: { changes: 1, conflict: { type: "request-exists" } },
+  };
+}
+
+function putStatements({ workflow, expected, metadataStays }: WorkflowPut): Statement<Conflict>[] {
   const stale = { changes: 1, conflict: { type: "stale", workflowId: workflow.id } } as const;
   const params: SqlValue[] = [
     workflow.state,
@@ -263,13 +284,15 @@ function putStatements({ workflow, expected }: WorkflowPut): Statement<Conflict>
     workflow.updatedBy,
     workflow.stateEnteredAtMs,
     workflow.retryCount,
-    JSON.stringify(workflow.metadata),
     workflow.hold === undefined ? null : JSON.stringify(workflow.hold),
     workflow.recoverableAtMs ?? null,
     workflow.deadline?.atMs ?? null,
     workflow.deadline === undefined ? null : JSON.stringify(workflow.deadline),
-    workflow.id,
   ];
+  if (expected !== "absent" && metadataStays) {
+    return [{ sql: moveWorkflow, params: [...params, workflow.id, expected.version, expected.heldBy ?? null], expect: stale }];
+  }
+  params.push(JSON.stringify(workflow.metadata), workflow.id);
   if (expected === "absent") {
     return [isFree(workflow.id), { sql: insertWorkflow, params: [...params, workflow.type, workflow.createdBy], expect: stale }];
   }
@@ -294,6 +317,7 @@ const eventParams = (event: NewWorkflowEvent): SqlValue[] => [
   hasWarnings(event.warnings) ? JSON.stringify(event.warnings) : null,
   event.metadataPatch === undefined ? null : JSON.stringify(event.metadataPatch),
   event.deadline === undefined ? null : JSON.stringify(event.deadline),
+  event.bulkOperationId ?? null,
 ];
 
 const hasWarnings = ({ first, omitted }: Warnings): boolean => first.length + omitted > 0;

@@ -74,6 +74,8 @@ export type NewWorkflowEvent = {
   readonly transactionId: TransactionId | undefined;
   /** That the change has set. */
   readonly deadline?: Deadline;
+  /** Of the bulk operation that has made the change. */
+  readonly bulkOperationId?: string | undefined;
 } & Consent;
 
 /** What a move is judged by, of the change before it. */

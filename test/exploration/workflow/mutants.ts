@@ -2,7 +2,7 @@ import { type Mutant, runMutant } from "../mutants.ts";
 
 const step = "src/workflow/core/step.ts";
 const attempt = "src/workflow/attempt.ts";
-const manager = "src/workflow/manager.ts";
+const moves = "src/workflow/moves.ts";
 const creation = "src/workflow/creation.ts";
 const participant = "src/workflow/participant.ts";
 const endHold = "src/workflow/end-hold.ts";
@@ -41,7 +41,7 @@ export const workflowMutants: readonly Mutant[] = [
   {
     name: "a denial is not heeded",
     file: step,
-    find: `return err({ type: "rule-denied", workflowId, ruleSetRevision, violations: verdict.violations });`,
+    find: "return err({ ...verdict, workflowId });",
     replace: "return ok({ ruleSetRevision, warnings: { first: [], omitted: 0 } });",
   },
   {
@@ -53,8 +53,8 @@ export const workflowMutants: readonly Mutant[] = [
   {
     name: "a move leaves the hold",
     file: step,
-    find: `    hold: undefined,\n    retryCount: workflow`,
-    replace: `    hold: workflow.hold,\n    retryCount: workflow`,
+    find: `    hold: undefined,\n    retryCount,`,
+    replace: `    hold: workflow.hold,\n    retryCount,`,
   },
   {
     name: "an abort leaves the hold",
@@ -95,13 +95,16 @@ export const workflowMutants: readonly Mutant[] = [
   {
     name: "a lost race is not run again",
     file: attempt,
-    find: `if (written.error.conflict.type === "request-exists") return err({ type: "request-exists" });`,
+    find: `if (conflict.type === "request-exists") return err({ type: "request-exists" });`,
     replace: `return err({ type: "request-exists" });`,
   },
   {
     name: "an answer is not remembered",
-    file: manager,
-    find: `        ...rememberAnswer(move.request, environment),\n`,
+    file: moves,
+    find: `        ...rememberAnswers(
+          moves.commands.map(({ move }) => move.request),
+          environment,
+        ),\n`,
     replace: "",
   },
   {
@@ -119,14 +122,14 @@ export const workflowMutants: readonly Mutant[] = [
   {
     name: "more workflows than are allowed",
     file: creation,
-    find: `    workflowCountMax,\n    ...rememberAnswer`,
-    replace: `    ...rememberAnswer`,
+    find: `    workflowCountMax,\n    ...rememberAnswers`,
+    replace: `    ...rememberAnswers`,
   },
   {
     name: "an abort forgets what is held",
     file: participant,
-    find: `if (held !== undefined) return written(await endHold(dependencies, held, "aborted"));`,
-    replace: `if (held !== undefined) return;`,
+    find: `const aborted = await endHolds(dependencies, transactionId, "aborted");`,
+    replace: `const aborted = undefined;`,
   },
   {
     name: "an abort without a hold is not remembered",
@@ -137,14 +140,14 @@ export const workflowMutants: readonly Mutant[] = [
   {
     name: "a commit is not remembered",
     file: endHold,
-    find: `isCommit ? { ...batch, ...rememberAnswer(move.request, environment) } : batch`,
-    replace: `batch`,
+    find: `store.apply({ ...batch, ...remembered })`,
+    replace: `store.apply(batch)`,
   },
   {
     name: "an abort commits",
     file: endHold,
     find: `const isCommit = outcome === "committed";`,
-    replace: `const isCommit = version > 0;`,
+    replace: `const isCommit = true;`,
   },
 ];
 

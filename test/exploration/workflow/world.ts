@@ -2,14 +2,14 @@ import type { ParticipantId, RequestId, TransactionId, WorkflowId } from "../../
 import type { WorkflowState } from "../../../src/kernel/lifecycle.ts";
 import { err, ok } from "../../../src/kernel/result.ts";
 import { createMemoryWorkflowStore } from "../../../src/storage/memory/workflow-store.ts";
-import type { MoveCommand } from "../../../src/workflow/attempt.ts";
+import { type MoveCommand, movesOf } from "../../../src/workflow/attempt.ts";
 import { noTerms } from "../../../src/workflow/core/policy.ts";
 import { applyMove, create, type Stamp } from "../../../src/workflow/core/step.ts";
 import type { Workflow, WorkflowEvent } from "../../../src/workflow/core/types.ts";
 import { noWarnings } from "../../../src/workflow/core/warnings.ts";
-import type { ManagerError } from "../../../src/workflow/errors.ts";
+import { errorOfOne, type ManagerError } from "../../../src/workflow/errors.ts";
 import { createManager } from "../../../src/workflow/manager.ts";
-import type { OwnPart, WantedMove } from "../../../src/workflow/own-part.ts";
+import type { OwnPart, WantedMoves } from "../../../src/workflow/own-part.ts";
 import { createWorkflowParticipant } from "../../../src/workflow/participant.ts";
 import type { CoordinatorSessions, PredicateClient, WorkflowStore } from "../../../src/workflow/ports.ts";
 import type { Constants } from "./models.ts";
@@ -149,7 +149,7 @@ export async function createWorld(constants: Constants, start: Readonly<Record<s
   const sessions: CoordinatorSessions = { connectedTo: () => false, reread: () => {} };
 
   /** What a request's call has asked its own part for; a call that was sent again asks for it again. */
-  function ownPartOf(wanted: WantedMove | undefined): OwnPart {
+  function ownPartOf(wanted: WantedMoves | undefined): OwnPart {
     return {
       run: () => Promise.reject(new Error("a transaction is the world's to run")),
       earlier: () => Promise.resolve(undefined),
@@ -160,7 +160,7 @@ export async function createWorld(constants: Constants, start: Readonly<Record<s
     };
   }
 
-  function participantOf(call: Running, wanted: WantedMove | undefined) {
+  function participantOf(call: Running, wanted: WantedMoves | undefined) {
     return createWorkflowParticipant({
       store: storeOf(call),
       predicates: predicatesOf(call),
@@ -193,6 +193,7 @@ export async function createWorld(constants: Constants, start: Readonly<Record<s
       store: storeOf(call),
       predicates: predicatesOf(call),
       environment,
+      turns: () => () => undefined,
       ownPart: ownPartOf(undefined),
       sessions,
       workflowCountMax: maxWorkflows,
@@ -222,8 +223,8 @@ export async function createWorld(constants: Constants, start: Readonly<Record<s
 
   /** As the participant's protocol does: what is known of a transaction is not prepared again. */
   async function prepare(call: Running, transactionId: TransactionId, command: MoveCommand): Promise<string | undefined> {
-    const wanted: WantedMove = {
-      command,
+    const wanted: WantedMoves = {
+      moves: movesOf(command),
       participantIds: [],
       deadlineMs: 0,
       begun: () => {},
@@ -241,7 +242,7 @@ export async function createWorld(constants: Constants, start: Readonly<Record<s
       if (vote.value === "abort") {
         const { refusal } = wanted;
         if (refusal === undefined || refusal.ok) throw new Error(`refused without an error: ${vote.reason}`);
-        return refusal.error.type.toUpperCase().replaceAll("-", "_");
+        return errorOfOne(refusal.error).type.toUpperCase().replaceAll("-", "_");
       }
     }
     return undefined;

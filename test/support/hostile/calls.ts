@@ -1,4 +1,5 @@
 import type { DeepPartial, Rule } from "../../../src/gen/concord/predicate/v1/rule_set.ts";
+import { BatchMode } from "../../../src/gen/concord/workflow/v1/batch.ts";
 import { WorkflowState } from "../../../src/gen/concord/workflow/v1/workflow.ts";
 import { WatchPosition } from "../../../src/gen/concord/workflow/v1/workflow_service.ts";
 import { structValueCountMax } from "../../../src/kernel/limits.ts";
@@ -88,6 +89,19 @@ async function applied(
 
 let runs = 0;
 
+/** As many fields as a message may have, of them and what they are to keep. */
+async function batchOfMoves({ clients }: HostileWorld, mode: BatchMode): Promise<void> {
+  runs += 1;
+  const names = Array.from({ length: 1000 }, (_, index) => `batch-${runs}-${index}`);
+  await times(names.length, (index) => clients.workflows.createWorkflow({ workflowId: names[index] ?? "", ...by }), 50);
+  const eventMetadata = Object.fromEntries(Array.from({ length: 12 }, (_, index) => [`k${index}`, index]));
+  const items = names.map((workflowId) => ({ workflowId, targetState: ACTIVE, eventMetadata }));
+  const request = { mode, items, ...by, requestId: `batch-${runs}` };
+  const { applied: all } = await clients.workflows.batchTransitionWorkflows(request);
+  if (!all) throw new Error("the batch was refused");
+  await clients.workflows.batchTransitionWorkflows(request);
+}
+
 export const hostileCalls: readonly HostileCall[] = [
   { name: "a watch from the oldest event, whose filter matches nothing", run: filteredWatch },
   {
@@ -116,6 +130,14 @@ export const hostileCalls: readonly HostileCall[] = [
   {
     name: "100 denials with questions as wide as they may be",
     run: ({ clients }) => times(100, () => clients.predicates.validateTransition({ check: wideCheck })),
+  },
+  {
+    name: "1,000 moves in one write, and a retry",
+    run: (world) => batchOfMoves(world, BatchMode.ALL_OR_NOTHING),
+  },
+  {
+    name: "1,000 moves in one call, and a retry",
+    run: (world) => batchOfMoves(world, BatchMode.INDEPENDENT),
   },
   {
     name: "a batch of 1,000 checks, each quadratic",

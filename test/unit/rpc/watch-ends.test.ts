@@ -28,6 +28,7 @@ test("a watch whose next event is purged while it waits ends with REVISION_COMPA
   const turns = createTurns();
   const { watchWorkflowEvents }: Service = createWorkflowService({
     manager: managerOver(memory).manager as never,
+    bulk: undefined as never,
     store,
     policies: undefined as never,
     watch: createWatch({ store, turns }),

@@ -6,7 +6,7 @@ import { keptBecause, type PurgeFacts, purgeBounds, slicesOf } from "../../../sr
 import { historyOf } from "../../../src/workflow/export.ts";
 import type { WorkflowStore } from "../../../src/workflow/ports.ts";
 import { createPurges } from "../../../src/workflow/purge.ts";
-import { creation, event, put, requestId, workflow, workflowId } from "../../support/storage-values.ts";
+import { answering, creation, event, put, workflow, workflowId } from "../../support/storage-values.ts";
 
 const id = "w" as WorkflowId;
 const facts: PurgeFacts = { id, version: 3, state: "COMPLETED", stateEnteredAtMs: 10, isAnswered: false, newestSequence: 7 };
@@ -142,8 +142,8 @@ describe("purging", () => {
   test("a workflow with a remembered answer stays until that is forgotten", async () => {
     const { store, purges } = world();
     const created = workflow("w", { state: "COMPLETED", stateEnteredAtMs: 1 });
-    const request = { id: requestId("r"), digest: "d", atMs: 5 };
-    await store.apply({ puts: [{ workflow: created, expected: "absent" }], events: [event(created)], request });
+    const answers = answering("r", "d", 5);
+    await store.apply({ puts: [{ workflow: created, expected: "absent" }], events: [event(created)], ...answers });
     const seen = [{ id: created.id, version: 1 }];
     expect(await purges.purge(seen, terms)).toMatchObject({ value: { purged: [], kept: [{ because: "answered" }] } });
     await store.purge({ olderThanMs: 6, limit: 9 });

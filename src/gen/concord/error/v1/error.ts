@@ -5,6 +5,7 @@
 // source: concord/error/v1/error.proto
 
 /* eslint-disable */
+import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 
 export const protobufPackage = "concord.error.v1";
 
@@ -336,6 +337,27 @@ export const ErrorReason = {
    */
   WORKFLOW_ID_RETIRED: "ERROR_REASON_WORKFLOW_ID_RETIRED",
   /**
+   * BATCH_ABORTED - ABORTED, of one item of a batch. It would have been made, but another one of its ALL_OR_NOTHING batch was refused; the results say which.
+   * No call fails with it.
+   * `{reason: "BATCH_ABORTED", metadata: {workflow_id: "wf-17"}}`
+   */
+  BATCH_ABORTED: "ERROR_REASON_BATCH_ABORTED",
+  /**
+   * BULK_OPERATION_NOT_FOUND - NOT_FOUND. No bulk operation has this id, or it has ended so long ago that it is not kept.
+   * `{reason: "BULK_OPERATION_NOT_FOUND", metadata: {bulk_operation_id: "0198…"}}`
+   */
+  BULK_OPERATION_NOT_FOUND: "ERROR_REASON_BULK_OPERATION_NOT_FOUND",
+  /**
+   * BULK_OPERATION_STATE - FAILED_PRECONDITION. The bulk operation has ended, and cannot be paused, resumed or cancelled.
+   * `{reason: "BULK_OPERATION_STATE", metadata: {bulk_operation_id: "0198…", state: "COMPLETED"}}`
+   */
+  BULK_OPERATION_STATE: "ERROR_REASON_BULK_OPERATION_STATE",
+  /**
+   * BULK_OPERATION_LIMIT_REACHED - RESOURCE_EXHAUSTED. As many bulk operations are RUNNING or PAUSED as may be. Wait for one to complete, or cancel one.
+   * `{reason: "BULK_OPERATION_LIMIT_REACHED", metadata: {limit: "8"}}`
+   */
+  BULK_OPERATION_LIMIT_REACHED: "ERROR_REASON_BULK_OPERATION_LIMIT_REACHED",
+  /**
    * SINK_NOT_FOUND - NOT_FOUND. The server has no sink with this name: none in the file of `--sinks`, and none of before. `known`: those that there are.
    * `{reason: "SINK_NOT_FOUND", metadata: {sink: "bus", known: "billing,audit"}}`
    */
@@ -408,6 +430,10 @@ export namespace ErrorReason {
   export type PAGE_TOKEN_EXPIRED = typeof ErrorReason.PAGE_TOKEN_EXPIRED;
   export type WORKFLOW_PURGED = typeof ErrorReason.WORKFLOW_PURGED;
   export type WORKFLOW_ID_RETIRED = typeof ErrorReason.WORKFLOW_ID_RETIRED;
+  export type BATCH_ABORTED = typeof ErrorReason.BATCH_ABORTED;
+  export type BULK_OPERATION_NOT_FOUND = typeof ErrorReason.BULK_OPERATION_NOT_FOUND;
+  export type BULK_OPERATION_STATE = typeof ErrorReason.BULK_OPERATION_STATE;
+  export type BULK_OPERATION_LIMIT_REACHED = typeof ErrorReason.BULK_OPERATION_LIMIT_REACHED;
   export type SINK_NOT_FOUND = typeof ErrorReason.SINK_NOT_FOUND;
   export type SINK_STATE = typeof ErrorReason.SINK_STATE;
   export type UNRECOGNIZED = typeof ErrorReason.UNRECOGNIZED;
@@ -586,6 +612,18 @@ export function errorReasonFromJSON(object: any): ErrorReason {
     case 59:
     case "ERROR_REASON_WORKFLOW_ID_RETIRED":
       return ErrorReason.WORKFLOW_ID_RETIRED;
+    case 61:
+    case "ERROR_REASON_BATCH_ABORTED":
+      return ErrorReason.BATCH_ABORTED;
+    case 64:
+    case "ERROR_REASON_BULK_OPERATION_NOT_FOUND":
+      return ErrorReason.BULK_OPERATION_NOT_FOUND;
+    case 65:
+    case "ERROR_REASON_BULK_OPERATION_STATE":
+      return ErrorReason.BULK_OPERATION_STATE;
+    case 66:
+    case "ERROR_REASON_BULK_OPERATION_LIMIT_REACHED":
+      return ErrorReason.BULK_OPERATION_LIMIT_REACHED;
     case 71:
     case "ERROR_REASON_SINK_NOT_FOUND":
       return ErrorReason.SINK_NOT_FOUND;
@@ -715,6 +753,14 @@ export function errorReasonToNumber(object: ErrorReason): number {
       return 58;
     case ErrorReason.WORKFLOW_ID_RETIRED:
       return 59;
+    case ErrorReason.BATCH_ABORTED:
+      return 61;
+    case ErrorReason.BULK_OPERATION_NOT_FOUND:
+      return 64;
+    case ErrorReason.BULK_OPERATION_STATE:
+      return 65;
+    case ErrorReason.BULK_OPERATION_LIMIT_REACHED:
+      return 66;
     case ErrorReason.SINK_NOT_FOUND:
       return 71;
     case ErrorReason.SINK_STATE:
@@ -723,4 +769,207 @@ export function errorReasonToNumber(object: ErrorReason): number {
     default:
       return -1;
   }
+}
+
+/** Why one thing of many was not done, in an answer: what a failed call about it alone would carry. */
+export interface Failure {
+  /** The gRPC status code that goes with the reason, by its number: 9 is FAILED_PRECONDITION. */
+  readonly code: number;
+  /** A name of `ErrorReason` without its prefix, as `ErrorInfo.reason` has it. Branch on it. */
+  readonly reason: string;
+  /** For people. At most 600 bytes. */
+  readonly message: string;
+  /** As `ErrorInfo.metadata`: the comment of the reason says what is in it. */
+  readonly metadata: { [key: string]: string };
+}
+
+export interface Failure_MetadataEntry {
+  readonly key: string;
+  readonly value: string;
+}
+
+function createBaseFailure(): Failure {
+  return { code: 0, reason: "", message: "", metadata: {} };
+}
+
+export const Failure: MessageFns<Failure> = {
+  encode(message: Failure, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.code !== 0) {
+      writer.uint32(8).int32(message.code);
+    }
+    if (message.reason !== "") {
+      writer.uint32(18).string(message.reason);
+    }
+    if (message.message !== "") {
+      writer.uint32(26).string(message.message);
+    }
+    globalThis.Object.entries(message.metadata).forEach(([key, value]: [string, string]) => {
+      Failure_MetadataEntry.encode({ key: key as any, value }, writer.uint32(34).fork()).join();
+    });
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Failure {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseFailure() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.code = reader.int32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.message = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            const entry4 = Failure_MetadataEntry.decode(reader, reader.uint32());
+            if (entry4.value !== undefined) {
+              message.metadata[entry4.key] = entry4.value;
+            }
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<Failure>): Failure {
+    return Failure.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Failure>): Failure {
+    const message = createBaseFailure() as any;
+    message.code = object.code ?? 0;
+    message.reason = object.reason ?? "";
+    message.message = object.message ?? "";
+    message.metadata = (globalThis.Object.entries(object.metadata ?? {}) as [string, string][]).reduce(
+      (acc: { [key: string]: string }, [key, value]: [string, string]) => {
+        if (value !== undefined) {
+          acc[key] = globalThis.String(value);
+        }
+        return acc;
+      },
+      {},
+    );
+    return message;
+  },
+};
+
+function createBaseFailure_MetadataEntry(): Failure_MetadataEntry {
+  return { key: "", value: "" };
+}
+
+export const Failure_MetadataEntry: MessageFns<Failure_MetadataEntry> = {
+  encode(message: Failure_MetadataEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== "") {
+      writer.uint32(18).string(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Failure_MetadataEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseFailure_MetadataEntry() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<Failure_MetadataEntry>): Failure_MetadataEntry {
+    return Failure_MetadataEntry.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Failure_MetadataEntry>): Failure_MetadataEntry {
+    const message = createBaseFailure_MetadataEntry() as any;
+    message.key = object.key ?? "";
+    message.value = object.value ?? "";
+    return message;
+  },
+};
+
+type Builtin = Date | Function | Uint8Array | string | number | boolean | bigint | undefined;
+
+export type DeepPartial<T> = T extends bigint ? string | number | bigint
+  : T extends Builtin ? T : T extends globalThis.Array<infer U> ? globalThis.Array<DeepPartial<U>>
+  : T extends ReadonlyArray<infer U> ? ReadonlyArray<DeepPartial<U>>
+  : T extends { readonly $case: string; value: unknown }
+    ? { readonly $case: T["$case"]; value?: DeepPartial<T["value"]> }
+  : T extends {} ? { [K in keyof T]?: DeepPartial<T[K]> }
+  : Partial<T>;
+
+export interface MessageFns<T> {
+  encode(message: T, writer?: BinaryWriter): BinaryWriter;
+  decode(input: BinaryReader | Uint8Array, length?: number): T;
+  create(base?: DeepPartial<T>): T;
+  fromPartial(object: DeepPartial<T>): T;
 }

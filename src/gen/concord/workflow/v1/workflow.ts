@@ -333,7 +333,11 @@ export interface WorkflowEvent {
     | { readonly [key: string]: any }
     | undefined;
   /** The deadline that the change has set: that of the state which a creation or move leads to, or that of DEADLINE_SET. Unset: none. */
-  readonly deadline: WorkflowDeadline | undefined;
+  readonly deadline:
+    | WorkflowDeadline
+    | undefined;
+  /** The bulk operation that has made the change; else empty. */
+  readonly bulkOperationId: string;
 }
 
 /** A rule that did not hold when a move was judged, and did not stop it. */
@@ -843,6 +847,7 @@ function createBaseWorkflowEvent(): WorkflowEvent {
     warningsOmitted: 0,
     metadataPatch: undefined,
     deadline: undefined,
+    bulkOperationId: "",
   };
 }
 
@@ -913,6 +918,9 @@ export const WorkflowEvent: MessageFns<WorkflowEvent> = {
     }
     if (message.deadline !== undefined) {
       WorkflowDeadline.encode(message.deadline, writer.uint32(146).fork()).join();
+    }
+    if (message.bulkOperationId !== "") {
+      writer.uint32(170).string(message.bulkOperationId);
     }
     return writer;
   },
@@ -1082,6 +1090,14 @@ export const WorkflowEvent: MessageFns<WorkflowEvent> = {
             message.deadline = WorkflowDeadline.decode(reader, reader.uint32());
             continue;
           }
+          case 21: {
+            if (tag !== 170) {
+              break;
+            }
+
+            message.bulkOperationId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1122,6 +1138,7 @@ export const WorkflowEvent: MessageFns<WorkflowEvent> = {
     message.deadline = (object.deadline !== undefined && object.deadline !== null)
       ? WorkflowDeadline.fromPartial(object.deadline)
       : undefined;
+    message.bulkOperationId = object.bulkOperationId ?? "";
     return message;
   },
 };

@@ -11,6 +11,23 @@ import { Duration } from "../../../google/protobuf/duration.ts";
 import { Struct } from "../../../google/protobuf/struct.ts";
 import { Timestamp } from "../../../google/protobuf/timestamp.ts";
 import { Enlistment, Outcome, outcomeFromJSON, outcomeToNumber } from "../../commit/v1/transaction.ts";
+import { BatchTransitionWorkflowsRequest, BatchTransitionWorkflowsResponse } from "./batch.ts";
+import {
+  CancelBulkOperationRequest,
+  CancelBulkOperationResponse,
+  GetBulkOperationRequest,
+  GetBulkOperationResponse,
+  ListBulkOperationResultsRequest,
+  ListBulkOperationResultsResponse,
+  ListBulkOperationsRequest,
+  ListBulkOperationsResponse,
+  PauseBulkOperationRequest,
+  PauseBulkOperationResponse,
+  ResumeBulkOperationRequest,
+  ResumeBulkOperationResponse,
+  StartBulkOperationRequest,
+  StartBulkOperationResponse,
+} from "./bulk.ts";
 import { CountWorkflowsRequest, CountWorkflowsResponse, WorkflowCount } from "./count.ts";
 import { Deadline, SetWorkflowDeadlineRequest, SetWorkflowDeadlineResponse } from "./deadline.ts";
 import {
@@ -442,7 +459,8 @@ export interface ListWorkflowEventsRequest {
   /**
    * A CEL expression over `event` that must be true, such as `event.type == "FAILED" && event.requested_by == "robot-2"`.
    * Fields: id, sequence, workflow_id, workflow_type, type, from, to, version, occurred_at, retry_count, reason, requested_by,
-   * rule_set_revision, metadata, metadata_patch, transaction_id. An event for which it cannot be evaluated is left out. Up to 4,096 characters.
+   * rule_set_revision, metadata, metadata_patch, transaction_id, bulk_operation_id. An event for which it cannot be evaluated is left out.
+   * Up to 4,096 characters.
    * It may also say something of `workflow`, with the fields of `ListWorkflowsRequest.filter`, as in `event.type == "FAILED" &&
    * workflow.metadata.site == "B"`: of the event's workflow as it is when the event is looked at, which a later event may have changed. It is
    * read for each event that is asked about, so say what you can of the event first. Of a workflow that was purged nothing is true.
@@ -3214,6 +3232,121 @@ export const WorkflowServiceDefinition = {
       options: {},
     },
     /**
+     * Makes up to 1,000 moves, each as TransitionWorkflow would: INDEPENDENT of each other, each made or refused by itself; or ALL_OR_NOTHING, all of
+     * them written in one write batch, or none. With ALL_OR_NOTHING and `enlist` they commit together with the work of the named participants, in
+     * one transaction.
+     *
+     * The call succeeds also if moves are refused: look at `applied`, or at the results, which say of each item what TransitionWorkflow would
+     * have said, with the same checks in the same order. With ALL_OR_NOTHING all are judged under one rule-set revision and, if any is refused,
+     * nothing changes: the results name each that is refused, and say BATCH_ABORTED of the others.
+     *
+     * The call fails, and nothing was changed by it unless docs/retries.md says otherwise: the request is not well formed (INVALID_ARGUMENT /
+     * INVALID_REQUEST; of a workflow that is named twice it names both items); its `request_id` was used for another one (INVALID_ARGUMENT /
+     * REQUEST_ID_REUSED); and with ALL_OR_NOTHING, if nothing is wrong with the moves but one could not be judged (UNAVAILABLE /
+     * PREDICATE_LOGIC_UNAVAILABLE, RESOURCE_EXHAUSTED / OVERLOADED) or nothing be written (UNAVAILABLE / STORAGE_UNAVAILABLE), or for what
+     * TransitionWorkflow has with `enlist` (ABORTED / TRANSACTION_ABORTED, UNAVAILABLE / COORDINATOR_UNAVAILABLE, DEADLINE_EXCEEDED /
+     * OUTCOME_PENDING).
+     *
+     * A retry with the same `request_id` makes no move again. Of an INDEPENDENT batch it answers what was made as the first time, and tries the
+     * others anew; so it finishes a batch that was cut short. An ALL_OR_NOTHING batch that was made has the first answer; one that was refused is
+     * run anew. A caller that leaves may find an INDEPENDENT batch made in part.
+     */
+    batchTransitionWorkflows: {
+      name: "BatchTransitionWorkflows",
+      requestType: BatchTransitionWorkflowsRequest as typeof BatchTransitionWorkflowsRequest,
+      requestStream: false,
+      responseType: BatchTransitionWorkflowsResponse as typeof BatchTransitionWorkflowsResponse,
+      responseStream: false,
+      options: {},
+    },
+    /**
+     * Starts an operation that acts on all workflows that a filter finds, on each at most once and by itself, in the order of their ids: see
+     * `BulkOperation`. It goes on after the answer, and after a restart of the server. Each change is judged and recorded as TransitionWorkflow and
+     * RecoverWorkflow do it; its event has `bulk_operation_id`. What refuses the action is told in the results, and not tried again: also what is
+     * held by a transaction, and what is not to be recovered yet. While the predicate engine or the store does not answer, it waits.
+     * Errors: INVALID_ARGUMENT / INVALID_REQUEST: the filter is empty, or does not compile; INVALID_ARGUMENT / REQUEST_ID_REUSED;
+     * RESOURCE_EXHAUSTED / BULK_OPERATION_LIMIT_REACHED: 8 operations are RUNNING or PAUSED.
+     */
+    startBulkOperation: {
+      name: "StartBulkOperation",
+      requestType: StartBulkOperationRequest as typeof StartBulkOperationRequest,
+      requestStream: false,
+      responseType: StartBulkOperationResponse as typeof StartBulkOperationResponse,
+      responseStream: false,
+      options: {},
+    },
+    /**
+     * Reads one operation, with how far it has come.
+     * Errors: NOT_FOUND / BULK_OPERATION_NOT_FOUND.
+     */
+    getBulkOperation: {
+      name: "GetBulkOperation",
+      requestType: GetBulkOperationRequest as typeof GetBulkOperationRequest,
+      requestStream: false,
+      responseType: GetBulkOperationResponse as typeof GetBulkOperationResponse,
+      responseStream: false,
+      options: {},
+    },
+    /** Reads the operations that are kept, the newest first: at most 100. */
+    listBulkOperations: {
+      name: "ListBulkOperations",
+      requestType: ListBulkOperationsRequest as typeof ListBulkOperationsRequest,
+      requestStream: false,
+      responseType: ListBulkOperationsResponse as typeof ListBulkOperationsResponse,
+      responseStream: false,
+      options: {},
+    },
+    /**
+     * Reads what became of each workflow, in the order of ids, page by page.
+     * Errors: NOT_FOUND / BULK_OPERATION_NOT_FOUND.
+     */
+    listBulkOperationResults: {
+      name: "ListBulkOperationResults",
+      requestType: ListBulkOperationResultsRequest as typeof ListBulkOperationResultsRequest,
+      requestStream: false,
+      responseType: ListBulkOperationResultsResponse as typeof ListBulkOperationResultsResponse,
+      responseStream: false,
+      options: {},
+    },
+    /**
+     * Lets an operation do nothing until it is resumed. What is under way at this moment, some 16 workflows at most, is finished first. Of one
+     * that is PAUSED it changes nothing.
+     * Errors: NOT_FOUND / BULK_OPERATION_NOT_FOUND; FAILED_PRECONDITION / BULK_OPERATION_STATE: it has ended.
+     */
+    pauseBulkOperation: {
+      name: "PauseBulkOperation",
+      requestType: PauseBulkOperationRequest as typeof PauseBulkOperationRequest,
+      requestStream: false,
+      responseType: PauseBulkOperationResponse as typeof PauseBulkOperationResponse,
+      responseStream: false,
+      options: {},
+    },
+    /**
+     * Lets an operation go on where it was paused. Of one that is RUNNING it changes nothing.
+     * Errors: NOT_FOUND / BULK_OPERATION_NOT_FOUND; FAILED_PRECONDITION / BULK_OPERATION_STATE: it has ended.
+     */
+    resumeBulkOperation: {
+      name: "ResumeBulkOperation",
+      requestType: ResumeBulkOperationRequest as typeof ResumeBulkOperationRequest,
+      requestStream: false,
+      responseType: ResumeBulkOperationResponse as typeof ResumeBulkOperationResponse,
+      responseStream: false,
+      options: {},
+    },
+    /**
+     * Ends an operation before it is complete. What it has done stays done; what is under way at this moment is finished first. Of one that is
+     * CANCELLED it changes nothing.
+     * Errors: NOT_FOUND / BULK_OPERATION_NOT_FOUND; FAILED_PRECONDITION / BULK_OPERATION_STATE: it is COMPLETED.
+     */
+    cancelBulkOperation: {
+      name: "CancelBulkOperation",
+      requestType: CancelBulkOperationRequest as typeof CancelBulkOperationRequest,
+      requestStream: false,
+      responseType: CancelBulkOperationResponse as typeof CancelBulkOperationResponse,
+      responseStream: false,
+      options: {},
+    },
+    /**
      * Changes the metadata of a workflow, and nothing else: so that an approval, a measurement, a result is a durable fact, which the rules of later
      * moves can ask for. It adds 1 to `version` and appends an UPDATED event, also if the metadata is the same after it: who said so, and when,
      * is a fact, too.
@@ -3284,6 +3417,8 @@ export const WorkflowServiceDefinition = {
      * How it ended is recorded as the coordinator's own decision would be. If that coordinator comes back after all and decides the same, it is
      * acknowledged. If it decides otherwise, it is answered with Nack, and the server's log has an error with both; if the record has been
      * purged since (an abort, after a day or more), with LOST. If it knows nothing of the transaction, nobody notices.
+     *
+     * A transaction has one end: what else it holds in this store (BatchTransitionWorkflows with `enlist`) ends with it, in the same write.
      *
      * A repeat is answered as the first time, without the event.
      * Errors: NOT_FOUND / WORKFLOW_NOT_FOUND; FAILED_PRECONDITION / TRANSACTION_STATE: the transaction does not hold the workflow and has not
@@ -3590,6 +3725,89 @@ export interface WorkflowServiceImplementation<CallContextExt = {}> {
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<TransitionWorkflowResponse>>;
   /**
+   * Makes up to 1,000 moves, each as TransitionWorkflow would: INDEPENDENT of each other, each made or refused by itself; or ALL_OR_NOTHING, all of
+   * them written in one write batch, or none. With ALL_OR_NOTHING and `enlist` they commit together with the work of the named participants, in
+   * one transaction.
+   *
+   * The call succeeds also if moves are refused: look at `applied`, or at the results, which say of each item what TransitionWorkflow would
+   * have said, with the same checks in the same order. With ALL_OR_NOTHING all are judged under one rule-set revision and, if any is refused,
+   * nothing changes: the results name each that is refused, and say BATCH_ABORTED of the others.
+   *
+   * The call fails, and nothing was changed by it unless docs/retries.md says otherwise: the request is not well formed (INVALID_ARGUMENT /
+   * INVALID_REQUEST; of a workflow that is named twice it names both items); its `request_id` was used for another one (INVALID_ARGUMENT /
+   * REQUEST_ID_REUSED); and with ALL_OR_NOTHING, if nothing is wrong with the moves but one could not be judged (UNAVAILABLE /
+   * PREDICATE_LOGIC_UNAVAILABLE, RESOURCE_EXHAUSTED / OVERLOADED) or nothing be written (UNAVAILABLE / STORAGE_UNAVAILABLE), or for what
+   * TransitionWorkflow has with `enlist` (ABORTED / TRANSACTION_ABORTED, UNAVAILABLE / COORDINATOR_UNAVAILABLE, DEADLINE_EXCEEDED /
+   * OUTCOME_PENDING).
+   *
+   * A retry with the same `request_id` makes no move again. Of an INDEPENDENT batch it answers what was made as the first time, and tries the
+   * others anew; so it finishes a batch that was cut short. An ALL_OR_NOTHING batch that was made has the first answer; one that was refused is
+   * run anew. A caller that leaves may find an INDEPENDENT batch made in part.
+   */
+  batchTransitionWorkflows(
+    request: BatchTransitionWorkflowsRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<BatchTransitionWorkflowsResponse>>;
+  /**
+   * Starts an operation that acts on all workflows that a filter finds, on each at most once and by itself, in the order of their ids: see
+   * `BulkOperation`. It goes on after the answer, and after a restart of the server. Each change is judged and recorded as TransitionWorkflow and
+   * RecoverWorkflow do it; its event has `bulk_operation_id`. What refuses the action is told in the results, and not tried again: also what is
+   * held by a transaction, and what is not to be recovered yet. While the predicate engine or the store does not answer, it waits.
+   * Errors: INVALID_ARGUMENT / INVALID_REQUEST: the filter is empty, or does not compile; INVALID_ARGUMENT / REQUEST_ID_REUSED;
+   * RESOURCE_EXHAUSTED / BULK_OPERATION_LIMIT_REACHED: 8 operations are RUNNING or PAUSED.
+   */
+  startBulkOperation(
+    request: StartBulkOperationRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<StartBulkOperationResponse>>;
+  /**
+   * Reads one operation, with how far it has come.
+   * Errors: NOT_FOUND / BULK_OPERATION_NOT_FOUND.
+   */
+  getBulkOperation(
+    request: GetBulkOperationRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<GetBulkOperationResponse>>;
+  /** Reads the operations that are kept, the newest first: at most 100. */
+  listBulkOperations(
+    request: ListBulkOperationsRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<ListBulkOperationsResponse>>;
+  /**
+   * Reads what became of each workflow, in the order of ids, page by page.
+   * Errors: NOT_FOUND / BULK_OPERATION_NOT_FOUND.
+   */
+  listBulkOperationResults(
+    request: ListBulkOperationResultsRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<ListBulkOperationResultsResponse>>;
+  /**
+   * Lets an operation do nothing until it is resumed. What is under way at this moment, some 16 workflows at most, is finished first. Of one
+   * that is PAUSED it changes nothing.
+   * Errors: NOT_FOUND / BULK_OPERATION_NOT_FOUND; FAILED_PRECONDITION / BULK_OPERATION_STATE: it has ended.
+   */
+  pauseBulkOperation(
+    request: PauseBulkOperationRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<PauseBulkOperationResponse>>;
+  /**
+   * Lets an operation go on where it was paused. Of one that is RUNNING it changes nothing.
+   * Errors: NOT_FOUND / BULK_OPERATION_NOT_FOUND; FAILED_PRECONDITION / BULK_OPERATION_STATE: it has ended.
+   */
+  resumeBulkOperation(
+    request: ResumeBulkOperationRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<ResumeBulkOperationResponse>>;
+  /**
+   * Ends an operation before it is complete. What it has done stays done; what is under way at this moment is finished first. Of one that is
+   * CANCELLED it changes nothing.
+   * Errors: NOT_FOUND / BULK_OPERATION_NOT_FOUND; FAILED_PRECONDITION / BULK_OPERATION_STATE: it is COMPLETED.
+   */
+  cancelBulkOperation(
+    request: CancelBulkOperationRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<CancelBulkOperationResponse>>;
+  /**
    * Changes the metadata of a workflow, and nothing else: so that an approval, a measurement, a result is a durable fact, which the rules of later
    * moves can ask for. It adds 1 to `version` and appends an UPDATED event, also if the metadata is the same after it: who said so, and when,
    * is a fact, too.
@@ -3644,6 +3862,8 @@ export interface WorkflowServiceImplementation<CallContextExt = {}> {
    * How it ended is recorded as the coordinator's own decision would be. If that coordinator comes back after all and decides the same, it is
    * acknowledged. If it decides otherwise, it is answered with Nack, and the server's log has an error with both; if the record has been
    * purged since (an abort, after a day or more), with LOST. If it knows nothing of the transaction, nobody notices.
+   *
+   * A transaction has one end: what else it holds in this store (BatchTransitionWorkflows with `enlist`) ends with it, in the same write.
    *
    * A repeat is answered as the first time, without the event.
    * Errors: NOT_FOUND / WORKFLOW_NOT_FOUND; FAILED_PRECONDITION / TRANSACTION_STATE: the transaction does not hold the workflow and has not
@@ -3868,6 +4088,89 @@ export interface WorkflowServiceClient<CallOptionsExt = {}> {
     options?: CallOptions & CallOptionsExt,
   ): Promise<TransitionWorkflowResponse>;
   /**
+   * Makes up to 1,000 moves, each as TransitionWorkflow would: INDEPENDENT of each other, each made or refused by itself; or ALL_OR_NOTHING, all of
+   * them written in one write batch, or none. With ALL_OR_NOTHING and `enlist` they commit together with the work of the named participants, in
+   * one transaction.
+   *
+   * The call succeeds also if moves are refused: look at `applied`, or at the results, which say of each item what TransitionWorkflow would
+   * have said, with the same checks in the same order. With ALL_OR_NOTHING all are judged under one rule-set revision and, if any is refused,
+   * nothing changes: the results name each that is refused, and say BATCH_ABORTED of the others.
+   *
+   * The call fails, and nothing was changed by it unless docs/retries.md says otherwise: the request is not well formed (INVALID_ARGUMENT /
+   * INVALID_REQUEST; of a workflow that is named twice it names both items); its `request_id` was used for another one (INVALID_ARGUMENT /
+   * REQUEST_ID_REUSED); and with ALL_OR_NOTHING, if nothing is wrong with the moves but one could not be judged (UNAVAILABLE /
+   * PREDICATE_LOGIC_UNAVAILABLE, RESOURCE_EXHAUSTED / OVERLOADED) or nothing be written (UNAVAILABLE / STORAGE_UNAVAILABLE), or for what
+   * TransitionWorkflow has with `enlist` (ABORTED / TRANSACTION_ABORTED, UNAVAILABLE / COORDINATOR_UNAVAILABLE, DEADLINE_EXCEEDED /
+   * OUTCOME_PENDING).
+   *
+   * A retry with the same `request_id` makes no move again. Of an INDEPENDENT batch it answers what was made as the first time, and tries the
+   * others anew; so it finishes a batch that was cut short. An ALL_OR_NOTHING batch that was made has the first answer; one that was refused is
+   * run anew. A caller that leaves may find an INDEPENDENT batch made in part.
+   */
+  batchTransitionWorkflows(
+    request: DeepPartial<BatchTransitionWorkflowsRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<BatchTransitionWorkflowsResponse>;
+  /**
+   * Starts an operation that acts on all workflows that a filter finds, on each at most once and by itself, in the order of their ids: see
+   * `BulkOperation`. It goes on after the answer, and after a restart of the server. Each change is judged and recorded as TransitionWorkflow and
+   * RecoverWorkflow do it; its event has `bulk_operation_id`. What refuses the action is told in the results, and not tried again: also what is
+   * held by a transaction, and what is not to be recovered yet. While the predicate engine or the store does not answer, it waits.
+   * Errors: INVALID_ARGUMENT / INVALID_REQUEST: the filter is empty, or does not compile; INVALID_ARGUMENT / REQUEST_ID_REUSED;
+   * RESOURCE_EXHAUSTED / BULK_OPERATION_LIMIT_REACHED: 8 operations are RUNNING or PAUSED.
+   */
+  startBulkOperation(
+    request: DeepPartial<StartBulkOperationRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<StartBulkOperationResponse>;
+  /**
+   * Reads one operation, with how far it has come.
+   * Errors: NOT_FOUND / BULK_OPERATION_NOT_FOUND.
+   */
+  getBulkOperation(
+    request: DeepPartial<GetBulkOperationRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<GetBulkOperationResponse>;
+  /** Reads the operations that are kept, the newest first: at most 100. */
+  listBulkOperations(
+    request: DeepPartial<ListBulkOperationsRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<ListBulkOperationsResponse>;
+  /**
+   * Reads what became of each workflow, in the order of ids, page by page.
+   * Errors: NOT_FOUND / BULK_OPERATION_NOT_FOUND.
+   */
+  listBulkOperationResults(
+    request: DeepPartial<ListBulkOperationResultsRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<ListBulkOperationResultsResponse>;
+  /**
+   * Lets an operation do nothing until it is resumed. What is under way at this moment, some 16 workflows at most, is finished first. Of one
+   * that is PAUSED it changes nothing.
+   * Errors: NOT_FOUND / BULK_OPERATION_NOT_FOUND; FAILED_PRECONDITION / BULK_OPERATION_STATE: it has ended.
+   */
+  pauseBulkOperation(
+    request: DeepPartial<PauseBulkOperationRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<PauseBulkOperationResponse>;
+  /**
+   * Lets an operation go on where it was paused. Of one that is RUNNING it changes nothing.
+   * Errors: NOT_FOUND / BULK_OPERATION_NOT_FOUND; FAILED_PRECONDITION / BULK_OPERATION_STATE: it has ended.
+   */
+  resumeBulkOperation(
+    request: DeepPartial<ResumeBulkOperationRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<ResumeBulkOperationResponse>;
+  /**
+   * Ends an operation before it is complete. What it has done stays done; what is under way at this moment is finished first. Of one that is
+   * CANCELLED it changes nothing.
+   * Errors: NOT_FOUND / BULK_OPERATION_NOT_FOUND; FAILED_PRECONDITION / BULK_OPERATION_STATE: it is COMPLETED.
+   */
+  cancelBulkOperation(
+    request: DeepPartial<CancelBulkOperationRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<CancelBulkOperationResponse>;
+  /**
    * Changes the metadata of a workflow, and nothing else: so that an approval, a measurement, a result is a durable fact, which the rules of later
    * moves can ask for. It adds 1 to `version` and appends an UPDATED event, also if the metadata is the same after it: who said so, and when,
    * is a fact, too.
@@ -3922,6 +4225,8 @@ export interface WorkflowServiceClient<CallOptionsExt = {}> {
    * How it ended is recorded as the coordinator's own decision would be. If that coordinator comes back after all and decides the same, it is
    * acknowledged. If it decides otherwise, it is answered with Nack, and the server's log has an error with both; if the record has been
    * purged since (an abort, after a day or more), with LOST. If it knows nothing of the transaction, nobody notices.
+   *
+   * A transaction has one end: what else it holds in this store (BatchTransitionWorkflows with `enlist`) ends with it, in the same write.
    *
    * A repeat is answered as the first time, without the event.
    * Errors: NOT_FOUND / WORKFLOW_NOT_FOUND; FAILED_PRECONDITION / TRANSACTION_STATE: the transaction does not hold the workflow and has not

@@ -1,0 +1,145 @@
+import type { RequestId, WorkflowId } from "../../kernel/ids.ts";
+import { ok } from "../../kernel/result.ts";
+import type { BulkAction, BulkOperation, BulkResult, BulkState, BulkStore } from "../../workflow/bulk-ports.ts";
+import type { NewWorkflowEvent } from "../../workflow/core/types.ts";
+import type { ManagerError } from "../../workflow/errors.ts";
+import type { WorkflowConflict } from "../../workflow/ports.ts";
+import type { Row, SqliteEngine, Statement } from "./statement.ts";
+import { readStretch } from "./stretch.ts";
+
+/** The bulk operations of a workflow store, in its file. */
+export function sqliteBulkStore(engine: SqliteEngine): BulkStore {
+  return {
+    get: async (id) => engine.read("SELECT * FROM bulk_operations WHERE id = ?", id).map(toOperation)[0],
+    byRequest: async (id) => engine.read("SELECT * FROM bulk_operations WHERE request_id = ?", id).map(toOperation)[0],
+    list: async ({ beforeId, limit }) =>
+      engine
+        .read("SELECT * FROM bulk_operations WHERE id < ? ORDER BY id DESC LIMIT ?", beforeId ?? behindAllIds, limit)
+        .map(toOperation),
+    results: async ({ id, afterId, limit, refusedOnly = false }) => {
+      const { rows, isCut } = readStretch(engine, refusedOnly ? selectRefused : selectResults, [id, afterId ?? ""], limit);
+      const results = rows.map(toResult);
+      return { rows: results, upTo: isCut ? results.at(-1)?.workflowId : undefined, looked: results.length };
+    },
+    hasResult: async (id, workflowId) =>
+      engine.read("SELECT 1 FROM bulk_results WHERE operation_id = ? AND workflow_id = ?", id, workflowId).length > 0,
+    add: (operation, underWayMax) =>
+      engine.apply([
+        {
+          sql: "SELECT 1 WHERE (SELECT count(*) FROM bulk_operations WHERE state IN ('RUNNING', 'PAUSED')) < ?",
+          params: [underWayMax],
+          expect: { changes: 1, conflict: { type: "limit" } as const },
+          returning: true,
+        },
+        {
+          sql: insertOperation,
+          params: [
+            operation.id,
+            operation.filter,
+            JSON.stringify(operation.action),
+            operation.isDryRun ? 1 : 0,
+            operation.ratePerSecond,
+            operation.state,
+            operation.position,
+            operation.reason,
+            operation.requestedBy,
+            operation.request?.id ?? null,
+            operation.request?.digest ?? null,
+            operation.createdAtMs,
+            operation.stateEnteredAtMs,
+          ],
+        },
+      ]),
+    enter: (id, from, to, atMs) =>
+      engine.apply([
+        {
+          sql: `UPDATE bulk_operations SET state = ?, state_entered_at_ms = ?
+            WHERE id = ? AND state IN (SELECT value FROM json_each(?))`,
+          params: [to, atMs, id, JSON.stringify(from)],
+          expect: { changes: 1, conflict: { type: "other-state" } as const },
+        },
+      ]),
+    advance: (id, position, results) =>
+      engine.apply<never>([
+        ...results.map((result) => ({
+          sql: insertResult,
+          params: [
+            id,
+            result.workflowId,
+            "sequence" in result ? result.sequence : null,
+            "error" in result ? JSON.stringify(result.error) : null,
+          ],
+        })),
+        { sql: "UPDATE bulk_operations SET position = ? WHERE id = ?", params: [position, id] },
+      ]),
+    drop: async (id, limit) => {
+      const dropped = await engine.apply<never>([
+        { sql: deleteResults, params: [id, id, limit], returning: true },
+        { sql: deleteOperation, params: [id, id], returning: true },
+      ]);
+      return dropped.ok ? ok(dropped.value[0]?.length ?? 0) : dropped;
+    },
+  };
+}
+
+/** The result of the change that the last event records. There is one of each workflow at most. */
+export const bulkResultStatement = (event: NewWorkflowEvent): Statement<WorkflowConflict>[] =>
+  event.bulkOperationId === undefined
+    ? []
+    : [
+        {
+          sql: insertChanged,
+          params: [event.bulkOperationId, event.workflowId],
+          expect: { changes: 1, conflict: { type: "request-exists" } },
+        },
+      ];
+
+/** Behind every id: no character sorts after this one. */
+const behindAllIds = "\u{10ffff}";
+
+const insertOperation = `INSERT INTO bulk_operations
+  (id, filter, action, dry_run, rate_per_second, state, position, reason, requested_by, request_id, request_digest, created_at_ms,
+   state_entered_at_ms)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
+
+const insertChanged = `INSERT INTO bulk_results (operation_id, workflow_id, sequence)
+  VALUES (?, ?, (SELECT newest_sequence FROM counters))`;
+
+const insertResult = `INSERT INTO bulk_results (operation_id, workflow_id, sequence, error) VALUES (?, ?, ?, ?)
+  ON CONFLICT DO NOTHING`;
+
+const selectOf = (more: string): string =>
+  `SELECT * FROM bulk_results WHERE operation_id = ? AND workflow_id > ? ${more} ORDER BY workflow_id LIMIT ?`;
+const selectResults = selectOf("");
+const selectRefused = selectOf("AND error IS NOT NULL");
+
+const deleteResults = `DELETE FROM bulk_results WHERE operation_id = ? AND workflow_id IN
+  (SELECT workflow_id FROM bulk_results WHERE operation_id = ? ORDER BY workflow_id LIMIT ?) RETURNING 1`;
+
+const deleteOperation = `DELETE FROM bulk_operations WHERE id = ?
+  AND NOT EXISTS (SELECT 1 FROM bulk_results WHERE operation_id = ?) RETURNING 1`;
+
+const toOperation = (row: Row): BulkOperation => ({
+  id: row["id"] as string,
+  filter: row["filter"] as string,
+  action: JSON.parse(row["action"] as string) as BulkAction,
+  isDryRun: row["dry_run"] === 1,
+  ratePerSecond: Number(row["rate_per_second"]),
+  state: row["state"] as BulkState,
+  doneCount: Number(row["done_count"]),
+  refusedCount: Number(row["refused_count"]),
+  position: row["position"] as string,
+  reason: row["reason"] as string,
+  requestedBy: row["requested_by"] as string,
+  request:
+    row["request_id"] === null ? undefined : { id: row["request_id"] as RequestId, digest: row["request_digest"] as string },
+  createdAtMs: Number(row["created_at_ms"]),
+  stateEnteredAtMs: Number(row["state_entered_at_ms"]),
+});
+
+const toResult = (row: Row): BulkResult => ({
+  workflowId: row["workflow_id"] as WorkflowId,
+  ...(row["error"] === null
+    ? { sequence: Number(row["sequence"]) }
+    : { error: JSON.parse(row["error"] as string) as ManagerError }),
+});

@@ -1,0 +1,21 @@
+import type { Breathe } from "../kernel/turns.ts";
+
+/** Runs for each item, in their order, so many at a time; between two that begin, others have their turns. Rejects with the first that fails. */
+export async function atOnce<Item>(
+  items: readonly Item[],
+  countMax: number,
+  breathe: Breathe,
+  run: (item: Item) => Promise<void>,
+): Promise<void> {
+  const [only] = items;
+  if (items.length === 1 && only !== undefined) return run(only);
+  const left = items.values();
+  const lane = async (): Promise<void> => {
+    for (const item of left) {
+      const pause = breathe();
+      if (pause !== undefined) await pause;
+      await run(item);
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(countMax, items.length) }, lane));
+}

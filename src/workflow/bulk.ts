@@ -1,0 +1,200 @@
+import { purgeBatchSize } from "../kernel/limits.ts";
+import type { RequestKey } from "../kernel/request-key.ts";
+import { err, ok, type Result } from "../kernel/result.ts";
+import {
+  bulkKeptMax,
+  bulkPurgeIntervalMs,
+  bulkResultsKeptMax,
+  bulkRetentionMs,
+  bulkUnderWayMax,
+  bulkWaitMsMax,
+} from "./bulk-limits.ts";
+import type { BulkOperation, BulkState } from "./bulk-ports.ts";
+import { type BulkRunning, runBulk } from "./bulk-run.ts";
+
+export type BulkCommand = Pick<
+  BulkOperation,
+  "filter" | "action" | "isDryRun" | "ratePerSecond" | "reason" | "requestedBy" | "request"
+>;
+
+export type BulkError =
+  | { readonly type: "bulk-operation-not-found"; readonly id: string }
+  | { readonly type: "bulk-operation-state"; readonly id: string; readonly state: BulkState }
+  | { readonly type: "bulk-operation-limit"; readonly limit: number }
+  | { readonly type: "request-id-reused"; readonly requestId: RequestKey["id"] }
+  | { readonly type: "storage-unavailable"; readonly cause: string };
+
+/** `waitingFor`: why it does not go on; empty, if it does. */
+export type BulkStatus = BulkOperation & { readonly waitingFor: string };
+
+export type Bulk = ReturnType<typeof createBulk>;
+
+type Run = { readonly stop: AbortController; readonly ended: Promise<void>; waitingFor: string };
+
+const underWay: readonly BulkState[] = ["RUNNING", "PAUSED"];
+
+/** Bulk operations of one store: at most `bulkUnderWayMax` at a time, each a loop of its own, which its state in the store starts and stops. */
+export function createBulk(
+  dependencies: BulkRunning & {
+    readonly logger: { readonly [level in "info" | "warn" | "error"]: (fields: object, message: string) => void };
+  },
+) {
+  const { store, bulk, environment, clock, logger } = dependencies;
+  const runs = new Map<string, Run>();
+  let isClosed = false;
+  let cancelPurge: () => void = () => {};
+
+  function startRun(id: string): void {
+    if (isClosed || runs.has(id)) return;
+    const stop = new AbortController();
+    const run: Run = { stop, waitingFor: "", ended: Promise.resolve().then(() => runToEnd(id, stop.signal)) };
+    runs.set(id, run);
+    void run.ended.finally(() => {
+      runs.delete(id);
+      // Whoever has resumed it while it was being stopped has found it running.
+      if (stop.signal.aborted) startRun(id);
+    });
+  }
+
+  /** Begins again what has failed, until it is over or is to stop. */
+  async function runToEnd(id: string, signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      try {
+        const operation = await bulk.get(id);
+        if (operation?.state !== "RUNNING") return;
+        const isOver = await runBulk(dependencies, operation, signal, (cause) => tellWaiting(id, cause));
+        if (!isOver) return;
+        const completed = await bulk.enter(id, ["RUNNING"], "COMPLETED", environment.nowMs());
+        if (completed.ok) logger.info({ bulk: id }, "bulk operation completed");
+        // Paused or cancelled meanwhile, it is over for now.
+        if (completed.ok || completed.error.type === "conflict") return;
+        tellWaiting(id, completed.error.cause);
+      } catch (error) {
+        logger.error({ bulk: id, err: error }, "bulk operation interrupted; it begins again where it was");
+        tellWaiting(id, "it was interrupted: see the server's log");
+      }
+      await pause(signal);
+    }
+  }
+
+  function tellWaiting(id: string, cause: string): void {
+    const run = runs.get(id);
+    if (run === undefined || run.waitingFor === cause) return;
+    if (run.waitingFor === "") logger.warn({ bulk: id, cause }, "bulk operation waits");
+    run.waitingFor = cause;
+  }
+
+  function pause(signal: AbortSignal): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const cancel = clock.setTimer(bulkWaitMsMax, resolve);
+    signal.addEventListener("abort", () => resolve(), { once: true });
+    return promise.finally(cancel);
+  }
+
+  async function stopRun(id: string): Promise<void> {
+    const run = runs.get(id);
+    run?.stop.abort();
+    await run?.ended;
+  }
+
+  const statusOf = (operation: BulkOperation): BulkStatus => ({
+    ...operation,
+    waitingFor: operation.state === "RUNNING" ? (runs.get(operation.id)?.waitingFor ?? "") : "",
+  });
+
+  async function read(id: string): Promise<Result<BulkStatus, BulkError>> {
+    const operation = await bulk.get(id);
+    return operation === undefined ? err({ type: "bulk-operation-not-found", id }) : ok(statusOf(operation));
+  }
+
+  /** Goes from one of these states to this one; where it is there already, nothing changes. */
+  async function enter(id: string, from: readonly BulkState[], to: BulkState): Promise<Result<BulkStatus, BulkError>> {
+    const before = await read(id);
+    if (!before.ok || before.value.state === to) return before;
+    const { state } = before.value;
+    const entered = from.includes(state) ? await bulk.enter(id, from, to, environment.nowMs()) : undefined;
+    if (entered === undefined) return err({ type: "bulk-operation-state", id, state });
+    // It has ended, or somebody else was faster: look again.
+    if (!entered.ok) return entered.error.type === "conflict" ? enter(id, from, to) : err(entered.error);
+    if (to === "RUNNING") startRun(id);
+    else await stopRun(id);
+    return read(id);
+  }
+
+  /** Those that have ended, the oldest first, as far as they need not be kept. */
+  async function dropOld(): Promise<void> {
+    const all = await bulk.list({ beforeId: undefined, limit: Number.MAX_SAFE_INTEGER });
+    const beforeMs = store.keptBeforeMs(bulkRetentionMs);
+    let results = 0;
+    for (const [index, { id, state, stateEnteredAtMs, doneCount, refusedCount }] of all.entries()) {
+      if (underWay.includes(state)) continue;
+      results += doneCount + refusedCount;
+      const isMuch = index >= bulkKeptMax || (results > bulkResultsKeptMax && results > doneCount + refusedCount);
+      if (stateEnteredAtMs >= beforeMs && !isMuch) continue;
+      for (let dropped = purgeBatchSize; dropped === purgeBatchSize && !isClosed; ) {
+        const gone = await bulk.drop(id, purgeBatchSize);
+        if (!gone.ok) return;
+        dropped = gone.value;
+      }
+    }
+  }
+
+  function purgeLater(): void {
+    cancelPurge = clock.setTimer(bulkPurgeIntervalMs, async () => {
+      await dropOld().catch((error: unknown) => logger.error({ err: error }, "old bulk operations cannot be dropped"));
+      if (!isClosed) purgeLater();
+    });
+  }
+
+  return {
+    /** Goes on with what was RUNNING when the server stopped. */
+    async resumeAll(): Promise<void> {
+      purgeLater();
+      for (const { id, state } of await bulk.list({ beforeId: undefined, limit: Number.MAX_SAFE_INTEGER })) {
+        if (state === "RUNNING") startRun(id);
+      }
+    },
+
+    async start(command: BulkCommand): Promise<Result<BulkStatus, BulkError>> {
+      const { request } = command;
+      const earlier = request && (await bulk.byRequest(request.id));
+      if (request !== undefined && earlier !== undefined) {
+        return earlier.request?.digest === request.digest
+          ? ok(statusOf(earlier))
+          : err({ type: "request-id-reused", requestId: request.id });
+      }
+      const nowMs = environment.nowMs();
+      const operation: BulkOperation = {
+        ...command,
+        id: environment.newId(),
+        state: "RUNNING",
+        doneCount: 0,
+        refusedCount: 0,
+        position: "",
+        createdAtMs: nowMs,
+        stateEnteredAtMs: nowMs,
+      };
+      await dropOld();
+      const added = await bulk.add(operation, bulkUnderWayMax);
+      if (!added.ok) {
+        return added.error.type === "conflict" ? err({ type: "bulk-operation-limit", limit: bulkUnderWayMax }) : err(added.error);
+      }
+      startRun(operation.id);
+      return ok(statusOf(operation));
+    },
+
+    get: read,
+    list: async (page: Parameters<typeof bulk.list>[0]): Promise<readonly BulkStatus[]> => (await bulk.list(page)).map(statusOf),
+    results: bulk.results,
+    pause: (id: string) => enter(id, ["RUNNING"], "PAUSED"),
+    resume: (id: string) => enter(id, ["PAUSED"], "RUNNING"),
+    cancel: (id: string) => enter(id, underWay, "CANCELLED"),
+
+    /** Lets each finish what is under way; they go on with the next start. */
+    async close(): Promise<void> {
+      isClosed = true;
+      cancelPurge();
+      await Promise.all([...runs.keys()].map(stopRun));
+    },
+  };
+}

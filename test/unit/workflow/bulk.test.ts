@@ -1,0 +1,328 @@
+import { afterEach, describe, expect, test } from "vitest";
+import type { WorkflowId } from "../../../src/kernel/ids.ts";
+import { err, ok } from "../../../src/kernel/result.ts";
+import { createMemoryWorkflowStore } from "../../../src/storage/memory/workflow-store.ts";
+import { type BulkCommand, createBulk } from "../../../src/workflow/bulk.ts";
+import {
+  bulkAtOnceMax,
+  bulkKeptMax,
+  bulkPurgeIntervalMs,
+  bulkRetentionMs,
+  bulkWaitMsMax,
+} from "../../../src/workflow/bulk-limits.ts";
+import type { BulkStore, WorkflowFilter } from "../../../src/workflow/bulk-ports.ts";
+import { noTerms } from "../../../src/workflow/core/policy.ts";
+import type { Workflow } from "../../../src/workflow/core/types.ts";
+import type { PredicateClient, WorkflowStore } from "../../../src/workflow/ports.ts";
+import { unhurried } from "../../support/unhurried.ts";
+import { until } from "../../support/until.ts";
+import { allowed, creation, managerOver, moveTo } from "../../support/workflow-manager.ts";
+
+type Store = WorkflowStore & { readonly bulk: BulkStore };
+
+/** Timers that go off when the test says so. */
+function handClock() {
+  let nowMs = 0;
+  let timers: { readonly atMs: number; readonly run: () => void }[] = [];
+  return {
+    monotonicMs: () => nowMs,
+    setTimer(delayMs: number, run: () => void) {
+      const timer = { atMs: nowMs + delayMs, run };
+      timers.push(timer);
+      return () => {
+        timers = timers.filter((each) => each !== timer);
+      };
+    },
+    /** The delays until those that wait. */
+    get waiting() {
+      return timers.map(({ atMs }) => atMs - nowMs).toSorted((a, b) => a - b);
+    },
+    pass(ms: number) {
+      nowMs += ms;
+      const due = timers.filter(({ atMs }) => atMs <= nowMs);
+      timers = timers.filter(({ atMs }) => atMs > nowMs);
+      for (const { run } of due) run();
+    },
+  };
+}
+
+const active: WorkflowFilter = { known: {}, matches: ({ state }: Workflow) => state === "ACTIVE" };
+const command: BulkCommand = {
+  filter: "active",
+  action: { targetState: "PAUSED", mustRecover: false, context: {}, eventMetadata: {} },
+  isDryRun: false,
+  ratePerSecond: 10_000,
+  reason: "all of them",
+  requestedBy: "ada",
+  request: undefined,
+};
+
+const closers: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  for (const close of closers.splice(0)) await close();
+});
+
+/** Over a store with so many that are ACTIVE. */
+async function bulkOver(count: number, store: Store = createMemoryWorkflowStore()) {
+  const under = managerOver(store, { workflowCountMax: 10_000 });
+  const ids = Array.from({ length: count }, (_, index) => `w-${String(index).padStart(3, "0")}` as WorkflowId);
+  for (const workflowId of ids) {
+    if ((await store.get(workflowId)) !== undefined) continue;
+    await under.manager.create(creation(workflowId));
+    await under.manager.move(moveTo("ACTIVE", { workflowId }));
+  }
+  const clock = handClock();
+  const logged: string[] = [];
+  const log = (_fields: object, message: string) => void logged.push(message);
+  const predicates: PredicateClient = {
+    check: (check) => under.engine.answer(check),
+    checkMetadata: () => Promise.reject(new Error("no metadata is checked")),
+    checkMoves: () => Promise.reject(new Error("no moves are asked for")),
+  };
+  let made = 0;
+  const environment = {
+    termsOf: () => noTerms,
+    nowMs: () => 1_000_000_000_000,
+    newId: () => `o-${String(++made).padStart(4, "0")}-${Math.random()}`,
+  };
+  const filters: Record<string, WorkflowFilter> = { active };
+  const bulk = createBulk({
+    store,
+    bulk: store.bulk,
+    predicates,
+    environment,
+    turns: unhurried,
+    clock,
+    filterOf: (text) => filters[text] ?? active,
+    logger: { info: log, warn: log, error: log },
+  });
+  closers.push(bulk.close);
+  const begin = async (changes: Partial<BulkCommand> = {}): Promise<string> => {
+    const started = await bulk.start({ ...command, ...changes });
+    if (!started.ok) throw new Error(started.error.type);
+    return started.value.id;
+  };
+  const read = async (id: string) => {
+    const found = await bulk.get(id);
+    if (!found.ok) throw new Error(found.error.type);
+    return found.value;
+  };
+  /** Time passes until it has ended. */
+  const ended = (id: string) =>
+    until(async () => {
+      clock.pass(bulkWaitMsMax);
+      const operation = await read(id);
+      return operation.state === "COMPLETED" && operation;
+    }, "it is complete");
+  return { ...under, bulk, clock, filters, ids, store, logged, begin, read, ended };
+}
+
+const countOf = async ({ store }: { readonly store: WorkflowStore }, state: "ACTIVE" | "PAUSED") =>
+  (await store.counts()).byState[state];
+
+test("so many are acted on at a time, and in a second as its rate says", async () => {
+  const under = await bulkOver(30);
+  let now = 0;
+  let most = 0;
+  under.engine.answer = async () => {
+    now += 1;
+    most = Math.max(most, now);
+    await new Promise(setImmediate);
+    now -= 1;
+    return allowed;
+  };
+  const id = await under.begin({ ratePerSecond: 100 });
+  await until(() => under.clock.waiting.includes(100), "the first ten are done");
+  expect(await under.read(id)).toMatchObject({ doneCount: 10, position: "w-009" });
+  under.clock.pass(99);
+  await new Promise(setImmediate);
+  expect(await under.read(id)).toMatchObject({ doneCount: 10 });
+  under.clock.pass(1);
+  await until(async () => (await under.read(id)).doneCount === 20, "the next ten are done");
+  expect(await under.ended(id)).toMatchObject({ doneCount: 30, refusedCount: 0 });
+  expect(most).toBe(10);
+  await under.ended(await under.begin({ action: { ...command.action, targetState: "CANCELLED" }, filter: "all" }));
+  expect(most).toBeLessThanOrEqual(bulkAtOnceMax);
+});
+
+describe("while it cannot be tried, it waits, says why, and goes on:", () => {
+  test.each([
+    {
+      what: "the engine does not answer",
+      failure: { type: "unavailable", cause: "away" } as const,
+      says: "predicate-logic-unavailable: away",
+    },
+    {
+      what: "the engine has too much to do",
+      failure: { type: "overloaded", cause: "busy", retryAfterMs: 1 } as const,
+      says: "predicate-logic-overloaded: busy",
+    },
+  ])("$what", async ({ failure, says }) => {
+    const under = await bulkOver(3);
+    under.engine.answer = async () => err(failure);
+    const id = await under.begin();
+    const waited: number[] = [];
+    for (let count = 0; count < 8; count += 1) {
+      await until(() => under.clock.waiting.length > 0, "it waits");
+      const [delay = 0] = under.clock.waiting;
+      waited.push(delay);
+      under.clock.pass(delay);
+    }
+    expect(waited.slice(0, 4)).toEqual([100, 200, 400, 800]);
+    expect(Math.max(...waited)).toBe(bulkWaitMsMax);
+    expect(await under.read(id)).toMatchObject({ state: "RUNNING", waitingFor: says, doneCount: 0, refusedCount: 0 });
+    under.engine.answer = async () => allowed;
+    expect(await under.ended(id)).toMatchObject({ doneCount: 3, waitingFor: "" });
+  });
+
+  test("the store cannot be read", async () => {
+    const under = await bulkOver(3);
+    const { list } = under.store;
+    under.store.list = () => Promise.reject(new Error("damaged"));
+    const id = await under.begin();
+    await until(async () => (await under.read(id)).waitingFor !== "", "it waits");
+    under.store.list = list;
+    expect(await under.ended(id)).toMatchObject({ doneCount: 3 });
+    expect(under.logged).toContain("bulk operation interrupted; it begins again where it was");
+  });
+});
+
+test("what others move out of the filter meanwhile is left alone, and what they change within it is acted on", async () => {
+  const under = await bulkOver(3);
+  const [first, second, third] = under.ids as [WorkflowId, WorkflowId, WorkflowId];
+  const moved = Promise.withResolvers<void>();
+  // All three are judged before the others move two of them.
+  under.engine.answer = async ({ workflow, requestedBy }) => {
+    if (requestedBy === "grace") return allowed;
+    if (workflow.id !== first) await moved.promise;
+    else {
+      const by = { ...moveTo("PAUSED").move, requestedBy: "grace" };
+      await under.manager.move(moveTo("PAUSED", { workflowId: second, move: by }));
+      for (const targetState of ["PAUSED", "ACTIVE"] as const) {
+        await under.manager.move(moveTo(targetState, { workflowId: third, move: { ...by, targetState } }));
+      }
+      moved.resolve();
+    }
+    return allowed;
+  };
+  const id = await under.begin({ action: { ...command.action, targetState: "CANCELLED" } });
+  expect(await under.ended(id)).toMatchObject({ doneCount: 2, refusedCount: 0 });
+  const states = await Promise.all([first, second, third].map(async (each) => (await under.store.get(each))?.state));
+  expect(states).toEqual(["CANCELLED", "PAUSED", "CANCELLED"]);
+});
+
+test("what was created after it was started is left out", async () => {
+  const under = await bulkOver(2);
+  under.filters["late"] = { known: {}, matches: () => true };
+  const early = await under.store.get(under.ids[0] as WorkflowId);
+  const late = {
+    ...early,
+    id: "w-late" as WorkflowId,
+    createdAtMs: 2_000_000_000_000,
+    updatedAtMs: 2_000_000_000_000,
+    stateEnteredAtMs: 2_000_000_000_000,
+  };
+  await under.store.apply({ puts: [{ workflow: late as Workflow, expected: "absent" }], events: [] });
+  const id = await under.begin({ filter: "late" });
+  expect(await under.ended(id)).toMatchObject({ doneCount: 2, refusedCount: 0 });
+});
+
+test("cut short anywhere, it goes on in another process, and acts on each once", async () => {
+  for (let writes = 0; writes < 12; writes += 1) {
+    const store = createMemoryWorkflowStore();
+    const before = await bulkOver(6, store);
+    const { apply } = store;
+    const { advance } = store.bulk;
+    let left = writes;
+    const died = Promise.withResolvers<void>();
+    /** The process is gone: nothing more is written, and nobody hears of it. */
+    const dying =
+      <Args extends unknown[], Answer>(write: (...args: Args) => Promise<Answer>) =>
+      async (...args: Args): Promise<Answer> => {
+        left -= 1;
+        if (left < 0) {
+          died.resolve();
+          return new Promise(() => {});
+        }
+        return write(...args);
+      };
+    before.engine.answer = async ({ workflow }) =>
+      workflow.id === "w-001" ? ok({ type: "rule-denied", ruleSetRevision: 1, violations: [] }) : allowed;
+    store.apply = dying(apply);
+    store.bulk.advance = dying(advance);
+    const id = await before.begin({ filter: "both", ratePerSecond: 20 });
+    before.filters["both"] = { known: {}, matches: ({ state }) => state !== "CANCELLED" };
+    await Promise.race([died.promise, before.ended(id)]);
+    closers.pop();
+    store.apply = apply;
+    store.bulk.advance = advance;
+    const after = await bulkOver(6, store);
+    after.filters["both"] = { known: {}, matches: ({ state }) => state !== "CANCELLED" };
+    after.engine.answer = before.engine.answer;
+    await after.bulk.resumeAll();
+    expect(await after.ended(id)).toMatchObject({ doneCount: 5, refusedCount: 1 });
+    expect(await countOf(after, "PAUSED")).toBe(5);
+    expect((await store.counts()).events).toBe(6 * 2 + 5);
+    expect((await store.bulk.results({ id, afterId: undefined, limit: 99 })).rows).toHaveLength(6);
+  }
+});
+
+test("one that is resumed while it is being paused runs", async () => {
+  const under = await bulkOver(40);
+  const id = await under.begin({ ratePerSecond: 10 });
+  const paused = under.bulk.pause(id);
+  await until(async () => (await under.store.bulk.get(id))?.state === "PAUSED", "it is paused in the store");
+  await Promise.all([paused, under.bulk.resume(id)]);
+  expect(await under.ended(id)).toMatchObject({ doneCount: 40 });
+});
+
+test("a pause finishes what is under way, writes what became of it, and nothing is done until it is resumed", async () => {
+  const under = await bulkOver(40);
+  const gate = Promise.withResolvers<void>();
+  under.engine.answer = async () => {
+    await gate.promise;
+    return allowed;
+  };
+  const id = await under.begin();
+  const pausing = under.bulk.pause(id);
+  await until(async () => (await under.store.bulk.get(id))?.state === "PAUSED", "it is paused in the store");
+  gate.resolve();
+  const paused = await pausing;
+  expect(paused).toMatchObject({ value: { state: "PAUSED" } });
+  const done = paused.ok ? paused.value.doneCount : -1;
+  expect(done).toBeLessThanOrEqual(bulkAtOnceMax);
+  under.clock.pass(60_000);
+  await new Promise(setImmediate);
+  expect(await countOf(under, "PAUSED")).toBe(done);
+  await under.bulk.resume(id);
+  expect(await under.ended(id)).toMatchObject({ doneCount: 40 });
+});
+
+describe("what has ended is dropped", () => {
+  test("when it is old, with its results", async () => {
+    const under = await bulkOver(3);
+    let nowMs = 1_000_000_000_000;
+    under.store.keptBeforeMs = (retentionMs) => nowMs - retentionMs;
+    const id = await under.begin();
+    await under.ended(id);
+    await under.bulk.resumeAll();
+    under.clock.pass(bulkPurgeIntervalMs);
+    expect(await under.bulk.get(id)).toMatchObject({ ok: true });
+    nowMs += bulkRetentionMs + 1;
+    await until(async () => {
+      under.clock.pass(bulkPurgeIntervalMs);
+      return !(await under.bulk.get(id)).ok;
+    }, "it is dropped");
+    expect((await under.store.bulk.results({ id, afterId: undefined, limit: 9 })).rows).toEqual([]);
+  });
+
+  test("when there are too many, the oldest first; what is under way stays", async () => {
+    const under = await bulkOver(0);
+    const first = await under.begin();
+    await under.ended(first);
+    for (let count = 0; count < bulkKeptMax; count += 1) await under.ended(await under.begin());
+    await under.begin();
+    expect(await under.bulk.get(first)).toMatchObject({ error: { type: "bulk-operation-not-found" } });
+    expect((await under.bulk.list({ beforeId: undefined, limit: 999 })).length).toBeLessThanOrEqual(bulkKeptMax + 2);
+  });
+});
