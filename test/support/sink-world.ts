@@ -73,14 +73,15 @@ export function sinksOver(options: {
   readonly events: WorkflowStore;
   readonly store: SinkStore;
   readonly definitions: readonly SinkDefinition[];
+  readonly clock?: typeof hurriedClock;
 }): Promise<Sinks> {
-  const { events, store, definitions } = options;
+  const { events, store, definitions, clock = hurriedClock } = options;
   const watch = createWatch({ store: events, turns: createTurns() });
   const source = createEventSource({ store: events, watch });
   const surroundings = {
     source,
     store,
-    clock: hurriedClock,
+    clock,
     random: () => 0,
     turns: createTurns(),
     log: silentLog,

@@ -132,6 +132,11 @@ describe("what is wrong is named, with its place and what would be right", () =>
     expect(read(yaml)).toEqual(problems);
   });
 
+  test("more sinks than there may be", () => {
+    const many = Array.from({ length: 33 }, (_, index) => webhook.replace("hook", `hook-${index}`)).join("");
+    expect(read(`sinks:${many}`)).toEqual(["sinks must have at most 32 sinks"]);
+  });
+
   test("a file that cannot be read, or is no YAML", () => {
     const missing = readSinksFile("/no/such/file", environment);
     expect(!missing.ok && missing.error).toEqual([

@@ -1,13 +1,21 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { deadLetterCountMax } from "../../../src/events/limits.ts";
+import { cursorSaveMs, deadLetterCountMax, restGraceMs } from "../../../src/events/limits.ts";
 import type { Outgoing, SinkStore } from "../../../src/events/ports.ts";
 import type { Sinks } from "../../../src/events/sinks.ts";
 import type { RequestId } from "../../../src/kernel/ids.ts";
 import { createMemorySinkStore } from "../../../src/storage/memory/sink-store.ts";
 import { createMemoryWorkflowStore } from "../../../src/storage/memory/workflow-store.ts";
 import { deadLetter, sourceEvent } from "../../support/sink-values.ts";
-import { createReceiver, definition, happen, type Reaction, sinksOver, storeWith } from "../../support/sink-world.ts";
+import {
+  createReceiver,
+  definition,
+  happen,
+  hurriedClock,
+  type Reaction,
+  sinksOver,
+  storeWith,
+} from "../../support/sink-world.ts";
 import { until } from "../../support/until.ts";
 
 const seed = process.env["SEED"];
@@ -248,6 +256,31 @@ test("a receiver that is gone for good pauses the sink, also over a restart, unt
   expect(await second.resume({ sink: "bus", request: undefined })).toEqual({ ok: true, value: { cursor: 0 } });
   await cursorAt(second, 3);
   await second.stop(0);
+});
+
+test("between tries the pause grows to ten seconds; a receiver may ask for more patience, up to ten minutes", async () => {
+  const pauses: number[] = [];
+  const clock = {
+    ...hurriedClock,
+    setTimer: (delayMs: number, run: () => void) => {
+      if (delayMs !== cursorSaveMs && delayMs !== restGraceMs) pauses.push(delayMs);
+      return hurriedClock.setTimer(delayMs, run);
+    },
+  };
+  const events = await storeWith(1);
+  const asked = [undefined, 3_000, 86_400_000];
+  let count = 0;
+  const receiver = createReceiver(() => {
+    count += 1;
+    const retryAfterMs = count > 9 ? asked[count - 10] : undefined;
+    return count > 12 ? "takes" : { type: "failed", cause: "HTTP 503", ...(retryAfterMs !== undefined && { retryAfterMs }) };
+  });
+  const sinks = await sinksOver({ events, store: createMemorySinkStore(), definitions: [definition(receiver.transport)], clock });
+  sinks.start();
+  await cursorAt(sinks, 1);
+  // Half of it is jitter, for which the dice say 0. The third, 200 ms, looks like the time until cursors are stored, and is left out.
+  expect(pauses).toEqual([50, 100, 400, 800, 1_600, 3_200, 5_000, 5_000, 5_000, 5_000, 600_000]);
+  await sinks.stop(0);
 });
 
 test("a store that cannot be read for a while holds a sink up, and does not end it", async () => {
