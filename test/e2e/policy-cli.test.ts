@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { temporaryFolder } from "../support/concord.ts";
 import { type Server, serve } from "../support/process.ts";
 
-// Policies as an operator types them, with the real program against a real server.
+// Policies and deadlines as an operator types them, with the real program against a real server.
 
 const program = join(import.meta.dirname, "../../bin/concord");
 const data = temporaryFolder();
@@ -21,12 +21,16 @@ afterAll(async () => {
   data.remove();
 });
 
-function policy(...args: readonly string[]): Promise<{ readonly code: number; readonly out: string; readonly err: string }> {
+type Answer = { readonly code: number; readonly out: string; readonly err: string };
+
+function concord(...args: readonly string[]): Promise<Answer> {
   const env = { ...process.env, CONCORD_ADDRESS: server.address };
   return new Promise((resolve) => {
-    execFile(program, ["policy", ...args], { env }, (error, out, err) => resolve({ code: Number(error?.code ?? 0), out, err }));
+    execFile(program, args, { env }, (error, out, err) => resolve({ code: Number(error?.code ?? 0), out, err }));
   });
 }
+
+const policy = (...args: readonly string[]): Promise<Answer> => concord("policy", ...args);
 
 const text = `type: sample
 deadlines:
@@ -81,4 +85,38 @@ test("what is wrong with a file is told at its place, without a server; what the
   );
   writeFileSync(file, `${text}  max_backoff: 10s\n`);
   expect((await policy("apply", file)).err).toContain("terms.recovery.max_backoff: must be at least initial_backoff");
+});
+
+test("a deadline is given with a creation or a move, shown, listed, changed, cancelled, and passes", async () => {
+  const workflow = (...args: readonly string[]): Promise<Answer> => concord("workflow", ...args, "--by", "ada");
+  const created = await workflow("create", "slow", "--start", "--deadline", "FAILED@2h");
+  expect(created).toMatchObject({ code: 0, err: "" });
+  expect(created.out).toMatch(/^deadline: \d{4}-\S+Z \(to FAILED\)$/m);
+  expect((await concord("workflow", "list")).out).toMatch(/^slow .* \(to FAILED\) /m);
+  const at = "2030-01-01T00:00:00.000Z";
+  const set = await workflow("deadline", "set", "slow", "CANCELLED", at, "--move-reason", "out of date", "-o", "json");
+  expect(JSON.parse(set.out)).toMatchObject({
+    deadline: { at: "2030-01-01T00:00:00Z", targetState: "WORKFLOW_STATE_CANCELLED", reason: "out of date", setBy: "ada" },
+  });
+  expect((await workflow("deadline", "cancel", "slow", "--expected-version", "3")).out).toMatch(/^deadline: -$/m);
+  expect(await workflow("deadline", "cancel", "slow")).toMatchObject({
+    code: 1,
+    err: expect.stringContaining("FAILED_PRECONDITION / DEADLINE_NOT_SET"),
+  });
+  expect((await workflow("transition", "slow", "PAUSED", "--deadline", "ACTIVE@1ms")).out).toMatch(/ \(to ACTIVE\)$/m);
+  expect(await concord("workflow", "wait", "slow", "--state", "ACTIVE")).toMatchObject({ code: 0 });
+  expect((await workflow("create", "wrong", "--deadline", "SOON@2h")).err).toContain("It must be a state and when to move to it");
+  expect((await workflow("deadline", "set", "slow", "FAILED", "soon")).err).toContain("It must be a duration such as");
+});
+
+test("what may not be recovered yet is shown, and why", async () => {
+  writeFileSync(file, "type: tried\nrecovery: { initial_backoff: 1h }\n");
+  await policy("apply", file);
+  await concord("workflow", "create", "tried-1", "--type", "tried", "--start");
+  await concord("workflow", "transition", "tried-1", "FAILED");
+  expect((await concord("workflow", "get", "tried-1")).out).toMatch(/^retries: {2}0, recoverable from \S+Z on$/m);
+  expect((await concord("workflow", "moves", "tried-1")).out).toContain(
+    "  ACTIVE: no\n    refused by the policy of its type: RECOVERY_TOO_EARLY\n  CANCELLED: yes\n",
+  );
+  expect((await concord("workflow", "recover", "tried-1")).err).toContain("FAILED_PRECONDITION / RECOVERY_TOO_EARLY");
 });
