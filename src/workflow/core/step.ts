@@ -1,4 +1,4 @@
-import { assert, unreachable } from "../../kernel/assert.ts";
+import { assert } from "../../kernel/assert.ts";
 import type { TransactionId, WorkflowId } from "../../kernel/ids.ts";
 import type { JsonObject } from "../../kernel/json.ts";
 import {
@@ -145,16 +145,11 @@ export function consent(
 /** What the rules, and the schema, have said. */
 export function consentIn({ id: workflowId, type }: Workflow, verdict: Asked): Result<Consent, WorkflowError> {
   const { ruleSetRevision } = verdict;
-  switch (verdict.type) {
-    case "metadata-invalid":
-      return err({ type: "metadata-invalid", workflowType: type, ruleSetRevision, violations: verdict.violations });
-    case "rule-denied":
-      return err({ ...verdict, workflowId });
-    case "allowed":
-      return ok({ ruleSetRevision, warnings: keptOf(verdict.warnings) });
-    default:
-      return unreachable(verdict);
+  if (verdict.type === "metadata-invalid") {
+    return err({ type: "metadata-invalid", workflowType: type, ruleSetRevision, violations: verdict.violations });
   }
+  if (verdict.type === "rule-denied") return err({ ...verdict, workflowId });
+  return ok({ ruleSetRevision, warnings: keptOf(verdict.warnings) });
 }
 
 type Asked = Exclude<Verdict, { readonly type: "invalid-transition" }>;

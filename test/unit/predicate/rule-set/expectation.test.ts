@@ -64,6 +64,16 @@ test.each<[Expectation, Verdict, string | undefined]>([
     allowed,
     'expected it to be denied by "1", "2", "3", "4", "5", and 2 more, but it was allowed',
   ],
+  [
+    { verdict: "metadata-invalid", violations: [] },
+    { type: "allowed", ...findings },
+    "expected it to be refused by the schema, but it was allowed",
+  ],
+  [
+    { verdict: "allowed", violations: [] },
+    { type: "metadata-invalid", ruleSetRevision: 1, problems: [{ path: "metadata.a", message: "must be a number" }] },
+    "expected it to be allowed, but it was refused by the schema: metadata.a must be a number",
+  ],
 ])("%j of %j: %s", (expected, verdict, why) => {
   expect(mismatchOf(expected, verdict)).toBe(why);
 });
