@@ -1,6 +1,7 @@
 import { expect, onTestFinished, test } from "vitest";
 import { temporaryFolder } from "../support/concord.ts";
-import { fuzz } from "../support/fuzz/fuzz.ts";
+import { knownMethods } from "../support/fuzz/answers.ts";
+import { fuzz, methods } from "../support/fuzz/fuzz.ts";
 import { startProbedServer } from "../support/hostile/probed-server.ts";
 
 // Replay with SEED=n npx vitest run test/contract/fuzz.test.ts; `node scripts/fuzz.ts` makes 100,000 calls.
@@ -16,4 +17,8 @@ test(`1,000 calls of any kind are answered as their contracts have it: SEED=${se
   expect([...answers.keys()].filter((answer) => answer.endsWith(" OK")).length).toBeGreaterThan(10);
   expect(await server.stop()).toBe(0);
   data.remove();
+});
+
+test("the fuzz knows what each RPC may answer", () => {
+  expect(new Set(knownMethods)).toEqual(new Set(methods.map(({ name }) => name)));
 });

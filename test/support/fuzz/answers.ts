@@ -16,6 +16,14 @@ const more: Readonly<Record<string, readonly string[]>> = {
   ListWorkflowTypePolicies: [],
   DeleteWorkflowTypePolicy: ["NOT_FOUND", "ABORTED"],
   PurgeWorkflows: ["FAILED_PRECONDITION", "DEADLINE_EXCEEDED", "UNAVAILABLE"],
+  ExportWorkflows: ["DEADLINE_EXCEEDED"],
+  ListSinks: [],
+  ResetSink: ["NOT_FOUND", "FAILED_PRECONDITION", "OUT_OF_RANGE"],
+  PauseSink: ["NOT_FOUND", "FAILED_PRECONDITION"],
+  ResumeSink: ["NOT_FOUND", "FAILED_PRECONDITION"],
+  ListDeadLetters: ["NOT_FOUND"],
+  RetryDeadLetters: ["NOT_FOUND", "FAILED_PRECONDITION"],
+  DiscardDeadLetters: ["NOT_FOUND", "FAILED_PRECONDITION"],
   GetServerInfo: [],
   TransitionWorkflow: ["NOT_FOUND", "FAILED_PRECONDITION", "ABORTED", "UNAVAILABLE", "DEADLINE_EXCEEDED"],
   RecoverWorkflow: ["NOT_FOUND", "FAILED_PRECONDITION", "ABORTED", "UNAVAILABLE", "DEADLINE_EXCEEDED"],
@@ -67,6 +75,9 @@ const more: Readonly<Record<string, readonly string[]>> = {
   ListParticipants: [],
   ForgetParticipant: ["FAILED_PRECONDITION"],
 };
+
+/** Of which something is known. */
+export const knownMethods = Object.keys(more);
 
 export function mayAnswer(method: string, code: string): boolean {
   return always.includes(code) || (more[method]?.includes(code) ?? false);

@@ -27,7 +27,7 @@ const learntCountMax = 50;
 /** A stream that is left says no more than this. */
 const streamMs = 30;
 
-const methods: readonly DescMethod[] = concordServices.flatMap(
+export const methods: readonly DescMethod[] = concordServices.flatMap(
   ({ fullName }) => (registry.getService(fullName) as DescService).methods,
 );
 
