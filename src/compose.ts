@@ -47,6 +47,7 @@ import { createWorkflowService } from "./rpc/workflow-service.ts";
 import { systemClock } from "./runtime/clock.ts";
 import { createDailyFile } from "./runtime/daily-file.ts";
 import { createDeadlineReport } from "./runtime/deadline-report.ts";
+import { indexMetadata } from "./runtime/index-metadata.ts";
 import type { Logger } from "./runtime/logger.ts";
 import { createLoopWatch, type LoopWatch } from "./runtime/loop-watch.ts";
 import { createMetrics, type MetricsServer, serveMetrics } from "./runtime/metrics.ts";
@@ -560,6 +561,7 @@ async function workflowPart(wiring: Wiring): Promise<Result<Part, StartFailure>>
   let leave = async (_graceMs: DurationMs): Promise<void> => {};
   const closers: (() => Promise<void> | void)[] = [];
   const stopPurging = loop.run({ job: "purge" }, () => purgeAnswers(store, { clock: systemClock, logger }));
+  const stopIndexing = loop.run({ job: "index" }, () => indexMetadata(store, { clock: systemClock, logger }));
 
   return ok({
     service: {
@@ -611,6 +613,7 @@ async function workflowPart(wiring: Wiring): Promise<Result<Part, StartFailure>>
         bulk.close,
         ...closers,
         stopPurging,
+        stopIndexing,
         retention.stop,
         async () => archived?.close(),
         async () => sinks?.close(),

@@ -37,6 +37,7 @@ const policyShape = z.strictObject({
   retention: z
     .strictObject({ after: duration, archive: z.boolean().exactOptional(), free_ids: z.boolean().exactOptional() })
     .nullish(),
+  indexed_metadata: z.array(z.string()).nullish(),
 });
 
 export type PolicyFile = { readonly workflowType: string; readonly terms: PolicyTerms };
@@ -48,7 +49,7 @@ export function readPolicyFile(file: string): Result<PolicyFile, readonly FilePr
   if (yaml.problems.length > 0) return err(inOrder(yaml.problems));
   const parsed = policyShape.safeParse(yaml.value ?? {}, { reportInput: true });
   if (!parsed.success) return err(inOrder(shapeProblems(yaml, policyShape, parsed.error.issues, (path) => path)));
-  const { type = "", deadlines, recovery, retention } = parsed.data;
+  const { type = "", deadlines, recovery, retention, indexed_metadata } = parsed.data;
   const terms: DeepPartial<PolicyTerms> = {
     deadlines: (deadlines ?? []).map(({ target_state, ...deadline }) => ({
       ...deadline,
@@ -66,13 +67,14 @@ export function readPolicyFile(file: string): Result<PolicyFile, readonly FilePr
     retention: retention
       ? { after: retention.after, archive: retention.archive ?? false, freeIds: retention.free_ids ?? false }
       : undefined,
+    indexedMetadata: indexed_metadata ?? [],
   };
   return ok({ workflowType: type, terms: PolicyTerms.fromPartial(terms) });
 }
 
 /** Read again, it says the same. */
 export function policyYaml({ workflowType, terms = PolicyTerms.create() }: WorkflowTypePolicy): string {
-  const { deadlines, recovery, retention } = terms;
+  const { deadlines, recovery, retention, indexedMetadata } = terms;
   const text = (wire: Parameters<typeof durationMs>[0]): string => formatDuration(durationMs(wire) ?? 0);
   const shape = {
     ...(workflowType === "" ? {} : { type: workflowType }),
@@ -95,6 +97,7 @@ export function policyYaml({ workflowType, terms = PolicyTerms.create() }: Workf
     ...(retention && {
       retention: { after: text(retention.after), archive: retention.archive, free_ids: retention.freeIds },
     }),
+    ...(indexedMetadata.length > 0 && { indexed_metadata: [...indexedMetadata] }),
   };
   // A long line stays one.
   return new Document(shape).toString({ lineWidth: 0 });

@@ -81,16 +81,17 @@ function listCommand(): Command {
         for (const policy of items) print(jsonText(policyType, WorkflowTypePolicy, policy));
         return;
       }
-      const rows = items.map(({ workflowType, revision, terms, updatedAt, updatedBy, reason }) => [
+      const rows = items.map(({ workflowType, revision, terms, metadataIndexes, updatedAt, updatedBy, reason }) => [
         workflowType === "" ? "(all others)" : workflowType,
         String(revision),
         String(terms?.deadlines.length ?? 0),
         terms?.recovery === undefined ? "-" : "yes",
+        metadataIndexes.map(({ key, ready }) => (ready ? key : `${key} (being made)`)).join(", ") || "-",
         timeText(updatedAt),
         updatedBy,
         reason,
       ]);
-      print(tableLines(["type", "revision", "deadlines", "recovery", "updated", "by", "reason"], rows));
+      print(tableLines(["type", "revision", "deadlines", "recovery", "indexed metadata", "updated", "by", "reason"], rows));
     }),
   );
 }

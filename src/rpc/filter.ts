@@ -7,11 +7,11 @@ import type { Bindings } from "../predicate/core/evaluate.ts";
 import { anyRecord, enumOf, recordOf, types } from "../predicate/core/typing/type.ts";
 import type { Deadline } from "../workflow/core/deadline.ts";
 import type { Workflow, WorkflowEvent } from "../workflow/core/types.ts";
-import type { EventRanges, WorkflowRanges } from "../workflow/ports.ts";
+import type { EventRanges, LedBy, WorkflowRanges } from "../workflow/ports.ts";
 import { compiledFilter } from "./compiled-filters.ts";
 import { registry } from "./descriptors.ts";
 import { invalidField } from "./errors.ts";
-import { type KnownFields, rangesOf } from "./ranges.ts";
+import { type KnownFields, metadataRangesOf, rangesOf } from "./ranges.ts";
 
 /** The names of an enum of the contract, for comparisons. `orNone`: a resource may have no value there. */
 export function namesOf(typeName: string, orNone = false): EnumNames {
@@ -89,7 +89,7 @@ export function filterOf<Resource, Known>(
   return { ...said, matches: (resource) => matches(bindingsOf(resource)), known: knownOf(said.comparisons) };
 }
 
-const knownOfWorkflows: KnownFields<WorkflowRanges> = {
+const knownOfWorkflows: KnownFields<Omit<WorkflowRanges, "metadata">> = {
   "workflow.id": { as: "id", kind: "text" },
   "workflow.type": { as: "type", kind: "text" },
   "workflow.state": { as: "state", kind: workflowStates },
@@ -114,17 +114,20 @@ const celDeadline = ({ atMs, targetState, reason, setBy, setAtMs }: Deadline) =>
   celRecord({ at: celTime(atMs), target_state: targetState, reason, set_by: setBy, set_at: celTime(setAtMs) });
 
 export function workflowFilter(expression: string): Filter<Workflow, WorkflowRanges> | undefined {
-  return filterOf(expression, workflowVariables, workflowBindings, (comparisons) => rangesOf(comparisons, knownOfWorkflows));
+  return filterOf(expression, workflowVariables, workflowBindings, (comparisons) => {
+    const metadata = metadataRangesOf(comparisons);
+    return { ...rangesOf(comparisons, knownOfWorkflows), ...(metadata.length > 0 && { metadata }) };
+  });
 }
 
 /** By what no index led to that a filter compares: fields, and `*` for conditions that are no comparisons of a field. */
 export function unledOf(
   { comparisons, onlyCompares }: Pick<Filter<Workflow, WorkflowRanges>, "comparisons" | "onlyCompares">,
-  led: readonly (keyof WorkflowRanges)[],
+  led: readonly LedBy[],
 ): readonly string[] {
   const isLed = ({ field }: Comparison): boolean => {
-    const as = Object.hasOwn(knownOfWorkflows, field) ? knownOfWorkflows[field]?.as : undefined;
-    return as !== undefined && led.includes(as);
+    const as = Object.hasOwn(knownOfWorkflows, field) ? knownOfWorkflows[field]?.as : field.slice("workflow.".length);
+    return led.some((each) => each === as);
   };
   const unled = comparisons.filter((comparison) => !isLed(comparison)).map(({ field }) => field);
   return [...new Set([...unled, ...(onlyCompares ? [] : ["*"])])];

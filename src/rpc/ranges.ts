@@ -1,5 +1,6 @@
 import { intersection, type Range } from "../kernel/range.ts";
 import type { Comparison } from "../predicate/core/comparisons.ts";
+import type { MetadataRange } from "../workflow/ports.ts";
 
 /** How a store keeps a field. Of an enum: its names. */
 type FieldKind = "text" | "number" | "time" | readonly string[];
@@ -58,4 +59,32 @@ function orderRange(operator: Comparison["operator"], value: string | number): A
 function prefixRange(prefix: string): AnyRange | undefined {
   if (!/\p{ASCII}$/u.test(prefix)) return undefined;
   return { min: prefix, max: prefix.slice(0, -1) + String.fromCharCode(prefix.charCodeAt(prefix.length - 1) + 1) };
+}
+
+const metadataField = /^workflow\.metadata\.([A-Za-z_][A-Za-z0-9_]{0,63})$/;
+
+/** What they say of values in a workflow's metadata: one thing of each key, that it is one of these if there is such a thing. */
+export function metadataRangesOf(comparisons: readonly Comparison[]): readonly MetadataRange[] {
+  const byKey = new Map<string, MetadataRange>();
+  for (const comparison of comparisons) {
+    const key = metadataField.exec(comparison.field)?.[1];
+    const range = key && metadataRange(comparison);
+    if (key && range) byKey.set(key, narrower(byKey.get(key), { key, ...range }));
+  }
+  return [...byKey.values()];
+}
+
+function metadataRange({ operator, literals }: Comparison): Omit<MetadataRange, "key"> | undefined {
+  // A time is equal to nothing that metadata has.
+  const values = literals.flatMap(({ type, value }) => (type === "time" ? [] : [value]));
+  if (operator === "==" || operator === "in") return { oneOf: values };
+  const [value] = values;
+  return typeof value === "string" || typeof value === "number" ? orderRange(operator, value) : undefined;
+}
+
+/** Of two that are for themselves true, what is of use: a list alone, or two ends of the same kind. */
+function narrower(known: MetadataRange | undefined, next: MetadataRange): MetadataRange {
+  if (known === undefined || next.oneOf !== undefined) return known?.oneOf === undefined ? next : known;
+  if (known.oneOf !== undefined || typeof (known.min ?? known.max) !== typeof (next.min ?? next.max)) return known;
+  return { ...next, ...known };
 }

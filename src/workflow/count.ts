@@ -91,7 +91,8 @@ function createGroups(groupings: readonly Grouping[]) {
       else if (kept.size < groupKeptMax) kept.set(key, { values, count });
     },
     counted(): Counted {
-      const groups = [...kept.values()].sort((a, b) => b.count - a.count).slice(0, groupCountMax);
+      const inOrder = [...kept].sort(([aKey, a], [bKey, b]) => b.count - a.count || (aKey < bKey ? -1 : 1));
+      const groups = inOrder.slice(0, groupCountMax).map(([, group]) => group);
       const grouped = groups.reduce((sum, { count }) => sum + count, 0);
       return { total, groups, notGrouped: groupings.length === 0 ? 0 : total - grouped };
     },

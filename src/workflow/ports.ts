@@ -126,9 +126,26 @@ export type WorkflowOrder = { readonly by: "id" | "created" | "updated" | "versi
 export type WorkflowPlace = { readonly key: number; readonly id: WorkflowId };
 
 export type SortedStretch = Stretch<Workflow, WorkflowPlace> & {
-  /** The ranges that an index led by. What the others leave out was looked at. */
-  readonly led: readonly (keyof WorkflowRanges)[];
+  /** What indexes led by. What the rest leaves out was looked at. */
+  readonly led: readonly LedBy[];
 };
+
+/** A range that an index may lead by. */
+export type LedBy = Exclude<keyof WorkflowRanges, "metadata"> | `metadata.${string}`;
+
+/**
+ * What is known of the value under a key of the wanted workflows' metadata: it is one of these, or it lies between these, which are all texts or all
+ * numbers.
+ */
+export type MetadataRange = {
+  readonly key: string;
+  readonly oneOf?: readonly (string | number | boolean)[];
+  readonly min?: string | number;
+  readonly max?: string | number;
+};
+
+/** An index of the values under a key, asked for by the policy of a type. */
+export type MetadataIndex = { readonly workflowType: string; readonly key: string; readonly ready: boolean };
 
 /** That an event has changed a workflow, and how the workflow was at an earlier moment. */
 export type ChangeSince = {
@@ -156,6 +173,8 @@ export type WorkflowRanges = {
   readonly updatedBy?: Range<string>;
   readonly stateEnteredAtMs?: Range<TimeMs>;
   readonly version?: Range<number>;
+  /** A store that has no index of them need not pass over anything for them. */
+  readonly metadata?: readonly MetadataRange[];
 };
 
 /** What is known of the wanted events. */
@@ -251,6 +270,13 @@ export interface WorkflowStore extends StoreHealth, StoreAge {
   policies(): Promise<StoredPolicies>;
   /** As `apply`. */
   applyPolicy(change: PolicyChange): WriteResult<void, PolicyConflict>;
+  /** The indexes of metadata that the policies ask for, in the order of types and keys. */
+  metadataIndexes(): Promise<readonly MetadataIndex[]>;
+  /**
+   * Goes on to make these indexes, and to drop what none asks for any more, by at most so many workflows or entries. False: nothing is left to do. How far it has
+   * come is stored.
+   */
+  indexMetadata(slice: { readonly limit: number }): WriteResult<boolean, never>;
   /** Called after each durable flush that appended events, with the newest sequence. Returns the unsubscribe function. */
   onAppend(listener: (newest: number) => void): () => void;
   /**

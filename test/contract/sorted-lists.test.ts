@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { startServer, type TestServer, temporaryFolder } from "../support/concord.ts";
 import { createProtoClient, type Message, type ProtoClient, struct } from "../support/proto-client.ts";
+import { until } from "../support/until.ts";
 
 const data = temporaryFolder();
 let server: TestServer;
@@ -134,10 +135,10 @@ test("counts are kept by state and type, and looked up for all else", async () =
   expect(groups.find((group: Message) => group.metadata.fields.urgent?.boolValue === true)).toBeDefined();
   const stats = await client.call("WorkflowService/GetSystemStats", {});
   expect(stats.workflows_by_type).toMatchObject([
-    { type: "order", state: "WORKFLOW_STATE_ACTIVE", count: "2" },
     { type: "", state: "WORKFLOW_STATE_CREATED", count: "2" },
-    { type: "order", state: "WORKFLOW_STATE_FAILED", count: "1" },
+    { type: "order", state: "WORKFLOW_STATE_ACTIVE", count: "2" },
     { type: "", state: "WORKFLOW_STATE_ACTIVE", count: "1" },
+    { type: "order", state: "WORKFLOW_STATE_FAILED", count: "1" },
   ]);
 });
 
@@ -148,6 +149,41 @@ test.each([
   { group_by: ["state", "type", "metadata.a", "metadata.b"], fields: ["group_by"] },
 ])("a count that is wrong is refused: $group_by", async ({ group_by, fields }) => {
   expect(await client.failure("WorkflowService/CountWorkflows", { group_by })).toMatchObject({
+    reason: "INVALID_REQUEST",
+    fields,
+  });
+});
+
+test("declared keys of metadata lead by their values, as soon as their index is made", async () => {
+  const filter = 'workflow.metadata.site == "B" && workflow.type == "order"';
+  const terms = { indexed_metadata: ["site", "urgent"] };
+  await client.call("WorkflowService/SetWorkflowTypePolicy", { workflow_type: "order", terms, ...by });
+  await until(async () => {
+    const { policy } = await client.call("WorkflowService/GetWorkflowTypePolicy", { workflow_type: "order" });
+    return policy.metadata_indexes.length === 2 && policy.metadata_indexes.every(({ ready }: Message) => ready);
+  }, "the indexes are made");
+  const answer = await list({ filter, order_by: "updated_at desc" });
+  expect([idsOf(answer), answer.scanned, answer.unindexed]).toEqual(["c", false, []]);
+  expect(await list({ filter: 'workflow.metadata.urgent && workflow.type == "order"' })).toMatchObject({ scanned: false });
+  // Of workflows of other types nobody has said it.
+  expect(await list({ filter: 'workflow.metadata.site == "B"' })).toMatchObject({
+    scanned: true,
+    unindexed: ["workflow.metadata.site"],
+  });
+  const { policies } = await client.call("WorkflowService/ListWorkflowTypePolicies", {});
+  expect(policies[0].metadata_indexes).toEqual([
+    { key: "site", ready: true },
+    { key: "urgent", ready: true },
+  ]);
+});
+
+test.each([
+  { indexed_metadata: ["site", "site"], fields: ["terms.indexed_metadata"] },
+  { indexed_metadata: ["a.b"], fields: ["terms.indexed_metadata[0]"] },
+  { indexed_metadata: Array.from({ length: 17 }, (_, index) => `k${index}`), fields: ["terms.indexed_metadata"] },
+])("keys that cannot be indexed are refused: $indexed_metadata", async ({ indexed_metadata, fields }) => {
+  const request = { workflow_type: "order", terms: { indexed_metadata }, ...by };
+  expect(await client.failure("WorkflowService/SetWorkflowTypePolicy", request)).toMatchObject({
     reason: "INVALID_REQUEST",
     fields,
   });

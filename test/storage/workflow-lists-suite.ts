@@ -20,13 +20,25 @@ const orders: readonly WorkflowOrder[] = (["id", "created", "updated", "version"
 
 const atOnce = () => undefined;
 
-/** One change of the world: a creation, or a move of one that is there; the clock stands still, or goes on, or back. */
-type Step = { readonly id: number; readonly choice: number; readonly ms: number };
+/** One change of the world: a creation, or a move of one that is there; the clock stands still, or goes on, or back. And perhaps one of the policies. */
+type Step = { readonly id: number; readonly choice: number; readonly ms: number; readonly policy?: PolicyStep | undefined };
+
+/** A policy is set with these keys, or deleted; or what policies ask for is made for a while. */
+type PolicyStep = { readonly type: string; readonly keys: readonly string[] | undefined } | { readonly slices: number };
+
+const policyStep: fc.Arbitrary<PolicyStep> = fc.oneof(
+  fc.record({
+    type: fc.constantFrom("", "", "order", "sample"),
+    keys: fc.option(fc.subarray(["site", "number", "flag"]), { nil: undefined, freq: 5 }),
+  }),
+  fc.record({ slices: fc.integer({ min: 1, max: 12 }) }),
+);
 
 const step: fc.Arbitrary<Step> = fc.record({
   id: fc.integer({ min: 0, max: 14 }),
   choice: fc.integer({ min: 0, max: 5 }),
   ms: fc.constantFrom(0, 0, 1, 5, -3),
+  policy: fc.option(policyStep, { nil: undefined, freq: 2 }),
 });
 
 /** What is true of the store, kept beside it. */
@@ -35,7 +47,8 @@ function createWorld(store: WorkflowStore) {
   let nowMs = 1_000;
   return {
     all,
-    async run({ id: number, choice, ms }: Step): Promise<void> {
+    async run({ id: number, choice, ms, policy }: Step): Promise<void> {
+      if (policy !== undefined) await runPolicy(store, policy);
       nowMs = Math.max(1, nowMs + ms);
       const id = workflowId(`w-${String(number).padStart(2, "0")}`);
       const stored = all.get(id);
@@ -51,18 +64,40 @@ function createWorld(store: WorkflowStore) {
   };
 }
 
+async function runPolicy(store: WorkflowStore, step: PolicyStep): Promise<void> {
+  if ("slices" in step) {
+    for (let slice = 0; slice < step.slices; slice += 1)
+      expect(await store.indexMetadata({ limit: 4 })).toMatchObject({ ok: true });
+    return;
+  }
+  const { newest: expectedNewest } = await store.policies();
+  const newest = expectedNewest + 1;
+  const terms = { deadlines: [], indexedMetadata: step.keys ?? [] };
+  const by = { updatedAtMs: 1, updatedBy: "ada", reason: "because" };
+  const policy = step.keys === undefined ? undefined : { workflowType: step.type, revision: newest, terms, ...by };
+  expect(await store.applyPolicy({ expectedNewest, newest, workflowType: step.type, policy })).toMatchObject({ ok: true });
+}
+
 function creationOf(id: WorkflowId, number: number, nowMs: number): WorkflowPut {
   const times = { createdAtMs: nowMs, updatedAtMs: nowMs, stateEnteredAtMs: nowMs };
-  const metadata = { site: ["A", "B", 3, true, null][number % 5] ?? null, number };
+  const metadata = metadataOf(number);
   const fields = { ...times, metadata, type: ["", "order", "sample"][number % 3] ?? "", createdBy: `op-${number % 2}` };
   return { workflow: workflow(id, { ...fields, updatedBy: fields.createdBy }), expected: "absent" };
+}
+
+function metadataOf(number: number): Workflow["metadata"] {
+  const long = "x".repeat(300);
+  const site = ["A", "B", 3, true, null, [], { a: 1 }, long, `${long}y`, "A\0", "😀", "", false, -0, 1e300][number % 15] ?? null;
+  return { ...(number % 7 !== 6 && { site }), number: number / 2, flag: number % 2 === 0 };
 }
 
 function moveOf(stored: Workflow, choice: number, nowMs: number): WorkflowPut | undefined {
   const moves = allowedMoves(stored.state);
   const state = moves[choice % Math.max(1, moves.length)];
   const updatedAtMs = Math.max(nowMs, stored.updatedAtMs);
-  return state && put(stored, { state, updatedAtMs, stateEnteredAtMs: updatedAtMs, updatedBy: `op-${choice}` });
+  // Metadata can change too.
+  const metadata = choice % 3 === 0 ? metadataOf(choice + stored.version) : stored.metadata;
+  return state && put(stored, { state, metadata, updatedAtMs, stateEnteredAtMs: updatedAtMs, updatedBy: `op-${choice}` });
 }
 
 const filters = [
@@ -75,6 +110,17 @@ const filters = [
   "workflow.version >= 2 && workflow.version < 5",
   'workflow.created_by == "op-1"',
   'workflow.metadata.site == "B"',
+  'workflow.metadata.site == "A" && workflow.type == "order"',
+  'workflow.type in ["order", "sample"] && workflow.metadata.site in ["A", "A", 3, true]',
+  'workflow.metadata.site == "A\\0" || workflow.metadata.site == ""',
+  `workflow.metadata.site == "${"x".repeat(300)}"`,
+  `workflow.metadata.site >= "${"x".repeat(300)}" && workflow.type == ""`,
+  'workflow.metadata.site < "B"',
+  'workflow.metadata.site.startsWith("x")',
+  "workflow.metadata.site == 0",
+  "workflow.metadata.number >= 2 && workflow.metadata.number < 5.5",
+  'workflow.metadata.flag && workflow.state == "ACTIVE"',
+  "workflow.metadata.site == false",
   'workflow.id > "w-04" && workflow.id <= "w-11"',
   'workflow.id in ["w-03", "w-05", "w-99"]',
   'workflow.updated_at >= timestamp("1970-01-01T00:00:01.003Z")',
@@ -208,7 +254,7 @@ async function walk(store: WorkflowStore, order: WorkflowOrder, limit: number, e
     const { rows, upTo, led } = await store.listSorted({ order, after, limit, ranges: filter?.known ?? {} });
     found.push(...rows.filter((each) => filter?.matches(each) ?? true));
     // Whatever says that indexes led by all of it leaves nothing to the filter.
-    if (filter && unledOf(filter, led).length === 0 && !expression.includes("<"))
+    if (filter && unledOf(filter, led).length === 0 && !/[<>]|startsWith/.test(expression))
       expect(rows.filter(filter.matches)).toEqual(rows);
     if (upTo === undefined) return found;
     after = upTo;

@@ -2,7 +2,8 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { expect, test } from "vitest";
 import { workflowFilter } from "../../src/rpc/filter.ts";
-import { leadingPaths, orderClause, pathInOrder, selectPlaces } from "../../src/storage/sqlite/workflow-indexes.ts";
+import { leadingPaths, orderClause, pathInOrder } from "../../src/storage/sqlite/workflow-indexes.ts";
+import { metadataPath } from "../../src/storage/sqlite/workflow-metadata.ts";
 import { openSqliteWorkflowStore } from "../../src/storage/sqlite/workflow-store.ts";
 import type { WorkflowOrder } from "../../src/workflow/ports.ts";
 import { storageDir } from "../support/storage-dir.ts";
@@ -40,7 +41,7 @@ test.each(Object.keys(filters))("indexes lead by all of: %s", (expression) => {
   const ranges = workflowFilter(expression)?.known ?? {};
   for (const by of orders) {
     for (const descending of [false, true]) {
-      const { sql, params } = selectPlaces(pathInOrder(by, ranges), anywhere);
+      const { sql, params } = pathInOrder(by, ranges).select(anywhere);
       const details = plan(`${sql} ${orderClause({ by, descending })} LIMIT 100`, params);
       expect(details.filter((detail) => /SEARCH/.test(detail)).length).toBeGreaterThan(0);
       for (const detail of details) expect(detail).not.toMatch(/SCAN|TEMP B-TREE/);
@@ -50,10 +51,27 @@ test.each(Object.keys(filters))("indexes lead by all of: %s", (expression) => {
   }
   const paths = leadingPaths(ranges);
   for (const each of paths) {
-    const { sql, params } = selectPlaces(each, anywhere);
+    const { sql, params } = each.select(anywhere);
     for (const detail of plan(sql, params)) expect(detail).not.toMatch(/SCAN|TEMP B-TREE/);
   }
   const led = [...paths, ...orders.map((by) => pathInOrder(by, ranges))].map((each) => each.led.toSorted().join());
   const wanted = filters[expression as keyof typeof filters];
   expect(led).toContain(wanted.toSorted().join());
+});
+
+test.each([
+  { key: "site", oneOf: ["A"] },
+  { key: "site", oneOf: ["A", 3, true, true] },
+  { key: "site", min: "A", max: "B" },
+  { key: "number", min: 3 },
+])("an index leads by the values of a declared key: %j", (range) => {
+  const { select, isInOrder } = metadataPath(range);
+  const { sql, params } = select(anywhere);
+  for (const descending of isInOrder ? [false, true] : []) {
+    for (const detail of plan(`${sql} ${orderClause({ by: "id", descending })} LIMIT 9`, params))
+      expect(detail).not.toMatch(/SCAN|TEMP B-TREE/);
+  }
+  const details = plan(sql, params).filter((detail) => detail.startsWith("SEARCH"));
+  expect(details.length).toBe("oneOf" in range && range.oneOf?.length === 4 ? 3 : 1);
+  for (const detail of details) expect(detail).toMatch(/USING PRIMARY KEY \(key=\? AND value[=><]/);
 });

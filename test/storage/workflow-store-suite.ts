@@ -715,7 +715,7 @@ function rangeOf<Value extends string | number>(...values: Value[]): fc.Arbitrar
   );
 }
 
-const workflowRanges: fc.Arbitrary<WorkflowRanges> = fc.record(
+const workflowRanges: fc.Arbitrary<Omit<WorkflowRanges, "metadata">> = fc.record(
   {
     id: rangeOf("", "a", "a.PAUSED", "aa", "ab.CREATED", "b", "b.FAILED", "ｱ", "ｱ.ACTIVE", "😀.ACTIVE", "😀.PAUSED"),
     state: rangeOf<string>(...workflowStates, "NONE"),

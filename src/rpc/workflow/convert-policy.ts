@@ -6,6 +6,7 @@ import type {
 } from "../../gen/concord/workflow/v1/policy.ts";
 import type { WorkflowState } from "../../kernel/lifecycle.ts";
 import type { PolicyTerms, RecoveryPolicy, TypePolicy } from "../../workflow/core/policy.ts";
+import type { MetadataIndex } from "../../workflow/ports.ts";
 import { stateFromWire, stateToWire } from "../convert-workflow.ts";
 import { durationMs, durationToWire } from "../duration.ts";
 import { invalidField } from "../errors.ts";
@@ -13,7 +14,7 @@ import { invalidField } from "../errors.ts";
 const dayMs = 24 * 3_600_000;
 
 /** `field` is where they stand in the request. What is unset has its default from here on. */
-export function termsFromWire({ deadlines, recovery, retention }: WirePolicyTerms, field: string): PolicyTerms {
+export function termsFromWire({ deadlines, recovery, retention, indexedMetadata }: WirePolicyTerms, field: string): PolicyTerms {
   return {
     deadlines: deadlines.map(({ state, after, targetState, reason }, index) => ({
       state: requiredState(state, `${field}.deadlines[${index}].state`),
@@ -29,6 +30,7 @@ export function termsFromWire({ deadlines, recovery, retention }: WirePolicyTerm
         freeIds: retention.freeIds,
       },
     }),
+    ...(indexedMetadata.length > 0 && { indexedMetadata }),
   };
 }
 
@@ -38,7 +40,10 @@ function recoveryFromWire({ maxAttempts, initialBackoff, multiplier, maxBackoff 
   return { ...(maxAttempts !== undefined && { maxAttempts }), initialBackoffMs, multiplier: multiplier ?? 2, maxBackoffMs };
 }
 
-export function policyToWire({ terms, ...policy }: TypePolicy): DeepPartial<WorkflowTypePolicy> {
+export function policyToWire(
+  { terms, ...policy }: TypePolicy,
+  indexes: readonly MetadataIndex[] = [],
+): DeepPartial<WorkflowTypePolicy> {
   return {
     workflowType: policy.workflowType,
     revision: BigInt(policy.revision),
@@ -46,10 +51,11 @@ export function policyToWire({ terms, ...policy }: TypePolicy): DeepPartial<Work
     updatedAt: new Date(policy.updatedAtMs),
     updatedBy: policy.updatedBy,
     reason: policy.reason,
+    metadataIndexes: indexes.filter(({ workflowType }) => workflowType === policy.workflowType),
   };
 }
 
-function termsToWire({ deadlines, recovery, retention }: PolicyTerms): DeepPartial<WirePolicyTerms> {
+function termsToWire({ deadlines, recovery, retention, indexedMetadata }: PolicyTerms): DeepPartial<WirePolicyTerms> {
   return {
     deadlines: deadlines.map(({ state, afterMs, targetState, reason }) => ({
       state: stateToWire(state),
@@ -68,6 +74,7 @@ function termsToWire({ deadlines, recovery, retention }: PolicyTerms): DeepParti
       archive: retention.archive,
       freeIds: retention.freeIds,
     },
+    indexedMetadata: indexedMetadata ?? [],
   };
 }
 

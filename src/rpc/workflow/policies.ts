@@ -11,6 +11,7 @@ import type { Result } from "../../kernel/result.ts";
 import { policyProblems, type TypePolicy } from "../../workflow/core/policy.ts";
 import type { ManagerError } from "../../workflow/errors.ts";
 import type { Policies, PolicyCommand } from "../../workflow/policies.ts";
+import type { WorkflowStore } from "../../workflow/ports.ts";
 import type { RpcContext } from "../context.ts";
 import { encoded, listAnswer } from "../encoded-answer.ts";
 import { invalidRequest } from "../errors.ts";
@@ -27,9 +28,11 @@ type PolicyHandlers = Pick<
 /** The RPCs of policies: proto/concord/workflow/v1/policy.proto. */
 export function createPolicyHandlers({
   policies,
+  store,
   readPage,
 }: {
   readonly policies: Policies;
+  readonly store: WorkflowStore;
   readonly readPage: ReadPage;
 }): PolicyHandlers {
   /** The store has what was changed; who changed it and why is also in the log. */
@@ -59,17 +62,18 @@ export function createPolicyHandlers({
     async getWorkflowTypePolicy({ workflowType }) {
       const policy = policies.get(workflowType);
       if (policy === undefined) throw workflowError({ type: "policy-not-found", workflowType }, {});
-      return { policy: policyToWire(policy) };
+      return { policy: policyToWire(policy, await store.metadataIndexes()) };
     },
 
     async listWorkflowTypePolicies(request, context) {
+      const indexes = await store.metadataIndexes();
       const page = await readPage<TypePolicy>(
         {
           scope: "policies",
           keyOf: ({ workflowType }) => workflowType,
           read: async (after, limit) => policies.list(after, limit),
           matches: undefined,
-          encode: (policy) => encoded(WorkflowTypePolicy, policyToWire(policy)),
+          encode: (policy) => encoded(WorkflowTypePolicy, policyToWire(policy, indexes)),
         },
         request,
         context,

@@ -215,6 +215,13 @@ export function createMemoryWorkflowStore(nowMs: () => TimeMs = Date.now): Workf
       }
       return ok(undefined);
     },
+    metadataIndexes: async () =>
+      [...policies.values()]
+        .sort((a, b) => compare(a.workflowType, b.workflowType))
+        .flatMap(({ workflowType, terms }) =>
+          [...(terms.indexedMetadata ?? [])].sort(compare).map((key) => ({ workflowType, key, ready: true })),
+        ),
+    indexMetadata: async () => ok(false),
     onAppend: (listener) => {
       appendListeners.add(listener);
       return () => appendListeners.delete(listener);

@@ -1,7 +1,7 @@
 import { assert } from "../../kernel/assert.ts";
 import { workflowStates } from "../../kernel/lifecycle.ts";
 import { choices, isWithin, type Range } from "../../kernel/range.ts";
-import type { WorkflowOrder, WorkflowRanges } from "../../workflow/ports.ts";
+import type { LedBy, WorkflowOrder, WorkflowRanges } from "../../workflow/ports.ts";
 import type { Condition } from "./scan.ts";
 import type { SqlValue } from "./statement.ts";
 
@@ -39,18 +39,21 @@ const fieldColumns = { type: "workflow_type", state: "state" } as const;
 export const sortRanges = { id: "id", created: "createdAtMs", updated: "updatedAtMs", version: "version" } as const;
 
 /** More are not merged: a list of many types is followed in another order. */
-const branchCountMax = 16;
+export const branchCountMax = 16;
 
 /** A part of an index: the values of its fields. */
 type Branch = readonly string[];
 
 /** How an index is read: branch by branch, merged in its order. */
 export type Path = {
-  readonly index: WorkflowIndex;
-  readonly branches: readonly Branch[];
-  /** The ranges that it leads by. */
-  readonly led: readonly (keyof WorkflowRanges)[];
+  /** What it leads by. */
+  readonly led: readonly LedBy[];
+  readonly branchCount: number;
+  /** A query of places: `k`, and `i` for the id. Without ORDER BY and LIMIT. */
+  readonly select: (bounds: Bounds) => Condition;
 };
+
+export type PathInOrder = Path & { readonly by: WorkflowOrder["by"] };
 
 /** The path that gives workflows in this order and leads to the fewest. */
 export function pathInOrder(by: WorkflowOrder["by"], ranges: WorkflowRanges): Path {
@@ -62,11 +65,11 @@ export function pathInOrder(by: WorkflowOrder["by"], ranges: WorkflowRanges): Pa
   return path;
 }
 
-/** The paths that lead by something, in whatever order. */
-export const leadingPaths = (ranges: WorkflowRanges): readonly Path[] =>
+/** The paths that lead by something, each in an order of its own. */
+export const leadingPaths = (ranges: WorkflowRanges): readonly PathInOrder[] =>
   pathsOf(indexes, ranges).filter(({ led }) => led.length > 0);
 
-function pathsOf(from: readonly WorkflowIndex[], ranges: WorkflowRanges): Path[] {
+function pathsOf(from: readonly WorkflowIndex[], ranges: WorkflowRanges): PathInOrder[] {
   return from.flatMap((index) => {
     const values = index.fields.map((field) => valuesOf(field, ranges, index));
     const branches = values.reduce<Branch[] | undefined>(
@@ -77,7 +80,8 @@ function pathsOf(from: readonly WorkflowIndex[], ranges: WorkflowRanges): Path[]
     const known = index.fields.filter((field) => ranges[field] !== undefined);
     const sort = sortRanges[index.by];
     const isLed = ranges[sort] !== undefined && (choices<string | number>(ranges[sort] as Range<string>)?.length ?? 1) === 1;
-    return [{ index, branches, led: isLed ? [...known, sort] : known }];
+    const led = isLed ? [...known, sort] : known;
+    return [{ led, branchCount: branches.length, by: index.by, select: (bounds) => selectPlaces(index, branches, bounds) }];
   });
 }
 
@@ -102,8 +106,7 @@ export type Bounds = { readonly low: Bound; readonly high: Bound; readonly open?
 /** How a key and an id lie within. */
 export const comparators = ({ open }: Bounds) => ({ above: open === "low" ? ">" : ">=", below: open === "high" ? "<" : "<=" });
 
-/** A query of places: `k`, and `i` for the id. Without ORDER BY and LIMIT. */
-export function selectPlaces({ index, branches }: Path, bounds: Bounds): Condition {
+function selectPlaces(index: WorkflowIndex, branches: readonly Branch[], bounds: Bounds): Condition {
   const { above, below } = comparators(bounds);
   const { low, high } = bounds;
   const column = columns[index.by];

@@ -279,4 +279,71 @@ export const workflowMigrations: readonly Migration[] = [
         WHERE id = new.operation_id;
       END`,
   },
+  {
+    version: 14,
+    sql: `
+      -- Which keys the policies ask for an index of: 'waiting' to be made, 'walking', or 'ready'. Kept by triggers.
+      CREATE TABLE metadata_keys (
+        workflow_type TEXT NOT NULL,
+        key TEXT NOT NULL,
+        progress TEXT NOT NULL DEFAULT 'waiting',
+        PRIMARY KEY (workflow_type, key)
+      ) STRICT, WITHOUT ROWID;
+      -- One row: up to which workflow those that are walking have come.
+      CREATE TABLE metadata_walk (after_id TEXT NOT NULL) STRICT;
+      INSERT INTO metadata_walk VALUES ('');
+
+      -- Texts, up to 256 characters, numbers as REAL, and bools as blobs, which are equal to no number. Each row is true of its workflow as it is.
+      CREATE TABLE workflow_metadata (
+        key TEXT NOT NULL,
+        value ANY NOT NULL,
+        workflow_id TEXT NOT NULL,
+        PRIMARY KEY (key, value, workflow_id)
+      ) STRICT, WITHOUT ROWID;
+      CREATE INDEX metadata_of_workflow ON workflow_metadata (workflow_id);
+
+      -- What is to be indexed of each workflow, by its type's own policy or the one for all.
+      CREATE VIEW indexed_metadata AS
+        SELECT key_of.key AS key,
+          CASE value_of.type
+            WHEN 'true' THEN x'01'
+            WHEN 'false' THEN x'00'
+            WHEN 'text' THEN substr(value_of.value, 1, 256)
+            ELSE CAST(value_of.value AS REAL)
+          END AS value,
+          workflows.id AS workflow_id
+        FROM workflows
+          CROSS JOIN metadata_keys key_of ON key_of.workflow_type =
+            CASE WHEN EXISTS (SELECT 1 FROM policies WHERE policies.workflow_type = workflows.workflow_type)
+              THEN workflows.workflow_type ELSE '' END
+          CROSS JOIN json_each(workflows.metadata) value_of ON value_of.key = key_of.key
+        WHERE value_of.type IN ('true', 'false', 'text', 'integer', 'real');
+
+      CREATE TRIGGER index_new_metadata AFTER INSERT ON workflows WHEN EXISTS (SELECT 1 FROM metadata_keys) BEGIN
+        INSERT INTO workflow_metadata SELECT * FROM indexed_metadata WHERE workflow_id = new.id ON CONFLICT DO NOTHING;
+      END;
+      CREATE TRIGGER index_changed_metadata AFTER UPDATE OF metadata ON workflows WHEN new.metadata <> old.metadata BEGIN
+        DELETE FROM workflow_metadata WHERE workflow_id = old.id;
+        INSERT INTO workflow_metadata SELECT * FROM indexed_metadata WHERE workflow_id = new.id ON CONFLICT DO NOTHING;
+      END;
+      CREATE TRIGGER index_no_metadata AFTER DELETE ON workflows BEGIN
+        DELETE FROM workflow_metadata WHERE workflow_id = old.id;
+      END;
+
+      CREATE TRIGGER keys_of_new_policy AFTER INSERT ON policies BEGIN
+        INSERT INTO metadata_keys (workflow_type, key)
+          SELECT new.workflow_type, value FROM json_each(new.terms, '$.indexedMetadata') WHERE true ON CONFLICT DO NOTHING;
+      END;
+      CREATE TRIGGER keys_of_changed_policy AFTER UPDATE OF terms ON policies BEGIN
+        DELETE FROM metadata_keys
+          WHERE workflow_type = new.workflow_type AND key NOT IN (SELECT value FROM json_each(new.terms, '$.indexedMetadata'));
+        INSERT INTO metadata_keys (workflow_type, key)
+          SELECT new.workflow_type, value FROM json_each(new.terms, '$.indexedMetadata') WHERE true ON CONFLICT DO NOTHING;
+      END;
+      -- The one for all holds for workflows for which it has not held.
+      CREATE TRIGGER keys_of_no_policy AFTER DELETE ON policies BEGIN
+        DELETE FROM metadata_keys WHERE workflow_type = old.workflow_type;
+        UPDATE metadata_keys SET progress = 'waiting' WHERE workflow_type = '';
+      END`,
+  },
 ];

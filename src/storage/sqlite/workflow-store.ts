@@ -21,6 +21,7 @@ import { openFailure } from "./sqlite-error.ts";
 import type { OpenFailure, Row, SqliteEngine, SqlValue, Statement } from "./statement.ts";
 import { changesSince } from "./workflow-changes.ts";
 import { listEvents, listWorkflows } from "./workflow-lists.ts";
+import { indexMetadata, metadataIndexes } from "./workflow-metadata.ts";
 import { workflowMigrations } from "./workflow-migrations.ts";
 import { policyStatements, readPolicies } from "./workflow-policies.ts";
 import { endedTypes, endedWorkflows, isFree, purgeFacts, purgeWorkflows } from "./workflow-purge.ts";
@@ -127,6 +128,8 @@ function workflowStore(engine: SqliteEngine): WorkflowStore & { readonly bulk: B
       const applied = await engine.apply(policyStatements(change));
       return applied.ok ? ok(undefined) : applied;
     },
+    metadataIndexes: async () => metadataIndexes(engine),
+    indexMetadata: async (slice) => indexMetadata(engine, slice),
     onAppend: (listener) => {
       appendListeners.add(listener);
       return () => appendListeners.delete(listener);

@@ -18,6 +18,8 @@ export type PolicyTerms = {
   readonly deadlines: readonly StateDeadline[];
   readonly recovery?: RecoveryPolicy;
   readonly retention?: RetentionPolicy;
+  /** Keys of metadata by whose values lists find workflows. */
+  readonly indexedMetadata?: readonly string[];
 };
 
 export type StateDeadline = {

@@ -33,11 +33,11 @@ test("texts are told apart by their first characters, and what is no scalar is n
   expect(counted.groups.map(({ values: [value], count }) => [value, count])).toEqual([
     [undefined, 4],
     [long, 2],
+    ["1", 1],
+    ["true", 1],
     ["x", 1],
     [1, 1],
-    ["1", 1],
     [true, 1],
-    ["true", 1],
   ]);
 });
 

@@ -28,7 +28,7 @@ export interface CountWorkflowsRequest {
 export interface CountWorkflowsResponse {
   /** All that match. */
   readonly total: bigint;
-  /** With `group_by`: how many of each group, the largest first, at most 1,000 groups. Of what is not there, there is no group. */
+  /** With `group_by`: how many of each group, the largest first, at most 1,000 groups; of the same size in the order of their values. Of what is not there, there is no group. */
   readonly groups: readonly WorkflowCount[];
   /** How many workflows are in no group of the answer: there are more than 1,000 groups, or more than 10,000, of which the later ones are not told apart. */
   readonly notGrouped: bigint;

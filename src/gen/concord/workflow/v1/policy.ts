@@ -38,6 +38,19 @@ export interface WorkflowTypePolicy {
   readonly updatedBy: string;
   /** Why: `reason` of that request. */
   readonly reason: string;
+  /**
+   * How far the indexes are that `terms.indexed_metadata` asks for, in the order of their keys. Only where policies are read: unset in the answer
+   * to a change.
+   */
+  readonly metadataIndexes: readonly MetadataIndex[];
+}
+
+/** An index of what workflows have under a key of their metadata. */
+export interface MetadataIndex {
+  /** The key. */
+  readonly key: string;
+  /** True if lists use it. Until then it is made, beside everything else, of the workflows that there are: some seconds for 100,000. */
+  readonly ready: boolean;
 }
 
 /** What a policy says. Each part is optional: what is left out is not asked of anybody. */
@@ -52,7 +65,16 @@ export interface PolicyTerms {
     | RecoveryPolicy
     | undefined;
   /** What becomes of workflows that have ended. Unset: they are kept until PurgeWorkflows purges them. */
-  readonly retention: RetentionPolicy | undefined;
+  readonly retention:
+    | RetentionPolicy
+    | undefined;
+  /**
+   * Keys of metadata that filters compare, as in `workflow.metadata.site == "B"`: an index of their texts, numbers and bools leads to the workflows, in a store
+   * of any size. A filter that compares `workflow.type` uses the keys of those types; another one only keys that each policy has, the one for all among
+   * them. Each costs a write more when a workflow is created or its metadata changes. At most 16, each a name of up to 64 characters of
+   * [A-Za-z0-9_], the first no digit. See `WorkflowTypePolicy.metadata_indexes` for whether it is in use yet.
+   */
+  readonly indexedMetadata: readonly string[];
 }
 
 /** The deadline of a state. */
@@ -199,7 +221,15 @@ export interface DeleteWorkflowTypePolicyResponse {
 }
 
 function createBaseWorkflowTypePolicy(): WorkflowTypePolicy {
-  return { workflowType: "", revision: 0n, terms: undefined, updatedAt: undefined, updatedBy: "", reason: "" };
+  return {
+    workflowType: "",
+    revision: 0n,
+    terms: undefined,
+    updatedAt: undefined,
+    updatedBy: "",
+    reason: "",
+    metadataIndexes: [],
+  };
 }
 
 export const WorkflowTypePolicy: MessageFns<WorkflowTypePolicy> = {
@@ -224,6 +254,9 @@ export const WorkflowTypePolicy: MessageFns<WorkflowTypePolicy> = {
     }
     if (message.reason !== "") {
       writer.uint32(50).string(message.reason);
+    }
+    for (const v of message.metadataIndexes) {
+      MetadataIndex.encode(v!, writer.uint32(58).fork()).join();
     }
     return writer;
   },
@@ -289,6 +322,14 @@ export const WorkflowTypePolicy: MessageFns<WorkflowTypePolicy> = {
             message.reason = reader.string();
             continue;
           }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.metadataIndexes.push(MetadataIndex.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -314,12 +355,80 @@ export const WorkflowTypePolicy: MessageFns<WorkflowTypePolicy> = {
     message.updatedAt = object.updatedAt ?? undefined;
     message.updatedBy = object.updatedBy ?? "";
     message.reason = object.reason ?? "";
+    message.metadataIndexes = object.metadataIndexes?.map((e) => MetadataIndex.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseMetadataIndex(): MetadataIndex {
+  return { key: "", ready: false };
+}
+
+export const MetadataIndex: MessageFns<MetadataIndex> = {
+  encode(message: MetadataIndex, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.ready !== false) {
+      writer.uint32(16).bool(message.ready);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): MetadataIndex {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMetadataIndex() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.ready = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<MetadataIndex>): MetadataIndex {
+    return MetadataIndex.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<MetadataIndex>): MetadataIndex {
+    const message = createBaseMetadataIndex() as any;
+    message.key = object.key ?? "";
+    message.ready = object.ready ?? false;
     return message;
   },
 };
 
 function createBasePolicyTerms(): PolicyTerms {
-  return { deadlines: [], recovery: undefined, retention: undefined };
+  return { deadlines: [], recovery: undefined, retention: undefined, indexedMetadata: [] };
 }
 
 export const PolicyTerms: MessageFns<PolicyTerms> = {
@@ -332,6 +441,9 @@ export const PolicyTerms: MessageFns<PolicyTerms> = {
     }
     if (message.retention !== undefined) {
       RetentionPolicy.encode(message.retention, writer.uint32(26).fork()).join();
+    }
+    for (const v of message.indexedMetadata) {
+      writer.uint32(34).string(v!);
     }
     return writer;
   },
@@ -373,6 +485,14 @@ export const PolicyTerms: MessageFns<PolicyTerms> = {
             message.retention = RetentionPolicy.decode(reader, reader.uint32());
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.indexedMetadata.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -397,6 +517,7 @@ export const PolicyTerms: MessageFns<PolicyTerms> = {
     message.retention = (object.retention !== undefined && object.retention !== null)
       ? RetentionPolicy.fromPartial(object.retention)
       : undefined;
+    message.indexedMetadata = object.indexedMetadata?.map((e) => e) || [];
     return message;
   },
 };
