@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Command, Option } from "commander";
-import { BulkOperation, BulkOperationState, BulkResult } from "../gen/concord/workflow/v1/bulk.ts";
+import { type BulkAction, BulkOperation, BulkOperationState, BulkResult } from "../gen/concord/workflow/v1/bulk.ts";
 import { WorkflowState } from "../gen/concord/workflow/v1/workflow.ts";
 import type { WorkflowState as StateName } from "../kernel/lifecycle.ts";
 import {
@@ -47,6 +47,11 @@ function startCommand(): Command {
     .requiredOption("--filter <cel>", `which workflows, such as 'workflow.state == "FAILED" && workflow.type == "sample"'`)
     .addOption(new Option("--to <state>", "move each to this state").argParser(stateArgument).conflicts("recover"))
     .option("--recover", "bring each that is FAILED back to ACTIVE")
+    .addOption(
+      new Option("--patch <json>", "change the metadata of each by this JSON merge patch")
+        .argParser(jsonArgument)
+        .conflicts(["to", "recover"]),
+    )
     .option("--context <json>", "a JSON object for the rules to look at", jsonArgument)
     .option("--metadata <json>", "a JSON object to keep in each event", jsonArgument)
     .option("--rate <n>", "at most so many workflows in a second", integerArgument(1, 10_000), 100)
@@ -57,6 +62,7 @@ function startCommand(): Command {
       readonly filter: string;
       readonly to?: StateName;
       readonly recover?: true;
+      readonly patch?: { readonly [key: string]: unknown };
       readonly context?: { readonly [key: string]: unknown };
       readonly metadata?: { readonly [key: string]: unknown };
       readonly rate: number;
@@ -65,17 +71,9 @@ function startCommand(): Command {
     };
   return addClientOptions(addMutationOptions(command, "started by hand")).action((options: Options) =>
     withChange(options, ["concord workflow bulk list"], async (clients, { requestId, call }) => {
-      const given = { context: options.context, eventMetadata: options.metadata };
-      const { to } = options;
-      if (to === undefined && options.recover !== true) throw new UsageError("say what to do: --to STATE or --recover");
       const request = {
         filter: options.filter,
-        action: {
-          action:
-            to === undefined
-              ? ({ $case: "recovery", value: given } as const)
-              : ({ $case: "transition", value: { targetState: WorkflowState[to], ...given } } as const),
-        },
+        action: { action: actionOf(options) },
         dryRun: options.dryRun === true,
         ratePerSecond: options.rate,
         reason: options.reason,
@@ -89,6 +87,22 @@ function startCommand(): Command {
       if (ended.refusedCount > 0n) process.exitCode = 1;
     }),
   );
+}
+
+type Wanted = {
+  readonly to?: StateName;
+  readonly recover?: true;
+  readonly patch?: { readonly [key: string]: unknown };
+  readonly context?: { readonly [key: string]: unknown };
+  readonly metadata?: { readonly [key: string]: unknown };
+};
+
+function actionOf({ to, recover, patch, context, metadata: eventMetadata }: Wanted) {
+  const given = { context, eventMetadata };
+  if (to !== undefined) return { $case: "transition", value: { targetState: WorkflowState[to], ...given } } as const;
+  if (recover) return { $case: "recovery", value: given } as const;
+  if (patch !== undefined) return { $case: "metadataUpdate", value: { metadataPatch: patch, ...given } } as const;
+  throw new UsageError("say what to do: --to STATE, --recover or --patch JSON");
 }
 
 /** Interrupted, it leaves the operation as it is. */
@@ -233,6 +247,16 @@ function printOperation(format: OutputFormat, told: BulkOperation | undefined): 
 
 function actionText({ action, dryRun }: BulkOperation): string {
   const wanted = action?.action;
-  const text = wanted?.$case === "transition" ? `to ${enumText("WORKFLOW_STATE_", wanted.value.targetState)}` : "recover";
-  return dryRun ? `${text} (dry run)` : text;
+  return dryRun ? `${textOf(wanted)} (dry run)` : textOf(wanted);
+}
+
+function textOf(action: BulkAction["action"]): string {
+  switch (action?.$case) {
+    case "transition":
+      return `to ${enumText("WORKFLOW_STATE_", action.value.targetState)}`;
+    case "metadataUpdate":
+      return `patch ${JSON.stringify(action.value.metadataPatch ?? {})}`;
+    default:
+      return "recover";
+  }
 }

@@ -74,7 +74,7 @@ export type Attempts = {
 export type Judged = { readonly workflow: Workflow; readonly consent: Consent };
 
 /** All checks of a move, in the agreed order, on the workflow as it is now. No lock is held while the engine is asked. */
-async function judge(
+export async function judge(
   { store, predicates, environment }: Attempts,
   command: MoveCommand,
   transaction: TransactionFacts | undefined,

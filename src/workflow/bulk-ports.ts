@@ -11,13 +11,15 @@ import type { WorkflowRanges } from "./ports.ts";
 
 export type BulkState = "RUNNING" | "PAUSED" | "COMPLETED" | "CANCELLED";
 
-export type BulkAction = {
-  readonly targetState: WorkflowState;
-  /** A recovery: refuse what is not FAILED. */
-  readonly mustRecover: boolean;
-  readonly context: JsonObject;
-  readonly eventMetadata: JsonObject;
-};
+export type BulkAction = { readonly context: JsonObject; readonly eventMetadata: JsonObject } & (
+  | {
+      readonly type: "move";
+      readonly targetState: WorkflowState;
+      /** A recovery: refuse what is not FAILED. */
+      readonly mustRecover: boolean;
+    }
+  | { readonly type: "update"; readonly patch: JsonObject }
+);
 
 /** See proto/concord/workflow/v1/bulk.proto for the meaning of each field. */
 export type BulkOperation = {
@@ -37,6 +39,8 @@ export type BulkOperation = {
   readonly stateEnteredAtMs: TimeMs;
 };
 
+export type BulkStanding = Pick<BulkOperation, "id" | "state" | "stateEnteredAtMs"> & { readonly resultCount: number };
+
 /** `sequence` 0: of a dry run. */
 export type BulkResult = { readonly workflowId: WorkflowId } & ({ readonly sequence: number } | { readonly error: ManagerError });
 
@@ -51,8 +55,10 @@ export interface BulkStore {
   get(id: string): Promise<BulkOperation | undefined>;
   /** The one that was started by this request, if it is kept. */
   byRequest(id: RequestId): Promise<BulkOperation | undefined>;
-  /** The newest first: those whose ids are before `beforeId`. */
-  list(page: { readonly beforeId: string | undefined; readonly limit: number }): Promise<readonly BulkOperation[]>;
+  /** The newest first: those whose ids are before `beforeId`, and about `stretchBytesMax` of text. */
+  list(page: { readonly beforeId: string | undefined; readonly limit: number }): Promise<Stretch<BulkOperation, string>>;
+  /** Of all of them, the newest first: where each stands. */
+  standing(): Promise<readonly BulkStanding[]>;
   /** In the order of workflow ids (bytewise). What is passed over for them is bounded. */
   results(page: {
     readonly id: string;

@@ -1,14 +1,17 @@
-import { assert } from "../kernel/assert.ts";
 import type { WorkflowId } from "../kernel/ids.ts";
 import { stretchRowsMax } from "../kernel/limits.ts";
-import { ok } from "../kernel/result.ts";
+import { ok, type Result } from "../kernel/result.ts";
 import type { DurationMs } from "../kernel/time.ts";
 import { atOnce } from "./at-once.ts";
-import { type Attempts, judgeAll, judgeAndWrite, type MoveCommand, movesOf, stampOf } from "./attempt.ts";
+import { type Attempts, changedAgain, judge, judgedAndWritten, stampOf } from "./attempt.ts";
 import { bulkAtOnceMax, bulkWaitMsMax, bulkWaitMsMin } from "./bulk-limits.ts";
 import type { BulkOperation, BulkResult, BulkStore, WorkflowFilter } from "./bulk-ports.ts";
 import { applyMove } from "./core/step.ts";
-import { errorOfOne, type ManagerError } from "./errors.ts";
+import type { NewWorkflowEvent, Workflow } from "./core/types.ts";
+import { applyUpdate } from "./core/update.ts";
+import type { ManagerError } from "./errors.ts";
+import type { Asker } from "./ports.ts";
+import { judgeUpdate } from "./update.ts";
 
 export type BulkRunning = Attempts & {
   readonly bulk: BulkStore;
@@ -35,8 +38,8 @@ export async function runBulk(
   signal: AbortSignal,
   tellWaiting: (cause: string) => void,
 ): Promise<boolean> {
-  const { store, bulk, turns, environment, clock, filterOf } = running;
-  const { id, action, isDryRun, ratePerSecond, createdAtMs, reason, requestedBy } = operation;
+  const { store, bulk, turns, clock, filterOf } = running;
+  const { id, isDryRun, ratePerSecond, createdAtMs } = operation;
   const filter = filterOf(operation.filter);
   const breathe = turns();
   const chunkSize = Math.min(bulkAtOnceMax, Math.max(1, Math.floor(ratePerSecond / 10)));
@@ -62,34 +65,25 @@ export async function runBulk(
   }
 
   /** Tries it once. Nothing: it was carried out, and its result is written with it. */
-  async function attempt({
-    id: workflowId,
-    version,
-  }: Found): Promise<ManagerError | { readonly type: "request-exists" } | undefined> {
-    const { context, eventMetadata, mustRecover, targetState } = action;
-    const move = { targetState, reason, requestedBy, eventMetadata, request: undefined };
-    const command: MoveCommand = { workflowId, expectedVersion: version, mustRecover, context, move };
+  async function attempt(found: Found): Promise<ManagerError | { readonly type: "request-exists" } | undefined> {
+    const asker = { signal: never };
+    const change = changeOf(running, operation, found, asker);
     if (isDryRun) {
-      const judged = await judgeAll(running, movesOf(command), undefined, { signal: never });
-      return judged.ok ? undefined : errorOfOne(judged.error);
+      const judged = await change.judgeNow();
+      return judged.ok ? undefined : judged.error;
     }
-    const moved = await judgeAndWrite(running, movesOf(command), undefined, { signal: never }, async ([judged]) => {
-      assert(judged !== undefined, "what is judged was asked for");
-      const { workflow, event } = applyMove(
-        judged.workflow,
-        move,
-        judged.consent,
-        stampOf(environment, judged.workflow.type),
-        undefined,
-      );
-      const applied = await store.apply({
-        puts: [{ workflow, expected: { version: judged.workflow.version, heldBy: undefined }, metadataStays: true }],
-        events: [{ ...event, bulkOperationId: id }],
-      });
-      return applied.ok ? ok(undefined) : applied;
+    const written = await judgedAndWritten(asker, {
+      ...change,
+      write: async (judged) => {
+        const { before, workflow, event } = judged();
+        const applied = await store.apply({
+          puts: [{ workflow, expected: { version: before.version, heldBy: undefined } }],
+          events: [{ ...event, bulkOperationId: id }],
+        });
+        return applied.ok ? ok(undefined) : applied;
+      },
     });
-    if (moved.ok) return undefined;
-    return moved.error.type === "request-exists" ? { type: "request-exists" } : errorOfOne(moved.error);
+    return written.ok ? undefined : written.error;
   }
 
   /** What became of it, unless that is written already, or it is not wanted any more. Waits while it cannot be tried. */
@@ -139,6 +133,36 @@ export async function runBulk(
     await wait(Math.max(0, beganMs + (chunk.found.length / ratePerSecond) * 1000 - clock.monotonicMs()));
   }
   return false;
+}
+
+type Change = { readonly before: Workflow; readonly workflow: Workflow; readonly event: NewWorkflowEvent };
+
+/** How a workflow is judged for the action of an operation, and then changed. */
+function changeOf(
+  running: BulkRunning,
+  { action, reason, requestedBy }: BulkOperation,
+  { id: workflowId, version: expectedVersion }: Found,
+  asker: Asker,
+) {
+  const { environment } = running;
+  const { context, eventMetadata } = action;
+  const said = { reason, requestedBy, eventMetadata };
+  async function judgeNow(): Promise<Result<() => Change, ManagerError>> {
+    if (action.type === "update") {
+      const update = { patch: action.patch, ...said };
+      const judged = await judgeUpdate(running, { workflowId, expectedVersion, context, update }, asker);
+      if (!judged.ok) return judged;
+      const { workflow: before, metadata, consent } = judged.value;
+      return ok(() => ({ before, ...applyUpdate(before, update, metadata, consent, stampOf(environment, before.type)) }));
+    }
+    const { targetState, mustRecover } = action;
+    const move = { targetState, ...said, request: undefined };
+    const judged = await judge(running, { workflowId, expectedVersion, mustRecover, context, move }, undefined, asker);
+    if (!judged.ok) return judged;
+    const { workflow: before, consent } = judged.value;
+    return ok(() => ({ before, ...applyMove(before, move, consent, stampOf(environment, before.type), undefined) }));
+  }
+  return { workflowId, judgeNow, whenLost: () => changedAgain(running, { workflowId, expectedVersion }) };
 }
 
 /** Nothing is wrong with the workflow: it is tried again. */

@@ -1,6 +1,7 @@
 import { purgeBatchSize } from "../kernel/limits.ts";
 import type { RequestKey } from "../kernel/request-key.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
+import type { Stretch } from "../kernel/stretch.ts";
 import {
   bulkKeptMax,
   bulkPurgeIntervalMs,
@@ -123,13 +124,12 @@ export function createBulk(
 
   /** Those that have ended, the oldest first, as far as they need not be kept. */
   async function dropOld(): Promise<void> {
-    const all = await bulk.list({ beforeId: undefined, limit: Number.MAX_SAFE_INTEGER });
     const beforeMs = store.keptBeforeMs(bulkRetentionMs);
     let results = 0;
-    for (const [index, { id, state, stateEnteredAtMs, doneCount, refusedCount }] of all.entries()) {
+    for (const [index, { id, state, stateEnteredAtMs, resultCount }] of (await bulk.standing()).entries()) {
       if (underWay.includes(state)) continue;
-      results += doneCount + refusedCount;
-      const isMuch = index >= bulkKeptMax || (results > bulkResultsKeptMax && results > doneCount + refusedCount);
+      results += resultCount;
+      const isMuch = index >= bulkKeptMax || (results > bulkResultsKeptMax && results > resultCount);
       if (stateEnteredAtMs >= beforeMs && !isMuch) continue;
       for (let dropped = purgeBatchSize; dropped === purgeBatchSize && !isClosed; ) {
         const gone = await bulk.drop(id, purgeBatchSize);
@@ -150,9 +150,7 @@ export function createBulk(
     /** Goes on with what was RUNNING when the server stopped. */
     async resumeAll(): Promise<void> {
       purgeLater();
-      for (const { id, state } of await bulk.list({ beforeId: undefined, limit: Number.MAX_SAFE_INTEGER })) {
-        if (state === "RUNNING") startRun(id);
-      }
+      for (const { id, state } of await bulk.standing()) if (state === "RUNNING") startRun(id);
     },
 
     async start(command: BulkCommand): Promise<Result<BulkStatus, BulkError>> {
@@ -184,7 +182,10 @@ export function createBulk(
     },
 
     get: read,
-    list: async (page: Parameters<typeof bulk.list>[0]): Promise<readonly BulkStatus[]> => (await bulk.list(page)).map(statusOf),
+    list: async (page: Parameters<typeof bulk.list>[0]): Promise<Stretch<BulkStatus, string>> => {
+      const { rows, ...rest } = await bulk.list(page);
+      return { rows: rows.map(statusOf), ...rest };
+    },
     results: bulk.results,
     pause: (id: string) => enter(id, ["RUNNING"], "PAUSED"),
     resume: (id: string) => enter(id, ["PAUSED"], "RUNNING"),

@@ -18,6 +18,7 @@ import { admit } from "./core/step.ts";
 import type { Consent, Workflow } from "./core/types.ts";
 import { applyUpdate, consentToUpdate, proposedMetadata, type Update } from "./core/update.ts";
 import type { ManagerError } from "./errors.ts";
+import type { Asker } from "./ports.ts";
 
 export type UpdateCommand = {
   readonly workflowId: WorkflowId;
@@ -61,10 +62,10 @@ export async function updateOnce(attempts: Attempts, command: UpdateCommand, cal
 }
 
 /** All checks, in the agreed order. Schema and rules are one question, so that they are those of one revision. */
-async function judgeUpdate(
+export async function judgeUpdate(
   { store, predicates, environment }: Attempts,
-  command: UpdateCommand,
-  call: Call,
+  command: Omit<UpdateCommand, "request">,
+  asker: Asker,
 ): Promise<Result<Judged, ManagerError>> {
   const { context, update } = command;
   const found = await store.getWithLastEvent(command.workflowId);
@@ -84,7 +85,7 @@ async function judgeUpdate(
     transaction: undefined,
     atMs: environment.nowMs(),
   };
-  const verdict = await predicates.check(check, call);
+  const verdict = await predicates.check(check, asker);
   if (!verdict.ok) return err(unjudged(verdict.error, workflow.id));
   const consented = consentToUpdate(workflow, verdict.value);
   return consented.ok ? ok({ workflow, metadata: proposed.value, consent: consented.value }) : consented;

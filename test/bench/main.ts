@@ -12,7 +12,7 @@ import { WorkflowState } from "../../src/gen/concord/workflow/v1/workflow.ts";
 import { CreateWorkflowRequest, GetWorkflowRequest } from "../../src/gen/concord/workflow/v1/workflow_service.ts";
 import { openChannel } from "../../src/rpc/clients/channel.ts";
 import { findGenerator, type Generator, type Measured } from "./load.ts";
-import { benchService, participantCounts, poolSize, workflowName } from "./shape.ts";
+import { batchSize, benchService, participantCounts, poolSize, workflowName } from "./shape.ts";
 import { measureSizes } from "./size.ts";
 import { type Counters, type Participants, participantProcessCount, startParticipants, transactionBody } from "./transactions.ts";
 
@@ -20,7 +20,8 @@ const help = `Measures a server of its own, and prints each rate also as a ratio
 
   node test/bench/main.ts [options]
 
-  --only CALL       only this: CreateWorkflow, GetWorkflow, TransitionWorkflow or ExecuteTransaction
+  --only CALL       only this: CreateWorkflow, GetWorkflow, TransitionWorkflow, "BatchTransition of 100" or
+                    ExecuteTransaction
   --seconds N       of each measurement; one of transactions takes 0.4 of it (default 2)
   --rounds N        of each measurement; the median counts (default 3)
   --log-level NAME  of the server (default warn)
@@ -63,6 +64,8 @@ type Operation = {
   readonly method: string;
   readonly body: Uint8Array;
   readonly durationMs: number;
+  /** With more at once, they would be in each other's way. */
+  readonly concurrencyMax?: number;
   /** Set: it is a transaction. */
   readonly participantCount?: number;
 };
@@ -82,6 +85,13 @@ const calls: readonly Operation[] = [
     durationMs: callMs,
   },
   { name: "TransitionWorkflow", method: `${benchService}/Transition`, body: new Uint8Array(), durationMs: callMs },
+  {
+    name: `BatchTransition of ${batchSize}`,
+    method: `${benchService}/Batch`,
+    body: new Uint8Array(),
+    durationMs: callMs,
+    concurrencyMax: 16,
+  },
 ];
 const transactions = participantCounts.map(
   (participantCount): Operation => ({
@@ -129,7 +139,8 @@ try {
   const callRows: string[][] = [];
   const transactionRows: string[][] = [];
   for (const concurrency of concurrencies) {
-    const results = new Map<Operation, Rounds>(operations.map((operation) => [operation, { measured: [], counted: [] }]));
+    const fitting = operations.filter(({ concurrencyMax = concurrency }) => concurrency <= concurrencyMax);
+    const results = new Map<Operation, Rounds>(fitting.map((operation) => [operation, { measured: [], counted: [] }]));
     for (let round = 0; round < Number(values.rounds); round += 1) {
       for (const [operation, rounds] of results) await measure(generator, port, operation, concurrency, rounds);
     }

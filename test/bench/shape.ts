@@ -4,6 +4,9 @@ export const benchService = "concord.bench.v1.Bench";
 /** More than the largest concurrency, so that no two calls under way want the same workflow. */
 export const poolSize = 2048;
 
+/** Moves of one batch. The pool has twenty of them, more than are under way at once. */
+export const batchSize = 100;
+
 export function workflowName(index: number): string {
   return `bench-${index}`;
 }

@@ -124,6 +124,22 @@ describe("INDEPENDENT", () => {
   });
 });
 
+test("each move may set a deadline; one that is wrong is refused, as of a move by itself", async () => {
+  const after = (seconds: number) => ({
+    deadline: {
+      targetState: WorkflowState.FAILED,
+      reason: "too long",
+      due: { $case: "after", value: { seconds: BigInt(seconds), nanos: 0 } },
+    },
+  });
+  const wrong = { deadline: { ...after(60).deadline, targetState: CREATED } };
+  const answer = await batch(INDEPENDENT, [after(3600), wrong, {}]);
+  expect(reasonsOf(answer)).toEqual(["moved", "INVALID_REQUEST", "moved"]);
+  const { workflow } = await server.clients.workflows.getWorkflow({ workflowId: ids[0] });
+  expect(workflow?.deadline).toMatchObject({ targetState: WorkflowState.FAILED });
+  expect(reasonsOf(await batch(ALL_OR_NOTHING, [{ targetState: PAUSED }, wrong]))).toEqual(["BATCH_ABORTED", "INVALID_REQUEST"]);
+});
+
 describe("ALL_OR_NOTHING", () => {
   test("makes all moves, under one revision, with events next to each other, in the order of the items", async () => {
     await batch(ALL_OR_NOTHING, [{}, {}, {}]);

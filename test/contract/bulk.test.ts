@@ -119,6 +119,24 @@ test("a recovery recovers what has failed, and adds to its retries", async () =>
   expect(results).toMatchObject([{ workflowId: ids[1], result: { value: { reason: "NOT_FAILED" } } }]);
 });
 
+test("a change of metadata is made of each that has not ended, and its event has the patch", async () => {
+  const { ids, filter } = await group([ACTIVE], [ACTIVE, COMPLETED], []);
+  const value = { metadataPatch: { campaign: 7, celsius: null } };
+  const id = await startBulk({ filter, action: { action: { $case: "metadataUpdate", value } } });
+  expect(await ended(id)).toMatchObject({
+    doneCount: 2n,
+    refusedCount: 1n,
+    action: { action: { $case: "metadataUpdate", value } },
+  });
+  const { workflow } = await server.clients.workflows.getWorkflow({ workflowId: ids[0] ?? "" });
+  expect(workflow).toMatchObject({ metadata: { campaign: 7 }, version: 3n });
+  expect(workflow?.metadata).not.toHaveProperty("celsius");
+  const { events } = await server.clients.workflows.listWorkflowEvents({ filter: `event.bulk_operation_id == "${id}"` });
+  expect(events).toMatchObject(value.metadataPatch && [{ type: "WORKFLOW_EVENT_TYPE_UPDATED", ...value }, value]);
+  const { results } = await server.clients.workflows.listBulkOperationResults({ bulkOperationId: id, refusedOnly: true });
+  expect(results).toMatchObject([{ workflowId: ids[1], result: { value: { reason: "TERMINAL_STATE" } } }]);
+});
+
 test("goes at its rate; paused it stands, resumed it goes on, cancelled it has ended; also over a restart", async () => {
   const { ids, filter } = await group(...Array.from({ length: 40 }, () => []));
   const id = await startBulk({ filter, action: to(ACTIVE), ratePerSecond: 20 });
@@ -161,6 +179,11 @@ describe("is refused, with the field, if", () => {
       what: "the move has no target",
       change: { action: to(WorkflowState.UNSPECIFIED) },
       field: "action.transition.target_state",
+    },
+    {
+      what: "the patch is empty",
+      change: { action: { action: { $case: "metadataUpdate", value: { metadataPatch: {} } } } },
+      field: "action.metadata_update.metadata_patch",
     },
     { what: "the rate is too large", change: { ratePerSecond: 10_001 }, field: "rate_per_second" },
     { what: "it has no reason", change: { reason: "" }, field: "reason" },

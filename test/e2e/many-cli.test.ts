@@ -132,7 +132,7 @@ test("bulk: a dry run, and pause, resume and cancel by an operator's word", asyn
   expect(await concord("bulk", "resume", ...word)).toMatchObject({ code: 1, err: expect.stringContaining("is CANCELLED") });
   expect(await concord("bulk", "start", "--filter", filter)).toMatchObject({
     code: 2,
-    err: expect.stringContaining("--to STATE or --recover"),
+    err: expect.stringContaining("--to STATE, --recover or --patch"),
   });
   expect(await concord("bulk", "start", "--to", "ACTIVE")).toMatchObject({ code: 2, err: expect.stringContaining("--filter") });
 });

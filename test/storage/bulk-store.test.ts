@@ -18,7 +18,7 @@ async function openSqlite(): Promise<Store> {
 const operation = (id: string, fields: Partial<BulkOperation> = {}): BulkOperation => ({
   id,
   filter: 'workflow.state == "ACTIVE"',
-  action: { targetState: "PAUSED", mustRecover: false, context: { a: 1 }, eventMetadata: { note: "ü" } },
+  action: { type: "move", targetState: "PAUSED", mustRecover: false, context: { a: 1 }, eventMetadata: { note: "ü" } },
   isDryRun: false,
   ratePerSecond: 100,
   state: "RUNNING",
@@ -71,10 +71,19 @@ describe.each([
   test("they are listed, the newest first, page by page", async () => {
     const { bulk } = await openStore();
     for (const id of ["1", "3", "2"]) await bulk.add(operation(id), 8);
-    const ids = async (beforeId: string | undefined, limit: number) => (await bulk.list({ beforeId, limit })).map(({ id }) => id);
+    const ids = async (beforeId: string | undefined, limit: number) =>
+      (await bulk.list({ beforeId, limit })).rows.map(({ id }) => id);
     expect(await ids(undefined, 9)).toEqual(["3", "2", "1"]);
     expect(await ids("3", 1)).toEqual(["2"]);
     expect(await ids("1", 9)).toEqual([]);
+    expect((await bulk.list({ beforeId: undefined, limit: 2 })).upTo).toBe("2");
+    await bulk.advance("3", "", ["a", "b"].map(refused));
+    await bulk.enter("1", ["RUNNING"], "PAUSED", 7);
+    expect(await bulk.standing()).toStrictEqual([
+      { id: "3", state: "RUNNING", stateEnteredAtMs: 2, resultCount: 2 },
+      { id: "2", state: "RUNNING", stateEnteredAtMs: 2, resultCount: 0 },
+      { id: "1", state: "PAUSED", stateEnteredAtMs: 7, resultCount: 0 },
+    ]);
   });
 
   test("so many are under way, and no more; one that has ended leaves its place", async () => {

@@ -22,6 +22,7 @@ import { encoded, listAnswer } from "../encoded-answer.ts";
 import { invalidField, rpcError } from "../errors.ts";
 import { requestKey } from "../request-key.ts";
 import { workflowError } from "../workflow-errors.ts";
+import { deadlineFromWire } from "./deadlines.ts";
 import { failureToWire } from "./failure.ts";
 import { runTogether } from "./together.ts";
 
@@ -94,6 +95,7 @@ function movesFromWire(request: BatchTransitionWorkflowsRequest): Moves {
       throw invalidField(`items[${index}].workflow_id`, `is that of items[${before}] too; a batch may name a workflow once`);
     }
     places.set(item.workflowId, index);
+    const deadline = deadlineFromWire(item.deadline);
     const targetState = stateFromWire(item.targetState, `items[${index}].target_state`);
     assert(targetState !== undefined, "the contract has it required");
     return {
@@ -106,6 +108,7 @@ function movesFromWire(request: BatchTransitionWorkflowsRequest): Moves {
         reason: item.reason === "" ? reason : item.reason,
         requestedBy,
         eventMetadata: structFromWire(item.eventMetadata),
+        ...(deadline && { deadline }),
         request: key && itemKey(key, index),
       },
     };

@@ -78,10 +78,7 @@ export function createBulkHandlers(dependencies: {
         {
           scope: "bulk-operations",
           keyOf: ({ id }) => id,
-          read: async (beforeId, limit) => {
-            const rows = await bulk.list({ beforeId, limit });
-            return { rows, upTo: rows.length === limit ? rows.at(-1)?.id : undefined, looked: rows.length };
-          },
+          read: (beforeId, limit) => bulk.list({ beforeId, limit }),
           matches: undefined,
           encode: (operation) => encoded(WireOperation, operationToWire(operation)),
         },
@@ -170,23 +167,24 @@ function actionFromWire({ action: wanted }: StartBulkOperationRequest): BulkActi
   if (action === undefined) throw invalidField("action", "is required");
   const { context, eventMetadata } = action.value;
   const given = { context: structFromWire(context), eventMetadata: structFromWire(eventMetadata) };
-  if (action.$case === "recovery") return { targetState: "ACTIVE", mustRecover: true, ...given };
+  if (action.$case === "metadataUpdate") {
+    const patch = structFromWire(action.value.metadataPatch);
+    if (Object.keys(patch).length === 0)
+      throw invalidField("action.metadata_update.metadata_patch", "must have a key at least: it says what to change");
+    return { type: "update", patch, ...given };
+  }
+  if (action.$case === "recovery") return { type: "move", targetState: "ACTIVE", mustRecover: true, ...given };
   const targetState = stateFromWire(action.value.targetState, "action.transition.target_state");
   if (targetState === undefined) throw invalidField("action.transition.target_state", "is required");
-  return { targetState, mustRecover: false, ...given };
+  return { type: "move", targetState, mustRecover: false, ...given };
 }
 
 function operationToWire(operation: BulkStatus): DeepPartial<WireOperation> {
   const { action, state } = operation;
-  const given = { context: action.context, eventMetadata: action.eventMetadata };
   return {
     bulkOperationId: operation.id,
     filter: operation.filter,
-    action: {
-      action: action.mustRecover
-        ? { $case: "recovery", value: given }
-        : { $case: "transition", value: { targetState: stateToWire(action.targetState), ...given } },
-    },
+    action: { action: actionToWire(action) },
     dryRun: operation.isDryRun,
     ratePerSecond: operation.ratePerSecond,
     state: WireState[state],
@@ -199,6 +197,15 @@ function operationToWire(operation: BulkStatus): DeepPartial<WireOperation> {
     createdAt: new Date(operation.createdAtMs),
     stateEnteredAt: new Date(operation.stateEnteredAtMs),
   };
+}
+
+function actionToWire(action: BulkAction) {
+  const { context, eventMetadata } = action;
+  const given = { context, eventMetadata };
+  if (action.type === "update") return { $case: "metadataUpdate", value: { metadataPatch: action.patch, ...given } } as const;
+  return action.mustRecover
+    ? ({ $case: "recovery", value: given } as const)
+    : ({ $case: "transition", value: { targetState: stateToWire(action.targetState), ...given } } as const);
 }
 
 function resultToWire(result: BulkResult): DeepPartial<WireResult> {

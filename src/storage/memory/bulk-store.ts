@@ -25,14 +25,22 @@ export function createMemoryBulkStore() {
     change(id, "error" in result ? { refusedCount: refusedCount + 1 } : { doneCount: doneCount + 1 });
   }
 
+  const newestFirst = (): BulkOperation[] => [...operations.values()].sort((a, b) => compare(b.id, a.id));
+
   const bulk: BulkStore = {
     get: async (id) => operations.get(id),
     byRequest: async (id) => [...operations.values()].find(({ request }) => request?.id === id),
-    list: async ({ beforeId, limit }) =>
-      [...operations.values()]
-        .filter(({ id }) => beforeId === undefined || compare(id, beforeId) < 0)
-        .sort((a, b) => compare(b.id, a.id))
-        .slice(0, limit),
+    list: async ({ beforeId, limit }) => {
+      const rows = newestFirst().filter(({ id }) => beforeId === undefined || compare(id, beforeId) < 0);
+      return stretchOf(rows.slice(0, limit), limit, ({ id }) => id);
+    },
+    standing: async () =>
+      newestFirst().map(({ id, state, stateEnteredAtMs, doneCount, refusedCount }) => ({
+        id,
+        state,
+        stateEnteredAtMs,
+        resultCount: doneCount + refusedCount,
+      })),
     results: async ({ id, afterId, limit, refusedOnly }) => {
       const rows = [...resultsOf(id).values()]
         .filter(

@@ -12,10 +12,18 @@ export function sqliteBulkStore(engine: SqliteEngine): BulkStore {
   return {
     get: async (id) => engine.read("SELECT * FROM bulk_operations WHERE id = ?", id).map(toOperation)[0],
     byRequest: async (id) => engine.read("SELECT * FROM bulk_operations WHERE request_id = ?", id).map(toOperation)[0],
-    list: async ({ beforeId, limit }) =>
-      engine
-        .read("SELECT * FROM bulk_operations WHERE id < ? ORDER BY id DESC LIMIT ?", beforeId ?? behindAllIds, limit)
-        .map(toOperation),
+    list: async ({ beforeId, limit }) => {
+      const { rows, isCut } = readStretch(engine, selectOperations, [beforeId ?? behindAllIds], limit);
+      const operations = rows.map(toOperation);
+      return { rows: operations, upTo: isCut ? operations.at(-1)?.id : undefined, looked: operations.length };
+    },
+    standing: async () =>
+      engine.read(selectStanding).map((row) => ({
+        id: row["id"] as string,
+        state: row["state"] as BulkState,
+        stateEnteredAtMs: Number(row["state_entered_at_ms"]),
+        resultCount: Number(row["results"]),
+      })),
     results: async ({ id, afterId, limit, refusedOnly = false }) => {
       const { rows, isCut } = readStretch(engine, refusedOnly ? selectRefused : selectResults, [id, afterId ?? ""], limit);
       const results = rows.map(toResult);
@@ -96,6 +104,11 @@ export const bulkResultStatement = (event: NewWorkflowEvent): Statement<Workflow
 
 /** Behind every id: no character sorts after this one. */
 const behindAllIds = "\u{10ffff}";
+
+const selectOperations = "SELECT * FROM bulk_operations WHERE id < ? ORDER BY id DESC LIMIT ?";
+
+const selectStanding = `SELECT id, state, state_entered_at_ms, done_count + refused_count AS results
+  FROM bulk_operations ORDER BY id DESC`;
 
 const insertOperation = `INSERT INTO bulk_operations
   (id, filter, action, dry_run, rate_per_second, state, position, reason, requested_by, request_id, request_digest, created_at_ms,

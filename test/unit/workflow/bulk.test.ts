@@ -49,13 +49,15 @@ function handClock() {
 const active: WorkflowFilter = { known: {}, matches: ({ state }: Workflow) => state === "ACTIVE" };
 const command: BulkCommand = {
   filter: "active",
-  action: { targetState: "PAUSED", mustRecover: false, context: {}, eventMetadata: {} },
+  action: { type: "move", targetState: "PAUSED", mustRecover: false, context: {}, eventMetadata: {} },
   isDryRun: false,
   ratePerSecond: 10_000,
   reason: "all of them",
   requestedBy: "ada",
   request: undefined,
 };
+
+const toCancelled = { type: "move", targetState: "CANCELLED", mustRecover: false, context: {}, eventMetadata: {} } as const;
 
 const closers: (() => Promise<void>)[] = [];
 afterEach(async () => {
@@ -141,7 +143,7 @@ test("so many are acted on at a time, and in a second as its rate says", async (
   await until(async () => (await under.read(id)).doneCount === 20, "the next ten are done");
   expect(await under.ended(id)).toMatchObject({ doneCount: 30, refusedCount: 0 });
   expect(most).toBe(10);
-  await under.ended(await under.begin({ action: { ...command.action, targetState: "CANCELLED" }, filter: "all" }));
+  await under.ended(await under.begin({ action: toCancelled, filter: "all" }));
   expect(most).toBeLessThanOrEqual(bulkAtOnceMax);
 });
 
@@ -205,7 +207,7 @@ test("what others move out of the filter meanwhile is left alone, and what they 
     }
     return allowed;
   };
-  const id = await under.begin({ action: { ...command.action, targetState: "CANCELLED" } });
+  const id = await under.begin({ action: toCancelled });
   expect(await under.ended(id)).toMatchObject({ doneCount: 2, refusedCount: 0 });
   const states = await Promise.all([first, second, third].map(async (each) => (await under.store.get(each))?.state));
   expect(states).toEqual(["CANCELLED", "PAUSED", "CANCELLED"]);
@@ -323,6 +325,6 @@ describe("what has ended is dropped", () => {
     for (let count = 0; count < bulkKeptMax; count += 1) await under.ended(await under.begin());
     await under.begin();
     expect(await under.bulk.get(first)).toMatchObject({ error: { type: "bulk-operation-not-found" } });
-    expect((await under.bulk.list({ beforeId: undefined, limit: 999 })).length).toBeLessThanOrEqual(bulkKeptMax + 2);
+    expect((await under.bulk.list({ beforeId: undefined, limit: 999 })).rows.length).toBeLessThanOrEqual(bulkKeptMax + 2);
   });
 });

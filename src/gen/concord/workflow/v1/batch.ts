@@ -10,6 +10,7 @@ import { Duration } from "../../../google/protobuf/duration.ts";
 import { Struct } from "../../../google/protobuf/struct.ts";
 import { Enlistment } from "../../commit/v1/transaction.ts";
 import { Failure } from "../../error/v1/error.ts";
+import { Deadline } from "./deadline.ts";
 import { RuleWarning, WorkflowState, workflowStateFromJSON, workflowStateToNumber } from "./workflow.ts";
 
 export const protobufPackage = "concord.workflow.v1";
@@ -116,7 +117,11 @@ export interface BatchTransition {
     | { readonly [key: string]: any }
     | undefined;
   /** Anything to keep in the event as `metadata`. At most 64 KiB as JSON, 5,000 values, 32 levels. */
-  readonly eventMetadata: { readonly [key: string]: any } | undefined;
+  readonly eventMetadata:
+    | { readonly [key: string]: any }
+    | undefined;
+  /** The deadline of `target_state`. As `TransitionWorkflowRequest.deadline`. */
+  readonly deadline: Deadline | undefined;
 }
 
 /** What became of each move. A call that ends without an error may have moved nothing: look at `applied`, or at each result. */
@@ -326,6 +331,7 @@ function createBaseBatchTransition(): BatchTransition {
     reason: "",
     context: undefined,
     eventMetadata: undefined,
+    deadline: undefined,
   };
 }
 
@@ -351,6 +357,9 @@ export const BatchTransition: MessageFns<BatchTransition> = {
     }
     if (message.eventMetadata !== undefined) {
       Struct.encode(Struct.wrap(message.eventMetadata), writer.uint32(50).fork()).join();
+    }
+    if (message.deadline !== undefined) {
+      Deadline.encode(message.deadline, writer.uint32(58).fork()).join();
     }
     return writer;
   },
@@ -416,6 +425,14 @@ export const BatchTransition: MessageFns<BatchTransition> = {
             message.eventMetadata = Struct.unwrap(Struct.decode(reader, reader.uint32()));
             continue;
           }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.deadline = Deadline.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -441,6 +458,9 @@ export const BatchTransition: MessageFns<BatchTransition> = {
     message.reason = object.reason ?? "";
     message.context = object.context ?? undefined;
     message.eventMetadata = object.eventMetadata ?? undefined;
+    message.deadline = (object.deadline !== undefined && object.deadline !== null)
+      ? Deadline.fromPartial(object.deadline)
+      : undefined;
     return message;
   },
 };

@@ -135,6 +135,9 @@ export interface BulkAction {
     | //
     /** Bring what is FAILED back to ACTIVE; what is not FAILED refuses it. */
     { readonly $case: "recovery"; readonly value: BulkRecovery }
+    | //
+    /** A change of metadata; what is COMPLETED or CANCELLED refuses it. */
+    { readonly $case: "metadataUpdate"; readonly value: BulkMetadataUpdate }
     | undefined;
 }
 
@@ -152,6 +155,20 @@ export interface BulkTransition {
 
 /** A recovery of each workflow. */
 export interface BulkRecovery {
+  /** As in `BulkTransition`. */
+  readonly context:
+    | { readonly [key: string]: any }
+    | undefined;
+  /** As in `BulkTransition`. */
+  readonly eventMetadata: { readonly [key: string]: any } | undefined;
+}
+
+/** A change of each workflow's metadata. */
+export interface BulkMetadataUpdate {
+  /** As `UpdateWorkflowMetadataRequest.metadata_patch`: a JSON merge patch with one key at least. */
+  readonly metadataPatch:
+    | { readonly [key: string]: any }
+    | undefined;
   /** As in `BulkTransition`. */
   readonly context:
     | { readonly [key: string]: any }
@@ -250,7 +267,7 @@ export interface BulkResult {
     /** The sequence of the event that came of it. 0: of a dry run, the action would be carried out. */
     { readonly $case: "sequence"; readonly value: bigint }
     | //
-    /** It was refused, and this is why: as TransitionWorkflow or RecoverWorkflow would have said it. It is not tried again. */
+    /** It was refused, and this is why: as TransitionWorkflow, RecoverWorkflow or UpdateWorkflowMetadata would have said it. It is not tried again. */
     { readonly $case: "failure"; readonly value: Failure }
     | undefined;
 }
@@ -558,6 +575,9 @@ export const BulkAction: MessageFns<BulkAction> = {
       case "recovery":
         BulkRecovery.encode(message.action.value, writer.uint32(18).fork()).join();
         break;
+      case "metadataUpdate":
+        BulkMetadataUpdate.encode(message.action.value, writer.uint32(26).fork()).join();
+        break;
     }
     return writer;
   },
@@ -591,6 +611,14 @@ export const BulkAction: MessageFns<BulkAction> = {
             message.action = { $case: "recovery", value: BulkRecovery.decode(reader, reader.uint32()) };
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.action = { $case: "metadataUpdate", value: BulkMetadataUpdate.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -618,6 +646,12 @@ export const BulkAction: MessageFns<BulkAction> = {
       case "recovery": {
         if (object.action?.value !== undefined && object.action?.value !== null) {
           message.action = { $case: "recovery", value: BulkRecovery.fromPartial(object.action.value) };
+        }
+        break;
+      }
+      case "metadataUpdate": {
+        if (object.action?.value !== undefined && object.action?.value !== null) {
+          message.action = { $case: "metadataUpdate", value: BulkMetadataUpdate.fromPartial(object.action.value) };
         }
         break;
       }
@@ -766,6 +800,85 @@ export const BulkRecovery: MessageFns<BulkRecovery> = {
   },
   fromPartial(object: DeepPartial<BulkRecovery>): BulkRecovery {
     const message = createBaseBulkRecovery() as any;
+    message.context = object.context ?? undefined;
+    message.eventMetadata = object.eventMetadata ?? undefined;
+    return message;
+  },
+};
+
+function createBaseBulkMetadataUpdate(): BulkMetadataUpdate {
+  return { metadataPatch: undefined, context: undefined, eventMetadata: undefined };
+}
+
+export const BulkMetadataUpdate: MessageFns<BulkMetadataUpdate> = {
+  encode(message: BulkMetadataUpdate, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.metadataPatch !== undefined) {
+      Struct.encode(Struct.wrap(message.metadataPatch), writer.uint32(10).fork()).join();
+    }
+    if (message.context !== undefined) {
+      Struct.encode(Struct.wrap(message.context), writer.uint32(18).fork()).join();
+    }
+    if (message.eventMetadata !== undefined) {
+      Struct.encode(Struct.wrap(message.eventMetadata), writer.uint32(26).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): BulkMetadataUpdate {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseBulkMetadataUpdate() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.metadataPatch = Struct.unwrap(Struct.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.context = Struct.unwrap(Struct.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.eventMetadata = Struct.unwrap(Struct.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<BulkMetadataUpdate>): BulkMetadataUpdate {
+    return BulkMetadataUpdate.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<BulkMetadataUpdate>): BulkMetadataUpdate {
+    const message = createBaseBulkMetadataUpdate() as any;
+    message.metadataPatch = object.metadataPatch ?? undefined;
     message.context = object.context ?? undefined;
     message.eventMetadata = object.eventMetadata ?? undefined;
     return message;

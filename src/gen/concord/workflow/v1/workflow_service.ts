@@ -3261,8 +3261,8 @@ export const WorkflowServiceDefinition = {
     },
     /**
      * Starts an operation that acts on all workflows that a filter finds, on each at most once and by itself, in the order of their ids: see
-     * `BulkOperation`. It goes on after the answer, and after a restart of the server. Each change is judged and recorded as TransitionWorkflow and
-     * RecoverWorkflow do it; its event has `bulk_operation_id`. What refuses the action is told in the results, and not tried again: also what is
+     * `BulkOperation`. It goes on after the answer, and after a restart of the server. Each change is judged and recorded as TransitionWorkflow,
+     * RecoverWorkflow and UpdateWorkflowMetadata do it; its event has `bulk_operation_id`. What refuses the action is told in the results, and not tried again: also what is
      * held by a transaction, and what is not to be recovered yet. While the predicate engine or the store does not answer, it waits.
      * Errors: INVALID_ARGUMENT / INVALID_REQUEST: the filter is empty, or does not compile; INVALID_ARGUMENT / REQUEST_ID_REUSED;
      * RESOURCE_EXHAUSTED / BULK_OPERATION_LIMIT_REACHED: 8 operations are RUNNING or PAUSED.
@@ -3750,8 +3750,8 @@ export interface WorkflowServiceImplementation<CallContextExt = {}> {
   ): Promise<DeepPartial<BatchTransitionWorkflowsResponse>>;
   /**
    * Starts an operation that acts on all workflows that a filter finds, on each at most once and by itself, in the order of their ids: see
-   * `BulkOperation`. It goes on after the answer, and after a restart of the server. Each change is judged and recorded as TransitionWorkflow and
-   * RecoverWorkflow do it; its event has `bulk_operation_id`. What refuses the action is told in the results, and not tried again: also what is
+   * `BulkOperation`. It goes on after the answer, and after a restart of the server. Each change is judged and recorded as TransitionWorkflow,
+   * RecoverWorkflow and UpdateWorkflowMetadata do it; its event has `bulk_operation_id`. What refuses the action is told in the results, and not tried again: also what is
    * held by a transaction, and what is not to be recovered yet. While the predicate engine or the store does not answer, it waits.
    * Errors: INVALID_ARGUMENT / INVALID_REQUEST: the filter is empty, or does not compile; INVALID_ARGUMENT / REQUEST_ID_REUSED;
    * RESOURCE_EXHAUSTED / BULK_OPERATION_LIMIT_REACHED: 8 operations are RUNNING or PAUSED.
@@ -4113,8 +4113,8 @@ export interface WorkflowServiceClient<CallOptionsExt = {}> {
   ): Promise<BatchTransitionWorkflowsResponse>;
   /**
    * Starts an operation that acts on all workflows that a filter finds, on each at most once and by itself, in the order of their ids: see
-   * `BulkOperation`. It goes on after the answer, and after a restart of the server. Each change is judged and recorded as TransitionWorkflow and
-   * RecoverWorkflow do it; its event has `bulk_operation_id`. What refuses the action is told in the results, and not tried again: also what is
+   * `BulkOperation`. It goes on after the answer, and after a restart of the server. Each change is judged and recorded as TransitionWorkflow,
+   * RecoverWorkflow and UpdateWorkflowMetadata do it; its event has `bulk_operation_id`. What refuses the action is told in the results, and not tried again: also what is
    * held by a transaction, and what is not to be recovered yet. While the predicate engine or the store does not answer, it waits.
    * Errors: INVALID_ARGUMENT / INVALID_REQUEST: the filter is empty, or does not compile; INVALID_ARGUMENT / REQUEST_ID_REUSED;
    * RESOURCE_EXHAUSTED / BULK_OPERATION_LIMIT_REACHED: 8 operations are RUNNING or PAUSED.
