@@ -57,10 +57,12 @@ import { createTurns } from "./runtime/turns.ts";
 import { readSinksFile } from "./sinks-file.ts";
 import { openSqliteDecisionLog } from "./storage/sqlite/decision-log.ts";
 import { openSqliteRuleStore } from "./storage/sqlite/rule-store.ts";
+import { schemaChange } from "./storage/sqlite/schema-change.ts";
 import { openSqliteSinkStore } from "./storage/sqlite/sink-store.ts";
 import { storeBytes } from "./storage/sqlite/store-bytes.ts";
 import { makeFolder } from "./storage/sqlite/store-file.ts";
 import { openSqliteVerdictLog } from "./storage/sqlite/verdict-log.ts";
+import { workflowMigrations } from "./storage/sqlite/workflow-migrations.ts";
 import { openSqliteWorkflowStore } from "./storage/sqlite/workflow-store.ts";
 import { version } from "./version.ts";
 import { createBulk } from "./workflow/bulk.ts";
@@ -472,7 +474,10 @@ function startWhenWritable(driver: Driver, log: DecisionLog, logger: Logger): St
 
 async function workflowPart(wiring: Wiring): Promise<Result<Part, StartFailure>> {
   const { config, logger, metrics, trace, turns, loop } = wiring;
-  const opened = await openSqliteWorkflowStore({ path: storePath(config, "workflow") });
+  const path = storePath(config, "workflow");
+  const change = schemaChange(path, workflowMigrations);
+  if (change) logger.info({ file: path, ...change }, "the store is brought to a newer schema; a large one takes a while");
+  const opened = await openSqliteWorkflowStore({ path });
   if (!opened.ok) return opened;
   const store = opened.value;
   const policies = await createPolicies({ store, environment: systemClock });

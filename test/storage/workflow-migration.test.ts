@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { openSqlite } from "../../src/storage/sqlite/engine.ts";
+import { schemaChange } from "../../src/storage/sqlite/schema-change.ts";
 import type { Statement } from "../../src/storage/sqlite/statement.ts";
 import { workflowMigrations } from "../../src/storage/sqlite/workflow-migrations.ts";
 import { openSqliteWorkflowStore } from "../../src/storage/sqlite/workflow-store.ts";
@@ -59,6 +60,8 @@ test("a store that was written before workflows had a type opens, and knows from
     insert("answers", { request_id: "r", digest: "d", workflow: answered, event_sequence: 1, at_ms: 10 }),
   ]);
   await before.value.close();
+  const to = workflowMigrations.at(-1)?.version;
+  expect(schemaChange(path, workflowMigrations)).toEqual({ from: 3, to });
 
   const opened = await openSqliteWorkflowStore({ path });
   if (!opened.ok) throw new Error(opened.error.message);
@@ -88,5 +91,18 @@ test("a store that was written before workflows had a type opens, and knows from
   expect(await store.get(workflowId("w"))).toMatchObject({ deadline: undefined, recoverableAtMs: undefined });
   expect(await store.due({ upToMs: Number.MAX_SAFE_INTEGER, after: undefined, limit: 1 })).toEqual([]);
   expect(await store.policies()).toEqual({ newest: 0, policies: [] });
+  // What lists are led by was made of what was there.
+  expect(await store.typeCounts({ after: undefined, limit: 9 })).toEqual([
+    { type: "", state: "ACTIVE", count: 2 },
+    { type: "", state: "CREATED", count: 1 },
+  ]);
+  const order = { by: "updated", descending: true } as const;
+  expect((await store.listSorted({ order, after: undefined, limit: 9 })).rows.map(({ id }) => id)).toEqual([
+    "w",
+    "silent",
+    "held",
+  ]);
   await store.close();
+  expect(schemaChange(path, workflowMigrations)).toBeUndefined();
+  expect(schemaChange(`${path}.none`, workflowMigrations)).toBeUndefined();
 });
