@@ -47,7 +47,7 @@ verify: setup ## check the models, then the cores against them; MODEL=name check
 simulate: setup ## run the commit protocol on a faulty world; SEED=n replays one run
 	@bin/concord simulate $(if $(SEED),--seed $(SEED) --verbose)
 
-stress: setup ## transactions while every process is killed in turn, random rules against a reference, rules that take long, overload, hostile calls, calls of any kind, abuse of HTTP/2; SEED=n
+stress: setup ## transactions while every process is killed in turn, random rules against a reference, rules that take long, overload, hostile calls, calls of any kind, abuse of HTTP/2, HTTP by its description; SEED=n
 	@node scripts/kill-stream.ts $(if $(SEED),--seed $(SEED))
 	@RUNS=200000 vitest run test/property/predicate/reference.test.ts --testTimeout=600000
 	@node scripts/rules-load.ts
@@ -56,6 +56,7 @@ stress: setup ## transactions while every process is killed in turn, random rule
 	@node scripts/restart.ts
 	@node scripts/fuzz.ts $(if $(SEED),--seed $(SEED))
 	@node scripts/http2-abuse.ts
+	@PHASES=examples,coverage,fuzzing EXAMPLES=50 vitest run test/e2e/http-fuzz.test.ts --testTimeout=1800000
 
 bench: setup ## measure, as ratios to an empty call, and checks to the library's bare plans, in the same run
 	@node test/bench/main.ts

@@ -167,7 +167,7 @@ const document = {
         in: "header",
         description:
           "Of the stream only. The id of the last event that was seen: what came after it follows. It goes before `after_sequence`.",
-        schema: { type: "string", pattern: "^[0-9]{1,16}$" },
+        schema: { type: "string", examples: ["17"] },
       },
     },
     headers: {

@@ -1,3 +1,4 @@
+import type { DescField, DescMessage } from "@bufbuild/protobuf";
 import { statusOfReason } from "../../src/http/problem-status.ts";
 import { queryFields } from "../../src/http/query.ts";
 import type { HttpRule } from "../../src/http/rules.ts";
@@ -22,11 +23,18 @@ export function operation(rules: readonly HttpRule[], isFirst: boolean): Schema 
     ].join("\n\n"),
     parameters: parameters(rules),
     ...(main.hasBody && {
-      requestBody: { required: true, content: { "application/json": { schema: ref(method.input) } } },
+      // Without one, each field has its zero value.
+      requestBody: {
+        required: method.input.fields.some((field) => isRequired(field) && !isVariable(main, field)),
+        content: { "application/json": { schema: ref(method.input) } },
+      },
     }),
     responses: { ...success(one, stream), ...failures(rules) },
   };
 }
+
+const isVariable = ({ segments }: HttpRule, field: DescField): boolean =>
+  segments.some((segment) => "field" in segment && segment.field === field);
 
 const firstSentence = (text: string): string => /^.*?[.:](?=\s|$)/s.exec(text)?.[0].replaceAll("\n", " ").slice(0, -1) ?? text;
 
@@ -92,10 +100,17 @@ function success(one: HttpRule | undefined, stream: HttpRule | undefined): Schem
       description: description === "" ? "It is done." : description,
       content: {
         ...(one !== undefined && { "application/json": { schema: ref(one.method.output) } }),
-        ...(stream !== undefined && { "text/event-stream": { schema: { type: "string" } } }),
+        ...(stream !== undefined && { "text/event-stream": { schema: eventSchema(stream.method.output) } }),
       },
     },
   };
+}
+
+/** Of each event: OpenAPI 3.1 has no word of its own for a stream, and readers that know streams take it so. */
+function eventSchema(message: DescMessage): Schema {
+  const data = { type: "string", contentMediaType: "application/json", contentSchema: ref(message) };
+  const text = { type: "string" };
+  return { type: "object", properties: { id: text, event: text, data, retry: { type: ["integer", "string"] } } };
 }
 
 /** What the contract says in its comments: there, each reason stands by its name. */

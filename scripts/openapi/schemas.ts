@@ -38,12 +38,27 @@ export function messageSchema(descriptor: DescMessage, use: Use, without: Readon
   return {
     type: "object",
     ...described(commentOf(descriptor)),
-    properties: Object.fromEntries(fields.map((field) => [field.jsonName, fieldSchema(field, use)])),
+    properties: Object.fromEntries(
+      fields.map((field) => [
+        field.jsonName,
+        use === "response" || isRequired(field) ? fieldSchema(field, use) : orNull(fieldSchema(field, use)),
+      ]),
+    ),
     ...(required.length > 0 && { required: required.map(({ jsonName }) => jsonName) }),
     ...(choices.length > 0 && { allOf: choices }),
     // An answer may have more one day; of a request, what is not known is refused.
     ...(use === "request" && { additionalProperties: false }),
   };
+}
+
+/** In a request, null is as if the field were not there. */
+function orNull({ description, ...schema }: Schema): Schema {
+  const { type, enum: values } = schema;
+  const nullable =
+    type === undefined || values !== undefined
+      ? { anyOf: [schema, { type: "null" }] }
+      : { ...schema, type: [type, "null"].flat() };
+  return { ...nullable, ...(description !== undefined && { description }) };
 }
 
 export function enumSchema(descriptor: DescEnum): Schema {

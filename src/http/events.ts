@@ -1,7 +1,8 @@
 import type { ServerResponse } from "node:http";
 import { eventsType } from "./accept.ts";
+import type { CallFailure } from "./call-failure.ts";
 import type { Refusal } from "./call-request.ts";
-import type { GrpcCall } from "./grpc-call.ts";
+import { type GrpcCall, unsent } from "./grpc-call.ts";
 import { heartbeatMs } from "./limits.ts";
 import { problemOf } from "./problem.ts";
 import { answerHeaders } from "./send.ts";
@@ -13,7 +14,7 @@ import { answerHeaders } from "./send.ts";
 export async function sendEvents(
   call: GrpcCall,
   response: ServerResponse,
-  text: (bytes: Uint8Array) => string | Promise<string>,
+  text: (bytes: Uint8Array) => string | undefined | Promise<string>,
 ): Promise<Refusal | undefined> {
   let hasBegun = false;
   const begin = (): void => {
@@ -27,6 +28,10 @@ export async function sendEvents(
     for await (const message of call.messages) {
       const event = await text(message);
       if (response.destroyed) return undefined;
+      if (event === undefined) {
+        call.leave();
+        return hasBegun ? end(response, unsent) : { problem: problemOf(unsent) };
+      }
       if (!hasBegun) begin();
       if (!response.write(event)) await drained(response);
       heartbeat.refresh();
@@ -35,12 +40,15 @@ export async function sendEvents(
     if (response.destroyed) return undefined;
     if (failure !== undefined && !hasBegun) return { problem: problemOf(failure) };
     if (!hasBegun) begin();
-    const retry = failure?.retryAfterMs === undefined ? "" : `retry: ${Math.ceil(failure.retryAfterMs)}\n`;
-    response.end(failure === undefined ? "" : `${retry}event: error\ndata: ${JSON.stringify(problemOf(failure))}\n\n`);
-    return undefined;
+    return end(response, failure);
   } finally {
     clearInterval(heartbeat);
   }
+}
+
+function end(response: ServerResponse, failure: CallFailure | undefined): undefined {
+  const retry = failure?.retryAfterMs === undefined ? "" : `retry: ${Math.ceil(failure.retryAfterMs)}\n`;
+  response.end(failure === undefined ? "" : `${retry}event: error\ndata: ${JSON.stringify(problemOf(failure))}\n\n`);
 }
 
 /** Until what was written has gone, or nobody reads it any more. */

@@ -1,6 +1,7 @@
 import { type ClientHttp2Session, type ClientHttp2Stream, constants, type IncomingHttpHeaders } from "node:http2";
 import { Status } from "nice-grpc-common";
-import { type CallFailure, failureOf } from "./call-failure.ts";
+import { shuttingDown } from "../rpc/errors.ts";
+import { type CallFailure, failureOf, failureWith } from "./call-failure.ts";
 
 export type GrpcCall = {
   /** The messages of the answer, one after the other, as fast as they are taken. Ends when all have come; throws nothing. */
@@ -34,7 +35,7 @@ export function callGrpc(
     });
   } catch {
     // It is being closed, or is closed.
-    return { messages: nothing(), failure: async () => gone, headers: () => ({}), leave: () => undefined };
+    return { messages: nothing(), failure: async () => failureWith(shuttingDown()), headers: () => ({}), leave: () => undefined };
   }
   let answered: IncomingHttpHeaders = {};
   let trailers: IncomingHttpHeaders | undefined;
@@ -66,8 +67,9 @@ async function* nothing(): AsyncGenerator<Uint8Array, void> {}
 
 const gone: CallFailure = {
   code: Status.UNAVAILABLE,
-  reason: "SHUTTING_DOWN",
-  message: "the server closes this connection; try again on another",
+  reason: undefined,
+  message:
+    "the server has closed the connection; a retry of a change with the same request id in its body settles what has become of it",
   metadata: {},
   fields: [],
   preconditions: [],
@@ -76,10 +78,17 @@ const gone: CallFailure = {
 
 /** gRPC knows these codes of HTTP/2 as statuses. */
 function cutOff({ rstCode }: ClientHttp2Stream): CallFailure {
-  if (rstCode !== constants.NGHTTP2_ENHANCE_YOUR_CALM) return gone;
-  const message = "too much is under way, or waits to be read; try again later";
-  return { ...gone, code: Status.RESOURCE_EXHAUSTED, reason: "OVERLOADED", message };
+  return rstCode === constants.NGHTTP2_ENHANCE_YOUR_CALM ? unsent : gone;
 }
+
+/** It has no reason, as over gRPC: that it was not sent does not say that nothing was done. */
+export const unsent: CallFailure = {
+  ...gone,
+  code: Status.RESOURCE_EXHAUSTED,
+  reason: undefined,
+  message:
+    "the answer was not sent, too much waits; a retry of a change with the same request id in its body settles what has become of it",
+};
 
 const prefixBytes = 5;
 

@@ -2,26 +2,29 @@ import { readFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import { RichServerError } from "nice-grpc-error-details";
+import type { DurationMs } from "../kernel/time.ts";
 import type { CarriedSocket } from "../rpc/connections.ts";
-import { internalError } from "../rpc/errors.ts";
+import { internalError, overloaded } from "../rpc/errors.ts";
 import { handshakeMs, headerBytesMax, requestMs } from "../rpc/limits.ts";
 import type { Refused } from "../rpc/refusals.ts";
 import type { Logger } from "../runtime/logger.ts";
 import type { LoopWatch } from "../runtime/loop-watch.ts";
+import { within } from "../runtime/within.ts";
 import { createBodies } from "./bodies.ts";
 import { failureWith } from "./call-failure.ts";
 import { allowOf, bodyRefusal, callHeaders, fixedOf, invalidProblem, type Refusal, ruleOf } from "./call-request.ts";
 import { type Carried, carry } from "./carried.ts";
 import { createCors } from "./cors.ts";
 import { sendEvents } from "./events.ts";
-import { callGrpc } from "./grpc-call.ts";
+import { callGrpc, unsent } from "./grpc-call.ts";
 import { healthOf } from "./health.ts";
 import { createHostCheck } from "./hosts.ts";
-import { idleMs, pipelinedCountMax } from "./limits.ts";
+import { idleMs, pipelinedCountMax, waitingAnswerBytesMax, waitingBodyBytesMax } from "./limits.ts";
 import { plainProblem, problemOf } from "./problem.ts";
 import { placeOf } from "./routes.ts";
 import { send, sendProblem } from "./send.ts";
 import { createTranslator } from "./translator.ts";
+import { endUnread } from "./unread.ts";
 
 export type HttpServer = {
   readonly port: number;
@@ -29,7 +32,7 @@ export type HttpServer = {
   readonly receivingBytes: () => number;
   /** Takes no new connections, and ends each with its next answer. */
   readonly leave: () => void;
-  /** Ends whatever is open. */
+  /** Ends whatever is open, when what is answered has had a moment to be read. */
   readonly close: () => Promise<void>;
 };
 
@@ -47,6 +50,9 @@ type Options = {
   readonly onRefused: Refused;
 };
 
+/** As gRPC's server gives it. */
+const hangUpMs: DurationMs = 500;
+
 /** The description of what is served, made from the contract. */
 const openApi = readFileSync(new URL("../gen/openapi.json", import.meta.url), "utf8").trimEnd();
 
@@ -60,6 +66,10 @@ export async function serveHttp(options: Options): Promise<HttpServer> {
   const bodies = createBodies(options, options.onRefused);
   const translator = createTranslator();
   const carriedBy = new WeakMap<Socket, Carried>();
+  const sockets = new Set<Socket>();
+  const stopLooking = endUnread(sockets, waitingAnswerBytesMax, options.onRefused);
+  /** Requests that are being answered; once nothing is, who waits for it. */
+  const open = { count: 0, none: (): void => undefined };
   let leaving = false;
 
   const server = createServer({
@@ -69,7 +79,11 @@ export async function serveHttp(options: Options): Promise<HttpServer> {
     keepAliveTimeout: idleMs,
     connectionsCheckingInterval: 1_000,
   });
-  server.on("connection", (socket: Socket) => carriedBy.set(socket, carry(socket, options.accept)));
+  server.on("connection", (socket: Socket) => {
+    sockets.add(socket);
+    socket.once("close", () => sockets.delete(socket));
+    carriedBy.set(socket, carry(socket, options.accept));
+  });
   server.on("request", (request, response) => {
     const carried = carriedBy.get(request.socket);
     if (carried === undefined || carried.open >= pipelinedCountMax) {
@@ -77,6 +91,11 @@ export async function serveHttp(options: Options): Promise<HttpServer> {
       return;
     }
     carried.open += 1;
+    open.count += 1;
+    response.once("close", () => {
+      open.count -= 1;
+      if (open.count === 0) open.none();
+    });
     carried.last = carried.last.then(() =>
       loop
         .run({ job: "http" }, () => answer(carried, request, response))
@@ -116,7 +135,8 @@ export async function serveHttp(options: Options): Promise<HttpServer> {
       const detail = `Host ${JSON.stringify(request.headers.host)} is none of this machine; see --http-allow-host`;
       return { problem: plainProblem(421, detail) };
     }
-    const [path = "", query = ""] = splitOnce(request.url ?? "", "?");
+    // A proxy may ask for the whole URL.
+    const [path = "", query = ""] = splitOnce((request.url ?? "").replace(/^https?:\/\/[^/?]*/i, ""), "?");
     const own = ownPlaces.get(path);
     if (own !== undefined) {
       if (request.method === "OPTIONS") return void send(response, 204, "", { allow: ownAllow });
@@ -150,6 +170,8 @@ export async function serveHttp(options: Options): Promise<HttpServer> {
     if (body instanceof RichServerError) return { problem: problemOf(failureWith(body)), headers: { connection: "close" } };
     const { method } = rule;
     const encoded = await translator.request({ typeName: method.input.typeName, body, fixed });
+    if (encoded === undefined)
+      return { problem: problemOf(failureWith(overloaded(waitingBodyBytesMax, "bytes of bodies wait"))) };
     if (encoded.type === "invalid") return { problem: invalidProblem(encoded.problems) };
     const call = callGrpc(session, `/${method.parent.typeName}/${method.name}`, headers as Record<string, string>, encoded.bytes);
     response.once("close", () => {
@@ -165,7 +187,9 @@ export async function serveHttp(options: Options): Promise<HttpServer> {
     const told = typeof transactionId === "string" ? { "concord-transaction-id": transactionId } : {};
     if (failure !== undefined) return { problem: problemOf(failure), headers: told };
     if (answered === undefined) throw new Error(`${method.name} succeeded without an answer`);
-    return void send(response, 200, await text(answered), told);
+    const json = await text(answered);
+    if (json === undefined) return { problem: problemOf(unsent), headers: told };
+    return void send(response, 200, json, told);
   }
 
   const { promise, resolve, reject } = Promise.withResolvers<void>();
@@ -184,8 +208,14 @@ export async function serveHttp(options: Options): Promise<HttpServer> {
         if (server.listening) server.close(done);
         else done(undefined);
       });
+      // What has ended is on its way to who asked.
+      const answered = new Promise<void>((none) => {
+        open.none = none;
+      });
+      if (open.count > 0) await within(hangUpMs, answered);
       server.closeAllConnections();
       await closed;
+      stopLooking();
       await translator.close();
     },
   };

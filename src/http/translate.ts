@@ -9,10 +9,13 @@ import {
   toBinary,
   toJson,
 } from "@bufbuild/protobuf";
+import { fieldCountMax } from "../kernel/limits.ts";
 import { messageType, registry } from "../rpc/descriptors.ts";
 import type { FieldViolation } from "../rpc/errors.ts";
+import { tooManyFields } from "../rpc/wire-format.ts";
 import { jsonProblems } from "./json-problems.ts";
 import { jsonSyntaxProblem } from "./json-syntax.ts";
+import { valueCount } from "./value-count.ts";
 
 /** All that an HTTP request says of a message. */
 export type RequestParts = {
@@ -35,6 +38,8 @@ export function encodeRequest({ typeName, body, fixed }: RequestParts): Encoded 
   const message = create(descriptor);
   const invalid = (problems: readonly FieldViolation[]): Encoded => ({ type: "invalid", problems });
   if (body.length > 0) {
+    // Each is a field of the message or more, so nothing has to be made of it to know.
+    if (valueCount(body) > 2 * fieldCountMax) return invalid([{ field: "", description: tooManyFields }]);
     let text: string;
     try {
       text = utf8.decode(body);

@@ -106,7 +106,7 @@ class FieldReader extends BinaryReader {
   }
 }
 
-const tooManyFields = `the message must have no more than ${fieldCountMax} fields, those within it included`;
+export const tooManyFields = `the message must have no more than ${fieldCountMax} fields, those within it included`;
 
 /** What is named begins in this message, which ends there. */
 function excessIn(reader: FieldReader, message: MessageShape, end: number): FieldViolation | undefined {

@@ -1,8 +1,10 @@
 import fc from "fast-check";
-import { afterAll, describe, expect, test } from "vitest";
+import { afterAll, describe, expect, onTestFinished, test } from "vitest";
 import { translatedAtOnceBytesMax } from "../../../src/http/limits.ts";
 import { answerText, encodeRequest } from "../../../src/http/translate.ts";
 import { createTranslator } from "../../../src/http/translator.ts";
+import { fieldCountMax } from "../../../src/kernel/limits.ts";
+import { tooManyFields } from "../../../src/rpc/wire-format.ts";
 
 const create = "concord.workflow.v1.CreateWorkflowRequest";
 const transition = "concord.workflow.v1.TransitionWorkflowRequest";
@@ -56,6 +58,13 @@ test("numbers may be in quotes, and 64 bits come back so", () => {
   expect(roundTrip(transition, { expectedVersion: 7 })).toMatchObject({ expectedVersion: "7" });
 });
 
+test("more values than a message may have fields are counted, not made; commas in texts are none", () => {
+  expect(problems(create, `{"metadata":{"a":[${"{},".repeat(fieldCountMax)}1]}}`)).toEqual([
+    { field: "", description: tooManyFields },
+  ]);
+  expect(problems(create, { reason: `\\",${"{},".repeat(fieldCountMax)}"` })).toEqual([]);
+});
+
 test("nesting without end is refused, not followed", () => {
   const deep = `${'{"a":'.repeat(100_000)}1${"}".repeat(100_000)}`;
   expect(problems(transition, `{"context":${deep}}`)[0]?.field).toBe("context");
@@ -74,7 +83,7 @@ describe("on a thread and at once", () => {
       const parts = { typeName: create, body: Buffer.from(JSON.stringify(body)), fixed: {} };
       const encoded = await translator.request(parts);
       const atOnce = encodeRequest(parts);
-      if (atOnce.type === "invalid" || encoded.type === "invalid") {
+      if (atOnce.type === "invalid" || encoded?.type !== "encoded") {
         expect(encoded).toEqual(atOnce);
         continue;
       }
@@ -82,6 +91,28 @@ describe("on a thread and at once", () => {
       const answer = { typeName: create, bytes: encoded.bytes, isEvent: false };
       expect(await translator.response(answer)).toBe(answerText(answer));
     }
+  });
+
+  test("what would wait beyond a bound is not taken, and what is done does not count", async () => {
+    const bytes = translatedAtOnceBytesMax + 1;
+    const bounded = createTranslator({ bodyBytesMax: 2 * bytes, answerBytesMax: bytes });
+    onTestFinished(() => bounded.close());
+    const request = () => bounded.request({ typeName: create, body: Buffer.from(`{}${" ".repeat(bytes - 2)}`), fixed: {} });
+    const [one, other] = [request(), request()];
+    expect(request()).toBeUndefined();
+    await Promise.all([one, other]);
+    expect(await request()).toMatchObject({ type: "encoded" });
+    const encoded = encodeRequest({
+      typeName: create,
+      body: Buffer.from(JSON.stringify({ reason: "x".repeat(bytes - 3) })),
+      fixed: {},
+    });
+    if (encoded.type === "invalid") throw new Error("it is valid");
+    const answer = () => bounded.response({ typeName: create, bytes: encoded.bytes.subarray(0), isEvent: false });
+    const first = answer();
+    expect(first).toBeInstanceOf(Promise);
+    expect(answer()).toBeUndefined();
+    await first;
   });
 
   test("what cannot be translated is said, and the thread goes on", async () => {
