@@ -4,12 +4,14 @@ import { AckPolicy, DeliverPolicy, jetstreamManager } from "@nats-io/jetstream";
 import { connect } from "@nats-io/transport-node";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { connect as connectClients } from "../../src/cli/client.ts";
+import { createNatsTransport } from "../../src/events/nats.ts";
 import { SinkPosition, SinkState } from "../../src/gen/concord/workflow/v1/sink.ts";
 import { WorkflowState } from "../../src/gen/concord/workflow/v1/workflow.ts";
 import { openChannel } from "../../src/rpc/clients/channel.ts";
 import { temporaryFolder } from "../support/concord.ts";
 import { findNatsServer, freePort, type NatsServer, startNatsServer } from "../support/nats-server.ts";
 import { type Server, serve } from "../support/process.ts";
+import { sourceEvent } from "../support/sink-values.ts";
 import { until } from "../support/until.ts";
 
 // "NATS is a projection: killed and emptied, it is filled again from the last acknowledged sequence without a gap." With a real nats-server.
@@ -213,6 +215,40 @@ describe.skipIf(missing !== undefined)("events to NATS JetStream", () => {
     expect(reset).toEqual({ cursorBefore: BigInt(moved), cursor: 0n });
     await published();
     expect(sequences(await stored("CONCORD"))).toEqual(from(1, moved));
+  });
+
+  test("an event is stored only behind the one before it, so that what fails leaves no hole that is filled later; a new connection goes on", async () => {
+    const options = {
+      servers: [nats.url],
+      stream: "CHAIN",
+      subjectPrefix: "chain",
+      duplicateWindowMs: 120_000,
+      replicas: 1,
+      credentialsFile: undefined,
+      caFile: undefined,
+    };
+    const transport = createNatsTransport("chain", options, "store", { warn: () => {} });
+    const outgoing = (sequence: number) => [{ event: { ...sourceEvent, sequence }, body: JSON.stringify({ sequence }) }];
+    const opened = async () => {
+      const result = await transport.open({ cursor: 0, signal: new AbortController().signal });
+      if (!result.ok) throw new Error(result.error.cause);
+      return result.value;
+    };
+    const first = await opened();
+    expect(await first.publish(outgoing(1))).toEqual({ type: "acknowledged" });
+    // Something else is the last of the stream now, as if the next event had been lost.
+    const stranger = await connect({ servers: nats.url });
+    await (await jetstreamManager(stranger)).jetstream().publish("chain.stranger", "{}", { msgID: "a stranger's" });
+    await stranger.close();
+    expect(await first.publish(outgoing(2))).toMatchObject({
+      type: "failed",
+      cause: expect.stringContaining("wrong last msg ID"),
+    });
+    await first.close();
+    const second = await opened();
+    for (const sequence of [2, 3]) expect(await second.publish(outgoing(sequence))).toEqual({ type: "acknowledged" });
+    await second.close();
+    expect((await stored("CHAIN")).map(({ id }) => id)).toEqual(["store:1", "a stranger's", "store:2", "store:3"]);
   });
 
   test("a stream that is another is refused, with what differs, and is taken when it is right", async () => {
