@@ -66,7 +66,6 @@ export interface BulkStore {
     readonly limit: number;
     readonly refusedOnly?: boolean;
   }): Promise<Stretch<BulkResult, WorkflowId>>;
-  hasResult(id: string, workflowId: WorkflowId): Promise<boolean>;
   /** Rejected with `limit` if as many are RUNNING or PAUSED. */
   add(operation: BulkOperation, underWayMax: number): WriteResult<unknown, { readonly type: "limit" }>;
   /** Rejected if it is in none of these states (any more). */

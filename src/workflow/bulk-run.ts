@@ -90,9 +90,9 @@ export async function runBulk(
   async function act(found: Found): Promise<BulkResult | undefined> {
     let wanted = found;
     for (let failures = 0; !signal.aborted; ) {
-      if (await bulk.hasResult(id, wanted.id)) return undefined;
       const error = await attempt(wanted);
       if (error === undefined) return isDryRun ? { workflowId: wanted.id, sequence: 0 } : undefined;
+      // It was done before a crash, and still lies in the filter.
       if (error.type === "request-exists") return undefined;
       if (error.type === "version-mismatch" || error.type === "workflow-not-found" || error.type === "workflow-purged") {
         // Whoever has changed it may have moved it out of the filter, and whoever has purged it has ended the matter.

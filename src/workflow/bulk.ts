@@ -161,6 +161,10 @@ export function createBulk(
           ? ok(statusOf(earlier))
           : err({ type: "request-id-reused", requestId: request.id });
       }
+      // Of another method.
+      if (request !== undefined && (await store.answer(request.id)) !== undefined) {
+        return err({ type: "request-id-reused", requestId: request.id });
+      }
       const nowMs = environment.nowMs();
       const operation: BulkOperation = {
         ...command,

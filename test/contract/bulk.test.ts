@@ -119,6 +119,18 @@ test("a recovery recovers what has failed, and adds to its retries", async () =>
   expect(results).toMatchObject([{ workflowId: ids[1], result: { value: { reason: "NOT_FAILED" } } }]);
 });
 
+test("what is not to be recovered yet is told with when, and not tried again", async () => {
+  const workflowType = `group-${groups + 1}`;
+  const recovery = { initialBackoff: { seconds: 3600n, nanos: 0 } };
+  await server.clients.workflows.setWorkflowTypePolicy({ workflowType, terms: { recovery }, ...by });
+  const { ids, filter } = await group([ACTIVE, FAILED]);
+  const id = await startBulk({ filter, action: { action: { $case: "recovery", value: {} } } });
+  expect(await ended(id)).toMatchObject({ doneCount: 0n, refusedCount: 1n });
+  const { results } = await server.clients.workflows.listBulkOperationResults({ bulkOperationId: id });
+  expect(results).toMatchObject([{ workflowId: ids[0], result: { value: { code: 9, reason: "RECOVERY_TOO_EARLY" } } }]);
+  expect(await statesOf(ids)).toEqual([FAILED]);
+});
+
 test("a change of metadata is made of each that has not ended, and its event has the patch", async () => {
   const { ids, filter } = await group([ACTIVE], [ACTIVE, COMPLETED], []);
   const value = { metadataPatch: { campaign: 7, celsius: null } };
@@ -221,6 +233,9 @@ test("a retry returns the operation, also after a restart; with another request 
     reason: "REQUEST_ID_REUSED",
     metadata: { request_id: request.requestId },
   });
+  const requestId = `single-${groups}`;
+  await server.clients.workflows.createWorkflow({ requestId });
+  expect((await failureOf(startBulk({ ...request, requestId }))).reason).toBe("REQUEST_ID_REUSED");
   const { operations } = await server.clients.workflows.listBulkOperations({ pageSize: 1 });
   expect(operations.map(({ bulkOperationId }) => bulkOperationId)).toEqual([id]);
 });

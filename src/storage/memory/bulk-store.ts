@@ -49,7 +49,6 @@ export function createMemoryBulkStore() {
         .sort((a, b) => compare(a.workflowId, b.workflowId));
       return stretchOf(rows.slice(0, limit), limit, ({ workflowId }) => workflowId);
     },
-    hasResult: async (id, workflowId) => resultsOf(id).has(workflowId),
     add: async (operation, underWayMax) => {
       const underWay = [...operations.values()].filter(({ state }) => state === "RUNNING" || state === "PAUSED");
       if (underWay.length >= underWayMax) return err({ type: "conflict", conflict: { type: "limit" } });

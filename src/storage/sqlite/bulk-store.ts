@@ -29,8 +29,6 @@ export function sqliteBulkStore(engine: SqliteEngine): BulkStore {
       const results = rows.map(toResult);
       return { rows: results, upTo: isCut ? results.at(-1)?.workflowId : undefined, looked: results.length };
     },
-    hasResult: async (id, workflowId) =>
-      engine.read("SELECT 1 FROM bulk_results WHERE operation_id = ? AND workflow_id = ?", id, workflowId).length > 0,
     add: (operation, underWayMax) =>
       engine.apply([
         {
