@@ -13,14 +13,14 @@ export type ServiceName = (typeof serviceNames)[number];
 
 const address = z.string().refine((text) => isAddress(text), addressWords);
 const listenAddress = z.string().refine((text) => isAddress(text, 0), addressWords);
-const durationUnits: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+const durationUnits: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
 /** One of each unit. */
-export const durationExamples = "250ms, 2s, 1m or 1h";
+export const durationExamples = "250ms, 2s, 1m, 1h or 30d";
 
 /** Durations are written as people write them, `250ms`, `2s`, `1m`, and kept in milliseconds. */
 export function parseDurationMs(text: string): number | undefined {
-  const match = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/.exec(text.trim());
+  const match = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(text.trim());
   return match?.[1] === undefined || match[2] === undefined
     ? undefined
     : Number(match[1]) * (durationUnits[match[2]] ?? Number.NaN);
@@ -37,7 +37,9 @@ export function duration(minMs: number, maxMs: number) {
 
 export function formatDuration(ms: number): string {
   if (ms === 0) return "0s";
-  for (const unit of ["h", "m", "s"] as const) {
+  // A day is said as 24 hours.
+  const units = ms >= 2 * 86_400_000 ? ["d", "h", "m", "s"] : ["h", "m", "s"];
+  for (const unit of units) {
     const size = durationUnits[unit] ?? 1;
     if (ms >= size && ms % size === 0) return `${ms / size}${unit}`;
   }

@@ -86,7 +86,7 @@ function failureLines(failure: ClientFailure, whenUnavailable: string): readonly
   if (fields.length > 1) lines.push(...shown.flatMap(({ field, description }) => linesOf(`  ${field}: ${description}`, code)));
   if (preconditions.length > 1)
     lines.push(...preconditions.map(({ type, subject, description }) => `  ${type.toLowerCase()} ${subject}: ${description}`));
-  if (retryAfterMs !== undefined) lines.push(`  may be retried after ${retryAfterMs} ms`);
+  if (retryAfterMs !== undefined) lines.push(`  may be retried after ${waitText(retryAfterMs)}`);
   return lines;
 }
 
@@ -108,4 +108,17 @@ function unknownLines(
   const lines = commands.size === 0 ? ["  outcome unknown"] : [...commands].map((each) => `  outcome unknown: ${each}${where}`);
   if (adviceOf(failure).retry === "same") lines.push(`  retry with --request-id ${requestId}${retryFlags}`);
   return lines;
+}
+
+/** As people say it, and never too short. */
+function waitText(ms: number): string {
+  for (const [unit, size] of [
+    ["d", 86_400_000],
+    ["h", 3_600_000],
+    ["min", 60_000],
+    ["s", 1000],
+  ] as const) {
+    if (ms >= size) return `${Math.ceil((10 * ms) / size) / 10} ${unit}`;
+  }
+  return `${Math.ceil(ms)} ms`;
 }

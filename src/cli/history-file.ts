@@ -1,8 +1,9 @@
 import { once } from "node:events";
-import { open } from "node:fs/promises";
+import { type FileHandle, open } from "node:fs/promises";
 import { dirname } from "node:path";
 import { promisify } from "node:util";
 import { gzip } from "node:zlib";
+import { CommandError } from "./failure.ts";
 
 /** Lines that are written to a file, or to standard output. */
 export type HistoryFile = {
@@ -19,8 +20,7 @@ const compressed = promisify(gzip);
 
 /** A new file: what is there already is never overwritten. `-` is standard output. With a name that ends in `.gz`, it is compressed. */
 export async function openHistoryFile(path: string): Promise<HistoryFile> {
-  const put = path === "-" ? undefined : await open(path, "wx");
-  if (put !== undefined) await syncFolder(dirname(path));
+  const put = path === "-" ? undefined : await openNew(path);
   let buffered = "";
 
   async function flush(): Promise<void> {
@@ -47,6 +47,18 @@ export async function openHistoryFile(path: string): Promise<HistoryFile> {
       await put?.close();
     },
   };
+}
+
+async function openNew(path: string): Promise<FileHandle> {
+  try {
+    const file = await open(path, "wx");
+    await syncFolder(dirname(path));
+    return file;
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    const why = code === "EEXIST" ? "exists already, and is not overwritten; name a new file" : `cannot be written: ${message}`;
+    throw new CommandError(`${path} ${why}`);
+  }
 }
 
 /** Without it the name of a new file may be lost with the power. */

@@ -34,7 +34,7 @@ export function purgeCommand(): Command {
   const command = new Command("purge")
     .description("purge workflows that ended long ago, with their events; without --yes it says what would go")
     .addOption(
-      new Option("--older-than <duration>", "how long ago they must have ended, such as 720h")
+      new Option("--older-than <duration>", "how long ago they must have ended, such as 30d")
         .argParser(durationArgument)
         .makeOptionMandatory(),
     )

@@ -20,7 +20,7 @@ afterEach(async () => {
   data.remove();
 });
 
-test.each(["README.md", "docs/http.md", "docs/rules.md", "examples/laboratory/README.md"])(
+test.each(["README.md", "docs/http.md", "docs/rules.md", "docs/tour.md", "examples/laboratory/README.md"])(
   "each line of %s prints what is shown below it",
   async (file) => {
     await expectPastes({ file, address: server.address, url: server.url, dataDir: data.path, background });

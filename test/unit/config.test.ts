@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, it } from "vitest";
-import { loadConfig, parseDurationMs } from "../../src/config.ts";
+import { formatDuration, loadConfig, parseDurationMs } from "../../src/config.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "concord-config-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -59,6 +59,11 @@ it("refuses unknown keys, and files that are missing or not a mapping", () => {
 });
 
 it("reads durations as people write them", () => {
-  expect(["250ms", "2s", "1.5s", "1m", "1h"].map(parseDurationMs)).toEqual([250, 2_000, 1_500, 60_000, 3_600_000]);
+  expect(["250ms", "2s", "1.5s", "1m", "1h", "30d"].map(parseDurationMs)).toEqual([
+    250, 2_000, 1_500, 60_000, 3_600_000, 2_592_000_000,
+  ]);
+  expect([0, 250, 90_000, 86_400_000, 2 * 86_400_000, 2_592_000_000].map(formatDuration)).toEqual([
+    ...["0s", "250ms", "90s", "24h", "2d", "30d"],
+  ]);
   expect(["", "5", "s", "-1s", "1 d"].map(parseDurationMs)).toEqual([undefined, undefined, undefined, undefined, undefined]);
 });

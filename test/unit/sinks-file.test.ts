@@ -101,7 +101,7 @@ describe("what is wrong is named, with its place and what would be right", () =>
     [`sinks:${nats}    duplicate_window: 5\n`, [expect.stringContaining("sinks[0].duplicate_window")]],
     [
       `sinks:${nats}    duplicate_window: 5ms\n`,
-      ["sinks[0].duplicate_window must be a duration from 1s to 24h, such as 250ms, 2s, 1m or 1h"],
+      ["sinks[0].duplicate_window must be a duration from 1s to 24h, such as 250ms, 2s, 1m, 1h or 30d"],
     ],
     [`sinks:${nats}    sbject: x\n`, ["sinks[0] has unknown keys: sbject; docs/events.md has those that are known"]],
     [

@@ -106,9 +106,22 @@ describe("a failure, as people read it", () => {
       "  b: is even",
       "  rule cold: denies",
       "  rule clean: denies",
-      "  may be retried after 1000 ms",
+      "  may be retried after 1 s",
       "",
     ]);
+  });
+
+  test.each([
+    [7, "7 ms"],
+    [1234, "1.3 s"],
+    [90_000, "1.5 min"],
+    [3_598_875, "60 min"],
+    [3 * 3_600_000, "3 h"],
+    [40 * 86_400_000, "40 d"],
+  ])("of a call that may be retried after %d ms: after %s", (ms, text) => {
+    const retryDelay = { seconds: Math.floor(ms / 1000), nanos: (ms % 1000) * 1e6 };
+    const error = new RichClientError("/path", Status.FAILED_PRECONDITION, "later", [RetryInfo.fromPartial({ retryDelay })]);
+    expect(report(error).text).toContain(`  may be retried after ${text}\n`);
   });
 
   test("of a call: what others wrote shows itself, and makes no line of its own", () => {
