@@ -88,7 +88,7 @@ Denied(revision) ==
 Codes == {
   "OK", "WORKFLOW_NOT_FOUND", "WORKFLOW_PURGED", "TERMINAL_STATE", "VERSION_MISMATCH", "IN_TRANSITION",
   "PREDICATE_LOGIC_UNAVAILABLE", "INVALID_TRANSITION", "RULE_DENIED", "NOT_FAILED",
-  "RECOVERIES_EXHAUSTED", "RECOVERY_TOO_EARLY",
+  "RECOVERIES_EXHAUSTED", "RECOVERY_TOO_EARLY", "DEADLINE_NOT_SET", "DEADLINE_INVALID",
   "WORKFLOW_ALREADY_EXISTS", "WORKFLOW_LIMIT_REACHED", "TRANSACTION_ABORTED"}
 
 None == "none"
@@ -255,8 +255,12 @@ Held(r) == \E w \in Workflows : wf[w].hold.request = r
 
 Seen(b) == [w \in Workflows |-> IF w \in b.on /\ b.kind \notin Born THEN wf[w] ELSE Absent]
 
-\* A deadline names a move from the state that it is set for.
-DueLegal(b) == b.kind = "deadline" /\ b.due # None => \A w \in b.on : <<wf[w].state, b.due>> \in Lifecycle
+\* What is cancelled must be there, and a deadline names a move from the state that it is set for.
+DueCheck(b) ==
+  LET w == CHOOSE w \in b.on : TRUE IN
+  CASE b.kind # "deadline" -> "ok"
+    [] b.due = None -> IF wf[w].due = NoDue THEN "DEADLINE_NOT_SET" ELSE "ok"
+    [] OTHER -> IF <<wf[w].state, b.due>> \in Lifecycle THEN "ok" ELSE "DEADLINE_INVALID"
 
 \* A request id that has an answer gets it again.  One whose workflow it holds itself waits for the outcome.  Whether
 \* an id is free is asked by the write alone.  Of several workflows the engine is asked about those that pass, so that
@@ -269,7 +273,7 @@ Load(c) ==
      ELSE IF Held(c[1]) THEN call' = [call EXCEPT ![c].phase = "waiting"]
      ELSE IF b.kind \notin Born /\ \A w \in b.on : PrecheckOf(b, wf[w]) # "ok"
        THEN Answer(c, First(b.on, LAMBDA w : PrecheckOf(b, wf[w])))
-     ELSE IF ~DueLegal(b) THEN Answer(c, "INVALID_TRANSITION")
+     ELSE IF DueCheck(b) # "ok" THEN Answer(c, DueCheck(b))
      ELSE call' = [call EXCEPT ![c].phase = IF b.kind \in Unjudged THEN "judged" ELSE "loaded",
                                ![c].seen = Seen(b)]
   /\ UNCHANGED <<durable, tx, body, timer, around, watch>>
@@ -412,12 +416,14 @@ TxAbort(r) ==
 
 -----------------------------------------------------------------------------
 (* Deadlines.  Time is not modelled: a deadline may have passed whenever there is one.  What is done then goes the   *)
-(* way of a call: load, ask, decide and write, and no lock between them.                                              *)
+(* way of a call: load, ask, decide and write, and no lock between them.  One that would recover a workflow has not  *)
+(* passed before it may be recovered.                                                                                 *)
 
 Fire(w) ==
   /\ up
   /\ timer[w].phase = "idle"
   /\ wf[w].due # NoDue
+  /\ <<wf[w].state, wf[w].due.to>> = Recovery => wf[w].ripe
   /\ wf[w].hold = NoHold
   /\ timer' = [timer EXCEPT ![w] = [NoTimer EXCEPT !.phase = "loaded", !.seen = wf[w]]]
   /\ UNCHANGED <<durable, tx, body, call, around, watch>>
@@ -442,7 +448,7 @@ TimerActs(w) ==
   /\ IF ~IsSame(wf[w], seen) THEN UNCHANGED durable
      ELSE /\ WriteAll(w :> <<
                IF verdict = "ok" THEN Move(w, seen, "deadline", seen.due.to, None, revision, None)
-               ELSE Event(w, seen, "deadline-refused", seen.state, None, revision, NoDue)>>)
+               ELSE Event(w, seen, "deadline-refused", seen.state, None, 0, NoDue)>>)
           /\ UNCHANGED <<gone, answered>>
   /\ UNCHANGED <<tx, body, call, around, watch>>
 
@@ -796,6 +802,8 @@ NeverNotFailed == NeverAnswered("NOT_FAILED")
 NeverExhausted == NeverAnswered("RECOVERIES_EXHAUSTED")
 NeverTooEarly == NeverAnswered("RECOVERY_TOO_EARLY")
 NeverExists == NeverAnswered("WORKFLOW_ALREADY_EXISTS")
+NeverDueMissing == NeverAnswered("DEADLINE_NOT_SET")
+NeverDueInvalid == NeverAnswered("DEADLINE_INVALID")
 NeverLimit == NeverAnswered("WORKFLOW_LIMIT_REACHED")
 NeverTxAborted == NeverAnswered("TRANSACTION_ABORTED")
 NeverWritten(kind) == \A i \in DOMAIN events : events[i].kind # kind

@@ -22,7 +22,7 @@ export type FireDeadline = (due: DueWorkflow, signal: AbortSignal) => Promise<Fi
 
 /**
  * Makes the move of a deadline, as a caller would: through all checks, and only from the version that has this deadline. So it is made once
- * at most, and not after the deadline was changed or cancelled. specs/WorkflowManager.tla: FireDeadline.
+ * at most, and not after the deadline was changed or cancelled. specs/WorkflowManager.tla: Fire.
  */
 export function createFireDeadline(
   dependencies: Pick<Attempts, "store" | "environment"> & {

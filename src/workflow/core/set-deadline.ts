@@ -4,7 +4,7 @@ import { noTerms } from "./policy.ts";
 import type { Change, Stamp } from "./step.ts";
 import type { Workflow } from "./types.ts";
 
-/** Sets, changes or cancels the deadline of a workflow's state. specs/WorkflowManager.tla: SetDeadline, CancelDeadline. */
+/** Sets, changes or cancels the deadline of a workflow's state. specs/WorkflowManager.tla: EventsFor, of a deadline. */
 export function setDeadline(
   workflow: Workflow,
   { wanted, ...asked }: { readonly wanted: WantedDeadline | undefined; readonly reason: string; readonly requestedBy: string },
@@ -15,7 +15,7 @@ export function setDeadline(
   return changeInPlace(workflow, { deadline }, { ...asked, type: "DEADLINE_SET", ...(deadline && { deadline }) }, stamp);
 }
 
-/** Drops a deadline whose move can never be made: `why` says what forbids it. specs/WorkflowManager.tla: RefuseDeadline. */
+/** Drops a deadline whose move can never be made: `why` says what forbids it. specs/WorkflowManager.tla: TimerActs. */
 export function refuseDeadline(workflow: Workflow, why: string, stamp: Stamp): Change {
   return changeInPlace(
     workflow,

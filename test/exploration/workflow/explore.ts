@@ -1,7 +1,8 @@
 import { type Exploration, edgeKey, type SpecStep } from "../exploration.ts";
 import type { Constants } from "./models.ts";
 import { specKey } from "./spec.ts";
-import { createWorld, type Step, startsOf, type World } from "./world.ts";
+import { startsOf } from "./start.ts";
+import { createWorld, type Step, type World } from "./world.ts";
 
 type Reached = { readonly start: Readonly<Record<string, string>>; readonly path: readonly Step[] };
 
@@ -72,4 +73,6 @@ async function arrive(constants: Constants, { start, path }: Reached): Promise<W
 }
 
 const textOf = ({ action, who, body, outcome }: Step): string =>
-  [action, who, outcome, body && `${body.kind} ${body.on.join("+")} ${body.to} ${body.expected}`].filter(Boolean).join(" ");
+  [action, who, outcome, body && `${body.kind} ${body.on.join("+")} ${body.to} ${body.expected} ${body.due}`]
+    .filter(Boolean)
+    .join(" ");

@@ -17,7 +17,7 @@ const setOf = (items: readonly (string | number)[]): string =>
 
 function configOf(constants: Constants): string {
   const { workflows, requests, kinds, targets, expected, startStates } = constants;
-  const { maxWorkflows, maxTogether, maxRevision, maxCrash } = constants;
+  const { maxWorkflows, maxTogether, maxRevision, maxCrash, dues, defaults, maxRecoveries, backoff } = constants;
   return `CONSTANTS
   Workflows = {${workflows.join(", ")}}
   Requests = {${requests.join(", ")}}
@@ -33,10 +33,10 @@ function configOf(constants: Constants): string {
   MaxTries = 16
   MaxRevision = ${maxRevision}
   MaxCrash = ${maxCrash}
-  Dues = {}
-  Defaults = {}
-  MaxRecoveries = 99
-  Backoff = FALSE
+  Dues = ${setOf(dues)}
+  Defaults = ${setOf(defaults)}
+  MaxRecoveries = ${maxRecoveries}
+  Backoff = ${backoff ? "TRUE" : "FALSE"}
   MayPurge = FALSE
 SPECIFICATION Spec
 CHECK_DEADLOCK FALSE
@@ -54,6 +54,7 @@ function toState(of: (variable: string) => Value, { requests }: Constants): Spec
     tx: of("tx") as Readonly<Record<string, string>>,
     body: Object.fromEntries(Object.entries(of("body") as Fields).map(([r, body]) => [r, bodyOf(body as Fields)])),
     call: Object.fromEntries(requests.map((r) => [r, calls[`${r} 1`] as unknown as SpecCall])),
+    timer: of("timer") as unknown as SpecState["timer"],
     engine: of("engine") as SpecState["engine"],
     up: of("up") as boolean,
     crashes: of("crashes") as number,

@@ -10,6 +10,12 @@ export type Constants = {
   readonly maxTogether: number;
   readonly maxRevision: number;
   readonly maxCrash: number;
+  /** The moves that a deadline may name. */
+  readonly dues: readonly string[];
+  /** The states that have a deadline by policy. */
+  readonly defaults: readonly string[];
+  readonly maxRecoveries: number;
+  readonly backoff: boolean;
 };
 
 export type Model = { readonly name: string; readonly constants: Constants };
@@ -25,6 +31,10 @@ const base: Constants = {
   maxTogether: 1,
   maxRevision: 0,
   maxCrash: 0,
+  dues: [],
+  defaults: [],
+  maxRecoveries: 99,
+  backoff: false,
 };
 
 /** Explored to the end. The code has the states and the labelled steps that TLC finds for the same constants: all, and no others. */
@@ -62,5 +72,61 @@ export const comparedModels: readonly Model[] = [
   {
     name: "two creations where one is allowed, 1 crash",
     constants: { ...base, workflows: ["w1", "w2"], kinds: ["create", "start"], startStates: ["NONE"], maxCrash: 1 },
+  },
+  {
+    name: "a batch of two workflows beside a move",
+    constants: {
+      ...base,
+      workflows: ["w1", "w2"],
+      kinds: ["batch", "move"],
+      targets: ["COMPLETED"],
+      maxWorkflows: 2,
+      maxTogether: 2,
+    },
+  },
+  {
+    name: "two workflows held together, a crash",
+    constants: {
+      ...base,
+      workflows: ["w1", "w2"],
+      requests: ["r1"],
+      kinds: ["enlist"],
+      targets: ["PAUSED", "FAILED"],
+      startStates: ["ACTIVE", "PAUSED"],
+      maxWorkflows: 2,
+      maxTogether: 2,
+      maxCrash: 1,
+    },
+  },
+  {
+    name: "a deadline beside one request, a rule change, 1 crash",
+    constants: {
+      ...base,
+      requests: ["r1"],
+      kinds: ["start", "move", "deadline", "update", "enlist"],
+      targets: ["PAUSED"],
+      startStates: ["NONE", "ACTIVE"],
+      maxRevision: 1,
+      maxCrash: 1,
+      dues: ["COMPLETED", "CANCELLED"],
+      defaults: ["PAUSED"],
+    },
+  },
+  {
+    name: "a deadline that is changed and cancelled",
+    constants: { ...base, kinds: ["deadline"], dues: ["FAILED"] },
+  },
+  {
+    name: "a policy of recovery, and deadlines that fail and recover",
+    constants: {
+      ...base,
+      requests: ["r1"],
+      kinds: ["recover", "deadline"],
+      startStates: ["FAILED"],
+      dues: ["ACTIVE"],
+      defaults: ["ACTIVE"],
+      maxRecoveries: 1,
+      backoff: true,
+    },
   },
 ];

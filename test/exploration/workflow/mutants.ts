@@ -5,6 +5,7 @@ const attempt = "src/workflow/attempt.ts";
 const moves = "src/workflow/moves.ts";
 const creation = "src/workflow/creation.ts";
 const participant = "src/workflow/participant.ts";
+const fireDeadline = "src/workflow/fire-deadline.ts";
 const endHold = "src/workflow/end-hold.ts";
 
 export const workflowMutants: readonly Mutant[] = [
@@ -81,6 +82,48 @@ export const workflowMutants: readonly Mutant[] = [
     replace: "version: (await store.get(judged.id))?.version ?? 0,",
   },
   {
+    name: "an update ends the deadline",
+    file: "src/workflow/core/update.ts",
+    find: "changeInPlace(workflow, { metadata },",
+    replace: "changeInPlace(workflow, { metadata, deadline: undefined },",
+  },
+  {
+    name: "a deadline outlives its state",
+    file: step,
+    find: `    recoverableAtMs,\n    deadline,\n  };`,
+    replace: `    recoverableAtMs,\n    deadline: deadline ?? workflow.deadline,\n  };`,
+  },
+  {
+    name: "a deadline is made whatever was changed since",
+    file: fireDeadline,
+    find: `const command = { workflowId, expectedVersion, mustRecover`,
+    replace: `const command = { workflowId, expectedVersion: undefined, mustRecover`,
+  },
+  {
+    name: "an outage refuses a deadline for good",
+    file: fireDeadline,
+    find: `return { type: "delayed", cause: error.type };\n    }`,
+    replace: `return refuse(due, error.type);\n    }`,
+  },
+  {
+    name: "a refused deadline stays",
+    file: "src/workflow/core/set-deadline.ts",
+    find: `    { deadline: undefined },`,
+    replace: `    {},`,
+  },
+  {
+    name: "a recovery comes too early",
+    file: "src/workflow/core/recovery.ts",
+    find: `nowMs < recoverableAtMs`,
+    replace: `nowMs < 0`,
+  },
+  {
+    name: "one recovery more than the policy allows",
+    file: "src/workflow/core/recovery.ts",
+    find: `retryCount >= maxAttempts`,
+    replace: `retryCount > maxAttempts`,
+  },
+  {
     name: "an earlier answer is not found",
     file: attempt,
     find: `if (stored === undefined) return undefined;`,
@@ -97,6 +140,12 @@ export const workflowMutants: readonly Mutant[] = [
     file: attempt,
     find: `if (conflict.type === "request-exists") return err({ type: "request-exists" });`,
     replace: `return err({ type: "request-exists" });`,
+  },
+  {
+    name: "a batch makes the moves that it may",
+    file: attempt,
+    find: "if (refused.some((error) => error !== undefined)) return err(",
+    replace: "if (refused.every((error) => error !== undefined)) return err(",
   },
   {
     name: "an answer is not remembered",

@@ -42,6 +42,8 @@ export type SpecCall = {
   readonly code: string;
 };
 
+export type SpecTimer = { readonly phase: SpecPhase; readonly seen: SpecRecord; readonly revision: number };
+
 /** By the names of workflows and requests. */
 export type SpecState = {
   readonly wf: Readonly<Record<string, SpecRecord>>;
@@ -50,6 +52,7 @@ export type SpecState = {
   readonly tx: Readonly<Record<string, string>>;
   readonly body: Readonly<Record<string, SpecBody>>;
   readonly call: Readonly<Record<string, SpecCall>>;
+  readonly timer: Readonly<Record<string, SpecTimer>>;
   readonly engine: { readonly up: boolean; readonly revision: number };
   readonly up: boolean;
   readonly crashes: number;

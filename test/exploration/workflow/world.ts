@@ -1,35 +1,24 @@
 import type { ParticipantId, RequestId, TransactionId, WorkflowId } from "../../../src/kernel/ids.ts";
 import type { WorkflowState } from "../../../src/kernel/lifecycle.ts";
-import { err, ok } from "../../../src/kernel/result.ts";
+import { itemKey } from "../../../src/kernel/request-key.ts";
 import { createMemoryWorkflowStore } from "../../../src/storage/memory/workflow-store.ts";
-import { type MoveCommand, movesOf } from "../../../src/workflow/attempt.ts";
-import { noTerms } from "../../../src/workflow/core/policy.ts";
-import { applyMove, create, type Stamp } from "../../../src/workflow/core/step.ts";
-import type { Workflow, WorkflowEvent } from "../../../src/workflow/core/types.ts";
-import { noWarnings } from "../../../src/workflow/core/warnings.ts";
-import { errorOfOne, type ManagerError } from "../../../src/workflow/errors.ts";
+import { type MoveCommand, type Moves, movesOf } from "../../../src/workflow/attempt.ts";
+import type { WantedDeadline } from "../../../src/workflow/core/deadline.ts";
+import type { MovesError } from "../../../src/workflow/errors.ts";
+import { createFireDeadline } from "../../../src/workflow/fire-deadline.ts";
 import { createManager } from "../../../src/workflow/manager.ts";
 import type { OwnPart, WantedMoves } from "../../../src/workflow/own-part.ts";
 import { createWorkflowParticipant } from "../../../src/workflow/participant.ts";
-import type { CoordinatorSessions, PredicateClient, WorkflowStore } from "../../../src/workflow/ports.ts";
+import type { CoordinatorSessions } from "../../../src/workflow/ports.ts";
+import { beginning, begun, goOn, predicatesOf, type Running, storeOf } from "./gates.ts";
+import { eventsIn, recordIn } from "./look.ts";
 import type { Constants } from "./models.ts";
-import {
-  absent,
-  noBody,
-  noDue,
-  noHold,
-  none,
-  type SpecBody,
-  type SpecCall,
-  type SpecEvent,
-  type SpecRecord,
-  type SpecState,
-} from "./spec.ts";
+import { absent, noBody, none, type SpecBody, type SpecCall, type SpecRecord, type SpecState, type SpecTimer } from "./spec.ts";
+import { backoffMs, beginHistory, bodiesOf, termsOf } from "./start.ts";
 
-// The production manager and its participant over a store in memory, one step at a time: each call stops where the spec has a step
-// between two others, at its read, at the engine, at its write and before its answer, and goes on when it is told to.
+// The production manager and its participant over a store in memory, one step of specs/WorkflowManager.tla at a time.
 
-/** A step of the spec that somebody takes: what, who, and what is said. */
+/** A step that somebody takes: what, who, and what is said. */
 export type Step = { readonly action: string; readonly who?: string; readonly body?: SpecBody; readonly outcome?: string };
 
 export type World = {
@@ -40,30 +29,22 @@ export type World = {
   readonly possible: (state: SpecState) => readonly Step[];
 };
 
-type Place = "load" | "check" | "write" | "answer";
-
-/** A call in the code, and where it stands. */
-type Running = {
-  at: Place | undefined;
-  goOn: () => void;
-  /** The first read of an attempt is part of the step that begins it. */
-  reading: boolean;
-  seen: Readonly<Record<string, SpecRecord>>;
-  revision: number;
-  tries: number;
-  code: string | undefined;
-  defect: unknown;
-};
-
-/** Everything that waits for nobody has happened. */
-const settled = (): Promise<void> => new Promise((resolve) => void setImmediate(resolve));
+const participantId = "manager" as ParticipantId;
+const sessions: CoordinatorSessions = { connectedTo: () => false, reread: () => {} };
+const caller = { signal: new AbortController().signal };
 
 export async function createWorld(constants: Constants, start: Readonly<Record<string, string>>): Promise<World> {
   const { workflows, requests, maxWorkflows, maxRevision, maxCrash } = constants;
-  const store = createMemoryWorkflowStore(() => 0);
+  let clockMs = 0;
+  const nowMs = (): number => clockMs;
+  const store = createMemoryWorkflowStore(nowMs);
   let count = 0;
-  const environment = { nowMs: () => 0, newId: () => `id-${++count}`, termsOf: () => noTerms };
-  for (const id of workflows) await beginHistory(store, id, start[id] ?? "NONE", environment.newId);
+  const terms = termsOf(constants);
+  const environment = { nowMs, newId: () => `id-${++count}`, termsOf: () => terms };
+  const noDeadlines = { ...terms, deadlines: [] };
+  for (const id of workflows) {
+    await beginHistory(store, id, start[id] ?? "NONE", () => ({ nowMs: 0, eventId: environment.newId(), terms: noDeadlines }));
+  }
 
   const engine = { up: true, revision: 0 };
   let isUp = true;
@@ -71,82 +52,8 @@ export async function createWorld(constants: Constants, start: Readonly<Record<s
   const bodies = new Map<string, SpecBody>();
   const decided = new Map<string, string>();
   const running = new Map<string, Running>();
+  const timers = new Map<string, Running>();
   const codes = new Map<string, string>();
-
-  const idle = (): Running => ({
-    at: undefined,
-    goOn: () => {},
-    reading: false,
-    seen: {},
-    revision: 0,
-    tries: 0,
-    code: undefined,
-    defect: undefined,
-  });
-
-  /** Until the world goes on. What a crash has ended never does. */
-  function stop(call: Running, at: Place): Promise<void> {
-    call.at = at;
-    return new Promise((resolve) => {
-      call.goOn = resolve;
-    });
-  }
-
-  async function goOn(call: Running): Promise<void> {
-    call.at = undefined;
-    call.goOn();
-    await settled();
-    if (call.defect !== undefined) throw call.defect;
-  }
-
-  /** The store as one call has it. */
-  function storeOf(call: Running): WorkflowStore {
-    return {
-      ...store,
-      getWithLastEvent: async (id) => {
-        if (!call.reading) await stop(call, "load");
-        call.reading = false;
-        const found = await store.getWithLastEvent(id);
-        call.seen = { ...call.seen, [id]: recordOf(found?.workflow) };
-        return found;
-      },
-      apply: async (batch) => {
-        await stop(call, "write");
-        const applied = await store.apply(batch);
-        if (applied.ok) {
-          call.seen = {};
-          call.revision = 0;
-          call.tries = 0;
-          await stop(call, "answer");
-        } else if (batch.puts.every(({ expected }) => expected !== "absent")) {
-          call.tries += 1;
-          call.seen = {};
-          call.revision = 0;
-        }
-        return applied;
-      },
-    };
-  }
-
-  /** The rule set of the spec. The move is judged as it was when the question was asked, by the revision of when it is answered. */
-  function predicatesOf(call: Running): PredicateClient {
-    return {
-      check: async ({ workflow, targetState }) => {
-        await stop(call, "check");
-        if (!engine.up) return err({ type: "unavailable", cause: "it is away" });
-        const ruleSetRevision = engine.revision;
-        call.revision = ruleSetRevision;
-        const move = `${workflow.state} ${targetState}`;
-        return ruleSetRevision % 2 === 1 && denied.has(move)
-          ? ok({ type: "rule-denied", ruleSetRevision, violations: [] })
-          : ok({ type: "allowed", ruleSetRevision, warnings: noWarnings });
-      },
-      checkMetadata: () => Promise.reject(new Error("no workflow here has a type")),
-      checkMoves: () => Promise.reject(new Error("nobody asks what is possible")),
-    };
-  }
-
-  const sessions: CoordinatorSessions = { connectedTo: () => false, reread: () => {} };
 
   /** What a request's call has asked its own part for; a call that was sent again asks for it again. */
   function ownPartOf(wanted: WantedMoves | undefined): OwnPart {
@@ -160,71 +67,97 @@ export async function createWorld(constants: Constants, start: Readonly<Record<s
     };
   }
 
-  function participantOf(call: Running, wanted: WantedMoves | undefined) {
-    return createWorkflowParticipant({
-      store: storeOf(call),
-      predicates: predicatesOf(call),
-      environment,
-      participantId,
-      ownPart: ownPartOf(wanted),
-      turns: () => () => undefined,
-    });
-  }
-
-  /** Nothing stops what the coordinator decides. */
-  const decisions = createWorkflowParticipant({
-    store,
-    predicates: predicatesOf(idle()),
+  const portsOf = (call: Running, isJudgedByGet = false) => ({
+    store: storeOf(store, nowMs, call, isJudgedByGet),
+    predicates: predicatesOf(engine, call),
     environment,
-    participantId,
-    ownPart: ownPartOf(undefined),
     turns: () => () => undefined,
   });
 
-  const caller = { signal: new AbortController().signal };
+  const managerOf = (call: Running, isJudgedByGet = false) =>
+    createManager({ ...portsOf(call, isJudgedByGet), ownPart: ownPartOf(undefined), sessions, workflowCountMax: maxWorkflows });
+
+  const participantOf = (call: Running, wanted: WantedMoves | undefined) =>
+    createWorkflowParticipant({ ...portsOf(call), participantId, ownPart: ownPartOf(wanted) });
+
+  /** Nothing stops what the coordinator decides. */
+  const decisions = createWorkflowParticipant({
+    ...portsOf(beginning()),
+    store,
+    participantId,
+    ownPart: ownPartOf(undefined),
+  });
+
+  /** Of several workflows, the first that is refused speaks for all. */
+  function codeOf(answer: { readonly ok: boolean; readonly error?: MovesError }): string {
+    const { error } = answer;
+    const refused = error?.type === "items-refused" ? error.errors.find((each) => each !== undefined) : error;
+    return refused === undefined ? "OK" : refused.type.toUpperCase().replaceAll("-", "_");
+  }
+
+  const dueOf = (target: string): WantedDeadline | undefined =>
+    target === none ? undefined : { due: { afterMs: 0 }, targetState: target as WorkflowState, reason: "in time" };
 
   async function perform(call: Running, r: string, body: SpecBody): Promise<string | undefined> {
     const request = { id: r as RequestId, digest: r };
     const workflowId = body.on[0] as WorkflowId;
-    const said = { reason: r, requestedBy: "somebody", request };
-    const codeOf = (answer: { readonly ok: boolean; readonly error?: ManagerError }): string =>
-      answer.error === undefined ? "OK" : answer.error.type.toUpperCase().replaceAll("-", "_");
-    const manager = createManager({
-      store: storeOf(call),
-      predicates: predicatesOf(call),
-      environment,
-      turns: () => () => undefined,
-      ownPart: ownPartOf(undefined),
-      sessions,
-      workflowCountMax: maxWorkflows,
-    });
-    if (body.kind === "create" || body.kind === "start") {
-      const initialState = body.kind === "start" ? "ACTIVE" : "CREATED";
-      return codeOf(
-        await manager.create({ ...said, workflowId, type: "", metadata: {}, initialState, ifExists: "fail" }, caller),
-      );
-    }
+    const said = { reason: r, requestedBy: "somebody" };
     const expectedVersion = body.expected === 0 ? undefined : body.expected;
-    if (body.kind === "update") {
-      const { reason, requestedBy } = said;
-      const update = { reason, requestedBy, patch: { by: r }, eventMetadata: {} };
-      return codeOf(await manager.update({ workflowId, expectedVersion, context: {}, update, request }, caller));
+    const wanted = dueOf(body.due);
+    const deadline = wanted && { deadline: wanted };
+    const asked = { ...said, workflowId, expectedVersion, context: {}, request };
+    switch (body.kind) {
+      case "create":
+      case "start": {
+        const initialState = body.kind === "start" ? "ACTIVE" : "CREATED";
+        const creation = {
+          ...said,
+          ...deadline,
+          workflowId,
+          type: "",
+          metadata: {},
+          initialState,
+          ifExists: "fail",
+          request,
+        } as const;
+        return codeOf(await managerOf(call).create(creation, caller));
+      }
+      case "update":
+        return codeOf(
+          await managerOf(call).update({ ...asked, update: { ...said, patch: { by: r }, eventMetadata: {} } }, caller),
+        );
+      case "deadline":
+        return codeOf(await managerOf(call, true).setDeadline({ ...asked, wanted }, caller));
+      default: {
+        const moves = movesFor(r, body);
+        if (body.kind === "enlist") return prepare(call, r as TransactionId, moves);
+        return codeOf(await managerOf(call).moveAll(moves, undefined, caller));
+      }
     }
-    const command: MoveCommand = {
-      workflowId,
-      expectedVersion,
-      mustRecover: body.kind === "recover",
-      context: {},
-      move: { ...said, targetState: body.to as WorkflowState, eventMetadata: {} },
-    };
-    if (body.kind !== "enlist") return codeOf(await manager.move(command, caller));
-    return prepare(call, r as TransactionId, command);
+  }
+
+  function movesFor(r: string, body: SpecBody): Moves {
+    const request = { id: r as RequestId, digest: r };
+    const isBatch = body.kind === "batch" || body.on.length > 1;
+    const said = { reason: r, requestedBy: "somebody" };
+    const deadline = dueOf(body.due);
+    const commands = body.on.map((id, index): MoveCommand => {
+      const asked = { ...said, ...(deadline && { deadline }), request: isBatch ? itemKey(request, index) : request };
+      return {
+        workflowId: id as WorkflowId,
+        expectedVersion: body.expected === 0 ? undefined : body.expected,
+        mustRecover: body.kind === "recover",
+        context: {},
+        move: { ...asked, targetState: body.to as WorkflowState, eventMetadata: {} },
+      };
+    });
+    return isBatch ? { commands, request, ...said } : movesOf(commands[0] as MoveCommand);
   }
 
   /** As the participant's protocol does: what is known of a transaction is not prepared again. */
-  async function prepare(call: Running, transactionId: TransactionId, command: MoveCommand): Promise<string | undefined> {
+  async function prepare(call: Running, transactionId: TransactionId, moves: Moves): Promise<string | undefined> {
     const wanted: WantedMoves = {
-      moves: movesOf(command),
+      moves,
       participantIds: [],
       deadlineMs: 0,
       begun: () => {},
@@ -236,74 +169,101 @@ export async function createWorld(constants: Constants, start: Readonly<Record<s
     const record = await log.get(transactionId);
     if (record?.state === "aborted") return "TRANSACTION_ABORTED";
     if (record?.state === "committed") return "OK";
-    if (record === undefined) {
-      const payload = new Uint8Array();
-      const vote = await resource.prepare({ transactionId, payload, coordinatorId: "c", coordinatorEpoch: 1 });
-      if (vote.value === "abort") {
-        const { refusal } = wanted;
-        if (refusal === undefined || refusal.ok) throw new Error(`refused without an error: ${vote.reason}`);
-        return errorOfOne(refusal.error).type.toUpperCase().replaceAll("-", "_");
-      }
-    }
-    return undefined;
+    if (record !== undefined) return undefined;
+    const payload = new Uint8Array();
+    const vote = await resource.prepare({ transactionId, payload, coordinatorId: "c", coordinatorEpoch: 1 });
+    if (vote.value === "commit") return undefined;
+    if (wanted.refusal === undefined) throw new Error(`refused without an error: ${vote.reason}`);
+    return codeOf(wanted.refusal);
   }
 
   /** Held: its answer is the end of its transaction. */
   const isHeld = (call: Running | undefined, body: SpecBody): boolean =>
     body.kind === "enlist" && call !== undefined && call.at === undefined && call.code === undefined;
 
+  function keep(r: string, call: Running): void {
+    if (call.code !== undefined) codes.set(r, call.code);
+  }
+
   async function load(r: string): Promise<void> {
     const known = running.get(r);
     if (known !== undefined) {
-      known.reading = false;
-      return goOn(known);
+      await goOn(known);
+      keep(r, known);
+      return;
     }
-    const call = { ...idle(), reading: true };
+    const call = beginning();
     running.set(r, call);
     perform(call, r, bodies.get(r) as SpecBody).then(
       (code) => {
         call.code = code;
-        if (code !== undefined) codes.set(r, code);
       },
       (error: unknown) => {
         call.defect = error;
       },
     );
-    await settled();
-    // The promise is the participant's answer; the caller's is the outcome.
-    if (call.at === "answer" && bodies.get(r)?.kind === "enlist") await goOn(call);
-    if (call.defect !== undefined) throw call.defect;
+    await begun(call);
+    keep(r, call);
   }
 
   async function write(r: string): Promise<void> {
     const call = running.get(r) as Running;
     await goOn(call);
+    // The promise is the participant's answer; the caller's is the outcome.
     if (call.at === "answer" && bodies.get(r)?.kind === "enlist") await goOn(call);
-    if (call.code !== undefined) codes.set(r, call.code);
+    keep(r, call);
   }
 
   async function answer(r: string): Promise<void> {
     const call = running.get(r) as Running;
     if (call.at === "answer") await goOn(call);
-    else codes.set(r, (await answeredOf(r)) as string);
-    if (call.code !== undefined) codes.set(r, call.code);
+    else call.code = await answeredOf(r);
+    keep(r, call);
   }
 
   async function answeredOf(r: string): Promise<string> {
-    if ((await store.answer(r as RequestId)) !== undefined) return "OK";
+    const key = { id: r as RequestId, digest: r };
+    for (const { id } of [key, itemKey(key, 0)]) if ((await store.answer(id)) !== undefined) return "OK";
     return (await store.outcome(r as TransactionId))?.outcome === "aborted" ? "TRANSACTION_ABORTED" : none;
-  }
-
-  function crash(): void {
-    isUp = false;
-    crashes += 1;
-    running.clear();
   }
 
   async function abort(r: string): Promise<void> {
     const transactionId = r as TransactionId;
     await decisions.resource.abort({ transactionId });
     await decisions.log.persist({ transactionId, coordinatorId: "c", state: "aborted" });
+  }
+
+  async function fire(id: string): Promise<void> {
+    const due = (await store.due({ upToMs: clockMs, after: undefined, limit: 100 })).find(({ workflowId }) => workflowId === id);
+    if (due === undefined) throw new Error(`the deadline of ${id} is not due`);
+    const call = beginning();
+    timers.set(id, call);
+    const { store: own } = portsOf(call);
+    const { move } = managerOf(call);
+    createFireDeadline({ store: own, environment, move })(due, caller.signal).then(
+      ({ type }) => {
+        call.code = type;
+      },
+      (error: unknown) => {
+        call.defect = error;
+      },
+    );
+    await begun(call);
+  }
+
+  /** What it lost to, it looks at and leaves alone; what it wrote, it has heard of. */
+  async function fireOn(id: string): Promise<void> {
+    const call = timers.get(id) as Running;
+    await goOn(call);
+    while (call.at === "load" || call.at === "answer") await goOn(call);
+    if (call.code !== undefined) timers.delete(id);
+  }
+
+  function crash(): void {
+    isUp = false;
+    crashes += 1;
+    running.clear();
+    timers.clear();
   }
 
   async function take({ action, who = "", body, outcome }: Step): Promise<void> {
@@ -313,9 +273,11 @@ export async function createWorld(constants: Constants, start: Readonly<Record<s
         return;
       case "Load":
         return load(who);
-      case "AskEngine":
-        await goOn(running.get(who) as Running);
-        return;
+      case "AskEngine": {
+        const call = running.get(who) as Running;
+        await goOn(call);
+        return keep(who, call);
+      }
       case "Apply":
         return write(who);
       case "Reply":
@@ -328,6 +290,14 @@ export async function createWorld(constants: Constants, start: Readonly<Record<s
         return;
       case "TxAbort":
         return abort(who);
+      case "Fire":
+        return fire(who);
+      case "TimerAsks":
+      case "TimerActs":
+        return fireOn(who);
+      case "Ripen":
+        clockMs += backoffMs;
+        return;
       case "EngineDown":
         engine.up = false;
         return;
@@ -349,8 +319,9 @@ export async function createWorld(constants: Constants, start: Readonly<Record<s
 
   // ---- What it is in the terms of the spec.
 
+  const empty = Object.fromEntries(workflows.map((id) => [id, absent]));
+
   function callOf(r: string): SpecCall {
-    const empty = Object.fromEntries(workflows.map((id) => [id, absent]));
     const nothing: SpecCall = { phase: "idle", seen: empty, revision: 0, tries: 0, code: none };
     const body = bodies.get(r);
     const call = running.get(r);
@@ -365,19 +336,26 @@ export async function createWorld(constants: Constants, start: Readonly<Record<s
     return { phase, seen: { ...empty, ...call.seen }, revision: call.revision, tries, code: none };
   }
 
+  function timerOf(id: string): SpecTimer {
+    const call = timers.get(id);
+    if (call === undefined) return { phase: "idle", seen: absent, revision: 0 };
+    return { phase: call.at === "check" ? "loaded" : "judged", seen: call.seen[id] ?? absent, revision: call.revision };
+  }
+
   async function look(): Promise<SpecState> {
-    const { rows } = await store.listEvents({ afterSequence: 0, limit: 1_000 });
     const wf: Record<string, SpecRecord> = {};
-    for (const id of workflows) wf[id] = recordOf(await store.get(id as WorkflowId));
+    for (const id of workflows) wf[id] = await recordIn(store, id, clockMs);
     const answered: Record<string, string> = {};
     for (const r of requests) answered[r] = await answeredOf(r);
+    const ofRequests = <Value>(of: (r: string) => Value) => Object.fromEntries(requests.map((r) => [r, of(r)]));
     return {
       wf,
-      events: rows.map((event) => eventOf(event, bodies)),
+      events: await eventsIn(store, bodies),
       answered,
-      tx: Object.fromEntries(requests.map((r) => [r, decided.get(r) ?? none])),
-      body: Object.fromEntries(requests.map((r) => [r, bodies.get(r) ?? noBody])),
-      call: Object.fromEntries(requests.map((r) => [r, callOf(r)])),
+      tx: ofRequests((r) => decided.get(r) ?? none),
+      body: ofRequests((r) => bodies.get(r) ?? noBody),
+      call: ofRequests(callOf),
+      timer: Object.fromEntries(workflows.map((id) => [id, timerOf(id)])),
       engine: { ...engine },
       up: isUp,
       crashes,
@@ -386,27 +364,42 @@ export async function createWorld(constants: Constants, start: Readonly<Record<s
 
   const bodiesToSend = bodiesOf(constants);
 
+  function possibleOf(state: SpecState, r: string): readonly Step[] {
+    const { phase, tries } = state.call[r] as SpecCall;
+    const { kind } = state.body[r] as SpecBody;
+    const steps: Step[] = [];
+    if (kind === none) steps.push(...bodiesToSend.map((body) => ({ action: "Submit", who: r, body })));
+    if (state.up && phase === "sent") steps.push({ action: "Load", who: r });
+    if (state.up && phase === "loaded") steps.push({ action: "AskEngine", who: r });
+    if (state.up && phase === "judged") steps.push({ action: "Apply", who: r });
+    if (state.up && phase === "waiting" && state.answered[r] !== none) steps.push({ action: "Reply", who: r });
+    if (kind !== "enlist") return steps;
+    const isHolding = Object.values(state.wf).some(({ hold }) => hold.request === r);
+    if (state.tx[r] === none) steps.push({ action: "TxDecide", who: r, outcome: "abort" });
+    if (state.tx[r] === none && isHolding) steps.push({ action: "TxDecide", who: r, outcome: "commit" });
+    if (state.up && state.tx[r] === "commit" && isHolding) steps.push({ action: "TxCommit", who: r });
+    // Of a transaction the participant does one thing after the other.
+    const isPreparing = phase === "loaded" || phase === "judged" || (phase === "sent" && tries > 0);
+    if (state.up && !isPreparing && state.tx[r] === "abort" && state.answered[r] === none)
+      steps.push({ action: "TxAbort", who: r });
+    return steps;
+  }
+
+  function possibleTo(state: SpecState, id: string): readonly Step[] {
+    const { state: at, due, hold, ripe } = state.wf[id] as SpecRecord;
+    const { phase } = state.timer[id] as SpecTimer;
+    const steps: Step[] = ripe ? [] : [{ action: "Ripen", who: id }];
+    if (!state.up) return steps;
+    const isDue = due.to !== none && hold.request === none && (ripe || at !== "FAILED" || due.to !== "ACTIVE");
+    if (phase === "idle" && isDue) steps.push({ action: "Fire", who: id });
+    if (phase === "loaded") steps.push({ action: "TimerAsks", who: id });
+    if (phase === "judged") steps.push({ action: "TimerActs", who: id });
+    return steps;
+  }
+
   /** Where the world has a say. What comes of it is the code's. */
   function possible(state: SpecState): readonly Step[] {
-    const steps: Step[] = [];
-    for (const r of requests) {
-      const { phase, tries } = state.call[r] as SpecCall;
-      const { kind } = state.body[r] as SpecBody;
-      const isHolding = Object.values(state.wf).some(({ hold }) => hold.request === r);
-      if (kind === none) steps.push(...bodiesToSend.map((body) => ({ action: "Submit", who: r, body })));
-      if (state.up && phase === "sent") steps.push({ action: "Load", who: r });
-      if (state.up && phase === "loaded") steps.push({ action: "AskEngine", who: r });
-      if (state.up && phase === "judged") steps.push({ action: "Apply", who: r });
-      if (state.up && phase === "waiting" && state.answered[r] !== none) steps.push({ action: "Reply", who: r });
-      if (kind !== "enlist") continue;
-      if (state.tx[r] === none) steps.push({ action: "TxDecide", who: r, outcome: "abort" });
-      if (state.tx[r] === none && isHolding) steps.push({ action: "TxDecide", who: r, outcome: "commit" });
-      if (state.up && state.tx[r] === "commit" && isHolding) steps.push({ action: "TxCommit", who: r });
-      // Of a transaction the participant does one thing after the other.
-      const isPreparing = phase === "loaded" || phase === "judged" || (phase === "sent" && tries > 0);
-      if (state.up && !isPreparing && state.tx[r] === "abort" && state.answered[r] === none)
-        steps.push({ action: "TxAbort", who: r });
-    }
+    const steps = [...requests.flatMap((r) => possibleOf(state, r)), ...workflows.flatMap((id) => possibleTo(state, id))];
     steps.push({ action: state.engine.up ? "EngineDown" : "EngineUp" });
     if (state.engine.revision < maxRevision) steps.push({ action: "ChangeRules" });
     if (!state.up) steps.push({ action: "Restart" });
@@ -415,85 +408,4 @@ export async function createWorld(constants: Constants, start: Readonly<Record<s
   }
 
   return { take, look, possible };
-}
-
-const participantId = "manager" as ParticipantId;
-
-/** At odd revisions. */
-const denied: ReadonlySet<string> = new Set(["ACTIVE COMPLETED", "CREATED ACTIVE", "ACTIVE ACTIVE"]);
-
-/** Every way in which the workflows may begin. */
-export function startsOf({ workflows, startStates, maxWorkflows }: Constants): readonly Readonly<Record<string, string>>[] {
-  let starts: readonly Readonly<Record<string, string>>[] = [{}];
-  for (const id of workflows) starts = starts.flatMap((start) => startStates.map((state) => ({ ...start, [id]: state })));
-  return starts.filter((start) => Object.values(start).filter((state) => state !== "NONE").length <= maxWorkflows);
-}
-
-/** What a request may ask for. */
-function bodiesOf({ workflows, kinds, targets, expected }: Constants): readonly SpecBody[] {
-  const expectedBy = (kind: string): readonly number[] => (kind === "create" || kind === "start" ? [0] : expected);
-  const fixed: Readonly<Record<string, readonly string[]>> = {
-    create: ["CREATED"],
-    start: ["ACTIVE"],
-    recover: ["ACTIVE"],
-    update: [none],
-  };
-  return kinds.flatMap((kind) =>
-    workflows.flatMap((id) =>
-      (fixed[kind] ?? targets).flatMap((to) =>
-        expectedBy(kind).map((version) => ({ kind, on: [id], to, expected: version, due: none })),
-      ),
-    ),
-  );
-}
-
-async function beginHistory(store: WorkflowStore, id: string, state: string, newId: () => string): Promise<void> {
-  const path = { NONE: [], CREATED: ["CREATED"], ACTIVE: ["CREATED", "ACTIVE"] }[state] ?? ["CREATED", "ACTIVE", state];
-  const stamp = (): Stamp => ({ nowMs: 0, eventId: newId(), terms: noTerms });
-  const said = { reason: none, requestedBy: "somebody" };
-  let workflow: Workflow | undefined;
-  for (const to of path as readonly WorkflowState[]) {
-    const expected = workflow === undefined ? ("absent" as const) : { version: workflow.version, heldBy: undefined };
-    const change =
-      workflow === undefined
-        ? create({ id: id as WorkflowId, type: "", metadata: {}, ruleSetRevision: 0, ...said }, stamp())
-        : applyMove(
-            workflow,
-            { targetState: to, eventMetadata: {}, request: undefined, ...said },
-            { ruleSetRevision: 0, warnings: noWarnings },
-            stamp(),
-            undefined,
-          );
-    const applied = await store.apply({ puts: [{ workflow: change.workflow, expected }], events: [change.event] });
-    if (!applied.ok) throw new Error(JSON.stringify(applied.error));
-    workflow = change.workflow;
-  }
-}
-
-function recordOf(workflow: Workflow | undefined): SpecRecord {
-  if (workflow === undefined) return absent;
-  const { state, version, hold } = workflow;
-  const held = hold && {
-    request: hold.move.request?.id ?? none,
-    to: hold.move.targetState,
-    revision: hold.ruleSetRevision,
-    due: none,
-  };
-  return { state, version, hold: held ?? noHold, due: noDue, ripe: true };
-}
-
-function eventOf(event: WorkflowEvent, bodies: ReadonlyMap<string, SpecBody>): SpecEvent {
-  const { workflowId, fromState, toState, version, reason, ruleSetRevision } = event;
-  const kind = bodies.get(reason)?.kind;
-  const isCreation = event.type === "CREATED";
-  return {
-    workflow: workflowId,
-    from: fromState ?? "NONE",
-    to: toState,
-    version,
-    request: reason,
-    kind: isCreation ? "create" : kind === undefined || kind === "start" ? "move" : kind,
-    revision: ruleSetRevision,
-    due: noDue,
-  };
 }
