@@ -540,6 +540,8 @@ async function workflowPart(wiring: Wiring): Promise<Result<Part, StartFailure>>
       startedAtMs: environment.nowMs(),
       requestBytesMax: config.maxMessage,
       workflowCountMax,
+      isHttpServed: config.httpListen !== undefined,
+      hasSinks: config.sinks !== undefined,
     },
   });
   const archived = config.archive === undefined ? undefined : createDailyFile(config.archive, "workflows", environment.nowMs);

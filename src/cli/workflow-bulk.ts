@@ -3,6 +3,7 @@ import { Command, Option } from "commander";
 import { type BulkAction, BulkOperation, BulkOperationState, BulkResult } from "../gen/concord/workflow/v1/bulk.ts";
 import { WorkflowState } from "../gen/concord/workflow/v1/workflow.ts";
 import type { WorkflowState as StateName } from "../kernel/lifecycle.ts";
+import { bulkRateDefault, bulkRateMax } from "../workflow/bulk-limits.ts";
 import {
   addClientOptions,
   addMutationOptions,
@@ -54,7 +55,7 @@ function startCommand(): Command {
     )
     .option("--context <json>", "a JSON object for the rules to look at", jsonArgument)
     .option("--metadata <json>", "a JSON object to keep in each event", jsonArgument)
-    .option("--rate <n>", "at most so many workflows in a second", integerArgument(1, 10_000), 100)
+    .option("--rate <n>", "at most so many workflows in a second", integerArgument(1, bulkRateMax), bulkRateDefault)
     .option("--dry-run", "judge each, and change nothing")
     .option("--wait", "show how it goes on until it has ended; exits with 1 if a workflow has refused");
   type Options = ClientOptions &

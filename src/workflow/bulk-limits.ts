@@ -9,6 +9,9 @@ export const bulkAtOnceMax = 16;
 /** A second, unless it says otherwise: a tenth of what a small machine does for callers. */
 export const bulkRateDefault = 100;
 
+/** The contract says the same. */
+export const bulkRateMax = 10_000;
+
 /** Tries again after this, and then after twice as long each time, up to the other. */
 export const bulkWaitMsMin: DurationMs = 100;
 export const bulkWaitMsMax: DurationMs = 5_000;

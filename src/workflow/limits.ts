@@ -7,6 +7,9 @@ export const recentBytesMax = 16 * 1024 * 1024;
 /** All are kept in memory, each a KiB or two; more types than anybody tells apart. */
 export const policyCountMax = 1_000;
 
+/** Of one policy; the contract says the same. Each costs a row more when a workflow is written. */
+export const indexedMetadataCountMax = 16;
+
 /** Events after its first page that a sorted list goes on through: each page must know what they have changed. */
 export const snapshotEventsMax = 100_000;
 
@@ -43,6 +46,9 @@ export const duePauseMsMax = 5_000;
 
 /** No timer for a deadline runs longer: if somebody sets the clock ahead, it is noticed by then. */
 export const dueWakeMsMax = 60_000;
+
+/** Moves of one batch; the contract says the same. */
+export const batchItemCountMax = 1_000;
 
 /** Moves of one batch that are judged, or made, at a time: a call to the engine has 128. What they are about is in memory meanwhile. */
 export const judgedAtOnceMax = 64;

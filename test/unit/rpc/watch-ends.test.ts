@@ -37,7 +37,15 @@ test("a watch whose next event is purged while it waits ends with REVISION_COMPA
     nowMs: Date.now,
     turns,
     logger: createLogger({ level: "silent", format: "json" }),
-    server: { version: "0", services: [], startedAtMs: 0, requestBytesMax: 0, workflowCountMax: 0 },
+    server: {
+      version: "0",
+      services: [],
+      startedAtMs: 0,
+      requestBytesMax: 0,
+      workflowCountMax: 0,
+      isHttpServed: false,
+      hasSinks: false,
+    },
   });
   const request = WatchWorkflowEventsRequest.fromPartial({ start: { $case: "afterSequence", value: 0n } });
   const context = { signal: new AbortController().signal } as unknown as Parameters<Service["watchWorkflowEvents"]>[1];

@@ -33,7 +33,7 @@ export interface GetServerInfoResponse {
     | undefined;
   /**
    * What this server can do beyond the first version of the contract, in the order of their names: docs/workflows.md says of each what it is.
-   * A name that a client does not know is nothing to it.
+   * A name that a client does not know is nothing to it. Two depend on how the server was started: `http-json` and `sinks`.
    */
   readonly capabilities: readonly string[];
 }
@@ -61,7 +61,44 @@ export interface ServerLimits {
     | Duration
     | undefined;
   /** How long the answer to a `request_id` is remembered, at least. */
-  readonly requestIdRetention: Duration | undefined;
+  readonly requestIdRetention:
+    | Duration
+    | undefined;
+  /** Items of a BatchTransitionWorkflows. */
+  readonly batchItems: number;
+  /** Participants that one change may `enlist`, besides the workflow manager itself. */
+  readonly enlistedParticipants: number;
+  /** Bulk operations that are RUNNING or PAUSED; another is refused (BULK_OPERATION_LIMIT_REACHED). */
+  readonly bulkOperationsUnderWay: number;
+  /** Bulk operations that are kept, those under way among them; of those that have ended the oldest go. */
+  readonly bulkOperationsKept: number;
+  /** How long a bulk operation that has ended is kept, with its results, if these bounds leave it room. */
+  readonly bulkOperationRetention:
+    | Duration
+    | undefined;
+  /** `rate_per_second` of a bulk operation. */
+  readonly bulkRatePerSecond: number;
+  /**
+   * Workflows that one PurgeWorkflows purges, listed or chosen. An ExportWorkflows has no such bound: it is a stream, each message of which has
+   * `answer_bytes` at most.
+   */
+  readonly purgedWorkflows: number;
+  /** How long ago the `at` of a deadline may be; then it is due at once. */
+  readonly deadlinePast:
+    | Duration
+    | undefined;
+  /** How far ahead a deadline may be, by `at` or `after`. */
+  readonly deadlineAhead:
+    | Duration
+    | undefined;
+  /** Policies of workflow types. */
+  readonly typePolicies: number;
+  /** Keys of metadata that one policy declares (`indexed_metadata`). */
+  readonly indexedMetadataKeys: number;
+  /** Groups in the answer of a CountWorkflows; what is beyond is `not_grouped`. */
+  readonly countGroups: number;
+  /** Changes of the store, since its first page, through which a list by `updated_at` or `version` goes on; then PAGE_TOKEN_EXPIRED. */
+  readonly listChanges: number;
 }
 
 function createBaseGetServerInfoRequest(): GetServerInfoRequest {
@@ -224,6 +261,19 @@ function createBaseServerLimits(): ServerLimits {
     pageSize: 0,
     wait: undefined,
     requestIdRetention: undefined,
+    batchItems: 0,
+    enlistedParticipants: 0,
+    bulkOperationsUnderWay: 0,
+    bulkOperationsKept: 0,
+    bulkOperationRetention: undefined,
+    bulkRatePerSecond: 0,
+    purgedWorkflows: 0,
+    deadlinePast: undefined,
+    deadlineAhead: undefined,
+    typePolicies: 0,
+    indexedMetadataKeys: 0,
+    countGroups: 0,
+    listChanges: 0,
   };
 }
 
@@ -270,6 +320,45 @@ export const ServerLimits: MessageFns<ServerLimits> = {
     }
     if (message.requestIdRetention !== undefined) {
       Duration.encode(message.requestIdRetention, writer.uint32(82).fork()).join();
+    }
+    if (message.batchItems !== 0) {
+      writer.uint32(88).int32(message.batchItems);
+    }
+    if (message.enlistedParticipants !== 0) {
+      writer.uint32(96).int32(message.enlistedParticipants);
+    }
+    if (message.bulkOperationsUnderWay !== 0) {
+      writer.uint32(104).int32(message.bulkOperationsUnderWay);
+    }
+    if (message.bulkOperationsKept !== 0) {
+      writer.uint32(112).int32(message.bulkOperationsKept);
+    }
+    if (message.bulkOperationRetention !== undefined) {
+      Duration.encode(message.bulkOperationRetention, writer.uint32(122).fork()).join();
+    }
+    if (message.bulkRatePerSecond !== 0) {
+      writer.uint32(128).int32(message.bulkRatePerSecond);
+    }
+    if (message.purgedWorkflows !== 0) {
+      writer.uint32(136).int32(message.purgedWorkflows);
+    }
+    if (message.deadlinePast !== undefined) {
+      Duration.encode(message.deadlinePast, writer.uint32(146).fork()).join();
+    }
+    if (message.deadlineAhead !== undefined) {
+      Duration.encode(message.deadlineAhead, writer.uint32(154).fork()).join();
+    }
+    if (message.typePolicies !== 0) {
+      writer.uint32(160).int32(message.typePolicies);
+    }
+    if (message.indexedMetadataKeys !== 0) {
+      writer.uint32(168).int32(message.indexedMetadataKeys);
+    }
+    if (message.countGroups !== 0) {
+      writer.uint32(176).int32(message.countGroups);
+    }
+    if (message.listChanges !== 0) {
+      writer.uint32(184).int32(message.listChanges);
     }
     return writer;
   },
@@ -367,6 +456,110 @@ export const ServerLimits: MessageFns<ServerLimits> = {
             message.requestIdRetention = Duration.decode(reader, reader.uint32());
             continue;
           }
+          case 11: {
+            if (tag !== 88) {
+              break;
+            }
+
+            message.batchItems = reader.int32();
+            continue;
+          }
+          case 12: {
+            if (tag !== 96) {
+              break;
+            }
+
+            message.enlistedParticipants = reader.int32();
+            continue;
+          }
+          case 13: {
+            if (tag !== 104) {
+              break;
+            }
+
+            message.bulkOperationsUnderWay = reader.int32();
+            continue;
+          }
+          case 14: {
+            if (tag !== 112) {
+              break;
+            }
+
+            message.bulkOperationsKept = reader.int32();
+            continue;
+          }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.bulkOperationRetention = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+          case 16: {
+            if (tag !== 128) {
+              break;
+            }
+
+            message.bulkRatePerSecond = reader.int32();
+            continue;
+          }
+          case 17: {
+            if (tag !== 136) {
+              break;
+            }
+
+            message.purgedWorkflows = reader.int32();
+            continue;
+          }
+          case 18: {
+            if (tag !== 146) {
+              break;
+            }
+
+            message.deadlinePast = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+          case 19: {
+            if (tag !== 154) {
+              break;
+            }
+
+            message.deadlineAhead = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+          case 20: {
+            if (tag !== 160) {
+              break;
+            }
+
+            message.typePolicies = reader.int32();
+            continue;
+          }
+          case 21: {
+            if (tag !== 168) {
+              break;
+            }
+
+            message.indexedMetadataKeys = reader.int32();
+            continue;
+          }
+          case 22: {
+            if (tag !== 176) {
+              break;
+            }
+
+            message.countGroups = reader.int32();
+            continue;
+          }
+          case 23: {
+            if (tag !== 184) {
+              break;
+            }
+
+            message.listChanges = reader.int32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -402,6 +595,26 @@ export const ServerLimits: MessageFns<ServerLimits> = {
     message.requestIdRetention = (object.requestIdRetention !== undefined && object.requestIdRetention !== null)
       ? Duration.fromPartial(object.requestIdRetention)
       : undefined;
+    message.batchItems = object.batchItems ?? 0;
+    message.enlistedParticipants = object.enlistedParticipants ?? 0;
+    message.bulkOperationsUnderWay = object.bulkOperationsUnderWay ?? 0;
+    message.bulkOperationsKept = object.bulkOperationsKept ?? 0;
+    message.bulkOperationRetention =
+      (object.bulkOperationRetention !== undefined && object.bulkOperationRetention !== null)
+        ? Duration.fromPartial(object.bulkOperationRetention)
+        : undefined;
+    message.bulkRatePerSecond = object.bulkRatePerSecond ?? 0;
+    message.purgedWorkflows = object.purgedWorkflows ?? 0;
+    message.deadlinePast = (object.deadlinePast !== undefined && object.deadlinePast !== null)
+      ? Duration.fromPartial(object.deadlinePast)
+      : undefined;
+    message.deadlineAhead = (object.deadlineAhead !== undefined && object.deadlineAhead !== null)
+      ? Duration.fromPartial(object.deadlineAhead)
+      : undefined;
+    message.typePolicies = object.typePolicies ?? 0;
+    message.indexedMetadataKeys = object.indexedMetadataKeys ?? 0;
+    message.countGroups = object.countGroups ?? 0;
+    message.listChanges = object.listChanges ?? 0;
     return message;
   },
 };
