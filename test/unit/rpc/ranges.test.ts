@@ -36,7 +36,7 @@ describe("what a store is told of a filter", () => {
     // Part of it.
     [
       'workflow.metadata.site == "B" && (workflow.state == "FAILED" && workflow.version > 2)',
-      { state: { oneOf: ["FAILED"] }, version: { min: 2 } },
+      { state: { oneOf: ["FAILED"] }, version: { min: 2 }, metadata: [{ key: "site", oneOf: ["B"] }] },
     ],
     // Never true.
     ["workflow.id == dyn(5)", {}],
