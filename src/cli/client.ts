@@ -151,9 +151,17 @@ const durationMsMax = 315_576_000_000_000;
 
 /** Commander's parser for durations such as `30s`. */
 export function durationArgument(text: string): number {
+  const ms = wireDurationMs(text);
+  if (ms !== undefined) return ms;
+  throw new InvalidArgumentError(`It must be ${durationWords}.`);
+}
+
+export const durationWords = `a duration such as ${durationExamples}, of at most 10,000 years`;
+
+/** Undefined: it is no duration, or one that could not even be written in a request. */
+export function wireDurationMs(text: string): number | undefined {
   const ms = parseDurationMs(text);
-  if (ms !== undefined && ms <= durationMsMax) return ms;
-  throw new InvalidArgumentError(`It must be a duration such as ${durationExamples}, of at most 10,000 years.`);
+  return ms !== undefined && ms <= durationMsMax ? ms : undefined;
 }
 
 /** Its default is shown as people write it. */

@@ -73,9 +73,11 @@ const writeLines = (lines: readonly string[]): void => write(lines.map(printable
 
 const startOne = 'start one with "make up", or name another with --address';
 
-/** grpc-js says it of a call that found no connection, and so has asked for nothing. */
+/** grpc-js says it of a call that found no connection, or that could not be written, and so has asked for nothing. */
 const wasNotSent = ({ reason, code, message }: ClientFailure): boolean =>
-  reason === undefined && code === Status.UNAVAILABLE && message.startsWith("No connection established");
+  reason === undefined &&
+  ((code === Status.UNAVAILABLE && message.startsWith("No connection established")) ||
+    (code === Status.INTERNAL && message.startsWith("Request message serialization failure")));
 
 function failureLines(failure: ClientFailure, whenUnavailable: string): readonly string[] {
   const { code, reason, message, fields, preconditions, retryAfterMs } = failure;

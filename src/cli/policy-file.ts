@@ -1,11 +1,12 @@
 import { Document } from "yaml";
 import { z } from "zod";
-import { durationExamples, formatDuration, parseDurationMs } from "../config.ts";
+import { formatDuration } from "../config.ts";
 import { type DeepPartial, PolicyTerms, type WorkflowTypePolicy } from "../gen/concord/workflow/v1/policy.ts";
 import { WorkflowState } from "../gen/concord/workflow/v1/workflow.ts";
 import { workflowStates } from "../kernel/lifecycle.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
 import { durationMs, durationToWire } from "../rpc/duration.ts";
+import { durationWords, wireDurationMs } from "./client.ts";
 import { enumText } from "./output.ts";
 import { type FileProblem, inOrder } from "./rule-files/problem.ts";
 import { textOf } from "./rule-files/read-file.ts";
@@ -15,11 +16,14 @@ import { parseYaml } from "./rule-files/yaml-file.ts";
 /** A policy as a file has it, in the words of the contract. What it may say beyond its shape the server knows. */
 
 const duration = z.string().transform((text, context) => {
-  const ms = parseDurationMs(text);
+  const ms = wireDurationMs(text);
   if (ms !== undefined) return durationToWire(ms);
-  context.addIssue({ code: "custom", message: `must be a duration such as ${durationExamples}` });
+  context.addIssue({ code: "custom", message: `must be ${durationWords}` });
   return z.NEVER;
 });
+
+/** Beyond its bounds, the field of the contract could not even be written. */
+const attempts = z.int32("must be a whole number from 0 to 1,000,000");
 
 const state = z.enum(workflowStates);
 
@@ -28,7 +32,7 @@ const policyShape = z.strictObject({
   deadlines: z.array(z.strictObject({ state, after: duration, target_state: state, reason: z.string() })).nullish(),
   recovery: z
     .strictObject({
-      max_attempts: z.int().exactOptional(),
+      max_attempts: attempts.exactOptional(),
       initial_backoff: duration.exactOptional(),
       multiplier: z.number().exactOptional(),
       max_backoff: duration.exactOptional(),
@@ -44,10 +48,13 @@ export type PolicyFile = { readonly workflowType: string; readonly terms: Policy
 
 export function readPolicyFile(file: string): Result<PolicyFile, readonly FileProblem[]> {
   const text = textOf(file);
-  if (text === undefined) return err([{ severity: "error", place: { file }, message: "is no readable text" }]);
-  const yaml = parseYaml(file, text);
+  const problem = (message: string) => err([{ severity: "error", place: { file }, message } as const]);
+  if (!text.ok) return problem(text.error);
+  const yaml = parseYaml(file, text.value);
   if (yaml.problems.length > 0) return err(inOrder(yaml.problems));
-  const parsed = policyShape.safeParse(yaml.value ?? {}, { reportInput: true });
+  // A file that was never written to the end would take away what holds for all types.
+  if (yaml.value === undefined || yaml.value === null) return problem("is empty; a policy that says nothing is {}");
+  const parsed = policyShape.safeParse(yaml.value, { reportInput: true });
   if (!parsed.success) return err(inOrder(shapeProblems(yaml, policyShape, parsed.error.issues, (path) => path)));
   const { type = "", deadlines, recovery, retention, indexed_metadata } = parsed.data;
   const terms: DeepPartial<PolicyTerms> = {

@@ -1,5 +1,7 @@
 import { Command } from "commander";
-import { WorkflowTypePolicy } from "../gen/concord/workflow/v1/policy.ts";
+import { formatDuration } from "../config.ts";
+import { type RetentionPolicy, WorkflowTypePolicy } from "../gen/concord/workflow/v1/policy.ts";
+import { durationMs } from "../rpc/duration.ts";
 import {
   addClientOptions,
   addMutationOptions,
@@ -86,12 +88,18 @@ function listCommand(): Command {
         String(revision),
         String(terms?.deadlines.length ?? 0),
         terms?.recovery === undefined ? "-" : "yes",
+        retentionText(terms?.retention),
         metadataIndexes.map(({ key, ready }) => (ready ? key : `${key} (being made)`)).join(", ") || "-",
         timeText(updatedAt),
         updatedBy,
         reason,
       ]);
-      print(tableLines(["type", "revision", "deadlines", "recovery", "indexed metadata", "updated", "by", "reason"], rows));
+      print(
+        tableLines(
+          ["type", "revision", "deadlines", "recovery", "retention", "indexed metadata", "updated", "by", "reason"],
+          rows,
+        ),
+      );
     }),
   );
 }
@@ -119,6 +127,9 @@ const revisionArgument = integerArgument(0, Number.MAX_SAFE_INTEGER);
 const bigintOf = (value: number | undefined): bigint | undefined => (value === undefined ? undefined : BigInt(value));
 
 const lookAt = (workflowType: string): string => `concord policy get ${workflowType}`.trimEnd();
+
+const retentionText = (retention: RetentionPolicy | undefined): string =>
+  retention === undefined ? "-" : formatDuration(durationMs(retention.after) ?? 0);
 
 /** What is no part of the file is a comment of it. */
 function printPolicy(format: OutputFormat, policy: WorkflowTypePolicy | undefined): void {

@@ -6,6 +6,7 @@ import { BatchMode, BatchTransition, BatchTransitionResult } from "../gen/concor
 import { workflowStates } from "../kernel/lifecycle.ts";
 import { messageType } from "../rpc/descriptors.ts";
 import { durationToWire } from "../rpc/duration.ts";
+import { jsonProblems } from "../rpc/json-problems.ts";
 import {
   addClientOptions,
   addMutationOptions,
@@ -61,8 +62,9 @@ const standardInput = 0;
 
 function itemsOf(file: string): readonly BatchTransition[] {
   const lines = textOf(file).split("\n");
-  const items = lines.flatMap((line, index) => (line.trim() === "" ? [] : itemOf(line, `${file}:${index + 1}`)));
-  if (items.length === 0) throw new UsageError(`${file} has no line with a move`);
+  const name = file === "-" ? "standard input" : file;
+  const items = lines.flatMap((line, index) => (line.trim() === "" ? [] : itemOf(line, `${name}:${index + 1}`)));
+  if (items.length === 0) throw new UsageError(`${name} has no line with a move`);
   return items;
 }
 
@@ -76,8 +78,15 @@ function textOf(file: string): string {
 
 function itemOf(line: string, place: string): BatchTransition {
   const descriptor = messageType("concord.workflow.v1.BatchTransition");
+  const json = withLongState(jsonOf(line, place));
+  const [first] = jsonProblems(descriptor, json);
+  if (first !== undefined) throw new UsageError(`${place}: ${first.field === "" ? "" : `${first.field}: `}${first.description}`);
+  return BatchTransition.decode(toBinary(descriptor, fromJson(descriptor, json)));
+}
+
+function jsonOf(line: string, place: string): JsonValue {
   try {
-    return BatchTransition.decode(toBinary(descriptor, fromJson(descriptor, withLongState(JSON.parse(line) as JsonValue))));
+    return JSON.parse(line) as JsonValue;
   } catch (error) {
     throw new UsageError(`${place}: ${error instanceof Error ? error.message : String(error)}`);
   }

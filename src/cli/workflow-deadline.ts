@@ -1,5 +1,4 @@
 import { Argument, Command, InvalidArgumentError } from "commander";
-import { durationExamples, parseDurationMs } from "../config.ts";
 import type { Deadline, DeepPartial } from "../gen/concord/workflow/v1/deadline.ts";
 import { WorkflowState } from "../gen/concord/workflow/v1/workflow.ts";
 import { type WorkflowState as StateName, workflowStates } from "../kernel/lifecycle.ts";
@@ -8,8 +7,10 @@ import {
   addClientOptions,
   addMutationOptions,
   type ClientOptions,
+  durationWords,
   integerArgument,
   type Mutation,
+  wireDurationMs,
   withChange,
 } from "./client.ts";
 import { addExamples } from "./rule/help.ts";
@@ -81,7 +82,7 @@ export const addDeadlineOption = (command: Command): Command =>
 export type DeadlineOption = { readonly deadline?: Deadline };
 
 export function deadlineArgument(text: string): Deadline {
-  const [state = "", when] = text.split("@", 2);
+  const [, state = "", when] = /^([^@]*)@(.*)$/s.exec(text) ?? [];
   const targetState = workflowStates.find((name) => name === state.toUpperCase());
   if (targetState === undefined || when === undefined) {
     throw new InvalidArgumentError(
@@ -92,9 +93,9 @@ export function deadlineArgument(text: string): Deadline {
 }
 
 function dueArgument(text: string): Deadline["due"] {
-  const ms = parseDurationMs(text);
+  const ms = wireDurationMs(text);
   if (ms !== undefined) return { $case: "after", value: durationToWire(ms) };
   const time = new Date(text);
   if (/^\d{4}-\d\d-\d\dT/.test(text) && !Number.isNaN(time.getTime())) return { $case: "at", value: time };
-  throw new InvalidArgumentError(`It must be a duration such as ${durationExamples}, or a time such as 2026-01-31T09:30:00Z.`);
+  throw new InvalidArgumentError(`It must be ${durationWords}, or a time such as 2026-01-31T09:30:00Z.`);
 }

@@ -4,7 +4,8 @@ import type { DeepPartial } from "../gen/concord/workflow/v1/workflow.ts";
 import { durationToWire } from "../rpc/duration.ts";
 import { createHistoryLine } from "../rpc/history-line.ts";
 import { addClientOptions, type ClientOptions, type Clients, durationArgument, untilInterrupted, withClients } from "./client.ts";
-import { type HistoryFile, openHistoryFile } from "./history-file.ts";
+import { CommandError } from "./failure.ts";
+import { type HistoryFile, writeHistoryFile } from "./history-file.ts";
 import { printAside } from "./output.ts";
 
 type Options = ClientOptions & { readonly filter: string; readonly olderThan?: number };
@@ -17,17 +18,14 @@ export function exportCommand(): Command {
     .option("--older-than <duration>", "only what ended at least so long ago", durationArgument);
   return addClientOptions(command).action((path: string, options: Options) =>
     withClients(options, async ({ workflows }) => {
-      const file = await openHistoryFile(path);
       const told = { workflows: 0, events: 0, incomplete: 0 };
-      try {
+      await writeHistoryFile(path, async (file) => {
         for await (const { events, version } of exported(workflows, options, file)) {
           told.workflows += 1;
           told.events += events;
           if (BigInt(events) < version) told.incomplete += 1;
         }
-      } finally {
-        await file.close();
-      }
+      });
       printAside(`${told.workflows} workflows with ${told.events} events exported`);
       if (told.incomplete > 0) printAside(`${told.incomplete} of them without all of their events, which were purged before`);
     }),
@@ -57,6 +55,6 @@ export async function* exported(
     if (continues) continue;
     await file.write(line.end());
     yield current;
-    if (interrupted.aborted) throw new Error(`interrupted after ${current.workflowId}`);
+    if (interrupted.aborted) throw new CommandError(`interrupted after ${current.workflowId}`);
   }
 }

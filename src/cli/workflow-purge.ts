@@ -10,7 +10,7 @@ import {
   type Mutation,
   withChange,
 } from "./client.ts";
-import { openHistoryFile } from "./history-file.ts";
+import { writeHistoryFile } from "./history-file.ts";
 import { enumText, print, printAside } from "./output.ts";
 import { exported } from "./workflow-export.ts";
 
@@ -79,23 +79,20 @@ async function exportAndPurge(
   path: string,
   purge: (page: readonly WorkflowVersion[]) => Promise<void>,
 ): Promise<void> {
-  const file = await openHistoryFile(path);
-  let page: WorkflowVersion[] = [];
-  const purgePage = async (): Promise<void> => {
-    if (page.length === 0) return;
-    await file.sync();
-    await purge(page);
-    page = [];
-  };
-  try {
+  await writeHistoryFile(path, async (file) => {
+    let page: WorkflowVersion[] = [];
+    const purgePage = async (): Promise<void> => {
+      if (page.length === 0) return;
+      await file.sync();
+      await purge(page);
+      page = [];
+    };
     for await (const { workflowId, version } of exported(workflows, options, file)) {
       page.push({ workflowId, version });
       if (page.length === pageSize) await purgePage();
     }
     await purgePage();
-  } finally {
-    await file.close();
-  }
+  });
   printAside(`exported to ${path}`);
 }
 

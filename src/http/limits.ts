@@ -20,6 +20,3 @@ export const waitingBodyBytesMax = 64 * 1024 * 1024;
 
 /** Of answers that wait for it, or are translated and not sent yet, since their callers do not read: as of gRPC. */
 export const waitingAnswerBytesMax = 256 * 1024 * 1024;
-
-/** Violations that are named of one request. */
-export const violationCountMax = 20;

@@ -12,8 +12,8 @@ import {
 import { fieldCountMax } from "../kernel/limits.ts";
 import { messageType, registry } from "../rpc/descriptors.ts";
 import type { FieldViolation } from "../rpc/errors.ts";
+import { jsonProblems } from "../rpc/json-problems.ts";
 import { tooManyFields } from "../rpc/wire-format.ts";
-import { jsonProblems } from "./json-problems.ts";
 import { jsonSyntaxProblem } from "./json-syntax.ts";
 import { valueCount } from "./value-count.ts";
 

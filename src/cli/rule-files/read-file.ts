@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { err, ok, type Result } from "../../kernel/result.ts";
 import type { Position } from "../../predicate/core/position.ts";
 import type { FileProblem, Place } from "./problem.ts";
 import {
@@ -28,9 +29,8 @@ export type LocatedParts = {
 /** A file is a map of lists, or a list of rules. */
 export function readRuleFile(file: string): { readonly parts: LocatedParts; readonly problems: readonly FileProblem[] } {
   const text = textOf(file);
-  if (text === undefined)
-    return { parts: nothing, problems: [{ severity: "error", place: { file }, message: "is no readable text" }] };
-  const yaml = parseYaml(file, text);
+  if (!text.ok) return { parts: nothing, problems: [{ severity: "error", place: { file }, message: text.error }] };
+  const yaml = parseYaml(file, text.value);
   const isList = Array.isArray(yaml.value);
   const inFile = (path: YamlPath): YamlPath => (isList ? path.slice(1) : path);
   const parsed = ruleFileShape.safeParse(isList ? { rules: yaml.value } : (yaml.value ?? {}), { reportInput: true });
@@ -56,11 +56,17 @@ export function readRuleFile(file: string): { readonly parts: LocatedParts; read
 
 const nothing: LocatedParts = { types: [], facts: [], rules: [], tests: [] };
 
-/** Nothing: it cannot be read, or is no UTF-8. */
-export function textOf(file: string): string | undefined {
+/** Or why there is none. */
+export function textOf(file: string): Result<string, string> {
   try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(readFileSync(file));
-  } catch {
-    return undefined;
+    return ok(new TextDecoder("utf-8", { fatal: true }).decode(readFileSync(file)));
+  } catch (error) {
+    return err(complaintOf((error as NodeJS.ErrnoException).code));
   }
+}
+
+function complaintOf(code: string | undefined): string {
+  if (code === "ENOENT") return "there is no such file";
+  if (code === "EISDIR") return "is a folder, and no file";
+  return code === "ERR_ENCODING_INVALID_ENCODED_DATA" ? "is no text in UTF-8" : `cannot be read: ${code}`;
 }

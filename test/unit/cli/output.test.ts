@@ -180,6 +180,12 @@ describe("a failure, as people read it", () => {
       "",
     ];
 
+    test("but not if it could not be written: nothing was asked for", () => {
+      const cause = "Request message serialization failure: invalid int32: 99999999999";
+      const { code, lines } = reportChange(new ClientError("/path", Status.INTERNAL, cause));
+      expect([code, lines]).toEqual([1, [`error: ${cause}`, "  INTERNAL", ""]]);
+    });
+
     test("if its time is over", () => {
       const error = new ClientError("/path", Status.DEADLINE_EXCEEDED, "Deadline exceeded");
       expect(reportChange(error)).toEqual({

@@ -263,7 +263,7 @@ test("a file that cannot be read, or is no text", () => {
   const path = write({});
   symlinkSync(join(path, "gone"), join(path, "a.yaml"));
   writeFileSync(join(path, "b.yaml"), Buffer.from([0xff, 0xfe, 0x41]));
-  expect(problems({}, path)).toEqual(["a.yaml: error: is no readable text", "b.yaml: error: is no readable text"]);
+  expect(problems({}, path)).toEqual(["a.yaml: error: there is no such file", "b.yaml: error: is no text in UTF-8"]);
 });
 
 test.each([

@@ -1,10 +1,12 @@
 import { type DescField, type DescMessage, fromJson, type JsonValue, ScalarType } from "@bufbuild/protobuf";
 import { isFieldError } from "@bufbuild/protobuf/reflect";
-import type { FieldViolation } from "../rpc/errors.ts";
-import { oneOf } from "../rpc/value-rules.ts";
-import { violationCountMax } from "./limits.ts";
+import type { FieldViolation } from "./errors.ts";
+import { oneOf } from "./value-rules.ts";
 
 type JsonObject = Readonly<Record<string, JsonValue>>;
+
+/** Fields that are named of one message. */
+const violationCountMax = 20;
 
 /**
  * What is wrong with JSON that is no message of its type, each at its place. The library decides what is wrong, and says of the first thing only
