@@ -66,8 +66,11 @@ export interface BulkStore {
     readonly limit: number;
     readonly refusedOnly?: boolean;
   }): Promise<Stretch<BulkResult, WorkflowId>>;
-  /** Rejected with `limit` if as many are RUNNING or PAUSED. */
-  add(operation: BulkOperation, underWayMax: number): WriteResult<unknown, { readonly type: "limit" }>;
+  /**
+   * Rejected with `limit` if as many are RUNNING or PAUSED. `WorkflowStore.answer` finds it by its request, and with one that was answered already
+   * it is rejected.
+   */
+  add(operation: BulkOperation, underWayMax: number): WriteResult<unknown, { readonly type: "limit" | "request-exists" }>;
   /** Rejected if it is in none of these states (any more). */
   enter(
     id: string,

@@ -1,3 +1,4 @@
+import { assert } from "../kernel/assert.ts";
 import { purgeBatchSize } from "../kernel/limits.ts";
 import type { RequestKey } from "../kernel/request-key.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
@@ -31,6 +32,8 @@ export type BulkStatus = BulkOperation & { readonly waitingFor: string };
 export type Bulk = ReturnType<typeof createBulk>;
 
 type Run = { readonly stop: AbortController; readonly ended: Promise<void>; waitingFor: string };
+
+const reused = ({ id: requestId }: RequestKey): Result<never, BulkError> => err({ type: "request-id-reused", requestId });
 
 const underWay: readonly BulkState[] = ["RUNNING", "PAUSED"];
 
@@ -108,6 +111,16 @@ export function createBulk(
     return operation === undefined ? err({ type: "bulk-operation-not-found", id }) : ok(statusOf(operation));
   }
 
+  /** What this request has started, as long as its operation is kept; longer, if its answer is. A misuse of its id is an answer too. */
+  async function startedBefore(request: RequestKey | undefined): Promise<Result<BulkStatus, BulkError> | undefined> {
+    if (request === undefined) return undefined;
+    const kept = await bulk.byRequest(request.id);
+    if (kept !== undefined) return kept.request?.digest === request.digest ? ok(statusOf(kept)) : reused(request);
+    const answer = await store.answer(request.id);
+    if (answer === undefined) return undefined;
+    return "bulkOperationId" in answer && answer.digest === request.digest ? read(answer.bulkOperationId) : reused(request);
+  }
+
   /** Goes from one of these states to this one; where it is there already, nothing changes. */
   async function enter(id: string, from: readonly BulkState[], to: BulkState): Promise<Result<BulkStatus, BulkError>> {
     const before = await read(id);
@@ -154,17 +167,8 @@ export function createBulk(
     },
 
     async start(command: BulkCommand): Promise<Result<BulkStatus, BulkError>> {
-      const { request } = command;
-      const earlier = request && (await bulk.byRequest(request.id));
-      if (request !== undefined && earlier !== undefined) {
-        return earlier.request?.digest === request.digest
-          ? ok(statusOf(earlier))
-          : err({ type: "request-id-reused", requestId: request.id });
-      }
-      // Of another method.
-      if (request !== undefined && (await store.answer(request.id)) !== undefined) {
-        return err({ type: "request-id-reused", requestId: request.id });
-      }
+      const answered = await startedBefore(command.request);
+      if (answered !== undefined) return answered;
       const nowMs = environment.nowMs();
       const operation: BulkOperation = {
         ...command,
@@ -179,7 +183,11 @@ export function createBulk(
       await dropOld();
       const added = await bulk.add(operation, bulkUnderWayMax);
       if (!added.ok) {
-        return added.error.type === "conflict" ? err({ type: "bulk-operation-limit", limit: bulkUnderWayMax }) : err(added.error);
+        if (added.error.type !== "conflict") return err(added.error);
+        if (added.error.conflict.type === "limit") return err({ type: "bulk-operation-limit", limit: bulkUnderWayMax });
+        const meanwhile = await startedBefore(command.request);
+        assert(meanwhile !== undefined, "a request that exists has an answer");
+        return meanwhile;
       }
       startRun(operation.id);
       return ok(statusOf(operation));

@@ -74,10 +74,11 @@ export type DueWorkflow = { readonly workflowId: WorkflowId; readonly version: n
 /** A place among deadlines, which are in the order of their times, then of the workflows. */
 export type DeadlinePlace = { readonly atMs: TimeMs; readonly workflowId: WorkflowId };
 
-/** Request ids are of one kind: what a change of a policy was answered is found under them as well. */
+/** Request ids are of one kind: what a change of a policy was answered, and which bulk operation was started, is found under them as well. */
 export type StoredAnswer = { readonly digest: string } & (
   | { readonly workflow: Workflow; readonly event: WorkflowEvent }
   | { readonly policy: TypePolicy }
+  | { readonly bulkOperationId: string }
 );
 
 /** A change of one policy. */

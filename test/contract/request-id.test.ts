@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startServer, type TestServer, temporaryFolder } from "../support/concord.ts";
 import { createProtoClient, type Message, type ProtoClient, type RpcName, struct } from "../support/proto-client.ts";
 import { joinAs } from "../support/scripted-participant.ts";
+import { until } from "../support/until.ts";
 
 // "A retry with the same id returns the first answer, also after a restart; the same id with another body is REQUEST_ID_REUSED."
 
@@ -117,6 +118,12 @@ const mutations: readonly Mutation[] = [
         ...by,
       }),
   },
+  {
+    rpc: "WorkflowService/StartBulkOperation",
+    request: { filter: 'workflow.id == "nobody"', action: { recovery: {} } },
+    other: { dry_run: true },
+    after: () => until(async () => (await bulkOperation()).state === "BULK_OPERATION_STATE_COMPLETED", "it is complete"),
+  },
   { rpc: "WorkflowService/ResetSink", request: { sink: "hook", after_sequence: 3 }, other: { after_sequence: 4 } },
   { rpc: "WorkflowService/PauseSink", request: { sink: "hook" }, other: { reason: "another" } },
   { rpc: "WorkflowService/ResumeSink", request: { sink: "hook" }, other: { reason: "another" } },
@@ -161,11 +168,15 @@ const mutations: readonly Mutation[] = [
   { rpc: "TwoPhaseCommit/ExecuteTransaction", request: { participants: enlist }, other: { participants: [] } },
 ];
 
-/** Of a transaction the decision stays, while its delivery goes on. */
-const stable = ({ transaction, ...rest }: Message): Message =>
-  transaction === undefined
+const bulkOperation = async () => (await client.call("WorkflowService/ListBulkOperations", {})).operations[0];
+
+/** Of a transaction the decision stays, while its delivery goes on; of a bulk operation, which it is. */
+function stable({ transaction, operation, ...rest }: Message): Message {
+  if (operation !== undefined) return { id: operation.bulk_operation_id, created_at: operation.created_at };
+  return transaction === undefined
     ? rest
     : { id: transaction.transaction_id, outcome: transaction.outcome, decided_at: transaction.decided_at };
+}
 
 describe.each(mutations)("$rpc", ({ rpc, request, other, after }) => {
   const body = { ...request, ...by, request_id: `retry ${rpc}` };
@@ -215,8 +226,25 @@ test("one id is one request over all methods of a service", async () => {
   expect(failure).toMatchObject({ reason: "REQUEST_ID_REUSED" });
   const policy = { workflow_type: "across", request_id: "across policies", ...by };
   await client.call("WorkflowService/SetWorkflowTypePolicy", policy);
+  await client.call("WorkflowService/CreateWorkflow", { workflow_id: "across", ...by });
   const create = { workflow_id: "across", request_id: "across policies" };
   expect(await client.failure("WorkflowService/CreateWorkflow", create)).toMatchObject({ reason: "REQUEST_ID_REUSED" });
+  const bulk = { filter: 'workflow.id == "nobody"', action: { recovery: {} }, request_id: "across bulk", ...by };
+  await client.call("WorkflowService/StartBulkOperation", bulk);
+  const reused = { reason: "REQUEST_ID_REUSED", metadata: { request_id: "across bulk" } };
+  const ofBulk = { request_id: "across bulk", ...by };
+  const moved = { workflow_id: "across", target_state: "WORKFLOW_STATE_ACTIVE", ...ofBulk };
+  const batch = { mode: "BATCH_MODE_INDEPENDENT", items: [{ workflow_id: "across", target_state: "WORKFLOW_STATE_ACTIVE" }] };
+  for (const [rpc, request] of [
+    ["CreateWorkflow", ofBulk],
+    ["TransitionWorkflow", moved],
+    ["BatchTransitionWorkflows", { ...batch, ...ofBulk }],
+    ["BatchTransitionWorkflows", { ...batch, mode: "BATCH_MODE_ALL_OR_NOTHING", ...ofBulk }],
+    ["SetWorkflowTypePolicy", { workflow_type: "across", ...ofBulk }],
+    ["UpdateWorkflowMetadata", { workflow_id: "across", metadata_patch: struct({ a: 1 }), ...ofBulk }],
+  ] as const) {
+    expect([rpc, await client.failure(`WorkflowService/${rpc}`, request)]).toMatchObject([rpc, reused]);
+  }
   const again = { ...policy, request_id: "across" };
   expect(await client.failure("WorkflowService/SetWorkflowTypePolicy", again)).toMatchObject({ reason: "REQUEST_ID_REUSED" });
 });
@@ -226,6 +254,12 @@ test("a refused request is not remembered: it may be made again with the same id
   expect(await client.failure("WorkflowService/TransitionWorkflow", body)).toMatchObject({ reason: "WORKFLOW_NOT_FOUND" });
   await client.call("WorkflowService/CreateWorkflow", { workflow_id: "later" });
   expect((await client.call("WorkflowService/TransitionWorkflow", body)).workflow.version).toBe("2");
+});
+
+test("of bulk operations that are started with one id at once, there is one", async () => {
+  const body = { filter: 'workflow.id == "nobody"', action: { recovery: {} }, ...by, request_id: "bulk race" };
+  const answers = await Promise.all(Array.from({ length: 8 }, () => client.call("WorkflowService/StartBulkOperation", body)));
+  expect(new Set(answers.map(({ operation }) => operation.bulk_operation_id)).size).toBe(1);
 });
 
 test("of retries that race with their original, each gets the one answer", async () => {

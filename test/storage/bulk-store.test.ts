@@ -58,7 +58,7 @@ describe.each([
   });
 
   test("one is read as it was added, by its id and by its request", async () => {
-    const { bulk } = await openStore();
+    const { bulk, answer } = await openStore();
     const all = [operation("a"), operation("b", { isDryRun: true, request: undefined, position: "w" })];
     for (const each of all) expect(await bulk.add(each, 8)).toMatchObject({ ok: true });
     expect(await bulk.get("a")).toStrictEqual(all[0]);
@@ -66,6 +66,9 @@ describe.each([
     expect(await bulk.get("c")).toBeUndefined();
     expect(await bulk.byRequest(requestId("of a"))).toStrictEqual(all[0]);
     expect(await bulk.byRequest(requestId("of b"))).toBeUndefined();
+    expect(await answer(requestId("of a"))).toStrictEqual({ digest: "d", bulkOperationId: "a" });
+    const again = await bulk.add(operation("c", { request: { id: requestId("of a"), digest: "other" } }), 8);
+    expect(again).toEqual({ ok: false, error: { type: "conflict", conflict: { type: "request-exists" } } });
   });
 
   test("they are listed, the newest first, page by page", async () => {

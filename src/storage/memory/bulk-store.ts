@@ -5,8 +5,8 @@ import { stretchOf } from "../../kernel/stretch.ts";
 import type { BulkOperation, BulkResult, BulkStore } from "../../workflow/bulk-ports.ts";
 import type { WorkflowEvent } from "../../workflow/core/types.ts";
 
-/** For tests. */
-export function createMemoryBulkStore() {
+/** For tests. `remember` keeps which request has started an operation, unless it was answered already. */
+export function createMemoryBulkStore(remember: (operation: BulkOperation) => boolean) {
   const operations = new Map<string, BulkOperation>();
   const results = new Map<string, Map<WorkflowId, BulkResult>>();
 
@@ -52,6 +52,7 @@ export function createMemoryBulkStore() {
     add: async (operation, underWayMax) => {
       const underWay = [...operations.values()].filter(({ state }) => state === "RUNNING" || state === "PAUSED");
       if (underWay.length >= underWayMax) return err({ type: "conflict", conflict: { type: "limit" } });
+      if (!remember(operation)) return err({ type: "conflict", conflict: { type: "request-exists" } });
       operations.set(operation.id, operation);
       return ok(undefined);
     },

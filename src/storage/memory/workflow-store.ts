@@ -41,7 +41,12 @@ export function createMemoryWorkflowStore(nowMs: () => TimeMs = Date.now): Workf
   let newestPolicy = 0;
   const deadlineListeners = new Set<(atMs: TimeMs) => void>();
   const appendListeners = new Set<(newest: number) => void>();
-  const bulkResults = createMemoryBulkStore();
+  const bulkResults = createMemoryBulkStore(({ id: bulkOperationId, request, createdAtMs: atMs }) => {
+    if (request === undefined) return true;
+    if (answers.has(request.id)) return false;
+    answers.set(request.id, { digest: request.digest, bulkOperationId, atMs });
+    return true;
+  });
   let closed = false;
 
   const allHeld = (): Workflow[] => [...workflows.values()].filter(({ hold }) => hold !== undefined);

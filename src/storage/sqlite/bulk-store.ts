@@ -30,11 +30,12 @@ export function sqliteBulkStore(engine: SqliteEngine): BulkStore {
       return { rows: results, upTo: isCut ? results.at(-1)?.workflowId : undefined, looked: results.length };
     },
     add: (operation, underWayMax) =>
-      engine.apply([
+      engine.apply<{ readonly type: "limit" | "request-exists" }>([
+        ...answerStatement(operation),
         {
           sql: "SELECT 1 WHERE (SELECT count(*) FROM bulk_operations WHERE state IN ('RUNNING', 'PAUSED')) < ?",
           params: [underWayMax],
-          expect: { changes: 1, conflict: { type: "limit" } as const },
+          expect: { changes: 1, conflict: { type: "limit" } },
           returning: true,
         },
         {
@@ -97,6 +98,18 @@ export const bulkResultStatement = (event: NewWorkflowEvent): Statement<Workflow
           sql: insertChanged,
           params: [event.bulkOperationId, event.workflowId],
           expect: { changes: 1, conflict: { type: "request-exists" } },
+        },
+      ];
+
+/** By its request, the answer is the operation: its id stands for it. */
+const answerStatement = ({ id, request, createdAtMs }: BulkOperation) =>
+  request === undefined
+    ? []
+    : [
+        {
+          sql: "INSERT INTO answers (request_id, digest, workflow, event_sequence, at_ms) VALUES (?, ?, ?, 0, ?)",
+          params: [request.id, request.digest, id, createdAtMs],
+          expect: { changes: 1, conflict: { type: "request-exists" } as const },
         },
       ];
 

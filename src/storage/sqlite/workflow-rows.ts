@@ -37,6 +37,8 @@ export const toDueWorkflow = (row: Row): DueWorkflow => ({
 export function toAnswer(row: Row): StoredAnswer {
   const digest = row["digest"] as string;
   if (row["policy"] !== null) return { digest, policy: JSON.parse(row["policy"] as string) as TypePolicy };
+  // Of no event: it has started a bulk operation.
+  if (row["sequence"] === null) return { digest, bulkOperationId: row["workflow"] as string };
   return { digest, workflow: parseWorkflow(row["workflow"] as string), event: toEvent(row) };
 }
 
