@@ -65,7 +65,7 @@ export async function openEvents(url: string, headers: OutgoingHttpHeaders = {})
   };
 }
 
-async function* blocksOf(response: IncomingMessage): AsyncGenerator<string, void> {
+export async function* blocksOf(response: IncomingMessage): AsyncGenerator<string, void> {
   let text = "";
   for await (const chunk of response.setEncoding("utf8")) {
     text += chunk;
@@ -76,7 +76,7 @@ async function* blocksOf(response: IncomingMessage): AsyncGenerator<string, void
   }
 }
 
-function parsed(block: string): SentEvent {
+export function parsed(block: string): SentEvent {
   const lines = block.split("\n").map((line) => /^([a-z]*): ?(.*)$/.exec(line) ?? []);
   const field = (name: string): string | undefined => lines.find(([, one]) => one === name)?.[2];
   const data = field("data");
