@@ -4,6 +4,9 @@ export const recentCountMax = 1_024;
 /** Their texts. The largest event has some 200 KiB. */
 export const recentBytesMax = 16 * 1024 * 1024;
 
+/** What a watch has read that lags behind these, and has not told for so long, or twice as long, is let go. It reads it again when it goes on. */
+export const heldStretchMs = 1_000;
+
 /** All are kept in memory, each a KiB or two; more types than anybody tells apart. */
 export const policyCountMax = 1_000;
 

@@ -5,7 +5,9 @@ import type { WorkflowEvent } from "./core/types.ts";
 import { rangesOf } from "./event-ranges.ts";
 import { createFanOut, type FanOut } from "./fan-out.ts";
 import type { Place, Wanted } from "./feed.ts";
-import type { WorkflowStore } from "./ports.ts";
+import { createHeldStretches } from "./held-stretches.ts";
+import { heldStretchMs } from "./limits.ts";
+import type { EventRanges, WorkflowStore } from "./ports.ts";
 import type { RecentBounds } from "./recent-events.ts";
 
 export type WatchMessage =
@@ -38,8 +40,9 @@ export function createWatch(dependencies: {
 }): Watch {
   const { store, turns } = dependencies;
   const fanOut = createFanOut(dependencies);
+  const hold = createHeldStretches(heldStretchMs);
   return async function* watch(options) {
-    const watching = { store, fanOut, breathe: turns(options.signal), pace: createPace(options), options };
+    const watching = { store, fanOut, hold, breathe: turns(options.signal), pace: createPace(options), options };
     let cursor = options.afterSequence;
     yield { type: "progress", sequence: cursor };
     watching.pace.sent();
@@ -62,6 +65,7 @@ export function createWatch(dependencies: {
 type Watching = {
   readonly store: WorkflowStore;
   readonly fanOut: FanOut;
+  readonly hold: ReturnType<typeof createHeldStretches>;
   readonly breathe: Breathe;
   readonly pace: Pace;
   readonly options: WatchOptions;
@@ -78,15 +82,18 @@ async function* catchUp(watching: Watching, afterSequence: number): AsyncGenerat
     if (pause !== undefined) await pause;
     // Read before the page: what comes between the two is found by the next look.
     const { newest } = await store.sequences();
-    const { rows, upTo } = await store.listEvents({ afterSequence: cursor, limit: stretchRowsMax, ranges });
+    const { stretch, upTo } = await readStretch(watching, cursor, ranges);
     const { oldest } = await store.sequences();
     if (oldest > cursor + 1) {
+      stretch.letGo();
       yield { type: "purged", oldest };
       return undefined;
     }
-    for (const event of rows) {
+    for (let index = 0; ; index += 1) {
       const pause = breathe();
       if (pause !== undefined) await pause;
+      const event = stretch.at(index);
+      if (event === undefined) break;
       cursor = event.sequence;
       const wanted = filter?.matches(event) ?? true;
       if (typeof wanted === "boolean" ? wanted : await wanted) {
@@ -97,6 +104,8 @@ async function* catchUp(watching: Watching, afterSequence: number): AsyncGenerat
         pace.sent();
       }
     }
+    if (!stretch.isHeld) continue;
+    stretch.letGo();
     // What is passed over counts as read.
     cursor = upTo ?? Math.max(cursor, newest);
     if (upTo === undefined) {
@@ -108,6 +117,11 @@ async function* catchUp(watching: Watching, afterSequence: number): AsyncGenerat
       pace.sent();
     }
   }
+}
+
+async function readStretch({ store, hold }: Watching, afterSequence: number, ranges: EventRanges) {
+  const { rows, upTo } = await store.listEvents({ afterSequence, limit: stretchRowsMax, ranges });
+  return { stretch: hold(rows), upTo };
 }
 
 /** Tells what comes, until it has fallen behind; then says how far it has come. */
