@@ -142,9 +142,9 @@ test(`what goes on by itself does so once, over any number of kill -9: SEED=${se
   await Promise.all(lasting.map((workflowId) => workflows.transitionWorkflow({ workflowId, targetState: ACTIVE, ...by })));
   const watcher = startWatcher(clients);
   const { operation } = await workflows.startBulkOperation({
-    // Also what it has moved lies in it: nothing but the operation's own memory keeps it from acting twice.
+    // Also what it has changed lies in it, and could be changed again: nothing but the operation's own memory keeps it from acting twice.
     filter: 'workflow.type == "many"',
-    action: { action: { $case: "transition", value: { targetState: ACTIVE } } },
+    action: { action: { $case: "metadataUpdate", value: { metadataPatch: { touched: true } } } },
     ratePerSecond: 25,
     ...by,
   });
