@@ -20,9 +20,11 @@ afterEach(async () => {
   data.remove();
 });
 
-test.each(["README.md", "docs/http.md", "docs/rules.md", "docs/tour.md", "examples/laboratory/README.md"])(
+// The tour is pasted after the README's lines, as a reader does.
+test.each([[["README.md", "docs/tour.md"]], [["docs/http.md"]], [["docs/rules.md"]], [["examples/laboratory/README.md"]]])(
   "each line of %s prints what is shown below it",
-  async (file) => {
-    await expectPastes({ file, address: server.address, url: server.url, dataDir: data.path, background });
+  async (files) => {
+    for (const file of files)
+      await expectPastes({ file, address: server.address, url: server.url, dataDir: data.path, background });
   },
 );
