@@ -53,9 +53,12 @@ export function updateCommand(): Command {
   );
 }
 
-/** What comes last counts. */
+/** What comes last counts, but to set and to remove the same key is a mistake: nobody can tell which of them is meant. */
 export function patchOf({ set = [], remove = [], patch }: Pick<Options, "set" | "remove" | "patch">): JsonObject {
   if (set.length + remove.length === 0 && patch === undefined) throw new UsageError("give --set, --remove or --patch");
+  const both = set.flatMap(Object.keys).find((key) => remove.includes(key));
+  if (both !== undefined)
+    throw new UsageError(`${JSON.stringify(both)} is given to --set and to --remove; give it to one of them`);
   const file = patch === undefined ? {} : readPatch(patch);
   const keys = [...set.flatMap(Object.entries), ...remove.map((key) => [key, null] as const)] as readonly (readonly [
     string,

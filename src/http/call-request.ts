@@ -60,7 +60,7 @@ export function fixedOf(
   const { input, methodKind } = rule.method;
   const variables = rule.segments.flatMap((segment) => ("field" in segment ? [segment.field] : []));
   const inPath = Object.fromEntries(variables.map((field, index) => [field.name, valueJson(field, values[index] ?? "")]));
-  const inQuery = queryJson(input, new URLSearchParams(query));
+  const inQuery = queryJson(input, query);
   const misplaced = rule.hasBody
     ? Object.keys(inQuery.json).map((field) => ({ field, description: "must be in the body" }))
     : variables

@@ -27,10 +27,12 @@ const jsonNameOf = ({ path }: QueryField): string => path.map(({ jsonName }) => 
 /** `a=1&b.c=x`: in either spelling of a field; what may be many is repeated. */
 export function queryJson(
   descriptor: DescMessage,
-  query: URLSearchParams,
+  text: string,
 ): { readonly json: JsonObject; readonly problems: readonly FieldViolation[] } {
   const json: JsonObject = {};
-  const problems: FieldViolation[] = [];
+  const problems: FieldViolation[] = [...notUnicode(text)];
+  if (problems.length > 0) return { json, problems };
+  const query = new URLSearchParams(text);
   const known = queryFields(descriptor);
   for (const key of new Set(query.keys())) {
     const found = known.find((one) => nameOf(one) === key || jsonNameOf(one) === key);
@@ -42,6 +44,27 @@ export function queryJson(
     }
   }
   return { json, problems };
+}
+
+/** What is encoded must be UTF-8: of other bytes, the platform would silently make another text. */
+function notUnicode(query: string): readonly FieldViolation[] {
+  const isUnicode = (part: string): boolean => (part.match(/(?:%[0-9a-f]{2})+/gi) ?? []).every(isUtf8);
+  return query
+    .split("&")
+    .filter((part) => !isUnicode(part))
+    .map((part) => ({
+      field: [...new URLSearchParams(part).keys()].join(),
+      description: "is no Unicode text: what is encoded with % must be UTF-8",
+    }));
+}
+
+function isUtf8(encoded: string): boolean {
+  try {
+    decodeURIComponent(encoded);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function put(json: JsonObject, { path, field }: QueryField, texts: readonly string[]): boolean {

@@ -13,6 +13,7 @@ import { fieldCountMax } from "../kernel/limits.ts";
 import { messageType, registry } from "../rpc/descriptors.ts";
 import type { FieldViolation } from "../rpc/errors.ts";
 import { jsonProblems } from "../rpc/json-problems.ts";
+import { notUnicodePlace } from "../rpc/unicode.ts";
 import { tooManyFields } from "../rpc/wire-format.ts";
 import { jsonSyntaxProblem } from "./json-syntax.ts";
 import { valueCount } from "./value-count.ts";
@@ -29,6 +30,9 @@ export type RequestParts = {
 export type Encoded =
   | { readonly type: "encoded"; readonly bytes: Uint8Array<ArrayBuffer> }
   | { readonly type: "invalid"; readonly problems: readonly FieldViolation[] };
+
+/** What came as UTF-8 has half characters only where it escapes them. */
+const surrogate = /\\u[dD][89a-fA-F]/;
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false });
 
@@ -50,6 +54,11 @@ export function encodeRequest({ typeName, body, fixed }: RequestParts): Encoded 
       mergeFromJsonString(descriptor, message, text);
     } catch (error) {
       return invalid(bodyProblems(descriptor, text, error));
+    }
+    // The library takes such texts within a Struct, and writes others for them.
+    if (surrogate.test(text)) {
+      const json = JSON.parse(text) as JsonValue;
+      if (notUnicodePlace(json) !== undefined) return invalid(jsonProblems(descriptor, json));
     }
     const contradicted = Object.entries(fixed).flatMap(([name, value]) => contradiction(descriptor, message, name, value));
     if (contradicted.length > 0) return invalid(contradicted);

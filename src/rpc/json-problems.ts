@@ -1,6 +1,7 @@
 import { type DescField, type DescMessage, fromJson, type JsonValue, ScalarType } from "@bufbuild/protobuf";
 import { isFieldError } from "@bufbuild/protobuf/reflect";
 import type { FieldViolation } from "./errors.ts";
+import { notUnicodePlace, notUnicodeWords } from "./unicode.ts";
 import { oneOf } from "./value-rules.ts";
 
 type JsonObject = Readonly<Record<string, JsonValue>>;
@@ -10,7 +11,8 @@ const violationCountMax = 20;
 
 /**
  * What is wrong with JSON that is no message of its type, each at its place. The library decides what is wrong, and says of the first thing only
- * in which field of which type it is: so it is asked again about smaller and smaller parts. Only of what is refused already.
+ * in which field of which type it is: so it is asked again about smaller and smaller parts. Only of what is refused already. Texts that are no
+ * Unicode it takes within a Struct, and they are refused here.
  */
 export function jsonProblems(descriptor: DescMessage, json: JsonValue): readonly FieldViolation[] {
   const found: FieldViolation[] = [];
@@ -28,15 +30,21 @@ function inMessage(descriptor: DescMessage, json: JsonValue, path: string, found
   for (const [name, value] of Object.entries(json)) {
     if (found.length >= violationCountMax) return;
     const field = names.get(name);
-    const place = path === "" ? (field?.name ?? name) : `${path}.${field?.name ?? name}`;
+    const shown = field?.name ?? (name.isWellFormed() ? name : JSON.stringify(name));
+    const place = path === "" ? shown : `${path}.${shown}`;
     if (field === undefined) {
       found.push({ field: place, description: `is not known; the fields here are ${listed(descriptor)}` });
     } else {
       inField(descriptor, field, value, { name, place }, found);
     }
   }
-  // Each field alone is right: a field in both spellings, two of a oneof.
-  const cause = found.length === before ? causeOf(descriptor, json) : undefined;
+  if (found.length > before) return;
+  const twice = descriptor.fields.filter(({ name, jsonName }) => name !== jsonName && name in json && jsonName in json);
+  for (const { name, jsonName } of twice) {
+    found.push({ field: path === "" ? name : `${path}.${name}`, description: `is there twice, as ${jsonName} and as ${name}` });
+  }
+  // Each field alone is right: two of a oneof.
+  const cause = twice.length === 0 ? causeOf(descriptor, json) : undefined;
   if (cause !== undefined) found.push({ field: path, description: cause });
 }
 
@@ -47,7 +55,8 @@ function inField(
   { name, place }: { readonly name: string; readonly place: string },
   found: FieldViolation[],
 ): void {
-  const cause = causeOf(descriptor, { [name]: value });
+  const notUnicodeAt = notUnicodePlace(value);
+  const cause = causeOf(descriptor, { [name]: value }) ?? (notUnicodeAt === undefined ? undefined : notUnicodeWords);
   if (cause === undefined) return;
   if (field.fieldKind === "message" && !isWellKnown(field.message)) {
     inMessage(field.message, value, place, found);
@@ -59,10 +68,15 @@ function inField(
       const itemPlace = `${place}[${index}]`;
       if (item === null) found.push({ field: itemPlace, description: "must not be null" });
       else if (field.listKind === "message" && !isWellKnown(field.message)) inMessage(field.message, item, itemPlace, found);
+      else if (notUnicodePlace(item) !== undefined) found.push({ field: itemPlace, description: notUnicodeWords });
       else if (causeOf(descriptor, { [name]: [item] }) !== undefined) {
         found.push({ field: itemPlace, description: wanted(field) ?? cause });
       }
     }
+    return;
+  }
+  if (notUnicodeAt !== undefined && (cause === notUnicodeWords || typeof value === "string")) {
+    found.push({ field: `${place}${notUnicodeAt}`, description: notUnicodeWords });
     return;
   }
   const words = field.fieldKind === "list" ? "must be a JSON array" : wanted(field);

@@ -85,10 +85,19 @@ function brokenFieldRules(descriptor: DescMessage, message: Message): readonly F
   return result.violations.map((violation) => ({ field: pathText(violation.field), description: describe(violation) }));
 }
 
+/** Each pattern of the contract, in words. */
+export const patternWords: Readonly<Record<string, string>> = {
+  [idPattern.source]: idWords,
+  [requestIdPattern.source]: requestIdWords,
+  "^\\P{Cc}{1,256}$": "must be 1 to 256 characters, none of them a control character",
+  "^[A-Za-z][A-Za-z0-9_]{0,63}$": "must be 1 to 64 characters of [A-Za-z0-9_], the first a letter",
+  "^[A-Za-z_][A-Za-z0-9_]{0,63}$": "must be 1 to 64 characters of [A-Za-z0-9_], the first no digit",
+};
+
 /** The library's text, except where it shows what only machines read. */
 function describe({ ruleId, message, field }: Violation): string {
-  if (ruleId === "string.pattern" && message.includes(idPattern.source)) return idWords;
-  if (ruleId === "string.pattern" && message.includes(requestIdPattern.source)) return requestIdWords;
+  const pattern = ruleId === "string.pattern" && Object.keys(patternWords).find((each) => message.includes(each));
+  if (pattern) return patternWords[pattern] ?? message;
   const last = field.at(-1);
   if (!ruleId.startsWith("enum.") || last?.kind !== "field" || last.fieldKind !== "enum") return message;
   return oneOf(last.enum, last);

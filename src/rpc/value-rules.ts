@@ -4,6 +4,7 @@ import { field as fieldRules } from "@bufbuild/protovalidate/gen/buf/validate/va
 import { structBytesMax } from "../kernel/limits.ts";
 import { systemPrefix } from "../kernel/system-actor.ts";
 import type { FieldViolation } from "./errors.ts";
+import { keyText } from "./key-text.ts";
 
 /**
  * What no field rule of the contract says, because it holds for every message: known enum numbers, Structs that are JSON and not too
@@ -176,5 +177,3 @@ function notFinitePlace(value: unknown): string | undefined {
   }
   return undefined;
 }
-
-const keyText = (key: string): string => (/^\w+$/.test(key) ? `.${key}` : `[${JSON.stringify(key)}]`);

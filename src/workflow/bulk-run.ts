@@ -36,7 +36,7 @@ export async function runBulk(
   running: BulkRunning,
   operation: BulkOperation,
   signal: AbortSignal,
-  tellWaiting: (cause: string) => void,
+  tellWaiting: (words: string, cause: string) => void,
 ): Promise<boolean> {
   const { store, bulk, turns, clock, filterOf } = running;
   const { id, isDryRun, ratePerSecond, createdAtMs } = operation;
@@ -100,7 +100,7 @@ export async function runBulk(
         if (now === undefined || !filter.matches(now)) return undefined;
         wanted = { id: now.id, version: now.version };
       } else if (isInability(error)) {
-        tellWaiting(`${error.type}: ${error.cause}`);
+        tellWaiting(inabilityWords[error.type], error.cause);
         failures += 1;
         await wait(Math.min(bulkWaitMsMax, bulkWaitMsMin * 2 ** (failures - 1)));
       } else return { workflowId: wanted.id, error };
@@ -128,7 +128,7 @@ export async function runBulk(
     if (!signal.aborted) position = chunk.position;
     const written = await bulk.advance(id, position, results);
     if (!written.ok) throw new Error(`the results are not written: ${JSON.stringify(written.error)}`);
-    tellWaiting("");
+    tellWaiting("", "");
     if (chunk.isLast && !signal.aborted) return true;
     await wait(Math.max(0, beganMs + (chunk.found.length / ratePerSecond) * 1000 - clock.monotonicMs()));
   }
@@ -165,13 +165,15 @@ function changeOf(
   return { workflowId, judgeNow, whenLost: () => changedAgain(running, { workflowId, expectedVersion }) };
 }
 
-/** Nothing is wrong with the workflow: it is tried again. */
-const isInability = (
-  error: ManagerError,
-): error is Extract<ManagerError, { readonly type: `predicate-logic-${"unavailable" | "overloaded"}` | "storage-unavailable" }> =>
-  error.type === "predicate-logic-unavailable" ||
-  error.type === "predicate-logic-overloaded" ||
-  error.type === "storage-unavailable";
+/** Nothing is wrong with the workflow: it is tried again. Who asks why is told the contract's reason; the cause is for the log. */
+export const inabilityWords = {
+  "predicate-logic-unavailable": "PREDICATE_LOGIC_UNAVAILABLE: the predicate engine does not answer",
+  "predicate-logic-overloaded": "OVERLOADED: more waits for its rules than can be judged in time",
+  "storage-unavailable": "STORAGE_UNAVAILABLE: the store cannot be written",
+} as const;
+
+const isInability = (error: ManagerError): error is Extract<ManagerError, { readonly type: keyof typeof inabilityWords }> =>
+  Object.hasOwn(inabilityWords, error.type);
 
 /** What is under way is finished. */
 const never = new AbortController().signal;

@@ -12,7 +12,7 @@ import {
   bulkWaitMsMax,
 } from "./bulk-limits.ts";
 import type { BulkOperation, BulkState } from "./bulk-ports.ts";
-import { type BulkRunning, runBulk } from "./bulk-run.ts";
+import { type BulkRunning, inabilityWords, runBulk } from "./bulk-run.ts";
 
 export type BulkCommand = Pick<
   BulkOperation,
@@ -66,26 +66,26 @@ export function createBulk(
       try {
         const operation = await bulk.get(id);
         if (operation?.state !== "RUNNING") return;
-        const isOver = await runBulk(dependencies, operation, signal, (cause) => tellWaiting(id, cause));
+        const isOver = await runBulk(dependencies, operation, signal, (words, cause) => tellWaiting(id, words, cause));
         if (!isOver) return;
         const completed = await bulk.enter(id, ["RUNNING"], "COMPLETED", environment.nowMs());
         if (completed.ok) logger.info({ bulk: id }, "bulk operation completed");
         // Paused or cancelled meanwhile, it is over for now.
         if (completed.ok || completed.error.type === "conflict") return;
-        tellWaiting(id, completed.error.cause);
+        tellWaiting(id, inabilityWords["storage-unavailable"], completed.error.cause);
       } catch (error) {
         logger.error({ bulk: id, err: error }, "bulk operation interrupted; it begins again where it was");
-        tellWaiting(id, "it was interrupted: see the server's log");
+        tellWaiting(id, "INTERNAL: it was interrupted; the server's log says by what", String(error));
       }
       await pause(signal);
     }
   }
 
-  function tellWaiting(id: string, cause: string): void {
+  function tellWaiting(id: string, words: string, cause: string): void {
     const run = runs.get(id);
-    if (run === undefined || run.waitingFor === cause) return;
+    if (run === undefined || run.waitingFor === words) return;
     if (run.waitingFor === "") logger.warn({ bulk: id, cause }, "bulk operation waits");
-    run.waitingFor = cause;
+    run.waitingFor = words;
   }
 
   function pause(signal: AbortSignal): Promise<void> {

@@ -2,6 +2,7 @@ import { Status } from "nice-grpc-common";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { statusOf } from "../../src/http/problem-status.ts";
 import { httpRules } from "../../src/http/rules.ts";
+import { notUnicodeWords } from "../../src/rpc/unicode.ts";
 import { startServer, type TestServer, temporaryFolder } from "../support/concord.ts";
 import { ask, askJson, openEvents } from "../support/http-client.ts";
 import { createProtoClient, type ProtoClient, type RpcName } from "../support/proto-client.ts";
@@ -137,7 +138,22 @@ describe("what is a problem before it is a call", () => {
       ],
     ],
     ["a name twice", '{"workflowId":"a","workflowId":"b"}', [["", 'duplicate object key "workflowId"']]],
-    ["both spellings", '{"workflowId":"a","workflow_id":"a"}', [["", "workflow_id: set multiple times"]]],
+    [
+      "both spellings",
+      '{"workflowId":"a","workflow_id":"a"}',
+      [["workflow_id", "is there twice, as workflowId and as workflow_id"]],
+    ],
+    ["half a character", '{"workflowId":"a","requestedBy":"\\ud800"}', [["requested_by", notUnicodeWords]]],
+    [
+      "half a character in a key, of two that would become one",
+      '{"workflowId":"a","requestedBy":"a","metadata":{"\\ud800":1,"\\ud801":2}}',
+      [['metadata["\\ud800"]', notUnicodeWords]],
+    ],
+    [
+      "a word that is no choice",
+      '{"workflowId":"a","requestedBy":"a","initialState":"SLEEPING"}',
+      [["initial_state", expect.stringMatching(/^must be one of WORKFLOW_STATE_/)]],
+    ],
     ["no UTF-8", Buffer.from([0x22, 0xff, 0x22]), [["", "the body must be JSON in UTF-8"]]],
     [
       "a field that breaks its rule",
@@ -199,6 +215,10 @@ describe("what is a problem before it is a call", () => {
     ]);
     const typed = await askJson(`${url}/v1/workflows?page_size=x`);
     expect(typed.json.fieldViolations).toEqual([{ field: "page_size", description: "must be a whole number, or one in quotes" }]);
+    const notUnicode = await askJson(`${url}/v1/workflows?filter=%ed%a0%80&page_size=1`);
+    expect(notUnicode.json.fieldViolations).toEqual([
+      { field: "filter", description: "is no Unicode text: what is encoded with % must be UTF-8" },
+    ]);
     const beside = await askJson(`${url}/v1/workflows/a/recover?reason=x`, { method: "POST", body: {} });
     expect(beside.json.fieldViolations).toEqual([{ field: "reason", description: "must be in the body" }]);
     const twice = await askJson(`${url}/v1/workflows/a/recover`, { method: "POST", body: { workflowId: "b" } });

@@ -183,8 +183,7 @@ test.each([
   { indexed_metadata: Array.from({ length: 17 }, (_, index) => `k${index}`), fields: ["terms.indexed_metadata"] },
 ])("keys that cannot be indexed are refused: $indexed_metadata", async ({ indexed_metadata, fields }) => {
   const request = { workflow_type: "order", terms: { indexed_metadata }, ...by };
-  expect(await client.failure("WorkflowService/SetWorkflowTypePolicy", request)).toMatchObject({
-    reason: "INVALID_REQUEST",
-    fields,
-  });
+  const failure = await client.failure("WorkflowService/SetWorkflowTypePolicy", request);
+  expect(failure).toMatchObject({ reason: "INVALID_REQUEST", fields });
+  expect(failure.message).not.toContain("regex");
 });

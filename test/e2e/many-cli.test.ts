@@ -77,6 +77,8 @@ test("batch: a line that is no move is named, and nothing is asked for", async (
   const told = await concord("batch", file);
   expect(told).toMatchObject({ code: 2, out: "" });
   expect(told.err).toContain(`${file}:2: `);
+  writeFileSync(file, `{"workflow_id": "${ids[0]}", "target_state": "SLEEPING"}\n`);
+  expect((await concord("batch", file)).err).toContain(`${file}:1: target_state: must be one of WORKFLOW_STATE_CREATED, `);
   expect(await concord("batch", join(data.path, "nothing"))).toMatchObject({
     code: 1,
     err: expect.stringContaining("cannot be read"),

@@ -84,6 +84,7 @@ describe("update", () => {
     [[], "give --set, --remove or --patch"],
     [["--set", "a"], `It must be a key, = and JSON, such as approved=true`],
     [["--set", "a=text"], `It must be a key, = and JSON, such as approved=true`],
+    [["--set", "a=1", "--remove", "a"], '"a" is given to --set and to --remove; give it to one of them'],
     [["--patch", "/nowhere.json"], "cannot read /nowhere.json"],
   ])("%j is no update", async (args, words) => {
     const refused = await workflow("update", "wf-2", ...args);

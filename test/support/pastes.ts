@@ -9,21 +9,29 @@ const root = join(import.meta.dirname, "..", "..");
 
 type Paste = { readonly command: string; readonly shown: string };
 
-/** A command begins with `    $ `, goes on after a backslash, and is followed by what it prints. */
-function pastesOf(text: string): readonly Paste[] {
+/**
+ * A command begins with `    $ `, goes on after a backslash, and is followed by what it prints: up to the next command or the next line of prose.
+ * Blank lines within it are part of it.
+ */
+export function pastesOf(text: string): readonly Paste[] {
   const pastes: { command: string; shown: string }[] = [];
   let inside = false;
+  let blank = "";
   for (const line of text.split("\n")) {
     const last = pastes.at(-1);
     if (line.startsWith("    $ ")) {
       pastes.push({ command: line.slice(6), shown: "" });
       inside = true;
+      blank = "";
+    } else if (line === "") {
+      blank += "\n";
     } else if (!line.startsWith("    ")) {
       inside = false;
     } else if (inside && last?.command.endsWith("\\")) {
       last.command += `\n${line.slice(4)}`;
     } else if (inside && last !== undefined) {
-      last.shown += `${line.slice(4)}\n`;
+      last.shown += `${blank}${line.slice(4)}\n`;
+      blank = "";
     }
   }
   return pastes;
@@ -35,8 +43,12 @@ function normalized(text: string): string {
     .replaceAll(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, "TIME")
     .replaceAll(/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g, "UUID")
     .replaceAll(/127\.0\.0\.1:\d+/g, "ADDRESS")
-    .replaceAll(/ +$/gm, "");
+    .replaceAll(/ +$/gm, "")
+    .trimEnd();
 }
+
+/** What follows in the document has its own blank line. */
+const withoutBlankEnd = (text: string) => text.replace(/\n+$/, "\n");
 
 const asShown = (text: string) => text.replaceAll(/^(?=.)/gm, "    ");
 
@@ -62,7 +74,9 @@ export async function expectPastes(options: {
     } else {
       const told = `${asShown(`$ ${command}`)}\n`;
       const start = text.indexOf(`${told}${asShown(shown)}`, place) + told.length;
-      const now = asShown(printed.replaceAll(address, "127.0.0.1:50051").replaceAll(url, "http://127.0.0.1:50080"));
+      const now = asShown(
+        withoutBlankEnd(printed).replaceAll(address, "127.0.0.1:50051").replaceAll(url, "http://127.0.0.1:50080"),
+      );
       text = text.slice(0, start) + now + text.slice(start + asShown(shown).length);
       place = start + now.length;
     }

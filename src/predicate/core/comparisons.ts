@@ -76,6 +76,7 @@ function comparisonOf(expr: Expr): Comparison | undefined {
   if (left === undefined) return undefined;
   if (name === "startsWith" && target !== undefined) return compared(target, "startsWith", literalsOf([left]));
   if (right === undefined) return undefined;
+  if (name === "_[_]") return compared(expr, "==", isTrue);
   if (name === "@in") return inList(left, right);
   const operator = operators[name];
   if (operator === undefined) return undefined;
@@ -96,8 +97,19 @@ function compared(
   operator: Comparison["operator"] | undefined,
   literals: readonly Literal[] | undefined,
 ): Comparison | undefined {
-  const field = expr.exprKind.case === "selectExpr" ? qualifiedName(expr) : undefined;
+  const field = fieldName(expr);
   return field === undefined || operator === undefined || literals === undefined ? undefined : { field, operator, literals };
+}
+
+/** `a.b`, also of `a["b"]`; of a variable alone, nothing. */
+function fieldName(expr: Expr): string | undefined {
+  const { exprKind } = expr;
+  if (exprKind.case === "selectExpr") return qualifiedName(expr);
+  if (exprKind.case !== "callExpr" || exprKind.value.function !== "_[_]") return undefined;
+  const [record, key] = exprKind.value.args;
+  const name = key && literalText(key);
+  const field = record && (fieldName(record) ?? qualifiedName(record));
+  return field === undefined || name === undefined || !/^[A-Za-z_]\w*$/.test(name) ? undefined : `${field}.${name}`;
 }
 
 /** Nothing, if one of them is no literal of these types. */

@@ -84,5 +84,5 @@ export type LastEvent = Pick<
   "type" | "fromState" | "toState" | "occurredAtMs" | "requestedBy" | "reason" | "metadata"
 >;
 
-/** The durable record of one change. `sequence` is 1, 2, 3, … over all workflows of the store, without gaps. */
+/** The durable record of one change. `sequence` is 1, 2, 3, … over all workflows of the store; only a purge leaves gaps. */
 export type WorkflowEvent = NewWorkflowEvent & { readonly sequence: number };

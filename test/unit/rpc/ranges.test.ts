@@ -38,6 +38,17 @@ describe("what a store is told of a filter", () => {
       'workflow.metadata.site == "B" && (workflow.state == "FAILED" && workflow.version > 2)',
       { state: { oneOf: ["FAILED"] }, version: { min: 2 }, metadata: [{ key: "site", oneOf: ["B"] }] },
     ],
+    [
+      'workflow.metadata["site"] == 3 && workflow["metadata"].urgent',
+      {
+        metadata: [
+          { key: "site", oneOf: [3] },
+          { key: "urgent", oneOf: [true] },
+        ],
+      },
+    ],
+    ['workflow["metadata"]["urgent"]', { metadata: [{ key: "urgent", oneOf: [true] }] }],
+    ['workflow.metadata["a b"] == 3 && workflow.metadata[workflow.id] == 3', {}],
     // Never true.
     ["workflow.id == dyn(5)", {}],
     ['workflow.id == "a" && workflow.id == "b"', { id: { oneOf: [] } }],

@@ -1,3 +1,5 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { create, createFileRegistry, setExtension } from "@bufbuild/protobuf";
 import {
   FieldDescriptorProto_Label,
@@ -11,7 +13,7 @@ import { ValidateTransitionRequest } from "../../../src/gen/concord/predicate/v1
 import { WorkflowState } from "../../../src/gen/concord/workflow/v1/workflow.ts";
 import { TransitionWorkflowRequest } from "../../../src/gen/concord/workflow/v1/workflow_service.ts";
 import { messageType } from "../../../src/rpc/descriptors.ts";
-import { InvalidMessage, validatingDecoder } from "../../../src/rpc/validation.ts";
+import { InvalidMessage, patternWords, validatingDecoder } from "../../../src/rpc/validation.ts";
 
 const { ACTIVE, COMPLETED } = WorkflowState;
 
@@ -63,6 +65,17 @@ describe("descriptions are for people", () => {
       { field, description: typeof says === "string" ? says : expect.stringMatching(says) },
     ]);
   });
+});
+
+test("each pattern of the contract has words", () => {
+  const root = join(import.meta.dirname, "..", "..", "..", "proto", "concord");
+  const files = readdirSync(root, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".proto"));
+  const texts = files.map((name) => readFileSync(join(root, name), "utf8"));
+  const patterns = texts.flatMap((text) =>
+    [...text.matchAll(/string\.pattern = ("[^"]*")/g)].map(([, literal = ""]) => JSON.parse(literal)),
+  );
+  expect(patterns.length).toBeGreaterThan(50);
+  expect(Object.keys(patternWords)).toEqual(expect.arrayContaining([...new Set(patterns)]));
 });
 
 test("what a field rule refuses is not named as possible", () => {

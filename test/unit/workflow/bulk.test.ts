@@ -152,12 +152,12 @@ describe("while it cannot be tried, it waits, says why, and goes on:", () => {
     {
       what: "the engine does not answer",
       failure: { type: "unavailable", cause: "away" } as const,
-      says: "predicate-logic-unavailable: away",
+      says: "PREDICATE_LOGIC_UNAVAILABLE: the predicate engine does not answer",
     },
     {
       what: "the engine has too much to do",
       failure: { type: "overloaded", cause: "busy", retryAfterMs: 1 } as const,
-      says: "predicate-logic-overloaded: busy",
+      says: "OVERLOADED: more waits for its rules than can be judged in time",
     },
   ])("$what", async ({ failure, says }) => {
     const under = await bulkOver(3);

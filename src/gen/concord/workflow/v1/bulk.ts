@@ -109,8 +109,8 @@ export interface BulkOperation {
   /** How far it has come in the order of ids: it has acted on all up to this one. Empty: it has not begun. */
   readonly position: string;
   /**
-   * Why it does not go on although it is RUNNING: such as that the predicate engine does not answer. It tries again by itself, after at most
-   * 5 s. Empty: it goes on.
+   * Why it does not go on although it is RUNNING: an ErrorReason, a colon, and what it means in words, such as
+   * "PREDICATE_LOGIC_UNAVAILABLE: the predicate engine does not answer". It tries again by itself, after at most 5 s. Empty: it goes on.
    */
   readonly waitingFor: string;
   /** Why, in the words of who has started it: the reason of each event that comes of it. */

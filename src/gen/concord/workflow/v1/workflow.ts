@@ -289,7 +289,10 @@ export interface InTransition {
 export interface WorkflowEvent {
   /** Unique: a UUIDv7. */
   readonly eventId: string;
-  /** Its place in the order of all events of the store: 1, 2, 3, … without gaps. Resume a watch with it. */
+  /**
+   * Its place in the order of all events of the store: 1, 2, 3, … as they are written, none left out. Purging a workflow takes its events away,
+   * and their numbers are never given again: that is the only gap there is. Resume a watch with it.
+   */
   readonly sequence: bigint;
   /** The workflow that changed. */
   readonly workflowId: string;
