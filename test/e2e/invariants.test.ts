@@ -61,7 +61,7 @@ test("a violated invariant refuses what it is about, is counted, and leaves the 
       const move = { ...mutation, targetState: WorkflowState.ACTIVE };
       const failure = await failureOf(after.workflows.transitionWorkflow({ ...move, workflowId: "broken" }));
       expect(failure.code).toBe(Status.INTERNAL);
-      expect(await after.violations()).toEqual(["TransitionValidity 1"]);
+      expect(await after.violations()).toEqual(["StateConsistency 1"]);
       const { workflow } = await after.workflows.getWorkflow({ workflowId: "broken" });
       expect(workflow?.state).toBe(WorkflowState.CREATED);
       const moved = await after.workflows.transitionWorkflow({ ...move, workflowId: "whole" });

@@ -123,6 +123,7 @@ const carriedVersion = (id: string) => ({
     { from: undefined, to: "COMPLETED" },
     { from: "ACTIVE", to: undefined },
   ],
+  operations: ["TRANSITION"],
   workflowTypes: [],
   condition: "",
   expression: `'😀' == "${id}"`,
