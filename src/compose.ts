@@ -54,7 +54,7 @@ import { createMetrics, type MetricsServer, serveMetrics } from "./runtime/metri
 import { purgeAnswers } from "./runtime/purge-answers.ts";
 import { openTraceWriter, type TraceWriter } from "./runtime/trace-writer.ts";
 import { createTurns } from "./runtime/turns.ts";
-import { readSinksFile } from "./sinks-file.ts";
+import { readSinksFile, type SinkSettings } from "./sinks-file.ts";
 import { openSqliteDecisionLog } from "./storage/sqlite/decision-log.ts";
 import { openSqliteRuleStore } from "./storage/sqlite/rule-store.ts";
 import { schemaChange } from "./storage/sqlite/schema-change.ts";
@@ -123,6 +123,7 @@ type Wiring = Options & {
   /** One of each for all services, which have one loop. */
   readonly turns: Turns;
   readonly loop: LoopWatch;
+  readonly sinkSettings: readonly SinkSettings[];
 };
 
 /** For measurements: services beside Concord's own, behind the same middleware. */
@@ -131,6 +132,9 @@ export type ExtraServices = (workflow: WorkflowServiceImplementation<RpcContext>
 /** Wires the configured services to their stores and to each other, over gRPC, and serves them. */
 export async function startConcord(options: Options, extraServices?: ExtraServices): Promise<Result<Concord, StartFailure>> {
   const { config, logger } = options;
+  // Before anything is made, opened or claimed: what is wrong here leaves all as it was.
+  const sinkSettings = readSinkSettings(config);
+  if (!sinkSettings.ok) return sinkSettings;
   const metrics = createMetrics();
   const loop = createLoopWatch({ clock: systemClock, logger, metrics: metrics.loop });
   const hasVerdicts = config.services.includes("predicate") && config.verdictLog !== "off";
@@ -147,7 +151,14 @@ export async function startConcord(options: Options, extraServices?: ExtraServic
   const traced = config.trace === undefined ? undefined : openTraceWriter(config.trace);
   if (traced && !traced.ok) return traced;
   const trace = traced?.value;
-  const wiring: Wiring = { ...options, metrics, trace: trace?.write, turns: createTurns(), loop };
+  const wiring: Wiring = {
+    ...options,
+    metrics,
+    trace: trace?.write,
+    turns: createTurns(),
+    loop,
+    sinkSettings: sinkSettings.value,
+  };
   const compose = { predicate: predicatePart, commit: commitPart, workflow: workflowPart };
   const parts: Part[] = [];
   const closeAll = async () => {
@@ -510,7 +521,10 @@ async function workflowPart(wiring: Wiring): Promise<Result<Part, StartFailure>>
   }
   const sinks = openedSinks.value;
   // Watches need no care: they are told when they are too late.
-  const undelivered: Undelivered = { oldestNeeded: async () => sinks?.sinks.oldestNeeded() };
+  const undelivered: Undelivered = {
+    oldestNeeded: async () => sinks?.sinks.oldestNeeded(),
+    behind: (sequence) => sinks?.sinks.behind(sequence) ?? [],
+  };
   const purges = createPurges({ store, undelivered, turns, nowMs: environment.nowMs });
   const bulk = createBulk({
     store,
@@ -633,24 +647,28 @@ async function workflowPart(wiring: Wiring): Promise<Result<Part, StartFailure>>
 
 type OpenSinks = { readonly sinks: Sinks; readonly start: () => void; readonly close: () => Promise<void> };
 
+function readSinkSettings({ sinks: path, services }: Config): Result<readonly SinkSettings[], StartFailure> {
+  if (path === undefined || !services.includes("workflow")) return ok([]);
+  const settings = readSinksFile(path, process.env);
+  if (!settings.ok) return err({ message: settings.error.map(({ message }) => message).join("\n") });
+  const wrong = settings.value.flatMap(({ name, filter }) =>
+    filterProblem(filter).map((words) => `sinks: ${path}: filter of ${name} ${words}`),
+  );
+  return wrong.length > 0 ? err({ message: wrong.join("\n") }) : settings;
+}
+
 /** Undefined: there are none, and were none. */
 async function openSinks(
-  { config, logger, metrics, turns, loop }: Wiring,
+  { config, logger, metrics, turns, loop, sinkSettings }: Wiring,
   source: EventSource,
 ): Promise<Result<OpenSinks | undefined, StartFailure>> {
   const path = storePath(config, "events");
   if (config.sinks === undefined && !existsSync(path)) return ok(undefined);
-  const settings = config.sinks === undefined ? ok([]) : readSinksFile(config.sinks, process.env);
-  if (!settings.ok) return err({ message: settings.error.map(({ message }) => message).join("\n") });
-  const wrong = settings.value.flatMap(({ name, filter }) =>
-    filterProblem(filter).map((words) => `sinks: ${config.sinks}: filter of ${name} ${words}`),
-  );
-  if (wrong.length > 0) return err({ message: wrong.join("\n") });
   const opened = await openSqliteSinkStore({ path });
   if (!opened.ok) return opened;
   const store = opened.value;
   const log = createSeldomLog(logger, systemClock.monotonicMs);
-  const definitions = settings.value.map((setting) => {
+  const definitions = sinkSettings.map((setting) => {
     const { name, filter, start } = setting;
     const transport =
       setting.type === "nats"

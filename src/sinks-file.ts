@@ -33,6 +33,7 @@ const common = {
   start: z.enum(["oldest", "now"], "must be oldest or now").default("oldest"),
 };
 
+const secretWords = "is required: the name of the environment variable with the secret, or a list of up to 4";
 const secretName = text("must be the name of an environment variable");
 
 /** A token of a subject has no blanks, wildcards, or dots. */
@@ -59,7 +60,10 @@ const webhookSchema = z.strictObject({
   ...common,
   type: z.literal("webhook"),
   url: z.string("must be a URL").refine(isPlainUrl, "must be an http or https URL, without a user or a password"),
-  secret_env: z.union([secretName, z.array(secretName).min(1, "must name a variable").max(4, "must name at most 4 variables")]),
+  secret_env: z.union(
+    [secretName, z.array(secretName).min(1, "must name a variable").max(4, "must name at most 4 variables")],
+    secretWords,
+  ),
   timeout: duration(100, 60_000).default(10_000),
   batch: whole(1, 100).default(1),
   refusals: whole(1, 100).default(3),

@@ -74,12 +74,13 @@ function resetCommand(): Command {
   const command = new Command("reset")
     .description("go on from another place: publish again, or leave out")
     .argument("<sink>", "its name", idArgument)
-    .requiredOption("--to <place>", "a sequence to go on after, oldest, or now", placeArgument);
-  type Options = ClientOptions & Mutation & { readonly to: Place };
+    .requiredOption("--to <place>", "a sequence to go on after, oldest, or now", placeArgument)
+    .option("--across-purged", "where events were purged, publish those that are kept; oldest is then before all of them");
+  type Options = ClientOptions & Mutation & { readonly to: Place; readonly acrossPurged?: true };
   return addClientOptions(addOperatorOptions(command, keptIn)).action((sink: string, options: Options) =>
     withChange(options, look, async ({ workflows }, { requestId, call }) => {
-      const { reason, by: requestedBy, to } = options;
-      const answer = await workflows.resetSink({ sink, to, reason, requestedBy, requestId }, call);
+      const { reason, by: requestedBy, to, acrossPurged = false } = options;
+      const answer = await workflows.resetSink({ sink, to, acrossPurged, reason, requestedBy, requestId }, call);
       if (options.output === "json") print(jsonText(typeName("ResetSinkResponse"), ResetSinkResponse, answer));
       else print(`${sink} goes on after ${answer.cursor}; it was at ${answer.cursorBefore}`);
     }),

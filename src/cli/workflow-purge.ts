@@ -99,6 +99,7 @@ async function exportAndPurge(
 function createTally() {
   const first: string[] = [];
   const kept = new Map<KeptReason, number>();
+  const behind = new Set<string>();
   let count = 0;
   let events = 0n;
   return {
@@ -106,12 +107,24 @@ function createTally() {
       first.push(...answer.workflowIds.slice(0, shownMax - first.length));
       count += answer.workflowIds.length;
       events += answer.purgedEvents;
+      for (const sink of answer.behindSinks) behind.add(sink);
       for (const { reason } of answer.kept) kept.set(reason, (kept.get(reason) ?? 0) + 1);
     },
-    totals: () => ({ workflows: count, events: Number(events), first, kept: Object.fromEntries(keptTexts(kept)) }),
+    totals: () => ({
+      workflows: count,
+      events: Number(events),
+      first,
+      kept: Object.fromEntries(keptTexts(kept)),
+      behindSinks: [...behind],
+    }),
     lines(isPurged: boolean): readonly string[] {
       const such = first.length === 0 ? "" : `: ${first.join(", ")}${count > first.length ? ", …" : ""}`;
-      const stays = keptTexts(kept).map(([reason, number]) => `${number} stay: ${reason}`);
+      const stays: string[] = keptTexts(kept).map(([reason, number]) => `${number} stay: ${reason}`);
+      if (behind.size > 0)
+        stays.push(
+          `${behind.size} sinks ${isPurged ? "stop" : "would stop"}, as they have not published all of it: ${[...behind].join(", ")}`,
+          "each goes on with concord sink reset --across-purged; concord sink list says from where",
+        );
       return isPurged
         ? [`${count} workflows with ${events} events were purged${such}`, ...stays]
         : [`${count} workflows with ${events} events would be purged${such}`, ...stays, "nothing was purged; --yes purges"];

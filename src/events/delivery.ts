@@ -27,6 +27,8 @@ export type DeliveryOptions = {
   readonly connection: Connection;
   readonly filter: string;
   readonly afterSequence: number;
+  /** As of a sink's record. */
+  readonly passesPurgedUpTo?: number | undefined;
   readonly windowMax: number;
   readonly batchCountMax: number;
   readonly breathe: Breathe;
@@ -42,7 +44,7 @@ export type DeliveryOptions = {
  * what was under way is published once more. Nothing is published that was not read, and only what is durable is read.
  */
 export async function deliver(options: DeliveryOptions): Promise<DeliveryEnd> {
-  const { source, connection, filter, afterSequence, windowMax, batchCountMax, breathe, onDone } = options;
+  const { source, connection, filter, afterSequence, passesPurgedUpTo, windowMax, batchCountMax, breathe, onDone } = options;
   const ending = new AbortController();
   const window = createWindow(afterSequence);
   const queue: Outgoing[] = [];
@@ -69,7 +71,7 @@ export async function deliver(options: DeliveryOptions): Promise<DeliveryEnd> {
 
   async function read(): Promise<void> {
     let newest = afterSequence;
-    for await (const message of source.read({ filter, afterSequence, signal: ending.signal })) {
+    for await (const message of source.read({ filter, afterSequence, passesPurgedUpTo, signal: ending.signal })) {
       if (message.type === "purged") return finish(message);
       const sequence = message.type === "event" ? message.event.sequence : message.sequence;
       if (sequence > newest) {

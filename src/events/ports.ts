@@ -24,6 +24,8 @@ export interface EventSource {
   read(options: {
     readonly filter: string;
     readonly afterSequence: number;
+    /** As of a sink's record. */
+    readonly passesPurgedUpTo?: number | undefined;
     readonly signal: AbortSignal;
   }): AsyncGenerator<SourceMessage, void>;
   /** The oldest event kept and the newest. */
@@ -82,6 +84,11 @@ export type SinkRecord = {
   /** All that matches up to this sequence is published, or a dead letter. */
   readonly cursor: number;
   readonly isPaused: boolean;
+  /**
+   * Up to here, what was purged is passed over, and what is kept is published: an operator has said so, of what was purged by then. What is
+   * purged further on stops it again.
+   */
+  readonly passesPurgedUpTo?: number;
   /** The last event that was published, to know the store again by: one that was restored has another event in its place, or none. */
   readonly last: { readonly sequence: number; readonly eventId: string } | undefined;
 };

@@ -138,6 +138,7 @@ export function createSink(options: {
         connection,
         filter,
         afterSequence: record.cursor,
+        passesPurgedUpTo: record.passesPurgedUpTo,
         windowMax: transport.windowMax,
         batchCountMax: record.cursor < singlyUpTo ? 1 : transport.batchCountMax,
         breathe: turns(signal),
@@ -178,7 +179,9 @@ export function createSink(options: {
       case "stopped":
         return undefined;
       case "purged": {
-        const cause = `events from ${record.cursor + 1} to ${end.oldest - 1} were purged before they were published`;
+        const { cursor } = record;
+        const lost = `of the events from ${cursor + 1} to ${end.oldest - 1} some were purged before they were published`;
+        const cause = `${lost}; to publish those that are kept: concord sink reset ${name} --to ${cursor} --across-purged`;
         log.error(name, { sink: name, cause }, "a sink has stopped; reset it to go on");
         rest("compacted", cause);
         return undefined;

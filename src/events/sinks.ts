@@ -35,6 +35,9 @@ export type SinkCommand = { readonly sink: string; readonly request: RequestKey 
 /** `after`: this sequence. */
 export type ResetTarget = { readonly after: number } | "oldest" | "now";
 
+/** `acrossPurged`: what was purged after that place is passed over, and what is kept is published. */
+export type ResetCommand = SinkCommand & { readonly to: ResetTarget; readonly acrossPurged?: boolean };
+
 /** Of sequences, both ends included. The first dead letters of it are meant, at most `deadLettersPerCallMax`. */
 export type LetterRange = { readonly from: number; readonly to: number };
 
@@ -58,7 +61,7 @@ export type Sinks = {
   /** One of them, with its dead letters. */
   find(name: string): Promise<Result<SinkStatus, SinksError>>;
   deadLetters: SinkStore["deadLetters"];
-  reset(command: SinkCommand & { readonly to: ResetTarget }): Promise<Result<ResetAnswer, SinksError>>;
+  reset(command: ResetCommand): Promise<Result<ResetAnswer, SinksError>>;
   pause(command: SinkCommand): Promise<Result<{ readonly cursor: number }, SinksError>>;
   resume(command: SinkCommand): Promise<Result<{ readonly cursor: number }, SinksError>>;
   retry(
@@ -66,11 +69,16 @@ export type Sinks = {
   ): Promise<Result<DeadLetterAnswer, SinksError>>;
   discard(command: SinkCommand & { readonly range: LetterRange }): Promise<Result<DeadLetterAnswer, SinksError>>;
   /**
-   * The oldest event that a sink has not published, as it would be after a crash. What is older need not be kept for sinks. Sinks that have
-   * stopped for good do not count: they are to be reset. Undefined: none is needed.
+   * The oldest event that a sink has not published, as it would be after a crash. What is older need not be kept for sinks. One that is
+   * diverged does not count: where it is says nothing of this store. Undefined: none is needed.
    */
   oldestNeeded(): number | undefined;
+  /** Those that have not published, or passed over, all up to this sequence, by name. */
+  behind(sequence: number): readonly string[];
 };
+
+/** Of a sink's record. */
+type Place = Pick<SinkRecord, "cursor" | "passesPurgedUpTo">;
 
 type Remember<Answer> = (answer: Answer) => SinkBatch["request"];
 
@@ -171,12 +179,14 @@ export async function createSinks(options: {
   }
 
   /** Where a sink is to go on. */
-  async function placeOf(to: ResetTarget): Promise<Result<number, SinksError>> {
+  async function placeOf({ to, acrossPurged = false }: ResetCommand): Promise<Result<Place, SinksError>> {
     const { oldest, newest } = await source.sequences();
-    if (to === "now") return ok(newest);
-    if (to === "oldest") return ok(beforeOldest(oldest));
+    const purgedUpTo = beforeOldest(oldest);
+    const placeAt = (cursor: number) => ok({ cursor, ...(cursor < purgedUpTo && { passesPurgedUpTo: purgedUpTo }) });
+    if (to === "now") return placeAt(newest);
+    if (to === "oldest") return placeAt(acrossPurged ? 0 : purgedUpTo);
     if (to.after > newest) return err({ type: "beyond-newest", newest });
-    return to.after < oldest - 1 ? err({ type: "events-purged", oldest }) : ok(to.after);
+    return to.after < purgedUpTo && !acrossPurged ? err({ type: "events-purged", oldest }) : placeAt(to.after);
   }
 
   const changeOf = async (
@@ -232,14 +242,14 @@ export async function createSinks(options: {
       once<ResetAnswer>(command, async (remember) => {
         const found = await working(command.sink);
         if (!found.ok) return found;
-        const place = await placeOf(command.to);
+        const place = await placeOf(command);
         if (!place.ok) return place;
-        let answer: ResetAnswer = { cursorBefore: 0, cursor: place.value };
-        const changed = await found.value.sink.change((record) => {
+        let answer: ResetAnswer = { cursorBefore: 0, cursor: place.value.cursor };
+        const changed = await found.value.sink.change(({ passesPurgedUpTo: _before, ...record }) => {
           answer = { ...answer, cursorBefore: record.cursor };
           const request = remember(answer);
           // It is a decision about the store as it is now.
-          return { record: { ...record, cursor: place.value, last: undefined }, ...(request && { request }) };
+          return { record: { ...record, ...place.value, last: undefined }, ...(request && { request }) };
         });
         return changed.ok ? ok(answer) : err(writeError(changed.error));
       }),
@@ -292,10 +302,12 @@ export async function createSinks(options: {
       }),
     oldestNeeded: () => {
       const needed = atWork
-        .filter(({ sink }) => sink.state !== "compacted" && sink.state !== "diverged")
+        .filter(({ sink }) => sink.state !== "diverged")
         .map(({ sink }) => (cursors.stored(sink.record.name) ?? 0) + 1);
       return needed.length === 0 ? undefined : Math.min(...needed);
     },
+    behind: (sequence) =>
+      atWork.flatMap(({ sink: { state, record } }) => (state !== "diverged" && record.cursor < sequence ? [record.name] : [])),
   };
 }
 

@@ -293,11 +293,11 @@ function refused(workflowId: string, { why, cause, limit, fields }: Refusal) {
   }
 }
 
-/** A watch that wants to start before the oldest event that is kept. */
-export const eventsPurged = (oldestSequence: number) =>
+/** Of a watch, or a sink, that wants to start before the sequence from which on none is missing. */
+export const eventsPurged = (oldestSequence: number, way = "start at OLDEST_AVAILABLE, or read the workflows anew") =>
   rpcError({
     code: Status.OUT_OF_RANGE,
     reason: "REVISION_COMPACTED",
-    message: `events up to ${oldestSequence - 1} were purged; start at OLDEST_AVAILABLE, or read the workflows anew`,
+    message: `events up to ${oldestSequence - 1} were purged, or some of them; ${way}`,
     metadata: { oldest_sequence: String(oldestSequence) },
   });

@@ -11,6 +11,8 @@ import type { WorkflowStore } from "./ports.ts";
 export type Undelivered = {
   /** The first sequence that somebody waits for. Undefined: nobody waits. */
   oldestNeeded(): Promise<number | undefined>;
+  /** Who has still to be told of something up to this sequence, by name. */
+  behind(sequence: number): readonly string[];
 };
 
 export type PurgeTerms = {
@@ -23,12 +25,18 @@ export type PurgeTerms = {
 export type Kept<Each extends Seen = Seen> = { readonly workflow: Each; readonly because: KeptBecause };
 
 /** What would be purged now. */
-export type Purgeable<Each extends Seen> = { readonly purgeable: readonly Each[]; readonly kept: readonly Kept<Each>[] };
+export type Purgeable<Each extends Seen> = {
+  readonly purgeable: readonly Each[];
+  readonly kept: readonly Kept<Each>[];
+  /** Who has not been told of all of it, and then never will be. */
+  readonly behind: readonly string[];
+};
 
 export type PurgeAnswer = {
   readonly purged: readonly WorkflowId[];
   readonly events: number;
   readonly kept: readonly Kept[];
+  readonly behind: readonly string[];
 };
 
 export type Purges = ReturnType<typeof createPurges>;
@@ -57,14 +65,19 @@ export function createPurges({
     const breathe = turns(signal);
     const purgeable: Each[] = [];
     const kept: Kept<Each>[] = [];
+    let newestSequence = 0;
     for (const workflow of workflows) {
       const pause = breathe();
       if (pause !== undefined) await pause;
-      const because = keptBecause(workflow, await store.purgeFacts(workflow.id), bounds);
-      if (because === undefined) purgeable.push(workflow);
-      else kept.push({ workflow, because });
+      const facts = await store.purgeFacts(workflow.id);
+      const because = keptBecause(workflow, facts, bounds);
+      if (because !== undefined) kept.push({ workflow, because });
+      else {
+        purgeable.push(workflow);
+        newestSequence = Math.max(newestSequence, facts?.newestSequence ?? 0);
+      }
     }
-    return { purgeable, kept };
+    return { purgeable, kept, behind: undelivered.behind(newestSequence) };
   }
 
   /** Of a workflow with very many events some go in each write, until it goes itself. */
@@ -89,7 +102,7 @@ export function createPurges({
      * among the purged nor among the kept is as it was.
      */
     async purge(workflows: readonly Seen[], terms: PurgeTerms, signal?: AbortSignal): Promise<Result<PurgeAnswer, ManagerError>> {
-      const { purgeable, kept } = await look(workflows, terms, signal);
+      const { purgeable, kept, behind } = await look(workflows, terms, signal);
       const purged: WorkflowId[] = [];
       const overtaken: Kept[] = [];
       let events = 0;
@@ -105,7 +118,7 @@ export function createPurges({
         const gone = new Set(written.value.workflows);
         for (const workflow of slice) if (!gone.has(workflow.id)) overtaken.push({ workflow, because: "changed" });
       }
-      return ok({ purged, events, kept: [...kept, ...overtaken] });
+      return ok({ purged, events, kept: [...kept, ...overtaken], behind: events > 0 ? behind : [] });
     },
   };
 }

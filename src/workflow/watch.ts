@@ -19,6 +19,8 @@ export type WatchMessage =
 
 export type WatchOptions = Wanted & {
   readonly afterSequence: number;
+  /** Up to here, what was purged is passed over, and what is kept is told: somebody has said so. Not for clients, who must know what they lack. */
+  readonly passesPurgedUpTo?: number | undefined;
   /** How often progress is told while nothing else is. */
   readonly progressIntervalMs: DurationMs;
   /** Ends the watch, which throws its reason. */
@@ -74,7 +76,7 @@ type Watching = {
 /** Reads the store until the rest is in memory; then there is a place. None: it has told its end. */
 async function* catchUp(watching: Watching, afterSequence: number): AsyncGenerator<WatchMessage, Place | undefined> {
   const { store, fanOut, breathe, pace, options } = watching;
-  const { workflowId, filter } = options;
+  const { workflowId, filter, passesPurgedUpTo = 0 } = options;
   const ranges = rangesOf(workflowId, filter?.known);
   let cursor = afterSequence;
   for (;;) {
@@ -84,7 +86,7 @@ async function* catchUp(watching: Watching, afterSequence: number): AsyncGenerat
     const { newest } = await store.sequences();
     const { stretch, upTo } = await readStretch(watching, cursor, ranges);
     const { oldest } = await store.sequences();
-    if (oldest > cursor + 1) {
+    if (oldest > Math.max(cursor, passesPurgedUpTo) + 1) {
       stretch.letGo();
       yield { type: "purged", oldest };
       return undefined;

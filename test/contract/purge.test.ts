@@ -267,7 +267,7 @@ describe("concord workflow", () => {
     expect(await get("old.a")).toMatchObject({ workflow: { version: "3" } });
 
     const json = await concord(...wanted, "--yes", "--export", file("old.jsonl.gz"), "-o", "json");
-    const totals = { purged: true, workflows: 2, events: 6, first: ["old.a", "old.b"], kept: { ANSWERED: 1 } };
+    const totals = { purged: true, workflows: 2, events: 6, first: ["old.a", "old.b"], kept: { ANSWERED: 1 }, behindSinks: [] };
     expect(JSON.parse(json.out)).toEqual(totals);
     expect(lines(gunzipSync(readFileSync(file("old.jsonl.gz"))).toString()).map(({ workflow }) => workflow.workflowId)).toEqual([
       "old.a",

@@ -27,6 +27,11 @@ describe.each([
     const moved = sinkRecord("z", { kind: "webhook", cursor: 7, isPaused: true, last: { sequence: 6, eventId: "e-6" } });
     expect(await store.apply({ puts: [moved] })).toEqual(ok(undefined));
     expect(await store.sinks()).toStrictEqual([sinkRecord("a"), moved]);
+    const passing = { ...moved, passesPurgedUpTo: 9 };
+    await store.apply({ puts: [passing] });
+    expect(await store.sinks()).toStrictEqual([sinkRecord("a"), passing]);
+    await store.apply({ puts: [moved] });
+    expect(await store.sinks()).toStrictEqual([sinkRecord("a"), moved]);
     await store.close();
   });
 

@@ -120,6 +120,11 @@ describe("what is wrong is named, with its place and what would be right", () =>
       ["sinks[0].secret_env names NO_SECRET, which is not set in the environment"],
     ],
     [
+      `sinks:${webhook.replace("    secret_env: HOOK_SECRET\n", "")}`,
+      ["sinks[0].secret_env is required: the name of the environment variable with the secret, or a list of up to 4"],
+    ],
+    [`sinks:${webhook.replace("HOOK_SECRET", "[]")}`, ["sinks[0].secret_env must name a variable"]],
+    [
       `sinks:${webhook.replace("secret_env: HOOK_SECRET", "secret: s3cret")}`,
       [expect.stringContaining("secret_env"), "sinks[0] has unknown keys: secret; docs/events.md has those that are known"],
     ],

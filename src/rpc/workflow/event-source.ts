@@ -16,10 +16,11 @@ const eventType = messageType("concord.workflow.v1.WorkflowEvent");
 export function createEventSource({ store, watch }: { readonly store: WorkflowStore; readonly watch: Watch }): EventSource {
   return {
     storeId: store.id,
-    async *read({ filter: text, afterSequence, signal }) {
+    async *read({ filter: text, afterSequence, passesPurgedUpTo, signal }) {
       const filter = eventFilter(text, ({ workflowId }) => store.get(workflowId));
       const messages = watch({
         afterSequence,
+        passesPurgedUpTo,
         workflowId: undefined,
         filter: filter && { text, ...filter },
         progressIntervalMs: sinkProgressMs,

@@ -83,19 +83,28 @@ export function createRetentionHandlers(dependencies: {
           : await chosen(request, endedByMs, context);
       const terms: PurgeTerms = { endedByMs, freeIds, withUndelivered };
       if (dryRun) {
-        const { purgeable, kept } = await purges.look(seen, terms, context.signal);
+        const { purgeable, kept, behind } = await purges.look(seen, terms, context.signal);
         const purgedEvents = BigInt(purgeable.reduce((sum, { version }) => sum + version, 0));
-        return { ...answer(purgeable, kept), purgedEvents, nextPageToken, oldestSequence: await oldest(store) };
+        return { ...answer(purgeable, kept, behind), purgedEvents, nextPageToken, oldestSequence: await oldest(store) };
       }
       const result = await purges.purge(seen, terms, context.signal);
       if (!result.ok) throw workflowError(result.error, {});
-      const { purged, events, kept } = result.value;
+      const { purged, events, kept, behind } = result.value;
       if (purged.length > 0) {
-        const fields = { workflows: purged.length, events, by, reason, filter: request.filter, first: purged[0], freeIds };
+        const fields = {
+          workflows: purged.length,
+          events,
+          by,
+          reason,
+          filter: request.filter,
+          first: purged[0],
+          freeIds,
+          behind,
+        };
         context.log.warn(fields, "workflows purged");
       }
       const gone = purged.map((id) => ({ id }));
-      return { ...answer(gone, kept), purgedEvents: BigInt(events), nextPageToken, oldestSequence: await oldest(store) };
+      return { ...answer(gone, kept, behind), purgedEvents: BigInt(events), nextPageToken, oldestSequence: await oldest(store) };
     },
 
     async *exportWorkflows(request, { signal }) {
@@ -166,7 +175,8 @@ const seenFromWire = ({ workflowId, version }: PurgeWorkflowsRequest["workflows"
   version: Number(version),
 });
 
-const answer = (gone: readonly { readonly id: WorkflowId }[], kept: readonly Kept[]) => ({
+const answer = (gone: readonly { readonly id: WorkflowId }[], kept: readonly Kept[], behindSinks: readonly string[]) => ({
+  behindSinks,
   workflowIds: gone.map(({ id }) => id),
   kept: kept.map(({ workflow, because }) => ({ workflowId: workflow.id, reason: reasons[because] })),
 });

@@ -65,9 +65,11 @@ export function createSinkHandlers(dependencies: { readonly sinks?: Sinks | unde
 
     async resetSink(request, context) {
       const { sink, reason, requestedBy: by } = request;
-      const command = { sink, to: targetOf(request), request: requestKey("concord.workflow.v1.ResetSinkRequest", request) };
+      const { acrossPurged } = request;
+      const key = requestKey("concord.workflow.v1.ResetSinkRequest", request);
+      const command = { sink, to: targetOf(request), acrossPurged, request: key };
       const { cursorBefore, cursor } = valueOrThrow(await sinksWith(sink).reset(command));
-      context.log.warn({ sink, cursorBefore, cursor, by, reason }, "a sink is reset");
+      context.log.warn({ sink, cursorBefore, cursor, acrossPurged, by, reason }, "a sink is reset");
       return { cursorBefore: BigInt(cursorBefore), cursor: BigInt(cursor) };
     },
 
@@ -169,7 +171,10 @@ function sinksError(error: SinksError) {
     case "beyond-newest":
       return invalidField("after_sequence", `is beyond the newest event, which has sequence ${error.newest}`);
     case "events-purged":
-      return eventsPurged(error.oldest);
+      return eventsPurged(
+        error.oldest,
+        "with across_purged, those that are kept are published; otherwise reset it to OLDEST_AVAILABLE",
+      );
     case "request-id-reused":
       return requestIdReused(error.requestId);
     case "storage-unavailable":

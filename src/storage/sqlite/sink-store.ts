@@ -36,6 +36,11 @@ const migrations: readonly Migration[] = [
       ) STRICT;
       CREATE INDEX answers_by_age ON answers (at_ms)`,
   },
+  {
+    version: 2,
+    // 0: it stops at whatever was purged.
+    sql: "ALTER TABLE sinks ADD COLUMN passes_purged_up_to INTEGER NOT NULL DEFAULT 0",
+  },
 ];
 
 /** `events.sqlite`: what sinks have published. A file of its own, so that cursors, which move all the time, cost the workflows' writer nothing. */
@@ -78,9 +83,11 @@ const selectDeadLetters = "SELECT * FROM dead_letters WHERE sink = ? AND sequenc
 
 const countDeadLetters = "SELECT count(*) AS count FROM dead_letters WHERE sink = ?";
 
-const upsertSink = `INSERT INTO sinks (name, kind, cursor, is_paused, last_sequence, last_event_id) VALUES (?, ?, ?, ?, ?, ?)
+const upsertSink = `INSERT INTO sinks (name, kind, cursor, is_paused, last_sequence, last_event_id, passes_purged_up_to)
+  VALUES (?, ?, ?, ?, ?, ?, ?)
   ON CONFLICT DO UPDATE SET kind = excluded.kind, cursor = excluded.cursor, is_paused = excluded.is_paused,
-    last_sequence = excluded.last_sequence, last_event_id = excluded.last_event_id`;
+    last_sequence = excluded.last_sequence, last_event_id = excluded.last_event_id,
+    passes_purged_up_to = excluded.passes_purged_up_to`;
 
 const upsertDeadLetter = `INSERT INTO dead_letters (sink, sequence, event, cause, tries, refused_at_ms) VALUES (?, ?, ?, ?, ?, ?)
   ON CONFLICT DO UPDATE SET cause = excluded.cause, tries = excluded.tries, refused_at_ms = excluded.refused_at_ms`;
@@ -99,9 +106,9 @@ function statements({ puts = [], deadLetters = [], dropped, request }: SinkBatch
             expect: { changes: 1, conflict: { type: "request-exists" } as const },
           },
         ]),
-    ...puts.map(({ name, kind, cursor, isPaused, last }) => ({
+    ...puts.map(({ name, kind, cursor, isPaused, last, passesPurgedUpTo = 0 }) => ({
       sql: upsertSink,
-      params: [name, kind, cursor, isPaused ? 1 : 0, last?.sequence ?? null, last?.eventId ?? null],
+      params: [name, kind, cursor, isPaused ? 1 : 0, last?.sequence ?? null, last?.eventId ?? null, passesPurgedUpTo],
     })),
     ...deadLetters.map(({ sink, event, cause, tries, refusedAtMs }) => ({
       sql: upsertDeadLetter,
@@ -119,6 +126,7 @@ const toSink = (row: Row): SinkRecord => ({
   kind: row["kind"] as SinkKind,
   cursor: Number(row["cursor"]),
   isPaused: Number(row["is_paused"]) === 1,
+  ...(Number(row["passes_purged_up_to"]) > 0 && { passesPurgedUpTo: Number(row["passes_purged_up_to"]) }),
   last:
     row["last_event_id"] === null
       ? undefined

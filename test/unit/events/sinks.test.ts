@@ -321,8 +321,8 @@ describe("a sink that has stopped for what only an operator can judge", () => {
     const sinks = await sinksOver({ events: purged, store, definitions: [definition(receiver.transport)] });
     sinks.start();
     await inState(sinks, "compacted");
-    expect((await only(sinks)).trouble?.cause).toContain("events from 3 to 5 were purged");
-    expect(sinks.oldestNeeded()).toBeUndefined();
+    expect((await only(sinks)).trouble?.cause).toContain("events from 3 to 5 some were purged");
+    expect([sinks.oldestNeeded(), sinks.behind(2), sinks.behind(3)]).toEqual([3, [], ["bus"]]);
     expect(await sinks.resume({ sink: "bus", request: undefined })).toMatchObject({
       error: { type: "sink-state", state: "compacted" },
     });
@@ -340,6 +340,56 @@ describe("a sink that has stopped for what only an operator can judge", () => {
     await cursorAt(sinks, 9);
     expect(receiver.arrived).toEqual([6, 7, 8, 9]);
     await sinks.stop(0);
+  });
+
+  test("publishes across what was purged if an operator says so, also after a restart; what is purged later stops it again", async () => {
+    const events = await storeWith(9);
+    const store = createMemorySinkStore();
+    let isUp = true;
+    const receiver = createReceiver(([first]) => (isUp || (first?.event.sequence ?? 0) < 4 ? "takes" : "misses"), {
+      windowMax: 1,
+      batchCountMax: 1,
+    });
+    await store.apply({ puts: [{ name: "bus", kind: "webhook", cursor: 1, isPaused: false, last: undefined }] });
+    let gone = new Set([2, 5, 6]);
+    const purged = {
+      ...events,
+      sequences: async () => ({ oldest: Math.max(...gone) + 1, newest: 9 }),
+      listEvents: async (page: Parameters<typeof events.listEvents>[0]) => {
+        const { rows, ...rest } = await events.listEvents(page);
+        return { ...rest, rows: rows.filter(({ sequence }) => !gone.has(sequence)) };
+      },
+    };
+    const over = { events: purged, store, definitions: [definition(receiver.transport)] };
+    const first = await sinksOver(over);
+    first.start();
+    await inState(first, "compacted");
+    isUp = false;
+    expect(await first.reset({ sink: "bus", to: { after: 1 }, acrossPurged: true, request: undefined })).toMatchObject({
+      value: { cursorBefore: 1, cursor: 1 },
+    });
+    await cursorAt(first, 3);
+    await first.stop(0);
+    isUp = true;
+    const second = await sinksOver(over);
+    second.start();
+    await cursorAt(second, 9);
+    expect(receiver.arrived).toEqual([3, 4, 7, 8, 9]);
+
+    receiver.arrived.length = 0;
+    expect(await second.reset({ sink: "bus", to: "oldest", acrossPurged: true, request: undefined })).toMatchObject({
+      value: { cursor: 0 },
+    });
+    await cursorAt(second, 9);
+    expect(receiver.arrived).toEqual([1, 3, 4, 7, 8, 9]);
+
+    isUp = false;
+    await second.reset({ sink: "bus", to: { after: 3 }, acrossPurged: true, request: undefined });
+    gone = new Set([...gone, 8]);
+    isUp = true;
+    await inState(second, "compacted");
+    expect(await only(second)).toMatchObject({ cursor: 3 });
+    await second.stop(0);
   });
 
   test.each([

@@ -56,7 +56,8 @@ describe("purging", () => {
         return purged;
       },
     };
-    const undelivered = { oldestNeeded: async () => oldestNeeded };
+    const behind = (sequence: number) => (sequence >= (oldestNeeded ?? Number.POSITIVE_INFINITY) ? ["bus"] : []);
+    const undelivered = { oldestNeeded: async () => oldestNeeded, behind };
     return { store, writes, purges: createPurges({ store, undelivered, turns: createTurns(), nowMs: () => 1_000 }) };
   }
 
@@ -84,10 +85,11 @@ describe("purging", () => {
     const { store, purges } = world(3);
     const seen = [await ended(store, "told"), await ended(store, "untold")];
     expect(await purges.purge(seen, terms)).toMatchObject({
-      value: { purged: ["told"], kept: [{ workflow: { id: "untold" }, because: "undelivered" }] },
+      value: { purged: ["told"], kept: [{ workflow: { id: "untold" }, because: "undelivered" }], behind: [] },
     });
+    expect(await purges.look(seen.slice(1), { ...terms, withUndelivered: true })).toMatchObject({ behind: ["bus"] });
     expect(await purges.purge(seen.slice(1), { ...terms, withUndelivered: true })).toMatchObject({
-      value: { purged: ["untold"] },
+      value: { purged: ["untold"], behind: ["bus"] },
     });
   });
 
@@ -105,7 +107,7 @@ describe("purging", () => {
     };
     const its = createPurges({
       store: racing,
-      undelivered: { oldestNeeded: async () => undefined },
+      undelivered: { oldestNeeded: async () => undefined, behind: () => [] },
       turns: createTurns(),
       nowMs: () => 1,
     });
@@ -125,7 +127,7 @@ describe("purging", () => {
         return store.purgeWorkflows(purge);
       },
     };
-    const undelivered = { oldestNeeded: async () => undefined };
+    const undelivered = { oldestNeeded: async () => undefined, behind: () => [] };
     const its = createPurges({ store: leaving, undelivered, turns: createTurns(), nowMs: () => 1 });
     expect(await its.purge(seen, terms, left.signal)).toMatchObject({ value: { purged: ["a"], kept: [] } });
     expect(writes).toEqual([eventCountMax]);

@@ -34,7 +34,7 @@ function world(
       return memory.purgeWorkflows(purge);
     },
   };
-  const undelivered = { oldestNeeded: async () => undefined };
+  const undelivered = { oldestNeeded: async () => undefined, behind: () => [] };
   const purges = createPurges({ store, undelivered, turns: createTurns(), nowMs: () => nowMs });
   const timers = new Map<() => void, number>();
   const purged = { workflows: 0, events: 0 };

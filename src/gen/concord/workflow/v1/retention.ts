@@ -127,7 +127,10 @@ export interface PurgeWorkflowsRequest {
    * the store keeps it: some 60 bytes.
    */
   readonly freeIds: boolean;
-  /** Purge also what a sink has not been told of yet, which then it never will be. Otherwise that stays (KEPT_REASON_UNDELIVERED). */
+  /**
+   * Purge also what a sink has not been told of yet, which then it never will be. Otherwise that stays (KEPT_REASON_UNDELIVERED). Such a sink
+   * stops, see `PurgeWorkflowsResponse.behind_sinks`.
+   */
   readonly withUndelivered: boolean;
   /** Why. 1 to 1,000 characters. Kept in the server's log only. */
   readonly reason: string;
@@ -160,6 +163,11 @@ export interface PurgeWorkflowsResponse {
   readonly nextPageToken: string;
   /** From this sequence on, no event of the store is missing: see `GetSystemStatsResponse.oldest_sequence`. */
   readonly oldestSequence: bigint;
+  /**
+   * The sinks that had not published all that goes, by name; only with `with_undelivered`. Each stops (SINK_STATE_COMPACTED), until
+   * ResetSink with `across_purged` lets it publish the events of other workflows, which are kept. With `dry_run`: that would stop.
+   */
+  readonly behindSinks: readonly string[];
 }
 
 /** A workflow that was not purged. */
@@ -457,7 +465,7 @@ export const WorkflowVersion: MessageFns<WorkflowVersion> = {
 };
 
 function createBasePurgeWorkflowsResponse(): PurgeWorkflowsResponse {
-  return { workflowIds: [], purgedEvents: 0n, kept: [], nextPageToken: "", oldestSequence: 0n };
+  return { workflowIds: [], purgedEvents: 0n, kept: [], nextPageToken: "", oldestSequence: 0n, behindSinks: [] };
 }
 
 export const PurgeWorkflowsResponse: MessageFns<PurgeWorkflowsResponse> = {
@@ -482,6 +490,9 @@ export const PurgeWorkflowsResponse: MessageFns<PurgeWorkflowsResponse> = {
         throw new globalThis.Error("value provided for field message.oldestSequence of type int64 too large");
       }
       writer.uint32(40).int64(message.oldestSequence);
+    }
+    for (const v of message.behindSinks) {
+      writer.uint32(50).string(v!);
     }
     return writer;
   },
@@ -539,6 +550,14 @@ export const PurgeWorkflowsResponse: MessageFns<PurgeWorkflowsResponse> = {
             message.oldestSequence = reader.int64() as bigint;
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.behindSinks.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -565,6 +584,7 @@ export const PurgeWorkflowsResponse: MessageFns<PurgeWorkflowsResponse> = {
     message.oldestSequence = (object.oldestSequence !== undefined && object.oldestSequence !== null)
       ? BigInt(object.oldestSequence)
       : 0n;
+    message.behindSinks = object.behindSinks?.map((e) => e) || [];
     return message;
   },
 };

@@ -76,7 +76,10 @@ export const SinkState = {
   RETRYING: "SINK_STATE_RETRYING",
   /** PAUSED - It publishes nothing: by PauseSink, or since its receiver has answered 410, gone for good (`last_error`). Goes on by ResumeSink. */
   PAUSED: "SINK_STATE_PAUSED",
-  /** COMPACTED - It has stopped: events that come next were purged before they were published. Goes on by ResetSink. */
+  /**
+   * COMPACTED - It has stopped: some of the events that come next were purged before they were published. Those that are kept are published after ResetSink
+   * to its cursor with `across_purged`; until then they are not purged, unless with `with_undelivered`.
+   */
   COMPACTED: "SINK_STATE_COMPACTED",
   /**
    * DIVERGED - It has stopped: the store has not the events that were published. It was restored from an older copy, or is another one. Goes on by
@@ -165,7 +168,7 @@ export function sinkStateToNumber(object: SinkState): number {
 export const SinkPosition = {
   /** UNSPECIFIED - Not to be sent. */
   UNSPECIFIED: "SINK_POSITION_UNSPECIFIED",
-  /** OLDEST_AVAILABLE - Before the oldest event that is still kept. */
+  /** OLDEST_AVAILABLE - Before the event from which on none is missing. With `across_purged`: before the first that is kept. */
   OLDEST_AVAILABLE: "SINK_POSITION_OLDEST_AVAILABLE",
   /** NOW - After the newest event. */
   NOW: "SINK_POSITION_NOW",
@@ -363,6 +366,11 @@ export interface ResetSinkRequest {
   readonly requestedBy: string;
   /** Makes a retry safe. See `CreateWorkflowRequest.request_id`. */
   readonly requestId: string;
+  /**
+   * Also to a place after which events were purged, up to now: those are never published, and all that are kept are, in order. What is purged
+   * later, unpublished and beyond them, stops the sink again. Otherwise such a place is refused with REVISION_COMPACTED.
+   */
+  readonly acrossPurged: boolean;
 }
 
 /** Where it goes on. */
@@ -1377,7 +1385,7 @@ export const DiscardDeadLettersResponse: MessageFns<DiscardDeadLettersResponse> 
 };
 
 function createBaseResetSinkRequest(): ResetSinkRequest {
-  return { sink: "", to: undefined, reason: "", requestedBy: "", requestId: "" };
+  return { sink: "", to: undefined, reason: "", requestedBy: "", requestId: "", acrossPurged: false };
 }
 
 export const ResetSinkRequest: MessageFns<ResetSinkRequest> = {
@@ -1404,6 +1412,9 @@ export const ResetSinkRequest: MessageFns<ResetSinkRequest> = {
     }
     if (message.requestId !== "") {
       writer.uint32(50).string(message.requestId);
+    }
+    if (message.acrossPurged !== false) {
+      writer.uint32(56).bool(message.acrossPurged);
     }
     return writer;
   },
@@ -1469,6 +1480,14 @@ export const ResetSinkRequest: MessageFns<ResetSinkRequest> = {
             message.requestId = reader.string();
             continue;
           }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.acrossPurged = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1504,6 +1523,7 @@ export const ResetSinkRequest: MessageFns<ResetSinkRequest> = {
     message.reason = object.reason ?? "";
     message.requestedBy = object.requestedBy ?? "";
     message.requestId = object.requestId ?? "";
+    message.acrossPurged = object.acrossPurged ?? false;
     return message;
   },
 };

@@ -3543,7 +3543,7 @@ export const WorkflowServiceDefinition = {
     /**
      * Makes a sink go on from another place: to publish again what its receiver has lost, or to leave out what was purged or is not wanted.
      * Errors: NOT_FOUND / SINK_NOT_FOUND; FAILED_PRECONDITION / SINK_STATE: it is not configured any more; OUT_OF_RANGE / REVISION_COMPACTED:
-     * what follows was purged; INVALID_ARGUMENT / INVALID_REQUEST: it is beyond the newest event.
+     * some of what follows was purged, and `across_purged` is not set; INVALID_ARGUMENT / INVALID_REQUEST: it is beyond the newest event.
      */
     resetSink: {
       name: "ResetSink",
@@ -3945,7 +3945,7 @@ export interface WorkflowServiceImplementation<CallContextExt = {}> {
   /**
    * Makes a sink go on from another place: to publish again what its receiver has lost, or to leave out what was purged or is not wanted.
    * Errors: NOT_FOUND / SINK_NOT_FOUND; FAILED_PRECONDITION / SINK_STATE: it is not configured any more; OUT_OF_RANGE / REVISION_COMPACTED:
-   * what follows was purged; INVALID_ARGUMENT / INVALID_REQUEST: it is beyond the newest event.
+   * some of what follows was purged, and `across_purged` is not set; INVALID_ARGUMENT / INVALID_REQUEST: it is beyond the newest event.
    */
   resetSink(request: ResetSinkRequest, context: CallContext & CallContextExt): Promise<DeepPartial<ResetSinkResponse>>;
   /**
@@ -4308,7 +4308,7 @@ export interface WorkflowServiceClient<CallOptionsExt = {}> {
   /**
    * Makes a sink go on from another place: to publish again what its receiver has lost, or to leave out what was purged or is not wanted.
    * Errors: NOT_FOUND / SINK_NOT_FOUND; FAILED_PRECONDITION / SINK_STATE: it is not configured any more; OUT_OF_RANGE / REVISION_COMPACTED:
-   * what follows was purged; INVALID_ARGUMENT / INVALID_REQUEST: it is beyond the newest event.
+   * some of what follows was purged, and `across_purged` is not set; INVALID_ARGUMENT / INVALID_REQUEST: it is beyond the newest event.
    */
   resetSink(request: DeepPartial<ResetSinkRequest>, options?: CallOptions & CallOptionsExt): Promise<ResetSinkResponse>;
   /**
