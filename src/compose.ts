@@ -67,7 +67,7 @@ import { openSqliteWorkflowStore } from "./storage/sqlite/workflow-store.ts";
 import { version } from "./version.ts";
 import { createBulk } from "./workflow/bulk.ts";
 import { createDeadlines } from "./workflow/deadlines.ts";
-import { createFireDeadline } from "./workflow/fire-deadline.ts";
+import { createFireDeadline, firingAgain } from "./workflow/fire-deadline.ts";
 import { createManager } from "./workflow/manager.ts";
 import { createOwnPart } from "./workflow/own-part.ts";
 import { createWorkflowParticipant } from "./workflow/participant.ts";
@@ -576,7 +576,7 @@ async function workflowPart(wiring: Wiring): Promise<Result<Part, StartFailure>>
       ...systemClock,
       setTimer: (delayMs, run) => systemClock.setTimer(delayMs, () => loop.run({ job: "deadlines" }, run)),
     },
-    fire: createFireDeadline({ store, environment, move: manager.move }),
+    fire: firingAgain(store, createFireDeadline({ store, environment, move: manager.move })),
     report: createDeadlineReport({ logger, monotonicMs: systemClock.monotonicMs, metrics: metrics.workflow }),
   });
   let leave = async (_graceMs: DurationMs): Promise<void> => {};

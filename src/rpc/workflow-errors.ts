@@ -8,6 +8,8 @@ import { invalidField, known, requestIdReused, rpcError, storageUnavailable, vio
 /** A hold usually ends within a round trip or two to its participants. */
 const inTransitionRetryMs = 200;
 const unavailableRetryMs = 1000;
+/** It has lost a thousand races, so there is a crowd. */
+const overtakenRetryMs = 500;
 
 /** What a call was about, so that a caller who does not know its outcome knows what to ask for. */
 type Subject = { readonly workflowId?: string | undefined; readonly requestId?: string | undefined };
@@ -74,6 +76,8 @@ export function workflowError(error: ManagerError, { workflowId = "", requestId 
           current_version: String(error.currentVersion),
           ...(error.expectedVersion === undefined ? {} : { expected_version: String(error.expectedVersion) }),
         },
+        // Who expects a version looks anew; nobody else has to decide anything again.
+        ...(error.expectedVersion === undefined && { retryAfterMs: overtakenRetryMs }),
       });
     case "in-transition":
       return rpcError({

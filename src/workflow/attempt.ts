@@ -7,11 +7,12 @@ import type { TimeMs } from "../kernel/time.ts";
 import type { Breathe, Turns } from "../kernel/turns.ts";
 import type { WriteFailure } from "../kernel/write.ts";
 import { atOnce } from "./at-once.ts";
+import { type Deadline, isSameDeadline } from "./core/deadline.ts";
 import type { PolicyTerms } from "./core/policy.ts";
 import { admit, consent, type Stamp } from "./core/step.ts";
 import type { Consent, Move, Workflow, WorkflowEvent } from "./core/types.ts";
 import type { ItemsRefused, ManagerError, MovesError } from "./errors.ts";
-import { judgedAtOnceMax } from "./limits.ts";
+import { judgedAtOnceMax, patientRaceCountMax } from "./limits.ts";
 import type {
   Asker,
   PredicateClient,
@@ -21,8 +22,9 @@ import type {
   WorkflowConflict,
   WorkflowStore,
 } from "./ports.ts";
+import type { Rivals } from "./rivals.ts";
 
-/** A lost race is run again this often before the caller hears of it; in each, somebody else has made progress. */
+/** A lost race of several moves, or of a policy, is run again this often before the caller hears of it. */
 export const raceCountMax = 16;
 
 /** A workflow after a change, and the event that records it. */
@@ -33,6 +35,8 @@ export type MoveCommand = {
   readonly expectedVersion: number | undefined;
   /** RecoverWorkflow: refuse a workflow that is not FAILED. */
   readonly mustRecover: boolean;
+  /** The move of a deadline: refuse a workflow that has another one by now, or none. It is tried once. */
+  readonly mustHave?: Deadline;
   readonly context: JsonObject;
   readonly move: Move;
 };
@@ -68,6 +72,8 @@ export type Attempts = {
   readonly predicates: PredicateClient;
   readonly environment: Environment;
   readonly turns: Turns;
+  /** Who else changes a workflow now. Without it, a few lost races are all that there is time for. */
+  readonly rivals?: Rivals;
 };
 
 /** A workflow for which a move is allowed. */
@@ -80,13 +86,16 @@ export async function judge(
   transaction: TransactionFacts | undefined,
   asker: Asker,
 ): Promise<Result<Judged, ManagerError>> {
-  const { workflowId, mustRecover, context } = command;
+  const { workflowId, expectedVersion, mustRecover, mustHave, context } = command;
   const { targetState, reason, requestedBy } = command.move;
   const found = await store.getWithLastEvent(workflowId);
   if (found === undefined) return err(await missing(store, workflowId));
   const admitted = admit(found.workflow, command);
   if (!admitted.ok) return admitted;
   const workflow = admitted.value;
+  if (mustHave !== undefined && !isSameDeadline(workflow.deadline, mustHave)) {
+    return err({ type: "version-mismatch", workflowId, expectedVersion, currentVersion: workflow.version });
+  }
   const { lastEvent } = found;
   const check = { workflow, lastEvent, targetState, reason, requestedBy, context, transaction, atMs: environment.nowMs() };
   const verdict = await predicates.check(check, asker);
@@ -160,6 +169,10 @@ export const withoutMetadata = (workflow: Workflow): Workflow => ({ ...workflow,
 type Writing<Subject, T, Refusal> = {
   /** Of one workflow. */
   readonly workflowId: WorkflowId | undefined;
+  /** Of one workflow, whatever its version: it takes its turn among these, and goes on as long as its caller waits. */
+  readonly rivals?: Rivals | undefined;
+  /** Who asks looks by itself at what there is after a lost race. */
+  readonly isOnce?: boolean;
   readonly judgeNow: () => Promise<Result<Subject, Refusal>>;
   readonly write: (judged: Subject) => Promise<Result<T, WriteFailure<WorkflowConflict>>>;
   /** What is told if somebody else has changed a workflow each time. */
@@ -168,22 +181,43 @@ type Writing<Subject, T, Refusal> = {
 
 /** Judges and writes, again and again until the write still meets what was judged. Writes nothing once nobody waits. */
 export async function judgedAndWritten<Subject, T, Refusal>(
-  asker: Asker,
-  { workflowId, judgeNow, write, whenLost }: Writing<Subject, T, Refusal>,
+  { signal }: Asker,
+  { workflowId, rivals, isOnce = false, judgeNow, write, whenLost }: Writing<Subject, T, Refusal>,
 ): Promise<Result<T, Refusal | ManagerError | { readonly type: "request-exists" }>> {
-  for (let race = 1; ; race += 1) {
+  const pending = () => err({ type: "outcome-pending" as const, workflowId, transactionId: undefined });
+  /** Once. */
+  async function attempt(): Promise<Lost | Result<T, Refusal | ManagerError | { readonly type: "request-exists" }>> {
     const judged = await judgeNow();
     if (!judged.ok) return judged;
-    if (asker.signal.aborted) return err({ type: "outcome-pending", workflowId, transactionId: undefined });
+    if (signal.aborted) return pending();
     const written = await write(judged.value);
     if (written.ok) return written;
     if (written.error.type === "storage-unavailable") return err(written.error);
     const { conflict } = written.error;
     if (conflict.type === "request-exists") return err({ type: "request-exists" });
     assert(conflict.type === "stale", "what is judged is there");
-    if (race === raceCountMax) return err(await whenLost(conflict.workflowId));
+    return { lostTo: conflict.workflowId };
+  }
+  const age = rivals?.age() ?? 0;
+  const isPatient = rivals !== undefined && workflowId !== undefined;
+  const patience = isPatient ? patientRaceCountMax : raceCountMax;
+  const most = isOnce ? 1 : patience;
+  for (let race = 1; ; race += 1) {
+    const mine = { age, hasLost: race > 1 };
+    const attempted = isPatient ? await rivals.inTurn(workflowId, mine, signal, attempt) : await attempt();
+    if (attempted === undefined) return pending();
+    if ("ok" in attempted) return attempted;
+    if (race === most) return err(await whenLost(attempted.lostTo));
   }
 }
+
+type Lost = { readonly lostTo: WorkflowId };
+
+/** The rivals of a change, if it is of one workflow and expects no version: who expects one has lost with the first race. */
+export const rivalsOf = (
+  { rivals }: Pick<Attempts, "rivals">,
+  command: Pick<MoveCommand, "expectedVersion"> | undefined,
+): Rivals | undefined => (command !== undefined && command.expectedVersion === undefined ? rivals : undefined);
 
 /** The same of moves, all of them together. */
 export function judgeAndWrite<T>(
@@ -195,6 +229,8 @@ export function judgeAndWrite<T>(
 ): Promise<Result<T, MovesError | { readonly type: "request-exists" }>> {
   return judgedAndWritten(asker, {
     workflowId: subjectOf(moves),
+    rivals: rivalsOf(attempts, moves.commands.length === 1 ? moves.commands[0] : undefined),
+    isOnce: moves.commands.some(({ mustHave }) => mustHave !== undefined),
     judgeNow: () => judgeAll(attempts, moves, transaction, asker),
     write,
     whenLost: async (to) => {

@@ -58,3 +58,9 @@ export const judgedAtOnceMax = 64;
 
 /** Holds of one transaction that are read in one go: some 5 ms if each workflow is as large as it may be. */
 export const heldPageSize = 16;
+
+/** Lost races of one change of one workflow that expects no version. In each, somebody else has made progress, so it ends long before. */
+export const patientRaceCountMax = 1_000;
+
+/** How long one who changes a workflow that others change too keeps them waiting: an engine answers in a fraction of it. */
+export const rivalTurnMsMax = 100;

@@ -9,6 +9,7 @@ import type { OwnPart, Together } from "./own-part.ts";
 import type { Asker, CoordinatorSessions } from "./ports.ts";
 import { type PossibleMovesQuestion, possibleMoves } from "./possible-moves.ts";
 import { type ResolveCommand, resolveTransition } from "./resolve-transition.ts";
+import { createRivals } from "./rivals.ts";
 import { type DeadlineCommand, setDeadlineOnce } from "./set-deadline.ts";
 import { type UpdateCommand, updateOnce } from "./update.ts";
 
@@ -16,13 +17,14 @@ export type Manager = ReturnType<typeof createManager>;
 
 /** Changes workflows. Reading needs no manager: ask the store. */
 export function createManager(
-  dependencies: Attempts & {
+  given: Attempts & {
     readonly ownPart: OwnPart;
     readonly sessions: CoordinatorSessions;
     readonly workflowCountMax: number;
   },
 ) {
-  const { workflowCountMax } = dependencies;
+  const { workflowCountMax } = given;
+  const dependencies = { ...given, rivals: createRivals() };
   const calls = createCalls();
   const moves = createMoves(dependencies);
 
@@ -55,7 +57,7 @@ export function createManager(
 
     /** Sets, changes or cancels the deadline of the state that a workflow is in. */
     setDeadline: (command: DeadlineCommand, caller: Caller) =>
-      calls.run(command, caller, () => setDeadlineOnce(dependencies, command)),
+      calls.run(command, caller, (call) => setDeadlineOnce(dependencies, command, call)),
 
     /** Says what a workflow may do next, and attempts nothing. */
     possibleMoves: (question: PossibleMovesQuestion, asker: Asker) => possibleMoves(dependencies, question, asker),

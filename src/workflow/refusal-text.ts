@@ -9,9 +9,23 @@ const refusalLengthMax = 1000;
 export function refusalText(error: ManagerError): string {
   const reason = error.type.toUpperCase().replaceAll("-", "_");
   if (error.type === "in-transition") return `${reason}: held by transaction ${error.transactionId}`;
-  if (error.type !== "rule-denied") return reason;
-  const denials = error.violations.map(({ ruleId, message }) => `${ruleId}: ${message}`);
-  return firstCharacters(`${reason}: ${denials.join("; ")}`, refusalLengthMax);
+  const what = refusalWords(error);
+  return what === undefined ? reason : firstCharacters(`${reason}: ${what}`, refusalLengthMax);
+}
+
+function refusalWords(error: ManagerError): string | undefined {
+  switch (error.type) {
+    case "rule-denied":
+      return error.violations.map(({ ruleId, message }) => `${ruleId}: ${message}`).join("; ");
+    case "recoveries-exhausted":
+      return `it was recovered ${error.retryCount} times, and its policy allows ${error.maxAttempts}`;
+    case "invalid-transition":
+      return `${error.from} cannot go to ${error.to}`;
+    case "predicate-logic-refused":
+      return error.refusal.cause;
+    default:
+      return undefined;
+  }
 }
 
 /** The same of moves that were to be made together: of the first that was refused, by name if there are others. */

@@ -2,7 +2,18 @@ import { assert } from "../kernel/assert.ts";
 import type { WorkflowId } from "../kernel/ids.ts";
 import type { RequestKey } from "../kernel/request-key.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
-import { type Answer, type Attempts, earlierAnswer, missing, raceCountMax, rememberAnswers, stampOf } from "./attempt.ts";
+import {
+  type Answer,
+  type Attempts,
+  changedAgain,
+  earlierAnswer,
+  judgedAndWritten,
+  missing,
+  rememberAnswers,
+  rivalsOf,
+  stampOf,
+} from "./attempt.ts";
+import type { Call } from "./calls.ts";
 import { deadlineProblem, type WantedDeadline } from "./core/deadline.ts";
 import { setDeadline } from "./core/set-deadline.ts";
 import { admit } from "./core/step.ts";
@@ -21,35 +32,45 @@ export type DeadlineCommand = {
 
 /** Sets, changes or cancels the deadline of the state that a workflow is in. Nobody is asked: the rules are when it falls due. */
 export async function setDeadlineOnce(
-  { store, environment }: Pick<Attempts, "store" | "environment">,
+  attempts: Attempts,
   command: DeadlineCommand,
+  call: Call,
 ): Promise<Result<Answer, ManagerError>> {
-  const { workflowId, request, expectedVersion } = command;
-  for (let race = 0; race < raceCountMax; race += 1) {
-    const earlier = await earlierAnswer(store, request);
-    if (earlier !== undefined) return earlier;
-    const workflow = await store.get(workflowId);
-    if (workflow === undefined) return err(await missing(store, workflowId));
-    const admitted = admit(workflow, command);
-    if (!admitted.ok) return admitted;
-    const found = admitted.value;
-    const refusal = refusalOf(found, command.wanted, environment.nowMs());
-    if (refusal !== undefined) return err(refusal);
-    const { workflow: next, event } = setDeadline(found, command, stampOf(environment, found.type));
-    const applied = await store.apply({
-      puts: [{ workflow: next, expected: { version: found.version, heldBy: undefined } }],
-      events: [event],
-      ...rememberAnswers([request], environment),
-    });
-    if (applied.ok) {
+  const { store, environment } = attempts;
+  const { workflowId, request, wanted } = command;
+  const earlier = await earlierAnswer(store, request);
+  if (earlier !== undefined) return earlier;
+  const written = await judgedAndWritten(call, {
+    workflowId,
+    rivals: rivalsOf(attempts, command),
+    judgeNow: async (): Promise<Result<Workflow, ManagerError>> => {
+      const workflow = await store.get(workflowId);
+      if (workflow === undefined) return err(await missing(store, workflowId));
+      const admitted = admit(workflow, command);
+      if (!admitted.ok) return admitted;
+      const refusal = refusalOf(admitted.value, wanted, environment.nowMs());
+      return refusal === undefined ? admitted : err(refusal);
+    },
+    write: async (found) => {
+      const { workflow, event } = setDeadline(found, command, stampOf(environment, found.type));
+      const applied = await store.apply({
+        puts: [{ workflow, expected: { version: found.version, heldBy: undefined } }],
+        events: [event],
+        ...rememberAnswers([request], environment),
+      });
+      if (!applied.ok) return applied;
       const [stored] = applied.value;
       assert(stored !== undefined, "EventPerChange");
-      return ok({ workflow: next, event: stored });
-    }
-    if (applied.error.type === "storage-unavailable") return err(applied.error);
-  }
-  const current = await store.get(workflowId);
-  return err({ type: "version-mismatch", workflowId, expectedVersion, currentVersion: current?.version ?? 0 });
+      return ok({ workflow, event: stored });
+    },
+    whenLost: () => changedAgain(attempts, command),
+  });
+  if (written.ok) return written;
+  // What it lost to may have been its original, whose answer is then the answer.
+  const original = await earlierAnswer(store, request);
+  if (original !== undefined) return original;
+  assert(written.error.type !== "request-exists", "AtMostOncePerRequestId");
+  return err(written.error);
 }
 
 function refusalOf(workflow: Workflow, wanted: WantedDeadline | undefined, nowMs: number): ManagerError | undefined {

@@ -10,6 +10,7 @@ import {
   earlierAnswer,
   judgedAndWritten,
   rememberAnswers,
+  rivalsOf,
   stampOf,
   unjudged,
 } from "./attempt.ts";
@@ -38,6 +39,7 @@ export async function updateOnce(attempts: Attempts, command: UpdateCommand, cal
   if (earlier !== undefined) return earlier;
   const written = await judgedAndWritten(call, {
     workflowId: command.workflowId,
+    rivals: rivalsOf(attempts, command),
     judgeNow: () => judgeUpdate(attempts, command, call),
     write: async ({ workflow: judged, metadata, consent }) => {
       const { workflow, event } = applyUpdate(judged, update, metadata, consent, stampOf(environment, judged.type));

@@ -217,3 +217,20 @@ test("rules read when a workflow may be recovered", async () => {
   expect(await verdictAt(1_800_000_060)).toBe("JUDGEMENT_ALLOWED");
   expect(await verdictAt(1_800_000_059)).toBe("JUDGEMENT_RULE_DENIED");
 });
+
+test("a policy whose deadlines lead round for ever is refused, unless that is slow or comes to an end", async () => {
+  const rpc = "WorkflowService/SetWorkflowTypePolicy";
+  const round = (ms: number, other: string) => [
+    { state: state("ACTIVE"), ...within(ms, other) },
+    { state: state(other), ...within(ms, "ACTIVE") },
+  ];
+  const policyOf = (terms: Message) => ({ workflow_type: "round", terms, ...by });
+  for (const other of ["PAUSED", "FAILED"]) {
+    const failure = await client.failure(rpc, policyOf({ deadlines: round(1, other) }));
+    expect(failure).toMatchObject({ code: "INVALID_ARGUMENT", reason: "INVALID_REQUEST" });
+    expect(failure.fields).toEqual(["terms.deadlines[0].after"]);
+    expect(failure.message).toContain(`ACTIVE → ${other} → ACTIVE`);
+    await client.call(rpc, policyOf({ deadlines: round(30_000, other) }));
+  }
+  await client.call(rpc, policyOf({ deadlines: round(1, "FAILED"), recovery: { max_attempts: 3 } }));
+});

@@ -35,6 +35,15 @@ export const deadlinePastMsMax: DurationMs = 60_000;
 /** Ten years of 365 days. */
 export const deadlineAheadMsMax: DurationMs = 10 * 365 * 24 * 3_600_000;
 
+/** Also after changes that have left it alone. */
+export const isSameDeadline = (one: Deadline | undefined, other: Deadline): boolean =>
+  one !== undefined &&
+  one.atMs === other.atMs &&
+  one.targetState === other.targetState &&
+  one.reason === other.reason &&
+  one.setBy === other.setBy &&
+  one.setAtMs === other.setAtMs;
+
 /** Of a deadline for this state. */
 export function deadlineProblem(
   state: WorkflowState,

@@ -16,11 +16,15 @@ export function setDeadline(
 }
 
 /** Drops a deadline whose move can never be made: `why` says what forbids it. specs/WorkflowManager.tla: TimerActs. */
-export function refuseDeadline(workflow: Workflow, why: string, stamp: Stamp): Change {
+export function refuseDeadline(
+  workflow: Workflow,
+  { why, ruleSetRevision }: { readonly why: string; readonly ruleSetRevision: number },
+  stamp: Stamp,
+): Change {
   return changeInPlace(
     workflow,
     { deadline: undefined },
-    { type: "DEADLINE_REFUSED", reason: why, requestedBy: deadlineActor },
+    { type: "DEADLINE_REFUSED", reason: why, requestedBy: deadlineActor, ruleSetRevision },
     stamp,
   );
 }

@@ -96,8 +96,8 @@ export const workflowMutants: readonly Mutant[] = [
   {
     name: "a deadline is made whatever was changed since",
     file: fireDeadline,
-    find: `const command = { workflowId, expectedVersion, mustRecover`,
-    replace: `const command = { workflowId, expectedVersion: undefined, mustRecover`,
+    find: `mustHave: deadline, `,
+    replace: ``,
   },
   {
     name: "an outage refuses a deadline for good",

@@ -104,7 +104,9 @@ describe("prepare", () => {
     };
     under.engine.answer = async (check) =>
       check.workflow.state === "ACTIVE" ? ok({ type: "invalid-transition", ruleSetRevision: 3 }) : allowed;
-    expect(await begun.prepare(transactionId)).toMatchObject({ reason: "workflow w-1: INVALID_TRANSITION" });
+    expect(await begun.prepare(transactionId)).toMatchObject({
+      reason: "workflow w-1: INVALID_TRANSITION: ACTIVE cannot go to ACTIVE",
+    });
     expect(under.asked.length - askedBefore).toBe(3 + 1 + 3);
     expect(await heldCount(under)).toBe(0);
   });

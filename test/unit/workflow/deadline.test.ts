@@ -125,10 +125,10 @@ describe("a change of a deadline is one version and one event, and no move", () 
   });
 
   it("refuseDeadline drops it, and says why", () => {
-    const { workflow, event } = refuseDeadline(before, "RULE_DENIED: cold: too warm", stamp(2_050));
+    const { workflow, event } = refuseDeadline(before, { why: "RULE_DENIED: cold: too warm", ruleSetRevision: 3 }, stamp(2_050));
     expect(workflow).toEqual({ ...before, version: 3, updatedAtMs: 2_050, updatedBy: "system:deadline", deadline: undefined });
     expect(event).toMatchObject({
-      ...{ type: "DEADLINE_REFUSED", ...noMove },
+      ...{ type: "DEADLINE_REFUSED", ...noMove, ruleSetRevision: 3 },
       ...{ reason: "RULE_DENIED: cold: too warm", requestedBy: "system:deadline" },
     });
   });

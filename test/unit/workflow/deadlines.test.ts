@@ -2,11 +2,14 @@ import { afterEach, expect, test } from "vitest";
 import { err } from "../../../src/kernel/result.ts";
 import { createMemoryWorkflowStore } from "../../../src/storage/memory/workflow-store.ts";
 import type { MoveCommand } from "../../../src/workflow/attempt.ts";
+import { noTerms } from "../../../src/workflow/core/policy.ts";
+import { applyUpdate } from "../../../src/workflow/core/update.ts";
+import { noWarnings } from "../../../src/workflow/core/warnings.ts";
 import { createDeadlines } from "../../../src/workflow/deadlines.ts";
-import { createFireDeadline, type Fired } from "../../../src/workflow/fire-deadline.ts";
+import { createFireDeadline, type Fired, firingAgain } from "../../../src/workflow/fire-deadline.ts";
 import { dueAtOnceMax, duePauseMsMax, dueWakeMsMax } from "../../../src/workflow/limits.ts";
 import { fakeClock, settled } from "../../support/fake-clock.ts";
-import { beginTogether, creation, denied, managerOver, moveTo, tx, workflowId } from "../../support/workflow-manager.ts";
+import { allowed, beginTogether, creation, denied, managerOver, moveTo, tx, workflowId } from "../../support/workflow-manager.ts";
 
 // The clock stands still: what happens, happens because its time has come, and not because somebody looks.
 
@@ -21,7 +24,7 @@ function worldOver(store = createMemoryWorkflowStore(), clock = fakeClock()) {
   const fired: Fired[] = [];
   const failures: unknown[] = [];
   const reads = { count: 0 };
-  const fire = createFireDeadline({ store, environment: under.environment, move: under.manager.move });
+  const fire = firingAgain(store, createFireDeadline({ store, environment: under.environment, move: under.manager.move }));
   const deadlines = createDeadlines({
     store: {
       due: (page) => {
@@ -47,6 +50,16 @@ async function startedWith(world: World, afterMs: number | undefined, id = workf
   await world.manager.create(creation(id));
   const { move, ...command } = moveTo("ACTIVE", { workflowId: id });
   await world.manager.move({ ...command, move: { ...move, ...(afterMs !== undefined && { deadline: inMs(afterMs) }) } });
+}
+
+/** By another process: it waits for nobody here. */
+async function patchElsewhere(store: World["store"]): Promise<void> {
+  const before = await store.get(workflowId);
+  if (before === undefined) throw new Error("it is there");
+  const stamp = { nowMs: 1_000, eventId: crypto.randomUUID(), terms: noTerms };
+  const update = { patch: {}, reason: "because", requestedBy: "bob", eventMetadata: {} };
+  const { workflow, event } = applyUpdate(before, update, {}, { ruleSetRevision: 3, warnings: noWarnings }, stamp);
+  await store.apply({ puts: [{ workflow, expected: { version: before.version, heldBy: undefined } }], events: [event] });
 }
 
 const setTo = (world: World, wanted: ReturnType<typeof inMs> | undefined, id = workflowId) =>
@@ -142,8 +155,22 @@ test("a move that a rule denies is not tried again: the deadline is dropped, and
   expect(world.fired).toEqual([{ type: "refused", why: "RULE_DENIED: cold: too warm" }]);
   expect(await world.store.getWithLastEvent(workflowId)).toMatchObject({
     workflow: { state: "ACTIVE", version: 3, deadline: undefined },
-    lastEvent: { type: "DEADLINE_REFUSED", requestedBy: "system:deadline", reason: "RULE_DENIED: cold: too warm" },
+    lastEvent: {
+      type: "DEADLINE_REFUSED",
+      requestedBy: "system:deadline",
+      reason: "RULE_DENIED: cold: too warm",
+    },
   });
+});
+
+test("the event of a refused deadline has the revision of the rules that denied it", async () => {
+  const world = worldOver();
+  world.deadlines.start();
+  await startedWith(world, 100);
+  world.engine.answer = async () => denied;
+  await world.time.pass(100);
+  const { rows } = await world.store.listEvents({ afterSequence: 2, limit: 10 });
+  expect(rows).toMatchObject([{ type: "DEADLINE_REFUSED", ruleSetRevision: 3 }]);
 });
 
 test("an automatic recovery comes when the workflow may be recovered, and ends when there are none left", async () => {
@@ -163,7 +190,7 @@ test("an automatic recovery comes when the workflow may be recovered, and ends w
     ...["FAILED 0", "RECOVERED 1", "FAILED 1", "RECOVERED 2", "FAILED 2"],
     "DEADLINE_REFUSED 2",
   ]);
-  expect(rows.at(-1)?.reason).toBe("RECOVERIES_EXHAUSTED");
+  expect(rows.at(-1)?.reason).toBe("RECOVERIES_EXHAUSTED: it was recovered 2 times, and its policy allows 2");
   const recovered = rows.filter(({ type }) => type === "RECOVERED" || type === "FAILED").map(({ occurredAtMs }) => occurredAtMs);
   expect((recovered[1] ?? 0) - (recovered[0] ?? 0)).toBeGreaterThanOrEqual(1_000);
   expect((recovered[3] ?? 0) - (recovered[2] ?? 0)).toBeGreaterThanOrEqual(2_000);
@@ -242,6 +269,27 @@ test("whoever is faster than a deadline leaves nothing for it to do", async () =
   };
   expect(await world.fire(next, signal)).toEqual({ type: "overtaken" });
   expect((await world.store.get(workflowId))?.version).toBe(4);
+});
+
+test("changes that leave a deadline alone do not keep it: it is tried again at once, whether its move is allowed or denied", async () => {
+  for (const verdict of [allowed, denied]) {
+    const world = worldOver();
+    world.deadlines.start();
+    await startedWith(world, 100);
+    let left = 5;
+    world.engine.answer = async () => {
+      if (left > 0) {
+        left -= 1;
+        await patchElsewhere(world.store);
+      }
+      return verdict;
+    };
+    await world.time.pass(100);
+    expect(world.fired).toMatchObject([{ type: verdict === allowed ? "moved" : "refused" }]);
+    expect(await world.store.getWithLastEvent(workflowId)).toMatchObject({
+      workflow: { state: verdict === allowed ? "FAILED" : "ACTIVE", version: 8, deadline: undefined },
+    });
+  }
 });
 
 test("a store that cannot be read, and a defect, are told of, and what is due is not lost", async () => {

@@ -57,7 +57,9 @@ export interface MetadataIndex {
 export interface PolicyTerms {
   /**
    * Deadlines that workflows get when they come into a state, unless the request that brings them there sets another one. One for each state
-   * at most, and none for a state that no move leaves.
+   * at most, and none for a state that no move leaves. If they lead round for ever, such as ACTIVE → PAUSED → ACTIVE, that must take at least a
+   * minute in all, or recover (FAILED → ACTIVE) with `recovery.max_attempts` set; else INVALID_ARGUMENT / INVALID_REQUEST, naming the states. Of a
+   * recovery, the longer of `after` and `recovery.initial_backoff` counts.
    */
   readonly deadlines: readonly StateDeadline[];
   /** How often and how soon a FAILED workflow may be recovered. Unset: as often and as soon as anybody asks. */

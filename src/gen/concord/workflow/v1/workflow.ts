@@ -116,7 +116,10 @@ export const WorkflowEventType = {
   UPDATED: "WORKFLOW_EVENT_TYPE_UPDATED",
   /** DEADLINE_SET - No move: the deadline of the state was set, changed, or cancelled. */
   DEADLINE_SET: "WORKFLOW_EVENT_TYPE_DEADLINE_SET",
-  /** DEADLINE_REFUSED - No move: the deadline has fallen due, its move was refused for good, and it is dropped. `reason` has the ErrorReason and what it says. */
+  /**
+   * DEADLINE_REFUSED - No move: the deadline has fallen due, its move was refused for good, and it is dropped. `reason` has the ErrorReason and what it says,
+   * `rule_set_revision` that of the rules that denied it, else 0.
+   */
   DEADLINE_REFUSED: "WORKFLOW_EVENT_TYPE_DEADLINE_REFUSED",
   UNRECOGNIZED: "UNRECOGNIZED",
 } as const;

@@ -3210,7 +3210,8 @@ export const WorkflowServiceDefinition = {
      * given (ABORTED / VERSION_MISMATCH); is not held by a transaction (ABORTED / IN_TRANSITION); the predicate engine answers
      * (UNAVAILABLE / PREDICATE_LOGIC_UNAVAILABLE), and can do so in time (RESOURCE_EXHAUSTED / OVERLOADED); the lifecycle has the move
      * (FAILED_PRECONDITION / INVALID_TRANSITION); a recovery is one that the policy of the type allows (FAILED_PRECONDITION /
-     * RECOVERIES_EXHAUSTED) and by now (FAILED_PRECONDITION / RECOVERY_TOO_EARLY); no active rule denies it (FAILED_PRECONDITION / RULE_DENIED); nothing changed meanwhile (retried internally, then ABORTED / VERSION_MISMATCH).
+     * RECOVERIES_EXHAUSTED) and by now (FAILED_PRECONDITION / RECOVERY_TOO_EARLY); no active rule denies it (FAILED_PRECONDITION / RULE_DENIED); nothing changed meanwhile (without
+     * `expected_version` it is tried again as long as the caller waits, up to 1,000 times, then ABORTED / VERSION_MISMATCH with RetryInfo).
      * An engine that has bounds of its own may also not take the question: INVALID_REQUEST, MESSAGE_TOO_LARGE, CHECKS_TOO_EXPENSIVE.
      * Rules whose action is WARN stop nothing: the event has what they say.
      * With `enlist` also: ABORTED / TRANSACTION_ABORTED, UNAVAILABLE / COORDINATOR_UNAVAILABLE, DEADLINE_EXCEEDED / OUTCOME_PENDING.
@@ -3357,7 +3358,7 @@ export const WorkflowServiceDefinition = {
      * too large (INVALID_ARGUMENT / INVALID_REQUEST, which names `metadata_patch`); the predicate engine answers (UNAVAILABLE /
      * PREDICATE_LOGIC_UNAVAILABLE), and can do so in time (RESOURCE_EXHAUSTED / OVERLOADED); the metadata after it meets the schema of the workflow's
      * type (INVALID_ARGUMENT / METADATA_INVALID); no active rule whose `operations` have UPDATE denies it (FAILED_PRECONDITION / RULE_DENIED);
-     * nothing changed meanwhile (retried internally, then ABORTED / VERSION_MISMATCH). Schema and rules are asked under one revision.
+     * nothing changed meanwhile (retried as TransitionWorkflow is). Schema and rules are asked under one revision.
      * Without `expected_version` the patch is applied to whatever the metadata is then: two that touch different keys do not disturb each other.
      */
     updateWorkflowMetadata: {
@@ -3707,7 +3708,8 @@ export interface WorkflowServiceImplementation<CallContextExt = {}> {
    * given (ABORTED / VERSION_MISMATCH); is not held by a transaction (ABORTED / IN_TRANSITION); the predicate engine answers
    * (UNAVAILABLE / PREDICATE_LOGIC_UNAVAILABLE), and can do so in time (RESOURCE_EXHAUSTED / OVERLOADED); the lifecycle has the move
    * (FAILED_PRECONDITION / INVALID_TRANSITION); a recovery is one that the policy of the type allows (FAILED_PRECONDITION /
-   * RECOVERIES_EXHAUSTED) and by now (FAILED_PRECONDITION / RECOVERY_TOO_EARLY); no active rule denies it (FAILED_PRECONDITION / RULE_DENIED); nothing changed meanwhile (retried internally, then ABORTED / VERSION_MISMATCH).
+   * RECOVERIES_EXHAUSTED) and by now (FAILED_PRECONDITION / RECOVERY_TOO_EARLY); no active rule denies it (FAILED_PRECONDITION / RULE_DENIED); nothing changed meanwhile (without
+   * `expected_version` it is tried again as long as the caller waits, up to 1,000 times, then ABORTED / VERSION_MISMATCH with RetryInfo).
    * An engine that has bounds of its own may also not take the question: INVALID_REQUEST, MESSAGE_TOO_LARGE, CHECKS_TOO_EXPENSIVE.
    * Rules whose action is WARN stop nothing: the event has what they say.
    * With `enlist` also: ABORTED / TRANSACTION_ABORTED, UNAVAILABLE / COORDINATOR_UNAVAILABLE, DEADLINE_EXCEEDED / OUTCOME_PENDING.
@@ -3818,7 +3820,7 @@ export interface WorkflowServiceImplementation<CallContextExt = {}> {
    * too large (INVALID_ARGUMENT / INVALID_REQUEST, which names `metadata_patch`); the predicate engine answers (UNAVAILABLE /
    * PREDICATE_LOGIC_UNAVAILABLE), and can do so in time (RESOURCE_EXHAUSTED / OVERLOADED); the metadata after it meets the schema of the workflow's
    * type (INVALID_ARGUMENT / METADATA_INVALID); no active rule whose `operations` have UPDATE denies it (FAILED_PRECONDITION / RULE_DENIED);
-   * nothing changed meanwhile (retried internally, then ABORTED / VERSION_MISMATCH). Schema and rules are asked under one revision.
+   * nothing changed meanwhile (retried as TransitionWorkflow is). Schema and rules are asked under one revision.
    * Without `expected_version` the patch is applied to whatever the metadata is then: two that touch different keys do not disturb each other.
    */
   updateWorkflowMetadata(
@@ -4070,7 +4072,8 @@ export interface WorkflowServiceClient<CallOptionsExt = {}> {
    * given (ABORTED / VERSION_MISMATCH); is not held by a transaction (ABORTED / IN_TRANSITION); the predicate engine answers
    * (UNAVAILABLE / PREDICATE_LOGIC_UNAVAILABLE), and can do so in time (RESOURCE_EXHAUSTED / OVERLOADED); the lifecycle has the move
    * (FAILED_PRECONDITION / INVALID_TRANSITION); a recovery is one that the policy of the type allows (FAILED_PRECONDITION /
-   * RECOVERIES_EXHAUSTED) and by now (FAILED_PRECONDITION / RECOVERY_TOO_EARLY); no active rule denies it (FAILED_PRECONDITION / RULE_DENIED); nothing changed meanwhile (retried internally, then ABORTED / VERSION_MISMATCH).
+   * RECOVERIES_EXHAUSTED) and by now (FAILED_PRECONDITION / RECOVERY_TOO_EARLY); no active rule denies it (FAILED_PRECONDITION / RULE_DENIED); nothing changed meanwhile (without
+   * `expected_version` it is tried again as long as the caller waits, up to 1,000 times, then ABORTED / VERSION_MISMATCH with RetryInfo).
    * An engine that has bounds of its own may also not take the question: INVALID_REQUEST, MESSAGE_TOO_LARGE, CHECKS_TOO_EXPENSIVE.
    * Rules whose action is WARN stop nothing: the event has what they say.
    * With `enlist` also: ABORTED / TRANSACTION_ABORTED, UNAVAILABLE / COORDINATOR_UNAVAILABLE, DEADLINE_EXCEEDED / OUTCOME_PENDING.
@@ -4181,7 +4184,7 @@ export interface WorkflowServiceClient<CallOptionsExt = {}> {
    * too large (INVALID_ARGUMENT / INVALID_REQUEST, which names `metadata_patch`); the predicate engine answers (UNAVAILABLE /
    * PREDICATE_LOGIC_UNAVAILABLE), and can do so in time (RESOURCE_EXHAUSTED / OVERLOADED); the metadata after it meets the schema of the workflow's
    * type (INVALID_ARGUMENT / METADATA_INVALID); no active rule whose `operations` have UPDATE denies it (FAILED_PRECONDITION / RULE_DENIED);
-   * nothing changed meanwhile (retried internally, then ABORTED / VERSION_MISMATCH). Schema and rules are asked under one revision.
+   * nothing changed meanwhile (retried as TransitionWorkflow is). Schema and rules are asked under one revision.
    * Without `expected_version` the patch is applied to whatever the metadata is then: two that touch different keys do not disturb each other.
    */
   updateWorkflowMetadata(
