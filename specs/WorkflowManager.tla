@@ -278,7 +278,9 @@ Load(c) ==
                                ![c].seen = Seen(b)]
   /\ UNCHANGED <<durable, tx, body, timer, around, watch>>
 
-Recoveries(w) == Cardinality({i \in DOMAIN events : events[i].workflow = w /\ <<events[i].from, events[i].to>> = Recovery})
+\* As far as it was seen.
+Recoveries(w, seen) ==
+  Cardinality({i \in DOMAIN EventsOf(w) : i <= seen.version /\ <<EventsOf(w)[i].from, EventsOf(w)[i].to>> = Recovery})
 
 \* The clock is read when it is decided.
 IsRipe(w, seen) == seen.ripe \/ (wf[w].version = seen.version /\ wf[w].ripe)
@@ -286,7 +288,7 @@ IsRipe(w, seen) == seen.ripe \/ (wf[w].version = seen.version /\ wf[w].ripe)
 \* The checks on a move of what the engine has seen, in the order of the design.
 MoveVerdict(w, seen, to, revision) ==
   CASE <<seen.state, to>> \notin Lifecycle -> "INVALID_TRANSITION"
-    [] <<seen.state, to>> = Recovery /\ Recoveries(w) >= MaxRecoveries -> "RECOVERIES_EXHAUSTED"
+    [] <<seen.state, to>> = Recovery /\ Recoveries(w, seen) >= MaxRecoveries -> "RECOVERIES_EXHAUSTED"
     [] <<seen.state, to>> = Recovery /\ ~IsRipe(w, seen) -> "RECOVERY_TOO_EARLY"
     [] <<seen.state, to>> \in Denied(revision) -> "RULE_DENIED"
     [] OTHER -> "ok"
@@ -448,7 +450,7 @@ TimerActs(w) ==
   /\ IF ~IsSame(wf[w], seen) THEN UNCHANGED durable
      ELSE /\ WriteAll(w :> <<
                IF verdict = "ok" THEN Move(w, seen, "deadline", seen.due.to, None, revision, None)
-               ELSE Event(w, seen, "deadline-refused", seen.state, None, 0, NoDue)>>)
+               ELSE Event(w, seen, "deadline-refused", seen.state, None, IF verdict = "RULE_DENIED" THEN revision ELSE 0, NoDue)>>)
           /\ UNCHANGED <<gone, answered>>
   /\ UNCHANGED <<tx, body, call, around, watch>>
 
@@ -638,7 +640,7 @@ PredicateLogicDependency ==
 RecoverySessionValidity ==
   \A i \in DOMAIN events : events[i].kind = "recover" => <<events[i].from, events[i].to>> = Recovery
 
-RecoveriesBounded == \A w \in Workflows : Recoveries(w) <= MaxRecoveries
+RecoveriesBounded == \A w \in Workflows : Recoveries(w, wf[w]) <= MaxRecoveries
 
 BoundedWorkflows == Cardinality(Existing) <= MaxWorkflows
 

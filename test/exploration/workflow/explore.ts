@@ -1,10 +1,12 @@
 import { type Exploration, edgeKey, type SpecStep } from "../exploration.ts";
 import type { Constants } from "./models.ts";
-import { specKey } from "./spec.ts";
+import { type SpecState, specKey } from "./spec.ts";
 import { startsOf } from "./start.ts";
 import { createWorld, type Step, type World } from "./world.ts";
 
-type Reached = { readonly start: Readonly<Record<string, string>>; readonly path: readonly Step[] };
+type Way = { readonly start: Readonly<Record<string, string>>; readonly path: readonly Step[] };
+
+type Reached = Way & { readonly state: SpecState };
 
 /**
  * Every step that the production manager can take in a small world, breadth first. Calls that are under way cannot be copied, so each step is
@@ -21,6 +23,8 @@ export async function explore(
   const { onProgress, allows = () => true } = options;
   const specStates = new Map<string, number>();
   const specSteps = new Map<string, SpecStep>();
+  // What could come next is the same in every world.
+  const { possible } = await createWorld(constants, {});
   let frontier: Reached[] = [];
   let steps = 0;
 
@@ -31,8 +35,9 @@ export async function explore(
   };
 
   for (const start of startsOf(constants)) {
-    numberOf(specKey(await (await createWorld(constants, start)).look()));
-    frontier.push({ start, path: [] });
+    const state = await (await createWorld(constants, start)).look();
+    numberOf(specKey(state));
+    frontier.push({ start, path: [], state });
   }
   const violated = (what: string, path: readonly Step[]): Exploration => {
     const violation = { what, path: path.map(textOf) };
@@ -42,21 +47,20 @@ export async function explore(
   while (frontier.length > 0) {
     const level = frontier;
     frontier = [];
-    for (const reached of level) {
-      const here = await arrive(constants, reached);
-      const state = await here.look();
+    for (const { start, path: way, state } of level) {
       const from = specKey(state);
-      for (const step of here.possible(state)) {
+      for (const step of possible(state)) {
         steps += 1;
-        const path = [...reached.path, step];
-        let to: string;
+        const path = [...way, step];
+        let next: SpecState;
         try {
-          to = specKey(await (await arrive(constants, { ...reached, path })).look());
+          next = await (await arrive(constants, { start, path })).look();
         } catch (error) {
           return violated(error instanceof Error ? `${error.name}: ${error.message}` : String(error), path);
         }
+        const to = specKey(next);
         if (from !== to && !allows(from, step.action, to)) return violated("no step of the spec", path);
-        if (!specStates.has(to)) frontier.push({ start: reached.start, path });
+        if (!specStates.has(to)) frontier.push({ start, path, state: next });
         const edge = edgeKey(numberOf(from), step.action, numberOf(to));
         if (from !== to && !specSteps.has(edge)) specSteps.set(edge, { from, to, action: step.action, name: textOf(step) });
       }
@@ -66,7 +70,7 @@ export async function explore(
   return { states: specStates.size, steps, complete: true, specStates, specSteps, violation: undefined };
 }
 
-async function arrive(constants: Constants, { start, path }: Reached): Promise<World> {
+async function arrive(constants: Constants, { start, path }: Way): Promise<World> {
   const world = await createWorld(constants, start);
   for (const step of path) await world.take(step);
   return world;

@@ -113,8 +113,8 @@ export const comparedModels: readonly Model[] = [
     },
   },
   {
-    name: "a deadline that is changed and cancelled",
-    constants: { ...base, kinds: ["deadline"], dues: ["FAILED"] },
+    name: "a deadline that is changed, cancelled and left alone",
+    constants: { ...base, kinds: ["deadline", "update"], dues: ["FAILED"] },
   },
   {
     name: "a policy of recovery, and deadlines that fail and recover",
@@ -128,5 +128,9 @@ export const comparedModels: readonly Model[] = [
       maxRecoveries: 1,
       backoff: true,
     },
+  },
+  {
+    name: "a limit of recoveries, and a policy that fails what is active",
+    constants: { ...base, kinds: ["recover"], startStates: ["FAILED"], defaults: ["ACTIVE"], maxRecoveries: 1 },
   },
 ];

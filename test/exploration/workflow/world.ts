@@ -31,10 +31,10 @@ export type World = {
 
 const participantId = "manager" as ParticipantId;
 const sessions: CoordinatorSessions = { connectedTo: () => false, reread: () => {} };
-const caller = { signal: new AbortController().signal };
 
 export async function createWorld(constants: Constants, start: Readonly<Record<string, string>>): Promise<World> {
   const { workflows, requests, maxWorkflows, maxRevision, maxCrash } = constants;
+  const caller = { signal: new AbortController().signal };
   let clockMs = 0;
   const nowMs = (): number => clockMs;
   const store = createMemoryWorkflowStore(nowMs);
