@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import type { Clients } from "../../src/cli/client.ts";
 import { enumText } from "../../src/cli/output.ts";
+import { BatchMode, type BatchTransitionResult } from "../../src/gen/concord/workflow/v1/batch.ts";
 import { WorkflowState as WireState, type Workflow } from "../../src/gen/concord/workflow/v1/workflow.ts";
 import { IfExists } from "../../src/gen/concord/workflow/v1/workflow_service.ts";
 import { unreachable } from "../../src/kernel/assert.ts";
@@ -18,6 +19,8 @@ type Change = {
   readonly requestId?: string | undefined;
 };
 
+type Item = { readonly id: string; readonly to: WorkflowState; readonly expected?: number | undefined };
+
 export type Verb =
   | ({ readonly type: "create"; readonly locked: boolean; readonly started: boolean; readonly orFind: boolean } & Omit<
       Change,
@@ -26,6 +29,12 @@ export type Verb =
   | ({ readonly type: "move"; readonly to: WorkflowState } & Change)
   | ({ readonly type: "recover" } & Change)
   | ({ readonly type: "update"; readonly locked: boolean } & Change)
+  /** Cancelled, or set to CANCELLED far from now. */
+  | ({ readonly type: "deadline"; readonly set: boolean } & Change)
+  /** All of them, or none. */
+  | { readonly type: "batch"; readonly items: readonly Item[] }
+  | { readonly type: "purge" }
+  | { readonly type: "count" }
   | { readonly type: "get"; readonly id: string }
   | { readonly type: "list"; readonly state: WorkflowState };
 
@@ -39,12 +48,17 @@ type Kept = {
   readonly locked: boolean;
   /** When it was created. */
   readonly wasLocked: boolean;
+  readonly hasDeadline: boolean;
+  /** A retry of one of its changes has an answer. It stays as long as that. */
+  readonly isRemembered: boolean;
 };
 
 export type ModelState = {
   readonly workflows: Readonly<Record<string, Kept>>;
   /** The first answer to a request that has one. */
   readonly answers: Readonly<Record<string, { readonly verb: string; readonly heard: Heard }>>;
+  /** Their ids are not used again. */
+  readonly purged: readonly string[];
 };
 
 /** The one rule of the server: what is locked is not completed. */
@@ -63,8 +77,19 @@ function stepOf(state: ModelState, verb: Verb): { readonly state: ModelState; re
   switch (verb.type) {
     case "get": {
       const found = workflows[verb.id];
-      return { state, output: found === undefined ? "WORKFLOW_NOT_FOUND" : heardOf(found) };
+      return { state, output: found === undefined ? missing(state, verb.id) : heardOf(found) };
     }
+    case "count": {
+      const counts = workflowStates.map((each) => Object.values(workflows).filter((kept) => kept.state === each).length);
+      return { state, output: counts.join(" ") };
+    }
+    case "purge": {
+      const gone = Object.keys(workflows).filter((id) => mayGo(workflows[id]));
+      const left = Object.fromEntries(Object.entries(workflows).filter(([, kept]) => !mayGo(kept)));
+      return { state: { ...state, workflows: left, purged: [...state.purged, ...gone] }, output: gone.toSorted().join(" ") };
+    }
+    case "batch":
+      return batch(state, verb.items);
     case "list": {
       const listed = Object.entries(workflows).filter(([, each]) => each.state === verb.state);
       return {
@@ -80,49 +105,71 @@ function stepOf(state: ModelState, verb: Verb): { readonly state: ModelState; re
   }
 }
 
-type Changing = Exclude<Verb, { readonly type: "get" | "list" }>;
+const missing = ({ purged }: ModelState, id: string): string => (purged.includes(id) ? "WORKFLOW_PURGED" : "WORKFLOW_NOT_FOUND");
+
+const mayGo = (kept: Kept | undefined): boolean => kept !== undefined && isTerminal(kept.state) && !kept.isRemembered;
+
+function batch(state: ModelState, items: readonly Item[]): { readonly state: ModelState; readonly output: Heard } {
+  const results = items.map((item) => changeOf(state, { type: "move", ...item }));
+  const isRefused = results.some((result) => typeof result === "string");
+  const heard = results.map((result) => (typeof result === "string" ? result : isRefused ? "BATCH_ABORTED" : heardOf(result)));
+  const moved = results.flatMap((result, index) =>
+    typeof result === "string" ? [] : [[items[index]?.id ?? "", result] as const],
+  );
+  const workflows = isRefused ? state.workflows : { ...state.workflows, ...Object.fromEntries(moved) };
+  return { state: { ...state, workflows }, output: heard.join("; ") };
+}
+
+type Changing = Exclude<Verb, { readonly type: "get" | "list" | "count" | "purge" | "batch" }>;
 
 function change(state: ModelState, verb: Changing): { readonly state: ModelState; readonly output: Heard } {
   const request = verb.requestId;
   const known = request === undefined ? undefined : state.answers[request];
   const asked = JSON.stringify(verb);
   if (known !== undefined) return { state, output: known.verb === asked ? known.heard : "REQUEST_ID_REUSED" };
-  const changed = changeOf(state.workflows[verb.id], verb);
+  const changed = changeOf(state, verb);
   if (typeof changed === "string") return { state, output: changed };
   const heard = heardOf(changed);
   // What was only found is not remembered: nothing was written.
   if (changed === state.workflows[verb.id]) return { state, output: heard };
-  const workflows = { ...state.workflows, [verb.id]: changed };
+  const isRemembered = changed.isRemembered || request !== undefined;
+  const workflows = { ...state.workflows, [verb.id]: { ...changed, isRemembered } };
   const answers = request === undefined ? state.answers : { ...state.answers, [request]: { verb: asked, heard } };
-  return { state: { workflows, answers }, output: heard };
+  return { state: { ...state, workflows, answers }, output: heard };
 }
 
 /** The workflow as it is then, or why it stays as it is. */
-function changeOf(found: Kept | undefined, verb: Changing): Kept | string {
+function changeOf(state: ModelState, verb: Changing): Kept | string {
+  const found = state.workflows[verb.id];
   if (verb.type === "create") {
     const { locked, started, orFind } = verb;
+    if (state.purged.includes(verb.id)) return "WORKFLOW_ID_RETIRED";
     if (found === undefined) {
-      return started
-        ? { state: "ACTIVE", version: 2, retries: 0, locked, wasLocked: locked }
-        : { state: "CREATED", version: 1, retries: 0, locked, wasLocked: locked };
+      const born = { retries: 0, locked, wasLocked: locked, hasDeadline: false, isRemembered: false };
+      return started ? { ...born, state: "ACTIVE", version: 2 } : { ...born, state: "CREATED", version: 1 };
     }
     const isSame = found.wasLocked === locked && (found.state !== "CREATED" || !started);
     return orFind && isSame ? found : "WORKFLOW_ALREADY_EXISTS";
   }
-  if (found === undefined) return "WORKFLOW_NOT_FOUND";
+  if (found === undefined) return missing(state, verb.id);
   if (isTerminal(found.state)) return "TERMINAL_STATE";
   if (verb.expected !== undefined && verb.expected !== found.version) return `VERSION_MISMATCH ${found.version}`;
   if (verb.type === "update") return { ...found, version: found.version + 1, locked: verb.locked };
+  if (verb.type === "deadline") {
+    if (verb.set && !isMove(found.state, "CANCELLED")) return "INVALID_REQUEST";
+    if (!verb.set && !found.hasDeadline) return "DEADLINE_NOT_SET";
+    return { ...found, version: found.version + 1, hasDeadline: verb.set };
+  }
   if (verb.type === "recover" && found.state !== "FAILED") return "NOT_FAILED";
   const to = verb.type === "recover" ? "ACTIVE" : verb.to;
   if (!isMove(found.state, to)) return "INVALID_TRANSITION";
   if (to === "COMPLETED" && found.locked) return "RULE_DENIED";
   const recovered = found.state === "FAILED" && to === "ACTIVE" ? 1 : 0;
-  return { ...found, state: to, version: found.version + 1, retries: found.retries + recovered };
+  return { ...found, state: to, version: found.version + 1, retries: found.retries + recovered, hasDeadline: false };
 }
 
 export const workflowModel: SequentialModel<ModelState, Verb, Heard> = {
-  initial: { workflows: {}, answers: {} },
+  initial: { workflows: {}, answers: {}, purged: [] },
   step: stepOf,
   key: (state) => JSON.stringify(state),
   isAnswer: (expected, heard) => expected === heard,
@@ -152,6 +199,31 @@ export async function ask({ workflows }: Clients, verb: Verb, scope: string): Pr
       return heard(workflows.recoverWorkflow(common(verb)));
     case "update":
       return heard(workflows.updateWorkflowMetadata({ ...common(verb), metadataPatch: { locked: verb.locked } }));
+    case "deadline": {
+      const after = { $case: "after", value: { seconds: 3600n, nanos: 0 } } as const;
+      const deadline = verb.set ? { due: after, targetState: WireState.CANCELLED, reason: "a test" } : undefined;
+      return heard(workflows.setWorkflowDeadline({ ...common(verb), deadline }));
+    }
+    case "batch": {
+      const items = verb.items.map((item) => ({ ...common(item), targetState: WireState[item.to] }));
+      const { results } = await workflows.batchTransitionWorkflows({ ...by, mode: BatchMode.ALL_OR_NOTHING, items });
+      return results.map(({ result }) => itemHeard(result)).join("; ");
+    }
+    case "purge": {
+      const { workflowIds } = await workflows.purgeWorkflows({
+        ...by,
+        filter: `workflow.type == "${scope}"`,
+        olderThan: { seconds: 0n },
+      });
+      return workflowIds
+        .map((id) => id.slice(scope.length + 1))
+        .toSorted()
+        .join(" ");
+    }
+    case "count": {
+      const { groups } = await workflows.countWorkflows({ filter: `workflow.type == "${scope}"`, groupBy: ["state"] });
+      return workflowStates.map((state) => groups.find((group) => group.state === WireState[state])?.count ?? 0n).join(" ");
+    }
     case "get":
       return heard(workflows.getWorkflow({ workflowId: `${scope}.${verb.id}` }));
     case "list": {
@@ -164,8 +236,18 @@ export async function ask({ workflows }: Clients, verb: Verb, scope: string): Pr
   }
 }
 
-const wordsOf = ({ state, version, retryCount }: Workflow): Heard =>
+const wordsOf = ({ state, version, retryCount }: Pick<Workflow, "state" | "version" | "retryCount">): Heard =>
   `OK ${enumText("WORKFLOW_STATE_", state)} ${version} ${retryCount}`;
+
+function itemHeard(result: BatchTransitionResult["result"]): Heard {
+  if (result?.$case === "moved") {
+    const { toState, version, retryCount } = result.value;
+    return wordsOf({ state: toState, version, retryCount });
+  }
+  if (result === undefined) return "no result";
+  const { reason, metadata } = result.value;
+  return reason === "VERSION_MISMATCH" ? `${reason} ${metadata["current_version"]}` : reason;
+}
 
 async function heard(call: Promise<{ readonly workflow?: Workflow | undefined }>): Promise<Heard> {
   const [answer] = await Promise.allSettled([call]);
@@ -178,6 +260,8 @@ async function heard(call: Promise<{ readonly workflow?: Workflow | undefined }>
 const ids = fc.constantFrom("a", "b");
 const expected = fc.option(fc.integer({ min: 1, max: 6 }), { nil: undefined });
 const requestId = fc.option(fc.constantFrom("r1", "r2", "r3"), { nil: undefined, freq: 3 });
+
+const targets = fc.constantFrom<WorkflowState>("ACTIVE", "ACTIVE", "PAUSED", "FAILED", "COMPLETED", "CANCELLED");
 
 /** Few workflows, versions and request ids: so that callers meet. */
 export const verbArbitrary: fc.Arbitrary<Verb> = fc.oneof(
@@ -192,7 +276,7 @@ export const verbArbitrary: fc.Arbitrary<Verb> = fc.oneof(
     weight: 6,
     arbitrary: fc.record({
       ...{ type: fc.constant("move" as const), id: ids, expected, requestId },
-      to: fc.constantFrom<WorkflowState>("ACTIVE", "ACTIVE", "PAUSED", "FAILED", "COMPLETED", "CANCELLED"),
+      to: targets,
     }),
   },
   { weight: 2, arbitrary: fc.record({ type: fc.constant("recover" as const), id: ids, expected, requestId }) },
@@ -200,6 +284,23 @@ export const verbArbitrary: fc.Arbitrary<Verb> = fc.oneof(
     weight: 2,
     arbitrary: fc.record({ type: fc.constant("update" as const), id: ids, expected, requestId, locked: fc.boolean() }),
   },
+  {
+    weight: 2,
+    arbitrary: fc.record({ type: fc.constant("deadline" as const), id: ids, expected, requestId, set: fc.boolean() }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      type: fc.constant("batch" as const),
+      items: fc.uniqueArray(fc.record({ id: ids, to: targets, expected }), {
+        minLength: 1,
+        maxLength: 2,
+        selector: ({ id }) => id,
+      }),
+    }),
+  },
+  { weight: 1, arbitrary: fc.constant({ type: "purge" as const }) },
+  { weight: 1, arbitrary: fc.constant({ type: "count" as const }) },
   { weight: 2, arbitrary: fc.record({ type: fc.constant("get" as const), id: ids }) },
   { weight: 1, arbitrary: fc.record({ type: fc.constant("list" as const), state: fc.constantFrom(...workflowStates) }) },
 );
