@@ -48,6 +48,18 @@ describe("of each rule what was asked, and no more", () => {
   });
 });
 
+test("rules in shadow are explained behind those that decide, and are told from them", () => {
+  const set = ruleSetWith({
+    active: [ruleOf({ id: "decides", expression: "true" })],
+    shadow: [ruleOf({ id: "tried out", expression: "false" })],
+  });
+  const { rules } = explained(set);
+  expect(rules.map(({ ruleId, isInShadow }) => [ruleId, isInShadow])).toEqual([
+    ["decides", undefined],
+    ["tried out", true],
+  ]);
+});
+
 test("a rule of another version of Concord, which does not compile, says why", () => {
   const set = ruleSetOf(1);
   const rule = ruleOf({ expression: "nothing.at.all" });
