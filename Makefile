@@ -1,7 +1,7 @@
 # Each target sets up what it needs. A machine needs git, make, Node >= 20 and npm; the supported Node comes with the packages.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up demo demo-commit test check verify simulate stress bench generate format build clean
+.PHONY: help setup up demo demo-commit test test-long check verify simulate stress bench generate format build clean
 
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 INSTALLED := node_modules/.installed
@@ -26,8 +26,16 @@ demo: setup ## run 500 workflows of a laboratory through their lives, with failu
 demo-commit: setup ## play what can happen to a two-phase commit, as sequence diagrams
 	@exec bin/concord demo commit
 
-test: setup ## run all tests
-	@vitest run --coverage
+# These kill processes again and again, play demos, or press a server for long.
+LONG_TESTS := $(wildcard test/e2e/kill-*.test.ts test/e2e/demo*.test.ts) $(addprefix test/, \
+	$(addsuffix .test.ts, contract/no-stall e2e/http-fuzz e2e/stranger e2e/take-over e2e/lost-promise e2e/no-answer e2e/linearizable \
+	e2e/sinks-nats e2e/bank-transfer))
+
+test: setup ## run the tests, but for the long ones
+	@vitest run --coverage $(addprefix --exclude ,$(LONG_TESTS))
+
+test-long: setup ## run the long tests: processes that are killed, demos, hostile calls, calls of any kind over HTTP
+	@vitest run --outputFile.json=.cache/long-test-results.json $(LONG_TESTS)
 
 check: setup ## format, lint, types, import rules, dead code, contract, generated code
 	@biome ci --error-on-warnings .
