@@ -25,6 +25,7 @@ import type { Manager } from "../workflow/manager.ts";
 import type { Policies } from "../workflow/policies.ts";
 import type { WorkflowStore } from "../workflow/ports.ts";
 import type { Purges } from "../workflow/purge.ts";
+import { reasonOf } from "../workflow/refusal-text.ts";
 import type { Watch, WatchMessage } from "../workflow/watch.ts";
 import type { RpcContext } from "./context.ts";
 import { outcomeFromWire } from "./convert-transaction.ts";
@@ -80,7 +81,7 @@ export function createWorkflowService(dependencies: {
     const result = await answer;
     const subject = { workflow: workflowId, target, by };
     if (!result.ok) {
-      const refused = { ...subject, refused: result.error.type.toUpperCase().replaceAll("-", "_") };
+      const refused = { ...subject, refused: reasonOf(result.error) };
       if (result.error.type === "rule-denied") logDenial(refused, result.error, context);
       else context.log.info(refused, "transition refused");
       throw workflowError(result.error, { workflowId, requestId: request?.id });
@@ -149,7 +150,7 @@ export function createWorkflowService(dependencies: {
         return {
           targetState: stateToWire(targetState),
           allowed: isAllowed && refusal === undefined,
-          refusal: refusal?.type.toUpperCase().replaceAll("-", "_") ?? "",
+          refusal: refusal === undefined ? "" : reasonOf(refusal),
           ...findings,
         };
       });

@@ -5,9 +5,12 @@ import type { ManagerError, MovesError } from "./errors.ts";
 /** As the contract has it for `Vote.reason` and for the `reason` of an event. */
 const refusalLengthMax = 1000;
 
+/** As the contract names it. */
+export const reasonOf = ({ type }: Pick<ManagerError, "type">): string => type.toUpperCase().replaceAll("-", "_");
+
 /** For who is told why a move was refused, and is not its caller: the reason as in the contract, and what rules have said. */
 export function refusalText(error: ManagerError): string {
-  const reason = error.type.toUpperCase().replaceAll("-", "_");
+  const reason = reasonOf(error);
   if (error.type === "in-transition") return `${reason}: held by transaction ${error.transactionId}`;
   const what = refusalWords(error);
   return what === undefined ? reason : firstCharacters(`${reason}: ${what}`, refusalLengthMax);

@@ -1,19 +1,9 @@
-import { assert } from "../kernel/assert.ts";
 import type { WorkflowId } from "../kernel/ids.ts";
 import type { RequestKey } from "../kernel/request-key.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
-import {
-  type Answer,
-  type Attempts,
-  changedAgain,
-  earlierAnswer,
-  judgedAndWritten,
-  missing,
-  rememberAnswers,
-  rivalsOf,
-  stampOf,
-} from "./attempt.ts";
+import { type Answer, type Attempts, missing } from "./attempt.ts";
 import type { Call } from "./calls.ts";
+import { changeOnce } from "./change-once.ts";
 import { deadlineProblem, type WantedDeadline } from "./core/deadline.ts";
 import { setDeadline } from "./core/set-deadline.ts";
 import { admit } from "./core/step.ts";
@@ -31,46 +21,20 @@ export type DeadlineCommand = {
 };
 
 /** Sets, changes or cancels the deadline of the state that a workflow is in. Nobody is asked: the rules are when it falls due. */
-export async function setDeadlineOnce(
-  attempts: Attempts,
-  command: DeadlineCommand,
-  call: Call,
-): Promise<Result<Answer, ManagerError>> {
+export function setDeadlineOnce(attempts: Attempts, command: DeadlineCommand, call: Call): Promise<Result<Answer, ManagerError>> {
   const { store, environment } = attempts;
-  const { workflowId, request, wanted } = command;
-  const earlier = await earlierAnswer(store, request);
-  if (earlier !== undefined) return earlier;
-  const written = await judgedAndWritten(call, {
-    workflowId,
-    rivals: rivalsOf(attempts, command),
-    judgeNow: async (): Promise<Result<Workflow, ManagerError>> => {
+  const { workflowId, wanted } = command;
+  return changeOnce(attempts, command, call, {
+    judgeNow: async () => {
       const workflow = await store.get(workflowId);
       if (workflow === undefined) return err(await missing(store, workflowId));
       const admitted = admit(workflow, command);
       if (!admitted.ok) return admitted;
-      const refusal = refusalOf(admitted.value, wanted, environment.nowMs());
-      return refusal === undefined ? admitted : err(refusal);
+      const refusal = refusalOf(workflow, wanted, environment.nowMs());
+      return refusal === undefined ? ok({ workflow }) : err(refusal);
     },
-    write: async (found) => {
-      const { workflow, event } = setDeadline(found, command, stampOf(environment, found.type));
-      const applied = await store.apply({
-        puts: [{ workflow, expected: { version: found.version, heldBy: undefined } }],
-        events: [event],
-        ...rememberAnswers([request], environment),
-      });
-      if (!applied.ok) return applied;
-      const [stored] = applied.value;
-      assert(stored !== undefined, "EventPerChange");
-      return ok({ workflow, event: stored });
-    },
-    whenLost: () => changedAgain(attempts, command),
+    change: ({ workflow }, stamp) => setDeadline(workflow, command, stamp),
   });
-  if (written.ok) return written;
-  // What it lost to may have been its original, whose answer is then the answer.
-  const original = await earlierAnswer(store, request);
-  if (original !== undefined) return original;
-  assert(written.error.type !== "request-exists", "AtMostOncePerRequestId");
-  return err(written.error);
 }
 
 function refusalOf(workflow: Workflow, wanted: WantedDeadline | undefined, nowMs: number): ManagerError | undefined {

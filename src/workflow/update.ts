@@ -1,20 +1,10 @@
-import { assert } from "../kernel/assert.ts";
 import type { WorkflowId } from "../kernel/ids.ts";
 import type { JsonObject } from "../kernel/json.ts";
 import type { RequestKey } from "../kernel/request-key.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
-import {
-  type Answer,
-  type Attempts,
-  changedAgain,
-  earlierAnswer,
-  judgedAndWritten,
-  rememberAnswers,
-  rivalsOf,
-  stampOf,
-  unjudged,
-} from "./attempt.ts";
+import { type Answer, type Attempts, missing, unjudged } from "./attempt.ts";
 import type { Call } from "./calls.ts";
+import { changeOnce } from "./change-once.ts";
 import { admit } from "./core/step.ts";
 import type { Consent, Workflow } from "./core/types.ts";
 import { applyUpdate, consentToUpdate, proposedMetadata, type Update } from "./core/update.ts";
@@ -32,35 +22,11 @@ export type UpdateCommand = {
 type Judged = { readonly workflow: Workflow; readonly metadata: JsonObject; readonly consent: Consent };
 
 /** Changes the metadata of a workflow, as it is then. */
-export async function updateOnce(attempts: Attempts, command: UpdateCommand, call: Call): Promise<Result<Answer, ManagerError>> {
-  const { store, environment } = attempts;
-  const { update, request } = command;
-  const earlier = await earlierAnswer(store, request);
-  if (earlier !== undefined) return earlier;
-  const written = await judgedAndWritten(call, {
-    workflowId: command.workflowId,
-    rivals: rivalsOf(attempts, command),
+export function updateOnce(attempts: Attempts, command: UpdateCommand, call: Call): Promise<Result<Answer, ManagerError>> {
+  return changeOnce(attempts, command, call, {
     judgeNow: () => judgeUpdate(attempts, command, call),
-    write: async ({ workflow: judged, metadata, consent }) => {
-      const { workflow, event } = applyUpdate(judged, update, metadata, consent, stampOf(environment, judged.type));
-      const applied = await store.apply({
-        puts: [{ workflow, expected: { version: judged.version, heldBy: undefined } }],
-        events: [event],
-        ...rememberAnswers([request], environment),
-      });
-      if (!applied.ok) return applied;
-      const [stored] = applied.value;
-      assert(stored !== undefined, "EventPerChange");
-      return ok({ workflow, event: stored });
-    },
-    whenLost: () => changedAgain(attempts, command),
+    change: ({ workflow, metadata, consent }, stamp) => applyUpdate(workflow, command.update, metadata, consent, stamp),
   });
-  if (written.ok) return written;
-  // What it lost to may have been its original, whose answer is then the answer.
-  const original = await earlierAnswer(store, request);
-  if (original !== undefined) return original;
-  assert(written.error.type !== "request-exists", "AtMostOncePerRequestId");
-  return err(written.error);
 }
 
 /** All checks, in the agreed order. Schema and rules are one question, so that they are those of one revision. */
@@ -71,14 +37,15 @@ export async function judgeUpdate(
 ): Promise<Result<Judged, ManagerError>> {
   const { context, update } = command;
   const found = await store.getWithLastEvent(command.workflowId);
-  const admitted = admit(found?.workflow, command);
+  if (found === undefined) return err(await missing(store, command.workflowId));
+  const admitted = admit(found.workflow, command);
   if (!admitted.ok) return admitted;
   const workflow = admitted.value;
   const proposed = proposedMetadata(workflow, update);
   if (!proposed.ok) return proposed;
   const check = {
     workflow,
-    lastEvent: found?.lastEvent,
+    lastEvent: found.lastEvent,
     targetState: workflow.state,
     proposed: proposed.value,
     reason: update.reason,

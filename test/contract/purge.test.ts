@@ -87,6 +87,11 @@ test("whatever names a purged workflow is told that it was purged, and when; its
   expect(await client.failure("WorkflowService/ListAllowedTransitions", { workflow_id: "gone" })).toMatchObject(purged);
   const resolve = { workflow_id: "gone", transaction_id: "t", outcome: "OUTCOME_ABORTED", ...by };
   expect(await client.failure("WorkflowService/ResolveTransition", resolve)).toMatchObject(purged);
+  const update = { workflow_id: "gone", metadata_patch: struct({ a: 1 }), ...by };
+  expect(await client.failure("WorkflowService/UpdateWorkflowMetadata", update)).toMatchObject(purged);
+  expect(await client.failure("WorkflowService/SetWorkflowDeadline", { workflow_id: "gone", ...by })).toMatchObject(purged);
+  expect(await client.failure("WorkflowService/RecoverWorkflow", { workflow_id: "gone", ...by })).toMatchObject(purged);
+  expect(await client.failure("WorkflowService/WaitForWorkflow", { workflow_id: "gone" })).toMatchObject(purged);
   const taken = { code: "ALREADY_EXISTS", reason: "WORKFLOW_ID_RETIRED", metadata: { workflow_id: "gone" } };
   expect(await client.failure("WorkflowService/CreateWorkflow", { workflow_id: "gone" })).toMatchObject(taken);
 });

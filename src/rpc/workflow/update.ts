@@ -2,6 +2,7 @@ import type { WorkflowServiceImplementation } from "../../gen/concord/workflow/v
 import type { WorkflowId } from "../../kernel/ids.ts";
 import type { Logger } from "../../runtime/logger.ts";
 import type { Manager } from "../../workflow/manager.ts";
+import { reasonOf } from "../../workflow/refusal-text.ts";
 import type { RpcContext } from "../context.ts";
 import { eventToWire, structFromWire, workflowToWire } from "../convert-workflow.ts";
 import { createDenialLog } from "../denial-log.ts";
@@ -35,7 +36,7 @@ export function createUpdateHandlers({
       const subject = { workflow: workflowId, by: requestedBy };
       if (!result.ok) {
         const { error } = result;
-        const refused = { ...subject, refused: error.type.toUpperCase().replaceAll("-", "_") };
+        const refused = { ...subject, refused: reasonOf(error) };
         if (error.type === "rule-denied") logDenial(refused, error, context);
         else context.log.info(refused, "update refused");
         throw workflowError(error, request);

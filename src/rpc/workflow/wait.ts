@@ -2,6 +2,7 @@ import type { WorkflowServiceImplementation } from "../../gen/concord/workflow/v
 import type { WorkflowId } from "../../kernel/ids.ts";
 import type { Result } from "../../kernel/result.ts";
 import type { TimeMs } from "../../kernel/time.ts";
+import { missing } from "../../workflow/attempt.ts";
 import type { ManagerError } from "../../workflow/errors.ts";
 import type { WorkflowStore } from "../../workflow/ports.ts";
 import { type Waited, waitForWorkflow, waitMsMax } from "../../workflow/wait.ts";
@@ -25,7 +26,7 @@ export function createWaitHandlers({
   async function look(workflowId: WorkflowId): Promise<Result<Waited, ManagerError>> {
     const workflow = await store.get(workflowId);
     return workflow === undefined
-      ? { ok: false, error: { type: "workflow-not-found", workflowId } }
+      ? { ok: false, error: await missing(store, workflowId) }
       : { ok: true, value: { workflow, isReached: false, event: undefined } };
   }
 

@@ -77,9 +77,9 @@ export const workflowMutants: readonly Mutant[] = [
   },
   {
     name: "an update is written over what came between",
-    file: "src/workflow/update.ts",
-    find: "version: judged.version,",
-    replace: "version: (await store.get(judged.id))?.version ?? 0,",
+    file: "src/workflow/change-once.ts",
+    find: "expected: { version, heldBy: undefined }",
+    replace: "expected: { version: (await store.get(workflowId))?.version ?? 0, heldBy: undefined }",
   },
   {
     name: "an update ends the deadline",
