@@ -64,7 +64,7 @@ stress: setup ## transactions while every process is killed in turn, random rule
 	@node scripts/restart.ts
 	@node scripts/fuzz.ts $(if $(SEED),--seed $(SEED))
 	@node scripts/http2-abuse.ts
-	@PHASES=examples,coverage,fuzzing EXAMPLES=50 vitest run test/e2e/http-fuzz.test.ts --testTimeout=1800000
+	@SEED=$(or $(SEED),$$(date +%s)) PHASES=examples,coverage,fuzzing EXAMPLES=50 vitest run test/e2e/http-fuzz.test.ts --testTimeout=1800000
 
 bench: setup ## measure, as ratios to an empty call, and checks to the library's bare plans, in the same run
 	@node test/bench/main.ts

@@ -12,7 +12,7 @@ import {
 import { fieldCountMax } from "../kernel/limits.ts";
 import { messageType, registry } from "../rpc/descriptors.ts";
 import type { FieldViolation } from "../rpc/errors.ts";
-import { jsonProblems } from "../rpc/json-problems.ts";
+import { hasFalseDuration, jsonProblems } from "../rpc/json-problems.ts";
 import { notUnicodePlace } from "../rpc/unicode.ts";
 import { tooManyFields } from "../rpc/wire-format.ts";
 import { jsonSyntaxProblem } from "./json-syntax.ts";
@@ -31,8 +31,8 @@ export type Encoded =
   | { readonly type: "encoded"; readonly bytes: Uint8Array<ArrayBuffer> }
   | { readonly type: "invalid"; readonly problems: readonly FieldViolation[] };
 
-/** What came as UTF-8 has half characters only where it escapes them. */
-const surrogate = /\\u[dD][89a-fA-F]/;
+/** Where the library may take what is wrong: half characters, which UTF-8 has only where they are escaped, and durations with more behind them. */
+const suspect = /\\u|\ds[^"]/;
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false });
 
@@ -55,16 +55,17 @@ export function encodeRequest({ typeName, body, fixed }: RequestParts): Encoded 
     } catch (error) {
       return invalid(bodyProblems(descriptor, text, error));
     }
-    // The library takes such texts within a Struct, and writes others for them.
-    if (surrogate.test(text)) {
+    if (suspect.test(text)) {
       const json = JSON.parse(text) as JsonValue;
-      if (notUnicodePlace(json) !== undefined) return invalid(jsonProblems(descriptor, json));
+      const isTakenWrongly = notUnicodePlace(json) !== undefined || hasFalseDuration(descriptor, json);
+      if (isTakenWrongly) return invalid(jsonProblems(descriptor, json));
     }
     const contradicted = Object.entries(fixed).flatMap(([name, value]) => contradiction(descriptor, message, name, value));
     if (contradicted.length > 0) return invalid(contradicted);
   }
   try {
     mergeFromJson(descriptor, message, fixed);
+    if (hasFalseDuration(descriptor, fixed)) return invalid(jsonProblems(descriptor, fixed));
     return { type: "encoded", bytes: toBinary(descriptor, message) };
   } catch (error) {
     return invalid(orUnknown(jsonProblems(descriptor, fixed), error));

@@ -11,8 +11,8 @@ const violationCountMax = 20;
 
 /**
  * What is wrong with JSON that is no message of its type, each at its place. The library decides what is wrong, and says of the first thing only
- * in which field of which type it is: so it is asked again about smaller and smaller parts. Only of what is refused already. Texts that are no
- * Unicode it takes within a Struct, and they are refused here.
+ * in which field of which type it is: so it is asked again about smaller and smaller parts. Only of what is refused already, or is suspected. Texts
+ * that are no Unicode it takes within a Struct, and durations that only begin as such: they are refused here.
  */
 export function jsonProblems(descriptor: DescMessage, json: JsonValue): readonly FieldViolation[] {
   const found: FieldViolation[] = [];
@@ -83,16 +83,31 @@ function inField(
   found.push({ field: place, description: words ?? cause });
 }
 
-/** Why the library does not take it, in its words. */
+/** Why it is not taken, in the library's words if it is the library's verdict. */
 function causeOf(descriptor: DescMessage, json: JsonValue): string | undefined {
   try {
     fromJson(descriptor, json);
-    return undefined;
+    return hasFalseDuration(descriptor, json) ? "has a duration with more behind it" : undefined;
   } catch (error) {
     const cause = error instanceof Error ? error.cause : undefined;
     if (isFieldError(cause)) return `${cause.field().name}: ${cause.message}`;
     return error instanceof Error ? error.message : String(error);
   }
+}
+
+const durationText = /^-?\d+(?:\.\d{1,9})?s$/;
+
+/** Of JSON that the library has taken: it reads "5s*" as five seconds. */
+export function hasFalseDuration(descriptor: DescMessage, json: JsonValue): boolean {
+  if (descriptor.typeName === "google.protobuf.Duration") return typeof json === "string" && !durationText.test(json);
+  if (isWellKnown(descriptor) || !isObject(json)) return false;
+  return descriptor.fields.some((field) => {
+    const { message, name, jsonName } = field;
+    const value = json[name] ?? json[jsonName];
+    if (message === undefined || value === undefined) return false;
+    const values = field.fieldKind === "map" && isObject(value) ? Object.values(value) : [value].flat();
+    return values.some((one) => hasFalseDuration(message, one));
+  });
 }
 
 const integers = new Set([ScalarType.INT32, ScalarType.UINT32, ScalarType.INT64, ScalarType.UINT64]);

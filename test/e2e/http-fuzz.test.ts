@@ -3,9 +3,10 @@ import { createLogger } from "../../src/runtime/logger.ts";
 import { startServer, temporaryFolder } from "../support/concord.ts";
 import { schemathesis, setUpSchemathesis } from "../support/schemathesis.ts";
 
-// A stranger that knows nothing but /openapi.json. Replay with SEED=n. `make stress` also has each bound of each field tried, in 9,000 requests more.
+// A stranger that knows nothing but /openapi.json. Replay with SEED=n. `make stress` draws another seed each time, and also has each bound of each
+// field tried, in 9,000 requests more.
 
-const seed = process.env["SEED"] ?? String(Math.floor(Math.random() * 2 ** 31));
+const seed = process.env["SEED"] ?? "1";
 const missing = setUpSchemathesis();
 if (missing !== undefined) console.warn(`\nSKIPPED: the HTTP interface is NOT fuzzed: ${missing}\n`);
 

@@ -49,6 +49,14 @@ test("each problem is named at its place, in the words of the contract", () => {
   expect(found[0]?.description).toContain("WORKFLOW_STATE_ACTIVE");
 });
 
+test.each(["91s*", "5s ", "1.5s5", "1s\n", "91\\u0073*"])("what only begins as a duration is none: %j", (timeout) => {
+  const description = 'must be a duration in seconds such as "1.5s"';
+  expect(problems(transition, `{"timeout":"${timeout.replace("\n", "\\n")}"}`)).toEqual([{ field: "timeout", description }]);
+  expect(problems(transition, {}, { timeout })).toEqual([{ field: "timeout", description }]);
+  expect(problems("concord.workflow.v1.BatchTransitionWorkflowsRequest", { waitForParticipants: timeout })).toHaveLength(1);
+  expect(problems(create, { deadline: { after: timeout, targetState: "WORKFLOW_STATE_FAILED" } })[0]?.field).toMatch(/^deadline/);
+});
+
 test("no more than twenty are named", () => {
   expect(problems(transition, { enlist: Array.from({ length: 1_000 }, () => null) })).toHaveLength(20);
 });
