@@ -15,6 +15,9 @@ export type NetworkFaults = {
 
 export type CoordinatorProcess = { readonly process: Process; readonly sessions: Sessions };
 
+/** A message, and the participant that it is from or to. */
+export type Seen = (participant: string, message: ParticipantMessage | CoordinatorMessage) => void;
+
 /** The cable of one participant. Each direction can be cut by itself. */
 export type Cable = { up: boolean; down: boolean; readonly onRestored: Set<() => void> };
 
@@ -47,7 +50,7 @@ export function createNetwork(options: {
   readonly faults: () => NetworkFaults;
   readonly tally: Tally;
   readonly say: (text: string) => void;
-  readonly onSend: (participant: string, message: ParticipantMessage | CoordinatorMessage) => void;
+  readonly onSend: Seen;
   readonly onFailure: (error: unknown) => void;
 }): Network {
   const { schedule, dice, faults, tally, say, onSend, onFailure } = options;

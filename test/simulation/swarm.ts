@@ -2,7 +2,7 @@ import type { DiskFaults } from "./disk.ts";
 import type { NetworkFaults } from "./network.ts";
 import type { Dice } from "./random.ts";
 
-/** What can go wrong in one run, and how often. */
+/** What can go wrong in one run, and how often, but for blows (`blows.ts`). */
 export type Swarm = {
   readonly network: NetworkFaults;
   readonly disk: DiskFaults;
@@ -15,27 +15,9 @@ export type Swarm = {
   readonly leaving: number;
   /** A process dies exactly between two effects: after a durable write, before what follows it. */
   readonly crashBetween: number;
+  /** Between two blows. */
   readonly gapMs: number;
-  /** What happens to processes and cables, by how often it is drawn. */
-  readonly blows: Readonly<Record<Blow, number>>;
 };
-
-export const blows = [
-  "crash coordinator",
-  "stop coordinator",
-  "drain coordinator",
-  "take over",
-  "crash participant",
-  "stop participant",
-  "close participant",
-  "cut cable",
-  "cut cable one way",
-  "break stream",
-  "set clock",
-  "restore promise",
-] as const;
-
-export type Blow = (typeof blows)[number];
 
 /**
  * Each run has its own selection: where everything goes wrong at once, few transactions come far enough to be interesting (Groce et
@@ -52,7 +34,6 @@ export function drawSwarm(dice: Dice): Swarm {
     leaving: some(0.3),
     crashBetween: some(0.3),
     gapMs: dice.pick([300, 1_500, 6_000]),
-    blows: Object.fromEntries(blows.map((blow) => [blow, some(1)])) as Record<Blow, number>,
   };
 }
 
@@ -66,5 +47,4 @@ export const calm: Swarm = {
   leaving: 0,
   crashBetween: 0,
   gapMs: 1_000,
-  blows: Object.fromEntries(blows.map((blow) => [blow, 0])) as Record<Blow, number>,
 };

@@ -1,0 +1,31 @@
+import type { CallerEnd, EndSignal } from "../../src/commit/ends.ts";
+import type { CoordinatorActor, Coordinators } from "./coordinators.ts";
+import type { Stage } from "./stage.ts";
+
+/** A call that gets no answer is given up. */
+const clientTimeoutMs = 30_000;
+
+/** One call of a coordinator, over a network: the request, the answer, or both may be lost; and the caller may leave. */
+export function callCoordinator<Answer>(
+  stage: Stage,
+  coordinators: Pick<Coordinators, "any">,
+  ask: (coordinator: CoordinatorActor, signal: EndSignal<CallerEnd>) => Promise<Answer>,
+): Promise<Answer | "no answer"> {
+  const { dice, tally, world, onFailure } = stage;
+  return new Promise((resolve) => {
+    const target = coordinators.any();
+    const hangUp = new AbortController();
+    if (dice.chance(stage.swarm.leaving)) {
+      tally.count("clients that left");
+      world.after(dice.between(0, 3_000), () => hangUp.abort({ type: "caller-left" } satisfies CallerEnd));
+    }
+    world.after(clientTimeoutMs, () => resolve("no answer"));
+    if (!target?.ready) return void world.after(500, () => resolve("no answer"));
+    target.process.after(dice.between(0, stage.swarm.network.delayMs), () => {
+      ask(target, hangUp.signal).then((answer) => {
+        if (!target.process.alive || dice.chance(stage.swarm.network.loss)) return;
+        world.after(dice.between(0, stage.swarm.network.delayMs), () => resolve(answer));
+      }, onFailure);
+    });
+  });
+}

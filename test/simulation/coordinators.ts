@@ -1,0 +1,179 @@
+import { createDriver, type Driver } from "../../src/commit/driver.ts";
+import type { DecisionLog } from "../../src/commit/ports.ts";
+import { createSessions } from "../../src/commit/sessions.ts";
+import type { TransactionId } from "../../src/kernel/ids.ts";
+import { createMemoryDecisionLog } from "../../src/storage/memory/decision-log.ts";
+import { unhurried } from "../support/unhurried.ts";
+import { type OpenDisk, openDecisionLog } from "./disk.ts";
+import type { CoordinatorProcess } from "./network.ts";
+import { setClock, stopProcess } from "./process-blows.ts";
+import { idle, type Room } from "./room.ts";
+import { createProcess } from "./schedule.ts";
+import type { Stage } from "./stage.ts";
+
+export type CoordinatorActor = CoordinatorProcess & {
+  readonly driver: Driver;
+  readonly disk: OpenDisk;
+  ready: boolean;
+  /** Replaced, or about to leave. */
+  ending: boolean;
+};
+
+export type Coordinators = Room & {
+  /** What is durable, whoever writes it. */
+  readonly decisions: DecisionLog;
+  /** Where the coordinators' address leads a caller: at times to one that was replaced. */
+  any(): CoordinatorActor | undefined;
+  /** Where it leads a participant: at times to a stranger. */
+  reachable(): CoordinatorProcess | undefined;
+};
+
+/** The newest coordinator, those that it has replaced and that run on beside it, and a stranger. */
+export function createCoordinators(stage: Stage): Coordinators {
+  const { schedule, dice, tally, network, say, onFailure } = stage;
+  const decisions = createMemoryDecisionLog(() => schedule.nowMs);
+  const stranger = createStranger(stage);
+  let coordinators: CoordinatorActor[] = [];
+  let started = 0;
+  let begun = 0;
+
+  function start(): void {
+    started += 1;
+    const process = stage.process(`c${started}`);
+    const disk = stage.disk(process);
+    const log = openDecisionLog(decisions, disk, (text) => {
+      say(`${process.name}  ${text}`);
+      if (text.includes(" COMMITTING")) tally.count("commits forced");
+      if (text.startsWith("the log refuses")) tally.count("writes fenced");
+      if (text.startsWith("force") && dice.chance(stage.swarm.crashBetween)) {
+        tally.count("coordinator crashes after a forced write");
+        crash(actor);
+      }
+    });
+    const { clock } = process;
+    const logger = stage.logger(process.name);
+    const trace = stage.trace(process);
+    const sessions = createSessions({ log, clock, logger, trace });
+    const driver = createDriver({
+      log,
+      sessions,
+      clock,
+      logger,
+      random: dice.unit,
+      newTransactionId() {
+        begun += 1;
+        return `t${String(begun).padStart(4, "0")}` as TransactionId;
+      },
+      newCoordinatorId: () => "c",
+      turns: unhurried,
+      trace,
+    });
+    const actor: CoordinatorActor = { process, disk, sessions, driver, ready: false, ending: false };
+    coordinators.push(actor);
+    void driver.replaced.then(() => end(actor));
+    tally.count("coordinators started");
+    say(`${process.name} starts`);
+    takeOver(actor).catch(onFailure);
+  }
+
+  async function takeOver(actor: CoordinatorActor): Promise<void> {
+    const { driver, process } = actor;
+    const unfinished = await decisions.unfinished({ afterId: undefined, limit: 1 });
+    if (unfinished.length > 0) tally.count("take-overs of unfinished transactions");
+    const result = await driver.start();
+    if (result.ok) actor.ready = true;
+    else if (process.alive) {
+      say(`${process.name} cannot start: ${result.error.type}`);
+      crash(actor);
+    }
+  }
+
+  /** Whoever is replaced ends, sooner or later, and is started anew if nobody else is there. */
+  function end(actor: CoordinatorActor): void {
+    if (!actor.ending) schedule.after(dice.between(0, 10_000), () => crash(actor));
+    actor.ending = true;
+  }
+
+  function crash(actor: CoordinatorActor): void {
+    if (!actor.process.alive) return;
+    say(`${actor.process.name} dies`);
+    actor.process.kill();
+    actor.disk.crash();
+    network.reset(actor.process);
+    coordinators = coordinators.filter((each) => each !== actor);
+    schedule.after(dice.between(0, 8_000), () => {
+      if (coordinators.every(({ ending }) => ending)) start();
+    });
+  }
+
+  function drain(actor: CoordinatorActor): void {
+    say(`${actor.process.name} drains`);
+    actor.ending = true;
+    void actor.driver.drain(dice.between(0, 3_000)).then(() => {
+      actor.driver.close();
+      crash(actor);
+    }, onFailure);
+  }
+
+  const some = (): CoordinatorActor | undefined => (coordinators.length > 0 ? dice.pick(coordinators) : undefined);
+
+  const any = (): CoordinatorActor | undefined => (stage.strikes(0.2) ? some() : undefined) ?? coordinators.at(-1);
+
+  return {
+    ...idle,
+    decisions,
+    any,
+    reachable() {
+      if (!dice.chance(stage.swarm.strangers)) return any();
+      schedule.after(dice.between(0, 10_000), () => network.reset(stranger.process));
+      return stranger;
+    },
+    blows: {
+      "crash coordinator"() {
+        const actor = some();
+        if (actor) crash(actor);
+      },
+      "stop coordinator": () => stopProcess(stage, some()?.process),
+      "drain coordinator"() {
+        const actor = some();
+        if (actor?.ready) drain(actor);
+      },
+      "take over"() {
+        if (coordinators.length < 3) start();
+      },
+      "set clock of coordinator": () => setClock(stage, some()?.process),
+    },
+    open: start,
+    heal() {
+      network.reset(stranger.process);
+      // A replaced coordinator learns of it when it writes. One that has nothing to write is ended by whoever replaced it.
+      for (const actor of coordinators.slice(0, -1)) crash(actor);
+    },
+    async unsettled() {
+      const { transactions } = await decisions.list({ beforeId: undefined, limit: Number.POSITIVE_INFINITY });
+      return transactions.filter(({ phase }) => phase !== "COMPLETED").map(({ id, phase }) => `the record of ${id} is ${phase}`);
+    },
+  };
+}
+
+/** Serves the coordinators' address at times, with a decision log of its own. */
+function createStranger(stage: Stage): CoordinatorProcess {
+  const { schedule, dice, onFailure } = stage;
+  const process = createProcess(schedule, "stranger", 0);
+  const { clock } = process;
+  const log = createMemoryDecisionLog(() => schedule.nowMs);
+  const logger = stage.logger("stranger");
+  const sessions = createSessions({ log, clock, logger });
+  const driver = createDriver({
+    log,
+    sessions,
+    clock,
+    logger,
+    random: dice.unit,
+    newTransactionId: () => "strange" as TransactionId,
+    newCoordinatorId: () => "stranger",
+    turns: unhurried,
+  });
+  driver.start().catch(onFailure);
+  return { process, sessions };
+}

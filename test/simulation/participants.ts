@@ -1,0 +1,179 @@
+import type { DecisionAck } from "../../src/commit/core/messages.ts";
+import { createParticipant, type Participant } from "../../src/commit/participant/participant.ts";
+import type { ParticipantLog } from "../../src/commit/ports.ts";
+import type { ParticipantId } from "../../src/kernel/ids.ts";
+import { createMemoryParticipantLog } from "../../src/storage/memory/participant-log.ts";
+import { bothWays, cutCable, restoreCable } from "./cables.ts";
+import type { Coordinators } from "./coordinators.ts";
+import { type OpenDisk, openParticipantLog } from "./disk.ts";
+import type { Ledger } from "./ledger.ts";
+import { type Cable, createCable } from "./network.ts";
+import type { Orders } from "./orders.ts";
+import { setClock, stopProcess } from "./process-blows.ts";
+import { openResource, type ResourceState } from "./resource.ts";
+import { idle, type Room } from "./room.ts";
+import type { Process } from "./schedule.ts";
+import type { Stage } from "./stage.ts";
+
+type ParticipantActor = {
+  readonly name: string;
+  readonly cable: Cable;
+  readonly store: ParticipantLog;
+  readonly state: ResourceState;
+  running: { readonly process: Process; readonly disk: OpenDisk; readonly sdk: Participant } | undefined;
+};
+
+export type Participants = Room & {
+  readonly names: readonly string[];
+  /** What each of them has done, by name. */
+  readonly resources: ReadonlyMap<string, ResourceState>;
+};
+
+/** Those that take part with a resource of their own, and that say what they are told to say (`Order`). */
+export function createParticipants(
+  stage: Stage,
+  options: {
+    readonly count: number;
+    readonly coordinators: Pick<Coordinators, "reachable">;
+    readonly orders: Orders;
+    readonly ledger: Ledger;
+  },
+): Participants {
+  const { count, coordinators, orders, ledger } = options;
+  const { schedule, dice, tally, network, say, fail, onFailure } = stage;
+  const actors = Array.from(
+    { length: count },
+    (_, index): ParticipantActor => ({
+      name: `p${index + 1}`,
+      cable: createCable(),
+      store: createMemoryParticipantLog(),
+      state: new Map(),
+      running: undefined,
+    }),
+  );
+  const resources = new Map(actors.map(({ name, state }) => [name, state]));
+  const lossesTold = new Set<string>();
+
+  function start(actor: ParticipantActor): void {
+    const { name } = actor;
+    const process = stage.process(name);
+    const disk = stage.disk(process);
+    const log = openParticipantLog(actor.store, disk, (record) => {
+      say(`${name}  forces ${record.transactionId} ${record.state}`);
+      ledger.onRecord(name, record);
+    });
+    const resource = openResource({
+      process,
+      state: actor.state,
+      dice,
+      failure: () => stage.swarm.resourceFailure,
+      losing: () => stage.swarm.losing,
+      tally,
+      behaviourOf: (payload) => orders.of(payload)?.parts.get(name) ?? "commit",
+      onCommit: (id) => ledger.onResourceCommit(name, id),
+      onViolation: fail,
+    });
+    const sdk = createParticipant({
+      participantId: name as ParticipantId,
+      instanceId: `${name}-${schedule.nowMs}`,
+      log,
+      resource: {
+        ...resource,
+        prepare(work) {
+          const order = orders.of(work.payload);
+          if (order) ledger.onWork(work.transactionId, order);
+          return resource.prepare(work);
+        },
+      },
+      clock: process.clock,
+      random: dice.unit,
+      logger: stage.logger(name),
+      trace: stage.trace(process),
+      coordinators: [
+        network.transport({ from: process, participant: name, cable: actor.cable, coordinator: coordinators.reachable }),
+      ],
+      async onStep({ type }) {
+        if (!dice.chance(stage.swarm.crashBetween)) return;
+        tally.count(`participant crashes ${type.replaceAll("-", " ")}`);
+        crash(actor);
+        await process.sleep(0);
+      },
+    });
+    actor.running = { process, disk, sdk };
+    say(`${name} starts`);
+    sdk.start().catch(onFailure);
+  }
+
+  function crash(actor: ParticipantActor): void {
+    if (!actor.running) return;
+    const { process, disk, sdk } = actor.running;
+    say(`${actor.name} dies`);
+    if (sdk.inDoubt().length > 0) tally.count("participants died in doubt");
+    actor.running = undefined;
+    process.kill();
+    disk.crash();
+    network.reset(process);
+    schedule.after(dice.between(0, 10_000), () => start(actor));
+  }
+
+  function close(actor: ParticipantActor): void {
+    const { running } = actor;
+    if (!running) return;
+    say(`${actor.name} leaves`);
+    void running.sdk.close(dice.between(0, 3_000)).then(() => {
+      if (actor.running === running) crash(actor);
+    }, onFailure);
+  }
+
+  /** The right backup is found. */
+  function restorePromises({ name, state }: ParticipantActor): void {
+    for (const [id, each] of state) if (each === "lost") state.set(id, "prepared");
+    say(`${name} has its promises again`);
+    network.breakStream(name);
+  }
+
+  function onAck(participant: string, { transactionId, outcome }: DecisionAck): void {
+    const state = resources.get(participant)?.get(transactionId);
+    const key = `${participant} ${transactionId}`;
+    if (outcome === "lost") {
+      tally.count("acks: lost");
+      lossesTold.add(key);
+    }
+    if (outcome !== "committed") return;
+    if (state === "prepared" || state === "lost") fail(`AckHonest: ${key} is ${state}, and acknowledged as committed`);
+    if (lossesTold.delete(key)) tally.count("promises restored and kept");
+  }
+
+  stage.onMessage((participant, message) => {
+    if (message.type === "decision-ack") onAck(participant, message);
+  });
+
+  return {
+    ...idle,
+    names: actors.map(({ name }) => name),
+    resources,
+    blows: {
+      "crash participant": () => crash(dice.pick(actors)),
+      "stop participant": () => stopProcess(stage, dice.pick(actors).running?.process),
+      "close participant": () => close(dice.pick(actors)),
+      "set clock of participant": () => setClock(stage, dice.pick(actors).running?.process),
+      "restore promise": () => restorePromises(dice.pick(actors)),
+      "cut cable"() {
+        const { cable, name } = dice.pick(actors);
+        cutCable(stage, cable, name, bothWays);
+      },
+      "cut cable one way"() {
+        const { cable, name } = dice.pick(actors);
+        cutCable(stage, cable, name, [dice.pick(bothWays)]);
+      },
+      "break stream": () => void network.breakStream(dice.pick(actors).name),
+    },
+    open() {
+      for (const actor of actors) start(actor);
+    },
+    heal() {
+      for (const { cable } of actors) restoreCable(cable);
+      for (const actor of actors) restorePromises(actor);
+    },
+  };
+}

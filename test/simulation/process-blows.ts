@@ -1,0 +1,17 @@
+import type { Process } from "./schedule.ts";
+import type { Stage } from "./stage.ts";
+
+// What can happen to any process. Nothing, if there is none.
+
+/** SIGSTOP, and SIGCONT after a while. */
+export function stopProcess({ dice, say }: Stage, process: Process | undefined): void {
+  const forMs = dice.between(100, 30_000);
+  process?.stop(forMs);
+  say(`${process?.name ?? "nobody"} is stopped for ${forMs} ms`);
+}
+
+export function setClock({ dice, say }: Stage, process: Process | undefined): void {
+  const byMs = dice.between(-90_000, 90_000);
+  process?.setClock(byMs);
+  say(`${process?.name ?? "nobody"}'s clock is set by ${byMs} ms`);
+}

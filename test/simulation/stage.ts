@@ -1,0 +1,128 @@
+import { createHash } from "node:crypto";
+import type { TraceEvent } from "../../src/commit/core/trace.ts";
+import type { Logger, Trace } from "../../src/commit/ports.ts";
+import { AssertionError } from "../../src/kernel/assert.ts";
+import { type OpenDisk, openDisk } from "./disk.ts";
+import { createNetwork, type Network, type Seen } from "./network.ts";
+import { createDice, type Dice } from "./random.ts";
+import { createProcess, createSchedule, type Process, type Schedule } from "./schedule.ts";
+import { calm, drawSwarm, type Swarm } from "./swarm.ts";
+import { createTally, type Tally } from "./tally.ts";
+
+/** How long things go wrong. */
+export const chaosMs = 60_000;
+
+/** Clocks need not agree. */
+const clockSkewMsMax = 30_000;
+
+/** What all rooms of a world share: time, chance, network, disks, and the one place where it is said what happens. */
+export type Stage = {
+  readonly schedule: Schedule;
+  readonly dice: Dice;
+  readonly tally: Tally;
+  readonly network: Network;
+  /** Lives as long as the world. What waits here is not lost when an actor dies. */
+  readonly world: Process;
+  /** Faults as they are now. */
+  readonly swarm: Swarm;
+  /** True from the healing on. */
+  readonly isCalm: boolean;
+  readonly failure: string | undefined;
+  /** From now on nothing fails. */
+  calmDown(): void;
+  /** How often something of a room goes wrong, up to this; never, in half of the worlds. See `drawSwarm`. */
+  draw(max: number): number;
+  /** True that often, and never when the stage is calm. */
+  strikes(probability: number): boolean;
+  say(text: string): void;
+  /** The world ends: this was violated. */
+  fail(text: string): void;
+  onFailure(error: unknown): void;
+  /** Hears each message when it is sent, whether it arrives or not. */
+  onMessage(listener: Seen): void;
+  /** A process of an actor, with a clock that is a little wrong. */
+  process(name: string): Process;
+  disk(process: Process): OpenDisk;
+  logger(name: string): Logger;
+  trace(process: Process): Trace | undefined;
+  /** Of all that was said. */
+  hash(): string;
+};
+
+export function createStage(options: {
+  readonly seed: number;
+  readonly onLine: ((line: string) => void) | undefined;
+  readonly onTrace: ((event: TraceEvent) => void) | undefined;
+}): Stage {
+  const { onLine, onTrace } = options;
+  const dice = createDice(options.seed);
+  const schedule = createSchedule();
+  const startMs = schedule.nowMs;
+  const tally = createTally();
+  const hash = createHash("sha256");
+  const listeners: Seen[] = [];
+  let swarm = drawSwarm(dice);
+  let failure: string | undefined;
+
+  const say = (text: string): void => {
+    const line = `${((schedule.nowMs - startMs) / 1_000).toFixed(3).padStart(9)}  ${text}`;
+    hash.update(line).update("\n");
+    onLine?.(line);
+  };
+  const fail = (text: string): void => {
+    if (failure !== undefined) return;
+    failure = text;
+    say(`VIOLATED  ${text}`);
+  };
+  const onFailure = (error: unknown): void => fail(error instanceof Error ? `${error.name}: ${error.message}` : String(error));
+  const onSend: Seen = (participant, message) => {
+    for (const listener of listeners) listener(participant, message);
+  };
+
+  return {
+    schedule,
+    dice,
+    tally,
+    network: createNetwork({ schedule, dice, faults: () => swarm.network, tally, say, onSend, onFailure }),
+    world: createProcess(schedule, "world", 0),
+    get swarm() {
+      return swarm;
+    },
+    get isCalm() {
+      return swarm === calm;
+    },
+    get failure() {
+      return failure;
+    },
+    calmDown() {
+      say("---- from here on, nothing fails");
+      swarm = calm;
+    },
+    draw: (max) => (dice.chance(0.5) ? dice.unit() * max : 0),
+    strikes: (probability) => swarm !== calm && dice.chance(probability),
+    say,
+    fail,
+    onFailure,
+    onMessage: (listener) => void listeners.push(listener),
+    process: (name) => createProcess(schedule, name, dice.between(-clockSkewMsMax, clockSkewMsMax)),
+    disk: (process) =>
+      openDisk({ process, dice, faults: () => swarm.disk, tally, say: (text) => say(`${process.name}: ${text}`) }),
+    logger: (name) => ({
+      debug() {},
+      info() {},
+      warn: (_, message) => say(`${name}: ${message}`),
+      error(fields, message) {
+        say(`${name}: ${message}`);
+        // An assertion that somebody has caught is a defect all the same.
+        if ("err" in fields && fields.err instanceof AssertionError) onFailure(fields.err);
+      },
+    }),
+    // A dead process goes on to the end of what it was doing, and nobody hears of it.
+    trace: (process) =>
+      onTrace &&
+      ((event) => {
+        if (process.alive) onTrace(event);
+      }),
+    hash: () => hash.digest("hex"),
+  };
+}
