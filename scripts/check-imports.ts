@@ -1,9 +1,18 @@
-// The import table of docs/architecture.md: which part may know which. And no file knows one that knows it.
+// The import table of docs/architecture.md: which part may know which. And no file knows one that knows it. And which part may ask the machine for
+// time and chance: the others get them, so that a made world runs them as they are.
 import { globSync, readFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 
+type Part = {
+  readonly prefix: string;
+  readonly may: readonly string[];
+  readonly packages?: readonly string[];
+  /** It has its own time and chance: it runs in no made world. */
+  readonly asksMachine?: true;
+};
+
 /** A file belongs to the first part whose prefix it has; it may import its own part and these. `packages`: which npm packages. */
-const parts: readonly { readonly prefix: string; readonly may: readonly string[]; readonly packages?: readonly string[] }[] = [
+const parts: readonly Part[] = [
   { prefix: "kernel/", may: [], packages: [] },
   { prefix: "workflow/core/", may: ["kernel/"], packages: [] },
   {
@@ -17,17 +26,19 @@ const parts: readonly { readonly prefix: string; readonly may: readonly string[]
   { prefix: "predicate/", may: ["kernel/", "predicate/core/"] },
   { prefix: "commit/", may: ["kernel/", "commit/core/"] },
   { prefix: "events/", may: ["kernel/", "events/core/"] },
-  { prefix: "storage/", may: ["kernel/", "workflow/", "predicate/", "commit/", "events/"] },
-  { prefix: "runtime/", may: ["kernel/"] },
+  { prefix: "storage/postgres/", may: ["kernel/", "commit/"], asksMachine: true },
+  { prefix: "storage/", may: ["kernel/", "workflow/", "predicate/", "commit/", "events/"], asksMachine: true },
+  { prefix: "runtime/", may: ["kernel/"], asksMachine: true },
   { prefix: "gen/", may: [] },
-  { prefix: "rpc/", may: ["kernel/", "workflow/", "predicate/", "commit/", "events/", "runtime/", "gen/"] },
-  { prefix: "http/", may: ["kernel/", "runtime/", "gen/", "rpc/"] },
+  { prefix: "rpc/", may: ["kernel/", "workflow/", "predicate/", "commit/", "events/", "runtime/", "gen/"], asksMachine: true },
+  { prefix: "http/", may: ["kernel/", "runtime/", "gen/", "rpc/"], asksMachine: true },
   { prefix: "config.ts", may: ["kernel/"] },
   { prefix: "version.ts", may: [] },
   { prefix: "sinks-file.ts", may: ["kernel/", "events/", "config.ts"] },
-  { prefix: "participant.ts", may: ["kernel/", "commit/", "storage/", "runtime/", "rpc/"] },
+  { prefix: "participant.ts", may: ["kernel/", "commit/", "storage/", "runtime/", "rpc/"], asksMachine: true },
   {
     prefix: "compose.ts",
+    asksMachine: true,
     may: [
       "kernel/",
       "workflow/",
@@ -46,6 +57,7 @@ const parts: readonly { readonly prefix: string; readonly may: readonly string[]
   },
   {
     prefix: "cli/",
+    asksMachine: true,
     may: ["kernel/", "workflow/", "predicate/", "commit/", "storage/", "runtime/", "rpc/", "gen/", "config.ts", "compose.ts"],
   },
   { prefix: "main.ts", may: ["cli/", "version.ts"] },
@@ -53,6 +65,10 @@ const parts: readonly { readonly prefix: string; readonly may: readonly string[]
 
 /** The cores are pure: not even Node's own modules. */
 const purePrefixes = ["kernel/", "workflow/core/", "predicate/core/", "commit/core/", "events/core/"];
+
+/** What tells the time, waits for it, or draws lots. */
+const machinePattern =
+  /\b(?:setTimeout|setInterval|setImmediate|queueMicrotask|nextTick|hrtime|Date\.now|performance\.now|Math\.random|random(?:UUID|Bytes|Int))\b|new Date\(\)/g;
 
 const source = join(import.meta.dirname, "..", "src");
 const importPattern = /(?:from|import)\s*\(?\s*"([^"]+)"/g;
@@ -66,7 +82,13 @@ for (const file of globSync("**/*.ts", { cwd: source })) {
     problems.push(`${file}: belongs to no part; add it to scripts/check-imports.ts and docs/architecture.md`);
     continue;
   }
-  const specifiers = [...readFileSync(join(source, file), "utf8").matchAll(importPattern)].map(([, specifier = ""]) => specifier);
+  const text = readFileSync(join(source, file), "utf8");
+  if (!part.asksMachine) {
+    for (const [asked] of new Set(text.match(machinePattern)).entries()) {
+      problems.push(`${file}: asks the machine itself (${asked}); a port must be given to it, such as the Clock of the kernel`);
+    }
+  }
+  const specifiers = [...text.matchAll(importPattern)].map(([, specifier = ""]) => specifier);
   imports.set(
     file,
     specifiers.filter((specifier) => specifier.startsWith(".")).map((specifier) => targetOf(file, specifier)),
@@ -77,7 +99,7 @@ for (const file of globSync("**/*.ts", { cwd: source })) {
   }
 }
 
-function checkFile(file: string, specifier: string, part: (typeof parts)[number]): string | undefined {
+function checkFile(file: string, specifier: string, part: Part): string | undefined {
   const target = targetOf(file, specifier);
   const targetPart = parts.find(({ prefix }) => target.startsWith(prefix));
   const allowed = [part.prefix, ...part.may];
@@ -86,7 +108,7 @@ function checkFile(file: string, specifier: string, part: (typeof parts)[number]
     : `may not import ${target}`;
 }
 
-function checkPackage(specifier: string, part: (typeof parts)[number]): string | undefined {
+function checkPackage(specifier: string, part: Part): string | undefined {
   if (specifier.startsWith("node:")) {
     return purePrefixes.includes(part.prefix) ? `is pure and may not import ${specifier}` : undefined;
   }

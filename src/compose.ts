@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { ServerMiddleware } from "nice-grpc-common";
@@ -34,7 +35,7 @@ import { createVerdictRecorder } from "./predicate/verdict-recorder.ts";
 import { createArchive } from "./rpc/archive.ts";
 import { openChannel } from "./rpc/clients/channel.ts";
 import { createParticipantTransport } from "./rpc/clients/participant-transport.ts";
-import { createPredicateClient } from "./rpc/clients/predicate-client.ts";
+import { createPredicateClient, predicateCalls } from "./rpc/clients/predicate-client.ts";
 import { createTransactionClient } from "./rpc/clients/transaction-client.ts";
 import { createCommitService } from "./rpc/commit-service.ts";
 import type { RpcContext } from "./rpc/context.ts";
@@ -328,11 +329,11 @@ async function predicatePart({ config, logger, metrics: allMetrics, turns, loop 
   const judges = createJudges({
     threadCount: config.ruleThreads,
     startThread: startJudgeThread,
-    timers: systemClock,
+    clock: systemClock,
     onJudged: (tookMs) => metrics.judged("thread", tookMs),
     onReplaced: metrics.threadReplaced,
   });
-  const evaluator = createEvaluator({ judges, turns, onJudged: (tookMs) => metrics.judged("loop", tookMs) });
+  const evaluator = createEvaluator({ judges, turns, clock: systemClock, onJudged: (tookMs) => metrics.judged("loop", tookMs) });
   const runTests = createRunTests({ evaluator, turns });
   const log = config.verdictLog === "off" ? undefined : await openVerdictLog(config, logger);
   const recorder =
@@ -360,7 +361,7 @@ async function predicatePart({ config, logger, metrics: allMetrics, turns, loop 
     createEngine({ store, clock: systemClock, evaluator, runTests, turns, onJudged }),
   );
   metrics.observe(engine.judging);
-  const service = createPredicateService({ engine, turns, logger, verdicts: log && { log, evaluator } });
+  const service = createPredicateService({ engine, turns, clock: systemClock, logger, verdicts: log && { log, evaluator } });
   const stopPurging = loop.run({ job: "purge" }, () => purgeAnswers(store, { clock: systemClock, logger }));
   return ok({
     service: {
@@ -424,7 +425,7 @@ async function commitPart({ config, logger, metrics, trace, turns, loop }: Wirin
     return err({ message: `the decision log ${path} cannot be claimed: ${why}.${hint}` });
   }
   const late = started.ok ? undefined : startWhenWritable(driver, log, logger);
-  const service = createCommitService({ driver, sessions, nowMs: systemClock.nowMs, turns, messageTurns: createTurns() });
+  const service = createCommitService({ driver, sessions, clock: systemClock, turns, messageTurns: createTurns() });
   return ok({
     service: {
       name: TwoPhaseCommitDefinition.fullName,
@@ -504,7 +505,7 @@ async function workflowPart(wiring: Wiring): Promise<Result<Part, StartFailure>>
   };
   const transactions: TransactionClient = { execute: async (request) => peers?.transactions.execute(request) ?? starting };
 
-  const ownPart = createOwnPart({ store, predicates, environment, turns, participantId, transactions });
+  const ownPart = createOwnPart({ store, predicates, environment, turns, participantId, transactions, newName: randomUUID });
   const participant = createWorkflowParticipant({ store, predicates, environment, participantId, ownPart, turns });
   const { maxWorkflows: workflowCountMax } = config;
   let participating: Participant | undefined;
@@ -512,8 +513,17 @@ async function workflowPart(wiring: Wiring): Promise<Result<Part, StartFailure>>
     connectedTo: (coordinatorId) => participating?.connectedTo(coordinatorId) ?? false,
     reread: (transactionId) => participating?.reread(transactionId),
   };
-  const manager = createManager({ store, predicates, environment, turns, ownPart, sessions, workflowCountMax });
-  const watch = createWatch({ store, turns });
+  const manager = createManager({
+    store,
+    predicates,
+    environment,
+    turns,
+    clock: systemClock,
+    ownPart,
+    sessions,
+    workflowCountMax,
+  });
+  const watch = createWatch({ store, turns, clock: systemClock });
   const openedSinks = await openSinks(wiring, createEventSource({ store, watch }));
   if (!openedSinks.ok) {
     await store.close();
@@ -545,7 +555,7 @@ async function workflowPart(wiring: Wiring): Promise<Result<Part, StartFailure>>
     sinks: sinks?.sinks,
     purges,
     participantId,
-    nowMs: environment.nowMs,
+    clock: systemClock,
     turns,
     logger,
     server: {
@@ -596,7 +606,12 @@ async function workflowPart(wiring: Wiring): Promise<Result<Part, StartFailure>>
       const commitAddress = config.commitAddress ?? ownAddress;
       const commitChannel = openChannel(commitAddress);
       peers = {
-        predicates: createPredicateClient({ channel: predicateChannel, timeoutMs: config.predicateTimeout, logger }),
+        predicates: createPredicateClient({
+          engine: predicateCalls(predicateChannel),
+          timeoutMs: config.predicateTimeout,
+          logger,
+          clock: systemClock,
+        }),
         transactions: createTransactionClient(commitChannel),
       };
       const session = createParticipant({

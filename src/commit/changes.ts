@@ -1,3 +1,4 @@
+import { type Clock, nextTurn } from "../kernel/clock.ts";
 import type { TransactionId } from "../kernel/ids.ts";
 import type { Breathe, Turns } from "../kernel/turns.ts";
 import type { Transaction } from "./core/types.ts";
@@ -41,7 +42,7 @@ type Feed = {
 
 type Member = { readonly waiting: Waiting; readonly countMax: number; readonly wake: () => void; end: ListenerEnd | undefined };
 
-export function createChanges(turns: Turns): Changes {
+export function createChanges({ turns, clock }: { readonly turns: Turns; readonly clock: Clock }): Changes {
   const feeds = new Map<string | undefined, Feed>();
   const breathe = turns();
   return {
@@ -49,7 +50,7 @@ export function createChanges(turns: Turns): Changes {
       for (const feed of feeds.values()) {
         put(feed.due, transaction);
         if (feed.due.size > feed.countMax) endAll(feed, { type: "too-slow" });
-        else if (!feed.isJudging) void judge(feed, breathe);
+        else if (!feed.isJudging) void judge(feed, breathe, clock);
       }
     },
     listen: ({ wanted, countMax, wake }) => {
@@ -77,11 +78,11 @@ export function createChanges(turns: Turns): Changes {
   };
 }
 
-async function judge(feed: Feed, breathe: Breathe): Promise<void> {
+async function judge(feed: Feed, breathe: Breathe, clock: Clock): Promise<void> {
   const { wanted, due, members } = feed;
   feed.isJudging = true;
   // Of changes that follow each other quickly, the newest is enough; and whoever made them goes first.
-  await new Promise(setImmediate);
+  await nextTurn(clock);
   while (due.size > 0) {
     const pause = breathe();
     if (pause !== undefined) await pause;

@@ -120,7 +120,7 @@ export function createDriver(options: DriverOptions): Driver {
     ...environment,
     ownership,
     runs,
-    changes: createChanges(turns),
+    changes: createChanges(environment),
     chores: createChores(turns),
     seldom: createSeldomLog(logger, clock.monotonicMs),
   };

@@ -1,5 +1,6 @@
+import type { Clock } from "../kernel/clock.ts";
 import type { DurationMs } from "../kernel/time.ts";
-import type { Clock, Fenced } from "./ports.ts";
+import type { Fenced } from "./ports.ts";
 
 /** Aborts once, and its reason says why. Whatever waits hangs on one of these, so that no waiter can be forgotten. */
 export interface EndSignal<End> extends AbortSignal {

@@ -1,10 +1,11 @@
+import type { Clock } from "../kernel/clock.ts";
 import type { TransactionId } from "../kernel/ids.ts";
 import type { Turns } from "../kernel/turns.ts";
 import type { Budgets } from "./budgets.ts";
 import type { Moment } from "./core/types.ts";
 import type { TransactionBytes } from "./footprint.ts";
 import type { CommitMetrics } from "./metrics.ts";
-import type { Clock, DecisionLog, Logger, Random, Trace } from "./ports.ts";
+import type { DecisionLog, Logger, Random, Trace } from "./ports.ts";
 import type { Sessions } from "./sessions.ts";
 
 /** What the driver is given, as its parts use it. */

@@ -9,14 +9,6 @@ import type { Transaction } from "./core/types.ts";
 import type { Timeline } from "./timeline.ts";
 import type { TransactionScope } from "./transaction-scope.ts";
 
-export interface Clock {
-  nowMs(): TimeMs;
-  /** For how long something takes or has been silent: since some moment in the past, and never set, neither back nor ahead. */
-  monotonicMs(): DurationMs;
-  /** Runs once, after the delay. Returns the function that cancels it. */
-  setTimer(delayMs: DurationMs, run: () => void): () => void;
-}
-
 /** Uniform in [0, 1). */
 export type Random = () => number;
 

@@ -1,5 +1,6 @@
 import { assert } from "../kernel/assert.ts";
 import { backoffMs } from "../kernel/backoff.ts";
+import type { Clock } from "../kernel/clock.ts";
 import type { ParticipantId, TransactionId } from "../kernel/ids.ts";
 import { createSeldomLog } from "../kernel/seldom.ts";
 import type { DurationMs, TimeMs } from "../kernel/time.ts";
@@ -34,7 +35,7 @@ import {
   sessionTimeoutMs,
 } from "./limits.ts";
 import { type CommitMetrics, noMetrics } from "./metrics.ts";
-import type { Claimed, Clock, DecisionLog, Fenced, Logger, ParticipantSession, StreamEnd, Trace } from "./ports.ts";
+import type { Claimed, DecisionLog, Fenced, Logger, ParticipantSession, StreamEnd, Trace } from "./ports.ts";
 import { createQueue } from "./queue.ts";
 import { createRivalries } from "./rivalries.ts";
 import { createSent, type Sent } from "./sent.ts";

@@ -1,3 +1,4 @@
+import type { Clock } from "../kernel/clock.ts";
 import type { RuleId } from "../kernel/ids.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
 import type { TimeMs } from "../kernel/time.ts";
@@ -8,7 +9,7 @@ import type { RuleSet } from "./core/rule-set.ts";
 import type { Check, Verdict } from "./core/types.ts";
 import type { ChangeFailure, JudgeFailure, RevisionNotReached } from "./errors.ts";
 import { inSlices } from "./in-slices.ts";
-import type { AskOptions, Clock, Evaluator } from "./ports.ts";
+import type { AskOptions, Evaluator } from "./ports.ts";
 import type { Decide, RuleSetChanges } from "./rule-set-changes.ts";
 
 /** A question. `atMs` undefined: the engine's clock. */
@@ -51,7 +52,7 @@ export function createAnswers({
   turns,
   onJudged,
 }: {
-  readonly clock: Clock;
+  readonly clock: Pick<Clock, "nowMs">;
   readonly evaluator: Evaluator;
   readonly changes: RuleSetChanges;
   readonly turns: Turns;

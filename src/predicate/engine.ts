@@ -1,4 +1,5 @@
 import { assert, unreachable } from "../kernel/assert.ts";
+import type { Clock } from "../kernel/clock.ts";
 import type { RuleId } from "../kernel/ids.ts";
 import type { JsonObject } from "../kernel/json.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
@@ -47,7 +48,7 @@ import type {
 import { metadataViolations } from "./core/workflow-types.ts";
 import type { ChangeFailure, JudgeFailure, RevisionNotReached } from "./errors.ts";
 import { inSlices } from "./in-slices.ts";
-import type { ChangeAnswer, Clock, Evaluator, RuleStore, RunTests } from "./ports.ts";
+import type { ChangeAnswer, Evaluator, RuleStore, RunTests } from "./ports.ts";
 import { readKnown, readRules } from "./read-known.ts";
 import { type Changed, createRuleSetChanges, type Decide, type Mutation } from "./rule-set-changes.ts";
 
@@ -157,7 +158,7 @@ export async function createEngine({
   onJudged,
 }: {
   readonly store: RuleStore;
-  readonly clock: Clock;
+  readonly clock: Pick<Clock, "nowMs">;
   readonly evaluator: Evaluator;
   readonly runTests: RunTests;
   readonly turns: Turns;

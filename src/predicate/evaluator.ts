@@ -1,3 +1,4 @@
+import type { Clock } from "../kernel/clock.ts";
 import { err, ok } from "../kernel/result.ts";
 import type { DurationMs } from "../kernel/time.ts";
 import type { Turns } from "../kernel/turns.ts";
@@ -15,10 +16,12 @@ import type { Evaluator } from "./ports.ts";
 export function createEvaluator({
   judges,
   turns,
+  clock,
   onJudged,
 }: {
   readonly judges: Judges;
   readonly turns: Turns;
+  readonly clock: Pick<Clock, "monotonicMs">;
   /** Told how long a check took that was judged at once. */
   readonly onJudged?: (tookMs: DurationMs) => void;
 }): Evaluator {
@@ -33,11 +36,11 @@ export function createEvaluator({
         // The first at once: most calls have no other.
         const pause = index === 0 ? undefined : breathe();
         if (pause !== undefined) await pause;
-        const startedMs = onJudged && performance.now();
+        const startedMs = onJudged && clock.monotonicMs();
         const { verdict, cost } = judgeInPlace(ruleSet, check);
         if (verdict !== undefined) {
           costLeft -= cost;
-          if (startedMs !== undefined) onJudged?.(performance.now() - startedMs);
+          if (startedMs !== undefined) onJudged?.(clock.monotonicMs() - startedMs);
         } else dear.push(index);
         verdicts[index] = verdict ?? { type: "deferred", ruleSetRevision: ruleSet.revision };
       }

@@ -1,4 +1,5 @@
 import { assert } from "../kernel/assert.ts";
+import type { Clock } from "../kernel/clock.ts";
 import type { RuleId } from "../kernel/ids.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
 import type { DurationMs } from "../kernel/time.ts";
@@ -14,7 +15,6 @@ import type { JudgeFailure } from "./errors.ts";
 import type { Explained } from "./judge-messages.ts";
 import type { Judged, JudgeThread } from "./judge-thread.ts";
 import { checkTickMs, checkTicksMax, stopGraceMs } from "./limits.ts";
-import type { Timers } from "./ports.ts";
 
 /**
  * Judges what takes long, on threads, one check at a time on each. Callers take turns, and the calls of each, so that one with many calls,
@@ -71,13 +71,13 @@ type Seat = { thread: JudgeThread | undefined; busy: boolean };
 export function createJudges({
   threadCount,
   startThread,
-  timers,
+  clock,
   onJudged,
   onReplaced,
 }: {
   readonly threadCount: number;
   readonly startThread: () => JudgeThread;
-  readonly timers: Timers;
+  readonly clock: Pick<Clock, "monotonicMs" | "setTimer">;
   /** Told how long a check took, from when a thread was asked. */
   readonly onJudged?: (tookMs: DurationMs) => void;
   /** Told of each thread that follows one that has ended. */
@@ -123,11 +123,11 @@ export function createJudges({
       cancel();
       thread.stop();
       // A thread that still compiles will look when it begins.
-      cancel = timers.setTimer(stopGraceMs, () => (thread.rule < 0 ? stop() : void thread.end()));
+      cancel = clock.setTimer(stopGraceMs, () => (thread.rule < 0 ? stop() : void thread.end()));
     };
     // A process that was stopped, or a busy loop, makes one tick late, not all of them: its threads were stopped, too.
     const watch = (ticksLeft: number): void => {
-      cancel = timers.setTimer(checkTickMs, () => {
+      cancel = clock.setTimer(checkTickMs, () => {
         if (thread.rule < 0) watch(checkTicksMax);
         else if (ticksLeft > 1) watch(ticksLeft - 1);
         else {
@@ -138,14 +138,14 @@ export function createJudges({
     };
     watch(checkTicksMax);
     call.stops.add(stop);
-    const startedMs = performance.now();
+    const startedMs = clock.monotonicMs();
     const judged = await thread.judge(
       call.ruleSet,
       check,
       call.explained,
       Math.min(threadShadowCostMax, callCostMax / call.checks.length),
     );
-    onJudged?.(performance.now() - startedMs);
+    onJudged?.(clock.monotonicMs() - startedMs);
     call.stops.delete(stop);
     cancel();
     answer(

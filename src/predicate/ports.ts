@@ -3,7 +3,7 @@ import type { Range } from "../kernel/range.ts";
 import type { RequestKey } from "../kernel/request-key.ts";
 import type { Result } from "../kernel/result.ts";
 import type { Stretch } from "../kernel/stretch.ts";
-import type { DurationMs, TimeMs } from "../kernel/time.ts";
+import type { TimeMs } from "../kernel/time.ts";
 import type { StoreAge, StoreHealth, WriteResult } from "../kernel/write.ts";
 import type { ExplainedVerdict } from "./core/explain-check.ts";
 import type { RuleSet } from "./core/rule-set.ts";
@@ -93,15 +93,6 @@ export interface RuleStore extends StoreHealth, StoreAge {
   purge(before: { readonly olderThanMs: TimeMs; readonly limit: number }): WriteResult<number, never>;
   /** Applies what is queued, then closes. Writes after it are `storage-unavailable`. */
   close(): Promise<void>;
-}
-
-export interface Clock {
-  nowMs(): TimeMs;
-}
-
-export interface Timers {
-  /** Runs once, after the delay. Returns the function that cancels it. */
-  setTimer(delayMs: DurationMs, run: () => void): () => void;
 }
 
 /** Who waits for verdicts, and how. */

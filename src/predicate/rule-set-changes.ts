@@ -1,3 +1,4 @@
+import type { Clock } from "../kernel/clock.ts";
 import type { RequestKey } from "../kernel/request-key.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
 import type { Breathe, Turns } from "../kernel/turns.ts";
@@ -10,7 +11,7 @@ import { compileContents, type RuleSet, type RuleSetProblem } from "./core/rule-
 import type { RuleSetChange, RuleVersion } from "./core/types.ts";
 import type { ChangeFailure } from "./errors.ts";
 import { inSlices } from "./in-slices.ts";
-import type { ChangeAnswer, Clock, Evaluator, RuleStore, RunTests } from "./ports.ts";
+import type { ChangeAnswer, Evaluator, RuleStore, RunTests } from "./ports.ts";
 
 /** Who wants a change, and why. */
 export type Mutation = {
@@ -74,7 +75,7 @@ export async function createRuleSetChanges({
   limits,
 }: {
   readonly store: RuleStore;
-  readonly clock: Clock;
+  readonly clock: Pick<Clock, "nowMs">;
   readonly evaluator: Evaluator;
   readonly runTests: RunTests;
   readonly turns: Turns;

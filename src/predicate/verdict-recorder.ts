@@ -1,3 +1,4 @@
+import type { Clock } from "../kernel/clock.ts";
 import { createSeldomLog } from "../kernel/seldom.ts";
 import type { DurationMs, TimeMs } from "../kernel/time.ts";
 import type { Turns } from "../kernel/turns.ts";
@@ -12,7 +13,7 @@ import {
   verdictGatherMs,
   verdictQueueBytesMax,
 } from "./limits.ts";
-import type { Clock, Timers, VerdictLog } from "./ports.ts";
+import type { VerdictLog } from "./ports.ts";
 import { type Decided, isFinding, recordSteps, wasAsked } from "./verdict-record.ts";
 
 /** Writes down what was decided, beside the judging: whatever becomes of the log, judging does not hear of it. */
@@ -49,7 +50,7 @@ export function createVerdictRecorder({
   /** Of the log. */
   readonly bytesMax: number;
   readonly retentionMs: DurationMs;
-  readonly clock: Clock & Timers & { monotonicMs(): DurationMs };
+  readonly clock: Clock;
   readonly turns: Turns;
   readonly logger: Parameters<typeof createSeldomLog>[0];
   readonly onDropped: Dropped;

@@ -1,3 +1,4 @@
+import type { Clock } from "../kernel/clock.ts";
 import { stretchRowsMax } from "../kernel/limits.ts";
 import type { DurationMs } from "../kernel/time.ts";
 import type { Breathe } from "../kernel/turns.ts";
@@ -13,6 +14,7 @@ export type ChangeWatch = {
   readonly afterSequence: number;
   readonly progressIntervalMs: DurationMs;
   readonly breathe: Breathe;
+  readonly clock: Pick<Clock, "setTimer">;
   /** Ends the watch, which throws its reason. */
   readonly signal: AbortSignal;
 };
@@ -23,9 +25,9 @@ export type ChangeWatch = {
  */
 export async function* watchChanges(
   engine: Pick<Engine, "changesAfter" | "onChange">,
-  { afterSequence, progressIntervalMs, breathe, signal }: ChangeWatch,
+  { afterSequence, progressIntervalMs, breathe, clock, signal }: ChangeWatch,
 ): AsyncGenerator<ChangeMessage, void> {
-  const bell = createBell(signal);
+  const bell = createBell(signal, clock);
   const unfollow = engine.onChange(bell.ring);
   let cursor = afterSequence;
   yield { type: "progress", sequence: cursor };
@@ -49,7 +51,7 @@ export async function* watchChanges(
 }
 
 /** Rings at each change, and when the watch ends. */
-function createBell(signal: AbortSignal) {
+function createBell(signal: AbortSignal, { setTimer }: ChangeWatch["clock"]) {
   let ring = (): void => {};
   const onRing = (): void => ring();
   signal.addEventListener("abort", onRing);
@@ -65,12 +67,12 @@ function createBell(signal: AbortSignal) {
       };
       return async (waitMs: DurationMs): Promise<boolean> => {
         if (rung) return true;
-        let timer: ReturnType<typeof setTimeout> | undefined;
+        let cancel = (): void => {};
         await new Promise<void>((settle) => {
           resolve = settle;
-          timer = setTimeout(settle, waitMs);
+          cancel = setTimer(waitMs, settle);
         });
-        clearTimeout(timer);
+        cancel();
         return rung;
       };
     },

@@ -13,12 +13,12 @@ import {
   type ParticipateRequest,
   type TwoPhaseCommitServiceImplementation,
 } from "../gen/concord/commit/v1/two_phase_commit.ts";
+import type { Clock } from "../kernel/clock.ts";
 import type { ParticipantId, TransactionId } from "../kernel/ids.ts";
 import { progressIntervalMs } from "../kernel/limits.ts";
 import type { Result } from "../kernel/result.ts";
 import { stretchOf } from "../kernel/stretch.ts";
 import { firstCharacters } from "../kernel/text.ts";
-import type { TimeMs } from "../kernel/time.ts";
 import type { Breathe, Turns } from "../kernel/turns.ts";
 import { addressOf } from "./address.ts";
 import { participantKept, streamError, verbError, watchTooSlow } from "./commit-errors.ts";
@@ -44,12 +44,12 @@ import { InvalidMessage } from "./validation.ts";
 export function createCommitService(dependencies: {
   readonly driver: Driver;
   readonly sessions: Sessions;
-  readonly nowMs: () => TimeMs;
+  readonly clock: Clock;
   readonly turns: Turns;
   /** For what participants say, which does not wait behind lists. */
   readonly messageTurns: Turns;
 }): TwoPhaseCommitServiceImplementation<RpcContext> {
-  const { driver, sessions, nowMs, messageTurns } = dependencies;
+  const { driver, sessions, clock, messageTurns } = dependencies;
   const readPage = createReadPage(dependencies);
 
   function answerOf(
@@ -112,7 +112,7 @@ export function createCommitService(dependencies: {
     },
 
     async executeTransaction(request, context) {
-      return withPatience(context, nowMs(), Infinity, async ({ signal, leftMs }) => {
+      return withPatience(context, clock, Infinity, async ({ signal, leftMs }) => {
         const transaction = {
           enlistments: request.participants.map(enlistmentOf),
           prepareTimeoutMs: Math.min(durationMs(request.prepareTimeout) ?? prepareTimeoutMs, leftMs),
@@ -148,7 +148,7 @@ export function createCommitService(dependencies: {
 
     async commitTransaction(request, context) {
       const asked = askedOf("concord.commit.v1.CommitTransactionRequest", request);
-      return withPatience(context, nowMs(), Infinity, async ({ signal }) =>
+      return withPatience(context, clock, Infinity, async ({ signal }) =>
         answerOf(await driver.commit(request.transactionId as TransactionId, asked, signal), request),
       );
     },
@@ -213,7 +213,7 @@ export function createCommitService(dependencies: {
     },
 
     async listTransactions(request, context) {
-      const filter = transactionFilter(request.filter, nowMs);
+      const filter = transactionFilter(request.filter, clock.nowMs);
       const page = await readPage<Transaction>(
         {
           scope: `transactions/${request.filter}`,
@@ -242,7 +242,7 @@ export function createCommitService(dependencies: {
     },
 
     watchTransactions(request, context) {
-      const filter = transactionFilter(request.filter, nowMs);
+      const filter = transactionFilter(request.filter, clock.nowMs);
       const messages = driver.watchAll({
         wanted: filter && { text: request.filter, matches: filter.matches },
         progressIntervalMs: durationMs(request.progressInterval) ?? progressIntervalMs,

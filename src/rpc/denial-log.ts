@@ -14,8 +14,8 @@ const rulesNamedMax = 10;
 const callOf = ({ log, peer }: Call) => ({ request: log.id, peer });
 
 /** A rule that cannot be evaluated denies whatever it applies to: one line of a rule in a minute. */
-export function createFailureLog(logger: Logger, nowMs = (): DurationMs => performance.now()) {
-  const seldom = createSeldomLog(logger, nowMs);
+export function createFailureLog(logger: Logger, monotonicMs: () => DurationMs) {
+  const seldom = createSeldomLog(logger, monotonicMs);
   return (verdicts: readonly Verdict[], call: Call): void => {
     const warned = new Set<RuleId>();
     for (const verdict of verdicts) {
@@ -31,8 +31,8 @@ export function createFailureLog(logger: Logger, nowMs = (): DurationMs => perfo
 }
 
 /** A move, or whatever `what` says, that rules deny: 100 lines in a minute of the same first rule. */
-export function createDenialLog(logger: Logger, what = "transition", nowMs = (): DurationMs => performance.now()) {
-  const seldom = createSeldomLog(logger, nowMs);
+export function createDenialLog(logger: Logger, monotonicMs: () => DurationMs, what = "transition") {
+  const seldom = createSeldomLog(logger, monotonicMs);
   return (
     subject: object,
     denial: { readonly ruleSetRevision: number; readonly violations: readonly { readonly ruleId: string }[] },

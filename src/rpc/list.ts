@@ -1,4 +1,5 @@
 import { assert } from "../kernel/assert.ts";
+import type { Clock } from "../kernel/clock.ts";
 import { answerBytesMax, stretchRowsMax } from "../kernel/limits.ts";
 import type { Stretch } from "../kernel/stretch.ts";
 import type { DurationMs, TimeMs } from "../kernel/time.ts";
@@ -46,11 +47,11 @@ export type ReadPage = <Row>(list: List<Row>, request: PageRequest, caller: Page
  * The one way in which lists are answered. A page ends when it is full, by count or by bytes; when enough was looked at, or for long enough;
  * or with the list. All but the last give a token, also if nothing was found. Rejects with the signal's reason.
  */
-export function createReadPage({ turns, nowMs = Date.now }: { readonly turns: Turns; readonly nowMs?: () => TimeMs }): ReadPage {
+export function createReadPage({ turns, clock }: { readonly turns: Turns; readonly clock: Pick<Clock, "nowMs"> }): ReadPage {
   return async (list, request, caller) => {
     const { scope, keyOf, matches } = list;
     const found = createItems(pageSize(request.pageSize));
-    const isOver = overAfter(nowMs, caller.deadlineMs);
+    const isOver = overAfter(clock.nowMs, caller.deadlineMs);
     const breathe = turns(caller.signal);
     let after = decodePageToken(scope, request.pageToken, list.place);
     const pageUpTo = (place: string | undefined): Page => {

@@ -1,6 +1,7 @@
 import type { CallContext } from "nice-grpc-common";
 import type { PredicateLogicServiceImplementation } from "../gen/concord/predicate/v1/predicate_logic.ts";
 import { assert } from "../kernel/assert.ts";
+import type { Clock } from "../kernel/clock.ts";
 import type { RuleId } from "../kernel/ids.ts";
 import type { Turns } from "../kernel/turns.ts";
 import type { Question } from "../predicate/answers.ts";
@@ -21,12 +22,13 @@ import { type Verdicts, verdictLists } from "./verdict-lists.ts";
 export function createPredicateService(dependencies: {
   readonly engine: Engine;
   readonly turns: Turns;
+  readonly clock: Clock;
   readonly logger: Logger;
   /** Undefined: nothing is written down. */
   readonly verdicts: Verdicts | undefined;
 }): PredicateLogicServiceImplementation<RpcContext> {
-  const { engine, logger } = dependencies;
-  const warnOfFailures = createFailureLog(logger);
+  const { engine, clock, logger } = dependencies;
+  const warnOfFailures = createFailureLog(logger, clock.monotonicMs);
 
   async function judged(
     questions: readonly Question[],

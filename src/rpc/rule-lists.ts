@@ -10,6 +10,7 @@ import {
   RuleSetChange as WireRuleSetChange,
   RuleSetItem as WireRuleSetItem,
 } from "../gen/concord/predicate/v1/rule_set.ts";
+import type { Clock } from "../kernel/clock.ts";
 import type { RuleId } from "../kernel/ids.ts";
 import { stretchOf } from "../kernel/stretch.ts";
 import type { Turns } from "../kernel/turns.ts";
@@ -39,8 +40,8 @@ type Methods = Pick<
 const progressIntervalMs = 10_000;
 
 /** The RPCs that read rules and their history. */
-export function ruleLists(dependencies: { readonly engine: Engine; readonly turns: Turns }): Methods {
-  const { engine, turns } = dependencies;
+export function ruleLists(dependencies: { readonly engine: Engine; readonly turns: Turns; readonly clock: Clock }): Methods {
+  const { engine, turns, clock } = dependencies;
   const readPage = createReadPage(dependencies);
 
   /** What is read goes on at the revision with which it began: a token says which. */
@@ -139,6 +140,7 @@ export function ruleLists(dependencies: { readonly engine: Engine; readonly turn
         afterSequence: start,
         progressIntervalMs: durationMs(progressInterval) ?? progressIntervalMs,
         breathe: turns(signal),
+        clock,
         signal,
       });
       for await (const message of messages) {

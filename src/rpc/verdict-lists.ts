@@ -2,6 +2,7 @@ import { celList } from "@bufbuild/cel";
 import { Status } from "nice-grpc-common";
 import { ListVerdictsResponse, type PredicateLogicServiceImplementation } from "../gen/concord/predicate/v1/predicate_logic.ts";
 import { VerdictRecord as WireVerdictRecord } from "../gen/concord/predicate/v1/verdict.ts";
+import type { Clock } from "../kernel/clock.ts";
 import type { RuleId, WorkflowId } from "../kernel/ids.ts";
 import { workflowStates } from "../kernel/lifecycle.ts";
 import type { Turns } from "../kernel/turns.ts";
@@ -35,8 +36,9 @@ export function verdictLists(dependencies: {
   readonly engine: Engine;
   readonly verdicts: Verdicts | undefined;
   readonly turns: Turns;
+  readonly clock: Clock;
 }): Methods {
-  const { engine, turns } = dependencies;
+  const { engine, turns, clock } = dependencies;
   const readPage = createReadPage(dependencies);
 
   function verdicts(): Verdicts {
@@ -76,7 +78,7 @@ export function verdictLists(dependencies: {
       if (ruleSet === undefined) throw revisionNotFound(Number(revision), engine.ruleSetRevision());
       const limit = request.limit || undefined;
       const asked = { wanted, matches, ruleSet, limit, caller, breathe, signal };
-      for await (const message of replay({ log, evaluator, monotonicMs: () => performance.now() }, asked)) {
+      for await (const message of replay({ log, evaluator, monotonicMs: clock.monotonicMs }, asked)) {
         switch (message.type) {
           case "failed":
             throw judgeError(message.failure);

@@ -9,11 +9,11 @@ import {
   type WorkflowServiceImplementation,
 } from "../gen/concord/workflow/v1/workflow_service.ts";
 import { unreachable } from "../kernel/assert.ts";
+import type { Clock } from "../kernel/clock.ts";
 import type { ParticipantId, TransactionId, WorkflowId } from "../kernel/ids.ts";
 import { progressIntervalMs } from "../kernel/limits.ts";
 import type { RequestKey } from "../kernel/request-key.ts";
 import type { Result } from "../kernel/result.ts";
-import type { TimeMs } from "../kernel/time.ts";
 import type { Turns } from "../kernel/turns.ts";
 import type { Logger } from "../runtime/logger.ts";
 import { type Answer, type MoveCommand, missing } from "../workflow/attempt.ts";
@@ -64,7 +64,7 @@ export function createWorkflowService(dependencies: {
   readonly purges: Purges;
   /** The manager's own, in the transactions that it asks for. */
   readonly participantId: ParticipantId;
-  readonly nowMs: () => TimeMs;
+  readonly clock: Clock;
   readonly turns: Turns;
   readonly logger: Logger;
   readonly server: ServerFacts;
@@ -73,7 +73,7 @@ export function createWorkflowService(dependencies: {
   const readPage = createReadPage(dependencies);
 
   const workflowOf = ({ workflowId }: WorkflowEvent) => store.get(workflowId);
-  const logDenial = createDenialLog(dependencies.logger);
+  const logDenial = createDenialLog(dependencies.logger, dependencies.clock.monotonicMs);
 
   async function move(command: MoveCommand, answer: Promise<Result<Answer, ManagerError>>, context: CallContext & RpcContext) {
     const { workflowId, move } = command;

@@ -1,7 +1,8 @@
+import type { Clock } from "../kernel/clock.ts";
 import { timerMaxMs } from "../kernel/limits.ts";
 import type { DurationMs, TimeMs } from "../kernel/time.ts";
 
-/** The wall clock, the machine's monotonic one, and timers. A timer does not keep the process alive. */
+/** The wall clock, the machine's monotonic one, timers, and the event loop. A timer does not keep the process alive. */
 export const systemClock = {
   nowMs: (): TimeMs => Date.now(),
   /** Goes on while the process is stopped, and is never set. */
@@ -17,4 +18,5 @@ export const systemClock = {
     arm(delayMs);
     return () => clearTimeout(timer);
   },
-};
+  nextTurn: (run: () => void): void => void setImmediate(run),
+} satisfies Clock;

@@ -1,3 +1,4 @@
+import { type Clock, nextTurn } from "../kernel/clock.ts";
 import type { WorkflowId } from "../kernel/ids.ts";
 import { stretchRowsMax } from "../kernel/limits.ts";
 import type { Turns } from "../kernel/turns.ts";
@@ -20,9 +21,10 @@ type Followed = { readonly wanted: Wanted; readonly feed: Feed; placeCount: numb
 export function createFanOut(options: {
   readonly store: WorkflowStore;
   readonly turns: Turns;
+  readonly clock: Clock;
   readonly bounds?: RecentBounds;
 }): FanOut {
-  const { store, turns, bounds = { countMax: recentCountMax, bytesMax: recentBytesMax } } = options;
+  const { store, turns, clock, bounds = { countMax: recentCountMax, bytesMax: recentBytesMax } } = options;
   const recent = createRecentEvents(bounds);
   const breathe = turns();
   /** By workflow, undefined being all of them; then by filter. */
@@ -52,7 +54,7 @@ export function createFanOut(options: {
 
   async function readOn(): Promise<void> {
     // Those whose events these are have their answers first.
-    await new Promise(setImmediate);
+    await nextTurn(clock);
     while (hasMore && feeds.size > 0) {
       hasMore = false;
       while (await readStretch());

@@ -1,3 +1,4 @@
+import type { Clock } from "../kernel/clock.ts";
 import type { DurationMs } from "../kernel/time.ts";
 import type { WorkflowEvent } from "./core/types.ts";
 
@@ -14,7 +15,7 @@ export type HeldStretch = {
  * The stretches of all watches of a store. Of one that has not been used for a while, whose watch is read slowly or never, nothing stays in memory:
  * a stretch is a quarter of a megabyte, and there may be thousands of watches.
  */
-export function createHeldStretches(idleMs: DurationMs) {
+export function createHeldStretches({ setTimer }: Pick<Clock, "setTimer">, idleMs: DurationMs) {
   type Held = { events: readonly WorkflowEvent[]; isUsed: boolean };
   const held = new Set<Held>();
   let isLooking = false;
@@ -28,7 +29,7 @@ export function createHeldStretches(idleMs: DurationMs) {
     if (isLooking) lookLater();
   }
 
-  const lookLater = (): void => void setTimeout(look, idleMs).unref();
+  const lookLater = (): void => void setTimer(idleMs, look);
 
   function letGo(each: Held): void {
     held.delete(each);

@@ -1,4 +1,5 @@
 import { assert } from "../kernel/assert.ts";
+import type { Clock } from "../kernel/clock.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
 import { type Answer, type Attempts, type MoveCommand, type Moves, movesOf, subjectOf } from "./attempt.ts";
 import { type Caller, createCalls } from "./calls.ts";
@@ -21,10 +22,11 @@ export function createManager(
     readonly ownPart: OwnPart;
     readonly sessions: CoordinatorSessions;
     readonly workflowCountMax: number;
+    readonly clock: Pick<Clock, "setTimer">;
   },
 ) {
-  const { workflowCountMax } = given;
-  const dependencies = { ...given, rivals: createRivals() };
+  const { workflowCountMax, clock } = given;
+  const dependencies = { ...given, rivals: createRivals(clock) };
   const calls = createCalls();
   const moves = createMoves(dependencies);
 

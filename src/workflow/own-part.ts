@@ -1,4 +1,3 @@
-import { randomUUID } from "node:crypto";
 import type { ParticipantId, TransactionId, WorkflowId } from "../kernel/ids.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
 import type { DurationMs, TimeMs } from "../kernel/time.ts";
@@ -43,9 +42,14 @@ export type OwnPart = ReturnType<typeof createOwnPart>;
  * random one, and what nobody here waits for is not prepared. So nothing is held at the word of a stranger, nor for a caller that has left.
  */
 export function createOwnPart(
-  dependencies: Attempts & { readonly participantId: ParticipantId; readonly transactions: TransactionClient },
+  dependencies: Attempts & {
+    readonly participantId: ParticipantId;
+    readonly transactions: TransactionClient;
+    /** Nobody can guess it. */
+    readonly newName: () => string;
+  },
 ) {
-  const { store, environment, participantId, transactions } = dependencies;
+  const { store, environment, participantId, transactions, newName } = dependencies;
   const wanted = new Map<string, WantedMoves>();
   /** Of what is held, and somebody has waited for it in this process. */
   const endings = new Map<TransactionId, Ending>();
@@ -76,7 +80,7 @@ export function createOwnPart(
     async run(moves: Moves, together: Together, call: Call): Promise<Outcome> {
       const workflowId = subjectOf(moves);
       const { deadlineMs, waitForParticipantsMs } = together;
-      const name = randomUUID();
+      const name = newName();
       const begun = (transactionId: TransactionId): void => {
         if (asked.transactionId !== undefined) return;
         asked.transactionId = transactionId;

@@ -1,3 +1,4 @@
+import type { Clock } from "../kernel/clock.ts";
 import type { WorkflowId } from "../kernel/ids.ts";
 import type { DurationMs } from "../kernel/time.ts";
 import { orLeft } from "./calls.ts";
@@ -12,7 +13,7 @@ export type Rivals = ReturnType<typeof createRivals>;
  * they stand in line, the oldest first, until nobody waits any more: else who asks the engine longest would lose to newcomers for ever. A turn
  * is no lock: it is handed on when it lasts too long, and what decides is still the version that is written over.
  */
-export function createRivals(turnMs: DurationMs = rivalTurnMsMax) {
+export function createRivals({ setTimer }: Pick<Clock, "setTimer">, turnMs: DurationMs = rivalTurnMsMax) {
   const lines = new Map<WorkflowId, Waiting[]>();
   let newest = 0;
 
@@ -65,11 +66,11 @@ export function createRivals(turnMs: DurationMs = rivalTurnMsMax) {
         if (isMine) next(workflowId, line);
         isMine = false;
       };
-      const timer = setTimeout(handOn, turnMs);
+      const cancel = setTimer(turnMs, handOn);
       try {
         return await run();
       } finally {
-        clearTimeout(timer);
+        cancel();
         handOn();
       }
     },

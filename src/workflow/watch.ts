@@ -1,3 +1,4 @@
+import type { Clock } from "../kernel/clock.ts";
 import { stretchRowsMax } from "../kernel/limits.ts";
 import type { DurationMs } from "../kernel/time.ts";
 import type { Breathe, Turns } from "../kernel/turns.ts";
@@ -38,13 +39,14 @@ export type Watch = (options: WatchOptions) => AsyncGenerator<WatchMessage, void
 export function createWatch(dependencies: {
   readonly store: WorkflowStore;
   readonly turns: Turns;
+  readonly clock: Clock;
   readonly bounds?: RecentBounds;
 }): Watch {
-  const { store, turns } = dependencies;
+  const { store, turns, clock } = dependencies;
   const fanOut = createFanOut(dependencies);
-  const hold = createHeldStretches(heldStretchMs);
+  const hold = createHeldStretches(clock, heldStretchMs);
   return async function* watch(options) {
-    const watching = { store, fanOut, hold, breathe: turns(options.signal), pace: createPace(options), options };
+    const watching = { store, fanOut, hold, breathe: turns(options.signal), pace: createPace(options, clock), options };
     let cursor = options.afterSequence;
     yield { type: "progress", sequence: cursor };
     watching.pace.sent();
@@ -147,33 +149,33 @@ async function* keepUp({ breathe, pace }: Watching, place: Place): AsyncGenerato
 type Pace = ReturnType<typeof createPace>;
 
 /** When progress is due. One timer an interval, not one an event. */
-function createPace({ progressIntervalMs, signal }: WatchOptions) {
-  let sentMs = performance.now();
-  let timer: ReturnType<typeof setTimeout> | undefined;
+function createPace({ progressIntervalMs, signal }: WatchOptions, { monotonicMs, setTimer }: Clock) {
+  let sentMs = monotonicMs();
+  let cancel: (() => void) | undefined;
   let resume = (): void => {};
-  const leftMs = (): DurationMs => sentMs + progressIntervalMs - performance.now();
+  const leftMs = (): DurationMs => sentMs + progressIntervalMs - monotonicMs();
   const wake = (): void => resume();
   const ring = (): void => {
-    timer = undefined;
+    cancel = undefined;
     wake();
   };
   signal.addEventListener("abort", wake);
   return {
     wake,
     sent: (): void => {
-      sentMs = performance.now();
+      sentMs = monotonicMs();
     },
     isDue: (): boolean => leftMs() <= 0,
     /** Until it is woken, progress is due, or the watch ends. */
     sleep: (): Promise<void> => {
       if (signal.aborted) return Promise.resolve();
-      timer ??= setTimeout(ring, Math.max(0, leftMs()));
+      cancel ??= setTimer(Math.max(0, leftMs()), ring);
       return new Promise((resolve) => {
         resume = resolve;
       });
     },
     stop: (): void => {
-      clearTimeout(timer);
+      cancel?.();
       signal.removeEventListener("abort", wake);
     },
   };

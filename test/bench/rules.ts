@@ -138,8 +138,8 @@ async function inProcess(ruleCount: number): Promise<readonly Measure[]> {
 
 async function engineWith(rules: readonly Planned[]): Promise<Engine> {
   const turns = createTurns();
-  const judges = createJudges({ threadCount: 1, startThread: startJudgeThread, timers: systemClock });
-  const evaluator = createEvaluator({ judges, turns });
+  const judges = createJudges({ threadCount: 1, startThread: startJudgeThread, clock: systemClock });
+  const evaluator = createEvaluator({ judges, turns, clock: systemClock });
   const engine = await createEngine({
     store: createMemoryRuleStore(),
     clock: systemClock,

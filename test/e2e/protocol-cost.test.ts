@@ -91,7 +91,7 @@ async function createWorld() {
   const service = createCommitService({
     driver,
     sessions,
-    nowMs: systemClock.nowMs,
+    clock: systemClock,
     turns: createTurns(),
     messageTurns: createTurns(),
   });

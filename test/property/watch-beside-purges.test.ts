@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { WorkflowId } from "../../src/kernel/ids.ts";
 import { isTerminal } from "../../src/kernel/lifecycle.ts";
+import { systemClock } from "../../src/runtime/clock.ts";
 import { createTurns } from "../../src/runtime/turns.ts";
 import { createMemoryWorkflowStore } from "../../src/storage/memory/workflow-store.ts";
 import { openSqliteWorkflowStore } from "../../src/storage/sqlite/workflow-store.ts";
@@ -137,7 +138,7 @@ describe.each(Object.entries(stores))("over a store in %s", (_, { runs, open }) 
         };
         let watch: Watch;
         const restart = (): void => {
-          watch = createWatch({ store, turns: createTurns(), bounds: { countMax, bytesMax: 1_000_000 } });
+          watch = createWatch({ clock: systemClock, store, turns: createTurns(), bounds: { countMax, bytesMax: 1_000_000 } });
         };
         restart();
         const watchers = wanted.map((wish) => createWatcher(store, wish, () => watch, ever));

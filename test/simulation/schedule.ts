@@ -1,4 +1,4 @@
-import type { Clock } from "../../src/commit/ports.ts";
+import type { Clock } from "../../src/kernel/clock.ts";
 import type { DurationMs, TimeMs } from "../../src/kernel/time.ts";
 
 /** Virtual time. It passes only from one event to the next, so an hour costs what happens in it. */
@@ -81,6 +81,7 @@ export function createProcess(schedule: Schedule, name: string, clockSkewMs: Dur
       nowMs: () => schedule.nowMs + aheadMs,
       monotonicMs: () => schedule.nowMs,
       setTimer: (delayMs, run) => process.after(delayMs, run),
+      nextTurn: (run) => void process.after(0, run),
     },
     enter(run) {
       if (!alive) return;

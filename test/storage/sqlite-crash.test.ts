@@ -1,6 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { systemClock } from "../../src/runtime/clock.ts";
 import { createTurns } from "../../src/runtime/turns.ts";
 import { openSqliteRuleStore } from "../../src/storage/sqlite/rule-store.ts";
 import { openSqliteWorkflowStore } from "../../src/storage/sqlite/workflow-store.ts";
@@ -96,7 +97,7 @@ async function watchOn(path: string, cursor: number): Promise<{ readonly told: r
   expect(found.events.at(-1)?.sequence ?? oldest - 1).toBe(newest);
   // A workflow and its event stand and fall together.
   expect(found.workflows.map(({ id }) => id)).toStrictEqual(found.events.map(({ workflowId }) => workflowId).toSorted());
-  const watch = createWatch({ store, turns: createTurns() });
+  const watch = createWatch({ clock: systemClock, store, turns: createTurns() });
   const told: number[] = [];
   const wanted = { workflowId: undefined, filter: undefined, progressIntervalMs: 1 };
   let from = cursor;

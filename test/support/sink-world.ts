@@ -2,6 +2,7 @@ import type { Connection, Outgoing, Published, SinkStore, Transport } from "../.
 import { createSinks, type SinkDefinition, type Sinks } from "../../src/events/sinks.ts";
 import { err, ok } from "../../src/kernel/result.ts";
 import { createEventSource } from "../../src/rpc/workflow/event-source.ts";
+import { systemClock } from "../../src/runtime/clock.ts";
 import { createTurns } from "../../src/runtime/turns.ts";
 import { createMemoryWorkflowStore } from "../../src/storage/memory/workflow-store.ts";
 import type { WorkflowStore } from "../../src/workflow/ports.ts";
@@ -76,7 +77,7 @@ export function sinksOver(options: {
   readonly clock?: typeof hurriedClock;
 }): Promise<Sinks> {
   const { events, store, definitions, clock = hurriedClock } = options;
-  const watch = createWatch({ store: events, turns: createTurns() });
+  const watch = createWatch({ clock: systemClock, store: events, turns: createTurns() });
   const source = createEventSource({ store: events, watch });
   const surroundings = {
     source,

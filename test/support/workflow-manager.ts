@@ -2,6 +2,7 @@ import type { ParticipantId, RequestId, TransactionId, WorkflowId } from "../../
 import type { WorkflowState } from "../../src/kernel/lifecycle.ts";
 import { ok } from "../../src/kernel/result.ts";
 import type { TimeMs } from "../../src/kernel/time.ts";
+import { systemClock } from "../../src/runtime/clock.ts";
 import { createMemoryWorkflowStore } from "../../src/storage/memory/workflow-store.ts";
 import type { MoveCommand, Moves } from "../../src/workflow/attempt.ts";
 import type { Caller } from "../../src/workflow/calls.ts";
@@ -77,7 +78,15 @@ export function managerOver(
     breaths.count += 1;
     return undefined;
   };
-  const ownPart = createOwnPart({ store, predicates, environment, turns, participantId, transactions });
+  const ownPart = createOwnPart({
+    store,
+    predicates,
+    environment,
+    turns,
+    participantId,
+    transactions,
+    newName: () => `part-${++count}`,
+  });
   const participant = createWorkflowParticipant({ store, predicates, environment, participantId, ownPart, turns });
   const { workflowCountMax = 100 } = options;
   /** The coordinators that it has a session with, and the transactions that its participant was to look up. */
@@ -87,6 +96,7 @@ export function managerOver(
     predicates,
     environment,
     turns,
+    clock: systemClock,
     ownPart,
     sessions: {
       connectedTo: (coordinatorId) => sessions.connected.includes(coordinatorId),

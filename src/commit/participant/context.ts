@@ -1,7 +1,8 @@
+import type { Clock } from "../../kernel/clock.ts";
 import type { ParticipantId } from "../../kernel/ids.ts";
 import type { SeldomLog } from "../../kernel/seldom.ts";
 import type { EndSignal } from "../ends.ts";
-import type { Clock, Logger, Random, Trace } from "../ports.ts";
+import type { Logger, Random, Trace } from "../ports.ts";
 import type { End } from "./end.ts";
 
 /** What every part of one participant is given. */

@@ -1,4 +1,5 @@
 import { assert } from "../../kernel/assert.ts";
+import type { Clock } from "../../kernel/clock.ts";
 import type { ParticipantId, TransactionId } from "../../kernel/ids.ts";
 import { createSeldomLog } from "../../kernel/seldom.ts";
 import type { DurationMs } from "../../kernel/time.ts";
@@ -7,7 +8,7 @@ import { participantEvent } from "../core/trace.ts";
 
 import { pause } from "../ends.ts";
 import { inDoubtCountMax, lingerMinMs, lingerMs, prepareCredit as prepareCreditDefault } from "../limits.ts";
-import type { Clock, Coordinator, Logger, ParticipantLog, ParticipantTransport, Random, Resource, Trace } from "../ports.ts";
+import type { Coordinator, Logger, ParticipantLog, ParticipantTransport, Random, Resource, Trace } from "../ports.ts";
 import type { Box } from "./box.ts";
 import { createBoxes } from "./boxes.ts";
 import type { Context } from "./context.ts";

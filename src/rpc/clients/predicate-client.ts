@@ -1,5 +1,4 @@
-import { BrokenCircuitError, ConsecutiveBreaker, circuitBreaker, handleWhen } from "cockatiel";
-import type { Channel } from "nice-grpc";
+import type { Channel, Client } from "nice-grpc";
 import {
   BatchValidateTransitionsRequest,
   PredicateLogicDefinition,
@@ -7,10 +6,10 @@ import {
   type JudgedMove as WireJudgedMove,
 } from "../../gen/concord/predicate/v1/predicate_logic.ts";
 import { type DeepPartial, Judgement, TransitionCheck, type TransitionVerdict } from "../../gen/concord/predicate/v1/verdict.ts";
+import type { Clock } from "../../kernel/clock.ts";
 import { callCountMax } from "../../kernel/limits.ts";
 import { err, ok, type Result } from "../../kernel/result.ts";
 import type { DurationMs } from "../../kernel/time.ts";
-import { systemClock } from "../../runtime/clock.ts";
 import type { Logger } from "../../runtime/logger.ts";
 import { afterSilence } from "../../runtime/silence.ts";
 import { noWarnings, type Warnings } from "../../workflow/core/warnings.ts";
@@ -27,6 +26,7 @@ import type {
 import { lastEventToWire, stateFromWire, stateToWire, workflowToWire } from "../convert-workflow.ts";
 import { encoded, listAnswer, orEncoded } from "../encoded-answer.ts";
 import { clientFactory } from "./channel.ts";
+import { CircuitOpenError, createCircuit, failuresToOpen } from "./circuit.ts";
 import { type Contents, failureOf, isAboutContent, isOverload, overloaded } from "./predicate-failure.ts";
 import { createWaitingLine, type LineLimits, type Waiting, type WaitingLine } from "./waiting-line.ts";
 
@@ -71,12 +71,6 @@ const waitMaxMs: DurationMs = 5_000;
 /** After the verdict a move is still to be written, and its answer is to reach the caller: this share of the caller's time is kept for it. */
 const keptShare = 0.1;
 
-/** So many failed calls in a row, and callers are answered at once instead of after the timeout. */
-const failuresToOpen = 5;
-
-/** Then one call tries again after this. */
-const openMs = 500;
-
 type Asked<Question, Answer> = Waiting & {
   readonly question: Question;
   readonly settle: (answer: Result<Answer, PredicateFailure>) => void;
@@ -109,23 +103,32 @@ const definition = {
   },
 };
 
+/** The calls of PredicateLogic that it makes. Each throws a ClientError. */
+export type PredicateCalls = Pick<
+  Client<typeof definition>,
+  "validateTransition" | "batchValidateTransitions" | "validateMetadata" | "listAllowedTransitions"
+>;
+
+export const predicateCalls = (channel: Channel): PredicateCalls => clientFactory.create(definition, channel);
+
 /**
  * Asks PredicateLogic over gRPC. What is asked while a call is under way goes into the next call, as one batch. A check that takes long is
  * asked alone. A check that cannot be answered in time is refused before it costs anything. A circuit breaker stops asking an engine that
  * does not answer, and finds out by itself when it is back; that this process, or the engine, has too much to do does not open it.
  */
 export function createPredicateClient(options: {
-  readonly channel: Channel;
+  readonly engine: PredicateCalls;
   readonly timeoutMs: DurationMs;
   readonly logger: Logger;
-  readonly clock?: typeof systemClock;
+  readonly clock: Clock;
 }): PredicateClient {
-  const { logger, timeoutMs, clock = systemClock } = options;
-  const client = clientFactory.create(definition, options.channel);
-  const isFailure = handleWhen((error) => !isAboutContent(error) && !isOverload(error));
-  const breaker = circuitBreaker(isFailure, { halfOpenAfter: openMs, breaker: new ConsecutiveBreaker(failuresToOpen) });
-  breaker.onBreak(() => logger.warn({ failures: failuresToOpen }, "predicate engine unavailable: circuit opened"));
-  breaker.onReset(() => logger.info("predicate engine is back: circuit closed"));
+  const { engine, logger, timeoutMs, clock } = options;
+  const through = createCircuit({
+    clock,
+    isFailure: (error) => !isAboutContent(error) && !isOverload(error),
+    onOpened: () => logger.warn({ failures: failuresToOpen }, "predicate engine unavailable: circuit opened"),
+    onClosed: () => logger.info("predicate engine is back: circuit closed"),
+  });
 
   const prompt = createWaitingLine<AskedMove>(promptLimits, timeoutMs, bytesOf);
   const alone = createWaitingLine<AskedMove>(aloneLimits, timeoutMs, bytesOf);
@@ -135,7 +138,7 @@ export function createPredicateClient(options: {
   async function askTogether(batch: readonly AskedMove[]): Promise<void> {
     const request = listAnswer(BatchValidateTransitionsRequest, batch.map(wireOf), { promptOnly: true });
     try {
-      const { verdicts } = await breaker.execute(() => inTime((call) => client.batchValidateTransitions(request, call)));
+      const { verdicts } = await through(() => inTime((call) => engine.batchValidateTransitions(request, call)));
       for (const [index, asked] of batch.entries()) {
         if (verdicts[index]?.judgement === Judgement.DEFERRED) enter(alone, askAlone, asked);
         else asked.settle(verdictFromWire(verdicts[index]));
@@ -154,16 +157,14 @@ export function createPredicateClient(options: {
   async function askAlone(batch: readonly AskedMove[]): Promise<void> {
     for (const asked of batch) {
       const request = listAnswer(ValidateTransitionRequest, [wireOf(asked)], {});
-      const { verdict } = await inTime((call) => client.validateTransition(request, call));
+      const { verdict } = await inTime((call) => engine.validateTransition(request, call));
       asked.settle(verdictFromWire(verdict));
     }
   }
 
   async function askOfMetadata(batch: readonly AskedMetadata[]): Promise<void> {
     for (const { question, settle } of batch) {
-      const { violations, ruleSetRevision } = await breaker.execute(() =>
-        inTime((call) => client.validateMetadata(question, call)),
-      );
+      const { violations, ruleSetRevision } = await through(() => inTime((call) => engine.validateMetadata(question, call)));
       settle(ok({ violations, ruleSetRevision: Number(ruleSetRevision) }));
     }
   }
@@ -192,7 +193,7 @@ export function createPredicateClient(options: {
     try {
       await ask(batch);
     } catch (error) {
-      measured = !(error instanceof BrokenCircuitError);
+      measured = !(error instanceof CircuitOpenError);
       fail(batch, error);
     }
     line.answered(batch.length, sentMs, measured ? clock.monotonicMs() : undefined);
@@ -211,7 +212,7 @@ export function createPredicateClient(options: {
     const waitMs = line.enter(asked, clock.monotonicMs());
     if (waitMs !== undefined) asked.settle(err(overloaded(`its turn would come in ${Math.round(waitMs)} ms`, waitMs)));
     // Requests that arrive in one turn of the event loop go into one call.
-    else if (line.length === 1) setImmediate(() => flush(line, ask));
+    else if (line.length === 1) clock.nextTurn(() => flush(line, ask));
   }
 
   function waiting({ signal, deadlineMs = Infinity }: Asker): Waiting {
@@ -223,7 +224,7 @@ export function createPredicateClient(options: {
   async function checkMoves(question: Omit<PredicateCheck, "targetState" | "proposed">, { signal }: Asker) {
     if (signal.aborted) return err({ type: "unavailable", cause: "its caller has left" } as const);
     try {
-      const answer = await breaker.execute(() => inTime((call) => client.listAllowedTransitions(questionToWire(question), call)));
+      const answer = await through(() => inTime((call) => engine.listAllowedTransitions(questionToWire(question), call)));
       return ok({ moves: answer.moves.map(judgedMoveFromWire), ruleSetRevision: Number(answer.ruleSetRevision) });
     } catch (error) {
       return err(failureOf(error, contentsOf(question)));

@@ -1,4 +1,3 @@
-import { BrokenCircuitError } from "cockatiel";
 import { ClientError, Status } from "nice-grpc";
 import type { JsonObject } from "../../kernel/json.ts";
 import type { DurationMs } from "../../kernel/time.ts";
@@ -34,7 +33,6 @@ export function failureOf(error: unknown, contents: Contents): PredicateFailure 
     return overloaded(message, retryAfterMs);
   }
   if (isAboutContent(error)) return { type: "refused", refusal: refusalOf(error, contents) };
-  if (error instanceof BrokenCircuitError) return { type: "unavailable", cause: "circuit open" };
   return { type: "unavailable", cause: error instanceof Error ? error.message : String(error) };
 }
 

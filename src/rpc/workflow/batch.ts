@@ -7,10 +7,10 @@ import {
 } from "../../gen/concord/workflow/v1/batch.ts";
 import type { WorkflowServiceImplementation } from "../../gen/concord/workflow/v1/workflow_service.ts";
 import { assert } from "../../kernel/assert.ts";
+import type { Clock } from "../../kernel/clock.ts";
 import type { ParticipantId, WorkflowId } from "../../kernel/ids.ts";
 import { itemKey } from "../../kernel/request-key.ts";
 import { err, ok, type Result } from "../../kernel/result.ts";
-import type { TimeMs } from "../../kernel/time.ts";
 import type { Turns } from "../../kernel/turns.ts";
 import type { Answer, Moves } from "../../workflow/attempt.ts";
 import type { WorkflowEvent } from "../../workflow/core/types.ts";
@@ -35,7 +35,7 @@ export function createBatchHandlers(dependencies: {
   readonly manager: Manager;
   /** The manager's own, in the transactions that it asks for. */
   readonly participantId: ParticipantId;
-  readonly nowMs: () => TimeMs;
+  readonly clock: Clock;
   readonly turns: Turns;
 }): Pick<WorkflowServiceImplementation<RpcContext>, "batchTransitionWorkflows"> {
   const { manager, turns } = dependencies;

@@ -10,8 +10,8 @@ import {
 } from "../../gen/concord/workflow/v1/bulk.ts";
 import type { WorkflowServiceImplementation } from "../../gen/concord/workflow/v1/workflow_service.ts";
 import { unreachable } from "../../kernel/assert.ts";
+import type { Clock } from "../../kernel/clock.ts";
 import type { Result } from "../../kernel/result.ts";
-import type { TimeMs } from "../../kernel/time.ts";
 import type { Turns } from "../../kernel/turns.ts";
 import type { Bulk, BulkCommand, BulkError, BulkStatus } from "../../workflow/bulk.ts";
 import { bulkRateDefault } from "../../workflow/bulk-limits.ts";
@@ -43,7 +43,7 @@ type Handlers = Pick<
 export function createBulkHandlers(dependencies: {
   readonly bulk: Bulk;
   readonly turns: Turns;
-  readonly nowMs: () => TimeMs;
+  readonly clock: Clock;
 }): Handlers {
   const { bulk } = dependencies;
   const readPage = createReadPage(dependencies);

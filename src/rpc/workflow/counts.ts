@@ -1,7 +1,7 @@
 import type { WorkflowServiceImplementation } from "../../gen/concord/workflow/v1/workflow_service.ts";
+import type { Clock } from "../../kernel/clock.ts";
 import type { JsonObject } from "../../kernel/json.ts";
 import { type WorkflowState, workflowStates } from "../../kernel/lifecycle.ts";
-import type { TimeMs } from "../../kernel/time.ts";
 import type { Turns } from "../../kernel/turns.ts";
 import type { Workflow } from "../../workflow/core/types.ts";
 import { type Counted, countByCounters, countByLooking, type Group, type Grouping } from "../../workflow/count.ts";
@@ -16,11 +16,11 @@ type Methods = Pick<WorkflowServiceImplementation<RpcContext>, "countWorkflows" 
 /** How many workflows there are, by what the store has counted or by looking. */
 export function createCountHandlers(dependencies: {
   readonly store: WorkflowStore;
-  readonly nowMs: () => TimeMs;
+  readonly clock: Clock;
   readonly turns: Turns;
   readonly workflowCountMax: number;
 }): Methods {
-  const { store, nowMs, turns, workflowCountMax } = dependencies;
+  const { store, clock, turns, workflowCountMax } = dependencies;
 
   return {
     async countWorkflows(request, context) {
@@ -56,7 +56,7 @@ export function createCountHandlers(dependencies: {
         inTransition: BigInt(counts.held),
         recoveriesInProgress: BigInt(counts.recovering),
         workflowLimit: BigInt(workflowCountMax),
-        asOf: new Date(nowMs()),
+        asOf: new Date(clock.nowMs()),
         workflowsByType: countedToWire(byType, typeAndState).groups,
       };
     },

@@ -1,7 +1,7 @@
 import { Status } from "nice-grpc-common";
 import { Workflow as WireWorkflow } from "../../gen/concord/workflow/v1/workflow.ts";
 import { ListWorkflowsResponse, type WorkflowServiceImplementation } from "../../gen/concord/workflow/v1/workflow_service.ts";
-import type { TimeMs } from "../../kernel/time.ts";
+import type { Clock } from "../../kernel/clock.ts";
 import type { Turns } from "../../kernel/turns.ts";
 import { snapshotEventsMax } from "../../workflow/limits.ts";
 import type { WorkflowRanges, WorkflowStore } from "../../workflow/ports.ts";
@@ -18,7 +18,7 @@ import { orderOf, placeFrom, placePattern, placeText } from "./order.ts";
 /** The lists of workflows. */
 export function createListHandlers(dependencies: {
   readonly store: WorkflowStore;
-  readonly nowMs: () => TimeMs;
+  readonly clock: Clock;
   readonly turns: Turns;
 }): Pick<WorkflowServiceImplementation<RpcContext>, "listWorkflows"> {
   const { store, turns } = dependencies;

@@ -6,6 +6,7 @@ import type {
 import { KeptReason } from "../../gen/concord/workflow/v1/retention.ts";
 import type { DeepPartial } from "../../gen/concord/workflow/v1/workflow.ts";
 import type { WorkflowServiceImplementation } from "../../gen/concord/workflow/v1/workflow_service.ts";
+import type { Clock } from "../../kernel/clock.ts";
 import type { WorkflowId } from "../../kernel/ids.ts";
 import { isTerminal, workflowStates } from "../../kernel/lifecycle.ts";
 import { stretchRowsMax } from "../../kernel/limits.ts";
@@ -40,10 +41,10 @@ const reasons: Readonly<Record<KeptBecause, KeptReason>> = {
 export function createRetentionHandlers(dependencies: {
   readonly store: WorkflowStore;
   readonly purges: Purges;
-  readonly nowMs: () => TimeMs;
+  readonly clock: Clock;
   readonly turns: Turns;
 }): Handlers {
-  const { store, purges, nowMs, turns } = dependencies;
+  const { store, purges, clock, turns } = dependencies;
   const readPage = createReadPage(dependencies);
 
   /** A page of those that have ended by then. They are few enough to be kept; what they have with them is not. */
@@ -76,7 +77,7 @@ export function createRetentionHandlers(dependencies: {
     async purgeWorkflows(request, context) {
       const { dryRun, freeIds, withUndelivered, requestedBy: by, reason } = request;
       checkSelection(request);
-      const endedByMs = nowMs() - (durationMs(request.olderThan) ?? 0);
+      const endedByMs = clock.nowMs() - (durationMs(request.olderThan) ?? 0);
       const { seen, nextPageToken } =
         request.workflows.length > 0
           ? { seen: request.workflows.map(seenFromWire), nextPageToken: "" }
@@ -109,7 +110,7 @@ export function createRetentionHandlers(dependencies: {
 
     async *exportWorkflows(request, { signal }) {
       const filter = workflowFilter(request.filter);
-      const ranges = exportedRanges(request, filter?.known, nowMs);
+      const ranges = exportedRanges(request, filter?.known, clock.nowMs);
       const breathe = turns(signal);
       let afterId = request.afterWorkflowId === "" ? undefined : (request.afterWorkflowId as WorkflowId);
       for (;;) {

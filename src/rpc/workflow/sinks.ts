@@ -17,6 +17,7 @@ import {
 import { WorkflowEvent as WireWorkflowEvent } from "../../gen/concord/workflow/v1/workflow.ts";
 import type { WorkflowServiceImplementation } from "../../gen/concord/workflow/v1/workflow_service.ts";
 import { assert, unreachable } from "../../kernel/assert.ts";
+import type { Clock } from "../../kernel/clock.ts";
 import type { Result } from "../../kernel/result.ts";
 import { stretchOf } from "../../kernel/stretch.ts";
 import type { Turns } from "../../kernel/turns.ts";
@@ -36,7 +37,11 @@ type Methods = Pick<
 >;
 
 /** The RPCs about where events are published. `sinks`: undefined, if there are none and never were. */
-export function createSinkHandlers(dependencies: { readonly sinks?: Sinks | undefined; readonly turns: Turns }): Methods {
+export function createSinkHandlers(dependencies: {
+  readonly sinks?: Sinks | undefined;
+  readonly turns: Turns;
+  readonly clock: Clock;
+}): Methods {
   const readPage = createReadPage(dependencies);
 
   function sinksWith(sink: string): Sinks {

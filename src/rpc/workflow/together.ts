@@ -1,7 +1,7 @@
 import type { CallContext } from "nice-grpc-common";
 import type { TransitionWorkflowRequest } from "../../gen/concord/workflow/v1/workflow_service.ts";
+import type { Clock } from "../../kernel/clock.ts";
 import type { ParticipantId, TransactionId } from "../../kernel/ids.ts";
-import type { TimeMs } from "../../kernel/time.ts";
 import type { Caller } from "../../workflow/calls.ts";
 import type { Together } from "../../workflow/own-part.ts";
 import type { RpcContext } from "../context.ts";
@@ -18,7 +18,7 @@ type Enlisting = Pick<TransitionWorkflowRequest, "enlist" | "timeout" | "waitFor
 /** Runs moves with the work of the participants that are enlisted; by themselves, if there is none. */
 export async function runTogether<T>(
   request: Enlisting,
-  { participantId: ownId, nowMs }: { readonly participantId: ParticipantId; readonly nowMs: () => TimeMs },
+  { participantId: ownId, clock }: { readonly participantId: ParticipantId; readonly clock: Clock },
   context: CallContext & RpcContext,
   run: (together: Together | undefined, caller: Caller) => Promise<T>,
 ): Promise<T> {
@@ -33,8 +33,8 @@ export async function runTogether<T>(
   const parts = request.enlist.map(({ participantId, payload }) => ({ participantId: participantId as ParticipantId, payload }));
   const waitForParticipantsMs = durationMs(request.waitForParticipants) ?? 0;
   const onBegun = (transactionId: TransactionId): void => tellTransaction(context, transactionId);
-  return withPatience(context, nowMs(), durationMs(request.timeout) ?? togetherTimeoutMaxMs, ({ signal, leftMs }) => {
-    const together = { parts, waitForParticipantsMs, deadlineMs: nowMs() + leftMs };
+  return withPatience(context, clock, durationMs(request.timeout) ?? togetherTimeoutMaxMs, ({ signal, leftMs }) => {
+    const together = { parts, waitForParticipantsMs, deadlineMs: clock.nowMs() + leftMs };
     return run(together, { signal, deadlineMs: together.deadlineMs, onBegun });
   });
 }

@@ -1,4 +1,5 @@
 import type { WorkflowServiceImplementation } from "../../gen/concord/workflow/v1/workflow_service.ts";
+import type { Clock } from "../../kernel/clock.ts";
 import type { WorkflowId } from "../../kernel/ids.ts";
 import type { Logger } from "../../runtime/logger.ts";
 import type { Manager } from "../../workflow/manager.ts";
@@ -12,12 +13,14 @@ import { workflowError } from "../workflow-errors.ts";
 
 export function createUpdateHandlers({
   manager,
+  clock,
   logger,
 }: {
   readonly manager: Manager;
+  readonly clock: Clock;
   readonly logger: Logger;
 }): Pick<WorkflowServiceImplementation<RpcContext>, "updateWorkflowMetadata"> {
-  const logDenial = createDenialLog(logger, "update");
+  const logDenial = createDenialLog(logger, clock.monotonicMs, "update");
   return {
     async updateWorkflowMetadata(request, context) {
       const { reason, requestedBy } = request;

@@ -1,7 +1,7 @@
 import type { WorkflowServiceImplementation } from "../../gen/concord/workflow/v1/workflow_service.ts";
+import type { Clock } from "../../kernel/clock.ts";
 import type { WorkflowId } from "../../kernel/ids.ts";
 import type { Result } from "../../kernel/result.ts";
-import type { TimeMs } from "../../kernel/time.ts";
 import { missing } from "../../workflow/attempt.ts";
 import type { ManagerError } from "../../workflow/errors.ts";
 import type { WorkflowStore } from "../../workflow/ports.ts";
@@ -16,11 +16,11 @@ import { workflowError } from "../workflow-errors.ts";
 export function createWaitHandlers({
   store,
   watch,
-  nowMs,
+  clock,
 }: {
   readonly store: WorkflowStore;
   readonly watch: Watch;
-  readonly nowMs: () => TimeMs;
+  readonly clock: Clock;
 }): Pick<WorkflowServiceImplementation<RpcContext>, "waitForWorkflow"> {
   /** The time is over: as it is now. */
   async function look(workflowId: WorkflowId): Promise<Result<Waited, ManagerError>> {
@@ -40,7 +40,7 @@ export function createWaitHandlers({
       };
       const waited = await withPatience(
         context,
-        nowMs(),
+        clock,
         durationMs(request.timeout) ?? waitMsMax,
         async ({ signal }): Promise<Result<Waited, ManagerError>> => {
           try {

@@ -30,6 +30,8 @@ export type World = {
 };
 
 const participantId = "manager" as ParticipantId;
+/** Whose turn takes too long is a matter of time, and there is none. */
+const noTimers = { setTimer: () => () => {} };
 const sessions: CoordinatorSessions = { connectedTo: () => false, reread: () => {} };
 
 export async function createWorld(constants: Constants, start: Readonly<Record<string, string>>): Promise<World> {
@@ -75,7 +77,13 @@ export async function createWorld(constants: Constants, start: Readonly<Record<s
   });
 
   const managerOf = (call: Running, isJudgedByGet = false) =>
-    createManager({ ...portsOf(call, isJudgedByGet), ownPart: ownPartOf(undefined), sessions, workflowCountMax: maxWorkflows });
+    createManager({
+      ...portsOf(call, isJudgedByGet),
+      ownPart: ownPartOf(undefined),
+      sessions,
+      clock: noTimers,
+      workflowCountMax: maxWorkflows,
+    });
 
   const participantOf = (call: Running, wanted: WantedMoves | undefined) =>
     createWorkflowParticipant({ ...portsOf(call), participantId, ownPart: ownPartOf(wanted) });

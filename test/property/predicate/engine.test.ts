@@ -34,7 +34,7 @@ const judges: Judges = {
   explain: async (ruleSet, check) => ok({ verdict: judge(ruleSet, check) }),
   close: async () => {},
 };
-const evaluator = createEvaluator({ judges, turns: generous });
+const evaluator = createEvaluator({ judges, turns: generous, clock: systemClock });
 
 const by = { reason: "property", requestedBy: "test", request: undefined };
 

@@ -97,15 +97,16 @@ test("tests end offline as they end at the server, which refuses a change for th
 
       const turns = createTurns();
       const evaluator = createEvaluator({
-        judges: createJudges({ threadCount: 1, startThread: startJudgeThread, timers: systemClock }),
+        judges: createJudges({ threadCount: 1, startThread: startJudgeThread, clock: systemClock }),
         turns,
+        clock: systemClock,
       });
       const engine = await createEngine({
         store: createMemoryRuleStore(),
-        clock: systemClock,
         evaluator,
         runTests: createRunTests({ evaluator, turns }),
         turns,
+        clock: systemClock,
       });
       const applied = await engine.apply(
         applying({

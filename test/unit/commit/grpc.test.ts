@@ -57,7 +57,7 @@ async function startService({ messageTurns = createTurns() } = {}) {
     logger: silent,
   });
   await driver.start();
-  const service = createCommitService({ driver, sessions, nowMs: systemClock.nowMs, turns: createTurns(), messageTurns });
+  const service = createCommitService({ driver, sessions, clock: systemClock, turns: createTurns(), messageTurns });
   const server = createRpcServer({
     services: [
       {

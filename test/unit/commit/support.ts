@@ -67,6 +67,7 @@ export function virtualClock(startMs = 1_000_000) {
       timers.set(key, { atMs: nowMs + delayMs, run });
       return () => timers.delete(key);
     },
+    nextTurn: (run: () => void) => void setImmediate(run),
     async advance(ms: number) {
       const untilMs = nowMs + ms;
       await flush();

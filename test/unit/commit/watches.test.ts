@@ -21,7 +21,7 @@ const transaction = (name: string, phase: Phase = "PREPARING"): Transaction => (
 /** A coordinator, as far as its watches see it. */
 function world({ unfinished = 0, turns = unhurried }: { readonly unfinished?: number; readonly turns?: Turns } = {}) {
   const clock = virtualClock();
-  const changes = createChanges(turns);
+  const changes = createChanges({ turns, clock });
   const byId = new Map<TransactionId, { view: Transaction }>();
   const ending = new AbortController();
   const show = (view: Transaction): void => {

@@ -7,6 +7,7 @@ import { callCostMax, inPlaceCostMax } from "../../../src/predicate/core/limits.
 import type { Check } from "../../../src/predicate/core/types.ts";
 import { createEvaluator } from "../../../src/predicate/evaluator.ts";
 import type { Judges } from "../../../src/predicate/judges.ts";
+import { systemClock } from "../../../src/runtime/clock.ts";
 import { createTurns } from "../../../src/runtime/turns.ts";
 import { checkOf, ruleOf, ruleSetOf } from "../../support/rule-values.ts";
 
@@ -37,7 +38,7 @@ function world() {
       setImmediate(run);
     },
   });
-  return { evaluator: createEvaluator({ judges, turns }), asked, turns: () => count };
+  return { evaluator: createEvaluator({ judges, turns, clock: systemClock }), asked, turns: () => count };
 }
 
 const numbered = (count: number): Check =>

@@ -46,7 +46,8 @@ function world(threadCount = 1) {
       started.push(thread);
       return thread;
     },
-    timers: {
+    clock: {
+      monotonicMs: () => nowMs,
       setTimer: (delayMs, run) => {
         const timer = { atMs: nowMs + delayMs, run };
         timers.push(timer);

@@ -9,6 +9,7 @@ import { ruleSetLimits } from "../../../src/predicate/core/rule-set/limits.ts";
 import { createEngine } from "../../../src/predicate/engine.ts";
 import type { EncodedAnswer } from "../../../src/rpc/encoded-answer.ts";
 import { createPredicateService } from "../../../src/rpc/predicate-service.ts";
+import { systemClock } from "../../../src/runtime/clock.ts";
 import { createTurns } from "../../../src/runtime/turns.ts";
 import { createMemoryRuleStore } from "../../../src/storage/memory/rule-store.ts";
 import { simpleEvaluator } from "../../support/rule-values.ts";
@@ -29,7 +30,7 @@ async function serviceAtTime(nowMs: number, draftsMax = 1000) {
   });
   type Context = Parameters<ReturnType<typeof createPredicateService>["getRule"]>[1];
   return {
-    service: createPredicateService({ engine, turns: createTurns(), logger: log, verdicts: undefined }),
+    service: createPredicateService({ engine, turns: createTurns(), clock: systemClock, logger: log, verdicts: undefined }),
     context: { log, signal: new AbortController().signal } as unknown as Context,
     lines,
   };
@@ -322,6 +323,7 @@ describe("refusals carry the code, reason and metadata of the contract", () => {
     const service = createPredicateService({
       engine,
       turns: createTurns(),
+      clock: systemClock,
       logger: pino({ level: "silent" }),
       verdicts: undefined,
     });

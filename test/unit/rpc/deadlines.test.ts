@@ -10,8 +10,9 @@ import { txCommand } from "../../../src/cli/tx.ts";
 import { workflowCommand } from "../../../src/cli/workflow.ts";
 import type { ParticipantId } from "../../../src/kernel/ids.ts";
 import { openChannel } from "../../../src/rpc/clients/channel.ts";
-import { createPredicateClient } from "../../../src/rpc/clients/predicate-client.ts";
+import { createPredicateClient, predicateCalls } from "../../../src/rpc/clients/predicate-client.ts";
 import { createTransactionClient } from "../../../src/rpc/clients/transaction-client.ts";
+import { systemClock } from "../../../src/runtime/clock.ts";
 import { openRawCall } from "../../support/raw-call.ts";
 import { type Fakes, startRecordingServer } from "../../support/recording-server.ts";
 import { workflow } from "../../support/storage-values.ts";
@@ -84,7 +85,12 @@ describe("Concord's own clients tell the server how long they wait:", () => {
 
   test("the manager, when it asks for a verdict", async () => {
     const { calls, channel } = await start();
-    const client = createPredicateClient({ channel, timeoutMs: 7_000, logger: pino({ level: "silent" }) });
+    const client = createPredicateClient({
+      engine: predicateCalls(channel),
+      timeoutMs: 7_000,
+      logger: pino({ level: "silent" }),
+      clock: systemClock,
+    });
     const check = {
       workflow: workflow("w"),
       lastEvent: undefined,

@@ -15,7 +15,7 @@ function world() {
       nowMs += ms;
     },
     failures: createFailureLog(logger, () => nowMs),
-    denials: createDenialLog(logger, "transition", () => nowMs),
+    denials: createDenialLog(logger, () => nowMs),
   };
 }
 

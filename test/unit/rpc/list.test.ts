@@ -23,7 +23,7 @@ function listing(rows: readonly Row[], { matches, msEach = 0 }: { matches?: (row
       counts.breaths += 1;
       sinceBreath = 0;
     },
-    nowMs: () => nowMs,
+    clock: { nowMs: () => nowMs },
   });
   const list: List<Row> = {
     scope: "rows",

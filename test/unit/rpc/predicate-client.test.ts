@@ -6,7 +6,7 @@ import { Judgement } from "../../../src/gen/concord/predicate/v1/verdict.ts";
 import { WorkflowState } from "../../../src/gen/concord/workflow/v1/workflow.ts";
 import type { JsonObject } from "../../../src/kernel/json.ts";
 import { openChannel } from "../../../src/rpc/clients/channel.ts";
-import { createPredicateClient } from "../../../src/rpc/clients/predicate-client.ts";
+import { createPredicateClient, predicateCalls } from "../../../src/rpc/clients/predicate-client.ts";
 import { invalidField, rpcError } from "../../../src/rpc/errors.ts";
 import { systemClock } from "../../../src/runtime/clock.ts";
 import { noWarnings } from "../../../src/workflow/core/warnings.ts";
@@ -20,7 +20,7 @@ let channel: ReturnType<typeof openChannel>;
 let client: PredicateClient;
 
 function connect(timeoutMs = 20_000, clock = systemClock): PredicateClient {
-  return createPredicateClient({ channel, timeoutMs, logger: pino({ level: "silent" }), clock });
+  return createPredicateClient({ engine: predicateCalls(channel), timeoutMs, logger: pino({ level: "silent" }), clock });
 }
 
 beforeEach(async () => {

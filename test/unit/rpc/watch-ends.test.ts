@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import { WatchWorkflowEventsRequest } from "../../../src/gen/concord/workflow/v1/workflow_service.ts";
 import type { ParticipantId } from "../../../src/kernel/ids.ts";
 import { createWorkflowService } from "../../../src/rpc/workflow-service.ts";
+import { systemClock } from "../../../src/runtime/clock.ts";
 import { createLogger } from "../../../src/runtime/logger.ts";
 import { createTurns } from "../../../src/runtime/turns.ts";
 import { createMemoryWorkflowStore } from "../../../src/storage/memory/workflow-store.ts";
@@ -31,10 +32,10 @@ test("a watch whose next event is purged while it waits ends with REVISION_COMPA
     bulk: undefined as never,
     store,
     policies: undefined as never,
-    watch: createWatch({ store, turns }),
+    watch: createWatch({ clock: systemClock, store, turns }),
     purges: undefined as never,
     participantId: "manager" as ParticipantId,
-    nowMs: Date.now,
+    clock: systemClock,
     turns,
     logger: createLogger({ level: "silent", format: "json" }),
     server: {

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import type { WorkflowId } from "../../../src/kernel/ids.ts";
 import { sliceMs } from "../../../src/kernel/limits.ts";
+import { systemClock } from "../../../src/runtime/clock.ts";
 import { createTurns } from "../../../src/runtime/turns.ts";
 import { createMemoryWorkflowStore } from "../../../src/storage/memory/workflow-store.ts";
 import type { WorkflowEvent } from "../../../src/workflow/core/types.ts";
@@ -28,7 +29,7 @@ function world(bounds = { countMax: 100, bytesMax: 1_000_000 }, turns = createTu
       return { ...found, rows: found.rows.filter(({ sequence }) => !purged.has(sequence)) };
     },
   };
-  const { follow } = createFanOut({ store, turns, bounds });
+  const { follow } = createFanOut({ clock: systemClock, store, turns, bounds });
   return {
     reads,
     purged,

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import type { WorkflowId } from "../../../src/kernel/ids.ts";
+import { systemClock } from "../../../src/runtime/clock.ts";
 import { createManager } from "../../../src/workflow/manager.ts";
 import { createRivals } from "../../../src/workflow/rivals.ts";
 import { allowed, creation, managerOver, moveTo, workflowId } from "../../support/workflow-manager.ts";
@@ -18,7 +19,7 @@ async function crowded() {
     return allowed;
   };
   const manager = createManager({
-    ...{ store, environment, ownPart, turns: () => () => undefined, workflowCountMax: 100 },
+    ...{ store, environment, ownPart, clock: systemClock, turns: () => () => undefined, workflowCountMax: 100 },
     predicates: {
       check: (check) => engine.answer(check),
       checkMetadata: () => engine.answerOfMetadata(),
@@ -79,7 +80,7 @@ test("an engine that does not answer for one workflow keeps those of another one
 });
 
 test("a turn that lasts too long is handed on; the next turns go by age, and who leaves gives up its place", async () => {
-  const rivals = createRivals(5);
+  const rivals = createRivals(systemClock, 5);
   const [oldest, middle, newest, leaver] = [rivals.age(), rivals.age(), rivals.age(), rivals.age()];
   const done: string[] = [];
   const { signal } = caller;

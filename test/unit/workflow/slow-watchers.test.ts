@@ -3,6 +3,7 @@ import { runInNewContext } from "node:vm";
 import { afterEach, expect, test, vi } from "vitest";
 import type { WorkflowId } from "../../../src/kernel/ids.ts";
 import { stretchRowsMax } from "../../../src/kernel/limits.ts";
+import { systemClock } from "../../../src/runtime/clock.ts";
 import { createTurns } from "../../../src/runtime/turns.ts";
 import { createMemoryWorkflowStore } from "../../../src/storage/memory/workflow-store.ts";
 import { heldStretchMs } from "../../../src/workflow/limits.ts";
@@ -55,7 +56,7 @@ async function run({ never, slow }: Watchers) {
     },
   };
   const under = managerOver(counting(store, written));
-  const watch = createWatch({ store: watched, turns: createTurns(), bounds });
+  const watch = createWatch({ clock: systemClock, store: watched, turns: createTurns(), bounds });
   const stop = new AbortController();
   const open = (): AsyncGenerator<WatchMessage, void> =>
     watch({ workflowId: undefined, filter: undefined, afterSequence: 0, progressIntervalMs: 3_600_000, signal: stop.signal });

@@ -4,6 +4,7 @@ import type { WorkflowId } from "../../../src/kernel/ids.ts";
 import { loopHoldMsMax, sliceMs, stretchRowsMax } from "../../../src/kernel/limits.ts";
 import { stretchOf } from "../../../src/kernel/stretch.ts";
 import { StorageUnavailableError } from "../../../src/kernel/write.ts";
+import { systemClock } from "../../../src/runtime/clock.ts";
 import { createTurns } from "../../../src/runtime/turns.ts";
 import { createMemoryWorkflowStore } from "../../../src/storage/memory/workflow-store.ts";
 import type { NewWorkflowEvent, WorkflowEvent } from "../../../src/workflow/core/types.ts";
@@ -16,7 +17,7 @@ const seed = process.env["SEED"];
 const replay = seed === undefined ? {} : { seed: Number(seed) };
 
 const watchOf = (store: WorkflowStore, bounds?: { readonly countMax: number; readonly bytesMax: number }): Watch =>
-  createWatch({ store, turns: createTurns(), ...(bounds && { bounds }) });
+  createWatch({ clock: systemClock, store, turns: createTurns(), ...(bounds && { bounds }) });
 
 function start(watch: Watch, options: Partial<WatchOptions> = {}) {
   const stop = new AbortController();
@@ -258,7 +259,10 @@ describe("of many events of which none matches", () => {
   test("they are read and judged in slices, and progress tells how far it has come meanwhile", async () => {
     const { turns, loop, matchesNothing } = slowFilters(1);
     const { store, reading } = storeOf(count);
-    const { messages, stop } = start(createWatch({ store, turns }), { filter: matchesNothing("it"), progressIntervalMs: 0 });
+    const { messages, stop } = start(createWatch({ clock: systemClock, store, turns }), {
+      filter: matchesNothing("it"),
+      progressIntervalMs: 0,
+    });
     const progress: number[] = [];
     while (progress.at(-1) !== count) {
       const { value } = await messages.next();
@@ -275,7 +279,9 @@ describe("of many events of which none matches", () => {
 
   test("a caller that leaves ends the work before the next event", async () => {
     const { turns, judged, loop, matchesNothing } = slowFilters(1);
-    const { messages, stop } = start(createWatch({ store: storeOf(count).store, turns }), { filter: matchesNothing("it") });
+    const { messages, stop } = start(createWatch({ clock: systemClock, store: storeOf(count).store, turns }), {
+      filter: matchesNothing("it"),
+    });
     await messages.next();
     const next = messages.next().catch((error: unknown) => error);
     while (loop.turns < 10) await turn();
@@ -292,7 +298,7 @@ describe("of many events of which none matches", () => {
     const { turns, judged, matchesNothing } = slowFilters(sliceMs);
     const names = ["a", "b", "c", "d"];
     const { store } = storeOf(100);
-    const watch = createWatch({ store, turns });
+    const watch = createWatch({ clock: systemClock, store, turns });
     const watches = names.map((name) => start(watch, { filter: matchesNothing(name), progressIntervalMs: 0 }));
     await Promise.all(watches.map(({ messages }) => progressTo(messages, 100)));
     for (const { stop } of watches) stop.abort();
