@@ -1,13 +1,13 @@
 # Each target sets up what it needs. A machine needs git, make, Node >= 20 and npm; the supported Node comes with the packages.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up demo demo-commit test test-long check verify simulate stress bench generate format build clean
+.PHONY: help setup up demo demo-commit test test-long check verify spec-mutants simulate stress bench generate format build clean
 
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 INSTALLED := node_modules/.installed
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(INSTALLED) ## install the packages, and with them the supported Node
 
@@ -51,6 +51,9 @@ check: setup ## format, lint, types, import rules, dead code, contract, generate
 verify: setup ## check the models, then the cores against them; MODEL=name checks one model
 	@node scripts/verify.ts $(if $(MODEL),--model $(MODEL))
 	@$(if $(MODEL),true,node scripts/verify-code.ts)
+
+spec-mutants: setup ## break the specs in every place, one at a time; a model must notice; an hour, MODULE=name takes one module
+	@node scripts/verify.ts --mutants 0 $(if $(MODULE),--module $(MODULE))
 
 simulate: setup ## run the commit protocol on a faulty world; SEED=n replays one run
 	@bin/concord simulate $(if $(SEED),--seed $(SEED) --verbose)

@@ -2,9 +2,10 @@
 
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { type Guard, guardModels, guardsOf, pick } from "./verify/guards.ts";
 import { differences } from "./verify/judge.ts";
 import { kinds, loadManifest, type Model, recordInManifest, selectModels } from "./verify/manifest.ts";
+import { checkMutants } from "./verify/mutants/report.ts";
+import { inParallel } from "./verify/parallel.ts";
 import { findTlc, runTlc, type Tlc, type TlcResult, Unavailable } from "./verify/tlc.ts";
 
 const root = join(import.meta.dirname, "..");
@@ -22,9 +23,9 @@ const help = `Checks the TLA+ models of specs/manifest.json with TLC.
   --list          print the selected models and stop
   --verbose       print TLC's output of each model that fails
   --record        write the measured counts and times into the manifest, after a deliberate change
-  --guards N      delete N guards, picked at random, from the actions of a module; each must be noticed (0: all)
-  --seed S        picks other guards (default 1)
-  --module M      where the guards are deleted (default TwoPhaseCommit)
+  --mutants N     break each module in N places, picked at random, one at a time; what survives must be listed (0: all)
+  --seed S        picks other places (default 1)
+  --module M      only this module
   --help
 
 Environment:
@@ -49,9 +50,9 @@ async function main(): Promise<number> {
       list: { type: "boolean", default: false },
       verbose: { type: "boolean", default: false },
       record: { type: "boolean", default: false },
-      guards: { type: "string" },
+      mutants: { type: "string" },
       seed: { type: "string", default: "1" },
-      module: { type: "string", default: "TwoPhaseCommit" },
+      module: { type: "string" },
       help: { type: "boolean", default: false },
     },
   });
@@ -86,8 +87,17 @@ async function main(): Promise<number> {
     console.log(inCi ? `0 passed, ${selected.length} failed` : `0 passed, 0 failed, ${selected.length} skipped`);
     return inCi ? 1 : 0;
   }
-  if (values.guards !== undefined) {
-    return checkGuards(tlc, models, values.module, Number(values.guards), Number(values.seed), jobs);
+  if (values.mutants !== undefined) {
+    return checkMutants(tlc, {
+      specsDir,
+      cacheDir: join(root, ".cache", "spec-mutants"),
+      models,
+      module: values.module,
+      count: Number(values.mutants),
+      seed: Number(values.seed),
+      jobs,
+      verbose: values.verbose,
+    });
   }
   return checkModels(tlc, selected, jobs, values.verbose, values.record);
 }
@@ -119,61 +129,9 @@ function recordOutcomes(outcomes: readonly Outcome[]): void {
   recordInManifest(specsDir, new Map(measured));
 }
 
-async function checkGuards(
-  tlc: Tlc,
-  models: readonly Model[],
-  module: string,
-  count: number,
-  seed: number,
-  jobs: number,
-): Promise<number> {
-  const all = guardsOf(specsDir, module);
-  const picked = count === 0 ? all : pick(all, count, seed);
-  const judges = guardModels(models, module);
-  if (judges.length === 0) throw new Error(`no model of ${module} has a place in the order of \`guards\``);
-  console.log(
-    `${picked.length} of ${all.length} guards of ${module}, seed ${seed}; models: ${judges.map((m) => m.name).join(", ")}`,
-  );
-  const killed = await inParallel(picked, jobs, async (guard) => {
-    const by = await killerOf(tlc, judges, guard);
-    const place = `${module}:${guard.line} ${guard.action}`;
-    console.log(`${by === undefined ? "SURVIVED" : "killed  "}  ${place}: ${guard.text}  ${by ?? ""}`);
-    return by !== undefined;
-  });
-  const survived = killed.filter((was) => !was).length;
-  console.log(`${killed.length - survived} passed, ${survived} failed`);
-  return survived === 0 ? 0 : 1;
-}
-
-/** A violated property is better than a changed count, so all models are asked for one before counts are believed. */
-async function killerOf(tlc: Tlc, judges: readonly Model[], guard: Guard): Promise<string | undefined> {
-  let byCount: string | undefined;
-  for (const model of judges) {
-    const result = await runTlc(tlc, specsDir, { ...model, mutate: [guard.mutation] });
-    if (result.exit !== model.exit) return `by ${result.violated ?? `exit code ${result.exit}`} in ${model.name}`;
-    const found = differences(model, result);
-    if (found.length > 0) byCount ??= `by the count: ${found.join("; ")} in ${model.name}`;
-  }
-  return byCount;
-}
-
 /** The longest first, so that the last ones to finish are short. */
 function byLength(models: readonly Model[]): readonly Model[] {
   return models.toSorted((a, b) => (b.seconds ?? 0) - (a.seconds ?? 0));
-}
-
-async function inParallel<Item, Result>(
-  items: readonly Item[],
-  jobs: number,
-  run: (item: Item) => Promise<Result>,
-): Promise<readonly Result[]> {
-  const results: Result[] = [];
-  const queue = items.entries();
-  const worker = async () => {
-    for (const [index, item] of queue) results[index] = await run(item);
-  };
-  await Promise.all(Array.from({ length: Math.min(jobs, items.length) }, worker));
-  return results;
 }
 
 function nameWidth(models: readonly Model[]): number {
@@ -223,6 +181,9 @@ function startTable(models: readonly Model[]) {
     },
   };
 }
+
+// What is stopped from outside stops its TLC runs.
+process.once("SIGTERM", () => process.exit(143));
 
 process.exitCode = await main().catch((error: unknown) => {
   const usage = error instanceof TypeError && "code" in error && String(error.code).startsWith("ERR_PARSE_ARGS");

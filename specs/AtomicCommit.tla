@@ -57,7 +57,19 @@ Agreement == \A p, q \in Participants : ~(state[p] = "committed" /\ state[q] = "
 \* One that has not voted, or voted no, is never overruled.
 CommitValidity == (\E p \in Participants : state[p] = "committed") => MayCommit
 
+\* Who has promised waits for the outcome.
+PromiseKept ==
+  [][\A p \in Participants : state[p] = "prepared" => state'[p] \in {"prepared", "committed", "aborted"}]_state
+
 \* An outcome, once reached, stays.
 Stability ==
   [][\A p \in Participants : state[p] \in {"readonly", "committed", "aborted"} => state'[p] = state[p]]_state
+
+-----------------------------------------------------------------------------
+(* Witnesses: each must be violated, for what it excludes can happen. *)
+
+NeverAllCommitted == ~(\A p \in Participants : state[p] = "committed")
+NeverCommitsWithReaders == ~(\E p, q \in Participants : state[p] = "committed" /\ state[q] = "readonly")
+NeverPromiseAborted == [][\A p \in Participants : state[p] = "prepared" => state'[p] # "aborted"]_state
+NeverCommitsAlone == [][\A p \in Participants : state[p] = "working" => state'[p] # "committed"]_state
 =============================================================================

@@ -35,8 +35,6 @@ export type Model = {
   readonly simulate?: { readonly traces: number; readonly depth: number; readonly seed: number };
   /** Seconds to finish: part of `make test`. */
   readonly smoke?: boolean;
-  /** Order in which `--guards` tries this model; the cheap ones that catch most come first. */
-  readonly guards?: number;
   /** Wall time when last recorded, alone on one core. Decides the order of the run and nothing else. */
   readonly seconds?: number;
   readonly note?: string;
