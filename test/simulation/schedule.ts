@@ -66,9 +66,12 @@ export type Process = {
   stop(forMs: DurationMs): void;
   /** SIGKILL. */
   kill(): void;
+  /** Runs at the moment of its death, to settle what was half done. */
+  onKill(run: () => void): void;
 };
 
 export function createProcess(schedule: Schedule, name: string, clockSkewMs: DurationMs): Process {
+  const dying = new Set<() => void>();
   let alive = true;
   let aheadMs = clockSkewMs;
   let stoppedUntilMs = 0;
@@ -110,8 +113,11 @@ export function createProcess(schedule: Schedule, name: string, clockSkewMs: Dur
       stoppedUntilMs = schedule.nowMs + forMs;
     },
     kill() {
+      if (!alive) return;
       alive = false;
+      for (const run of dying) run();
     },
+    onKill: (run) => void dying.add(run),
   };
   return process;
 }

@@ -9,8 +9,9 @@ import { afterId, isInScope, type TransactionScope } from "../../src/commit/tran
 import type { RequestId, TransactionId } from "../../src/kernel/ids.ts";
 import { stretchBytesMax } from "../../src/kernel/limits.ts";
 import { createMemoryDecisionLog } from "../../src/storage/memory/decision-log.ts";
-import { openSqliteDecisionLog } from "../../src/storage/sqlite/decision-log.ts";
+import { decisionLogSchema, openSqliteDecisionLog, sqliteDecisionLog } from "../../src/storage/sqlite/decision-log.ts";
 import { temporaryFolder } from "../support/concord.ts";
+import { openOnSimulatedDisk } from "../support/simulated-store.ts";
 import { ack, at, begun, id, tx, vote } from "../unit/commit/support.ts";
 
 const cleanups: (() => unknown)[] = [];
@@ -283,6 +284,11 @@ function decisionLogSuite(name: string, open: () => Promise<DecisionLog>): void 
 }
 
 decisionLogSuite("the decision log in SQLite", openSqlite);
+decisionLogSuite("the decision log in SQLite on a simulated disk", async () => {
+  const log = openOnSimulatedDisk(decisionLogSchema, sqliteDecisionLog);
+  cleanups.push(() => log.close());
+  return log;
+});
 decisionLogSuite("the decision log in memory", async () => createMemoryDecisionLog());
 
 test("the decision log in SQLite survives a restart", async () => {

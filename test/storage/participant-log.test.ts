@@ -3,8 +3,13 @@ import { afterEach, describe, expect, test } from "vitest";
 import type { ParticipantRecord } from "../../src/commit/core/participant-step.ts";
 import type { ParticipantLog } from "../../src/commit/ports.ts";
 import { createMemoryParticipantLog } from "../../src/storage/memory/participant-log.ts";
-import { openSqliteParticipantLog } from "../../src/storage/sqlite/participant-log.ts";
+import {
+  openSqliteParticipantLog,
+  participantLogSchema,
+  sqliteParticipantLog,
+} from "../../src/storage/sqlite/participant-log.ts";
 import { temporaryFolder } from "../support/concord.ts";
+import { openOnSimulatedDisk } from "../support/simulated-store.ts";
 import { tx } from "../unit/commit/support.ts";
 
 const cleanups: (() => unknown)[] = [];
@@ -89,6 +94,11 @@ function participantLogSuite(name: string, open: () => Promise<ParticipantLog>):
 }
 
 participantLogSuite("the participant log in SQLite", openSqlite);
+participantLogSuite("the participant log in SQLite on a simulated disk", async () => {
+  const log = openOnSimulatedDisk(participantLogSchema, sqliteParticipantLog);
+  cleanups.push(() => log.close());
+  return log;
+});
 participantLogSuite("the participant log in memory", async () => createMemoryParticipantLog());
 
 test("the participant log in SQLite has its id for ever, and another file has another", async () => {

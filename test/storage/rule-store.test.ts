@@ -8,7 +8,7 @@ import { createTurns } from "../../src/runtime/turns.ts";
 import { createMemoryRuleStore } from "../../src/storage/memory/rule-store.ts";
 import { openSqlite } from "../../src/storage/sqlite/engine.ts";
 import { ruleMigrations } from "../../src/storage/sqlite/rule-migrations.ts";
-import { openSqliteRuleStore } from "../../src/storage/sqlite/rule-store.ts";
+import { openSqliteRuleStore, ruleSchema, sqliteRuleStore } from "../../src/storage/sqlite/rule-store.ts";
 import { by, create, engineOver, request } from "../support/engine-values.ts";
 import {
   activation,
@@ -24,6 +24,7 @@ import {
   versionOf,
 } from "../support/rule-batches.ts";
 import { verdictOf } from "../support/rule-values.ts";
+import { openOnSimulatedDisk } from "../support/simulated-store.ts";
 import { storageDir } from "../support/storage-dir.ts";
 import { ruleStoreSuite } from "./rule-store-suite.ts";
 
@@ -34,6 +35,9 @@ async function openSqliteRules(path = join(storageDir(), "rules.db"), turns: Tur
 }
 
 ruleStoreSuite("sqlite", openSqliteRules);
+ruleStoreSuite("sqlite on a simulated disk", async () =>
+  openOnSimulatedDisk(ruleSchema, (engine) => sqliteRuleStore(engine, createTurns())),
+);
 ruleStoreSuite("memory", async () => createMemoryRuleStore());
 
 test("a file that is open already is refused", async () => {

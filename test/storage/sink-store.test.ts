@@ -3,7 +3,8 @@ import { describe, expect, test } from "vitest";
 import type { SinkStore } from "../../src/events/ports.ts";
 import { ok } from "../../src/kernel/result.ts";
 import { createMemorySinkStore } from "../../src/storage/memory/sink-store.ts";
-import { openSqliteSinkStore } from "../../src/storage/sqlite/sink-store.ts";
+import { openSqliteSinkStore, sinkSchema, sqliteSinkStore } from "../../src/storage/sqlite/sink-store.ts";
+import { openOnSimulatedDisk } from "../support/simulated-store.ts";
 import { deadLetter, sinkRecord, sourceEvent } from "../support/sink-values.ts";
 import { storageDir } from "../support/storage-dir.ts";
 import { requestId } from "../support/storage-values.ts";
@@ -19,6 +20,7 @@ const request = { id: requestId("r"), digest: "d", answer: '{"cursor":3}', atMs:
 
 describe.each([
   ["sqlite", openSqlite],
+  ["sqlite on a simulated disk", async () => openOnSimulatedDisk(sinkSchema, sqliteSinkStore)],
   ["memory", async () => createMemorySinkStore()],
 ] as const)("sink store: %s", (_, open) => {
   test("sinks are read as they were written last, by name", async () => {

@@ -13,7 +13,7 @@ const [minuteMs, hourMs, dayMs] = [60_000, 3_600_000, 24 * 3_600_000];
 let passedMs = 0;
 
 beforeEach(() => {
-  vi.useFakeTimers({ toFake: ["Date", "setInterval"] });
+  vi.useFakeTimers({ toFake: ["Date", "setTimeout"] });
   const now = performance.now.bind(performance);
   vi.spyOn(performance, "now").mockImplementation(() => now() + passedMs);
 });

@@ -128,7 +128,7 @@ async function look(store: WorkflowStore, id: string): Promise<void> {
 
 onDisk("small writes that still fit do not make it writable while larger ones fail [needs root, to mount a tmpfs]", async () => {
   const path = placeOnDisk();
-  vi.useFakeTimers({ toFake: ["setInterval"] });
+  vi.useFakeTimers({ toFake: ["setTimeout"] });
   const store = await openStore({ path });
   const changes: boolean[] = [];
   store.onWritableChange((writable) => changes.push(writable));
@@ -147,7 +147,7 @@ onDisk("small writes that still fit do not make it writable while larger ones fa
 
 onDisk("it is writable again when the largest write that has failed would fit [needs root, to mount a tmpfs]", async () => {
   const path = placeOnDisk();
-  vi.useFakeTimers({ toFake: ["setInterval"] });
+  vi.useFakeTimers({ toFake: ["setTimeout"] });
   const store = await openStore({ path });
   leave(2_000 * kiB);
   expect(await store.apply(sized("large", 3_000 * kiB))).toStrictEqual(full);

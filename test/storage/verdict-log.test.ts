@@ -3,7 +3,8 @@ import { expect, test } from "vitest";
 import { stretchBytesMax, stretchLookMax } from "../../src/kernel/limits.ts";
 import type { VerdictLog } from "../../src/predicate/ports.ts";
 import { createMemoryVerdictLog } from "../../src/storage/memory/verdict-log.ts";
-import { openSqliteVerdictLog } from "../../src/storage/sqlite/verdict-log.ts";
+import { openSqliteVerdictLog, sqliteVerdictLog, verdictSchema } from "../../src/storage/sqlite/verdict-log.ts";
+import { openOnSimulatedDisk } from "../support/simulated-store.ts";
 import { storageDir } from "../support/storage-dir.ts";
 import { allowed, anyVerdict, denied, recordAt, violationOf } from "../support/verdict-values.ts";
 import { verdictLogSuite } from "./verdict-log-suite.ts";
@@ -15,6 +16,7 @@ async function openSqliteVerdicts(path = join(storageDir(), "verdicts.db"), page
 }
 
 verdictLogSuite("sqlite", openSqliteVerdicts);
+verdictLogSuite("sqlite on a simulated disk", async () => openOnSimulatedDisk(verdictSchema, sqliteVerdictLog));
 verdictLogSuite("memory", async () => createMemoryVerdictLog());
 
 test("a file that is opened again has the same verdicts, and goes on counting", async () => {

@@ -3,8 +3,9 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { stretchLookMax } from "../../src/kernel/limits.ts";
 import { createMemoryWorkflowStore } from "../../src/storage/memory/workflow-store.ts";
-import { openSqliteWorkflowStore } from "../../src/storage/sqlite/workflow-store.ts";
+import { openSqliteWorkflowStore, sqliteWorkflowStore, workflowSchema } from "../../src/storage/sqlite/workflow-store.ts";
 import type { WorkflowStore } from "../../src/workflow/ports.ts";
+import { openOnSimulatedDisk } from "../support/simulated-store.ts";
 import { storageDir } from "../support/storage-dir.ts";
 import { contents, creation, event, workflowId } from "../support/storage-values.ts";
 import { workflowListsSuite } from "./workflow-lists-suite.ts";
@@ -16,10 +17,14 @@ async function openSqlite(): Promise<WorkflowStore> {
   return opened.value;
 }
 
+const openSimulated = (): WorkflowStore => openOnSimulatedDisk(workflowSchema, sqliteWorkflowStore);
+
 workflowStoreSuite("sqlite", openSqlite);
+workflowStoreSuite("sqlite on a simulated disk", async () => openSimulated());
 workflowStoreSuite("memory", async () => createMemoryWorkflowStore());
 
 workflowListsSuite("sqlite", openSqlite);
+workflowListsSuite("sqlite on a simulated disk", async () => openSimulated());
 workflowListsSuite("memory", async () => createMemoryWorkflowStore());
 
 test("sqlite and memory answer alike, whatever is written together", async () => {

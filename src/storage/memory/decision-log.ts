@@ -11,7 +11,7 @@ import type { TimeMs } from "../../kernel/time.ts";
 import type { WriteFailure } from "../../kernel/write.ts";
 
 /** For tests. Outlives the coordinators that are put on it, as a file would. */
-export function createMemoryDecisionLog(nowMs: () => TimeMs = Date.now): DecisionLog {
+export function createMemoryDecisionLog(nowMs: () => TimeMs = Date.now, newClaimId: () => string = randomUUID): DecisionLog {
   const transactions = new Map<TransactionId, Transaction>();
   const payloads = new Map<TransactionId, Uint8Array>();
   const timelines = new Map<TransactionId, Timeline>();
@@ -48,7 +48,7 @@ export function createMemoryDecisionLog(nowMs: () => TimeMs = Date.now): Decisio
       write(epoch, () => {
         coordinatorId ??= newCoordinatorId;
         epoch += 1;
-        claims = [{ epoch, id: randomUUID() }, ...claims].slice(0, claimCountMax);
+        claims = [{ epoch, id: newClaimId() }, ...claims].slice(0, claimCountMax);
         return { coordinatorId, coordinatorEpoch: epoch, claims };
       }),
     newestEpoch: async () => epoch,

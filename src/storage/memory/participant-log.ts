@@ -7,13 +7,13 @@ import type { TransactionId } from "../../kernel/ids.ts";
 const isOpen = ({ state }: ParticipantRecord): boolean => state === "prepared" || state === "lost";
 
 /** For tests. Outlives the participants that are put on it, as a file would. */
-export function createMemoryParticipantLog(): ParticipantLog {
+export function createMemoryParticipantLog(id: string = randomUUID()): ParticipantLog {
   const records = new Map<TransactionId, ParticipantRecord>();
   const known = new Map<string, KnownCoordinator>();
   return {
-    id: randomUUID(),
+    id,
     load: async () => [...records.values()].filter(({ state }) => state === "prepared"),
-    get: async (id) => records.get(id),
+    get: async (transactionId) => records.get(transactionId),
     coordinators: async () => [...known.values()],
     persistCoordinator: async (coordinator) => {
       const { coordinatorId, coordinatorEpoch } = coordinator;

@@ -6,15 +6,17 @@ import { openFailure } from "./sqlite-error.ts";
 import type { OpenFailure, Row } from "./statement.ts";
 import { selectOpenTimes } from "./store-age.ts";
 import type { WriterOptions } from "./writer-messages.ts";
-import { startWriter, type WriterThread } from "./writer-thread.ts";
+import { startWriter, type Writer } from "./writer-thread.ts";
 
 /** A reader waits for nobody in WAL mode, except while a crashed file is recovered. */
 const readerBusyTimeoutMs = 1_000;
 
+export type Reader = Pick<DatabaseSync, "isOpen" | "prepare" | "close">;
+
 export type Connections = {
-  readonly reader: DatabaseSync;
+  readonly reader: Reader;
   /** None while the disk is so full that only reading works. */
-  readonly writer: WriterThread | undefined;
+  readonly writer: Writer | undefined;
   /** As stored. */
   readonly openTimes: readonly Row[];
 };
@@ -57,4 +59,4 @@ function openReaderAlone(options: WriterOptions, noSpace: OpenFailure): Result<C
   }
 }
 
-const openTimesIn = (reader: DatabaseSync): Row[] => reader.prepare(selectOpenTimes).all() as Row[];
+export const openTimesIn = (reader: Reader): Row[] => reader.prepare(selectOpenTimes).all() as Row[];

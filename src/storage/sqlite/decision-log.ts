@@ -9,7 +9,7 @@ import { err, ok, type Result } from "../../kernel/result.ts";
 import type { WriteFailure } from "../../kernel/write.ts";
 import { openSqlite } from "./engine.ts";
 import { openFailure } from "./sqlite-error.ts";
-import type { Migration, OpenFailure, Row, SqliteEngine, Statement } from "./statement.ts";
+import type { Migration, OpenFailure, Row, SqliteEngine, Statement, StoreSchema } from "./statement.ts";
 import { readStretch } from "./stretch.ts";
 
 const migrations: readonly Migration[] = [
@@ -63,6 +63,8 @@ const migrations: readonly Migration[] = [
   },
 ];
 
+export const decisionLogSchema: StoreSchema = { kind: "decision-log", migrations };
+
 export type SqliteDecisionLog = DecisionLog & Pick<SqliteEngine, "onFlush">;
 
 export async function openSqliteDecisionLog(options: {
@@ -72,19 +74,20 @@ export async function openSqliteDecisionLog(options: {
   /** For tests of a full disk. */
   readonly pageCountMax?: number;
 }): Promise<Result<SqliteDecisionLog, OpenFailure>> {
-  const opened = await openSqlite({ ...options, kind: "decision-log", migrations });
+  const opened = await openSqlite({ ...options, ...decisionLogSchema });
   if (!opened.ok) return opened;
   try {
     // A file that cannot be read is told at once, not by the first transaction.
     opened.value.read(selectEpoch);
-    return ok(decisionLog(opened.value));
+    return ok(sqliteDecisionLog(opened.value));
   } catch (error) {
     await opened.value.close();
     return err(openFailure(options.path, error));
   }
 }
 
-function decisionLog(engine: SqliteEngine): SqliteDecisionLog {
+/** On an engine that is open. */
+export function sqliteDecisionLog(engine: SqliteEngine): SqliteDecisionLog {
   type Rows = readonly (readonly Row[])[];
 
   /** All writes of a coordinator: rejected as a whole once another has claimed the log. */

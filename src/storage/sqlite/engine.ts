@@ -1,18 +1,17 @@
 import { AssertionError, assert } from "../../kernel/assert.ts";
 import { err, ok, type Result } from "../../kernel/result.ts";
 import { StorageUnavailableError, type WriteFailure } from "../../kernel/write.ts";
-import { openConnections } from "./connections.ts";
-import { displacedMessage, displacedPath, identify, shortenedMessage } from "./file-identity.ts";
-import { acquireLock, awaitLock, lockPath } from "./lock.ts";
+import { type EngineClock, systemClock } from "./clock.ts";
+import type { Connections } from "./connections.ts";
+import { displacedMessage, shortenedMessage } from "./file-identity.ts";
+import { openPlace, type Place } from "./place.ts";
 import { damagedMessage, isCorruptError, isEnvironmentError, messageOf } from "./sqlite-error.ts";
 import type { Flush, OpenSqlite, Row, SqliteEngine, Statement } from "./statement.ts";
 import { createStatementCache } from "./statement-cache.ts";
 import { createStoreAge } from "./store-age.ts";
-import { storeBytes, walBytesMax } from "./store-bytes.ts";
-import { checkAccess, checkStoreFile, freeBytes, resolveStorePath } from "./store-file.ts";
+import { walBytesMax } from "./store-bytes.ts";
 import { createWriteQueue, type StorageUnavailable, type Waiting } from "./write-queue.ts";
 import { encodeFlush, type FlushReply } from "./writer-messages.ts";
-import { startWriter } from "./writer-thread.ts";
 
 /** How soon it is noticed that the files are gone, or that space has returned. */
 const lookIntervalMs = 500;
@@ -32,36 +31,27 @@ const returnSpace: Statement = { sql: "DELETE FROM write_probe", params: [] };
 
 type Applied<Conflict> = Result<readonly (readonly Row[])[], WriteFailure<Conflict>>;
 
-export const openSqlite: OpenSqlite = async ({ path: given, kind, migrations, takeOver, pageCountMax }) => {
-  const resolved = resolveStorePath(given);
-  if (!resolved.ok) return resolved;
-  const path = resolved.value;
-  const barred = checkAccess(path);
-  if (barred) return err(barred);
-  const locked = takeOver ? ok(awaitLock(path)) : acquireLock(path);
-  if (!locked.ok) return locked;
-  const lock = locked.value;
-  const options = { path, kind, migrations, pageCountMax };
-  const unfit = checkStoreFile(path, lock.found);
-  // Opening that fails may move the log into the file.
-  if (unfit === undefined && lock.found === "in-use") lock.remember("made");
-  const opened = unfit ? err(unfit) : await openConnections(options);
-  if (!opened.ok) {
-    lock.release();
-    return opened;
-  }
-  lock.remember(opened.value.writer ? "in-use" : "made");
-  // Also the name that was given: it may be a link, and lead elsewhere by now.
-  const names = [identify(given), identify(lockPath(path))];
-  let { reader, writer } = opened.value;
+export const openSqlite: OpenSqlite = async (options) => {
+  const place = openPlace(options);
+  if (!place.ok) return place;
+  const opened = await place.value.connect();
+  if (opened.ok) return ok(createEngine(place.value, opened.value, systemClock));
+  place.value.release();
+  return opened;
+};
+
+/** On whatever files, and with whatever writer and clock, these are. */
+export function createEngine(place: Place, opened: Connections, clock: EngineClock): SqliteEngine {
+  const { path } = place;
+  let { reader, writer } = opened;
   let prepareRead = createStatementCache(reader);
-  const age = createStoreAge(opened.value.openTimes);
+  const age = createStoreAge(opened.openTimes, clock);
 
   const queue = createWriteQueue();
   const flushListeners = new Set<(flush: Flush) => void>();
   const writableListeners = new Set<Parameters<SqliteEngine["onWritableChange"]>[0]>();
   let flushing: Promise<void> | undefined;
-  let writable = writer !== undefined && freeBytes(path) >= spaceBytesMin;
+  let writable = writer !== undefined && place.freeBytes() >= spaceBytesMin;
   let houseworkIsDue = false;
   /** At least what a flush that failed would have needed: a smaller one that succeeds says nothing about the next of its size. */
   let spaceBytes = spaceBytesMin;
@@ -84,7 +74,7 @@ export const openSqlite: OpenSqlite = async ({ path: given, kind, migrations, ta
 
   const flushAll = async (): Promise<void> => {
     // Whoever else writes in this turn of the event loop joins the first flush.
-    await new Promise(setImmediate);
+    await new Promise<void>((resolve) => clock.nextTurn(resolve));
     while (!queue.isEmpty() || houseworkIsDue) {
       if (houseworkIsDue) {
         houseworkIsDue = false;
@@ -142,13 +132,14 @@ export const openSqlite: OpenSqlite = async ({ path: given, kind, migrations, ta
     const shortened = writer?.shortened();
     if (shortened === undefined) return;
     walIsLost = true;
-    lock.remember("wal-lost");
+    place.remember("wal-lost");
     giveUp(shortenedMessage(shortened));
   };
 
   const look = (): void => {
     if (refusal !== undefined) return;
-    const displaced = displacedPath([...names, ...(writer?.files ?? [])]);
+    stopLooking = clock.setTimer(lookIntervalMs, look);
+    const displaced = place.displaced(writer);
     if (displaced !== undefined) giveUp(displacedMessage(displaced));
     age.look();
     const isShort = flushing === undefined && writer?.shortened() !== undefined;
@@ -156,7 +147,7 @@ export const openSqlite: OpenSqlite = async ({ path: given, kind, migrations, ta
     houseworkIsDue = true;
     flushing ??= flushAll();
   };
-  const looking = setInterval(look, lookIntervalMs).unref();
+  let stopLooking = clock.setTimer(lookIntervalMs, look);
 
   /** Alone in its flush, so that nobody's small write fails with it. */
   const probe = async (): Promise<void> => {
@@ -175,7 +166,7 @@ export const openSqlite: OpenSqlite = async ({ path: given, kind, migrations, ta
     if (asked.type === "failed") fail(asked);
   };
 
-  const walIsLarge = (): boolean => storeBytes(path).wal > walBytesMax;
+  const walIsLarge = (): boolean => place.walBytes() > walBytesMax;
 
   const saveAge = async (): Promise<void> => {
     const saved = await flush([age.unsaved()]);
@@ -185,18 +176,17 @@ export const openSqlite: OpenSqlite = async ({ path: given, kind, migrations, ta
 
   /** A writer that has died is followed by another one; a reader that is alone makes room for one when there is space. */
   const mendConnections = async (): Promise<void> => {
-    if (writer?.alive === true || (writer === undefined && freeBytes(path) < spaceBytes)) return;
+    if (writer?.alive === true || (writer === undefined && place.freeBytes() < spaceBytes)) return;
     if (writer !== undefined) {
-      const restarted = await startWriter({ ...options, files: writer.files });
+      const restarted = await place.replace(writer);
       if (restarted.ok) writer = restarted.value;
       return;
     }
-    lock.remember("made");
+    place.remember("made");
     if (reader.isOpen) reader.close();
-    const reopened = await openConnections(options);
+    const reopened = await place.connect();
     if (!reopened.ok) return;
     ({ reader, writer } = reopened.value);
-    if (writer) lock.remember("in-use");
     prepareRead = createStatementCache(reader);
   };
 
@@ -215,17 +205,17 @@ export const openSqlite: OpenSqlite = async ({ path: given, kind, migrations, ta
   };
 
   const shut = async (): Promise<void> => {
-    clearInterval(looking);
+    stopLooking();
     while (flushing !== undefined) await flushing;
     if (writable) await flush([age.unsaved()]);
     if (writer?.shortened() !== undefined) await askWriter();
     // Before the WAL goes: a kill in between must not look like a loss.
-    if (!walIsLost) lock.remember("made");
+    if (!walIsLost) place.remember("made");
     // The reader goes first, so that the writer is the last connection and moves the WAL into the file. One that has found the WAL cut has
     // left already, and the reader may not write.
     if (reader.isOpen) reader.close();
     await writer?.close();
-    lock.release();
+    place.release();
   };
 
   const engine: SqliteEngine = {
@@ -256,8 +246,8 @@ export const openSqlite: OpenSqlite = async ({ path: given, kind, migrations, ta
       return closing;
     },
   };
-  return ok(engine);
-};
+  return engine;
+}
 
 /** What SQLite writes besides is covered by the least space that is asked for. */
 const bytesOf = (flight: readonly Waiting[]): number => flight.reduce((sum, { bytes }) => sum + bytes, 0);

@@ -32,6 +32,9 @@ export function shortenedPath(files: readonly FileIdentity[], walBytes: number):
   return found && found.ino === wal.inode && found.size < walBytes ? wal.path : undefined;
 }
 
+/** Nothing may be written any more. */
+export class DisplacedError extends Error {}
+
 export const shortenedMessage = (walPath: string): string =>
   `${walPath} was shortened while it was in use. Nothing more is written, and nothing of it is moved into the file. Stop and restore a backup.`;
 

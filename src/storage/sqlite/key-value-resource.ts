@@ -6,7 +6,7 @@ import type { TransactionId } from "../../kernel/ids.ts";
 import type { Json } from "../../kernel/json.ts";
 import { err, ok, type Result } from "../../kernel/result.ts";
 import { openSqlite } from "./engine.ts";
-import type { Migration, OpenFailure, Row, SqliteEngine, Statement } from "./statement.ts";
+import type { Migration, OpenFailure, Row, SqliteEngine, Statement, StoreSchema } from "./statement.ts";
 
 /** Long enough for any name; short enough for an index. */
 const keyLengthMax = 512;
@@ -73,13 +73,16 @@ const migrations: readonly Migration[] = [
   },
 ];
 
+export const keyValueSchema: StoreSchema = { kind: "key-value", migrations };
+
 /** A store of JSON values that takes part in transactions. A key is held from the vote to the decision: others that want it are refused. */
 export async function openKeyValueResource(options: { readonly path: string }): Promise<Result<KeyValueResource, OpenFailure>> {
-  const opened = await openSqlite({ ...options, kind: "key-value", migrations });
-  return opened.ok ? ok(keyValueResource(opened.value)) : opened;
+  const opened = await openSqlite({ ...options, ...keyValueSchema });
+  return opened.ok ? ok(sqliteKeyValueResource(opened.value)) : opened;
 }
 
-function keyValueResource(engine: SqliteEngine): KeyValueResource {
+/** On an engine that is open. */
+export function sqliteKeyValueResource(engine: SqliteEngine): KeyValueResource {
   /** Resolves to what it conflicts with, if it does. */
   async function write(batch: readonly Statement[]): Promise<string | undefined> {
     const applied = await engine.apply(batch);

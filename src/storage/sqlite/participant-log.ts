@@ -4,7 +4,7 @@ import type { TransactionId } from "../../kernel/ids.ts";
 import { err, ok, type Result } from "../../kernel/result.ts";
 import { openSqlite } from "./engine.ts";
 import { openFailure } from "./sqlite-error.ts";
-import type { Migration, OpenFailure, Row, SqliteEngine, Statement } from "./statement.ts";
+import type { Migration, OpenFailure, Row, SqliteEngine, Statement, StoreSchema } from "./statement.ts";
 
 const migrations: readonly Migration[] = [
   {
@@ -34,25 +34,29 @@ const migrations: readonly Migration[] = [
   { version: 4, sql: "ALTER TABLE coordinators ADD COLUMN claim_id TEXT NOT NULL DEFAULT ''" },
 ];
 
+export const participantLogSchema: StoreSchema = { kind: "participant-log", migrations };
+
 export type SqliteParticipantLog = ParticipantLog & Pick<SqliteEngine, "onFlush" | "close">;
 
 /** One file for each participant. */
 export async function openSqliteParticipantLog(options: {
   readonly path: string;
 }): Promise<Result<SqliteParticipantLog, OpenFailure>> {
-  const opened = await openSqlite({ ...options, kind: "participant-log", migrations });
+  const opened = await openSqlite({ ...options, ...participantLogSchema });
   if (!opened.ok) return opened;
   try {
     opened.value.read("SELECT 1 FROM transactions LIMIT 1");
-    const id = opened.value.read("SELECT id FROM log")[0]?.["id"] as string;
-    return ok(participantLog(opened.value, id));
+    return ok(sqliteParticipantLog(opened.value));
   } catch (error) {
     await opened.value.close();
     return err(openFailure(options.path, error));
   }
 }
 
-function participantLog(engine: SqliteEngine, id: string): SqliteParticipantLog {
+/** On an engine that is open. */
+export function sqliteParticipantLog(engine: SqliteEngine): SqliteParticipantLog {
+  const id = engine.read("SELECT id FROM log")[0]?.["id"] as string;
+
   async function write(statement: Statement<never>): Promise<readonly Row[]> {
     const applied = await engine.apply<never>([statement]);
     if (!applied.ok) throw new Error(applied.error.type === "conflict" ? "conflict" : applied.error.cause);

@@ -12,8 +12,10 @@ import { changesAfter, changesBefore } from "./rule-history.ts";
 import { ruleMigrations } from "./rule-migrations.ts";
 import { toAnswer, toRule } from "./rule-rows.ts";
 import { openFailure } from "./sqlite-error.ts";
-import type { OpenFailure, SqliteEngine, SqlValue } from "./statement.ts";
+import type { OpenFailure, SqliteEngine, SqlValue, StoreSchema } from "./statement.ts";
 import { readStretch } from "./stretch.ts";
+
+export const ruleSchema: StoreSchema = { kind: "rules", migrations: ruleMigrations };
 
 export async function openSqliteRuleStore({
   turns,
@@ -25,17 +27,18 @@ export async function openSqliteRuleStore({
   /** For tests of a full disk. */
   readonly pageCountMax?: number;
 }): Promise<Result<RuleStore, OpenFailure>> {
-  const opened = await openSqlite({ ...options, kind: "rules", migrations: ruleMigrations });
+  const opened = await openSqlite({ ...options, ...ruleSchema });
   if (!opened.ok) return opened;
   try {
-    return ok(ruleStore(opened.value, turns));
+    return ok(sqliteRuleStore(opened.value, turns));
   } catch (error) {
     await opened.value.close();
     return err(openFailure(options.path, error));
   }
 }
 
-function ruleStore(engine: SqliteEngine, turns: Turns): RuleStore {
+/** On an engine that is open. */
+export function sqliteRuleStore(engine: SqliteEngine, turns: Turns): RuleStore {
   const changeListeners = new Set<(sequence: number) => void>();
   let told = newestSequence(engine);
   engine.onFlush(() => {

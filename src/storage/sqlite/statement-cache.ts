@@ -4,7 +4,7 @@ import type { DatabaseSync, StatementSync } from "node:sqlite";
 const preparedStatementsMax = 256;
 
 /** Prepares each distinct text once; the oldest goes first when there are too many. */
-export function createStatementCache(db: DatabaseSync): (sql: string) => StatementSync {
+export function createStatementCache(db: Pick<DatabaseSync, "prepare">): (sql: string) => StatementSync {
   const statements = new Map<string, StatementSync>();
   return (sql) => {
     const known = statements.get(sql);

@@ -71,12 +71,15 @@ export interface SqliteEngine extends StoreHealth, StoreAge {
   close(): Promise<void>;
 }
 
-export type OpenSqlite = (options: {
+/** What a file is for, and what is in it. */
+export type StoreSchema = { readonly kind: StoreKind; readonly migrations: readonly Migration[] };
+
+export type OpenOptions = StoreSchema & {
   readonly path: string;
-  readonly kind: StoreKind;
-  readonly migrations: readonly Migration[];
   /** Does not wait for the lock: only for a store whose every write is fenced. */
   readonly takeOver?: boolean;
   /** For tests of a full disk: SQLite refuses to grow the file beyond this. */
   readonly pageCountMax?: number;
-}) => Promise<Result<SqliteEngine, OpenFailure>>;
+};
+
+export type OpenSqlite = (options: OpenOptions) => Promise<Result<SqliteEngine, OpenFailure>>;

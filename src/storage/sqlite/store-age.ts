@@ -1,4 +1,5 @@
 import type { DurationMs, TimeMs } from "../../kernel/time.ts";
+import type { EngineClock } from "./clock.ts";
 import { ageOf, keptBeforeMs, opened, passed, type Span, withoutOlder } from "./open-time.ts";
 import type { Row, Statement } from "./statement.ts";
 
@@ -29,15 +30,15 @@ export type StoreAge = {
 };
 
 /** Counts how long a store is open. */
-export function createStoreAge(stored: readonly Row[]): StoreAge {
-  let spans = opened(stored.map(toSpan), Date.now());
-  let lookedAtMs = performance.now();
+export function createStoreAge(stored: readonly Row[], clock: EngineClock): StoreAge {
+  let spans = opened(stored.map(toSpan), clock.nowMs());
+  let lookedAtMs = clock.monotonicMs();
   let savedMs = ageOf(spans);
 
   return {
     look: () => {
-      const nowMs = performance.now();
-      spans = passed(spans, { wallMs: Date.now(), passedMs: Math.round(nowMs - lookedAtMs) });
+      const nowMs = clock.monotonicMs();
+      spans = passed(spans, { wallMs: clock.nowMs(), passedMs: Math.round(nowMs - lookedAtMs) });
       lookedAtMs = nowMs;
     },
     get isDue() {

@@ -8,7 +8,7 @@ import { type Decided, judgementOf, rulesIn, type VerdictRecord, wasAsked } from
 import { openSqlite } from "./engine.ts";
 import { checkOf } from "./rule-rows.ts";
 import { type Condition, conditions, highest, listed, lowest, nothing, onlyChoice, scan, smallest, values } from "./scan.ts";
-import type { Migration, OpenFailure, Row, SqliteEngine, SqlValue, Statement } from "./statement.ts";
+import type { Migration, OpenFailure, Row, SqliteEngine, SqlValue, Statement, StoreSchema } from "./statement.ts";
 
 const migrations: readonly Migration[] = [
   {
@@ -37,16 +37,19 @@ const migrations: readonly Migration[] = [
   },
 ];
 
+export const verdictSchema: StoreSchema = { kind: "verdicts", migrations };
+
 export async function openSqliteVerdictLog(options: {
   readonly path: string;
   /** For tests of a full disk. */
   readonly pageCountMax?: number;
 }): Promise<Result<VerdictLog, OpenFailure>> {
-  const opened = await openSqlite({ ...options, kind: "verdicts", migrations });
-  return opened.ok ? ok(verdictLog(opened.value)) : opened;
+  const opened = await openSqlite({ ...options, ...verdictSchema });
+  return opened.ok ? ok(sqliteVerdictLog(opened.value)) : opened;
 }
 
-function verdictLog(engine: SqliteEngine): VerdictLog {
+/** On an engine that is open. */
+export function sqliteVerdictLog(engine: SqliteEngine): VerdictLog {
   return {
     keptBeforeMs: engine.keptBeforeMs,
     async append(records) {

@@ -18,7 +18,7 @@ import type {
 import { bulkResultStatement, sqliteBulkStore } from "./bulk-store.ts";
 import { openSqlite } from "./engine.ts";
 import { openFailure } from "./sqlite-error.ts";
-import type { OpenFailure, Row, SqliteEngine, SqlValue, Statement } from "./statement.ts";
+import type { OpenFailure, Row, SqliteEngine, SqlValue, Statement, StoreSchema } from "./statement.ts";
 import { changesSince } from "./workflow-changes.ts";
 import { listEvents, listWorkflows } from "./workflow-lists.ts";
 import { indexMetadata, metadataIndexes } from "./workflow-metadata.ts";
@@ -30,22 +30,25 @@ import { listSorted } from "./workflow-sorted.ts";
 
 type Conflict = WorkflowConflict | { readonly type: "other-outcome" };
 
+export const workflowSchema: StoreSchema = { kind: "workflows", migrations: workflowMigrations };
+
 export async function openSqliteWorkflowStore(options: {
   readonly path: string;
   /** For tests of a full disk. */
   readonly pageCountMax?: number;
 }): Promise<Result<WorkflowStore & { readonly bulk: BulkStore }, OpenFailure>> {
-  const opened = await openSqlite({ ...options, kind: "workflows", migrations: workflowMigrations });
+  const opened = await openSqlite({ ...options, ...workflowSchema });
   if (!opened.ok) return opened;
   try {
-    return ok(workflowStore(opened.value));
+    return ok(sqliteWorkflowStore(opened.value));
   } catch (error) {
     await opened.value.close();
     return err(openFailure(options.path, error));
   }
 }
 
-function workflowStore(engine: SqliteEngine): WorkflowStore & { readonly bulk: BulkStore } {
+/** On an engine that is open. */
+export function sqliteWorkflowStore(engine: SqliteEngine): WorkflowStore & { readonly bulk: BulkStore } {
   const id = engine.read("SELECT id FROM store")[0]?.["id"] as string;
   const appendListeners = new Set<(newest: number) => void>();
   const deadlineListeners = new Set<(atMs: TimeMs) => void>();

@@ -1,14 +1,11 @@
 import type { DurationMs } from "../../kernel/time.ts";
 import type { FileIdentity } from "./file-identity.ts";
-import type { Migration, OpenFailure, Row, SqlValue, Statement } from "./statement.ts";
-import type { StoreKind } from "./store-kind.ts";
+import type { OpenFailure, Row, SqlValue, Statement, StoreSchema } from "./statement.ts";
 
 /** What crosses the thread boundary. Copied by value, so it is kept small: each distinct SQL text goes once per flush. */
 
-export type WriterOptions = {
+export type WriterOptions = StoreSchema & {
   readonly path: string;
-  readonly kind: StoreKind;
-  readonly migrations: readonly Migration[];
   readonly pageCountMax: number | undefined;
   /** The files as they were opened first, if they were: a writer that follows another one opens no others. */
   readonly files?: readonly FileIdentity[];
@@ -17,10 +14,13 @@ export type WriterOptions = {
 /** A tuple, not an object: keys would be copied with every statement. `sql` is an index into the flush's texts. */
 export type WireStatement = readonly [sql: number, params: readonly SqlValue[], changes: number | undefined, returning: boolean];
 
-export type WriterRequest =
-  | { readonly type: "flush"; readonly sql: readonly string[]; readonly batches: readonly (readonly WireStatement[])[] }
-  | { readonly type: "truncate-wal" }
-  | { readonly type: "close" };
+export type FlushRequest = {
+  readonly type: "flush";
+  readonly sql: readonly string[];
+  readonly batches: readonly (readonly WireStatement[])[];
+};
+
+export type WriterRequest = FlushRequest | { readonly type: "truncate-wal" } | { readonly type: "close" };
 
 export type BatchOutcome =
   | { readonly type: "applied"; readonly rows: readonly (readonly Row[])[] }
@@ -51,7 +51,7 @@ export type WriterReply =
   | { readonly type: "closed" }
   | FlushReply;
 
-export function encodeFlush(batches: readonly (readonly Statement<unknown>[])[]): WriterRequest {
+export function encodeFlush(batches: readonly (readonly Statement<unknown>[])[]): FlushRequest {
   const indexes = new Map<string, number>();
   const encode = ({ sql, params, expect, returning }: Statement<unknown>): WireStatement => {
     const index = indexes.get(sql) ?? indexes.size;

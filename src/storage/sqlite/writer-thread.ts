@@ -3,16 +3,16 @@ import { assert } from "../../kernel/assert.ts";
 import { err, ok, type Result } from "../../kernel/result.ts";
 import { type FileIdentity, shortenedPath } from "./file-identity.ts";
 import type { OpenFailure } from "./statement.ts";
-import type { FlushReply, WriterOptions, WriterReply, WriterRequest } from "./writer-messages.ts";
+import type { FlushReply, FlushRequest, WriterOptions, WriterReply, WriterRequest } from "./writer-messages.ts";
 
 /** The main thread's end of the writer. One request at a time. Never throws: a thread that died answers like a disk that failed. */
-export interface WriterThread {
+export interface Writer {
   readonly alive: boolean;
   /** The database, its write-ahead log and the log's index, as they were opened. */
   readonly files: readonly FileIdentity[];
   /** The write-ahead log, if it is smaller than after what was done last. To be asked while nothing is under way. */
   shortened(): string | undefined;
-  flush(request: WriterRequest): Promise<FlushReply>;
+  flush(request: FlushRequest): Promise<FlushReply>;
   /** As far as readers let it. */
   truncateWal(): Promise<void>;
   close(): Promise<void>;
@@ -21,7 +21,7 @@ export interface WriterThread {
 /** Runs from src as TypeScript and from dist as JavaScript. */
 const writerUrl = new URL(import.meta.url.endsWith(".ts") ? "./writer.ts" : "./writer.js", import.meta.url);
 
-export async function startWriter(options: WriterOptions): Promise<Result<WriterThread, OpenFailure>> {
+export async function startWriter(options: WriterOptions): Promise<Result<Writer, OpenFailure>> {
   const worker = new Worker(writerUrl, { workerData: options });
   let alive = true;
   let cause = "the writer thread ended";

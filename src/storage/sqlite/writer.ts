@@ -4,22 +4,16 @@ import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { parentPort, workerData } from "node:worker_threads";
 import { assert } from "../../kernel/assert.ts";
-import { displacedMessage, displacedPath, identify, shortenedMessage, shortenedPath } from "./file-identity.ts";
+import { systemClock } from "./clock.ts";
+import { DisplacedError, displacedMessage, displacedPath, identify, shortenedMessage, shortenedPath } from "./file-identity.ts";
+import { type FlushTarget, flush } from "./group-commit.ts";
 import { checkSchema, migrate } from "./migrate.ts";
-import {
-  damagedMessage,
-  isCorruptError,
-  isDuplicateKey,
-  isEnvironmentError,
-  isFull,
-  messageOf,
-  openFailure,
-} from "./sqlite-error.ts";
-import type { OpenFailure, Row } from "./statement.ts";
+import { damagedMessage, openFailure } from "./sqlite-error.ts";
+import type { OpenFailure } from "./statement.ts";
 import { createStatementCache } from "./statement-cache.ts";
 import { walBytesMax } from "./store-bytes.ts";
 import { storeKinds } from "./store-kind.ts";
-import type { BatchOutcome, FlushReply, WireStatement, WriterOptions, WriterReply, WriterRequest } from "./writer-messages.ts";
+import type { WriterOptions, WriterReply, WriterRequest } from "./writer-messages.ts";
 
 /** A whole file up to this size is checked at start: half a second from memory, a few from a disk. */
 const checkedBytesMax = 512 * 1024 * 1024;
@@ -33,10 +27,6 @@ const busyTimeoutMs = 5_000;
 
 type Connection = { readonly db: DatabaseSync; readonly prepare: ReturnType<typeof createStatementCache> };
 
-class DisplacedError extends Error {}
-
-type Flush = Extract<WriterRequest, { type: "flush" }>;
-
 const port = parentPort;
 assert(port !== null, "the writer runs in a worker thread");
 const options = workerData as WriterOptions;
@@ -46,6 +36,24 @@ let connection: Connection | undefined;
 let files = options.files;
 /** Of the write-ahead log, after what was done last. */
 let walBytes = 0;
+
+const target: FlushTarget = {
+  path: options.path,
+  monotonicMs: systemClock.monotonicMs,
+  connect: () => {
+    connection ??= connect();
+    assertWhole(walBytes);
+    return connection.prepare;
+  },
+  checkCommit: () => {
+    assertInPlace();
+    // The commit may have begun the log anew, and so made it smaller itself, but not smaller than this.
+    assertWhole(Math.min(walBytes, walBytesMax));
+    walBytes = walSize();
+    return walBytes;
+  },
+  disconnect,
+};
 
 try {
   const failure = open();
@@ -59,7 +67,7 @@ try {
 port.on("message", (request: WriterRequest) => {
   switch (request.type) {
     case "flush":
-      return reply(flush(request));
+      return reply(flush(target, request));
     case "truncate-wal":
       truncateWal();
       return reply({ type: "wal-truncated", walBytes });
@@ -183,65 +191,4 @@ function truncateWal(): void {
     // The WAL still has everything. Whatever is wrong with the disk meets the next flush too, with a new connection.
     disconnect();
   }
-}
-
-/** One transaction on the disk for all batches; each batch stands or falls alone within it. */
-function flush({ sql, batches }: Flush): FlushReply {
-  let committing = false;
-  const startedMs = performance.now();
-  try {
-    connection ??= connect();
-    assertWhole(walBytes);
-    const { prepare } = connection;
-    prepare("BEGIN IMMEDIATE").run();
-    const outcomes = batches.map((batch) => applyBatch(prepare, sql, batch));
-    committing = true;
-    prepare("COMMIT").run();
-    assertInPlace();
-    // The commit may have begun the log anew, and so made it smaller itself, but not smaller than this.
-    assertWhole(Math.min(walBytes, walBytesMax));
-    walBytes = walSize();
-    return { type: "flushed", outcomes, tookMs: performance.now() - startedMs, walBytes };
-  } catch (error) {
-    // A full disk fails a write of the commit, which then is no commit. After any other error of COMMIT the frames may or may not
-    // have reached the disk, and what a failed fsync leaves behind is unknown: start over with a new connection.
-    disconnect();
-    const isCorrupt = isCorruptError(error);
-    return {
-      type: "failed",
-      cause: isCorrupt ? damagedMessage(options.path, messageOf(error)) : messageOf(error),
-      outcomeUnknown: committing && !isFull(error),
-      final: isCorrupt || error instanceof DisplacedError,
-    };
-  }
-}
-
-function applyBatch(prepare: Connection["prepare"], sql: readonly string[], batch: readonly WireStatement[]): BatchOutcome {
-  prepare("SAVEPOINT batch").run();
-  const outcome = runStatements(prepare, sql, batch);
-  if (outcome.type !== "applied") prepare("ROLLBACK TO batch").run();
-  prepare("RELEASE batch").run();
-  return outcome;
-}
-
-/** Throws what ends the whole flush. */
-function runStatements(prepare: Connection["prepare"], sql: readonly string[], batch: readonly WireStatement[]): BatchOutcome {
-  const rows: (readonly Row[])[] = [];
-  for (const [index, [text, params, expected, returning]] of batch.entries()) {
-    try {
-      const statement = prepare(sql[text] ?? "");
-      let changes: number | bigint;
-      if (returning) {
-        const returned = statement.all(...params) as Row[];
-        rows.push(returned);
-        changes = returned.length;
-      } else changes = statement.run(...params).changes;
-      if (expected !== undefined && changes !== expected) return { type: "conflict", statement: index };
-    } catch (error) {
-      if (isEnvironmentError(error)) throw error;
-      if (expected !== undefined && isDuplicateKey(error)) return { type: "conflict", statement: index };
-      return { type: "defect", message: `${messageOf(error)} in: ${sql[text]}` };
-    }
-  }
-  return { type: "applied", rows };
 }
