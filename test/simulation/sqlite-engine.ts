@@ -34,6 +34,5 @@ export function openSimulatedSqlite(options: WriterOptions): SqliteEngine {
     remember: () => {},
     release: () => {},
   };
-  const clock = { ...process.clock, nextTurn: (run: () => void) => void process.after(0, run) };
-  return createEngine(place, { reader, writer: startSimulatedWriter(options), openTimes: openTimesIn(reader) }, clock);
+  return createEngine(place, { reader, writer: startSimulatedWriter(options), openTimes: openTimesIn(reader) }, process.clock);
 }

@@ -123,6 +123,15 @@ test("a wrong statement is thrown at its own caller, with its text", async () =>
   expect(engine.writable).toBe(true);
 });
 
+// A caller that is told of a defect goes on as if nothing had been written: half of it would be there unseen, as no event, or no answer, of it is.
+test("a wrong statement undoes its own batch, all of it, and nobody else's", async () => {
+  const wrong: Statement<number> = { sql: "INSERT INTO notes (id, text) VALUES (?, ?)", params: [3, null] };
+  const batches = [[add(1)], [add(2), wrong, add(3)], [wrong, add(4)], [add(5)]];
+  const results = await Promise.allSettled(batches.map((batch) => engine.apply(batch)));
+  expect(results.map(({ status }) => status)).toStrictEqual(["fulfilled", "rejected", "rejected", "fulfilled"]);
+  expect(ids()).toStrictEqual([1, 5]);
+});
+
 test("rows come back from RETURNING and from a guard that reads; bytes go in and out", async () => {
   const data = Buffer.from("from a pool");
   const batch: Statement[] = [

@@ -1,7 +1,8 @@
 import { AssertionError, assert } from "../../kernel/assert.ts";
+import { type Clock, nextTurn } from "../../kernel/clock.ts";
 import { err, ok, type Result } from "../../kernel/result.ts";
 import { StorageUnavailableError, type WriteFailure } from "../../kernel/write.ts";
-import { type EngineClock, systemClock } from "./clock.ts";
+import { systemClock } from "./clock.ts";
 import type { Connections } from "./connections.ts";
 import { displacedMessage, shortenedMessage } from "./file-identity.ts";
 import { openPlace, type Place } from "./place.ts";
@@ -41,7 +42,7 @@ export const openSqlite: OpenSqlite = async (options) => {
 };
 
 /** On whatever files, and with whatever writer and clock, these are. */
-export function createEngine(place: Place, opened: Connections, clock: EngineClock): SqliteEngine {
+export function createEngine(place: Place, opened: Connections, clock: Clock): SqliteEngine {
   const { path } = place;
   let { reader, writer } = opened;
   let prepareRead = createStatementCache(reader);
@@ -74,7 +75,7 @@ export function createEngine(place: Place, opened: Connections, clock: EngineClo
 
   const flushAll = async (): Promise<void> => {
     // Whoever else writes in this turn of the event loop joins the first flush.
-    await new Promise<void>((resolve) => clock.nextTurn(resolve));
+    await nextTurn(clock);
     while (!queue.isEmpty() || houseworkIsDue) {
       if (houseworkIsDue) {
         houseworkIsDue = false;

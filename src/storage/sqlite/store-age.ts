@@ -1,5 +1,5 @@
+import type { Clock } from "../../kernel/clock.ts";
 import type { DurationMs, TimeMs } from "../../kernel/time.ts";
-import type { EngineClock } from "./clock.ts";
 import { ageOf, keptBeforeMs, opened, passed, type Span, withoutOlder } from "./open-time.ts";
 import type { Row, Statement } from "./statement.ts";
 
@@ -30,7 +30,7 @@ export type StoreAge = {
 };
 
 /** Counts how long a store is open. */
-export function createStoreAge(stored: readonly Row[], clock: EngineClock): StoreAge {
+export function createStoreAge(stored: readonly Row[], clock: Clock): StoreAge {
   let spans = opened(stored.map(toSpan), clock.nowMs());
   let lookedAtMs = clock.monotonicMs();
   let savedMs = ageOf(spans);
