@@ -244,6 +244,12 @@ function forceDelegate(transaction: Transaction): Step {
   return stay(transaction, [{ type: "persist", transaction }]);
 }
 
+/**
+ * Of what an operator has resolved. It is asked how it has decided; if it never heard of the work, it shall not begin, and the log has the
+ * work no more. The coordinator that asks may have a clock that is behind the one that resolved it.
+ */
+const longPastMs: TimeMs = 0;
+
 /** specs/TwoPhaseCommit.tla: SendPrepare. Once per session: a stream loses nothing while it lasts. */
 function sendPrepare(transaction: Transaction, participantId: ParticipantId): Step {
   const part = partOf(transaction, participantId);
@@ -254,7 +260,7 @@ function sendPrepare(transaction: Transaction, participantId: ParticipantId): St
     transactionId: next.id,
     attempt: part.preparesSent + 1,
     payload: part.payload,
-    deadlineMs: next.voteDeadlineMs,
+    deadlineMs: next.resolution ? longPastMs : next.voteDeadlineMs,
     onePhase: isOnePhase(next),
     coordinatorEpoch: next.coordinatorEpoch,
   };
@@ -367,7 +373,6 @@ function resolve(transaction: Transaction, input: Extract<CoordinatorInput, { ty
     abortReason: guessed && outcome === "aborted" ? `resolved by "${requestedBy}": ${reason}` : transaction.abortReason,
     decidedAtMs: transaction.decidedAtMs ?? nowMs,
     completedAtMs: nowMs,
-    // It is asked how it has decided; if it never heard of the work, it shall not begin.
     voteDeadlineMs: nowMs,
     resolution: { atMs: nowMs, requestedBy, reason },
   };
