@@ -160,7 +160,7 @@ async function simulateAll(seeds: number): Promise<void> {
   );
   const never = missing(run).map((what) => `never happened: ${what}`);
   const committed = run.counts.get("clients told: committed") ?? 0;
-  report("simulate", [...problems, ...never], `${run.seeds} worlds, each twice; ${committed} commits told to clients`);
+  report("simulate", [...problems, ...never], `${run.seeds} worlds, one in ten twice; ${committed} commits told to clients`);
 }
 
 async function traceAll(): Promise<void> {

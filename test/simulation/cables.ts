@@ -10,7 +10,9 @@ export function cutCable(stage: Stage, cable: Cable, name: string, directions: r
   stage.schedule.after(stage.dice.between(100, 40_000), () => restoreCable(cable));
 }
 
+/** Nothing, while its end is away for good. */
 export function restoreCable(cable: Cable): void {
+  if (cable.isGone) return;
   cable.up = true;
   cable.down = true;
   for (const each of [...cable.onRestored]) each();

@@ -8,7 +8,7 @@ const clientTimeoutMs = 30_000;
 /** One call of a coordinator, over a network: the request, the answer, or both may be lost; and the caller may leave. */
 export function callCoordinator<Answer>(
   stage: Stage,
-  coordinators: Pick<Coordinators, "any">,
+  coordinators: Pick<Coordinators, "any" | "answered">,
   ask: (coordinator: CoordinatorActor, signal: EndSignal<CallerEnd>) => Promise<Answer>,
 ): Promise<Answer | "no answer"> {
   const { dice, tally, world, onFailure } = stage;
@@ -23,7 +23,9 @@ export function callCoordinator<Answer>(
     if (!target?.ready) return void world.after(500, () => resolve("no answer"));
     target.process.after(dice.between(0, stage.swarm.network.delayMs), () => {
       ask(target, hangUp.signal).then((answer) => {
-        if (!target.process.alive || dice.chance(stage.swarm.network.loss)) return;
+        if (!target.process.alive) return;
+        coordinators.answered(target, answer);
+        if (dice.chance(stage.swarm.network.loss)) return;
         world.after(dice.between(0, stage.swarm.network.delayMs), () => resolve(answer));
       }, onFailure);
     });

@@ -5,6 +5,7 @@ import type { TransactionId } from "../../src/kernel/ids.ts";
 import { createMemoryDecisionLog } from "../../src/storage/memory/decision-log.ts";
 import { unhurried } from "../support/unhurried.ts";
 import { type OpenDisk, openDecisionLog } from "./disk.ts";
+import type { Ledger } from "./ledger.ts";
 import type { CoordinatorProcess } from "./network.ts";
 import { setClock, stopProcess } from "./process-blows.ts";
 import { idle, type Room } from "./room.ts";
@@ -24,24 +25,31 @@ export type Coordinators = Room & {
   readonly decisions: DecisionLog;
   /** Where the coordinators' address leads a caller: at times to one that was replaced. */
   any(): CoordinatorActor | undefined;
+  /** The last that was begun, whether anybody was told of it. Ids grow. */
+  readonly lastId: TransactionId;
+  /** A caller of this coordinator is answered. */
+  answered(actor: CoordinatorActor, answer: unknown): void;
+  onAnswer(listener: (actor: CoordinatorActor, answer: unknown) => void): void;
   /** Where it leads a participant: at times to a stranger. */
   reachable(): CoordinatorProcess | undefined;
 };
 
 /** The newest coordinator, those that it has replaced and that run on beside it, and a stranger. */
-export function createCoordinators(stage: Stage): Coordinators {
+export function createCoordinators(stage: Stage, ledger: Pick<Ledger, "onForget">): Coordinators {
   const { schedule, dice, tally, network, say, onFailure } = stage;
   const decisions = createMemoryDecisionLog(() => schedule.nowMs);
   const stranger = createStranger(stage);
   let coordinators: CoordinatorActor[] = [];
   let started = 0;
   let begun = 0;
+  const answerListeners: ((actor: CoordinatorActor, answer: unknown) => void)[] = [];
+  const idOf = (number: number): TransactionId => `t${String(number).padStart(4, "0")}` as TransactionId;
 
   function start(): void {
     started += 1;
     const process = stage.process(`c${started}`);
     const disk = stage.disk(process);
-    const log = openDecisionLog(decisions, disk, (text) => {
+    const onDurable = (text: string): void => {
       say(`${process.name}  ${text}`);
       if (text.includes(" COMMITTING")) tally.count("commits forced");
       if (text.startsWith("the log refuses")) tally.count("writes fenced");
@@ -49,6 +57,12 @@ export function createCoordinators(stage: Stage): Coordinators {
         tally.count("coordinator crashes after a forced write");
         crash(actor);
       }
+    };
+    const log = openDecisionLog(decisions, disk, {
+      onDurable,
+      onForget: ledger.onForget,
+      keptBeforeMs: stage.keptBeforeMs,
+      tally,
     });
     const { clock } = process;
     const logger = stage.logger(process.name);
@@ -62,7 +76,7 @@ export function createCoordinators(stage: Stage): Coordinators {
       random: dice.unit,
       newTransactionId() {
         begun += 1;
-        return `t${String(begun).padStart(4, "0")}` as TransactionId;
+        return idOf(begun);
       },
       newCoordinatorId: () => "c",
       turns: unhurried,
@@ -123,6 +137,13 @@ export function createCoordinators(stage: Stage): Coordinators {
     ...idle,
     decisions,
     any,
+    get lastId() {
+      return idOf(begun);
+    },
+    answered(actor, answer) {
+      for (const listener of answerListeners) listener(actor, answer);
+    },
+    onAnswer: (listener) => void answerListeners.push(listener),
     reachable() {
       if (!dice.chance(stage.swarm.strangers)) return any();
       schedule.after(dice.between(0, 10_000), () => network.reset(stranger.process));
@@ -148,10 +169,6 @@ export function createCoordinators(stage: Stage): Coordinators {
       network.reset(stranger.process);
       // A replaced coordinator learns of it when it writes. One that has nothing to write is ended by whoever replaced it.
       for (const actor of coordinators.slice(0, -1)) crash(actor);
-    },
-    async unsettled() {
-      const { transactions } = await decisions.list({ beforeId: undefined, limit: Number.POSITIVE_INFINITY });
-      return transactions.filter(({ phase }) => phase !== "COMPLETED").map(({ id, phase }) => `the record of ${id} is ${phase}`);
     },
   };
 }

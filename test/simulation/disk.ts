@@ -1,5 +1,7 @@
+import type { Transaction } from "../../src/commit/core/types.ts";
 import type { DecisionLog, ParticipantLog } from "../../src/commit/ports.ts";
 import { err } from "../../src/kernel/result.ts";
+import type { TimeMs } from "../../src/kernel/time.ts";
 import type { WriteResult } from "../../src/kernel/write.ts";
 import type { Dice } from "./random.ts";
 import type { Process } from "./schedule.ts";
@@ -111,7 +113,29 @@ export function openDisk(options: {
 }
 
 /** The decision log as one process sees it. Several processes may have it open. */
-export function openDecisionLog(store: DecisionLog, disk: OpenDisk, onDurable: (text: string) => void): DecisionLog {
+export function openDecisionLog(
+  store: DecisionLog,
+  disk: OpenDisk,
+  options: {
+    readonly onDurable: (text: string) => void;
+    readonly onForget: (record: Transaction) => void;
+    readonly keptBeforeMs: (() => TimeMs) | undefined;
+    readonly tally: Tally;
+  },
+): DecisionLog {
+  const { onDurable, onForget, keptBeforeMs, tally } = options;
+  const all = async (): Promise<readonly Transaction[]> =>
+    (await store.list({ beforeId: undefined, limit: Number.POSITIVE_INFINITY })).transactions;
+
+  /** Says what is dropped: what was there before, and is not afterwards. */
+  async function dropping<Dropped>(drop: () => Dropped | Promise<Dropped>): Promise<Dropped> {
+    const before = await all();
+    const dropped = await drop();
+    const left = new Set((await all()).map(({ id }) => id));
+    for (const record of before) if (!left.has(record.id)) onForget(record);
+    return dropped;
+  }
+
   async function write<T, C>(label: string, apply: () => WriteResult<T, C>): WriteResult<T, C> {
     try {
       return await disk.write(async () => {
@@ -129,16 +153,21 @@ export function openDecisionLog(store: DecisionLog, disk: OpenDisk, onDurable: (
       return disk.writable;
     },
     onWritableChange: () => () => {},
-    keptBeforeMs: store.keptBeforeMs,
+    keptBeforeMs: keptBeforeMs ?? store.keptBeforeMs,
     claim: (newCoordinatorId) => write("claim the log", () => store.claim(newCoordinatorId)),
     force: (transaction, ...rest) =>
       write(`force ${transaction.id} ${transaction.phase}`, () => store.force(transaction, ...rest)),
     record: (transaction, ...rest) =>
       write(`record ${transaction.id} ${transaction.phase} ${transaction.outcome}`, () => store.record(transaction, ...rest)),
     openSession: (session, epoch) => write(`open a session of ${session.participantId}`, () => store.openSession(session, epoch)),
-    forget: (id, epoch) => write(`forget ${id}`, () => store.forget(id, epoch)),
+    forget: (id, epoch) => write(`forget ${id}`, () => dropping(() => store.forget(id, epoch))),
     forgetParticipants: (which, epoch) => write("forget participants", () => store.forgetParticipants(which, epoch)),
-    purge: (before, epoch) => write("purge", () => store.purge(before, epoch)),
+    purge: (before, epoch) =>
+      write("purge", async () => {
+        const purged = await dropping(() => store.purge(before, epoch));
+        if (purged.ok && purged.value > 0) tally.count("purges of transactions");
+        return purged;
+      }),
     newestEpoch: () => disk.read(() => store.newestEpoch()),
     get: (id) => disk.read(() => store.get(id)),
     payload: (id) => disk.read(() => store.payload(id)),
@@ -156,8 +185,25 @@ export function openParticipantLog(
   store: ParticipantLog,
   disk: OpenDisk,
   onDurable: (record: Parameters<ParticipantLog["persist"]>[0]) => void,
+  options: {
+    readonly keptBeforeMs: (() => TimeMs) | undefined;
+    readonly onViolation: (text: string) => void;
+    readonly tally: Tally;
+  },
 ): ParticipantLog {
+  const { keptBeforeMs, onViolation, tally } = options;
+
+  /** A promise is never old. */
+  async function purge(before: Parameters<ParticipantLog["purge"]>[0]): Promise<number> {
+    const promised = (await store.load()).length;
+    const count = await store.purge(before);
+    if ((await store.load()).length < promised) onViolation("PromiseKept: a participant's log has purged a promise");
+    if (count > 0) tally.count("purges of participants' records");
+    return count;
+  }
+
   return {
+    ...(keptBeforeMs && { keptBeforeMs }),
     id: store.id,
     load: () => disk.read(() => store.load()),
     get: (id) => disk.read(() => store.get(id)),
@@ -168,6 +214,6 @@ export function openParticipantLog(
         await store.persist(record);
         onDurable(record);
       }),
-    purge: (before) => disk.write(() => store.purge(before)),
+    purge: (before) => disk.write(() => purge(before)),
   };
 }

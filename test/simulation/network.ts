@@ -19,9 +19,9 @@ export type CoordinatorProcess = { readonly process: Process; readonly sessions:
 export type Seen = (participant: string, message: ParticipantMessage | CoordinatorMessage) => void;
 
 /** The cable of one participant. Each direction can be cut by itself. */
-export type Cable = { up: boolean; down: boolean; readonly onRestored: Set<() => void> };
+export type Cable = { up: boolean; down: boolean; isGone: boolean; readonly onRestored: Set<() => void> };
 
-export const createCable = (): Cable => ({ up: true, down: true, onRestored: new Set() });
+export const createCable = (): Cable => ({ up: true, down: true, isGone: false, onRestored: new Set() });
 
 export type Network = {
   /** Dials whoever `coordinator` names at that moment. */

@@ -16,7 +16,8 @@ export function createOrders(): Orders {
       orders.push(order);
       return order;
     },
-    of: (payload) => orders[Number(new TextDecoder().decode(payload))],
+    // Of what an operator has resolved, the work is in the log no more.
+    of: (payload) => (payload.byteLength === 0 ? undefined : orders[Number(new TextDecoder().decode(payload))]),
   };
 }
 

@@ -25,6 +25,8 @@ type ParticipantActor = {
 
 export type Participants = Room & {
   readonly names: readonly string[];
+  /** Has it been left away while the others healed. */
+  isAway(name: string): boolean;
   /** What each of them has done, by name. */
   readonly resources: ReadonlyMap<string, ResourceState>;
 };
@@ -53,15 +55,21 @@ export function createParticipants(
   );
   const resources = new Map(actors.map(({ name, state }) => [name, state]));
   const lossesTold = new Set<string>();
+  let away: ParticipantActor | undefined;
 
   function start(actor: ParticipantActor): void {
     const { name } = actor;
     const process = stage.process(name);
     const disk = stage.disk(process);
-    const log = openParticipantLog(actor.store, disk, (record) => {
-      say(`${name}  forces ${record.transactionId} ${record.state}`);
-      ledger.onRecord(name, record);
-    });
+    const log = openParticipantLog(
+      actor.store,
+      disk,
+      (record) => {
+        say(`${name}  forces ${record.transactionId} ${record.state}`);
+        ledger.onRecord(name, record);
+      },
+      { keptBeforeMs: stage.keptBeforeMs, onViolation: fail, tally },
+    );
     const resource = openResource({
       process,
       state: actor.state,
@@ -82,6 +90,7 @@ export function createParticipants(
         prepare(work) {
           const order = orders.of(work.payload);
           if (order) ledger.onWork(work.transactionId, order);
+          else fail(`PayloadKept: ${name} is to prepare ${work.transactionId}, and is not told what`);
           return resource.prepare(work);
         },
       },
@@ -113,7 +122,9 @@ export function createParticipants(
     process.kill();
     disk.crash();
     network.reset(process);
-    schedule.after(dice.between(0, 10_000), () => start(actor));
+    schedule.after(dice.between(0, 10_000), () => {
+      if (actor !== away && !actor.running) start(actor);
+    });
   }
 
   function close(actor: ParticipantActor): void {
@@ -123,6 +134,27 @@ export function createParticipants(
     void running.sdk.close(dice.between(0, 3_000)).then(() => {
       if (actor.running === running) crash(actor);
     }, onFailure);
+  }
+
+  /** Its machine is dead, or nobody can reach it. */
+  function leaveAway(actor: ParticipantActor): void {
+    away = actor;
+    const isDead = dice.chance(0.5);
+    tally.count(isDead ? "participants dead for good" : "participants cut off for good");
+    say(`${actor.name} stays away`);
+    if (isDead) crash(actor);
+    actor.cable.isGone = true;
+    actor.cable.up = false;
+    actor.cable.down = false;
+  }
+
+  function comeBack(actor: ParticipantActor): void {
+    away = undefined;
+    say(`${actor.name} is back`);
+    actor.cable.isGone = false;
+    restoreCable(actor.cable);
+    restorePromises(actor);
+    if (!actor.running) start(actor);
   }
 
   /** The right backup is found. */
@@ -174,6 +206,11 @@ export function createParticipants(
     heal() {
       for (const { cable } of actors) restoreCable(cable);
       for (const actor of actors) restorePromises(actor);
+      if (stage.isPartial && actors.length > 1) leaveAway(dice.pick(actors));
     },
+    healRest() {
+      if (away) comeBack(away);
+    },
+    isAway: (name) => name === away?.name,
   };
 }

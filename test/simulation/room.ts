@@ -6,10 +6,12 @@
 export type Room = {
   /** What can be done to it while things go wrong, by a name that no other room uses. Each world draws how often each of them falls. */
   readonly blows: Readonly<Record<string, () => void>>;
-  /** Starts its actors, and plans its load: within `chaosMs`. */
+  /** Starts its actors, and plans its load: within `stage.chaosMs`. */
   open(): void;
   /** From here on nothing fails: what is cut is joined, and what was replaced ends. The stage is calm already. */
   heal(): void;
+  /** In worlds that heal in two steps: what `heal` has left away comes back. Until then it is to be missed by nobody else. */
+  healRest(): void;
   /** What is not yet as it must be once all is over. Empty: all of it is. Nothing is a fault before the time is up. */
   unsettled(): Promise<readonly string[]>;
   /** Asked when all rooms are settled, until it says true: it is not only at rest, it still works. */
@@ -21,6 +23,7 @@ export const idle: Room = {
   blows: {},
   open() {},
   heal() {},
+  healRest() {},
   unsettled: async () => [],
   probe: async () => true,
 };

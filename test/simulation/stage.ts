@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import type { TraceEvent } from "../../src/commit/core/trace.ts";
 import type { Logger, Trace } from "../../src/commit/ports.ts";
 import { AssertionError } from "../../src/kernel/assert.ts";
+import type { DurationMs, TimeMs } from "../../src/kernel/time.ts";
 import { type OpenDisk, openDisk } from "./disk.ts";
 import { createNetwork, type Network, type Seen } from "./network.ts";
 import { createDice, type Dice } from "./random.ts";
@@ -9,8 +10,20 @@ import { createProcess, createSchedule, type Process, type Schedule } from "./sc
 import { calm, drawSwarm, type Swarm } from "./swarm.ts";
 import { createTally, type Tally } from "./tally.ts";
 
-/** How long things go wrong. */
-export const chaosMs = 60_000;
+/** How long things go wrong: a minute, or long enough that what ended long ago is purged. */
+const chaosMs = { usual: 60_000, long: 50 * 60_000 } as const;
+
+/** After it a long world waits until every process has purged, which each does once an hour. */
+const longRestMs = 70 * 60_000;
+
+/** Of all worlds, so many are long: they cost ten times as much. */
+const longShare = 0.04;
+
+/** For how long a long world keeps what has ended. Much longer than a client calls again. */
+const longRetentionMs = 30 * 60_000;
+
+/** Of all worlds, in so many one participant is away when all the others have healed. */
+const partialShare = 0.25;
 
 /** Clocks need not agree. */
 const clockSkewMsMax = 30_000;
@@ -23,6 +36,14 @@ export type Stage = {
   readonly network: Network;
   /** Lives as long as the world. What waits here is not lost when an actor dies. */
   readonly world: Process;
+  /** How long things go wrong. */
+  readonly chaosMs: DurationMs;
+  /** How long it goes on when all is over. */
+  readonly restMs: DurationMs;
+  /** Before when what has ended is old enough to be purged. Undefined: this world does not last so long. */
+  readonly keptBeforeMs: (() => TimeMs) | undefined;
+  /** One participant stays away when the others heal, as if for good. */
+  readonly isPartial: boolean;
   /** Faults as they are now. */
   readonly swarm: Swarm;
   /** True from the healing on. */
@@ -61,6 +82,8 @@ export function createStage(options: {
   const tally = createTally();
   const hash = createHash("sha256");
   const listeners: Seen[] = [];
+  const isLong = dice.chance(longShare);
+  const isPartial = dice.chance(partialShare);
   let swarm = drawSwarm(dice);
   let failure: string | undefined;
 
@@ -85,6 +108,10 @@ export function createStage(options: {
     tally,
     network: createNetwork({ schedule, dice, faults: () => swarm.network, tally, say, onSend, onFailure }),
     world: createProcess(schedule, "world", 0),
+    chaosMs: isLong ? chaosMs.long : chaosMs.usual,
+    restMs: isLong ? longRestMs : 0,
+    keptBeforeMs: isLong ? () => schedule.nowMs - longRetentionMs : undefined,
+    isPartial,
     get swarm() {
       return swarm;
     },

@@ -7,7 +7,7 @@ import type { Ledger, Order } from "./ledger.ts";
 import { type Orders, payloadOf } from "./orders.ts";
 import { type Behaviour, behaviours } from "./resource.ts";
 import { idle, type Room } from "./room.ts";
-import { chaosMs, type Stage } from "./stage.ts";
+import type { Stage } from "./stage.ts";
 
 /**
  * A client gives up when nothing fails and it still gets no decision: the lone participant of its transaction is too slow. Half a minute or
@@ -23,9 +23,10 @@ export function createTransactionClients(
     readonly coordinators: Coordinators;
     readonly orders: Orders;
     readonly ledger: Ledger;
+    readonly isAway: (participant: string) => boolean;
   },
 ): Room {
-  const { participants, coordinators, orders, ledger } = options;
+  const { participants, isAway, coordinators, orders, ledger } = options;
   const { dice, tally, world, say, fail, onFailure } = stage;
   let open = 0;
 
@@ -41,10 +42,11 @@ export function createTransactionClients(
     requestedBy: "client",
   });
 
-  function hear({ id, outcome }: Transaction, order: Order): void {
+  function hear(transaction: Transaction, order: Order): void {
+    const { id, outcome } = transaction;
     say(`client  hears ${id} ${outcome}`);
     if (outcome === undefined) fail(`the client is told that ${id} is undecided`);
-    else ledger.onTold(id, outcome, order);
+    ledger.onTold(transaction, order);
     tally.count(`clients told: ${outcome}`);
     if (order.parts.size === 0) tally.count("empty transactions");
   }
@@ -100,12 +102,13 @@ export function createTransactionClients(
         const names = dice.chance(0.2) ? chosen.slice(0, 1) : chosen;
         const parts = partsOf(names, () => (dice.chance(yes) ? "commit" : dice.pick(behaviours)));
         const order = orders.add(parts, dice.chance(0.7));
-        world.after(dice.between(0, chaosMs), () => void begin(order).catch(onFailure));
+        world.after(dice.between(0, stage.chaosMs), () => void begin(order).catch(onFailure));
       }
     },
     unsettled: async () => (open > 0 ? [`${open} clients wait`] : []),
     async probe() {
-      const parts = partsOf(participants, () => "commit");
+      const present = participants.filter((name) => !isAway(name));
+      const parts = partsOf(present, () => "commit");
       const probed = await execute(orders.add(parts, true), 30_000);
       return probed?.outcome === "committed";
     },

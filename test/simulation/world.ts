@@ -1,21 +1,26 @@
 import type { TraceEvent } from "../../src/commit/core/trace.ts";
+import { createAway } from "./away.ts";
 import { rage } from "./blows.ts";
 import { createCoordinators } from "./coordinators.ts";
+import { createInteractiveClients } from "./interactive-clients.ts";
 import { createLedger } from "./ledger.ts";
 import { countMessages } from "./messages.ts";
+import { createOperators } from "./operators.ts";
 import { createOrders } from "./orders.ts";
 import { createParticipants } from "./participants.ts";
 import { idle, type Room } from "./room.ts";
 import { probe, settle, unsettled } from "./settled.ts";
-import { chaosMs, createStage, type Stage } from "./stage.ts";
+import { createStage, type Stage } from "./stage.ts";
 import { createTransactionClients } from "./transaction-clients.ts";
+import { createWatchers } from "./watchers.ts";
 
 // One run: the production coordinator and participants in a world whose time, network, disks and chance are made here, from one seed.
 
-export type SimulationOptions = {
+/** What worlds of one run have in common. */
+export type WorldOptions = { readonly participantsMin: number; readonly participantsMax: number };
+
+export type SimulationOptions = WorldOptions & {
   readonly seed: number;
-  readonly participantsMin: number;
-  readonly participantsMax: number;
   /** The transcript, line by line. */
   readonly onLine?: (line: string) => void;
   /** What each core does, in the order in which it happens. */
@@ -37,19 +42,24 @@ const settleMs = 10 * 60_000;
 function createRooms(stage: Stage, { participantsMin, participantsMax }: SimulationOptions): readonly Room[] {
   const ledger = createLedger(stage.fail);
   const orders = createOrders();
-  const coordinators = createCoordinators(stage);
+  const coordinators = createCoordinators(stage, ledger);
   const count = stage.dice.between(participantsMin, participantsMax);
   const participants = createParticipants(stage, { count, coordinators, orders, ledger });
-  const clients = createTransactionClients(stage, { participants: participants.names, coordinators, orders, ledger });
+  const { names, isAway } = participants;
+  const clients = createTransactionClients(stage, { participants: names, coordinators, orders, ledger, isAway });
+  const interactive = createInteractiveClients(stage, { participants: names, coordinators, orders, ledger });
+  const operators = createOperators(stage, { participants: names, coordinators, ledger });
+  const watchers = createWatchers(stage, coordinators);
+  const away = createAway(stage, { participants, coordinators, ledger });
   stage.onMessage(countMessages(stage.tally));
   const books: Room = {
     ...idle,
     async unsettled() {
       const { transactions } = await coordinators.decisions.list({ beforeId: undefined, limit: Number.POSITIVE_INFINITY });
-      return ledger.unsettled(transactions, participants.resources);
+      return ledger.unsettled(transactions, participants.resources, isAway);
     },
   };
-  return [coordinators, participants, clients, books];
+  return [coordinators, participants, clients, interactive, operators, watchers, away, books];
 }
 
 export async function simulate(options: SimulationOptions): Promise<SimulationResult> {
@@ -63,16 +73,28 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     await rage(stage, rooms);
     stage.calmDown();
     for (const room of rooms) room.heal();
+    await end();
+    if (stage.isPartial) {
+      for (const room of rooms) room.healRest();
+      await end();
+    }
+    if (stage.restMs > 0) {
+      await world.sleep(stage.restMs);
+      await end();
+    }
+    over = true;
+  }
+
+  async function end(): Promise<void> {
     await settle(world, rooms);
     await probe(rooms);
     await settle(world, rooms);
-    over = true;
   }
 
   process.on("unhandledRejection", onFailure);
   try {
     drama().catch(onFailure);
-    await schedule.run(schedule.nowMs + chaosMs + settleMs, () => over || stage.failure !== undefined);
+    await schedule.run(schedule.nowMs + stage.chaosMs + stage.restMs + 3 * settleMs, () => over || stage.failure !== undefined);
     if (!over && stage.failure === undefined) {
       fail(`Termination: ${(await unsettled(rooms)).join("; ") || "the last transaction is not committed"}`);
     }

@@ -1,0 +1,98 @@
+import { owesAck, type Transaction } from "../../src/commit/core/types.ts";
+import type { Driver } from "../../src/commit/driver.ts";
+import type { Asked, VerbFailure } from "../../src/commit/verbs.ts";
+import type { ParticipantId, TransactionId } from "../../src/kernel/ids.ts";
+import type { Result } from "../../src/kernel/result.ts";
+import { callCoordinator } from "./calls.ts";
+import type { Coordinators } from "./coordinators.ts";
+import type { Ledger } from "./ledger.ts";
+import { idle, type Room } from "./room.ts";
+import type { Stage } from "./stage.ts";
+
+const asked: Asked = { reason: "it stays", requestedBy: "operator", request: undefined };
+
+type Verb = (driver: Driver, transaction: Transaction) => Promise<Result<Transaction, VerbFailure>>;
+
+/** Those that look at what there is, and end what does not end by itself: with each verb, at any time, also where it is refused. */
+export function createOperators(
+  stage: Stage,
+  options: { readonly participants: readonly string[]; readonly coordinators: Coordinators; readonly ledger: Ledger },
+): Room {
+  const { participants, coordinators, ledger } = options;
+  const { dice, tally, world, say, fail, onFailure, draw } = stage;
+  /** Whoever guesses makes it hard to see whether the protocol keeps its promises: in half of the worlds, nobody does. */
+  const resolving = draw(0.5);
+  const meddling = draw(1);
+  let busy = 0;
+
+  const verbs: Readonly<Record<string, Verb>> = {
+    abort: (driver, { id }) => driver.abort(id, asked),
+    // While work is enlisted, only its client knows when that is whole.
+    commit: (driver, { id, idleTimeoutMs }) => (idleTimeoutMs === undefined ? driver.commit(id, asked) : driver.retry(id, asked)),
+    forget: (driver, { id }) => driver.forget(id, asked),
+    get: (driver, { id }) => driver.get(id),
+    retry: (driver, { id }) => driver.retry(id, asked),
+  };
+
+  function resolve(driver: Driver, transaction: Transaction): ReturnType<Verb> {
+    const { id } = transaction;
+    ledger.onResolving(transaction);
+    return driver.resolve(id, dice.pick(["committed", "aborted"] as const), asked);
+  }
+
+  function hear(verb: string, id: TransactionId, answer: Awaited<ReturnType<Verb>>): void {
+    const why = answer.ok ? "" : ` ${answer.error.type}`;
+    tally.count(`operators: ${verb}${why}`);
+    say(`operator  ${verb} ${id}${why}`);
+    if (answer.ok && answer.value.id !== id) fail(`${verb} ${id} is answered with ${answer.value.id}`);
+    if (answer.ok) ledger.onTold(answer.value);
+    else if (answer.error.type === "not-found") ledger.onNotFound(id);
+    else if (answer.error.type === "refused") ledger.onTold(answer.error.transaction);
+    else if (answer.error.type === "defect") fail(`${verb} ${id} meets a defect`);
+  }
+
+  async function forgetParticipant(): Promise<void> {
+    const participantId = dice.pick(participants) as ParticipantId;
+    const answer = await callCoordinator(stage, coordinators, ({ driver }) => driver.forgetParticipant(participantId, asked));
+    tally.count(`operators: forget participant ${answer === "no answer" || answer.ok ? "" : answer.error.type}`.trimEnd());
+  }
+
+  async function act(): Promise<void> {
+    if (dice.chance(0.1)) return forgetParticipant();
+    const page = await callCoordinator(stage, coordinators, async ({ driver }) =>
+      driver.list({ beforeId: undefined, limit: dice.pick([5, 1_000]) }),
+    );
+    if (page === "no answer" || page.transactions.length === 0) return;
+    tally.count("operators: list");
+    for (const transaction of page.transactions) ledger.onTold(transaction);
+    const stuck = page.transactions.filter(isStuck);
+    const mayResolve = stuck.length > 0 && dice.chance(resolving);
+    const transaction = dice.pick(mayResolve ? stuck : page.transactions);
+    // Of what is over, and of what nobody should have begun to resolve: refused.
+    const [name, verb] =
+      mayResolve || dice.chance(resolving / 10) ? (["resolve", resolve] as const) : dice.pick(Object.entries(verbs));
+    say(`operator  will ${name} ${transaction.id}, which is ${transaction.phase}`);
+    const answer = await callCoordinator(stage, coordinators, ({ driver }) => verb(driver, transaction));
+    if (answer !== "no answer") hear(name, transaction.id, answer);
+  }
+
+  return {
+    ...idle,
+    open() {
+      for (let left = Math.round(meddling * 30); left > 0; left -= 1) {
+        world.after(dice.between(0, stage.chaosMs), () => {
+          busy += 1;
+          act().then(() => {
+            busy -= 1;
+          }, onFailure);
+        });
+      }
+    },
+    unsettled: async () => (busy > 0 ? [`${busy} operators wait`] : []),
+  };
+}
+
+/** It waits for a participant. */
+const isStuck = (transaction: Transaction): boolean =>
+  transaction.phase !== "COMPLETED" &&
+  (transaction.outcome === undefined || transaction.parts.some((part) => owesAck(transaction, part)));

@@ -1,0 +1,156 @@
+import { type Phase, phases, type Transaction } from "../../src/commit/core/types.ts";
+import type { TransactionId } from "../../src/kernel/ids.ts";
+import type { DurationMs, TimeMs } from "../../src/kernel/time.ts";
+import type { CoordinatorActor, Coordinators } from "./coordinators.ts";
+import { idle, type Room } from "./room.ts";
+import type { Stage } from "./stage.ts";
+
+type Told = { readonly phase: Phase; readonly outcome: Transaction["outcome"] };
+
+type Heard = { readonly outcome: Transaction["outcome"]; readonly atMs: TimeMs; readonly aheadMs: DurationMs };
+
+/** One watch of all transactions of one coordinator. */
+type Watch = {
+  readonly actor: CoordinatorActor;
+  readonly sinceMs: TimeMs;
+  /** Of the true time, when it began. */
+  readonly aheadMs: DurationMs;
+  /** What has a greater id has begun since. */
+  readonly sinceId: TransactionId;
+  readonly told: Map<TransactionId, Told>;
+  isOver: boolean;
+};
+
+const order = (phase: Phase): number => (phase === "ABORTING" ? phases.indexOf("COMMITTING") : phases.indexOf(phase));
+
+/**
+ * Those that watch all transactions, as fast or as slowly as they read. Phases only go forward in a watch, and outcomes stay; and what a
+ * caller was told before the last progress, every watch of that coordinator had told by then.
+ */
+export function createWatchers(stage: Stage, coordinators: Coordinators): Room {
+  const { dice, schedule, tally, world, fail, onFailure } = stage;
+  const watches = new Set<Watch>();
+  /** When a caller of this coordinator heard the outcome. */
+  const heard = new Map<CoordinatorActor, Map<TransactionId, Heard>>();
+  const aheadOf = ({ process }: CoordinatorActor): DurationMs => process.clock.nowMs() - schedule.nowMs;
+
+  function onTransaction(watch: Watch, { id, phase, outcome }: Transaction): void {
+    const before = watch.told.get(id);
+    const { name } = watch.actor.process;
+    if (before && order(before.phase) > order(phase))
+      fail(`WatchForward: a watch of ${name} tells ${id} ${before.phase}, then ${phase}`);
+    if (before?.outcome !== undefined && before.outcome !== outcome) {
+      fail(`DecisionStable: a watch of ${name} tells ${id} ${before.outcome}, then ${outcome}`);
+    }
+    watch.told.set(id, { phase, outcome });
+    tally.count("watches: changes");
+  }
+
+  function onProgress(watch: Watch, asOfMs: TimeMs): void {
+    tally.count("watches: progress");
+    const aheadMs = aheadOf(watch.actor);
+    for (const [id, { outcome, atMs, aheadMs: aheadThenMs }] of heard.get(watch.actor) ?? []) {
+      // What was over before the watch began is not told. A clock that was set since says nothing of what came first.
+      const mustKnow =
+        (id > watch.sinceId || watch.told.has(id)) &&
+        atMs > watch.sinceMs &&
+        aheadThenMs === aheadMs &&
+        watch.aheadMs === aheadMs;
+      if (!mustKnow || atMs + aheadMs >= asOfMs || watch.told.get(id)?.outcome === outcome) continue;
+      fail(`WatchComplete: a watch of ${watch.actor.process.name} has told all, and not that ${id} is ${outcome}`);
+    }
+  }
+
+  async function watchAll(actor: CoordinatorActor, pauseMs: number, signal: AbortSignal): Promise<void> {
+    const watch: Watch = {
+      actor,
+      sinceMs: schedule.nowMs,
+      aheadMs: aheadOf(actor),
+      sinceId: coordinators.lastId,
+      told: new Map(),
+      isOver: false,
+    };
+    watches.add(watch);
+    tally.count(pauseMs > 100 ? "watches: slow" : "watches: quick");
+    const messages = actor.driver.watchAll({ wanted: undefined, progressIntervalMs: 1_000, signal });
+    for (;;) {
+      const next = await messages.next();
+      if (!actor.process.alive) return;
+      if (next.done) {
+        watch.isOver = true;
+        tally.count(`watches ended: ${next.value.type}`);
+        return;
+      }
+      if (next.value.type === "transaction") onTransaction(watch, next.value.transaction);
+      else if (next.value.asOfMs !== undefined) onProgress(watch, next.value.asOfMs);
+      if (pauseMs > 0) await actor.process.sleep(dice.between(0, pauseMs));
+    }
+  }
+
+  /** One transaction, until it is over. */
+  async function watchOne(actor: CoordinatorActor): Promise<void> {
+    const { transactions } = await actor.driver.list({ beforeId: undefined, limit: 5 });
+    if (transactions.length === 0) return;
+    const { id } = dice.pick(transactions);
+    let last: Transaction | undefined;
+    const stream = actor.driver.watch(id, new AbortController().signal);
+    for (;;) {
+      const next = await stream.next();
+      if (!actor.process.alive) return;
+      if (next.done) {
+        if (next.value.type === "over" && last?.phase !== "COMPLETED")
+          fail(`a watch of ${id} is over, and has told ${last?.phase}`);
+        tally.count(`watches of one ended: ${next.value.type}`);
+        return;
+      }
+      const { phase } = next.value;
+      if (last && order(last.phase) > order(phase)) fail(`WatchForward: a watch of ${id} tells ${last.phase}, then ${phase}`);
+      last = next.value;
+    }
+  }
+
+  coordinators.onAnswer((actor, answer) => {
+    if (typeof answer !== "object" || answer === null || !("ok" in answer) || !answer.ok || !("value" in answer)) return;
+    const { id, outcome, coordinatorEpoch } = (answer.value ?? {}) as Partial<Transaction>;
+    // Of what another has run, a watch of this one need not tell.
+    if (id === undefined || outcome === undefined || coordinatorEpoch !== actor.driver.coordinator.coordinatorEpoch) return;
+    const its = heard.get(actor) ?? new Map();
+    heard.set(actor, its);
+    if (!its.has(id)) its.set(id, { outcome, atMs: schedule.nowMs, aheadMs: aheadOf(actor) });
+  });
+
+  function watchSome(): void {
+    const actor = coordinators.any();
+    if (!actor?.ready) return;
+    actor.process.enter(() => {
+      if (dice.chance(0.5)) return void watchOne(actor).catch(onFailure);
+      const left = new AbortController();
+      if (dice.chance(0.2)) world.after(dice.between(0, 10_000), () => left.abort({ type: "caller-left" }));
+      watchAll(actor, dice.pick([0, 10, 2_000]), left.signal).catch(onFailure);
+    });
+  }
+
+  return {
+    ...idle,
+    open() {
+      if (!dice.chance(0.5)) return;
+      for (let left = dice.between(1, 6); left > 0; left -= 1) world.after(dice.between(0, stage.chaosMs), watchSome);
+    },
+    /** At rest, the last that a watch has told of each transaction is how it is. */
+    async unsettled() {
+      const { transactions } = await coordinators.decisions.list({ beforeId: undefined, limit: Number.POSITIVE_INFINITY });
+      const found: string[] = [];
+      for (const { actor, sinceId, told, isOver } of watches) {
+        if (isOver || !actor.process.alive || actor.ending) continue;
+        const { coordinatorEpoch } = actor.driver.coordinator;
+        for (const { id, phase, coordinatorEpoch: epoch } of transactions) {
+          const last = told.get(id)?.phase;
+          const mustKnow = last !== undefined || (id > sinceId && epoch === coordinatorEpoch);
+          if (mustKnow && last !== phase)
+            found.push(`a watch of ${actor.process.name} has told ${id} ${last}, and it is ${phase}`);
+        }
+      }
+      return found;
+    },
+  };
+}
