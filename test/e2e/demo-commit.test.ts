@@ -70,9 +70,11 @@ describe("concord demo commit", () => {
     const exited = once(demo, "exit");
     const errors = text(demo.stderr);
     const pids: number[] = [];
+    let isAsked = false;
     for await (const line of createInterface({ input: demo.stdout })) {
       for (const [, pid] of line.matchAll(/\(pid (\d+)\)/g)) pids.push(Number(pid));
-      if (line.includes("Prepare")) demo.kill("SIGINT");
+      // Once: a second one would not wait for the processes.
+      if (!isAsked && line.includes("Prepare")) isAsked = demo.kill("SIGINT");
     }
     expect(await exited, await errors).toEqual([1, null]);
     expect(await errors).toBe("error: interrupted\n");
