@@ -1,4 +1,5 @@
 import { defineConfig } from "vitest/config";
+import { slowestFiles } from "./test/support/slowest-files.ts";
 
 const project = (name: string, timeoutMs: number) => ({
   extends: true as const,
@@ -21,7 +22,8 @@ export default defineConfig({
       project("simulation", 180_000),
       project("exploration", 180_000),
     ],
-    reporters: process.env["CI"] === undefined ? ["default"] : ["default", "json"],
+    globalSetup: "test/support/no-process-left.ts",
+    reporters: ["default", slowestFiles, ...(process.env["CI"] === undefined ? [] : ["json"])],
     outputFile: { json: ".cache/test-results.json" },
     coverage: {
       provider: "v8",
