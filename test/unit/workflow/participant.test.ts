@@ -89,6 +89,69 @@ describe("prepare", () => {
     expect((await under.store.get(workflowId))?.hold).toBeUndefined();
   });
 
+  // Between the check before the transaction and the Prepare others go on: what the caller has named is compared with what is held now.
+  test("judges again: a workflow that was moved since has another version than the expected one, and is not held", async () => {
+    const under = await withWorkflow();
+    await under.manager.move(moveTo("ACTIVE"));
+    const begun = await beginTogether(under, moveTo("CANCELLED", { expectedVersion: 2 }));
+    expect(await under.manager.move(moveTo("PAUSED"))).toMatchObject({ value: { workflow: { version: 3 } } });
+    expect(await begun.prepare(transactionId)).toEqual({ value: "abort", reason: "VERSION_MISMATCH" });
+    expect((await under.store.get(workflowId))?.hold).toBeUndefined();
+    begun.answer(ok({ transactionId, outcome: "aborted", abortReason: "a NO", refusals: [] }));
+    expect(await begun.moved).toMatchObject({
+      error: { type: "version-mismatch", expectedVersion: 2, currentVersion: 3 },
+    });
+  });
+
+  test("judges again: a recovery of what was recovered since is none any more, and holds nothing, though the move is legal", async () => {
+    const under = await withWorkflow();
+    for (const state of ["ACTIVE", "FAILED"] as const) await under.manager.move(moveTo(state));
+    const begun = await beginTogether(under, moveTo("ACTIVE", { mustRecover: true }));
+    for (const state of ["ACTIVE", "PAUSED"] as const) await under.manager.move(moveTo(state));
+    expect(await begun.prepare(transactionId)).toEqual({ value: "abort", reason: "NOT_FAILED" });
+    expect(await under.store.get(workflowId)).toMatchObject({ state: "PAUSED", retryCount: 1, hold: undefined });
+    begun.answer(ok({ transactionId, outcome: "aborted", abortReason: "a NO", refusals: [] }));
+    expect(await begun.moved).toMatchObject({ error: { type: "not-failed", state: "PAUSED" } });
+  });
+
+  // The same request would be done twice, once for each process that was asked.
+  test("does not hold for a request that another process has answered meanwhile, though its move is allowed again", async () => {
+    const under = await withWorkflow();
+    const begun = await beginTogether(under, moveTo("ACTIVE", { request }));
+    const other = managerOver(under.store);
+    await other.manager.move(moveTo("ACTIVE", { request }));
+    await other.manager.move(moveTo("PAUSED"));
+    expect(await begun.prepare(transactionId)).toEqual({ value: "abort", reason: "the request was carried out already" });
+    expect(await under.store.get(workflowId)).toMatchObject({ state: "PAUSED", version: 3, hold: undefined });
+    begun.answer(ok({ transactionId, outcome: "aborted", abortReason: "a NO", refusals: [] }));
+    expect(await begun.moved).toMatchObject({ value: { workflow: { state: "ACTIVE", version: 2 } } });
+  });
+
+  test("votes only when the hold is durable, and no hold that could not be written is voted for", async () => {
+    const under = await withWorkflow();
+    const begun = await beginTogether(under, moveTo("ACTIVE"));
+    const { apply } = under.store;
+    const flushed = Promise.withResolvers<void>();
+    under.store.apply = async (batch) => {
+      await flushed.promise;
+      return apply(batch);
+    };
+    let vote: unknown;
+    const voted = begun.prepare(transactionId).then((value) => {
+      vote = value;
+    });
+    await new Promise((resolve) => void setImmediate(resolve));
+    expect(vote).toBeUndefined();
+    flushed.resolve();
+    await voted;
+    expect([vote, (await under.store.get(workflowId))?.hold?.transactionId]).toEqual([yes, transactionId]);
+
+    const failing = await withWorkflow();
+    const second = await beginTogether(failing, moveTo("ACTIVE"));
+    failing.store.apply = async () => err({ type: "storage-unavailable", cause: "disk full", outcomeUnknown: false });
+    expect(await second.prepare(transactionId)).toMatchObject({ value: "abort" });
+  });
+
   test("cuts its refusal to 1,000 characters", async () => {
     const under = await withWorkflow();
     const begun = await beginTogether(under, moveTo("ACTIVE"));

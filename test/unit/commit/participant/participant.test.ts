@@ -9,6 +9,8 @@ import {
   lingerMs,
   outgoingCountMax,
   refusedBackoff,
+  resourceBackoff,
+  storageBackoff,
   welcomeTimeoutMs,
 } from "../../../../src/commit/limits.ts";
 import type { ParticipantOptions } from "../../../../src/commit/participant/participant.ts";
@@ -215,6 +217,73 @@ describe("a participant", () => {
     // The runbook goes by the transaction's id.
     expect(errors[0]).toMatchObject({ transaction: "t1", attempt: 1, err: new Error("disk full") });
     expect(errors.at(-1)).toMatchObject({ transaction: "t1", err: new Error("busy") });
+  });
+});
+
+// A promise binds: whoever acknowledges what was not done lets the coordinator forget the one record that says what to do.
+describe("however often it fails, nothing is acknowledged that is not done:", () => {
+  const failureCount = 100;
+  /** The coordinator need not beat. */
+  const foreverMs = 1e12;
+
+  test.each(["committed", "aborted"] as const)("%s, by the resource", async (outcome) => {
+    const w = await world();
+    const tries = { count: 0 };
+    const attempt = async <T>(run: () => Promise<T>): Promise<T> => {
+      tries.count += 1;
+      if (tries.count <= failureCount) throw new Error("busy");
+      return run();
+    };
+    const { commit, abort } = w.resource;
+    const resource: Resource = {
+      ...w.resource,
+      commit: (work) => attempt(() => commit(work)),
+      abort: (work) => attempt(() => abort(work)),
+    };
+    await w.start({ resource, logger: { ...silent, error() {} } });
+    await w.coordinator.welcome(1, foreverMs);
+    await w.coordinator.prepare("t1");
+    await w.coordinator.decide("t1", outcome);
+    expect(w.coordinator.said()).toEqual(["hello []", "vote t1 commit"]);
+    while (tries.count < failureCount) {
+      await w.clock.advance(resourceBackoff.maxMs);
+      expect(w.coordinator.received.filter(({ type }) => type === "decision-ack")).toEqual([]);
+      expect((await w.log.get(tx("t1")))?.state).toBe("prepared");
+    }
+    await w.clock.advance(resourceBackoff.maxMs);
+    expect(w.coordinator.said().at(-1)).toBe(`ack t1 ${outcome}`);
+    expect([tries.count, w.state.get(tx("t1")), (await w.log.get(tx("t1")))?.state]).toEqual([
+      failureCount + 1,
+      outcome,
+      outcome,
+    ]);
+  });
+
+  test("a vote, and an end, by its log", async () => {
+    const w = await world();
+    const failures = { count: failureCount };
+    await w.start({ log: failingLog(w.log, failures), logger: { ...silent, error() {} } });
+    await w.coordinator.welcome(1, foreverMs);
+    /** It asks now and then, meanwhile. */
+    const said = (): readonly string[] => w.coordinator.said().filter((each) => !each.startsWith("inquiry"));
+    const saidWhileItFails = async (): Promise<readonly string[]> => {
+      const all: string[] = [];
+      for (let pauses = 0; failures.count > 0 && pauses < 100 * failureCount; pauses += 1) {
+        all.push(...said());
+        await w.clock.advance(storageBackoff.firstMs);
+      }
+      expect(failures.count).toBe(0);
+      return all;
+    };
+    await w.coordinator.prepare("t1");
+    expect(await saidWhileItFails()).toEqual(["hello []"]);
+    await w.clock.advance(storageBackoff.maxMs);
+    expect(said()).toEqual(["vote t1 commit"]);
+    failures.count = failureCount;
+    await w.coordinator.decide("t1", "committed");
+    expect(await saidWhileItFails()).toEqual([]);
+    await w.clock.advance(storageBackoff.maxMs);
+    expect(said()).toEqual(["ack t1 committed"]);
   });
 });
 
@@ -708,6 +777,33 @@ describe("the epoch of a coordinator", () => {
     await flush();
     expect(w.coordinator.said()).toEqual(["vote t1 commit"]);
     expect(await w.log.coordinators()).toEqual([{ coordinatorId: "c", coordinatorEpoch: 2, claimId: "claim 2" }]);
+  });
+
+  // Two processes claim to be the same coordinator. The older one would presume aborted what the newer one has committed.
+  test("never goes back: a Welcome that was believed is not any more, if a newer one was seen while its claim was written", async () => {
+    const w = await world();
+    const [older, newer] = [scripted(), scripted()];
+    const gate = Promise.withResolvers<void>();
+    const { persistCoordinator } = w.log;
+    const log: typeof w.log = {
+      ...w.log,
+      persistCoordinator: async (coordinator) => {
+        if (coordinator.coordinatorEpoch === 2) await gate.promise;
+        await persistCoordinator(coordinator);
+      },
+    };
+    const participant = await w.start({ log, coordinators: [older.transport, newer.transport] });
+    older.hang();
+    await older.welcome(2);
+    await newer.welcome(3);
+    await newer.prepare("t1", { coordinatorEpoch: 3 });
+    expect(newer.said()).toEqual(["hello []", "vote t1 commit"]);
+    gate.resolve();
+    await flush();
+    await older.decide("t1", "aborted", 2);
+    expect(older.said()).toEqual(["hello []", expect.stringMatching("nack: the decision log .* does not have its claim 3")]);
+    expect(participant.inDoubt()).toEqual(["t1"]);
+    expect(await w.log.coordinators()).toEqual([{ coordinatorId: "c", coordinatorEpoch: 3, claimId: "claim 3" }]);
   });
 
   test("is tried again until it is written, and let go when the participant closes meanwhile", async () => {
