@@ -36,7 +36,7 @@ import { createArchive } from "./rpc/archive.ts";
 import { openChannel } from "./rpc/clients/channel.ts";
 import { createParticipantTransport } from "./rpc/clients/participant-transport.ts";
 import { createPredicateClient, predicateCalls } from "./rpc/clients/predicate-client.ts";
-import { createTransactionClient } from "./rpc/clients/transaction-client.ts";
+import { createTransactionClient, transactionCalls } from "./rpc/clients/transaction-client.ts";
 import { createCommitService } from "./rpc/commit-service.ts";
 import type { RpcContext } from "./rpc/context.ts";
 import { storageUnavailable } from "./rpc/errors.ts";
@@ -612,7 +612,7 @@ async function workflowPart(wiring: Wiring): Promise<Result<Part, StartFailure>>
           logger,
           clock: systemClock,
         }),
-        transactions: createTransactionClient(commitChannel),
+        transactions: createTransactionClient(transactionCalls(commitChannel)),
       };
       const session = createParticipant({
         coordinators: [createParticipantTransport({ channel: commitChannel, address: commitAddress })],

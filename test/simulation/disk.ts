@@ -27,7 +27,7 @@ export type OpenDisk = {
   crash(): void;
 };
 
-class DiskFailure extends Error {}
+export class DiskFailure extends Error {}
 
 type Write = { readonly apply: () => Promise<void>; readonly fail: (error: DiskFailure) => void };
 

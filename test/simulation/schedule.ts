@@ -116,6 +116,7 @@ export function createProcess(schedule: Schedule, name: string, clockSkewMs: Dur
       if (!alive) return;
       alive = false;
       for (const run of dying) run();
+      dying.clear();
     },
     onKill: (run) => void dying.add(run),
   };

@@ -13,6 +13,7 @@ import { probe, settle, unsettled } from "./settled.ts";
 import { createStage, type Stage } from "./stage.ts";
 import { createTransactionClients } from "./transaction-clients.ts";
 import { createWatchers } from "./watchers.ts";
+import { createWorkflowRooms } from "./workflow/rooms.ts";
 
 // One run: the production coordinator and participants in a world whose time, network, disks and chance are made here, from one seed.
 
@@ -59,7 +60,8 @@ function createRooms(stage: Stage, { participantsMin, participantsMax }: Simulat
       return ledger.unsettled(transactions, participants.resources, isAway);
     },
   };
-  return [coordinators, participants, clients, interactive, operators, watchers, away, books];
+  const workflows = createWorkflowRooms(stage, { coordinators, participants: names, orders });
+  return [coordinators, participants, clients, interactive, operators, watchers, away, books, ...workflows];
 }
 
 export async function simulate(options: SimulationOptions): Promise<SimulationResult> {

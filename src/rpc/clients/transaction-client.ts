@@ -1,4 +1,5 @@
-import { type Channel, ClientError, Status } from "nice-grpc";
+import { type Channel, type Client, ClientError, Status } from "nice-grpc";
+import type { DeadlineOptions } from "nice-grpc-client-middleware-deadline";
 import { Outcome, type TransactionParticipant, VoteValue } from "../../gen/concord/commit/v1/transaction.ts";
 import { TwoPhaseCommitDefinition } from "../../gen/concord/commit/v1/two_phase_commit.ts";
 import type { ParticipantId, TransactionId } from "../../kernel/ids.ts";
@@ -15,13 +16,17 @@ const failureTypes: Readonly<Partial<Record<Status, TransactionFailure["type"]>>
   [Status.INVALID_ARGUMENT]: "refused",
 };
 
+/** The call of TwoPhaseCommit that it makes. It throws a ClientError. */
+export type TransactionCalls = Pick<Client<TwoPhaseCommitDefinition, DeadlineOptions>, "executeTransaction">;
+
+export const transactionCalls = (channel: Channel): TransactionCalls => clientFactory.create(TwoPhaseCommitDefinition, channel);
+
 /** Runs transactions at a TwoPhaseCommit over gRPC. */
-export function createTransactionClient(channel: Channel): TransactionClient {
-  const client = clientFactory.create(TwoPhaseCommitDefinition, channel);
+export function createTransactionClient(coordinator: TransactionCalls): TransactionClient {
   return {
     async execute(request) {
       try {
-        const { transaction } = await client.executeTransaction(
+        const { transaction } = await coordinator.executeTransaction(
           {
             participants: request.parts.map(({ participantId, payload }) => ({ participantId, payload: Buffer.from(payload) })),
             prepareTimeout: durationToWire(request.timeoutMs),

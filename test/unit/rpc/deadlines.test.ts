@@ -11,7 +11,7 @@ import { workflowCommand } from "../../../src/cli/workflow.ts";
 import type { ParticipantId } from "../../../src/kernel/ids.ts";
 import { openChannel } from "../../../src/rpc/clients/channel.ts";
 import { createPredicateClient, predicateCalls } from "../../../src/rpc/clients/predicate-client.ts";
-import { createTransactionClient } from "../../../src/rpc/clients/transaction-client.ts";
+import { createTransactionClient, transactionCalls } from "../../../src/rpc/clients/transaction-client.ts";
 import { systemClock } from "../../../src/runtime/clock.ts";
 import { openRawCall } from "../../support/raw-call.ts";
 import { type Fakes, startRecordingServer } from "../../support/recording-server.ts";
@@ -108,7 +108,7 @@ describe("Concord's own clients tell the server how long they wait:", () => {
 
   test("the manager, when it has a transaction run", async () => {
     const { calls, channel } = await start();
-    const client = createTransactionClient(channel);
+    const client = createTransactionClient(transactionCalls(channel));
     const timeouts = await timeoutsOf(calls, () =>
       client.execute({
         parts: [{ participantId: "p" as ParticipantId, payload: new Uint8Array() }],

@@ -1,0 +1,37 @@
+import type { Dice } from "../random.ts";
+
+/** What is asked of the workflow manager in one run, and how often. */
+export type WorkflowLoad = {
+  readonly clientCount: number;
+  readonly callsEach: number;
+  readonly workflowCount: number;
+  /** Of the moves: together with the work of other participants. */
+  readonly together: number;
+  /** Of the moves that could be made with a version: they name it. */
+  readonly versioned: number;
+  /** Of the changes: with a request id, so that they are asked again. */
+  readonly repeatable: number;
+  /** Of the calls: several workflows at once. */
+  readonly batches: number;
+  readonly deadlines: number;
+  readonly purges: number;
+  readonly ruleChanges: number;
+  readonly gapMs: number;
+};
+
+export function drawWorkflowLoad(dice: Dice): WorkflowLoad {
+  const some = (max: number): number => (dice.chance(0.6) ? dice.unit() * max : 0);
+  return {
+    clientCount: dice.between(2, 5),
+    callsEach: dice.between(4, 10),
+    workflowCount: dice.between(1, 5),
+    together: some(0.8),
+    versioned: some(0.8),
+    repeatable: dice.chance(0.2) ? 0 : 0.3 + dice.unit() * 0.7,
+    batches: some(0.4),
+    deadlines: some(0.5),
+    purges: some(0.5),
+    ruleChanges: some(0.5),
+    gapMs: dice.pick([200, 2_000, 8_000]),
+  };
+}

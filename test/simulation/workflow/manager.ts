@@ -1,0 +1,243 @@
+import { createParticipant, type Participant } from "../../../src/commit/participant/participant.ts";
+import { TwoPhaseCommitDefinition } from "../../../src/gen/concord/commit/v1/two_phase_commit.ts";
+import { PredicateLogicDefinition } from "../../../src/gen/concord/predicate/v1/predicate_logic.ts";
+import { WorkflowServiceDefinition } from "../../../src/gen/concord/workflow/v1/workflow_service.ts";
+import type { ParticipantId } from "../../../src/kernel/ids.ts";
+import { createPredicateClient } from "../../../src/rpc/clients/predicate-client.ts";
+import { createTransactionClient } from "../../../src/rpc/clients/transaction-client.ts";
+import { createCommitService } from "../../../src/rpc/commit-service.ts";
+import { workflowFilter } from "../../../src/rpc/filter.ts";
+import { createWorkflowService } from "../../../src/rpc/workflow-service.ts";
+import { createMemoryWorkflowStore } from "../../../src/storage/memory/workflow-store.ts";
+import { createBulk } from "../../../src/workflow/bulk.ts";
+import { createDeadlines } from "../../../src/workflow/deadlines.ts";
+import { createFireDeadline, firingAgain } from "../../../src/workflow/fire-deadline.ts";
+import { createManager } from "../../../src/workflow/manager.ts";
+import { createOwnPart } from "../../../src/workflow/own-part.ts";
+import { createWorkflowParticipant } from "../../../src/workflow/participant.ts";
+import { createPolicies } from "../../../src/workflow/policies.ts";
+import type { WorkflowStore } from "../../../src/workflow/ports.ts";
+import { createPurges } from "../../../src/workflow/purge.ts";
+import { createWatch } from "../../../src/workflow/watch.ts";
+import { unhurried } from "../../support/unhurried.ts";
+import { bothWays, cutCable, restoreCable } from "../cables.ts";
+import type { CoordinatorActor, Coordinators } from "../coordinators.ts";
+import type { OpenDisk } from "../disk.ts";
+import { type Cable, createCable } from "../network.ts";
+import { setClock, stopProcess } from "../process-blows.ts";
+import { idle, type Room } from "../room.ts";
+import type { Process } from "../schedule.ts";
+import type { Stage } from "../stage.ts";
+import { type ManagerWrite, openWorkflowStore } from "./durable-stores.ts";
+import type { EngineRoom } from "./engine.ts";
+import { quietLogger } from "./logger.ts";
+import type { Rpc, Served } from "./rpc.ts";
+
+export const managerId = "manager" as ParticipantId;
+
+/** Short, so that a world sees what follows from it. */
+const predicateTimeoutMs = 2_000;
+
+const workflowCountMax = 1_000;
+
+type Running = {
+  readonly process: Process;
+  readonly disk: OpenDisk;
+  served: Served | undefined;
+  participant: Participant | undefined;
+  close: () => Promise<void>;
+};
+
+export type ManagerRoom = Room & {
+  /** What is durable. */
+  readonly store: WorkflowStore;
+  served(): Served | undefined;
+};
+
+/**
+ * The production workflow manager, wired as src/compose.ts does it: one process after the other, over one durable store. It asks the engine
+ * and the coordinator over the network, and is the coordinator's participant.
+ */
+export function createManagerRoom(
+  stage: Stage,
+  options: {
+    readonly rpc: Rpc;
+    readonly coordinators: Coordinators;
+    readonly engine: Pick<EngineRoom, "served">;
+    readonly onWrite: (written: ManagerWrite) => Promise<void>;
+  },
+): ManagerRoom {
+  const { rpc, coordinators, engine, onWrite } = options;
+  const { schedule, dice, tally, network, say, onFailure } = stage;
+  const durable = createMemoryWorkflowStore(() => schedule.nowMs);
+  /** To the coordinator, as its participant; to the engine; to the coordinator, as its client. */
+  const cables = { session: createCable(), engine: createCable(), coordinator: createCable() };
+  const commitServices = new WeakMap<CoordinatorActor, Served>();
+  let running: Running | undefined;
+  let made = 0;
+
+  /** Of the coordinator that its address leads to. */
+  function commitService(): Served | undefined {
+    const actor = coordinators.any();
+    if (!actor?.ready) return undefined;
+    const { driver, sessions, process } = actor;
+    const known = commitServices.get(actor);
+    if (known) return known;
+    const handlers = createCommitService({ driver, sessions, clock: process.clock, turns: unhurried, messageTurns: unhurried });
+    const served = rpc.serve(process, TwoPhaseCommitDefinition, handlers);
+    commitServices.set(actor, served);
+    return served;
+  }
+
+  const someCable = (): Cable => dice.pick(Object.values(cables));
+
+  const newId = (): string => `id-${++made}`;
+
+  async function start(): Promise<void> {
+    const process = stage.process("manager");
+    const disk = stage.disk(process);
+    const actor: Running = { process, disk, served: undefined, participant: undefined, close: async () => {} };
+    running = actor;
+    say("manager starts");
+    const { clock } = process;
+    const logger = quietLogger(stage, "manager");
+    const store = openWorkflowStore(durable, actor, async (written) => {
+      say(`manager  ${describe(written)}`);
+      await onWrite(written);
+      if (written.type === "conflict" || !process.alive || !dice.chance(stage.swarm.crashBetween)) return;
+      tally.count("manager crashes after a durable write");
+      crash();
+    });
+    const policies = await createPolicies({ store, environment: clock });
+    const environment = { nowMs: clock.nowMs, newId, termsOf: policies.termsOf };
+    const predicates = createPredicateClient({
+      engine: rpc.client({ from: process, cable: cables.engine, definition: PredicateLogicDefinition, server: engine.served }),
+      timeoutMs: predicateTimeoutMs,
+      logger,
+      clock,
+    });
+    const transactions = createTransactionClient(
+      rpc.client({ from: process, cable: cables.coordinator, definition: TwoPhaseCommitDefinition, server: commitService }),
+    );
+    const attempts = { store, predicates, environment, turns: unhurried };
+    const newName = (): string => `part-${++made}`;
+    const ownPart = createOwnPart({ ...attempts, participantId: managerId, transactions, newName });
+    const { log, resource } = createWorkflowParticipant({ ...attempts, participantId: managerId, ownPart });
+    const sessions = {
+      connectedTo: (coordinatorId: string) => actor.participant?.connectedTo(coordinatorId) ?? false,
+      reread: (transactionId: Parameters<Participant["reread"]>[0]) => actor.participant?.reread(transactionId),
+    };
+    const manager = createManager({ ...attempts, clock, ownPart, sessions, workflowCountMax });
+    const watch = createWatch({ store, turns: unhurried, clock });
+    const undelivered = { oldestNeeded: async () => undefined, behind: () => [] };
+    const purges = createPurges({ store, undelivered, turns: unhurried, nowMs: clock.nowMs });
+    const filterOf = (text: string) => workflowFilter(text) ?? { known: {}, matches: () => false };
+    const bulk = createBulk({ ...attempts, bulk: durable.bulk, clock, logger, filterOf });
+    const handlers = createWorkflowService({
+      ...{ manager, bulk, store, policies, watch, purges, participantId: managerId, clock, turns: unhurried, logger },
+      server: {
+        ...{ version: "0.0.0", services: [], startedAtMs: clock.nowMs(), requestBytesMax: 1_000_000, workflowCountMax },
+        ...{ isHttpServed: false, hasSinks: false },
+      },
+    });
+    const deadlines = createDeadlines({
+      store,
+      clock,
+      fire: firingAgain(store, createFireDeadline({ store, environment, move: manager.move })),
+      report: {
+        fired: (_, { type }) => process.alive && tally.count(`deadlines: ${type}`),
+        failed: (error) => process.alive && onFailure(error),
+      },
+    });
+    const participant = createParticipant({
+      coordinators: [
+        network.transport({
+          ...{ from: process, participant: managerId, cable: cables.session, coordinator: coordinators.reachable },
+        }),
+      ],
+      participantId: managerId,
+      instanceId: `manager-${schedule.nowMs}`,
+      log,
+      resource,
+      clock,
+      random: dice.unit,
+      logger: stage.logger("manager"),
+      trace: stage.trace(process),
+      async onStep({ type }) {
+        if (!dice.chance(stage.swarm.crashBetween)) return;
+        tally.count(`manager crashes ${type.replaceAll("-", " ")}`);
+        crash();
+        await process.sleep(0);
+      },
+    });
+    actor.participant = participant;
+    await participant.start();
+    deadlines.start();
+    actor.served = rpc.serve(process, WorkflowServiceDefinition, handlers);
+    actor.close = async () => {
+      await deadlines.close();
+      await participant.close(dice.between(0, 3_000));
+    };
+  }
+
+  function crash(): void {
+    if (!running) return;
+    const { process, disk, participant } = running;
+    say("manager dies");
+    if (participant && participant.inDoubt().length > 0) tally.count("managers died in doubt");
+    running = undefined;
+    process.kill();
+    disk.crash();
+    network.reset(process);
+    schedule.after(dice.between(0, 8_000), () => start().catch(onFailure));
+  }
+
+  /** What is under way may end; then it goes. */
+  function leave(): void {
+    const actor = running;
+    if (!actor?.served) return;
+    say("manager leaves");
+    actor.served = undefined;
+    void actor.close().then(() => {
+      if (running === actor) crash();
+    }, onFailure);
+  }
+
+  return {
+    ...idle,
+    store: durable,
+    served: () => running?.served,
+    blows: {
+      "crash manager": crash,
+      "stop manager": () => stopProcess(stage, running?.process),
+      "close manager": leave,
+      "set clock of manager": () => setClock(stage, running?.process),
+      "cut the manager's cable": () => cutCable(stage, someCable(), managerId, bothWays),
+      "cut the manager's cable one way": () => cutCable(stage, someCable(), managerId, [dice.pick(bothWays)]),
+    },
+    open: () => void start().catch(onFailure),
+    heal() {
+      for (const cable of Object.values(cables)) restoreCable(cable);
+    },
+    async unsettled() {
+      const held = await durable.held({ afterId: undefined, limit: 100 });
+      return held.map(({ id, hold }) => `${id} is held by ${hold?.transactionId}`);
+    },
+  };
+}
+
+function describe(written: ManagerWrite): string {
+  if (written.type === "purge") return `purges ${written.workflows.join(" ") || "nothing"}`;
+  if (written.type === "conflict") return `meets a conflict: ${written.conflict.type}`;
+  const { puts, outcome, coordinator, answers = [] } = written.batch;
+  const states = puts.map(
+    ({ workflow: { id, state, version, hold } }) =>
+      `${id} ${state} ${version}${hold ? ` held by ${hold.transactionId} for ${hold.move.targetState}` : ""}`,
+  );
+  const rest = [
+    ...(outcome ? [`${outcome.transactionId} ${outcome.outcome}`] : []),
+    ...(coordinator ? [`epoch ${coordinator.coordinatorEpoch}`] : []),
+    ...answers.map(({ id }) => `answers ${JSON.stringify(id).slice(1, -1)}`),
+  ];
+  return `writes ${[...states, ...rest].join("; ")}`;
+}
