@@ -58,8 +58,9 @@ spec-mutants: setup ## break the specs in every place, one at a time; a model mu
 simulate: setup ## run the commit protocol on a faulty world; SEED=n replays one run
 	@bin/concord simulate $(if $(SEED),--seed $(SEED) --verbose)
 
-stress: setup ## transactions while every process is killed in turn, random rules against a reference, rules that take long, overload, hostile calls, calls of any kind, abuse of HTTP/2, HTTP by its description; SEED=n
+stress: setup ## transactions while every process is killed in turn, histories and watches under kills for MINUTES=2, random rules against a reference, rules that take long, overload, hostile calls, calls of any kind, abuse of HTTP/2, HTTP by its description; SEED=n
 	@node scripts/kill-stream.ts $(if $(SEED),--seed $(SEED))
+	@node scripts/linearizable.ts --minutes $(or $(MINUTES),2) $(if $(SEED),--seed $(SEED))
 	@RUNS=200000 vitest run test/property/predicate/reference.test.ts --testTimeout=600000
 	@node scripts/rules-load.ts
 	@node scripts/overload.ts
