@@ -17,6 +17,7 @@ import { graphFileOf } from "../test/exploration/workflow/graph-file.ts";
 import { type Model as ManagerModel, comparedModels as managerModels } from "../test/exploration/workflow/models.ts";
 import { huntWorkflow, workflowMutants } from "../test/exploration/workflow/mutants.ts";
 import { missing, runSeeds } from "../test/simulation/run.ts";
+import { trySample } from "./mutants/sample.ts";
 import { progress } from "./progress.ts";
 import { findTlc, type Tlc, Unavailable } from "./verify/tlc.ts";
 import { actionsOf } from "./verify/traces/actions.ts";
@@ -29,14 +30,14 @@ const help = `Checks that src/commit follows specs/TwoPhaseCommit.tla, and src/w
 
   node scripts/verify-code.ts [options]
 
-  --part NAME   only this: compare, explore, simulate, traces or mutants
+  --part NAME   only this: compare, explore, simulate, traces, mutants or sample
   --seeds N     how many simulated worlds (default 2000)
   --help
 
 compare, traces and the mutants of src/workflow need what scripts/verify.ts needs to run TLC; without it, they are skipped, or fail if CI=true.
 Exit code 0: all as expected. 1: something differs. 2: wrong usage.`;
 
-const parts = ["compare", "explore", "simulate", "traces", "mutants"] as const;
+const parts = ["compare", "explore", "simulate", "traces", "mutants", "sample"] as const;
 const seedsDefault = 2_000;
 
 /** Enough for every action many times, in a minute. */
@@ -289,6 +290,9 @@ async function main(): Promise<number> {
   if (wanted("simulate")) await simulateAll(seeds);
   if (wanted("traces")) await traceAll();
   if (wanted("mutants")) await huntAll();
+  if (wanted("sample")) {
+    for (const { name, problems, remark } of await trySample(join(import.meta.dirname, ".."), progress)) report(name, problems, remark);
+  }
   console.log(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`);
   return failed === 0 ? 0 : 1;
 }

@@ -1,0 +1,93 @@
+// Changes the code in one place at a time, and says which changes no test notices.
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { readSources, shuffled } from "./mutants/enumerate.ts";
+import { kinds, nameOf } from "./mutants/mutant.ts";
+import { floors, percent, ratesOf, rateText, survivorText, type Tried } from "./mutants/report.ts";
+import { runMutants } from "./mutants/run.ts";
+import { readSurvivors } from "./mutants/survivors.ts";
+import { progress } from "./progress.ts";
+
+const help = `Tries mutants of src/{commit,workflow,storage,predicate,events}: one change of the code at a time, with the tests that reach it.
+
+  node scripts/mutants.ts [options]
+
+  --sample N     so many, by chance (default: as many as --minutes allow)
+  --seed N       another choice (default 1)
+  --file PREFIX  only of these files, src/commit/run.ts or src/workflow/; may be given again
+  --tests PREFIX only with these test files; may be given again
+  --kind KIND    only of this kind: ${kinds.join(", ")}
+  --budget S     seconds of tests that one mutant may cost (default 20)
+  --minutes N    begins no mutant after so long (default 50)
+  --list         only says which there are
+  --help
+
+What survived, and what killed the others, is in .cache/mutants.json. Exit code 0: at least ${floors.cores} % of the mutants of cores and ${floors.shell} % of the
+others are killed. 1: fewer. 2: wrong usage.`;
+
+async function main(): Promise<number> {
+  const { values } = parseArgs({
+    options: {
+      sample: { type: "string" },
+      seed: { type: "string", default: "1" },
+      file: { type: "string", multiple: true, default: [] },
+      tests: { type: "string", multiple: true, default: [] },
+      kind: { type: "string" },
+      budget: { type: "string", default: "20" },
+      minutes: { type: "string", default: "50" },
+      list: { type: "boolean", default: false },
+      help: { type: "boolean", default: false },
+    },
+  });
+  const { seed, budget, minutes, sample = "Infinity" } = values;
+  if (values.help || [seed, budget, minutes, sample].some((value) => Number.isNaN(Number(value)))) {
+    console[values.help ? "log" : "error"](help);
+    return values.help ? 0 : 2;
+  }
+  const root = join(import.meta.dirname, "..");
+  const sources = readSources(root, values.file);
+  const all = sources
+    .flatMap(({ mutants }) => mutants.all)
+    .filter(({ kind }) => values.kind === undefined || kind === values.kind);
+  const mutants = shuffled(all, Number(seed)).slice(0, Number(sample));
+  if (values.list) {
+    for (const mutant of mutants) console.log(`${mutant.line} ${nameOf(mutant)}`);
+    return 0;
+  }
+  const isListed = readSurvivors(root);
+  const tried = await runMutants({
+    root,
+    sources,
+    mutants,
+    tests: values.tests,
+    budgetMs: Number(budget) * 1_000,
+    slowestMsMax: Number(budget) * 1_000,
+    endsAfterMs: Number(minutes) * 60_000,
+    say: progress,
+    onTried(one) {
+      if (one.verdict.outcome === "killed" || isListed(one.mutant)) return;
+      progress("");
+      console.log(survivorText(one));
+    },
+  });
+  progress("");
+  keep(root, tried);
+  const rates = ratesOf(tried, isListed);
+  for (const rate of [...rates.folders, rates.cores, rates.shell]) console.log(rateText(rate));
+  console.log(`${tried.length} of ${all.length} mutants were tried (seed ${seed})`);
+  return percent(rates.cores) >= floors.cores && percent(rates.shell) >= floors.shell ? 0 : 1;
+}
+
+function keep(root: string, tried: readonly Tried[]): void {
+  mkdirSync(join(root, ".cache"), { recursive: true });
+  const rows = tried.map(({ mutant, verdict }) => ({ name: nameOf(mutant), line: mutant.line, ...verdict }));
+  writeFileSync(join(root, ".cache", "mutants.json"), `${JSON.stringify(rows, undefined, 1)}\n`);
+}
+
+process.exit(
+  await main().catch((error: unknown) => {
+    console.error(error);
+    return 2;
+  }),
+);

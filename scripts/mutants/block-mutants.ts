@@ -1,0 +1,87 @@
+import { isAside } from "./aside.ts";
+import type { Mutant } from "./mutant.ts";
+import { mutant, type Place, textOf } from "./place.ts";
+import { childrenOf, type Node, nodeAt, nodesAt } from "./syntax.ts";
+
+type Found = {
+  readonly dropped: Map<Node, Mutant>;
+  readonly hoisted: Map<Node, Mutant>;
+  readonly sunk: Map<Node, Mutant>;
+};
+
+/** Statements that are left out, or run in another order. */
+export function blockMutants(here: Place, node: Node, found: Found): void {
+  if (isDroppable(node)) {
+    const kind = node.type === "ExpressionStatement" ? "dropped effect" : "dropped return";
+    found.dropped.set(node, mutant(here, node, kind, ";", { before: textOf(here, node), after: "nothing" }));
+  }
+  const statements = node.type === "SwitchCase" ? nodesAt(node, "consequent") : nodesAt(node, "body");
+  for (const [index, first] of statements.entries()) {
+    const second = statements[index + 1];
+    if (second !== undefined) swap(here, first, second, found);
+  }
+}
+
+/** A return without a value in the midst of a function, what is said to a loop, and whatever is done for its effect. */
+function isDroppable(node: Node): boolean {
+  if (node.type === "ContinueStatement") return true;
+  if (node.type === "ReturnStatement") return node["argument"] === null;
+  if (node.type !== "ExpressionStatement" || node["directive"] != null) return false;
+  const expression = nodeAt(node, "expression");
+  return expression !== undefined && !isAside(expression) && !isSuper(expression);
+}
+
+const isSuper = (node: Node): boolean => nodeAt(node, "callee")?.type === "Super";
+
+const isEffect = (node: Node): boolean =>
+  node.type === "ExpressionStatement" && node["directive"] == null && !isAside(nodeAt(node, "expression") ?? node);
+
+/** One that declares something can be passed by one that does not use it. */
+function swap(here: Place, first: Node, second: Node, { hoisted, sunk }: Found): void {
+  if (!isEffect(first) && !isEffect(second)) return;
+  const pair = [first, second];
+  if (!pair.every((statement) => isEffect(statement) || statement.type === "VariableDeclaration")) return;
+  // What only computes or only sets can be moved without being noticed.
+  if (!pair.some(calls) || !pair.every((statement) => calls(statement) || assigns(statement))) return;
+  const declared = namesOf(first);
+  if (declared.some((name) => uses(second, name))) return;
+  const moved = isEffect(second) ? second : first;
+  const texts = pair.map((statement) => textOf(here, statement));
+  const range = { start: first.start, end: second.end };
+  const made = mutant(here, range, "swapped order", texts.toReversed().join(" "), {
+    before: texts.join(" "),
+    after: texts.toReversed().join(" "),
+  });
+  if (moved === second) hoisted.set(second, made);
+  else sunk.set(first, made);
+}
+
+const calling = new Set(["CallExpression", "NewExpression", "AwaitExpression"]);
+
+const calls = (node: Node): boolean => calling.has(node.type) || childrenOf(node).some(calls);
+
+const assigns = (node: Node): boolean => node.type === "AssignmentExpression" || childrenOf(node).some(assigns);
+
+function namesOf(node: Node): readonly string[] {
+  if (node.type !== "VariableDeclaration") return [];
+  const names = (pattern: Node): readonly string[] =>
+    pattern.type === "Identifier" ? [String(pattern["name"])] : Object.values(pattern).flatMap(partsOf).flatMap(names);
+  return nodesAt(node, "declarations").flatMap((declarator) => {
+    const id = nodeAt(declarator, "id");
+    return id === undefined ? [] : names(id);
+  });
+}
+
+const partsOf = (value: unknown): readonly Node[] =>
+  Array.isArray(value)
+    ? value.flatMap(partsOf)
+    : typeof value === "object" && value !== null && "type" in value
+      ? [value as Node]
+      : [];
+
+function uses(node: Node, name: string): boolean {
+  if (node.type === "Identifier") return node["name"] === name;
+  return Object.values(node)
+    .flatMap(partsOf)
+    .some((part) => uses(part, name));
+}

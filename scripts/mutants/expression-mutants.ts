@@ -1,0 +1,180 @@
+import type { Mutant } from "./mutant.ts";
+import { mutant, type Place, textOf } from "./place.ts";
+import { sqlChanges } from "./sql.ts";
+import { bare, calleeOf, type Node, nodeAt } from "./syntax.ts";
+
+const comparisons: Readonly<Record<string, string>> = {
+  "<": "<=",
+  "<=": "<",
+  ">": ">=",
+  ">=": ">",
+  "===": "!==",
+  "!==": "===",
+};
+
+const tested = new Set(["IfStatement", "ConditionalExpression", "WhileStatement", "DoWhileStatement", "ForStatement"]);
+
+/** What may stand in place of an expression. */
+export function expressionMutants(here: Place, node: Node, parent: Node | undefined): readonly Mutant[] {
+  const isTest = parent !== undefined && tested.has(parent.type) && nodeAt(parent, "test") === node;
+  return [...(isTest ? conditionMutants(here, node, parent) : []), ...ownMutants(here, node, parent)];
+}
+
+function ownMutants(here: Place, node: Node, parent: Node | undefined): readonly Mutant[] {
+  switch (node.type) {
+    case "AwaitExpression":
+      return awaitMutants(here, node, parent);
+    case "BinaryExpression":
+      return binaryMutants(here, node);
+    case "LogicalExpression":
+      return logicalMutants(here, node);
+    case "Literal":
+      return literalMutants(here, node, parent);
+    case "TemplateLiteral":
+      return templateMutants(here, node);
+    case "ArrayExpression":
+      return arrayMutants(here, node);
+    case "ObjectExpression":
+      return objectMutants(here, node);
+    case "CallExpression":
+      return callMutants(here, node);
+    default:
+      return [];
+  }
+}
+
+function conditionMutants(here: Place, node: Node, parent: Node): readonly Mutant[] {
+  const { type } = bare(node);
+  if (type === "Literal") return [];
+  const text = textOf(here, node);
+  // Of a comparison the opposite is a change of its own.
+  const isTurned = type === "BinaryExpression" && /^[!=]==$/.test(String(bare(node)["operator"]));
+  const isLoop = parent.type.endsWith("WhileStatement") || parent.type === "ForStatement";
+  return [
+    ...(isTurned ? [] : [mutant(here, node, "negated condition", `!(${text})`)]),
+    ...(isLoop ? [] : [mutant(here, node, "constant condition", "true")]),
+    mutant(here, node, "constant condition", "false"),
+  ];
+}
+
+/** Of a value that is used the type would change. */
+function awaitMutants(here: Place, node: Node, parent: Node | undefined): readonly Mutant[] {
+  const argument = nodeAt(node, "argument");
+  const isUnused = parent?.type === "ExpressionStatement";
+  return argument !== undefined && isUnused ? [mutant(here, node, "dropped await", textOf(here, argument))] : [];
+}
+
+function binaryMutants(here: Place, node: Node): readonly Mutant[] {
+  const operator = String(node["operator"]);
+  const turned = comparisons[operator] ?? (operator === "-" ? "+" : undefined);
+  const [left, right] = [nodeAt(node, "left"), nodeAt(node, "right")];
+  if (turned === undefined || left === undefined || right === undefined) return [];
+  const kind = operator === "-" ? "changed operator" : "changed comparison";
+  return [mutant(here, node, kind, `${textOf(here, left)} ${turned} ${textOf(here, right)}`)];
+}
+
+function logicalMutants(here: Place, node: Node): readonly Mutant[] {
+  const [left, right] = [nodeAt(node, "left"), nodeAt(node, "right")];
+  if (left === undefined || right === undefined) return [];
+  const [a, b] = [textOf(here, left), textOf(here, right)];
+  if (node["operator"] === "??") return [mutant(here, node, "changed operator", b)];
+  const other = node["operator"] === "&&" ? "||" : "&&";
+  return [
+    ...(isNarrowing(here, left, b) ? [] : [mutant(here, node, "dropped condition", b)]),
+    mutant(here, node, "dropped condition", a),
+    mutant(here, node, "changed operator", `(${a}) ${other} (${b})`),
+  ];
+}
+
+/** Without it, the compiler refuses what comes after it: `x !== undefined && x.y`. */
+function isNarrowing(here: Place, left: Node, right: string): boolean {
+  const text = textOf(here, left);
+  if (!/undefined|null|typeof|instanceof|\.ok\b|\.type ===/.test(text) && bare(left).type !== "Identifier") return false;
+  const [name] = /[A-Za-z_]\w*/.exec(text.replace(/^\W*(typeof )?/, "")) ?? [];
+  return name !== undefined && new RegExp(`\\b${name}\\b`).test(right);
+}
+
+const constants: Readonly<Record<string, string>> = { "0": "1", "1": "0", "0n": "1n", "1n": "0n", true: "false", false: "true" };
+
+function literalMutants(here: Place, node: Node, parent: Node | undefined): readonly Mutant[] {
+  const raw = String(node["raw"]);
+  const changed = constants[raw];
+  if (changed !== undefined) {
+    return [mutant(here, node, "changed constant", changed, { before: around(here, parent ?? node), after: changed })];
+  }
+  if (typeof node["value"] !== "string" || parent?.type === "ExpressionStatement") return [];
+  return sqlMutants(here, node, [{ start: node.start + 1, end: node.end - 1 }]);
+}
+
+/** A constant alone says too little. */
+const around = (here: Place, parent: Node): string => textOf(here, parent).slice(0, 80);
+
+function templateMutants(here: Place, node: Node): readonly Mutant[] {
+  const quasis = node["quasis"] as readonly Node[];
+  // Their places have a backtick or a brace before them.
+  const parts = quasis.map(({ start, value }) => ({ start: start + 1, end: start + 1 + (value as { raw: string }).raw.length }));
+  return sqlMutants(here, node, parts);
+}
+
+function sqlMutants(here: Place, node: Node, parts: readonly Pick<Node, "start" | "end">[]): readonly Mutant[] {
+  const whole = textOf(here, node);
+  return parts.flatMap(({ start, end }) =>
+    sqlChanges(here.text.slice(start, end), whole).map((change) => {
+      const from = start - node.start + change.start;
+      const to = start - node.start + change.end;
+      const replacement = `${whole.slice(0, from)}${change.replacement}${whole.slice(to)}`;
+      const context = (text: string, at: number): string => text.slice(Math.max(0, from - 30), at + 30);
+      return mutant(here, node, change.kind, replacement, {
+        before: context(whole, to),
+        after: context(replacement, from + change.replacement.length),
+      });
+    }),
+  );
+}
+
+const effectful = new Set(["ObjectExpression", "CallExpression", "SpreadElement", "ConditionalExpression"]);
+
+function arrayMutants(here: Place, node: Node): readonly Mutant[] {
+  const elements = (node["elements"] as readonly (Node | null)[]).filter((element) => element !== null);
+  const texts = elements.map((element) => textOf(here, element));
+  const isEffect = (index: number): boolean => effectful.has(elements[index]?.type ?? "");
+  return texts.flatMap((text, index) => {
+    const others = texts.toSpliced(index, 1);
+    const swapped = texts.with(index, texts[index + 1] ?? "").with(Math.min(index + 1, texts.length - 1), text);
+    const pair = [text, texts[index + 1] ?? ""];
+    // A value that a statement of SQL lacks is missed by SQLite.
+    if (!isEffect(index) && elements[index]?.type !== "Literal") return [];
+    return [
+      mutant(here, node, isEffect(index) ? "dropped effect" : "dropped column", `[${others.join(", ")}]`, {
+        before: text,
+        after: "nothing",
+      }),
+      ...(isEffect(index) && isEffect(index + 1)
+        ? [
+            mutant(here, node, "swapped order", `[${swapped.join(", ")}]`, {
+              before: pair.join(", "),
+              after: pair.toReversed().join(", "),
+            }),
+          ]
+        : []),
+    ];
+  });
+}
+
+/** What is spread into an object may be missing; a property that is written out is missed by the compiler. */
+function objectMutants(here: Place, node: Node): readonly Mutant[] {
+  const properties = node["properties"] as readonly Node[];
+  const texts = properties.map((property) => textOf(here, property));
+  return properties.flatMap((property, index) => {
+    if (property.type !== "SpreadElement") return [];
+    const others = texts.toSpliced(index, 1);
+    return [mutant(here, node, "dropped column", `{ ${others.join(", ")} }`, { before: texts[index] ?? "", after: "nothing" })];
+  });
+}
+
+function callMutants(here: Place, node: Node): readonly Mutant[] {
+  const { on, name } = calleeOf(node);
+  const other = name === "max" ? "min" : "max";
+  if (on !== "Math" || (name !== "max" && name !== "min")) return [];
+  return [mutant(here, node, "changed operator", textOf(here, node).replace(`Math.${name}`, `Math.${other}`))];
+}

@@ -1,0 +1,58 @@
+import type { Lane, Ran } from "./lane.ts";
+import type { Step } from "./plan.ts";
+
+export type Verdict = {
+  /** `unreached`: no test runs it. */
+  readonly outcome: "killed" | "survived" | "unreached";
+  /** The test that failed, or what else happened. */
+  readonly by?: string;
+  readonly testFile?: string;
+  readonly tests: number;
+  /** Not all tests that reach it were run. */
+  readonly cut: boolean;
+};
+
+/** So much longer than without the mutant may a test take, for another load and a cold start. */
+const patience = { factor: 5, testMs: 1_500, runMs: 8_000 } as const;
+
+/**
+ * Runs what reaches the mutant, until something fails. What fails is run once more without the mutant, in the same process: what fails then too was
+ * spoiled by another mutant before, and is tried again in a new process.
+ */
+export async function judge(lane: Lane, mutant: number, steps: readonly Step[], budgetMs: number): Promise<Verdict> {
+  if (steps.length === 0) return { outcome: "unreached", tests: 0, cut: false };
+  let spentMs = 0;
+  let tests = 0;
+  for (const step of steps) {
+    if (spentMs > 0 && spentMs + step.ms > budgetMs) return { outcome: "survived", tests, cut: true };
+    spentMs += step.ms + (step.afresh ? 500 : 20);
+    tests += step.ids?.length ?? 1;
+    const ran = await kill(lane, mutant, step);
+    if (ran !== undefined) {
+      const test = ran.tests.find(({ failed }) => failed);
+      const by = test?.name ?? (ran.outcome === "late" ? "it never ends" : (ran.error ?? "it cannot be loaded"));
+      return { outcome: "killed", by, testFile: step.testFile, tests, cut: false };
+    }
+  }
+  return { outcome: "survived", tests, cut: false };
+}
+
+async function kill(lane: Lane, mutant: number, step: Step): Promise<Ran | undefined> {
+  for (const attempt of [1, 2]) {
+    const ran = await runStep(lane, mutant, step);
+    if (ran.outcome === "passed") return undefined;
+    if (ran.outcome === "late") return ran;
+    const failed = ran.tests.find((test) => test.failed);
+    const again = await runStep(lane, -1, failed === undefined ? step : { ...step, ids: [failed.id] });
+    if (again.outcome === "passed") return ran;
+    lane.renew();
+    if (attempt === 2) return undefined;
+  }
+  return undefined;
+}
+
+function runStep(lane: Lane, mutant: number, { testFile, ids, ms, slowestMs, afresh }: Step): Promise<Ran> {
+  const testTimeoutMs = Math.ceil(patience.testMs + patience.factor * slowestMs);
+  const limitMs = patience.runMs + patience.factor * ms;
+  return lane.run({ file: testFile, ...(ids && { ids }) }, { mutant, afresh, testTimeoutMs }, limitMs);
+}

@@ -1,0 +1,123 @@
+import { globSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import type { SourceFile } from "./enumerate.ts";
+import { instrument } from "./instrument.ts";
+import { judge } from "./judge.ts";
+import { createLane, type Lane } from "./lane.ts";
+import type { Mutant } from "./mutant.ts";
+import { Reach, type Step } from "./plan.ts";
+import type { Tried } from "./report.ts";
+import { slowTestFiles, testFolders } from "./tests.ts";
+
+export type RunOptions = {
+  readonly root: string;
+  readonly sources: readonly SourceFile[];
+  /** In the order in which they are tried. */
+  readonly mutants: readonly Mutant[];
+  /** Only test files under one of these; with none, all that are quick. */
+  readonly tests: readonly string[];
+  /** A mutant is given up when the tests that reach it would take longer. */
+  readonly budgetMs: number;
+  /** Tests that take longer are left out. */
+  readonly slowestMsMax: number;
+  /** No mutant is begun after so long. */
+  readonly endsAfterMs: number;
+  readonly say: (text: string) => void;
+  readonly onTried?: (tried: Tried) => void;
+};
+
+const lanesCount = 2;
+
+/** Two processes run tests at the same time, on two cores. */
+export async function runMutants(options: RunOptions): Promise<readonly Tried[]> {
+  const { root, mutants } = options;
+  const startedAt = performance.now();
+  mkdirSync(join(root, ".cache"), { recursive: true });
+  const folder = mkdtempSync(join(root, ".cache", "mutants-"));
+  const lanes: Lane[] = [];
+  try {
+    const probes = writeSources(options, folder);
+    const count = mutants.length + probes.size;
+    const include = testFolders.map((name) => `test/${name}/**/*.test.ts`);
+    for (let nth = 0; nth < lanesCount; nth += 1) lanes.push(await createLane({ root, folder, count, include }));
+    const reach = await dryRun(options, lanes, include);
+
+    const tried: Tried[] = [];
+    const killers = new Map<string, number>();
+    const queue = mutants.entries();
+    await Promise.all(
+      lanes.map(async (lane) => {
+        let done = 0;
+        for (const [id, mutant] of queue) {
+          if (performance.now() - startedAt > options.endsAfterMs) return;
+          const steps = reach.stepsOf(id, probes.get(mutant.file) ?? -1);
+          const verdict = await judge(lane, id, quickest(steps, mutant, killers), options.budgetMs);
+          if (verdict.testFile !== undefined) {
+            const key = `${mutant.file} ${verdict.testFile}`;
+            killers.set(key, (killers.get(key) ?? 0) + 1);
+          }
+          tried.push({ mutant, verdict });
+          options.onTried?.({ mutant, verdict });
+          options.say(`${tried.length} of ${mutants.length} mutants`);
+          done += 1;
+          // What mutants have left behind does not pile up.
+          if (done % 100 === 0) lane.renew();
+        }
+      }),
+    );
+    return tried;
+  } finally {
+    await Promise.all(lanes.map((lane) => lane.close()));
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** What has killed a mutant of the same file is likely to kill the next. */
+function quickest(steps: readonly Step[], mutant: Mutant, killers: ReadonlyMap<string, number>): readonly Step[] {
+  const cost = ({ testFile, ms }: Step): number => (ms + 20) / (1 + (killers.get(`${mutant.file} ${testFile}`) ?? 0));
+  return steps.toSorted((a, b) => cost(a) - cost(b));
+}
+
+/** The probe of each file. */
+function writeSources({ sources, mutants }: RunOptions, folder: string): ReadonlyMap<string, number> {
+  const ids = new Map(mutants.map((mutant, id) => [mutant, id]));
+  const wanted = new Set(mutants.map(({ file }) => file));
+  const probes = new Map<string, number>();
+  for (const source of sources.filter(({ file }) => wanted.has(file))) {
+    const probe = mutants.length + probes.size;
+    probes.set(source.file, probe);
+    const path = join(folder, source.file.replace(/^src\//, ""));
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(
+      path,
+      instrument(source.text, source.mutants, (mutant) => ids.get(mutant), probe),
+    );
+  }
+  return probes;
+}
+
+/** Each test file as the code stands: what it reaches, and how long it takes. */
+async function dryRun(
+  { root, tests, mutants, slowestMsMax, say }: RunOptions,
+  lanes: readonly Lane[],
+  include: readonly string[],
+): Promise<Reach> {
+  const files = globSync([...include], { cwd: root }).sort();
+  const isAsked = (file: string): boolean => tests.length === 0 || tests.some((prefix) => file.startsWith(prefix));
+  const testFiles = files.filter((file) => isAsked(file) && !slowTestFiles.has(file));
+  const reach = new Reach((id) => id >= mutants.length);
+  let done = 0;
+  const queue = testFiles.values();
+  await Promise.all(
+    lanes.map(async (lane) => {
+      for (const testFile of queue) {
+        const ran = await lane.run({ file: testFile }, { mutant: -1, afresh: false, testTimeoutMs: 60_000 }, 120_000);
+        done += 1;
+        say(`${done} of ${testFiles.length} test files, without mutants`);
+        if (ran.outcome === "passed") reach.add({ testFile, tests: ran.tests }, slowestMsMax);
+        else console.log(`${testFile} is left out: ${ran.tests.find((test) => test.failed)?.name ?? ran.error}`);
+      }
+    }),
+  );
+  return reach;
+}

@@ -1,0 +1,39 @@
+import { readSources, shuffled } from "./enumerate.ts";
+import { floors, percent, ratesOf, rateText, survivorText } from "./report.ts";
+import { runMutants } from "./run.ts";
+import { readSurvivors } from "./survivors.ts";
+
+export type SampleCheck = { readonly name: string; readonly problems: readonly string[]; readonly remark: string };
+
+/** A hundred always the same, but for where the code has changed: enough to see a rate fall, few enough for each day. */
+const sample = { count: 100, seed: 1, budgetMs: 4_000, slowestMsMax: 1_500, minutesMax: 15 } as const;
+
+/** The rates of a sample, of the cores and of the rest. What survived is only told where the rate is too low. */
+export async function trySample(root: string, say: (text: string) => void): Promise<readonly SampleCheck[]> {
+  const sources = readSources(root, []);
+  const all = sources.flatMap(({ mutants }) => mutants.all);
+  const isListed = readSurvivors(root);
+  const tried = await runMutants({
+    root,
+    sources,
+    mutants: shuffled(all, sample.seed).slice(0, sample.count),
+    tests: [],
+    budgetMs: sample.budgetMs,
+    slowestMsMax: sample.slowestMsMax,
+    endsAfterMs: sample.minutesMax * 60_000,
+    say,
+  });
+  const rates = ratesOf(tried, isListed);
+  const survivors = tried.filter(({ mutant, verdict }) => verdict.outcome !== "killed" && !isListed(mutant));
+  const untried = tried.length === sample.count ? [] : [`only ${tried.length} of ${sample.count} were tried`];
+  return (["cores", "shell"] as const).map((part) => {
+    const isLow = percent(rates[part]) < floors[part];
+    return {
+      name: `mutants of ${rates[part].name}`,
+      problems: [...untried, ...(isLow ? survivors.filter(({ mutant }) => partOf(mutant.file) === part).map(survivorText) : [])],
+      remark: `${rateText(rates[part])}; at least ${floors[part]} % must be`,
+    };
+  });
+}
+
+const partOf = (file: string): "cores" | "shell" => (file.includes("/core/") ? "cores" : "shell");

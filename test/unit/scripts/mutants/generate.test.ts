@@ -1,0 +1,137 @@
+import { describe, expect, test } from "vitest";
+import { generate } from "../../../../scripts/mutants/generate.ts";
+import { instrument } from "../../../../scripts/mutants/instrument.ts";
+
+/** Each mutant as one line. */
+const mutantsOf = (text: string): readonly string[] =>
+  generate("a.ts", text).all.map(({ kind, before, after }) => `${kind}: ${before} → ${after}`);
+
+describe("the generator finds", () => {
+  test("an await that is dropped, and what it waits for", () => {
+    expect(mutantsOf("async function vote() { await log.persist(record); }")).toEqual([
+      "dropped await: await log.persist(record) → log.persist(record)",
+      "dropped effect: await log.persist(record); → nothing",
+    ]);
+  });
+
+  test("no await whose value is used: what is left would be of another type", () => {
+    expect(mutantsOf("async function read() { const row = await log.read(id); return row; }")).toEqual([]);
+  });
+
+  test("statements in the other order: a vote before its promise is durable", () => {
+    expect(mutantsOf("async function vote() { await log.persist(record); send(yes); }")).toContain(
+      "swapped order: await log.persist(record); send(yes); → send(yes); await log.persist(record);",
+    );
+  });
+
+  test("no other order of statements that need each other, or that nobody can tell apart", () => {
+    const mutants = mutantsOf("function run() { const box = open(); use(box); a = 2; b = 3; }");
+    expect(mutants.filter((mutant) => mutant.startsWith("swapped"))).toEqual([
+      "swapped order: use(box); a = 2; → a = 2; use(box);",
+    ]);
+  });
+
+  test("effects of a list that are missing or in the other order: a decision that is told before it is forced", () => {
+    expect(mutantsOf("const effects = [{ type: 'persist' }, { type: 'send' }];")).toEqual([
+      "dropped effect: { type: 'persist' } → nothing",
+      "swapped order: { type: 'persist' }, { type: 'send' } → { type: 'send' }, { type: 'persist' }",
+      "dropped effect: { type: 'send' } → nothing",
+    ]);
+  });
+
+  test("an entry that is never removed", () => {
+    expect(mutantsOf("function end() { prepares.delete(id); }")).toEqual(["dropped effect: prepares.delete(id); → nothing"]);
+  });
+
+  test("conditions that always or never hold, or the other way round", () => {
+    expect(mutantsOf("if (isLeaving(link)) refuse();")).toEqual(
+      expect.arrayContaining([
+        "negated condition: isLeaving(link) → !(isLeaving(link))",
+        "constant condition: isLeaving(link) → true",
+        "constant condition: isLeaving(link) → false",
+      ]),
+    );
+  });
+
+  test("a condition of several that is not judged", () => {
+    expect(mutantsOf("const stale = isHeld(row) || version !== expected;")).toEqual([
+      "dropped condition: isHeld(row) || version !== expected → version !== expected",
+      "dropped condition: isHeld(row) || version !== expected → isHeld(row)",
+      "changed operator: isHeld(row) || version !== expected → (isHeld(row)) && (version !== expected)",
+      "changed comparison: version !== expected → version === expected",
+    ]);
+  });
+
+  test("a bound that is one off, another constant, a maximum that is a minimum, a value that is ignored", () => {
+    expect(mutantsOf("const next = attempts < limit ? Math.max(seen, epoch) : (known ?? 0);")).toEqual([
+      "negated condition: attempts < limit → !(attempts < limit)",
+      "constant condition: attempts < limit → true",
+      "constant condition: attempts < limit → false",
+      "changed comparison: attempts < limit → attempts <= limit",
+      "changed operator: Math.max(seen, epoch) → Math.min(seen, epoch)",
+      "changed operator: known ?? 0 → 0",
+      "changed constant: known ?? 0 → 1",
+    ]);
+  });
+
+  test("an early end, and what is spread into an object", () => {
+    const mutants = mutantsOf("function post() { if (broken) { log(); return; } put({ ...(owner && { owner }), id }); }");
+    expect(mutants).toContain("dropped return: return; → nothing");
+    expect(mutants).toContain("dropped column: ...(owner && { owner }) → nothing");
+  });
+
+  test("what an SQL text no longer selects, keeps or orders", () => {
+    const ofUpdate = mutantsOf('const sql = "UPDATE holds SET a = ? WHERE b = ? AND c >= ?";').map(
+      (told) => told.split(" → ")[1],
+    );
+    expect(ofUpdate).toEqual([
+      '"UPDATE holds SET a = ? WHERE (b = ? OR 1) AND c >= ?"',
+      'lds SET a = ? WHERE b = ? AND (c >= ? OR 1)"',
+      '"UPDATE holds SET a = iif(1, a, ?) WHERE b = ? AND c >= ?"',
+      's SET a = ? WHERE b = ? AND c > ?"',
+    ]);
+    expect(mutantsOf("const sql = `SELECT id FROM a ORDER BY b`;")).toContain(
+      "swapped order: `SELECT id FROM a ORDER BY b` → `SELECT id FROM a ORDER BY b DESC`",
+    );
+    expect(mutantsOf('db.exec("PRAGMA synchronous = FULL");')).toContain(
+      'changed constant: "PRAGMA synchronous = FULL" → "PRAGMA synchronous = NORMAL"',
+    );
+  });
+
+  test("nothing in types, in what is logged, in what is asserted, and in the schema of tables", () => {
+    expect(mutantsOf("type Limit = 0 | 1; let a: Array<0> = b as 1;")).toEqual([]);
+    expect(mutantsOf('logger.warn({ n: 0 }, "slow"); assert(votes.length > 0); unreachable(x && y);')).toEqual([]);
+    expect(mutantsOf('const sql = "CREATE TABLE a (id TEXT) STRICT; UPDATE a SET b = 1 WHERE c = 2";')).toEqual([]);
+  });
+});
+
+describe("the code with its mutants in it", () => {
+  /** What the function `f` of a text answers, if the mutant that is told so is tried. */
+  function run(text: string, told?: string): unknown {
+    const mutants = generate("a.ts", text);
+    const active = mutants.all.findIndex(({ kind, before, after }) => `${kind}: ${before} → ${after}` === told);
+    if (told !== undefined && active === -1) throw new Error(`no such mutant: ${told}`);
+    const changed = instrument(text, mutants, (mutant) => mutants.all.indexOf(mutant));
+    const body = changed.replace("globalThis.__mutant", "asked");
+    return new Function("asked", `${body}; return f();`)((id: number) => id === active);
+  }
+
+  const list = "function f() { const a = []; a.push(1); a.push(2); a.push(3); return a.join(''); }";
+
+  test("is the code, when none is tried", () => {
+    expect(run(list)).toBe("123");
+  });
+
+  test("does what one mutant does, though its neighbours are changed too", () => {
+    expect(run(list, "dropped effect: a.push(2); → nothing")).toBe("13");
+    expect(run(list, "swapped order: a.push(1); a.push(2); → a.push(2); a.push(1);")).toBe("213");
+    expect(run(list, "swapped order: a.push(2); a.push(3); → a.push(3); a.push(2);")).toBe("132");
+  });
+
+  test("keeps what follows an `if` with it", () => {
+    const text = "function f() { let n = 5; if (n > 7) n = 2; else n = 3; return n; }";
+    expect(run(text)).toBe(3);
+    expect(run(text, "dropped effect: n = 3; → nothing")).toBe(5);
+    expect(run(text, "constant condition: n > 7 → true")).toBe(2);
+  });
+});
