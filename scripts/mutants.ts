@@ -6,6 +6,7 @@ import { readSources, shuffled } from "./mutants/enumerate.ts";
 import { kinds, nameOf } from "./mutants/mutant.ts";
 import { floors, percent, ratesOf, rateText, survivorText, type Tried } from "./mutants/report.ts";
 import { runMutants } from "./mutants/run.ts";
+import { sampleBudget } from "./mutants/sample.ts";
 import { readSurvivors } from "./mutants/survivors.ts";
 import { progress } from "./progress.ts";
 
@@ -18,7 +19,7 @@ const help = `Tries mutants of src/{commit,workflow,storage,predicate,events}: o
   --file PREFIX  only of these files, src/commit/run.ts or src/workflow/; may be given again
   --tests PREFIX only with these test files; may be given again
   --kind KIND    only of this kind: ${kinds.join(", ")}
-  --budget S     seconds of tests that one mutant may cost (default 20)
+  --budget S     seconds of tests that one mutant may cost (default 20, in a sample 4)
   --minutes N    begins no mutant after so long (default 50)
   --list         only says which there are
   --help
@@ -34,13 +35,13 @@ async function main(): Promise<number> {
       file: { type: "string", multiple: true, default: [] },
       tests: { type: "string", multiple: true, default: [] },
       kind: { type: "string" },
-      budget: { type: "string", default: "20" },
+      budget: { type: "string" },
       minutes: { type: "string", default: "50" },
       list: { type: "boolean", default: false },
       help: { type: "boolean", default: false },
     },
   });
-  const { seed, budget, minutes, sample = "Infinity" } = values;
+  const { seed, budget = "20", minutes, sample = "Infinity" } = values;
   if (values.help || [seed, budget, minutes, sample].some((value) => Number.isNaN(Number(value)))) {
     console[values.help ? "log" : "error"](help);
     return values.help ? 0 : 2;
@@ -61,8 +62,10 @@ async function main(): Promise<number> {
     sources,
     mutants,
     tests: values.tests,
-    budgetMs: Number(budget) * 1_000,
-    slowestMsMax: Number(budget) * 1_000,
+    isSample: values.sample !== undefined,
+    ...(values.budget === undefined && values.sample !== undefined
+      ? sampleBudget
+      : { budgetMs: Number(budget) * 1_000, slowestMsMax: Number(budget) * 1_000 }),
     endsAfterMs: Number(minutes) * 60_000,
     say: progress,
     onTried(one) {

@@ -291,7 +291,8 @@ async function main(): Promise<number> {
   if (wanted("traces")) await traceAll();
   if (wanted("mutants")) await huntAll();
   if (wanted("sample")) {
-    for (const { name, problems, remark } of await trySample(join(import.meta.dirname, ".."), progress)) report(name, problems, remark);
+    for (const { name, problems, remark } of await trySample(join(import.meta.dirname, ".."), progress))
+      report(name, problems, remark);
   }
   console.log(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`);
   return failed === 0 ? 0 : 1;

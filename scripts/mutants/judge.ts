@@ -6,7 +6,7 @@ export type Verdict = {
   readonly outcome: "killed" | "survived" | "unreached";
   /** The test that failed, or what else happened. */
   readonly by?: string;
-  readonly testFile?: string;
+  readonly killer?: { readonly testFile: string; readonly id: string };
   readonly tests: number;
   /** Not all tests that reach it were run. */
   readonly cut: boolean;
@@ -26,13 +26,14 @@ export async function judge(lane: Lane, mutant: number, steps: readonly Step[], 
   for (const step of steps) {
     if (spentMs > 0 && spentMs + step.ms > budgetMs) return { outcome: "survived", tests, cut: true };
     spentMs += step.ms + (step.afresh ? 500 : 20);
-    tests += step.ids?.length ?? 1;
+    tests += step.ids.length;
     const ran = await kill(lane, mutant, step);
-    if (ran !== undefined) {
-      const test = ran.tests.find(({ failed }) => failed);
-      const by = test?.name ?? (ran.outcome === "late" ? "it never ends" : (ran.error ?? "it cannot be loaded"));
-      return { outcome: "killed", by, testFile: step.testFile, tests, cut: false };
-    }
+    if (ran === undefined) continue;
+    const { testFile } = step;
+    const test = ran.tests.find(({ failed }) => failed);
+    if (test) return { outcome: "killed", by: test.name, killer: { testFile, id: test.id }, tests, cut: false };
+    const by = ran.outcome === "late" ? "it never ends" : (ran.error ?? "it cannot be loaded");
+    return { outcome: "killed", by: `${testFile}: ${by}`, tests, cut: false };
   }
   return { outcome: "survived", tests, cut: false };
 }
@@ -54,5 +55,5 @@ async function kill(lane: Lane, mutant: number, step: Step): Promise<Ran | undef
 function runStep(lane: Lane, mutant: number, { testFile, ids, ms, slowestMs, afresh }: Step): Promise<Ran> {
   const testTimeoutMs = Math.ceil(patience.testMs + patience.factor * slowestMs);
   const limitMs = patience.runMs + patience.factor * ms;
-  return lane.run({ file: testFile, ...(ids && { ids }) }, { mutant, afresh, testTimeoutMs }, limitMs);
+  return lane.run({ file: testFile, ids }, { mutant, afresh, testTimeoutMs }, limitMs);
 }

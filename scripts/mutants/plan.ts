@@ -1,66 +1,70 @@
 import type { RanTest } from "./lane.ts";
 
+export type Covering = { readonly testFile: string; readonly id: string; readonly ms: number };
+
 /** Some tests of one file, which reach a mutant. */
 export type Step = {
   readonly testFile: string;
-  /** Without it, all of the file. */
-  readonly ids?: readonly string[];
+  readonly ids: readonly string[];
   readonly ms: number;
   readonly slowestMs: number;
   /** The mutant is reached when modules are loaded. */
   readonly afresh: boolean;
 };
 
-export type DryRun = { readonly testFile: string; readonly tests: readonly RanTest[] };
+/** Tests are run in rounds, the quickest of all files first. */
+const roundsMs = [30, 150, 600, 2_500, Infinity] as const;
+
+/** How many tests that have killed mutants of the same file are tried before all others. */
+const killersMax = 8;
 
 /** Which tests reach which mutant. */
 export class Reach {
-  readonly #steps = new Map<number, Step[]>();
-  readonly #loaded = new Set<number>();
-  readonly #probes = new Map<number, Step[]>();
-  readonly #isProbe: (id: number) => boolean;
+  readonly #within = new Map<number, Covering[]>();
+  readonly #before = new Map<number, Covering[]>();
 
-  /** A probe tells that a function of a file has run. */
-  constructor(isProbe: (id: number) => boolean) {
-    this.#isProbe = isProbe;
-  }
-
-  add({ testFile, tests }: DryRun, slowestMsMax: number): void {
-    const quick = tests.filter(({ ms }) => ms <= slowestMsMax);
-    const within = new Map<number, RanTest[]>();
-    const before = new Set<number>();
-    for (const test of quick) {
-      for (const id of test.reached?.within ?? []) within.set(id, [...(within.get(id) ?? []), test]);
-      for (const id of test.reached?.before ?? []) before.add(id);
-    }
-    for (const [id, reaching] of within) {
-      if (!before.has(id)) this.#push(id, stepOf(testFile, reaching, false));
-    }
-    for (const id of before) {
-      this.#loaded.add(id);
-      this.#push(id, stepOf(testFile, quick, false));
+  add(testFile: string, tests: readonly RanTest[]): void {
+    const covering = tests.map(({ id, ms }) => ({ testFile, id, ms }));
+    for (const [index, { reached }] of tests.entries()) {
+      const here = covering.slice(index, index + 1);
+      for (const id of reached?.within ?? []) push(this.#within, id, here);
+      for (const id of reached?.before ?? []) push(this.#before, id, covering);
     }
   }
 
-  /** Quickest first. */
-  stepsOf(id: number, probe: number): readonly Step[] {
-    const steps = this.#steps.get(id) ?? [];
-    const afresh = this.#loaded.has(id)
-      ? [...steps, ...(this.#probes.get(probe) ?? [])].map((step) => ({ ...step, afresh: true }))
-      : [];
-    return [...(this.#loaded.has(id) ? [] : steps), ...afresh].toSorted((a, b) => a.ms - b.ms);
-  }
-
-  #push(id: number, step: Step): void {
-    const steps = this.#isProbe(id) ? this.#probes : this.#steps;
-    steps.set(id, [...(steps.get(id) ?? []), step]);
+  /** `probe` is asked for by every function of the mutant's file: what modules do when they are loaded shows wherever they are used. */
+  stepsOf(id: number, probe: number, kills: (test: Covering) => number): readonly Step[] {
+    const loaded = this.#before.get(id);
+    if (loaded === undefined) return steps(this.#within.get(id) ?? [], false, kills);
+    return steps([...loaded, ...(this.#within.get(id) ?? []), ...(this.#within.get(probe) ?? [])], true, kills);
   }
 }
 
-const stepOf = (testFile: string, tests: readonly RanTest[], afresh: boolean): Step => ({
+function push(map: Map<number, Covering[]>, id: number, tests: readonly Covering[]): void {
+  const known = map.get(id);
+  if (known) known.push(...tests);
+  else map.set(id, [...tests]);
+}
+
+function steps(tests: readonly Covering[], afresh: boolean, kills: (test: Covering) => number): readonly Step[] {
+  const unique = [...new Map(tests.map((test) => [test.id, test])).values()];
+  const killers = unique
+    .filter((test) => kills(test) > 0 && test.ms < 1_000)
+    .toSorted((a, b) => kills(b) - kills(a))
+    .slice(0, killersMax);
+  const others = unique.filter((test) => !killers.includes(test));
+  const rounds = roundsMs.map((max, index) => others.filter(({ ms }) => ms <= max && ms > (roundsMs[index - 1] ?? -1)));
+  return [killers, ...rounds].flatMap((round) =>
+    [...Map.groupBy(round, ({ testFile }) => testFile)]
+      .map(([testFile, group]) => stepOf(testFile, group, afresh))
+      .toSorted((a, b) => a.ms - b.ms),
+  );
+}
+
+const stepOf = (testFile: string, tests: readonly Covering[], afresh: boolean): Step => ({
   testFile,
   ids: tests.map(({ id }) => id),
   ms: tests.reduce((sum, { ms }) => sum + ms, 0),
-  slowestMs: Math.max(0, ...tests.map(({ ms }) => ms)),
+  slowestMs: Math.max(...tests.map(({ ms }) => ms)),
   afresh,
 });

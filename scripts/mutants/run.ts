@@ -5,9 +5,9 @@ import { instrument } from "./instrument.ts";
 import { judge } from "./judge.ts";
 import { createLane, type Lane } from "./lane.ts";
 import type { Mutant } from "./mutant.ts";
-import { Reach, type Step } from "./plan.ts";
+import { Reach } from "./plan.ts";
 import type { Tried } from "./report.ts";
-import { slowTestFiles, testFolders } from "./tests.ts";
+import { slowTestFiles, testFolders, unfitTestFiles } from "./tests.ts";
 
 export type RunOptions = {
   readonly root: string;
@@ -16,6 +16,8 @@ export type RunOptions = {
   readonly mutants: readonly Mutant[];
   /** Only test files under one of these; with none, all that are quick. */
   readonly tests: readonly string[];
+  /** Without the tests that take long. */
+  readonly isSample: boolean;
   /** A mutant is given up when the tests that reach it would take longer. */
   readonly budgetMs: number;
   /** Tests that take longer are left out. */
@@ -43,19 +45,16 @@ export async function runMutants(options: RunOptions): Promise<readonly Tried[]>
     const reach = await dryRun(options, lanes, include);
 
     const tried: Tried[] = [];
-    const killers = new Map<string, number>();
+    const killers = createKillers();
     const queue = mutants.entries();
     await Promise.all(
       lanes.map(async (lane) => {
         let done = 0;
         for (const [id, mutant] of queue) {
           if (performance.now() - startedAt > options.endsAfterMs) return;
-          const steps = reach.stepsOf(id, probes.get(mutant.file) ?? -1);
-          const verdict = await judge(lane, id, quickest(steps, mutant, killers), options.budgetMs);
-          if (verdict.testFile !== undefined) {
-            const key = `${mutant.file} ${verdict.testFile}`;
-            killers.set(key, (killers.get(key) ?? 0) + 1);
-          }
+          const steps = reach.stepsOf(id, probes.get(mutant.file) ?? -1, (test) => killers.count(mutant, test.id));
+          const verdict = await judge(lane, id, steps, options.budgetMs);
+          if (verdict.killer !== undefined) killers.add(mutant, verdict.killer.id);
           tried.push({ mutant, verdict });
           options.onTried?.({ mutant, verdict });
           options.say(`${tried.length} of ${mutants.length} mutants`);
@@ -72,10 +71,14 @@ export async function runMutants(options: RunOptions): Promise<readonly Tried[]>
   }
 }
 
-/** What has killed a mutant of the same file is likely to kill the next. */
-function quickest(steps: readonly Step[], mutant: Mutant, killers: ReadonlyMap<string, number>): readonly Step[] {
-  const cost = ({ testFile, ms }: Step): number => (ms + 20) / (1 + (killers.get(`${mutant.file} ${testFile}`) ?? 0));
-  return steps.toSorted((a, b) => cost(a) - cost(b));
+/** What has killed a mutant of a file is likely to kill the next. */
+function createKillers() {
+  const counts = new Map<string, number>();
+  const count = ({ file }: Mutant, testId: string): number => counts.get(`${file} ${testId}`) ?? 0;
+  return {
+    count,
+    add: (mutant: Mutant, testId: string) => counts.set(`${mutant.file} ${testId}`, count(mutant, testId) + 1),
+  };
 }
 
 /** The probe of each file. */
@@ -98,14 +101,15 @@ function writeSources({ sources, mutants }: RunOptions, folder: string): Readonl
 
 /** Each test file as the code stands: what it reaches, and how long it takes. */
 async function dryRun(
-  { root, tests, mutants, slowestMsMax, say }: RunOptions,
+  { root, tests, isSample, slowestMsMax, say }: RunOptions,
   lanes: readonly Lane[],
   include: readonly string[],
 ): Promise<Reach> {
   const files = globSync([...include], { cwd: root }).sort();
   const isAsked = (file: string): boolean => tests.length === 0 || tests.some((prefix) => file.startsWith(prefix));
-  const testFiles = files.filter((file) => isAsked(file) && !slowTestFiles.has(file));
-  const reach = new Reach((id) => id >= mutants.length);
+  const isFit = (file: string): boolean => !unfitTestFiles.has(file) && !(isSample && slowTestFiles.has(file));
+  const testFiles = files.filter((file) => isAsked(file) && isFit(file));
+  const reach = new Reach();
   let done = 0;
   const queue = testFiles.values();
   await Promise.all(
@@ -114,8 +118,12 @@ async function dryRun(
         const ran = await lane.run({ file: testFile }, { mutant: -1, afresh: false, testTimeoutMs: 60_000 }, 120_000);
         done += 1;
         say(`${done} of ${testFiles.length} test files, without mutants`);
-        if (ran.outcome === "passed") reach.add({ testFile, tests: ran.tests }, slowestMsMax);
-        else console.log(`${testFile} is left out: ${ran.tests.find((test) => test.failed)?.name ?? ran.error}`);
+        if (ran.outcome === "passed") {
+          reach.add(
+            testFile,
+            ran.tests.filter(({ ms }) => ms <= slowestMsMax),
+          );
+        } else console.log(`${testFile} is left out: ${ran.tests.find((test) => test.failed)?.name ?? ran.error}`);
       }
     }),
   );

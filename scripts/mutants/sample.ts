@@ -1,12 +1,15 @@
-import { readSources, shuffled } from "./enumerate.ts";
+import { isCore, readSources, shuffled } from "./enumerate.ts";
 import { floors, percent, ratesOf, rateText, survivorText } from "./report.ts";
 import { runMutants } from "./run.ts";
 import { readSurvivors } from "./survivors.ts";
 
+/** What a mutant of a sample may cost, and one test. */
+export const sampleBudget = { budgetMs: 4_000, slowestMsMax: 1_500 } as const;
+
 export type SampleCheck = { readonly name: string; readonly problems: readonly string[]; readonly remark: string };
 
 /** A hundred always the same, but for where the code has changed: enough to see a rate fall, few enough for each day. */
-const sample = { count: 100, seed: 1, budgetMs: 4_000, slowestMsMax: 1_500, minutesMax: 15 } as const;
+const sample = { count: 100, seed: 1, minutesMax: 15 } as const;
 
 /** The rates of a sample, of the cores and of the rest. What survived is only told where the rate is too low. */
 export async function trySample(root: string, say: (text: string) => void): Promise<readonly SampleCheck[]> {
@@ -18,8 +21,8 @@ export async function trySample(root: string, say: (text: string) => void): Prom
     sources,
     mutants: shuffled(all, sample.seed).slice(0, sample.count),
     tests: [],
-    budgetMs: sample.budgetMs,
-    slowestMsMax: sample.slowestMsMax,
+    isSample: true,
+    ...sampleBudget,
     endsAfterMs: sample.minutesMax * 60_000,
     say,
   });
@@ -30,10 +33,18 @@ export async function trySample(root: string, say: (text: string) => void): Prom
     const isLow = percent(rates[part]) < floors[part];
     return {
       name: `mutants of ${rates[part].name}`,
-      problems: [...untried, ...(isLow ? survivors.filter(({ mutant }) => partOf(mutant.file) === part).map(survivorText) : [])],
+      problems: [
+        ...untried,
+        ...(isLow
+          ? [
+              survivors
+                .filter(({ mutant }) => isCore(mutant.file) === (part === "cores"))
+                .map(survivorText)
+                .join("\n"),
+            ]
+          : []),
+      ],
       remark: `${rateText(rates[part])}; at least ${floors[part]} % must be`,
     };
   });
 }
-
-const partOf = (file: string): "cores" | "shell" => (file.includes("/core/") ? "cores" : "shell");
