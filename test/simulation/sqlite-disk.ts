@@ -6,6 +6,7 @@ import type { Row, StoreSchema } from "../../src/storage/sqlite/statement.ts";
 import { createStatementCache } from "../../src/storage/sqlite/statement-cache.ts";
 import type { StoreKind } from "../../src/storage/sqlite/store-kind.ts";
 import type { Dice } from "./random.ts";
+import type { Process } from "./schedule.ts";
 
 /** One store's file: what is durable of it. Outlives the processes that have it open. */
 export type SqliteDisk = {
@@ -14,9 +15,9 @@ export type SqliteDisk = {
   /** What is durable now, whoever asks. */
   rows(sql: string): Row[];
   rollBack(): void;
-  /** Called after each commit, before anybody is told of it. */
-  onCommit(listener: () => void): void;
-  committed(): void;
+  /** Called after each commit, with whose it is, before anybody is told of it. */
+  onCommit(listener: (by: Process) => void): void;
+  committed(by: Process): void;
   /** While it is full, nothing more can be written. */
   readonly isFull: boolean;
   fill(forMs: DurationMs): void;
@@ -46,7 +47,7 @@ export function createSqliteDisk({
     if (hasTable(db, table)) db.exec(`UPDATE ${table} SET id = lower(hex(randomblob(16)))`);
   }
   const prepare = createStatementCache(db);
-  const listeners = new Set<() => void>();
+  const listeners = new Set<(by: Process) => void>();
   let fullUntilMs = 0;
 
   return {
@@ -57,8 +58,8 @@ export function createSqliteDisk({
       if (db.isTransaction) db.exec("ROLLBACK");
     },
     onCommit: (listener) => void listeners.add(listener),
-    committed: () => {
-      for (const listener of listeners) listener();
+    committed: (by) => {
+      for (const listener of listeners) listener(by);
     },
     get isFull() {
       return nowMs() < fullUntilMs;

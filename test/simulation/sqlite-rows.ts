@@ -1,13 +1,43 @@
-import type { Row } from "../../src/storage/sqlite/statement.ts";
+import type { Row, SqliteEngine } from "../../src/storage/sqlite/statement.ts";
+import type { Process } from "./schedule.ts";
 import type { SqliteDisk } from "./sqlite-disk.ts";
 
-/** Tells of each row that a commit has made or changed, as it is on the disk, whether or not anybody is told of that commit. */
-export function watchRows(disk: SqliteDisk, sql: string, key: string, onRow: (row: Row) => void): void {
-  let known = new Map<unknown, string>();
-  disk.onCommit(() => {
-    const rows = disk.rows(sql).map((row) => ({ row, text: JSON.stringify(row) }));
-    const changed = rows.filter(({ row, text }) => known.get(row[key]) !== text);
-    known = new Map(rows.map(({ row, text }) => [row[key], text]));
-    for (const { row } of changed) onRow(row);
+/** What is durable on a disk, for a store that is only looked at: nothing can be written with it, and no process has it open. */
+export const lookingAt = (disk: SqliteDisk): SqliteEngine => ({
+  read: (sql, ...params) => disk.prepare(sql).all(...params) as Row[],
+  readUntil(isEnough, sql, ...params) {
+    const rows = disk.prepare(sql).all(...params) as Row[];
+    const last = rows.findIndex(isEnough);
+    return last < 0 ? rows : rows.slice(0, last + 1);
+  },
+  apply: async () => {
+    throw new Error(`${disk.path} is only looked at`);
+  },
+  writable: true,
+  onWritableChange: () => () => {},
+  onFlush: () => () => {},
+  keptBeforeMs: () => 0,
+  close: async () => {},
+});
+
+/**
+ * Tells of each row that a commit has made, changed or dropped, whether or not anybody is told of that commit. Of one that is gone, as it was
+ * before.
+ */
+export function watchRows(
+  disk: SqliteDisk,
+  { table, key }: { readonly table: string; readonly key: string },
+  on: { readonly row: (row: Row, by: Process) => void; readonly gone: (row: Row, by: Process) => void },
+): void {
+  type Known = ReadonlyMap<unknown, { readonly row: Row; readonly text: string }>;
+  let known: Known = new Map();
+  disk.onCommit((by) => {
+    const before = known;
+    const now: Known = new Map(
+      disk.rows(`SELECT * FROM ${table}`).map((row) => [row[key], { row, text: JSON.stringify(row) }]),
+    );
+    known = now;
+    for (const [of, { row, text }] of now) if (before.get(of)?.text !== text) on.row(row, by);
+    for (const [of, { row }] of before) if (!now.has(of)) on.gone(row, by);
   });
 }

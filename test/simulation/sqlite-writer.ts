@@ -38,7 +38,7 @@ export function startSimulatedWriter({ disk, process, dice, faults, tally, say }
     const reply = flush(target, request);
     // The last connection to go takes its transaction with it.
     disk.rollBack();
-    if (target.isDurable()) disk.committed();
+    if (target.isDurable()) disk.committed(process);
     return reply;
   }
 
@@ -70,6 +70,10 @@ export function startSimulatedWriter({ disk, process, dice, faults, tally, say }
     isUnanswered = true;
     const reply = write(request, fate);
     tally.count(reply.type === "flushed" ? "flushes" : "failed flushes");
+    if (reply.type === "flushed" && reply.outcomes.some(({ type }) => type === "conflict")) {
+      tally.count(`refused batches: ${disk.path}`);
+      say(`${disk.path} refuses a batch`);
+    }
     if (fate === undefined) return reply;
     tally.count(`flushes: ${fate}`);
     say(`a flush: ${fate}`);

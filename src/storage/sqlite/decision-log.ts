@@ -259,7 +259,8 @@ function payloadOf({ outcome, parts: [part] }: Transaction): string | null {
   return outcome === undefined && part?.payload ? Buffer.from(part.payload).toString("base64") : null;
 }
 
-function toTransaction(row: Row): Transaction {
+/** Of a row that has an id and a body. */
+export function toTransaction(row: Row): Transaction {
   const { parts, ...stored } = JSON.parse(row["body"] as string) as Omit<Transaction, "parts"> & {
     readonly parts: readonly StoredPart[];
   };

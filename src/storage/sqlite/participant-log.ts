@@ -105,7 +105,7 @@ const toCoordinator = (row: Row): KnownCoordinator => ({
   claimId: row["claim_id"] as string,
 });
 
-const toRecord = (row: Row): ParticipantRecord => ({
+export const toRecord = (row: Row): ParticipantRecord => ({
   transactionId: row["id"] as TransactionId,
   state: row["state"] as ParticipantRecord["state"],
   onePhase: row["one_phase"] === 1 || row["one_phase"] === 1n,
