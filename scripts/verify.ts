@@ -23,7 +23,8 @@ const help = `Checks the TLA+ models of specs/manifest.json with TLC.
   --list          print the selected models and stop
   --verbose       print TLC's output of each model that fails
   --record        write the measured counts and times into the manifest, after a deliberate change
-  --mutants N     break each module in N places, picked at random, one at a time; what survives must be listed (0: all)
+  --mutants N     break each module in N places, picked at random, one at a time; what survives must be listed (0: all);
+                  --model asks only those of the models that are asked
   --seed S        picks other places (default 1)
   --module M      only this module
   --help
@@ -92,6 +93,7 @@ async function main(): Promise<number> {
       specsDir,
       cacheDir: join(root, ".cache", "spec-mutants"),
       models,
+      asked: selected,
       module: values.module,
       count: Number(values.mutants),
       seed: Number(values.seed),

@@ -14,6 +14,8 @@ export type Order = {
   readonly specsDir: string;
   readonly cacheDir: string;
   readonly models: readonly Model[];
+  /** Of the models that mutants.json names, only these. */
+  readonly asked: readonly Model[];
   /** All, if there is none. */
   readonly module: string | undefined;
   /** Of each module. 0: all. */
@@ -36,7 +38,7 @@ export async function checkMutants(tlc: Tlc, order: Order): Promise<number> {
     const picked = order.count === 0 ? mutants : pick(mutants, order.count, order.seed);
     const problems = problemsOf(known, mutants);
     for (const problem of problems) console.log(`FAILED    ${name} ${problem}`);
-    const hunt = { ...order, tlc, models: modelsOf(order.models, known) };
+    const hunt = { ...order, tlc, models: modelsOf(order.models, known).filter((model) => order.asked.includes(model)) };
     let done = 0;
     const tried = await inParallel(picked, order.jobs, async (mutant): Promise<Tried> => {
       const verdict = await huntMutant(hunt, mutant);
