@@ -24,6 +24,7 @@ import { actionsOf } from "./verify/traces/actions.ts";
 import { checkTraces, rejectionText } from "./verify/traces/check.ts";
 import { type Collected, collect, recordSimulations } from "./verify/traces/collect.ts";
 import { corrupt, corruptions } from "./verify/traces/corrupt.ts";
+import { traceManager } from "./verify/traces/manager/report.ts";
 import { recordServer } from "./verify/traces/server.ts";
 
 const help = `Checks that src/commit follows specs/TwoPhaseCommit.tla, and src/workflow specs/WorkflowManager.tla.
@@ -165,8 +166,10 @@ async function simulateAll(seeds: number): Promise<void> {
 }
 
 async function traceAll(): Promise<void> {
-  const tlc = await tlcFor("traces are NOT checked", 4);
+  const tlc = await tlcFor("traces are NOT checked", 6);
   if (!tlc) return;
+  progress("traces: the manager");
+  for (const { name, problems, remark } of await traceManager(tlc)) report(name, problems, remark);
   progress("traces: simulating");
   const simulated = collect(await recordSimulations(traced.seeds));
   progress("traces: the server under load");

@@ -1,0 +1,65 @@
+import type { Tlc } from "../../tlc.ts";
+import { checkManagerTraces, rejectionText } from "./check.ts";
+import { corruptions, corruptManager } from "./corrupt.ts";
+import { type Step, stepsOf } from "./steps.ts";
+import { playManager } from "./world.ts";
+
+/** Enough for every line many times, in half a minute. */
+const played = { worlds: 60, requests: 18, eachCorruption: 3 } as const;
+
+/** All that a trace may say. */
+const actions: readonly Step["action"][] = [
+  ...([
+    "Submit",
+    "Ask",
+    "Write",
+    "Hold",
+    "Vote",
+    "Decide",
+    "Commit",
+    "Release",
+    "Acknowledge",
+    "Fire",
+    "Purge",
+    "Crash",
+  ] as const),
+  "Answer",
+];
+
+export type Check = { readonly name: string; readonly problems: readonly string[]; readonly remark: string };
+
+/** What the manager does in small worlds, held against specs/WorkflowManager.tla; and the same with one thing false in it. */
+export async function traceManager(tlc: Tlc): Promise<readonly Check[]> {
+  const seeds = Array.from({ length: played.worlds }, (_, index) => index + 1);
+  const traces = await Promise.all(seeds.map(async (seed) => stepsOf(`world ${seed}`, await playManager(seed, played.requests))));
+  const corrupted = corruptManager(traces, played.eachCorruption);
+  // Two cores.
+  const [rejected, noticed] = await Promise.all([checkManagerTraces(tlc, traces), checkManagerTraces(tlc, corrupted)]);
+  const lineOf = new Map(noticed.map(({ trace, line }) => [trace, line]));
+  const counts = new Map(actions.map((action) => [action, 0]));
+  for (const { action } of traces.flatMap(({ steps }) => steps)) counts.set(action, (counts.get(action) ?? 0) + 1);
+
+  const missed = corrupted
+    .filter((trace) => lineOf.get(trace) !== trace.line)
+    .map((trace) => {
+      const line = lineOf.get(trace);
+      return `${trace.kind}, in ${trace.name}: ${line === undefined ? "accepted" : `rejected at line ${line}`}, not at line ${trace.line}`;
+    });
+  const unmade = corruptions
+    .filter(({ kind }) => !corrupted.some((trace) => trace.kind === kind))
+    .map(({ kind }) => `no trace for ${kind}`);
+  const never = actions.filter((action) => counts.get(action) === 0).map((action) => `${action} never happened`);
+  const lines = [...counts.values()].reduce((sum, count) => sum + count, 0);
+  return [
+    {
+      name: "traces of the manager",
+      problems: [...rejected.map(rejectionText), ...never],
+      remark: `${played.worlds} worlds, ${lines.toLocaleString("en")} lines: ${[...counts].map(([action, count]) => `${action} ${count}`).join(", ")}`,
+    },
+    {
+      name: "corrupted traces of the manager",
+      problems: [...missed, ...unmade],
+      remark: `${corrupted.length}, ${corruptions.length} kinds, each rejected at its line`,
+    },
+  ];
+}

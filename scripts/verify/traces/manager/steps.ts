@@ -1,0 +1,191 @@
+import { deadlineActor } from "../../../../src/workflow/core/deadline.ts";
+import type { Workflow, WorkflowEvent } from "../../../../src/workflow/core/types.ts";
+import { type Body, type ManagerEvent, requestOf } from "./events.ts";
+
+// What happened, as lines of a trace of specs/TraceWorkflowManager.tla. Workflows are w1, w2, …, and requests r1, r2, …, in the order in which they come.
+
+type Due = { readonly to: string; readonly set: number };
+
+/** An event as the spec has it. */
+export type SpecEvent = {
+  readonly workflow: string;
+  readonly from: string;
+  readonly to: string;
+  readonly version: number;
+  readonly request: string;
+  readonly kind: string;
+  readonly revision: number;
+  readonly due: Due;
+};
+
+/** How a workflow is after a write. */
+export type After = { readonly workflow: string; readonly state: string; readonly version: number; readonly held: string };
+
+type Written = { readonly request: string; readonly events: readonly SpecEvent[]; readonly after: readonly After[] };
+
+type Said = { readonly request: string; readonly value: string };
+
+export type Step =
+  | {
+      readonly action: "Submit";
+      readonly request: string;
+      readonly body: Omit<Body, "on"> & { readonly on: ReadonlySet<string> };
+    }
+  | {
+      readonly action: "Ask";
+      readonly workflow: string;
+      readonly from: string;
+      readonly version: number;
+      readonly to: string;
+      /** allowed, denied or silent. */
+      readonly verdict: string;
+      readonly revision: number;
+    }
+  | ({ readonly action: "Write" } & Written)
+  | ({ readonly action: "Commit" } & Written)
+  | {
+      readonly action: "Hold";
+      readonly request: string;
+      readonly to: string;
+      readonly revision: number;
+      readonly due: string;
+      readonly after: readonly After[];
+    }
+  | { readonly action: "Release"; readonly request: string; readonly after: readonly After[] }
+  | {
+      readonly action: "Fire";
+      readonly workflow: string;
+      readonly events: readonly SpecEvent[];
+      readonly after: readonly After[];
+    }
+  | { readonly action: "Purge"; readonly workflow: string }
+  | ({ readonly action: "Vote" } & Said)
+  | ({ readonly action: "Decide" } & Said)
+  | ({ readonly action: "Acknowledge" } & Said)
+  | { readonly action: "Crash" }
+  | { readonly action: "Answer"; readonly request: string; readonly code: string };
+
+export type Trace = { readonly name: string; readonly steps: readonly Step[] };
+
+const none = "none";
+const noDue: Due = { to: none, set: 0 };
+
+const kindsOf: Readonly<{ [type in WorkflowEvent["type"]]: string }> = {
+  CREATED: "create",
+  TRANSITION: "move",
+  FAILED: "move",
+  RECOVERED: "move",
+  UPDATED: "update",
+  DEADLINE_SET: "deadline-set",
+  DEADLINE_REFUSED: "deadline-refused",
+};
+
+const stays: readonly WorkflowEvent["type"][] = ["UPDATED", "DEADLINE_SET", "DEADLINE_REFUSED"];
+
+/** Spec codes that the code tells apart. */
+const codes: Readonly<{ [code in string]: string }> = { ID_RETIRED: "WORKFLOW_PURGED" };
+
+export function stepsOf(name: string, happened: readonly ManagerEvent[]): Trace {
+  const workflows = names("w");
+  const requests = names("r");
+  const bodies = new Map<string, Body>();
+  const dues = new Map<string, Due>();
+  /** By transaction. */
+  const transactions = new Map<string, string>();
+
+  function eventOf(event: WorkflowEvent, request: string | undefined): SpecEvent {
+    const { workflowId, fromState, toState, version, requestedBy, ruleSetRevision, type, deadline } = event;
+    const due = deadline && { to: deadline.targetState, set: version };
+    dues.set(workflowId, due ?? (type === "UPDATED" ? dues.get(workflowId) : undefined) ?? noDue);
+    const asked = request === undefined ? undefined : bodies.get(request)?.kind;
+    const isMove = !stays.includes(type) && type !== "CREATED";
+    const isAsked = isMove && asked !== undefined && asked !== "start";
+    return {
+      workflow: workflows(workflowId),
+      from: fromState ?? "NONE",
+      to: toState,
+      version,
+      request: request === undefined ? none : requests(request),
+      kind: requestedBy === deadlineActor && isMove ? "deadline" : isAsked ? asked : kindsOf[type],
+      revision: ruleSetRevision,
+      due: dues.get(workflowId) ?? noDue,
+    };
+  }
+
+  const afterOf = ({ id, state, version, hold }: Workflow): After => ({
+    workflow: workflows(id),
+    state,
+    version,
+    held: hold === undefined ? none : requests(transactions.get(hold.transactionId) ?? ""),
+  });
+
+  function written({ batch, events }: Extract<ManagerEvent, { type: "written" }>): readonly Step[] {
+    const hold = batch.puts[0]?.workflow.hold;
+    const named = requestOf(batch);
+    if (hold !== undefined && named !== undefined) transactions.set(hold.transactionId, named);
+    const request = named ?? (batch.outcome && transactions.get(batch.outcome.transactionId));
+    const told = events.map((event) => eventOf(event, request));
+    const after = batch.puts.map(({ workflow }) => afterOf(workflow));
+    if (batch.outcome !== undefined) {
+      // Of a transaction that has nothing to do with a request, such as one that another participant was enlisted in.
+      if (request === undefined) return [];
+      const ended = { request: requests(request), after };
+      return batch.outcome.outcome === "committed"
+        ? [{ action: "Commit", ...ended, events: told }]
+        : [{ action: "Release", ...ended }];
+    }
+    if (hold !== undefined && request !== undefined) {
+      const { targetState: to, deadline } = hold.move;
+      const promised = { to, revision: hold.ruleSetRevision, due: deadline?.targetState ?? none };
+      return [{ action: "Hold", request: requests(request), ...promised, after }];
+    }
+    const [first] = told;
+    if (first === undefined) return [];
+    if (request === undefined) return [{ action: "Fire", workflow: first.workflow, events: told, after }];
+    return [{ action: "Write", request: requests(request), events: told, after }];
+  }
+
+  const steps = happened.flatMap((event): readonly Step[] => {
+    switch (event.type) {
+      case "submitted": {
+        const { request, body } = event;
+        bodies.set(request, body);
+        transactions.set(request, request);
+        return [{ action: "Submit", request: requests(request), body: { ...body, on: new Set(body.on.map(workflows)) } }];
+      }
+      case "asked": {
+        const { workflow, to, verdict } = event;
+        const said = verdict === undefined ? "silent" : verdict.isAllowed ? "allowed" : "denied";
+        const about = { workflow: workflows(workflow.id), from: workflow.state, version: workflow.version, to };
+        return [{ action: "Ask", ...about, verdict: said, revision: verdict?.revision ?? 0 }];
+      }
+      case "written":
+        return written(event);
+      case "purged":
+        return event.workflows.map((id) => ({ action: "Purge", workflow: workflows(id) }));
+      case "voted":
+        return [{ action: "Vote", request: requests(event.request), value: event.vote }];
+      case "decided":
+        return [{ action: "Decide", request: requests(event.request), value: event.outcome }];
+      case "acknowledged":
+        return [{ action: "Acknowledge", request: requests(event.request), value: event.outcome }];
+      case "crashed":
+        return [{ action: "Crash" }];
+      default: {
+        const code = codes[event.code] ?? event.code;
+        return [{ action: "Answer", request: requests(event.request), code }];
+      }
+    }
+  });
+  return { name, steps };
+}
+
+/** Gives each text a short name, the same each time. */
+function names(prefix: string): (text: string) => string {
+  const known = new Map<string, string>();
+  return (text) => {
+    const name = known.get(text) ?? `${prefix}${known.size + 1}`;
+    known.set(text, name);
+    return name;
+  };
+}
