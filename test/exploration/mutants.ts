@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -162,7 +162,7 @@ const root = join(import.meta.dirname, "..", "..");
 
 /** What finds it. */
 export const hunt = async (mutant: Mutant): Promise<Verdict> =>
-  JSON.parse(await runMutant(mutant, ["src/commit"], "test/exploration/hunt.ts")) as Verdict;
+  JSON.parse(await runMutant(mutant, ["src"], "test/exploration/hunt.ts")) as Verdict;
 
 /**
  * Runs a script of this project in a copy of the code with a mistake in it, and yields what it prints. The assertions of the code are off:
@@ -179,6 +179,7 @@ export async function runMutant(
     for (const part of ["src/kernel", "src/storage/memory", "test", ...parts]) {
       cpSync(join(root, part), join(dir, part), { recursive: true });
     }
+    symlinkSync(join(root, "node_modules"), join(dir, "node_modules"));
     replaceOnce(join(dir, mutant.file), mutant.find, mutant.replace);
     replaceOnce(
       join(dir, "src/kernel/assert.ts"),

@@ -1,3 +1,4 @@
+import type { Transaction } from "../../src/commit/core/types.ts";
 import { createDriver, type Driver } from "../../src/commit/driver.ts";
 import type { DecisionLog } from "../../src/commit/ports.ts";
 import { createSessions } from "../../src/commit/sessions.ts";
@@ -7,7 +8,7 @@ import { unhurried } from "../support/unhurried.ts";
 import { type OpenDisk, openDecisionLog } from "./disk.ts";
 import type { Ledger } from "./ledger.ts";
 import type { CoordinatorProcess } from "./network.ts";
-import { setClock, stopProcess } from "./process-blows.ts";
+import { fillDisk, setClock, stopProcess } from "./process-blows.ts";
 import { idle, type Room } from "./room.ts";
 import { createProcess } from "./schedule.ts";
 import type { Stage } from "./stage.ts";
@@ -30,6 +31,9 @@ export type Coordinators = Room & {
   /** A caller of this coordinator is answered. */
   answered(actor: CoordinatorActor, answer: unknown): void;
   onAnswer(listener: (actor: CoordinatorActor, answer: unknown) => void): void;
+  /** A watcher of this coordinator is told. */
+  told(actor: CoordinatorActor, transaction: Transaction): void;
+  onTold(listener: (actor: CoordinatorActor, transaction: Transaction) => void): void;
   /** Where it leads a participant: at times to a stranger. */
   reachable(): CoordinatorProcess | undefined;
 };
@@ -43,6 +47,7 @@ export function createCoordinators(stage: Stage, ledger: Pick<Ledger, "onForget"
   let started = 0;
   let begun = 0;
   const answerListeners: ((actor: CoordinatorActor, answer: unknown) => void)[] = [];
+  const toldListeners: ((actor: CoordinatorActor, transaction: Transaction) => void)[] = [];
   const idOf = (number: number): TransactionId => `t${String(number).padStart(4, "0")}` as TransactionId;
 
   function start(): void {
@@ -58,7 +63,13 @@ export function createCoordinators(stage: Stage, ledger: Pick<Ledger, "onForget"
         crash(actor);
       }
     };
+    const onWrite = (label: string): void => {
+      if (!label.startsWith("force") || !dice.chance(stage.swarm.crashBetween / 2)) return;
+      tally.count("coordinator crashes during a forced write");
+      schedule.after(dice.between(0, stage.swarm.disk.flushMs), () => crash(actor));
+    };
     const log = openDecisionLog(decisions, disk, {
+      onWrite,
       onDurable,
       onForget: ledger.onForget,
       keptBeforeMs: stage.keptBeforeMs,
@@ -131,6 +142,15 @@ export function createCoordinators(stage: Stage, ledger: Pick<Ledger, "onForget"
 
   const some = (): CoordinatorActor | undefined => (coordinators.length > 0 ? dice.pick(coordinators) : undefined);
 
+  // Behind what it has sent, before what follows.
+  stage.onMessage((_, { type }, from) => {
+    if (type !== "prepare" && type !== "decision") return;
+    const actor = coordinators.find(({ process }) => process === from);
+    if (!actor || !dice.chance(stage.swarm.crashBetween / 20)) return;
+    tally.count(`coordinator crashes behind a ${type}`);
+    schedule.after(0, () => crash(actor));
+  });
+
   const any = (): CoordinatorActor | undefined => (stage.strikes(0.2) ? some() : undefined) ?? coordinators.at(-1);
 
   return {
@@ -144,6 +164,10 @@ export function createCoordinators(stage: Stage, ledger: Pick<Ledger, "onForget"
       for (const listener of answerListeners) listener(actor, answer);
     },
     onAnswer: (listener) => void answerListeners.push(listener),
+    told(actor, transaction) {
+      for (const listener of toldListeners) listener(actor, transaction);
+    },
+    onTold: (listener) => void toldListeners.push(listener),
     reachable() {
       if (!dice.chance(stage.swarm.strangers)) return any();
       schedule.after(dice.between(0, 10_000), () => network.reset(stranger.process));
@@ -162,6 +186,7 @@ export function createCoordinators(stage: Stage, ledger: Pick<Ledger, "onForget"
       "take over"() {
         if (coordinators.length < 3) start();
       },
+      "fill disk of coordinator": () => fillDisk(stage, some()?.disk),
       "set clock of coordinator": () => setClock(stage, some()?.process),
     },
     open: start,

@@ -1,7 +1,7 @@
 import type { Transaction } from "../../src/commit/core/types.ts";
 import type { DecisionLog, ParticipantLog } from "../../src/commit/ports.ts";
 import { err } from "../../src/kernel/result.ts";
-import type { TimeMs } from "../../src/kernel/time.ts";
+import type { DurationMs, TimeMs } from "../../src/kernel/time.ts";
 import type { WriteResult } from "../../src/kernel/write.ts";
 import type { Dice } from "./random.ts";
 import type { Process } from "./schedule.ts";
@@ -12,6 +12,8 @@ export type DiskFaults = {
   readonly flushMs: number;
   /** A flush that fails, before or after some of it is durable. */
   readonly failure: number;
+  /** How often a flush takes a hundred times as long. */
+  readonly slow: number;
 };
 
 /**
@@ -23,6 +25,8 @@ export type OpenDisk = {
   write<T>(apply: () => Promise<T>): Promise<T>;
   read<T>(get: () => Promise<T>): Promise<T>;
   readonly writable: boolean;
+  /** Nothing can be written for so long. */
+  fill(forMs: DurationMs): void;
   /** The process is dead. A part of what was under way may be durable all the same. */
   crash(): void;
 };
@@ -42,19 +46,24 @@ export function openDisk(options: {
   let waiting: Write[] = [];
   let flushing: Write[] = [];
   let writable = true;
+  let fullUntilMs = 0;
 
   function startFlush(): void {
     if (flushing.length > 0 || waiting.length === 0) return;
     flushing = waiting;
     waiting = [];
-    process.after(dice.between(0, faults().flushMs), endFlush);
+    const isSlow = dice.chance(faults().slow);
+    if (isSlow) tally.count("slow flushes");
+    process.after(dice.between(0, faults().flushMs) * (isSlow ? 100 : 1), endFlush);
   }
 
   function endFlush(): void {
     const batch = flushing;
     flushing = [];
-    const fails = dice.chance(faults().failure);
-    const durableCount = fails ? dice.between(0, batch.length) : batch.length;
+    const isFull = process.clock.monotonicMs() < fullUntilMs;
+    if (isFull) tally.count("flushes of a full disk");
+    const fails = isFull || dice.chance(faults().failure);
+    const durableCount = isFull ? 0 : fails ? dice.between(0, batch.length) : batch.length;
     for (const write of batch.slice(0, durableCount)) {
       // A write that is durable and reported as failed is the worst of both.
       void write.apply();
@@ -64,7 +73,7 @@ export function openDisk(options: {
       say(`a flush fails; ${durableCount} of ${batch.length} writes are durable`);
       for (const write of batch) write.fail(new DiskFailure("I/O error"));
       writable = false;
-      process.after(dice.between(50, 500), () => {
+      process.after(Math.max(dice.between(50, 500), fullUntilMs - process.clock.monotonicMs()), () => {
         writable = true;
       });
     } else {
@@ -76,6 +85,10 @@ export function openDisk(options: {
   return {
     get writable() {
       return writable;
+    },
+    fill(forMs) {
+      say(`the disk is full for ${forMs} ms`);
+      fullUntilMs = process.clock.monotonicMs() + forMs;
     },
     write: (apply) =>
       new Promise((resolve, reject) => {
@@ -117,13 +130,15 @@ export function openDecisionLog(
   store: DecisionLog,
   disk: OpenDisk,
   options: {
+    /** It is asked to write this, and has not begun. */
+    readonly onWrite: (label: string) => void;
     readonly onDurable: (text: string) => void;
     readonly onForget: (record: Transaction) => void;
     readonly keptBeforeMs: (() => TimeMs) | undefined;
     readonly tally: Tally;
   },
 ): DecisionLog {
-  const { onDurable, onForget, keptBeforeMs, tally } = options;
+  const { onWrite, onDurable, onForget, keptBeforeMs, tally } = options;
   const all = async (): Promise<readonly Transaction[]> =>
     (await store.list({ beforeId: undefined, limit: Number.POSITIVE_INFINITY })).transactions;
 
@@ -138,6 +153,7 @@ export function openDecisionLog(
 
   async function write<T, C>(label: string, apply: () => WriteResult<T, C>): WriteResult<T, C> {
     try {
+      onWrite(label);
       return await disk.write(async () => {
         const written = await apply();
         onDurable(written.ok ? label : `the log refuses to ${label}`);

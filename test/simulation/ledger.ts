@@ -1,6 +1,7 @@
 import type { ParticipantRecord } from "../../src/commit/core/participant-step.ts";
 import { hasPromised, heuristicOf, isFinished, type Outcome, type Transaction } from "../../src/commit/core/types.ts";
 import type { TransactionId } from "../../src/kernel/ids.ts";
+import type { TimeMs } from "../../src/kernel/time.ts";
 import { type Behaviour, promises, type ResourceState } from "./resource.ts";
 
 /** What one client wants to be done. */
@@ -10,6 +11,8 @@ export type Order = {
   /** Undefined: a call that cannot be repeated. */
   readonly requestId: string | undefined;
 };
+
+type State = ParticipantRecord["state"];
 
 /** What the world outside can see of the transactions, and what must hold of it at every moment. */
 export type Ledger = {
@@ -24,6 +27,13 @@ export type Ledger = {
   onResolving(transaction: Transaction): void;
   /** The decision log is about to drop its record, for an operator or by age. */
   onForget(record: Transaction): void;
+  isForgotten(id: TransactionId): boolean;
+  /** In the log of this participant. */
+  stateAt(participant: string, id: TransactionId): State | undefined;
+  /** True if the participant makes a promise in this transaction, as far as is known. */
+  promises(id: TransactionId, participant: string): boolean;
+  /** Somebody who asked at this time is told that it is not decided. */
+  onUndecided(id: TransactionId, askedAtMs: TimeMs): void;
   /** Not yet as it must be once all is over. Empty: it is. Nothing is expected of those that are away for good. */
   unsettled(
     log: readonly Transaction[],
@@ -32,16 +42,15 @@ export type Ledger = {
   ): readonly string[];
 };
 
-type State = ParticipantRecord["state"];
-
 /**
  * Throws nothing: what is wrong goes to `onViolation`, with the name of the invariant in specs/TwoPhaseCommit.tla. An operator who guesses
  * for a lone participant may be wrong, which the spec does not model: then HeuristicShown is demanded, and what is between the two of them is
  * not.
  */
-export function createLedger(onViolation: (text: string) => void): Ledger {
+export function createLedger(onViolation: (text: string) => void, nowMs: () => TimeMs): Ledger {
   const orders = new Map<TransactionId, Order>();
   const told = new Map<TransactionId, Outcome>();
+  const toldAtMs = new Map<TransactionId, TimeMs>();
   const records = new Map<TransactionId, Map<string, State>>();
   const guessable = new Set<TransactionId>();
   /** Committed, and nobody is bound by it: not forced, and it makes no difference what is said of it later. */
@@ -82,6 +91,7 @@ export function createLedger(onViolation: (text: string) => void): Ledger {
     const before = told.get(id);
     demand(before === undefined || before === outcome, "DecisionStable", `${id} was told as ${before}, then as ${outcome}`);
     told.set(id, outcome);
+    if (!toldAtMs.has(id)) toldAtMs.set(id, nowMs());
     if (isGuessable(id)) return;
     if (outcome === "committed" && order) checkCommit(id, order, "for the client");
     if (outcome === "committed") return;
@@ -134,6 +144,13 @@ export function createLedger(onViolation: (text: string) => void): Ledger {
         demand(!isBound, "ForgetSafe", `the record of ${id} is dropped, and ${participant} is in doubt of it`);
       }
       forgotten.set(id, record);
+    },
+    isForgotten: (id) => forgotten.has(id),
+    stateAt: (participant, id) => records.get(id)?.get(participant),
+    promises: (id, participant) => promises(orders.get(id)?.parts.get(participant) ?? "abort"),
+    onUndecided(id, askedAtMs) {
+      const isLate = (toldAtMs.get(id) ?? Number.POSITIVE_INFINITY) < askedAtMs;
+      demand(!isLate, "DecisionStable", `${id} was told as ${told.get(id)}, and later as undecided`);
     },
     unsettled(log, resources, isAway = () => false) {
       const found: string[] = [];

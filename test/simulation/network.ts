@@ -15,8 +15,8 @@ export type NetworkFaults = {
 
 export type CoordinatorProcess = { readonly process: Process; readonly sessions: Sessions };
 
-/** A message, and the participant that it is from or to. */
-export type Seen = (participant: string, message: ParticipantMessage | CoordinatorMessage) => void;
+/** A message, the participant that it is from or to, and the process that sends it. */
+export type Seen = (participant: string, message: ParticipantMessage | CoordinatorMessage, from: Process) => void;
 
 /** The cable of one participant. Each direction can be cut by itself. */
 export type Cable = { up: boolean; down: boolean; isGone: boolean; readonly onRestored: Set<() => void> };
@@ -92,9 +92,9 @@ export function createNetwork(options: {
         broken = true;
         items.length = 0;
       },
-      /** What is under way is lost, and the reader hears that the stream is over. */
+      /** What is under way is lost, or arrives all the same, and the reader hears that the stream is over. */
       cut() {
-        items.length = 0;
+        items.length = dice.between(0, items.length);
         this.push(END);
         broken = true;
       },
@@ -159,9 +159,10 @@ export function createNetwork(options: {
           pipe: { push(item: Numbered<Message> | typeof END): void },
           numbered: Numbered<Message>,
           arrow: string,
+          sender: Process,
         ): void {
           const text = describeMessage(numbered.message);
-          onSend(participant, numbered.message);
+          onSend(participant, numbered.message, sender);
           if (dice.chance(faults().loss)) {
             tally.count("messages lost");
             say(`${arrow}  ${text}: LOST, with the stream`);
@@ -182,11 +183,11 @@ export function createNetwork(options: {
           up.push(END);
         });
         void (async () => {
-          for await (const numbered of outgoing) if (from.alive) send(up, numbered, `${participant} → ${to.name}`);
+          for await (const numbered of outgoing) if (from.alive) send(up, numbered, `${participant} → ${to.name}`, from);
           up.push(END);
         })();
         void (async () => {
-          for await (const numbered of session.outgoing) if (to.alive) send(down, numbered, `${to.name} → ${participant}`);
+          for await (const numbered of session.outgoing) if (to.alive) send(down, numbered, `${to.name} → ${participant}`, to);
           down.push(END);
         })();
         try {

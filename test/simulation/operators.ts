@@ -3,6 +3,7 @@ import type { Driver } from "../../src/commit/driver.ts";
 import type { Asked, VerbFailure } from "../../src/commit/verbs.ts";
 import type { ParticipantId, TransactionId } from "../../src/kernel/ids.ts";
 import type { Result } from "../../src/kernel/result.ts";
+import type { TimeMs } from "../../src/kernel/time.ts";
 import { callCoordinator } from "./calls.ts";
 import type { Coordinators } from "./coordinators.ts";
 import type { Ledger } from "./ledger.ts";
@@ -40,11 +41,14 @@ export function createOperators(
     return driver.resolve(id, dice.pick(["committed", "aborted"] as const), asked);
   }
 
-  function hear(verb: string, id: TransactionId, answer: Awaited<ReturnType<Verb>>): void {
+  function hear(verb: string, id: TransactionId, answer: Awaited<ReturnType<Verb>>, askedAtMs: TimeMs): void {
     const why = answer.ok ? "" : ` ${answer.error.type}`;
     tally.count(`operators: ${verb}${why}`);
     say(`operator  ${verb} ${id}${why}`);
     if (answer.ok && answer.value.id !== id) fail(`${verb} ${id} is answered with ${answer.value.id}`);
+    // What a lone participant has decided, a successor asks for again.
+    const isOpen = answer.ok && answer.value.outcome === undefined && answer.value.parts.length > 1;
+    if (isOpen) ledger.onUndecided(id, askedAtMs);
     if (answer.ok) ledger.onTold(answer.value);
     else if (answer.error.type === "not-found") ledger.onNotFound(id);
     else if (answer.error.type === "refused") ledger.onTold(answer.error.transaction);
@@ -72,8 +76,12 @@ export function createOperators(
     const [name, verb] =
       mayResolve || dice.chance(resolving / 10) ? (["resolve", resolve] as const) : dice.pick(Object.entries(verbs));
     say(`operator  will ${name} ${transaction.id}, which is ${transaction.phase}`);
-    const answer = await callCoordinator(stage, coordinators, ({ driver }) => verb(driver, transaction));
-    if (answer !== "no answer") hear(name, transaction.id, answer);
+    let askedAtMs = stage.schedule.nowMs;
+    const answer = await callCoordinator(stage, coordinators, ({ driver }) => {
+      askedAtMs = stage.schedule.nowMs;
+      return verb(driver, transaction);
+    });
+    if (answer !== "no answer") hear(name, transaction.id, answer, askedAtMs);
   }
 
   return {

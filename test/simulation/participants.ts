@@ -9,7 +9,7 @@ import { type OpenDisk, openParticipantLog } from "./disk.ts";
 import type { Ledger } from "./ledger.ts";
 import { type Cable, createCable } from "./network.ts";
 import type { Orders } from "./orders.ts";
-import { setClock, stopProcess } from "./process-blows.ts";
+import { fillDisk, setClock, stopProcess } from "./process-blows.ts";
 import { openResource, type ResourceState } from "./resource.ts";
 import { idle, type Room } from "./room.ts";
 import type { Process } from "./schedule.ts";
@@ -55,6 +55,8 @@ export function createParticipants(
   );
   const resources = new Map(actors.map(({ name, state }) => [name, state]));
   const lossesTold = new Set<string>();
+  /** With little of it, Prepares wait at the coordinator. */
+  const prepareCredit = dice.pick([1, 2, 256]);
   let away: ParticipantActor | undefined;
 
   function start(actor: ParticipantActor): void {
@@ -96,6 +98,7 @@ export function createParticipants(
       },
       clock: process.clock,
       random: dice.unit,
+      prepareCredit,
       logger: stage.logger(name),
       trace: stage.trace(process),
       coordinators: [
@@ -176,8 +179,13 @@ export function createParticipants(
     if (lossesTold.delete(key)) tally.count("promises restored and kept");
   }
 
-  stage.onMessage((participant, message) => {
+  stage.onMessage((participant, message, from) => {
     if (message.type === "decision-ack") onAck(participant, message);
+    if (message.type !== "vote" && message.type !== "decision-ack") return;
+    const actor = actors.find(({ running }) => running?.process === from);
+    if (!actor || !dice.chance(stage.swarm.crashBetween / 20)) return;
+    tally.count(`participant crashes behind a ${message.type}`);
+    schedule.after(0, () => crash(actor));
   });
 
   return {
@@ -188,6 +196,7 @@ export function createParticipants(
       "crash participant": () => crash(dice.pick(actors)),
       "stop participant": () => stopProcess(stage, dice.pick(actors).running?.process),
       "close participant": () => close(dice.pick(actors)),
+      "fill disk of participant": () => fillDisk(stage, dice.pick(actors).running?.disk),
       "set clock of participant": () => setClock(stage, dice.pick(actors).running?.process),
       "restore promise": () => restorePromises(dice.pick(actors)),
       "cut cable"() {

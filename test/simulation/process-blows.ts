@@ -1,3 +1,4 @@
+import type { OpenDisk } from "./disk.ts";
 import type { Process } from "./schedule.ts";
 import type { Stage } from "./stage.ts";
 
@@ -8,6 +9,11 @@ export function stopProcess({ dice, say }: Stage, process: Process | undefined):
   const forMs = dice.between(100, 30_000);
   process?.stop(forMs);
   say(`${process?.name ?? "nobody"} is stopped for ${forMs} ms`);
+}
+
+/** For a while nothing can be written. */
+export function fillDisk({ dice }: Stage, disk: OpenDisk | undefined): void {
+  disk?.fill(dice.between(1_000, 40_000));
 }
 
 export function setClock({ dice, say }: Stage, process: Process | undefined): void {

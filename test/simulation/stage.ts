@@ -98,8 +98,8 @@ export function createStage(options: {
     say(`VIOLATED  ${text}`);
   };
   const onFailure = (error: unknown): void => fail(error instanceof Error ? `${error.name}: ${error.message}` : String(error));
-  const onSend: Seen = (participant, message) => {
-    for (const listener of listeners) listener(participant, message);
+  const onSend: Seen = (participant, message, from) => {
+    for (const listener of listeners) listener(participant, message, from);
   };
 
   return {

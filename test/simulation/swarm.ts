@@ -13,7 +13,7 @@ export type Swarm = {
   readonly strangers: number;
   /** A client that hangs up. */
   readonly leaving: number;
-  /** A process dies exactly between two effects: after a durable write, before what follows it. */
+  /** A process dies exactly between two effects: before or after a durable write, or behind what it has just sent. */
   readonly crashBetween: number;
   /** Between two blows. */
   readonly gapMs: number;
@@ -27,20 +27,20 @@ export function drawSwarm(dice: Dice): Swarm {
   const some = (max: number): number => (dice.chance(0.5) ? dice.unit() * max : 0);
   return {
     network: { delayMs: dice.pick([1, 20, 200, 1_500]), loss: some(0.05), duplication: some(0.2) },
-    disk: { flushMs: dice.pick([0, 10, 400]), failure: some(0.2) },
+    disk: { flushMs: dice.pick([0, 10, 400]), failure: some(0.2), slow: some(0.1) },
     resourceFailure: some(0.3),
     losing: some(0.3),
     strangers: some(0.3),
     leaving: some(0.3),
     crashBetween: some(0.3),
-    gapMs: dice.pick([300, 1_500, 6_000]),
+    gapMs: dice.pick([500, 2_500, 10_000]),
   };
 }
 
 /** Nothing goes wrong any more. */
 export const calm: Swarm = {
   network: { delayMs: 20, loss: 0, duplication: 0 },
-  disk: { flushMs: 10, failure: 0 },
+  disk: { flushMs: 10, failure: 0, slow: 0 },
   resourceFailure: 0,
   losing: 0,
   strangers: 0,

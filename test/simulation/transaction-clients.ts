@@ -1,5 +1,5 @@
 import type { Transaction } from "../../src/commit/core/types.ts";
-import type { ExecuteRequest } from "../../src/commit/verbs.ts";
+import type { Answer, ExecuteRequest } from "../../src/commit/verbs.ts";
 import type { ParticipantId, RequestId } from "../../src/kernel/ids.ts";
 import { callCoordinator } from "./calls.ts";
 import type { Coordinators } from "./coordinators.ts";
@@ -28,6 +28,7 @@ export function createTransactionClients(
 ): Room {
   const { participants, isAway, coordinators, orders, ledger } = options;
   const { dice, tally, world, say, fail, onFailure } = stage;
+  const hurry = stage.draw(0.3);
   let open = 0;
 
   const requestOf = (order: Order, waitForParticipantsMs: number): ExecuteRequest => ({
@@ -41,6 +42,9 @@ export function createTransactionClients(
     reason: "",
     requestedBy: "client",
   });
+
+  const callOnce = (order: Order, waitForParticipantsMs: number): Promise<Answer | "no answer"> =>
+    callCoordinator(stage, coordinators, ({ driver }, signal) => driver.execute(requestOf(order, waitForParticipantsMs), signal));
 
   function hear(transaction: Transaction, order: Order): void {
     const { id, outcome } = transaction;
@@ -56,9 +60,13 @@ export function createTransactionClients(
     let calmCalls = 0;
     for (;;) {
       if (stage.isCalm) calmCalls += 1;
-      const answer = await callCoordinator(stage, coordinators, ({ driver }, signal) =>
-        driver.execute(requestOf(order, waitForParticipantsMs), signal),
-      );
+      const call = (): Promise<Answer | "no answer"> => callOnce(order, waitForParticipantsMs);
+      // Whoever is in a hurry asks twice.
+      if (order.requestId !== undefined && stage.strikes(hurry)) {
+        tally.count("calls made twice at once");
+        void call().then((second) => void (second !== "no answer" && second.ok && hear(second.value, order)), onFailure);
+      }
+      const answer = await call();
       if (answer !== "no answer" && answer.ok) {
         hear(answer.value, order);
         return answer.value;
@@ -97,7 +105,7 @@ export function createTransactionClients(
     ...idle,
     open() {
       const yes = dice.pick([0.5, 0.8, 1]);
-      for (let left = dice.between(5, 20); left > 0; left -= 1) {
+      for (let left = dice.between(5, 30); left > 0; left -= 1) {
         const chosen = participants.filter(() => dice.chance(0.7));
         const names = dice.chance(0.2) ? chosen.slice(0, 1) : chosen;
         const parts = partsOf(names, () => (dice.chance(yes) ? "commit" : dice.pick(behaviours)));

@@ -5,7 +5,7 @@ import type { CoordinatorActor, Coordinators } from "./coordinators.ts";
 import { idle, type Room } from "./room.ts";
 import type { Stage } from "./stage.ts";
 
-type Told = { readonly phase: Phase; readonly outcome: Transaction["outcome"] };
+type Told = { readonly phase: Phase; readonly outcome: Transaction["outcome"]; readonly summary: string };
 
 type Heard = { readonly outcome: Transaction["outcome"]; readonly atMs: TimeMs; readonly aheadMs: DurationMs };
 
@@ -21,6 +21,12 @@ type Watch = {
   isOver: boolean;
 };
 
+/** What changes without a change of the phase. */
+const summaryOf = ({ phase, outcome, parts, resolution }: Transaction): string =>
+  [phase, outcome, resolution && "resolved", ...parts.map((part) => part.acknowledgedOutcome ?? (part.lost ? "lost" : "-"))].join(
+    " ",
+  );
+
 const order = (phase: Phase): number => (phase === "ABORTING" ? phases.indexOf("COMMITTING") : phases.indexOf(phase));
 
 /**
@@ -34,7 +40,9 @@ export function createWatchers(stage: Stage, coordinators: Coordinators): Room {
   const heard = new Map<CoordinatorActor, Map<TransactionId, Heard>>();
   const aheadOf = ({ process }: CoordinatorActor): DurationMs => process.clock.nowMs() - schedule.nowMs;
 
-  function onTransaction(watch: Watch, { id, phase, outcome }: Transaction): void {
+  function onTransaction(watch: Watch, transaction: Transaction): void {
+    const { id, phase, outcome } = transaction;
+    coordinators.told(watch.actor, transaction);
     const before = watch.told.get(id);
     const { name } = watch.actor.process;
     if (before && order(before.phase) > order(phase))
@@ -42,7 +50,7 @@ export function createWatchers(stage: Stage, coordinators: Coordinators): Room {
     if (before?.outcome !== undefined && before.outcome !== outcome) {
       fail(`DecisionStable: a watch of ${name} tells ${id} ${before.outcome}, then ${outcome}`);
     }
-    watch.told.set(id, { phase, outcome });
+    watch.told.set(id, { phase, outcome, summary: summaryOf(transaction) });
     tally.count("watches: changes");
   }
 
@@ -138,16 +146,17 @@ export function createWatchers(stage: Stage, coordinators: Coordinators): Room {
     },
     /** At rest, the last that a watch has told of each transaction is how it is. */
     async unsettled() {
-      const { transactions } = await coordinators.decisions.list({ beforeId: undefined, limit: Number.POSITIVE_INFINITY });
       const found: string[] = [];
       for (const { actor, sinceId, told, isOver } of watches) {
         if (isOver || !actor.process.alive || actor.ending) continue;
         const { coordinatorEpoch } = actor.driver.coordinator;
-        for (const { id, phase, coordinatorEpoch: epoch } of transactions) {
-          const last = told.get(id)?.phase;
+        const { transactions } = await actor.driver.list({ beforeId: undefined, limit: Number.POSITIVE_INFINITY });
+        for (const transaction of transactions) {
+          const { id, coordinatorEpoch: epoch } = transaction;
+          const last = told.get(id)?.summary;
           const mustKnow = last !== undefined || (id > sinceId && epoch === coordinatorEpoch);
-          if (mustKnow && last !== phase)
-            found.push(`a watch of ${actor.process.name} has told ${id} ${last}, and it is ${phase}`);
+          const is = summaryOf(transaction);
+          if (mustKnow && last !== is) found.push(`a watch of ${actor.process.name} has told ${id} ${last}, and it is ${is}`);
         }
       }
       return found;

@@ -2,6 +2,7 @@ import type { TraceEvent } from "../../src/commit/core/trace.ts";
 import { createAway } from "./away.ts";
 import { rage } from "./blows.ts";
 import { createCoordinators } from "./coordinators.ts";
+import { checkDurable } from "./durable.ts";
 import { createInteractiveClients } from "./interactive-clients.ts";
 import { createLedger } from "./ledger.ts";
 import { countMessages } from "./messages.ts";
@@ -18,7 +19,12 @@ import { createWorkflowRooms } from "./workflow/rooms.ts";
 // One run: the production coordinator and participants in a world whose time, network, disks and chance are made here, from one seed.
 
 /** What worlds of one run have in common. */
-export type WorldOptions = { readonly participantsMin: number; readonly participantsMax: number };
+export type WorldOptions = {
+  readonly participantsMin: number;
+  readonly participantsMax: number;
+  /** Leaves the workflow manager and the predicate engine out: a third of the time. */
+  readonly onlyCommit?: boolean;
+};
 
 export type SimulationOptions = WorldOptions & {
   readonly seed: number;
@@ -40,8 +46,8 @@ export type SimulationResult = {
 const settleMs = 10 * 60_000;
 
 /** All rooms. Another kind of actor is another line here. */
-function createRooms(stage: Stage, { participantsMin, participantsMax }: SimulationOptions): readonly Room[] {
-  const ledger = createLedger(stage.fail);
+function createRooms(stage: Stage, { participantsMin, participantsMax, onlyCommit = false }: SimulationOptions): readonly Room[] {
+  const ledger = createLedger(stage.fail, () => stage.schedule.nowMs);
   const orders = createOrders();
   const coordinators = createCoordinators(stage, ledger);
   const count = stage.dice.between(participantsMin, participantsMax);
@@ -53,6 +59,7 @@ function createRooms(stage: Stage, { participantsMin, participantsMax }: Simulat
   const watchers = createWatchers(stage, coordinators);
   const away = createAway(stage, { participants, coordinators, ledger });
   stage.onMessage(countMessages(stage.tally));
+  checkDurable(stage, { coordinators, participants: names, ledger });
   const books: Room = {
     ...idle,
     async unsettled() {
@@ -60,7 +67,7 @@ function createRooms(stage: Stage, { participantsMin, participantsMax }: Simulat
       return ledger.unsettled(transactions, participants.resources, isAway);
     },
   };
-  const workflows = createWorkflowRooms(stage, { coordinators, participants: names, orders });
+  const workflows = onlyCommit ? [] : createWorkflowRooms(stage, { coordinators, participants: names, orders });
   return [coordinators, participants, clients, interactive, operators, watchers, away, books, ...workflows];
 }
 
