@@ -17,7 +17,8 @@ CONSTANTS
   Others,        \* the other participants
   Transition,    \* the request that runs as a transaction
   Requests, Workflows, Watchers, Targets, Expected, StartStates, MaxWorkflows, MaxTogether, MaxTries, MaxRevision,
-  MaxEpoch, MaxOtherCrash, MaxCrash, May
+  MaxEpoch, MaxOtherCrash, MaxCrash, May,
+  EngineFails    \* the predicate engine may be away
 
 VARIABLES
   log, fence, coord, net, client,                          \* of TwoPhaseCommit
@@ -94,36 +95,53 @@ Init ==
 Coordinate ==
   /\ body[Transition] # Manage!NoBody
   /\ UNCHANGED <<managerVars, otherPart, otherUp, otherCrashes>>
-  /\ \E e \in 1..MaxEpoch :
-       \/ Commit!CoordStep(e) \/ Commit!TimeoutAbort(e) \/ Commit!ClientAbort(e)
-       \/ Commit!CoordCrash(e) \/ Commit!TakeOver(e)
-       \/ \E p \in Participants : Commit!AnswerInquiry(e, p) \/ Commit!StrangerAnswers(p)
 
-OtherStep(p) ==
-  /\ UNCHANGED managerVars
-  /\ \/ /\ \E s \in Commit!PartStates : otherPart' = [otherPart EXCEPT ![p] = s]
-        /\ UNCHANGED <<otherUp, otherCrashes>>
-        /\ Commit!PartStep(p) \/ Commit!UnilateralAbort(p)
-     \/ /\ otherCrashes < MaxOtherCrash
-        /\ otherCrashes' = otherCrashes + 1
-        /\ otherUp' = otherUp \ {p}
-        /\ \E s \in {otherPart[p], "working"} : otherPart' = [otherPart EXCEPT ![p] = s]
-        /\ Commit!PartCrash(p)
-     \/ /\ otherUp' = otherUp \cup {p}
-        /\ UNCHANGED <<otherPart, otherCrashes>>
-        /\ Commit!PartRecover(p)
+CoordinatorStep(e) == Coordinate /\ (Commit!CoordStep(e) \/ Commit!Answer(e))
+
+CoordinatorReplaced(e) == Coordinate /\ Commit!Replace(e)
+
+\* Of the coordinator's steps, those that it need not take; and what a yes that is taken as a question is told.
+CoordinatorWhim(e) ==
+  /\ Coordinate
+  /\ \/ Commit!TimeoutAbort(e) \/ Commit!ClientAbort(e) \/ Commit!CoordCrash(e) \/ Commit!TakeOver(e)
+     \/ \E p \in Participants : Commit!AnswerInquiry(e, p) \/ Commit!StrangerAnswers(p)
+
+OtherMoves(p) ==
+  /\ UNCHANGED <<managerVars, otherUp, otherCrashes>>
+  /\ \E s \in Commit!PartStates : otherPart' = [otherPart EXCEPT ![p] = s]
+
+OtherStep(p) == OtherMoves(p) /\ Commit!PartStep(p)
+
+OtherRecover(p) ==
+  /\ UNCHANGED <<managerVars, otherPart, otherCrashes>>
+  /\ otherUp' = otherUp \cup {p}
+  /\ Commit!PartRecover(p)
+
+OtherWhim(p) ==
+  \/ OtherMoves(p) /\ Commit!UnilateralAbort(p)
+  \/ /\ UNCHANGED managerVars
+     /\ otherCrashes < MaxOtherCrash
+     /\ otherCrashes' = otherCrashes + 1
+     /\ otherUp' = otherUp \ {p}
+     /\ \E s \in {otherPart[p], "working"} : otherPart' = [otherPart EXCEPT ![p] = s]
+     /\ Commit!PartCrash(p)
 
 -----------------------------------------------------------------------------
 (* Steps of the manager that the transaction has no part in. *)
+
+OtherCall(r) ==
+  /\ UNCHANGED <<commitVars, net>>
+  /\ r # Transition
+  /\ Manage!CallStep(<<r, 1>>) \/ Manage!AskEngine(<<r, 1>>)
 
 ManagerAlone ==
   /\ UNCHANGED <<commitVars, net>>
   /\ \/ \E r \in Requests :
           /\ Manage!Submit(r)
           /\ body'[r].kind = (IF r = Transition THEN "enlist" ELSE "move")
-     \/ \E r \in Requests \ {Transition} : Manage!CallStep(<<r, 1>>) \/ Manage!AskEngine(<<r, 1>>)
      \/ Manage!Reply(TheCall)
-     \/ Manage!EngineDown \/ Manage!EngineUp \/ Manage!ChangeRules
+     \/ EngineFails /\ (Manage!EngineDown \/ Manage!EngineUp)
+     \/ Manage!ChangeRules
      \/ \E v \in Watchers : Manage!WatchStep(v)
 
 -----------------------------------------------------------------------------
@@ -153,14 +171,20 @@ ManagerAbort ==
   /\ Sends({"ackAbort"})
   /\ Manage!TxAbort(Transition)
 
-\* A vote or an acknowledgement is sent again, or the question asked.
+\* A vote or an acknowledgement is sent again.
 ManagerRepeats ==
   /\ up
   /\ UNCHANGED managerVars
   /\ \/ <<"prepare", Manager>> \in net /\ ManagerPart = "prepared" /\ Sends({"yes"})
      \/ <<"prepare", Manager>> \in net /\ ManagerPart \in {"refused", "aborted"} /\ Sends({"no"})
      \/ <<"commit", Manager>> \in net /\ ManagerPart = "committed" /\ Sends({"ackCommit"})
-     \/ ManagerPart = "prepared" /\ Sends({"inquire"})
+
+\* In doubt it asks: in the Hello of each new session, and on a timer.
+ManagerInquires ==
+  /\ up
+  /\ UNCHANGED managerVars
+  /\ ManagerPart = "prepared"
+  /\ Sends({"inquire"})
 
 ManagerCrash ==
   /\ Sends({})
@@ -174,20 +198,27 @@ ManagerRestart ==
 
 -----------------------------------------------------------------------------
 Next ==
-  \/ Coordinate
-  \/ \E p \in Others : OtherStep(p)
+  \/ \E e \in 1..MaxEpoch : CoordinatorStep(e) \/ CoordinatorReplaced(e) \/ CoordinatorWhim(e)
+  \/ \E p \in Others : OtherStep(p) \/ OtherRecover(p) \/ OtherWhim(p)
   \/ ManagerAlone
-  \/ ManagerPrepare \/ ManagerCommit \/ ManagerAbort \/ ManagerRepeats \/ ManagerCrash \/ ManagerRestart
+  \/ \E r \in Requests : OtherCall(r)
+  \/ ManagerPrepare \/ ManagerCommit \/ ManagerAbort \/ ManagerRepeats \/ ManagerInquires \/ ManagerCrash \/ ManagerRestart
 
 Spec == Init /\ [][Next]_vars
 
-Fairness ==
-  /\ WF_vars(Coordinate)
-  /\ \A p \in Others : WF_vars(OtherStep(p))
+\* As in TwoPhaseCommit: a coordinator that is gone is replaced; whims, crashes, losses and other take-overs are never owed, nor is it
+\* that a yes is taken as a question.  Each action of the manager is owed by itself, but for the question in doubt.
+FairnessUnasked ==
+  /\ \A e \in 1..MaxEpoch : WF_vars(CoordinatorStep(e)) /\ WF_vars(CoordinatorReplaced(e))
+  /\ \A p \in Others : WF_vars(OtherStep(p)) /\ WF_vars(OtherRecover(p))
+  /\ \A r \in Requests : WF_vars(OtherCall(r))
   /\ WF_vars(ManagerPrepare) /\ WF_vars(ManagerCommit) /\ WF_vars(ManagerAbort)
   /\ WF_vars(ManagerRepeats) /\ WF_vars(ManagerRestart)
 
-LiveSpec == Spec /\ Fairness
+LiveSpec == Spec /\ FairnessUnasked /\ WF_vars(ManagerInquires)
+
+\* The manager need not ask.
+UnaskedSpec == Spec /\ FairnessUnasked
 
 -----------------------------------------------------------------------------
 (* Invariants. *)
@@ -215,13 +246,21 @@ WorkflowConsistency ==
   /\ Manage!TransitionValidity /\ Manage!AtMostOncePerRequestId /\ Manage!AllOrNothing
 
 -----------------------------------------------------------------------------
-(* Refinements, and one liveness property of LiveSpec. *)
+(* Refinements, and liveness: of LiveSpec, and the last of UnaskedSpec. *)
 
 RefinesTwoPhaseCommit == Commit!Spec
 RefinesWorkflowManager == Manage!Spec
 
 \* Nothing stays in transition.
 HoldResolves == IsHeld ~> ~IsHeld
+
+\* Whoever asked for the transition hears how it ended, and so do those whose moves came beside it.
+ClientsAnswered ==
+  /\ body[Transition] # Manage!NoBody ~> client # "waiting"
+  /\ \A r \in Requests \ {Transition} : body[r] # Manage!NoBody ~> call[<<r, 1>>].phase = "answered"
+
+\* A commit comes to the manager by itself, also from the coordinator that has taken over.
+CommitComesUnasked == log.rec = "commit" ~> answered[Transition] = "OK"
 
 -----------------------------------------------------------------------------
 (* Witnesses: each is an invariant that must be violated, for the state it excludes can be reached. *)

@@ -28,7 +28,8 @@ CONSTANTS
 
 \* losePromise: a participant loses what it has promised, as when its database is restored from a backup, or its log is emptied.
 \* stranger: a coordinator with another log answers what the participant asks its own.
-Whims == {"no", "readonly", "timeout", "clientAbort", "losePromise", "stranger"}
+\* leave: the client gives up its call, and never asks again.
+Whims == {"no", "readonly", "timeout", "clientAbort", "losePromise", "stranger", "leave"}
 
 ASSUME MaxEpoch \in Nat \ {0} /\ MaxPartCrash \in Nat /\ MaxLoss \in Nat /\ May \subseteq Whims
 
@@ -232,8 +233,15 @@ AckClient(e) ==
         /\ client' = "aborted"
   /\ UNCHANGED <<log, fence, coord, part, up, net, crashes, losses, taken>>
 
+\* Whoever does not wait for the outcome is not told, and does not keep anything here.
+ClientLeaves ==
+  /\ "leave" \in May
+  /\ client = "waiting"
+  /\ client' = "left"
+  /\ UNCHANGED <<log, fence, coord, part, up, net, crashes, losses, taken>>
+
 \* The record goes when nobody can ask for it any more: every yes-voter has acknowledged, and the
-\* client knows.  A missing record would tell either of them "aborted".
+\* client knows, or has left.  A missing record would tell either of them "aborted".
 Forget(e) ==
   /\ fence = e
   /\ client # "waiting"
@@ -449,14 +457,17 @@ CoordStep(e) ==
   \/ \E p \in Participants :
        SendPrepare(e, p) \/ RecvVote(e, p) \/ SendDecision(e, p) \/ RecvAck(e, p) \/ RecvLost(e, p)
 
-PartStep(p) ==
-  \/ RecvPrepare(p) \/ RecvPrepareOnePhase(p) \/ Inquire(p)
+PartStepUnasked(p) ==
+  \/ RecvPrepare(p) \/ RecvPrepareOnePhase(p)
   \/ RecvCommit(p) \/ RecvCommitLost(p) \/ RecvAbort(p) \/ RecvAbortUnknown(p) \/ PartRecover(p)
+
+PartStep(p) == PartStepUnasked(p) \/ Inquire(p)
 
 Next ==
   \/ \E e \in Epochs :
        \/ CoordStep(e) \/ Note(e) \/ TimeoutAbort(e) \/ ClientAbort(e) \/ CoordCrash(e) \/ TakeOver(e)
        \/ \E p \in Participants : AnswerInquiry(e, p)
+  \/ ClientLeaves
   \/ \E p \in Participants : PartStep(p) \/ UnilateralAbort(p) \/ PartCrash(p)
   \/ \E p \in Participants : LosePromise(p) \/ RestorePromise(p) \/ StrangerAnswers(p)
   \/ \E m \in MessageTypes \X Participants : Lose(m)
@@ -466,14 +477,17 @@ Spec == Init /\ [][Next]_vars
 \* An Inquiry is answered; that a yes is taken as one is not relied on.
 Answer(e) == \E p \in Participants : <<"inquire", p>> \in net /\ AnswerInquiry(e, p)
 
-\* A coordinator that is gone is replaced.  Notes, crashes, losses, timeouts and refusals are never owed.
+\* A coordinator that is gone is replaced.  Notes, crashes, losses, timeouts, refusals and that a client leaves are never owed.
 Replace(e) == e > 1 /\ coord[e - 1].phase = "dead" /\ TakeOver(e)
 
-Fairness ==
-  /\ \A e \in Epochs : WF_vars(CoordStep(e) \/ Answer(e)) /\ WF_vars(Replace(e))
-  /\ \A p \in Participants : WF_vars(PartStep(p))
+CoordFairness == \A e \in Epochs : WF_vars(CoordStep(e) \/ Answer(e)) /\ WF_vars(Replace(e))
+
+Fairness == CoordFairness /\ \A p \in Participants : WF_vars(PartStep(p))
 
 LiveSpec == Spec /\ Fairness
+
+\* Nobody in doubt need ask.
+UnaskedSpec == Spec /\ CoordFairness /\ \A p \in Participants : WF_vars(PartStepUnasked(p))
 
 -----------------------------------------------------------------------------
 (* Invariants. *)
@@ -487,7 +501,7 @@ TypeOK ==
   /\ part \in [Participants -> PartStates]
   /\ up \subseteq Participants
   /\ net \subseteq MessageTypes \X Participants
-  /\ client \in {"waiting", "committed", "aborted"}
+  /\ client \in {"waiting", "committed", "aborted", "left"}
   /\ crashes \in 0..MaxPartCrash
   /\ losses \in 0..MaxLoss
   /\ taken \subseteq Participants
@@ -601,10 +615,13 @@ LogAppendByOwnerOnly ==
        /\ \A e \in Epochs : coord'[e] # coord[e] => e = fence]_vars
 
 -----------------------------------------------------------------------------
-(* Liveness, of LiveSpec. *)
+(* Liveness, of LiveSpec, and the last but one of UnaskedSpec. *)
 
-\* The client gets an answer, and nobody stays in doubt.
-Termination == <>(client # "waiting") /\ <>[]EveryoneDone
+\* Every call is answered, or its client has left.
+ClientAnswered == <>(client \in {"committed", "aborted", "left"})
+
+\* And nobody stays in doubt.
+Termination == ClientAnswered /\ <>[]EveryoneDone
 
 InDoubtResolves ==
   \A p \in Participants : part[p] = "prepared" ~> part[p] \in {"committed", "aborted"}
@@ -617,6 +634,10 @@ CommitEventuallyForgotten ==
 LossIsReported ==
   \A p \in Participants :
     (p \in taken /\ log.rec = "commit" /\ p \in log.voters) ~> (p \in log.lost \/ p \notin taken)
+
+\* A commit comes to everyone who promised by itself, also from the coordinator that has taken over.
+CommitComesUnasked ==
+  \A p \in Participants : log.rec = "commit" /\ p \in log.voters ~> part[p] = "committed"
 
 \* Non-triviality: with no faults and no whims, all commit.
 NoFaultAllYesCommits ==
@@ -650,6 +671,7 @@ NeverInDoubtAborts ==
 NeverLossKnown == ~(\E e \in Epochs : e > 1 /\ coord[e].lost # {} /\ client = "committed" /\ SomeoneCommitted)
 NeverLossMended == ~(\E p \in log.lost : part[p] = "committed")
 NeverStrangerRefused == ~(\E p \in Participants : <<"strangerAbort", p>> \in net /\ <<"ackCommit", p>> \in net)
+NeverLeftAndForgotten == ~(\E e \in Epochs : coord[e].phase = "completed" /\ client = "left" /\ SomeoneCommitted)
 NeverForgottenReadOnly ==
   ~(\E p \in Participants : part[p] = "working" /\ p \in coord[1].ro /\ coord[1].phase = "committing")
 =============================================================================

@@ -238,8 +238,18 @@ function violatedProperty(output: string, specsDir: string, model: Model): strin
 }
 
 function propertiesIn(cfg: string): readonly string[] {
-  const section = sectionsOf(cfg).find((text) => text.startsWith("PROPERT"));
+  return namesIn(cfg, "PROPERT");
+}
+
+function namesIn(cfg: string, keyword: string): readonly string[] {
+  const section = sectionsOf(cfg).find((text) => text.startsWith(keyword));
   return section?.trim().split(/\s+/).slice(1) ?? [];
+}
+
+/** The names of the invariants and properties that a model checks. */
+export function checkedIn(specsDir: string, model: Model): readonly string[] {
+  const cfg = configOf(readFileSync(join(specsDir, model.cfg), "utf8"), model);
+  return [...namesIn(cfg, "INVARIANT"), ...namesIn(cfg, "PROPERT")];
 }
 
 /** A violated step of another module is a broken refinement of it. */

@@ -4,8 +4,8 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { differences } from "../../scripts/verify/judge.ts";
-import { loadManifest, selectModels } from "../../scripts/verify/manifest.ts";
-import { findTlc, mutate, runTlc, type Tlc, Unavailable } from "../../scripts/verify/tlc.ts";
+import { loadManifest, type Model, selectModels } from "../../scripts/verify/manifest.ts";
+import { checkedIn, findTlc, mutate, runTlc, type Tlc, Unavailable } from "../../scripts/verify/tlc.ts";
 
 const root = join(import.meta.dirname, "../..");
 const specsDir = join(root, "specs");
@@ -45,6 +45,41 @@ describe("specs/manifest.json", () => {
     }
   });
 });
+
+/** What is no promise of the protocol, or what no mutant of its own can show. */
+const withoutMutant: ReadonlyMap<string, string> = new Map([["TypeOK", "says what values the variables take, not what happens"]]);
+
+describe("each property that a model checks", () => {
+  const isChecked = ({ kind }: Model): boolean => kind !== "mutant" && kind !== "witness";
+  const killers = models.filter(({ kind, exit }) => kind === "mutant" && exit !== 0);
+
+  const isBound = (module: string): boolean => module !== "WorkflowManager";
+
+  it.each([...new Set(models.filter(isChecked).map(({ module }) => module))].filter(isBound))(
+    "of %s kills a mutant by its name",
+    (module) => {
+      const named = new Set(
+        models.filter((model) => model.module === module && isChecked(model)).flatMap((model) => checkedIn(specsDir, model)),
+      );
+      const killing = new Set(killers.filter((model) => model.module === module).map(({ violates }) => violates));
+      const vacuous = [...named].filter((name) => !killing.has(nameInReports(module, name)) && !withoutMutant.has(name));
+      expect(vacuous, module).toEqual([]);
+    },
+  );
+
+  it("needs no exception that has a mutant", () => {
+    const killing = new Set(killers.map(({ violates }) => violates));
+    expect([...withoutMutant.keys()].filter((name) => killing.has(name))).toEqual([]);
+  });
+});
+
+/** A refinement is reported as the specification that it is one of. */
+function nameInReports(module: string, property: string): string {
+  const text = readFileSync(join(specsDir, `${module}.tla`), "utf8");
+  const instance = new RegExp(`^${property} == (\\w+)!Spec$`, "m").exec(text)?.[1];
+  const of = instance && new RegExp(`^${instance} == INSTANCE (\\w+)`, "m").exec(text)?.[1];
+  return of === undefined ? property : `${of}!Spec`;
+}
 
 describe("smoke models", () => {
   if (missing !== undefined && process.env["CI"] === "true") {
