@@ -4,25 +4,34 @@ import { reportFailure } from "./failure.ts";
 
 /** Runs what the command line says. A wrong command line exits with 2, a failure with 1. */
 export async function runProgram(program: Command): Promise<void> {
-  program.showHelpAfterError("(--help shows what is possible)");
-  configure(program);
-
   // A reader that has seen enough, such as `head`, is no failure.
   process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 1));
+  await runCommandLine(program, process.argv.slice(2), process.exit);
+}
 
+/** `exit` ends the process, or throws. */
+export async function runCommandLine(program: Command, args: readonly string[], exit: (code: number) => never): Promise<void> {
+  program.showHelpAfterError("(--help shows what is possible)");
+  let isOver = false;
+  const leave = (code: number): never => {
+    isOver = true;
+    return exit(code);
+  };
+  configure(program, leave);
   try {
-    await program.parseAsync();
+    await program.parseAsync(args, { from: "user" });
   } catch (error) {
+    if (isOver) throw error;
     // What it has opened by then must not keep it alive.
-    process.exit(reportFailure(error, undefined));
+    exit(reportFailure(error, undefined));
   }
 }
 
 /** Commander exits with 1 when the command line is wrong. Scripts can tell that from a failure: here it is 2. */
-function configure(command: Command): void {
-  command.exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : 2));
+function configure(command: Command, exit: (code: number) => never): void {
+  command.exitOverride(({ exitCode }) => exit(exitCode === 0 ? 0 : 2));
   command.configureOutput({ outputError: (text, write) => write(complaintLines(text)) });
-  for (const subcommand of command.commands) configure(subcommand);
+  for (const subcommand of command.commands) configure(subcommand, exit);
 }
 
 /** Commander's own lines are the complaint and perhaps a suggestion; any other line break is an argument's. */

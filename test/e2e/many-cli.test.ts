@@ -1,12 +1,11 @@
-import { execFile } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { startServer, type TestServer, temporaryFolder } from "../support/concord.ts";
+import { type Answer, typed } from "../support/typed.ts";
 
 // `concord workflow batch` and `concord workflow bulk` as an operator types them.
 
-const program = join(import.meta.dirname, "../../bin/concord");
 const data = temporaryFolder();
 const file = join(data.path, "moves.jsonl");
 let server: TestServer;
@@ -28,14 +27,7 @@ beforeEach(async () => {
   for (const workflowId of ids) await server.clients.workflows.createWorkflow({ workflowId, type: `type-${counter}` });
 });
 
-type Answer = { readonly code: number; readonly out: string; readonly err: string };
-
-function concord(...args: readonly string[]): Promise<Answer> {
-  const env = { ...process.env, CONCORD_ADDRESS: server.address };
-  return new Promise((resolve) => {
-    execFile(program, ["workflow", ...args], { env }, (error, out, err) => resolve({ code: Number(error?.code ?? 0), out, err }));
-  });
-}
+const concord = (...args: readonly string[]): Promise<Answer> => typed(["workflow", ...args], { address: server.address });
 
 const jsonLines = ({ out }: Answer) =>
   out

@@ -1,13 +1,12 @@
-import { execFile } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { temporaryFolder } from "../support/concord.ts";
 import { type Server, serve } from "../support/process.ts";
+import { type Answer, typed } from "../support/typed.ts";
 
-// Policies and deadlines as an operator types them, with the real program against a real server.
+// Policies and deadlines as an operator types them, against a real server.
 
-const program = join(import.meta.dirname, "../../bin/concord");
 const data = temporaryFolder();
 const file = join(data.path, "sample.policy.yaml");
 let server: Server;
@@ -21,14 +20,7 @@ afterAll(async () => {
   data.remove();
 });
 
-type Answer = { readonly code: number; readonly out: string; readonly err: string };
-
-function concord(...args: readonly string[]): Promise<Answer> {
-  const env = { ...process.env, CONCORD_ADDRESS: server.address };
-  return new Promise((resolve) => {
-    execFile(program, args, { env }, (error, out, err) => resolve({ code: Number(error?.code ?? 0), out, err }));
-  });
-}
+const concord = (...args: readonly string[]): Promise<Answer> => typed(args, { address: server.address });
 
 const policy = (...args: readonly string[]): Promise<Answer> => concord("policy", ...args);
 

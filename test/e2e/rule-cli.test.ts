@@ -1,14 +1,13 @@
-import { execFile } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { temporaryFolder } from "../support/concord.ts";
 import { runConcord, type Server, serve } from "../support/process.ts";
+import { type Answer, typed } from "../support/typed.ts";
 import { until } from "../support/until.ts";
 
-// The life of rules as an operator types it, with the real program against a real server: what it prints, and what a script can branch on.
+// The life of rules as an operator types it, against a real server: what it prints, and what a script can branch on.
 
-const program = join(import.meta.dirname, "../../bin/concord");
 const data = temporaryFolder();
 const rules = join(data.path, "rules");
 let server: Server;
@@ -23,14 +22,7 @@ afterAll(async () => {
   data.remove();
 });
 
-type Answer = { readonly code: number; readonly out: string; readonly err: string };
-
-function concord(...args: readonly string[]): Promise<Answer> {
-  const env = { ...process.env, CONCORD_ADDRESS: server.address };
-  return new Promise((resolve) => {
-    execFile(program, args, { env }, (error, out, err) => resolve({ code: Number(error?.code ?? 0), out, err }));
-  });
-}
+const concord = (...args: readonly string[]): Promise<Answer> => typed(args, { address: server.address });
 
 const rule = (...args: readonly string[]): Promise<Answer> => concord("rule", ...args);
 

@@ -11,6 +11,7 @@ import { failureOf, temporaryFolder } from "../support/concord.ts";
 import { participate, runConcord, serve } from "../support/process.ts";
 import { createProtoClient } from "../support/proto-client.ts";
 import { openRawCall } from "../support/raw-call.ts";
+import { typed } from "../support/typed.ts";
 import { until } from "../support/until.ts";
 
 const data = temporaryFolder();
@@ -106,7 +107,7 @@ describe.concurrent("does not start, and says why", () => {
     expect(started.text()).toContain(`error: data-dir: cannot create ${file}/below`);
   });
 
-  test.each([
+  const exitCode2 = [
     { args: ["serve", "--max-workflows", "many"], says: 'max-workflows: "many" (flag --max-workflows) must be a whole number' },
     { args: ["serve", "--services", "workflow,lunch"], says: "must be one of workflow, predicate, commit" },
     { args: ["serve", "--config", "/nowhere.yaml"], says: "config: cannot read /nowhere.yaml" },
@@ -126,11 +127,17 @@ describe.concurrent("does not start, and says why", () => {
     { args: ["tx", "list", "--limit", "0"], says: "must be a whole number from 1 to 2147483647" },
     { args: ["rule", "create", "r", "true", "--priority", "2147483648"], says: "must be a whole number from -1000 to 1000" },
     { args: ["participant", "p", "--seed", "9007199254740992"], says: "must be a whole number from -9007199254740991 to" },
-  ])("exit code 2: $says", async ({ args, says }) => {
-    const started = runConcord(args);
-    const code = await started.exited;
-    expect(started.text()).toContain(says);
-    expect(code).toBe(2);
+  ];
+
+  test.each(exitCode2)("exit code 2: $says", async ({ args, says }) => {
+    expect(await typed(args, { address: "127.0.0.1:1" })).toMatchObject({ code: 2, err: expect.stringContaining(says) });
+  });
+
+  test.each(["serve", "workflow", "participant"])("so it is where a process ends: %s", async (name) => {
+    const wrong = exitCode2.find(({ args }) => args[0] === name);
+    const started = runConcord(wrong?.args ?? []);
+    expect(await started.exited).toBe(2);
+    expect(started.text()).toContain(wrong?.says);
   });
 
   test("a command whose server is not there exits with 1 and names the address", async () => {

@@ -1,13 +1,12 @@
-import { execFile } from "node:child_process";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { startServer, type TestServer, temporaryFolder } from "../support/concord.ts";
 import { participate, runConcord } from "../support/process.ts";
+import { type Answer, typed } from "../support/typed.ts";
 import { until } from "../support/until.ts";
 
 // `concord tx` as an operator types it: what it prints, and what a script can branch on.
 
-const program = join(import.meta.dirname, "../../bin/concord");
 const data = temporaryFolder();
 let server: TestServer;
 
@@ -21,14 +20,7 @@ afterAll(async () => {
   data.remove();
 });
 
-type Answer = { readonly code: number; readonly out: string; readonly err: string };
-
-function concord(...args: readonly string[]): Promise<Answer> {
-  const env = { ...process.env, CONCORD_ADDRESS: server.address };
-  return new Promise((resolve) => {
-    execFile(program, args, { env }, (error, out, err) => resolve({ code: Number(error?.code ?? 0), out, err }));
-  });
-}
+const concord = (...args: readonly string[]): Promise<Answer> => typed(args, { address: server.address });
 
 /** Of a command that succeeds, its one line of JSON. */
 async function json(...args: readonly string[]): Promise<{ readonly [field: string]: unknown }> {

@@ -1,12 +1,10 @@
-import { execFile } from "node:child_process";
-import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { startServer, type TestServer, temporaryFolder } from "../support/concord.ts";
+import { type Answer, typed } from "../support/typed.ts";
 import { until } from "../support/until.ts";
 
 // `concord rule verdicts` and `concord rule replay` as an operator types them.
 
-const program = join(import.meta.dirname, "../../bin/concord");
 const data = temporaryFolder();
 let server: TestServer;
 
@@ -25,12 +23,7 @@ afterAll(async () => {
   data.remove();
 });
 
-function concord(...args: readonly string[]): Promise<{ readonly code: number; readonly out: string; readonly err: string }> {
-  const env = { ...process.env, CONCORD_ADDRESS: server.address };
-  return new Promise((resolve) => {
-    execFile(program, args, { env }, (error, out, err) => resolve({ code: Number(error?.code ?? 0), out, err }));
-  });
-}
+const concord = (...args: readonly string[]): Promise<Answer> => typed(args, { address: server.address });
 
 test("verdicts says what was decided, and about what; as JSON, all of it", async () => {
   const { code, out } = await concord("rule", "verdicts", "--rule", "cold", "--workflow", "wf-1");

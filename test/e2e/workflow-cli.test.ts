@@ -1,12 +1,11 @@
-import { execFile } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startServer, type TestServer, temporaryFolder } from "../support/concord.ts";
+import { type Answer, typed } from "../support/typed.ts";
 
 // `concord workflow` and `concord info` as somebody types them: what they print, and what a script can branch on.
 
-const program = join(import.meta.dirname, "../../bin/concord");
 const data = temporaryFolder();
 let server: TestServer;
 
@@ -19,14 +18,7 @@ afterAll(async () => {
   data.remove();
 });
 
-type Answer = { readonly code: number; readonly out: string; readonly err: string };
-
-function concord(...args: readonly string[]): Promise<Answer> {
-  const env = { ...process.env, CONCORD_ADDRESS: server.address };
-  return new Promise((resolve) => {
-    execFile(program, args, { env }, (error, out, err) => resolve({ code: Number(error?.code ?? 0), out, err }));
-  });
-}
+const concord = (...args: readonly string[]): Promise<Answer> => typed(args, { address: server.address });
 
 const workflow = (...args: readonly string[]) => concord("workflow", ...args);
 

@@ -1,12 +1,12 @@
-import { execFile } from "node:child_process";
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { startServer, type TestServer, temporaryFolder } from "../support/concord.ts";
+import { runConcord } from "../support/process.ts";
+import { type Answer, typed } from "../support/typed.ts";
 
-// What goes wrong at the command line, with the real program: each complaint names what is wrong and what would be right, and none is a stack.
+// What goes wrong at the command line: each complaint names what is wrong and what would be right, and none is a stack.
 
-const program = join(import.meta.dirname, "../../bin/concord");
 const data = temporaryFolder();
 let server: TestServer;
 
@@ -31,17 +31,8 @@ afterAll(async () => {
   data.remove();
 });
 
-type Answer = { readonly code: number; readonly out: string; readonly err: string };
-
-function concord(words: string, address = server.address): Promise<Answer> {
-  const options = { cwd: data.path, env: { ...process.env, CONCORD_ADDRESS: address } };
-  return new Promise((resolve) => {
-    const child = execFile(program, words.split(" "), options, (error, out, err) =>
-      resolve({ code: Number(error?.code ?? 0), out, err }),
-    );
-    child.stdin?.end();
-  });
-}
+const concord = (words: string, address = server.address): Promise<Answer> =>
+  typed(words.split(" "), { address, cwd: data.path });
 
 const tooLong = "99999999999999999999h";
 
@@ -49,7 +40,6 @@ test.each([
   ["workflow batch folder", 1, "folder cannot be read: EISDIR"],
   ["workflow batch none", 1, "none cannot be read: ENOENT"],
   ["workflow batch empty", 2, "empty has no line with a move"],
-  ["workflow batch -", 2, "standard input has no line with a move"],
   ["workflow batch not-json", 2, "not-json:2: "],
   ["workflow batch wrong-state", 2, "wrong-state:1: target_state: must be one of WORKFLOW_STATE_CREATED, "],
   ["workflow batch wrong-key", 2, "wrong-key:1: targetstate: is not known; the fields here are workflow_id, target_state, "],
@@ -79,6 +69,12 @@ test.each([
   expect(answer.err).toContain(complaint);
   expect(answer.err).not.toMatch(/^ +at /m);
   expect([answer.code, answer.out]).toEqual([code, ""]);
+});
+
+test("concord workflow batch -: exit code 2, and it says that there was no move", async () => {
+  const started = runConcord(["workflow", "batch", "-", "--address", server.address]);
+  expect(await started.exited).toBe(2);
+  expect(started.text()).toContain("standard input has no line with a move");
 });
 
 test.each([

@@ -1,0 +1,29 @@
+import { Command } from "commander";
+import { version } from "../version.ts";
+
+/** Loaded only when wanted: a client need not wait for the server's code. */
+const commands: Readonly<Record<string, () => Promise<Command>>> = {
+  serve: async () => (await import("./serve.ts")).serveCommand(),
+  participant: async () => (await import("./participant.ts")).participantCommand(),
+  workflow: async () => (await import("./workflow.ts")).workflowCommand(),
+  policy: async () => (await import("./policy.ts")).policyCommand(),
+  sink: async () => (await import("./sink.ts")).sinkCommand(),
+  rule: async () => (await import("./rule.ts")).ruleCommand(),
+  tx: async () => (await import("./tx.ts")).txCommand(),
+  participants: async () => (await import("./participants.ts")).participantsCommand(),
+  info: async () => (await import("./info.ts")).infoCommand(),
+  config: async () => (await import("./config.ts")).configCommand(),
+};
+
+/** As far as this command line needs it. */
+export async function createProgram([name = ""]: readonly string[]): Promise<Command> {
+  const program = new Command("concord")
+    .description("Lifecycle state of long-running work, guarded by rules, committed atomically with other services.")
+    .version(version)
+    .configureHelp({ sortSubcommands: false })
+    // What stands behind a command is its own: `concord rule get cold --version 2`.
+    .enablePositionalOptions();
+  const wanted = commands[name];
+  for (const load of wanted === undefined ? Object.values(commands) : [wanted]) program.addCommand(await load());
+  return program;
+}
