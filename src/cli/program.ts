@@ -1,5 +1,4 @@
 import { Command } from "commander";
-import { version } from "../version.ts";
 
 /** Loaded only when wanted: a client need not wait for the server's code. */
 const commands: Readonly<Record<string, () => Promise<Command>>> = {
@@ -16,7 +15,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
 };
 
 /** As far as this command line needs it. */
-export async function createProgram([name = ""]: readonly string[]): Promise<Command> {
+export async function createProgram([name = ""]: readonly string[], version: string): Promise<Command> {
   const program = new Command("concord")
     .description("Lifecycle state of long-running work, guarded by rules, committed atomically with other services.")
     .version(version)

@@ -1,6 +1,7 @@
 import { vi } from "vitest";
 import { createProgram } from "../../src/cli/program.ts";
 import { runCommandLine } from "../../src/cli/run-program.ts";
+import { version } from "../../src/version.ts";
 
 export type Answer = { readonly code: number; readonly out: string; readonly err: string };
 
@@ -39,7 +40,7 @@ async function run(args: readonly string[], address: string, cwd: string): Promi
   process.exitCode = 0;
   const spies = [heard(process.stdout, out), heard(process.stderr, err)];
   try {
-    await runCommandLine(await createProgram(args), args, (code) => {
+    await runCommandLine(await createProgram(args, version), args, (code) => {
       throw new Exit(code);
     });
     return { code: Number(process.exitCode), out: out.join(""), err: err.join("") };
