@@ -23,7 +23,7 @@ export function createAway(
     const actor = coordinators.any();
     if (!actor?.ready) return undefined;
     const { driver } = actor;
-    const { transactions } = await driver.list({ beforeId: undefined, limit: Number.POSITIVE_INFINITY });
+    const { transactions } = await driver.list({ beforeId: undefined, limit: Number.MAX_SAFE_INTEGER });
     const waiting = transactions.filter((transaction) =>
       transaction.parts.some(
         (part) => part.participantId === name && transaction.decidedAtMs !== undefined && owesAck(transaction, part),

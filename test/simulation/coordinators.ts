@@ -4,18 +4,18 @@ import type { DecisionLog } from "../../src/commit/ports.ts";
 import { createSessions } from "../../src/commit/sessions.ts";
 import type { TransactionId } from "../../src/kernel/ids.ts";
 import { createMemoryDecisionLog } from "../../src/storage/memory/decision-log.ts";
+import { decisionLogSchema, sqliteDecisionLog, toTransaction } from "../../src/storage/sqlite/decision-log.ts";
 import { unhurried } from "../support/unhurried.ts";
-import { type OpenDisk, openDecisionLog } from "./disk.ts";
 import type { Ledger } from "./ledger.ts";
 import type { CoordinatorProcess } from "./network.ts";
 import { fillDisk, setClock, stopProcess } from "./process-blows.ts";
 import { idle, type Room } from "./room.ts";
-import { createProcess } from "./schedule.ts";
+import { createProcess, type Process } from "./schedule.ts";
+import { lookingAt, watchRows } from "./sqlite-rows.ts";
 import type { Stage } from "./stage.ts";
 
 export type CoordinatorActor = CoordinatorProcess & {
   readonly driver: Driver;
-  readonly disk: OpenDisk;
   ready: boolean;
   /** Replaced, or about to leave. */
   ending: boolean;
@@ -41,7 +41,8 @@ export type Coordinators = Room & {
 /** The newest coordinator, those that it has replaced and that run on beside it, and a stranger. */
 export function createCoordinators(stage: Stage, ledger: Pick<Ledger, "onForget">): Coordinators {
   const { schedule, dice, tally, network, say, onFailure } = stage;
-  const decisions = createMemoryDecisionLog(() => schedule.nowMs);
+  const disk = stage.sqliteDisk("commit.sqlite", decisionLogSchema);
+  const decisions = sqliteDecisionLog(lookingAt(disk));
   const stranger = createStranger(stage);
   let coordinators: CoordinatorActor[] = [];
   let started = 0;
@@ -53,27 +54,10 @@ export function createCoordinators(stage: Stage, ledger: Pick<Ledger, "onForget"
   function start(): void {
     started += 1;
     const process = stage.process(`c${started}`);
-    const disk = stage.disk(process);
-    const onDurable = (text: string): void => {
-      say(`${process.name}  ${text}`);
-      if (text.includes(" COMMITTING")) tally.count("commits forced");
-      if (text.startsWith("the log refuses")) tally.count("writes fenced");
-      if (text.startsWith("force") && dice.chance(stage.swarm.crashBetween)) {
-        tally.count("coordinator crashes after a forced write");
-        crash(actor);
-      }
-    };
-    const onWrite = (label: string): void => {
-      if (!label.startsWith("force") || !dice.chance(stage.swarm.crashBetween / 2)) return;
+    const log = openLog(process, () => {
+      if (!dice.chance(stage.swarm.crashBetween / 2)) return;
       tally.count("coordinator crashes during a forced write");
       schedule.after(dice.between(0, stage.swarm.disk.flushMs), () => crash(actor));
-    };
-    const log = openDecisionLog(decisions, disk, {
-      onWrite,
-      onDurable,
-      onForget: ledger.onForget,
-      keptBeforeMs: stage.keptBeforeMs,
-      tally,
     });
     const { clock } = process;
     const logger = stage.logger(process.name);
@@ -93,13 +77,52 @@ export function createCoordinators(stage: Stage, ledger: Pick<Ledger, "onForget"
       turns: unhurried,
       trace,
     });
-    const actor: CoordinatorActor = { process, disk, sessions, driver, ready: false, ending: false };
+    const actor: CoordinatorActor = { process, sessions, driver, ready: false, ending: false };
     coordinators.push(actor);
     void driver.replaced.then(() => end(actor));
     tally.count("coordinators started");
     say(`${process.name} starts`);
     takeOver(actor).catch(onFailure);
   }
+
+  /** What is old is for the world to say: it lasts hours, and what is kept is kept for days. */
+  function openLog(process: Process, onForce: () => void): DecisionLog {
+    const log = sqliteDecisionLog(stage.open(disk, process));
+    const { keptBeforeMs = log.keptBeforeMs } = stage;
+    return {
+      ...log,
+      get writable() {
+        return log.writable;
+      },
+      keptBeforeMs,
+      force(...what) {
+        onForce();
+        return log.force(...what);
+      },
+      async purge(...which) {
+        const purged = await log.purge(...which);
+        if (purged.ok && purged.value > 0) tally.count("purges of transactions");
+        return purged;
+      },
+    };
+  }
+
+  watchRows(
+    disk,
+    { table: "transactions", key: "id" },
+    {
+      row(row, by) {
+        const { id, phase, outcome } = toTransaction(row);
+        const isOver = row["completed_at_ms"] !== null;
+        say(`${by.name}  makes durable ${id} ${phase} ${outcome ?? ""}`);
+        if (phase === "COMMITTING") tally.count("commits forced");
+        if (isOver || !dice.chance(stage.swarm.crashBetween)) return;
+        tally.count("coordinator crashes after a forced write");
+        for (const actor of coordinators.filter(({ process }) => process === by)) crash(actor);
+      },
+      gone: (row) => ledger.onForget(toTransaction(row)),
+    },
+  );
 
   async function takeOver(actor: CoordinatorActor): Promise<void> {
     const { driver, process } = actor;
@@ -123,7 +146,6 @@ export function createCoordinators(stage: Stage, ledger: Pick<Ledger, "onForget"
     if (!actor.process.alive) return;
     say(`${actor.process.name} dies`);
     actor.process.kill();
-    actor.disk.crash();
     network.reset(actor.process);
     coordinators = coordinators.filter((each) => each !== actor);
     schedule.after(dice.between(0, 8_000), () => {
@@ -186,7 +208,7 @@ export function createCoordinators(stage: Stage, ledger: Pick<Ledger, "onForget"
       "take over"() {
         if (coordinators.length < 3) start();
       },
-      "fill disk of coordinator": () => fillDisk(stage, some()?.disk),
+      "fill disk of coordinator": () => fillDisk(stage, disk),
       "set clock of coordinator": () => setClock(stage, some()?.process),
     },
     open: start,

@@ -1,20 +1,8 @@
-import type { Transaction } from "../../src/commit/core/types.ts";
-import type { DecisionLog, ParticipantLog } from "../../src/commit/ports.ts";
-import { err } from "../../src/kernel/result.ts";
-import type { DurationMs, TimeMs } from "../../src/kernel/time.ts";
-import type { WriteResult } from "../../src/kernel/write.ts";
+import type { DurationMs } from "../../src/kernel/time.ts";
 import type { Dice } from "./random.ts";
 import type { Process } from "./schedule.ts";
+import type { DiskFaults } from "./sqlite-faults.ts";
 import type { Tally } from "./tally.ts";
-
-/** How a disk misbehaves. */
-export type DiskFaults = {
-  readonly flushMs: number;
-  /** A flush that fails, before or after some of it is durable. */
-  readonly failure: number;
-  /** How often a flush takes a hundred times as long. */
-  readonly slow: number;
-};
 
 /**
  * What a process has open of a disk. The log below it holds what is durable; here is what is not: writes that wait, and those whose
@@ -122,114 +110,5 @@ export function openDisk(options: {
       flushing = [];
       waiting = [];
     },
-  };
-}
-
-/** The decision log as one process sees it. Several processes may have it open. */
-export function openDecisionLog(
-  store: DecisionLog,
-  disk: OpenDisk,
-  options: {
-    /** It is asked to write this, and has not begun. */
-    readonly onWrite: (label: string) => void;
-    readonly onDurable: (text: string) => void;
-    readonly onForget: (record: Transaction) => void;
-    readonly keptBeforeMs: (() => TimeMs) | undefined;
-    readonly tally: Tally;
-  },
-): DecisionLog {
-  const { onWrite, onDurable, onForget, keptBeforeMs, tally } = options;
-  const all = async (): Promise<readonly Transaction[]> =>
-    (await store.list({ beforeId: undefined, limit: Number.POSITIVE_INFINITY })).transactions;
-
-  /** Says what is dropped: what was there before, and is not afterwards. */
-  async function dropping<Dropped>(drop: () => Dropped | Promise<Dropped>): Promise<Dropped> {
-    const before = await all();
-    const dropped = await drop();
-    const left = new Set((await all()).map(({ id }) => id));
-    for (const record of before) if (!left.has(record.id)) onForget(record);
-    return dropped;
-  }
-
-  async function write<T, C>(label: string, apply: () => WriteResult<T, C>): WriteResult<T, C> {
-    try {
-      onWrite(label);
-      return await disk.write(async () => {
-        const written = await apply();
-        onDurable(written.ok ? label : `the log refuses to ${label}`);
-        return written;
-      });
-    } catch (error) {
-      if (!(error instanceof DiskFailure)) throw error;
-      return err({ type: "storage-unavailable", cause: error.message, outcomeUnknown: true });
-    }
-  }
-  return {
-    get writable() {
-      return disk.writable;
-    },
-    onWritableChange: () => () => {},
-    keptBeforeMs: keptBeforeMs ?? store.keptBeforeMs,
-    claim: (newCoordinatorId) => write("claim the log", () => store.claim(newCoordinatorId)),
-    force: (transaction, ...rest) =>
-      write(`force ${transaction.id} ${transaction.phase}`, () => store.force(transaction, ...rest)),
-    record: (transaction, ...rest) =>
-      write(`record ${transaction.id} ${transaction.phase} ${transaction.outcome}`, () => store.record(transaction, ...rest)),
-    openSession: (session, epoch) => write(`open a session of ${session.participantId}`, () => store.openSession(session, epoch)),
-    forget: (id, epoch) => write(`forget ${id}`, () => dropping(() => store.forget(id, epoch))),
-    forgetParticipants: (which, epoch) => write("forget participants", () => store.forgetParticipants(which, epoch)),
-    purge: (before, epoch) =>
-      write("purge", async () => {
-        const purged = await dropping(() => store.purge(before, epoch));
-        if (purged.ok && purged.value > 0) tally.count("purges of transactions");
-        return purged;
-      }),
-    newestEpoch: () => disk.read(() => store.newestEpoch()),
-    get: (id) => disk.read(() => store.get(id)),
-    payload: (id) => disk.read(() => store.payload(id)),
-    list: (page) => disk.read(() => store.list(page)),
-    timeline: (id) => disk.read(() => store.timeline(id)),
-    unfinished: (page) => disk.read(() => store.unfinished(page)),
-    byRequest: (id) => disk.read(() => store.byRequest(id)),
-    participant: (id) => disk.read(() => store.participant(id)),
-    participants: (page) => disk.read(() => store.participants(page)),
-    close: async () => {},
-  };
-}
-
-export function openParticipantLog(
-  store: ParticipantLog,
-  disk: OpenDisk,
-  onDurable: (record: Parameters<ParticipantLog["persist"]>[0]) => void,
-  options: {
-    readonly keptBeforeMs: (() => TimeMs) | undefined;
-    readonly onViolation: (text: string) => void;
-    readonly tally: Tally;
-  },
-): ParticipantLog {
-  const { keptBeforeMs, onViolation, tally } = options;
-
-  /** A promise is never old. */
-  async function purge(before: Parameters<ParticipantLog["purge"]>[0]): Promise<number> {
-    const promised = (await store.load()).length;
-    const count = await store.purge(before);
-    if ((await store.load()).length < promised) onViolation("PromiseKept: a participant's log has purged a promise");
-    if (count > 0) tally.count("purges of participants' records");
-    return count;
-  }
-
-  return {
-    ...(keptBeforeMs && { keptBeforeMs }),
-    id: store.id,
-    load: () => disk.read(() => store.load()),
-    get: (id) => disk.read(() => store.get(id)),
-    coordinators: () => disk.read(() => store.coordinators()),
-    persistCoordinator: (coordinator) => disk.write(() => store.persistCoordinator(coordinator)),
-    persist: (record) =>
-      disk.write(async () => {
-        await store.persist(record);
-        onDurable(record);
-      }),
-    purge: (before) => disk.write(() => purge(before)),
   };
 }

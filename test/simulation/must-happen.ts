@@ -1,3 +1,5 @@
+import { flushFaults } from "./sqlite-faults.ts";
+
 /** What a long run must have counted at least once. A run that lacks one of these does not try what it claims to try. */
 const byRoom = {
   network: [
@@ -11,12 +13,11 @@ const byRoom = {
     "blows: cut cable one way",
   ],
   disks: [
-    "failed flushes",
-    "failed flushes, partly durable",
-    "flushes of a full disk",
+    ...flushFaults.map((fault) => `flushes: ${fault}`),
+    "flushes durable, unknown to the process",
+    "flushes torn by a death",
+    "refused batches: commit.sqlite",
     "slow flushes",
-    "torn flushes",
-    "writes durable, unknown to the process",
   ],
   coordinators: [
     "blows: crash coordinator",
@@ -36,7 +37,6 @@ const byRoom = {
     "one-phase prepares",
     "prepares sent again",
     "take-overs of unfinished transactions",
-    "writes fenced",
   ],
   participants: [
     "acks: lost",

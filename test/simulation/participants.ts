@@ -2,10 +2,9 @@ import type { DecisionAck } from "../../src/commit/core/messages.ts";
 import { createParticipant, type Participant } from "../../src/commit/participant/participant.ts";
 import type { ParticipantLog } from "../../src/commit/ports.ts";
 import type { ParticipantId } from "../../src/kernel/ids.ts";
-import { createMemoryParticipantLog } from "../../src/storage/memory/participant-log.ts";
+import { participantLogSchema, sqliteParticipantLog, toRecord } from "../../src/storage/sqlite/participant-log.ts";
 import { bothWays, cutCable, restoreCable } from "./cables.ts";
 import type { Coordinators } from "./coordinators.ts";
-import { type OpenDisk, openParticipantLog } from "./disk.ts";
 import type { Ledger } from "./ledger.ts";
 import { type Cable, createCable } from "./network.ts";
 import type { Orders } from "./orders.ts";
@@ -13,14 +12,16 @@ import { fillDisk, setClock, stopProcess } from "./process-blows.ts";
 import { openResource, type ResourceState } from "./resource.ts";
 import { idle, type Room } from "./room.ts";
 import type { Process } from "./schedule.ts";
+import type { SqliteDisk } from "./sqlite-disk.ts";
+import { watchRows } from "./sqlite-rows.ts";
 import type { Stage } from "./stage.ts";
 
 type ParticipantActor = {
   readonly name: string;
   readonly cable: Cable;
-  readonly store: ParticipantLog;
+  readonly disk: SqliteDisk;
   readonly state: ResourceState;
-  running: { readonly process: Process; readonly disk: OpenDisk; readonly sdk: Participant } | undefined;
+  running: { readonly process: Process; readonly sdk: Participant } | undefined;
 };
 
 export type Participants = Room & {
@@ -48,7 +49,7 @@ export function createParticipants(
     (_, index): ParticipantActor => ({
       name: `p${index + 1}`,
       cable: createCable(),
-      store: createMemoryParticipantLog(),
+      disk: stage.sqliteDisk(`p${index + 1}.sqlite`, participantLogSchema),
       state: new Map(),
       running: undefined,
     }),
@@ -59,19 +60,34 @@ export function createParticipants(
   const prepareCredit = dice.pick([1, 2, 256]);
   let away: ParticipantActor | undefined;
 
+  for (const { name, disk } of actors) {
+    watchRows(
+      disk,
+      { table: "transactions", key: "id" },
+      {
+        row(row) {
+          const record = toRecord(row);
+          say(`${name}  makes durable ${record.transactionId} ${record.state}`);
+          ledger.onRecord(name, record);
+        },
+        gone(row) {
+          const { state, transactionId } = toRecord(row);
+          if (state === "prepared") fail(`PromiseKept: ${name} has dropped its promise of ${transactionId}`);
+          tally.count("purges of participants' records");
+        },
+      },
+    );
+  }
+
+  function openLog({ disk }: ParticipantActor, process: Process): ParticipantLog {
+    const log = sqliteParticipantLog(stage.open(disk, process));
+    return stage.keptBeforeMs ? { ...log, keptBeforeMs: stage.keptBeforeMs } : log;
+  }
+
   function start(actor: ParticipantActor): void {
     const { name } = actor;
     const process = stage.process(name);
-    const disk = stage.disk(process);
-    const log = openParticipantLog(
-      actor.store,
-      disk,
-      (record) => {
-        say(`${name}  forces ${record.transactionId} ${record.state}`);
-        ledger.onRecord(name, record);
-      },
-      { keptBeforeMs: stage.keptBeforeMs, onViolation: fail, tally },
-    );
+    const log = openLog(actor, process);
     const resource = openResource({
       process,
       state: actor.state,
@@ -111,19 +127,18 @@ export function createParticipants(
         await process.sleep(0);
       },
     });
-    actor.running = { process, disk, sdk };
+    actor.running = { process, sdk };
     say(`${name} starts`);
     sdk.start().catch(onFailure);
   }
 
   function crash(actor: ParticipantActor): void {
     if (!actor.running) return;
-    const { process, disk, sdk } = actor.running;
+    const { process, sdk } = actor.running;
     say(`${actor.name} dies`);
     if (sdk.inDoubt().length > 0) tally.count("participants died in doubt");
     actor.running = undefined;
     process.kill();
-    disk.crash();
     network.reset(process);
     schedule.after(dice.between(0, 10_000), () => {
       if (actor !== away && !actor.running) start(actor);
@@ -196,7 +211,7 @@ export function createParticipants(
       "crash participant": () => crash(dice.pick(actors)),
       "stop participant": () => stopProcess(stage, dice.pick(actors).running?.process),
       "close participant": () => close(dice.pick(actors)),
-      "fill disk of participant": () => fillDisk(stage, dice.pick(actors).running?.disk),
+      "fill disk of participant": () => fillDisk(stage, dice.pick(actors).disk),
       "set clock of participant": () => setClock(stage, dice.pick(actors).running?.process),
       "restore promise": () => restorePromises(dice.pick(actors)),
       "cut cable"() {

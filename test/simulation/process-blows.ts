@@ -1,5 +1,5 @@
-import type { OpenDisk } from "./disk.ts";
 import type { Process } from "./schedule.ts";
+import type { SqliteDisk } from "./sqlite-disk.ts";
 import type { Stage } from "./stage.ts";
 
 // What can happen to any process. Nothing, if there is none.
@@ -12,8 +12,10 @@ export function stopProcess({ dice, say }: Stage, process: Process | undefined):
 }
 
 /** For a while nothing can be written. */
-export function fillDisk({ dice }: Stage, disk: OpenDisk | undefined): void {
-  disk?.fill(dice.between(1_000, 40_000));
+export function fillDisk({ dice, say }: Stage, disk: Pick<SqliteDisk, "path" | "fill">): void {
+  const forMs = dice.between(1_000, 40_000);
+  disk.fill(forMs);
+  say(`the disk of ${disk.path} is full for ${forMs} ms`);
 }
 
 export function setClock({ dice, say }: Stage, process: Process | undefined): void {

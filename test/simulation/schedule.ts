@@ -81,7 +81,8 @@ export function createProcess(schedule: Schedule, name: string, clockSkewMs: Dur
       return alive;
     },
     clock: {
-      nowMs: () => schedule.nowMs + aheadMs,
+      // Timers may wait for a part of a millisecond; a wall clock knows whole ones only.
+      nowMs: () => Math.floor(schedule.nowMs + aheadMs),
       monotonicMs: () => schedule.nowMs,
       setTimer: (delayMs, run) => process.after(delayMs, run),
       nextTurn: (run) => void process.after(0, run),

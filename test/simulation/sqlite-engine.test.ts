@@ -36,7 +36,6 @@ describe("what the engine is told of a flush, and what is durable", () => {
     "disk full": [unavailable(false), []],
     "writer dies, not durable": [unavailable(true), []],
     "writer dies, durable": [unavailable(true), [2, 3]],
-    slow: [{ ok: true }, [2, 3]],
   };
 
   test.each(flushFaults)("%s", async (fault) => {

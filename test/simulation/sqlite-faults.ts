@@ -6,6 +6,8 @@ export type DiskFaults = {
   readonly flushMs: DurationMs;
   /** How often one of `flushFaults` befalls a flush. */
   readonly failure: number;
+  /** How often a flush takes a hundred times as long. */
+  readonly slow: number;
 };
 
 /** What can befall a flush. What the engine is told and what is durable are two things. */
@@ -19,7 +21,6 @@ export const flushFaults = [
   "disk full",
   "writer dies, not durable",
   "writer dies, durable",
-  "slow",
 ] as const;
 
 export type FlushFault = (typeof flushFaults)[number];

@@ -33,9 +33,7 @@ export function watchRows(
   let known: Known = new Map();
   disk.onCommit((by) => {
     const before = known;
-    const now: Known = new Map(
-      disk.rows(`SELECT * FROM ${table}`).map((row) => [row[key], { row, text: JSON.stringify(row) }]),
-    );
+    const now: Known = new Map(disk.rows(`SELECT * FROM ${table}`).map((row) => [row[key], { row, text: JSON.stringify(row) }]));
     known = now;
     for (const [of, { row, text }] of now) if (before.get(of)?.text !== text) on.row(row, by);
     for (const [of, { row }] of before) if (!now.has(of)) on.gone(row, by);

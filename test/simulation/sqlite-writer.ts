@@ -17,9 +17,8 @@ export type WriterOptions = {
   readonly say: (text: string) => void;
 };
 
-/** So much longer takes a flush that is slow. */
-const slownessMsMax = 5_000;
-const fullMsMax = 20_000;
+const slowness = 100;
+const fullMsMax = 5_000;
 
 /** What befalls a flush whose process dies meanwhile: all of it is rolled back, or all of it is durable and nobody is told. */
 type Fate = FlushFault | "process dies, not durable" | undefined;
@@ -93,8 +92,9 @@ export function startSimulatedWriter({ disk, process, dice, faults, tally, say }
       new Promise((resolve) => {
         const fate = fateOf();
         underWay = request;
-        const slownessMs = fate === "slow" ? dice.between(0, slownessMsMax) : 0;
-        process.after(dice.between(0, faults().flushMs) + slownessMs, () => {
+        const isSlow = dice.chance(faults().slow);
+        if (isSlow) tally.count("slow flushes");
+        process.after(dice.between(0, faults().flushMs) * (isSlow ? slowness : 1), () => {
           const reply = end(fate);
           process.after(dice.between(0, 1), () => {
             isUnanswered = false;

@@ -3,10 +3,13 @@ import type { TraceEvent } from "../../src/commit/core/trace.ts";
 import type { Logger, Trace } from "../../src/commit/ports.ts";
 import { AssertionError } from "../../src/kernel/assert.ts";
 import type { DurationMs, TimeMs } from "../../src/kernel/time.ts";
+import type { SqliteEngine, StoreSchema } from "../../src/storage/sqlite/statement.ts";
 import { type OpenDisk, openDisk } from "./disk.ts";
 import { createNetwork, type Network, type Seen } from "./network.ts";
 import { createDice, type Dice } from "./random.ts";
 import { createProcess, createSchedule, type Process, type Schedule } from "./schedule.ts";
+import { createSqliteDisk, type SqliteDisk } from "./sqlite-disk.ts";
+import { openSimulatedSqlite } from "./sqlite-engine.ts";
 import { calm, drawSwarm, type Swarm } from "./swarm.ts";
 import { createTally, type Tally } from "./tally.ts";
 
@@ -64,6 +67,10 @@ export type Stage = {
   /** A process of an actor, with a clock that is a little wrong. */
   process(name: string): Process;
   disk(process: Process): OpenDisk;
+  /** A store's file. Outlives the processes that have it open. */
+  sqliteDisk(path: string, schema: StoreSchema): SqliteDisk;
+  /** The file as this process has it open: with the production engine, by which the stores are made as `concord serve` makes them. */
+  open(disk: SqliteDisk, process: Process): SqliteEngine;
   logger(name: string): Logger;
   trace(process: Process): Trace | undefined;
   /** Of all that was said. */
@@ -134,6 +141,13 @@ export function createStage(options: {
     process: (name) => createProcess(schedule, name, dice.between(-clockSkewMsMax, clockSkewMsMax)),
     disk: (process) =>
       openDisk({ process, dice, faults: () => swarm.disk, tally, say: (text) => say(`${process.name}: ${text}`) }),
+    sqliteDisk: (path, schema) => createSqliteDisk({ path, schema, dice, nowMs: () => schedule.nowMs }),
+    open: (disk, process) =>
+      openSimulatedSqlite({
+        ...{ disk, process, dice, tally },
+        faults: () => swarm.disk,
+        say: (text) => say(`${process.name}: ${text}`),
+      }),
     logger: (name) => ({
       debug() {},
       info() {},

@@ -1,6 +1,6 @@
-import type { DiskFaults } from "./disk.ts";
 import type { NetworkFaults } from "./network.ts";
 import type { Dice } from "./random.ts";
+import type { DiskFaults } from "./sqlite-faults.ts";
 
 /** What can go wrong in one run, and how often, but for blows (`blows.ts`). */
 export type Swarm = {

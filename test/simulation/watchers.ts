@@ -150,7 +150,7 @@ export function createWatchers(stage: Stage, coordinators: Coordinators): Room {
       for (const { actor, sinceId, told, isOver } of watches) {
         if (isOver || !actor.process.alive || actor.ending) continue;
         const { coordinatorEpoch } = actor.driver.coordinator;
-        const { transactions } = await actor.driver.list({ beforeId: undefined, limit: Number.POSITIVE_INFINITY });
+        const { transactions } = await actor.driver.list({ beforeId: undefined, limit: Number.MAX_SAFE_INTEGER });
         for (const transaction of transactions) {
           const { id, coordinatorEpoch: epoch } = transaction;
           const last = told.get(id)?.summary;

@@ -63,7 +63,7 @@ function createRooms(stage: Stage, { participantsMin, participantsMax, onlyCommi
   const books: Room = {
     ...idle,
     async unsettled() {
-      const { transactions } = await coordinators.decisions.list({ beforeId: undefined, limit: Number.POSITIVE_INFINITY });
+      const { transactions } = await coordinators.decisions.list({ beforeId: undefined, limit: Number.MAX_SAFE_INTEGER });
       return ledger.unsettled(transactions, participants.resources, isAway);
     },
   };

@@ -16,7 +16,7 @@ export function createStoreWorld(schema: StoreSchema, options: { readonly seed?:
   const dice = { ...createDice(seed), ...(fault && { pick: <Item>() => fault as Item }) };
   const disk = createSqliteDisk({ path: schema.kind, schema, dice, nowMs: () => schedule.nowMs });
   const tally = createTally();
-  let faults: DiskFaults = { flushMs, failure: fault === undefined ? 0 : 1 };
+  let faults: DiskFaults = { flushMs, failure: fault === undefined ? 0 : 1, slow: 0 };
   const pass = (ms: number, isOver = () => false): Promise<void> => {
     let isPast = false;
     schedule.after(ms, () => {
@@ -34,7 +34,7 @@ export function createStoreWorld(schema: StoreSchema, options: { readonly seed?:
     },
     /** From now on nothing fails. */
     calm() {
-      faults = { flushMs, failure: 0 };
+      faults = { flushMs, failure: 0, slow: 0 };
     },
     pass,
     /** As many events as it takes. */
