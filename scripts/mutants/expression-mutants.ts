@@ -33,7 +33,7 @@ function ownMutants(here: Place, node: Node, parent: Node | undefined): readonly
     case "TemplateLiteral":
       return templateMutants(here, node);
     case "ArrayExpression":
-      return arrayMutants(here, node);
+      return arrayMutants(here, node, parent);
     case "ObjectExpression":
       return objectMutants(here, node);
     case "CallExpression":
@@ -134,7 +134,9 @@ function sqlMutants(here: Place, node: Node, parts: readonly Pick<Node, "start" 
 
 const effectful = new Set(["ObjectExpression", "CallExpression", "SpreadElement", "ConditionalExpression"]);
 
-function arrayMutants(here: Place, node: Node): readonly Mutant[] {
+function arrayMutants(here: Place, node: Node, parent: Node | undefined): readonly Mutant[] {
+  // A list of words is a type as well: what lacks one of them does not compile.
+  const isType = parent?.type.startsWith("TS") ?? false;
   const elements = (node["elements"] as readonly (Node | null)[]).filter((element) => element !== null);
   const texts = elements.map((element) => textOf(here, element));
   const isEffect = (index: number): boolean => effectful.has(elements[index]?.type ?? "");
@@ -143,7 +145,7 @@ function arrayMutants(here: Place, node: Node): readonly Mutant[] {
     const swapped = texts.with(index, texts[index + 1] ?? "").with(Math.min(index + 1, texts.length - 1), text);
     const pair = [text, texts[index + 1] ?? ""];
     // A value that a statement of SQL lacks is missed by SQLite.
-    if (!isEffect(index) && elements[index]?.type !== "Literal") return [];
+    if (!isEffect(index) && (isType || elements[index]?.type !== "Literal")) return [];
     return [
       mutant(here, node, isEffect(index) ? "dropped effect" : "dropped column", `[${others.join(", ")}]`, {
         before: text,

@@ -24,8 +24,8 @@ export async function judge(lane: Lane, mutant: number, steps: readonly Step[], 
   let spentMs = 0;
   let tests = 0;
   for (const step of steps) {
-    if (spentMs > 0 && spentMs + step.ms > budgetMs) return { outcome: "survived", tests, cut: true };
-    spentMs += step.ms + (step.afresh ? 500 : 20);
+    if (spentMs > 0 && spentMs + step.cpuMs > budgetMs) return { outcome: "survived", tests, cut: true };
+    spentMs += step.cpuMs + (step.afresh ? 500 : 20);
     tests += step.ids.length;
     const ran = await kill(lane, mutant, step);
     if (ran === undefined) continue;

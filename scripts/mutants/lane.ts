@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join, relative } from "node:path";
+import { pathToFileURL } from "node:url";
 import { type CliOptions, createVitest, type TestCase, type Vitest } from "vitest/node";
 import { environmentOf, type Order, type Reached } from "./shared.ts";
 import { createWarmPool } from "./warm-pool.ts";
@@ -57,7 +58,7 @@ export async function createLane({ root, folder, count, include }: LaneOptions):
       silent: true,
       reporters: [{}],
       setupFiles: [join(import.meta.dirname, "setup.ts")],
-      env: { ...environmentOf(`file://${folder}/`, count), NODE_OPTIONS: `--import=${preload}` },
+      env: { ...environmentOf(pathToFileURL(`${folder}/`).href, count), NODE_OPTIONS: `--import=${preload}` },
     } as unknown as CliOptions,
     {
       plugins: [

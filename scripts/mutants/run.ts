@@ -1,4 +1,5 @@
 import { globSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import type { SourceFile } from "./enumerate.ts";
 import { instrument } from "./instrument.ts";
@@ -7,7 +8,7 @@ import { createLane, type Lane } from "./lane.ts";
 import type { Mutant } from "./mutant.ts";
 import { Reach } from "./plan.ts";
 import type { Tried } from "./report.ts";
-import { slowTestFiles, testFolders, unfitTestFiles } from "./tests.ts";
+import { isSlow, testFolders, unfitTestFiles } from "./tests.ts";
 
 export type RunOptions = {
   readonly root: string;
@@ -34,15 +35,14 @@ const lanesCount = 2;
 export async function runMutants(options: RunOptions): Promise<readonly Tried[]> {
   const { root, mutants } = options;
   const startedAt = performance.now();
-  mkdirSync(join(root, ".cache"), { recursive: true });
-  const folder = mkdtempSync(join(root, ".cache", "mutants-"));
+  const folder = mkdtempSync(join(tmpdir(), "concord-mutants-"));
   const lanes: Lane[] = [];
   try {
     const probes = writeSources(options, folder);
     const count = mutants.length + probes.size;
     const include = testFolders.map((name) => `test/${name}/**/*.test.ts`);
     for (let nth = 0; nth < lanesCount; nth += 1) lanes.push(await createLane({ root, folder, count, include }));
-    const reach = await dryRun(options, lanes, include);
+    const reach = await dryRun(options, lanes, include, startedAt + options.endsAfterMs / 2);
 
     const tried: Tried[] = [];
     const killers = createKillers();
@@ -52,7 +52,7 @@ export async function runMutants(options: RunOptions): Promise<readonly Tried[]>
         let done = 0;
         for (const [id, mutant] of queue) {
           if (performance.now() - startedAt > options.endsAfterMs) return;
-          const steps = reach.stepsOf(id, probes.get(mutant.file) ?? -1, (test) => killers.count(mutant, test.id));
+          const steps = reach.stepsOf(id, probes.get(mutant.file) ?? -1, mutant.file, (test) => killers.count(mutant, test.id));
           const verdict = await judge(lane, id, steps, options.budgetMs);
           if (verdict.killer !== undefined) killers.add(mutant, verdict.killer.id);
           tried.push({ mutant, verdict });
@@ -104,10 +104,11 @@ async function dryRun(
   { root, tests, isSample, slowestMsMax, say }: RunOptions,
   lanes: readonly Lane[],
   include: readonly string[],
+  endsAtMs: number,
 ): Promise<Reach> {
-  const files = globSync([...include], { cwd: root }).sort();
+  const files = include.flatMap((pattern) => globSync(pattern, { cwd: root }).sort());
   const isAsked = (file: string): boolean => tests.length === 0 || tests.some((prefix) => file.startsWith(prefix));
-  const isFit = (file: string): boolean => !unfitTestFiles.has(file) && !(isSample && slowTestFiles.has(file));
+  const isFit = (file: string): boolean => !unfitTestFiles.has(file) && !(isSample && isSlow(file));
   const testFiles = files.filter((file) => isAsked(file) && isFit(file));
   const reach = new Reach();
   let done = 0;
@@ -115,20 +116,27 @@ async function dryRun(
   await Promise.all(
     lanes.map(async (lane) => {
       for (const testFile of queue) {
+        if (performance.now() > endsAtMs) break;
         const ran = await lane.run({ file: testFile }, { mutant: -1, afresh: false, testTimeoutMs: 60_000 }, 120_000);
         done += 1;
         say(`${done} of ${testFiles.length} test files, without mutants`);
+        if (process.env["CONCORD_MUTANTS_COSTS"]) {
+          const cpu = ran.tests.reduce((sum, { reached }) => sum + (reached?.cpuMs ?? 0), 0);
+          console.log(`${testFile}: ${Math.round(ran.ms)} ms, ${Math.round(cpu)} ms of the cores in ${ran.tests.length} tests`);
+        }
         for (const test of ran.tests.filter(({ failed }) => failed)) console.log(`left out: ${testFile}: ${test.name}`);
         if (ran.outcome === "late" || ran.outcome === "broken")
           console.log(`left out: ${testFile}: ${ran.error ?? "it never ends"}`);
         else {
           reach.add(
             testFile,
-            ran.tests.filter(({ failed, ms }) => !failed && ms <= slowestMsMax),
+            ran.tests.filter(({ failed, ms, reached }) => !failed && (reached?.cpuMs ?? ms) <= slowestMsMax),
           );
         }
       }
     }),
   );
+  if (done < testFiles.length)
+    console.log(`left out, for lack of time: ${testFiles.length - done} of ${testFiles.length} test files`);
   return reach;
 }

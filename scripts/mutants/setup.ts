@@ -21,17 +21,20 @@ if (afresh) vi.resetModules();
 vi.setConfig({ testTimeout: testTimeoutMs, hookTimeout: testTimeoutMs });
 
 let hasFailed = false;
+let cpu = process.cpuUsage();
 let before: readonly number[] = [];
 
 beforeEach(({ skip }) => {
   before = take();
+  cpu = process.cpuUsage();
   // One failure is enough to kill it.
   if (hasFailed && mutant !== -1) skip();
 });
 
 afterEach(({ task }) => {
   hasFailed ||= task.result?.state === "fail";
-  if (mutant === -1) task.meta.reached = { before, within: take() };
+  const { user, system } = process.cpuUsage(cpu);
+  if (mutant === -1) task.meta.reached = { before, within: take(), cpuMs: (user + system) / 1_000 };
 });
 
 function take(): readonly number[] {

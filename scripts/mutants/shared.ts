@@ -22,6 +22,8 @@ export type Reached = {
   /** Since the test before: when the file was loaded, and in hooks. */
   readonly before?: readonly number[];
   readonly within?: readonly number[];
+  /** What it has cost, on all threads: the same beside another load. */
+  readonly cpuMs: number;
 };
 
 const folderVariable = "CONCORD_MUTANTS_FOLDER";

@@ -1,5 +1,5 @@
-/** Tests that run in one process. The others start programs, kill them, and explore for minutes. */
-export const testFolders = ["unit", "property", "scenarios", "storage", "contract", "exploration"] as const;
+/** Tests that run in one process, those that say most about little first. The others start programs, kill them, and explore for minutes. */
+export const testFolders = ["unit", "scenarios", "exploration", "storage", "property", "contract"] as const;
 
 /** They start PostgreSQL, measure how long the event loop is held, or explore for long. */
 export const unfitTestFiles = new Set([
@@ -11,8 +11,12 @@ export const unfitTestFiles = new Set([
 ]);
 
 /** Left out of a sample, where finding out what they reach takes longer than all its mutants. */
-export const slowTestFiles = new Set(
+export const isSlow = (file: string): boolean => slow.has(file) || /^test\/property\/(predicate|rpc|cli)\//.test(file);
+
+const slow = new Set(
   [
+    "batch",
+    "bulk",
     "descriptors",
     "every-rpc",
     "expensive-rules",

@@ -28,3 +28,14 @@ test("chores are done in their order, one a slice if a slice has time for one, a
   await hand.turn();
   expect(done).toEqual([1, 2, 3, 4]);
 });
+
+test("chores that come after a rest are done too", async () => {
+  const hand = handTurned();
+  const chores = createChores(hand.turns);
+  const done: number[] = [];
+  for (const each of [1, 2, 3]) {
+    chores(() => done.push(each));
+    for (let turn = 0; turn < 5; turn += 1) await hand.turn();
+    expect(done.at(-1)).toBe(each);
+  }
+});

@@ -138,6 +138,41 @@ describe("recovery", () => {
   });
 });
 
+// Who was connected for a year, and has only just left, is about to come back.
+test("a participant is forgotten by when it was last heard of, not by when it connected", async () => {
+  const w = world();
+  await w.start();
+  const known = async () => (await w.coordinator().sessions.list({ afterId: undefined, limit: 10 })).length;
+  const a = await join(w.coordinator(), "a");
+  w.clock.stall(participantRetentionMs + purgeIntervalMs);
+  await a.say({ type: "heartbeat", sentAtMs: w.clock.nowMs(), lastSequenceSeen: 0 });
+  a.leave();
+  await w.clock.advance(purgeIntervalMs);
+  expect(await known()).toBe(1);
+  w.clock.stall(participantRetentionMs + purgeIntervalMs);
+  await w.clock.advance(purgeIntervalMs);
+  expect(await known()).toBe(0);
+});
+
+// A map of participants' transactions that keeps its empty sets keeps a participant for ever.
+test("a participant whose transactions are over can be forgotten", async () => {
+  const w = world();
+  await w.start();
+  const known = async () => (await w.coordinator().sessions.list({ afterId: undefined, limit: 10 })).length;
+  const a = await join(w.coordinator(), "a");
+  const executed = w.coordinator().driver.execute(request(["a"]));
+  await flush();
+  const [prepare] = a.heard;
+  if (prepare?.type !== "prepare") throw new Error("nothing was to be prepared");
+  await a.say({ type: "decision-ack", transactionId: prepare.transactionId, outcome: "aborted", reason: "no" });
+  expect(await executed).toMatchObject({ ok: true, value: { outcome: "aborted" } });
+  a.leave();
+  await flush();
+  w.clock.stall(participantRetentionMs + purgeIntervalMs);
+  await w.clock.advance(purgeIntervalMs);
+  expect(await known()).toBe(0);
+});
+
 describe("payloads of what is taken over", () => {
   test("are read when there is credit for their Prepares, and not held in memory", async () => {
     const w = world();

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import type { Refusal } from "../../../src/commit/core/coordinator-step.ts";
 import type { ParticipantMessage } from "../../../src/commit/core/messages.ts";
 import { heuristicOf, type Outcome, type Transaction } from "../../../src/commit/core/types.ts";
-import { timelineCountMax, watchCountMax } from "../../../src/commit/limits.ts";
+import { timelineCountMax, timelineDetailLengthMax, watchCountMax } from "../../../src/commit/limits.ts";
 import type { CommitGauges, CommitMetrics } from "../../../src/commit/metrics.ts";
 import { emptyTimeline, withEntry } from "../../../src/commit/timeline.ts";
 import type { BeginRequest } from "../../../src/commit/verbs.ts";
@@ -403,6 +403,12 @@ test("a full timeline keeps its beginning and its newest entries", () => {
   const times = timeline.entries.map(({ atMs }) => atMs);
   expect([times.length, timeline.omitted]).toEqual([timelineCountMax, 10]);
   expect([times[0], times[255], times[256], times.at(-1)]).toEqual([0, 255, 266, timelineCountMax + 9]);
+});
+
+test("an entry with a long detail keeps everything else", () => {
+  const entry = { atMs: 1, type: "vote-received", participantId: id("a"), attempt: 2, detail: "x".repeat(100_000) } as const;
+  const [kept] = withEntry(emptyTimeline, entry).entries;
+  expect(kept).toEqual({ ...entry, detail: "x".repeat(timelineDetailLengthMax) });
 });
 
 test("what happens is counted", async () => {

@@ -424,6 +424,18 @@ describe("a start", () => {
 });
 
 describe("the connection", () => {
+  // Whoever answers on the new stream has not said who it is: it may be a coordinator that was replaced.
+  test("that is new carries nothing before its Welcome, though the coordinator was known before", async () => {
+    const w = await world();
+    await w.start();
+    await w.coordinator.welcome();
+    await w.coordinator.drop();
+    await w.clock.advance(60_000);
+    w.coordinator.said();
+    await w.coordinator.prepare("t1");
+    expect([w.coordinator.said(), w.calls]).toEqual([["nack: the first message must be Welcome"], []]);
+  });
+
   test("is opened again, with a growing pause, or when the coordinator said", async () => {
     const w = await world();
     await w.start();
