@@ -112,7 +112,13 @@ export function createCoordinators(stage: Stage, ledger: Pick<Ledger, "onForget"
     { table: "transactions", key: "id" },
     {
       row(row, by) {
-        const { id, phase, outcome } = toTransaction(row);
+        const { id, phase, outcome, coordinatorEpoch } = toTransaction(row);
+        const epoch = Number(disk.rows("SELECT epoch FROM coordinator")[0]?.["epoch"]);
+        if (coordinatorEpoch < epoch) {
+          stage.fail(
+            `LogAppendByOwnerOnly: ${by.name} writes ${id} as of epoch ${coordinatorEpoch}, and ${epoch} has claimed the log`,
+          );
+        }
         const isOver = row["completed_at_ms"] !== null;
         say(`${by.name}  makes durable ${id} ${phase} ${outcome ?? ""}`);
         if (phase === "COMMITTING") tally.count("commits forced");

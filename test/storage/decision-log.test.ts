@@ -181,6 +181,20 @@ function decisionLogSuite(name: string, open: () => Promise<DecisionLog>): void 
       expect(await log.byRequest(request.id)).toMatchObject({ id: "t2", request });
     });
 
+    // Its row was written before it was decided.
+    test("what is aborted later leaves its request id free, and is listed by its outcome", async () => {
+      const log = await open();
+      await log.claim("c");
+      const request = { id: "r1" as RequestId, digest: "d" };
+      await log.force({ ...begun(["a", "b"]).transaction, id: tx("t1"), request });
+      expect(await log.byRequest(request.id)).toMatchObject({ id: "t1" });
+      await log.record({ ...stepped(begun(["a", "b"]).transaction, vote("a", "abort")), id: tx("t1"), request });
+      expect(await log.byRequest(request.id)).toBeUndefined();
+      const listed = async (outcome: "aborted" | undefined) =>
+        (await log.list({ beforeId: undefined, limit: 10, scope: { outcomes: [outcome] } })).transactions.map((each) => each.id);
+      expect([await listed("aborted"), await listed(undefined)]).toEqual([["t1"], []]);
+    });
+
     test("session epochs grow with each Hello", async () => {
       const log = await open();
       await log.claim("c");
@@ -260,6 +274,9 @@ function decisionLogSuite(name: string, open: () => Promise<DecisionLog>): void 
       expect(await log.timeline(tx("t1"))).toEqual(timeline);
       await log.record(completed("t1"));
       expect(await log.timeline(tx("t1"))).toEqual(timeline);
+      const longer = { ...timeline, omitted: 3 };
+      await log.record(completed("t1"), longer);
+      expect(await log.timeline(tx("t1"))).toEqual(longer);
       await log.force(committing("t2"));
       expect([await log.timeline(tx("t2")), await log.timeline(tx("t3"))]).toEqual([undefined, undefined]);
     });

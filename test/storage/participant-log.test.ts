@@ -57,6 +57,23 @@ function participantLogSuite(name: string, open: () => Promise<ParticipantLog>):
       expect(await log.load()).toEqual([]);
     });
 
+    // A new coordinator asks again, and its epoch is what the next one is held against.
+    test("what is written again is read as it was written last, all of it", async () => {
+      const log = await open();
+      await log.persist(record("t1"));
+      const again = record("t1", {
+        ...{ onePhase: true, coordinatorId: "other", coordinatorEpoch: 7, payload: new Uint8Array([4]), reason: "again" },
+        updatedAtMs: 3_000,
+      });
+      await log.persist(again);
+      expect(await log.load()).toEqual([again]);
+      const ended = record("t1", { state: "aborted", reason: "over", updatedAtMs: 4_000, payload: new Uint8Array() });
+      await log.persist(ended);
+      expect(await log.get(tx("t1"))).toEqual(ended);
+      const purge = (updatedBeforeMs: number) => log.purge({ coordinatorId: "c", updatedBeforeMs, limit: 10 });
+      expect([await purge(3_500), await purge(4_500)]).toEqual([0, 1]);
+    });
+
     test("a lost promise keeps its work, is not loaded, and is never purged", async () => {
       const log = await open();
       await log.persist(record("t1"));

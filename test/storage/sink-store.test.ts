@@ -40,9 +40,13 @@ describe.each([
   test("dead letters are read in order, by sink, in stretches, and can be dropped", async () => {
     const store = await open();
     await store.apply({ deadLetters: [at(3), at(1), at(2, "other"), at(10)] });
-    await store.apply({ deadLetters: [{ ...at(3), cause: "HTTP 500", tries: 4 }] });
+    await store.apply({ deadLetters: [{ ...at(3), cause: "HTTP 500", tries: 4, refusedAtMs: 77 }] });
     const first = await store.deadLetters({ sink: "bus", afterSequence: 0, limit: 2 });
-    expect(first).toStrictEqual({ rows: [at(1), { ...at(3), cause: "HTTP 500", tries: 4 }], upTo: 3, looked: 2 });
+    expect(first).toStrictEqual({
+      rows: [at(1), { ...at(3), cause: "HTTP 500", tries: 4, refusedAtMs: 77 }],
+      upTo: 3,
+      looked: 2,
+    });
     expect((await store.deadLetters({ sink: "bus", afterSequence: 3, limit: 2 })).rows).toStrictEqual([at(10)]);
     await store.apply({ dropped: { sink: "bus", sequences: [1, 2, 10] } });
     expect([await store.deadLetterCount("bus"), await store.deadLetterCount("other")]).toEqual([1, 1]);

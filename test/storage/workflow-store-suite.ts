@@ -132,6 +132,30 @@ export function workflowStoreSuite(name: string, open: () => Promise<WorkflowSto
       expect(await store.apply(ofWorkflow)).toMatchObject({ error: { conflict: { type: "request-exists" } } });
     });
 
+    // A retry that is not counted, or a time of recovery that stays, is seen long after the move that lost it.
+    test.each([{}, { metadataStays: true }] as const)("a move writes every field that it can change: %j", async (stays) => {
+      const store = await openStore();
+      const created = workflow("w", { type: "sample" });
+      await store.apply({ puts: [{ workflow: created, expected: "absent" }], events: [event(created)] });
+      const failed: Workflow = {
+        ...created,
+        ...{ state: "FAILED", previousState: "ACTIVE", version: 2, updatedAtMs: 1_700_000_000_002, updatedBy: "ada" },
+        ...{ stateEnteredAtMs: 1_700_000_000_003, retryCount: 4, recoverableAtMs: 1_700_000_000_004, hold: hold("tx") },
+        deadline: { atMs: 1_700_000_000_005, targetState: "CANCELLED", reason: "late", setBy: "ada", setAtMs: 1_700_000_000_002 },
+      };
+      await store.apply({ puts: [{ ...put(created, failed), ...stays }], events: [event(failed)] });
+      expect(await store.get(failed.id)).toStrictEqual(failed);
+      const back: Workflow = {
+        ...created,
+        previousState: "FAILED",
+        version: 3,
+        updatedBy: "bob",
+        stateEnteredAtMs: 1_700_000_000_006,
+      };
+      await store.apply({ puts: [{ ...put(failed, back), ...stays }], events: [event(back)] });
+      expect(await store.get(back.id)).toStrictEqual(back);
+    });
+
     test("an update is read as it was written: its patch, also an empty one, and metadata that is new", async () => {
       const store = await openStore();
       const created = workflow("w");
