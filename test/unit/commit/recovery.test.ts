@@ -65,6 +65,34 @@ describe("recovery", () => {
     expect(w.coordinator().driver.owed(id("a")).unacknowledged).toBe(1);
     expect(await found(w.coordinator().driver, tx("u1"))).toMatchObject({ phase: "COMMITTING" });
     expect((await w.coordinator().driver.timeline(tx("u1"))).entries[0]).toMatchObject({ type: "taken-over" });
+    // It runs as one that was taken over does, though no other coordinator has begun it.
+    expect((await join(w.coordinator(), "a")).heard).toMatchObject([{ type: "decision", transactionId: "u1" }]);
+  });
+
+  // Adopted a second time, it would be begun anew beside itself: its callers, its timers and what it has heard would be another's.
+  test("leaves alone what runs: it is neither read nor taken over again, and nobody is told that it was lost", async () => {
+    const warned: string[] = [];
+    const w = world({ logger: { ...silent, warn: (_, message) => void warned.push(message) } });
+    await w.start();
+    const { driver } = w.coordinator();
+    const a = await join(w.coordinator(), "a");
+    const b = await join(w.coordinator(), "b");
+    const answer = driver.execute(request(["a", "b"]));
+    await flush();
+    for (const each of [a, b]) {
+      const [prepare] = each.heard;
+      if (prepare?.type !== "prepare") throw new Error("no Prepare has come");
+      await each.say({ type: "vote", transactionId: prepare.transactionId, attempt: 1, value: "commit", reason: "" });
+    }
+    expect(await answer).toMatchObject({ value: { phase: "COMMITTING" } });
+    const [running] = await newest(driver);
+    if (running === undefined) throw new Error("nothing runs");
+    w.log.get = () => Promise.reject(new Error("what runs is read"));
+    await w.clock.advance(2 * recoveryIntervalMs);
+    expect(warned.filter((each) => each.includes("that nobody ran"))).toEqual([]);
+    const { entries } = await driver.timeline(running.id);
+    expect(entries.filter(({ type }) => type === "taken-over" || type === "begun")).toHaveLength(1);
+    expect(driver.owed(id("a")).unacknowledged).toBe(1);
   });
 
   test("begins when the coordinator serves, takes one step a slice, and stops when it leaves", async () => {

@@ -164,6 +164,22 @@ describe("Hello", () => {
     expect(known).toMatchObject({ participantId: "a", connected: true, peer: "peer", prepareCredit: 2, sessionEpoch: 1 });
   });
 
+  // A coordinator that was killed would give the same epoch again, to another process of this id.
+  test("is not answered before its session is durable, and nobody hears of it", async () => {
+    const w = await world();
+    w.start();
+    const { openSession } = w.log;
+    const gate = Promise.withResolvers<void>();
+    w.log.openSession = (...parameters) => gate.promise.then(() => openSession(...parameters));
+    const stream = w.open();
+    const said = stream.say(w.hello());
+    await flush();
+    expect([stream.types(), w.events, [...w.sessions.connected]]).toEqual([[], [], []]);
+    gate.resolve();
+    await said;
+    expect([stream.types(), [...w.sessions.connected]]).toEqual([["welcome"], ["a"]]);
+  });
+
   test("must come first, soon, once, in a known version, to a coordinator that is ready", async () => {
     const w = await world();
     const early = w.open();
