@@ -1,5 +1,5 @@
 // Replays a process event log in XES (IEEE 1849) against a Concord server. See README.md.
-import { basename } from "node:path";
+import { basename, join } from "node:path";
 import { SingleBar } from "cli-progress";
 import { Command } from "commander";
 import { addClientOptions, type ClientOptions, integerArgument, withClients } from "../../src/cli/client.ts";
@@ -18,7 +18,7 @@ type Options = ClientOptions & {
   readonly concurrency: number;
 };
 
-const ownMapping = new URL("mapping.yaml", import.meta.url).pathname;
+const ownMapping = join(import.meta.dirname, "mapping.yaml");
 
 const program = addClientOptions(
   new Command("replay")
