@@ -73,6 +73,16 @@ describe("prepare", () => {
     expect(await store.get(workflowId)).toEqual(before);
   });
 
+  // The coordinator asks again whoever has come back. A no would break the promise, and the transaction may be committed already.
+  test("again, in a process that has only the store, says yes again", async () => {
+    const { store } = await prepared();
+    const restarted = managerOver(store).participant;
+    const payload = new TextEncoder().encode("a name that no call of this process has");
+    const asked = { payload, coordinatorId: "c", coordinatorEpoch: 2 };
+    expect(await restarted.resource.prepare({ transactionId, ...asked })).toEqual(yes);
+    expect(await restarted.resource.prepare({ transactionId: tx("t2"), ...asked })).toEqual(stranger);
+  });
+
   test("of another move, of a workflow that is held, says no", async () => {
     const under = await withWorkflow();
     const first = await beginTogether(under, moveTo("ACTIVE"));
@@ -186,6 +196,8 @@ test("its log loads every hold, in slices", async () => {
   };
   const records = await participant.log.load();
   expect(records.map((record) => record.transactionId)).toEqual(names);
+  // A one-phase promise is its participant's to decide: it would be committed at this start, whatever the coordinator has decided.
+  expect(records.filter(({ onePhase }) => onePhase)).toEqual([]);
   expect(Math.max(...rows)).toBeLessThanOrEqual(16);
   expect(breaths.count).toBe(rows.length);
 });
@@ -455,11 +467,43 @@ test("the log says how each transaction ended here and whose it was, and remembe
   expect([await recordOf(transactionId), await recordOf(tx("t2"))]).toEqual([["prepared", "c"], undefined]);
   await log.persist({ transactionId: tx("t2"), coordinatorId: "d", state: "aborted" });
   await log.persist({ transactionId: tx("t2"), coordinatorId: "d", state: "aborted" });
+  // The hold itself is the record of its promise, and what is lost is looked for each time: neither has ended.
+  await log.persist({ transactionId: tx("t3"), coordinatorId: "c", state: "lost" });
+  await log.persist({ transactionId, coordinatorId: "c", state: "prepared" });
+  expect([await recordOf(tx("t3")), await recordOf(transactionId)]).toEqual([undefined, ["prepared", "c"]]);
   await resource.commit({ transactionId });
   expect([await recordOf(transactionId), await recordOf(tx("t2"))]).toEqual([
     ["committed", "c"],
     ["aborted", "d"],
   ]);
+});
+
+// Whoever was replaced is refused by what was seen of its successor; so that is durable before anything of the successor is acted on.
+test("the log keeps which coordinator was seen, and an abort, before it says so; what it cannot write it does not say", async () => {
+  const { store, participant } = await withWorkflow();
+  const { log } = participant;
+  const seen = { coordinatorId: "c", coordinatorEpoch: 7, claimId: "x" };
+  const { apply } = store;
+  const flushed = Promise.withResolvers<void>();
+  store.apply = async (batch) => {
+    await flushed.promise;
+    return apply(batch);
+  };
+  const done: string[] = [];
+  const noted = [
+    log.persistCoordinator(seen).then(() => done.push("coordinator")),
+    log.persist({ transactionId: tx("t2"), coordinatorId: "c", state: "aborted" }).then(() => done.push("abort")),
+  ];
+  await new Promise((resolve) => void setImmediate(resolve));
+  expect(done).toEqual([]);
+  flushed.resolve();
+  await Promise.all(noted);
+  expect(await managerOver(store).participant.log.coordinators()).toEqual([seen]);
+  store.apply = async () => err({ type: "storage-unavailable", cause: "disk full", outcomeUnknown: false });
+  await expect(log.persistCoordinator({ ...seen, coordinatorEpoch: 8 })).rejects.toThrow("storage-unavailable");
+  await expect(log.persist({ transactionId: tx("t3"), coordinatorId: "c", state: "aborted" })).rejects.toThrow(
+    "storage-unavailable",
+  );
 });
 
 test("the log drops old outcomes of a coordinator that has had the time to send them again, what was committed too", async () => {

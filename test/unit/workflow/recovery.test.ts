@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { PolicyTerms } from "../../../src/workflow/core/policy.ts";
-import { recoverableAt } from "../../../src/workflow/core/recovery.ts";
+import { recoverableAt, recoveryRefusal } from "../../../src/workflow/core/recovery.ts";
 import { creation, denied, managerOver, moveTo } from "../../support/workflow-manager.ts";
 
 const recovery = { maxAttempts: 2, initialBackoffMs: 1_000, multiplier: 3, maxBackoffMs: 5_000 };
@@ -41,6 +41,16 @@ test("a workflow that has failed waits for its time; the refusal says when it co
   expect(await under.manager.move(moveTo("CANCELLED"))).toMatchObject({ error: { type: "rule-denied" } });
   under.clock.nowMs = recoverableAtMs;
   expect(await under.manager.move(recover)).toMatchObject({ error: { type: "rule-denied" } });
+});
+
+test("a workflow may be recovered from that very moment on; until then the refusal says how long is left", async () => {
+  const { failed } = await failedUnder(terms);
+  const recoverableAtMs = failed.recoverableAtMs ?? 0;
+  expect(recoveryRefusal(failed, "ACTIVE", recovery, recoverableAtMs)).toBeUndefined();
+  expect(recoveryRefusal(failed, "ACTIVE", recovery, recoverableAtMs - 1)).toMatchObject({
+    type: "recovery-too-early",
+    waitMs: 1,
+  });
 });
 
 test("a workflow is recovered as often as its policy allows; a larger number helps one that has failed before", async () => {
