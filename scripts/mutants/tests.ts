@@ -1,9 +1,11 @@
 /** Tests that run in one process, those that say most about little first. The others start programs, kill them, and explore for minutes. */
 export const testFolders = ["unit", "scenarios", "exploration", "storage", "property", "contract"] as const;
 
-/** They start PostgreSQL, measure how long the event loop is held, or explore for long. */
+/** They start PostgreSQL, kill processes, cut recorded writes at thousands of places, measure how long the event loop is held, or explore for long. */
 export const unfitTestFiles = new Set([
   "test/storage/postgres-resource.test.ts",
+  "test/storage/power-loss.test.ts",
+  "test/storage/sqlite-crash.test.ts",
   "test/contract/event-loop.test.ts",
   "test/contract/no-stall.test.ts",
   "test/contract/http-no-stall.test.ts",
