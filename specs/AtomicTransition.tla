@@ -206,8 +206,8 @@ Next ==
 
 Spec == Init /\ [][Next]_vars
 
-\* As in TwoPhaseCommit: a coordinator that is gone is replaced; whims, crashes, losses and other take-overs are never owed, nor is it
-\* that a yes is taken as a question.  Each action of the manager is owed by itself, but for the question in doubt.
+\* As in TwoPhaseCommit: a coordinator that is gone is replaced; whims, crashes, losses and other take-overs are never owed, nor
+\* is it that a yes is taken as a question.  Each action of the manager is owed by itself, but for the question in doubt.
 FairnessUnasked ==
   /\ \A e \in 1..MaxEpoch : WF_vars(CoordinatorStep(e)) /\ WF_vars(CoordinatorReplaced(e))
   /\ \A p \in Others : WF_vars(OtherStep(p)) /\ WF_vars(OtherRecover(p))
