@@ -52,13 +52,11 @@ verify: setup ## check the models, then the cores against them; MODEL=name check
 	@node scripts/verify.ts $(if $(MODEL),--model $(MODEL))
 	@$(if $(MODEL),true,node scripts/verify-code.ts)
 
-<<<<<<< HEAD
 spec-mutants: setup ## break the specs in every place, one at a time; a model must notice; an hour, MODULE=name takes one module
 	@node scripts/verify.ts --mutants 0 $(if $(MODULE),--module $(MODULE))
-=======
+
 mutants: setup ## change the code in one place at a time, and see that a test fails; SAMPLE=100 tries so many, SEED=n others, FILE=src/commit/ only there
 	@node scripts/mutants.ts $(if $(SAMPLE),--sample $(SAMPLE)) $(if $(SEED),--seed $(SEED)) $(addprefix --file ,$(FILE))
->>>>>>> 1cbf922 (Change the code in one place at a time, and see that a test fails)
 
 simulate: setup ## run the commit protocol on a faulty world; SEED=n replays one run
 	@bin/concord simulate $(if $(SEED),--seed $(SEED) --verbose)

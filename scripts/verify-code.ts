@@ -16,6 +16,7 @@ import { readWorkflowGraph } from "../test/exploration/workflow/graph.ts";
 import { graphFileOf } from "../test/exploration/workflow/graph-file.ts";
 import { type Model as ManagerModel, comparedModels as managerModels } from "../test/exploration/workflow/models.ts";
 import { huntWorkflow, workflowMutants } from "../test/exploration/workflow/mutants.ts";
+import { findPlanted, planted, plantedSeeds } from "../test/simulation/planted.ts";
 import { missing, runSeeds } from "../test/simulation/run.ts";
 import { trySample } from "./mutants/sample.ts";
 import { progress } from "./progress.ts";
@@ -31,14 +32,14 @@ const help = `Checks that src/commit follows specs/TwoPhaseCommit.tla, and src/w
 
   node scripts/verify-code.ts [options]
 
-  --part NAME   only this: compare, explore, simulate, traces, mutants or sample
+  --part NAME   only this: compare, explore, simulate, planted, traces, mutants or sample
   --seeds N     how many simulated worlds (default 2000)
   --help
 
 compare, traces and the mutants of src/workflow need what scripts/verify.ts needs to run TLC; without it, they are skipped, or fail if CI=true.
 Exit code 0: all as expected. 1: something differs. 2: wrong usage.`;
 
-const parts = ["compare", "explore", "simulate", "traces", "mutants", "sample"] as const;
+const parts = ["compare", "explore", "simulate", "planted", "traces", "mutants", "sample"] as const;
 const seedsDefault = 2_000;
 
 /** Enough for every action many times, in a minute. */
@@ -163,6 +164,15 @@ async function simulateAll(seeds: number): Promise<void> {
   const never = missing(run).map((what) => `never happened: ${what}`);
   const committed = run.counts.get("clients told: committed") ?? 0;
   report("simulate", [...problems, ...never], `${run.seeds} worlds, one in ten twice; ${committed} commits told to clients`);
+}
+
+async function findAllPlanted(): Promise<void> {
+  await onTwoCores(planted, async (mutant) => {
+    const found = await findPlanted(mutant);
+    progress("");
+    const remark = found ? `seed ${found.seed}: ${found.failure}` : `not found in ${plantedSeeds} worlds`;
+    report(`planted "${mutant.name}"`, found ? [] : ["the simulation does not find it"], remark);
+  });
 }
 
 async function traceAll(): Promise<void> {
@@ -291,6 +301,7 @@ async function main(): Promise<number> {
   if (wanted("compare")) await compareAll();
   if (wanted("explore")) exploreAll();
   if (wanted("simulate")) await simulateAll(seeds);
+  if (wanted("planted")) await findAllPlanted();
   if (wanted("traces")) await traceAll();
   if (wanted("mutants")) await huntAll();
   if (wanted("sample")) {

@@ -11,7 +11,8 @@ export async function rage(stage: Stage, rooms: readonly Room[]): Promise<void> 
   const gapMs = gapOf(stage);
   const weighted = rooms
     .flatMap(({ blows }) => Object.entries(blows))
-    .flatMap((blow) => Array.from({ length: Math.round(draw(1) * 10) }, () => blow));
+    .flatMap((blow) => Array.from({ length: Math.round(draw(1) * 10) }, () => blow))
+    .filter(([name]) => !stage.without.includes(name));
   while (schedule.nowMs < untilMs) {
     await world.sleep(dice.between(1, 2 * gapMs));
     if (weighted.length === 0) continue;

@@ -170,6 +170,15 @@ export function createCoordinators(stage: Stage, ledger: Pick<Ledger, "onForget"
 
   const some = (): CoordinatorActor | undefined => (coordinators.length > 0 ? dice.pick(coordinators) : undefined);
 
+  // It stands still while it is told of the last vote, and is replaced; then it goes on.
+  stage.onMessage((_, { type }) => {
+    const actor = coordinators.at(-1);
+    if (type !== "vote" || !actor || coordinators.length > 2 || !dice.chance(stage.swarm.crashBetween / 8)) return;
+    tally.count("coordinators replaced while they stand still");
+    stopProcess(stage, actor.process);
+    schedule.after(dice.between(0, 200), start);
+  });
+
   // Behind what it has sent, before what follows.
   stage.onMessage((_, { type }, from) => {
     if (type !== "prepare" && type !== "decision") return;

@@ -4,16 +4,25 @@ import { integerArgument, seedArgument } from "../../src/cli/client.ts";
 import { tableLines } from "../../src/cli/output.ts";
 import { runProgram } from "../../src/cli/run-program.ts";
 import { missing, runSeeds } from "./run.ts";
-import { simulate } from "./world.ts";
+import { commandOf, shrink } from "./shrink.ts";
+import { simulate, switches, type WorldOptions } from "./world.ts";
 
 type Options = {
   readonly seeds?: number;
   readonly seed?: number;
   readonly participants: { readonly min: number; readonly max: number };
   readonly verbose?: true;
+  readonly without?: readonly string[];
+  readonly load?: number;
+  readonly for?: number;
+  readonly onlyCommit?: true;
+  readonly shrink?: true;
 };
 
 const seedsDefault = 200;
+
+/** Some minutes. */
+const shrinkWorldsMax = 1_500;
 const participantCountMax = 10;
 
 /** A failure is shown with the end of its transcript; the whole is one command away. */
@@ -23,7 +32,7 @@ const transcriptLineCount = 40;
 const shownFailureCount = 5;
 
 const program = new Command("concord simulate")
-  .description("run two-phase commit in a made world where everything fails, and check that it keeps its promises")
+  .description("run Concord in a made world where everything fails, and check that it keeps its promises")
   .option(
     "--seeds <n>",
     `how many worlds (default: ${seedsDefault}, or 1 with --seed)`,
@@ -31,7 +40,12 @@ const program = new Command("concord simulate")
   )
   .option("--seed <n>", "the first; each seed is one world, always the same", seedArgument)
   .option("--participants <a..b>", `how many participants, from 1 to ${participantCountMax}`, range, { min: 2, max: 5 })
+  .option("--without <names>", "switch these faults, blows and actors off, separated by commas", names)
+  .option("--load <part>", "so much of the transactions, above 0 and up to 1", part)
+  .option("--for <ms>", "let things go wrong no longer than this", integerArgument(0, 86_400_000))
+  .option("--only-commit", "without the workflow manager and the predicate engine")
   .option("--verbose", "print what happens, line by line")
+  .option("--shrink", "of the world of --seed, which fails: look for the simplest that still fails in the same way")
   .action(run);
 
 function range(text: string): { min: number; max: number } {
@@ -43,14 +57,53 @@ function range(text: string): { min: number; max: number } {
   return found;
 }
 
+function names(text: string): readonly string[] {
+  return text.split(",").map((name) => name.trim());
+}
+
+function part(text: string): number {
+  const number = Number(text);
+  if (!(number > 0 && number <= 1)) throw new InvalidArgumentError("It must be a number above 0 and up to 1.");
+  return number;
+}
+
+function worldOf({ participants, without, load, for: chaosMs, onlyCommit }: Options): WorldOptions {
+  return {
+    participantsMin: participants.min,
+    participantsMax: participants.max,
+    ...(without !== undefined && { without }),
+    ...(load !== undefined && { load }),
+    ...(chaosMs !== undefined && { chaosMs }),
+    ...(onlyCommit !== undefined && { onlyCommit }),
+  };
+}
+
+async function shrinkOne(seed: number, world: WorldOptions): Promise<void> {
+  const onTry = (worlds: number): void => void (process.stderr.isTTY && process.stderr.write(`\r${worlds} worlds`));
+  const shrunk = await shrink({ ...world, seed }, { worldsMax: shrinkWorldsMax, onTry });
+  if (process.stderr.isTTY) process.stderr.write("\r");
+  if (!shrunk) {
+    console.log(`seed ${seed} does not fail`);
+    return;
+  }
+  console.log(`${shrunk.failure}\n  after ${shrunk.lines} lines; the simplest of ${shrunk.worldsTried} worlds`);
+  console.log(`  all of it: ${commandOf(shrunk.options)}`);
+  process.exitCode = 1;
+}
+
 async function run(options: Options): Promise<void> {
   const firstSeed = options.seed ?? 1;
   const seeds = options.seeds ?? (options.seed === undefined ? seedsDefault : 1);
-  const { min: participantsMin, max: participantsMax } = options.participants;
+  const world = worldOf(options);
+  const known = switches({ ...world, seed: firstSeed });
+  const unknown = options.without?.filter((name) => !known.includes(name)) ?? [];
+  if (unknown.length > 0)
+    program.error(`--without: no ${unknown.map((name) => `"${name}"`).join(", ")} among ${known.join(", ")}`);
+  if (options.shrink) return shrinkOne(firstSeed, world);
   if (options.verbose) {
     for (let seed = firstSeed; seed < firstSeed + seeds; seed += 1) {
       console.log(`seed ${seed}`);
-      await simulate({ seed, participantsMin, participantsMax, onLine: console.log });
+      await simulate({ ...world, seed, onLine: console.log });
     }
   }
 
@@ -66,8 +119,7 @@ async function run(options: Options): Promise<void> {
   const found = await runSeeds({
     firstSeed,
     seeds,
-    participantsMin,
-    participantsMax,
+    ...world,
     onSeed(done) {
       bar?.update(done);
       return !interrupted;
@@ -81,9 +133,8 @@ async function run(options: Options): Promise<void> {
     console.log(`\nseed ${seed}: ${failure}`);
     if (left > 0) console.log(`  … ${left} lines before`);
     for (const line of transcript.slice(left)) console.log(`  ${line}`);
-    console.log(
-      `  all of it: bin/concord simulate --seed ${seed} --participants ${participantsMin}..${participantsMax} --verbose`,
-    );
+    console.log(`  all of it: ${commandOf({ ...world, seed })}`);
+    console.log(`  the simplest like it: bin/concord simulate --seed ${seed} --shrink`);
   }
   const counts = [...found.counts].sort(([a], [b]) => (a < b ? -1 : 1)).map(([what, times]) => [what, String(times)]);
   console.log(tableLines(["what happened", "times"], counts).join("\n"));

@@ -61,8 +61,24 @@ export function createOperators(
     tally.count(`operators: forget participant ${answer === "no answer" || answer.ok ? "" : answer.error.type}`.trimEnd());
   }
 
+  /** Looks again and again at what has begun last. */
+  async function poll(): Promise<void> {
+    const id = coordinators.lastId;
+    tally.count("operators: poll");
+    for (let left = 8; left > 0; left -= 1) {
+      let askedAtMs = stage.schedule.nowMs;
+      const answer = await callCoordinator(stage, coordinators, ({ driver }) => {
+        askedAtMs = stage.schedule.nowMs;
+        return driver.get(id);
+      });
+      if (answer !== "no answer") hear("get", id, answer, askedAtMs);
+      await world.sleep(dice.between(1, 400));
+    }
+  }
+
   async function act(): Promise<void> {
     if (dice.chance(0.1)) return forgetParticipant();
+    if (dice.chance(0.3)) return poll();
     const page = await callCoordinator(stage, coordinators, async ({ driver }) =>
       driver.list({ beforeId: undefined, limit: dice.pick([5, 1_000]) }),
     );
@@ -71,7 +87,7 @@ export function createOperators(
     for (const transaction of page.transactions) ledger.onTold(transaction);
     const stuck = page.transactions.filter(isStuck);
     const mayResolve = stuck.length > 0 && dice.chance(resolving);
-    const transaction = dice.pick(mayResolve ? stuck : page.transactions);
+    const transaction = dice.pick(mayResolve || (stuck.length > 0 && dice.chance(0.5)) ? stuck : page.transactions);
     // Of what is over, and of what nobody should have begun to resolve: refused.
     const [name, verb] =
       mayResolve || dice.chance(resolving / 10) ? (["resolve", resolve] as const) : dice.pick(Object.entries(verbs));

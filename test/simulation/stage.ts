@@ -11,6 +11,7 @@ import { createProcess, createSchedule, type Process, type Schedule } from "./sc
 import { createSqliteDisk, type SqliteDisk } from "./sqlite-disk.ts";
 import { openSimulatedSqlite } from "./sqlite-engine.ts";
 import { calm, drawSwarm, type Swarm } from "./swarm.ts";
+import { withoutFaults } from "./switches.ts";
 import { createTally, type Tally } from "./tally.ts";
 
 /** How long things go wrong: a minute, or long enough that what ended long ago is purged. */
@@ -39,6 +40,10 @@ export type Stage = {
   readonly network: Network;
   /** Lives as long as the world. What waits here is not lost when an actor dies. */
   readonly world: Process;
+  /** Blows that do not fall; see `switches`. */
+  readonly without: readonly string[];
+  /** What part of the load there is. */
+  readonly load: number;
   /** How long things go wrong. */
   readonly chaosMs: DurationMs;
   /** How long it goes on when all is over. */
@@ -79,10 +84,13 @@ export type Stage = {
 
 export function createStage(options: {
   readonly seed: number;
-  readonly onLine: ((line: string) => void) | undefined;
-  readonly onTrace: ((event: TraceEvent) => void) | undefined;
+  readonly onLine?: (line: string) => void;
+  readonly onTrace?: (event: TraceEvent) => void;
+  readonly without?: readonly string[];
+  readonly load?: number;
+  readonly chaosMs?: DurationMs;
 }): Stage {
-  const { onLine, onTrace } = options;
+  const { onLine, onTrace, without = [], load = 1, chaosMs: chaosMaxMs = Number.POSITIVE_INFINITY } = options;
   const dice = createDice(options.seed);
   const schedule = createSchedule();
   const startMs = schedule.nowMs;
@@ -91,7 +99,7 @@ export function createStage(options: {
   const listeners: Seen[] = [];
   const isLong = dice.chance(longShare);
   const isPartial = dice.chance(partialShare);
-  let swarm = drawSwarm(dice);
+  let swarm = withoutFaults(drawSwarm(dice), without);
   let failure: string | undefined;
 
   const say = (text: string): void => {
@@ -115,7 +123,9 @@ export function createStage(options: {
     tally,
     network: createNetwork({ schedule, dice, faults: () => swarm.network, tally, say, onSend, onFailure }),
     world: createProcess(schedule, "world", 0),
-    chaosMs: isLong ? chaosMs.long : chaosMs.usual,
+    without,
+    load,
+    chaosMs: Math.min(chaosMaxMs, isLong ? chaosMs.long : chaosMs.usual),
     restMs: isLong ? longRestMs : 0,
     keptBeforeMs: isLong ? () => schedule.nowMs - longRetentionMs : undefined,
     isPartial,

@@ -107,7 +107,7 @@ export function createTransactionClients(
     ...idle,
     open() {
       const yes = dice.pick([0.5, 0.8, 1]);
-      for (let left = dice.between(5, 30); left > 0; left -= 1) {
+      for (let left = Math.ceil(dice.between(5, 30) * stage.load); left > 0; left -= 1) {
         const chosen = participants.filter(() => dice.chance(0.7));
         const names = dice.chance(0.2) ? chosen.slice(0, 1) : chosen;
         const parts = partsOf(names, () => (dice.chance(yes) ? "commit" : dice.pick(behaviours)));

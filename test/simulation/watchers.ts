@@ -21,11 +21,12 @@ type Watch = {
   isOver: boolean;
 };
 
-/** What changes without a change of the phase. */
-const summaryOf = ({ phase, outcome, parts, resolution }: Transaction): string =>
-  [phase, outcome, resolution && "resolved", ...parts.map((part) => part.acknowledgedOutcome ?? (part.lost ? "lost" : "-"))].join(
-    " ",
-  );
+/** What changes without a change of the phase. Of what is over by itself, an acknowledgement that nobody waited for need not be recorded. */
+function summaryOf({ phase, outcome, parts, resolution }: Transaction): string {
+  const said = parts.map((part) => part.acknowledgedOutcome ?? (part.lost ? "lost" : "-"));
+  const isOver = phase === "COMPLETED" && !resolution;
+  return [phase, outcome, resolution && "resolved", ...(isOver ? [] : said)].join(" ");
+}
 
 const order = (phase: Phase): number => (phase === "ABORTING" ? phases.indexOf("COMMITTING") : phases.indexOf(phase));
 

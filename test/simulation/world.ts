@@ -12,6 +12,7 @@ import { createParticipants } from "./participants.ts";
 import { idle, type Room } from "./room.ts";
 import { probe, settle, unsettled } from "./settled.ts";
 import { createStage, type Stage } from "./stage.ts";
+import { faultSwitches } from "./switches.ts";
 import { createTransactionClients } from "./transaction-clients.ts";
 import { createWatchers } from "./watchers.ts";
 import { createWorkflowRooms } from "./workflow/rooms.ts";
@@ -24,6 +25,12 @@ export type WorldOptions = {
   readonly participantsMax: number;
   /** Leaves the workflow manager and the predicate engine out: a third of the time. */
   readonly onlyCommit?: boolean;
+  /** Faults, blows and rooms that are switched off (`switches`). */
+  readonly without?: readonly string[];
+  /** A part of the transactions that the clients would have run, above 0. */
+  readonly load?: number;
+  /** Things go wrong no longer than this. */
+  readonly chaosMs?: number;
 };
 
 export type SimulationOptions = WorldOptions & {
@@ -46,7 +53,8 @@ export type SimulationResult = {
 const settleMs = 10 * 60_000;
 
 /** All rooms. Another kind of actor is another line here. */
-function createRooms(stage: Stage, { participantsMin, participantsMax, onlyCommit = false }: SimulationOptions): readonly Room[] {
+function createRooms(stage: Stage, options: SimulationOptions): readonly Room[] {
+  const { participantsMin, participantsMax, onlyCommit = false } = options;
   const ledger = createLedger(stage.fail, () => stage.schedule.nowMs);
   const orders = createOrders();
   const coordinators = createCoordinators(stage, ledger);
@@ -68,11 +76,25 @@ function createRooms(stage: Stage, { participantsMin, participantsMax, onlyCommi
     },
   };
   const workflows = onlyCommit ? [] : createWorkflowRooms(stage, { coordinators, participants: names, orders });
-  return [coordinators, participants, clients, interactive, operators, watchers, away, books, ...workflows];
+  const { without = [] } = options;
+  const optional = Object.entries({ [roomSwitches[0]]: interactive, [roomSwitches[1]]: operators, [roomSwitches[2]]: watchers })
+    .filter(([name]) => !without.includes(name))
+    .map(([, room]) => room);
+  return [coordinators, participants, clients, ...optional, away, books, ...workflows];
+}
+
+/** Rooms that can be switched off by name. */
+const roomSwitches = ["interactive clients", "operators", "watchers"] as const;
+
+/** All that can be switched off in a world. */
+export function switches(options: SimulationOptions): readonly string[] {
+  const stage = createStage(options);
+  const blows = createRooms(stage, options).flatMap((room) => Object.keys(room.blows));
+  return [...blows, ...Object.keys(faultSwitches), ...roomSwitches];
 }
 
 export async function simulate(options: SimulationOptions): Promise<SimulationResult> {
-  const stage = createStage({ seed: options.seed, onLine: options.onLine, onTrace: options.onTrace });
+  const stage = createStage(options);
   const { schedule, tally, world, fail, onFailure } = stage;
   const rooms = createRooms(stage, options);
   let over = false;
