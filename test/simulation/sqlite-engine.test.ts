@@ -75,6 +75,21 @@ test("a process that dies while it flushes has written all of the flush or nothi
   expect([...found].sort()).toEqual(["[2,3,4,5]", "[]"]);
 });
 
+test("once its writer has died, an engine writes nothing until it has another one", async () => {
+  const world = createStoreWorld(schema, { fault: "writer dies, not durable" });
+  const { engine } = world.open("p");
+  const first = watched(engine.apply(pair(1)));
+  while (!first.isSettled) await world.pass(1);
+  world.calm();
+  const second = watched(engine.apply(pair(2)));
+  await world.pass(100);
+  expect([second.value, idsOf(world)]).toMatchObject([unavailable(false), []]);
+  await world.pass(1_000);
+  const third = watched(engine.apply(pair(3)));
+  await world.pass(100);
+  expect([third.value, idsOf(world)]).toMatchObject([{ ok: true }, [6, 7]]);
+});
+
 test("of two processes on one disk, the second is refused what the first has written", async () => {
   const world = createStoreWorld(schema);
   const [one, other] = [world.open("one"), world.open("other")];

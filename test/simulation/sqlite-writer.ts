@@ -79,7 +79,7 @@ export function startSimulatedWriter({ disk, process, dice, faults, tally, say }
     if (fate === "disk full" && !disk.isFull) disk.fill(dice.between(0, fullMsMax));
     if (fate !== "writer dies, durable" && fate !== "writer dies, not durable") return reply;
     alive = false;
-    return { type: "failed", cause: "the writer thread ended", outcomeUnknown: true, final: false };
+    return ended(true);
   }
 
   return {
@@ -88,8 +88,9 @@ export function startSimulatedWriter({ disk, process, dice, faults, tally, say }
     },
     files: [],
     shortened: () => undefined,
-    flush: (request) =>
-      new Promise((resolve) => {
+    flush: async (request) => {
+      if (!alive) return ended(false);
+      return new Promise((resolve) => {
         const fate = fateOf();
         underWay = request;
         const isSlow = dice.chance(faults().slow);
@@ -101,13 +102,22 @@ export function startSimulatedWriter({ disk, process, dice, faults, tally, say }
             resolve(reply);
           });
         });
-      }),
+      });
+    },
     truncateWal: async () => {},
     close: async () => {
       alive = false;
     },
   };
 }
+
+/** As the thread's end says it. */
+const ended = (outcomeUnknown: boolean): FlushReply => ({
+  type: "failed",
+  cause: "the writer thread ended",
+  outcomeUnknown,
+  final: false,
+});
 
 type Target = FlushTarget & { readonly isDurable: () => boolean };
 

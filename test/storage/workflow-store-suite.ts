@@ -104,13 +104,14 @@ export function workflowStoreSuite(name: string, open: () => Promise<WorkflowSto
     test("policies are read as they were written, and a change that others were faster than writes nothing", async () => {
       const store = await openStore();
       expect(await store.policies()).toEqual({ newest: 0, policies: [] });
-      const terms = {
-        deadlines: [{ state: "ACTIVE", afterMs: 5, targetState: "FAILED", reason: "slow" }],
+      const termsOf = (revision: number): TypePolicy["terms"] => ({
+        deadlines: [{ state: "ACTIVE", afterMs: 5 + revision, targetState: "FAILED", reason: "slow" }],
         recovery: { maxAttempts: 3, initialBackoffMs: 1, multiplier: 1.5, maxBackoffMs: 9 },
-      } as const;
+      });
+      // No two revisions have anything in common: what is replaced is replaced whole.
       const policy = (workflowType: string, revision: number): TypePolicy => ({
-        ...{ workflowType, revision, terms },
-        ...{ updatedAtMs: 7, updatedBy: "ada", reason: "because" },
+        ...{ workflowType, revision, terms: termsOf(revision) },
+        ...{ updatedAtMs: 7 + revision, updatedBy: `ada ${revision}`, reason: `because ${revision}` },
       });
       const set = (workflowType: string, newest: number, request?: PolicyChange["request"]) =>
         store.applyPolicy({
