@@ -64,7 +64,7 @@ UntouchedRecord ==
    due |-> [to |-> "none", set |-> 0], ripe |-> TRUE]
 
 Manage == INSTANCE WorkflowManager WITH
-  Attempts <- 1, Kinds <- {"move", "enlist"}, Slow <- {},
+  Sinks <- {}, Attempts <- 1, Kinds <- {"move", "enlist"}, Slow <- {},
   Dues <- {}, Defaults <- {}, MaxRecoveries <- 99, Backoff <- FALSE, MayPurge <- FALSE,
   gone <- {}, timer <- [w \in Workflows |-> [phase |-> "idle", seen |-> UntouchedRecord, revision |-> 0]]
 

@@ -5,7 +5,8 @@
 (* engine that may be unreachable, slow, or asked about a rule set that    *)
 (* has changed since; transactions that hold workflows in transition;      *)
 (* deadlines, after which the system makes a move by itself; a policy of   *)
-(* recovery; purges; crashes; and watchers that follow the events.         *)
+(* recovery; purges; crashes; watchers that follow the events, and sinks,  *)
+(* to which they are published.                                            *)
 (*                                                                         *)
 (* A call goes the way of the code: load and check, ask the engine, decide *)
 (* and write.  The three are separate steps and no lock is held between    *)
@@ -23,6 +24,7 @@ CONSTANTS
   Workflows,     \* workflow ids
   Requests,      \* request ids
   Watchers,      \* watch streams
+  Sinks,         \* those of them whose cursor the system keeps
   Attempts,      \* calls per request that a client may have under way
   Kinds,         \* what requests may ask for, a subset of AllKinds
   Targets,       \* the states that a move may name
@@ -52,14 +54,14 @@ VARIABLES
   engine,    \* the predicate engine: reachable or not, and the rule-set revision
   up,        \* the manager is running
   crashes,   \* crashes so far
-  watch      \* each watcher: where it began, how far it is, what it was sent, what was read for it
+  watch      \* each watcher: where it began, how far it is, what it was sent, what was read for it, how far is stored
 
 durable == <<wf, events, gone, answered>>
 volatile == <<call, timer>>
 around == <<engine, up, crashes>>
 vars == <<durable, tx, body, volatile, around, watch>>
 
-AllKinds == {"create", "start", "move", "recover", "enlist", "batch", "update", "deadline"}
+AllKinds == {"create", "start", "move", "recover", "enlist", "enlist-recovery", "batch", "update", "deadline"}
 States == {"CREATED", "ACTIVE", "PAUSED", "COMPLETED", "FAILED", "CANCELLED"}
 Terminal == {"COMPLETED", "CANCELLED"}
 
@@ -77,13 +79,14 @@ ASSUME
   /\ Targets \cup Dues \cup Defaults \subseteq States
   /\ StartStates \subseteq States \cup {"NONE"}
   /\ Slow \subseteq Requests
+  /\ Sinks \subseteq Watchers
 
 Calls == Requests \X (1..Attempts)
 
-\* The rule set: at odd revisions rules deny completion, the move that a new workflow begins with, and, as a pair
-\* of equal states, changes of an active workflow that move nothing.
+\* The rule set: at odd revisions rules deny completion, recovery, the move that a new workflow begins with, and, as a
+\* pair of equal states, changes of an active workflow that move nothing.
 Denied(revision) ==
-  IF revision % 2 = 1 THEN {<<"ACTIVE", "COMPLETED">>, <<"CREATED", "ACTIVE">>, <<"ACTIVE", "ACTIVE">>} ELSE {}
+  IF revision % 2 = 1 THEN {<<"ACTIVE", "COMPLETED">>, Recovery, <<"CREATED", "ACTIVE">>, <<"ACTIVE", "ACTIVE">>} ELSE {}
 
 Codes == {
   "OK", "WORKFLOW_NOT_FOUND", "WORKFLOW_PURGED", "TERMINAL_STATE", "VERSION_MISMATCH", "IN_TRANSITION",
@@ -102,6 +105,12 @@ NoCall == [phase |-> "idle", seen |-> NoSeen, revision |-> 0, tries |-> 0, code 
 NoTimer == [phase |-> "idle", seen |-> Absent, revision |-> 0]
 NoPage == [upTo |-> 0, rows |-> {}]
 
+\* What refuses a workflow that has not failed.
+Recovering == {"recover", "enlist-recovery"}
+
+\* What a transaction does.
+Enlisted == {"enlist", "enlist-recovery"}
+
 \* What a request may ask for.  A move names a target, a recovery always goes to ACTIVE.
 Singles == {{w} : w \in Workflows}
 Together == {S \in SUBSET Workflows : S # {} /\ Cardinality(S) <= MaxTogether}
@@ -111,11 +120,11 @@ Bodies ==
   UNION {
     [kind: Kinds \cap {"create"}, on: Singles, to: {"CREATED"}, expected: {0}, due: DuesIn("CREATED")],
     [kind: Kinds \cap {"start"}, on: Singles, to: {"ACTIVE"}, expected: {0}, due: DuesIn("ACTIVE")],
-    [kind: Kinds \cap {"recover"}, on: Singles, to: {"ACTIVE"}, expected: Expected, due: DuesIn("ACTIVE")],
+    [kind: Kinds \cap Recovering, on: Singles, to: {"ACTIVE"}, expected: Expected, due: DuesIn("ACTIVE")],
     [kind: Kinds \cap {"update"}, on: Singles, to: {None}, expected: Expected, due: {None}],
     [kind: Kinds \cap {"deadline"}, on: Singles, to: {None}, expected: Expected, due: {None} \cup Dues],
-    [kind: Kinds \cap {"batch"}, on: Together, to: Targets, expected: {0}, due: {None}],
-    [kind: Kinds \cap {"enlist"}, on: Together \ Singles, to: Targets, expected: {0}, due: {None}],
+    [kind: Kinds \cap {"batch"}, on: Together, to: Targets, expected: Expected, due: {None}],
+    [kind: Kinds \cap {"enlist"}, on: Together \ Singles, to: Targets, expected: Expected, due: {None}],
     UNION {[kind: Kinds \cap {"move", "enlist"}, on: Singles, to: {to}, expected: Expected, due: DuesIn(to)] : to \in Targets}}
 
 Born == {"create", "start"}
@@ -197,7 +206,7 @@ Histories(order, start) ==
 
 Begun(state) == [Absent EXCEPT !.state = state, !.version = Len(Path(state)), !.ripe = state # "FAILED" \/ ~Backoff]
 
-NewWatch(from) == [from |-> from, cursor |-> from, sent |-> <<>>, page |-> NoPage, told |-> 0]
+NewWatch(from) == [from |-> from, cursor |-> from, sent |-> <<>>, page |-> NoPage, told |-> 0, stored |-> from]
 
 Init ==
   /\ \E start \in [Workflows -> StartStates] :
@@ -296,7 +305,7 @@ MoveVerdict(w, seen, to, revision) ==
 VerdictOf(b, w, seen, revision) ==
   CASE b.kind = "start" -> MoveVerdict(w, [seen EXCEPT !.state = "CREATED"], "ACTIVE", revision)
     [] b.kind = "update" -> IF <<seen.state, seen.state>> \in Denied(revision) THEN "RULE_DENIED" ELSE "ok"
-    [] b.kind = "recover" /\ seen.state # "FAILED" -> "NOT_FAILED"
+    [] b.kind \in Recovering /\ seen.state # "FAILED" -> "NOT_FAILED"
     [] OTHER -> MoveVerdict(w, seen, b.to, revision)
 
 \* All checks of one workflow.  An engine that does not answer has not consented.
@@ -338,7 +347,7 @@ Write(c) ==
       revision == call[c].revision
   IN
   /\ call' = [call EXCEPT ![c] = [NoCall EXCEPT !.phase = "waiting"]]
-  /\ IF b.kind = "enlist"
+  /\ IF b.kind \in Enlisted
        THEN /\ wf' = [w \in Workflows |->
                 IF w \in b.on THEN [wf[w] EXCEPT !.hold = [request |-> r, to |-> b.to, revision |-> revision, due |-> b.due]]
                 ELSE wf[w]]
@@ -383,7 +392,7 @@ Reply(c) ==
 \* It may abort at any time; it commits only what was promised.
 TxDecide(r, outcome) ==
   /\ tx[r] = None
-  /\ body[r].kind = "enlist"
+  /\ body[r].kind \in Enlisted
   /\ outcome = "commit" => Held(r)
   /\ tx' = [tx EXCEPT ![r] = outcome]
   /\ UNCHANGED <<durable, body, volatile, around, watch>>
@@ -487,7 +496,8 @@ Purge(w) ==
   /\ gone' = gone \cup {i \in DOMAIN events : events[i].workflow = w}
   /\ UNCHANGED <<events, answered, tx, body, volatile, around, watch>>
 
-\* The calls are gone; their clients will send them again.  So are the streams, whose cursors are the watchers'.
+\* The calls are gone; their clients will send them again.  So are the streams, whose cursors are the watchers'.  A sink
+\* goes on from what was stored.
 Crash ==
   /\ up
   /\ crashes < MaxCrash
@@ -496,7 +506,8 @@ Crash ==
   /\ call' = [c \in Calls |->
        IF call[c].phase \in {"idle", "answered"} THEN call[c] ELSE [NoCall EXCEPT !.phase = "sent"]]
   /\ timer' = [w \in Workflows |-> NoTimer]
-  /\ watch' = [v \in Watchers |-> [watch[v] EXCEPT !.page = NoPage]]
+  /\ watch' = [v \in Watchers |->
+       [watch[v] EXCEPT !.page = NoPage, !.cursor = IF v \in Sinks THEN watch[v].stored ELSE watch[v].cursor]]
   /\ UNCHANGED <<durable, tx, body, engine>>
 
 Restart ==
@@ -538,6 +549,14 @@ WatchAnew(v) ==
   /\ watch' = [watch EXCEPT ![v] = NewWatch(watch[v].told - 1)]
   /\ UNCHANGED <<durable, tx, body, volatile, around>>
 
+\* How far a sink is, is stored after it has acknowledged, and seldom: what a crash forgets is published again.
+Store(v) ==
+  /\ v \in Sinks
+  /\ up
+  /\ watch[v].stored # watch[v].cursor
+  /\ watch' = [watch EXCEPT ![v].stored = watch[v].cursor]
+  /\ UNCHANGED <<durable, tx, body, volatile, around>>
+
 -----------------------------------------------------------------------------
 CallStep(c) == Load(c) \/ Apply(c) \/ Reply(c)
 
@@ -545,7 +564,7 @@ TxStep(r) == TxAbort(r) \/ TxCommit(r)
 
 TimerStep(w) == Fire(w) \/ TimerAsks(w) \/ TimerActs(w)
 
-WatchStep(v) == Fetch(v) \/ Deliver(v) \/ WatchAnew(v)
+WatchStep(v) == Fetch(v) \/ Deliver(v) \/ WatchAnew(v) \/ Store(v)
 
 Next ==
   \/ \E r \in Requests :
@@ -622,23 +641,32 @@ WorkflowUniqueness ==
   \A w \in Workflows : \A i \in DOMAIN EventsOf(w) : (EventsOf(w)[i].kind = "create") <=> (i = 1)
 
 \* No update is lost: each change starts where the one before it ended, and a held workflow has not moved
-\* away from the promise that was made for it.
+\* away from the promise that was made for it.  Who names a version changes that one or nothing, so of those who name the
+\* same one succeeds.
 ConcurrentSafety ==
-  \A w \in Workflows :
-    /\ \A i \in 2..Len(EventsOf(w)) : EventsOf(w)[i].from = EventsOf(w)[i - 1].to
-    /\ wf[w].hold # NoHold =>
-         /\ <<wf[w].state, wf[w].hold.to>> \in Lifecycle
-         /\ <<wf[w].state, wf[w].hold.to>> \notin Denied(wf[w].hold.revision)
+  /\ \A i \in DOMAIN events :
+       LET r == events[i].request IN r # None => body[r].expected \in {0, events[i].version - 1}
+  /\ \A w \in Workflows :
+       /\ \A i \in 2..Len(EventsOf(w)) : EventsOf(w)[i].from = EventsOf(w)[i - 1].to
+       /\ \A n \in Expected \ {0} :
+            Cardinality({r \in Requests : answered[r] = "OK" /\ body[r].expected = n /\ w \in body[r].on}) <= 1
+       /\ wf[w].hold # NoHold =>
+            /\ <<wf[w].state, wf[w].hold.to>> \in Lifecycle
+            /\ <<wf[w].state, wf[w].hold.to>> \notin Denied(wf[w].hold.revision)
+            /\ body[wf[w].hold.request].expected \in {0, wf[w].version}
 
-\* No change without the engine's word: the revision that the event names allows it.
+\* No change without the engine's word: the revision that the event names allows it.  That it is the one that was current
+\* when the engine was asked is RevisionNamed and EngineIsAsked.
 PredicateLogicDependency ==
   \A i \in DOMAIN events :
     events[i].kind \notin {"deadline-set", "deadline-refused"} =>
       <<events[i].from, events[i].to>> \notin Denied(events[i].revision)
 
-\* Only what has failed is recovered.
+\* Only what has failed is recovered, and what is called recovered is.
 RecoverySessionValidity ==
-  \A i \in DOMAIN events : events[i].kind = "recover" => <<events[i].from, events[i].to>> = Recovery
+  /\ \A i \in DOMAIN events : events[i].kind \in Recovering => <<events[i].from, events[i].to>> = Recovery
+  /\ \A r \in Requests : body[r].kind \in Recovering /\ answered[r] = "OK" =>
+       \E i \in DOMAIN events : events[i].request = r /\ <<events[i].from, events[i].to>> = Recovery
 
 RecoveriesBounded == \A w \in Workflows : Recoveries(w, wf[w]) <= MaxRecoveries
 
@@ -655,6 +683,27 @@ AtMostOncePerRequestId ==
     /\ Cardinality(own) = (IF answered[r] = "OK" THEN Owed(body[r]) ELSE 0)
     /\ \A c \in Calls : c[1] = r /\ call[c].code \in {"OK", "TRANSACTION_ABORTED"} => call[c].code = answered[r]
     /\ Held(r) => answered[r] = None
+
+\* Is this what was asked for?
+IsWhat(b, event) ==
+  /\ CASE b.kind = "create" -> event.kind = "create"
+       [] b.kind = "start" -> event.kind = "move" /\ event.to = "ACTIVE"
+       [] b.kind = "update" -> event.kind = "update"
+       [] b.kind = "deadline" -> event.kind = "deadline-set" /\ (b.due = None => event.due = NoDue)
+       [] OTHER -> event.kind = b.kind /\ event.to = b.to
+  /\ b.due # None => event.due = [to |-> b.due, set |-> event.version]
+
+\* Who hears that it is done, for that it is done.
+DoneAsAsked ==
+  \A r \in Requests : answered[r] = "OK" =>
+    \A w \in body[r].on :
+      \E i \in DOMAIN events : events[i].request = r /\ events[i].workflow = w /\ IsWhat(body[r], events[i])
+
+\* What a transaction has held ends as it was decided, and nothing else ends otherwise than done.
+OutcomeIsDecision ==
+  \A r \in Requests :
+    /\ answered[r] = "OK" => tx[r] = (IF body[r].kind \in Enlisted THEN "commit" ELSE None)
+    /\ answered[r] = "TRANSACTION_ABORTED" => tx[r] = "abort" /\ \A i \in DOMAIN events : events[i].request # r
 
 \* What is asked for together is held together and done together, under one revision: all of it or nothing.
 AllOrNothing ==
@@ -699,12 +748,19 @@ DeadlineKept ==
 \* A deadline names a move from the state that the workflow is in.
 DeadlineLegal == \A w \in Workflows : wf[w].due # NoDue => <<wf[w].state, wf[w].due.to>> \in Lifecycle
 
-\* What a watcher was sent is what happened since it began: all of it, in order, once.
+\* What a watcher was sent is what happened since it began: all of it, in order, once.  A sink may be sent again what comes
+\* after what is stored, and is never sent anything before what precedes it.
 NoEventSkipped ==
   \A v \in Watchers :
-    watch[v].sent = [i \in 1..(watch[v].cursor - watch[v].from) |-> watch[v].from + i]
+    LET from == watch[v].from
+        sent == watch[v].sent
+    IN
+    IF v \notin Sinks THEN sent = [i \in 1..(watch[v].cursor - from) |-> from + i]
+    ELSE /\ \A k \in DOMAIN sent : sent[k] = from + 1 \/ \E j \in 1..(k - 1) : sent[j] = sent[k] - 1
+         /\ (from + 1)..watch[v].cursor \subseteq Range(sent)
+         /\ (from + 1)..watch[v].stored \subseteq Range(sent)
 
-\* A watcher is told that something is missing only if something is that it was not sent, and from where on nothing is.
+\* A watcher is told that something is missing only if something is after its cursor, and from where on nothing is.
 CompactedTruly ==
   \A v \in Watchers :
     watch[v].told # 0 =>
@@ -730,12 +786,32 @@ VersionMonotonicity ==
        \/ wf[w].state = "NONE" /\ wf'[w].version = 2
        \/ wf'[w].state = "PURGED"]_vars
 
+\* A step in which a call writes.
+Writes(c) == call[c].phase = "judged" /\ call'[c].phase = "waiting"
+
 \* A call is judged by the engine's word, at the moment it is given, and by nothing else; and so is a deadline.
 EngineIsAsked ==
   [][/\ \A c \in Calls : call[c].phase # "judged" /\ call'[c].phase = "judged" /\ body[c[1]].kind \notin Unjudged =>
           engine.up /\ call'[c].revision = engine.revision
      /\ \A w \in Workflows : timer[w].phase = "loaded" /\ timer'[w].phase = "judged" =>
           engine.up /\ timer'[w].revision = engine.revision]_vars
+
+\* An event names the revision that its change was judged by: the call's, the hold's that is the call's, or the timer's.
+RevisionNamed ==
+  [][/\ \A i \in (Len(events) + 1)..Len(events') :
+          LET event == events'[i]
+              w == event.workflow
+              r == event.request
+          IN
+          CASE event.kind \in {"create", "deadline-set"} -> event.revision = 0
+            [] event.kind = "deadline" -> timer[w].phase = "judged" /\ event.revision = timer[w].revision
+            [] event.kind = "deadline-refused" -> event.revision \in {0, timer[w].revision}
+            [] event.kind \in Enlisted -> wf[w].hold.request = r /\ event.revision = wf[w].hold.revision
+            [] OTHER -> \E c \in Calls : Writes(c) /\ c[1] = r /\ event.revision = call[c].revision
+     /\ \A w \in Workflows : wf[w].hold = NoHold /\ wf'[w].hold # NoHold =>
+          \E c \in Calls :
+            /\ Writes(c)
+            /\ wf'[w].hold = [request |-> c[1], to |-> body[c[1]].to, revision |-> call[c].revision, due |-> body[c[1]].due]]_vars
 
 \* A retry that arrives after the answer hears the answer, and no other.
 RetryHearsFirstAnswer ==
@@ -745,9 +821,14 @@ RetryHearsFirstAnswer ==
        /\ answered[c[1]] # None
        => call'[c].code = answered[c[1]]]_vars
 
-\* A promise is kept until the transaction is decided.
+\* A promise is kept, all of it, until the transaction is decided, and ends with its outcome.
 HoldKept ==
-  [][\A w \in Workflows : wf[w].hold # NoHold /\ wf'[w].hold # wf[w].hold => tx[wf[w].hold.request] # None]_vars
+  [][\A w \in Workflows : wf[w].hold # NoHold /\ wf'[w].hold # wf[w].hold =>
+       LET r == wf[w].hold.request IN
+       /\ wf'[w].hold = NoHold
+       /\ tx[r] = "commit" => wf'[w].version = wf[w].version + 1 /\ answered'[r] = "OK"
+       /\ tx[r] = "abort" => wf'[w].version = wf[w].version /\ answered'[r] = "TRANSACTION_ABORTED"
+       /\ tx[r] # None]_vars
 
 \* What has failed is left alone as long as the policy says.
 RecoveryNotEarly ==
@@ -760,13 +841,114 @@ HistoryImmutable ==
      /\ gone \subseteq gone']_vars
 
 -----------------------------------------------------------------------------
+(* The contract: the code that a request is to hear.  It is told of the history, and not of the record that the steps above   *)
+(* go by: reasons to refuse, in their order, and the first that holds speaks.                                                 *)
+
+\* What there is to know of a workflow of which this record was read.
+View(w, record) ==
+  [past |-> SubSeq(EventsOf(w), 1, record.version), isHeld |-> record.hold # NoHold, isPurged |-> record.state = "PURGED",
+   isRipe |-> record.ripe \/ (wf[w].version = record.version /\ wf[w].ripe)]
+
+CheckedFor == <<"WORKFLOW_NOT_FOUND", "WORKFLOW_PURGED", "TERMINAL_STATE", "VERSION_MISMATCH", "IN_TRANSITION">>
+DueFor == <<"DEADLINE_NOT_SET", "DEADLINE_INVALID">>
+JudgedFor == <<"NOT_FAILED", "INVALID_TRANSITION", "RECOVERIES_EXHAUSTED", "RECOVERY_TOO_EARLY", "RULE_DENIED">>
+CreatedFor == <<"WORKFLOW_PURGED", "WORKFLOW_ALREADY_EXISTS", "WORKFLOW_LIMIT_REACHED">>
+Asked == <<"PREDICATE_LOGIC_UNAVAILABLE">> \o JudgedFor
+
+Holds(code, b, view, revision) ==
+  LET at == IF view.past = <<>> THEN (IF b.kind \in Born THEN "CREATED" ELSE "NONE") ELSE Last(view.past).to
+      move == <<at, IF b.to = None THEN at ELSE b.to>>
+      moves == b.kind # "create" /\ b.to # None
+      recovered == {i \in DOMAIN view.past : view.past[i].from = "FAILED" /\ view.past[i].to = "ACTIVE"}
+  IN
+  CASE code = "WORKFLOW_NOT_FOUND" -> view.past = <<>> /\ ~view.isPurged
+    [] code = "WORKFLOW_PURGED" -> view.isPurged
+    [] code = "TERMINAL_STATE" -> at = "COMPLETED" \/ at = "CANCELLED"
+    [] code = "VERSION_MISMATCH" -> b.expected > 0 /\ b.expected # Len(view.past)
+    [] code = "IN_TRANSITION" -> view.isHeld
+    [] code = "DEADLINE_NOT_SET" -> b.kind = "deadline" /\ b.due = None /\ (view.past = <<>> \/ Last(view.past).due.to = None)
+    [] code = "DEADLINE_INVALID" -> b.kind = "deadline" /\ b.due # None /\ <<at, b.due>> \notin Lifecycle
+    [] code = "PREDICATE_LOGIC_UNAVAILABLE" -> ~engine.up
+    [] code = "NOT_FAILED" -> b.kind \in {"recover", "enlist-recovery"} /\ at # "FAILED"
+    [] code = "INVALID_TRANSITION" -> moves /\ move \notin Lifecycle
+    [] code = "RECOVERIES_EXHAUSTED" -> moves /\ at = "FAILED" /\ b.to = "ACTIVE" /\ Cardinality(recovered) >= MaxRecoveries
+    [] code = "RECOVERY_TOO_EARLY" -> moves /\ at = "FAILED" /\ b.to = "ACTIVE" /\ ~view.isRipe
+    [] code = "RULE_DENIED" -> move \in Denied(revision)
+    [] code = "WORKFLOW_ALREADY_EXISTS" -> view.past # <<>>
+    [] code = "WORKFLOW_LIMIT_REACHED" -> Cardinality(Existing) >= MaxWorkflows
+
+\* Of several workflows, the first that is refused speaks for all.
+Demanded(b, reasons, record, revision) ==
+  LET about == Order(b.on)
+      refusals == {p \in (DOMAIN about) \X (DOMAIN reasons) : Holds(reasons[p[2]], b, View(about[p[1]], record[about[p[1]]]), revision)}
+      isFirst(p) == \A q \in refusals : p[1] < q[1] \/ (p[1] = q[1] /\ p[2] <= q[2])
+  IN IF refusals = {} THEN "ok" ELSE reasons[(CHOOSE p \in refusals : isFirst(p))[2]]
+
+\* A record is not the one that was loaded.
+HasChanged(c) ==
+  \E w \in body[c[1]].on :
+    \/ wf[w].state = "PURGED"
+    \/ wf[w].version # call[c].seen[w].version
+    \/ wf[w].hold # NoHold
+
+Answers(c) == call[c].phase \notin {"idle", "answered"} /\ call'[c].phase = "answered"
+
+\* What is read of the store is answered by what is there; what the engine has judged, by what was there and by what rules now;
+\* what a write has lost to, by that.
+DemandedOf(c) ==
+  LET b == body[c[1]]
+      isBorn == b.kind \in Born
+  IN
+  CASE answered[c[1]] # None /\ (isBorn \/ call[c].phase # "judged") /\ call[c].phase # "loaded" -> answered[c[1]]
+    [] call[c].phase = "sent" -> Demanded(b, CheckedFor \o DueFor, wf, 0)
+    [] call[c].phase = "loaded" ->
+         Demanded(b, (IF isBorn THEN <<>> ELSE CheckedFor) \o Asked, call[c].seen, engine.revision)
+    [] call[c].phase = "judged" /\ isBorn -> Demanded(b, CreatedFor, wf, 0)
+    [] call[c].phase = "judged" /\ call[c].tries = MaxTries /\ HasChanged(c) -> "VERSION_MISMATCH"
+    [] OTHER -> "nothing"
+
+AnswerIsDemanded == [][\A c \in Calls : Answers(c) => call'[c].code = DemandedOf(c)]_vars
+
+\* What is loaded is what is there, unless all of it is refused; what is judged is allowed; and what is written, or held, is what
+\* the contract allows of the workflows as they are then.
+StepIsDemanded ==
+  [][\A c \in Calls :
+       LET r == c[1]
+           b == body[r]
+           isBorn == b.kind \in Born
+       IN
+       /\ call[c].phase = "sent" /\ call'[c].phase \in {"loaded", "judged"} =>
+            /\ answered[r] = None
+            /\ ~isBorn =>
+                 /\ \A w \in b.on : call'[c].seen[w] = wf[w]
+                 /\ \E w \in b.on : Demanded([b EXCEPT !.on = {w}], CheckedFor \o DueFor, wf, 0) = "ok"
+       /\ call[c].phase = "loaded" /\ call'[c].phase = "judged" =>
+            Demanded(b, (IF isBorn THEN <<>> ELSE CheckedFor) \o Asked, call[c].seen, engine.revision) = "ok"
+       /\ Writes(c) =>
+            /\ answered[r] = None
+            /\ Demanded(b, IF isBorn THEN CreatedFor ELSE CheckedFor \o DueFor, wf, 0) = "ok"
+            /\ b.kind \notin Unjudged => Demanded(b, JudgedFor, wf, call[c].revision) = "ok"]_vars
+
+\* A deadline makes the move that a request for it would make, and is refused only if that one would be.
+DeadlineIsDemanded ==
+  [][\A i \in (Len(events) + 1)..Len(events') :
+       LET event == events'[i]
+           w == event.workflow
+           asked == [NoBody EXCEPT !.kind = "move", !.on = {w}, !.to = wf[w].due.to]
+       IN
+       event.kind \in ByDeadline =>
+         /\ Demanded(asked, CheckedFor, wf, 0) = "ok"
+         /\ (event.kind = "deadline") <=> (Demanded(asked, JudgedFor, wf, timer[w].revision) = "ok")]_vars
+
+-----------------------------------------------------------------------------
 (* Liveness, of LiveSpec. *)
 
 Submitted(r) == body[r] # NoBody
-Done(r) == \A a \in 1..Attempts : call[<<r, a>>].phase \in {"idle", "answered"}
 
-\* Every request is answered, if the engine answers.
-TransitionCompletion == \A r \in Requests \ Slow : Submitted(r) ~> (Submitted(r) /\ Done(r))
+\* Every call is answered, if the engine answers, also one that was cut off by a crash and sent again.  No client leaves here;
+\* one that does is answered all the same, and does not hear it.
+TransitionCompletion ==
+  \A c \in Calls : c[1] \notin Slow => call[c].phase = "sent" ~> call[c].phase = "answered"
 
 \* One request that the engine leaves without an answer stops no other.
 ProgressGuarantee == \A r \in Requests \ Slow : Submitted(r) ~> call[<<r, 1>>].phase = "answered"
@@ -810,6 +992,7 @@ NeverLimit == NeverAnswered("WORKFLOW_LIMIT_REACHED")
 NeverTxAborted == NeverAnswered("TRANSACTION_ABORTED")
 NeverWritten(kind) == \A i \in DOMAIN events : events[i].kind # kind
 NeverRecovered == NeverWritten("recover")
+NeverRecoveredTogether == NeverWritten("enlist-recovery")
 NeverUpdated == NeverWritten("update")
 NeverFired == NeverWritten("deadline")
 NeverFiringRefused == NeverWritten("deadline-refused")
@@ -822,6 +1005,8 @@ NeverAnsweredOfPurged ==
   \A c \in Calls : ~(call[c].phase = "sent" /\ answered[c[1]] = "OK" /\ \E w \in body[c[1]].on : wf[w].state = "PURGED")
 \* The watcher had read a page when what follows was purged.
 NeverCompactedBesidePage == \A v \in Watchers : ~(watch[v].told # 0 /\ watch[v].cursor > watch[v].from)
+\* A sink was sent again what it had acknowledged.
+NeverPublishedAgain == \A v \in Watchers : Len(watch[v].sent) = Cardinality(Range(watch[v].sent))
 NeverCompacted == \A v \in Watchers : watch[v].told = 0
 \* The move was judged by a revision that is no longer the current one: allowed, and recorded.
 NeverJudgedByOlderRules ==

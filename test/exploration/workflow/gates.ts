@@ -92,7 +92,7 @@ export function storeOf(store: WorkflowStore, nowMs: () => number, call: Running
 }
 
 /** At odd revisions. specs/WorkflowManager.tla: Denied. */
-const denied: ReadonlySet<string> = new Set(["ACTIVE COMPLETED", "CREATED ACTIVE", "ACTIVE ACTIVE"]);
+const denied: ReadonlySet<string> = new Set(["ACTIVE COMPLETED", "FAILED ACTIVE", "CREATED ACTIVE", "ACTIVE ACTIVE"]);
 
 /** The rule set of the spec. A move is judged as it was when the question was asked, by the revision of when it is answered. */
 export function predicatesOf(engine: { readonly up: boolean; readonly revision: number }, call: Running): PredicateClient {

@@ -22,6 +22,7 @@ function configOf(constants: Constants): string {
   Workflows = {${workflows.join(", ")}}
   Requests = {${requests.join(", ")}}
   Watchers = {}
+  Sinks = {}
   Attempts = 1
   Kinds = ${setOf(kinds)}
   Targets = ${setOf(targets)}

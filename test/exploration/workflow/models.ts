@@ -44,7 +44,7 @@ export const comparedModels: readonly Model[] = [
     constants: {
       ...base,
       requests: ["r1"],
-      kinds: ["create", "start", "move", "recover", "update", "enlist"],
+      kinds: ["create", "start", "move", "recover", "update", "enlist", "enlist-recovery"],
       targets: ["ACTIVE", "PAUSED", "COMPLETED", "FAILED", "CANCELLED"],
       expected: [0, 2],
       startStates: ["NONE", "CREATED", "ACTIVE", "PAUSED", "COMPLETED", "FAILED"],

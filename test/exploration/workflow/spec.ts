@@ -58,6 +58,12 @@ export type SpecState = {
   readonly crashes: number;
 };
 
+/** What a transaction does. */
+export const enlisted: ReadonlySet<string> = new Set(["enlist", "enlist-recovery"]);
+
+/** What refuses a workflow that has not failed. */
+export const recovering: ReadonlySet<string> = new Set(["recover", "enlist-recovery"]);
+
 export const none = "none";
 export const noHold: SpecHold = { request: none, to: none, revision: 0, due: none };
 export const noDue: SpecDue = { to: none, set: 0 };

@@ -22,6 +22,7 @@ export function bodiesOf({ workflows, kinds, targets, expected, dues, maxTogethe
     create: ["CREATED"],
     start: ["ACTIVE"],
     recover: ["ACTIVE"],
+    "enlist-recovery": ["ACTIVE"],
     update: [none],
     deadline: [none],
   };
@@ -47,7 +48,7 @@ export function bodiesOf({ workflows, kinds, targets, expected, dues, maxTogethe
     .flatMap((kind) =>
       several
         .filter(({ length }) => kind === "batch" || length > 1)
-        .flatMap((on) => targets.map((to) => ({ kind, on, to, expected: 0, due: none }))),
+        .flatMap((on) => targets.flatMap((to) => expected.map((version) => ({ kind, on, to, expected: version, due: none })))),
     );
   return [...singly, ...together];
 }

@@ -13,7 +13,7 @@ import type { CoordinatorSessions } from "../../../src/workflow/ports.ts";
 import { beginning, begun, goOn, predicatesOf, type Running, storeOf } from "./gates.ts";
 import { eventsIn, recordIn } from "./look.ts";
 import type { Constants } from "./models.ts";
-import { absent, noBody, none, type SpecBody, type SpecCall, type SpecRecord, type SpecState, type SpecTimer } from "./spec.ts";
+import { absent, enlisted, noBody, none, recovering, type SpecBody, type SpecCall, type SpecRecord, type SpecState, type SpecTimer } from "./spec.ts";
 import { backoffMs, beginHistory, bodiesOf, termsOf } from "./start.ts";
 
 // The production manager and its participant over a store in memory, one step of specs/WorkflowManager.tla at a time.
@@ -138,7 +138,7 @@ export async function createWorld(constants: Constants, start: Readonly<Record<s
         return codeOf(await managerOf(call, true).setDeadline({ ...asked, wanted }, caller));
       default: {
         const moves = movesFor(r, body);
-        if (body.kind === "enlist") return prepare(call, r as TransactionId, moves);
+        if (enlisted.has(body.kind)) return prepare(call, r as TransactionId, moves);
         return codeOf(await managerOf(call).moveAll(moves, undefined, caller));
       }
     }
@@ -154,7 +154,7 @@ export async function createWorld(constants: Constants, start: Readonly<Record<s
       return {
         workflowId: id as WorkflowId,
         expectedVersion: body.expected === 0 ? undefined : body.expected,
-        mustRecover: body.kind === "recover",
+        mustRecover: recovering.has(body.kind),
         context: {},
         move: { ...asked, targetState: body.to as WorkflowState, eventMetadata: {} },
       };
@@ -187,7 +187,7 @@ export async function createWorld(constants: Constants, start: Readonly<Record<s
 
   /** Held: its answer is the end of its transaction. */
   const isHeld = (call: Running | undefined, body: SpecBody): boolean =>
-    body.kind === "enlist" && call !== undefined && call.at === undefined && call.code === undefined;
+    enlisted.has(body.kind) && call !== undefined && call.at === undefined && call.code === undefined;
 
   function keep(r: string, call: Running): void {
     if (call.code !== undefined) codes.set(r, call.code);
@@ -218,7 +218,7 @@ export async function createWorld(constants: Constants, start: Readonly<Record<s
     const call = running.get(r) as Running;
     await goOn(call);
     // The promise is the participant's answer; the caller's is the outcome.
-    if (call.at === "answer" && bodies.get(r)?.kind === "enlist") await goOn(call);
+    if (call.at === "answer" && enlisted.has(bodies.get(r)?.kind ?? none)) await goOn(call);
     keep(r, call);
   }
 
@@ -381,7 +381,7 @@ export async function createWorld(constants: Constants, start: Readonly<Record<s
     if (state.up && phase === "loaded") steps.push({ action: "AskEngine", who: r });
     if (state.up && phase === "judged") steps.push({ action: "Apply", who: r });
     if (state.up && phase === "waiting" && state.answered[r] !== none) steps.push({ action: "Reply", who: r });
-    if (kind !== "enlist") return steps;
+    if (!enlisted.has(kind)) return steps;
     const isHolding = Object.values(state.wf).some(({ hold }) => hold.request === r);
     if (state.tx[r] === none) steps.push({ action: "TxDecide", who: r, outcome: "abort" });
     if (state.tx[r] === none && isHolding) steps.push({ action: "TxDecide", who: r, outcome: "commit" });
