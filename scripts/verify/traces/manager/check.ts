@@ -98,6 +98,7 @@ function configText(traces: readonly Trace[]): string {
   Workflows = {${names("w")}}
   Requests = {${names("r")}}
   Watchers = {}
+  Sinks = {}
   Attempts = 1
   Kinds = {"create", "start", "move", "recover", "enlist", "batch", "update", "deadline"}
   Targets = ${states}
