@@ -64,8 +64,11 @@ describe("the coordinator is killed", () => {
     const beta = await enter("beta", "--delay", "2s");
     await connected();
     const transactionId = await begin("beta", "alpha", "beta");
+    // It thinks until all of this has happened, however long that takes.
+    beta.signal("SIGSTOP");
     await cluster.participant("alpha").logged({ msg: "vote sent", transaction: transactionId });
     await cluster.restart("coordinator");
+    beta.signal("SIGCONT");
     await beta.logged({ msg: "resource prepared", transaction: transactionId });
     await settled();
     expect(await outcomeOf(transactionId)).toBe("aborted");
