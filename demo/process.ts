@@ -7,7 +7,7 @@ import { CommandError } from "../src/cli/failure.ts";
 import type { DurationMs } from "../src/kernel/time.ts";
 
 /** A process that is not ready by then will not be. Generous: the machine may be busy. */
-const readyMs: DurationMs = 30_000;
+const readyMsDefault: DurationMs = 30_000;
 
 /** A process that has not ended by then after SIGTERM is killed. */
 const endMs: DurationMs = 15_000;
@@ -21,6 +21,8 @@ export type ProcessOptions = {
   /** It is ready once it logs a line with this message. */
   readonly readyMessage: string;
   readonly logFile: string;
+  /** One that is not ready by then is killed. */
+  readonly readyMs?: DurationMs;
   /** Hears each line of the log. */
   readonly onLine?: (line: LogLine) => void;
 };
@@ -40,7 +42,7 @@ export type DemoProcess = {
 };
 
 export function createProcess(options: ProcessOptions): DemoProcess {
-  const { name, args, readyMessage, logFile, onLine } = options;
+  const { name, args, readyMessage, logFile, readyMs = readyMsDefault, onLine } = options;
   const log = createWriteStream(logFile, { flags: "a" });
   let child: ChildProcess | undefined;
   let over = false;

@@ -20,7 +20,8 @@ export type World = {
 
 export const participantId = "alpha";
 
-const startCountMax = 5;
+/** Beside much else a start may take long, and is no problem here. */
+const readyMs = 300_000;
 
 /** So that some transactions are aborted. */
 const votes = ["--commit-probability", "0.9"];
@@ -35,6 +36,7 @@ export async function createWorld(topology: Topology, folder: string): Promise<W
       args: () => ["serve", "--listen", listen, "--data-dir", join(folder, "data", name), ...args],
       readyMessage: "serving",
       logFile: logFile(name),
+      readyMs,
     });
   const peers = ["--commit-address", at(coordinator), "--predicate-address", at(engine)];
   const hosts =
@@ -51,6 +53,7 @@ export async function createWorld(topology: Topology, folder: string): Promise<W
     args: () => ["participant", participantId, "--address", commits, "--data-dir", join(folder, "data"), ...votes],
     readyMessage: "participant started",
     logFile: logFile(participantId),
+    readyMs,
   });
   const processes = [...hosts, participant];
   return {
@@ -58,7 +61,7 @@ export async function createWorld(topology: Topology, folder: string): Promise<W
     engineAddress: topology === "one" ? at(manager) : at(engine),
     processes,
     async start() {
-      for (const each of processes) await start(each);
+      for (const each of processes) await each.start();
     },
     killNow() {
       for (const each of processes) each.killNow();
@@ -69,17 +72,7 @@ export async function createWorld(topology: Topology, folder: string): Promise<W
 /** Kills it, and starts it where it was. */
 export async function kill(victim: DemoProcess): Promise<void> {
   await victim.end("SIGKILL");
-  await start(victim);
-}
-
-/** On a machine that has no time for it, a start takes more than one attempt. */
-async function start(one: DemoProcess): Promise<void> {
-  for (let attempt = 1; ; attempt += 1) {
-    const started = await one.start().catch((error: unknown) => {
-      if (attempt === startCountMax) throw error;
-    });
-    if (started !== undefined) return;
-  }
+  await victim.start();
 }
 
 /** It stands still for so long, as on a machine that has no time for it. */
