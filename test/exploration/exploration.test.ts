@@ -51,5 +51,5 @@ test("a core that votes before its promise is durable is found by exploration an
   if (!mutant) throw new Error("there is no such mutant");
   const verdict = await hunt(mutant);
   expect(verdict.exploration).toContain("WriteAheadVote");
-  expect(verdict.simulation).toContain("CommitValidity");
+  expect(verdict.simulation).toContain("WriteAheadVote");
 });
