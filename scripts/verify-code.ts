@@ -176,7 +176,7 @@ async function findAllPlanted(): Promise<void> {
 }
 
 async function traceAll(): Promise<void> {
-  const tlc = await tlcFor("traces are NOT checked", 6);
+  const tlc = await tlcFor("traces are NOT checked", 7);
   if (!tlc) return;
   progress("traces: the manager");
   for (const { name, problems, remark } of await traceManager(tlc)) report(name, problems, remark);

@@ -1,3 +1,4 @@
+import type { ManagerEvent } from "../../scripts/verify/traces/manager/events.ts";
 import type { TraceEvent } from "../../src/commit/core/trace.ts";
 import { createAway } from "./away.ts";
 import { rage } from "./blows.ts";
@@ -39,6 +40,8 @@ export type SimulationOptions = WorldOptions & {
   readonly onLine?: (line: string) => void;
   /** What each core does, in the order in which it happens. */
   readonly onTrace?: (event: TraceEvent) => void;
+  /** What the workflow manager's store was told, and what the engine said. */
+  readonly onManager?: (event: ManagerEvent) => void;
 };
 
 export type SimulationResult = {
@@ -75,7 +78,7 @@ function createRooms(stage: Stage, options: SimulationOptions): readonly Room[] 
       return ledger.unsettled(transactions, participants.resources, isAway);
     },
   };
-  const workflows = onlyCommit ? [] : createWorkflowRooms(stage, { coordinators, participants: names, orders });
+  const workflows = onlyCommit ? [] : createWorkflowRooms(stage, { coordinators, participants: names, orders, record: options.onManager });
   const { without = [] } = options;
   const optional = Object.entries({ [roomSwitches[0]]: interactive, [roomSwitches[1]]: operators, [roomSwitches[2]]: watchers })
     .filter(([name]) => !without.includes(name))

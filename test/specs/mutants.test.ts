@@ -4,12 +4,22 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { loadManifest } from "../../scripts/verify/manifest.ts";
+import { runBatch } from "../../scripts/verify/mutants/batch.ts";
 import { mutantsOf } from "../../scripts/verify/mutants/mutants.ts";
 import { pick } from "../../scripts/verify/mutants/report.ts";
 import { loadMutants, modelsOf, problemsOf } from "../../scripts/verify/mutants/survivors.ts";
+import { findTlc, runTlc, type Tlc, Unavailable } from "../../scripts/verify/tlc.ts";
 
 const specsDir = join(import.meta.dirname, "../../specs");
 const read = (name: string): string => readFileSync(join(specsDir, `${name}.tla`), "utf8");
+
+const runSecondsMax = 120;
+const tlc = await findTlc(join(specsDir, "..", ".cache", "tlc")).catch((error: unknown): Unavailable => {
+  if (error instanceof Unavailable) return error;
+  throw error;
+});
+const missing = tlc instanceof Unavailable ? tlc.message : undefined;
+if (missing !== undefined) console.warn(`\nSKIPPED: mutants of the specs are NOT run: ${missing}\n`);
 
 const door = `---- MODULE Door ----
 EXTENDS Naturals
@@ -110,4 +120,28 @@ describe("specs/mutants.json", () => {
     expect(modelsOf(loadManifest(specsDir), ofModule).length).toBeGreaterThan(0);
     expect(problemsOf(ofModule, mutantsOf(name, read))).toEqual([]);
   });
+});
+
+describe("many mutants in one run", () => {
+  it.skipIf(missing !== undefined)(
+    "are noticed as each of them is by itself",
+    async () => {
+      const model = loadManifest(specsDir).find(({ name }) => name === "ac-3p");
+      if (model === undefined) throw new Error("no model ac-3p");
+      const all = mutantsOf("AtomicCommit", read);
+      const { killed, unnoticed } = await runBatch(tlc as Tlc, specsDir, model, all, 100);
+      expect(killed.size + unnoticed.length).toBe(all.length);
+      expect(killed.size).toBeGreaterThan(10);
+      for (const mutant of [...[...killed.keys()].slice(0, 3), ...unnoticed.slice(0, 2)]) {
+        const modules = new Map([["AtomicCommit", mutant.source]]);
+        const { violated } = await runTlc(tlc as Tlc, specsDir, model, { modules, isShort: true });
+        expect([mutant.text, killed.get(mutant)]).toEqual([mutant.text, violated]);
+      }
+    },
+    runSecondsMax * 1000,
+  );
+
+  if (missing !== undefined && process.env["CI"] === "true") {
+    it("have what they need", () => expect.fail(`the specs cannot be checked: ${missing}`));
+  }
 });

@@ -6,9 +6,12 @@
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { progress } from "../../progress.ts";
 import { differences } from "../judge.ts";
 import type { Model } from "../manifest.ts";
+import { inParallel } from "../parallel.ts";
 import { runTlc, type Tlc } from "../tlc.ts";
+import { isBatchable, mayJoin, runBatch } from "./batch.ts";
 import type { SpecMutant } from "./mutants.ts";
 
 export type Verdict =
@@ -31,23 +34,52 @@ export type Hunt = {
   readonly models: readonly Model[];
 };
 
+/** So many at once: each run takes some of the time, and each mutant some of the memory. */
+const batchMax = 150;
+
+/** Safety models are asked about many mutants at once, and what they let live is asked about one by one. */
+export async function huntTogether(hunt: Hunt, module: string, mutants: readonly SpecMutant[], jobs: number): Promise<void> {
+  const joins = mayJoin(readFileSync(join(hunt.specsDir, `${module}.tla`), "utf8"));
+  let left = mutants.filter(joins);
+  for (const model of hunt.models.filter(isBatchable)) {
+    const open = left.filter((mutant) => known(hunt, mutant, model) === undefined);
+    const chunks = Array.from({ length: Math.ceil(open.length / batchMax) }, (_, at) =>
+      open.slice(at * batchMax, (at + 1) * batchMax),
+    );
+    await inParallel(chunks, jobs, async (chunk) => {
+      const keepKilled = (mutant: SpecMutant, by: string): void =>
+        keep(hunt, mutant, model, { type: "killed", by, model: model.name });
+      const secondsMax = secondsMin + slowerMax * (model.seconds ?? 0) * Math.sqrt(chunk.length);
+      const { unnoticed } = await runBatch(hunt.tlc, hunt.specsDir, model, chunk, secondsMax, keepKilled);
+      for (const mutant of unnoticed) keep(hunt, mutant, model, { type: "unnoticed" });
+    });
+    left = left.filter((mutant) => known(hunt, mutant, model)?.type !== "killed");
+    progress(`${module}: ${left.length} of ${mutants.length} are left by ${model.name}`);
+  }
+}
+
 export async function huntMutant(hunt: Hunt, mutant: SpecMutant): Promise<Verdict> {
   let counted: Verdict | undefined;
   for (const model of hunt.models) {
-    const verdict = await ask(hunt, mutant, model);
+    const verdict = known(hunt, mutant, model) ?? (await run(hunt, mutant, model));
+    keep(hunt, mutant, model, verdict);
     if (verdict.type === "killed") return verdict;
     if (verdict.type === "counted") counted ??= verdict;
   }
   return counted ?? { type: "unnoticed" };
 }
 
-async function ask(hunt: Hunt, mutant: SpecMutant, model: Model): Promise<Verdict> {
-  const file = join(hunt.cacheDir, `${keyOf(hunt.specsDir, mutant, model)}.json`);
-  if (existsSync(file)) return JSON.parse(readFileSync(file, "utf8")) as Verdict;
-  const verdict = await run(hunt, mutant, model);
+const fileOf = (hunt: Hunt, mutant: SpecMutant, model: Model): string =>
+  join(hunt.cacheDir, `${keyOf(hunt.specsDir, mutant, model)}.json`);
+
+function known(hunt: Hunt, mutant: SpecMutant, model: Model): Verdict | undefined {
+  const file = fileOf(hunt, mutant, model);
+  return existsSync(file) ? (JSON.parse(readFileSync(file, "utf8")) as Verdict) : undefined;
+}
+
+function keep(hunt: Hunt, mutant: SpecMutant, model: Model, verdict: Verdict): void {
   mkdirSync(hunt.cacheDir, { recursive: true });
-  writeFileSync(file, JSON.stringify(verdict));
-  return verdict;
+  writeFileSync(fileOf(hunt, mutant, model), JSON.stringify(verdict));
 }
 
 async function run({ tlc, specsDir }: Hunt, mutant: SpecMutant, model: Model): Promise<Verdict> {

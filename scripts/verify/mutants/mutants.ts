@@ -20,9 +20,10 @@ export type SpecMutant = {
   readonly text: string;
   /** The whole module. */
   readonly source: string;
+  readonly edit: Edit;
 };
 
-type Edit = { readonly kind: Kind; readonly start: number; readonly end: number; readonly text: string };
+export type Edit = { readonly kind: Kind; readonly start: number; readonly end: number; readonly text: string };
 
 export function mutantsOf(name: string, read: (module: string) => string): readonly SpecMutant[] {
   const module = moduleOf(name, read(name));
@@ -54,6 +55,7 @@ export function mutantsOf(name: string, read: (module: string) => string): reado
         line: module.source.slice(0, edit.start).split("\n").length,
         text: count === 1 ? plain : `${plain} (${count})`,
         source,
+        edit,
       });
     }
   }
@@ -223,7 +225,10 @@ function nullsOf(module: Module): ReadonlyMap<string, string> {
     for (const [at, from] of [-1, ...commas].entries()) {
       const field = inner[from + 1];
       const value = inner.slice(from + 3, commas[at] ?? inner.length);
-      if (field === undefined || inner[from + 2]?.text !== "|->") continue;
+      const isConstant = value.every(
+        ({ kind, text }) => kind !== "word" || text === text.toUpperCase() || module.definitions.has(text),
+      );
+      if (field === undefined || inner[from + 2]?.text !== "|->" || !isConstant) continue;
       nulls.set(field.text, module.source.slice(value[0]?.start, value.at(-1)?.end));
     }
   }

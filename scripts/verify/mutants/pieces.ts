@@ -84,11 +84,17 @@ function conditional(tokens: readonly Token[]): readonly Piece[] {
 }
 
 function cases(tokens: readonly Token[]): readonly Piece[] {
-  return splitAt(tokens.slice(1), ["[]"]).flatMap((part) => {
+  return armsOf(tokens.slice(1)).flatMap((part) => {
     const arrow = outer(part).find((index) => part[index]?.text === "->") ?? part.length;
     const value = piecesOf(part.slice(arrow + 1), "branch");
     return part[0]?.text === "OTHER" ? [value] : [piecesOf(part.slice(0, arrow), "arm"), value];
   });
+}
+
+/** What an arm says may be local or conditional; the next arm ends it. */
+function armsOf(tokens: readonly Token[]): readonly (readonly Token[])[] {
+  const starts = outer(tokens).filter((index) => tokens[index]?.text === "[]");
+  return [-1, ...starts].map((start, at) => tokens.slice(start + 1, starts[at]));
 }
 
 function splitAt(tokens: readonly Token[], connectives: readonly string[]): readonly (readonly Token[])[] {

@@ -6,7 +6,7 @@ import { progress } from "../../progress.ts";
 import type { Model } from "../manifest.ts";
 import { inParallel } from "../parallel.ts";
 import { prepareShortRuns, type Tlc } from "../tlc.ts";
-import { huntMutant, type Verdict } from "./hunt.ts";
+import { huntMutant, huntTogether, type Verdict } from "./hunt.ts";
 import { mutantsOf, type SpecMutant } from "./mutants.ts";
 import { isListed, loadMutants, type ModuleMutants, modelsOf, problemsOf } from "./survivors.ts";
 
@@ -25,6 +25,9 @@ export type Order = {
   readonly verbose: boolean;
 };
 
+/** Fewer are asked about sooner one by one. */
+const togetherMin = 20;
+
 type Tried = { readonly mutant: SpecMutant; readonly verdict: Verdict };
 
 export async function checkMutants(tlc: Tlc, order: Order): Promise<number> {
@@ -39,6 +42,7 @@ export async function checkMutants(tlc: Tlc, order: Order): Promise<number> {
     const problems = problemsOf(known, mutants);
     for (const problem of problems) console.log(`FAILED    ${name} ${problem}`);
     const hunt = { ...order, tlc, models: modelsOf(order.models, known).filter((model) => order.asked.includes(model)) };
+    if (picked.length >= togetherMin) await huntTogether(hunt, name, picked, order.jobs);
     let done = 0;
     const tried = await inParallel(picked, order.jobs, async (mutant): Promise<Tried> => {
       const verdict = await huntMutant(hunt, mutant);

@@ -1,3 +1,4 @@
+import { type Record, recordedPredicates, recordedStore } from "../../../scripts/verify/traces/manager/events.ts";
 import { createParticipant, type Participant } from "../../../src/commit/participant/participant.ts";
 import { TwoPhaseCommitDefinition } from "../../../src/gen/concord/commit/v1/two_phase_commit.ts";
 import { PredicateLogicDefinition } from "../../../src/gen/concord/predicate/v1/predicate_logic.ts";
@@ -65,11 +66,15 @@ export function createManagerRoom(
     readonly coordinators: Coordinators;
     readonly engine: Pick<EngineRoom, "served">;
     readonly onWrite: (written: ManagerWrite) => Promise<void>;
+    readonly record: Record;
   },
 ): ManagerRoom {
-  const { rpc, coordinators, engine, onWrite } = options;
+  const { rpc, coordinators, engine, onWrite, record } = options;
   const { schedule, dice, tally, network, say, onFailure } = stage;
-  const durable = createMemoryWorkflowStore(() => schedule.nowMs);
+  const durable = recordedStore(
+    createMemoryWorkflowStore(() => schedule.nowMs),
+    record,
+  );
   /** To the coordinator, as its participant; to the engine; to the coordinator, as its client. */
   const cables = { session: createCable(), engine: createCable(), coordinator: createCable() };
   const commitServices = new WeakMap<CoordinatorActor, Served>();
@@ -110,12 +115,13 @@ export function createManagerRoom(
     });
     const policies = await createPolicies({ store, environment: clock });
     const environment = { nowMs: clock.nowMs, newId, termsOf: policies.termsOf };
-    const predicates = createPredicateClient({
+    const client = createPredicateClient({
       engine: rpc.client({ from: process, cable: cables.engine, definition: PredicateLogicDefinition, server: engine.served }),
       timeoutMs: predicateTimeoutMs,
       logger,
       clock,
     });
+    const predicates = recordedPredicates(client, record);
     const transactions = createTransactionClient(
       rpc.client({ from: process, cable: cables.coordinator, definition: TwoPhaseCommitDefinition, server: commitService }),
     );

@@ -40,7 +40,7 @@ export type ManagerEvent =
 export type Record = (event: ManagerEvent) => void;
 
 /** The store, telling what it was told. */
-export function recordedStore(store: WorkflowStore, record: Record): WorkflowStore {
+export function recordedStore<Store extends WorkflowStore>(store: Store, record: Record): Store {
   return {
     ...store,
     apply: async (batch) => {

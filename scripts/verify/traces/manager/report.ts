@@ -1,11 +1,16 @@
+import { simulate } from "../../../../test/simulation/world.ts";
 import type { Tlc } from "../../tlc.ts";
 import { checkManagerTraces, rejectionText } from "./check.ts";
 import { corruptions, corruptManager } from "./corrupt.ts";
-import { type Step, stepsOf } from "./steps.ts";
+import { type Logged, logStepsOf } from "./log-steps.ts";
+import { type Step, stepsOf, type Trace } from "./steps.ts";
 import { playManager } from "./world.ts";
 
 /** Enough for every line many times, in half a minute. */
 const played = { worlds: 60, requests: 18, eachCorruption: 3 } as const;
+
+/** Of the simulation, in which all else fails, too. */
+const simulatedSeeds = 25;
 
 /** All that a trace may say. */
 const actions: readonly Step["action"][] = [
@@ -50,7 +55,15 @@ export async function traceManager(tlc: Tlc): Promise<readonly Check[]> {
     .map(({ kind }) => `no trace for ${kind}`);
   const never = actions.filter((action) => counts.get(action) === 0).map((action) => `${action} never happened`);
   const lines = [...counts.values()].reduce((sum, count) => sum + count, 0);
+  const simulated = await simulatedTraces();
+  const strange = await checkManagerTraces(tlc, simulated);
+  const simulatedLines = simulated.reduce((sum, { steps }) => sum + steps.length, 0);
   return [
+    {
+      name: "traces of the simulated manager",
+      problems: strange.map(rejectionText),
+      remark: `${simulatedSeeds} worlds, ${simulated.length} workflows, ${simulatedLines.toLocaleString("en")} lines`,
+    },
     {
       name: "traces of the manager",
       problems: [...rejected.map(rejectionText), ...never],
@@ -62,4 +75,21 @@ export async function traceManager(tlc: Tlc): Promise<readonly Check[]> {
       remark: `${corrupted.length}, ${corruptions.length} kinds, each rejected at its line`,
     },
   ];
+}
+
+/** What its store was told in the simulated worlds, workflow by workflow. */
+async function simulatedTraces(): Promise<readonly Trace[]> {
+  const traces: Trace[] = [];
+  for (let seed = 1; seed <= simulatedSeeds; seed += 1) {
+    const happened: Logged[] = [];
+    await simulate({
+      seed,
+      participantsMin: 2,
+      participantsMax: 5,
+      onTrace: (event) => void happened.push({ type: "core", event }),
+      onManager: (event) => void happened.push(event),
+    });
+    traces.push(...logStepsOf(`seed ${seed}`, happened));
+  }
+  return traces;
 }

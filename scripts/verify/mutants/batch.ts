@@ -1,0 +1,202 @@
+// Runs a safety model on many mutants at once: one module has them all, and a variable, which nothing changes, says which of them a behaviour is of.
+//
+// A mutant that violates a property is told, and not explored any further. So a run takes about as long as those that survive it, and one
+// start of a JVM, which is most of what a small model takes.
+
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Model } from "../manifest.ts";
+import { runTlc, type Tlc } from "../tlc.ts";
+import type { SpecMutant } from "./mutants.ts";
+import { type Piece, piecesOf } from "./pieces.ts";
+import { type Module, moduleOf, usedBy } from "./tokens.ts";
+
+export type Batch = {
+  /** By what. */
+  readonly killed: ReadonlyMap<SpecMutant, string>;
+  /** Explored to the end. */
+  readonly unnoticed: readonly SpecMutant[];
+};
+
+/** What is violated by a mutant is asked for by the model itself; what must be violated, or taken, by each mutant is not. */
+export const isBatchable = (model: Model): boolean =>
+  model.kind === "safety" && model.exit === 0 && model.mutate === undefined && model.neverTaken === undefined;
+
+/** A definition that TLC evaluates once must not depend on a variable. */
+export function mayJoin(source: string): (mutant: SpecMutant) => boolean {
+  const module = moduleOf("", source);
+  const constant = new Map<string, boolean>();
+  return ({ action }) => {
+    const definition = module.definitions.get(action);
+    if (definition === undefined) return false;
+    const hasParameters = source[definition.start + action.length] === "(";
+    const isConstant = constant.get(action) ?? isConstantLevel(module, action);
+    constant.set(action, isConstant);
+    return hasParameters || !isConstant;
+  };
+}
+
+function isConstantLevel(module: Module, name: string): boolean {
+  return [...usedBy(module, name)].every((used) =>
+    (module.definitions.get(used)?.body ?? []).every(({ kind, text }) => kind !== "word" || !module.variables.has(text)),
+  );
+}
+
+/** What TLC cannot evaluate ends a run; so often it is begun again without the mutant that did it. */
+const errorCountMax = 100;
+
+export async function runBatch(
+  tlc: Tlc,
+  specsDir: string,
+  model: Model,
+  mutants: readonly SpecMutant[],
+  secondsMax: number,
+  /** Called as soon as it is known. */
+  onKilled: (mutant: SpecMutant, by: string) => void = () => {},
+): Promise<Batch> {
+  const kill = (mutant: SpecMutant, by: string): void => {
+    killed.set(mutant, by);
+    onKilled(mutant, by);
+  };
+  const killed = new Map<SpecMutant, string>();
+  for (let errors = 0; errors <= errorCountMax; errors += 1) {
+    const left = mutants.filter((mutant) => !killed.has(mutant));
+    if (left.length === 0) return { killed, unnoticed: [] };
+    const { exit, output } = await runOnce(tlc, specsDir, model, left, secondsMax);
+    for (const [, number, by = ""] of output.matchAll(/^<<"killed", (\d+), "(.*)">>$/gm)) {
+      const mutant = left[Number(number) - 1];
+      if (mutant !== undefined && !killed.has(mutant)) kill(mutant, by);
+    }
+    if (exit === 0) return { killed, unnoticed: left.filter((mutant) => !killed.has(mutant)) };
+    if (exit === -1) return { killed, unnoticed: [] };
+    const culprit = left[(Number([...output.matchAll(/^\/\\ mutant = (\d+)$/gm)].at(-1)?.[1]) % unborn) - 1];
+    if (culprit === undefined) throw new Error(`TLC ended with ${exit} on ${left.length} mutants:\n${output.slice(-5_000)}`);
+    kill(culprit, "an error of evaluation");
+  }
+  return { killed, unnoticed: [] };
+}
+
+async function runOnce(tlc: Tlc, specsDir: string, model: Model, mutants: readonly SpecMutant[], secondsMax: number) {
+  const dir = mkdtempSync(join(tmpdir(), "concord-mutants-"));
+  try {
+    for (const file of readdirSync(specsDir).filter((name) => name.endsWith(".tla") && !name.startsWith("Trace"))) {
+      const source = readFileSync(join(specsDir, file), "utf8");
+      writeFileSync(join(dir, file), file === `${model.module}.tla` ? source : withStep(source));
+    }
+    const cfg = readFileSync(join(specsDir, model.cfg), "utf8");
+    const source = readFileSync(join(specsDir, `${model.module}.tla`), "utf8");
+    const module = moduleOf(model.module, source);
+    const invariants = model.invariants ?? namesIn(cfg, "INVARIANT");
+    const properties = model.properties ?? namesIn(cfg, "PROPERT");
+    const text = joined(module, mutants);
+    writeFileSync(join(dir, `${model.module}.tla`), withReports(text, module, invariants, properties, mutants.length));
+    writeFileSync(join(dir, "batch.cfg"), configOf(cfg));
+    const { invariants: _, properties: __, ...plain } = model;
+    return await runTlc(tlc, dir, { ...plain, cfg: "batch.cfg" }, { secondsMax });
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
+  }
+}
+
+/** The module with all of them in it. Each stands in the place of the smallest piece that it changes. */
+function joined(module: Module, mutants: readonly SpecMutant[]): string {
+  const byAction = Map.groupBy(
+    mutants.map((mutant, index) => ({ mutant, number: index + 1 })),
+    ({ mutant }) => mutant.action,
+  );
+  let text = module.source;
+  const definitions = [...byAction.keys()].flatMap((name) => module.definitions.get(name) ?? []);
+  for (const definition of definitions.toSorted((a, b) => b.start - a.start)) {
+    const body = piecesOf(definition.body);
+    const [start, end] = spanOf(body);
+    text = text.slice(0, start) + textOf(module.source, body, byAction.get(definition.name) ?? []) + text.slice(end);
+  }
+  return text;
+}
+
+/** Added to the number of what is to become a mutant. */
+const unborn = 10_000;
+
+type Numbered = { readonly mutant: SpecMutant; readonly number: number };
+
+const spanOf = ({ tokens }: Piece): readonly [number, number] => [tokens[0]?.start ?? 0, tokens.at(-1)?.end ?? 0];
+
+function textOf(source: string, piece: Piece, numbered: readonly Numbered[]): string {
+  const [start, end] = spanOf(piece);
+  const isIn = (part: Piece, { mutant: { edit } }: Numbered): boolean => {
+    const [from, to] = spanOf(part);
+    return edit.start >= from && edit.end <= to;
+  };
+  let plain = source.slice(start, end);
+  const parts = piece.parts.filter(({ tokens }) => tokens.length > 0);
+  for (const part of parts.toSorted((a, b) => spanOf(b)[0] - spanOf(a)[0])) {
+    const inside = numbered.filter((each) => isIn(part, each));
+    const [from, to] = spanOf(part);
+    if (inside.length > 0) plain = plain.slice(0, from - start) + textOf(source, part, inside) + plain.slice(to - start);
+  }
+  const own = numbered.filter((each) => !parts.some((part) => isIn(part, each)));
+  if (own.length === 0) return plain;
+  // The text begins where it began, so that its lists stay as they are.
+  const pad = `\n${" ".repeat(piece.tokens[0]?.column ?? 0)}`;
+  const choices = own.map(({ mutant: { edit }, number }) => {
+    const text = source.slice(start, edit.start) + edit.text + source.slice(edit.end, end);
+    return `IF mutant = ${number} THEN (${pad}${text})${pad}ELSE `;
+  });
+  return `(${choices.join("")}(${pad}${plain}))`;
+}
+
+/** The step of a specification that another module refines. */
+const withStep = (source: string): string =>
+  source.replace(/^Spec == Init \/\\ \[\]\[Next\]_(\w+)$/m, (spec, subscript) => `${spec}\n\nStepOfSpec == [Next]_${subscript}`);
+
+function withReports(
+  text: string,
+  module: Module,
+  invariants: readonly string[],
+  properties: readonly string[],
+  count: number,
+): string {
+  const lines = [
+    // It begins as the module is, and becomes a mutant then: of what goes wrong in a first state, TLC does not say in which.
+    `MutantInit == mutant \\in {number + ${unborn} : number \\in 1..${count}} /\\ Init`,
+    `MutantBorn == mutant > ${unborn} /\\ mutant' = mutant - ${unborn} /\\ UNCHANGED <<${[...module.variables].join(", ")}>>`,
+    `MutantNext == MutantBorn \\/ (mutant <= ${unborn} /\\ Next /\\ UNCHANGED mutant)`,
+    'MutantKilled(by) == PrintT(<<"killed", mutant, by>>) /\\ TLCSet(mutant, TRUE)',
+    `MutantAlive == mutant > ${unborn} \\/ TLCGet(mutant) = FALSE`,
+    ...["MutantStates ==", `  \\/ mutant > ${unborn}`, "  \\/ ~MutantAlive", "  \\/ /\\ TRUE"],
+    ...invariants.map((name) => `     /\\ ${name} \\/ MutantKilled("${name}")`),
+    ...["MutantSteps ==", `  \\/ mutant > ${unborn}`, "  \\/ ~MutantAlive", "  \\/ /\\ TRUE"],
+    ...properties.map((name) => `     /\\ (${stepOf(module, name)}) \\/ MutantKilled("${name}")`),
+    `ASSUME \\A number \\in 1..${count} : TLCSet(number, FALSE)`,
+  ];
+  const extended = /^EXTENDS\b/m.test(text) ? text : text.replace(/^(----.*)$/m, "$1\nEXTENDS Naturals, TLC");
+  const declared = extended.replace(/^VARIABLES?\b/m, (word) => `VARIABLE mutant\n\n${word}`);
+  const end = declared.lastIndexOf("\n====");
+  return `${declared.slice(0, end)}\n${lines.join("\n")}\n${declared.slice(end)}`;
+}
+
+const shift = 10;
+
+/** What an action property says of a step. */
+function stepOf(module: Module, name: string): string {
+  const body = module.definitions.get(name)?.body ?? [];
+  const [first, , third] = body;
+  if (third?.text === "Spec") return `${first?.text}!StepOfSpec`;
+  const text = module.source.slice(first?.start, body.at(-1)?.end);
+  const parts = /^\[\]\[([\s\S]*)\]_(\w+)$/.exec(text);
+  if (parts === null) throw new Error(`${name} is no property of steps`);
+  const [, step = "", subscript = ""] = parts;
+  // Where it stood, but for the lists that it is in now.
+  const shifted = step.replace(/\n/g, `\n${" ".repeat(shift)}`);
+  const pad = `\n${" ".repeat((first?.column ?? 0) + 3 + shift)}`;
+  return `(${pad}${shifted})\n        \\/ UNCHANGED ${subscript}`;
+}
+
+const namesIn = (cfg: string, keyword: string): readonly string[] =>
+  (cfg.split(/^(?=[A-Z_]+\b)/m).find((section) => section.startsWith(keyword)) ?? "").trim().split(/\s+/).slice(1);
+
+function configOf(cfg: string): string {
+  const kept = cfg.split(/^(?=[A-Z_]+\b)/m).filter((section) => !/^(INVARIANT|PROPERT|SPECIFICATION)/.test(section));
+  return `${kept.join("")}\nINIT MutantInit\nNEXT MutantNext\nINVARIANT MutantStates\nCONSTRAINT MutantAlive\nACTION_CONSTRAINT MutantSteps\n`;
+}
