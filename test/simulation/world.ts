@@ -78,7 +78,9 @@ function createRooms(stage: Stage, options: SimulationOptions): readonly Room[] 
       return ledger.unsettled(transactions, participants.resources, isAway);
     },
   };
-  const workflows = onlyCommit ? [] : createWorkflowRooms(stage, { coordinators, participants: names, orders, record: options.onManager });
+  const workflows = onlyCommit
+    ? []
+    : createWorkflowRooms(stage, { coordinators, participants: names, orders, record: options.onManager });
   const { without = [] } = options;
   const optional = Object.entries({ [roomSwitches[0]]: interactive, [roomSwitches[1]]: operators, [roomSwitches[2]]: watchers })
     .filter(([name]) => !without.includes(name))

@@ -37,25 +37,35 @@ export type Hunt = {
 /** So many at once: each run takes some of the time, and each mutant some of the memory. */
 const batchMax = 150;
 
-/** Safety models are asked about many mutants at once, and what they let live is asked about one by one. */
+/** In the order of the models. Safety models are asked about many mutants at once, the others about those that are left, one by one. */
 export async function huntTogether(hunt: Hunt, module: string, mutants: readonly SpecMutant[], jobs: number): Promise<void> {
   const joins = mayJoin(readFileSync(join(hunt.specsDir, `${module}.tla`), "utf8"));
-  let left = mutants.filter(joins);
-  for (const model of hunt.models.filter(isBatchable)) {
+  let left = mutants;
+  for (const model of hunt.models) {
     const open = left.filter((mutant) => known(hunt, mutant, model) === undefined);
-    const chunks = Array.from({ length: Math.ceil(open.length / batchMax) }, (_, at) =>
-      open.slice(at * batchMax, (at + 1) * batchMax),
-    );
-    await inParallel(chunks, jobs, async (chunk) => {
-      const keepKilled = (mutant: SpecMutant, by: string): void =>
-        keep(hunt, mutant, model, { type: "killed", by, model: model.name });
-      const secondsMax = secondsMin + slowerMax * (model.seconds ?? 0) * Math.sqrt(chunk.length);
-      const { unnoticed } = await runBatch(hunt.tlc, hunt.specsDir, model, chunk, secondsMax, keepKilled);
-      for (const mutant of unnoticed) keep(hunt, mutant, model, { type: "unnoticed" });
+    if (isBatchable(model)) await askTogether(hunt, model, open.filter(joins), jobs);
+    let done = 0;
+    await inParallel(open, jobs, async (mutant) => {
+      const verdict = known(hunt, mutant, model) ?? (await run(hunt, mutant, model));
+      keep(hunt, mutant, model, verdict);
+      done += 1;
+      progress(`${module}: ${left.length} of ${mutants.length} left; ${model.name}: ${done} of ${open.length}`);
     });
     left = left.filter((mutant) => known(hunt, mutant, model)?.type !== "killed");
-    progress(`${module}: ${left.length} of ${mutants.length} are left by ${model.name}`);
   }
+}
+
+async function askTogether(hunt: Hunt, model: Model, mutants: readonly SpecMutant[], jobs: number): Promise<void> {
+  const chunks = Array.from({ length: Math.ceil(mutants.length / batchMax) }, (_, at) =>
+    mutants.slice(at * batchMax, (at + 1) * batchMax),
+  );
+  await inParallel(chunks, jobs, async (chunk) => {
+    const keepKilled = (mutant: SpecMutant, by: string): void =>
+      keep(hunt, mutant, model, { type: "killed", by, model: model.name });
+    const secondsMax = secondsMin + slowerMax * (model.seconds ?? 0) * Math.sqrt(chunk.length);
+    const { unnoticed } = await runBatch(hunt.tlc, hunt.specsDir, model, chunk, secondsMax, keepKilled);
+    for (const mutant of unnoticed) keep(hunt, mutant, model, { type: "unnoticed" });
+  });
 }
 
 export async function huntMutant(hunt: Hunt, mutant: SpecMutant): Promise<Verdict> {
