@@ -21,14 +21,21 @@ const unknown = /\b(OUTCOME_PENDING|COORDINATOR_UNAVAILABLE|STORAGE_UNAVAILABLE|
 /** Asks over gRPC; a third of the moves are made in a transaction with another participant, the same ones when they are asked again. */
 export async function askOver(clients: Clients, verb: Verb, scope: string): Promise<Known> {
   try {
-    const heard = await ask(withDeadlines(clients, isEnlisted(verb)), verb, scope);
-    if (unknown.test(heard)) return { type: "unknown" };
-    return notDone.test(heard) ? { type: "not-done" } : { type: "answered", heard };
+    return knownOf(await ask(withDeadlines(clients, isEnlisted(verb)), verb, scope));
   } catch (error) {
+    if (!(error instanceof ClientError)) throw error;
+    const { reason } = clientFailure(error);
     // The connection broke, the server was gone, or time was up.
-    if (!(error instanceof ClientError) || clientFailure(error).reason !== undefined) throw error;
-    return { type: "unknown" };
+    if (reason === undefined) return { type: "unknown" };
+    const known = knownOf(reason);
+    if (known.type === "answered") throw error;
+    return known;
   }
+}
+
+function knownOf(heard: Heard): Known {
+  if (unknown.test(heard)) return { type: "unknown" };
+  return notDone.test(heard) ? { type: "not-done" } : { type: "answered", heard };
 }
 
 export const isEnlisted = (verb: Verb): boolean => (verb.type === "move" || verb.type === "batch") && digest(verb) % 3 === 0;
