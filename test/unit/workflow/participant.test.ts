@@ -523,6 +523,27 @@ test("the log drops old outcomes of a coordinator that has had the time to send 
 describe("a move together", () => {
   const committed = { transactionId, outcome: "committed", abortReason: "", refusals: [] } as const;
 
+  test("enlists the manager itself and everybody it was asked for, in one transaction", async () => {
+    const under = await withWorkflow();
+    const others = ["stock", "billing"].map((name) => ({ participantId: name as ParticipantId, payload: Buffer.from(name) }));
+    const asked = Promise.withResolvers<readonly unknown[]>();
+    under.coordinator.execute = async ({ parts }) => {
+      asked.resolve(parts);
+      return err({ type: "refused", cause: "enough" });
+    };
+    const moves = { commands: [moveTo("ACTIVE")], reason: "because", requestedBy: "ada", request: undefined };
+    const together = { parts: others, waitForParticipantsMs: 0, deadlineMs: 61_000 };
+    await under.manager.moveAll(moves, together, { signal: new AbortController().signal });
+    expect(await asked.promise).toEqual([{ participantId: "manager", payload: expect.anything() }, ...others]);
+  });
+
+  test("of what another request holds hears that it is held, and not of the other's end", async () => {
+    const { store } = await prepared();
+    const restarted = managerOver(store);
+    const other = moveTo("ACTIVE", { request: { id: requestId("another"), digest: "d" } });
+    expect(await restarted.manager.moveTogether(other)).toMatchObject({ error: { type: "in-transition", transactionId } });
+  });
+
   test("answers when its own part is committed here", async () => {
     const under = await withWorkflow();
     const begun = await beginTogether(under, moveTo("ACTIVE"));

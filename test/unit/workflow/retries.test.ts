@@ -97,6 +97,27 @@ describe("a retry of an atomic transition", () => {
     expect(await restarted.store.get(workflowId)).toMatchObject({ hold: { transactionId } });
   });
 
+  // Nobody would tell it: who ended it did so before anybody waited.
+  test.each(["committed", "aborted"] as const)(
+    "after a restart, that was %s since its hold was read, hears so at once",
+    async (end) => {
+      const restarted = restart(await prepared());
+      const { get } = restarted.store;
+      const other = restart(restarted);
+      restarted.store.get = async (id) => {
+        const found = await get(id);
+        restarted.store.get = get;
+        await (end === "committed" ? other.commit() : other.abort());
+        return found;
+      };
+      expect(await restarted.manager.moveTogether(command)).toMatchObject(
+        end === "committed"
+          ? { ok: true, value: { event: { transactionId } } }
+          : { error: { type: "transaction-aborted", transactionId } },
+      );
+    },
+  );
+
   test("after its caller has left waits for the end of what it has left behind", async () => {
     const caller = new AbortController();
     const first = await prepared({ signal: caller.signal });
