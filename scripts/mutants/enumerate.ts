@@ -8,8 +8,8 @@ export type SourceFile = { readonly file: string; readonly text: string; readonl
 
 const folders = "src/{commit,workflow,storage,predicate,events}/**/*.ts";
 
-/** Its tests need a PostgreSQL that they start and kill. */
-const leftOut = /^src\/storage\/postgres\//;
+/** Their tests need a PostgreSQL or a NATS, which they start and kill. */
+const leftOut = /^src\/(storage\/postgres\/|events\/nats\.ts$)/;
 
 /** Those under one of `prefixes`; with none of these, all. */
 export function readSources(root: string, prefixes: readonly string[]): readonly SourceFile[] {
