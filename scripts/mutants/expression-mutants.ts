@@ -1,7 +1,7 @@
 import type { Mutant } from "./mutant.ts";
 import { mutant, type Place, textOf } from "./place.ts";
 import { sqlChanges } from "./sql.ts";
-import { bare, calleeOf, type Node, nodeAt } from "./syntax.ts";
+import { bare, calleeOf, type Node, nodeAt, nodesAt } from "./syntax.ts";
 
 const comparisons: Readonly<Record<string, string>> = {
   "<": "<=",
@@ -176,7 +176,19 @@ function objectMutants(here: Place, node: Node): readonly Mutant[] {
 
 function callMutants(here: Place, node: Node): readonly Mutant[] {
   const { on, name } = calleeOf(node);
+  if (name === "apply" || name === "write") return splitMutants(here, node);
   const other = name === "max" ? "min" : "max";
   if (on !== "Math" || (name !== "max" && name !== "min")) return [];
   return [mutant(here, node, "changed operator", textOf(here, node).replace(`Math.${name}`, `Math.${other}`))];
+}
+
+/** What belongs together is written in two batches, the first statement in its own: a fence, or a record beside what it records. */
+function splitMutants(here: Place, node: Node): readonly Mutant[] {
+  const callee = nodeAt(node, "callee");
+  const [written, ...others] = nodesAt(node, "arguments");
+  if (callee === undefined || written?.type !== "ArrayExpression" || others.length > 0) return [];
+  const [first, ...rest] = nodesAt(written, "elements").map((element) => textOf(here, element));
+  if (first === undefined || rest.length === 0) return [];
+  const call = textOf(here, callee);
+  return [mutant(here, node, "split write", `${call}([${first}]).then(() => ${call}([${rest.join(", ")}]))`)];
 }

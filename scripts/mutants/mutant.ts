@@ -5,6 +5,7 @@ export const kinds = [
   "dropped return",
   "dropped column",
   "swapped order",
+  "split write",
   "negated condition",
   "constant condition",
   "dropped condition",

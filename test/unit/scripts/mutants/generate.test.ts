@@ -39,6 +39,12 @@ describe("the generator finds", () => {
     ]);
   });
 
+  test("a batch that is written in two: a fence that is asked in a write of its own", () => {
+    expect(mutantsOf("const done = engine.apply([fence(epoch), put(record)]);")).toContain(
+      "split write: engine.apply([fence(epoch), put(record)]) → engine.apply([fence(epoch)]).then(() => engine.apply([put(record)]))",
+    );
+  });
+
   test("an entry that is never removed", () => {
     expect(mutantsOf("function end() { prepares.delete(id); }")).toEqual(["dropped effect: prepares.delete(id); → nothing"]);
   });
