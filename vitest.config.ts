@@ -12,11 +12,11 @@ export default defineConfig({
     maxWorkers: 2,
     // A timeout is for a test that hangs, never for one that is slow.
     projects: [
-      project("unit", 30_000),
+      project("unit", 120_000),
       project("property", 120_000),
-      project("scenarios", 60_000),
+      project("scenarios", 120_000),
       project("storage", 120_000),
-      project("contract", 60_000),
+      project("contract", 180_000),
       project("e2e", 180_000),
       project("specs", 180_000),
       project("simulation", 180_000),
