@@ -13,7 +13,18 @@ import type { CoordinatorSessions } from "../../../src/workflow/ports.ts";
 import { beginning, begun, goOn, predicatesOf, type Running, storeOf } from "./gates.ts";
 import { eventsIn, recordIn } from "./look.ts";
 import type { Constants } from "./models.ts";
-import { absent, enlisted, noBody, none, recovering, type SpecBody, type SpecCall, type SpecRecord, type SpecState, type SpecTimer } from "./spec.ts";
+import {
+  absent,
+  enlisted,
+  noBody,
+  none,
+  recovering,
+  type SpecBody,
+  type SpecCall,
+  type SpecRecord,
+  type SpecState,
+  type SpecTimer,
+} from "./spec.ts";
 import { backoffMs, beginHistory, bodiesOf, termsOf } from "./start.ts";
 
 // The production manager and its participant over a store in memory, one step of specs/WorkflowManager.tla at a time.
