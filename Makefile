@@ -58,10 +58,11 @@ spec-mutants: setup ## break the specs in every place, one at a time; a model mu
 mutants: setup ## change the code in one place at a time, and see that a test fails; SAMPLE=100 tries so many, SEED=n others, FILE=src/commit/ only there
 	@node scripts/mutants.ts $(if $(SAMPLE),--sample $(SAMPLE)) $(if $(SEED),--seed $(SEED)) $(addprefix --file ,$(FILE))
 
-simulate: setup ## run the commit protocol on a faulty world; SEED=n replays one run
+simulate: setup ## run everything in faulty worlds; SEED=n replays one
 	@bin/concord simulate $(if $(SEED),--seed $(SEED) --verbose)
 
-stress: setup ## transactions while every process is killed in turn, histories and watches under kills for MINUTES=2, random rules against a reference, rules that take long, overload, hostile calls, calls of any kind, abuse of HTTP/2, HTTP by its description; SEED=n
+stress: setup ## transactions while every process is killed in turn, histories and watches under kills for MINUTES=2, random rules against a reference, rules that take long, overload, hostile calls, calls of any kind, abuse of HTTP/2, HTTP by its description; SEED=n, and SEEDS=100000 simulated worlds first
+	@$(if $(SEEDS),bin/concord simulate --seeds $(SEEDS),true)
 	@node scripts/kill-stream.ts $(if $(SEED),--seed $(SEED))
 	@node scripts/linearizable.ts --minutes $(or $(MINUTES),2) $(if $(SEED),--seed $(SEED))
 	@RUNS=200000 vitest run test/property/predicate/reference.test.ts --testTimeout=600000
