@@ -8,6 +8,7 @@ const byRoom = {
     "strangers asked about promises",
     "streams broken",
     "streams broken in silence",
+    "streams half-open",
     "blows: break stream",
     "blows: cut cable",
     "blows: cut cable one way",

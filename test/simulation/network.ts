@@ -140,6 +140,11 @@ export function createNetwork(options: {
             if (silent) {
               up.drop();
               down.drop();
+              if (dice.chance(0.3)) {
+                // Not even the channel hears of it: only the silence of its peer ends a session.
+                tally.count("streams half-open");
+                return;
+              }
               to.after(dice.between(1_000, keepaliveMs), () => session.disconnect());
               from.after(dice.between(1_000, keepaliveMs), () => arrived.close());
             } else {

@@ -1,21 +1,16 @@
 import type { Mutant } from "../../exploration/mutants.ts";
 
 const effects = "src/commit/effects.ts";
-const driver = "src/commit/driver.ts";
 const run = "src/commit/run.ts";
 const takeUp = "src/commit/take-up.ts";
 const ownership = "src/commit/ownership.ts";
 const admission = "src/commit/admission.ts";
 const sessions = "src/commit/sessions.ts";
 const inquiries = "src/commit/inquiries.ts";
-const changes = "src/commit/changes.ts";
 const mailbox = "src/commit/mailbox.ts";
-const log = "src/storage/sqlite/decision-log.ts";
 const boxes = "src/commit/participant/boxes.ts";
 const participant = "src/commit/participant/participant.ts";
 const participantEffects = "src/commit/participant/effects.ts";
-const epochs = "src/commit/participant/epochs.ts";
-const link = "src/commit/participant/link.ts";
 
 /** Mistakes around the cores of the coordinator and the participant. */
 export const plantedInCommit: readonly Mutant[] = [
@@ -38,22 +33,10 @@ export const plantedInCommit: readonly Mutant[] = [
     replace: `  for (const effect of effects) if (forced && effect.type === "send") carryOut(shell, run, effect, refuse);\n  const afterwards = (): void => {`,
   },
   {
-    name: "a commit that cannot be forced 8 times is acknowledged all the same",
-    file: effects,
-    find: `    await pauseToWrite(shell, run, attempt);\n  }\n  return false;`,
-    replace: `    await pauseToWrite(shell, run, attempt);\n    if (attempt === 8) return true;\n  }\n  return false;`,
-  },
-  {
     name: "a commit that cannot be forced once is acknowledged all the same",
     file: effects,
     find: `    cannotWrite(run);\n    await pauseToWrite(shell, run, attempt);\n  }\n  return false;`,
     replace: `    return true;\n  }\n  return false;`,
-  },
-  {
-    name: "a coordinator whose write is fenced goes on with its decision",
-    file: effects,
-    find: `      ownership.fence(written.error.conflict);\n      return false;`,
-    replace: `      return true;`,
   },
   {
     name: "the end of the run comes before the record of its end",
@@ -74,34 +57,10 @@ export const plantedInCommit: readonly Mutant[] = [
     replace: `  if (run.core.outcome !== undefined) return ok(run.core);\n  if (outcome !== undefined) return ok(run.view);\n  if (!mayAbort`,
   },
   {
-    name: "a verb that is repeated is taken for another",
-    file: run,
-    find: `return earlier !== undefined && earlier !== request.digest;`,
-    replace: `return earlier !== undefined;`,
-  },
-  {
-    name: "a get tells what is not durable",
-    file: driver,
-    find: `return fenced ? err(fenced) : ok(run.view);`,
-    replace: `return fenced ? err(fenced) : ok(run.core);`,
-  },
-  {
-    name: "an operator may forget what is not completed",
-    file: driver,
-    find: `if (kept !== undefined) return err(`,
-    replace: `if (kept !== undefined && found.outcome === undefined) return err(`,
-  },
-  {
     name: "a participant is forgotten that owes",
     file: "src/commit/forget-participant.ts",
     find: `if (kept.length > 0) return`,
     replace: `if (known?.connected) return`,
-  },
-  {
-    name: "a replaced coordinator says of what it does not find that it was aborted",
-    file: ownership,
-    find: `return err((await replacedBy()) ?? { type: "not-found" });`,
-    replace: `return err({ type: "not-found" });`,
   },
   {
     name: "a replaced coordinator goes on",
@@ -116,12 +75,6 @@ export const plantedInCommit: readonly Mutant[] = [
     replace: `  if (run && run.view.outcome === undefined) return ok({ type: "running", run });`,
   },
   {
-    name: "two who ask for a record each take it up",
-    file: takeUp,
-    find: `  if (earlier) return earlier;`,
-    replace: ``,
-  },
-  {
     name: "a retry with its request id, beside the first, runs again",
     file: admission,
     find: `const known = key && runs.byRequest.get(key.id);`,
@@ -132,12 +85,6 @@ export const plantedInCommit: readonly Mutant[] = [
     file: admission,
     find: `  if (!stored && !refusal) return startRun(shell, request);`,
     replace: `  if (!refusal) return startRun(shell, request);`,
-  },
-  {
-    name: "an inquiry is answered by a coordinator that was replaced",
-    file: inquiries,
-    find: `  if (!found.ok && found.error.type !== "not-found") return;`,
-    replace: ``,
   },
   {
     name: "what a participant asks about in its Hello is not answered, and neither what it asks later",
@@ -158,77 +105,16 @@ export const plantedInCommit: readonly Mutant[] = [
     replace: `    if (!opened.ok && opened.error.type !== "conflict") {`,
   },
   {
-    name: "a promise to another log is presumed aborted by this one",
-    file: sessions,
-    find: `inDoubt.filter(({ coordinatorId }) => coordinatorId === started?.coordinator.coordinatorId);`,
-    replace: `inDoubt.filter(() => started !== undefined);`,
-  },
-  {
-    name: "a Prepare is sent behind the decision",
-    file: sessions,
-    find: `        session.waiting.delete(message.transactionId);\n        session.reading`,
-    replace: `        session.reading`,
-  },
-  {
-    name: "a session that ended stays in the list of those that are connected",
-    file: sessions,
-    find: `    current.delete(participantId);\n    connected.delete(participantId);\n    started?.handler.disconnected(participantId);`,
-    replace: `    current.delete(participantId);`,
-  },
-  {
     name: "a watcher misses the end",
     file: "src/commit/publish.ts",
     find: `  changes.tell(after);`,
     replace: `  if (after.phase !== "COMPLETED") changes.tell(after);`,
   },
   {
-    name: "a watcher misses what does not change the phase",
-    file: "src/commit/publish.ts",
-    find: `  changes.tell(after);`,
-    replace: `  if (before.phase !== after.phase) changes.tell(after);`,
-  },
-  {
-    name: "a watcher hears an older state after a newer one",
-    file: changes,
-    find: `awaits: (id) => member.waiting.has(id) || feed.due.has(id),`,
-    replace: `awaits: (id) => id === "" && feed.due.has(id),`,
-  },
-  {
-    name: "a watch says that all is told while changes wait",
-    file: changes,
-    find: `isCurrent: () => member.waiting.size === 0 && feed.due.size === 0,`,
-    replace: `isCurrent: () => member.waiting.size === 0,`,
-  },
-  {
-    name: "inputs of a transaction are handled in another order",
-    file: mailbox,
-    find: `const item = waiting.shift();`,
-    replace: `const item = waiting.pop();`,
-  },
-  {
     name: "an input is handled while the one before is being written",
     file: mailbox,
     find: `          pending.then(goOn, (error: unknown) => fail(error, item));\n          return;`,
     replace: `          pending.then(goOn, (error: unknown) => fail(error, item));`,
-  },
-  {
-    name: "the log takes what a replaced coordinator writes",
-    file: log,
-    find: `sql: "SELECT 1 FROM coordinator WHERE epoch = ?",`,
-    replace: `sql: "SELECT 1 FROM coordinator WHERE epoch >= ?",`,
-  },
-  {
-    name: "the fence is checked in a write of its own",
-    file: log,
-    find: `const applied = await engine.apply([guard, statement]);`,
-    replace: `const checked = await engine.apply([guard]);
-    const applied = checked.ok ? await engine.apply([{ sql: "SELECT 1", params: [], returning: true }, statement]) : checked;`,
-  },
-  {
-    name: "the purge drops what is not finished",
-    file: log,
-    find: `WHERE completed_at_ms < ? ORDER BY completed_at_ms LIMIT ?) RETURNING id`,
-    replace: `WHERE coalesce(completed_at_ms, 0) < ? ORDER BY completed_at_ms LIMIT ?) RETURNING id`,
   },
   {
     name: "a vote before its promise is durable",
@@ -260,12 +146,6 @@ export const plantedInCommit: readonly Mutant[] = [
     replace: `if (transactionId !== undefined) return {} as T;`,
   },
   {
-    name: "what fails to prepare is not undone",
-    file: participantEffects,
-    find: `    await abortResource(surroundings, transactionId, payload);\n    return {`,
-    replace: `    return {`,
-  },
-  {
     name: "a transaction is not looked for in the log",
     file: boxes,
     find: `      loaded: false,`,
@@ -276,47 +156,5 @@ export const plantedInCommit: readonly Mutant[] = [
     file: participant,
     find: `      boxes.load(record);\n      boxes.post(record.transactionId, { type: "recover", nowMs: clock.nowMs() });`,
     replace: `      if (record.transactionId === undefined) boxes.load(record);`,
-  },
-  {
-    name: "what the resource holds without a record is left",
-    file: participant,
-    find: `    await reconcile({ ...context, log, resource });`,
-    replace: `    if (records.length > 1000) await reconcile({ ...context, log, resource });`,
-  },
-  {
-    name: "the epoch that was seen goes back",
-    file: epochs,
-    find: `largest: (coordinatorId) => newest.get(coordinatorId)?.epoch ?? 0,`,
-    replace: `largest: (coordinatorId) => Math.min(0, newest.get(coordinatorId)?.epoch ?? 0),`,
-  },
-  {
-    name: "the epoch that was seen is not durable before it counts",
-    file: epochs,
-    find: `      await newest.get(coordinatorId)?.durable;`,
-    replace: ``,
-  },
-  {
-    name: "an older claim is believed",
-    file: epochs,
-    find: `return seen === undefined || goesOnFrom(seen, claims) ?`,
-    replace: `return seen === undefined || claims.length >= 0 || goesOnFrom(seen, claims) ?`,
-  },
-  {
-    name: "a message counts before Welcome",
-    file: link,
-    find: `if (!coordinator || state.type === "greeting") link.nack(`,
-    replace: `if (!coordinator) link.nack(`,
-  },
-  {
-    name: "silence ends no session at the participant",
-    file: link,
-    find: `        if (silentMs >= limits.sessionTimeoutMs) {`,
-    replace: `        if (silentMs >= 1000 * limits.sessionTimeoutMs) {`,
-  },
-  {
-    name: "silence ends no session at the coordinator",
-    file: sessions,
-    find: `if (silentMs >= (session.identity ? sessionTimeoutMs : helloTimeoutMs)) {`,
-    replace: `if (silentMs >= (session.identity ? 1000 * sessionTimeoutMs : helloTimeoutMs)) {`,
   },
 ];
