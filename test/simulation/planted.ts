@@ -2,10 +2,11 @@ import { fork } from "node:child_process";
 import { join } from "node:path";
 import type { Mutant } from "../exploration/mutants.ts";
 import { plantedInCommit } from "./planted/commit.ts";
+import { plantedInStorage } from "./planted/storage.ts";
 import type { Shrunk } from "./shrink.ts";
 
 /** Mistakes around the cores, of each kind that has been made or feared. The simulation must find each of them soon. */
-export const planted: readonly Mutant[] = [...plantedInCommit];
+export const planted: readonly Mutant[] = [...plantedInCommit, ...plantedInStorage];
 
 /** It has found it within so many worlds, or it has not. */
 export const plantedSeeds = 200;
