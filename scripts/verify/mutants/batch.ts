@@ -43,6 +43,9 @@ function isConstantLevel(module: Module, name: string): boolean {
   );
 }
 
+/** TLC's exit code for what does not parse. */
+const exitUnparsed = 150;
+
 /** What TLC cannot evaluate ends a run; so often it is begun again without the mutant that did it. */
 const errorCountMax = 100;
 
@@ -70,8 +73,20 @@ export async function runBatch(
     }
     if (exit === 0) return { killed, unnoticed: left.filter((mutant) => !killed.has(mutant)) };
     if (exit === -1) return { killed, unnoticed: [] };
-    const culprit = left[(Number([...output.matchAll(/^\/\\ mutant = (\d+)$/gm)].at(-1)?.[1]) % unborn) - 1];
-    if (culprit === undefined) throw new Error(`TLC ended with ${exit} on ${left.length} mutants:\n${output.slice(-5_000)}`);
+    if (exit === exitUnparsed) throw new Error(`a module of ${left.length} mutants does not parse:\n${output.slice(-5_000)}`);
+    const among = left.filter((mutant) => !killed.has(mutant));
+    const culprit =
+      left[(Number([...output.matchAll(/^\/\\ mutant = (\d+)$/gm)].at(-1)?.[1]) % unborn) - 1] ??
+      (among.length === 1 ? among[0] : undefined);
+    if (culprit === undefined) {
+      // TLC does not say in which state.
+      const middle = Math.ceil(among.length / 2);
+      const unnoticed: SpecMutant[] = [];
+      for (const half of [among.slice(0, middle), among.slice(middle)]) {
+        unnoticed.push(...(await runBatch(tlc, specsDir, model, half, secondsMax, kill)).unnoticed);
+      }
+      return { killed, unnoticed };
+    }
     kill(culprit, "an error of evaluation");
   }
   return { killed, unnoticed: [] };
