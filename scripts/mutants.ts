@@ -57,7 +57,7 @@ async function main(): Promise<number> {
     return 0;
   }
   const isListed = readSurvivors(root);
-  const tried = await runMutants({
+  const { tried } = await runMutants({
     root,
     sources,
     mutants,

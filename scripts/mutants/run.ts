@@ -29,10 +29,16 @@ export type RunOptions = {
   readonly onTried?: (tried: Tried) => void;
 };
 
+export type Outcome = {
+  readonly tried: readonly Tried[];
+  /** So many test files found no time. Without them, more survive. */
+  readonly leftOut: number;
+};
+
 const lanesCount = 2;
 
 /** Two processes run tests at the same time, on two cores. */
-export async function runMutants(options: RunOptions): Promise<readonly Tried[]> {
+export async function runMutants(options: RunOptions): Promise<Outcome> {
   const { root, mutants } = options;
   const startedAt = performance.now();
   const folder = mkdtempSync(join(tmpdir(), "concord-mutants-"));
@@ -42,7 +48,7 @@ export async function runMutants(options: RunOptions): Promise<readonly Tried[]>
     const count = mutants.length + probes.size;
     const include = testFolders.map((name) => `test/${name}/**/*.test.ts`);
     for (let nth = 0; nth < lanesCount; nth += 1) lanes.push(await createLane({ root, folder, count, include }));
-    const reach = await dryRun(options, lanes, include, startedAt + options.endsAfterMs / 2);
+    const { reach, leftOut } = await dryRun(options, lanes, include, startedAt + options.endsAfterMs / 2);
 
     const tried: Tried[] = [];
     const killers = createKillers();
@@ -64,7 +70,7 @@ export async function runMutants(options: RunOptions): Promise<readonly Tried[]>
         }
       }),
     );
-    return tried;
+    return { tried, leftOut };
   } finally {
     await Promise.all(lanes.map((lane) => lane.close()));
     rmSync(folder, { recursive: true, force: true });
@@ -105,7 +111,7 @@ async function dryRun(
   lanes: readonly Lane[],
   include: readonly string[],
   endsAtMs: number,
-): Promise<Reach> {
+): Promise<{ readonly reach: Reach; readonly leftOut: number }> {
   const files = include.flatMap((pattern) => globSync(pattern, { cwd: root }).sort());
   const isAsked = (file: string): boolean => tests.length === 0 || tests.some((prefix) => file.startsWith(prefix));
   const isFit = (file: string): boolean => !unfitTestFiles.has(file) && !(isSample && isSlow(file));
@@ -136,7 +142,7 @@ async function dryRun(
       }
     }),
   );
-  if (done < testFiles.length)
-    console.log(`left out, for lack of time: ${testFiles.length - done} of ${testFiles.length} test files`);
-  return reach;
+  const leftOut = testFiles.length - done;
+  if (leftOut > 0) console.log(`left out, for lack of time: ${leftOut} of ${testFiles.length} test files`);
+  return { reach, leftOut };
 }
