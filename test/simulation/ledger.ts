@@ -133,7 +133,8 @@ export function createLedger(onViolation: (text: string) => void, nowMs: () => T
       if (!forgotten.has(id) && !unbound.has(id)) tell(id, "aborted", orders.get(id));
     },
     onResolving({ id, parts }) {
-      if (parts.length === 1) guessable.add(id);
+      // A participant may have been enlisted since the operator has looked.
+      if (parts.length <= 1) guessable.add(id);
     },
     onForget(record) {
       const { id, outcome } = record;
