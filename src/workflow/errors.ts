@@ -32,7 +32,7 @@ export type ManagerError =
     }
   | { readonly type: "policy-limit-reached"; readonly limit: number }
   | { readonly type: "request-id-reused"; readonly requestId: RequestId }
-  | { readonly type: "storage-unavailable"; readonly cause: string }
+  | { readonly type: "storage-unavailable"; readonly cause: string; readonly outcomeUnknown?: boolean }
   /** What it has begun is told if it said so. */
   | { readonly type: "coordinator-unavailable"; readonly cause: string; readonly transactionId: TransactionId | undefined }
   | { readonly type: "coordinator-overloaded"; readonly cause: string }

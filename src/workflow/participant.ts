@@ -65,6 +65,10 @@ export function createWorkflowParticipant(
       }
       assert(prepared.error.type !== "request-exists", "a prepare stores no answer");
       wanted.refusal = err(prepared.error);
+      if (prepared.error.type === "storage-unavailable" && prepared.error.outcomeUnknown) {
+        // It may be held all the same, and after a refusal nobody would end that. What fails to prepare is aborted until it is.
+        throw new Error(`the hold may be written or not: ${prepared.error.cause}`);
+      }
       // The other participants' side of the story; the caller of TransitionWorkflow gets the error itself.
       return refuse(refusalTextOfMoves(prepared.error));
     },

@@ -162,6 +162,21 @@ describe("prepare", () => {
     expect(await second.prepare(transactionId)).toMatchObject({ value: "abort" });
   });
 
+  test("fails, so that it is aborted, when nobody knows whether the hold is durable; the abort releases it", async () => {
+    const under = await withWorkflow();
+    const begun = await beginTogether(under, moveTo("ACTIVE"));
+    const { apply } = under.store;
+    under.store.apply = async (batch) => {
+      await apply(batch);
+      return err({ type: "storage-unavailable", cause: "I/O error", outcomeUnknown: true });
+    };
+    await expect(begun.prepare(transactionId)).rejects.toThrow("the hold may be written or not: I/O error");
+    expect(await under.store.get(workflowId)).toMatchObject({ hold: { transactionId } });
+    under.store.apply = apply;
+    await under.participant.resource.abort({ transactionId });
+    expect((await under.store.get(workflowId))?.hold).toBeUndefined();
+  });
+
   test("cuts its refusal to 1,000 characters", async () => {
     const under = await withWorkflow();
     const begun = await beginTogether(under, moveTo("ACTIVE"));
