@@ -2,11 +2,12 @@ import { fork } from "node:child_process";
 import { join } from "node:path";
 import type { Mutant } from "../exploration/mutants.ts";
 import { plantedInCommit } from "./planted/commit.ts";
+import { plantedInManager } from "./planted/manager.ts";
 import { plantedInStorage } from "./planted/storage.ts";
 import type { Shrunk } from "./shrink.ts";
 
 /** Mistakes around the cores, of each kind that has been made or feared. The simulation must find each of them soon. */
-export const planted: readonly Mutant[] = [...plantedInCommit, ...plantedInStorage];
+export const planted: readonly Mutant[] = [...plantedInCommit, ...plantedInManager, ...plantedInStorage];
 
 /** It has found it within so many worlds, or it has not. */
 export const plantedSeeds = 200;

@@ -151,7 +151,10 @@ export function createWatchers(stage: Stage, coordinators: Coordinators): Room {
       for (const { actor, sinceId, told, isOver } of watches) {
         if (isOver || !actor.process.alive || actor.ending) continue;
         const { coordinatorEpoch } = actor.driver.coordinator;
-        const { transactions } = await actor.driver.list({ beforeId: undefined, limit: Number.MAX_SAFE_INTEGER });
+        const gone = new Promise<undefined>((resolve) => actor.process.onKill(() => resolve(undefined)));
+        const page = await Promise.race([actor.driver.list({ beforeId: undefined, limit: Number.MAX_SAFE_INTEGER }), gone]);
+        if (page === undefined) continue;
+        const { transactions } = page;
         for (const transaction of transactions) {
           const { id, coordinatorEpoch: epoch } = transaction;
           const last = told.get(id)?.summary;

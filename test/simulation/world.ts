@@ -80,7 +80,7 @@ function createRooms(stage: Stage, options: SimulationOptions): readonly Room[] 
   };
   const workflows = onlyCommit
     ? []
-    : createWorkflowRooms(stage, { coordinators, participants: names, orders, record: options.onManager });
+    : createWorkflowRooms(stage, { coordinators, participants: names, orders, ledger, record: options.onManager });
   const { without = [] } = options;
   const optional = Object.entries({ [roomSwitches[0]]: interactive, [roomSwitches[1]]: operators, [roomSwitches[2]]: watchers })
     .filter(([name]) => !without.includes(name))

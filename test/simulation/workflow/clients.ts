@@ -62,6 +62,8 @@ export function createWorkflowClients(
     ...{ from: world, cable, definition: WorkflowServiceDefinition, server: manager.served, mayRepeat: true },
   });
   const ids = Array.from({ length: load.workflowCount }, (_, index) => `w${index + 1}`);
+  /** What anybody was shown last: they tell each other. */
+  const seen = new Map<string, Shown>();
   let open = 0;
   let made = 0;
 
@@ -85,7 +87,9 @@ export function createWorkflowClients(
     onHeard.heard(place, heard);
     say(`${request.by}  ${wordsOf(request.verb)}: ${wordsOfHeard(heard)}`);
     tally.count(`workflow calls: ${request.verb.type}`);
-    tally.count(`workflow clients told: ${typeof heard === "string" ? heard : "refused" in heard ? heard.refused : "OK"}`);
+    tally.count(
+      `workflow clients told: ${typeof heard === "string" ? heard : "refused" in heard ? heard.refused.split(" ")[0] : "OK"}`,
+    );
     return heard;
   }
 
@@ -112,27 +116,34 @@ export function createWorkflowClients(
   }
 
   async function use(): Promise<void> {
-    const seen = new Map<string, Shown>();
     for (let left = load.callsEach; left > 0; left -= 1) {
       await world.sleep(dice.between(0, load.gapMs));
-      const heard = await run(draw(seen));
+      const heard = await run(draw());
       if (heard !== "unknown" && "answer" in heard) for (const each of heard.answer.shown) seen.set(each.id, each);
     }
   }
 
-  function draw(seen: ReadonlyMap<string, Shown>): Verb {
-    const id = dice.pick(ids);
+  /** One that is over makes room for another one, mostly. */
+  function someId(): string {
+    const place = dice.between(0, ids.length - 1);
+    const state = seen.get(ids[place] ?? "")?.state;
+    if (state !== undefined && isTerminal(state) && dice.chance(0.8)) ids[place] = `w${place + 1}.${made}`;
+    return ids[place] ?? "";
+  }
+
+  function draw(): Verb {
+    const id = someId();
     const known = seen.get(id);
     const expected = known !== undefined && dice.chance(load.versioned) ? known.version : undefined;
-    if (known === undefined && dice.chance(0.6)) {
-      return { type: "create", id, locked: dice.chance(0.4), started: dice.chance(0.6), orFind: dice.chance(0.5) };
+    if (known === undefined && dice.chance(0.8)) {
+      return { type: "create", id, locked: dice.chance(0.4), started: dice.chance(0.7), orFind: dice.chance(0.5) };
     }
-    if (dice.chance(load.batches)) return drawBatch(seen);
+    if (dice.chance(load.batches)) return drawBatch();
     if (dice.chance(load.deadlines * 0.4)) {
-      const afterMs = dice.chance(0.7) ? dice.pick([0, 3_000, 20_000]) : undefined;
+      const afterMs = dice.chance(0.7) ? dice.pick([1, 3_000, 20_000]) : undefined;
       return { type: "deadline", id, afterMs, to: targetOf(known), expected };
     }
-    if (dice.chance(load.purges * 0.3)) return { type: "purge" };
+    if (dice.chance(load.purges * 0.2)) return { type: "purge" };
     switch (dice.between(0, 9)) {
       case 0:
         return { type: "get", id };
@@ -143,7 +154,7 @@ export function createWorkflowClients(
       case 3:
         return { type: "recover", id, expected };
       case 4:
-        return { type: "wait", id, version: (known?.version ?? 0) + dice.between(0, 2) };
+        return { type: "wait", id, version: Math.max(1, (known?.version ?? 0) + dice.between(0, 2)) };
       default: {
         const deadlineMs = dice.chance(load.deadlines * 0.5) ? dice.pick([1_000, 20_000]) : undefined;
         return { type: "move", id, to: targetOf(known), expected, deadlineMs, order: drawOrder() };
@@ -151,7 +162,7 @@ export function createWorkflowClients(
     }
   }
 
-  function drawBatch(seen: ReadonlyMap<string, Shown>): Verb {
+  function drawBatch(): Verb {
     const chosen = ids.filter(() => dice.chance(0.6));
     const items = (chosen.length === 0 ? ids.slice(0, 1) : chosen).map((id) => {
       const known = seen.get(id);
@@ -165,7 +176,7 @@ export function createWorkflowClients(
     if (!dice.chance(load.together)) return undefined;
     const parts = participants
       .filter(() => dice.chance(0.5))
-      .map((name): [string, Behaviour] => [name, dice.chance(0.8) ? "commit" : dice.pick(behaviours)]);
+      .map((name): [string, Behaviour] => [name, dice.chance(0.9) ? "commit" : dice.pick(behaviours)]);
     return parts.length === 0 ? undefined : orders.add(new Map(parts), false);
   }
 

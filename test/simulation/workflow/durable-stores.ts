@@ -1,5 +1,7 @@
 import { err } from "../../../src/kernel/result.ts";
+import type { TimeMs } from "../../../src/kernel/time.ts";
 import type { WriteResult } from "../../../src/kernel/write.ts";
+import type { RuleSetChange } from "../../../src/predicate/core/types.ts";
 import type { RuleStore } from "../../../src/predicate/ports.ts";
 import type { WorkflowEvent } from "../../../src/workflow/core/types.ts";
 import type { WorkflowBatch, WorkflowConflict, WorkflowStore } from "../../../src/workflow/ports.ts";
@@ -26,14 +28,18 @@ export type ManagerWrite =
       readonly process: Process;
       readonly batch: WorkflowBatch;
       readonly events: readonly WorkflowEvent[];
+      /** The latest time that the process has read off its clock, which may have been set back since. */
+      readonly latestMs: TimeMs;
     }
   | { readonly type: "conflict"; readonly process: Process; readonly batch: WorkflowBatch; readonly conflict: WorkflowConflict }
   | { readonly type: "purge"; readonly process: Process; readonly workflows: readonly string[] };
 
+const eventPageMax = 5;
+
 /** The workflow store as one process sees it. Only one has it open at a time, as the lock of its file demands. */
 export function openWorkflowStore(
   store: WorkflowStore,
-  { process, disk }: { readonly process: Process; readonly disk: OpenDisk },
+  { process, disk, clock }: { readonly process: Process; readonly disk: OpenDisk; readonly clock: { readonly latestMs: TimeMs } },
   onWrite: (written: ManagerWrite) => Promise<void>,
 ): WorkflowStore {
   const listening =
@@ -59,7 +65,8 @@ export function openWorkflowStore(
     list: read(store.list),
     listSorted: read(store.listSorted),
     changesSince: read(store.changesSince),
-    listEvents: read(store.listEvents),
+    // Short pages, so that there are several of them.
+    listEvents: (page) => disk.read(() => store.listEvents({ ...page, limit: Math.min(page.limit, eventPageMax) })),
     sequences: read(store.sequences),
     counts: read(store.counts),
     typeCounts: read(store.typeCounts),
@@ -78,7 +85,7 @@ export function openWorkflowStore(
     apply: (batch) =>
       write(disk, async () => {
         const applied = await store.apply(batch);
-        if (applied.ok) await onWrite({ type: "batch", process, batch, events: applied.value });
+        if (applied.ok) await onWrite({ type: "batch", process, batch, events: applied.value, latestMs: clock.latestMs });
         else if (applied.error.type === "conflict")
           await onWrite({ type: "conflict", process, batch, conflict: applied.error.conflict });
         return applied;
@@ -102,7 +109,7 @@ export function openWorkflowStore(
 export function openRuleStore(
   store: RuleStore,
   { process, disk }: { readonly process: Process; readonly disk: OpenDisk },
-  onChange: (text: string) => void,
+  onChange: (change: RuleSetChange) => Promise<void>,
 ): RuleStore {
   const read =
     <Args extends readonly unknown[], T>(get: (...args: Args) => Promise<T>) =>
@@ -127,7 +134,7 @@ export function openRuleStore(
     apply: (batch) =>
       write(disk, async () => {
         const applied = await store.apply(batch);
-        if (applied.ok && batch.change) onChange(`revision ${batch.change.revision}: ${batch.change.kind}`);
+        if (applied.ok && batch.change) await onChange(batch.change);
         return applied;
       }),
     onChange: (listener) => store.onChange((sequence) => process.alive && listener(sequence)),

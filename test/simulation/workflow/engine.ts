@@ -21,6 +21,8 @@ type Running = { readonly process: Process; readonly disk: OpenDisk; served: Ser
 export type EngineRoom = Room & {
   /** What is durable. */
   readonly rules: RuleStore;
+  /** The rules that were active at each revision, by their ids. */
+  readonly revisions: ReadonlyMap<number, readonly string[]>;
   /** Who serves its address now. */
   served(): Served | undefined;
 };
@@ -29,6 +31,7 @@ export type EngineRoom = Room & {
 export function createEngineRoom(stage: Stage, rpc: Rpc): EngineRoom {
   const { schedule, dice, tally, say, onFailure } = stage;
   const rules = createMemoryRuleStore(() => schedule.nowMs);
+  const revisions = new Map<number, readonly string[]>([[0, []]]);
   let running: Running | undefined;
 
   async function start(): Promise<void> {
@@ -37,8 +40,10 @@ export function createEngineRoom(stage: Stage, rpc: Rpc): EngineRoom {
     const actor: Running = { process, disk, served: undefined };
     running = actor;
     say("engine starts");
-    const store = openRuleStore(rules, actor, (text) => {
-      say(`engine  ${text}`);
+    const store = openRuleStore(rules, actor, async ({ revision, kind }) => {
+      const contents = await rules.contentsAt(revision);
+      revisions.set(revision, contents?.active.map(({ id }) => id) ?? []);
+      say(`engine  revision ${revision}: ${kind}`);
       tally.count("rule changes");
       if (!dice.chance(stage.swarm.crashBetween)) return;
       tally.count("engine crashes after a durable change");
@@ -60,12 +65,13 @@ export function createEngineRoom(stage: Stage, rpc: Rpc): EngineRoom {
     running = undefined;
     process.kill();
     disk.crash();
-    schedule.after(dice.between(0, 8_000), () => start().catch(onFailure));
+    schedule.after(dice.between(0, 3_000), () => start().catch(onFailure));
   }
 
   return {
     ...idle,
     rules,
+    revisions,
     served: () => running?.served,
     blows: {
       "crash engine": crash,

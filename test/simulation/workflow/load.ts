@@ -16,22 +16,24 @@ export type WorkflowLoad = {
   readonly deadlines: number;
   readonly purges: number;
   readonly ruleChanges: number;
+  readonly watcherCount: number;
   readonly gapMs: number;
 };
 
 export function drawWorkflowLoad(dice: Dice): WorkflowLoad {
   const some = (max: number): number => (dice.chance(0.6) ? dice.unit() * max : 0);
   return {
-    clientCount: dice.between(2, 5),
-    callsEach: dice.between(4, 10),
+    clientCount: dice.between(3, 6),
+    callsEach: dice.between(8, 24),
     workflowCount: dice.between(1, 5),
-    together: some(0.8),
+    together: dice.chance(0.7) ? 0.3 + dice.unit() * 0.7 : 0,
     versioned: some(0.8),
-    repeatable: dice.chance(0.2) ? 0 : 0.3 + dice.unit() * 0.7,
-    batches: some(0.4),
-    deadlines: some(0.5),
-    purges: some(0.5),
-    ruleChanges: some(0.5),
-    gapMs: dice.pick([200, 2_000, 8_000]),
+    repeatable: dice.chance(0.35) ? 0 : 0.3 + dice.unit() * 0.7,
+    batches: some(0.5),
+    deadlines: some(1),
+    purges: some(1),
+    ruleChanges: some(0.8),
+    watcherCount: dice.between(0, 3),
+    gapMs: dice.pick([100, 1_000, 3_000]),
   };
 }

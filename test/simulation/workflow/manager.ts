@@ -3,14 +3,16 @@ import { createParticipant, type Participant } from "../../../src/commit/partici
 import { TwoPhaseCommitDefinition } from "../../../src/gen/concord/commit/v1/two_phase_commit.ts";
 import { PredicateLogicDefinition } from "../../../src/gen/concord/predicate/v1/predicate_logic.ts";
 import { WorkflowServiceDefinition } from "../../../src/gen/concord/workflow/v1/workflow_service.ts";
+import type { Clock } from "../../../src/kernel/clock.ts";
 import type { ParticipantId } from "../../../src/kernel/ids.ts";
+import type { TimeMs } from "../../../src/kernel/time.ts";
 import { createPredicateClient } from "../../../src/rpc/clients/predicate-client.ts";
 import { createTransactionClient } from "../../../src/rpc/clients/transaction-client.ts";
 import { createCommitService } from "../../../src/rpc/commit-service.ts";
 import { workflowFilter } from "../../../src/rpc/filter.ts";
 import { createWorkflowService } from "../../../src/rpc/workflow-service.ts";
-import { createMemoryWorkflowStore } from "../../../src/storage/memory/workflow-store.ts";
 import { createBulk } from "../../../src/workflow/bulk.ts";
+import type { BulkStore } from "../../../src/workflow/bulk-ports.ts";
 import { createDeadlines } from "../../../src/workflow/deadlines.ts";
 import { createFireDeadline, firingAgain } from "../../../src/workflow/fire-deadline.ts";
 import { createManager } from "../../../src/workflow/manager.ts";
@@ -50,8 +52,6 @@ type Running = {
 };
 
 export type ManagerRoom = Room & {
-  /** What is durable. */
-  readonly store: WorkflowStore;
   served(): Served | undefined;
 };
 
@@ -65,16 +65,15 @@ export function createManagerRoom(
     readonly rpc: Rpc;
     readonly coordinators: Coordinators;
     readonly engine: Pick<EngineRoom, "served">;
+    /** What is durable: it outlives the processes. */
+    readonly store: WorkflowStore & { readonly bulk: BulkStore };
     readonly onWrite: (written: ManagerWrite) => Promise<void>;
     readonly record: Record;
   },
 ): ManagerRoom {
-  const { rpc, coordinators, engine, onWrite, record } = options;
+  const { rpc, coordinators, engine, store, onWrite, record } = options;
   const { schedule, dice, tally, network, say, onFailure } = stage;
-  const durable = recordedStore(
-    createMemoryWorkflowStore(() => schedule.nowMs),
-    record,
-  );
+  const durable = recordedStore(store, record);
   /** To the coordinator, as its participant; to the engine; to the coordinator, as its client. */
   const cables = { session: createCable(), engine: createCable(), coordinator: createCable() };
   const commitServices = new WeakMap<CoordinatorActor, Served>();
@@ -104,12 +103,15 @@ export function createManagerRoom(
     const actor: Running = { process, disk, served: undefined, participant: undefined, close: async () => {} };
     running = actor;
     say("manager starts");
-    const { clock } = process;
+    const clock = rememberLatest(process.clock);
     const logger = quietLogger(stage, "manager");
-    const store = openWorkflowStore(durable, actor, async (written) => {
+    const store = openWorkflowStore(durable, { process, disk, clock }, async (written) => {
       say(`manager  ${describe(written)}`);
       await onWrite(written);
-      if (written.type === "conflict" || !process.alive || !dice.chance(stage.swarm.crashBetween)) return;
+      if (written.type === "conflict" || !process.alive) return;
+      // A promise that outlives its maker is worth more than another change.
+      const isPromise = written.type === "batch" && written.batch.puts.some(({ workflow: { hold } }) => hold !== undefined);
+      if (!dice.chance(stage.swarm.crashBetween * (isPromise ? 2 : 0.5))) return;
       tally.count("manager crashes after a durable write");
       crash();
     });
@@ -195,7 +197,7 @@ export function createManagerRoom(
     process.kill();
     disk.crash();
     network.reset(process);
-    schedule.after(dice.between(0, 8_000), () => start().catch(onFailure));
+    schedule.after(dice.between(0, 3_000), () => start().catch(onFailure));
   }
 
   /** What is under way may end; then it goes. */
@@ -211,7 +213,6 @@ export function createManagerRoom(
 
   return {
     ...idle,
-    store: durable,
     served: () => running?.served,
     blows: {
       "crash manager": crash,
@@ -228,6 +229,22 @@ export function createManagerRoom(
     async unsettled() {
       const held = await durable.held({ afterId: undefined, limit: 100 });
       return held.map(({ id, hold }) => `${id} is held by ${hold?.transactionId}`);
+    },
+  };
+}
+
+/** A clock, and the latest time that was ever read off it. */
+function rememberLatest(clock: Clock): Clock & { readonly latestMs: TimeMs } {
+  let latestMs = Number.NEGATIVE_INFINITY;
+  return {
+    ...clock,
+    nowMs() {
+      const nowMs = clock.nowMs();
+      latestMs = Math.max(latestMs, nowMs);
+      return nowMs;
+    },
+    get latestMs() {
+      return latestMs;
     },
   };
 }

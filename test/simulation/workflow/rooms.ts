@@ -1,14 +1,20 @@
 import type { Record } from "../../../scripts/verify/traces/manager/events.ts";
+import { createMemoryWorkflowStore } from "../../../src/storage/memory/workflow-store.ts";
 import type { Coordinators } from "../coordinators.ts";
+import type { Ledger } from "../ledger.ts";
 import type { Orders } from "../orders.ts";
-import type { Room } from "../room.ts";
+import { idle, type Room } from "../room.ts";
 import type { Stage } from "../stage.ts";
-import { createWorkflowClients } from "./clients.ts";
+import { createChronicle } from "./chronicle.ts";
+import { createWorkflowClients, type OnHeard } from "./clients.ts";
+import { countWrite } from "./count-write.ts";
 import { createEngineRoom } from "./engine.ts";
+import { createHistory } from "./history.ts";
 import { drawWorkflowLoad } from "./load.ts";
-import { createManagerRoom } from "./manager.ts";
+import { createManagerRoom, managerId } from "./manager.ts";
 import { createRpc } from "./rpc.ts";
 import { createRuleClients } from "./rule-clients.ts";
+import { createWorkflowWatchers } from "./watchers.ts";
 
 /** The workflow manager, the predicate engine, and those who use them. */
 export function createWorkflowRooms(
@@ -17,18 +23,59 @@ export function createWorkflowRooms(
     readonly coordinators: Coordinators;
     readonly participants: readonly string[];
     readonly orders: Orders;
+    readonly ledger: Ledger;
     /** Told what the store was told, and what the engine said. */
     readonly record?: Record | undefined;
   },
 ): readonly Room[] {
-  const { coordinators, participants, orders, record = () => {} } = options;
+  const { coordinators, participants, orders, ledger, record = () => {} } = options;
   const load = drawWorkflowLoad(stage.dice);
   const rpc = createRpc(stage);
   const engine = createEngineRoom(stage, rpc);
-  const manager = createManagerRoom(stage, { rpc, coordinators, engine, record, onWrite: async () => {} });
-  let calls = 0;
-  const onHeard = { asked: () => ++calls, heard() {} };
+  let acknowledged = 0;
+  const store = createMemoryWorkflowStore(() => stage.schedule.nowMs);
+  const chronicle = createChronicle({
+    ...{ store, ledger, managerId, fail: stage.fail },
+    rules: { at: (revision) => engine.revisions.get(revision) },
+    newestRevision: () => Math.max(...engine.revisions.keys()),
+    acknowledgedRevision: () => acknowledged,
+  });
+  const history = createHistory();
+  const manager = createManagerRoom(stage, {
+    ...{ rpc, coordinators, engine, store, record },
+    async onWrite(written) {
+      countWrite(stage.tally, written);
+      await chronicle.onWrite(written);
+      if (written.type === "batch") history.onEvents(written.events);
+      if (written.type === "purge") history.onPurge(written.workflows);
+    },
+  });
+  const onHeard: OnHeard = {
+    asked(request) {
+      if (chronicle.requestOf(request.by) === undefined) chronicle.onRequest(request);
+      return history.asked(request);
+    },
+    heard(call, heard) {
+      history.heard(call, heard);
+      chronicle.onHeard(history.requestOf(call), heard);
+    },
+  };
   const clients = createWorkflowClients(stage, { rpc, manager, participants, orders, load, onHeard });
-  const ruleClients = createRuleClients(stage, { rpc, engine, often: load.ruleChanges, onChange() {} });
-  return [engine, manager, ruleClients, clients];
+  const ruleClients = createRuleClients(stage, {
+    ...{ rpc, engine, often: load.ruleChanges },
+    onChange(revision) {
+      acknowledged = Math.max(acknowledged, revision);
+    },
+  });
+  const watchers = createWorkflowWatchers(stage, { rpc, manager, chronicle, count: load.watcherCount });
+  const books: Room = {
+    ...idle,
+    async probe() {
+      const why = history.whyNotLinearizable();
+      if (why !== undefined) stage.fail(`Linearizable: ${why}`);
+      stage.tally.count("histories that are linearizable");
+      return true;
+    },
+  };
+  return [engine, manager, ruleClients, clients, watchers, books];
 }

@@ -54,7 +54,7 @@ type ClientOptions = {
   readonly definition: object;
   /** Who serves the address at that moment. */
   readonly server: () => Served | undefined;
-  /** True: a request may reach the server twice, as it does if somebody between repeats it. */
+  /** True: what has a request id may reach the server twice, as it does if somebody between repeats it. */
   readonly mayRepeat?: boolean;
 };
 
@@ -80,7 +80,13 @@ function withDecoders(definition: object): Definition {
 
 type Connection = { readonly ends: readonly Process[]; readonly break: () => void };
 
-type Request = { readonly path: string; readonly key: string; readonly bytes: Uint8Array; readonly method: Method };
+type Request = {
+  readonly path: string;
+  readonly key: string;
+  readonly bytes: Uint8Array;
+  readonly method: Method;
+  readonly isRepeatable: boolean;
+};
 
 const left = (): DOMException => new DOMException("the caller has left", "AbortError");
 
@@ -189,7 +195,7 @@ export function createRpc(stage: Stage): Rpc {
       end,
     };
     carry(target.process, cable, "up", () => void serve(ends, told).catch(onFailure));
-    if (mayRepeat && dice.chance(stage.swarm.network.duplication)) {
+    if (mayRepeat && request.isRepeatable && dice.chance(stage.swarm.network.duplication)) {
       tally.count("requests repeated on the way");
       const nobody: Heard<Message> = { message() {}, end() {} };
       target.process.after(dice.between(0, 5_000), () => void serve(ends, nobody).catch(onFailure));
@@ -269,6 +275,7 @@ export function createRpc(stage: Stage): Rpc {
           key,
           method,
           bytes: encode(fromPartial(partial)).finish(),
+          isRepeatable: (partial.requestId ?? "") !== "",
         });
         const unary = (partial: Message, callOptions: CallOptions = {}): Promise<Message> =>
           new Promise((message, end) => call(options, requestOf(partial), callOptions, { message, end }));
