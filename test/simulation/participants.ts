@@ -198,7 +198,7 @@ export function createParticipants(
     if (message.type === "decision-ack") onAck(participant, message);
     if (message.type !== "vote" && message.type !== "decision-ack") return;
     const actor = actors.find(({ running }) => running?.process === from);
-    if (!actor || !dice.chance(stage.swarm.crashBetween / 20)) return;
+    if (!actor || !dice.chance(stage.swarm.crashBetween / 4)) return;
     tally.count(`participant crashes behind a ${message.type}`);
     schedule.after(0, () => crash(actor));
   });
