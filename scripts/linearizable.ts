@@ -140,12 +140,14 @@ async function round(world: World, clients: Clients, dice: Dice, tally: Tally): 
   return wrong[0];
 }
 
-/** The first two begin with what the others need to meet. */
+/** Each begins with what all need to meet, and seldom asks for a version that is not there, or to purge: most moves shall be made. */
 function programsOf(dice: Dice): readonly (readonly Verb[])[] {
   const options = { seed: dice.between(0, 2 ** 31 - 1), numRuns: callerCount };
   const programs = fc.sample(fc.array(verbArbitrary, { minLength: 6, maxLength: 9 }), options);
-  const first = ["a", "b"].map((id): Verb => ({ type: "create", id, locked: false, started: dice.chance(0.8), orFind: false }));
-  return programs.map((program, index) => [...first.slice(index, index + 1), ...program].map(withOwnRequestId));
+  const first = ["a", "b"].map((id): Verb => ({ type: "create", id, locked: false, started: true, orFind: true }));
+  const bolder = (verb: Verb): Verb => ("expected" in verb && dice.chance(0.8) ? { ...verb, expected: undefined } : verb);
+  const kept = (verb: Verb): boolean => verb.type !== "purge" || dice.chance(0.2);
+  return programs.map((program) => [...first, ...program.filter(kept).map(bolder)].map(withOwnRequestId));
 }
 
 function knownOf({ output, ...call }: Call<Verb, Known>): readonly Call<Verb, string>[] {
