@@ -19,9 +19,7 @@ async function write<T, C>(disk: OpenDisk, apply: () => WriteResult<T, C>): Writ
   }
 }
 
-/** Told of each write when it is durable, in their order, before anybody else can know of it. */
-export type OnManagerWrite = (written: ManagerWrite) => void;
-
+/** A write that is durable, before anybody else can know of it. */
 export type ManagerWrite =
   | {
       readonly type: "batch";
