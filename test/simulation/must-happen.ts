@@ -121,6 +121,7 @@ const byRoom = {
     "blows: crash manager",
     "blows: cut the manager's cable",
     "blows: cut the manager's cable one way",
+    "blows: fill disk of manager",
     "blows: set clock of manager",
     "blows: stop manager",
     "deadlines: delayed",
@@ -144,6 +145,7 @@ const byRoom = {
   ],
   engine: [
     "blows: crash engine",
+    "blows: fill disk of engine",
     "blows: set clock of engine",
     "blows: stop engine",
     "engine crashes after a durable change",

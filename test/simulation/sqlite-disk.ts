@@ -2,7 +2,7 @@ import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { assert } from "../../src/kernel/assert.ts";
 import type { DurationMs, TimeMs } from "../../src/kernel/time.ts";
 import { migrate } from "../../src/storage/sqlite/migrate.ts";
-import type { Row, StoreSchema } from "../../src/storage/sqlite/statement.ts";
+import type { Row, SqlValue, StoreSchema } from "../../src/storage/sqlite/statement.ts";
 import { createStatementCache } from "../../src/storage/sqlite/statement-cache.ts";
 import type { StoreKind } from "../../src/storage/sqlite/store-kind.ts";
 import type { Dice } from "./random.ts";
@@ -15,14 +15,19 @@ export type SqliteDisk = {
   /** What is durable now, whoever asks. */
   rows(sql: string): Row[];
   rollBack(): void;
-  /** Called after each commit, with whose it is, before anybody is told of it. */
-  onCommit(listener: (by: Process) => void): void;
-  committed(by: Process): void;
+  /** Called after each commit, with whose it is and the batches that stand in it, before anybody is told of it. */
+  onCommit(listener: OnCommit): void;
+  committed: OnCommit;
   /** While it is full, nothing more can be written. */
   readonly isFull: boolean;
   fill(forMs: DurationMs): void;
   close(): void;
 };
+
+/** What one batch has run, in its order. */
+export type WrittenBatch = readonly { readonly sql: string; readonly params: readonly SqlValue[] }[];
+
+type OnCommit = (by: Process, batches: readonly WrittenBatch[]) => void;
 
 /** As the production migrations make them; made once, since migrating takes longer than many a run of a store. */
 const empty = new Map<StoreKind, Uint8Array>();
@@ -47,7 +52,7 @@ export function createSqliteDisk({
     if (hasTable(db, table)) db.exec(`UPDATE ${table} SET id = lower(hex(randomblob(16)))`);
   }
   const prepare = createStatementCache(db);
-  const listeners = new Set<(by: Process) => void>();
+  const listeners = new Set<OnCommit>();
   let fullUntilMs = 0;
 
   return {
@@ -58,8 +63,8 @@ export function createSqliteDisk({
       if (db.isTransaction) db.exec("ROLLBACK");
     },
     onCommit: (listener) => void listeners.add(listener),
-    committed: (by) => {
-      for (const listener of listeners) listener(by);
+    committed: (by, batches) => {
+      for (const listener of listeners) listener(by, batches);
     },
     get isFull() {
       return nowMs() < fullUntilMs;

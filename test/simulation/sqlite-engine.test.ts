@@ -114,6 +114,25 @@ test("what a commit makes durable is seen before anybody is told", async () => {
   expect(world.tally.counts.get("flushes durable, unknown to the process")).toBe(1);
 });
 
+test.each(["commit fails, durable", undefined] as const)(
+  "of a commit it is known which batches stand in it, whatever the engine is told (%s)",
+  async (fault) => {
+    const world = createStoreWorld(schema, fault && { fault });
+    const { engine } = world.open("p");
+    const named: unknown[] = [];
+    world.disk.onCommit((_, batches) => named.push(batches.map((batch) => batch.map(({ params }) => params))));
+    const told = [pair(1), pair(1), pair(2)].map((batch) => watched(engine.apply(batch)));
+    await world.pass(500);
+    expect(named[0]).toEqual([
+      [[2], [3]],
+      [[4], [5]],
+    ]);
+    expect(told.map(({ value }) => value !== "no answer" && value.ok)).toEqual(
+      fault ? [false, false, false] : [true, false, true],
+    );
+  },
+);
+
 test("chance within SQL comes from the seed as well", async () => {
   const run = async (seed: number) => {
     const world = createStoreWorld(schema, { seed });

@@ -1,6 +1,6 @@
-import type { Row, SqliteEngine } from "../../src/storage/sqlite/statement.ts";
+import type { Row, SqliteEngine, SqlValue } from "../../src/storage/sqlite/statement.ts";
 import type { Process } from "./schedule.ts";
-import type { SqliteDisk } from "./sqlite-disk.ts";
+import type { SqliteDisk, WrittenBatch } from "./sqlite-disk.ts";
 
 /** What is durable on a disk, for a store that is only looked at: nothing can be written with it, and no process has it open. */
 export const lookingAt = (disk: SqliteDisk): SqliteEngine => ({
@@ -39,3 +39,14 @@ export function watchRows(
     for (const [of, { row }] of before) if (!now.has(of)) on.gone(row, by);
   });
 }
+
+/** Were these the statements? */
+export const isSameBatch = (written: WrittenBatch, asked: WrittenBatch): boolean =>
+  written.length === asked.length &&
+  written.every(({ sql, params }, index) => {
+    const other = asked[index];
+    return other?.sql === sql && params.every((value, place) => isSameValue(value, other.params[place]));
+  });
+
+const isSameValue = (a: SqlValue, b: SqlValue | undefined): boolean =>
+  a instanceof Uint8Array && b instanceof Uint8Array ? Buffer.from(a).equals(b) : a === b;

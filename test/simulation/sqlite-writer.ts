@@ -4,7 +4,7 @@ import type { FlushReply, FlushRequest } from "../../src/storage/sqlite/writer-m
 import type { Writer } from "../../src/storage/sqlite/writer-thread.ts";
 import type { Dice } from "./random.ts";
 import type { Process } from "./schedule.ts";
-import type { SqliteDisk } from "./sqlite-disk.ts";
+import type { SqliteDisk, WrittenBatch } from "./sqlite-disk.ts";
 import { type DiskFaults, type FlushFault, flushFaults, fullError, ioError } from "./sqlite-faults.ts";
 import type { Tally } from "./tally.ts";
 
@@ -37,7 +37,7 @@ export function startSimulatedWriter({ disk, process, dice, faults, tally, say }
     const reply = flush(target, request);
     // The last connection to go takes its transaction with it.
     disk.rollBack();
-    if (target.isDurable()) disk.committed(process);
+    if (target.isDurable()) disk.committed(process, target.standing(request));
     return reply;
   }
 
@@ -119,10 +119,16 @@ const ended = (outcomeUnknown: boolean): FlushReply => ({
   final: false,
 });
 
-type Target = FlushTarget & { readonly isDurable: () => boolean };
+type Target = FlushTarget & {
+  readonly isDurable: () => boolean;
+  /** The batches that were not refused. */
+  readonly standing: (request: FlushRequest) => readonly WrittenBatch[];
+};
 
 function createTarget(disk: SqliteDisk, fate: Fate): Target {
   let isDurable = false;
+  let batch = -1;
+  const refused = new Set<number>();
   const commit = (run: () => ReturnType<StatementSync["run"]>): ReturnType<StatementSync["run"]> => {
     if (fate === "disk full") throw fullError();
     if (fate?.endsWith("not durable")) throw ioError();
@@ -139,6 +145,8 @@ function createTarget(disk: SqliteDisk, fate: Fate): Target {
       if (fate === "begin fails") throw ioError();
       return (sql) => {
         const statement = disk.prepare(sql);
+        if (sql === "SAVEPOINT batch") batch += 1;
+        if (sql === "ROLLBACK TO batch") refused.add(batch);
         if (sql !== "COMMIT") return statement;
         return { all: statement.all.bind(statement), run: () => commit(() => statement.run()) };
       };
@@ -146,5 +154,9 @@ function createTarget(disk: SqliteDisk, fate: Fate): Target {
     checkCommit: () => 0,
     disconnect: () => disk.rollBack(),
     isDurable: () => isDurable,
+    standing: ({ sql, batches }) =>
+      batches
+        .filter((_, index) => !refused.has(index))
+        .map((statements) => statements.map(([text, params]) => ({ sql: sql[text] as string, params }))),
   };
 }

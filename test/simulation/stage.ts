@@ -4,7 +4,6 @@ import type { Logger, Trace } from "../../src/commit/ports.ts";
 import { AssertionError } from "../../src/kernel/assert.ts";
 import type { DurationMs, TimeMs } from "../../src/kernel/time.ts";
 import type { SqliteEngine, StoreSchema } from "../../src/storage/sqlite/statement.ts";
-import { type OpenDisk, openDisk } from "./disk.ts";
 import { createNetwork, type Network, type Seen } from "./network.ts";
 import { createDice, type Dice } from "./random.ts";
 import { createProcess, createSchedule, type Process, type Schedule } from "./schedule.ts";
@@ -71,7 +70,6 @@ export type Stage = {
   onMessage(listener: Seen): void;
   /** A process of an actor, with a clock that is a little wrong. */
   process(name: string): Process;
-  disk(process: Process): OpenDisk;
   /** A store's file. Outlives the processes that have it open. */
   sqliteDisk(path: string, schema: StoreSchema): SqliteDisk;
   /** The file as this process has it open: with the production engine, by which the stores are made as `concord serve` makes them. */
@@ -149,8 +147,6 @@ export function createStage(options: {
     onFailure,
     onMessage: (listener) => void listeners.push(listener),
     process: (name) => createProcess(schedule, name, dice.between(-clockSkewMsMax, clockSkewMsMax)),
-    disk: (process) =>
-      openDisk({ process, dice, faults: () => swarm.disk, tally, say: (text) => say(`${process.name}: ${text}`) }),
     sqliteDisk: (path, schema) => createSqliteDisk({ path, schema, dice, nowMs: () => schedule.nowMs }),
     open: (disk, process) =>
       openSimulatedSqlite({

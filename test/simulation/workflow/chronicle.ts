@@ -1,16 +1,16 @@
 import type { ParticipantRecord } from "../../../src/commit/core/participant-step.ts";
 import type { RequestId, TransactionId, WorkflowId } from "../../../src/kernel/ids.ts";
 import type { Workflow, WorkflowEvent } from "../../../src/workflow/core/types.ts";
-import type { TransactionOutcome, WorkflowStore } from "../../../src/workflow/ports.ts";
+import type { TransactionOutcome } from "../../../src/workflow/ports.ts";
 import type { Ledger } from "../ledger.ts";
 import { checkPut, type Demand, type Rules, timer } from "./change-checks.ts";
 import type { Heard, Request } from "./clients.ts";
-import type { ManagerWrite } from "./durable-stores.ts";
 import { checkHonest } from "./request-checks.ts";
+import type { ManagerWrite, WorkflowDisk } from "./workflow-disk.ts";
 
 /** What became durable at the workflow manager, in its order, and what must hold of it at every moment. */
 export type Chronicle = {
-  onWrite(written: ManagerWrite): Promise<void>;
+  onWrite(written: ManagerWrite): void;
   /** Before it is asked for the first time. */
   onRequest(request: Request): void;
   /** A client is answered: what it is told of is durable, and the same as before. */
@@ -23,7 +23,7 @@ export type Chronicle = {
 
 /** Reads the durable store after each write. What is wrong goes to `fail`, with its name in specs/WorkflowManager.tla. */
 export function createChronicle(options: {
-  readonly store: WorkflowStore;
+  readonly disk: Pick<WorkflowDisk, "workflow" | "oldest">;
   readonly rules: Rules;
   readonly newestRevision: () => number;
   readonly ledger: Ledger;
@@ -32,7 +32,7 @@ export function createChronicle(options: {
   readonly acknowledgedRevision: () => number;
   readonly fail: (text: string) => void;
 }): Chronicle {
-  const { store, rules, newestRevision, ledger, managerId, acknowledgedRevision, fail } = options;
+  const { disk, rules, newestRevision, ledger, managerId, acknowledgedRevision, fail } = options;
   const workflows = new Map<WorkflowId, Workflow>();
   const purged = new Set<string>();
   const events: WorkflowEvent[] = [];
@@ -48,7 +48,12 @@ export function createChronicle(options: {
     if (!holds) fail(`${invariant}: ${detail}`);
   };
 
-  async function onBatch({ batch, events: stored, latestMs }: Extract<ManagerWrite, { type: "batch" }>): Promise<void> {
+  function onBatch({ batch, events: stored, latestMs }: Extract<ManagerWrite, { type: "batch" }>): void {
+    demand(
+      stored.length === batch.events.length,
+      "EventPerChange",
+      `${stored.length} of ${batch.events.length} events are in the log`,
+    );
     for (const event of stored) {
       demand(event.sequence === events.length + 1, "SequenceGapless", `event ${event.sequence} follows ${events.length}`);
       demand(
@@ -60,7 +65,7 @@ export function createChronicle(options: {
     }
     for (const { workflow: wanted, expected } of batch.puts) {
       const before = workflows.get(wanted.id);
-      const after = await store.get(wanted.id);
+      const after = disk.workflow(wanted.id);
       const own = stored.filter(({ workflowId }) => workflowId === wanted.id);
       if (after === undefined) {
         demand(false, "StateConsistency", `${wanted.id} was written, and is not there`);
@@ -144,9 +149,9 @@ export function createChronicle(options: {
   }
 
   return {
-    async onWrite(written) {
-      if (written.type === "batch") await onBatch(written);
-      if (written.type === "purge") onPurge(written.workflows, (await store.sequences()).oldest);
+    onWrite(written) {
+      if (written.type === "batch") onBatch(written);
+      if (written.type === "purge") onPurge(written.workflows, disk.oldest());
     },
     onRequest: (request) => void requests.set(request.by, { request, revision: acknowledgedRevision() }),
     onHeard(request, heard) {

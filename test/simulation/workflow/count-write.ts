@@ -1,5 +1,5 @@
 import type { Tally } from "../tally.ts";
-import type { ManagerWrite } from "./durable-stores.ts";
+import type { ManagerWrite } from "./workflow-disk.ts";
 
 /** What becomes durable at the workflow manager, by its kind. */
 export function countWrite(tally: Tally, written: ManagerWrite): void {

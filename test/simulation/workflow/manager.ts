@@ -1,4 +1,4 @@
-import { type Record, recordedPredicates, recordedStore } from "../../../scripts/verify/traces/manager/events.ts";
+import { type Record, recordedPredicates } from "../../../scripts/verify/traces/manager/events.ts";
 import { createParticipant, type Participant } from "../../../src/commit/participant/participant.ts";
 import { TwoPhaseCommitDefinition } from "../../../src/gen/concord/commit/v1/two_phase_commit.ts";
 import { PredicateLogicDefinition } from "../../../src/gen/concord/predicate/v1/predicate_logic.ts";
@@ -12,29 +12,26 @@ import { createCommitService } from "../../../src/rpc/commit-service.ts";
 import { workflowFilter } from "../../../src/rpc/filter.ts";
 import { createWorkflowService } from "../../../src/rpc/workflow-service.ts";
 import { createBulk } from "../../../src/workflow/bulk.ts";
-import type { BulkStore } from "../../../src/workflow/bulk-ports.ts";
 import { createDeadlines } from "../../../src/workflow/deadlines.ts";
 import { createFireDeadline, firingAgain } from "../../../src/workflow/fire-deadline.ts";
 import { createManager } from "../../../src/workflow/manager.ts";
 import { createOwnPart } from "../../../src/workflow/own-part.ts";
 import { createWorkflowParticipant } from "../../../src/workflow/participant.ts";
 import { createPolicies } from "../../../src/workflow/policies.ts";
-import type { WorkflowStore } from "../../../src/workflow/ports.ts";
 import { createPurges } from "../../../src/workflow/purge.ts";
 import { createWatch } from "../../../src/workflow/watch.ts";
 import { unhurried } from "../../support/unhurried.ts";
 import { bothWays, cutCable, restoreCable } from "../cables.ts";
 import type { CoordinatorActor, Coordinators } from "../coordinators.ts";
-import type { OpenDisk } from "../disk.ts";
 import { type Cable, createCable } from "../network.ts";
-import { setClock, stopProcess } from "../process-blows.ts";
+import { fillDisk, setClock, stopProcess } from "../process-blows.ts";
 import { idle, type Room } from "../room.ts";
 import type { Process } from "../schedule.ts";
 import type { Stage } from "../stage.ts";
-import { type ManagerWrite, openWorkflowStore } from "./durable-stores.ts";
 import type { EngineRoom } from "./engine.ts";
 import { quietLogger } from "./logger.ts";
 import type { Rpc, Served } from "./rpc.ts";
+import type { WorkflowDisk } from "./workflow-disk.ts";
 
 export const managerId = "manager" as ParticipantId;
 
@@ -45,7 +42,6 @@ const workflowCountMax = 1_000;
 
 type Running = {
   readonly process: Process;
-  readonly disk: OpenDisk;
   served: Served | undefined;
   participant: Participant | undefined;
   close: () => Promise<void>;
@@ -56,7 +52,7 @@ export type ManagerRoom = Room & {
 };
 
 /**
- * The production workflow manager, wired as src/compose.ts does it: one process after the other, over one durable store. It asks the engine
+ * The production workflow manager, wired as src/compose.ts does it: one process after the other, over one file. It asks the engine
  * and the coordinator over the network, and is the coordinator's participant.
  */
 export function createManagerRoom(
@@ -65,20 +61,28 @@ export function createManagerRoom(
     readonly rpc: Rpc;
     readonly coordinators: Coordinators;
     readonly engine: Pick<EngineRoom, "served">;
-    /** What is durable: it outlives the processes. */
-    readonly store: WorkflowStore & { readonly bulk: BulkStore };
-    readonly onWrite: (written: ManagerWrite) => Promise<void>;
+    readonly disk: WorkflowDisk;
     readonly record: Record;
   },
 ): ManagerRoom {
-  const { rpc, coordinators, engine, store, onWrite, record } = options;
+  const { rpc, coordinators, engine, disk, record } = options;
   const { schedule, dice, tally, network, say, onFailure } = stage;
-  const durable = recordedStore(store, record);
   /** To the coordinator, as its participant; to the engine; to the coordinator, as its client. */
   const cables = { session: createCable(), engine: createCable(), coordinator: createCable() };
   const commitServices = new WeakMap<CoordinatorActor, Served>();
   let running: Running | undefined;
   let made = 0;
+  disk.onWrite((written, by) => {
+    const { type } = written;
+    if (type === "batch") record({ type: "written", batch: written.batch, events: written.events });
+    if (type === "purge" && written.workflows.length > 0) record({ type: "purged", workflows: written.workflows });
+    if (type === "conflict" || running?.process !== by) return;
+    // A promise that outlives its maker is worth more than another change.
+    const isPromise = type === "batch" && written.batch.puts.some(({ workflow: { hold } }) => hold !== undefined);
+    if (!dice.chance(stage.swarm.crashBetween * (isPromise ? 2 : 0.5))) return;
+    tally.count("manager crashes after a durable write");
+    crash();
+  });
 
   /** Of the coordinator that its address leads to. */
   function commitService(): Served | undefined {
@@ -99,22 +103,12 @@ export function createManagerRoom(
 
   async function start(): Promise<void> {
     const process = stage.process("manager");
-    const disk = stage.disk(process);
-    const actor: Running = { process, disk, served: undefined, participant: undefined, close: async () => {} };
+    const actor: Running = { process, served: undefined, participant: undefined, close: async () => {} };
     running = actor;
     say("manager starts");
     const clock = rememberLatest(process.clock);
     const logger = quietLogger(stage, "manager");
-    const store = openWorkflowStore(durable, { process, disk, clock }, async (written) => {
-      say(`manager  ${describe(written)}`);
-      await onWrite(written);
-      if (written.type === "conflict" || !process.alive) return;
-      // A promise that outlives its maker is worth more than another change.
-      const isPromise = written.type === "batch" && written.batch.puts.some(({ workflow: { hold } }) => hold !== undefined);
-      if (!dice.chance(stage.swarm.crashBetween * (isPromise ? 2 : 0.5))) return;
-      tally.count("manager crashes after a durable write");
-      crash();
-    });
+    const store = disk.open(process, clock);
     const policies = await createPolicies({ store, environment: clock });
     const environment = { nowMs: clock.nowMs, newId, termsOf: policies.termsOf };
     const client = createPredicateClient({
@@ -140,7 +134,7 @@ export function createManagerRoom(
     const undelivered = { oldestNeeded: async () => undefined, behind: () => [] };
     const purges = createPurges({ store, undelivered, turns: unhurried, nowMs: clock.nowMs });
     const filterOf = (text: string) => workflowFilter(text) ?? { known: {}, matches: () => false };
-    const bulk = createBulk({ ...attempts, bulk: durable.bulk, clock, logger, filterOf });
+    const bulk = createBulk({ ...attempts, bulk: store.bulk, clock, logger, filterOf });
     const handlers = createWorkflowService({
       ...{ manager, bulk, store, policies, watch, purges, participantId: managerId, clock, turns: unhurried, logger },
       server: {
@@ -190,12 +184,11 @@ export function createManagerRoom(
 
   function crash(): void {
     if (!running) return;
-    const { process, disk, participant } = running;
+    const { process, participant } = running;
     say("manager dies");
     if (participant && participant.inDoubt().length > 0) tally.count("managers died in doubt");
     running = undefined;
     process.kill();
-    disk.crash();
     network.reset(process);
     schedule.after(dice.between(0, 3_000), () => start().catch(onFailure));
   }
@@ -218,6 +211,7 @@ export function createManagerRoom(
       "crash manager": crash,
       "stop manager": () => stopProcess(stage, running?.process),
       "close manager": leave,
+      "fill disk of manager": () => fillDisk(stage, disk.disk),
       "set clock of manager": () => setClock(stage, running?.process),
       "cut the manager's cable": () => cutCable(stage, someCable(), managerId, bothWays),
       "cut the manager's cable one way": () => cutCable(stage, someCable(), managerId, [dice.pick(bothWays)]),
@@ -227,7 +221,7 @@ export function createManagerRoom(
       for (const cable of Object.values(cables)) restoreCable(cable);
     },
     async unsettled() {
-      const held = await durable.held({ afterId: undefined, limit: 100 });
+      const held = await disk.durable.held({ afterId: undefined, limit: 100 });
       return held.map(({ id, hold }) => `${id} is held by ${hold?.transactionId}`);
     },
   };
@@ -247,20 +241,4 @@ function rememberLatest(clock: Clock): Clock & { readonly latestMs: TimeMs } {
       return latestMs;
     },
   };
-}
-
-function describe(written: ManagerWrite): string {
-  if (written.type === "purge") return `purges ${written.workflows.join(" ") || "nothing"}`;
-  if (written.type === "conflict") return `meets a conflict: ${written.conflict.type}`;
-  const { puts, outcome, coordinator, answers = [] } = written.batch;
-  const states = puts.map(
-    ({ workflow: { id, state, version, hold } }) =>
-      `${id} ${state} ${version}${hold ? ` held by ${hold.transactionId} for ${hold.move.targetState}` : ""}`,
-  );
-  const rest = [
-    ...(outcome ? [`${outcome.transactionId} ${outcome.outcome}`] : []),
-    ...(coordinator ? [`epoch ${coordinator.coordinatorEpoch}`] : []),
-    ...answers.map(({ id }) => `answers ${JSON.stringify(id).slice(1, -1)}`),
-  ];
-  return `writes ${[...states, ...rest].join("; ")}`;
 }

@@ -1,5 +1,4 @@
 import type { Record } from "../../../scripts/verify/traces/manager/events.ts";
-import { createMemoryWorkflowStore } from "../../../src/storage/memory/workflow-store.ts";
 import type { Coordinators } from "../coordinators.ts";
 import type { Ledger } from "../ledger.ts";
 import type { Orders } from "../orders.ts";
@@ -15,6 +14,7 @@ import { createManagerRoom, managerId } from "./manager.ts";
 import { createRpc } from "./rpc.ts";
 import { createRuleClients } from "./rule-clients.ts";
 import { createWorkflowWatchers } from "./watchers.ts";
+import { createWorkflowDisk } from "./workflow-disk.ts";
 
 /** The workflow manager, the predicate engine, and those who use them. */
 export function createWorkflowRooms(
@@ -33,23 +33,21 @@ export function createWorkflowRooms(
   const rpc = createRpc(stage);
   const engine = createEngineRoom(stage, rpc);
   let acknowledged = 0;
-  const store = createMemoryWorkflowStore(() => stage.schedule.nowMs);
+  const disk = createWorkflowDisk(stage);
   const chronicle = createChronicle({
-    ...{ store, ledger, managerId, fail: stage.fail },
+    ...{ disk, ledger, managerId, fail: stage.fail },
     rules: { at: (revision) => engine.revisions.get(revision) },
     newestRevision: () => Math.max(...engine.revisions.keys()),
     acknowledgedRevision: () => acknowledged,
   });
   const history = createHistory();
-  const manager = createManagerRoom(stage, {
-    ...{ rpc, coordinators, engine, store, record },
-    async onWrite(written) {
-      countWrite(stage.tally, written);
-      await chronicle.onWrite(written);
-      if (written.type === "batch") history.onEvents(written.events);
-      if (written.type === "purge") history.onPurge(written.workflows);
-    },
+  disk.onWrite((written) => {
+    countWrite(stage.tally, written);
+    chronicle.onWrite(written);
+    if (written.type === "batch") history.onEvents(written.events);
+    if (written.type === "purge") history.onPurge(written.workflows);
   });
+  const manager = createManagerRoom(stage, { rpc, coordinators, engine, disk, record });
   const onHeard: OnHeard = {
     asked(request) {
       if (chronicle.requestOf(request.by) === undefined) chronicle.onRequest(request);
