@@ -21,10 +21,13 @@ function world(bounds = { countMax: 100, bytesMax: 1_000_000 }, turns = createTu
   const memory = createMemoryWorkflowStore();
   const reads: number[] = [];
   const purged = new Set<number>();
+  /** What a read waits for before it answers. */
+  const held: { until?: Promise<void> } = {};
   const store: WorkflowStore = {
     ...memory,
     listEvents: async (page) => {
       const found = await memory.listEvents(page);
+      await held.until;
       reads.push(found.rows.length);
       return { ...found, rows: found.rows.filter(({ sequence }) => !purged.has(sequence)) };
     },
@@ -33,6 +36,7 @@ function world(bounds = { countMax: 100, bytesMax: 1_000_000 }, turns = createTu
   return {
     reads,
     purged,
+    held,
     follow: (
       workflowId?: string,
       filter?: { text: string; matches: (event: WorkflowEvent) => boolean; known?: EventRanges },
@@ -177,6 +181,26 @@ test("nobody reads while nobody follows", async () => {
   await append("wf-2");
   await settled();
   expect(told(later.place)).toEqual([2]);
+});
+
+// It would be told of what it has read already, or its watch would end with an error that is none.
+test("what was read for those that have left is not told to whoever follows since then from further on", async () => {
+  const { follow, append, held } = world();
+  const first = follow();
+  await settled();
+  const gate = Promise.withResolvers<void>();
+  held.until = gate.promise;
+  await append("wf-1", "wf-2", "wf-3");
+  await settled();
+  first.place.leave();
+  const second = follow(undefined, undefined, 3);
+  delete held.until;
+  gate.resolve();
+  await settled();
+  expect(told(second.place)).toEqual([]);
+  await append("wf-4");
+  await settled();
+  expect(told(second.place)).toEqual([4]);
 });
 
 test("whoever has not been told of what was purged, in the middle of what is read for all, is sent to the store", async () => {

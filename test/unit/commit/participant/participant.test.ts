@@ -412,6 +412,36 @@ describe("a start", () => {
     expect(w.coordinator.said()).toEqual(["hello [t3]"]);
   });
 
+  // Whoever says Hello is sent new work, and what still holds its keys would refuse that.
+  test.each(["aborted", "committed"] as const)(
+    "says nothing before what a restored resource holds again is %s",
+    async (state) => {
+      const w = await world();
+      w.state.set(tx("t1"), "prepared");
+      await w.log.persist(prepared("t1", { state }));
+      const ended = Promise.withResolvers<void>();
+      const resource: Resource = {
+        ...w.resource,
+        prepared: async () => [tx("t1")],
+        commit: async (work) => {
+          await ended.promise;
+          return w.resource.commit(work);
+        },
+        abort: async (work) => {
+          await ended.promise;
+          return w.resource.abort(work);
+        },
+      };
+      const starting = w.start({ resource });
+      await flush();
+      expect(w.coordinator.said()).toEqual([]);
+      ended.resolve();
+      await starting;
+      expect(w.state.get(tx("t1"))).toBe(state);
+      expect(w.coordinator.said()).toEqual(["hello []"]);
+    },
+  );
+
   test("names once, in one line, what the resource holds for another log", async () => {
     const w = await world();
     const warnings: object[] = [];
