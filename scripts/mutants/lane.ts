@@ -103,7 +103,7 @@ async function run(
   end: () => void,
 ): Promise<Ran> {
   const project = vitest.getRootProject();
-  project.provide("order", order);
+  project.provide("order", { ...order, afresh: order.afresh || hasMocks(join(root, file)) });
   const specification = project.createSpecification(join(root, file), ids && { testIds: [...ids] });
   const startedAt = performance.now();
   let isLate = false;
@@ -126,6 +126,9 @@ async function run(
   const [error] = errors as readonly { readonly message?: string }[];
   return { outcome, tests, error: error && String(error.message ?? error), ms };
 }
+
+/** A module that another test file has loaded has what it imports, and no mock of it. */
+const hasMocks = (path: string): boolean => readFileSync(path, "utf8").includes("vi.mock(");
 
 function ranTest(test: TestCase): RanTest {
   const { reached } = test.meta() as { reached?: Reached };
