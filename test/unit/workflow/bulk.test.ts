@@ -147,6 +147,14 @@ test("so many are acted on at a time, and in a second as its rate says", async (
   expect(most).toBeLessThanOrEqual(bulkAtOnceMax);
 });
 
+test("of few in a second, each is acted on by itself", async () => {
+  const under = await bulkOver(3);
+  const id = await under.begin({ ratePerSecond: 5 });
+  await until(() => under.clock.waiting.includes(200), "the first one is done");
+  expect(await under.read(id)).toMatchObject({ doneCount: 1, position: "w-000" });
+  expect(await under.ended(id)).toMatchObject({ doneCount: 3 });
+});
+
 describe("while it cannot be tried, it waits, says why, and goes on:", () => {
   test.each([
     {
@@ -298,6 +306,18 @@ test("a pause finishes what is under way, writes what became of it, and nothing 
   expect(await countOf(under, "PAUSED")).toBe(done);
   await under.bulk.resume(id);
   expect(await under.ended(id)).toMatchObject({ doneCount: 40 });
+});
+
+// It would be told as complete, and what it had not acted on would be left as it was.
+test("one that is paused while the last ones cannot be tried acts on them when it is resumed", async () => {
+  const under = await bulkOver(3);
+  under.engine.answer = async () => err({ type: "unavailable", cause: "away" });
+  const id = await under.begin();
+  await until(() => under.clock.waiting.length > 0, "it waits");
+  expect(await under.bulk.pause(id)).toMatchObject({ value: { state: "PAUSED", doneCount: 0, position: "" } });
+  under.engine.answer = async () => allowed;
+  await under.bulk.resume(id);
+  expect(await under.ended(id)).toMatchObject({ doneCount: 3 });
 });
 
 describe("what has ended is dropped", () => {

@@ -1,7 +1,7 @@
 import { describe, expect, it, test } from "vitest";
 import type { TransactionId, WorkflowId } from "../../../src/kernel/ids.ts";
 import { isMove, workflowStates } from "../../../src/kernel/lifecycle.ts";
-import { deadlineAheadMsMax, deadlineProblem, type WantedDeadline } from "../../../src/workflow/core/deadline.ts";
+import { deadlineAheadMsMax, deadlineProblem, isSameDeadline, type WantedDeadline } from "../../../src/workflow/core/deadline.ts";
 import { noTerms, type PolicyTerms } from "../../../src/workflow/core/policy.ts";
 import { refuseDeadline, setDeadline } from "../../../src/workflow/core/set-deadline.ts";
 import { admit, applyMove, commitHold, create, holdMove } from "../../../src/workflow/core/step.ts";
@@ -181,3 +181,14 @@ test("a time that is long past, or far ahead, is a mistake", () => {
     description: expect.stringContaining("ten years"),
   });
 });
+
+// The system would make the move of a deadline that has been replaced, with the words of the one before.
+test.each([{ atMs: 2 }, { targetState: "PAUSED" }, { reason: "another" }, { setBy: "bob" }, { setAtMs: 2 }] as const)(
+  "a deadline that was set again is another one, if only this differs: %j",
+  (change) => {
+    const deadline = { atMs: 1, targetState: "FAILED", reason: "too slow", setBy: "ada", setAtMs: 1 } as const;
+    expect(isSameDeadline({ ...deadline }, deadline)).toBe(true);
+    expect(isSameDeadline({ ...deadline, ...change }, deadline)).toBe(false);
+    expect(isSameDeadline(undefined, deadline)).toBe(false);
+  },
+);

@@ -39,7 +39,7 @@ function world(bounds = { countMax: 100, bytesMax: 1_000_000 }, turns = createTu
     held,
     follow: (
       workflowId?: string,
-      filter?: { text: string; matches: (event: WorkflowEvent) => boolean; known?: EventRanges },
+      filter?: { text: string; matches: (event: WorkflowEvent) => boolean | Promise<boolean>; known?: EventRanges },
       after = 0,
     ) => {
       const woken = { times: 0 };
@@ -166,6 +166,50 @@ test.each([
   expect(tryFollow(0)).toBeUndefined();
   const place = tryFollow(31);
   expect(place && told(place)).toEqual([32]);
+});
+
+test.each([
+  { what: "each one", filter: undefined },
+  { what: "those that a filter takes its time for", filter: { text: "all", matches: async () => true } },
+])("as many events as are kept are told, $what; with one more, whoever has read none is behind", async ({ filter }) => {
+  for (const [count, expected] of [
+    [10, Array.from({ length: 10 }, (_, index) => index + 1)],
+    [11, ["behind"]],
+  ] as const) {
+    const { follow, append } = world({ countMax: 10, bytesMax: 1_000_000 });
+    const { place } = follow(undefined, filter);
+    await settled();
+    await append(...Array.from({ length: count }, () => "wf-1"));
+    await settled();
+    expect(told(place)).toEqual(expected);
+  }
+});
+
+test("what a filter finds out later that it does not want is not told", async () => {
+  const { follow, append } = world();
+  const { place } = follow(undefined, { text: "the second", matches: async ({ sequence }) => sequence === 2 });
+  await settled();
+  await append("wf-1", "wf-2", "wf-3");
+  await settled();
+  expect(told(place)).toEqual([2]);
+});
+
+// It would never be told of what lies between.
+test("whoever begins among events that left the memory before they were judged is sent to the store", async () => {
+  const { follow, append } = world({ countMax: 100, bytesMax: 5 * 600 });
+  const judged = Promise.withResolvers<boolean>();
+  const filter = { text: "all", matches: ({ sequence }: WorkflowEvent) => (sequence === 1 ? judged.promise : true) };
+  follow(undefined, filter);
+  await settled();
+  await append("wf-1");
+  await settled();
+  await append(..."wf-1 ".repeat(11).trim().split(" "));
+  await settled();
+  judged.resolve(true);
+  await settled();
+  const { place } = follow(undefined, filter, 10);
+  expect(told(place)).toEqual(["behind"]);
+  expect(place.cursor).toBe(10);
 });
 
 test("nobody reads while nobody follows", async () => {

@@ -39,6 +39,7 @@ test("a write purges so many workflows and events at most; one with more events 
   expect(sizes()).toEqual([]);
   expect(sizes(...Array.from({ length: 2 * workflowCountMax + 1 }, () => 1))).toEqual([workflowCountMax, workflowCountMax, 1]);
   expect(sizes(eventCountMax - 1, 1, 1)).toEqual([2, 1]);
+  expect(sizes(eventCountMax, 1, 1)).toEqual([1, 2]);
   expect(sizes(1, 10 * eventCountMax, 1)).toEqual([1, 1, 1]);
 });
 

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { WorkflowId } from "../../../src/kernel/ids.ts";
+import { err } from "../../../src/kernel/result.ts";
 import { createTurns } from "../../../src/runtime/turns.ts";
 import { createMemoryWorkflowStore } from "../../../src/storage/memory/workflow-store.ts";
 import type { RetentionPolicy } from "../../../src/workflow/core/policy.ts";
@@ -21,15 +22,21 @@ const turn = (): Promise<void> => new Promise((resolve) => void setImmediate(res
 
 function world(
   policies: Readonly<Record<string, RetentionPolicy>>,
-  options: { readonly archive?: Archive; readonly keptBeforeMs?: WorkflowStore["keptBeforeMs"] } = {},
+  options: { readonly archive?: Archive; readonly keptBeforeMs?: WorkflowStore["keptBeforeMs"]; readonly pageMax?: number } = {},
 ) {
   let nowMs = 10 * hourMs;
   const memory = createMemoryWorkflowStore(() => nowMs);
   const log: string[] = [];
+  const isReadOnly = { now: false };
   const store: WorkflowStore = {
     ...memory,
     ...(options.keptBeforeMs && { keptBeforeMs: options.keptBeforeMs }),
-    purgeWorkflows: (purge) => {
+    ended: (page) => memory.ended({ ...page, limit: Math.min(page.limit, options.pageMax ?? page.limit) }),
+    purgeWorkflows: async (purge) => {
+      if (isReadOnly.now) {
+        log.push("no write");
+        return err({ type: "storage-unavailable", cause: "full", outcomeUnknown: false });
+      }
       log.push(`purge ${purge.workflows.map(({ id }) => id).join(" ")}`);
       return memory.purgeWorkflows(purge);
     },
@@ -59,6 +66,7 @@ function world(
   return {
     store,
     log,
+    isReadOnly,
     purged,
     retention,
     /** Lets so much time pass. */
@@ -110,6 +118,29 @@ test("many go in many writes, between which it waits; of many types each is foun
   await pass(60_000);
   expect(await ids()).toEqual([]);
   expect(log.filter((line) => line.startsWith("purge w-"))).toHaveLength(3);
+  await retention.stop();
+});
+
+test("what a page does not hold is purged in the same round", async () => {
+  const { retention, ended, pass, ids } = world({ a: policy() }, { pageMax: 2 });
+  for (let index = 0; index < 7; index += 1) await ended(`w-${index}`, "a", index);
+  retention.start();
+  await pass(retentionIntervalMs / 2);
+  expect(await ids()).toEqual([]);
+  await retention.stop();
+});
+
+test("a store that cannot be written is tried once in a round, whatever there is to purge", async () => {
+  const { retention, ended, pass, log, isReadOnly, ids } = world({ a: policy(), b: policy() });
+  await ended("v", "a", 1);
+  await ended("w", "b", 1);
+  isReadOnly.now = true;
+  retention.start();
+  await pass(retentionIntervalMs / 2);
+  expect(log).toEqual(["no write"]);
+  isReadOnly.now = false;
+  await pass(2 * retentionIntervalMs);
+  expect(await ids()).toEqual([]);
   await retention.stop();
 });
 

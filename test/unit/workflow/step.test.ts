@@ -64,6 +64,7 @@ describe("create", () => {
       type: "CREATED",
       toState: "CREATED",
       version: 1,
+      retryCount: 0,
       ruleSetRevision: 5,
       warnings: { first: [], omitted: 0 },
     });
