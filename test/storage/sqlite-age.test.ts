@@ -1,5 +1,6 @@
 import { copyFileSync } from "node:fs";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { answerRetentionMs } from "../../src/kernel/limits.ts";
 import { openSqliteWorkflowStore } from "../../src/storage/sqlite/workflow-store.ts";
@@ -115,4 +116,21 @@ test("what a process that is killed has counted is lost for a minute at most", a
   expect(await leftOf(after, "a", "b")).toStrictEqual(["b"]);
   await after.close();
   await store.close();
+});
+
+test("what is older than anything is kept is not remembered: the open times do not grow for ever", async () => {
+  const path = join(storageDir(), "workflow.sqlite");
+  const countAfter = async (durationMs: number): Promise<unknown> => {
+    const store = await open(path);
+    pass(durationMs);
+    await store.close();
+    const database = new DatabaseSync(path);
+    const row = database.prepare("SELECT count(*) AS n FROM open_times").get();
+    database.close();
+    setWallClock(3 * dayMs);
+    return row?.["n"];
+  };
+  for (const count of [1, 2, 3]) expect(await countAfter(hourMs)).toBe(count);
+  await countAfter(61 * dayMs);
+  expect(await countAfter(hourMs)).toBe(2);
 });

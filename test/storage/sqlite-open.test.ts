@@ -233,6 +233,10 @@ test("damage that a write meets ends writing for good; what is sound can still b
   expect(told).toStrictEqual([expect.stringContaining(`false ${path} ${damaged}`)]);
   expect((await store.listEvents({ afterSequence: 0, limit: 3 })).rows).toHaveLength(3);
   await store.close();
+  // An operator would look for a log that was never lost.
+  const again = await openSqliteWorkflowStore({ path });
+  expect(again.ok ? "it is open" : again.error.message).not.toContain("write-ahead log");
+  if (again.ok) await again.value.close();
 });
 
 test("damage that a read meets is told as such, and ends writing for good", async () => {
