@@ -78,6 +78,8 @@ export type Stage = {
   trace(process: Process): Trace | undefined;
   /** Of all that was said. */
   hash(): string;
+  /** Gives the disks back, which the garbage collector does not see the size of. Nothing may go on. */
+  close(): void;
 };
 
 export function createStage(options: {
@@ -95,6 +97,7 @@ export function createStage(options: {
   const tally = createTally();
   const hash = createHash("sha256");
   const listeners: Seen[] = [];
+  const disks: SqliteDisk[] = [];
   const isLong = dice.chance(longShare);
   const isPartial = dice.chance(partialShare);
   let swarm = withoutFaults(drawSwarm(dice), without);
@@ -147,7 +150,11 @@ export function createStage(options: {
     onFailure,
     onMessage: (listener) => void listeners.push(listener),
     process: (name) => createProcess(schedule, name, dice.between(-clockSkewMsMax, clockSkewMsMax)),
-    sqliteDisk: (path, schema) => createSqliteDisk({ path, schema, dice, nowMs: () => schedule.nowMs }),
+    sqliteDisk(path, schema) {
+      const disk = createSqliteDisk({ path, schema, dice, nowMs: () => schedule.nowMs });
+      disks.push(disk);
+      return disk;
+    },
     open: (disk, process) =>
       openSimulatedSqlite({
         ...{ disk, process, dice, tally },
@@ -171,5 +178,8 @@ export function createStage(options: {
         if (process.alive) onTrace(event);
       }),
     hash: () => hash.digest("hex"),
+    close() {
+      for (const disk of disks) disk.close();
+    },
   };
 }

@@ -16,7 +16,7 @@ import { createStage, type Stage } from "./stage.ts";
 import { faultSwitches } from "./switches.ts";
 import { createTransactionClients } from "./transaction-clients.ts";
 import { createWatchers } from "./watchers.ts";
-import { createWorkflowRooms } from "./workflow/rooms.ts";
+import { createWorkflowRooms, workflowRoomSwitches } from "./workflow/rooms.ts";
 
 // One run: the production coordinator and participants in a world whose time, network, disks and chance are made here, from one seed.
 
@@ -78,15 +78,19 @@ function createRooms(stage: Stage, options: SimulationOptions): readonly Room[] 
       return ledger.unsettled(transactions, participants.resources, isAway);
     },
   };
-  const workflows = onlyCommit
-    ? []
-    : createWorkflowRooms(stage, { coordinators, participants: names, orders, ledger, record: options.onManager });
   const { without = [] } = options;
+  const workflows =
+    onlyCommit || without.includes(workflowsSwitch)
+      ? []
+      : createWorkflowRooms(stage, { coordinators, participants: names, orders, ledger, record: options.onManager });
   const optional = Object.entries({ [roomSwitches[0]]: interactive, [roomSwitches[1]]: operators, [roomSwitches[2]]: watchers })
     .filter(([name]) => !without.includes(name))
     .map(([, room]) => room);
   return [coordinators, participants, clients, ...optional, away, books, ...workflows];
 }
+
+/** The workflow manager, the predicate engine, and all who use them. */
+const workflowsSwitch = "workflows";
 
 /** Rooms that can be switched off by name. */
 const roomSwitches = ["interactive clients", "operators", "watchers"] as const;
@@ -95,7 +99,9 @@ const roomSwitches = ["interactive clients", "operators", "watchers"] as const;
 export function switches(options: SimulationOptions): readonly string[] {
   const stage = createStage(options);
   const blows = createRooms(stage, options).flatMap((room) => Object.keys(room.blows));
-  return [...blows, ...Object.keys(faultSwitches), ...roomSwitches];
+  stage.close();
+  const ofWorkflows = options.onlyCommit ? [] : [workflowsSwitch, ...Object.keys(workflowRoomSwitches)];
+  return [...blows, ...Object.keys(faultSwitches), ...roomSwitches, ...ofWorkflows];
 }
 
 export async function simulate(options: SimulationOptions): Promise<SimulationResult> {
@@ -137,6 +143,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   } catch (error) {
     onFailure(error);
   } finally {
+    stage.close();
     process.off("unhandledRejection", onFailure);
   }
   tally.count(stage.failure === undefined ? "runs that ended" : "runs that failed");

@@ -16,6 +16,13 @@ import { createRuleClients } from "./rule-clients.ts";
 import { createWorkflowWatchers } from "./watchers.ts";
 import { createWorkflowDisk } from "./workflow-disk.ts";
 
+/** Rooms that can be switched off, by name. The manager and the engine stay, for all others need them. */
+export const workflowRoomSwitches = {
+  "clients of workflows": "clients",
+  "clients of rules": "ruleClients",
+  "watchers of workflows": "watchers",
+} as const;
+
 /** The workflow manager, the predicate engine, and those who use them. */
 export function createWorkflowRooms(
   stage: Stage,
@@ -75,5 +82,7 @@ export function createWorkflowRooms(
       return true;
     },
   };
-  return [engine, manager, ruleClients, clients, watchers, books];
+  const optional = { clients, ruleClients, watchers };
+  const left = Object.entries(workflowRoomSwitches).filter(([name]) => !stage.without.includes(name));
+  return [engine, manager, ...left.map(([, room]) => optional[room]), books];
 }
