@@ -30,7 +30,7 @@ export function admit(shell: Shell, request: NewRequest): Run | Answer | Promise
   if (refusal) return err(refusal);
   if (!key) return startRun(shell, request);
   const found = known?.found ?? findOrStart(shell, request, key);
-  if (!known) runs.byRequest.set(key.id, { digest: key.digest, found });
+  if (!known) runs.byRequest.set(key.id, { digest: key.digest, found, comingCount: 0 });
   return found;
 }
 

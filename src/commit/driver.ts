@@ -11,6 +11,7 @@ import { createChores } from "./chores.ts";
 import { stepCoordinator, whyKept } from "./core/coordinator.ts";
 import type { Enlistment } from "./core/coordinator-step.ts";
 import { isFinished, mayAbort, type Outcome, type Transaction } from "./core/types.ts";
+import { waitForDecision } from "./decision.ts";
 import { type CallerEnd, type EndSignal, orEnd, promiseOrEnd } from "./ends.ts";
 import { type Environment, momentOf } from "./environment.ts";
 import { forgetParticipant } from "./forget-participant.ts";
@@ -22,7 +23,7 @@ import { inDoubtAt, type Owed, owedBy, unacknowledgedIn } from "./owed.ts";
 import { createOwnership } from "./ownership.ts";
 import type { Coordinator, Fenced, ListPage, Trace, TransactionPage } from "./ports.ts";
 import { keepHouse, recover } from "./recovery.ts";
-import { ask, type Event, isMisused, post, type Run, waitForDecision, withRun } from "./run.ts";
+import { ask, type Event, isMisused, post, type Run, withRun } from "./run.ts";
 import { createRuns, removeRun } from "./runs.ts";
 import { fencedEnd } from "./sessions.ts";
 import type { Shell } from "./shell.ts";
@@ -220,8 +221,11 @@ export function createDriver(options: DriverOptions): Driver {
     },
     async execute(request, signal, onBegun) {
       const admitted = admit(shell, request);
-      // A new run is waited for from its first step on.
+      const requested = request.request && runs.byRequest.get(request.request.id);
+      if (requested) requested.comingCount += 1;
+      // A new run is waited for from its first step on. Between the two counts, one that is looked for is kept for this caller.
       const run = admitted instanceof Promise ? await admitted : admitted;
+      if (requested) requested.comingCount -= 1;
       if ("ok" in run) return run;
       onBegun?.(run.core.id);
       return waitForDecision(shell, run, signal);

@@ -6,8 +6,8 @@ import type { DurationMs } from "../kernel/time.ts";
 import { isUsedUp } from "./budgets.ts";
 import { stepCoordinator } from "./core/coordinator.ts";
 import type { CoordinatorInput, Refusal, Step } from "./core/coordinator-step.ts";
-import { type Moment, mayAbort, type Transaction } from "./core/types.ts";
-import { type CallerEnd, type CoordinatorEnd, type EndSignal, orEnd } from "./ends.ts";
+import type { Moment, Transaction } from "./core/types.ts";
+import { type CoordinatorEnd, type EndSignal, orEnd } from "./ends.ts";
 import { type Environment, momentOf } from "./environment.ts";
 import { type Charged, characterBytes } from "./footprint.ts";
 import { mailboxBounds, requestCountMax, timelineCountMax, timelineCountMin } from "./limits.ts";
@@ -66,7 +66,7 @@ export function note(environment: Environment, run: Run, line: Omit<TimelineEntr
 }
 
 /** With a log for what participants can cause as often as they like. */
-type Surroundings = Environment & { readonly seldom: SeldomLog };
+export type Surroundings = Environment & { readonly seldom: SeldomLog };
 
 export function post(surroundings: Surroundings, run: Run, event: Event, refuse?: Refuse): void {
   const step = stepOf(surroundings, run, event);
@@ -133,38 +133,6 @@ export function isMisused({ requests }: Run, request: RequestKey | undefined): b
   const earlier = requests.get(request.id);
   if (earlier === undefined && requests.size < requestCountMax) requests.set(request.id, request.digest);
   return earlier !== undefined && earlier !== request.digest;
-}
-
-/** The decision. A caller that leaves before it aborts the transaction, unless another waits for it too. */
-export async function waitForDecision(
-  surroundings: Surroundings,
-  run: Run,
-  signal: EndSignal<CallerEnd> | undefined,
-): Promise<Answer> {
-  const { outcome, voteDeadlineMs } = run.view;
-  const pending = err({ type: "pending", transactionId: run.view.id } as const);
-  if (outcome !== undefined) return ok(run.view);
-  if (!mayAbort(run.view) && voteDeadlineMs !== undefined && voteDeadlineMs <= surroundings.clock.nowMs()) return pending;
-  const answered = await orEnd<Answer, RunEnd>(run.ended, (settle) => {
-    const leave = (): void => {
-      run.waiters.delete(settle);
-      const reason =
-        signal?.reason?.type === "deadline" ? "the caller's deadline has passed" : "the caller left before the decision";
-      if (run.waiters.size === 0) post(surroundings, run, { type: "client-abort", reason });
-      settle(run.view.outcome === undefined ? pending : ok(run.view));
-    };
-    run.waiters.add(settle);
-    if (signal?.aborted) leave();
-    else signal?.addEventListener("abort", leave);
-    return () => {
-      run.waiters.delete(settle);
-      signal?.removeEventListener("abort", leave);
-    };
-  });
-  if ("ok" in answered) return answered;
-  if (run.view.outcome !== undefined) return ok(run.view);
-  if (answered.type === "shutting-down") return err({ type: "shutting-down", transactionId: run.view.id });
-  return answered.type === "over" ? pending : err(answered);
 }
 
 export function answer(run: Run, result: Answer): void {

@@ -16,13 +16,20 @@ export type Whereabouts =
 
 export type Found = Result<Whereabouts, { readonly type: "not-found" } | CoordinatorEnd>;
 
+export type Requested = {
+  readonly digest: string;
+  readonly found: Promise<Run | Answer>;
+  /** Callers that are admitted and are still to wait for the decision. */
+  comingCount: number;
+};
+
 /** The transactions that run here. */
 export type Runs = {
   readonly byId: Map<TransactionId, Run>;
   readonly ids: Ordered<TransactionId>;
   readonly byParticipant: Map<ParticipantId, Set<Run>>;
   /** What a request id leads to, while that runs or is looked for. */
-  readonly byRequest: Map<RequestId, { readonly digest: string; readonly found: Promise<Run | Answer> }>;
+  readonly byRequest: Map<RequestId, Requested>;
   /** Looked for in the log, to be run if it is unfinished. */
   readonly takingUp: Map<TransactionId, Promise<Found>>;
   /** All that is unfinished in the log runs here. Until then, what is owed is not all known. */
@@ -79,6 +86,12 @@ export function indexParts({ byParticipant }: Runs, run: Run, parts: readonly Pa
     const itsRuns = byParticipant.get(participantId) ?? new Set();
     byParticipant.set(participantId, itsRuns.add(run));
   }
+}
+
+/** True if a caller waits for the decision, or is about to. */
+export function isAwaited({ byRequest }: Runs, { core, waiters }: Run): boolean {
+  const requested = core.request && byRequest.get(core.request.id);
+  return waiters.size > 0 || (requested?.comingCount ?? 0) > 0;
 }
 
 /** What is aborted may be tried anew, with the same request id. */

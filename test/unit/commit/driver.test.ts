@@ -204,6 +204,38 @@ describe("a request id", () => {
     await w.participant("a");
     expect((await second).outcome).toBe("committed");
   });
+
+  test("keeps a transaction running for a caller that is about to wait when another leaves", async () => {
+    const w = world();
+    await w.start();
+    await w.participant("a");
+    const { byRequest } = w.log;
+    const looked = Promise.withResolvers<void>();
+    w.log.byRequest = (requestId) => looked.promise.then(() => byRequest(requestId));
+    const leave = new AbortController();
+    const first = w.coordinator().driver.execute(request(["a"], key("x")), leave.signal);
+    const second = w.run(["a"], key("x"));
+    leave.abort();
+    looked.resolve();
+    expect((await second).outcome).toBe("committed");
+    expect(await first).toMatchObject({ ok: false, error: { type: "pending" } });
+  });
+
+  test("ends a transaction that all its callers leave while it is looked for", async () => {
+    const w = world();
+    await w.start();
+    const { byRequest } = w.log;
+    const looked = Promise.withResolvers<void>();
+    w.log.byRequest = (requestId) => looked.promise.then(() => byRequest(requestId));
+    const leave = new AbortController();
+    const waiting = request(["a"], { waitForParticipantsMs: 60_000, ...key("x") });
+    const both = [1, 2].map(() => w.coordinator().driver.execute(waiting, leave.signal));
+    leave.abort();
+    looked.resolve();
+    const [first, second] = await Promise.all(both);
+    expect(first).toMatchObject({ ok: false, error: { type: "pending" } });
+    expect(second).toMatchObject({ ok: true, value: { outcome: "aborted" } });
+  });
 });
 
 describe("a restart of the coordinator", () => {
