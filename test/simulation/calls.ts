@@ -5,19 +5,23 @@ import type { Stage } from "./stage.ts";
 /** A call that gets no answer is given up. */
 const clientTimeoutMs = 30_000;
 
+/** Whether the caller hangs up, and how soon. */
+export type Leaving = { readonly chance: number; readonly withinMs: number };
+
 /** One call of a coordinator, over a network: the request, the answer, or both may be lost; and the caller may leave. */
 export function callCoordinator<Answer>(
   stage: Stage,
   coordinators: Pick<Coordinators, "any" | "answered">,
   ask: (coordinator: CoordinatorActor, signal: EndSignal<CallerEnd>) => Promise<Answer>,
+  leaving: Leaving = { chance: stage.swarm.leaving, withinMs: 3_000 },
 ): Promise<Answer | "no answer"> {
   const { dice, tally, world, onFailure } = stage;
   return new Promise((resolve) => {
     const target = coordinators.any();
     const hangUp = new AbortController();
-    if (dice.chance(stage.swarm.leaving)) {
+    if (dice.chance(leaving.chance)) {
       tally.count("clients that left");
-      world.after(dice.between(0, 3_000), () => hangUp.abort({ type: "caller-left" } satisfies CallerEnd));
+      world.after(dice.between(0, leaving.withinMs), () => hangUp.abort({ type: "caller-left" } satisfies CallerEnd));
     }
     world.after(clientTimeoutMs, () => resolve("no answer"));
     if (!target?.ready) return void world.after(500, () => resolve("no answer"));

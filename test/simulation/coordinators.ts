@@ -99,6 +99,11 @@ export function createCoordinators(stage: Stage, ledger: Pick<Ledger, "onForget"
         onForce();
         return log.force(...what);
       },
+      /** Takes its time, as the port allows: callers come and go meanwhile. */
+      byRequest: (id) =>
+        new Promise((resolve, reject) => {
+          process.after(dice.pick([0, 0, 20, 200]), () => log.byRequest(id).then(resolve, reject));
+        }),
       async purge(...which) {
         const purged = await log.purge(...which);
         if (purged.ok && purged.value > 0) tally.count("purges of transactions");

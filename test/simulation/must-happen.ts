@@ -107,6 +107,7 @@ const byRoom = {
   ],
   clients: [
     "calls made twice at once",
+    "callers that left another waiting",
     "calls repeated",
     "calls repeated after an answer",
     "clients that left",

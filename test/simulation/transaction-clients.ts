@@ -1,8 +1,10 @@
 import type { Transaction } from "../../src/commit/core/types.ts";
+import type { CallerEnd, EndSignal } from "../../src/commit/ends.ts";
 import type { Answer, ExecuteRequest } from "../../src/commit/verbs.ts";
 import type { ParticipantId, RequestId } from "../../src/kernel/ids.ts";
-import { callCoordinator } from "./calls.ts";
-import type { Coordinators } from "./coordinators.ts";
+import { callCoordinator, type Leaving } from "./calls.ts";
+import type { CoordinatorActor, Coordinators } from "./coordinators.ts";
+import { createLeavers } from "./leavers.ts";
 import type { Ledger, Order } from "./ledger.ts";
 import { type Orders, payloadOf } from "./orders.ts";
 import { type Behaviour, behaviours } from "./resource.ts";
@@ -29,6 +31,7 @@ export function createTransactionClients(
   const { participants, isAway, coordinators, orders, ledger } = options;
   const { dice, tally, world, say, fail, onFailure } = stage;
   const hurry = stage.draw(0.3);
+  const leavers = createLeavers(stage);
   let open = 0;
 
   const requestOf = (order: Order, waitForParticipantsMs: number): ExecuteRequest => ({
@@ -43,8 +46,13 @@ export function createTransactionClients(
     requestedBy: "client",
   });
 
-  const callOnce = (order: Order, waitForParticipantsMs: number): Promise<Answer | "no answer"> =>
-    callCoordinator(stage, coordinators, ({ driver }, signal) => driver.execute(requestOf(order, waitForParticipantsMs), signal));
+  function callOnce(order: Order, waitForParticipantsMs: number, leaving?: Leaving): Promise<Answer | "no answer"> {
+    const ask = (coordinator: CoordinatorActor, signal: EndSignal<CallerEnd>): Promise<Answer> => {
+      const execute = (): Promise<Answer> => coordinator.driver.execute(requestOf(order, waitForParticipantsMs), signal);
+      return order.requestId === undefined ? execute() : leavers.execute(order.requestId, coordinator, signal, execute);
+    };
+    return callCoordinator(stage, coordinators, ask, leaving);
+  }
 
   function hear(transaction: Transaction, order: Order): void {
     const { id, outcome } = transaction;
@@ -60,13 +68,15 @@ export function createTransactionClients(
     let calmCalls = 0;
     for (;;) {
       if (stage.isCalm) calmCalls += 1;
-      const call = (): Promise<Answer | "no answer"> => callOnce(order, waitForParticipantsMs);
-      // Whoever is in a hurry asks twice.
+      // Whoever is in a hurry asks twice, and does not wait for both.
       if (order.requestId !== undefined && stage.strikes(hurry)) {
         tally.count("calls made twice at once");
-        void call().then((second) => void (second !== "no answer" && second.ok && hear(second.value, order)), onFailure);
+        const leaving = { chance: stage.swarm.leaving > 0 ? 0.5 : 0, withinMs: dice.pick([100, 1_000]) };
+        void callOnce(order, waitForParticipantsMs, leaving).then((second) => {
+          if (second !== "no answer" && second.ok) hear(second.value, order);
+        }, onFailure);
       }
-      const answer = await call();
+      const answer = await callOnce(order, waitForParticipantsMs);
       if (answer !== "no answer" && answer.ok) {
         hear(answer.value, order);
         return answer.value;

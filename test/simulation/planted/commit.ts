@@ -1,6 +1,7 @@
 import type { Mutant } from "../../exploration/mutants.ts";
 
 const effects = "src/commit/effects.ts";
+const driver = "src/commit/driver.ts";
 const run = "src/commit/run.ts";
 const takeUp = "src/commit/take-up.ts";
 const ownership = "src/commit/ownership.ts";
@@ -8,9 +9,11 @@ const admission = "src/commit/admission.ts";
 const sessions = "src/commit/sessions.ts";
 const inquiries = "src/commit/inquiries.ts";
 const mailbox = "src/commit/mailbox.ts";
+const log = "src/storage/sqlite/decision-log.ts";
 const boxes = "src/commit/participant/boxes.ts";
 const participant = "src/commit/participant/participant.ts";
 const participantEffects = "src/commit/participant/effects.ts";
+const link = "src/commit/participant/link.ts";
 
 /** Mistakes around the cores of the coordinator and the participant. */
 export const plantedInCommit: readonly Mutant[] = [
@@ -57,6 +60,18 @@ export const plantedInCommit: readonly Mutant[] = [
     replace: `  if (run.core.outcome !== undefined) return ok(run.core);\n  if (outcome !== undefined) return ok(run.view);\n  if (!mayAbort`,
   },
   {
+    name: "a verb that is repeated is taken for another",
+    file: run,
+    find: `return earlier !== undefined && earlier !== request.digest;`,
+    replace: `return earlier !== undefined;`,
+  },
+  {
+    name: "an operator may forget what is not completed",
+    file: driver,
+    find: `if (kept !== undefined) return err(`,
+    replace: `if (kept !== undefined && found.outcome === undefined) return err(`,
+  },
+  {
     name: "a participant is forgotten that owes",
     file: "src/commit/forget-participant.ts",
     find: `if (kept.length > 0) return`,
@@ -85,6 +100,12 @@ export const plantedInCommit: readonly Mutant[] = [
     file: admission,
     find: `  if (!stored && !refusal) return startRun(shell, request);`,
     replace: `  if (!refusal) return startRun(shell, request);`,
+  },
+  {
+    name: "a caller that leaves aborts it for one that is about to wait",
+    file: "src/commit/runs.ts",
+    find: `(requested?.comingCount ?? 0) > 0`,
+    replace: `requested === null`,
   },
   {
     name: "what a participant asks about in its Hello is not answered, and neither what it asks later",
@@ -117,6 +138,13 @@ export const plantedInCommit: readonly Mutant[] = [
     replace: `          pending.then(goOn, (error: unknown) => fail(error, item));`,
   },
   {
+    name: "the fence is checked in a write of its own",
+    file: log,
+    find: `const applied = await engine.apply([guard, statement]);`,
+    replace: `const checked = await engine.apply([guard]);
+    const applied = checked.ok ? await engine.apply([{ sql: "SELECT 1", params: [], returning: true }, statement]) : checked;`,
+  },
+  {
     name: "a vote before its promise is durable",
     file: participantEffects,
     find: `      await untilDone(surroundings, transactionId, "the participant log cannot write", storageBackoff, () =>`,
@@ -146,6 +174,12 @@ export const plantedInCommit: readonly Mutant[] = [
     replace: `if (transactionId !== undefined) return {} as T;`,
   },
   {
+    name: "what fails to prepare is not undone",
+    file: participantEffects,
+    find: `    await abortResource(surroundings, transactionId, payload);\n    return {`,
+    replace: `    return {`,
+  },
+  {
     name: "a transaction is not looked for in the log",
     file: boxes,
     find: `      loaded: false,`,
@@ -156,5 +190,17 @@ export const plantedInCommit: readonly Mutant[] = [
     file: participant,
     find: `      boxes.load(record);\n      boxes.post(record.transactionId, { type: "recover", nowMs: clock.nowMs() });`,
     replace: `      if (record.transactionId === undefined) boxes.load(record);`,
+  },
+  {
+    name: "what the resource holds without a record is left",
+    file: participant,
+    find: `    await reconcile({ ...context, log, resource });`,
+    replace: `    if (records.length > 1000) await reconcile({ ...context, log, resource });`,
+  },
+  {
+    name: "silence ends no session at the participant",
+    file: link,
+    find: `        if (silentMs >= limits.sessionTimeoutMs) {`,
+    replace: `        if (silentMs >= 1000 * limits.sessionTimeoutMs) {`,
   },
 ];
