@@ -8,7 +8,7 @@ import { loopHoldMsMax, sliceMs } from "../../../src/kernel/limits.ts";
 import type { Turns } from "../../../src/kernel/turns.ts";
 import { createTurns } from "../../../src/runtime/turns.ts";
 import { unhurried } from "../../support/unhurried.ts";
-import { begun, flush, tx, virtualClock } from "./support.ts";
+import { begun, world as coordinatorWorld, flush, tx, virtualClock } from "./support.ts";
 
 const turn = (): Promise<void> => new Promise((resolve) => void setImmediate(resolve));
 
@@ -227,6 +227,19 @@ describe("a change", () => {
     expect([listener.take()?.id, listener.take()?.id, listener.take()]).toEqual(["t3", "t1", undefined]);
   });
 
+  // A slow reader of what is in doubt would be shown, as in doubt, what is over.
+  test("that waits to be taken is not told any more once it has become what is not wanted", async () => {
+    const { changes } = world();
+    const preparing = wanting("preparing", ({ phase }) => phase === "PREPARING");
+    const listener = changes.listen({ wanted: preparing, countMax: 10, wake: () => {} });
+    changes.tell(transaction("t1"));
+    await flush();
+    expect([listener.isCurrent(), listener.awaits(tx("t1"))]).toEqual([false, true]);
+    changes.tell(transaction("t1", "COMPLETED"));
+    await flush();
+    expect([listener.isCurrent(), listener.take()]).toEqual([true, undefined]);
+  });
+
   test("is not kept for nobody", async () => {
     const { changes } = world();
     let judged = 0;
@@ -267,6 +280,30 @@ describe("more than may wait", () => {
     await flush();
     expect(listener.end).toBeUndefined();
   });
+});
+
+// Whoever waits for the end by a watch would hear the end of the watch, and never that of the transaction.
+test("a slow reader of one transaction is told that it is completed, though it was over before the reader came again", async () => {
+  const w = coordinatorWorld();
+  await w.start();
+  const { driver } = w.coordinator();
+  const a = await w.participant("a");
+  await w.participant("b");
+  const committing = Promise.withResolvers<void>();
+  const { commit } = a.resource;
+  a.resource.commit = async (work) => {
+    await committing.promise;
+    return commit(work);
+  };
+  const { id } = await w.run(["a", "b"]);
+  await flush();
+  const told = driver.watch(id, new AbortController().signal);
+  expect(await told.next()).toMatchObject({ value: { phase: "COMMITTING" } });
+  committing.resolve();
+  await flush();
+  expect((await w.log.get(id))?.phase).toBe("COMPLETED");
+  expect(await told.next()).toMatchObject({ done: false, value: { phase: "COMPLETED" } });
+  expect(await told.next()).toEqual({ done: true, value: { type: "over" } });
 });
 
 test("a filter that fails is a defect of that watch", async () => {

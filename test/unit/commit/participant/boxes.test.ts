@@ -25,16 +25,15 @@ const prepare = (name: string, payload = new Uint8Array(), attempt = 1): Partici
   nowMs: 0,
 });
 
-const decide = (name: string): ParticipantInput => ({
+const decide = (name: string, coordinatorEpoch = 1): ParticipantInput => ({
   type: "decision",
-  message: { type: "decision", transactionId: tx(name), outcome: "committed", coordinatorEpoch: 1, inReply: false },
+  message: { type: "decision", transactionId: tx(name), outcome: "committed", coordinatorEpoch, inReply: false },
   from,
   logId: "log",
   nowMs: 0,
 });
 
-function world(votes?: Resource["prepare"]) {
-  const log = createMemoryParticipantLog();
+function world(votes?: Resource["prepare"], log = createMemoryParticipantLog()) {
   const { resource } = memoryResource(votes);
   const committed: Uint8Array[] = [];
   const sent: string[] = [];
@@ -88,5 +87,24 @@ describe("in memory", () => {
     expect(committed).toEqual([work]);
     expect(sent).toEqual(["vote t1", "inquiry t1", "decision-ack t1"]);
     expect(boxes.count).toBe(0);
+  });
+
+  // Forgotten in between, it would prepare and never vote: the transaction waits out its time, and what is held is in doubt to nobody.
+  test("a transaction stays while a message waits behind a refused one, though nothing was known of it", async () => {
+    const log = createMemoryParticipantLog();
+    const read = Promise.withResolvers<void>();
+    const get: typeof log.get = async (transactionId) => {
+      await read.promise;
+      return log.get(transactionId);
+    };
+    const { boxes, sent } = world(undefined, { ...log, get });
+    boxes.post(tx("t1"), decide("t1", from.epochSeen - 1));
+    boxes.post(tx("t1"), prepare("t1"));
+    await flush();
+    expect(sent).toEqual([]);
+    read.resolve();
+    await flush();
+    expect(sent).toEqual(["vote t1"]);
+    expect(boxes.inDoubt()).toEqual([{ transactionId: "t1", coordinatorId: "c" }]);
   });
 });

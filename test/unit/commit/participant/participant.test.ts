@@ -186,6 +186,38 @@ describe("a participant", () => {
     expect(w.calls).toEqual(["prepare t1", "abort t1"]);
   });
 
+  // Told ABORTED earlier, a client that tries again at once would meet the hold of its own first try.
+  test("votes no, while there is time, only once what a prepare that failed may have left is undone", async () => {
+    const failureCount = 2;
+    const w = await world();
+    const undoing = Promise.withResolvers<void>();
+    let tries = 0;
+    const resource: Resource = {
+      ...w.resource,
+      prepare: async (work) => {
+        await w.resource.prepare(work);
+        throw new Error("connection lost");
+      },
+      abort: async (work) => {
+        tries += 1;
+        if (tries <= failureCount) throw new Error("connection lost");
+        await undoing.promise;
+        return w.resource.abort(work);
+      },
+    };
+    await w.start({ resource, logger: { ...silent, error() {} } });
+    await w.coordinator.welcome();
+    await w.coordinator.prepare("t1", { voteWithinMs: 60_000 });
+    for (let failures = 1; failures <= failureCount; failures += 1) {
+      expect([tries, w.coordinator.said().filter((each) => each.startsWith("vote"))]).toEqual([failures, []]);
+      await w.clock.advance(2 ** failures * resourceBackoff.firstMs);
+    }
+    expect([tries, w.coordinator.said(), w.state.get(tx("t1"))]).toEqual([failureCount + 1, [], "prepared"]);
+    undoing.resolve();
+    await flush();
+    expect([w.coordinator.said(), w.state.get(tx("t1"))]).toEqual([["vote t1 abort"], "aborted"]);
+  });
+
   test("says why in 1,000 whole characters at most", async () => {
     const w = await world(async () => ({ value: "abort", reason: "😀".repeat(1_001) }));
     await w.start();
@@ -728,6 +760,28 @@ describe("leaving", () => {
     await participant.close(60_000);
     await flush();
     expect([w.coordinator.said(), lines]).toEqual([["hello [t1]"], ["participant started"]]);
+  });
+
+  // Its caller has been told that it closes: a resource that is used after that may be gone, and what it prepared then nobody would end.
+  test("while a first Welcome is still being written takes none of the work behind it, and is not connected any more", async () => {
+    const w = await world();
+    const written = Promise.withResolvers<void>();
+    const log: typeof w.log = {
+      ...w.log,
+      persistCoordinator: async (coordinator) => {
+        await written.promise;
+        await w.log.persistCoordinator(coordinator);
+      },
+    };
+    const lines: string[] = [];
+    const participant = await w.start({ log, logger: { ...silent, info: (_, message) => lines.push(message) } });
+    await w.coordinator.welcome();
+    await w.coordinator.prepare("t1");
+    const closed = participant.close(60_000);
+    written.resolve();
+    await closed;
+    expect([w.coordinator.said(), w.calls, lines]).toEqual([["hello []"], [], ["participant started"]]);
+    expect(participant.connected).toBe(false);
   });
 
   test("ends a pause at once", async () => {
