@@ -102,6 +102,23 @@ test("the cursor passes what is acknowledged, and never what is not, in whatever
   expect(delivery.cursors).toEqual([]);
 });
 
+test("one that is stopped ends when what is under way is answered, or a late answer would move the cursor after a reset", async () => {
+  const { source } = sourceOf(1);
+  const { connection, held } = connectionOf();
+  const delivery = begin(source, connection);
+  await until(() => held.length === 1, "one is under way");
+  let hasEnded = false;
+  const ended = delivery.ended.finally(() => {
+    hasEnded = true;
+  });
+  delivery.stop();
+  for (let turn = 0; turn < 5; turn += 1) await new Promise(setImmediate);
+  expect(hasEnded).toBe(false);
+  held[0]?.answer(acknowledged);
+  expect(await ended).toEqual({ type: "stopped" });
+  expect(delivery.cursors).toEqual([1]);
+});
+
 test("a batch has what has come meanwhile, up to its bound", async () => {
   const { source } = sourceOf(6);
   const { connection, held } = connectionOf();

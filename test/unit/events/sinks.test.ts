@@ -1,9 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { cursorSaveMs, deadLetterCountMax, restGraceMs } from "../../../src/events/limits.ts";
-import type { Outgoing, SinkStore } from "../../../src/events/ports.ts";
+import type { Connection, Outgoing, Published, SinkStore } from "../../../src/events/ports.ts";
 import type { Sinks } from "../../../src/events/sinks.ts";
 import type { RequestId } from "../../../src/kernel/ids.ts";
+import { ok } from "../../../src/kernel/result.ts";
 import { createMemorySinkStore } from "../../../src/storage/memory/sink-store.ts";
 import { createMemoryWorkflowStore } from "../../../src/storage/memory/workflow-store.ts";
 import { deadLetter, sourceEvent } from "../../support/sink-values.ts";
@@ -425,6 +426,58 @@ test("a paused sink publishes nothing; what is needed of old events counts it, a
   expect(sinks.oldestNeeded()).toBe(4);
   expect(await only(sinks)).toMatchObject({ state: "paused", cursor: 3, newest: 5 });
   await sinks.stop(0);
+});
+
+describe("what is under way when an operator steps in", () => {
+  /** Three events are published, and none is answered. */
+  async function underWay() {
+    const held: ((published: Published) => void)[] = [];
+    const connection: Connection = {
+      publish: () => new Promise((answer) => void held.push(answer)),
+      broken: new Promise<string>(() => {}),
+      isProof: false,
+      close: async () => {},
+    };
+    const { transport } = createReceiver(() => "takes", { batchCountMax: 1, open: async () => ok(connection) });
+    const store = createMemorySinkStore();
+    const sinks = await sinksOver({ events: await storeWith(3), store, definitions: [definition(transport)] });
+    sinks.start();
+    await until(() => held.length === 3, "all are under way");
+    const acknowledge = (): void => {
+      for (const answer of held.splice(0, 3)) answer({ type: "acknowledged" });
+    };
+    return { sinks, store, held, acknowledge };
+  }
+
+  const someTurns = async () => {
+    for (let turn = 0; turn < 20; turn += 1) await new Promise(setImmediate);
+  };
+
+  test("does not move the cursor after a reset, or what was to be published again would be skipped", async () => {
+    const { sinks, store, held, acknowledge } = await underWay();
+    const reset = sinks.reset({ sink: "bus", to: { after: 0 }, request: undefined });
+    await someTurns();
+    acknowledge();
+    const answered = await reset;
+    await until(() => held.length === 3, "all are published again");
+    await someTurns();
+    expect((await only(sinks)).cursor).toBe(0);
+    expect((await store.sinks())[0]?.cursor).toBe(0);
+    expect(answered).toEqual({ ok: true, value: { cursorBefore: 3, cursor: 0 } });
+    acknowledge();
+    await sinks.stop(0);
+  });
+
+  test("counts for the cursor of a pause if it is acknowledged, or a resume would publish again what has arrived", async () => {
+    const { sinks, store, acknowledge } = await underWay();
+    const pause = sinks.pause({ sink: "bus", request: undefined });
+    await someTurns();
+    acknowledge();
+    expect(await pause).toEqual({ ok: true, value: { cursor: 3 } });
+    expect(await only(sinks)).toMatchObject({ state: "paused", cursor: 3 });
+    expect(await store.sinks()).toMatchObject([{ cursor: 3, isPaused: true, last: { sequence: 3 } }]);
+    await sinks.stop(0);
+  });
 });
 
 test("a sink that nobody knows, or that is not configured any more, says so", async () => {

@@ -118,6 +118,23 @@ describe("what is written down", () => {
     await closing;
     expect(await kept()).toHaveLength(2);
   });
+
+  test("is written at the end, also what comes when the last batch is written and its writer has not yet said so", async () => {
+    let late: (() => void) | undefined;
+    const { recorder, kept } = world({}, (memory) => ({
+      usedBytes: () => {
+        const judge = late;
+        late = undefined;
+        // One turn later the writer sees that nothing is queued, and in the next one it ends.
+        queueMicrotask(() => queueMicrotask(() => judge?.()));
+        return memory.usedBytes();
+      },
+    }));
+    late = () => recorder.judged([sampleCheck], [cold]);
+    recorder.judged([sampleCheck], [cold]);
+    await recorder.close();
+    expect(await kept()).toHaveLength(2);
+  });
 });
 
 describe("judging goes on", () => {

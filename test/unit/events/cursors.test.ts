@@ -1,0 +1,82 @@
+import { expect, test } from "vitest";
+import { createCursors } from "../../../src/events/cursors.ts";
+import type { SinkBatch, SinkStore } from "../../../src/events/ports.ts";
+import { createMemorySinkStore } from "../../../src/storage/memory/sink-store.ts";
+import { sinkRecord } from "../../support/sink-values.ts";
+import { silentLog } from "../../support/sink-world.ts";
+
+type Written = Awaited<ReturnType<SinkStore["apply"]>>;
+
+const done: Written = { ok: true, value: undefined };
+const lost: Written = { ok: false, error: { type: "storage-unavailable", cause: "the disk is full", outcomeUnknown: false } };
+
+/** What is written waits for the test's answer, and time passes when the test says so. */
+function world() {
+  const timers = new Set<() => void>();
+  const writes: { readonly cursors: Readonly<Record<string, number>>; readonly answer: (written: Written) => void }[] = [];
+  const apply = ({ puts = [] }: SinkBatch): Promise<Written> =>
+    new Promise((answer) => {
+      writes.push({ cursors: Object.fromEntries(puts.map(({ name, cursor }) => [name, cursor])), answer });
+    });
+  const setTimer = (_delayMs: number, run: () => void) => {
+    timers.add(run);
+    return () => void timers.delete(run);
+  };
+  const cursors = createCursors({ store: { ...createMemorySinkStore(), apply }, clock: { setTimer }, log: silentLog });
+  const moved = (name: string, cursor: number): void => cursors.moved(sinkRecord(name, { cursor }));
+  async function pass(): Promise<void> {
+    const due = [...timers];
+    timers.clear();
+    for (const run of due) run();
+    await new Promise(setImmediate);
+  }
+  async function answer(index: number, written: Written): Promise<void> {
+    writes[index]?.answer(written);
+    await new Promise(setImmediate);
+  }
+  return { cursors, moved, pass, answer, written: () => writes.map((each) => each.cursors) };
+}
+
+test("what an operator resets is written after how far the sink had come, or a restart would skip what was to be published again", async () => {
+  const { cursors, moved, pass, answer, written } = world();
+  moved("bus", 1_000);
+  const reset = cursors.apply({ puts: [sinkRecord("bus", { cursor: 5 })] });
+  await pass();
+  expect(written(), "the reset waits for the write before it").toEqual([{ bus: 1_000 }]);
+  await answer(0, done);
+  await answer(1, done);
+  expect(await reset).toEqual(done);
+  await pass();
+  expect(written()).toEqual([{ bus: 1_000 }, { bus: 5 }]);
+  expect(cursors.stored("bus")).toBe(5);
+});
+
+test("a reset waits also for a write that is under way already, or that write could come after it and undo it", async () => {
+  const { cursors, moved, pass, answer, written } = world();
+  moved("bus", 1_000);
+  await pass();
+  const reset = cursors.apply({ puts: [sinkRecord("bus", { cursor: 5 })] });
+  await pass();
+  expect(written()).toEqual([{ bus: 1_000 }]);
+  await answer(0, done);
+  await answer(1, done);
+  await reset;
+  expect(written()).toEqual([{ bus: 1_000 }, { bus: 5 }]);
+});
+
+test("what could not be written is written later, but not over what is newer, or a crash would publish again what the operator saw stored", async () => {
+  const { cursors, moved, pass, answer, written } = world();
+  moved("bus", 10);
+  moved("hook", 7);
+  await pass();
+  moved("bus", 20);
+  await answer(0, lost);
+  expect([cursors.stored("bus"), cursors.stored("hook")]).toEqual([undefined, undefined]);
+  await pass();
+  await answer(1, done);
+  expect(written()).toEqual([
+    { bus: 10, hook: 7 },
+    { bus: 20, hook: 7 },
+  ]);
+  expect([cursors.stored("bus"), cursors.stored("hook")]).toEqual([20, 7]);
+});
