@@ -87,6 +87,8 @@ export type RunOptions = {
   readonly secondsMax?: number;
   /** Compiles less and starts sooner: for one of many runs of seconds. */
   readonly isShort?: boolean;
+  /** Starts sooner. */
+  readonly isBatch?: boolean;
 };
 
 export async function runTlc(tlc: Tlc, specsDir: string, model: Model, options: RunOptions = {}): Promise<TlcResult> {
@@ -168,7 +170,7 @@ export function prepareShortRuns(tlc: Tlc): void {
 function java(tlc: Tlc, dir: string, model: Model, options: RunOptions): Promise<{ exit: number; output: string }> {
   const args = [
     ...(options.isShort ? short : usual),
-    ...(options.isShort && existsSync(archiveOf(tlc)) ? [`-XX:SharedArchiveFile=${archiveOf(tlc)}`] : []),
+    ...((options.isShort || options.isBatch) && existsSync(archiveOf(tlc)) ? [`-XX:SharedArchiveFile=${archiveOf(tlc)}`] : []),
     // TLC unpacks its standard modules here; two runs in one place disturb each other.
     `-Djava.io.tmpdir=${dir}`,
     ...["-cp", tlc.jar, "tlc2.TLC", "-workers", "1", "-fp", "0", "-checkpoint", "0"],

@@ -13,7 +13,7 @@ export function readCommitGraph(tlc: Tlc, constants: Constants): Promise<Graph> 
   });
 }
 
-function configOf({ participants, maxEpoch, maxPartCrash, may }: Constants): string {
+export function configOf({ participants, maxEpoch, maxPartCrash, may }: Constants): string {
   return `CONSTANTS
   Participants = {${participants.join(", ")}}
   MaxEpoch = ${maxEpoch}

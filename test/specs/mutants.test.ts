@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { loadManifest } from "../../scripts/verify/manifest.ts";
-import { runBatch } from "../../scripts/verify/mutants/batch.ts";
+import { runBatch, sizeOf } from "../../scripts/verify/mutants/batch.ts";
 import { mutantsOf } from "../../scripts/verify/mutants/mutants.ts";
 import { pick } from "../../scripts/verify/mutants/report.ts";
 import { loadMutants, modelsOf, problemsOf } from "../../scripts/verify/mutants/survivors.ts";
@@ -129,13 +129,51 @@ describe("many mutants in one run", () => {
       const model = loadManifest(specsDir).find(({ name }) => name === "ac-3p");
       if (model === undefined) throw new Error("no model ac-3p");
       const all = mutantsOf("AtomicCommit", read);
-      const { killed, unnoticed } = await runBatch(tlc as Tlc, specsDir, model, all, 100);
+      const { killed, unnoticed } = await runBatch(tlc as Tlc, specsDir, model, "properties", all, 100);
       expect(killed.size + unnoticed.length).toBe(all.length);
       expect(killed.size).toBeGreaterThan(10);
       for (const mutant of [...[...killed.keys()].slice(0, 3), ...unnoticed.slice(0, 2)]) {
         const modules = new Map([["AtomicCommit", mutant.source]]);
         const { violated } = await runTlc(tlc as Tlc, specsDir, model, { modules, isShort: true });
         expect([mutant.text, killed.get(mutant)]).toEqual([mutant.text, violated]);
+      }
+    },
+    runSecondsMax * 1000,
+  );
+
+  it.skipIf(missing !== undefined)(
+    "are counted: what passes has as many states as the module",
+    async () => {
+      const model = loadManifest(specsDir).find(({ name }) => name === "ac-3p");
+      if (model === undefined) throw new Error("no model ac-3p");
+      const size = await sizeOf(tlc as Tlc, specsDir, model);
+      expect(size.states).toBe(model.distinct);
+      const all = mutantsOf("AtomicCommit", read);
+      const { killed, unnoticed } = await runBatch(tlc as Tlc, specsDir, model, size, all, 100);
+      expect(killed.size + unnoticed.length).toBe(all.length);
+      expect(killed.size).toBeGreaterThan(10);
+      for (const mutant of unnoticed) {
+        const modules = new Map([["AtomicCommit", mutant.source]]);
+        const plain = { ...model, invariants: [], properties: [] };
+        expect((await runTlc(tlc as Tlc, specsDir, plain, { modules, isShort: true })).distinct).toBe(size.states);
+      }
+    },
+    runSecondsMax * 1000,
+  );
+
+  it.skipIf(missing !== undefined)(
+    "are killed by a witness that each of them by itself does not reach, and by no other",
+    async () => {
+      const model = loadManifest(specsDir).find(({ name }) => name === "ac-reach-all-committed");
+      if (model === undefined) throw new Error("no model ac-reach-all-committed");
+      const all = mutantsOf("AtomicCommit", read);
+      const { killed, unnoticed } = await runBatch(tlc as Tlc, specsDir, model, "witness", all, 100);
+      expect(killed.size + unnoticed.length).toBe(all.length);
+      expect(killed.size).toBeGreaterThan(0);
+      for (const mutant of [...[...killed.keys()].slice(0, 2), ...unnoticed.slice(0, 2)]) {
+        const modules = new Map([["AtomicCommit", mutant.source]]);
+        const { exit } = await runTlc(tlc as Tlc, specsDir, model, { modules, isShort: true });
+        expect([mutant.text, exit === model.exit]).toEqual([mutant.text, unnoticed.includes(mutant)]);
       }
     },
     runSecondsMax * 1000,

@@ -15,13 +15,26 @@ import { type Module, moduleOf, usedBy } from "./tokens.ts";
 export type Batch = {
   /** By what. */
   readonly killed: ReadonlyMap<SpecMutant, string>;
-  /** Explored to the end. */
+  /** Explored to the end, or as far as there is something to ask. */
   readonly unnoticed: readonly SpecMutant[];
 };
 
-/** What is violated by a mutant is asked for by the model itself; what must be violated, or taken, by each mutant is not. */
-export const isBatchable = (model: Model): boolean =>
-  model.kind === "safety" && model.exit === 0 && model.mutate === undefined && model.neverTaken === undefined;
+/** How large the graph of the module is. */
+export type GraphSize = { readonly states: number; readonly steps: number };
+
+/** What is asked of each mutant. */
+type Asked = "properties" | "witness" | "liveness" | GraphSize;
+
+/** What is violated by a mutant is asked for by the model itself; which actions are taken by each mutant is not. */
+export function askedBy(model: Model): Exclude<Asked, GraphSize> | undefined {
+  if (model.mutate !== undefined || model.neverTaken !== undefined) return undefined;
+  if (model.exit === 0 && (model.kind === "safety" || model.kind === "symmetry")) return "properties";
+  if (model.exit === 0 && model.kind === "liveness") return "liveness";
+  return model.kind === "witness" && model.exit === exitInvariant ? "witness" : undefined;
+}
+
+/** TLC's exit code for a violated invariant. */
+const exitInvariant = 12;
 
 /** A definition that TLC evaluates once must not depend on a variable. */
 export function mayJoin(source: string): (mutant: SpecMutant) => boolean {
@@ -53,62 +66,103 @@ export async function runBatch(
   tlc: Tlc,
   specsDir: string,
   model: Model,
+  asked: Asked,
   mutants: readonly SpecMutant[],
   secondsMax: number,
   /** Called as soon as it is known. */
   onKilled: (mutant: SpecMutant, by: string) => void = () => {},
 ): Promise<Batch> {
+  const killed = new Map<SpecMutant, string>();
+  const reached = new Set<SpecMutant>();
   const kill = (mutant: SpecMutant, by: string): void => {
     killed.set(mutant, by);
     onKilled(mutant, by);
   };
-  const killed = new Map<SpecMutant, string>();
   for (let errors = 0; errors <= errorCountMax; errors += 1) {
-    const left = mutants.filter((mutant) => !killed.has(mutant));
-    if (left.length === 0) return { killed, unnoticed: [] };
-    const { exit, output } = await runOnce(tlc, specsDir, model, left, secondsMax);
-    for (const [, number, by = ""] of output.matchAll(/^<<"killed", (\d+), "(.*)">>$/gm)) {
-      const mutant = left[Number(number) - 1];
-      if (mutant !== undefined && !killed.has(mutant)) kill(mutant, by);
+    const left = mutants.filter((mutant) => !killed.has(mutant) && !reached.has(mutant));
+    if (left.length === 0) break;
+    const { exit, output } = await runOnce(tlc, specsDir, model, asked, left, secondsMax);
+    const told = (what: string): readonly (readonly [SpecMutant, string])[] =>
+      [...output.matchAll(new RegExp(`^<<"${what}", (\\d+), "(.*)">>$`, "gm"))].flatMap(([, number, by = ""]) => {
+        const mutant = left[Number(number) - 1];
+        return mutant === undefined ? [] : [[mutant, by] as const];
+      });
+    for (const [mutant, by] of told("killed")) if (!killed.has(mutant)) kill(mutant, by);
+    if (asked === "witness") for (const [mutant] of told("reached")) reached.add(mutant);
+    if (exit === 0) {
+      const same = new Set(told("same").map(([mutant]) => mutant));
+      for (const mutant of left) {
+        if (asked === "witness" && !reached.has(mutant)) kill(mutant, `not ${model.violates}`);
+        if (typeof asked === "object" && !killed.has(mutant) && !same.has(mutant)) kill(mutant, "what the code does is missing");
+      }
+      return { killed, unnoticed: mutants.filter((mutant) => !killed.has(mutant)) };
     }
-    if (exit === 0) return { killed, unnoticed: left.filter((mutant) => !killed.has(mutant)) };
-    if (exit === -1) return { killed, unnoticed: [] };
+    if (exit === -1) return { killed, unnoticed: [...reached] };
     if (exit === exitUnparsed) throw new Error(`a module of ${left.length} mutants does not parse:\n${output.slice(-5_000)}`);
-    const among = left.filter((mutant) => !killed.has(mutant));
+    const among = left.filter((mutant) => !killed.has(mutant) && !reached.has(mutant));
     const culprit =
       left[(Number([...output.matchAll(/^\/\\ mutant = (\d+)$/gm)].at(-1)?.[1]) % unborn) - 1] ??
       (among.length === 1 ? among[0] : undefined);
     if (culprit === undefined) {
       // TLC does not say in which state.
       const middle = Math.ceil(among.length / 2);
-      const unnoticed: SpecMutant[] = [];
+      const unnoticed: SpecMutant[] = [...reached];
       for (const half of [among.slice(0, middle), among.slice(middle)]) {
-        unnoticed.push(...(await runBatch(tlc, specsDir, model, half, secondsMax, kill)).unnoticed);
+        unnoticed.push(...(await runBatch(tlc, specsDir, model, asked, half, secondsMax, kill)).unnoticed);
       }
       return { killed, unnoticed };
     }
-    kill(culprit, "an error of evaluation");
+    kill(culprit, asked === "liveness" ? "a liveness property" : "an error of evaluation");
   }
-  return { killed, unnoticed: [] };
+  return { killed, unnoticed: [...reached] };
 }
 
-async function runOnce(tlc: Tlc, specsDir: string, model: Model, mutants: readonly SpecMutant[], secondsMax: number) {
+/** Of the module as it is. A step that changes nothing is none. */
+export async function sizeOf(tlc: Tlc, specsDir: string, model: Model): Promise<GraphSize> {
+  const { output } = await runOnce(tlc, specsDir, model, { states: Number.NaN, steps: Number.NaN }, [], sizeSecondsMax);
+  const counted = (what: string): number => output.split(`<<"${what}">>`).length - 1;
+  return { states: counted("state"), steps: counted("step") };
+}
+
+const sizeSecondsMax = 300;
+
+async function runOnce(
+  tlc: Tlc,
+  specsDir: string,
+  model: Model,
+  asked: Asked,
+  mutants: readonly SpecMutant[],
+  secondsMax: number,
+) {
   const dir = mkdtempSync(join(tmpdir(), "concord-mutants-"));
   try {
     for (const file of readdirSync(specsDir).filter((name) => name.endsWith(".tla") && !name.startsWith("Trace"))) {
       const source = readFileSync(join(specsDir, file), "utf8");
       writeFileSync(join(dir, file), file === `${model.module}.tla` ? source : withStep(source));
     }
-    const cfg = readFileSync(join(specsDir, model.cfg), "utf8");
+    const cfg = model.cfg.includes("\n") ? model.cfg : readFileSync(join(specsDir, model.cfg), "utf8");
     const source = readFileSync(join(specsDir, `${model.module}.tla`), "utf8");
     const module = moduleOf(model.module, source);
-    const invariants = model.invariants ?? namesIn(cfg, "INVARIANT");
-    const properties = model.properties ?? namesIn(cfg, "PROPERT");
     const text = joined(module, mutants);
-    writeFileSync(join(dir, `${model.module}.tla`), withReports(text, module, invariants, properties, mutants.length));
-    writeFileSync(join(dir, "batch.cfg"), configOf(cfg));
-    const { invariants: _, properties: __, ...plain } = model;
-    return await runTlc(tlc, dir, { ...plain, cfg: "batch.cfg" }, { secondsMax });
+    const lines =
+      asked === "liveness"
+        ? []
+        : typeof asked === "object"
+          ? sizeReports(module, asked, mutants.length)
+          : propertyReports(
+              module,
+              asked,
+              model.invariants ?? namesIn(cfg, "INVARIANT"),
+              model.properties ?? namesIn(cfg, "PROPERT"),
+              mutants.length,
+            );
+    const extended = withReports(text, module, lines);
+    const written = asked === "liveness" ? withMutantsOnly(extended, mutants.length) : extended;
+    writeFileSync(join(dir, `${model.module}.tla`), written);
+    writeFileSync(join(dir, "batch.cfg"), asked === "liveness" ? cfg : configOf(cfg));
+    const { invariants, properties, ...plain } = model;
+    const own = asked !== "liveness" || properties === undefined ? {} : { properties, invariants: invariants ?? [] };
+    return await runTlc(tlc, dir, { ...plain, ...own, cfg: "batch.cfg" }, { secondsMax, isBatch: true });
   } finally {
     rmSync(dir, { recursive: true, force: true });
   }
@@ -165,31 +219,76 @@ function textOf(source: string, piece: Piece, numbered: readonly Numbered[]): st
 const withStep = (source: string): string =>
   source.replace(/^Spec == Init \/\\ \[\]\[Next\]_(\w+)$/m, (spec, subscript) => `${spec}\n\nStepOfSpec == [Next]_${subscript}`);
 
-function withReports(
-  text: string,
-  module: Module,
-  invariants: readonly string[],
-  properties: readonly string[],
-  count: number,
-): string {
-  const lines = [
-    // It begins as the module is, and becomes a mutant then: of what goes wrong in a first state, TLC does not say in which.
-    `MutantInit == mutant \\in {number + ${unborn} : number \\in 1..${count}} /\\ Init`,
-    `MutantBorn == mutant > ${unborn} /\\ mutant' = mutant - ${unborn} /\\ UNCHANGED <<${[...module.variables].join(", ")}>>`,
+/** A specification of all of them, with its fairness. */
+const withMutantsOnly = (source: string, count: number): string =>
+  source.replace(
+    /^Spec == Init \/\\ \[\]\[Next\]_(\w+)$/m,
+    (_, subscript) => `Spec == (mutant \\in 1..${count} /\\ Init) /\\ [][Next /\\ UNCHANGED mutant]_<<mutant, ${subscript}>>`,
+  );
+
+function withReports(text: string, module: Module, lines: readonly string[]): string {
+  const all = [
+    `MutantBorn == mutant > ${unborn} /\\ mutant' = mutant - ${unborn} /\\ UNCHANGED ${variablesOf(module)}`,
     `MutantNext == MutantBorn \\/ (mutant <= ${unborn} /\\ Next /\\ UNCHANGED mutant)`,
     'MutantKilled(by) == PrintT(<<"killed", mutant, by>>) /\\ TLCSet(mutant, TRUE)',
+    'MutantReached(by) == PrintT(<<"reached", mutant, by>>) /\\ TLCSet(mutant, TRUE)',
     `MutantAlive == mutant > ${unborn} \\/ TLCGet(mutant) = FALSE`,
-    ...["MutantStates ==", `  \\/ mutant > ${unborn}`, "  \\/ ~MutantAlive", "  \\/ /\\ TRUE"],
-    ...invariants.map((name) => `     /\\ ${name} \\/ MutantKilled("${name}")`),
-    ...["MutantSteps ==", `  \\/ mutant > ${unborn}`, "  \\/ ~MutantAlive", "  \\/ /\\ TRUE"],
-    ...properties.map((name) => `     /\\ (${stepOf(module, name)}) \\/ MutantKilled("${name}")`),
-    `ASSUME \\A number \\in 1..${count} : TLCSet(number, FALSE)`,
   ];
   const extended = /^EXTENDS\b/m.test(text) ? text : text.replace(/^(----.*)$/m, "$1\nEXTENDS Naturals, TLC");
   const declared = extended.replace(/^VARIABLES?\b/m, (word) => `VARIABLE mutant\n\n${word}`);
   const end = declared.lastIndexOf("\n====");
-  return `${declared.slice(0, end)}\n${lines.join("\n")}\n${declared.slice(end)}`;
+  const reports = lines.length === 0 ? [] : [...all, ...lines];
+  return `${declared.slice(0, end)}\n${reports.join("\n")}\n${declared.slice(end)}`;
 }
+
+const variablesOf = (module: Module): string => `<<${[...module.variables].join(", ")}>>`;
+
+/** It begins as the module is, and becomes a mutant then: of what goes wrong in a first state, TLC does not say in which. */
+const initOf = (count: number): string => `MutantInit == mutant \\in {number + ${unborn} : number \\in 1..${count}} /\\ Init`;
+
+function propertyReports(
+  module: Module,
+  asked: "properties" | "witness",
+  invariants: readonly string[],
+  properties: readonly string[],
+  count: number,
+): readonly string[] {
+  const report = asked === "witness" ? "MutantReached" : "MutantKilled";
+  return [
+    initOf(count),
+    ...["MutantStates ==", `  \\/ mutant > ${unborn}`, "  \\/ ~MutantAlive", "  \\/ /\\ TRUE"],
+    ...invariants.map((name) => `     /\\ ${name} \\/ ${report}("${name}")`),
+    ...["MutantSteps ==", `  \\/ mutant > ${unborn}`, "  \\/ ~MutantAlive", "  \\/ /\\ TRUE"],
+    ...properties.map((name) => `     /\\ (${stepOf(module, name)}) \\/ MutantKilled("${name}")`),
+    `ASSUME \\A number \\in 1..${count} : TLCSet(number, FALSE)`,
+  ];
+}
+
+/** More states or steps than the module has are told at once; less, by not telling that it is the same. */
+function sizeReports(module: Module, { states, steps }: GraphSize, count: number): readonly string[] {
+  const variables = variablesOf(module);
+  const isStep = `${variables}' # ${variables}`;
+  if (Number.isNaN(states)) {
+    const born = [`MutantInit == mutant = 1 /\\ Init`, 'MutantStates == mutant = 1 /\\ PrintT(<<"state">>)'];
+    return [...born, `MutantSteps == ${isStep} => PrintT(<<"step">>)`, "ASSUME TLCSet(1, FALSE)"];
+  }
+  const counted = (at: number, max: number, what: string): string =>
+    `/\\ TLCSet(${at} + mutant, TLCGet(${at} + mutant) + 1) /\\ MutantSame ` +
+    `/\\ (TLCGet(${at} + mutant) <= ${max} \\/ MutantKilled("${what} of which the code knows nothing"))`;
+  return [
+    initOf(count),
+    `MutantSame == (TLCGet(${statesAt} + mutant) = ${states} /\\ TLCGet(${stepsAt} + mutant) = ${steps}) => ` +
+      `PrintT(<<"same", mutant, "">>)`,
+    `MutantStates == mutant > ${unborn} \\/ ~MutantAlive \\/ (${counted(statesAt, states, "a state")})`,
+    `MutantSteps == mutant > ${unborn} \\/ ~MutantAlive \\/ ~(${isStep}) \\/ (${counted(stepsAt, steps, "a step")})`,
+    `ASSUME \\A number \\in 1..${count} : TLCSet(number, FALSE)`,
+    `ASSUME \\A number \\in 1..${count} : TLCSet(${statesAt} + number, 0) /\\ TLCSet(${stepsAt} + number, 0)`,
+  ];
+}
+
+/** Where TLC keeps what is counted. */
+const statesAt = 1_000;
+const stepsAt = 2_000;
 
 const shift = 10;
 

@@ -4,14 +4,16 @@
 // states that differs only says that the mutant is another spec, and that no property speaks of the difference.
 
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { progress } from "../../progress.ts";
 import { differences } from "../judge.ts";
 import type { Model } from "../manifest.ts";
 import { inParallel } from "../parallel.ts";
 import { runTlc, type Tlc } from "../tlc.ts";
-import { isBatchable, mayJoin, runBatch } from "./batch.ts";
+import { askedBy, type GraphSize, mayJoin, runBatch, sizeOf } from "./batch.ts";
+import { isCompared } from "./compared.ts";
 import type { SpecMutant } from "./mutants.ts";
 
 export type Verdict =
@@ -25,6 +27,7 @@ const exitUnparsed = 150;
 /** A mutant may have many more states than the module. */
 const slowerMax = 8;
 const secondsMin = 30;
+const secondsGuessed = 10;
 
 export type Hunt = {
   readonly tlc: Tlc;
@@ -35,15 +38,18 @@ export type Hunt = {
 };
 
 /** So many at once: each run takes some of the time, and each mutant some of the memory. */
-const batchMax = 150;
+const batchMax = 60;
+/** Of liveness TLC tells one violation a run. */
+const livenessBatchMax = 12;
 
 /** In the order of the models. Safety models are asked about many mutants at once, the others about those that are left, one by one. */
 export async function huntTogether(hunt: Hunt, module: string, mutants: readonly SpecMutant[], jobs: number): Promise<void> {
   const joins = mayJoin(readFileSync(join(hunt.specsDir, `${module}.tla`), "utf8"));
-  let left = mutants;
+  let left = mutants.filter((mutant) => knownKiller(hunt, mutant) === undefined);
   for (const model of hunt.models) {
     const open = left.filter((mutant) => known(hunt, mutant, model) === undefined);
-    if (isBatchable(model)) await askTogether(hunt, model, open.filter(joins), jobs);
+    const together = isCompared(model) || askedBy(model) !== undefined ? open.filter(joins) : [];
+    await askTogether(hunt, model, together, jobs);
     let done = 0;
     await inParallel(open, jobs, async (mutant) => {
       const verdict = known(hunt, mutant, model) ?? (await run(hunt, mutant, model));
@@ -56,19 +62,22 @@ export async function huntTogether(hunt: Hunt, module: string, mutants: readonly
 }
 
 async function askTogether(hunt: Hunt, model: Model, mutants: readonly SpecMutant[], jobs: number): Promise<void> {
-  const chunks = Array.from({ length: Math.ceil(mutants.length / batchMax) }, (_, at) =>
-    mutants.slice(at * batchMax, (at + 1) * batchMax),
-  );
+  const asked = isCompared(model) ? await knownSize(hunt, model) : askedBy(model);
+  if (asked === undefined || mutants.length === 0) return;
+  const max = asked === "liveness" ? livenessBatchMax : batchMax;
+  const chunks = Array.from({ length: Math.ceil(mutants.length / max) }, (_, at) => mutants.slice(at * max, (at + 1) * max));
   await inParallel(chunks, jobs, async (chunk) => {
     const keepKilled = (mutant: SpecMutant, by: string): void =>
       keep(hunt, mutant, model, { type: "killed", by, model: model.name });
-    const secondsMax = secondsMin + slowerMax * (model.seconds ?? 0) * Math.sqrt(chunk.length);
-    const { unnoticed } = await runBatch(hunt.tlc, hunt.specsDir, model, chunk, secondsMax, keepKilled);
+    const secondsMax = secondsMin + slowerMax * (model.seconds ?? secondsGuessed) * Math.sqrt(chunk.length);
+    const { unnoticed } = await runBatch(hunt.tlc, hunt.specsDir, model, asked, chunk, secondsMax, keepKilled);
     for (const mutant of unnoticed) keep(hunt, mutant, model, { type: "unnoticed" });
   });
 }
 
 export async function huntMutant(hunt: Hunt, mutant: SpecMutant): Promise<Verdict> {
+  const killed = knownKiller(hunt, mutant);
+  if (killed !== undefined) return killed;
   let counted: Verdict | undefined;
   for (const model of hunt.models) {
     const verdict = known(hunt, mutant, model) ?? (await run(hunt, mutant, model));
@@ -82,7 +91,12 @@ export async function huntMutant(hunt: Hunt, mutant: SpecMutant): Promise<Verdic
 const fileOf = (hunt: Hunt, mutant: SpecMutant, model: Model): string =>
   join(hunt.cacheDir, `${keyOf(hunt.specsDir, mutant, model)}.json`);
 
-function known(hunt: Hunt, mutant: SpecMutant, model: Model): Verdict | undefined {
+/** Whichever model it was. */
+function knownKiller(hunt: Hunt, mutant: SpecMutant): Verdict | undefined {
+  return hunt.models.map((model) => known(hunt, mutant, model)).find((verdict) => verdict?.type === "killed");
+}
+
+export function known(hunt: Hunt, mutant: SpecMutant, model: Model): Verdict | undefined {
   const file = fileOf(hunt, mutant, model);
   return existsSync(file) ? (JSON.parse(readFileSync(file, "utf8")) as Verdict) : undefined;
 }
@@ -92,7 +106,9 @@ function keep(hunt: Hunt, mutant: SpecMutant, model: Model, verdict: Verdict): v
   writeFileSync(fileOf(hunt, mutant, model), JSON.stringify(verdict));
 }
 
-async function run({ tlc, specsDir }: Hunt, mutant: SpecMutant, model: Model): Promise<Verdict> {
+async function run(hunt: Hunt, mutant: SpecMutant, model: Model): Promise<Verdict> {
+  const { tlc, specsDir } = hunt;
+  if (isCompared(model)) return runCompared(hunt, mutant, model);
   const secondsMax = Math.max(secondsMin, slowerMax * (model.seconds ?? 0));
   const modules = new Map([[mutant.module, mutant.source]]);
   const result = await runTlc(tlc, specsDir, model, { modules, secondsMax, isShort: true });
@@ -111,24 +127,75 @@ async function run({ tlc, specsDir }: Hunt, mutant: SpecMutant, model: Model): P
   return found.length > 0 ? { type: "counted", by: found.join("; "), model: model.name } : { type: "unnoticed" };
 }
 
-function keyOf(specsDir: string, mutant: SpecMutant, model: Model): string {
+/** One that cannot be joined: its states are counted. */
+async function runCompared(hunt: Hunt, mutant: SpecMutant, model: Model): Promise<Verdict> {
+  const { states } = await knownSize(hunt, model);
+  const dir = mkdtempSync(join(tmpdir(), "concord-mutant-"));
+  try {
+    for (const file of readdirSync(hunt.specsDir).filter((name) => name.endsWith(".tla"))) {
+      const source = readFileSync(join(hunt.specsDir, file), "utf8");
+      writeFileSync(join(dir, file), file === `${mutant.module}.tla` ? mutant.source : source);
+    }
+    writeFileSync(join(dir, "code.cfg"), model.cfg);
+    const { exit, distinct } = await runTlc(
+      hunt.tlc,
+      dir,
+      { ...model, cfg: "code.cfg" },
+      { secondsMax: secondsMin * 4, isShort: true },
+    );
+    const isSame = exit === 0 && distinct === states;
+    return isSame ? { type: "unnoticed" } : { type: "killed", by: "what the code never does", model: model.name };
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
+  }
+}
+
+async function knownSize(hunt: Hunt, model: Model): Promise<GraphSize> {
+  const source = readFileSync(join(hunt.specsDir, `${model.module}.tla`), "utf8");
+  const file = join(hunt.cacheDir, `${keyOf(hunt.specsDir, { module: model.module, source }, model)}.json`);
+  if (existsSync(file)) return JSON.parse(readFileSync(file, "utf8")) as GraphSize;
+  const size = await sizeOf(hunt.tlc, hunt.specsDir, model);
+  mkdirSync(hunt.cacheDir, { recursive: true });
+  writeFileSync(file, JSON.stringify(size));
+  return size;
+}
+
+function keyOf(specsDir: string, mutant: Pick<SpecMutant, "module" | "source">, model: Model): string {
   const hash = createHash("sha256");
   const add = (...texts: readonly string[]): void => {
     for (const text of texts) hash.update(text).update("\0");
   };
   const { seconds: _, note: __, ...judged } = model;
-  add(JSON.stringify(judged), readFileSync(join(specsDir, model.cfg), "utf8"));
-  for (const name of readdirSync(specsDir).filter((file) => file.endsWith(".tla") && !file.startsWith("Trace"))) {
-    // Only what the model's module can see.
-    const text = name === `${mutant.module}.tla` ? mutant.source : readFileSync(join(specsDir, name), "utf8");
-    if (sees(specsDir, model.module, name)) add(name, text);
+  add(JSON.stringify(judged), isCompared(model) ? "" : textOf(join(specsDir, model.cfg)));
+  for (const name of seenBy(specsDir, model.module)) {
+    add(name, name === `${mutant.module}.tla` ? mutant.source : textOf(join(specsDir, name)));
   }
   return hash.digest("hex").slice(0, 32);
+}
+
+const texts = new Map<string, string>();
+
+/** Many keys are made of the same files. */
+function textOf(file: string): string {
+  const text = texts.get(file) ?? readFileSync(file, "utf8");
+  texts.set(file, text);
+  return text;
+}
+
+const seen = new Map<string, readonly string[]>();
+
+/** Only what the model's module can see. */
+function seenBy(specsDir: string, module: string): readonly string[] {
+  const files =
+    seen.get(module) ??
+    readdirSync(specsDir).filter((file) => file.endsWith(".tla") && !file.startsWith("Trace") && sees(specsDir, module, file));
+  seen.set(module, files);
+  return files;
 }
 
 /** A module sees itself and what it makes instances of. */
 function sees(specsDir: string, module: string, file: string): boolean {
   if (file === `${module}.tla`) return true;
-  const source = readFileSync(join(specsDir, `${module}.tla`), "utf8");
+  const source = textOf(join(specsDir, `${module}.tla`));
   return [...source.matchAll(/INSTANCE (\w+)/g)].some(([, of = ""]) => sees(specsDir, of, file));
 }

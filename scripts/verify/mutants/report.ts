@@ -6,6 +6,7 @@ import { progress } from "../../progress.ts";
 import type { Model } from "../manifest.ts";
 import { inParallel } from "../parallel.ts";
 import { prepareShortRuns, type Tlc } from "../tlc.ts";
+import { comparedOf, comparedPrefix } from "./compared.ts";
 import { huntMutant, huntTogether, type Verdict } from "./hunt.ts";
 import { mutantsOf, type SpecMutant } from "./mutants.ts";
 import { isListed, loadMutants, type ModuleMutants, modelsOf, problemsOf } from "./survivors.ts";
@@ -41,7 +42,7 @@ export async function checkMutants(tlc: Tlc, order: Order): Promise<number> {
     const picked = order.count === 0 ? mutants : pick(mutants, order.count, order.seed);
     const problems = problemsOf(known, mutants);
     for (const problem of problems) console.log(`FAILED    ${name} ${problem}`);
-    const hunt = { ...order, tlc, models: modelsOf(order.models, known).filter((model) => order.asked.includes(model)) };
+    const hunt = { ...order, tlc, models: modelsFor(order, name, known) };
     if (picked.length >= togetherMin) await huntTogether(hunt, name, picked, order.jobs);
     let done = 0;
     const tried = await inParallel(picked, order.jobs, async (mutant): Promise<Tried> => {
@@ -65,6 +66,12 @@ export async function checkMutants(tlc: Tlc, order: Order): Promise<number> {
   }
   console.log(`${passed} passed, ${failed} failed`);
   return failed === 0 ? 0 : 1;
+}
+
+/** First what the code is compared with: its instances are small, and notice most. Who names models wants those. */
+function modelsFor(order: Order, name: string, known: ModuleMutants): readonly Model[] {
+  const compared = order.asked.length === order.models.length ? comparedOf(name) : [];
+  return [...compared, ...modelsOf(order.models, known).filter((model) => order.asked.includes(model))];
 }
 
 function remarkOf(
@@ -91,9 +98,10 @@ function summaryOf(name: string, known: ModuleMutants, tried: readonly Tried[], 
     known.survivors.some((survivor) => survivor.equivalent !== undefined && isListed(survivor, mutant)),
   ).length;
   const killed = count("killed");
+  const compared = tried.filter(({ verdict }) => verdict.type === "killed" && verdict.model.startsWith(comparedPrefix)).length;
   const share = ((100 * killed) / Math.max(1, tried.length - equivalent)).toFixed(1);
   return (
-    `${name}: ${tried.length} of ${all} mutants: ${killed} killed, ${count("counted")} only change the number of states, ` +
+    `${name}: ${tried.length} of ${all} mutants: ${killed} killed (${compared} of them by the comparison with the code), ${count("counted")} only change the number of states, ` +
     `${count("unnoticed")} change nothing; ${equivalent} are listed as equivalent, ${share} % of the others are killed`
   );
 }

@@ -7,7 +7,8 @@ import type { SpecMutant } from "./mutants.ts";
 
 export type Survivor = {
   readonly action: string;
-  readonly text: string;
+  /** Several of one action may have one reason. */
+  readonly text: string | readonly string[];
   /** It describes the same steps, as far as they can be reached. */
   readonly equivalent?: string;
   /** It does not, and no property speaks of the difference. */
@@ -34,16 +35,21 @@ export function modelsOf(models: readonly Model[], { models: names }: ModuleMuta
 }
 
 export const isListed = (survivor: Survivor, mutant: SpecMutant): boolean =>
-  survivor.action === mutant.action && survivor.text === mutant.text;
+  survivor.action === mutant.action && textsOf(survivor).includes(mutant.text);
+
+const textsOf = ({ text }: Survivor): readonly string[] => (typeof text === "string" ? [text] : text);
 
 /** A survivor without a reason, and one that is no mutant any more. */
 export function problemsOf({ survivors }: ModuleMutants, mutants: readonly SpecMutant[]): readonly string[] {
   return survivors.flatMap((survivor) => {
-    const place = `${survivor.action}: ${survivor.text}`;
+    const { action } = survivor;
+    const place = `${action}: ${textsOf(survivor)[0]}`;
     const reasons = [survivor.equivalent, survivor.accepted].filter((reason) => reason !== undefined && reason !== "");
     return [
       ...(reasons.length === 1 ? [] : [`${place}: needs one reason`]),
-      ...(mutants.some((mutant) => isListed(survivor, mutant)) ? [] : [`${place}: is listed, and is no mutant`]),
+      ...textsOf(survivor)
+        .filter((text) => !mutants.some((mutant) => mutant.action === action && mutant.text === text))
+        .map((text) => `${action}: ${text}: is listed, and is no mutant`),
     ];
   });
 }

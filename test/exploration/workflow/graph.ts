@@ -15,7 +15,7 @@ export function readWorkflowGraph(tlc: Tlc, constants: Constants): Promise<Graph
 const setOf = (items: readonly (string | number)[]): string =>
   `{${items.map((item) => (typeof item === "string" ? `"${item}"` : item)).join(", ")}}`;
 
-function configOf(constants: Constants): string {
+export function configOf(constants: Constants): string {
   const { workflows, requests, kinds, targets, expected, startStates } = constants;
   const { maxWorkflows, maxTogether, maxRevision, maxCrash, dues, defaults, maxRecoveries, backoff } = constants;
   return `CONSTANTS
