@@ -212,6 +212,26 @@ test("whoever begins among events that left the memory before they were judged i
   expect(place.cursor).toBe(10);
 });
 
+// Its client would wait for ever for an event that it wants.
+test("what comes after too many have come, while one is judged, is judged and told all the same", async () => {
+  const { follow, append } = world({ countMax: 2, bytesMax: 1_000_000 });
+  const judged = Promise.withResolvers<boolean>();
+  const filter = { text: "all", matches: ({ sequence }: WorkflowEvent) => (sequence === 1 ? judged.promise : true) };
+  const slow = follow(undefined, filter);
+  await settled();
+  await append("wf-1");
+  await settled();
+  await append("wf-1", "wf-1");
+  await settled();
+  await append("wf-1");
+  await settled();
+  const { place } = follow(undefined, filter, 3);
+  judged.resolve(true);
+  await settled();
+  expect(told(place)).toEqual([4]);
+  expect(told(slow.place)).toEqual(["behind"]);
+});
+
 test("nobody reads while nobody follows", async () => {
   const { follow, append, reads } = world();
   const { place } = follow();

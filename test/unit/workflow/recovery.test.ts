@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import type { PolicyTerms } from "../../../src/workflow/core/policy.ts";
 import { recoverableAt, recoveryRefusal } from "../../../src/workflow/core/recovery.ts";
-import { creation, denied, managerOver, moveTo } from "../../support/workflow-manager.ts";
+import { allowed, creation, denied, managerOver, moveTo } from "../../support/workflow-manager.ts";
 
 const recovery = { maxAttempts: 2, initialBackoffMs: 1_000, multiplier: 3, maxBackoffMs: 5_000 };
 const terms: PolicyTerms = { deadlines: [], recovery };
@@ -51,6 +51,18 @@ test("a workflow may be recovered from that very moment on; until then the refus
     type: "recovery-too-early",
     waitMs: 1,
   });
+});
+
+// Its caller would be refused at a time that the refusal itself allows.
+test("a workflow whose time comes while the engine is asked is recovered", async () => {
+  const { under, failed } = await failedUnder(terms);
+  const recoverableAtMs = failed.recoverableAtMs ?? 0;
+  under.engine.answer = async ({ atMs }) => {
+    expect(atMs).toBeLessThan(recoverableAtMs);
+    under.clock.nowMs = recoverableAtMs;
+    return allowed;
+  };
+  expect(await under.manager.move(recover)).toMatchObject({ ok: true, value: { event: { type: "RECOVERED" } } });
 });
 
 test("a workflow is recovered as often as its policy allows; a larger number helps one that has failed before", async () => {

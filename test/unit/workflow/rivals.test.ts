@@ -97,3 +97,34 @@ test("a turn that lasts too long is handed on; the next turns go by age, and who
   endless.resolve();
   await first;
 });
+
+// Nobody could change that workflow any more, until a restart.
+test.each(["before", "after"])("whoever leaves just %s its turn comes keeps nobody behind it from theirs", async (when) => {
+  let handOn = (): void => {};
+  const rivals = createRivals({
+    setTimer: (_, run) => {
+      handOn = run;
+      return () => {};
+    },
+  });
+  const done: string[] = [];
+  const run = (name: string) => async () => void done.push(name);
+  const endless = Promise.withResolvers<void>();
+  const leaving = new AbortController();
+  const inTurn = <T>(signal: AbortSignal, act: () => Promise<T>) =>
+    rivals.inTurn(workflowId, { age: rivals.age(), hasLost: true }, signal, act);
+  const first = inTurn(caller.signal, () => endless.promise);
+  const second = inTurn(leaving.signal, run("second"));
+  const third = inTurn(caller.signal, run("third"));
+  if (when === "before") leaving.abort();
+  handOn();
+  if (when === "after") leaving.abort();
+  for (let turns = 0; turns < 5; turns += 1) await soon();
+  expect(done).toContain("third");
+  // There is no line any more.
+  const fourth = inTurn(caller.signal, run("fourth"));
+  await soon();
+  expect(done).toContain("fourth");
+  endless.resolve();
+  await Promise.all([first, second, third, fourth]);
+});

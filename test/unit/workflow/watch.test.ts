@@ -439,6 +439,23 @@ describe("what it has to tell is not kept any more", () => {
     expect((await messages.next()).done).toBe(true);
   });
 
+  // Its client would take event 3 for the next one, and never hear that it lacks another.
+  test("from between the look at what there is and the read of its page on", async () => {
+    const { store, manager, purgeBefore } = purging();
+    for (const id of ["wf-1", "wf-2", "wf-3"]) await manager.create(creation(id));
+    const purgedBeforeRead: WorkflowStore = {
+      ...store,
+      listEvents: async (page) => {
+        purgeBefore(3);
+        return store.listEvents(page);
+      },
+    };
+    const { messages, stop } = start(watchOf(purgedBeforeRead), { afterSequence: 1 });
+    await messages.next();
+    expect((await messages.next()).value).toEqual({ type: "purged", oldest: 3 });
+    stop.abort();
+  });
+
   test("before its slow client has read on", async () => {
     const { store, manager, purgeBefore } = purging();
     const { messages } = start(watchOf(store, { countMax: 1, bytesMax: 10_000 }));
