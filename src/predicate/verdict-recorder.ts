@@ -83,10 +83,8 @@ export function createVerdictRecorder({
   function write(): Promise<void> {
     cancelGathering?.();
     cancelGathering = undefined;
-    writing ??= writeAll().finally(() => {
-      writing = undefined;
-    });
-    return writing;
+    if (queue.length > 0) writing ??= writeAll();
+    return writing ?? Promise.resolve();
   }
 
   async function writeAll(): Promise<void> {
@@ -106,6 +104,8 @@ export function createVerdictRecorder({
       for (const { bytes } of batch) queuedBytes -= bytes;
       await trim("too-much");
     }
+    // At once: what comes now would be seen by nobody, and set no timer.
+    writing = undefined;
   }
 
   function takeBatch(): readonly Waiting[] {

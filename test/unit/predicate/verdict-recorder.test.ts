@@ -202,6 +202,28 @@ describe("judging goes on", () => {
   });
 });
 
+test("what is judged in the very moment in which nothing is left to write is written by itself, too", async () => {
+  for (let moment = 0; moment < 30; moment += 1) {
+    let isFirst = true;
+    const { clock, recorder, kept } = world({}, (memory) => ({
+      append: async (records) => {
+        if (isFirst) void later();
+        isFirst = false;
+        return memory.append(records);
+      },
+    }));
+    const later = async (): Promise<void> => {
+      for (let turn = 0; turn < moment; turn += 1) await Promise.resolve();
+      recorder.judged([sampleCheck], [cold]);
+    };
+    recorder.judged([sampleCheck], [cold]);
+    await clock.advance(verdictGatherMs);
+    await clock.advance(verdictGatherMs);
+    expect(await kept(), `judged ${moment} turns after the first was written`).toHaveLength(2);
+    await recorder.close();
+  }
+});
+
 describe("what is kept", () => {
   test("is bounded in bytes: the oldest go", async () => {
     const { recorder, kept, log } = world({ bytesMax: 100_000 });
