@@ -26,15 +26,15 @@ demo: setup ## run 500 workflows of a laboratory through their lives, with failu
 demo-commit: setup ## play what can happen to a two-phase commit, as sequence diagrams
 	@exec bin/concord demo commit
 
-# These kill processes again and again, play demos, or press a server for long.
-LONG_TESTS := $(wildcard test/e2e/kill-*.test.ts test/e2e/demo*.test.ts) $(addprefix test/, \
+# These kill processes again and again, play demos, press a server for long, or run the model checker.
+LONG_TESTS := $(wildcard test/e2e/kill-*.test.ts test/e2e/demo*.test.ts test/specs/*.test.ts) $(addprefix test/, \
 	$(addsuffix .test.ts, contract/no-stall e2e/http-fuzz e2e/stranger e2e/take-over e2e/lost-promise e2e/no-answer e2e/linearizable \
-	e2e/sinks-nats e2e/bank-transfer storage/power-loss))
+	e2e/sinks-nats e2e/bank-transfer e2e/store-file e2e/hostile-texts storage/power-loss storage/postgres-resource))
 
 test: setup ## run the tests, but for the long ones
 	@vitest run --coverage $(addprefix --exclude ,$(LONG_TESTS))
 
-test-long: setup ## run the long tests: processes that are killed, power that goes, demos, hostile calls, calls of any kind over HTTP
+test-long: setup ## run the long tests: processes that are killed, models, power that goes, demos, hostile calls, calls of any kind over HTTP
 	@vitest run --outputFile.json=.cache/long-test-results.json $(LONG_TESTS)
 
 check: setup ## format, lint, types, import rules, dead code, contract, generated code

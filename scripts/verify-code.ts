@@ -45,8 +45,8 @@ const seedsDefault = 2_000;
 /** Enough for every action many times, in a minute. */
 const traced = { seeds: 300, server: { transactions: 400, kills: 7, seed: 1 }, eachCorruption: 10 } as const;
 
-/** Actions that are not events: messages are lost by not being received, and what a resource loses shows when it is asked. */
-const untraced = ["Lose", "LosePromise", "RestorePromise", "StrangerAnswers"];
+/** Actions that are not events: messages are lost by not being received, what a resource loses shows when it is asked, and who leaves does not say so. */
+const untraced = ["ClientLeaves", "Lose", "LosePromise", "RestorePromise", "StrangerAnswers"];
 
 const specFile = join(import.meta.dirname, "..", "specs", "TwoPhaseCommit.tla");
 const cacheDir = join(import.meta.dirname, "..", ".cache", "tlc");

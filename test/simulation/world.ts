@@ -1,4 +1,3 @@
-import type { ManagerEvent } from "../../scripts/verify/traces/manager/events.ts";
 import type { TraceEvent } from "../../src/commit/core/trace.ts";
 import { createAway } from "./away.ts";
 import { rage } from "./blows.ts";
@@ -16,6 +15,7 @@ import { createStage, type Stage } from "./stage.ts";
 import { faultSwitches } from "./switches.ts";
 import { createTransactionClients } from "./transaction-clients.ts";
 import { createWatchers } from "./watchers.ts";
+import type { ManagerEvent } from "./workflow/manager-events.ts";
 import { createWorkflowRooms, workflowRoomSwitches } from "./workflow/rooms.ts";
 
 // One run: the production coordinator and participants in a world whose time, network, disks and chance are made here, from one seed.

@@ -1,4 +1,3 @@
-import { type Record, recordedPredicates } from "../../../scripts/verify/traces/manager/events.ts";
 import { createParticipant, type Participant } from "../../../src/commit/participant/participant.ts";
 import { TwoPhaseCommitDefinition } from "../../../src/gen/concord/commit/v1/two_phase_commit.ts";
 import { PredicateLogicDefinition } from "../../../src/gen/concord/predicate/v1/predicate_logic.ts";
@@ -30,6 +29,7 @@ import type { Process } from "../schedule.ts";
 import type { Stage } from "../stage.ts";
 import type { EngineRoom } from "./engine.ts";
 import { quietLogger } from "./logger.ts";
+import { type Record, recordedPredicates } from "./manager-events.ts";
 import type { Rpc, Served } from "./rpc.ts";
 import type { WorkflowDisk } from "./workflow-disk.ts";
 

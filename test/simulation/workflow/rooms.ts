@@ -1,4 +1,3 @@
-import type { Record } from "../../../scripts/verify/traces/manager/events.ts";
 import type { Coordinators } from "../coordinators.ts";
 import type { Ledger } from "../ledger.ts";
 import type { Orders } from "../orders.ts";
@@ -11,6 +10,7 @@ import { createEngineRoom } from "./engine.ts";
 import { createHistory } from "./history.ts";
 import { drawWorkflowLoad } from "./load.ts";
 import { createManagerRoom, managerId } from "./manager.ts";
+import type { Record } from "./manager-events.ts";
 import { createRpc } from "./rpc.ts";
 import { createRuleClients } from "./rule-clients.ts";
 import { createWorkflowWatchers } from "./watchers.ts";

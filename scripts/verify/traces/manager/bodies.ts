@@ -1,7 +1,7 @@
 import { isMove, type WorkflowState } from "../../../../src/kernel/lifecycle.ts";
 import type { Workflow } from "../../../../src/workflow/core/types.ts";
 import type { Dice } from "../../../../test/simulation/random.ts";
-import type { Body } from "./events.ts";
+import type { Body } from "../../../../test/simulation/workflow/manager-events.ts";
 
 export const none = "none";
 const states: readonly WorkflowState[] = ["ACTIVE", "PAUSED", "COMPLETED", "FAILED", "CANCELLED"];

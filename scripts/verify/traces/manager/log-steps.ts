@@ -2,7 +2,7 @@ import type { TraceEvent } from "../../../../src/commit/core/trace.ts";
 import { deadlineActor } from "../../../../src/workflow/core/deadline.ts";
 import type { Workflow, WorkflowEvent } from "../../../../src/workflow/core/types.ts";
 import type { WorkflowBatch } from "../../../../src/workflow/ports.ts";
-import type { ManagerEvent } from "./events.ts";
+import type { ManagerEvent } from "../../../../test/simulation/workflow/manager-events.ts";
 import type { SpecEvent, Step, Trace } from "./steps.ts";
 
 // What a store was told, workflow by workflow, where nobody recorded the calls: each write is of a request that asks for just that. What the engine said and

@@ -1,6 +1,6 @@
 import { deadlineActor } from "../../../../src/workflow/core/deadline.ts";
 import type { Workflow, WorkflowEvent } from "../../../../src/workflow/core/types.ts";
-import { type Body, type ManagerEvent, requestOf } from "./events.ts";
+import { type Body, type ManagerEvent, requestOf } from "../../../../test/simulation/workflow/manager-events.ts";
 
 // What happened, as lines of a trace of specs/TraceWorkflowManager.tla. Workflows are w1, w2, …, and requests r1, r2, …, in the order in which they come.
 

@@ -13,8 +13,13 @@ import type { OwnPart, WantedMoves } from "../../../../src/workflow/own-part.ts"
 import { createWorkflowParticipant } from "../../../../src/workflow/participant.ts";
 import type { PredicateClient, WorkflowStore } from "../../../../src/workflow/ports.ts";
 import { createDice } from "../../../../test/simulation/random.ts";
+import {
+  type Body,
+  type ManagerEvent,
+  recordedPredicates,
+  recordedStore,
+} from "../../../../test/simulation/workflow/manager-events.ts";
 import { bodyOf, none } from "./bodies.ts";
-import { type Body, type ManagerEvent, recordedPredicates, recordedStore } from "./events.ts";
 
 // A small world: the production manager and its participant over a store in memory, random callers, a coordinator that is played, an engine
 // whose rules change, crashes.

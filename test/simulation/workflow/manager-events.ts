@@ -1,7 +1,7 @@
-import { wholeKey } from "../../../../src/kernel/request-key.ts";
-import { ok } from "../../../../src/kernel/result.ts";
-import type { Workflow, WorkflowEvent } from "../../../../src/workflow/core/types.ts";
-import type { PredicateClient, WorkflowBatch, WorkflowStore } from "../../../../src/workflow/ports.ts";
+import { wholeKey } from "../../../src/kernel/request-key.ts";
+import { ok } from "../../../src/kernel/result.ts";
+import type { Workflow, WorkflowEvent } from "../../../src/workflow/core/types.ts";
+import type { PredicateClient, WorkflowBatch, WorkflowStore } from "../../../src/workflow/ports.ts";
 
 /** What a request asks for, in the terms of specs/WorkflowManager.tla. */
 export type Body = {
