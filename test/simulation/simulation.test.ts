@@ -1,13 +1,15 @@
 import { expect, test } from "vitest";
-import { longRunSeeds, missing, runSeeds } from "./run.ts";
+import { runSeeds } from "./run.ts";
 import { simulate } from "./world.ts";
 
+/** `make verify` runs 2,000, and asks whether everything has happened. */
+const seeds = 60;
+
 test("worlds in which everything fails: the invariants hold, all ends, and a world is the same the second time", async () => {
-  const run = await runSeeds({ firstSeed: 1, seeds: longRunSeeds, participantsMin: 2, participantsMax: 5 });
+  const run = await runSeeds({ firstSeed: 1, seeds, participantsMin: 2, participantsMax: 5 });
   const failures = run.failures.map(({ seed, failure }) => `${failure}: bin/concord simulate --seed ${seed} --verbose`);
   expect(failures).toEqual([]);
-  expect(missing(run), "never happened").toEqual([]);
-  expect(run.seeds).toBe(longRunSeeds);
+  expect(run.seeds).toBe(seeds);
 });
 
 test("another seed is another world", async () => {
