@@ -63,6 +63,7 @@ simulate: setup ## run everything in faulty worlds; SEED=n replays one
 
 stress: setup ## transactions while every process is killed in turn, histories and watches under kills for MINUTES=2, random rules against a reference, rules that take long, overload, hostile calls, calls of any kind, abuse of HTTP/2, HTTP by its description; SEED=n, and SEEDS=100000 simulated worlds first
 	@$(if $(SEEDS),bin/concord simulate --seeds $(SEEDS),true)
+	@node scripts/verify-code.ts --part planted
 	@node scripts/kill-stream.ts $(if $(SEED),--seed $(SEED))
 	@node scripts/linearizable.ts --minutes $(or $(MINUTES),2) $(if $(SEED),--seed $(SEED))
 	@RUNS=200000 vitest run test/property/predicate/reference.test.ts --testTimeout=600000

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { planted } from "../simulation/planted.ts";
 import { explore } from "./explore.ts";
 import type { Model } from "./models.ts";
 import { hunt, mutants } from "./mutants.ts";
@@ -39,8 +40,8 @@ test("a state that breaks a promise is seen", () => {
   expect(violatedInvariants({ ...spec, part: ["committed", "aborted"] }, ["p1", "p2"], 0)).toContain("Agreement");
 });
 
-test("each mutant finds its place in the code, once", () => {
-  const lost = mutants.filter(({ file, find }) => {
+test("each mutant and each planted fault finds its place in the code, once", () => {
+  const lost = [...mutants, ...planted].filter(({ file, find }) => {
     return readFileSync(join(import.meta.dirname, "../..", file), "utf8").split(find).length !== 2;
   });
   expect(lost.map(({ name }) => name)).toEqual([]);

@@ -55,7 +55,7 @@ export const plantedInCommit: readonly Mutant[] = [
   },
   {
     name: "a caller is told what is not durable",
-    file: run,
+    file: "src/commit/decision.ts",
     find: `  if (outcome !== undefined) return ok(run.view);\n  if (!mayAbort`,
     replace: `  if (run.core.outcome !== undefined) return ok(run.core);\n  if (outcome !== undefined) return ok(run.view);\n  if (!mayAbort`,
   },
