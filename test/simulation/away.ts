@@ -1,5 +1,6 @@
 import { owesAck } from "../../src/commit/core/types.ts";
 import type { ParticipantId } from "../../src/kernel/ids.ts";
+import { allTransactions } from "./all-transactions.ts";
 import type { Coordinators } from "./coordinators.ts";
 import type { Ledger } from "./ledger.ts";
 import type { Participants } from "./participants.ts";
@@ -23,7 +24,7 @@ export function createAway(
     const actor = coordinators.any();
     if (!actor?.ready) return undefined;
     const { driver } = actor;
-    const { transactions } = await driver.list({ beforeId: undefined, limit: Number.MAX_SAFE_INTEGER });
+    const transactions = await allTransactions(driver);
     const waiting = transactions.filter((transaction) =>
       transaction.parts.some(
         (part) => part.participantId === name && transaction.decidedAtMs !== undefined && owesAck(transaction, part),

@@ -1,6 +1,7 @@
 import { type Phase, phases, type Transaction } from "../../src/commit/core/types.ts";
 import type { TransactionId } from "../../src/kernel/ids.ts";
 import type { DurationMs, TimeMs } from "../../src/kernel/time.ts";
+import { allTransactions } from "./all-transactions.ts";
 import type { CoordinatorActor, Coordinators } from "./coordinators.ts";
 import { idle, type Room } from "./room.ts";
 import type { Stage } from "./stage.ts";
@@ -152,9 +153,8 @@ export function createWatchers(stage: Stage, coordinators: Coordinators): Room {
         if (isOver || !actor.process.alive || actor.ending) continue;
         const { coordinatorEpoch } = actor.driver.coordinator;
         const gone = new Promise<undefined>((resolve) => actor.process.onKill(() => resolve(undefined)));
-        const page = await Promise.race([actor.driver.list({ beforeId: undefined, limit: Number.MAX_SAFE_INTEGER }), gone]);
-        if (page === undefined) continue;
-        const { transactions } = page;
+        const transactions = await Promise.race([allTransactions(actor.driver), gone]);
+        if (transactions === undefined) continue;
         for (const transaction of transactions) {
           const { id, coordinatorEpoch: epoch } = transaction;
           const last = told.get(id)?.summary;

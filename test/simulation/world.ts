@@ -1,4 +1,5 @@
 import type { TraceEvent } from "../../src/commit/core/trace.ts";
+import { allTransactions } from "./all-transactions.ts";
 import { createAway } from "./away.ts";
 import { rage } from "./blows.ts";
 import { createCoordinators } from "./coordinators.ts";
@@ -74,8 +75,7 @@ function createRooms(stage: Stage, options: SimulationOptions): readonly Room[] 
   const books: Room = {
     ...idle,
     async unsettled() {
-      const { transactions } = await coordinators.decisions.list({ beforeId: undefined, limit: Number.MAX_SAFE_INTEGER });
-      return ledger.unsettled(transactions, participants.resources, isAway);
+      return ledger.unsettled(await allTransactions(coordinators.decisions), participants.resources, isAway);
     },
   };
   const { without = [] } = options;
