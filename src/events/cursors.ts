@@ -1,5 +1,5 @@
+import type { Clock } from "../kernel/clock.ts";
 import type { SeldomLog } from "../kernel/seldom.ts";
-import type { DurationMs } from "../kernel/time.ts";
 import { cursorSaveMs } from "./limits.ts";
 import type { SinkRecord, SinkStore } from "./ports.ts";
 
@@ -16,7 +16,7 @@ export type Cursors = {
 
 export function createCursors(dependencies: {
   readonly store: SinkStore;
-  readonly clock: { setTimer(delayMs: DurationMs, run: () => void): () => void };
+  readonly clock: Pick<Clock, "setTimer">;
   readonly log: SeldomLog;
 }): Cursors {
   const { store, clock, log } = dependencies;

@@ -1,4 +1,5 @@
 import { backoffMs } from "../kernel/backoff.ts";
+import type { Clock } from "../kernel/clock.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
 import type { SeldomLog } from "../kernel/seldom.ts";
 import type { DurationMs, TimeMs } from "../kernel/time.ts";
@@ -56,7 +57,7 @@ export type SinkSurroundings = {
   readonly source: EventSource;
   readonly store: SinkStore;
   readonly cursors: Cursors;
-  readonly clock: { nowMs(): TimeMs; setTimer(delayMs: DurationMs, run: () => void): () => void };
+  readonly clock: Pick<Clock, "nowMs" | "setTimer">;
   readonly random: () => number;
   readonly turns: Turns;
   readonly log: SeldomLog;

@@ -1,6 +1,6 @@
+import type { Clock } from "../kernel/clock.ts";
 import { purgeBatchSize } from "../kernel/limits.ts";
 import type { Result } from "../kernel/result.ts";
-import type { systemClock } from "./clock.ts";
 
 /** How soon it is begun, after a policy asks for it. */
 const lookIntervalMs = 1_000;
@@ -8,7 +8,7 @@ const lookIntervalMs = 1_000;
 type Indexable = { indexMetadata(slice: { readonly limit: number }): Promise<Result<boolean, unknown>> };
 
 type Surroundings = {
-  readonly clock: Pick<typeof systemClock, "setTimer">;
+  readonly clock: Pick<Clock, "setTimer">;
   readonly logger: Record<"info" | "error", (fields: object, message: string) => void>;
 };
 

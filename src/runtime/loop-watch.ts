@@ -1,8 +1,8 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { promiseHooks } from "node:v8";
+import type { Clock } from "../kernel/clock.ts";
 import { loopHoldWarnMs } from "../kernel/limits.ts";
 import type { DurationMs } from "../kernel/time.ts";
-import type { systemClock } from "./clock.ts";
 
 /** For whom the loop works. What a call or a job leaves for later, a timer or a continuation, is its work too. */
 export type Work = { readonly rpc: string; readonly peer?: string } | { readonly job: string };
@@ -37,7 +37,7 @@ const warnIntervalMs: DurationMs = 1_000;
 const endedCountMax = 16;
 
 type Surroundings = {
-  readonly clock: Pick<typeof systemClock, "monotonicMs" | "setTimer">;
+  readonly clock: Pick<Clock, "monotonicMs" | "setTimer">;
   readonly logger: Record<"warn" | "info", (fields: object, message: string) => void>;
   readonly metrics: { readonly loopDelay: (lateMs: DurationMs) => void; readonly loopHeld: (by: string) => void };
 };

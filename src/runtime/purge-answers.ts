@@ -1,8 +1,8 @@
+import type { Clock } from "../kernel/clock.ts";
 import { answerRetentionMs, purgeBatchSize } from "../kernel/limits.ts";
 import type { Result } from "../kernel/result.ts";
 import type { TimeMs } from "../kernel/time.ts";
 import type { StoreAge } from "../kernel/write.ts";
-import type { systemClock } from "./clock.ts";
 
 /** What comes in a second goes in one, a day later: often, so that it is never much. */
 export const purgeIntervalMs = 1_000;
@@ -12,7 +12,7 @@ type Purgeable = StoreAge & {
 };
 
 type Surroundings = {
-  readonly clock: Pick<typeof systemClock, "setTimer">;
+  readonly clock: Pick<Clock, "setTimer">;
   readonly logger: Record<"debug" | "error", (fields: object, message: string) => void>;
 };
 

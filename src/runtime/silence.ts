@@ -1,7 +1,5 @@
+import type { Clock } from "../kernel/clock.ts";
 import type { DurationMs } from "../kernel/time.ts";
-import type { systemClock } from "./clock.ts";
-
-type Clock = Pick<typeof systemClock, "monotonicMs" | "setTimer">;
 
 /** In how many parts a time is measured. */
 const partCount = 10;
@@ -13,7 +11,7 @@ const busyMs: DurationMs = 100;
  * Runs after this time, in which only those moments count in which this process could have heard something. A part in which it was
  * stopped, or busy, counts as nothing: what came meanwhile is read first. Returns the function that cancels it.
  */
-export function afterSilence(clock: Clock, limitMs: DurationMs, run: () => void): () => void {
+export function afterSilence(clock: Pick<Clock, "monotonicMs" | "setTimer">, limitMs: DurationMs, run: () => void): () => void {
   const partMs = limitMs / partCount;
   let partsLeft = partCount;
   let cancel: () => void;

@@ -1,3 +1,4 @@
+import type { Clock } from "../kernel/clock.ts";
 import type { WorkflowId } from "../kernel/ids.ts";
 import { stretchRowsMax } from "../kernel/limits.ts";
 import { ok, type Result } from "../kernel/result.ts";
@@ -17,10 +18,7 @@ export type BulkRunning = Attempts & {
   readonly bulk: BulkStore;
   /** Throws if the text is no filter. */
   readonly filterOf: (text: string) => WorkflowFilter;
-  readonly clock: {
-    monotonicMs(): DurationMs;
-    setTimer(delayMs: DurationMs, run: () => void): () => void;
-  };
+  readonly clock: Pick<Clock, "monotonicMs" | "setTimer">;
 };
 
 type Found = { readonly id: WorkflowId; readonly version: number };

@@ -1,14 +1,9 @@
+import type { Clock } from "../kernel/clock.ts";
 import type { DurationMs, TimeMs } from "../kernel/time.ts";
 import { orLeft } from "./calls.ts";
 import type { FireDeadline, Fired } from "./fire-deadline.ts";
 import { dueAtOnceMax, duePageSize, duePauseMsMax, duePauseMsMin, dueWakeMsMax } from "./limits.ts";
 import type { DeadlinePlace, DueWorkflow, WorkflowStore } from "./ports.ts";
-
-type Clock = {
-  nowMs(): TimeMs;
-  /** Returns the function that cancels it. */
-  setTimer(delayMs: DurationMs, run: () => void): () => void;
-};
 
 /** Who is told what has become of deadlines. */
 export type DeadlineReport = {
@@ -23,7 +18,7 @@ export type DeadlineReport = {
  */
 export function createDeadlines(dependencies: {
   readonly store: Pick<WorkflowStore, "due" | "onDeadline">;
-  readonly clock: Clock;
+  readonly clock: Pick<Clock, "nowMs" | "setTimer">;
   readonly fire: FireDeadline;
   readonly report: DeadlineReport;
 }) {

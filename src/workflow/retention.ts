@@ -1,3 +1,4 @@
+import type { Clock } from "../kernel/clock.ts";
 import { answerRetentionMs } from "../kernel/limits.ts";
 import type { DurationMs, TimeMs } from "../kernel/time.ts";
 import type { RetentionPolicy } from "./core/policy.ts";
@@ -9,9 +10,7 @@ import type { Purges, PurgeTerms } from "./purge.ts";
 /** Between two writes, if the clock was set during the first. */
 const pauseMsMax = 1_000;
 
-type Surroundings = {
-  readonly nowMs: () => TimeMs;
-  readonly setTimer: (delayMs: DurationMs, run: () => void) => () => void;
+type Surroundings = Pick<Clock, "nowMs" | "setTimer"> & {
   readonly logger: Record<"info" | "warn" | "error", (fields: object, message: string) => void>;
   readonly onPurged: (workflows: number, events: number) => void;
 };
