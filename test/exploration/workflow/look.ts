@@ -1,5 +1,6 @@
 import type { WorkflowId } from "../../../src/kernel/ids.ts";
 import { type RequestKey, wholeKey } from "../../../src/kernel/request-key.ts";
+import { deadlineActor } from "../../../src/workflow/core/deadline.ts";
 import type { Workflow, WorkflowEvent } from "../../../src/workflow/core/types.ts";
 import type { WorkflowStore } from "../../../src/workflow/ports.ts";
 import { absent, noDue, noHold, none, type SpecBody, type SpecDue, type SpecEvent, type SpecRecord } from "./spec.ts";
@@ -25,24 +26,34 @@ export async function eventsIn(store: WorkflowStore, bodies: ReadonlyMap<string,
   const { rows } = await store.listEvents({ afterSequence: 0, limit: 1_000 });
   const dues = new Map<string, SpecDue>();
   return rows.map((event) => {
-    const { workflowId, fromState, toState, version, reason, requestedBy, ruleSetRevision, type, deadline } = event;
+    const { fromState, toState, reason, type } = event;
     if (stays.includes(type) !== (fromState === toState)) throw new Error(`${type} from ${fromState} to ${toState}`);
-    const due = deadline && { to: deadline.targetState, set: version };
-    dues.set(workflowId, due ?? (type === "UPDATED" ? dues.get(workflowId) : undefined) ?? noDue);
-    const asked = bodies.get(reason)?.kind;
-    const isMove = !stays.includes(type) && type !== "CREATED";
-    const isAsked = isMove && asked !== undefined && asked !== "start";
-    return {
-      workflow: workflowId,
-      from: fromState ?? "NONE",
-      to: toState,
-      version,
-      request: bodies.has(reason) ? reason : none,
-      kind: requestedBy === "system:deadline" && isMove ? "deadline" : isAsked ? asked : kindsOf[type],
-      revision: ruleSetRevision,
-      due: dues.get(workflowId) ?? noDue,
-    };
+    return specEvent(event, { request: bodies.has(reason) ? reason : none, kind: bodies.get(reason)?.kind }, dues);
   });
+}
+
+/** `asked`: the request it is of, and of which kind that is. `dues` are those in force behind the event before, by workflow, and then behind this one. */
+export function specEvent(
+  event: WorkflowEvent,
+  asked: { readonly request: string; readonly kind: string | undefined },
+  dues: Map<string, SpecDue>,
+): SpecEvent {
+  const { workflowId, fromState, toState, version, requestedBy, ruleSetRevision, type, deadline } = event;
+  const set = deadline && { to: deadline.targetState, set: version };
+  const due = set ?? (type === "UPDATED" ? dues.get(workflowId) : undefined) ?? noDue;
+  dues.set(workflowId, due);
+  const isMove = !stays.includes(type) && type !== "CREATED";
+  const isAsked = isMove && asked.kind !== undefined && asked.kind !== "start";
+  return {
+    workflow: workflowId,
+    from: fromState ?? "NONE",
+    to: toState,
+    version,
+    request: asked.request,
+    kind: requestedBy === deadlineActor && isMove ? "deadline" : isAsked ? asked.kind : kindsOf[type],
+    revision: ruleSetRevision,
+    due,
+  };
 }
 
 export async function recordIn(store: WorkflowStore, id: string, nowMs: number): Promise<SpecRecord> {

@@ -1,15 +1,12 @@
-import type { ParticipantId, RequestId, TransactionId, WorkflowId } from "../../../src/kernel/ids.ts";
-import type { WorkflowState } from "../../../src/kernel/lifecycle.ts";
+import type { ParticipantId, RequestId, TransactionId } from "../../../src/kernel/ids.ts";
 import { itemKey } from "../../../src/kernel/request-key.ts";
 import { createMemoryWorkflowStore } from "../../../src/storage/memory/workflow-store.ts";
-import { type MoveCommand, type Moves, movesOf } from "../../../src/workflow/attempt.ts";
-import type { WantedDeadline } from "../../../src/workflow/core/deadline.ts";
-import type { MovesError } from "../../../src/workflow/errors.ts";
 import { createFireDeadline } from "../../../src/workflow/fire-deadline.ts";
 import { createManager } from "../../../src/workflow/manager.ts";
-import type { OwnPart, WantedMoves } from "../../../src/workflow/own-part.ts";
+import type { WantedMoves } from "../../../src/workflow/own-part.ts";
 import { createWorkflowParticipant } from "../../../src/workflow/participant.ts";
 import type { CoordinatorSessions } from "../../../src/workflow/ports.ts";
+import { ask, codeOf, ownPartOf, wantedBy } from "./asked.ts";
 import { beginning, begun, goOn, predicatesOf, type Running, storeOf } from "./gates.ts";
 import { eventsIn, recordIn } from "./look.ts";
 import type { Constants } from "./models.ts";
@@ -18,7 +15,6 @@ import {
   enlisted,
   noBody,
   none,
-  recovering,
   type SpecBody,
   type SpecCall,
   type SpecRecord,
@@ -68,18 +64,6 @@ export async function createWorld(constants: Constants, start: Readonly<Record<s
   const timers = new Map<string, Running>();
   const codes = new Map<string, string>();
 
-  /** What a request's call has asked its own part for; a call that was sent again asks for it again. */
-  function ownPartOf(wanted: WantedMoves | undefined): OwnPart {
-    return {
-      run: () => Promise.reject(new Error("a transaction is the world's to run")),
-      earlier: () => Promise.resolve(undefined),
-      take: () => wanted,
-      held: () => {},
-      counts: { endings: 0, wanted: 0 },
-      ended: () => {},
-    };
-  }
-
   const portsOf = (call: Running, isJudgedByGet = false) => ({
     store: storeOf(store, nowMs, call, isJudgedByGet),
     predicates: predicatesOf(engine, call),
@@ -107,83 +91,12 @@ export async function createWorld(constants: Constants, start: Readonly<Record<s
     ownPart: ownPartOf(undefined),
   });
 
-  /** Of several workflows, the first that is refused speaks for all. */
-  function codeOf(answer: { readonly ok: boolean; readonly error?: MovesError }): string {
-    const { error } = answer;
-    const refused = error?.type === "items-refused" ? error.errors.find((each) => each !== undefined) : error;
-    return refused === undefined ? "OK" : refused.type.toUpperCase().replaceAll("-", "_");
-  }
-
-  const dueOf = (target: string): WantedDeadline | undefined =>
-    target === none ? undefined : { due: { afterMs: 0 }, targetState: target as WorkflowState, reason: "in time" };
-
-  async function perform(call: Running, r: string, body: SpecBody): Promise<string | undefined> {
-    const request = { id: r as RequestId, digest: r };
-    const workflowId = body.on[0] as WorkflowId;
-    const said = { reason: r, requestedBy: "somebody" };
-    const expectedVersion = body.expected === 0 ? undefined : body.expected;
-    const wanted = dueOf(body.due);
-    const deadline = wanted && { deadline: wanted };
-    const asked = { ...said, workflowId, expectedVersion, context: {}, request };
-    switch (body.kind) {
-      case "create":
-      case "start": {
-        const initialState = body.kind === "start" ? "ACTIVE" : "CREATED";
-        const creation = {
-          ...said,
-          ...deadline,
-          workflowId,
-          type: "",
-          metadata: {},
-          initialState,
-          ifExists: "fail",
-          request,
-        } as const;
-        return codeOf(await managerOf(call).create(creation, caller));
-      }
-      case "update":
-        return codeOf(
-          await managerOf(call).update({ ...asked, update: { ...said, patch: { by: r }, eventMetadata: {} } }, caller),
-        );
-      case "deadline":
-        return codeOf(await managerOf(call, true).setDeadline({ ...asked, wanted }, caller));
-      default: {
-        const moves = movesFor(r, body);
-        if (enlisted.has(body.kind)) return prepare(call, r as TransactionId, moves);
-        return codeOf(await managerOf(call).moveAll(moves, undefined, caller));
-      }
-    }
-  }
-
-  function movesFor(r: string, body: SpecBody): Moves {
-    const request = { id: r as RequestId, digest: r };
-    const isBatch = body.kind === "batch" || body.on.length > 1;
-    const said = { reason: r, requestedBy: "somebody" };
-    const deadline = dueOf(body.due);
-    const commands = body.on.map((id, index): MoveCommand => {
-      const asked = { ...said, ...(deadline && { deadline }), request: isBatch ? itemKey(request, index) : request };
-      return {
-        workflowId: id as WorkflowId,
-        expectedVersion: body.expected === 0 ? undefined : body.expected,
-        mustRecover: recovering.has(body.kind),
-        context: {},
-        move: { ...asked, targetState: body.to as WorkflowState, eventMetadata: {} },
-      };
-    });
-    return isBatch ? { commands, request, ...said } : movesOf(commands[0] as MoveCommand);
-  }
+  const perform = (call: Running, r: string, body: SpecBody): Promise<string | undefined> =>
+    enlisted.has(body.kind) ? prepare(call, wantedBy(r, body)) : ask(managerOf(call, body.kind === "deadline"), r, body, caller);
 
   /** As the participant's protocol does: what is known of a transaction is not prepared again. */
-  async function prepare(call: Running, transactionId: TransactionId, moves: Moves): Promise<string | undefined> {
-    const wanted: WantedMoves = {
-      moves,
-      participantIds: [],
-      deadlineMs: 0,
-      begun: () => {},
-      transactionId,
-      refusal: undefined,
-      ending: Promise.withResolvers(),
-    };
+  async function prepare(call: Running, wanted: WantedMoves): Promise<string | undefined> {
+    const transactionId = wanted.transactionId as TransactionId;
     const { log, resource } = participantOf(call, wanted);
     const record = await log.get(transactionId);
     if (record?.state === "aborted") return "TRANSACTION_ABORTED";

@@ -1,9 +1,9 @@
 import { isMove, type WorkflowState } from "../../../../src/kernel/lifecycle.ts";
 import type { Workflow } from "../../../../src/workflow/core/types.ts";
+import { none } from "../../../../test/exploration/workflow/spec.ts";
 import type { Dice } from "../../../../test/simulation/random.ts";
 import type { Body } from "../../../../test/simulation/workflow/manager-events.ts";
 
-export const none = "none";
 const states: readonly WorkflowState[] = ["ACTIVE", "PAUSED", "COMPLETED", "FAILED", "CANCELLED"];
 const ends: readonly WorkflowState[] = ["COMPLETED", "CANCELLED"];
 const kinds = ["create", "start", "recover", "batch", "update", "deadline", "move", "move", "move", "enlist", "enlist", "enlist"];

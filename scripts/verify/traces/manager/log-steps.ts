@@ -2,16 +2,15 @@ import type { TraceEvent } from "../../../../src/commit/core/trace.ts";
 import { deadlineActor } from "../../../../src/workflow/core/deadline.ts";
 import type { Workflow, WorkflowEvent } from "../../../../src/workflow/core/types.ts";
 import type { WorkflowBatch } from "../../../../src/workflow/ports.ts";
+import { specEvent } from "../../../../test/exploration/workflow/look.ts";
+import { none, type SpecDue, type SpecEvent } from "../../../../test/exploration/workflow/spec.ts";
 import type { ManagerEvent } from "../../../../test/simulation/workflow/manager-events.ts";
-import type { SpecEvent, Step, Trace } from "./steps.ts";
+import type { Step, Trace } from "./steps.ts";
 
 // What a store was told, workflow by workflow, where nobody recorded the calls: each write is of a request that asks for just that. What the engine said and
 // what the coordinator decided are recorded, so a write needs its consent all the same, and a hold its decision.
 
 export type Logged = ManagerEvent | { readonly type: "core"; readonly event: TraceEvent };
-
-const none = "none";
-const noDue = { to: none, set: 0 };
 
 export function logStepsOf(name: string, happened: readonly Logged[]): readonly Trace[] {
   const steps = new Map<string, Step[]>();
@@ -20,7 +19,7 @@ export function logStepsOf(name: string, happened: readonly Logged[]): readonly 
   const holds = new Map<string, Map<string, string>>();
   const decided = new Map<string, "commit" | "abort">();
   const delegated = new Set<string>();
-  const dues = new Map<string, SpecEvent["due"]>();
+  const dues = new Map<string, SpecDue>();
 
   const say = (workflow: string, ...more: readonly Step[]): void => {
     steps.set(workflow, [...(steps.get(workflow) ?? []), ...more]);
@@ -37,13 +36,9 @@ export function logStepsOf(name: string, happened: readonly Logged[]): readonly 
   ) => say(workflow, { action: "Submit", request, body: { ...body, on: new Set(["w1"]), expected: 0 } });
 
   function eventOf(event: WorkflowEvent, request: string, kind: string): SpecEvent {
-    const { workflowId, fromState, toState, version, ruleSetRevision, type, deadline } = event;
-    const due = deadline && { to: deadline.targetState, set: version };
-    dues.set(workflowId, due ?? (type === "UPDATED" ? dues.get(workflowId) : undefined) ?? noDue);
-    const from = fromState ?? "NONE";
     // What a schema says of a creation is no matter of the spec.
-    const revision = type === "CREATED" ? 0 : ruleSetRevision;
-    return { workflow: "w1", from, to: toState, version, request, kind, revision, due: dues.get(workflowId) ?? noDue };
+    const revision = event.type === "CREATED" ? 0 : event.ruleSetRevision;
+    return { ...specEvent(event, { request, kind: undefined }, dues), workflow: "w1", kind, revision };
   }
 
   const afterOf = ({ state, version }: Workflow, held = none) => [{ workflow: "w1", state, version, held }];

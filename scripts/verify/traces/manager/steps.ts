@@ -1,22 +1,9 @@
-import { deadlineActor } from "../../../../src/workflow/core/deadline.ts";
 import type { Workflow, WorkflowEvent } from "../../../../src/workflow/core/types.ts";
+import { specEvent } from "../../../../test/exploration/workflow/look.ts";
+import { none, type SpecDue, type SpecEvent } from "../../../../test/exploration/workflow/spec.ts";
 import { type Body, type ManagerEvent, requestOf } from "../../../../test/simulation/workflow/manager-events.ts";
 
 // What happened, as lines of a trace of specs/TraceWorkflowManager.tla. Workflows are w1, w2, …, and requests r1, r2, …, in the order in which they come.
-
-type Due = { readonly to: string; readonly set: number };
-
-/** An event as the spec has it. */
-export type SpecEvent = {
-  readonly workflow: string;
-  readonly from: string;
-  readonly to: string;
-  readonly version: number;
-  readonly request: string;
-  readonly kind: string;
-  readonly revision: number;
-  readonly due: Due;
-};
 
 /** How a workflow is after a write. */
 export type After = { readonly workflow: string; readonly state: string; readonly version: number; readonly held: string };
@@ -67,21 +54,6 @@ export type Step =
 
 export type Trace = { readonly name: string; readonly steps: readonly Step[] };
 
-const none = "none";
-const noDue: Due = { to: none, set: 0 };
-
-const kindsOf: Readonly<{ [type in WorkflowEvent["type"]]: string }> = {
-  CREATED: "create",
-  TRANSITION: "move",
-  FAILED: "move",
-  RECOVERED: "move",
-  UPDATED: "update",
-  DEADLINE_SET: "deadline-set",
-  DEADLINE_REFUSED: "deadline-refused",
-};
-
-const stays: readonly WorkflowEvent["type"][] = ["UPDATED", "DEADLINE_SET", "DEADLINE_REFUSED"];
-
 /** Spec codes that the code tells apart. */
 const codes: Readonly<{ [code in string]: string }> = { ID_RETIRED: "WORKFLOW_PURGED" };
 
@@ -89,27 +61,16 @@ export function stepsOf(name: string, happened: readonly ManagerEvent[]): Trace 
   const workflows = names("w");
   const requests = names("r");
   const bodies = new Map<string, Body>();
-  const dues = new Map<string, Due>();
+  const dues = new Map<string, SpecDue>();
   /** By transaction. */
   const transactions = new Map<string, string>();
 
   function eventOf(event: WorkflowEvent, request: string | undefined): SpecEvent {
-    const { workflowId, fromState, toState, version, requestedBy, ruleSetRevision, type, deadline } = event;
-    const due = deadline && { to: deadline.targetState, set: version };
-    dues.set(workflowId, due ?? (type === "UPDATED" ? dues.get(workflowId) : undefined) ?? noDue);
-    const asked = request === undefined ? undefined : bodies.get(request)?.kind;
-    const isMove = !stays.includes(type) && type !== "CREATED";
-    const isAsked = isMove && asked !== undefined && asked !== "start";
-    return {
-      workflow: workflows(workflowId),
-      from: fromState ?? "NONE",
-      to: toState,
-      version,
-      request: request === undefined ? none : requests(request),
-      kind: requestedBy === deadlineActor && isMove ? "deadline" : isAsked ? asked : kindsOf[type],
-      revision: ruleSetRevision,
-      due: dues.get(workflowId) ?? noDue,
-    };
+    const asked =
+      request === undefined
+        ? { request: none, kind: undefined }
+        : { request: requests(request), kind: bodies.get(request)?.kind };
+    return { ...specEvent(event, asked, dues), workflow: workflows(event.workflowId) };
   }
 
   const afterOf = ({ id, state, version, hold }: Workflow): After => ({

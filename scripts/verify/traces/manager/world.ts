@@ -1,17 +1,15 @@
-import type { ParticipantId, RequestId, TransactionId, WorkflowId } from "../../../../src/kernel/ids.ts";
-import type { WorkflowState } from "../../../../src/kernel/lifecycle.ts";
-import { itemKey } from "../../../../src/kernel/request-key.ts";
+import type { ParticipantId, TransactionId, WorkflowId } from "../../../../src/kernel/ids.ts";
 import { err, ok } from "../../../../src/kernel/result.ts";
 import { createMemoryWorkflowStore } from "../../../../src/storage/memory/workflow-store.ts";
-import { type MoveCommand, type Moves, movesOf } from "../../../../src/workflow/attempt.ts";
 import { noTerms } from "../../../../src/workflow/core/policy.ts";
 import { noWarnings } from "../../../../src/workflow/core/warnings.ts";
-import type { MovesError } from "../../../../src/workflow/errors.ts";
 import { createFireDeadline } from "../../../../src/workflow/fire-deadline.ts";
 import { createManager } from "../../../../src/workflow/manager.ts";
-import type { OwnPart, WantedMoves } from "../../../../src/workflow/own-part.ts";
+import type { WantedMoves } from "../../../../src/workflow/own-part.ts";
 import { createWorkflowParticipant } from "../../../../src/workflow/participant.ts";
 import type { PredicateClient, WorkflowStore } from "../../../../src/workflow/ports.ts";
+import { ask, ownPartOf, wantedBy } from "../../../../test/exploration/workflow/asked.ts";
+import { none } from "../../../../test/exploration/workflow/spec.ts";
 import { createDice } from "../../../../test/simulation/random.ts";
 import {
   type Body,
@@ -19,7 +17,7 @@ import {
   recordedPredicates,
   recordedStore,
 } from "../../../../test/simulation/workflow/manager-events.ts";
-import { bodyOf, none } from "./bodies.ts";
+import { bodyOf } from "./bodies.ts";
 
 // A small world: the production manager and its participant over a store in memory, random callers, a coordinator that is played, an engine
 // whose rules change, crashes.
@@ -84,50 +82,16 @@ export async function playManager(seed: number, requests: number): Promise<reado
     createWorkflowParticipant({ ...running.ports, participantId: "manager" as ParticipantId, ownPart: ownPartOf(wanted) });
 
   /** What is asked for once is asked for again under the same id until it is answered. */
-  async function ask(request: string, body: Body): Promise<void> {
+  async function call(request: string, body: Body): Promise<void> {
     happened.push({ type: "submitted", request, body });
-    const code = body.kind === "enlist" ? await enlist(request, body) : await perform(request, body);
+    const code = body.kind === "enlist" ? await enlist(request, body) : await ask(running.manager, request, body, caller);
     if (code !== undefined) happened.push({ type: "answered", request, code });
-  }
-
-  async function perform(r: string, body: Body): Promise<string> {
-    const { manager } = running;
-    const request = { id: r as RequestId, digest: r };
-    const workflowId = body.on[0] as WorkflowId;
-    const said = { reason: r, requestedBy: "somebody" };
-    const expectedVersion = body.expected === 0 ? undefined : body.expected;
-    const wanted = dueOf(body.due);
-    const deadline = wanted && { deadline: wanted };
-    const asked = { ...said, workflowId, expectedVersion, context: {}, request };
-    switch (body.kind) {
-      case "create":
-      case "start": {
-        const initialState = body.kind === "start" ? ("ACTIVE" as const) : ("CREATED" as const);
-        const creation = { ...said, ...deadline, workflowId, type: "", metadata: {}, initialState, ifExists: "fail" as const };
-        return codeOf(await manager.create({ ...creation, request }, caller));
-      }
-      case "update":
-        return codeOf(await manager.update({ ...asked, update: { ...said, patch: { by: r }, eventMetadata: {} } }, caller));
-      case "deadline":
-        return codeOf(await manager.setDeadline({ ...asked, wanted }, caller));
-      default:
-        return codeOf(await manager.moveAll(movesFor(r, body), undefined, caller));
-    }
   }
 
   /** The coordinator: asks for the promise, decides, and says so until it is done. */
   async function enlist(r: string, body: Body): Promise<string | undefined> {
     const transactionId = r as TransactionId;
-    const wanted: WantedMoves = {
-      moves: movesFor(r, body),
-      participantIds: [],
-      deadlineMs: 0,
-      begun: () => {},
-      transactionId,
-      refusal: undefined,
-      ending: Promise.withResolvers(),
-    };
-    const { log, resource } = participantOf(wanted);
+    const { log, resource } = participantOf(wantedBy(r, body));
     let isPromised = (await log.get(transactionId))?.state === "prepared";
     if (!decisions.has(r) && !isPromised) {
       const work = { transactionId, payload: new Uint8Array(), coordinatorId: "c", coordinatorEpoch: 1 };
@@ -196,7 +160,7 @@ export async function playManager(seed: number, requests: number): Promise<reado
     const slot = [...free][0] ?? 0;
     const mine = generation;
     free.delete(slot);
-    void ask(request, body).then(() => {
+    void call(request, body).then(() => {
       if (mine !== generation) return;
       free.add(slot);
       waiting.delete(request);
@@ -230,44 +194,4 @@ function rulesOf(engine: { readonly up: boolean; readonly revision: number }): P
     checkMetadata: () => Promise.reject(new Error("no workflow here has a type")),
     checkMoves: () => Promise.reject(new Error("nobody asks what is possible")),
   };
-}
-
-function ownPartOf(wanted: WantedMoves | undefined): OwnPart {
-  return {
-    run: () => Promise.reject(new Error("a transaction is the world's to run")),
-    earlier: () => Promise.resolve(undefined),
-    take: () => wanted,
-    held: () => {},
-    counts: { endings: 0, wanted: 0 },
-    ended: () => {},
-  };
-}
-
-function dueOf(target: string) {
-  return target === none ? undefined : { due: { afterMs: 0 }, targetState: target as WorkflowState, reason: "in time" };
-}
-
-function movesFor(r: string, body: Body): Moves {
-  const request = { id: r as RequestId, digest: r };
-  const isBatch = body.kind === "batch" || body.on.length > 1;
-  const said = { reason: r, requestedBy: "somebody" };
-  const deadline = dueOf(body.due);
-  const commands = body.on.map((id, index): MoveCommand => {
-    const asked = { ...said, ...(deadline && { deadline }), request: isBatch ? itemKey(request, index) : request };
-    return {
-      workflowId: id as WorkflowId,
-      expectedVersion: body.expected === 0 ? undefined : body.expected,
-      mustRecover: body.kind === "recover",
-      context: {},
-      move: { ...asked, targetState: body.to as WorkflowState, eventMetadata: {} },
-    };
-  });
-  return isBatch ? { commands, request, ...said } : movesOf(commands[0] as MoveCommand);
-}
-
-/** Of several workflows, the first that is refused speaks for all. */
-function codeOf(answer: { readonly ok: boolean; readonly error?: MovesError }): string {
-  const { error } = answer;
-  const refused = error?.type === "items-refused" ? error.errors.find((each) => each !== undefined) : error;
-  return refused === undefined ? "OK" : refused.type.toUpperCase().replaceAll("-", "_");
 }
