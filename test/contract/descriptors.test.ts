@@ -279,3 +279,40 @@ describe("concord.error.v1.ErrorReason", () => {
     for (const [, code, reason = ""] of sent) expect(documented.get(reason), reason).toMatch(new RegExp(`^${code}\\b`));
   });
 });
+
+describe.each([...registry.files].filter(({ name }) => name.startsWith("concord/")).map(({ name, proto }) => ({ name, proto })))(
+  "$name",
+  ({ name, proto }) => {
+    const [, domain = ""] = name.split("/");
+    const pascal = (text: string) => text.replaceAll(/(?:^|_)(.)/g, (_, first: string) => first.toUpperCase());
+
+    test("has a package in each language that needs to be told", () => {
+      expect(proto.options).toMatchObject({
+        csharpNamespace: `Concord.${pascal(domain)}.V1`,
+        goPackage: `concord/clients/go/gen/concord/${domain}/v1;${domain}v1`,
+        javaMultipleFiles: true,
+        javaOuterClassname: `${pascal(name.slice(name.lastIndexOf("/") + 1))}Proto`,
+        javaPackage: `concord.${domain}.v1`,
+        objcClassPrefix: `C${domain.slice(0, 1).toUpperCase()}X`,
+      });
+    });
+
+    test("names nothing as Java's own language does", () => {
+      const names = [...proto.messageType, ...proto.enumType, ...proto.service].map((each) => each.name);
+      const ofJava = [
+        "Error",
+        "Exception",
+        "Object",
+        "Record",
+        "Process",
+        "Runtime",
+        "Thread",
+        "Module",
+        "Package",
+        "Override",
+        "String",
+      ];
+      expect(names.filter((each) => ofJava.includes(each))).toEqual([]);
+    });
+  },
+);
