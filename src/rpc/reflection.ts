@@ -8,19 +8,26 @@ const info = ServerReflectionService.serverReflectionInfo;
 
 type Request = ReturnType<typeof info.requestDeserialize>;
 
-/** As the library has it, but for its decoder, which throws. */
-export const reflectionDefinition: typeof ServerReflectionService = {
-  ...ServerReflectionService,
-  serverReflectionInfo: { ...info, requestDeserialize: (bytes) => decode(bytes) as Request },
-};
+/** Of both, the messages are the same. grpcurl asks for v1 first; ghz, grpcui and Python's client know only v1alpha. */
+export const reflectionNames = ["grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection"] as const;
 
-function decode(bytes: Buffer): Request | InvalidMessage {
+/** As the library has it, but for its decoder, which throws, and for its name. */
+export const reflectionDefinition = (name: string): typeof ServerReflectionService => ({
+  ...ServerReflectionService,
+  serverReflectionInfo: {
+    ...info,
+    path: `/${name}/ServerReflectionInfo` as typeof info.path,
+    requestDeserialize: (bytes) => decode(name, bytes) as Request,
+  },
+});
+
+function decode(name: string, bytes: Buffer): Request | InvalidMessage {
   if (bytes.length > reflectionBytesMax)
     return new InvalidMessage([{ field: "", description: `the message must have no more than ${reflectionBytesMax} bytes` }]);
   try {
     return info.requestDeserialize(bytes);
   } catch {
-    return new InvalidMessage([{ field: "", description: "not a well-formed grpc.reflection.v1.ServerReflectionRequest" }]);
+    return new InvalidMessage([{ field: "", description: `not a well-formed ${name}Request` }]);
   }
 }
 

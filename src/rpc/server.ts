@@ -38,7 +38,7 @@ import {
 import { endOverdue } from "./overdue.ts";
 import { createPace } from "./pace.ts";
 import { createReceiving } from "./receiving.ts";
-import { createReflection, reflectionDefinition } from "./reflection.ts";
+import { createReflection, reflectionDefinition, reflectionNames } from "./reflection.ts";
 import { type CallKind, logRefusals, type Refused } from "./refusals.ts";
 import { transportRefusals } from "./transport-refusals.ts";
 import { validatingDecoder } from "./validation.ts";
@@ -120,8 +120,6 @@ export interface RpcServer {
 
 /** A peer has this long to read its last answers and to hang up. Who speaks no HTTP/2, or does not run, would never do it. */
 const hangUpMs: DurationMs = 500;
-
-const reflectionName = "grpc.reflection.v1.ServerReflection";
 
 // biome-ignore lint/suspicious/noExplicitAny: as nice-grpc and ts-proto type their generic definitions
 type AnyMessage = any;
@@ -229,7 +227,8 @@ export function createRpcServer(options: ServerOptions): RpcServer {
   );
   const names = [...services.keys()];
   let accept: Accept | undefined;
-  add(reflectionName, (builder) => builder.add(reflectionDefinition, createReflection(names)), "session");
+  const reflection = createReflection(names);
+  for (const name of reflectionNames) add(name, (builder) => builder.add(reflectionDefinition(name), reflection), "session");
 
   return {
     async listen(address) {

@@ -30,14 +30,14 @@ async function bufCurl(path: string, ...flags: readonly string[]): Promise<strin
   return stdout;
 }
 
-describe("reflection", () => {
+describe.each(["grpc-v1", "grpc-v1alpha"])("reflection by %s", (protocol) => {
   test("lists every service", async () => {
-    const listed = (await bufCurl("", "--list-services")).trim().split("\n");
+    const listed = (await bufCurl("", "--list-services", "--reflect-protocol", protocol)).trim().split("\n");
     expect(listed).toEqual(expect.arrayContaining([...concordServices.map(({ fullName }) => fullName), "grpc.health.v1.Health"]));
   });
 
   test("lists every method", async () => {
-    const listed = (await bufCurl("", "--list-methods")).trim().split("\n");
+    const listed = (await bufCurl("", "--list-methods", "--reflect-protocol", protocol)).trim().split("\n");
     const wanted = everyRpc().map((rpc) => {
       const [service, method] = rpc.split("/");
       return `${concordServices.find((each) => each.service === service)?.fullName}/${method}`;
@@ -46,10 +46,12 @@ describe("reflection", () => {
   });
 
   test("a unary call is one line of buf curl", async () => {
-    const body = JSON.stringify({ workflowId: "by-hand", metadata: { site: "B" }, requestedBy: "ada" });
-    const answer = JSON.parse(await bufCurl("/concord.workflow.v1.WorkflowService/CreateWorkflow", "-d", body));
+    const workflowId = `by-hand-${protocol}`;
+    const body = JSON.stringify({ workflowId, metadata: { site: "B" }, requestedBy: "ada" });
+    const flags = ["--reflect-protocol", protocol, "-d", body];
+    const answer = JSON.parse(await bufCurl("/concord.workflow.v1.WorkflowService/CreateWorkflow", ...flags));
     expect(answer.workflow).toMatchObject({
-      workflowId: "by-hand",
+      workflowId,
       state: "WORKFLOW_STATE_CREATED",
       version: "1",
       metadata: { site: "B" },

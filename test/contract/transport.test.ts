@@ -90,7 +90,7 @@ const reflection = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
 const createWorkflow = "/concord.workflow.v1.WorkflowService/CreateWorkflow";
 const workflow = (id: string) => Buffer.concat([Uint8Array.of(0x0a, id.length), Buffer.from(id)]);
 
-describe.each([`${health}/Check`, `${health}/Watch`, reflection])("%s", (path) => {
+describe.each([`${health}/Check`, `${health}/Watch`, reflection, reflection.replace("v1", "v1alpha")])("%s", (path) => {
   test("refuses bytes that are no message", async () => {
     expect(await send(path, Uint8Array.of(0x0a, 0x07))).toMatchObject({
       code: "INVALID_ARGUMENT",
