@@ -1,39 +1,23 @@
-import Table from "cli-table3";
 import { printable } from "../kernel/text.ts";
+import { padToWidth, textWidth } from "./text-width.ts";
 
 export { jsonText } from "../rpc/json-text.ts";
 
 export type OutputFormat = "table" | "json";
 
+const columnGap = 2;
+
+/** Columns two spaces apart, as wide as what is in them. */
 export function tableLines(head: readonly string[], rows: readonly (readonly string[])[]): readonly string[] {
-  const none = "";
-  const table = new Table({
-    head: head.map((title) => title.toUpperCase()),
-    style: { head: [], border: [], "padding-left": 0, "padding-right": 2 },
-    chars: {
-      top: none,
-      "top-mid": none,
-      "top-left": none,
-      "top-right": none,
-      bottom: none,
-      "bottom-mid": none,
-      "bottom-left": none,
-      "bottom-right": none,
-      left: none,
-      "left-mid": none,
-      mid: none,
-      "mid-mid": none,
-      right: none,
-      "right-mid": none,
-      middle: none,
-    },
-  });
   // Before it is laid out: what is escaped is wider, and a line break would make a row of its own.
-  table.push(...rows.map((row) => row.map(printable)));
-  return table
-    .toString()
-    .split("\n")
-    .map((line) => line.trimEnd());
+  const lines = [head.map((title) => title.toUpperCase()), ...rows.map((row) => row.map(printable))];
+  const widths = head.map((_, column) => lines.reduce((width, line) => Math.max(width, textWidth(line[column] ?? "")), 0));
+  return lines.map((line) =>
+    line
+      .map((cell, column) => padToWidth(cell, (widths[column] ?? 0) + columnGap))
+      .join("")
+      .trimEnd(),
+  );
 }
 
 /** A list of names and values, one a line. */

@@ -22,6 +22,21 @@ describe("output", () => {
     expect(lines).toEqual(["ID           STATE", "wf-1         ACTIVE", "a-longer-id  -"]);
   });
 
+  test("columns stand under each other whatever is in them: wide characters, marks, emoji", () => {
+    const cells = ["温度", "cafe\u0301", "👩‍🔬👍🏽", "ﾃﾞｰﾀ", "각", "🇨🇭"];
+    const lines = tableLines(
+      ["a", "b"],
+      cells.map((cell) => [cell, "|"]),
+    );
+    expect(lines).toEqual(["A     B", "温度  |", "cafe\u0301  |", "👩‍🔬👍🏽  |", "ﾃﾞｰﾀ  |", "각    |", "🇨🇭    |"]);
+  });
+
+  test("a table of long texts takes as long as they are", () => {
+    const rows = Array.from({ length: 200 }, () => ["id", "漢".repeat(8_000)]);
+    // Some milliseconds; five minutes, if each cell takes the square of its length.
+    expect(tableLines(["id", "text"], rows)).toHaveLength(201);
+  });
+
   test("fields stand under each other", () => {
     expect(
       fieldLines([
