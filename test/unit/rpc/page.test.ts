@@ -26,6 +26,27 @@ describe("page tokens", () => {
     );
   });
 
+  test("a token that was changed or cut anywhere, or has something behind it, is refused", () => {
+    fc.assert(
+      fc.property(fc.string(), fc.string({ unit: "grapheme" }), fc.nat(), fc.base64String(), (scope, after, at, text) => {
+        const token = encodePageToken(scope, after);
+        const cut = at % token.length;
+        const changed = [
+          token.slice(0, cut) + text,
+          `${token}${text}`,
+          `${token}=`,
+          `${token}!`,
+          ` ${token}`,
+          token.slice(0, cut),
+        ];
+        for (const other of changed.filter((each) => each !== token && each !== "")) {
+          expect(() => decodePageToken(scope, other), other).toThrow("page_token");
+        }
+      }),
+      replay,
+    );
+  });
+
   test.each(["", "abc", "-1", "1e9", "9".repeat(16), "Infinity"])(
     'a made-up token of the list with the place "%s" is refused',
     (place) => {
