@@ -48,6 +48,7 @@ import { createWorkflowService } from "./rpc/workflow-service.ts";
 import { systemClock } from "./runtime/clock.ts";
 import { createDailyFile } from "./runtime/daily-file.ts";
 import { createDeadlineReport } from "./runtime/deadline-report.ts";
+import { createIncreasingIds } from "./runtime/increasing-ids.ts";
 import { indexMetadata } from "./runtime/index-metadata.ts";
 import type { Logger } from "./runtime/logger.ts";
 import { createLoopWatch, type LoopWatch } from "./runtime/loop-watch.ts";
@@ -398,13 +399,15 @@ async function commitPart({ config, logger, metrics, trace, turns, loop }: Wirin
   }
   const log = opened.value;
   log.onFlush(metrics.commit.flushed);
+  const [newest] = (await log.list({ beforeId: undefined, limit: 1 })).transactions;
+  const newTransactionId = createIncreasingIds(systemClock.nowMs, newest?.id);
   const sessions = createSessions({ log, clock: systemClock, logger, metrics: metrics.commit, trace });
   const driver = createDriver({
     log,
     sessions,
     clock: systemClock,
     random: Math.random,
-    newTransactionId: () => uuidv7() as TransactionId,
+    newTransactionId: newTransactionId as () => TransactionId,
     newCoordinatorId: uuidv7,
     turns,
     logger,
