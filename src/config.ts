@@ -11,8 +11,8 @@ const serviceNames = ["workflow", "predicate", "commit"] as const;
 
 export type ServiceName = (typeof serviceNames)[number];
 
-const address = z.string().refine((text) => isAddress(text), addressWords);
-const listenAddress = z.string().refine((text) => isAddress(text, 0), addressWords);
+const address = z.string(addressWords).refine((text) => isAddress(text), addressWords);
+const listenAddress = z.string(addressWords).refine((text) => isAddress(text, 0), addressWords);
 const durationUnits: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
 /** One of each unit. */
@@ -27,13 +27,22 @@ export function parseDurationMs(text: string): number | undefined {
 }
 
 export function duration(minMs: number, maxMs: number) {
-  return z.string().transform((text, context) => {
+  const words = `must be a duration from ${formatDuration(minMs)} to ${formatDuration(maxMs)}, such as ${durationExamples}`;
+  return textOr(words, "s").transform((text, context) => {
     const ms = parseDurationMs(text);
     if (ms !== undefined && ms >= minMs && ms <= maxMs) return ms;
-    context.addIssue(`must be a duration from ${formatDuration(minMs)} to ${formatDuration(maxMs)}, such as ${durationExamples}`);
+    context.addIssue(withUnit(words, text, "s"));
     return z.NEVER;
   });
 }
+
+/** What is no text, YAML has read as a number or a truth value. */
+const textOr = (words: string, unit?: string) =>
+  z.string({ error: ({ input }) => (unit === undefined ? words : withUnit(words, input, unit)) });
+
+/** A bare number is a unit short. */
+export const withUnit = (words: string, input: unknown, unit: string): string =>
+  /^\d+(\.\d+)?$/.test(String(input).trim()) ? `${words}; write ${String(input).trim()}${unit}` : words;
 
 export function formatDuration(ms: number): string {
   if (ms === 0) return "0s";
@@ -69,10 +78,11 @@ function size(min: string, max: string) {
     const match = /^(\d+)(KiB|MiB|GiB)$/.exec(text.trim());
     return Number(match?.[1]) * (sizeUnits[match?.[2] ?? ""] ?? Number.NaN);
   };
-  return z.string().transform((text, context) => {
+  const words = `must be a size from ${min} to ${max}, such as 64KiB, 4MiB or 1GiB`;
+  return textOr(words, "MiB").transform((text, context) => {
     const bytes = bytesOf(text);
     if (bytes >= bytesOf(min) && bytes <= bytesOf(max)) return bytes;
-    context.addIssue(`must be a size from ${min} to ${max}, such as 64KiB, 4MiB or 1GiB`);
+    context.addIssue(withUnit(words, text, "MiB"));
     return z.NEVER;
   });
 }
@@ -83,7 +93,7 @@ function choice<const Values extends readonly [string, ...string[]]>(values: Val
 
 /** Texts, comma separated. */
 function list(each: RegExp, words: string) {
-  const parts = z.string().transform((text) =>
+  const parts = z.string(words).transform((text) =>
     text
       .split(",")
       .map((part) => part.trim())
@@ -92,7 +102,9 @@ function list(each: RegExp, words: string) {
   return parts.pipe(z.array(z.string().regex(each, words)));
 }
 
-const participantId = z.string().regex(idPattern, idWords);
+const folder = textOr("must be a folder").min(1, "must be a folder");
+const file = textOr("must be a file").min(1, "must be a file");
+const participantId = z.string(idWords).regex(idPattern, idWords);
 
 /** One is left for everything else. */
 const ruleThreadCount = Math.min(2, Math.max(1, availableParallelism() - 1));
@@ -101,13 +113,16 @@ const ruleThreadCount = Math.min(2, Math.max(1, availableParallelism() - 1));
 const settings = {
   listen: { schema: listenAddress, default: "127.0.0.1:50051", help: "address to serve on, host:port; port 0 chooses one" },
   "data-dir": {
-    schema: z.string().min(1, "must be a folder"),
+    schema: folder,
     default: "./data",
     help: "folder of the store; created if missing",
   },
   services: {
     schema: z
-      .union([z.array(z.string()), z.string().transform((text) => text.split(",").map((name) => name.trim()))])
+      .union(
+        [z.array(z.string()), z.string().transform((text) => text.split(",").map((name) => name.trim()))],
+        `must name services, comma separated: ${serviceNames.join(", ")}`,
+      )
       .pipe(z.array(choice(serviceNames)).min(1, `must name at least one of ${serviceNames.join(", ")}`)),
     default: serviceNames.join(","),
     help: "which services this process serves, comma separated",
@@ -166,7 +181,7 @@ const settings = {
   },
   "max-workflows": { schema: integer(1, 1_000_000_000), default: "1000000", help: "how many workflows the store may hold" },
   archive: {
-    schema: z.string().min(1, "must be a folder").optional(),
+    schema: folder.optional(),
     default: undefined,
     help: "folder where workflows are kept that a policy archives and purges; created if missing; unset: none are purged by such a policy",
   },
@@ -232,12 +247,12 @@ const settings = {
     help: "pages of which origins may use the HTTP interface from a browser, comma separated, or * for any",
   },
   sinks: {
-    schema: z.string().min(1, "must be a file").optional(),
+    schema: file.optional(),
     default: undefined,
     help: "YAML file that says where events are published, NATS JetStream or webhooks; unset: nowhere",
   },
   trace: {
-    schema: z.string().min(1, "must be a file").optional(),
+    schema: file.optional(),
     default: undefined,
     help: "file to which each step of two-phase commit is appended, as a JSON line; unset: none",
   },
@@ -275,7 +290,7 @@ export const settingNames = Object.keys(settings) as SettingName[];
 
 export function settingHelp(name: SettingName): string {
   const fallback = settings[name].default;
-  return fallback === undefined ? settings[name].help : `${settings[name].help} (default: ${fallback})`;
+  return fallback === undefined || fallback === "" ? settings[name].help : `${settings[name].help} (default: ${fallback})`;
 }
 
 export function environmentName(name: string): string {

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { userInfo } from "node:os";
 import { Argument, type Command, InvalidArgumentError, Option } from "commander";
 import type { Channel, Metadata } from "nice-grpc";
-import { durationExamples, environmentName, formatDuration, parseDurationMs } from "../config.ts";
+import { durationExamples, environmentName, formatDuration, parseDurationMs, withUnit } from "../config.ts";
 import { Outcome } from "../gen/concord/commit/v1/transaction.ts";
 import { TwoPhaseCommitDefinition } from "../gen/concord/commit/v1/two_phase_commit.ts";
 import { PredicateLogicDefinition } from "../gen/concord/predicate/v1/predicate_logic.ts";
@@ -153,7 +153,7 @@ const durationMsMax = 315_576_000_000_000;
 export function durationArgument(text: string): number {
   const ms = wireDurationMs(text);
   if (ms !== undefined) return ms;
-  throw new InvalidArgumentError(`It must be ${durationWords}.`);
+  throw new InvalidArgumentError(`It ${withUnit(`must be ${durationWords}`, text, "s")}.`);
 }
 
 export const durationWords = `a duration such as ${durationExamples}, of at most 10,000 years`;

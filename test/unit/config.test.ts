@@ -52,6 +52,23 @@ it("names key, value, source and what is allowed in every error, and reports all
   expect(errors[2]).toBe('max-workflows: "many" (environment CONCORD_MAX_WORKFLOWS) must be a whole number from 1 to 1000000000');
 });
 
+it("says what to write where YAML has read a number, or a unit is missing", () => {
+  const file = fileWith(
+    "shutdown-grace: 5\nmax-message: 4\ndata-dir: 7\nlisten: 5\nservices: 3\nsinks: true\nhttp-allow-host: 5\nparticipant-id: 1\n",
+  );
+  expect(errorsOf({ ...nothing, flags: { predicateTimeout: "2" }, file })).toEqual([
+    `listen: 5 (file ${file}) must be host:port, such as 127.0.0.1:50051`,
+    `data-dir: 7 (file ${file}) must be a folder`,
+    `services: 3 (file ${file}) must name services, comma separated: workflow, predicate, commit`,
+    'predicate-timeout: "2" (flag --predicate-timeout) must be a duration from 10ms to 1m, such as 250ms, 2s, 1m, 1h or 30d; write 2s',
+    `max-message: 4 (file ${file}) must be a size from 1MiB to 20MiB, such as 64KiB, 4MiB or 1GiB; write 4MiB`,
+    `participant-id: 1 (file ${file}) must be 1 to 128 characters of [A-Za-z0-9._:-], the first a letter or digit`,
+    `http-allow-host: 5 (file ${file}) must be names of hosts, comma separated, without ports; or *, any`,
+    `sinks: true (file ${file}) must be a file`,
+    `shutdown-grace: 5 (file ${file}) must be a duration from 0s to 10m, such as 250ms, 2s, 1m, 1h or 30d; write 5s`,
+  ]);
+});
+
 it("refuses unknown keys, and files that are missing or not a mapping", () => {
   expect(errorsOf({ ...nothing, file: fileWith("lisen: x\n") })[0]).toContain("lisen: unknown key");
   expect(errorsOf({ ...nothing, file: fileWith("- a\n") })[0]).toContain("must hold keys and values");

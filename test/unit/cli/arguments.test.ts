@@ -27,6 +27,7 @@ describe("arguments", () => {
 
   test("a duration that is none: all units are named", () => {
     expect(() => durationArgument("5")).toThrow("250ms, 2s, 1m, 1h or 30d");
+    expect(() => durationArgument("5")).toThrow("write 5s");
   });
 
   test.each([
