@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { userInfo } from "node:os";
 import { Argument, type Command, InvalidArgumentError, Option } from "commander";
-import type { Channel, Metadata } from "nice-grpc";
+import { type Channel, ClientError, type Metadata } from "nice-grpc";
 import { durationExamples, environmentName, formatDuration, parseDurationMs, withUnit } from "../config.ts";
 import { Outcome } from "../gen/concord/commit/v1/transaction.ts";
 import { TwoPhaseCommitDefinition } from "../gen/concord/commit/v1/two_phase_commit.ts";
@@ -12,10 +12,12 @@ import { idPattern, idWords } from "../kernel/ids.ts";
 import type { JsonObject } from "../kernel/json.ts";
 import { printable } from "../kernel/text.ts";
 import { clientFactory, openChannel } from "../rpc/clients/channel.ts";
+import { clientFailure } from "../rpc/errors.ts";
 import { takeGrpcLog } from "../rpc/grpc-log.ts";
 import { toldTransaction } from "../rpc/transaction-header.ts";
-import { type Change, type Done, defaultAddress, reportFailure } from "./failure.ts";
+import { type Change, type Done, defaultAddress, type FailureFormat, reportFailure } from "./failure.ts";
 import { type OutputFormat, print } from "./output.ts";
+import { whyUnanswered } from "./unanswered.ts";
 
 export type ClientOptions = { readonly address: string; readonly output: OutputFormat; readonly timeout: number };
 
@@ -55,11 +57,15 @@ export async function withClients(
   try {
     await run(connect(channel));
   } catch (error) {
-    process.exitCode = reportFailure(error, options.address, change?.());
+    const { address, timeout } = options;
+    const unanswered = error instanceof ClientError ? await whyUnanswered(clientFailure(error), address, timeout) : undefined;
+    process.exitCode = reportFailure(error, { address, change: change?.(), unanswered }, failureFormat(options));
   } finally {
     channel.close();
   }
 }
+
+const failureFormat = ({ output }: ClientOptions): FailureFormat => (output === "table" ? "text" : "json");
 
 export type Mutation = { readonly reason: string; readonly by: string; readonly requestId: string };
 
@@ -123,6 +129,10 @@ export function withChange(
     () => ({ requestId, retryFlags, look, transactionId, done }),
   );
 }
+
+/** Of a call that waits for others: as long as that takes, unless how long to wait is said. */
+export const waitingDeadline = (command: Command, { timeout }: ClientOptions, neededMs: number): number =>
+  command.getOptionValueSource("timeout") === "default" ? Math.max(timeout, neededMs) : timeout;
 
 /** What a list holds, page by page, up to `limit` items; `more` says that there are others. */
 export async function readPages<Item>(

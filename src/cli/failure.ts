@@ -31,31 +31,66 @@ export type Change = {
 /** What was done and what was not, for a line of its own, and the commands that can follow. */
 export type Done = { readonly text: string; readonly next: readonly string[] };
 
+/** Where a command has asked, and what is known besides of a failure there. */
+export type Asked = {
+  readonly address?: string | undefined;
+  readonly change?: Change | undefined;
+  /** Why nothing has answered, if that is known. */
+  readonly unanswered?: string | undefined;
+};
+
 /**
- * Prints what went wrong, for people, and says how the process shall exit: 2 if the command line is wrong, 3 if nobody knows whether the
- * change was made, else 1.
+ * Prints what went wrong, for people or for programs, and says how the process shall exit: 2 if the command line is wrong, 3 if nobody
+ * knows whether the change was made, else 1.
  */
-export function reportFailure(error: unknown, address: string | undefined, change?: Change): number {
-  if (error instanceof UsageError) {
-    write(`error: ${error.message}`);
-    return 2;
-  }
-  if (error instanceof CommandError) {
-    write(withDone([`error: ${error.message}`], change).join("\n"));
-    return 1;
-  }
-  if (error instanceof ClientError) {
-    const failure = clientFailure(error);
-    if (change === undefined || wasNotSent(failure) || adviceOf(failure).outcome === "not done") {
-      writeLines(withDone(failureLines(failure, `no Concord answers at ${address}; ${startOne}`), change));
-      return 1;
-    }
-    writeLines(failureLines(failure, `the connection to ${address} broke before an answer came`));
-    writeLines(unknownLines(failure, change, address));
-    return 3;
-  }
-  write(error instanceof Error ? (error.stack ?? error.message) : String(error));
-  return 1;
+export function reportFailure(error: unknown, asked: Asked = {}, format: FailureFormat = "text"): number {
+  const { code, message, lines, known } = told(error, asked);
+  // Of programs' errors, each is one line, as their answers are.
+  write(format === "text" ? lines.join("\n") : jsonLine(code, message, known));
+  return code;
+}
+
+export type FailureFormat = "text" | "json";
+
+export const jsonLine = (exitCode: number, message: string, known: object = {}): string =>
+  JSON.stringify({ error: { exitCode, message, ...known } });
+
+/** `known`: what a program can branch on. */
+type Told = { readonly code: number; readonly message: string; readonly lines: readonly string[]; readonly known?: object };
+
+function told(error: unknown, asked: Asked): Told {
+  if (error instanceof ClientError) return toldCall(clientFailure(error), asked);
+  const { message = String(error), stack = message } = error instanceof Error ? error : {};
+  if (error instanceof UsageError) return { code: 2, message, lines: [`error: ${message}`] };
+  if (!(error instanceof CommandError)) return { code: 1, message, lines: [stack] };
+  return { code: 1, message, lines: withDone([`error: ${message}`], asked.change), known: { ...asked.change?.done } };
+}
+
+function toldCall(failure: ClientFailure, { address = "", change, unanswered }: Asked): Told {
+  const isUnknown = change !== undefined && !wasNotSent(failure) && adviceOf(failure).outcome === "unknown";
+  const whenUnavailable = isUnknown
+    ? `the connection to ${address} broke before an answer came`
+    : `no Concord answers at ${address}; ${startOne}`;
+  const isSilent = failure.reason === undefined && failure.code === Status.UNAVAILABLE;
+  const silence = unanswered ?? (isSilent ? whenUnavailable : undefined);
+  const message = silence ?? failure.message;
+  const lines = silence === undefined ? failureLines(failure) : [`error: ${silence}`];
+  const known = knownOf(failure);
+  if (!isUnknown)
+    return { code: 1, message, lines: withDone(lines, change).map(printable), known: { ...known, ...change?.done } };
+  const unknown = unknownOf(failure, change, address);
+  return { code: 3, message, lines: [...lines, ...unknownLines(unknown)].map(printable), known: { ...known, ...unknown } };
+}
+
+/** As the contract names it. */
+function knownOf({ code, reason, metadata, fields, preconditions, retryAfterMs }: ClientFailure): object {
+  return {
+    code: Status[code],
+    ...(reason === undefined ? {} : { reason, metadata }),
+    ...(fields.length === 0 ? {} : { fields }),
+    ...(preconditions.length === 0 ? {} : { preconditions }),
+    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+  };
 }
 
 /** A refusal, between what was done before it and what can be done now. */
@@ -69,19 +104,16 @@ function write(text: string): void {
   process.stderr.write(`${printableLines(text)}\n`);
 }
 
-const writeLines = (lines: readonly string[]): void => write(lines.map(printable).join("\n"));
-
 const startOne = 'start one with "make up", or name another with --address';
 
 /** grpc-js says it of a call that found no connection, or that could not be written, and so has asked for nothing. */
 const wasNotSent = ({ reason, code, message }: ClientFailure): boolean =>
   reason === undefined &&
-  ((code === Status.UNAVAILABLE && message.startsWith("No connection established")) ||
+  ((code === Status.UNAVAILABLE && /^(No connection established|Name resolution failed)/.test(message)) ||
     (code === Status.INTERNAL && message.startsWith("Request message serialization failure")));
 
-function failureLines(failure: ClientFailure, whenUnavailable: string): readonly string[] {
+function failureLines(failure: ClientFailure): readonly string[] {
   const { code, reason, message, fields, preconditions, retryAfterMs } = failure;
-  if (reason === undefined && code === Status.UNAVAILABLE) return [`error: ${whenUnavailable}`];
   const lines = [...linesOf(`error: ${message}`, code), `  ${Status[code]}${reason === undefined ? "" : ` / ${reason}`}`];
   // The message may be the first of them.
   const shown = fields.filter(({ field, description }) => message !== `${field}: ${description}`);
@@ -99,17 +131,17 @@ function linesOf(text: string, code: Status): readonly string[] {
 }
 
 /** What is known of a change without an answer, and the commands that tell more. */
-function unknownLines(
-  failure: ClientFailure,
-  { requestId, retryFlags = "", look, transactionId }: Change,
-  address: string | undefined,
-): readonly string[] {
+function unknownOf(failure: ClientFailure, { requestId, retryFlags = "", look, transactionId }: Change, address: string) {
   const transaction = failure.metadata["transaction_id"] ?? transactionId;
   const commands = new Set([...(transaction === undefined ? [] : [`concord tx get ${transaction}`]), ...look]);
   const where = address === defaultAddress ? "" : ` --address ${address}`;
-  const lines = commands.size === 0 ? ["  outcome unknown"] : [...commands].map((each) => `  outcome unknown: ${each}${where}`);
-  if (adviceOf(failure).retry === "same") lines.push(`  retry with --request-id ${requestId}${retryFlags}`);
-  return lines;
+  const retry = adviceOf(failure).retry === "same" ? { retryWith: `--request-id ${requestId}${retryFlags}` } : {};
+  return { outcome: "unknown", look: [...commands].map((each) => `${each}${where}`), ...retry };
+}
+
+function unknownLines({ look, retryWith }: { readonly look: readonly string[]; readonly retryWith?: string }): readonly string[] {
+  const lines = look.length === 0 ? ["  outcome unknown"] : look.map((each) => `  outcome unknown: ${each}`);
+  return retryWith === undefined ? lines : [...lines, `  retry with ${retryWith}`];
 }
 
 /** As people say it, and never too short. */

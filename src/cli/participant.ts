@@ -100,7 +100,7 @@ async function run(id: string, options: Options): Promise<void> {
     // In a program it would wait for somebody to mend that; who tries things out at a terminal wants to know.
     onRefused: ({ headline, message, remedy }) => {
       const error = new CommandError(`${headline}: ${message}; ${remedy}`);
-      void stop().then(() => process.exit(reportFailure(error, undefined)));
+      void stop().then(() => process.exit(reportFailure(error)));
     },
     onStep: async ({ type }) => {
       if (type === "before-vote-sent" && options.failOn === "vote") die(logger, "vote");

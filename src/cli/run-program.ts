@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { printable } from "../kernel/text.ts";
-import { reportFailure } from "./failure.ts";
+import { type FailureFormat, jsonLine, reportFailure } from "./failure.ts";
 
 /** Runs what the command line says. A wrong command line exits with 2, a failure with 1. */
 export async function runProgram(program: Command): Promise<void> {
@@ -11,27 +11,33 @@ export async function runProgram(program: Command): Promise<void> {
 
 /** `exit` ends the process, or throws. */
 export async function runCommandLine(program: Command, args: readonly string[], exit: (code: number) => never): Promise<void> {
-  program.showHelpAfterError("(--help shows what is possible)");
+  const format: FailureFormat = forPrograms.test(args.join("\n")) ? "json" : "text";
+  if (format === "text") program.showHelpAfterError("(--help shows what is possible)");
   let isOver = false;
   const leave = (code: number): never => {
     isOver = true;
     return exit(code);
   };
-  configure(program, leave);
+  configure(program, leave, format);
   try {
     await program.parseAsync(args, { from: "user" });
   } catch (error) {
     if (isOver) throw error;
     // What it has opened by then must not keep it alive.
-    exit(reportFailure(error, undefined));
+    exit(reportFailure(error, {}, format));
   }
 }
 
+/** A command line that is wrong has not come to be read: what it asks for is only looked for. */
+const forPrograms = /^(?:-o|--output[\n=])\n?(?:json|yaml)$/m;
+
 /** Commander exits with 1 when the command line is wrong. Scripts can tell that from a failure: here it is 2. */
-function configure(command: Command, exit: (code: number) => never): void {
+function configure(command: Command, exit: (code: number) => never, format: FailureFormat): void {
   command.exitOverride(({ exitCode }) => exit(exitCode === 0 ? 0 : 2));
-  command.configureOutput({ outputError: (text, write) => write(complaintLines(text)) });
-  for (const subcommand of command.commands) configure(subcommand, exit);
+  command.configureOutput({
+    outputError: (text, write) => write(format === "text" ? complaintLines(text) : `${complaintJson(text)}\n`),
+  });
+  for (const subcommand of command.commands) configure(subcommand, exit, format);
 }
 
 /** Commander's own lines are the complaint and perhaps a suggestion; any other line break is an argument's. */
@@ -40,3 +46,5 @@ function complaintLines(text: string): string {
   const complaint = text.slice(0, text.length - suggestion.length).replace(/\n$/, "");
   return `${printable(complaint)}${suggestion.trimEnd()}\n`;
 }
+
+const complaintJson = (text: string): string => printable(jsonLine(2, text.trim().replace(/^error: /, "")));

@@ -26,10 +26,12 @@ import {
   printMore,
   readPages,
   untilInterrupted,
+  waitingDeadline,
   withChange,
   withClients,
 } from "./client.ts";
 import { enumText, fieldLines, jsonText, type OutputFormat, print, tableLines, timeText } from "./output.ts";
+import { begunInTime } from "./stream.ts";
 import { enlistArgument } from "./workflow-text.ts";
 
 const transactionType = "concord.commit.v1.Transaction";
@@ -58,7 +60,7 @@ function runCommand(): Command {
     .addOption(durationOption("--wait <duration>", "wait this long for participants that are not connected", 0));
   type Options = ClientOptions & Mutation & { readonly prepareTimeout: number; readonly wait: number };
   return addClientOptions(addMutationOptions(command, "run by hand")).action(
-    (participants: readonly Enlistment[], options: Options) =>
+    (participants: readonly Enlistment[], options: Options, command: Command) =>
       withChange(options, [], async ({ commits }, { requestId, call }) => {
         const request = {
           participants,
@@ -68,7 +70,7 @@ function runCommand(): Command {
           reason: options.reason,
           requestedBy: options.by,
         };
-        const deadline = Math.max(options.timeout, options.wait + options.prepareTimeout + 1_000);
+        const deadline = waitingDeadline(command, options, options.wait + options.prepareTimeout + 1_000);
         printDecided(options.output, (await commits.executeTransaction(request, { ...call, deadline })).transaction);
       }),
   );
@@ -238,18 +240,14 @@ function watchCommand(): Command {
   return addClientOptions(command).action((transactionId: string, options: ClientOptions & { readonly filter: string }) =>
     withClients(options, async ({ commits }) => {
       const signal = untilInterrupted();
-      const { filter } = options;
+      const { filter, timeout } = options;
       const isOne = transactionId !== "";
       const changes = isOne
-        ? changesOfOne(commits.watchTransaction({ transactionId }, { signal }))
-        : changesOfAll(commits.watchTransactions({ filter }, { signal }));
-      try {
-        for await (const transaction of changes) {
-          const text = isOne ? progressText(transaction) : `${transaction.transactionId} ${progressText(transaction)}`;
-          print(options.output === "json" ? jsonText(transactionType, Transaction, transaction) : text);
-        }
-      } catch (error) {
-        if (!signal.aborted) throw error;
+        ? changesOfOne(begunInTime((call) => commits.watchTransaction({ transactionId }, call), timeout, signal))
+        : changesOfAll(begunInTime((call) => commits.watchTransactions({ filter }, call), timeout, signal));
+      for await (const transaction of changes) {
+        const text = isOne ? progressText(transaction) : `${transaction.transactionId} ${progressText(transaction)}`;
+        print(options.output === "json" ? jsonText(transactionType, Transaction, transaction) : text);
       }
     }),
   );

@@ -18,6 +18,8 @@ export function exportCommand(): Command {
     .option("--older-than <duration>", "only what ended at least so long ago", durationArgument);
   return addClientOptions(command).action((path: string, options: Options) =>
     withClients(options, async ({ workflows }) => {
+      // What it finds may take as long as it likes; that somebody is there may not.
+      await workflows.getServerInfo({}, { deadline: options.timeout });
       const told = { workflows: 0, events: 0, incomplete: 0 };
       await writeHistoryFile(path, async (file) => {
         for await (const { events, version } of exported(workflows, options, file)) {

@@ -19,10 +19,12 @@ import {
   printMore,
   readPages,
   untilInterrupted,
+  waitingDeadline,
   withChange,
   withClients,
 } from "./client.ts";
 import { fieldLines, jsonText, print, printAside, tableLines, timeText } from "./output.ts";
+import { begunInTime } from "./stream.ts";
 import { batchCommand } from "./workflow-batch.ts";
 import { bulkCommand } from "./workflow-bulk.ts";
 import { countCommand, printScan } from "./workflow-count.ts";
@@ -47,6 +49,9 @@ import { updateCommand } from "./workflow-update.ts";
 import { waitCommand } from "./workflow-wait.ts";
 
 const eventType = "concord.workflow.v1.WorkflowEvent";
+
+/** What participants have for their votes after they are connected, and something for the way. */
+const voteMsMax = 11_000;
 
 const versionArgument = integerArgument(1, Number.MAX_SAFE_INTEGER);
 
@@ -181,7 +186,7 @@ function transitionCommand(): Command {
       readonly wait?: number;
     };
   return addClientOptions(addMutationOptions(command, "moved by hand")).action(
-    (workflowId: string, state: StateName, options: Options) =>
+    (workflowId: string, state: StateName, options: Options, command: Command) =>
       withChange(options, [lookAt(workflowId)], async ({ workflows }, { requestId, call }) => {
         const request = {
           workflowId,
@@ -196,7 +201,8 @@ function transitionCommand(): Command {
           eventMetadata: options.metadata,
           deadline: options.deadline,
         };
-        const { workflow, event } = await workflows.transitionWorkflow(request, call);
+        const deadline = waitingDeadline(command, options, (options.wait ?? 0) + voteMsMax);
+        const { workflow, event } = await workflows.transitionWorkflow(request, { ...call, deadline });
         printWorkflow(options.output, workflow);
         printWarnings(event);
       }),
@@ -280,19 +286,16 @@ function watchCommand(): Command {
   type Options = ClientOptions & { readonly after?: number; readonly fromOldest?: true; readonly filter: string };
   return addClientOptions(command).action((workflowId: string, options: Options) =>
     withClients(options, async ({ workflows }) => {
-      const signal = untilInterrupted();
       const position = options.fromOldest === true ? WatchPosition.OLDEST_AVAILABLE : WatchPosition.NOW;
       const start =
         options.after === undefined
           ? ({ $case: "position", value: position } as const)
           : ({ $case: "afterSequence", value: BigInt(options.after) } as const);
-      try {
-        for await (const { body } of workflows.watchWorkflowEvents({ workflowId, start, filter: options.filter }, { signal })) {
-          if (body?.$case !== "event") continue;
-          print(options.output === "json" ? jsonText(eventType, WorkflowEvent, body.value) : eventRow(body.value).join("  "));
-        }
-      } catch (error) {
-        if (!signal.aborted) throw error;
+      const request = { workflowId, start, filter: options.filter };
+      const messages = begunInTime((call) => workflows.watchWorkflowEvents(request, call), options.timeout, untilInterrupted());
+      for await (const { body } of messages) {
+        if (body?.$case !== "event") continue;
+        print(options.output === "json" ? jsonText(eventType, WorkflowEvent, body.value) : eventRow(body.value).join("  "));
       }
     }),
   );

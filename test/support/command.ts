@@ -16,7 +16,7 @@ export async function runCommand(command: Command, ...args: readonly string[]): 
   try {
     await command.parseAsync(args, { from: "user" });
   } catch (error) {
-    process.exitCode = reportFailure(error, undefined);
+    process.exitCode = reportFailure(error);
   } finally {
     for (const spy of spies) spy.mockRestore();
   }

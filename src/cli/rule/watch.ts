@@ -6,6 +6,7 @@ import { clientFailure } from "../../rpc/errors.ts";
 import { adviceOf } from "../advice.ts";
 import { addClientOptions, type ClientOptions, type Clients, integerArgument, untilInterrupted, withClients } from "../client.ts";
 import { print } from "../output.ts";
+import { begunInTime } from "../stream.ts";
 import { changeJson, changeRow, patchLines } from "./changes.ts";
 import { addExamples } from "./help.ts";
 
@@ -19,7 +20,8 @@ export function watchCommand(): Command {
   return addClientOptions(command).action((options: Options) =>
     withClients(options, async ({ predicates }) => {
       const after = options.after === undefined ? undefined : BigInt(options.after);
-      for await (const change of followChanges(predicates, { after, signal: untilInterrupted(), pauseMs: betweenAttemptsMs })) {
+      const following = { after, signal: untilInterrupted(), pauseMs: betweenAttemptsMs, timeoutMs: options.timeout };
+      for await (const change of followChanges(predicates, following)) {
         if (options.output === "json") print(changeJson(change));
         else print([changeRow(change).join("  "), ...(options.diff === true ? patchLines(change) : [])]);
       }
@@ -30,16 +32,24 @@ export function watchCommand(): Command {
 /** Soon enough for a restart, seldom enough for a server that stays away. */
 const betweenAttemptsMs = 1_000;
 
+type Following = {
+  readonly after: bigint | undefined;
+  readonly signal: AbortSignal;
+  readonly pauseMs: number;
+  readonly timeoutMs: number;
+};
+
 /** Ends with `signal`. What fails before the server has answered once fails. */
 export async function* followChanges(
   predicates: Pick<Clients["predicates"], "watchRuleSet">,
-  { after, signal, pauseMs }: { readonly after: bigint | undefined; readonly signal: AbortSignal; readonly pauseMs: number },
+  { after, signal, pauseMs, timeoutMs }: Following,
 ): AsyncGenerator<RuleSetChange> {
   let afterSequence = after;
   let hasAnswered = false;
   while (!signal.aborted) {
     try {
-      for await (const { body } of predicates.watchRuleSet({ afterSequence }, { signal })) {
+      const request = { afterSequence };
+      for await (const { body } of begunInTime((call) => predicates.watchRuleSet(request, call), timeoutMs, signal)) {
         hasAnswered = true;
         if (body === undefined) continue;
         if (body.$case === "change") yield body.value;

@@ -90,7 +90,7 @@ describe("a failure, as people read it", () => {
   });
   afterEach(() => void vi.restoreAllMocks());
 
-  const report = (error: unknown) => ({ code: reportFailure(error, "127.0.0.1:50051"), text: written.join("") });
+  const report = (error: unknown) => ({ code: reportFailure(error, { address: "127.0.0.1:50051" }), text: written.join("") });
 
   test("of the command line: 2; of the command: 1; neither with a stack", () => {
     expect(report(new UsageError("no such flag"))).toEqual({ code: 2, text: "error: no such flag\n" });
@@ -185,7 +185,7 @@ describe("a failure, as people read it", () => {
   describe("of a change without an answer: 3, and what is known", () => {
     const change = { requestId: "r-1", retryFlags: " --to 2", look: ["concord workflow get wf-1"], transactionId: "t-1" };
     const reportChange = (error: unknown, address = "127.0.0.1:50051") => {
-      const code = reportFailure(error, address, change);
+      const code = reportFailure(error, { address, change });
       return { code, lines: written.join("").split("\n") };
     };
     const unknown = [

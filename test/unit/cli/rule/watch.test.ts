@@ -32,7 +32,12 @@ test("a lost connection is taken up again where it ended, after changes and afte
   const { predicates, asked } = watching([4n, { change: 5n }, gone], [5n, 7n, gone], [], [{ change: 8n }]);
   const stop = new AbortController();
   const seen: bigint[] = [];
-  for await (const { sequence } of followChanges(predicates, { after: undefined, signal: stop.signal, pauseMs: 0 })) {
+  for await (const { sequence } of followChanges(predicates, {
+    after: undefined,
+    signal: stop.signal,
+    pauseMs: 0,
+    timeoutMs: 60_000,
+  })) {
     seen.push(sequence);
     if (sequence === 8n) stop.abort();
   }
@@ -47,7 +52,7 @@ test.each([
 ])("a server $name is not asked again", async ({ attempts, error }) => {
   const { predicates, asked } = watching(...attempts);
   const signal = new AbortController().signal;
-  const changes = followChanges(predicates, { after: 0n, signal, pauseMs: 0 });
+  const changes = followChanges(predicates, { after: 0n, signal, pauseMs: 0, timeoutMs: 60_000 });
   await expect(changes.next()).rejects.toThrow(error.message);
   expect(asked).toHaveLength(attempts.length);
 });
@@ -55,7 +60,7 @@ test.each([
 test("an interruption is no failure, also between two attempts", async () => {
   const stop = new AbortController();
   const { predicates } = watching([1n, gone]);
-  const ended = followChanges(predicates, { after: 0n, signal: stop.signal, pauseMs: 600_000 }).next();
+  const ended = followChanges(predicates, { after: 0n, signal: stop.signal, pauseMs: 600_000, timeoutMs: 60_000 }).next();
   setImmediate(() => stop.abort());
   expect(await ended).toEqual({ done: true, value: undefined });
 });
