@@ -16,10 +16,18 @@ import { clientFailure } from "../rpc/errors.ts";
 import { takeGrpcLog } from "../rpc/grpc-log.ts";
 import { toldTransaction } from "../rpc/transaction-header.ts";
 import { type Change, type Done, defaultAddress, type FailureFormat, reportFailure } from "./failure.ts";
-import { type OutputFormat, print } from "./output.ts";
+import { type OutputFormat, print, printAs } from "./output.ts";
 import { whyUnanswered } from "./unanswered.ts";
+import { watchOutput } from "./watch-output.ts";
 
-export type ClientOptions = { readonly address: string; readonly output: OutputFormat; readonly timeout: number };
+export type ClientOptions = {
+  readonly address: string;
+  readonly output: OutputFormat;
+  readonly timeout: number;
+  /** Of what shows something: go on, and look this often for what has changed. */
+  readonly watch?: true;
+  readonly interval?: number;
+};
 
 /** Options that every command has which talks to a server. */
 export function addClientOptions(command: Command): Command {
@@ -30,10 +38,34 @@ export function addClientOptions(command: Command): Command {
         .argParser(addressArgument)
         .default(defaultAddress),
     )
-    .addOption(
-      new Option("-o, --output <format>", "table for people, json for programs").choices(["table", "json"]).default("table"),
-    )
+    .addOption(outputOption())
     .addOption(durationOption("--timeout <duration>", "how long to wait for an answer", 30_000).env(environmentName("timeout")));
+}
+
+export const outputOption = (): Option =>
+  new Option("-o, --output <format>", "table for people, json or yaml for programs")
+    .choices(["table", "json", "yaml"])
+    .default("table");
+
+/** Of what shows something, and changes nothing. */
+export function addShowOptions(command: Command): Command {
+  const interval = new Option("--interval <duration>", "with --watch: look this often").argParser(intervalArgument);
+  return addClientOptions(
+    command
+      .option("-w, --watch", "show it again whenever it has changed, until interrupted")
+      .addOption(interval.default(lookMs, formatDuration(lookMs))),
+  );
+}
+
+const lookMs = 2_000;
+
+/** Looking costs the server a call each time. */
+const lookMsMin = 100;
+
+function intervalArgument(text: string): number {
+  const ms = durationArgument(text);
+  if (ms >= lookMsMin) return ms;
+  throw new InvalidArgumentError(`It must be ${formatDuration(lookMsMin)} at least.`);
 }
 
 export function connect(channel: Channel) {
@@ -54,8 +86,12 @@ export async function withClients(
 ): Promise<void> {
   const channel = openChannel(options.address);
   takeGrpcLog((text) => process.stderr.write(`${printable(text)}\n`));
+  printAs(options.output);
   try {
-    await run(connect(channel));
+    const clients = connect(channel);
+    const { watch, interval: everyMs = lookMs, output } = options;
+    if (watch === undefined) await run(clients);
+    else await watchOutput(() => run(clients), { everyMs, output, signal: untilInterrupted() });
   } catch (error) {
     const { address, timeout } = options;
     const unanswered = error instanceof ClientError ? await whyUnanswered(clientFailure(error), address, timeout) : undefined;

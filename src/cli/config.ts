@@ -1,15 +1,17 @@
 import { Command } from "commander";
 import { settingNames } from "../config.ts";
-import { print, tableLines } from "./output.ts";
+import { type ClientOptions, outputOption } from "./client.ts";
+import { print, printAs, tableLines } from "./output.ts";
 import { addSettingOptions, readConfig } from "./settings.ts";
 
 export function configCommand(): Command {
   const command = new Command("config")
     .description("print the effective configuration of `serve`, and where each value comes from")
-    .option("-o, --output <format>", "table or json", "table");
-  return addSettingOptions(command).action((flags: Readonly<Record<string, unknown>>) => {
+    .addOption(outputOption());
+  return addSettingOptions(command).action((flags: Readonly<Record<string, unknown>> & Pick<ClientOptions, "output">) => {
+    printAs(flags.output);
     const { origins } = readConfig(flags);
-    if (flags["output"] === "json") {
+    if (flags.output !== "table") {
       print(
         JSON.stringify(Object.fromEntries(origins.map(({ name, value, source }) => [name, { value: value ?? null, source }]))),
       );

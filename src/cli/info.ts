@@ -10,7 +10,7 @@ export function infoCommand(): Command {
   return addClientOptions(command).action((options: ClientOptions) =>
     withClients(options, async ({ workflows }) => {
       const info = await workflows.getServerInfo({}, { deadline: options.timeout });
-      if (options.output === "json") print(jsonText("concord.workflow.v1.GetServerInfoResponse", GetServerInfoResponse, info));
+      if (options.output !== "table") print(jsonText("concord.workflow.v1.GetServerInfoResponse", GetServerInfoResponse, info));
       else print(infoLines(info));
     }),
   );

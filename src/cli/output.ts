@@ -1,9 +1,11 @@
 import { printable } from "../kernel/text.ts";
 import { padToWidth, textWidth } from "./text-width.ts";
+import { yamlText } from "./yaml-text.ts";
 
 export { jsonText } from "../rpc/json-text.ts";
 
-export type OutputFormat = "table" | "json";
+/** JSON and YAML say the same: a line, or a document, for each thing. */
+export type OutputFormat = "table" | "json" | "yaml";
 
 const columnGap = 2;
 
@@ -26,16 +28,40 @@ export function fieldLines(fields: readonly (readonly [string, string])[]): read
   return fields.map(([name, value]) => `${`${name}:`.padEnd(width + 2)}${value}`.trimEnd());
 }
 
+/** Where what is printed goes. A process has one. */
+const destination: { format: OutputFormat; collected: string[] | undefined } = { format: "table", collected: undefined };
+
+/** From now on, what is printed has this format: lines of JSON become documents of YAML, if that is wanted. */
+export function printAs(format: OutputFormat): void {
+  destination.format = format;
+}
+
+/** What `run` prints, instead of printing it; each line or document by itself. */
+export async function printed(run: () => Promise<void>): Promise<readonly string[]> {
+  const collected: string[] = [];
+  destination.collected = collected;
+  try {
+    await run();
+  } finally {
+    destination.collected = undefined;
+  }
+  return collected;
+}
+
 /** A line, or several. What callers wrote shows itself and does nothing else. JSON stays what it is: it may escape what is escaped here. */
 export function print(lines: string | readonly string[]): void {
-  const shown = typeof lines === "string" ? [lines] : lines;
-  process.stdout.write(shown.map((line) => `${printable(line)}\n`).join(""));
+  const shown = (typeof lines === "string" ? [lines] : lines).map(destination.format === "yaml" ? yamlDocument : printable);
+  if (destination.collected) destination.collected.push(...shown);
+  else process.stdout.write(shown.map((line) => `${line}\n`).join(""));
 }
 
 /** As `print`, for people: on standard error, beside what programs read. */
 export function printAside(line: string): void {
-  process.stderr.write(`${printable(line)}\n`);
+  if (destination.collected && destination.format === "table") destination.collected.push(printable(line));
+  else process.stderr.write(`${printable(line)}\n`);
 }
+
+const yamlDocument = (line: string): string => `---\n${yamlText(JSON.parse(line)).trimEnd()}`;
 
 /** `WORKFLOW_STATE_ACTIVE` as people say it. */
 export function enumText(prefix: string, value: string): string {

@@ -4,6 +4,7 @@ import { ForgetParticipantResponse } from "../gen/concord/commit/v1/two_phase_co
 import {
   addClientOptions,
   addMutationOptions,
+  addShowOptions,
   type ClientOptions,
   idArgument,
   type Mutation,
@@ -22,13 +23,13 @@ export function participantsCommand(): Command {
 
 function listCommand(): Command {
   const command = new Command("list").description("list them, with what they owe");
-  return addClientOptions(command).action((options: ClientOptions) =>
+  return addShowOptions(command).action((options: ClientOptions) =>
     withClients(options, async ({ commits }) => {
       const { items: found } = await readPages(Number.POSITIVE_INFINITY, async (page) => {
         const answer = await commits.listParticipants(page, { deadline: options.timeout });
         return [answer.participants, answer.nextPageToken];
       });
-      if (options.output === "json") {
+      if (options.output !== "table") {
         for (const participant of found) print(jsonText("concord.commit.v1.Participant", Participant, participant));
         return;
       }
@@ -61,7 +62,7 @@ function forgetCommand(): Command {
       withChange(options, ["concord participants"], async ({ commits }, { requestId, call }) => {
         const request = { participantId, requestId, reason: options.reason, requestedBy: options.by };
         const answer = await commits.forgetParticipant(request, call);
-        if (options.output === "json") {
+        if (options.output !== "table") {
           print(jsonText("concord.commit.v1.ForgetParticipantResponse", ForgetParticipantResponse, answer));
           return;
         }

@@ -1,4 +1,3 @@
-import { Document } from "yaml";
 import { z } from "zod";
 import { formatDuration } from "../config.ts";
 import { type DeepPartial, PolicyTerms, type WorkflowTypePolicy } from "../gen/concord/workflow/v1/policy.ts";
@@ -12,6 +11,7 @@ import { type FileProblem, inOrder } from "./rule-files/problem.ts";
 import { textOf } from "./rule-files/read-file.ts";
 import { shapeProblems } from "./rule-files/shape-problems.ts";
 import { parseYaml } from "./rule-files/yaml-file.ts";
+import { yamlText } from "./yaml-text.ts";
 
 /** A policy as a file has it, in the words of the contract. What it may say beyond its shape the server knows. */
 
@@ -106,8 +106,7 @@ export function policyYaml({ workflowType, terms = PolicyTerms.create() }: Workf
     }),
     ...(indexedMetadata.length > 0 && { indexed_metadata: [...indexedMetadata] }),
   };
-  // A long line stays one.
-  return new Document(shape).toString({ lineWidth: 0 });
+  return yamlText(shape);
 }
 
 const stateName = (wire: WorkflowState): string => enumText("WORKFLOW_STATE_", wire);

@@ -5,6 +5,7 @@ import { durationMs } from "../rpc/duration.ts";
 import {
   addClientOptions,
   addMutationOptions,
+  addShowOptions,
   type ClientOptions,
   integerArgument,
   type Mutation,
@@ -62,7 +63,7 @@ function getCommand(): Command {
     .description("show the policy of a type, in the form that `concord policy apply` reads")
     .argument("[type]", "left out, the policy of all types that have none of their own", "");
   addExamples(command, ["concord policy get sample", "concord policy get sample > sample.policy.yaml"]);
-  return addClientOptions(command).action((workflowType: string, options: ClientOptions) =>
+  return addShowOptions(command).action((workflowType: string, options: ClientOptions) =>
     withClients(options, async ({ workflows }) => {
       const { policy } = await workflows.getWorkflowTypePolicy({ workflowType }, { deadline: options.timeout });
       printPolicy(options.output, policy);
@@ -73,13 +74,13 @@ function getCommand(): Command {
 function listCommand(): Command {
   const command = new Command("list").description("list all policies");
   addExamples(command, ["concord policy list", "concord policy list -o json"]);
-  return addClientOptions(command).action((options: ClientOptions) =>
+  return addShowOptions(command).action((options: ClientOptions) =>
     withClients(options, async ({ workflows }) => {
       const { items } = await readPages(Number.POSITIVE_INFINITY, async (page) => {
         const answer = await workflows.listWorkflowTypePolicies(page, { deadline: options.timeout });
         return [answer.policies, answer.nextPageToken];
       });
-      if (options.output === "json") {
+      if (options.output !== "table") {
         for (const policy of items) print(jsonText(policyType, WorkflowTypePolicy, policy));
         return;
       }
@@ -134,7 +135,7 @@ const retentionText = (retention: RetentionPolicy | undefined): string =>
 /** What is no part of the file is a comment of it. */
 function printPolicy(format: OutputFormat, policy: WorkflowTypePolicy | undefined): void {
   if (policy === undefined) throw new CommandError("the server answered without a policy");
-  if (format === "json") {
+  if (format !== "table") {
     print(jsonText(policyType, WorkflowTypePolicy, policy));
     return;
   }

@@ -1,7 +1,7 @@
 import { Command } from "commander";
 import { counted } from "../kernel/text.ts";
 import { addClientOptions, type ClientOptions } from "./client.ts";
-import { print } from "./output.ts";
+import { print, printAs } from "./output.ts";
 import { lintServer } from "./rule/lint-server.ts";
 import { compileFiles } from "./rule-files/compile.ts";
 import { costLines } from "./rule-files/costs.ts";
@@ -24,7 +24,8 @@ export function lintCommand(): Command {
       await lintServer(options);
       return;
     }
-    const printed = options.output === "json" ? printProblemsJson : printProblems;
+    printAs(options.output);
+    const printed = options.output === "table" ? printProblems : printProblemsJson;
     const files = readRuleFiles(paths);
     if (!files.ok) {
       printed(files.error);
@@ -33,7 +34,7 @@ export function lintCommand(): Command {
     const { ruleSet, problems } = compileFiles(files.value);
     const warnings = lintWarnings(files.value, ruleSet);
     printed(inOrder([...problems, ...warnings]));
-    if (options.output === "json") return;
+    if (options.output !== "table") return;
     if (costs) print([...costLines(ruleSet), ""]);
     const { rules, facts, workflowTypes, tests } = files.value;
     const parts = [

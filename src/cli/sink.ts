@@ -13,6 +13,7 @@ import { durationMs } from "../rpc/duration.ts";
 import {
   addClientOptions,
   addOperatorOptions,
+  addShowOptions,
   type ClientOptions,
   idArgument,
   integerArgument,
@@ -43,13 +44,13 @@ export function sinkCommand(): Command {
 
 function listCommand(): Command {
   const command = new Command("list").description("list the sinks, how far they have come, and what is wrong");
-  return addClientOptions(command).action((options: ClientOptions) =>
+  return addShowOptions(command).action((options: ClientOptions) =>
     withClients(options, async ({ workflows }) => {
       const { items: sinks } = await readPages(Number.POSITIVE_INFINITY, async (page) => {
         const answer = await workflows.listSinks(page, { deadline: options.timeout });
         return [answer.sinks, answer.nextPageToken];
       });
-      if (options.output === "json") {
+      if (options.output !== "table") {
         for (const sink of sinks) print(jsonText(typeName("Sink"), Sink, sink));
         return;
       }
@@ -81,7 +82,7 @@ function resetCommand(): Command {
     withChange(options, look, async ({ workflows }, { requestId, call }) => {
       const { reason, by: requestedBy, to, acrossPurged = false } = options;
       const answer = await workflows.resetSink({ sink, to, acrossPurged, reason, requestedBy, requestId }, call);
-      if (options.output === "json") print(jsonText(typeName("ResetSinkResponse"), ResetSinkResponse, answer));
+      if (options.output !== "table") print(jsonText(typeName("ResetSinkResponse"), ResetSinkResponse, answer));
       else print(`${sink} goes on after ${answer.cursor}; it was at ${answer.cursorBefore}`);
     }),
   );
@@ -95,7 +96,7 @@ function pauseCommand(): Command {
     withChange(options, look, async ({ workflows }, { requestId, call }) => {
       const { reason, by: requestedBy } = options;
       const answer = await workflows.pauseSink({ sink, reason, requestedBy, requestId }, call);
-      if (options.output === "json") print(jsonText(typeName("PauseSinkResponse"), PauseSinkResponse, answer));
+      if (options.output !== "table") print(jsonText(typeName("PauseSinkResponse"), PauseSinkResponse, answer));
       else print(`${sink} is paused after ${answer.cursor}`);
     }),
   );
@@ -107,7 +108,7 @@ function resumeCommand(): Command {
     withChange(options, look, async ({ workflows }, { requestId, call }) => {
       const { reason, by: requestedBy } = options;
       const answer = await workflows.resumeSink({ sink, reason, requestedBy, requestId }, call);
-      if (options.output === "json") print(jsonText(typeName("ResumeSinkResponse"), ResumeSinkResponse, answer));
+      if (options.output !== "table") print(jsonText(typeName("ResumeSinkResponse"), ResumeSinkResponse, answer));
       else print(`${sink} goes on after ${answer.cursor}`);
     }),
   );
@@ -124,7 +125,7 @@ function deadLettersCommand(): Command {
         const answer = await workflows.listDeadLetters({ ...page, sink }, { deadline: options.timeout });
         return [answer.deadLetters, answer.nextPageToken];
       });
-      if (options.output === "json") {
+      if (options.output !== "table") {
         for (const letter of found) print(jsonText(typeName("DeadLetter"), DeadLetter, letter));
         return;
       }
@@ -153,7 +154,7 @@ function retryCommand(): Command {
   return addClientOptions(addOperatorOptions(command, keptIn)).action((sink: string, options: RangeOptions) =>
     withChange(options, [lookAtLetters(sink)], async ({ workflows }, { requestId, call }) => {
       const answer = await workflows.retryDeadLetters({ ...rangeOf(options), sink, requestId }, call);
-      if (options.output === "json") print(jsonText(typeName("RetryDeadLettersResponse"), RetryDeadLettersResponse, answer));
+      if (options.output !== "table") print(jsonText(typeName("RetryDeadLettersResponse"), RetryDeadLettersResponse, answer));
       else print(`published: ${answer.published}; dead letters left: ${answer.remaining}`);
     }),
   );
@@ -168,7 +169,7 @@ function discardCommand(): Command {
   return addClientOptions(addOperatorOptions(command, keptIn)).action((sink: string, options: RangeOptions) =>
     withChange(options, [lookAtLetters(sink)], async ({ workflows }, { requestId, call }) => {
       const answer = await workflows.discardDeadLetters({ ...rangeOf(options), sink, requestId }, call);
-      if (options.output === "json") print(jsonText(typeName("DiscardDeadLettersResponse"), DiscardDeadLettersResponse, answer));
+      if (options.output !== "table") print(jsonText(typeName("DiscardDeadLettersResponse"), DiscardDeadLettersResponse, answer));
       else print(`discarded: ${answer.discarded}; dead letters left: ${answer.remaining}`);
     }),
   );

@@ -16,6 +16,7 @@ import {
   addClientOptions,
   addMutationOptions,
   addOperatorOptions,
+  addShowOptions,
   type ClientOptions,
   type Clients,
   collect,
@@ -188,10 +189,10 @@ function getCommand(): Command {
     .description("show a transaction")
     .argument("<id>")
     .option("--timeline", "also show what happened to it");
-  return addClientOptions(command).action((transactionId: string, options: ClientOptions & { readonly timeline?: true }) =>
+  return addShowOptions(command).action((transactionId: string, options: ClientOptions & { readonly timeline?: true }) =>
     withClients(options, async ({ commits }) => {
       const answer = await commits.getTransaction({ transactionId }, { deadline: options.timeout });
-      if (options.timeline && options.output === "json") {
+      if (options.timeline && options.output !== "table") {
         print(jsonText("concord.commit.v1.GetTransactionResponse", GetTransactionResponse, answer));
         return;
       }
@@ -208,13 +209,13 @@ function listCommand(): Command {
     .description("list transactions, newest first")
     .option("--filter <cel>", `a condition, such as 'transaction.in_doubt'`, "")
     .option("--limit <n>", "show at most this many", limitArgument, 50);
-  return addClientOptions(command).action((options: ClientOptions & { readonly filter: string; readonly limit: number }) =>
+  return addShowOptions(command).action((options: ClientOptions & { readonly filter: string; readonly limit: number }) =>
     withClients(options, async ({ commits }) => {
       const { items: found, more } = await readPages(options.limit, async (page) => {
         const answer = await commits.listTransactions({ ...page, filter: options.filter }, { deadline: options.timeout });
         return [answer.transactions, answer.nextPageToken];
       });
-      if (options.output === "json") {
+      if (options.output !== "table") {
         for (const transaction of found) print(jsonText(transactionType, Transaction, transaction));
         return;
       }
@@ -247,7 +248,7 @@ function watchCommand(): Command {
         : changesOfAll(begunInTime((call) => commits.watchTransactions({ filter }, call), timeout, signal));
       for await (const transaction of changes) {
         const text = isOne ? progressText(transaction) : `${transaction.transactionId} ${progressText(transaction)}`;
-        print(options.output === "json" ? jsonText(transactionType, Transaction, transaction) : text);
+        print(options.output !== "table" ? jsonText(transactionType, Transaction, transaction) : text);
       }
     }),
   );
@@ -269,7 +270,7 @@ function printDecided(format: OutputFormat, transaction: Transaction | undefined
 
 export function printTransaction(format: OutputFormat, transaction: Transaction | undefined): void {
   if (transaction === undefined) throw new Error("the server answered without a transaction");
-  if (format === "json") {
+  if (format !== "table") {
     print(jsonText(transactionType, Transaction, transaction));
     return;
   }

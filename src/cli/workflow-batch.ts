@@ -51,7 +51,7 @@ Each line has workflow_id and target_state, and may have expected_version, reaso
         call,
       );
       if (!applied) process.exitCode = 1;
-      if (options.output === "json") {
+      if (options.output !== "table") {
         for (const result of results) print(jsonText("concord.workflow.v1.BatchTransitionResult", BatchTransitionResult, result));
       } else print(tableLines(["workflow", "result", "version", "sequence", "why not"], results.map(resultRow)));
     }),

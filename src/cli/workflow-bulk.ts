@@ -8,6 +8,7 @@ import {
   addClientOptions,
   addMutationOptions,
   addOperatorOptions,
+  addShowOptions,
   type ClientOptions,
   type Clients,
   integerArgument,
@@ -136,13 +137,13 @@ function listCommand(): Command {
   const command = new Command("list")
     .description("list the operations that are kept, the newest first")
     .option("--limit <n>", "show at most this many", limitArgument, 100);
-  return addClientOptions(command).action((options: ClientOptions & { readonly limit: number }) =>
+  return addShowOptions(command).action((options: ClientOptions & { readonly limit: number }) =>
     withClients(options, async ({ workflows }) => {
       const { items: found, more } = await readPages(options.limit, async (page) => {
         const answer = await workflows.listBulkOperations(page, { deadline: options.timeout });
         return [answer.operations, answer.nextPageToken];
       });
-      if (options.output === "json") {
+      if (options.output !== "table") {
         for (const operation of found) print(jsonText(operationType, BulkOperation, operation));
         return;
       }
@@ -163,7 +164,7 @@ function listCommand(): Command {
 
 function getCommand(): Command {
   const command = new Command("get").description("show an operation, and how far it has come").argument("<operation>");
-  return addClientOptions(command).action((bulkOperationId: string, options: ClientOptions) =>
+  return addShowOptions(command).action((bulkOperationId: string, options: ClientOptions) =>
     withClients(options, async ({ workflows }) => {
       const { operation } = await workflows.getBulkOperation({ bulkOperationId }, { deadline: options.timeout });
       printOperation(options.output, operation);
@@ -178,7 +179,7 @@ function resultsCommand(): Command {
     .option("--refused", "only those that were refused")
     .option("--limit <n>", "show at most this many", limitArgument, 100);
   type Options = ClientOptions & { readonly refused?: true; readonly limit: number };
-  return addClientOptions(command).action((bulkOperationId: string, options: Options) =>
+  return addShowOptions(command).action((bulkOperationId: string, options: Options) =>
     withClients(options, async ({ workflows }) => {
       const refusedOnly = options.refused === true;
       const { items: found, more } = await readPages(options.limit, async (page) => {
@@ -186,7 +187,7 @@ function resultsCommand(): Command {
         const answer = await workflows.listBulkOperationResults(request, { deadline: options.timeout });
         return [answer.results, answer.nextPageToken];
       });
-      if (options.output === "json") {
+      if (options.output !== "table") {
         for (const result of found) print(jsonText(resultType, BulkResult, result));
         return;
       }
@@ -224,7 +225,7 @@ function existing(operation: BulkOperation | undefined): BulkOperation {
 
 function printOperation(format: OutputFormat, told: BulkOperation | undefined): void {
   const operation = existing(told);
-  if (format === "json") {
+  if (format !== "table") {
     print(jsonText(operationType, BulkOperation, operation));
     return;
   }

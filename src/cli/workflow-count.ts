@@ -1,6 +1,6 @@
 import { Command } from "commander";
 import { CountWorkflowsResponse, type WorkflowCount } from "../gen/concord/workflow/v1/count.ts";
-import { addClientOptions, type ClientOptions, collect, withClients } from "./client.ts";
+import { addShowOptions, type ClientOptions, collect, withClients } from "./client.ts";
 import { enumText, jsonText, print, printAside, tableLines } from "./output.ts";
 
 export function countCommand(): Command {
@@ -9,11 +9,11 @@ export function countCommand(): Command {
     .option("--filter <cel>", `a condition, such as 'workflow.type == "sample"'`, "")
     .option("--by <field>", "state, type, or metadata.<key>; may be given up to three times", collect(String));
   type Options = ClientOptions & { readonly filter: string; readonly by?: readonly string[] };
-  return addClientOptions(command).action((options: Options) =>
+  return addShowOptions(command).action((options: Options) =>
     withClients(options, async ({ workflows }) => {
       const groupBy = options.by ?? [];
       const answer = await workflows.countWorkflows({ filter: options.filter, groupBy }, { deadline: options.timeout });
-      if (options.output === "json") {
+      if (options.output !== "table") {
         print(jsonText("concord.workflow.v1.CountWorkflowsResponse", CountWorkflowsResponse, answer));
         return;
       }

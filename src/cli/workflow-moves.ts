@@ -4,7 +4,7 @@ import {
   type PossibleTransition,
   type RuleFinding,
 } from "../gen/concord/workflow/v1/workflow_service.ts";
-import { addClientOptions, addMutationOptions, type ClientOptions, jsonArgument, type Mutation, withClients } from "./client.ts";
+import { addMutationOptions, addShowOptions, type ClientOptions, jsonArgument, type Mutation, withClients } from "./client.ts";
 import { enumText, jsonText, print } from "./output.ts";
 
 type Options = ClientOptions & Pick<Mutation, "reason" | "by"> & { readonly context?: { readonly [key: string]: unknown } };
@@ -14,12 +14,12 @@ export function movesCommand(): Command {
     .description("say what a workflow may do next, and what not, and why; nothing is moved")
     .argument("<id>")
     .option("--context <json>", "a JSON object for the rules to look at", jsonArgument);
-  return addClientOptions(addMutationOptions(command, "looked at by hand")).action((workflowId: string, options: Options) =>
+  return addShowOptions(addMutationOptions(command, "looked at by hand")).action((workflowId: string, options: Options) =>
     withClients(options, async ({ workflows }) => {
       const { reason, by: requestedBy, context } = options;
       const request = { workflowId, reason, requestedBy, context };
       const answer = await workflows.listAllowedTransitions(request, { deadline: options.timeout });
-      if (options.output === "json") {
+      if (options.output !== "table") {
         print(jsonText("concord.workflow.v1.ListAllowedTransitionsResponse", ListAllowedTransitionsResponse, answer));
       } else print(movesLines(answer));
     }),

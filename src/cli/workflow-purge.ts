@@ -66,7 +66,7 @@ export function purgeCommand(): Command {
           pageToken = answer.nextPageToken;
         }
       }
-      if (options.output === "json") print(JSON.stringify({ purged: options.yes ?? false, ...tally.totals() }));
+      if (options.output !== "table") print(JSON.stringify({ purged: options.yes ?? false, ...tally.totals() }));
       else print(tally.lines(options.yes ?? false));
     }),
   );

@@ -8,7 +8,7 @@ export const workflowType = "concord.workflow.v1.Workflow";
 
 export function printWorkflow(format: OutputFormat, workflow: Workflow | undefined): void {
   if (workflow === undefined) throw new Error("the server answered without a workflow");
-  if (format === "json") {
+  if (format !== "table") {
     print(jsonText(workflowType, Workflow, workflow));
     return;
   }

@@ -51,7 +51,7 @@ const hasEnded = ({ workflow }: WaitForWorkflowResponse): boolean =>
 
 function printAnswer({ output }: Options, answer: WaitForWorkflowResponse): void {
   const { workflow, reached } = answer;
-  if (output === "json") print(jsonText("concord.workflow.v1.WaitForWorkflowResponse", WaitForWorkflowResponse, answer));
+  if (output !== "table") print(jsonText("concord.workflow.v1.WaitForWorkflowResponse", WaitForWorkflowResponse, answer));
   else printWorkflow(output, workflow);
   if (!reached && workflow !== undefined)
     throw new CommandError(

@@ -8,6 +8,7 @@ import {
   addClientOptions,
   addMutationOptions,
   addOperatorOptions,
+  addShowOptions,
   type ClientOptions,
   collect,
   durationArgument,
@@ -121,7 +122,7 @@ function ifExistsArgument(text: string): IfExists {
 
 function getCommand(): Command {
   const command = new Command("get").description("show a workflow").argument("<id>");
-  return addClientOptions(command).action((workflowId: string, options: ClientOptions) =>
+  return addShowOptions(command).action((workflowId: string, options: ClientOptions) =>
     withClients(options, async ({ workflows }) => {
       const { workflow } = await workflows.getWorkflow({ workflowId }, { deadline: options.timeout });
       printWorkflow(options.output, workflow);
@@ -136,7 +137,7 @@ function listCommand(): Command {
     .option("--sort <field>", "id, created_at, updated_at or version; 'updated_at desc' has what changed last first", "id")
     .option("--limit <n>", "show at most this many", limitArgument, 100);
   type Options = ClientOptions & { readonly filter: string; readonly sort: string; readonly limit: number };
-  return addClientOptions(command).action((options: Options) =>
+  return addShowOptions(command).action((options: Options) =>
     withClients(options, async ({ workflows }) => {
       const unindexed = new Set<string>();
       const { items: found, more } = await readPages(options.limit, async (page) => {
@@ -146,7 +147,7 @@ function listCommand(): Command {
         return [answer.workflows, answer.nextPageToken];
       });
       printScan(unindexed);
-      if (options.output === "json") {
+      if (options.output !== "table") {
         for (const workflow of found) print(jsonText(workflowType, Workflow, workflow));
         return;
       }
@@ -259,14 +260,14 @@ function eventsCommand(): Command {
     .option("--filter <cel>", `a condition, such as 'event.type == "FAILED"'`, "")
     .option("--limit <n>", "show at most this many", limitArgument, 100);
   type Options = ClientOptions & { readonly filter: string; readonly limit: number };
-  return addClientOptions(command).action((workflowId: string, options: Options) =>
+  return addShowOptions(command).action((workflowId: string, options: Options) =>
     withClients(options, async ({ workflows }) => {
       const { items: found, more } = await readPages(options.limit, async (page) => {
         const request = { ...page, workflowId, filter: options.filter };
         const answer = await workflows.listWorkflowEvents(request, { deadline: options.timeout });
         return [answer.events, answer.nextPageToken];
       });
-      if (options.output === "json") {
+      if (options.output !== "table") {
         for (const event of found) print(jsonText(eventType, WorkflowEvent, event));
         return;
       }
@@ -295,7 +296,7 @@ function watchCommand(): Command {
       const messages = begunInTime((call) => workflows.watchWorkflowEvents(request, call), options.timeout, untilInterrupted());
       for await (const { body } of messages) {
         if (body?.$case !== "event") continue;
-        print(options.output === "json" ? jsonText(eventType, WorkflowEvent, body.value) : eventRow(body.value).join("  "));
+        print(options.output !== "table" ? jsonText(eventType, WorkflowEvent, body.value) : eventRow(body.value).join("  "));
       }
     }),
   );
@@ -303,10 +304,10 @@ function watchCommand(): Command {
 
 function statsCommand(): Command {
   const command = new Command("stats").description("count what is in the store");
-  return addClientOptions(command).action((options: ClientOptions) =>
+  return addShowOptions(command).action((options: ClientOptions) =>
     withClients(options, async ({ workflows }) => {
       const stats = await workflows.getSystemStats({}, { deadline: options.timeout });
-      if (options.output === "json") {
+      if (options.output !== "table") {
         print(jsonText("concord.workflow.v1.GetSystemStatsResponse", GetSystemStatsResponse, stats));
         return;
       }

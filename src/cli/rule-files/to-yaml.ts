@@ -1,5 +1,5 @@
-import { Document, isPair, isScalar, Scalar, visit } from "yaml";
 import { type RuleAction, type RuleSetItem, RuleState } from "../../gen/concord/predicate/v1/rule_set.ts";
+import { yamlText } from "../yaml-text.ts";
 import { type ActionOf, factShape, ruleShape, testShape, workflowTypeShape } from "./from-wire.ts";
 
 /** A rule set as a rule file has it: read again, it is the same. */
@@ -13,13 +13,13 @@ export function ruleSetYaml(items: readonly RuleSetItem[]): string {
     const { list, shape } = partOf(each, (ruleId) => actions.get(ruleId));
     lists[list].push(shape);
   }
-  return yaml(Object.fromEntries(listNames.flatMap((name) => (lists[name].length === 0 ? [] : [[name, lists[name]]]))));
+  return yamlText(Object.fromEntries(listNames.flatMap((name) => (lists[name].length === 0 ? [] : [[name, lists[name]]]))));
 }
 
 const listNames = ["types", "facts", "rules", "tests"] as const;
 
 /** One part of it, by itself. */
-export const itemYaml = (item: RuleSetItem): string => yaml(partOf(item, () => undefined).shape);
+export const itemYaml = (item: RuleSetItem): string => yamlText(partOf(item, () => undefined).shape);
 
 function partOf(
   { item }: RuleSetItem,
@@ -37,16 +37,4 @@ function partOf(
     default:
       throw new Error("the server answered with a part that this version does not know");
   }
-}
-
-function yaml(value: unknown): string {
-  const document = new Document(value);
-  visit(document, (_, node) => {
-    // A plain `<<` would be read as a merge.
-    if (isPair(node) && isScalar(node.key) && node.key.value === "<<") node.key.type = Scalar.QUOTE_DOUBLE;
-    // As a block, the library reads it otherwise than it has written it.
-    if (isScalar(node) && /^\s.*\n/s.test(String(node.value))) node.type = Scalar.QUOTE_DOUBLE;
-  });
-  // A long line stays one: an expression is not folded.
-  return document.toString({ lineWidth: 0 });
 }

@@ -19,7 +19,7 @@ export function printChange(
   change: RuleSetChange,
   options: { readonly diff?: true; readonly dryRun?: true },
 ): void {
-  if (format === "json") {
+  if (format !== "table") {
     print(changeJson(change));
     return;
   }

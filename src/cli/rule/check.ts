@@ -36,7 +36,7 @@ export function checkCommand(): Command {
 function printVerdict(format: OutputFormat, verdict: TransitionVerdict | undefined): void {
   if (verdict === undefined) throw new Error("the server answered without a verdict");
   if (verdict.judgement !== Judgement.ALLOWED) process.exitCode = 1;
-  if (format === "json") print(jsonText("concord.predicate.v1.TransitionVerdict", TransitionVerdict, verdict));
+  if (format !== "table") print(jsonText("concord.predicate.v1.TransitionVerdict", TransitionVerdict, verdict));
   else print(verdictLines(verdict));
 }
 

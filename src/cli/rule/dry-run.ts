@@ -14,7 +14,7 @@ export async function dryRun(
 ): Promise<void> {
   const answer = await predicates.checkRule({ rule }, { deadline });
   if (answer.diagnostics.some(isError)) process.exitCode = 1;
-  if (output === "json") print(jsonText("concord.predicate.v1.CheckRuleResponse", CheckRuleResponse, answer));
+  if (output !== "table") print(jsonText("concord.predicate.v1.CheckRuleResponse", CheckRuleResponse, answer));
   else print(checkedLines(rule.ruleId, answer, sourceOfTexts(rule.ruleId, textsOf(rule, file))));
 }
 

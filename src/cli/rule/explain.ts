@@ -29,7 +29,7 @@ export function explainCommand(): Command {
         const request = { check, ruleIds: options.rule ?? [], minRevision: BigInt(options.minRevision) };
         const answer = await clients.predicates.explainTransition(request, { deadline: options.timeout });
         if (answer.verdict?.judgement !== Judgement.ALLOWED) process.exitCode = 1;
-        if (options.output === "json") {
+        if (options.output !== "table") {
           print(jsonText("concord.predicate.v1.ExplainTransitionResponse", ExplainTransitionResponse, answer));
         } else print(answerLines(answer));
       }),

@@ -18,7 +18,7 @@ export function historyCommand(): Command {
         const answer = await predicates.listRuleSetChanges({ ...page, name }, { deadline: options.timeout });
         return [answer.changes, answer.nextPageToken];
       });
-      if (options.output === "json") {
+      if (options.output !== "table") {
         print(found.map(changeJson));
         return;
       }

@@ -85,7 +85,7 @@ export function impactCommand(): Command {
     const candidate = files === undefined ? candidateOf(ruleId ?? "", options) : candidateOfFiles(files);
     return withClients(options, async (clients) => {
       const found = await explained(assess(clients, candidate, options), files && sourceOfFiles(files));
-      print(options.output === "json" ? JSON.stringify(summaryOf(found)) : foundLines(found));
+      print(options.output !== "table" ? JSON.stringify(summaryOf(found)) : foundLines(found));
     });
   });
 }

@@ -116,7 +116,7 @@ const setItem = (options: ClientOptions & Mutation, { item }: ItemFields, source
 function printItem(format: OutputFormat, item: RuleSetItem | undefined, ruleSetRevision: bigint): void {
   const part = item?.item;
   if (item === undefined || part === undefined || part.$case === "rule") throw new Error("the server answered without the part");
-  if (format === "json") {
+  if (format !== "table") {
     print(itemJson(item));
     return;
   }
@@ -140,7 +140,7 @@ function deleteCommand(word: string, kind: RuleSetItemKind): Command {
         const { reason, by: requestedBy, output } = options;
         const answer = await predicates.deleteRuleSetItem({ kind, name, reason, requestedBy, requestId }, call);
         const json = () => jsonText("concord.predicate.v1.DeleteRuleSetItemResponse", DeleteRuleSetItemResponse, answer);
-        print(output === "json" ? json() : `deleted: ${name} (rule set revision ${answer.ruleSetRevision})`);
+        print(output !== "table" ? json() : `deleted: ${name} (rule set revision ${answer.ruleSetRevision})`);
       }),
   );
 }
@@ -160,7 +160,7 @@ function listCommand(
         const row = rowOf(item);
         return row === undefined ? [] : [{ item, row }];
       });
-      if (options.output === "json") print(found.map(({ item }) => itemJson(item)));
+      if (options.output !== "table") print(found.map(({ item }) => itemJson(item)));
       else
         print(
           tableLines(

@@ -7,7 +7,7 @@ import { jsonText, print } from "../output.ts";
 export function lintServer(options: ClientOptions): Promise<void> {
   return withClients(options, async ({ predicates }) => {
     const answer = await predicates.lintRuleSet({}, { deadline: options.timeout });
-    if (options.output === "json") print(jsonText("concord.predicate.v1.LintRuleSetResponse", LintRuleSetResponse, answer));
+    if (options.output !== "table") print(jsonText("concord.predicate.v1.LintRuleSetResponse", LintRuleSetResponse, answer));
     else print(lintLines(answer));
   });
 }

@@ -1,6 +1,6 @@
 import { Command } from "commander";
 import type { Rule } from "../../gen/concord/predicate/v1/rule_set.ts";
-import { addClientOptions, type ClientOptions, readPages, withClients } from "../client.ts";
+import { addShowOptions, type ClientOptions, readPages, withClients } from "../client.ts";
 import { print, tableLines, timeText } from "../output.ts";
 import { ruleVersionArgument } from "./fields.ts";
 import { addExamples } from "./help.ts";
@@ -14,7 +14,7 @@ export function getCommand(): Command {
     .option("--versions", "list all versions of it that are kept");
   addExamples(command, ["concord rule get cold --version 1", "concord rule get cold --versions"]);
   type Options = ClientOptions & { readonly version: number; readonly versions?: true };
-  return addClientOptions(command).action((ruleId: string, options: Options) =>
+  return addShowOptions(command).action((ruleId: string, options: Options) =>
     withClients(options, async ({ predicates }) => {
       const { output, version, versions, timeout: deadline } = options;
       if (versions !== true) {
@@ -25,7 +25,7 @@ export function getCommand(): Command {
         const answer = await predicates.listRuleVersions({ ...page, ruleId }, { deadline });
         return [answer.rules, answer.nextPageToken];
       });
-      print(output === "json" ? found.map(ruleJson) : tableLines(versionHead, found.map(versionRow)));
+      print(output !== "table" ? found.map(ruleJson) : tableLines(versionHead, found.map(versionRow)));
     }),
   );
 }
@@ -51,7 +51,7 @@ export function listCommand(): Command {
     `concord rule list --filter '"sample" in rule.workflow_types && rule.action == "WARN"'`,
     "concord rule list --filter 'rule.shadow_version > 0'",
   ]);
-  return addClientOptions(command).action((options: ClientOptions & { readonly filter: string }) =>
+  return addShowOptions(command).action((options: ClientOptions & { readonly filter: string }) =>
     withClients(options, async ({ predicates }) => {
       let revision = 0n;
       const { items: found } = await readPages(Number.POSITIVE_INFINITY, async (page) => {
@@ -59,7 +59,7 @@ export function listCommand(): Command {
         revision = answer.ruleSetRevision;
         return [answer.rules, answer.nextPageToken];
       });
-      if (options.output === "json") {
+      if (options.output !== "table") {
         print(found.map(ruleJson));
         return;
       }

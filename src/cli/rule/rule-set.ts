@@ -191,7 +191,7 @@ export function exportCommand(): Command {
     withClients(options, async ({ predicates }) => {
       const items = await ruleSetItems(predicates, options);
       const yaml = ruleSetYaml(items);
-      if (options.output === "json") print(items.map(itemJson));
+      if (options.output !== "table") print(items.map(itemJson));
       // What is kept in a file must be what was written; what a person sees, as everywhere.
       else if (process.stdout.isTTY === true) print(yaml.trimEnd().split("\n"));
       else process.stdout.write(yaml);

@@ -94,7 +94,7 @@ export function deleteCommand(): Command {
       withRuleChange(options, lookAtRule(ruleId), async ({ predicates }, { requestId, call }) => {
         const answer = await predicates.deleteRule({ ruleId, ...mutationOf(options, requestId) }, call);
         const json = () => jsonText("concord.predicate.v1.DeleteRuleResponse", DeleteRuleResponse, answer);
-        print(options.output === "json" ? json() : `deleted: ${ruleId}`);
+        print(options.output !== "table" ? json() : `deleted: ${ruleId}`);
       }),
   );
 }

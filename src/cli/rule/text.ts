@@ -8,7 +8,7 @@ export const ruleJson = (rule: Rule): string => jsonText(ruleType, Rule, rule);
 
 export function printRule(format: OutputFormat, rule: Rule | undefined): void {
   if (rule === undefined) throw new Error("the server answered without a rule");
-  print(format === "json" ? ruleJson(rule) : ruleLines(rule));
+  print(format !== "table" ? ruleJson(rule) : ruleLines(rule));
 }
 
 export function ruleLines(rule: Rule): readonly string[] {

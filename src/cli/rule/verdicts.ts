@@ -1,7 +1,15 @@
 import { Command, Option } from "commander";
 import { ReplayVerdictsResponse } from "../../gen/concord/predicate/v1/predicate_logic.ts";
 import { type TransitionVerdict, VerdictRecord } from "../../gen/concord/predicate/v1/verdict.ts";
-import { addClientOptions, type ClientOptions, limitArgument, printMore, readPages, withClients } from "../client.ts";
+import {
+  addClientOptions,
+  addShowOptions,
+  type ClientOptions,
+  limitArgument,
+  printMore,
+  readPages,
+  withClients,
+} from "../client.ts";
 import { enumText, jsonText, print, tableLines, timeText } from "../output.ts";
 import { verdictLines } from "./check.ts";
 import { revisionArgument } from "./fields.ts";
@@ -17,13 +25,13 @@ export function verdictsCommand(): Command {
     "concord rule verdicts --rule cold --limit 10",
     `concord rule verdicts --filter 'verdict.judgement == "RULE_DENIED" && verdict.requested_by == "ada"'`,
   ]);
-  return addClientOptions(addWanted(command)).action((options: ClientOptions & Wanted & { readonly limit: number }) =>
+  return addShowOptions(addWanted(command)).action((options: ClientOptions & Wanted & { readonly limit: number }) =>
     withClients(options, async ({ predicates }) => {
       const { items: found, more } = await readPages(options.limit, async (page) => {
         const answer = await predicates.listVerdicts({ ...page, ...wantedOf(options) }, { deadline: options.timeout });
         return [answer.verdicts, answer.nextPageToken];
       });
-      if (options.output === "json") {
+      if (options.output !== "table") {
         for (const record of found) print(jsonText("concord.predicate.v1.VerdictRecord", VerdictRecord, record));
         return;
       }
@@ -49,7 +57,7 @@ export function replayCommand(): Command {
       const messages = predicates.replayVerdicts({ ...wantedOf(options), revision, limit: options.limit ?? 0 });
       for await (const message of messages) {
         if (message.body?.$case === "difference") process.exitCode = 1;
-        if (options.output === "json")
+        if (options.output !== "table")
           print(jsonText("concord.predicate.v1.ReplayVerdictsResponse", ReplayVerdictsResponse, message));
         else print(replayLines(message));
       }

@@ -22,7 +22,7 @@ export function watchCommand(): Command {
       const after = options.after === undefined ? undefined : BigInt(options.after);
       const following = { after, signal: untilInterrupted(), pauseMs: betweenAttemptsMs, timeoutMs: options.timeout };
       for await (const change of followChanges(predicates, following)) {
-        if (options.output === "json") print(changeJson(change));
+        if (options.output !== "table") print(changeJson(change));
         else print([changeRow(change).join("  "), ...(options.diff === true ? patchLines(change) : [])]);
       }
     }),
