@@ -55,8 +55,8 @@ verify: setup ## check the models, then the cores against them; MODEL=name check
 spec-mutants: setup ## break the specs in every place, one at a time; a model must notice; an hour, MODULE=name takes one module
 	@node scripts/verify.ts --mutants 0 $(if $(MODULE),--module $(MODULE))
 
-mutants: setup ## change the code in one place at a time, and see that a test fails; SAMPLE=100 tries so many, SEED=n others, FILE=src/commit/ only there
-	@node scripts/mutants.ts $(if $(SAMPLE),--sample $(SAMPLE)) $(if $(SEED),--seed $(SEED)) $(addprefix --file ,$(FILE))
+mutants: setup ## change the code in one place at a time, and see that a test fails; as many as an hour allows, ALL=1 every one; SAMPLE=100 tries so many, SEED=n others, FILE=src/commit/ only there
+	@node scripts/mutants.ts $(if $(ALL),--all) $(if $(SAMPLE),--sample $(SAMPLE)) $(if $(SEED),--seed $(SEED)) $(addprefix --file ,$(FILE))
 
 simulate: setup ## run everything in faulty worlds; SEED=n replays one
 	@bin/concord simulate $(if $(SEED),--seed $(SEED) --verbose)

@@ -2,15 +2,17 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { readSources, shuffled } from "./mutants/enumerate.ts";
+import { readSources } from "./mutants/enumerate.ts";
 import { kinds, nameOf } from "./mutants/mutant.ts";
+import { orderText, shuffled } from "./mutants/order.ts";
 import { floors, percent, ratesOf, rateText, survivorText, type Tried } from "./mutants/report.ts";
-import { runMutants } from "./mutants/run.ts";
+import { lanesCount, runMutants } from "./mutants/run.ts";
 import { sampleBudget } from "./mutants/sample.ts";
 import { readSurvivors } from "./mutants/survivors.ts";
 import { progress } from "./progress.ts";
 
 const help = `Tries mutants of src/{commit,workflow,storage,predicate,events}: one change of the code at a time, with the tests that reach it.
+${orderText}.
 
   node scripts/mutants.ts [options]
 
@@ -20,12 +22,17 @@ const help = `Tries mutants of src/{commit,workflow,storage,predicate,events}: o
   --tests PREFIX only with these test files; may be given again
   --kind KIND    only of this kind: ${kinds.join(", ")}
   --budget S     seconds of tests that one mutant may cost (default 20, in a sample 4)
-  --minutes N    begins no mutant after so long (default 50)
+  --minutes N    begins no mutant after so long (default 50, so that all ends within an hour)
+  --all          tries every mutant, however long it takes
+  --lanes N      so many processes run tests at a time (default ${lanesCount})
   --list         only says which there are
   --help
 
 What survived, and what killed the others, is in .cache/mutants.json. Exit code 0: at least ${floors.cores} % of the mutants of cores and ${floors.shell} % of the
 others are killed. 1: fewer. 2: wrong usage.`;
+
+/** What is known so far is written after so many mutants. */
+const keepEvery = 50;
 
 async function main(): Promise<number> {
   const { values } = parseArgs({
@@ -36,13 +43,15 @@ async function main(): Promise<number> {
       tests: { type: "string", multiple: true, default: [] },
       kind: { type: "string" },
       budget: { type: "string" },
-      minutes: { type: "string", default: "50" },
+      minutes: { type: "string" },
+      all: { type: "boolean", default: false },
+      lanes: { type: "string", default: String(lanesCount) },
       list: { type: "boolean", default: false },
       help: { type: "boolean", default: false },
     },
   });
-  const { seed, budget = "20", minutes, sample = "Infinity" } = values;
-  if (values.help || [seed, budget, minutes, sample].some((value) => Number.isNaN(Number(value)))) {
+  const { seed, budget = "20", minutes = values.all ? "Infinity" : "50", lanes, sample = "Infinity" } = values;
+  if (values.help || [seed, budget, minutes, lanes, sample].some((value) => Number.isNaN(Number(value)))) {
     console[values.help ? "log" : "error"](help);
     return values.help ? 0 : 2;
   }
@@ -67,8 +76,11 @@ async function main(): Promise<number> {
       ? sampleBudget
       : { budgetMs: Number(budget) * 1_000, slowestMsMax: Number(budget) * 1_000 }),
     endsAfterMs: Number(minutes) * 60_000,
+    lanes: Number(lanes),
     say: progress,
-    onTried(one) {
+    onTried(one, tried) {
+      // A run that is ended early has said something, too.
+      if (tried.length % keepEvery === 0) keep(root, tried);
       if (one.verdict.outcome === "killed" || isListed(one.mutant)) return;
       progress("");
       console.log(survivorText(one));

@@ -1,7 +1,7 @@
 import { isAside } from "./aside.ts";
 import type { Mutant } from "./mutant.ts";
 import { mutant, type Place, textOf } from "./place.ts";
-import { childrenOf, type Node, nodeAt, nodesAt } from "./syntax.ts";
+import { calleeOf, childrenOf, type Node, nodeAt, nodesAt } from "./syntax.ts";
 
 type Found = {
   readonly dropped: Map<Node, Mutant>;
@@ -41,8 +41,9 @@ function swap(here: Place, first: Node, second: Node, { hoisted, sunk }: Found):
   if (!isEffect(first) && !isEffect(second)) return;
   const pair = [first, second];
   if (!pair.every((statement) => isEffect(statement) || statement.type === "VariableDeclaration")) return;
-  // What only computes or only sets can be moved without being noticed.
+  // What only computes or only sets can be moved without being noticed, and so can what changes two things in memory.
   if (!pair.some(calls) || !pair.every((statement) => calls(statement) || assigns(statement))) return;
+  if (pair.every(staysWithin) && !namesIn(first).some((name) => uses(second, name))) return;
   const declared = namesOf(first);
   if (declared.some((name) => uses(second, name))) return;
   const moved = isEffect(second) ? second : first;
@@ -59,6 +60,13 @@ function swap(here: Place, first: Node, second: Node, { hoisted, sunk }: Found):
 const calling = new Set(["CallExpression", "NewExpression", "AwaitExpression"]);
 
 const calls = (node: Node): boolean => calling.has(node.type) || childrenOf(node).some(calls);
+
+/** Lists, maps and sets that are changed, and numbers: nothing that anybody else can see meanwhile. */
+const within = new Set(["add", "clear", "delete", "get", "has", "pop", "push", "set", "shift", "splice", "max", "min"]);
+
+const staysWithin = (node: Node): boolean =>
+  (!calling.has(node.type) || (node.type === "CallExpression" && within.has(calleeOf(node).name))) &&
+  childrenOf(node).every(staysWithin);
 
 const assigns = (node: Node): boolean => node.type === "AssignmentExpression" || childrenOf(node).some(assigns);
 
@@ -78,6 +86,9 @@ const partsOf = (value: unknown): readonly Node[] =>
     : typeof value === "object" && value !== null && "type" in value
       ? [value as Node]
       : [];
+
+const namesIn = (node: Node): readonly string[] =>
+  node.type === "Identifier" && node["name"] !== "Math" ? [String(node["name"])] : childrenOf(node).flatMap(namesIn);
 
 function uses(node: Node, name: string): boolean {
   if (node.type === "Identifier") return node["name"] === name;

@@ -52,10 +52,16 @@ function conditionMutants(here: Place, node: Node, parent: Node): readonly Mutan
   const isLoop = parent.type.endsWith("WhileStatement") || parent.type === "ForStatement";
   return [
     ...(isTurned ? [] : [mutant(here, node, "negated condition", `!(${text})`)]),
-    ...(isLoop ? [] : [mutant(here, node, "constant condition", "true")]),
+    ...(isLoop || isPause(here, node, parent) ? [] : [mutant(here, node, "constant condition", "true")]),
     mutant(here, node, "constant condition", "false"),
   ];
 }
+
+/** `if (pause !== undefined) await pause`: to wait for nothing takes no time. */
+const isPause = (here: Place, test: Node, parent: Node): boolean => {
+  const awaited = /^await (\w+);$/.exec(textOf(here, nodeAt(parent, "consequent") ?? parent))?.[1];
+  return awaited !== undefined && textOf(here, test) === `${awaited} !== undefined`;
+};
 
 /** Of a value that is used the type would change. */
 function awaitMutants(here: Place, node: Node, parent: Node | undefined): readonly Mutant[] {

@@ -25,8 +25,10 @@ export type RunOptions = {
   readonly slowestMsMax: number;
   /** No mutant is begun after so long. */
   readonly endsAfterMs: number;
+  /** So many processes run tests at a time. */
+  readonly lanes?: number;
   readonly say: (text: string) => void;
-  readonly onTried?: (tried: Tried) => void;
+  readonly onTried?: (one: Tried, tried: readonly Tried[]) => void;
 };
 
 export type Outcome = {
@@ -35,9 +37,9 @@ export type Outcome = {
   readonly leftOut: number;
 };
 
-const lanesCount = 2;
+/** As many as there are cores. */
+export const lanesCount = 2;
 
-/** Two processes run tests at the same time, on two cores. */
 export async function runMutants(options: RunOptions): Promise<Outcome> {
   const { root, mutants } = options;
   const startedAt = performance.now();
@@ -47,7 +49,8 @@ export async function runMutants(options: RunOptions): Promise<Outcome> {
     const probes = writeSources(options, folder);
     const count = mutants.length + probes.size;
     const include = testFolders.map((name) => `test/${name}/**/*.test.ts`);
-    for (let nth = 0; nth < lanesCount; nth += 1) lanes.push(await createLane({ root, folder, count, include }));
+    const wantedLanes = options.lanes ?? lanesCount;
+    for (let nth = 0; nth < wantedLanes; nth += 1) lanes.push(await createLane({ root, folder, count, include }));
     const { reach, leftOut } = await dryRun(options, lanes, include, startedAt + options.endsAfterMs / 2);
 
     const tried: Tried[] = [];
@@ -62,7 +65,7 @@ export async function runMutants(options: RunOptions): Promise<Outcome> {
           const verdict = await judge(lane, id, steps, options.budgetMs);
           if (verdict.killer !== undefined) killers.add(mutant, verdict.killer.id);
           tried.push({ mutant, verdict });
-          options.onTried?.({ mutant, verdict });
+          options.onTried?.({ mutant, verdict }, tried);
           options.say(`${tried.length} of ${mutants.length} mutants`);
           done += 1;
           // What mutants have left behind does not pile up.
@@ -123,7 +126,7 @@ async function dryRun(
     lanes.map(async (lane) => {
       for (const testFile of queue) {
         if (performance.now() > endsAtMs) break;
-        const ran = await lane.run({ file: testFile }, { mutant: -1, afresh: false, testTimeoutMs: 60_000 }, 120_000);
+        const ran = await lane.run({ file: testFile }, { mutant: -1, afresh: false, testTimeoutMs: 120_000 }, 600_000);
         done += 1;
         say(`${done} of ${testFiles.length} test files, without mutants`);
         if (process.env["CONCORD_MUTANTS_COSTS"]) {

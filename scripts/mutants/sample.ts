@@ -1,4 +1,5 @@
-import { isCore, readSources, shuffled } from "./enumerate.ts";
+import { isCore, readSources } from "./enumerate.ts";
+import { shuffled } from "./order.ts";
 import { percent, ratesOf, rateText, survivorText } from "./report.ts";
 import { runMutants } from "./run.ts";
 import { readSurvivors } from "./survivors.ts";

@@ -25,7 +25,7 @@ describe("the generator finds", () => {
   });
 
   test("no other order of statements that need each other, or that nobody can tell apart", () => {
-    const mutants = mutantsOf("function run() { const box = open(); use(box); a = 2; b = 3; }");
+    const mutants = mutantsOf("function run() { const box = open(); use(box); a = 2; b = 3; list.push(c); map.delete(d); }");
     expect(mutants.filter((mutant) => mutant.startsWith("swapped"))).toEqual([
       "swapped order: use(box); a = 2; → a = 2; use(box);",
     ]);
@@ -57,6 +57,15 @@ describe("the generator finds", () => {
         "constant condition: isLeaving(link) → false",
       ]),
     );
+  });
+
+  test("a turn that is not waited for, but not one that nobody has to wait for", () => {
+    expect(mutantsOf("async function f() { const pause = breathe(); if (pause !== undefined) await pause; }")).toEqual([
+      "constant condition: pause !== undefined → false",
+      "changed comparison: pause !== undefined → pause === undefined",
+      "dropped await: await pause → pause",
+      "dropped effect: await pause; → nothing",
+    ]);
   });
 
   test("a condition of several that is not judged", () => {
