@@ -10,6 +10,7 @@ import { openSqlite } from "../../src/storage/sqlite/engine.ts";
 import { ruleMigrations } from "../../src/storage/sqlite/rule-migrations.ts";
 import { openSqliteRuleStore, ruleSchema, sqliteRuleStore } from "../../src/storage/sqlite/rule-store.ts";
 import { by, create, engineOver, request } from "../support/engine-values.ts";
+import { pausing } from "../support/pausing.ts";
 import {
   activation,
   batchOf,
@@ -26,9 +27,10 @@ import {
 import { verdictOf } from "../support/rule-values.ts";
 import { openOnSimulatedDisk } from "../support/simulated-store.ts";
 import { storageDir } from "../support/storage-dir.ts";
+import { unhurried } from "../support/unhurried.ts";
 import { ruleStoreSuite } from "./rule-store-suite.ts";
 
-async function openSqliteRules(path = join(storageDir(), "rules.db"), turns: Turns = createTurns()): Promise<RuleStore> {
+async function openSqliteRules(path = join(storageDir(), "rules.db"), turns: Turns = pausing()): Promise<RuleStore> {
   const opened = await openSqliteRuleStore({ path, turns });
   if (!opened.ok) throw new Error(opened.error.message);
   return opened.value;
@@ -36,7 +38,7 @@ async function openSqliteRules(path = join(storageDir(), "rules.db"), turns: Tur
 
 ruleStoreSuite("sqlite", openSqliteRules);
 ruleStoreSuite("sqlite on a simulated disk", async () =>
-  openOnSimulatedDisk(ruleSchema, (engine) => sqliteRuleStore(engine, createTurns())),
+  openOnSimulatedDisk(ruleSchema, (engine) => sqliteRuleStore(engine, unhurried)),
 );
 ruleStoreSuite("memory", async () => createMemoryRuleStore());
 

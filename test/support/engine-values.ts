@@ -5,8 +5,8 @@ import type { RuleRole, RuleSource, RuleTestSource } from "../../src/predicate/c
 import { type ApplyRuleSet, createEngine, type Engine } from "../../src/predicate/engine.ts";
 import type { RuleStore } from "../../src/predicate/ports.ts";
 import { createRunTests } from "../../src/predicate/run-tests.ts";
-import { createTurns } from "../../src/runtime/turns.ts";
 import { createMemoryRuleStore } from "../../src/storage/memory/rule-store.ts";
+import { pausing } from "./pausing.ts";
 import { sampleCheck, simpleEvaluator } from "./rule-values.ts";
 
 export const id = (name: string): RuleId => name as RuleId;
@@ -55,7 +55,7 @@ export async function engineOver(
   onJudged?: OnJudged,
 ): Promise<Engine> {
   let nowMs = 1000;
-  const turns = createTurns();
+  const turns = pausing();
   return createEngine({
     store,
     clock: { nowMs: () => ++nowMs },

@@ -3,10 +3,10 @@ import { createSinks, type SinkDefinition, type Sinks } from "../../src/events/s
 import { err, ok } from "../../src/kernel/result.ts";
 import { createEventSource } from "../../src/rpc/workflow/event-source.ts";
 import { systemClock } from "../../src/runtime/clock.ts";
-import { createTurns } from "../../src/runtime/turns.ts";
 import { createMemoryWorkflowStore } from "../../src/storage/memory/workflow-store.ts";
 import type { WorkflowStore } from "../../src/workflow/ports.ts";
 import { createWatch } from "../../src/workflow/watch.ts";
+import { pausing } from "./pausing.ts";
 import { event, workflow } from "./storage-values.ts";
 
 /** What a receiver does with a batch: it has it and says so, has it and is not heard, or has it not. */
@@ -77,14 +77,14 @@ export function sinksOver(options: {
   readonly clock?: typeof hurriedClock;
 }): Promise<Sinks> {
   const { events, store, definitions, clock = hurriedClock } = options;
-  const watch = createWatch({ clock: systemClock, store: events, turns: createTurns() });
+  const watch = createWatch({ clock: systemClock, store: events, turns: pausing() });
   const source = createEventSource({ store: events, watch });
   const surroundings = {
     source,
     store,
     clock,
     random: () => 0,
-    turns: createTurns(),
+    turns: pausing(),
     log: silentLog,
     metrics: sinkMetrics,
   };

@@ -2,6 +2,7 @@ import type { ParticipantId, RequestId, TransactionId, WorkflowId } from "../../
 import type { WorkflowState } from "../../src/kernel/lifecycle.ts";
 import { ok } from "../../src/kernel/result.ts";
 import type { TimeMs } from "../../src/kernel/time.ts";
+import type { Turns } from "../../src/kernel/turns.ts";
 import { systemClock } from "../../src/runtime/clock.ts";
 import { createMemoryWorkflowStore } from "../../src/storage/memory/workflow-store.ts";
 import type { MoveCommand, Moves } from "../../src/workflow/attempt.ts";
@@ -20,6 +21,7 @@ import type {
   WorkflowStore,
 } from "../../src/workflow/ports.ts";
 import type { DeadlineCommand } from "../../src/workflow/set-deadline.ts";
+import { pausing } from "./pausing.ts";
 
 export const workflowId = "wf-1" as WorkflowId;
 export const requestId = (text: string): RequestId => text as RequestId;
@@ -74,9 +76,13 @@ export function managerOver(
   const transactions: TransactionClient = { execute: (request) => coordinator.execute(request) };
   const participantId = "manager" as ParticipantId;
   const breaths = { count: 0 };
-  const turns = () => () => {
-    breaths.count += 1;
-    return undefined;
+  const pauses = pausing();
+  const turns: Turns = (signal) => {
+    const breathe = pauses(signal);
+    return () => {
+      breaths.count += 1;
+      return breathe();
+    };
   };
   const ownPart = createOwnPart({
     store,

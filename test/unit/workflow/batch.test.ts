@@ -23,6 +23,8 @@ const transactionId = tx("t1");
 const yes = { value: "commit", reason: "" };
 const committed = { transactionId, outcome: "committed", abortReason: "", refusals: [] } as const;
 const request = { id: requestId("r"), digest: "d" };
+/** As the first attempt has asked for it: of another request the digest would be another. */
+const together = { parts: [], waitForParticipantsMs: 0, deadlineMs: 61_000 };
 const patient = { signal: new AbortController().signal };
 const names = (count: number) => Array.from({ length: count }, (_, index) => `w-${String(index).padStart(4, "0")}` as WorkflowId);
 
@@ -128,13 +130,13 @@ describe("commit", () => {
   test("in another process, which has only the store; a retry of the batch has its answers", async () => {
     const { store } = await prepared();
     const restarted = managerOver(store);
-    const retried = restarted.manager.moveAll(movesOf(three), undefined, patient);
+    const retried = restarted.manager.moveAll(movesOf(three), together, patient);
     await restarted.participant.resource.commit({ transactionId });
     await restarted.participant.resource.commit({ transactionId });
     const answers = await retried;
     expect(answers.ok && answers.value.map(({ event }) => event.workflowId)).toEqual(three);
     expect((await store.counts()).events).toBe(6);
-    expect(await managerOver(store).manager.moveAll(movesOf(three), undefined, patient)).toEqual(answers);
+    expect(await managerOver(store).manager.moveAll(movesOf(three), together, patient)).toEqual(answers);
     expect(await managerOver(store).manager.move(moveTo("ACTIVE", { request: { ...request, digest: "other" } }))).toMatchObject({
       error: { type: "request-id-reused", requestId: "r" },
     });
@@ -152,7 +154,7 @@ test("abort releases all, and a retry that has found them held hears of it", asy
   const under = await prepared();
   const restarted = managerOver(under.store);
   const found = Promise.withResolvers<unknown>();
-  const retried = restarted.manager.moveAll(movesOf(three), undefined, { ...patient, onBegun: found.resolve });
+  const retried = restarted.manager.moveAll(movesOf(three), together, { ...patient, onBegun: found.resolve });
   expect(await found.promise).toBe(transactionId);
   await restarted.participant.resource.abort({ transactionId });
   expect(await retried).toMatchObject({ error: { type: "transaction-aborted", workflowId: undefined, transactionId } });

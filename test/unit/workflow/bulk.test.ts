@@ -14,7 +14,7 @@ import type { BulkStore, WorkflowFilter } from "../../../src/workflow/bulk-ports
 import { noTerms } from "../../../src/workflow/core/policy.ts";
 import type { Workflow } from "../../../src/workflow/core/types.ts";
 import type { PredicateClient, WorkflowStore } from "../../../src/workflow/ports.ts";
-import { unhurried } from "../../support/unhurried.ts";
+import { pausing } from "../../support/pausing.ts";
 import { until } from "../../support/until.ts";
 import { allowed, creation, managerOver, moveTo } from "../../support/workflow-manager.ts";
 
@@ -93,7 +93,7 @@ async function bulkOver(count: number, store: Store = createMemoryWorkflowStore(
     bulk: store.bulk,
     predicates,
     environment,
-    turns: unhurried,
+    turns: pausing(),
     clock,
     filterOf: (text) => filters[text] ?? active,
     logger: { info: log, warn: log, error: log },

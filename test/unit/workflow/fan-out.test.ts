@@ -8,6 +8,7 @@ import type { WorkflowEvent } from "../../../src/workflow/core/types.ts";
 import { createFanOut } from "../../../src/workflow/fan-out.ts";
 import type { Place } from "../../../src/workflow/feed.ts";
 import type { EventRanges, WorkflowStore } from "../../../src/workflow/ports.ts";
+import { pausing } from "../../support/pausing.ts";
 import { event, workflow } from "../../support/storage-values.ts";
 
 const turn = (): Promise<void> => new Promise((resolve) => void setImmediate(resolve));
@@ -17,7 +18,7 @@ async function settled(): Promise<void> {
   for (let turns = 0; turns < 20; turns += 1) await turn();
 }
 
-function world(bounds = { countMax: 100, bytesMax: 1_000_000 }, turns = createTurns()) {
+function world(bounds = { countMax: 100, bytesMax: 1_000_000 }, turns = pausing()) {
   const memory = createMemoryWorkflowStore();
   const reads: number[] = [];
   const purged = new Set<number>();

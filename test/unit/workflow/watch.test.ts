@@ -10,6 +10,7 @@ import { createMemoryWorkflowStore } from "../../../src/storage/memory/workflow-
 import type { NewWorkflowEvent, WorkflowEvent } from "../../../src/workflow/core/types.ts";
 import type { EventRanges, WorkflowStore } from "../../../src/workflow/ports.ts";
 import { createWatch, type Watch, type WatchOptions } from "../../../src/workflow/watch.ts";
+import { pausing } from "../../support/pausing.ts";
 import { event, workflow } from "../../support/storage-values.ts";
 import { creation, managerOver } from "../../support/workflow-manager.ts";
 
@@ -17,7 +18,7 @@ const seed = process.env["SEED"];
 const replay = seed === undefined ? {} : { seed: Number(seed) };
 
 const watchOf = (store: WorkflowStore, bounds?: { readonly countMax: number; readonly bytesMax: number }): Watch =>
-  createWatch({ clock: systemClock, store, turns: createTurns(), ...(bounds && { bounds }) });
+  createWatch({ clock: systemClock, store, turns: pausing(), ...(bounds && { bounds }) });
 
 function start(watch: Watch, options: Partial<WatchOptions> = {}) {
   const stop = new AbortController();
