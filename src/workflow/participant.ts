@@ -42,10 +42,7 @@ export function createWorkflowParticipant(
       const { moves, participantIds, deadlineMs } = wanted;
       // specs/WorkflowManager.tla: Unchanged. What was done already is not held again.
       const earlier = await earlierAnswers(dependencies, moves);
-      if (earlier !== undefined) {
-        wanted.refusal = earlier;
-        return refuse("the request was carried out already");
-      }
+      if (earlier !== undefined) return refuse("the request was carried out already");
       const transaction = { transactionId, participantIds };
       const asker = { signal: never, deadlineMs };
       const prepared = await judgeAndWrite(dependencies, moves, transaction, asker, async (judged) => {

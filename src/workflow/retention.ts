@@ -104,7 +104,6 @@ export function createRetention(
       afterType = types.at(-1);
       if (types.length < endedTypesMax) return;
       await pause(1);
-      if (signal.aborted) return;
     }
   }
 

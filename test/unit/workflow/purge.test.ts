@@ -1,12 +1,14 @@
 import { describe, expect, test } from "vitest";
 import type { WorkflowId } from "../../../src/kernel/ids.ts";
-import { createTurns } from "../../../src/runtime/turns.ts";
+import { err } from "../../../src/kernel/result.ts";
 import { createMemoryWorkflowStore } from "../../../src/storage/memory/workflow-store.ts";
 import { keptBecause, type PurgeFacts, purgeBounds, slicesOf } from "../../../src/workflow/core/purge.ts";
 import { historyOf } from "../../../src/workflow/export.ts";
 import type { WorkflowStore } from "../../../src/workflow/ports.ts";
 import { createPurges } from "../../../src/workflow/purge.ts";
+import { pausing } from "../../support/pausing.ts";
 import { answering, creation, event, put, workflow, workflowId } from "../../support/storage-values.ts";
+import { managerOver, moveTo } from "../../support/workflow-manager.ts";
 
 const id = "w" as WorkflowId;
 const facts: PurgeFacts = { id, version: 3, state: "COMPLETED", stateEnteredAtMs: 10, isAnswered: false, newestSequence: 7 };
@@ -59,7 +61,7 @@ describe("purging", () => {
     };
     const behind = (sequence: number) => (sequence >= (oldestNeeded ?? Number.POSITIVE_INFINITY) ? ["bus"] : []);
     const undelivered = { oldestNeeded: async () => oldestNeeded, behind };
-    return { store, writes, purges: createPurges({ store, undelivered, turns: createTurns(), nowMs: () => 1_000 }) };
+    return { store, writes, purges: createPurges({ store, undelivered, turns: pausing(), nowMs: () => 1_000 }) };
   }
 
   /** With as many events as its version says. */
@@ -109,7 +111,7 @@ describe("purging", () => {
     const its = createPurges({
       store: racing,
       undelivered: { oldestNeeded: async () => undefined, behind: () => [] },
-      turns: createTurns(),
+      turns: pausing(),
       nowMs: () => 1,
     });
     expect(await its.purge([seen], terms)).toMatchObject({ value: { purged: [], events: 0, kept: [{ because: "changed" }] } });
@@ -129,10 +131,19 @@ describe("purging", () => {
       },
     };
     const undelivered = { oldestNeeded: async () => undefined, behind: () => [] };
-    const its = createPurges({ store: leaving, undelivered, turns: createTurns(), nowMs: () => 1 });
+    const its = createPurges({ store: leaving, undelivered, turns: pausing(), nowMs: () => 1 });
     expect(await its.purge(seen, terms, left.signal)).toMatchObject({ value: { purged: ["a"], kept: [] } });
     expect(writes).toEqual([eventCountMax]);
     await expect(purges.purge(seen, terms, left.signal)).rejects.toThrow("left");
+  });
+
+  test("who moves a workflow that is gone hears when it was purged, and of one that never was that there is none", async () => {
+    const { store, purges } = world();
+    await purges.purge([await ended(store, "w")], terms);
+    const { manager } = managerOver(store);
+    const move = (id: string) => manager.move({ ...moveTo("ACTIVE"), workflowId: workflowId(id) });
+    expect(await move("w")).toEqual(err({ type: "workflow-purged", workflowId: "w", purgedAtMs: 1_000 }));
+    expect(await move("x")).toEqual(err({ type: "workflow-not-found", workflowId: "x" }));
   });
 
   test("a store that cannot be written says so", async () => {
@@ -158,7 +169,7 @@ describe("purging", () => {
     await ended(store, "w", 300);
     const history = async (version: number): Promise<readonly (readonly number[])[]> => {
       const parts: number[][] = [];
-      for await (const { events, isLast } of historyOf(store, workflow("w", { version }), createTurns()())) {
+      for await (const { events, isLast } of historyOf(store, workflow("w", { version }), pausing()())) {
         parts.push(events.map((each) => each.version));
         if (isLast) return parts;
       }

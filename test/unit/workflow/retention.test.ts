@@ -1,7 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { WorkflowId } from "../../../src/kernel/ids.ts";
 import { err } from "../../../src/kernel/result.ts";
-import { createTurns } from "../../../src/runtime/turns.ts";
 import { createMemoryWorkflowStore } from "../../../src/storage/memory/workflow-store.ts";
 import type { RetentionPolicy } from "../../../src/workflow/core/policy.ts";
 import { purgeBounds } from "../../../src/workflow/core/purge.ts";
@@ -9,7 +8,8 @@ import { endedTypesMax, retentionIntervalMs } from "../../../src/workflow/limits
 import type { Archive, WorkflowStore } from "../../../src/workflow/ports.ts";
 import { createPurges } from "../../../src/workflow/purge.ts";
 import { createRetention } from "../../../src/workflow/retention.ts";
-import { event, workflow } from "../../support/storage-values.ts";
+import { pausing } from "../../support/pausing.ts";
+import { answering, event, workflow } from "../../support/storage-values.ts";
 
 const hourMs = 3_600_000;
 const policy = (fields: Partial<RetentionPolicy> = {}): RetentionPolicy => ({
@@ -27,11 +27,15 @@ function world(
   let nowMs = 10 * hourMs;
   const memory = createMemoryWorkflowStore(() => nowMs);
   const log: string[] = [];
+  const looks: string[] = [];
   const isReadOnly = { now: false };
   const store: WorkflowStore = {
     ...memory,
     ...(options.keptBeforeMs && { keptBeforeMs: options.keptBeforeMs }),
-    ended: (page) => memory.ended({ ...page, limit: Math.min(page.limit, options.pageMax ?? page.limit) }),
+    ended: (page) => {
+      looks.push(page.type);
+      return memory.ended({ ...page, limit: Math.min(page.limit, options.pageMax ?? page.limit) });
+    },
     purgeWorkflows: async (purge) => {
       if (isReadOnly.now) {
         log.push("no write");
@@ -41,12 +45,16 @@ function world(
       return memory.purgeWorkflows(purge);
     },
   };
-  const undelivered = { oldestNeeded: async () => undefined, behind: () => [] };
-  const purges = createPurges({ store, undelivered, turns: createTurns(), nowMs: () => nowMs });
+  const sink: { needed: number | undefined } = { needed: undefined };
+  const undelivered = { oldestNeeded: async () => sink.needed, behind: () => [] };
+  const purges = createPurges({ store, undelivered, turns: pausing(), nowMs: () => nowMs });
   const timers = new Map<() => void, number>();
   const purged = { workflows: 0, events: 0 };
-  const logged = (level: string) => (fields: object, message: string) =>
-    void log.push(`${level} ${message} ${"type" in fields ? fields.type : ""}`.trimEnd());
+  const infos: object[] = [];
+  const logged = (level: string) => (fields: object, message: string) => {
+    log.push(`${level} ${message} ${"type" in fields ? fields.type : ""}`.trimEnd());
+    if (level === "info") infos.push(fields);
+  };
   const retention = createRetention({
     store,
     purges,
@@ -65,7 +73,12 @@ function world(
   });
   return {
     store,
+    memory,
     log,
+    infos,
+    looks,
+    timers,
+    sink,
     isReadOnly,
     purged,
     retention,
@@ -130,6 +143,66 @@ test("what a page does not hold is purged in the same round", async () => {
   await retention.stop();
 });
 
+test("behind a page of which some must stay, it looks further; behind one of which all must, it does not", async () => {
+  const { retention, ended, pass, ids, memory, looks } = world({ a: policy(), b: policy() }, { pageMax: 2 });
+  const answered = async (id: string, type: string, atMs: number) => {
+    const done = workflow(id, { type, state: "COMPLETED", stateEnteredAtMs: atMs });
+    const puts = [{ workflow: done, expected: "absent" as const }];
+    await memory.apply({ puts, events: [event(done)], ...answering(`r-${id}`, "d", 10 * hourMs) });
+  };
+  await answered("a1", "a", 1);
+  await ended("a2", "a", 2);
+  await ended("a3", "a", 3);
+  for (const [index, id] of ["b1", "b2"].entries()) await answered(id, "b", index);
+  await ended("b3", "b", 3);
+  retention.start();
+  await pass(retentionIntervalMs / 2);
+  expect(await ids()).toEqual(["a1", "b1", "b2", "b3"]);
+  expect(looks).toEqual(["a", "a", "b"]);
+  await retention.stop();
+});
+
+test("what a sink has still to be told of stays until it has been told", async () => {
+  const { retention, ended, pass, ids, sink } = world({ a: policy() });
+  await ended("w", "a", 1);
+  await ended("x", "a", 2);
+  sink.needed = 2;
+  retention.start();
+  await pass(2_000);
+  expect(await ids()).toEqual(["x"]);
+  sink.needed = undefined;
+  await pass(2 * retentionIntervalMs);
+  expect(await ids()).toEqual([]);
+  await retention.stop();
+});
+
+test("types behind many that have no policy are found", async () => {
+  const { retention, ended, pass, ids } = world({ z: policy() });
+  for (let index = 0; index < endedTypesMax; index += 1) await ended(`t-${index}`, `type-${index}`, 1);
+  await ended("w", "z", 1);
+  retention.start();
+  await pass(retentionIntervalMs / 2);
+  expect(await ids()).not.toContain("w");
+  await retention.stop();
+});
+
+test("what has ended is kept to the millisecond, also longer than a store remembers how long it was open", async () => {
+  const afterMs = 60 * hourMs;
+  const { retention, ended, pass, ids, infos } = world({ a: policy({ afterMs }) });
+  const startMs = 10 * hourMs;
+  await ended("w", "a", startMs);
+  await ended("younger", "a", startMs + retentionIntervalMs);
+  await pass(afterMs - 1_000);
+  retention.start();
+  await pass(999);
+  expect(await ids()).toEqual(["w", "younger"]);
+  await pass(1);
+  expect(await ids()).toEqual(["younger"]);
+  await pass(2_000);
+  expect(infos).toEqual([{ type: "a", workflows: 1, events: 1, archived: false }]);
+  await retention.stop();
+});
+
 test("a store that cannot be written is tried once in a round, whatever there is to purge", async () => {
   const { retention, ended, pass, log, isReadOnly, ids } = world({ a: policy(), b: policy() });
   await ended("v", "a", 1);
@@ -155,15 +228,18 @@ describe("a policy that archives", () => {
         log.push(`archive ${ids.join(" ")}`);
       },
     };
-    const { retention, ended, pass, ids, log } = world({ a: policy({ archive: true }) }, { archive });
+    const { retention, ended, pass, ids, log } = world({ a: policy({ archive: true }), b: policy() }, { archive });
     await ended("w", "a", 1);
+    await ended("x", "b", 1);
     retention.start();
     await pass(2_000);
     expect(log).toEqual(["error workflows are not purged as the policies of their types say"]);
-    expect(await ids()).toEqual(["w"]);
+    expect(await ids()).toEqual(["w", "x"]);
     isBroken = false;
     await pass(2 * retentionIntervalMs);
-    expect(log.slice(1)).toEqual(["archive w", "purge w", "info workflows purged by the policy of their type a"]);
+    const told = "info workflows purged by the policy of their type";
+    // What the policy of its type does not want there is not archived.
+    expect(log.slice(1)).toEqual(["archive w", "purge w", `${told} a`, "purge x", `${told} b`]);
     expect(archived).toEqual(["w"]);
     await retention.stop();
   });
@@ -193,8 +269,54 @@ test("a clock that is far ahead purges nothing that the store has not been open 
   await retention.stop();
 });
 
+test("who stops it waits for the write that is under way, and then nothing is left of it: no timer, no error", async () => {
+  const { retention, ended, pass, store, memory, timers, log } = world({ a: policy() });
+  await ended("w", "a", 1);
+  const writing = Promise.withResolvers<void>();
+  const write = store.purgeWorkflows;
+  store.purgeWorkflows = async (purge) => {
+    await writing.promise;
+    return write(purge);
+  };
+  retention.start();
+  await pass(2_000);
+  let isStopped = false;
+  const stopping = retention.stop().then(() => {
+    isStopped = true;
+  });
+  await pass(0);
+  expect(isStopped).toBe(false);
+  await memory.close();
+  writing.resolve();
+  await stopping;
+  expect(timers.size).toBe(0);
+  expect(log).toEqual(["purge w"]);
+
+  const looking = world({ a: policy() });
+  await looking.ended("w", "a", 1);
+  const look = Promise.withResolvers<void>();
+  const ends = looking.store.ended;
+  looking.store.ended = async (page) => {
+    await look.promise;
+    return ends(page);
+  };
+  looking.retention.start();
+  await looking.pass(2_000);
+  const ending = looking.retention.stop();
+  look.resolve();
+  await ending;
+  expect(looking.log).toEqual([]);
+
+  const idle = world({ a: policy() });
+  idle.retention.start();
+  await idle.pass(2_000);
+  expect(idle.timers.size).toBe(1);
+  await idle.retention.stop();
+  expect(idle.timers.size).toBe(0);
+});
+
 test("it ends between two writes when it is stopped, and with a store that cannot be written until the next time", async () => {
-  const { retention, ended, pass, ids, store } = world({ a: policy() });
+  const { retention, ended, pass, ids, infos, store } = world({ a: policy() });
   for (let index = 0; index <= 2 * purgeBounds.workflowCountMax; index += 1) await ended(`w-${index}`, "a", index);
   retention.start();
   await pass(1_000);
@@ -202,6 +324,7 @@ test("it ends between two writes when it is stopped, and with a store that canno
   await stopping;
   const left = (await ids()).length;
   expect(left).toBeGreaterThan(0);
+  expect(infos).toMatchObject([{ workflows: 2 * purgeBounds.workflowCountMax + 1 - left }]);
   await pass(10 * retentionIntervalMs);
   expect(await ids()).toHaveLength(left);
 

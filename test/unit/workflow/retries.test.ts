@@ -122,6 +122,7 @@ describe("a retry of an atomic transition", () => {
           ? { ok: true, value: { event: { transactionId } } }
           : { error: { type: "transaction-aborted", transactionId } },
       );
+      expect(restarted.ownPart.counts).toEqual({ endings: 0, wanted: 0 });
     },
   );
 
@@ -228,6 +229,22 @@ describe("a caller that leaves", () => {
     other.abort();
     expect(await joined).toMatchObject({ error: { type: "outcome-pending", transactionId } });
     expect(first.request.signal.aborted).toBe(true);
+  });
+
+  test("is told nothing more; who has joined is told of the transaction", async () => {
+    const under = await withWorkflow();
+    const answered = Promise.withResolvers<typeof allowed>();
+    under.engine.answer = () => answered.promise;
+    const told: string[] = [];
+    const leaving = new AbortController();
+    const left = under.manager.moveTogether(command, { signal: leaving.signal, onBegun: () => told.push("who has left") });
+    const joined = beginTogether(under, command, { onBegun: (id) => told.push(`who has joined: ${id}`) });
+    leaving.abort();
+    expect(await left).toMatchObject({ error: { type: "outcome-pending", transactionId: undefined } });
+    answered.resolve(allowed);
+    await (await joined).prepare(transactionId);
+    await manyTurns();
+    expect(told).toEqual([`who has joined: ${transactionId}`]);
   });
 
   test("ends a transaction without a request id too", async () => {

@@ -98,33 +98,95 @@ test("a turn that lasts too long is handed on; the next turns go by age, and who
   await first;
 });
 
-// Nobody could change that workflow any more, until a restart.
-test.each(["before", "after"])("whoever leaves just %s its turn comes keeps nobody behind it from theirs", async (when) => {
-  let handOn = (): void => {};
+/** Rivals whose turns last until the test says so. */
+function handTimed() {
+  const timers = new Set<() => void>();
   const rivals = createRivals({
     setTimer: (_, run) => {
-      handOn = run;
-      return () => {};
+      timers.add(run);
+      return () => timers.delete(run);
     },
   });
   const done: string[] = [];
-  const run = (name: string) => async () => void done.push(name);
+  return {
+    timers,
+    done,
+    /** The turns that are under way last too long. */
+    handOn: () => {
+      for (const run of timers) run();
+    },
+    inTurn: <T>(act: () => Promise<T>, { hasLost = true, signal = caller.signal } = {}) =>
+      rivals.inTurn(workflowId, { age: rivals.age(), hasLost }, signal, act),
+    run: (name: string) => async () => void done.push(name),
+  };
+}
+
+const settled = async (): Promise<void> => {
+  for (let turns = 0; turns < 5; turns += 1) await soon();
+};
+
+// Nobody could change that workflow any more, until a restart.
+test.each(["long before", "just before", "just after"])(
+  "whoever leaves %s its turn comes keeps nobody behind it from theirs",
+  async (when) => {
+    const { handOn, done, inTurn, run } = handTimed();
+    const endless = Promise.withResolvers<void>();
+    const leaving = new AbortController();
+    const first = inTurn(() => endless.promise);
+    const second = inTurn(run("second"), { signal: leaving.signal });
+    const third = inTurn(run("third"));
+    if (when !== "just after") leaving.abort();
+    if (when === "long before") await settled();
+    expect(done).toEqual([]);
+    handOn();
+    if (when === "just after") leaving.abort();
+    await settled();
+    expect(done).toContain("third");
+    // There is no line any more.
+    const fourth = inTurn(run("fourth"));
+    await soon();
+    expect(done).toContain("fourth");
+    endless.resolve();
+    await Promise.all([first, second, third, fourth]);
+  },
+);
+
+test("whoever leaves the middle of the line gives nobody a turn that is another's", async () => {
+  const { handOn, done, inTurn, run } = handTimed();
   const endless = Promise.withResolvers<void>();
   const leaving = new AbortController();
-  const inTurn = <T>(signal: AbortSignal, act: () => Promise<T>) =>
-    rivals.inTurn(workflowId, { age: rivals.age(), hasLost: true }, signal, act);
-  const first = inTurn(caller.signal, () => endless.promise);
-  const second = inTurn(leaving.signal, run("second"));
-  const third = inTurn(caller.signal, run("third"));
-  if (when === "before") leaving.abort();
+  const turns = [inTurn(() => endless.promise), inTurn(run("second")), inTurn(run("third"), { signal: leaving.signal })];
+  leaving.abort();
+  await settled();
+  expect(done).toEqual([]);
   handOn();
-  if (when === "after") leaving.abort();
-  for (let turns = 0; turns < 5; turns += 1) await soon();
-  expect(done).toContain("third");
-  // There is no line any more.
-  const fourth = inTurn(caller.signal, run("fourth"));
-  await soon();
-  expect(done).toContain("fourth");
+  await settled();
+  expect(done).toEqual(["second"]);
   endless.resolve();
-  await Promise.all([first, second, third, fourth]);
+  await Promise.all(turns);
+});
+
+test("as long as nobody has lost, nobody waits for anybody", async () => {
+  const { done, inTurn, run } = handTimed();
+  const endless = Promise.withResolvers<void>();
+  const first = inTurn(() => endless.promise, { hasLost: false });
+  await inTurn(run("second"), { hasLost: false });
+  expect(done).toEqual(["second"]);
+  endless.resolve();
+  await first;
+});
+
+test("a turn that has lasted too long and then ends hands on no second time, and one that ends leaves no timer", async () => {
+  const { handOn, timers, done, inTurn, run } = handTimed();
+  const [long, longer] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const turns = [inTurn(() => long.promise), inTurn(() => longer.promise), inTurn(run("third"))];
+  handOn();
+  await settled();
+  long.resolve();
+  await settled();
+  expect(done).toEqual([]);
+  longer.resolve();
+  await Promise.all(turns);
+  expect(done).toEqual(["third"]);
+  expect(timers.size).toBe(0);
 });
