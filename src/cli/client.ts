@@ -15,6 +15,7 @@ import { clientFactory, openChannel } from "../rpc/clients/channel.ts";
 import { clientFailure } from "../rpc/errors.ts";
 import { takeGrpcLog } from "../rpc/grpc-log.ts";
 import { toldTransaction } from "../rpc/transaction-header.ts";
+import { addContext } from "./context/apply.ts";
 import { type Change, type Done, defaultAddress, type FailureFormat, reportFailure } from "./failure.ts";
 import { type OutputFormat, print, printAs } from "./output.ts";
 import { whyUnanswered } from "./unanswered.ts";
@@ -24,6 +25,8 @@ export type ClientOptions = {
   readonly address: string;
   readonly output: OutputFormat;
   readonly timeout: number;
+  /** Of services that other processes serve; a context has them. */
+  readonly elsewhere?: { readonly predicate?: string | undefined; readonly commit?: string | undefined };
   /** Of what shows something: go on, and look this often for what has changed. */
   readonly watch?: true;
   readonly interval?: number;
@@ -31,6 +34,7 @@ export type ClientOptions = {
 
 /** Options that every command has which talks to a server. */
 export function addClientOptions(command: Command): Command {
+  addContext(command);
   return command
     .addOption(
       new Option("--address <host:port>", "where Concord is")
@@ -68,11 +72,11 @@ function intervalArgument(text: string): number {
   throw new InvalidArgumentError(`It must be ${formatDuration(lookMsMin)} at least.`);
 }
 
-export function connect(channel: Channel) {
+export function connect(channel: Channel, elsewhere: { readonly predicate?: Channel; readonly commit?: Channel } = {}) {
   return {
     workflows: clientFactory.create(WorkflowServiceDefinition, channel),
-    predicates: clientFactory.create(PredicateLogicDefinition, channel),
-    commits: clientFactory.create(TwoPhaseCommitDefinition, channel),
+    predicates: clientFactory.create(PredicateLogicDefinition, elsewhere.predicate ?? channel),
+    commits: clientFactory.create(TwoPhaseCommitDefinition, elsewhere.commit ?? channel),
   };
 }
 
@@ -84,21 +88,42 @@ export async function withClients(
   run: (clients: Clients) => Promise<void>,
   change?: () => Change,
 ): Promise<void> {
-  const channel = openChannel(options.address);
+  const channels = openChannels(options);
   takeGrpcLog((text) => process.stderr.write(`${printable(text)}\n`));
   printAs(options.output);
   try {
-    const clients = connect(channel);
+    const clients = connect(channels.own, channels);
     const { watch, interval: everyMs = lookMs, output } = options;
     if (watch === undefined) await run(clients);
     else await watchOutput(() => run(clients), { everyMs, output, signal: untilInterrupted() });
   } catch (error) {
-    const { address, timeout } = options;
+    const { timeout } = options;
+    const address = addressOf(options, error);
     const unanswered = error instanceof ClientError ? await whyUnanswered(clientFailure(error), address, timeout) : undefined;
     process.exitCode = reportFailure(error, { address, change: change?.(), unanswered }, failureFormat(options));
   } finally {
-    channel.close();
+    for (const channel of Object.values(channels)) channel.close();
   }
+}
+
+/** They connect when they are used. */
+function openChannels({ address, elsewhere: { predicate, commit } = {} }: ClientOptions) {
+  return {
+    own: openChannel(address),
+    ...(predicate === undefined ? {} : { predicate: openChannel(predicate) }),
+    ...(commit === undefined ? {} : { commit: openChannel(commit) }),
+  };
+}
+
+/** Where the call has gone that failed. */
+function addressOf({ address, elsewhere = {} }: ClientOptions, error: unknown): string {
+  const path = error instanceof ClientError ? error.path : "";
+  const other = path.includes("PredicateLogic/")
+    ? elsewhere.predicate
+    : path.includes("TwoPhaseCommit/")
+      ? elsewhere.commit
+      : undefined;
+  return other ?? address;
 }
 
 const failureFormat = ({ output }: ClientOptions): FailureFormat => (output === "table" ? "text" : "json");

@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import { contextOption } from "./context/apply.ts";
 
 /** Loaded only when wanted: a client need not wait for the server's code. */
 const commands: Readonly<Record<string, () => Promise<Command>>> = {
@@ -11,6 +12,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   tx: async () => (await import("./tx.ts")).txCommand(),
   participants: async () => (await import("./participants.ts")).participantsCommand(),
   info: async () => (await import("./info.ts")).infoCommand(),
+  context: async () => (await import("./context.ts")).contextCommand(),
   config: async () => (await import("./config.ts")).configCommand(),
 };
 
@@ -19,6 +21,7 @@ export async function createProgram([name = ""]: readonly string[], version: str
   const program = new Command("concord")
     .description("Lifecycle state of long-running work, guarded by rules, committed atomically with other services.")
     .version(version)
+    .addOption(contextOption())
     .configureHelp({ sortSubcommands: false })
     // What stands behind a command is its own: `concord rule get cold --version 2`.
     .enablePositionalOptions();

@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { environmentName } from "../config.ts";
 import { printable } from "../kernel/text.ts";
 import { type FailureFormat, jsonLine, reportFailure } from "./failure.ts";
 
@@ -11,6 +12,9 @@ export async function runProgram(program: Command): Promise<void> {
 
 /** `exit` ends the process, or throws. */
 export async function runCommandLine(program: Command, args: readonly string[], exit: (code: number) => never): Promise<void> {
+  // An empty variable is how shells and containers say "not set".
+  for (const name of Object.keys(process.env))
+    if (name.startsWith(environmentName("")) && process.env[name] === "") delete process.env[name];
   const format: FailureFormat = forPrograms.test(args.join("\n")) ? "json" : "text";
   if (format === "text") program.showHelpAfterError("(--help shows what is possible)");
   let isOver = false;

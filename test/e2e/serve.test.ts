@@ -166,7 +166,7 @@ test("the three services in three processes: rules judge, and an atomic transiti
   const workflow = await serve(freshFolder(), { flags: ["--services", "workflow", ...peers] });
   const inventory = await participate("inventory", { address: commit.address, dataDir: freshFolder() });
   const channels = [workflow, predicate].map(({ address }) => openChannel(address));
-  const [workflows, predicates] = channels.map(connect);
+  const [workflows, predicates] = channels.map((channel) => connect(channel));
   if (workflows === undefined || predicates === undefined) throw new Error("two channels, two clients");
   const rule = { ruleId: "ready", expression: "workflow.metadata.ready", message: "'not ready'" };
   await predicates.predicates.createRule({ ...rule, ...by });
