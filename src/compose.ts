@@ -117,7 +117,12 @@ type Part = {
   readonly close: () => Promise<void>;
 };
 
-type Options = { readonly config: Config; readonly logger: Logger };
+type Options = {
+  readonly config: Config;
+  readonly logger: Logger;
+  /** How many lines of the log were lost. */
+  readonly lostLogLines?: () => number;
+};
 
 type Wiring = Options & {
   readonly metrics: ReturnType<typeof createMetrics>;
@@ -133,7 +138,7 @@ export type ExtraServices = (workflow: WorkflowServiceImplementation<RpcContext>
 
 /** Wires the configured services to their stores and to each other, over gRPC, and serves them. */
 export async function startConcord(options: Options, extraServices?: ExtraServices): Promise<Result<Concord, StartFailure>> {
-  const { config, logger } = options;
+  const { config, logger, lostLogLines } = options;
   // Before anything is made, opened or claimed: what is wrong here leaves all as it was.
   const sinkSettings = readSinkSettings(config);
   if (!sinkSettings.ok) return sinkSettings;
@@ -150,9 +155,10 @@ export async function startConcord(options: Options, extraServices?: ExtraServic
       "a defect: an invariant does not hold; what it is about is refused",
     );
   });
-  const traced = config.trace === undefined ? undefined : openTraceWriter(config.trace);
+  const traced = config.trace === undefined ? undefined : openTraceWriter(config.trace, logger);
   if (traced && !traced.ok) return traced;
   const trace = traced?.value;
+  metrics.lostLines({ log: lostLogLines, trace: trace?.lostLines });
   const wiring: Wiring = {
     ...options,
     metrics,

@@ -10,6 +10,7 @@ import { timerMaxMs } from "./kernel/limits.ts";
 import type { DurationMs } from "./kernel/time.ts";
 import { openChannel } from "./rpc/clients/channel.ts";
 import { createParticipantTransport } from "./rpc/clients/participant-transport.ts";
+import { takeGrpcLog } from "./rpc/grpc-log.ts";
 import { systemClock } from "./runtime/clock.ts";
 import { createLogger } from "./runtime/logger.ts";
 import type { PostgresOpenFailure } from "./storage/postgres/check-server.ts";
@@ -78,7 +79,10 @@ export type ParticipantOptions = {
    */
   readonly log: string | ParticipantLog;
   readonly resource: Resource;
-  /** One structured line per protocol step; pino fits. Default: JSON lines on standard error. */
+  /**
+   * One structured line per protocol step, and what grpc-js complains about in this process; pino fits. Default: JSON lines on standard error;
+   * if these cannot be written, the participant goes on.
+   */
   readonly logger?: Logger;
   /** Prepares taken at once, 1 to 65,536. Default: 256. */
   readonly prepareCredit?: number;
@@ -107,6 +111,7 @@ export async function createParticipant(options: ParticipantOptions): Promise<Pa
   checkOptions({ coordinators, participantId, prepareCredit });
   const own = typeof options.log === "string" ? await openLog(options.log) : undefined;
   const log = own ?? (options.log as ParticipantLog);
+  takeGrpcLog((text) => logger.warn({ text }, "grpc complains"));
   const links = coordinators.map((address) => ({ address, channel: openChannel(address) }));
   const participant = createSdkParticipant({
     coordinators: links.map(createParticipantTransport),

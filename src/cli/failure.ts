@@ -16,6 +16,17 @@ export class CommandError extends Error {
   override readonly name = "CommandError";
 }
 
+/** Of a command whose log is for machines: they are told in a line of it. */
+export class LoggedError extends Error {
+  override readonly name = "LoggedError";
+  override readonly cause: unknown;
+
+  constructor(cause: unknown) {
+    super("told in the log");
+    this.cause = cause;
+  }
+}
+
 /** A change that was asked for, as far as its caller knows it. */
 export type Change = {
   readonly requestId: string;
@@ -44,13 +55,22 @@ export type Asked = {
  * knows whether the change was made, else 1.
  */
 export function reportFailure(error: unknown, asked: Asked = {}, format: FailureFormat = "text"): number {
+  if (error instanceof LoggedError) return reportFailure(error.cause, asked, "log");
   const { code, message, lines, known } = told(error, asked);
+  if (format === "log") {
+    process.stderr.write(`${logLine(lines.join("\n"))}\n`);
+    return code;
+  }
   // Of programs' errors, each is one line, as their answers are.
   write(format === "text" ? lines.join("\n") : jsonLine(code, message, known));
   return code;
 }
 
-export type FailureFormat = "text" | "json";
+/** `log`: of a command whose log is for machines, its last line. */
+export type FailureFormat = "text" | "json" | "log";
+
+export const logLine = (text: string): string =>
+  JSON.stringify({ level: "fatal", time: new Date().toISOString(), msg: text.trim().replace(/^error: /, "") });
 
 export const jsonLine = (exitCode: number, message: string, known: object = {}): string =>
   JSON.stringify({ error: { exitCode, message, ...known } });

@@ -15,7 +15,9 @@ import { openTraceWriter } from "../runtime/trace-writer.ts";
 import { openSqliteParticipantLog } from "../storage/sqlite/participant-log.ts";
 import { addressArgument, durationOption, idArgument, seedArgument } from "./client.ts";
 import { CommandError, reportFailure } from "./failure.ts";
-import { loggerOf, stopOnSignal } from "./serve.ts";
+import { openLog } from "./log.ts";
+import { inLog, toldWith } from "./log-format.ts";
+import { stopOnSignal } from "./serve.ts";
 
 const failurePoints = ["prepare", "vote", "commit"] as const;
 
@@ -75,13 +77,13 @@ export function participantCommand(): Command {
         .choices(["auto", "pretty", "json"])
         .default("auto"),
     )
-    .action(run);
+    .action((id: string, options: Options) => inLog(options.logFormat, () => run(id, options)));
 }
 
 async function run(id: string, options: Options): Promise<void> {
   // It may kill itself: what it has logged by then is what happened.
-  const logger = loggerOf(options, true);
-  const traced = options.trace === undefined ? undefined : openTraceWriter(options.trace);
+  const { logger } = openLog({ ...options, sync: true });
+  const traced = options.trace === undefined ? undefined : openTraceWriter(options.trace, logger);
   if (traced && !traced.ok) throw new CommandError(traced.error.message);
   const opened = await openSqliteParticipantLog({ path: join(options.dataDir, `participant-${id}.sqlite`) });
   if (!opened.ok) throw new CommandError(opened.error.message);
@@ -100,7 +102,7 @@ async function run(id: string, options: Options): Promise<void> {
     // In a program it would wait for somebody to mend that; who tries things out at a terminal wants to know.
     onRefused: ({ headline, message, remedy }) => {
       const error = new CommandError(`${headline}: ${message}; ${remedy}`);
-      void stop().then(() => process.exit(reportFailure(error)));
+      void stop().then(() => process.exit(reportFailure(toldWith(options.logFormat, error))));
     },
     onStep: async ({ type }) => {
       if (type === "before-vote-sent" && options.failOn === "vote") die(logger, "vote");

@@ -1,7 +1,8 @@
 import type { Command } from "commander";
 import { environmentName } from "../config.ts";
 import { printable } from "../kernel/text.ts";
-import { type FailureFormat, jsonLine, reportFailure } from "./failure.ts";
+import { type FailureFormat, jsonLine, logLine, reportFailure } from "./failure.ts";
+import { logsForMachines } from "./log-format.ts";
 
 /** Runs what the command line says. A wrong command line exits with 2, a failure with 1. */
 export async function runProgram(program: Command): Promise<void> {
@@ -15,7 +16,7 @@ export async function runCommandLine(program: Command, args: readonly string[], 
   // An empty variable is how shells and containers say "not set".
   for (const name of Object.keys(process.env))
     if (name.startsWith(environmentName("")) && process.env[name] === "") delete process.env[name];
-  const format: FailureFormat = forPrograms.test(args.join("\n")) ? "json" : "text";
+  const format = formatOf(args);
   if (format === "text") program.showHelpAfterError("(--help shows what is possible)");
   let isOver = false;
   const leave = (code: number): never => {
@@ -27,9 +28,14 @@ export async function runCommandLine(program: Command, args: readonly string[], 
     await program.parseAsync(args, { from: "user" });
   } catch (error) {
     if (isOver) throw error;
-    // What it has opened by then must not keep it alive.
-    exit(reportFailure(error, {}, format));
+    // What it has opened by then must not keep it alive. Whoever logs, has said what belongs in its log.
+    exit(reportFailure(error, {}, format === "log" ? "text" : format));
   }
+}
+
+function formatOf(args: readonly string[]): FailureFormat {
+  if (logsForMachines(args)) return "log";
+  return forPrograms.test(args.join("\n")) ? "json" : "text";
 }
 
 /** A command line that is wrong has not come to be read: what it asks for is only looked for. */
@@ -39,7 +45,7 @@ const forPrograms = /^(?:-o|--output[\n=])\n?(?:json|yaml)$/m;
 function configure(command: Command, exit: (code: number) => never, format: FailureFormat): void {
   command.exitOverride(({ exitCode }) => exit(exitCode === 0 ? 0 : 2));
   command.configureOutput({
-    outputError: (text, write) => write(format === "text" ? complaintLines(text) : `${complaintJson(text)}\n`),
+    outputError: (text, write) => write(complaints[format](text)),
   });
   for (const subcommand of command.commands) configure(subcommand, exit, format);
 }
@@ -51,4 +57,8 @@ function complaintLines(text: string): string {
   return `${printable(complaint)}${suggestion.trimEnd()}\n`;
 }
 
-const complaintJson = (text: string): string => printable(jsonLine(2, text.trim().replace(/^error: /, "")));
+const complaints: Readonly<Record<FailureFormat, (text: string) => string>> = {
+  text: complaintLines,
+  json: (text) => `${printable(jsonLine(2, text.trim().replace(/^error: /, "")))}\n`,
+  log: (text) => `${logLine(text)}\n`,
+};

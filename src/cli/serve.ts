@@ -1,27 +1,23 @@
 import { Command } from "commander";
 import { startConcord } from "../compose.ts";
-import type { Config } from "../config.ts";
-import { takeGrpcLog } from "../rpc/grpc-log.ts";
-import { createLogger, type Logger } from "../runtime/logger.ts";
+import type { Logger } from "../runtime/logger.ts";
 import { CommandError } from "./failure.ts";
+import { openLog } from "./log.ts";
+import { inLog } from "./log-format.ts";
 import { addSettingOptions, readConfig } from "./settings.ts";
 
 export function serveCommand(): Command {
   const command = new Command("serve").description("serve WorkflowService, PredicateLogic and TwoPhaseCommit");
   return addSettingOptions(command).action(async (flags: Readonly<Record<string, unknown>>) => {
-    const { config } = readConfig(flags);
-    const logger = loggerOf(config);
-    const started = await startConcord({ config, logger });
-    if (!started.ok) throw new CommandError(started.error.message);
-    stopOnSignal(logger, () => started.value.stop());
+    const { config } = await inLog(flags["logFormat"], async () => readConfig(flags));
+    const { logger, lostLines } = openLog(config);
+    const started = await inLog(config.logFormat, async () => {
+      const result = await startConcord({ config, logger, lostLogLines: lostLines });
+      if (!result.ok) throw new CommandError(result.error.message);
+      return result.value;
+    });
+    stopOnSignal(logger, () => started.stop());
   });
-}
-
-export function loggerOf({ logLevel, logFormat }: Pick<Config, "logLevel" | "logFormat">, sync = false): Logger {
-  const pretty = logFormat === "pretty" || (logFormat === "auto" && process.stderr.isTTY);
-  const logger = createLogger({ level: logLevel, format: pretty ? "pretty" : "json", sync });
-  takeGrpcLog((text) => logger.warn({ text }, "grpc complains"));
-  return logger;
 }
 
 /** `make` and `timeout` hand on a signal that the terminal has sent to everybody: one wish, told twice. */

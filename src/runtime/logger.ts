@@ -1,6 +1,7 @@
 import { type Logger, pino } from "pino";
-import pretty from "pino-pretty";
+import { prettyFactory } from "pino-pretty";
 import { printable, printableLines } from "../kernel/text.ts";
+import { createLineWriter } from "./line-writer.ts";
 
 export type LogLevel = "trace" | "debug" | "info" | "warn" | "error" | "fatal" | "silent";
 
@@ -13,6 +14,12 @@ export type LoggerOptions = {
   readonly sync?: boolean;
 };
 
+export type Log = {
+  readonly logger: Logger;
+  /** How many lines were lost, because nothing could be written for long. */
+  readonly lostLines: () => number;
+};
+
 /** A log line, as JSON, whose texts do nothing to a terminal. A stack keeps its lines. */
 function printableLine(line: string): string {
   const shown: unknown = JSON.parse(line, (key, value: unknown) => {
@@ -23,12 +30,27 @@ function printableLine(line: string): string {
 }
 
 /** One JSON object a line; for people, if asked, one coloured line. Written to standard error: standard output is for answers. */
-export function createLogger(options: LoggerOptions): Logger {
+export function createLog(options: LoggerOptions): Log {
   const settings = { level: options.level, base: null, timestamp: pino.stdTimeFunctions.isoTime };
-  if (options.format === "pretty") {
-    const stream = pretty({ destination: 2, translateTime: "SYS:HH:MM:ss.l", singleLine: true, sync: true });
-    return pino(settings, { write: (line) => void stream.write(printableLine(line)) });
-  }
-  const destination = pino.destination({ dest: 2, sync: options.sync ?? false });
-  return pino({ ...settings, formatters: { level: (label) => ({ level: label }) } }, destination);
+  const isForPeople = options.format === "pretty";
+  const lines = createLineWriter({
+    fd: 2,
+    sync: isForPeople || (options.sync ?? false),
+    onUnstuck: (lost, cause) => {
+      if (lost > 0) logger.warn({ lost, cause }, "the log could not be written for a while; lines are missing before this one");
+    },
+  });
+  const logger = isForPeople
+    ? pino(settings, forPeople(lines.write))
+    : pino({ ...settings, formatters: { level: levelName } }, lines);
+  return { logger, lostLines: lines.lost };
+}
+
+export const createLogger = (options: LoggerOptions): Logger => createLog(options).logger;
+
+const levelName = (label: string) => ({ level: label });
+
+function forPeople(write: (text: string) => void): { write(line: string): void } {
+  const shown = prettyFactory({ translateTime: "SYS:HH:MM:ss.l", singleLine: true });
+  return { write: (line) => write(shown(printableLine(line))) };
 }

@@ -190,6 +190,17 @@ export function createMetrics() {
         }
       },
     });
+  const lostLines = (readers: Readonly<Record<string, (() => number) | undefined>>) =>
+    new Counter({
+      name: "concord_log_lines_lost_total",
+      help: "Lines of the log, and of the trace, that could not be written",
+      labelNames: ["of"],
+      registers,
+      collect() {
+        this.reset();
+        for (const [of, read] of Object.entries(readers)) if (read) this.inc({ of }, read());
+      },
+    });
   const loopDelay = new Histogram({
     name: "concord_loop_delay_seconds",
     help: "How late a timer of 10 ms fires: how long the event loop is held by others",
@@ -214,7 +225,7 @@ export function createMetrics() {
   });
   /** By name only: what is said after a colon is for the log. */
   const violated = (invariant: string): void => violations.inc({ invariant: invariant.split(":", 1)[0] ?? "" });
-  return { commit, workflow, predicate, edge, stores, loop, violated, sinks: sinkMetrics(registry), registry };
+  return { commit, workflow, predicate, edge, stores, lostLines, loop, violated, sinks: sinkMetrics(registry), registry };
 }
 
 function predicateMetrics(registry: Registry) {

@@ -1,6 +1,11 @@
 import { expect, test } from "vitest";
 import { createHostCheck } from "../../../src/http/hosts.ts";
 
+test("who listens at a unix socket takes names of this machine only", () => {
+  const isMeantForUs = createHostCheck("unix:/run/concord.sock", []);
+  expect([isMeantForUs("localhost"), isMeantForUs("rebound.example")]).toEqual([true, false]);
+});
+
 test.each([
   ["127.0.0.1", [], "localhost:50080", true],
   ["127.0.0.1", [], "127.9.9.9", true],
@@ -15,5 +20,5 @@ test.each([
   ["0.0.0.0", [], "other.example", true],
   ["10.0.0.7", [], "other.example", true],
 ])("who listens on %s, with %j, takes %s: %s", (listen, allowed, header, expected) => {
-  expect(createHostCheck(listen, allowed)(header)).toBe(expected);
+  expect(createHostCheck(`${listen}:50080`, allowed)(header)).toBe(expected);
 });

@@ -5,7 +5,7 @@ import { openTraceWriter, type TraceWriter } from "../../../src/runtime/trace-wr
 import { temporaryFolder } from "../../support/concord.ts";
 
 function opened(path: string): TraceWriter {
-  const writer = openTraceWriter(path);
+  const writer = openTraceWriter(path, { warn: () => undefined, error: () => undefined });
   if (!writer.ok) throw new Error(writer.error.message);
   return writer.value;
 }
