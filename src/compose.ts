@@ -16,6 +16,7 @@ import { TwoPhaseCommitDefinition } from "./gen/concord/commit/v1/two_phase_comm
 import { PredicateLogicDefinition } from "./gen/concord/predicate/v1/predicate_logic.ts";
 import { WorkflowServiceDefinition, type WorkflowServiceImplementation } from "./gen/concord/workflow/v1/workflow_service.ts";
 import { type HttpServer, serveHttp } from "./http/server.ts";
+import { withPort } from "./kernel/address.ts";
 import { onViolation } from "./kernel/assert.ts";
 import type { ParticipantId, TransactionId } from "./kernel/ids.ts";
 import { err, ok, type Result } from "./kernel/result.ts";
@@ -54,6 +55,7 @@ import type { Logger } from "./runtime/logger.ts";
 import { createLoopWatch, type LoopWatch } from "./runtime/loop-watch.ts";
 import { createMetrics, type MetricsServer, serveMetrics } from "./runtime/metrics.ts";
 import { purgeAnswers } from "./runtime/purge-answers.ts";
+import { removeStaleSocket } from "./runtime/stale-socket.ts";
 import { openTraceWriter, type TraceWriter } from "./runtime/trace-writer.ts";
 import { createTurns } from "./runtime/turns.ts";
 import { readSinksFile, type SinkSettings } from "./sinks-file.ts";
@@ -215,6 +217,9 @@ export async function startConcord(options: Options, extraServices?: ExtraServic
   });
   let port: number;
   try {
+    for (const address of [config.listen, config.metricsListen, config.httpListen]) {
+      if (address !== undefined) await removeStaleSocket(address);
+    }
     port = await server.listen(config.listen);
   } catch (error) {
     await closeAll();
@@ -237,13 +242,12 @@ export async function startConcord(options: Options, extraServices?: ExtraServic
     return err({ message: `http-listen: cannot serve on ${config.httpListen}: ${messageOf(error)}` });
   }
   const unfollow = parts.map((part) => followHealth(server, part, logger));
-  const host = config.listen.slice(0, config.listen.lastIndexOf(":"));
-  for (const part of parts) await part.start?.(`${host}:${port}`);
-  const at = (address: string | undefined, atPort: number): string => `${address?.slice(0, address.lastIndexOf(":"))}:${atPort}`;
+  const ownAddress = withPort(config.listen, port);
+  for (const part of parts) await part.start?.(ownAddress);
   const addresses = {
-    listen: `${host}:${port}`,
-    ...(http && { http: at(config.httpListen, http.port) }),
-    ...(metricsServer && { metrics: at(config.metricsListen, metricsServer.port) }),
+    listen: ownAddress,
+    ...(http && { http: withPort(config.httpListen ?? "", http.port) }),
+    ...(metricsServer && { metrics: withPort(config.metricsListen ?? "", metricsServer.port) }),
   };
   logger.info({ ...addresses, data: config.dataDir, services: config.services }, "serving");
 

@@ -111,7 +111,11 @@ const ruleThreadCount = Math.min(2, Math.max(1, availableParallelism() - 1));
 
 /** Every setting of `concord serve`: one line here is a flag, an environment variable and a key of the config file. */
 const settings = {
-  listen: { schema: listenAddress, default: "127.0.0.1:50051", help: "address to serve on, host:port; port 0 chooses one" },
+  listen: {
+    schema: listenAddress,
+    default: "127.0.0.1:50051",
+    help: "address to serve on, host:port or unix:/path; port 0 chooses one",
+  },
   "data-dir": {
     schema: folder,
     default: "./data",
@@ -229,12 +233,12 @@ const settings = {
   "metrics-listen": {
     schema: listenAddress.optional(),
     default: undefined,
-    help: "address of GET /metrics for Prometheus; unset: not served",
+    help: "address of GET /metrics for Prometheus, host:port or unix:/path; unset: not served",
   },
   "http-listen": {
     schema: listenAddress.optional(),
     default: undefined,
-    help: "address of the HTTP interface, host:port; unset: not served",
+    help: "address of the HTTP interface, host:port or unix:/path; unset: not served",
   },
   "http-allow-host": {
     schema: list(/^[A-Za-z0-9.-]+$|^\*$/, "must be names of hosts, comma separated, without ports; or *, any"),

@@ -69,7 +69,7 @@ export class ParticipantError extends Error {
 }
 
 export type ParticipantOptions = {
-  /** Each coordinator that may enlist this participant, as `host:port`. */
+  /** Each coordinator that may enlist this participant, as `host:port` or `unix:/path`. */
   readonly coordinators: readonly string[];
   /** The name under which transactions enlist it: 1 to 128 of `A-Z a-z 0-9 . _ : -`. Keep it for ever: promises are bound to it. */
   readonly participantId: string;

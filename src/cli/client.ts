@@ -1,5 +1,4 @@
 import { randomUUID } from "node:crypto";
-import { userInfo } from "node:os";
 import { Argument, type Command, InvalidArgumentError, Option } from "commander";
 import { type Channel, ClientError, type Metadata } from "nice-grpc";
 import { durationExamples, environmentName, formatDuration, parseDurationMs, withUnit } from "../config.ts";
@@ -20,6 +19,7 @@ import { type Change, type Done, defaultAddress, type FailureFormat, reportFailu
 import { type OutputFormat, print, printAs } from "./output.ts";
 import { whyUnanswered } from "./unanswered.ts";
 import { watchOutput } from "./watch-output.ts";
+import { userName } from "./user-name.ts";
 
 export type ClientOptions = {
   readonly address: string;
@@ -37,7 +37,7 @@ export function addClientOptions(command: Command): Command {
   addContext(command);
   return command
     .addOption(
-      new Option("--address <host:port>", "where Concord is")
+      new Option("--address <address>", "where Concord is, host:port or unix:/path")
         .env(environmentName("address"))
         .argParser(addressArgument)
         .default(defaultAddress),
@@ -134,7 +134,7 @@ export type Mutation = { readonly reason: string; readonly by: string; readonly 
 export function addMutationOptions(command: Command, defaultReason: string): Command {
   return command
     .option("--reason <text>", "why; kept in the history", defaultReason)
-    .option("--by <name>", "who asks; kept in the history", userInfo().username)
+    .option("--by <name>", "who asks; kept in the history", userName())
     .addOption(requestIdOption());
 }
 
@@ -142,7 +142,7 @@ export function addMutationOptions(command: Command, defaultReason: string): Com
 export function addOperatorOptions(command: Command, kept: string): Command {
   return command
     .requiredOption("--reason <text>", `why; ${kept}`)
-    .option("--by <name>", `who asks; ${kept}`, userInfo().username)
+    .option("--by <name>", `who asks; ${kept}`, userName())
     .addOption(requestIdOption());
 }
 

@@ -1,6 +1,7 @@
 import { type ClientHttp2Session, connect } from "node:http2";
 import type { Socket } from "node:net";
 import { duplexPair } from "node:stream";
+import { unixPeer } from "../rpc/address.ts";
 import type { CarriedSocket } from "../rpc/connections.ts";
 
 /**
@@ -17,7 +18,7 @@ export type Carried = {
 
 /** Its end is the end of the socket, and the other way round. */
 export function carry(socket: Socket, accept: (socket: CarriedSocket) => void): Carried {
-  const { remoteAddress = "", remotePort = 0 } = socket;
+  const { remoteAddress = unixPeer, remotePort = 0 } = socket;
   const [near, far] = duplexPair();
   const session = connect("http://concord", { createConnection: () => near });
   const carried: Carried = { session, open: 0, last: Promise.resolve() };

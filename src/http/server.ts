@@ -1,14 +1,17 @@
 import { readFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import type { AddressInfo, Socket } from "node:net";
+import type { Socket } from "node:net";
 import { RichServerError } from "nice-grpc-error-details";
+import { placeOf as listenPlaceOf } from "../kernel/address.ts";
 import type { DurationMs } from "../kernel/time.ts";
+import { peerText, unixPeer } from "../rpc/address.ts";
 import type { CarriedSocket } from "../rpc/connections.ts";
 import { internalError, overloaded } from "../rpc/errors.ts";
 import { handshakeMs, headerBytesMax, requestMs } from "../rpc/limits.ts";
 import type { Refused } from "../rpc/refusals.ts";
 import type { Logger } from "../runtime/logger.ts";
 import type { LoopWatch } from "../runtime/loop-watch.ts";
+import { portOf } from "../runtime/port-of.ts";
 import { within } from "../runtime/within.ts";
 import { createBodies } from "./bodies.ts";
 import { failureWith } from "./call-failure.ts";
@@ -37,7 +40,7 @@ export type HttpServer = {
 };
 
 type Options = {
-  /** host:port; port 0 has one chosen. */
+  /** host:port, of which port 0 has one chosen; or unix:/path. */
   readonly address: string;
   /** Where calls go. */
   readonly accept: (socket: CarriedSocket) => void;
@@ -59,9 +62,7 @@ const openApi = readFileSync(new URL("../gen/openapi.json", import.meta.url), "u
 /** Serves what the contract says of HTTP: each request becomes a call of gRPC, and its answer JSON. Rejects if it cannot listen. */
 export async function serveHttp(options: Options): Promise<HttpServer> {
   const { logger, loop } = options;
-  const separator = options.address.lastIndexOf(":");
-  const host = options.address.slice(0, separator);
-  const isMeantForUs = createHostCheck(host, options.allowedHosts);
+  const isMeantForUs = createHostCheck(options.address, options.allowedHosts);
   const cors = createCors(options.allowedOrigins);
   const bodies = createBodies(options, options.onRefused);
   const translator = createTranslator();
@@ -121,8 +122,9 @@ export async function serveHttp(options: Options): Promise<HttpServer> {
     }
     if (leaving || carried.session.closed) response.shouldKeepAlive = false;
     const { method, url, socket } = request;
+    const peer = socket.remoteAddress === undefined ? unixPeer : peerText(`${socket.remoteAddress}:${socket.remotePort}`);
     const ms = Math.round(performance.now() - startedMs);
-    logger.debug({ method, path: url, status: response.statusCode, peer: socket.remoteAddress, ms }, "request");
+    logger.debug({ method, path: url, status: response.statusCode, peer, ms }, "request");
   }
 
   async function answerOrRefuse(
@@ -194,10 +196,10 @@ export async function serveHttp(options: Options): Promise<HttpServer> {
 
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   server.once("error", reject);
-  server.listen(Number(options.address.slice(separator + 1)), host.replace(/^\[|\]$/g, ""), resolve);
+  server.listen(listenPlaceOf(options.address), resolve);
   await promise;
   return {
-    port: (server.address() as AddressInfo).port,
+    port: portOf(server),
     receivingBytes: bodies.bytes,
     leave: () => {
       leaving = true;

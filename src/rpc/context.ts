@@ -8,6 +8,7 @@ import type { TimeMs } from "../kernel/time.ts";
 import { StorageUnavailableError } from "../kernel/write.ts";
 import type { Logger } from "../runtime/logger.ts";
 import { type LoopWatch, unwatched } from "../runtime/loop-watch.ts";
+import { peerText } from "./address.ts";
 import type { Calls } from "./calls.ts";
 import { overloaded, toServerError } from "./errors.ts";
 import { isLongPoll } from "./long-polls.ts";
@@ -95,6 +96,7 @@ export function createContextMiddleware(
   return ({ leaving, enter, excess }) =>
     async function* withContext(call, context) {
       const startedMs = performance.now();
+      Object.assign(context, { peer: peerText(context.peer) });
       const log = new CallLog(logger, context);
       const deadlineMs = numberOrNothing(context.metadata.get(deadlineKey));
       const callerSignal = context.signal;

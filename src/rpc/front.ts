@@ -12,6 +12,7 @@ import {
 import { Socket } from "node:net";
 import { assert } from "../kernel/assert.ts";
 import { timerMaxMs } from "../kernel/limits.ts";
+import { unixPeer } from "./address.ts";
 import type { Admission } from "./admission.ts";
 import type { CarriedSocket, Connections } from "./connections.ts";
 import { sizeOfHeaders } from "./headers.ts";
@@ -65,6 +66,8 @@ function standBefore(server: Http2Server, { connections, admission, receiving }:
   const startCall = createStarting();
   server.removeAllListeners("connection");
   const accept: Accept = (socket) => {
+    // Of a unix socket there is nothing to be found out.
+    if (socket.remoteAddress === undefined && !socket.destroyed) Object.assign(socket, { _peername: { address: unixPeer } });
     const connection = connections.open(socket);
     if (connection === undefined) return;
     const line = createLine(socket);

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { type ServerInterceptingCall, type ServerInterceptor, status as Status } from "@grpc/grpc-js";
 import type { RichServerError } from "nice-grpc-error-details";
 import type { Logger } from "../runtime/logger.ts";
+import { peerText } from "./address.ts";
 import { internalError, messageTooLarge, unreadableCall } from "./errors.ts";
 import { callStatus } from "./status-headers.ts";
 
@@ -35,7 +36,7 @@ export function transportRefusals(logger: Logger, requestBytesMax: number): Serv
       const fields = {
         request: randomUUID(),
         rpc: path,
-        peer: call.getPeer(),
+        peer: peerText(call.getPeer()),
         code: Status[status.code],
         message: status.details,
       };

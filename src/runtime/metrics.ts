@@ -1,7 +1,8 @@
 import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import { placeOf } from "../kernel/address.ts";
 import type { DurationMs } from "../kernel/time.ts";
+import { portOf } from "./port-of.ts";
 import { sinkMetrics } from "./sink-metrics.ts";
 
 type CommitGauges = {
@@ -342,13 +343,12 @@ export async function serveMetrics(registry: Registry, address: string): Promise
     }
     response.setHeader("content-type", registry.contentType).end(await registry.metrics());
   });
-  const separator = address.lastIndexOf(":");
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   server.once("error", reject);
-  server.listen(Number(address.slice(separator + 1)), address.slice(0, separator).replace(/^\[|\]$/g, ""), resolve);
+  server.listen(placeOf(address), resolve);
   await promise;
   return {
-    port: (server.address() as AddressInfo).port,
+    port: portOf(server),
     close: () =>
       new Promise((closed) => {
         server.close(() => closed());

@@ -3,6 +3,7 @@ import { pino } from "pino";
 import { TwoPhaseCommitDefinition } from "../../src/gen/concord/commit/v1/two_phase_commit.ts";
 import { PredicateLogicDefinition } from "../../src/gen/concord/predicate/v1/predicate_logic.ts";
 import { WorkflowServiceDefinition } from "../../src/gen/concord/workflow/v1/workflow_service.ts";
+import { withPort } from "../../src/kernel/address.ts";
 import type { RpcContext } from "../../src/rpc/context.ts";
 import { createRpcServer, type RpcService } from "../../src/rpc/server.ts";
 import type { Logger } from "../../src/runtime/logger.ts";
@@ -17,6 +18,7 @@ export async function startRecordingServer(
   fakes: Fakes = {},
   logger: Logger = pino({ level: "silent" }),
   options: Omit<Parameters<typeof createRpcServer>[0], "services" | "logger"> = {},
+  listen = "127.0.0.1:0",
 ) {
   const calls: RecordedCall[] = [];
   const implementation: object = new Proxy(
@@ -36,6 +38,6 @@ export async function startRecordingServer(
     }),
   );
   const server = createRpcServer({ ...options, services, logger });
-  const address = `127.0.0.1:${await server.listen("127.0.0.1:0")}`;
+  const address = withPort(listen, await server.listen(listen));
   return { calls, address, server };
 }

@@ -47,7 +47,9 @@ it("names key, value, source and what is allowed in every error, and reports all
   const environment = { CONCORD_MAX_WORKFLOWS: "many" };
   const errors = errorsOf({ flags: { listen: "nowhere", services: "workflow,queue" }, environment, file: undefined });
   expect(errors).toHaveLength(3);
-  expect(errors[0]).toBe('listen: "nowhere" (flag --listen) must be host:port, such as 127.0.0.1:50051');
+  expect(errors[0]).toBe(
+    'listen: "nowhere" (flag --listen) must be host:port, such as 127.0.0.1:50051, or unix:/path of a socket',
+  );
   expect(errors[1]).toContain("must be one of workflow, predicate, commit");
   expect(errors[2]).toBe('max-workflows: "many" (environment CONCORD_MAX_WORKFLOWS) must be a whole number from 1 to 1000000000');
 });

@@ -6,7 +6,8 @@ import { grpcTimeoutMiddleware } from "./grpc-timeout.ts";
 
 /** A channel that notices a dead peer and comes back within a second of its return, instead of grpc-js's two minutes. */
 export function openChannel(address: string): Channel {
-  return createChannel(address, undefined, {
+  // What nice-grpc hands on as it is has two slashes.
+  return createChannel(address.replace(/^unix:(?=\/)/, "unix://"), undefined, {
     "grpc.enable_channelz": 0,
     "grpc.initial_reconnect_backoff_ms": 100,
     "grpc.max_reconnect_backoff_ms": 1_000,
@@ -16,6 +17,8 @@ export function openChannel(address: string): Channel {
     "grpc.max_receive_message_length": messageBytesDefault,
     // The server knows how much it takes, and says so.
     "grpc.max_send_message_length": requestBytesMax,
+    // A name that has moved, as in a cluster, is looked up anew while nobody answers; grpc-js would go on with the old address for 30 s.
+    "grpc.dns_min_time_between_resolutions_ms": 2_000,
     // A proxy of the environment is for the web; grpc-js would use it for loopback too.
     "grpc.enable_http_proxy": 0,
     // Each channel has its own connection: one busy with a large answer delays nobody else.

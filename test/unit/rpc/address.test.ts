@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { addressOf } from "../../../src/rpc/address.ts";
+import { addressOf, peerText } from "../../../src/rpc/address.ts";
 
 test.each([
   ["127.0.0.1:50051", "127.0.0.1"],
@@ -9,4 +9,14 @@ test.each([
   ["unknown", "unknown"],
 ])("the address of %s is %s", (peer, address) => {
   expect(addressOf(peer)).toBe(address);
+});
+
+test.each([
+  ["127.0.0.1:50051", "127.0.0.1:50051"],
+  ["::1:50051", "[::1]:50051"],
+  ["2001:db8::7:1:50051", "[2001:db8::7:1]:50051"],
+  ["::ffff:10.0.0.1:50051", "10.0.0.1:50051"],
+  ["unix", "unix"],
+])("the peer %s is told as %s", (peer, text) => {
+  expect(peerText(peer)).toBe(text);
 });

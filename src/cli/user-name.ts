@@ -1,0 +1,11 @@
+import { userInfo } from "node:os";
+
+/** Who runs this. A container's user often has a number only. */
+export function userName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    const { USER: named, LOGNAME: logged } = process.env;
+    return named || logged || `uid ${process.getuid?.()}`;
+  }
+}
