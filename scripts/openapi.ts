@@ -98,6 +98,19 @@ schemas["Health"] = {
   properties: {
     status: { enum: ["SERVING", "NOT_SERVING"] },
     services: { type: "object", additionalProperties: { enum: ["SERVING", "NOT_SERVING"] } },
+    peers: {
+      type: "object",
+      description: "Services that others serve and this process needs, by full name; left out if it needs none.",
+      additionalProperties: {
+        type: "object",
+        properties: {
+          address: { type: "string" },
+          status: { enum: ["THERE", "AWAY", "UNKNOWN"] },
+          cause: { type: "string", description: "Why it is away." },
+        },
+        required: ["address", "status"],
+      },
+    },
   },
   required: ["status", "services"],
 };

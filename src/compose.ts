@@ -36,6 +36,7 @@ import { createVerdictRecorder } from "./predicate/verdict-recorder.ts";
 import { createArchive } from "./rpc/archive.ts";
 import { openChannel } from "./rpc/clients/channel.ts";
 import { createParticipantTransport } from "./rpc/clients/participant-transport.ts";
+import { type PeerState, type PeerWatch, watchPeers } from "./rpc/clients/peer-watch.ts";
 import { createPredicateClient, predicateCalls } from "./rpc/clients/predicate-client.ts";
 import { createTransactionClient, transactionCalls } from "./rpc/clients/transaction-client.ts";
 import { createCommitService } from "./rpc/commit-service.ts";
@@ -111,6 +112,8 @@ type Part = {
   readonly health: StoreHealth;
   /** Resolves if another process takes the store over: then the service never serves again. */
   readonly replaced?: Promise<unknown>;
+  /** Services elsewhere that it needs. */
+  readonly peers?: () => readonly PeerState[];
   /** After the server listens. */
   readonly start?: (address: string) => Promise<void>;
   /** Before calls are drained: participants are told, transactions may end. */
@@ -145,6 +148,7 @@ export async function startConcord(options: Options, extraServices?: ExtraServic
   const sinkSettings = readSinkSettings(config);
   if (!sinkSettings.ok) return sinkSettings;
   const metrics = createMetrics();
+  metrics.build(version);
   const loop = createLoopWatch({ clock: systemClock, logger, metrics: metrics.loop });
   const hasVerdicts = config.services.includes("predicate") && config.verdictLog !== "off";
   const hasSinks = config.services.includes("workflow") && config.sinks !== undefined;
@@ -203,6 +207,8 @@ export async function startConcord(options: Options, extraServices?: ExtraServic
     parts.push(part.value);
   }
   const extra = extraServices?.(parts.find(({ workflow }) => workflow !== undefined)?.workflow) ?? [];
+  const peers = () => parts.flatMap((part) => part.peers?.() ?? []);
+  metrics.peers(peers);
   const server = createRpcServer({
     services: [...parts.map(({ service }) => service), ...extra],
     logger,
@@ -234,7 +240,7 @@ export async function startConcord(options: Options, extraServices?: ExtraServic
     return err({ message: `metrics-listen: cannot serve on ${config.metricsListen}: ${messageOf(error)}` });
   }
   try {
-    http = await httpServer(wiring, server);
+    http = await httpServer(wiring, server, peers);
   } catch (error) {
     await metricsServer?.close();
     await server.shutdown(0);
@@ -277,7 +283,11 @@ export async function startConcord(options: Options, extraServices?: ExtraServic
   });
 }
 
-function httpServer({ config, logger, metrics, loop }: Wiring, server: RpcServer): Promise<HttpServer> | undefined {
+function httpServer(
+  { config, logger, metrics, loop }: Wiring,
+  server: RpcServer,
+  peers: () => readonly PeerState[],
+): Promise<HttpServer> | undefined {
   if (config.httpListen === undefined) return undefined;
   return serveHttp({
     address: config.httpListen,
@@ -286,6 +296,7 @@ function httpServer({ config, logger, metrics, loop }: Wiring, server: RpcServer
     receivingBytesMax: config.maxReceiving,
     allowedHosts: config.httpAllowHost,
     allowedOrigins: config.httpAllowOrigin,
+    peers,
     logger,
     loop,
     onRefused: metrics.edge.refused,
@@ -522,6 +533,8 @@ async function workflowPart(wiring: Wiring): Promise<Result<Part, StartFailure>>
   const participant = createWorkflowParticipant({ store, predicates, environment, participantId, ownPart, turns });
   const { maxWorkflows: workflowCountMax } = config;
   let participating: Participant | undefined;
+  let peerWatch: PeerWatch | undefined;
+  metrics.workflow.observe(async () => (await store.counts()).workflows, config.maxWorkflows);
   const sessions: CoordinatorSessions = {
     connectedTo: (coordinatorId) => participating?.connectedTo(coordinatorId) ?? false,
     reread: (transactionId) => participating?.reread(transactionId),
@@ -614,19 +627,28 @@ async function workflowPart(wiring: Wiring): Promise<Result<Part, StartFailure>>
     },
     workflow: service,
     health: store,
+    peers: () => peerWatch?.states() ?? [],
     start: async (ownAddress) => {
-      const predicateChannel = openChannel(config.predicateAddress ?? ownAddress);
+      const predicateAddress = config.predicateAddress ?? ownAddress;
+      const predicateChannel = openChannel(predicateAddress);
       const commitAddress = config.commitAddress ?? ownAddress;
       const commitChannel = openChannel(commitAddress);
       peers = {
         predicates: createPredicateClient({
           engine: predicateCalls(predicateChannel),
+          address: predicateAddress,
           timeoutMs: config.predicateTimeout,
           logger,
           clock: systemClock,
         }),
         transactions: createTransactionClient(transactionCalls(commitChannel)),
       };
+      const elsewhere = [
+        { service: fullNames.predicate, address: config.predicateAddress, channel: predicateChannel },
+        { service: fullNames.commit, address: config.commitAddress, channel: commitChannel },
+      ];
+      const named = elsewhere.flatMap(({ address, ...peer }) => (address === undefined ? [] : [{ ...peer, address }]));
+      peerWatch = watchPeers(named, { clock: systemClock, logger });
       const session = createParticipant({
         coordinators: [createParticipantTransport({ channel: commitChannel, address: commitAddress })],
         participantId,
@@ -647,6 +669,7 @@ async function workflowPart(wiring: Wiring): Promise<Result<Part, StartFailure>>
       };
       await loop.run({ job: "bulk" }, bulk.resumeAll);
       closers.push(
+        peerWatch.close,
         () => predicateChannel.close(),
         () => commitChannel.close(),
       );

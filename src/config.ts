@@ -134,12 +134,12 @@ const settings = {
   "predicate-address": {
     schema: address.optional(),
     default: undefined,
-    help: "where the workflow manager finds PredicateLogic; unset: here",
+    help: "where the workflow manager finds PredicateLogic; unset: here, if predicate is served here",
   },
   "commit-address": {
     schema: address.optional(),
     default: undefined,
-    help: "where the workflow manager finds TwoPhaseCommit; unset: here",
+    help: "where the workflow manager finds TwoPhaseCommit; unset: here, if commit is served here",
   },
   "predicate-timeout": {
     schema: duration(10, 60_000),
@@ -326,12 +326,27 @@ export function loadConfig({ flags, environment, file }: Inputs): Result<LoadedC
       errors.push({ message: `${name}: ${JSON.stringify(raw)} (${source}) ${issue?.message}` });
     }
   }
+  if (errors.length === 0) errors.push(...missingAddresses(values as Config));
   for (const key of Object.keys(fromFile.value)) {
     if (!settingNames.includes(key as SettingName)) {
       errors.push({ message: `${key}: unknown key (file ${file}); known: ${settingNames.join(", ")}` });
     }
   }
   return errors.length > 0 ? err(errors) : ok({ config: Object.freeze(values) as Config, origins });
+}
+
+/** A manager that neither serves what it needs nor knows where it is could move nothing, and would look for both at itself. */
+function missingAddresses({ services, predicateAddress, commitAddress }: Config): readonly ConfigError[] {
+  if (!services.includes("workflow")) return [];
+  const needed = [
+    ["predicate", "PredicateLogic", predicateAddress],
+    ["commit", "TwoPhaseCommit", commitAddress],
+  ] as const;
+  return needed
+    .filter(([service, , address]) => !services.includes(service) && address === undefined)
+    .map(([service, name]) => ({
+      message: `${service}-address: must say where ${name} is, since this process serves ${services.join(",")} only`,
+    }));
 }
 
 function pick(

@@ -2,6 +2,7 @@ import type { ServerResponse } from "node:http";
 import type { ClientHttp2Session } from "node:http2";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { Status } from "nice-grpc-common";
+import type { PeerState } from "../rpc/clients/peer-watch.ts";
 import { messageType } from "../rpc/descriptors.ts";
 import type { CallFailure } from "./call-failure.ts";
 import type { Refusal } from "./call-request.ts";
@@ -18,7 +19,11 @@ const serviceNames = [...new Set(httpRules.map(({ method }) => method.parent.typ
 type Word = "SERVING" | "NOT_SERVING";
 
 /** What `grpc.health.v1` says of the services of this process: 200 if all of them serve, else 503. */
-export async function healthOf(session: ClientHttp2Session, response: ServerResponse): Promise<Refusal | undefined> {
+export async function healthOf(
+  session: ClientHttp2Session,
+  response: ServerResponse,
+  peers: readonly PeerState[],
+): Promise<Refusal | undefined> {
   const services: Record<string, Word> = {};
   for (const name of serviceNames) {
     const word = await wordOf(session, name);
@@ -26,9 +31,20 @@ export async function healthOf(session: ClientHttp2Session, response: ServerResp
     if (word !== undefined) services[name] = word;
   }
   const isServing = Object.values(services).every((word) => word === "SERVING");
-  send(response, isServing ? 200 : 503, JSON.stringify({ status: isServing ? "SERVING" : "NOT_SERVING", services }));
+  const status = isServing ? "SERVING" : "NOT_SERVING";
+  const body = { status, services, ...(peers.length > 0 && { peers: peersToJson(peers) }) };
+  send(response, isServing ? 200 : 503, JSON.stringify(body));
   return undefined;
 }
+
+/** What others serve changes nothing of what is served here. */
+const peersToJson = (peers: readonly PeerState[]) =>
+  Object.fromEntries(
+    peers.map(({ service, address, isThere, cause }) => [
+      service,
+      { address, status: isThere === undefined ? "UNKNOWN" : isThere ? "THERE" : "AWAY", ...(cause !== undefined && { cause }) },
+    ]),
+  );
 
 /** Undefined: this process has no such service. */
 async function wordOf(session: ClientHttp2Session, service: string): Promise<Word | CallFailure | undefined> {

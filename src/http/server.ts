@@ -5,6 +5,7 @@ import { RichServerError } from "nice-grpc-error-details";
 import { placeOf as listenPlaceOf } from "../kernel/address.ts";
 import type { DurationMs } from "../kernel/time.ts";
 import { peerText, unixPeer } from "../rpc/address.ts";
+import type { PeerState } from "../rpc/clients/peer-watch.ts";
 import type { CarriedSocket } from "../rpc/connections.ts";
 import { internalError, overloaded } from "../rpc/errors.ts";
 import { handshakeMs, headerBytesMax, requestMs } from "../rpc/limits.ts";
@@ -48,6 +49,8 @@ type Options = {
   readonly receivingBytesMax: number;
   readonly allowedHosts: readonly string[];
   readonly allowedOrigins: readonly string[];
+  /** What others serve that this process needs. */
+  readonly peers?: () => readonly PeerState[];
   readonly logger: Logger;
   readonly loop: LoopWatch;
   readonly onRefused: Refused;
@@ -145,7 +148,7 @@ export async function serveHttp(options: Options): Promise<HttpServer> {
       if (request.method !== "GET" && request.method !== "HEAD") {
         return { problem: plainProblem(405, `${request.method} is not served here`), headers: { allow: ownAllow } };
       }
-      return own(session, response);
+      return own(session, response, options.peers?.() ?? []);
     }
     let place: ReturnType<typeof placeOf>;
     try {
@@ -228,9 +231,9 @@ const ownAllow = "GET, HEAD, OPTIONS";
 /** What is served here and is no RPC. */
 const ownPlaces = new Map<
   string,
-  (session: Carried["session"], response: ServerResponse) => Promise<Refusal | undefined> | undefined
+  (session: Carried["session"], response: ServerResponse, peers: readonly PeerState[]) => Promise<Refusal | undefined> | undefined
 >([
-  ["/health", async (session, response) => healthOf(session, response)],
+  ["/health", healthOf],
   ["/openapi.json", (_, response) => void send(response, 200, openApi)],
 ]);
 

@@ -136,6 +136,18 @@ export function createMetrics() {
   const workflow = {
     deadline: (outcome: string) => deadlines.inc({ outcome }),
     deadlineLate: (lateMs: DurationMs) => deadlineLate.observe(lateMs / 1000),
+    /** How many there are, and may be. */
+    observe: (read: () => Promise<number>, limit: number) => {
+      new Gauge({
+        name: "concord_workflows",
+        help: "Workflows in the store",
+        registers,
+        async collect() {
+          this.set(await read());
+        },
+      });
+      new Gauge({ name: "concord_workflows_limit", help: "How many there may be, --max-workflows", registers }).set(limit);
+    },
     purgedByPolicy: (workflows: number, events: number) => {
       purgedWorkflows.inc(workflows);
       purgedEvents.inc(events);
@@ -191,6 +203,27 @@ export function createMetrics() {
         }
       },
     });
+  const build = (version: string) =>
+    new Gauge({
+      name: "concord_build_info",
+      help: "Which Concord this is, on which Node; always 1",
+      labelNames: ["version", "node"],
+      registers,
+    }).set({ version, node: process.versions.node }, 1);
+  const peers = (
+    read: () => readonly { readonly service: string; readonly address: string; readonly isThere: boolean | undefined }[],
+  ) =>
+    new Gauge({
+      name: "concord_peer_up",
+      help: "Whether a service is there that another process serves, and this one needs",
+      labelNames: ["service", "address"],
+      registers,
+      collect() {
+        for (const { service, address, isThere } of read()) {
+          if (isThere !== undefined) this.set({ service, address }, Number(isThere));
+        }
+      },
+    });
   const lostLines = (readers: Readonly<Record<string, (() => number) | undefined>>) =>
     new Counter({
       name: "concord_log_lines_lost_total",
@@ -226,7 +259,20 @@ export function createMetrics() {
   });
   /** By name only: what is said after a colon is for the log. */
   const violated = (invariant: string): void => violations.inc({ invariant: invariant.split(":", 1)[0] ?? "" });
-  return { commit, workflow, predicate, edge, stores, lostLines, loop, violated, sinks: sinkMetrics(registry), registry };
+  return {
+    commit,
+    workflow,
+    predicate,
+    edge,
+    stores,
+    build,
+    lostLines,
+    peers,
+    loop,
+    violated,
+    sinks: sinkMetrics(registry),
+    registry,
+  };
 }
 
 function predicateMetrics(registry: Registry) {

@@ -180,7 +180,7 @@ test("RETURN needs no engine to find what is there", async () => {
   first.close();
   await all.stop();
   // Nobody listens at the discard port.
-  const alone = await startServer({ dataDir: folder.path, services: "workflow", predicateAddress: "127.0.0.1:9" });
+  const alone = await startServer({ dataDir: folder.path, services: "workflow,commit", predicateAddress: "127.0.0.1:9" });
   const second = createProtoClient(alone.address);
   try {
     expect(await second.call("WorkflowService/CreateWorkflow", request)).toMatchObject({ already_existed: true });

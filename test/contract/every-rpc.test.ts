@@ -845,7 +845,7 @@ describe("TwoPhaseCommit", () => {
 
 test("WORKFLOW_LIMIT_REACHED: --max-workflows is a limit, and names itself", async () => {
   const folder = temporaryFolder();
-  const small = await startServer({ dataDir: folder.path, services: "workflow", maxWorkflows: 1 });
+  const small = await startServer({ dataDir: folder.path, services: "workflow,predicate,commit", maxWorkflows: 1 });
   const its = createProtoClient(small.address);
   try {
     await its.call("WorkflowService/CreateWorkflow", {});

@@ -5,7 +5,7 @@ import { loadConfig } from "../../src/config.ts";
 import { RuleAction } from "../../src/gen/concord/predicate/v1/rule_set.ts";
 import { WorkflowState } from "../../src/gen/concord/workflow/v1/workflow.ts";
 import { openChannel } from "../../src/rpc/clients/channel.ts";
-import { createLogger } from "../../src/runtime/logger.ts";
+import { createLog, createLogger } from "../../src/runtime/logger.ts";
 import { temporaryFolder } from "../support/concord.ts";
 
 test("GET /metrics tells what TwoPhaseCommit has done and how large each store is, and nothing else is served there", async () => {
@@ -13,7 +13,8 @@ test("GET /metrics tells what TwoPhaseCommit has done and how large each store i
   const flags = { listen: "127.0.0.1:0", metricsListen: "127.0.0.1:0", dataDir: data.path };
   const loaded = loadConfig({ flags, environment: {}, file: undefined });
   if (!loaded.ok) throw new Error(JSON.stringify(loaded.error));
-  const started = await startConcord({ config: loaded.value.config, logger: createLogger({ level: "silent", format: "json" }) });
+  const { logger, lostLines } = createLog({ level: "silent", format: "json" });
+  const started = await startConcord({ config: loaded.value.config, logger, lostLogLines: lostLines });
   if (!started.ok) throw new Error(started.error.message);
   const channel = openChannel(`127.0.0.1:${started.value.port}`);
   try {
@@ -35,6 +36,10 @@ test("GET /metrics tells what TwoPhaseCommit has done and how large each store i
       expect(text).toMatch(new RegExp(`^concord_store_bytes\\{store="${store}",file="wal"\\} \\d`, "m"));
     }
     expect(text).toContain('concord_calls_under_way{kind="session",service="concord.commit.v1.TwoPhaseCommit"} 1');
+    expect(text).toMatch(/^concord_build_info\{version="\d+\.\d+\.\d+",node="\d+\.\d+\.\d+"\} 1$/m);
+    expect(text).toMatch(/^concord_workflows 0$/m);
+    expect(text).toMatch(/^concord_workflows_limit 1000000$/m);
+    expect(text).toMatch(/^concord_log_lines_lost_total\{of="log"\} 0$/m);
     expect(text).toMatch(/^concord_connections_open [1-9]/m);
     expect(text).toMatch(/^concord_receiving_bytes 0$/m);
     expect((await fetch(`${origin}/`)).status).toBe(404);

@@ -22,7 +22,7 @@ export function createCircuit(options: {
   readonly clock: Pick<Clock, "monotonicMs">;
   /** Of a call: it says that there is no answer to be had. */
   readonly isFailure: (error: unknown) => boolean;
-  readonly onOpened: () => void;
+  readonly onOpened: (error: unknown) => void;
   readonly onClosed: () => void;
 }) {
   const { clock, isFailure, onOpened, onClosed } = options;
@@ -39,10 +39,10 @@ export function createCircuit(options: {
     onClosed();
   }
 
-  function failed(isTrial: boolean): void {
+  function failed(error: unknown, isTrial: boolean): void {
     failures += 1;
     if (openedAtMs === undefined && failures < failuresToOpen) return;
-    if (openedAtMs === undefined) onOpened();
+    if (openedAtMs === undefined) onOpened(error);
     if (openedAtMs === undefined || isTrial) openedAtMs = clock.monotonicMs();
   }
 
@@ -52,7 +52,7 @@ export function createCircuit(options: {
       answered();
       return answer;
     } catch (error) {
-      if (isFailure(error)) failed(isTrial);
+      if (isFailure(error)) failed(error, isTrial);
       else if (isTrial) answered();
       throw error;
     }

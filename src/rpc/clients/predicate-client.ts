@@ -118,15 +118,20 @@ export const predicateCalls = (channel: Channel): PredicateCalls => clientFactor
  */
 export function createPredicateClient(options: {
   readonly engine: PredicateCalls;
+  /** For the log. */
+  readonly address?: string;
   readonly timeoutMs: DurationMs;
   readonly logger: Logger;
   readonly clock: Clock;
 }): PredicateClient {
-  const { engine, logger, timeoutMs, clock } = options;
+  const { engine, address, logger, timeoutMs, clock } = options;
   const through = createCircuit({
     clock,
     isFailure: (error) => !isAboutContent(error) && !isOverload(error),
-    onOpened: () => logger.warn({ failures: failuresToOpen }, "predicate engine unavailable: circuit opened"),
+    onOpened: (error) => {
+      const cause = error instanceof Error ? error.message : String(error);
+      logger.warn({ address, failures: failuresToOpen, cause }, "predicate engine unavailable: circuit opened");
+    },
     onClosed: () => logger.info("predicate engine is back: circuit closed"),
   });
 
