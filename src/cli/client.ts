@@ -18,8 +18,8 @@ import { addContext } from "./context/apply.ts";
 import { type Change, type Done, defaultAddress, type FailureFormat, reportFailure } from "./failure.ts";
 import { type OutputFormat, print, printAs } from "./output.ts";
 import { whyUnanswered } from "./unanswered.ts";
-import { watchOutput } from "./watch-output.ts";
 import { userName } from "./user-name.ts";
+import { watchOutput } from "./watch-output.ts";
 
 export type ClientOptions = {
   readonly address: string;

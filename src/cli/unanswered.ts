@@ -29,7 +29,7 @@ function whyNotConnected(message: string, address: string): string | undefined {
     return `no host is called ${hostOf(address)}, so that ${address} cannot be reached; check the name, ${otherAddress}`;
   const [, cause] =
     /^No connection established\. Last error: (?:Error: )?(.*?)(?: \(\d{4}-[^)]*\))?\. Resolution note/s.exec(message) ?? [];
-  if (cause === undefined || cause.includes("ECONNREFUSED")) return undefined;
+  if (cause === undefined || /ECONNREFUSED|ENOENT/.test(cause)) return undefined;
   if (/EHOSTUNREACH|ENETUNREACH|ETIMEDOUT|EACCES|EADDRNOTAVAIL/.test(cause)) return `${address} cannot be reached: ${cause}`;
   return `what answers at ${address} does not speak gRPC (${cause}); check the port, ${otherAddress}`;
 }

@@ -47,6 +47,10 @@ test("everything is served at unix sockets, also after a kill that has left them
   expect(await participant.terminate()).toBe(0);
   expect(await server.terminate()).toBe(0);
   expect([listen, http, metrics].filter(existsSync), "left behind").toEqual([]);
+  expect(await typed(["workflow", "get", "wf"], { address })).toMatchObject({
+    code: 1,
+    err: expect.stringContaining(`no Concord answers at ${address}`),
+  });
 });
 
 const hasIpv6 = Object.values(networkInterfaces()).some((each) => each?.some(({ address }) => address === "::1"));
