@@ -14,6 +14,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   info: async () => (await import("./info.ts")).infoCommand(),
   context: async () => (await import("./context.ts")).contextCommand(),
   config: async () => (await import("./config.ts")).configCommand(),
+  completion: async () => (await import("./completion.ts")).completionCommand(),
 };
 
 /** As far as this command line needs it. */
@@ -25,7 +26,20 @@ export async function createProgram([name = ""]: readonly string[], version: str
     .configureHelp({ sortSubcommands: false })
     // What stands behind a command is its own: `concord rule get cold --version 2`.
     .enablePositionalOptions();
+  if (name === "__complete") {
+    const { completeCommand } = await import("./completion.ts");
+    return program.addCommand(completeCommand((words) => createCompleted(words, version)));
+  }
   const wanted = commands[name];
   for (const load of wanted === undefined ? Object.values(commands) : [wanted]) program.addCommand(await load());
+  return program;
+}
+
+/** The program as it is completed: of what is not the command that is typed, nothing but the name. */
+async function createCompleted(words: readonly string[], version: string): Promise<Command> {
+  const name = words.length > 1 ? words.find((word) => Object.hasOwn(commands, word)) : undefined;
+  if (name !== undefined) return createProgram([name], version);
+  const program = new Command("concord").addOption(contextOption());
+  for (const each of Object.keys(commands)) program.command(each);
   return program;
 }
