@@ -229,6 +229,62 @@ test("rules that never stay as they are refuse the batch, for want of one revisi
   expect(await stateOf(under)).toEqual(["CREATED", "CREATED", "CREATED"]);
 });
 
+describe("each by itself", () => {
+  test("those that may move do, and each of the others says why; the batch has one answer", async () => {
+    const under = await withWorkflows(three);
+    under.engine.answer = async ({ workflow }) => (workflow.id === "w-3" ? denied : allowed);
+    const moved = await under.manager.moveEach(movesOf(three), patient);
+    expect(moved).toMatchObject({
+      value: [
+        { value: { workflow: { id: "w-2", state: "ACTIVE", version: 2 }, event: { workflowId: "w-2" } } },
+        { error: { type: "rule-denied", workflowId: "w-3" } },
+        { value: { workflow: { id: "w-1", state: "ACTIVE", version: 2 }, event: { workflowId: "w-1" } } },
+      ],
+    });
+    under.engine.answer = async () => allowed;
+    expect(await under.manager.moveEach(movesOf(three), patient)).toMatchObject({
+      value: [
+        { value: { workflow: { version: 2 } } },
+        { value: { workflow: { version: 2 } } },
+        { value: { workflow: { version: 2 } } },
+      ],
+    });
+    expect((await under.store.counts()).events).toBe(6);
+  });
+
+  test("under the id of another batch none moves", async () => {
+    const under = await withWorkflows(three);
+    await under.manager.moveEach(movesOf(["w-2" as WorkflowId]), patient);
+    const moves = { ...movesOf(["w-1" as WorkflowId]), request: { ...request, digest: "other" } };
+    const [command] = moves.commands;
+    const key = itemKey(moves.request, 0);
+    const commands = command === undefined ? [] : [{ ...command, move: { ...command.move, request: key } }];
+    expect(await under.manager.moveEach({ ...moves, commands }, patient)).toMatchObject({
+      error: { type: "request-id-reused", requestId: "r" },
+    });
+    expect(await stateOf(under)).toEqual(["ACTIVE", "CREATED", "CREATED"]);
+  });
+});
+
+test("what is moved in one batch keeps its metadata, which were not in memory", async () => {
+  const under = await withWorkflows(three);
+  expect(await under.manager.moveAll(movesOf(three), undefined, patient)).toMatchObject({ ok: true });
+  for (const id of three) expect(await under.store.get(id)).toMatchObject({ state: "ACTIVE", metadata: { of: id } });
+});
+
+test("a misuse of the id of a batch that is held names that id, not one of its items", async () => {
+  const { store } = await prepared();
+  const other = { ...request, digest: "other" };
+  const commands = three.map((workflowId, index) => ({
+    ...moveTo("ACTIVE", { workflowId }),
+    move: { ...moveTo("ACTIVE").move, request: itemKey(other, index) },
+  }));
+  const moves = { ...movesOf(three), request: other, commands };
+  expect(await managerOver(store).manager.moveAll(moves, together, patient)).toEqual(
+    err({ type: "request-id-reused", requestId: "r" }),
+  );
+});
+
 test("a batch whose answers are forgotten in part is not made again, and its id is no other's", async () => {
   const under = await withWorkflows(three);
   expect(await under.manager.moveAll(movesOf(three), undefined, patient)).toMatchObject({ ok: true });

@@ -1,3 +1,4 @@
+import { getEventListeners } from "node:events";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { err, ok } from "../../../src/kernel/result.ts";
 import { systemClock } from "../../../src/runtime/clock.ts";
@@ -90,6 +91,13 @@ test.each(Object.entries(requests))(`nothing is left ${`of ${count}`} requests: 
   for (let index = 0; index < count; index += 1) await run(under, index);
   expect(tracked.largerThan(boundMax)).toEqual([]);
   expect(under.ownPart.counts).toEqual({ endings: 0, wanted: 0 });
+});
+
+test("nothing is left at the signal of a caller who asks often", async () => {
+  const under = await withWorkflow();
+  const { signal } = new AbortController();
+  for (const state of ["ACTIVE", "PAUSED", "ACTIVE"] as const) await under.manager.move(moveTo(state), { signal });
+  expect(getEventListeners(signal, "abort")).toEqual([]);
 });
 
 test(`nothing is left of ${count} watches, each of another workflow`, async () => {

@@ -255,6 +255,13 @@ describe("a caller that leaves", () => {
     expect(begun.request.signal.aborted).toBe(true);
   });
 
+  test("before it has asked is not waited for", async () => {
+    const under = await withWorkflow();
+    under.engine.answer = () => new Promise(() => {});
+    const moved = under.manager.move(moveTo("ACTIVE"), { signal: AbortSignal.abort() });
+    expect(await heard(moved)).toMatchObject({ error: { type: "outcome-pending" } });
+  });
+
   test("before its plain move is written: it is not made", async () => {
     const under = await withWorkflow();
     const caller = new AbortController();
@@ -278,6 +285,15 @@ test("the coordinator is given what is left of the caller's time", async () => {
   const begun = await beginTogether(under, command);
   expect(begun.request.timeoutMs).toBeLessThanOrEqual(40_000);
   expect(begun.request.timeoutMs).toBeGreaterThan(39_000);
+});
+
+test("the coordinator is given some time, though the caller's is over", async () => {
+  const under = await withWorkflow();
+  under.engine.answer = async () => {
+    under.clock.nowMs += 100_000;
+    return allowed;
+  };
+  expect((await beginTogether(under, command)).request.timeoutMs).toBe(1);
 });
 
 test("a plain move joins its first attempt under way, and gets its answer also when it would be refused itself", async () => {
