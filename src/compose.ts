@@ -7,6 +7,7 @@ import { createDriver, type Driver } from "./commit/driver.ts";
 import { createParticipant, type Participant } from "./commit/participant/participant.ts";
 import type { DecisionLog } from "./commit/ports.ts";
 import { createSessions } from "./commit/sessions.ts";
+import { watchWaiting } from "./commit/waiting.ts";
 import type { Config, ServiceName } from "./config.ts";
 import { createNatsTransport } from "./events/nats.ts";
 import type { EventSource } from "./events/ports.ts";
@@ -448,6 +449,7 @@ async function commitPart({ config, logger, metrics, trace, turns, loop }: Wirin
     const hint = takeOver ? " If its holder hangs in the middle of a write, end that process." : "";
     return err({ message: `the decision log ${path} cannot be claimed: ${why}.${hint}` });
   }
+  const stopWaiting = watchWaiting({ inDoubt: driver.inDoubt, connected: sessions.connected, clock: systemClock, logger });
   const late = started.ok ? undefined : startWhenWritable(driver, log, logger);
   const service = createCommitService({ driver, sessions, clock: systemClock, turns, messageTurns: createTurns() });
   return ok({
@@ -458,11 +460,13 @@ async function commitPart({ config, logger, metrics, trace, turns, loop }: Wirin
     health: late ?? log,
     replaced: driver.replaced,
     leave: async (graceMs) => {
+      stopWaiting();
       await driver.drain(graceMs);
       driver.close();
     },
     close: async () => {
       // Also if it never came to serve.
+      stopWaiting();
       driver.close();
       await log.close();
     },

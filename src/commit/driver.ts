@@ -87,6 +87,8 @@ export interface Driver {
    */
   watchAll(options: WatchAllOptions): AsyncGenerator<WatchAllMessage, WatchAllEnd>;
   owed(participantId: ParticipantId): Owed;
+  /** Those that are in doubt, the oldest first. */
+  inDoubt(limit: number): readonly Transaction[];
   /** Resolves to what it was. */
   forgetParticipant(id: ParticipantId, asked: Asked): ReturnType<typeof forgetParticipant>;
   readonly coordinator: Coordinator;
@@ -289,6 +291,7 @@ export function createDriver(options: DriverOptions): Driver {
       return forgetParticipant(shell, participant);
     },
     owed: (participantId) => owedBy(runs.owed, participantId),
+    inDoubt: (limit) => runs.owed.inDoubt.firsts(limit).flatMap(({ id }) => runs.byId.get(id)?.view ?? []),
     async drain(timeoutMs) {
       ownership.leave();
       sessions.goAway("the coordinator is shutting down");

@@ -4,6 +4,8 @@ export type Ordered<Key> = {
   readonly first: Key | undefined;
   add(key: Key): void;
   delete(key: Key): void;
+  /** The first ones, in order. */
+  firsts(limit: number): readonly Key[];
   /** Those before this one, or all, the last of them first, at most `limit`. */
   before(key: Key | undefined, limit: number): readonly Key[];
 };
@@ -50,6 +52,14 @@ export function createOrdered<Key>(compare: (a: Key, b: Key) => number): Ordered
       size -= 1;
       chunk.splice(place, 1);
       if (chunk.length === 0) chunks.splice(index, 1);
+    },
+    firsts(limit) {
+      const found: Key[] = [];
+      for (const chunk of chunks) {
+        if (found.length >= limit) break;
+        found.push(...chunk.slice(0, limit - found.length));
+      }
+      return found;
     },
     before(key, limit) {
       const found: Key[] = [];

@@ -1,12 +1,12 @@
 import type { ParticipantId, TransactionId } from "../kernel/ids.ts";
 import type { TimeMs } from "../kernel/time.ts";
-import { hasPromised, isInDoubtSomewhere, owesAck, type Part, type Transaction } from "./core/types.ts";
+import { isInDoubtSomewhere, mayHavePromised, owesAck, type Part, type Transaction } from "./core/types.ts";
 import type { CommitGauges } from "./metrics.ts";
 import { createOrdered, type Ordered } from "./ordered.ts";
 
 /** How far a participant lags behind. */
 export type Owed = {
-  /** Transactions that it has promised to commit, and whose outcome it has not acknowledged. */
+  /** Transactions that it may have promised to commit, and whose outcome it has not acknowledged. */
   readonly inDoubt: number;
   /** Transactions that are decided, and that it should have acknowledged. */
   readonly unacknowledged: number;
@@ -36,7 +36,8 @@ export function account(books: Books, before: Transaction | undefined, after: Tr
   const isInDoubt = after !== undefined && isInDoubtSomewhere(after);
   if (wasInDoubt && !isInDoubt) books.inDoubt.delete({ atMs: before.createdAtMs, id: before.id });
   if (isInDoubt && !wasInDoubt) books.inDoubt.add({ atMs: after.createdAtMs, id: after.id });
-  const sameDecision = before?.outcome === after?.outcome && before?.resolution === after?.resolution;
+  const sameDecision =
+    before?.outcome === after?.outcome && before?.resolution === after?.resolution && before?.phase === after?.phase;
   for (const [index, part] of ((after ?? before)?.parts ?? []).entries()) {
     const old = before?.parts[index];
     if (sameDecision && old === part && after) continue;
@@ -46,7 +47,7 @@ export function account(books: Books, before: Transaction | undefined, after: Tr
 }
 
 function enter({ accounts }: Books, transaction: Transaction, part: Part, sign: 1 | -1): void {
-  const isBound = hasPromised(part) && part.acknowledgedAtMs === undefined;
+  const isBound = mayHavePromised(transaction, part) && part.acknowledgedAtMs === undefined;
   const owes = transaction.decidedAtMs !== undefined && owesAck(transaction, part);
   if (!isBound && !owes) return;
   const { participantId } = part;

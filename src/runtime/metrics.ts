@@ -106,7 +106,11 @@ export function createMetrics() {
         "Bytes in memory of transactions that are decided and not acknowledged, of --max-unacknowledged",
         () => read().unacknowledgedBytes,
       );
-      gauge("transactions_in_doubt", "Transactions prepared somewhere and not completed", () => read().inDoubt);
+      gauge(
+        "transactions_in_doubt",
+        "Transactions not completed that a participant may have promised to commit",
+        () => read().inDoubt,
+      );
       gauge("oldest_in_doubt_seconds", "Age of the oldest of them; 0 if there is none", () => read().oldestInDoubtMs / 1000);
       gauge("participants_connected", "Participants with an open session", () => read().connectedParticipants);
     },

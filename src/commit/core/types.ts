@@ -109,9 +109,19 @@ export const finishedAtMs = (transaction: Transaction): TimeMs | undefined =>
 /** True if it has promised to commit. Of a lone participant, who does not vote, a lost promise is the only one that shows. */
 export const hasPromised = ({ vote, lost }: Part): boolean => vote === "commit" || lost !== undefined;
 
-/** True if it is not over, and a participant has promised to commit. */
+/**
+ * True also if it was asked and has not answered: its vote may be on the way, or it may have died with it. A lone participant, which decides,
+ * may have been asked as soon as that is written down.
+ */
+export const mayHavePromised = (transaction: Transaction, part: Part): boolean =>
+  hasPromised(part) ||
+  (part.vote === undefined &&
+    part.acknowledgedAtMs === undefined &&
+    (part.preparesSent > 0 || (transaction.phase === "PREPARING" && isOnePhase(transaction))));
+
+/** True if it is not over, and a participant may have promised to commit. */
 export const isInDoubtSomewhere = (transaction: Transaction): boolean =>
-  transaction.phase !== "COMPLETED" && transaction.parts.some(hasPromised);
+  transaction.phase !== "COMPLETED" && transaction.parts.some((part) => mayHavePromised(transaction, part));
 
 /** Whether it is atomic after all. See Heuristic in proto/concord/commit/v1/transaction.proto. */
 export function heuristicOf(transaction: Transaction): "UNCONFIRMED" | "CONFIRMED" | "MIXED" | undefined {

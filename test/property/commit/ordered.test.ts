@@ -36,6 +36,7 @@ test("ordered keys are as a sorted array would have them, whatever comes and goe
         const sorted = [...model].sort(ascending);
         expect(ordered.size).toBe(sorted.length);
         expect(ordered.first).toBe(sorted[0]);
+        expect(ordered.firsts(limit)).toEqual(sorted.slice(0, limit));
         const expected = sorted.filter((each) => before === undefined || each < before).reverse();
         expect(ordered.before(before, limit)).toEqual(expected.slice(0, limit));
       },

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { stepCoordinator } from "../../../src/commit/core/coordinator.ts";
 import type { CoordinatorInput } from "../../../src/commit/core/coordinator-step.ts";
-import { hasPromised, isInDoubtSomewhere, owesAck, type Transaction } from "../../../src/commit/core/types.ts";
+import { isInDoubtSomewhere, mayHavePromised, owesAck, type Transaction } from "../../../src/commit/core/types.ts";
 import { account, createBooks, inDoubtAt, owedBy } from "../../../src/commit/owed.ts";
 import { ack, at, begun, id, tx, vote } from "../../unit/commit/support.ts";
 
@@ -47,7 +47,7 @@ test("the books tell what counting would, whatever happens to however many trans
           );
           const owing = parts.filter(({ each, part }) => each.outcome !== undefined && owesAck(each, part));
           expect(owedBy(books, id(name))).toEqual({
-            inDoubt: parts.filter(({ part }) => hasPromised(part) && part.acknowledgedAtMs === undefined).length,
+            inDoubt: parts.filter(({ each, part }) => mayHavePromised(each, part) && part.acknowledgedAtMs === undefined).length,
             unacknowledged: owing.length,
             oldestUnacknowledgedMs:
               owing.length === 0 ? undefined : Math.min(...owing.map(({ each }) => each.decidedAtMs ?? NaN)),

@@ -606,7 +606,10 @@ export interface Participant {
   readonly oldestUnacknowledgedAt:
     | Date
     | undefined;
-  /** Transactions that it has promised to commit, and whose outcome it has not acknowledged; decided or not. */
+  /**
+   * Transactions that it may have promised to commit, and whose outcome it has not acknowledged; decided or not. It has, if it voted to
+   * commit; it may have, if it was asked and has not answered.
+   */
   readonly inDoubt: number;
 }
 

@@ -1,0 +1,60 @@
+import { expect, test } from "vitest";
+import { stepCoordinator } from "../../../src/commit/core/coordinator.ts";
+import type { Transaction } from "../../../src/commit/core/types.ts";
+import { waitingCountMax, watchWaiting } from "../../../src/commit/waiting.ts";
+import { fakeClock } from "../../support/fake-clock.ts";
+import { at, begun, id, vote } from "./support.ts";
+
+test("a transaction in doubt is told at growing intervals, with those it waits for, until it is so no more", async () => {
+  const clock = fakeClock(0);
+  const lines: { readonly fields: object; readonly atMs: number; readonly message: string }[] = [];
+  const asked = begun(["here", "away", "done"]).transaction;
+  const voted = stepCoordinator(asked, { ...vote("done", "commit"), ...at(1) }).transaction as Transaction;
+  let inDoubt: readonly Transaction[] = [voted];
+  const stop = watchWaiting({
+    inDoubt: (limit) => inDoubt.slice(0, limit),
+    connected: new Set([id("here"), id("done")]),
+    clock: { monotonicMs: clock.nowMs, setTimer: clock.setTimer },
+    logger: { warn: (fields, message) => lines.push({ fields, message, atMs: clock.nowMs() }) },
+  });
+  await clock.pass(600_000);
+  expect(lines[0]).toEqual({
+    atMs: 15_000,
+    message: "a transaction is in doubt and waits for participants",
+    fields: {
+      transaction: voted.id,
+      phase: "PREPARING",
+      waitedMs: 10_000,
+      waitsFor: [
+        { participant: "here", for: "vote", connected: true },
+        { participant: "away", for: "vote", connected: false },
+      ],
+    },
+  });
+  expect(lines.map(({ atMs }) => atMs)).toEqual([15_000, 45_000, 135_000, 405_000]);
+
+  inDoubt = [];
+  await clock.pass(10_000_000);
+  expect(lines).toHaveLength(4);
+  inDoubt = [voted];
+  await clock.pass(20_000);
+  expect(lines, "what is in doubt anew has waited anew").toHaveLength(5);
+  stop();
+  expect(clock.waiting()).toEqual([]);
+});
+
+test("a lone participant is waited for to say how it decided; and of many transactions, the oldest are told", async () => {
+  const clock = fakeClock(0);
+  const told: object[] = [];
+  const lone = begun(["lone"]).transaction;
+  const stop = watchWaiting({
+    inDoubt: (limit) => Array.from({ length: limit }, (_, n) => ({ ...lone, id: `${lone.id}-${n}` as typeof lone.id })),
+    connected: new Set(),
+    clock: { monotonicMs: clock.nowMs, setTimer: clock.setTimer },
+    logger: { warn: (fields) => told.push(fields) },
+  });
+  await clock.pass(15_000);
+  expect(told).toHaveLength(waitingCountMax);
+  expect(told[0]).toMatchObject({ waitsFor: [{ participant: "lone", for: "its decision", connected: false }] });
+  stop();
+});
