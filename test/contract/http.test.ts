@@ -278,7 +278,12 @@ describe("what gRPC has", () => {
   );
 
   test("a deadline ends the call", async () => {
-    const late = await askJson(`${url}/v1/workflows`, { headers: { "grpc-timeout": "1n" } });
+    // A list may be answered before the shortest of timers; this call waits for somebody who never comes.
+    const late = await askJson(`${url}/v1/transactions:execute`, {
+      method: "POST",
+      body: { participants: [{ participantId: "nobody" }], waitForParticipants: "600s", ...by },
+      headers: { "grpc-timeout": "1m" },
+    });
     expect(late).toMatchObject({ status: 504, json: { code: "DEADLINE_EXCEEDED" } });
     const wrong = await askJson(`${url}/v1/workflows`, { headers: { "grpc-timeout": "1.5s" } });
     expect(wrong.json.fieldViolations[0].field).toBe("Grpc-Timeout");
