@@ -19,21 +19,11 @@ const invariants = [
   "Reached",
 ] as const;
 
-/** Two cores. */
-const runsAtOnce = 2;
-
 /** What is rejected of these traces, and where. Throws if an invariant is violated on the way. */
-export async function checkTraces(tlc: Tlc, traces: readonly Trace[]): Promise<readonly Rejection<Trace>[]> {
+export function checkTraces(tlc: Tlc, traces: readonly Trace[]): Promise<readonly Rejection<Trace>[]> {
   // A model has one set of participants.
   const groups = [...Map.groupBy(traces, ({ participantCount }) => participantCount).values()];
-  const rejected: Rejection<Trace>[] = [];
-  const work = async (): Promise<void> => {
-    for (let group = groups.shift(); group; group = groups.shift()) {
-      rejected.push(...(await rejectedOf(tlc, { ...walker, config: configText(group) }, group)));
-    }
-  };
-  await Promise.all(Array.from({ length: runsAtOnce }, work));
-  return rejected;
+  return rejectedOf(tlc, (group) => ({ ...walker, config: configText(group) }), groups);
 }
 
 const walker = {

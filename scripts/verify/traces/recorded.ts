@@ -26,8 +26,25 @@ export type Walker<Step> = {
 
 export const specsDir = join(import.meta.dirname, "..", "..", "..", "specs");
 
-/** What is rejected of these traces, and where. Throws if an invariant is violated on the way. */
+/** Two cores. */
+const runsAtOnce = 2;
+
+/** What is rejected of these traces, each group of which has a run of its own, and where. Throws if an invariant is violated on the way. */
 export async function rejectedOf<Step, Trace extends Recorded<Step>>(
+  tlc: Tlc,
+  walkerOf: (group: readonly Trace[]) => Walker<Step>,
+  groups: readonly (readonly Trace[])[],
+): Promise<readonly Rejection<Trace>[]> {
+  const rejected: Rejection<Trace>[] = [];
+  const queue = groups.values();
+  const work = async (): Promise<void> => {
+    for (const group of queue) rejected.push(...(await rejectedOfGroup(tlc, walkerOf(group), group)));
+  };
+  await Promise.all(Array.from({ length: runsAtOnce }, work));
+  return rejected;
+}
+
+async function rejectedOfGroup<Step, Trace extends Recorded<Step>>(
   tlc: Tlc,
   walker: Walker<Step>,
   traces: readonly Trace[],

@@ -14,9 +14,18 @@ const walker = {
   stepText: valueText,
 } as const;
 
+/** Of which one run takes some seconds. */
+const groupSize = 20;
+
 /** What is rejected of these traces, and where. Throws if an invariant is violated on the way. */
-export const checkManagerTraces = (tlc: Tlc, traces: readonly Trace[]): Promise<readonly Rejection<Trace>[]> =>
-  rejectedOf(tlc, { ...walker, config: configText(traces) }, traces);
+export function checkManagerTraces(tlc: Tlc, traces: readonly Trace[]): Promise<readonly Rejection<Trace>[]> {
+  const groups = [...Map.groupBy(traces.entries(), ([index]) => Math.floor(index / groupSize)).values()];
+  return rejectedOf(
+    tlc,
+    (group) => ({ ...walker, config: configText(group) }),
+    groups.map((group) => group.map(([, trace]) => trace)),
+  );
+}
 
 export const rejectionText = (rejection: Rejection<Trace>): string => lastLines(walker, rejection.trace.name, rejection, 12);
 
