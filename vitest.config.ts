@@ -1,9 +1,9 @@
 import { defineConfig } from "vitest/config";
 import { slowestFiles } from "./test/support/slowest-files.ts";
 
-const project = (name: string, timeoutMs: number) => ({
+const project = (name: string, timeoutMs: number, more: { readonly isolate?: boolean } = {}) => ({
   extends: true as const,
-  test: { name, include: [`test/${name}/**/*.test.ts`], testTimeout: timeoutMs, hookTimeout: timeoutMs },
+  test: { name, include: [`test/${name}/**/*.test.ts`], testTimeout: timeoutMs, hookTimeout: timeoutMs, ...more },
 });
 
 export default defineConfig({
@@ -12,7 +12,8 @@ export default defineConfig({
     maxWorkers: 2,
     // A timeout is for a test that hangs, never for one that is slow.
     projects: [
-      project("unit", 120_000),
+      // Many small files: to load everything anew for each would take as long as the tests do.
+      project("unit", 120_000, { isolate: false }),
       project("property", 120_000),
       project("scenarios", 120_000),
       project("storage", 120_000),
