@@ -115,21 +115,28 @@ export function createBulk(
   async function startedBefore(request: RequestKey | undefined): Promise<Result<BulkStatus, BulkError> | undefined> {
     if (request === undefined) return undefined;
     const kept = await bulk.byRequest(request.id);
-    if (kept !== undefined) return kept.request?.digest === request.digest ? ok(statusOf(kept)) : reused(request);
+    if (kept !== undefined) {
+      if (kept.request?.digest !== request.digest) return reused(request);
+      // The write that has started it may have failed for all that its caller was told.
+      if (kept.state === "RUNNING") startRun(kept.id);
+      return ok(statusOf(kept));
+    }
     const answer = await store.answer(request.id);
     if (answer === undefined) return undefined;
     return "bulkOperationId" in answer && answer.digest === request.digest ? read(answer.bulkOperationId) : reused(request);
   }
 
-  /** Goes from one of these states to this one; where it is there already, nothing changes. */
+  /** Goes from one of these states to this one. Where it is there already, nothing is written; but nobody may have been told of the write before. */
   async function enter(id: string, from: readonly BulkState[], to: BulkState): Promise<Result<BulkStatus, BulkError>> {
     const before = await read(id);
-    if (!before.ok || before.value.state === to) return before;
+    if (!before.ok) return before;
     const { state } = before.value;
-    const entered = from.includes(state) ? await bulk.enter(id, from, to, environment.nowMs()) : undefined;
-    if (entered === undefined) return err({ type: "bulk-operation-state", id, state });
-    // It has ended, or somebody else was faster: look again.
-    if (!entered.ok) return entered.error.type === "conflict" ? enter(id, from, to) : err(entered.error);
+    if (state !== to) {
+      if (!from.includes(state)) return err({ type: "bulk-operation-state", id, state });
+      const entered = await bulk.enter(id, from, to, environment.nowMs());
+      // It has ended, or somebody else was faster: look again.
+      if (!entered.ok) return entered.error.type === "conflict" ? enter(id, from, to) : err(entered.error);
+    }
     if (to === "RUNNING") startRun(id);
     else await stopRun(id);
     return read(id);

@@ -35,9 +35,12 @@ export async function createPolicies({
 }) {
   const byType = new Map<string, TypePolicy>();
   let newest = 0;
+  /** A write has failed, and is durable or not. */
+  let isUnsure = false;
 
   async function read(): Promise<void> {
     const stored = await store.policies();
+    isUnsure = false;
     newest = stored.newest;
     byType.clear();
     for (const policy of stored.policies) byType.set(policy.workflowType, policy);
@@ -70,6 +73,8 @@ export async function createPolicies({
   async function change(command: PolicyCommand, decide: (revision: number) => Decision): Promise<Outcome> {
     const { workflowType, request } = command;
     for (let race = 0; race < raceCountMax; race += 1) {
+      // What is answered from the store must be in memory.
+      if (isUnsure) await read();
       const answered = await earlier(request);
       if (answered !== undefined) return answered;
       const decided = decide(newest + 1);
@@ -83,7 +88,10 @@ export async function createPolicies({
         keep(wanted);
         return ok(answer);
       }
-      if (applied.error.type === "storage-unavailable") return err(applied.error);
+      if (applied.error.type === "storage-unavailable") {
+        isUnsure = applied.error.outcomeUnknown;
+        return err(applied.error);
+      }
       await read();
     }
     return err(mismatch(command));

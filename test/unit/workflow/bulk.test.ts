@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from "vitest";
-import type { WorkflowId } from "../../../src/kernel/ids.ts";
+import type { RequestId, WorkflowId } from "../../../src/kernel/ids.ts";
 import { err, ok } from "../../../src/kernel/result.ts";
 import { createMemoryWorkflowStore } from "../../../src/storage/memory/workflow-store.ts";
 import { type BulkCommand, createBulk } from "../../../src/workflow/bulk.ts";
@@ -306,6 +306,65 @@ test("a pause finishes what is under way, writes what became of it, and nothing 
   expect(await countOf(under, "PAUSED")).toBe(done);
   await under.bulk.resume(id);
   expect(await under.ended(id)).toMatchObject({ doneCount: 40 });
+});
+
+/** Its next write of this kind is durable, and fails for all that the server is told. */
+function unsure(): { readonly store: Store; readonly failNext: (what: "add" | "enter") => void } {
+  const store = createMemoryWorkflowStore();
+  let failing = "";
+  const lost = <T>(what: string, written: T): T => {
+    if (what !== failing) return written;
+    failing = "";
+    return err({ type: "storage-unavailable", cause: "the disk", outcomeUnknown: true }) as T;
+  };
+  const bulk: BulkStore = {
+    ...store.bulk,
+    add: async (...what) => lost("add", await store.bulk.add(...what)),
+    enter: async (...what) => lost("enter", await store.bulk.enter(...what)),
+  };
+  return {
+    store: { ...store, bulk },
+    failNext: (what) => {
+      failing = what;
+    },
+  };
+}
+
+describe("a write that failed, and is durable all the same", () => {
+  const unavailable = { error: { type: "storage-unavailable" } };
+
+  test("has started an operation, which runs from the retry on", async () => {
+    const { store, failNext } = unsure();
+    const under = await bulkOver(3, store);
+    const request = { id: "r" as RequestId, digest: "d" };
+    failNext("add");
+    expect(await under.bulk.start({ ...command, request })).toMatchObject(unavailable);
+    expect(await under.ended(await under.begin({ request }))).toMatchObject({ doneCount: 3 });
+  });
+
+  test("has paused one, which does nothing from the retry on", async () => {
+    const { store, failNext } = unsure();
+    const under = await bulkOver(40, store);
+    const id = await under.begin({ ratePerSecond: 10 });
+    failNext("enter");
+    expect(await under.bulk.pause(id)).toMatchObject(unavailable);
+    const paused = await under.bulk.pause(id);
+    const done = paused.ok ? paused.value.doneCount : -1;
+    under.clock.pass(60_000);
+    await new Promise(setImmediate);
+    expect(await countOf(under, "PAUSED")).toBe(done);
+  });
+
+  test("has resumed one, which runs from the retry on", async () => {
+    const { store, failNext } = unsure();
+    const under = await bulkOver(40, store);
+    const id = await under.begin({ ratePerSecond: 10 });
+    await under.bulk.pause(id);
+    failNext("enter");
+    expect(await under.bulk.resume(id)).toMatchObject(unavailable);
+    await under.bulk.resume(id);
+    expect(await under.ended(id)).toMatchObject({ doneCount: 40 });
+  });
 });
 
 // It would be told as complete, and what it had not acted on would be left as it was.

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { err } from "../../../src/kernel/result.ts";
 import { createMemoryWorkflowStore } from "../../../src/storage/memory/workflow-store.ts";
 import type { PolicyTerms } from "../../../src/workflow/core/policy.ts";
 import { policyCountMax } from "../../../src/workflow/limits.ts";
@@ -120,3 +121,29 @@ test("a store that cannot write changes nothing in memory", async () => {
   expect(await policies.set(forType("sample"), after(1))).toMatchObject({ error: { type: "storage-unavailable" } });
   expect(policies.get("sample")).toBeUndefined();
 });
+
+// A retry is answered from the store: whatever is asked for after that answer is under the policy.
+test.each(["set", "deleted"] as const)(
+  "what was %s by a write that failed, and is durable all the same, holds after the retry",
+  async (what) => {
+    const memory = createMemoryWorkflowStore();
+    let fails = false;
+    const store: typeof memory = {
+      ...memory,
+      async applyPolicy(change) {
+        const applied = await memory.applyPolicy(change);
+        if (!fails) return applied;
+        fails = false;
+        return err({ type: "storage-unavailable", cause: "the disk", outcomeUnknown: true });
+      },
+    };
+    const policies = await policiesOver(store);
+    await policies.set(forType("sample"), after(1));
+    const change = forType("sample", { request: { id: requestId("r"), digest: "d" } });
+    const again = () => (what === "set" ? policies.set(change, after(2)) : policies.delete(change));
+    fails = true;
+    expect(await again()).toMatchObject({ error: { type: "storage-unavailable" } });
+    expect(await again()).toMatchObject({ ok: true });
+    expect(policies.termsOf("sample")).toEqual(what === "set" ? after(2) : { deadlines: [] });
+  },
+);
