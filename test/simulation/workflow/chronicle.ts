@@ -1,10 +1,12 @@
 import type { ParticipantRecord } from "../../../src/commit/core/participant-step.ts";
 import type { RequestId, TransactionId, WorkflowId } from "../../../src/kernel/ids.ts";
+import type { TimeMs } from "../../../src/kernel/time.ts";
 import type { Workflow, WorkflowEvent } from "../../../src/workflow/core/types.ts";
 import type { TransactionOutcome } from "../../../src/workflow/ports.ts";
 import type { Ledger } from "../ledger.ts";
 import { checkPut, type Demand, type Rules, timer } from "./change-checks.ts";
 import type { Heard, Request } from "./clients.ts";
+import { checkTerms, type PolicyBook } from "./policy-checks.ts";
 import { checkHonest } from "./request-checks.ts";
 import type { ManagerWrite, WorkflowDisk } from "./workflow-disk.ts";
 
@@ -30,14 +32,17 @@ export function createChronicle(options: {
   readonly managerId: string;
   /** Of the change of the rules that was acknowledged last. */
   readonly acknowledgedRevision: () => number;
+  readonly policies: PolicyBook;
+  /** When what is kept for a time may be old enough to be purged. Undefined: this world does not last so long. */
+  readonly keptBeforeMs: (() => TimeMs) | undefined;
   readonly fail: (text: string) => void;
 }): Chronicle {
-  const { disk, rules, newestRevision, ledger, managerId, acknowledgedRevision, fail } = options;
+  const { disk, rules, newestRevision, ledger, managerId, acknowledgedRevision, policies, keptBeforeMs, fail } = options;
   const workflows = new Map<WorkflowId, Workflow>();
   const purged = new Set<string>();
   const events: WorkflowEvent[] = [];
-  const answered = new Map<RequestId, string>();
-  const requests = new Map<string, { readonly request: Request; readonly revision: number }>();
+  const answered = new Map<RequestId, { readonly text: string; readonly atMs: TimeMs }>();
+  const requests = new Map<string, { readonly request: Request; readonly revision: number; readonly policy: number }>();
   const made = new Map<string, readonly WorkflowEvent[]>();
   const told = new Map<string, string>();
   const outcomes = new Map<TransactionId, TransactionOutcome>();
@@ -78,14 +83,17 @@ export function createChronicle(options: {
       demand(isAsExpected, "ConcurrentSafety", `${wanted.id} is written over version ${before?.version}`);
       checkPut(demand, { before, after, events: own, batch }, rules);
       for (const event of own) checkDeadline(before, event, latestMs);
+      // Who is not asked about now has been told of no policy.
+      const asked = requests.get(own[0]?.requestedBy ?? "");
+      checkTerms(demand, { before, after, events: own, latestMs }, asked?.request, policies.since(asked?.policy));
       if (after.hold && before?.hold === undefined) record(after.hold.transactionId, "prepared");
       workflows.set(wanted.id, after);
     }
     if (batch.outcome) onOutcome(batch.outcome.transactionId, batch.outcome.outcome);
-    for (const { id, put, event, shared } of batch.answers ?? []) {
-      const answer = `${batch.puts[put]?.workflow.id} by event ${stored[event]?.sequence}`;
-      demand(shared === true || !answered.has(id), "AtMostOncePerRequestId", `${id} is ${answered.get(id)}, and ${answer}`);
-      answered.set(id, answer);
+    for (const { id, put, event, shared, atMs } of batch.answers ?? []) {
+      const text = `${batch.puts[put]?.workflow.id} by event ${stored[event]?.sequence}`;
+      demand(shared === true || !answered.has(id), "AtMostOncePerRequestId", `${id} is ${answered.get(id)?.text}, and ${text}`);
+      answered.set(id, { text, atMs });
     }
     onMade(stored);
   }
@@ -135,27 +143,52 @@ export function createChronicle(options: {
     fired.add(name);
   }
 
-  function onPurge(ids: readonly string[], newOldest: number): void {
+  /** Only by age: a retry is answered for a time. */
+  function onForgotten(left: ReadonlySet<string>): void {
+    for (const [id, { atMs }] of answered) {
+      if (left.has(id)) continue;
+      demand(
+        keptBeforeMs !== undefined && atMs < keptBeforeMs(),
+        "AtMostOncePerRequestId",
+        `the answer to ${id} is forgotten too early`,
+      );
+      answered.delete(id);
+    }
+  }
+
+  function onPurge({ workflows: ids, byPolicy, latestMs }: Extract<ManagerWrite, { type: "purge" }>): void {
     for (const id of ids) {
       const workflow = workflows.get(id as WorkflowId);
       const mayGo = workflow !== undefined && ["COMPLETED", "CANCELLED"].includes(workflow.state) && workflow.hold === undefined;
       demand(mayGo, "PurgeHonest", `${id} is purged, and ${workflow?.state}`);
-      const remembered = [...answered.values()].some((answer) => answer.startsWith(`${id} `));
+      const endedMs = workflow?.stateEnteredAtMs ?? Number.POSITIVE_INFINITY;
+      const isOld = policies.since(undefined).some(({ retention }) => retention && endedMs + retention.afterMs <= latestMs);
+      demand(!byPolicy || isOld, "PurgeHonest", `${id} is purged by a policy that there is not, or too early`);
+      const remembered = [...answered.values()].some(({ text }) => text.startsWith(`${id} `));
       demand(!remembered, "PurgeHonest", `${id} is purged, and a request of it has an answer`);
       workflows.delete(id as WorkflowId);
       purged.add(id);
     }
-    oldest = newOldest;
+    oldest = disk.oldest();
   }
 
   return {
     onWrite(written) {
       if (written.type === "batch") onBatch(written);
-      if (written.type === "purge") onPurge(written.workflows, disk.oldest());
+      if (written.type === "purge") onPurge(written);
+      if (written.type === "policy") policies.onPolicy(written.terms);
+      if (written.type === "forgotten") onForgotten(written.left);
     },
-    onRequest: (request) => void requests.set(request.by, { request, revision: acknowledgedRevision() }),
+    onRequest: (request) =>
+      void requests.set(request.by, { request, revision: acknowledgedRevision(), policy: policies.answered }),
     onHeard(request, heard) {
-      if (request === undefined || heard === "unknown" || !("answer" in heard)) return;
+      if (request === undefined || heard === "unknown") return;
+      if ("refused" in heard) {
+        const mayRefuse =
+          !heard.refused.startsWith("RECOVER") || policies.since(0).some(({ recovery }) => recovery !== undefined);
+        demand(mayRefuse, "RecoveryHonest", `${request.by} is refused with ${heard.refused}, and no policy says so`);
+        return;
+      }
       const { answer } = heard;
       for (const told of answer.events) {
         const event = events[Number(told.sequence) - 1];

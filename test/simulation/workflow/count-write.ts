@@ -1,3 +1,4 @@
+import { policyActor } from "../../../src/workflow/core/deadline.ts";
 import type { Tally } from "../tally.ts";
 import type { ManagerWrite } from "./workflow-disk.ts";
 
@@ -8,12 +9,19 @@ export function countWrite(tally: Tally, written: ManagerWrite): void {
       tally.count(`manager's conflicts: ${written.conflict.type}`);
       break;
     case "purge":
-      for (const _ of written.workflows) tally.count("workflows purged");
+      for (const _ of written.workflows) tally.count(written.byPolicy ? "workflows purged by their policy" : "workflows purged");
+      break;
+    case "policy":
+      tally.count("policies durable");
+      break;
+    case "forgotten":
+      tally.count("purges of remembered answers");
       break;
     default: {
       const { batch, events } = written;
-      for (const { type, transactionId } of events) {
+      for (const { type, transactionId, deadline } of events) {
         tally.count(`events: ${type}`);
+        if (deadline?.setBy === policyActor) tally.count("deadlines of policies");
         if (transactionId !== undefined) tally.count("events of transactions");
       }
       if (events.length > 1) tally.count("writes of several events");

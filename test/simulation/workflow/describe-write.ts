@@ -2,7 +2,10 @@ import type { ManagerWrite } from "./workflow-disk.ts";
 
 /** As the transcript has it. */
 export function describeWrite(written: ManagerWrite): string {
-  if (written.type === "purge") return `purges ${written.workflows.join(" ") || "nothing"}`;
+  if (written.type === "purge")
+    return `purges ${written.workflows.join(" ") || "nothing"}${written.byPolicy ? " by its policy" : ""}`;
+  if (written.type === "policy") return `has the policy ${JSON.stringify(written.terms) ?? "none"}`;
+  if (written.type === "forgotten") return `forgets answers, and keeps ${written.left.size}`;
   if (written.type === "conflict") return `meets a conflict: ${written.conflict.type}`;
   const { puts, outcome, coordinator, answers = [] } = written.batch;
   const states = puts.map(

@@ -1,3 +1,4 @@
+import type { WorkflowState } from "../../../src/kernel/lifecycle.ts";
 import type { WorkflowEvent } from "../../../src/workflow/core/types.ts";
 import { type Call, whyNot } from "../../support/linearizable.ts";
 import { timer } from "./change-checks.ts";
@@ -28,6 +29,8 @@ export function createHistory(): History {
   const own: Call<Input, Output>[] = [];
   /** When the change of a request became durable. */
   const madeAt = new Map<string, number>();
+  /** The deadlines that it has set: by itself, or by the policy of the type, which the model does not know. */
+  const deadlines = new Map<string, Map<string, WorkflowState | undefined>>();
   let moment = 0;
 
   const nextMoment = (): number => {
@@ -41,6 +44,11 @@ export function createHistory(): History {
     own.push({ input, output, calledAt: at, answeredAt: at });
   }
 
+  const asking = (request: Request, hint: string | undefined): Input => ({
+    ...{ type: "ask", request, hint },
+    deadlines: Object.fromEntries(deadlines.get(request.by) ?? []),
+  });
+
   /**
    * A request that was carried out, and not surely while a call of it waited for this answer: another call of it, or a repetition on the way,
    * may have been the one.
@@ -52,9 +60,7 @@ export function createHistory(): History {
       const isDoneByIt =
         heard !== "unknown" && "answer" in heard && !(heard.answer.items ?? []).some((item) => !item.startsWith("OK"));
       if (!madeAt.has(request.by) || isDoneByIt) return [];
-      return [
-        { input: { type: "ask", request, hint: undefined }, output: undefined, calledAt, answeredAt: Number.POSITIVE_INFINITY },
-      ];
+      return [{ input: asking(request, undefined), output: undefined, calledAt, answeredAt: Number.POSITIVE_INFINITY }];
     });
   }
 
@@ -63,7 +69,7 @@ export function createHistory(): History {
     const call = (input: Input, output: Output): Call<Input, Output> => ({ input, output, calledAt, answeredAt });
     if ("refused" in heard) {
       if (passing.has(heard.refused) || request.verb.type === "batch") return [];
-      return [call({ type: "ask", request, hint: heard.refused }, heard.refused)];
+      return [call(asking(request, heard.refused), heard.refused)];
     }
     const { verb } = request;
     if (verb.type === "purge" || verb.type === "count") return [];
@@ -72,9 +78,7 @@ export function createHistory(): History {
       return [call({ type: "list", shown: heard.answer.shown }, "listed")];
     }
     const [shown] = heard.answer.shown;
-    return shown === undefined
-      ? []
-      : [call({ type: "ask", request, hint: "OK" }, `OK ${shown.state} ${shown.version} ${shown.retries}`)];
+    return shown === undefined ? [] : [call(asking(request, "OK"), `OK ${shown.state} ${shown.version} ${shown.retries}`)];
   }
 
   /** One that was refused has looked at its workflows one after the other. */
@@ -84,7 +88,7 @@ export function createHistory(): History {
     call: (input: Input, output: Output) => Call<Input, Output>,
   ): readonly Call<Input, Output>[] {
     if (request.verb.type !== "batch") return [];
-    if (items.every((item) => item.startsWith("OK"))) return [call({ type: "ask", request, hint: "OK" }, items.join("; "))];
+    if (items.every((item) => item.startsWith("OK"))) return [call(asking(request, "OK"), items.join("; "))];
     return request.verb.items.flatMap((item, index) => {
       const heard = items[index] ?? "";
       if (heard === "BATCH_ABORTED" || passing.has(heard)) return [];
@@ -104,9 +108,12 @@ export function createHistory(): History {
     onEvents(events) {
       const at = nextMoment();
       for (const event of events) {
-        madeAt.set(event.requestedBy, at);
-        if (event.requestedBy === timer)
-          record({ type: "fire", event }, `OK ${event.toState} ${event.version} ${event.retryCount}`);
+        const { requestedBy: by, workflowId, deadline, toState, version, retryCount, bulkOperationId } = event;
+        madeAt.set(by, at);
+        deadlines.set(by, (deadlines.get(by) ?? new Map()).set(workflowId, deadline?.targetState));
+        const heard = `OK ${toState} ${version} ${retryCount}`;
+        if (by === timer) record({ type: "fire", event }, heard);
+        else if (bulkOperationId !== undefined) record({ type: "bulk", event }, heard);
       }
     },
     onPurge: (ids) => record({ type: "purge", ids }, "purged"),
@@ -141,7 +148,7 @@ function idsOf(input: Input): readonly string[] {
     const { verb } = input.request;
     return verb.type === "batch" ? verb.items.map(({ id }) => id) : "id" in verb ? [verb.id] : [];
   }
-  return input.type === "fire" ? [input.event.workflowId] : input.type === "look" ? [input.item.id] : [];
+  return "event" in input ? [input.event.workflowId] : input.type === "look" ? [input.item.id] : [];
 }
 
 /** Workflows that no call names together have a history each. What looks at all of them looks at each. */

@@ -18,6 +18,11 @@ export type WorkflowLoad = {
   readonly ruleChanges: number;
   readonly watcherCount: number;
   readonly gapMs: number;
+  /** How often the policy of their type changes. */
+  readonly policyChangeCount: number;
+  readonly bulkCount: number;
+  /** Of the holds: operators look at them, and end those whose coordinator does not tell. */
+  readonly resolving: number;
 };
 
 export function drawWorkflowLoad(dice: Dice): WorkflowLoad {
@@ -35,5 +40,8 @@ export function drawWorkflowLoad(dice: Dice): WorkflowLoad {
     ruleChanges: some(0.8),
     watcherCount: dice.between(0, 3),
     gapMs: dice.pick([100, 1_000, 3_000]),
+    policyChangeCount: dice.chance(0.4) ? dice.between(1, 5) : 0,
+    bulkCount: dice.chance(0.4) ? dice.between(1, 4) : 0,
+    resolving: dice.chance(0.4) ? 0.4 + dice.unit() * 0.6 : 0,
   };
 }

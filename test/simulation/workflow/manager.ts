@@ -10,6 +10,7 @@ import { createTransactionClient } from "../../../src/rpc/clients/transaction-cl
 import { createCommitService } from "../../../src/rpc/commit-service.ts";
 import { workflowFilter } from "../../../src/rpc/filter.ts";
 import { createWorkflowService } from "../../../src/rpc/workflow-service.ts";
+import { purgeAnswers } from "../../../src/runtime/purge-answers.ts";
 import { createBulk } from "../../../src/workflow/bulk.ts";
 import { createDeadlines } from "../../../src/workflow/deadlines.ts";
 import { createFireDeadline, firingAgain } from "../../../src/workflow/fire-deadline.ts";
@@ -18,6 +19,7 @@ import { createOwnPart } from "../../../src/workflow/own-part.ts";
 import { createWorkflowParticipant } from "../../../src/workflow/participant.ts";
 import { createPolicies } from "../../../src/workflow/policies.ts";
 import { createPurges } from "../../../src/workflow/purge.ts";
+import { createRetention } from "../../../src/workflow/retention.ts";
 import { createWatch } from "../../../src/workflow/watch.ts";
 import { unhurried } from "../../support/unhurried.ts";
 import { bothWays, cutCable, restoreCable } from "../cables.ts";
@@ -49,6 +51,8 @@ type Running = {
 
 export type ManagerRoom = Room & {
   served(): Served | undefined;
+  /** Its coordinators do not reach it for a while. */
+  cutSession(): void;
 };
 
 /**
@@ -132,7 +136,14 @@ export function createManagerRoom(
     const manager = createManager({ ...attempts, clock, ownPart, sessions, workflowCountMax });
     const watch = createWatch({ store, turns: unhurried, clock });
     const undelivered = { oldestNeeded: async () => undefined, behind: () => [] };
-    const purges = createPurges({ store, undelivered, turns: unhurried, nowMs: clock.nowMs });
+    const purging = { undelivered, turns: unhurried, nowMs: clock.nowMs };
+    const purges = createPurges({ store, ...purging });
+    const retention = createRetention({
+      ...{ store, logger, archive: undefined, nowMs: clock.nowMs, setTimer: clock.setTimer },
+      purges: createPurges({ store: store.byPolicy, ...purging }),
+      retentionOf: (type) => policies.termsOf(type).retention,
+      onPurged() {},
+    });
     const filterOf = (text: string) => workflowFilter(text) ?? { known: {}, matches: () => false };
     const bulk = createBulk({ ...attempts, bulk: store.bulk, clock, logger, filterOf });
     const handlers = createWorkflowService({
@@ -175,9 +186,13 @@ export function createManagerRoom(
     actor.participant = participant;
     await participant.start();
     deadlines.start();
+    retention.start();
+    // A long world keeps answers for so short a time that it forgets some.
+    if (stage.keptBeforeMs) purgeAnswers(store, { clock: oftenEnough(clock), logger });
+    await bulk.resumeAll();
     actor.served = rpc.serve(process, WorkflowServiceDefinition, handlers);
     actor.close = async () => {
-      await deadlines.close();
+      await Promise.all([deadlines.close(), retention.stop(), bulk.close()]);
       await participant.close(dice.between(0, 3_000));
     };
   }
@@ -207,6 +222,7 @@ export function createManagerRoom(
   return {
     ...idle,
     served: () => running?.served,
+    cutSession: () => cutCable(stage, cables.session, managerId, bothWays),
     blows: {
       "crash manager": crash,
       "stop manager": () => stopProcess(stage, running?.process),
@@ -226,6 +242,11 @@ export function createManagerRoom(
     },
   };
 }
+
+/** For what is done every second: in a world that lasts hours, once a minute is as good. */
+const oftenEnough = ({ setTimer }: Clock): Pick<Clock, "setTimer"> => ({
+  setTimer: (delayMs, run) => setTimer(60 * delayMs, run),
+});
 
 /** A clock, and the latest time that was ever read off it. */
 function rememberLatest(clock: Clock): Clock & { readonly latestMs: TimeMs } {

@@ -9,15 +9,25 @@ import type { Shown, Verb } from "./verbs.ts";
 // come and go, deadlines fall due, and moves may be held: what was heard says which of several answers it can have been, and the model
 // whether that is one of them.
 
+type Deadlines = Readonly<Record<string, WorkflowState | undefined>>;
+
 type Item = { readonly id: string; readonly to: WorkflowState; readonly expected?: number | undefined };
 
 export type Input =
   /** `hint` is what was heard; nothing, if nobody knows. */
-  | { readonly type: "ask"; readonly request: Request; readonly hint: string | undefined }
+  | {
+      readonly type: "ask";
+      readonly request: Request;
+      readonly hint: string | undefined;
+      /** Those that it has set, if it was carried out: of the state that a workflow came into. The chronicle says whether it should have. */
+      readonly deadlines: Deadlines;
+    }
   /** An item of a batch that was refused. */
   | { readonly type: "look"; readonly item: Item; readonly hint: string }
   | { readonly type: "list"; readonly shown: readonly Shown[]; readonly among?: readonly string[] }
   | { readonly type: "fire"; readonly event: WorkflowEvent }
+  /** A change of a bulk operation. */
+  | { readonly type: "bulk"; readonly event: WorkflowEvent }
   | { readonly type: "purge"; readonly ids: readonly string[] };
 
 /** In one word and what belongs to it: `OK PAUSED 3 0`, `VERSION_MISMATCH 4`. */
@@ -59,12 +69,14 @@ function step(state: State, input: Input): Step {
       return purge(state, input.ids);
     case "fire":
       return fire(state, input.event);
+    case "bulk":
+      return changedInBulk(state, input.event);
     case "look": {
       const found = moved(state, input.item, input.hint);
       return { state, output: typeof found === "string" ? found : heardOf(found) };
     }
     default:
-      return ask(state, input.request, input.hint);
+      return ask(state, input);
   }
 }
 
@@ -85,12 +97,22 @@ function purge(state: State, ids: readonly string[]): Step {
 }
 
 /** The deadline of its state, or that this is dropped. */
-function fire(state: State, { workflowId: id, type, toState }: WorkflowEvent): Step {
+function fire(state: State, { workflowId: id, type, toState, deadline }: WorkflowEvent): Step {
   const found = state.workflows[id];
   if (found?.deadline === undefined) return { state, output: "no deadline" };
   const version = found.version + 1;
   if (type === "DEADLINE_REFUSED") return put(state, id, { ...found, version, deadline: undefined });
-  return found.deadline === toState ? put(state, id, moveTo(found, toState)) : { state, output: "another deadline" };
+  const moved = { ...moveTo(found, toState), deadline: deadline?.targetState };
+  return found.deadline === toState ? put(state, id, moved) : { state, output: "another deadline" };
+}
+
+function changedInBulk(state: State, { workflowId: id, type, toState, metadataPatch, deadline }: WorkflowEvent): Step {
+  const found = state.workflows[id];
+  if (found === undefined) return { state, output: missing(state, id) };
+  if (type === "UPDATED")
+    return put(state, id, { ...found, version: found.version + 1, locked: metadataPatch?.["locked"] === true });
+  if (!isMove(found.state, toState)) return { state, output: "INVALID_TRANSITION" };
+  return put(state, id, { ...moveTo(found, toState), deadline: deadline?.targetState });
 }
 
 const put = (state: State, id: string, kept: Kept): Step => ({
@@ -103,36 +125,38 @@ function moveTo(found: Kept, to: WorkflowState): Kept {
   return { ...found, state: to, version: found.version + 1, retries, deadline: undefined };
 }
 
-function ask(state: State, { id: requestId, verb }: Request, hint: string | undefined): Step {
+function ask(state: State, { request: { id: requestId, verb }, hint, deadlines }: Extract<Input, { type: "ask" }>): Step {
   if (verb.type === "get" || verb.type === "wait") {
     const found = state.workflows[verb.id];
     return { state, output: found === undefined ? missing(state, verb.id) : heardOf(found) };
   }
   const known = requestId === "" ? undefined : state.answers[requestId];
   if (known !== undefined) return { state, output: known };
-  const changed = verb.type === "batch" ? batch(state, verb.items, hint) : one(state, verb, hint);
+  const changed = verb.type === "batch" ? batch(state, verb.items, hint, deadlines) : one(state, verb, hint, deadlines);
   if (changed.state === state || requestId === "") return changed;
   return { ...changed, state: { ...changed.state, answers: { ...state.answers, [requestId]: changed.output } } };
 }
 
-function batch(state: State, items: readonly Item[], hint: string | undefined): Step {
+function batch(state: State, items: readonly Item[], hint: string | undefined, deadlines: Deadlines): Step {
   let next = state;
   const outputs: Output[] = [];
   for (const item of items) {
     const result = moved(state, item, hint);
     if (typeof result === "string") return { state, output: "refused" };
-    next = put(next, item.id, result).state;
+    next = put(next, item.id, { ...result, deadline: deadlines[item.id] }).state;
     outputs.push(heardOf(result));
   }
   return { state: next, output: outputs.join("; ") };
 }
 
-function one(state: State, verb: Verb, hint: string | undefined): Step {
+function one(state: State, verb: Verb, hint: string | undefined, deadlines: Deadlines): Step {
   if (!("id" in verb)) return { state, output: "nothing" };
   const result = changeOf(state, verb, hint);
   if (typeof result === "string") return { state, output: result };
   // What was only found is not written.
-  return result === state.workflows[verb.id] ? { state, output: heardOf(result) } : put(state, verb.id, result);
+  if (result === state.workflows[verb.id]) return { state, output: heardOf(result) };
+  const isInPlace = verb.type === "update" || verb.type === "deadline";
+  return put(state, verb.id, isInPlace ? result : { ...result, deadline: deadlines[verb.id] });
 }
 
 const missing = ({ purged }: State, id: string): Output => (purged.includes(id) ? "WORKFLOW_PURGED" : "WORKFLOW_NOT_FOUND");
@@ -147,10 +171,7 @@ function changeOf(state: State, verb: Changing, hint: string | undefined): Kept 
       return created(state, verb);
     case "move":
       if (verb.deadlineMs !== undefined && !isMove(verb.to, "CANCELLED")) return "INVALID_REQUEST";
-      {
-        const result = moved(state, verb, hint);
-        return typeof result === "string" || verb.deadlineMs === undefined ? result : { ...result, deadline: "CANCELLED" };
-      }
+      return moved(state, verb, hint);
     case "recover":
       return moved(state, { ...verb, to: "ACTIVE" }, hint, true);
     case "update":
@@ -193,12 +214,16 @@ function admitted(
   return expected !== undefined && expected !== found.version ? `VERSION_MISMATCH ${found.version}` : undefined;
 }
 
+const recoveryRefusals: ReadonlySet<string> = new Set(["RECOVERY_TOO_EARLY", "RECOVERIES_EXHAUSTED"]);
+
 function moved(state: State, item: Item, hint: string | undefined, mustRecover = false): Kept | Output {
   const refused = admitted(state, item);
   const found = state.workflows[item.id];
   if (refused !== undefined || found === undefined) return refused ?? "";
   if (mustRecover && found.state !== "FAILED") return "NOT_FAILED";
   if (!isMove(found.state, item.to)) return "INVALID_TRANSITION";
+  // What the policy says of recoveries, the chronicle knows.
+  if (hint !== undefined && recoveryRefusals.has(hint) && found.state === "FAILED" && item.to === "ACTIVE") return hint;
   // Others were faster each time.
   if (hint?.startsWith("VERSION_MISMATCH") && item.expected === undefined) return hint;
   const { locked, retries: retryCount } = found;

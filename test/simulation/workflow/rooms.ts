@@ -3,6 +3,8 @@ import type { Ledger } from "../ledger.ts";
 import type { Orders } from "../orders.ts";
 import { idle, type Room } from "../room.ts";
 import type { Stage } from "../stage.ts";
+import { createBulkBook } from "./bulk-book.ts";
+import { createBulkClients } from "./bulk-clients.ts";
 import { createChronicle } from "./chronicle.ts";
 import { createWorkflowClients, type OnHeard } from "./clients.ts";
 import { countWrite } from "./count-write.ts";
@@ -11,6 +13,9 @@ import { createHistory } from "./history.ts";
 import { drawWorkflowLoad } from "./load.ts";
 import { createManagerRoom, managerId } from "./manager.ts";
 import type { Record } from "./manager-events.ts";
+import { createPolicyBook } from "./policy-checks.ts";
+import { createPolicyClients } from "./policy-clients.ts";
+import { createResolvers } from "./resolvers.ts";
 import { createRpc } from "./rpc.ts";
 import { createRuleClients } from "./rule-clients.ts";
 import { createWorkflowWatchers } from "./watchers.ts";
@@ -21,6 +26,9 @@ export const workflowRoomSwitches = {
   "clients of workflows": "clients",
   "clients of rules": "ruleClients",
   "watchers of workflows": "watchers",
+  "policies of workflows": "policyClients",
+  "bulk operations": "bulkClients",
+  "operators of holds": "resolvers",
 } as const;
 
 /** The workflow manager, the predicate engine, and those who use them. */
@@ -41,11 +49,14 @@ export function createWorkflowRooms(
   const engine = createEngineRoom(stage, rpc);
   let acknowledged = 0;
   const disk = createWorkflowDisk(stage);
+  const policies = createPolicyBook(() => stage.schedule.nowMs);
+  const bulkBook = createBulkBook(stage, disk);
   const chronicle = createChronicle({
     ...{ disk, ledger, managerId, fail: stage.fail },
     rules: { at: (revision) => engine.revisions.get(revision) },
     newestRevision: () => Math.max(...engine.revisions.keys()),
     acknowledgedRevision: () => acknowledged,
+    ...{ policies, keptBeforeMs: stage.keptBeforeMs },
   });
   const history = createHistory();
   disk.onWrite((written) => {
@@ -73,6 +84,11 @@ export function createWorkflowRooms(
     },
   });
   const watchers = createWorkflowWatchers(stage, { rpc, manager, chronicle, count: load.watcherCount });
+  const policyClients = createPolicyClients(stage, {
+    ...{ rpc, manager, changeCount: load.policyChangeCount, onAnswer: policies.onAnswer },
+  });
+  const bulkClients = createBulkClients(stage, { rpc, manager, book: bulkBook, count: load.bulkCount });
+  const resolvers = createResolvers(stage, { rpc, manager, coordinators, disk, often: load.resolving });
   const books: Room = {
     ...idle,
     async probe() {
@@ -82,7 +98,7 @@ export function createWorkflowRooms(
       return true;
     },
   };
-  const optional = { clients, ruleClients, watchers };
+  const optional = { clients, ruleClients, watchers, policyClients, bulkClients, resolvers };
   const left = Object.entries(workflowRoomSwitches).filter(([name]) => !stage.without.includes(name));
   return [engine, manager, ...left.map(([, room]) => optional[room]), books];
 }

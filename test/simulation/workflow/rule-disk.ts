@@ -26,7 +26,13 @@ export function createRuleDisk(stage: Stage, onRevision: (revision: Revision, by
     }
   });
 
-  return { disk, open: (process) => sqliteRuleStore(stage.open(disk, process), unhurried) };
+  return {
+    disk,
+    open(process) {
+      const store = sqliteRuleStore(stage.open(disk, process), unhurried);
+      return { ...store, ...(stage.keptBeforeMs && { keptBeforeMs: stage.keptBeforeMs }) };
+    },
+  };
 }
 
 const selectActive = `SELECT name FROM members

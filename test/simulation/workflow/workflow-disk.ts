@@ -3,10 +3,11 @@ import type { SqliteEngine } from "../../../src/storage/sqlite/statement.ts";
 import { toEvent, toWorkflow } from "../../../src/storage/sqlite/workflow-rows.ts";
 import { sqliteWorkflowStore, workflowSchema } from "../../../src/storage/sqlite/workflow-store.ts";
 import type { BulkStore } from "../../../src/workflow/bulk-ports.ts";
+import type { PolicyTerms } from "../../../src/workflow/core/policy.ts";
 import type { Workflow, WorkflowEvent } from "../../../src/workflow/core/types.ts";
 import type { WorkflowBatch, WorkflowConflict, WorkflowStore } from "../../../src/workflow/ports.ts";
 import type { Process } from "../schedule.ts";
-import type { SqliteDisk } from "../sqlite-disk.ts";
+import type { SqliteDisk, WrittenBatch } from "../sqlite-disk.ts";
 import { isSameBatch, lookingAt } from "../sqlite-rows.ts";
 import type { Stage } from "../stage.ts";
 import { describeWrite } from "./describe-write.ts";
@@ -22,9 +23,25 @@ export type ManagerWrite =
       readonly latestMs: TimeMs;
     }
   | { readonly type: "conflict"; readonly conflict: WorkflowConflict }
-  | { readonly type: "purge"; readonly workflows: readonly string[] };
+  | {
+      readonly type: "purge";
+      readonly workflows: readonly string[];
+      /** Nobody has asked for it. */
+      readonly byPolicy: boolean;
+      readonly latestMs: TimeMs;
+    }
+  /** The policy of the one type is this now, or is gone. */
+  | { readonly type: "policy"; readonly terms: PolicyTerms | undefined }
+  /** Answers to requests are forgotten: all but these. */
+  | { readonly type: "forgotten"; readonly left: ReadonlySet<string> };
 
 type OnWrite = (written: ManagerWrite, by: Process) => void;
+
+type OpenStore = WorkflowStore & {
+  readonly bulk: BulkStore;
+  /** The same, for who purges by the policies. */
+  readonly byPolicy: WorkflowStore;
+};
 
 /** The file of the workflow manager. Outlives the processes, of which one has it open at a time, as the lock of the file demands. */
 export type WorkflowDisk = {
@@ -36,14 +53,14 @@ export type WorkflowDisk = {
   workflow(id: string): Workflow | undefined;
   /** The oldest event that is not purged. */
   oldest(): number;
-  open(process: Process, clock: { readonly latestMs: TimeMs }): WorkflowStore & { readonly bulk: BulkStore };
+  open(process: Process, clock: { readonly latestMs: TimeMs }): OpenStore;
 };
 
 /** What a process has asked the store to write, and is not told of yet. */
 type Asked = {
   readonly what:
     | { readonly type: "batch"; readonly batch: WorkflowBatch }
-    | { readonly type: "purge"; readonly ids: readonly string[] };
+    | { readonly type: "purge"; readonly ids: readonly string[]; readonly byPolicy: boolean };
   readonly latestMs: () => TimeMs;
   statements: Parameters<SqliteEngine["apply"]>[0];
 };
@@ -57,6 +74,7 @@ export function createWorkflowDisk(stage: Stage): WorkflowDisk {
   const gone = new Set<string>();
   const listeners: OnWrite[] = [];
   let newest = 0;
+  let newestPolicy = 0;
 
   const onWrite: OnWrite = (written, by) => {
     stage.say(`${by.name}  ${describeWrite(written)}`);
@@ -66,13 +84,29 @@ export function createWorkflowDisk(stage: Stage): WorkflowDisk {
   const workflow = (id: string): Workflow | undefined =>
     lookingAt(disk).read("SELECT * FROM workflows WHERE id = ?", id).map(toWorkflow)[0];
 
-  function onPurge(ids: readonly string[], by: Process): void {
+  function onPurge({ ids, byPolicy }: Extract<Asked["what"], { type: "purge" }>, latestMs: TimeMs, by: Process): void {
     const workflows = ids.filter((id) => !gone.has(id) && workflow(id) === undefined);
     for (const id of workflows) gone.add(id);
-    onWrite({ type: "purge", workflows }, by);
+    onWrite({ type: "purge", workflows, byPolicy, latestMs }, by);
+  }
+
+  function onPolicy(by: Process): void {
+    const now = Number(disk.rows("SELECT newest FROM policy_revision")[0]?.["newest"]);
+    if (now === newestPolicy) return;
+    newestPolicy = now;
+    const terms = disk.rows("SELECT terms FROM policies")[0]?.["terms"];
+    onWrite({ type: "policy", terms: terms === undefined ? undefined : (JSON.parse(String(terms)) as PolicyTerms) }, by);
+  }
+
+  function onForgotten(batches: readonly WrittenBatch[], by: Process): void {
+    if (!batches.some((batch) => batch.some(({ sql }) => sql.startsWith("DELETE FROM answers")))) return;
+    const left = new Set(disk.rows("SELECT request_id FROM answers").map((row) => String(row["request_id"])));
+    onWrite({ type: "forgotten", left }, by);
   }
 
   disk.onCommit((by, batches) => {
+    onPolicy(by);
+    onForgotten(batches, by);
     const events = lookingAt(disk).read("SELECT * FROM events WHERE sequence > ? ORDER BY sequence", newest).map(toEvent);
     newest = events.at(-1)?.sequence ?? newest;
     const known = new Set<string>();
@@ -81,7 +115,7 @@ export function createWorkflowDisk(stage: Stage): WorkflowDisk {
       if (write === undefined) continue;
       asked.get(by)?.delete(write);
       const { what, latestMs } = write;
-      if (what.type === "purge") onPurge(what.ids, by);
+      if (what.type === "purge") onPurge(what, latestMs(), by);
       else {
         const own = events.filter(({ id }) => what.batch.events.some((event) => event.id === id));
         for (const { id } of own) known.add(id);
@@ -126,22 +160,28 @@ export function createWorkflowDisk(stage: Stage): WorkflowDisk {
           own.delete(each);
         }
       }
-      return {
+      const purgeWorkflows =
+        (byPolicy: boolean): WorkflowStore["purgeWorkflows"] =>
+        (purge) =>
+          watched({ type: "purge", ids: purge.workflows.map(({ id }) => id), byPolicy }, () => store.purgeWorkflows(purge));
+      const opened = {
         ...store,
         get writable() {
           return store.writable;
         },
+        ...(stage.keptBeforeMs && { keptBeforeMs: stage.keptBeforeMs }),
         // Short pages, so that there are several of them.
-        listEvents: (page) => store.listEvents({ ...page, limit: Math.min(page.limit, eventPageMax) }),
-        async apply(batch) {
+        listEvents: (page: Parameters<WorkflowStore["listEvents"]>[0]) =>
+          store.listEvents({ ...page, limit: Math.min(page.limit, eventPageMax) }),
+        async apply(batch: WorkflowBatch) {
           const applied = await watched({ type: "batch", batch }, () => store.apply(batch));
           if (!applied.ok && applied.error.type === "conflict")
             onWrite({ type: "conflict", conflict: applied.error.conflict }, process);
           return applied;
         },
-        purgeWorkflows: (purge) =>
-          watched({ type: "purge", ids: purge.workflows.map(({ id }) => id) }, () => store.purgeWorkflows(purge)),
+        purgeWorkflows: purgeWorkflows(false),
       };
+      return Object.assign(opened, { byPolicy: { ...opened, purgeWorkflows: purgeWorkflows(true) } });
     },
   };
 }
