@@ -5,19 +5,24 @@ import type { Stage } from "./stage.ts";
 /** A call that gets no answer is given up. */
 const clientTimeoutMs = 30_000;
 
+const answeredBy = new WeakMap<object, CoordinatorActor>();
+
+/** Whose answer it is, if it is one of a call. */
+export const whoAnswered = (answer: object): CoordinatorActor | undefined => answeredBy.get(answer);
+
 /** Whether the caller hangs up, and how soon. */
 export type Leaving = { readonly chance: number; readonly withinMs: number };
 
 /** One call of a coordinator, over a network: the request, the answer, or both may be lost; and the caller may leave. */
-export function callCoordinator<Answer>(
+export function callCoordinator<Answer extends object>(
   stage: Stage,
   coordinators: Pick<Coordinators, "any" | "answered">,
   ask: (coordinator: CoordinatorActor, signal: EndSignal<CallerEnd>) => Promise<Answer>,
   leaving: Leaving = { chance: stage.swarm.leaving, withinMs: 3_000 },
+  target: CoordinatorActor | undefined = coordinators.any(),
 ): Promise<Answer | "no answer"> {
   const { dice, tally, world, onFailure } = stage;
   return new Promise((resolve) => {
-    const target = coordinators.any();
     const hangUp = new AbortController();
     if (dice.chance(leaving.chance)) {
       tally.count("clients that left");
@@ -28,6 +33,7 @@ export function callCoordinator<Answer>(
     target.process.after(dice.between(0, stage.swarm.network.delayMs), () => {
       ask(target, hangUp.signal).then((answer) => {
         if (!target.process.alive) return;
+        answeredBy.set(answer, target);
         coordinators.answered(target, answer);
         if (dice.chance(stage.swarm.network.loss)) return;
         world.after(dice.between(0, stage.swarm.network.delayMs), () => resolve(answer));

@@ -26,6 +26,10 @@ export type Coordinators = Room & {
   readonly decisions: DecisionLog;
   /** Where the coordinators' address leads a caller: at times to one that was replaced. */
   any(): CoordinatorActor | undefined;
+  /** The one that was replaced last, and that does not know it yet, perhaps. */
+  replaced(): CoordinatorActor | undefined;
+  /** A successor begins while this one goes on. */
+  onTakeOver(listener: () => void): void;
   /** The last that was begun, whether anybody was told of it. Ids grow. */
   readonly lastId: TransactionId;
   /** A caller of this coordinator is answered. */
@@ -36,18 +40,23 @@ export type Coordinators = Room & {
   onTold(listener: (actor: CoordinatorActor, transaction: Transaction) => void): void;
   /** Where it leads a participant: at times to a stranger. */
   reachable(): CoordinatorProcess | undefined;
+  /** Where their other address leads: to one that was replaced, as long as there is one. */
+  reachableElsewhere(): CoordinatorProcess | undefined;
 };
 
 /** The newest coordinator, those that it has replaced and that run on beside it, and a stranger. */
-export function createCoordinators(stage: Stage, ledger: Pick<Ledger, "onForget">): Coordinators {
+export function createCoordinators(stage: Stage, ledger: Pick<Ledger, "onForget" | "onStored">): Coordinators {
   const { schedule, dice, tally, network, say, onFailure } = stage;
   const disk = stage.sqliteDisk("commit.sqlite", decisionLogSchema);
   const decisions = sqliteDecisionLog(lookingAt(disk));
   const stranger = createStranger(stage);
+  /** Of the decisions: when they are to be forced, there is no space for a while. */
+  const filling = stage.draw(0.1);
   let coordinators: CoordinatorActor[] = [];
   let started = 0;
   let begun = 0;
   const answerListeners: ((actor: CoordinatorActor, answer: unknown) => void)[] = [];
+  const takeOverListeners: (() => void)[] = [];
   const toldListeners: ((actor: CoordinatorActor, transaction: Transaction) => void)[] = [];
   const idOf = (number: number): TransactionId => `t${String(number).padStart(4, "0")}` as TransactionId;
 
@@ -55,6 +64,10 @@ export function createCoordinators(stage: Stage, ledger: Pick<Ledger, "onForget"
     started += 1;
     const process = stage.process(`c${started}`);
     const log = openLog(process, () => {
+      if (stage.strikes(filling)) {
+        tally.count("disks full while a decision is to be forced");
+        fillDisk(stage, disk);
+      }
       if (!dice.chance(stage.swarm.crashBetween / 2)) return;
       tally.count("coordinator crashes during a forced write");
       schedule.after(dice.between(0, stage.swarm.disk.flushMs), () => crash(actor));
@@ -79,6 +92,7 @@ export function createCoordinators(stage: Stage, ledger: Pick<Ledger, "onForget"
     });
     const actor: CoordinatorActor = { process, sessions, driver, ready: false, ending: false };
     coordinators.push(actor);
+    if (coordinators.length > 1) for (const listener of takeOverListeners) listener();
     void driver.replaced.then(() => end(actor));
     tally.count("coordinators started");
     say(`${process.name} starts`);
@@ -126,6 +140,7 @@ export function createCoordinators(stage: Stage, ledger: Pick<Ledger, "onForget"
         }
         const isOver = row["completed_at_ms"] !== null;
         say(`${by.name}  makes durable ${id} ${phase} ${outcome ?? ""}`);
+        ledger.onStored(id);
         if (phase === "COMMITTING") tally.count("commits forced");
         if (isOver || !dice.chance(stage.swarm.crashBetween)) return;
         tally.count("coordinator crashes after a forced write");
@@ -180,7 +195,8 @@ export function createCoordinators(stage: Stage, ledger: Pick<Ledger, "onForget"
     const actor = coordinators.at(-1);
     if (type !== "vote" || !actor || coordinators.length > 2 || !dice.chance(stage.swarm.crashBetween / 8)) return;
     tally.count("coordinators replaced while they stand still");
-    stopProcess(stage, actor.process);
+    // If it goes on soon, it does not look whether it was replaced before it decides.
+    stopProcess(stage, actor.process, dice.pick([400, 30_000]));
     schedule.after(dice.between(0, 200), start);
   });
 
@@ -199,6 +215,8 @@ export function createCoordinators(stage: Stage, ledger: Pick<Ledger, "onForget"
     ...idle,
     decisions,
     any,
+    replaced: () => coordinators.at(-2),
+    onTakeOver: (listener) => void takeOverListeners.push(listener),
     get lastId() {
       return idOf(begun);
     },
@@ -215,6 +233,7 @@ export function createCoordinators(stage: Stage, ledger: Pick<Ledger, "onForget"
       schedule.after(dice.between(0, 10_000), () => network.reset(stranger.process));
       return stranger;
     },
+    reachableElsewhere: () => coordinators.at(-2),
     blows: {
       "crash coordinator"() {
         const actor = some();

@@ -4,7 +4,7 @@ import type { Asked, VerbFailure } from "../../src/commit/verbs.ts";
 import type { ParticipantId, RequestId, TransactionId } from "../../src/kernel/ids.ts";
 import type { RequestKey } from "../../src/kernel/request-key.ts";
 import type { Result } from "../../src/kernel/result.ts";
-import { callCoordinator } from "./calls.ts";
+import { callCoordinator, whoAnswered } from "./calls.ts";
 import type { CoordinatorActor, Coordinators } from "./coordinators.ts";
 import type { Ledger, Order } from "./ledger.ts";
 import { type Orders, payloadOf } from "./orders.ts";
@@ -64,7 +64,7 @@ export function createInteractiveClients(
   function hear(id: TransactionId, answer: Answer | undefined, order: Order): void {
     if (!answer) return;
     if (answer.ok) ledger.onTold(answer.value, order);
-    else if (answer.error.type === "not-found") ledger.onNotFound(id);
+    else if (answer.error.type === "not-found") ledger.onNotFound(id, whoAnswered(answer));
     else if (answer.error.type === "refused") ledger.onTold(answer.error.transaction, order);
     say(`client  hears ${id} ${answer.ok ? (answer.value.outcome ?? answer.value.phase) : answer.error.type}`);
   }

@@ -2,6 +2,7 @@ import type { ParticipantRecord } from "../../src/commit/core/participant-step.t
 import { hasPromised, heuristicOf, isFinished, type Outcome, type Transaction } from "../../src/commit/core/types.ts";
 import type { TransactionId } from "../../src/kernel/ids.ts";
 import type { TimeMs } from "../../src/kernel/time.ts";
+import type { CoordinatorActor } from "./coordinators.ts";
 import { type Behaviour, promises, type ResourceState } from "./resource.ts";
 
 /** What one client wants to be done. */
@@ -21,8 +22,10 @@ export type Ledger = {
   onResourceCommit(participant: string, id: TransactionId): void;
   /** Somebody is told what has become of it. */
   onTold(transaction: Transaction, order?: Order): void;
-  /** Somebody is told that there is no such transaction: under presumed abort, that it was aborted. */
-  onNotFound(id: TransactionId): void;
+  /** Somebody is told that there is no such transaction: under presumed abort, that it was aborted. By whom. */
+  onNotFound(id: TransactionId, by: CoordinatorActor | undefined): void;
+  /** The decision log has a record of it. */
+  onStored(id: TransactionId): void;
   /** An operator is about to say how it ended. */
   onResolving(transaction: Transaction): void;
   /** The decision log is about to drop its record, for an operator or by age. */
@@ -53,8 +56,9 @@ export function createLedger(onViolation: (text: string) => void, nowMs: () => T
   const toldAtMs = new Map<TransactionId, TimeMs>();
   const records = new Map<TransactionId, Map<string, State>>();
   const guessable = new Set<TransactionId>();
-  /** Committed, and nobody is bound by it: not forced, and it makes no difference what is said of it later. */
-  const unbound = new Set<TransactionId>();
+  /** Told as committed, in this epoch, and nobody is bound by it: it is not forced, so a crash may lose it. */
+  const unbound = new Map<TransactionId, number>();
+  const stored = new Set<TransactionId>();
   const forgotten = new Map<TransactionId, Transaction>();
 
   const recordsOf = (id: TransactionId): Map<string, State> => {
@@ -124,14 +128,18 @@ export function createLedger(onViolation: (text: string) => void, nowMs: () => T
       const order = orders.get(id);
       if (order) checkCommit(id, order, `at ${participant}`);
     },
-    onTold({ id, outcome, parts }, order) {
+    onTold({ id, outcome, parts, coordinatorEpoch }, order) {
       if (order) orders.set(id, order);
-      if (outcome === "committed" && parts.length !== 1 && !parts.some(hasPromised)) unbound.add(id);
+      if (outcome === "committed" && parts.length !== 1 && !parts.some(hasPromised)) unbound.set(id, coordinatorEpoch);
       if (outcome !== undefined) tell(id, outcome, orders.get(id));
     },
-    onNotFound(id) {
-      if (!forgotten.has(id) && !unbound.has(id)) tell(id, "aborted", orders.get(id));
+    onNotFound(id, by) {
+      if (forgotten.has(id)) return;
+      if (!unbound.has(id)) return tell(id, "aborted", orders.get(id));
+      const isLost = !stored.has(id) && by?.driver.coordinator.coordinatorEpoch !== unbound.get(id);
+      demand(isLost, "DecisionStable", `${id} was told as committed, and is not found, though nobody has lost it`);
     },
+    onStored: (id) => void stored.add(id),
     onResolving({ id, parts }) {
       // A participant may have been enlisted since the operator has looked.
       if (parts.length <= 1) guessable.add(id);

@@ -4,8 +4,8 @@ import type { Asked, VerbFailure } from "../../src/commit/verbs.ts";
 import type { ParticipantId, TransactionId } from "../../src/kernel/ids.ts";
 import type { Result } from "../../src/kernel/result.ts";
 import type { TimeMs } from "../../src/kernel/time.ts";
-import { callCoordinator } from "./calls.ts";
-import type { Coordinators } from "./coordinators.ts";
+import { callCoordinator, whoAnswered } from "./calls.ts";
+import type { CoordinatorActor, Coordinators } from "./coordinators.ts";
 import type { Ledger } from "./ledger.ts";
 import { idle, type Room } from "./room.ts";
 import type { Stage } from "./stage.ts";
@@ -50,7 +50,7 @@ export function createOperators(
     const isOpen = answer.ok && answer.value.outcome === undefined && answer.value.parts.length > 1;
     if (isOpen) ledger.onUndecided(id, askedAtMs);
     if (answer.ok) ledger.onTold(answer.value);
-    else if (answer.error.type === "not-found") ledger.onNotFound(id);
+    else if (answer.error.type === "not-found") ledger.onNotFound(id, whoAnswered(answer));
     else if (answer.error.type === "refused") ledger.onTold(answer.error.transaction);
     else if (answer.error.type === "defect") fail(`${verb} ${id} meets a defect`);
   }
@@ -61,24 +61,31 @@ export function createOperators(
     tally.count(`operators: forget participant ${answer === "no answer" || answer.ok ? "" : answer.error.type}`.trimEnd());
   }
 
-  /** Looks again and again at what has begun last. */
-  async function poll(): Promise<void> {
-    const id = coordinators.lastId;
-    tally.count("operators: poll");
-    for (let left = 8; left > 0; left -= 1) {
+  /** Looks again and again at one: until it knows how that ended, or the one that was replaced does not answer. */
+  async function poll(where: () => CoordinatorActor | undefined, first = coordinators.lastId): Promise<void> {
+    let id = first;
+    const pauseMs = dice.pick([20, 400]);
+    for (let left = 12; left > 0; left -= 1) {
       let askedAtMs = stage.schedule.nowMs;
-      const answer = await callCoordinator(stage, coordinators, ({ driver }) => {
+      const get = ({ driver }: CoordinatorActor): ReturnType<Driver["get"]> => {
         askedAtMs = stage.schedule.nowMs;
         return driver.get(id);
-      });
-      if (answer !== "no answer") hear("get", id, answer, askedAtMs);
-      await world.sleep(dice.between(1, 400));
+      };
+      const answer = await callCoordinator(stage, coordinators, get, undefined, where());
+      if (answer === "no answer") return;
+      hear("get", id, answer, askedAtMs);
+      if (answer.ok ? answer.value.outcome !== undefined : answer.error.type === "fenced") return;
+      if (!answer.ok) id = coordinators.lastId;
+      await world.sleep(dice.between(1, pauseMs));
     }
   }
 
   async function act(): Promise<void> {
     if (dice.chance(0.1)) return forgetParticipant();
-    if (dice.chance(0.3)) return poll();
+    if (dice.chance(0.3)) {
+      tally.count("operators: poll");
+      return poll(coordinators.any);
+    }
     const page = await callCoordinator(stage, coordinators, async ({ driver }) =>
       driver.list({ beforeId: undefined, limit: dice.pick([5, 1_000]) }),
     );
@@ -100,16 +107,31 @@ export function createOperators(
     if (answer !== "no answer") hear(name, transaction.id, answer, askedAtMs);
   }
 
+  function begin(work: () => Promise<void>): void {
+    busy += 1;
+    work().then(() => {
+      busy -= 1;
+    }, onFailure);
+  }
+
+  coordinators.onTakeOver(() => {
+    if (!stage.strikes(meddling)) return;
+    tally.count("operators: poll who was replaced");
+    begin(() => poll(coordinators.replaced));
+  });
+
+  // About to be decided.
+  stage.onMessage((_, message) => {
+    if (message.type !== "vote" || !stage.strikes(meddling / 4)) return;
+    tally.count("operators: poll what is voted on");
+    begin(() => poll(coordinators.any, message.transactionId));
+  });
+
   return {
     ...idle,
     open() {
       for (let left = Math.round(meddling * 30); left > 0; left -= 1) {
-        world.after(dice.between(0, stage.chaosMs), () => {
-          busy += 1;
-          act().then(() => {
-            busy -= 1;
-          }, onFailure);
-        });
+        world.after(dice.between(0, stage.chaosMs), () => begin(act));
       }
     },
     unsettled: async () => (busy > 0 ? [`${busy} operators wait`] : []),

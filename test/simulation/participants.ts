@@ -32,12 +32,15 @@ export type Participants = Room & {
   readonly resources: ReadonlyMap<string, ResourceState>;
 };
 
+/** Can be switched off by this name. */
+export const secondAddresses = "second addresses";
+
 /** Those that take part with a resource of their own, and that say what they are told to say (`Order`). */
 export function createParticipants(
   stage: Stage,
   options: {
     readonly count: number;
-    readonly coordinators: Pick<Coordinators, "reachable">;
+    readonly coordinators: Pick<Coordinators, "reachable" | "reachableElsewhere">;
     readonly orders: Orders;
     readonly ledger: Ledger;
   },
@@ -58,6 +61,8 @@ export function createParticipants(
   const lossesTold = new Set<string>();
   /** With little of it, Prepares wait at the coordinator. */
   const prepareCredit = dice.pick([1, 2, 256]);
+  /** Then they hear on from a coordinator that was replaced, beside its successor. */
+  const hasTwo = dice.chance(0.25) && !stage.without.includes(secondAddresses);
   let away: ParticipantActor | undefined;
 
   for (const { name, disk } of actors) {
@@ -117,9 +122,9 @@ export function createParticipants(
       prepareCredit,
       logger: stage.logger(name),
       trace: stage.trace(process),
-      coordinators: [
-        network.transport({ from: process, participant: name, cable: actor.cable, coordinator: coordinators.reachable }),
-      ],
+      coordinators: [coordinators.reachable, ...(hasTwo ? [coordinators.reachableElsewhere] : [])].map((coordinator) =>
+        network.transport({ from: process, participant: name, cable: actor.cable, coordinator }),
+      ),
       async onStep({ type }) {
         if (!dice.chance(stage.swarm.crashBetween)) return;
         tally.count(`participant crashes ${type.replaceAll("-", " ")}`);

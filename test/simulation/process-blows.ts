@@ -5,8 +5,8 @@ import type { Stage } from "./stage.ts";
 // What can happen to any process. Nothing, if there is none.
 
 /** SIGSTOP, and SIGCONT after a while. */
-export function stopProcess({ dice, say }: Stage, process: Process | undefined): void {
-  const forMs = dice.between(100, 30_000);
+export function stopProcess({ dice, say }: Stage, process: Process | undefined, forMsMax = 30_000): void {
+  const forMs = dice.between(100, forMsMax);
   process?.stop(forMs);
   say(`${process?.name ?? "nobody"} is stopped for ${forMs} ms`);
 }

@@ -62,6 +62,8 @@ export type Process = {
   sleep(delayMs: DurationMs): Promise<void>;
   /** Somebody sets its wall clock, ahead or back. */
   setClock(byMs: DurationMs): void;
+  /** The earliest moment at which its wall clock can have said so. */
+  saidAtMs(clockMs: TimeMs): TimeMs;
   /** SIGSTOP, then SIGCONT. */
   stop(forMs: DurationMs): void;
   /** SIGKILL. */
@@ -70,9 +72,17 @@ export type Process = {
   onKill(run: () => void): void;
 };
 
-export function createProcess(schedule: Schedule, name: string, clockSkewMs: DurationMs): Process {
+export function createProcess(
+  schedule: Schedule,
+  name: string,
+  clockSkewMs: DurationMs,
+  /** How long its event loop is busy with others, before the next turn. */
+  turnMs: () => DurationMs = () => 0,
+): Process {
   const dying = new Set<() => void>();
   let alive = true;
+  /** By how much its wall clock was ahead, since when. The newest last. */
+  const settings = [{ sinceMs: schedule.nowMs, aheadMs: clockSkewMs }];
   let aheadMs = clockSkewMs;
   let stoppedUntilMs = 0;
   const process: Process = {
@@ -85,7 +95,7 @@ export function createProcess(schedule: Schedule, name: string, clockSkewMs: Dur
       nowMs: () => Math.floor(schedule.nowMs + aheadMs),
       monotonicMs: () => schedule.nowMs,
       setTimer: (delayMs, run) => process.after(delayMs, run),
-      nextTurn: (run) => void process.after(0, run),
+      nextTurn: (run) => void process.after(turnMs(), run),
     },
     enter(run) {
       if (!alive) return;
@@ -109,6 +119,14 @@ export function createProcess(schedule: Schedule, name: string, clockSkewMs: Dur
       }),
     setClock(byMs) {
       aheadMs += byMs;
+      settings.push({ sinceMs: schedule.nowMs, aheadMs });
+    },
+    saidAtMs(clockMs) {
+      const moments = settings.map(({ sinceMs, aheadMs: byMs }, index) => {
+        const atMs = Math.max(sinceMs, clockMs - byMs);
+        return atMs <= (settings[index + 1]?.sinceMs ?? schedule.nowMs) ? atMs : Number.POSITIVE_INFINITY;
+      });
+      return Math.min(...moments);
     },
     stop(forMs) {
       stoppedUntilMs = schedule.nowMs + forMs;

@@ -101,6 +101,9 @@ export function createStage(options: {
   const isLong = dice.chance(longShare);
   const isPartial = dice.chance(partialShare);
   let swarm = withoutFaults(drawSwarm(dice), without);
+  /** In some worlds event loops are busy. */
+  const turnMsMax = dice.pick([0, 0, 10]);
+  const turnMs = (): DurationMs => (turnMsMax === 0 ? 0 : dice.unit() * turnMsMax);
   let failure: string | undefined;
 
   const say = (text: string): void => {
@@ -149,7 +152,7 @@ export function createStage(options: {
     fail,
     onFailure,
     onMessage: (listener) => void listeners.push(listener),
-    process: (name) => createProcess(schedule, name, dice.between(-clockSkewMsMax, clockSkewMsMax)),
+    process: (name) => createProcess(schedule, name, dice.between(-clockSkewMsMax, clockSkewMsMax), turnMs),
     sqliteDisk(path, schema) {
       const disk = createSqliteDisk({ path, schema, dice, nowMs: () => schedule.nowMs });
       disks.push(disk);

@@ -1,6 +1,6 @@
 import { type Phase, phases, type Transaction } from "../../src/commit/core/types.ts";
 import type { TransactionId } from "../../src/kernel/ids.ts";
-import type { DurationMs, TimeMs } from "../../src/kernel/time.ts";
+import type { TimeMs } from "../../src/kernel/time.ts";
 import { allTransactions } from "./all-transactions.ts";
 import type { CoordinatorActor, Coordinators } from "./coordinators.ts";
 import { idle, type Room } from "./room.ts";
@@ -8,14 +8,12 @@ import type { Stage } from "./stage.ts";
 
 type Told = { readonly phase: Phase; readonly outcome: Transaction["outcome"]; readonly summary: string };
 
-type Heard = { readonly outcome: Transaction["outcome"]; readonly atMs: TimeMs; readonly aheadMs: DurationMs };
+type Heard = { readonly outcome: Transaction["outcome"]; readonly atMs: TimeMs };
 
 /** One watch of all transactions of one coordinator. */
 type Watch = {
   readonly actor: CoordinatorActor;
   readonly sinceMs: TimeMs;
-  /** Of the true time, when it began. */
-  readonly aheadMs: DurationMs;
   /** What has a greater id has begun since. */
   readonly sinceId: TransactionId;
   readonly told: Map<TransactionId, Told>;
@@ -40,7 +38,6 @@ export function createWatchers(stage: Stage, coordinators: Coordinators): Room {
   const watches = new Set<Watch>();
   /** When a caller of this coordinator heard the outcome. */
   const heard = new Map<CoordinatorActor, Map<TransactionId, Heard>>();
-  const aheadOf = ({ process }: CoordinatorActor): DurationMs => process.clock.nowMs() - schedule.nowMs;
 
   function onTransaction(watch: Watch, transaction: Transaction): void {
     const { id, phase, outcome } = transaction;
@@ -58,15 +55,12 @@ export function createWatchers(stage: Stage, coordinators: Coordinators): Room {
 
   function onProgress(watch: Watch, asOfMs: TimeMs): void {
     tally.count("watches: progress");
-    const aheadMs = aheadOf(watch.actor);
-    for (const [id, { outcome, atMs, aheadMs: aheadThenMs }] of heard.get(watch.actor) ?? []) {
-      // What was over before the watch began is not told. A clock that was set since says nothing of what came first.
-      const mustKnow =
-        (id > watch.sinceId || watch.told.has(id)) &&
-        atMs > watch.sinceMs &&
-        aheadThenMs === aheadMs &&
-        watch.aheadMs === aheadMs;
-      if (!mustKnow || atMs + aheadMs >= asOfMs || watch.told.get(id)?.outcome === outcome) continue;
+    // The clock may have been set since it was read.
+    const toldUpToMs = watch.actor.process.saidAtMs(asOfMs);
+    for (const [id, { outcome, atMs }] of heard.get(watch.actor) ?? []) {
+      // What was over before the watch began is not told.
+      const mustKnow = (id > watch.sinceId || watch.told.has(id)) && atMs > watch.sinceMs;
+      if (!mustKnow || atMs >= toldUpToMs || watch.told.get(id)?.outcome === outcome) continue;
       fail(`WatchComplete: a watch of ${watch.actor.process.name} has told all, and not that ${id} is ${outcome}`);
     }
   }
@@ -75,7 +69,6 @@ export function createWatchers(stage: Stage, coordinators: Coordinators): Room {
     const watch: Watch = {
       actor,
       sinceMs: schedule.nowMs,
-      aheadMs: aheadOf(actor),
       sinceId: coordinators.lastId,
       told: new Map(),
       isOver: false,
@@ -126,7 +119,7 @@ export function createWatchers(stage: Stage, coordinators: Coordinators): Room {
     if (id === undefined || outcome === undefined || coordinatorEpoch !== actor.driver.coordinator.coordinatorEpoch) return;
     const its = heard.get(actor) ?? new Map();
     heard.set(actor, its);
-    if (!its.has(id)) its.set(id, { outcome, atMs: schedule.nowMs, aheadMs: aheadOf(actor) });
+    if (!its.has(id)) its.set(id, { outcome, atMs: schedule.nowMs });
   });
 
   function watchSome(): void {

@@ -9,7 +9,7 @@ import { createLedger } from "./ledger.ts";
 import { countMessages } from "./messages.ts";
 import { createOperators } from "./operators.ts";
 import { createOrders } from "./orders.ts";
-import { createParticipants } from "./participants.ts";
+import { createParticipants, secondAddresses } from "./participants.ts";
 import { idle, type Room } from "./room.ts";
 import { probe, settle, unsettled } from "./settled.ts";
 import { createStage, type Stage } from "./stage.ts";
@@ -101,7 +101,7 @@ export function switches(options: SimulationOptions): readonly string[] {
   const blows = createRooms(stage, options).flatMap((room) => Object.keys(room.blows));
   stage.close();
   const ofWorkflows = options.onlyCommit ? [] : [workflowsSwitch, ...Object.keys(workflowRoomSwitches)];
-  return [...blows, ...Object.keys(faultSwitches), ...roomSwitches, ...ofWorkflows];
+  return [...blows, ...Object.keys(faultSwitches), secondAddresses, ...roomSwitches, ...ofWorkflows];
 }
 
 export async function simulate(options: SimulationOptions): Promise<SimulationResult> {
