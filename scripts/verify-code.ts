@@ -16,7 +16,7 @@ import { readWorkflowGraph } from "../test/exploration/workflow/graph.ts";
 import { graphFileOf } from "../test/exploration/workflow/graph-file.ts";
 import { type Model as ManagerModel, comparedModels as managerModels } from "../test/exploration/workflow/models.ts";
 import { huntWorkflow, workflowMutants } from "../test/exploration/workflow/mutants.ts";
-import { findPlanted, planted, plantedSeeds } from "../test/simulation/planted.ts";
+import { findPlanted, planted, plantedSeeds, plantedWorlds, recordWorlds } from "../test/simulation/planted.ts";
 import { missing, runSeeds } from "../test/simulation/run.ts";
 import { trySample } from "./mutants/sample.ts";
 import { progress } from "./progress.ts";
@@ -34,6 +34,8 @@ const help = `Checks that src/commit follows specs/TwoPhaseCommit.tla, and src/w
 
   --part NAME   only this: compare, explore, simulate, traces, mutants or sample; or planted, which takes long and is asked for by name only
   --seeds N     how many simulated worlds (default 2000)
+  --only TEXT   of the planted faults those with this in their name
+  --record      writes down in which world each planted fault was found: there it is looked for first
   --help
 
 compare, traces and the mutants of src/workflow need what scripts/verify.ts needs to run TLC; without it, they are skipped, or fail if CI=true.
@@ -166,13 +168,19 @@ async function simulateAll(seeds: number): Promise<void> {
   report("simulate", [...problems, ...never], `${run.seeds} worlds, one in ten twice; ${committed} commits told to clients`);
 }
 
-async function findAllPlanted(): Promise<void> {
-  await onTwoCores(planted, async (mutant) => {
+async function findAllPlanted(only: string, isRecorded: boolean): Promise<void> {
+  const worlds = new Map<string, number>();
+  const wanted = planted.filter(({ name }) => name.includes(only));
+  await onTwoCores(wanted, async (mutant) => {
     const found = await findPlanted(mutant);
     progress("");
-    const remark = found ? `seed ${found.seed}: ${found.failure}` : `not found in ${plantedSeeds} worlds`;
+    if (found) worlds.set(mutant.name, found.seed);
+    const remark = found ? `world ${found.seed}: ${found.failure}` : `not found in ${plantedSeeds} worlds`;
     report(`planted "${mutant.name}"`, found ? [] : ["the simulation does not find it"], remark);
   });
+  const others = [...worlds].filter(([name, world]) => plantedWorlds[name] !== world);
+  if (isRecorded) recordWorlds(worlds);
+  else if (others.length > 0) console.log(`${others.length} were found in other worlds than before; --record writes them down`);
 }
 
 async function traceAll(): Promise<void> {
@@ -284,6 +292,8 @@ async function main(): Promise<number> {
     options: {
       part: { type: "string" },
       seeds: { type: "string", default: String(seedsDefault) },
+      only: { type: "string", default: "" },
+      record: { type: "boolean", default: false },
       help: { type: "boolean", default: false },
     },
   });
@@ -301,7 +311,7 @@ async function main(): Promise<number> {
   if (wanted("compare")) await compareAll();
   if (wanted("explore")) exploreAll();
   if (wanted("simulate")) await simulateAll(seeds);
-  if (values.part === "planted") await findAllPlanted();
+  if (values.part === "planted") await findAllPlanted(values.only, values.record);
   if (wanted("traces")) await traceAll();
   if (wanted("mutants")) await huntAll();
   if (wanted("sample")) {

@@ -1,4 +1,5 @@
 import { fork } from "node:child_process";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Mutant } from "../exploration/mutants.ts";
 import { plantedInCommit } from "./planted/commit.ts";
@@ -14,15 +15,28 @@ export const plantedSeeds = 200;
 
 /** What the process is asked to do with the mistake. */
 export type PlantedTask =
-  | { readonly type: "find"; readonly seeds: number }
+  | { readonly type: "find"; readonly seeds: number; readonly first: number | undefined }
   /** The world of this seed. */
   | { readonly type: "shrink"; readonly seed: number; readonly worldsMax: number };
 
 export type PlantedFinding = { readonly seed: number; readonly failure: string; readonly lines: number };
 
-/** Simulates worlds 1, 2, 3, … with this mistake in the code until one fails. */
+const recordFile = join(import.meta.dirname, "planted", "worlds.json");
+
+/** In which world each was found last. */
+export const plantedWorlds: Readonly<Record<string, number>> = JSON.parse(readFileSync(recordFile, "utf8"));
+
+export function recordWorlds(found: ReadonlyMap<string, number>): void {
+  const worlds = planted.flatMap(({ name }) => {
+    const world = found.get(name) ?? plantedWorlds[name];
+    return world === undefined ? [] : [[name, world] as const];
+  });
+  writeFileSync(recordFile, `${JSON.stringify(Object.fromEntries(worlds), undefined, 2)}\n`);
+}
+
+/** Simulates worlds with this mistake in the code until one fails: where it was found last, then 1, 2, 3, … */
 export const findPlanted = (mutant: Mutant, seeds = plantedSeeds): Promise<PlantedFinding | undefined> =>
-  withMistake(mutant, { type: "find", seeds });
+  withMistake(mutant, { type: "find", seeds, first: plantedWorlds[mutant.name] });
 
 export const shrinkPlanted = (mutant: Mutant, seed: number, worldsMax: number): Promise<Shrunk | undefined> =>
   withMistake(mutant, { type: "shrink", seed, worldsMax });

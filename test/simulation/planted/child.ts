@@ -42,11 +42,14 @@ if (made.size < changes.length) throw new Error(`${mutant.file} is not part of t
 const isOfCommit = !/^src\/(workflow|predicate|rpc|storage\/sqlite\/(workflow|rule))/.test(mutant.file);
 const options = { participantsMin: 2, participantsMax: 5, onlyCommit: isOfCommit };
 
-async function find(seeds: number): Promise<PlantedFinding | undefined> {
-  const { failures } = await runRange({ options, firstSeed: 1, seeds, bail: true });
+async function find(firstSeed: number, seeds: number): Promise<PlantedFinding | undefined> {
+  const { failures } = await runRange({ options, firstSeed, seeds, bail: true });
   const [first] = failures;
   return first && { seed: first.seed, failure: first.failure.slice(0, 120), lines: first.transcript.length };
 }
 
-const found = task.type === "find" ? await find(task.seeds) : await shrink({ ...options, seed: task.seed }, task);
+const findAnywhere = async ({ first, seeds }: Extract<PlantedTask, { type: "find" }>): Promise<PlantedFinding | undefined> =>
+  (first === undefined || first > seeds ? undefined : await find(first, 1)) ?? find(1, seeds);
+
+const found = task.type === "find" ? await findAnywhere(task) : await shrink({ ...options, seed: task.seed }, task);
 process.send?.({ found }, () => process.exit());
