@@ -76,9 +76,12 @@ function fencedBy(transaction: ParticipantTransaction | undefined, epoch: number
   return epoch < seen ? `coordinator epoch ${epoch} was replaced by ${seen}` : undefined;
 }
 
-/** specs/TwoPhaseCommit.tla: RecvPrepare. The answer of a known transaction is its old one. */
+/** specs/TwoPhaseCommit.tla: RecvPrepare. The answer of a known transaction is its old one. What comes too late is refused, not begun. */
 function recvPrepare(transaction: ParticipantTransaction | undefined, message: Prepare, from: Sender, nowMs: TimeMs): Known {
-  if (!transaction) return startWork(message, from, nowMs);
+  if (!transaction) {
+    if (message.voteWithinMs > 0) return startWork(message, from, nowMs);
+    return refuseWork({ ...unknown(message, from, nowMs), attempt: message.attempt, reason: tooLate }, nowMs);
+  }
   const next = { ...transaction, attempt: message.attempt, coordinatorEpoch: message.coordinatorEpoch };
   switch (next.state) {
     case "working":
@@ -112,7 +115,7 @@ function recvPrepareOnePhase(
 ): Known {
   if (!transaction) {
     if (message.voteWithinMs > 0) return startWork(message, from, nowMs);
-    return finishAbort({ ...unknown(message, from, nowMs), payload: message.payload, reason: "the time to vote is over" }, nowMs);
+    return finishAbort({ ...unknown(message, from, nowMs), payload: message.payload, reason: tooLate }, nowMs);
   }
   const next = { ...transaction, attempt: message.attempt, coordinatorEpoch: message.coordinatorEpoch, onePhase: true };
   switch (next.state) {
@@ -133,6 +136,8 @@ function recvPrepareOnePhase(
       return unreachable(next.state);
   }
 }
+
+const tooLate = "the time to vote is over";
 
 function startWork(message: Prepare, from: Sender, nowMs: TimeMs): Known {
   const { payload, voteWithinMs, onePhase, attempt, coordinatorEpoch } = message;

@@ -99,6 +99,14 @@ describe("RecvPrepare", () => {
     expect(acts(run(nothing, prepare(), voted("read-only")))).toEqual(["vote read-only"]);
   });
 
+  test("that comes when the time to vote is over is refused, and not begun", () => {
+    const late = run(nothing, prepare({ voteWithinMs: 0, attempt: 3 }));
+    expect(acts(late)).toEqual(["vote abort"]);
+    expect(late.effects.at(-1)).toMatchObject({ message: { attempt: 3, reason: "the time to vote is over" } });
+    expect(acts(run(late, prepare({ attempt: 4 })))).toEqual(["vote abort"]);
+    expect(acts(run(record("prepared"), prepare({ voteWithinMs: 0 })))).toEqual(["vote commit"]);
+  });
+
   test("that comes twice is answered as the first time, and asks the resource once", () => {
     expect(acts(run(nothing, prepare(), prepare({ attempt: 2 })))).toEqual([]);
     expect(acts(run(record("prepared"), prepare()))).toEqual(["vote commit"]);
