@@ -102,10 +102,14 @@ export interface Hello {
   /**
    * Every transaction prepared here whose outcome is unknown here, whoever coordinates it. Those of this coordinator are answered with one
    * Decision each: presumed abort for those without a record, and for those still undecided when the decision is made. Those of another
-   * are not answered. Up to 10,000 entries; send Inquiry for more.
+   * are not answered. Up to 10,000 entries; send Inquiry for more, and for what was left out because another coordinator was expected than
+   * the one that says Welcome.
    */
   readonly inDoubt: readonly InDoubt[];
-  /** How many Prepares it takes at once, 1 to 65,536. Each Vote returns one. Never limits Decisions. */
+  /**
+   * How many Prepares it takes at once, 1 to 65,536. What ends a Prepare returns its credit: Vote, DecisionAck of its transaction, or Nack.
+   * Never limits Decisions.
+   */
   readonly prepareCredit: number;
 }
 
@@ -120,8 +124,8 @@ export interface InDoubt {
 /** The session is open. */
 export interface Welcome {
   /**
-   * Fences this session: larger than any before it for this participant, unless that was forgotten meanwhile
-   * (ListParticipants); durable before this message was sent.
+   * Fences this session, for the coordinator: larger than any before it for this participant, unless that was forgotten meanwhile
+   * (ListParticipants); durable before this message was sent. A participant takes it as it is, also if it is smaller.
    */
   readonly sessionEpoch: bigint;
   /** Names the decision log, not the process. Kept with each promise: whoever has another one may not end it. */
@@ -150,13 +154,20 @@ export interface Welcome {
 
 /** A process has taken a decision log. */
 export interface Claim {
-  /** 1, 2, 3, …: `coordinator_epoch` of that process. */
+  /**
+   * 1, 2, 3, …: `coordinator_epoch` of that process. It counts starts, so none reaches 2^53: a signed 64-bit integer and a double hold it; 32
+   * bits need not.
+   */
   readonly epoch: bigint;
   /** Random. Of two copies of one log that are used apart, each has another id for the same epoch. Up to 128 characters. */
   readonly id: string;
 }
 
-/** Can you do this? */
+/**
+ * Can you do this? Of what is prepared here the answer is the same Vote again, with the new attempt; of what is aborted here, ABORT; of what is
+ * committed here, Nack or the Vote of before, and nothing is begun. A Prepare that is answered with Nack is not voted on: unless a vote comes
+ * after all, the transaction aborts when the time to vote passes.
+ */
 export interface Prepare {
   /** The transaction. */
   readonly transactionId: string;
@@ -164,7 +175,10 @@ export interface Prepare {
   readonly attempt: number;
   /** What to do: the payload of the Enlistment. */
   readonly payload: Buffer;
-  /** Vote before this passes, or the transaction aborts. Relative, because clocks differ. Zero: say how it ended, do not start it. */
+  /**
+   * Vote before this passes, or the transaction aborts. Relative, because clocks differ. Zero: say how it ended, do not start it; of what is not
+   * known here that is ABORT, or of a one-phase Prepare DecisionAck ABORTED, durably.
+   */
   readonly voteWithin:
     | Duration
     | undefined;
@@ -189,21 +203,30 @@ export interface Vote {
   readonly reason: string;
 }
 
-/** This is how it ended. */
+/**
+ * This is how it ended. The opposite of the outcome that is durable here is answered with Nack, and changes nothing: it never comes from a
+ * coordinator that has its log, but an operator may have ended the work here. So is COMMITTED while the work is still being prepared, for then
+ * it was not promised yet; and ABORTED of what was handed over to this participant in one phase, for then the decision is its own.
+ */
 export interface Decision {
   /** The transaction. */
   readonly transactionId: string;
-  /** COMMITTED or ABORTED. */
+  /** COMMITTED or ABORTED. Anything else is answered with Nack, and the promise stays. */
   readonly outcome: Outcome;
   /** The sender's epoch. See `Welcome.coordinator_epoch`. */
   readonly coordinatorEpoch: bigint;
-  /** Set when it answers an Inquiry or an `in_doubt` entry of Hello. */
+  /**
+   * Set when it answers an Inquiry or an `in_doubt` entry of Hello at once; not when the answer had to wait until there was a decision. For the
+   * log: it is carried out either way.
+   */
   readonly inReply: boolean;
 }
 
 /**
- * The outcome is durable here. Of a Decision for a transaction of which there is no record here: ABORTED is acknowledged and remembered (a
- * Prepare that arrives later is voted ABORT); COMMITTED is answered with LOST, for only who has promised is told to commit.
+ * The outcome is durable here; a Decision that comes again is acknowledged again. Of a Decision for a transaction of which there is no record
+ * here: ABORTED is acknowledged and remembered, durably (a Prepare that arrives later is voted ABORT); COMMITTED is answered with LOST, for only
+ * who has promised is told to commit. How long an outcome is to be remembered: 30 days, and until a session with its coordinator has lasted for
+ * five minutes after it; a promise and a loss, until they are ended.
  *
  * LOST says: this participant voted COMMIT and does not hold what it promised any more, and nothing shows that it was committed. The
  * reasons are a restored backup, a prepared transaction that was ended by hand, an emptied log, a second process with a log of its own.
@@ -244,7 +267,7 @@ export interface Heartbeat {
 
 /** It can take more Prepares. */
 export interface Credit {
-  /** How many more, besides those returned by Votes. 1 to 65,536. */
+  /** How many more, besides those that are returned by Vote, DecisionAck and Nack. 1 to 65,536. */
   readonly prepares: number;
 }
 
@@ -358,7 +381,7 @@ export interface EnlistParticipantRequest {
   /**
    * Makes a retry safe: the same id with the same request returns the transaction; with another request, INVALID_ARGUMENT /
    * REQUEST_ID_REUSED. Kept as long as the transaction is under way. Without it, a repeat is ALREADY_EXISTS /
-   * PARTICIPANT_ENLISTED. Up to 128 characters.
+   * PARTICIPANT_ENLISTED. Up to 128 characters, none of them a control character.
    */
   readonly requestId: string;
   /** Why. Up to 1,000 characters. Kept in the log. */
@@ -379,7 +402,7 @@ export interface CommitTransactionRequest {
   readonly transactionId: string;
   /**
    * Not needed to retry safely. While the transaction is under way, the same id with another request is INVALID_ARGUMENT /
-   * REQUEST_ID_REUSED. Up to 128 characters.
+   * REQUEST_ID_REUSED. Up to 128 characters, none of them a control character.
    */
   readonly requestId: string;
   /** Why. Up to 1,000 characters. Kept in the log. */
@@ -404,7 +427,7 @@ export interface AbortTransactionRequest {
   readonly requestedBy: string;
   /**
    * Not needed to retry safely. While the transaction is under way, the same id with another request is INVALID_ARGUMENT /
-   * REQUEST_ID_REUSED. Up to 128 characters.
+   * REQUEST_ID_REUSED. Up to 128 characters, none of them a control character.
    */
   readonly requestId: string;
 }
@@ -425,7 +448,7 @@ export interface RetryTransactionRequest {
   readonly requestedBy: string;
   /**
    * Not needed to retry safely. While the transaction is under way, the same id with another request is INVALID_ARGUMENT /
-   * REQUEST_ID_REUSED. Up to 128 characters.
+   * REQUEST_ID_REUSED. Up to 128 characters, none of them a control character.
    */
   readonly requestId: string;
 }
@@ -448,7 +471,7 @@ export interface ResolveTransactionRequest {
   readonly requestedBy: string;
   /**
    * Not needed to retry safely. While the transaction is under way, the same id with another request is INVALID_ARGUMENT /
-   * REQUEST_ID_REUSED. Up to 128 characters.
+   * REQUEST_ID_REUSED. Up to 128 characters, none of them a control character.
    */
   readonly requestId: string;
 }
@@ -469,7 +492,7 @@ export interface ForgetTransactionRequest {
   readonly requestedBy: string;
   /**
    * Not needed to retry safely. While the transaction is under way, the same id with another request is INVALID_ARGUMENT /
-   * REQUEST_ID_REUSED. Up to 128 characters.
+   * REQUEST_ID_REUSED. Up to 128 characters, none of them a control character.
    */
   readonly requestId: string;
 }
@@ -599,7 +622,7 @@ export interface ForgetParticipantRequest {
   readonly reason: string;
   /** Who asked: a user or system, up to 256 characters. Kept in the log. */
   readonly requestedBy: string;
-  /** Not needed to retry safely, and not remembered: a repeat finds nothing to forget. Up to 128 characters. */
+  /** Not needed to retry safely, and not remembered: a repeat finds nothing to forget. Up to 128 characters, none of them a control character. */
   readonly requestId: string;
 }
 
@@ -4352,14 +4375,15 @@ export const TwoPhaseCommitDefinition = {
     /**
      * The one stream that a participant holds open to its coordinator. The participant dials, so it needs no open port.
      *
-     * 1. The participant sends Hello; the coordinator answers with Welcome, then one Decision for each `in_doubt` entry
-     *    that is its own.
+     * 1. The participant sends Hello, and nothing more before Welcome; the coordinator answers with Welcome, then one Decision for each
+     *    `in_doubt` entry that is its own, at once or when there is one.
      * 2. For each transaction: the coordinator sends Prepare; the participant makes its promise durable and sends Vote; the coordinator
      *    sends Decision; the participant makes the outcome durable and sends DecisionAck.
      * 3. Messages may come twice, and after a reconnect again: handle each one idempotently, by transaction id.
      * 4. Both sides send Heartbeat. Silence for `session_timeout` ends the stream, never a transaction. Measure it on a monotonic clock, and
      *    after a stop of your own process read what has arrived before you call the other side silent, as the coordinator does.
-     * 5. A message that cannot be understood or must be refused is answered with Nack; the stream goes on.
+     * 5. A message that cannot be understood or must be refused is answered with Nack; the stream goes on. So is, by a participant, one that
+     *    comes before Welcome, and a second Welcome. Unknown fields of a known message are passed over.
      *
      * Whom to believe. A promise belongs to the coordinator whose Prepare it answers: `Welcome.coordinator_id` of that stream, which names a
      * decision log, not a process or an address. Write it down with the promise. Only that coordinator may end it: a Decision, or another
@@ -4377,10 +4401,13 @@ export const TwoPhaseCommitDefinition = {
      * restore, an administrator or another process may have removed it. Answer LOST then.
      *
      * The stream ends with: ABORTED / SESSION_SUPERSEDED (a newer Hello of this participant id won), DEADLINE_EXCEEDED / SESSION_TIMEOUT,
-     * FAILED_PRECONDITION / PROTOCOL_VERSION or PROTOCOL_VIOLATION, INVALID_ARGUMENT / INVALID_REQUEST (a field of Hello, or of another
-     * first message, is bad), UNAVAILABLE / SHUTTING_DOWN after GoAway, UNAVAILABLE / STORAGE_UNAVAILABLE, ABORTED / COORDINATOR_FENCED. Reconnect
-     * with a jittered, growing pause; prepared transactions stay prepared. After FAILED_PRECONDITION, INVALID_ARGUMENT, UNIMPLEMENTED,
-     * PERMISSION_DENIED or UNAUTHENTICATED do so rarely, and tell somebody: these come again.
+     * FAILED_PRECONDITION / PROTOCOL_VERSION or PROTOCOL_VIOLATION (the first message is no Hello, or a later one is), INVALID_ARGUMENT /
+     * INVALID_REQUEST (a field of Hello, or of another first message, is bad), UNAVAILABLE / SHUTTING_DOWN after GoAway, UNAVAILABLE /
+     * STORAGE_UNAVAILABLE, ABORTED / COORDINATOR_FENCED. Reconnect with a jittered, growing pause of 30 s at most; prepared transactions stay
+     * prepared. After FAILED_PRECONDITION, INVALID_ARGUMENT, UNIMPLEMENTED, PERMISSION_DENIED or UNAUTHENTICATED, and where a Welcome was not
+     * believed, do so rarely, once in 30 s or less often, and tell somebody: these come again.
+     *
+     * `concord participant-check` plays this against a participant, and says which of these sentences it keeps.
      */
     participate: {
       name: "Participate",
@@ -4590,14 +4617,15 @@ export interface TwoPhaseCommitServiceImplementation<CallContextExt = {}> {
   /**
    * The one stream that a participant holds open to its coordinator. The participant dials, so it needs no open port.
    *
-   * 1. The participant sends Hello; the coordinator answers with Welcome, then one Decision for each `in_doubt` entry
-   *    that is its own.
+   * 1. The participant sends Hello, and nothing more before Welcome; the coordinator answers with Welcome, then one Decision for each
+   *    `in_doubt` entry that is its own, at once or when there is one.
    * 2. For each transaction: the coordinator sends Prepare; the participant makes its promise durable and sends Vote; the coordinator
    *    sends Decision; the participant makes the outcome durable and sends DecisionAck.
    * 3. Messages may come twice, and after a reconnect again: handle each one idempotently, by transaction id.
    * 4. Both sides send Heartbeat. Silence for `session_timeout` ends the stream, never a transaction. Measure it on a monotonic clock, and
    *    after a stop of your own process read what has arrived before you call the other side silent, as the coordinator does.
-   * 5. A message that cannot be understood or must be refused is answered with Nack; the stream goes on.
+   * 5. A message that cannot be understood or must be refused is answered with Nack; the stream goes on. So is, by a participant, one that
+   *    comes before Welcome, and a second Welcome. Unknown fields of a known message are passed over.
    *
    * Whom to believe. A promise belongs to the coordinator whose Prepare it answers: `Welcome.coordinator_id` of that stream, which names a
    * decision log, not a process or an address. Write it down with the promise. Only that coordinator may end it: a Decision, or another
@@ -4615,10 +4643,13 @@ export interface TwoPhaseCommitServiceImplementation<CallContextExt = {}> {
    * restore, an administrator or another process may have removed it. Answer LOST then.
    *
    * The stream ends with: ABORTED / SESSION_SUPERSEDED (a newer Hello of this participant id won), DEADLINE_EXCEEDED / SESSION_TIMEOUT,
-   * FAILED_PRECONDITION / PROTOCOL_VERSION or PROTOCOL_VIOLATION, INVALID_ARGUMENT / INVALID_REQUEST (a field of Hello, or of another
-   * first message, is bad), UNAVAILABLE / SHUTTING_DOWN after GoAway, UNAVAILABLE / STORAGE_UNAVAILABLE, ABORTED / COORDINATOR_FENCED. Reconnect
-   * with a jittered, growing pause; prepared transactions stay prepared. After FAILED_PRECONDITION, INVALID_ARGUMENT, UNIMPLEMENTED,
-   * PERMISSION_DENIED or UNAUTHENTICATED do so rarely, and tell somebody: these come again.
+   * FAILED_PRECONDITION / PROTOCOL_VERSION or PROTOCOL_VIOLATION (the first message is no Hello, or a later one is), INVALID_ARGUMENT /
+   * INVALID_REQUEST (a field of Hello, or of another first message, is bad), UNAVAILABLE / SHUTTING_DOWN after GoAway, UNAVAILABLE /
+   * STORAGE_UNAVAILABLE, ABORTED / COORDINATOR_FENCED. Reconnect with a jittered, growing pause of 30 s at most; prepared transactions stay
+   * prepared. After FAILED_PRECONDITION, INVALID_ARGUMENT, UNIMPLEMENTED, PERMISSION_DENIED or UNAUTHENTICATED, and where a Welcome was not
+   * believed, do so rarely, once in 30 s or less often, and tell somebody: these come again.
+   *
+   * `concord participant-check` plays this against a participant, and says which of these sentences it keeps.
    */
   participate(
     request: AsyncIterable<ParticipateRequest>,
@@ -4767,14 +4798,15 @@ export interface TwoPhaseCommitClient<CallOptionsExt = {}> {
   /**
    * The one stream that a participant holds open to its coordinator. The participant dials, so it needs no open port.
    *
-   * 1. The participant sends Hello; the coordinator answers with Welcome, then one Decision for each `in_doubt` entry
-   *    that is its own.
+   * 1. The participant sends Hello, and nothing more before Welcome; the coordinator answers with Welcome, then one Decision for each
+   *    `in_doubt` entry that is its own, at once or when there is one.
    * 2. For each transaction: the coordinator sends Prepare; the participant makes its promise durable and sends Vote; the coordinator
    *    sends Decision; the participant makes the outcome durable and sends DecisionAck.
    * 3. Messages may come twice, and after a reconnect again: handle each one idempotently, by transaction id.
    * 4. Both sides send Heartbeat. Silence for `session_timeout` ends the stream, never a transaction. Measure it on a monotonic clock, and
    *    after a stop of your own process read what has arrived before you call the other side silent, as the coordinator does.
-   * 5. A message that cannot be understood or must be refused is answered with Nack; the stream goes on.
+   * 5. A message that cannot be understood or must be refused is answered with Nack; the stream goes on. So is, by a participant, one that
+   *    comes before Welcome, and a second Welcome. Unknown fields of a known message are passed over.
    *
    * Whom to believe. A promise belongs to the coordinator whose Prepare it answers: `Welcome.coordinator_id` of that stream, which names a
    * decision log, not a process or an address. Write it down with the promise. Only that coordinator may end it: a Decision, or another
@@ -4792,10 +4824,13 @@ export interface TwoPhaseCommitClient<CallOptionsExt = {}> {
    * restore, an administrator or another process may have removed it. Answer LOST then.
    *
    * The stream ends with: ABORTED / SESSION_SUPERSEDED (a newer Hello of this participant id won), DEADLINE_EXCEEDED / SESSION_TIMEOUT,
-   * FAILED_PRECONDITION / PROTOCOL_VERSION or PROTOCOL_VIOLATION, INVALID_ARGUMENT / INVALID_REQUEST (a field of Hello, or of another
-   * first message, is bad), UNAVAILABLE / SHUTTING_DOWN after GoAway, UNAVAILABLE / STORAGE_UNAVAILABLE, ABORTED / COORDINATOR_FENCED. Reconnect
-   * with a jittered, growing pause; prepared transactions stay prepared. After FAILED_PRECONDITION, INVALID_ARGUMENT, UNIMPLEMENTED,
-   * PERMISSION_DENIED or UNAUTHENTICATED do so rarely, and tell somebody: these come again.
+   * FAILED_PRECONDITION / PROTOCOL_VERSION or PROTOCOL_VIOLATION (the first message is no Hello, or a later one is), INVALID_ARGUMENT /
+   * INVALID_REQUEST (a field of Hello, or of another first message, is bad), UNAVAILABLE / SHUTTING_DOWN after GoAway, UNAVAILABLE /
+   * STORAGE_UNAVAILABLE, ABORTED / COORDINATOR_FENCED. Reconnect with a jittered, growing pause of 30 s at most; prepared transactions stay
+   * prepared. After FAILED_PRECONDITION, INVALID_ARGUMENT, UNIMPLEMENTED, PERMISSION_DENIED or UNAUTHENTICATED, and where a Welcome was not
+   * believed, do so rarely, once in 30 s or less often, and tell somebody: these come again.
+   *
+   * `concord participant-check` plays this against a participant, and says which of these sentences it keeps.
    */
   participate(
     request: AsyncIterable<DeepPartial<ParticipateRequest>>,
