@@ -28,7 +28,7 @@ demo-commit: setup ## play what can happen to a two-phase commit, as sequence di
 
 # These kill processes again and again, play demos, press a server for long, or run the model checker.
 LONG_TESTS := $(wildcard test/e2e/kill-*.test.ts test/e2e/demo*.test.ts test/specs/*.test.ts) $(addprefix test/, \
-	$(addsuffix .test.ts, contract/no-stall e2e/http-fuzz e2e/stranger e2e/take-over e2e/lost-promise e2e/no-answer e2e/linearizable \
+	$(addsuffix .test.ts, contract/no-stall e2e/http-fuzz e2e/stranger e2e/participant-check e2e/take-over e2e/lost-promise e2e/no-answer e2e/linearizable \
 	e2e/sinks-nats e2e/python-client e2e/bank-transfer e2e/store-file e2e/hostile-texts storage/power-loss storage/postgres-resource))
 
 test: setup ## run the tests, but for the long ones

@@ -5,6 +5,7 @@ import { contextOption } from "./context/apply.ts";
 const commands: Readonly<Record<string, () => Promise<Command>>> = {
   serve: async () => (await import("./serve.ts")).serveCommand(),
   participant: async () => (await import("./participant.ts")).participantCommand(),
+  "participant-check": async () => (await import("./participant-check.ts")).participantCheckCommand(),
   workflow: async () => (await import("./workflow.ts")).workflowCommand(),
   policy: async () => (await import("./policy.ts")).policyCommand(),
   sink: async () => (await import("./sink.ts")).sinkCommand(),
