@@ -365,6 +365,24 @@ describe("in doubt", () => {
     expect(w.state.get(tx("t1"))).toBe("committed");
   });
 
+  test("whose coordinator is at none of the addresses is told of once all of them have answered", async () => {
+    const w = await world();
+    await w.log.persist(prepared("t1"));
+    await w.log.persist(prepared("t2", { coordinatorId: "gone" }));
+    const other = scripted("other");
+    const warnings: object[] = [];
+    await w.start({
+      coordinators: [other.transport, w.coordinator.transport],
+      logger: { ...silent, warn: (fields) => void warnings.push(fields) },
+    });
+    await other.welcome();
+    expect(warnings).toEqual([]);
+    await w.coordinator.welcome();
+    expect(warnings).toEqual([
+      { participant: "a", count: 1, transaction: "t2", coordinators: ["gone"], connectedTo: ["other", "c"] },
+    ]);
+  });
+
   test.each([
     { word: "committed", same: "ack t1 committed", contrary: "aborted", nack: "ABORTED, but it is committed here" },
     { word: "aborted", same: "ack t1 aborted", contrary: "committed", nack: "COMMITTED, but it is aborted here" },
