@@ -43,7 +43,12 @@ function swap(here: Place, first: Node, second: Node, { hoisted, sunk }: Found):
   if (!pair.every((statement) => isEffect(statement) || statement.type === "VariableDeclaration")) return;
   // What only computes or only sets can be moved without being noticed, and so can what changes two things in memory.
   if (!pair.some(calls) || !pair.every((statement) => calls(statement) || assigns(statement))) return;
-  if (pair.every(staysWithin) && !namesIn(first).some((name) => uses(second, name))) return;
+  if (
+    pair.every(staysWithin) &&
+    !changedBy(first).some((name) => uses(second, name)) &&
+    !changedBy(second).some((name) => uses(first, name))
+  )
+    return;
   const declared = namesOf(first);
   if (declared.some((name) => uses(second, name))) return;
   const moved = isEffect(second) ? second : first;
@@ -87,8 +92,17 @@ const partsOf = (value: unknown): readonly Node[] =>
       ? [value as Node]
       : [];
 
+/** The names of what is assigned, or is a list, map or set that is changed. */
+function changedBy(node: Node): readonly string[] {
+  const changed = [nodeAt(node, "left"), nodeAt(node, "argument")].filter(() =>
+    /^(Assignment|Update)Expression$/.test(node.type),
+  );
+  const receiver = node.type === "CallExpression" ? nodeAt(nodeAt(node, "callee") ?? node, "object") : undefined;
+  return [...changed, receiver].flatMap((each) => (each ? namesIn(each) : [])).concat(childrenOf(node).flatMap(changedBy));
+}
+
 const namesIn = (node: Node): readonly string[] =>
-  node.type === "Identifier" && node["name"] !== "Math" ? [String(node["name"])] : childrenOf(node).flatMap(namesIn);
+  node.type === "Identifier" ? [String(node["name"])].filter((name) => name !== "Math") : childrenOf(node).flatMap(namesIn);
 
 function uses(node: Node, name: string): boolean {
   if (node.type === "Identifier") return node["name"] === name;
