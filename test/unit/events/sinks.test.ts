@@ -1,12 +1,13 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { cursorSaveMs, deadLetterCountMax, restGraceMs } from "../../../src/events/limits.ts";
+import { cursorSaveMs, deadLetterCountMax, deadLettersPerCallMax, restGraceMs } from "../../../src/events/limits.ts";
 import type { Connection, Outgoing, Published, SinkStore } from "../../../src/events/ports.ts";
 import type { Sinks } from "../../../src/events/sinks.ts";
 import type { RequestId } from "../../../src/kernel/ids.ts";
 import { ok } from "../../../src/kernel/result.ts";
 import { createMemorySinkStore } from "../../../src/storage/memory/sink-store.ts";
 import { createMemoryWorkflowStore } from "../../../src/storage/memory/workflow-store.ts";
+import { settled } from "../../support/fake-clock.ts";
 import { deadLetter, sourceEvent } from "../../support/sink-values.ts";
 import {
   createReceiver,
@@ -203,6 +204,25 @@ describe("an event that is refused", () => {
     await sinks.stop(0);
   });
 
+  test("are discarded so many a call, however they come from the store", async () => {
+    const memory = createMemorySinkStore();
+    const count = deadLettersPerCallMax + 20;
+    await memory.apply({
+      puts: [{ name: "bus", kind: "webhook", cursor: count, isPaused: false, last: undefined }],
+      deadLetters: upTo(count).map((sequence) => deadLetter({ event: { ...sourceEvent, sequence } })),
+    });
+    const store: SinkStore = {
+      ...memory,
+      deadLetters: ({ limit, ...page }) => memory.deadLetters({ ...page, limit: Math.min(limit, 60) }),
+    };
+    const definitions = [definition(createReceiver(() => "takes").transport)];
+    const sinks = await sinksOver({ events: await storeWith(count), store, definitions });
+    const all = { sink: "bus", range: { from: 1, to: count }, request: undefined };
+    expect(await sinks.discard(all)).toMatchObject({ value: { done: deadLettersPerCallMax, remaining: 20 } });
+    expect(await sinks.discard(all)).toMatchObject({ value: { done: 20, remaining: 0 } });
+    await sinks.stop(0);
+  });
+
   test("by a receiver that refuses everything, blocks the sink when there are as many dead letters as are kept", async () => {
     const events = await storeWith(deadLetterCountMax + 5);
     const store = createMemorySinkStore();
@@ -250,10 +270,13 @@ test("a receiver that is gone for good pauses the sink, also over a restart, unt
   await inState(first, "paused");
   expect((await only(first)).trouble?.cause).toBe("HTTP 410");
   await first.stop(0);
-  const second = await sinksOver({ events, store, definitions });
-  second.start();
-  await inState(second, "paused");
+  // It is paused still, though its receiver is back: nobody asks it.
   isGone = false;
+  const second = await sinksOver({ events, store, definitions });
+  expect((await only(second)).state).toBe("paused");
+  second.start();
+  await settled();
+  expect([(await only(second)).state, receiver.arrived]).toEqual(["paused", []]);
   expect(await second.resume({ sink: "bus", request: undefined })).toEqual({ ok: true, value: { cursor: 0 } });
   await cursorAt(second, 3);
   await second.stop(0);
