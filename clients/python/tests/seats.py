@@ -1,6 +1,7 @@
-"""Sells seats. As a program, it takes part until it is killed: seats.py ADDRESS DATABASE."""
+"""Sells seats. As a program, it takes part until it is told to stop: seats.py ADDRESS DATABASE."""
 
 import logging
+import signal
 import sys
 import threading
 from sqlite3 import Connection
@@ -29,5 +30,8 @@ class Seats:
 if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO)
     address, database = sys.argv[1:]
-    Participant([address], participant_id="seats", database=database, resource=Seats())
-    threading.Event().wait()
+    participant = Participant([address], participant_id="seats", database=database, resource=Seats())
+    told = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: told.set())
+    told.wait()
+    participant.close()

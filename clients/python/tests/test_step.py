@@ -161,17 +161,14 @@ def test_a_commit_that_fails_leaves_the_promise(log: ParticipantLog):
     assert answer_to(log, MESSAGES["commit"]) == "ack COMMITTED"
 
 
-def test_what_ended_long_ago_is_dropped_and_promises_stay(tmp_path: Path):
-    path = str(tmp_path / "log.sqlite")
-    log = ParticipantLog(path, "seats")
-    for transaction_id, state in (("a", "committed"), ("b", "prepared")):
-        log.write(Record(transaction_id, state, OWN, EPOCH))
+def test_what_ended_long_ago_is_forgotten_and_promises_stay(log: ParticipantLog):
+    for transaction_id, state, coordinator_id in (("a", "committed", OWN), ("b", "prepared", OWN), ("c", "committed", "log-2")):
+        log.write(Record(transaction_id, state, coordinator_id, EPOCH))
     log.db.execute("UPDATE concord_transactions SET updated_at = 0")
-    log.close()
-    log = ParticipantLog(path, "seats")
-    assert log.read("a") is None
-    assert log.in_doubt() == [("b", OWN)]
-    log.close()
+    log.write(Record("d", "committed", OWN, EPOCH))
+    log.forget(OWN)
+    kept = log.db.execute("SELECT transaction_id FROM concord_transactions ORDER BY 1").fetchall()
+    assert kept == [("b",), ("c",), ("d",)]
 
 
 @pytest.mark.parametrize(

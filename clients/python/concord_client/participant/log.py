@@ -12,7 +12,7 @@ from typing import Literal
 
 State = Literal["prepared", "committed", "aborted", "refused", "read-only"]
 
-#: Nobody asks about what ended so long ago.
+#: Outcomes are kept at least so long.
 KEPT_SECONDS = 30 * 24 * 3600
 
 SCHEMA = """
@@ -58,10 +58,6 @@ class ParticipantLog:
         self.db.executescript(SCHEMA)
         with self.transaction():
             self._claim_for(path, participant_id)
-            self.db.execute(
-                "DELETE FROM concord_transactions WHERE state <> 'prepared' AND updated_at < ?",
-                (time.time() - KEPT_SECONDS,),
-            )
 
     def _claim_for(self, path: str, participant_id: str) -> None:
         owner = self.db.execute("SELECT participant_id FROM concord_participant").fetchone()
@@ -116,6 +112,14 @@ class ParticipantLog:
                 time.time(),
             ),
         )
+
+    def forget(self, coordinator_id: str) -> None:
+        """What ended long ago, once this coordinator has had the time to ask about it."""
+        with self.transaction():
+            self.db.execute(
+                "DELETE FROM concord_transactions WHERE state <> 'prepared' AND coordinator_id = ? AND updated_at < ?",
+                (coordinator_id, time.time() - KEPT_SECONDS),
+            )
 
     def in_doubt(self) -> list[tuple[str, str]]:
         """Transaction and coordinator, oldest first."""

@@ -25,6 +25,8 @@ IN_DOUBT_MAX = 10_000
 WELCOME_SECONDS = 15.0
 #: What has arrived while this process stood still is read before the other side is called silent.
 STOPPED_SECONDS = 1.0
+#: A coordinator has sent again by then whatever it has not heard the end of, so that old outcomes may be forgotten.
+SOUND_SECONDS = 300.0
 #: For the last word to be heard.
 GOODBYE_SECONDS = 2.0
 
@@ -86,11 +88,9 @@ class Session:
             self._incoming.put(from_rpc_error(error))
 
     def _converse(self, asked_later: list[tuple[str, str]]) -> None:
-        first = self._next(WELCOME_SECONDS)
-        if first is None or first is _WAKE:
+        first = self._welcome()
+        if first is None:
             return
-        if first.WhichOneof("body") != "welcome":
-            raise ConcordError(grpc.StatusCode.INTERNAL, "the first message was no Welcome")
         self._open(first.sequence, first.welcome)
         for transaction_id, coordinator_id in asked_later:
             if coordinator_id == self._coordinator_id:
@@ -98,13 +98,26 @@ class Session:
                     two_phase_commit_pb2.Inquiry(transaction_id=transaction_id, coordinator_id=coordinator_id)
                 )
         silence = first.welcome.session_timeout.ToTimedelta().total_seconds()
+        forgets_at: float | None = time.monotonic() + SOUND_SECONDS
         while not self._leaving:
             message = self._next(silence)
             if message is None:
                 return
             if message is not _WAKE:
                 self._handle(message)
+            if forgets_at is not None and time.monotonic() >= forgets_at:
+                self._log.forget(self._coordinator_id)
+                forgets_at = None
         self._say_goodbye()
+
+    def _welcome(self) -> two_phase_commit_pb2.ParticipateResponse | None:
+        while True:
+            message = self._next(WELCOME_SECONDS)
+            if message is None or message is _WAKE:
+                return None
+            if message.WhichOneof("body") == "welcome":
+                return message
+            self._outgoing.say(two_phase_commit_pb2.Nack(sequence=message.sequence, reason="it came before Welcome"))
 
     def _open(self, sequence: int, welcome: two_phase_commit_pb2.Welcome) -> None:
         with self._log.transaction():
