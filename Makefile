@@ -1,7 +1,7 @@
 # Each target sets up what it needs. A machine needs git, make, Node >= 20 and npm; the supported Node comes with the packages.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up demo demo-commit test test-long check verify spec-mutants mutants simulate stress bench generate format build clean
+.PHONY: help setup up demo demo-commit test test-long check verify spec-mutants mutants simulate stress bench generate format build release clean
 
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 INSTALLED := node_modules/.installed
@@ -29,7 +29,7 @@ demo-commit: setup ## play what can happen to a two-phase commit, as sequence di
 # These kill processes again and again, play demos, press a server for long, or run the model checker.
 LONG_TESTS := $(wildcard test/e2e/kill-*.test.ts test/e2e/demo*.test.ts test/specs/*.test.ts) $(addprefix test/, \
 	$(addsuffix .test.ts, contract/no-stall e2e/http-fuzz e2e/stranger e2e/participant-check e2e/take-over e2e/lost-promise e2e/no-answer e2e/linearizable \
-	e2e/sinks-nats e2e/python-client e2e/bank-transfer e2e/store-file e2e/hostile-texts storage/power-loss storage/postgres-resource))
+	e2e/sinks-nats e2e/clients e2e/python-client e2e/go-client e2e/bank-transfer e2e/store-file e2e/hostile-texts storage/power-loss storage/postgres-resource))
 
 test: setup ## run the tests, but for the long ones
 	@vitest run --coverage $(addprefix --exclude ,$(LONG_TESTS))
@@ -91,5 +91,10 @@ build: setup ## make dist, as it is published
 	@tsc -p tsconfig.build.json
 	@cp src/gen/descriptors.binpb src/gen/openapi.json dist/gen/
 
+release: build ## make release/: the package, and the descriptor set of the contract
+	@rm -rf release && mkdir release
+	@npm pack --silent --pack-destination release
+	@cp src/gen/descriptors.binpb release/concord.binpb
+
 clean: ## remove everything that can be made again; not ./data
-	@rm -rf node_modules dist coverage .cache
+	@rm -rf node_modules dist release coverage .cache
