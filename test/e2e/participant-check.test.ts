@@ -1,10 +1,9 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
-import type { Verdict } from "../../src/cli/participant-check/rule.ts";
 import { rules } from "../../src/cli/participant-check/rules.ts";
 import { temporaryFolder } from "../support/concord.ts";
-import { runConcord } from "../support/process.ts";
+import { checkAddress, checkParticipant, commandLine, shellWord } from "../support/participant-check.ts";
 import type { Variant } from "./participant-check/naive.ts";
 import type { Planted } from "./participant-check/plant.ts";
 
@@ -15,41 +14,19 @@ afterAll(() => data.remove());
 
 const node = process.execPath;
 const here = import.meta.dirname;
-const shellWord = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;
-const commandLine = (...words: readonly string[]): string => `exec ${words.map(shellWord).join(" ")}`;
-
 const obedient = ["--payload", "commit", "--abort-payload", "abort", "--read-only-payload", "read-only"];
 
-/** What does not pass, by its id; and how many rules were tried. */
-async function check(name: string, start: string, flags: readonly string[], only?: readonly string[]) {
-  const log = join(data.path, `${name}.log`);
-  const chosen = only === undefined ? [] : ["--rule", ...only];
-  const asked = ["--participant-id", name, "--listen", "127.0.0.1:0", "--log", log, "-o", "json"];
-  const program = runConcord(["participant-check", "--start", start, ...asked, ...flags, ...chosen]);
-  const code = await program.exited;
-  const report = program
-    .text()
-    .split("\n")
-    .find((line) => line.startsWith("{"));
-  if (report === undefined) throw new Error(`no report:\n${program.text()}`);
-  const { rules: verdicts, passed } = JSON.parse(report) as { readonly rules: readonly Verdict[]; readonly passed: number };
-  const amiss = Object.fromEntries(
-    verdicts.flatMap((each) => {
-      if (each.verdict === "passed") return [];
-      return [[each.id, each.verdict === "failed" ? `${each.seen}, not ${each.right}` : `not tried: ${each.why}`]];
-    }),
-  );
-  const failed = verdicts.filter(({ verdict }) => verdict === "failed").map(({ id }) => id);
-  return { code, passed, failed, amiss, log: () => readFileSync(log, "utf8").slice(-4_000) };
+/** What it prints is kept, for a test that fails. */
+function check(name: string, start: string, flags: readonly string[], only?: readonly string[]) {
+  const log = ["--log", join(data.path, `${name}.log`)];
+  return checkParticipant(name, start, { flags: [...flags, ...log], ...(only && { only }) });
 }
-
-const address = '"$CONCORD_ADDRESS"';
 
 const practice = (name: string): string =>
   commandLine(join(here, "../../bin/concord"), "participant", name, "--data-dir", data.path, "--obey", "--log-format", "json");
 
 const naive = (name: string, variant: Variant): string =>
-  `${commandLine(node, join(here, "participant-check/naive.ts"), name)} ${address} ${shellWord(join(data.path, `${name}.jsonl`))} ${variant}`;
+  `${commandLine(node, join(here, "participant-check/naive.ts"), name)} ${checkAddress} ${shellWord(join(data.path, `${name}.jsonl`))} ${variant}`;
 
 /** They wait for what takes long, or must not come. */
 const slow: ReadonlySet<string> = new Set([
@@ -78,7 +55,7 @@ describe.concurrent("keeps every rule of the contract", () => {
 
   test("a program around the SDK, with data of its own", { timeout: 600_000 }, async () => {
     const shelf = join(here, "../../examples/two-phase-commit/shelf.ts");
-    const start = `${commandLine(node, shelf, "shelf")} ${address} ${shellWord(data.path)}`;
+    const start = `${commandLine(node, shelf, "shelf")} ${checkAddress} ${shellWord(data.path)}`;
     const { code, amiss } = await check("shelf", start, ["--payload", "0", "--abort-payload", "99"], quick);
     expect(amiss).toEqual({ "read-only-is-over": expect.stringContaining("needs --read-only-payload") });
     expect(code).toBe(0);
@@ -209,6 +186,6 @@ test.each(mistakes)("%s fails if the SDK %s", { timeout: 600_000 }, async (rule,
     "--obey",
   );
   const start = `PLANTED=${shellWord(JSON.stringify(planted))}; export PLANTED; ${participant}`;
-  const { failed, log } = await check(rule, start, [...obedient, "--patience", "5s"], ["hello-first", rule]);
-  expect(failed, log()).toEqual([rule]);
+  const { failed } = await check(rule, start, [...obedient, "--patience", "5s"], ["hello-first", rule]);
+  expect(failed, readFileSync(join(data.path, `${rule}.log`), "utf8").slice(-4_000)).toEqual([rule]);
 });

@@ -8,7 +8,8 @@ import { promisify } from "node:util";
 const root = join(import.meta.dirname, "../..");
 const client = join(root, "clients/python");
 const place = join(root, ".cache/clients/python");
-const python = join(place, "bin/python");
+/** With the client in it. */
+export const python = join(place, "bin/python");
 
 /** Installs what it needs where that is missing. Returns why it is not to be had; in CI it must be, and this throws. */
 export function setUpPythonClient(): string | undefined {
