@@ -5,7 +5,7 @@ import type { ServerMiddleware } from "nice-grpc-common";
 import { v7 as uuidv7 } from "uuid";
 import { createDriver, type Driver } from "./commit/driver.ts";
 import { createParticipant, type Participant } from "./commit/participant/participant.ts";
-import type { DecisionLog } from "./commit/ports.ts";
+import type { Coordinator, DecisionLog } from "./commit/ports.ts";
 import { createSessions } from "./commit/sessions.ts";
 import { watchWaiting } from "./commit/waiting.ts";
 import type { Config, ServiceName } from "./config.ts";
@@ -15,6 +15,7 @@ import { createSinks, type Sinks } from "./events/sinks.ts";
 import { createWebhookTransport } from "./events/webhook.ts";
 import { TwoPhaseCommitDefinition } from "./gen/concord/commit/v1/two_phase_commit.ts";
 import { PredicateLogicDefinition } from "./gen/concord/predicate/v1/predicate_logic.ts";
+import { ServerStatusDefinition } from "./gen/concord/server/v1/server_status.ts";
 import { WorkflowServiceDefinition, type WorkflowServiceImplementation } from "./gen/concord/workflow/v1/workflow_service.ts";
 import { type HttpServer, serveHttp } from "./http/server.ts";
 import { withPort } from "./kernel/address.ts";
@@ -46,6 +47,7 @@ import { storageUnavailable } from "./rpc/errors.ts";
 import { workflowFilter } from "./rpc/filter.ts";
 import { createPredicateService } from "./rpc/predicate-service.ts";
 import { createRpcServer, type EdgeBounds, type RpcServer, type RpcService, withValidation } from "./rpc/server.ts";
+import { createStatusService } from "./rpc/status-service.ts";
 import { createEventSource, filterProblem } from "./rpc/workflow/event-source.ts";
 import { createWorkflowService } from "./rpc/workflow-service.ts";
 import { systemClock } from "./runtime/clock.ts";
@@ -66,7 +68,7 @@ import { openSqliteRuleStore } from "./storage/sqlite/rule-store.ts";
 import { schemaChange } from "./storage/sqlite/schema-change.ts";
 import { openSqliteSinkStore } from "./storage/sqlite/sink-store.ts";
 import { storeBytes } from "./storage/sqlite/store-bytes.ts";
-import { makeFolder } from "./storage/sqlite/store-file.ts";
+import { freeBytes, makeFolder } from "./storage/sqlite/store-file.ts";
 import { openSqliteVerdictLog } from "./storage/sqlite/verdict-log.ts";
 import { workflowMigrations } from "./storage/sqlite/workflow-migrations.ts";
 import { openSqliteWorkflowStore } from "./storage/sqlite/workflow-store.ts";
@@ -115,6 +117,8 @@ type Part = {
   readonly replaced?: Promise<unknown>;
   /** Services elsewhere that it needs. */
   readonly peers?: () => readonly PeerState[];
+  /** Of TwoPhaseCommit, as far as it has claimed its log. */
+  readonly coordinator?: () => Coordinator | undefined;
   /** After the server listens. */
   readonly start?: (address: string) => Promise<void>;
   /** Before calls are drained: participants are told, transactions may end. */
@@ -207,11 +211,28 @@ export async function startConcord(options: Options, extraServices?: ExtraServic
     }
     parts.push(part.value);
   }
+  /** Why a service does not serve. */
+  const troubles = new Map<string, string>();
+  const status = createStatusService({
+    version,
+    startedAtMs: systemClock.nowMs(),
+    services: () => parts.map((part) => serviceStatus(part, config, troubles)),
+    gauge: metrics.gaugeOf,
+    diskFreeBytes: () => freeBytes(storePath(config, "workflow")),
+    coordinator: () => {
+      const served = parts.find(({ coordinator }) => coordinator !== undefined);
+      return served && (served.coordinator?.() ?? { coordinatorId: "", coordinatorEpoch: 0 });
+    },
+  });
+  const statusService: RpcService = {
+    name: ServerStatusDefinition.fullName,
+    addTo: (builder) => builder.add(withValidation(ServerStatusDefinition, loop), status),
+  };
   const extra = extraServices?.(parts.find(({ workflow }) => workflow !== undefined)?.workflow) ?? [];
   const peers = () => parts.flatMap((part) => part.peers?.() ?? []);
   metrics.peers(peers);
   const server = createRpcServer({
-    services: [...parts.map(({ service }) => service), ...extra],
+    services: [...parts.map(({ service }) => service), statusService, ...extra],
     logger,
     loop,
     bounds: boundsOf(config),
@@ -248,7 +269,7 @@ export async function startConcord(options: Options, extraServices?: ExtraServic
     await closeAll();
     return err({ message: `http-listen: cannot serve on ${config.httpListen}: ${messageOf(error)}` });
   }
-  const unfollow = parts.map((part) => followHealth(server, part, logger));
+  const unfollow = parts.map((part) => followHealth(server, part, logger, troubles));
   const ownAddress = withPort(config.listen, port);
   for (const part of parts) await part.start?.(ownAddress);
   const addresses = {
@@ -267,7 +288,10 @@ export async function startConcord(options: Options, extraServices?: ExtraServic
       for (const stopFollowing of unfollow) stopFollowing();
       const endMs = performance.now() + config.shutdownGrace;
       const leftMs = (): DurationMs => Math.max(0, endMs - performance.now());
-      for (const { service } of parts) server.setServing(service.name, false);
+      for (const { service } of parts) {
+        server.setServing(service.name, false);
+        troubles.set(service.name, "it is shutting down");
+      }
       http?.leave();
       const moved = server.leave(WorkflowServiceDefinition.fullName, config.shutdownGrace);
       for (const part of parts) {
@@ -329,9 +353,16 @@ function warnOfNewStores(config: Config, logger: Logger): void {
 }
 
 /** A service that cannot write does not serve, as far as load balancers are concerned; it still answers what it can. */
-function followHealth(server: RpcServer, { service, health, replaced }: Part, logger: Logger): () => void {
+function followHealth(
+  server: RpcServer,
+  { service, health, replaced }: Part,
+  logger: Logger,
+  troubles: Map<string, string>,
+): () => void {
   const follow = (writable: boolean, cause: string): void => {
     server.setServing(service.name, writable);
+    if (writable) troubles.delete(service.name);
+    else troubles.set(service.name, `the store cannot be written: ${cause}`);
     if (writable) logger.info({ service: service.name }, "the store can be written again");
     else logger.error({ service: service.name, cause }, "the store cannot be written; reads go on");
   };
@@ -340,8 +371,16 @@ function followHealth(server: RpcServer, { service, health, replaced }: Part, lo
   void replaced?.then(() => {
     unfollow();
     server.setServing(service.name, false);
+    troubles.set(service.name, "another coordinator has taken the decision log over");
   });
   return unfollow;
+}
+
+function serviceStatus({ service: { name } }: Part, config: Config, troubles: ReadonlyMap<string, string>) {
+  const service = startOrder.find((each) => fullNames[each] === name);
+  const { database, wal } = service === undefined ? { database: 0, wal: 0 } : storeBytes(storePath(config, service));
+  const reason = troubles.get(name) ?? "";
+  return { name, serving: reason === "", reason, storeBytes: BigInt(database), walBytes: BigInt(wal) };
 }
 
 async function predicatePart({ config, logger, metrics: allMetrics, turns, loop }: Wiring): Promise<Result<Part, StartFailure>> {
@@ -459,6 +498,7 @@ async function commitPart({ config, logger, metrics, trace, turns, loop }: Wirin
     },
     health: late ?? log,
     replaced: driver.replaced,
+    coordinator: () => (late === undefined || late.writable ? driver.coordinator : undefined),
     leave: async (graceMs) => {
       stopWaiting();
       await driver.drain(graceMs);

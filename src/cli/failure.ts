@@ -2,6 +2,7 @@ import { ClientError, Status } from "nice-grpc";
 import { printable, printableLines } from "../kernel/text.ts";
 import { type ClientFailure, clientFailure } from "../rpc/errors.ts";
 import { adviceOf } from "./advice.ts";
+import { waitText } from "./output.ts";
 
 /** Where Concord is, unless it is said. */
 export const defaultAddress = "127.0.0.1:50051";
@@ -162,17 +163,4 @@ function unknownOf(failure: ClientFailure, { requestId, retryFlags = "", look, t
 function unknownLines({ look, retryWith }: { readonly look: readonly string[]; readonly retryWith?: string }): readonly string[] {
   const lines = look.length === 0 ? ["  outcome unknown"] : look.map((each) => `  outcome unknown: ${each}`);
   return retryWith === undefined ? lines : [...lines, `  retry with ${retryWith}`];
-}
-
-/** As people say it, and never too short. */
-function waitText(ms: number): string {
-  for (const [unit, size] of [
-    ["d", 86_400_000],
-    ["h", 3_600_000],
-    ["min", 60_000],
-    ["s", 1000],
-  ] as const) {
-    if (ms >= size) return `${Math.ceil((10 * ms) / size) / 10} ${unit}`;
-  }
-  return `${Math.ceil(ms)} ms`;
 }

@@ -72,3 +72,28 @@ export function enumText(prefix: string, value: string): string {
 export function timeText(time: Date | undefined): string {
   return time === undefined ? "-" : time.toISOString();
 }
+
+/** As people say it: `1.5 GiB`. */
+export function bytesText(bytes: number): string {
+  for (const [unit, size] of [
+    ["GiB", 2 ** 30],
+    ["MiB", 2 ** 20],
+    ["KiB", 2 ** 10],
+  ] as const) {
+    if (bytes >= size) return `${(bytes / size).toFixed(1)} ${unit}`;
+  }
+  return `${bytes} B`;
+}
+
+/** As people say it, and never too short. */
+export function waitText(ms: number): string {
+  for (const [unit, size] of [
+    ["d", 86_400_000],
+    ["h", 3_600_000],
+    ["min", 60_000],
+    ["s", 1000],
+  ] as const) {
+    if (ms >= size) return `${Math.ceil((10 * ms) / size) / 10} ${unit}`;
+  }
+  return `${Math.ceil(ms)} ms`;
+}

@@ -12,6 +12,8 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   rule: async () => (await import("./rule.ts")).ruleCommand(),
   tx: async () => (await import("./tx.ts")).txCommand(),
   participants: async () => (await import("./participants.ts")).participantsCommand(),
+  status: async () => (await import("./status.ts")).statusCommand(),
+  diagnose: async () => (await import("./diagnose.ts")).diagnoseCommand(),
   info: async () => (await import("./info.ts")).infoCommand(),
   context: async () => (await import("./context.ts")).contextCommand(),
   config: async () => (await import("./config.ts")).configCommand(),

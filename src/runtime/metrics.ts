@@ -263,6 +263,8 @@ export function createMetrics() {
   });
   /** By name only: what is said after a colon is for the log. */
   const violated = (invariant: string): void => violations.inc({ invariant: invariant.split(":", 1)[0] ?? "" });
+  /** What a gauge without labels says now; 0 if there is none of this name. */
+  const gaugeOf = async (name: string): Promise<number> => (await registry.getSingleMetric(name)?.get())?.values[0]?.value ?? 0;
   return {
     commit,
     workflow,
@@ -275,6 +277,7 @@ export function createMetrics() {
     loop,
     violated,
     sinks: sinkMetrics(registry),
+    gaugeOf,
     registry,
   };
 }

@@ -344,6 +344,17 @@ const unary: Readonly<Record<string, Sample>> = {
     bad: Buffer.from([0x0a]),
     failure: invalid(""),
   },
+  "ServerStatus/GetServerStatus": {
+    good: {},
+    answer: {
+      services: expect.arrayContaining([
+        expect.objectContaining({ name: "concord.commit.v1.TwoPhaseCommit", serving: true, reason: "" }),
+      ]),
+      coordinator: { coordinator_id: expect.stringMatching(/^[0-9a-f-]{36}$/), coordinator_epoch: "1" },
+    },
+    bad: Buffer.from([0x0a]),
+    failure: invalid(""),
+  },
   "WorkflowService/ListSinks": {
     good: {},
     answer: { sinks: [{ name: "hook", kind: "SINK_KIND_WEBHOOK", state: "SINK_STATE_PAUSED", cursor: "0", dead_letters: 3 }] },

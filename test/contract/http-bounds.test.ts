@@ -95,7 +95,10 @@ test("pages of origins that were named may read, after asking", async () => {
 test("what a process does not serve is not implemented there", async () => {
   const { url } = await start({ services: "predicate" });
   expect((await askJson(`${url}/v1/workflows`)).status).toBe(501);
-  expect((await askJson(`${url}/health`)).json.services).toEqual({ "concord.predicate.v1.PredicateLogic": "SERVING" });
+  expect((await askJson(`${url}/health`)).json.services).toEqual({
+    "concord.predicate.v1.PredicateLogic": "SERVING",
+    "concord.server.v1.ServerStatus": "SERVING",
+  });
 });
 
 test("what is not HTTP is told so", async () => {

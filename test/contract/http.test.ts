@@ -71,6 +71,7 @@ describe("the seed's interface", () => {
           "concord.workflow.v1.WorkflowService": "SERVING",
           "concord.predicate.v1.PredicateLogic": "SERVING",
           "concord.commit.v1.TwoPhaseCommit": "SERVING",
+          "concord.server.v1.ServerStatus": "SERVING",
         },
       },
     });

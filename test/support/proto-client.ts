@@ -17,6 +17,7 @@ const definition = loadSync(
     "concord/workflow/v1/workflow_service.proto",
     "concord/predicate/v1/predicate_logic.proto",
     "concord/commit/v1/two_phase_commit.proto",
+    "concord/server/v1/server_status.proto",
     "grpc/health/v1/health.proto",
     "google/rpc/status.proto",
     "google/rpc/error_details.proto",
@@ -35,6 +36,7 @@ const packages = {
   WorkflowService: "concord.workflow.v1",
   PredicateLogic: "concord.predicate.v1",
   TwoPhaseCommit: "concord.commit.v1",
+  ServerStatus: "concord.server.v1",
   Health: "grpc.health.v1",
 } as const;
 
@@ -42,11 +44,13 @@ export type Service = keyof typeof packages;
 /** `WorkflowService/GetWorkflow` */
 export type RpcName = `${Service}/${string}`;
 
-/** The three services of Concord by their short and their full names. */
-export const concordServices = (["WorkflowService", "PredicateLogic", "TwoPhaseCommit"] as const).map((service) => ({
-  service,
-  fullName: `${packages[service]}.${service}`,
-}));
+/** The services of Concord by their short and their full names. */
+export const concordServices = (["WorkflowService", "PredicateLogic", "TwoPhaseCommit", "ServerStatus"] as const).map(
+  (service) => ({
+    service,
+    fullName: `${packages[service]}.${service}`,
+  }),
+);
 
 // biome-ignore lint/suspicious/noExplicitAny: what proto-loader knows at run time only
 export type Message = any;

@@ -1,0 +1,73 @@
+import { Command } from "commander";
+import { GetServerStatusResponse } from "../gen/concord/server/v1/server_status.ts";
+import { Sink } from "../gen/concord/workflow/v1/sink.ts";
+import { durationMs } from "../rpc/duration.ts";
+import { addressArgument, addShowOptions, type ClientOptions, collect, withClients } from "./client.ts";
+import { bytesText, enumText, jsonText, print, tableLines, timeText, waitText } from "./output.ts";
+import { type Asked, askProcess } from "./status/ask.ts";
+import { type Trouble, troublesOf } from "./status/troubles.ts";
+
+export function statusCommand(): Command {
+  const command = new Command("status")
+    .description("say how each process and its services are, and what wants a look. Exit code 1 if something does")
+    .option("--also <host:port>", "another process, of split services; may be repeated", collect(addressArgument));
+  return addShowOptions(command).action((options: ClientOptions & { readonly also?: readonly string[] }) =>
+    withClients(options, async () => {
+      const { address, elsewhere = {}, also = [] } = options;
+      const addresses = new Set([address, elsewhere.predicate ?? address, elsewhere.commit ?? address, ...also]);
+      const asked = await Promise.all([...addresses].map((each) => askProcess(each, options.timeout)));
+      const troubles = troublesOf(asked);
+      process.exitCode = troubles.length > 0 ? 1 : 0;
+      if (options.output !== "table") print(statusJson(asked, troubles));
+      else print([...asked.flatMap(processLines), ...sinkLines(asked), ...troubleLines(troubles)]);
+    }),
+  );
+}
+
+function processLines({ address, status }: Asked): readonly string[] {
+  if (status === undefined) return [`${address} does not answer`, ""];
+  const { version, startedAt, loopDelay, memoryBytes, diskFreeBytes, services, coordinator } = status;
+  const disk = diskFreeBytes > 0n ? `, disk ${bytesText(Number(diskFreeBytes))} free` : "";
+  const rows = services.map(({ name, serving, storeBytes, walBytes }) => [
+    name,
+    serving ? "yes" : "NO",
+    bytesText(Number(storeBytes)),
+    bytesText(Number(walBytes)),
+  ]);
+  return [
+    `${address}: ${version}, since ${timeText(startedAt)}`,
+    `loop ${waitText(durationMs(loopDelay) ?? 0)} late, memory ${bytesText(Number(memoryBytes))}${disk}`,
+    ...tableLines(["service", "serves", "store", "log"], rows),
+    ...(coordinator === undefined
+      ? []
+      : [
+          `coordinator epoch ${coordinator.coordinatorEpoch}: ${coordinator.undecided} undecided, ${coordinator.inDoubt} in doubt, ${coordinator.unacknowledged} unacknowledged, ${coordinator.connectedParticipants} participants in session`,
+        ]),
+    "",
+  ];
+}
+
+function sinkLines(asked: readonly Asked[]): readonly string[] {
+  const rows = asked
+    .flatMap(({ sinks }) => sinks)
+    .map(({ name, state, lagEvents, lag, deadLetters }) => [
+      name,
+      enumText("SINK_STATE_", state),
+      `${lagEvents} events, ${waitText(durationMs(lag) ?? 0)}`,
+      String(deadLetters),
+    ]);
+  return rows.length === 0 ? [] : [...tableLines(["sink", "state", "behind", "dead letters"], rows), ""];
+}
+
+const troubleLines = (troubles: readonly Trouble[]): readonly string[] =>
+  troubles.length === 0 ? ["nothing wants a look"] : troubles.flatMap(({ what, help }) => [`! ${what}`, `    ${help}`]);
+
+function statusJson(asked: readonly Asked[], troubles: readonly Trouble[]): string {
+  const processes = asked.map(({ address, status, failure }) => ({
+    address,
+    ...(status && { status: JSON.parse(jsonText("concord.server.v1.GetServerStatusResponse", GetServerStatusResponse, status)) }),
+    ...(failure !== undefined && { failure }),
+  }));
+  const sinks = asked.flatMap((each) => each.sinks.map((sink) => JSON.parse(jsonText("concord.workflow.v1.Sink", Sink, sink))));
+  return JSON.stringify({ processes, sinks, troubles });
+}

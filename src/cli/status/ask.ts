@@ -1,0 +1,50 @@
+import { ClientError, Status } from "nice-grpc";
+import type { Participant } from "../../gen/concord/commit/v1/transaction.ts";
+import { TwoPhaseCommitDefinition } from "../../gen/concord/commit/v1/two_phase_commit.ts";
+import { type GetServerStatusResponse, ServerStatusDefinition } from "../../gen/concord/server/v1/server_status.ts";
+import type { Sink } from "../../gen/concord/workflow/v1/sink.ts";
+import { WorkflowServiceDefinition } from "../../gen/concord/workflow/v1/workflow_service.ts";
+import { clientFactory, openChannel } from "../../rpc/clients/channel.ts";
+import { clientFailure } from "../../rpc/errors.ts";
+import { connect } from "../client.ts";
+import { whyUnanswered } from "../unanswered.ts";
+
+/** One process, as it answers. */
+export type Asked = {
+  readonly address: string;
+  readonly status: GetServerStatusResponse | undefined;
+  /** Why it, or a part of it, has not answered. */
+  readonly failure: string | undefined;
+  /** Of the services that it serves. */
+  readonly sinks: readonly Sink[];
+  readonly participants: readonly Participant[];
+};
+
+/** More would not be one screen; `concord participants` has all. */
+const pageSize = 1000;
+
+/** Resolves in any case, within the time. */
+export async function askProcess(address: string, timeoutMs: number): Promise<Asked> {
+  const channel = openChannel(address);
+  const call = { deadline: timeoutMs };
+  let status: GetServerStatusResponse | undefined;
+  let [sinks, participants]: [readonly Sink[], readonly Participant[]] = [[], []];
+  try {
+    const answer = await clientFactory.create(ServerStatusDefinition, channel).getServerStatus({}, call);
+    status = answer;
+    const serves = (name: string): boolean => answer.services.some((each) => each.name === name && each.serving);
+    const { workflows, commits } = connect(channel);
+    if (serves(WorkflowServiceDefinition.fullName)) sinks = (await workflows.listSinks({ pageSize }, call)).sinks;
+    if (serves(TwoPhaseCommitDefinition.fullName))
+      participants = (await commits.listParticipants({ pageSize }, call)).participants;
+    return { address, status, failure: undefined, sinks, participants };
+  } catch (error) {
+    if (!(error instanceof ClientError)) throw error;
+    const failure = clientFailure(error);
+    const silence = failure.code === Status.UNAVAILABLE && failure.reason === undefined ? "nobody answers" : failure.message;
+    const why = (await whyUnanswered(failure, address, timeoutMs)) ?? `${address}: ${silence}`;
+    return { address, status, failure: why, sinks, participants };
+  } finally {
+    channel.close();
+  }
+}

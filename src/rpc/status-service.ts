@@ -1,0 +1,56 @@
+import type {
+  CoordinatorStatus,
+  DeepPartial,
+  ServerStatusServiceImplementation,
+  ServiceStatus,
+} from "../gen/concord/server/v1/server_status.ts";
+import type { DurationMs, TimeMs } from "../kernel/time.ts";
+import type { RpcContext } from "./context.ts";
+import { durationToWire } from "./duration.ts";
+
+/** What a process knows of itself, read when it is asked. */
+export type StatusSource = {
+  readonly version: string;
+  readonly startedAtMs: TimeMs;
+  readonly services: () => readonly DeepPartial<ServiceStatus>[];
+  /** A gauge of the metrics; 0 if there is none of this name. */
+  readonly gauge: (name: string) => Promise<number>;
+  /** Infinite if it cannot be said. */
+  readonly diskFreeBytes: () => number;
+  /** Undefined: none is served here. */
+  readonly coordinator: () => { readonly coordinatorId: string; readonly coordinatorEpoch: number } | undefined;
+};
+
+export function createStatusService(source: StatusSource): ServerStatusServiceImplementation<RpcContext> {
+  const { version, startedAtMs, services, gauge, diskFreeBytes } = source;
+  const seconds = async (name: string): Promise<DurationMs> => 1000 * (await gauge(name));
+
+  async function coordinator(): Promise<DeepPartial<CoordinatorStatus> | undefined> {
+    const owner = source.coordinator();
+    if (owner === undefined) return undefined;
+    return {
+      coordinatorId: owner.coordinatorId,
+      coordinatorEpoch: BigInt(owner.coordinatorEpoch),
+      undecided: await gauge("concord_commit_transactions_undecided"),
+      inDoubt: await gauge("concord_commit_transactions_in_doubt"),
+      oldestInDoubt: durationToWire(await seconds("concord_commit_oldest_in_doubt_seconds")),
+      unacknowledged: await gauge("concord_commit_unacknowledged"),
+      connectedParticipants: await gauge("concord_commit_participants_connected"),
+    };
+  }
+
+  return {
+    async getServerStatus() {
+      const free = diskFreeBytes();
+      return {
+        version,
+        startedAt: new Date(startedAtMs),
+        services: services(),
+        loopDelay: durationToWire(await seconds("nodejs_eventloop_lag_p99_seconds")),
+        memoryBytes: BigInt(process.memoryUsage.rss()),
+        diskFreeBytes: Number.isFinite(free) ? BigInt(free) : 0n,
+        coordinator: await coordinator(),
+      };
+    },
+  };
+}

@@ -1,0 +1,252 @@
+import { appendFileSync, cpSync, renameSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { startServer, type TestServer, temporaryFolder } from "../support/concord.ts";
+import { participate, serve } from "../support/process.ts";
+import { createProtoClient, type ProtoClient } from "../support/proto-client.ts";
+import { joinAs } from "../support/scripted-participant.ts";
+import { mountTmpfs } from "../support/storage-tmpfs.ts";
+import { type Answer, typed } from "../support/typed.ts";
+import { until } from "../support/until.ts";
+
+// The drills of docs/operations.md, Runbook: each trouble is made, `concord status` or `concord diagnose` names it, what they advise is done,
+// and then they have nothing more to say.
+
+const data = temporaryFolder();
+afterAll(data.remove);
+
+/** What `diagnose` says of it: nothing, once it is well. */
+const wrong = (answer: Answer): readonly string[] => answer.out.split("\n").filter((line) => line.startsWith("! "));
+
+describe("a transaction that does not end", () => {
+  let server: TestServer;
+  let client: ProtoClient;
+  const concord = (...args: readonly string[]) => typed(args, { address: server.address });
+
+  beforeAll(async () => {
+    server = await startServer({ dataDir: join(data.path, "one") });
+  });
+  afterAll(() => server.stop());
+  beforeEach(() => {
+    client = createProtoClient(server.address);
+  });
+  afterEach(() => client.close());
+
+  /** Resolves to a transaction that is committed, and of which `late` has heard and not acknowledged; `late` is its participant. */
+  async function committedBut(name: string) {
+    const [quick, late] = [await joinAs(client, `${name}-quick`), await joinAs(client, name)];
+    const participants = [{ participant_id: `${name}-quick` }, { participant_id: name }];
+    const executed = client.call("TwoPhaseCommit/ExecuteTransaction", { participants });
+    void quick.agreeToAll();
+    const { transaction_id: id } = await late.expect("prepare");
+    late.vote(id, "VOTE_VALUE_COMMIT");
+    await executed;
+    return { id: String(id), late, decision: await late.expect("decision") };
+  }
+
+  const diagnosed = (id: string, what: string) =>
+    until(async () => {
+      const answer = await concord("diagnose", id);
+      return answer.out.includes(what) ? answer : undefined;
+    }, `diagnose says: ${what}`);
+
+  const isWell = (id: string) => until(async () => (await concord("diagnose", id)).code === 0, `${id} is well`);
+
+  test("its participant is away: it is started, and hears the decision", async () => {
+    const { id, late } = await committedBut("away");
+    late.leave();
+    const answer = await diagnosed(id, "away has not acknowledged that; it is away since");
+    expect(answer.code).toBe(1);
+    expect(answer.out).toContain("start it, with its own log");
+    const status = await concord("status");
+    expect(status).toMatchObject({
+      code: 1,
+      out: expect.stringContaining("! participant away is away, and owes 1 acknowledgement"),
+    });
+
+    const back = await joinAs(client, "away", {
+      in_doubt: [{ transaction_id: id, coordinator_id: late.welcome.coordinator_id }],
+    });
+    await back.expect("decision");
+    back.ack(id, "OUTCOME_COMMITTED");
+    await isWell(id);
+    expect((await concord("status")).out).toContain("nothing wants a look");
+  });
+
+  test("a decision is refused for ever: what it holds is mended, and it is asked again", async () => {
+    const { id, late, decision } = await committedBut("stubborn");
+    late.send({ nack: { sequence: decision.sequence, reason: "it is aborted here" } });
+    const { out } = await diagnosed(id, "and refuses: it is aborted here");
+    expect(out).toContain(`concord tx retry ${id}`);
+    expect(await concord("tx", "retry", id)).toMatchObject({ code: 0 });
+    await late.expect("decision");
+    late.ack(id, "OUTCOME_COMMITTED");
+    await isWell(id);
+  });
+
+  test("a participant never comes back: it is ended by a word", async () => {
+    const { id, late } = await committedBut("gone");
+    late.leave();
+    await diagnosed(id, `concord tx resolve ${id} committed --reason`);
+    expect(await concord("tx", "resolve", id, "committed", "--reason", "its disk is lost")).toMatchObject({ code: 0 });
+    expect((await concord("diagnose", id)).out).toContain("a participant has not confirmed it");
+  });
+
+  test("a promise is lost: its work is done by hand, and it is ended by a word", async () => {
+    const { id, late } = await committedBut("loser");
+    late.send({ decision_ack: { transaction_id: id, outcome: "OUTCOME_LOST", reason: "no such prepared transaction" } });
+    const { out } = await diagnosed(id, "loser does not hold any more what it promised: no such prepared transaction");
+    expect(out).toContain("do its work by hand");
+    expect(await concord("tx", "resolve", id, "committed", "--reason", "done by hand")).toMatchObject({ code: 0 });
+    expect((await concord("diagnose", id)).out).toContain("not everywhere the same (MIXED): loser");
+  });
+
+  test("a lone participant has lost its log: it is ended before it starts with an empty one", async () => {
+    const lone = await joinAs(client, "lone");
+    void client
+      .failure("TwoPhaseCommit/ExecuteTransaction", { participants: [{ participant_id: "lone" }] })
+      .catch(() => undefined);
+    const { transaction_id: id } = await lone.expect("prepare");
+    lone.leave();
+    const { out } = await diagnosed(id, "lone alone decides it, was asked, and has not told how; it is away");
+    expect(out).toContain("BEFORE it starts with an empty one");
+    expect(await concord("tx", "resolve", id, "aborted", "--reason", "its data have nothing of it")).toMatchObject({ code: 0 });
+    // As of an empty log: asked how it has decided, it says that it knows of nothing.
+    const empty = await joinAs(client, "lone", { instance_id: "i-empty" });
+    await empty.expect("prepare");
+    empty.ack(id, "OUTCOME_ABORTED");
+    await isWell(id);
+  });
+
+  test("a workflow is held: diagnose leads to its transaction, and from there to who does not vote", async () => {
+    await server.clients.workflows.createWorkflow({ workflowId: "wf-held" });
+    const slow = await joinAs(client, "slow");
+    const moved = client.call("WorkflowService/TransitionWorkflow", {
+      ...{ workflow_id: "wf-held", target_state: "WORKFLOW_STATE_ACTIVE", reason: "a test", requested_by: "ada" },
+      enlist: [{ participant_id: "slow" }],
+    });
+    const { transaction_id: id } = await slow.expect("prepare");
+    const { out } = await diagnosed("wf-held", `transaction ${id} holds it since`);
+    expect(out).toContain(`concord diagnose ${id}`);
+    await diagnosed(id, "slow has not voted, and is connected");
+    slow.vote(id, "VOTE_VALUE_COMMIT");
+    await slow.expect("decision");
+    slow.ack(id, "OUTCOME_COMMITTED");
+    await moved;
+    await isWell("wf-held");
+    expect(wrong(await concord("diagnose", id))).toEqual([]);
+  });
+
+  test("a workflow has failed, and rules forbid every way on", async () => {
+    const by = { reason: "a test", requestedBy: "ada" };
+    await server.clients.workflows.createWorkflow({
+      workflowId: "wf-failed",
+      type: "stuck",
+      initialState: "WORKFLOW_STATE_ACTIVE",
+      ...by,
+    });
+    await concord("workflow", "transition", "wf-failed", "FAILED", "--reason", "broken");
+    await server.clients.predicates.createRule({ ruleId: "never", expression: "false", workflowTypes: ["stuck"], ...by });
+    await server.clients.predicates.activateRule({ ruleId: "never", ...by });
+    const { code, out } = await concord("diagnose", "wf-failed", "-o", "json");
+    expect(code).toBe(1);
+    const { findings } = JSON.parse(out) as { findings: { what: string }[] };
+    expect(findings.map(({ what }) => what)).toEqual([
+      "it has failed, after 0 recoveries",
+      "every move that leads on is forbidden by never",
+    ]);
+  });
+
+  test("what nobody knows is said to be unknown", async () => {
+    expect(await concord("diagnose", "nothing")).toMatchObject({
+      code: 1,
+      err: expect.stringContaining("neither a workflow nor a transaction"),
+    });
+  });
+});
+
+test("processes of split services have one screen; one that is away is named", async () => {
+  const rules = await startServer({ dataDir: join(data.path, "rules"), services: "predicate" });
+  const commits = await startServer({ dataDir: join(data.path, "commits"), services: "commit" });
+  const flags = ["--also", commits.address];
+  const status = await typed(["status", ...flags, "-o", "json"], { address: rules.address });
+  const { processes, troubles } = JSON.parse(status.out);
+  expect([status.code, troubles]).toEqual([0, []]);
+  expect(processes).toMatchObject([
+    { address: rules.address, status: { services: [{ name: "concord.predicate.v1.PredicateLogic", serving: true }] } },
+    { address: commits.address, status: { coordinator: { coordinatorEpoch: "1" } } },
+  ]);
+  await commits.stop();
+  const away = await typed(["status", ...flags], { address: rules.address });
+  expect(away).toMatchObject({ code: 1, out: expect.stringContaining(`! ${commits.address}: nobody answers`) });
+  await rules.stop();
+});
+
+const small = mountTmpfs(4_096);
+afterAll(() => small?.unmount());
+
+test.skipIf(small === undefined)("a full disk: status says so, and that it is over [needs root, to mount a tmpfs]", async () => {
+  const dir = small?.dir ?? "";
+  const ballast = join(dir, "ballast");
+  const server = await startServer({ dataDir: dir, services: "commit" });
+  try {
+    for (;;) appendFileSync(ballast, Buffer.alloc(4_096));
+  } catch (error) {
+    expect(error).toMatchObject({ code: "ENOSPC" });
+  }
+  const status = () => typed(["status"], { address: server.address });
+  // A participant's session is a write.
+  const client = createProtoClient(server.address);
+  void joinAs(client, "a").catch(() => undefined);
+  const full = await until(async () => {
+    const answer = await status();
+    return answer.out.includes("does not serve") ? answer : undefined;
+  }, "status says that the store cannot be written");
+  expect(full).toMatchObject({ code: 1, out: expect.stringContaining("the store cannot be written") });
+  rmSync(ballast);
+  await until(async () => !(await status()).out.includes("does not serve"), "it serves again");
+  client.close();
+  await server.stop();
+});
+
+test("a decision log is restored from an older backup: who has seen the newer one does not believe it, and goes on with the newer one", async () => {
+  const folder = join(data.path, "restored");
+  const host = (listen: string) => serve(folder, { listen, flags: ["--services", "commit"] });
+  const first = await host("127.0.0.1:0");
+  const { address } = first;
+  await first.terminate();
+  cpSync(folder, `${folder}.backup`, { recursive: true });
+  const second = await host(address);
+  const beta = await participate("beta", { address, dataDir: data.path });
+  await second.kill();
+  renameSync(folder, `${folder}.newer`);
+  renameSync(`${folder}.backup`, folder);
+  const restored = await host(address);
+  expect(await beta.logged("this participant does not believe the coordinator")).toMatchObject({ level: "error" });
+  expect((await typed(["participants"], { address })).out).not.toMatch(/^beta +yes/m);
+  await restored.terminate();
+  renameSync(folder, `${folder}.older`);
+  renameSync(`${folder}.newer`, folder);
+  const third = await host(address);
+  await participate("beta", { address, dataDir: data.path });
+  expect((await typed(["participants"], { address })).out).toMatch(/^beta +yes/m);
+  await third.terminate();
+});
+
+test("a coordinator hangs: status tells it from one that is absent, and names the epoch of the one that replaces it", async () => {
+  const folder = join(data.path, "hung");
+  const host = (flags: readonly string[]) => serve(folder, { flags: ["--services", "commit", ...flags] });
+  const first = await host([]);
+  first.signal("SIGSTOP");
+  const second = await host(["--decision-log", "take-over"]);
+  const flags = ["--also", second.address, "--timeout", "2s"];
+  const { code, out } = await typed(["status", ...flags], { address: first.address });
+  expect(code).toBe(1);
+  expect(out).toContain(`! ${first.address} takes connections, but has not answered within 2s`);
+  expect(out).toContain("coordinator epoch 2:");
+  first.signal("SIGCONT");
+  await first.logged("replaced by another coordinator; this one stops");
+  const replaced = await typed(["status"], { address: first.address });
+  expect(replaced.out).toContain("does not serve: another coordinator has taken the decision log over");
+  for (const each of [first, second]) await each.terminate();
+});
