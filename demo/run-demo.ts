@@ -2,7 +2,11 @@ import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { CommandError } from "../src/cli/failure.ts";
+import { onWish } from "../src/cli/serve.ts";
 import { print } from "./print.ts";
+
+/** Ctrl-C, a polite kill, and a terminal that is closed. */
+const endSignals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 /** The processes of a demo. */
 export type Processes = {
@@ -29,9 +33,19 @@ export async function runDemo<T extends Processes>(options: {
   const folder = dataDir ?? mkdtempSync(join(tmpdir(), "concord-demo-"));
   const processes = create(folder);
   const interrupted = new AbortController();
-  const interrupt = (): void => interrupted.abort();
-  process.once("SIGINT", interrupt).once("SIGTERM", interrupt).once("exit", processes.killNow);
   let worthKeeping = keep;
+  const remove = (): void => rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
+  const interrupt = onWish({
+    first: () => interrupted.abort(),
+    // Without waiting for anything. The processes die with this one, whose end would leave them behind otherwise.
+    again: () => {
+      processes.killNow();
+      if (!worthKeeping) remove();
+      process.exit(1);
+    },
+  });
+  for (const signal of endSignals) process.on(signal, interrupt);
+  process.once("exit", processes.killNow);
   try {
     const succeeded = await play(processes, interrupted.signal);
     if (!succeeded) process.exitCode = 1;
@@ -42,10 +56,11 @@ export async function runDemo<T extends Processes>(options: {
     throw error;
   } finally {
     onEnd?.();
-    interrupt();
+    interrupted.abort();
     await processes.close();
-    process.off("SIGINT", interrupt).off("SIGTERM", interrupt).off("exit", processes.killNow);
+    for (const signal of endSignals) process.off(signal, interrupt);
+    process.off("exit", processes.killNow);
     if (worthKeeping) print(`  Data and logs of each process: ${folder}`);
-    else rmSync(folder, { recursive: true, force: true });
+    else remove();
   }
 }

@@ -23,20 +23,32 @@ export function serveCommand(): Command {
 /** `make` and `timeout` hand on a signal that the terminal has sent to everybody: one wish, told twice. */
 const sameWishMs = 200;
 
+type Wish = (signal: NodeJS.Signals) => void;
+
+/** What a signal does: the first one, and each after it that is another wish. */
+export function onWish({ first, again }: { readonly first: Wish; readonly again: Wish }): Wish {
+  let askedMs: number | undefined;
+  return (signal) => {
+    if (askedMs === undefined) {
+      askedMs = performance.now();
+      first(signal);
+    } else if (performance.now() - askedMs >= sameWishMs) again(signal);
+  };
+}
+
 /** The first signal stops in order, the second one at once. */
 export function stopOnSignal(logger: Logger, stop: () => Promise<void>): void {
-  let askedMs: number | undefined;
-  const onSignal = async (signal: NodeJS.Signals) => {
-    if (askedMs !== undefined && performance.now() - askedMs < sameWishMs) return;
-    if (askedMs !== undefined) {
+  const onSignal = onWish({
+    first: async (signal) => {
+      logger.info({ signal }, "asked to stop; a second signal forces");
+      await stop();
+      process.exit(0);
+    },
+    again: (signal) => {
       logger.warn({ signal }, "forced to stop");
       process.exit(1);
-    }
-    askedMs = performance.now();
-    logger.info({ signal }, "asked to stop; a second signal forces");
-    await stop();
-    process.exit(0);
-  };
+    },
+  });
   process.on("SIGTERM", onSignal);
   process.on("SIGINT", onSignal);
 }
