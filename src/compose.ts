@@ -211,6 +211,7 @@ export async function startConcord(options: Options, extraServices?: ExtraServic
     }
     parts.push(part.value);
   }
+  const peers = () => parts.flatMap((part) => part.peers?.() ?? []);
   /** Why a service does not serve. */
   const troubles = new Map<string, string>();
   const status = createStatusService({
@@ -219,6 +220,7 @@ export async function startConcord(options: Options, extraServices?: ExtraServic
     services: () => parts.map((part) => serviceStatus(part, config, troubles)),
     gauge: metrics.gaugeOf,
     diskFreeBytes: () => freeBytes(storePath(config, "workflow")),
+    peers,
     coordinator: () => {
       const served = parts.find(({ coordinator }) => coordinator !== undefined);
       return served && (served.coordinator?.() ?? { coordinatorId: "", coordinatorEpoch: 0 });
@@ -229,7 +231,6 @@ export async function startConcord(options: Options, extraServices?: ExtraServic
     addTo: (builder) => builder.add(withValidation(ServerStatusDefinition, loop), status),
   };
   const extra = extraServices?.(parts.find(({ workflow }) => workflow !== undefined)?.workflow) ?? [];
-  const peers = () => parts.flatMap((part) => part.peers?.() ?? []);
   metrics.peers(peers);
   const server = createRpcServer({
     services: [...parts.map(({ service }) => service), statusService, ...extra],

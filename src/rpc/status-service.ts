@@ -5,6 +5,7 @@ import type {
   ServiceStatus,
 } from "../gen/concord/server/v1/server_status.ts";
 import type { DurationMs, TimeMs } from "../kernel/time.ts";
+import type { PeerState } from "./clients/peer-watch.ts";
 import type { RpcContext } from "./context.ts";
 import { durationToWire } from "./duration.ts";
 
@@ -17,6 +18,7 @@ export type StatusSource = {
   readonly gauge: (name: string) => Promise<number>;
   /** Infinite if it cannot be said. */
   readonly diskFreeBytes: () => number;
+  readonly peers: () => readonly PeerState[];
   /** Undefined: none is served here. */
   readonly coordinator: () => { readonly coordinatorId: string; readonly coordinatorEpoch: number } | undefined;
 };
@@ -50,6 +52,9 @@ export function createStatusService(source: StatusSource): ServerStatusServiceIm
         memoryBytes: BigInt(process.memoryUsage.rss()),
         diskFreeBytes: Number.isFinite(free) ? BigInt(free) : 0n,
         coordinator: await coordinator(),
+        peers: source
+          .peers()
+          .map(({ service: name, address, isThere, cause = "" }) => ({ name, address, answers: isThere, reason: cause })),
       };
     },
   };

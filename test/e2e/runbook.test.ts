@@ -168,6 +168,8 @@ describe("a transaction that does not end", () => {
 test("processes of split services have one screen; one that is away is named", async () => {
   const rules = await startServer({ dataDir: join(data.path, "rules"), services: "predicate" });
   const commits = await startServer({ dataDir: join(data.path, "commits"), services: "commit" });
+  const settings = { predicateAddress: rules.address, commitAddress: commits.address };
+  const manager = await startServer({ dataDir: join(data.path, "manager"), services: "workflow", ...settings });
   const flags = ["--also", commits.address];
   const status = await typed(["status", ...flags, "-o", "json"], { address: rules.address });
   const { processes, troubles } = JSON.parse(status.out);
@@ -180,6 +182,12 @@ test("processes of split services have one screen; one that is away is named", a
   const away = await typed(["status", ...flags], { address: rules.address });
   expect(away).toMatchObject({ code: 1, out: expect.stringContaining(`! ${commits.address}: nobody answers`) });
   await rules.stop();
+  const alone = `hears nothing of concord.predicate.v1.PredicateLogic at ${rules.address}`;
+  await until(
+    async () => (await typed(["status"], { address: manager.address })).out.includes(alone),
+    "status tells whom it misses",
+  );
+  await manager.stop();
 });
 
 const small = mountTmpfs(4_096);

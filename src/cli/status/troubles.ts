@@ -29,7 +29,7 @@ function ofProcess(asked: Asked): readonly Trouble[] {
 
 function ofStatus(
   address: string,
-  { services, loopDelay, diskFreeBytes, coordinator }: NonNullable<Asked["status"]>,
+  { services, peers, loopDelay, diskFreeBytes, coordinator }: NonNullable<Asked["status"]>,
 ): readonly Trouble[] {
   const troubles: Trouble[] = services
     .filter(({ serving }) => !serving)
@@ -37,6 +37,13 @@ function ofStatus(
       what: `${name} at ${address} does not serve: ${reason}`,
       help: "docs/operations.md, Storage",
     }));
+  for (const { name, address: where, answers, reason } of peers) {
+    if (answers === false)
+      troubles.push({
+        what: `${address} hears nothing of ${name} at ${where}: ${reason}`,
+        help: `concord status --also ${where}`,
+      });
+  }
   const free = Number(diskFreeBytes);
   if (free > 0 && free < diskFreeBytesMin)
     troubles.push({ what: `the disk of ${address} has ${bytesText(free)} free`, help: "docs/operations.md, A full disk" });

@@ -37,7 +37,25 @@ export interface GetServerStatusResponse {
   /** Bytes that the disk of the stores has free, for this user. 0: there are none, or that cannot be said. */
   readonly diskFreeBytes: bigint;
   /** Of TwoPhaseCommit, if it is served here. */
-  readonly coordinator: CoordinatorStatus | undefined;
+  readonly coordinator:
+    | CoordinatorStatus
+    | undefined;
+  /** Services of other processes that this one needs. */
+  readonly peers: readonly PeerStatus[];
+}
+
+/** How a service of another process answers, as this process sees it. */
+export interface PeerStatus {
+  /** Its full name. */
+  readonly name: string;
+  /** Where it was looked for. */
+  readonly address: string;
+  /** Whether it answers. Unset: that is not known yet. */
+  readonly answers?:
+    | boolean
+    | undefined;
+  /** Why it does not, for people. Empty if it does. */
+  readonly reason: string;
 }
 
 /** How a service of the process is. */
@@ -126,6 +144,7 @@ function createBaseGetServerStatusResponse(): GetServerStatusResponse {
     memoryBytes: 0n,
     diskFreeBytes: 0n,
     coordinator: undefined,
+    peers: [],
   };
 }
 
@@ -157,6 +176,9 @@ export const GetServerStatusResponse: MessageFns<GetServerStatusResponse> = {
     }
     if (message.coordinator !== undefined) {
       CoordinatorStatus.encode(message.coordinator, writer.uint32(58).fork()).join();
+    }
+    for (const v of message.peers) {
+      PeerStatus.encode(v!, writer.uint32(66).fork()).join();
     }
     return writer;
   },
@@ -230,6 +252,14 @@ export const GetServerStatusResponse: MessageFns<GetServerStatusResponse> = {
             message.coordinator = CoordinatorStatus.decode(reader, reader.uint32());
             continue;
           }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.peers.push(PeerStatus.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -262,6 +292,98 @@ export const GetServerStatusResponse: MessageFns<GetServerStatusResponse> = {
     message.coordinator = (object.coordinator !== undefined && object.coordinator !== null)
       ? CoordinatorStatus.fromPartial(object.coordinator)
       : undefined;
+    message.peers = object.peers?.map((e) => PeerStatus.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBasePeerStatus(): PeerStatus {
+  return { name: "", address: "", answers: undefined, reason: "" };
+}
+
+export const PeerStatus: MessageFns<PeerStatus> = {
+  encode(message: PeerStatus, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    if (message.address !== "") {
+      writer.uint32(18).string(message.address);
+    }
+    if (message.answers !== undefined) {
+      writer.uint32(24).bool(message.answers);
+    }
+    if (message.reason !== "") {
+      writer.uint32(34).string(message.reason);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PeerStatus {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePeerStatus() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.address = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.answers = reader.bool();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<PeerStatus>): PeerStatus {
+    return PeerStatus.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<PeerStatus>): PeerStatus {
+    const message = createBasePeerStatus() as any;
+    message.name = object.name ?? "";
+    message.address = object.address ?? "";
+    message.answers = object.answers ?? undefined;
+    message.reason = object.reason ?? "";
     return message;
   },
 };
