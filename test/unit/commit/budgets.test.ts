@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { Budgets } from "../../../src/commit/budgets.ts";
+import { type Budgets, isUsedUp, whyNotBegin, whyNotEnlist } from "../../../src/commit/budgets.ts";
 import type { ParticipantMessage } from "../../../src/commit/core/messages.ts";
 import { undecidedCountMax } from "../../../src/commit/limits.ts";
 import { type CommitGauges, type CommitMetrics, noMetrics } from "../../../src/commit/metrics.ts";
@@ -76,6 +76,36 @@ async function unacknowledged(w: World, voters: readonly Awaited<ReturnType<type
   expect(await running).toMatchObject({ value: { outcome: "committed", phase: "COMMITTING" } });
   return transactionId;
 }
+
+describe("each bound may be reached, and not passed", () => {
+  const budgets: Budgets = { undecidedBytesMax: 100, addressShare: 0.5, unacknowledgedBytesMax: 70, owedCountMax: 9 };
+  const within = { undecided: 100, decided: 70 };
+  const share = { address: "10.0.0.1", count: 1, bytes: 50 };
+
+  test("of bytes", () => {
+    expect(whyNotEnlist({ budgets, bytes: within }, share, [])).toBeUndefined();
+    expect(isUsedUp({ budgets, bytes: within }, share)).toBe(false);
+    const cases = [
+      { of: "bytes-undecided", limit: 100, bytes: { ...within, undecided: 101 }, its: share },
+      { of: "bytes-undecided-of-address", limit: 50, bytes: within, its: { ...share, bytes: 51 } },
+      { of: "bytes-unacknowledged", limit: 70, bytes: { ...within, decided: 71 }, its: undefined },
+    ];
+    for (const { of, limit, bytes, its } of cases) {
+      const refused = { type: "overloaded", of, limit };
+      expect(whyNotEnlist({ budgets, bytes }, its, [])).toEqual(refused);
+      expect(whyNotBegin({ budgets, bytes }, 0, its, [])).toEqual(refused);
+      expect(isUsedUp({ budgets, bytes }, its), of).toBe(true);
+    }
+  });
+
+  test("of their count, all of them and those of one address", () => {
+    const begin = (count: number, ofAddress: number) =>
+      whyNotBegin({ budgets, bytes: within }, count, { ...share, count: ofAddress }, [])?.of;
+    expect(begin(undecidedCountMax - 1, undecidedCountMax / 2 - 1)).toBeUndefined();
+    expect(begin(undecidedCountMax, 0)).toBe("undecided");
+    expect(begin(undecidedCountMax - 1, undecidedCountMax / 2)).toBe("undecided-of-address");
+  });
+});
 
 describe("undecided transactions", () => {
   test("are refused beyond their count", async () => {

@@ -1,6 +1,7 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { resendBackoff } from "../../../src/commit/core/coordinator.ts";
 import { inDoubtCountMax, outgoingCountMax } from "../../../src/commit/limits.ts";
+import { createSpread } from "../../../src/commit/spread.ts";
 import { committing } from "../../support/decision-log-rows.ts";
 import { collect, flush, handTurned, id, join, request, world } from "./support.ts";
 
@@ -49,6 +50,41 @@ test("one that leaves meanwhile is told no more; when it comes again, it is told
   for (let i = 0; i < 12; i += 1) await w.turn();
   expect(decisions(first.heard)).toBe(3);
   expect(new Set(again.heard.map((message) => "transactionId" in message && message.transactionId)).size).toBe(10);
+});
+
+describe("a word about a participant", () => {
+  /** Each of its steps waits for its turn; the steps that were taken are told. */
+  function spreading() {
+    const hand = handTurned();
+    const ended = new AbortController();
+    const told: string[] = [];
+    const shell = { turns: hand.turns, ownership: { ended: ended.signal } } as unknown as Parameters<typeof createSpread>[0];
+    const spread = createSpread(shell);
+    const word = (name: string) => [1, 2, 3].map((step) => () => void told.push(`${name} ${step}`));
+    return { ...hand, ended, told, tell: (name: string, of = "a") => spread(id(of), word(name)) };
+  }
+
+  test("replaces the older one about it, and none about another", async () => {
+    const { tell, turn, told } = spreading();
+    const words = [tell("is there"), tell("is there too", "b")];
+    await turn();
+    words.push(tell("is gone"));
+    for (let turns = 0; turns < 4; turns += 1) await turn();
+    await Promise.all(words);
+    expect(told.filter((each) => each.startsWith("is there "))).not.toContain("is there 2");
+    expect(told.filter((each) => each.startsWith("is gone"))).toHaveLength(3);
+    expect(told.filter((each) => each.startsWith("is there too"))).toHaveLength(3);
+  });
+
+  test("is not told on by a coordinator that was replaced", async () => {
+    const { tell, turn, told, ended } = spreading();
+    const word = tell("is there");
+    await turn();
+    ended.abort(new Error("fenced"));
+    await turn();
+    await word;
+    expect(told).toEqual(["is there 1"]);
+  });
 });
 
 test(`one that is in doubt about ${inDoubtCountMax} transactions is answered about one after the other, and is heard meanwhile`, async () => {
