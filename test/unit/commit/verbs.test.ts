@@ -413,6 +413,7 @@ test("an entry with a long detail keeps everything else", () => {
 
 test("what happens is counted", async () => {
   const counts: Record<string, number> = {};
+  const phasesTookMs: [string, number][] = [];
   let read: (() => CommitGauges) | undefined;
   const count = (name: string) => {
     counts[name] = (counts[name] ?? 0) + 1;
@@ -420,7 +421,10 @@ test("what happens is counted", async () => {
   const metrics: CommitMetrics = {
     begun: () => count("begun"),
     decided: (outcome) => count(outcome),
-    phaseEnded: (phase) => count(phase),
+    phaseEnded: (phase, tookMs) => {
+      count(phase);
+      phasesTookMs.push([phase, tookMs]);
+    },
     resent: (kind) => count(`resent ${kind}`),
     resolved: (outcome) => count(`resolved ${outcome}`),
     mixed: () => count("mixed"),
@@ -442,6 +446,7 @@ test("what happens is counted", async () => {
   await w.coordinator().driver.resolve(transactionId, "committed", ada);
   await (await scripted(w, "b")).ack(transactionId, "aborted");
   expect(read?.()).toMatchObject({ inDoubt: 0, oldestInDoubtMs: 0 });
+  expect(phasesTookMs.filter(([, tookMs]) => tookMs > 0)).toEqual([["COMMITTING", 5_000]]);
   expect(counts).toEqual({
     begun: 2,
     committed: 1,

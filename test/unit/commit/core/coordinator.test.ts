@@ -553,6 +553,9 @@ describe("a resolution", () => {
     const over = run(ended(), ack("b", "committed")).transaction;
     expect(() => resume(over, { coordinatorEpoch: 1, connected: nobody }, later)).toThrow("TakeOver");
     expect([finishedAtMs(ended().transaction), finishedAtMs(over)]).toEqual([undefined, later.nowMs]);
+    // Its retention starts with the last word, not with the operator's.
+    const latest = run(ended(), { ...ack("b", "committed"), nowMs: later.nowMs + 7 }).transaction;
+    expect([latest.completedAtMs, finishedAtMs(latest)]).toEqual([later.nowMs, later.nowMs + 7]);
   });
 
   // specs/TwoPhaseCommit.tla: ForgetSafe
