@@ -337,6 +337,15 @@ Spec == Init /\ [][Next]_vars
 TypeOK ==
   /\ log \in [Transactions -> [rec: {"none", "commit"}, voters: SUBSET Participants]]
   /\ Range(claims) \subseteq Runs
+  /\ \A p \in Participants :
+       /\ numbers[p] \in 1..MaxStream
+       /\ seen[p] \in Runs \X Runs
+       /\ \A s \in Streams :
+            /\ stream[p][s].to \in 0..MaxRun
+            /\ stream[p][s].number \in 0..MaxStream
+            /\ stream[p][s].there \in {"none", "hello", "numbered", "welcomed", "ended"}
+            /\ stream[p][s].here \in {"none", "greeting", "welcomed", "refused", "gone"}
+  /\ Len(copy) \in (IF "restore" \in May THEN {0, 1, 3} ELSE {0})
   /\ \A i \in Runs :
        /\ coord[i].phase \in {"off", "up", "dead"}
        /\ \A t \in Transactions :
@@ -358,12 +367,37 @@ PresumptionSound ==
   \A i \in Runs, t \in Transactions :
     Phase(i, t) = "presumed" /\ (\E p \in Participants : InDoubt(p, t)) => ~MayCommit(t)
 
-\* A commit record names exactly those who promised.
+\* A commit record names exactly those who promised, and somebody has.
 CommitValidity ==
   \A t \in Transactions :
     log[t].rec = "commit" =>
+      /\ log[t].voters # {}
       /\ \A p \in log[t].voters : part[p][t] \in {"prepared", "committed"}
       /\ \A p \in Participants \ log[t].voters : part[p][t] \in {"readonly", "working"}
+
+\* Each process claims the log once, before it does anything; as far as the log was not put back, the claim of each that goes on
+\* is in it, and nobody claims for another.
+ClaimDurable ==
+  /\ \A j, k \in DOMAIN claims : j # k => claims[j] # claims[k]
+  /\ \A j \in DOMAIN claims : coord[claims[j]].phase # "off"
+  /\ \A i \in Runs : Up(i) =>
+       /\ Epoch(i) > 0 /\ coord[i].claims[Epoch(i)] = i
+       /\ Epoch(i) <= Fence /\ SubSeq(claims, 1, Epoch(i)) = coord[i].claims
+
+\* Who tells participants to commit has it in the log, with all who are to hear of it.
+WriteAheadDecision ==
+  \A i \in Runs, t \in Transactions :
+    Up(i) /\ Phase(i, t) = "committing" => log[t].rec = "commit" /\ coord[i].tx[t].yes = log[t].voters
+
+\* Who has said yes has written the promise down, and of whose it is.
+WriteAheadVote ==
+  \A p \in Participants, t \in Transactions, s \in Streams :
+    /\ <<"yes", p, t, s>> \in net => part[p][t] \in {"prepared", "committed", "aborted"}
+    /\ part[p][t] \in {"prepared", "committed", "aborted"} => owner[p][t] \in 1..Fence \/ Len(copy) = 1
+
+\* What has stopped had the log once, and does nothing any more.
+StoppedForGood ==
+  \A i \in Runs : coord[i].phase = "dead" => coord[i] = Dead /\ (i \in Range(claims) \/ Len(copy) = 1)
 
 \* A number is one session's.
 SessionNumbersUnique ==
@@ -419,6 +453,120 @@ DecidedByItsLog ==
 SeenGrows ==
   [][\A p \in Participants : seen'[p] # seen[p] => seen'[p][1] > seen[p][1] /\ GoesOn(seen[p], coord[seen'[p][2]].claims)]_vars
 
+\* What is copied is the whole log as it is, once; what is put back is the copy, once, and whoever has had the log open is
+\* stopped.
+PutBackWhole ==
+  [][copy' # copy =>
+       \/ copy = <<>> /\ copy' = <<log, claims, numbers>>
+       \/ /\ Len(copy) = 3 /\ Len(copy') = 1 /\ <<log', claims', numbers'>> = copy
+          /\ \A i \in Runs : coord'[i].phase = (IF coord[i].phase = "off" THEN "off" ELSE "dead")]_vars
+
+\* How each end of a stream goes on: there, it is welcomed once, under a number that it keeps, and ends for a newer one; here, it
+\* is believed at most once, if it was welcomed, and then the claim is remembered, and it is left for a newer one to the same
+\* process, or in a crash.
+StreamGoesOn ==
+  [][\A p \in Participants, s \in Streams :
+       LET before == stream[p][s]
+           after == stream'[p][s]
+           isNewer(r) == stream[p][r] = NoStream /\ stream'[p][r].to = before.to
+       IN
+       before # after =>
+         /\ Up(after.to) \/ after.here = "gone"
+         /\ before = NoStream =>
+              /\ after = [to |-> after.to, number |-> 0, there |-> "hello", here |-> "greeting"]
+              /\ \A r \in Streams : r < s => stream[p][r] # NoStream
+              /\ \A r \in Streams \ {s} : stream[p][r].to = after.to => stream'[p][r].here = "gone"
+         /\ before # NoStream => after.to = before.to
+         /\ before.number # after.number => before.there = "hello" /\ after.there = "numbered"
+         /\ before.there # after.there =>
+              <<before.there, after.there>> \in
+                {<<"none", "hello">>, <<"hello", "numbered">>, <<"numbered", "welcomed">>, <<"numbered", "ended">>, <<"welcomed", "ended">>}
+         /\ before.there # "ended" /\ after.there = "ended" =>
+              \E r \in Streams : IsCurrent(before.to, p, r)' /\ stream[p][r].number > before.number
+         /\ before.here # after.here =>
+              CASE after.here = "greeting" -> before.here = "none"
+                [] after.here = "welcomed" ->
+                     before.here = "greeting" /\ IsCurrent(after.to, p, s) /\ seen'[p] = <<Epoch(after.to), after.to>>
+                [] after.here = "refused" -> before.here = "greeting" /\ ~GoesOn(seen[p], coord[after.to].claims)
+                [] OTHER -> crashes' > crashes \/ \E r \in Streams : isNewer(r)]_vars
+
+\* A transaction is begun once, by a process that goes on from there: it counts votes while it prepares, and commits.  Another
+\* one takes up what the log has, or, if it is asked and the log has nothing, presumes; both only as its owner.
+TransactionGoesOn ==
+  [][/\ \A t \in Transactions : begun'[t] # begun[t] =>
+          begun[t] = 0 /\ Up(begun'[t]) /\ coord'[begun'[t]].tx[t] = [NewTx EXCEPT !.phase = "preparing"]
+     /\ \A i \in Runs, t \in Transactions :
+          LET before == coord[i].tx[t]
+              after == coord'[i].tx[t]
+          IN
+          before # after /\ coord'[i].phase = "up" =>
+            /\ Up(i)
+            /\ CASE before.phase \in {"none", "presumed"} /\ after.phase = "preparing" -> begun[t] = 0 /\ begun'[t] = i
+                 [] <<before.phase, after.phase>> = <<"preparing", "preparing">> ->
+                      /\ before.yes \subseteq after.yes /\ before.ro \subseteq after.ro
+                      /\ before.yes \cup before.ro # Participants
+                 [] <<before.phase, after.phase>> = <<"preparing", "committing">> -> Owns(i)
+                 [] <<before.phase, after.phase>> = <<"none", "committing">> -> Owns(i) /\ log[t].rec = "commit"
+                 [] <<before.phase, after.phase>> = <<"none", "read">> ->
+                      /\ log[t].rec = "none"
+                      /\ \E p \in Participants, s \in Streams : IsCurrent(i, p, s) /\ stream[p][s].here = "welcomed" /\ InDoubt(p, t)
+                 [] <<before.phase, after.phase>> = <<"read", "presumed">> -> Owns(i)
+                 [] <<before.phase, after.phase>> = <<"none", "presumed">> -> "early" \in May /\ begun[t] = 0 /\ Owns(i)
+                 [] OTHER -> FALSE]_vars
+
+\* A participant works for a coordinator that it has welcomed, that is up and not older than what it knows of, and that asks for it;
+\* it votes at the same time, in that session, and says nothing else.  A crash takes what is not durable from one participant: its
+\* streams, and that it had nothing to undo.
+ParticipantGoesOn ==
+  [][/\ \A p \in Participants, t \in Transactions :
+          LET asks(phase) == \E s \in Streams : Hears(p, t, s) /\ Phase(stream[p][s].to, t) = phase IN
+          part'[p][t] # part[p][t] =>
+            CASE <<part[p][t], part'[p][t]>> \in {<<"working", "prepared">>, <<"working", "readonly">>} -> asks("preparing")
+              [] <<part[p][t], part'[p][t]>> = <<"prepared", "committed">> -> asks("committing")
+              [] <<part[p][t], part'[p][t]>> = <<"prepared", "aborted">> -> asks("presumed")
+              [] <<part[p][t], part'[p][t]>> = <<"readonly", "working">> -> crashes' > crashes
+              [] OTHER -> FALSE
+     /\ net \subseteq net'
+     /\ \A said \in net' \ net :
+          LET p == said[2]
+              t == said[3]
+              i == stream[p][said[4]].to
+          IN
+          /\ Hears(p, t, said[4]) /\ Phase(i, t) = "preparing" /\ p \notin coord[i].tx[t].yes \cup coord[i].tx[t].ro
+          /\ IF said[1] = "yes" THEN part'[p][t] = "prepared" /\ owner'[p][t] = Epoch(i)
+             ELSE part'[p][t] = "readonly" /\ "readonly" \in May
+     /\ \A p \in Participants, t \in Transactions : owner'[p][t] # owner[p][t] => \E said \in net' : said[1] = "yes" /\ said[2] = p /\ said[3] = t
+     /\ crashes' # crashes =>
+          \E p \in Participants :
+            /\ \A s \in Streams : stream'[p][s].here \in {"none", "gone"} /\ (stream[p][s] = NoStream => stream'[p][s] = NoStream)
+            /\ \A t \in Transactions : part'[p][t] # "readonly"
+            /\ \A q \in Participants \ {p} : stream'[q] = stream[q] /\ part'[q] = part[q]]_vars
+
+\* A participant believes exactly those in whose log it finds, at its place, the claim that it has seen last.
+BelievedTruly ==
+  [][\A p \in Participants, s \in Streams :
+       stream[p][s].here = "greeting" /\ stream'[p][s].here \in {"welcomed", "refused"} =>
+         LET list == coord[stream[p][s].to].claims IN
+         (stream'[p][s].here = "welcomed") <=> (\E k \in DOMAIN list : <<k, list[k]>> = seen[p])]_vars
+
+\* Both ends hear each other in a session of theirs: a coordinator counts what was said to it, and answers who asks it; a participant
+\* does nothing for one that is older than the newest that it has seen; and a session ends for a newer one with the same process.
+HeardTruly ==
+  [][\A p \in Participants :
+       LET with(i) == {s \in Streams : stream[p][s].to = i /\ stream[p][s].there = "welcomed"} IN
+       /\ \A i \in Runs, t \in Transactions : coord'[i].phase = "up" =>
+            /\ Phase(i, t) = "preparing" /\ p \in coord'[i].tx[t].yes \ coord[i].tx[t].yes =>
+                 \E s \in with(i) : <<"yes", p, t, s>> \in net
+            /\ Phase(i, t) = "none" /\ coord'[i].tx[t].phase = "read" =>
+                 \E q \in Participants, s \in Streams : stream[q][s].to = i /\ stream[q][s].there = "welcomed" /\ InDoubt(q, t)
+       /\ \A t \in Transactions : crashes' = crashes /\ part'[p][t] # part[p][t] =>
+            \E s \in Streams :
+              /\ stream[p][s].here = "welcomed"
+              /\ Len(coord[stream[p][s].to].claims) >= seen[p][1]
+              /\ Phase(stream[p][s].to, t) \in {"preparing", "committing", "presumed"}
+       /\ \A s \in Streams : stream[p][s].there = "welcomed" /\ stream'[p][s].there = "ended" =>
+            \E r \in Streams : stream[p][r].to = stream[p][s].to /\ stream'[p][r].there = "welcomed" /\ stream[p][r].number > stream[p][s].number]_vars
+
 -----------------------------------------------------------------------------
 (* Refinement: a transaction solves the problem, whatever happens in the others.  Not for a log that is put back. *)
 
@@ -448,5 +596,23 @@ NeverNewerHelloFirst ==
   ~(\E p \in Participants : \E s, r \in Streams :
       /\ stream[p][s].there = "numbered" /\ stream[p][r].there = "welcomed"
       /\ stream[p][s].to = stream[p][r].to /\ stream[p][s].number < stream[p][r].number)
+\* One that was replaced finds out, and stops: when it would write, take up or answer.
+NeverFirstStopped == coord[1].phase # "dead"
+NeverSecondStopped == coord[2].phase # "dead"
+NeverStoppedAnswering ==
+  ~(\E i \in Runs, t \in Transactions : coord[i].phase = "dead" /\ begun[t] > i /\ \E p \in Participants : InDoubt(p, t))
+\* What one has begun, another has taken up.
+NeverTakenUp == \A i \in Runs, t \in Transactions : ~(Phase(i, t) = "committing" /\ begun[t] # i)
+\* A participant in doubt hears from the next process.
+NeverCommittedByNext == \A p \in Participants, t \in Transactions : ~(part[p][t] = "committed" /\ Up(2) /\ seen[p][1] = 2)
+NeverAborted == \A p \in Participants, t \in Transactions : part[p][t] # "aborted"
+NeverPresumedEarly == \A i \in Runs, t \in Transactions : ~(Phase(i, t) = "presumed" /\ begun[t] = 0)
+\* A vote, and that there is nothing to undo, is said again in the next session.
+NeverVotedAgain == \A p \in Participants, t \in Transactions : ~(\A s \in {1, 2} : <<"yes", p, t, s>> \in net)
+NeverReadOnlyAgain == \A p \in Participants, t \in Transactions : crashes > 0 \/ ~(\A s \in {1, 2} : <<"readonly", p, t, s>> \in net)
+NeverReadOnlyCounted == \A i \in Runs, t \in Transactions : coord[i].tx[t].ro = {}
+\* After the log was put back, a process with another number than its epoch is heard.
+NeverOtherNumberHeard ==
+  \A p \in Participants, t \in Transactions : ~(owner[p][t] = seen[p][1] /\ seen[p][1] # seen[p][2])
 NeverOlderLogRefused == ~(\E p \in Participants, s \in Streams : stream[p][s].here = "refused" /\ Len(copy) = 1)
 =============================================================================

@@ -613,6 +613,8 @@ TypeOK ==
        /\ call[c].phase \in {"idle", "sent", "loaded", "judged", "waiting", "answered"}
        /\ call[c].code \in Codes \cup {None}
        /\ call[c].tries \in 0..MaxTries
+       /\ DOMAIN call[c].seen = Workflows
+  /\ \A v \in Watchers : watch[v].from \in Nat /\ watch[v].told \in Nat
   /\ engine \in [up: BOOLEAN, revision: 0..MaxRevision]
   /\ up \in BOOLEAN
   /\ crashes \in 0..MaxCrash
@@ -748,27 +750,63 @@ DeadlineKept ==
 \* A deadline names a move from the state that the workflow is in.
 DeadlineLegal == \A w \in Workflows : wf[w].due # NoDue => <<wf[w].state, wf[w].due.to>> \in Lifecycle
 
-\* What a watcher was sent is what happened since it began: all of it, in order, once.  A sink may be sent again what comes
-\* after what is stored, and is never sent anything before what precedes it.
+\* What a watcher was sent is what happened since it began: all of it, in order, once; where it is, it knows itself.  A sink may
+\* be sent again what comes after what is stored, and is never sent anything before what precedes it.
 NoEventSkipped ==
   \A v \in Watchers :
     LET from == watch[v].from
         sent == watch[v].sent
     IN
-    IF v \notin Sinks THEN sent = [i \in 1..(watch[v].cursor - from) |-> from + i]
-    ELSE /\ \A k \in DOMAIN sent : sent[k] = from + 1 \/ \E j \in 1..(k - 1) : sent[j] = sent[k] - 1
-         /\ (from + 1)..watch[v].cursor \subseteq Range(sent)
-         /\ (from + 1)..watch[v].stored \subseteq Range(sent)
+    /\ watch[v].cursor >= from
+    /\ IF v \notin Sinks
+       THEN sent = [i \in 1..(watch[v].cursor - from) |-> from + i] /\ watch[v].stored = from
+       ELSE /\ \A k \in DOMAIN sent : sent[k] = from + 1 \/ \E j \in 1..(k - 1) : sent[j] = sent[k] - 1
+            /\ (from + 1)..watch[v].cursor \subseteq Range(sent)
+            /\ (from + 1)..watch[v].stored \subseteq Range(sent)
 
-\* A watcher is told that something is missing only if something is after its cursor, and from where on nothing is.
+\* A watcher is told that something is missing only if something is after its cursor, and from where on nothing is.  Nothing is
+\* read for it any more.
 CompactedTruly ==
   \A v \in Watchers :
     watch[v].told # 0 =>
+      /\ watch[v].page = NoPage
       /\ \E i \in gone : i > watch[v].cursor
       /\ watch[v].told <= Oldest
 
+\* What a crash leaves is what is durable: no call is under way, no deadline is being met, no page has been read, and a sink is
+\* where it was stored.
+CrashForgets ==
+  ~up =>
+    /\ \A c \in Calls : call[c].phase \in {"idle", "sent", "answered"}
+    /\ \A w \in Workflows : timer[w] = NoTimer
+    /\ \A v \in Watchers : watch[v].page = NoPage /\ (v \in Sinks => watch[v].cursor = watch[v].stored)
+
 -----------------------------------------------------------------------------
 (* Action properties. *)
+
+\* While the manager is away nothing happens to what it keeps, nobody hears from it, and nobody is sent anything.  Clients may
+\* send, time passes, and watchers may mean to begin anew.
+NothingWhileDown ==
+  [][~up =>
+       /\ UNCHANGED <<events, gone, answered, timer, crashes>>
+       /\ \A w \in Workflows : [wf[w] EXCEPT !.ripe = TRUE] = [wf'[w] EXCEPT !.ripe = TRUE]
+       /\ \A c \in Calls : call[c].phase # "idle" => call'[c] = call[c]
+       /\ \A v \in Watchers : watch[v].told = 0 => watch'[v] = watch[v]]_vars
+
+\* A client sends a call once, and the next one of its request only while the one before is under way.  A call goes on until it
+\* is answered, once; it is begun anew after a crash, or after a conflict, which is counted.
+CallsGoOn ==
+  [][\A r \in Requests, a \in 1..Attempts :
+       LET before == call[<<r, a>>]
+           after == call'[<<r, a>>]
+       IN
+       before # after =>
+         CASE before.phase = "idle" ->
+                after.phase = "sent" /\ (a > 1 => call[<<r, a - 1>>].phase \in {"sent", "loaded", "judged", "waiting"})
+           [] before.phase = "answered" -> FALSE
+           [] OTHER ->
+                /\ after.phase # "idle"
+                /\ after.phase = "sent" => crashes' > crashes \/ after.tries = before.tries + 1]_vars
 
 TerminalStateImmutability ==
   [][\A w \in Workflows : wf[w].state \in Terminal => wf'[w] \in {wf[w], Purged}]_vars
@@ -929,16 +967,20 @@ StepIsDemanded ==
             /\ Demanded(b, IF isBorn THEN CreatedFor ELSE CheckedFor \o DueFor, wf, 0) = "ok"
             /\ b.kind \notin Unjudged => Demanded(b, JudgedFor, wf, call[c].revision) = "ok"]_vars
 
-\* A deadline makes the move that a request for it would make, and is refused only if that one would be.
+\* A deadline makes the move that a request for it would make, and is refused only if that one would be; if by a rule, it says by
+\* which revision.  What a transaction holds it leaves alone.
 DeadlineIsDemanded ==
-  [][\A i \in (Len(events) + 1)..Len(events') :
-       LET event == events'[i]
-           w == event.workflow
-           asked == [NoBody EXCEPT !.kind = "move", !.on = {w}, !.to = wf[w].due.to]
-       IN
-       event.kind \in ByDeadline =>
-         /\ Demanded(asked, CheckedFor, wf, 0) = "ok"
-         /\ (event.kind = "deadline") <=> (Demanded(asked, JudgedFor, wf, timer[w].revision) = "ok")]_vars
+  [][/\ \A w \in Workflows : timer[w] = NoTimer /\ timer'[w] # NoTimer => wf[w].hold = NoHold
+     /\ \A i \in (Len(events) + 1)..Len(events') :
+          LET event == events'[i]
+              w == event.workflow
+              asked == [NoBody EXCEPT !.kind = "move", !.on = {w}, !.to = wf[w].due.to]
+              demanded == Demanded(asked, JudgedFor, wf, timer[w].revision)
+          IN
+          event.kind \in ByDeadline =>
+            /\ Demanded(asked, CheckedFor, wf, 0) = "ok"
+            /\ (event.kind = "deadline") <=> (demanded = "ok")
+            /\ event.kind = "deadline-refused" => event.revision = (IF demanded = "RULE_DENIED" THEN timer[w].revision ELSE 0)]_vars
 
 -----------------------------------------------------------------------------
 (* Liveness, of LiveSpec. *)
@@ -1007,6 +1049,7 @@ NeverAnsweredOfPurged ==
 NeverCompactedBesidePage == \A v \in Watchers : ~(watch[v].told # 0 /\ watch[v].cursor > watch[v].from)
 \* A sink was sent again what it had acknowledged.
 NeverPublishedAgain == \A v \in Watchers : Len(watch[v].sent) = Cardinality(Range(watch[v].sent))
+NeverStored == \A v \in Watchers : watch[v].stored = watch[v].from
 NeverCompacted == \A v \in Watchers : watch[v].told = 0
 \* The move was judged by a revision that is no longer the current one: allowed, and recorded.
 NeverJudgedByOlderRules ==
