@@ -35,6 +35,8 @@ export type Model = {
   readonly simulate?: { readonly traces: number; readonly depth: number; readonly seed: number };
   /** Seconds to finish: part of `make test`. */
   readonly smoke?: boolean;
+  /** So large that it is no part of `make verify`, but of `make stress`; smaller models ask the same. */
+  readonly long?: boolean;
   /** Wall time when last recorded, alone on one core. Decides the order of the run and nothing else. */
   readonly seconds?: number;
   readonly note?: string;
@@ -62,6 +64,10 @@ function problemsOf(model: Model, earlier: readonly Model[]): readonly string[] 
   expect(model.exit !== 0 || model.violates === undefined, "`violates` needs an exit code");
   expect(model.kind !== "mutant" || model.mutate !== undefined, "a mutant needs `mutate`");
   expect(model.kind !== "mutant" || model.exit !== 0 || model.equivalent !== undefined, "a survivor needs `equivalent`");
+  expect(
+    model.long !== true || (model.kind !== "mutant" && model.smoke !== true),
+    "what is long is no mutant, and no part of `make test`",
+  );
   expect(model.kind !== "simulation" || model.simulate !== undefined, "a simulation needs `simulate`");
   return problems;
 }
@@ -69,7 +75,7 @@ function problemsOf(model: Model, earlier: readonly Model[]): readonly string[] 
 /** Names are patterns with `*`, several are separated by commas. An unknown name selects nothing, and is reported. */
 export function selectModels(
   models: readonly Model[],
-  selection: { readonly names?: string; readonly kind?: string; readonly smoke?: boolean },
+  selection: { readonly names?: string; readonly kind?: string; readonly smoke?: boolean; readonly long?: boolean },
 ): { readonly selected: readonly Model[]; readonly unknown: readonly string[] } {
   const patterns = (selection.names ?? "*")
     .split(",")
@@ -81,7 +87,8 @@ export function selectModels(
     (model) =>
       patterns.some((pattern) => matches(pattern, model.name)) &&
       (selection.kind === undefined || model.kind === selection.kind) &&
-      (selection.smoke !== true || model.smoke === true),
+      (selection.smoke !== true || model.smoke === true) &&
+      (selection.long === undefined || selection.long === (model.long === true)),
   );
   const unknown = patterns.filter((pattern) => !models.some((model) => matches(pattern, model.name)));
   return { selected, unknown };

@@ -26,7 +26,7 @@ const exitUnparsed = 150;
 
 /** A mutant may have many more states than the module. */
 const slowerMax = 8;
-const secondsMin = 30;
+const secondsMin = 120;
 const secondsGuessed = 10;
 
 export type Hunt = {
@@ -141,7 +141,7 @@ async function runCompared(hunt: Hunt, mutant: SpecMutant, model: Model): Promis
       hunt.tlc,
       dir,
       { ...model, cfg: "code.cfg" },
-      { secondsMax: secondsMin * 4, isShort: true },
+      { secondsMax: secondsMin, isShort: true },
     );
     const isSame = exit === 0 && distinct === states;
     return isSame ? { type: "unnoticed" } : { type: "killed", by: "what the code never does", model: model.name };
