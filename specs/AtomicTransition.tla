@@ -171,13 +171,13 @@ ManagerAbort ==
   /\ Sends({"ackAbort"})
   /\ Manage!TxAbort(Transition)
 
-\* A vote or an acknowledgement is sent again.
-ManagerRepeats ==
+\* A Prepare that comes after the abort.  Votes and acknowledgements that are sent again are in the net already, for none is lost here.
+ManagerRefuses ==
   /\ up
   /\ UNCHANGED managerVars
-  /\ \/ <<"prepare", Manager>> \in net /\ ManagerPart = "prepared" /\ Sends({"yes"})
-     \/ <<"prepare", Manager>> \in net /\ ManagerPart \in {"refused", "aborted"} /\ Sends({"no"})
-     \/ <<"commit", Manager>> \in net /\ ManagerPart = "committed" /\ Sends({"ackCommit"})
+  /\ <<"prepare", Manager>> \in net
+  /\ ManagerPart = "aborted"
+  /\ Sends({"no"})
 
 \* In doubt it asks: in the Hello of each new session, and on a timer.
 ManagerInquires ==
@@ -202,7 +202,7 @@ Next ==
   \/ \E p \in Others : OtherStep(p) \/ OtherRecover(p) \/ OtherWhim(p)
   \/ ManagerAlone
   \/ \E r \in Requests : OtherCall(r)
-  \/ ManagerPrepare \/ ManagerCommit \/ ManagerAbort \/ ManagerRepeats \/ ManagerInquires \/ ManagerCrash \/ ManagerRestart
+  \/ ManagerPrepare \/ ManagerCommit \/ ManagerAbort \/ ManagerRefuses \/ ManagerInquires \/ ManagerCrash \/ ManagerRestart
 
 Spec == Init /\ [][Next]_vars
 
@@ -213,7 +213,7 @@ FairnessUnasked ==
   /\ \A p \in Others : WF_vars(OtherStep(p)) /\ WF_vars(OtherRecover(p))
   /\ \A r \in Requests : WF_vars(OtherCall(r))
   /\ WF_vars(ManagerPrepare) /\ WF_vars(ManagerCommit) /\ WF_vars(ManagerAbort)
-  /\ WF_vars(ManagerRepeats) /\ WF_vars(ManagerRestart)
+  /\ WF_vars(ManagerRefuses) /\ WF_vars(ManagerRestart)
 
 LiveSpec == Spec /\ FairnessUnasked /\ WF_vars(ManagerInquires)
 
@@ -225,6 +225,12 @@ UnaskedSpec == Spec /\ FairnessUnasked
 
 OwnEvents == {i \in DOMAIN events : events[i].request = Transition}
 Prepared == part[Manager] = "prepared"
+
+TypeOK ==
+  /\ otherPart \in [Others -> Commit!PartStates]
+  /\ otherUp \subseteq Others
+  /\ otherCrashes \in 0..MaxOtherCrash
+  /\ EngineFails \/ engine.up
 
 \* The workflow is in transition exactly while the manager is in doubt, and then nobody else moves it.
 InTransitionIffPrepared ==
@@ -270,5 +276,13 @@ NeverMovesTogether ==
 NeverMovesSeveral == Cardinality(OwnEvents) < 2
 NeverRefusedByRule == ~(call[TheCall].code = "RULE_DENIED" /\ \E p \in Others : part[p] = "aborted")
 NeverOtherMoveWaits == \A c \in Manage!Calls : call[c].code # "IN_TRANSITION"
+NeverInquires == <<"inquire", Manager>> \notin net
+NeverUnavailable == call[TheCall].code # "PREDICATE_LOGIC_UNAVAILABLE"
+NeverRefusedAfterAbort ==
+  ~(<<"no", Manager>> \in net /\ answered[Transition] = "TRANSACTION_ABORTED" /\ call[TheCall].phase # "answered")
+NeverOtherRefusesUnasked == ~(\E p \in Others : otherPart[p] = "refused" /\ net = {})
+NeverOtherForgetsRefusal == ~(\E p \in otherUp : otherPart[p] = "working" /\ <<"no", p>> \in net)
+NeverReplaced == fence < 2
+NeverRestarted == ~(crashes > 0 /\ up)
 NeverInDoubtOverTakeOver == ~(crashes > 0 /\ fence > 1 /\ OwnEvents # {})
 =============================================================================

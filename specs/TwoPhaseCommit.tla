@@ -522,13 +522,12 @@ CommitValidity ==
          part[p] \in (IF MaxPartCrash = 0 THEN {"readonly"} ELSE {"readonly", "working", "refused"})
 
 \* Non-triviality (Gray and Lamport, section 2): an abort has a cause.  With no refusal, no timeout, no
-\* client's wish and no lost coordinator there is none.  Not for models that lose the evidence (MaxLoss > 0).
+\* client's wish and no lost coordinator there is none.  Not for models that lose a no (MaxLoss > 0).
 AbortValidity ==
   (\E p \in Participants : part[p] = "aborted") =>
     \/ fence > 1
     \/ May \cap {"timeout", "clientAbort"} # {}
-    \/ \E p \in Participants : <<"no", p>> \in net
-    \/ OnePhase /\ "no" \in May
+    \/ "no" \in May /\ (OnePhase \/ \E p \in Participants : <<"no", p>> \in net)
 
 \* Nothing that speaks of a commit exists before the commit record does: write-ahead, as in Mohan et al.
 \* Afterwards the record stays until everyone who promised is done.
@@ -556,10 +555,24 @@ AckHonest ==
        /\ \A e \in Epochs : p \notin coord[e].acks
   /\ \A e \in Epochs : coord[e].acks \cap coord[e].lost = {}
 
+\* Only who has promised has acknowledged.
+AckFromVoter == \A e \in Epochs : coord[e].acks \subseteq coord[e].yes
+
 \* While a promise is lost there is a record of the transaction, and it keeps what was said of that.
 LostNeverForgotten ==
   /\ \A p \in Participants : part[p] = "lost" => log.rec \in {"delegated", "commit"}
   /\ \A e \in Epochs : fence = e => coord[e].lost \subseteq log.lost
+
+\* Whoever runs the transaction knows of each loss that the record tells of, until it is mended.
+LossKnown ==
+  \A e \in Epochs : fence = e /\ coord[e].phase \in {"preparing", "committing"} => log.lost \subseteq coord[e].lost \cup coord[e].acks
+
+\* The record of an abort names everyone who may be bound, and who owns the log tells it to them, and to nobody else.
+NoteSound ==
+  log.rec = "abort" =>
+    /\ \A p \in Participants : part[p] = "prepared" => p \in log.voters \/ <<"no", p>> \in net
+    /\ \A e \in Epochs : fence = e /\ coord[e].phase # "dead" =>
+         coord[e].phase = "aborting" /\ coord[e].ro = Participants \ log.voters
 
 \* The commit point is the record: while one has committed and another is in doubt, the record exists.
 CommitPointDurable == SomeoneCommitted /\ SomeoneInDoubt => log.rec = "commit"
@@ -614,6 +627,14 @@ LogAppendByOwnerOnly ==
        /\ log'.rec # "none" => log'.epoch = fence
        /\ \A e \in Epochs : coord'[e] # coord[e] => e = fence]_vars
 
+\* A promise that has just been made is held, whatever was lost before.
+PromiseMade == [][\A p \in Participants : part[p] # "prepared" /\ part'[p] = "prepared" => p \notin taken']_vars
+
+\* A message is gone only when it is lost, which is counted, or with the session that it was sent in.
+MessagesStay ==
+  [][/\ losses' # losses => losses' = losses + 1 /\ \E m \in net : net' = net \ {m}
+     /\ losses' = losses => \A m \in net \ net' : m[1] \in {"prepare", "readonly"} /\ m[2] \in up' \ up]_vars
+
 -----------------------------------------------------------------------------
 (* Liveness, of LiveSpec, and the last but one of UnaskedSpec. *)
 
@@ -633,7 +654,7 @@ CommitEventuallyForgotten ==
 \* A lost promise becomes known to a coordinator.
 LossIsReported ==
   \A p \in Participants :
-    (p \in taken /\ log.rec = "commit" /\ p \in log.voters) ~> (p \in log.lost \/ p \notin taken)
+    (p \in taken /\ (log.rec = "delegated" \/ p \in log.voters)) ~> (p \in log.lost \/ p \notin taken)
 
 \* A commit comes to everyone who promised by itself, also from the coordinator that has taken over.
 CommitComesUnasked ==
