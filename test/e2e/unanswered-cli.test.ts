@@ -50,6 +50,7 @@ describe("a watch of a server that hangs ends, too", () => {
     ["tx", "watch", "t-1"],
     ["rule", "watch"],
     ["workflow", "export", "-"],
+    ["rule", "replay"],
   ])("%s %s %s", async (...args) => {
     const words = args.filter((word) => word !== undefined);
     const { code, err } = await typed([...words, "--timeout", "200ms"], { address: addressOf(hanging) });

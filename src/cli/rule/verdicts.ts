@@ -53,7 +53,8 @@ export function replayCommand(): Command {
   return addClientOptions(addWanted(command)).action((options: Options) =>
     withClients(options, async ({ predicates }) => {
       const revision = options.revision === undefined ? undefined : BigInt(options.revision);
-      // It takes as long as there is something to judge.
+      // It takes as long as there is something to judge; that somebody is there may not.
+      await predicates.listVerdicts({ ...wantedOf(options), pageSize: 1 }, { deadline: options.timeout });
       const messages = predicates.replayVerdicts({ ...wantedOf(options), revision, limit: options.limit ?? 0 });
       for await (const message of messages) {
         if (message.body?.$case === "difference") process.exitCode = 1;
