@@ -402,6 +402,47 @@ describe("storage", () => {
     expect([...a.state.values()]).toEqual(["committed"]);
   });
 
+  test("that goes on failing is never taken for durable: nothing is committed, and nobody is told so", async () => {
+    const w = world();
+    await w.start();
+    const a = await w.participant("a");
+    await w.participant("b");
+    const { driver } = w.coordinator();
+    let tries = 0;
+    w.log.force = async () => {
+      tries += 1;
+      return err({ type: "storage-unavailable", cause: "disk full", outcomeUnknown: true });
+    };
+    expect(await driver.execute(request(["a", "b"]))).toMatchObject({ error: { type: "storage-unavailable" } });
+    for (let left = 40; left > 0; left -= 1) await w.clock.advance(5_000);
+    expect(tries).toBeGreaterThan(20);
+    expect([...a.state.values()]).toEqual(["prepared"]);
+    const { transactions } = await driver.list({ beforeId: undefined, limit: 1 });
+    expect(transactions.map(({ outcome }) => outcome)).toEqual([undefined]);
+  });
+
+  // It may still fail, and a successor would say aborted.
+  test("that has not written yet is waited for: whoever asks meanwhile is told that it is not decided", async () => {
+    const w = world();
+    await w.start();
+    await w.participant("a");
+    await w.participant("b");
+    const { driver } = w.coordinator();
+    const force = w.log.force;
+    const [asked, written] = [Promise.withResolvers<TransactionId>(), Promise.withResolvers<void>()];
+    w.log.force = async (transaction) => {
+      asked.resolve(transaction.id);
+      await written.promise;
+      return force(transaction);
+    };
+    const running = driver.execute(request(["a", "b"]));
+    const id = await asked.promise;
+    expect((await found(driver, id))?.outcome).toBeUndefined();
+    written.resolve();
+    await running;
+    expect((await found(driver, id))?.outcome).toBe("committed");
+  });
+
   test("that cannot write refuses new transactions at once", async () => {
     const w = world();
     await w.start();

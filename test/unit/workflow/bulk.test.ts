@@ -288,14 +288,22 @@ test("one that is resumed while it is being paused runs", async () => {
 
 test("a pause finishes what is under way, writes what became of it, and nothing is done until it is resumed", async () => {
   const under = await bulkOver(40);
-  const gate = Promise.withResolvers<void>();
+  const [asked, gate] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
   under.engine.answer = async () => {
+    asked.resolve();
     await gate.promise;
     return allowed;
   };
   const id = await under.begin();
-  const pausing = under.bulk.pause(id);
+  await asked.promise;
+  let isAnswered = false;
+  const pausing = under.bulk.pause(id).finally(() => {
+    isAnswered = true;
+  });
   await until(async () => (await under.store.bulk.get(id))?.state === "PAUSED", "it is paused in the store");
+  await new Promise(setImmediate);
+  // Whoever is told of the pause relies on it: what is under way is written first.
+  expect(isAnswered).toBe(false);
   gate.resolve();
   const paused = await pausing;
   expect(paused).toMatchObject({ value: { state: "PAUSED" } });
