@@ -1,10 +1,11 @@
 import { SingleBar } from "cli-progress";
-import { Command, InvalidArgumentError } from "commander";
+import { Command, InvalidArgumentError, Option } from "commander";
 import { integerArgument, seedArgument } from "../../src/cli/client.ts";
 import { tableLines } from "../../src/cli/output.ts";
 import { runProgram } from "../../src/cli/run-program.ts";
 import { missing, runSeeds } from "./run.ts";
 import { commandOf, shrink } from "./shrink.ts";
+import { type Focus, focuses } from "./workflow/load.ts";
 import { simulate, switches, type WorldOptions } from "./world.ts";
 
 type Options = {
@@ -16,6 +17,7 @@ type Options = {
   readonly load?: number;
   readonly for?: number;
   readonly onlyCommit?: true;
+  readonly focus?: Focus;
   readonly shrink?: true;
 };
 
@@ -44,6 +46,7 @@ const program = new Command("concord simulate")
   .option("--load <part>", "so much of the transactions, above 0 and up to 1", part)
   .option("--for <ms>", "let things go wrong no longer than this", integerArgument(0, 86_400_000))
   .option("--only-commit", "without the workflow manager and the predicate engine")
+  .addOption(new Option("--focus <what>", "more of this").choices(focuses))
   .option("--verbose", "print what happens, line by line")
   .option("--shrink", "of the world of --seed, which fails: look for the simplest that still fails in the same way")
   .action(run);
@@ -67,7 +70,7 @@ function part(text: string): number {
   return number;
 }
 
-function worldOf({ participants, without, load, for: chaosMs, onlyCommit }: Options): WorldOptions {
+function worldOf({ participants, without, load, for: chaosMs, onlyCommit, focus }: Options): WorldOptions {
   return {
     participantsMin: participants.min,
     participantsMax: participants.max,
@@ -75,6 +78,7 @@ function worldOf({ participants, without, load, for: chaosMs, onlyCommit }: Opti
     ...(load !== undefined && { load }),
     ...(chaosMs !== undefined && { chaosMs }),
     ...(onlyCommit !== undefined && { onlyCommit }),
+    ...(focus !== undefined && { focus }),
   };
 }
 

@@ -1,14 +1,15 @@
 import { fork } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Mutant } from "../exploration/mutants.ts";
 import { plantedInCommit } from "./planted/commit.ts";
+import type { Planted } from "./planted/fault.ts";
 import { plantedInManager } from "./planted/manager.ts";
+import { plantedInOperations } from "./planted/operations.ts";
 import { plantedInStorage } from "./planted/storage.ts";
 import type { Shrunk } from "./shrink.ts";
 
 /** Mistakes around the cores, of each kind that has been made or feared. The simulation must find each of them soon. */
-export const planted: readonly Mutant[] = [...plantedInCommit, ...plantedInManager, ...plantedInStorage];
+export const planted: readonly Planted[] = [...plantedInCommit, ...plantedInManager, ...plantedInOperations, ...plantedInStorage];
 
 /** It has found it within so many worlds, or it has not. */
 export const plantedSeeds = 200;
@@ -35,14 +36,14 @@ export function recordWorlds(found: ReadonlyMap<string, number>): void {
 }
 
 /** Simulates worlds with this mistake in the code until one fails: where it was found last, then 1, 2, 3, … */
-export const findPlanted = (mutant: Mutant, seeds = plantedSeeds): Promise<PlantedFinding | undefined> =>
+export const findPlanted = (mutant: Planted, seeds = plantedSeeds): Promise<PlantedFinding | undefined> =>
   withMistake(mutant, { type: "find", seeds, first: plantedWorlds[mutant.name] });
 
-export const shrinkPlanted = (mutant: Mutant, seed: number, worldsMax: number): Promise<Shrunk | undefined> =>
+export const shrinkPlanted = (mutant: Planted, seed: number, worldsMax: number): Promise<Shrunk | undefined> =>
   withMistake(mutant, { type: "shrink", seed, worldsMax });
 
 /** In a process of its own. The assertions of the code are off: others must see the mistake. */
-function withMistake<Found>(mutant: Mutant, task: PlantedTask): Promise<Found | undefined> {
+function withMistake<Found>(mutant: Planted, task: PlantedTask): Promise<Found | undefined> {
   const child = fork(join(import.meta.dirname, "planted", "child.ts"), [JSON.stringify(mutant), JSON.stringify(task)], {
     execArgv: [],
     stdio: ["ignore", "ignore", "inherit", "ipc"],

@@ -73,13 +73,14 @@ const kindOf = (failure: string): string => failure.split(":")[0] ?? "";
 
 /** What replays it. */
 export function commandOf({ seed, participantsMin, participantsMax, ...rest }: Candidate): string {
-  const { without = [], load, chaosMs, onlyCommit } = rest;
+  const { without = [], load, chaosMs, onlyCommit, focus } = rest;
   return [
     `bin/concord simulate --seed ${seed} --participants ${participantsMin}..${participantsMax}`,
     ...(without.length > 0 ? [`--without "${without.join(",")}"`] : []),
     ...(load === undefined ? [] : [`--load ${load}`]),
     ...(chaosMs === undefined ? [] : [`--for ${chaosMs}`]),
     ...(onlyCommit ? ["--only-commit"] : []),
+    ...(focus === undefined ? [] : [`--focus ${focus}`]),
     "--verbose",
   ].join(" ");
 }

@@ -16,6 +16,7 @@ import { createStage, type Stage } from "./stage.ts";
 import { faultSwitches } from "./switches.ts";
 import { createTransactionClients } from "./transaction-clients.ts";
 import { createWatchers } from "./watchers.ts";
+import type { Focus } from "./workflow/load.ts";
 import type { ManagerEvent } from "./workflow/manager-events.ts";
 import { createWorkflowRooms, workflowRoomSwitches } from "./workflow/rooms.ts";
 
@@ -33,6 +34,8 @@ export type WorldOptions = {
   readonly load?: number;
   /** Things go wrong no longer than this. */
   readonly chaosMs?: number;
+  /** More of this. */
+  readonly focus?: Focus;
 };
 
 export type SimulationOptions = WorldOptions & {
@@ -82,7 +85,9 @@ function createRooms(stage: Stage, options: SimulationOptions): readonly Room[] 
   const workflows =
     onlyCommit || without.includes(workflowsSwitch)
       ? []
-      : createWorkflowRooms(stage, { coordinators, participants: names, orders, ledger, record: options.onManager });
+      : createWorkflowRooms(stage, {
+          ...{ coordinators, participants: names, orders, ledger, record: options.onManager, focus: options.focus },
+        });
   const optional = Object.entries({ [roomSwitches[0]]: interactive, [roomSwitches[1]]: operators, [roomSwitches[2]]: watchers })
     .filter(([name]) => !without.includes(name))
     .map(([, room]) => room);

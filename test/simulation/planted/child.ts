@@ -1,13 +1,13 @@
 import { registerHooks } from "node:module";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import type { Mutant } from "../../exploration/mutants.ts";
 import type { PlantedFinding, PlantedTask } from "../planted.ts";
+import type { Planted } from "./fault.ts";
 
 // Started by planted.ts: loads the code with one mistake in it, and simulates worlds until one fails.
 
 const [text = "", taskText = ""] = process.argv.slice(2);
-const mutant = JSON.parse(text) as Mutant;
+const mutant = JSON.parse(text) as Planted;
 const task = JSON.parse(taskText) as PlantedTask;
 const urlOf = (file: string): string => pathToFileURL(join(import.meta.dirname, "..", "..", "..", file)).href;
 
@@ -40,7 +40,8 @@ const { runRange } = await import("../run.ts");
 const { shrink } = await import("../shrink.ts");
 if (made.size < changes.length) throw new Error(`${mutant.file} is not part of the simulation`);
 const isOfCommit = !/^src\/(workflow|predicate|rpc|storage\/sqlite\/(workflow|rule))/.test(mutant.file);
-const options = { participantsMin: 2, participantsMax: 5, onlyCommit: isOfCommit };
+const { focus } = mutant;
+const options = { participantsMin: 2, participantsMax: 5, onlyCommit: isOfCommit, ...(focus !== undefined && { focus }) };
 
 async function find(firstSeed: number, seeds: number): Promise<PlantedFinding | undefined> {
   const { failures } = await runRange({ options, firstSeed, seeds, bail: true });

@@ -42,6 +42,12 @@ export const plantedInCommit: readonly Mutant[] = [
     replace: `    return true;\n  }\n  return false;`,
   },
   {
+    name: "a commit that cannot be forced 8 times is acknowledged all the same",
+    file: effects,
+    find: `    await pauseToWrite(shell, run, attempt);\n  }\n  return false;`,
+    replace: `    await pauseToWrite(shell, run, attempt);\n    if (attempt === 8) return true;\n  }\n  return false;`,
+  },
+  {
     name: "the end of the run comes before the record of its end",
     file: effects,
     find: `  for (let attempt = 1; ; attempt += 1) {\n    const written = await shell.log.record(`,
@@ -64,6 +70,12 @@ export const plantedInCommit: readonly Mutant[] = [
     file: run,
     find: `return earlier !== undefined && earlier !== request.digest;`,
     replace: `return earlier !== undefined;`,
+  },
+  {
+    name: "a get tells what is not durable",
+    file: driver,
+    find: `return fenced ? err(fenced) : ok(run.view);`,
+    replace: `return fenced ? err(fenced) : ok(run.core);`,
   },
   {
     name: "an operator may forget what is not completed",

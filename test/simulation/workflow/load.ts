@@ -25,7 +25,13 @@ export type WorkflowLoad = {
   readonly resolving: number;
 };
 
-export function drawWorkflowLoad(dice: Dice): WorkflowLoad {
+/** Of what a world may have more. */
+export const focuses = ["bulk", "holds", "policies"] as const;
+
+export type Focus = (typeof focuses)[number];
+
+export function drawWorkflowLoad(dice: Dice, focus: Focus | undefined): WorkflowLoad {
+  const often = (what: Focus): boolean => dice.chance(what === focus ? 1 : 0.4);
   const some = (max: number): number => (dice.chance(0.6) ? dice.unit() * max : 0);
   return {
     clientCount: dice.between(3, 6),
@@ -40,8 +46,8 @@ export function drawWorkflowLoad(dice: Dice): WorkflowLoad {
     ruleChanges: some(0.8),
     watcherCount: dice.between(0, 3),
     gapMs: dice.pick([100, 1_000, 3_000]),
-    policyChangeCount: dice.chance(0.4) ? dice.between(1, 5) : 0,
-    bulkCount: dice.chance(0.4) ? dice.between(1, 4) : 0,
-    resolving: dice.chance(0.4) ? 0.4 + dice.unit() * 0.6 : 0,
+    policyChangeCount: often("policies") ? dice.between(2, 8) : 0,
+    bulkCount: often("bulk") ? dice.between(2, focus === "bulk" ? 12 : 6) : 0,
+    resolving: often("holds") ? 0.4 + dice.unit() * 0.6 : 0,
   };
 }

@@ -10,7 +10,7 @@ import { createWorkflowClients, type OnHeard } from "./clients.ts";
 import { countWrite } from "./count-write.ts";
 import { createEngineRoom } from "./engine.ts";
 import { createHistory } from "./history.ts";
-import { drawWorkflowLoad } from "./load.ts";
+import { drawWorkflowLoad, type Focus } from "./load.ts";
 import { createManagerRoom, managerId } from "./manager.ts";
 import type { Record } from "./manager-events.ts";
 import { createPolicyBook } from "./policy-checks.ts";
@@ -39,12 +39,13 @@ export function createWorkflowRooms(
     readonly participants: readonly string[];
     readonly orders: Orders;
     readonly ledger: Ledger;
+    readonly focus?: Focus | undefined;
     /** Told what the store was told, and what the engine said. */
     readonly record?: Record | undefined;
   },
 ): readonly Room[] {
-  const { coordinators, participants, orders, ledger, record = () => {} } = options;
-  const load = drawWorkflowLoad(stage.dice);
+  const { coordinators, participants, orders, ledger, focus, record = () => {} } = options;
+  const load = drawWorkflowLoad(stage.dice, focus);
   const rpc = createRpc(stage);
   const engine = createEngineRoom(stage, rpc);
   let acknowledged = 0;
