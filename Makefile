@@ -90,7 +90,11 @@ format: setup ## format code and contract
 build: setup ## make dist, as it is published
 	@rm -rf dist
 	@tsc -p tsconfig.build.json
-	@cp src/gen/descriptors.binpb src/gen/openapi.json dist/gen/
+	@cp src/gen/descriptors.binpb src/gen/openapi.json dist/src/gen/
+	@tar -c --exclude '*.ts' examples | tar -x -C dist
+
+release: build ## make what a release consists of, in release: the package, the contract, a bill of materials, checksums
+	@scripts/release
 
 release: build ## make release/: the package, and the descriptor set of the contract
 	@rm -rf release && mkdir release

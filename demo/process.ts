@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createWriteStream } from "node:fs";
-import { join } from "node:path";
+import { extname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { CommandError } from "../src/cli/failure.ts";
 import type { DurationMs } from "../src/kernel/time.ts";
@@ -12,7 +12,7 @@ const readyMsDefault: DurationMs = 30_000;
 /** A process that has not ended by then after SIGTERM is killed. */
 const endMs: DurationMs = 15_000;
 
-const program = join(import.meta.dirname, "../src/main.ts");
+const program = join(import.meta.dirname, `../src/main${extname(import.meta.filename)}`);
 
 export type ProcessOptions = {
   readonly name: string;

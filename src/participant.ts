@@ -1,4 +1,4 @@
-/** For programs that take part in transactions: what `concord/participant` exports. docs/participants.md explains it by example. */
+/** For programs that take part in transactions: what `@concord-workflows/concord/participant` exports. docs/participants.md explains it by example. */
 import { randomUUID } from "node:crypto";
 import type { ResourceVote } from "./commit/core/participant-step.ts";
 import { prepareCredit as prepareCreditDefault } from "./commit/limits.ts";

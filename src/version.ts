@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
+import { findPackageJSON } from "node:module";
 
-const { version: ofPackage } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as {
+const { version: ofPackage } = JSON.parse(readFileSync(findPackageJSON("..", import.meta.url) ?? "", "utf8")) as {
   readonly version: string;
 };
 

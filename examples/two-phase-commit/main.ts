@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { extname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { DatabaseSync } from "node:sqlite";
 import { connect } from "../../src/cli/client.ts";
@@ -16,7 +16,9 @@ const children: ChildProcess[] = [];
 
 /** Resolves when the program logs a line with this message, to that line. */
 async function start(message: string, program: string, ...args: readonly string[]): Promise<Record<string, unknown>> {
-  const child = spawn(process.execPath, [join(import.meta.dirname, program), ...args], { stdio: ["ignore", "ignore", "pipe"] });
+  const child = spawn(process.execPath, [join(import.meta.dirname, `${program}${extname(import.meta.filename)}`), ...args], {
+    stdio: ["ignore", "ignore", "pipe"],
+  });
   children.push(child);
   const lines = createInterface({ input: child.stderr });
   return new Promise((resolve, reject) => {
@@ -40,9 +42,9 @@ function count(): string {
 
 async function main(): Promise<void> {
   const serve = ["serve", "--services", "commit", "--listen", "127.0.0.1:0", "--data-dir", join(folder, "coordinator")];
-  const { listen } = await start("serving", "../../src/main.ts", ...serve, "--log-format", "json");
+  const { listen } = await start("serving", "../../src/main", ...serve, "--log-format", "json");
   const coordinator = String(listen);
-  await Promise.all(shelves.map((shelf) => start("connected", "shelf.ts", shelf, coordinator, folder)));
+  await Promise.all(shelves.map((shelf) => start("connected", "shelf", shelf, coordinator, folder)));
 
   const channel = openChannel(coordinator);
   const { commits } = connect(channel);

@@ -1,5 +1,5 @@
 // A shelf with ten things on it, in an SQLite file. `node shelf.ts <participant id> <coordinator> <folder>`
-// Outside of this repository the import is "concord/participant".
+// Outside of this repository the import is "@concord-workflows/concord/participant".
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { createParticipant, type Resource, type TransactionId, voteAbort, voteCommit } from "../../src/participant.ts";

@@ -1,0 +1,99 @@
+import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { delimiter, dirname, join } from "node:path";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { temporaryFolder } from "../support/concord.ts";
+import { until } from "../support/until.ts";
+
+// What is published, packed and installed as a stranger would, away from the clone and in a path with a space. The registry is asked for what
+// `npm ci` has not left in npm's cache.
+
+const root = join(import.meta.dirname, "../..");
+const data = temporaryFolder();
+const prefix = join(data.path, "a prefix");
+const installed = join(prefix, "lib/node_modules/@concord-workflows/concord");
+const started: ChildProcess[] = [];
+afterAll(() => {
+  for (const child of started) if (child.pid !== undefined && child.exitCode === null) process.kill(-child.pid, "SIGKILL");
+  data.remove();
+});
+
+const run = promisify(execFile);
+const node = process.execPath;
+/** This Node first, and nothing of the clone. */
+const path = [dirname(node), "/usr/local/bin", "/usr/bin", "/bin"].join(delimiter);
+const env = { ...process.env, PATH: path, npm_config_cache: process.env["npm_config_cache"], NODE_PATH: "" };
+
+let packed: string;
+beforeAll(async () => {
+  await run("make", ["build"], { cwd: root });
+  const { stdout } = await run("npm", ["pack", "--silent", "--pack-destination", data.path], { cwd: root });
+  packed = join(data.path, stdout.trim());
+  await run("npm", ["install", "--global", "--silent", "--prefer-offline", "--prefix", prefix, packed], { env });
+}, 600_000);
+
+test("the command, an example and a demo of the installed package work outside of the clone", async () => {
+  const command = join(prefix, "bin/concord");
+  const options = { cwd: data.path, env };
+  const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { readonly version: string };
+  expect((await run(command, ["--version"], options)).stdout).toBe(`${version}\n`);
+  const example = await run(node, [join(installed, "dist/examples/two-phase-commit/main.js")], options);
+  expect(example.stdout).toContain("take 3 apples and 2 pears: COMMITTED");
+  const replay = join(installed, "dist/examples/replay/main.js");
+  expect((await run(node, [replay, "--help"], options)).stdout).toContain("Usage: replay");
+  const scene = ["demo", "commit", "--participants", "2", "--scene", "participant-dies-after-vote"];
+  expect((await run(command, scene, options)).stdout).toContain("All is as it must be.");
+});
+
+test("a Node that is too old is told in one line, whatever is asked", async () => {
+  const old = join(data.path, "old.cjs");
+  writeFileSync(old, 'Object.defineProperty(process, "versions", { value: { ...process.versions, node: "20.20.2" } });');
+  const asked = run(node, ["--require", old, join(installed, "bin/concord.cjs"), "--version"]);
+  await expect(asked).rejects.toMatchObject({
+    code: 1,
+    stdout: "",
+    stderr: "concord: needs Node 24.2 or newer, and this is 20.20.2\n",
+  });
+});
+
+test("the ten minutes of docs/participants.md work as pasted, in an empty folder", async () => {
+  const page = readFileSync(join(root, "docs/participants.md"), "utf8");
+  const folder = join(data.path, "seats");
+  mkdirSync(folder);
+  writeFileSync(join(folder, "seats.ts"), /```ts\n(\/\/ seats\.ts\n.*?)```/s.exec(page)?.[1] ?? "");
+  const blocks = [...page.matchAll(/```console\n(.*?)```/gs)].slice(0, 2).map(([, text = ""]) => text);
+  const lines = blocks
+    .join("")
+    .split("\n")
+    .filter((line) => line.startsWith("$ "))
+    .map((line) =>
+      line.slice(2).replace("npm install @concord-workflows/concord", `npm install --silent --prefer-offline '${packed}'`),
+    );
+  // One shell, as a reader has it; the ports are the reader's own.
+  const port = 20_000 + (process.pid % 20_000);
+  const script = lines.join("\n");
+  writeFileSync(join(folder, "seats.ts"), readFileSync(join(folder, "seats.ts"), "utf8").replace("50051", String(port)));
+  const own = { ...env, CONCORD_LISTEN: `127.0.0.1:${port}`, CONCORD_ADDRESS: `127.0.0.1:${port}` };
+  const shell = spawn("bash", ["-c", `${script}\necho "the end"\nwait`], { cwd: folder, env: own, detached: true });
+  started.push(shell);
+  let text = "";
+  for (const output of [shell.stdout, shell.stderr])
+    output.on("data", (chunk: Buffer) => {
+      text += chunk.toString();
+    });
+  await until(() => text.includes("the end"), "all lines are done", { limitMs: 170_000, describe: () => text });
+  expect(text).toMatch(/COMMITTED/);
+  expect(text).toContain('participant "seats" voted ABORT: seat 12A is taken');
+});
+
+test("bin/concord works through a symbolic link, in a path with spaces, and with CDPATH", async () => {
+  const folder = join(data.path, "links and spaces");
+  mkdirSync(folder);
+  symlinkSync(root, join(folder, "a clone"));
+  symlinkSync("a clone/bin/concord", join(folder, "concord"));
+  const options = { cwd: folder, env: { ...process.env, CDPATH: `/:${folder}` } };
+  for (const command of [join(folder, "concord"), "./concord", "a clone/bin/concord"]) {
+    expect((await run(command, ["--version"], options)).stdout, command).toMatch(/^\d+\.\d+\.\d+\n$/);
+  }
+});
