@@ -20,8 +20,8 @@ afterEach(async () => {
   data.remove();
 });
 
-// The tour is pasted after the README's lines, as a reader does.
-test.each([[["README.md", "docs/tour.md"]], [["docs/http.md"]], [["docs/rules.md"]], [["examples/laboratory/README.md"]]])(
+// The tour is pasted after the README's lines, and the laboratory after both, as a reader does.
+test.each([[["README.md", "docs/tour.md", "examples/laboratory/README.md"]], [["docs/http.md"]], [["docs/rules.md"]]])(
   "each line of %s prints what is shown below it",
   async (files) => {
     for (const file of files)

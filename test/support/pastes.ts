@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "vitest";
@@ -39,12 +40,16 @@ export function pastesOf(text: string): readonly Paste[] {
 
 /** What differs from run to run. */
 function normalized(text: string): string {
-  return text
-    .replaceAll(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, "TIME")
-    .replaceAll(/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g, "UUID")
-    .replaceAll(/127\.0\.0\.1:\d+/g, "ADDRESS")
-    .replaceAll(/ +$/gm, "")
-    .trimEnd();
+  return (
+    text
+      .replaceAll(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, "TIME")
+      .replaceAll(/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g, "UUID")
+      .replaceAll(/127\.0\.0\.1:\d+/g, "ADDRESS")
+      // Of events, whose sequences depend on what was pasted before.
+      .replaceAll(/^\d+ +TIME/gm, "SEQUENCE TIME")
+      .replaceAll(/ +$/gm, "")
+      .trimEnd()
+  );
 }
 
 /** What follows in the document has its own blank line. */
@@ -67,7 +72,10 @@ export async function expectPastes(options: {
   let text = readFileSync(path, "utf8");
   let place = 0;
   for (const { command, shown } of pastesOf(text)) {
-    if (command.startsWith("kill ")) continue;
+    if (command.startsWith("kill ")) {
+      await endAll(options.background);
+      continue;
+    }
     const printed = await run(command, options);
     if (process.env["UPDATE_PASTES"] === undefined) {
       expect(normalized(printed), command).toBe(normalized(shown));
@@ -82,6 +90,15 @@ export async function expectPastes(options: {
     }
   }
   if (process.env["UPDATE_PASTES"] !== undefined) writeFileSync(path, text);
+}
+
+async function endAll(children: ChildProcess[]): Promise<void> {
+  const ended = children.splice(0).map(async (child) => {
+    const exit = once(child, "exit");
+    child.kill();
+    await exit;
+  });
+  await Promise.all(ended);
 }
 
 function run(command: string, options: Parameters<typeof expectPastes>[0]): Promise<string> {
