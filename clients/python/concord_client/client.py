@@ -1,7 +1,7 @@
 """Workflows, with retries, optimistic changes and resumed watches. What is not here, `call` does with any stub's method."""
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 import grpc
 from concord.commit.v1 import transaction_pb2, two_phase_commit_pb2_grpc
@@ -11,9 +11,9 @@ from concord.workflow.v1 import update_pb2, workflow_pb2, workflow_service_pb2, 
 from . import retry, watch
 from .failures import ConcordError
 
-Workflow = workflow_pb2.Workflow
+Workflow: TypeAlias = workflow_pb2.Workflow
 #: What to do with a workflow as it is: a move, a patch of its metadata, or nothing.
-Change = workflow_service_pb2.TransitionWorkflowRequest | update_pb2.UpdateWorkflowMetadataRequest | None
+Change: TypeAlias = workflow_service_pb2.TransitionWorkflowRequest | update_pb2.UpdateWorkflowMetadataRequest | None
 
 
 class Client:

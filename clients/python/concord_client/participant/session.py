@@ -122,16 +122,16 @@ class Session:
     def _open(self, sequence: int, welcome: two_phase_commit_pb2.Welcome) -> None:
         with self._log.transaction():
             seen = self._log.claim(welcome.coordinator_id)
-            sound = goes_on_from(seen, list(welcome.claims))
-            if sound and welcome.claims:
+            forgotten = None if goes_on_from(seen, list(welcome.claims)) else seen
+            if forgotten is None and welcome.claims:
                 newest = welcome.claims[0]
                 self._log.write_claim(welcome.coordinator_id, newest.epoch, newest.id)
-        if not sound:
+        if forgotten is not None:
             nack = two_phase_commit_pb2.Nack(sequence=sequence, reason="the decision log is older than what was seen of it")
-            nack.claim_seen.epoch, nack.claim_seen.id = seen
+            nack.claim_seen.epoch, nack.claim_seen.id = forgotten
             self._outgoing.say(nack)
             self._hang_up()
-            raise LogWentBack(f"decision log {welcome.coordinator_id} was in epoch {seen[0]} before, and does not go on from it")
+            raise LogWentBack(f"decision log {welcome.coordinator_id} was in epoch {forgotten[0]} before, and does not go on from it")
         self._coordinator_id = welcome.coordinator_id
         self.welcomed = True
         self._outgoing.handled = sequence

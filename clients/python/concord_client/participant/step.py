@@ -4,6 +4,7 @@ written in the same transaction, which has ended before the answer is sent.
 """
 
 import logging
+from typing import TypeAlias
 
 from concord.commit.v1 import transaction_pb2, two_phase_commit_pb2
 
@@ -12,7 +13,7 @@ from .resource import READ_ONLY, Resource, Vote, abort
 
 logger = logging.getLogger("concord.participant")
 
-Answer = two_phase_commit_pb2.Vote | two_phase_commit_pb2.DecisionAck
+Answer: TypeAlias = two_phase_commit_pb2.Vote | two_phase_commit_pb2.DecisionAck
 REASON_MAX = 1000
 
 VOTES = {
