@@ -86,7 +86,7 @@ function world(
     async pass(ms: number): Promise<void> {
       const endMs = nowMs + ms;
       for (;;) {
-        for (let turns = 0; turns < 6; turns += 1) await turn();
+        for (let turns = 0; turns < 60; turns += 1) await turn();
         const [next] = [...timers].toSorted(([, a], [, b]) => a - b);
         if (next === undefined || next[1] > endMs) break;
         const [run, atMs] = next;
