@@ -88,7 +88,7 @@ test("what a dead participant keeps open is found, retried, and resolved by an o
   const resolved = await concord("tx", "resolve", id, "aborted", "--reason", "the till burnt down", "--by", "olga");
   expect(resolved.out).toMatch(/^resolved by: +olga: the till burnt down$/m);
   expect(resolved.out).toMatch(/^heuristic: +UNCONFIRMED$/m);
-  expect((await concord("participants")).out).toMatch(/^till +no +\d+ +\S+ +0 +1 +\S+$/m);
+  expect((await concord("participants")).out).toMatch(/^till +no +\d+ +\S+ +1 +1 +\S+$/m);
 
   // It is back after all, and was asked to prepare too late.
   await participate("till", { address, dataDir: data.path });
