@@ -26,11 +26,14 @@ export function createTransactionClients(
     readonly orders: Orders;
     readonly ledger: Ledger;
     readonly isAway: (participant: string) => boolean;
+    /** They are in a hurry, and do not wait. */
+    readonly isHasty: boolean;
   },
 ): Room {
-  const { participants, isAway, coordinators, orders, ledger } = options;
+  const { participants, isAway, isHasty, coordinators, orders, ledger } = options;
   const { dice, tally, world, say, fail, onFailure } = stage;
-  const hurry = stage.draw(0.3);
+  const drawn = stage.draw(0.3);
+  const hurry = isHasty ? 0.7 : drawn;
   const leavers = createLeavers(stage);
   let open = 0;
 
@@ -71,7 +74,7 @@ export function createTransactionClients(
       // Whoever is in a hurry asks twice, and does not wait for both.
       if (order.requestId !== undefined && stage.strikes(hurry)) {
         tally.count("calls made twice at once");
-        const leaving = { chance: stage.swarm.leaving > 0 ? 0.5 : 0, withinMs: dice.pick([100, 1_000]) };
+        const leaving = { chance: isHasty || stage.swarm.leaving > 0 ? 0.5 : 0, withinMs: dice.pick([100, 1_000]) };
         void callOnce(order, waitForParticipantsMs, leaving).then((second) => {
           if (second !== "no answer" && second.ok) hear(second.value, order);
         }, onFailure);

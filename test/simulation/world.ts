@@ -68,7 +68,8 @@ function createRooms(stage: Stage, options: SimulationOptions): readonly Room[] 
   const count = stage.dice.between(participantsMin, participantsMax);
   const participants = createParticipants(stage, { count, coordinators, orders, ledger });
   const { names, isAway } = participants;
-  const clients = createTransactionClients(stage, { participants: names, coordinators, orders, ledger, isAway });
+  const isHasty = options.focus === "leavers";
+  const clients = createTransactionClients(stage, { participants: names, coordinators, orders, ledger, isAway, isHasty });
   const interactive = createInteractiveClients(stage, { participants: names, coordinators, orders, ledger });
   const operators = createOperators(stage, { participants: names, coordinators, ledger });
   const watchers = createWatchers(stage, coordinators);

@@ -1,4 +1,4 @@
-import type { Mutant } from "../../exploration/mutants.ts";
+import type { Planted } from "./fault.ts";
 
 const effects = "src/commit/effects.ts";
 const driver = "src/commit/driver.ts";
@@ -16,7 +16,7 @@ const participantEffects = "src/commit/participant/effects.ts";
 const link = "src/commit/participant/link.ts";
 
 /** Mistakes around the cores of the coordinator and the participant. */
-export const plantedInCommit: readonly Mutant[] = [
+export const plantedInCommit: readonly Planted[] = [
   {
     name: "a decision is published before it is forced",
     file: effects,
@@ -115,6 +115,7 @@ export const plantedInCommit: readonly Mutant[] = [
   },
   {
     name: "a caller that leaves aborts it for one that is about to wait",
+    focus: "leavers",
     file: "src/commit/runs.ts",
     find: `(requested?.comingCount ?? 0) > 0`,
     replace: `requested === null`,

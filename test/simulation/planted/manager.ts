@@ -1,4 +1,4 @@
-import type { Mutant } from "../../exploration/mutants.ts";
+import type { Planted } from "./fault.ts";
 
 const moves = "src/workflow/moves.ts";
 const creation = "src/workflow/creation.ts";
@@ -10,15 +10,17 @@ const predicateClient = "src/rpc/clients/predicate-client.ts";
 const ruleSetChanges = "src/predicate/rule-set-changes.ts";
 
 /** Mistakes of the workflow manager, of its participant, and of those that it asks. */
-export const plantedInManager: readonly Mutant[] = [
+export const plantedInManager: readonly Planted[] = [
   {
     name: "expected_version is not judged again at a prepare",
+    focus: "holds",
     file: participant,
     find: `const { moves, participantIds, deadlineMs } = wanted;`,
     replace: `const { participantIds, deadlineMs } = wanted;\n      const moves = { ...wanted.moves, commands: wanted.moves.commands.map((each) => ({ ...each, expectedVersion: undefined })) };`,
   },
   {
     name: "a prepare of which nobody knows whether it is durable is refused",
+    focus: "holds",
     file: participant,
     find: `if (prepared.error.type === "storage-unavailable" && prepared.error.outcomeUnknown) {`,
     replace: `if (prepared.error.type === "storage-unavailable" && prepared.error.outcomeUnknown === undefined) {`,
@@ -37,6 +39,7 @@ export const plantedInManager: readonly Mutant[] = [
   },
   {
     name: "the holds are forgotten at a restart",
+    focus: "holds",
     file: participant,
     find: `if (page.length < heldPageSize) return records;`,
     replace: `if (page.length < heldPageSize) return [];`,

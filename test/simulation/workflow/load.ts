@@ -26,14 +26,14 @@ export type WorkflowLoad = {
 };
 
 /** Of what a world may have more. */
-export const focuses = ["bulk", "holds", "policies"] as const;
+export const focuses = ["bulk", "holds", "leavers", "policies"] as const;
 
 export type Focus = (typeof focuses)[number];
 
 export function drawWorkflowLoad(dice: Dice, focus: Focus | undefined): WorkflowLoad {
   const often = (what: Focus): boolean => dice.chance(what === focus ? 1 : 0.4);
   const some = (max: number): number => (dice.chance(0.6) ? dice.unit() * max : 0);
-  return {
+  const drawn = {
     clientCount: dice.between(3, 6),
     callsEach: dice.between(8, 24),
     workflowCount: dice.between(1, 5),
@@ -50,4 +50,5 @@ export function drawWorkflowLoad(dice: Dice, focus: Focus | undefined): Workflow
     bulkCount: often("bulk") ? dice.between(2, focus === "bulk" ? 12 : 6) : 0,
     resolving: often("holds") ? 0.4 + dice.unit() * 0.6 : 0,
   };
+  return focus === "holds" ? { ...drawn, together: 0.9 } : drawn;
 }
