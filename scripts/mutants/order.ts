@@ -12,14 +12,14 @@ export const orderText = `By chance: of each kind in each file as many as the ro
  * does not touch keeps its place. Of each kind in each file there are as many as the root of their number, so that neither large files nor
  * frequent kinds crowd out the others.
  */
-export function shuffled(mutants: readonly Mutant[], seed: number): readonly Mutant[] {
+export function shuffled(mutants: readonly Mutant[], seed: number, stratumOf = kindInFile): readonly Mutant[] {
   const namesakes = new Map<string, number>();
   const drawn = mutants.map((mutant) => {
     const nth = namesakes.get(nameOf(mutant)) ?? 0;
     namesakes.set(nameOf(mutant), nth + 1);
     return { mutant, lot: lot(`${seed} ${nth} ${nameOf(mutant)}`) };
   });
-  const strata = Map.groupBy(drawn, ({ mutant: { file, kind } }) => `${file} ${kind}`);
+  const strata = Map.groupBy(drawn, ({ mutant }) => stratumOf(mutant));
   const placed = [...strata].flatMap(([stratum, group]) => {
     // A start by chance, or the small ones would all come late.
     const start = Number.parseInt(lot(`${seed} ${stratum}`).slice(0, 8), 16) / 2 ** 32;
@@ -36,5 +36,7 @@ export function shuffled(mutants: readonly Mutant[], seed: number): readonly Mut
   });
   return [...first, ...later];
 }
+
+const kindInFile = ({ file, kind }: Mutant): string => `${file} ${kind}`;
 
 const lot = (text: string): string => createHash("sha256").update(text).digest("hex");

@@ -1,4 +1,4 @@
-import { isCore, readSources } from "./enumerate.ts";
+import { folderOf, isCore, readSources } from "./enumerate.ts";
 import { shuffled } from "./order.ts";
 import { percent, ratesOf, rateText, survivorText } from "./report.ts";
 import { runMutants } from "./run.ts";
@@ -12,7 +12,7 @@ const sampleFloors = { cores: 80, shell: 70 } as const;
 
 export type SampleCheck = { readonly name: string; readonly problems: readonly string[]; readonly remark: string };
 
-/** A hundred always the same, but for where the code has changed: enough to see a rate fall, few enough for each day. */
+/** A hundred always the same, but for where the code has changed, as many of each folder as the root of its number: enough to see a rate fall, few enough for each day. */
 const sample = { count: 100, seed: 1, minutesMax: 6 } as const;
 
 /** The rates of a sample, of the cores and of the rest. What survived is only told where the rate is too low. */
@@ -23,7 +23,7 @@ export async function trySample(root: string, say: (text: string) => void): Prom
   const { tried, leftOut } = await runMutants({
     root,
     sources,
-    mutants: shuffled(all, sample.seed).slice(0, sample.count),
+    mutants: shuffled(all, sample.seed, ({ file }) => folderOf(file)).slice(0, sample.count),
     tests: [],
     isSample: true,
     ...sampleBudget,
