@@ -209,7 +209,7 @@ describe("specs/TraceTwoPhaseCommit.tla", () => {
   it.skipIf(missing !== undefined)(
     "accepts what simulated worlds do, and rejects each kind of corruption at its line",
     async () => {
-      const { traces: all, leftOut } = collect(await recordSimulations(60));
+      const { traces: all, leftOut } = collect(await recordSimulations(80));
       expect([...leftOut.keys()].filter((why) => why !== "resolved by an operator")).toEqual([]);
       const traces = all.filter(({ participantCount }) => participantCount === 1 || participantCount === 2);
       const corrupted = corrupt(traces, 1);

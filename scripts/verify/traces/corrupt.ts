@@ -96,8 +96,8 @@ export const corruptions: readonly Corruption[] = [
     "a record not found by the next coordinator",
     { action: "TakeOver", phase: "committing" },
     () => ({ phase: "unknown" }),
-    // It may not have been forced.
-    (before) => find(before, { action: "ForceCommit" }) === undefined,
+    // It may not have been forced, or be forgotten: what is found then is history.
+    (before) => find(before, { action: "ForceCommit" }) === undefined || find(before, { action: "Forget" }) !== undefined,
   ),
   lie("an event of another epoch", { action: "ForceCommit" }, ({ epoch = 1 }) => ({ epoch: epoch + 1 })),
   insert("a decision sent with both outcomes", { action: "SendDecision", value: "committed" }, (sent) => ({
