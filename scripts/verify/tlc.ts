@@ -139,7 +139,7 @@ function configOf(cfg: string, model: Model): string {
 }
 
 /** A section starts with a keyword at the start of a line and ends where the next one starts. */
-function sectionsOf(cfg: string): readonly string[] {
+export function sectionsOf(cfg: string): readonly string[] {
   return cfg.split(/^(?=[A-Z_]+\b)/m);
 }
 

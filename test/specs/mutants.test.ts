@@ -1,10 +1,12 @@
 // What the generator makes of a module. Whether the models notice is for `make spec-mutants`.
 
-import { readFileSync } from "node:fs";
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { loadManifest } from "../../scripts/verify/manifest.ts";
 import { runBatch, sizeOf } from "../../scripts/verify/mutants/batch.ts";
+import { keyOf } from "../../scripts/verify/mutants/keys.ts";
 import { mutantsOf } from "../../scripts/verify/mutants/mutants.ts";
 import { pick } from "../../scripts/verify/mutants/report.ts";
 import { loadMutants, modelsOf, problemsOf } from "../../scripts/verify/mutants/survivors.ts";
@@ -120,6 +122,70 @@ describe("specs/mutants.json", () => {
     expect(modelsOf(loadManifest(specsDir), ofModule).length).toBeGreaterThan(0);
     expect(problemsOf(ofModule, mutantsOf(name, read))).toEqual([]);
   });
+});
+
+describe("what is known of a mutant", () => {
+  const mutant = { module: "TwoPhaseCommit", action: "RecvAck", text: "OnePhase => TRUE" };
+
+  /** The keys of a model with and without a mutant, before and after a text of a file below specs/ is replaced. */
+  function keysAround(name: string, file: string, find: string, replace: string): readonly (readonly string[])[] {
+    const model = loadManifest(specsDir).find((each) => each.name === name);
+    if (model === undefined) throw new Error(`no model ${name}`);
+    const dir = mkdtempSync(join(tmpdir(), "concord-keys-"));
+    try {
+      cpSync(specsDir, dir, { recursive: true });
+      const text = readFileSync(join(dir, file), "utf8");
+      expect(text.split(find)).toHaveLength(2);
+      writeFileSync(join(dir, file), text.replace(find, replace));
+      return [specsDir, dir].map((from) => [keyOf(from, model), keyOf(from, model, mutant)]);
+    } finally {
+      rmSync(dir, { recursive: true, force: true });
+    }
+  }
+
+  const commit = "TwoPhaseCommit.tla";
+
+  it.each([
+    ["an action", "2pc-0p", commit, "/\\ e = 1\n", "/\\ e = 2\n"],
+    ["what an action uses", "2pc-0p", commit, 'rec |-> "none", epoch |-> 0', 'rec |-> "none", epoch |-> 1'],
+    ["a property that it checks", "2pc-0p", commit, "[][fence' >= fence]_vars", "[][fence' > fence]_vars"],
+    ["what a refinement is to", "2pc-0p", "AtomicCommit.tla", "/\\ Participants = {p}\n", ""],
+    ["an assumption", "2pc-0p", commit, "MaxLoss \\in Nat", "MaxLoss \\in {0}"],
+    ["its instance", "2pc-0p", "models/2pc-0p.cfg", "MaxEpoch = 2", "MaxEpoch = 3"],
+    ["an action of an instance", "at-stranger", commit, "/\\ e = 1\n", "/\\ e = 2\n"],
+    ["what an instance is given", "at-stranger", "AtomicTransition.tla", "losses <- 0,", "losses <- 1,"],
+    [
+      "what an instance takes unasked",
+      "at-stranger",
+      "AtomicTransition.tla",
+      'IF r # Transition THEN "none"',
+      'IF r # Transition THEN "away"',
+    ],
+    ["what the module extends", "cv-calls", "WorkflowManager.tla", "/\\ up\n  /\\ ~Preparing(r)", "/\\ ~Preparing(r)"],
+  ])("does not outlive a change of %s", (_, name, file, find, replace) => {
+    const [before = [], after = []] = keysAround(name, file, find, replace);
+    expect(new Set([...before, ...after]).size).toBe(4);
+  });
+
+  it.each([
+    ["a property that it does not check", "2pc-0p", commit, "<>[]EveryoneDone", "<>EveryoneDone"],
+    ["the list of properties where the model has its own", "2pc-reach-commit", "models/2pc-2p-2e.cfg", "  Refinement\n", ""],
+    ["a property of an instance", "at-stranger", commit, "[][fence' >= fence]_vars", "[][fence' > fence]_vars"],
+    ["the comments of an action", "2pc-0p", commit, "/\\ e = 1\n", "/\\ e = 1 \\* The first.\n  \\* And nothing else.\n"],
+    ["the comments between", "2pc-0p", commit, "\n\nNext ==", "\n\n(* What can happen. *)\nNext =="],
+  ])("outlives a change of %s", (_, name, file, find, replace) => {
+    const [before, after] = keysAround(name, file, find, replace);
+    expect(after).toEqual(before);
+  });
+});
+
+it("keeps what is known of a mutant when only the note, the time or the set that a model is of changes", () => {
+  const [model] = loadManifest(specsDir);
+  if (model === undefined) throw new Error("no model");
+  const mutant = { module: model.module, action: "Begin", text: "e = 1 => TRUE" };
+  expect(keyOf(specsDir, { ...model, note: "another", seconds: 1, smoke: model.smoke !== true }, mutant)).toBe(
+    keyOf(specsDir, model, mutant),
+  );
 });
 
 describe("many mutants in one run", () => {

@@ -3,7 +3,6 @@
 // A violated property, a deadlock, a step that TLC cannot make sense of, an action that is never taken: any of them kills. A count of
 // states that differs only says that the mutant is another spec, and that no property speaks of the difference.
 
-import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -14,6 +13,7 @@ import { inParallel } from "../parallel.ts";
 import { runTlc, type Tlc } from "../tlc.ts";
 import { askedBy, type GraphSize, mayJoin, runBatch, sizeOf } from "./batch.ts";
 import { isCompared } from "./compared.ts";
+import { keyOf } from "./keys.ts";
 import type { SpecMutant } from "./mutants.ts";
 
 export type Verdict =
@@ -32,7 +32,7 @@ const secondsGuessed = 10;
 export type Hunt = {
   readonly tlc: Tlc;
   readonly specsDir: string;
-  /** Verdicts of models on modules with the same texts are kept here. */
+  /** Verdicts are kept here, by what they depend on. */
   readonly cacheDir: string;
   readonly models: readonly Model[];
 };
@@ -89,7 +89,7 @@ export async function huntMutant(hunt: Hunt, mutant: SpecMutant): Promise<Verdic
 }
 
 const fileOf = (hunt: Hunt, mutant: SpecMutant, model: Model): string =>
-  join(hunt.cacheDir, `${keyOf(hunt.specsDir, mutant, model)}.json`);
+  join(hunt.cacheDir, `${keyOf(hunt.specsDir, model, mutant)}.json`);
 
 /** Whichever model it was. */
 function knownKiller(hunt: Hunt, mutant: SpecMutant): Verdict | undefined {
@@ -151,51 +151,10 @@ async function runCompared(hunt: Hunt, mutant: SpecMutant, model: Model): Promis
 }
 
 async function knownSize(hunt: Hunt, model: Model): Promise<GraphSize> {
-  const source = readFileSync(join(hunt.specsDir, `${model.module}.tla`), "utf8");
-  const file = join(hunt.cacheDir, `${keyOf(hunt.specsDir, { module: model.module, source }, model)}.json`);
+  const file = join(hunt.cacheDir, `${keyOf(hunt.specsDir, model)}.json`);
   if (existsSync(file)) return JSON.parse(readFileSync(file, "utf8")) as GraphSize;
   const size = await sizeOf(hunt.tlc, hunt.specsDir, model);
   mkdirSync(hunt.cacheDir, { recursive: true });
   writeFileSync(file, JSON.stringify(size));
   return size;
-}
-
-function keyOf(specsDir: string, mutant: Pick<SpecMutant, "module" | "source">, model: Model): string {
-  const hash = createHash("sha256");
-  const add = (...texts: readonly string[]): void => {
-    for (const text of texts) hash.update(text).update("\0");
-  };
-  const { seconds: _, note: __, ...judged } = model;
-  add(JSON.stringify(judged), isCompared(model) ? "" : textOf(join(specsDir, model.cfg)));
-  for (const name of seenBy(specsDir, model.module)) {
-    add(name, name === `${mutant.module}.tla` ? mutant.source : textOf(join(specsDir, name)));
-  }
-  return hash.digest("hex").slice(0, 32);
-}
-
-const texts = new Map<string, string>();
-
-/** Many keys are made of the same files. */
-function textOf(file: string): string {
-  const text = texts.get(file) ?? readFileSync(file, "utf8");
-  texts.set(file, text);
-  return text;
-}
-
-const seen = new Map<string, readonly string[]>();
-
-/** Only what the model's module can see. */
-function seenBy(specsDir: string, module: string): readonly string[] {
-  const files =
-    seen.get(module) ??
-    readdirSync(specsDir).filter((file) => file.endsWith(".tla") && !file.startsWith("Trace") && sees(specsDir, module, file));
-  seen.set(module, files);
-  return files;
-}
-
-/** A module sees itself and what it makes instances of. */
-function sees(specsDir: string, module: string, file: string): boolean {
-  if (file === `${module}.tla`) return true;
-  const source = textOf(join(specsDir, `${module}.tla`));
-  return [...source.matchAll(/INSTANCE (\w+)/g)].some(([, of = ""]) => sees(specsDir, of, file));
 }
