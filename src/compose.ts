@@ -461,8 +461,7 @@ async function commitPart({ config, logger, metrics, trace, turns, loop }: Wirin
   }
   const log = opened.value;
   log.onFlush(metrics.commit.flushed);
-  const [newest] = (await log.list({ beforeId: undefined, limit: 1 })).transactions;
-  const newTransactionId = createIncreasingIds(systemClock.nowMs, newest?.id);
+  const newTransactionId = createIncreasingIds(systemClock.nowMs, await log.newestId());
   const sessions = createSessions({ log, clock: systemClock, logger, metrics: metrics.commit, trace });
   const driver = createDriver({
     log,

@@ -85,6 +85,8 @@ export interface DecisionLog extends StoreHealth, StoreAge {
   get(id: TransactionId): Promise<Transaction | undefined>;
   /** Of the lone participant whose decision it is, as long as that is not known; else empty. */
   payload(id: TransactionId): Promise<Uint8Array>;
+  /** The largest id of a transaction that is stored, whatever else is stored of it. */
+  newestId(): Promise<TransactionId | undefined>;
   /** Looks at no more than `limit`, where looking costs little of what the scope leaves out. */
   list(page: ListPage): Promise<TransactionPage>;
   /** Nothing if the transaction is unknown, or was stored without. */

@@ -70,6 +70,14 @@ function decisionLogSuite(name: string, open: () => Promise<DecisionLog>): void 
       expect(new Set(kept.map(({ id }) => id)).size).toBe(claimCountMax + 2);
     });
 
+    test("tells the largest id that is stored", async () => {
+      const log = await open();
+      await log.claim("c");
+      expect(await log.newestId()).toBeUndefined();
+      for (const id of ["tx-2", "tx-3", "tx-1"]) await log.force(committing(id));
+      expect(await log.newestId()).toBe(tx("tx-3"));
+    });
+
     // specs/TwoPhaseCommit.tla: LogAppendByOwnerOnly
     test("a coordinator that was replaced writes nothing", async () => {
       const log = await open();

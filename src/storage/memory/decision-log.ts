@@ -62,6 +62,7 @@ export function createMemoryDecisionLog(nowMs: () => TimeMs = Date.now, newClaim
       }),
     get: async (id) => transactions.get(id),
     payload: async (id) => payloads.get(id) ?? new Uint8Array(),
+    newestId: async () => newestFirst()[0]?.id,
     async list({ beforeId, limit, scope = {} }) {
       const before = nearer(beforeId, scope.beforeId);
       const following = newestFirst().filter(({ id }) => before === undefined || id < before);

@@ -154,6 +154,8 @@ export function sqliteDecisionLog(engine: SqliteEngine): SqliteDecisionLog {
       return ok({ participantId, instanceId, connectedAtMs, sessionEpoch });
     },
     get: async (id) => engine.read("SELECT id, body FROM transactions WHERE id = ?", id).map(toTransaction)[0],
+    newestId: async () =>
+      (engine.read("SELECT max(id) AS id FROM transactions")[0]?.["id"] ?? undefined) as TransactionId | undefined,
     async list({ beforeId, limit, scope = {} }) {
       const { fromId = "", phases, outcomes } = scope;
       const sql = phases && !phases.includes("COMPLETED") ? selectUnfinishedNewestFirst : selectNewestFirst;

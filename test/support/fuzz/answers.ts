@@ -32,6 +32,7 @@ const more: Readonly<Record<string, readonly string[]>> = {
   ResumeBulkOperation: ["NOT_FOUND", "FAILED_PRECONDITION"],
   CancelBulkOperation: ["NOT_FOUND", "FAILED_PRECONDITION"],
   GetServerInfo: [],
+  GetServerStatus: [],
   TransitionWorkflow: ["NOT_FOUND", "FAILED_PRECONDITION", "ABORTED", "UNAVAILABLE", "DEADLINE_EXCEEDED"],
   RecoverWorkflow: ["NOT_FOUND", "FAILED_PRECONDITION", "ABORTED", "UNAVAILABLE", "DEADLINE_EXCEEDED"],
   ResolveTransition: ["NOT_FOUND", "FAILED_PRECONDITION"],
