@@ -1,9 +1,9 @@
 import { userInfo } from "node:os";
 
 /** Who runs this. A container's user often has a number only. */
-export function userName(): string {
+export function userName(asSystemKnows = userInfo): string {
   try {
-    return userInfo().username;
+    return asSystemKnows().username;
   } catch {
     const { USER: named, LOGNAME: logged } = process.env;
     return named || logged || `uid ${process.getuid?.()}`;

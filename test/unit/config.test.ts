@@ -59,7 +59,7 @@ it("says what to write where YAML has read a number, or a unit is missing", () =
     "shutdown-grace: 5\nmax-message: 4\ndata-dir: 7\nlisten: 5\nservices: 3\nsinks: true\nhttp-allow-host: 5\nparticipant-id: 1\n",
   );
   expect(errorsOf({ ...nothing, flags: { predicateTimeout: "2" }, file })).toEqual([
-    `listen: 5 (file ${file}) must be host:port, such as 127.0.0.1:50051`,
+    `listen: 5 (file ${file}) must be host:port, such as 127.0.0.1:50051, or unix:/path of a socket`,
     `data-dir: 7 (file ${file}) must be a folder`,
     `services: 3 (file ${file}) must name services, comma separated: workflow, predicate, commit`,
     'predicate-timeout: "2" (flag --predicate-timeout) must be a duration from 10ms to 1m, such as 250ms, 2s, 1m, 1h or 30d; write 2s',
