@@ -49,6 +49,7 @@ describe("a rule for itself", () => {
     ["ends that meet", "workflow.metadata.a <= 5 && workflow.metadata.a >= 5"],
     ["a number between ints", "workflow.metadata.a > 1 && workflow.metadata.a < 2"],
     ["bytes", "workflow.metadata.a == b'x' && workflow.metadata.b == b'x'"],
+    ["a field of a time", "has(workflow.created_at.seconds) && workflow.created_at < now"],
   ])("may hold: %s", (_, expression) => {
     expect(analyse([{ expression }])).toEqual([]);
   });
@@ -244,6 +245,21 @@ describe("two rules", () => {
     expect(messagesOf({ expression }, { expression: other })).toEqual([
       'rules "rule-0" and "rule-1" deny the same: one of them is enough',
     ]);
+  });
+
+  test("of which one denies nothing anyway", () => {
+    const never = { id: "never", expression: "from != to || workflow.metadata.a < 9" };
+    expect(typesOf(never, low)).not.toContain("shadowed");
+  });
+
+  test.each([
+    [
+      "in a list, and equal to it",
+      "workflow.metadata.a in [workflow.metadata.b]",
+      "workflow.metadata.a == [workflow.metadata.b]",
+    ],
+  ])("that do not deny the same: %s", (_, expression, other) => {
+    expect(analyse([{ expression }, { expression: other }])).toEqual([]);
   });
 
   test("that are written differently in what makes a difference", () => {
