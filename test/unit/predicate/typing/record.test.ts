@@ -12,6 +12,32 @@ function problemOf(source: string): string | undefined {
   return compiled.ok ? undefined : compiled.error.message;
 }
 
+describe("what can never be equal is told before it is asked", () => {
+  test.each([
+    ["optional.of(closed.count) == optional.of('a')", "an optional(int) is never equal to an optional(string)"],
+    ["closed.count == optional.of(1)", "an int is never equal to an optional(int)"],
+    ["{'a': closed.count} == {'a': 'x'}", "a map(string, int) is never equal to a map(string, string)"],
+    ["{closed.count: 'a'} == {'x': 'a'}", "a map(int, string) is never equal to a map(string, string)"],
+  ])("%s", (source, message) => {
+    expect(problemOf(source)).toContain(message);
+  });
+
+  test.each([
+    "optional.of(closed.count) == optional.of(2.0)",
+    "optional.none() == optional.of(closed.count)",
+    "{'a': closed.count} == {'a': 1.0}",
+    "{} == {'a': closed.count}",
+  ])("%s may be", (source) => {
+    expect(problemOf(source)).toBe(undefined);
+  });
+});
+
+test("an element of what may not be there may not be there", () => {
+  expect(problemOf("[[closed.count]].first()[0].hasValue()")).toBe(undefined);
+  expect(problemOf("[[closed.count]].first()[0] == 1")).toContain("an optional(int) is never equal to an int");
+  expect(problemOf("[[closed.count]].first()['a'].hasValue()")).toContain("the elements of a list have numbers");
+});
+
 describe("a record", () => {
   test("has its fields, each with its type", () => {
     expect(problemOf("closed.count + 1 == 2 && open['count'] > 0 && has(closed.count)")).toBe(undefined);
