@@ -1,4 +1,5 @@
 import { plan } from "@bufbuild/cel";
+import { assert } from "../../kernel/assert.ts";
 import { err, ok, type Result } from "../../kernel/result.ts";
 import { firstCharacters, printable } from "../../kernel/text.ts";
 import { check, regexCost, type Variables } from "./check.ts";
@@ -63,7 +64,8 @@ export function compile(
       .sort((a, b) => offsetOf(a.expr.id) - offsetOf(b.expr.id))
       .slice(0, problemCountMax)
       .map((problem) => diagnostic(offsetOf(problem.expr.id), `${problem.message}${problem.hint?.() ?? ""}`));
-    return err({ ...(first ?? diagnostic(0, "is no expression")), others });
+    assert(first !== undefined, "what does not compile has a problem");
+    return err({ ...first, others });
   }
   const run: (bindings: Bindings) => unknown = plan(meteredEnv, expr);
   return ok({ ...compiled.value, run, expr, positionOf: (id) => (id > 0n ? positionAt(source, offsetOf(id)) : undefined) });
