@@ -14,6 +14,7 @@ describe("a syntax error is reported where it is, with what was expected", () =>
     ["from == 'ACTIVE'\n  && (to == 'PAUSED' ||)", 'line 2, column 24: expected an expression, found ")"'],
     ["(from == 'ACTIVE'", 'line 1, column 18: expected an operator or ")", found the end'],
     ["from == 'ACTIVE' to", 'line 1, column 18: expected an operator or the end, found "to"'],
+    ["size(?request.reason) > 0", 'line 1, column 6: expected an expression, found "?"'],
     ["from = 'ACTIVE'", 'line 1, column 6: unexpected "="; equality is "=="'],
     ["true & false", 'line 1, column 6: unexpected "&"; use "&&"'],
     ["from == 'ACTIVE", "line 1, column 9: this string does not end"],

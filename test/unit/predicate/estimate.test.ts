@@ -31,6 +31,7 @@ test.each([
   ["lists.range(10).size() == 10", 15, 15],
   ["[1, 2, 3].all(x, x > 0)", 30, 30],
   ["[1, 2, 3].map(x, x + 1).size() == 3", 33, 42],
+  ["lists.range(50).map(x, x).all(x, x >= 0)", 756, 756],
   ["request.reason in ['ab', 'cdefghijklmnopqrs']", 9.1875, 9.1875],
   ["request.reason.matches('^[a-z]+$')", 4.75, 1504.75],
   ["false || lists.range(50).size() == 50", 7, 57],

@@ -190,9 +190,14 @@ describe("bounds", () => {
     const long = `workflow.metadata.texts.all(t, ${Array.from({ length: 60 }, () => "t.contains('xxxxxx')").join(" && ")})`;
     const texts = Array.from({ length: 10 }, () => "x".repeat(500));
     const active = Array.from({ length: 60 }, (_, index) => ruleOf({ id: `r-${index}`, expression: `${long} && facts.f` }));
-    const set = ruleSetWith({ active, facts: [factOf("f", "true")] });
-    const found = explained(set, checkOf({ workflow: { metadata: { texts } } }));
+    const set = ruleSetWith({ active, facts: [factOf("f", `${long} && lists.range(500).all(n, n >= 0)`)] });
+    const purse = { left: explainedCostMax };
+    const found = explainCheck(set, checkOf({ workflow: { metadata: { texts } } }), [], purse);
     expect(found.rules.length).toBeGreaterThan(3);
+    // The first for which there is none is the last that is evaluated.
+    const costs = found.rules.map(({ expression }) => expression?.cost ?? 0);
+    const spent = [...costs, costs.at(-1) ?? 0].reduce((sum, each) => sum + each) * explanationCostFactor;
+    expect(explainedCostMax - purse.left).toBeLessThanOrEqual(spent);
     expect(found.rules.length + found.facts.length + found.omittedCount).toBe(61);
     expect(found.omittedCount).toBeGreaterThan(3);
     expect(JSON.stringify(found).length).toBeLessThan(explanationsBytesMax + 1_000);

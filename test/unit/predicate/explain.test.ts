@@ -271,6 +271,14 @@ describe("an explanation is bounded", () => {
     expect(JSON.stringify(explanation.inputs).length).toBeLessThan(explanationBytesMax / 4);
   });
 
+  test("in the values of what is read", () => {
+    const fields = Array.from({ length: 60 }, (_, at) => `f${at}`);
+    const metadata = Object.fromEntries(fields.map((field) => [field, "x".repeat(500)]));
+    const explanation = explained(fields.map((field) => `workflow.metadata.${field} != ''`).join(" && "), metadata);
+    expect(explanation.inputs.length).toBeLessThan(fields.length);
+    expect(JSON.stringify(explanation.inputs).length).toBeLessThan(explanationBytesMax / 4);
+  });
+
   test("in cost, by the budget of a plain evaluation, which it takes a fixed number of times", () => {
     const purse = { left: 1000 };
     const { cost } = explained("from == 'PAUSED'", {}, purse);

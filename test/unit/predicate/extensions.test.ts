@@ -57,6 +57,7 @@ describe("strings count in code points, and keep what comes after the last separ
   test.each([
     "'\\U0001F600ab'.charAt(1) == 'a' && '\\U0001F600ab'.charAt(0) == '\\U0001F600' && 'a'.charAt(1) == ''",
     "'\\U0001F600ab'.indexOf('b') == 2 && '\\U0001F600ab'.indexOf('b', 1) == 2 && 'ab'.indexOf('c') == -1 && 'ab'.indexOf('a') == 0",
+    "'aba'.indexOf('a', 0) == 0 && 'aba'.lastIndexOf('a', 0) == 0",
     "'b\\U0001F600b'.lastIndexOf('b') == 2 && 'b\\U0001F600b'.lastIndexOf('b', 1) == 0",
     "'\\U0001F600ab'.substring(1) == 'ab' && '\\U0001F600ab'.substring(0, 1) == '\\U0001F600' && 'abc'.substring(1, 2) == 'b'",
     "'a b c'.split(' ') == ['a', 'b', 'c'] && 'a b c'.split(' ', 2) == ['a', 'b c'] && 'a b'.split(' ', 0) == [] && 'a b'.split(' ', -1) == ['a', 'b']",
@@ -78,6 +79,7 @@ describe("strings count in code points, and keep what comes after the last separ
     ["'a'.charAt(2) == ''", "index 2 out of bounds [0, 1)"],
     ["'a'.substring(1, 0) == ''", "substring from 1 to 0"],
     ["'\\U0001F600'.substring(2) == ''", "index 2 out of bounds [0, 1)"],
+    ["'a'.charAt(-1) == ''", "index -1 out of bounds [0, 1)"],
     ["'a'.indexOf('a', 1) == 0", "index 1 out of bounds [0, 1)"],
     ["'a'.lastIndexOf('a', -1) == 0", "index -1 out of bounds [0, 1)"],
     ["'%d'.format(['a']) == ''", "invalid integer value"],

@@ -44,6 +44,10 @@ describe("what is wrong with metadata says where, and what would be right", () =
     "x-owner": "the laboratory",
   };
 
+  test("what is asked for not to hold, and does not, is no violation", () => {
+    expect(violations({ not: { patternProperties: { "^n_": { type: "number" } } } }, { n_a: "x" })).toEqual([]);
+  });
+
   test("what fits has no violation", () => {
     const metadata = { temperature: 24.9, count: 3, tags: ["a", "b"], site: { country: "DE", city: "Ulm" }, note: null };
     expect(violations(sample, metadata)).toEqual([]);
@@ -82,6 +86,7 @@ describe("what is wrong with metadata says where, and what would be right", () =
       "value-7-off",
       'is "value-7-off", must be one of 11 values; did you mean "value-7-of"?',
     ],
+    [{ enum: ["blood", { b: 1 }] }, "blod", 'is "blod", must be one of 2 values; did you mean "blood"?'],
     [{ enum: many(11, (i) => i) }, {}, "is an object, must be one of 11 values"],
     [{ minItems: 2 }, [1], "has 1 element, must have at least 2"],
     [{ maxItems: 1 }, [1, 2], "has 2 elements, must have at most 1"],
@@ -187,6 +192,7 @@ describe("what is wrong with a schema says where, and what to write", () => {
     [{ requred: ["a"] }, '#/requred: is no keyword of JSON Schema; did you mean "required"?'],
     [{ colour: 1 }, "#/colour: is no keyword of JSON Schema"],
     [named({ type: "int" }), '#/properties/a/type: there is no type "int"; write integer'],
+    [named({ type: "dict" }), '#/properties/a/type: there is no type "dict"; write object'],
     [named({ type: "sting" }), '#/properties/a/type: there is no type "sting"; write string'],
     [
       named({ type: "decimal", minimum: 1 }),

@@ -4,6 +4,7 @@ import { judge } from "../../../src/predicate/core/judge.ts";
 import { checkCostMax } from "../../../src/predicate/core/limits.ts";
 import { compileContents, type RuleSet } from "../../../src/predicate/core/rule-set.ts";
 import type { Findings } from "../../../src/predicate/core/types.ts";
+import { metadataViolations } from "../../../src/predicate/core/workflow-types.ts";
 import { checkOf, contentsOf, factOf, ruleOf, ruleSetOf, ruleSetWith, sampleCheck } from "../../support/rule-values.ts";
 
 const idsOf = (violations: readonly { readonly ruleId: string }[] = []) => violations.map(({ ruleId }) => ruleId);
@@ -126,6 +127,23 @@ describe("facts", () => {
     expect(judge(ruleSet, sampleCheck)).toMatchObject({
       violations: [{ ruleId: "other" }, { ruleId: "rule", message: expect.stringContaining('fact "d" does not compile') }],
     });
+  });
+
+  test("so is a schema that is none, and it takes no metadata", () => {
+    const written = { version: 3, description: "", createdAtMs: 1, createdBy: "lab" };
+    const contents = contentsOf({ workflowTypes: [{ ...written, name: "sample", metadataSchema: { type: "dict" } }] });
+    const { ruleSet, problems } = lastOf(compileContents(contents));
+    const message = '#/type: there is no type "dict"; write object';
+    expect(problems).toEqual([
+      {
+        kind: "WORKFLOW_TYPE",
+        name: "sample",
+        version: 3,
+        field: "metadata_schema",
+        error: { line: 1, column: 1, message, snippet: "", others: [] },
+      },
+    ]);
+    expect(metadataViolations(ruleSet.workflowTypes, "sample", {})).toMatchObject([{ path: "metadata" }]);
   });
 
   test.each([

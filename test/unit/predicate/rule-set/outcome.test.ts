@@ -103,6 +103,26 @@ test("a draft that is written and removed is in the history, and in no revision"
   });
 });
 
+test.each(["active", "shadow"] as const)("a rule that was given up, and is %s again, is told once", (role) => {
+  const step = created(ruleOf({ id: "a" }), role);
+  const standing = {
+    id: step.id,
+    state: "DEPRECATED",
+    latestVersion: 1,
+    activeVersion: undefined,
+    shadowVersion: undefined,
+    hasJudged: true,
+    updatedAtMs: 7,
+    requestedBy: "ada",
+    reason: "policy",
+  } as const;
+  const before: Rule = { version: ruleOf({ id: "a" }), standing };
+  const outcome = decide(present({}, 1), { steps: [{ ...step, before, written: [] }] });
+  expect(outcome.ok && outcome.value.change?.differences).toMatchObject([
+    { before: undefined, after: { role: role.toUpperCase() } },
+  ]);
+});
+
 const stamped = { version: 1, createdAtMs: 1, createdBy: "ada" };
 const factItems = (count: number) => numbered(count, "f").map((name) => factItem(factOf(name, "1")));
 const typeItems = (count: number) =>
