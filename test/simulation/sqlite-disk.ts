@@ -15,6 +15,9 @@ export type SqliteDisk = {
   /** What is durable now, whoever asks. */
   rows(sql: string): Row[];
   rollBack(): void;
+  /** Called after each batch of a flush that is not refused. What is read then is as it leaves it, and not durable yet. */
+  onBatch(listener: OnBatch): void;
+  applied: OnBatch;
   /** Called after each commit, with whose it is and the batches that stand in it, before anybody is told of it. */
   onCommit(listener: OnCommit): void;
   committed: OnCommit;
@@ -26,6 +29,8 @@ export type SqliteDisk = {
 
 /** What one batch has run, in its order. */
 export type WrittenBatch = readonly { readonly sql: string; readonly params: readonly SqlValue[] }[];
+
+type OnBatch = (by: Process, batch: WrittenBatch) => void;
 
 type OnCommit = (by: Process, batches: readonly WrittenBatch[]) => void;
 
@@ -52,6 +57,7 @@ export function createSqliteDisk({
     if (hasTable(db, table)) db.exec(`UPDATE ${table} SET id = lower(hex(randomblob(16)))`);
   }
   const prepare = createStatementCache(db);
+  const batchListeners = new Set<OnBatch>();
   const listeners = new Set<OnCommit>();
   let fullUntilMs = 0;
 
@@ -61,6 +67,10 @@ export function createSqliteDisk({
     rows: (sql) => prepare(sql).all() as Row[],
     rollBack: () => {
       if (db.isTransaction) db.exec("ROLLBACK");
+    },
+    onBatch: (listener) => void batchListeners.add(listener),
+    applied: (by, batch) => {
+      for (const listener of batchListeners) listener(by, batch);
     },
     onCommit: (listener) => void listeners.add(listener),
     committed: (by, batches) => {

@@ -33,11 +33,16 @@ export function startSimulatedWriter({ disk, process, dice, faults, tally, say }
   let isUnanswered = false;
 
   function write(request: FlushRequest, fate: Fate): FlushReply {
-    const target = createTarget(disk, fate);
+    const standing: WrittenBatch[] = [];
+    const target = createTarget(disk, fate, (index) => {
+      const batch = batchOf(request, index);
+      standing.push(batch);
+      disk.applied(process, batch);
+    });
     const reply = flush(target, request);
     // The last connection to go takes its transaction with it.
     disk.rollBack();
-    if (target.isDurable()) disk.committed(process, target.standing(request));
+    if (target.isDurable()) disk.committed(process, standing);
     return reply;
   }
 
@@ -119,16 +124,16 @@ const ended = (outcomeUnknown: boolean): FlushReply => ({
   final: false,
 });
 
-type Target = FlushTarget & {
-  readonly isDurable: () => boolean;
-  /** The batches that were not refused. */
-  readonly standing: (request: FlushRequest) => readonly WrittenBatch[];
-};
+const batchOf = ({ sql, batches }: FlushRequest, index: number): WrittenBatch =>
+  (batches[index] ?? []).map(([text, params]) => ({ sql: sql[text] as string, params }));
 
-function createTarget(disk: SqliteDisk, fate: Fate): Target {
+type Target = FlushTarget & { readonly isDurable: () => boolean };
+
+/** `onBatch` is called after each batch that is not refused. */
+function createTarget(disk: SqliteDisk, fate: Fate, onBatch: (index: number) => void): Target {
   let isDurable = false;
   let batch = -1;
-  const refused = new Set<number>();
+  let isRefused = false;
   const commit = (run: () => ReturnType<StatementSync["run"]>): ReturnType<StatementSync["run"]> => {
     if (fate === "disk full") throw fullError();
     if (fate?.endsWith("not durable")) throw ioError();
@@ -145,8 +150,12 @@ function createTarget(disk: SqliteDisk, fate: Fate): Target {
       if (fate === "begin fails") throw ioError();
       return (sql) => {
         const statement = disk.prepare(sql);
-        if (sql === "SAVEPOINT batch") batch += 1;
-        if (sql === "ROLLBACK TO batch") refused.add(batch);
+        if (sql === "SAVEPOINT batch") {
+          batch += 1;
+          isRefused = false;
+        }
+        if (sql === "ROLLBACK TO batch") isRefused = true;
+        if (sql === "RELEASE batch" && !isRefused) onBatch(batch);
         if (sql !== "COMMIT") return statement;
         return { all: statement.all.bind(statement), run: () => commit(() => statement.run()) };
       };
@@ -154,9 +163,5 @@ function createTarget(disk: SqliteDisk, fate: Fate): Target {
     checkCommit: () => 0,
     disconnect: () => disk.rollBack(),
     isDurable: () => isDurable,
-    standing: ({ sql, batches }) =>
-      batches
-        .filter((_, index) => !refused.has(index))
-        .map((statements) => statements.map(([text, params]) => ({ sql: sql[text] as string, params }))),
   };
 }

@@ -25,7 +25,7 @@ export type Chronicle = {
 
 /** Reads the durable store after each write. What is wrong goes to `fail`, with its name in specs/WorkflowManager.tla. */
 export function createChronicle(options: {
-  readonly disk: Pick<WorkflowDisk, "workflow" | "oldest">;
+  readonly disk: Pick<WorkflowDisk, "oldest">;
   readonly rules: Rules;
   readonly newestRevision: () => number;
   readonly ledger: Ledger;
@@ -53,7 +53,7 @@ export function createChronicle(options: {
     if (!holds) fail(`${invariant}: ${detail}`);
   };
 
-  function onBatch({ batch, events: stored, latestMs }: Extract<ManagerWrite, { type: "batch" }>): void {
+  function onBatch({ batch, after: left, events: stored, latestMs }: Extract<ManagerWrite, { type: "batch" }>): void {
     demand(
       stored.length === batch.events.length,
       "EventPerChange",
@@ -70,7 +70,7 @@ export function createChronicle(options: {
     }
     for (const { workflow: wanted, expected } of batch.puts) {
       const before = workflows.get(wanted.id);
-      const after = disk.workflow(wanted.id);
+      const after = left.get(wanted.id);
       const own = stored.filter(({ workflowId }) => workflowId === wanted.id);
       if (after === undefined) {
         demand(false, "StateConsistency", `${wanted.id} was written, and is not there`);

@@ -1,3 +1,4 @@
+import type { WorkflowId } from "../../../src/kernel/ids.ts";
 import type { TimeMs } from "../../../src/kernel/time.ts";
 import type { SqliteEngine } from "../../../src/storage/sqlite/statement.ts";
 import { toEvent, toWorkflow } from "../../../src/storage/sqlite/workflow-rows.ts";
@@ -17,6 +18,11 @@ export type ManagerWrite =
   | {
       readonly type: "batch";
       readonly batch: WorkflowBatch;
+      /**
+       * What it puts, as it has left it. The next batch of the same flush may have changed that already: a hold ends, and whoever was judged
+       * before it began finds the version that was judged, and moves or holds the workflow at once.
+       */
+      readonly after: ReadonlyMap<WorkflowId, Workflow | undefined>;
       /** As they are in the log. */
       readonly events: readonly WorkflowEvent[];
       /** The latest time that the process has read off its clock, which may have been set back since. */
@@ -63,6 +69,8 @@ type Asked = {
     | { readonly type: "purge"; readonly ids: readonly string[]; readonly byPolicy: boolean };
   readonly latestMs: () => TimeMs;
   statements: Parameters<SqliteEngine["apply"]>[0];
+  /** What a batch puts, as it was right after it in the last flush that had it. */
+  after: ReadonlyMap<WorkflowId, Workflow | undefined>;
 };
 
 const eventPageMax = 5;
@@ -104,6 +112,15 @@ export function createWorkflowDisk(stage: Stage): WorkflowDisk {
     onWrite({ type: "forgotten", left }, by);
   }
 
+  const askedFor = (by: Process, batch: WrittenBatch): Asked | undefined =>
+    [...(asked.get(by) ?? [])].find(({ statements }) => isSameBatch(batch, statements));
+
+  disk.onBatch((by, batch) => {
+    const write = askedFor(by, batch);
+    if (write?.what.type !== "batch") return;
+    write.after = new Map(write.what.batch.puts.map((put) => [put.workflow.id, workflow(put.workflow.id)]));
+  });
+
   disk.onCommit((by, batches) => {
     onPolicy(by);
     onForgotten(batches, by);
@@ -111,15 +128,15 @@ export function createWorkflowDisk(stage: Stage): WorkflowDisk {
     newest = events.at(-1)?.sequence ?? newest;
     const known = new Set<string>();
     for (const batch of batches) {
-      const write = [...(asked.get(by) ?? [])].find(({ statements }) => isSameBatch(batch, statements));
+      const write = askedFor(by, batch);
       if (write === undefined) continue;
       asked.get(by)?.delete(write);
-      const { what, latestMs } = write;
+      const { what, after, latestMs } = write;
       if (what.type === "purge") onPurge(what, latestMs(), by);
       else {
         const own = events.filter(({ id }) => what.batch.events.some((event) => event.id === id));
         for (const { id } of own) known.add(id);
-        onWrite({ type: "batch", batch: what.batch, events: own, latestMs: latestMs() }, by);
+        onWrite({ type: "batch", batch: what.batch, after, events: own, latestMs: latestMs() }, by);
       }
     }
     const stray = events.find(({ id }) => !known.has(id));
@@ -149,7 +166,7 @@ export function createWorkflowDisk(stage: Stage): WorkflowDisk {
       });
       /** The store makes its statements, and hands them to the engine, before it waits for anything. */
       async function watched<T>(what: Asked["what"], write: () => Promise<T>): Promise<T> {
-        const each: Asked = { what, latestMs: () => clock.latestMs, statements: [] };
+        const each: Asked = { what, latestMs: () => clock.latestMs, statements: [], after: new Map() };
         own.add(each);
         asking = each;
         const written = write();
