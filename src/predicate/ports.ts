@@ -87,7 +87,10 @@ export interface RuleStore extends StoreHealth, StoreAge {
   answer(requestId: RequestId): Promise<(ChangeAnswer & { readonly digest: string; readonly atMs: TimeMs }) | undefined>;
   /** Atomic. A stale expectation resolves to a conflict and writes nothing. */
   apply(batch: RuleBatch): WriteResult<void, RuleConflict>;
-  /** Called after each durable change, with its sequence. Returns the unsubscribe function. */
+  /**
+   * Called after each durable change, with its sequence: before it is acknowledged, or, if its write has failed though it is durable, by the
+   * time the store is writable again. Returns the unsubscribe function.
+   */
   onChange(listener: (sequence: number) => void): () => void;
   /** Drops answers older than this, at most `limit`; says how many. */
   purge(before: { readonly olderThanMs: TimeMs; readonly limit: number }): WriteResult<number, never>;

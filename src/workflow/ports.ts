@@ -264,7 +264,8 @@ export interface WorkflowStore extends StoreHealth, StoreAge {
   }): Promise<readonly DueWorkflow[]>;
   /**
    * Called when a workflow is stored that has a deadline and is not held, with the time of the earliest one: set anew, or not held any more.
-   * Returns the unsubscribe function.
+   * As with `onAppend`, a write that has failed though it is durable counts; then it may be called with a time that was told before. Returns
+   * the unsubscribe function.
    */
   onDeadline(listener: (atMs: TimeMs) => void): () => void;
   /** As they were at one moment. */
@@ -278,7 +279,10 @@ export interface WorkflowStore extends StoreHealth, StoreAge {
    * come is stored.
    */
   indexMetadata(slice: { readonly limit: number }): WriteResult<boolean, never>;
-  /** Called after each durable flush that appended events, with the newest sequence. Returns the unsubscribe function. */
+  /**
+   * Called when events were appended, with the newest sequence: before they are acknowledged, or, if their write has failed though it is
+   * durable, by the time the store is writable again. Returns the unsubscribe function.
+   */
   onAppend(listener: (newest: number) => void): () => void;
   /**
    * Drops answers and aborted outcomes older than this, at most `limit` of each; says how many. A committed outcome stays: its decision

@@ -25,7 +25,7 @@ import {
   versionOf,
 } from "../support/rule-batches.ts";
 import { verdictOf } from "../support/rule-values.ts";
-import { openOnSimulatedDisk } from "../support/simulated-store.ts";
+import { createStoreWorld, openOnSimulatedDisk, watched } from "../support/simulated-store.ts";
 import { storageDir } from "../support/storage-dir.ts";
 import { unhurried } from "../support/unhurried.ts";
 import { ruleStoreSuite } from "./rule-store-suite.ts";
@@ -302,4 +302,22 @@ test("a long change ends its stretch of the history", async () => {
   expect(first.upTo).toBe(1);
   expect(await store.changesAfter({ sequence: 1, limit: 2 })).toMatchObject({ rows: [{ sequence: 2 }], upTo: undefined });
   await store.close();
+});
+
+test("who waits for changes is told of those whose write has failed though it is durable", async () => {
+  const world = createStoreWorld(ruleSchema, { fault: "commit fails, durable" });
+  const store = sqliteRuleStore(world.open().engine, unhurried);
+  const told: number[] = [];
+  store.onChange((sequence) => told.push(sequence));
+  const failed = [];
+  for (const [sequence, id] of ["a", "b"].entries()) {
+    failed.push(watched(store.apply(draft(sequence, id))));
+    await world.pass(100);
+  }
+  expect(failed.map(({ value }) => value)).toMatchObject(failed.map(() => ({ ok: false, error: { outcomeUnknown: true } })));
+  // While the store cannot be written, what can be read is told.
+  expect(told).toEqual([1]);
+  world.calm();
+  await world.pass(30_000);
+  expect(told).toEqual([1, 2]);
 });

@@ -5,7 +5,7 @@ import { stretchLookMax } from "../../src/kernel/limits.ts";
 import { createMemoryWorkflowStore } from "../../src/storage/memory/workflow-store.ts";
 import { openSqliteWorkflowStore, sqliteWorkflowStore, workflowSchema } from "../../src/storage/sqlite/workflow-store.ts";
 import type { WorkflowStore } from "../../src/workflow/ports.ts";
-import { openOnSimulatedDisk } from "../support/simulated-store.ts";
+import { createStoreWorld, openOnSimulatedDisk, watched } from "../support/simulated-store.ts";
 import { storageDir } from "../support/storage-dir.ts";
 import { contents, creation, event, workflowId } from "../support/storage-values.ts";
 import { workflowListsSuite } from "./workflow-lists-suite.ts";
@@ -88,3 +88,33 @@ test("what a list passes over is bounded, and so is the text that it reads in on
   expect([rows.length, upTo]).toEqual([5, "x-4"]);
   await store.close();
 });
+
+test.each(["commit fails, durable", "writer dies, durable"] as const)(
+  "who waits for events and deadlines is told of those whose write has failed though it is durable (%s)",
+  async (fault) => {
+    const world = createStoreWorld(workflowSchema, { fault });
+    const store = sqliteWorkflowStore(world.open().engine);
+    const told: string[] = [];
+    store.onAppend((newest) => void told.push(`event ${newest}`));
+    store.onDeadline((atMs) => void told.push(`deadline at ${atMs}`));
+    const creationDue = (id: string, atMs: number) =>
+      creation(id, { deadline: { atMs, targetState: "ACTIVE", reason: "r", setBy: "ada", setAtMs: 1 } });
+    const first = watched(store.apply(creationDue("a", 20)));
+    // While the store cannot be written, what can be read is told.
+    await world.pass(100);
+    expect(first.value).toMatchObject({ ok: false, error: { outcomeUnknown: true } });
+    expect(told).toEqual(["event 1", "deadline at 20"]);
+    const second = watched(store.apply(creationDue("b", 10)));
+    await world.pass(100);
+    const isDurable = (await store.sequences()).newest === 2;
+    expect([second.value, isDurable]).toMatchObject([
+      { ok: false, error: { outcomeUnknown: isDurable } },
+      // A writer that has died writes nothing.
+      fault === "commit fails, durable",
+    ]);
+    world.calm();
+    await world.pass(30_000);
+    expect(store.writable).toBe(true);
+    expect(told.slice(2)).toEqual(isDurable ? ["event 2", "deadline at 10"] : ["deadline at 20"]);
+  },
+);

@@ -41,14 +41,17 @@ export async function openSqliteRuleStore({
 export function sqliteRuleStore(engine: SqliteEngine, turns: Turns): RuleStore {
   const changeListeners = new Set<(sequence: number) => void>();
   let told = newestSequence(engine);
-  engine.onFlush(() => {
+  const tellChanges = (): void => {
     const newest = readable(() => newestSequence(engine)) ?? told;
     // One by one: a flush may have several.
     while (told < newest) {
       told += 1;
       for (const listener of changeListeners) listener(told);
     }
-  });
+  };
+  engine.onFlush(tellChanges);
+  // A flush that fails may be durable all the same; when the store can be written again, there is no doubt about any of them.
+  engine.onWritableChange(tellChanges);
 
   const write = async (batch: RuleBatch): WriteResult<void, RuleConflict> => {
     const applied = await engine.apply<BatchConflict>(await ruleStatements(batch, turns()));

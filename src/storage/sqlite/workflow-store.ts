@@ -53,11 +53,22 @@ export function sqliteWorkflowStore(engine: SqliteEngine): WorkflowStore & { rea
   const appendListeners = new Set<(newest: number) => void>();
   const deadlineListeners = new Set<(atMs: TimeMs) => void>();
   let told = newestSequence(engine);
-  engine.onFlush(() => {
+  const tellAppended = (): void => {
     const newest = readable(() => newestSequence(engine)) ?? told;
     if (newest === told) return;
     told = newest;
     for (const listener of appendListeners) listener(newest);
+  };
+  const tellDeadline = (): void => {
+    const [next] = readable(() => engine.read(selectDue, Number.MAX_SAFE_INTEGER, 0, "", 1)) ?? [];
+    if (next === undefined) return;
+    for (const listener of deadlineListeners) listener(toDueWorkflow(next).deadline.atMs);
+  };
+  engine.onFlush(tellAppended);
+  // A flush that fails may be durable all the same; when the store can be written again, there is no doubt about any of them.
+  engine.onWritableChange(() => {
+    tellAppended();
+    tellDeadline();
   });
 
   return {
