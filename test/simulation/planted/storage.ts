@@ -2,6 +2,7 @@ import type { Mutant } from "../../exploration/mutants.ts";
 
 const commit = "src/storage/sqlite/group-commit.ts";
 const engine = "src/storage/sqlite/engine.ts";
+const workflows = "src/storage/sqlite/workflow-store.ts";
 const decisions = "src/storage/sqlite/decision-log.ts";
 const promises = "src/storage/sqlite/participant-log.ts";
 
@@ -35,6 +36,12 @@ export const plantedInStorage: readonly Mutant[] = [
     name: "a writer that has died has no successor",
     file: engine,
     find: `      if (restarted.ok) writer = restarted.value;\n`,
+    replace: "",
+  },
+  {
+    name: "nobody is told of a new deadline",
+    file: workflows,
+    find: `        if (atMs !== undefined) for (const listener of deadlineListeners) listener(atMs);\n`,
     replace: "",
   },
   {

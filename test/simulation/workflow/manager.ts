@@ -238,7 +238,13 @@ export function createManagerRoom(
     },
     async unsettled() {
       const held = await disk.durable.held({ afterId: undefined, limit: 100 });
-      return held.map(({ id, hold }) => `${id} is held by ${hold?.transactionId}`);
+      // One that is not made is dropped, so none stays due.
+      const upToMs = running?.process.clock.nowMs() ?? Number.NEGATIVE_INFINITY;
+      const due = await disk.durable.due({ upToMs, after: undefined, limit: 100 });
+      return [
+        ...held.map(({ id, hold }) => `${id} is held by ${hold?.transactionId}`),
+        ...due.map(({ workflowId, deadline }) => `${workflowId} is to go to ${deadline.targetState}, and is late`),
+      ];
     },
   };
 }
