@@ -74,6 +74,9 @@ export function verdictLogSuite(name: string, open: () => Promise<VerdictLog>): 
       expect(await within({ toState: { oneOf: ["PAUSED"] }, fromState: { oneOf: ["ACTIVE"] } })).toEqual([3]);
       expect(await within({ workflowType: { oneOf: ["other"] } })).toEqual([]);
       expect(await within({ requestedBy: { oneOf: [] } })).toEqual([]);
+      const kurts = { requestedBy: { oneOf: ["kurt"] } };
+      expect(await sequences(log, { ruleId: "cold" as RuleId, ranges: kurts })).toEqual([3]);
+      expect(await sequences(log, { ruleId: "late" as RuleId, ranges: kurts })).toEqual([]);
       // What the request names and what its filter says are both true of what is wanted.
       expect(await sequences(log, { workflowId: "a" as WorkflowId, ranges: { workflowId: { oneOf: ["b"] } } })).toEqual([]);
     });

@@ -10,6 +10,7 @@ import type {
   DeadlinePlace,
   EventRanges,
   PolicyChange,
+  TypeCount,
   WorkflowBatch,
   WorkflowPut,
   WorkflowRanges,
@@ -565,6 +566,44 @@ export function workflowStoreSuite(name: string, open: () => Promise<WorkflowSto
       expect(await store.purgeWorkflows({ ...all, beforeSequence: newest + 1 })).toMatchObject({
         value: { workflows: ["fresh"] },
       });
+    });
+
+    test("what decides whether a workflow may be purged is told as it is", async () => {
+      const store = await openStore();
+      await end(store, "answered", { enteredAtMs: 10, ...answering("r") });
+      await end(store, "told", { enteredAtMs: 20 });
+      const ended = { version: 3, state: "COMPLETED" } as const;
+      const answered = { ...ended, id: workflowId("answered"), stateEnteredAtMs: 10, isAnswered: true, newestSequence: 3 };
+      expect(await store.purgeFacts(answered.id)).toStrictEqual(answered);
+      const told = { ...ended, id: workflowId("told"), stateEnteredAtMs: 20, isAnswered: false, newestSequence: 6 };
+      expect(await store.purgeFacts(told.id)).toStrictEqual(told);
+      expect(await store.purgeFacts(workflowId("nowhere"))).toBeUndefined();
+      await store.purge({ olderThanMs: 100, limit: 9 });
+      expect(await store.purgeFacts(answered.id)).toStrictEqual({ ...answered, isAnswered: false });
+    });
+
+    test("workflows are counted by type and state, page by page", async () => {
+      const store = await openStore();
+      for (const [id, type] of [
+        ["a", "plate"],
+        ["b", "plate"],
+        ["c", ""],
+      ] as const) {
+        await store.apply(creation(id, { type }));
+      }
+      await end(store, "d", { type: "plate", enteredAtMs: 10 });
+      const counts: (readonly [string, string, number])[] = [];
+      for (let after: TypeCount | undefined, isLast = false; !isLast; ) {
+        const [next] = await store.typeCounts({ after, limit: 1 });
+        if (next !== undefined && next.count > 0) counts.push([next.type, next.state, next.count]);
+        isLast = next === undefined;
+        after = next;
+      }
+      expect(counts).toEqual([
+        ["", "CREATED", 1],
+        ["plate", "COMPLETED", 1],
+        ["plate", "CREATED", 2],
+      ]);
     });
 
     test("of a workflow with very many events the oldest go first, and it goes with the last", async () => {
