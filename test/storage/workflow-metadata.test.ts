@@ -180,3 +180,23 @@ test("of many that have a value, a list goes on where it was, in both directions
     expect(new Set(ids).size).toBe(count);
   }
 });
+
+test.each([
+  ["workflow.metadata.v < 3", 3],
+  ["workflow.metadata.v >= 3", 2],
+  ["workflow.metadata.v > -1 && workflow.metadata.v <= 3", 3],
+  ["workflow.metadata.v > 'b'", 2],
+  ["workflow.metadata.v <= 'b'", 2],
+  ["workflow.metadata.v.startsWith('b')", 2],
+  ["workflow.metadata.v == true", 1],
+  ["workflow.metadata.v in [3, 'b', false]", 3],
+  ["workflow.metadata.v > 0 && workflow.state == 'PAUSED'", 0],
+])("of values of all types, the index leads to what lies between two of one: %s", async (expression, count) => {
+  const on = await openNew();
+  await setPolicy(on, "", ["v"]);
+  await makeAll(on);
+  const values = [-1, 0, 1.5, 3, 40, "", "b", "ba", "c", true, false, null, [1], { v: 1 }];
+  const puts = values.map((v, index) => creation(`w-${index}`, { metadata: { v } }).puts);
+  await on.apply({ puts: puts.flat(), events: [] });
+  expect(await found(on, expression)).toMatchObject({ count, led: expect.arrayContaining(["metadata.v"]) });
+});
