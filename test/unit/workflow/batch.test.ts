@@ -266,6 +266,20 @@ describe("each by itself", () => {
   });
 });
 
+test("what is refused before it is judged says nothing of the rules: none of the others is judged again", async () => {
+  const under = await withWorkflows(three);
+  const judged: string[] = [];
+  under.engine.answer = async ({ workflow }) => {
+    judged.push(workflow.id);
+    return ok({ type: "allowed", ruleSetRevision: 0, warnings: { first: [], omitted: 0 } });
+  };
+  const moves = movesOf([...three, "nowhere" as WorkflowId]);
+  expect(await under.manager.moveAll(moves, undefined, patient)).toMatchObject({
+    error: { type: "items-refused", errors: [undefined, undefined, undefined, { type: "workflow-not-found" }] },
+  });
+  expect(judged.toSorted()).toEqual(three.toSorted());
+});
+
 test("what is moved in one batch keeps its metadata, which were not in memory", async () => {
   const under = await withWorkflows(three);
   expect(await under.manager.moveAll(movesOf(three), undefined, patient)).toMatchObject({ ok: true });

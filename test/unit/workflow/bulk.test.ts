@@ -8,6 +8,7 @@ import {
   bulkKeptMax,
   bulkPurgeIntervalMs,
   bulkRetentionMs,
+  bulkUnderWayMax,
   bulkWaitMsMax,
 } from "../../../src/workflow/bulk-limits.ts";
 import type { BulkStore, WorkflowFilter } from "../../../src/workflow/bulk-ports.ts";
@@ -337,6 +338,16 @@ function unsure(): { readonly store: Store; readonly failNext: (what: "add" | "e
     },
   };
 }
+
+test("a retry is answered also when no other operation may be started", async () => {
+  const under = await bulkOver(1);
+  const request = { id: "r" as RequestId, digest: "d" };
+  const first = await under.begin({ ratePerSecond: 1, request });
+  await under.bulk.pause(first);
+  for (let count = 1; count < bulkUnderWayMax; count += 1) await under.bulk.pause(await under.begin({ ratePerSecond: 1 }));
+  expect(await under.bulk.start(command)).toMatchObject({ error: { type: "bulk-operation-limit" } });
+  expect(await under.bulk.start({ ...command, request })).toMatchObject({ ok: true, value: { id: first } });
+});
 
 describe("a write that failed, and is durable all the same", () => {
   const unavailable = { error: { type: "storage-unavailable" } };

@@ -50,6 +50,18 @@ describe("create", () => {
     expect((await store.counts()).workflows).toBe(1);
   });
 
+  test("that takes one that is there, and races with another, takes what that has made if it is the same", async () => {
+    const { manager } = managerOver();
+    const [first, same, other] = await Promise.all([
+      manager.create({ ...creation(), ifExists: "return" }),
+      manager.create({ ...creation(), ifExists: "return" }),
+      manager.create({ ...creation(), ifExists: "return", metadata: { site: "S-2" } }),
+    ]);
+    expect(first).toMatchObject({ ok: true, value: { alreadyExisted: false } });
+    expect(same).toMatchObject({ ok: true, value: { alreadyExisted: true, event: { sequence: 1 } } });
+    expect(other).toMatchObject({ error: { type: "workflow-already-exists", differences: ["metadata"] } });
+  });
+
   test("that races with another request of the same id: the loser hears of the misuse", async () => {
     const { manager } = managerOver();
     const results = await Promise.all(["a", "b"].map((digest) => manager.create(creation(`wf-${digest}`, key("r", digest)))));
