@@ -96,10 +96,5 @@ build: setup ## make dist, as it is published
 release: build ## make what a release consists of, in release: the package, the contract, a bill of materials, checksums
 	@scripts/release
 
-release: build ## make release/: the package, and the descriptor set of the contract
-	@rm -rf release && mkdir release
-	@npm pack --silent --pack-destination release
-	@cp src/gen/descriptors.binpb release/concord.binpb
-
 clean: ## remove everything that can be made again; not ./data
 	@rm -rf node_modules dist release coverage .cache

@@ -639,7 +639,8 @@ export function createWorld(constants: Constants) {
         if (down.type === "prepare") {
           give("receives prepare", { type: "prepare", message: down, from, nowMs: 0 });
           const late = { ...down, voteWithinMs: 0 };
-          if (allows("no") && down.voteWithinMs > 0)
+          // Who has voted read-only has forgotten it, and would refuse what comes late. The spec has that with a crash between, which forgets, too.
+          if (allows("no") && down.voteWithinMs > 0 && actor.mind !== "readonly")
             give("receives prepare too late", { type: "prepare", message: late, from, nowMs: 0 });
         } else give(`receives ${down.outcome}`, { type: "decision", message: down, from, logId: "x", nowMs: 0 });
       }
