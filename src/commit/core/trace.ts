@@ -86,7 +86,8 @@ function received(before: Transaction, cause: Cause, after: Transaction, now: Tr
   const partOf = ({ parts }: Transaction, id: ParticipantId) => parts.find(({ participantId }) => participantId === id);
   switch (cause.type) {
     case "take-over":
-      return [happened("TakeOver", before)];
+      // Who gave the word may have died before it was told of it.
+      return [...(before.resolution ? [happened("Resolve", before)] : []), happened("TakeOver", before)];
     // Whoever is missing has been waited for, be it not at all.
     case "begin":
     case "commit":

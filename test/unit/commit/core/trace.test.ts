@@ -97,6 +97,8 @@ describe("a coordinator tells each action when it has happened, and before anybo
     const given = { outcome: "committed", reason: "the disk is lost", requestedBy: "ada" } as const;
     const resolved = last(begun(["a"]), { type: "resolve", ...given, ...at() });
     expect(coordinatorTale(resolved).slice(0, 2)).toEqual(["(persist)", "Resolve completed //"]);
+    const taken = takeOver(resolved.transaction, { coordinatorEpoch: 2, connected: new Set() }, at());
+    expect(coordinatorTale(taken).slice(0, 2)).toEqual(["Resolve completed //", "TakeOver completed //"]);
   });
 });
 
