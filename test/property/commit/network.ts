@@ -135,7 +135,8 @@ export function createWorld(votes: Readonly<Record<string, VoteValue>>, faults =
       const { deadlineMs, payload = new Uint8Array(), ...prepare } = message;
       network.push({
         ...{ participant, session, epoch },
-        down: { ...prepare, payload, voteWithinMs: Math.max(0, deadlineMs - nowMs) },
+        // Where nothing goes wrong, no Prepare is late.
+        down: { ...prepare, payload, voteWithinMs: Math.max(faults ? 0 : 1, deadlineMs - nowMs) },
       });
     }
   }
