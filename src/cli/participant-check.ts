@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { environmentName } from "../config.ts";
-import { addressWords, isAddress } from "../kernel/address.ts";
+import { addressWords, isAddress, withPort } from "../kernel/address.ts";
 import { takeGrpcLog } from "../rpc/grpc-log.ts";
 import { createRpcServer } from "../rpc/server.ts";
 import { systemClock } from "../runtime/clock.ts";
@@ -74,7 +74,7 @@ async function run(options: Options): Promise<void> {
   const port = await server.listen(listen).catch((error: unknown) => {
     throw new CommandError(`cannot listen on ${listen}: ${error instanceof Error ? error.message : String(error)}`);
   });
-  const address = `${listen.slice(0, listen.lastIndexOf(":"))}:${port}`;
+  const address = withPort(listen, port);
   const process = participantProcess(options, address, watch.changed);
   const play = createPlay({
     participantId,

@@ -1,6 +1,7 @@
-import { connect, type NetConnectOpts } from "node:net";
+import { connect } from "node:net";
 import { Status } from "nice-grpc";
 import { formatDuration } from "../config.ts";
+import { placeOf } from "../kernel/address.ts";
 import type { ClientFailure } from "../rpc/errors.ts";
 
 const otherAddress = "or name another with --address";
@@ -41,21 +42,18 @@ function whyUnimplemented(message: string, address: string): string | undefined 
   return service && `${address} does not serve ${service}; name the process that does with --address`;
 }
 
-const portPart = /:\d+$/;
-
-/** Without the brackets of IPv6. */
-const hostOf = (address: string): string => address.replace(portPart, "").replace(/^\[|\]$/g, "");
-
-const targetOf = (address: string): NetConnectOpts =>
-  address.startsWith("unix:")
-    ? { path: address.slice("unix:".length) }
-    : { host: hostOf(address), port: Number(portPart.exec(address)?.[0].slice(1)) };
+function hostOf(address: string): string {
+  const place = placeOf(address);
+  return place !== undefined && "host" in place ? place.host : address;
+}
 
 /** Long enough for a host far away; a caller that has waited for an answer already waits no longer. */
 const connectMsMax = 2_000;
 
-function takesConnections(address: string): Promise<boolean> {
-  const socket = connect(targetOf(address));
+async function takesConnections(address: string): Promise<boolean> {
+  const place = placeOf(address);
+  if (place === undefined) return false;
+  const socket = connect(place);
   return new Promise((resolve) => {
     const end = (connected: boolean) => () => {
       socket.destroy();

@@ -1,4 +1,5 @@
 import { isIP } from "node:net";
+import { placeOf } from "../kernel/address.ts";
 
 /**
  * Whether a request is meant for this server. A page of the web can have a name of its own point here, and would then be of one origin with
@@ -13,8 +14,10 @@ export function createHostCheck(listenAddress: string, allowed: readonly string[
   };
 }
 
-const isForThisMachine = (address: string): boolean =>
-  address.startsWith("unix:") || isOfThisMachine(bare(address.slice(0, address.lastIndexOf(":"))));
+function isForThisMachine(address: string): boolean {
+  const place = placeOf(address);
+  return place !== undefined && ("path" in place || isOfThisMachine(place.host));
+}
 
 const bare = (host: string): string => host.replace(/^\[(.*)\]$/, "$1");
 

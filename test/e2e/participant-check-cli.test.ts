@@ -79,6 +79,14 @@ test("waits for a participant that is started by hand, and says which other has 
   expect([code, await own.terminate()]).toEqual([0, 0]);
 });
 
+test("listens at a unix socket, and says so to what it starts", async () => {
+  const socket = `unix:${at("check.sock")}`;
+  const program = check("socket", "--listen", socket, "--start", start("socket"), "--rule", "votes-to-commit");
+  await until(() => program.text().includes("listening on"), "it listens");
+  expect(program.text()).toContain(`listening on ${socket}\n`);
+  expect(await program.exited).toBe(0);
+});
+
 test("does not wait for what cannot be started", async () => {
   const [code, text] = await outcome(check("nobody", "--start", "exit 3"));
   expect(text).toContain("seen:  what --start runs has ended with 3\n           right: that it connects");
