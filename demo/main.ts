@@ -1,5 +1,6 @@
 import { Command } from "commander";
-import { type Clients, integerArgument, seedArgument } from "../src/cli/client.ts";
+import { integerArgument, seedArgument } from "../src/cli/arguments.ts";
+import type { Clients } from "../src/cli/client.ts";
 import { CommandError } from "../src/cli/failure.ts";
 import { tableLines } from "../src/cli/output.ts";
 import { runProgram } from "../src/cli/run-program.ts";

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { styleText } from "node:util";
 import { Command, InvalidArgumentError } from "commander";
-import { collect, durationArgument, integerArgument } from "../../src/cli/client.ts";
+import { collect, durationArgument, integerArgument } from "../../src/cli/arguments.ts";
 import { CommandError } from "../../src/cli/failure.ts";
 import { tableLines } from "../../src/cli/output.ts";
 import { printable } from "../../src/kernel/text.ts";

@@ -2,7 +2,8 @@
 import { basename, join } from "node:path";
 import { SingleBar } from "cli-progress";
 import { Command } from "commander";
-import { addClientOptions, type ClientOptions, integerArgument, withClients } from "../../src/cli/client.ts";
+import { integerArgument } from "../../src/cli/arguments.ts";
+import { addClientOptions, type ClientOptions, withClients } from "../../src/cli/client.ts";
 import { CommandError } from "../../src/cli/failure.ts";
 import { print, tableLines } from "../../src/cli/output.ts";
 import { runProgram } from "../../src/cli/run-program.ts";

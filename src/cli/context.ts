@@ -1,6 +1,7 @@
 import { Command } from "commander";
 import { formatDuration } from "../config.ts";
-import { addressArgument, durationArgument, idArgument, outputOption } from "./client.ts";
+import { addressArgument, durationArgument, idArgument } from "./arguments.ts";
+import { outputOption } from "./client.ts";
 import { existing } from "./context/apply.ts";
 import { type Context, type Contexts, contextsPath, readContexts, writeContexts } from "./context/file.ts";
 import { UsageError } from "./failure.ts";

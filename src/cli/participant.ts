@@ -13,7 +13,7 @@ import { systemClock } from "../runtime/clock.ts";
 import type { Logger, LogLevel } from "../runtime/logger.ts";
 import { openTraceWriter } from "../runtime/trace-writer.ts";
 import { openSqliteParticipantLog } from "../storage/sqlite/participant-log.ts";
-import { addressArgument, durationOption, idArgument, seedArgument } from "./client.ts";
+import { addressArgument, durationOption, idArgument, seedArgument } from "./arguments.ts";
 import { CommandError, reportFailure } from "./failure.ts";
 import { openLog } from "./log.ts";
 import { inLog, toldWith } from "./log-format.ts";

@@ -1,12 +1,12 @@
 import { Command } from "commander";
 import { Participant } from "../gen/concord/commit/v1/transaction.ts";
 import { ForgetParticipantResponse } from "../gen/concord/commit/v1/two_phase_commit.ts";
+import { idArgument } from "./arguments.ts";
 import {
   addClientOptions,
   addMutationOptions,
   addShowOptions,
   type ClientOptions,
-  idArgument,
   type Mutation,
   readPages,
   withChange,

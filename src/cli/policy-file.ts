@@ -5,7 +5,7 @@ import { WorkflowState } from "../gen/concord/workflow/v1/workflow.ts";
 import { workflowStates } from "../kernel/lifecycle.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
 import { durationMs, durationToWire } from "../rpc/duration.ts";
-import { durationWords, wireDurationMs } from "./client.ts";
+import { durationWords, wireDurationMs } from "./arguments.ts";
 import { enumText } from "./output.ts";
 import { type FileProblem, inOrder } from "./rule-files/problem.ts";
 import { textOf } from "./rule-files/read-file.ts";

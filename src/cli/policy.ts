@@ -2,12 +2,12 @@ import { Command } from "commander";
 import { formatDuration } from "../config.ts";
 import { type RetentionPolicy, WorkflowTypePolicy } from "../gen/concord/workflow/v1/policy.ts";
 import { durationMs } from "../rpc/duration.ts";
+import { integerArgument } from "./arguments.ts";
 import {
   addClientOptions,
   addMutationOptions,
   addShowOptions,
   type ClientOptions,
-  integerArgument,
   type Mutation,
   readPages,
   withChange,

@@ -10,14 +10,12 @@ import {
   SinkPosition,
 } from "../gen/concord/workflow/v1/sink.ts";
 import { durationMs } from "../rpc/duration.ts";
+import { idArgument, integerArgument, limitArgument } from "./arguments.ts";
 import {
   addClientOptions,
   addOperatorOptions,
   addShowOptions,
   type ClientOptions,
-  idArgument,
-  integerArgument,
-  limitArgument,
   type Mutation,
   printMore,
   readPages,

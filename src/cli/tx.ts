@@ -12,6 +12,7 @@ import {
   type WatchTransactionsResponse,
 } from "../gen/concord/commit/v1/two_phase_commit.ts";
 import { durationToWire } from "../rpc/duration.ts";
+import { collect, durationOption, limitArgument, outcomeArgument } from "./arguments.ts";
 import {
   addClientOptions,
   addMutationOptions,
@@ -19,11 +20,7 @@ import {
   addShowOptions,
   type ClientOptions,
   type Clients,
-  collect,
-  durationOption,
-  limitArgument,
   type Mutation,
-  outcomeArgument,
   printMore,
   readPages,
   untilInterrupted,

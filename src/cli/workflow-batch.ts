@@ -7,15 +7,8 @@ import { workflowStates } from "../kernel/lifecycle.ts";
 import { messageType } from "../rpc/descriptors.ts";
 import { durationToWire } from "../rpc/duration.ts";
 import { jsonProblems } from "../rpc/json-problems.ts";
-import {
-  addClientOptions,
-  addMutationOptions,
-  type ClientOptions,
-  collect,
-  durationArgument,
-  type Mutation,
-  withChange,
-} from "./client.ts";
+import { collect, durationArgument } from "./arguments.ts";
+import { addClientOptions, addMutationOptions, type ClientOptions, type Mutation, withChange } from "./client.ts";
 import { CommandError, UsageError } from "./failure.ts";
 import { enumText, jsonText, print, tableLines } from "./output.ts";
 import { enlistArgument } from "./workflow-text.ts";

@@ -4,6 +4,7 @@ import { type BulkAction, BulkOperation, BulkOperationState, BulkResult } from "
 import { WorkflowState } from "../gen/concord/workflow/v1/workflow.ts";
 import type { WorkflowState as StateName } from "../kernel/lifecycle.ts";
 import { bulkRateDefault, bulkRateMax } from "../workflow/bulk-limits.ts";
+import { integerArgument, jsonArgument, limitArgument } from "./arguments.ts";
 import {
   addClientOptions,
   addMutationOptions,
@@ -11,9 +12,6 @@ import {
   addShowOptions,
   type ClientOptions,
   type Clients,
-  integerArgument,
-  jsonArgument,
-  limitArgument,
   type Mutation,
   printMore,
   readPages,

@@ -1,6 +1,7 @@
 import { Command } from "commander";
 import { CountWorkflowsResponse, type WorkflowCount } from "../gen/concord/workflow/v1/count.ts";
-import { addShowOptions, type ClientOptions, collect, withClients } from "./client.ts";
+import { collect } from "./arguments.ts";
+import { addShowOptions, type ClientOptions, withClients } from "./client.ts";
 import { enumText, jsonText, print, printAside, tableLines } from "./output.ts";
 
 export function countCommand(): Command {

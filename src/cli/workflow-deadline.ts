@@ -3,16 +3,8 @@ import type { Deadline, DeepPartial } from "../gen/concord/workflow/v1/deadline.
 import { WorkflowState } from "../gen/concord/workflow/v1/workflow.ts";
 import { type WorkflowState as StateName, workflowStates } from "../kernel/lifecycle.ts";
 import { durationToWire } from "../rpc/duration.ts";
-import {
-  addClientOptions,
-  addMutationOptions,
-  type ClientOptions,
-  durationWords,
-  integerArgument,
-  type Mutation,
-  wireDurationMs,
-  withChange,
-} from "./client.ts";
+import { durationWords, integerArgument, wireDurationMs } from "./arguments.ts";
+import { addClientOptions, addMutationOptions, type ClientOptions, type Mutation, withChange } from "./client.ts";
 import { addExamples } from "./rule/help.ts";
 import { printWorkflow, stateArgument } from "./workflow-text.ts";
 

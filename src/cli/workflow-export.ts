@@ -3,7 +3,8 @@ import type { ExportWorkflowsRequest, WorkflowVersion } from "../gen/concord/wor
 import type { DeepPartial } from "../gen/concord/workflow/v1/workflow.ts";
 import { durationToWire } from "../rpc/duration.ts";
 import { createHistoryLine } from "../rpc/history-line.ts";
-import { addClientOptions, type ClientOptions, type Clients, durationArgument, untilInterrupted, withClients } from "./client.ts";
+import { durationArgument } from "./arguments.ts";
+import { addClientOptions, type ClientOptions, type Clients, untilInterrupted, withClients } from "./client.ts";
 import { CommandError } from "./failure.ts";
 import { type HistoryFile, writeHistoryFile } from "./history-file.ts";
 import { printAside } from "./output.ts";

@@ -4,7 +4,8 @@ import {
   type PossibleTransition,
   type RuleFinding,
 } from "../gen/concord/workflow/v1/workflow_service.ts";
-import { addMutationOptions, addShowOptions, type ClientOptions, jsonArgument, type Mutation, withClients } from "./client.ts";
+import { jsonArgument } from "./arguments.ts";
+import { addMutationOptions, addShowOptions, type ClientOptions, type Mutation, withClients } from "./client.ts";
 import { enumText, jsonText, print } from "./output.ts";
 
 type Options = ClientOptions & Pick<Mutation, "reason" | "by"> & { readonly context?: { readonly [key: string]: unknown } };

@@ -1,15 +1,8 @@
 import { Command, Option } from "commander";
 import type { KeptReason, PurgeWorkflowsResponse, WorkflowVersion } from "../gen/concord/workflow/v1/retention.ts";
 import { durationToWire } from "../rpc/duration.ts";
-import {
-  addClientOptions,
-  addOperatorOptions,
-  type ClientOptions,
-  type Clients,
-  durationArgument,
-  type Mutation,
-  withChange,
-} from "./client.ts";
+import { durationArgument } from "./arguments.ts";
+import { addClientOptions, addOperatorOptions, type ClientOptions, type Clients, type Mutation, withChange } from "./client.ts";
 import { writeHistoryFile } from "./history-file.ts";
 import { enumText, print, printAside } from "./output.ts";
 import { exported } from "./workflow-export.ts";

@@ -1,15 +1,7 @@
 import { Command, InvalidArgumentError } from "commander";
 import type { Json, JsonObject } from "../kernel/json.ts";
-import {
-  addClientOptions,
-  addMutationOptions,
-  type ClientOptions,
-  collect,
-  integerArgument,
-  jsonArgument,
-  type Mutation,
-  withChange,
-} from "./client.ts";
+import { collect, integerArgument, jsonArgument } from "./arguments.ts";
+import { addClientOptions, addMutationOptions, type ClientOptions, type Mutation, withChange } from "./client.ts";
 import { UsageError } from "./failure.ts";
 import { readText } from "./rule/fields.ts";
 import { printWarnings, printWorkflow } from "./workflow-text.ts";

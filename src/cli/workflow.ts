@@ -4,19 +4,14 @@ import { Workflow, WorkflowEvent, WorkflowState } from "../gen/concord/workflow/
 import { GetSystemStatsResponse, IfExists, WatchPosition } from "../gen/concord/workflow/v1/workflow_service.ts";
 import type { WorkflowState as StateName } from "../kernel/lifecycle.ts";
 import { durationToWire } from "../rpc/duration.ts";
+import { collect, durationArgument, integerArgument, jsonArgument, limitArgument, outcomeArgument } from "./arguments.ts";
 import {
   addClientOptions,
   addMutationOptions,
   addOperatorOptions,
   addShowOptions,
   type ClientOptions,
-  collect,
-  durationArgument,
-  integerArgument,
-  jsonArgument,
-  limitArgument,
   type Mutation,
-  outcomeArgument,
   printMore,
   readPages,
   untilInterrupted,

@@ -1,6 +1,6 @@
 import { SingleBar } from "cli-progress";
 import { Command, InvalidArgumentError, Option } from "commander";
-import { integerArgument, seedArgument } from "../../src/cli/client.ts";
+import { integerArgument, seedArgument } from "../../src/cli/arguments.ts";
 import { tableLines } from "../../src/cli/output.ts";
 import { runProgram } from "../../src/cli/run-program.ts";
 import { missing, runSeeds } from "./run.ts";

@@ -9,7 +9,8 @@ import { ExplainTransitionResponse } from "../../gen/concord/predicate/v1/predic
 import { Judgement } from "../../gen/concord/predicate/v1/verdict.ts";
 import type { WorkflowState as StateName } from "../../kernel/lifecycle.ts";
 import type { ExplainedPart, Explanation, ShownOutcome } from "../../predicate/core/explain.ts";
-import { collect, idArgument, withClients } from "../client.ts";
+import { collect, idArgument } from "../arguments.ts";
+import { withClients } from "../client.ts";
 import { explanationLines } from "../explain-text.ts";
 import { jsonText, print } from "../output.ts";
 import { verdictLines } from "./check.ts";

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { type Rule, RuleAction, type RuleMove, RuleOperation } from "../../gen/concord/predicate/v1/rule_set.ts";
-import { collect, idArgument, integerArgument } from "../client.ts";
+import { collect, idArgument, integerArgument } from "../arguments.ts";
 import { CommandError } from "../failure.ts";
 import { moveWords, parseMove } from "../rule-files/move.ts";
 

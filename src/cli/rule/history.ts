@@ -1,5 +1,6 @@
 import { Command } from "commander";
-import { addClientOptions, type ClientOptions, limitArgument, printMore, readPages, withClients } from "../client.ts";
+import { limitArgument } from "../arguments.ts";
+import { addClientOptions, type ClientOptions, printMore, readPages, withClients } from "../client.ts";
 import { print, tableLines } from "../output.ts";
 import { changeHead, changeJson, changeRow, patchLines } from "./changes.ts";
 import { addExamples } from "./help.ts";

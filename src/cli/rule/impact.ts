@@ -8,16 +8,8 @@ import {
 import type { TransitionCheck, TransitionVerdict } from "../../gen/concord/predicate/v1/verdict.ts";
 import { type Workflow, WorkflowState } from "../../gen/concord/workflow/v1/workflow.ts";
 import { allowedMoves, workflowStates } from "../../kernel/lifecycle.ts";
-import {
-  addClientOptions,
-  addMutationOptions,
-  type ClientOptions,
-  type Clients,
-  integerArgument,
-  limitArgument,
-  type Mutation,
-  withClients,
-} from "../client.ts";
+import { integerArgument, limitArgument } from "../arguments.ts";
+import { addClientOptions, addMutationOptions, type ClientOptions, type Clients, type Mutation, withClients } from "../client.ts";
 import { UsageError } from "../failure.ts";
 import { enumText, print, tableLines } from "../output.ts";
 import type { RuleFiles } from "../rule-files.ts";

@@ -4,14 +4,8 @@ import { WorkflowState } from "../../gen/concord/workflow/v1/workflow.ts";
 import type { JsonObject } from "../../kernel/json.ts";
 import type { WorkflowState as StateName } from "../../kernel/lifecycle.ts";
 import { mergePatch } from "../../kernel/merge-patch.ts";
-import {
-  addClientOptions,
-  addMutationOptions,
-  type ClientOptions,
-  type Clients,
-  jsonArgument,
-  type Mutation,
-} from "../client.ts";
+import { jsonArgument } from "../arguments.ts";
+import { addClientOptions, addMutationOptions, type ClientOptions, type Clients, type Mutation } from "../client.ts";
 import { UsageError } from "../failure.ts";
 import { stateArgument } from "../workflow-text.ts";
 import { revisionArgument } from "./fields.ts";

@@ -8,12 +8,12 @@ import {
   RuleSetItemKind,
 } from "../../gen/concord/predicate/v1/rule_set.ts";
 import { counted } from "../../kernel/text.ts";
+import { integerArgument } from "../arguments.ts";
 import {
   addClientOptions,
   addMutationOptions,
   type ClientOptions,
   type Clients,
-  integerArgument,
   type Mutation,
   readPages,
   withClients,

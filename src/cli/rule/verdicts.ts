@@ -1,15 +1,8 @@
 import { Command, Option } from "commander";
 import { ReplayVerdictsResponse } from "../../gen/concord/predicate/v1/predicate_logic.ts";
 import { type TransitionVerdict, VerdictRecord } from "../../gen/concord/predicate/v1/verdict.ts";
-import {
-  addClientOptions,
-  addShowOptions,
-  type ClientOptions,
-  limitArgument,
-  printMore,
-  readPages,
-  withClients,
-} from "../client.ts";
+import { limitArgument } from "../arguments.ts";
+import { addClientOptions, addShowOptions, type ClientOptions, printMore, readPages, withClients } from "../client.ts";
 import { enumText, jsonText, print, tableLines, timeText } from "../output.ts";
 import { verdictLines } from "./check.ts";
 import { revisionArgument } from "./fields.ts";

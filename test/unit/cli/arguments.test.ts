@@ -1,6 +1,6 @@
 import { InvalidArgumentError } from "commander";
 import { afterEach, describe, expect, test } from "vitest";
-import { collect, durationArgument, integerArgument, jsonArgument } from "../../../src/cli/client.ts";
+import { collect, durationArgument, integerArgument, jsonArgument } from "../../../src/cli/arguments.ts";
 import { UsageError } from "../../../src/cli/failure.ts";
 import { participantCommand } from "../../../src/cli/participant.ts";
 import { participantsCommand } from "../../../src/cli/participants.ts";
