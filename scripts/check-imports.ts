@@ -40,7 +40,7 @@ const parts: readonly Part[] = [
   { prefix: "sinks-file.ts", may: ["kernel/", "events/", "config.ts"] },
   { prefix: "participant.ts", may: ["kernel/", "commit/", "storage/", "runtime/", "rpc/"], asksMachine: true },
   {
-    prefix: "compose.ts",
+    prefix: "compose",
     asksMachine: true,
     may: [
       "kernel/",
@@ -61,7 +61,7 @@ const parts: readonly Part[] = [
   {
     prefix: "cli/",
     asksMachine: true,
-    may: ["kernel/", "workflow/", "predicate/", "commit/", "storage/", "runtime/", "rpc/", "gen/", "config.ts", "compose.ts"],
+    may: ["kernel/", "workflow/", "predicate/", "commit/", "storage/", "runtime/", "rpc/", "gen/", "config.ts", "compose"],
   },
   { prefix: "main.ts", may: ["cli/", "version.ts"] },
 ];

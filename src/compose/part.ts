@@ -1,0 +1,64 @@
+import { join } from "node:path";
+import type { Coordinator } from "../commit/ports.ts";
+import type { Config, ServiceName } from "../config.ts";
+import { TwoPhaseCommitDefinition } from "../gen/concord/commit/v1/two_phase_commit.ts";
+import { PredicateLogicDefinition } from "../gen/concord/predicate/v1/predicate_logic.ts";
+import { WorkflowServiceDefinition, type WorkflowServiceImplementation } from "../gen/concord/workflow/v1/workflow_service.ts";
+import type { DurationMs } from "../kernel/time.ts";
+import type { Turns } from "../kernel/turns.ts";
+import type { StoreHealth } from "../kernel/write.ts";
+import type { PeerState } from "../rpc/clients/peer-watch.ts";
+import type { RpcContext } from "../rpc/context.ts";
+import type { RpcService } from "../rpc/server.ts";
+import type { Logger } from "../runtime/logger.ts";
+import type { LoopWatch } from "../runtime/loop-watch.ts";
+import type { createMetrics } from "../runtime/metrics.ts";
+import type { TraceWriter } from "../runtime/trace-writer.ts";
+import type { SinkSettings } from "../sinks-file.ts";
+
+export const fullNames: Readonly<Record<ServiceName, string>> = {
+  predicate: PredicateLogicDefinition.fullName,
+  commit: TwoPhaseCommitDefinition.fullName,
+  workflow: WorkflowServiceDefinition.fullName,
+};
+
+/** Why Concord does not start. The message is for the operator. */
+export type StartFailure = { readonly message: string };
+
+/** One service of this process, wired. */
+export type Part = {
+  readonly service: RpcService;
+  readonly workflow?: WorkflowServiceImplementation<RpcContext>;
+  readonly health: StoreHealth;
+  /** Resolves if another process takes the store over: then the service never serves again. */
+  readonly replaced?: Promise<unknown>;
+  /** Services elsewhere that it needs. */
+  readonly peers?: () => readonly PeerState[];
+  /** Of TwoPhaseCommit, as far as it has claimed its log. */
+  readonly coordinator?: () => Coordinator | undefined;
+  /** After the server listens. */
+  readonly start?: (address: string) => Promise<void>;
+  /** Before calls are drained: participants are told, transactions may end. */
+  readonly leave?: (graceMs: DurationMs) => Promise<void>;
+  /** After the server has stopped. */
+  readonly close: () => Promise<void>;
+};
+
+export type Options = {
+  readonly config: Config;
+  readonly logger: Logger;
+  /** How many lines of the log were lost. */
+  readonly lostLogLines?: () => number;
+};
+
+export type Wiring = Options & {
+  readonly metrics: ReturnType<typeof createMetrics>;
+  readonly trace: TraceWriter["write"] | undefined;
+  /** One of each for all services, which have one loop. */
+  readonly turns: Turns;
+  readonly loop: LoopWatch;
+  readonly sinkSettings: readonly SinkSettings[];
+};
+
+export const storePath = (config: Config, name: ServiceName | "verdicts" | "events"): string =>
+  join(config.dataDir, `${name}.sqlite`);
