@@ -56,7 +56,7 @@ export type ManagerRoom = Room & {
 };
 
 /**
- * The production workflow manager, wired as src/compose.ts does it: one process after the other, over one file. It asks the engine
+ * The production workflow manager, wired as src/compose/workflow-part.ts does it: one process after the other, over one file. It asks the engine
  * and the coordinator over the network, and is the coordinator's participant.
  */
 export function createManagerRoom(
