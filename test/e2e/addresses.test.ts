@@ -41,11 +41,11 @@ test("everything is served at unix sockets, also after a kill that has left them
   expect((await typed(["participants"], { address })).out).toMatch(/^p +yes .* unix /m);
   expect(JSON.parse(await get(http, "/v1/workflows/wf"))).toMatchObject({ workflow: { state: "WORKFLOW_STATE_ACTIVE" } });
   expect(await get(metrics, "/metrics")).toContain("concord_commit_participants_connected 2");
+  expect(await participant.terminate()).toBe(0);
+  expect(await server.terminate()).toBe(0);
   expect(server.log.find(({ msg, rpc }) => msg === "call" && String(rpc).endsWith("CreateWorkflow"))).toMatchObject({
     peer: "unix",
   });
-  expect(await participant.terminate()).toBe(0);
-  expect(await server.terminate()).toBe(0);
   expect([listen, http, metrics].filter(existsSync), "left behind").toEqual([]);
   expect(await typed(["workflow", "get", "wf"], { address })).toMatchObject({
     code: 1,

@@ -47,6 +47,8 @@ test("a data folder that is removed under a running server: nothing more is ackn
   }
   expect(await client.failure("TwoPhaseCommit/ExecuteTransaction", {})).toMatchObject(unavailable);
   expect(await client.call("WorkflowService/GetWorkflow", create)).toMatchObject({ workflow: { version: "1" } });
+  // A line of the log may come later than an answer.
+  await until(() => notWritable(server).length === services.length, "each store that cannot be written has its line");
   const causes = notWritable(server).map(({ cause }) => String(cause));
   expect(causes.toSorted()).toStrictEqual(
     ["commit", "predicate", "workflow"].map((name) =>
@@ -75,11 +77,11 @@ test("a damaged page that a read meets is UNAVAILABLE, in the health, and one li
   expect(await health(client, services[2])).toBe("SERVING");
   expect(await client.failure("WorkflowService/CreateWorkflow", { workflow_id: "wf-2" })).toMatchObject(unavailable);
   expect(await client.call("WorkflowService/GetWorkflow", create)).toMatchObject({ workflow: { version: "1" } });
+  client.close();
+  await server.terminate();
   expect(notWritable(server)).toMatchObject([
     { level: "error", cause: expect.stringMatching(`^${path} is damaged .+ Move it away and restore it from a backup\\.$`) },
   ]);
-  client.close();
-  await server.terminate();
   expect(await refusal(folder)).toContain(`${path} is damaged or is no SQLite database`);
 });
 
@@ -116,10 +118,10 @@ test("a new store beside older ones is worth a warning", async () => {
   const folder = await usedFolder();
   for (const suffix of ["", ".lock"]) rmSync(join(folder, `commit.sqlite${suffix}`));
   const server = await serve(folder);
+  expect(await server.terminate()).toBe(0);
   expect(server.log.filter(({ level }) => level === "warn")).toMatchObject([
     { file: join(folder, "commit.sqlite"), msg: expect.stringContaining("restore it from a backup") },
   ]);
-  expect(await server.terminate()).toBe(0);
 });
 
 test("a second server by another name of the folder is refused", async () => {
