@@ -38,6 +38,7 @@ const parts: readonly Part[] = [
   { prefix: "config.ts", may: ["kernel/"] },
   { prefix: "version.ts", may: [] },
   { prefix: "sinks-file.ts", may: ["kernel/", "events/", "config.ts"] },
+  { prefix: "client", may: ["kernel/", "rpc/", "gen/"], asksMachine: true },
   { prefix: "participant.ts", may: ["kernel/", "commit/", "storage/", "runtime/", "rpc/"], asksMachine: true },
   {
     prefix: "compose",

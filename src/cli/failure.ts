@@ -1,7 +1,7 @@
 import { ClientError, Status } from "nice-grpc";
 import { printable, printableLines } from "../kernel/text.ts";
+import { adviceOf } from "../rpc/advice.ts";
 import { type ClientFailure, clientFailure } from "../rpc/errors.ts";
-import { adviceOf } from "./advice.ts";
 import { waitText } from "./output.ts";
 
 /** Where Concord is, unless it is said. */

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { ClientError } from "nice-grpc";
+import { adviceOf } from "../rpc/advice.ts";
 import { clientFailure } from "../rpc/errors.ts";
-import { adviceOf } from "./advice.ts";
 import { type OutputFormat, printAside, printed } from "./output.ts";
 
 type Watching = { readonly everyMs: number; readonly output: OutputFormat; readonly signal: AbortSignal };

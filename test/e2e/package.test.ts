@@ -3,7 +3,8 @@ import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { delimiter, dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { temporaryFolder } from "../support/concord.ts";
+import { commandsOf } from "../support/clients-page.ts";
+import { startServer, temporaryFolder } from "../support/concord.ts";
 import { until } from "../support/until.ts";
 
 // What is published, packed and installed as a stranger would, away from the clone and in a path with a space. The registry is asked for what
@@ -85,6 +86,23 @@ test("the ten minutes of docs/participants.md work as pasted, in an empty folder
   await until(() => text.includes("the end"), "all lines are done", { limitMs: 170_000, describe: () => text });
   expect(text).toMatch(/COMMITTED/);
   expect(text).toContain('participant "seats" voted ABORT: seat 12A is taken');
+});
+
+test("the client of docs/clients.md works as pasted, in an empty folder, and its types are right", async () => {
+  const folder = join(data.path, "client");
+  mkdirSync(folder);
+  const server = await startServer({ dataDir: join(data.path, "server") });
+  const commands = commandsOf("TypeScript")
+    .replace("npm install @concord-workflows/concord", `npm install --silent --prefer-offline '${packed}'`)
+    .replace("127.0.0.1:50051", server.address);
+  try {
+    const { stdout } = await run("bash", ["-euc", commands], { cwd: folder, env });
+    expect(stdout).toMatch(/1n WORKFLOW_STATE_CREATED .*\n2n WORKFLOW_STATE_ACTIVE begin\n3n WORKFLOW_STATE_ACTIVE one more\n$/s);
+    const checks = ["--strict", "--noEmit", "--module", "nodenext", "--target", "es2024", "--skipLibCheck", "hello.ts"];
+    await run(join(root, "node_modules/.bin/tsc"), checks, { cwd: folder });
+  } finally {
+    await server.stop();
+  }
 });
 
 test("bin/concord works through a symbolic link, in a path with spaces, and with CDPATH", async () => {

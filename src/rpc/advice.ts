@@ -1,5 +1,5 @@
 import { Status } from "nice-grpc";
-import type { ClientFailure, Reason } from "../rpc/errors.ts";
+import type { ClientFailure, Reason } from "./errors.ts";
 
 /** What a caller knows after a failed call, and what it may do. docs/retries.md has the same for people; a test holds the two together. */
 export type Advice = {
@@ -16,6 +16,8 @@ const refused: Advice = { outcome: "not done", retry: "no" };
 const overtaken: Advice = { outcome: "not done", retry: "anew" };
 const later: Advice = { outcome: "not done", retry: "same" };
 const unknown: Advice = { outcome: "unknown", retry: "same" };
+/** Also of what a newer server says. */
+const unclear: Advice = { outcome: "unknown", retry: "no" };
 
 const adviceByReason: Readonly<Record<Reason, Advice>> = {
   INVALID_REQUEST: refused,
@@ -51,7 +53,7 @@ const adviceByReason: Readonly<Record<Reason, Advice>> = {
   PROTOCOL_VIOLATION: refused,
   SHUTTING_DOWN: unknown,
   OUTCOME_PENDING: unknown,
-  INTERNAL: { outcome: "unknown", retry: "no" },
+  INTERNAL: unclear,
   TRANSACTION_STATE: overtaken,
   PARTICIPANT_ENLISTED: refused,
   PARTICIPANT_LIMIT_REACHED: refused,
@@ -84,6 +86,9 @@ const adviceByReason: Readonly<Record<Reason, Advice>> = {
 
 /** Of a call that Concord itself has not answered: the connection broke, the caller's time was over, or somebody between has answered. */
 const adviceByStatus: Readonly<Partial<Record<Status, Advice>>> = {
+  [Status.UNAVAILABLE]: unknown,
+  [Status.DEADLINE_EXCEEDED]: unknown,
+  [Status.CANCELLED]: unknown,
   [Status.INVALID_ARGUMENT]: refused,
   [Status.UNIMPLEMENTED]: refused,
   [Status.UNAUTHENTICATED]: refused,
@@ -91,7 +96,9 @@ const adviceByStatus: Readonly<Partial<Record<Status, Advice>>> = {
   [Status.RESOURCE_EXHAUSTED]: refused,
 };
 
-export function adviceOf({ reason, code }: Pick<ClientFailure, "reason" | "code">): Advice {
-  const known = reason === undefined ? undefined : adviceByReason[reason as Reason];
-  return known ?? adviceByStatus[code] ?? unknown;
+export function adviceOf({ reason, code, retryAfterMs }: Pick<ClientFailure, "reason" | "code" | "retryAfterMs">): Advice {
+  // Its caller expected no version, and so need not look.
+  if (reason === "VERSION_MISMATCH" && retryAfterMs !== undefined) return later;
+  const known = reason === undefined ? adviceByStatus[code] : adviceByReason[reason as Reason];
+  return known ?? unclear;
 }
