@@ -11,6 +11,8 @@ import (
 
 	errorv1 "concord/clients/go/gen/concord/error/v1"
 	workflowv1 "concord/clients/go/gen/concord/workflow/v1"
+	"concord/clients/go/internal/pause"
+	"concord/clients/go/internal/testserver"
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/structpb"
@@ -35,8 +37,8 @@ func TestTheTableIsThatOfTheDocumentation(t *testing.T) {
 	}
 }
 
-func dial(t *testing.T, s *server) *Client {
-	client, err := Dial(s.address, "ada")
+func dial(t *testing.T, s *testserver.Server) *Client {
+	client, err := Dial(s.Address, "ada")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,7 +63,7 @@ const (
 )
 
 func TestARefusalSaysWhyAndIsNotRepeated(t *testing.T) {
-	client := dial(t, serve(t))
+	client := dial(t, testserver.Serve(t))
 	create(t, client, "wf-1")
 	create(t, client, "wf-1")
 	_, err := client.Transition(t.Context(), move("wf-1", completed))
@@ -75,7 +77,7 @@ func TestARefusalSaysWhyAndIsNotRepeated(t *testing.T) {
 }
 
 func TestChangesOfManyAtOnceAreAllMade(t *testing.T) {
-	client := dial(t, serve(t))
+	client := dial(t, testserver.Serve(t))
 	metadata, _ := structpb.NewStruct(map[string]any{"count": 0})
 	request := &workflowv1.CreateWorkflowRequest{WorkflowId: "counter", Metadata: metadata}
 	if _, err := client.Create(t.Context(), request); err != nil {
@@ -105,12 +107,12 @@ func TestChangesOfManyAtOnceAreAllMade(t *testing.T) {
 }
 
 func TestACallOutlivesAKillOfTheServerAndIsMadeOnce(t *testing.T) {
-	s := serve(t)
+	s := testserver.Serve(t)
 	client := dial(t, s)
 	create(t, client, "wf-1")
-	s.kill()
+	s.Kill()
 	var back sync.WaitGroup
-	back.Go(s.start)
+	back.Go(s.Start)
 	request := move("wf-1", active)
 	request.RequestId = "once"
 	for range 2 {
@@ -122,9 +124,9 @@ func TestACallOutlivesAKillOfTheServerAndIsMadeOnce(t *testing.T) {
 }
 
 func TestWhoHasNoTimeLeftHearsThatTheOutcomeIsUnknown(t *testing.T) {
-	s := serve(t)
-	s.kill()
-	ctx, cancel := context.WithTimeout(t.Context(), pauseMin/2)
+	s := testserver.Serve(t)
+	s.Kill()
+	ctx, cancel := context.WithTimeout(t.Context(), pause.Shortest/2)
 	defer cancel()
 	_, err := dial(t, s).Get(ctx, "wf-1")
 	if failure := FailureOf(err); failure.Reason != "" || failure.Advice() != (Advice{Unknown, RetrySame}) {
@@ -133,7 +135,7 @@ func TestWhoHasNoTimeLeftHearsThatTheOutcomeIsUnknown(t *testing.T) {
 }
 
 func TestAWatchGoesOnWhereItWasAfterAKill(t *testing.T) {
-	s := serve(t)
+	s := testserver.Serve(t)
 	client := dial(t, s)
 	create(t, client, "wf-1")
 	var versions []int64
@@ -147,8 +149,8 @@ func TestAWatchGoesOnWhereItWasAfterAKill(t *testing.T) {
 			if _, err := client.Transition(t.Context(), move("wf-1", active)); err != nil {
 				t.Fatal(err)
 			}
-			s.kill()
-			s.start()
+			s.Kill()
+			s.Start()
 			if _, err := client.Transition(t.Context(), move("wf-1", paused)); err != nil {
 				t.Fatal(err)
 			}
@@ -162,7 +164,7 @@ func TestAWatchGoesOnWhereItWasAfterAKill(t *testing.T) {
 }
 
 func TestAWatchThatNoLaterStreamCouldGoOnWithSaysSo(t *testing.T) {
-	client := dial(t, serve(t))
+	client := dial(t, testserver.Serve(t))
 	for _, err := range client.Watch(t.Context(), 0, &workflowv1.WatchWorkflowEventsRequest{Filter: "event.nonsense +"}) {
 		if failure := FailureOf(err); failure.Reason != "INVALID_REQUEST" {
 			t.Errorf("%v", failure)

@@ -3,38 +3,14 @@ package concord
 import (
 	"context"
 	"crypto/rand"
-	mathrand "math/rand/v2"
 	"time"
+
+	"concord/clients/go/internal/pause"
 
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
-
-const (
-	pauseMin = 100 * time.Millisecond
-	pauseMax = 5 * time.Second
-)
-
-// pauses grow, and are jittered, so that clients that failed together do not come back together.
-type pauses struct{ longest time.Duration }
-
-func (p *pauses) next(atLeast time.Duration) time.Duration {
-	p.longest = min(max(pauseMin, 2*p.longest), pauseMax)
-	return max(atLeast, p.longest/2+mathrand.N(p.longest/2))
-}
-
-// wait ends earlier with the context.
-func wait(ctx context.Context, pause time.Duration) error {
-	timer := time.NewTimer(pause)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
-}
 
 // mayRepeat is true of what the table says `same` of, but for an abort: a participant may have said why it will not, so look at the violations.
 func mayRepeat(failure *Failure) bool {
@@ -62,7 +38,7 @@ func Call[Request proto.Message, Answer any](
 	request Request,
 ) (Answer, error) {
 	request = withRequestID(request)
-	var between pauses
+	var between pause.Growing
 	for {
 		attempt, cancel := context.WithTimeout(ctx, timeout)
 		answer, err := method(attempt, request)
@@ -74,11 +50,11 @@ func Call[Request proto.Message, Answer any](
 		if !mayRepeat(failure) || ctx.Err() != nil {
 			return answer, failure
 		}
-		pause := between.next(failure.RetryAfter)
-		if deadline, has := ctx.Deadline(); has && time.Until(deadline) < pause {
+		length := between.Next(failure.RetryAfter)
+		if deadline, has := ctx.Deadline(); has && time.Until(deadline) < length {
 			return answer, failure
 		}
-		if wait(ctx, pause) != nil {
+		if pause.For(ctx, length) != nil {
 			return answer, failure
 		}
 	}

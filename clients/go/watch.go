@@ -5,6 +5,7 @@ import (
 	"iter"
 
 	workflowv1 "concord/clients/go/gen/concord/workflow/v1"
+	"concord/clients/go/internal/pause"
 
 	"google.golang.org/protobuf/proto"
 )
@@ -19,11 +20,11 @@ func (c *Client) Watch(
 ) iter.Seq2[*workflowv1.WorkflowEvent, error] {
 	return func(yield func(*workflowv1.WorkflowEvent, error) bool) {
 		request := proto.CloneOf(request)
-		var between pauses
+		var between pause.Growing
 		for {
 			request.Start = &workflowv1.WatchWorkflowEventsRequest_AfterSequence{AfterSequence: afterSequence}
 			failure, goOn := c.follow(ctx, request, func(message *workflowv1.WatchWorkflowEventsResponse) bool {
-				between = pauses{}
+				between = pause.Growing{}
 				if event := message.GetEvent(); event != nil {
 					afterSequence = event.Sequence
 					return yield(event, nil)
@@ -42,7 +43,7 @@ func (c *Client) Watch(
 				yield(nil, failure)
 				return
 			}
-			if err := wait(ctx, between.next(failure.RetryAfter)); err != nil {
+			if err := pause.For(ctx, between.Next(failure.RetryAfter)); err != nil {
 				yield(nil, err)
 				return
 			}

@@ -1,19 +1,45 @@
 import { execFile, execFileSync } from "node:child_process";
 import { delimiter, join } from "node:path";
 import { promisify } from "node:util";
-import { expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { rules } from "../../src/cli/participant-check/rules.ts";
+import { temporaryFolder } from "../support/concord.ts";
+import { checkAddress, checkParticipant, commandLine, shellWord } from "../support/participant-check.ts";
 import { isMissing } from "../support/toolchain.ts";
 
 const client = join(import.meta.dirname, "../../clients/go");
 const buf = join(import.meta.dirname, "../../node_modules/.bin");
+const env = { ...process.env, PATH: `${buf}${delimiter}${process.env["PATH"]}` };
+const data = temporaryFolder();
+afterAll(() => data.remove());
 
-// clients/go/client_test.go has them, by name. They start servers of this clone, and kill them.
-test.skipIf(isMissing("go", "clients/go"))("the client in Go passes its tests", { timeout: 1_800_000 }, async () => {
-  const env = { ...process.env, PATH: `${buf}${delimiter}${process.env["PATH"]}` };
-  execFileSync("sh", ["generate"], { cwd: client, env, stdio: "pipe" });
-  const tests = promisify(execFile)("go", ["test", "-count=1", "."], { cwd: client, env });
-  const { stdout } = await tests.catch((error: { stdout?: string; stderr?: string }) => {
-    throw new Error(`go test has failed:\n${error.stdout}${error.stderr}`);
+describe.skipIf(isMissing("go", "clients/go"))("in Go", { concurrent: true }, () => {
+  const seats = join(data.path, "seats");
+
+  // The first time it compiles SQLite: minutes, on a busy machine.
+  beforeAll(() => {
+    execFileSync("sh", ["generate"], { cwd: client, env, stdio: "pipe" });
+    execFileSync("go", ["build", "-o", seats, "./examples/seats"], { cwd: client, env, stdio: "pipe" });
+  }, 1_800_000);
+
+  // The files *_test.go have them, by name. They start servers of this clone, and kill them.
+  test("the client and the participant pass their tests", { timeout: 1_800_000 }, async () => {
+    const tests = promisify(execFile)("go", ["test", "-count=1", "./..."], { cwd: client, env });
+    const { stdout } = await tests.catch((error: { stdout?: string; stderr?: string }) => {
+      throw new Error(`go test has failed:\n${error.stdout}${error.stderr}`);
+    });
+    expect(stdout.match(/^ok\s+\S+/gm)?.map((line) => line.split(/\s+/)[1])).toEqual([
+      "concord/clients/go",
+      "concord/clients/go/examples/seats",
+      "concord/clients/go/participant",
+    ]);
   });
-  expect(stdout).toMatch(/^ok\s+concord\/clients\/go\s/m);
+
+  test("the participant keeps the contract", { timeout: 600_000 }, async () => {
+    const start = `${commandLine(seats)} ${checkAddress} ${shellWord(join(data.path, "seats.sqlite"))}`;
+    const flags = ["--payload", "seat-{id}", "--abort-payload", "fault", "--read-only-payload", "none"];
+    const { amiss, passed } = await checkParticipant("seats", start, { flags });
+    expect(amiss).toEqual({});
+    expect(passed).toBe(rules.length);
+  });
 });
