@@ -4,7 +4,17 @@ const needed = [24, 2];
 const found = process.versions.node.split(".").map(Number);
 const isDemo = process.argv[2] === "demo";
 
+// As in bin/concord: requests under way outlive a small young generation, and are then copied and collected twice. A process has the size from
+// its start, so a server starts once more, in its own place; unless it was given a size, or the system has no such call.
+const semiSpace = /max.semi.space.size/;
+const isGiven = semiSpace.test([...process.execArgv, process.env.NODE_OPTIONS].join(" "));
+function startAgain() {
+  const args = [process.execPath, "--max-semi-space-size=32", ...process.execArgv, ...process.argv.slice(1)];
+  process.execve(process.execPath, args, process.env);
+}
+
 if (found[0] > needed[0] || (found[0] === needed[0] && found[1] >= needed[1])) {
+  if (process.argv[2] === "serve" && !isGiven && process.platform !== "win32") startAgain();
   if (isDemo) process.argv.splice(2, 1);
   import(isDemo ? "../dist/demo/main.js" : "../dist/src/main.js");
 } else {

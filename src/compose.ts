@@ -117,6 +117,7 @@ export async function startConcord(options: Options, extraServices?: ExtraServic
     version,
     startedAtMs: systemClock.nowMs(),
     services: () => parts.map((part) => serviceStatus(part, config, troubles)),
+    loopDelayMs: loop.recentDelayMs,
     gauge: metrics.gaugeOf,
     diskFreeBytes: () => freeBytes(storePath(config, "workflow")),
     peers,

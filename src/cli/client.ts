@@ -188,9 +188,12 @@ export function withChange(
   );
 }
 
+/** Nobody has said how long to wait. */
+export const isTimeoutOpen = (command: Command): boolean => command.getOptionValueSource("timeout") === "default";
+
 /** Of a call that waits for others: as long as that takes, unless how long to wait is said. */
 export const waitingDeadline = (command: Command, { timeout }: ClientOptions, neededMs: number): number =>
-  command.getOptionValueSource("timeout") === "default" ? Math.max(timeout, neededMs) : timeout;
+  isTimeoutOpen(command) ? Math.max(timeout, neededMs) : timeout;
 
 /** What a list holds, page by page, up to `limit` items; `more` says that there are others. */
 export async function readPages<Item>(

@@ -14,6 +14,7 @@ import type { Logger, LogLevel } from "../runtime/logger.ts";
 import { openTraceWriter } from "../runtime/trace-writer.ts";
 import { openSqliteParticipantLog } from "../storage/sqlite/participant-log.ts";
 import { addressArgument, durationOption, idArgument, seedArgument } from "./arguments.ts";
+import { applyContext, contextOption } from "./context/apply.ts";
 import { CommandError, reportFailure } from "./failure.ts";
 import { openLog } from "./log.ts";
 import { inLog, toldWith } from "./log-format.ts";
@@ -24,7 +25,9 @@ const failurePoints = ["prepare", "vote", "commit"] as const;
 type FailurePoint = (typeof failurePoints)[number];
 
 type Options = {
-  readonly address: readonly string[];
+  /** A context has one. */
+  readonly address: string | readonly string[];
+  readonly elsewhere?: { readonly commit?: string | undefined };
   readonly dataDir: string;
   readonly commitProbability: number;
   readonly seed: number;
@@ -77,7 +80,13 @@ export function participantCommand(): Command {
         .choices(["auto", "pretty", "json"])
         .default("auto"),
     )
-    .action((id: string, options: Options) => inLog(options.logFormat, () => run(id, options)));
+    .addOption(contextOption())
+    .action((id: string, { logFormat }: Options, command: Command) =>
+      inLog(logFormat, () => {
+        applyContext(command);
+        return run(id, command.opts<Options>());
+      }),
+    );
 }
 
 async function run(id: string, options: Options): Promise<void> {
@@ -88,7 +97,7 @@ async function run(id: string, options: Options): Promise<void> {
   const opened = await openSqliteParticipantLog({ path: join(options.dataDir, `participant-${id}.sqlite`) });
   if (!opened.ok) throw new CommandError(opened.error.message);
   const log = opened.value;
-  const links = options.address.map((address) => ({ address, channel: openChannel(address) }));
+  const links = coordinatorsOf(options).map((address) => ({ address, channel: openChannel(address) }));
   const participant = createParticipant({
     coordinators: links.map(createParticipantTransport),
     participantId: id as ParticipantId,
@@ -118,6 +127,9 @@ async function run(id: string, options: Options): Promise<void> {
     await log.close();
   }
 }
+
+/** Of a context of split services, where TwoPhaseCommit is. */
+const coordinatorsOf = ({ address, elsewhere }: Options): readonly string[] => [elsewhere?.commit ?? address].flat();
 
 /** Holds nothing but its promise, which the participant's log keeps. */
 function createPracticeResource(options: Options, logger: Logger): Resource {

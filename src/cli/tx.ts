@@ -11,7 +11,7 @@ import {
   type WatchTransactionResponse,
   type WatchTransactionsResponse,
 } from "../gen/concord/commit/v1/two_phase_commit.ts";
-import { durationToWire } from "../rpc/duration.ts";
+import { durationMs, durationToWire } from "../rpc/duration.ts";
 import { collect, durationOption, limitArgument, outcomeArgument } from "./arguments.ts";
 import {
   addClientOptions,
@@ -20,6 +20,7 @@ import {
   addShowOptions,
   type ClientOptions,
   type Clients,
+  isTimeoutOpen,
   type Mutation,
   printMore,
   readPages,
@@ -39,7 +40,7 @@ export function txCommand(): Command {
   command.addCommand(runCommand());
   command.addCommand(beginCommand());
   command.addCommand(enlistCommand());
-  command.addCommand(verbCommand("commit"));
+  command.addCommand(commitCommand());
   command.addCommand(verbCommand("abort"));
   command.addCommand(getCommand());
   command.addCommand(listCommand());
@@ -112,26 +113,40 @@ function enlistCommand(): Command {
   );
 }
 
+function commitCommand(): Command {
+  const command = new Command("commit").description("commit what was enlisted, everywhere or nowhere").argument("<id>");
+  return addClientOptions(addMutationOptions(command, "")).action(
+    (transactionId: string, options: ClientOptions & Mutation, command: Command) =>
+      withChange(options, [lookAt(transactionId)], async ({ commits }, { requestId, call }) => {
+        const neededMs = isTimeoutOpen(command) ? await commitMs(commits, transactionId, options) : 0;
+        const deadline = waitingDeadline(command, options, neededMs);
+        const { transaction } = await commits.commitTransaction(askedOf(transactionId, requestId, options), {
+          ...call,
+          deadline,
+        });
+        printDecided(options.output, transaction);
+      }),
+  );
+}
+
+/** How long the commit of this transaction may take, as it was begun. */
+async function commitMs(commits: Clients["commits"], transactionId: string, { timeout }: ClientOptions): Promise<number> {
+  const { transaction } = await commits.getTransaction({ transactionId }, { deadline: timeout });
+  return (durationMs(transaction?.waitForParticipants) ?? 0) + (durationMs(transaction?.prepareTimeout) ?? 0) + 1_000;
+}
+
 type Verb = {
   readonly description: string;
-  /** Empty: none is needed. */
   readonly reason: string;
   readonly change: (
     commits: Clients["commits"],
     request: ReturnType<typeof askedOf>,
     options: { readonly deadline: number },
   ) => Promise<{ readonly transaction?: Transaction | undefined }>;
-  readonly show?: typeof printTransaction;
 };
 
 /** The verbs that take a transaction, and nothing else. */
 const verbs = {
-  commit: {
-    description: "commit what was enlisted, everywhere or nowhere",
-    reason: "",
-    change: (commits, ...asked) => commits.commitTransaction(...asked),
-    show: printDecided,
-  },
   abort: {
     description: "abort a transaction that is not decided",
     reason: "by hand",
@@ -150,13 +165,13 @@ const verbs = {
 } satisfies Record<string, Verb>;
 
 function verbCommand(name: keyof typeof verbs): Command {
-  const { description, reason, change, show = printTransaction }: Verb = verbs[name];
+  const { description, reason, change }: Verb = verbs[name];
   const command = new Command(name).description(description).argument("<id>");
   return addClientOptions(addMutationOptions(command, reason)).action(
     (transactionId: string, options: ClientOptions & Mutation) =>
       withChange(options, [lookAt(transactionId)], async ({ commits }, { requestId, call }) => {
         const { transaction } = await change(commits, askedOf(transactionId, requestId, options), call);
-        show(options.output, transaction);
+        printTransaction(options.output, transaction);
       }),
   );
 }

@@ -4,10 +4,13 @@ export const addressOf = (peer: string): string => peer.replace(/:\d+$/, "");
 /** Of a caller that came through a unix socket. */
 export const unixPeer = "unix";
 
-/** As addresses are written: an IPv6 address in brackets; an IPv4 address that came over IPv6 as what it is. */
+/** An IPv4 address that came over IPv6, as one does where both are listened on, is the same caller as what it is. */
+export const unmapped = (host: string): string => host.replace(/^::ffff:(?=[\d.]+$)/, "");
+
+/** As addresses are written: an IPv6 address in brackets. */
 export function peerText(peer: string): string {
   const [, host, port] = /^(.+):(\d+)$/.exec(peer) ?? [];
   if (host === undefined) return peer;
-  const bare = host.replace(/^::ffff:(?=[\d.]+$)/, "");
+  const bare = unmapped(host);
   return bare.includes(":") ? `[${bare}]:${port}` : `${bare}:${port}`;
 }

@@ -2,6 +2,7 @@ import type { ServerHttp2Session } from "node:http2";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { DurationMs } from "../kernel/time.ts";
+import { unmapped } from "./address.ts";
 import type { Bound, Refused } from "./refusals.ts";
 
 /** A connection that was made elsewhere and is carried over here, for whoever is at its other end. */
@@ -53,7 +54,7 @@ export function createConnections(bounds: ConnectionBounds, refused: Refused): C
   }
 
   function open(socket: Socket | CarriedSocket): Connection | undefined {
-    const name = socket.remoteAddress ?? "";
+    const name = unmapped(socket.remoteAddress ?? "");
     const address = addresses.get(name) ?? { connectionCount: 0, underWay: [], keptHeaderBytes: 0 };
     const bound = excess(address);
     if (bound !== undefined) {

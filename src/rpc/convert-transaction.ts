@@ -104,6 +104,7 @@ export function transactionToWire(transaction: Transaction, coordinator: Coordin
     ...optionalTime("decidedAt", transaction.decidedAtMs),
     ...optionalTime("completedAt", transaction.completedAtMs),
     prepareTimeout: durationToWire(transaction.prepareTimeoutMs),
+    waitForParticipants: durationToWire(transaction.waitForParticipantsMs),
     coordinatorId: coordinator.coordinatorId,
     coordinatorEpoch: BigInt(transaction.coordinatorEpoch),
     requestedBy: transaction.requestedBy,

@@ -14,6 +14,8 @@ export type StatusSource = {
   readonly version: string;
   readonly startedAtMs: TimeMs;
   readonly services: () => readonly DeepPartial<ServiceStatus>[];
+  /** How late timers were of late. */
+  readonly loopDelayMs: () => DurationMs;
   /** A gauge of the metrics; 0 if there is none of this name. */
   readonly gauge: (name: string) => Promise<number>;
   /** Infinite if it cannot be said. */
@@ -48,7 +50,7 @@ export function createStatusService(source: StatusSource): ServerStatusServiceIm
         version,
         startedAt: new Date(startedAtMs),
         services: services(),
-        loopDelay: durationToWire(await seconds("nodejs_eventloop_lag_p99_seconds")),
+        loopDelay: durationToWire(source.loopDelayMs()),
         memoryBytes: BigInt(process.memoryUsage.rss()),
         diskFreeBytes: Number.isFinite(free) ? BigInt(free) : 0n,
         coordinator: await coordinator(),

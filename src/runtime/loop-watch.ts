@@ -3,6 +3,7 @@ import { promiseHooks } from "node:v8";
 import type { Clock } from "../kernel/clock.ts";
 import { loopHoldWarnMs } from "../kernel/limits.ts";
 import type { DurationMs } from "../kernel/time.ts";
+import { createRecentDelays } from "./recent-delays.ts";
 
 /** For whom the loop works. What a call or a job leaves for later, a timer or a continuation, is its work too. */
 export type Work = { readonly rpc: string; readonly peer?: string } | { readonly job: string };
@@ -19,6 +20,8 @@ export interface LoopWatch {
     readonly drive: <H extends Handler>(handler: H) => H;
     readonly leave: () => void;
   };
+  /** How late timers were, the 99th percentile of the last half minute to minute, whoever else has asked for it. */
+  recentDelayMs(): DurationMs;
   stop(): void;
 }
 
@@ -51,6 +54,7 @@ export function createLoopWatch({ clock, logger, metrics }: Surroundings): LoopW
   let namedAtMs = Number.NEGATIVE_INFINITY;
   let warnedAtMs = Number.NEGATIVE_INFINITY;
   let suspicion: { readonly end: () => void } | undefined;
+  const recent = createRecentDelays();
   let cancelBeat = beatLater(monotonicMs() + beatMs);
 
   function ranFor(work: Work, beganAtMs: DurationMs): void {
@@ -70,6 +74,7 @@ export function createLoopWatch({ clock, logger, metrics }: Surroundings): LoopW
       const nowMs = monotonicMs();
       const lateMs = Math.max(0, nowMs - dueAtMs);
       metrics.loopDelay(lateMs);
+      recent.record(lateMs, nowMs);
       if (lateMs > loopHoldWarnMs && namedAtMs < dueAtMs - beatMs) suspect(lateMs);
       ended = [];
       cancelBeat = beatLater(nowMs + beatMs);
@@ -136,6 +141,7 @@ export function createLoopWatch({ clock, logger, metrics }: Surroundings): LoopW
         },
       };
     },
+    recentDelayMs: recent.p99Ms,
     stop: () => {
       cancelBeat();
       suspicion?.end();
@@ -160,5 +166,6 @@ export const unwatched: LoopWatch = {
   run: (_work, step) => step(),
   timed: (_work, step) => step,
   enter: () => ({ drive: (handler) => handler, leave: () => {} }),
+  recentDelayMs: () => 0,
   stop: () => {},
 };

@@ -2,6 +2,7 @@ import { chmodSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { startServer, type TestServer, temporaryFolder } from "../support/concord.ts";
+import { runConcord } from "../support/process.ts";
 import { typed } from "../support/typed.ts";
 
 // `concord context`: where Concords are, under names; and which one a command asks.
@@ -105,6 +106,16 @@ describe("which one is asked", () => {
     expect((await concord("workflow", "list")).code).toBe(0);
     expect((await concord("rule", "list")).out).toContain("elsewhere");
     expect(await askedBy(list)).toBe("6");
+  });
+
+  test("a participant, too, goes to its coordinator", async () => {
+    await concord("context", "add", "split", "--address", rules.address, "--commit-address", one.address);
+    const joined = runConcord(["participant", "till", "--data-dir", data.path]);
+    await joined.logged("connected");
+    expect(await joined.terminate()).toBe(0);
+    const lost = runConcord(["participant", "till", "--data-dir", data.path, "--context", "splt"]);
+    expect(await lost.exited).toBe(2);
+    expect(lost.log).toMatchObject([{ level: "fatal", msg: expect.stringContaining("did you mean split?") }]);
   });
 
   test("its timeout holds, unless another is said", async () => {

@@ -1,4 +1,5 @@
 import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { delimiter, dirname, join } from "node:path";
 import { promisify } from "node:util";
@@ -45,6 +46,25 @@ test("the command, an example and a demo of the installed package work outside o
   expect((await run(node, [replay, "--help"], options)).stdout).toContain("Usage: replay");
   const scene = ["demo", "commit", "--participants", "2", "--scene", "participant-dies-after-vote"];
   expect((await run(command, scene, options)).stdout).toContain("All is as it must be.");
+});
+
+test("a server of the installed package has the young generation of one from a clone, in the process that was started", async () => {
+  const folder = join(data.path, "semi-space");
+  const server = spawn(
+    join(prefix, "bin/concord"),
+    ["serve", "--listen", `unix:${folder}.sock`, "--data-dir", folder, "--log-format", "json"],
+    { env },
+  );
+  started.push(server);
+  let log = "";
+  server.stderr.on("data", (chunk: Buffer) => {
+    log += chunk.toString();
+  });
+  const ended = once(server, "exit");
+  await until(() => log.includes('"msg":"serving"'), "it serves", { describe: () => log });
+  expect((await run("ps", ["-o", "args=", "-p", String(server.pid)])).stdout).toContain(" --max-semi-space-size=32 ");
+  server.kill("SIGTERM");
+  expect(await ended).toEqual([0, null]);
 });
 
 test("a Node that is too old is told in one line, whatever is asked", async () => {

@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { startServer, type TestServer, temporaryFolder } from "../support/concord.ts";
 import { participate, runConcord } from "../support/process.ts";
+import { startRecordingServer } from "../support/recording-server.ts";
 import { type Answer, typed } from "../support/typed.ts";
 import { until } from "../support/until.ts";
 
@@ -30,7 +31,9 @@ async function json(...args: readonly string[]): Promise<{ readonly [field: stri
 }
 
 test("begin, enlist, commit; then get shows the timeline, and forget lets go of it", async () => {
-  const id = String((await json("tx", "begin"))["transactionId"]);
+  const begun = await json("tx", "begin", "--wait", "2s");
+  expect(begun).toMatchObject({ waitForParticipants: "2s" });
+  const id = String(begun["transactionId"]);
   expect(await json("tx", "enlist", id, "stock=3 bolts")).toMatchObject({ phase: "TRANSACTION_PHASE_INIT" });
   const committed = await concord("tx", "commit", id);
   expect(committed).toMatchObject({ code: 0, err: "" });
@@ -50,6 +53,21 @@ test("begin, enlist, commit; then get shows the timeline, and forget lets go of 
   const gone = await concord("tx", "get", id);
   expect(gone.code).toBe(1);
   expect(gone.err).toContain("TRANSACTION_NOT_FOUND");
+});
+
+test("a commit waits as long as its transaction may, unless another time is said", async () => {
+  const forMs = (ms: number) => ({ seconds: BigInt(ms / 1000), nanos: 0 });
+  const transaction = { transactionId: "tx-1", waitForParticipants: forMs(600_000), prepareTimeout: forMs(300_000) };
+  const { calls, address, server } = await startRecordingServer({ getTransaction: () => ({ transaction }) });
+  const leftMs = async (...flags: readonly string[]) => {
+    await typed(["tx", "commit", "tx-1", ...flags], { address });
+    const { method, context } = calls.at(-1) ?? expect.unreachable();
+    expect(method).toBe("commitTransaction");
+    return (context.deadlineMs ?? Number.NaN) - Date.now();
+  };
+  expect(await leftMs()).toBeGreaterThan(600_000);
+  expect(await leftMs("--timeout", "2m")).toBeLessThanOrEqual(120_000);
+  await server.shutdown(0);
 });
 
 test("a list says what its limit cut off", async () => {

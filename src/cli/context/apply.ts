@@ -19,7 +19,7 @@ export function addContext(command: Command): void {
  * Sets what the command line leaves open: `--address` before `--context`, both before the environment (CONCORD_ADDRESS before
  * CONCORD_CONTEXT), that before the context in use.
  */
-function applyContext(command: Command): void {
+export function applyContext(command: Command): void {
   const source = command.getOptionValueSource("address");
   const { name, isAsked = false } = chosen(command);
   if (source === "cli" || (source === "env" && !isAsked)) return;

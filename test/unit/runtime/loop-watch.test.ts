@@ -45,6 +45,7 @@ test("a call that holds the loop is named, with its peer and the time", async ()
   await w.clock.advance(beatMs);
   expect(w.held).toEqual([get.rpc]);
   expect(w.delays).toEqual([80 - beatMs, 0]);
+  expect(w.watch.recentDelayMs()).toBeCloseTo(80 - beatMs, 0);
 });
 
 test("nobody is named for less", async () => {

@@ -516,6 +516,8 @@ export interface Transaction {
     | undefined;
   /** Whether it is atomic after all. UNSPECIFIED, unless an operator has ended it or a participant has lost its promise. */
   readonly heuristic: Heuristic;
+  /** How long it waits, once it shall commit, for participants that are not connected. */
+  readonly waitForParticipants: Duration | undefined;
 }
 
 /** How an operator ended a transaction. */
@@ -698,6 +700,7 @@ function createBaseTransaction(): Transaction {
     idleTimeout: undefined,
     resolution: undefined,
     heuristic: Heuristic.UNSPECIFIED,
+    waitForParticipants: undefined,
   };
 }
 
@@ -753,6 +756,9 @@ export const Transaction: MessageFns<Transaction> = {
     }
     if (message.heuristic !== Heuristic.UNSPECIFIED) {
       writer.uint32(128).int32(heuristicToNumber(message.heuristic));
+    }
+    if (message.waitForParticipants !== undefined) {
+      Duration.encode(message.waitForParticipants, writer.uint32(138).fork()).join();
     }
     return writer;
   },
@@ -898,6 +904,14 @@ export const Transaction: MessageFns<Transaction> = {
             message.heuristic = heuristicFromJSON(reader.int32());
             continue;
           }
+          case 17: {
+            if (tag !== 138) {
+              break;
+            }
+
+            message.waitForParticipants = Duration.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -939,6 +953,9 @@ export const Transaction: MessageFns<Transaction> = {
       ? Resolution.fromPartial(object.resolution)
       : undefined;
     message.heuristic = object.heuristic ?? Heuristic.UNSPECIFIED;
+    message.waitForParticipants = (object.waitForParticipants !== undefined && object.waitForParticipants !== null)
+      ? Duration.fromPartial(object.waitForParticipants)
+      : undefined;
     return message;
   },
 };

@@ -28,7 +28,7 @@ export interface GetServerStatusResponse {
     | undefined;
   /** What it serves, ServerStatus apart. */
   readonly services: readonly ServiceStatus[];
-  /** How late timers fire, so how long everybody waits for the event loop: the 99th percentile since it was asked last, here or by the metrics. */
+  /** How late timers fire, so how long everybody waits for the event loop: the 99th percentile of the last half minute to minute. */
   readonly loopDelay:
     | Duration
     | undefined;
