@@ -35,6 +35,7 @@ export type {
   Work,
 } from "./commit/ports.ts";
 export type { ParticipantId, TransactionId } from "./kernel/ids.ts";
+export type { Origin } from "./kernel/origin.ts";
 export type { PostgresResource, PostgresResourceOptions, PostgresWork } from "./storage/postgres/transaction-resource.ts";
 export { encodeOperations, type KeyValueOperation, type KeyValueResource } from "./storage/sqlite/key-value-resource.ts";
 

@@ -5,6 +5,7 @@ import { environmentName, formatDuration } from "../config.ts";
 import { TwoPhaseCommitDefinition } from "../gen/concord/commit/v1/two_phase_commit.ts";
 import { PredicateLogicDefinition } from "../gen/concord/predicate/v1/predicate_logic.ts";
 import { WorkflowServiceDefinition } from "../gen/concord/workflow/v1/workflow_service.ts";
+import { type Origin, usableCallId, usableTraceparent, usableTracestate } from "../kernel/origin.ts";
 import { printable } from "../kernel/text.ts";
 import { clientFactory, openChannel } from "../rpc/clients/channel.ts";
 import { clientFailure } from "../rpc/errors.ts";
@@ -69,11 +70,25 @@ function intervalArgument(text: string): number {
   throw new InvalidArgumentError(`It must be ${formatDuration(lookMsMin)} at least.`);
 }
 
-export function connect(channel: Channel, elsewhere: { readonly predicate?: Channel; readonly commit?: Channel } = {}) {
+type Elsewhere = { readonly predicate?: Channel; readonly commit?: Channel };
+
+/** Clients that all call on behalf of one origin: of one command, as a rule. */
+export function connect(channel: Channel, elsewhere: Elsewhere = {}, origin: Origin = ownOrigin()) {
+  const factory = clientFactory.use((call, options) => call.next(call.request, { ...options, origin }));
   return {
-    workflows: clientFactory.create(WorkflowServiceDefinition, channel),
-    predicates: clientFactory.create(PredicateLogicDefinition, elsewhere.predicate ?? channel),
-    commits: clientFactory.create(TwoPhaseCommitDefinition, elsewhere.commit ?? channel),
+    workflows: factory.create(WorkflowServiceDefinition, channel),
+    predicates: factory.create(PredicateLogicDefinition, elsewhere.predicate ?? channel),
+    commits: factory.create(TwoPhaseCommitDefinition, elsewhere.commit ?? channel),
+  };
+}
+
+/** The calls of a command have one id; of a change, the one by which it can be repeated. A trace comes from who has started the command. */
+function ownOrigin(requestId?: string): Origin {
+  const { TRACEPARENT, TRACESTATE } = process.env;
+  return {
+    requestId: usableCallId(requestId) ?? randomUUID(),
+    traceparent: usableTraceparent(TRACEPARENT),
+    tracestate: usableTracestate(TRACESTATE),
   };
 }
 
@@ -89,7 +104,7 @@ export async function withClients(
   takeGrpcLog((text) => process.stderr.write(`${printable(text)}\n`));
   printAs(options.output);
   try {
-    const clients = connect(channels.own, channels);
+    const clients = connect(channels.own, channels, ownOrigin(change?.().requestId));
     const { watch, interval: everyMs = lookMs, output } = options;
     if (watch === undefined) await run(clients);
     else await watchOutput(() => run(clients), { everyMs, output, signal: untilInterrupted() });

@@ -8,7 +8,7 @@ import { createRun } from "./effects.ts";
 import type { CoordinatorEnd } from "./ends.ts";
 import { momentOf } from "./environment.ts";
 import { type Lagging, whoLags } from "./lagging.ts";
-import { note, type Run } from "./run.ts";
+import { aboutOf, note, type Run } from "./run.ts";
 import { type Share, shareOf } from "./shares.ts";
 import type { Shell } from "./shell.ts";
 import { takeUp } from "./take-up.ts";
@@ -60,15 +60,15 @@ async function findOrStart(shell: Shell, request: NewRequest, key: RequestKey): 
   return where.value.type === "running" ? where.value.run : ok(where.value.transaction);
 }
 
-function startRun(shell: Shell, request: NewRequest): Run {
+function startRun(shell: Shell, { origin, ...request }: NewRequest): Run {
   const { clock, logger, metrics, sessions, changes } = shell;
   const { coordinatorEpoch } = shell.ownership.coordinator;
   const options = { ...request, id: shell.newTransactionId(), coordinatorEpoch, connected: sessions.connected };
   const first = newTransaction(options, clock.nowMs());
-  const run = createRun(shell, first, { share: shareFor(shell, request) });
+  const run = createRun(shell, first, { share: shareFor(shell, request), origin });
   const step = (transaction: Transaction): Step => {
     const participants = first.parts.map((part) => part.participantId);
-    logger.info({ transaction: first.id, participants, requestedBy: first.requestedBy }, "transaction begun");
+    logger.info({ ...aboutOf(run), participants, requestedBy: first.requestedBy }, "transaction begun");
     metrics.begun();
     note(shell, run, { type: "begun", detail: first.reason });
     changes.tell(first);

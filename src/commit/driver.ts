@@ -1,4 +1,5 @@
 import type { ParticipantId, TransactionId } from "../kernel/ids.ts";
+import { originFields } from "../kernel/origin.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
 import { createSeldomLog } from "../kernel/seldom.ts";
 import type { DurationMs } from "../kernel/time.ts";
@@ -141,8 +142,8 @@ export function createDriver(options: DriverOptions): Driver {
     }
   });
 
-  const logVerb = (transaction: TransactionId, verb: string, { requestedBy, reason }: Asked): void =>
-    logger.info({ transaction, verb, requestedBy, reason }, "asked for");
+  const logVerb = (transaction: TransactionId, verb: string, { requestedBy, reason, origin }: Asked): void =>
+    logger.info({ transaction, ...originFields(origin), verb, requestedBy, reason }, "asked for");
 
   /** A verb, on a transaction that runs or is over. */
   async function carryOutVerb(id: TransactionId, event: Event, asked: Asked): Verb {
@@ -155,6 +156,7 @@ export function createDriver(options: DriverOptions): Driver {
       if (found.value.type === "ended") return ofRecord(found.value.transaction, event);
       const { run } = found.value;
       if (isMisused(run, asked.request)) return err({ type: "request-id-reused" });
+      run.origin = asked.origin ?? run.origin;
       const answered = await ask(shell, run, event);
       if ("ok" in answered) return answered;
       if (answered.type !== "over") return err(answered);
@@ -168,7 +170,7 @@ export function createDriver(options: DriverOptions): Driver {
     return refusal ? err({ type: "refused", transaction, refusal }) : ok(transaction);
   }
 
-  async function forget(id: TransactionId): Verb {
+  async function forget(id: TransactionId, { origin }: Asked): Verb {
     const ending = runs.byId.get(id);
     // Its end is being recorded: what is forgotten before that would come back.
     const ended = ending && isFinished(ending.view) ? await withRun(ending, () => {}) : ending?.ended.reason;
@@ -191,7 +193,7 @@ export function createDriver(options: DriverOptions): Driver {
     }
     if (!forgotten.ok) return err({ type: "storage-unavailable", transactionId: id });
     if (run) removeRun(runs, run);
-    logger.warn({ transaction: id, decision: found.outcome }, "forgotten");
+    logger.warn({ transaction: id, ...originFields(origin), decision: found.outcome }, "forgotten");
     return ok(found);
   }
 
@@ -251,6 +253,7 @@ export function createDriver(options: DriverOptions): Driver {
       if (isMisused(run, asked.request)) return err({ type: "request-id-reused" });
       const mustWrite = run.view.idleTimeoutMs !== undefined;
       if (mustWrite && !log.writable) return err({ type: "storage-unavailable", transactionId: undefined });
+      run.origin = asked.origin ?? run.origin;
       // Waited for from the first step on.
       const answered = waitForDecision(shell, run, signal);
       post(shell, run, { type: "commit" });
@@ -267,7 +270,7 @@ export function createDriver(options: DriverOptions): Driver {
     },
     forget(id, asked) {
       logVerb(id, "forget", asked);
-      return forget(id);
+      return forget(id, asked);
     },
     timeline: async (id) => runs.byId.get(id)?.timeline ?? (await log.timeline(id)) ?? emptyTimeline,
     async get(id) {
@@ -286,8 +289,8 @@ export function createDriver(options: DriverOptions): Driver {
       return { type: "over" };
     },
     watchAll: (options) => watchRuns(shell, options),
-    forgetParticipant(participant, { requestedBy, reason }) {
-      logger.info({ participant, verb: "forget", requestedBy, reason }, "asked for");
+    forgetParticipant(participant, { requestedBy, reason, origin }) {
+      logger.info({ participant, ...originFields(origin), verb: "forget", requestedBy, reason }, "asked for");
       return forgetParticipant(shell, participant);
     },
     owed: (participantId) => owedBy(runs.owed, participantId),

@@ -1,5 +1,6 @@
 import { assert, unreachable } from "../kernel/assert.ts";
 import { backoffMs } from "../kernel/backoff.ts";
+import type { Origin } from "../kernel/origin.ts";
 import { err, ok } from "../kernel/result.ts";
 import type { CoordinatorEffect, Timer } from "./core/coordinator-step.ts";
 import { coordinatorEvent } from "./core/trace.ts";
@@ -9,7 +10,18 @@ import { notCharged } from "./footprint.ts";
 import { storageBackoff } from "./limits.ts";
 import { createMailbox } from "./mailbox.ts";
 import { publish } from "./publish.ts";
-import { answer, cannotWrite, type Envelope, endByDefect, note, post, type Refuse, type Run, type RunEnd } from "./run.ts";
+import {
+  aboutOf,
+  answer,
+  cannotWrite,
+  type Envelope,
+  endByDefect,
+  note,
+  post,
+  type Refuse,
+  type Run,
+  type RunEnd,
+} from "./run.ts";
 import { addRun, charge, indexParts, removeRun } from "./runs.ts";
 import type { Share } from "./shares.ts";
 import type { Shell } from "./shell.ts";
@@ -19,7 +31,11 @@ import { emptyTimeline, type Timeline } from "./timeline.ts";
 export function createRun(
   shell: Shell,
   first: Transaction,
-  { timeline = emptyTimeline, share }: { readonly timeline?: Timeline | undefined; readonly share?: Share | undefined },
+  {
+    timeline = emptyTimeline,
+    share,
+    origin,
+  }: { readonly timeline?: Timeline | undefined; readonly share?: Share | undefined; readonly origin?: Origin | undefined },
 ): Run {
   const ended = new AbortController();
   const run: Run = {
@@ -27,6 +43,7 @@ export function createRun(
     timeline,
     charged: notCharged,
     share,
+    origin,
     phaseSinceMs: shell.clock.monotonicMs(),
     view: first,
     mailbox: createMailbox<Envelope>(
@@ -91,13 +108,13 @@ function carryOut(shell: Shell, run: Run, effect: CoordinatorEffect, refuse: Ref
       break;
     case "send": {
       const { participantId, message } = effect;
-      logger.debug({ transaction: core.id, participant: participantId, phase: core.phase, kind: message.type }, "send");
+      logger.debug({ ...aboutOf(run), participant: participantId, phase: core.phase, kind: message.type }, "send");
       const part = core.parts.find((each) => each.participantId === participantId);
       const isPrepare = message.type === "prepare";
       const attempt = isPrepare ? message.attempt : (part?.decisionsSent ?? 0);
       if (attempt > 1) metrics.resent(message.type);
       note(shell, run, { type: isPrepare ? "prepare-sent" : "decision-sent", participantId, attempt });
-      sessions.send(participantId, message);
+      sessions.send(participantId, message, run.origin);
       break;
     }
     case "set-timer":
@@ -113,7 +130,7 @@ function carryOut(shell: Shell, run: Run, effect: CoordinatorEffect, refuse: Ref
     case "refuse":
       seldom.warn(
         core.id,
-        { transaction: core.id, phase: core.phase, reason: effect.reason },
+        { ...aboutOf(run), phase: core.phase, reason: effect.reason },
         "a message does not fit the transaction",
       );
       refuse?.(effect.reason, effect.code);
@@ -141,7 +158,7 @@ async function force(shell: Shell, run: Run, transaction: Transaction): Promise<
     if (written.ok) {
       const flushMs = Math.round(clock.monotonicMs() - startedMs);
       metrics.forced();
-      logger.debug({ transaction: transaction.id, phase: transaction.phase, flushMs }, "record forced");
+      logger.debug({ ...aboutOf(run), phase: transaction.phase, flushMs }, "record forced");
       return true;
     }
     if (written.error.type === "conflict") {
@@ -149,7 +166,7 @@ async function force(shell: Shell, run: Run, transaction: Transaction): Promise<
       return false;
     }
     const { cause } = written.error;
-    logger.error({ transaction: transaction.id, attempt, cause }, "the decision log cannot write; trying again");
+    logger.error({ ...aboutOf(run), attempt, cause }, "the decision log cannot write; trying again");
     cannotWrite(run);
     await pauseToWrite(shell, run, attempt);
   }

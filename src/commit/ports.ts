@@ -1,4 +1,5 @@
 import type { ParticipantId, RequestId, TransactionId } from "../kernel/ids.ts";
+import type { Origin } from "../kernel/origin.ts";
 import type { DurationMs, TimeMs } from "../kernel/time.ts";
 import type { StoreAge, StoreHealth, WriteResult } from "../kernel/write.ts";
 import type { Claim } from "./core/claim.ts";
@@ -145,6 +146,8 @@ export type Work = {
   readonly payload: Uint8Array;
   /** `ParticipantLog.id`: what is prepared belongs to this log, and no other may end it. */
   readonly logId: string;
+  /** The call that has led to this, for logs and traces. Undefined, if the coordinator does not tell, or nobody asks for this but the log. */
+  readonly origin?: Origin | undefined;
 };
 
 /** The work of a Prepare, and whose it is: the coordinator's id names its decision log. */
@@ -221,6 +224,9 @@ export type StreamEnd = {
   readonly violations?: readonly Violation[];
 };
 
+/** What a coordinator says, and on whose behalf. The protocol knows nothing of that. */
+export type Told = Numbered<CoordinatorMessage> & { readonly origin?: Origin | undefined };
+
 /** A way to one coordinator. */
 export interface ParticipantTransport {
   /** Names the coordinator in logs: its address. */
@@ -229,5 +235,5 @@ export interface ParticipantTransport {
    * Opens a stream: sends what `outgoing` yields, yields what comes. Ends or throws when the stream ends, for whatever reason, and
    * soon after `signal` aborts; the thrown error's message says why. A Refusal, if nothing changes by trying again soon.
    */
-  open(outgoing: AsyncIterable<Numbered<ParticipantMessage>>, signal: AbortSignal): AsyncIterable<Numbered<CoordinatorMessage>>;
+  open(outgoing: AsyncIterable<Numbered<ParticipantMessage>>, signal: AbortSignal): AsyncIterable<Told>;
 }

@@ -1,4 +1,5 @@
 import type { RequestId } from "../kernel/ids.ts";
+import { type Origin, originFields } from "../kernel/origin.ts";
 import type { RequestKey } from "../kernel/request-key.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
 import type { SeldomLog } from "../kernel/seldom.ts";
@@ -25,6 +26,8 @@ export type Run = {
   charged: Charged;
   /** Of the address that began it, while it is undecided. What was taken over belongs to nobody. */
   share: Share | undefined;
+  /** Of the call that was the last to bring it on. What was taken over has none. */
+  origin: Origin | undefined;
   /** When the phase of `view` began, on the monotonic clock. */
   phaseSinceMs: DurationMs;
   /** As others may see it: what was forced is durable. */
@@ -42,6 +45,9 @@ export type Run = {
   readonly ended: EndSignal<RunEnd>;
   readonly end: (why: RunEnd) => void;
 };
+
+/** What each log line about it says. */
+export const aboutOf = ({ core, origin }: Run) => ({ transaction: core.id, ...originFields(origin) });
 
 /** Why nothing more is done for a transaction here. "over": its end is in the log. */
 export type RunEnd = CoordinatorEnd | Extract<ExecuteFailure, { readonly type: "defect" }> | { readonly type: "over" };
@@ -74,8 +80,7 @@ export function post(surroundings: Surroundings, run: Run, event: Event, refuse?
   const posted = run.mailbox.post({ step, refuse }, refuse && mailboxBounds, eventBytes(event));
   if (posted) return;
   if (run.ended.reason?.type === "defect") refuse?.(defectText, "message");
-  else if (!run.ended.aborted)
-    surroundings.seldom.warn(run.core.id, { transaction: run.core.id, input: event.type }, "input lost");
+  else if (!run.ended.aborted) surroundings.seldom.warn(run.core.id, { ...aboutOf(run), input: event.type }, "input lost");
 }
 
 /** As far as a participant chooses them. */
@@ -87,10 +92,7 @@ const defectText =
 /** What nobody foresaw has happened to a step or its effects. This run ends and all the others go on. */
 export function endByDefect({ logger }: Environment, run: Run, error: unknown, dropped: readonly Envelope[]): void {
   const { id: transactionId } = run.core;
-  logger.error(
-    { transaction: transactionId, err: error },
-    "a defect: nothing more is done for this transaction before a restart",
-  );
+  logger.error({ ...aboutOf(run), err: error }, "a defect: nothing more is done for this transaction before a restart");
   run.end({ type: "defect", transactionId });
   for (const { refuse } of dropped) refuse?.(defectText, "message");
 }

@@ -2,6 +2,7 @@ import { assert } from "../kernel/assert.ts";
 import { backoffMs } from "../kernel/backoff.ts";
 import type { Clock } from "../kernel/clock.ts";
 import type { ParticipantId, TransactionId } from "../kernel/ids.ts";
+import { type Origin, originFields } from "../kernel/origin.ts";
 import { createSeldomLog } from "../kernel/seldom.ts";
 import type { DurationMs, TimeMs } from "../kernel/time.ts";
 import type { WriteResult } from "../kernel/write.ts";
@@ -35,7 +36,7 @@ import {
   sessionTimeoutMs,
 } from "./limits.ts";
 import { type CommitMetrics, noMetrics } from "./metrics.ts";
-import type { Claimed, DecisionLog, Fenced, Logger, ParticipantSession, StreamEnd, Trace } from "./ports.ts";
+import type { Claimed, DecisionLog, Fenced, Logger, ParticipantSession, StreamEnd, Told, Trace } from "./ports.ts";
 import { createQueue } from "./queue.ts";
 import { createRivalries } from "./rivalries.ts";
 import { createSent, type Sent } from "./sent.ts";
@@ -45,7 +46,7 @@ export interface Session {
   /** Messages in the order of the stream. The next one may come when this resolves. */
   receive(numbered: Numbered<ParticipantMessage>): Promise<void>;
   /** Ends when the session has ended. */
-  readonly outgoing: AsyncIterable<Numbered<CoordinatorMessage>>;
+  readonly outgoing: AsyncIterable<Told>;
   /** Why it ended. Set when `outgoing` ends. */
   readonly end: StreamEnd | undefined;
   /** The stream is gone. */
@@ -84,7 +85,7 @@ export interface Sessions {
   start(coordinator: Claimed, handler: SessionHandler): void;
   open(peer: string): Session;
   /** Lost if the participant has no session; the core sends it again when there is one. */
-  send(participantId: ParticipantId, message: PendingPrepare | Decision): void;
+  send(participantId: ParticipantId, message: PendingPrepare | Decision, origin?: Origin): void;
   /** Those that take new work. */
   readonly connected: ReadonlySet<ParticipantId>;
   /** Undefined: it has no session, and has had none since the start. */
@@ -132,9 +133,9 @@ type Open = {
   /** Decisions. */
   readonly told: Sent;
   /** Prepares that wait for credit. */
-  readonly waiting: Map<TransactionId, PendingPrepare>;
+  readonly waiting: Map<TransactionId, Due>;
   /** Prepares whose payload is being read. */
-  readonly reading: Map<TransactionId, PendingPrepare>;
+  readonly reading: Map<TransactionId, Due>;
   /** When something was heard last, to be shown; and, on the monotonic clock, to measure silence. */
   lastSeenAtMs: TimeMs;
   lastHeardMs: DurationMs;
@@ -143,9 +144,12 @@ type Open = {
   readonly ended: EndSignal<StreamEnd>;
   /** For a Prepare. */
   readonly hasRoom: () => boolean;
-  readonly emit: (message: CoordinatorMessage) => number | undefined;
+  readonly emit: (message: CoordinatorMessage, origin?: Origin) => number | undefined;
   readonly finish: (end: StreamEnd) => void;
 };
+
+/** A Prepare that is still to be sent. */
+type Due = { readonly prepare: PendingPrepare; readonly origin: Origin | undefined };
 
 export function createSessions(options: {
   readonly log: DecisionLog;
@@ -169,7 +173,7 @@ export function createSessions(options: {
   const closing = new AbortController();
 
   function open(peer: string): Session {
-    const queue = createQueue<Numbered<CoordinatorMessage>>(() => {
+    const queue = createQueue<Told>(() => {
       if (session.waiting.size > 0) sendWaiting(session);
     });
     const ending = new AbortController();
@@ -187,11 +191,12 @@ export function createSessions(options: {
       lastSequenceSeen: 0,
       ended: ending.signal,
       hasRoom: () => queue.bytes < outgoingPrepareBytesMax,
-      emit(message) {
+      emit(message, origin) {
         // A Prepare has waited for room, and is not sent again within a session: it must not be dropped.
         const isFull = queue.count >= outgoingCountMax || queue.bytes >= outgoingBytesMax;
         if (isFull && message.type !== "prepare") return undefined;
-        if (!queue.push({ sequence: sequence + 1, message }, messageBytes(message))) return undefined;
+        const told = origin === undefined ? { sequence: sequence + 1, message } : { sequence: sequence + 1, message, origin };
+        if (!queue.push(told, messageBytes(message))) return undefined;
         sequence += 1;
         return sequence;
       },
@@ -447,37 +452,39 @@ export function createSessions(options: {
     started?.handler.disconnected(participantId);
   }
 
-  function emitPrepare(session: Open, prepare: PendingPrepare): void {
-    if (prepare.payload === undefined) void emitStored(session, prepare);
-    else emitWhole(session, prepare, prepare.payload);
+  function emitPrepare(session: Open, due: Due): void {
+    const { payload } = due.prepare;
+    if (payload === undefined) void emitStored(session, due);
+    else emitWhole(session, due, payload);
   }
 
-  function emitWhole(session: Open, { deadlineMs, ...prepare }: PendingPrepare, payload: Uint8Array): void {
-    const sequence = session.emit({ ...prepare, payload, voteWithinMs: Math.max(0, deadlineMs - clock.nowMs()) });
+  function emitWhole(session: Open, { prepare: { deadlineMs, ...prepare }, origin }: Due, payload: Uint8Array): void {
+    const sequence = session.emit({ ...prepare, payload, voteWithinMs: Math.max(0, deadlineMs - clock.nowMs()) }, origin);
     if (sequence !== undefined) session.outstanding.add(prepare.transactionId, sequence);
   }
 
   /** Its payload is read when there is credit for it, so that no more are in memory than are under way. */
-  async function emitStored(session: Open, prepare: PendingPrepare): Promise<void> {
-    const { transactionId } = prepare;
-    session.reading.set(transactionId, prepare);
+  async function emitStored(session: Open, due: Due): Promise<void> {
+    const { transactionId } = due.prepare;
+    session.reading.set(transactionId, due);
     const payload = await log.payload(transactionId).catch((error: unknown) => {
-      logger.error({ transaction: transactionId, err: error }, "the decision log cannot be read: a Prepare is not sent");
+      const fields = { transaction: transactionId, ...originFields(due.origin), err: error };
+      logger.error(fields, "the decision log cannot be read: a Prepare is not sent");
     });
     // Not if it was decided meanwhile: a Prepare behind its decision would begin the work anew.
-    if (session.reading.get(transactionId) !== prepare) return;
+    if (session.reading.get(transactionId) !== due) return;
     session.reading.delete(transactionId);
-    if (payload) emitWhole(session, prepare, payload);
+    if (payload) emitWhole(session, due, payload);
     sendWaiting(session);
   }
 
   function sendWaiting(session: Open): void {
     if (session.ended.aborted) return;
-    for (const [transactionId, prepare] of session.waiting) {
+    for (const [transactionId, due] of session.waiting) {
       const isBusy = session.reading.size >= readingCountMax || !session.hasRoom();
       if (isBusy || session.outstanding.size + session.reading.size >= session.credit) return;
       session.waiting.delete(transactionId);
-      emitPrepare(session, prepare);
+      emitPrepare(session, due);
     }
   }
 
@@ -498,16 +505,16 @@ export function createSessions(options: {
     },
     open,
     connected,
-    send(participantId, message) {
+    send(participantId, message, origin) {
       const session = current.get(participantId);
       if (!session) return;
       if (message.type === "decision") {
         session.waiting.delete(message.transactionId);
         session.reading.delete(message.transactionId);
-        const sequence = session.emit(message);
+        const sequence = session.emit(message, origin);
         if (sequence !== undefined) session.told.add(message.transactionId, sequence);
       } else {
-        session.waiting.set(message.transactionId, message);
+        session.waiting.set(message.transactionId, { prepare: message, origin });
         sendWaiting(session);
       }
     },

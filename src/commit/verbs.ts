@@ -1,4 +1,5 @@
 import type { TransactionId } from "../kernel/ids.ts";
+import type { Origin } from "../kernel/origin.ts";
 import type { RequestKey } from "../kernel/request-key.ts";
 import type { Result } from "../kernel/result.ts";
 import type { DurationMs } from "../kernel/time.ts";
@@ -21,13 +22,19 @@ export type ExecuteRequest = {
   readonly requestedBy: string;
   /** Of whose share it takes. Nobody's, if it is not known. */
   readonly address?: string;
+  readonly origin?: Origin | undefined;
 };
 
 /** A transaction whose work is enlisted as it happens. */
 export type BeginRequest = Omit<ExecuteRequest, "enlistments"> & { readonly idleTimeoutMs: DurationMs };
 
 /** Who asks, and why. For the log, except where the verb keeps it. */
-export type Asked = { readonly reason: string; readonly requestedBy: string; readonly request: RequestKey | undefined };
+export type Asked = {
+  readonly reason: string;
+  readonly requestedBy: string;
+  readonly request: RequestKey | undefined;
+  readonly origin?: Origin | undefined;
+};
 
 export type ExecuteFailure =
   | { readonly type: "request-id-reused" }

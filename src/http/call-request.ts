@@ -1,6 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import type { JsonValue } from "@bufbuild/protobuf";
 import { type FieldViolation, invalidRequest } from "../rpc/errors.ts";
+import { originKeys } from "../rpc/origin-headers.ts";
 import { eventsType, jsonType, names, takes } from "./accept.ts";
 import { type CallFailure, failureWith } from "./call-failure.ts";
 import { type Problem, plainProblem, problemOf } from "./problem.ts";
@@ -84,16 +85,19 @@ const timeoutPattern = /^\d{1,8}[HMSmun]$/;
 /** What the call has besides its message. */
 export function callHeaders({ headers }: IncomingMessage): Readonly<Record<string, string>> | Refusal {
   const timeout = headers["grpc-timeout"];
-  const requestId = headers["x-request-id"];
   if (timeout !== undefined && (typeof timeout !== "string" || !timeoutPattern.test(timeout))) {
     const description = 'must be up to eight digits and a unit, H, M, S, m (ms), u or n, such as "1500m"';
     return { problem: invalidProblem([{ field: "Grpc-Timeout", description }]) };
   }
   return {
     ...(timeout !== undefined && { "grpc-timeout": timeout }),
-    ...(typeof requestId === "string" && /^[\x20-\x7e]{1,128}$/.test(requestId) && { "x-request-id": requestId }),
+    ...Object.fromEntries(originKeys.flatMap((key) => handedOn(key, headers[key]))),
   };
 }
+
+/** What cannot be a header is left out, as if it had not been sent; whether it can be used is for the called side to say. */
+const handedOn = (key: string, value: string | readonly string[] | undefined): readonly (readonly [string, string])[] =>
+  typeof value === "string" && /^[\x20-\x7e]{1,512}$/.test(value) ? [[key, value]] : [];
 
 export function invalidProblem(problems: readonly FieldViolation[]): Problem {
   const failure: CallFailure = failureWith(invalidRequest(problems));

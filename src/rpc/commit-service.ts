@@ -16,6 +16,7 @@ import {
 import type { Clock } from "../kernel/clock.ts";
 import type { ParticipantId, TransactionId } from "../kernel/ids.ts";
 import { progressIntervalMs } from "../kernel/limits.ts";
+import { keptOrigin } from "../kernel/origin.ts";
 import type { Result } from "../kernel/result.ts";
 import { stretchOf } from "../kernel/stretch.ts";
 import { firstCharacters } from "../kernel/text.ts";
@@ -121,6 +122,7 @@ export function createCommitService(dependencies: {
           reason: request.reason,
           requestedBy: request.requestedBy,
           address: addressOf(context.peer),
+          origin: keptOrigin(context.origin),
         };
         return answerOf(await driver.execute(transaction, signal, (id) => tellTransaction(context, id)), request);
       });
@@ -135,63 +137,70 @@ export function createCommitService(dependencies: {
         reason: request.reason,
         requestedBy: request.requestedBy,
         address: addressOf(context.peer),
+        origin: keptOrigin(context.origin),
       });
       return answerOf(begun, request);
     },
 
-    async enlistParticipant(request) {
+    async enlistParticipant(request, context) {
       const { participant } = request;
       if (participant === undefined) throw invalidField("participant", "value is required");
-      const asked = askedOf("concord.commit.v1.EnlistParticipantRequest", request);
+      const asked = askedOf("concord.commit.v1.EnlistParticipantRequest", request, context);
       return answerOf(await driver.enlist(request.transactionId as TransactionId, enlistmentOf(participant), asked), request);
     },
 
     async commitTransaction(request, context) {
-      const asked = askedOf("concord.commit.v1.CommitTransactionRequest", request);
+      const asked = askedOf("concord.commit.v1.CommitTransactionRequest", request, context);
       return withPatience(context, clock, Infinity, async ({ signal }) =>
         answerOf(await driver.commit(request.transactionId as TransactionId, asked, signal), request),
       );
     },
 
-    async abortTransaction(request) {
+    async abortTransaction(request, context) {
       return answerOf(
-        await driver.abort(request.transactionId as TransactionId, askedOf("concord.commit.v1.AbortTransactionRequest", request)),
+        await driver.abort(
+          request.transactionId as TransactionId,
+          askedOf("concord.commit.v1.AbortTransactionRequest", request, context),
+        ),
         request,
       );
     },
 
-    async retryTransaction(request) {
+    async retryTransaction(request, context) {
       return answerOf(
-        await driver.retry(request.transactionId as TransactionId, askedOf("concord.commit.v1.RetryTransactionRequest", request)),
+        await driver.retry(
+          request.transactionId as TransactionId,
+          askedOf("concord.commit.v1.RetryTransactionRequest", request, context),
+        ),
         request,
       );
     },
 
-    async resolveTransaction(request) {
+    async resolveTransaction(request, context) {
       const outcome = outcomeFromWire(request.outcome);
       return answerOf(
         await driver.resolve(
           request.transactionId as TransactionId,
           outcome,
-          askedOf("concord.commit.v1.ResolveTransactionRequest", request),
+          askedOf("concord.commit.v1.ResolveTransactionRequest", request, context),
         ),
         request,
       );
     },
 
-    async forgetTransaction(request) {
+    async forgetTransaction(request, context) {
       return answerOf(
         await driver.forget(
           request.transactionId as TransactionId,
-          askedOf("concord.commit.v1.ForgetTransactionRequest", request),
+          askedOf("concord.commit.v1.ForgetTransactionRequest", request, context),
         ),
         request,
       );
     },
 
-    async forgetParticipant(request) {
+    async forgetParticipant(request, context) {
       const participantId = request.participantId as ParticipantId;
-      const asked = askedOf("concord.commit.v1.ForgetParticipantRequest", request);
+      const asked = askedOf("concord.commit.v1.ForgetParticipantRequest", request, context);
       const forgotten = await driver.forgetParticipant(participantId, asked);
       if (!forgotten.ok) {
         throw forgotten.error.type === "participant-kept"
@@ -311,10 +320,11 @@ const unreadable = ({ violations }: InvalidMessage): Unreadable => ({
 
 type Mutation = { readonly requestId: string; readonly reason: string; readonly requestedBy: string };
 
-const askedOf = (typeName: string, request: Mutation): Asked => ({
+const askedOf = (typeName: string, request: Mutation, { origin }: RpcContext): Asked => ({
   reason: request.reason,
   requestedBy: request.requestedBy,
   request: requestKey(typeName, request),
+  origin: keptOrigin(origin),
 });
 
 const enlistmentOf = ({ participantId, payload }: wire.Enlistment): Enlistment => ({

@@ -3,7 +3,7 @@ import { ServerInterceptingCall, type ServerInterceptor } from "@grpc/grpc-js";
 import { type CallContext, type ServerMiddleware, Status } from "nice-grpc-common";
 import type { RichServerError } from "nice-grpc-error-details";
 import { assert } from "../kernel/assert.ts";
-import { requestIdPattern } from "../kernel/ids.ts";
+import { type Origin, originFields, usableCallId, usableTraceparent, usableTracestate } from "../kernel/origin.ts";
 import type { TimeMs } from "../kernel/time.ts";
 import { StorageUnavailableError } from "../kernel/write.ts";
 import type { Logger } from "../runtime/logger.ts";
@@ -12,6 +12,7 @@ import { peerText } from "./address.ts";
 import type { Calls } from "./calls.ts";
 import { overloaded, toServerError } from "./errors.ts";
 import { isLongPoll } from "./long-polls.ts";
+import { requestIdKey, traceparentKey, tracestateKey } from "./origin-headers.ts";
 import type { Pace } from "./pace.ts";
 import { InvalidMessage } from "./validation.ts";
 
@@ -20,12 +21,17 @@ export type RpcContext = {
   /** When the caller stops waiting; unknown if it set no deadline. The call's `signal` aborts then too. */
   readonly deadlineMs: TimeMs | undefined;
   readonly log: CallLog;
+  /** To be handed on to whatever the call causes. */
+  readonly origin: Origin;
 };
 
 type Level = "debug" | "info" | "warn" | "error";
 
-/** Puts the call's id and its peer on each line. A child logger would be made for every call; most calls log one line or none. */
-export class CallLog {
+/**
+ * Puts the call's id and its peer on each line. A child logger would be made for every call; most calls log one line or none. It is the origin
+ * of what the call causes, too: headers are looked at when somebody asks for them.
+ */
+export class CallLog implements Origin {
   readonly #logger: Logger;
   readonly #context: CallContext;
   #id: string | undefined;
@@ -36,9 +42,17 @@ export class CallLog {
   }
 
   /** From the `x-request-id` header, else made here. On each log line of the call, and in the trailer of a failed one. */
-  get id(): string {
-    this.#id ??= usableId(this.#context.metadata.get(requestIdKey)) ?? randomUUID();
+  get requestId(): string {
+    this.#id ??= usableCallId(this.#context.metadata.get(requestIdKey)) ?? randomUUID();
     return this.#id;
+  }
+
+  get traceparent(): string | undefined {
+    return usableTraceparent(this.#context.metadata.get(traceparentKey));
+  }
+
+  get tracestate(): string | undefined {
+    return this.traceparent === undefined ? undefined : usableTracestate(this.#context.metadata.get(tracestateKey));
   }
 
   debug(fields: object, message: string): void {
@@ -59,16 +73,12 @@ export class CallLog {
 
   #write(level: Level, fields: object, message: string): void {
     if (this.#logger.isLevelEnabled(level)) {
-      this.#logger[level]({ request: this.id, peer: this.#context.peer, ...fields }, message);
+      this.#logger[level]({ ...originFields(this), peer: this.#context.peer, ...fields }, message);
     }
   }
 }
 
-/** It is on many lines, and goes back in a trailer. */
-const usableId = (id: string | undefined): string | undefined => (id && requestIdPattern.test(id) ? id : undefined);
-
 const deadlineKey = "concord-deadline-ms";
-const requestIdKey = "x-request-id";
 
 /** nice-grpc hides the deadline; this hands it on as a header, over whatever the caller may have sent under that name. */
 export const deadlineInterceptor: ServerInterceptor = (_method, call) =>
@@ -103,7 +113,7 @@ export function createContextMiddleware(
       const lasts = call.requestStream || call.responseStream || isLongPoll(call.method.path);
       const unary = lasts ? undefined : cutOffFor(callerSignal);
       const signal = unary?.signal ?? AbortSignal.any([callerSignal, leaving]);
-      const extended: CallContext & RpcContext = Object.assign(context, { deadlineMs, log, signal });
+      const extended: CallContext & RpcContext = Object.assign(context, { deadlineMs, log, origin: log, signal });
       const leave = enter(unary);
       const work = loop.enter({ rpc: call.method.path, peer: context.peer });
       try {
@@ -128,7 +138,7 @@ export function createContextMiddleware(
           throw error;
         }
         const status = toServerError(leaving.aborted && isAbortError(error) ? leaving.reason : error);
-        context.trailer.set(requestIdKey, log.id);
+        context.trailer.set(requestIdKey, log.requestId);
         const fields = { rpc: call.method.path, code: Status[status.code], ms: elapsed(startedMs) };
         if (status.code === Status.INTERNAL) log.error({ ...fields, err: error }, "call failed: a defect");
         else if (error instanceof StorageUnavailableError)

@@ -11,7 +11,7 @@ import {
   type VoteValue,
 } from "../commit/core/types.ts";
 import type { Owed } from "../commit/owed.ts";
-import type { Coordinator } from "../commit/ports.ts";
+import type { Coordinator, Told } from "../commit/ports.ts";
 import type { KnownParticipant } from "../commit/sessions.ts";
 import type { TimelineEntry } from "../commit/timeline.ts";
 import * as wire from "../gen/concord/commit/v1/transaction.ts";
@@ -20,8 +20,10 @@ import type {
   ParticipateRequest,
   ParticipateResponse,
   Claim as WireClaim,
+  Origin as WireOrigin,
 } from "../gen/concord/commit/v1/two_phase_commit.ts";
 import type { ParticipantId, TransactionId } from "../kernel/ids.ts";
+import { type Origin, usableCallId, usableTraceparent, usableTracestate } from "../kernel/origin.ts";
 import type { TimeMs } from "../kernel/time.ts";
 import { durationMs, durationToWire } from "./duration.ts";
 import { invalidField } from "./errors.ts";
@@ -180,11 +182,14 @@ function participantBody(message: ParticipantMessage): Pick<DeepPartial<Particip
 }
 
 /** For the coordinator's side of the stream. */
-export function coordinatorMessageToWire({ sequence, message }: Numbered<CoordinatorMessage>): DeepPartial<ParticipateResponse> {
-  return { sequence: BigInt(sequence), ...coordinatorBody(message) };
+export function coordinatorMessageToWire({ sequence, message, origin }: Told): DeepPartial<ParticipateResponse> {
+  return { sequence: BigInt(sequence), ...coordinatorBody(message, origin) };
 }
 
-function coordinatorBody(message: CoordinatorMessage): Pick<DeepPartial<ParticipateResponse>, "body"> {
+function coordinatorBody(
+  message: CoordinatorMessage,
+  origin: Origin | undefined,
+): Pick<DeepPartial<ParticipateResponse>, "body"> {
   switch (message.type) {
     case "welcome":
       return {
@@ -212,6 +217,7 @@ function coordinatorBody(message: CoordinatorMessage): Pick<DeepPartial<Particip
             voteWithin: durationToWire(message.voteWithinMs),
             onePhase: message.onePhase,
             coordinatorEpoch: BigInt(message.coordinatorEpoch),
+            ...(origin && { origin: originToWire(origin) }),
           },
         },
       };
@@ -224,6 +230,7 @@ function coordinatorBody(message: CoordinatorMessage): Pick<DeepPartial<Particip
             outcome: outcomes[message.outcome],
             coordinatorEpoch: BigInt(message.coordinatorEpoch),
             inReply: message.inReply,
+            ...(origin && { origin: originToWire(origin) }),
           },
         },
       };
@@ -282,8 +289,10 @@ function participantMessage(body: ParticipateRequest["body"]): ParticipantMessag
   }
 }
 
-export function coordinatorMessageFromWire({ sequence, body }: ParticipateResponse): Numbered<CoordinatorMessage> {
-  return { sequence: countFromWire(sequence), message: coordinatorMessage(body) };
+export function coordinatorMessageFromWire({ sequence, body }: ParticipateResponse): Told {
+  const numbered = { sequence: countFromWire(sequence), message: coordinatorMessage(body) };
+  const origin = body?.$case === "prepare" || body?.$case === "decision" ? originFromWire(body.value.origin) : undefined;
+  return origin === undefined ? numbered : { ...numbered, origin };
 }
 
 function coordinatorMessage(body: ParticipateResponse["body"]): CoordinatorMessage {
@@ -307,14 +316,18 @@ function coordinatorMessage(body: ParticipateResponse["body"]): CoordinatorMessa
         sessionTimeoutMs,
       };
     }
-    case "prepare":
+    case "prepare": {
+      const { transactionId, attempt, payload, voteWithin, onePhase, coordinatorEpoch } = body.value;
       return {
         type: "prepare",
-        ...body.value,
-        transactionId: body.value.transactionId as TransactionId,
-        voteWithinMs: durationMs(body.value.voteWithin) ?? 0,
-        coordinatorEpoch: countFromWire(body.value.coordinatorEpoch),
+        transactionId: transactionId as TransactionId,
+        attempt,
+        payload,
+        voteWithinMs: durationMs(voteWithin) ?? 0,
+        onePhase,
+        coordinatorEpoch: countFromWire(coordinatorEpoch),
       };
+    }
     case "decision": {
       const outcome = keyOf(outcomes, body.value.outcome);
       if (outcome === undefined) return unreadable("decision.outcome");
@@ -336,6 +349,16 @@ function coordinatorMessage(body: ParticipateResponse["body"]): CoordinatorMessa
     case undefined:
       return unknownKind;
   }
+}
+
+const originToWire = ({ requestId, traceparent = "", tracestate = "" }: Origin) => ({ requestId, traceparent, tracestate });
+
+/** Nothing, if it names no call in a way that can be used. */
+function originFromWire(origin: WireOrigin | undefined): Origin | undefined {
+  const requestId = usableCallId(origin?.requestId);
+  if (origin === undefined || requestId === undefined) return undefined;
+  const traceparent = usableTraceparent(origin.traceparent);
+  return traceparent === undefined ? { requestId } : { requestId, traceparent, tracestate: usableTracestate(origin.tracestate) };
 }
 
 const claimToWire = ({ epoch, id }: Claim): WireClaim => ({ epoch: BigInt(epoch), id });

@@ -1,30 +1,34 @@
 import type { CallContext } from "nice-grpc-common";
 import type { RuleId } from "../kernel/ids.ts";
+import { originFields, usableCallId } from "../kernel/origin.ts";
 import { createSeldomLog } from "../kernel/seldom.ts";
 import type { DurationMs } from "../kernel/time.ts";
 import type { Verdict } from "../predicate/core/types.ts";
 import type { Logger } from "../runtime/logger.ts";
 import type { RpcContext } from "./context.ts";
 
-type Call = Pick<CallContext, "peer"> & Pick<RpcContext, "log">;
+type Call = Pick<CallContext, "peer"> & Pick<RpcContext, "origin">;
 
 /** Rules that one line names. Whoever needs all of them reads the verdict log. */
 const rulesNamedMax = 10;
 
-const callOf = ({ log, peer }: Call) => ({ request: log.id, peer });
+const callOf = ({ origin, peer }: Call) => ({ ...originFields(origin), peer });
 
 /** A rule that cannot be evaluated denies whatever it applies to: one line of a rule in a minute. */
 export function createFailureLog(logger: Logger, monotonicMs: () => DurationMs) {
   const seldom = createSeldomLog(logger, monotonicMs);
-  return (verdicts: readonly Verdict[], call: Call): void => {
+  /** `callIds`: of each verdict, as far as other calls wait for it. */
+  return (verdicts: readonly Verdict[], call: Call, callIds: readonly string[] = []): void => {
     const warned = new Set<RuleId>();
-    for (const verdict of verdicts) {
+    for (const [index, verdict] of verdicts.entries()) {
       if (verdict.type !== "rule-denied") continue;
       for (const { ruleId, message, evaluationFailed } of verdict.violations) {
         if (!evaluationFailed || warned.has(ruleId)) continue;
         warned.add(ruleId);
         const { ruleSetRevision } = verdict;
-        seldom.warn(ruleId, { ...callOf(call), rule: ruleId, ruleSetRevision, why: message }, "rule failed, and denies");
+        const request = usableCallId(callIds[index]) ?? call.origin.requestId;
+        const fields = { ...callOf(call), request, rule: ruleId, ruleSetRevision, why: message };
+        seldom.warn(ruleId, fields, "rule failed, and denies");
       }
     }
   };

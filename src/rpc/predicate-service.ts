@@ -32,14 +32,14 @@ export function createPredicateService(dependencies: {
 
   async function judged(
     questions: readonly Question[],
-    options: { readonly promptOnly: boolean; readonly minRevision: bigint },
+    options: { readonly promptOnly: boolean; readonly minRevision: bigint; readonly callIds?: readonly string[] },
     context: CallContext & RpcContext,
   ) {
     const { peer: caller, signal } = context;
     const minRevision = Number(options.minRevision);
     const outcome = await engine.check(questions, { caller, signal, promptOnly: options.promptOnly, minRevision });
     if (!outcome.ok) throw judgeError(outcome.error);
-    warnOfFailures(outcome.value, context);
+    warnOfFailures(outcome.value, context, options.callIds);
     return verdictsToWire(outcome.value);
   }
 

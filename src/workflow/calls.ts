@@ -1,4 +1,5 @@
 import type { RequestId, TransactionId, WorkflowId } from "../kernel/ids.ts";
+import type { Origin } from "../kernel/origin.ts";
 import type { RequestKey } from "../kernel/request-key.ts";
 import { err, type Result } from "../kernel/result.ts";
 import type { TimeMs } from "../kernel/time.ts";
@@ -11,6 +12,7 @@ export type Caller = {
   readonly deadlineMs?: TimeMs | undefined;
   /** Told once, if a transaction carries its move: so that it can ask after it, should it get no answer. */
   readonly onBegun?: (transactionId: TransactionId) => void;
+  readonly origin?: Origin | undefined;
 };
 
 /** One run of a request, for all who wait for it. */
@@ -20,6 +22,8 @@ export type Call = {
   /** When the first of them stops to wait. */
   readonly deadlineMs: TimeMs | undefined;
   readonly begun: (transactionId: TransactionId) => void;
+  /** Of the first of them. */
+  readonly origin: Origin | undefined;
 };
 
 type UnderWay = {
@@ -38,7 +42,7 @@ export function createCalls() {
 
   function begin(
     digest: string,
-    deadlineMs: TimeMs | undefined,
+    { deadlineMs, origin }: Caller,
     run: (call: Call) => Promise<Result<unknown, unknown>>,
   ): UnderWay {
     const left = new AbortController();
@@ -47,7 +51,7 @@ export function createCalls() {
       underWay.transactionId = transactionId;
       begun.resolve(transactionId);
     };
-    const answer = Promise.resolve({ signal: left.signal, deadlineMs, begun: tell }).then(run);
+    const answer = Promise.resolve({ signal: left.signal, deadlineMs, begun: tell, origin }).then(run);
     const underWay: UnderWay = { digest, callers: 0, transactionId: undefined, begun, left, answer };
     return underWay;
   }
@@ -60,7 +64,7 @@ export function createCalls() {
     ): Promise<Result<T, E | ManagerError>> {
       const first = request && byRequest.get(request.id);
       if (first && first.digest !== request.digest) return err({ type: "request-id-reused", requestId: request.id });
-      const underWay = first ?? begin(request?.digest ?? "", caller.deadlineMs, run);
+      const underWay = first ?? begin(request?.digest ?? "", caller, run);
       if (request) byRequest.set(request.id, underWay);
       underWay.callers += 1;
       const { onBegun } = caller;

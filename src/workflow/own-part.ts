@@ -1,4 +1,5 @@
 import type { ParticipantId, TransactionId, WorkflowId } from "../kernel/ids.ts";
+import type { Origin } from "../kernel/origin.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
 import type { DurationMs, TimeMs } from "../kernel/time.ts";
 import { type Answer, type Attempts, earlierAnswers, type Moves, subjectOf } from "./attempt.ts";
@@ -25,6 +26,7 @@ export type WantedMoves = {
   readonly participantIds: readonly ParticipantId[];
   readonly deadlineMs: TimeMs;
   readonly begun: (transactionId: TransactionId) => void;
+  readonly origin: Origin | undefined;
   /** The one transaction that may carry it. */
   transactionId: TransactionId | undefined;
   /** Why this manager voted to abort, if it did: a better answer than "aborted". */
@@ -91,6 +93,7 @@ export function createOwnPart(
         participantIds: participantsOf(together),
         deadlineMs,
         begun,
+        origin: call.origin,
         transactionId: undefined,
         refusal: undefined,
         ending: Promise.withResolvers(),
@@ -105,6 +108,7 @@ export function createOwnPart(
           requestedBy: moves.requestedBy,
           onBegun: begun,
           signal: call.signal,
+          origin: call.origin,
         });
         if (!answer.ok) return err(failure(answer.error, workflowId, asked.transactionId));
         const { transactionId, outcome, abortReason, refusals } = answer.value;

@@ -1,5 +1,6 @@
 import { assert } from "../kernel/assert.ts";
 import type { ParticipantId, TransactionId } from "../kernel/ids.ts";
+import type { Origin } from "../kernel/origin.ts";
 import { err, type Result } from "../kernel/result.ts";
 import type { TimeMs } from "../kernel/time.ts";
 import type { WriteFailure } from "../kernel/write.ts";
@@ -31,6 +32,7 @@ export function createWorkflowParticipant(
       readonly payload: Uint8Array;
       readonly coordinatorId: string;
       readonly coordinatorEpoch: number;
+      readonly origin?: Origin | undefined;
     }) {
       const { transactionId, coordinatorId, coordinatorEpoch } = work;
       const wanted = ownPart.take(transactionId, work.payload);
@@ -44,7 +46,8 @@ export function createWorkflowParticipant(
       const earlier = await earlierAnswers(dependencies, moves);
       if (earlier !== undefined) return refuse("the request was carried out already");
       const transaction = { transactionId, participantIds };
-      const asker = { signal: never, deadlineMs };
+      // By way of the coordinator, if it tells.
+      const asker = { signal: never, deadlineMs, origin: work.origin ?? wanted.origin };
       const prepared = await judgeAndWrite(dependencies, moves, transaction, asker, async (judged) => {
         const preparedAtMs = environment.nowMs();
         const promised = { transactionId, coordinatorId, coordinatorEpoch, preparedAtMs, deadlineMs };

@@ -1,6 +1,7 @@
 import type { ParticipantId, RequestId, TransactionId, WorkflowId } from "../kernel/ids.ts";
 import type { JsonObject } from "../kernel/json.ts";
 import type { WorkflowState } from "../kernel/lifecycle.ts";
+import type { Origin } from "../kernel/origin.ts";
 import type { Range } from "../kernel/range.ts";
 import type { RequestKey } from "../kernel/request-key.ts";
 import type { Result } from "../kernel/result.ts";
@@ -403,6 +404,7 @@ export type Asker = {
   readonly signal: AbortSignal;
   /** An answer after this is of no use. */
   readonly deadlineMs?: TimeMs | undefined;
+  readonly origin?: Origin | undefined;
 };
 
 export type PredicateFailure =
@@ -446,6 +448,7 @@ export interface TransactionClient {
     readonly onBegun: (transactionId: TransactionId) => void;
     /** When it aborts, so does what is not decided. */
     readonly signal: AbortSignal;
+    readonly origin?: Origin | undefined;
   }): Promise<Result<TransactionAnswer, TransactionFailure>>;
 }
 

@@ -1,20 +1,24 @@
 import type { TransactionId } from "../../kernel/ids.ts";
+import type { Origin } from "../../kernel/origin.ts";
 import type { DurationMs } from "../../kernel/time.ts";
 import type { InDoubt } from "../core/messages.ts";
 import { isInDoubt, loadTransaction, stepParticipant } from "../core/participant.ts";
 import type { ParticipantInput, ParticipantRecord, ParticipantTransaction } from "../core/participant-step.ts";
 import { mailboxBounds, preparedPayloadBytesMax, storageBackoff, volatileVoteCountMax } from "../limits.ts";
 import { createMailbox } from "../mailbox.ts";
-import { type Box, type Envelope, isIdle } from "./box.ts";
+import { aboutOf, type Box, type Envelope, isIdle } from "./box.ts";
 import { carryOut, type Surroundings } from "./effects.ts";
 import type { Link } from "./link.ts";
 import { untilDone } from "./until-done.ts";
+
+/** Who has sent what brings an input, in which message, and on whose behalf. */
+export type Sender = { readonly link: Link; readonly sequence: number; readonly origin?: Origin | undefined };
 
 /** The transactions that are in memory, each with a mailbox: its inputs are handled one by one, and no other waits for them. */
 export interface Boxes {
   readonly count: number;
   /** What comes over a link can be lost when too much waits; what the resource says cannot. */
-  post(transactionId: TransactionId, input: ParticipantInput, from?: { readonly link: Link; readonly sequence: number }): void;
+  post(transactionId: TransactionId, input: ParticipantInput, from?: Sender): void;
   /** What the log has kept of a transaction that is prepared. */
   load(record: ParticipantRecord): void;
   get(transactionId: TransactionId): ParticipantTransaction | undefined;
@@ -63,6 +67,7 @@ export function createBoxes(surroundings: Surroundings): Boxes {
       loaded: false,
       hasPayload: true,
       link: undefined,
+      origin: undefined,
       busy: false,
       broken: false,
       quietSinceMs: Number.NEGATIVE_INFINITY,
@@ -78,7 +83,7 @@ export function createBoxes(surroundings: Surroundings): Boxes {
       return;
     }
     const posted = box.mailbox.post({ input, refuse }, refuse && mailboxBounds, inputBytes(input));
-    if (!posted) seldom.warn(box.transactionId, { transaction: box.transactionId, input: input.type }, "input lost");
+    if (!posted) seldom.warn(box.transactionId, { ...aboutOf(box, participantId), input: input.type }, "input lost");
   }
 
   async function handle(box: Box, { input, refuse }: Envelope): Promise<void> {
@@ -88,7 +93,7 @@ export function createBoxes(surroundings: Surroundings): Boxes {
       box.loaded = true;
       box.hasPayload = true;
       const failure = "the participant log cannot be read";
-      const record = await untilDone(surroundings, box.transactionId, failure, storageBackoff, () => log.get(box.transactionId));
+      const record = await untilDone(surroundings, box, failure, storageBackoff, () => log.get(box.transactionId));
       if (signal.aborted) return;
       // What the resource was asked before goes on to its answer.
       if (box.transaction === undefined || isInDoubt(box.transaction)) box.transaction = record && loadTransaction(record);
@@ -108,13 +113,12 @@ export function createBoxes(surroundings: Surroundings): Boxes {
 
   /** A defect is a crash of this transaction alone: its record stays as it is, and a restart recovers it. The others go on. */
   function onDefect(box: Box, error: unknown, dropped: readonly Envelope[]): void {
-    const { transactionId } = box;
     box.broken = true;
     box.cancelVoteTimer();
     // Whatever else is forgotten, this is not: it would be taken for new.
-    volatile.delete(transactionId);
+    volatile.delete(box.transactionId);
     logger.error(
-      { transaction: transactionId, participant: participantId, err: error },
+      { ...aboutOf(box, participantId), err: error },
       "a defect: nothing more is done for this transaction before a restart",
     );
     for (const { refuse } of dropped) refuse?.(defectText);
@@ -149,7 +153,10 @@ export function createBoxes(surroundings: Surroundings): Boxes {
     },
     post(transactionId, input, from) {
       const box = boxOf(transactionId);
-      if (from) box.link = from.link;
+      if (from) {
+        box.link = from.link;
+        box.origin = from.origin ?? box.origin;
+      }
       post(box, input, from && ((reason) => from.link.nack(from.sequence, reason)));
     },
     load(record) {

@@ -7,7 +7,7 @@ import { participantEvent } from "../core/trace.ts";
 import { promiseOrEnd } from "../ends.ts";
 import { reasonLengthMax, resourceBackoff, storageBackoff } from "../limits.ts";
 import type { ParticipantLog, PrepareWork, Resource } from "../ports.ts";
-import type { Box, Envelope } from "./box.ts";
+import { aboutOf, type Box, type Envelope, type Subject } from "./box.ts";
 import type { Context } from "./context.ts";
 import { isLeaving, leavingReason } from "./link.ts";
 import { untilDone } from "./until-done.ts";
@@ -37,23 +37,21 @@ export async function carryOut(
 ): Promise<void> {
   const { participantId, instanceId, logger, seldom, log, trace } = surroundings;
   const { transactionId } = box;
-  const fields = { transaction: transactionId, participant: participantId };
+  const fields = aboutOf(box, participantId);
   switch (effect.type) {
     case "resource-prepare":
       startPrepare(surroundings, box, effect, post);
       return;
     case "resource-commit":
       logger.info({ ...fields, decision: "committed" }, "committing");
-      void commitResource(surroundings, transactionId, effect.payload).then((input) => input && post(input));
+      void commitResource(surroundings, box, effect.payload).then((input) => input && post(input));
       return;
     case "resource-abort":
       logger.info({ ...fields, decision: "aborted" }, "aborting");
-      await abortResource(surroundings, transactionId, effect.payload);
+      await abortResource(surroundings, box, effect.payload);
       return;
     case "persist":
-      await untilDone(surroundings, transactionId, "the participant log cannot write", storageBackoff, () =>
-        log.persist(effect.record),
-      );
+      await untilDone(surroundings, box, "the participant log cannot write", storageBackoff, () => log.persist(effect.record));
       return;
     case "trace":
       trace?.(participantEvent(effect, participantId, instanceId));
@@ -75,12 +73,13 @@ export async function carryOut(
 /** How the resource has answered. Nothing if the participant closes before. */
 async function commitResource(
   surroundings: Surroundings,
-  transactionId: TransactionId,
+  { transactionId, origin }: Subject,
   payload: Uint8Array,
 ): Promise<ParticipantInput | undefined> {
   const { clock, log, resource } = surroundings;
-  const answered = await untilDone(surroundings, transactionId, "the resource cannot commit", resourceBackoff, async () => ({
-    promise: await resource.commit({ transactionId, payload, logId: log.id }),
+  const about = { transactionId, origin };
+  const answered = await untilDone(surroundings, about, "the resource cannot commit", resourceBackoff, async () => ({
+    promise: await resource.commit({ ...about, payload, logId: log.id }),
   }));
   if (!answered) return undefined;
   const nowMs = clock.nowMs();
@@ -92,19 +91,20 @@ async function commitResource(
 /** Undoes what a transaction may have prepared, also without a box. */
 export async function abortResource(
   surroundings: Pick<Surroundings, "log" | "resource" | keyof Context>,
-  transactionId: TransactionId,
+  { transactionId, origin }: Subject,
   payload: Uint8Array,
 ): Promise<void> {
   const { log, resource } = surroundings;
-  await untilDone(surroundings, transactionId, "the resource cannot abort", resourceBackoff, () =>
-    resource.abort({ transactionId, payload, logId: log.id }),
+  const about = { transactionId, origin };
+  await untilDone(surroundings, about, "the resource cannot abort", resourceBackoff, () =>
+    resource.abort({ ...about, payload, logId: log.id }),
   );
 }
 
 async function tell(surroundings: Surroundings, box: Box, message: Vote | DecisionAck | Inquiry): Promise<void> {
   const { participantId, logger, onStep, send } = surroundings;
   const { transactionId } = box;
-  const fields = { transaction: transactionId, participant: participantId };
+  const fields = aboutOf(box, participantId);
   switch (message.type) {
     case "vote":
       box.cancelVoteTimer();
@@ -133,7 +133,7 @@ function startPrepare(
   post: (input: ParticipantInput) => void,
 ): void {
   const { participantId, clock, logger, log, signal } = surroundings;
-  const { transactionId } = box;
+  const { transactionId, origin } = box;
   const { payload, voteWithinMs, coordinatorId, coordinatorEpoch } = asked;
   if (box.link && isLeaving(box.link)) {
     post({ type: "resource-voted", vote: { value: "abort", reason: leavingReason }, nowMs: clock.nowMs() });
@@ -142,24 +142,23 @@ function startPrepare(
   const startedMs = clock.monotonicMs();
   const reason = `not prepared within ${voteWithinMs} ms`;
   box.cancelVoteTimer = clock.setTimer(voteWithinMs, () => post({ type: "unilateral-abort", reason, nowMs: clock.nowMs() }));
-  const work = { transactionId, payload, logId: log.id, voteWithinMs, coordinatorId, coordinatorEpoch };
+  const work = { transactionId, payload, logId: log.id, voteWithinMs, coordinatorId, coordinatorEpoch, origin };
   void promiseOrEnd(signal, prepareResource(surroundings, work)).then((vote) => {
     if (!("value" in vote)) return;
     box.cancelVoteTimer();
     const tookMs = Math.round(clock.monotonicMs() - startedMs);
-    logger.info({ transaction: transactionId, participant: participantId, vote: vote.value, tookMs }, "resource prepared");
+    logger.info({ ...aboutOf(box, participantId), vote: vote.value, tookMs }, "resource prepared");
     post({ type: "resource-voted", vote, nowMs: clock.nowMs() });
   });
 }
 
 async function prepareResource(surroundings: Surroundings, work: PrepareWork): Promise<ResourceVote> {
   const { participantId, logger, resource } = surroundings;
-  const { transactionId, payload } = work;
   try {
     return await resource.prepare(work);
   } catch (error) {
-    logger.warn({ transaction: transactionId, participant: participantId, err: error }, "the resource failed to prepare");
-    await abortResource(surroundings, transactionId, payload);
+    logger.warn({ ...aboutOf(work, participantId), err: error }, "the resource failed to prepare");
+    await abortResource(surroundings, work, work.payload);
     return { value: "abort", reason: `prepare failed: ${error instanceof Error ? error.message : String(error)}` };
   }
 }

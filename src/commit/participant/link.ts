@@ -15,7 +15,7 @@ import {
   refusedBackoff,
   welcomeTimeoutMs,
 } from "../limits.ts";
-import type { Coordinator, ParticipantTransport } from "../ports.ts";
+import type { Coordinator, ParticipantTransport, Told } from "../ports.ts";
 import { createQueue, type Queue } from "../queue.ts";
 import type { Context } from "./context.ts";
 import { describeEnd, type End } from "./end.ts";
@@ -66,6 +66,9 @@ type Session = {
   reconnectAfterMs: DurationMs | undefined;
 };
 
+/** What is to be done, and on whose behalf. */
+export type Instruction = Numbered<Prepare | Decision> & Pick<Told, "origin">;
+
 /** Who acts on what a coordinator says. */
 export interface LinkHandler {
   /** What Hello asks about: all that is in doubt, of this coordinator if it is known already. */
@@ -74,7 +77,7 @@ export interface LinkHandler {
   admit(coordinatorId: string, claims: readonly Claim[]): Promise<Result<void, Claim>>;
   /** `asked` is what Hello asked about. */
   welcomed(coordinator: Coordinator, asked: readonly InDoubt[]): void;
-  message(link: Link, coordinator: Coordinator, numbered: Numbered<Prepare | Decision>): void;
+  message(link: Link, coordinator: Coordinator, told: Instruction): void;
 }
 
 /** True while there is a session: what is sent now is heard. */
@@ -198,11 +201,11 @@ export function createLink(
         inDoubt: asked,
         prepareCredit,
       });
-      for await (const { sequence, message } of transport.open(outgoing.items, sessionEnding.signal)) {
+      for await (const { sequence, message, origin } of transport.open(outgoing.items, sessionEnding.signal)) {
         session.lastHeardMs = clock.monotonicMs();
         session.lastSequenceSeen = sequence;
         if (message.type !== "welcome") {
-          onMessage(session, sequence, message);
+          onMessage(session, { sequence, origin }, message);
         } else if (state.type === "greeting") {
           stopTimer();
           stopTimer = startBeating(session, message);
@@ -251,12 +254,16 @@ export function createLink(
     return true;
   }
 
-  function onMessage(session: Session, sequence: number, message: Exclude<CoordinatorMessage, { type: "welcome" }>): void {
+  function onMessage(
+    session: Session,
+    { sequence, origin }: Omit<Told, "message">,
+    message: Exclude<CoordinatorMessage, { type: "welcome" }>,
+  ): void {
     switch (message.type) {
       case "prepare":
       case "decision":
         if (!coordinator || state.type === "greeting") link.nack(sequence, "the first message must be Welcome");
-        else if (isOpen(link)) handler.message(link, coordinator, { sequence, message });
+        else if (isOpen(link)) handler.message(link, coordinator, { sequence, message, origin });
         break;
       case "heartbeat":
         break;

@@ -1,9 +1,10 @@
 import { assert } from "../../kernel/assert.ts";
 import type { Clock } from "../../kernel/clock.ts";
 import type { ParticipantId, TransactionId } from "../../kernel/ids.ts";
+import { originFields } from "../../kernel/origin.ts";
 import { createSeldomLog } from "../../kernel/seldom.ts";
 import type { DurationMs } from "../../kernel/time.ts";
-import type { Decision, InDoubt, Numbered, Prepare } from "../core/messages.ts";
+import type { InDoubt } from "../core/messages.ts";
 import { participantEvent } from "../core/trace.ts";
 
 import { pause } from "../ends.ts";
@@ -16,7 +17,7 @@ import type { ParticipantStepName } from "./effects.ts";
 import type { End } from "./end.ts";
 import { createEpochs } from "./epochs.ts";
 import { inquireRegularly } from "./inquiries.ts";
-import { createLink, isOpen, type Link, type LinkHandler } from "./link.ts";
+import { createLink, type Instruction, isOpen, type Link, type LinkHandler } from "./link.ts";
 import { purgeRegularly } from "./purge.ts";
 import { reconcile } from "./reconcile.ts";
 import type { Refusal } from "./refusal.ts";
@@ -121,18 +122,18 @@ export function createParticipant(options: ParticipantOptions): Participant {
     );
   }
 
-  function onMessage(link: Link, { coordinatorId }: Coordinator, { sequence, message }: Numbered<Prepare | Decision>): void {
+  function onMessage(link: Link, { coordinatorId }: Coordinator, { sequence, message, origin }: Instruction): void {
     const { transactionId } = message;
-    const fields = { transaction: transactionId, participant: participantId };
+    const fields = { transaction: transactionId, participant: participantId, ...originFields(origin) };
     const from = { coordinatorId, epochSeen: epochs.largest(coordinatorId) };
     const nowMs = clock.nowMs();
     if (message.type === "prepare") {
       const { attempt, onePhase, voteWithinMs } = message;
       logger.info({ ...fields, attempt, onePhase, voteWithinMs }, "prepare received");
-      boxes.post(transactionId, { type: "prepare", message, from, nowMs }, { link, sequence });
+      boxes.post(transactionId, { type: "prepare", message, from, nowMs }, { link, sequence, origin });
     } else {
       logger.info({ ...fields, decision: message.outcome }, "decision received");
-      boxes.post(transactionId, { type: "decision", message, from, logId: log.id, nowMs }, { link, sequence });
+      boxes.post(transactionId, { type: "decision", message, from, logId: log.id, nowMs }, { link, sequence, origin });
     }
   }
 

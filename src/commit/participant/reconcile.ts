@@ -15,10 +15,10 @@ export async function reconcile(surroundings: Pick<Surroundings, "log" | "resour
   for (const transactionId of (await resource.prepared?.(log.id)) ?? []) {
     const record = await log.get(transactionId);
     const payload = record?.payload ?? new Uint8Array();
-    if (record === undefined || record.state === "aborted") await abortResource(surroundings, transactionId, payload);
+    if (record === undefined || record.state === "aborted") await abortResource(surroundings, { transactionId }, payload);
     if (record?.state !== "committed") continue;
     logger.warn({ participant: participantId, transaction: transactionId }, "committed before, and prepared again: committing");
-    await untilDone(surroundings, transactionId, "the resource cannot commit", resourceBackoff, () =>
+    await untilDone(surroundings, { transactionId }, "the resource cannot commit", resourceBackoff, () =>
       resource.commit({ transactionId, payload, logId: log.id }),
     );
   }

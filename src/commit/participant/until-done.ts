@@ -1,12 +1,12 @@
 import { type Backoff, backoffMs } from "../../kernel/backoff.ts";
-import type { TransactionId } from "../../kernel/ids.ts";
 import { pause, promiseOrEnd } from "../ends.ts";
+import { aboutOf, type Subject } from "./box.ts";
 import type { Context } from "./context.ts";
 
 /** A promise binds, so there is no giving up. Ends without a result only when the participant closes. */
 export async function untilDone<T>(
   context: Context,
-  transactionId: TransactionId | undefined,
+  subject: Subject | undefined,
   failure: string,
   backoff: Backoff,
   run: () => Promise<T>,
@@ -18,7 +18,8 @@ export async function untilDone<T>(
       if (!signal.aborted) return result as T;
     } catch (error) {
       if (signal.aborted) break;
-      logger.error({ participant: participantId, transaction: transactionId, attempt, err: error }, `${failure}; trying again`);
+      const about = subject === undefined ? { participant: participantId } : aboutOf(subject, participantId);
+      logger.error({ ...about, attempt, err: error }, `${failure}; trying again`);
       await pause(context, backoffMs(backoff, attempt, random()));
     }
   }

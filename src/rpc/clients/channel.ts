@@ -2,7 +2,7 @@ import { type Channel, createChannel, createClientFactory } from "nice-grpc";
 import { deadlineMiddleware } from "nice-grpc-client-middleware-deadline";
 import { errorDetailsClientMiddleware } from "nice-grpc-error-details";
 import { messageBytesDefault, requestBytesMax } from "../../kernel/limits.ts";
-import { grpcTimeoutMiddleware } from "./grpc-timeout.ts";
+import { callHeadersMiddleware } from "./call-headers.ts";
 
 /** A channel that notices a dead peer and comes back within a second of its return, instead of grpc-js's two minutes. */
 export function openChannel(address: string): Channel {
@@ -26,8 +26,8 @@ export function openChannel(address: string): Channel {
   });
 }
 
-/** Clients that keep to deadlines, tell them to the server, and understand Concord's error details. */
+/** Clients that keep to deadlines, tell the server them and on whose behalf they call, and understand Concord's error details. */
 export const clientFactory = createClientFactory()
   .use(errorDetailsClientMiddleware)
   .use(deadlineMiddleware)
-  .use(grpcTimeoutMiddleware);
+  .use(callHeadersMiddleware);

@@ -8,6 +8,7 @@ import {
 import { type DeepPartial, Judgement, TransitionCheck, type TransitionVerdict } from "../../gen/concord/predicate/v1/verdict.ts";
 import type { Clock } from "../../kernel/clock.ts";
 import { callCountMax } from "../../kernel/limits.ts";
+import { type Origin, originFields } from "../../kernel/origin.ts";
 import { err, ok, type Result } from "../../kernel/result.ts";
 import type { DurationMs } from "../../kernel/time.ts";
 import type { Logger } from "../../runtime/logger.ts";
@@ -25,6 +26,7 @@ import type {
 } from "../../workflow/ports.ts";
 import { lastEventToWire, stateFromWire, stateToWire, workflowToWire } from "../convert-workflow.ts";
 import { encoded, listAnswer, orEncoded } from "../encoded-answer.ts";
+import type { OriginOptions } from "./call-headers.ts";
 import { clientFactory } from "./channel.ts";
 import { CircuitOpenError, createCircuit, failuresToOpen } from "./circuit.ts";
 import { type Contents, failureOf, isAboutContent, isOverload, overloaded } from "./predicate-failure.ts";
@@ -73,6 +75,7 @@ const keptShare = 0.1;
 
 type Asked<Question, Answer> = Waiting & {
   readonly question: Question;
+  readonly origin: Origin | undefined;
   readonly settle: (answer: Result<Answer, PredicateFailure>) => void;
 };
 
@@ -105,7 +108,7 @@ const definition = {
 
 /** The calls of PredicateLogic that it makes. Each throws a ClientError. */
 export type PredicateCalls = Pick<
-  Client<typeof definition>,
+  Client<typeof definition, OriginOptions>,
   "validateTransition" | "batchValidateTransitions" | "validateMetadata" | "listAllowedTransitions"
 >;
 
@@ -141,9 +144,12 @@ export function createPredicateClient(options: {
   const metadata = createWaitingLine<AskedMetadata>(aloneLimits, timeoutMs, () => 0);
 
   async function askTogether(batch: readonly AskedMove[]): Promise<void> {
-    const request = listAnswer(BatchValidateTransitionsRequest, batch.map(wireOf), { promptOnly: true });
+    // One call on behalf of many goes under the name of the first.
+    const callIds = batch.length === 1 ? [] : batch.map(({ origin }) => origin?.requestId ?? "");
+    const request = listAnswer(BatchValidateTransitionsRequest, batch.map(wireOf), { promptOnly: true, callIds });
+    const origin = batch[0]?.origin;
     try {
-      const { verdicts } = await through(() => inTime((call) => engine.batchValidateTransitions(request, call)));
+      const { verdicts } = await through(() => inTime(origin, (call) => engine.batchValidateTransitions(request, call)));
       for (const [index, asked] of batch.entries()) {
         if (verdicts[index]?.judgement === Judgement.DEFERRED) enter(alone, askAlone, asked);
         else asked.settle(verdictFromWire(verdicts[index]));
@@ -162,33 +168,40 @@ export function createPredicateClient(options: {
   async function askAlone(batch: readonly AskedMove[]): Promise<void> {
     for (const asked of batch) {
       const request = listAnswer(ValidateTransitionRequest, [wireOf(asked)], {});
-      const { verdict } = await inTime((call) => engine.validateTransition(request, call));
+      const { verdict } = await inTime(asked.origin, (call) => engine.validateTransition(request, call));
       asked.settle(verdictFromWire(verdict));
     }
   }
 
   async function askOfMetadata(batch: readonly AskedMetadata[]): Promise<void> {
-    for (const { question, settle } of batch) {
-      const { violations, ruleSetRevision } = await through(() => inTime((call) => engine.validateMetadata(question, call)));
+    for (const { question, settle, origin } of batch) {
+      const answer = await through(() => inTime(origin, (call) => engine.validateMetadata(question, call)));
+      const { violations, ruleSetRevision } = answer;
       settle(ok({ violations, ruleSetRevision: Number(ruleSetRevision) }));
     }
   }
 
   /** Ends a call when the engine has been silent for the timeout. That this process did not listen is no silence. */
   async function inTime<T>(
-    ask: (call: { readonly signal: AbortSignal; readonly deadline: DurationMs }) => Promise<T>,
+    origin: Origin | undefined,
+    ask: (call: {
+      readonly signal: AbortSignal;
+      readonly deadline: DurationMs;
+      readonly origin: Origin | undefined;
+    }) => Promise<T>,
   ): Promise<T> {
     const silence = new AbortController();
     const cancel = afterSilence(clock, timeoutMs, () => silence.abort());
     try {
-      return await ask({ signal: silence.signal, deadline: timeoutMs * stalledFactor });
+      return await ask({ signal: silence.signal, deadline: timeoutMs * stalledFactor, origin });
     } finally {
       cancel();
     }
   }
 
   function fail(batch: readonly Asked<MetadataQuestion | PredicateCheck, never>[], error: unknown): void {
-    logger.debug({ cause: String(error), questions: batch.length }, "predicate engine did not answer");
+    const fields = { ...originFields(batch[0]?.origin), cause: String(error), questions: batch.length };
+    logger.debug(fields, "predicate engine did not answer");
     for (const { settle, question } of batch) settle(err(failureOf(error, contentsOf(question))));
   }
 
@@ -220,16 +233,17 @@ export function createPredicateClient(options: {
     else if (line.length === 1) clock.nextTurn(() => flush(line, ask));
   }
 
-  function waiting({ signal, deadlineMs = Infinity }: Asker): Waiting {
+  function waiting({ signal, deadlineMs = Infinity, origin }: Asker) {
     const leftMs = Math.min(waitMaxMs + timeoutMs, (deadlineMs - clock.nowMs()) * (1 - keptShare));
-    return { answerByMs: clock.monotonicMs() + leftMs, signal };
+    return { answerByMs: clock.monotonicMs() + leftMs, signal, origin };
   }
 
   /** Asked by itself: what somebody looks at is no part of the moves that others make. */
-  async function checkMoves(question: Omit<PredicateCheck, "targetState" | "proposed">, { signal }: Asker) {
+  async function checkMoves(question: Omit<PredicateCheck, "targetState" | "proposed">, { signal, origin }: Asker) {
     if (signal.aborted) return err({ type: "unavailable", cause: "its caller has left" } as const);
     try {
-      const answer = await through(() => inTime((call) => engine.listAllowedTransitions(questionToWire(question), call)));
+      const request = questionToWire(question);
+      const answer = await through(() => inTime(origin, (call) => engine.listAllowedTransitions(request, call)));
       return ok({ moves: answer.moves.map(judgedMoveFromWire), ruleSetRevision: Number(answer.ruleSetRevision) });
     } catch (error) {
       return err(failureOf(error, contentsOf(question)));

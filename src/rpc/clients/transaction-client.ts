@@ -8,6 +8,7 @@ import type { TransactionAnswer, TransactionClient, TransactionFailure } from ".
 import { durationToWire } from "../duration.ts";
 import { clientFailure } from "../errors.ts";
 import { toldTransaction } from "../transaction-header.ts";
+import type { OriginOptions } from "./call-headers.ts";
 import { clientFactory } from "./channel.ts";
 
 const failureTypes: Readonly<Partial<Record<Status, TransactionFailure["type"]>>> = {
@@ -17,7 +18,7 @@ const failureTypes: Readonly<Partial<Record<Status, TransactionFailure["type"]>>
 };
 
 /** The call of TwoPhaseCommit that it makes. It throws a ClientError. */
-export type TransactionCalls = Pick<Client<TwoPhaseCommitDefinition, DeadlineOptions>, "executeTransaction">;
+export type TransactionCalls = Pick<Client<TwoPhaseCommitDefinition, DeadlineOptions & OriginOptions>, "executeTransaction">;
 
 export const transactionCalls = (channel: Channel): TransactionCalls => clientFactory.create(TwoPhaseCommitDefinition, channel);
 
@@ -37,6 +38,7 @@ export function createTransactionClient(coordinator: TransactionCalls): Transact
           {
             deadline: request.timeoutMs,
             signal: request.signal,
+            origin: request.origin,
             onHeader: (header) => {
               const transactionId = toldTransaction(header);
               if (transactionId !== undefined) request.onBegun(transactionId);

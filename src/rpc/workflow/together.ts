@@ -35,6 +35,6 @@ export async function runTogether<T>(
   const onBegun = (transactionId: TransactionId): void => tellTransaction(context, transactionId);
   return withPatience(context, clock, durationMs(request.timeout) ?? togetherTimeoutMaxMs, ({ signal, leftMs }) => {
     const together = { parts, waitForParticipantsMs, deadlineMs: clock.nowMs() + leftMs };
-    return run(together, { signal, deadlineMs: together.deadlineMs, onBegun });
+    return run(together, { signal, deadlineMs: together.deadlineMs, onBegun, origin: context.origin });
   });
 }

@@ -42,6 +42,7 @@ export const wantedBy = (r: string, body: SpecBody): WantedMoves => ({
   participantIds: [],
   deadlineMs: 0,
   begun: () => {},
+  origin: undefined,
   transactionId: r as TransactionId,
   refusal: undefined,
   ending: Promise.withResolvers(),

@@ -160,8 +160,8 @@ export const plantedInCommit: readonly Planted[] = [
   {
     name: "a vote before its promise is durable",
     file: participantEffects,
-    find: `      await untilDone(surroundings, transactionId, "the participant log cannot write", storageBackoff, () =>`,
-    replace: `      void untilDone(surroundings, transactionId, "the participant log cannot write", storageBackoff, () =>`,
+    find: `      await untilDone(surroundings, box, "the participant log cannot write", storageBackoff, () => log.persist(effect.record));`,
+    replace: `      void untilDone(surroundings, box, "the participant log cannot write", storageBackoff, () => log.persist(effect.record));`,
   },
   {
     name: "an effect does not wait for the one before",
@@ -172,24 +172,24 @@ export const plantedInCommit: readonly Planted[] = [
   {
     name: "a commit is acknowledged before the resource has committed",
     file: participantEffects,
-    find: `  const answered = await untilDone(surroundings, transactionId, "the resource cannot commit", resourceBackoff, async () => ({
-    promise: await resource.commit({ transactionId, payload, logId: log.id }),
+    find: `  const answered = await untilDone(surroundings, about, "the resource cannot commit", resourceBackoff, async () => ({
+    promise: await resource.commit({ ...about, payload, logId: log.id }),
   }));`,
     replace: `  const answered: { promise: undefined | { lost: string } } | undefined = { promise: undefined };
-  void untilDone(surroundings, transactionId, "the resource cannot commit", resourceBackoff, async () => ({
-    promise: await resource.commit({ transactionId, payload, logId: log.id }),
+  void untilDone(surroundings, about, "the resource cannot commit", resourceBackoff, async () => ({
+    promise: await resource.commit({ ...about, payload, logId: log.id }),
   }));`,
   },
   {
     name: "a commit that fails is given up",
     file: "src/commit/participant/until-done.ts",
     find: `await pause(context, backoffMs(backoff, attempt, random()));`,
-    replace: `if (transactionId !== undefined) return {} as T;`,
+    replace: `if (subject !== undefined) return {} as T;`,
   },
   {
     name: "what fails to prepare is not undone",
     file: participantEffects,
-    find: `    await abortResource(surroundings, transactionId, payload);\n    return {`,
+    find: `    await abortResource(surroundings, work, work.payload);\n    return {`,
     replace: `    return {`,
   },
   {

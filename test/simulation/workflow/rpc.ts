@@ -232,6 +232,7 @@ export function createRpc(stage: Stage): Rpc {
       signal: serverLeft,
       deadlineMs: callOptions.deadline === undefined ? undefined : process.clock.nowMs() + callOptions.deadline,
       log: quiet,
+      origin: quiet,
     };
     /** Resolves when the client has taken it. */
     const tell = (answer: Message): Promise<void> =>
@@ -296,4 +297,4 @@ export function createRpc(stage: Stage): Rpc {
   };
 }
 
-const quiet = { id: "", debug() {}, info() {}, warn() {}, error() {} } as unknown as RpcContext["log"];
+const quiet = { requestId: "", debug() {}, info() {}, warn() {}, error() {} } as unknown as RpcContext["log"];

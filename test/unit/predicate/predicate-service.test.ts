@@ -31,7 +31,7 @@ async function serviceAtTime(nowMs: number, draftsMax = 1000) {
   type Context = Parameters<ReturnType<typeof createPredicateService>["getRule"]>[1];
   return {
     service: createPredicateService({ engine, turns: createTurns(), clock: systemClock, logger: log, verdicts: undefined }),
-    context: { log, signal: new AbortController().signal } as unknown as Context,
+    context: { log, origin: { requestId: "r-1" }, signal: new AbortController().signal } as unknown as Context,
     lines,
   };
 }
@@ -97,7 +97,7 @@ describe("verdicts", () => {
     const paused = { workflowId: "sample-18", state: PAUSED, version: 3n };
     expect(
       await service.batchValidateTransitions(
-        { promptOnly: false, minRevision: 0n, checks: [check(), check({ workflow: paused })] },
+        { promptOnly: false, minRevision: 0n, callIds: [], checks: [check(), check({ workflow: paused })] },
         context,
       ),
     ).toEqual({
@@ -127,9 +127,14 @@ describe("verdicts", () => {
     await service.activateRule(change, context);
     lines.length = 0;
     const broken = check({ workflow: { workflowId: "sample-19", state: ACTIVE, version: 1n } });
-    await service.batchValidateTransitions({ promptOnly: false, minRevision: 0n, checks: [broken, broken, check()] }, context);
+    await service.batchValidateTransitions(
+      // The first check is no failure.
+      { promptOnly: false, minRevision: 0n, callIds: ["call-1", "call-2", "call-3"], checks: [check(), broken, broken] },
+      context,
+    );
     expect(lines.map((line) => JSON.parse(line))).toMatchObject([
       {
+        request: "call-2",
         rule: "cold",
         why: 'rule "cold" could not be evaluated: line 1, column 19: field not found: temperature; has(workflow.metadata.temperature) asks whether there is one',
       },
@@ -141,7 +146,7 @@ describe("verdicts", () => {
     await service.createRule({ ...cold, expression: "now == timestamp('1970-01-01T00:00:01Z')" }, context);
     await service.activateRule(change, context);
     const judgements = await service.batchValidateTransitions(
-      { promptOnly: false, minRevision: 0n, checks: [check(), check({ at: new Date(5000) })] },
+      { promptOnly: false, minRevision: 0n, callIds: [], checks: [check(), check({ at: new Date(5000) })] },
       context,
     );
     expect(judgements.verdicts?.map((verdict) => verdict.judgement)).toEqual(["JUDGEMENT_ALLOWED", "JUDGEMENT_RULE_DENIED"]);
@@ -154,7 +159,7 @@ describe("verdicts", () => {
   ])("a check without %s is refused", async (field, missing) => {
     const { service, context } = await serviceAtTime(1000);
     const call = service.batchValidateTransitions(
-      { promptOnly: false, minRevision: 0n, checks: [check(), check(missing)] },
+      { promptOnly: false, minRevision: 0n, callIds: [], checks: [check(), check(missing)] },
       context,
     );
     expect(await failure(call)).toMatchObject({

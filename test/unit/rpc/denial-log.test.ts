@@ -3,7 +3,9 @@ import { expect, test } from "vitest";
 import { createDenialLog, createFailureLog } from "../../../src/rpc/denial-log.ts";
 import { allowed, denied, violationOf } from "../../support/verdict-values.ts";
 
-const call = { log: { id: "r-1" }, peer: "127.0.0.1:5" } as unknown as Parameters<ReturnType<typeof createFailureLog>>[1];
+const call = { origin: { requestId: "r-1" }, peer: "127.0.0.1:5" } as unknown as Parameters<
+  ReturnType<typeof createFailureLog>
+>[1];
 
 function world() {
   const lines: Record<string, unknown>[] = [];
@@ -20,6 +22,15 @@ function world() {
 }
 
 const failed = (ruleId: string) => ({ ...violationOf(ruleId, "no such field"), evaluationFailed: true });
+
+test("a rule that cannot be evaluated is told with the id of the call that waits for the verdict; with this call's, where none is known", () => {
+  const known = ["a", "b", "", "\u0007", undefined].map((callId) => {
+    const { lines, failures } = world();
+    failures([allowed(), denied(failed("broken"))], call, callId === undefined ? [] : ["other", callId]);
+    return lines[0]?.["request"];
+  });
+  expect(known).toEqual(["a", "b", "r-1", "r-1", "r-1"]);
+});
 
 test("a rule that cannot be evaluated is one line in a minute, whatever calls come; others have their own", () => {
   const { lines, failures, pass } = world();

@@ -189,6 +189,27 @@ export interface Prepare {
   readonly onePhase: boolean;
   /** The sender's epoch. See `Welcome.coordinator_epoch`. */
   readonly coordinatorEpoch: bigint;
+  /** The call that has led to this. */
+  readonly origin: Origin | undefined;
+}
+
+/**
+ * The call on whose behalf the coordinator speaks, for logs and traces; the protocol does not know it. Unset where the coordinator does not
+ * remember it, as after its restart. What does not keep to the bounds is to be passed over, never refused.
+ */
+export interface Origin {
+  /**
+   * The `x-request-id` of that call, as it was sent or as the server has made it: 1 to 128 characters of printable ASCII. Have it on your log
+   * lines, and send it with the calls that you make for this work.
+   */
+  readonly requestId: string;
+  /**
+   * The place in a trace, as W3C Trace Context has it (00-TRACE-SPAN-FLAGS): the span of the coordinator for this participant if it traces,
+   * else what its caller has sent. Empty: there is no trace. Begin your own span as its child.
+   */
+  readonly traceparent: string;
+  /** `tracestate` of W3C Trace Context, up to 512 characters; to be passed on as it is, and only with `traceparent`. */
+  readonly tracestate: string;
 }
 
 /** A participant's answer to Prepare. */
@@ -220,6 +241,8 @@ export interface Decision {
    * log: it is carried out either way.
    */
   readonly inReply: boolean;
+  /** The call that has led to this. Of an operator's word, the operator's. */
+  readonly origin: Origin | undefined;
 }
 
 /**
@@ -1403,6 +1426,7 @@ function createBasePrepare(): Prepare {
     voteWithin: undefined,
     onePhase: false,
     coordinatorEpoch: 0n,
+    origin: undefined,
   };
 }
 
@@ -1428,6 +1452,9 @@ export const Prepare: MessageFns<Prepare> = {
         throw new globalThis.Error("value provided for field message.coordinatorEpoch of type uint64 too large");
       }
       writer.uint32(48).uint64(message.coordinatorEpoch);
+    }
+    if (message.origin !== undefined) {
+      Origin.encode(message.origin, writer.uint32(58).fork()).join();
     }
     return writer;
   },
@@ -1493,6 +1520,14 @@ export const Prepare: MessageFns<Prepare> = {
             message.coordinatorEpoch = reader.uint64() as bigint;
             continue;
           }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.origin = Origin.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1520,6 +1555,88 @@ export const Prepare: MessageFns<Prepare> = {
     message.coordinatorEpoch = (object.coordinatorEpoch !== undefined && object.coordinatorEpoch !== null)
       ? BigInt(object.coordinatorEpoch)
       : 0n;
+    message.origin = (object.origin !== undefined && object.origin !== null)
+      ? Origin.fromPartial(object.origin)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseOrigin(): Origin {
+  return { requestId: "", traceparent: "", tracestate: "" };
+}
+
+export const Origin: MessageFns<Origin> = {
+  encode(message: Origin, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.requestId !== "") {
+      writer.uint32(10).string(message.requestId);
+    }
+    if (message.traceparent !== "") {
+      writer.uint32(18).string(message.traceparent);
+    }
+    if (message.tracestate !== "") {
+      writer.uint32(26).string(message.tracestate);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Origin {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseOrigin() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.requestId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.traceparent = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.tracestate = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<Origin>): Origin {
+    return Origin.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Origin>): Origin {
+    const message = createBaseOrigin() as any;
+    message.requestId = object.requestId ?? "";
+    message.traceparent = object.traceparent ?? "";
+    message.tracestate = object.tracestate ?? "";
     return message;
   },
 };
@@ -1616,7 +1733,7 @@ export const Vote: MessageFns<Vote> = {
 };
 
 function createBaseDecision(): Decision {
-  return { transactionId: "", outcome: Outcome.UNSPECIFIED, coordinatorEpoch: 0n, inReply: false };
+  return { transactionId: "", outcome: Outcome.UNSPECIFIED, coordinatorEpoch: 0n, inReply: false, origin: undefined };
 }
 
 export const Decision: MessageFns<Decision> = {
@@ -1635,6 +1752,9 @@ export const Decision: MessageFns<Decision> = {
     }
     if (message.inReply !== false) {
       writer.uint32(32).bool(message.inReply);
+    }
+    if (message.origin !== undefined) {
+      Origin.encode(message.origin, writer.uint32(42).fork()).join();
     }
     return writer;
   },
@@ -1684,6 +1804,14 @@ export const Decision: MessageFns<Decision> = {
             message.inReply = reader.bool();
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.origin = Origin.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1707,6 +1835,9 @@ export const Decision: MessageFns<Decision> = {
       ? BigInt(object.coordinatorEpoch)
       : 0n;
     message.inReply = object.inReply ?? false;
+    message.origin = (object.origin !== undefined && object.origin !== null)
+      ? Origin.fromPartial(object.origin)
+      : undefined;
     return message;
   },
 };

@@ -186,6 +186,11 @@ export interface BatchValidateTransitionsRequest {
   readonly promptOnly: boolean;
   /** As in ValidateTransitionRequest. */
   readonly minRevision: bigint;
+  /**
+   * For the log, of checks that different calls wait for: of each in the order of `checks` the `x-request-id` of that call, up to 128
+   * characters. Empty, left out, or not printable ASCII: that of this call.
+   */
+  readonly callIds: readonly string[];
 }
 
 /** The judgement of many moves. */
@@ -1017,7 +1022,7 @@ export const ValidateTransitionResponse: MessageFns<ValidateTransitionResponse> 
 };
 
 function createBaseBatchValidateTransitionsRequest(): BatchValidateTransitionsRequest {
-  return { checks: [], promptOnly: false, minRevision: 0n };
+  return { checks: [], promptOnly: false, minRevision: 0n, callIds: [] };
 }
 
 export const BatchValidateTransitionsRequest: MessageFns<BatchValidateTransitionsRequest> = {
@@ -1033,6 +1038,9 @@ export const BatchValidateTransitionsRequest: MessageFns<BatchValidateTransition
         throw new globalThis.Error("value provided for field message.minRevision of type int64 too large");
       }
       writer.uint32(24).int64(message.minRevision);
+    }
+    for (const v of message.callIds) {
+      writer.uint32(34).string(v!);
     }
     return writer;
   },
@@ -1074,6 +1082,14 @@ export const BatchValidateTransitionsRequest: MessageFns<BatchValidateTransition
             message.minRevision = reader.int64() as bigint;
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.callIds.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1096,6 +1112,7 @@ export const BatchValidateTransitionsRequest: MessageFns<BatchValidateTransition
     message.minRevision = (object.minRevision !== undefined && object.minRevision !== null)
       ? BigInt(object.minRevision)
       : 0n;
+    message.callIds = object.callIds?.map((e) => e) || [];
     return message;
   },
 };
