@@ -113,13 +113,17 @@ export async function startConcord(options: Options, extraServices?: ExtraServic
   const peers = () => parts.flatMap((part) => part.peers?.() ?? []);
   /** Why a service does not serve. */
   const troubles = new Map<string, string>();
+  const services = () => parts.map((part) => serviceStatus(part, config, troubles));
+  const diskFreeBytes = () => freeBytes(storePath(config, "workflow"));
+  metrics.serving(services);
+  metrics.diskFree(diskFreeBytes);
   const status = createStatusService({
     version,
     startedAtMs: systemClock.nowMs(),
-    services: () => parts.map((part) => serviceStatus(part, config, troubles)),
+    services,
     loopDelayMs: loop.recentDelayMs,
     gauge: metrics.gaugeOf,
-    diskFreeBytes: () => freeBytes(storePath(config, "workflow")),
+    diskFreeBytes,
     peers,
     coordinator: () => {
       const served = parts.find(({ coordinator }) => coordinator !== undefined);
@@ -138,6 +142,7 @@ export async function startConcord(options: Options, extraServices?: ExtraServic
     loop,
     bounds: boundsOf(config),
     onRefused: metrics.edge.refused,
+    ...(config.metricsListen !== undefined && { onCall: metrics.edge.answered }),
   });
   let http: HttpServer | undefined;
   metrics.edge.observe(() => {

@@ -4,7 +4,7 @@ import { type CallContext, type ServerMiddleware, Status } from "nice-grpc-commo
 import type { RichServerError } from "nice-grpc-error-details";
 import { assert } from "../kernel/assert.ts";
 import { type Origin, originFields, usableCallId, usableTraceparent, usableTracestate } from "../kernel/origin.ts";
-import type { TimeMs } from "../kernel/time.ts";
+import type { DurationMs, TimeMs } from "../kernel/time.ts";
 import { StorageUnavailableError } from "../kernel/write.ts";
 import type { Logger } from "../runtime/logger.ts";
 import { type LoopWatch, unwatched } from "../runtime/loop-watch.ts";
@@ -24,6 +24,9 @@ export type RpcContext = {
   /** To be handed on to whatever the call causes. */
   readonly origin: Origin;
 };
+
+/** Hears of each unary call, when it is over: its method as `package.Service/Method`, how it ended, how long it took. Not of what waits on purpose. */
+export type CallEnded = (method: string, code: string, tookMs: DurationMs) => void;
 
 type Level = "debug" | "info" | "warn" | "error";
 
@@ -101,7 +104,7 @@ export const deadlineInterceptor: ServerInterceptor = (_method, call) =>
 export function createContextMiddleware(
   logger: Logger,
   pace: Pace,
-  loop: LoopWatch = unwatched,
+  { loop = unwatched, onCall }: { readonly loop?: LoopWatch; readonly onCall?: CallEnded } = {},
 ): (calls: Calls) => ServerMiddleware<RpcContext> {
   return ({ leaving, enter, excess }) =>
     async function* withContext(call, context) {
@@ -116,6 +119,7 @@ export function createContextMiddleware(
       const extended: CallContext & RpcContext = Object.assign(context, { deadlineMs, log, origin: log, signal });
       const leave = enter(unary);
       const work = loop.enter({ rpc: call.method.path, peer: context.peer });
+      let code: Status = Status.OK;
       try {
         leaving.throwIfAborted();
         const limit = excess(unary);
@@ -133,11 +137,13 @@ export function createContextMiddleware(
       } catch (error) {
         if (callerSignal.aborted) {
           // There is nobody to tell, and nothing failed.
-          const why = deadlineMs !== undefined && Date.now() >= deadlineMs ? "the deadline has passed" : "the caller has left";
+          const why = deadlineMs !== undefined && Date.now() >= deadlineMs ? late : "the caller has left";
           log.debug({ rpc: call.method.path, ms: elapsed(startedMs), why }, "call ended without an answer");
+          code = why === late ? Status.DEADLINE_EXCEEDED : Status.CANCELLED;
           throw error;
         }
         const status = toServerError(leaving.aborted && isAbortError(error) ? leaving.reason : error);
+        code = status.code;
         context.trailer.set(requestIdKey, log.requestId);
         const fields = { rpc: call.method.path, code: Status[status.code], ms: elapsed(startedMs) };
         if (status.code === Status.INTERNAL) log.error({ ...fields, err: error }, "call failed: a defect");
@@ -146,12 +152,15 @@ export function createContextMiddleware(
         else log.debug({ ...fields, message: status.details }, "call refused");
         throw status;
       } finally {
+        if (unary) onCall?.(call.method.path.slice(1), Status[code], performance.now() - startedMs);
         unary?.forget();
         work.leave();
         leave();
       }
     };
 }
+
+const late = "the deadline has passed";
 
 /** How a unary call ends before its handler has an answer: its caller leaves, or the server does. */
 function cutOffFor(callerSignal: AbortSignal) {

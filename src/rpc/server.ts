@@ -21,7 +21,7 @@ import { createAdmission, type Load } from "./admission.ts";
 import { callMemory } from "./call-memory.ts";
 import { type Calls, createCalls } from "./calls.ts";
 import { type CarriedSocket, createConnections } from "./connections.ts";
-import { createContextMiddleware, deadlineInterceptor, type RpcContext } from "./context.ts";
+import { type CallEnded, createContextMiddleware, deadlineInterceptor, type RpcContext } from "./context.ts";
 import { registry } from "./descriptors.ts";
 import { orEncoded } from "./encoded-answer.ts";
 import { type Accept, listenBehind } from "./front.ts";
@@ -95,6 +95,7 @@ type ServerOptions = {
   readonly times?: Partial<typeof edgeTimes>;
   /** Called for each call and connection for which there is no room. */
   readonly onRefused?: Refused;
+  readonly onCall?: CallEnded;
 };
 
 export interface RpcServer {
@@ -190,7 +191,7 @@ export function createRpcServer(options: ServerOptions): RpcServer {
     "grpc.keepalive_permit_without_calls": 1,
     "grpc.max_connection_idle_ms": times.connectionIdleMs,
   }).use(errorDetailsServerMiddleware);
-  const withContext = createContextMiddleware(options.logger, pace, options.loop);
+  const withContext = createContextMiddleware(options.logger, pace, options);
   const log = logRefusals(options.logger);
   const refused: Refused = (bound) => {
     log(bound);

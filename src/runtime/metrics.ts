@@ -38,6 +38,8 @@ const costBuckets = [1, 3, 10, 30, 100, 300, 1_000, 3_000, 10_000, 30_000, 100_0
 /** From a rule that reads a field to a check that is ended. */
 const judgingSecondsBuckets = [0.000_01, 0.000_03, 0.000_1, 0.000_3, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3];
 
+/** Those that the conventions of OpenTelemetry advise for calls. */
+const callSecondsBuckets = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10];
 /** From a local round trip to a participant that was away for long. */
 const phaseSecondsBuckets = [0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 60, 600];
 /** From a timer that is as punctual as they are to a loop that has stopped. */
@@ -164,7 +166,16 @@ export function createMetrics() {
     labelNames: ["kind", "service", "of"],
     registers,
   });
+  const answered = new Histogram({
+    name: "rpc_server_call_duration_seconds",
+    help: "How long unary calls take, by their end; those that wait on purpose are not among them",
+    labelNames: ["rpc_method", "rpc_response_status_code"],
+    buckets: callSecondsBuckets,
+    registers,
+  });
   const edge = {
+    answered: (method: string, code: string, tookMs: DurationMs) =>
+      answered.observe({ rpc_method: method, rpc_response_status_code: code }, tookMs / 1000),
     refused: ({ kind, service, of }: { readonly kind: string; readonly service: string; readonly of: string }) =>
       refused.inc({ kind, service, of }),
     observe: (read: () => EdgeLoad) => {
@@ -228,6 +239,26 @@ export function createMetrics() {
         }
       },
     });
+  const serving = (read: () => readonly { readonly name: string; readonly serving: boolean }[]) =>
+    new Gauge({
+      name: "concord_service_serving",
+      help: "Whether a service of this process serves: not while its store cannot be written",
+      labelNames: ["service"],
+      registers,
+      collect() {
+        for (const { name, serving: serves } of read()) this.set({ service: name }, Number(serves));
+      },
+    });
+  const diskFree = (read: () => number) =>
+    new Gauge({
+      name: "concord_disk_free_bytes",
+      help: "Free space where the stores are",
+      registers,
+      collect() {
+        const bytes = read();
+        if (Number.isFinite(bytes)) this.set(bytes);
+      },
+    });
   const lostLines = (readers: Readonly<Record<string, (() => number) | undefined>>) =>
     new Counter({
       name: "concord_log_lines_lost_total",
@@ -273,6 +304,8 @@ export function createMetrics() {
     stores,
     build,
     lostLines,
+    serving,
+    diskFree,
     peers,
     loop,
     violated,

@@ -42,6 +42,10 @@ test("GET /metrics tells what TwoPhaseCommit has done and how large each store i
     expect(text).toMatch(/^concord_log_lines_lost_total\{of="log"\} 0$/m);
     expect(text).toMatch(/^concord_connections_open [1-9]/m);
     expect(text).toMatch(/^concord_receiving_bytes 0$/m);
+    const execute = 'rpc_method="concord.commit.v1.TwoPhaseCommit/ExecuteTransaction"';
+    expect(text).toContain(`rpc_server_call_duration_seconds_count{${execute},rpc_response_status_code="OK"} 2`);
+    expect(text).toMatch(/^concord_service_serving\{service="concord\.workflow\.v1\.WorkflowService"\} 1$/m);
+    expect(text).toMatch(/^concord_disk_free_bytes \d/m);
     expect((await fetch(`${origin}/`)).status).toBe(404);
   } finally {
     channel.close();
