@@ -12,12 +12,12 @@ export default defineConfig({
     maxWorkers: 2,
     // A timeout is for a test that hangs, never for one that is slow.
     projects: [
-      // Many small files: to load everything anew for each would take as long as the tests do.
+      // Many files: to load everything anew for each would take as long as the tests do.
       project("unit", 120_000, { isolate: false }),
-      project("property", 120_000),
-      project("scenarios", 120_000),
+      project("property", 120_000, { isolate: false }),
+      project("scenarios", 120_000, { isolate: false }),
       project("storage", 120_000),
-      project("contract", 180_000),
+      project("contract", 180_000, { isolate: false }),
       project("e2e", 180_000),
       project("specs", 180_000),
       project("simulation", 180_000),
