@@ -1,7 +1,9 @@
+import { callMutants } from "./call-mutants.ts";
 import type { Mutant } from "./mutant.ts";
+import { numberMutants } from "./number-mutants.ts";
 import { mutant, type Place, textOf } from "./place.ts";
 import { sqlChanges } from "./sql.ts";
-import { bare, calleeOf, type Node, nodeAt, nodesAt } from "./syntax.ts";
+import { bare, type Node, nodeAt } from "./syntax.ts";
 
 const comparisons: Readonly<Record<string, string>> = {
   "<": "<=",
@@ -26,6 +28,10 @@ function ownMutants(here: Place, node: Node, parent: Node | undefined): readonly
       return awaitMutants(here, node, parent);
     case "BinaryExpression":
       return binaryMutants(here, node);
+    case "UnaryExpression":
+      return negationMutants(here, node, parent);
+    case "AssignmentExpression":
+      return assignmentMutants(here, node);
     case "LogicalExpression":
       return logicalMutants(here, node);
     case "Literal":
@@ -63,21 +69,46 @@ const isPause = (here: Place, test: Node, parent: Node): boolean => {
   return awaited !== undefined && textOf(here, test) === `${awaited} !== undefined`;
 };
 
-/** Of a value that is used the type would change. */
+/** Of a value that is used the type would change; but not of one that is answered, which a `try` around it guards only as long as it waits. */
 function awaitMutants(here: Place, node: Node, parent: Node | undefined): readonly Mutant[] {
   const argument = nodeAt(node, "argument");
-  const isUnused = parent?.type === "ExpressionStatement";
-  return argument !== undefined && isUnused ? [mutant(here, node, "dropped await", textOf(here, argument))] : [];
+  const isFit = parent?.type === "ExpressionStatement" || (parent?.type === "ReturnStatement" && here.isTried);
+  return argument !== undefined && isFit ? [mutant(here, node, "dropped await", textOf(here, argument))] : [];
 }
+
+/** A condition that is no test of its own: what is answered, or kept. */
+function negationMutants(here: Place, node: Node, parent: Node | undefined): readonly Mutant[] {
+  const argument = nodeAt(node, "argument");
+  const isTest = parent !== undefined && tested.has(parent.type) && nodeAt(parent, "test") === node;
+  if (node["operator"] !== "!" || argument === undefined || isTest) return [];
+  return [mutant(here, node, "negated condition", `!!${textOf(here, argument)}`)];
+}
+
+const turnedAssignments: Readonly<Record<string, string>> = { "+=": "-=", "-=": "+=" };
+
+function assignmentMutants(here: Place, node: Node): readonly Mutant[] {
+  const turned = turnedAssignments[String(node["operator"])];
+  const [left, right] = [nodeAt(node, "left"), nodeAt(node, "right")];
+  if (turned === undefined || left === undefined || right === undefined || isText(right)) return [];
+  return [mutant(here, node, "changed operator", `${textOf(here, left)} ${turned} ${textOf(here, right)}`)];
+}
+
+const isText = (node: Node): boolean =>
+  node.type === "TemplateLiteral" || (node.type === "Literal" && typeof node["value"] === "string");
 
 function binaryMutants(here: Place, node: Node): readonly Mutant[] {
   const operator = String(node["operator"]);
-  const turned = comparisons[operator] ?? (operator === "-" ? "+" : undefined);
   const [left, right] = [nodeAt(node, "left"), nodeAt(node, "right")];
-  if (turned === undefined || left === undefined || right === undefined) return [];
-  const kind = operator === "-" ? "changed operator" : "changed comparison";
+  if (left === undefined || right === undefined) return [];
+  const isSum = operator === "+" && [left, right].some(isNumber);
+  const turned = comparisons[operator] ?? (operator === "-" ? "+" : isSum ? "-" : undefined);
+  if (turned === undefined) return [];
+  const kind = /[+-]/.test(operator) ? "changed operator" : "changed comparison";
   return [mutant(here, node, kind, `${textOf(here, left)} ${turned} ${textOf(here, right)}`)];
 }
+
+/** Texts are put together with the same sign. */
+const isNumber = (node: Node): boolean => node.type === "Literal" && /^(number|bigint)$/.test(typeof node["value"]);
 
 function logicalMutants(here: Place, node: Node): readonly Mutant[] {
   const [left, right] = [nodeAt(node, "left"), nodeAt(node, "right")];
@@ -108,6 +139,7 @@ function literalMutants(here: Place, node: Node, parent: Node | undefined): read
   if (changed !== undefined) {
     return [mutant(here, node, "changed constant", changed, { before: around(here, parent ?? node), after: changed })];
   }
+  if (typeof node["value"] === "number") return numberMutants(here, node, parent);
   if (typeof node["value"] !== "string" || parent?.type === "ExpressionStatement") return [];
   return sqlMutants(here, node, [{ start: node.start + 1, end: node.end - 1 }]);
 }
@@ -125,7 +157,7 @@ function templateMutants(here: Place, node: Node): readonly Mutant[] {
 function sqlMutants(here: Place, node: Node, parts: readonly Pick<Node, "start" | "end">[]): readonly Mutant[] {
   const whole = textOf(here, node);
   return parts.flatMap(({ start, end }) =>
-    sqlChanges(here.text.slice(start, end), whole).map((change) => {
+    sqlChanges(here.text.slice(start, end), whole, start - node.start).map((change) => {
       const from = start - node.start + change.start;
       const to = start - node.start + change.end;
       const replacement = `${whole.slice(0, from)}${change.replacement}${whole.slice(to)}`;
@@ -178,23 +210,4 @@ function objectMutants(here: Place, node: Node): readonly Mutant[] {
     const others = texts.toSpliced(index, 1);
     return [mutant(here, node, "dropped column", `{ ${others.join(", ")} }`, { before: texts[index] ?? "", after: "nothing" })];
   });
-}
-
-function callMutants(here: Place, node: Node): readonly Mutant[] {
-  const { on, name } = calleeOf(node);
-  if (name === "apply" || name === "write") return splitMutants(here, node);
-  const other = name === "max" ? "min" : "max";
-  if (on !== "Math" || (name !== "max" && name !== "min")) return [];
-  return [mutant(here, node, "changed operator", textOf(here, node).replace(`Math.${name}`, `Math.${other}`))];
-}
-
-/** What belongs together is written in two batches, the first statement in its own: a fence, or a record beside what it records. */
-function splitMutants(here: Place, node: Node): readonly Mutant[] {
-  const callee = nodeAt(node, "callee");
-  const [written, ...others] = nodesAt(node, "arguments");
-  if (callee === undefined || written?.type !== "ArrayExpression" || others.length > 0) return [];
-  const [first, ...rest] = nodesAt(written, "elements").map((element) => textOf(here, element));
-  if (first === undefined || rest.length === 0) return [];
-  const call = textOf(here, callee);
-  return [mutant(here, node, "split write", `${call}([${first}]).then(() => ${call}([${rest.join(", ")}]))`)];
 }

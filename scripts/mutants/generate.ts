@@ -37,7 +37,7 @@ export function generate(file: string, text: string): Mutants {
       if (!isTagged) visit(child, node, here);
     }
   };
-  visit(program, undefined, { file, text, within: "" });
+  visit(program, undefined, { file, text, within: "", isTried: false });
   const all = [...[...expressions.values()].flat(), ...dropped.values(), ...hoisted.values(), ...sunk.values()];
   return { program, expressions, dropped, hoisted, sunk, all: all.sort((a, b) => a.start - b.start || a.end - b.end) };
 }

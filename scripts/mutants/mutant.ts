@@ -12,6 +12,8 @@ export const kinds = [
   "changed comparison",
   "changed constant",
   "changed operator",
+  "changed method",
+  "dropped method",
 ] as const;
 export type Kind = (typeof kinds)[number];
 

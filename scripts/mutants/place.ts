@@ -1,7 +1,13 @@
 import type { Kind, Mutant } from "./mutant.ts";
 import { type Node, nodeAt } from "./syntax.ts";
 
-export type Place = { readonly file: string; readonly text: string; readonly within: string };
+export type Place = {
+  readonly file: string;
+  readonly text: string;
+  readonly within: string;
+  /** What is thrown here is caught in the same function. */
+  readonly isTried: boolean;
+};
 
 const functions = new Set(["FunctionDeclaration", "FunctionExpression", "ArrowFunctionExpression"]);
 
@@ -9,9 +15,10 @@ export const isFunction = (node: Node): boolean => functions.has(node.type);
 
 /** The place within a node: the same, or that of the function which the node is, if it has a name. */
 export function place(outer: Place, node: Node, parent: Node | undefined): Place {
+  if (node.type === "TryStatement") return { ...outer, isTried: true };
   if (!isFunction(node)) return outer;
   const name = nodeAt(node, "id") ?? (parent && (nodeAt(parent, "id") ?? nodeAt(parent, "key")));
-  return name?.type === "Identifier" ? { ...outer, within: String(name["name"]) } : outer;
+  return { ...outer, isTried: false, ...(name?.type === "Identifier" && { within: String(name["name"]) }) };
 }
 
 export const textOf = ({ text }: Place, { start, end }: Node): string => text.slice(start, end);

@@ -1,6 +1,12 @@
 /** Changes of an SQL text. Each keeps the number of parameters, so that what is changed runs. */
 export type SqlChange = {
-  readonly kind: "dropped column" | "changed comparison" | "swapped order" | "changed constant";
+  readonly kind:
+    | "dropped column"
+    | "changed comparison"
+    | "negated condition"
+    | "changed operator"
+    | "swapped order"
+    | "changed constant";
   readonly start: number;
   readonly end: number;
   readonly replacement: string;
@@ -9,14 +15,15 @@ export type SqlChange = {
 const isSql = /\b(SELECT|INSERT INTO|UPDATE|DELETE FROM|WHERE|PRAGMA)\b/;
 
 /** Of the definitions of tables only the conditions of partial indexes would be left, and these change speed. */
-const isSchema = /\b(CREATE (UNIQUE )?(TABLE|INDEX)|ALTER TABLE)\b/;
+const isSchema = /^\W*(CREATE (UNIQUE )?(TABLE|INDEX)|ALTER TABLE|DROP)\b/;
 
-/** `part` is a text between two `${…}` of a template, or a whole string; `whole` is all of it. */
-export function sqlChanges(part: string, whole: string): readonly SqlChange[] {
-  if (!isSql.test(whole) || isSchema.test(whole)) return [];
+/** `part` is a text between two `${…}` of a template, or a whole string; it begins in `whole` at `from`. */
+export function sqlChanges(part: string, whole: string, from: number): readonly SqlChange[] {
+  if (!isSql.test(whole)) return [];
   const changes: SqlChange[] = [];
   const add = (kind: SqlChange["kind"], start: number, end: number, replacement: string): void => {
-    changes.push({ kind, start, end, replacement });
+    const statement = whole.slice(whole.lastIndexOf(";", from + start - 1) + 1);
+    if (!isSchema.test(statement)) changes.push({ kind, start, end, replacement });
   };
   const operand = String.raw`(?:'[^']*'|(?!CASE\b)[\w.?:$@]+(?:\([\w.?:$@, ]*\))?)`;
   // A condition that no longer selects.
@@ -57,6 +64,27 @@ export function sqlChanges(part: string, whole: string): readonly SqlChange[] {
   for (const found of part.matchAll(/ (<=|>=|<|>|IS NULL|IS NOT NULL)(?=[\s)]|$)/g)) {
     const [, sign = ""] = found;
     add("changed comparison", found.index + 1, found.index + 1 + sign.length, turned[sign] ?? sign);
+  }
+  // What is excluded is all that there is; and of two conditions one is enough.
+  for (const found of part.matchAll(/\bNOT (?=EXISTS|IN\b|[a-z])/g)) {
+    if (!/\bIS $/.test(part.slice(0, found.index))) add("negated condition", found.index, found.index + found[0].length, "");
+  }
+  for (const found of part.matchAll(/\bAND\b/g)) {
+    const isBetween = /\bBETWEEN \S+ $/.test(part.slice(0, found.index));
+    if (!isBetween) add("changed operator", found.index, found.index + found[0].length, "OR");
+  }
+  // A count that goes the other way, the largest for the smallest, one more than are asked for, and what is replaced for what stays.
+  for (const found of part.matchAll(/(?<=[\w)] )([+-])(?= [\w.?(]+)/g)) {
+    add("changed operator", found.index, found.index + 1, found[1] === "+" ? "-" : "+");
+  }
+  for (const found of part.matchAll(/\b(max|min)(?=\()/g)) {
+    add("changed operator", found.index, found.index + 3, found[1] === "max" ? "min" : "max");
+  }
+  for (const found of part.matchAll(/(?<=\bLIMIT )(\?\d*|\d+)/g)) {
+    add("changed constant", found.index, found.index + found[0].length, `${found[0]} + 1`);
+  }
+  for (const found of part.matchAll(/\bINSERT OR REPLACE\b/g)) {
+    add("changed operator", found.index, found.index + found[0].length, "INSERT OR IGNORE");
   }
   for (const found of part.matchAll(/\bORDER BY [\w., ]*?\b(\w+)( DESC| ASC)?(?=\s+LIMIT|\s*$|\s*\)|,)/g)) {
     const end = found.index + found[0].length;

@@ -16,6 +16,13 @@ describe("the generator finds", () => {
 
   test("no await whose value is used: what is left would be of another type", () => {
     expect(mutantsOf("async function read() { const row = await log.read(id); return row; }")).toEqual([]);
+    expect(mutantsOf("async function read() { return await log.read(id); }")).toEqual([]);
+  });
+
+  test("what is answered within a `try` before it has failed, which nobody catches then", () => {
+    expect(mutantsOf("async function read() { try { return await log.read(id); } catch { return gone; } }")).toEqual([
+      "dropped await: await log.read(id) → log.read(id)",
+    ]);
   });
 
   test("statements in the other order: a vote before its promise is durable", () => {
@@ -84,9 +91,48 @@ describe("the generator finds", () => {
       "constant condition: attempts < limit → false",
       "changed comparison: attempts < limit → attempts <= limit",
       "changed operator: Math.max(seen, epoch) → Math.min(seen, epoch)",
+      "changed operator: Math.max(seen, epoch) → seen",
+      "changed operator: Math.max(seen, epoch) → epoch",
       "changed operator: known ?? 0 → 0",
       "changed constant: known ?? 0 → 1",
     ]);
+  });
+
+  test("a bound that is one more, a time that is twice as long, another default, and what is compared with", () => {
+    expect(mutantsOf("const participantCountMax = 64; const prepareTimeoutMs = 10_000; const names = list(2);")).toEqual([
+      "changed constant: participantCountMax = 64 → 64 + 1",
+      "changed constant: prepareTimeoutMs = 10_000 → 10_000 * 2",
+    ]);
+    expect(mutantsOf("function page(limit = 100) { return limit; }")).toEqual(["changed constant: limit = 100 → 100 + 1"]);
+    expect(mutantsOf("const isOdd = tries === 8;")).toContain("changed constant: tries === 8 → 8 + 1");
+  });
+
+  test("what is added instead of taken away, one at a time too; but no texts", () => {
+    expect(mutantsOf("room += size; room -= count; text += 'a'; next = version + 1; name = first + last;")).toEqual(
+      expect.arrayContaining([
+        "changed operator: room += size → room -= size",
+        "changed operator: room -= count → room += count",
+        "changed operator: version + 1 → version - 1",
+      ]),
+    );
+    expect(mutantsOf("text += 'a'; name = first + last;").filter((told) => told.startsWith("changed"))).toEqual([]);
+  });
+
+  test("what is answered the other way round, all for one, another end of a list", () => {
+    expect(mutantsOf("const isOver = !runs.has(id); const all = votes.every(isYes); const next = queue.shift();")).toEqual([
+      "negated condition: !runs.has(id) → !!runs.has(id)",
+      "changed method: votes.every(isYes) → votes.some(isYes)",
+      "changed method: queue.shift() → queue.pop()",
+    ]);
+  });
+
+  test("what is not chosen, not cut, not put in order; but nothing that the compiler asks for", () => {
+    expect(mutantsOf("const rows = all.filter(isDue).toSorted(byAge).slice(0, count);")).toContain(
+      "dropped method: all.filter(isDue).toSorted(byAge).slice(0, count) → all.filter(isDue).toSorted(byAge)",
+    );
+    expect(
+      mutantsOf("const rows = all.filter((row) => row !== undefined);").filter((told) => told.startsWith("dropped")),
+    ).toEqual([]);
   });
 
   test("an early end, and what is spread into an object", () => {
@@ -104,10 +150,20 @@ describe("the generator finds", () => {
       'lds SET a = ? WHERE b = ? AND (c >= ? OR 1)"',
       '"UPDATE holds SET a = iif(1, a, ?) WHERE b = ? AND c >= ?"',
       's SET a = ? WHERE b = ? AND c > ?"',
+      'E holds SET a = ? WHERE b = ? OR c >= ?"',
     ]);
     expect(mutantsOf("const sql = `SELECT id FROM a ORDER BY b`;")).toContain(
       "swapped order: `SELECT id FROM a ORDER BY b` → `SELECT id FROM a ORDER BY b DESC`",
     );
+    expect(mutantsOf('const sql = "SELECT max(id) FROM a WHERE NOT gone LIMIT ?";')).toEqual([
+      'negated condition: "SELECT max(id) FROM a WHERE NOT gone LIMIT ?" → "SELECT max(id) FROM a WHERE gone LIMIT ?"',
+      'changed operator: "SELECT max(id) FROM a WHERE NOT gone LIM → "SELECT min(id) FROM a WHERE NOT gone LIM',
+      'changed constant: ) FROM a WHERE NOT gone LIMIT ?" → ) FROM a WHERE NOT gone LIMIT ? + 1"',
+    ]);
+    expect(mutantsOf("db.exec(`CREATE TABLE a (n INTEGER CHECK (n > 0)); UPDATE a SET n = n + 1;`);")).toEqual([
+      "dropped effect: db.exec(`CREATE TABLE a (n INTEGER CHECK (n > 0)); UPDATE a SET n = n + 1;`); → nothing",
+      "changed operator: (n > 0)); UPDATE a SET n = n + 1;` → (n > 0)); UPDATE a SET n = n - 1;`",
+    ]);
     expect(mutantsOf('db.exec("PRAGMA synchronous = FULL");')).toContain(
       'changed constant: "PRAGMA synchronous = FULL" → "PRAGMA synchronous = NORMAL"',
     );
@@ -116,7 +172,7 @@ describe("the generator finds", () => {
   test("nothing in types, in what is logged, in what is asserted, and in the schema of tables", () => {
     expect(mutantsOf("type Limit = 0 | 1; let a: Array<0> = b as 1;")).toEqual([]);
     expect(mutantsOf('logger.warn({ n: 0 }, "slow"); assert(votes.length > 0); unreachable(x && y);')).toEqual([]);
-    expect(mutantsOf('const sql = "CREATE TABLE a (id TEXT) STRICT; UPDATE a SET b = 1 WHERE c = 2";')).toEqual([]);
+    expect(mutantsOf('const sql = "SELECT 1; CREATE INDEX b ON a (id) WHERE c > 2 AND d IS NULL";')).toEqual([]);
   });
 });
 
