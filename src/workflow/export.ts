@@ -17,7 +17,7 @@ export async function* historyOf(store: WorkflowStore, { id, version }: Workflow
     if (pause !== undefined) await pause;
     const { rows, upTo } = await store.listEvents({ afterSequence, limit: stretchRowsMax, ranges });
     const events = rows.filter((event) => event.version <= version);
-    const isLast = upTo === undefined || events.length < rows.length || events.at(-1)?.version === version;
+    const isLast = upTo === undefined || events.at(-1)?.version === version;
     yield { events, isLast };
     if (isLast) return;
     afterSequence = upTo;
