@@ -23,8 +23,12 @@ export async function judge(lane: Lane, mutant: number, steps: readonly Step[], 
   if (steps.length === 0) return { outcome: "unreached", tests: 0, cut: false };
   let spentMs = 0;
   let tests = 0;
+  let cut = false;
   for (const step of steps) {
-    if (spentMs > 0 && spentMs + step.cpuMs > budgetMs) return { outcome: "survived", tests, cut: true };
+    if (spentMs > 0 && spentMs + step.cpuMs > budgetMs) {
+      cut = true;
+      continue;
+    }
     spentMs += step.cpuMs + (step.afresh ? 500 : 20);
     tests += step.ids.length;
     const ran = await kill(lane, mutant, step);
@@ -35,7 +39,7 @@ export async function judge(lane: Lane, mutant: number, steps: readonly Step[], 
     const by = ran.outcome === "late" ? "it never ends" : (ran.error ?? "it cannot be loaded");
     return { outcome: "killed", by: `${testFile}: ${by}`, tests, cut: false };
   }
-  return { outcome: "survived", tests, cut: false };
+  return { outcome: "survived", tests, cut };
 }
 
 async function kill(lane: Lane, mutant: number, step: Step): Promise<Ran | undefined> {

@@ -22,6 +22,9 @@ export type Step = {
 /** Tests are run in rounds, the quickest of all files first. */
 const roundsMs = [30, 150, 600, 2_500, Infinity] as const;
 
+/** No more of one file are run at once: the next ones may fit into what is left of the budget where all of them would not. */
+const stepMsMax = 1_000;
+
 /** How many tests that have killed mutants of the same file are tried before all others. */
 const killersMax = 8;
 
@@ -63,15 +66,41 @@ function steps(tests: readonly Covering[], afresh: boolean, file: string, kills:
   const own = unique.filter((test) => test.testFile.endsWith(`/${ownName(file)}`) && test.cpuMs < 1_000);
   const others = unique.filter((test) => !killers.includes(test) && !own.includes(test));
   const rounds = roundsMs.map((max, index) => others.filter(({ cpuMs }) => cpuMs <= max && cpuMs > (roundsMs[index - 1] ?? -1)));
+  const affinity = affinityTo(file);
   return [killers, own.filter((test) => !killers.includes(test)), ...rounds].flatMap((round) =>
     [...Map.groupBy(round, ({ testFile }) => testFile)]
-      .map(([testFile, group]) => stepOf(testFile, group, afresh))
-      .toSorted((a, b) => a.cpuMs - b.cpuMs),
+      .flatMap(([testFile, group]) => pieces(group).map((piece) => stepOf(testFile, piece, afresh)))
+      .toSorted((a, b) => affinity(b.testFile) - affinity(a.testFile) || a.cpuMs - b.cpuMs),
   );
 }
 
 /** Of `src/commit/run.ts`, the tests of `run.test.ts` are run early. */
 const ownName = (file: string): string => file.replace(/^.*\//, "").replace(/\.ts$/, ".test.ts");
+
+/** How many words the path of a test file shares with that of a source file: what is about the same is likely to notice. */
+function affinityTo(file: string): (testFile: string) => number {
+  const wordsOf = (path: string): readonly string[] =>
+    path
+      .replace(/\.(test\.)?ts$/, "")
+      .split(/[/-]/)
+      .slice(1);
+  const words = new Set(wordsOf(file));
+  return (testFile) => wordsOf(testFile).filter((word) => words.has(word)).length;
+}
+
+function pieces(tests: readonly Covering[]): readonly (readonly Covering[])[] {
+  const all: Covering[][] = [];
+  let leftMs = 0;
+  for (const test of tests.toSorted((a, b) => a.cpuMs - b.cpuMs)) {
+    if (leftMs < test.cpuMs) {
+      all.push([]);
+      leftMs = stepMsMax;
+    }
+    leftMs -= test.cpuMs;
+    all.at(-1)?.push(test);
+  }
+  return all;
+}
 
 const stepOf = (testFile: string, tests: readonly Covering[], afresh: boolean): Step => ({
   testFile,

@@ -55,7 +55,12 @@ describe("a list that goes on finds those that have changed since", () => {
   test("and what changes from page to page, between what was known, without reading anything twice", async () => {
     const world = worldOf([...changes]);
     await world.at(3);
-    world.changes.push(changed(8, "first", was(1)), changed(9, "d", was(5)), changed(10, "last", was(9)), changed(11, "a", was(2)));
+    world.changes.push(
+      changed(8, "first", was(1)),
+      changed(9, "d", was(5)),
+      changed(10, "last", was(9)),
+      changed(11, "a", was(2)),
+    );
     world.newest = 11;
     expect(await world.at(3)).toMatchObject({ places: ["1 first", "2 a", "5 d", "7 b", "9 last"] });
     expect(await world.at(3)).toMatchObject({ places: ["1 first", "2 a", "5 d", "7 b", "9 last"] });
