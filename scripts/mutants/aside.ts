@@ -1,4 +1,4 @@
-import { bare, calleeOf, type Node } from "./syntax.ts";
+import { bare, calleeOf, type Node, nodeAt, nodesAt } from "./syntax.ts";
 
 const logMethods = new Set(["trace", "debug", "info", "warn", "error", "fatal"]);
 const loggers = /^(log|logger|seldom|console)$/i;
@@ -10,4 +10,15 @@ export function isAside(node: Node): boolean {
   const { on, name } = calleeOf(call);
   if (on === "") return name.startsWith("assert") || name === "unreachable";
   return logMethods.has(name) && loggers.test(on);
+}
+
+/** Whether something is logged, or asserted, is aside as well. */
+export function isAboutAside(node: Node): boolean {
+  if (node.type !== "IfStatement" || nodeAt(node, "alternate") !== undefined) return false;
+  const consequent = nodeAt(node, "consequent");
+  const statements = consequent?.type === "BlockStatement" ? nodesAt(consequent, "body") : [consequent];
+  return statements.every((statement) => {
+    const expression = statement?.type === "ExpressionStatement" ? nodeAt(statement, "expression") : undefined;
+    return expression !== undefined && isAside(expression);
+  });
 }

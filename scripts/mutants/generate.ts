@@ -1,4 +1,4 @@
-import { isAside } from "./aside.ts";
+import { isAboutAside, isAside } from "./aside.ts";
 import { blockMutants } from "./block-mutants.ts";
 import { expressionMutants } from "./expression-mutants.ts";
 import type { Mutant } from "./mutant.ts";
@@ -26,7 +26,7 @@ export function generate(file: string, text: string): Mutants {
   const hoisted = new Map<Node, Mutant>();
   const sunk = new Map<Node, Mutant>();
   const visit = (node: Node, parent: Node | undefined, outer: Place): void => {
-    if (isAside(node)) return;
+    if (isAside(node) || isAboutAside(node)) return;
     const here = place(outer, node, parent);
     const found = expressionMutants(here, node, parent);
     if (found.length > 0) expressions.set(node, found);

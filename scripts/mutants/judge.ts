@@ -48,6 +48,8 @@ async function kill(lane: Lane, mutant: number, step: Step): Promise<Ran | undef
     if (ran.outcome === "passed") return undefined;
     if (ran.outcome === "late") return ran;
     const failed = ran.tests.find((test) => test.failed);
+    // What a mutant leaves behind in the modules may fail the same test without it.
+    if (attempt === 2) lane.renew();
     const again = await runStep(lane, -1, failed === undefined ? step : { ...step, ids: [failed.id] });
     if (again.outcome === "passed") return ran;
     lane.renew();

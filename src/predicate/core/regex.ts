@@ -49,7 +49,7 @@ export function literalRegex(pattern: string): Regex {
   const known = literals.get(pattern);
   if (known !== undefined) return known;
   const regex = RE2JS.compile(pattern);
-  if (literals.size === literalCountMax) literals.clear();
+  if (literals.size >= literalCountMax) literals.clear();
   literals.set(pattern, regex);
   return regex;
 }

@@ -38,3 +38,8 @@ test.each([
   const parsed = parse(source);
   expect(parsed.ok && parsed.value.offsetOf(parsed.value.expr.id)).toBe(offset);
 });
+
+test.each(["f(?a)", "f(a, ?b)", "a.f(?b)"])("only elements of lists and fields may be absent, no arguments: %s", (source) => {
+  const parsed = parse(source);
+  expect(parsed).toMatchObject({ ok: false, error: { offset: source.indexOf("?") } });
+});

@@ -222,6 +222,18 @@ test("what others move out of the filter meanwhile is left alone, and what they 
   expect(states).toEqual(["CANCELLED", "PAUSED", "CANCELLED"]);
 });
 
+test("an update of metadata is judged and told as one by hand would be, by whom and why", async () => {
+  const under = await bulkOver(2);
+  const action = { type: "update", patch: { tray: 4 }, context: { shift: "late" }, eventMetadata: { ticket: "T-1" } } as const;
+  expect(await under.ended(await under.begin({ action }))).toMatchObject({ doneCount: 2, refusedCount: 0 });
+  for (const id of under.ids) {
+    expect(await under.store.getWithLastEvent(id)).toMatchObject({
+      workflow: { state: "ACTIVE", version: 3, metadata: { tray: 4 } },
+      lastEvent: { type: "UPDATED", reason: "all of them", requestedBy: "ada", metadata: { ticket: "T-1" } },
+    });
+  }
+});
+
 test("what was created after it was started is left out", async () => {
   const under = await bulkOver(2);
   under.filters["late"] = { known: {}, matches: () => true };
