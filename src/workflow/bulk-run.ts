@@ -7,6 +7,7 @@ import { atOnce } from "./at-once.ts";
 import { type Attempts, changedAgain, judge, judgedAndWritten, stampOf } from "./attempt.ts";
 import { bulkAtOnceMax, bulkWaitMsMax, bulkWaitMsMin } from "./bulk-limits.ts";
 import type { BulkOperation, BulkResult, BulkStore, WorkflowFilter } from "./bulk-ports.ts";
+import { orLeft } from "./calls.ts";
 import { applyMove } from "./core/step.ts";
 import type { NewWorkflowEvent, Workflow } from "./core/types.ts";
 import { applyUpdate } from "./core/update.ts";
@@ -106,12 +107,11 @@ export async function runBulk(
     return undefined;
   }
 
-  function wait(delayMs: DurationMs): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const cancel = clock.setTimer(delayMs, resolve);
-    signal.addEventListener("abort", () => resolve(), { once: true });
-    if (signal.aborted) resolve();
-    return promise.finally(cancel);
+  async function wait(delayMs: DurationMs): Promise<void> {
+    const over = Promise.withResolvers<void>();
+    const cancel = clock.setTimer(delayMs, over.resolve);
+    await orLeft(signal, over.promise);
+    cancel();
   }
 
   for (let position = operation.position; !signal.aborted; ) {

@@ -23,9 +23,9 @@ export async function reconcile(surroundings: Pick<Surroundings, "log" | "resour
     );
   }
   const foreign = (await resource.foreign?.(log.id)) ?? [];
-  if (foreign.length === 0) return;
-  logger.warn(
-    { participant: participantId, log: log.id, count: foreign.length, promises: foreign.slice(0, namedCountMax) },
-    "the resource holds promises that were made for another log of this participant; they are left alone",
-  );
+  if (foreign.length > 0)
+    logger.warn(
+      { participant: participantId, log: log.id, count: foreign.length, promises: foreign.slice(0, namedCountMax) },
+      "the resource holds promises that were made for another log of this participant; they are left alone",
+    );
 }

@@ -1,4 +1,5 @@
 import type { DatabaseSync } from "node:sqlite";
+import { assert } from "../../kernel/assert.ts";
 import { isEnvironmentError, messageOf, openFailure } from "./sqlite-error.ts";
 import type { Migration, OpenFailure } from "./statement.ts";
 import { openTimesTable } from "./store-age.ts";
@@ -38,6 +39,10 @@ export const isNewest = (db: DatabaseSync, migrations: readonly Migration[]): bo
 /** Brings the file to the newest schema, one transaction per version. Writes nothing if it is there. */
 export function migrate(db: DatabaseSync, { path, migrations }: Omit<Schema, "kind">): OpenFailure | undefined {
   const stored = pragma(db, "user_version");
+  assert(
+    migrations.every(({ version }, index) => version === index + 1),
+    "each migration goes on from the one before it",
+  );
   for (const { version, sql } of migrations.filter((migration) => migration.version > stored)) {
     try {
       db.exec(`BEGIN IMMEDIATE; ${sql}\n; PRAGMA user_version = ${version}; COMMIT`);

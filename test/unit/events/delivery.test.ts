@@ -119,6 +119,27 @@ test("one that is stopped ends when what is under way is answered, or a late ans
   expect(delivery.cursors).toEqual([1]);
 });
 
+test("one that is stopped while it reads ends when the read has: its store may be closed then", async () => {
+  const read = Promise.withResolvers<void>();
+  const source: EventSource = {
+    ...sourceOf(0).source,
+    // biome-ignore lint/correctness/useYield: nothing comes of it.
+    async *read() {
+      await read.promise;
+    },
+  };
+  const delivery = begin(source, connectionOf().connection);
+  let hasEnded = false;
+  const ended = delivery.ended.finally(() => {
+    hasEnded = true;
+  });
+  delivery.stop();
+  for (let turn = 0; turn < 5; turn += 1) await new Promise(setImmediate);
+  expect(hasEnded).toBe(false);
+  read.resolve();
+  expect(await ended).toEqual({ type: "stopped" });
+});
+
 test("a batch has what has come meanwhile, up to its bound", async () => {
   const { source } = sourceOf(6);
   const { connection, held } = connectionOf();

@@ -140,6 +140,20 @@ test("events that the filter leaves out are not published, and the cursor passes
   await sinks.stop(0);
 });
 
+test("a sink lags by the age of the first event that it has not published, and by nothing when there is none", async () => {
+  const events = await storeWith(3);
+  const receiver = createReceiver(() => "takes");
+  receiver.setUp(false);
+  const sinks = await sinksOver({ events, store: createMemorySinkStore(), definitions: [definition(receiver.transport)] });
+  sinks.start();
+  // The events of these tests are as old as the clocks of computers.
+  expect((await only(sinks)).lagMs).toBeGreaterThan(1_000_000_000);
+  receiver.setUp(true);
+  await cursorAt(sinks, 3);
+  expect((await only(sinks)).lagMs).toBe(0);
+  await sinks.stop(0);
+});
+
 test("a new sink that starts now publishes nothing of before; where it began is remembered", async () => {
   const events = await storeWith(5);
   const store = createMemorySinkStore();
@@ -201,6 +215,23 @@ describe("an event that is refused", () => {
     expect(await sinks.discard({ sink: "bus", range: { from: 2, to: 2 }, request: undefined })).toMatchObject({
       value: { done: 1, remaining: 0 },
     });
+    await sinks.stop(0);
+  });
+
+  test("of a range are those from its first to its last", async () => {
+    const store = createMemorySinkStore();
+    await store.apply({
+      puts: [{ name: "bus", kind: "webhook", cursor: 9, isPaused: false, last: undefined }],
+      deadLetters: upTo(6).map((sequence) => deadLetter({ event: { ...sourceEvent, sequence } })),
+    });
+    const definitions = [definition(createReceiver(() => "takes").transport)];
+    const sinks = await sinksOver({ events: await storeWith(9), store, definitions });
+    const discard = (from: number, to: number) => sinks.discard({ sink: "bus", range: { from, to }, request: undefined });
+    const left = async () =>
+      (await sinks.deadLetters({ sink: "bus", afterSequence: 0, limit: 10 })).rows.map(({ event }) => event.sequence);
+    expect([await discard(3, 4), await left()]).toMatchObject([{ value: { done: 2, remaining: 4 } }, [1, 2, 5, 6]]);
+    expect([await discard(0, 1), await left()]).toMatchObject([{ value: { done: 1, remaining: 3 } }, [2, 5, 6]]);
+    expect([await discard(6, 9), await left()]).toMatchObject([{ value: { done: 1, remaining: 2 } }, [2, 5]]);
     await sinks.stop(0);
   });
 

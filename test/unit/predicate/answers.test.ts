@@ -1,7 +1,10 @@
 import { describe, expect, test } from "vitest";
+import { createAnswers } from "../../../src/predicate/answers.ts";
+import type { RuleSet } from "../../../src/predicate/core/rule-set.ts";
 import type { Engine } from "../../../src/predicate/engine.ts";
 import { by, create, described, engineOver, id, source } from "../../support/engine-values.ts";
-import { checkOf, sampleCheck } from "../../support/rule-values.ts";
+import { pausing } from "../../support/pausing.ts";
+import { checkOf, ruleOf, ruleSetOf, sampleCheck } from "../../support/rule-values.ts";
 
 const signal = new AbortController().signal;
 const options = { signal };
@@ -80,6 +83,92 @@ describe("the impact", () => {
     const asked = engine.impact({ type: "deactivate", id: id("cold") }, [sampleCheck], { signal: caller.signal });
     await expect(asked).rejects.toThrow("the caller has left");
   });
+});
+
+describe("whoever asks", () => {
+  const failure = { ok: false, error: { type: "overloaded", what: "checks", limit: 1 } } as const;
+
+  /** Over a rule set of this revision, behind which another process has written one more. */
+  function world(revision = 4) {
+    const set = (at: number) => ruleSetOf(at, ruleOf({ id: "one" }), ruleOf({ id: "two" }));
+    const state = { now: set(revision), looks: 0, asked: [] as { revision: number; options: object }[], fails: 0, told: 0 };
+    const judged = (ruleSet: RuleSet, asked: object) => {
+      state.asked.push({ revision: ruleSet.revision, options: asked });
+      return state.fails === state.asked.length ? failure : ({ ok: true, value: [] } as const);
+    };
+    const answers = createAnswers({
+      clock: { nowMs: () => 1_000 },
+      evaluator: {
+        judge: async (ruleSet: RuleSet, _: unknown, asked: object) => judged(ruleSet, asked),
+        explain: async (ruleSet: RuleSet, _: unknown, asked: object) => judged(ruleSet, asked),
+      } as never,
+      changes: {
+        current: () => ({ ruleSet: state.now }),
+        catchUp: async () => {
+          state.looks += 1;
+          state.now = set(revision + 1);
+        },
+        tryOut: async () => ({ ok: true, value: { before: set(10), after: set(11) } }),
+      } as never,
+      turns: pausing(),
+      onJudged: () => {
+        state.told += 1;
+      },
+    });
+    return { ...answers, state };
+  }
+
+  const prompt = { ...options, promptOnly: true };
+
+  test("for a revision that is here is answered without a look at the store, for a newer one after it", async () => {
+    for (const ask of [
+      (answers: ReturnType<typeof world>, minRevision: number) => answers.check([sampleCheck], { ...prompt, minRevision }),
+      (answers: ReturnType<typeof world>, minRevision: number) =>
+        answers.explain(sampleCheck, { ...options, ruleIds: [id("two")], minRevision }),
+    ]) {
+      const answers = world();
+      expect([await ask(answers, 4), answers.state.looks]).toMatchObject([{ ok: true }, 0]);
+      expect([await ask(answers, 5), answers.state.looks]).toMatchObject([{ ok: true }, 1]);
+      const notReached = { ok: false, error: { type: "revision-not-reached", wanted: 6, newest: 5 } };
+      expect([await ask(answers, 6), answers.state.looks]).toMatchObject([notReached, 2]);
+    }
+    const first = world(0);
+    expect([await first.reach(), await first.explain(sampleCheck, { ...options, ruleIds: [] })]).toMatchObject([
+      { ok: true },
+      { ok: true },
+    ]);
+    expect(first.state.looks).toBe(0);
+  });
+
+  test("is told what the evaluator could not do, and nobody else is told that it was decided", async () => {
+    const answers = world();
+    answers.state.fails = 1;
+    expect([await answers.check([sampleCheck], prompt), answers.state.told]).toEqual([failure, 0]);
+    expect([await answers.check([sampleCheck], prompt), answers.state.told]).toMatchObject([{ ok: true }, 1]);
+  });
+
+  test("of a change that is tried has verdicts of both rule sets, which take their time, or the first failure", async () => {
+    const decide = (() => undefined) as never;
+    const answers = world();
+    expect(await answers.impact(decide, [sampleCheck], options)).toMatchObject({ ok: true, value: { ruleSetRevision: 10 } });
+    expect(answers.state.asked).toEqual([10, 11].map((revision) => ({ revision, options: { signal, promptOnly: false } })));
+    for (const fails of [1, 2]) {
+      const failing = world();
+      failing.state.fails = fails;
+      expect([await failing.impact(decide, [sampleCheck], options), failing.state.asked.length]).toEqual([failure, fails]);
+    }
+    const early = world();
+    const asked = await early.impact(decide, [sampleCheck], { ...options, minRevision: 9 });
+    expect([asked, early.state.asked]).toMatchObject([{ error: { type: "revision-not-reached" } }, []]);
+  });
+});
+
+test("a rule in shadow can be explained, too", async () => {
+  const engine = await withCold();
+  await engine.createRule(create("dry"));
+  await engine.shadow({ id: id("dry"), version: 1, ...by });
+  for (const ruleIds of [[id("dry")], [id("cold")]])
+    expect(await engine.explain(sampleCheck, { ...options, ruleIds })).toMatchObject({ ok: true });
 });
 
 test("lint tells of the rules that are active now", async () => {

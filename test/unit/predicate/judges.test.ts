@@ -1,6 +1,7 @@
+import { getEventListeners } from "node:events";
 import { describe, expect, test } from "vitest";
 import type { RuleId } from "../../../src/kernel/ids.ts";
-import { callCostMax, threadShadowCostMax } from "../../../src/predicate/core/limits.ts";
+import { callCostMax, checkCostMax, threadShadowCostMax } from "../../../src/predicate/core/limits.ts";
 import type { RuleSet } from "../../../src/predicate/core/rule-set.ts";
 import type { Check, Verdict } from "../../../src/predicate/core/types.ts";
 import type { Judged, JudgeThread } from "../../../src/predicate/judge-thread.ts";
@@ -33,10 +34,12 @@ function world(threadCount = 1) {
   let timers: { readonly atMs: number; readonly run: () => void }[] = [];
   let nowMs = 0;
   const counted = { judged: 0, replaced: 0 };
+  const tookMs: number[] = [];
   const judges = createJudges({
     threadCount,
-    onJudged: () => {
+    onJudged: (took) => {
       counted.judged += 1;
+      tookMs.push(took);
     },
     onReplaced: () => {
       counted.replaced += 1;
@@ -61,6 +64,8 @@ function world(threadCount = 1) {
     judges,
     started,
     counted,
+    tookMs,
+    timerCount: () => timers.length,
     async pass(ms: number): Promise<void> {
       nowMs += ms;
       const due = timers.filter(({ atMs }) => atMs <= nowMs);
@@ -248,6 +253,14 @@ describe("what waits is bounded", () => {
     expect(await call).toMatchObject({ ok: false, error: { type: "call-cost-limit" } });
     expect(started[0]?.asked).toBeUndefined();
   });
+
+  test("which may use all of it", async () => {
+    const { judges, finish } = world();
+    const call = judges.judge(ruleSet, ["a1", "a2"].map(named), options(patient(), 100));
+    await finish({ cost: 60 });
+    await finish({ cost: 40 });
+    expect(await call).toEqual({ ok: true, value: [allowed, allowed] });
+  });
 });
 
 describe("nothing runs for a caller that has left", () => {
@@ -284,6 +297,37 @@ describe("nothing runs for a caller that has left", () => {
     expect(counted).toEqual({ judged: 2, replaced: 1 });
   });
 
+  test("a thread that still compiles is asked to stop again, and is ended only once it has begun and does not", async () => {
+    const { judges, started, counted, pass } = world();
+    const leaving = new AbortController();
+    const left = judges.judge(ruleSet, [named("a")], options(leaving.signal));
+    const [thread] = started;
+    if (thread === undefined) throw new Error("no thread");
+    thread.rule = -1;
+    leaving.abort("left");
+    await expect(left).rejects.toBe("left");
+    for (let grace = 0; grace < 3; grace += 1) await pass(stopGraceMs);
+    expect([thread.ended, counted.replaced]).toEqual([false, 0]);
+    // The first of its rules.
+    thread.rule = 0;
+    await pass(stopGraceMs);
+    expect(thread.ended).toBe(true);
+  });
+
+  test("who has its answer leaves nothing behind: no timer, no listener, and nothing that is stopped when it leaves", async () => {
+    const { judges, started, tookMs, timerCount, pass, finish } = world();
+    await pass(10_000);
+    const leaving = new AbortController();
+    const call = judges.judge(ruleSet, [named("a")], options(leaving.signal));
+    expect([timerCount(), getEventListeners(leaving.signal, "abort").length]).toEqual([1, 1]);
+    await pass(300);
+    await finish();
+    expect(await call).toEqual({ ok: true, value: [allowed] });
+    expect([timerCount(), getEventListeners(leaving.signal, "abort").length]).toEqual([0, 0]);
+    leaving.abort("left");
+    expect([started[0]?.stopped, tookMs]).toEqual([false, [300]]);
+  });
+
   test("who has left before asks nothing", async () => {
     const { judges, started } = world();
     await expect(judges.judge(ruleSet, [named("a")], options(AbortSignal.abort("left")))).rejects.toBe("left");
@@ -299,10 +343,10 @@ describe("a check that never ends is denied, with the rule that was asked", () =
   });
 
   test("if it can be stopped", async () => {
-    const { judges, started, pass, finish } = world();
+    const { judges, started, timerCount, pass, finish } = world();
     const call = judges.judge(ruleSet, [named("a"), named("b")], options());
     for (let tick = 0; tick < checkTicksMax; tick += 1) await pass(checkTickMs);
-    expect(started[0]?.stopped).toBe(true);
+    expect([started[0]?.stopped, timerCount()]).toEqual([true, 1]);
     await finish({ type: "ended", rule: 1, cause: "stopped" } as Judged);
     await finish();
     const denied = { type: "rule-denied", violations: [violation(`it took longer than ${checkTicksMax * checkTickMs} ms`)] };
@@ -323,7 +367,10 @@ describe("a check that never ends is denied, with the rule that was asked", () =
     const { judges, finish } = world();
     const call = judges.judge(ruleSet, [named("a")], options());
     await finish({ type: "ended", rule: 1, cause: "the thread died: out of memory" } as Judged);
-    expect(await call).toMatchObject({ value: [{ violations: [violation("the thread died: out of memory")] }] });
+    const violations = [{ ...violation("the thread died: out of memory"), ruleVersion: 1 }];
+    // What it would have found is lost, and it has cost what a check may.
+    const verdict = { type: "rule-denied", ruleSetRevision: 7, violations, ...nothing, cost: checkCostMax };
+    expect(await call).toEqual({ ok: true, value: [verdict] });
   });
 
   test("but not because the process was stopped: that is one tick, however late", async () => {
@@ -347,6 +394,20 @@ describe("a check that never ends is denied, with the rule that was asked", () =
     expect(await call).toEqual({ ok: true, value: [allowed] });
   });
 
+  test("but from when it has begun, it is, also the first one", async () => {
+    const { judges, started, pass } = world();
+    void judges.judge(ruleSet, [named("a")], options());
+    const [thread] = started;
+    if (thread === undefined) throw new Error("no thread");
+    thread.rule = -1;
+    for (let tick = 0; tick < checkTicksMax; tick += 1) await pass(checkTickMs);
+    thread.rule = 0;
+    for (let tick = 0; tick < checkTicksMax - 1; tick += 1) await pass(checkTickMs);
+    expect(thread.stopped).toBe(false);
+    await pass(checkTickMs);
+    expect(thread.stopped).toBe(true);
+  });
+
   test("a thread that cannot even begin is a defect, not a verdict", async () => {
     const { judges, finish } = world();
     const call = judges.judge(ruleSet, [named("a")], options());
@@ -363,13 +424,32 @@ test("threads are started when there are rules", () => {
   expect(started).toEqual([]);
   judges.prepare(ruleSet);
   expect(started.map(({ prepared }) => [...prepared])).toEqual([[7], [7]]);
+  const one = world();
+  one.judges.prepare(ruleSetOf(8, ruleOf({ id: "only" })));
+  expect([one.started.length, one.counted.replaced]).toEqual([1, 0]);
 });
 
-test("closing ends all threads", async () => {
+test("closing ends all threads, waits for their end, and begins nothing that has waited", async () => {
   const { judges, started } = world(2);
   judges.prepare(ruleSet);
-  await judges.close();
-  expect(started.map(({ ended }) => ended)).toEqual([true, true]);
+  void judges.judge(ruleSet, ["a1", "a2", "a3", "a4"].map(named), options());
+  const end = Promise.withResolvers<void>();
+  const [first] = started;
+  if (first === undefined) throw new Error("no thread");
+  const { end: endFirst } = first;
+  first.end = async () => {
+    await endFirst.call(first);
+    await end.promise;
+  };
+  let isClosed = false;
+  const closed = judges.close().then(() => {
+    isClosed = true;
+  });
+  await settled();
+  expect([started.map(({ ended }) => ended), isClosed]).toEqual([[true, true], false]);
+  end.resolve();
+  await closed;
+  expect(started.length).toBe(2);
 });
 
 describe("explanations", () => {

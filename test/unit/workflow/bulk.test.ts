@@ -7,6 +7,7 @@ import {
   bulkAtOnceMax,
   bulkKeptMax,
   bulkPurgeIntervalMs,
+  bulkResultsKeptMax,
   bulkRetentionMs,
   bulkUnderWayMax,
   bulkWaitMsMax,
@@ -222,6 +223,59 @@ test("what others move out of the filter meanwhile is left alone, and what they 
   expect(states).toEqual(["CANCELLED", "PAUSED", "CANCELLED"]);
 });
 
+test("a move is told as one by hand would be, by whom and why", async () => {
+  const under = await bulkOver(1);
+  const action = { ...toCancelled, eventMetadata: { ticket: "T-1" } };
+  await under.ended(await under.begin({ action }));
+  expect(await under.store.getWithLastEvent("w-000" as WorkflowId)).toMatchObject({
+    workflow: { state: "CANCELLED", version: 3 },
+    lastEvent: {
+      type: "TRANSITION",
+      toState: "CANCELLED",
+      reason: "all of them",
+      requestedBy: "ada",
+      metadata: { ticket: "T-1" },
+    },
+  });
+});
+
+test("a dry run says what would be refused, and changes nothing", async () => {
+  const under = await bulkOver(3);
+  under.engine.answer = async ({ workflow }) =>
+    workflow.id === "w-001" ? ok({ type: "rule-denied", ruleSetRevision: 1, violations: [] }) : allowed;
+  const id = await under.begin({ isDryRun: true });
+  expect(await under.ended(id)).toMatchObject({ doneCount: 2, refusedCount: 1 });
+  expect(await countOf(under, "ACTIVE")).toBe(3);
+});
+
+test("what a list gives in stretches is acted on to its end, in chunks of as many as are acted on at a time", async () => {
+  const store = createMemoryWorkflowStore();
+  const under = await bulkOver(2 * bulkAtOnceMax + 3, {
+    ...store,
+    list: (page) => store.list({ ...page, limit: Math.min(page.limit, 5) }),
+  });
+  const positions: string[] = [];
+  const { advance } = under.store.bulk;
+  under.store.bulk.advance = (id, position, results) => {
+    positions.push(position);
+    return advance(id, position, results);
+  };
+  expect(await under.ended(await under.begin())).toMatchObject({ doneCount: 2 * bulkAtOnceMax + 3 });
+  expect(positions).toEqual([under.ids[bulkAtOnceMax - 1], under.ids[2 * bulkAtOnceMax - 1], under.ids.at(-1)]);
+});
+
+test("what is gone by the time that it is acted on is no refusal", async () => {
+  const store = createMemoryWorkflowStore();
+  let gone = "";
+  const under = await bulkOver(3, {
+    ...store,
+    get: async (id) => (id === gone ? undefined : store.get(id)),
+    getWithLastEvent: async (id) => (id === gone ? undefined : store.getWithLastEvent(id)),
+  });
+  gone = "w-001";
+  expect(await under.ended(await under.begin())).toMatchObject({ doneCount: 2, refusedCount: 0 });
+});
+
 test("an update of metadata is judged and told as one by hand would be, by whom and why", async () => {
   const under = await bulkOver(2);
   const action = { type: "update", patch: { tray: 4 }, context: { shift: "late" }, eventMetadata: { ticket: "T-1" } } as const;
@@ -427,6 +481,33 @@ describe("what has ended is dropped", () => {
       return !(await under.bulk.get(id)).ok;
     }, "it is dropped");
     expect((await under.store.bulk.results({ id, afterId: undefined, limit: 9 })).rows).toEqual([]);
+  });
+
+  test("when there are too many results, the oldest first; but the newest stays, however many it has", async () => {
+    const under = await bulkOver(0);
+    const ids = [await under.begin(), await under.begin()];
+    for (const id of ids) await under.ended(id);
+    under.store.keptBeforeMs = () => 0;
+    const { standing } = under.store.bulk;
+    let counts: readonly number[] = [bulkResultsKeptMax, 1];
+    under.store.bulk.standing = async () =>
+      (await standing()).map((each, newerCount) => ({ ...each, resultCount: counts[newerCount] ?? 0 }));
+    const dropped: string[] = [];
+    const { drop } = under.store.bulk;
+    under.store.bulk.drop = (id, countMax) => {
+      dropped.push(id);
+      return drop(id, countMax);
+    };
+    await under.bulk.resumeAll();
+    const passed = async () => {
+      under.clock.pass(bulkPurgeIntervalMs);
+      for (let turn = 0; turn < 5; turn += 1) await new Promise(setImmediate);
+      return dropped;
+    };
+    counts = [bulkResultsKeptMax - 1, 1];
+    expect(await passed()).toEqual([]);
+    counts = [bulkResultsKeptMax + 1, 0];
+    expect(await passed()).toEqual([ids[0]]);
   });
 
   test("when there are too many, the oldest first; what is under way stays", async () => {

@@ -217,6 +217,18 @@ test("a store that cannot be written is tried once in a round, whatever there is
   await retention.stop();
 });
 
+test("who stops it in the midst of a type ends it: no other type is looked at", async () => {
+  const { retention, ended, pass, looks } = world({ a: policy(), b: policy() }, { pageMax: 1 });
+  for (const id of ["v", "w"]) await ended(id, "a", 1);
+  await ended("x", "b", 1);
+  retention.start();
+  await pass(1_000);
+  const stopped = retention.stop();
+  await pass(60_000);
+  await stopped;
+  expect(looks).toEqual(["a"]);
+});
+
 describe("a policy that archives", () => {
   test("purges nothing that is not durable in the archive", async () => {
     let isBroken = true;
