@@ -63,9 +63,15 @@ function methodMutants(here: Place, node: Node, name: string): readonly Mutant[]
 function splitMutants(here: Place, node: Node): readonly Mutant[] {
   const callee = nodeAt(node, "callee");
   const [written, ...others] = nodesAt(node, "arguments");
-  if (callee === undefined || written?.type !== "ArrayExpression" || others.length > 0) return [];
+  if (callee === undefined || written === undefined || others.length > 0) return [];
+  const call = textOf(here, callee);
+  if (written.type !== "ArrayExpression") {
+    // Elsewhere it is not known to be a list of statements.
+    if (call !== "engine.apply") return [];
+    const split = `((all) => ${call}(all.slice(0, 1)).then(() => ${call}(all.slice(1))))(${textOf(here, written)})`;
+    return [mutant(here, node, "split write", split)];
+  }
   const [first, ...rest] = nodesAt(written, "elements").map((element) => textOf(here, element));
   if (first === undefined || rest.length === 0) return [];
-  const call = textOf(here, callee);
   return [mutant(here, node, "split write", `${call}([${first}]).then(() => ${call}([${rest.join(", ")}]))`)];
 }

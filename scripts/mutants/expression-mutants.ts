@@ -177,7 +177,10 @@ function arrayMutants(here: Place, node: Node, parent: Node | undefined): readon
   const isType = parent?.type.startsWith("TS") ?? false;
   const elements = (node["elements"] as readonly (Node | null)[]).filter((element) => element !== null);
   const texts = elements.map((element) => textOf(here, element));
-  const isEffect = (index: number): boolean => effectful.has(elements[index]?.type ?? "");
+  // Beside what is made here, a name is another of its kind: `[forced, voteEffect(prepared)]`.
+  const isMade = elements.some(({ type }) => effectful.has(type));
+  const isEffect = (index: number): boolean =>
+    effectful.has(elements[index]?.type ?? "") || (isMade && elements[index]?.type === "Identifier");
   return texts.flatMap((text, index) => {
     const others = texts.toSpliced(index, 1);
     const swapped = texts.with(index, texts[index + 1] ?? "").with(Math.min(index + 1, texts.length - 1), text);

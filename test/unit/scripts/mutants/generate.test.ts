@@ -52,6 +52,22 @@ describe("the generator finds", () => {
     );
   });
 
+  test("a batch that is made elsewhere, in two: a workflow without its event", () => {
+    expect(mutantsOf("const done = engine.apply(statementsOf(batch));")).toEqual([
+      "split write: engine.apply(statementsOf(batch)) → ((all) => engine.apply(all.slice(0, 1)).then(() => engine.apply(all.slice(1))))(statementsOf(batch))",
+    ]);
+  });
+
+  test("an effect that has a name already, beside one that is made: a vote before its promise is forced", () => {
+    expect(mutantsOf("const stays = stay(prepared, [forced, voteEffect(prepared)]);")).toEqual(
+      expect.arrayContaining([
+        "dropped effect: forced → nothing",
+        "swapped order: forced, voteEffect(prepared) → voteEffect(prepared), forced",
+      ]),
+    );
+    expect(mutantsOf("const row = [id, name];")).toEqual([]);
+  });
+
   test("an entry that is never removed", () => {
     expect(mutantsOf("function end() { prepares.delete(id); }")).toEqual(["dropped effect: prepares.delete(id); → nothing"]);
   });
