@@ -19,5 +19,5 @@ test("a transaction weighs what is flat, its parts with their payloads and reaso
 });
 
 test("a decided one has no payloads any more", () => {
-  expect(withoutPayloads(transactionOf(part(100), part(7))).parts.map(({ payload }) => payload.byteLength)).toEqual([0, 0]);
+  expect(withoutPayloads(transactionOf(part(100), part(7))).parts.map(({ payload }) => payload?.byteLength)).toEqual([0, 0]);
 });
