@@ -4,8 +4,8 @@ import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { delimiter, dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { commandsOf } from "../support/clients-page.ts";
-import { startServer, temporaryFolder } from "../support/concord.ts";
+import { temporaryFolder } from "../support/concord.ts";
+import { isMissing } from "../support/toolchain.ts";
 import { until } from "../support/until.ts";
 
 // What is published, packed and installed as a stranger would, away from the clone and in a path with a space. The registry is asked for what
@@ -78,51 +78,16 @@ test("a Node that is too old is told in one line, whatever is asked", async () =
   });
 });
 
-test("the ten minutes of docs/participants.md work as pasted, in an empty folder", async () => {
-  const page = readFileSync(join(root, "docs/participants.md"), "utf8");
-  const folder = join(data.path, "seats");
-  mkdirSync(folder);
-  writeFileSync(join(folder, "seats.ts"), /```ts\n(\/\/ seats\.ts\n.*?)```/s.exec(page)?.[1] ?? "");
-  const blocks = [...page.matchAll(/```console\n(.*?)```/gs)].slice(0, 2).map(([, text = ""]) => text);
-  const lines = blocks
-    .join("")
-    .split("\n")
-    .filter((line) => line.startsWith("$ "))
-    .map((line) =>
-      line.slice(2).replace("npm install @concord-workflows/concord", `npm install --silent --prefer-offline '${packed}'`),
-    );
-  // One shell, as a reader has it; the ports are the reader's own.
-  const port = 20_000 + (process.pid % 20_000);
-  const script = lines.join("\n");
-  writeFileSync(join(folder, "seats.ts"), readFileSync(join(folder, "seats.ts"), "utf8").replace("50051", String(port)));
-  const own = { ...env, CONCORD_LISTEN: `127.0.0.1:${port}`, CONCORD_ADDRESS: `127.0.0.1:${port}` };
-  const shell = spawn("bash", ["-c", `${script}\necho "the end"\nwait`], { cwd: folder, env: own, detached: true });
-  started.push(shell);
-  let text = "";
-  for (const output of [shell.stdout, shell.stderr])
-    output.on("data", (chunk: Buffer) => {
-      text += chunk.toString();
-    });
-  await until(() => text.includes("the end"), "all lines are done", { limitMs: 170_000, describe: () => text });
-  expect(text).toMatch(/COMMITTED/);
-  expect(text).toContain('participant "seats" voted ABORT: seat 12A is taken');
-});
-
-test("the client of docs/clients.md works as pasted, in an empty folder, and its types are right", async () => {
-  const folder = join(data.path, "client");
-  mkdirSync(folder);
-  const server = await startServer({ dataDir: join(data.path, "server") });
-  const commands = commandsOf("TypeScript")
-    .replace("npm install @concord-workflows/concord", `npm install --silent --prefer-offline '${packed}'`)
-    .replace("127.0.0.1:50051", server.address);
-  try {
-    const { stdout } = await run("bash", ["-euc", commands], { cwd: folder, env });
-    expect(stdout).toMatch(/1n WORKFLOW_STATE_CREATED .*\n2n WORKFLOW_STATE_ACTIVE begin\n3n WORKFLOW_STATE_ACTIVE one more\n$/s);
-    const checks = ["--strict", "--noEmit", "--module", "nodenext", "--target", "es2024", "--skipLibCheck", "hello.ts"];
-    await run(join(root, "node_modules/.bin/tsc"), checks, { cwd: folder });
-  } finally {
-    await server.stop();
-  }
+const tools = ["python3", "curl"].filter((tool) => isMissing(tool, "the first hour with the package"));
+test.skipIf(tools.length > 0)("a stranger's first hour goes as the pages of the package say", { timeout: 600_000 }, async () => {
+  const folder = join(data.path, "an hour");
+  const hour = await run(node, [join(root, "scripts/first-hour.ts"), packed, folder], { timeout: 540_000 }).catch(
+    ({ stdout, stderr }) => expect.unreachable(`${stdout}${stderr}`),
+  );
+  expect(hour.stdout).toMatch(/all is as it must be\.\n$/);
+  // Of docs/clients.md.
+  const checks = ["--strict", "--noEmit", "--module", "nodenext", "--target", "es2024", "--skipLibCheck", "hello.ts"];
+  await run(join(root, "node_modules/.bin/tsc"), checks, { cwd: folder });
 });
 
 test("bin/concord works through a symbolic link, in a path with spaces, and with CDPATH", async () => {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { pastesOf } from "../support/pastes.ts";
+import { pastesOf } from "../support/pastes-of.ts";
 
 test("what a command prints goes on over blank lines, to the next command or to prose", () => {
   const text = "    $ one \\\n        --more\n    id: 1\n\n    id: 2\n\n    $ two\n    2\n\nprose\n\n    no output\n";
