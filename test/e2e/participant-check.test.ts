@@ -172,7 +172,8 @@ const mistakes: readonly (readonly [rule: string, mistake: string, planted: Plan
   ],
 ];
 
-test.each(mistakes)("%s fails if the SDK %s", { timeout: 600_000 }, async (rule, _mistake, planted) => {
+/** The SDK with something else in one place, by one rule. */
+async function checkPlanted(rule: string, planted: Planted) {
   const main = join(here, "../../src/main.ts");
   const participant = commandLine(
     node,
@@ -186,6 +187,21 @@ test.each(mistakes)("%s fails if the SDK %s", { timeout: 600_000 }, async (rule,
     "--obey",
   );
   const start = `PLANTED=${shellWord(JSON.stringify(planted))}; export PLANTED; ${participant}`;
-  const { failed } = await check(rule, start, [...obedient, "--patience", "5s"], ["hello-first", rule]);
+  return check(rule, start, [...obedient, "--patience", "5s"], ["hello-first", rule]);
+}
+
+test.each(mistakes)("%s fails if the SDK %s", { timeout: 600_000 }, async (rule, _mistake, planted) => {
+  const { failed } = await checkPlanted(rule, planted);
   expect(failed, readFileSync(join(data.path, `${rule}.log`), "utf8").slice(-4_000)).toEqual([rule]);
+});
+
+test("pauses that grow are told from the first one, which a slow start makes long", { timeout: 600_000 }, async () => {
+  const find = "await pause({ clock, signal: ending.signal }, retryInMs);";
+  const replace = `${find.replace("retryInMs", "retryInMs + (globalThis.hasStarted ? 0 : 2_000)")} globalThis.hasStarted = true;`;
+  const { amiss } = await checkPlanted("reconnects-with-growing-pauses", {
+    file: "src/commit/participant/link.ts",
+    find,
+    replace,
+  });
+  expect(amiss).toEqual({});
 });
