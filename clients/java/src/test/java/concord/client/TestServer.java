@@ -1,0 +1,69 @@
+package concord.client;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.concurrent.Callable;
+import java.util.regex.Pattern;
+
+/** A real server, {@code bin/concord} of this clone, on loopback. */
+public final class TestServer implements AutoCloseable {
+    public static final Path ROOT = Path.of("../..").toAbsolutePath().normalize();
+    public static final String CONCORD = ROOT.resolve("bin/concord").toString();
+    private static final Pattern SERVING = Pattern.compile("\"listen\":\"([^\"]+)\".*\"msg\":\"serving\"");
+
+    public final Path data;
+    private String address = "127.0.0.1:0";
+    private Process process;
+
+    public TestServer(Path folder) throws IOException {
+        data = folder.resolve("server");
+        start();
+    }
+
+    public String address() {
+        return address;
+    }
+
+    /** Where it was before, if it was. */
+    public void start() throws IOException {
+        var serve = new ProcessBuilder(
+                CONCORD, "serve", "--listen", address, "--data-dir", data.toString(), "--log-format", "json");
+        process = serve.redirectErrorStream(true).start();
+        var lines = process.inputReader();
+        for (var line = lines.readLine(); line != null; line = lines.readLine()) {
+            var serving = SERVING.matcher(line);
+            if (!serving.find()) continue;
+            address = serving.group(1);
+            // It must not wait for its log to be read.
+            var reader = new Thread(() -> lines.lines().forEach(read -> {}));
+            reader.setDaemon(true);
+            reader.start();
+            return;
+        }
+        throw new IllegalStateException("concord serve has ended");
+    }
+
+    public void kill() throws InterruptedException {
+        process.destroyForcibly().waitFor();
+    }
+
+    /** In order. One that was killed stays so. */
+    public void stop() throws InterruptedException {
+        process.destroy();
+        process.waitFor();
+    }
+
+    @Override
+    public void close() throws InterruptedException {
+        stop();
+    }
+
+    /** Polls: the time is for what hangs, not for what is slow. */
+    public static void until(String what, Callable<Boolean> holds) throws Exception {
+        var ends = System.nanoTime() + 60_000_000_000L;
+        while (!holds.call()) {
+            if (System.nanoTime() - ends > 0) throw new AssertionError("never: " + what);
+            Thread.sleep(20);
+        }
+    }
+}
