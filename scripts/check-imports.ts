@@ -62,13 +62,30 @@ const parts: readonly Part[] = [
   {
     prefix: "cli/",
     asksMachine: true,
-    may: ["kernel/", "workflow/", "predicate/", "commit/", "storage/", "runtime/", "rpc/", "gen/", "config.ts", "compose"],
+    may: [
+      "kernel/",
+      "workflow/",
+      "predicate/",
+      "commit/",
+      "storage/",
+      "runtime/",
+      "rpc/",
+      "gen/",
+      "config.ts",
+      "compose",
+      "version.ts",
+    ],
   },
   { prefix: "main.ts", may: ["cli/", "version.ts"] },
 ];
 
 /** The cores are pure: not even Node's own modules. */
 const purePrefixes = ["kernel/", "workflow/core/", "predicate/core/", "commit/core/", "events/core/"];
+
+/** They bring the SDK of OpenTelemetry along, and are read when something is to be exported: with import(), and by no other file. */
+const lazyFiles = ["export.ts", "sampler.ts", "span-queue.ts", "spans.ts"].map((name) => `runtime/telemetry/${name}`);
+const lazyPackage = "@opentelemetry/";
+const staticPattern = /\bfrom\s+"([^"]+)"/g;
 
 /** What tells the time, waits for it, or draws lots. */
 const machinePattern =
@@ -91,6 +108,10 @@ for (const file of globSync("**/*.ts", { cwd: source })) {
     for (const [asked] of new Set(text.match(machinePattern)).entries()) {
       problems.push(`${file}: asks the machine itself (${asked}); a port must be given to it, such as the Clock of the kernel`);
     }
+  }
+  for (const [, specifier = ""] of lazyFiles.includes(file) ? [] : text.matchAll(staticPattern)) {
+    const isLazy = specifier.startsWith(lazyPackage) || lazyFiles.includes(targetOf(file, specifier));
+    if (isLazy) problems.push(`${file}: may import ${specifier} only with import(), when it is needed`);
   }
   const specifiers = [...text.matchAll(importPattern)].map(([, specifier = ""]) => specifier);
   imports.set(

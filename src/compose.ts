@@ -22,6 +22,7 @@ import type { Logger } from "./runtime/logger.ts";
 import { createLoopWatch } from "./runtime/loop-watch.ts";
 import { createMetrics, type MetricsServer, serveMetrics } from "./runtime/metrics.ts";
 import { removeStaleSocket } from "./runtime/stale-socket.ts";
+import type { CallEnded } from "./runtime/telemetry/telemetry.ts";
 import { openTraceWriter } from "./runtime/trace-writer.ts";
 import { createTurns } from "./runtime/turns.ts";
 import { storeBytes } from "./storage/sqlite/store-bytes.ts";
@@ -47,7 +48,7 @@ export type ExtraServices = (workflow: WorkflowServiceImplementation<RpcContext>
 
 /** Wires the configured services to their stores and to each other, over gRPC, and serves them. */
 export async function startConcord(options: Options, extraServices?: ExtraServices): Promise<Result<Concord, StartFailure>> {
-  const { config, logger, lostLogLines } = options;
+  const { config, logger, lostLogLines, telemetry } = options;
   // Before anything is made, opened or claimed: what is wrong here leaves all as it was.
   const sinkSettings = readSinkSettings(config);
   if (!sinkSettings.ok) return sinkSettings;
@@ -69,6 +70,7 @@ export async function startConcord(options: Options, extraServices?: ExtraServic
   if (traced && !traced.ok) return traced;
   const trace = traced?.value;
   metrics.lostLines({ log: lostLogLines, trace: trace?.lostLines });
+  if (telemetry) metrics.lostTelemetry({ traces: telemetry.lostSpans, metrics: telemetry.lostExports });
   const wiring: Wiring = {
     ...options,
     metrics,
@@ -142,7 +144,8 @@ export async function startConcord(options: Options, extraServices?: ExtraServic
     loop,
     bounds: boundsOf(config),
     onRefused: metrics.edge.refused,
-    ...(config.metricsListen !== undefined && { onCall: metrics.edge.answered }),
+    onCall: both(config.metricsListen === undefined ? undefined : metrics.edge.answered, telemetry?.serverCall),
+    spans: telemetry?.spans,
   });
   let http: HttpServer | undefined;
   metrics.edge.observe(() => {
@@ -242,6 +245,15 @@ function boundsOf({ maxConnections, maxCalls, maxStreams, addressShare, maxMessa
     addressShare: addressShare / 100,
     requestBytesMax: maxMessage,
     receivingBytesMax: maxReceiving,
+  };
+}
+
+/** Undefined, if nobody is told. */
+function both(one: CallEnded | undefined, other: CallEnded | undefined): CallEnded | undefined {
+  if (one === undefined || other === undefined) return one ?? other;
+  return (method, code, tookMs) => {
+    one(method, code, tookMs);
+    other(method, code, tookMs);
   };
 }
 

@@ -13,6 +13,7 @@ import { createParticipantTransport } from "./rpc/clients/participant-transport.
 import { takeGrpcLog } from "./rpc/grpc-log.ts";
 import { systemClock } from "./runtime/clock.ts";
 import { createLogger } from "./runtime/logger.ts";
+import { globalSpans } from "./runtime/telemetry/global-spans.ts";
 import type { PostgresOpenFailure } from "./storage/postgres/check-server.ts";
 import {
   openPostgresResource,
@@ -124,6 +125,7 @@ export async function createParticipant(options: ParticipantOptions): Promise<Pa
     random: Math.random,
     logger,
     prepareCredit,
+    spans: await globalSpans(),
   });
   // Neither a lost connection nor a pause before the next one may end the process.
   const keepAlive = setInterval(() => {}, timerMaxMs);

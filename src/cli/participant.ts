@@ -7,12 +7,15 @@ import { createParticipant } from "../commit/participant/participant.ts";
 import type { Resource } from "../commit/ports.ts";
 import { environmentName } from "../config.ts";
 import type { ParticipantId, TransactionId } from "../kernel/ids.ts";
+import { originFields } from "../kernel/origin.ts";
 import { openChannel } from "../rpc/clients/channel.ts";
 import { createParticipantTransport } from "../rpc/clients/participant-transport.ts";
 import { systemClock } from "../runtime/clock.ts";
 import type { Logger, LogLevel } from "../runtime/logger.ts";
+import { openTelemetry } from "../runtime/telemetry/open.ts";
 import { openTraceWriter } from "../runtime/trace-writer.ts";
 import { openSqliteParticipantLog } from "../storage/sqlite/participant-log.ts";
+import { version } from "../version.ts";
 import { addressArgument, durationOption, idArgument, seedArgument } from "./arguments.ts";
 import { applyContext, contextOption } from "./context/apply.ts";
 import { CommandError, reportFailure } from "./failure.ts";
@@ -97,6 +100,7 @@ async function run(id: string, options: Options): Promise<void> {
   const opened = await openSqliteParticipantLog({ path: join(options.dataDir, `participant-${id}.sqlite`) });
   if (!opened.ok) throw new CommandError(opened.error.message);
   const log = opened.value;
+  const telemetry = await openTelemetry(process.env, { serviceName: `concord-participant-${id}`, version }, logger);
   const links = coordinatorsOf(options).map((address) => ({ address, channel: openChannel(address) }));
   const participant = createParticipant({
     coordinators: links.map(createParticipantTransport),
@@ -108,6 +112,7 @@ async function run(id: string, options: Options): Promise<void> {
     random: Math.random,
     logger,
     trace: traced?.value.write,
+    spans: telemetry?.spans,
     // In a program it would wait for somebody to mend that; who tries things out at a terminal wants to know.
     onRefused: ({ headline, message, remedy }) => {
       const error = new CommandError(`${headline}: ${message}; ${remedy}`);
@@ -125,6 +130,7 @@ async function run(id: string, options: Options): Promise<void> {
     await participant.close(drainMs);
     for (const { channel } of links) channel.close();
     await log.close();
+    await telemetry?.close();
   }
 }
 
@@ -134,16 +140,17 @@ const coordinatorsOf = ({ address, elsewhere }: Options): readonly string[] => [
 /** Holds nothing but its promise, which the participant's log keeps. */
 function createPracticeResource(options: Options, logger: Logger): Resource {
   return {
-    async prepare({ transactionId, payload }) {
+    async prepare({ transactionId, payload, origin }) {
       if (options.failOn === "prepare") die(logger, "prepare");
       if (options.delay > 0) await new Promise<void>((resolve) => systemClock.setTimer(options.delay, resolve));
       const text = Buffer.from(payload).toString();
       const vote = voteOn(options, transactionId, text);
-      logger.info({ transaction: transactionId, payload: text, vote: vote.value }, "asked to prepare");
+      logger.info({ transaction: transactionId, ...originFields(origin), payload: text, vote: vote.value }, "asked to prepare");
       return vote;
     },
-    commit: async ({ transactionId }) => logger.info({ transaction: transactionId }, "committed"),
-    abort: async ({ transactionId }) => logger.info({ transaction: transactionId }, "aborted"),
+    commit: async ({ transactionId, origin }) =>
+      logger.info({ transaction: transactionId, ...originFields(origin) }, "committed"),
+    abort: async ({ transactionId, origin }) => logger.info({ transaction: transactionId, ...originFields(origin) }, "aborted"),
   };
 }
 

@@ -1,6 +1,8 @@
 import { Command } from "commander";
 import { startConcord } from "../compose.ts";
 import type { Logger } from "../runtime/logger.ts";
+import { openTelemetry } from "../runtime/telemetry/open.ts";
+import { version } from "../version.ts";
 import { CommandError } from "./failure.ts";
 import { openLog } from "./log.ts";
 import { inLog } from "./log-format.ts";
@@ -11,12 +13,16 @@ export function serveCommand(): Command {
   return addSettingOptions(command).action(async (flags: Readonly<Record<string, unknown>>) => {
     const { config } = await inLog(flags["logFormat"], async () => readConfig(flags));
     const { logger, lostLines } = openLog(config);
+    const telemetry = await openTelemetry(process.env, { serviceName: "concord", version }, logger);
     const started = await inLog(config.logFormat, async () => {
-      const result = await startConcord({ config, logger, lostLogLines: lostLines });
+      const result = await startConcord({ config, logger, lostLogLines: lostLines, telemetry });
       if (!result.ok) throw new CommandError(result.error.message);
       return result.value;
     });
-    stopOnSignal(logger, () => started.stop());
+    stopOnSignal(logger, async () => {
+      await started.stop();
+      await telemetry?.close();
+    });
   });
 }
 

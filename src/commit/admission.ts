@@ -8,7 +8,7 @@ import { createRun } from "./effects.ts";
 import type { CoordinatorEnd } from "./ends.ts";
 import { momentOf } from "./environment.ts";
 import { type Lagging, whoLags } from "./lagging.ts";
-import { aboutOf, note, type Run } from "./run.ts";
+import { note, type Run } from "./run.ts";
 import { type Share, shareOf } from "./shares.ts";
 import type { Shell } from "./shell.ts";
 import { takeUp } from "./take-up.ts";
@@ -68,7 +68,7 @@ function startRun(shell: Shell, { origin, ...request }: NewRequest): Run {
   const run = createRun(shell, first, { share: shareFor(shell, request), origin });
   const step = (transaction: Transaction): Step => {
     const participants = first.parts.map((part) => part.participantId);
-    logger.info({ ...aboutOf(run), participants, requestedBy: first.requestedBy }, "transaction begun");
+    logger.info({ ...run.about, participants, requestedBy: first.requestedBy }, "transaction begun");
     metrics.begun();
     note(shell, run, { type: "begun", detail: first.reason });
     changes.tell(first);

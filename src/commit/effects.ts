@@ -25,6 +25,7 @@ import {
 import { addRun, charge, indexParts, removeRun } from "./runs.ts";
 import type { Share } from "./shares.ts";
 import type { Shell } from "./shell.ts";
+import { endAll, originOf } from "./spans.ts";
 import { emptyTimeline, type Timeline } from "./timeline.ts";
 
 /** A run whose first step is still to be posted. */
@@ -44,6 +45,8 @@ export function createRun(
     charged: notCharged,
     share,
     origin,
+    about: aboutOf(first.id, origin),
+    spans: undefined,
     phaseSinceMs: shell.clock.monotonicMs(),
     view: first,
     mailbox: createMailbox<Envelope>(
@@ -60,6 +63,7 @@ export function createRun(
       for (const cancel of run.timers.values()) cancel();
       run.timers.clear();
       run.mailbox.stop();
+      endAll(run);
       ended.abort(why);
     },
   };
@@ -91,7 +95,7 @@ function handle(shell: Shell, run: Run, { step, refuse, done }: Envelope): Promi
 }
 
 function carryOut(shell: Shell, run: Run, effect: CoordinatorEffect, refuse: Refuse | undefined): void {
-  const { clock, logger, metrics, seldom, sessions, trace } = shell;
+  const { clock, logger, metrics, seldom, sessions, spans, trace } = shell;
   const { core } = run;
   switch (effect.type) {
     case "persist":
@@ -108,13 +112,13 @@ function carryOut(shell: Shell, run: Run, effect: CoordinatorEffect, refuse: Ref
       break;
     case "send": {
       const { participantId, message } = effect;
-      logger.debug({ ...aboutOf(run), participant: participantId, phase: core.phase, kind: message.type }, "send");
+      logger.debug({ ...run.about, participant: participantId, phase: core.phase, kind: message.type }, "send");
       const part = core.parts.find((each) => each.participantId === participantId);
       const isPrepare = message.type === "prepare";
       const attempt = isPrepare ? message.attempt : (part?.decisionsSent ?? 0);
       if (attempt > 1) metrics.resent(message.type);
       note(shell, run, { type: isPrepare ? "prepare-sent" : "decision-sent", participantId, attempt });
-      sessions.send(participantId, message, run.origin);
+      sessions.send(participantId, message, originOf(spans, run, participantId, message));
       break;
     }
     case "set-timer":
@@ -128,11 +132,7 @@ function carryOut(shell: Shell, run: Run, effect: CoordinatorEffect, refuse: Ref
       clearTimer(run, effect.timer);
       break;
     case "refuse":
-      seldom.warn(
-        core.id,
-        { ...aboutOf(run), phase: core.phase, reason: effect.reason },
-        "a message does not fit the transaction",
-      );
+      seldom.warn(core.id, { ...run.about, phase: core.phase, reason: effect.reason }, "a message does not fit the transaction");
       refuse?.(effect.reason, effect.code);
       break;
     default:
@@ -158,7 +158,7 @@ async function force(shell: Shell, run: Run, transaction: Transaction): Promise<
     if (written.ok) {
       const flushMs = Math.round(clock.monotonicMs() - startedMs);
       metrics.forced();
-      logger.debug({ ...aboutOf(run), phase: transaction.phase, flushMs }, "record forced");
+      logger.debug({ ...run.about, phase: transaction.phase, flushMs }, "record forced");
       return true;
     }
     if (written.error.type === "conflict") {
@@ -166,7 +166,7 @@ async function force(shell: Shell, run: Run, transaction: Transaction): Promise<
       return false;
     }
     const { cause } = written.error;
-    logger.error({ ...aboutOf(run), attempt, cause }, "the decision log cannot write; trying again");
+    logger.error({ ...run.about, attempt, cause }, "the decision log cannot write; trying again");
     cannotWrite(run);
     await pauseToWrite(shell, run, attempt);
   }

@@ -1,5 +1,6 @@
 import type { Clock } from "../kernel/clock.ts";
 import type { TransactionId } from "../kernel/ids.ts";
+import type { Spans } from "../kernel/spans.ts";
 import type { Turns } from "../kernel/turns.ts";
 import type { Budgets } from "./budgets.ts";
 import type { Moment } from "./core/types.ts";
@@ -22,6 +23,8 @@ export type Environment = {
   readonly logger: Logger;
   readonly metrics: CommitMetrics;
   readonly trace: Trace | undefined;
+  /** Undefined: no trace of OpenTelemetry is written down. */
+  readonly spans?: Spans | undefined;
   readonly budgets: Budgets;
   readonly bytes: TransactionBytes;
 };

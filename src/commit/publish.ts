@@ -2,9 +2,10 @@ import { heuristicOf, type Part, type Transaction } from "./core/types.ts";
 import { withoutPayloads } from "./footprint.ts";
 import { account } from "./owed.ts";
 import type { Logger } from "./ports.ts";
-import { aboutOf, note, type Run } from "./run.ts";
+import { note, type Run } from "./run.ts";
 import { charge, markDecided } from "./runs.ts";
 import type { Shell } from "./shell.ts";
+import { endAnswered } from "./spans.ts";
 import { detailOf } from "./timeline.ts";
 
 /** Lets others see what the last step has done. */
@@ -15,7 +16,8 @@ export function publish(shell: Shell, run: Run): void {
   if (before.outcome === undefined && run.core.outcome !== undefined) run.core = withoutPayloads(run.core);
   const after = run.core;
   run.view = after;
-  const about = aboutOf(run);
+  endAnswered(run);
+  const { about } = run;
   logProgress(logger, about, before, after);
   if (before.phase !== after.phase) {
     const nowMs = clock.monotonicMs();

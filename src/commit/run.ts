@@ -1,8 +1,9 @@
-import type { RequestId } from "../kernel/ids.ts";
+import type { RequestId, TransactionId } from "../kernel/ids.ts";
 import { type Origin, originFields } from "../kernel/origin.ts";
 import type { RequestKey } from "../kernel/request-key.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
 import type { SeldomLog } from "../kernel/seldom.ts";
+import type { Span } from "../kernel/spans.ts";
 import type { DurationMs } from "../kernel/time.ts";
 import { isUsedUp } from "./budgets.ts";
 import { stepCoordinator } from "./core/coordinator.ts";
@@ -28,6 +29,10 @@ export type Run = {
   share: Share | undefined;
   /** Of the call that was the last to bring it on. What was taken over has none. */
   origin: Origin | undefined;
+  /** What each log line about it says. */
+  about: About;
+  /** While a trace is written down: of what participants are asked and have not answered. */
+  spans: Map<string, Span> | undefined;
   /** When the phase of `view` began, on the monotonic clock. */
   phaseSinceMs: DurationMs;
   /** As others may see it: what was forced is durable. */
@@ -46,8 +51,19 @@ export type Run = {
   readonly end: (why: RunEnd) => void;
 };
 
-/** What each log line about it says. */
-export const aboutOf = ({ core, origin }: Run) => ({ transaction: core.id, ...originFields(origin) });
+type About = { readonly transaction: TransactionId; readonly request?: string; readonly trace?: string };
+
+export const aboutOf = (transaction: TransactionId, origin: Origin | undefined): About => ({
+  transaction,
+  ...originFields(origin),
+});
+
+/** A call carries out a verb on it: what follows is on its behalf. */
+export function broughtOnBy(run: Run, origin: Origin | undefined): void {
+  if (origin === undefined) return;
+  run.origin = origin;
+  run.about = aboutOf(run.core.id, origin);
+}
 
 /** Why nothing more is done for a transaction here. "over": its end is in the log. */
 export type RunEnd = CoordinatorEnd | Extract<ExecuteFailure, { readonly type: "defect" }> | { readonly type: "over" };
@@ -80,7 +96,7 @@ export function post(surroundings: Surroundings, run: Run, event: Event, refuse?
   const posted = run.mailbox.post({ step, refuse }, refuse && mailboxBounds, eventBytes(event));
   if (posted) return;
   if (run.ended.reason?.type === "defect") refuse?.(defectText, "message");
-  else if (!run.ended.aborted) surroundings.seldom.warn(run.core.id, { ...aboutOf(run), input: event.type }, "input lost");
+  else if (!run.ended.aborted) surroundings.seldom.warn(run.core.id, { ...run.about, input: event.type }, "input lost");
 }
 
 /** As far as a participant chooses them. */
@@ -92,7 +108,7 @@ const defectText =
 /** What nobody foresaw has happened to a step or its effects. This run ends and all the others go on. */
 export function endByDefect({ logger }: Environment, run: Run, error: unknown, dropped: readonly Envelope[]): void {
   const { id: transactionId } = run.core;
-  logger.error({ ...aboutOf(run), err: error }, "a defect: nothing more is done for this transaction before a restart");
+  logger.error({ ...run.about, err: error }, "a defect: nothing more is done for this transaction before a restart");
   run.end({ type: "defect", transactionId });
   for (const { refuse } of dropped) refuse?.(defectText, "message");
 }

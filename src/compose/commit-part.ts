@@ -19,7 +19,15 @@ import { openSqliteDecisionLog } from "../storage/sqlite/decision-log.ts";
 
 import { type Part, type StartFailure, storePath, type Wiring } from "./part.ts";
 
-export async function commitPart({ config, logger, metrics, trace, turns, loop }: Wiring): Promise<Result<Part, StartFailure>> {
+export async function commitPart({
+  config,
+  logger,
+  metrics,
+  trace,
+  turns,
+  loop,
+  telemetry,
+}: Wiring): Promise<Result<Part, StartFailure>> {
   const path = storePath(config, "commit");
   const takeOver = config.decisionLog === "take-over";
   const opened = await openSqliteDecisionLog({ path, takeOver });
@@ -42,6 +50,7 @@ export async function commitPart({ config, logger, metrics, trace, turns, loop }
     logger,
     metrics: metrics.commit,
     trace,
+    spans: telemetry?.spans,
     budgets: {
       undecidedBytesMax: config.maxUndecided,
       addressShare: config.addressShare / 100,

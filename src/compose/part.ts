@@ -13,6 +13,7 @@ import type { RpcService } from "../rpc/server.ts";
 import type { Logger } from "../runtime/logger.ts";
 import type { LoopWatch } from "../runtime/loop-watch.ts";
 import type { createMetrics } from "../runtime/metrics.ts";
+import type { Telemetry } from "../runtime/telemetry/telemetry.ts";
 import type { TraceWriter } from "../runtime/trace-writer.ts";
 import type { SinkSettings } from "../sinks-file.ts";
 
@@ -49,6 +50,8 @@ export type Options = {
   readonly logger: Logger;
   /** How many lines of the log were lost. */
   readonly lostLogLines?: () => number;
+  /** Undefined: nothing is exported. It is not closed here. */
+  readonly telemetry?: Telemetry | undefined;
 };
 
 export type Wiring = Options & {

@@ -10,6 +10,7 @@ import { openChannel } from "../rpc/clients/channel.ts";
 import { createParticipantTransport } from "../rpc/clients/participant-transport.ts";
 import { type PeerWatch, watchPeers } from "../rpc/clients/peer-watch.ts";
 import { createPredicateClient, predicateCalls } from "../rpc/clients/predicate-client.ts";
+import { toldCalls } from "../rpc/clients/telemetry.ts";
 import { createTransactionClient, transactionCalls } from "../rpc/clients/transaction-client.ts";
 import { workflowFilter } from "../rpc/filter.ts";
 import { withValidation } from "../rpc/server.ts";
@@ -40,7 +41,7 @@ import { fullNames, type Part, type StartFailure, storePath, type Wiring } from 
 import { openSinks } from "./sinks.ts";
 
 export async function workflowPart(wiring: Wiring): Promise<Result<Part, StartFailure>> {
-  const { config, logger, metrics, trace, turns, loop } = wiring;
+  const { config, logger, metrics, trace, turns, loop, telemetry } = wiring;
   const path = storePath(config, "workflow");
   const change = schemaChange(path, workflowMigrations);
   if (change) logger.info({ file: path, ...change }, "the store is brought to a newer schema; a large one takes a while");
@@ -166,13 +167,14 @@ export async function workflowPart(wiring: Wiring): Promise<Result<Part, StartFa
       const commitChannel = openChannel(commitAddress);
       peers = {
         predicates: createPredicateClient({
-          engine: predicateCalls(predicateChannel),
+          engine: predicateCalls(predicateChannel, telemetry && toldCalls(predicateAddress, telemetry)),
           address: predicateAddress,
           timeoutMs: config.predicateTimeout,
           logger,
           clock: systemClock,
+          spans: telemetry?.spans,
         }),
-        transactions: createTransactionClient(transactionCalls(commitChannel)),
+        transactions: createTransactionClient(transactionCalls(commitChannel, telemetry && toldCalls(commitAddress, telemetry))),
       };
       const elsewhere = [
         { service: fullNames.predicate, address: config.predicateAddress, channel: predicateChannel },
@@ -190,6 +192,7 @@ export async function workflowPart(wiring: Wiring): Promise<Result<Part, StartFa
         random: Math.random,
         logger,
         trace,
+        spans: telemetry?.spans,
       });
       participating = session;
       await session.start();

@@ -4,10 +4,13 @@ import { type CallContext, type ServerMiddleware, Status } from "nice-grpc-commo
 import type { RichServerError } from "nice-grpc-error-details";
 import { assert } from "../kernel/assert.ts";
 import { type Origin, originFields, usableCallId, usableTraceparent, usableTracestate } from "../kernel/origin.ts";
-import type { DurationMs, TimeMs } from "../kernel/time.ts";
+import type { Span, Spans } from "../kernel/spans.ts";
+import type { TimeMs } from "../kernel/time.ts";
 import { StorageUnavailableError } from "../kernel/write.ts";
 import type { Logger } from "../runtime/logger.ts";
 import { type LoopWatch, unwatched } from "../runtime/loop-watch.ts";
+import { callAttributes, endAttributes, failureOfServer } from "../runtime/telemetry/conventions.ts";
+import type { CallEnded } from "../runtime/telemetry/telemetry.ts";
 import { peerText } from "./address.ts";
 import type { Calls } from "./calls.ts";
 import { overloaded, toServerError } from "./errors.ts";
@@ -25,8 +28,11 @@ export type RpcContext = {
   readonly origin: Origin;
 };
 
-/** Hears of each unary call, when it is over: its method as `package.Service/Method`, how it ended, how long it took. Not of what waits on purpose. */
-export type CallEnded = (method: string, code: string, tookMs: DurationMs) => void;
+/** Who is told of unary calls. Not of what waits on purpose: that lasts as long as its caller wants. */
+export type Told = {
+  readonly onCall?: CallEnded | undefined;
+  readonly spans?: Spans | undefined;
+};
 
 type Level = "debug" | "info" | "warn" | "error";
 
@@ -38,6 +44,8 @@ export class CallLog implements Origin {
   readonly #logger: Logger;
   readonly #context: CallContext;
   #id: string | undefined;
+  /** Where the call is in a trace that is written down here. */
+  place: Origin | undefined;
 
   constructor(logger: Logger, context: CallContext) {
     this.#logger = logger;
@@ -76,7 +84,7 @@ export class CallLog implements Origin {
 
   #write(level: Level, fields: object, message: string): void {
     if (this.#logger.isLevelEnabled(level)) {
-      this.#logger[level]({ ...originFields(this), peer: this.#context.peer, ...fields }, message);
+      this.#logger[level]({ ...originFields(this.place ?? this), peer: this.#context.peer, ...fields }, message);
     }
   }
 }
@@ -104,7 +112,7 @@ export const deadlineInterceptor: ServerInterceptor = (_method, call) =>
 export function createContextMiddleware(
   logger: Logger,
   pace: Pace,
-  { loop = unwatched, onCall }: { readonly loop?: LoopWatch; readonly onCall?: CallEnded } = {},
+  { loop = unwatched, onCall, spans }: Told & { readonly loop?: LoopWatch } = {},
 ): (calls: Calls) => ServerMiddleware<RpcContext> {
   return ({ leaving, enter, excess }) =>
     async function* withContext(call, context) {
@@ -116,7 +124,10 @@ export function createContextMiddleware(
       const lasts = call.requestStream || call.responseStream || isLongPoll(call.method.path);
       const unary = lasts ? undefined : cutOffFor(callerSignal);
       const signal = unary?.signal ?? AbortSignal.any([callerSignal, leaving]);
-      const extended: CallContext & RpcContext = Object.assign(context, { deadlineMs, log, origin: log, signal });
+      const span = unary && spans && startSpan(spans, call.method.path, log);
+      if (span) log.place = span.origin;
+      const origin = span?.origin ?? log;
+      const extended: CallContext & RpcContext = Object.assign(context, { deadlineMs, log, origin, signal });
       const leave = enter(unary);
       const work = loop.enter({ rpc: call.method.path, peer: context.peer });
       let code: Status = Status.OK;
@@ -153,11 +164,17 @@ export function createContextMiddleware(
         throw status;
       } finally {
         if (unary) onCall?.(call.method.path.slice(1), Status[code], performance.now() - startedMs);
+        span?.end({ error: failureOfServer(Status[code]), attributes: endAttributes(Status[code]) });
         unary?.forget();
         work.leave();
         leave();
       }
     };
+}
+
+function startSpan(spans: Spans, path: string, parent: Origin): Span {
+  const method = path.slice(1);
+  return spans.start(method, { kind: "server", parent, attributes: callAttributes(method) });
 }
 
 const late = "the deadline has passed";

@@ -21,7 +21,7 @@ import { createAdmission, type Load } from "./admission.ts";
 import { callMemory } from "./call-memory.ts";
 import { type Calls, createCalls } from "./calls.ts";
 import { type CarriedSocket, createConnections } from "./connections.ts";
-import { type CallEnded, createContextMiddleware, deadlineInterceptor, type RpcContext } from "./context.ts";
+import { createContextMiddleware, deadlineInterceptor, type RpcContext, type Told } from "./context.ts";
 import { registry } from "./descriptors.ts";
 import { orEncoded } from "./encoded-answer.ts";
 import { type Accept, listenBehind } from "./front.ts";
@@ -87,7 +87,7 @@ const edgeTimes = { handshakeMs, connectionIdleMs, keepaliveMs, keepaliveTimeout
 
 export type EdgeLoad = { readonly connections: number; readonly receivingBytes: number; readonly calls: readonly Load[] };
 
-type ServerOptions = {
+type ServerOptions = Told & {
   readonly services: readonly RpcService[];
   readonly logger: Logger;
   readonly loop?: LoopWatch;
@@ -95,7 +95,6 @@ type ServerOptions = {
   readonly times?: Partial<typeof edgeTimes>;
   /** Called for each call and connection for which there is no room. */
   readonly onRefused?: Refused;
-  readonly onCall?: CallEnded;
 };
 
 export interface RpcServer {

@@ -270,6 +270,17 @@ export function createMetrics() {
         for (const [of, read] of Object.entries(readers)) if (read) this.inc({ of }, read());
       },
     });
+  const lostTelemetry = (readers: Readonly<Record<string, () => number>>) =>
+    new Counter({
+      name: "concord_telemetry_lost_total",
+      help: "Spans, and exports of metrics, that did not come to the collector of OpenTelemetry",
+      labelNames: ["of"],
+      registers,
+      collect() {
+        this.reset();
+        for (const [of, read] of Object.entries(readers)) this.inc({ of }, read());
+      },
+    });
   const loopDelay = new Histogram({
     name: "concord_loop_delay_seconds",
     help: "How late a timer of 10 ms fires: how long the event loop is held by others",
@@ -304,6 +315,7 @@ export function createMetrics() {
     stores,
     build,
     lostLines,
+    lostTelemetry,
     serving,
     diskFree,
     peers,

@@ -10,6 +10,7 @@ import type { ParticipantLog, PrepareWork, Resource } from "../ports.ts";
 import { aboutOf, type Box, type Envelope, type Subject } from "./box.ts";
 import type { Context } from "./context.ts";
 import { isLeaving, leavingReason } from "./link.ts";
+import { traced } from "./spans.ts";
 import { untilDone } from "./until-done.ts";
 
 /** A point between two effects, for tries of failures. */
@@ -79,7 +80,7 @@ async function commitResource(
   const { clock, log, resource } = surroundings;
   const about = { transactionId, origin };
   const answered = await untilDone(surroundings, about, "the resource cannot commit", resourceBackoff, async () => ({
-    promise: await resource.commit({ ...about, payload, logId: log.id }),
+    promise: await traced(surroundings, "commit", { ...about, payload, logId: log.id }, (work) => resource.commit(work)),
   }));
   if (!answered) return undefined;
   const nowMs = clock.nowMs();
@@ -97,7 +98,7 @@ export async function abortResource(
   const { log, resource } = surroundings;
   const about = { transactionId, origin };
   await untilDone(surroundings, about, "the resource cannot abort", resourceBackoff, () =>
-    resource.abort({ ...about, payload, logId: log.id }),
+    traced(surroundings, "abort", { ...about, payload, logId: log.id }, (work) => resource.abort(work)),
   );
 }
 
@@ -152,10 +153,12 @@ function startPrepare(
   });
 }
 
+const voteOf = ({ value }: ResourceVote) => ({ "concord.vote": value });
+
 async function prepareResource(surroundings: Surroundings, work: PrepareWork): Promise<ResourceVote> {
   const { participantId, logger, resource } = surroundings;
   try {
-    return await resource.prepare(work);
+    return await traced(surroundings, "prepare", work, (given) => resource.prepare(given), voteOf);
   } catch (error) {
     logger.warn({ ...aboutOf(work, participantId), err: error }, "the resource failed to prepare");
     await abortResource(surroundings, work, work.payload);

@@ -3,6 +3,7 @@ import type { Clock } from "../../kernel/clock.ts";
 import type { ParticipantId, TransactionId } from "../../kernel/ids.ts";
 import { originFields } from "../../kernel/origin.ts";
 import { createSeldomLog } from "../../kernel/seldom.ts";
+import type { Spans } from "../../kernel/spans.ts";
 import type { DurationMs } from "../../kernel/time.ts";
 import type { InDoubt } from "../core/messages.ts";
 import { participantEvent } from "../core/trace.ts";
@@ -56,6 +57,7 @@ export type ParticipantOptions = {
   /** Called before the message is sent, and awaited. Must not reject. */
   readonly onStep?: (step: { readonly type: ParticipantStepName; readonly transactionId: TransactionId }) => Promise<void>;
   readonly trace?: Trace | undefined;
+  readonly spans?: Spans | undefined;
   /**
    * A coordinator will not have this participant, or is not believed by it. It is asked again rarely; the error is in the log. Told once for
    * each reason.
@@ -64,11 +66,11 @@ export type ParticipantOptions = {
 };
 
 export function createParticipant(options: ParticipantOptions): Participant {
-  const { coordinators, participantId, instanceId, log, resource, clock, random, logger, trace, onStep } = options;
+  const { coordinators, participantId, instanceId, log, resource, clock, random, logger, trace, spans, onStep } = options;
   const { prepareCredit = prepareCreditDefault, onRefused } = options;
   const closing = new AbortController();
   const seldom = createSeldomLog(logger, clock.monotonicMs);
-  const context: Context = { participantId, instanceId, clock, random, logger, seldom, trace, signal: closing.signal };
+  const context: Context = { participantId, instanceId, clock, random, logger, seldom, trace, spans, signal: closing.signal };
   const epochs = createEpochs(context, log);
   const boxes = createBoxes({ ...context, log, resource, onStep, send: (box, message) => linkOf(box)?.send(message) });
   const handler: LinkHandler = { greet, admit: epochs.admit, welcomed, message: onMessage };

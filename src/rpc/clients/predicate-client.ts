@@ -10,6 +10,7 @@ import type { Clock } from "../../kernel/clock.ts";
 import { callCountMax } from "../../kernel/limits.ts";
 import { type Origin, originFields } from "../../kernel/origin.ts";
 import { err, ok, type Result } from "../../kernel/result.ts";
+import type { Span, Spans } from "../../kernel/spans.ts";
 import type { DurationMs } from "../../kernel/time.ts";
 import type { Logger } from "../../runtime/logger.ts";
 import { afterSilence } from "../../runtime/silence.ts";
@@ -26,10 +27,10 @@ import type {
 } from "../../workflow/ports.ts";
 import { lastEventToWire, stateFromWire, stateToWire, workflowToWire } from "../convert-workflow.ts";
 import { encoded, listAnswer, orEncoded } from "../encoded-answer.ts";
-import type { OriginOptions } from "./call-headers.ts";
 import { clientFactory } from "./channel.ts";
 import { CircuitOpenError, createCircuit, failuresToOpen } from "./circuit.ts";
 import { type Contents, failureOf, isAboutContent, isOverload, overloaded } from "./predicate-failure.ts";
+import type { ToldCalls, ToldOptions } from "./telemetry.ts";
 import { createWaitingLine, type LineLimits, type Waiting, type WaitingLine } from "./waiting-line.ts";
 
 /**
@@ -108,11 +109,14 @@ const definition = {
 
 /** The calls of PredicateLogic that it makes. Each throws a ClientError. */
 export type PredicateCalls = Pick<
-  Client<typeof definition, OriginOptions>,
+  Client<typeof definition, ToldOptions>,
   "validateTransition" | "batchValidateTransitions" | "validateMetadata" | "listAllowedTransitions"
 >;
 
-export const predicateCalls = (channel: Channel): PredicateCalls => clientFactory.create(definition, channel);
+export const predicateCalls = (channel: Channel, told?: ToldCalls): PredicateCalls =>
+  told === undefined
+    ? clientFactory.create(definition, channel)
+    : clientFactory.use<ToldOptions>(told).create(definition, channel);
 
 /**
  * Asks PredicateLogic over gRPC. What is asked while a call is under way goes into the next call, as one batch. A check that takes long is
@@ -126,8 +130,9 @@ export function createPredicateClient(options: {
   readonly timeoutMs: DurationMs;
   readonly logger: Logger;
   readonly clock: Clock;
+  readonly spans?: Spans | undefined;
 }): PredicateClient {
-  const { engine, address, logger, timeoutMs, clock } = options;
+  const { engine, address, logger, timeoutMs, clock, spans } = options;
   const through = createCircuit({
     clock,
     isFailure: (error) => !isAboutContent(error) && !isOverload(error),
@@ -148,8 +153,11 @@ export function createPredicateClient(options: {
     const callIds = batch.length === 1 ? [] : batch.map(({ origin }) => origin?.requestId ?? "");
     const request = listAnswer(BatchValidateTransitionsRequest, batch.map(wireOf), { promptOnly: true, callIds });
     const origin = batch[0]?.origin;
+    const links = spans && batch.slice(1).flatMap((asked) => asked.origin ?? []);
     try {
-      const { verdicts } = await through(() => inTime(origin, (call) => engine.batchValidateTransitions(request, call)));
+      const { verdicts } = await through(() =>
+        inTime(origin, (call) => engine.batchValidateTransitions(request, links ? { ...call, links } : call)),
+      );
       for (const [index, asked] of batch.entries()) {
         if (verdicts[index]?.judgement === Judgement.DEFERRED) enter(alone, askAlone, asked);
         else asked.settle(verdictFromWire(verdicts[index]));
@@ -233,7 +241,7 @@ export function createPredicateClient(options: {
     else if (line.length === 1) clock.nextTurn(() => flush(line, ask));
   }
 
-  function waiting({ signal, deadlineMs = Infinity, origin }: Asker) {
+  function waiting({ signal, deadlineMs = Infinity }: Asker, origin: Origin | undefined) {
     const leftMs = Math.min(waitMaxMs + timeoutMs, (deadlineMs - clock.nowMs()) * (1 - keptShare));
     return { answerByMs: clock.monotonicMs() + leftMs, signal, origin };
   }
@@ -250,18 +258,34 @@ export function createPredicateClient(options: {
     }
   }
 
+  /** Of a check: how long its caller waits for it, whatever else goes with it. */
+  function startSpan(name: string, { origin: parent }: Asker): Span | undefined {
+    return parent && spans?.start(name, { kind: "internal", parent, attributes: {} });
+  }
+
   return {
     checkMoves,
     check: (question, asker) =>
       new Promise((settle) => {
-        enter(prompt, askTogether, { question, wire: undefined, settle, ...waiting(asker) });
+        const span = startSpan("CheckRules", asker);
+        const waits = waiting(asker, span?.origin ?? asker.origin);
+        enter(prompt, askTogether, { question, wire: undefined, settle: span ? ending(span, settle) : settle, ...waits });
       }),
     checkMetadata: (question, asker) =>
       new Promise((settle) => {
-        enter(metadata, askOfMetadata, { question, settle, ...waiting(asker) });
+        const span = startSpan("CheckMetadata", asker);
+        const waits = waiting(asker, span?.origin ?? asker.origin);
+        enter(metadata, askOfMetadata, { question, settle: span ? ending(span, settle) : settle, ...waits });
       }),
   };
 }
+
+const ending =
+  <Answer>(span: Span, settle: (answer: Result<Answer, PredicateFailure>) => void) =>
+  (answer: Result<Answer, PredicateFailure>): void => {
+    span.end({ error: answer.ok ? undefined : answer.error.type });
+    settle(answer);
+  };
 
 /** What of it may be large. */
 const contentsOf = (question: MetadataQuestion | Omit<PredicateCheck, "targetState">): Contents =>

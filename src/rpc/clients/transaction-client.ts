@@ -10,6 +10,7 @@ import { clientFailure } from "../errors.ts";
 import { toldTransaction } from "../transaction-header.ts";
 import type { OriginOptions } from "./call-headers.ts";
 import { clientFactory } from "./channel.ts";
+import type { ToldCalls, ToldOptions } from "./telemetry.ts";
 
 const failureTypes: Readonly<Partial<Record<Status, TransactionFailure["type"]>>> = {
   [Status.DEADLINE_EXCEEDED]: "pending",
@@ -20,7 +21,8 @@ const failureTypes: Readonly<Partial<Record<Status, TransactionFailure["type"]>>
 /** The call of TwoPhaseCommit that it makes. It throws a ClientError. */
 export type TransactionCalls = Pick<Client<TwoPhaseCommitDefinition, DeadlineOptions & OriginOptions>, "executeTransaction">;
 
-export const transactionCalls = (channel: Channel): TransactionCalls => clientFactory.create(TwoPhaseCommitDefinition, channel);
+export const transactionCalls = (channel: Channel, told?: ToldCalls): TransactionCalls =>
+  (told === undefined ? clientFactory : clientFactory.use<ToldOptions>(told)).create(TwoPhaseCommitDefinition, channel);
 
 /** Runs transactions at a TwoPhaseCommit over gRPC. */
 export function createTransactionClient(coordinator: TransactionCalls): TransactionClient {

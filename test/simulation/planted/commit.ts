@@ -173,7 +173,7 @@ export const plantedInCommit: readonly Planted[] = [
     name: "a commit is acknowledged before the resource has committed",
     file: participantEffects,
     find: `  const answered = await untilDone(surroundings, about, "the resource cannot commit", resourceBackoff, async () => ({
-    promise: await resource.commit({ ...about, payload, logId: log.id }),
+    promise: await traced(surroundings, "commit", { ...about, payload, logId: log.id }, (work) => resource.commit(work)),
   }));`,
     replace: `  const answered: { promise: undefined | { lost: string } } | undefined = { promise: undefined };
   void untilDone(surroundings, about, "the resource cannot commit", resourceBackoff, async () => ({
