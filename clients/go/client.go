@@ -8,9 +8,9 @@ import (
 	commitv1 "concord/clients/go/gen/concord/commit/v1"
 	predicatev1 "concord/clients/go/gen/concord/predicate/v1"
 	workflowv1 "concord/clients/go/gen/concord/workflow/v1"
+	"concord/clients/go/internal/connection"
 
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials/insecure"
 )
 
 // attemptTimeout bounds one attempt; the caller's context bounds all of them together.
@@ -27,8 +27,7 @@ type Client struct {
 
 // Dial connects when it is needed. `requestedBy` stands in each event.
 func Dial(address, requestedBy string, options ...grpc.DialOption) (*Client, error) {
-	always := []grpc.DialOption{grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithNoProxy()}
-	connection, err := grpc.NewClient(address, append(always, options...)...)
+	connection, err := connection.New(address, options...)
 	if err != nil {
 		return nil, err
 	}

@@ -7,13 +7,11 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
-	"time"
 
 	commitv1 "concord/clients/go/gen/concord/commit/v1"
+	"concord/clients/go/internal/connection"
 
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/backoff"
-	"google.golang.org/grpc/credentials/insecure"
 )
 
 // Options say who takes part, and where.
@@ -55,7 +53,7 @@ func Start(options Options) (*Participant, error) {
 		return &commitv1.Hello{ParticipantId: options.ID, InstanceId: instanceID, VersionMin: 1, VersionMax: 1, PrepareCredit: prepareCredit}
 	}
 	for _, address := range options.Coordinators {
-		connection, err := dial(address, options.DialOptions)
+		connection, err := connection.New(address, options.DialOptions...)
 		if err != nil {
 			return nil, errors.Join(err, p.Close())
 		}
@@ -65,16 +63,6 @@ func Start(options Options) (*Participant, error) {
 		p.links.Go(func() { link.run(leaving) })
 	}
 	return p, nil
-}
-
-func dial(address string, options []grpc.DialOption) (*grpc.ClientConn, error) {
-	backoff := backoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: 5 * time.Second}
-	always := []grpc.DialOption{
-		grpc.WithTransportCredentials(insecure.NewCredentials()),
-		grpc.WithNoProxy(),
-		grpc.WithConnectParams(grpc.ConnectParams{Backoff: backoff, MinConnectTimeout: 5 * time.Second}),
-	}
-	return grpc.NewClient(address, append(always, options...)...)
 }
 
 // InDoubt has the transactions that are promised here, and whose outcome is not known yet.

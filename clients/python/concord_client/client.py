@@ -3,12 +3,12 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeAlias
 
-import grpc
 from concord.commit.v1 import transaction_pb2, two_phase_commit_pb2_grpc
 from concord.predicate.v1 import predicate_logic_pb2_grpc
 from concord.workflow.v1 import update_pb2, workflow_pb2, workflow_service_pb2, workflow_service_pb2_grpc
 
 from . import retry, watch
+from .channel import open_channel
 from .failures import ConcordError
 
 Workflow: TypeAlias = workflow_pb2.Workflow
@@ -20,9 +20,7 @@ class Client:
     """`timeout` is that of one attempt, `retry_for` that of all of them together, in seconds. Safe to use from several threads."""
 
     def __init__(self, address: str, *, requested_by: str, timeout: float = 10.0, retry_for: float = 30.0) -> None:
-        # No proxy for what is named by the environment for the web; a stream that is cut off silently is noticed.
-        options = [("grpc.enable_http_proxy", 0), ("grpc.keepalive_time_ms", 30_000)]
-        self.channel = grpc.insecure_channel(address, options=options)
+        self.channel = open_channel(address)
         self.workflows = workflow_service_pb2_grpc.WorkflowServiceStub(self.channel)
         self.rules = predicate_logic_pb2_grpc.PredicateLogicStub(self.channel)
         self.transactions = two_phase_commit_pb2_grpc.TwoPhaseCommitStub(self.channel)

@@ -7,6 +7,7 @@ import threading
 import grpc
 from concord.commit.v1 import two_phase_commit_pb2_grpc
 
+from ..channel import open_channel
 from ..failures import ConcordError
 from ..retry import pauses
 from .session import LogWentBack, Session
@@ -21,12 +22,6 @@ _HOPELESS = {
     grpc.StatusCode.PERMISSION_DENIED,
     grpc.StatusCode.UNAUTHENTICATED,
 }
-_CHANNEL = [
-    ("grpc.enable_http_proxy", 0),
-    ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 100),
-    ("grpc.max_reconnect_backoff_ms", 5_000),
-]
 
 
 class Link:
@@ -47,7 +42,7 @@ class Link:
     def _run(self) -> None:
         waits = pauses()
         told = ""
-        with grpc.insecure_channel(self._address, options=_CHANNEL) as channel:
+        with open_channel(self._address) as channel:
             stub = two_phase_commit_pb2_grpc.TwoPhaseCommitStub(channel)
             while not self._closed.is_set():
                 session = self._session = self._open_session(stub)

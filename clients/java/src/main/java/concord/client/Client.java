@@ -19,6 +19,7 @@ import io.grpc.InsecureChannelCredentials;
 import io.grpc.ManagedChannel;
 import io.grpc.stub.AbstractStub;
 import java.time.Duration;
+import java.util.concurrent.TimeUnit;
 import java.util.function.BiFunction;
 import java.util.function.UnaryOperator;
 
@@ -35,8 +36,12 @@ public final class Client implements AutoCloseable {
     /** {@code requestedBy} stands in each event. */
     public Client(String address, String requestedBy) {
         this(
-                // No proxy for what is named by the environment for the web.
-                Grpc.newChannelBuilder(address, InsecureChannelCredentials.create()).proxyDetector(target -> null).build(),
+                Grpc.newChannelBuilder(address, InsecureChannelCredentials.create())
+                        // None of those that the environment names for the web.
+                        .proxyDetector(target -> null)
+                        // A stream that is cut off silently is noticed.
+                        .keepAliveTime(30, TimeUnit.SECONDS)
+                        .build(),
                 requestedBy, Duration.ofSeconds(10), Duration.ofSeconds(30));
     }
 
