@@ -29,7 +29,7 @@ demo-commit: setup ## play what can happen to a two-phase commit, as sequence di
 # These kill processes again and again, play demos, press a server for long, install packages, or run the model checker.
 LONG_TESTS := $(wildcard test/e2e/kill-*.test.ts test/e2e/demo*.test.ts test/specs/*.test.ts) $(addprefix test/, \
 	$(addsuffix .test.ts, contract/no-stall e2e/http-fuzz e2e/stranger e2e/participant-check e2e/package e2e/runbook e2e/take-over e2e/lost-promise e2e/no-answer e2e/linearizable \
-	e2e/sinks-nats e2e/clients e2e/python-client e2e/go-client e2e/java-client e2e/bank-transfer e2e/store-file e2e/hostile-texts storage/power-loss storage/postgres-resource))
+	e2e/sinks-nats e2e/clients e2e/python-client e2e/go-client e2e/java-client e2e/bank-transfer e2e/backup e2e/mixed-stores e2e/store-file e2e/hostile-texts storage/power-loss storage/postgres-resource))
 
 test: setup ## run the tests, but for the long ones
 	@vitest run --coverage $(addprefix --exclude ,$(LONG_TESTS))

@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import { commitPart } from "./compose/commit-part.ts";
+import { checkStoreSet } from "./compose/mixed-stores.ts";
 import { fullNames, type Options, type Part, type StartFailure, storePath, type Wiring } from "./compose/part.ts";
 import { predicatePart } from "./compose/predicate-part.ts";
 import { readSinkSettings } from "./compose/sinks.ts";
@@ -25,8 +26,10 @@ import { removeStaleSocket } from "./runtime/stale-socket.ts";
 import type { CallEnded } from "./runtime/telemetry/telemetry.ts";
 import { openTraceWriter } from "./runtime/trace-writer.ts";
 import { createTurns } from "./runtime/turns.ts";
+import { readUnfinished, unfinishedRestore } from "./storage/backup/unfinished.ts";
 import { storeBytes } from "./storage/sqlite/store-bytes.ts";
 import { freeBytes, makeFolder } from "./storage/sqlite/store-file.ts";
+import { createStoreSet } from "./storage/sqlite/store-marks.ts";
 import { version } from "./version.ts";
 
 /** Also the order of leaving: the coordinator's drain still needs the workflow manager, which is a participant. */
@@ -71,6 +74,7 @@ export async function startConcord(options: Options, extraServices?: ExtraServic
   const trace = traced?.value;
   metrics.lostLines({ log: lostLogLines, trace: trace?.lostLines });
   if (telemetry) metrics.lostTelemetry({ traces: telemetry.lostSpans, metrics: telemetry.lostExports });
+  const set = createStoreSet();
   const wiring: Wiring = {
     ...options,
     metrics,
@@ -78,6 +82,7 @@ export async function startConcord(options: Options, extraServices?: ExtraServic
     turns: createTurns(),
     loop,
     sinkSettings: sinkSettings.value,
+    set,
   };
   const compose = { predicate: predicatePart, commit: commitPart, workflow: workflowPart };
   const parts: Part[] = [];
@@ -103,6 +108,10 @@ export async function startConcord(options: Options, extraServices?: ExtraServic
     await closeAll();
     return err({ message: `archive: cannot create ${config.archive}: ${messageOf(error)}` });
   }
+  if (readUnfinished(config.dataDir, unfinishedRestore) !== undefined) {
+    await closeAll();
+    return err({ message: `a restore into ${config.dataDir} was not finished: some of its stores are missing. Run it again.` });
+  }
   warnOfNewStores(config, logger);
   for (const name of startOrder.filter((service) => config.services.includes(service))) {
     const part = await compose[name](wiring).catch(unreadable);
@@ -112,6 +121,12 @@ export async function startConcord(options: Options, extraServices?: ExtraServic
     }
     parts.push(part.value);
   }
+  const fitting = checkStoreSet(set, config, logger);
+  if (!fitting.ok) {
+    await closeAll();
+    return fitting;
+  }
+  set.begin();
   const peers = () => parts.flatMap((part) => part.peers?.() ?? []);
   /** Why a service does not serve. */
   const troubles = new Map<string, string>();
@@ -127,6 +142,7 @@ export async function startConcord(options: Options, extraServices?: ExtraServic
     gauge: metrics.gaugeOf,
     diskFreeBytes,
     peers,
+    storeMismatches: fitting.value,
     coordinator: () => {
       const served = parts.find(({ coordinator }) => coordinator !== undefined);
       return served && (served.coordinator?.() ?? { coordinatorId: "", coordinatorEpoch: 0 });

@@ -215,6 +215,11 @@ const settings = {
     default: "exclusive",
     help: "if another process holds the decision log: exclusive, refuse to start; take-over, replace its coordinator",
   },
+  "mixed-stores": {
+    schema: choice(["refuse", "accept"]),
+    default: "refuse",
+    help: "if the stores of the folder do not belong together: refuse, do not start; accept, go on with them as they are, and take them for a set",
+  },
   "max-undecided": {
     schema: size("1MiB", "1024GiB"),
     default: "256MiB",

@@ -13,6 +13,8 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   tx: async () => (await import("./tx.ts")).txCommand(),
   participants: async () => (await import("./participants.ts")).participantsCommand(),
   status: async () => (await import("./status.ts")).statusCommand(),
+  backup: async () => (await import("./backup.ts")).backupCommand(),
+  restore: async () => (await import("./restore.ts")).restoreCommand(),
   diagnose: async () => (await import("./diagnose.ts")).diagnoseCommand(),
   info: async () => (await import("./info.ts")).infoCommand(),
   context: async () => (await import("./context.ts")).contextCommand(),

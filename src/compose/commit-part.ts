@@ -27,10 +27,11 @@ export async function commitPart({
   turns,
   loop,
   telemetry,
+  set,
 }: Wiring): Promise<Result<Part, StartFailure>> {
   const path = storePath(config, "commit");
   const takeOver = config.decisionLog === "take-over";
-  const opened = await openSqliteDecisionLog({ path, takeOver });
+  const opened = await openSqliteDecisionLog({ path, takeOver, set });
   if (!opened.ok) {
     const { type, message } = opened.error;
     return err({ message: type === "locked" ? `${message} To replace its coordinator: --decision-log take-over.` : message });

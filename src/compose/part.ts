@@ -16,6 +16,7 @@ import type { createMetrics } from "../runtime/metrics.ts";
 import type { Telemetry } from "../runtime/telemetry/telemetry.ts";
 import type { TraceWriter } from "../runtime/trace-writer.ts";
 import type { SinkSettings } from "../sinks-file.ts";
+import type { StoreSet } from "../storage/sqlite/statement.ts";
 
 export const fullNames: Readonly<Record<ServiceName, string>> = {
   predicate: PredicateLogicDefinition.fullName,
@@ -61,6 +62,8 @@ export type Wiring = Options & {
   readonly turns: Turns;
   readonly loop: LoopWatch;
   readonly sinkSettings: readonly SinkSettings[];
+  /** All stores of this process, which know each other. */
+  readonly set: StoreSet;
 };
 
 export const storePath = (config: Config, name: ServiceName | "verdicts" | "events"): string =>

@@ -28,12 +28,12 @@ export function readSinkSettings({ sinks: path, services }: Config): Result<read
 
 /** Undefined: there are none, and were none. */
 export async function openSinks(
-  { config, logger, metrics, turns, loop, sinkSettings }: Wiring,
+  { config, logger, metrics, turns, loop, sinkSettings, set }: Wiring,
   source: EventSource,
 ): Promise<Result<OpenSinks | undefined, StartFailure>> {
   const path = storePath(config, "events");
   if (config.sinks === undefined && !existsSync(path)) return ok(undefined);
-  const opened = await openSqliteSinkStore({ path });
+  const opened = await openSqliteSinkStore({ path, set });
   if (!opened.ok) return opened;
   const store = opened.value;
   const log = createSeldomLog(logger, systemClock.monotonicMs);

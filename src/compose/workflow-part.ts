@@ -41,11 +41,11 @@ import { fullNames, type Part, type StartFailure, storePath, type Wiring } from 
 import { openSinks } from "./sinks.ts";
 
 export async function workflowPart(wiring: Wiring): Promise<Result<Part, StartFailure>> {
-  const { config, logger, metrics, trace, turns, loop, telemetry } = wiring;
+  const { config, logger, metrics, trace, turns, loop, set, telemetry } = wiring;
   const path = storePath(config, "workflow");
   const change = schemaChange(path, workflowMigrations);
   if (change) logger.info({ file: path, ...change }, "the store is brought to a newer schema; a large one takes a while");
-  const opened = await openSqliteWorkflowStore({ path });
+  const opened = await openSqliteWorkflowStore({ path, set });
   if (!opened.ok) return opened;
   const store = opened.value;
   const policies = await createPolicies({ store, environment: systemClock });

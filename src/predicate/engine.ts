@@ -86,7 +86,7 @@ type RuleChanged = Promise<Result<ChangedRule, ChangeFailure>>;
  */
 export interface Engine
   extends Answers,
-    Pick<RuleStore, "listRules" | "listVersions" | "changesBefore" | "changesAfter" | "onChange"> {
+    Pick<RuleStore, "listRules" | "listVersions" | "changesBefore" | "changesAfter" | "keptBeforeLoss" | "onChange"> {
   /** What such a change would make of the judgement of moves. Rejects with the signal's reason. */
   impact(
     candidate: Candidate,
@@ -338,6 +338,7 @@ export async function createEngine({
     listVersions: store.listVersions,
     changesBefore: store.changesBefore,
     changesAfter: store.changesAfter,
+    keptBeforeLoss: store.keptBeforeLoss,
     onChange: store.onChange,
   };
 }

@@ -83,6 +83,8 @@ export interface RuleStore extends StoreHealth, StoreAge {
     readonly name: string | undefined;
     readonly limit: number;
   }): Promise<Stretch<RuleSetChange, number>>;
+  /** The newest that a restore from a backup has kept, if it has lost what had this sequence. */
+  keptBeforeLoss(sequence: number): Promise<number | undefined>;
   /** The stored answer to a request, or nothing. */
   answer(requestId: RequestId): Promise<(ChangeAnswer & { readonly digest: string; readonly atMs: TimeMs }) | undefined>;
   /** Atomic. A stale expectation resolves to a conflict and writes nothing. */

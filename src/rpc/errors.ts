@@ -95,6 +95,15 @@ export function violationText(violations: readonly FieldViolation[]): string {
   return [...texts, ...(more > 0 ? [`and ${more} more`] : [])].join("; ");
 }
 
+/** Of who wants to go on after something that a restore from a backup has lost. */
+export const restoredAnew = (kept: number, what: string) =>
+  rpcError({
+    code: Status.OUT_OF_RANGE,
+    reason: "REVISION_COMPACTED",
+    message: `what came after ${kept} before the store was restored from a backup is lost; read ${what} anew, and go on after ${kept}`,
+    metadata: { oldest_sequence: String(kept + 1) },
+  });
+
 export function invalidField(field: string, description: string): RichServerError {
   return invalidRequest([{ field, description }]);
 }

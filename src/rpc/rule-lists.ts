@@ -25,7 +25,7 @@ import type { RpcContext } from "./context.ts";
 import { changeToWire, itemToWire, ruleToWire } from "./convert-rule-set.ts";
 import { durationMs } from "./duration.ts";
 import { encoded, listAnswer } from "./encoded-answer.ts";
-import { invalidField } from "./errors.ts";
+import { invalidField, restoredAnew } from "./errors.ts";
 import { filterOf, namesOf } from "./filter.ts";
 import { createReadPage } from "./list.ts";
 import { sequencePlace } from "./page.ts";
@@ -136,6 +136,8 @@ export function ruleLists(dependencies: { readonly engine: Engine; readonly turn
       const newest = engine.changeSequence();
       const start = afterSequence === undefined ? newest : Number(afterSequence);
       if (start > newest) throw invalidField("after_sequence", `is beyond the newest change, which has sequence ${newest}`);
+      const kept = await engine.keptBeforeLoss(start);
+      if (kept !== undefined) throw restoredAnew(kept, "the rule set");
       const messages = watchChanges(engine, {
         afterSequence: start,
         progressIntervalMs: durationMs(progressInterval) ?? progressIntervalMs,

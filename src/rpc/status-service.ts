@@ -21,6 +21,7 @@ export type StatusSource = {
   /** Infinite if it cannot be said. */
   readonly diskFreeBytes: () => number;
   readonly peers: () => readonly PeerState[];
+  readonly storeMismatches: readonly string[];
   /** Undefined: none is served here. */
   readonly coordinator: () => { readonly coordinatorId: string; readonly coordinatorEpoch: number } | undefined;
 };
@@ -57,6 +58,7 @@ export function createStatusService(source: StatusSource): ServerStatusServiceIm
         peers: source
           .peers()
           .map(({ service: name, address, isThere, cause = "" }) => ({ name, address, answers: isThere, reason: cause })),
+        storeMismatches: source.storeMismatches,
       };
     },
   };

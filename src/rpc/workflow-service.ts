@@ -33,7 +33,7 @@ import { eventToWire, stateFromWire, stateToWire, structFromWire, workflowToWire
 import { createDenialLog } from "./denial-log.ts";
 import { durationMs } from "./duration.ts";
 import { encoded, listAnswer } from "./encoded-answer.ts";
-import { invalidField } from "./errors.ts";
+import { invalidField, restoredAnew } from "./errors.ts";
 import { eventFilter } from "./filter.ts";
 import { createReadPage } from "./list.ts";
 import { sequencePlace } from "./page.ts";
@@ -186,7 +186,10 @@ export function createWorkflowService(dependencies: {
           scope: `events/${request.workflowId}/${request.filter}`,
           place: sequencePlace,
           keyOf: ({ sequence }) => String(sequence),
-          read: (after, limit) => store.listEvents({ afterSequence: Number(after ?? 0), limit, ranges }),
+          read: async (after, limit) => {
+            await checkKept(store, Number(after ?? 0));
+            return store.listEvents({ afterSequence: Number(after ?? 0), limit, ranges });
+          },
           matches: filter?.matches,
           encode: (event) => encoded(WireWorkflowEvent, eventToWire(event)),
         },
@@ -264,5 +267,11 @@ async function watchStart(store: WorkflowStore, { start }: WatchWorkflowEventsRe
   const afterSequence = Number(start.value);
   if (afterSequence > newest) throw invalidField("after_sequence", `is beyond the newest event, which has sequence ${newest}`);
   if (afterSequence < oldest - 1) throw eventsPurged(oldest);
+  await checkKept(store, afterSequence);
   return afterSequence;
+}
+
+async function checkKept(store: WorkflowStore, sequence: number): Promise<void> {
+  const kept = await store.keptBeforeLoss(sequence);
+  if (kept !== undefined) throw restoredAnew(kept, "the workflows");
 }

@@ -234,6 +234,8 @@ export interface WorkflowStore extends StoreHealth, StoreAge {
    * one; `oldest` is then 1, and after all were purged, one more than `newest`.
    */
   sequences(): Promise<{ readonly oldest: number; readonly newest: number }>;
+  /** The newest that a restore from a backup has kept, if it has lost what had this sequence. */
+  keptBeforeLoss(sequence: number): Promise<number | undefined>;
   /** Kept by the store with each batch; costs no scan. */
   counts(): Promise<WorkflowCounts>;
   /** As `counts`, in the order of types and states, those after this one, at most `limit`. May have some of which there are none. */

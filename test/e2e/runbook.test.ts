@@ -1,5 +1,6 @@
 import { appendFileSync, cpSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { startServer, type TestServer, temporaryFolder } from "../support/concord.ts";
 import { participate, serve } from "../support/process.ts";
@@ -239,6 +240,57 @@ test("a decision log is restored from an older backup: who has seen the newer on
   await participate("beta", { address, dataDir: data.path });
   expect((await typed(["participants"], { address })).out).toMatch(/^beta +yes/m);
   await third.terminate();
+});
+
+test("a restored backup: who has heard what it lacks is not told another thing, and goes on when somebody has looked", async () => {
+  const folder = join(data.path, "lost");
+  const logs = join(data.path, "lost-logs");
+  const to = join(data.path, "backup");
+  const first = await serve(folder);
+  const { address } = first;
+  const concord = async (...args: readonly string[]) => {
+    const answer = await typed(args, { address });
+    expect(answer).toMatchObject({ code: 0 });
+    return answer.out;
+  };
+  await participate("beta", { address, dataDir: logs });
+  await concord("workflow", "create", "wf-kept");
+  await concord("backup", "--data-dir", folder, "--to", to);
+  // What is lost: a move together with beta, of which somebody has been told.
+  await concord("workflow", "create", "wf-lost");
+  await concord("workflow", "transition", "wf-lost", "ACTIVE", "--reason", "a test");
+  await concord("workflow", "transition", "wf-lost", "COMPLETED", "--reason", "a test", "--enlist", "beta=x");
+  const client = createProtoClient(address);
+  const { events } = await client.call("WorkflowService/ListWorkflowEvents", { workflow_id: "wf-lost" });
+  const after_sequence = events.at(-1).sequence;
+  await first.kill();
+
+  await concord("restore", "--from", to, "--data-dir", folder, "--move-aside");
+  const restored = await serve(folder, { listen: address });
+  expect(await concord("workflow", "list")).not.toContain("wf-lost");
+  expect(
+    await restored.logged(
+      "a participant has seen a newer decision log: this one was restored from an older copy, or is another one",
+    ),
+  ).toMatchObject({ participant: "beta" });
+  await until(
+    async () => (await typed(["participants"], { address })).out.match(/^concord\.workflow +yes/m),
+    "the manager has a session",
+  );
+  expect(await concord("participants")).not.toMatch(/^beta +yes/m);
+  const watch = client.failure("WorkflowService/WatchWorkflowEvents", { after_sequence });
+  expect(await watch).toMatchObject({ reason: "REVISION_COMPACTED", metadata: { oldest_sequence: "2" } });
+  client.close();
+  await concord("workflow", "create", "wf-later");
+  expect((await typed(["status"], { address })).out).toContain("nothing wants a look");
+
+  // Somebody has looked at what beta has done, and lets it go on.
+  const log = new DatabaseSync(join(logs, "participant-beta.sqlite"));
+  log.exec("DELETE FROM coordinators");
+  log.close();
+  await participate("beta", { address, dataDir: logs });
+  await concord("workflow", "transition", "wf-kept", "ACTIVE", "--reason", "a test", "--enlist", "beta=x");
+  await restored.terminate();
 });
 
 test("a coordinator hangs: status tells it from one that is absent, and names the epoch of the one that replaces it", async () => {

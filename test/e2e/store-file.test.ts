@@ -114,14 +114,18 @@ test.skipIf(process.platform !== "linux")("a data folder that nobody can make is
   expect(await refusal("/proc/none/data")).toMatch(/^.+"data-dir: cannot create \/proc\/none\/data: ENOENT.+\n$/);
 });
 
-test("a new store beside older ones is worth a warning", async () => {
+test("a new store is refused beside those that were used with another one, and else worth a warning", async () => {
   const folder = await usedFolder();
+  const names = ["predicate", "workflow"].map((name) => join(folder, `${name}.sqlite`));
   for (const suffix of ["", ".lock"]) rmSync(join(folder, `commit.sqlite${suffix}`));
+  expect(await refusal(folder)).toContain(`commit.sqlite is not the store that ${names[0]} was used with`);
+
+  for (const path of names) for (const suffix of ["", ".lock"]) rmSync(`${path}${suffix}`);
   const server = await serve(folder);
   expect(await server.terminate()).toBe(0);
-  expect(server.log.filter(({ level }) => level === "warn")).toMatchObject([
-    { file: join(folder, "commit.sqlite"), msg: expect.stringContaining("restore it from a backup") },
-  ]);
+  expect(server.log.filter(({ msg }) => msg.startsWith("a new, empty store is made"))).toMatchObject(
+    names.map((file) => ({ level: "warn", file, msg: expect.stringContaining("restore it from a backup") })),
+  );
 });
 
 test("a second server by another name of the folder is refused", async () => {

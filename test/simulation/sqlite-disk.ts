@@ -90,7 +90,7 @@ function emptyStore({ kind, migrations }: StoreSchema): Uint8Array {
   const made = empty.get(kind);
   if (made !== undefined) return made;
   const db = new DatabaseSync(":memory:");
-  const failure = migrate(db, { path: kind, migrations });
+  const failure = migrate(db, { path: kind, kind, migrations });
   assert(failure === undefined, `an empty ${kind} store: ${failure?.message}`);
   const bytes = db.serialize();
   db.close();

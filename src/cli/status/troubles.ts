@@ -29,7 +29,7 @@ function ofProcess(asked: Asked): readonly Trouble[] {
 
 function ofStatus(
   address: string,
-  { services, peers, loopDelay, diskFreeBytes, coordinator }: NonNullable<Asked["status"]>,
+  { services, peers, loopDelay, diskFreeBytes, coordinator, storeMismatches }: NonNullable<Asked["status"]>,
 ): readonly Trouble[] {
   const troubles: Trouble[] = services
     .filter(({ serving }) => !serving)
@@ -43,6 +43,10 @@ function ofStatus(
         what: `${address} hears nothing of ${name} at ${where}: ${reason}`,
         help: `concord status --also ${where}`,
       });
+  }
+  for (const mismatch of storeMismatches) {
+    const help = "docs/operations.md, Stores that do not belong together";
+    troubles.push({ what: `${address} goes on with stores that do not belong together: ${mismatch}`, help });
   }
   const free = Number(diskFreeBytes);
   if (free > 0 && free < diskFreeBytesMin)

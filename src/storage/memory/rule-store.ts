@@ -130,6 +130,7 @@ export function createMemoryRuleStore(nowMs: () => TimeMs = Date.now): RuleStore
     contentsAt: async (at) => (at >= 0 && at <= revision() ? contentsAt(at) : undefined),
     changesAfter: async ({ sequence, limit }) =>
       stretchOf(changes.slice(sequence, sequence + limit), limit, (change) => change.sequence),
+    keptBeforeLoss: async () => undefined,
     changesBefore: async ({ sequence = Number.POSITIVE_INFINITY, name, limit }) => {
       const before = changes.filter((each) => each.sequence < sequence && (name === undefined || isOf(each, name)));
       return stretchOf(before.reverse().slice(0, limit), limit, (change) => change.sequence);

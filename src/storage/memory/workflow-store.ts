@@ -134,6 +134,7 @@ export function createMemoryWorkflowStore(nowMs: () => TimeMs = Date.now): Workf
       );
     },
     sequences: async () => ({ oldest: purgedUpTo + 1, newest }),
+    keptBeforeLoss: async () => undefined,
     counts: async () => {
       const all = [...workflows.values()];
       const inState = (state: WorkflowState): number => all.filter((workflow) => workflow.state === state).length;

@@ -3,8 +3,9 @@ import { DatabaseSync } from "node:sqlite";
 import { err, ok, type Result } from "../../kernel/result.ts";
 import { checkSchema, isNewest } from "./migrate.ts";
 import { openFailure } from "./sqlite-error.ts";
-import type { OpenFailure, Row } from "./statement.ts";
+import type { OpenFailure, Row, WriteMark } from "./statement.ts";
 import { selectOpenTimes } from "./store-age.ts";
+import { marksIn } from "./store-marks.ts";
 import type { WriterOptions } from "./writer-messages.ts";
 import { startWriter, type Writer } from "./writer-thread.ts";
 
@@ -19,6 +20,8 @@ export type Connections = {
   readonly writer: Writer | undefined;
   /** As stored. */
   readonly openTimes: readonly Row[];
+  /** As stored. Left out: it has none. */
+  readonly marks?: readonly WriteMark[];
 };
 
 /** The writer first: it makes the file, or brings it to the newest schema. */
@@ -32,7 +35,7 @@ export async function openConnections(options: WriterOptions): Promise<Result<Co
   let reader: DatabaseSync | undefined;
   try {
     reader = new DatabaseSync(options.path, { readOnly: true, timeout: readerBusyTimeoutMs });
-    return ok({ reader, writer, openTimes: openTimesIn(reader) });
+    return ok({ reader, writer, openTimes: openTimesIn(reader), marks: marksIn(reader) });
   } catch (error) {
     reader?.close();
     await writer.close();
@@ -50,7 +53,9 @@ function openReaderAlone(options: WriterOptions, noSpace: OpenFailure): Result<C
     reader = new DatabaseSync(options.path, { timeout: readerBusyTimeoutMs });
     reader.exec("PRAGMA locking_mode = EXCLUSIVE; PRAGMA query_only = TRUE");
     const failure = checkSchema(reader, options) ?? (isNewest(reader, options.migrations) ? undefined : noSpace);
-    if (failure === undefined) return ok({ reader, writer: undefined, openTimes: openTimesIn(reader) });
+    if (failure === undefined) {
+      return ok({ reader, writer: undefined, openTimes: openTimesIn(reader), marks: marksIn(reader) });
+    }
     reader.close();
     return err(failure);
   } catch (error) {

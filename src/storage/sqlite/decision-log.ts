@@ -9,7 +9,7 @@ import { err, ok, type Result } from "../../kernel/result.ts";
 import type { WriteFailure } from "../../kernel/write.ts";
 import { openSqlite } from "./engine.ts";
 import { openFailure } from "./sqlite-error.ts";
-import type { Migration, OpenFailure, Row, SqliteEngine, Statement, StoreSchema } from "./statement.ts";
+import type { Migration, OpenFailure, Row, SqliteEngine, Statement, StoreOptions, StoreSchema } from "./statement.ts";
 import { readStretch } from "./stretch.ts";
 
 const migrations: readonly Migration[] = [
@@ -67,13 +67,14 @@ export const decisionLogSchema: StoreSchema = { kind: "decision-log", migrations
 
 export type SqliteDecisionLog = DecisionLog & Pick<SqliteEngine, "onFlush">;
 
-export async function openSqliteDecisionLog(options: {
-  readonly path: string;
-  /** Also while another process holds the file. Safe, because every write is fenced. */
-  readonly takeOver?: boolean;
-  /** For tests of a full disk. */
-  readonly pageCountMax?: number;
-}): Promise<Result<SqliteDecisionLog, OpenFailure>> {
+export async function openSqliteDecisionLog(
+  options: StoreOptions & {
+    /** Also while another process holds the file. Safe, because every write is fenced. */
+    readonly takeOver?: boolean;
+    /** For tests of a full disk. */
+    readonly pageCountMax?: number;
+  },
+): Promise<Result<SqliteDecisionLog, OpenFailure>> {
   const opened = await openSqlite({ ...options, ...decisionLogSchema });
   if (!opened.ok) return opened;
   try {

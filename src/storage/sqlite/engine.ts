@@ -7,7 +7,7 @@ import type { Connections } from "./connections.ts";
 import { displacedMessage, shortenedMessage } from "./file-identity.ts";
 import { openPlace, type Place } from "./place.ts";
 import { damagedMessage, isCorruptError, isEnvironmentError, messageOf } from "./sqlite-error.ts";
-import type { Flush, OpenSqlite, Row, SqliteEngine, Statement } from "./statement.ts";
+import type { Flush, Membership, OpenSqlite, Row, SqliteEngine, Statement } from "./statement.ts";
 import { createStatementCache } from "./statement-cache.ts";
 import { createStoreAge } from "./store-age.ts";
 import { walBytesMax } from "./store-bytes.ts";
@@ -33,16 +33,21 @@ const returnSpace: Statement = { sql: "DELETE FROM write_probe", params: [] };
 type Applied<Conflict> = Result<readonly (readonly Row[])[], WriteFailure<Conflict>>;
 
 export const openSqlite: OpenSqlite = async (options) => {
-  const place = openPlace(options);
+  const { set, ...rest } = options;
+  const place = openPlace(rest);
   if (!place.ok) return place;
   const opened = await place.value.connect();
-  if (opened.ok) return ok(createEngine(place.value, opened.value, systemClock));
+  if (opened.ok) {
+    const { marks = [] } = opened.value;
+    const membership = set?.join({ path: place.value.path, kind: options.kind, marks });
+    return ok(createEngine(place.value, opened.value, systemClock, membership));
+  }
   place.value.release();
   return opened;
 };
 
 /** On whatever files, and with whatever writer and clock, these are. */
-export function createEngine(place: Place, opened: Connections, clock: Clock): SqliteEngine {
+export function createEngine(place: Place, opened: Connections, clock: Clock, membership?: Membership): SqliteEngine {
   const { path } = place;
   let { reader, writer } = opened;
   let prepareRead = createStatementCache(reader);
@@ -90,10 +95,16 @@ export function createEngine(place: Place, opened: Connections, clock: Clock): S
     flushing = undefined;
   };
 
-  const flush = async (batches: readonly (readonly Statement<unknown>[])[]): Promise<FlushReply> =>
-    writer === undefined
-      ? { type: "failed", cause: "the disk is full", outcomeUnknown: false, final: false }
-      : writer.flush(encodeFlush(batches));
+  const flush = async (batches: readonly (readonly Statement<unknown>[])[]): Promise<FlushReply> => {
+    if (writer === undefined) return { type: "failed", cause: "the disk is full", outcomeUnknown: false, final: false };
+    const marks = batches.length === 0 ? [] : (membership?.statements() ?? []);
+    if (marks.length === 0) return writer.flush(encodeFlush(batches));
+    const reply = await writer.flush(encodeFlush([...batches, marks]));
+    if (reply.type === "failed") return reply;
+    const marked = reply.outcomes.at(-1);
+    membership?.written(marked?.type === "applied" ? (marked.rows[0] ?? []) : []);
+    return { ...reply, outcomes: reply.outcomes.slice(0, -1) };
+  };
 
   const settle = (flight: readonly Waiting[], reply: FlushReply): void => {
     if (reply.type === "failed") {

@@ -1,4 +1,4 @@
-import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { DatabaseSync } from "node:sqlite";
 import { err, ok, type Result } from "../../kernel/result.ts";
@@ -28,7 +28,7 @@ export type Lock = {
 };
 
 /** How soon a lock that is waited for is noticed to be free. Until then the next process is told of the old holder. */
-const retryIntervalMs = 1_000;
+export const lockRetryMs = 1_000;
 
 type Holder = { readonly pid: number; readonly host: string; readonly since: string };
 
@@ -68,6 +68,21 @@ export function acquireLock(path: string): Result<Lock, OpenFailure> {
   });
 }
 
+/** What the lock says to who does not take it. */
+export function lookAtLock(path: string): { readonly isHeld: boolean; readonly mark: StoreMark } {
+  if (!existsSync(lockPath(path))) return { isHeld: false, mark: "none" };
+  let db: DatabaseSync | undefined;
+  try {
+    db = new DatabaseSync(lockPath(path), { readOnly: true, timeout: 0 });
+    return { isHeld: false, mark: markIn(db) };
+  } catch (error) {
+    if (isBusy(error)) return { isHeld: true, mark: "made" };
+    throw error;
+  } finally {
+    db?.close();
+  }
+}
+
 function markIn(held: DatabaseSync): StoreMark {
   const version = held.prepare("PRAGMA user_version").get()?.["user_version"];
   const names = Object.keys(storeMarks) as StoreMark[];
@@ -100,7 +115,7 @@ export function awaitLock(path: string): Lock {
     if (marked) held.remember(marked);
     clearInterval(timer);
   };
-  const timer = setInterval(attempt, retryIntervalMs).unref();
+  const timer = setInterval(attempt, lockRetryMs).unref();
   attempt();
   return {
     found: held?.found ?? "made",

@@ -4,6 +4,7 @@ import { isEnvironmentError, messageOf, openFailure } from "./sqlite-error.ts";
 import type { Migration, OpenFailure } from "./statement.ts";
 import { openTimesTable } from "./store-age.ts";
 import { type StoreKind, storeKinds } from "./store-kind.ts";
+import { insertOwnMark, storeMarksTable } from "./store-marks.ts";
 
 /** For the engine's probe of a full disk; no part of the versioned schema. */
 const probeTable = "CREATE TABLE IF NOT EXISTS write_probe (filler BLOB NOT NULL) STRICT";
@@ -37,7 +38,7 @@ export const isNewest = (db: DatabaseSync, migrations: readonly Migration[]): bo
   pragma(db, "user_version") === newestVersion(migrations);
 
 /** Brings the file to the newest schema, one transaction per version. Writes nothing if it is there. */
-export function migrate(db: DatabaseSync, { path, migrations }: Omit<Schema, "kind">): OpenFailure | undefined {
+export function migrate(db: DatabaseSync, { path, kind, migrations }: Schema): OpenFailure | undefined {
   const stored = pragma(db, "user_version");
   assert(
     migrations.every(({ version }, index) => version === index + 1),
@@ -54,6 +55,9 @@ export function migrate(db: DatabaseSync, { path, migrations }: Omit<Schema, "ki
   }
   db.exec(probeTable);
   db.exec(openTimesTable);
+  db.exec(storeMarksTable);
+  const isMarked = db.prepare("SELECT 1 FROM store_marks WHERE kind = ?").get(kind) !== undefined;
+  if (!isMarked) db.exec(insertOwnMark(kind));
   return undefined;
 }
 

@@ -24,7 +24,7 @@ export interface Place {
 }
 
 /** Locks the files of a store, or waits for the lock, and finds them fit. */
-export function openPlace({ path: given, takeOver, ...rest }: OpenOptions): Result<Place, OpenFailure> {
+export function openPlace({ path: given, takeOver, ...rest }: Omit<OpenOptions, "set">): Result<Place, OpenFailure> {
   const resolved = resolveStorePath(given);
   if (!resolved.ok) return resolved;
   const path = resolved.value;

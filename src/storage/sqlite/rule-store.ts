@@ -6,13 +6,14 @@ import type { WriteResult } from "../../kernel/write.ts";
 import type { Rule } from "../../predicate/core/types.ts";
 import type { RuleBatch, RuleConflict, RuleStore } from "../../predicate/ports.ts";
 import { openSqlite } from "./engine.ts";
+import { keptBeforeLoss } from "./lost-sequences.ts";
 import { type BatchConflict, ruleStatements } from "./rule-batch.ts";
 import { contentsAt, loadRules } from "./rule-contents.ts";
 import { changesAfter, changesBefore } from "./rule-history.ts";
 import { ruleMigrations } from "./rule-migrations.ts";
 import { toAnswer, toRule } from "./rule-rows.ts";
 import { openFailure } from "./sqlite-error.ts";
-import type { OpenFailure, SqliteEngine, SqlValue, StoreSchema } from "./statement.ts";
+import type { OpenFailure, SqliteEngine, SqlValue, StoreOptions, StoreSchema } from "./statement.ts";
 import { readStretch } from "./stretch.ts";
 
 export const ruleSchema: StoreSchema = { kind: "rules", migrations: ruleMigrations };
@@ -20,8 +21,7 @@ export const ruleSchema: StoreSchema = { kind: "rules", migrations: ruleMigratio
 export async function openSqliteRuleStore({
   turns,
   ...options
-}: {
-  readonly path: string;
+}: StoreOptions & {
   /** What is as large as a rule set is read and written with turns for others. */
   readonly turns: Turns;
   /** For tests of a full disk. */
@@ -86,6 +86,7 @@ export function sqliteRuleStore(engine: SqliteEngine, turns: Turns): RuleStore {
     versionsNeverUsed: async (id) => engine.read(selectNeverUsed, id).map((row) => Number(row["version"])),
     contentsAt: (revision) => contentsAt(engine, revision, turns()),
     changesAfter: (page) => changesAfter(engine, page, turns()),
+    keptBeforeLoss: async (sequence) => keptBeforeLoss(engine, sequence),
     changesBefore: (page) => changesBefore(engine, page, turns()),
     answer: async (requestId) =>
       engine.read("SELECT digest, answer, at_ms FROM answers WHERE request_id = ?", requestId).map(toAnswer)[0],

@@ -1,7 +1,7 @@
 import type { DeadLetter, SinkBatch, SinkKind, SinkRecord, SinkStore, SourceEvent } from "../../events/ports.ts";
 import { ok, type Result } from "../../kernel/result.ts";
 import { openSqlite } from "./engine.ts";
-import type { Migration, OpenFailure, Row, SqliteEngine, Statement, StoreSchema } from "./statement.ts";
+import type { Migration, OpenFailure, Row, SqliteEngine, Statement, StoreOptions, StoreSchema } from "./statement.ts";
 import { readStretch } from "./stretch.ts";
 
 type Conflict = { readonly type: "request-exists" };
@@ -46,7 +46,7 @@ const migrations: readonly Migration[] = [
 export const sinkSchema: StoreSchema = { kind: "sinks", migrations };
 
 /** `events.sqlite`: what sinks have published. A file of its own, so that cursors, which move all the time, cost the workflows' writer nothing. */
-export async function openSqliteSinkStore(options: { readonly path: string }): Promise<Result<SinkStore, OpenFailure>> {
+export async function openSqliteSinkStore(options: StoreOptions): Promise<Result<SinkStore, OpenFailure>> {
   const opened = await openSqlite({ ...options, ...sinkSchema });
   return opened.ok ? ok(sqliteSinkStore(opened.value)) : opened;
 }

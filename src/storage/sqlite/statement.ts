@@ -74,12 +74,46 @@ export interface SqliteEngine extends StoreHealth, StoreAge {
 /** What a file is for, and what is in it. */
 export type StoreSchema = { readonly kind: StoreKind; readonly migrations: readonly Migration[] };
 
-export type OpenOptions = StoreSchema & {
-  readonly path: string;
-  /** Does not wait for the lock: only for a store whose every write is fenced. */
-  readonly takeOver?: boolean;
-  /** For tests of a full disk: SQLite refuses to grow the file beyond this. */
-  readonly pageCountMax?: number;
+/** Which store it is, and how far it has come. */
+export type WriteMark = { readonly kind: StoreKind; readonly id: string; readonly writes: number };
+
+/** One of the stores that are served together: where it lies, and what stands in it, of itself and of others. */
+export type MarkedStore = { readonly path: string; readonly kind: StoreKind; readonly marks: readonly WriteMark[] };
+
+/** Two stores that do not belong together, for the operator. */
+export type Mismatch = {
+  readonly message: string;
+  /** Nothing hangs on the store that is at fault: it may go on with what it has. */
+  readonly isMinor: boolean;
 };
+
+/** The stores that one process serves. Until `begin` their writes say nothing of each other, so that what does not fit goes on to show. */
+export interface StoreSet {
+  join(store: MarkedStore): Membership;
+  mismatches(): readonly Mismatch[];
+  begin(): void;
+}
+
+export interface Membership {
+  /** What the next write says besides. The last one answers with its rows. */
+  statements(): readonly Statement<never>[];
+  /** That write is durable, and has answered with these rows. */
+  written(rows: readonly Row[]): void;
+}
+
+/** What every kind of store is opened with. */
+export type StoreOptions = {
+  readonly path: string;
+  /** The stores that it is served with. */
+  readonly set?: StoreSet | undefined;
+};
+
+export type OpenOptions = StoreSchema &
+  StoreOptions & {
+    /** Does not wait for the lock: only for a store whose every write is fenced. */
+    readonly takeOver?: boolean;
+    /** For tests of a full disk: SQLite refuses to grow the file beyond this. */
+    readonly pageCountMax?: number;
+  };
 
 export type OpenSqlite = (options: OpenOptions) => Promise<Result<SqliteEngine, OpenFailure>>;

@@ -8,7 +8,7 @@ import { type Decided, judgementOf, rulesIn, type VerdictRecord, wasAsked } from
 import { openSqlite } from "./engine.ts";
 import { checkOf } from "./rule-rows.ts";
 import { type Condition, conditions, highest, listed, lowest, nothing, onlyChoice, scan, smallest, values } from "./scan.ts";
-import type { Migration, OpenFailure, Row, SqliteEngine, SqlValue, Statement, StoreSchema } from "./statement.ts";
+import type { Migration, OpenFailure, Row, SqliteEngine, SqlValue, Statement, StoreOptions, StoreSchema } from "./statement.ts";
 
 const migrations: readonly Migration[] = [
   {
@@ -39,11 +39,12 @@ const migrations: readonly Migration[] = [
 
 export const verdictSchema: StoreSchema = { kind: "verdicts", migrations };
 
-export async function openSqliteVerdictLog(options: {
-  readonly path: string;
-  /** For tests of a full disk. */
-  readonly pageCountMax?: number;
-}): Promise<Result<VerdictLog, OpenFailure>> {
+export async function openSqliteVerdictLog(
+  options: StoreOptions & {
+    /** For tests of a full disk. */
+    readonly pageCountMax?: number;
+  },
+): Promise<Result<VerdictLog, OpenFailure>> {
   const opened = await openSqlite({ ...options, ...verdictSchema });
   return opened.ok ? ok(sqliteVerdictLog(opened.value)) : opened;
 }

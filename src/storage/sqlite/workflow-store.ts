@@ -17,8 +17,9 @@ import type {
 } from "../../workflow/ports.ts";
 import { bulkResultStatement, sqliteBulkStore } from "./bulk-store.ts";
 import { openSqlite } from "./engine.ts";
+import { keptBeforeLoss } from "./lost-sequences.ts";
 import { openFailure } from "./sqlite-error.ts";
-import type { OpenFailure, Row, SqliteEngine, SqlValue, Statement, StoreSchema } from "./statement.ts";
+import type { OpenFailure, Row, SqliteEngine, SqlValue, Statement, StoreOptions, StoreSchema } from "./statement.ts";
 import { changesSince } from "./workflow-changes.ts";
 import { listEvents, listWorkflows } from "./workflow-lists.ts";
 import { indexMetadata, metadataIndexes } from "./workflow-metadata.ts";
@@ -32,11 +33,12 @@ type Conflict = WorkflowConflict | { readonly type: "other-outcome" };
 
 export const workflowSchema: StoreSchema = { kind: "workflows", migrations: workflowMigrations };
 
-export async function openSqliteWorkflowStore(options: {
-  readonly path: string;
-  /** For tests of a full disk. */
-  readonly pageCountMax?: number;
-}): Promise<Result<WorkflowStore & { readonly bulk: BulkStore }, OpenFailure>> {
+export async function openSqliteWorkflowStore(
+  options: StoreOptions & {
+    /** For tests of a full disk. */
+    readonly pageCountMax?: number;
+  },
+): Promise<Result<WorkflowStore & { readonly bulk: BulkStore }, OpenFailure>> {
   const opened = await openSqlite({ ...options, ...workflowSchema });
   if (!opened.ok) return opened;
   try {
@@ -89,6 +91,7 @@ export function sqliteWorkflowStore(engine: SqliteEngine): WorkflowStore & { rea
       const [row] = engine.read(selectSequences);
       return { oldest: Number(row?.["purged_sequence"]) + 1, newest: Number(row?.["newest_sequence"]) };
     },
+    keptBeforeLoss: async (sequence) => keptBeforeLoss(engine, sequence),
     counts: async () => toCounts(engine.read("SELECT * FROM counters")[0]),
     typeCounts: async ({ after, limit }) =>
       engine.read(selectTypeCounts, after?.type ?? "", after?.state ?? "", limit).map((row) => ({

@@ -93,7 +93,8 @@ export const ErrorReason = {
    */
   TRANSACTION_ABORTED: "ERROR_REASON_TRANSACTION_ABORTED",
   /**
-   * REVISION_COMPACTED - OUT_OF_RANGE. The watch asks for events that were purged. Start from OLDEST_AVAILABLE, or read the workflows anew.
+   * REVISION_COMPACTED - OUT_OF_RANGE. The watch asks for events that were purged: start from OLDEST_AVAILABLE, or read the workflows anew. Or it goes on from an
+   * event, or a change of the rules, that was lost when the store was restored from a backup: read anew, and go on from there.
    * `{reason: "REVISION_COMPACTED", metadata: {oldest_sequence: "1001"}}`
    */
   REVISION_COMPACTED: "ERROR_REASON_REVISION_COMPACTED",

@@ -6524,7 +6524,8 @@ export const PredicateLogicDefinition = {
     },
     /**
      * Tells of changes of the rules as they happen, in the order of `RuleSetChange.sequence`, after that of `after_sequence`, none skipped.
-     * Errors: INVALID_ARGUMENT / INVALID_REQUEST (`after_sequence` is beyond the newest change).
+     * Errors: INVALID_ARGUMENT / INVALID_REQUEST (`after_sequence` is beyond the newest change); OUT_OF_RANGE / REVISION_COMPACTED (it is of a
+     * change that was lost, because the store was restored from a backup that is older).
      */
     watchRuleSet: {
       name: "WatchRuleSet",
@@ -6754,7 +6755,8 @@ export interface PredicateLogicServiceImplementation<CallContextExt = {}> {
   ): Promise<DeepPartial<ListRuleSetChangesResponse>>;
   /**
    * Tells of changes of the rules as they happen, in the order of `RuleSetChange.sequence`, after that of `after_sequence`, none skipped.
-   * Errors: INVALID_ARGUMENT / INVALID_REQUEST (`after_sequence` is beyond the newest change).
+   * Errors: INVALID_ARGUMENT / INVALID_REQUEST (`after_sequence` is beyond the newest change); OUT_OF_RANGE / REVISION_COMPACTED (it is of a
+   * change that was lost, because the store was restored from a backup that is older).
    */
   watchRuleSet(
     request: WatchRuleSetRequest,
@@ -6971,7 +6973,8 @@ export interface PredicateLogicClient<CallOptionsExt = {}> {
   ): Promise<ListRuleSetChangesResponse>;
   /**
    * Tells of changes of the rules as they happen, in the order of `RuleSetChange.sequence`, after that of `after_sequence`, none skipped.
-   * Errors: INVALID_ARGUMENT / INVALID_REQUEST (`after_sequence` is beyond the newest change).
+   * Errors: INVALID_ARGUMENT / INVALID_REQUEST (`after_sequence` is beyond the newest change); OUT_OF_RANGE / REVISION_COMPACTED (it is of a
+   * change that was lost, because the store was restored from a backup that is older).
    */
   watchRuleSet(
     request: DeepPartial<WatchRuleSetRequest>,

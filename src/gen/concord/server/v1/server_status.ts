@@ -42,6 +42,8 @@ export interface GetServerStatusResponse {
     | undefined;
   /** Services of other processes that this one needs. */
   readonly peers: readonly PeerStatus[];
+  /** What of its stores did not belong together when it began to serve, and was gone on with, for people. */
+  readonly storeMismatches: readonly string[];
 }
 
 /** How a service of another process answers, as this process sees it. */
@@ -145,6 +147,7 @@ function createBaseGetServerStatusResponse(): GetServerStatusResponse {
     diskFreeBytes: 0n,
     coordinator: undefined,
     peers: [],
+    storeMismatches: [],
   };
 }
 
@@ -179,6 +182,9 @@ export const GetServerStatusResponse: MessageFns<GetServerStatusResponse> = {
     }
     for (const v of message.peers) {
       PeerStatus.encode(v!, writer.uint32(66).fork()).join();
+    }
+    for (const v of message.storeMismatches) {
+      writer.uint32(74).string(v!);
     }
     return writer;
   },
@@ -260,6 +266,14 @@ export const GetServerStatusResponse: MessageFns<GetServerStatusResponse> = {
             message.peers.push(PeerStatus.decode(reader, reader.uint32()));
             continue;
           }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.storeMismatches.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -293,6 +307,7 @@ export const GetServerStatusResponse: MessageFns<GetServerStatusResponse> = {
       ? CoordinatorStatus.fromPartial(object.coordinator)
       : undefined;
     message.peers = object.peers?.map((e) => PeerStatus.fromPartial(e)) || [];
+    message.storeMismatches = object.storeMismatches?.map((e) => e) || [];
     return message;
   },
 };

@@ -3522,7 +3522,8 @@ export const WorkflowServiceDefinition = {
      * stream begins with a progress message that tells where it starts, and ends only by the client, an error, or the server's shutdown
      * (UNAVAILABLE / SHUTTING_DOWN).
      * Errors: OUT_OF_RANGE / REVISION_COMPACTED when an event after the last one told was purged, of whatever workflow: at the beginning, or
-     * in the middle of a watch that is as far behind. The error's metadata say from where on nothing is missing.
+     * in the middle of a watch that is as far behind; or when `after_sequence` is of an event that was lost, because the store was restored
+     * from a backup that is older. The error's metadata say from where on nothing is missing.
      */
     watchWorkflowEvents: {
       name: "WatchWorkflowEvents",
@@ -3936,7 +3937,8 @@ export interface WorkflowServiceImplementation<CallContextExt = {}> {
    * stream begins with a progress message that tells where it starts, and ends only by the client, an error, or the server's shutdown
    * (UNAVAILABLE / SHUTTING_DOWN).
    * Errors: OUT_OF_RANGE / REVISION_COMPACTED when an event after the last one told was purged, of whatever workflow: at the beginning, or
-   * in the middle of a watch that is as far behind. The error's metadata say from where on nothing is missing.
+   * in the middle of a watch that is as far behind; or when `after_sequence` is of an event that was lost, because the store was restored
+   * from a backup that is older. The error's metadata say from where on nothing is missing.
    */
   watchWorkflowEvents(
     request: WatchWorkflowEventsRequest,
@@ -4300,7 +4302,8 @@ export interface WorkflowServiceClient<CallOptionsExt = {}> {
    * stream begins with a progress message that tells where it starts, and ends only by the client, an error, or the server's shutdown
    * (UNAVAILABLE / SHUTTING_DOWN).
    * Errors: OUT_OF_RANGE / REVISION_COMPACTED when an event after the last one told was purged, of whatever workflow: at the beginning, or
-   * in the middle of a watch that is as far behind. The error's metadata say from where on nothing is missing.
+   * in the middle of a watch that is as far behind; or when `after_sequence` is of an event that was lost, because the store was restored
+   * from a backup that is older. The error's metadata say from where on nothing is missing.
    */
   watchWorkflowEvents(
     request: DeepPartial<WatchWorkflowEventsRequest>,

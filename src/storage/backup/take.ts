@@ -1,0 +1,183 @@
+import { existsSync, readdirSync, rmdirSync, rmSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { backup, DatabaseSync } from "node:sqlite";
+import type { Clock } from "../../kernel/clock.ts";
+import { err, ok, type Result } from "../../kernel/result.ts";
+import { acquireLock, lockPath } from "../sqlite/lock.ts";
+import { damagedMessage, isCorruptError, messageOf } from "../sqlite/sqlite-error.ts";
+import { makeFolder } from "../sqlite/store-file.ts";
+import { mismatches } from "../sqlite/store-marks.ts";
+import { openCut, type Snapshot } from "./cut.ts";
+import { sync, writeWhole } from "./durable.ts";
+import { type BackupFailure, unwritable } from "./failure.ts";
+import { type Manifest, manifestName, manifestText, type StoredCopy, sha256Of } from "./manifest.ts";
+import { begin, finish, readUnfinished, unfinishedBackup } from "./unfinished.ts";
+
+/** Between two of these, the process hears signals. */
+const copiedPagesAtOnce = 1_000;
+
+export type TakenBackup = {
+  readonly manifest: Manifest;
+  /** What of the stores did not fit together when they were copied. */
+  readonly mismatches: readonly string[];
+};
+
+/** One moment of all these stores, in a folder of its own, which is a backup once its manifest is there. Writers wait for nothing. */
+export async function takeBackup(options: {
+  readonly paths: readonly string[];
+  readonly to: string;
+  /** Of this program. */
+  readonly version: string;
+  /** 32 hexadecimal digits. */
+  readonly id: string;
+  readonly clock: Clock;
+}): Promise<Result<TakenBackup, BackupFailure>> {
+  const { paths, to, clock } = options;
+  const twice = paths.map(nameOf).find((name, index, names) => names.indexOf(name) !== index);
+  if (twice !== undefined) {
+    return err({
+      type: "in-the-way",
+      message: `two of the stores are called ${twice}, and would lie in one folder: back them up apart`,
+    });
+  }
+  const place = openFolder(to);
+  if (!place.ok) return place;
+  try {
+    const cut = await openCut(paths, clock);
+    if (!cut.ok) return cut;
+    const takenAt = new Date(clock.nowMs()).toISOString();
+    const { snapshots } = cut.value;
+    const names = snapshots.map(({ name }) => name);
+    try {
+      begin(to, unfinishedBackup, names);
+      const stores: StoredCopy[] = [];
+      for (const snapshot of snapshots) {
+        const copied = await copy(snapshot, join(to, snapshot.name));
+        if (!copied.ok) {
+          removeUnfinished(to, names);
+          return copied;
+        }
+        stores.push(copied.value);
+      }
+      const manifest: Manifest = { format: 1, id: options.id, concord: options.version, takenAt, stores };
+      writeWhole(join(to, manifestName), manifestText(manifest));
+      finish(to, unfinishedBackup);
+      return ok({ manifest, mismatches: mismatches(snapshots).map(({ message }) => message) });
+    } catch (error) {
+      removeUnfinished(to, names);
+      return err(unwritable(to, error));
+    } finally {
+      cut.value.close();
+    }
+  } finally {
+    place.value.leave();
+  }
+}
+
+/** Empty, or with what an earlier try has left there. One backup at a time. */
+function openFolder(to: string): Result<{ readonly leave: () => void }, BackupFailure> {
+  const isNew = !existsSync(to);
+  const lockName = join(to, "concord-backup");
+  try {
+    makeFolder(to);
+  } catch (error) {
+    return err(unwritable(to, error));
+  }
+  const lock = acquireLock(lockName);
+  if (!lock.ok) {
+    const isLocked = lock.error.type === "locked";
+    return err(isLocked ? { type: "locked", message: `another backup into ${to} is under way` } : lock.error);
+  }
+  const left = readUnfinished(to, unfinishedBackup);
+  if (left !== undefined && !existsSync(join(to, manifestName))) removeUnfinished(to, left.names);
+  const isOwn = (name: string): boolean => name.startsWith("concord-backup.") && name !== manifestName;
+  const [other] = readdirSync(to).filter((name) => !isOwn(name));
+  const leave = (): void => {
+    lock.value.release();
+    rmSync(lockPath(lockName), { force: true });
+    // Nothing has come to lie in it.
+    if (isNew && readdirSync(to).length === 0) rmdirSync(to);
+  };
+  if (other === undefined) return ok({ leave });
+  leave();
+  const what = existsSync(join(to, manifestName)) ? "a backup" : `${other}, which is no part of a backup that was not finished`;
+  return err({ type: "in-the-way", message: `${to} holds ${what}. Choose another folder: each backup has its own.` });
+}
+
+function removeUnfinished(to: string, names: readonly string[]): void {
+  for (const name of names) for (const suffix of ["", "-journal"]) rmSync(join(to, `${nameOf(name)}${suffix}`), { force: true });
+  finish(to, unfinishedBackup);
+}
+
+const nameOf = (path: string): string => path.slice(path.lastIndexOf("/") + 1);
+
+async function copy(snapshot: Snapshot, target: string): Promise<Result<StoredCopy, BackupFailure>> {
+  const { name, path, kind, db, marks, schemaVersion, isServed } = snapshot;
+  try {
+    await backup(db, target, { rate: copiedPagesAtOnce });
+    const damage = makeWhole(target);
+    if (damage !== undefined) return err({ type: "corrupt", message: damagedMessage(path, damage) });
+    sync(target);
+    const stored: StoredCopy = {
+      file: name,
+      kind,
+      source: path,
+      bytes: statSync(target).size,
+      sha256: await sha256Of(target),
+      schemaVersion,
+      wasServed: isServed,
+      marks: [...marks],
+      ...newestOf(snapshot),
+    };
+    // From now on, the write-ahead log may be emptied.
+    db.exec("ROLLBACK");
+    return ok(stored);
+  } catch (error) {
+    return err(
+      isCorruptError(error) ? { type: "corrupt", message: damagedMessage(path, messageOf(error)) } : unwritable(target, error),
+    );
+  }
+}
+
+/** One file, without a write-ahead log, and no page of it damaged; else what is wrong. */
+function makeWhole(target: string): string | undefined {
+  const db = new DatabaseSync(target);
+  try {
+    db.exec("PRAGMA journal_mode = DELETE");
+    const found = String(db.prepare("PRAGMA quick_check(1)").get()?.["quick_check"]);
+    return found === "ok" ? undefined : found;
+  } finally {
+    db.close();
+  }
+}
+
+/** What a restore has to know of what came last. */
+function newestOf({ kind, db }: Snapshot): Pick<StoredCopy, "newestSequence" | "claim"> {
+  const row = (sql: string) => {
+    try {
+      return db.prepare(sql).get();
+    } catch {
+      // A file of an earlier schema, which was not served since, does not have it.
+      return undefined;
+    }
+  };
+  const newest = (sql: string) => {
+    const found = row(sql)?.["newest"];
+    return found === undefined ? {} : { newestSequence: Number(found) };
+  };
+  switch (kind) {
+    case "workflows":
+      return newest("SELECT newest_sequence AS newest FROM counters");
+    case "rules":
+      return newest("SELECT sequence AS newest FROM rule_set");
+    case "decision-log": {
+      const newest = row("SELECT coordinator_id, epoch, id FROM coordinator JOIN claims USING (epoch)");
+      if (newest === undefined) return {};
+      return {
+        claim: { coordinatorId: String(newest["coordinator_id"]), epoch: Number(newest["epoch"]), id: String(newest["id"]) },
+      };
+    }
+    default:
+      return {};
+  }
+}

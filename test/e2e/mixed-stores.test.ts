@@ -1,0 +1,122 @@
+import { cpSync, renameSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import { WorkflowState } from "../../src/gen/concord/workflow/v1/workflow.ts";
+import { failureOf, startServer, temporaryFolder } from "../support/concord.ts";
+import { storageDir } from "../support/storage-dir.ts";
+import { typed } from "../support/typed.ts";
+
+const by = { reason: "a test", requestedBy: "ada" };
+
+let folder: string;
+let copy: string;
+let running: Awaited<ReturnType<typeof startServer>> | undefined;
+
+const start = async (settings: Parameters<typeof startServer>[0] = {}) => {
+  running = await startServer({ dataDir: folder, verdictLog: "all", ...settings });
+  return running;
+};
+
+async function stop(): Promise<void> {
+  await running?.stop();
+  running = undefined;
+}
+
+const made = temporaryFolder();
+afterAll(made.remove);
+
+/** A folder that was copied while nobody used it, and used since: rules and moves. */
+beforeAll(async () => {
+  folder = join(made.path, "data");
+  copy = `${folder}-copy`;
+  await start();
+  await stop();
+  cpSync(folder, copy, { recursive: true });
+  const { clients } = await start();
+  await clients.predicates.createRule({ ruleId: "calm", expression: "true", ...by });
+  await clients.workflows.createWorkflow({ workflowId: "wf-1" });
+  await clients.workflows.transitionWorkflow({ workflowId: "wf-1", targetState: WorkflowState.ACTIVE, ...by });
+  await stop();
+});
+
+beforeEach(() => {
+  folder = join(storageDir(), "data");
+  copy = `${folder}-copy`;
+  cpSync(join(made.path, "data"), folder, { recursive: true });
+  cpSync(join(made.path, "data-copy"), copy, { recursive: true });
+});
+
+afterEach(stop);
+
+function putBack(name: string): void {
+  for (const suffix of ["", ".lock"]) cpSync(join(copy, `${name}.sqlite${suffix}`), join(folder, `${name}.sqlite${suffix}`));
+}
+
+test.each(["workflow", "predicate", "commit"])(
+  "an older %s.sqlite is named, again and again; the right one fits",
+  async (name) => {
+    const path = join(folder, `${name}.sqlite`);
+    renameSync(path, `${path}.right`);
+    putBack(name);
+    const older = new RegExp(`${name}\\.sqlite is older than .+ knows it: its last \\d+ or more writes are missing`);
+    for (let attempt = 1; attempt <= 3; attempt += 1) await expect(start()).rejects.toThrow(older);
+    renameSync(`${path}.right`, path);
+    await start();
+  },
+);
+
+test("a store that is new, or another one, is named", async () => {
+  for (const suffix of ["", ".lock"]) rmSync(join(folder, `predicate.sqlite${suffix}`));
+  await expect(start()).rejects.toThrow(/predicate\.sqlite is not the store that .+ was used with/);
+});
+
+test("whoever says so goes on with them; status tells, and the next start takes them for a set", async () => {
+  putBack("workflow");
+  const { address } = await start({ mixedStores: "accept" });
+  const { code, out } = await typed(["status"], { address });
+  expect(code).toBe(1);
+  expect(out).toContain(`! ${address} goes on with stores that do not belong together: ${folder}/workflow.sqlite is older than`);
+  await stop();
+  const next = await start();
+  expect((await typed(["status"], { address: next.address })).out).not.toContain("belong together");
+});
+
+test("a verdict log that is older, or was moved away, keeps nobody from starting", async () => {
+  putBack("verdicts");
+  await start();
+  await stop();
+  for (const suffix of ["", ".lock"]) rmSync(join(folder, `verdicts.sqlite${suffix}`));
+  await start();
+});
+
+test("copies of one run, made one after the other as the system copies files, do not fit", async () => {
+  const { clients, address } = await start();
+  const backUp = (to: string) => typed(["backup", "--data-dir", folder, "--to", to], { address });
+  const [earlier, later] = [`${folder}-1`, `${folder}-2`];
+  expect(await backUp(earlier)).toMatchObject({ code: 0 });
+  await clients.workflows.createWorkflow({ workflowId: "wf-2" });
+  await clients.predicates.createRule({ ruleId: "later", expression: "true", ...by });
+  expect(await backUp(later)).toMatchObject({ code: 0 });
+  await stop();
+  cpSync(join(earlier, "workflow.sqlite"), join(later, "workflow.sqlite"));
+  await expect(start({ dataDir: later })).rejects.toThrow(/workflow\.sqlite is older than/);
+});
+
+test("a restore that was not finished is not served", async () => {
+  const { address } = await start();
+  const to = `${folder}-1`;
+  await typed(["backup", "--data-dir", folder, "--to", to], { address });
+  await stop();
+  const dataDir = `${folder}-2`;
+  expect(await typed(["restore", "--from", to, "--data-dir", dataDir], { address })).toMatchObject({ code: 0 });
+  const { clients } = await start({ dataDir });
+  // The rules of a restored store go on where none has been before.
+  await clients.predicates.createRule({ ruleId: "later", expression: "true", ...by });
+  const { changes } = await clients.predicates.listRuleSetChanges({});
+  expect(changes.map(({ sequence }) => sequence)).toEqual([1_000_000_002n, 1n]);
+  const lost = clients.predicates.watchRuleSet({ afterSequence: 7n })[Symbol.asyncIterator]().next();
+  expect(await failureOf(lost)).toMatchObject({ reason: "REVISION_COMPACTED", metadata: { oldest_sequence: "2" } });
+  await stop();
+  cpSync(join(to, "concord-backup.json"), join(dataDir, "concord-restore.unfinished.json"));
+  await expect(start({ dataDir })).rejects.toThrow("was not finished");
+});

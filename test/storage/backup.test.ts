@@ -1,0 +1,361 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import {
+  appendFileSync,
+  chmodSync,
+  cpSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
+import { basename, join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { fileURLToPath } from "node:url";
+import { afterAll, describe, expect, test } from "vitest";
+import { systemClock } from "../../src/runtime/clock.ts";
+import { openCut, storesIn } from "../../src/storage/backup/cut.ts";
+import { manifestName } from "../../src/storage/backup/manifest.ts";
+import { restoreBackup } from "../../src/storage/backup/restore.ts";
+import { takeBackup } from "../../src/storage/backup/take.ts";
+import { unfinishedBackup, unfinishedRestore } from "../../src/storage/backup/unfinished.ts";
+import { openSqliteDecisionLog } from "../../src/storage/sqlite/decision-log.ts";
+import { acquireLock } from "../../src/storage/sqlite/lock.ts";
+import { openSqliteParticipantLog } from "../../src/storage/sqlite/participant-log.ts";
+import type { OpenFailure } from "../../src/storage/sqlite/statement.ts";
+import { openSqliteWorkflowStore } from "../../src/storage/sqlite/workflow-store.ts";
+import { temporaryFolder } from "../support/concord.ts";
+import { storageDir } from "../support/storage-dir.ts";
+import { damage, rootPage } from "../support/storage-page.ts";
+import { startStorageProcess } from "../support/storage-process.ts";
+import { mountTmpfs } from "../support/storage-tmpfs.ts";
+import { creation } from "../support/storage-values.ts";
+import { until } from "../support/until.ts";
+
+type Opened<T> = Promise<{ readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: OpenFailure }>;
+
+async function opened<T>(opening: Opened<T>): Promise<T> {
+  const result = await opening;
+  if (!result.ok) throw new Error(result.error.message);
+  return result.value;
+}
+
+const pairChild = fileURLToPath(new URL("../support/storage-pair-child.ts", import.meta.url));
+
+/** Made once, and copied: most of what a store costs is to be made. */
+const made = temporaryFolder();
+afterAll(made.remove);
+
+/** A folder with two stores, closed. */
+async function folderOfStores(workflows = 3): Promise<string> {
+  const template = join(made.path, String(workflows));
+  if (!existsSync(template)) await makeStores(template, workflows);
+  const folder = storageDir();
+  cpSync(template, folder, { recursive: true });
+  return folder;
+}
+
+async function makeStores(folder: string, workflows: number): Promise<void> {
+  const store = await opened(openSqliteWorkflowStore({ path: join(folder, "workflow.sqlite") }));
+  await Promise.all(Array.from({ length: workflows }, (_, index) => store.apply(creation(`w${index}`))));
+  const log = await opened(openSqliteDecisionLog({ path: join(folder, "commit.sqlite") }));
+  await log.claim("c");
+  await log.close();
+  await store.close();
+}
+
+const take = (from: string, to: string, also: readonly string[] = []) =>
+  takeBackup({ paths: [...storesIn(from), ...also], to, version: "0.0.0", id: "ab".repeat(16), clock: systemClock });
+
+const restore = (from: string, dataDir: string, moveAside = false) =>
+  restoreBackup({ from, dataDir, moveAside, clock: systemClock });
+
+async function backedUp(): Promise<{ readonly folder: string; readonly to: string }> {
+  const folder = await folderOfStores();
+  const to = join(storageDir(), "a", "backup");
+  expect(await take(folder, to)).toMatchObject({ ok: true });
+  return { folder, to };
+}
+
+const workflowsIn = (path: string): number => {
+  const db = new DatabaseSync(path, { readOnly: true });
+  try {
+    return Number(db.prepare("SELECT count(*) AS n FROM workflows").get()?.["n"]);
+  } finally {
+    db.close();
+  }
+};
+
+test("a backup of stores that nobody uses is restored as it was, and they can be used as before", async () => {
+  const { folder, to } = await backedUp();
+  expect(readdirSync(to).sort()).toEqual(["commit.sqlite", manifestName, "workflow.sqlite"]);
+  const dataDir = join(storageDir(), "new");
+  expect(await restore(to, dataDir)).toMatchObject({ ok: true, value: { aside: undefined } });
+  expect(readdirSync(dataDir).sort()).toEqual(["commit.sqlite", "workflow.sqlite"]);
+  for (const each of [folder, dataDir]) {
+    const store = await opened(openSqliteWorkflowStore({ path: join(each, "workflow.sqlite") }));
+    expect((await store.counts()).workflows).toBe(3);
+    await store.close();
+  }
+});
+
+test("logs of several participants may be in one backup", async () => {
+  const folder = await folderOfStores();
+  const also: string[] = [];
+  for (const name of ["a", "b"]) {
+    const path = join(storageDir(), `participant-${name}.sqlite`);
+    await (await opened(openSqliteParticipantLog({ path }))).close();
+    also.push(path);
+  }
+  const taken = await take(folder, join(storageDir(), "backup"), also);
+  expect(taken).toMatchObject({ ok: true, value: { mismatches: [], manifest: { stores: [{}, {}, {}, {}] } } });
+});
+
+test("sequences that were given after the backup are known to be lost, and are not given again", async () => {
+  const { to } = await backedUp();
+  const dataDir = storageDir();
+  await restore(to, dataDir);
+  const store = await opened(openSqliteWorkflowStore({ path: join(dataDir, "workflow.sqlite") }));
+  const applied = await store.apply(creation("later"));
+  expect(applied).toMatchObject({ ok: true, value: [{ sequence: 1_000_000_004 }] });
+  for (const [sequence, kept] of [
+    [3, undefined],
+    [4, 3],
+    [999, 3],
+    [1_000_000_003, undefined],
+  ] as const) {
+    expect([sequence, await store.keptBeforeLoss(sequence)]).toEqual([sequence, kept]);
+  }
+  await store.close();
+});
+
+test("a store that is written as fast as can be is copied as it was at one moment", async () => {
+  const folder = storageDir();
+  const writing = startStorageProcess("load", join(folder, "workflow.sqlite"), "l");
+  await writing.printed(200);
+  const to = join(storageDir(), "backup");
+  expect(await take(folder, to)).toMatchObject({ ok: true, value: { manifest: { stores: [{ wasServed: true }] } } });
+  const printed = await writing.kill();
+  const copied = workflowsIn(join(to, "workflow.sqlite"));
+  // Each batch has two, and at most those that were under way are not acknowledged.
+  expect(copied % 2).toBe(0);
+  expect(copied).toBeGreaterThanOrEqual(2 * 199);
+  expect(copied).toBeLessThanOrEqual(2 * (printed.length + 64));
+});
+
+test("no cut has what came after something that it lacks, however close to each other two stores are written", async () => {
+  const folder = await folderOfStores();
+  const paths = ["workflow.sqlite", "commit.sqlite"].map((name) => join(folder, name));
+  const writing = spawn(process.execPath, [pairChild, ...paths], { stdio: ["ignore", "pipe", "inherit"] });
+  await once(writing.stdout, "data");
+  for (let round = 1; round <= 200; round += 1) {
+    const cut = await openCut(paths, systemClock);
+    if (!cut.ok) throw new Error(cut.error.message);
+    const [first = 0, second = 0] = cut.value.snapshots.map(({ db }) => Number(db.prepare("SELECT n FROM counter").get()?.["n"]));
+    cut.value.close();
+    expect([0, 1]).toContain(first - second);
+  }
+  writing.kill("SIGKILL");
+});
+
+test("after a kill a backup has all that was acknowledged, and leaves what the next start looks for", async () => {
+  const folder = storageDir();
+  const path = join(folder, "workflow.sqlite");
+  const writing = startStorageProcess("load", path, "l");
+  await writing.printed(50);
+  const acknowledged = (await writing.kill()).length - 1;
+  const to = join(storageDir(), "backup");
+  expect(await take(folder, to)).toMatchObject({ ok: true, value: { manifest: { stores: [{ wasServed: false }] } } });
+  expect(workflowsIn(join(to, "workflow.sqlite"))).toBeGreaterThanOrEqual(2 * acknowledged);
+  const store = await opened(openSqliteWorkflowStore({ path }));
+  await store.close();
+
+  const lost = startStorageProcess("load", path, "m");
+  await lost.printed(10);
+  await lost.kill();
+  rmSync(`${path}-wal`);
+  expect(await take(folder, join(storageDir(), "b"))).toMatchObject({ ok: false, error: { type: "lost" } });
+  expect(existsSync(`${path}-wal`)).toBe(false);
+});
+
+describe("a backup is not made", () => {
+  test("into a folder that holds something", async () => {
+    const { folder, to } = await backedUp();
+    expect(await take(folder, to)).toMatchObject({
+      ok: false,
+      error: { type: "in-the-way", message: expect.stringContaining("holds a backup") },
+    });
+    const other = storageDir();
+    writeFileSync(join(other, "letter.txt"), "dear");
+    expect(await take(folder, other)).toMatchObject({
+      ok: false,
+      error: { type: "in-the-way", message: expect.stringContaining("letter.txt") },
+    });
+    expect(readdirSync(other)).toEqual(["letter.txt"]);
+  });
+
+  test("while another one is made there", async () => {
+    const { folder } = await backedUp();
+    const to = storageDir();
+    const lock = acquireLock(join(to, "concord-backup"));
+    expect(await take(folder, to)).toMatchObject({ ok: false, error: { type: "locked" } });
+    if (lock.ok) lock.value.release();
+    expect(await take(folder, to)).toMatchObject({ ok: true });
+  });
+
+  test.each([
+    { what: "a file that is no database", type: "corrupt", spoil: (path: string) => writeFileSync(path, "x".repeat(8_192)) },
+    { what: "an empty file", type: "lost", spoil: (path: string) => truncateSync(path) },
+    { what: "a damaged page", type: "corrupt", spoil: (path: string) => damage(rootPage(path, "events_of_workflow")) },
+    {
+      what: "a database of somebody else",
+      type: "foreign",
+      spoil: (path: string) => {
+        rmSync(path);
+        const db = new DatabaseSync(path);
+        db.exec("CREATE TABLE t (x)");
+        db.close();
+      },
+    },
+  ])("of $what, which is named; and nothing is left", async ({ type, spoil }) => {
+    const folder = await folderOfStores();
+    const path = join(folder, "workflow.sqlite");
+    spoil(path);
+    const to = join(storageDir(), "backup");
+    expect(await take(folder, to)).toMatchObject({ ok: false, error: { type, message: expect.stringContaining(path) } });
+    expect(existsSync(to)).toBe(false);
+  });
+
+  test("of two stores with one name", async () => {
+    const folder = await folderOfStores();
+    const other = await folderOfStores();
+    const also = [join(other, "commit.sqlite")];
+    expect(await take(folder, join(storageDir(), "b"), also)).toMatchObject({ ok: false, error: { type: "in-the-way" } });
+  });
+});
+
+describe("a backup is not restored", () => {
+  const edited = (change: (manifest: Record<string, unknown>) => void) => (to: string) => {
+    const path = join(to, manifestName);
+    const manifest = JSON.parse(readFileSync(path, "utf8"));
+    change(manifest);
+    writeFileSync(path, JSON.stringify(manifest));
+  };
+  const store = (to: string): string => join(to, "workflow.sqlite");
+
+  test.each([
+    { what: "has no manifest", type: "no-backup", spoil: (to: string) => rmSync(join(to, manifestName)) },
+    { what: "has a manifest that was cut", type: "mangled", spoil: (to: string) => truncateSync(join(to, manifestName), 100) },
+    {
+      what: "has a manifest that was edited",
+      type: "mangled",
+      spoil: edited((manifest) => Object.assign(manifest, { takenAt: "x" })),
+    },
+    { what: "is of a newer program", type: "newer-format", spoil: edited((manifest) => Object.assign(manifest, { format: 2 })) },
+    { what: "lacks a store", type: "mangled", spoil: (to: string) => rmSync(store(to)) },
+    { what: "has a store that was cut", type: "mangled", spoil: (to: string) => truncateSync(store(to), 4_096) },
+    { what: "has a store that has grown", type: "mangled", spoil: (to: string) => appendFileSync(store(to), "x") },
+    { what: "has a damaged page", type: "mangled", spoil: (to: string) => damage(rootPage(store(to), "events_of_workflow")) },
+    {
+      what: "has another store in its place",
+      type: "mangled",
+      spoil: (to: string) => cpSync(join(to, "commit.sqlite"), store(to)),
+    },
+  ])("that $what, and the folder stays as it was", async ({ type, spoil }) => {
+    const { to } = await backedUp();
+    spoil(to);
+    const dataDir = storageDir();
+    expect(await restore(to, dataDir)).toMatchObject({ ok: false, error: { type, message: expect.stringContaining(to) } });
+    expect(readdirSync(dataDir)).toEqual([]);
+  });
+
+  test("over stores; these are kept beside if that is said", async () => {
+    const { folder, to } = await backedUp();
+    const store = await opened(openSqliteWorkflowStore({ path: join(folder, "workflow.sqlite") }));
+    await store.apply(creation("later"));
+    expect(await restore(to, folder, true)).toMatchObject({ ok: false, error: { type: "locked" } });
+    await store.close();
+    expect(await restore(to, folder)).toMatchObject({
+      ok: false,
+      error: { type: "in-the-way", message: expect.stringContaining("commit.sqlite, workflow.sqlite. To keep them") },
+    });
+    expect(workflowsIn(join(folder, "workflow.sqlite"))).toBe(4);
+    const restored = await restore(to, folder, true);
+    const aside = restored.ok ? (restored.value.aside ?? "") : "";
+    expect(workflowsIn(join(folder, "workflow.sqlite"))).toBe(3);
+    expect(workflowsIn(join(aside, "workflow.sqlite"))).toBe(4);
+    // Its lock is of a store that is not there any more.
+    expect(readdirSync(folder).sort()).toEqual([basename(aside), "commit.sqlite", "workflow.sqlite"].sort());
+  });
+});
+
+test("a backup that is kept read-only is restored to what can be written", async () => {
+  const { to } = await backedUp();
+  for (const name of readdirSync(to)) chmodSync(join(to, name), 0o444);
+  const dataDir = storageDir();
+  expect(await restore(to, dataDir)).toMatchObject({ ok: true });
+  const store = await opened(openSqliteWorkflowStore({ path: join(dataDir, "workflow.sqlite") }));
+  expect(await store.apply(creation("later"))).toMatchObject({ ok: true });
+  await store.close();
+});
+
+describe("kill -9", () => {
+  const child = fileURLToPath(new URL("../support/storage-backup-child.ts", import.meta.url));
+
+  test.each([unfinishedBackup, "commit.sqlite", "workflow.sqlite", manifestName])(
+    "of a backup when %s is there: it is whole, or is none, and the next try makes one",
+    async (name) => {
+      const folder = await folderOfStores(500);
+      const to = join(storageDir(), "backup");
+      const program = spawn(process.execPath, [child, folder, to], { stdio: "inherit" });
+      const ended = once(program, "exit");
+      await until(() => existsSync(join(to, name)) || program.exitCode !== null, `${name} is there`);
+      program.kill("SIGKILL");
+      await ended;
+      const first = await restore(to, join(storageDir(), "first"));
+      if (!first.ok) {
+        expect(first.error.type).toBe("no-backup");
+        expect(await take(folder, to)).toMatchObject({ ok: true });
+      }
+      const dataDir = storageDir();
+      expect(await restore(to, dataDir)).toMatchObject({ ok: true });
+      expect(workflowsIn(join(dataDir, "workflow.sqlite"))).toBe(500);
+    },
+  );
+
+  test("of a restore half done: the next one finishes it, and deletes nothing", async () => {
+    const { to } = await backedUp();
+    const dataDir = storageDir();
+    // As it is left after the first of two stores is in its place.
+    expect(await restore(to, dataDir)).toMatchObject({ ok: true });
+    writeFileSync(join(dataDir, unfinishedRestore), JSON.stringify({ names: ["commit.sqlite", "workflow.sqlite"] }));
+    rmSync(join(dataDir, "workflow.sqlite"));
+    writeFileSync(join(dataDir, "workflow.sqlite.restoring"), "half");
+    const only = ["workflow.sqlite"];
+    expect(await restoreBackup({ from: to, dataDir, only, moveAside: true, clock: systemClock })).toMatchObject({
+      ok: false,
+      error: { type: "in-the-way", message: expect.stringContaining("restore commit.sqlite too") },
+    });
+    const again = await restore(to, dataDir);
+    expect(again).toMatchObject({ ok: true });
+    const aside = again.ok ? (again.value.aside ?? "") : "";
+    expect(readdirSync(aside)).toContain("commit.sqlite");
+    expect(readdirSync(dataDir).sort()).toEqual([basename(aside), "commit.sqlite", "workflow.sqlite"].sort());
+  });
+});
+
+const small = mountTmpfs(512);
+afterAll(() => small?.unmount());
+
+test.skipIf(small === undefined)("a full disk is said, and leaves nothing half made [needs root, to mount a tmpfs]", async () => {
+  const dir = small?.dir ?? "";
+  const folder = await folderOfStores(1_500);
+  expect(await take(folder, join(dir, "backup"))).toMatchObject({ ok: false, error: { type: "no-space" } });
+  expect(readdirSync(dir)).toEqual([]);
+  const to = join(storageDir(), "backup");
+  await take(folder, to);
+  expect(await restore(to, dir)).toMatchObject({ ok: false, error: { type: "no-space" } });
+  expect(readdirSync(dir)).toEqual([]);
+});
