@@ -4,10 +4,7 @@ import concord.commit.v1.Claim;
 import concord.commit.v1.InDoubt;
 import concord.commit.v1.VoteValue;
 import java.io.IOException;
-import java.nio.channels.FileChannel;
-import java.nio.channels.OverlappingFileLockException;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.sql.Connection;
 import java.sql.DriverManager;
 import java.sql.ResultSet;
@@ -36,15 +33,14 @@ final class ParticipantLog implements AutoCloseable {
             )""",
             "CREATE INDEX IF NOT EXISTS concord_transactions_state ON concord_transactions (state, updated_at)");
 
-    private final FileChannel lock;
+    private final DatabaseLock lock;
     private final Connection db;
 
     /** Throws IllegalStateException if it is in use, or another participant's. */
     ParticipantLog(Path path, String participantId) throws IOException, SQLException {
-        lock = FileChannel.open(Path.of(path + ".lock"), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
+        lock = new DatabaseLock(path);
         Connection opened = null;
         try {
-            if (!isOurs(lock)) throw new IllegalStateException(path + " is in use by another process");
             opened = DriverManager.getConnection("jdbc:sqlite:" + path);
             db = opened;
             for (var each : OPENING) run(each);
@@ -53,14 +49,6 @@ final class ParticipantLog implements AutoCloseable {
             if (opened != null) opened.close();
             lock.close();
             throw failure;
-        }
-    }
-
-    private static boolean isOurs(FileChannel lock) throws IOException {
-        try {
-            return lock.tryLock() != null;
-        } catch (OverlappingFileLockException inThisProcess) {
-            return false;
         }
     }
 
