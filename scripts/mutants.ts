@@ -1,11 +1,11 @@
 // Changes the code in one place at a time, and says which changes no test notices.
-import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { readSources } from "./mutants/enumerate.ts";
+import { keep, lastTried } from "./mutants/kept.ts";
 import { kinds, nameOf } from "./mutants/mutant.ts";
 import { orderText, shuffled } from "./mutants/order.ts";
-import { floors, percent, ratesOf, rateText, survivorText, type Tried } from "./mutants/report.ts";
+import { floors, percent, ratesOf, rateText, survivorText, type Tried, wasKilled } from "./mutants/report.ts";
 import { lanesCount, runMutants } from "./mutants/run.ts";
 import { sampleBudget } from "./mutants/sample.ts";
 import { readSurvivors } from "./mutants/survivors.ts";
@@ -23,6 +23,7 @@ ${orderText}.
   --kind KIND    only of this kind: ${kinds.join(", ")}
   --budget S     seconds of tests that one mutant may cost (default 20, in a sample 4)
   --minutes N    begins no mutant after so long (default 50, so that all ends within an hour)
+  --again        those of the last run that were not killed, and what comes of the whole: with --budget, what its tests had no time for
   --all          tries every mutant, however long it takes
   --lanes N      so many processes run tests at a time (default ${lanesCount})
   --list         only says which there are
@@ -44,6 +45,7 @@ async function main(): Promise<number> {
       kind: { type: "string" },
       budget: { type: "string" },
       minutes: { type: "string" },
+      again: { type: "boolean", default: false },
       all: { type: "boolean", default: false },
       lanes: { type: "string", default: String(lanesCount) },
       list: { type: "boolean", default: false },
@@ -60,13 +62,17 @@ async function main(): Promise<number> {
   const all = sources
     .flatMap(({ mutants }) => mutants.all)
     .filter(({ kind }) => values.kind === undefined || kind === values.kind);
-  const mutants = shuffled(all, Number(seed)).slice(0, Number(sample));
+  const before = values.again ? lastTried(root, all) : [];
+  const mutants = values.again
+    ? before.filter((one) => !wasKilled(one)).map(({ mutant }) => mutant)
+    : shuffled(all, Number(seed)).slice(0, Number(sample));
+  const killedBefore = before.filter(wasKilled);
   if (values.list) {
     for (const mutant of mutants) console.log(`${mutant.line} ${nameOf(mutant)}`);
     return 0;
   }
   const isListed = readSurvivors(root);
-  const { tried } = await runMutants({
+  const { tried: triedNow } = await runMutants({
     root,
     sources,
     mutants,
@@ -80,24 +86,19 @@ async function main(): Promise<number> {
     say: progress,
     onTried(one, tried) {
       // A run that is ended early has said something, too.
-      if (tried.length % keepEvery === 0) keep(root, tried);
-      if (one.verdict.outcome === "killed" || isListed(one.mutant)) return;
+      if (tried.length % keepEvery === 0) keep(root, [...killedBefore, ...tried]);
+      if (wasKilled(one) || isListed(one.mutant)) return;
       progress("");
       console.log(survivorText(one));
     },
   });
   progress("");
+  const tried: readonly Tried[] = [...killedBefore, ...triedNow];
   keep(root, tried);
   const rates = ratesOf(tried, isListed);
   for (const rate of [...rates.folders, rates.cores, rates.shell]) console.log(rateText(rate));
   console.log(`${tried.length} of ${all.length} mutants were tried (seed ${seed})`);
   return percent(rates.cores) >= floors.cores && percent(rates.shell) >= floors.shell ? 0 : 1;
-}
-
-function keep(root: string, tried: readonly Tried[]): void {
-  mkdirSync(join(root, ".cache"), { recursive: true });
-  const rows = tried.map(({ mutant, verdict }) => ({ name: nameOf(mutant), line: mutant.line, ...verdict }));
-  writeFileSync(join(root, ".cache", "mutants.json"), `${JSON.stringify(rows, undefined, 1)}\n`);
 }
 
 process.exit(

@@ -12,13 +12,16 @@ export function isAside(node: Node): boolean {
   return logMethods.has(name) && loggers.test(on);
 }
 
-/** Whether something is logged, or asserted, is aside as well. */
+/** Whether something is logged, or asserted, is aside as well, and so is what is declared for that. */
 export function isAboutAside(node: Node): boolean {
   if (node.type !== "IfStatement" || nodeAt(node, "alternate") !== undefined) return false;
   const consequent = nodeAt(node, "consequent");
   const statements = consequent?.type === "BlockStatement" ? nodesAt(consequent, "body") : [consequent];
-  return statements.every((statement) => {
-    const expression = statement?.type === "ExpressionStatement" ? nodeAt(statement, "expression") : undefined;
-    return expression !== undefined && isAside(expression);
-  });
+  const said = statements.filter((statement) => statement?.type !== "VariableDeclaration");
+  return said.length > 0 && said.every(isAsideStatement);
+}
+
+function isAsideStatement(statement: Node | undefined): boolean {
+  const expression = statement?.type === "ExpressionStatement" ? nodeAt(statement, "expression") : undefined;
+  return expression !== undefined && isAside(expression);
 }

@@ -4,6 +4,8 @@ import type { Mutant } from "./mutant.ts";
 
 export type Tried = { readonly mutant: Mutant; readonly verdict: Verdict };
 
+export const wasKilled = ({ verdict }: Tried): boolean => verdict.outcome === "killed";
+
 /** Of the mutants that a test could tell from the code, so many in a hundred must be killed. */
 export const floors = { cores: 90, shell: 85 } as const;
 
@@ -14,8 +16,8 @@ export const percent = ({ tried, killed, equivalent }: Rate): number =>
 
 /** `isListed`: known, with a reason, as one that no test can tell. */
 export function rateOf(name: string, tried: readonly Tried[], isListed: (mutant: Mutant) => boolean): Rate {
-  const killed = tried.filter(({ verdict }) => verdict.outcome === "killed").length;
-  const equivalent = tried.filter(({ mutant, verdict }) => verdict.outcome !== "killed" && isListed(mutant)).length;
+  const killed = tried.filter(wasKilled).length;
+  const equivalent = tried.filter((one) => !wasKilled(one) && isListed(one.mutant)).length;
   return { name, tried: tried.length, killed, equivalent };
 }
 

@@ -94,6 +94,9 @@ describe.each([
     await bulk.add(operation("1"), 2);
     await bulk.add(operation("2", { state: "PAUSED" }), 2);
     expect(await bulk.add(operation("3"), 2)).toEqual({ ok: false, error: { type: "conflict", conflict: { type: "limit" } } });
+    // Whoever asks again hears what it has done, and not that there is no room for it.
+    const again = { ...operation("4"), request: operation("1").request };
+    expect(await bulk.add(again, 2)).toMatchObject({ ok: false, error: { conflict: { type: "request-exists" } } });
     await bulk.enter("2", ["RUNNING", "PAUSED"], "CANCELLED", 9);
     expect(await bulk.add(operation("3"), 2)).toMatchObject({ ok: true });
   });

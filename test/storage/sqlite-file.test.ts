@@ -31,6 +31,16 @@ async function open(path: string): Promise<WorkflowStore> {
   return result.value;
 }
 
+test("one that has been closed has its write-ahead log in it, and leaves no other file; whoever removed the name of its holder keeps nobody", async () => {
+  const path = await closedStore();
+  expect(readdirSync(dirname(path)).toSorted()).toEqual(["workflow.sqlite", "workflow.sqlite.lock"]);
+  const store = await open(path);
+  rmSync(`${path}.holder.json`, { force: true });
+  rmSync(`${path}.lock.holder.json`, { force: true });
+  await store.close();
+  expect(readdirSync(dirname(path)).toSorted()).toEqual(["workflow.sqlite", "workflow.sqlite.lock"]);
+});
+
 async function closedStore(): Promise<string> {
   const path = join(storageDir(), "workflow.sqlite");
   const store = await open(path);

@@ -116,6 +116,20 @@ test("what changes, comes and goes is in the index with the same write", async (
   expect((await on.get(workflowId("w-0003")))?.metadata).toEqual({});
 });
 
+test("when a type has no policy any more, those of the one for all hold for it, and are made anew", async () => {
+  const on = await openNew();
+  await setPolicy(on, "", ["site"]);
+  await setPolicy(on, "order", []);
+  await fill(on, 0, 20);
+  await fill(on, 20, 40, "order");
+  await makeAll(on);
+  await setPolicy(on, "order", undefined);
+  expect(await on.metadataIndexes()).toEqual([{ workflowType: "", key: "site", ready: false }]);
+  await makeAll(on);
+  expect([await on.metadataIndexes(), entries()]).toEqual([[{ workflowType: "", key: "site", ready: true }], 40]);
+  expect(await found(on, ofSite)).toEqual({ count: 4, led: ["metadata.site"] });
+});
+
 test("a filter without a type uses a key only if every policy has it, one with types if those have it", async () => {
   const on = await openNew();
   await fill(on, 0, 10);

@@ -50,6 +50,8 @@ export function createMemoryBulkStore(remember: (operation: BulkOperation) => bo
       return stretchOf(rows.slice(0, limit), limit, ({ workflowId }) => workflowId);
     },
     add: async (operation, underWayMax) => {
+      const { request } = operation;
+      if (request && (await bulk.byRequest(request.id))) return err({ type: "conflict", conflict: { type: "request-exists" } });
       const underWay = [...operations.values()].filter(({ state }) => state === "RUNNING" || state === "PAUSED");
       if (underWay.length >= underWayMax) return err({ type: "conflict", conflict: { type: "limit" } });
       if (!remember(operation)) return err({ type: "conflict", conflict: { type: "request-exists" } });

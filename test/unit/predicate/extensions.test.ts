@@ -16,7 +16,7 @@ function bool(source: string, metadata: JsonObject = {}): boolean | string {
 describe("lists", () => {
   test.each([
     "lists.range(4) == [0, 1, 2, 3] && lists.range(0) == [] && lists.range(-1) == []",
-    "[1, 2, 3, 4].slice(1, 3) == [2, 3] && [1].slice(0, 0) == []",
+    "[1, 2, 3, 4].slice(1, 3) == [2, 3] && [1].slice(0, 0) == [] && [1, 2].slice(0, 2) == [1, 2] && [1].slice(1, 1) == []",
     "[1, [2, [3]]].flatten() == [1, 2, [3]] && [1, [2, [3]]].flatten(2) == [1, 2, 3] && [[1]].flatten(0) == [[1]]",
     "[1, 2u, 2, 'b', 'a', 'b', [1], [1.0]].distinct() == [1, 2u, 'b', 'a', [1]]",
     "[1, 2].reverse() == [2, 1] && 'ab\\U0001F600'.reverse() == '\\U0001F600ba'",

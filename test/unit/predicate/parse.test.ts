@@ -43,3 +43,8 @@ test.each(["f(?a)", "f(a, ?b)", "a.f(?b)"])("only elements of lists and fields m
   const parsed = parse(source);
   expect(parsed).toMatchObject({ ok: false, error: { offset: source.indexOf("?") } });
 });
+
+test.each(["[1].all(.x, true)", "[1].map(.x, 1)"])("what loops names is no name of the outermost level: %s", (source) => {
+  const parsed = parse(source);
+  expect(parsed.ok && parsed.value.expr.exprKind.case).toBe("callExpr");
+});

@@ -189,6 +189,7 @@ describe("the generator finds", () => {
     expect(mutantsOf("type Limit = 0 | 1; let a: Array<0> = b as 1;")).toEqual([]);
     expect(mutantsOf('logger.warn({ n: 0 }, "slow"); assert(votes.length > 0); unreachable(x && y);')).toEqual([]);
     expect(mutantsOf('if (waited > 1_000) logger.warn({ waited }, "slow");')).toEqual([]);
+    expect(mutantsOf('if (a < b) { const late = all.filter(isLate); logger.warn({ late }, "late"); }')).toEqual([]);
     expect(mutantsOf('const sql = "SELECT 1; CREATE INDEX b ON a (id) WHERE c > 2 AND d IS NULL";')).toEqual([]);
   });
 });
