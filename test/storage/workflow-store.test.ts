@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { stretchLookMax } from "../../src/kernel/limits.ts";
 import { createMemoryWorkflowStore } from "../../src/storage/memory/workflow-store.ts";
 import { openSqliteWorkflowStore, sqliteWorkflowStore, workflowSchema } from "../../src/storage/sqlite/workflow-store.ts";
-import type { WorkflowStore } from "../../src/workflow/ports.ts";
+import type { WorkflowPlace, WorkflowStore } from "../../src/workflow/ports.ts";
 import { createStoreWorld, openOnSimulatedDisk, watched } from "../support/simulated-store.ts";
 import { storageDir } from "../support/storage-dir.ts";
 import { contents, creation, event, workflowId } from "../support/storage-values.ts";
@@ -57,6 +57,19 @@ test("what a list passes over is bounded, and so is the text that it reads in on
   expect(first).toMatchObject({ rows: [], upTo: "w-01999", looked: stretchLookMax });
   expect(await store.list({ afterId: workflowId("w-01999"), limit: 9, ranges: nothing })).toMatchObject({ upTo: "w-03999" });
   expect(await store.list({ afterId: workflowId("w-03999"), limit: 9, ranges: nothing })).toMatchObject({ upTo: undefined });
+  // Passing over them, it goes on where it was, in either direction, and finds whatever is behind.
+  for (const descending of [false, true]) {
+    const places: string[] = [];
+    const order = { by: "created", descending } as const;
+    for (let after: WorkflowPlace | undefined; ; ) {
+      const { rows, upTo, looked } = await store.listSorted({ order, after, limit: 9, ranges: nothing });
+      expect([rows, looked]).toEqual([[], stretchLookMax]);
+      if (upTo === undefined) break;
+      places.push(upTo.id);
+      after = upTo;
+    }
+    expect(places).toEqual(descending ? ["w-02000", "w-00000"] : ["w-01999", "w-03999"]);
+  }
   // An id or a prefix of ids is found without a look at the others.
   const ranges = { id: { min: "w-0399", max: "w-0399z" }, ...nothing };
   expect(await store.list({ afterId: undefined, limit: 9, ranges })).toMatchObject({ rows: [], upTo: undefined });

@@ -48,3 +48,14 @@ test.each(["[1].all(.x, true)", "[1].map(.x, 1)"])("what loops names is no name 
   const parsed = parse(source);
   expect(parsed.ok && parsed.value.expr.exprKind.case).toBe("callExpr");
 });
+
+test.each([
+  ['"abc', "this string does not end"],
+  ["'abc", "this string does not end"],
+  ["a = b", 'unexpected "="; equality is "=="'],
+  ["a & b", 'unexpected "&"; use "&&"'],
+  ["a | b", 'unexpected "|"; use "||"'],
+  ["a # b", 'unexpected "#"'],
+])("what cannot be read is named, with what may have been meant: %s", (source, message) => {
+  expect(parse(source)).toMatchObject({ ok: false, error: { message } });
+});
