@@ -3,6 +3,7 @@ import type { RanTest } from "./lane.ts";
 export type Covering = {
   readonly testFile: string;
   readonly id: string;
+  readonly name: string;
   readonly ms: number;
   /** What it costs. */
   readonly cpuMs: number;
@@ -34,7 +35,7 @@ export class Reach {
   readonly #before = new Map<number, Covering[]>();
 
   add(testFile: string, tests: readonly RanTest[]): void {
-    const covering = tests.map(({ id, ms, reached }) => ({ testFile, id, ms, cpuMs: reached?.cpuMs ?? ms }));
+    const covering = tests.map(({ id, name, ms, reached }) => ({ testFile, id, name, ms, cpuMs: reached?.cpuMs ?? ms }));
     for (const [index, { reached }] of tests.entries()) {
       const here = covering.slice(index, index + 1);
       for (const id of reached?.within ?? []) push(this.#within, id, here);
@@ -63,7 +64,7 @@ function steps(tests: readonly Covering[], afresh: boolean, file: string, kills:
     .filter((test) => kills(test) > 0 && test.cpuMs < 1_000)
     .toSorted((a, b) => kills(b) - kills(a))
     .slice(0, killersMax);
-  const own = unique.filter((test) => test.testFile.endsWith(`/${ownName(file)}`) && test.cpuMs < 1_000);
+  const own = unique.filter((test) => isOwn(test, file) && test.cpuMs < 1_000);
   const others = unique.filter((test) => !killers.includes(test) && !own.includes(test));
   const rounds = roundsMs.map((max, index) => others.filter(({ cpuMs }) => cpuMs <= max && cpuMs > (roundsMs[index - 1] ?? -1)));
   const affinity = affinityTo(file);
@@ -74,8 +75,11 @@ function steps(tests: readonly Covering[], afresh: boolean, file: string, kills:
   );
 }
 
-/** Of `src/commit/run.ts`, the tests of `run.test.ts` are run early. */
-const ownName = (file: string): string => file.replace(/^.*\//, "").replace(/\.ts$/, ".test.ts");
+/** Of `src/commit/run.ts`, the tests of `run.test.ts` are run early, and of `functions/lists.ts` those that have lists in their name. */
+function isOwn({ testFile, name }: Covering, file: string): boolean {
+  const own = file.replace(/^.*\//, "").replace(/\.ts$/, "");
+  return testFile.endsWith(`/${own}.test.ts`) || own.split("-").every((word) => name.toLowerCase().includes(word));
+}
 
 /** How many words the path of a test file shares with that of a source file: what is about the same is likely to notice. */
 function affinityTo(file: string): (testFile: string) => number {

@@ -66,6 +66,7 @@ describe("the generator finds", () => {
       ]),
     );
     expect(mutantsOf("const row = [id, name];")).toEqual([]);
+    expect(mutantsOf("const functions = [celFunc('a'), celFunc('b')];").filter((told) => told.startsWith("swapped"))).toEqual([]);
   });
 
   test("an entry that is never removed", () => {
