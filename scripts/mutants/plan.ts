@@ -33,9 +33,16 @@ const killersMax = 8;
 export class Reach {
   readonly #within = new Map<number, Covering[]>();
   readonly #before = new Map<number, Covering[]>();
+  readonly #ofFile = new Map<string, readonly Covering[]>();
+  readonly #importersOf: (file: string) => ReadonlySet<string>;
+
+  constructor(importersOf: (file: string) => ReadonlySet<string>) {
+    this.#importersOf = importersOf;
+  }
 
   add(testFile: string, tests: readonly RanTest[]): void {
     const covering = tests.map(({ id, name, ms, reached }) => ({ testFile, id, name, ms, cpuMs: reached?.cpuMs ?? ms }));
+    this.#ofFile.set(testFile, covering);
     for (const [index, { reached }] of tests.entries()) {
       const here = covering.slice(index, index + 1);
       for (const id of reached?.within ?? []) push(this.#within, id, here);
@@ -43,12 +50,16 @@ export class Reach {
     }
   }
 
-  /** `probe` is asked for by every function of the mutant's file: what modules do when they are loaded shows wherever they are used. */
+  /**
+   * `probe` is asked for by every function of the mutant's file: what modules do when they are loaded shows wherever they are used. They are loaded
+   * once, by whichever test file comes first; where there are no functions, all that import them may look.
+   */
   stepsOf(id: number, probe: number, file: string, kills: (test: Covering) => number): readonly Step[] {
     const loaded = this.#before.get(id);
     const within = this.#within.get(id) ?? [];
     if (loaded === undefined) return steps(within, false, file, kills);
-    return steps([...loaded, ...within, ...(this.#within.get(probe) ?? [])], true, file, kills);
+    const using = this.#within.get(probe) ?? [...this.#importersOf(file)].flatMap((testFile) => this.#ofFile.get(testFile) ?? []);
+    return steps([...loaded, ...within, ...using], true, file, kills);
   }
 }
 

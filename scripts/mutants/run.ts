@@ -2,6 +2,7 @@ import { globSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import type { SourceFile } from "./enumerate.ts";
+import { createImporters } from "./importers.ts";
 import { instrument } from "./instrument.ts";
 import { judge } from "./judge.ts";
 import { createLane, type Lane } from "./lane.ts";
@@ -119,7 +120,7 @@ async function dryRun(
   const isAsked = (file: string): boolean => tests.length === 0 || tests.some((prefix) => file.startsWith(prefix));
   const isFit = (file: string): boolean => !unfitTestFiles.has(file) && !(isSample && isSlow(file));
   const testFiles = files.filter((file) => isAsked(file) && isFit(file));
-  const reach = new Reach();
+  const reach = new Reach(createImporters(root, testFiles));
   let done = 0;
   const queue = testFiles.values();
   await Promise.all(
