@@ -1,5 +1,8 @@
+import { randomUUID } from "node:crypto";
 import type { DeadlineOptions } from "nice-grpc-client-middleware-deadline";
 import { ClientError, type ClientMiddleware } from "nice-grpc-common";
+import type { Origin } from "../kernel/origin.ts";
+import type { OriginOptions } from "../rpc/clients/call-headers.ts";
 import { ConcordError, mayRepeat } from "./failure.ts";
 import { pause, pauseMsAfter } from "./pause.ts";
 
@@ -11,6 +14,8 @@ export type RetryOptions = {
   readonly deadline?: Date | number;
   /** How long one attempt may take; the server is told. For a call that waits for others, give it as long as that may take. Default: 10 s. */
   readonly attemptMs?: number;
+  /** On whose behalf it is called, such as `origin` of a participant's work. Default: its own, the same for all attempts. */
+  readonly origin?: Origin;
 };
 
 const deadlineMsDefault = 30_000;
@@ -22,7 +27,10 @@ export const endOf = (deadline: Date | number = deadlineMsDefault): number =>
   deadline instanceof Date ? deadline.getTime() : Date.now() + deadline;
 
 /** Makes a unary call again where the table says `same`, as long as there is time. Whatever fails is a ConcordError, of streams too. */
-export const retryMiddleware: ClientMiddleware<RetryOptions, DeadlineOptions> = async function* retryMiddleware(call, options) {
+export const retryMiddleware: ClientMiddleware<RetryOptions, DeadlineOptions & OriginOptions> = async function* retryMiddleware(
+  call,
+  options,
+) {
   if (call.requestStream || call.responseStream) {
     try {
       return yield* call.next(call.request, options);
@@ -30,11 +38,11 @@ export const retryMiddleware: ClientMiddleware<RetryOptions, DeadlineOptions> = 
       throw told(error);
     }
   }
-  const { deadline, attemptMs = attemptMsDefault, ...others } = options;
+  const { deadline, attemptMs = attemptMsDefault, origin = { requestId: randomUUID() }, ...others } = options;
   const endsAtMs = endOf(deadline);
   for (let attempt = 1; ; attempt += 1) {
     try {
-      return yield* call.next(call.request, { ...others, deadline: Math.min(attemptMs, endsAtMs - Date.now()) });
+      return yield* call.next(call.request, { ...others, origin, deadline: Math.min(attemptMs, endsAtMs - Date.now()) });
     } catch (error) {
       const failure = told(error);
       if (!(failure instanceof ConcordError) || !mayRepeat(failure)) throw failure;

@@ -90,6 +90,8 @@ export interface Driver {
   owed(participantId: ParticipantId): Owed;
   /** Those that are in doubt, the oldest first. */
   inDoubt(limit: number): readonly Transaction[];
+  /** What log lines say of one that runs: its id, and on whose behalf it does. */
+  about(id: TransactionId): object | undefined;
   /** Resolves to what it was. */
   forgetParticipant(id: ParticipantId, asked: Asked): ReturnType<typeof forgetParticipant>;
   readonly coordinator: Coordinator;
@@ -294,6 +296,7 @@ export function createDriver(options: DriverOptions): Driver {
       return forgetParticipant(shell, participant);
     },
     owed: (participantId) => owedBy(runs.owed, participantId),
+    about: (id) => runs.byId.get(id)?.about,
     inDoubt: (limit) => runs.owed.inDoubt.firsts(limit).flatMap(({ id }) => runs.byId.get(id)?.view ?? []),
     async drain(timeoutMs) {
       ownership.leave();

@@ -22,11 +22,13 @@ type Waiting = { readonly sinceMs: DurationMs; pauseMs: DurationMs; dueMs: Durat
 export function watchWaiting(options: {
   /** In doubt, the oldest first. */
   readonly inDoubt: (limit: number) => readonly Transaction[];
+  /** What each log line about one says. */
+  readonly about: (id: TransactionId) => object | undefined;
   readonly connected: ReadonlySet<ParticipantId>;
   readonly clock: Pick<Clock, "monotonicMs" | "setTimer">;
   readonly logger: Pick<Logger, "warn">;
 }): () => void {
-  const { inDoubt, connected, clock, logger } = options;
+  const { inDoubt, about, connected, clock, logger } = options;
   let known = new Map<TransactionId, Waiting>();
   let cancel = clock.setTimer(lookEachMs, look);
 
@@ -54,7 +56,7 @@ export function watchWaiting(options: {
     const { id, phase, outcome } = transaction;
     const decision = outcome === undefined ? {} : { decision: outcome };
     const message = "a transaction is in doubt and waits for participants";
-    logger.warn({ transaction: id, phase, ...decision, waitedMs: Math.round(waitedMs), waitsFor }, message);
+    logger.warn({ transaction: id, ...about(id), phase, ...decision, waitedMs: Math.round(waitedMs), waitsFor }, message);
   }
 
   return () => cancel();

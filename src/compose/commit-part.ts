@@ -66,7 +66,13 @@ export async function commitPart({
     const hint = takeOver ? " If its holder hangs in the middle of a write, end that process." : "";
     return err({ message: `the decision log ${path} cannot be claimed: ${why}.${hint}` });
   }
-  const stopWaiting = watchWaiting({ inDoubt: driver.inDoubt, connected: sessions.connected, clock: systemClock, logger });
+  const stopWaiting = watchWaiting({
+    inDoubt: driver.inDoubt,
+    about: driver.about,
+    connected: sessions.connected,
+    clock: systemClock,
+    logger,
+  });
   const late = started.ok ? undefined : startWhenWritable(driver, log, logger);
   const service = createCommitService({ driver, sessions, clock: systemClock, turns, messageTurns: createTurns() });
   return ok({

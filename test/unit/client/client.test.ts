@@ -93,6 +93,21 @@ test("the server is told how long an attempt may take, and another follows one t
   for (const { context } of calls) expect(context.deadlineMs).toBeLessThan(endsAtMs - wholeMs / 2);
 });
 
+test("all attempts of a call have one id in the logs; a caller's origin goes on", async () => {
+  const { calls, client } = await clientOf({
+    getWorkflow: () => {
+      if (calls.length % 2 === 1) throw rpcError(failure("OVERLOADED", Status.RESOURCE_EXHAUSTED, { retryAfterMs: 1 }));
+      return { workflow: { workflowId: "wf-1" } };
+    },
+  });
+  const traceparent = `00-${"a".repeat(32)}-${"b".repeat(16)}-01`;
+  await client.get("wf-1");
+  await client.get("wf-1", { origin: { requestId: "mine", traceparent } });
+  const told = calls.map(({ context }) => ["x-request-id", "traceparent"].map((key) => context.metadata.get(key)));
+  expect(told[0]?.[0]).toMatch(/^[0-9a-f-]{36}$/);
+  expect(told).toEqual([told[0], told[0], ["mine", traceparent], ["mine", traceparent]]);
+});
+
 test("who leaves is not kept, neither by a call nor by a pause", async () => {
   const leaving = new AbortController();
   const { client } = await clientOf({

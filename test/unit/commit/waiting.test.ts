@@ -13,6 +13,7 @@ test("a transaction in doubt is told at growing intervals, with those it waits f
   let inDoubt: readonly Transaction[] = [voted];
   const stop = watchWaiting({
     inDoubt: (limit) => inDoubt.slice(0, limit),
+    about: () => ({ request: "call-1" }),
     connected: new Set([id("here"), id("done")]),
     clock: { monotonicMs: clock.nowMs, setTimer: clock.setTimer },
     logger: { warn: (fields, message) => lines.push({ fields, message, atMs: clock.nowMs() }) },
@@ -23,6 +24,7 @@ test("a transaction in doubt is told at growing intervals, with those it waits f
     message: "a transaction is in doubt and waits for participants",
     fields: {
       transaction: voted.id,
+      request: "call-1",
       phase: "PREPARING",
       waitedMs: 10_000,
       waitsFor: [
@@ -49,6 +51,7 @@ test("a lone participant is waited for to say how it decided; and of many transa
   const lone = begun(["lone"]).transaction;
   const stop = watchWaiting({
     inDoubt: (limit) => Array.from({ length: limit }, (_, n) => ({ ...lone, id: `${lone.id}-${n}` as typeof lone.id })),
+    about: () => undefined,
     connected: new Set(),
     clock: { monotonicMs: clock.nowMs, setTimer: clock.setTimer },
     logger: { warn: (fields) => told.push(fields) },
