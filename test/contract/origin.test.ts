@@ -6,7 +6,7 @@ import { WorkflowState } from "../../src/gen/concord/workflow/v1/workflow.ts";
 import type { Origin } from "../../src/kernel/origin.ts";
 import { createParticipant, type PrepareWork, type Resource, voteCommit } from "../../src/participant.ts";
 import { openChannel } from "../../src/rpc/clients/channel.ts";
-import { startServer, type TestServer, temporaryFolder } from "../support/concord.ts";
+import { failureOf, startServer, type TestServer, temporaryFolder } from "../support/concord.ts";
 import { createProtoClient, type ProtoClient } from "../support/proto-client.ts";
 import { joinAs } from "../support/scripted-participant.ts";
 import { until } from "../support/until.ts";
@@ -161,12 +161,13 @@ test("a verb on a transaction is told with the id of its own call, and so is wha
 });
 
 describe("what a caller says of itself is checked, and never refused:", () => {
-  const ask = async (headers: Readonly<Record<string, string>>) => {
-    const before = lines.length;
-    await onBehalfOf({ requestId: "set-below" })
-      .workflows.getWorkflow({ workflowId: "none" }, { metadata: Metadata(headers) })
-      .catch(() => undefined);
-    return lines.slice(before).find(({ rpc }) => rpc?.endsWith("GetWorkflow"));
+  /** The line of a call with this `traceparent`. */
+  const ask = async (traceparent: string) => {
+    const requestId = `asks-${lines.length}`;
+    const { workflows } = onBehalfOf({ requestId });
+    const asked = workflows.getWorkflow({ workflowId: "none" }, { metadata: Metadata({ traceparent }) });
+    expect((await failureOf(asked)).reason).toBe("WORKFLOW_NOT_FOUND");
+    return linesOf(requestId).find(({ msg }) => msg === "call refused");
   };
 
   test.each([
@@ -179,6 +180,8 @@ describe("what a caller says of itself is checked, and never refused:", () => {
     ["capitals", traceparent.toUpperCase(), undefined],
     ["no traceparent at all", "x", undefined],
   ])("%s", async (_, sent, known) => {
-    expect((await ask({ traceparent: sent }))?.trace).toBe(known);
+    const line = await ask(sent);
+    expect(line).toBeDefined();
+    expect(line?.trace).toBe(known);
   });
 });
