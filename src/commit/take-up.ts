@@ -30,16 +30,13 @@ async function fromLog(shell: Shell, id: TransactionId): Promise<Found> {
   const { log, ownership } = shell;
   const timeline = await log.timeline(id);
   const found = await ownership.lookUp(id);
+  // specs/Sessions.tla: TakeUp. What is not over is its owner's, whoever has begun it.
+  if (found.ok && !isFinished(found.value)) await ownership.replacedBy();
   const { reason: end } = ownership.ended;
   if (end) return err(end);
   if (!found.ok) return found;
   const { value: transaction } = found;
   if (isFinished(transaction)) return ok({ type: "ended", transaction });
-  if (transaction.coordinatorEpoch > ownership.coordinator.coordinatorEpoch) {
-    const fenced = { type: "fenced", coordinatorEpoch: transaction.coordinatorEpoch } as const;
-    ownership.fence(fenced);
-    return err(fenced);
-  }
   return ok({ type: "running", run: adopt(shell, transaction, timeline) });
 }
 

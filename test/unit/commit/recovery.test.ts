@@ -346,4 +346,12 @@ describe("before recovery has come to a transaction", () => {
     expect(await w.driver.retry(tx("u2"), ada)).toEqual(err({ type: "fenced", coordinatorEpoch: 3 }));
     expect(await w.driver.replaced).toEqual({ type: "fenced", coordinatorEpoch: 3 });
   });
+
+  // specs/Sessions.tla: TakeUp.
+  test("one that has been replaced does not take it up, though it is of a time before both", async () => {
+    const w = await startedOn(committing("u1"));
+    await w.log.claim("c");
+    expect(await w.driver.retry(tx("u1"), ada)).toEqual(err({ type: "fenced", coordinatorEpoch: 3 }));
+    expect(await w.driver.replaced).toEqual({ type: "fenced", coordinatorEpoch: 3 });
+  });
 });
