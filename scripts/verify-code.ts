@@ -25,10 +25,14 @@ import { actionsOf } from "./verify/traces/actions.ts";
 import { checkTraces, rejectionText } from "./verify/traces/check.ts";
 import { type Collected, collect, recordSimulations } from "./verify/traces/collect.ts";
 import { corrupt, corruptions } from "./verify/traces/corrupt.ts";
+import { recordManagers } from "./verify/traces/manager/record.ts";
 import { traceManager } from "./verify/traces/manager/report.ts";
 import { recordServer } from "./verify/traces/server.ts";
+import { traceSessions } from "./verify/traces/sessions/report.ts";
+import { traceTransitions } from "./verify/traces/transition/report.ts";
 
-const help = `Checks that src/commit follows specs/TwoPhaseCommit.tla, and src/workflow specs/WorkflowManager.tla.
+const help = `Checks that src/commit follows specs/TwoPhaseCommit.tla and specs/Sessions.tla, and src/workflow specs/WorkflowManager.tla and
+specs/AtomicTransition.tla.
 
   node scripts/verify-code.ts [options]
 
@@ -45,7 +49,7 @@ const parts = ["compare", "explore", "simulate", "planted", "traces", "mutants",
 const seedsDefault = 2_000;
 
 /** Enough for every action many times, in a minute. */
-const traced = { seeds: 300, server: { transactions: 400, kills: 7, seed: 1 }, eachCorruption: 10 } as const;
+const traced = { seeds: 300, managers: 25, server: { transactions: 400, kills: 7, seed: 1 }, eachCorruption: 10 } as const;
 
 /** Actions that are not events: messages are lost by not being received, what a resource loses shows when it is asked, and who leaves does not say so. */
 const untraced = ["ClientLeaves", "Lose", "LosePromise", "RestorePromise", "StrangerAnswers"];
@@ -184,15 +188,20 @@ async function findAllPlanted(only: string, isRecorded: boolean): Promise<void> 
 }
 
 async function traceAll(): Promise<void> {
-  const tlc = await tlcFor("traces are NOT checked", 7);
+  const tlc = await tlcFor("traces are NOT checked", 12);
   if (!tlc) return;
   progress("traces: the manager");
-  for (const { name, problems, remark } of await traceManager(tlc)) report(name, problems, remark);
+  const managers = await recordManagers(traced.managers);
+  for (const { name, problems, remark } of await traceManager(tlc, managers)) report(name, problems, remark);
+  progress("traces: transitions");
+  for (const { name, problems, remark } of await traceTransitions(tlc, managers)) report(name, problems, remark);
   progress("traces: simulating");
   const simulated = collect(await recordSimulations(traced.seeds));
   progress("traces: the server under load");
   const { events, answered, unanswered } = await recordServer(traced.server);
   const served = collect([["the server", events]]);
+  progress("traces: sessions");
+  for (const { name, problems, remark } of await traceSessions(tlc, events)) report(name, problems, remark);
   const corrupted = corrupt([...simulated.traces, ...served.traces], traced.eachCorruption);
   progress("traces: TLC");
   const rejections = await checkTraces(tlc, [...simulated.traces, ...served.traces, ...corrupted]);

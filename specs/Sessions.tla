@@ -235,11 +235,11 @@ TakeUp(i, t) ==
 
 InDoubt(p, t) == part[p][t] = "prepared"
 
-\* The question is in the Hello of the session, or in an Inquiry.  First the log is read.
+\* The question is in the Hello of the session, or in an Inquiry: it may be answered before the participant believes the coordinator.
+\* First the log is read.
 ReadForAnswer(i, p, t, s) ==
   /\ Up(i)
   /\ IsCurrent(i, p, s)
-  /\ stream[p][s].here = "welcomed"
   /\ InDoubt(p, t)
   /\ Phase(i, t) = "none"
   /\ log[t].rec = "none"
@@ -509,7 +509,7 @@ TransactionGoesOn ==
                  [] <<before.phase, after.phase>> = <<"none", "committing">> -> Owns(i) /\ log[t].rec = "commit"
                  [] <<before.phase, after.phase>> = <<"none", "read">> ->
                       /\ log[t].rec = "none"
-                      /\ \E p \in Participants, s \in Streams : IsCurrent(i, p, s) /\ stream[p][s].here = "welcomed" /\ InDoubt(p, t)
+                      /\ \E p \in Participants, s \in Streams : IsCurrent(i, p, s) /\ InDoubt(p, t)
                  [] <<before.phase, after.phase>> = <<"read", "presumed">> -> Owns(i)
                  [] <<before.phase, after.phase>> = <<"none", "presumed">> -> "early" \in May /\ begun[t] = 0 /\ Owns(i)
                  [] OTHER -> FALSE]_vars

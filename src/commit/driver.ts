@@ -11,6 +11,7 @@ import { createChanges } from "./changes.ts";
 import { createChores } from "./chores.ts";
 import { stepCoordinator, whyKept } from "./core/coordinator.ts";
 import type { Enlistment } from "./core/coordinator-step.ts";
+import { newestClaim } from "./core/session-trace.ts";
 import { isFinished, mayAbort, type Outcome, type Transaction } from "./core/types.ts";
 import { waitForDecision } from "./decision.ts";
 import { type CallerEnd, type EndSignal, orEnd, promiseOrEnd } from "./ends.ts";
@@ -208,8 +209,8 @@ export function createDriver(options: DriverOptions): Driver {
     async start() {
       const claimed = await ownership.claim();
       if (!claimed.ok) return claimed;
-      const { coordinatorEpoch } = claimed.value;
-      trace?.({ action: "Claim", epoch: coordinatorEpoch });
+      const { coordinatorId, coordinatorEpoch, claims } = claimed.value;
+      trace?.({ action: "Claim", epoch: coordinatorEpoch, coordinatorId, claim: newestClaim(claims) });
       sessions.start(claimed.value, createSessionHandler(shell));
       keepHouse(shell);
       ownership.keepChecking();

@@ -29,7 +29,7 @@ export interface Ownership {
   end(): void;
 }
 
-export function createOwnership({ log, clock, logger, newCoordinatorId }: Environment): Ownership {
+export function createOwnership({ log, clock, logger, trace, newCoordinatorId }: Environment): Ownership {
   const leaving = new AbortController();
   const ended = new AbortController();
   let owner: Coordinator | undefined;
@@ -47,6 +47,7 @@ export function createOwnership({ log, clock, logger, newCoordinatorId }: Enviro
   function fence(conflict: Fenced): void {
     if (ended.signal.aborted) return;
     logger.error({ ...coordinator(), newEpoch: conflict.coordinatorEpoch }, "replaced by another coordinator; this one stops");
+    trace?.({ action: "Stop", epoch: coordinator().coordinatorEpoch });
     endFor(conflict);
   }
 

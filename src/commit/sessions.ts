@@ -275,7 +275,12 @@ export function createSessions(options: {
     await letOlderWork(session, participantId, instanceId);
     if (session.ended.aborted) return false;
     const identity = { participantId, instanceId, connectedAtMs: clock.nowMs() };
-    const opened = await log.openSession(identity, coordinator.coordinatorEpoch);
+    const epoch = coordinator.coordinatorEpoch;
+    const opened = await log.openSession(identity, epoch);
+    const streamOf = ({ sessionEpoch: number }: ParticipantSession) => ({
+      ...{ epoch, participant: participantId, instance: instanceId, session: number },
+    });
+    if (opened.ok) trace?.({ action: "OpenSession", ...streamOf(opened.value) });
     if (session.ended.aborted) return false;
     if (!opened.ok) {
       session.finish(
@@ -299,7 +304,7 @@ export function createSessions(options: {
     session.identity = opened.value;
     session.credit = hello.prepareCredit;
     current.set(participantId, session);
-    trace?.({ action: "Welcome", epoch: coordinator.coordinatorEpoch, participant: participantId, instance: instanceId });
+    trace?.({ action: "Welcome", ...streamOf(opened.value) });
     older?.finish(supersededBy(sessionEpoch));
     connected.add(participantId);
     metrics.sessionOpened();
@@ -369,6 +374,7 @@ export function createSessions(options: {
         return;
       case "vote":
       case "decision-ack":
+        if (message.type === "vote") traceVote(session, participantId, message);
         session.outstanding.delete(message.transactionId);
         if (message.type === "decision-ack") session.told.delete(message.transactionId);
         await started?.handler.message(participantId, message, nack);
@@ -404,6 +410,12 @@ export function createSessions(options: {
       case "unreadable":
         nack(message.reason);
     }
+  }
+
+  function traceVote({ identity }: Open, participant: ParticipantId, { transactionId: transaction, value }: Vote): void {
+    if (!started || !identity) return;
+    const { coordinatorEpoch: epoch } = started.coordinator;
+    trace?.({ action: "HearVote", epoch, participant, session: identity.sessionEpoch, transaction, value });
   }
 
   function onRefused(session: Open, participantId: ParticipantId, { sequence, reason }: Nack): void {

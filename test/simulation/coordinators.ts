@@ -7,6 +7,7 @@ import { createMemoryDecisionLog } from "../../src/storage/memory/decision-log.t
 import { decisionLogSchema, sqliteDecisionLog, toTransaction } from "../../src/storage/sqlite/decision-log.ts";
 import { unhurried } from "../support/unhurried.ts";
 import type { Ledger } from "./ledger.ts";
+import { type LogEvent, recordLog } from "./log-events.ts";
 import type { CoordinatorProcess } from "./network.ts";
 import { fillDisk, setClock, stopProcess } from "./process-blows.ts";
 import { idle, type Room } from "./room.ts";
@@ -45,10 +46,15 @@ export type Coordinators = Room & {
 };
 
 /** The newest coordinator, those that it has replaced and that run on beside it, and a stranger. */
-export function createCoordinators(stage: Stage, ledger: Pick<Ledger, "onForget" | "onStored">): Coordinators {
+export function createCoordinators(
+  stage: Stage,
+  ledger: Pick<Ledger, "onForget" | "onStored">,
+  onLog?: (event: LogEvent) => void,
+): Coordinators {
   const { schedule, dice, tally, network, say, onFailure } = stage;
   const disk = stage.sqliteDisk("commit.sqlite", decisionLogSchema);
   const decisions = sqliteDecisionLog(lookingAt(disk));
+  if (onLog) recordLog(disk, onLog);
   const stranger = createStranger(stage);
   /** Of the decisions: when they are to be forced, there is no space for a while. */
   const filling = stage.draw(0.1);

@@ -6,6 +6,7 @@ import { createCoordinators } from "./coordinators.ts";
 import { checkDurable } from "./durable.ts";
 import { createInteractiveClients } from "./interactive-clients.ts";
 import { createLedger } from "./ledger.ts";
+import type { LogEvent } from "./log-events.ts";
 import { countMessages } from "./messages.ts";
 import { createOperators } from "./operators.ts";
 import { createOrders } from "./orders.ts";
@@ -44,6 +45,8 @@ export type SimulationOptions = WorldOptions & {
   readonly onLine?: (line: string) => void;
   /** What each core does, in the order in which it happens. */
   readonly onTrace?: (event: TraceEvent) => void;
+  /** What became durable in the decision log. */
+  readonly onLog?: (event: LogEvent) => void;
   /** What the workflow manager's store was told, and what the engine said. */
   readonly onManager?: (event: ManagerEvent) => void;
 };
@@ -64,7 +67,7 @@ function createRooms(stage: Stage, options: SimulationOptions): readonly Room[] 
   const { participantsMin, participantsMax, onlyCommit = false } = options;
   const ledger = createLedger(stage.fail, () => stage.schedule.nowMs);
   const orders = createOrders();
-  const coordinators = createCoordinators(stage, ledger);
+  const coordinators = createCoordinators(stage, ledger, options.onLog);
   const count = stage.dice.between(participantsMin, participantsMax);
   const participants = createParticipants(stage, { count, coordinators, orders, ledger });
   const { names, isAway } = participants;

@@ -63,9 +63,15 @@ const coordinator = (action: CoordinatorAction, epoch = 1, more: object = {}): T
   ...more,
 });
 const begin = coordinator("Begin", 1, { participants: [id("b"), id("a")] });
-const claim = (epoch: number): TraceEvent => ({ action: "Claim", epoch });
+const claim = (epoch: number): TraceEvent => ({ action: "Claim", epoch, coordinatorId: "c", claim: `claim ${epoch}` });
 const start = (instance: string): TraceEvent => ({ action: "Start", participant: id("a"), instance });
-const welcome = (instance: string): TraceEvent => ({ action: "Welcome", epoch: 1, participant: id("a"), instance });
+const welcome = (instance: string): TraceEvent => ({
+  action: "Welcome",
+  epoch: 1,
+  participant: id("a"),
+  instance,
+  session: 1,
+});
 const participant = (action: ParticipantAction, instance: string): TraceEvent => ({
   action,
   participant: id("a"),

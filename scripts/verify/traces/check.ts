@@ -39,7 +39,7 @@ export const rejectionText = (rejection: Rejection<Trace>): string =>
   lastLines(walker, rejection.trace.transaction, rejection, 20);
 
 /** In TLA+. */
-function recordText(step: Step): string {
+export function recordText(step: Step): string {
   const fields = Object.entries(step).map(([name, value]) => `${name} |-> ${valueText(value)}`);
   return `[${fields.join(", ")}]`;
 }

@@ -12,6 +12,18 @@ export type Step = {
   readonly acks?: readonly string[];
   readonly lost?: readonly string[];
   readonly state?: string;
+  /** Of workflows, or of their events. */
+  readonly count?: number;
+  /** Workflows. */
+  readonly on?: readonly string[];
+};
+
+/** What a store was told of a transaction by its participant: a step of its trace, at its place. */
+export type StoreEvent = {
+  readonly action: "Stored";
+  readonly transaction: string;
+  readonly participant: string;
+  readonly step: Step;
 };
 
 /** What happened to one transaction. */
@@ -46,7 +58,7 @@ type Known = {
  * The traces of all transactions, out of what every process has reported, in the order of time. What no process can report is put in: a
  * crash, before the next incarnation; a take-over, where the log was claimed; the recovery of a participant, where its session began.
  */
-export function mergeTraces(events: readonly TraceEvent[]): Merged {
+export function mergeTraces(events: readonly (TraceEvent | StoreEvent)[]): Merged {
   /** To all transactions at once. */
   const happenings: ((draft: Draft) => void)[] = [];
   const drafts = new Map<string, Draft>();
@@ -166,7 +178,13 @@ export function mergeTraces(events: readonly TraceEvent[]): Merged {
     }
   }
 
-  function onEvent(event: TraceEvent): void {
+  function onStored({ transaction, participant, step }: StoreEvent): void {
+    const draft = draftOf(transaction);
+    const name = draft?.names.get(participant);
+    if (draft && name !== undefined) draft.steps.push({ ...step, participant: name });
+  }
+
+  function onEvent(event: TraceEvent | StoreEvent): void {
     switch (event.action) {
       case "Claim":
         newestEpoch = Math.max(newestEpoch, event.epoch);
@@ -183,6 +201,18 @@ export function mergeTraces(events: readonly TraceEvent[]): Merged {
         break;
       case "Begin":
         begin(event);
+        break;
+      case "Stored":
+        onStored(event);
+        break;
+      case "Stop":
+      case "OpenSession":
+      case "HearVote":
+      case "Admit":
+      case "HearPrepare":
+      case "HearDecision":
+      case "SayVote":
+        // Of sessions, which are another spec's.
         break;
       case "Resolve":
         leave(event.transaction, "resolved by an operator");

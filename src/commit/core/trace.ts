@@ -9,6 +9,7 @@ import type {
   ParticipantTrace,
   ParticipantTransaction,
 } from "./participant-step.ts";
+import type { LinkEvent, OwnerEvent, SessionEvent } from "./session-trace.ts";
 import { type Acknowledgement, isOnePhase, type Transaction, type VoteValue } from "./types.ts";
 
 // What happens, in the words of specs/TwoPhaseCommit.tla: the action, and the state behind it. specs/TraceTwoPhaseCommit.tla says
@@ -45,14 +46,11 @@ export type ParticipantEvent = {
 export type TraceEvent =
   | CoordinatorEvent
   | ParticipantEvent
-  /** The log has a new owner: TakeOver of each transaction, whether a record of it is found or not. */
-  | { readonly action: "Claim"; readonly epoch: number }
-  /** It has found all that is to be found. */
-  | { readonly action: "Recovered"; readonly epoch: number }
+  | OwnerEvent
+  | SessionEvent
+  | LinkEvent
   /** A participant's process has started. */
-  | { readonly action: "Start"; readonly participant: ParticipantId; readonly instance: string }
-  /** A session is the newest from now on: the first of a new process is PartRecover. */
-  | { readonly action: "Welcome"; readonly epoch: number; readonly participant: ParticipantId; readonly instance: string };
+  | { readonly action: "Start"; readonly participant: ParticipantId; readonly instance: string };
 
 /** Why a step is taken: an input, or the start of a run. */
 export type Cause = CoordinatorInput | { readonly type: "begin" | "take-over" | "resume" };

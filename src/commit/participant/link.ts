@@ -5,6 +5,7 @@ import { firstCharacters } from "../../kernel/text.ts";
 import type { DurationMs } from "../../kernel/time.ts";
 import type { Claim } from "../core/claim.ts";
 import type { CoordinatorMessage, Decision, InDoubt, Numbered, ParticipantMessage, Prepare } from "../core/messages.ts";
+import { type InSession, newestClaim, type Welcomed } from "../core/session-trace.ts";
 import { pause } from "../ends.ts";
 import {
   lingerMs,
@@ -57,6 +58,8 @@ type Session = {
   readonly outgoing: Queue<Numbered<ParticipantMessage>>;
   /** Ends the stream; its reason is an End. */
   readonly ending: AbortController;
+  /** Which one it is. Undefined until its Welcome is believed. */
+  welcomed: Welcomed | undefined;
   /** Of the last message sent. */
   sequence: number;
   lastSequenceSeen: number;
@@ -97,7 +100,7 @@ export function createLink(
     readonly onRefused: ((refusal: Refusal) => void) | undefined;
   },
 ): Link {
-  const { participantId, instanceId, clock, random, logger, seldom } = context;
+  const { participantId, instanceId, clock, random, logger, seldom, trace } = context;
   const { transport, prepareCredit, handler, onRefused } = options;
   /** Ends the pause, the stream, and the loop of both. */
   const ending = new AbortController();
@@ -106,6 +109,11 @@ export function createLink(
   let coordinator: Coordinator | undefined;
   /** The refusal that was told last. */
   let refused: string | undefined;
+  const tell =
+    trace &&
+    (({ welcomed }: Session, event: InSession): void => {
+      if (welcomed) trace({ ...event, ...welcomed, participant: participantId, instance: instanceId });
+    });
 
   const link: Link = {
     get state() {
@@ -115,7 +123,10 @@ export function createLink(
       return coordinator;
     },
     send(message) {
-      if ("session" in state) sendOn(state.session, message);
+      if (!("session" in state)) return;
+      if (message.type === "vote")
+        tell?.(state.session, { action: "SayVote", transaction: message.transactionId, value: message.value });
+      sendOn(state.session, message);
     },
     nack: (sequence, reason) => link.send({ type: "nack", sequence, reason: firstCharacters(reason, reasonLengthMax) }),
     run,
@@ -175,6 +186,7 @@ export function createLink(
     const session: Session = {
       outgoing: createQueue(),
       ending: new AbortController(),
+      welcomed: undefined,
       sequence: 0,
       lastSequenceSeen: 0,
       lastHeardMs: clock.monotonicMs(),
@@ -245,6 +257,8 @@ export function createLink(
       return false;
     }
     state = { type: "welcomed", session, sinceMs: clock.monotonicMs() };
+    session.welcomed = { coordinatorId, epoch: coordinatorEpoch, session: sessionEpoch };
+    tell?.(session, { action: "Admit", claim: newestClaim(claims) });
     coordinator = { coordinatorId, coordinatorEpoch };
     logger.info(
       { coordinator: transport.name, coordinatorId, coordinatorEpoch, participant: participantId, sessionEpoch },
@@ -263,7 +277,11 @@ export function createLink(
       case "prepare":
       case "decision":
         if (!coordinator || state.type === "greeting") link.nack(sequence, "the first message must be Welcome");
-        else if (isOpen(link)) handler.message(link, coordinator, { sequence, message, origin });
+        else if (isOpen(link)) {
+          const action = message.type === "prepare" ? "HearPrepare" : "HearDecision";
+          tell?.(session, { action, transaction: message.transactionId });
+          handler.message(link, coordinator, { sequence, message, origin });
+        }
         break;
       case "heartbeat":
         break;

@@ -295,7 +295,7 @@ describe("a defect", () => {
         return 0.5;
       },
     }),
-    "the trace": (fail) => ({ trace: fail }),
+    "the trace": (fail) => ({ trace: ({ action }) => action === "RecvVote" && fail() }),
     "the metrics": (fail) => ({ metrics: { ...noMetrics, forced: fail } }),
   };
   for (const [place, broken] of Object.entries(places)) {

@@ -11,7 +11,7 @@ const walker = {
   module: "TraceWorkflowManager",
   extended: ["WorkflowManager"],
   name: "Lines",
-  stepText: valueText,
+  stepText: tlaText,
 } as const;
 
 /** Of which one run takes some seconds. */
@@ -30,12 +30,13 @@ export function checkManagerTraces(tlc: Tlc, traces: readonly Trace[]): Promise<
 export const rejectionText = (rejection: Rejection<Trace>): string => lastLines(walker, rejection.trace.name, rejection, 12);
 
 /** In TLA+: an array is a sequence, an object a record. */
-function valueText(value: unknown): string {
-  if (value instanceof Set) return `{${[...value].map(valueText).join(", ")}}`;
-  if (Array.isArray(value)) return `<<${value.map(valueText).join(", ")}>>`;
+export function tlaText(value: unknown): string {
+  if (value instanceof Set) return `{${[...value].map(tlaText).join(", ")}}`;
+  if (Array.isArray(value)) return `<<${value.map(tlaText).join(", ")}>>`;
   if (typeof value !== "object" || value === null) return JSON.stringify(value);
-  const fields = Object.entries(value).map(([name, field]) => `${name} |-> ${valueText(field)}`);
-  return `[${fields.join(", ")}]`;
+  const fields = Object.entries(value).map(([name, field]) => `${name} |-> ${tlaText(field)}`);
+  // A function of nothing.
+  return fields.length === 0 ? "<<>>" : `[${fields.join(", ")}]`;
 }
 
 function configText(traces: readonly Trace[]): string {

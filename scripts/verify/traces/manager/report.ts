@@ -1,17 +1,14 @@
-import { secondAddresses } from "../../../../test/simulation/participants.ts";
-import { simulate } from "../../../../test/simulation/world.ts";
+import type { Check } from "../../check.ts";
 import type { Tlc } from "../../tlc.ts";
 import { checkManagerTraces, rejectionText } from "./check.ts";
 import { corruptions, corruptManager } from "./corrupt.ts";
-import { type Logged, logStepsOf } from "./log-steps.ts";
+import { logStepsOf } from "./log-steps.ts";
+import type { Recording } from "./record.ts";
 import { type Step, stepsOf, type Trace } from "./steps.ts";
 import { playManager } from "./world.ts";
 
 /** Enough for every line many times, in half a minute. */
 const played = { worlds: 60, requests: 18, eachCorruption: 3 } as const;
-
-/** Of the simulation, in which all else fails, too. */
-const simulatedSeeds = 25;
 
 /** All that a trace may say. */
 const actions: readonly Step["action"][] = [
@@ -32,14 +29,13 @@ const actions: readonly Step["action"][] = [
   "Answer",
 ];
 
-export type Check = { readonly name: string; readonly problems: readonly string[]; readonly remark: string };
-
 /** What the manager does in small worlds, held against specs/WorkflowManager.tla; and the same with one thing false in it. */
-export async function traceManager(tlc: Tlc): Promise<readonly Check[]> {
+export async function traceManager(tlc: Tlc, recordings: readonly Recording[]): Promise<readonly Check[]> {
   const seeds = Array.from({ length: played.worlds }, (_, index) => index + 1);
   const traces = await Promise.all(seeds.map(async (seed) => stepsOf(`world ${seed}`, await playManager(seed, played.requests))));
   const corrupted = corruptManager(traces, played.eachCorruption);
-  const simulated = await simulatedTraces();
+  // Of the simulation, in which all else fails, too.
+  const simulated = recordings.flatMap(({ name, happened }) => logStepsOf(name, happened));
   const rejections = await checkManagerTraces(tlc, [...traces, ...corrupted, ...simulated]);
   const rejectedOf = (some: readonly Trace[]): readonly string[] =>
     rejections.filter(({ trace }) => some.includes(trace)).map(rejectionText);
@@ -63,7 +59,7 @@ export async function traceManager(tlc: Tlc): Promise<readonly Check[]> {
     {
       name: "traces of the simulated manager",
       problems: rejectedOf(simulated),
-      remark: `${simulatedSeeds} worlds, ${simulated.length} workflows, ${simulatedLines.toLocaleString("en")} lines`,
+      remark: `${recordings.length} worlds, ${simulated.length} workflows, ${simulatedLines.toLocaleString("en")} lines`,
     },
     {
       name: "traces of the manager",
@@ -76,23 +72,4 @@ export async function traceManager(tlc: Tlc): Promise<readonly Check[]> {
       remark: `${corrupted.length}, ${corruptions.length} kinds, each rejected at its line`,
     },
   ];
-}
-
-/** What its store was told in the simulated worlds, workflow by workflow. */
-async function simulatedTraces(): Promise<readonly Trace[]> {
-  const traces: Trace[] = [];
-  for (let seed = 1; seed <= simulatedSeeds; seed += 1) {
-    const happened: Logged[] = [];
-    await simulate({
-      seed,
-      participantsMin: 2,
-      participantsMax: 5,
-      // Of these the spec says nothing, or leaves it to whoever asks.
-      without: ["policies of workflows", "bulk operations", "operators of holds", secondAddresses],
-      onTrace: (event) => void happened.push({ type: "core", event }),
-      onManager: (event) => void happened.push(event),
-    });
-    traces.push(...logStepsOf(`seed ${seed}`, happened));
-  }
-  return traces;
 }

@@ -2,6 +2,7 @@ import type { Workflow, WorkflowEvent } from "../../../../src/workflow/core/type
 import { specEvent } from "../../../../test/exploration/workflow/look.ts";
 import { none, type SpecDue, type SpecEvent } from "../../../../test/exploration/workflow/spec.ts";
 import { type Body, type ManagerEvent, requestOf } from "../../../../test/simulation/workflow/manager-events.ts";
+import { names } from "../names.ts";
 
 // What happened, as lines of a trace of specs/TraceWorkflowManager.tla. Workflows are w1, w2, …, and requests r1, r2, …, in the order in which they come.
 
@@ -139,14 +140,4 @@ export function stepsOf(name: string, happened: readonly ManagerEvent[]): Trace 
     }
   });
   return { name, steps };
-}
-
-/** Gives each text a short name, the same each time. */
-function names(prefix: string): (text: string) => string {
-  const known = new Map<string, string>();
-  return (text) => {
-    const name = known.get(text) ?? `${prefix}${known.size + 1}`;
-    known.set(text, name);
-    return name;
-  };
 }
