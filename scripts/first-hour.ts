@@ -135,10 +135,15 @@ async function python(): Promise<void> {
   assert.match(await paste(".venv/bin/python notes.py"), /^2 begin$/m);
 }
 
-async function dieAndStartAgain(): Promise<void> {
-  const server = background.find(({ command }) => command.includes(" serve ")) ?? assert.fail("it serves");
-  await end(server, "SIGKILL");
-  await paste(server.command);
+/** All die, and what Concord has stored is lost. */
+async function loseAndRestore(): Promise<void> {
+  await paste("npx concord backup --also seats-log.sqlite --to backup");
+  const dead = background.splice(0);
+  for (const each of dead) await end(each, "SIGKILL");
+  await paste("rm -r data seats-log.sqlite*");
+  await paste("npx concord restore --from backup");
+  await paste("npx concord restore --from backup --only seats-log.sqlite --data-dir .");
+  for (const { command } of dead) await paste(command);
   await paste("until npx concord info > /dev/null 2>&1; do sleep 0.5; done");
 }
 
@@ -146,8 +151,8 @@ async function dieAndStartAgain(): Promise<void> {
 async function lookBack(): Promise<void> {
   assert.match(await paste("npx concord workflow get wf-17"), /^state: +PAUSED$.*^version: +3$/ms);
   assert.match(await paste("npx concord workflow get wf-py"), /^state: +ACTIVE$/m);
-  assert.match(await paste("npx concord tx run seats=12A till='20 EUR' --wait 10s"), /seat 12A is taken/);
-  assert.match(await paste("npx concord tx run seats=12B till='20 EUR' --wait 10s"), /COMMITTED/);
+  assert.match(await paste("npx concord tx run seats=12A till='20 EUR' --wait 60s"), /seat 12A is taken/);
+  assert.match(await paste("npx concord tx run seats=12B till='20 EUR' --wait 60s"), /COMMITTED/);
 }
 
 process.once("exit", () => {
@@ -159,7 +164,7 @@ await installAndTakePart();
 await tour();
 await client();
 await python();
-await dieAndStartAgain();
+await loseAndRestore();
 await lookBack();
 console.log("The first hour is over; all is as it must be.");
 process.exit(0);
