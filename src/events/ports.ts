@@ -30,6 +30,8 @@ export interface EventSource {
   }): AsyncGenerator<SourceMessage, void>;
   /** The oldest event kept and the newest. */
   sequences(): Promise<{ readonly oldest: number; readonly newest: number }>;
+  /** The newest that a restore from a backup has kept, if it has lost what had this sequence. */
+  keptBeforeLoss(sequence: number): Promise<number | undefined>;
   /** The first one after this sequence, filtered or not. */
   first(afterSequence: number): Promise<Pick<SourceEvent, "sequence" | "id" | "occurredAtMs"> | undefined>;
 }

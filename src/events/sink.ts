@@ -259,11 +259,13 @@ export function createSink(options: {
     trouble = cause === undefined ? undefined : { cause: cut(cause), atMs: clock.nowMs() };
   }
 
-  /** A store that was restored from a copy gives out sequences again: to go on would leave out, or contradict, what was published. */
+  /** A store was restored. To go on would leave out, or contradict, what was published; or what was published is not there any more. */
   async function whyDiverged(): Promise<string | undefined> {
     const { newest } = await source.sequences();
     const { cursor, last } = record;
     if (cursor > newest) return `events up to ${cursor} were published, but the newest in the store is ${newest}`;
+    const kept = await source.keptBeforeLoss(cursor);
+    if (kept !== undefined) return `events up to ${cursor} were published, but those after ${kept} were lost in a restore`;
     const stored = last && (await source.first(last.sequence - 1));
     if (stored?.sequence !== last?.sequence || stored?.id === last?.eventId) return undefined;
     return `event ${last?.eventId} was published as number ${last?.sequence}, where the store has ${stored?.id}`;

@@ -130,7 +130,7 @@ export type RuleSetChangeKind =
   | "ROLLED_BACK"
   | "IMPORTED";
 
-/** One change of the rules. `sequence` is 1, 2, 3, … without gaps; the revision grows only if what judges, or goes with it, is different. */
+/** One change of the rules. `sequence` is 1, 2, 3, … without gaps, but after a restore; the revision grows only if what judges, or goes with it, is different. */
 export type RuleSetChange = {
   readonly sequence: number;
   readonly revision: number;

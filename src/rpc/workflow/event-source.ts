@@ -30,6 +30,7 @@ export function createEventSource({ store, watch }: { readonly store: WorkflowSt
         yield message.type === "event" ? { type: "event", event: toSource(message.event) } : message;
     },
     sequences: () => store.sequences(),
+    keptBeforeLoss: (sequence) => store.keptBeforeLoss(sequence),
     first: async (afterSequence) => (await store.listEvents({ afterSequence, limit: 1 })).rows[0],
   };
 }

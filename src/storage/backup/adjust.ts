@@ -38,11 +38,6 @@ export function adjust(path: string, { kind }: StoredCopy, { id: backupId, store
     }
     if (kind === "workflows") leap(db, "UPDATE counters SET newest_sequence = ?", find(kind)?.newestSequence);
     if (kind === "rules") leap(db, "UPDATE rule_set SET sequence = ?", find(kind)?.newestSequence);
-    const newest = find("workflows")?.newestSequence;
-    if (kind === "sinks" && newest !== undefined) {
-      // One that had published all has nothing to publish.
-      db.prepare("UPDATE sinks SET cursor = ? WHERE cursor = ?").run(newest + sequenceLeap, newest);
-    }
     db.exec("COMMIT");
   } finally {
     db.close();

@@ -21,6 +21,7 @@ function sourceOf(count: number, data = "{}") {
       signal.throwIfAborted();
     },
     sequences: async () => ({ oldest: 1, newest: count }),
+    keptBeforeLoss: async () => undefined,
     first: async () => undefined,
   };
   return { source, readCount: () => readCount };

@@ -450,8 +450,9 @@ describe("a sink that has stopped for what only an operator can judge", () => {
   test.each([
     { what: "has fewer events than were published", cursor: 9, last: undefined },
     { what: "has another event where one was published", cursor: 2, last: { sequence: 2, eventId: "another" } },
-  ])("is diverged when the store $what", async ({ cursor, last }) => {
-    const events = await storeWith(4);
+    { what: "has lost what was published in a restore", cursor: 2, last: undefined, kept: 1 },
+  ])("is diverged when the store $what", async ({ cursor, last, kept }) => {
+    const events = { ...(await storeWith(4)), keptBeforeLoss: async (sequence: number) => (sequence === 2 ? kept : undefined) };
     const store = createMemorySinkStore();
     await store.apply({ puts: [{ name: "bus", kind: "webhook", cursor, isPaused: false, last }] });
     const receiver = createReceiver(() => "takes");

@@ -597,7 +597,7 @@ export interface RuleSetItem {
 
 /** The durable record of one change of the rules, written with the change, never altered. */
 export interface RuleSetChange {
-  /** Its place in the history: 1, 2, 3, … without gaps. Resume a watch with it. */
+  /** Its place in the history: 1, 2, 3, … without gaps, but for one after a restore from a backup. Resume a watch with it. */
   readonly sequence: bigint;
   /** The rule-set revision after it. Drafts do not change it. */
   readonly ruleSetRevision: bigint;

@@ -294,7 +294,8 @@ export interface WorkflowEvent {
   readonly eventId: string;
   /**
    * Its place in the order of all events of the store: 1, 2, 3, … as they are written, none left out. Purging a workflow takes its events away,
-   * and their numbers are never given again: that is the only gap there is. Resume a watch with it.
+   * and their numbers are never given again: that is the only gap there is, but for one after a restore from a backup, where what was lost
+   * had its numbers. Resume a watch with it.
    */
   readonly sequence: bigint;
   /** The workflow that changed. */
