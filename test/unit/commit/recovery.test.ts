@@ -4,8 +4,8 @@ import type { Transaction } from "../../../src/commit/core/types.ts";
 import { purgeIntervalMs, recoveryBatchSize, recoveryIntervalMs, storageBackoff } from "../../../src/commit/limits.ts";
 import { type CommitGauges, noMetrics } from "../../../src/commit/metrics.ts";
 import type { RequestId } from "../../../src/kernel/ids.ts";
-import { participantRetentionMs, progressIntervalMs } from "../../../src/kernel/limits.ts";
-import { err } from "../../../src/kernel/result.ts";
+import { participantRetentionMs, progressIntervalMs, purgeBatchSize } from "../../../src/kernel/limits.ts";
+import { err, ok } from "../../../src/kernel/result.ts";
 import { committing, delegated } from "../../support/decision-log-rows.ts";
 import { ack, allUntil, collect, flush, found, handTurned, id, join, newest, request, silent, tx, world } from "./support.ts";
 
@@ -180,6 +180,44 @@ test("a participant is forgotten by when it was last heard of, not by when it co
   w.clock.stall(participantRetentionMs + purgeIntervalMs);
   await w.clock.advance(purgeIntervalMs);
   expect(await known()).toBe(0);
+});
+
+test("those that stay are passed over page by page, and whoever stayed away behind them is forgotten", async () => {
+  const w = world();
+  await w.start();
+  const claimed = await w.log.claim("c");
+  const coordinatorEpoch = claimed.ok ? claimed.value.coordinatorEpoch : 0;
+  const names = Array.from({ length: 2 * purgeBatchSize + 1 }, (_, index) => `p-${String(index).padStart(4, "0")}`);
+  const years = 3 * participantRetentionMs;
+  for (const [index, name] of names.entries()) {
+    const connectedAtMs = index < names.length - 2 ? w.clock.nowMs() + years : w.clock.nowMs();
+    await w.log.openSession({ participantId: id(name), instanceId: "i", connectedAtMs }, coordinatorEpoch);
+  }
+  await w.start();
+  const pages: (string | undefined)[] = [];
+  const { participants } = w.log;
+  w.log.participants = (page) => {
+    pages.push(page.afterId);
+    return participants(page);
+  };
+  w.clock.stall(participantRetentionMs + purgeIntervalMs);
+  await w.clock.advance(purgeIntervalMs);
+  await w.clock.advance(1_000);
+  expect(pages.slice(0, 3)).toEqual([undefined, names[purgeBatchSize - 1], names[2 * purgeBatchSize - 1]]);
+  const left = await participants({ afterId: undefined, limit: names.length });
+  expect(left.map(({ participantId }) => participantId)).toEqual(names.slice(0, -2));
+});
+
+test("what is over is dropped batch by batch, and once a batch is not full nothing is looked for", async () => {
+  for (const purged of [purgeBatchSize - 1, purgeBatchSize]) {
+    const w = world();
+    await w.start();
+    const sizes = [purgeBatchSize, purged, 0];
+    let calls = 0;
+    w.log.purge = async () => ok(sizes[calls++] ?? 0);
+    await w.clock.advance(purgeIntervalMs);
+    expect(calls).toBe(purged === purgeBatchSize ? 3 : 2);
+  }
 });
 
 // A map of participants' transactions that keeps its empty sets keeps a participant for ever.
