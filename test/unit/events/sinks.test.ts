@@ -467,6 +467,34 @@ describe("a sink that has stopped for what only an operator can judge", () => {
   });
 });
 
+test("who stops it waits until how far sinks have come is stored", async () => {
+  const memory = createMemorySinkStore();
+  const stored = Promise.withResolvers<void>();
+  let isHeld = false;
+  const store: SinkStore = {
+    ...memory,
+    apply: async (batch) => {
+      if (isHeld) await stored.promise;
+      return memory.apply(batch);
+    },
+  };
+  const events = await storeWith(3);
+  const sinks = await sinksOver({ events, store, definitions: [definition(createReceiver(() => "takes").transport)] });
+  isHeld = true;
+  sinks.start();
+  await until(async () => (await only(sinks)).cursor === 3, "all is published");
+  let isStopped = false;
+  const stopped = sinks.stop(0).then(() => {
+    isStopped = true;
+  });
+  await settled();
+  expect(isStopped).toBe(false);
+  stored.resolve();
+  await stopped;
+  const [kept] = await memory.sinks();
+  expect(kept?.cursor).toBe(3);
+});
+
 test("a paused sink publishes nothing; what is needed of old events counts it, as it would be after a crash", async () => {
   const events = await storeWith(3);
   const receiver = createReceiver(() => "takes");

@@ -1,6 +1,7 @@
 import { getConformanceSuite, getParsingSuite } from "@bufbuild/cel-spec/testdata/tests.js";
 import { KindAdorner, toDebugString } from "@bufbuild/cel-spec/testdata/to-debug-string.js";
 import { expect, test } from "vitest";
+import { expressionDepthMax } from "../../../src/predicate/core/limits.ts";
 import { parse } from "../../../src/predicate/core/parse.ts";
 
 type Suite = ReturnType<typeof getParsingSuite>;
@@ -58,4 +59,23 @@ test.each([
   ["a # b", 'unexpected "#"'],
 ])("what cannot be read is named, with what may have been meant: %s", (source, message) => {
   expect(parse(source)).toMatchObject({ ok: false, error: { message } });
+});
+
+// Whoever nests without end would use up the stack of whoever walks the tree.
+test.each([
+  ["brackets", "(", ")"],
+  ["an index", "a[", "]"],
+  ["a list", "[", "]"],
+  ["a map's value", "{1: ", "}"],
+  ["a map's key", "{", ": 1}"],
+  ["a call", "f(", ")"],
+  ["a call of a method", "a.f(", ")"],
+  ["a choice that holds", "true ? ", " : 2"],
+  ["a choice that does not", "true ? 2 : ", ""],
+])("%s can be nested so deep, and no deeper", (_, before, after) => {
+  const nested = (count: number) => parse(`${before.repeat(count)}1${after.repeat(count)}`);
+  let depth = 1;
+  while (nested(depth).ok && depth < 200) depth += 1;
+  expect(depth).toBeLessThanOrEqual(expressionDepthMax + 1);
+  expect(nested(depth)).toMatchObject({ ok: false, error: { message: `nested deeper than ${expressionDepthMax} levels` } });
 });

@@ -27,6 +27,17 @@ test("those that fail are named, each with what came out", async () => {
   expect(await run(set, [], signal)).toEqual([]);
 });
 
+test("they take their time, as one caller among many", async () => {
+  const asked: object[] = [];
+  const run = judging(async (ruleSet, checks, options) => {
+    asked.push(options);
+    return simpleEvaluator.judge(ruleSet, checks, options);
+  });
+  await run(set, [named("a", "allowed"), named("b", "allowed")], signal);
+  const options = { caller: "tests of the rule set", signal, promptOnly: false };
+  expect(asked).toEqual([options, options]);
+});
+
 test("together they cost no more than 20,000,000 units", async () => {
   const verdict: Verdict = {
     type: "allowed",

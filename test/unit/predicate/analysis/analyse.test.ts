@@ -36,6 +36,8 @@ describe("a rule for itself", () => {
     ["a choice", "workflow.metadata.a > 5 ? workflow.metadata.a < 3 : workflow.metadata.a > 7"],
     ["no bool", "workflow.metadata.a && workflow.metadata.a < 5"],
     ["null", "workflow.metadata.a == null && workflow.metadata.a < 5"],
+    ["null, which it is not", "workflow.metadata.a != null && workflow.metadata.a == null"],
+    ["one of two bools, which it is not", "workflow.metadata.a != true && workflow.metadata.a == true"],
   ])("can never hold: %s", (_, expression) => {
     expect(typesOf({ expression })).toContain("never-holds");
   });
@@ -49,6 +51,11 @@ describe("a rule for itself", () => {
     ["ends that meet", "workflow.metadata.a <= 5 && workflow.metadata.a >= 5"],
     ["a number between ints", "workflow.metadata.a > 1 && workflow.metadata.a < 2"],
     ["bytes", "workflow.metadata.a == b'x' && workflow.metadata.b == b'x'"],
+    ["no bool, and null", "workflow.metadata.a != true && workflow.metadata.a == null"],
+    ["not null, and a bool", "workflow.metadata.a != null && workflow.metadata.a"],
+    ["not these bytes, and a number", "workflow.metadata.a != b'x' && workflow.metadata.a == 3"],
+    ["these bytes or others, and no number", "workflow.metadata.a == b'x' && workflow.metadata.a != 3"],
+    ["a list", "size(workflow.metadata.a) == 2 && workflow.metadata.a != 3 && workflow.metadata.a != 'x'"],
     ["a field of a time", "has(workflow.created_at.seconds) && workflow.created_at < now"],
   ])("may hold: %s", (_, expression) => {
     expect(analyse([{ expression }])).toEqual([]);

@@ -1,0 +1,31 @@
+import { celUint } from "@bufbuild/cel";
+import { expect, test } from "vitest";
+import { compare, compareTexts } from "../../../src/predicate/core/order.ts";
+
+const bytes = (...values: readonly number[]) => new Uint8Array(values);
+const sign = (order: number | undefined) => (order === undefined ? undefined : Math.sign(order));
+
+test("values of one type have an order; numbers are by value, whatever their types", () => {
+  expect([compare(1n, 2.5), compare(3n, celUint(2n)), compare(2n, 2)].map(sign)).toEqual([-1, 1, 0]);
+  expect(compare(Number.NaN, 1)).toBeNaN();
+  // Above 2^53 a double is no whole number of its own.
+  expect(sign(compare(9_007_199_254_740_993n, 9_007_199_254_740_992))).toBe(1);
+  expect([compare("a", "b"), compare("b", "a"), compare("a", "a"), compare("a", "ab")].map(sign)).toEqual([-1, 1, 0, -1]);
+  expect([compare(false, true), compare(true, true)].map(sign)).toEqual([-1, 0]);
+  expect([compare(bytes(1, 2), bytes(1, 3)), compare(bytes(1), bytes(1, 0)), compare(bytes(2), bytes(1, 9))].map(sign)).toEqual([
+    ...[-1, -1, 1],
+  ]);
+});
+
+test("values of two types have none, and neither have lists, maps and null", () => {
+  const values = [1n, "1", true, bytes(1), null];
+  for (const left of values)
+    for (const right of values) if (left !== right) expect(compare(left, right), `${left} ${right}`).toBeUndefined();
+  expect(compare(null, null)).toBeUndefined();
+});
+
+test("texts are in the order of their code points, also those of the upper planes", () => {
+  expect(sign(compareTexts("\u{1f600}", "\uffff"))).toBe(1);
+  expect(sign(compareTexts("\ue000", "\u{1f600}"))).toBe(-1);
+  expect(sign(compareTexts("\ud7ff", "\u{10000}"))).toBe(-1);
+});
