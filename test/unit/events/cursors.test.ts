@@ -80,3 +80,14 @@ test("what could not be written is written later, but not over what is newer, or
   ]);
   expect([cursors.stored("bus"), cursors.stored("hook")]).toEqual([20, 7]);
 });
+
+test("what cannot be stored at the end is not tried again: its store is about to be closed", async () => {
+  const { cursors, moved, pass, answer, written } = world();
+  moved("bus", 9);
+  const closed = cursors.close();
+  await pass();
+  await answer(0, lost);
+  await closed;
+  await pass();
+  expect(written()).toEqual([{ bus: 9 }]);
+});

@@ -51,6 +51,7 @@ describe("a rule for itself", () => {
     ["ends that meet", "workflow.metadata.a <= 5 && workflow.metadata.a >= 5"],
     ["a number between ints", "workflow.metadata.a > 1 && workflow.metadata.a < 2"],
     ["bytes", "workflow.metadata.a == b'x' && workflow.metadata.b == b'x'"],
+    ["what both lists have", "workflow.metadata.a in ['x', 'y'] && workflow.metadata.a in ['y', 'z']"],
     ["no bool, and null", "workflow.metadata.a != true && workflow.metadata.a == null"],
     ["not null, and a bool", "workflow.metadata.a != null && workflow.metadata.a"],
     ["not these bytes, and a number", "workflow.metadata.a != b'x' && workflow.metadata.a == 3"],
