@@ -1,3 +1,4 @@
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { openSqlite } from "../../src/storage/sqlite/engine.ts";
@@ -105,4 +106,7 @@ test("a store that was written before workflows had a type opens, and knows from
   await store.close();
   expect(schemaChange(path, workflowMigrations)).toBeUndefined();
   expect(schemaChange(`${path}.none`, workflowMigrations)).toBeUndefined();
+  // One that has not got so far as to say what it is.
+  writeFileSync(`${path}.short`, new Uint8Array(62));
+  expect(schemaChange(`${path}.short`, workflowMigrations)).toBeUndefined();
 });

@@ -208,6 +208,25 @@ test("those that stay are passed over page by page, and whoever stayed away behi
   expect(left.map(({ participantId }) => participantId)).toEqual(names.slice(0, -2));
 });
 
+test("a log that cannot be read when participants are to be forgotten is looked at again an hour later", async () => {
+  const w = world();
+  await w.start();
+  const { participants } = w.log;
+  let reads = 0;
+  w.log.participants = () => {
+    reads += 1;
+    return Promise.reject(new Error("cannot be read"));
+  };
+  await w.clock.advance(purgeIntervalMs);
+  expect(reads).toBe(1);
+  w.log.participants = participants;
+  const a = await join(w.coordinator(), "a");
+  a.leave();
+  w.clock.stall(participantRetentionMs + purgeIntervalMs);
+  await w.clock.advance(purgeIntervalMs);
+  expect(await participants({ afterId: undefined, limit: 9 })).toEqual([]);
+});
+
 test("what is over is dropped batch by batch, and once a batch is not full nothing is looked for", async () => {
   for (const purged of [purgeBatchSize - 1, purgeBatchSize]) {
     const w = world();

@@ -483,6 +483,25 @@ describe("what has ended is dropped", () => {
     expect((await under.store.bulk.results({ id, afterId: undefined, limit: 9 })).rows).toEqual([]);
   });
 
+  test("of those that are kept none is dropped, and each beyond them is", async () => {
+    const under = await bulkOver(0);
+    under.store.keptBeforeMs = () => 0;
+    const named = (index: number) => `o-${String(index).padStart(3, "0")}`;
+    under.store.bulk.standing = async () =>
+      Array.from({ length: bulkKeptMax + 2 }, (_, index) => ({
+        ...{ id: named(index), state: index === 3 ? "PAUSED" : "COMPLETED", stateEnteredAtMs: 1, resultCount: 0 },
+      })) as Awaited<ReturnType<BulkStore["standing"]>>;
+    const dropped: string[] = [];
+    under.store.bulk.drop = async (id) => {
+      dropped.push(id);
+      return ok(0);
+    };
+    await under.bulk.resumeAll();
+    under.clock.pass(bulkPurgeIntervalMs);
+    for (let turn = 0; turn < 5; turn += 1) await new Promise(setImmediate);
+    expect(dropped).toEqual([bulkKeptMax, bulkKeptMax + 1].map(named));
+  });
+
   test("when there are too many results, the oldest first; but the newest stays, however many it has", async () => {
     const under = await bulkOver(0);
     const ids = [await under.begin(), await under.begin()];
