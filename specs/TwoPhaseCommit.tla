@@ -295,7 +295,8 @@ TakeOver(e) ==
 Become(p, s) == part' = [part EXCEPT ![p] = s]
 
 \* Yes is said after it is durable.  No and read-only promise nothing, so they are not written, and a
-\* crash may forget them.  Who has lost one promise may make another.
+\* crash may forget them; a read-only vote is forgotten in time without one, and who has forgotten it refuses
+\* a Prepare that comes too late.  Who has lost one promise may make another.
 RecvPrepare(p) ==
   /\ p \in up
   /\ <<"prepare", p>> \in net
@@ -303,7 +304,7 @@ RecvPrepare(p) ==
         /\ Become(p, "prepared")
         /\ Send("yes", p)
      \/ /\ \/ part[p] \in {"refused", "aborted"}
-           \/ part[p] = "working" /\ "no" \in May
+           \/ part[p] \in {"working", "readonly"} /\ "no" \in May
         /\ Become(p, IF part[p] = "aborted" THEN "aborted" ELSE "refused")
         /\ Send("no", p)
      \/ /\ \/ part[p] = "readonly"
@@ -514,12 +515,14 @@ EveryoneDone == ~SomeoneInDoubt
 Agreement == \A p, q \in Participants : ~(part[p] = "committed" /\ part[q] = "aborted")
 
 \* A commit record names exactly those who promised; all others had left as read-only voters, and
-\* none of those became bound again.
+\* none of those became bound again: a crash may have made them forget, and a Prepare that came too late refuse.
 CommitValidity ==
   log.rec = "commit" =>
     /\ \A p \in log.voters : part[p] \in {"prepared", "committed"} \/ p \in taken \/ part[p] = "lost"
     /\ \A p \in Participants \ log.voters :
-         part[p] \in (IF MaxPartCrash = 0 THEN {"readonly"} ELSE {"readonly", "working", "refused"})
+         \/ part[p] = "readonly"
+         \/ part[p] \in {"working", "refused"} /\ crashes > 0
+         \/ part[p] = "refused" /\ <<"readonly", p>> \in net
 
 \* Non-triviality (Gray and Lamport, section 2): an abort has a cause.  With no refusal, no timeout, no
 \* client's wish and no lost coordinator there is none.  Not for models that lose a no (MaxLoss > 0).
@@ -695,4 +698,6 @@ NeverStrangerRefused == ~(\E p \in Participants : <<"strangerAbort", p>> \in net
 NeverLeftAndForgotten == ~(\E e \in Epochs : coord[e].phase = "completed" /\ client = "left" /\ SomeoneCommitted)
 NeverForgottenReadOnly ==
   ~(\E p \in Participants : part[p] = "working" /\ p \in coord[1].ro /\ coord[1].phase = "committing")
+NeverRefusedLate ==
+  ~(\E p \in Participants : part[p] = "refused" /\ crashes = 0 /\ coord[1].phase = "committing")
 =============================================================================

@@ -36,8 +36,15 @@ test("an operator who resolves and forgets breaks only what the lone participant
 
 test("a state that breaks a promise is seen", () => {
   const { spec } = createWorld({ participants: ["p1", "p2"], maxEpoch: 1, maxPartCrash: 0, may: [] }).initial;
-  expect(violatedInvariants(spec, ["p1", "p2"], 0)).toEqual([]);
-  expect(violatedInvariants({ ...spec, part: ["committed", "aborted"] }, ["p1", "p2"], 0)).toContain("Agreement");
+  expect(violatedInvariants(spec, ["p1", "p2"])).toEqual([]);
+  expect(violatedInvariants({ ...spec, part: ["committed", "aborted"] }, ["p1", "p2"])).toContain("Agreement");
+});
+
+test("who is not in the record of a commit has voted read-only, though it may have refused since", () => {
+  const { spec } = createWorld({ participants: ["p1", "p2"], maxEpoch: 1, maxPartCrash: 0, may: [] }).initial;
+  const refused = { ...spec, log: { ...spec.log, rec: "commit", voters: ["p1"] }, part: ["prepared", "refused"] } as const;
+  expect(violatedInvariants(refused, ["p1", "p2"])).toContain("CommitValidity");
+  expect(violatedInvariants({ ...refused, net: ["readonly p2"] }, ["p1", "p2"])).not.toContain("CommitValidity");
 });
 
 test("each mutant and each planted fault finds its place in the code, once", () => {

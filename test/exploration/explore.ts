@@ -42,7 +42,7 @@ export function explore(
     parents.push(parent);
     names.push(name);
     numberOf(specKey(state.spec));
-    return state.operated ? [] : violatedInvariants(state.spec, constants.participants, constants.maxPartCrash);
+    return state.operated ? [] : violatedInvariants(state.spec, constants.participants);
   }
 
   const result = (violation: Exploration["violation"]): Exploration => ({

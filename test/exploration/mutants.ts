@@ -91,6 +91,12 @@ export const mutants: readonly Mutant[] = [
     return stay(transaction, [ackEffect(transaction, "aborted")]);`,
   },
   {
+    name: "a late refusal is for good",
+    file: participant,
+    find: `return refuseWork({ ...unknown(message, from, nowMs), attempt: message.attempt, reason: tooLate }, nowMs);`,
+    replace: `return finishAbort({ ...unknown(message, from, nowMs), attempt: message.attempt, reason: tooLate }, nowMs);`,
+  },
+  {
     name: "an idle timer fires late",
     file: coordinator,
     find: `if (idleTimeoutMs === undefined) return stay(transaction);

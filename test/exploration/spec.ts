@@ -70,21 +70,23 @@ export const specKey = once(({ log, fence, coord, part, up, net, client, crashes
 const durable: readonly SpecPart[] = ["prepared", "committed", "aborted", "lost"];
 
 /** The names of the invariants that do not hold. Each is the one of the module, for `names` in their order. */
-export function violatedInvariants(state: SpecState, names: readonly string[], crashesMax: number): string[] {
-  const { log, fence, coord, part, net, client, taken } = state;
+export function violatedInvariants(state: SpecState, names: readonly string[]): string[] {
+  const { log, fence, coord, part, net, client, crashes, taken } = state;
   const sent = new Set(net);
   const of = (name: string): SpecPart => part[names.indexOf(name)] as SpecPart;
   const someoneCommitted = part.includes("committed");
   const someoneInDoubt = part.includes("prepared");
   const every = (holds: (name: string) => boolean): boolean => names.every(holds);
   const presumes = coord.some(({ phase }) => phase === "aborting" || phase === "completed" || phase === "unknown");
-  const left: readonly SpecPart[] = crashesMax === 0 ? ["readonly"] : ["readonly", "working", "refused"];
+  const hasLeft = (name: string): boolean =>
+    of(name) === "readonly" ||
+    (crashes > 0 && (of(name) === "working" || of(name) === "refused")) ||
+    (of(name) === "refused" && sent.has(`readonly ${name}`));
   const isTaken = (name: string): boolean => taken.includes(name);
   const hasPromised = (name: string): boolean => ["prepared", "committed", "lost"].includes(of(name)) || isTaken(name);
   const invariants: Readonly<Record<string, boolean>> = {
     Agreement: !(someoneCommitted && part.includes("aborted")),
-    CommitValidity:
-      log.rec !== "commit" || every((name) => (log.voters.includes(name) ? hasPromised(name) : left.includes(of(name)))),
+    CommitValidity: log.rec !== "commit" || every((name) => (log.voters.includes(name) ? hasPromised(name) : hasLeft(name))),
     WriteAheadDecision:
       !(
         names.some((name) => sent.has(`commit ${name}`)) ||

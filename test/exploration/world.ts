@@ -638,10 +638,10 @@ export function createWorld(constants: Constants) {
         const { down } = message;
         if (down.type === "prepare") {
           give("receives prepare", { type: "prepare", message: down, from, nowMs: 0 });
-          const late = { ...down, voteWithinMs: 0 };
-          // Who has voted read-only has forgotten it, and would refuse what comes late. The spec has that with a crash between, which forgets, too.
-          if (allows("no") && down.voteWithinMs > 0 && actor.mind !== "readonly")
-            give("receives prepare too late", { type: "prepare", message: late, from, nowMs: 0 });
+          if (allows("no") && down.voteWithinMs > 0) {
+            const late = { type: "prepare", message: { ...down, voteWithinMs: 0 }, from, nowMs: 0 } as const;
+            found.push({ name: `${name} receives prepare too late`, ...participantStep(forgetful(state, index), index, late) });
+          }
         } else give(`receives ${down.outcome}`, { type: "decision", message: down, from, logId: "x", nowMs: 0 });
       }
       found.push(...strangers(state, index));
@@ -656,11 +656,16 @@ export function createWorld(constants: Constants) {
         found.push({ name: `${name} makes up its mind`, state: given, action: "UnilateralAbort" });
       }
       // It is offered at any time; after its promise it is to do nothing.
-      if (transaction && allows("no") && mind !== "readonly")
-        give("gives up", { type: "unilateral-abort", reason: "x", nowMs: 0 });
+      if (transaction && allows("no")) give("gives up", { type: "unilateral-abort", reason: "x", nowMs: 0 });
       if (transaction && isInDoubt(transaction)) give("inquires", { type: "inquire", nowMs: 0 });
     }
     return found;
+  }
+
+  /** A read-only vote has no record, and is kept for a while. The resource stays with it. */
+  function forgetful(state: State, index: number): State {
+    const hasLeft = state.participants[index]?.transaction?.state === "read-only";
+    return hasLeft ? withParticipant(state, index, { transaction: undefined, mind: "readonly" }) : state;
   }
 
   function votesOf(mind: Participant["mind"]): readonly VoteValue[] {
