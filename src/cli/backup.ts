@@ -14,7 +14,7 @@ import { CommandError } from "./failure.ts";
 import { bytesText, type OutputFormat, print, printAs, printAside, tableLines } from "./output.ts";
 
 type Options = {
-  readonly dataDir: readonly string[];
+  readonly dataDir?: readonly string[];
   readonly also?: readonly string[];
   readonly to: string;
   readonly output: OutputFormat;
@@ -37,11 +37,10 @@ export function backupCommand(): Command {
     .addOption(
       new Option(
         "--data-dir <folder>",
-        "where the stores are; may be repeated, for services that are served apart on this machine",
+        "where the stores are (default: ./data); may be repeated, for services that are served apart on this machine",
       )
         .env(environmentName("data-dir"))
-        .argParser(collect(String))
-        .default(undefined, "./data"),
+        .argParser(collect(String)),
     )
     .option("--also <file>", "another store, such as the log of a participant; may be repeated", collect(String))
     .requiredOption("--to <folder>", "where the backup is made: a new folder, or an empty one")
