@@ -48,8 +48,9 @@ check: setup ## format, lint, types, import rules, dead code, contract, generate
 	@scripts/check-breaking
 	@scripts/generate --check
 
-verify: setup ## check the models, then the cores against them; MODEL=name checks one model
+verify: setup ## check the models, break a hundred places of the specs, then check the cores against the models; MODEL=name checks one model, SEED=n breaks other places
 	@node scripts/verify.ts $(if $(MODEL),--model $(MODEL))
+	@$(if $(MODEL),true,node scripts/verify.ts --sample 100 $(if $(SEED),--seed $(SEED)))
 	@$(if $(MODEL),true,node scripts/verify-code.ts)
 
 spec-mutants: setup ## break the specs in every place, one at a time; a model must notice; an hour, MODULE=name takes one module

@@ -5,12 +5,13 @@ import { parseArgs } from "node:util";
 import { differences } from "./verify/judge.ts";
 import { kinds, loadManifest, type Model, recordInManifest, selectModels } from "./verify/manifest.ts";
 import { checkMutants } from "./verify/mutants/report.ts";
+import { checkSample } from "./verify/mutants/sample.ts";
 import { inParallel } from "./verify/parallel.ts";
 import { findTlc, prepareShortRuns, runTlc, type Tlc, type TlcResult, Unavailable } from "./verify/tlc.ts";
 
 const root = join(import.meta.dirname, "..");
 const specsDir = join(root, "specs");
-const cacheDir = join(root, ".cache", "tlc");
+const tlcDir = join(root, ".cache", "tlc");
 
 const help = `Checks the TLA+ models of specs/manifest.json with TLC.
 
@@ -26,6 +27,7 @@ const help = `Checks the TLA+ models of specs/manifest.json with TLC.
   --record        write the measured counts and times into the manifest, after a deliberate change
   --mutants N     break each module in N places, picked at random, one at a time; what survives must be listed (0: all);
                   --model asks only those of the models that are asked
+  --sample N      break all modules together in N places, picked at random, and ask small models only; most must be noticed
   --seed S        picks other places (default 1)
   --module M      only this module
   --help
@@ -57,6 +59,7 @@ async function main(): Promise<number> {
       verbose: { type: "boolean", default: false },
       record: { type: "boolean", default: false },
       mutants: { type: "string" },
+      sample: { type: "string" },
       seed: { type: "string", default: "1" },
       module: { type: "string" },
       help: { type: "boolean", default: false },
@@ -86,7 +89,7 @@ async function main(): Promise<number> {
 
   let tlc: Tlc;
   try {
-    tlc = await findTlc(cacheDir);
+    tlc = await findTlc(tlcDir);
   } catch (error) {
     if (!(error instanceof Unavailable)) throw error;
     const inCi = process.env["CI"] === "true";
@@ -94,18 +97,11 @@ async function main(): Promise<number> {
     console.log(inCi ? `0 passed, ${selected.length} failed` : `0 passed, 0 failed, ${selected.length} skipped`);
     return inCi ? 1 : 0;
   }
+  const cacheDir = join(root, ".cache", "spec-mutants");
+  const order = { specsDir, cacheDir, models, seed: Number(values.seed), jobs, verbose: values.verbose };
+  if (values.sample !== undefined) return checkSample(tlc, { ...order, count: Number(values.sample) });
   if (values.mutants !== undefined) {
-    return checkMutants(tlc, {
-      specsDir,
-      cacheDir: join(root, ".cache", "spec-mutants"),
-      models,
-      asked: selected,
-      module: values.module,
-      count: Number(values.mutants),
-      seed: Number(values.seed),
-      jobs,
-      verbose: values.verbose,
-    });
+    return checkMutants(tlc, { ...order, count: Number(values.mutants), asked: selected, module: values.module });
   }
   return checkModels(tlc, selected, jobs, values.verbose, values.record);
 }

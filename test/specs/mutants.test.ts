@@ -5,10 +5,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { loadManifest } from "../../scripts/verify/manifest.ts";
-import { runBatch, sizeOf } from "../../scripts/verify/mutants/batch.ts";
+import { askedBy, runBatch, sizeOf } from "../../scripts/verify/mutants/batch.ts";
+import { isCompared } from "../../scripts/verify/mutants/compared.ts";
 import { keyOf } from "../../scripts/verify/mutants/keys.ts";
 import { mutantsOf } from "../../scripts/verify/mutants/mutants.ts";
 import { pick } from "../../scripts/verify/mutants/report.ts";
+import { sampledModels } from "../../scripts/verify/mutants/sample.ts";
 import { loadMutants, modelsOf, problemsOf } from "../../scripts/verify/mutants/survivors.ts";
 import { findTlc, runTlc, type Tlc, Unavailable } from "../../scripts/verify/tlc.ts";
 
@@ -121,6 +123,14 @@ describe("specs/mutants.json", () => {
   it.each(known)("%s: names models that there are, and survivors that are mutants, each with its reason", (name, ofModule) => {
     expect(modelsOf(loadManifest(specsDir), ofModule).length).toBeGreaterThan(0);
     expect(problemsOf(ofModule, mutantsOf(name, read))).toEqual([]);
+  });
+
+  it.each(known)("%s: a sample asks only what answers of many mutants at once", (name, ofModule) => {
+    const sampled = sampledModels(loadManifest(specsDir), name, ofModule);
+    expect(sampled.length).toBeGreaterThan(0);
+    expect(sampled.filter((model) => !isCompared(model) && !["properties", "witness"].includes(askedBy(model) ?? ""))).toEqual(
+      [],
+    );
   });
 });
 

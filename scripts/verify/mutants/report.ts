@@ -74,11 +74,11 @@ function modelsFor(order: Order, name: string, known: ModuleMutants): readonly M
   return [...compared, ...modelsOf(order.models, known).filter((model) => order.asked.includes(model))];
 }
 
-function remarkOf(
+export function remarkOf(
   known: ModuleMutants,
   mutant: SpecMutant,
   verdict: Verdict,
-): { readonly text: string; readonly isWrong: boolean } {
+): { readonly text: "killed" | "LISTED" | "listed" | "SURVIVED"; readonly isWrong: boolean } {
   const isKilled = verdict.type === "killed";
   const listed = known.survivors.some((survivor) => isListed(survivor, mutant));
   if (isKilled) return listed ? { text: "LISTED", isWrong: true } : { text: "killed", isWrong: false };

@@ -18,6 +18,8 @@ export type Survivor = {
 export type ModuleMutants = {
   /** Names of models, in the order in which they are asked: what is quick and notices much comes first. */
   readonly models: readonly string[];
+  /** What a sample asks: answers in seconds, of many mutants at once. Also of the instances that the code is compared with. */
+  readonly sample: readonly string[];
   readonly survivors: readonly Survivor[];
 };
 
