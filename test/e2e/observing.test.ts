@@ -7,6 +7,7 @@ import { startConcord } from "../../src/compose.ts";
 import { loadConfig } from "../../src/config.ts";
 import { createLogger } from "../../src/runtime/logger.ts";
 import { temporaryFolder } from "../support/concord.ts";
+import { isMissing } from "../support/toolchain.ts";
 
 // The dashboard and the alert rules of deploy/, held against what a server really tells and what the documentation has.
 
@@ -106,17 +107,7 @@ test("what docs/operations.md says of metrics is so, and each metric of Concord 
 });
 
 describe("with promtool", () => {
-  const isThere = (() => {
-    try {
-      execFileSync("promtool", ["--version"], { stdio: "ignore" });
-      return true;
-    } catch {
-      console.error("the alert rules are not tested as rules: promtool is missing (it comes with Prometheus)");
-      return false;
-    }
-  })();
-
-  test.runIf(isThere)("the rules are rules, and fire when they should", () => {
+  test.skipIf(isMissing("promtool", "whether the alert rules fire"))("the rules are rules, and fire when they should", () => {
     const run = (...args: readonly string[]): string => execFileSync("promtool", args, { cwd: root, encoding: "utf8" });
     expect(run("check", "rules", alerts)).toContain(`SUCCESS: ${rules.length} rules found`);
     expect(run("test", "rules", "deploy/prometheus/alerts.test.yaml")).toContain("SUCCESS");
