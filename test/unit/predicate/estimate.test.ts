@@ -48,8 +48,7 @@ test.each([
 
 const sample = { text: "x".repeat(320), list: [5, 3, 3, 1], words: ["ab", "cd", "x"], nested: [[1], [2, [3]]], map: { a: 1 } };
 
-// Each function that is charged for more than its text.
-test.each([
+const charged = [
   "workflow.metadata.text.contains('xxxx') && workflow.metadata.text.indexOf('y') == -1",
   "workflow.metadata.text.replace('x', 'yyyy').size() == 1280",
   "workflow.metadata.text.split('').join('-').size() == 639",
@@ -69,12 +68,56 @@ test.each([
   "google.protobuf.Timestamp{seconds: 1} < now",
   "[?workflow.metadata.?text, 'y'].exists(t, t == 'y')",
   "workflow.metadata.text in workflow.metadata.words || 'a' in workflow.metadata.map",
-])("%s costs as much as is estimated", (source) => {
+  "to == 'ACTIVE' ? [] == lists.range(50) : workflow.metadata.text == 'x'.replace('x', workflow.metadata.text)",
+  "(workflow.version > 0 ? lists.range(50) : [1]) != (workflow.version > 0 ? [1] : lists.range(50))",
+  "workflow.metadata.text.substring(2, 9).upperAscii() == 'XXXXXXX' && 'ab'.reverse() == 'ba'",
+  "workflow.metadata.words.join(', ') == 'ab, cd, x' && string(12) == '12' && int('12') == 12",
+  "{'a': [1, 2], 'b': [3]}['a'].map(x, [x, x]).flatten().distinct() == [1, 2]",
+  "workflow.metadata.list.sort()[0] == 1.0 && now - now == duration('0s') && now.getHours() >= 0",
+] as const;
+
+// Each function that is charged for more than its text.
+test.each(charged)("%s costs as much as is estimated", (source) => {
   const { min, max = Infinity } = estimateOf(source);
   const { result, cost } = run(source, sample);
   expect(result).toEqual({ ok: true, value: true });
   expect(cost).toBeGreaterThanOrEqual(min);
   expect(cost).toBeLessThanOrEqual(max);
+});
+
+// A rule is refused, and a check ends, by these units: a rule that was taken must not become too dear by a slip.
+test("each costs from, to, and in fact, to the hundredth of a unit", () => {
+  const costs = charged.map((source) => {
+    const { min, max = Infinity } = estimateOf(source);
+    return [min, max, run(source, sample).cost].map((cost) => Math.round(100 * cost) / 100);
+  });
+  expect(costs).toEqual([
+    [13, 8525.31, 34.63],
+    [9, 45129.88, 189.63],
+    [10, Infinity, 429.94],
+    [11, 24203, 19],
+    [8, 14200, 14],
+    [10, 3306450, 24],
+    [13, 656344109.13, 40.75],
+    [13, 638, 13.5],
+    [8, 2936.16, 9.24],
+    [14, 19, 19],
+    [15, 17, 17],
+    [9, 20493, 69],
+    [12, Infinity, 32],
+    [9, Infinity, 17],
+    [8, 61499104, 52],
+    [9, 28393, 103.06],
+    [4, 4, 4],
+    [8, 45320.5, 26.13],
+    [13, 20205, 16.38],
+    [18, 16402.63, 78.5],
+    [19, 169, 69],
+    [14, 8206.69, 35.13],
+    [17, 10738.81, 21.5],
+    [18, 554.69, 47],
+    [20, 135422.13, 32.13],
+  ]);
 });
 
 test.each([
