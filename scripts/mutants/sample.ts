@@ -7,8 +7,11 @@ import { readSurvivors } from "./survivors.ts";
 /** What a mutant of a sample may cost, and one test. */
 export const sampleBudget = { budgetMs: 4_000, slowestMsMax: 1_500 } as const;
 
-/** Lower than those of a whole run: fewer tests take part, and a dozen more or less of a hundred is chance. */
-const sampleFloors = { cores: 80, shell: 70 } as const;
+/**
+ * Lower than those of a whole run, for chance: a third of a hundred are of cores. Where 90 in a hundred are killed, of 33 fewer than 27 are in 4
+ * samples of a hundred; where 88 are, of 67 fewer than 53 are in 1. What the code and the seed leave as they are is drawn again.
+ */
+const sampleFloors = { cores: 80, shell: 78 } as const;
 
 export type SampleCheck = { readonly name: string; readonly problems: readonly string[]; readonly remark: string };
 

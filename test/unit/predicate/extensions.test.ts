@@ -12,6 +12,13 @@ function bool(source: string, metadata: JsonObject = {}): boolean | string {
   return result.ok ? result.value : result.error;
 }
 
+test("what is to be the greatest of a list must be a number, also alone", () => {
+  const source = "math.greatest(workflow.metadata.list) == 1.0";
+  expect([bool(source, { list: [1] }), bool(source, { list: [0, 1, -3] })]).toEqual([true, true]);
+  for (const list of [["a"], ["a", 1], [1, "a"]])
+    expect(bool(source, { list })).toContain("math.greatest takes numbers, not string");
+});
+
 // The conformance data has strings, math, encoders, optionals, and loops with two variables; none of lists and sets.
 describe("lists", () => {
   test.each([

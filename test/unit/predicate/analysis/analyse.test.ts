@@ -62,6 +62,13 @@ describe("a rule for itself", () => {
     expect(analyse([{ expression }])).toEqual([]);
   });
 
+  test("for any of its moves, however many it names", () => {
+    const moves = (["COMPLETED", "PAUSED"] as const).map((to) => ({ from: undefined, to }));
+    expect(typesOf({ expression: "workflow.metadata.a == 1 && workflow.metadata.a == 2", moves })).toContain("never-holds");
+    expect(typesOf({ expression: "to == 'FAILED'", moves })).toContain("never-holds");
+    expect(typesOf({ expression: "to == 'PAUSED' || to == 'COMPLETED' && workflow.metadata.a == 1", moves })).toEqual([]);
+  });
+
   test("for one of its moves", () => {
     expect(analyse([{ expression: "to != 'COMPLETED'" }])).toEqual([
       {
