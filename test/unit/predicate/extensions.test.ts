@@ -44,6 +44,7 @@ describe("lists", () => {
     ["[1, 'a'].sort() == []", "only numbers, texts, bools, bytes and times of one type can be sorted"],
     ["[1, 2.0].sort() == []", "only numbers, texts, bools, bytes and times of one type can be sorted"],
     ["[[1]].sort() == []", "only numbers, texts, bools, bytes and times of one type can be sorted"],
+    ["[now, now - now].sort() == []", "only numbers, texts, bools, bytes and times of one type can be sorted"],
     ["[null].sort() == []", "only numbers, texts, bools, bytes and times of one type can be sorted"],
   ])("%s", (source, expected) => {
     expect(bool(source)).toContain(expected);
