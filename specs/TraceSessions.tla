@@ -39,6 +39,9 @@ S == Line.session
 
 Nothing == UNCHANGED vars
 
+\* Takes the place of Symmetry, which TLC evaluates, though nobody asks for it: the permutations of so many never end.
+NoSymmetry == {}
+
 -----------------------------------------------------------------------------
 (* Who takes part in what. *)
 

@@ -70,6 +70,7 @@ function configText(traces: readonly Trace[]): string {
   Backoff = FALSE
   MayPurge = TRUE
   Denied <- DeniedAsTold
+  Symmetry <- NoSymmetry
 SPECIFICATION TraceSpec
 INVARIANTS
   ${[...invariants(), "Reached"].join("\n  ")}

@@ -67,6 +67,7 @@ function configText(traces: readonly Trace[]): string {
   MaxPartCrash = ${largest(crashes)}
   May = {"readonly"}
   AllVoted <- AllAskedVoted
+  Symmetry <- NoSymmetry
 SPECIFICATION TraceSpec
 INVARIANTS
   ${invariants.join(" ")}
