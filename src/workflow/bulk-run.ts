@@ -25,7 +25,7 @@ export type BulkRunning = Attempts & {
 type Found = { readonly id: WorkflowId; readonly version: number };
 
 /** Those to be acted on next, and how far was looked for them. `isLast`: nothing lies behind. */
-type Chunk = { readonly found: readonly Found[]; readonly position: string; readonly isLast: boolean };
+type Chunk = { readonly found: readonly WorkflowId[]; readonly position: string; readonly isLast: boolean };
 
 /**
  * Runs an operation from where it is, chunk by chunk: acts on the workflows of one, writes what became of them, and waits as its rate has it.
@@ -41,10 +41,11 @@ export async function runBulk(
   const { id, isDryRun, ratePerSecond, createdAtMs } = operation;
   const filter = filterOf(operation.filter);
   const breathe = turns();
+  const isWanted = (workflow: Workflow): boolean => workflow.createdAtMs <= createdAtMs && filter.matches(workflow);
   const chunkSize = Math.min(bulkAtOnceMax, Math.max(1, Math.floor(ratePerSecond / 10)));
 
   async function nextChunk(after: string): Promise<Chunk> {
-    const found: Found[] = [];
+    const found: WorkflowId[] = [];
     for (let position = after; !signal.aborted; ) {
       const pause = breathe();
       if (pause !== undefined) await pause;
@@ -53,8 +54,8 @@ export async function runBulk(
         const beforeEach = breathe();
         if (beforeEach !== undefined) await beforeEach;
         position = workflow.id;
-        if (workflow.createdAtMs > createdAtMs || !filter.matches(workflow)) continue;
-        found.push({ id: workflow.id, version: workflow.version });
+        if (!isWanted(workflow)) continue;
+        found.push(workflow.id);
         if (found.length === chunkSize) return { found, position, isLast: false };
       }
       if (stretch.upTo === undefined) return { found, position, isLast: true };
@@ -86,23 +87,21 @@ export async function runBulk(
   }
 
   /** What became of it, unless that is written already, or it is not wanted any more. Waits while it cannot be tried. */
-  async function act(found: Found): Promise<BulkResult | undefined> {
-    let wanted = found;
+  async function act(workflowId: WorkflowId): Promise<BulkResult | undefined> {
     for (let failures = 0; !signal.aborted; ) {
-      const error = await attempt(wanted);
-      if (error === undefined) return isDryRun ? { workflowId: wanted.id, sequence: 0 } : undefined;
+      // Looked at each time: whoever has changed it may have moved it out of the filter, and whoever has purged it has ended the matter, also if
+      // there is a new one of its id, whose version may even be the same.
+      const now = await store.get(workflowId);
+      if (now === undefined || !isWanted(now)) return undefined;
+      const error = await attempt({ id: workflowId, version: now.version });
+      if (error === undefined) return isDryRun ? { workflowId, sequence: 0 } : undefined;
       // It was done before a crash, and still lies in the filter.
       if (error.type === "request-exists") return undefined;
-      if (error.type === "version-mismatch" || error.type === "workflow-not-found" || error.type === "workflow-purged") {
-        // Whoever has changed it may have moved it out of the filter, and whoever has purged it has ended the matter.
-        const now = await store.get(wanted.id);
-        if (now === undefined || !filter.matches(now)) return undefined;
-        wanted = { id: now.id, version: now.version };
-      } else if (isInability(error)) {
+      if (isInability(error)) {
         tellWaiting(inabilityWords[error.type], error.cause);
         failures += 1;
         await wait(Math.min(bulkWaitMsMax, bulkWaitMsMin * 2 ** (failures - 1)));
-      } else return { workflowId: wanted.id, error };
+      } else if (!isRace(error)) return { workflowId, error };
     }
     return undefined;
   }
@@ -118,8 +117,8 @@ export async function runBulk(
     const beganMs = clock.monotonicMs();
     const chunk = await nextChunk(position);
     const results: BulkResult[] = [];
-    await atOnce(chunk.found, bulkAtOnceMax, breathe, async (found) => {
-      const result = await act(found);
+    await atOnce(chunk.found, bulkAtOnceMax, breathe, async (workflowId) => {
+      const result = await act(workflowId);
       if (result !== undefined) results.push(result);
     });
     // What was cut short is looked at again.
@@ -172,6 +171,10 @@ export const inabilityWords = {
 
 const isInability = (error: ManagerError): error is Extract<ManagerError, { readonly type: keyof typeof inabilityWords }> =>
   Object.hasOwn(inabilityWords, error.type);
+
+/** Somebody else has changed it, or it is gone. */
+const isRace = ({ type }: ManagerError): boolean =>
+  type === "version-mismatch" || type === "workflow-not-found" || type === "workflow-purged";
 
 /** What is under way is finished. */
 const never = new AbortController().signal;

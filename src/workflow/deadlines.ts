@@ -74,8 +74,10 @@ export function createDeadlines(dependencies: {
       await pause(pauseMs);
       pauseMs = Math.min(2 * pauseMs, duePauseMsMax);
     }
-    const [next] = (await readDue(Number.MAX_SAFE_INTEGER, undefined, 1)) ?? [];
-    if (next !== undefined) wakeAt(next.deadline.atMs);
+    const next = await readDue(Number.MAX_SAFE_INTEGER, undefined, 1);
+    // Nobody else would look before somebody sets a deadline.
+    if (next === undefined) wakeAt(clock.nowMs() + duePauseMsMax);
+    else if (next[0] !== undefined) wakeAt(next[0].deadline.atMs);
   }
 
   /** Nothing: the store cannot be read. */

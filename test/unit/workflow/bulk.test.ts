@@ -223,6 +223,43 @@ test("what others move out of the filter meanwhile is left alone, and what they 
   expect(states).toEqual(["CANCELLED", "PAUSED", "CANCELLED"]);
 });
 
+describe("while it waits for the engine,", () => {
+  async function waiting() {
+    const under = await bulkOver(2);
+    let isThere = false;
+    under.engine.answer = async ({ requestedBy }) =>
+      isThere || requestedBy === "grace" ? allowed : err({ type: "unavailable", cause: "away" });
+    const id = await under.begin();
+    await until(async () => (await under.read(id)).waitingFor !== "", "it waits");
+    const workflowId = under.ids[0] as WorkflowId;
+    const move = { ...moveTo("COMPLETED").move, requestedBy: "grace" };
+    expect(await under.manager.move(moveTo("COMPLETED", { workflowId, move }))).toMatchObject({ ok: true });
+    const back = () => {
+      isThere = true;
+      return under.ended(id);
+    };
+    return { ...under, workflowId, back };
+  }
+
+  test("what ends is no longer in the filter, and so refuses nothing", async () => {
+    const under = await waiting();
+    expect(await under.back()).toMatchObject({ doneCount: 1, refusedCount: 0 });
+  });
+
+  // It is created later than the operation, and nobody who has started that has meant it. Its version is the one that was found.
+  test("what is created anew, under the id of one that was purged, is left alone", async () => {
+    const { store, workflowId, back } = await waiting();
+    const workflows = [{ id: workflowId, version: 3 }];
+    const purge = { workflows, beforeSequence: 99, eventCountMax: 99, freeIds: true, atMs: 1 };
+    expect(await store.purgeWorkflows(purge)).toMatchObject({ value: { workflows: [workflowId] } });
+    const later = managerOver(store, {}, () => 1_000_000_000_001);
+    await later.manager.create(creation(workflowId));
+    await later.manager.move(moveTo("ACTIVE", { workflowId }));
+    expect(await back()).toMatchObject({ doneCount: 1, refusedCount: 0 });
+    expect(await store.get(workflowId)).toMatchObject({ state: "ACTIVE", version: 2 });
+  });
+});
+
 test("a move is told as one by hand would be, by whom and why", async () => {
   const under = await bulkOver(1);
   const action = { ...toCancelled, eventMetadata: { ticket: "T-1" } };

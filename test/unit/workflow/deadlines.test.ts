@@ -318,6 +318,24 @@ test("a store that cannot be read, and a defect, are told of, and what is due is
   expect(world.fired.map(({ type }) => type)).toEqual(["refused"]);
 });
 
+// Without a timer, it would wait until somebody sets a deadline, or starts the server anew.
+test("one that is not found when the next is looked for is looked for again", async () => {
+  const store = createMemoryWorkflowStore();
+  let isReadable = false;
+  const due: typeof store.due = async (page) => {
+    if (page.limit === 1 && !isReadable) throw new Error("cannot be read");
+    return store.due(page);
+  };
+  const world = worldOver({ ...store, due });
+  await startedWith(world, 5_000);
+  world.deadlines.start();
+  await world.time.pass(0);
+  expect(world.failures).toHaveLength(1);
+  isReadable = true;
+  await world.time.pass(5_000);
+  expect(await stateOf(world)).toBe("FAILED");
+});
+
 test("when the server leaves, what is under way ends, and nothing new begins", async () => {
   const world = worldOver();
   world.deadlines.start();
