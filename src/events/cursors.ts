@@ -1,7 +1,7 @@
 import type { Clock } from "../kernel/clock.ts";
 import type { SeldomLog } from "../kernel/seldom.ts";
 import { cursorSaveMs } from "./limits.ts";
-import type { SinkRecord, SinkStore } from "./ports.ts";
+import type { SinkBatch, SinkRecord, SinkStore } from "./ports.ts";
 
 /** How far sinks have come, as it is stored: all that have moved in one write, a few times a second. To publish again what a crash forgets is allowed, to skip is not. */
 export type Cursors = {
@@ -23,32 +23,40 @@ export function createCursors(dependencies: {
   const unsaved = new Map<string, SinkRecord>();
   const stored = new Map<string, number>();
   let cancel: (() => void) | undefined;
-  let saving = Promise.resolve();
+  let last: Promise<unknown> = Promise.resolve();
 
-  const write: SinkStore["apply"] = async (batch) => {
-    const written = await store.apply(batch);
-    if (written.ok) for (const { name, cursor } of batch.puts ?? []) stored.set(name, cursor);
+  /** One after the other: what is written later is newer. */
+  function inTurn<Written>(write: () => Promise<Written>): Promise<Written> {
+    const written = last.then(write);
+    last = written;
     return written;
-  };
+  }
+
+  /** Instead of what has moved so far of the same sinks: written later, that would undo it. */
+  async function write(batch: SinkBatch): ReturnType<SinkStore["apply"]> {
+    const { puts = [] } = batch;
+    const overtaken = puts.map(({ name }) => unsaved.get(name)).filter((record) => record !== undefined);
+    for (const { name } of overtaken) unsaved.delete(name);
+    const written = await store.apply(batch);
+    if (written.ok) for (const { name, cursor } of puts) stored.set(name, cursor);
+    // What has moved meanwhile is newer.
+    else for (const record of overtaken) if (!unsaved.has(record.name)) unsaved.set(record.name, record);
+    return written;
+  }
 
   async function writeMoved(): Promise<void> {
     if (unsaved.size === 0) return;
-    const puts = [...unsaved.values()];
-    unsaved.clear();
-    const written = await write({ puts });
+    const written = await write({ puts: [...unsaved.values()] });
     if (written.ok) return;
     const message = "how far sinks have come cannot be stored; after a crash they publish again what they have since";
     log.error("", { cause: written.error }, message);
-    // What has moved meanwhile is newer.
-    for (const put of puts) if (!unsaved.has(put.name)) unsaved.set(put.name, put);
     later();
   }
 
   function save(): Promise<void> {
     cancel?.();
     cancel = undefined;
-    saving = saving.then(writeMoved);
-    return saving;
+    return inTurn(writeMoved);
   }
 
   function later(): void {
@@ -60,9 +68,9 @@ export function createCursors(dependencies: {
       unsaved.set(record.name, record);
       later();
     },
-    apply: async (batch) => {
-      await save();
-      return write(batch);
+    apply: (batch) => {
+      void save();
+      return inTurn(() => write(batch));
     },
     stored: (name) => stored.get(name),
     close: async () => {

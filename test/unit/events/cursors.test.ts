@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { createCursors } from "../../../src/events/cursors.ts";
 import type { SinkBatch, SinkStore } from "../../../src/events/ports.ts";
 import { createMemorySinkStore } from "../../../src/storage/memory/sink-store.ts";
@@ -79,6 +79,54 @@ test("what could not be written is written later, but not over what is newer, or
     { bus: 20, hook: 7 },
   ]);
   expect([cursors.stored("bus"), cursors.stored("hook")]).toEqual([20, 7]);
+});
+
+describe("when how far a sink has come cannot be stored, and an operator changes it right after that", () => {
+  const fields = { cursor: 5, isPaused: true };
+
+  test.each([
+    { outcome: "stored", change: done, later: [], because: "a restart would not find it as the operator was told" },
+    { outcome: "not stored", change: lost, later: [{ bus: 1_000 }], because: "it has come so far all the same" },
+  ])("what failed is written later only if the change is not stored: it is $outcome", async ({ change, later, because }) => {
+    const { cursors, moved, pass, answer, written } = world();
+    moved("bus", 1_000);
+    const changed = cursors.apply({ puts: [sinkRecord("bus", fields)] });
+    await pass();
+    await answer(0, lost);
+    await answer(1, change);
+    expect(await changed).toEqual(change);
+    await pass();
+    expect(written(), because).toEqual([{ bus: 1_000 }, { bus: 5 }, ...later]);
+  });
+
+  test("its time to be tried again may come while the change is being written: it waits, and is not written over it", async () => {
+    const { cursors, moved, pass, answer, written } = world();
+    moved("bus", 1_000);
+    moved("hook", 7);
+    const changed = cursors.apply({ puts: [sinkRecord("bus", fields)] });
+    await pass();
+    await answer(0, lost);
+    await pass();
+    expect(written()).toEqual([{ bus: 1_000, hook: 7 }, { bus: 5 }]);
+    await answer(1, done);
+    await changed;
+    expect(written()).toEqual([{ bus: 1_000, hook: 7 }, { bus: 5 }, { hook: 7 }]);
+  });
+
+  test("a move while the change is being written is newer, whether that is stored or not", async () => {
+    for (const change of [done, lost]) {
+      const { cursors, moved, pass, answer, written } = world();
+      moved("bus", 1_000);
+      const changed = cursors.apply({ puts: [sinkRecord("bus", fields)] });
+      await pass();
+      await answer(0, lost);
+      moved("bus", 6);
+      await answer(1, change);
+      await changed;
+      await pass();
+      expect(written()).toEqual([{ bus: 1_000 }, { bus: 5 }, { bus: 6 }]);
+    }
+  });
 });
 
 test("what cannot be stored at the end is not tried again: its store is about to be closed", async () => {
