@@ -174,6 +174,25 @@ test("a writer that dies answers all that wait; reads go on; another one takes o
   expect(await engine.apply([add(4)])).toMatchObject({ ok: true });
 });
 
+// With less, what is acknowledged after it may be lost with the power.
+test("a writer that connects again, after a failed write or a death, syncs each commit as the first one did", async () => {
+  const synced = { ok: true, value: [[{ synchronous: 2 }]] };
+  const asked = () => engine.apply([{ sql: "PRAGMA synchronous", params: [], returning: true }]);
+  expect(await asked()).toStrictEqual(synced);
+  await engine.apply([{ sql: "PRAGMA max_page_count = 1", params: [], returning: true }]);
+  const large = { sql: "INSERT INTO notes (text) VALUES (hex(zeroblob(1000000)))", params: [] };
+  expect(await engine.apply([large])).toMatchObject({ ok: false, error: { type: "storage-unavailable" } });
+  expect(await asked()).toStrictEqual(synced);
+  // The bound was that of the connection which is gone.
+  expect(await engine.apply([large])).toMatchObject({ ok: true });
+  const back = new Promise<void>((resolve) => void engine.onWritableChange((writable) => writable && resolve()));
+  await workers[0]?.terminate();
+  expect(await engine.apply([add(1)])).toMatchObject({ ok: false, error: { type: "storage-unavailable" } });
+  await back;
+  expect(await asked()).toStrictEqual(synced);
+  expect(workers).toHaveLength(2);
+});
+
 test("a writer that dies does not keep the engine from closing", async () => {
   const underWay = engine.apply(addSlowly(1));
   await new Promise(setImmediate);

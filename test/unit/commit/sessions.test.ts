@@ -357,6 +357,21 @@ describe("credit", () => {
     expect(w.events.slice(1)).toEqual(["decision-ack a", "nack a t2: no"]);
   });
 
+  // The participant still works on it, and has promised room for no more.
+  test("is not given back by a Decision, but by the answer to the Prepare that it has overtaken", async () => {
+    const w = await world();
+    w.start();
+    const stream = w.open();
+    await stream.say(w.hello({ prepareCredit: 1 }));
+    w.sessions.send(id("a"), prepare("t1", w.clock.nowMs()));
+    w.sessions.send(id("a"), decision("t1"));
+    w.sessions.send(id("a"), prepare("t2", w.clock.nowMs()));
+    await flush();
+    expect(stream.types()).toEqual(["welcome", "prepare", "decision"]);
+    await stream.say({ type: "vote", transactionId: tx("t1"), attempt: 1, value: "abort", reason: "it is over" });
+    expect(stream.received.at(-1)).toMatchObject({ type: "prepare", transactionId: "t2" });
+  });
+
   test("a Prepare that still waits is dropped when its transaction is decided", async () => {
     const w = await world();
     w.start();
@@ -388,6 +403,32 @@ describe("credit", () => {
     // It has waited for room, and is not dropped.
     expect([all.length, all.at(-1)?.sequence]).toEqual([outgoingCountMax + 1, outgoingCountMax + 1]);
   });
+});
+
+// Without it the participant's log lines and spans belong to no call.
+test("each message has the origin that it was sent with, however long it waits, and wherever its payload lies", async () => {
+  const w = await world();
+  w.log.payload = async () => Buffer.from("stored");
+  w.start();
+  const session = w.sessions.open("peer");
+  await session.receive({ sequence: 1, message: w.hello({ prepareCredit: 1 }) });
+  const named = (requestId: string) => ({ requestId });
+  const stored = { ...prepare("stored", w.clock.nowMs()), payload: undefined };
+  w.sessions.send(id("a"), stored, named("of stored"));
+  await flush();
+  w.sessions.send(id("a"), prepare("held", w.clock.nowMs()), named("of held"));
+  w.sessions.send(id("a"), decision("stored"), named("of the decision"));
+  await session.receive({ sequence: 2, message: { type: "credit", prepares: 1 } });
+  const told: unknown[] = [];
+  for await (const { message, origin } of session.outgoing) {
+    if (message.type !== "welcome") told.push([message.type, origin?.requestId]);
+    if (told.length === 3) break;
+  }
+  expect(told).toEqual([
+    ["prepare", "of stored"],
+    ["decision", "of the decision"],
+    ["prepare", "of held"],
+  ]);
 });
 
 describe("a session", () => {

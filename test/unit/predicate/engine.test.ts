@@ -499,6 +499,24 @@ describe("the store is the truth", () => {
     expect((await verdictOf(engine))?.type).toBe("rule-denied");
   });
 
+  // Refused as a rule that exists, the retry would not know that the rule is its own.
+  test("a request that another process has carried out in the middle of its retry has its first answer", async () => {
+    const store = createMemoryRuleStore();
+    const other = await engineOver(store);
+    const wanted = { ...create("cold"), request: request("r1") };
+    let first: Awaited<ReturnType<Engine["createRule"]>> | undefined;
+    const engine = await engineOver({
+      ...store,
+      apply: async (batch) => {
+        first ??= await other.createRule(wanted);
+        return store.apply(batch);
+      },
+    });
+    expect(await engine.createRule(wanted)).toEqual(first);
+    expect(first).toMatchObject({ ok: true, value: { changeSequence: 1 } });
+    expect(await historyOf(engine)).toHaveLength(1);
+  });
+
   test("what is read of the store is not mixed with what was in memory before", async () => {
     const store = createMemoryRuleStore();
     const other = await engineOver(store);

@@ -126,6 +126,27 @@ describe("a retry of an atomic transition", () => {
     },
   );
 
+  // There is one look at the store only: what ends behind it is told to who waits by then.
+  test.each(["committed", "aborted"] as const)(
+    "after a restart, that is %s while its end is looked for, is told of it",
+    async (end) => {
+      const restarted = restart(await prepared());
+      const { outcome } = restarted.store;
+      restarted.store.outcome = async (id) => {
+        const found = await outcome(id);
+        restarted.store.outcome = outcome;
+        await (end === "committed" ? restarted.commit() : restarted.abort());
+        return found;
+      };
+      expect(await heard(restarted.manager.moveTogether(command))).toMatchObject(
+        end === "committed"
+          ? { ok: true, value: { event: { transactionId } } }
+          : { error: { type: "transaction-aborted", transactionId } },
+      );
+      expect(restarted.ownPart.counts).toEqual({ endings: 0, wanted: 0 });
+    },
+  );
+
   test("after its caller has left waits for the end of what it has left behind", async () => {
     const caller = new AbortController();
     const first = await prepared({ signal: caller.signal });
@@ -229,6 +250,24 @@ describe("a caller that leaves", () => {
     other.abort();
     expect(await joined).toMatchObject({ error: { type: "outcome-pending", transactionId } });
     expect(first.request.signal.aborted).toBe(true);
+  });
+
+  // Forgotten with the first who leaves, it would be begun a second time beside itself.
+  test("leaves it to be joined, as long as another waits for it", async () => {
+    const under = await withWorkflow();
+    const answered = Promise.withResolvers<typeof allowed>();
+    under.engine.answer = () => answered.promise;
+    const leaving = new AbortController();
+    const left = under.manager.move(command, { signal: leaving.signal });
+    const waits = under.manager.move(command);
+    leaving.abort();
+    expect(await left).toMatchObject({ error: { type: "outcome-pending" } });
+    const retried = under.manager.move(command);
+    await manyTurns();
+    expect(under.asked).toHaveLength(1);
+    answered.resolve(allowed);
+    expect(await retried).toMatchObject({ ok: true, value: { workflow: { version: 2 } } });
+    expect(await retried).toEqual(await waits);
   });
 
   test("is told nothing more; who has joined is told of the transaction", async () => {
