@@ -97,13 +97,9 @@ export function createEngine(place: Place, opened: Connections, clock: Clock, me
 
   const flush = async (batches: readonly (readonly Statement<unknown>[])[]): Promise<FlushReply> => {
     if (writer === undefined) return { type: "failed", cause: "the disk is full", outcomeUnknown: false, final: false };
-    const marks = batches.length === 0 ? [] : (membership?.statements() ?? []);
-    if (marks.length === 0) return writer.flush(encodeFlush(batches));
-    const reply = await writer.flush(encodeFlush([...batches, marks]));
-    if (reply.type === "failed") return reply;
-    const marked = reply.outcomes.at(-1);
-    membership?.written(marked?.type === "applied" ? (marked.rows[0] ?? []) : []);
-    return { ...reply, outcomes: reply.outcomes.slice(0, -1) };
+    const reply = await writer.flush(encodeFlush(batches, membership?.statements()));
+    if (reply.type === "flushed" && reply.marked?.type === "applied") membership?.written(reply.marked.rows.at(-1) ?? []);
+    return reply;
   };
 
   const settle = (flight: readonly Waiting[], reply: FlushReply): void => {

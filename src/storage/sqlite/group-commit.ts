@@ -20,17 +20,20 @@ export type FlushTarget = {
 };
 
 /** One transaction on the disk for all batches; each batch stands or falls alone within it. */
-export function flush(target: FlushTarget, { sql, batches }: FlushRequest): FlushReply {
+export function flush(target: FlushTarget, { sql, batches, marks }: FlushRequest): FlushReply {
   let committing = false;
   const startedMs = target.monotonicMs();
   try {
     const prepare = target.connect();
     prepare("BEGIN IMMEDIATE").run();
     const outcomes = batches.map((batch) => applyBatch(prepare, sql, batch));
+    // What changes nothing is not written, and so costs no sync.
+    const isChanged = outcomes.some(({ type }) => type === "applied");
+    const marked = isChanged && marks.length > 0 ? applyBatch(prepare, sql, marks) : undefined;
     committing = true;
     prepare("COMMIT").run();
     const walBytes = target.checkCommit();
-    return { type: "flushed", outcomes, tookMs: target.monotonicMs() - startedMs, walBytes };
+    return { type: "flushed", outcomes, marked, tookMs: target.monotonicMs() - startedMs, walBytes };
   } catch (error) {
     // A full disk fails a write of the commit, which then is no commit. After any other error of COMMIT the frames may or may not
     // have reached the disk, and what a failed fsync leaves behind is unknown: start over with a new connection.

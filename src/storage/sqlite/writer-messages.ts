@@ -18,6 +18,8 @@ export type FlushRequest = {
   readonly type: "flush";
   readonly sql: readonly string[];
   readonly batches: readonly (readonly WireStatement[])[];
+  /** Written behind them, unless all are refused. */
+  readonly marks: readonly WireStatement[];
 };
 
 export type WriterRequest = FlushRequest | { readonly type: "truncate-wal" } | { readonly type: "close" };
@@ -33,6 +35,8 @@ export type FlushReply =
   | {
       readonly type: "flushed";
       readonly outcomes: readonly BatchOutcome[];
+      /** Of the marks, if they were written. */
+      readonly marked: BatchOutcome | undefined;
       readonly tookMs: DurationMs;
       readonly walBytes: number;
     }
@@ -51,7 +55,10 @@ export type WriterReply =
   | { readonly type: "closed" }
   | FlushReply;
 
-export function encodeFlush(batches: readonly (readonly Statement<unknown>[])[]): FlushRequest {
+export function encodeFlush(
+  batches: readonly (readonly Statement<unknown>[])[],
+  marks: readonly Statement<unknown>[] = [],
+): FlushRequest {
   const indexes = new Map<string, number>();
   const encode = ({ sql, params, expect, returning }: Statement<unknown>): WireStatement => {
     const index = indexes.get(sql) ?? indexes.size;
@@ -59,7 +66,8 @@ export function encodeFlush(batches: readonly (readonly Statement<unknown>[])[])
     return [index, params.map(detach), expect?.changes, returning === true];
   };
   const encoded = batches.map((batch) => batch.map(encode));
-  return { type: "flush", sql: [...indexes.keys()], batches: encoded };
+  const encodedMarks = marks.map(encode);
+  return { type: "flush", sql: [...indexes.keys()], batches: encoded, marks: encodedMarks };
 }
 
 /** Copying a view copies its whole buffer, which for a small Buffer is Node's shared pool. */

@@ -42,7 +42,7 @@ function world({ hasWriter = true } = {}) {
     flush: async (request) => {
       said.push(`${name}: ${told(request)}`.trimEnd());
       const outcomes = request.batches.map(() => ({ type: "applied" as const, rows: [] }));
-      return (await disk.answer()) ?? { type: "flushed", outcomes, tookMs: 1, walBytes: 0 };
+      return (await disk.answer()) ?? { type: "flushed", outcomes, marked: undefined, tookMs: 1, walBytes: 0 };
     },
     truncateWal: async () => void said.push(`${name}: truncate`),
     close: async () => void said.push(`${name}: close`),

@@ -39,7 +39,7 @@ const codes = {
 
 // What is in doubt is asked again by its request id; what surely was not written may be written again at once.
 test.each(Object.entries(codes))("before its commit a flush that fails has surely written nothing: %s", (_, code) => {
-  expect(flush(failing(insert, code), { type: "flush", sql: [insert], batches: [[add(1)]] })).toMatchObject({
+  expect(flush(failing(insert, code), { type: "flush", sql: [insert], batches: [[add(1)]], marks: [] })).toMatchObject({
     type: "failed",
     cause: "the disk has failed",
     outcomeUnknown: false,
@@ -47,7 +47,7 @@ test.each(Object.entries(codes))("before its commit a flush that fails has surel
 });
 
 test.each(Object.entries(codes))("of a commit that fails nobody knows, unless the disk is full: %s", (name, code) => {
-  expect(flush(failing("COMMIT", code), { type: "flush", sql: [insert], batches: [[add(1)]] })).toMatchObject({
+  expect(flush(failing("COMMIT", code), { type: "flush", sql: [insert], batches: [[add(1)]], marks: [] })).toMatchObject({
     type: "failed",
     outcomeUnknown: name !== "full",
   });
@@ -55,6 +55,19 @@ test.each(Object.entries(codes))("of a commit that fails nobody knows, unless th
 
 test("a batch that is itself at fault ends no other", () => {
   const [sound, broken] = [[add(1)], [add(2), add(2)]];
-  const reply = flush(failing("", 0), { type: "flush", sql: [insert], batches: [broken, sound] });
+  const reply = flush(failing("", 0), { type: "flush", sql: [insert], batches: [broken, sound], marks: [] });
   expect(reply).toMatchObject({ type: "flushed", outcomes: [{ type: "defect" }, { type: "applied" }] });
+});
+
+test("what goes behind the batches is written with any of them, and not if all are refused", () => {
+  const taken: WireStatement = [0, [1], 1, false];
+  const isMarked = (batches: WireStatement[][]): boolean => {
+    const target = failing("", 0);
+    flush(target, { type: "flush", sql: [insert], batches: [[add(1)]], marks: [] });
+    const reply = flush(target, { type: "flush", sql: [insert], batches, marks: [add(9)] });
+    return reply.type === "flushed" && reply.marked?.type === "applied";
+  };
+  expect(isMarked([[taken], [add(2)]])).toBe(true);
+  expect(isMarked([[taken], [taken]])).toBe(false);
+  expect(isMarked([])).toBe(false);
 });
