@@ -83,10 +83,11 @@ export function createPurges({
   /** Of a workflow with very many events some go in each write, until it goes itself. */
   async function purgeSlice(slice: readonly Seen[], terms: PurgeTerms, signal: AbortSignal | undefined) {
     const { eventCountMax } = purgeBounds;
-    const wanted = { workflows: slice, beforeSequence: await beforeSequence(terms), eventCountMax, freeIds: terms.freeIds };
+    const wanted = { workflows: slice, eventCountMax, freeIds: terms.freeIds };
     let events = 0;
     for (;;) {
-      const written = await store.purgeWorkflows({ ...wanted, atMs: nowMs() });
+      // A sink may have been reset since the look, or since the write before.
+      const written = await store.purgeWorkflows({ ...wanted, beforeSequence: await beforeSequence(terms), atMs: nowMs() });
       if (!written.ok) return written;
       events += written.value.events;
       const isPart = written.value.workflows.length === 0 && written.value.events > 0;

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { WorkflowId } from "../../../src/kernel/ids.ts";
-import { sliceMs } from "../../../src/kernel/limits.ts";
+import { sliceMs, stretchRowsMax } from "../../../src/kernel/limits.ts";
 import { systemClock } from "../../../src/runtime/clock.ts";
 import { createTurns } from "../../../src/runtime/turns.ts";
 import { createMemoryWorkflowStore } from "../../../src/storage/memory/workflow-store.ts";
@@ -91,6 +91,35 @@ test("a flush is read once for all, and wakes only those that want one of its ev
     // It has come as far as the others, though it was not woken.
     expect(place.cursor).toBe(3);
   }
+});
+
+// Until the next one is appended, which may be never, a client would wait for what has long happened.
+test("events that come at once are told at once, though they are more than one read of the store has", async () => {
+  const { follow, append, reads } = world({ countMax: 1_000, bytesMax: 1_000_000 });
+  const count = 2 * stretchRowsMax + 1;
+  const { place } = follow("wf-1");
+  await settled();
+  reads.length = 0;
+  await append(...Array.from({ length: count }, () => "wf-1"));
+  await settled();
+  expect(reads).toEqual([stretchRowsMax, stretchRowsMax, 1]);
+  expect(told(place)).toEqual(Array.from({ length: count }, (_, index) => index + 1));
+});
+
+test("an event that is appended while those before it are being read is told, too", async () => {
+  const { follow, append, held } = world();
+  const { place } = follow();
+  await settled();
+  const gate = Promise.withResolvers<void>();
+  held.until = gate.promise;
+  await append("wf-1");
+  await settled();
+  await append("wf-2");
+  await settled();
+  delete held.until;
+  gate.resolve();
+  await settled();
+  expect(told(place)).toEqual([1, 2]);
 });
 
 test("an event is judged once for all that have the same filter", async () => {

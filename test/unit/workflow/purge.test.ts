@@ -96,6 +96,48 @@ describe("purging", () => {
     });
   });
 
+  describe("what a sink needs that is reset meanwhile stays", () => {
+    /** A sink is reset, to publish everything again, as soon as a workflow was looked at or written so often. */
+    async function resetAfter(when: { readonly looks?: number; readonly writes?: number }, ...versions: readonly number[]) {
+      const { store, writes } = world();
+      const seen = await Promise.all(versions.map((version, index) => ended(store, `w-${index}`, version)));
+      const { oldest } = await store.sequences();
+      let looks = 0;
+      const looking: WorkflowStore = {
+        ...store,
+        purgeFacts: (workflow) => {
+          looks += 1;
+          return store.purgeFacts(workflow);
+        },
+      };
+      const isReset = () =>
+        looks >= (when.looks ?? Number.POSITIVE_INFINITY) || writes.length >= (when.writes ?? Number.POSITIVE_INFINITY);
+      const undelivered = { oldestNeeded: async () => (isReset() ? oldest : undefined), behind: () => [] };
+      const its = createPurges({ store: looking, undelivered, turns: pausing(), nowMs: () => 1 });
+      return { purged: await its.purge(seen, terms), writes, store };
+    }
+
+    test("after the look: nothing is purged", async () => {
+      const { purged, store } = await resetAfter({ looks: 2 }, 2, 3);
+      const because = "changed";
+      expect(purged).toMatchObject({ value: { purged: [], events: 0, kept: [{ because }, { because }] } });
+      expect(await store.sequences()).toEqual({ oldest: 1, newest: 5 });
+    });
+
+    test("between two writes: what is purged by then is gone, and nothing more", async () => {
+      const { eventCountMax } = purgeBounds;
+      const { purged } = await resetAfter({ writes: 1 }, eventCountMax, eventCountMax);
+      expect(purged).toMatchObject({ value: { purged: ["w-0"], events: eventCountMax, kept: [{ workflow: { id: "w-1" } }] } });
+    });
+
+    test("between two writes of one workflow with very many events, too", async () => {
+      const { eventCountMax } = purgeBounds;
+      const { purged, writes } = await resetAfter({ writes: 1 }, 3 * eventCountMax);
+      expect(purged).toMatchObject({ value: { purged: [], events: eventCountMax, kept: [{ workflow: { id: "w-0" } }] } });
+      expect(writes).toEqual([eventCountMax, 0]);
+    });
+  });
+
   test("what is changed between the look and the write is not purged", async () => {
     const { store, purges } = world();
     const seen = await ended(store, "w");
