@@ -37,6 +37,11 @@ export function createCursors(dependencies: {
     const { puts = [] } = batch;
     const overtaken = puts.map(({ name }) => unsaved.get(name)).filter((record) => record !== undefined);
     for (const { name } of overtaken) unsaved.delete(name);
+    for (const { name, cursor } of puts) {
+      const before = stored.get(name);
+      // Until its write has succeeded either may be there: what follows the older one is needed.
+      if (before !== undefined) stored.set(name, Math.min(before, cursor));
+    }
     const written = await store.apply(batch);
     if (written.ok) for (const { name, cursor } of puts) stored.set(name, cursor);
     // What has moved meanwhile is newer.

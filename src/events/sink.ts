@@ -284,16 +284,25 @@ export function createSink(options: {
     });
   }
 
+  /** Though its write has failed. Then who asks again is answered from the store, and what that answer says must be so. */
+  async function isStored(request: SinkBatch["request"], { type }: SinkWriteFailure): Promise<boolean> {
+    if (request === undefined || type === "conflict") return false;
+    return store.answer(request.id).then(
+      (answer) => answer !== undefined,
+      () => false,
+    );
+  }
+
   async function change(make: Parameters<Sink["change"]>[0]): Promise<Result<SinkRecord, SinkWriteFailure>> {
     await bringToRest(restGraceMs);
     const { record: changed, ...batch } = make(record);
     const written = await cursors.apply({ ...batch, puts: [changed] });
-    if (written.ok) {
+    if (written.ok || (await isStored(batch.request, written.error))) {
       record = changed;
       state = "delivering";
       trouble = undefined;
       failures = 0;
-    }
+    } else cursors.moved(record);
     start();
     return written.ok ? ok(record) : err(written.error);
   }

@@ -41,6 +41,8 @@ export type ResetCommand = SinkCommand & { readonly to: ResetTarget; readonly ac
 /** Of sequences, both ends included. The first dead letters of it are meant, at most `deadLettersPerCallMax`. */
 export type LetterRange = { readonly from: number; readonly to: number };
 
+type RetryCommand = SinkCommand & { readonly range: LetterRange; readonly signal: AbortSignal };
+
 export type ResetAnswer = { readonly cursorBefore: number; readonly cursor: number };
 export type DeadLetterAnswer = { readonly done: number; readonly remaining: number };
 
@@ -64,9 +66,7 @@ export type Sinks = {
   reset(command: ResetCommand): Promise<Result<ResetAnswer, SinksError>>;
   pause(command: SinkCommand): Promise<Result<{ readonly cursor: number }, SinksError>>;
   resume(command: SinkCommand): Promise<Result<{ readonly cursor: number }, SinksError>>;
-  retry(
-    command: SinkCommand & { readonly range: LetterRange; readonly signal: AbortSignal },
-  ): Promise<Result<DeadLetterAnswer, SinksError>>;
+  retry(command: RetryCommand): Promise<Result<DeadLetterAnswer, SinksError>>;
   discard(command: SinkCommand & { readonly range: LetterRange }): Promise<Result<DeadLetterAnswer, SinksError>>;
   /**
    * The oldest event that a sink has not published, as it would be after a crash. What is older need not be kept for sinks. One that is
@@ -79,6 +79,8 @@ export type Sinks = {
 
 /** Of a sink's record. */
 type Place = Pick<SinkRecord, "cursor" | "passesPurgedUpTo">;
+
+type AtWork = { readonly sink: Sink; readonly transport: Transport };
 
 type Remember<Answer> = (answer: Answer) => SinkBatch["request"];
 
@@ -99,7 +101,7 @@ export async function createSinks(options: {
   });
   const written = await cursors.apply({ puts: records });
   if (!written.ok) log.error("", { cause: written.error }, "where sinks begin cannot be stored");
-  const atWork = definitions.map(({ filter, transport }, index) => {
+  const atWork = definitions.map(({ filter, transport }, index): AtWork => {
     const stored = records[index] as SinkRecord;
     return { transport, sink: createSink({ stored, filter, transport, surroundings }) };
   });
@@ -138,7 +140,7 @@ export async function createSinks(options: {
     return found ? ok(found) : err({ type: "sink-not-found", sink: name, known: all.map((status) => status.name) });
   }
 
-  async function working(name: string): Promise<Result<{ readonly sink: Sink; readonly transport: Transport }, SinksError>> {
+  async function working(name: string): Promise<Result<AtWork, SinksError>> {
     const found = byName.get(name);
     if (found !== undefined) return ok(found);
     const status = await find(name);
@@ -227,6 +229,32 @@ export async function createSinks(options: {
     }
   }
 
+  /** One after the other; says how many have arrived. */
+  async function retryLetters({ sink, transport }: AtWork, { range, signal }: RetryCommand): Promise<Result<number, SinksError>> {
+    let done = 0;
+    try {
+      for await (const letter of lettersOf(sink.record.name, range)) {
+        signal.throwIfAborted();
+        const published = await retryOne(transport, sink.record.cursor, letter, signal);
+        const isDone = published.type === "acknowledged";
+        const again = isDone
+          ? undefined
+          : { ...letter, cause: published.cause, tries: letter.tries + 1, refusedAtMs: clock.nowMs() };
+        const written = await store.apply(
+          again ? { deadLetters: [again] } : { dropped: { sink: letter.sink, sequences: [letter.event.sequence] } },
+        );
+        if (!written.ok) return err(writeError(written.error));
+        if (isDone) done += 1;
+        // Nobody is there: the next ones would fare the same.
+        if (published.type === "failed") break;
+      }
+      return ok(done);
+    } finally {
+      // Also whoever left has made room.
+      sink.unblock();
+    }
+  }
+
   return {
     start: () => {
       for (const { sink } of atWork) sink.start();
@@ -264,25 +292,9 @@ export async function createSinks(options: {
       once<DeadLetterAnswer>(command, async (remember) => {
         const found = await working(command.sink);
         if (!found.ok) return found;
-        const { sink, transport } = found.value;
-        let done = 0;
-        for await (const letter of lettersOf(command.sink, command.range)) {
-          command.signal.throwIfAborted();
-          const published = await retryOne(transport, sink.record.cursor, letter, command.signal);
-          const isDone = published.type === "acknowledged";
-          const again = isDone
-            ? undefined
-            : { ...letter, cause: published.cause, tries: letter.tries + 1, refusedAtMs: clock.nowMs() };
-          const written = await store.apply(
-            again ? { deadLetters: [again] } : { dropped: { sink: command.sink, sequences: [letter.event.sequence] } },
-          );
-          if (!written.ok) return err(writeError(written.error));
-          if (isDone) done += 1;
-          // Nobody is there: the next ones would fare the same.
-          if (published.type === "failed") break;
-        }
-        sink.unblock();
-        const answer = { done, remaining: await store.deadLetterCount(command.sink) };
+        const done = await retryLetters(found.value, command);
+        if (!done.ok) return done;
+        const answer = { done: done.value, remaining: await store.deadLetterCount(command.sink) };
         const request = remember(answer);
         const written = request === undefined ? ok(undefined) : await store.apply({ request });
         return written.ok ? ok(answer) : err(writeError(written.error));
@@ -296,9 +308,8 @@ export async function createSinks(options: {
         const answer = { done: sequences.length, remaining: found.value.deadLetterCount - sequences.length };
         const request = remember(answer);
         const written = await store.apply({ dropped: { sink: command.sink, sequences }, ...(request && { request }) });
-        if (!written.ok) return err(writeError(written.error));
         byName.get(command.sink)?.sink.unblock();
-        return ok(answer);
+        return written.ok ? ok(answer) : err(writeError(written.error));
       }),
     oldestNeeded: () => {
       const needed = atWork

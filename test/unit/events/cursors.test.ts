@@ -9,6 +9,7 @@ type Written = Awaited<ReturnType<SinkStore["apply"]>>;
 
 const done: Written = { ok: true, value: undefined };
 const lost: Written = { ok: false, error: { type: "storage-unavailable", cause: "the disk is full", outcomeUnknown: false } };
+const unknown: Written = { ok: false, error: { type: "storage-unavailable", cause: "an I/O error", outcomeUnknown: true } };
 
 /** What is written waits for the test's answer, and time passes when the test says so. */
 function world() {
@@ -127,6 +128,28 @@ describe("when how far a sink has come cannot be stored, and an operator changes
       expect(written()).toEqual([{ bus: 1_000 }, { bus: 5 }, { bus: 6 }]);
     }
   });
+});
+
+test("while a reset is being written, and if nobody knows whether it was, what follows the older place is needed", async () => {
+  const { cursors, moved, pass, answer } = world();
+  moved("bus", 1_000);
+  await pass();
+  await answer(0, done);
+  for (const [index, cursor] of [
+    [1, 5],
+    [2, 2_000],
+  ] as const) {
+    const reset = cursors.apply({ puts: [sinkRecord("bus", { cursor })] });
+    await pass();
+    expect(cursors.stored("bus")).toBe(5);
+    await answer(index, unknown);
+    await reset;
+    expect(cursors.stored("bus")).toBe(5);
+  }
+  moved("bus", 1_000);
+  await pass();
+  await answer(3, done);
+  expect(cursors.stored("bus")).toBe(1_000);
 });
 
 test("what cannot be stored at the end is not tried again: its store is about to be closed", async () => {

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { cursorSaveMs, deadLetterCountMax, deadLettersPerCallMax, restGraceMs } from "../../../src/events/limits.ts";
-import type { Connection, Outgoing, Published, SinkStore } from "../../../src/events/ports.ts";
+import type { Connection, Outgoing, Published, SinkBatch, SinkStore } from "../../../src/events/ports.ts";
 import type { Sinks } from "../../../src/events/sinks.ts";
 import type { RequestId } from "../../../src/kernel/ids.ts";
 import { ok } from "../../../src/kernel/result.ts";
@@ -46,6 +46,16 @@ function tearable(store: SinkStore) {
       isTorn = true;
     },
   };
+}
+
+/** Writes whatever it is given, and says of some of it that it does not know. */
+function answeringLost(store: SinkStore, isMeant: (batch: SinkBatch) => boolean): SinkStore {
+  const unknown = { ok: false, error: { type: "storage-unavailable", cause: "EIO", outcomeUnknown: true } } as const;
+  const apply: SinkStore["apply"] = async (batch) => {
+    const written = await store.apply(batch);
+    return isMeant(batch) ? unknown : written;
+  };
+  return { ...store, apply };
 }
 
 describe("whatever a receiver misses, and whenever the process is killed", () => {
@@ -272,6 +282,41 @@ describe("an event that is refused", () => {
     await sinks.discard({ sink: "bus", range: { from: 1, to: 1 }, request: undefined });
     await cursorAt(sinks, deadLetterCountMax + 5);
     expect(receiver.arrived).toEqual([1, 2, 3, 4, 5].map((each) => deadLetterCountMax + each));
+    await sinks.stop(0);
+  });
+});
+
+describe("who makes room in a sink that is blocked lets it go on", () => {
+  async function blocked(overlay: (store: SinkStore) => SinkStore = (store) => store) {
+    const memory = createMemorySinkStore();
+    const cursor = deadLetterCountMax;
+    await memory.apply({
+      puts: [{ name: "bus", kind: "webhook", cursor, isPaused: false, last: undefined }],
+      deadLetters: upTo(cursor).map((sequence) => deadLetter({ event: { ...sourceEvent, sequence } })),
+    });
+    const left = new AbortController();
+    const receiver = createReceiver(() => {
+      left.abort(new Error("left"));
+      return "takes";
+    });
+    const definitions = [definition(receiver.transport)];
+    const sinks = await sinksOver({ events: await storeWith(cursor + 1), store: overlay(memory), definitions });
+    sinks.start();
+    await inState(sinks, "blocked");
+    return { sinks, left, command: { sink: "bus", range: { from: 1, to: 2 }, request: undefined } };
+  }
+
+  test("though the caller left before all that was to be retried was", async () => {
+    const { sinks, left, command } = await blocked();
+    await expect(sinks.retry({ ...command, signal: left.signal })).rejects.toThrow("left");
+    await cursorAt(sinks, deadLetterCountMax + 1);
+    await sinks.stop(0);
+  });
+
+  test("though nobody knew whether the letters are gone, and then they were", async () => {
+    const { sinks, command } = await blocked((store) => answeringLost(store, ({ dropped }) => dropped !== undefined));
+    expect(await sinks.discard(command)).toEqual({ ok: false, error: { type: "storage-unavailable" } });
+    await cursorAt(sinks, deadLetterCountMax + 1);
     await sinks.stop(0);
   });
 });
@@ -560,6 +605,137 @@ describe("what is under way when an operator steps in", () => {
     expect(await only(sinks)).toMatchObject({ state: "paused", cursor: 3 });
     expect(await store.sinks()).toMatchObject([{ cursor: 3, isPaused: true, last: { sequence: 3 } }]);
     await sinks.stop(0);
+  });
+});
+
+describe("whatever write is the last one before a crash", () => {
+  /** A store, and what a look at it finds after each write. */
+  function lookedAt<Found>(look: (store: SinkStore) => Promise<Found>) {
+    const memory = createMemorySinkStore();
+    const found: Found[] = [];
+    const apply: SinkStore["apply"] = async (batch) => {
+      const written = await memory.apply(batch);
+      found.push(await look(memory));
+      return written;
+    };
+    return { store: { ...memory, apply }, found };
+  }
+
+  const cursorOf = async (store: SinkStore) => (await store.sinks())[0]?.cursor ?? 0;
+  const refuses2 = (options = {}) =>
+    createReceiver(
+      (batch) => (batch.some(({ event }) => event.sequence === 2) ? { type: "refused", cause: "no" } : "takes"),
+      options,
+    );
+
+  test("no cursor has passed a refused event that is no dead letter, or it would never be published", async () => {
+    const { store, found } = lookedAt(async (kept) => [await cursorOf(kept), await kept.deadLetterCount("bus")] as const);
+    const definitions = [definition(refuses2().transport)];
+    const sinks = await sinksOver({ events: await storeWith(3), store, definitions });
+    sinks.start();
+    await cursorAt(sinks, 3);
+    await sinks.stop(0);
+    expect(found.filter(([cursor, letters]) => cursor >= 2 && letters === 0)).toEqual([]);
+    expect(found.at(-1)).toEqual([3, 1]);
+  });
+
+  test("a dead letter that is being retried is kept, or a crash would lose it", async () => {
+    const store = createMemorySinkStore();
+    const kept: Promise<number>[] = [];
+    const receiver = createReceiver(([first]) => {
+      if (first?.event.sequence !== 2) return "takes";
+      kept.push(store.deadLetterCount("bus"));
+      return kept.length > 2 ? "takes" : { type: "refused", cause: "no" };
+    });
+    const definitions = [definition({ ...receiver.transport, batchCountMax: 1 })];
+    const sinks = await sinksOver({ events: await storeWith(3), store, definitions });
+    sinks.start();
+    await cursorAt(sinks, 3);
+    const { signal } = new AbortController();
+    const range = { from: 1, to: 9 };
+    expect(await sinks.retry({ sink: "bus", range, signal, request: undefined })).toMatchObject({ value: { done: 1 } });
+    await sinks.stop(0);
+    expect(await Promise.all(kept)).toEqual([0, 0, 1]);
+  });
+
+  const request = { id: "r" as RequestId, digest: "d" };
+  const command = { sink: "bus", request };
+  const isPaused = async (store: SinkStore) => (await store.sinks())[0]?.isPaused === true;
+
+  test.each<{ what: string; run: (sinks: Sinks) => Promise<unknown>; isDone: (store: SinkStore) => Promise<boolean> }>([
+    { what: "a pause", run: (sinks) => sinks.pause(command), isDone: isPaused },
+    { what: "a resume", run: (sinks) => sinks.resume(command), isDone: async (store) => !(await isPaused(store)) },
+    {
+      what: "a reset",
+      run: (sinks) => sinks.reset({ ...command, to: { after: 1 } }),
+      isDone: async (store) => (await cursorOf(store)) === 1,
+    },
+    {
+      what: "a discard",
+      run: (sinks) => sinks.discard({ ...command, range: { from: 1, to: 9 } }),
+      isDone: async (store) => (await store.deadLetterCount("bus")) === 0,
+    },
+  ])("$what is remembered if it is done, and done if it is remembered", async ({ what, run, isDone }) => {
+    const { store, found } = lookedAt(async (kept) => [await isDone(kept), (await kept.answer(request.id)) !== undefined]);
+    const definitions = [definition(refuses2().transport)];
+    const sinks = await sinksOver({ events: await storeWith(3), store, definitions });
+    sinks.start();
+    await cursorAt(sinks, 3);
+    await sinks.pause({ sink: "bus", request: undefined });
+    if (what === "a pause") await sinks.resume({ sink: "bus", request: undefined });
+    found.length = 0;
+    await run(sinks);
+    await sinks.stop(0);
+    expect(found.filter(([done, remembered]) => done !== remembered)).toEqual([]);
+    expect(found[0]).toEqual([true, true]);
+  });
+});
+
+test("what is needed of old events is what would be after a crash: all that has been published, if none of it could be stored", async () => {
+  const process = tearable(createMemorySinkStore());
+  const receiver = createReceiver(() => "takes");
+  const definitions = [definition(receiver.transport)];
+  const sinks = await sinksOver({ events: await storeWith(3), store: process.store, definitions });
+  process.tear();
+  sinks.start();
+  await cursorAt(sinks, 3);
+  await settled();
+  expect(sinks.oldestNeeded()).toBe(1);
+  await sinks.stop(0);
+  expect(sinks.oldestNeeded()).toBe(1);
+});
+
+describe("a change of which nobody knows whether it is stored", () => {
+  const request = { id: "r" as RequestId, digest: "d" };
+
+  const isPause = ({ puts = [] }: SinkBatch): boolean => puts.some((record) => record.isPaused);
+
+  test("holds if it is: who asks again is told that it does", async () => {
+    const memory = createMemorySinkStore();
+    const store = answeringLost(memory, isPause);
+    const definitions = [definition(createReceiver(() => "takes").transport)];
+    const sinks = await sinksOver({ events: await storeWith(3), store, definitions });
+    sinks.start();
+    await cursorAt(sinks, 3);
+    expect(await sinks.pause({ sink: "bus", request })).toEqual({ ok: false, error: { type: "storage-unavailable" } });
+    expect(await sinks.pause({ sink: "bus", request })).toEqual({ ok: true, value: { cursor: 3 } });
+    expect(await only(sinks)).toMatchObject({ state: "paused" });
+    await sinks.stop(0);
+    expect(await memory.sinks()).toMatchObject([{ isPaused: true }]);
+  });
+
+  test("is undone if nobody can ask again: its caller was told that it failed, and the sink goes on, also after a restart", async () => {
+    const memory = createMemorySinkStore();
+    const store = answeringLost(memory, isPause);
+    const definitions = [definition(createReceiver(() => "takes").transport)];
+    const sinks = await sinksOver({ events: await storeWith(3), store, definitions });
+    sinks.start();
+    await cursorAt(sinks, 3);
+    expect(await sinks.pause({ sink: "bus", request: undefined })).toMatchObject({ ok: false });
+    expect(await memory.sinks()).toMatchObject([{ isPaused: true }]);
+    expect(await only(sinks)).toMatchObject({ state: "delivering" });
+    await sinks.stop(0);
+    expect(await memory.sinks()).toMatchObject([{ isPaused: false }]);
   });
 });
 
