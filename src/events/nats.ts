@@ -111,7 +111,12 @@ export function differences(
   ];
 }
 
-function publishTo(connection: NatsConnection, client: JetStreamClient, options: NatsOptions, storeId: string): Connection {
+export function publishTo(
+  connection: Pick<NatsConnection, "info" | "closed" | "close">,
+  client: Pick<JetStreamClient, "publish">,
+  options: Pick<NatsOptions, "stream" | "subjectPrefix">,
+  storeId: string,
+): Connection {
   const { stream: streamName, subjectPrefix } = options;
   const payloadBytesMax = connection.info?.max_payload ?? Number.POSITIVE_INFINITY;
   /** Of the event before. */
