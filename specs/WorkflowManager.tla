@@ -644,7 +644,7 @@ WorkflowUniqueness ==
 
 \* No update is lost: each change starts where the one before it ended, and a held workflow has not moved
 \* away from the promise that was made for it.  Who names a version changes that one or nothing, so of those who name the
-\* same one succeeds.
+\* same one succeeds; the last line says so of a hold before it commits.
 ConcurrentSafety ==
   /\ \A i \in DOMAIN events :
        LET r == events[i].request IN r # None => body[r].expected \in {0, events[i].version - 1}
@@ -752,6 +752,7 @@ DeadlineLegal == \A w \in Workflows : wf[w].due # NoDue => <<wf[w].state, wf[w].
 
 \* What a watcher was sent is what happened since it began: all of it, in order, once; where it is, it knows itself.  A sink may
 \* be sent again what comes after what is stored, and is never sent anything before what precedes it.
+\* The last line is what a crash makes of the one before it: it is said of what is stored, so that it shows without one.
 NoEventSkipped ==
   \A v \in Watchers :
     LET from == watch[v].from
