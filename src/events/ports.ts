@@ -109,8 +109,10 @@ export type DeadLetter = {
 /** Applied whole or not at all, durable before it is acknowledged. */
 export type SinkBatch = {
   readonly puts?: readonly SinkRecord[];
-  /** New ones, and new tries of old ones. */
+  /** Also in place of old ones. */
   readonly deadLetters?: readonly DeadLetter[];
+  /** A new try of an old one, if it is there still: it may have been dropped meanwhile. */
+  readonly retried?: DeadLetter;
   readonly dropped?: { readonly sink: string; readonly sequences: readonly number[] };
   /** Remembers the answer to a request, as JSON. */
   readonly request?: RequestKey & { readonly answer: string; readonly atMs: TimeMs };

@@ -206,10 +206,14 @@ export async function createSinks(options: {
       return changed.ok ? ok({ cursor: changed.value.cursor }) : err(writeError(changed.error));
     });
 
-  async function* lettersOf(sink: string, { from, to }: LetterRange): AsyncGenerator<DeadLetter, void> {
+  async function* lettersOf(
+    sink: string,
+    { from, to }: LetterRange,
+    atOnceMax = deadLettersPerCallMax,
+  ): AsyncGenerator<DeadLetter, void> {
     let left = deadLettersPerCallMax;
     for (let afterSequence: number | undefined = Math.max(0, from - 1); afterSequence !== undefined && left > 0; ) {
-      const { rows, upTo } = await store.deadLetters({ sink, afterSequence, limit: left });
+      const { rows, upTo } = await store.deadLetters({ sink, afterSequence, limit: Math.min(left, atOnceMax) });
       for (const letter of rows) {
         if (letter.event.sequence > to) return;
         yield letter;
@@ -233,15 +237,15 @@ export async function createSinks(options: {
   async function retryLetters({ sink, transport }: AtWork, { range, signal }: RetryCommand): Promise<Result<number, SinksError>> {
     let done = 0;
     try {
-      for await (const letter of lettersOf(sink.record.name, range)) {
+      // Each is read when it is its turn: others may have been discarded meanwhile.
+      for await (const letter of lettersOf(sink.record.name, range, 1)) {
         signal.throwIfAborted();
         const published = await retryOne(transport, sink.record.cursor, letter, signal);
         const isDone = published.type === "acknowledged";
-        const again = isDone
-          ? undefined
-          : { ...letter, cause: published.cause, tries: letter.tries + 1, refusedAtMs: clock.nowMs() };
         const written = await store.apply(
-          again ? { deadLetters: [again] } : { dropped: { sink: letter.sink, sequences: [letter.event.sequence] } },
+          isDone
+            ? { dropped: { sink: letter.sink, sequences: [letter.event.sequence] } }
+            : { retried: { ...letter, cause: published.cause, tries: letter.tries + 1, refusedAtMs: clock.nowMs() } },
         );
         if (!written.ok) return err(writeError(written.error));
         if (isDone) done += 1;

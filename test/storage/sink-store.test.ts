@@ -53,6 +53,18 @@ describe.each([
     await store.close();
   });
 
+  test("a new try of a dead letter changes it, and brings none back that was dropped", async () => {
+    const store = await open();
+    await store.apply({ deadLetters: [at(1), at(2), at(2, "other")] });
+    const retried = { ...at(2), cause: "HTTP 500", tries: 4, refusedAtMs: 77 };
+    await store.apply({ retried });
+    await store.apply({ dropped: { sink: "bus", sequences: [1] } });
+    await store.apply({ retried: at(1) });
+    expect((await store.deadLetters({ sink: "bus", afterSequence: 0, limit: 9 })).rows).toStrictEqual([retried]);
+    expect((await store.deadLetters({ sink: "other", afterSequence: 0, limit: 9 })).rows).toStrictEqual([at(2, "other")]);
+    await store.close();
+  });
+
   test("an answer is kept once, with all that is in its batch or with nothing of it, until it is purged", async () => {
     const store = await open();
     await store.apply({ puts: [sinkRecord("bus", { cursor: 3 })], request });

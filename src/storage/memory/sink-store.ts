@@ -6,6 +6,8 @@ import type { TimeMs } from "../../kernel/time.ts";
 
 type Answer = { readonly digest: string; readonly answer: string; readonly atMs: TimeMs };
 
+const isSame = (a: DeadLetter, b: DeadLetter): boolean => a.sink === b.sink && a.event.sequence === b.event.sequence;
+
 /** For tests. */
 export function createMemorySinkStore(nowMs: () => TimeMs = Date.now): SinkStore {
   const sinks = new Map<string, SinkRecord>();
@@ -27,16 +29,17 @@ export function createMemorySinkStore(nowMs: () => TimeMs = Date.now): SinkStore
     },
     deadLetterCount: async (sink) => letters.filter(isOf(sink)).length,
     answer: async (requestId) => answers.get(requestId),
-    async apply({ puts = [], deadLetters = [], dropped, request }) {
+    async apply({ puts = [], deadLetters = [], retried, dropped, request }) {
       if (request !== undefined) {
         if (answers.has(request.id)) return err({ type: "conflict", conflict: { type: "request-exists" } });
         answers.set(request.id, request);
       }
       for (const put of puts) sinks.set(put.name, put);
       for (const letter of deadLetters) {
-        letters = letters.filter(({ sink, event }) => sink !== letter.sink || event.sequence !== letter.event.sequence);
+        letters = letters.filter((each) => !isSame(each, letter));
         letters.push(letter);
       }
+      if (retried !== undefined) letters = letters.map((letter) => (isSame(letter, retried) ? retried : letter));
       letters = letters.filter(({ sink, event }) => sink !== dropped?.sink || !dropped.sequences.includes(event.sequence));
       return ok(undefined);
     },

@@ -95,10 +95,12 @@ const upsertSink = `INSERT INTO sinks (name, kind, cursor, is_paused, last_seque
 const upsertDeadLetter = `INSERT INTO dead_letters (sink, sequence, event, cause, tries, refused_at_ms) VALUES (?, ?, ?, ?, ?, ?)
   ON CONFLICT DO UPDATE SET cause = excluded.cause, tries = excluded.tries, refused_at_ms = excluded.refused_at_ms`;
 
+const updateDeadLetter = "UPDATE dead_letters SET cause = ?, tries = ?, refused_at_ms = ? WHERE sink = ? AND sequence = ?";
+
 const purgeAnswers = `DELETE FROM answers WHERE request_id IN
   (SELECT request_id FROM answers WHERE at_ms < ? ORDER BY at_ms LIMIT ?) RETURNING 1`;
 
-function statements({ puts = [], deadLetters = [], dropped, request }: SinkBatch): Statement<Conflict>[] {
+function statements({ puts = [], deadLetters = [], retried, dropped, request }: SinkBatch): Statement<Conflict>[] {
   return [
     ...(request === undefined
       ? []
@@ -117,6 +119,14 @@ function statements({ puts = [], deadLetters = [], dropped, request }: SinkBatch
       sql: upsertDeadLetter,
       params: [sink, event.sequence, JSON.stringify(event), cause, tries, refusedAtMs],
     })),
+    ...(retried === undefined
+      ? []
+      : [
+          {
+            sql: updateDeadLetter,
+            params: [retried.cause, retried.tries, retried.refusedAtMs, retried.sink, retried.event.sequence],
+          },
+        ]),
     ...(dropped?.sequences ?? []).map((sequence) => ({
       sql: "DELETE FROM dead_letters WHERE sink = ? AND sequence = ?",
       params: [dropped?.sink ?? "", sequence],

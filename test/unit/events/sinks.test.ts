@@ -228,6 +228,34 @@ describe("an event that is refused", () => {
     await sinks.stop(0);
   });
 
+  test("and is discarded while it is retried stays discarded, and those behind it are not published", async () => {
+    const store = createMemorySinkStore();
+    await store.apply({
+      puts: [{ name: "bus", kind: "webhook", cursor: 9, isPaused: false, last: undefined }],
+      deadLetters: [1, 2].map((sequence) => deadLetter({ event: { ...sourceEvent, sequence } })),
+    });
+    const answers: ((published: Published) => void)[] = [];
+    const connection: Connection = {
+      publish: () =>
+        new Promise((answer) => {
+          if (answers.push(answer) > 1) answer({ type: "acknowledged" });
+        }),
+      broken: new Promise<string>(() => {}),
+      isProof: false,
+      close: async () => {},
+    };
+    const { transport } = createReceiver(() => "takes", { open: async () => ok(connection) });
+    const sinks = await sinksOver({ events: await storeWith(9), store, definitions: [definition(transport)] });
+    const command = { sink: "bus", range: { from: 1, to: 2 }, request: undefined };
+    const retried = sinks.retry({ ...command, signal: new AbortController().signal });
+    await until(() => answers.length === 1, "it is under way");
+    expect(await sinks.discard(command)).toEqual(ok({ done: 2, remaining: 0 }));
+    answers[0]?.({ type: "refused", cause: "no" });
+    expect(await retried).toEqual(ok({ done: 0, remaining: 0 }));
+    expect(answers).toHaveLength(1);
+    await sinks.stop(0);
+  });
+
   test("of a range are those from its first to its last", async () => {
     const store = createMemorySinkStore();
     await store.apply({
