@@ -383,6 +383,59 @@ describe("credit", () => {
     expect(stream.types()).toEqual(["welcome", "prepare", "decision"]);
   });
 
+  describe("while a payload is read", () => {
+    /** Each is read until the test gives it. */
+    async function reading() {
+      const w = await world();
+      const reads: PromiseWithResolvers<Uint8Array>[] = [];
+      w.log.payload = () => {
+        const read = Promise.withResolvers<Uint8Array>();
+        reads.push(read);
+        return read.promise;
+      };
+      w.start();
+      const stream = w.open();
+      await stream.say(w.hello({ prepareCredit: 1 }));
+      const send = (name: string, attempt = 1) =>
+        w.sessions.send(id("a"), { ...prepare(name, w.clock.nowMs()), payload: undefined, attempt });
+      const give = async (payload: string | undefined) => {
+        const read = reads.shift();
+        if (payload === undefined) read?.reject(new Error("cannot be read"));
+        else read?.resolve(Buffer.from(payload));
+        await flush();
+      };
+      return { ...w, ...stream, send, give, reads };
+    }
+
+    test("it is taken, and given back if that fails", async () => {
+      const w = await reading();
+      for (const name of ["t1", "t2"]) w.send(name);
+      expect(w.reads).toHaveLength(1);
+      await w.give(undefined);
+      await w.give("of t2");
+      expect(w.received.slice(1)).toMatchObject([{ type: "prepare", transactionId: "t2", payload: Buffer.from("of t2") }]);
+    });
+
+    // A Prepare behind its Decision would begin the work anew.
+    test("a decision drops the Prepare", async () => {
+      const w = await reading();
+      w.send("t1");
+      w.sessions.send(id("a"), decision("t1"));
+      await w.give("of t1");
+      expect(w.types()).toEqual(["welcome", "decision"]);
+    });
+
+    test("a later attempt takes its place", async () => {
+      const w = await reading();
+      w.send("t1");
+      await w.say({ type: "credit", prepares: 1 });
+      w.send("t1", 2);
+      await w.give("of the first");
+      await w.give("of the second");
+      expect(w.received.slice(1)).toMatchObject([{ type: "prepare", attempt: 2, payload: Buffer.from("of the second") }]);
+    });
+  });
+
   test("of a slow reader holds no more than its queue, and delays nobody else", async () => {
     const w = await world();
     w.start();

@@ -104,6 +104,24 @@ test("a retry has the first answer, and its id is refused for anything else, als
   expect(policies.termsOf("sample")).toEqual(after(2));
 });
 
+// Made a second time, it would undo what was set between.
+test("a retry that another process carries out beside it has the answer of that", async () => {
+  const store = createMemoryWorkflowStore();
+  const other = await policiesOver(store);
+  const wanted = forType("sample", { request: { id: requestId("r"), digest: "d" } });
+  let first: Awaited<ReturnType<typeof other.set>> | undefined;
+  const policies = await policiesOver({
+    ...store,
+    applyPolicy: async (change) => {
+      first ??= await other.set(wanted, after(1));
+      return store.applyPolicy(change);
+    },
+  });
+  expect(await policies.set(wanted, after(1))).toEqual(first);
+  expect(first).toMatchObject({ ok: true, value: { revision: 1 } });
+  expect((await store.policies()).newest).toBe(1);
+});
+
 test("there are no more than may be; one that is there can be changed", async () => {
   const policies = await policiesOver();
   for (let index = 0; index < policyCountMax; index += 1) await policies.set(forType(`t-${index}`), after(1));

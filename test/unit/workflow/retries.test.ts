@@ -239,6 +239,23 @@ test("a retry that is refused while its first attempt is carried out gets the an
   expect(await under.manager.moveTogether(command)).toMatchObject({ ok: true, value: { event: { transactionId } } });
 });
 
+// Told of a lost race instead, its caller would take what it has done for another's.
+test("a retry of a change that is no move, and is carried out beside it, gets the answer of that", async () => {
+  const under = await withWorkflow();
+  const rival = restart(under);
+  const wanted = { due: { afterMs: 60_000 }, targetState: "ACTIVE", reason: "too slow" } as const;
+  const said = { workflowId, expectedVersion: undefined, wanted, reason: "because", requestedBy: "ada", request: key() };
+  const { apply } = under.store;
+  let first: Awaited<ReturnType<typeof rival.manager.setDeadline>> | undefined;
+  under.store.apply = async (batch) => {
+    under.store.apply = apply;
+    first = await rival.manager.setDeadline(said);
+    return apply(batch);
+  };
+  expect(await under.manager.setDeadline(said)).toEqual(first);
+  expect(first).toMatchObject({ ok: true, value: { workflow: { version: 2 } } });
+});
+
 describe("a caller that leaves", () => {
   test("ends the transaction, unless another still waits for it", async () => {
     const [one, other] = [new AbortController(), new AbortController()];

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { systemClock } from "../../../src/runtime/clock.ts";
 import { createMemoryWorkflowStore } from "../../../src/storage/memory/workflow-store.ts";
 import { waitForWorkflow } from "../../../src/workflow/wait.ts";
-import { createWatch } from "../../../src/workflow/watch.ts";
+import { createWatch, type Watch } from "../../../src/workflow/watch.ts";
 import { pausing } from "../../support/pausing.ts";
 import { creation, managerOver, moveTo, workflowId } from "../../support/workflow-manager.ts";
 
@@ -26,5 +26,20 @@ test("what happens between the look at a workflow and the wait for its events is
   expect(await waited).toMatchObject({
     ok: true,
     value: { isReached: true, workflow: { state: "ACTIVE" }, event: { toState: "ACTIVE", version: 2 } },
+  });
+});
+
+test("what was purged before it was read is looked at anew", async () => {
+  const store = createMemoryWorkflowStore();
+  const { manager } = managerOver(store);
+  await manager.create(creation());
+  const watch: Watch = async function* () {
+    await manager.move(moveTo("ACTIVE"));
+    yield { type: "purged", oldest: 3 };
+  };
+  const wanted = { workflowId, states: ["ACTIVE"], minVersion: undefined } as const;
+  expect(await waitForWorkflow({ store, watch }, wanted, new AbortController().signal)).toMatchObject({
+    ok: true,
+    value: { isReached: true, workflow: { state: "ACTIVE" }, event: undefined },
   });
 });
