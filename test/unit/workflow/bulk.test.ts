@@ -381,12 +381,21 @@ test("cut short anywhere, it goes on in another process, and acts on each once",
   }
 });
 
-test("one that is resumed while it is being paused runs", async () => {
+test("one that is resumed while what was under way at its pause is finished goes on", async () => {
   const under = await bulkOver(40);
-  const id = await under.begin({ ratePerSecond: 10 });
+  const [asked, gate] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  under.engine.answer = async () => {
+    asked.resolve();
+    await gate.promise;
+    return allowed;
+  };
+  const id = await under.begin();
+  await asked.promise;
   const paused = under.bulk.pause(id);
   await until(async () => (await under.store.bulk.get(id))?.state === "PAUSED", "it is paused in the store");
-  await Promise.all([paused, under.bulk.resume(id)]);
+  expect(await under.bulk.resume(id)).toMatchObject({ value: { state: "RUNNING" } });
+  gate.resolve();
+  await paused;
   expect(await under.ended(id)).toMatchObject({ doneCount: 40 });
 });
 
@@ -537,6 +546,23 @@ describe("what has ended is dropped", () => {
     under.clock.pass(bulkPurgeIntervalMs);
     for (let turn = 0; turn < 5; turn += 1) await new Promise(setImmediate);
     expect(dropped).toEqual([bulkKeptMax, bulkKeptMax + 1].map(named));
+  });
+
+  test("a minute later, if the store cannot be read when it is time", async () => {
+    const under = await bulkOver(0);
+    const id = await under.begin();
+    await under.ended(id);
+    under.store.keptBeforeMs = () => 2_000_000_000_000;
+    await under.bulk.resumeAll();
+    const { standing } = under.store.bulk;
+    under.store.bulk.standing = () => Promise.reject(new Error("damaged"));
+    under.clock.pass(bulkPurgeIntervalMs);
+    await until(() => under.logged.includes("old bulk operations cannot be dropped"), "it has failed");
+    under.store.bulk.standing = standing;
+    await until(async () => {
+      under.clock.pass(bulkPurgeIntervalMs);
+      return !(await under.bulk.get(id)).ok;
+    }, "it is dropped");
   });
 
   test("when there are too many results, the oldest first; but the newest stays, however many it has", async () => {
