@@ -332,7 +332,7 @@ function loop(comprehension: Comprehension, scope: Scope): Typed {
   // Of two variables, the first one of a list is the index.
   const element = iterVar2 === "" ? iterVar : iterVar2;
   // Used twice, an element may be compared with an enum and with something else.
-  const usedOnce = loopParts(comprehension).reduce((sum, part) => sum + (part === undefined ? 0 : uses(part, element)), 0) === 1;
+  const usedOnce = loopParts(comprehension).reduce((sum, part) => sum + uses(part, element), 0) === 1;
   const elements =
     usedOnce && iterRange.exprKind.case === "listExpr" ? iterRange.exprKind.value.elements.flatMap(literalsIn) : [];
   const within = (accumulated: Type): Scope => ({

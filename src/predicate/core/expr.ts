@@ -1,4 +1,5 @@
 import type { parse } from "@bufbuild/cel";
+import { assert } from "../../kernel/assert.ts";
 
 /** A node of a parsed expression: `cel.expr.Expr` of the CEL specification. */
 export type Expr = ReturnType<typeof parse>["expr"];
@@ -31,8 +32,9 @@ function parts({ exprKind }: Expr): readonly (Expr | undefined)[] {
 }
 
 /** What a comprehension evaluates for each element, and at its end. */
-export function loopParts(loop: Comprehension): readonly (Expr | undefined)[] {
-  return [loop.loopCondition, loop.loopStep, loop.result];
+export function loopParts({ loopCondition, loopStep, result }: Comprehension): readonly Expr[] {
+  assert(loopCondition && loopStep && result, "a parsed loop is complete");
+  return [loopCondition, loopStep, result];
 }
 
 export function depth(expr: Expr): number {

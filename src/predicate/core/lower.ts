@@ -101,7 +101,7 @@ function meterLoop(comprehension: Comprehension): void {
   const { iterRange, accuInit, loopCondition, loopStep } = comprehension;
   assert(iterRange && accuInit && loopCondition && loopStep, "a parsed loop is complete");
   const { id } = iterRange;
-  const nodesPerElement = loopParts(comprehension).reduce((sum, part) => sum + (part === undefined ? 0 : nodeCount(part)), 0);
+  const nodesPerElement = loopParts(comprehension).reduce((sum, part) => sum + nodeCount(part), 0);
   comprehension.iterRange = call(id, "@range", iterRange, int(id, BigInt(nodesPerElement)));
   comprehension.loopCondition = call(loopCondition.id, "_&&_", call(loopCondition.id, "@within"), loopCondition);
   if (accuInit.exprKind.case === "listExpr") {

@@ -66,7 +66,6 @@ export function* compileContents(
     const { compiled: fresh, errors } = yield* compileRuleSteps(rule, { facts, workflowTypes });
     for (const { field, ...error } of errors) problems.push({ kind: "RULE", name: rule.id, version: rule.version, field, error });
     compiled.set(rule, fresh);
-    yield;
   }
   const { revision } = contents;
   return { ruleSet: { revision, contents, facts, workflowTypes, compiled, index: indexOf(contents, compiled) }, problems };
@@ -107,7 +106,6 @@ function* compileFacts(facts: readonly Fact[], problems: RuleSetProblem[]): Gene
   for (let left = facts; left.length > 0; ) {
     const ready = left.filter((fact) => missing(fact).length === 0);
     for (const fact of ready.length > 0 ? ready : left) {
-      yield;
       const circle = missing(fact);
       const result = compileAffordable(fact.expression, variablesWith({ facts: factTypes(compiled) ?? {} }));
       if (!result.ok) {
@@ -115,6 +113,7 @@ function* compileFacts(facts: readonly Fact[], problems: RuleSetProblem[]): Gene
         problems.push({ kind: "FACT", name: fact.name, version: fact.version, field: "expression", error });
       }
       compiled.set(fact.name, { fact, expression: result.ok ? result.value : undefined });
+      yield;
     }
     left = left.filter(({ name }) => !compiled.has(name));
   }

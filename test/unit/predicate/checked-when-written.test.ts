@@ -62,6 +62,18 @@ describe("a rule as people get it wrong is refused where it is wrong", () => {
     ["workflow.retry_count.size() < 3", ['22: "size" is used as']],
     ["size(workflow.version) < 3", ['1: "size" is used as']],
     ["workflow.id.substring('2') == 'x'", ['13: "substring" is used as string.substring(int), not as string.substring(string)']],
+    // Of several forms it is the one with as many arguments, none of which is passed over.
+    [
+      "'a'.substring(1, 'x') == ''",
+      ['5: "substring" is used as string.substring(int, int), not as string.substring(int, string)'],
+    ],
+    ["'a'.indexOf('t', 'x') == 0", ['5: "indexOf" is used as string.indexOf(string, int), not as']],
+    ["'a'.lastIndexOf('t', 'x') == 0", ['5: "lastIndexOf" is used as string.lastIndexOf(string, int), not as']],
+    ["'a'.replace('t', 'x', 'y') == ''", ['5: "replace" is used as string.replace(string, string, int), not as']],
+    ["'a'.split('t', 'x') == ['']", ['5: "split" is used as string.split(string, int), not as']],
+    ["[['a']].flatten('x') == ['a']", ['9: "flatten" is used as list.flatten(int), not as list.flatten(string)']],
+    ["['a'].join(1) == ''", ['7: "join" is used as list.join(string), not as list.join(int)']],
+    ["now.getHours(1) == 1", ['5: "getHours" is used as timestamp.getHours(string), not as timestamp.getHours(int)']],
     [
       "workflow.retry_count + ' tries' != ''",
       ['22: there is no "+" for an int and a string; write string(workflow.retry_count) + " tries"'],

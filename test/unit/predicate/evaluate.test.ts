@@ -104,6 +104,45 @@ describe("what cannot be evaluated is an error that says where", () => {
   });
 });
 
+// Which side is converted, and to what, depends on both: a literal stays as it is.
+test.each([
+  ["count < text", "write count < double(text)"],
+  ["count < '3'", "write count < 3"],
+  ["count < 'x'", ""],
+  ["count < list", ""],
+  ["text < count", "write double(text) < count"],
+  ["text < workflow.version", "write int(text) < workflow.version"],
+  ["text < 2.0", "write double(text) < 2.0"],
+  ["text < list[0]", "write double(text) < …"],
+  ["workflow.version < text", "write workflow.version < int(text)"],
+  ["2 < text", "write 2 < int(text)"],
+  ["2.5 < text", "write 2.5 < double(text)"],
+  ["'3.5' < count", "write 3.5 < count"],
+  ["none < count", "none is null: ask none != null first"],
+  ["none < 2", "none is null: ask none != null first"],
+  ["none < text", "none is null: ask none != null first"],
+  ["list[1] < 2", ""],
+  ["text < list", ""],
+  ["count + workflow.version > 1", "each number from JSON is a double: write int(count) + workflow.version"],
+  ["workflow.version + count > 1", "each number from JSON is a double: write workflow.version + int(count)"],
+  ["list[0] + workflow.version > 1", "write … + double(workflow.version)"],
+  ["count + 'x' != ''", 'each number from JSON is a double: write string(count) + "x"'],
+  ["'x' + count != ''", 'each number from JSON is a double: write "x" + string(count)'],
+  ["'x' + none != ''", ""],
+  ["none + 'x' != ''", "none is null: ask none != null first"],
+  // A loop goes through it: the loop stands in the same place, and has other operands.
+  ["(count + text).all(x, x > 0)", "write count + double(text)"],
+])("%s fails for its types, and says what to write instead: %s", (short, hint) => {
+  const long = (text: string) => text.replace(/\b(count|text|list|none)\b/g, "workflow.metadata.$1");
+  const message = bool(long(short), { count: 1.5, text: "2", list: [1, null], none: null });
+  expect(message).toMatch(/^line 1, column \d+: found no matching overload for '_[<+]_' applied to '\(\w+, \w+\)'/);
+  expect(
+    String(message)
+      .split(/'(?:; )?/)
+      .at(-1),
+  ).toBe(long(hint));
+});
+
 // Each kind of part can fail in its own way. The mark stands where the error is said to be.
 describe("every error of an evaluation has a line and a column: of", () => {
   const metadata = { zero: 0, one: 1, name: "sample-17", tags: ["urgent"], note: null, huge: 1e300 };
@@ -226,6 +265,10 @@ describe("the cost of an evaluation is bounded", () => {
     const [before = "", after = ""] = source.split("§");
     const metadata = { big: big.slice(0, 5000), few: [1, 2, 3, 4] };
     expect(bool(before + after, metadata)).toBe(`line 1, column ${before.length + 1}: ${overBudget}`);
+    // What has failed before, and did not matter, is not where.
+    expect(bool(`int(request.reason) == 1 || (${before + after})`, metadata)).toBe(
+      `line 1, column ${"int(request.reason) == 1 || (".length + before.length + 1}: ${overBudget}`,
+    );
     expect(evaluateBool({ ...compiled("true"), baseCost: evaluationCostMax + 1 }, bindingsOf(checkOf({})))).toEqual({
       ok: false,
       error: overBudget,

@@ -66,6 +66,23 @@ describe("scope", () => {
   });
 });
 
+test("each step compiles one expression, or one schema: whoever waits meanwhile waits for one", () => {
+  const written = { version: 1, description: "", createdAtMs: 1, createdBy: "lab" };
+  const contents = contentsOf({
+    workflowTypes: ["sample", "reagent"].map((name) => ({ ...written, name, metadataSchema: { properties: { [name]: {} } } })),
+    facts: [factOf("a", "1"), factOf("b", "facts.a")],
+    active: [ruleOf({ id: "short", condition: "", expression: "true", message: "" })],
+    shadow: [
+      ruleOf({ id: "long", condition: "true", expression: "true", message: "'no'", workflowTypes: ["sample", "reagent"] }),
+    ],
+  });
+  const steps = compileContents(contents);
+  let count = 0;
+  while (!steps.next().done) count += 1;
+  // What is for two types is compiled for each.
+  expect(count).toBe(2 + 2 + 1 + 2 * 3);
+});
+
 describe("facts", () => {
   const facts = [factOf("warm", "workflow.metadata.temperature > 5"), factOf("bad", "facts.warm && !facts.passed")];
   const passed = factOf("passed", "workflow.metadata.qc.passed");
@@ -110,6 +127,13 @@ describe("facts", () => {
     expect(judge(ruleSetWith({ facts: [dear], active }), sampleCheck)).toMatchObject({
       violations: [{ ruleId: "a", evaluationFailed: true }],
     });
+  });
+
+  test("where there are none, the word means nothing", () => {
+    const { problems } = lastOf(compileContents(contentsOf({ active: [ruleOf({ expression: "facts.warm" })] })));
+    expect(problems).toMatchObject([
+      { error: { message: expect.stringMatching(/^unknown variable "facts"; known: workflow, /) } },
+    ]);
   });
 
   test("a circle, a name that is none, and a fact that does not compile are problems, and whoever reads them does not hold", () => {

@@ -1,3 +1,4 @@
+import { assert } from "../../../kernel/assert.ts";
 import type { Expr } from "../expr.ts";
 import { always, both, type Cases, casesOf, type Work } from "./cases.ts";
 import type { Outcome } from "./domain.ts";
@@ -14,6 +15,14 @@ export function unreachableParts(expr: Expr, move: Move): ReadonlySet<Expr> {
   return found;
 }
 
+/** Of operators whose first operand comes first: how it ends where each of the others is evaluated. */
+const outcomesOf: ReadonlyMap<string, readonly Outcome[]> = new Map([
+  ["_&&_", ["not false"]],
+  ["_||_", ["not true"]],
+  ["_?_:_", ["true", "false"]],
+  ["!_", []],
+]);
+
 type Walk = { readonly move: Move; readonly found: Set<Expr>; readonly work: Work };
 
 function visit(expr: Expr, reached: Cases, walk: Walk): void {
@@ -22,21 +31,14 @@ function visit(expr: Expr, reached: Cases, walk: Walk): void {
     return;
   }
   if (expr.exprKind.case !== "callExpr") return;
-  const [first, second, third] = expr.exprKind.value.args;
-  const after = (outcome: Outcome): Cases =>
-    first && both(reached, casesOf(formulaOf(first, walk.move), outcome, walk.work), walk.work);
-  switch (expr.exprKind.value.function) {
-    case "_&&_":
-    case "_||_":
-      if (first) visit(first, reached, walk);
-      if (second) visit(second, after(expr.exprKind.value.function === "_&&_" ? "not false" : "not true"), walk);
-      return;
-    case "_?_:_":
-      if (first) visit(first, reached, walk);
-      if (second) visit(second, after("true"), walk);
-      if (third) visit(third, after("false"), walk);
-      return;
-    case "!_":
-      if (first) visit(first, reached, walk);
+  const [first, ...others] = expr.exprKind.value.args;
+  const outcomes = outcomesOf.get(expr.exprKind.value.function);
+  if (outcomes === undefined) return;
+  assert(first, "an operator has an operand");
+  visit(first, reached, walk);
+  for (const [at, other] of others.entries()) {
+    const outcome = outcomes[at];
+    assert(outcome, "an operator has so many operands");
+    visit(other, both(reached, casesOf(formulaOf(first, walk.move), outcome, walk.work), walk.work), walk);
   }
 }
