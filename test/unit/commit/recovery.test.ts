@@ -239,6 +239,22 @@ test("what is over is dropped batch by batch, and once a batch is not full nothi
   }
 });
 
+test.each(["transactions", "participants"])("one that was replaced purges no %s, and hears there that it was", async (what) => {
+  const w = world();
+  await w.start();
+  const old = w.coordinator();
+  const a = await join(old, "a");
+  a.leave();
+  await w.log.claim("c");
+  // It cannot look for its successor.
+  w.log.newestEpoch = () => Promise.reject(new Error("cannot be read"));
+  if (what === "participants") w.log.purge = async () => ok(0);
+  w.clock.stall(participantRetentionMs + purgeIntervalMs);
+  await w.clock.advance(purgeIntervalMs);
+  const heard = await Promise.race([old.driver.replaced, flush().then(() => "nothing")]);
+  expect(heard).toEqual({ type: "fenced", coordinatorEpoch: 2 });
+});
+
 // A map of participants' transactions that keeps its empty sets keeps a participant for ever.
 test("a participant whose transactions are over can be forgotten", async () => {
   const w = world();

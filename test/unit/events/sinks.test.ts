@@ -7,7 +7,7 @@ import type { RequestId } from "../../../src/kernel/ids.ts";
 import { ok } from "../../../src/kernel/result.ts";
 import { createMemorySinkStore } from "../../../src/storage/memory/sink-store.ts";
 import { createMemoryWorkflowStore } from "../../../src/storage/memory/workflow-store.ts";
-import { settled } from "../../support/fake-clock.ts";
+import { fakeClock, settled } from "../../support/fake-clock.ts";
 import { deadLetter, sourceEvent } from "../../support/sink-values.ts";
 import {
   createReceiver,
@@ -765,6 +765,41 @@ describe("a change of which nobody knows whether it is stored", () => {
     await sinks.stop(0);
     expect(await memory.sinks()).toMatchObject([{ isPaused: false }]);
   });
+});
+
+test("what does not end by itself within the grace ends with its connection, and not before", async () => {
+  let answer = (_: Published): void => {};
+  let isClosed = false;
+  const connection: Connection = {
+    publish: () =>
+      new Promise((resolve) => {
+        answer = resolve;
+      }),
+    broken: new Promise<string>(() => {}),
+    isProof: false,
+    close: async () => {
+      isClosed = true;
+      answer({ type: "failed", cause: "closed" });
+    },
+  };
+  const clock = fakeClock();
+  const { transport } = createReceiver(() => "takes", { open: async () => ok(connection) });
+  const sinks = await sinksOver({
+    ...{ events: await storeWith(1), store: createMemorySinkStore(), definitions: [definition(transport)], clock },
+  });
+  sinks.start();
+  await settled();
+  let isStopped = false;
+  const stopped = sinks.stop(50).then(() => {
+    isStopped = true;
+  });
+  await settled();
+  await clock.pass(49);
+  expect([isClosed, isStopped]).toEqual([false, false]);
+  await clock.pass(1);
+  await settled();
+  expect([isClosed, isStopped]).toEqual([true, true]);
+  await stopped;
 });
 
 test("a sink that nobody knows, or that is not configured any more, says so", async () => {

@@ -3,13 +3,16 @@ import { describe, expect, test } from "vitest";
 import type { WorkflowId } from "../../../src/kernel/ids.ts";
 import { loopHoldMsMax, sliceMs, stretchRowsMax } from "../../../src/kernel/limits.ts";
 import { stretchOf } from "../../../src/kernel/stretch.ts";
+import type { Turns } from "../../../src/kernel/turns.ts";
 import { StorageUnavailableError } from "../../../src/kernel/write.ts";
 import { systemClock } from "../../../src/runtime/clock.ts";
 import { createTurns } from "../../../src/runtime/turns.ts";
 import { createMemoryWorkflowStore } from "../../../src/storage/memory/workflow-store.ts";
 import type { NewWorkflowEvent, WorkflowEvent } from "../../../src/workflow/core/types.ts";
+import { heldStretchMs } from "../../../src/workflow/limits.ts";
 import type { EventRanges, WorkflowStore } from "../../../src/workflow/ports.ts";
 import { createWatch, type Watch, type WatchOptions } from "../../../src/workflow/watch.ts";
+import { fakeClock, settled } from "../../support/fake-clock.ts";
 import { pausing } from "../../support/pausing.ts";
 import { event, workflow } from "../../support/storage-values.ts";
 import { creation, managerOver } from "../../support/workflow-manager.ts";
@@ -320,6 +323,81 @@ test("while nothing matches, progress tells how far it has come", async () => {
   await manager.create(creation("wf-2"));
   await progressTo(messages, 2);
   stop.abort();
+});
+
+const neverPausing: Turns = (ending) => () => {
+  ending?.throwIfAborted();
+  return undefined;
+};
+
+// Whoever is told of an event knows how far it has come.
+test("progress is due an interval after whatever was told last", async () => {
+  const clock = fakeClock(0);
+  const store = createMemoryWorkflowStore();
+  const watch = createWatch({ clock: { ...systemClock, ...clock, monotonicMs: clock.nowMs }, store, turns: neverPausing });
+  const { messages, stop } = start(watch, { progressIntervalMs: 1_000 });
+  const told: string[] = [];
+  const reading = (async () => {
+    for await (const { type } of messages) told.push(`${type} at ${clock.nowMs()}`);
+  })().catch(() => {});
+  await settled();
+  await clock.pass(600);
+  await append(store, [event(workflow("wf-1"))]);
+  await settled();
+  await clock.pass(2_400);
+  expect(told).toEqual(["progress at 0", "event at 600", "progress at 1600", "progress at 2600"]);
+  stop.abort();
+  await reading;
+  expect(clock.waiting()).toEqual([]);
+});
+
+describe("what it has read, and tells of no more, it lets go at once", () => {
+  /** What it waits for when it has told all that it has. */
+  async function waitingAfter(
+    options: Partial<WatchOptions>,
+    change: (store: WorkflowStore) => WorkflowStore = (store) => store,
+  ) {
+    const clock = fakeClock(0);
+    const store = createMemoryWorkflowStore();
+    await append(
+      store,
+      ["wf-1", "wf-2"].map((id) => event(workflow(id), { id })),
+    );
+    const watch = createWatch({
+      clock: { ...systemClock, ...clock, monotonicMs: clock.nowMs },
+      store: change(store),
+      turns: neverPausing,
+    });
+    const { messages, stop } = start(watch, { progressIntervalMs: 10 * heldStretchMs, ...options });
+    const told: string[] = [];
+    const reading = (async () => {
+      for await (const { type } of messages) told.push(type);
+    })().catch(() => {});
+    await settled();
+    expect(clock.waiting()).toContain(heldStretchMs);
+    // What is held still when somebody looks is looked at again.
+    await clock.pass(heldStretchMs);
+    const waiting = clock.waiting();
+    stop.abort();
+    await reading;
+    return { told, waiting };
+  }
+
+  test("when it has caught up", async () => {
+    const { told, waiting } = await waitingAfter({});
+    expect(told).toEqual(["progress", "event", "event"]);
+    expect(waiting).toEqual([9 * heldStretchMs]);
+  });
+
+  test("when what comes next was purged meanwhile", async () => {
+    let looks = 0;
+    const { told, waiting } = await waitingAfter({}, (store) => ({
+      ...store,
+      sequences: async () => ({ ...(await store.sequences()), oldest: ++looks === 1 ? 1 : 2 }),
+    }));
+    expect(told).toEqual(["progress", "purged"]);
+    expect(waiting).toEqual([]);
+  });
 });
 
 test("a watch of one workflow does not read what others have", async () => {
