@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, rmSync, statfsSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readlinkSync, rmSync, statfsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, afterEach, expect, test, vi } from "vitest";
 import { openSqlite } from "../../src/storage/sqlite/engine.ts";
@@ -70,6 +70,17 @@ const becomes = (store: WorkflowStore, wanted: boolean): Promise<void> =>
   });
 
 const full = { ok: false, error: { type: "storage-unavailable", cause: "database or disk is full", outcomeUnknown: false } };
+
+/** Of this process. */
+const openFiles = (): readonly string[] =>
+  readdirSync("/proc/self/fd").flatMap((descriptor) => {
+    try {
+      return [readlinkSync(`/proc/self/fd/${descriptor}`)];
+    } catch {
+      // That of the folder itself is closed.
+      return [];
+    }
+  });
 
 async function expectSound(store: WorkflowStore, ids: readonly string[]): Promise<void> {
   const found = await contents(store);
@@ -225,6 +236,7 @@ onDisk(
       ok: false,
       error: needsSpace(old),
     });
+    expect(openFiles().filter((file) => [fresh, old].includes(file))).toEqual([]);
 
     rmSync(ballast);
     await (await openStore({ path: fresh })).close();
