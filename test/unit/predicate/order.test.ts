@@ -1,4 +1,7 @@
 import { celUint } from "@bufbuild/cel";
+import { create } from "@bufbuild/protobuf";
+import { reflect } from "@bufbuild/protobuf/reflect";
+import { DurationSchema, TimestampSchema } from "@bufbuild/protobuf/wkt";
 import { expect, test } from "vitest";
 import { compare, compareTexts } from "../../../src/predicate/core/order.ts";
 
@@ -14,6 +17,17 @@ test("values of one type have an order; numbers are by value, whatever their typ
   expect([compare(false, true), compare(true, true)].map(sign)).toEqual([-1, 0]);
   expect([compare(bytes(1, 2), bytes(1, 3)), compare(bytes(1), bytes(1, 0)), compare(bytes(2), bytes(1, 9))].map(sign)).toEqual([
     ...[-1, -1, 1],
+  ]);
+});
+
+test("times have an order, and so have spans of time, but not one with the other", () => {
+  const time = (seconds: bigint) => reflect(TimestampSchema, create(TimestampSchema, { seconds }));
+  const span = (nanos: number) => reflect(DurationSchema, create(DurationSchema, { nanos }));
+  expect([compare(time(1n), time(2n)), compare(time(2n), time(1n)), compare(span(1), span(2))].map(sign)).toEqual([-1, 1, -1]);
+  expect([compare(time(1n), span(2)), compare(span(2), time(1n)), compare(time(1n), 1n)]).toEqual([
+    undefined,
+    undefined,
+    undefined,
   ]);
 });
 

@@ -27,6 +27,8 @@ test("what a pattern costs to compile grows with what is unrolled, and with tabl
   expect([compileCost("abc"), compileCost("a{10}"), compileCost("(a{10}){10}"), compileCost("\\pL\\p{Greek}")]).toEqual([
     23, 70, 1120, 632,
   ]);
+  // What is repeated never, or so often or more, is read all the same.
+  expect([compileCost("a{0}"), compileCost("a{2,}"), compileCost("a{2,5}"), compileCost("a{2000}")]).toEqual([24, 30, 50, 7020]);
 });
 
 test("a long literal text costs more than its length: the parser joins it anew with each character", () => {
