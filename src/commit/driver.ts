@@ -25,7 +25,7 @@ import { inDoubtAt, type Owed, owedBy, unacknowledgedIn } from "./owed.ts";
 import { createOwnership } from "./ownership.ts";
 import type { Coordinator, Fenced, ListPage, Trace, TransactionPage } from "./ports.ts";
 import { keepHouse, recover } from "./recovery.ts";
-import { ask, broughtOnBy, type Event, isMisused, post, type Run, withRun } from "./run.ts";
+import { ask, type Event, isMisused, post, type Run, withRun } from "./run.ts";
 import { createRuns, removeRun } from "./runs.ts";
 import { fencedEnd } from "./sessions.ts";
 import type { Shell } from "./shell.ts";
@@ -159,7 +159,6 @@ export function createDriver(options: DriverOptions): Driver {
       if (found.value.type === "ended") return ofRecord(found.value.transaction, event);
       const { run } = found.value;
       if (isMisused(run, asked.request)) return err({ type: "request-id-reused" });
-      broughtOnBy(run, asked.origin);
       const answered = await ask(shell, run, event);
       if ("ok" in answered) return answered;
       if (answered.type !== "over") return err(answered);
@@ -256,7 +255,6 @@ export function createDriver(options: DriverOptions): Driver {
       if (isMisused(run, asked.request)) return err({ type: "request-id-reused" });
       const mustWrite = run.view.idleTimeoutMs !== undefined;
       if (mustWrite && !log.writable) return err({ type: "storage-unavailable", transactionId: undefined });
-      broughtOnBy(run, asked.origin);
       // Waited for from the first step on.
       const answered = waitForDecision(shell, run, signal);
       post(shell, run, { type: "commit" });

@@ -146,7 +146,7 @@ export type Work = {
   readonly payload: Uint8Array;
   /** `ParticipantLog.id`: what is prepared belongs to this log, and no other may end it. */
   readonly logId: string;
-  /** The call that has led to this, for logs and traces. Undefined, if the coordinator does not tell, or nobody asks for this but the log. */
+  /** The call that has begun the transaction, for logs and traces. Undefined, if the coordinator does not tell, or nobody asks for this but the log. */
   readonly origin?: Origin | undefined;
 };
 

@@ -27,10 +27,10 @@ export type Run = {
   charged: Charged;
   /** Of the address that began it, while it is undecided. What was taken over belongs to nobody. */
   share: Share | undefined;
-  /** Of the call that was the last to bring it on. What was taken over has none. */
-  origin: Origin | undefined;
+  /** Of the call that began it, and of no verb: one id finds all its lines. What was taken over has none. */
+  readonly origin: Origin | undefined;
   /** What each log line about it says. */
-  about: About;
+  readonly about: About;
   /** While a trace is written down: of what participants are asked and have not answered. */
   spans: Map<string, Span> | undefined;
   /** When the phase of `view` began, on the monotonic clock. */
@@ -57,13 +57,6 @@ export const aboutOf = (transaction: TransactionId, origin: Origin | undefined):
   transaction,
   ...originFields(origin),
 });
-
-/** A call carries out a verb on it: what follows is on its behalf. */
-export function broughtOnBy(run: Run, origin: Origin | undefined): void {
-  if (origin === undefined) return;
-  run.origin = origin;
-  run.about = aboutOf(run.core.id, origin);
-}
 
 /** Why nothing more is done for a transaction here. "over": its end is in the log. */
 export type RunEnd = CoordinatorEnd | Extract<ExecuteFailure, { readonly type: "defect" }> | { readonly type: "over" };

@@ -2,6 +2,7 @@ import { Metadata } from "nice-grpc";
 import { pino } from "pino";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { connect } from "../../src/cli/client.ts";
+import { Outcome } from "../../src/gen/concord/commit/v1/transaction.ts";
 import { WorkflowState } from "../../src/gen/concord/workflow/v1/workflow.ts";
 import type { Origin } from "../../src/kernel/origin.ts";
 import { createParticipant, type PrepareWork, type Resource, voteCommit } from "../../src/participant.ts";
@@ -136,28 +137,58 @@ test("checks that go together are told apart by the ids of their calls", async (
   expect(ids.map((id) => linesOf(id).some(({ msg }) => msg === "transition refused"))).toEqual([true, true, true]);
 });
 
-test("a verb on a transaction is told with the id of its own call, and so is what it leads to", async () => {
+test("a transaction keeps the origin that has begun it, whatever verbs are done or refused; a verb has its own lines", async () => {
   const scripted = await joinAs(client, "verbs");
-  const { commits } = onBehalfOf({ requestId: "began" });
-  const { transaction } = await commits.beginTransaction({ waitForParticipants: { seconds: 60n, nanos: 0 }, ...by });
+  const { transaction } = await onBehalfOf({ requestId: "began", traceparent }).commits.beginTransaction({
+    waitForParticipants: { seconds: 60n, nanos: 0 },
+    ...by,
+  });
   const transactionId = transaction?.transactionId ?? "";
-  await onBehalfOf({ requestId: "enlists" }).commits.enlistParticipant({
-    transactionId,
-    participant: { participantId: "verbs" },
+  const asked = { transactionId, ...by };
+  await onBehalfOf({ requestId: "enlists" }).commits.enlistParticipant({ ...asked, participant: { participantId: "verbs" } });
+  await onBehalfOf({ requestId: "enlists-2" }).commits.enlistParticipant({ ...asked, participant: { participantId: "sure" } });
+  const other = await joinAs(client, "sure");
+  const committed = onBehalfOf({ requestId: "commits" }).commits.commitTransaction(asked);
+  const told = { request_id: "began", traceparent, tracestate: "" };
+  for (const each of [scripted, other]) {
+    expect((await each.expect("prepare")).origin).toEqual(told);
+    each.vote(transactionId, "VOTE_VALUE_COMMIT");
+  }
+  for (const each of [scripted, other]) expect((await each.expect("decision")).origin).toEqual(told);
+  await committed;
+  const aborted = onBehalfOf({ requestId: "aborts-late" }).commits.abortTransaction(asked);
+  expect((await failureOf(aborted)).reason).toBe("TRANSACTION_STATE");
+  const resolved = onBehalfOf({ requestId: "resolves-wrong" }).commits.resolveTransaction({ ...asked, outcome: Outcome.ABORTED });
+  expect((await failureOf(resolved)).reason).toBe("TRANSACTION_STATE");
+  for (const each of [scripted, other]) each.ack(transactionId, "OUTCOME_COMMITTED");
+  await until(() => linesOf("began").some(({ msg }) => msg === "transaction completed"), "the transaction is over");
+  const said = (request: string) => [...new Set(linesOf(request).map(({ msg }) => msg))];
+  expect(said("began")).toEqual(
+    expect.arrayContaining(["transaction begun", "vote received", "transaction decided", "decision acknowledged"]),
+  );
+  for (const done of ["enlists", "enlists-2", "commits"]) expect(said(done)).toEqual(["asked for", "call"]);
+  for (const refused of ["aborts-late", "resolves-wrong"]) expect(said(refused)).toEqual(["asked for", "call refused"]);
+  for (const each of [scripted, other]) each.leave();
+});
+
+test("what an operator has aborted goes out with the origin of the transaction, not of the operator", async () => {
+  const asked = await joinAs(client, "asked");
+  const silent = await joinAs(client, "silent");
+  const { transaction } = await onBehalfOf({ requestId: "began-2" }).commits.beginTransaction({
+    waitForParticipants: { seconds: 60n, nanos: 0 },
     ...by,
   });
-  await onBehalfOf({ requestId: "enlists-2" }).commits.enlistParticipant({
-    transactionId,
-    participant: { participantId: "absent" },
-    ...by,
-  });
-  void onBehalfOf({ requestId: "commits" })
-    .commits.commitTransaction({ transactionId, ...by })
-    .catch(() => undefined);
-  await until(() => linesOf("commits").length > 0, "the commit is asked for");
+  const transactionId = transaction?.transactionId ?? "";
+  const { commits } = onBehalfOf({ requestId: "enlists-both" });
+  for (const participantId of ["asked", "silent"])
+    await commits.enlistParticipant({ transactionId, participant: { participantId }, ...by });
+  const committed = commits.commitTransaction({ transactionId, ...by });
+  await asked.expect("prepare");
   await onBehalfOf({ requestId: "aborts" }).commits.abortTransaction({ transactionId, ...by });
-  await until(() => linesOf("aborts").some(({ msg }) => msg === "transaction decided"), "the abort is told");
-  scripted.leave();
+  expect((await asked.expect("decision")).origin).toEqual({ request_id: "began-2", traceparent: "", tracestate: "" });
+  expect(linesOf("began-2").map(({ msg }) => msg)).toContain("transaction decided");
+  await committed;
+  for (const each of [asked, silent]) each.leave();
 });
 
 describe("what a caller says of itself is checked, and never refused:", () => {

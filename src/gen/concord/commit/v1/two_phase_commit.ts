@@ -189,7 +189,7 @@ export interface Prepare {
   readonly onePhase: boolean;
   /** The sender's epoch. See `Welcome.coordinator_epoch`. */
   readonly coordinatorEpoch: bigint;
-  /** The call that has led to this. */
+  /** The call that has begun the transaction. */
   readonly origin: Origin | undefined;
 }
 
@@ -241,7 +241,7 @@ export interface Decision {
    * log: it is carried out either way.
    */
   readonly inReply: boolean;
-  /** The call that has led to this. Of an operator's word, the operator's. */
+  /** The call that has begun the transaction, as in Prepare, whoever has decided it. */
   readonly origin: Origin | undefined;
 }
 
