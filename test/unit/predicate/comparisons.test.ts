@@ -57,6 +57,7 @@ describe("what a filter says of fields", () => {
     ["one.id in ['a', string(one.count)]", []],
     ["'a' in [one.id, string(one.count)]", []],
     ["'a'.startsWith(one.id)", []],
+    ["one.at > timestamp(one.id)", []],
     ["one.id.contains('a')", []],
     ["one.count == 9007199254740993", []],
     ["one.data[one.id] == 'x'", []],

@@ -107,6 +107,9 @@ describe("math and encoders", () => {
   test.each([
     "math.sqrt(16) == 4.0 && math.sqrt(2.25) == 1.5 && math.sqrt(9u) == 3.0 && math.isNaN(math.sqrt(-1))",
     "math.greatest([1, 3u, 2.0]) == 3 && math.least(2) == 2 && math.least(3, 1.0, 2u) == 1.0 && math.round(-2.5) == -3.0",
+    "math.bitShiftLeft(1, 63) == -9223372036854775807 - 1 && math.bitShiftRight(-1, 63) == 1 && math.bitShiftRight(-1, 64) == 0",
+    // Of a number with that many bits there is no room.
+    "math.bitShiftLeft(1, 9223372036854775807) == 0",
     "math.bitShiftRight(-1024, 3) == 2305843009213693824 && math.bitShiftLeft(1u, 64) == 0u && math.bitNot(0u) == 18446744073709551615u",
     "base64.decode(base64.encode(b'\\xff\\x00')) == b'\\xff\\x00' && base64.decode('YQ') == b'a' && base64.decode('') == b''",
   ])("%s", (source) => {

@@ -161,6 +161,15 @@ describe("what is wrong with metadata says where, and what would be right", () =
     expect(violations(named({ ...all, ...more }), { a: true })).toEqual([]);
   });
 
+  test("and may stand beside several types, if it is about one of them", () => {
+    const schema = named({ type: ["string", "number"], minimum: 3 });
+    expect([violations(schema, { a: "x" }), violations(schema, { a: 3 }), violations(schema, { a: 2 }).length]).toEqual([
+      [],
+      [],
+      1,
+    ]);
+  });
+
   test("nothing is as short as may be", () => {
     expect(violations(named({ minLength: 0, minItems: 0 }), { a: "" })).toEqual([]);
   });

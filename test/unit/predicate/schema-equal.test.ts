@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import type { Json } from "../../../src/kernel/json.ts";
 import { canonical } from "../../../src/predicate/core/schema/equal.ts";
+import { isOver, spend } from "../../../src/predicate/core/schema/run.ts";
 
 /** What comparing a value has cost, of this many steps. */
 function costOf(value: Json, steps = 10_000): number {
@@ -15,6 +16,12 @@ test("a value costs a step, a long text more, and what is put together of them o
   expect(costOf(["x".repeat(16), "y".repeat(16)])).toBeCloseTo(2 * 2 + 1 + (2 * 18 + 1) / 16);
   expect(costOf([[7]])).toBeCloseTo(1 + 1 + 1 / 16 + 1 + 3 / 16);
   expect(costOf({ a: 1, b: 2 })).toBeGreaterThan(costOf([1, 2]));
+});
+
+test("as many steps as there are can be spent, and not one more", () => {
+  const run = { budget: { steps: 3, names: 0 }, findings: undefined };
+  expect([spend(run, 3), isOver(run)]).toEqual([true, false]);
+  expect([spend(run, 1), isOver(run)]).toEqual([false, true]);
 });
 
 test("equal values have one text, others another", () => {
