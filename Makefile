@@ -94,7 +94,7 @@ build: setup ## make dist, as it is published
 	@cp src/gen/descriptors.binpb src/gen/openapi.json dist/src/gen/
 	@tar -c --exclude '*.ts' examples | tar -x -C dist
 
-release: build ## make what a release consists of, in release: the package, the contract, a bill of materials, checksums
+release: setup ## make what a release consists of, in release: the package, the contract, a bill of materials, checksums
 	@scripts/release
 
 clean: ## remove everything that can be made again; not ./data

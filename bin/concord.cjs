@@ -1,5 +1,8 @@
 #!/usr/bin/env node
 // The command of the published package, in the JavaScript of old Nodes, so that each of them can say which one is needed.
+const { existsSync } = require("node:fs");
+const { join } = require("node:path");
+
 const needed = [24, 2];
 const found = process.versions.node.split(".").map(Number);
 const isDemo = process.argv[2] === "demo";
@@ -13,11 +16,19 @@ function startAgain() {
   process.execve(process.execPath, args, process.env);
 }
 
-if (found[0] > needed[0] || (found[0] === needed[0] && found[1] >= needed[1])) {
+function fail(why) {
+  process.stderr.write(`concord: ${why}\n`);
+  process.exitCode = 1;
+}
+
+if (found[0] < needed[0] || (found[0] === needed[0] && found[1] < needed[1])) {
+  fail(`needs Node ${needed.join(".")} or newer, and this is ${process.versions.node}`);
+} else if (!existsSync(join(__dirname, "../dist/src/main.js"))) {
+  fail(
+    "was packed without being built, so that dist is missing; pack it again (npm pack, with scripts), or in a clone run bin/concord",
+  );
+} else {
   if (process.argv[2] === "serve" && !isGiven && process.platform !== "win32") startAgain();
   if (isDemo) process.argv.splice(2, 1);
   import(isDemo ? "../dist/demo/main.js" : "../dist/src/main.js");
-} else {
-  process.stderr.write(`concord: needs Node ${needed.join(".")} or newer, and this is ${process.versions.node}\n`);
-  process.exitCode = 1;
 }

@@ -3,6 +3,7 @@ import { printable, printableLines } from "../kernel/text.ts";
 import { adviceOf } from "../rpc/advice.ts";
 import { type ClientFailure, clientFailure } from "../rpc/errors.ts";
 import { waitText } from "./output.ts";
+import { shellWord } from "./shell-word.ts";
 
 /** Where Concord is, unless it is said. */
 export const defaultAddress = "127.0.0.1:50051";
@@ -91,7 +92,7 @@ function toldCall(failure: ClientFailure, { address = "", change, unanswered }: 
   const isUnknown = change !== undefined && !wasNotSent(failure) && adviceOf(failure).outcome === "unknown";
   const whenUnavailable = isUnknown
     ? `the connection to ${address} broke before an answer came`
-    : `no Concord answers at ${address}; ${startOne}`;
+    : `no Concord answers at ${address}; ${startWords(address)}, or name another with --address`;
   const isSilent = failure.reason === undefined && failure.code === Status.UNAVAILABLE;
   const silence = unanswered ?? (isSilent ? whenUnavailable : undefined);
   const message = silence ?? failure.message;
@@ -125,7 +126,11 @@ function write(text: string): void {
   process.stderr.write(`${printableLines(text)}\n`);
 }
 
-const startOne = 'start one with "make up", or name another with --address';
+/** In a clone there is make, and it serves where nobody has said another address. The package has JavaScript, and no make. */
+const startWords = (address: string): string =>
+  address === defaultAddress && import.meta.filename.endsWith(".ts")
+    ? 'start one with "make up"'
+    : `start it (concord serve --listen ${shellWord(address)})`;
 
 /** grpc-js says it of a call that found no connection, or that could not be written, and so has asked for nothing. */
 const wasNotSent = ({ reason, code, message }: ClientFailure): boolean =>
@@ -155,7 +160,7 @@ function linesOf(text: string, code: Status): readonly string[] {
 function unknownOf(failure: ClientFailure, { requestId, retryFlags = "", look, transactionId }: Change, address: string) {
   const transaction = failure.metadata["transaction_id"] ?? transactionId;
   const commands = new Set([...(transaction === undefined ? [] : [`concord tx get ${transaction}`]), ...look]);
-  const where = address === defaultAddress ? "" : ` --address ${address}`;
+  const where = address === defaultAddress ? "" : ` --address ${shellWord(address)}`;
   const retry = adviceOf(failure).retry === "same" ? { retryWith: `--request-id ${requestId}${retryFlags}` } : {};
   return { outcome: "unknown", look: [...commands].map((each) => `${each}${where}`), ...retry };
 }

@@ -6,7 +6,11 @@ import { type OutputFormat, printAside, printed } from "./output.ts";
 
 type Watching = { readonly everyMs: number; readonly output: OutputFormat; readonly signal: AbortSignal };
 
-const clearScreen = "\u001b[H\u001b[2J\u001b[3J";
+/** What is on the screen, and not what has scrolled off it: that is the terminal's owner's. */
+const clearScreen = "\u001b[H\u001b[2J";
+
+/** A dumb one shows the sequences. */
+const isClearable = (): boolean => process.stdout.isTTY && process.env["TERM"] !== "dumb";
 
 /**
  * Runs what prints something again and again, and shows it when it is another than before: on a terminal in the place of the last, elsewhere
@@ -33,7 +37,7 @@ export async function watchOutput(run: () => Promise<void>, { everyMs, output, s
 function show(lines: readonly string[], last: readonly string[] = [], output: OutputFormat): void {
   const known = new Set(output === "table" ? [] : last);
   const shown = lines.filter((line) => !known.has(line));
-  const before = output !== "table" ? "" : process.stdout.isTTY ? clearScreen : last.length > 0 ? "\n" : "";
+  const before = output !== "table" ? "" : isClearable() ? clearScreen : last.length > 0 ? "\n" : "";
   process.stdout.write(before + shown.map((line) => `${line}\n`).join(""));
 }
 

@@ -1,6 +1,6 @@
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { delimiter, dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -29,7 +29,8 @@ const env = { ...process.env, PATH: path, npm_config_cache: process.env["npm_con
 
 let packed: string;
 beforeAll(async () => {
-  await run("make", ["build"], { cwd: root });
+  // As in a fresh clone: it is packing that builds.
+  rmSync(join(root, "dist"), { recursive: true, force: true });
   const { stdout } = await run("npm", ["pack", "--silent", "--pack-destination", data.path], { cwd: root });
   packed = join(data.path, stdout.trim());
   await run("npm", ["install", "--global", "--silent", "--prefer-offline", "--prefix", prefix, packed], { env });
@@ -75,6 +76,17 @@ test("a Node that is too old is told in one line, whatever is asked", async () =
     code: 1,
     stdout: "",
     stderr: "concord: needs Node 24.2 or newer, and this is 20.20.2\n",
+  });
+});
+
+test("a package that was packed without being built says so in one line", async () => {
+  const folder = join(data.path, "unbuilt/bin");
+  mkdirSync(folder, { recursive: true });
+  copyFileSync(join(root, "bin/concord.cjs"), join(folder, "concord.cjs"));
+  await expect(run(node, [join(folder, "concord.cjs"), "--version"])).rejects.toMatchObject({
+    code: 1,
+    stdout: "",
+    stderr: expect.stringMatching(/^concord: was packed without being built, [^\n]*\n$/),
   });
 });
 

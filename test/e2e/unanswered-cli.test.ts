@@ -32,7 +32,7 @@ const get = (address: string, ...flags: readonly string[]): Promise<Answer> =>
   typed(["workflow", "get", "wf-1", "--timeout", "200ms", ...flags], { address });
 
 test.each([
-  ["nobody listens", () => "127.0.0.1:1", /^error: no Concord answers at 127\.0\.0\.1:1; start one /],
+  ["nobody listens", () => "127.0.0.1:1", /^error: no Concord answers at 127\.0\.0\.1:1; start it /],
   ["the name is bad", () => "nowhere.invalid:50051", /^error: no host is called nowhere\.invalid, /],
   ["it hangs", () => addressOf(hanging), /^error: 127\.0\.0\.1:\d+ takes connections, but has not answered within 200ms: /],
   ["it is something else", () => addressOf(web), /^error: what answers at 127\.0\.0\.1:\d+ does not speak gRPC /],

@@ -182,6 +182,16 @@ describe("a failure, as people read it", () => {
     ]);
   });
 
+  test.each([
+    ["127.0.0.1:50050", "127.0.0.1:50050"],
+    ["[::1]:50051", "'[::1]:50051'"],
+    ["unix:/tmp/a folder/it's", "'unix:/tmp/a folder/it'\\''s'"],
+  ])("of none at another address, where make up starts none: what does, for a shell: %s", (address, word) => {
+    const code = reportFailure(new ClientError("/path", Status.UNAVAILABLE, "connect ECONNREFUSED"), { address });
+    const advice = `start it (concord serve --listen ${word}), or name another with --address`;
+    expect([code, written.join("")]).toEqual([1, `error: no Concord answers at ${address}; ${advice}\n`]);
+  });
+
   describe("of a change without an answer: 3, and what is known", () => {
     const change = { requestId: "r-1", retryFlags: " --to 2", look: ["concord workflow get wf-1"], transactionId: "t-1" };
     const reportChange = (error: unknown, address = "127.0.0.1:50051") => {
