@@ -147,6 +147,9 @@ export async function startConcord(options: Options, extraServices?: ExtraServic
       const served = parts.find(({ coordinator }) => coordinator !== undefined);
       return served && (served.coordinator?.() ?? { coordinatorId: "", coordinatorEpoch: 0 });
     },
+    unbelieving: () => parts.flatMap(({ unbelieving = [] }) => [...unbelieving]),
+    participantId: config.participantId,
+    standings: () => parts.flatMap(({ standings }) => standings?.() ?? []),
   });
   const statusService: RpcService = {
     name: ServerStatusDefinition.fullName,

@@ -1,6 +1,7 @@
 import { Command } from "commander";
 import { GetServerStatusResponse } from "../gen/concord/server/v1/server_status.ts";
 import { Sink } from "../gen/concord/workflow/v1/sink.ts";
+import { counted } from "../kernel/text.ts";
 import { durationMs } from "../rpc/duration.ts";
 import { addressArgument, collect } from "./arguments.ts";
 import { addShowOptions, type ClientOptions, withClients } from "./client.ts";
@@ -28,7 +29,7 @@ export function statusCommand(): Command {
 function processLines({ address, status }: Asked): readonly string[] {
   if (status === undefined) return [`${address} does not answer`, ""];
   const { version, startedAt, loopDelay, memoryBytes, diskFreeBytes, services, coordinator } = status;
-  const disk = diskFreeBytes > 0n ? `, disk ${bytesText(Number(diskFreeBytes))} free` : "";
+  const disk = diskFreeBytes === undefined ? "" : `, disk ${bytesText(Number(diskFreeBytes))} free`;
   const rows = services.map(({ name, serving, storeBytes, walBytes }) => [
     name,
     serving ? "yes" : "NO",
@@ -42,7 +43,7 @@ function processLines({ address, status }: Asked): readonly string[] {
     ...(coordinator === undefined
       ? []
       : [
-          `coordinator epoch ${coordinator.coordinatorEpoch}: ${coordinator.undecided} undecided, ${coordinator.inDoubt} in doubt, ${coordinator.unacknowledged} unacknowledged, ${coordinator.connectedParticipants} participants in session`,
+          `coordinator epoch ${coordinator.coordinatorEpoch}: ${coordinator.undecided} undecided, ${coordinator.inDoubt} in doubt, ${coordinator.unacknowledged} unacknowledged, ${counted(coordinator.connectedParticipants, "participant")} in session`,
         ]),
     "",
   ];

@@ -88,6 +88,8 @@ export interface Sessions {
   send(participantId: ParticipantId, message: PendingPrepare | Decision, origin?: Origin): void;
   /** Those that take new work. */
   readonly connected: ReadonlySet<ParticipantId>;
+  /** Those that do not believe this decision log, for they have seen a newer one. */
+  readonly unbelieving: ReadonlySet<ParticipantId>;
   /** Undefined: it has no session, and has had none since the start. */
   lastSeenAtMs(participantId: ParticipantId): TimeMs | undefined;
   find(participantId: ParticipantId): Promise<KnownParticipant | undefined>;
@@ -164,7 +166,7 @@ export function createSessions(options: {
   const connected = new Set<ParticipantId>();
   /** Of known participants that are away. */
   const lastSeen = new Map<ParticipantId, TimeMs>();
-  /** Those that have said why they do not believe this decision log: it is told once. */
+  /** Those that have said why they do not believe this decision log, and have not beaten since: it is told once. */
   const unbelieving = new Set<ParticipantId>();
   const rivalries = createRivalries();
   const all = new Set<Open>();
@@ -406,6 +408,8 @@ export function createSessions(options: {
         sendWaiting(session);
         return;
       case "heartbeat":
+        // Who does not believe has left by the first beat.
+        unbelieving.delete(participantId);
         return;
       case "unreadable":
         nack(message.reason);
@@ -517,6 +521,7 @@ export function createSessions(options: {
     },
     open,
     connected,
+    unbelieving,
     send(participantId, message, origin) {
       const session = current.get(participantId);
       if (!session) return;

@@ -83,6 +83,7 @@ export async function commitPart({
     health: late ?? log,
     replaced: driver.replaced,
     coordinator: () => (late === undefined || late.writable ? driver.coordinator : undefined),
+    unbelieving: sessions.unbelieving,
     leave: async (graceMs) => {
       stopWaiting();
       await driver.drain(graceMs);

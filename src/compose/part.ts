@@ -1,9 +1,11 @@
 import { join } from "node:path";
+import type { Standing } from "../commit/participant/link.ts";
 import type { Coordinator } from "../commit/ports.ts";
 import type { Config, ServiceName } from "../config.ts";
 import { TwoPhaseCommitDefinition } from "../gen/concord/commit/v1/two_phase_commit.ts";
 import { PredicateLogicDefinition } from "../gen/concord/predicate/v1/predicate_logic.ts";
 import { WorkflowServiceDefinition, type WorkflowServiceImplementation } from "../gen/concord/workflow/v1/workflow_service.ts";
+import type { ParticipantId } from "../kernel/ids.ts";
 import type { DurationMs } from "../kernel/time.ts";
 import type { Turns } from "../kernel/turns.ts";
 import type { StoreHealth } from "../kernel/write.ts";
@@ -38,6 +40,10 @@ export type Part = {
   readonly peers?: () => readonly PeerState[];
   /** Of TwoPhaseCommit, as far as it has claimed its log. */
   readonly coordinator?: () => Coordinator | undefined;
+  /** Of TwoPhaseCommit: who does not believe its log. */
+  readonly unbelieving?: ReadonlySet<ParticipantId>;
+  /** Of WorkflowService, as the participant that it is. */
+  readonly standings?: () => readonly Standing[];
   /** After the server listens. */
   readonly start?: (address: string) => Promise<void>;
   /** Before calls are drained: participants are told, transactions may end. */

@@ -160,6 +160,7 @@ export async function workflowPart(wiring: Wiring): Promise<Result<Part, StartFa
     workflow: service,
     health: store,
     peers: () => peerWatch?.states() ?? [],
+    standings: () => participating?.standings() ?? [],
     start: async (ownAddress) => {
       const predicateAddress = config.predicateAddress ?? ownAddress;
       const predicateChannel = openChannel(predicateAddress);

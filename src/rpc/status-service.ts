@@ -1,4 +1,6 @@
+import type { Standing } from "../commit/participant/link.ts";
 import type {
+  CoordinatorSession,
   CoordinatorStatus,
   DeepPartial,
   ServerStatusServiceImplementation,
@@ -24,7 +26,15 @@ export type StatusSource = {
   readonly storeMismatches: readonly string[];
   /** Undefined: none is served here. */
   readonly coordinator: () => { readonly coordinatorId: string; readonly coordinatorEpoch: number } | undefined;
+  /** Participants that do not believe it. */
+  readonly unbelieving: () => readonly string[];
+  /** Of the workflow manager, if it is served here, which is this participant. */
+  readonly standings: () => readonly Standing[];
+  readonly participantId: string;
 };
+
+/** All of them are as many as there are participants. */
+const unbelievingCountMax = 100;
 
 export function createStatusService(source: StatusSource): ServerStatusServiceImplementation<RpcContext> {
   const { version, startedAtMs, services, gauge, diskFreeBytes } = source;
@@ -41,8 +51,14 @@ export function createStatusService(source: StatusSource): ServerStatusServiceIm
       oldestInDoubt: durationToWire(await seconds("concord_commit_oldest_in_doubt_seconds")),
       unacknowledged: await gauge("concord_commit_unacknowledged"),
       connectedParticipants: await gauge("concord_commit_participants_connected"),
+      unbelievingParticipants: source.unbelieving().slice(0, unbelievingCountMax),
     };
   }
+
+  const session = ({ coordinator: address, isOpen, why = "" }: Standing): DeepPartial<CoordinatorSession> => ({
+    ...{ address, participantId: source.participantId, open: isOpen },
+    ...(typeof why === "string" ? { reason: why } : { reason: why.message, remedy: why.remedy }),
+  });
 
   return {
     async getServerStatus() {
@@ -53,12 +69,13 @@ export function createStatusService(source: StatusSource): ServerStatusServiceIm
         services: services(),
         loopDelay: durationToWire(source.loopDelayMs()),
         memoryBytes: BigInt(process.memoryUsage.rss()),
-        diskFreeBytes: Number.isFinite(free) ? BigInt(free) : 0n,
+        diskFreeBytes: Number.isFinite(free) ? BigInt(free) : undefined,
         coordinator: await coordinator(),
         peers: source
           .peers()
           .map(({ service: name, address, isThere, cause = "" }) => ({ name, address, answers: isThere, reason: cause })),
         storeMismatches: source.storeMismatches,
+        coordinatorSessions: source.standings().map(session),
       };
     },
   };

@@ -188,6 +188,11 @@ test("processes of split services have one screen; one that is away is named", a
     async () => (await typed(["status"], { address: manager.address })).out.includes(alone),
     "status tells whom it misses",
   );
+  const apart = `! concord.workflow of ${manager.address} has no session with the coordinator at ${commits.address}`;
+  await until(
+    async () => (await typed(["status"], { address: manager.address })).out.includes(apart),
+    "status tells that no move is made together with others",
+  );
   await manager.stop();
 });
 
@@ -212,6 +217,7 @@ test.skipIf(small === undefined)("a full disk: status says so, and that it is ov
     return answer.out.includes("does not serve") ? answer : undefined;
   }, "status says that the store cannot be written");
   expect(full).toMatchObject({ code: 1, out: expect.stringContaining("the store cannot be written") });
+  expect(full.out).toMatch(/^! the disk of \S+ has .+ free\n +docs\/operations\.md, A full disk$/m);
   rmSync(ballast);
   await until(async () => !(await status()).out.includes("does not serve"), "it serves again");
   client.close();
@@ -233,12 +239,17 @@ test("a decision log is restored from an older backup: who has seen the newer on
   const restored = await host(address);
   expect(await beta.logged("this participant does not believe the coordinator")).toMatchObject({ level: "error" });
   expect((await typed(["participants"], { address })).out).not.toMatch(/^beta +yes/m);
+  const disbelief = `! the coordinator at ${address} is not believed by beta: it has seen a newer decision log`;
+  await until(async () => (await typed(["status"], { address })).out.includes(disbelief), "status tells who does not believe");
   await restored.terminate();
   renameSync(folder, `${folder}.older`);
   renameSync(`${folder}.newer`, folder);
   const third = await host(address);
   await participate("beta", { address, dataDir: data.path });
   expect((await typed(["participants"], { address })).out).toMatch(/^beta +yes/m);
+  const believed = (await typed(["status"], { address })).out;
+  expect(believed).toContain("1 participant in session");
+  expect(believed).not.toContain("not believed");
   await third.terminate();
 });
 

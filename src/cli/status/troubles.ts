@@ -29,7 +29,7 @@ function ofProcess(asked: Asked): readonly Trouble[] {
 
 function ofStatus(
   address: string,
-  { services, peers, loopDelay, diskFreeBytes, coordinator, storeMismatches }: NonNullable<Asked["status"]>,
+  { services, peers, loopDelay, diskFreeBytes, coordinator, storeMismatches, coordinatorSessions }: NonNullable<Asked["status"]>,
 ): readonly Trouble[] {
   const troubles: Trouble[] = services
     .filter(({ serving }) => !serving)
@@ -48,9 +48,24 @@ function ofStatus(
     const help = "docs/operations.md, Stores that do not belong together";
     troubles.push({ what: `${address} goes on with stores that do not belong together: ${mismatch}`, help });
   }
-  const free = Number(diskFreeBytes);
-  if (free > 0 && free < diskFreeBytesMin)
-    troubles.push({ what: `the disk of ${address} has ${bytesText(free)} free`, help: "docs/operations.md, A full disk" });
+  for (const { address: where, participantId, open, reason, remedy } of coordinatorSessions) {
+    if (open === false)
+      troubles.push({
+        what: `${participantId} of ${address} has no session with the coordinator at ${where}, so no move is made together with others, and no hold ends: ${reason}`,
+        help: remedy === "" ? "docs/operations.md, Health" : remedy,
+      });
+  }
+  const unbelieving = coordinator?.unbelievingParticipants ?? [];
+  if (unbelieving.length > 0)
+    troubles.push({
+      what: `the coordinator at ${address} is not believed by ${unbelieving.join(", ")}: ${unbelieving.length === 1 ? "it has" : "they have"} seen a newer decision log`,
+      help: "stop it, and put the newer log back; docs/operations.md, A decision log that is older than its participants",
+    });
+  if (diskFreeBytes !== undefined && diskFreeBytes < diskFreeBytesMin)
+    troubles.push({
+      what: `the disk of ${address} has ${bytesText(Number(diskFreeBytes))} free`,
+      help: "docs/operations.md, A full disk",
+    });
   const delayMs = durationMs(loopDelay) ?? 0;
   if (delayMs > loopDelayMsMax)
     troubles.push({

@@ -27,6 +27,8 @@ export interface Link {
   readonly state: LinkState;
   /** Who said Welcome last. Outlives its session. */
   readonly coordinator: Coordinator | undefined;
+  /** How it is with the coordinator, for people. */
+  readonly standing: Standing;
   /** Lost if no stream is open. */
   send(message: ParticipantMessage): void;
   /** Refuses the message with this sequence. */
@@ -52,6 +54,13 @@ export type LinkState =
   /** Half-closed: the coordinator still reads. */
   | { readonly type: "finishing"; readonly session: Session }
   | { readonly type: "closed" };
+
+/** `isOpen`: undefined before the first attempt has ended. `why` there is no session: a Refusal, until somebody does something about it. */
+export type Standing = {
+  readonly coordinator: string;
+  readonly isOpen: boolean | undefined;
+  readonly why?: Refusal | string | undefined;
+};
 
 /** One stream. */
 type Session = {
@@ -109,6 +118,8 @@ export function createLink(
   let coordinator: Coordinator | undefined;
   /** The refusal that was told last. */
   let refused: string | undefined;
+  /** Why the last stream ended. */
+  let ended: Refusal | string | undefined;
   const tell =
     trace &&
     (({ welcomed }: Session, event: InSession): void => {
@@ -121,6 +132,10 @@ export function createLink(
     },
     get coordinator() {
       return coordinator;
+    },
+    get standing() {
+      if (isOpen(link)) return { coordinator: transport.name, isOpen: true };
+      return { coordinator: transport.name, isOpen: ended === undefined ? undefined : false, why: ended };
     },
     send(message) {
       if (!("session" in state)) return;
@@ -156,9 +171,10 @@ export function createLink(
     for (let attempt = 1; !ending.signal.aborted; attempt += 1) {
       const startedMs = clock.monotonicMs();
       const session = openSession();
-      const ended = await converse(session);
+      const said = await converse(session);
       if (isLeaving(link)) return close({ type: "closed" });
-      const why = state.type === "refusing" ? state.why : ended;
+      const why = state.type === "refusing" ? state.why : said;
+      ended = why;
       if (state.type === "welcomed") refused = undefined;
       state = { type: "away" };
       // A session that ended soon is a failed attempt too: two processes with one participant id must not fight at full speed.

@@ -18,7 +18,7 @@ import type { ParticipantStepName } from "./effects.ts";
 import type { End } from "./end.ts";
 import { createEpochs } from "./epochs.ts";
 import { inquireRegularly } from "./inquiries.ts";
-import { createLink, type Instruction, isOpen, type Link, type LinkHandler } from "./link.ts";
+import { createLink, type Instruction, isOpen, type Link, type LinkHandler, type Standing } from "./link.ts";
 import { purgeRegularly } from "./purge.ts";
 import { reconcile } from "./reconcile.ts";
 import type { Refusal } from "./refusal.ts";
@@ -31,6 +31,8 @@ export interface Participant {
   readonly connected: boolean;
   /** True while a session with the coordinator of this decision log is open. */
   connectedTo(coordinatorId: string): boolean;
+  /** How it is with each coordinator. */
+  standings(): readonly Standing[];
   /** Prepared here, outcome unknown here. */
   inDoubt(): readonly TransactionId[];
   /** An operator has ended this transaction in the log, without its coordinator: from now on it is as the log has it. */
@@ -158,6 +160,7 @@ export function createParticipant(options: ParticipantOptions): Participant {
       return links.some(isOpen);
     },
     connectedTo: (coordinatorId) => links.some((link) => isOpen(link) && link.coordinator?.coordinatorId === coordinatorId),
+    standings: () => links.map(({ standing }) => standing),
     reread: boxes.reread,
     inDoubt: () => boxes.inDoubt().map(({ transactionId }) => transactionId),
     async start() {

@@ -93,11 +93,25 @@ describe("Welcome", () => {
     const message = "a participant has seen a newer decision log: this one was restored from an older copy, or is another one";
     expect(errors).toMatchObject([{ message, participant: "a", claimSeen, coordinatorId: "c", coordinatorEpoch: 1 }]);
     expect(counted).toHaveLength(2);
+    expect([...w.sessions.unbelieving]).toEqual(["a"]);
     await w.sessions.forget([id("a")], 1);
     const back = w.open();
     await back.say(w.hello());
     await back.say({ type: "nack", sequence: 1, reason: "not believed", claimSeen });
     expect(errors).toHaveLength(2);
+  });
+
+  test("who believes after all, is among those that do not until it beats", async () => {
+    const w = await world();
+    w.start();
+    const first = w.open();
+    await first.say(w.hello());
+    await first.say({ type: "nack", sequence: 1, reason: "not believed", claimSeen: { epoch: 1, id: "other" } });
+    const second = w.open();
+    await second.say(w.hello());
+    expect([...w.sessions.unbelieving]).toEqual(["a"]);
+    await second.say({ type: "heartbeat", sentAtMs: 0, lastSequenceSeen: 1 });
+    expect([...w.sessions.unbelieving]).toEqual([]);
   });
 });
 

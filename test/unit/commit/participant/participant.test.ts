@@ -606,7 +606,7 @@ describe("the connection", () => {
     let refusal: Refusal | undefined = new Refusal("UNIMPLEMENTED: no such service", "check the address");
     const w = await world();
     const { transport } = w.coordinator;
-    await w.start({
+    const participant = await w.start({
       logger: { ...silent, error: (fields, message) => errors.push(`${message}: ${(fields as { remedy?: string }).remedy}`) },
       onRefused: ({ message }) => told.push(message),
       coordinators: [
@@ -625,9 +625,11 @@ describe("the connection", () => {
     expect(attempts).toBe(14);
     expect(errors).toEqual(["the coordinator refuses this participant: check the address"]);
     expect(told).toEqual(["UNIMPLEMENTED: no such service"]);
+    expect(participant.standings()).toEqual([{ coordinator: "c", isOpen: false, why: refusal }]);
     refusal = undefined;
     await w.clock.advance(30_000);
     await w.coordinator.welcome();
+    expect(participant.standings()).toEqual([{ coordinator: "c", isOpen: true }]);
     expect(w.coordinator.said(), "somebody has mended it").toEqual(["hello []"]);
     refusal = new Refusal("UNIMPLEMENTED: no such service", "check the address");
     await w.coordinator.drop();
@@ -976,10 +978,12 @@ describe("a decision log that was restored from an older copy", () => {
     expect(w.coordinator.said()).toEqual([`nack: ${reason}`]);
     expect(w.participant.inDoubt()).toEqual(["t1"]);
     expect([w.participant.connected, w.coordinator.open]).toEqual([false, true]);
+    expect(w.participant.standings()).toMatchObject([{ isOpen: undefined }]);
     // It ends the stream also if the coordinator does not.
     await w.clock.advance(lingerMs);
     expect(w.coordinator.open).toBe(false);
     const remedy = expect.stringMatching(/put the newer decision log back; in doubt here: 1 \(t1\)/);
+    expect(w.participant.standings()).toMatchObject([{ isOpen: false, why: { message: reason, remedy } }]);
     const error = { level: "error", message: "this participant does not believe the coordinator", reason, remedy };
     expect(w.lines).toMatchObject([error]);
 

@@ -34,8 +34,10 @@ export interface GetServerStatusResponse {
     | undefined;
   /** Bytes of memory that the process has. */
   readonly memoryBytes: bigint;
-  /** Bytes that the disk of the stores has free, for this user. 0: there are none, or that cannot be said. */
-  readonly diskFreeBytes: bigint;
+  /** Bytes that the disk of the stores has free, for this user. 0: it is full. Unset: that cannot be said. */
+  readonly diskFreeBytes?:
+    | bigint
+    | undefined;
   /** Of TwoPhaseCommit, if it is served here. */
   readonly coordinator:
     | CoordinatorStatus
@@ -44,6 +46,24 @@ export interface GetServerStatusResponse {
   readonly peers: readonly PeerStatus[];
   /** What of its stores did not belong together when it began to serve, and was gone on with, for people. */
   readonly storeMismatches: readonly string[];
+  /** Of WorkflowService, if it is served here: how the workflow manager, as a participant, is with each coordinator. */
+  readonly coordinatorSessions: readonly CoordinatorSession[];
+}
+
+/** How the workflow manager is with a coordinator. Without a session, no move is made together with other participants, and no hold ends. */
+export interface CoordinatorSession {
+  /** Where the coordinator is looked for. */
+  readonly address: string;
+  /** As which participant. */
+  readonly participantId: string;
+  /** Whether there is a session. Unset: that is not known yet. */
+  readonly open?:
+    | boolean
+    | undefined;
+  /** Why there is none, for people. Empty if there is one. */
+  readonly reason: string;
+  /** What helps, for people, if there is none until somebody does it. Empty: it is tried again, and goes by itself once the reason has gone. */
+  readonly remedy: string;
 }
 
 /** How a service of another process answers, as this process sees it. */
@@ -92,6 +112,11 @@ export interface CoordinatorStatus {
   readonly unacknowledged: number;
   /** Participants that are in session. */
   readonly connectedParticipants: number;
+  /**
+   * Participants that do not believe this coordinator, for they have seen a newer decision log; at most 100 of them. What they have prepared
+   * stays so. One goes from the list with its first Heartbeat in a later session, or when it is forgotten.
+   */
+  readonly unbelievingParticipants: readonly string[];
 }
 
 function createBaseGetServerStatusRequest(): GetServerStatusRequest {
@@ -144,10 +169,11 @@ function createBaseGetServerStatusResponse(): GetServerStatusResponse {
     services: [],
     loopDelay: undefined,
     memoryBytes: 0n,
-    diskFreeBytes: 0n,
+    diskFreeBytes: undefined,
     coordinator: undefined,
     peers: [],
     storeMismatches: [],
+    coordinatorSessions: [],
   };
 }
 
@@ -171,7 +197,7 @@ export const GetServerStatusResponse: MessageFns<GetServerStatusResponse> = {
       }
       writer.uint32(40).int64(message.memoryBytes);
     }
-    if (message.diskFreeBytes !== 0n) {
+    if (message.diskFreeBytes !== undefined) {
       if (BigInt.asIntN(64, message.diskFreeBytes) !== message.diskFreeBytes) {
         throw new globalThis.Error("value provided for field message.diskFreeBytes of type int64 too large");
       }
@@ -185,6 +211,9 @@ export const GetServerStatusResponse: MessageFns<GetServerStatusResponse> = {
     }
     for (const v of message.storeMismatches) {
       writer.uint32(74).string(v!);
+    }
+    for (const v of message.coordinatorSessions) {
+      CoordinatorSession.encode(v!, writer.uint32(82).fork()).join();
     }
     return writer;
   },
@@ -274,6 +303,14 @@ export const GetServerStatusResponse: MessageFns<GetServerStatusResponse> = {
             message.storeMismatches.push(reader.string());
             continue;
           }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.coordinatorSessions.push(CoordinatorSession.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -302,12 +339,116 @@ export const GetServerStatusResponse: MessageFns<GetServerStatusResponse> = {
       : 0n;
     message.diskFreeBytes = (object.diskFreeBytes !== undefined && object.diskFreeBytes !== null)
       ? BigInt(object.diskFreeBytes)
-      : 0n;
+      : undefined;
     message.coordinator = (object.coordinator !== undefined && object.coordinator !== null)
       ? CoordinatorStatus.fromPartial(object.coordinator)
       : undefined;
     message.peers = object.peers?.map((e) => PeerStatus.fromPartial(e)) || [];
     message.storeMismatches = object.storeMismatches?.map((e) => e) || [];
+    message.coordinatorSessions = object.coordinatorSessions?.map((e) => CoordinatorSession.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseCoordinatorSession(): CoordinatorSession {
+  return { address: "", participantId: "", open: undefined, reason: "", remedy: "" };
+}
+
+export const CoordinatorSession: MessageFns<CoordinatorSession> = {
+  encode(message: CoordinatorSession, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.address !== "") {
+      writer.uint32(10).string(message.address);
+    }
+    if (message.participantId !== "") {
+      writer.uint32(18).string(message.participantId);
+    }
+    if (message.open !== undefined) {
+      writer.uint32(24).bool(message.open);
+    }
+    if (message.reason !== "") {
+      writer.uint32(34).string(message.reason);
+    }
+    if (message.remedy !== "") {
+      writer.uint32(42).string(message.remedy);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CoordinatorSession {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCoordinatorSession() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.address = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.participantId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.open = reader.bool();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.remedy = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<CoordinatorSession>): CoordinatorSession {
+    return CoordinatorSession.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<CoordinatorSession>): CoordinatorSession {
+    const message = createBaseCoordinatorSession() as any;
+    message.address = object.address ?? "";
+    message.participantId = object.participantId ?? "";
+    message.open = object.open ?? undefined;
+    message.reason = object.reason ?? "";
+    message.remedy = object.remedy ?? "";
     return message;
   },
 };
@@ -523,6 +664,7 @@ function createBaseCoordinatorStatus(): CoordinatorStatus {
     oldestInDoubt: undefined,
     unacknowledged: 0,
     connectedParticipants: 0,
+    unbelievingParticipants: [],
   };
 }
 
@@ -551,6 +693,9 @@ export const CoordinatorStatus: MessageFns<CoordinatorStatus> = {
     }
     if (message.connectedParticipants !== 0) {
       writer.uint32(56).int32(message.connectedParticipants);
+    }
+    for (const v of message.unbelievingParticipants) {
+      writer.uint32(66).string(v!);
     }
     return writer;
   },
@@ -624,6 +769,14 @@ export const CoordinatorStatus: MessageFns<CoordinatorStatus> = {
             message.connectedParticipants = reader.int32();
             continue;
           }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.unbelievingParticipants.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -652,6 +805,7 @@ export const CoordinatorStatus: MessageFns<CoordinatorStatus> = {
       : undefined;
     message.unacknowledged = object.unacknowledged ?? 0;
     message.connectedParticipants = object.connectedParticipants ?? 0;
+    message.unbelievingParticipants = object.unbelievingParticipants?.map((e) => e) || [];
     return message;
   },
 };
