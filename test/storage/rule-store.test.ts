@@ -7,6 +7,7 @@ import type { RuleStore } from "../../src/predicate/ports.ts";
 import { createTurns } from "../../src/runtime/turns.ts";
 import { createMemoryRuleStore } from "../../src/storage/memory/rule-store.ts";
 import { openSqlite } from "../../src/storage/sqlite/engine.ts";
+import { ruleStatements } from "../../src/storage/sqlite/rule-batch.ts";
 import { ruleMigrations } from "../../src/storage/sqlite/rule-migrations.ts";
 import { openSqliteRuleStore, ruleSchema, sqliteRuleStore } from "../../src/storage/sqlite/rule-store.ts";
 import { by, create, engineOver, request } from "../support/engine-values.ts";
@@ -41,6 +42,15 @@ ruleStoreSuite("sqlite on a simulated disk", async () =>
   openOnSimulatedDisk(ruleSchema, (engine) => sqliteRuleStore(engine, unhurried)),
 );
 ruleStoreSuite("memory", async () => createMemoryRuleStore());
+
+// One text of all would be as long as the rule set, and be copied whole to the writer.
+test("what a batch writes goes in pieces about as long as what is read at a stretch", async () => {
+  const description = "x".repeat(stretchBytesMax / 2);
+  const versions = ["a", "b", "c", "d", "e"].map((id) => stored(versionOf(id, 1, { description })));
+  const statements = await ruleStatements(batchOf(0, { versions }), () => undefined);
+  const long = statements.filter(({ params: [json] }) => json instanceof Uint8Array && json.length > stretchBytesMax / 2);
+  expect(long.map(({ expect: wanted }) => wanted?.changes)).toEqual([2, 2, 1]);
+});
 
 test("a file that is open already is refused", async () => {
   const path = join(storageDir(), "rules.db");
