@@ -15,7 +15,7 @@ import {
   type TransitionWorkflowRequest,
   WorkflowServiceDefinition,
 } from "./gen/concord/workflow/v1/workflow_service.ts";
-import { addressWords, isAddress } from "./kernel/address.ts";
+import { addressProblem } from "./kernel/address.ts";
 import { assert } from "./kernel/assert.ts";
 import { clientFactory, openChannel } from "./rpc/clients/channel.ts";
 
@@ -81,7 +81,8 @@ export type Client = {
 
 /** Connects when it is needed. */
 export function createClient({ address, requestedBy }: ClientOptions): Client {
-  if (!isAddress(address)) throw new TypeError(`address: "${address}" ${addressWords}`);
+  const problem = addressProblem(address);
+  if (problem !== undefined) throw new TypeError(`address: "${address}" ${problem}`);
   const channel = openChannel(address);
   const factory = clientFactory.use(retryMiddleware).use(fillIn(requestedBy));
   const workflows = factory.create(WorkflowServiceDefinition, channel);

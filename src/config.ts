@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { parse as parseYaml } from "yaml";
 import { z } from "zod";
-import { addressWords, isAddress } from "./kernel/address.ts";
+import { addressProblem, addressWords } from "./kernel/address.ts";
 import { idPattern, idWords } from "./kernel/ids.ts";
 import { addressShareMax, callCountMax, connectionCountMax, streamCountMax } from "./kernel/limits.ts";
 import { err, ok, type Result } from "./kernel/result.ts";
@@ -11,8 +11,15 @@ const serviceNames = ["workflow", "predicate", "commit"] as const;
 
 export type ServiceName = (typeof serviceNames)[number];
 
-const address = z.string(addressWords).refine((text) => isAddress(text), addressWords);
-const listenAddress = z.string(addressWords).refine((text) => isAddress(text, 0), addressWords);
+/** With `portMin` 0, one to listen on. */
+export const addressSchema = (portMin = 1) =>
+  z.string(addressWords).superRefine((text, context) => {
+    const problem = addressProblem(text, portMin);
+    if (problem !== undefined) context.addIssue(problem);
+  });
+
+const address = addressSchema();
+const listenAddress = addressSchema(0);
 const durationUnits: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
 /** One of each unit. */

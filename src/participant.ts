@@ -4,7 +4,7 @@ import type { ResourceVote } from "./commit/core/participant-step.ts";
 import { prepareCredit as prepareCreditDefault } from "./commit/limits.ts";
 import { createParticipant as createSdkParticipant } from "./commit/participant/participant.ts";
 import type { Logger, ParticipantLog, Resource } from "./commit/ports.ts";
-import { addressWords, isAddress } from "./kernel/address.ts";
+import { addressProblem } from "./kernel/address.ts";
 import { idPattern, idWords, type ParticipantId, type TransactionId } from "./kernel/ids.ts";
 import { timerMaxMs } from "./kernel/limits.ts";
 import type { DurationMs } from "./kernel/time.ts";
@@ -164,7 +164,8 @@ function checkOptions(options: Required<Pick<ParticipantOptions, "coordinators" 
   };
   if (coordinators.length === 0) fail("coordinators: there must be one at least");
   for (const address of coordinators) {
-    if (!isAddress(address)) fail(`coordinators: "${address}" ${addressWords}`);
+    const problem = addressProblem(address);
+    if (problem !== undefined) fail(`coordinators: "${address}" ${problem}`);
   }
   if (!idPattern.test(participantId)) fail(`participantId: "${participantId}" ${idWords}`);
   if (!Number.isInteger(prepareCredit) || prepareCredit < 1 || prepareCredit > prepareCreditMax) {

@@ -1,7 +1,7 @@
 import { Argument, InvalidArgumentError, Option } from "commander";
 import { durationExamples, formatDuration, parseDurationMs, withUnit } from "../config.ts";
 import { Outcome } from "../gen/concord/commit/v1/transaction.ts";
-import { addressWords, isAddress } from "../kernel/address.ts";
+import { addressProblem } from "../kernel/address.ts";
 import { idPattern, idWords } from "../kernel/ids.ts";
 import type { JsonObject } from "../kernel/json.ts";
 
@@ -15,6 +15,12 @@ export function durationArgument(text: string): number {
   const ms = wireDurationMs(text);
   if (ms !== undefined) return ms;
   throw new InvalidArgumentError(`It ${withUnit(`must be ${durationWords}`, text, "s")}.`);
+}
+
+/** Of how long to wait. Nobody answers in no time. */
+export function timeoutArgument(text: string): number {
+  if (Number.parseFloat(text) === 0) throw new InvalidArgumentError("It must be above 0, such as 250ms or 30s.");
+  return durationArgument(text);
 }
 
 export const durationWords = `a duration such as ${durationExamples}, of at most 10,000 years`;
@@ -37,8 +43,13 @@ export const outcomeArgument = (): Argument =>
     throw new InvalidArgumentError("It must be committed or aborted.");
   });
 
-export function addressArgument(text: string): string {
-  if (!isAddress(text)) throw new InvalidArgumentError(`It ${addressWords}.`);
+/** Commander's parsers for addresses to dial, and to listen on. */
+export const addressArgument = (text: string): string => checkedAddress(text, 1);
+export const listenArgument = (text: string): string => checkedAddress(text, 0);
+
+function checkedAddress(text: string, portMin: number): string {
+  const problem = addressProblem(text, portMin);
+  if (problem !== undefined) throw new InvalidArgumentError(`It ${problem}.`);
   return text;
 }
 

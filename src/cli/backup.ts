@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { resolve } from "node:path";
+import { relative, resolve, sep } from "node:path";
 import { Command, Option } from "commander";
 import { environmentName } from "../config.ts";
 import type { Clock } from "../kernel/clock.ts";
@@ -10,8 +10,9 @@ import { takeBackup } from "../storage/backup/take.ts";
 import { storeKinds } from "../storage/sqlite/store-kind.ts";
 import { collect } from "./arguments.ts";
 import { outputOption } from "./client.ts";
-import { CommandError } from "./failure.ts";
+import { CommandError, UsageError } from "./failure.ts";
 import { bytesText, type OutputFormat, print, printAs, printAside, tableLines } from "./output.ts";
+import { shellWord } from "./shell-word.ts";
 
 type Options = {
   readonly dataDir?: readonly string[];
@@ -50,6 +51,11 @@ export function backupCommand(): Command {
 
 async function run({ dataDir = ["./data"], also = [], to, output }: Options, command: Command): Promise<void> {
   printAs(output);
+  const within = dataDir.find((folder) => isWithin(resolve(folder), resolve(to)));
+  if (within !== undefined)
+    throw new UsageError(
+      `--to ${to} is within ${within}: who loses the stores would lose their backup, too; name a folder elsewhere`,
+    );
   const paths = [...dataDir.flatMap(storesIn), ...also].map((path) => resolve(path));
   if (paths.length === 0) throw new CommandError(`there is no store in ${dataDir.join(", ")}: name the folder with --data-dir`);
   const id = randomBytes(16).toString("hex");
@@ -68,6 +74,8 @@ async function run({ dataDir = ["./data"], also = [], to, output }: Options, com
     ...tableLines(["file", "what", "size", "in use"], rows),
     "",
     `${counted(rows.length, "store")} as of ${manifest.takenAt}, in ${resolve(to)}`,
-    `concord restore --from ${to} --data-dir FOLDER puts them back`,
+    `concord restore --from ${shellWord(to)} --data-dir FOLDER puts them back`,
   ]);
 }
+
+const isWithin = (folder: string, path: string): boolean => relative(folder, path).split(sep)[0] !== "..";

@@ -11,7 +11,7 @@ import { clientFactory, openChannel } from "../rpc/clients/channel.ts";
 import { clientFailure } from "../rpc/errors.ts";
 import { takeGrpcLog } from "../rpc/grpc-log.ts";
 import { toldTransaction } from "../rpc/transaction-header.ts";
-import { addressArgument, durationArgument, durationOption } from "./arguments.ts";
+import { addressArgument, durationArgument, durationOption, timeoutArgument } from "./arguments.ts";
 import { addContext } from "./context/apply.ts";
 import { type Change, type Done, defaultAddress, type FailureFormat, reportFailure } from "./failure.ts";
 import { type OutputFormat, print, printAs } from "./output.ts";
@@ -41,7 +41,11 @@ export function addClientOptions(command: Command): Command {
         .default(defaultAddress),
     )
     .addOption(outputOption())
-    .addOption(durationOption("--timeout <duration>", "how long to wait for an answer", 30_000).env(environmentName("timeout")));
+    .addOption(
+      durationOption("--timeout <duration>", "how long to wait for an answer", 30_000)
+        .env(environmentName("timeout"))
+        .argParser(timeoutArgument),
+    );
 }
 
 export const outputOption = (): Option =>

@@ -1,6 +1,6 @@
 import { Command } from "commander";
 import { formatDuration } from "../config.ts";
-import { addressArgument, durationArgument, idArgument } from "./arguments.ts";
+import { addressArgument, idArgument, timeoutArgument } from "./arguments.ts";
 import { outputOption } from "./client.ts";
 import { existing } from "./context/apply.ts";
 import { type Context, type Contexts, contextsPath, readContexts, writeContexts } from "./context/file.ts";
@@ -34,7 +34,7 @@ function addCommand(): Command {
     .requiredOption("--address <host:port>", "where it is", addressArgument)
     .option("--predicate-address <host:port>", "where PredicateLogic is, if another process serves it", addressArgument)
     .option("--commit-address <host:port>", "where TwoPhaseCommit is, if another process serves it", addressArgument)
-    .option("--timeout <duration>", "how long to wait for its answers", durationArgument)
+    .option("--timeout <duration>", "how long to wait for its answers", timeoutArgument)
     .option("--use", "use it from now on")
     .option("--replace", "also if there is one of this name")
     .action((name: string, { address, predicateAddress, commitAddress, timeout, use, replace }: Options) => {

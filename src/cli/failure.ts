@@ -161,7 +161,7 @@ function unknownOf(failure: ClientFailure, { requestId, retryFlags = "", look, t
   const transaction = failure.metadata["transaction_id"] ?? transactionId;
   const commands = new Set([...(transaction === undefined ? [] : [`concord tx get ${transaction}`]), ...look]);
   const where = address === defaultAddress ? "" : ` --address ${shellWord(address)}`;
-  const retry = adviceOf(failure).retry === "same" ? { retryWith: `--request-id ${requestId}${retryFlags}` } : {};
+  const retry = adviceOf(failure).retry === "same" ? { retryWith: `--request-id ${shellWord(requestId)}${retryFlags}` } : {};
   return { outcome: "unknown", look: [...commands].map((each) => `${each}${where}`), ...retry };
 }
 

@@ -1,12 +1,12 @@
 import { randomUUID } from "node:crypto";
-import { Command, InvalidArgumentError, Option } from "commander";
+import { Command, Option } from "commander";
 import { environmentName } from "../config.ts";
-import { addressWords, isAddress, withPort } from "../kernel/address.ts";
+import { withPort } from "../kernel/address.ts";
 import { takeGrpcLog } from "../rpc/grpc-log.ts";
 import { createRpcServer } from "../rpc/server.ts";
 import { systemClock } from "../runtime/clock.ts";
 import { createLogger } from "../runtime/logger.ts";
-import { durationOption, idArgument } from "./arguments.ts";
+import { durationOption, idArgument, listenArgument } from "./arguments.ts";
 import { outputOption } from "./client.ts";
 import { CommandError, defaultAddress, UsageError } from "./failure.ts";
 import { type OutputFormat, print, printAs, printAside } from "./output.ts";
@@ -143,9 +143,4 @@ function endOnSignal(end: () => Promise<void>): () => void {
   return () => {
     for (const name of ["SIGINT", "SIGTERM"] as const) process.removeListener(name, onSignal);
   };
-}
-
-function listenArgument(text: string): string {
-  if (!isAddress(text, 0)) throw new InvalidArgumentError(`It ${addressWords}.`);
-  return text;
 }

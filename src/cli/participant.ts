@@ -12,7 +12,6 @@ import { openChannel } from "../rpc/clients/channel.ts";
 import { createParticipantTransport } from "../rpc/clients/participant-transport.ts";
 import { systemClock } from "../runtime/clock.ts";
 import type { Logger, LogLevel } from "../runtime/logger.ts";
-import { openTelemetry } from "../runtime/telemetry/open.ts";
 import { openTraceWriter } from "../runtime/trace-writer.ts";
 import { openSqliteParticipantLog } from "../storage/sqlite/participant-log.ts";
 import { version } from "../version.ts";
@@ -22,6 +21,7 @@ import { CommandError, reportFailure } from "./failure.ts";
 import { openLog } from "./log.ts";
 import { inLog, toldWith } from "./log-format.ts";
 import { stopOnSignal } from "./serve.ts";
+import { startTelemetry } from "./start-telemetry.ts";
 
 const failurePoints = ["prepare", "vote", "commit"] as const;
 
@@ -100,7 +100,7 @@ async function run(id: string, options: Options): Promise<void> {
   const opened = await openSqliteParticipantLog({ path: join(options.dataDir, `participant-${id}.sqlite`) });
   if (!opened.ok) throw new CommandError(opened.error.message);
   const log = opened.value;
-  const telemetry = await openTelemetry(process.env, { serviceName: `concord-participant-${id}`, version }, logger);
+  const telemetry = await startTelemetry(`concord-participant-${id}`, version, logger);
   const links = coordinatorsOf(options).map((address) => ({ address, channel: openChannel(address) }));
   const participant = createParticipant({
     coordinators: links.map(createParticipantTransport),

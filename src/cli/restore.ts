@@ -25,7 +25,7 @@ export function restoreCommand(): Command {
     .requiredOption("--from <folder>", "the backup")
     .addOption(new Option("--data-dir <folder>", "where they go").env(environmentName("data-dir")).default("./data"))
     .option("--only <file>", "only this one of its stores; may be repeated", collect(String))
-    .option("--move-aside", "keep what is in the way in a folder beside")
+    .option("--move-aside", "keep what is in the way, in a new folder aside-… of --data-dir")
     .option("--dry-run", "only look whether the backup is whole")
     .addOption(outputOption())
     .action(run);

@@ -1,14 +1,18 @@
 import type { Command } from "commander";
 import { environmentName } from "../config.ts";
 import { printable } from "../kernel/text.ts";
-import { type FailureFormat, jsonLine, logLine, reportFailure } from "./failure.ts";
+import { CommandError, type FailureFormat, jsonLine, logLine, reportFailure } from "./failure.ts";
 import { logsForMachines } from "./log-format.ts";
 
 /** Runs what the command line says. A wrong command line exits with 2, a failure with 1. */
 export async function runProgram(program: Command): Promise<void> {
   // A reader that has seen enough, such as `head`, is no failure.
-  process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 1));
-  await runCommandLine(program, process.argv.slice(2), process.exit);
+  const args = process.argv.slice(2);
+  process.stdout.on("error", ({ code, message }: NodeJS.ErrnoException) => {
+    const unwritten = new CommandError(`cannot write the output: ${code ?? message}`);
+    process.exit(code === "EPIPE" ? 0 : reportFailure(unwritten, {}, formatOf(args)));
+  });
+  await runCommandLine(program, args, process.exit);
 }
 
 /** `exit` ends the process, or throws. */

@@ -1,19 +1,19 @@
 import { Command } from "commander";
 import { startConcord } from "../compose.ts";
 import type { Logger } from "../runtime/logger.ts";
-import { openTelemetry } from "../runtime/telemetry/open.ts";
 import { version } from "../version.ts";
 import { CommandError } from "./failure.ts";
 import { openLog } from "./log.ts";
 import { inLog } from "./log-format.ts";
 import { addSettingOptions, readConfig } from "./settings.ts";
+import { startTelemetry } from "./start-telemetry.ts";
 
 export function serveCommand(): Command {
   const command = new Command("serve").description("serve WorkflowService, PredicateLogic and TwoPhaseCommit");
   return addSettingOptions(command).action(async (flags: Readonly<Record<string, unknown>>) => {
     const { config } = await inLog(flags["logFormat"], async () => readConfig(flags));
     const { logger, lostLines } = openLog(config);
-    const telemetry = await openTelemetry(process.env, { serviceName: "concord", version }, logger);
+    const telemetry = await inLog(config.logFormat, () => startTelemetry("concord", version, logger));
     const started = await inLog(config.logFormat, async () => {
       const result = await startConcord({ config, logger, lostLogLines: lostLines, telemetry });
       if (!result.ok) throw new CommandError(result.error.message);

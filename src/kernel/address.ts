@@ -1,8 +1,12 @@
+import { byteCount } from "./text.ts";
+
 /** A host name, an IPv4 address, or an IPv6 address in brackets; and a port. */
 const tcpPattern = /^([^\s/:[\]]+|\[[0-9A-Fa-f:.]+\]):(\d{1,5})$/;
 
-/** An absolute path; sockaddr_un has room for so much. */
-const unixPattern = /^unix:(\/[^\0]{1,106})$/;
+const unixPattern = /^unix:([^\0]+)$/;
+
+/** sockaddr_un has room for so much, in UTF-8. */
+const unixPathBytesMax = 107;
 
 export const addressWords = "must be host:port, such as 127.0.0.1:50051, or unix:/path of a socket";
 
@@ -12,7 +16,7 @@ export type Place = { readonly host: string; readonly port: number } | { readonl
 /** Undefined: it is no address. */
 export function placeOf(address: string): Place | undefined {
   const [, path] = unixPattern.exec(address) ?? [];
-  if (path !== undefined) return { path };
+  if (path !== undefined) return pathProblem(path) === undefined ? { path } : undefined;
   const [, host, port] = tcpPattern.exec(address) ?? [];
   return host === undefined ? undefined : { host: host.replace(/^\[|\]$/g, ""), port: Number(port) };
 }
@@ -22,6 +26,19 @@ export function isAddress(text: string, portMin = 1): boolean {
   const place = placeOf(text);
   if (place === undefined) return false;
   return "path" in place || (place.port >= portMin && place.port <= 65_535);
+}
+
+/** What an address that is none must be. Undefined: it is one. */
+export function addressProblem(text: string, portMin = 1): string | undefined {
+  if (isAddress(text, portMin)) return undefined;
+  const [, path] = unixPattern.exec(text) ?? [];
+  return (path === undefined ? undefined : pathProblem(path)) ?? addressWords;
+}
+
+function pathProblem(path: string): string | undefined {
+  if (!path.startsWith("/") || path === "/") return "must have an absolute path of a socket, such as unix:/run/concord.sock";
+  const bytes = byteCount(path);
+  return bytes <= unixPathBytesMax ? undefined : `must have a shorter path: it has ${bytes} of ${unixPathBytesMax} bytes`;
 }
 
 /** The address that was listened on, once its port is known. */

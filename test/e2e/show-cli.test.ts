@@ -1,4 +1,7 @@
+import { execFile } from "node:child_process";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { parseAllDocuments } from "yaml";
 import { startServer, type TestServer, temporaryFolder } from "../support/concord.ts";
@@ -35,6 +38,16 @@ test("YAML says what JSON says, a document for each, and acts on no terminal", a
     for (const acting of ["\u0007", "\u202e"]) expect(yaml.out).not.toContain(acting);
   }
   expect((await concord("workflow", "get", "wf-1", "-o", "yaml")).out).toContain("  note: |-\n    two\n    lines\n");
+});
+
+test.skipIf(!existsSync("/dev/full")).each([
+  [[], /^error: cannot write the output: ENOSPC\n$/],
+  [["-o", "json"], /^\{"error":\{"exitCode":1,"message":"cannot write the output: ENOSPC"\}\}\n$/],
+])("what cannot be written is a failure that is told: %j [needs /dev/full]", async (flags, told) => {
+  const program = join(import.meta.dirname, "../../bin/concord");
+  const asked = ["workflow", "list", "--address", server.address, ...flags];
+  const shown = promisify(execFile)("sh", ["-c", 'exec "$0" "$@" >/dev/full', program, ...asked]);
+  await expect(shown).rejects.toMatchObject({ code: 1, stderr: expect.stringMatching(told) });
 });
 
 test("a watched list is shown again when it has changed, and ends with Ctrl-C; programs get what is new", async () => {

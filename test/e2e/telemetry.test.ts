@@ -185,10 +185,11 @@ describe("a collector that", () => {
       OTEL_BSP_MAX_EXPORT_BATCH_SIZE: "5",
       OTEL_METRIC_EXPORT_INTERVAL: "50",
     };
-    const telemetry = await withEnvironment(variables, () =>
+    const opened = await withEnvironment(variables, () =>
       openTelemetry(process.env, { serviceName: "concord", version: "0" }, logger),
     );
-    if (telemetry === undefined) throw new Error("nothing is exported");
+    if (!opened.ok || opened.value === undefined) throw new Error("nothing is exported");
+    const telemetry = opened.value;
     const complaints = () => lines.filter(({ msg }) => msg.startsWith("telemetry could not be exported"));
     return { telemetry, complaints };
   };

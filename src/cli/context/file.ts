@@ -3,14 +3,13 @@ import { homedir } from "node:os";
 import { dirname, join } from "node:path";
 import { parse } from "yaml";
 import { z } from "zod";
-import { environmentName, parseDurationMs } from "../../config.ts";
-import { addressWords, isAddress } from "../../kernel/address.ts";
+import { addressSchema, environmentName, parseDurationMs } from "../../config.ts";
 import { idPattern, idWords } from "../../kernel/ids.ts";
 import { UsageError } from "../failure.ts";
 import { yamlText } from "../yaml-text.ts";
 
-const address = z.string(addressWords).refine((text) => isAddress(text), addressWords);
-const timeout = z.string().refine((text) => parseDurationMs(text) !== undefined, "must be a duration such as 10s");
+const address = addressSchema();
+const timeout = z.string().refine((text) => (parseDurationMs(text) ?? 0) > 0, "must be a duration above 0, such as 10s");
 
 const contextSchema = z.strictObject({
   address,

@@ -2,6 +2,7 @@ import { SinkState } from "../../gen/concord/workflow/v1/sink.ts";
 import { counted } from "../../kernel/text.ts";
 import { durationMs } from "../../rpc/duration.ts";
 import { bytesText, waitText } from "../output.ts";
+import { shellWord } from "../shell-word.ts";
 import type { Asked } from "./ask.ts";
 
 /** What is wrong, and the command or the page that helps. */
@@ -41,7 +42,7 @@ function ofStatus(
     if (answers === false)
       troubles.push({
         what: `${address} hears nothing of ${name} at ${where}: ${reason}`,
-        help: `concord status --also ${where}`,
+        help: `concord status --also ${shellWord(where)}`,
       });
   }
   for (const mismatch of storeMismatches) {

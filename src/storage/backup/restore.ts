@@ -79,7 +79,7 @@ export async function restoreBackup(options: {
   readonly from: string;
   readonly dataDir: string;
   readonly only?: readonly string[] | undefined;
-  /** What is in the way is kept in a folder beside. */
+  /** What is in the way is kept in a new folder in `dataDir`. */
   readonly moveAside: boolean;
   readonly clock: Clock;
 }): Promise<Result<Restored, BackupFailure>> {
@@ -115,7 +115,7 @@ export async function restoreBackup(options: {
       const files = foreign.map((name) => filesOf(dataDir, name)[0]).join(", ");
       return err({
         type: "in-the-way",
-        message: `${dataDir} holds stores: ${files}. To keep them in a folder beside, and restore: --move-aside.`,
+        message: `${dataDir} holds stores: ${files}. To keep them in a new folder in it, and restore: --move-aside.`,
       });
     }
     begin(dataDir, unfinishedRestore, names);

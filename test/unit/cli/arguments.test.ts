@@ -1,6 +1,13 @@
 import { InvalidArgumentError } from "commander";
 import { afterEach, describe, expect, test } from "vitest";
-import { collect, durationArgument, integerArgument, jsonArgument } from "../../../src/cli/arguments.ts";
+import {
+  addressArgument,
+  collect,
+  durationArgument,
+  integerArgument,
+  jsonArgument,
+  timeoutArgument,
+} from "../../../src/cli/arguments.ts";
 import { UsageError } from "../../../src/cli/failure.ts";
 import { participantCommand } from "../../../src/cli/participant.ts";
 import { participantsCommand } from "../../../src/cli/participants.ts";
@@ -23,6 +30,25 @@ describe("arguments", () => {
     { parse: jsonArgument, texts: ["", "{", "[1]", "null", "7", '"text"'] },
   ])("$parse.name refuses what is none", ({ parse, texts }) => {
     for (const text of texts) expect(() => parse(text), text).toThrow(InvalidArgumentError);
+  });
+
+  test("how long to wait is more than nothing", () => {
+    for (const text of ["0", "0s", "0.0ms", "00"])
+      expect(() => timeoutArgument(text), text).toThrow("It must be above 0, such as");
+    expect(["1ms", "0.5s"].map(timeoutArgument)).toEqual([1, 500]);
+    expect(() => timeoutArgument("5")).toThrow("write 5s");
+  });
+
+  test.each([
+    [`unix:/${"é".repeat(53)}`, undefined],
+    [`unix:/${"é".repeat(53)}a`, "It must have a shorter path: it has 108 of 107 bytes."],
+    ["unix:./rel", "It must have an absolute path of a socket, such as unix:/run/concord.sock."],
+    ["unix:/", "It must have an absolute path of a socket, such as unix:/run/concord.sock."],
+    ["unix:", "It must be host:port, such as 127.0.0.1:50051, or unix:/path of a socket."],
+    ["127.0.0.1:0", "It must be host:port, such as 127.0.0.1:50051, or unix:/path of a socket."],
+  ])("an address that is none: what would be right: %s", (text, words) => {
+    if (words === undefined) expect(addressArgument(text)).toBe(text);
+    else expect(() => addressArgument(text)).toThrow(words);
   });
 
   test("a duration that is none: all units are named", () => {

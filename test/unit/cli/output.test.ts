@@ -211,6 +211,17 @@ describe("a failure, as people read it", () => {
       expect([code, lines]).toEqual([1, [`error: ${cause}`, "  INTERNAL", ""]]);
     });
 
+    test("commands and flags are words for a shell", () => {
+      const asked = { ...change, requestId: "it's r 1" };
+      reportFailure(new ClientError("/path", Status.DEADLINE_EXCEEDED, "late"), { address: "unix:/a b", change: asked });
+      expect(written.join("").split("\n").slice(2)).toEqual([
+        "  outcome unknown: concord tx get t-1 --address 'unix:/a b'",
+        "  outcome unknown: concord workflow get wf-1 --address 'unix:/a b'",
+        "  retry with --request-id 'it'\\''s r 1' --to 2",
+        "",
+      ]);
+    });
+
     test("if its time is over", () => {
       const error = new ClientError("/path", Status.DEADLINE_EXCEEDED, "Deadline exceeded");
       expect(reportChange(error)).toEqual({

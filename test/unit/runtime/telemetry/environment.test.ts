@@ -18,7 +18,24 @@ describe("what is exported:", () => {
     ["what has an exporter", { ...endpoint, OTEL_TRACES_EXPORTER: "none", OTEL_METRICS_EXPORTER: "otlp" }, ["metrics"]],
     ["what goes over HTTP", { ...endpoint, OTEL_EXPORTER_OTLP_TRACES_PROTOCOL: "http/protobuf" }, ["traces", "metrics"]],
   ])("%s", (_, environment, signals) => {
-    expect(wantedBy(environment)).toEqual({ signals, problems: [] });
+    expect(wantedBy(environment)).toEqual({ signals, errors: [], problems: [] });
+  });
+
+  test.each([
+    ["for both", "OTEL_EXPORTER_OTLP_ENDPOINT", "nonsense", []],
+    ["of another kind", "OTEL_EXPORTER_OTLP_ENDPOINT", "localhost:4318", []],
+    ["for one", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "//c:4318", ["metrics"]],
+  ])("an endpoint that is none is told once, by its variable: %s", async (_, name, value, signals) => {
+    const environment = { ...endpoint, [name]: value };
+    const message = `${name}: "${value}" (environment) must be a URL such as http://127.0.0.1:4318`;
+    expect(wantedBy(environment)).toEqual({ signals, errors: [message], problems: [] });
+    const opened = await openTelemetry(environment, { serviceName: "concord", version: "0" }, pino({ enabled: false }));
+    expect(opened).toEqual({ ok: false, error: { message } });
+  });
+
+  test("an endpoint that is none is as good as one where nothing is exported to it", () => {
+    const environment = { OTEL_EXPORTER_OTLP_ENDPOINT: "nonsense", OTEL_TRACES_EXPORTER: "none", OTEL_METRICS_EXPORTER: "none" };
+    expect(wantedBy(environment)).toEqual({ signals: [], errors: [], problems: [] });
   });
 
   test("what is asked for and not done is told", async () => {
@@ -31,7 +48,10 @@ describe("what is exported:", () => {
     ]);
     const lines: string[] = [];
     const logger = pino({}, { write: (line: string) => void lines.push(line) });
-    expect(await openTelemetry(environment, { serviceName: "concord", version: "0" }, logger)).toBeUndefined();
+    expect(await openTelemetry(environment, { serviceName: "concord", version: "0" }, logger)).toEqual({
+      ok: true,
+      value: undefined,
+    });
     expect(lines).toHaveLength(2);
   });
 });
