@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { commitPart } from "./compose/commit-part.ts";
-import { checkStoreSet } from "./compose/mixed-stores.ts";
+import { checkStoreSet, refuseMixedStores } from "./compose/mixed-stores.ts";
 import { fullNames, type Options, type Part, type StartFailure, storePath, type Wiring } from "./compose/part.ts";
 import { predicatePart } from "./compose/predicate-part.ts";
 import { readSinkSettings } from "./compose/sinks.ts";
@@ -55,13 +55,18 @@ export async function startConcord(options: Options, extraServices?: ExtraServic
   // Before anything is made, opened or claimed: what is wrong here leaves all as it was.
   const sinkSettings = readSinkSettings(config);
   if (!sinkSettings.ok) return sinkSettings;
-  const metrics = createMetrics();
-  metrics.build(version);
-  const loop = createLoopWatch({ clock: systemClock, logger, metrics: metrics.loop });
+  if (readUnfinished(config.dataDir, unfinishedRestore) !== undefined)
+    return err({ message: `a restore into ${config.dataDir} was not finished: some of its stores are missing. Run it again.` });
   const hasVerdicts = config.services.includes("predicate") && config.verdictLog !== "off";
   const hasSinks = config.services.includes("workflow") && config.sinks !== undefined;
   const besides = [...(hasVerdicts ? (["verdicts"] as const) : []), ...(hasSinks ? (["events"] as const) : [])];
-  metrics.stores([...config.services, ...besides], (name) => storeBytes(storePath(config, name)));
+  const storeNames = [...config.services, ...besides];
+  const unmixed = refuseMixedStores(config, storeNames);
+  if (!unmixed.ok) return unmixed;
+  const metrics = createMetrics();
+  metrics.build(version);
+  const loop = createLoopWatch({ clock: systemClock, logger, metrics: metrics.loop });
+  metrics.stores(storeNames, (name) => storeBytes(storePath(config, name)));
   const forgetViolations = onViolation((violation) => {
     metrics.violated(violation.message);
     logger.error(
@@ -107,10 +112,6 @@ export async function startConcord(options: Options, extraServices?: ExtraServic
   } catch (error) {
     await closeAll();
     return err({ message: `archive: cannot create ${config.archive}: ${messageOf(error)}` });
-  }
-  if (readUnfinished(config.dataDir, unfinishedRestore) !== undefined) {
-    await closeAll();
-    return err({ message: `a restore into ${config.dataDir} was not finished: some of its stores are missing. Run it again.` });
   }
   warnOfNewStores(config, logger);
   for (const name of startOrder.filter((service) => config.services.includes(service))) {

@@ -72,5 +72,6 @@ export type Wiring = Options & {
   readonly set: StoreSet;
 };
 
-export const storePath = (config: Config, name: ServiceName | "verdicts" | "events"): string =>
-  join(config.dataDir, `${name}.sqlite`);
+export type StoreName = ServiceName | "verdicts" | "events";
+
+export const storePath = (config: Config, name: StoreName): string => join(config.dataDir, `${name}.sqlite`);

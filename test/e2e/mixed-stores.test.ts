@@ -1,5 +1,8 @@
-import { cpSync, renameSync, rmSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { hash } from "node:crypto";
+import { cpSync, globSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { pino } from "pino";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { WorkflowState } from "../../src/gen/concord/workflow/v1/workflow.ts";
 import { failureOf, startServer, temporaryFolder } from "../support/concord.ts";
@@ -48,9 +51,9 @@ beforeEach(() => {
 
 afterEach(stop);
 
-function putBack(name: string): void {
-  for (const suffix of ["", ".lock"]) cpSync(join(copy, `${name}.sqlite${suffix}`), join(folder, `${name}.sqlite${suffix}`));
-}
+const putBack = (name: string, from = copy): void => {
+  for (const suffix of ["", ".lock"]) cpSync(join(from, `${name}.sqlite${suffix}`), join(folder, `${name}.sqlite${suffix}`));
+};
 
 test.each(["workflow", "predicate", "commit"])(
   "an older %s.sqlite is named, again and again; the right one fits",
@@ -65,9 +68,80 @@ test.each(["workflow", "predicate", "commit"])(
   },
 );
 
-test("a store that is new, or another one, is named", async () => {
-  for (const suffix of ["", ".lock"]) rmSync(join(folder, `predicate.sqlite${suffix}`));
-  await expect(start()).rejects.toThrow(/predicate\.sqlite is not the store that .+ was used with/);
+/** What is in the folder, but for SQLite's indexes of logs, which are made anew at each opening. */
+const contents = (): Readonly<Record<string, string>> =>
+  Object.fromEntries(
+    globSync("*", { cwd: folder })
+      .filter((name) => !name.endsWith("-shm"))
+      .sort()
+      .map((name) => [name, hash("sha256", readFileSync(join(folder, name)))]),
+  );
+
+/** Of a start that is refused, and leaves all as it was. */
+async function refusal(): Promise<readonly string[]> {
+  const before = contents();
+  const lines: { readonly msg: string }[] = [];
+  const logger = pino({ level: "debug" }, { write: (line: string) => void lines.push(JSON.parse(line)) });
+  const refused = await startServer({ dataDir: folder, verdictLog: "all" }, logger).then(
+    () => "it starts",
+    (error: Error) => error.message,
+  );
+  expect(contents()).toEqual(before);
+  expect(lines).toEqual([]);
+  return refused.split("\n").filter((line) => line.startsWith("  "));
+}
+
+const remove = (name: string): void => {
+  for (const suffix of ["", ".lock"]) rmSync(join(folder, `${name}.sqlite${suffix}`));
+};
+
+/** One that was used with others, under the same name. */
+async function putAnother(name: string): Promise<void> {
+  const own = folder;
+  folder = `${own}-other`;
+  const { clients } = await start();
+  await clients.workflows.createWorkflow({ workflowId: "wf-1" });
+  await clients.predicates.createRule({ ruleId: "other", expression: "true", ...by });
+  await stop();
+  folder = own;
+  putBack(name, `${own}-other`);
+}
+
+test.each(["workflow", "predicate", "commit"])("a %s.sqlite that is missing is named once, and not made", async (name) => {
+  remove(name);
+  expect(await refusal()).toEqual([
+    expect.stringMatching(new RegExp(`/${name}\\.sqlite is missing, and .+/(predicate|workflow)\\.sqlite was used with it$`)),
+  ]);
+});
+
+test("where only one is left, each that is missing is named, and none is made", async () => {
+  for (const name of ["workflow", "commit", "verdicts"]) remove(name);
+  const [workflow, commit, ...more] = await refusal();
+  expect(commit).toContain("/commit.sqlite is missing");
+  expect(workflow).toContain("/workflow.sqlite is missing");
+  expect(more).toEqual([]);
+});
+
+test("one of another folder is named once", async () => {
+  await putAnother("commit");
+  expect(await refusal()).toEqual([expect.stringMatching(/\/commit\.sqlite is not the store that .+\.sqlite was used with$/)]);
+});
+
+test("an older one is named once, and so it is beside a log that a kill has left", async () => {
+  const { clients } = await start();
+  await clients.workflows.createWorkflow({ workflowId: "wf-2" });
+  await clients.predicates.createRule({ ruleId: "later", expression: "true", ...by });
+  const killed = `${folder}-killed`;
+  // In another process: a file that is closed here loses its locks.
+  execFileSync("cp", ["-a", folder, killed]);
+  await stop();
+  for (const each of [folder, killed]) {
+    folder = each;
+    rmSync(join(folder, "predicate.sqlite-wal"), { force: true });
+    putBack("predicate");
+    expect(await refusal()).toEqual([expect.stringContaining("/predicate.sqlite is older than")]);
+  }
+  expect(Object.keys(contents())).toContain("workflow.sqlite-wal");
 });
 
 test("whoever says so goes on with them; status tells, and the next start takes them for a set", async () => {
@@ -85,7 +159,7 @@ test("a verdict log that is older, or was moved away, keeps nobody from starting
   putBack("verdicts");
   await start();
   await stop();
-  for (const suffix of ["", ".lock"]) rmSync(join(folder, `verdicts.sqlite${suffix}`));
+  remove("verdicts");
   await start();
 });
 

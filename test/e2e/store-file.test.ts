@@ -1,6 +1,7 @@
 import { existsSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { openSqliteDecisionLog } from "../../src/storage/sqlite/decision-log.ts";
 import { type Program, runConcord, serve } from "../support/process.ts";
 import { createProtoClient, type ProtoClient } from "../support/proto-client.ts";
 import { storageDir } from "../support/storage-dir.ts";
@@ -118,9 +119,14 @@ test("a new store is refused beside those that were used with another one, and e
   const folder = await usedFolder();
   const names = ["predicate", "workflow"].map((name) => join(folder, `${name}.sqlite`));
   for (const suffix of ["", ".lock"]) rmSync(join(folder, `commit.sqlite${suffix}`));
-  expect(await refusal(folder)).toContain(`commit.sqlite is not the store that ${names[0]} was used with`);
+  expect(await refusal(folder)).toContain(`commit.sqlite is missing, and ${names[1]} was used with it`);
+  expect(existsSync(join(folder, "commit.sqlite"))).toBe(false);
 
-  for (const path of names) for (const suffix of ["", ".lock"]) rmSync(`${path}${suffix}`);
+  // What knows of them is gone, too.
+  for (const path of [...names, join(folder, "verdicts.sqlite")])
+    for (const suffix of ["", ".lock"]) rmSync(`${path}${suffix}`, { force: true });
+  const log = await openSqliteDecisionLog({ path: join(folder, "commit.sqlite") });
+  if (log.ok) await log.value.close();
   const server = await serve(folder);
   expect(await server.terminate()).toBe(0);
   expect(server.log.filter(({ msg }) => msg.startsWith("a new, empty store is made"))).toMatchObject(
