@@ -1,12 +1,16 @@
 import { Command } from "commander";
-import { ClientError } from "nice-grpc";
 import type { Participant, Transaction } from "../gen/concord/commit/v1/transaction.ts";
+import type { GetTransactionResponse } from "../gen/concord/commit/v1/two_phase_commit.ts";
+import { PredicateLogicDefinition } from "../gen/concord/predicate/v1/predicate_logic.ts";
 import type { Workflow } from "../gen/concord/workflow/v1/workflow.ts";
+import type { GetWorkflowResponse } from "../gen/concord/workflow/v1/workflow_service.ts";
+import { assert } from "../kernel/assert.ts";
 import { clientFailure } from "../rpc/errors.ts";
 import { addShowOptions, type ClientOptions, type Clients, readPages, withClients } from "./client.ts";
+import { type Asked, ask, coordinatorIsSilent, managerIsSilent, type Silence } from "./diagnose/ask.ts";
 import type { Finding } from "./diagnose/finding.ts";
-import { transactionFindings } from "./diagnose/transaction.ts";
-import { orphaned, workflowFindings } from "./diagnose/workflow.ts";
+import { participantsUnknown, transactionFindings, workflowUnknown } from "./diagnose/transaction.ts";
+import { endUnknown, movesUntold, orphaned, rulesSilent, workflowFindings } from "./diagnose/workflow.ts";
 import { CommandError } from "./failure.ts";
 import { enumText, print } from "./output.ts";
 import { askProcess } from "./status/ask.ts";
@@ -25,17 +29,42 @@ export function diagnoseCommand(): Command {
     .argument("<workflow|transaction>", "its id");
   return addShowOptions(command).action((id: string, options: ClientOptions) =>
     withClients(options, async (clients) => {
-      const found = [await ofTransaction(clients, id, options), await ofWorkflow(clients, id, options)].flat();
-      if (found.length === 0)
-        throw new CommandError(
-          `neither a workflow nor a transaction is called ${id}; of a transaction, that means aborted, or that its record was dropped after its end`,
-        );
+      const found = await diagnose(clients, id, options);
       if (found.some(({ findings }) => findings.length > 0)) process.exitCode = 1;
       if (options.output !== "table") print(found.map((each) => JSON.stringify(each)));
       else print(found.flatMap(diagnosisLines));
     }),
   );
 }
+
+/** Rejects if nothing of this id was found. */
+export async function diagnose(clients: Clients, id: string, options: ClientOptions): Promise<readonly Diagnosis[]> {
+  const { timeout: deadline } = options;
+  const [transaction, workflow] = await Promise.all([
+    ask(clients.commits.getTransaction({ transactionId: id }, { deadline }), coordinatorAddress(options), deadline),
+    ask(clients.workflows.getWorkflow({ workflowId: id }, { deadline }), options.address, deadline),
+  ]);
+  const found: Diagnosis[] = [];
+  if (transaction.type === "answer") found.push(await ofTransaction(clients, transaction.answer, workflow, options));
+  if (workflow.type === "answer") found.push(await ofWorkflow(clients, workflow.answer, transaction, options));
+  if (found.length === 0) throw notFound(id, transaction, workflow);
+  return found;
+}
+
+function notFound(id: string, transaction: Asked<unknown>, workflow: Asked<unknown>): Error {
+  if (workflow.type === "silence" && transaction.type === "silence") return workflow.error;
+  if (transaction.type === "silence")
+    return new CommandError(
+      `no workflow is called ${id}; whether a transaction is, is not known: ${coordinatorIsSilent(transaction)}; start it, with its own log`,
+    );
+  if (workflow.type === "silence")
+    return new CommandError(`no transaction is called ${id}; whether a workflow is, is not known: ${managerIsSilent(workflow)}`);
+  return new CommandError(
+    `neither a workflow nor a transaction is called ${id}; of a transaction, that means aborted, or that its record was dropped after its end`,
+  );
+}
+
+const coordinatorAddress = ({ address, elsewhere }: ClientOptions): string => elsewhere?.commit ?? address;
 
 function diagnosisLines({ kind, id, is, findings }: Diagnosis): readonly string[] {
   const lines = findings.flatMap(({ what, help }) => [`! ${what}`, ...help.map((each) => `    ${each}`)]);
@@ -44,15 +73,19 @@ function diagnosisLines({ kind, id, is, findings }: Diagnosis): readonly string[
 
 async function ofTransaction(
   { commits }: Clients,
-  transactionId: string,
-  { timeout: deadline }: ClientOptions,
-): Promise<readonly Diagnosis[]> {
-  const answer = await orMissing(commits.getTransaction({ transactionId }, { deadline }));
-  const { transaction, timeline = [] } = answer ?? {};
-  if (transaction === undefined) return [];
-  const participants = await participantsOf(commits, deadline);
-  const findings = transactionFindings(transaction, { participants, timeline });
-  return [{ kind: "transaction", id: transactionId, is: stateOf(transaction), findings }];
+  { transaction, timeline }: GetTransactionResponse,
+  workflow: Asked<unknown>,
+  options: ClientOptions,
+): Promise<Diagnosis> {
+  assert(transaction !== undefined, "an answer has what was asked for");
+  const participants = await ask(participantsOf(commits, options.timeout), coordinatorAddress(options), options.timeout);
+  const known = { participants: participants.type === "answer" ? participants.answer : undefined, timeline };
+  const findings = [
+    ...transactionFindings(transaction, known),
+    ...(participants.type === "silence" ? [participantsUnknown(participants)] : []),
+    ...(workflow.type === "silence" ? [workflowUnknown(workflow)] : []),
+  ];
+  return { kind: "transaction", id: transaction.transactionId, is: stateOf(transaction), findings };
 }
 
 const stateOf = ({ phase, outcome, abortReason }: Transaction): string => {
@@ -60,30 +93,43 @@ const stateOf = ({ phase, outcome, abortReason }: Transaction): string => {
   return `${enumText("TRANSACTION_PHASE_", phase)}, ${decided}${abortReason === "" ? "" : `: ${abortReason}`}`;
 };
 
-async function ofWorkflow(clients: Clients, workflowId: string, options: ClientOptions): Promise<readonly Diagnosis[]> {
-  const call = { deadline: options.timeout };
-  const workflow = (await orMissing(clients.workflows.getWorkflow({ workflowId }, call)))?.workflow;
-  if (workflow === undefined) return [];
-  // Of an engine that is away, nothing is known; what else is wrong can be said all the same.
-  const moves = await clients.workflows.listAllowedTransitions({ workflowId }, call).catch(() => undefined);
-  const findings = [...workflowFindings(workflow, moves, Date.now()), ...(await ofHold(workflow, options))];
-  return [
-    {
-      kind: "workflow",
-      id: workflowId,
-      is: `${enumText("WORKFLOW_STATE_", workflow.state)} at version ${workflow.version}`,
-      findings,
-    },
+async function ofWorkflow(
+  clients: Clients,
+  { workflow }: GetWorkflowResponse,
+  transaction: Asked<unknown>,
+  options: ClientOptions,
+): Promise<Diagnosis> {
+  assert(workflow !== undefined, "an answer has what was asked for");
+  const { workflowId, state, version } = workflow;
+  const { address, timeout: deadline } = options;
+  const moves = await ask(clients.workflows.listAllowedTransitions({ workflowId }, { deadline }), address, deadline);
+  const coordinator = transaction.type === "silence" ? transaction : undefined;
+  const findings = [
+    ...workflowFindings(workflow, { moves: moves.type === "answer" ? moves.answer : undefined, coordinator, nowMs: Date.now() }),
+    ...(moves.type === "silence" ? [await movesUnknown(moves, options)] : []),
+    ...(coordinator === undefined ? await ofHold(workflow, options) : []),
   ];
+  return { kind: "workflow", id: workflowId, is: `${enumText("WORKFLOW_STATE_", state)} at version ${version}`, findings };
+}
+
+/** The rules are asked by the workflow manager, which knows where they are. */
+async function movesUnknown(silence: Silence, { address, elsewhere, timeout }: ClientOptions): Promise<Finding> {
+  if (clientFailure(silence.error).reason !== "PREDICATE_LOGIC_UNAVAILABLE") return movesUntold(silence);
+  const { status } = await askProcess(address, timeout);
+  const rules = status?.peers.find(({ name }) => name === PredicateLogicDefinition.fullName);
+  return rulesSilent(rules?.address ?? elsewhere?.predicate ?? address);
 }
 
 /** Whether somebody will end the hold: the coordinator that it names, or nobody. */
-async function ofHold({ workflowId, inTransition }: Workflow, options: ClientOptions): Promise<readonly Finding[]> {
+async function ofHold(workflow: Workflow, options: ClientOptions): Promise<readonly Finding[]> {
+  const { workflowId, inTransition } = workflow;
   if (inTransition === undefined) return [];
   const { transactionId, coordinatorId } = inTransition;
-  const { status } = await askProcess(options.elsewhere?.commit ?? options.address, options.timeout);
+  const address = coordinatorAddress(options);
+  const { status, failure } = await askProcess(address, options.timeout);
   const answering = status?.coordinator?.coordinatorId;
-  if (!answering || answering === coordinatorId) return [];
+  if (!answering) return [endUnknown(address, failure ?? "it has not claimed its decision log yet")];
+  if (answering === coordinatorId) return [];
   const why = `the hold waits for coordinator ${coordinatorId}, and ${answering} answers: its decision log is another one`;
   return [orphaned(workflowId, transactionId, why)];
 }
@@ -94,13 +140,4 @@ async function participantsOf(commits: Clients["commits"], deadline: number): Pr
     return [participants, nextPageToken];
   });
   return items;
-}
-
-async function orMissing<Answer>(call: Promise<Answer>): Promise<Answer | undefined> {
-  try {
-    return await call;
-  } catch (error) {
-    if (error instanceof ClientError && /_NOT_FOUND$|^WORKFLOW_PURGED$/.test(clientFailure(error).reason ?? "")) return undefined;
-    throw error;
-  }
 }

@@ -10,11 +10,16 @@ import {
   VoteValue,
 } from "../../gen/concord/commit/v1/transaction.ts";
 import { enumText, timeText } from "../output.ts";
+import { coordinatorIsSilent, managerIsSilent, type Silence } from "./ask.ts";
 import { type Finding, see } from "./finding.ts";
 
 const page = "two-phase-commit.md";
 
-export type Known = { readonly participants: readonly Participant[]; readonly timeline: readonly TransactionEvent[] };
+export type Known = {
+  /** Undefined: that was not answered. */
+  readonly participants: readonly Participant[] | undefined;
+  readonly timeline: readonly TransactionEvent[];
+};
 
 /** What keeps a transaction open, or was left by its end, as docs/two-phase-commit.md has it. Nothing: it is well. */
 export function transactionFindings(transaction: Transaction, known: Known): readonly Finding[] {
@@ -30,6 +35,16 @@ export function transactionFindings(transaction: Transaction, known: Known): rea
       return transaction.participants.filter(owesAck).map((part) => unacknowledged(transaction, part, known));
   }
 }
+
+export const participantsUnknown = (silence: Silence): Finding => ({
+  what: `which participants are connected is not known: ${coordinatorIsSilent(silence)}`,
+  help: ["concord participants", see("operations.md", "Health")],
+});
+
+export const workflowUnknown = (silence: Silence): Finding => ({
+  what: `whether a workflow has this id, too, is not known: ${managerIsSilent(silence)}`,
+  help: ["start it, with its own store", see("operations.md", "Health")],
+});
 
 function ended({ heuristic, resolution, participants, transactionId }: Transaction): readonly Finding[] {
   if (heuristic === Heuristic.MIXED) {
@@ -67,7 +82,8 @@ function lostPromise({ transactionId, outcome }: Transaction, { participantId, l
 
 /** Nothing has been sent yet: it may be aborted, and ends by itself. */
 function begun({ transactionId, participants }: Transaction, known: Known): readonly Finding[] {
-  const missing = participants.filter(({ participantId }) => !isConnected(participantId, known));
+  const missing =
+    known.participants === undefined ? [] : participants.filter(({ participantId }) => !isConnected(participantId, known));
   const abort = `concord tx abort ${transactionId}`;
   if (missing.length === 0)
     return [{ what: "its work is still being enlisted; it aborts by itself if nobody goes on", help: [abort] }];
@@ -143,11 +159,12 @@ const owesAck = ({ done, vote, preparesSent }: TransactionParticipant): boolean 
   !done && preparesSent > 0 && vote !== VoteValue.ABORT && vote !== VoteValue.READ_ONLY;
 
 const find = (id: string, { participants }: Known): Participant | undefined =>
-  participants.find(({ participantId }) => participantId === id);
+  participants?.find(({ participantId }) => participantId === id);
 
 const isConnected = (id: string, known: Known): boolean => find(id, known)?.connected === true;
 
 function stateText(id: string, known: Known): string {
+  if (known.participants === undefined) return "perhaps away";
   const found = find(id, known);
   if (found === undefined) return "not known here: it has never connected";
   return found.connected ? "connected" : `away since ${timeText(found.lastSeenAt)}`;

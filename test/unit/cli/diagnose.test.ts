@@ -1,6 +1,9 @@
+import { ClientError, Status } from "nice-grpc";
 import { describe, expect, test } from "vitest";
+import type { Clients } from "../../../src/cli/client.ts";
 import { transactionFindings } from "../../../src/cli/diagnose/transaction.ts";
 import { orphaned, workflowFindings } from "../../../src/cli/diagnose/workflow.ts";
+import { diagnose } from "../../../src/cli/diagnose.ts";
 import {
   Heuristic,
   Outcome,
@@ -21,7 +24,7 @@ const part = (participantId: string, more: object = {}) => ({ participantId, pre
 
 function findings(
   transaction: Parameters<typeof Transaction.fromPartial>[0],
-  participants: readonly Participant[],
+  participants: readonly Participant[] | undefined,
   events: readonly object[] = [],
 ) {
   const timeline = events.map((event) => ({
@@ -85,6 +88,12 @@ describe("of a transaction", () => {
     expect(findings(asked, [here("a")], nack("a"))[0]?.what).toMatch(/and refuses: no$/);
   });
 
+  test("of participants that could not be asked after, nothing is said that may be wrong", () => {
+    const participants = [part("a"), part("b")];
+    expect(whats({ phase: INIT, participants }, undefined)).toEqual([expect.stringMatching(/^its work is still being enlisted/)]);
+    expect(whats({ phase: PREPARING, participants }, undefined)[0]).toContain("a has not voted, and is perhaps away");
+  });
+
   test("that is over", () => {
     const ended = { phase: COMPLETED, outcome: Outcome.COMMITTED, participants: [part("a", { done: true })] };
     expect(whats(ended, [])).toEqual([]);
@@ -103,9 +112,9 @@ describe("of a transaction", () => {
 describe("of a workflow", () => {
   const nowMs = 100_000;
   const ofWorkflow = (workflow: Parameters<typeof Workflow.fromPartial>[0]) =>
-    workflowFindings(Workflow.fromPartial({ workflowId: "wf", state: WorkflowState.ACTIVE, ...workflow }), undefined, nowMs).map(
-      ({ what }) => what,
-    );
+    workflowFindings(Workflow.fromPartial({ workflowId: "wf", state: WorkflowState.ACTIVE, ...workflow }), {
+      ...{ moves: undefined, coordinator: undefined, nowMs },
+    }).map(({ what }) => what);
 
   test("a deadline that is due, and for a while; not one that has just come, nor of one that is held", () => {
     const at = (ms: number) => ({ deadline: { at: new Date(ms), targetState: WorkflowState.FAILED, reason: "" } });
@@ -124,7 +133,8 @@ describe("of a workflow", () => {
   test("one that may still go somewhere is well; one that has ended, too", () => {
     const moves = (allowed: readonly boolean[]) =>
       ListAllowedTransitionsResponse.fromPartial({ transitions: allowed.map((each) => ({ allowed: each })) });
-    const found = (allowed: readonly boolean[]) => workflowFindings(Workflow.create(), moves(allowed), nowMs).length;
+    const found = (allowed: readonly boolean[]) =>
+      workflowFindings(Workflow.create(), { moves: moves(allowed), coordinator: undefined, nowMs }).length;
     expect([found([]), found([false, true]), found([false, false])]).toEqual([0, 0, 1]);
   });
 
@@ -132,5 +142,49 @@ describe("of a workflow", () => {
     expect(orphaned("wf", "t", "it is gone").help.join("\n")).toContain(
       "concord workflow resolve wf committed|aborted --transaction t",
     );
+  });
+});
+
+describe("what is not answered is said, and by whom", () => {
+  const refuse = (code: Status) => async () => {
+    throw new ClientError("/a.Service/Call", code, "no");
+  };
+  const [away, hangs] = [refuse(Status.UNAVAILABLE), refuse(Status.DEADLINE_EXCEEDED)];
+  const transaction = Transaction.fromPartial({ transactionId: "x", phase: TransactionPhase.COMPLETED });
+  const tells = async () => ({ transaction, timeline: [] });
+  const listsNobody = async () => ({ participants: [], nextPageToken: "" });
+  const shows = async () => ({ workflow: Workflow.fromPartial({ workflowId: "x", state: WorkflowState.ACTIVE }) });
+
+  const said = async (commits: object, workflows: object): Promise<readonly string[]> => {
+    const options = { address: "127.0.0.1:1", output: "table", timeout: 1_000, elsewhere: { commit: "127.0.0.1:2" } } as const;
+    const found = await diagnose({ commits, workflows } as unknown as Clients, "x", options);
+    return found.flatMap(({ findings }) => findings.map(({ what }) => what));
+  };
+
+  const manager = "the workflow manager at 127.0.0.1:1 does not answer";
+  const coordinator = "the coordinator at 127.0.0.1:2 does not answer";
+
+  test("of a transaction: who is connected, and whether a workflow has its id", async () => {
+    expect(await said({ getTransaction: tells, listParticipants: away }, { getWorkflow: hangs })).toEqual([
+      `which participants are connected is not known: ${coordinator} (no connection)`,
+      `whether a workflow has this id, too, is not known: ${manager} (127.0.0.1:1 cannot be reached: no connection within 1s; check the address, or name another with --address)`,
+    ]);
+  });
+
+  test("of a workflow: which moves are allowed", async () => {
+    const workflows = { getWorkflow: shows, listAllowedTransitions: refuse(Status.INTERNAL) };
+    expect(await said({ getTransaction: away }, workflows)).toEqual([
+      `no move is made together with others, and whether a transaction has this id, too, is not known: ${coordinator} (no connection)`,
+      `which moves are allowed is not known: ${manager} (no)`,
+    ]);
+  });
+
+  test("what is wrong with the question is no silence; if nobody answers, it is told as of any command", async () => {
+    const misread = said(
+      { getTransaction: tells, listParticipants: listsNobody },
+      { getWorkflow: refuse(Status.INVALID_ARGUMENT) },
+    );
+    await expect(misread).rejects.toMatchObject({ code: Status.INVALID_ARGUMENT });
+    await expect(said({ getTransaction: hangs }, { getWorkflow: away })).rejects.toMatchObject({ code: Status.UNAVAILABLE });
   });
 });
