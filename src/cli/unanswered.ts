@@ -2,6 +2,7 @@ import { connect } from "node:net";
 import { Status } from "nice-grpc";
 import { formatDuration } from "../config.ts";
 import { placeOf } from "../kernel/address.ts";
+import { connectFailure, isAbsent, isOutOfReach } from "../rpc/clients/cause.ts";
 import type { ClientFailure } from "../rpc/errors.ts";
 
 const otherAddress = "or name another with --address";
@@ -28,10 +29,9 @@ export async function whyUnanswered(
 function whyNotConnected(message: string, address: string): string | undefined {
   if (message.startsWith("Name resolution failed"))
     return `no host is called ${hostOf(address)}, so that ${address} cannot be reached; check the name, ${otherAddress}`;
-  const [, cause] =
-    /^No connection established\. Last error: (?:Error: )?(.*?)(?: \(\d{4}-[^)]*\))?\. Resolution note/s.exec(message) ?? [];
-  if (cause === undefined || /ECONNREFUSED|ENOENT/.test(cause)) return undefined;
-  if (/EHOSTUNREACH|ENETUNREACH|ETIMEDOUT|EACCES|EADDRNOTAVAIL/.test(cause)) return `${address} cannot be reached: ${cause}`;
+  const cause = connectFailure(message);
+  if (cause === undefined || isAbsent(cause)) return undefined;
+  if (isOutOfReach(cause)) return `${address} cannot be reached: ${cause}`;
   return `what answers at ${address} does not speak gRPC (${cause}); check the port, ${otherAddress}`;
 }
 

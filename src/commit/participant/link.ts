@@ -247,7 +247,10 @@ export function createLink(
       }
     } catch (error) {
       if (error instanceof Refusal) return error;
-      if (!sessionEnding.signal.aborted) return error instanceof Error ? error.message : String(error);
+      if (!sessionEnding.signal.aborted) {
+        logger.debug({ coordinator: transport.name, participant: participantId, err: error }, "the stream failed");
+        return error instanceof Error ? error.message : String(error);
+      }
     } finally {
       stopTimer();
       outgoing.close();

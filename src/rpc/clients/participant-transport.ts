@@ -4,6 +4,7 @@ import type { ParticipantTransport } from "../../commit/ports.ts";
 import { TwoPhaseCommitDefinition } from "../../gen/concord/commit/v1/two_phase_commit.ts";
 import { coordinatorMessageFromWire, participantMessageToWire } from "../convert-transaction.ts";
 import { clientFailure, type Reason } from "../errors.ts";
+import { causeOf } from "./cause.ts";
 import { clientFactory } from "./channel.ts";
 
 const credentials = "check what this participant may do there, and its credentials";
@@ -39,7 +40,7 @@ export function createParticipantTransport(options: {
       } catch (error) {
         if (!(error instanceof ClientError)) throw error;
         const { code, reason, message } = clientFailure(error);
-        const text = `${reason ?? Status[code]}: ${message}`;
+        const text = reason === undefined ? causeOf(error) : `${reason}: ${message}`;
         const remedy = remediesByReason[reason as Reason] ?? remediesByCode[code];
         throw remedy === undefined ? new Error(text, { cause: error }) : new Refusal(text, remedy, { cause: error });
       }

@@ -4,6 +4,7 @@ import { HealthDefinition } from "nice-grpc-server-health";
 import type { Clock } from "../../kernel/clock.ts";
 import type { DurationMs } from "../../kernel/time.ts";
 import type { Logger } from "../../runtime/logger.ts";
+import { causeOf } from "./cause.ts";
 import { clientFactory } from "./channel.ts";
 
 /** A service that this process needs, and another serves. */
@@ -36,7 +37,10 @@ export function watchPeers(peers: readonly Peer[], options: { readonly clock: Cl
     const health = clientFactory.create(HealthDefinition, channel);
     const cause = await health.check({ service }, { deadline: answerMs, signal: ending.signal }).then(
       () => undefined,
-      (error: unknown) => causeOf(error, service),
+      (error: unknown) => {
+        logger.debug({ service, address, told: String(error) }, "a service that is needed has not answered");
+        return isUnserved(error) ? `no ${service} is served there` : causeOf(error);
+      },
     );
     if (ending.signal.aborted) return;
     const was = states[place]?.isThere;
@@ -54,8 +58,4 @@ export function watchPeers(peers: readonly Peer[], options: { readonly clock: Cl
   return { states: () => states, close: () => ending.abort() };
 }
 
-function causeOf(error: unknown, service: string): string {
-  if (!(error instanceof ClientError)) return String(error);
-  if (error.code === Status.NOT_FOUND) return `no ${service} is served there`;
-  return `${Status[error.code]}: ${error.details}`;
-}
+const isUnserved = (error: unknown): boolean => error instanceof ClientError && error.code === Status.NOT_FOUND;

@@ -27,6 +27,7 @@ import type {
 } from "../../workflow/ports.ts";
 import { lastEventToWire, stateFromWire, stateToWire, workflowToWire } from "../convert-workflow.ts";
 import { encoded, listAnswer, orEncoded } from "../encoded-answer.ts";
+import { causeOf } from "./cause.ts";
 import { clientFactory } from "./channel.ts";
 import { CircuitOpenError, createCircuit, failuresToOpen } from "./circuit.ts";
 import { type Contents, failureOf, isAboutContent, isOverload, overloaded } from "./predicate-failure.ts";
@@ -136,10 +137,8 @@ export function createPredicateClient(options: {
   const through = createCircuit({
     clock,
     isFailure: (error) => !isAboutContent(error) && !isOverload(error),
-    onOpened: (error) => {
-      const cause = error instanceof Error ? error.message : String(error);
-      logger.warn({ address, failures: failuresToOpen, cause }, "predicate engine unavailable: circuit opened");
-    },
+    onOpened: (error) =>
+      logger.warn({ address, failures: failuresToOpen, cause: causeOf(error) }, "predicate engine unavailable: circuit opened"),
     onClosed: () => logger.info("predicate engine is back: circuit closed"),
   });
 

@@ -3,6 +3,7 @@ import type { JsonObject } from "../../kernel/json.ts";
 import type { DurationMs } from "../../kernel/time.ts";
 import type { PredicateFailure } from "../../workflow/ports.ts";
 import { clientFailure, violationText } from "../errors.ts";
+import { causeOf } from "./cause.ts";
 
 /** No caller gains anything by coming back sooner. */
 const retryAfterMinMs = 100;
@@ -33,7 +34,7 @@ export function failureOf(error: unknown, contents: Contents): PredicateFailure 
     return overloaded(message, retryAfterMs);
   }
   if (isAboutContent(error)) return { type: "refused", refusal: refusalOf(error, contents) };
-  return { type: "unavailable", cause: error instanceof Error ? error.message : String(error) };
+  return { type: "unavailable", cause: causeOf(error) };
 }
 
 function refusalOf(error: ClientError, contents: Contents) {

@@ -9,6 +9,7 @@ import { durationToWire } from "../duration.ts";
 import { clientFailure } from "../errors.ts";
 import { toldTransaction } from "../transaction-header.ts";
 import type { OriginOptions } from "./call-headers.ts";
+import { unreachedCause } from "./cause.ts";
 import { clientFactory } from "./channel.ts";
 import type { ToldCalls, ToldOptions } from "./telemetry.ts";
 
@@ -59,7 +60,7 @@ export function createTransactionClient(coordinator: TransactionCalls): Transact
       } catch (error) {
         if (request.signal.aborted) return err({ type: "pending", cause: "its callers have left" });
         if (!(error instanceof ClientError)) throw error;
-        return err({ type: failureType(error), cause: error.details });
+        return err({ type: failureType(error), cause: unreachedCause(error.details) ?? error.details });
       }
     },
   };

@@ -1,0 +1,28 @@
+import { ClientError, Status } from "nice-grpc";
+
+/** Why another process has not answered, in a few words for logs, health and status. */
+export function causeOf(error: unknown): string {
+  if (!(error instanceof ClientError)) return error instanceof Error ? error.message : String(error);
+  const { code, details } = error;
+  if (code === Status.DEADLINE_EXCEEDED) return "it has not answered in time";
+  return unreachedCause(details) ?? `${Status[code]}: ${details}`;
+}
+
+/** Of what grpc-js says of all that it has tried, with times and notes. Undefined: there was a connection, and these are others' words. */
+export function unreachedCause(details: string): string | undefined {
+  if (details.startsWith("Name resolution failed")) return "no host has this name";
+  if (details.startsWith("Received HTTP status code")) return `what listens there does not speak gRPC (${details})`;
+  const cause = connectFailure(details);
+  if (cause === undefined) return undefined;
+  if (isAbsent(cause)) return "nobody listens there";
+  return isOutOfReach(cause) ? `it cannot be reached (${cause})` : `what listens there does not speak gRPC (${cause})`;
+}
+
+/** What has ended the last try to connect. */
+export const connectFailure = (details: string): string | undefined =>
+  /^No connection established\. Last error: (?:Error: )?(.*?)(?: \(\d{4}-[^)]*\))?\. Resolution note/s.exec(details)?.[1];
+
+export const isAbsent = (cause: string): boolean => /ECONNREFUSED|ENOENT/.test(cause);
+
+export const isOutOfReach = (cause: string): boolean =>
+  /EHOSTUNREACH|ENETUNREACH|ETIMEDOUT|EACCES|EADDRNOTAVAIL|Connection attempt timed out/.test(cause);
