@@ -89,9 +89,9 @@ schemas["Problem"] = {
       description: "What stands against it: rules (`RULE`), participants, tests.",
     },
     retryAfterSeconds: { type: "number", description: "When a retry may help; also the header Retry-After, in whole seconds." },
-    requestId: { type: "string", description: "In the server's log, the id of this call." },
+    requestId: { type: "string", description: "In the server's log, the id of this request; also the header X-Request-Id." },
   },
-  required: ["type", "title", "status", "detail"],
+  required: ["type", "title", "status", "detail", "requestId"],
 };
 schemas["Health"] = {
   type: "object",
@@ -166,7 +166,7 @@ const document = {
         name: "X-Request-Id",
         in: "header",
         description:
-          "Stands on each line that the server logs of this call. Up to 128 characters of ASCII; anything else is ignored.",
+          "Stands on each line that the server logs of this call, and in the answer. Up to 128 characters of ASCII; instead of anything else one is made.",
         schema: { type: "string" },
       },
       GrpcTimeout: {
@@ -185,7 +185,10 @@ const document = {
     },
     headers: {
       RetryAfter: { description: "In how many seconds a retry may help.", schema: { type: "integer" } },
-      RequestId: { description: "In the server's log, the id of this call.", schema: { type: "string" } },
+      RequestId: {
+        description: "In the server's log, the id of this request: the caller's, or one that was made.",
+        schema: { type: "string" },
+      },
     },
   },
 };

@@ -98,6 +98,7 @@ function success(one: HttpRule | undefined, stream: HttpRule | undefined): Schem
   return {
     200: {
       description: description === "" ? "It is done." : description,
+      headers: ownHeaders,
       content: {
         ...(one !== undefined && { "application/json": { schema: ref(one.method.output) } }),
         ...(stream !== undefined && { "text/event-stream": { schema: eventSchema(stream.method.output) } }),
@@ -135,7 +136,6 @@ function failures(rules: readonly HttpRule[]): Schema {
 
 const ofAll = new Set(["INVALID_REQUEST", "OVERLOADED", "STORAGE_UNAVAILABLE", "SHUTTING_DOWN", "INTERNAL"]);
 
-const problemHeaders = {
-  "retry-after": { $ref: "#/components/headers/RetryAfter" },
-  "x-request-id": { $ref: "#/components/headers/RequestId" },
-};
+const ownHeaders = { "x-request-id": { $ref: "#/components/headers/RequestId" } };
+
+const problemHeaders = { "retry-after": { $ref: "#/components/headers/RetryAfter" }, ...ownHeaders };

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import type { JsonValue } from "@bufbuild/protobuf";
 import { type FieldViolation, invalidRequest } from "../rpc/errors.ts";
-import { originKeys } from "../rpc/origin-headers.ts";
+import { requestIdKey, traceparentKey, tracestateKey } from "../rpc/origin-headers.ts";
 import { eventsType, jsonType, names, takes } from "./accept.ts";
 import { type CallFailure, failureWith } from "./call-failure.ts";
 import { type Problem, plainProblem, problemOf } from "./problem.ts";
@@ -82,8 +82,8 @@ export function fixedOf(
 /** As gRPC writes it: up to eight digits, and a unit. */
 const timeoutPattern = /^\d{1,8}[HMSmun]$/;
 
-/** What the call has besides its message. */
-export function callHeaders({ headers }: IncomingMessage): Readonly<Record<string, string>> | Refusal {
+/** What the call has besides its message. `requestId`: as the caller has sent it, if that can be used. */
+export function callHeaders({ headers }: IncomingMessage, requestId: string): Readonly<Record<string, string>> | Refusal {
   const timeout = headers["grpc-timeout"];
   if (timeout !== undefined && (typeof timeout !== "string" || !timeoutPattern.test(timeout))) {
     const description = 'must be up to eight digits and a unit, H, M, S, m (ms), u or n, such as "1500m"';
@@ -91,7 +91,8 @@ export function callHeaders({ headers }: IncomingMessage): Readonly<Record<strin
   }
   return {
     ...(timeout !== undefined && { "grpc-timeout": timeout }),
-    ...Object.fromEntries(originKeys.flatMap((key) => handedOn(key, headers[key]))),
+    [requestIdKey]: requestId,
+    ...Object.fromEntries([traceparentKey, tracestateKey].flatMap((key) => handedOn(key, headers[key]))),
   };
 }
 

@@ -5,7 +5,7 @@ import type { Refusal } from "./call-request.ts";
 import { type GrpcCall, unsent } from "./grpc-call.ts";
 import { heartbeatMs } from "./limits.ts";
 import { problemOf } from "./problem.ts";
-import { answerHeaders } from "./send.ts";
+import { answerHeaders, problemText } from "./send.ts";
 
 /**
  * Sends a stream as server-sent events, at the pace of who reads it. What ends it before it has begun is an answer like any other; what ends it
@@ -48,7 +48,7 @@ export async function sendEvents(
 
 function end(response: ServerResponse, failure: CallFailure | undefined): undefined {
   const retry = failure?.retryAfterMs === undefined ? "" : `retry: ${Math.ceil(failure.retryAfterMs)}\n`;
-  response.end(failure === undefined ? "" : `${retry}event: error\ndata: ${JSON.stringify(problemOf(failure))}\n\n`);
+  response.end(failure === undefined ? "" : `${retry}event: error\ndata: ${problemText(response, problemOf(failure))}\n\n`);
 }
 
 /** Until what was written has gone, or nobody reads it any more. */

@@ -18,6 +18,7 @@ export type Problem = {
   readonly fieldViolations?: readonly FieldViolation[];
   readonly preconditionViolations?: readonly PreconditionViolation[];
   readonly retryAfterSeconds?: number;
+  /** Of the call, if that has told it. */
   readonly requestId?: string;
 };
 

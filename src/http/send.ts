@@ -1,4 +1,5 @@
 import type { ServerResponse } from "node:http";
+import { requestIdKey } from "../rpc/origin-headers.ts";
 import { jsonType } from "./accept.ts";
 import { type Problem, problemType } from "./problem.ts";
 
@@ -19,11 +20,15 @@ export function send(response: ServerResponse, status: number, body: string, hea
   response.writeHead(status, { ...answerHeaders, ...content, ...headers }).end(line);
 }
 
+/** With the id of the request, which each answer has in its headers. */
+export const problemText = (response: ServerResponse, problem: Problem): string =>
+  JSON.stringify({ ...problem, requestId: problem.requestId ?? response.getHeader(requestIdKey) });
+
 export function sendProblem(response: ServerResponse, problem: Problem, headers: Headers = {}): void {
   const { status, requestId, retryAfterSeconds } = problem;
-  send(response, status, JSON.stringify(problem), {
+  send(response, status, problemText(response, problem), {
     "content-type": problemType,
-    ...(requestId !== undefined && { "x-request-id": requestId }),
+    ...(requestId !== undefined && { [requestIdKey]: requestId }),
     // In whole seconds: a little later is right too.
     ...(retryAfterSeconds !== undefined && { "retry-after": String(Math.ceil(retryAfterSeconds)) }),
     ...headers,

@@ -1,14 +1,17 @@
+import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import { RichServerError } from "nice-grpc-error-details";
 import { placeOf as listenPlaceOf } from "../kernel/address.ts";
+import { usableCallId } from "../kernel/origin.ts";
 import type { DurationMs } from "../kernel/time.ts";
 import { peerText, unixPeer } from "../rpc/address.ts";
 import type { PeerState } from "../rpc/clients/peer-watch.ts";
 import type { CarriedSocket } from "../rpc/connections.ts";
 import { internalError, overloaded } from "../rpc/errors.ts";
 import { handshakeMs, headerBytesMax, requestMs } from "../rpc/limits.ts";
+import { requestIdKey } from "../rpc/origin-headers.ts";
 import type { Refused } from "../rpc/refusals.ts";
 import type { Logger } from "../runtime/logger.ts";
 import type { LoopWatch } from "../runtime/loop-watch.ts";
@@ -108,32 +111,35 @@ export async function serveHttp(options: Options): Promise<HttpServer> {
         }),
     );
   });
-  server.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) => refuseUnread(error, socket));
+  server.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) => refuseUnread(error, socket, logger));
 
   async function answer(carried: Carried, request: IncomingMessage, response: ServerResponse): Promise<void> {
     const startedMs = performance.now();
     // Its sender may have left while those before it were answered.
     if (response.destroyed) return;
+    const { method, url, headers, socket } = request;
+    const requestId = usableCallId(String(headers[requestIdKey] ?? "")) ?? randomUUID();
+    response.setHeader(requestIdKey, requestId);
     for (const [name, value] of cors.headersFor(request)) response.setHeader(name, value);
     try {
-      const refusal = await answerOrRefuse(carried, request, response);
+      const refusal = await answerOrRefuse(carried, request, response, requestId);
       if (refusal !== undefined) sendProblem(response, refusal.problem, refusal.headers);
     } catch (error) {
-      logger.error({ method: request.method, path: request.url, err: error }, "request failed: a defect");
+      logger.error({ request: requestId, method, path: url, err: error }, "request failed: a defect");
       if (response.headersSent) response.destroy();
       else sendProblem(response, problemOf(failureWith(internalError())));
     }
     if (leaving || carried.session.closed) response.shouldKeepAlive = false;
-    const { method, url, socket } = request;
-    const peer = socket.remoteAddress === undefined ? unixPeer : peerText(`${socket.remoteAddress}:${socket.remotePort}`);
     const ms = Math.round(performance.now() - startedMs);
-    logger.debug({ method, path: url, status: response.statusCode, peer, ms }, "request");
+    const { statusCode: status } = response;
+    logger.debug({ request: requestId, method, path: url, status, peer: peerOf(socket), ms }, "request");
   }
 
   async function answerOrRefuse(
     { session }: Carried,
     request: IncomingMessage,
     response: ServerResponse,
+    requestId: string,
   ): Promise<Refusal | undefined> {
     if (leaving || session.closed) response.setHeader("connection", "close");
     if (!isMeantForUs(request.headers.host)) {
@@ -163,7 +169,7 @@ export async function serveHttp(options: Options): Promise<HttpServer> {
     }
     const rule = ruleOf(place, request);
     if ("problem" in rule) return rule;
-    const headers = callHeaders(request);
+    const headers = callHeaders(request, requestId);
     if ("problem" in headers) return headers as Refusal;
     const unreadable = bodyRefusal(rule, request);
     if (unreadable !== undefined) return unreadable;
@@ -242,8 +248,11 @@ function splitOnce(text: string, separator: string): readonly string[] {
   return at < 0 ? [text] : [text.slice(0, at), text.slice(at + 1)];
 }
 
+const peerOf = ({ remoteAddress, remotePort }: Socket): string =>
+  remoteAddress === undefined ? unixPeer : peerText(`${remoteAddress}:${remotePort}`);
+
 /** What is not HTTP, or has not come in time. */
-function refuseUnread(error: NodeJS.ErrnoException, socket: Socket): void {
+function refuseUnread(error: NodeJS.ErrnoException, socket: Socket, logger: Logger): void {
   // An answer may have begun, and a request that is no request gets none after it.
   if (socket.bytesWritten > 0 || !socket.writable) {
     socket.destroy();
@@ -255,11 +264,14 @@ function refuseUnread(error: NodeJS.ErrnoException, socket: Socket): void {
       : error.code === "HPE_HEADER_OVERFLOW"
         ? plainProblem(431, `the headers have more than ${headerBytesMax} bytes`)
         : plainProblem(400, "this is not HTTP/1.1");
-  const body = JSON.stringify(problem);
+  const requestId = randomUUID();
+  logger.debug({ request: requestId, status: problem.status, peer: peerOf(socket), reason: problem.detail }, "request");
+  const body = JSON.stringify({ ...problem, requestId });
   const head = [
     `HTTP/1.1 ${problem.status} ${problem.title}`,
     "connection: close",
     "content-type: application/problem+json",
+    `${requestIdKey}: ${requestId}`,
     `content-length: ${Buffer.byteLength(body)}`,
   ];
   socket.end(`${head.join("\r\n")}\r\n\r\n${body}`);

@@ -5,8 +5,6 @@ export const requestIdKey = "x-request-id";
 export const traceparentKey = "traceparent";
 export const tracestateKey = "tracestate";
 
-export const originKeys = [requestIdKey, traceparentKey, tracestateKey] as const;
-
 /** Says in the headers of a call on whose behalf it is made. */
 export function setOrigin(headers: Metadata, { requestId, traceparent, tracestate }: Origin): void {
   headers.set(requestIdKey, requestId);

@@ -113,7 +113,9 @@ test("what is not HTTP is told so", async () => {
     let text = "";
     for await (const chunk of socket) text += String(chunk);
     expect(text).toContain(`HTTP/1.1 ${status} `);
-    expect(JSON.parse(text.slice(text.indexOf("\r\n\r\n")))).toMatchObject({ type: "about:blank", status });
+    const problem = JSON.parse(text.slice(text.indexOf("\r\n\r\n")));
+    expect(problem).toMatchObject({ type: "about:blank", status });
+    expect(text).toContain(`\r\nx-request-id: ${problem.requestId}\r\n`);
   }
 });
 

@@ -1,11 +1,13 @@
 import { Status } from "nice-grpc-common";
+import { pino } from "pino";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { statusOf } from "../../src/http/problem-status.ts";
 import { httpRules } from "../../src/http/rules.ts";
 import { notUnicodeWords } from "../../src/rpc/unicode.ts";
 import { startServer, type TestServer, temporaryFolder } from "../support/concord.ts";
-import { ask, askJson, openEvents } from "../support/http-client.ts";
+import { type Asked, ask, askJson, openEvents } from "../support/http-client.ts";
 import { createProtoClient, type ProtoClient, type RpcName } from "../support/proto-client.ts";
+import { until } from "../support/until.ts";
 
 // The HTTP interface as a stranger sees it.
 
@@ -16,8 +18,11 @@ let url: string;
 
 const by = { reason: "a test", requestedBy: "ada" };
 
+const lines: { readonly level: number; readonly msg: string; readonly request?: string }[] = [];
+
 beforeAll(async () => {
-  server = await startServer({ dataDir: data.path, httpListen: "127.0.0.1:0" });
+  const logger = pino({ level: "debug" }, { write: (line: string) => void lines.push(JSON.parse(line)) });
+  server = await startServer({ dataDir: data.path, httpListen: "127.0.0.1:0" }, logger);
   client = createProtoClient(server.address);
   url = server.url;
 });
@@ -290,9 +295,61 @@ describe("what gRPC has", () => {
     expect(wrong.json.fieldViolations[0].field).toBe("Grpc-Timeout");
   });
 
-  test("the caller's request id comes back with a failure", async () => {
-    const { headers, text } = await ask(`${url}/v1/workflows/missing`, { headers: { "x-request-id": "mine" } });
-    expect([headers["x-request-id"], JSON.parse(text).requestId]).toEqual(["mine", "mine"]);
+  const workflows = "/v1/workflows";
+  const post = { method: "POST", body: {} };
+  test.each<[string, number, string, Asked]>([
+    ["a failed call", 404, `${workflows}/missing`, {}],
+    ["a field of the wrong type", 400, workflows, { ...post, body: { workflowId: 5 } }],
+    ["an unknown field", 400, workflows, { ...post, body: { id: "x" } }],
+    ["what is no JSON", 400, workflows, { ...post, body: "{,", headers: { "content-type": "application/json" } }],
+    ["what is not said to be JSON", 415, workflows, { ...post, body: "{}", headers: { "content-type": "text/plain" } }],
+    ["an unknown parameter", 400, `${workflows}?what=1`, {}],
+    ["a path at which nothing is", 404, "/v1/what", {}],
+    ["a path that is not encoded", 400, `${workflows}/%ff`, {}],
+    ["a method that is not served", 405, workflows, { method: "PATCH" }],
+    ["a method that is not served beside the calls", 405, "/health", { method: "POST" }],
+    ["an Accept that takes nothing", 406, workflows, { headers: { accept: "text/html" } }],
+    ["a bad timeout", 400, workflows, { headers: { "grpc-timeout": "soon" } }],
+    ["a Host of others", 421, workflows, { headers: { host: "example.com" } }],
+    ["a body that is too large", 413, workflows, { ...post, body: { reason: "x".repeat(5 * 1024 * 1024) } }],
+  ])("the caller's request id comes back with %s", async (_, status, path, asked) => {
+    const mine = { ...asked, headers: { ...asked.headers, "x-request-id": "mine" } };
+    const answer = await ask(`${url}${path}`, mine);
+    expect([answer.status, answer.headers["x-request-id"], JSON.parse(answer.text).requestId]).toEqual([status, "mine", "mine"]);
+  });
+
+  test.each([workflows, "/health", "/openapi.json"])("the caller's request id comes back with success at %s", async (path) => {
+    for (const method of ["GET", "HEAD", "OPTIONS"]) {
+      const { status, headers } = await ask(`${url}${path}`, { method, headers: { "x-request-id": "mine" } });
+      expect([status, headers["x-request-id"]]).toEqual([method === "OPTIONS" ? 204 : 200, "mine"]);
+    }
+  });
+
+  test.each([[undefined], [""], ["x".repeat(129)], ["caf\u00e9"]])(
+    "of a request id that cannot be used one is made: %j",
+    async (sent) => {
+      const headers = sent === undefined ? {} : { "x-request-id": sent };
+      const made = expect.stringMatching(/^[\da-f]{8}-/);
+      for (const path of [`${workflows}/missing`, "/v1/what"]) {
+        const answer = await ask(`${url}${path}`, { headers });
+        expect(JSON.parse(answer.text).requestId).toEqual(made);
+        expect(answer.headers["x-request-id"]).toBe(JSON.parse(answer.text).requestId);
+      }
+      expect((await ask(`${url}${workflows}`, { headers })).headers["x-request-id"]).toEqual(made);
+    },
+  );
+
+  test("a request id is on the line of the request, and on those of its call", async () => {
+    await ask(`${url}${workflows}/missing`, { headers: { "x-request-id": "logged-1" } });
+    await ask(`${url}/v1/what`, { headers: { "x-request-id": "logged-2" } });
+    const said = (id: string) => lines.filter(({ request }) => request === id).map(({ msg, level }) => [level, msg]);
+    await until(() => said("logged-2").length > 0, "the line of the request is written");
+    const debug = 20;
+    expect(said("logged-1")).toEqual([
+      [debug, "call refused"],
+      [debug, "request"],
+    ]);
+    expect(said("logged-2")).toEqual([[debug, "request"]]);
   });
 
   test("a retry has the first answer", async () => {

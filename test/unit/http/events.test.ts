@@ -27,7 +27,10 @@ async function* of(...texts: string[]): AsyncGenerator<Uint8Array, void> {
 
 function outgoing(highWaterMark = 1_000) {
   const heads: number[] = [];
-  const response = Object.assign(new PassThrough({ highWaterMark }), { writeHead: (status: number) => heads.push(status) });
+  const response = Object.assign(new PassThrough({ highWaterMark }), {
+    writeHead: (status: number) => heads.push(status),
+    getHeader: () => "mine",
+  });
   return { response: response as unknown as ServerResponse & PassThrough, heads };
 }
 
@@ -49,7 +52,9 @@ test("what ends it later is an event, and the end", async () => {
   const { response, heads } = outgoing();
   expect(await sendEvents(call(of("data: 1"), { ...compacted, retryAfterMs: 1_500 }), response, plain)).toBeUndefined();
   const text = (await response.toArray()).join("");
-  expect(text).toMatch(/^data: 1\n\nretry: 1500\nevent: error\ndata: \{.*"reason":"REVISION_COMPACTED".*\}\n\n$/);
+  expect(text).toMatch(
+    /^data: 1\n\nretry: 1500\nevent: error\ndata: \{.*"reason":"REVISION_COMPACTED".*"requestId":"mine"\}\n\n$/,
+  );
   expect([heads, response.writableEnded]).toEqual([[200], true]);
 });
 
