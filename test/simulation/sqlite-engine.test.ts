@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { StorageUnavailableError } from "../../src/kernel/write.ts";
 import type { Statement, StoreSchema } from "../../src/storage/sqlite/statement.ts";
 import { createStoreWorld, watched } from "../support/simulated-store.ts";
 import { type FlushFault, flushFaults } from "./sqlite-faults.ts";
@@ -53,6 +54,18 @@ describe("what the engine is told of a flush, and what is durable", () => {
     expect(later.value).toMatchObject({ ok: true });
     expect(idsOf(world)).toEqual([...expected[fault][1], 14, 15]);
   });
+});
+
+test("a read that fails says so, and the next one need not; what is written meanwhile is durable", async () => {
+  const world = createStoreWorld(schema);
+  const { engine } = world.open("p");
+  world.failReads();
+  expect(() => engine.read("SELECT id FROM notes")).toThrow(StorageUnavailableError);
+  expect(() => engine.readUntil(() => true, "SELECT id FROM notes")).toThrow(StorageUnavailableError);
+  expect(await world.until(engine.apply(pair(1)))).toMatchObject({ ok: true });
+  world.calm();
+  expect(engine.read("SELECT id FROM notes")).toEqual([{ id: 2 }, { id: 3 }]);
+  expect(world.tally.counts.get("failed reads: key-value")).toBe(2);
 });
 
 test("a process that dies while it flushes has written all of the flush or nothing, and is told nothing", async () => {

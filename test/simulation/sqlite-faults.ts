@@ -8,6 +8,8 @@ export type DiskFaults = {
   readonly failure: number;
   /** How often a flush takes a hundred times as long. */
   readonly slow: number;
+  /** How often a read of a process fails. */
+  readonly unread: number;
 };
 
 /** What can befall a flush. What the engine is told and what is durable are two things. */
@@ -31,6 +33,12 @@ const sqliteError = (message: string, errcode: number): Error =>
 
 /** SQLITE_IOERR_FSYNC. */
 export const ioError = (): Error => sqliteError("disk I/O error", 1034);
+
+/** SQLITE_IOERR_READ, and SQLITE_BUSY while somebody recovers the file. */
+export const readErrors: readonly (() => Error)[] = [
+  () => sqliteError("disk I/O error", 266),
+  () => sqliteError("database is locked", 5),
+];
 
 /** SQLITE_FULL. */
 export const fullError = (): Error => sqliteError("database or disk is full", 13);

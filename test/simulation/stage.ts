@@ -100,6 +100,7 @@ export function createStage(options: {
   const disks: SqliteDisk[] = [];
   const isLong = dice.chance(longShare);
   const isPartial = dice.chance(partialShare);
+  const readDice = createDice(~options.seed);
   let swarm = withoutFaults(drawSwarm(dice), without);
   /** In some worlds event loops are busy. */
   const turnMsMax = dice.pick([0, 0, 10]);
@@ -160,7 +161,7 @@ export function createStage(options: {
     },
     open: (disk, process) =>
       openSimulatedSqlite({
-        ...{ disk, process, dice, tally },
+        ...{ disk, process, dice, readDice, tally },
         faults: () => swarm.disk,
         say: (text) => say(`${process.name}: ${text}`),
       }),

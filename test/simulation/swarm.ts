@@ -27,7 +27,7 @@ export function drawSwarm(dice: Dice): Swarm {
   const some = (max: number): number => (dice.chance(0.5) ? dice.unit() * max : 0);
   return {
     network: { delayMs: dice.pick([1, 20, 200, 1_500]), loss: some(0.05), duplication: some(0.2) },
-    disk: { flushMs: dice.pick([0, 10, 400]), failure: some(0.2), slow: some(0.1) },
+    disk: { flushMs: dice.pick([0, 10, 400]), failure: some(0.2), slow: some(0.1), unread: 0 },
     resourceFailure: some(0.3),
     losing: some(0.3),
     strangers: some(0.3),
@@ -40,7 +40,7 @@ export function drawSwarm(dice: Dice): Swarm {
 /** Nothing goes wrong any more. */
 export const calm: Swarm = {
   network: { delayMs: 20, loss: 0, duplication: 0 },
-  disk: { flushMs: 10, failure: 0, slow: 0 },
+  disk: { flushMs: 10, failure: 0, slow: 0, unread: 0 },
   resourceFailure: 0,
   losing: 0,
   strangers: 0,

@@ -16,7 +16,7 @@ export function createStoreWorld(schema: StoreSchema, options: { readonly seed?:
   const dice = { ...createDice(seed), ...(fault && { pick: <Item>() => fault as Item }) };
   const disk = createSqliteDisk({ path: schema.kind, schema, dice, nowMs: () => schedule.nowMs });
   const tally = createTally();
-  let faults: DiskFaults = { flushMs, failure: fault === undefined ? 0 : 1, slow: 0 };
+  let faults: DiskFaults = { flushMs, failure: fault === undefined ? 0 : 1, slow: 0, unread: 0 };
   const pass = (ms: number, isOver = () => false): Promise<void> => {
     let isPast = false;
     schedule.after(ms, () => {
@@ -30,11 +30,18 @@ export function createStoreWorld(schema: StoreSchema, options: { readonly seed?:
     /** As another process has it open. */
     open(name = "p") {
       const process = createProcess(schedule, name, 0);
-      return { process, engine: openSimulatedSqlite({ disk, process, dice, faults: () => faults, tally, say: () => {} }) };
+      return {
+        process,
+        engine: openSimulatedSqlite({ disk, process, dice, readDice: dice, faults: () => faults, tally, say: () => {} }),
+      };
+    },
+    /** From now on nothing can be read. */
+    failReads() {
+      faults = { ...faults, unread: 1 };
     },
     /** From now on nothing fails. */
     calm() {
-      faults = { flushMs, failure: 0, slow: 0 };
+      faults = { flushMs, failure: 0, slow: 0, unread: 0 };
     },
     pass,
     /** As many events as it takes. */
