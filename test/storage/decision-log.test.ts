@@ -11,7 +11,7 @@ import { stretchBytesMax } from "../../src/kernel/limits.ts";
 import { createMemoryDecisionLog } from "../../src/storage/memory/decision-log.ts";
 import { decisionLogSchema, openSqliteDecisionLog, sqliteDecisionLog } from "../../src/storage/sqlite/decision-log.ts";
 import { temporaryFolder } from "../support/concord.ts";
-import { openOnSimulatedDisk } from "../support/simulated-store.ts";
+import { createStoreWorld, openOnSimulatedDisk } from "../support/simulated-store.ts";
 import { ack, at, begun, id, tx, vote } from "../unit/commit/support.ts";
 
 const cleanups: (() => unknown)[] = [];
@@ -363,4 +363,17 @@ test("a list in SQLite reads a bounded amount of text at a stretch, and goes on"
   expect([first.transactions.map((each) => each.id), first.nextBeforeId]).toEqual([["t6", "t5", "t4", "t3"], "t3"]);
   const rest = await log.list({ beforeId: first.nextBeforeId, limit: 100 });
   expect([rest.transactions.map((each) => each.id), rest.nextBeforeId]).toEqual([["t2", "t1"], undefined]);
+});
+
+test("of a write that the fence has refused, and of which it cannot be read for whom, it is known that nothing was written", async () => {
+  const world = createStoreWorld(decisionLogSchema);
+  const log = sqliteDecisionLog(world.open().engine);
+  await world.until(log.claim("c"));
+  await world.until(log.claim("c"));
+  world.failReads();
+  expect(await world.until(log.force(committing("t1")))).toMatchObject({
+    error: { type: "storage-unavailable", outcomeUnknown: false },
+  });
+  world.calm();
+  expect(await world.until(log.force(committing("t1")))).toMatchObject({ error: { conflict: { coordinatorEpoch: 2 } } });
 });

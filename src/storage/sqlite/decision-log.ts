@@ -6,7 +6,7 @@ import type { Timeline } from "../../commit/timeline.ts";
 import { isInScope, nearer } from "../../commit/transaction-scope.ts";
 import type { ParticipantId, TransactionId } from "../../kernel/ids.ts";
 import { err, ok, type Result } from "../../kernel/result.ts";
-import type { WriteFailure } from "../../kernel/write.ts";
+import { StorageUnavailableError, type WriteFailure } from "../../kernel/write.ts";
 import { openSqlite } from "./engine.ts";
 import { openFailure } from "./sqlite-error.ts";
 import type { Migration, OpenFailure, Row, SqliteEngine, Statement, StoreOptions, StoreSchema } from "./statement.ts";
@@ -101,7 +101,13 @@ export function sqliteDecisionLog(engine: SqliteEngine): SqliteDecisionLog {
     };
     const applied = await engine.apply([guard, statement]);
     if (applied.ok || applied.error.type === "storage-unavailable") return applied as Result<Rows, WriteFailure<Fenced>>;
-    return err({ type: "conflict", conflict: { type: "fenced", coordinatorEpoch: newestEpoch() } });
+    try {
+      return err({ type: "conflict", conflict: { type: "fenced", coordinatorEpoch: newestEpoch() } });
+    } catch (error) {
+      if (!(error instanceof StorageUnavailableError)) throw error;
+      // Nothing was written, and whoever tries again is told by whom it was fenced.
+      return err({ type: "storage-unavailable", cause: error.message, outcomeUnknown: false });
+    }
   }
 
   const newestEpoch = (): number => Number(engine.read(selectEpoch)[0]?.["epoch"]);
