@@ -267,8 +267,8 @@ export interface WorkflowStore extends StoreHealth, StoreAge {
   }): Promise<readonly DueWorkflow[]>;
   /**
    * Called when a workflow is stored that has a deadline and is not held, with the time of the earliest one: set anew, or not held any more.
-   * As with `onAppend`, a write that has failed though it is durable counts; then it may be called with a time that was told before. Returns
-   * the unsubscribe function.
+   * As with `onAppend`, a write that has failed though it is durable counts; then it may be called with a time that was told before, or with 0
+   * while the store cannot be read. Returns the unsubscribe function.
    */
   onDeadline(listener: (atMs: TimeMs) => void): () => void;
   /** As they were at one moment. */
@@ -284,7 +284,8 @@ export interface WorkflowStore extends StoreHealth, StoreAge {
   indexMetadata(slice: { readonly limit: number }): WriteResult<boolean, never>;
   /**
    * Called when events were appended, with the newest sequence: before they are acknowledged, or, if their write has failed though it is
-   * durable, by the time the store is writable again. Returns the unsubscribe function.
+   * durable, by the time the store is writable again. While the store cannot be read, the newest may be one that was told before. Returns the
+   * unsubscribe function.
    */
   onAppend(listener: (newest: number) => void): () => void;
   /**

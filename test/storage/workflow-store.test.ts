@@ -131,3 +131,15 @@ test.each(["commit fails, durable", "writer dies, durable"] as const)(
     expect(told.slice(2)).toEqual(isDurable ? ["event 2", "deadline at 10"] : ["deadline at 20"]);
   },
 );
+
+test("who waits for events and deadlines is told to look when it cannot be read what was written", async () => {
+  const world = createStoreWorld(workflowSchema, { fault: "commit fails, durable" });
+  const store = sqliteWorkflowStore(world.open().engine);
+  const told: string[] = [];
+  store.onAppend((newest) => void told.push(`event ${newest}`));
+  store.onDeadline((atMs) => void told.push(`deadline at ${atMs}`));
+  world.failReads();
+  void store.apply(creation("a", { deadline: { atMs: 20, targetState: "ACTIVE", reason: "r", setBy: "ada", setAtMs: 1 } }));
+  await world.pass(100);
+  expect(told).toEqual(["event 0", "deadline at 0"]);
+});

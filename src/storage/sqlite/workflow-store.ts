@@ -56,15 +56,17 @@ export function sqliteWorkflowStore(engine: SqliteEngine): WorkflowStore & { rea
   const deadlineListeners = new Set<(atMs: TimeMs) => void>();
   let told = newestSequence(engine);
   const tellAppended = (): void => {
-    const newest = readable(() => newestSequence(engine)) ?? told;
+    const newest = readable(() => newestSequence(engine));
     if (newest === told) return;
-    told = newest;
-    for (const listener of appendListeners) listener(newest);
+    // If nobody can read it now, there may be more: those who wait look for themselves.
+    told = newest ?? told;
+    for (const listener of appendListeners) listener(told);
   };
   const tellDeadline = (): void => {
-    const [next] = readable(() => engine.read(selectDue, Number.MAX_SAFE_INTEGER, 0, "", 1)) ?? [];
-    if (next === undefined) return;
-    for (const listener of deadlineListeners) listener(toDueWorkflow(next).deadline.atMs);
+    const found = readable(() => engine.read(selectDue, Number.MAX_SAFE_INTEGER, 0, "", 1).map(toDueWorkflow));
+    if (found?.length === 0) return;
+    // If nobody can read it now, it may be any time.
+    for (const listener of deadlineListeners) listener(found?.[0]?.deadline.atMs ?? 0);
   };
   engine.onFlush(tellAppended);
   // A flush that fails may be durable all the same; when the store can be written again, there is no doubt about any of them.
