@@ -128,8 +128,9 @@ export async function createRuleSetChanges({
     for (let attempt = 1; attempt <= writeAttemptsMax; attempt += 1) {
       signal.throwIfAborted();
       const repeated = await answered(request);
-      if (repeated !== undefined) return repeated;
+      // Before a repeated request is answered, too: this process may not know that it was made, and what is answered judges.
       await reloadIfBehind();
+      if (repeated !== undefined) return repeated;
       const base = current;
       const stamp = { atMs: clock.nowMs(), requestedBy, reason };
       const plan = await decide(base.present, stamp, breathe);

@@ -658,6 +658,17 @@ describe("the store is the truth", () => {
     });
   });
 
+  test("what a repeated request is answered with judges, also where nobody knew that it was made", async () => {
+    const memory = createMemoryRuleStore();
+    await (await engineOver(memory)).createRule(create("cold"));
+    const engine = await engineOver(memory);
+    const wanted = { id: id("cold"), ...by, request: request("r1") };
+    await (await engineOver(memory)).activate(wanted);
+    expect((await verdictOf(engine))?.type).toBe("allowed");
+    expect(await engine.activate(wanted)).toMatchObject({ ok: true, value: { ruleSetRevision: 1 } });
+    expect((await verdictOf(engine))?.type).toBe("rule-denied");
+  });
+
   test("a store that throws does not block the changes after it", async () => {
     const memory = createMemoryRuleStore();
     let broken = true;
