@@ -1,6 +1,7 @@
 import type { CallerEnd, EndSignal } from "../../src/commit/ends.ts";
 import type { CoordinatorActor, Coordinators } from "./coordinators.ts";
 import type { Stage } from "./stage.ts";
+import { isUnreadable } from "./unreadable.ts";
 
 /** A call that gets no answer is given up. */
 const clientTimeoutMs = 30_000;
@@ -31,13 +32,20 @@ export function callCoordinator<Answer extends object>(
     world.after(clientTimeoutMs, () => resolve("no answer"));
     if (!target?.ready) return void world.after(500, () => resolve("no answer"));
     target.process.after(dice.between(0, stage.swarm.network.delayMs), () => {
-      ask(target, hangUp.signal).then((answer) => {
-        if (!target.process.alive) return;
-        answeredBy.set(answer, target);
-        coordinators.answered(target, answer);
-        if (dice.chance(stage.swarm.network.loss)) return;
-        world.after(dice.between(0, stage.swarm.network.delayMs), () => resolve(answer));
-      }, onFailure);
+      ask(target, hangUp.signal).then(
+        (answer) => {
+          if (!target.process.alive) return;
+          answeredBy.set(answer, target);
+          coordinators.answered(target, answer);
+          if (dice.chance(stage.swarm.network.loss)) return;
+          world.after(dice.between(0, stage.swarm.network.delayMs), () => resolve(answer));
+        },
+        (error: unknown) => {
+          if (!isUnreadable(error)) return onFailure(error);
+          tally.count("calls of the coordinator refused: the log cannot be read");
+          if (target.process.alive) world.after(dice.between(0, stage.swarm.network.delayMs), () => resolve("no answer"));
+        },
+      );
     });
   });
 }

@@ -14,6 +14,7 @@ import { idle, type Room } from "./room.ts";
 import { createProcess, type Process } from "./schedule.ts";
 import { lookingAt, watchRows } from "./sqlite-rows.ts";
 import type { Stage } from "./stage.ts";
+import { endOfStart } from "./unreadable.ts";
 
 export type CoordinatorActor = CoordinatorProcess & {
   readonly driver: Driver;
@@ -102,7 +103,7 @@ export function createCoordinators(
     void driver.replaced.then(() => end(actor));
     tally.count("coordinators started");
     say(`${process.name} starts`);
-    takeOver(actor).catch(onFailure);
+    takeOver(actor).catch((error: unknown) => endOfStart(stage, process, error, () => crash(actor)));
   }
 
   /** What is old is for the world to say: it lasts hours, and what is kept is kept for days. */

@@ -43,8 +43,9 @@ export function createLeavers({ fail, tally }: Stage): Leavers {
         call.leftAt = next();
         if (all.some(({ isOver, leftAt }) => !isOver && leftAt === undefined)) tally.count("callers that left another waiting");
       });
-      const answer = await execute();
-      call.isOver = true;
+      const answer = await execute().finally(() => {
+        call.isOver = true;
+      });
       if (call.leftAt !== undefined || !coordinator.process.alive || !answer.ok) return answer;
       const { id, outcome, abortReason } = answer.value;
       if (outcome !== "aborted" || abortReason !== "the caller left before the decision") return answer;

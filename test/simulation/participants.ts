@@ -15,6 +15,7 @@ import type { Process } from "./schedule.ts";
 import type { SqliteDisk } from "./sqlite-disk.ts";
 import { watchRows } from "./sqlite-rows.ts";
 import type { Stage } from "./stage.ts";
+import { endOfStart } from "./unreadable.ts";
 
 type ParticipantActor = {
   readonly name: string;
@@ -92,7 +93,18 @@ export function createParticipants(
   function start(actor: ParticipantActor): void {
     const { name } = actor;
     const process = stage.process(name);
-    const log = openLog(actor, process);
+    try {
+      run(actor, process, openLog(actor, process));
+    } catch (error) {
+      endOfStart(stage, process, error, () => {
+        process.kill();
+        startLater(actor);
+      });
+    }
+  }
+
+  function run(actor: ParticipantActor, process: Process, log: ParticipantLog): void {
+    const { name } = actor;
     const resource = openResource({
       process,
       state: actor.state,
@@ -134,7 +146,7 @@ export function createParticipants(
     });
     actor.running = { process, sdk };
     say(`${name} starts`);
-    sdk.start().catch(onFailure);
+    sdk.start().catch((error: unknown) => endOfStart(stage, process, error, () => crash(actor)));
   }
 
   function crash(actor: ParticipantActor): void {
@@ -145,6 +157,10 @@ export function createParticipants(
     actor.running = undefined;
     process.kill();
     network.reset(process);
+    startLater(actor);
+  }
+
+  function startLater(actor: ParticipantActor): void {
     schedule.after(dice.between(0, 10_000), () => {
       if (actor !== away && !actor.running) start(actor);
     });

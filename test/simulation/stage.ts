@@ -9,9 +9,10 @@ import { createDice, type Dice } from "./random.ts";
 import { createProcess, createSchedule, type Process, type Schedule } from "./schedule.ts";
 import { createSqliteDisk, type SqliteDisk } from "./sqlite-disk.ts";
 import { openSimulatedSqlite } from "./sqlite-engine.ts";
-import { calm, drawSwarm, type Swarm } from "./swarm.ts";
+import { calm, drawSwarm, type Swarm, withFailingReads } from "./swarm.ts";
 import { withoutFaults } from "./switches.ts";
 import { createTally, type Tally } from "./tally.ts";
+import type { Focus } from "./workflow/load.ts";
 
 /** How long things go wrong: a minute, or long enough that what ended long ago is purged. */
 const chaosMs = { usual: 60_000, long: 50 * 60_000 } as const;
@@ -51,6 +52,8 @@ export type Stage = {
   readonly keptBeforeMs: (() => TimeMs) | undefined;
   /** One participant stays away when the others heal, as if for good. */
   readonly isPartial: boolean;
+  /** In this world reads fail, until it heals. */
+  readonly hasFailingReads: boolean;
   /** Faults as they are now. */
   readonly swarm: Swarm;
   /** True from the healing on. */
@@ -89,6 +92,7 @@ export function createStage(options: {
   readonly without?: readonly string[];
   readonly load?: number;
   readonly chaosMs?: DurationMs;
+  readonly focus?: Focus;
 }): Stage {
   const { onLine, onTrace, without = [], load = 1, chaosMs: chaosMaxMs = Number.POSITIVE_INFINITY } = options;
   const dice = createDice(options.seed);
@@ -101,7 +105,8 @@ export function createStage(options: {
   const isLong = dice.chance(longShare);
   const isPartial = dice.chance(partialShare);
   const readDice = createDice(~options.seed);
-  let swarm = withoutFaults(drawSwarm(dice), without);
+  let swarm = withoutFaults(withFailingReads(drawSwarm(dice), readDice, options.focus === "reads"), without);
+  const hasFailingReads = swarm.disk.unread > 0;
   /** In some worlds event loops are busy. */
   const turnMsMax = dice.pick([0, 0, 10]);
   const turnMs = (): DurationMs => (turnMsMax === 0 ? 0 : dice.unit() * turnMsMax);
@@ -134,6 +139,7 @@ export function createStage(options: {
     restMs: isLong ? longRestMs : 0,
     keptBeforeMs: isLong ? () => schedule.nowMs - longRetentionMs : undefined,
     isPartial,
+    hasFailingReads,
     get swarm() {
       return swarm;
     },

@@ -37,6 +37,18 @@ export function drawSwarm(dice: Dice): Swarm {
   };
 }
 
+/** In so many worlds reads fail. */
+const unreadShare = 0.15;
+
+/** So many of them: seldom, or so often that little comes through. */
+const unreadParts = [0.005, 0.02, 0.1] as const;
+
+/** With failing reads, in few worlds. By dice of their own: the others are as they would be if no read could fail. */
+export const withFailingReads = (swarm: Swarm, dice: Dice, isFocus: boolean): Swarm =>
+  isFocus || dice.chance(unreadShare)
+    ? { ...swarm, disk: { ...swarm.disk, unread: isFocus ? Math.max(...unreadParts) : dice.pick(unreadParts) } }
+    : swarm;
+
 /** Nothing goes wrong any more. */
 export const calm: Swarm = {
   network: { delayMs: 20, loss: 0, duplication: 0 },

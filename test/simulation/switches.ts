@@ -7,6 +7,7 @@ export const faultSwitches: Readonly<Record<string, (swarm: Swarm) => Swarm>> = 
   "duplicated messages": (swarm) => ({ ...swarm, network: { ...swarm.network, duplication: 0 } }),
   "failed flushes": (swarm) => ({ ...swarm, disk: { ...swarm.disk, failure: 0 } }),
   "slow flushes": (swarm) => ({ ...swarm, disk: { ...swarm.disk, slow: 0 } }),
+  "failing reads": (swarm) => ({ ...swarm, disk: { ...swarm.disk, unread: 0 } }),
   "failing resources": (swarm) => ({ ...swarm, resourceFailure: 0 }),
   "lost promises": (swarm) => ({ ...swarm, losing: 0 }),
   strangers: (swarm) => ({ ...swarm, strangers: 0 }),

@@ -5,6 +5,7 @@ import { allTransactions } from "./all-transactions.ts";
 import type { CoordinatorActor, Coordinators } from "./coordinators.ts";
 import { idle, type Room } from "./room.ts";
 import type { Stage } from "./stage.ts";
+import { isUnreadable } from "./unreadable.ts";
 
 type Told = { readonly phase: Phase; readonly outcome: Transaction["outcome"]; readonly summary: string };
 
@@ -34,7 +35,7 @@ const order = (phase: Phase): number => (phase === "ABORTING" ? phases.indexOf("
  * caller was told before the last progress, every watch of that coordinator had told by then.
  */
 export function createWatchers(stage: Stage, coordinators: Coordinators): Room {
-  const { dice, schedule, tally, world, fail, onFailure } = stage;
+  const { dice, schedule, tally, world, fail } = stage;
   const watches = new Set<Watch>();
   /** When a caller of this coordinator heard the outcome. */
   const heard = new Map<CoordinatorActor, Map<TransactionId, Heard>>();
@@ -122,14 +123,19 @@ export function createWatchers(stage: Stage, coordinators: Coordinators): Room {
     if (!its.has(id)) its.set(id, { outcome, atMs: schedule.nowMs });
   });
 
+  function onEnd(error: unknown): void {
+    if (isUnreadable(error)) tally.count("watches ended: the log cannot be read");
+    else stage.onFailure(error);
+  }
+
   function watchSome(): void {
     const actor = coordinators.any();
     if (!actor?.ready) return;
     actor.process.enter(() => {
-      if (dice.chance(0.5)) return void watchOne(actor).catch(onFailure);
+      if (dice.chance(0.5)) return void watchOne(actor).catch(onEnd);
       const left = new AbortController();
       if (dice.chance(0.2)) world.after(dice.between(0, 10_000), () => left.abort({ type: "caller-left" }));
-      watchAll(actor, dice.pick([0, 10, 2_000]), left.signal).catch(onFailure);
+      watchAll(actor, dice.pick([0, 10, 2_000]), left.signal).catch(onEnd);
     });
   }
 

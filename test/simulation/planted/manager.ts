@@ -81,6 +81,13 @@ export const plantedInManager: readonly Planted[] = [
     replace: `for (const { settle } of batch) (settle as (answer: unknown) => void)(ok({ type: "allowed", ruleSetRevision: 0, warnings: noWarnings, violations: [] }));`,
   },
   {
+    name: "a change of the rules is answered again, and does not judge",
+    focus: "reads",
+    file: ruleSetChanges,
+    find: `      await reloadIfBehind();\n      if (repeated !== undefined) return repeated;\n`,
+    replace: `      if (repeated !== undefined) return repeated;\n      await reloadIfBehind();\n`,
+  },
+  {
     name: "a change of the rules judges before it is durable",
     file: ruleSetChanges,
     find: `      const written = await store.apply({`,

@@ -8,6 +8,7 @@ import { fillDisk, setClock, stopProcess } from "../process-blows.ts";
 import { idle, type Room } from "../room.ts";
 import type { Process } from "../schedule.ts";
 import type { Stage } from "../stage.ts";
+import { endOfStart } from "../unreadable.ts";
 import { inPlaceJudges } from "./in-place-judges.ts";
 import { quietLogger } from "./logger.ts";
 import type { Rpc, Served } from "./rpc.ts";
@@ -24,7 +25,7 @@ export type EngineRoom = Room & {
 
 /** The production predicate engine: one process after the other, over one file. */
 export function createEngineRoom(stage: Stage, rpc: Rpc): EngineRoom {
-  const { schedule, dice, tally, say, onFailure } = stage;
+  const { schedule, dice, tally, say } = stage;
   const revisions = new Map<number, readonly string[]>([[0, []]]);
   let running: Running | undefined;
   const { disk, open } = createRuleDisk(stage, ({ number, active }, by) => {
@@ -36,11 +37,16 @@ export function createEngineRoom(stage: Stage, rpc: Rpc): EngineRoom {
     crash();
   });
 
-  async function start(): Promise<void> {
+  function start(): void {
     const process = stage.process("engine");
     const actor: Running = { process, served: undefined };
     running = actor;
     say("engine starts");
+    serve(actor).catch((error: unknown) => endOfStart(stage, process, error, crash));
+  }
+
+  async function serve(actor: Running): Promise<void> {
+    const { process } = actor;
     const store = open(process);
     const { clock } = process;
     const evaluator = createEvaluator({ judges: inPlaceJudges, turns: unhurried, clock });
@@ -57,7 +63,7 @@ export function createEngineRoom(stage: Stage, rpc: Rpc): EngineRoom {
     say("engine dies");
     running = undefined;
     process.kill();
-    schedule.after(dice.between(0, 3_000), () => start().catch(onFailure));
+    schedule.after(dice.between(0, 3_000), start);
   }
 
   return {
@@ -70,6 +76,6 @@ export function createEngineRoom(stage: Stage, rpc: Rpc): EngineRoom {
       "fill disk of engine": () => fillDisk(stage, disk),
       "set clock of engine": () => setClock(stage, running?.process),
     },
-    open: () => void start().catch(onFailure),
+    open: start,
   };
 }

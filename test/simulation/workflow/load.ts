@@ -26,7 +26,7 @@ export type WorkflowLoad = {
 };
 
 /** Of what a world may have more. */
-export const focuses = ["bulk", "holds", "leavers", "policies"] as const;
+export const focuses = ["bulk", "holds", "leavers", "policies", "reads"] as const;
 
 export type Focus = (typeof focuses)[number];
 

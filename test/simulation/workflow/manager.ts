@@ -29,6 +29,7 @@ import { fillDisk, setClock, stopProcess } from "../process-blows.ts";
 import { idle, type Room } from "../room.ts";
 import type { Process } from "../schedule.ts";
 import type { Stage } from "../stage.ts";
+import { endOfStart, isUnreadable } from "../unreadable.ts";
 import type { EngineRoom } from "./engine.ts";
 import { quietLogger } from "./logger.ts";
 import { type Record, recordedPredicates } from "./manager-events.ts";
@@ -41,6 +42,9 @@ export const managerId = "manager" as ParticipantId;
 const predicateTimeoutMs = 2_000;
 
 const workflowCountMax = 1_000;
+
+/** No client and no policy sets one that is further away. */
+const deadlineMsMax = 20_000;
 
 type Running = {
   readonly process: Process;
@@ -74,6 +78,8 @@ export function createManagerRoom(
   /** To the coordinator, as its participant; to the engine; to the coordinator, as its client. */
   const cables = { session: createCable(), engine: createCable(), coordinator: createCable() };
   const commitServices = new WeakMap<CoordinatorActor, Served>();
+  /** If the look for the next deadline has failed, it shows when that is due. */
+  const awaitedMs = stage.hasFailingReads ? deadlineMsMax : 0;
   let running: Running | undefined;
   let made = 0;
   disk.onWrite((written, by) => {
@@ -105,11 +111,16 @@ export function createManagerRoom(
 
   const newId = (): string => `id-${++made}`;
 
-  async function start(): Promise<void> {
+  function start(): void {
     const process = stage.process("manager");
     const actor: Running = { process, served: undefined, participant: undefined, close: async () => {} };
     running = actor;
     say("manager starts");
+    serve(actor).catch((error: unknown) => endOfStart(stage, process, error, crash));
+  }
+
+  async function serve(actor: Running): Promise<void> {
+    const { process } = actor;
     const clock = rememberLatest(process.clock);
     const logger = quietLogger(stage, "manager");
     const store = disk.open(process, clock);
@@ -159,7 +170,7 @@ export function createManagerRoom(
       fire: firingAgain(store, createFireDeadline({ store, environment, move: manager.move })),
       report: {
         fired: (_, { type }) => process.alive && tally.count(`deadlines: ${type}`),
-        failed: (error) => process.alive && onFailure(error),
+        failed: (error) => process.alive && !isUnreadable(error) && onFailure(error),
       },
     });
     const participant = createParticipant({
@@ -205,7 +216,7 @@ export function createManagerRoom(
     running = undefined;
     process.kill();
     network.reset(process);
-    schedule.after(dice.between(0, 3_000), () => start().catch(onFailure));
+    schedule.after(dice.between(0, 3_000), start);
   }
 
   /** What is under way may end; then it goes. */
@@ -232,14 +243,14 @@ export function createManagerRoom(
       "cut the manager's cable": () => cutCable(stage, someCable(), managerId, bothWays),
       "cut the manager's cable one way": () => cutCable(stage, someCable(), managerId, [dice.pick(bothWays)]),
     },
-    open: () => void start().catch(onFailure),
+    open: start,
     heal() {
       for (const cable of Object.values(cables)) restoreCable(cable);
     },
     async unsettled() {
       const held = await disk.durable.held({ afterId: undefined, limit: 100 });
       // One that is not made is dropped, so none stays due.
-      const upToMs = running?.process.clock.nowMs() ?? Number.NEGATIVE_INFINITY;
+      const upToMs = (running?.process.clock.nowMs() ?? Number.NEGATIVE_INFINITY) + awaitedMs;
       const due = await disk.durable.due({ upToMs, after: undefined, limit: 100 });
       return [
         ...held.map(({ id, hold }) => `${id} is held by ${hold?.transactionId}`),
