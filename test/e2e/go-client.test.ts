@@ -1,4 +1,5 @@
 import { execFile, execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -8,6 +9,7 @@ import { checkAddress, checkParticipant, commandLine, shellWord } from "../suppo
 import { isMissing } from "../support/toolchain.ts";
 
 const client = join(import.meta.dirname, "../../clients/go");
+const readme = readFileSync(join(client, "README.md"), "utf8");
 const buf = join(import.meta.dirname, "../../node_modules/.bin");
 const env = { ...process.env, PATH: `${buf}${delimiter}${process.env["PATH"]}` };
 const data = temporaryFolder();
@@ -37,7 +39,9 @@ describe.skipIf(isMissing("go", "clients/go"))("in Go", { concurrent: true }, ()
 
   test("the participant keeps the contract", { timeout: 600_000 }, async () => {
     const start = `${commandLine(seats)} ${checkAddress} ${shellWord(join(data.path, "seats.sqlite"))}`;
-    const flags = ["--payload", "seat-{id}", "--abort-payload", "fault", "--read-only-payload", "none"];
+    // As its README has them.
+    const shown = /--payload '(\S+)' --abort-payload (\S+) --read-only-payload (\S+)$/m.exec(readme)?.slice(1) ?? [];
+    const flags = ["--payload", "--abort-payload", "--read-only-payload"].flatMap((flag, index) => [flag, shown[index] ?? ""]);
     const { amiss, passed } = await checkParticipant("seats", start, { flags });
     expect(amiss).toEqual({});
     expect(passed).toBe(rules.length);

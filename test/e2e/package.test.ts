@@ -41,7 +41,10 @@ test("the command, an example and a demo of the installed package work outside o
   const options = { cwd: data.path, env };
   const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { readonly version: string };
   expect((await run(command, ["--version"], options)).stdout).toBe(`${version}\n`);
-  const example = await run(node, [join(installed, "dist/examples/two-phase-commit/main.js")], options);
+  // As its README there has it.
+  const readme = readFileSync(join(installed, "dist/examples/two-phase-commit/README.md"), "utf8");
+  const [, main = ""] = /^ {4}node node_modules\/@concord-workflows\/concord\/(\S+)$/m.exec(readme) ?? [];
+  const example = await run(node, [join(installed, main)], options);
   expect(example.stdout).toContain("take 3 apples and 2 pears: COMMITTED");
   const replay = join(installed, "dist/examples/replay/main.js");
   expect((await run(node, [replay, "--help"], options)).stdout).toContain("Usage: replay");

@@ -1,10 +1,11 @@
-// Sells seats, until it is told to stop: seats ADDRESS DATABASE.
+// Sells seats, until it is told to stop: seats ADDRESS DATABASE. A payload is the name of a seat; for the seat "fault" it fails, and "none" is nothing to do.
 package main
 
 import (
 	"context"
 	"database/sql"
 	"errors"
+	"flag"
 	"fmt"
 	"log"
 	"os"
@@ -48,10 +49,16 @@ func (seats) Abort(ctx context.Context, tx *sql.Tx, transactionID string, _ []by
 }
 
 func main() {
+	flag.Usage = func() { fmt.Fprintln(os.Stderr, "usage: seats ADDRESS DATABASE") }
+	flag.Parse()
+	if flag.NArg() != 2 {
+		flag.Usage()
+		os.Exit(2)
+	}
 	told, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	p, err := participant.Start(participant.Options{
-		Coordinators: os.Args[1:2], ID: "seats", Database: os.Args[2], Resource: seats{},
+		Coordinators: []string{flag.Arg(0)}, ID: "seats", Database: flag.Arg(1), Resource: seats{},
 	})
 	if err != nil {
 		log.Fatal(err)

@@ -312,3 +312,15 @@ func TestTheProgramOfTheReadmeRuns(t *testing.T) {
 		t.Errorf("%q %v", output, err)
 	}
 }
+
+func TestTheProgramSaysHowItIsStarted(t *testing.T) {
+	t.Parallel()
+	for _, args := range [][]string{{}, {"127.0.0.1:1"}, {"--coordinator", "127.0.0.1:1"}, {"a", "b", "c"}} {
+		command := exec.Command(os.Args[0], args...)
+		command.Env = append(os.Environ(), "AS_PROGRAM=yes")
+		told, _ := command.CombinedOutput()
+		if code := command.ProcessState.ExitCode(); code != 2 || !strings.HasSuffix(string(told), "usage: seats ADDRESS DATABASE\n") {
+			t.Errorf("%v: exit code %d, %s", args, code, told)
+		}
+	}
+}
