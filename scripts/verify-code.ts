@@ -25,6 +25,7 @@ import { actionsOf } from "./verify/traces/actions.ts";
 import { checkTraces, rejectionText } from "./verify/traces/check.ts";
 import { type Collected, collect, recordSimulations } from "./verify/traces/collect.ts";
 import { corrupt, corruptions } from "./verify/traces/corrupt.ts";
+import { checkCorrupted } from "./verify/traces/corrupted.ts";
 import { recordManagers } from "./verify/traces/manager/record.ts";
 import { traceManager } from "./verify/traces/manager/report.ts";
 import { recordServer } from "./verify/traces/server.ts";
@@ -206,7 +207,6 @@ async function traceAll(): Promise<void> {
   progress("traces: TLC");
   const rejections = await checkTraces(tlc, [...simulated.traces, ...served.traces, ...corrupted]);
   progress("");
-  const lineOf = new Map(rejections.map(({ trace, line }) => [trace, line]));
 
   const reportTraces = (name: string, { traces, transactions, events, leftOut }: Collected, remark: string): void => {
     const problems = rejections.filter(({ trace }) => traces.includes(trace)).map(rejectionText);
@@ -221,21 +221,12 @@ async function traceAll(): Promise<void> {
   reportTraces("simulations", simulated, `${traced.seeds} worlds`);
   reportTraces("the server", served, `${answered} calls answered, ${unanswered} not, ${traced.server.kills} kills`);
 
-  const missed = corrupted
-    .filter((trace) => lineOf.get(trace) !== trace.line)
-    .map((trace) => {
-      const line = lineOf.get(trace);
-      const found = line === undefined ? "accepted" : `rejected at line ${line}`;
-      return `${trace.kind}, in ${trace.transaction}: ${found}, not at line ${trace.line}`;
-    });
-  const never = corruptions
-    .filter(({ kind }) => !corrupted.some((trace) => trace.kind === kind))
-    .map(({ kind }) => `no trace for ${kind}`);
-  report(
-    "corrupted traces",
-    [...missed, ...never],
-    `${corrupted.length}, ${corruptions.length} kinds, each rejected at its line`,
-  );
+  const { name, problems, remark } = checkCorrupted("corrupted traces", corrupted, {
+    corruptions,
+    rejections,
+    nameOf: ({ transaction }) => transaction,
+  });
+  report(name, problems, remark);
 
   const counts = new Map<string, number>();
   for (const { steps } of [...simulated.traces, ...served.traces]) {

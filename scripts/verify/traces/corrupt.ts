@@ -1,13 +1,5 @@
+import { type Corrupted, type Corruption, corruptEach } from "./corrupted.ts";
 import type { Step, Trace } from "./merge.ts";
-
-/** A trace in which one thing is false, and the line at which that must be noticed. */
-export type Corrupted = Trace & { readonly kind: string; readonly line: number };
-
-type Corruption = {
-  readonly kind: string;
-  /** Nothing, if the trace has no such place. */
-  readonly apply: (steps: readonly Step[]) => { readonly steps: readonly Step[]; readonly at: number } | undefined;
-};
 
 /** The place of the first such event, if there is one. */
 const find = (steps: readonly Step[], wanted: Partial<Step>, from = 0): number | undefined => {
@@ -24,7 +16,7 @@ const lie = (
   wanted: Partial<Step>,
   change: (step: Step) => Partial<Step>,
   isPossible: (before: readonly Step[], step: Step) => boolean = () => false,
-): Corruption => ({
+): Corruption<Step> => ({
   kind,
   apply(steps) {
     const at = find(steps, wanted);
@@ -35,7 +27,7 @@ const lie = (
 });
 
 /** One event is missing: noticed at the first event that needs it. */
-const drop = (kind: string, wanted: Partial<Step>, needs: (dropped: Step) => Partial<Step>): Corruption => ({
+const drop = (kind: string, wanted: Partial<Step>, needs: (dropped: Step) => Partial<Step>): Corruption<Step> => ({
   kind,
   apply(steps) {
     const at = find(steps, wanted);
@@ -51,7 +43,7 @@ const drop = (kind: string, wanted: Partial<Step>, needs: (dropped: Step) => Par
 });
 
 /** Two neighbours change places: noticed at the one that comes too early. */
-const swap = (kind: string, first: Partial<Step>, second: Partial<Step>): Corruption => ({
+const swap = (kind: string, first: Partial<Step>, second: Partial<Step>): Corruption<Step> => ({
   kind,
   apply(steps) {
     const at = steps.findIndex((step, index) => isLike(step, first) && isLike(steps[index + 1] ?? { action: "" }, second));
@@ -60,7 +52,7 @@ const swap = (kind: string, first: Partial<Step>, second: Partial<Step>): Corrup
 });
 
 /** Something comes after an event that may not: noticed there. */
-const insert = (kind: string, after: Partial<Step>, make: (before: Step) => Step): Corruption => ({
+const insert = (kind: string, after: Partial<Step>, make: (before: Step) => Step): Corruption<Step> => ({
   kind,
   apply(steps) {
     const at = find(steps, after);
@@ -68,7 +60,7 @@ const insert = (kind: string, after: Partial<Step>, make: (before: Step) => Step
   },
 });
 
-export const corruptions: readonly Corruption[] = [
+export const corruptions: readonly Corruption<Step>[] = [
   drop("a commit that was not forced", { action: "ForceCommit" }, ({ epoch = 1 }) => ({ action: "AckClient", epoch })),
   swap("a client told before the force", { action: "ForceCommit" }, { action: "AckClient" }),
   swap("a decision before the last vote", { action: "RecvVote" }, { action: "ForceCommit" }),
@@ -112,15 +104,5 @@ export const corruptions: readonly Corruption[] = [
   })),
 ];
 
-/** Each kind of corruption, of as many traces as it can be done to, but no more than `countMax`. */
-export function corrupt(traces: readonly Trace[], countMax: number): readonly Corrupted[] {
-  return corruptions.flatMap(({ kind, apply }) => {
-    const found: Corrupted[] = [];
-    for (const trace of traces) {
-      if (found.length === countMax) break;
-      const changed = apply(trace.steps);
-      if (changed) found.push({ ...trace, kind, steps: changed.steps, line: changed.at + 1 });
-    }
-    return found;
-  });
-}
+export const corrupt = (traces: readonly Trace[], countMax: number): readonly Corrupted<Trace>[] =>
+  corruptEach(traces, corruptions, countMax);

@@ -1,43 +1,9 @@
+import { atLines, type Corrupted, type Corruption, corruptEach } from "../corrupted.ts";
 import type { Step, Trace } from "./steps.ts";
-
-/** A trace in which one thing is false, and the line at which that must be noticed. */
-export type Corrupted = Trace & { readonly kind: string; readonly line: number };
-
-type Changed = { readonly steps: readonly Step[]; readonly at: number };
-
-type Corruption = {
-  readonly kind: string;
-  /** At this place, if it is one where that can be done. */
-  readonly apply: (steps: readonly Step[], at: number) => Changed | undefined;
-};
 
 type Of<Action extends Step["action"]> = Extract<Step, { readonly action: Action }>;
 
-/** Does something with a line of this action. */
-function on<Action extends Step["action"]>(
-  kind: string,
-  action: Action,
-  apply: (step: Of<Action>, steps: readonly Step[], at: number) => Changed | undefined,
-): Corruption {
-  return {
-    kind,
-    apply: (steps, at) => {
-      const step = steps[at];
-      return step?.action === action ? apply(step as Of<Action>, steps, at) : undefined;
-    },
-  };
-}
-
-/** A line is false: noticed there. */
-const lie = <Action extends Step["action"]>(
-  kind: string,
-  action: Action,
-  change: (step: Of<Action>, before: readonly Step[]) => Step | undefined,
-): Corruption =>
-  on(kind, action, (step, steps, at) => {
-    const changed = change(step, steps.slice(0, at));
-    return changed && { steps: steps.with(at, changed), at };
-  });
+const { on, lie } = atLines<Step>();
 
 /** A line is missing: noticed at the next line that it takes to be there. */
 const drop = <Action extends Step["action"]>(
@@ -45,7 +11,7 @@ const drop = <Action extends Step["action"]>(
   action: Action,
   needs: (dropped: Of<Action>, step: Step) => boolean,
   isExcused: (dropped: Of<Action>, between: readonly Step[]) => boolean = () => false,
-): Corruption =>
+): Corruption<Step> =>
   on(kind, action, (step, steps, at) => {
     const left = steps.toSpliced(at, 1);
     const noticed = left.findIndex((each, index) => index >= at && needs(step, each));
@@ -57,7 +23,7 @@ const insert = <Action extends Step["action"]>(
   kind: string,
   after: Action,
   make: (step: Of<Action>, steps: readonly Step[], at: number) => readonly Step[] | undefined,
-): Corruption =>
+): Corruption<Step> =>
   on(kind, after, (step, steps, at) => {
     const made = make(step, steps, at);
     return made && { steps: steps.toSpliced(at + 1, 0, ...made), at: at + made.length };
@@ -76,7 +42,7 @@ const isAllowed = (before: readonly Step[], workflow: string, revision: number):
 
 const moves = ["move", "recover", "update", "batch"];
 
-export const corruptions: readonly Corruption[] = [
+export const corruptions: readonly Corruption<Step>[] = [
   on("a change that was not written", "Write", ({ request, after }, steps, at) => {
     const left = steps.toSpliced(at, 1);
     const noticed = left.findIndex((step, index) => index >= at && step.action === "Answer" && step.request === request);
@@ -232,15 +198,5 @@ function dueOf(before: readonly Step[], workflow: string) {
   return events.findLast((event) => event.workflow === workflow)?.due ?? { to: "none", set: 0 };
 }
 
-/** Each kind of corruption, once in as many traces as it can be done to, but in no more than `countMax`. */
-export function corruptManager(traces: readonly Trace[], countMax: number): readonly Corrupted[] {
-  return corruptions.flatMap(({ kind, apply }) => {
-    const found: Corrupted[] = [];
-    for (const trace of traces) {
-      if (found.length === countMax) break;
-      const changed = trace.steps.map((_, at) => apply(trace.steps, at)).find((each) => each !== undefined);
-      if (changed) found.push({ ...trace, kind, steps: changed.steps, line: changed.at + 1 });
-    }
-    return found;
-  });
-}
+export const corruptManager = (traces: readonly Trace[], countMax: number): readonly Corrupted<Trace>[] =>
+  corruptEach(traces, corruptions, countMax);

@@ -1,5 +1,6 @@
 import type { Check } from "../../check.ts";
 import type { Tlc } from "../../tlc.ts";
+import { checkCorrupted } from "../corrupted.ts";
 import { checkManagerTraces, rejectionText } from "./check.ts";
 import { corruptions, corruptManager } from "./corrupt.ts";
 import { logStepsOf } from "./log-steps.ts";
@@ -39,19 +40,9 @@ export async function traceManager(tlc: Tlc, recordings: readonly Recording[]): 
   const rejections = await checkManagerTraces(tlc, [...traces, ...corrupted, ...simulated]);
   const rejectedOf = (some: readonly Trace[]): readonly string[] =>
     rejections.filter(({ trace }) => some.includes(trace)).map(rejectionText);
-  const lineOf = new Map(rejections.map(({ trace, line }) => [trace, line]));
   const counts = new Map(actions.map((action) => [action, 0]));
   for (const { action } of traces.flatMap(({ steps }) => steps)) counts.set(action, (counts.get(action) ?? 0) + 1);
 
-  const missed = corrupted
-    .filter((trace) => lineOf.get(trace) !== trace.line)
-    .map((trace) => {
-      const line = lineOf.get(trace);
-      return `${trace.kind}, in ${trace.name}: ${line === undefined ? "accepted" : `rejected at line ${line}`}, not at line ${trace.line}`;
-    });
-  const unmade = corruptions
-    .filter(({ kind }) => !corrupted.some((trace) => trace.kind === kind))
-    .map(({ kind }) => `no trace for ${kind}`);
   const never = actions.filter((action) => counts.get(action) === 0).map((action) => `${action} never happened`);
   const lines = [...counts.values()].reduce((sum, count) => sum + count, 0);
   const simulatedLines = simulated.reduce((sum, { steps }) => sum + steps.length, 0);
@@ -66,10 +57,6 @@ export async function traceManager(tlc: Tlc, recordings: readonly Recording[]): 
       problems: [...rejectedOf(traces), ...never],
       remark: `${played.worlds} worlds, ${lines.toLocaleString("en")} lines: ${[...counts].map(([action, count]) => `${action} ${count}`).join(", ")}`,
     },
-    {
-      name: "corrupted traces of the manager",
-      problems: [...missed, ...unmade],
-      remark: `${corrupted.length}, ${corruptions.length} kinds, each rejected at its line`,
-    },
+    checkCorrupted("corrupted traces of the manager", corrupted, { corruptions, rejections, nameOf: (trace) => trace.name }),
   ];
 }

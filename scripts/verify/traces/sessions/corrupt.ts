@@ -1,52 +1,18 @@
+import { atLines, type Corrupted, type Corruption, corruptEach } from "../corrupted.ts";
 import type { Step, Trace } from "./steps.ts";
-
-/** A trace in which one thing is false, up to the line at which that must be noticed. */
-export type Corrupted = Trace & { readonly kind: string; readonly line: number };
-
-type Changed = { readonly steps: readonly Step[]; readonly at: number };
-
-type Corruption = {
-  readonly kind: string;
-  /** At this place, if it is one where that can be done. */
-  readonly apply: (steps: readonly Step[], at: number) => Changed | undefined;
-};
 
 type Of<Action extends Step["action"]> = Extract<Step, { readonly action: Action }>;
 
 const is = <Action extends Step["action"]>(step: Step | undefined, action: Action): step is Of<Action> => step?.action === action;
 
-/** Does something with a line of this action. */
-function on<Action extends Step["action"]>(
-  kind: string,
-  action: Action,
-  apply: (step: Of<Action>, steps: readonly Step[], at: number) => Changed | undefined,
-): Corruption {
-  return {
-    kind,
-    apply(steps, at) {
-      const step = steps[at];
-      return is(step, action) ? apply(step, steps, at) : undefined;
-    },
-  };
-}
-
-/** A line is false: noticed there. */
-const lie = <Action extends Step["action"]>(
-  kind: string,
-  action: Action,
-  change: (step: Of<Action>, before: readonly Step[]) => Step | undefined,
-): Corruption =>
-  on(kind, action, (step, steps, at) => {
-    const changed = change(step, steps.slice(0, at));
-    return changed && { steps: steps.with(at, changed), at };
-  });
+const { on, lie } = atLines<Step>();
 
 /** A line comes before the one that it needs: noticed there. */
 const early = <Action extends Step["action"]>(
   kind: string,
   action: Action,
   isNeeded: (step: Of<Action>, needed: Step) => boolean,
-): Corruption =>
+): Corruption<Step> =>
   on(kind, action, (step, steps, at) => {
     const needed = steps.findLastIndex((each, index) => index < at && isNeeded(step, each));
     return needed < 0 ? undefined : { steps: steps.toSpliced(at, 1).toSpliced(needed, 0, step), at: needed };
@@ -57,7 +23,7 @@ const drop = <Action extends Step["action"]>(
   kind: string,
   action: Action,
   isNeededBy: (dropped: Of<Action>, step: Step) => boolean,
-): Corruption =>
+): Corruption<Step> =>
   on(kind, action, (step, steps, at) => {
     const left = steps.toSpliced(at, 1);
     const noticed = left.findIndex((each, index) => index >= at && isNeededBy(step, each));
@@ -73,7 +39,7 @@ const insert = <Action extends Step["action"]>(
   kind: string,
   after: Action,
   make: (step: Of<Action>, before: readonly Step[]) => Step | undefined,
-): Corruption =>
+): Corruption<Step> =>
   on(kind, after, (step, steps, at) => {
     const made = make(step, steps.slice(0, at));
     return made && { steps: steps.toSpliced(at + 1, 0, made), at: at + 1 };
@@ -94,7 +60,7 @@ const runOfSession = (before: readonly Step[], participant: string, session: num
 
 const claimed = (before: readonly Step[]): number => before.filter((step) => is(step, "Claim")).length + 1;
 
-export const corruptions: readonly Corruption[] = [
+export const corruptions: readonly Corruption<Step>[] = [
   lie("a claim that takes an epoch twice", "Claim", (step) => ({ ...step, epoch: step.epoch - 1 })),
   lie("a session number that goes back", "OpenSession", (step) => ({ ...step, session: step.session - 1 })),
   lie("a session number that is left out", "OpenSession", (step) => ({ ...step, session: step.session + 1 })),
@@ -164,19 +130,5 @@ export const corruptions: readonly Corruption[] = [
   lie("a commit that ends as an abort", "RecvCommit", (step) => ({ ...step, action: "RecvAbort" })),
 ];
 
-/** Each kind of corruption, once of each trace that it can be done to, but no more than `countMax` times. */
-export function corruptSessions(traces: readonly Trace[], countMax: number): readonly Corrupted[] {
-  return corruptions.flatMap(({ kind, apply }) => {
-    const found: Corrupted[] = [];
-    for (const { name, steps } of traces) {
-      if (found.length === countMax) break;
-      for (const at of steps.keys()) {
-        const changed = apply(steps, at);
-        if (!changed) continue;
-        found.push({ name, kind, steps: changed.steps.slice(0, changed.at + 1), line: changed.at + 1 });
-        break;
-      }
-    }
-    return found;
-  });
-}
+export const corruptSessions = (traces: readonly Trace[], countMax: number): readonly Corrupted<Trace>[] =>
+  corruptEach(traces, corruptions, countMax);

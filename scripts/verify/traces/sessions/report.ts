@@ -1,6 +1,7 @@
 import type { TraceEvent } from "../../../../src/commit/core/trace.ts";
 import type { Check } from "../../check.ts";
 import type { Tlc } from "../../tlc.ts";
+import { checkCorrupted } from "../corrupted.ts";
 import { checkSessionTraces, rejectionText, sizeOf } from "./check.ts";
 import { chosenEvents } from "./chosen.ts";
 import { recordSessions } from "./collect.ts";
@@ -24,17 +25,7 @@ export async function traceSessions(tlc: Tlc, served: readonly TraceEvent[]): Pr
   const rejections = await checkSessionTraces(tlc, [...traces, ...corrupted]);
   const rejectedOf = (some: readonly Trace[]): readonly string[] =>
     rejections.filter(({ trace }) => some.includes(trace)).map(rejectionText);
-  const lineOf = new Map(rejections.map(({ trace, line }) => [trace, line]));
 
-  const missed = corrupted
-    .filter((trace) => lineOf.get(trace) !== trace.line)
-    .map((trace) => {
-      const line = lineOf.get(trace);
-      return `${trace.kind}, in ${trace.name}: ${line === undefined ? "accepted" : `rejected at line ${line}`}, not at line ${trace.line}`;
-    });
-  const unmade = corruptions
-    .filter(({ kind }) => !corrupted.some((trace) => trace.kind === kind))
-    .map(({ kind }) => `no trace for ${kind}`);
   const counts = countsOf(traces.flatMap(({ steps }) => steps));
   const never = actions.filter((action) => counts.get(action) === 0).map((action) => `${action} never happened`);
   return [
@@ -44,11 +35,7 @@ export async function traceSessions(tlc: Tlc, served: readonly TraceEvent[]): Pr
       remark: `${walked.length} of ${traced.worlds} worlds, ${totals(walked)}; all lines: ${[...counts].map(([action, count]) => `${action} ${count}`).join(", ")}`,
     },
     { name: "traces of the server's sessions", problems: rejectedOf([server.trace]), remark: totals([server]) },
-    {
-      name: "corrupted traces of sessions",
-      problems: [...missed, ...unmade],
-      remark: `${corrupted.length}, ${corruptions.length} kinds, each rejected at its line`,
-    },
+    checkCorrupted("corrupted traces of sessions", corrupted, { corruptions, rejections, nameOf: (trace) => trace.name }),
   ];
 }
 

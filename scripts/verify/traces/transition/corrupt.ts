@@ -1,15 +1,5 @@
+import { type Corrupted, type Corruption, corruptEach } from "../corrupted.ts";
 import type { Step, Trace } from "../merge.ts";
-
-/** A trace in which one thing is false, up to the event at which that must be noticed. */
-export type Corrupted = Trace & { readonly kind: string; readonly line: number };
-
-type Changed = { readonly steps: readonly Step[]; readonly at: number };
-
-type Corruption = {
-  readonly kind: string;
-  /** Nothing, if the trace has no such place. */
-  readonly apply: (steps: readonly Step[]) => Changed | undefined;
-};
 
 /** Of the manager. */
 const isOwn =
@@ -20,7 +10,7 @@ const isOwn =
     Object.entries(wanted).every(([field, value]) => step[field as keyof Step] === value);
 
 /** An event of the manager is false: noticed there. */
-const lie = (kind: string, is: (step: Step) => boolean, change: (step: Step) => Step): Corruption => ({
+const lie = (kind: string, is: (step: Step) => boolean, change: (step: Step) => Step): Corruption<Step> => ({
   kind,
   apply(steps) {
     const at = steps.findIndex(is);
@@ -30,7 +20,7 @@ const lie = (kind: string, is: (step: Step) => boolean, change: (step: Step) => 
 });
 
 /** An event is missing: noticed at the first one that needs it. */
-const drop = (kind: string, is: (step: Step) => boolean, needs: (step: Step) => boolean): Corruption => ({
+const drop = (kind: string, is: (step: Step) => boolean, needs: (step: Step) => boolean): Corruption<Step> => ({
   kind,
   apply(steps) {
     const at = steps.findIndex(is);
@@ -41,7 +31,7 @@ const drop = (kind: string, is: (step: Step) => boolean, needs: (step: Step) => 
 });
 
 /** An event comes before the last one that it needs: noticed there. */
-const early = (kind: string, is: (step: Step) => boolean, needed: (step: Step) => boolean): Corruption => ({
+const early = (kind: string, is: (step: Step) => boolean, needed: (step: Step) => boolean): Corruption<Step> => ({
   kind,
   apply(steps) {
     const at = steps.findIndex(is);
@@ -52,7 +42,7 @@ const early = (kind: string, is: (step: Step) => boolean, needed: (step: Step) =
 });
 
 /** An event comes that may not: noticed there. */
-const insert = (kind: string, after: (step: Step) => boolean, make: Step): Corruption => ({
+const insert = (kind: string, after: (step: Step) => boolean, make: Step): Corruption<Step> => ({
   kind,
   apply(steps) {
     const at = steps.findIndex(after) + 1;
@@ -67,7 +57,7 @@ const committed = isOwn("Committed");
 const released = isOwn("Released");
 const less = (step: Step): Step => ({ ...step, count: (step.count ?? 0) - 1 });
 
-export const corruptions: readonly Corruption[] = [
+export const corruptions: readonly Corruption<Step>[] = [
   drop("a yes without a hold", held, voted),
   early("a yes before the hold", voted, held),
   early("a hold before it is asked for", held, isOwn("SendPrepare")),
@@ -97,14 +87,5 @@ export const corruptions: readonly Corruption[] = [
   insert("a question about what has ended", committed, { action: "Inquire", state: "committed" }),
 ];
 
-/** Each kind of corruption, of as many traces as it can be done to, but no more than `countMax`. */
-export function corruptTransitions(traces: readonly Trace[], countMax: number): readonly Corrupted[] {
-  return corruptions.flatMap(({ kind, apply }) =>
-    traces
-      .flatMap((trace) => {
-        const changed = apply(trace.steps);
-        return changed ? [{ ...trace, kind, steps: changed.steps.slice(0, changed.at + 1), line: changed.at + 1 }] : [];
-      })
-      .slice(0, countMax),
-  );
-}
+export const corruptTransitions = (traces: readonly Trace[], countMax: number): readonly Corrupted<Trace>[] =>
+  corruptEach(traces, corruptions, countMax);

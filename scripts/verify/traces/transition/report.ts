@@ -1,7 +1,7 @@
 import type { Check } from "../../check.ts";
 import type { Tlc } from "../../tlc.ts";
+import { checkCorrupted } from "../corrupted.ts";
 import type { Recording } from "../manager/record.ts";
-import type { Trace } from "../merge.ts";
 import { checkTransitions, rejectionText } from "./check.ts";
 import { corruptions, corruptTransitions } from "./corrupt.ts";
 import { transitionsOf } from "./merge.ts";
@@ -17,18 +17,8 @@ export async function traceTransitions(tlc: Tlc, recordings: readonly Recording[
   const traces = recordings.flatMap(transitionsOf);
   const corrupted = corruptTransitions(traces, corruptedCountMax);
   const rejections = await checkTransitions(tlc, [...traces, ...corrupted]);
-  const lineOf = new Map<Trace, number>(rejections.map(({ trace, line }) => [trace, line]));
   const own = traces.flatMap(({ steps }) => steps.filter(({ participant }) => participant === "m"));
   const counts = wanted.map((action) => [action, own.filter((step) => step.action === action).length] as const);
-  const missed = corrupted
-    .filter((trace) => lineOf.get(trace) !== trace.line)
-    .map((trace) => {
-      const line = lineOf.get(trace);
-      return `${trace.kind}, in ${trace.transaction}: ${line === undefined ? "accepted" : `rejected at line ${line}`}, not at line ${trace.line}`;
-    });
-  const unmade = corruptions
-    .filter(({ kind }) => !corrupted.some((trace) => trace.kind === kind))
-    .map(({ kind }) => `no trace for ${kind}`);
   return [
     {
       name: "traces of transitions",
@@ -40,10 +30,10 @@ export async function traceTransitions(tlc: Tlc, recordings: readonly Recording[
         `${recordings.length} worlds, ${traces.length} transactions, ${traces.reduce((sum, { steps }) => sum + steps.length, 0).toLocaleString("en")} events; ` +
         `of the manager: ${counts.map(([action, count]) => `${action} ${count}`).join(", ")}`,
     },
-    {
-      name: "corrupted traces of transitions",
-      problems: [...missed, ...unmade],
-      remark: `${corrupted.length}, ${corruptions.length} kinds, each rejected at its line`,
-    },
+    checkCorrupted("corrupted traces of transitions", corrupted, {
+      corruptions,
+      rejections,
+      nameOf: (trace) => trace.transaction,
+    }),
   ];
 }
