@@ -5,10 +5,11 @@ import { type Clock, nextTurn } from "../../kernel/clock.ts";
 import { err, ok, type Result } from "../../kernel/result.ts";
 import type { DurationMs } from "../../kernel/time.ts";
 import { lockRetryMs, lookAtLock } from "../sqlite/lock.ts";
+import { pragma } from "../sqlite/pragmas.ts";
 import { messageOf } from "../sqlite/sqlite-error.ts";
 import type { MarkedStore } from "../sqlite/statement.ts";
 import { checkStoreFile } from "../sqlite/store-file.ts";
-import { type StoreKind, storeKinds } from "../sqlite/store-kind.ts";
+import { kindOf, type StoreKind } from "../sqlite/store-kind.ts";
 import { marksIn } from "../sqlite/store-marks.ts";
 import { type BackupFailure, unreadable } from "./failure.ts";
 
@@ -57,9 +58,6 @@ function kindByHead(path: string): StoreKind | undefined {
   closeSync(file);
   return kindOf(bytes.readUInt32BE());
 }
-
-const kindOf = (applicationId: number): StoreKind | undefined =>
-  (Object.keys(storeKinds) as StoreKind[]).find((kind) => storeKinds[kind].applicationId === applicationId);
 
 /**
  * All of them as they were at one moment, while they are written. A write is noticed by who looks before and after: if there was none to any
@@ -156,5 +154,3 @@ async function isServed({ path, lock }: Source, clock: Clock): Promise<boolean> 
   await new Promise<void>((resolve) => clock.setTimer(2 * lockRetryMs, resolve));
   return lookAtLock(path).isHeld;
 }
-
-const pragma = (db: DatabaseSync, name: string): number => Number(db.prepare(`PRAGMA ${name}`).get()?.[name]);

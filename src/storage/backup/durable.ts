@@ -1,15 +1,6 @@
-import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
-
-/** Of a file, its content; of a folder, its names. Without it they may be lost with the power. */
-export function sync(path: string): void {
-  const opened = openSync(path, "r");
-  try {
-    fsyncSync(opened);
-  } finally {
-    closeSync(opened);
-  }
-}
+import { sync } from "../sqlite/sync.ts";
 
 /** There whole, or not at all. */
 export function writeWhole(path: string, text: string): void {

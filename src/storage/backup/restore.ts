@@ -14,13 +14,14 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import type { Clock } from "../../kernel/clock.ts";
 import { err, ok, type Result } from "../../kernel/result.ts";
-import { acquireLock, lockPath } from "../sqlite/lock.ts";
-import { makeFolder } from "../sqlite/store-file.ts";
-import { storeKinds } from "../sqlite/store-kind.ts";
+import { acquireLock } from "../sqlite/lock.ts";
+import { damageIn, pragma } from "../sqlite/pragmas.ts";
+import { kindOf, storeKinds } from "../sqlite/store-kind.ts";
+import { sync } from "../sqlite/sync.ts";
 import { adjust } from "./adjust.ts";
-import { sync } from "./durable.ts";
 import { type BackupFailure, unwritable } from "./failure.ts";
 import { type Manifest, readManifest, type StoredCopy, sha256Of } from "./manifest.ts";
+import { occupy } from "./occupy.ts";
 import { begin, finish, readUnfinished, unfinishedRestore } from "./unfinished.ts";
 
 export type Restored = {
@@ -62,10 +63,9 @@ async function wrongWith(path: string, { bytes, sha256, kind }: StoredCopy): Pro
   if ((await sha256Of(path)) !== sha256) return "is not as it was made: its SHA-256 is another one";
   const db = new DatabaseSync(path, { readOnly: true });
   try {
-    const applicationId = db.prepare("PRAGMA application_id").get()?.["application_id"];
-    if (applicationId !== storeKinds[kind].applicationId) return `is no ${storeKinds[kind].title}`;
-    const found = db.prepare("PRAGMA integrity_check(1)").get()?.["integrity_check"];
-    return found === "ok" ? undefined : `is damaged: ${found}`;
+    if (kindOf(pragma(db, "application_id")) !== kind) return `is no ${storeKinds[kind].title}`;
+    const damage = damageIn(db, "integrity_check");
+    return damage && `is damaged: ${damage}`;
   } finally {
     db.close();
   }
@@ -89,17 +89,8 @@ export async function restoreBackup(options: {
   const { manifest, stores } = verified.value;
   const names = stores.map(({ file }) => file);
   const drafts = names.map((name) => join(dataDir, `${name}.restoring`));
-  try {
-    makeFolder(dataDir);
-  } catch (error) {
-    return err(unwritable(dataDir, error));
-  }
-  const lockName = join(dataDir, "concord-restore");
-  const lock = acquireLock(lockName);
-  if (!lock.ok) {
-    const isLocked = lock.error.type === "locked";
-    return err(isLocked ? { type: "locked", message: `another restore into ${dataDir} is under way` } : lock.error);
-  }
+  const place = occupy(dataDir, "restore");
+  if (!place.ok) return place;
   try {
     const left = readUnfinished(dataDir, unfinishedRestore);
     const unfinished = left?.names.filter((name) => !names.includes(name)) ?? [];
@@ -137,8 +128,7 @@ export async function restoreBackup(options: {
   } catch (error) {
     return err(unwritable(dataDir, error));
   } finally {
-    lock.value.release();
-    rmSync(lockPath(lockName), { force: true });
+    place.value.leave();
   }
 }
 

@@ -1,16 +1,17 @@
 import { existsSync, readdirSync, rmdirSync, rmSync, statSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { backup, DatabaseSync } from "node:sqlite";
 import type { Clock } from "../../kernel/clock.ts";
 import { err, ok, type Result } from "../../kernel/result.ts";
-import { acquireLock, lockPath } from "../sqlite/lock.ts";
+import { damageIn } from "../sqlite/pragmas.ts";
 import { damagedMessage, isCorruptError, messageOf } from "../sqlite/sqlite-error.ts";
-import { makeFolder } from "../sqlite/store-file.ts";
 import { mismatches } from "../sqlite/store-marks.ts";
+import { sync } from "../sqlite/sync.ts";
 import { openCut, type Snapshot } from "./cut.ts";
-import { sync, writeWhole } from "./durable.ts";
+import { writeWhole } from "./durable.ts";
 import { type BackupFailure, unwritable } from "./failure.ts";
 import { type Manifest, manifestName, manifestText, type StoredCopy, sha256Of } from "./manifest.ts";
+import { occupy } from "./occupy.ts";
 import { begin, finish, readUnfinished, unfinishedBackup } from "./unfinished.ts";
 
 /** Between two of these, the process hears signals. */
@@ -33,7 +34,7 @@ export async function takeBackup(options: {
   readonly clock: Clock;
 }): Promise<Result<TakenBackup, BackupFailure>> {
   const { paths, to, clock } = options;
-  const twice = paths.map(nameOf).find((name, index, names) => names.indexOf(name) !== index);
+  const twice = paths.map((path) => basename(path)).find((name, index, names) => names.indexOf(name) !== index);
   if (twice !== undefined) {
     return err({
       type: "in-the-way",
@@ -77,24 +78,14 @@ export async function takeBackup(options: {
 /** Empty, or with what an earlier try has left there. One backup at a time. */
 function openFolder(to: string): Result<{ readonly leave: () => void }, BackupFailure> {
   const isNew = !existsSync(to);
-  const lockName = join(to, "concord-backup");
-  try {
-    makeFolder(to);
-  } catch (error) {
-    return err(unwritable(to, error));
-  }
-  const lock = acquireLock(lockName);
-  if (!lock.ok) {
-    const isLocked = lock.error.type === "locked";
-    return err(isLocked ? { type: "locked", message: `another backup into ${to} is under way` } : lock.error);
-  }
+  const place = occupy(to, "backup");
+  if (!place.ok) return place;
   const left = readUnfinished(to, unfinishedBackup);
   if (left !== undefined && !existsSync(join(to, manifestName))) removeUnfinished(to, left.names);
   const isOwn = (name: string): boolean => name.startsWith("concord-backup.") && name !== manifestName;
   const [other] = readdirSync(to).filter((name) => !isOwn(name));
   const leave = (): void => {
-    lock.value.release();
-    rmSync(lockPath(lockName), { force: true });
+    place.value.leave();
     // Nothing has come to lie in it.
     if (isNew && readdirSync(to).length === 0) rmdirSync(to);
   };
@@ -105,11 +96,10 @@ function openFolder(to: string): Result<{ readonly leave: () => void }, BackupFa
 }
 
 function removeUnfinished(to: string, names: readonly string[]): void {
-  for (const name of names) for (const suffix of ["", "-journal"]) rmSync(join(to, `${nameOf(name)}${suffix}`), { force: true });
+  for (const name of names)
+    for (const suffix of ["", "-journal"]) rmSync(join(to, `${basename(name)}${suffix}`), { force: true });
   finish(to, unfinishedBackup);
 }
-
-const nameOf = (path: string): string => path.slice(path.lastIndexOf("/") + 1);
 
 async function copy(snapshot: Snapshot, target: string): Promise<Result<StoredCopy, BackupFailure>> {
   const { name, path, kind, db, marks, schemaVersion, isServed } = snapshot;
@@ -144,8 +134,7 @@ function makeWhole(target: string): string | undefined {
   const db = new DatabaseSync(target);
   try {
     db.exec("PRAGMA journal_mode = DELETE");
-    const found = String(db.prepare("PRAGMA quick_check(1)").get()?.["quick_check"]);
-    return found === "ok" ? undefined : found;
+    return damageIn(db, "quick_check");
   } finally {
     db.close();
   }

@@ -6,13 +6,12 @@ export const lostSequencesTable = `CREATE TABLE IF NOT EXISTS lost_sequences (
   up_to INTEGER NOT NULL
 ) STRICT`;
 
-/** The newest that a restore has kept, if what had this sequence is lost. */
-export function keptBeforeLoss(engine: SqliteEngine, sequence: number): number | undefined {
-  if (engine.read("SELECT 1 FROM sqlite_schema WHERE name = 'lost_sequences'").length === 0) return undefined;
-  const [row] = engine.read(
-    "SELECT after_sequence FROM lost_sequences WHERE after_sequence < ? AND up_to > ?",
-    sequence,
-    sequence,
-  );
-  return row && Number(row["after_sequence"]);
+/** Tells the newest that a restore has kept, if what had this sequence is lost. Read once: nothing is restored into a store that is open. */
+export function keptBeforeLossIn(engine: SqliteEngine): (sequence: number) => number | undefined {
+  const isThere = engine.read("SELECT 1 FROM sqlite_schema WHERE name = 'lost_sequences'").length > 0;
+  const lost = (isThere ? engine.read("SELECT after_sequence, up_to FROM lost_sequences") : []).map((row) => ({
+    after: Number(row["after_sequence"]),
+    upTo: Number(row["up_to"]),
+  }));
+  return (sequence) => lost.find(({ after, upTo }) => after < sequence && sequence < upTo)?.after;
 }

@@ -2,9 +2,10 @@ import { lstatSync, realpathSync, statSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import { pathToFileURL } from "node:url";
 import { lookAtLock } from "./lock.ts";
+import { pragma } from "./pragmas.ts";
 import type { MarkedStore } from "./statement.ts";
 import { checkStoreFile } from "./store-file.ts";
-import { type StoreKind, storeKinds } from "./store-kind.ts";
+import { kindOf, type StoreKind } from "./store-kind.ts";
 import { marksIn } from "./store-marks.ts";
 
 const busyTimeoutMs = 1_000;
@@ -23,7 +24,7 @@ export function marksAtRest(given: string, kind: StoreKind, isTakenOver = false)
     if (!isThere) return { type: "missing" };
     const db = openAsItIs(path, isHeld);
     try {
-      const isOfKind = db.prepare("PRAGMA application_id").get()?.["application_id"] === storeKinds[kind].applicationId;
+      const isOfKind = kindOf(pragma(db, "application_id")) === kind;
       return isOfKind ? { type: "store", store: { path, kind, marks: marksIn(db) } } : { type: "unknown" };
     } finally {
       db.close();

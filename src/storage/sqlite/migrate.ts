@@ -1,9 +1,10 @@
 import type { DatabaseSync } from "node:sqlite";
 import { assert } from "../../kernel/assert.ts";
+import { pragma } from "./pragmas.ts";
 import { isEnvironmentError, messageOf, openFailure } from "./sqlite-error.ts";
 import type { Migration, OpenFailure } from "./statement.ts";
 import { openTimesTable } from "./store-age.ts";
-import { type StoreKind, storeKinds } from "./store-kind.ts";
+import { kindOf, type StoreKind, storeKinds } from "./store-kind.ts";
 import { insertOwnMark, storeMarksTable } from "./store-marks.ts";
 
 /** For the engine's probe of a full disk; no part of the versioned schema. */
@@ -17,8 +18,8 @@ export function checkSchema(db: DatabaseSync, { path, kind, migrations }: Schema
   const applicationId = pragma(db, "application_id");
   const { applicationId: own, title } = storeKinds[kind];
   if (applicationId !== own) {
-    const other = Object.values(storeKinds).find((each) => each.applicationId === applicationId);
-    const what = other ? `a Concord ${other.title}` : "a database that Concord did not make";
+    const other = kindOf(applicationId);
+    const what = other ? `a Concord ${storeKinds[other].title}` : "a database that Concord did not make";
     const message = `${path} is ${what}, not a ${title}. It was not changed. Put the right file there, or choose another data directory.`;
     return { type: "foreign", message };
   }
@@ -62,5 +63,3 @@ export function migrate(db: DatabaseSync, { path, kind, migrations }: Schema): O
 }
 
 const newestVersion = (migrations: readonly Migration[]): number => migrations.at(-1)?.version ?? 0;
-
-const pragma = (db: DatabaseSync, name: string): number => Number(db.prepare(`PRAGMA ${name}`).get()?.[name]);

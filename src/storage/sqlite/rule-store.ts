@@ -6,7 +6,8 @@ import type { WriteResult } from "../../kernel/write.ts";
 import type { Rule } from "../../predicate/core/types.ts";
 import type { RuleBatch, RuleConflict, RuleStore } from "../../predicate/ports.ts";
 import { openSqlite } from "./engine.ts";
-import { keptBeforeLoss } from "./lost-sequences.ts";
+import { keptBeforeLossIn } from "./lost-sequences.ts";
+import { readable } from "./readable.ts";
 import { type BatchConflict, ruleStatements } from "./rule-batch.ts";
 import { contentsAt, loadRules } from "./rule-contents.ts";
 import { changesAfter, changesBefore } from "./rule-history.ts";
@@ -41,6 +42,7 @@ export async function openSqliteRuleStore({
 export function sqliteRuleStore(engine: SqliteEngine, turns: Turns): RuleStore {
   const changeListeners = new Set<(sequence: number) => void>();
   let told = newestSequence(engine);
+  const keptBeforeLoss = keptBeforeLossIn(engine);
   const tellChanges = (): void => {
     const newest = readable(() => newestSequence(engine)) ?? told;
     // One by one: a flush may have several.
@@ -86,7 +88,7 @@ export function sqliteRuleStore(engine: SqliteEngine, turns: Turns): RuleStore {
     versionsNeverUsed: async (id) => engine.read(selectNeverUsed, id).map((row) => Number(row["version"])),
     contentsAt: (revision) => contentsAt(engine, revision, turns()),
     changesAfter: (page) => changesAfter(engine, page, turns()),
-    keptBeforeLoss: async (sequence) => keptBeforeLoss(engine, sequence),
+    keptBeforeLoss: async (sequence) => keptBeforeLoss(sequence),
     changesBefore: (page) => changesBefore(engine, page, turns()),
     answer: async (requestId) =>
       engine.read("SELECT digest, answer, at_ms FROM answers WHERE request_id = ?", requestId).map(toAnswer)[0],
@@ -115,15 +117,6 @@ export function sqliteRuleStore(engine: SqliteEngine, turns: Turns): RuleStore {
 }
 
 const newestSequence = (engine: SqliteEngine): number => Number(engine.read("SELECT sequence FROM rule_set")[0]?.["sequence"]);
-
-/** A damaged file must not keep a flush from being acknowledged; the next read or write reports it. */
-function readable<T>(read: () => T): T | undefined {
-  try {
-    return read();
-  } catch {
-    return undefined;
-  }
-}
 
 function readRules<Place>(
   engine: SqliteEngine,

@@ -10,3 +10,7 @@ export const storeKinds = {
 } as const;
 
 export type StoreKind = keyof typeof storeKinds;
+
+/** By its `application_id`. Undefined: Concord did not make it. */
+export const kindOf = (applicationId: number): StoreKind | undefined =>
+  (Object.keys(storeKinds) as StoreKind[]).find((kind) => storeKinds[kind].applicationId === applicationId);

@@ -17,7 +17,8 @@ import type {
 } from "../../workflow/ports.ts";
 import { bulkResultStatement, sqliteBulkStore } from "./bulk-store.ts";
 import { openSqlite } from "./engine.ts";
-import { keptBeforeLoss } from "./lost-sequences.ts";
+import { keptBeforeLossIn } from "./lost-sequences.ts";
+import { readable } from "./readable.ts";
 import { openFailure } from "./sqlite-error.ts";
 import type { OpenFailure, Row, SqliteEngine, SqlValue, Statement, StoreOptions, StoreSchema } from "./statement.ts";
 import { changesSince } from "./workflow-changes.ts";
@@ -55,6 +56,7 @@ export function sqliteWorkflowStore(engine: SqliteEngine): WorkflowStore & { rea
   const appendListeners = new Set<(newest: number) => void>();
   const deadlineListeners = new Set<(atMs: TimeMs) => void>();
   let told = newestSequence(engine);
+  const keptBeforeLoss = keptBeforeLossIn(engine);
   const tellAppended = (): void => {
     const newest = readable(() => newestSequence(engine));
     if (newest === told) return;
@@ -93,7 +95,7 @@ export function sqliteWorkflowStore(engine: SqliteEngine): WorkflowStore & { rea
       const [row] = engine.read(selectSequences);
       return { oldest: Number(row?.["purged_sequence"]) + 1, newest: Number(row?.["newest_sequence"]) };
     },
-    keptBeforeLoss: async (sequence) => keptBeforeLoss(engine, sequence),
+    keptBeforeLoss: async (sequence) => keptBeforeLoss(sequence),
     counts: async () => toCounts(engine.read("SELECT * FROM counters")[0]),
     typeCounts: async ({ after, limit }) =>
       engine.read(selectTypeCounts, after?.type ?? "", after?.state ?? "", limit).map((row) => ({
@@ -179,15 +181,6 @@ export function sqliteWorkflowStore(engine: SqliteEngine): WorkflowStore & { rea
 }
 
 const newestSequence = (engine: SqliteEngine): number => Number(engine.read(selectNewest)[0]?.["newest"]);
-
-/** A damaged file must not keep a flush from being acknowledged; the next read or write reports it. */
-function readable<T>(read: () => T): T | undefined {
-  try {
-    return read();
-  } catch {
-    return undefined;
-  }
-}
 
 // The partial index has just these, in this order.
 const selectDue = `SELECT id, version, deadline FROM workflows

@@ -1,5 +1,5 @@
 /** The writer thread: owns the only writing connection of one file. Started by writer-thread.ts. */
-import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync, statSync } from "node:fs";
+import { existsSync, renameSync, rmSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { parentPort, workerData } from "node:worker_threads";
@@ -8,11 +8,13 @@ import { systemClock } from "./clock.ts";
 import { DisplacedError, displacedMessage, displacedPath, identify, shortenedMessage, shortenedPath } from "./file-identity.ts";
 import { type FlushTarget, flush } from "./group-commit.ts";
 import { checkSchema, migrate } from "./migrate.ts";
+import { damageIn } from "./pragmas.ts";
 import { damagedMessage, openFailure } from "./sqlite-error.ts";
 import type { OpenFailure } from "./statement.ts";
 import { createStatementCache } from "./statement-cache.ts";
 import { walBytesMax } from "./store-bytes.ts";
 import { storeKinds } from "./store-kind.ts";
+import { sync } from "./sync.ts";
 import type { WriterOptions, WriterReply, WriterRequest } from "./writer-messages.ts";
 
 /** A whole file up to this size is checked at start: half a second from memory, a few from a disk. */
@@ -92,7 +94,7 @@ function open(): OpenFailure | undefined {
   files ??= ["", "-wal", "-shm"].map((suffix) => identify(`${options.path}${suffix}`));
   walBytes = walSize();
   // The mark of a store in use says that there is a log.
-  if (isFirst) syncFolder(dirname(options.path));
+  if (isFirst) sync(dirname(options.path));
   return undefined;
 }
 
@@ -107,7 +109,7 @@ function create(): OpenFailure | undefined {
     db.close();
     if (failure) return failure;
     renameSync(draft, options.path);
-    syncFolder(dirname(options.path));
+    sync(dirname(options.path));
     return undefined;
   } finally {
     if (db.isOpen) db.close();
@@ -115,20 +117,11 @@ function create(): OpenFailure | undefined {
   }
 }
 
-/** Without it the new name may be lost with the power. */
-function syncFolder(path: string): void {
-  const folder = openSync(path, "r");
-  fsyncSync(folder);
-  closeSync(folder);
-}
-
 /** Damage that SQLite can see, in any page, of a file that is read in a moment. In a larger one it is found when it is met. */
 function checkPages(db: DatabaseSync): OpenFailure | undefined {
   if (statSync(options.path).size > checkedBytesMax) return undefined;
-  const found = String(db.prepare("PRAGMA quick_check(1)").get()?.["quick_check"]);
-  // A heading comes before what it found.
-  const reason = found.split("\n").at(-1) ?? found;
-  return found === "ok" ? undefined : { type: "corrupt", message: damagedMessage(options.path, reason) };
+  const damage = damageIn(db, "quick_check");
+  return damage === undefined ? undefined : { type: "corrupt", message: damagedMessage(options.path, damage) };
 }
 
 function connect(): Connection {
