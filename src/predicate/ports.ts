@@ -91,7 +91,7 @@ export interface RuleStore extends StoreHealth, StoreAge {
   apply(batch: RuleBatch): WriteResult<void, RuleConflict>;
   /**
    * Called after each durable change, with its sequence: before it is acknowledged, or, if its write has failed though it is durable, by the
-   * time the store is writable again. Returns the unsubscribe function.
+   * time the store is writable again. While the store cannot be read, it may be one that was told before. Returns the unsubscribe function.
    */
   onChange(listener: (sequence: number) => void): () => void;
   /** Drops answers older than this, at most `limit`; says how many. */

@@ -331,3 +331,13 @@ test("who waits for changes is told of those whose write has failed though it is
   await world.pass(30_000);
   expect(told).toEqual([1, 2]);
 });
+
+test("who waits for changes is told to look when it cannot be read what was written", async () => {
+  const world = createStoreWorld(ruleSchema, { fault: "commit fails, durable" });
+  const store = sqliteRuleStore(world.open().engine, unhurried);
+  const told: number[] = [];
+  store.onChange((sequence) => told.push(sequence));
+  world.failReads();
+  await world.until(store.apply(draft(0, "a")));
+  expect(told).toEqual([0]);
+});

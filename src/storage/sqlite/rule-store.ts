@@ -43,12 +43,17 @@ export function sqliteRuleStore(engine: SqliteEngine, turns: Turns): RuleStore {
   const changeListeners = new Set<(sequence: number) => void>();
   let told = newestSequence(engine);
   const keptBeforeLoss = keptBeforeLossIn(engine);
+  const tell = (): void => {
+    for (const listener of changeListeners) listener(told);
+  };
   const tellChanges = (): void => {
-    const newest = readable(() => newestSequence(engine)) ?? told;
+    const newest = readable(() => newestSequence(engine));
+    // If nobody can read it now, there may be more: those who wait look for themselves.
+    if (newest === undefined) tell();
     // One by one: a flush may have several.
-    while (told < newest) {
+    while (told < (newest ?? told)) {
       told += 1;
-      for (const listener of changeListeners) listener(told);
+      tell();
     }
   };
   engine.onFlush(tellChanges);
