@@ -8,6 +8,7 @@ import { systemClock } from "../runtime/clock.ts";
 import { storesIn } from "../storage/backup/cut.ts";
 import { takeBackup } from "../storage/backup/take.ts";
 import { storeKinds } from "../storage/sqlite/store-kind.ts";
+import { version } from "../version.ts";
 import { collect } from "./arguments.ts";
 import { outputOption } from "./client.ts";
 import { CommandError, UsageError } from "./failure.ts";
@@ -49,7 +50,7 @@ export function backupCommand(): Command {
     .action(run);
 }
 
-async function run({ dataDir = ["./data"], also = [], to, output }: Options, command: Command): Promise<void> {
+async function run({ dataDir = ["./data"], also = [], to, output }: Options): Promise<void> {
   printAs(output);
   const within = dataDir.find((folder) => isWithin(resolve(folder), resolve(to)));
   if (within !== undefined)
@@ -59,7 +60,7 @@ async function run({ dataDir = ["./data"], also = [], to, output }: Options, com
   const paths = [...dataDir.flatMap(storesIn), ...also].map((path) => resolve(path));
   if (paths.length === 0) throw new CommandError(`there is no store in ${dataDir.join(", ")}: name the folder with --data-dir`);
   const id = randomBytes(16).toString("hex");
-  const taken = await takeBackup({ paths, to: resolve(to), version: command.parent?.version() ?? "", id, clock });
+  const taken = await takeBackup({ paths, to: resolve(to), version, id, clock });
   if (!taken.ok) throw new CommandError(taken.error.message);
   const { manifest, mismatches } = taken.value;
   for (const message of mismatches) printAside(`warning: the stores do not belong together: ${message}`);

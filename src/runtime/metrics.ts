@@ -4,6 +4,7 @@ import { placeOf } from "../kernel/address.ts";
 import type { DurationMs } from "../kernel/time.ts";
 import { portOf } from "./port-of.ts";
 import { sinkMetrics } from "./sink-metrics.ts";
+import { callSecondsBuckets } from "./telemetry/conventions.ts";
 
 type CommitGauges = {
   readonly undecided: number;
@@ -38,8 +39,6 @@ const costBuckets = [1, 3, 10, 30, 100, 300, 1_000, 3_000, 10_000, 30_000, 100_0
 /** From a rule that reads a field to a check that is ended. */
 const judgingSecondsBuckets = [0.000_01, 0.000_03, 0.000_1, 0.000_3, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3];
 
-/** Those that the conventions of OpenTelemetry advise for calls. */
-const callSecondsBuckets = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10];
 /** From a local round trip to a participant that was away for long. */
 const phaseSecondsBuckets = [0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 60, 600];
 /** From a timer that is as punctual as they are to a loop that has stopped. */
@@ -170,7 +169,7 @@ export function createMetrics() {
     name: "rpc_server_call_duration_seconds",
     help: "How long unary calls take, by their end; those that wait on purpose are not among them",
     labelNames: ["rpc_method", "rpc_response_status_code"],
-    buckets: callSecondsBuckets,
+    buckets: [...callSecondsBuckets],
     registers,
   });
   const edge = {

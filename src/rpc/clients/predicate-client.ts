@@ -28,10 +28,9 @@ import type {
 import { lastEventToWire, stateFromWire, stateToWire, workflowToWire } from "../convert-workflow.ts";
 import { encoded, listAnswer, orEncoded } from "../encoded-answer.ts";
 import { causeOf } from "./cause.ts";
-import { clientFactory } from "./channel.ts";
 import { CircuitOpenError, createCircuit, failuresToOpen } from "./circuit.ts";
 import { type Contents, failureOf, isAboutContent, isOverload, overloaded } from "./predicate-failure.ts";
-import type { ToldCalls, ToldOptions } from "./telemetry.ts";
+import { factoryTelling, type ToldCalls, type ToldOptions } from "./telemetry.ts";
 import { createWaitingLine, type LineLimits, type Waiting, type WaitingLine } from "./waiting-line.ts";
 
 /**
@@ -115,9 +114,7 @@ export type PredicateCalls = Pick<
 >;
 
 export const predicateCalls = (channel: Channel, told?: ToldCalls): PredicateCalls =>
-  told === undefined
-    ? clientFactory.create(definition, channel)
-    : clientFactory.use<ToldOptions>(told).create(definition, channel);
+  factoryTelling(told).create(definition, channel);
 
 /**
  * Asks PredicateLogic over gRPC. What is asked while a call is under way goes into the next call, as one batch. A check that takes long is

@@ -5,6 +5,7 @@ import type { Spans } from "../../kernel/spans.ts";
 import { callAttributes, endAttributes, failureForCaller, serverAttributes } from "../../runtime/telemetry/conventions.ts";
 import type { Telemetry } from "../../runtime/telemetry/telemetry.ts";
 import type { OriginOptions } from "./call-headers.ts";
+import { clientFactory } from "./channel.ts";
 
 export type ToldOptions = OriginOptions & {
   /** Others on whose behalf it is made, besides the origin. */
@@ -13,6 +14,10 @@ export type ToldOptions = OriginOptions & {
 
 /** What tells of calls. */
 export type ToldCalls = ClientMiddleware<ToldOptions, DeadlineOptions & OriginOptions>;
+
+/** Makes clients as all are here, which tell of their calls if somebody wants to know. */
+export const factoryTelling = (told: ToldCalls | undefined) =>
+  told === undefined ? clientFactory : clientFactory.use<ToldOptions>(told);
 
 /** Tells of each unary call to the server at this address: a span, below that on whose behalf it is made; and how long it took. */
 export function toldCalls(address: string, { spans, clientCall }: Pick<Telemetry, "spans" | "clientCall">): ToldCalls {

@@ -10,8 +10,7 @@ import { clientFailure } from "../errors.ts";
 import { toldTransaction } from "../transaction-header.ts";
 import type { OriginOptions } from "./call-headers.ts";
 import { unreachedCause } from "./cause.ts";
-import { clientFactory } from "./channel.ts";
-import type { ToldCalls, ToldOptions } from "./telemetry.ts";
+import { factoryTelling, type ToldCalls } from "./telemetry.ts";
 
 const failureTypes: Readonly<Partial<Record<Status, TransactionFailure["type"]>>> = {
   [Status.DEADLINE_EXCEEDED]: "pending",
@@ -23,7 +22,7 @@ const failureTypes: Readonly<Partial<Record<Status, TransactionFailure["type"]>>
 export type TransactionCalls = Pick<Client<TwoPhaseCommitDefinition, DeadlineOptions & OriginOptions>, "executeTransaction">;
 
 export const transactionCalls = (channel: Channel, told?: ToldCalls): TransactionCalls =>
-  (told === undefined ? clientFactory : clientFactory.use<ToldOptions>(told)).create(TwoPhaseCommitDefinition, channel);
+  factoryTelling(told).create(TwoPhaseCommitDefinition, channel);
 
 /** Runs transactions at a TwoPhaseCommit over gRPC. */
 export function createTransactionClient(coordinator: TransactionCalls): TransactionClient {

@@ -3,6 +3,9 @@ import { placeOf } from "../../kernel/address.ts";
 // The semantic conventions of OpenTelemetry for RPC, as they are stable (1.45):
 // https://opentelemetry.io/docs/specs/semconv/rpc/grpc/. A span of a call has the name of its method.
 
+/** Of how long calls take, in seconds, as they advise. */
+export const callSecondsBuckets: readonly number[] = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10];
+
 export type CallAttributes = Readonly<Record<string, string | number>>;
 
 /** Of an answer, those that say that the server has failed. For its caller, every end but OK is a failure. */

@@ -10,7 +10,14 @@ import type { DurationMs } from "../../kernel/time.ts";
 import { systemClock } from "../clock.ts";
 import type { Logger } from "../logger.ts";
 import { within } from "../within.ts";
-import { callAttributes, endAttributes, failureForCaller, failureOfServer, serverAttributes } from "./conventions.ts";
+import {
+  callAttributes,
+  callSecondsBuckets,
+  endAttributes,
+  failureForCaller,
+  failureOfServer,
+  serverAttributes,
+} from "./conventions.ts";
 import { countOf, type Environment, type Signal } from "./environment.ts";
 import { samplerOf } from "./sampler.ts";
 import { createSpanQueue } from "./span-queue.ts";
@@ -21,9 +28,6 @@ import type { CallEnded, Telemetry, Teller } from "./telemetry.ts";
 
 /** A stop waits no longer for a collector. */
 const closeMs: DurationMs = 1_000;
-
-/** In seconds, as the conventions for calls advise. */
-const callSecondsBuckets = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10];
 
 export function exportTo(environment: Environment, signals: readonly Signal[], teller: Teller, logger: Logger): Telemetry {
   const seldom = createSeldomLog(logger, systemClock.monotonicMs);
@@ -112,7 +116,7 @@ function openMetrics(environment: Environment, resource: Resource, { version }: 
 }
 
 const durations = (meter: Meter, name: string, description: string): Histogram =>
-  meter.createHistogram(name, { description, unit: "s", advice: { explicitBucketBoundaries: callSecondsBuckets } });
+  meter.createHistogram(name, { description, unit: "s", advice: { explicitBucketBoundaries: [...callSecondsBuckets] } });
 
 /** Attributes are made once for each method and end: there are few. */
 function recordTo(histogram: Histogram, more: Attributes, failureOf: (code: string) => string | undefined): CallEnded {

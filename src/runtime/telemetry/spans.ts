@@ -3,7 +3,6 @@ import {
   context,
   createTraceState,
   type Link,
-  type Context as OtelContext,
   ROOT_CONTEXT,
   type SpanContext,
   SpanKind,
@@ -11,7 +10,7 @@ import {
   type Tracer,
   trace,
 } from "@opentelemetry/api";
-import type { Origin } from "../../kernel/origin.ts";
+import { type Origin, traceIdOf } from "../../kernel/origin.ts";
 import type { Span, Spans } from "../../kernel/spans.ts";
 
 const kinds = { server: SpanKind.SERVER, client: SpanKind.CLIENT, internal: SpanKind.INTERNAL } as const;
@@ -26,7 +25,7 @@ export function spansOf(tracer: Tracer): Spans {
       const span = tracer.startSpan(name, { kind: kinds[kind], attributes: { ...attributes }, links: linked }, below);
       return {
         origin: originAt(span.spanContext(), parent),
-        run: (work) => context.with(trace.setSpan(activeContext(), span), work),
+        run: (work) => context.with(trace.setSpan(context.active(), span), work),
         end({ error, attributes: last } = {}) {
           if (last !== undefined) span.setAttributes(last as Attributes);
           if (error !== undefined) span.setAttribute("error.type", error).setStatus({ code: SpanStatusCode.ERROR });
@@ -37,8 +36,6 @@ export function spansOf(tracer: Tracer): Spans {
   };
 }
 
-const activeContext = (): OtelContext => context.active();
-
 function linkTo(origin: Origin): readonly Link[] {
   const place = placeOf(origin);
   return place === undefined ? [] : [{ context: place }];
@@ -48,7 +45,7 @@ function linkTo(origin: Origin): readonly Link[] {
 function placeOf({ traceparent, tracestate }: Origin): SpanContext | undefined {
   if (traceparent === undefined) return undefined;
   return {
-    traceId: traceparent.slice(3, 35),
+    traceId: traceIdOf(traceparent),
     spanId: traceparent.slice(36, 52),
     traceFlags: Number.parseInt(traceparent.slice(53), 16),
     isRemote: true,
