@@ -4,8 +4,9 @@ import { delimiter, join } from "node:path";
 import { promisify, stripVTControlCharacters } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { rules } from "../../src/cli/participant-check/rules.ts";
+import { shellWord } from "../../src/cli/shell-word.ts";
 import { temporaryFolder } from "../support/concord.ts";
-import { checkAddress, checkParticipant, commandLine, shellWord } from "../support/participant-check.ts";
+import { checkAddress, checkParticipant, commandLine } from "../support/participant-check.ts";
 import { isMissing } from "../support/toolchain.ts";
 
 const client = join(import.meta.dirname, "../../clients/java");

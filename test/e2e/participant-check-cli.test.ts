@@ -1,8 +1,9 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
+import { shellWord } from "../../src/cli/shell-word.ts";
 import { temporaryFolder } from "../support/concord.ts";
-import { checkAddress, commandLine, shellWord } from "../support/participant-check.ts";
+import { checkAddress, commandLine } from "../support/participant-check.ts";
 import { runConcord } from "../support/process.ts";
 import { until } from "../support/until.ts";
 

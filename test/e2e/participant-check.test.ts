@@ -2,8 +2,9 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { rules } from "../../src/cli/participant-check/rules.ts";
+import { shellWord } from "../../src/cli/shell-word.ts";
 import { temporaryFolder } from "../support/concord.ts";
-import { checkAddress, checkParticipant, commandLine, shellWord } from "../support/participant-check.ts";
+import { checkAddress, checkParticipant, commandLine } from "../support/participant-check.ts";
 import type { Variant } from "./participant-check/naive.ts";
 import type { Planted } from "./participant-check/plant.ts";
 

@@ -1,7 +1,6 @@
 import type { Verdict } from "../../src/cli/participant-check/rule.ts";
+import { shellWord } from "../../src/cli/shell-word.ts";
 import { runConcord } from "./process.ts";
-
-export const shellWord = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;
 
 /** A command for a shell, which becomes it. */
 export const commandLine = (...words: readonly string[]): string => `exec ${words.map(shellWord).join(" ")}`;

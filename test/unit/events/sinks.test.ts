@@ -738,13 +738,19 @@ describe("a change of which nobody knows whether it is stored", () => {
 
   const isPause = ({ puts = [] }: SinkBatch): boolean => puts.some((record) => record.isPaused);
 
-  test("holds if it is: who asks again is told that it does", async () => {
+  /** The answer to a pause is lost, and the pause is not. */
+  async function delivered() {
     const memory = createMemorySinkStore();
     const store = answeringLost(memory, isPause);
     const definitions = [definition(createReceiver(() => "takes").transport)];
     const sinks = await sinksOver({ events: await storeWith(3), store, definitions });
     sinks.start();
     await cursorAt(sinks, 3);
+    return { memory, sinks };
+  }
+
+  test("holds if it is: who asks again is told that it does", async () => {
+    const { memory, sinks } = await delivered();
     expect(await sinks.pause({ sink: "bus", request })).toEqual({ ok: false, error: { type: "storage-unavailable" } });
     expect(await sinks.pause({ sink: "bus", request })).toEqual({ ok: true, value: { cursor: 3 } });
     expect(await only(sinks)).toMatchObject({ state: "paused" });
@@ -753,12 +759,7 @@ describe("a change of which nobody knows whether it is stored", () => {
   });
 
   test("is undone if nobody can ask again: its caller was told that it failed, and the sink goes on, also after a restart", async () => {
-    const memory = createMemorySinkStore();
-    const store = answeringLost(memory, isPause);
-    const definitions = [definition(createReceiver(() => "takes").transport)];
-    const sinks = await sinksOver({ events: await storeWith(3), store, definitions });
-    sinks.start();
-    await cursorAt(sinks, 3);
+    const { memory, sinks } = await delivered();
     expect(await sinks.pause({ sink: "bus", request: undefined })).toMatchObject({ ok: false });
     expect(await memory.sinks()).toMatchObject([{ isPaused: true }]);
     expect(await only(sinks)).toMatchObject({ state: "delivering" });

@@ -381,8 +381,9 @@ test("cut short anywhere, it goes on in another process, and acts on each once",
   }
 });
 
-test("one that is resumed while what was under way at its pause is finished goes on", async () => {
-  const under = await bulkOver(40);
+/** Its first checks are under way until the gate opens. */
+async function heldAtTheRules(count: number) {
+  const under = await bulkOver(count);
   const [asked, gate] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
   under.engine.answer = async () => {
     asked.resolve();
@@ -391,6 +392,11 @@ test("one that is resumed while what was under way at its pause is finished goes
   };
   const id = await under.begin();
   await asked.promise;
+  return { under, id, gate };
+}
+
+test("one that is resumed while what was under way at its pause is finished goes on", async () => {
+  const { under, id, gate } = await heldAtTheRules(40);
   const paused = under.bulk.pause(id);
   await until(async () => (await under.store.bulk.get(id))?.state === "PAUSED", "it is paused in the store");
   expect(await under.bulk.resume(id)).toMatchObject({ value: { state: "RUNNING" } });
@@ -400,15 +406,7 @@ test("one that is resumed while what was under way at its pause is finished goes
 });
 
 test("a pause finishes what is under way, writes what became of it, and nothing is done until it is resumed", async () => {
-  const under = await bulkOver(40);
-  const [asked, gate] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
-  under.engine.answer = async () => {
-    asked.resolve();
-    await gate.promise;
-    return allowed;
-  };
-  const id = await under.begin();
-  await asked.promise;
+  const { under, id, gate } = await heldAtTheRules(40);
   let isAnswered = false;
   const pausing = under.bulk.pause(id).finally(() => {
     isAnswered = true;

@@ -104,6 +104,11 @@ describe("a retry of an atomic transition", () => {
     expect(await restarted.store.get(workflowId)).toMatchObject({ hold: { transactionId } });
   });
 
+  const toldOf = {
+    committed: { ok: true, value: { event: { transactionId } } },
+    aborted: { error: { type: "transaction-aborted", transactionId } },
+  } as const;
+
   // Nobody would tell it: who ended it did so before anybody waited.
   test.each(["committed", "aborted"] as const)(
     "after a restart, that was %s since its hold was read, hears so at once",
@@ -117,11 +122,7 @@ describe("a retry of an atomic transition", () => {
         await (end === "committed" ? other.commit() : other.abort());
         return found;
       };
-      expect(await heard(restarted.manager.moveTogether(command))).toMatchObject(
-        end === "committed"
-          ? { ok: true, value: { event: { transactionId } } }
-          : { error: { type: "transaction-aborted", transactionId } },
-      );
+      expect(await heard(restarted.manager.moveTogether(command))).toMatchObject(toldOf[end]);
       expect(restarted.ownPart.counts).toEqual({ endings: 0, wanted: 0 });
     },
   );
@@ -138,11 +139,7 @@ describe("a retry of an atomic transition", () => {
         await (end === "committed" ? restarted.commit() : restarted.abort());
         return found;
       };
-      expect(await heard(restarted.manager.moveTogether(command))).toMatchObject(
-        end === "committed"
-          ? { ok: true, value: { event: { transactionId } } }
-          : { error: { type: "transaction-aborted", transactionId } },
-      );
+      expect(await heard(restarted.manager.moveTogether(command))).toMatchObject(toldOf[end]);
       expect(restarted.ownPart.counts).toEqual({ endings: 0, wanted: 0 });
     },
   );
