@@ -82,6 +82,15 @@ AdmitLate(p, s) ==
   /\ seen' = [seen EXCEPT ![p] = <<Epoch(i), i>>]
   /\ UNCHANGED <<logVars, coord, begun, part, owner, net, crashes, copy>>
 
+\* A Prepare that was sent again before its vote was heard comes after that, and is answered as the first one was.
+VotesAgain(p, t, s) ==
+  LET i == stream[p][s].to IN
+  /\ Hears(p, t, s)
+  /\ p \in coord[i].tx[t].yes \cup coord[i].tx[t].ro
+  /\ \E r \in Streams : <<Line.value, p, t, r>> \in net
+  /\ Says(Line.value, p, t, s)
+  /\ UNCHANGED <<logVars, coord, begun, stream, partVars, crashes, copy>>
+
 \* What has ended is told again, and acknowledged again.
 EndsAgain(p, t, state) == part[p][t] = state /\ Nothing
 
@@ -140,7 +149,7 @@ ParticipantLine ==
      /\ Admit(P, S) \/ AdmitLate(P, S)
      /\ stream'[P][S].here = "welcomed"
   \/ /\ Is("RecvPrepare")
-     /\ RecvPrepare(P, T, S)
+     /\ RecvPrepare(P, T, S) \/ VotesAgain(P, T, S)
      /\ part'[P][T] = (IF Line.value = "yes" THEN "prepared" ELSE "readonly")
   \/ Is("RecvCommit") /\ (RecvCommit(P, T, S) \/ EndsAgain(P, T, "committed"))
   \/ Is("RecvAbort") /\ (RecvAbort(P, T, S) \/ EndsAgain(P, T, "aborted"))

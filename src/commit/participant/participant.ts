@@ -143,8 +143,8 @@ export function createParticipant(options: ParticipantOptions): Participant {
 
   /** specs/TwoPhaseCommit.tla: PartRecover. */
   async function recover(): Promise<void> {
-    trace?.({ action: "Start", participant: participantId, instance: instanceId });
     const [records] = await Promise.all([log.load(), epochs.load()]);
+    trace?.({ action: "Start", participant: participantId, instance: instanceId });
     for (const record of records) {
       assert(record.state === "prepared", "PartRecover: what is loaded is prepared");
       boxes.load(record);

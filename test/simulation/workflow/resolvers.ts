@@ -77,18 +77,22 @@ export function createResolvers(
     return true;
   }
 
-  disk.onWrite((written) => {
-    if (written.type !== "batch") return;
-    for (const { workflow } of written.batch.puts) {
-      if (workflow.hold === undefined || !stage.strikes(often)) continue;
-      busy += 1;
-      // Otherwise its coordinator is nearly always faster.
-      if (dice.chance(0.7)) world.after(dice.between(0, 200), manager.cutSession);
-      care(workflow.id).then(() => {
-        busy -= 1;
-      }, onFailure);
-    }
-  });
-
-  return { ...idle, unsettled: async () => (busy > 0 ? [`${busy} operators wait at the manager`] : []) };
+  return {
+    ...idle,
+    open() {
+      disk.onWrite((written) => {
+        if (written.type !== "batch") return;
+        for (const { workflow } of written.batch.puts) {
+          if (workflow.hold === undefined || !stage.strikes(often)) continue;
+          busy += 1;
+          // Otherwise its coordinator is nearly always faster.
+          if (dice.chance(0.7)) world.after(dice.between(0, 200), manager.cutSession);
+          care(workflow.id).then(() => {
+            busy -= 1;
+          }, onFailure);
+        }
+      });
+    },
+    unsettled: async () => (busy > 0 ? [`${busy} operators wait at the manager`] : []),
+  };
 }

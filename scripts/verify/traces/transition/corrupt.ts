@@ -73,6 +73,7 @@ export const corruptions: readonly Corruption<Step>[] = [
   lie("workflows moved in part", committed, less),
   lie("a commit carried out as a release", committed, () => ({ action: "Released", participant: "m" })),
   insert("a move of what is to be released", isOwn("SendDecision", { value: "aborted" }), { action: "Committed", count: 1 }),
+  insert("a promise released unasked", voted, { action: "Released" }),
   insert("a move made twice", committed, { action: "Committed", count: 1 }),
   drop("a move acknowledged that was not made", committed, isOwn("RecvCommit")),
   {

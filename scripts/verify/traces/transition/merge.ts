@@ -19,7 +19,7 @@ export function transitionsOf({ name, happened }: Recording): readonly Trace[] {
     if (place === 0 || participants.length < 2 || !isHeld(trace)) return [];
     const own = trace.steps.find(({ action }) => action === "Hold")?.count ?? 1;
     const on = Array.from({ length: own }, (_, index) => `w${index + 1}`);
-    const steps = trace.steps.map((step) => renamed(step, `p${place}`));
+    const steps = withoutUndone(trace.steps.map((step) => renamed(step, `p${place}`)));
     return [{ ...trace, transaction: `${trace.transaction} of ${name}`, steps: [{ action: "Enlist", on }, ...steps] }];
   });
 }
@@ -27,6 +27,23 @@ export function transitionsOf({ name, happened }: Recording): readonly Trace[] {
 /** It has been asked to promise; and nothing of it was lost, which is for TwoPhaseCommit. */
 const isHeld = ({ steps }: Trace): boolean =>
   steps.some(({ action }) => action === "SendPrepare") && !steps.some(({ action }) => /Lost$/.test(action));
+
+/**
+ * Nobody knows whether a write that was not answered has held the workflows, so the hold is released, and only then is it refused: of what was never
+ * promised nothing is left. It counts as a refusal from the start, and its release as the one that the abort asks for.
+ */
+function withoutUndone(steps: readonly Step[]): readonly Step[] {
+  const isOwn = ({ participant }: Step): boolean => participant === "m";
+  const holdAt = steps.findIndex((step) => isOwn(step) && step.action === "Hold");
+  const nextAt = steps.findIndex(
+    (step, index) => index > holdAt && isOwn(step) && step.action !== "SendPrepare" && step.action !== "Inquire",
+  );
+  const release = steps[nextAt];
+  if (holdAt < 0 || release?.action !== "Released") return steps;
+  const left = steps.filter((_, index) => index !== holdAt && index !== nextAt);
+  const askedAt = left.findIndex((step, index) => index >= nextAt - 1 && isOwn(step) && /^RecvAbort/.test(step.action));
+  return askedAt < 0 ? left : left.toSpliced(askedAt, 0, release);
+}
 
 function eventOf(each: Logged): readonly (TraceEvent | StoreEvent)[] {
   if (each.type === "core") return [each.event];
