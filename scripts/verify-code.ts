@@ -271,6 +271,11 @@ async function huntAll(): Promise<void> {
   }
 }
 
+async function sampleAll(): Promise<void> {
+  for (const { name, problems, remark } of await trySample(join(import.meta.dirname, ".."), progress))
+    report(name, problems, remark);
+}
+
 async function onTwoCores(all: readonly Mutant[], huntOne: (mutant: Mutant) => Promise<void>): Promise<void> {
   const queue = all.values();
   const hunter = async (): Promise<void> => {
@@ -307,16 +312,20 @@ async function main(): Promise<number> {
     console.error(help);
     return 2;
   }
-  const wanted = (part: (typeof parts)[number]): boolean => values.part === undefined || values.part === part;
-  if (wanted("compare")) await compareAll();
-  if (wanted("explore")) exploreAll();
-  if (wanted("simulate")) await simulateAll(seeds);
-  if (values.part === "planted") await findAllPlanted(values.only, values.record);
-  if (wanted("traces")) await traceAll();
-  if (wanted("mutants")) await huntAll();
-  if (wanted("sample")) {
-    for (const { name, problems, remark } of await trySample(join(import.meta.dirname, ".."), progress))
-      report(name, problems, remark);
+  const run: Readonly<Record<(typeof parts)[number], () => void | Promise<void>>> = {
+    compare: compareAll,
+    explore: exploreAll,
+    simulate: () => simulateAll(seeds),
+    planted: () => findAllPlanted(values.only, values.record),
+    traces: traceAll,
+    mutants: huntAll,
+    sample: sampleAll,
+  };
+  for (const part of parts) {
+    if (values.part === undefined ? part === "planted" : values.part !== part) continue;
+    const startedMs = performance.now();
+    await run[part]();
+    console.log(`        ${part}: ${Math.round((performance.now() - startedMs) / 1000)} s`);
   }
   console.log(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`);
   return failed === 0 ? 0 : 1;
