@@ -1,7 +1,8 @@
 # Each target sets up what it needs. A machine needs git, make, Node >= 20 and npm; the supported Node comes with the packages.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up demo demo-commit test test-long check verify spec-mutants mutants simulate stress bench generate format build release clean
+CHECKS := check-format check-types check-imports check-dead-code check-contract check-generated
+.PHONY: help setup up demo demo-commit test test-long check $(CHECKS) verify spec-mutants mutants simulate stress bench generate format build release clean
 
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 INSTALLED := node_modules/.installed
@@ -37,15 +38,27 @@ test: setup ## run the tests, but for the long ones
 test-long: setup ## run the long tests: processes that are killed, models, power that goes, demos, hostile calls, calls of any kind over HTTP
 	@vitest run --outputFile.json=.cache/long-test-results.json $(LONG_TESTS)
 
-check: setup ## format, lint, types, import rules, dead code, contract, generated code
+check: $(CHECKS) ## format, lint, types, import rules, dead code, contract, generated code; -j2 for two at a time
+
+check-format: setup
 	@biome ci --error-on-warnings .
+
+check-types: setup
 	@tsc -p tsconfig.json
 	@tsc -p tsconfig.core.json
+
+check-imports: setup
 	@node scripts/check-imports.ts
+
+check-dead-code: setup
 	@knip
+
+check-contract: setup
 	@buf lint
 	@buf format --diff --exit-code --path proto/concord
 	@scripts/check-breaking
+
+check-generated: setup
 	@scripts/generate --check
 
 verify: setup ## check the models, break a hundred places of the specs, then check the cores against the models; MODEL=name checks one model, SEED=n breaks other places
