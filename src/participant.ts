@@ -8,9 +8,7 @@ import { addressProblem } from "./kernel/address.ts";
 import { idPattern, idWords, type ParticipantId, type TransactionId } from "./kernel/ids.ts";
 import { timerMaxMs } from "./kernel/limits.ts";
 import type { DurationMs } from "./kernel/time.ts";
-import { openChannel } from "./rpc/clients/channel.ts";
 import { createParticipantTransport } from "./rpc/clients/participant-transport.ts";
-import { takeGrpcLog } from "./rpc/grpc-log.ts";
 import { systemClock } from "./runtime/clock.ts";
 import { createLogger } from "./runtime/logger.ts";
 import { globalSpans } from "./runtime/telemetry/global-spans.ts";
@@ -82,8 +80,7 @@ export type ParticipantOptions = {
   readonly log: string | ParticipantLog;
   readonly resource: Resource;
   /**
-   * One structured line per protocol step, and what grpc-js complains about in this process; pino fits. Default: JSON lines on standard error;
-   * if these cannot be written, the participant goes on.
+   * One structured line per protocol step; pino fits. Default: JSON lines on standard error; if these cannot be written, the participant goes on.
    */
   readonly logger?: Logger;
   /** Prepares taken at once, 1 to 65,536. Default: 256. */
@@ -113,10 +110,8 @@ export async function createParticipant(options: ParticipantOptions): Promise<Pa
   checkOptions({ coordinators, participantId, prepareCredit });
   const own = typeof options.log === "string" ? await openLog(options.log) : undefined;
   const log = own ?? (options.log as ParticipantLog);
-  takeGrpcLog((text) => logger.warn({ text }, "grpc complains"));
-  const links = coordinators.map((address) => ({ address, channel: openChannel(address) }));
   const participant = createSdkParticipant({
-    coordinators: links.map(createParticipantTransport),
+    coordinators: coordinators.map((address) => createParticipantTransport({ address })),
     participantId: participantId as ParticipantId,
     instanceId: randomUUID(),
     log,
@@ -133,7 +128,6 @@ export async function createParticipant(options: ParticipantOptions): Promise<Pa
   let closing: Promise<void> | undefined;
   async function close(drainMs: DurationMs): Promise<void> {
     await participant.close(drainMs);
-    for (const { channel } of links) channel.close();
     await own?.close();
     clearInterval(keepAlive);
   }

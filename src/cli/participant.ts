@@ -8,7 +8,6 @@ import type { Resource } from "../commit/ports.ts";
 import { environmentName } from "../config.ts";
 import type { ParticipantId, TransactionId } from "../kernel/ids.ts";
 import { originFields } from "../kernel/origin.ts";
-import { openChannel } from "../rpc/clients/channel.ts";
 import { createParticipantTransport } from "../rpc/clients/participant-transport.ts";
 import { systemClock } from "../runtime/clock.ts";
 import type { Logger, LogLevel } from "../runtime/logger.ts";
@@ -101,9 +100,8 @@ async function run(id: string, options: Options): Promise<void> {
   if (!opened.ok) throw new CommandError(opened.error.message);
   const log = opened.value;
   const telemetry = await startTelemetry(`concord-participant-${id}`, version, logger);
-  const links = coordinatorsOf(options).map((address) => ({ address, channel: openChannel(address) }));
   const participant = createParticipant({
-    coordinators: links.map(createParticipantTransport),
+    coordinators: coordinatorsOf(options).map((address) => createParticipantTransport({ address })),
     participantId: id as ParticipantId,
     instanceId: uuidv7(),
     log,
@@ -128,7 +126,6 @@ async function run(id: string, options: Options): Promise<void> {
 
   async function stop(): Promise<void> {
     await participant.close(drainMs);
-    for (const { channel } of links) channel.close();
     await log.close();
     await telemetry?.close();
   }

@@ -1,3 +1,4 @@
+import type { CoordinatorMessage, ParticipantMessage } from "./core/messages.ts";
 import type { Part, Transaction } from "./core/types.ts";
 import type { Timeline } from "./timeline.ts";
 
@@ -42,3 +43,12 @@ export const withoutPayloads = (transaction: Transaction): Transaction => ({
 });
 
 const nothing = new Uint8Array();
+
+/** A message that waits to be sent, a little more rather than less. */
+export function messageBytes({ message }: { readonly message: CoordinatorMessage | ParticipantMessage }): number {
+  if (message.type === "prepare") return headBytes + message.payload.byteLength;
+  return "reason" in message ? headBytes + characterBytes * message.reason.length : headBytes;
+}
+
+/** Of a message without what others choose the size of. */
+const headBytes = 256;

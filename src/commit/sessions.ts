@@ -20,7 +20,7 @@ import type {
   Vote,
 } from "./core/messages.ts";
 import { type EndSignal, pause } from "./ends.ts";
-import { characterBytes } from "./footprint.ts";
+import { messageBytes } from "./footprint.ts";
 import {
   awayCountMax,
   heartbeatIntervalMs,
@@ -198,7 +198,7 @@ export function createSessions(options: {
         const isFull = queue.count >= outgoingCountMax || queue.bytes >= outgoingBytesMax;
         if (isFull && message.type !== "prepare") return undefined;
         const told = origin === undefined ? { sequence: sequence + 1, message } : { sequence: sequence + 1, message, origin };
-        if (!queue.push(told, messageBytes(message))) return undefined;
+        if (!queue.push(told, messageBytes(told))) return undefined;
         sequence += 1;
         return sequence;
       },
@@ -562,15 +562,6 @@ export function createSessions(options: {
     },
   };
 }
-
-/** A little more rather than less. */
-function messageBytes(message: CoordinatorMessage): number {
-  if (message.type === "prepare") return headBytes + message.payload.byteLength;
-  return message.type === "nack" ? headBytes + characterBytes * message.reason.length : headBytes;
-}
-
-/** Of a message without what others choose the size of. */
-const headBytes = 256;
 
 /** Of what was added first, the oldest go. */
 function keepNewest<Key>(

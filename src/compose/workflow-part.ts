@@ -184,7 +184,7 @@ export async function workflowPart(wiring: Wiring): Promise<Result<Part, StartFa
       const named = elsewhere.flatMap(({ address, ...peer }) => (address === undefined ? [] : [{ ...peer, address }]));
       peerWatch = watchPeers(named, { clock: systemClock, logger });
       const session = createParticipant({
-        coordinators: [createParticipantTransport({ channel: commitChannel, address: commitAddress })],
+        coordinators: [createParticipantTransport({ address: commitAddress })],
         participantId,
         instanceId: uuidv7(),
         log: participant.log,

@@ -1,6 +1,7 @@
 import { type ClientHttp2Session, type ClientHttp2Stream, constants, type IncomingHttpHeaders } from "node:http2";
 import { Status } from "nice-grpc-common";
 import { shuttingDown } from "../rpc/errors.ts";
+import { createFrameReader, framed } from "../rpc/frames.ts";
 import { type CallFailure, failureOf, failureWith } from "./call-failure.ts";
 
 export type GrpcCall = {
@@ -49,7 +50,7 @@ export function callGrpc(
   stream.on("error", () => undefined);
   const closed = Promise.withResolvers<void>();
   stream.once("close", closed.resolve);
-  stream.end(framed(message));
+  stream.end(framed([message]));
   return {
     messages: messagesOf(stream),
     failure: async () => {
@@ -90,40 +91,11 @@ export const unsent: CallFailure = {
     "the answer was not sent, too much waits; a retry of a change with the same request id in its body settles what has become of it",
 };
 
-const prefixBytes = 5;
-
-function framed(message: Uint8Array): Buffer {
-  const frame = Buffer.allocUnsafe(prefixBytes + message.length);
-  frame.writeUInt8(0, 0);
-  frame.writeUInt32BE(message.length, 1);
-  frame.set(message, prefixBytes);
-  return frame;
-}
-
 /** Of a stream that pauses while nobody takes them. */
 async function* messagesOf(stream: ClientHttp2Stream): AsyncGenerator<Uint8Array, void> {
-  let chunks: Buffer[] = [];
-  let bytes = 0;
-  let wanted = prefixBytes;
-  let isPrefix = true;
+  const read = createFrameReader(Number.POSITIVE_INFINITY);
   try {
-    for await (const chunk of stream as AsyncIterable<Buffer>) {
-      chunks.push(chunk);
-      bytes += chunk.length;
-      while (bytes >= wanted) {
-        const [first] = chunks;
-        const whole = chunks.length === 1 && first !== undefined ? first : Buffer.concat(chunks, bytes);
-        const part = whole.subarray(0, wanted);
-        chunks = [whole.subarray(wanted)];
-        bytes -= wanted;
-        if (isPrefix) wanted = part.readUInt32BE(1);
-        else {
-          yield part;
-          wanted = prefixBytes;
-        }
-        isPrefix = !isPrefix;
-      }
-    }
+    for await (const chunk of stream as AsyncIterable<Buffer>) yield* read(chunk);
   } catch {
     // It was cut off: its code says how.
   }

@@ -2,6 +2,7 @@ import type { Enlistment } from "../commit/core/coordinator-step.ts";
 import type { Unreadable } from "../commit/core/messages.ts";
 import type { Transaction } from "../commit/core/types.ts";
 import type { Driver } from "../commit/driver.ts";
+import { messageBytes } from "../commit/footprint.ts";
 import { idleTimeoutMs, prepareTimeoutMs, reasonLengthMax } from "../commit/limits.ts";
 import type { KnownParticipant, Session, Sessions } from "../commit/sessions.ts";
 import type { Asked, VerbFailure } from "../commit/verbs.ts";
@@ -22,6 +23,7 @@ import { stretchOf } from "../kernel/stretch.ts";
 import { firstCharacters } from "../kernel/text.ts";
 import type { Breathe, Turns } from "../kernel/turns.ts";
 import { addressOf } from "./address.ts";
+import { burstsOf, inBursts, together } from "./bursts.ts";
 import { participantKept, streamError, verbError, watchTooSlow } from "./commit-errors.ts";
 import type { RpcContext } from "./context.ts";
 import {
@@ -102,7 +104,7 @@ export function createCommitService(dependencies: {
         defect = error;
       });
       try {
-        for await (const message of session.outgoing) yield coordinatorMessageToWire(message);
+        for await (const burst of inBursts(session.outgoing, messageBytes)) yield together(burst.map(coordinatorMessageToWire));
         if (defect !== undefined) throw defect;
         const { end } = session;
         if (end && end.reason !== "CLOSED") throw streamError(end);
@@ -289,22 +291,26 @@ async function consume(
   onDefect: (error: unknown) => void,
 ): Promise<void> {
   let sequence = 0;
+
+  async function hear(request: ParticipateRequest | InvalidMessage): Promise<void> {
+    // A thousand acknowledgements may have come at once.
+    const pause = breathe();
+    if (pause !== undefined) await pause;
+    if (request instanceof InvalidMessage && request.defect !== undefined) throw request.defect;
+    // Of a message that cannot be read, the place in the stream is still known.
+    sequence = request instanceof InvalidMessage ? sequence + 1 : Number(request.sequence);
+    const message = request instanceof InvalidMessage ? unreadable(request) : participantMessageFromWire(request).message;
+    await session.receive({ sequence, message });
+  }
+
   try {
-    for await (const request of requests) {
-      // A thousand acknowledgements may have come at once.
-      const pause = breathe();
-      if (pause !== undefined) await pause;
-      if (request instanceof InvalidMessage && request.defect !== undefined) {
-        onDefect(request.defect);
+    for await (const burst of burstsOf(requests)) {
+      try {
+        for (const request of burst) await hear(request);
+      } catch (error) {
+        onDefect(error);
         break;
       }
-      // Of a message that cannot be read, the place in the stream is still known.
-      sequence = request instanceof InvalidMessage ? sequence + 1 : Number(request.sequence);
-      const message = request instanceof InvalidMessage ? unreadable(request) : participantMessageFromWire(request).message;
-      await session.receive({ sequence, message }).catch((error: unknown) => {
-        onDefect(error);
-        session.disconnect();
-      });
     }
   } catch {
     // The stream broke; the generator sees it too.

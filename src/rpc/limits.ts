@@ -82,3 +82,6 @@ export const compressedBytesPerConnectionMax = 24 * 1024 * 1024;
 
 /** Of a request for reflection, which names a file, a type or a field. Its decoder is not Concord's, and counts nothing. */
 export const reflectionBytesMax = 4 * 1024;
+
+/** Of messages that go out together: some hundreds of votes. One that is larger goes with what was said before it. */
+export const burstBytesMax = 64 * 1024;

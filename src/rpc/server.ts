@@ -18,12 +18,14 @@ import type { Logger } from "../runtime/logger.ts";
 import { type LoopWatch, unwatched } from "../runtime/loop-watch.ts";
 import { within } from "../runtime/within.ts";
 import { createAdmission, type Load } from "./admission.ts";
+import { bursts } from "./bursts.ts";
 import { callMemory } from "./call-memory.ts";
 import { type Calls, createCalls } from "./calls.ts";
 import { type CarriedSocket, createConnections } from "./connections.ts";
 import { createContextMiddleware, deadlineInterceptor, type RpcContext, type Told } from "./context.ts";
 import { registry } from "./descriptors.ts";
-import { orEncoded } from "./encoded-answer.ts";
+import { EncodedAnswer, orEncoded } from "./encoded-answer.ts";
+import { framed } from "./frames.ts";
 import { type Accept, listenBehind } from "./front.ts";
 import {
   connectionIdleMs,
@@ -150,7 +152,11 @@ export function withValidation<Definition extends ServiceDefinition>(
       const { encode, fromPartial = (message: AnyMessage) => message } = orEncoded(responseType);
       const work = { rpc: `/${definition.fullName}/${method.name}` };
       const decode = loop.timed(work, validatingDecoder(requestTypeOf(definition.fullName, method.name)));
-      const watchedEncode = loop.timed(work, (message: AnyMessage) => encode(fromPartial(message)));
+      const one = (message: AnyMessage) => encode(fromPartial(message));
+      // What goes out together; see bursts.ts.
+      const several = (messages: readonly AnyMessage[]) =>
+        new EncodedAnswer(framed(messages.map((message) => one(message).finish())));
+      const watchedEncode = loop.timed(work, (message: AnyMessage) => (Array.isArray(message) ? several : one)(message));
       return [
         key,
         {
@@ -178,6 +184,7 @@ export function createRpcServer(options: ServerOptions): RpcServer {
     interceptors: [
       transportRefusals(options.logger, bounds.requestBytesMax),
       callMemory(),
+      bursts,
       deadlineInterceptor,
       pace.interceptor,
     ],

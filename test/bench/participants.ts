@@ -6,7 +6,6 @@ import { setTimeout as pause } from "node:timers/promises";
 import { createParticipant } from "../../src/commit/participant/participant.ts";
 import type { ParticipantId } from "../../src/kernel/ids.ts";
 import { voteCommit } from "../../src/participant.ts";
-import { openChannel } from "../../src/rpc/clients/channel.ts";
 import { createParticipantTransport } from "../../src/rpc/clients/participant-transport.ts";
 import { systemClock } from "../../src/runtime/clock.ts";
 import { createLogger } from "../../src/runtime/logger.ts";
@@ -25,7 +24,7 @@ const participants = await Promise.all(
     log.value.onFlush(() => {
       flushes += 1;
     });
-    const transport = createParticipantTransport({ channel: openChannel(address), address });
+    const transport = createParticipantTransport({ address });
     const participant = createParticipant({
       coordinators: [
         countingTransport(transport, () => {

@@ -115,8 +115,7 @@ async function createWorld() {
     itsLog.value.onFlush(() => {
       tally.participantFlushes[name] = (tally.participantFlushes[name] ?? 0) + 1;
     });
-    const own = openChannel(address);
-    const transport = createParticipantTransport({ channel: own, address });
+    const transport = createParticipantTransport({ address });
     const counting = countingTransport(transport, (type) => {
       tally.messages[type] = (tally.messages[type] ?? 0) + 1;
     });
@@ -133,7 +132,6 @@ async function createWorld() {
     await participant.start();
     closers.push(async () => {
       await participant.close(1_000);
-      own.close();
       await itsLog.value.close();
     });
     return participant;

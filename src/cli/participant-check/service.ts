@@ -1,4 +1,5 @@
 import { type ParticipateRequest, TwoPhaseCommitDefinition } from "../../gen/concord/commit/v1/two_phase_commit.ts";
+import { burstsOf, inBursts, together } from "../../rpc/bursts.ts";
 import { streamError } from "../../rpc/commit-errors.ts";
 import { coordinatorMessageToWire, participantMessageFromWire } from "../../rpc/convert-transaction.ts";
 import { EncodedAnswer } from "../../rpc/encoded-answer.ts";
@@ -25,7 +26,7 @@ export function checkService(open: () => StreamEnds): RpcService {
           context.signal.addEventListener("abort", breakOff, { once: true });
           void listen(requests, stream);
           try {
-            for await (const message of stream.outgoing) yield toWire(message);
+            for await (const burst of inBursts(stream.outgoing, () => 1)) yield together(burst.map(toWire));
             if (stream.status) throw streamError(stream.status);
           } finally {
             context.signal.removeEventListener("abort", breakOff);
@@ -38,18 +39,19 @@ export function checkService(open: () => StreamEnds): RpcService {
 
 async function listen(requests: AsyncIterable<ParticipateRequest | InvalidMessage>, stream: StreamEnds): Promise<void> {
   let sequence = 0;
-  try {
-    for await (const request of requests) {
-      if (!(request instanceof InvalidMessage)) {
-        sequence = Number(request.sequence);
-        stream.hear(participantMessageFromWire(request));
-        continue;
-      }
-      // Its place is still known.
-      sequence += 1;
-      const { violations } = request;
-      stream.hear({ sequence, message: { type: "unreadable", reason: violationText(violations), violations } });
+  function hear(request: ParticipateRequest | InvalidMessage): void {
+    if (!(request instanceof InvalidMessage)) {
+      sequence = Number(request.sequence);
+      stream.hear(participantMessageFromWire(request));
+      return;
     }
+    // Its place is still known.
+    sequence += 1;
+    const { violations } = request;
+    stream.hear({ sequence, message: { type: "unreadable", reason: violationText(violations), violations } });
+  }
+  try {
+    for await (const burst of burstsOf(requests)) for (const request of burst) hear(request);
     stream.over("half-closed");
   } catch {
     stream.over("broken");

@@ -13,9 +13,14 @@ export function unreachedCause(details: string): string | undefined {
   if (details.startsWith("Name resolution failed")) return "no host has this name";
   if (details.startsWith("Received HTTP status code")) return `what listens there does not speak gRPC (${details})`;
   const cause = connectFailure(details);
-  if (cause === undefined) return undefined;
-  if (isAbsent(cause)) return "nobody listens there";
-  return isOutOfReach(cause) ? `it cannot be reached (${cause})` : `what listens there does not speak gRPC (${cause})`;
+  return cause === undefined ? undefined : unconnectedCause(cause);
+}
+
+/** Of the error that has ended a try to connect. */
+export function unconnectedCause(error: string): string {
+  if (/ENOTFOUND|EAI_AGAIN/.test(error)) return "no host has this name";
+  if (isAbsent(error)) return "nobody listens there";
+  return isOutOfReach(error) ? `it cannot be reached (${error})` : `what listens there does not speak gRPC (${error})`;
 }
 
 /** What has ended the last try to connect. */

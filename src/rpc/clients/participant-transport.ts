@@ -1,11 +1,17 @@
-import { type Channel, ClientError, Status } from "nice-grpc";
+import { Status } from "nice-grpc-common";
+import { messageBytes } from "../../commit/footprint.ts";
 import { Refusal } from "../../commit/participant/refusal.ts";
 import type { ParticipantTransport } from "../../commit/ports.ts";
-import { TwoPhaseCommitDefinition } from "../../gen/concord/commit/v1/two_phase_commit.ts";
+import {
+  ParticipateRequest,
+  ParticipateResponse,
+  TwoPhaseCommitDefinition,
+} from "../../gen/concord/commit/v1/two_phase_commit.ts";
+import { inBursts } from "../bursts.ts";
 import { coordinatorMessageFromWire, participantMessageToWire } from "../convert-transaction.ts";
-import { clientFailure, type Reason } from "../errors.ts";
-import { causeOf } from "./cause.ts";
-import { clientFactory } from "./channel.ts";
+import { encoded } from "../encoded-answer.ts";
+import type { Reason } from "../errors.ts";
+import { CallEnded, duplexCall } from "./duplex-call.ts";
 
 const credentials = "check what this participant may do there, and its credentials";
 const foreign = "its Hello is not understood: check the participant's id, and that both sides have compatible releases";
@@ -23,27 +29,32 @@ const remediesByCode: Readonly<Partial<Record<Status, string>>> = {
   [Status.UNAUTHENTICATED]: credentials,
 };
 
-/** The Participate stream over gRPC. The channel's keepalive finds a dead connection under it. */
-export function createParticipantTransport(options: {
-  readonly channel: Channel;
-  readonly address: string;
-}): ParticipantTransport {
-  const client = clientFactory.create(TwoPhaseCommitDefinition, options.channel);
+const path = `/${TwoPhaseCommitDefinition.fullName}/${TwoPhaseCommitDefinition.methods.participate.name}`;
+
+/** The Participate stream over gRPC. That its connection is dead, missing heartbeats tell. */
+export function createParticipantTransport({ address }: { readonly address: string }): ParticipantTransport {
   return {
-    name: options.address,
+    name: address,
     async *open(outgoing, signal) {
       const requests = (async function* () {
-        for await (const message of outgoing) yield participantMessageToWire(message);
+        for await (const burst of inBursts(outgoing, messageBytes)) yield burst.map(encode);
       })();
       try {
-        for await (const response of client.participate(requests, { signal })) yield coordinatorMessageFromWire(response);
+        for await (const burst of duplexCall({ address, path }, requests, signal)) {
+          for (const bytes of burst) yield coordinatorMessageFromWire(ParticipateResponse.decode(bytes));
+        }
       } catch (error) {
-        if (!(error instanceof ClientError)) throw error;
-        const { code, reason, message } = clientFailure(error);
-        const text = reason === undefined ? causeOf(error) : `${reason}: ${message}`;
-        const remedy = remediesByReason[reason as Reason] ?? remediesByCode[code];
-        throw remedy === undefined ? new Error(text, { cause: error }) : new Refusal(text, remedy, { cause: error });
+        throw error instanceof CallEnded && error.status ? ended(error, error.status) : error;
       }
     },
   };
+}
+
+const encode = (message: Parameters<typeof participantMessageToWire>[0]): Uint8Array =>
+  encoded(ParticipateRequest, participantMessageToWire(message));
+
+function ended(error: CallEnded, { code, reason, message }: NonNullable<CallEnded["status"]>): Error {
+  const text = reason === undefined ? `${Status[code]}: ${message}` : `${reason}: ${message}`;
+  const remedy = remediesByReason[reason as Reason] ?? remediesByCode[code];
+  return remedy === undefined ? new Error(text, { cause: error }) : new Refusal(text, remedy, { cause: error });
 }

@@ -78,9 +78,8 @@ async function startService({ messageTurns = createTurns() } = {}) {
 
   async function participant(name: string, votes?: Resource["prepare"]) {
     const parts = memoryResource(votes);
-    const own = openChannel(address);
     const started = createParticipant({
-      coordinators: [createParticipantTransport({ channel: own, address })],
+      coordinators: [createParticipantTransport({ address })],
       participantId: id(name),
       instanceId: `${name}-1`,
       log: createMemoryParticipantLog(),
@@ -90,15 +89,12 @@ async function startService({ messageTurns = createTurns() } = {}) {
       logger: silent,
     });
     await started.start();
-    const close = async () => {
-      await started.close(60_000);
-      own.close();
-    };
+    const close = () => started.close(60_000);
     cleanups.push(close);
     return { ...parts, close };
   }
 
-  return { client, channel, driver, log, participant, heard };
+  return { client, address, driver, log, participant, heard };
 }
 
 /** Speaks the protocol by hand. */
@@ -341,8 +337,8 @@ describe("Participate", () => {
   });
 
   test("refuses for good who will not be taken by trying again", async () => {
-    const { channel } = await startService();
-    const transport = createParticipantTransport({ channel, address: "here" });
+    const { address } = await startService();
+    const transport = createParticipantTransport({ address });
     const refusal = async (participantId: string, version: number) => {
       const sent = createQueue<Numbered<ParticipantMessage>>();
       const versions = { versionMin: version, versionMax: version };
