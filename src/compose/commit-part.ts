@@ -31,7 +31,7 @@ export async function commitPart({
 }: Wiring): Promise<Result<Part, StartFailure>> {
   const path = storePath(config, "commit");
   const takeOver = config.decisionLog === "take-over";
-  const opened = await openSqliteDecisionLog({ path, takeOver, set });
+  const opened = await openSqliteDecisionLog({ path, takeOver, set, onFlush: metrics.flushed("commit") });
   if (!opened.ok) {
     const { type, message } = opened.error;
     return err({ message: type === "locked" ? `${message} To replace its coordinator: --decision-log take-over.` : message });

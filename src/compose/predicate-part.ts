@@ -16,7 +16,7 @@ import { systemClock } from "../runtime/clock.ts";
 import type { Logger } from "../runtime/logger.ts";
 import { purgeAnswers } from "../runtime/purge-answers.ts";
 import { openSqliteRuleStore } from "../storage/sqlite/rule-store.ts";
-import type { StoreSet } from "../storage/sqlite/statement.ts";
+import type { StoreOptions } from "../storage/sqlite/statement.ts";
 import { openSqliteVerdictLog } from "../storage/sqlite/verdict-log.ts";
 
 import { type Part, type StartFailure, storePath, type Wiring } from "./part.ts";
@@ -29,7 +29,12 @@ export async function predicatePart({
   loop,
   set,
 }: Wiring): Promise<Result<Part, StartFailure>> {
-  const opened = await openSqliteRuleStore({ path: storePath(config, "predicate"), turns, set });
+  const opened = await openSqliteRuleStore({
+    path: storePath(config, "predicate"),
+    turns,
+    set,
+    onFlush: allMetrics.flushed("predicate"),
+  });
   if (!opened.ok) return opened;
   const store = opened.value;
   const { predicate: metrics } = allMetrics;
@@ -42,7 +47,10 @@ export async function predicatePart({
   });
   const evaluator = createEvaluator({ judges, turns, clock: systemClock, onJudged: (tookMs) => metrics.judged("loop", tookMs) });
   const runTests = createRunTests({ evaluator, turns });
-  const log = config.verdictLog === "off" ? undefined : await openVerdictLog(config, logger, set);
+  const log =
+    config.verdictLog === "off"
+      ? undefined
+      : await openVerdictLog(config, logger, { set, onFlush: allMetrics.flushed("verdicts") });
   const recorder =
     log &&
     createVerdictRecorder({
@@ -87,8 +95,8 @@ export async function predicatePart({
 }
 
 /** Judging does not need it: one that cannot be opened is as one that cannot be written. */
-async function openVerdictLog(config: Config, logger: Logger, set: StoreSet): Promise<VerdictLog> {
-  const opened = await openSqliteVerdictLog({ path: storePath(config, "verdicts"), set });
+async function openVerdictLog(config: Config, logger: Logger, options: Omit<StoreOptions, "path">): Promise<VerdictLog> {
+  const opened = await openSqliteVerdictLog({ path: storePath(config, "verdicts"), ...options });
   if (opened.ok) return opened.value;
   const { message: cause } = opened.error;
   logger.error({ cause }, "the verdict log cannot be opened; judging goes on without it");

@@ -33,7 +33,7 @@ export async function openSinks(
 ): Promise<Result<OpenSinks | undefined, StartFailure>> {
   const path = storePath(config, "events");
   if (config.sinks === undefined && !existsSync(path)) return ok(undefined);
-  const opened = await openSqliteSinkStore({ path, set });
+  const opened = await openSqliteSinkStore({ path, set, onFlush: metrics.flushed("events") });
   if (!opened.ok) return opened;
   const store = opened.value;
   const log = createSeldomLog(logger, systemClock.monotonicMs);

@@ -45,7 +45,7 @@ export async function workflowPart(wiring: Wiring): Promise<Result<Part, StartFa
   const path = storePath(config, "workflow");
   const change = schemaChange(path, workflowMigrations);
   if (change) logger.info({ file: path, ...change }, "the store is brought to a newer schema; a large one takes a while");
-  const opened = await openSqliteWorkflowStore({ path, set });
+  const opened = await openSqliteWorkflowStore({ path, set, onFlush: metrics.flushed("workflow") });
   if (!opened.ok) return opened;
   const store = opened.value;
   const policies = await createPolicies({ store, environment: systemClock });

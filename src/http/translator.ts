@@ -36,7 +36,7 @@ export function createTranslator(
 
   /** Begun when it is first needed, and anew if it has died. */
   function start(): Worker {
-    const worker = new Worker(threadUrl, { resourceLimits: { maxOldGenerationSizeMb: heapMbMax } });
+    const worker = new Worker(threadUrl, { resourceLimits: { maxOldGenerationSizeMb: heapMbMax }, name: "translator" });
     worker.unref();
     let cause: unknown;
     worker.on("message", (done: Done) => {

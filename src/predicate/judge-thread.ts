@@ -40,7 +40,11 @@ const heapMbMax = 2048;
 
 export function startJudgeThread(): JudgeThread {
   const state = new Int32Array(new SharedArrayBuffer(sharedBytes));
-  const worker = new Worker(judgeUrl, { workerData: state.buffer, resourceLimits: { maxOldGenerationSizeMb: heapMbMax } });
+  const worker = new Worker(judgeUrl, {
+    workerData: state.buffer,
+    resourceLimits: { maxOldGenerationSizeMb: heapMbMax },
+    name: "judge",
+  });
   // It has nothing to finish when the process ends.
   worker.unref();
   const known = new Map<number, RuleSet>();

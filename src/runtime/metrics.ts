@@ -217,6 +217,25 @@ export function createMetrics() {
         }
       },
     });
+  const storeFlushes = new Histogram({
+    name: "concord_store_flush_seconds",
+    help: "How long a store takes to make durable what waits",
+    labelNames: ["store"],
+    buckets: flushSecondsBuckets,
+    registers,
+  });
+  const storeWrites = new Counter({
+    name: "concord_store_writes_total",
+    help: "Write batches that these flushes have made durable",
+    labelNames: ["store"],
+    registers,
+  });
+  const flushed =
+    (store: string) =>
+    ({ batches, tookMs }: { readonly batches: number; readonly tookMs: DurationMs }): void => {
+      storeFlushes.observe({ store }, tookMs / 1000);
+      storeWrites.inc({ store }, batches);
+    };
   const build = (version: string) =>
     new Gauge({
       name: "concord_build_info",
@@ -312,6 +331,7 @@ export function createMetrics() {
     predicate,
     edge,
     stores,
+    flushed,
     build,
     lostLines,
     lostTelemetry,

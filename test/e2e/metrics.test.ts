@@ -35,6 +35,8 @@ test("GET /metrics tells what TwoPhaseCommit has done and how large each store i
       expect(text).toMatch(new RegExp(`^concord_store_bytes\\{store="${store}",file="database"\\} [1-9]`, "m"));
       expect(text).toMatch(new RegExp(`^concord_store_bytes\\{store="${store}",file="wal"\\} \\d`, "m"));
     }
+    expect(text).toMatch(/^concord_store_flush_seconds_count\{store="commit"\} [1-9]/m);
+    expect(text).toMatch(/^concord_store_writes_total\{store="commit"\} [1-9]/m);
     expect(text).toContain('concord_calls_under_way{kind="session",service="concord.commit.v1.TwoPhaseCommit"} 1');
     expect(text).toMatch(/^concord_build_info\{version="\d+\.\d+\.\d+",node="\d+\.\d+\.\d+"\} 1$/m);
     expect(text).toMatch(/^concord_workflows 0$/m);

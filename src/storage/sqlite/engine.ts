@@ -33,14 +33,16 @@ const returnSpace: Statement = { sql: "DELETE FROM write_probe", params: [] };
 type Applied<Conflict> = Result<readonly (readonly Row[])[], WriteFailure<Conflict>>;
 
 export const openSqlite: OpenSqlite = async (options) => {
-  const { set, ...rest } = options;
+  const { set, onFlush, ...rest } = options;
   const place = openPlace(rest);
   if (!place.ok) return place;
   const opened = await place.value.connect();
   if (opened.ok) {
     const { marks = [] } = opened.value;
     const membership = set?.join({ path: place.value.path, kind: options.kind, marks });
-    return ok(createEngine(place.value, opened.value, systemClock, membership));
+    const engine = createEngine(place.value, opened.value, systemClock, membership);
+    if (onFlush) engine.onFlush(onFlush);
+    return ok(engine);
   }
   place.value.release();
   return opened;

@@ -106,6 +106,8 @@ export type StoreOptions = {
   readonly path: string;
   /** The stores that it is served with. */
   readonly set?: StoreSet | undefined;
+  /** Called as the first of those that the engine has. */
+  readonly onFlush?: ((flush: Flush) => void) | undefined;
 };
 
 export type OpenOptions = StoreSchema &

@@ -22,7 +22,7 @@ export interface Writer {
 const writerUrl = new URL(import.meta.url.endsWith(".ts") ? "./writer.ts" : "./writer.js", import.meta.url);
 
 export async function startWriter(options: WriterOptions): Promise<Result<Writer, OpenFailure>> {
-  const worker = new Worker(writerUrl, { workerData: options });
+  const worker = new Worker(writerUrl, { workerData: options, name: `write ${options.kind}` });
   let alive = true;
   let cause = "the writer thread ended";
   let walBytes = 0;
