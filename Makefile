@@ -90,8 +90,8 @@ stress: setup ## the largest models, transactions while every process is killed 
 	@node scripts/http2-abuse.ts
 	@SEED=$(or $(SEED),$$(date +%s)) PHASES=examples,coverage,fuzzing EXAMPLES=50 vitest run test/e2e/http-fuzz.test.ts --testTimeout=1800000
 
-bench: setup ## measure, as ratios to an empty call, and checks to the library's bare plans, in the same run
-	@node test/bench/main.ts
+bench: setup ## measure, as ratios to an empty call in the same run, with targets met or not; ten minutes; table, JSON and a picture
+	@node test/bench/main.ts --json .cache/bench/bench.json --svg .cache/bench/bench.svg
 	@node test/bench/rules.ts
 
 generate: setup ## make src/gen from proto

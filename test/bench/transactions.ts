@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { ExecuteTransactionRequest } from "../../src/gen/concord/commit/v1/two_phase_commit.ts";
+import type { BenchServer } from "./server-process.ts";
 import { participantCounts, participantName } from "./shape.ts";
 
 /** One would be the bottleneck of ten participants, and each more only takes the cores from the others. */
@@ -30,10 +31,7 @@ export type Participants = {
 };
 
 /** The largest number of participants, spread over their processes. */
-export async function startParticipants(
-  { port, metricsPort }: { readonly port: number; readonly metricsPort: number },
-  folder: string,
-): Promise<Participants> {
+export async function startParticipants({ port, series }: BenchServer, folder: string): Promise<Participants> {
   const names = Array.from({ length: Math.max(...participantCounts) }, (_, index) => participantName(index));
   const processes = Array.from({ length: participantProcessCount }, (_, turn) => {
     const own = names.filter((_, index) => index % participantProcessCount === turn);
@@ -41,16 +39,11 @@ export async function startParticipants(
   });
   await Promise.all(processes.map((each) => once(each, "message")));
 
-  async function coordinatorMetrics(): Promise<(name: string) => number> {
-    const text = await (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text();
-    const values = new Map(text.split("\n").map((line) => line.split(" ") as [string, string]));
-    return (name) => Number(values.get(`concord_commit_${name}`) ?? 0);
-  }
-
-  async function whenOver(): Promise<(name: string) => number> {
+  async function coordinatorWhenOver(): Promise<(name: string) => number> {
     const givesUpAtMs = Date.now() + settleMs;
     for (;;) {
-      const value = await coordinatorMetrics();
+      const values = await series();
+      const value = (name: string): number => values.get(`concord_commit_${name}`) ?? 0;
       const [undecided, inDoubt] = [value("transactions_undecided"), value("transactions_in_doubt")];
       if (undecided === 0 && inDoubt === 0) return value;
       if (Date.now() > givesUpAtMs)
@@ -61,7 +54,7 @@ export async function startParticipants(
 
   return {
     async counters() {
-      const value = await whenOver();
+      const value = await coordinatorWhenOver();
       const reports = await Promise.all(processes.map(report));
       return {
         begun: value("transactions_begun_total"),

@@ -1,0 +1,133 @@
+import { endsOf } from "./ends.ts";
+import type { Generator, Span, Weighed } from "./load.ts";
+import type { Operation } from "./operations.ts";
+import { endedChildrenMicros, machineBusyMicros, type ProcessUse, processUse } from "./proc.ts";
+import { byLabel, type Series } from "./series.ts";
+import type { BenchServer, ServerReport } from "./server-process.ts";
+import { bareMethod } from "./shape.ts";
+import { type Counts, difference, total } from "./statistics.ts";
+import type { Counters, Participants } from "./transactions.ts";
+
+/** One measurement. What is `each` is so for each call that the server has carried out, those before and after the measured time among them. */
+export type Round = Weighed & {
+  /** Calls that succeeded, of those that were answered. */
+  readonly succeededShare: number;
+  readonly failures: Counts;
+  /** Microseconds of the server's CPU, by thread. */
+  readonly eachCpuMicros: Counts;
+  readonly eachWrittenBytes: number;
+  /** By store. */
+  readonly eachFlushes: Counts;
+  /** Of transactions. */
+  readonly counters?: Counters | undefined;
+  /** Of one core: what others than load and server have used. */
+  readonly othersShare: number;
+};
+
+export type Place = {
+  readonly generator: Generator;
+  readonly server: BenchServer;
+  readonly participants: Participants | undefined;
+};
+
+type Sample = {
+  readonly series: Series;
+  readonly report: ServerReport;
+  readonly counters: Counters | undefined;
+  readonly use: ProcessUse;
+  readonly childrenMicros: number;
+  readonly ownMicros: number;
+  readonly busyMicros: number;
+  readonly atMs: number;
+};
+
+export async function measure(place: Place, operation: Operation, concurrency: number, span: Span): Promise<Round> {
+  const { generator, server, participants } = place;
+  const counters = operation.participantCount > 0 ? participants?.counters : undefined;
+  const before = await sample(server, counters);
+  const { method, body, isBare } = operation;
+  const port = isBare ? server.barePort : server.port;
+  const measured = await generator.run({ port, method, body, concurrency, span });
+  const after = await sample(server, counters);
+  return round(measured, { operation, concurrency, before, after });
+}
+
+/** The counters first: they are there when all that has begun is over. */
+async function sample(server: BenchServer, count: (() => Promise<Counters>) | undefined): Promise<Sample> {
+  const counters = await count?.();
+  const [series, report] = [await server.series(), await server.report()];
+  const { user, system } = process.cpuUsage();
+  return {
+    counters,
+    series,
+    report,
+    use: processUse(server.pid),
+    childrenMicros: endedChildrenMicros(),
+    ownMicros: user + system,
+    busyMicros: machineBusyMicros(),
+    atMs: performance.now(),
+  };
+}
+
+type Between = {
+  readonly operation: Operation;
+  readonly concurrency: number;
+  readonly before: Sample;
+  readonly after: Sample;
+};
+
+function round(measured: Weighed, between: Between): Round {
+  const { before, after, operation } = between;
+  const { succeeded, failures, cutOff } = endsBetween(between);
+  const counters = before.counters && after.counters && countersBetween(before.counters, after.counters);
+  // Its caller is answered OK.
+  const aborted = operation.method.endsWith("/ExecuteTransaction") ? (counters?.aborted ?? 0) - between.concurrency : 0;
+  const failed = aborted > 0 ? { ...failures, TRANSACTION_ABORTED: aborted } : failures;
+  const answered = succeeded + total(failures);
+  const carriedOut = Math.max(1, succeeded + cutOff);
+  const each = (counts: Counts): Counts =>
+    Object.fromEntries(Object.entries(counts).map(([name, value]) => [name, value / carriedOut]));
+  const cpuMicros = difference(before.use.cpuMicros, after.use.cpuMicros);
+  const others =
+    after.busyMicros -
+    before.busyMicros -
+    total(cpuMicros) -
+    (after.childrenMicros - before.childrenMicros) -
+    (after.ownMicros - before.ownMicros);
+  return {
+    ...measured,
+    succeededShare: answered === 0 ? 0 : (succeeded - Math.max(0, aborted)) / answered,
+    failures: failed,
+    eachCpuMicros: each(cpuMicros),
+    eachWrittenBytes: (after.use.writtenBytes - before.use.writtenBytes) / carriedOut,
+    eachFlushes: each(difference(flushesIn(before), flushesIn(after))),
+    counters,
+    othersShare: Math.max(0, others / 1000 / (after.atMs - before.atMs)),
+  };
+}
+
+function endsBetween({ before, after, operation, concurrency }: Between) {
+  const { method } = operation;
+  if (method === bareMethod) {
+    return { succeeded: after.report.bareCalls - before.report.bareCalls, failures: {}, cutOff: 0 };
+  }
+  return endsOf({
+    statuses: difference(statusesIn(before, method), statusesIn(after, method)),
+    reasons: difference(before.report.reasons[method] ?? {}, after.report.reasons[method] ?? {}),
+    refused: total(difference(refusedIn(before, method), refusedIn(after, method))),
+    concurrency,
+  });
+}
+
+const statusesIn = ({ series }: Sample, method: string): Counts =>
+  byLabel(series, "rpc_server_call_duration_seconds_count", "rpc_response_status_code", { rpc_method: method });
+
+const refusedIn = ({ series }: Sample, method: string): Counts =>
+  byLabel(series, "concord_refused_total", "of", { kind: "call", service: method.slice(0, method.indexOf("/")) });
+
+const flushesIn = ({ series }: Sample): Counts => byLabel(series, "concord_store_flush_seconds_count", "store");
+
+function countersBetween(before: Counters, after: Counters): Counters {
+  const entries = Object.entries(after).map(([name, value]) => [name, value - before[name as keyof Counters]]);
+  return Object.fromEntries(entries) as Counters;
+}

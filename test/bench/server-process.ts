@@ -1,0 +1,60 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { closeSync, openSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import type { Reasons } from "./bench-service.ts";
+import { parseSeries, type Series } from "./series.ts";
+
+export type LogLevel = "info" | "warn" | "error";
+
+export type BenchServer = {
+  readonly pid: number;
+  readonly logLevel: LogLevel;
+  readonly port: number;
+  /** Of bare-echo. */
+  readonly barePort: number;
+  readonly metricsPort: number;
+  readonly series: () => Promise<Series>;
+  readonly report: () => Promise<ServerReport>;
+  readonly stop: () => Promise<void>;
+};
+
+export type ServerReport = { readonly bareCalls: number; readonly reasons: Reasons };
+
+type Ports = Pick<BenchServer, "port" | "barePort" | "metricsPort">;
+
+/** How much of its log is shown of a server that has not started. */
+const shownLogLength = 2_000;
+
+/** With the settings of `bin/concord`, but for its ports; its data and its log are in the folder. */
+export async function startServer(folder: string, logLevel: LogLevel): Promise<BenchServer> {
+  const logFile = join(folder, "log");
+  const log = openSync(logFile, "w");
+  const args = ["--max-semi-space-size=32", join(import.meta.dirname, "server.ts"), folder, logLevel];
+  const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", log, "ipc"] });
+  closeSync(log);
+  const { stdout, pid } = child;
+  if (stdout === null || pid === undefined) throw new Error("the server could not be started");
+  const { value: ports } = await createInterface(stdout)[Symbol.asyncIterator]().next();
+  if (ports === undefined) throw new Error(`the server did not start:\n${readFileSync(logFile, "utf8").slice(-shownLogLength)}`);
+  const { port, barePort, metricsPort } = JSON.parse(ports) as Ports;
+  return {
+    pid,
+    logLevel,
+    port,
+    barePort,
+    metricsPort,
+    series: async () => parseSeries(await (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text()),
+    report: async () => {
+      child.send("report");
+      const [report] = await once(child, "message");
+      return report as ServerReport;
+    },
+    stop: async () => {
+      if (child.exitCode !== null) return;
+      child.kill("SIGTERM");
+      await once(child, "close");
+    },
+  };
+}
