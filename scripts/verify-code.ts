@@ -331,8 +331,11 @@ async function main(): Promise<number> {
   return failed === 0 ? 0 : 1;
 }
 
-process.exitCode = await main().catch((error: unknown) => {
-  const usage = error instanceof TypeError && "code" in error && String(error.code).startsWith("ERR_PARSE_ARGS");
-  console.error(error instanceof Error ? error.message : error);
-  return usage ? 2 : 1;
-});
+// What the test of a mutant has started, and was killed before it could end, has our pipes open: nothing here waits for it.
+process.exit(
+  await main().catch((error: unknown) => {
+    const usage = error instanceof TypeError && "code" in error && String(error.code).startsWith("ERR_PARSE_ARGS");
+    console.error(error instanceof Error ? error.message : error);
+    return usage ? 2 : 1;
+  }),
+);

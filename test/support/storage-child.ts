@@ -1,5 +1,5 @@
 /**
- * A process that owns a workflow store, run by the tests with node: `storage-child.ts <mode> <file> <prefix>`.
+ * A process that owns a workflow store, run by the tests with node, and gone with them: `storage-child.ts <mode> <file> <prefix>`.
  *   hold    opens it, says `opened`, and stays until killed
  *   load    writes as fast as it can and prints the number of each batch that was acknowledged, until killed; after a failed
  *           write it prints `failed <error>` and goes on when the store is writable again
@@ -17,6 +17,12 @@ import { creation } from "./storage-values.ts";
 
 /** As many callers as a busy service has, so that there is always a flush under way. */
 const callers = 64;
+
+// Nobody writes here. It ends when the process that has started it is gone, however that went.
+process.stdin
+  .once("end", () => process.exit())
+  .resume()
+  .unref();
 
 const [mode, path = "", prefix = ""] = process.argv.slice(2);
 const say = (line: string): void => void process.stdout.write(`${line}\n`);

@@ -21,7 +21,7 @@ export function startStorageProcess(
   path: string,
   prefix = "",
 ): StorageProcess {
-  const child = spawn(process.execPath, [script, mode, path, prefix], { stdio: ["ignore", "pipe", "inherit"] });
+  const child = spawn(process.execPath, [script, mode, path, prefix], { stdio: ["pipe", "pipe", "inherit"] });
   children.push(child);
   const lines: string[] = [];
   const output = createInterface({ input: child.stdout });
