@@ -1,8 +1,12 @@
 # Each target sets up what it needs. A machine needs git, make, Node >= 20 and npm; the supported Node comes with the packages.
 
 .DEFAULT_GOAL := help
+<<<<<<< HEAD
 CHECKS := check-format check-types check-imports check-dead-code check-contract check-generated
 .PHONY: help setup up demo demo-commit test test-long check $(CHECKS) verify spec-mutants mutants simulate stress bench generate format build release clean
+=======
+.PHONY: help setup up demo demo-commit test test-long check verify spec-mutants mutants simulate stress bench profile generate format build release clean
+>>>>>>> 273d99f (Say where the time of a call goes: a profile of each thread, under load, by function and by package)
 
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 INSTALLED := node_modules/.installed
@@ -93,6 +97,9 @@ stress: setup ## the largest models, transactions while every process is killed 
 bench: setup ## measure, as ratios to an empty call in the same run, with targets met or not; ten minutes; table, JSON and a picture
 	@node test/bench/main.ts --json .cache/bench/bench.json --svg .cache/bench/bench.svg
 	@node test/bench/rules.ts
+
+profile: setup ## say where the time of a call goes, and what it allocates; CALL=GetWorkflow looks at another one than TransitionWorkflow
+	@node scripts/profile.ts $(addprefix --call ,$(CALL))
 
 generate: setup ## make src/gen from proto
 	@scripts/generate
