@@ -1,12 +1,8 @@
 # Each target sets up what it needs. A machine needs git, make, Node >= 20 and npm; the supported Node comes with the packages.
 
 .DEFAULT_GOAL := help
-<<<<<<< HEAD
 CHECKS := check-format check-types check-imports check-dead-code check-contract check-generated
-.PHONY: help setup up demo demo-commit test test-long check $(CHECKS) verify spec-mutants mutants simulate stress bench generate format build release clean
-=======
-.PHONY: help setup up demo demo-commit test test-long check verify spec-mutants mutants simulate stress bench profile generate format build release clean
->>>>>>> 273d99f (Say where the time of a call goes: a profile of each thread, under load, by function and by package)
+.PHONY: help setup up demo demo-commit test test-long check $(CHECKS) verify spec-mutants mutants simulate stress bench profile generate format build release clean
 
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 INSTALLED := node_modules/.installed

@@ -3,20 +3,13 @@ import { createValidator, type Violation } from "@bufbuild/protovalidate";
 import { idPattern, idWords, requestIdPattern, requestIdWords } from "../kernel/ids.ts";
 import { registry } from "./descriptors.ts";
 import { type FieldViolation, invalidRequest } from "./errors.ts";
+import { ordinaryMessage } from "./ordinary-message.ts";
+import { patternOf } from "./patterns.ts";
 import { plainMessage } from "./plain-message.ts";
 import { oneOf, valueRules } from "./value-rules.ts";
 import { wireWalk } from "./wire-format.ts";
 
-const patterns = new Map<string, RegExp>();
-
-/** The patterns are the contract's own, so Node's engine serves: the library's default is made for those of strangers, and slow. */
-function regexMatch(pattern: string, text: string): boolean {
-  const known = patterns.get(pattern) ?? new RegExp(pattern, "u");
-  patterns.set(pattern, known);
-  return known.test(text);
-}
-
-const validator = createValidator({ registry, regexMatch });
+const validator = createValidator({ registry, regexMatch: (source, text) => patternOf(source).test(text) });
 
 /**
  * What the decoder yields for a message that breaks the wire format or a rule of the contract. It must not throw:
@@ -40,20 +33,40 @@ export class InvalidMessage {
 
 /**
  * The decoder of a message type: strict on the wire format, and it enforces the `buf.validate` rules of the contract and the rules that
- * hold for every message. It is the only one that reads these bytes. Nothing is made of them before it is known that they are not too much.
+ * hold for every message. Nothing is made of the bytes before it is known that they are not too much. An ordinary message, in which all is
+ * right, is made of them at once. Everything else is read by the libraries: theirs are the verdict and the words.
  */
 export function validatingDecoder(descriptor: DescMessage): (bytes: Uint8Array) => unknown {
   const walk = wireWalk(descriptor);
-  const check = ruleCheck(descriptor);
-  const toPlain = plainMessage(descriptor);
+  const readOrdinary = ordinaryMessage(descriptor);
+  const readAny = libraryDecoder(descriptor);
   function decode(bytes: Uint8Array): unknown {
-    let message: Message;
     try {
       const { excess } = walk(bytes);
       if (excess !== undefined) return new InvalidMessage([excess]);
+    } catch {
+      return malformed(descriptor);
+    }
+    return readOrdinary(bytes) ?? readAny(bytes);
+  }
+  // The first validation of a type compiles its rules; no caller should wait for that.
+  readAny(new Uint8Array());
+  return decode;
+}
+
+const malformed = ({ typeName }: DescMessage): InvalidMessage =>
+  new InvalidMessage([{ field: "", description: `not a well-formed ${typeName}` }]);
+
+/** Reads whatever the walk has let pass, ordinary or not. */
+export function libraryDecoder(descriptor: DescMessage): (bytes: Uint8Array) => unknown {
+  const check = ruleCheck(descriptor);
+  const toPlain = plainMessage(descriptor);
+  return (bytes) => {
+    let message: Message;
+    try {
       message = fromBinary(descriptor, bytes, { readUnknownFields: false });
     } catch {
-      return new InvalidMessage([{ field: "", description: `not a well-formed ${descriptor.typeName}` }]);
+      return malformed(descriptor);
     }
     try {
       const violations = check(message, bytes.length);
@@ -61,10 +74,7 @@ export function validatingDecoder(descriptor: DescMessage): (bytes: Uint8Array) 
     } catch (error) {
       return new InvalidMessage([{ field: "", description: "its rules could not be checked" }], error);
     }
-  }
-  // The first validation of a type compiles its rules; no caller should wait for that.
-  decode(new Uint8Array());
-  return decode;
+  };
 }
 
 function ruleCheck(descriptor: DescMessage): (message: Message, wireBytes: number) => readonly FieldViolation[] {

@@ -14,11 +14,13 @@ export function valueRules(descriptor: DescMessage): (message: object, wireBytes
   const watched = watchedFields(descriptor);
   return (message, wireBytes) => {
     const found: FieldViolation[] = [];
-    // A byte on the wire is at most six characters of JSON, an escaped control character: most Structs need not be measured.
-    watch(message, watched, { path: [], measure: wireBytes * 6 > structBytesMax, found });
+    watch(message, watched, { path: [], measure: mayBeTooLarge(wireBytes), found });
     return found;
   };
 }
+
+/** Of a Struct. A byte on the wire is at most six characters of JSON, an escaped control character: most need not be measured. */
+export const mayBeTooLarge = (wireBytes: number): boolean => wireBytes * 6 > structBytesMax;
 
 /** `at`: the place within the value. */
 type Problem = { readonly at?: string; readonly description: string };
@@ -38,6 +40,8 @@ function watchedFields({ fields }: DescMessage): readonly Watched[] {
     .filter(({ rule, inside }) => rule !== undefined || inside.length > 0);
 }
 
+export const isLong = (scalar: ScalarType | undefined): boolean => longTypes.has(scalar);
+
 const longTypes = new Set<ScalarType | undefined>([
   ScalarType.INT64,
   ScalarType.UINT64,
@@ -48,8 +52,8 @@ const longTypes = new Set<ScalarType | undefined>([
 
 function ruleOf(field: DescField): Rule | undefined {
   if (field.enum !== undefined) return enumRule(field.enum, field);
-  if (longTypes.has(field.scalar)) return integerProblem;
-  if (field.name === "requested_by" && isMutation(field.parent)) return nameProblem;
+  if (isLong(field.scalar)) return integerProblem;
+  if (isRequester(field)) return nameProblem;
   switch (field.message?.typeName) {
     case "google.protobuf.Struct":
       return structProblem;
@@ -121,16 +125,17 @@ function enumRule(descriptor: DescEnum, field: DescField): Rule {
   return (number: number) => (descriptor.value[number] === undefined ? { description } : undefined);
 }
 
-/** What can be retried. A question may be asked in any name. */
-const isMutation = ({ fields }: DescMessage): boolean => fields.some(({ name }) => name === "request_id");
+/** Of what can be retried. A question may be asked in any name. */
+export const isRequester = ({ name, parent }: DescField): boolean =>
+  name === "requested_by" && parent.fields.some((field) => field.name === "request_id");
 
-function nameProblem(name: string): Problem | undefined {
+export function nameProblem(name: string): Problem | undefined {
   if (!name.startsWith(systemPrefix)) return undefined;
   return { description: `must not begin with "${systemPrefix}": these are the names of the server's own actors` };
 }
 
 /** Concord counts in doubles. No honest count comes near their end. */
-function integerProblem(value: bigint): Problem | undefined {
+export function integerProblem(value: bigint): Problem | undefined {
   if (Number.isSafeInteger(Number(value))) return undefined;
   return {
     description: value > 0n ? `must be at most ${Number.MAX_SAFE_INTEGER}` : `must be at least ${Number.MIN_SAFE_INTEGER}`,
@@ -142,7 +147,7 @@ const timestampSecondsMin = -62_135_596_800n;
 const timestampSecondsMax = 253_402_300_799n;
 const timestampWords = "must be a time of the years 1 to 9999, its nanos from 0 to 999999999";
 
-function timestampProblem({ seconds, nanos }: Timestamp): Problem | undefined {
+export function timestampProblem({ seconds, nanos }: Pick<Timestamp, "seconds" | "nanos">): Problem | undefined {
   const inRange = seconds >= timestampSecondsMin && seconds <= timestampSecondsMax && nanos >= 0 && nanos <= 999_999_999;
   return inRange ? undefined : { description: timestampWords };
 }
@@ -151,7 +156,7 @@ function timestampProblem({ seconds, nanos }: Timestamp): Problem | undefined {
 const durationSecondsMax = 315_576_000_000n;
 const durationWords = `must be a duration of at most ${durationSecondsMax} seconds, its nanos below 1000000000 and of the same sign`;
 
-function durationProblem({ seconds, nanos }: Duration): Problem | undefined {
+export function durationProblem({ seconds, nanos }: Pick<Duration, "seconds" | "nanos">): Problem | undefined {
   const magnitude = seconds < 0n ? -seconds : seconds;
   const inRange = magnitude <= durationSecondsMax && Math.abs(nanos) <= 999_999_999;
   const mixed = (seconds < 0n && nanos > 0) || (seconds > 0n && nanos < 0);
