@@ -3,12 +3,12 @@ import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
-import type { Place } from "./measure.ts";
-import { measure } from "./measure.ts";
+import type { Span } from "./load.ts";
+import { measure, type Place, type Round } from "./measure.ts";
 import type { Operation } from "./operations.ts";
 import { succeededPerSecond } from "./row.ts";
 import { poolSize } from "./shape.ts";
-import { median } from "./statistics.ts";
+import { added, type Counts, median } from "./statistics.ts";
 
 export type Watched = {
   readonly watchers: number;
@@ -35,6 +35,8 @@ export type FanOut = Watched & {
   readonly toldPerSecond: number;
   /** Events that a watcher should have got, and has not, after the time that it was given. */
   readonly missing: number;
+  /** Of moves, with them and without. */
+  readonly failures: Counts;
   readonly met: boolean;
 };
 
@@ -47,62 +49,67 @@ const patienceMs = 60_000;
 /** What two measurements of the same may differ by: less is no cost. */
 const noCost = 0.95;
 
-type Told = { readonly perSecond: number; readonly tookMs: number; readonly told: number; readonly missing: number };
+type Told = {
+  readonly perSecond: number;
+  readonly tookMs: number;
+  readonly told: number;
+  readonly missing: number;
+  readonly failures: Counts;
+};
 
 export async function measureFanOut(place: Place, move: Operation, watched: Watched, rounds: number): Promise<FanOut> {
-  const [withThem, without]: [Told[], number[]] = [[], []];
+  const [withThem, without]: [Told[], Round[]] = [[], []];
+  const span = { type: "count", count: watched.moves } as const;
   for (let round = 0; round < rounds; round += 1) {
-    withThem.push(await watchedMoves(place, move, watched));
-    without.push(await movesPerSecond(place, move, watched.moves));
+    withThem.push(await watchedMoves(place, move, watched, span));
+    without.push(await measure(place, move, concurrency, span));
   }
   const of = (read: (told: Told) => number): number => median(withThem.map(read));
-  const ratio = median(withThem.map(({ perSecond }, round) => perSecond / (without[round] ?? Number.NaN)));
+  const rates = without.map(succeededPerSecond);
+  const ratio = median(withThem.map(({ perSecond }, round) => perSecond / (rates[round] ?? Number.NaN)));
   const missing = withThem.reduce((sum, each) => sum + each.missing, 0);
   return {
     ...watched,
     perSecond: of(({ perSecond }) => perSecond),
-    without: median(without),
+    without: median(rates),
     ratio,
     toldAfterMs: of(({ tookMs }) => tookMs),
     toldPerSecond: of(({ told, tookMs }) => (told * 1000) / tookMs),
     missing,
+    failures: added([...withThem, ...without].map(({ failures }) => failures)),
     met: ratio >= noCost && missing === 0,
   };
 }
 
-async function movesPerSecond(place: Place, move: Operation, moves: number): Promise<number> {
-  const round = await measure(place, move, concurrency, { type: "count", count: moves });
-  if (Object.keys(round.failures).length > 0) throw new Error(`moves failed: ${JSON.stringify(round.failures)}`);
-  return succeededPerSecond(round);
-}
-
-async function watchedMoves(place: Place, move: Operation, { watchers, of, moves }: Watched): Promise<Told> {
+async function watchedMoves(place: Place, move: Operation, { watchers, of }: Watched, span: Span): Promise<Told> {
   const args = [String(place.server.port), String(watchers), of === "all events" ? "all" : "each"];
   const child = fork(join(import.meta.dirname, "watchers.ts"), args);
   try {
     await once(child, "message");
     const startedMs = performance.now();
-    const perSecond = await movesPerSecond(place, move, moves);
+    const round = await measure(place, move, concurrency, span);
+    const { succeeded, failures } = round;
     // The moves go through the pool in turns, so each of its workflows has had as many, or one more or less.
-    const expected = of === "all events" ? moves * watchers : undefined;
-    const told = await toldWhenDone(child, { expected, atLeast: Math.floor(moves / poolSize) - 1 });
-    return { perSecond, tookMs: performance.now() - startedMs, told: told.told, missing: told.missing };
+    const wanted = of === "all events" ? { expected: succeeded * watchers } : { atLeast: Math.floor(succeeded / poolSize) - 1 };
+    const { told, missing } = await toldWhenDone(child, wanted);
+    return { perSecond: succeededPerSecond(round), tookMs: performance.now() - startedMs, told, missing, failures };
   } finally {
     child.disconnect();
     if (child.exitCode === null) await once(child, "exit");
   }
 }
 
-type Wanted = { readonly expected: number | undefined; readonly atLeast: number };
+/** Of all watchers together, or of each. */
+type Wanted = { readonly expected: number } | { readonly atLeast: number };
 
-async function toldWhenDone(child: ChildProcess, { expected, atLeast }: Wanted): Promise<{ told: number; missing: number }> {
+async function toldWhenDone(child: ChildProcess, wanted: Wanted): Promise<Pick<Told, "told" | "missing">> {
   const givesUpAtMs = performance.now() + patienceMs;
   for (;;) {
     child.send("report");
     const [{ events }] = (await once(child, "message")) as [{ readonly events: readonly number[] }];
     const told = events.reduce((sum, count) => sum + count, 0);
     const missing =
-      expected === undefined ? events.reduce((sum, count) => sum + Math.max(0, atLeast - count), 0) : expected - told;
+      "expected" in wanted ? wanted.expected - told : events.reduce((sum, count) => sum + Math.max(0, wanted.atLeast - count), 0);
     if (missing <= 0 || performance.now() > givesUpAtMs) return { told, missing };
     await pause(20);
   }

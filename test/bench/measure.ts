@@ -1,3 +1,4 @@
+import { setTimeout as pause } from "node:timers/promises";
 import { endsOf } from "./ends.ts";
 import type { Generator, Span, Weighed } from "./load.ts";
 import type { Operation } from "./operations.ts";
@@ -10,6 +11,8 @@ import type { Counters, Participants } from "./transactions.ts";
 
 /** One measurement. What is `each` is so for each call that the server has carried out, those before and after the measured time among them. */
 export type Round = Weighed & {
+  /** At the server. */
+  readonly succeeded: number;
   /** Calls that succeeded, of those that were answered. */
   readonly succeededShare: number;
   readonly failures: Counts;
@@ -30,6 +33,8 @@ export type Place = {
   readonly participants: Participants | undefined;
 };
 
+const callsMetric = "rpc_server_call_duration_seconds_count";
+
 type Sample = {
   readonly series: Series;
   readonly report: ServerReport;
@@ -48,8 +53,25 @@ export async function measure(place: Place, operation: Operation, concurrency: n
   const { method, body, isBare } = operation;
   const port = isBare ? server.barePort : server.port;
   const measured = await generator.run({ port, method, body, concurrency, span });
+  await quiet(server);
   const after = await sample(server, counters);
   return round(measured, { operation, concurrency, before, after });
+}
+
+/** In the time between two looks, no call has ended. */
+const quietMs = 30;
+
+/** What is cut off at its end must not end within the next measurement. */
+const quietLooksMax = 200;
+
+async function quiet({ series }: BenchServer): Promise<void> {
+  let ended = Number.NaN;
+  for (let look = 0; look < quietLooksMax; look += 1) {
+    const now = total(byLabel(await series(), callsMetric, "rpc_response_status_code"));
+    if (now === ended) return;
+    ended = now;
+    await pause(quietMs);
+  }
 }
 
 /** The counters first: they are there when all that has begun is over. */
@@ -96,6 +118,7 @@ function round(measured: Weighed, between: Between): Round {
     (after.ownMicros - before.ownMicros);
   return {
     ...measured,
+    succeeded,
     succeededShare: answered === 0 ? 0 : (succeeded - Math.max(0, aborted)) / answered,
     failures: failed,
     eachCpuMicros: each(cpuMicros),
@@ -120,7 +143,7 @@ function endsBetween({ before, after, operation, concurrency }: Between) {
 }
 
 const statusesIn = ({ series }: Sample, method: string): Counts =>
-  byLabel(series, "rpc_server_call_duration_seconds_count", "rpc_response_status_code", { rpc_method: method });
+  byLabel(series, callsMetric, "rpc_response_status_code", { rpc_method: method });
 
 const refusedIn = ({ series }: Sample, method: string): Counts =>
   byLabel(series, "concord_refused_total", "of", { kind: "call", service: method.slice(0, method.indexOf("/")) });

@@ -96,8 +96,8 @@ export function fanOutTable(fanOuts: readonly FanOut[]): readonly string[] {
   if (fanOuts.length === 0) return [];
   const head = ["watchers", "of", "moves", "per second", "without them", "with to without", "events told per second"];
   return tableLines(
-    [...head, "all told after s", "missing", "target"],
-    fanOuts.map(({ watchers, of, moves, perSecond, without, ratio, toldPerSecond, toldAfterMs, missing, met }) => [
+    [...head, "all told after s", "missing", "failed", "target"],
+    fanOuts.map(({ watchers, of, moves, perSecond, without, ratio, toldPerSecond, toldAfterMs, missing, failures, met }) => [
       String(watchers),
       of,
       String(moves),
@@ -107,6 +107,7 @@ export function fanOutTable(fanOuts: readonly FanOut[]): readonly string[] {
       rounded(toldPerSecond),
       (toldAfterMs / 1000).toFixed(2),
       String(missing),
+      failuresText(failures),
       `no cost to the writer: ${metText(met)}`,
     ]),
   );

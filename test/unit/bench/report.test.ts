@@ -13,6 +13,7 @@ const round = (perSecond: number, more: Partial<Round> = {}): Round => ({
   p50Ms: 2,
   p99Ms: 5,
   generatorShare: 0.3,
+  succeeded: 1_000,
   succeededShare: 1,
   failures: {},
   eachCpuMicros: { main: 100, "write workflows": 20 },
