@@ -23,7 +23,11 @@ type Handler = (request: unknown, context: Context) => Promise<unknown>;
 /** By method, and then by status and reason. */
 export type Reasons = Readonly<Record<string, Readonly<Record<string, number>>>>;
 
-export type BenchService = RpcService & { readonly reasons: () => Reasons };
+export type BenchService = RpcService & {
+  readonly reasons: () => Reasons;
+  /** Handlers that run, those among them whose caller has left. */
+  readonly underWay: () => number;
+};
 
 const nothing = { encode: () => ({ finish: () => new Uint8Array() }), fromPartial: () => ({}) };
 
@@ -72,9 +76,11 @@ export function createBenchService(workflow: WorkflowServiceImplementation<RpcCo
   };
 
   const reasons: Record<string, Record<string, number>> = {};
+  let underWay = 0;
   const counted =
     (method: string, handle: Handler): Handler =>
     async (request, context) => {
+      underWay += 1;
       try {
         return await handle(request, context);
       } catch (error) {
@@ -82,6 +88,8 @@ export function createBenchService(workflow: WorkflowServiceImplementation<RpcCo
         reasons[method] ??= {};
         if (name !== undefined) reasons[method][name] = (reasons[method][name] ?? 0) + 1;
         throw error;
+      } finally {
+        underWay -= 1;
       }
     };
   const entries = Object.entries(calls).map(([name, { like, handle }]) => ({
@@ -100,6 +108,7 @@ export function createBenchService(workflow: WorkflowServiceImplementation<RpcCo
     name: benchService,
     addTo: (server) => server.add(definition as never, implementation as never),
     reasons: () => reasons,
+    underWay: () => underWay,
   };
 }
 

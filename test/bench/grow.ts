@@ -3,9 +3,9 @@ import { connect } from "../../src/cli/client.ts";
 import { tableLines } from "../../src/cli/output.ts";
 import { WorkflowState } from "../../src/gen/concord/workflow/v1/workflow.ts";
 import { openChannel } from "../../src/rpc/clients/channel.ts";
-import type { Span } from "./load.ts";
 import { measure, type Place } from "./measure.ts";
 import type { Operation } from "./operations.ts";
+import { spanOf, type Timing } from "./rounds.ts";
 import { rowOf } from "./row.ts";
 import { total } from "./statistics.ts";
 
@@ -18,7 +18,7 @@ const idleCounts = [0, 90, 990];
 const by = { reason: "bench", requestedBy: "bench" };
 
 /** They come one after the other, and stay: what applies first, so that it is not measured beside many that do not. */
-export async function measureGrowth(place: Place, move: Operation, span: Span, rounds: number): Promise<readonly string[]> {
+export async function measureGrowth(place: Place, move: Operation, timing: Timing): Promise<readonly string[]> {
   const channel = openChannel(`127.0.0.1:${place.server.port}`);
   const { predicates } = connect(channel);
   const rows: string[][] = [];
@@ -35,7 +35,8 @@ export async function measureGrowth(place: Place, move: Operation, span: Span, r
         await predicates.activateRule({ ruleId, ...by });
       }
       const measured = [];
-      for (let round = 0; round < rounds; round += 1) measured.push(await measure(place, move, concurrency, span));
+      for (let round = 0; round < timing.rounds; round += 1)
+        measured.push(await measure(place, move, concurrency, spanOf(timing, concurrency)));
       const { perSecond, cpuMicros } = rowOf(move, concurrency, measured, undefined);
       rows.push([
         `+ ${count}, each ${kind}`,

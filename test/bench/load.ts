@@ -47,11 +47,7 @@ function weighed(run: (load: Load) => Promise<readonly Answered[]>): Generator["
     const elapsedMs = performance.now() - startedMs;
     const generatorShare = (endedChildrenMicros() - micros) / 1000 / elapsedMs;
     const spanMs = load.span.type === "time" ? load.span.durationMs : spanOf(answered);
-    const measured = summarize(
-      answered.map(({ tookMs }) => tookMs),
-      spanMs,
-    );
-    return { ...measured, generatorShare };
+    return { ...summarize(answered, spanMs), generatorShare };
   };
 }
 

@@ -11,7 +11,7 @@ import { atHalf, echo, operations, transition } from "./operations.ts";
 import { inProcess, readOptions, watchers } from "./options.ts";
 import { prepare } from "./prepare.ts";
 import { headLines, report } from "./report.ts";
-import { measureAt, measureAtHalf, operationNamed, placeOf, progress, type Stand, spanOf } from "./rounds.ts";
+import { measureAt, measureAtHalf, operationNamed, placeOf, progress, type Stand } from "./rounds.ts";
 import type { Row } from "./row.ts";
 import { type BenchServer, type LogLevel, startServer } from "./server-process.ts";
 import { measureSizes } from "./size.ts";
@@ -49,7 +49,7 @@ async function run(): Promise<void> {
   const stand: Stand = { generator, servers, participants };
   if (options.grow) {
     const move = operationNamed(transition);
-    const lines = await measureGrowth(placeOf(stand, move), move, spanOf(options), options.rounds);
+    const lines = await measureGrowth(placeOf(stand, move), move, options);
     console.log(`\n${lines.join("\n")}`);
     return;
   }

@@ -58,17 +58,18 @@ export async function measure(place: Place, operation: Operation, concurrency: n
   return round(measured, { operation, concurrency, before, after });
 }
 
-/** In the time between two looks, no call has ended. */
-const quietMs = 30;
+/** Between two looks in which no call has ended. */
+const quietMs = 50;
 
 /** What is cut off at its end must not end within the next measurement. */
 const quietLooksMax = 200;
 
-async function quiet({ series }: BenchServer): Promise<void> {
+async function quiet({ series, report }: BenchServer): Promise<void> {
   let ended = Number.NaN;
   for (let look = 0; look < quietLooksMax; look += 1) {
     const now = total(byLabel(await series(), callsMetric, "rpc_response_status_code"));
-    if (now === ended) return;
+    const { underWay } = await report();
+    if (now === ended && underWay === 0) return;
     ended = now;
     await pause(quietMs);
   }

@@ -18,7 +18,11 @@ export type Timing = { readonly durationMs: number; readonly rounds: number };
 /** Before each measurement, of its time. */
 export const warmUpShare = 0.25;
 
-export function spanOf({ durationMs }: Timing, perSecond?: number): Span {
+/** Of more calls at once each takes longer, and there are to be some waves of them. */
+const calmConcurrency = 256;
+
+export function spanOf({ durationMs: each }: Timing, concurrency: number, perSecond?: number): Span {
+  const durationMs = each * Math.max(1, Math.log2(concurrency / calmConcurrency));
   return { type: "time", warmUpMs: durationMs * warmUpShare, durationMs, perSecond };
 }
 
@@ -35,7 +39,7 @@ export async function measureAt(concurrency: number, chosen: readonly Operation[
   for (let round = 1; round <= timing.rounds; round += 1) {
     for (const [operation, results] of measured) {
       progress(`${concurrency} at once, round ${round} of ${timing.rounds}: ${operation.name}`);
-      results.push(await measure(placeOf(stand, operation), operation, concurrency, spanOf(timing)));
+      results.push(await measure(placeOf(stand, operation), operation, concurrency, spanOf(timing, concurrency)));
     }
   }
   progress();
@@ -55,7 +59,7 @@ export async function measureAtHalf(rows: readonly Row[], stand: Stand, timing: 
   const results: Round[] = [];
   for (let round = 1; round <= timing.rounds; round += 1) {
     progress(`${atHalf}, round ${round} of ${timing.rounds}`);
-    results.push(await measure(placeOf(stand, move), move, openConcurrency, spanOf(timing, best / 2)));
+    results.push(await measure(placeOf(stand, move), move, openConcurrency, spanOf(timing, openConcurrency, best / 2)));
   }
   progress();
   return [rowOf({ ...move, name: atHalf }, openConcurrency, results, undefined)];

@@ -11,6 +11,8 @@ export type Row = {
   readonly perSecond: Spread;
   /** To the empty call behind the middleware, round by round. Unset: there is none to compare with. */
   readonly ofEcho: Spread | undefined;
+  /** What it would be if the main thread alone bounded the rate: its CPU for an echo to its CPU for this. Others' work changes that less. */
+  readonly ofEchoByCpu: number | undefined;
   readonly p50Ms: number;
   readonly p99Ms: number;
   readonly cpuMicros: Counts;
@@ -27,6 +29,8 @@ export type Row = {
 
 export const succeededPerSecond = ({ perSecond, succeededShare }: Round): number => perSecond * succeededShare;
 
+const mainMicros = ({ eachCpuMicros }: Round): number => eachCpuMicros["main"] ?? Number.NaN;
+
 export function rowOf(
   { name, items, participantCount }: Operation,
   concurrency: number,
@@ -40,6 +44,7 @@ export function rowOf(
     items,
     perSecond: spread(rates),
     ofEcho: echoRounds && spread(ratios(rates, echoRounds.map(succeededPerSecond))),
+    ofEchoByCpu: echoRounds && median(ratios(echoRounds.map(mainMicros), rounds.map(mainMicros))),
     p50Ms: median(rounds.map(({ p50Ms }) => p50Ms)),
     p99Ms: median(rounds.map(({ p99Ms }) => p99Ms)),
     cpuMicros: medians(rounds.map(({ eachCpuMicros }) => eachCpuMicros)),

@@ -20,7 +20,12 @@ export type BenchServer = {
   readonly stop: () => Promise<void>;
 };
 
-export type ServerReport = { readonly bareCalls: number; readonly reasons: Reasons };
+export type ServerReport = {
+  readonly bareCalls: number;
+  readonly reasons: Reasons;
+  /** Of the benchmark's own calls. */
+  readonly underWay: number;
+};
 
 type Ports = Pick<BenchServer, "port" | "barePort" | "metricsPort">;
 

@@ -20,7 +20,9 @@ const started = await startConcord({ config, logger, lostLogLines: lostLines }, 
 });
 if (!started.ok) throw new Error(started.error.message);
 const bare = await serveBareEcho();
-process.on("message", () => process.send?.({ bareCalls: bare.calls(), reasons: bench?.reasons() ?? {} }));
+process.on("message", () =>
+  process.send?.({ bareCalls: bare.calls(), reasons: bench?.reasons() ?? {}, underWay: bench?.underWay() ?? 0 }),
+);
 console.log(JSON.stringify({ port: started.value.port, metricsPort: started.value.metricsPort, barePort: bare.port }));
 process.once("disconnect", () => process.exit(1));
 process.once("SIGTERM", async () => {

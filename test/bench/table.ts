@@ -8,7 +8,7 @@ import { type Counts, total } from "./statistics.ts";
 import type { Verdict } from "./targets.ts";
 
 export function rowsTable(rows: readonly Row[], verdicts: readonly Verdict[]): readonly string[] {
-  const head = ["operation", "at once", "per second", "from - to", "items/s", "of echo", "p50 ms", "p99 ms"];
+  const head = ["operation", "at once", "per second", "from - to", "items/s", "of echo", "by cpu", "p50 ms", "p99 ms"];
   const costs = ["cpu us", "of it main", "bytes", "flushes", "messages", "load", "failed", "target"];
   return tableLines(
     [...head, ...costs],
@@ -25,12 +25,13 @@ export function rowsTable(rows: readonly Row[], verdicts: readonly Verdict[]): r
   );
 }
 
-function rateCells({ perSecond: { min, median, max }, items, ofEcho }: Row): string[] {
+function rateCells({ perSecond: { min, median, max }, items, ofEcho, ofEchoByCpu }: Row): string[] {
   return [
     rounded(median),
     `${rounded(min)} - ${rounded(max)}`,
     items === undefined ? "" : rounded(median * items.perCall),
     ofEcho === undefined ? "" : shareText(ofEcho.median),
+    ofEchoByCpu === undefined ? "" : shareText(ofEchoByCpu),
   ];
 }
 

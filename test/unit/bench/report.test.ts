@@ -67,7 +67,7 @@ test("the tables say what was measured, what failed and why, and whether the tar
   const judged = verdicts(rows);
   const [, , move = ""] = rowsTable(rows, judged);
   expect(move).toMatch(
-    /TransitionWorkflow +64 +5000 +4500 - 8000 +0\.40 +2\.00 +5\.00 +120 +100 +900 +0\.25 +30 % +7 OVERLOADED/,
+    /TransitionWorkflow +64 +5000 +4500 - 8000 +0\.40 +1\.00 +2\.00 +5\.00 +120 +100 +900 +0\.25 +30 % +7 OVERLOADED/,
   );
   expect(move).toMatch(/≥ 0\.5 of echo: NOT MET$/);
   expect(threadsTable(rows)[0]).toMatch(/MAIN +WRITE WORKFLOWS$/);
