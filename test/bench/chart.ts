@@ -1,11 +1,11 @@
 // A run as a picture: rates by concurrency, and where the server's CPU goes.
 import type { Row } from "./row.ts";
-import { nearest } from "./shown.ts";
+import { nearest, threadsOf } from "./shown.ts";
 import { total } from "./statistics.ts";
 
 const width = 960;
 const plot = { left: 70, top: 60, width: 640, height: 300 };
-const bars = { left: 270, top: 440, width: 560, rowHeight: 20 };
+const bars = { left: 290, top: 440, width: 560, rowHeight: 20, legendWidth: 125 };
 const colours = ["#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#bbbbbb", "#222255", "#999933", "#cc6677"];
 const colour = (index: number): string => colours[index % colours.length] ?? "#000000";
 
@@ -64,18 +64,18 @@ function ratesPlot(rows: readonly Row[], lines: readonly string[]): readonly str
   return [...ticks, ...names, ...drawn];
 }
 
-/** The next round number: 1, 2 or 5 times a power of ten. */
+/** The next round number, by which four lines are round, too. */
 function ceiling(value: number): number {
   const power = 10 ** Math.floor(Math.log10(value));
-  return power * ([1, 2, 5, 10].find((times) => times * power >= value) ?? 10);
+  return power * ([1, 1.2, 1.6, 2, 2.4, 3.2, 4, 5, 6, 8, 10].find((times) => times * power >= value) ?? 10);
 }
 
 function cpuBars(rows: readonly Row[]): readonly string[] {
   const most = Math.max(1, ...rows.map(({ cpuMicros }) => total(cpuMicros)));
-  const threads = [...new Set(rows.flatMap(({ cpuMicros }) => Object.keys(cpuMicros)))];
+  const threads = threadsOf(rows);
   const legend = threads.flatMap((name, index) => [
-    `<rect x="${plot.left + index * 110}" y="${bars.top - 22}" width="12" height="12" fill="${colour(index)}"/>`,
-    text(plot.left + 16 + index * 110, bars.top - 12, name),
+    `<rect x="${plot.left + index * bars.legendWidth}" y="${bars.top - 22}" width="12" height="12" fill="${colour(index)}"/>`,
+    text(plot.left + 16 + index * bars.legendWidth, bars.top - 12, name),
   ]);
   const drawn = rows.flatMap(({ operation, concurrency, cpuMicros }, row) => {
     const y = bars.top + (row + 0.5) * bars.rowHeight;

@@ -13,3 +13,11 @@ export function nearest(rows: readonly Row[]): readonly Row[] {
 }
 
 const distance = ({ concurrency }: Row): number => Math.abs(Math.log2(concurrency / shownConcurrency));
+
+/** A thread that takes less of every call is not shown. */
+const shownMicrosMin = 1;
+
+export function threadsOf(rows: readonly Row[]): readonly string[] {
+  const names = new Set(rows.flatMap(({ cpuMicros }) => Object.keys(cpuMicros)));
+  return [...names].filter((name) => rows.some(({ cpuMicros }) => (cpuMicros[name] ?? 0) >= shownMicrosMin));
+}

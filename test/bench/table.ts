@@ -3,7 +3,7 @@ import { tableLines } from "../../src/cli/output.ts";
 import type { InProcess } from "./checks-in-process.ts";
 import type { FanOut } from "./fan-out.ts";
 import type { Row } from "./row.ts";
-import { nearest } from "./shown.ts";
+import { nearest, threadsOf } from "./shown.ts";
 import { type Counts, total } from "./statistics.ts";
 import type { Verdict } from "./targets.ts";
 
@@ -62,8 +62,7 @@ export const metText = (met: boolean): string => (met ? "met" : "NOT MET");
 
 export function threadsTable(rows: readonly Row[]): readonly string[] {
   const all = nearest(rows);
-  const names = [...new Set(all.flatMap(({ cpuMicros }) => Object.keys(cpuMicros)))];
-  const worthy = names.filter((name) => all.some(({ cpuMicros }) => (cpuMicros[name] ?? 0) >= shownMicrosMin));
+  const worthy = threadsOf(all);
   return tableLines(
     ["cpu us by thread", "at once", ...worthy],
     all.map(({ operation, concurrency, cpuMicros }) => [
@@ -73,9 +72,6 @@ export function threadsTable(rows: readonly Row[]): readonly string[] {
     ]),
   );
 }
-
-/** A thread that takes less of every call is not shown. */
-const shownMicrosMin = 0.5;
 
 export function transactionsTable(rows: readonly Row[]): readonly string[] {
   const head = ["transactions", "at once", "messages", "forced writes", "flushes", "flushes of each participant"];
