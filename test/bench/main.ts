@@ -38,6 +38,7 @@ try {
   participants?.stop();
   for (const server of servers.values()) await server.stop();
 }
+process.exit();
 
 async function run(): Promise<void> {
   const [machine, generator] = [await describeMachine(folder), await findGenerator()];

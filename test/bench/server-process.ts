@@ -57,9 +57,10 @@ export async function startServer(folder: string, logLevel: LogLevel): Promise<B
       return report as ServerReport;
     },
     stop: async () => {
-      if (child.exitCode !== null) return;
+      if (child.exitCode !== null || child.signalCode !== null) return;
       child.kill("SIGTERM");
-      await once(child, "close");
+      // Not "close", which a child with a channel need not emit.
+      await once(child, "exit");
     },
   };
 }
