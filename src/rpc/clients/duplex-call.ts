@@ -1,4 +1,4 @@
-import { connect, constants, type IncomingHttpHeaders } from "node:http2";
+import { connect, type IncomingHttpHeaders } from "node:http2";
 import { connect as dial } from "node:net";
 import { Status } from "nice-grpc-common";
 import { type Place, placeOf } from "../../kernel/address.ts";
@@ -60,7 +60,7 @@ export async function* duplexCall(
   };
   stream.on("response", hear);
   stream.on("trailers", hear);
-  const leave = (): void => stream.close(constants.NGHTTP2_CANCEL);
+  const leave = (): void => session.destroy();
   signal.addEventListener("abort", leave);
 
   async function say(): Promise<void> {
