@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 CHECKS := check-format check-types check-imports check-dead-code check-contract check-generated
-.PHONY: help setup up demo demo-commit test test-long check $(CHECKS) verify spec-mutants mutants simulate stress bench profile generate format build release clean
+.PHONY: help setup up demo demo-commit test test-long check $(CHECKS) verify spec-mutants mutants simulate stress bench bench-peers profile generate format build release clean
 
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 INSTALLED := node_modules/.installed
@@ -96,6 +96,9 @@ bench: setup ## measure, as ratios to an empty call in the same run, with target
 
 profile: setup ## say where the time of a call goes, and what it allocates; CALL=GetWorkflow looks at another one than TransitionWorkflow
 	@node scripts/profile.ts $(addprefix --call ,$(CALL))
+
+bench-peers: setup ## measure beside etcd, a function in PostgreSQL, and Narayana's two-phase commit, in the same run; the first time fetches and builds them, in minutes
+	@node test/bench/peers/main.ts
 
 generate: setup ## make src/gen from proto
 	@scripts/generate

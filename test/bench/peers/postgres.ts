@@ -1,0 +1,107 @@
+// PostgreSQL, with every commit on the disk before it is answered: one function call that reads, checks, compares and sets, and writes the event.
+// pgbench asks for it, with statements that were prepared.
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { Client } from "pg";
+import { startPostgres, whyNoPostgres } from "../../../examples/bank-transfer/postgres.ts";
+import { runProcess } from "../run-process.ts";
+import type { Missing, Peer, Pressure, Round } from "./peer.ts";
+import { pgbenchRound } from "./pgbench-log.ts";
+
+/** The largest concurrency, and some for who looks. */
+const connectionCountMax = 300;
+
+/** PostgreSQL's own defaults; the example that starts it has smaller ones. */
+const settings = { max_connections: connectionCountMax, shared_buffers: "128MB", fsync: "on", synchronous_commit: "on" };
+
+/** Of pgbench. One would do for what one server on two cores can answer. */
+const threadCount = 2;
+
+/** So that no two clients want the same workflow. */
+const workflowsOfEach = 8;
+
+/** Each client goes round its workflows, and moves them to and fro. */
+const script = `\\set n :n + 1
+\\set workflow :client_id * ${workflowsOfEach} + mod(:n, ${workflowsOfEach})
+\\set turn mod(:n / ${workflowsOfEach}, 2)
+SELECT transition('bench-' || :workflow, CASE WHEN :turn = 0 THEN 'PAUSED' ELSE 'ACTIVE' END, 'bench', 'measured');
+`;
+
+export async function openPostgres(folder: string): Promise<Peer | Missing> {
+  const noServer = await whyNoPostgres();
+  if (noServer !== undefined) return { missing: noServer };
+  const pgbench = await findPgbench();
+  if (pgbench === undefined) return { missing: "pgbench (Debian: postgresql-contrib)" };
+  const server = await startPostgres(folder, { settings });
+  const url = server.url("postgres");
+  await query(url, readFileSync(join(import.meta.dirname, "transition.sql"), "utf8"));
+  await query(
+    url,
+    `INSERT INTO workflow SELECT 'bench-' || n, 'ACTIVE', 2, '{"temperature": 4, "site": "B"}', 'bench', now() FROM generate_series(0, ${connectionCountMax * workflowsOfEach - 1}) n`,
+  );
+  const rows = await query(
+    url,
+    "SELECT current_setting('server_version') AS server, current_setting('fsync') AS fsync, current_setting('synchronous_commit') AS sync",
+  );
+  return {
+    version: `PostgreSQL ${rows[0]?.["server"]}, fsync=${rows[0]?.["fsync"]}, synchronous_commit=${rows[0]?.["sync"]}; ${pgbench.version}`,
+    run: (pressure) => runPgbench(pgbench.path, url, folder, pressure),
+    stop: server.stop,
+  };
+}
+
+async function query(url: string, sql: string): Promise<readonly Record<string, unknown>[]> {
+  const client = new Client({ connectionString: url });
+  await client.connect();
+  try {
+    // Of several statements it is a list, which nobody looks at.
+    return (await client.query(sql)).rows;
+  } finally {
+    await client.end();
+  }
+}
+
+/** Debian keeps it beside the server, where no PATH leads. */
+async function findPgbench(): Promise<{ readonly path: string; readonly version: string } | undefined> {
+  const debian = "/usr/lib/postgresql";
+  const releases = existsSync(debian) ? readdirSync(debian).sort((a, b) => Number(b) - Number(a)) : [];
+  for (const path of ["pgbench", ...releases.map((release) => `${debian}/${release}/bin/pgbench`)]) {
+    const version = await runProcess(path, ["--version"]).catch(() => undefined);
+    if (version !== undefined) return { path, version: version.trim() };
+  }
+  return undefined;
+}
+
+/** pgbench runs for whole seconds. The first ones are the warm-up: each client's first call plans the function's statements. */
+const warmUpSeconds = 1;
+
+async function runPgbench(
+  path: string,
+  url: string,
+  folder: string,
+  { concurrency, warmUpMs, durationMs }: Pressure,
+): Promise<Round> {
+  const seconds = Math.ceil((warmUpMs + durationMs) / 1000) + warmUpSeconds;
+  const own = mkdtempSync(join(folder, "pgbench-"));
+  try {
+    const file = join(own, "transition.pgbench");
+    writeFileSync(file, script);
+    await runProcess(path, [
+      "--no-vacuum",
+      "--protocol=prepared",
+      "--define=n=0",
+      `--file=${file}`,
+      `--client=${concurrency}`,
+      `--jobs=${Math.min(concurrency, threadCount)}`,
+      `--time=${seconds}`,
+      "--log",
+      `--log-prefix=${join(own, "log")}`,
+      url,
+    ]);
+    const logs = readdirSync(own).filter((name) => name.startsWith("log"));
+    const log = logs.map((name) => readFileSync(join(own, name), "utf8")).join("");
+    return pgbenchRound(log, { warmUpMs: seconds * 1000 - durationMs, durationMs });
+  } finally {
+    rmSync(own, { recursive: true });
+  }
+}
