@@ -35,10 +35,15 @@ export type Place = {
 
 const callsMetric = "rpc_server_call_duration_seconds_count";
 
-type Sample = {
+/** What has happened so far. */
+type Counted = {
   readonly series: Series;
   readonly report: ServerReport;
   readonly counters: Counters | undefined;
+};
+
+/** What has been used so far. */
+type Used = {
   readonly use: ProcessUse;
   readonly childrenMicros: number;
   readonly ownMicros: number;
@@ -46,15 +51,19 @@ type Sample = {
   readonly atMs: number;
 };
 
+type Sample = Counted & Used;
+
 export async function measure(place: Place, operation: Operation, concurrency: number, span: Span): Promise<Round> {
   const { generator, server, participants } = place;
   const counters = operation.participantCount > 0 ? participants?.counters : undefined;
-  const before = await sample(server, counters);
+  const before = { ...(await counted(server, counters)), ...used(server) };
   const { method, body, isBare } = operation;
   const port = isBare ? server.barePort : server.port;
   const measured = await generator.run({ port, method, body, concurrency, span });
+  // Before anybody asks the server what it has counted.
+  const usedUp = used(server);
   await quiet(server);
-  const after = await sample(server, counters);
+  const after = { ...(await counted(server, counters)), ...usedUp };
   return round(measured, { operation, concurrency, before, after });
 }
 
@@ -76,15 +85,15 @@ async function quiet({ series, report }: BenchServer): Promise<void> {
 }
 
 /** The counters first: they are there when all that has begun is over. */
-async function sample(server: BenchServer, count: (() => Promise<Counters>) | undefined): Promise<Sample> {
+async function counted(server: BenchServer, count: (() => Promise<Counters>) | undefined): Promise<Counted> {
   const counters = await count?.();
-  const [series, report] = [await server.series(), await server.report()];
+  return { counters, series: await server.series(), report: await server.report() };
+}
+
+function used({ pid }: BenchServer): Used {
   const { user, system } = process.cpuUsage();
   return {
-    counters,
-    series,
-    report,
-    use: processUse(server.pid),
+    use: processUse(pid),
     childrenMicros: endedChildrenMicros(),
     ownMicros: user + system,
     busyMicros: machineBusyMicros(),
