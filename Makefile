@@ -32,8 +32,10 @@ LONG_TESTS := $(wildcard test/e2e/kill-*.test.ts test/e2e/demo*.test.ts test/spe
 	$(addsuffix .test.ts, contract/no-stall e2e/http-fuzz e2e/stranger e2e/participant-check e2e/package e2e/runbook e2e/take-over e2e/lost-promise e2e/no-answer e2e/linearizable \
 	e2e/sinks-nats e2e/clients e2e/python-client e2e/go-client e2e/java-client e2e/bank-transfer e2e/backup e2e/mixed-stores e2e/store-file e2e/hostile-texts storage/power-loss storage/postgres-resource))
 
+# Coverage is asked of the unit tests alone: it makes tests that compute slower by half.
 test: setup ## run the tests, but for the long ones
-	@vitest run --coverage $(addprefix --exclude ,$(LONG_TESTS))
+	@vitest run --coverage --project unit --outputFile.json=.cache/unit-test-results.json; unit=$$?; \
+	vitest run --project '!unit' $(addprefix --exclude ,$(LONG_TESTS)) && exit $$unit
 
 test-long: setup ## run the long tests: processes that are killed, models, power that goes, demos, hostile calls, calls of any kind over HTTP
 	@vitest run --outputFile.json=.cache/long-test-results.json $(LONG_TESTS)

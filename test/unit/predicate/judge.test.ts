@@ -1,10 +1,11 @@
 import { describe, expect, test } from "vitest";
-import { isMove, workflowStates } from "../../../src/kernel/lifecycle.ts";
+import { isMove, isTerminal, workflowStates } from "../../../src/kernel/lifecycle.ts";
 import { compileRule, lastOf } from "../../../src/predicate/core/compile-rule.ts";
 import { judge } from "../../../src/predicate/core/judge.ts";
 import { checkCostMax, evaluationCostMax } from "../../../src/predicate/core/limits.ts";
 import { compileContents } from "../../../src/predicate/core/rule-set.ts";
-import { checkOf, contentsOf, ruleOf, ruleSetOf, sampleCheck } from "../../support/rule-values.ts";
+import type { Check } from "../../../src/predicate/core/types.ts";
+import { checkOf, contentsOf, ruleOf, ruleSetOf, ruleSetWith, sampleCheck } from "../../support/rule-values.ts";
 
 describe("the lifecycle comes first", () => {
   test("a move it does not have is answered with those it has, and no rule is asked", () => {
@@ -27,6 +28,47 @@ describe("the lifecycle comes first", () => {
         ]);
       }
     }
+  });
+});
+
+describe("an update", () => {
+  const update = (state: Check["workflow"]["state"], proposed = { temperature: 9 }): Check =>
+    checkOf({ workflow: { state }, targetState: state, proposed });
+
+  test("is possible until the end, and moves nothing", () => {
+    for (const state of workflowStates) {
+      const { type } = judge(ruleSetOf(2), update(state));
+      expect([state, type]).toEqual([state, isTerminal(state) ? "invalid-transition" : "allowed"]);
+    }
+    expect(() => judge(ruleSetOf(2), { ...update("ACTIVE"), targetState: "PAUSED" })).toThrow("an update moves nothing");
+  });
+
+  test("that breaks the schema of its type is told what is wrong, and no rule is asked", () => {
+    const metadataSchema = { properties: { temperature: { type: "integer" } } };
+    const sample = { name: "sample", description: "", metadataSchema, version: 1, createdAtMs: 1, createdBy: "lab" };
+    const set = ruleSetWith({
+      revision: 6,
+      workflowTypes: [sample],
+      active: [ruleOf({ expression: "false", operations: ["UPDATE"] })],
+    });
+    expect(judge(set, update("ACTIVE", { temperature: 7.5 }))).toMatchObject({
+      ...{ type: "metadata-invalid", ruleSetRevision: 6 },
+      problems: [{ path: expect.stringContaining("temperature") }],
+    });
+  });
+
+  test("is judged by the rules for updates, and a move by those for moves", () => {
+    const set = ruleSetOf(
+      5,
+      ruleOf({ id: "move", expression: "false" }),
+      ruleOf({ id: "update", expression: "false", operations: ["UPDATE"] }),
+    );
+    const deniedBy = (check: Check): readonly string[] => {
+      const verdict = judge(set, check);
+      return verdict.type === "rule-denied" ? verdict.violations.map(({ ruleId }) => ruleId) : [];
+    };
+    expect(deniedBy(update("ACTIVE"))).toEqual(["update"]);
+    expect(deniedBy(sampleCheck)).toEqual(["move"]);
   });
 });
 
