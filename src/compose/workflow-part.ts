@@ -1,5 +1,4 @@
 import { randomUUID } from "node:crypto";
-import { v7 as uuidv7 } from "uuid";
 import { createParticipant, type Participant } from "../commit/participant/participant.ts";
 import { WorkflowServiceDefinition } from "../gen/concord/workflow/v1/workflow_service.ts";
 import type { ParticipantId } from "../kernel/ids.ts";
@@ -19,6 +18,7 @@ import { createWorkflowService } from "../rpc/workflow-service.ts";
 import { systemClock } from "../runtime/clock.ts";
 import { createDailyFile } from "../runtime/daily-file.ts";
 import { createDeadlineReport } from "../runtime/deadline-report.ts";
+import { createIncreasingIds } from "../runtime/increasing-ids.ts";
 import { indexMetadata } from "../runtime/index-metadata.ts";
 import { purgeAnswers } from "../runtime/purge-answers.ts";
 import { schemaChange } from "../storage/sqlite/schema-change.ts";
@@ -49,7 +49,8 @@ export async function workflowPart(wiring: Wiring): Promise<Result<Part, StartFa
   if (!opened.ok) return opened;
   const store = opened.value;
   const policies = await createPolicies({ store, environment: systemClock });
-  const environment = { nowMs: systemClock.nowMs, newId: uuidv7, termsOf: policies.termsOf };
+  const newId = createIncreasingIds(systemClock.nowMs, undefined);
+  const environment = { nowMs: systemClock.nowMs, newId, termsOf: policies.termsOf };
   const participantId = config.participantId as ParticipantId;
   // Its peers may be in this very process, whose port is known only once it listens.
   let peers: { readonly predicates: PredicateClient; readonly transactions: TransactionClient } | undefined;
@@ -186,7 +187,7 @@ export async function workflowPart(wiring: Wiring): Promise<Result<Part, StartFa
       const session = createParticipant({
         coordinators: [createParticipantTransport({ address: commitAddress })],
         participantId,
-        instanceId: uuidv7(),
+        instanceId: newId(),
         log: participant.log,
         resource: participant.resource,
         clock: systemClock,

@@ -31,7 +31,8 @@ type UnderWay = {
   callers: number;
   transactionId: TransactionId | undefined;
   readonly begun: PromiseWithResolvers<TransactionId>;
-  readonly left: AbortController;
+  /** Undefined: it has one caller, and never another. */
+  readonly left: AbortController | undefined;
   /** Of its request's own kind: a digest is of one kind only. */
   readonly answer: Promise<Result<unknown, unknown>>;
 };
@@ -41,18 +42,25 @@ export function createCalls() {
   const byRequest = new Map<RequestId, UnderWay>();
 
   function begin(
-    digest: string,
-    { deadlineMs, origin }: Caller,
+    request: RequestKey | undefined,
+    { deadlineMs, origin, signal }: Caller,
     run: (call: Call) => Promise<Result<unknown, unknown>>,
   ): UnderWay {
-    const left = new AbortController();
+    const left = request && new AbortController();
     const begun = Promise.withResolvers<TransactionId>();
     const tell = (transactionId: TransactionId): void => {
       underWay.transactionId = transactionId;
       begun.resolve(transactionId);
     };
-    const answer = Promise.resolve({ signal: left.signal, deadlineMs, begun: tell, origin }).then(run);
-    const underWay: UnderWay = { digest, callers: 0, transactionId: undefined, begun, left, answer };
+    const answer = Promise.resolve({ signal: left?.signal ?? signal, deadlineMs, begun: tell, origin }).then(run);
+    const underWay: UnderWay = {
+      digest: request?.digest ?? "",
+      callers: 0,
+      transactionId: undefined,
+      begun,
+      left,
+      answer,
+    };
     return underWay;
   }
 
@@ -64,20 +72,23 @@ export function createCalls() {
     ): Promise<Result<T, E | ManagerError>> {
       const first = request && byRequest.get(request.id);
       if (first && first.digest !== request.digest) return err({ type: "request-id-reused", requestId: request.id });
-      const underWay = first ?? begin(request?.digest ?? "", caller, run);
+      const underWay = first ?? begin(request, caller, run);
       if (request) byRequest.set(request.id, underWay);
       underWay.callers += 1;
       const { onBegun } = caller;
       if (onBegun) void underWay.begun.promise.then((transactionId) => caller.signal.aborted || onBegun(transactionId));
+      let hasLeft = false;
       try {
         // The same request, to its digest, has the same kind of answer.
         const answer = (await orLeft(caller.signal, underWay.answer)) as Result<T, E> | undefined;
+        hasLeft = answer === undefined;
         return answer ?? err({ type: "outcome-pending", workflowId, transactionId: underWay.transactionId });
       } finally {
         underWay.callers -= 1;
         if (underWay.callers === 0) {
           if (request) byRequest.delete(request.id);
-          underWay.left.abort();
+          // Nobody needs to be told of a run that is over; an abort without a cause would cost it a stack trace.
+          if (hasLeft) underWay.left?.abort(caller.signal.reason);
         }
       }
     },
@@ -85,14 +96,21 @@ export function createCalls() {
 }
 
 /** The value, or nothing if the signal aborts first. */
-export async function orLeft<T>(signal: AbortSignal, value: Promise<T>): Promise<T | undefined> {
-  const { promise: left, resolve } = Promise.withResolvers<undefined>();
-  const leave = (): void => resolve(undefined);
-  signal.addEventListener("abort", leave);
-  if (signal.aborted) leave();
-  try {
-    return await Promise.race([value, left]);
-  } finally {
-    signal.removeEventListener("abort", leave);
-  }
+export function orLeft<T>(signal: AbortSignal, value: Promise<T>): Promise<T | undefined> {
+  if (signal.aborted) return Promise.race([value, undefined]);
+  return new Promise((resolve, reject) => {
+    const leave = (): void => resolve(undefined);
+    const stay = (): void => signal.removeEventListener("abort", leave);
+    signal.addEventListener("abort", leave);
+    value.then(
+      (settled) => {
+        stay();
+        resolve(settled);
+      },
+      (error) => {
+        stay();
+        reject(error);
+      },
+    );
+  });
 }
