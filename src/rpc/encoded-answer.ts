@@ -41,6 +41,15 @@ export function encoded<Message, Partial>(type: MessageType<Message, Partial>, p
   }
 }
 
+/** Encodes answers of a type one after the other, unless they are encoded already. Some types know no part of a message. */
+export function answerEncoder(type: {
+  encode(message: never, writer: BinaryWriter): BinaryWriter;
+  fromPartial?(partial: never): unknown;
+}): (answer: unknown) => EncodedAnswer {
+  const { encode, fromPartial = (answer) => answer } = type as MessageType<unknown, unknown>;
+  return (answer) => (answer instanceof EncodedAnswer ? answer : new EncodedAnswer(encoded({ encode, fromPartial }, answer)));
+}
+
 /** The tag of `repeated Item items = 1`, with which every answer of a list begins, and every batch of checks; also of `Item item = 1`. */
 const itemsTag = (1 << 3) | 2;
 

@@ -24,7 +24,7 @@ import { type Calls, createCalls } from "./calls.ts";
 import { type CarriedSocket, createConnections } from "./connections.ts";
 import { createContextMiddleware, deadlineInterceptor, type RpcContext, type Told } from "./context.ts";
 import { registry } from "./descriptors.ts";
-import { EncodedAnswer, encoded, orEncoded } from "./encoded-answer.ts";
+import { answerEncoder, EncodedAnswer } from "./encoded-answer.ts";
 import { framed } from "./frames.ts";
 import { type Accept, listenBehind } from "./front.ts";
 import {
@@ -149,14 +149,12 @@ export function withValidation<Definition extends ServiceDefinition>(
   const methods = Object.fromEntries(
     Object.entries(definition.methods).map(([key, method]) => {
       const { requestType, responseType } = method;
-      const { encode, fromPartial = (message: AnyMessage) => message } = orEncoded(responseType);
       const work = { rpc: `/${definition.fullName}/${method.name}` };
       const decode = loop.timed(work, validatingDecoder(requestTypeOf(definition.fullName, method.name)));
-      const one = (message: AnyMessage) => encode(fromPartial(message));
+      const one = answerEncoder(responseType);
       // What goes out together; see bursts.ts.
-      const bytesOf = (message: AnyMessage) =>
-        message instanceof EncodedAnswer ? message.finish() : encoded(responseType as AnyMessage, message);
-      const several = (messages: readonly AnyMessage[]) => new EncodedAnswer(framed(messages.map(bytesOf)));
+      const several = (messages: readonly AnyMessage[]) =>
+        new EncodedAnswer(framed(messages.map((message) => one(message).finish())));
       const watchedEncode = loop.timed(work, (message: AnyMessage) => (Array.isArray(message) ? several : one)(message));
       return [
         key,
