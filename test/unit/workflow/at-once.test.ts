@@ -6,12 +6,19 @@ import { pausing } from "../../support/pausing.ts";
 /** Runs of items that end when the test says so. */
 function world(items: readonly string[], countMax: number) {
   const begun: string[] = [];
-  const ends = new Map<string, () => void>();
+  const runs = new Map<string, PromiseWithResolvers<void>>();
   const done = atOnce(items, countMax, pausing()(), (item) => {
     begun.push(item);
-    return new Promise((resolve) => void ends.set(item, resolve));
+    const run = Promise.withResolvers<void>();
+    runs.set(item, run);
+    return run.promise;
   });
-  return { begun, done, end: (item: string) => ends.get(item)?.() };
+  return {
+    begun,
+    done,
+    end: (item: string) => runs.get(item)?.resolve(),
+    fail: (item: string) => runs.get(item)?.reject(new Error(item)),
+  };
 }
 
 test("each item is run once, in their order, so many at a time; all have ended when it has", async () => {
@@ -45,4 +52,19 @@ test("the first that fails is its failure", async () => {
     throw new Error(item);
   });
   await expect(failing).rejects.toThrow("a");
+});
+
+test("a failure is told when what is under way has ended, and nothing begins after it", async () => {
+  const { begun, done, end, fail } = world(["a", "b", "c"], 2);
+  let told: unknown;
+  void done.catch((error: unknown) => {
+    told = error;
+  });
+  await settled();
+  fail("b");
+  await settled();
+  expect([begun, told]).toEqual([["a", "b"], undefined]);
+  end("a");
+  await expect(done).rejects.toThrow("b");
+  expect(begun).toEqual(["a", "b"]);
 });
