@@ -27,7 +27,8 @@ const answersMin = 50;
 function rateOf(ends: Float64Array, spanMs: number): number {
   const edge = Math.floor(ends.length * edgeShare);
   const [first = 0, last = 0] = [ends[edge], ends[ends.length - 1 - edge]];
-  if (ends.length < answersMin || last <= first) return (ends.length * 1000) / spanMs;
+  // One or two waves have no middle.
+  if (ends.length < answersMin || last - first < spanMs / 2) return (ends.length * 1000) / spanMs;
   return ((ends.length - 1 - 2 * edge) * 1000) / (last - first);
 }
 
