@@ -7,13 +7,14 @@ import { type FanOut, measureFanOut, watchedInTurn } from "./fan-out.ts";
 import { measureGrowth } from "./grow.ts";
 import { findGenerator } from "./load.ts";
 import { describeMachine } from "./machine.ts";
+import type { Place } from "./measure.ts";
 import { atHalf, echo, operations, transition } from "./operations.ts";
 import { inProcess, readOptions, watchers } from "./options.ts";
 import { prepare } from "./prepare.ts";
 import { headLines, report } from "./report.ts";
-import { measureAt, measureAtHalf, operationNamed, placeOf, progress, type Stand } from "./rounds.ts";
+import { measureAt, measureAtHalf, operationNamed, progress } from "./rounds.ts";
 import type { Row } from "./row.ts";
-import { type BenchServer, type LogLevel, startServer } from "./server-process.ts";
+import { type BenchServer, startServer } from "./server-process.ts";
 import { measureSizes } from "./size.ts";
 import { type Participants, startParticipants } from "./transactions.ts";
 
@@ -27,7 +28,7 @@ if (options.sizes !== undefined) {
 }
 mkdirSync(cache, { recursive: true });
 const folder = mkdtempSync(join(cache, "data-"));
-const servers = new Map<LogLevel, BenchServer>();
+let server: BenchServer | undefined;
 let participants: Participants | undefined;
 // Its servers end with it.
 process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
@@ -36,7 +37,7 @@ try {
   await run();
 } finally {
   participants?.stop();
-  for (const server of servers.values()) await server.stop();
+  await server?.stop();
 }
 process.exit();
 
@@ -44,40 +45,30 @@ async function run(): Promise<void> {
   const [machine, generator] = [await describeMachine(folder), await findGenerator()];
   console.log(headLines({ machine, generator: generator.name }, options).join("\n"));
   const chosen = operations.filter(({ name }) => name === echo || options.wants(name));
-  const main = await start("info");
-  if (chosen.some(({ logLevel }) => logLevel === "warn")) await start("warn");
-  if (chosen.some(({ participantCount }) => participantCount > 0)) participants = await startParticipants(main, folder);
-  const stand: Stand = { generator, servers, participants };
+  server = await startServer(folder, "info");
+  await prepare(server.port);
+  if (chosen.some(({ participantCount }) => participantCount > 0)) participants = await startParticipants(server, folder);
+  const place: Place = { generator, server, participants };
   if (options.grow) {
     const move = operationNamed(transition);
-    const lines = await measureGrowth(placeOf(stand, move), move, options);
+    const lines = await measureGrowth(place, move, options);
     console.log(`\n${lines.join("\n")}`);
     return;
   }
   const rows: Row[] = [];
-  for (const concurrency of options.concurrencies) rows.push(...(await measureAt(concurrency, chosen, stand, options)));
-  if (options.wants(atHalf)) rows.push(...(await measureAtHalf(rows, stand, options)));
-  const fanOuts = options.wants(watchers) ? await measureWatchers(stand) : [];
+  for (const concurrency of options.concurrencies) rows.push(...(await measureAt(concurrency, chosen, place, options)));
+  if (options.wants(atHalf)) rows.push(...(await measureAtHalf(rows, place, options)));
+  const fanOuts = options.wants(watchers) ? await measureWatchers(place) : [];
   const checks = options.wants(inProcess) ? await measureInProcess({ ...options, ruleCounts: [10] }) : [];
   report({ machine, generator: generator.name, rows, fanOuts, checks }, options);
 }
 
-/** With all that is measured on it. */
-async function start(logLevel: LogLevel): Promise<BenchServer> {
-  const own = join(folder, logLevel);
-  mkdirSync(own);
-  const server = await startServer(own, logLevel);
-  servers.set(logLevel, server);
-  await prepare(server.port);
-  return server;
-}
-
-async function measureWatchers(stand: Stand): Promise<readonly FanOut[]> {
+async function measureWatchers(place: Place): Promise<readonly FanOut[]> {
   const move = operationNamed(transition);
   const results: FanOut[] = [];
   for (const watched of watchedInTurn) {
     progress(`${watched.watchers} watchers of ${watched.of}`);
-    results.push(await measureFanOut(placeOf(stand, move), move, watched, options.rounds));
+    results.push(await measureFanOut(place, move, watched, options.rounds));
   }
   progress();
   return results;

@@ -55,6 +55,7 @@ type Sample = Counted & Used;
 
 export async function measure(place: Place, operation: Operation, concurrency: number, span: Span): Promise<Round> {
   const { generator, server, participants } = place;
+  await server.logAt(operation.logLevel);
   const counters = operation.participantCount > 0 ? participants?.counters : undefined;
   const before = { ...(await counted(server, counters)), ...used(server) };
   const { method, body, isBare } = operation;

@@ -24,7 +24,7 @@ export type Operation = {
   readonly concurrencyMax: number;
   /** What one call does several of. */
   readonly items?: { readonly name: string; readonly perCall: number };
-  /** Of the server that is asked. */
+  /** Of the server, while this is measured. */
   readonly logLevel: LogLevel;
   readonly participantCount: number;
   /** Where the call is served as grpc-js has it. */

@@ -1,17 +1,7 @@
-import type { Generator, Span } from "./load.ts";
+import type { Span } from "./load.ts";
 import { measure, type Place, type Round } from "./measure.ts";
 import { atHalf, echo, type Operation, operations, transition } from "./operations.ts";
 import { type Row, rowOf } from "./row.ts";
-import type { BenchServer, LogLevel } from "./server-process.ts";
-import type { Participants } from "./transactions.ts";
-
-/** What stands ready to be measured. */
-export type Stand = {
-  readonly generator: Generator;
-  readonly servers: ReadonlyMap<LogLevel, BenchServer>;
-  /** Of the first server. */
-  readonly participants: Participants | undefined;
-};
 
 export type Timing = { readonly durationMs: number; readonly rounds: number };
 
@@ -26,20 +16,14 @@ export function spanOf({ durationMs: each }: Timing, concurrency: number, perSec
   return { type: "time", warmUpMs: durationMs * warmUpShare, durationMs, perSecond };
 }
 
-export function placeOf({ generator, servers, participants }: Stand, { logLevel }: Pick<Operation, "logLevel">): Place {
-  const server = servers.get(logLevel);
-  if (server === undefined) throw new Error(`there is no server with log level ${logLevel}`);
-  return { generator, server, participants };
-}
-
 /** All operations take turns, round by round, so that what else the machine does meets all of them. */
-export async function measureAt(concurrency: number, chosen: readonly Operation[], stand: Stand, timing: Timing): Promise<Row[]> {
+export async function measureAt(concurrency: number, chosen: readonly Operation[], place: Place, timing: Timing): Promise<Row[]> {
   const measured = new Map<Operation, Round[]>();
   for (const operation of chosen) if (concurrency <= operation.concurrencyMax) measured.set(operation, []);
   for (let round = 1; round <= timing.rounds; round += 1) {
     for (const [operation, results] of measured) {
       progress(`${concurrency} at once, round ${round} of ${timing.rounds}: ${operation.name}`);
-      results.push(await measure(placeOf(stand, operation), operation, concurrency, spanOf(timing, concurrency)));
+      results.push(await measure(place, operation, concurrency, spanOf(timing, concurrency)));
     }
   }
   progress();
@@ -51,7 +35,7 @@ export async function measureAt(concurrency: number, chosen: readonly Operation[
 const openConcurrency = 256;
 
 /** Moves at half of the best rate that was measured: how long calls take on a server that is at work and not at its limit. */
-export async function measureAtHalf(rows: readonly Row[], stand: Stand, timing: Timing): Promise<readonly Row[]> {
+export async function measureAtHalf(rows: readonly Row[], place: Place, timing: Timing): Promise<readonly Row[]> {
   const own = rows.filter(({ operation }) => operation === transition);
   if (own.length === 0) return [];
   const best = Math.max(...own.map(({ perSecond }) => perSecond.median));
@@ -59,7 +43,7 @@ export async function measureAtHalf(rows: readonly Row[], stand: Stand, timing: 
   const results: Round[] = [];
   for (let round = 1; round <= timing.rounds; round += 1) {
     progress(`${atHalf}, round ${round} of ${timing.rounds}`);
-    results.push(await measure(placeOf(stand, move), move, openConcurrency, spanOf(timing, openConcurrency, best / 2)));
+    results.push(await measure(place, move, openConcurrency, spanOf(timing, openConcurrency, best / 2)));
   }
   progress();
   return [rowOf({ ...move, name: atHalf }, openConcurrency, results, undefined)];

@@ -10,13 +10,14 @@ export type LogLevel = "info" | "warn" | "error";
 
 export type BenchServer = {
   readonly pid: number;
-  readonly logLevel: LogLevel;
   readonly port: number;
   /** Of bare-echo. */
   readonly barePort: number;
   readonly metricsPort: number;
   readonly series: () => Promise<Series>;
   readonly report: () => Promise<ServerReport>;
+  /** From now on. One server, for another one would have other code compiled, and another store. */
+  readonly logAt: (logLevel: LogLevel) => Promise<void>;
   readonly stop: () => Promise<void>;
 };
 
@@ -26,6 +27,9 @@ export type ServerReport = {
   /** Of the benchmark's own calls. */
   readonly underWay: number;
 };
+
+/** What is asked over the channel; each is answered by a report. */
+export type Question = { readonly type: "report" } | { readonly type: "log-level"; readonly logLevel: LogLevel };
 
 type Ports = Pick<BenchServer, "port" | "barePort" | "metricsPort">;
 
@@ -44,17 +48,20 @@ export async function startServer(folder: string, logLevel: LogLevel): Promise<B
   const { value: ports } = await createInterface(stdout)[Symbol.asyncIterator]().next();
   if (ports === undefined) throw new Error(`the server did not start:\n${readFileSync(logFile, "utf8").slice(-shownLogLength)}`);
   const { port, barePort, metricsPort } = JSON.parse(ports) as Ports;
+  const ask = async (question: Question): Promise<ServerReport> => {
+    child.send(question);
+    const [report] = await once(child, "message");
+    return report as ServerReport;
+  };
   return {
     pid,
-    logLevel,
     port,
     barePort,
     metricsPort,
     series: async () => parseSeries(await (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text()),
-    report: async () => {
-      child.send("report");
-      const [report] = await once(child, "message");
-      return report as ServerReport;
+    report: () => ask({ type: "report" }),
+    logAt: async (level) => {
+      await ask({ type: "log-level", logLevel: level });
     },
     stop: async () => {
       if (child.exitCode !== null || child.signalCode !== null) return;

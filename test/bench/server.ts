@@ -5,6 +5,7 @@ import { startConcord } from "../../src/compose.ts";
 import { loadConfig } from "../../src/config.ts";
 import { serveBareEcho } from "./bare-echo.ts";
 import { type BenchService, createBenchService } from "./bench-service.ts";
+import type { Question, ServerReport } from "./server-process.ts";
 
 const [dataDir = "", logLevel = "info"] = process.argv.slice(2);
 const flags = { listen: "127.0.0.1:0", metricsListen: "127.0.0.1:0", dataDir, logLevel };
@@ -20,9 +21,15 @@ const started = await startConcord({ config, logger, lostLogLines: lostLines }, 
 });
 if (!started.ok) throw new Error(started.error.message);
 const bare = await serveBareEcho();
-process.on("message", () =>
-  process.send?.({ bareCalls: bare.calls(), reasons: bench?.reasons() ?? {}, underWay: bench?.underWay() ?? 0 }),
-);
+process.on("message", (question: Question) => {
+  if (question.type === "log-level") logger.level = question.logLevel;
+  const report: ServerReport = {
+    bareCalls: bare.calls(),
+    reasons: bench?.reasons() ?? {},
+    underWay: bench?.underWay() ?? 0,
+  };
+  process.send?.(report);
+});
 console.log(JSON.stringify({ port: started.value.port, metricsPort: started.value.metricsPort, barePort: bare.port }));
 process.once("disconnect", () => process.exit(1));
 process.once("SIGTERM", async () => {
