@@ -8,7 +8,6 @@ import {
   type WatchWorkflowEventsRequest,
   type WorkflowServiceImplementation,
 } from "../gen/concord/workflow/v1/workflow_service.ts";
-import { unreachable } from "../kernel/assert.ts";
 import type { Clock } from "../kernel/clock.ts";
 import type { ParticipantId, TransactionId, WorkflowId } from "../kernel/ids.ts";
 import { progressIntervalMs } from "../kernel/limits.ts";
@@ -26,7 +25,7 @@ import type { Policies } from "../workflow/policies.ts";
 import type { WorkflowStore } from "../workflow/ports.ts";
 import type { Purges } from "../workflow/purge.ts";
 import { reasonOf } from "../workflow/refusal-text.ts";
-import type { Watch, WatchMessage } from "../workflow/watch.ts";
+import type { Watch } from "../workflow/watch.ts";
 import type { RpcContext } from "./context.ts";
 import { outcomeFromWire } from "./convert-transaction.ts";
 import { eventToWire, stateFromWire, stateToWire, structFromWire, workflowToWire } from "./convert-workflow.ts";
@@ -51,6 +50,7 @@ import { createSinkHandlers } from "./workflow/sinks.ts";
 import { runTogether } from "./workflow/together.ts";
 import { createUpdateHandlers } from "./workflow/update.ts";
 import { createWaitHandlers } from "./workflow/wait.ts";
+import { watchMessageToWire } from "./workflow/watch-message.ts";
 import { eventsPurged, workflowError } from "./workflow-errors.ts";
 
 export function createWorkflowService(dependencies: {
@@ -244,19 +244,6 @@ function moveCommand(
       request: key,
     },
   };
-}
-
-function watchMessageToWire(message: WatchMessage) {
-  switch (message.type) {
-    case "event":
-      return { body: { $case: "event", value: eventToWire(message.event) } } as const;
-    case "progress":
-      return { body: { $case: "progress", value: { sequence: BigInt(message.sequence) } } } as const;
-    case "purged":
-      throw eventsPurged(message.oldest);
-    default:
-      return unreachable(message);
-  }
 }
 
 async function watchStart(store: WorkflowStore, { start }: WatchWorkflowEventsRequest): Promise<number> {
