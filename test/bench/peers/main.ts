@@ -17,7 +17,7 @@ const help = `Measures Concord beside other servers, in the same run, and prints
   node test/bench/peers/main.ts [options]
 
   --only PEER[,PEER…]   ${entries.map(({ id }) => id).join(", ")}
-  --concurrency N[,N…]  calls at once (default 1,16,64,256)
+  --concurrency N[,N…]  calls at once, 256 at most (default 1,16,64,256)
   --seconds N           of each measurement (default 1.2)
   --rounds N            of each measurement, alternating (default 3)
   --help`;
@@ -81,6 +81,7 @@ async function run(): Promise<void> {
   }
   progress();
   for (const line of missing) console.error(line);
+  if (opened.length === 0) throw new Error("there is nothing to compare with");
   concord = await openConcord(folder, generator);
   await warmUp(concord);
   const comparisons: Comparison[] = [];

@@ -1,5 +1,4 @@
 import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { until } from "../../support/until.ts";
 
 /** Enough to see why a server has ended. */
@@ -20,14 +19,14 @@ export async function startProcess(
     stream.on("data", (chunk: Buffer) => {
       output = (output + chunk.toString()).slice(-outputKept);
     });
-  const exited = Promise.race([
-    once(child, "exit").then(([code, signal]) => {
-      ended = `exited with ${code ?? signal}`;
-    }),
-    once(child, "error").then(([error]) => {
-      ended = String(error);
-    }),
-  ]);
+  const exited = new Promise<void>((resolve) => {
+    const onEnd = (how: string) => {
+      ended = how;
+      resolve();
+    };
+    child.once("error", (error) => onEnd(String(error)));
+    child.once("exit", (code, signal) => onEnd(`exited with ${code ?? signal}`));
+  });
   const kill = (): void => void child.kill("SIGKILL");
   process.prependOnceListener("exit", kill);
   await until(async () => {
