@@ -27,7 +27,12 @@ export async function openConcord(folder: string, generator: Generator): Promise
         type: "time",
         ...span,
       });
-      return { ...round, perSecond: succeededPerSecond(round), failed: total(round.failures) };
+      return {
+        ...round,
+        perSecond: succeededPerSecond(round),
+        failed: total(round.failures),
+        cpuMicros: total(round.eachCpuMicros),
+      };
     },
   });
   return {

@@ -91,9 +91,10 @@ export async function openEtcd(folder: string, generator: Generator): Promise<Pe
       const after = await done();
       // What the generator cut off at the end is Canceled, and a transaction whose comparison failed is OK, without a put.
       const { OK: ok = 0, Canceled: _, ...failures } = difference(before.answers, after.answers);
-      return { ...measured, failed: total(failures) + Math.max(0, ok - (after.puts - before.puts)) };
+      const carriedOut = after.puts - before.puts;
+      return { ...measured, failed: total(failures) + Math.max(0, ok - carriedOut), carriedOut };
     },
-    stop: server.stop,
+    ...server,
   };
 }
 

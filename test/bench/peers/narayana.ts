@@ -7,7 +7,7 @@ import { freePort } from "../../../examples/bank-transfer/postgres.ts";
 import { type Answered, summarize } from "../measured.ts";
 import { runProcess } from "../run-process.ts";
 import { goBuild, programs } from "./go-build.ts";
-import type { Missing, Peer, Pressure, Round } from "./peer.ts";
+import type { Missing, Peer, PeerRun, Pressure } from "./peer.ts";
 import { startProcess } from "./process.ts";
 
 const javaFolder = join(import.meta.dirname, "java");
@@ -27,7 +27,7 @@ export async function openNarayana(folder: string, participantCount: number): Pr
   return {
     version: `Narayana ${versionOf(classPath, "restat-api")}, RESTEasy ${versionOf(classPath, "resteasy-undertow")}, ${javaVersion()}`,
     run: (pressure) => runLoad(load, coordinator, participantCount, pressure),
-    stop: server.stop,
+    ...server,
   };
 }
 
@@ -52,7 +52,7 @@ function javaVersion(): string {
   return execFileSync("sh", ["-c", "java -version 2>&1"], { encoding: "utf8" }).split("\n")[1]?.trim() ?? "?";
 }
 
-async function runLoad(program: string, coordinator: string, participantCount: number, pressure: Pressure): Promise<Round> {
+async function runLoad(program: string, coordinator: string, participantCount: number, pressure: Pressure): Promise<PeerRun> {
   const { concurrency, warmUpMs, durationMs } = pressure;
   const output = await runProcess(program, [
     `--coordinator=${coordinator}`,
@@ -61,6 +61,6 @@ async function runLoad(program: string, coordinator: string, participantCount: n
     `--warm-up=${warmUpMs}ms`,
     `--duration=${durationMs}ms`,
   ]);
-  const { answered, failed } = JSON.parse(output) as { answered: Answered[]; failed: number };
-  return { ...summarize(answered, durationMs), failed };
+  const { answered, ...counts } = JSON.parse(output) as { answered: Answered[]; failed: number; carriedOut: number };
+  return { ...summarize(answered, durationMs), ...counts };
 }

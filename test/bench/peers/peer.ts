@@ -4,13 +4,23 @@ import type { Measured } from "../measured.ts";
 export type Pressure = { readonly concurrency: number; readonly warmUpMs: number; readonly durationMs: number };
 
 /** One measurement. Its rate is that of what succeeded. */
-export type Round = Measured & { readonly failed: number };
+export type Round = Measured & {
+  readonly failed: number;
+  /** Of the server, for each operation that it has carried out. */
+  readonly cpuMicros: number;
+};
 
 /** One operation, asked for again and again from outside. */
 export type Subject = { readonly run: (pressure: Pressure) => Promise<Round> };
 
+/** `carriedOut`: by the server, before and after the measured time, too. */
+export type PeerRun = Omit<Round, "cpuMicros"> & { readonly carriedOut: number };
+
 /** Somebody else's server that does comparable work, ready to be loaded. */
-export type Peer = Subject & {
+export type Peer = {
+  readonly run: (pressure: Pressure) => Promise<PeerRun>;
+  /** With all that it has started, it is the server. */
+  readonly pid: number;
   /** Exact, and the settings that matter. */
   readonly version: string;
   readonly stop: () => Promise<void>;

@@ -1,11 +1,11 @@
 import { summarize } from "../measured.ts";
-import type { Pressure, Round } from "./peer.ts";
+import type { PeerRun, Pressure } from "./peer.ts";
 
 /**
  * What pgbench's log of single transactions says of the time after the warm-up, which pgbench does not have. One line each: client, number,
  * duration (µs, or why it failed), script, end (s and µs).
  */
-export function pgbenchRound(log: string, { warmUpMs, durationMs }: Pick<Pressure, "warmUpMs" | "durationMs">): Round {
+export function pgbenchRound(log: string, { warmUpMs, durationMs }: Pick<Pressure, "warmUpMs" | "durationMs">): PeerRun {
   const transactions = log
     .trimEnd()
     .split("\n")
@@ -19,5 +19,5 @@ export function pgbenchRound(log: string, { warmUpMs, durationMs }: Pick<Pressur
   const beginMs = startMs + warmUpMs;
   const measured = transactions.filter(({ endMs }) => endMs >= beginMs && endMs < beginMs + durationMs);
   const succeeded = measured.filter(({ tookMs }) => !Number.isNaN(tookMs));
-  return { ...summarize(succeeded, durationMs), failed: measured.length - succeeded.length };
+  return { ...summarize(succeeded, durationMs), failed: measured.length - succeeded.length, carriedOut: transactions.length };
 }

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { Client } from "pg";
 import { startPostgres, whyNoPostgres } from "../../../examples/bank-transfer/postgres.ts";
 import { runProcess } from "../run-process.ts";
-import type { Missing, Peer, Pressure, Round } from "./peer.ts";
+import type { Missing, Peer, PeerRun, Pressure } from "./peer.ts";
 import { pgbenchRound } from "./pgbench-log.ts";
 
 /** The largest concurrency, and some for who looks. */
@@ -45,6 +45,8 @@ export async function openPostgres(folder: string): Promise<Peer | Missing> {
   );
   return {
     version: `PostgreSQL ${rows[0]?.["server"]}, fsync=${rows[0]?.["fsync"]}, synchronous_commit=${rows[0]?.["sync"]}; ${pgbench.version}`,
+    // The first line of its lock file. Each connection is a child of it.
+    pid: Number.parseInt(readFileSync(join(folder, "postgres", "postmaster.pid"), "utf8"), 10),
     run: (pressure) => runPgbench(pgbench.path, url, folder, pressure),
     stop: server.stop,
   };
@@ -80,7 +82,7 @@ async function runPgbench(
   url: string,
   folder: string,
   { concurrency, warmUpMs, durationMs }: Pressure,
-): Promise<Round> {
+): Promise<PeerRun> {
   const seconds = Math.ceil((warmUpMs + durationMs) / 1000) + warmUpSeconds;
   const own = mkdtempSync(join(folder, "pgbench-"));
   try {

@@ -4,7 +4,7 @@ import { until } from "../../support/until.ts";
 /** Enough to see why a server has ended. */
 const outputKept = 4_000;
 
-export type ServerProcess = { readonly stop: () => Promise<void> };
+export type ServerProcess = { readonly pid: number; readonly stop: () => Promise<void> };
 
 /** A server in a process of its own, which does not outlive this one. Resolves when it is ready; throws with its last words if it ends before. */
 export async function startProcess(
@@ -34,6 +34,7 @@ export async function startProcess(
     return isReady().catch(() => false);
   }, `${command} is ready`);
   return {
+    pid: child.pid ?? Number.NaN,
     stop: async () => {
       child.kill("SIGTERM");
       await exited;

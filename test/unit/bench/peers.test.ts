@@ -4,7 +4,13 @@ import { etcdTransactionBody } from "../../bench/peers/etcd-transaction.ts";
 import type { Round } from "../../bench/peers/peer.ts";
 import { pgbenchRound } from "../../bench/peers/pgbench-log.ts";
 
-const measured = (perSecond: number, failed = 0): Round => ({ perSecond, p50Ms: 1, p99Ms: 2, failed });
+const measured = (perSecond: number, { failed = 0, cpuMicros = 10 } = {}): Round => ({
+  perSecond,
+  p50Ms: 1,
+  p99Ms: 2,
+  failed,
+  cpuMicros,
+});
 const names = { call: "TransitionWorkflow", peer: "etcd", concurrency: 16 };
 
 test("a ratio is that of one round, not that of rates measured minutes apart", () => {
@@ -15,8 +21,16 @@ test("a ratio is that of one round, not that of rates measured minutes apart", (
   expect(concord.perSecond).toEqual({ min: 30, median: 50, max: 120 });
 });
 
+test("a server that needs twice the CPU of another for each operation has half its rate by CPU", () => {
+  const rounds = { concord: [measured(1, { cpuMicros: 80 })], other: [measured(1, { cpuMicros: 40 })] };
+  expect(compare({ ...names, target: undefined }, rounds).byCpu).toBe(0.5);
+});
+
 test("a target is met by the median ratio, and failures of all rounds are told", () => {
-  const rounds = { concord: [measured(120, 1), measured(120, 2)], other: [measured(100), measured(100, 4)] };
+  const rounds = {
+    concord: [measured(120, { failed: 1 }), measured(120, { failed: 2 })],
+    other: [measured(100), measured(100, { failed: 4 })],
+  };
   const row = (target: number): string[] => comparisonRow(compare({ ...names, target }, rounds));
   expect(row(1.2)).toContain("≥ 1.2 met");
   expect(row(1.3)).toContain("≥ 1.3 missed");

@@ -52,22 +52,22 @@ func main() {
 	}
 	loops.Wait()
 
-	// A commit is answered when every participant has committed: these are all.
-	total := int64(0)
 	answer := struct {
-		Answered []answered `json:"answered"`
-		Failed   int        `json:"failed"`
+		Answered   []answered `json:"answered"`
+		Failed     int        `json:"failed"`
+		CarriedOut int64      `json:"carriedOut"`
 	}{Answered: []answered{}}
 	for _, result := range results {
-		total += result.committed
+		answer.CarriedOut += result.committed
 		answer.Failed += result.failed
 		answer.Answered = append(answer.Answered, result.answered...)
 		if result.err != nil {
 			fmt.Fprintln(os.Stderr, result.err)
 		}
 	}
-	if want := total * int64(*participants); prepared.Load() < want || committed.Load() < want {
-		fmt.Fprintf(os.Stderr, "%d commits were answered, but participants prepared %d times and committed %d times\n", total, prepared.Load(), committed.Load())
+	// A commit is answered when every participant has committed: these are all.
+	if want := answer.CarriedOut * int64(*participants); prepared.Load() < want || committed.Load() < want {
+		fmt.Fprintf(os.Stderr, "%d commits were answered, but participants prepared %d times and committed %d times\n", answer.CarriedOut, prepared.Load(), committed.Load())
 		os.Exit(1)
 	}
 	if err := json.NewEncoder(os.Stdout).Encode(answer); err != nil {
