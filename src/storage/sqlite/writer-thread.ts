@@ -21,8 +21,12 @@ export interface Writer {
 /** Runs from src as TypeScript and from dist as JavaScript. */
 const writerUrl = new URL(import.meta.url.endsWith(".ts") ? "./writer.ts" : "./writer.js", import.meta.url);
 
+/** Of a flush nothing is kept. Else each writer would let as much garbage lie as the main thread may, some 100 MB. */
+const youngMbMax = 6;
+
 export async function startWriter(options: WriterOptions): Promise<Result<Writer, OpenFailure>> {
-  const worker = new Worker(writerUrl, { workerData: options, name: `write ${options.kind}` });
+  const resourceLimits = { maxYoungGenerationSizeMb: youngMbMax };
+  const worker = new Worker(writerUrl, { workerData: options, resourceLimits, name: `write ${options.kind}` });
   let alive = true;
   let cause = "the writer thread ended";
   let walBytes = 0;
