@@ -1,4 +1,5 @@
-import { type Clients, connect } from "../../src/cli/client.ts";
+import { connect } from "../../src/cli/client.ts";
+import { Rule, RuleState } from "../../src/gen/concord/predicate/v1/rule_set.ts";
 import { BatchMode } from "../../src/gen/concord/workflow/v1/batch.ts";
 import { WorkflowState } from "../../src/gen/concord/workflow/v1/workflow.ts";
 import { openChannel } from "../../src/rpc/clients/channel.ts";
@@ -6,14 +7,32 @@ import { poolSize, workflowName } from "./shape.ts";
 
 const by = { reason: "bench", requestedBy: "bench" };
 
-/** Of each transition that is measured. */
-const applying = {
-  temperature: 'workflow.metadata.temperature < 8 && to in ["PAUSED", "ACTIVE"]',
-  named: 'request.requested_by != "" && size(request.reason) > 3',
-};
+/** These two turn by turn: each is of every move that is made here, and holds. */
+const applying = [
+  'workflow.metadata.temperature < 8 && to in ["PAUSED", "ACTIVE"]',
+  'request.requested_by != "" && size(request.reason) > 3',
+];
 
-/** Active, and of moves that nobody makes here. */
-const idleRuleCount = 8;
+/** Of moves that nobody makes here. */
+const otherMove = { fromState: WorkflowState.FAILED, toState: WorkflowState.CANCELLED };
+
+const applyingCount = 2;
+const idleCount = 8;
+
+/** Active ones: so many that apply to the moves that are made here, and so many that do not. */
+export function rulesOf(applies: number, idle: number): readonly Rule[] {
+  const rule = (name: string, index: number, more: Partial<Rule>) =>
+    Rule.fromPartial({
+      ruleId: `${name}-${index}`,
+      expression: applying[index % applying.length] ?? "",
+      state: RuleState.ACTIVE,
+      ...more,
+    });
+  return [
+    ...Array.from({ length: applies }, (_, index) => rule("applies", index, {})),
+    ...Array.from({ length: idle }, (_, index) => rule("idle", index, { moves: [otherMove] })),
+  ];
+}
 
 /** At once, of the calls that prepare. */
 const callCount = 200;
@@ -24,7 +43,7 @@ const batchCount = 1000;
 export async function prepare(port: number): Promise<void> {
   const channel = openChannel(`127.0.0.1:${port}`);
   const clients = connect(channel);
-  await writeRules(clients);
+  await clients.predicates.applyRuleSet({ rules: rulesOf(applyingCount, idleCount), ...by });
   const ids = Array.from({ length: poolSize }, (_, index) => workflowName(index));
   for (const some of inPieces(ids, callCount)) {
     await Promise.all(
@@ -36,20 +55,6 @@ export async function prepare(port: number): Promise<void> {
     await clients.workflows.batchTransitionWorkflows({ mode: BatchMode.ALL_OR_NOTHING, items, ...by });
   }
   channel.close();
-}
-
-async function writeRules({ predicates }: Clients): Promise<void> {
-  const moves = [{ fromState: WorkflowState.FAILED, toState: WorkflowState.CANCELLED }];
-  const idle = Array.from({ length: idleRuleCount }, (_, index) => ({
-    ruleId: `idle-${index}`,
-    expression: "workflow.retry_count < 3",
-    moves,
-  }));
-  const rules = [...Object.entries(applying).map(([ruleId, expression]) => ({ ruleId, expression })), ...idle];
-  for (const rule of rules) {
-    await predicates.createRule({ ...rule, ...by });
-    await predicates.activateRule({ ruleId: rule.ruleId, ...by });
-  }
 }
 
 const inPieces = <Item>(items: readonly Item[], size: number): readonly (readonly Item[])[] =>
