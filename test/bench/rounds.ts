@@ -9,7 +9,7 @@ export type Timing = { readonly durationMs: number; readonly rounds: number };
 export const warmUpShare = 0.25;
 
 /** Of more calls at once each takes longer, and there are to be some waves of them. */
-const calmConcurrency = 256;
+export const calmConcurrency = 256;
 
 export function spanOf({ durationMs: each }: Timing, concurrency: number, perSecond?: number): Span {
   const durationMs = each * Math.max(1, Math.log2(concurrency / calmConcurrency));

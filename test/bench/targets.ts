@@ -1,4 +1,5 @@
 import { atHalf, atomicTransition, batchTransition, executeWith, get, transition, transitionAtWarn } from "./operations.ts";
+import { calmConcurrency } from "./rounds.ts";
 import { type Row, ratios, succeededPerSecond } from "./row.ts";
 import { median } from "./statistics.ts";
 
@@ -24,10 +25,11 @@ export type Verdict = {
 const ofEcho = (row: Row): number | undefined => row.ofEcho?.median;
 const itemsOfEcho = (row: Row): number | undefined => row.ofEcho && row.ofEcho.median * (row.items?.perCall ?? 1);
 
-/** Of one operation, the best of all concurrencies. */
+/** Of one operation, the best of all concurrencies. Undefined: none was measured at which a server is sure to keep up. */
 function ofBest(row: Row, rows: readonly Row[]): number | undefined {
   const own = rows.filter(({ operation }) => operation === row.operation);
-  return own.length === 1 ? undefined : row.perSecond.median / Math.max(...own.map(({ perSecond }) => perSecond.median));
+  if (!own.some(({ concurrency }) => concurrency <= calmConcurrency)) return undefined;
+  return row.perSecond.median / Math.max(...own.map(({ perSecond }) => perSecond.median));
 }
 
 function ofWarn(row: Row, rows: readonly Row[]): number | undefined {
