@@ -6,9 +6,10 @@ import { setTimeout as pause } from "node:timers/promises";
 import type { Span } from "./load.ts";
 import { measure, type Place, type Round } from "./measure.ts";
 import type { Operation } from "./operations.ts";
+import { processUse } from "./proc.ts";
 import { succeededPerSecond } from "./row.ts";
 import { poolSize } from "./shape.ts";
-import { added, type Counts, median } from "./statistics.ts";
+import { added, type Counts, median, total } from "./statistics.ts";
 
 export type Watched = {
   readonly watchers: number;
@@ -35,6 +36,8 @@ export type FanOut = Watched & {
   readonly toldPerSecond: number;
   /** Events that a watcher should have got, and has not, after the time that it was given. */
   readonly missing: number;
+  /** Microseconds of the server's CPU for each event that one watcher was told, what the move itself costs without watchers left out. */
+  readonly eventMicros: number;
   /** Of moves, with them and without. */
   readonly failures: Counts;
   readonly met: boolean;
@@ -55,6 +58,8 @@ type Told = {
   readonly told: number;
   readonly missing: number;
   readonly failures: Counts;
+  readonly moves: number;
+  readonly cpuMicros: number;
 };
 
 export async function measureFanOut(place: Place, move: Operation, watched: Watched, rounds: number): Promise<FanOut> {
@@ -76,9 +81,14 @@ export async function measureFanOut(place: Place, move: Operation, watched: Watc
     toldAfterMs: of(({ tookMs }) => tookMs),
     toldPerSecond: of(({ told, tookMs }) => (told * 1000) / tookMs),
     missing,
+    eventMicros: median(withThem.map((each, round) => eventMicros(each, without[round]))),
     failures: added([...withThem, ...without].map(({ failures }) => failures)),
     met: ratio >= noCost && missing === 0,
   };
+}
+
+function eventMicros({ cpuMicros, moves, told }: Told, without: Round | undefined): number {
+  return without === undefined ? Number.NaN : (cpuMicros - moves * total(without.eachCpuMicros)) / told;
 }
 
 async function watchedMoves(place: Place, move: Operation, { watchers, of }: Watched, span: Span): Promise<Told> {
@@ -86,13 +96,21 @@ async function watchedMoves(place: Place, move: Operation, { watchers, of }: Wat
   const child = fork(join(import.meta.dirname, "watchers.ts"), args);
   try {
     await once(child, "message");
-    const startedMs = performance.now();
+    const [startedMs, startedMicros] = [performance.now(), total(processUse(place.server.pid).cpuMicros)];
     const round = await measure(place, move, concurrency, span);
     const { succeeded, failures } = round;
     // The moves go through the pool in turns, so each of its workflows has had as many, or one more or less.
     const wanted = of === "all events" ? { expected: succeeded * watchers } : { atLeast: Math.floor(succeeded / poolSize) - 1 };
     const { told, missing } = await toldWhenDone(child, wanted);
-    return { perSecond: succeededPerSecond(round), tookMs: performance.now() - startedMs, told, missing, failures };
+    return {
+      perSecond: succeededPerSecond(round),
+      tookMs: performance.now() - startedMs,
+      told,
+      missing,
+      failures,
+      moves: succeeded,
+      cpuMicros: total(processUse(place.server.pid).cpuMicros) - startedMicros,
+    };
   } finally {
     child.disconnect();
     if (child.exitCode === null) await once(child, "exit");

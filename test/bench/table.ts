@@ -91,22 +91,34 @@ export function transactionsTable(rows: readonly Row[]): readonly string[] {
 
 export function fanOutTable(fanOuts: readonly FanOut[]): readonly string[] {
   if (fanOuts.length === 0) return [];
-  const head = ["watchers", "of", "moves", "per second", "without them", "with to without", "events told per second"];
+  const head = [
+    "watchers",
+    "of",
+    "moves",
+    "per second",
+    "without them",
+    "with to without",
+    "events told per second",
+    "cpu us each",
+  ];
   return tableLines(
     [...head, "all told after s", "missing", "failed", "target"],
-    fanOuts.map(({ watchers, of, moves, perSecond, without, ratio, toldPerSecond, toldAfterMs, missing, failures, met }) => [
-      String(watchers),
-      of,
-      String(moves),
-      rounded(perSecond),
-      rounded(without),
-      shareText(ratio),
-      rounded(toldPerSecond),
-      (toldAfterMs / 1000).toFixed(2),
-      String(missing),
-      failuresText(failures),
-      `no cost to the writer: ${metText(met)}`,
-    ]),
+    fanOuts.map(
+      ({ watchers, of, moves, perSecond, without, ratio, toldPerSecond, toldAfterMs, eventMicros, missing, failures, met }) => [
+        String(watchers),
+        of,
+        String(moves),
+        rounded(perSecond),
+        rounded(without),
+        shareText(ratio),
+        rounded(toldPerSecond),
+        eventMicros.toFixed(1),
+        (toldAfterMs / 1000).toFixed(2),
+        String(missing),
+        failuresText(failures),
+        `no cost to the writer: ${metText(met)}`,
+      ],
+    ),
   );
 }
 
