@@ -72,7 +72,7 @@ function startRun(shell: Shell, { origin, ...request }: NewRequest): Run {
     metrics.begun();
     note(shell, run, { type: "begun", detail: first.reason });
     changes.tell(first);
-    return begin(transaction, momentOf(shell));
+    return begin(transaction, momentOf(shell), shell.trace !== undefined);
   };
   run.mailbox.post({ step, refuse: undefined });
   return run;

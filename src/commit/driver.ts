@@ -167,7 +167,7 @@ export function createDriver(options: DriverOptions): Driver {
 
   /** What a verb comes to on a transaction that is over. */
   function ofRecord(transaction: Transaction, event: Event): Result<Transaction, VerbFailure> {
-    const { effects } = stepCoordinator(transaction, { ...event, ...momentOf(shell) });
+    const { effects } = stepCoordinator(transaction, { ...event, ...momentOf(shell) }, false);
     const refusal = effects.find((effect) => effect.type === "refuse");
     return refusal ? err({ type: "refused", transaction, refusal }) : ok(transaction);
   }

@@ -111,7 +111,7 @@ const stepOf =
   (transaction: Transaction): Step => {
     const input = { ...event, ...momentOf(environment) };
     const line = inputLine(input);
-    const step = stepCoordinator(transaction, input);
+    const step = stepCoordinator(transaction, input, environment.trace !== undefined);
     // What is refused, or repeated, is not an event.
     if (line && (step.transaction !== transaction || event.type === "retry")) note(environment, run, line);
     return step;

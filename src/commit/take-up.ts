@@ -45,8 +45,9 @@ function adopt(shell: Shell, stored: Transaction, timeline: Timeline | undefined
   const run = createRun(shell, stored, { timeline });
   note(shell, run, { type: "taken-over", detail: `epoch ${coordinatorEpoch}` });
   const take = coordinatorEpoch === stored.coordinatorEpoch ? resume : takeOver;
+  const isTraced = shell.trace !== undefined;
   const step = (transaction: Transaction): Step =>
-    take(transaction, { coordinatorEpoch, connected: shell.sessions.connected }, momentOf(shell));
+    take(transaction, { coordinatorEpoch, connected: shell.sessions.connected, isTraced }, momentOf(shell));
   run.mailbox.post({ step, refuse: undefined });
   return run;
 }

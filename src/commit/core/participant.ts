@@ -29,10 +29,15 @@ export const loadTransaction = (record: ParticipantRecord): ParticipantTransacti
 export const isInDoubt = (transaction: ParticipantTransaction): boolean =>
   transaction.state === "prepared" && !transaction.onePhase;
 
-export function stepParticipant(transaction: ParticipantTransaction | undefined, input: ParticipantInput): ParticipantStep {
+/** Where nobody traces (`isTraced`), a step has no trace effects. */
+export function stepParticipant(
+  transaction: ParticipantTransaction | undefined,
+  input: ParticipantInput,
+  isTraced = true,
+): ParticipantStep {
   const step = onInput(transaction, input);
   checkParticipantStep(transaction, step, input.type);
-  return withParticipantEvents(transaction, input, step);
+  return isTraced ? withParticipantEvents(transaction, input, step) : step;
 }
 
 function onInput(transaction: ParticipantTransaction | undefined, input: ParticipantInput): ParticipantStep {

@@ -45,7 +45,7 @@ const withoutPayload = (transaction: ParticipantTransaction): ParticipantTransac
 });
 
 export function createBoxes(surroundings: Surroundings): Boxes {
-  const { participantId, log, clock, logger, seldom, signal } = surroundings;
+  const { participantId, log, clock, logger, seldom, signal, trace } = surroundings;
   const boxes = new Map<TransactionId, Box>();
   /** Oldest first: transactions that ended here without a record. */
   const volatile = new Set<TransactionId>();
@@ -98,7 +98,7 @@ export function createBoxes(surroundings: Surroundings): Boxes {
       // What the resource was asked before goes on to its answer.
       if (box.transaction === undefined || isInDoubt(box.transaction)) box.transaction = record && loadTransaction(record);
     }
-    const { transaction, effects } = stepParticipant(box.transaction, input);
+    const { transaction, effects } = stepParticipant(box.transaction, input, trace !== undefined);
     box.transaction = transaction;
     for (const effect of effects) {
       // A stop between two effects is a crash between them, and is recovered from like one.
