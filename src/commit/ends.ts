@@ -24,22 +24,38 @@ export function orEnd<T, End>(
   // biome-ignore lint/suspicious/noConfusingVoidType: what has nothing to take back returns nothing
   start: (settle: (value: T | Promise<T>) => void) => (() => void) | void,
 ): Promise<T | End> {
+  if (signal.aborted) return Promise.resolve(signal.reason as End);
+  const waiters = waitersOf(signal);
   return new Promise((resolve) => {
     let settled = false;
     let undo: (() => void) | undefined;
     const settle = (value: T | Promise<T> | End): void => {
       if (settled) return;
       settled = true;
-      signal.removeEventListener("abort", end);
+      waiters.delete(end);
       undo?.();
       resolve(value);
     };
     const end = (): void => settle(signal.reason as End);
-    if (signal.aborted) return end();
-    signal.addEventListener("abort", end);
+    waiters.add(end);
     undo = start(settle) ?? undefined;
     if (settled) undo?.();
   });
+}
+
+/** A signal looks at all its listeners whenever one comes or goes, and a thousand may wait at once: so they have one for them all. */
+const waitersBySignal = new WeakMap<AbortSignal, Set<() => void>>();
+
+function waitersOf(signal: AbortSignal): Set<() => void> {
+  const known = waitersBySignal.get(signal);
+  if (known !== undefined) return known;
+  const waiters = new Set<() => void>();
+  waitersBySignal.set(signal, waiters);
+  const endAll = (): void => {
+    for (const end of waiters) end();
+  };
+  signal.addEventListener("abort", endAll, { once: true });
+  return waiters;
 }
 
 /** What a promise comes to, or the end if that comes first. */

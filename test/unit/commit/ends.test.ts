@@ -264,6 +264,14 @@ test("whoever has waited leaves nothing behind, whichever way it ended", async (
   expect(await orEnd<string, string>(ending.signal, () => undo)).toBe("over");
 });
 
+test("a thousand who wait are one listener, and each hears the end", async () => {
+  const ending = new AbortController();
+  const waits = Array.from({ length: 1_000 }, () => orEnd<string, string>(ending.signal, () => {}));
+  expect(getEventListeners(ending.signal, "abort").length).toBe(1);
+  ending.abort("over");
+  expect(new Set(await Promise.all(waits))).toEqual(new Set(["over"]));
+});
+
 describe("a defect", () => {
   /** A coordinator with one transaction under way at "a" and "b". The next thing that this option does is a defect. */
   async function defective(broken: (fail: () => void) => Partial<DriverOptions>) {
