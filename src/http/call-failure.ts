@@ -5,6 +5,7 @@ import { Status } from "nice-grpc-common";
 import type { RichServerError } from "nice-grpc-error-details";
 import { messageType, registry } from "../rpc/descriptors.ts";
 import type { ClientFailure } from "../rpc/errors.ts";
+import { toldMessage } from "../rpc/told-status.ts";
 
 /** A failed call, as its trailers tell it. */
 export type CallFailure = ClientFailure & { readonly requestId?: string };
@@ -16,18 +17,10 @@ export function failureOf(trailers: IncomingHttpHeaders): CallFailure | undefine
   const requestId = trailers["x-request-id"];
   return {
     code: Number(code),
-    message: decoded(String(trailers["grpc-message"] ?? "")),
+    message: toldMessage(trailers),
     ...detailsOf(trailers["grpc-status-details-bin"]),
     ...(typeof requestId === "string" && { requestId }),
   };
-}
-
-function decoded(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
-  }
 }
 
 type Details = Omit<ClientFailure, "code" | "message">;

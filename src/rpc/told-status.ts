@@ -13,12 +13,14 @@ export function toldStatus(headers: IncomingHttpHeaders): ToldStatus | undefined
   const details = headers["grpc-status-details-bin"];
   return {
     code: Number(code),
-    message: decoded(String(headers["grpc-message"] ?? "")),
+    message: toldMessage(headers),
     reason: typeof details === "string" ? reasonIn(Buffer.from(details, "base64")) : undefined,
   };
 }
 
-function decoded(text: string): string {
+/** gRPC has it percent-encoded. What is not so encoded stays as it is. */
+export function toldMessage(headers: IncomingHttpHeaders): string {
+  const text = String(headers["grpc-message"] ?? "");
   try {
     return decodeURIComponent(text);
   } catch {
