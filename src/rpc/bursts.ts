@@ -63,7 +63,12 @@ export const burstsOf = <Message>(requests: AsyncIterable<Message>): AsyncIterab
 /** What a call of grpc-js has in it, and does not show. */
 type Inside = {
   readonly handler: { readonly serialize: (burst: unknown) => Buffer };
-  readonly readQueue: { readonly type: "COMPRESSED" | "READABLE" | "HALF_CLOSE"; readonly parsedMessage: unknown }[];
+  readonly readQueue: {
+    readonly type: "COMPRESSED" | "READABLE" | "HALF_CLOSE";
+    /** With its prefix. */
+    readonly compressedMessage: Buffer | null;
+    readonly parsedMessage: unknown;
+  }[];
   readonly listener: { readonly onReceiveMessage: (burst: unknown) => void } | null;
   isReadPending: boolean;
   serializeMessage: (burst: unknown) => Buffer;
@@ -79,6 +84,9 @@ export const bursts: ServerInterceptor = ({ path, requestStream, responseStream 
   return call as ServerInterceptingCall;
 };
 
+/** In the prefix of a message. */
+const notCompressed = 0;
+
 function handOnTogether(call: Inside): void {
   const pushNext = call.maybePushNextMessage;
   call.serializeMessage = (burst) => call.handler.serialize(burst);
@@ -86,6 +94,8 @@ function handOnTogether(call: Inside): void {
     const { listener, readQueue } = call;
     const unread = readQueue.findIndex(({ type }) => type !== "READABLE");
     const count = unread === -1 ? readQueue.length : unread;
+    // What has come with it is read in this turn, too, unless it has to be decompressed; then this is called again.
+    if (readQueue[unread]?.compressedMessage?.[0] === notCompressed) return;
     // An end, or what is still to be decompressed.
     if (count === 0) return pushNext.call(call);
     if (listener === null || !call.isReadPending) return;

@@ -1,7 +1,11 @@
 import { expect, test } from "vitest";
 import { createQueue } from "../../../src/commit/queue.ts";
-import { inBursts } from "../../../src/rpc/bursts.ts";
+import { ParticipateRequest, TwoPhaseCommitDefinition } from "../../../src/gen/concord/commit/v1/two_phase_commit.ts";
+import { burstsOf, inBursts, together } from "../../../src/rpc/bursts.ts";
+import { duplexCall } from "../../../src/rpc/clients/duplex-call.ts";
 import { burstBytesMax } from "../../../src/rpc/limits.ts";
+import { createRpcServer, withValidation } from "../../../src/rpc/server.ts";
+import { createLogger } from "../../../src/runtime/logger.ts";
 
 const nextTurn = () => new Promise<void>((resolve) => void setImmediate(resolve));
 
@@ -45,4 +49,39 @@ test("an error comes behind what was said before it", async () => {
   const bursts = inBursts(failing(), () => 1);
   expect((await bursts.next()).value).toEqual(["a"]);
   await expect(bursts.next()).rejects.toThrow("a defect");
+});
+
+test("what comes to a server in one write is handed on together, and so is what it answers", async () => {
+  const { participate } = TwoPhaseCommitDefinition.methods;
+  const definition = { ...TwoPhaseCommitDefinition, methods: { participate } } as const;
+  const server = createRpcServer({
+    services: [
+      {
+        name: definition.fullName,
+        addTo: (builder) =>
+          builder.add(withValidation(definition), {
+            async *participate(requests) {
+              for await (const burst of burstsOf(requests)) yield together(burst.map(({ sequence }) => ({ sequence })));
+            },
+          }),
+      },
+    ],
+    logger: createLogger({ level: "silent", format: "json" }),
+  });
+  const address = `127.0.0.1:${await server.listen("127.0.0.1:0")}`;
+  const heartbeat = (sequence: number) =>
+    ParticipateRequest.encode(
+      ParticipateRequest.fromPartial({ sequence: BigInt(sequence), body: { $case: "heartbeat", value: {} } }),
+    ).finish();
+  async function* said() {
+    yield [1, 2, 3].map(heartbeat);
+    await nextTurn();
+    yield [4, 5].map(heartbeat);
+  }
+  const path = `/${definition.fullName}/Participate`;
+  const answered: number[] = [];
+  for await (const burst of duplexCall({ address, path }, said(), new AbortController().signal)) answered.push(burst.length);
+  expect(answered.reduce((sum, count) => sum + count)).toBe(5);
+  expect(answered[0]).toBe(3);
+  await server.shutdown(1_000);
 });
