@@ -7,7 +7,7 @@ import { openSqliteWorkflowStore, sqliteWorkflowStore, workflowSchema } from "..
 import type { WorkflowPlace, WorkflowStore } from "../../src/workflow/ports.ts";
 import { createStoreWorld, openOnSimulatedDisk, watched } from "../support/simulated-store.ts";
 import { storageDir } from "../support/storage-dir.ts";
-import { contents, creation, event, workflowId } from "../support/storage-values.ts";
+import { contents, creation, event, everyWorkflow, workflowId } from "../support/storage-values.ts";
 import { workflowListsSuite } from "./workflow-lists-suite.ts";
 import { rounds, toBatches, workflowStoreSuite } from "./workflow-store-suite.ts";
 
@@ -36,6 +36,7 @@ test("sqlite and memory answer alike, whatever is written together", async () =>
           const results: unknown[] = [];
           for (const round of wanted) {
             results.push(await Promise.all((await toBatches(round, store)).map((batch) => store.apply(batch))));
+            results.push(await Promise.all((await everyWorkflow(store)).map(({ id }) => store.getWithLastEvent(id))));
           }
           return { results, ...(await contents(store)) };
         }),

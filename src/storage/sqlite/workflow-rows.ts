@@ -86,3 +86,7 @@ export const toWorkflowWithLastEvent = (row: Row): WorkflowWithLastEvent => ({
   workflow: toWorkflow(row),
   lastEvent: row["type"] === null ? undefined : toLastEvent(row, row["event_metadata"] as string),
 });
+
+/** Of all of it, as text. */
+export const metadataLengthOf = (row: Row): number =>
+  (row["metadata"] as string).length + ((row["event_metadata"] as string | null) ?? "").length;

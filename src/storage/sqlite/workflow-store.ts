@@ -1,4 +1,5 @@
 import { assert } from "../../kernel/assert.ts";
+import type { WorkflowId } from "../../kernel/ids.ts";
 import type { WorkflowState } from "../../kernel/lifecycle.ts";
 import { err, ok, type Result } from "../../kernel/result.ts";
 import type { TimeMs } from "../../kernel/time.ts";
@@ -14,11 +15,13 @@ import type {
   WorkflowCounts,
   WorkflowPut,
   WorkflowStore,
+  WorkflowWithLastEvent,
 } from "../../workflow/ports.ts";
 import { bulkResultStatement, sqliteBulkStore } from "./bulk-store.ts";
 import { openSqlite } from "./engine.ts";
 import { keptBeforeLossIn } from "./lost-sequences.ts";
 import { readable } from "./readable.ts";
+import { createRecentWorkflows } from "./recent-workflows.ts";
 import { openFailure } from "./sqlite-error.ts";
 import type { OpenFailure, Row, SqliteEngine, SqlValue, Statement, StoreOptions, StoreSchema } from "./statement.ts";
 import { changesSince } from "./workflow-changes.ts";
@@ -27,7 +30,14 @@ import { indexMetadata, metadataIndexes } from "./workflow-metadata.ts";
 import { workflowMigrations } from "./workflow-migrations.ts";
 import { policyStatements, readPolicies } from "./workflow-policies.ts";
 import { endedTypes, endedWorkflows, isFree, purgeFacts, purgeWorkflows } from "./workflow-purge.ts";
-import { selectWithLastEvent, toAnswer, toDueWorkflow, toWorkflow, toWorkflowWithLastEvent } from "./workflow-rows.ts";
+import {
+  metadataLengthOf,
+  selectWithLastEvent,
+  toAnswer,
+  toDueWorkflow,
+  toWorkflow,
+  toWorkflowWithLastEvent,
+} from "./workflow-rows.ts";
 import { listSorted } from "./workflow-sorted.ts";
 
 type Conflict = WorkflowConflict | { readonly type: "other-outcome" };
@@ -71,6 +81,16 @@ export function sqliteWorkflowStore(engine: SqliteEngine): WorkflowStore & { rea
     for (const listener of deadlineListeners) listener(found?.[0]?.deadline.atMs ?? 0);
   };
   engine.onFlush(tellAppended);
+  const recent = createRecentWorkflows(() => engine.writable);
+  const find = (id: WorkflowId): WorkflowWithLastEvent | undefined => {
+    const known = recent.get(id);
+    if (known !== undefined) return known;
+    const [row] = engine.read(selectWithLastEvent, id);
+    if (row === undefined) return undefined;
+    const found = toWorkflowWithLastEvent(row);
+    recent.keep(found, metadataLengthOf(row));
+    return found;
+  };
   // A flush that fails may be durable all the same; when the store can be written again, there is no doubt about any of them.
   engine.onWritableChange(() => {
     tellAppended();
@@ -85,8 +105,8 @@ export function sqliteWorkflowStore(engine: SqliteEngine): WorkflowStore & { rea
     },
     onWritableChange: engine.onWritableChange,
     keptBeforeMs: engine.keptBeforeMs,
-    get: async (id) => engine.read("SELECT * FROM workflows WHERE id = ?", id).map(toWorkflow)[0],
-    getWithLastEvent: async (id) => engine.read(selectWithLastEvent, id).map(toWorkflowWithLastEvent)[0],
+    get: async (id) => find(id)?.workflow,
+    getWithLastEvent: async (id) => find(id),
     list: async (page) => listWorkflows(engine, page),
     listSorted: async (page) => listSorted(engine, page),
     changesSince: async (page) => changesSince(engine, page),
@@ -127,7 +147,12 @@ export function sqliteWorkflowStore(engine: SqliteEngine): WorkflowStore & { rea
       engine.read(selectHeldBy, transactionId, afterId ?? "", limit).map(toWorkflow),
     held: async ({ afterId, limit }) => engine.read(selectHeld, afterId ?? "", limit).map(toWorkflow),
     apply: async (batch) => {
-      const applied = await engine.apply(statements(batch));
+      const ended = recent.write(batch);
+      const applied = await engine.apply(statements(batch)).catch((defect: unknown) => {
+        ended(false);
+        throw defect;
+      });
+      ended(applied.ok);
       if (applied.ok) {
         const atMs = earliestDeadline(batch.puts);
         if (atMs !== undefined) for (const listener of deadlineListeners) listener(atMs);
@@ -175,7 +200,10 @@ export function sqliteWorkflowStore(engine: SqliteEngine): WorkflowStore & { rea
     endedTypes: async (page) => endedTypes(engine, page),
     ended: async (page) => endedWorkflows(engine, page),
     purgeFacts: async (id) => purgeFacts(engine, id),
-    purgeWorkflows: (purge) => purgeWorkflows(engine, purge),
+    purgeWorkflows: (purge) => {
+      const ended = recent.forgetWhile(purge.workflows.map(({ id }) => id));
+      return purgeWorkflows(engine, purge).finally(ended);
+    },
     close: () => engine.close(),
   };
 }
