@@ -7,6 +7,7 @@ import type { Generator } from "../load.ts";
 import { runProcess } from "../run-process.ts";
 import { byLabel, parseSeries } from "../series.ts";
 import { type Counts, difference, total } from "../statistics.ts";
+import { withCpu } from "./cpu.ts";
 import { etcdTransactionBody } from "./etcd-transaction.ts";
 import { goBuild } from "./go-build.ts";
 import type { Missing, Peer } from "./peer.ts";
@@ -84,17 +85,18 @@ export async function openEtcd(folder: string, generator: Generator): Promise<Pe
   };
   return {
     version: (await runProcess(program, ["--version"])).split("\n")[0] ?? "",
-    run: async ({ concurrency, warmUpMs, durationMs }) => {
-      const before = await done();
-      const span = { type: "time", warmUpMs, durationMs } as const;
-      const measured = await generator.run({ port, method: "etcdserverpb.KV/Txn", body, concurrency, span });
-      const after = await done();
-      // What the generator cut off at the end is Canceled, and a transaction whose comparison failed is OK, without a put.
-      const { OK: ok = 0, Canceled: _, ...failures } = difference(before.answers, after.answers);
-      const carriedOut = after.puts - before.puts;
-      return { ...measured, failed: total(failures) + Math.max(0, ok - carriedOut), carriedOut };
-    },
-    ...server,
+    run: ({ concurrency, warmUpMs, durationMs }) =>
+      withCpu(server.pid, async () => {
+        const before = await done();
+        const span = { type: "time", warmUpMs, durationMs } as const;
+        const measured = await generator.run({ port, method: "etcdserverpb.KV/Txn", body, concurrency, span });
+        const after = await done();
+        // What the generator cut off at the end is Canceled, and a transaction whose comparison failed is OK, without a put.
+        const { OK: ok = 0, Canceled: _, ...failures } = difference(before.answers, after.answers);
+        const carriedOut = after.puts - before.puts;
+        return { ...measured, failed: total(failures) + Math.max(0, ok - carriedOut), carriedOut };
+      }),
+    stop: server.stop,
   };
 }
 

@@ -9,9 +9,8 @@ import { describeMachine } from "../machine.ts";
 import { progress, warmUpShare } from "../rounds.ts";
 import { type Comparison, compare, comparisonHead, comparisonRow } from "./comparison.ts";
 import { type Concord, openConcord } from "./concord.ts";
-import { treeMicros } from "./cpu.ts";
 import { type Call, type Entry, entries, notCompared } from "./entries.ts";
-import type { Missing, Peer, Pressure, Round } from "./peer.ts";
+import type { Missing, Peer, Round } from "./peer.ts";
 
 const help = `Measures Concord beside other servers, in the same run, and prints its rates as ratios to theirs.
 
@@ -118,12 +117,6 @@ function callsOf(some: readonly Opened[]): readonly Call[] {
   return [...new Set(some.map(({ call }) => call))];
 }
 
-async function measured(peer: Peer, pressure: Pressure): Promise<Round> {
-  const before = treeMicros(peer.pid);
-  const { carriedOut, ...round } = await peer.run(pressure);
-  return { ...round, cpuMicros: (treeMicros(peer.pid) - before) / Math.max(1, carriedOut) };
-}
-
 async function warmUp({ calls }: Concord): Promise<void> {
   for (const subject of [...callsOf(opened).map((call) => calls[call]), ...opened.map(({ peer }) => peer)])
     await subject.run(beforehand);
@@ -136,8 +129,7 @@ async function measureAt({ calls }: Concord, concurrency: number): Promise<reado
     progress(`${concurrency} at once, round ${round} of ${roundCount}`);
     for (const call of callsOf(opened)) {
       rounds.get(call)?.push(await calls[call].run(pressure));
-      for (const { id, peer } of opened.filter((each) => each.call === call))
-        rounds.get(id)?.push(await measured(peer, pressure));
+      for (const { id, peer } of opened.filter((each) => each.call === call)) rounds.get(id)?.push(await peer.run(pressure));
     }
   }
   return opened.map(({ id, call, targets }) =>

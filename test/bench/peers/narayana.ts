@@ -6,8 +6,9 @@ import { join } from "node:path";
 import { freePort } from "../../../examples/bank-transfer/postgres.ts";
 import { type Answered, summarize } from "../measured.ts";
 import { runProcess } from "../run-process.ts";
+import { type WithoutCpu, withCpu } from "./cpu.ts";
 import { goBuild, programs } from "./go-build.ts";
-import type { Missing, Peer, PeerRun, Pressure } from "./peer.ts";
+import type { Missing, Peer, Pressure } from "./peer.ts";
 import { startProcess } from "./process.ts";
 
 const javaFolder = join(import.meta.dirname, "java");
@@ -26,8 +27,8 @@ export async function openNarayana(folder: string, participantCount: number): Pr
   );
   return {
     version: `Narayana ${versionOf(classPath, "restat-api")}, RESTEasy ${versionOf(classPath, "resteasy-undertow")}, ${javaVersion()}`,
-    run: (pressure) => runLoad(load, coordinator, participantCount, pressure),
-    ...server,
+    run: (pressure) => withCpu(server.pid, () => runLoad(load, coordinator, participantCount, pressure)),
+    stop: server.stop,
   };
 }
 
@@ -52,7 +53,7 @@ function javaVersion(): string {
   return execFileSync("sh", ["-c", "java -version 2>&1"], { encoding: "utf8" }).split("\n")[1]?.trim() ?? "?";
 }
 
-async function runLoad(program: string, coordinator: string, participantCount: number, pressure: Pressure): Promise<PeerRun> {
+async function runLoad(program: string, coordinator: string, participantCount: number, pressure: Pressure): Promise<WithoutCpu> {
   const { concurrency, warmUpMs, durationMs } = pressure;
   const output = await runProcess(program, [
     `--coordinator=${coordinator}`,

@@ -13,14 +13,8 @@ export type Round = Measured & {
 /** One operation, asked for again and again from outside. */
 export type Subject = { readonly run: (pressure: Pressure) => Promise<Round> };
 
-/** `carriedOut`: by the server, before and after the measured time, too. */
-export type PeerRun = Omit<Round, "cpuMicros"> & { readonly carriedOut: number };
-
 /** Somebody else's server that does comparable work, ready to be loaded. */
-export type Peer = {
-  readonly run: (pressure: Pressure) => Promise<PeerRun>;
-  /** With all that it has started, it is the server. */
-  readonly pid: number;
+export type Peer = Subject & {
   /** Exact, and the settings that matter. */
   readonly version: string;
   readonly stop: () => Promise<void>;

@@ -1,23 +1,24 @@
-import { summarize } from "../measured.ts";
-import type { PeerRun, Pressure } from "./peer.ts";
+import { type Answered, summarize } from "../measured.ts";
+import type { WithoutCpu } from "./cpu.ts";
 
 /**
- * What pgbench's log of single transactions says of the time after the warm-up, which pgbench does not have. One line each: client, number,
- * duration (µs, or why it failed), script, end (s and µs).
+ * What pgbench's log of single transactions says of a part of its time: it has no warm-up of its own. One line each: client, number, duration
+ * (µs, or why it failed), script, end (s and µs).
  */
-export function pgbenchRound(log: string, { warmUpMs, durationMs }: Pick<Pressure, "warmUpMs" | "durationMs">): PeerRun {
-  const transactions = log
+export function pgbenchRound(log: string, { beginMs, endMs }: { readonly beginMs: number; readonly endMs: number }): WithoutCpu {
+  const measured = log
     .trimEnd()
     .split("\n")
-    .map((line) => line.split(" "))
-    .map(([, , micros, , seconds, rest]) => {
-      const tookMs = Number(micros) / 1000;
-      const endMs = Number(seconds) * 1000 + Number(rest) / 1000;
-      return { startedMs: endMs - tookMs, tookMs, endMs };
-    });
-  const startMs = transactions.reduce((first, { startedMs }) => Math.min(first, startedMs || first), Number.POSITIVE_INFINITY);
-  const beginMs = startMs + warmUpMs;
-  const measured = transactions.filter(({ endMs }) => endMs >= beginMs && endMs < beginMs + durationMs);
+    .map(transactionOf)
+    .filter((transaction) => transaction.endMs >= beginMs && transaction.endMs < endMs);
   const succeeded = measured.filter(({ tookMs }) => !Number.isNaN(tookMs));
-  return { ...summarize(succeeded, durationMs), failed: measured.length - succeeded.length, carriedOut: transactions.length };
+  const failed = measured.length - succeeded.length;
+  return { ...summarize(succeeded, endMs - beginMs), failed, carriedOut: measured.length };
+}
+
+function transactionOf(line: string): Answered & { readonly endMs: number } {
+  const [, , micros, , seconds, rest] = line.split(" ").map(Number);
+  const tookMs = (micros ?? Number.NaN) / 1000;
+  const endMs = (seconds ?? 0) * 1000 + (rest ?? 0) / 1000;
+  return { startedMs: endMs - tookMs, tookMs, endMs };
 }

@@ -2,10 +2,12 @@
 // pgbench asks for it, with statements that were prepared.
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
 import { Client } from "pg";
 import { startPostgres, whyNoPostgres } from "../../../examples/bank-transfer/postgres.ts";
 import { runProcess } from "../run-process.ts";
-import type { Missing, Peer, PeerRun, Pressure } from "./peer.ts";
+import { treeMicros } from "./cpu.ts";
+import type { Missing, Peer, Pressure, Round } from "./peer.ts";
 import { pgbenchRound } from "./pgbench-log.ts";
 
 /** The largest concurrency, and some for who looks. */
@@ -43,11 +45,11 @@ export async function openPostgres(folder: string): Promise<Peer | Missing> {
     url,
     "SELECT current_setting('server_version') AS server, current_setting('fsync') AS fsync, current_setting('synchronous_commit') AS sync",
   );
+  // The first line of its lock file. Each connection is a child of it.
+  const pid = Number.parseInt(readFileSync(join(folder, "postgres", "postmaster.pid"), "utf8"), 10);
   return {
     version: `PostgreSQL ${rows[0]?.["server"]}, fsync=${rows[0]?.["fsync"]}, synchronous_commit=${rows[0]?.["sync"]}; ${pgbench.version}`,
-    // The first line of its lock file. Each connection is a child of it.
-    pid: Number.parseInt(readFileSync(join(folder, "postgres", "postmaster.pid"), "utf8"), 10),
-    run: (pressure) => runPgbench(pgbench.path, url, folder, pressure),
+    run: (pressure) => runPgbench({ path: pgbench.path, url, pid, folder }, pressure),
     stop: server.stop,
   };
 }
@@ -74,21 +76,21 @@ async function findPgbench(): Promise<{ readonly path: string; readonly version:
   return undefined;
 }
 
-/** pgbench runs for whole seconds. The first ones are the warm-up: each client's first call plans the function's statements. */
-const warmUpSeconds = 1;
+/** pgbench runs for whole seconds. In the first ones connections are made, and each plans the function's statements. */
+const beforehandSeconds = 2;
 
-async function runPgbench(
-  path: string,
-  url: string,
-  folder: string,
-  { concurrency, warmUpMs, durationMs }: Pressure,
-): Promise<PeerRun> {
-  const seconds = Math.ceil((warmUpMs + durationMs) / 1000) + warmUpSeconds;
+/** Between the end of the measurement and that of pgbench. */
+const marginMs = 100;
+
+type Bench = { readonly path: string; readonly url: string; readonly pid: number; readonly folder: string };
+
+async function runPgbench({ path, url, pid, folder }: Bench, { concurrency, warmUpMs, durationMs }: Pressure): Promise<Round> {
+  const seconds = Math.ceil((warmUpMs + durationMs) / 1000) + beforehandSeconds;
   const own = mkdtempSync(join(folder, "pgbench-"));
   try {
     const file = join(own, "transition.pgbench");
     writeFileSync(file, script);
-    await runProcess(path, [
+    const args = [
       "--no-vacuum",
       "--protocol=prepared",
       "--define=n=0",
@@ -99,10 +101,19 @@ async function runPgbench(
       "--log",
       `--log-prefix=${join(own, "log")}`,
       url,
-    ]);
+    ];
+    const running = runProcess(path, args);
+    // Its time counts from its start; the last part of it is measured, before 256 connections end, which takes CPU, too.
+    const ended = running.then(() => {});
+    await Promise.race([pause(seconds * 1000 - durationMs - marginMs), ended]);
+    const begin = { atMs: Date.now(), micros: treeMicros(pid) };
+    await Promise.race([pause(durationMs), ended]);
+    const end = { atMs: Date.now(), micros: treeMicros(pid) };
+    await running;
     const logs = readdirSync(own).filter((name) => name.startsWith("log"));
     const log = logs.map((name) => readFileSync(join(own, name), "utf8")).join("");
-    return pgbenchRound(log, { warmUpMs: seconds * 1000 - durationMs, durationMs });
+    const { carriedOut, ...round } = pgbenchRound(log, { beginMs: begin.atMs, endMs: end.atMs });
+    return { ...round, cpuMicros: (end.micros - begin.micros) / Math.max(1, carriedOut) };
   } finally {
     rmSync(own, { recursive: true });
   }
