@@ -76,11 +76,11 @@ async function findPgbench(): Promise<{ readonly path: string; readonly version:
   return undefined;
 }
 
-/** pgbench runs for whole seconds. In the first ones connections are made, and each plans the function's statements. */
-const beforehandSeconds = 2;
+/** pgbench runs for whole seconds. In the first ones connections are made (256 take 1.5 s on a busy machine), and each plans the function's statements. */
+const beforehandSeconds = 3;
 
 /** Between the end of the measurement and that of pgbench. */
-const marginMs = 100;
+const marginMs = 400;
 
 type Bench = { readonly path: string; readonly url: string; readonly pid: number; readonly folder: string };
 
