@@ -3,8 +3,8 @@ import type { WorkflowId } from "../../kernel/ids.ts";
 import type { LastEvent, NewWorkflowEvent } from "../../workflow/core/types.ts";
 import type { WorkflowBatch, WorkflowPut, WorkflowWithLastEvent } from "../../workflow/ports.ts";
 
-/** What all of them take in memory, about: 16,000 small ones. */
-const recentBytesMax = 16 * 1024 * 1024;
+/** What all of them take in memory, about: 20,000 small ones. */
+const recentBytesMax = 24 * 1024 * 1024;
 
 /** What one takes besides its metadata. */
 const workflowBytes = 1_000;
@@ -33,28 +33,30 @@ export type RecentWorkflows = {
 type UnderWay = { count: number; wereSeveral: boolean };
 
 export function createRecentWorkflows(isTrusted: () => boolean): RecentWorkflows {
-  /** Those that came first go first. */
-  const recent = new Map<WorkflowId, Recent>();
+  /** Half of all that there is room for; when it is full, it becomes the older half, and what was that goes. */
+  let newer = new Map<WorkflowId, Recent>();
+  let older = new Map<WorkflowId, Recent>();
+  let newerBytes = 0;
   const written = new Map<WorkflowId, UnderWay>();
-  let bytes = 0;
+
+  const known = (id: WorkflowId): Recent | undefined => newer.get(id) ?? older.get(id);
 
   function forget(id: WorkflowId): void {
-    const known = recent.get(id);
-    if (known === undefined) return;
-    recent.delete(id);
-    bytes -= known.bytes;
+    newerBytes -= newer.get(id)?.bytes ?? 0;
+    newer.delete(id);
+    older.delete(id);
   }
 
   function keep(one: Recent): void {
     const { id } = one.found.workflow;
     if (!isTrusted() || written.has(id)) return;
     forget(id);
-    recent.set(id, one);
-    bytes += one.bytes;
-    for (const [oldest] of recent) {
-      if (bytes <= recentBytesMax) return;
-      forget(oldest);
-    }
+    newer.set(id, one);
+    newerBytes += one.bytes;
+    if (newerBytes <= recentBytesMax / 2) return;
+    older = newer;
+    newer = new Map();
+    newerBytes = 0;
   }
 
   function begin(ids: readonly WorkflowId[]): void {
@@ -75,10 +77,10 @@ export function createRecentWorkflows(isTrusted: () => boolean): RecentWorkflows
   }
 
   return {
-    get: (id) => (isTrusted() ? recent.get(id)?.found : undefined),
+    get: (id) => (isTrusted() ? known(id)?.found : undefined),
     keep: (found, metadataLength) => keep({ found, bytes: workflowBytes + metadataLength * metadataBytesEach }),
     write({ puts, events }) {
-      const moved = puts.flatMap((put, index) => afterMove(recent.get(put.workflow.id), put, events[index]) ?? []);
+      const moved = puts.flatMap((put, index) => afterMove(known(put.workflow.id), put, events[index]) ?? []);
       const ids = puts.map(({ workflow }) => workflow.id);
       begin(ids);
       return (isDurable) => {
