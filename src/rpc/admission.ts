@@ -1,12 +1,17 @@
 import type { OutgoingHttpHeaders, ServerHttp2Stream } from "node:http2";
+import type { DurationMs } from "../kernel/time.ts";
 import type { Connection } from "./connections.ts";
 import { registry } from "./descriptors.ts";
-import { overloaded } from "./errors.ts";
+import { overloaded, turnTooLate } from "./errors.ts";
 import type { HeaderSize } from "./headers.ts";
-import { headerBytesFree, lastingCountPerConnectionMax } from "./limits.ts";
+import { headerBytesFree, lastingCountPerConnectionMax, turnWaitMaxMs } from "./limits.ts";
 import { isLongPoll } from "./long-polls.ts";
 import { type Bound, boundWords, type CallKind, type Refused } from "./refusals.ts";
+import { createQueue, type Queue } from "./starting.ts";
 import { statusHeaders } from "./status-headers.ts";
+
+/** No caller gains anything by coming back sooner. */
+const retryAfterMinMs: DurationMs = 100;
 
 /**
  * Whose bounds are one: all calls of one kind to one service. So those who watch keep nobody from calling, those who call one service
@@ -20,23 +25,34 @@ type Lane = {
   underWay: number;
 };
 
+/** What a path leads to. Each method has a line of its own, so that nobody who reads waits for those who write. */
+type Method = { readonly lane: Lane; readonly queue: Queue; readonly late: Bound };
+
 /** A call whose stream is open. */
 export type OpenCall = {
   readonly stream: ServerHttp2Stream;
   readonly caller: Connection;
   readonly kind: CallKind;
+  /** Where it waits until it begins. */
+  readonly queue: Queue;
+  /** What it is told of if that takes too long. */
+  readonly late: Bound;
+  /** Nobody reads its request before. */
+  hasBegun: boolean;
   /** How often it was looked at, and its request was not whole. */
   looks: number;
 };
 
-export type Load = { readonly service: string; readonly kind: CallKind; readonly underWay: number };
+export type Load = { readonly service: string; readonly kind: CallKind; readonly underWay: number; readonly waiting: number };
 
 /** Decides of each call, from its headers alone, whether there is room for it. */
 export type Admission = {
   /** Makes room for a service. `otherKind`: of methods of which there is no descriptor. */
   readonly serve: (service: string, otherKind?: CallKind) => void;
-  /** False: it was refused, and answered. What is admitted counts until its stream is closed. */
-  readonly admit: (stream: ServerHttp2Stream, path: string, headers: HeaderSize, caller: Connection) => boolean;
+  /** Undefined: it was refused, and answered. What is admitted counts until its stream is closed. */
+  readonly admit: (stream: ServerHttp2Stream, path: string, headers: HeaderSize, caller: Connection) => OpenCall | undefined;
+  /** Answers one that has not begun, and would have to wait so long for that. */
+  readonly refuseTurn: (call: OpenCall, waitMs: DurationMs) => void;
   readonly open: ReadonlySet<OpenCall>;
   readonly load: () => readonly Load[];
 };
@@ -47,19 +63,21 @@ export type CallBounds = {
   readonly keptHeaderBytesMax: number;
   /** Of each of them, how much one address may have. */
   readonly addressShare: number;
+  /** Calls of one method that are begun at a time, however busy the process is. */
+  readonly windowMin: number;
 };
 
 export function createAdmission(bounds: CallBounds, refused: Refused): Admission {
   const lanes: Lane[] = [];
-  const laneByPath = new Map<string, Lane>();
-  /** For methods of which there is no descriptor. */
-  const otherLanes = new Map<string, Lane>();
+  const methods = new Map<string, Method>();
+  /** By service: for methods of which there is no descriptor. */
+  const others = new Map<string, Method>();
+  const unknown = { queue: createQueue(undefined), late: { kind: "call", service: "", of: "process", limit: 0 } as const };
   const lasting: Bound = { kind: "watch", service: "", of: "connection", limit: lastingCountPerConnectionMax };
   const headersOfProcess: Bound = { kind: "header-byte", service: "", of: "process", limit: bounds.keptHeaderBytesMax };
   const headersOfAddress: Bound = { ...headersOfProcess, of: "address", limit: shareOf(headersOfProcess) };
   let keptHeaderBytes = 0;
   const open = new Set<OpenCall>();
-  const answers = new Map<Bound, OutgoingHttpHeaders>();
 
   function shareOf({ limit }: Bound): number {
     return Math.ceil(limit * bounds.addressShare);
@@ -74,6 +92,12 @@ export function createAdmission(bounds: CallBounds, refused: Refused): Admission
     lanes.push(lane);
     return lane;
   }
+
+  const methodOf = (service: string, kind: CallKind): Method => ({
+    lane: laneOf(service, kind),
+    queue: createQueue(kind === "call" ? bounds.windowMin : undefined),
+    late: { kind: "waiting-call", service, of: "process", limit: bounds.windowMin },
+  });
 
   function excess(lane: Lane, { address, lastingCount }: Connection): Bound | undefined {
     if (lane.underWay >= lane.ofProcess.limit) return lane.ofProcess;
@@ -92,10 +116,19 @@ export function createAdmission(bounds: CallBounds, refused: Refused): Admission
     address.keptHeaderBytes += bytes;
   }
 
-  function refuse(stream: ServerHttp2Stream, bound: Bound): void {
-    // The same for everybody, and wanted when there is no time to make it.
-    const answer = answers.get(bound) ?? statusHeaders(overloaded(bound.limit, boundWords(bound)));
-    answers.set(bound, answer);
+  function waitingIn(lane: Lane): number {
+    let count = 0;
+    for (const byName of [methods, others]) {
+      for (const method of byName.values()) if (method.lane === lane) count += method.queue.waitingCount;
+    }
+    return count;
+  }
+
+  // The same for everybody, and wanted when there is no time to make it.
+  const answerTo = kept((bound: Bound) => statusHeaders(overloaded(bound.limit, boundWords(bound))));
+  const turnAnswer = kept((waitMs: DurationMs) => statusHeaders(turnTooLate(waitMs)));
+
+  function refuse(stream: ServerHttp2Stream, bound: Bound, answer: OutgoingHttpHeaders): void {
     // Nobody reads the request: Node closes the stream once this is sent.
     stream.respond(answer, { endStream: true });
     refused(bound);
@@ -106,21 +139,22 @@ export function createAdmission(bounds: CallBounds, refused: Refused): Admission
       for (const { name, methodKind } of registry.getService(service)?.methods ?? []) {
         const path = `/${service}/${name}`;
         const isWatch = methodKind === "server_streaming" || isLongPoll(path);
-        laneByPath.set(path, laneOf(service, isWatch ? "watch" : methodKind === "unary" ? "call" : "session"));
+        methods.set(path, methodOf(service, isWatch ? "watch" : methodKind === "unary" ? "call" : "session"));
       }
-      otherLanes.set(service, laneOf(service, otherKind));
+      others.set(service, methodOf(service, otherKind));
     },
     admit(stream, path, headers, caller) {
-      const lane = laneByPath.get(path) ?? otherLanes.get(path.slice(1, path.lastIndexOf("/")));
+      const method = methods.get(path) ?? others.get(path.slice(1, path.lastIndexOf("/")));
       // grpc-js refuses it at once.
-      if (lane === undefined) return true;
+      const { lane, queue, late } = method ?? { lane: undefined, ...unknown };
+      if (lane === undefined) return { stream, caller, kind: "call", queue, late, hasBegun: false, looks: 0 };
       const keptBytes = headers.bytes > headerBytesFree ? headers.keptBytes : 0;
       const bound = excess(lane, caller) ?? headerExcess(keptBytes, caller);
       if (bound !== undefined) {
-        refuse(stream, bound);
-        return false;
+        refuse(stream, bound, answerTo(bound));
+        return undefined;
       }
-      const call: OpenCall = { stream, caller, kind: lane.kind, looks: 0 };
+      const call: OpenCall = { stream, caller, kind: lane.kind, queue, late, hasBegun: false, looks: 0 };
       open.add(call);
       count(lane, caller, 1);
       countHeaders(keptBytes, caller);
@@ -129,10 +163,34 @@ export function createAdmission(bounds: CallBounds, refused: Refused): Admission
         count(lane, caller, -1);
         countHeaders(-keptBytes, caller);
       });
-      return true;
+      return call;
+    },
+    refuseTurn: ({ stream, late }, waitMs) => {
+      if (!stream.destroyed) refuse(stream, late, turnAnswer(roundedWaitMs(waitMs)));
     },
     open,
-    load: () => lanes.map(({ kind, ofProcess, underWay }) => ({ service: ofProcess.service, kind, underWay })),
+    load: () =>
+      lanes.map((lane) => ({
+        service: lane.ofProcess.service,
+        kind: lane.kind,
+        underWay: lane.underWay,
+        waiting: waitingIn(lane),
+      })),
+  };
+}
+
+/** As one says it: of two digits at most, and no sooner than anybody gains from it. */
+function roundedWaitMs(waitMs: DurationMs): DurationMs {
+  const step = waitMs < 1_000 ? 100 : 500;
+  return Math.min(turnWaitMaxMs, Math.max(retryAfterMinMs, Math.ceil(waitMs / step) * step));
+}
+
+function kept<Key, Value>(make: (key: Key) => Value): (key: Key) => Value {
+  const made = new Map<Key, Value>();
+  return (key) => {
+    const value = made.get(key) ?? make(key);
+    made.set(key, value);
+    return value;
   };
 }
 

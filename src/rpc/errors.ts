@@ -195,6 +195,16 @@ export function overloaded(limit: number, whatIs: string): RichServerError {
   });
 }
 
+/** Calls come faster than they are answered. */
+export function turnTooLate(waitMs: DurationMs): RichServerError {
+  return rpcError({
+    code: Status.RESOURCE_EXHAUSTED,
+    reason: "OVERLOADED",
+    message: `calls come faster than they are answered, and this one would begin in some ${waitMs} ms; retry then`,
+    retryAfterMs: waitMs,
+  });
+}
+
 /** What anything thrown by a handler becomes on the wire. An unknown error is a defect: its text stays in the log. */
 export function toServerError(error: unknown): ServerError {
   if (error instanceof RichServerError) return error;

@@ -11,14 +11,15 @@ import {
 } from "node:http2";
 import { Socket } from "node:net";
 import { assert } from "../kernel/assert.ts";
-import { timerMaxMs } from "../kernel/limits.ts";
+import type { DurationMs } from "../kernel/time.ts";
 import { unixPeer } from "./address.ts";
 import type { Admission } from "./admission.ts";
 import type { CarriedSocket, Connections } from "./connections.ts";
 import { sizeOfHeaders } from "./headers.ts";
 import { headerBytesMax, resetBurstMax, resetsPerSecondMax, streamCountPerConnectionMax } from "./limits.ts";
 import type { Receiving } from "./receiving.ts";
-import { createLine, createStarting } from "./starting.ts";
+import { createLine, type Starting } from "./starting.ts";
+import { shortenTimeout, takeTimeout } from "./timeout-header.ts";
 
 /** What grpc-js would give to Node, and what it would not. */
 const sessionOptions: ServerOptions = {
@@ -30,7 +31,12 @@ const sessionOptions: ServerOptions = {
   streamResetRate: resetsPerSecondMax,
 };
 
-type Front = { readonly connections: Connections; readonly admission: Admission; readonly receiving: Receiving };
+type Front = {
+  readonly connections: Connections;
+  readonly admission: Admission;
+  readonly receiving: Receiving;
+  readonly starting: Starting;
+};
 
 const aboutToListen = "tracing:net.server.listen:asyncStart";
 const listening = new AsyncLocalStorage<Front>();
@@ -61,9 +67,8 @@ export type Accept = (socket: Socket | CarriedSocket) => void;
 
 type Listening<Port> = { readonly port: Port; readonly accept: Accept };
 
-function standBefore(server: Http2Server, { connections, admission, receiving }: Front): Accept {
+function standBefore(server: Http2Server, { connections, admission, receiving, starting }: Front): Accept {
   assert(server.listenerCount("connection") === 1, "only Node's own listener makes sessions");
-  const startCall = createStarting();
   server.removeAllListeners("connection");
   const accept: Accept = (socket) => {
     // Of a unix socket there is nothing to be found out.
@@ -85,13 +90,19 @@ function standBefore(server: Http2Server, { connections, admission, receiving }:
         stream.close(constants.NGHTTP2_ENHANCE_YOUR_CALM);
         return;
       }
-      dropFarDeadline(headers);
-      if (!admission.admit(stream, String(headers[":path"]), size, connection)) return;
-      startCall(line, () => {
+      const timeoutMs = takeTimeout(headers);
+      const call = admission.admit(stream, String(headers[":path"]), size, connection);
+      if (call === undefined) return;
+      const begin = (waitedMs: DurationMs): void => {
+        call.hasBegun = true;
         if (stream.destroyed) return;
+        if (timeoutMs !== undefined && waitedMs > 0) shortenTimeout(headers, timeoutMs, waitedMs);
         server.emit("stream", stream, headers, flags);
         receiving.watch(stream);
-      });
+      };
+      const refuse = (waitMs: DurationMs): void => admission.refuseTurn(call, waitMs);
+      const over = starting.enter(call.queue, { line, timeoutMs, begin, refuse, isWhole: () => stream.readableEnded });
+      stream.once("close", () => over(stream.rstCode === constants.NGHTTP2_NO_ERROR));
     });
     server.emit("session", session);
   };
@@ -103,17 +114,4 @@ function standBefore(server: Http2Server, { connections, admission, receiving }:
 function namePeer({ socket }: ServerHttp2Session, { remoteAddress, remotePort }: CarriedSocket): void {
   Object.assign(socket, { _peername: { address: remoteAddress, port: remotePort } });
   assert(socket.remoteAddress === remoteAddress, "logs and bounds are by the address of the caller");
-}
-
-const millisecondsByUnit: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1_000, m: 1, u: 1e-3, n: 1e-6 };
-
-/**
- * grpc-js counts a deadline in 32 bits and makes one beyond them a deadline in the past. No timer can hold it either, so it is as good as
- * none.
- */
-function dropFarDeadline(headers: IncomingHttpHeaders): void {
-  const timeout = headers["grpc-timeout"];
-  if (timeout === undefined) return;
-  const [, amount, unit = ""] = /^(\d{1,8})([HMSmun])$/.exec(String(timeout)) ?? [];
-  if (Number(amount) * (millisecondsByUnit[unit] ?? 0) > timerMaxMs) delete headers["grpc-timeout"];
 }

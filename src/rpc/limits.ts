@@ -44,8 +44,28 @@ export const unreadBytesMax = 256 * 1024 * 1024;
 /** Calls that begin in one turn of the event loop, some 50 µs each. */
 export const startsPerTurnMax = 64;
 
-/** Of one connection: beyond it nothing more is read from it until they have begun. */
-export const waitingStartsMax = 64;
+/** Of one connection: beyond it nothing more is read from it in this turn. */
+export const arrivalsPerTurnMax = 64;
+
+/**
+ * Of one method: as many begin at a time however busy the process is. Two calls to the rules that are full, and so a flush that is worth its
+ * disk's time; with fewer, what is done for many at once costs each of them more.
+ */
+export const windowMin = 256;
+
+/** A window is looked at this often while it is full. */
+export const windowLookMs: DurationMs = 10;
+
+/** Of the event loop's time. With less the calls that have begun keep it busy, with more it could do more of them. */
+export const idleShareWanted = 0.05;
+
+/** What has been under way for longer waits for somebody else: with a full window, 256 calls a second are enough to keep it so short. */
+export const agedMs: DurationMs = 1_000;
+
+/**
+ * How long a call waits whose caller has no earlier deadline. To refuse costs something too, and who is refused comes again: who has time waits.
+ */
+export const turnWaitMaxMs: DurationMs = 5_000;
 
 /** Each connection is asked this often whether it is there. */
 export const keepaliveMs: DurationMs = 30_000;

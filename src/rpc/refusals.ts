@@ -7,7 +7,7 @@ export type CallKind = "call" | "watch" | "session";
 
 /** How many there may be of what, for whom. */
 export type Bound = {
-  readonly kind: CallKind | "connection" | "request-byte" | "answer-byte" | "header-byte";
+  readonly kind: CallKind | "waiting-call" | "connection" | "request-byte" | "answer-byte" | "header-byte";
   /** Empty: of all services. */
   readonly service: string;
   readonly of: "process" | "address" | "connection";
@@ -18,6 +18,7 @@ export type Refused = (bound: Bound) => void;
 
 const plurals = {
   call: "calls",
+  "waiting-call": "waiting calls",
   watch: "watches",
   session: "sessions",
   connection: "connections",
@@ -36,6 +37,10 @@ export function boundWords({ kind, service, of }: Bound): string {
 export function logRefusals(logger: Logger, nowMs = (): DurationMs => performance.now()): Refused {
   const seldom = createSeldomLog(logger, nowMs);
   return (bound) => {
+    if (bound.kind === "waiting-call") {
+      seldom.warn("", {}, `refused: calls of ${bound.service} come faster than they are answered`);
+      return;
+    }
     const words = boundWords(bound);
     seldom.warn("", { limit: bound.limit }, `refused: more ${words} than there may be`);
   };

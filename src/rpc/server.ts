@@ -14,6 +14,7 @@ import {
   streamCountMax,
 } from "../kernel/limits.ts";
 import type { DurationMs } from "../kernel/time.ts";
+import { systemClock } from "../runtime/clock.ts";
 import type { Logger } from "../runtime/logger.ts";
 import { type LoopWatch, unwatched } from "../runtime/loop-watch.ts";
 import { within } from "../runtime/within.ts";
@@ -36,12 +37,14 @@ import {
   lookMs,
   requestMs,
   unreadBytesMax,
+  windowMin,
 } from "./limits.ts";
 import { endOverdue } from "./overdue.ts";
 import { createPace } from "./pace.ts";
 import { createReceiving } from "./receiving.ts";
 import { createReflection, reflectionDefinition, reflectionNames } from "./reflection.ts";
 import { type CallKind, logRefusals, type Refused } from "./refusals.ts";
+import { createStarting } from "./starting.ts";
 import { transportRefusals } from "./transport-refusals.ts";
 import { validatingDecoder } from "./validation.ts";
 
@@ -63,6 +66,8 @@ export type EdgeBounds = {
   readonly streamsMax: number;
   /** Of each of them, how much one address may have: above 0, up to 1. */
   readonly addressShare: number;
+  /** Of one method, the calls that are begun at a time, however busy the process is. */
+  readonly windowMin: number;
   /** Of the headers of all calls under way, as far as they are large. */
   readonly keptHeaderBytesMax: number;
   /** Of one request. */
@@ -78,6 +83,7 @@ const edgeBounds: EdgeBounds = {
   callsMax: callCountMax,
   streamsMax: streamCountMax,
   addressShare: addressShareMax,
+  windowMin,
   keptHeaderBytesMax,
   requestBytesMax: messageBytesDefault,
   receivingBytesMax,
@@ -95,6 +101,8 @@ type ServerOptions = Told & {
   readonly loop?: LoopWatch;
   readonly bounds?: Partial<EdgeBounds>;
   readonly times?: Partial<typeof edgeTimes>;
+  /** How long the event loop has been idle so far. */
+  readonly idleMs?: () => DurationMs;
   /** Called for each call and connection for which there is no room. */
   readonly onRefused?: Refused;
 };
@@ -204,6 +212,7 @@ export function createRpcServer(options: ServerOptions): RpcServer {
   };
   const admission = createAdmission(bounds, refused);
   const connections = createConnections({ ...bounds, ...times }, refused);
+  const starting = createStarting(systemClock, options.idleMs ?? (() => performance.nodeTiming.idleTime));
   const receiving = createReceiving(bounds.receivingBytesMax, refused);
   const stopLooking = endOverdue(admission.open, { ...bounds, ...times }, refused);
   const services = new Map<string, Calls>();
@@ -238,7 +247,7 @@ export function createRpcServer(options: ServerOptions): RpcServer {
 
   return {
     async listen(address) {
-      const front = { connections, admission, receiving };
+      const front = { connections, admission, receiving, starting };
       const listening = await listenBehind(front, () => server.listen(address, ServerCredentials.createInsecure()));
       accept = listening.accept;
       return listening.port;

@@ -20,7 +20,12 @@ type CommitGauges = {
 type EdgeLoad = {
   readonly connections: number;
   readonly receivingBytes: number;
-  readonly calls: readonly { readonly service: string; readonly kind: string; readonly underWay: number }[];
+  readonly calls: readonly {
+    readonly service: string;
+    readonly kind: string;
+    readonly underWay: number;
+    readonly waiting: number;
+  }[];
 };
 
 type StoreBytes = { readonly database: number; readonly wal: number };
@@ -201,6 +206,15 @@ export function createMetrics() {
         registers,
         collect() {
           for (const { kind, service, underWay } of read().calls) this.set({ kind, service }, underWay);
+        },
+      });
+      new Gauge({
+        name: "concord_calls_waiting",
+        help: "Calls of these that have come and wait for their turn to begin",
+        labelNames: ["service"],
+        registers,
+        collect() {
+          for (const { kind, service, waiting } of read().calls) if (kind === "call") this.set({ service }, waiting);
         },
       });
     },

@@ -100,7 +100,8 @@ export const ErrorReason = {
   REVISION_COMPACTED: "ERROR_REASON_REVISION_COMPACTED",
   /**
    * OVERLOADED - RESOURCE_EXHAUSTED + RetryInfo. Too much is under way at once; the message says what, and whether in all, from one address or on one
-   * connection. Nothing was changed. Of a move: more wait for their rules than can be judged before the caller's deadline, or within about
+   * connection. Nothing was changed. Or calls of the method come faster than they are answered, and this one would not be answered within half of
+   * its caller's time, or would begin after more than about 5 s; RetryInfo says when its turn would have come. Of a move: more wait for their rules than can be judged before the caller's deadline, or within about
    * 5 s; it is refused at once, and RetryInfo says when its turn would have come. Of a transaction: those in memory are too many, or take too
    * much (`--max-undecided`, `--max-unacknowledged`), or the undecided ones begun from one address do (`--address-share`). The metadata has
    * the `limit`, if it is a number, or the `workflow_id`.
