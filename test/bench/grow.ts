@@ -5,7 +5,7 @@ import { openChannel } from "../../src/rpc/clients/channel.ts";
 import { measure, type Place, type Round } from "./measure.ts";
 import type { Operation } from "./operations.ts";
 import { rulesOf } from "./prepare.ts";
-import { progress, spanOf, type Timing } from "./rounds.ts";
+import { progress, spanOf, type Timing, warmUp } from "./rounds.ts";
 import { rowOf } from "./row.ts";
 import { total } from "./statistics.ts";
 
@@ -25,6 +25,7 @@ const ruleCounts = [
 export async function measureGrowth(place: Place, move: Operation, timing: Timing): Promise<readonly string[]> {
   const channel = openChannel(`127.0.0.1:${place.server.port}`);
   const { predicates } = connect(channel);
+  await warmUp([move], place, timing);
   const measured = ruleCounts.map((counts) => ({ ...counts, rounds: [] as Round[] }));
   for (let round = 1; round <= timing.rounds; round += 1) {
     for (const { applying, idle, rounds } of measured) {

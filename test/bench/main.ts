@@ -12,7 +12,7 @@ import { atHalf, echo, operations, transition } from "./operations.ts";
 import { inProcess, readOptions, watchers } from "./options.ts";
 import { prepare } from "./prepare.ts";
 import { headLines, report } from "./report.ts";
-import { measureAt, measureAtHalf, operationNamed, progress } from "./rounds.ts";
+import { measureAt, measureAtHalf, operationNamed, progress, warmUp } from "./rounds.ts";
 import type { Row } from "./row.ts";
 import { type BenchServer, startServer } from "./server-process.ts";
 import { measureSizes } from "./size.ts";
@@ -55,6 +55,7 @@ async function run(): Promise<void> {
     console.log(`\n${lines.join("\n")}`);
     return;
   }
+  await warmUp(chosen, place, options);
   const rows: Row[] = [];
   for (const concurrency of options.concurrencies) rows.push(...(await measureAt(concurrency, chosen, place, options)));
   if (options.wants(atHalf)) rows.push(...(await measureAtHalf(rows, place, options)));

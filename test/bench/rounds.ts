@@ -16,6 +16,17 @@ export function spanOf({ durationMs: each }: Timing, concurrency: number, perSec
   return { type: "time", warmUpMs: durationMs * warmUpShare, durationMs, perSecond };
 }
 
+/** Calls at once before anything is measured. */
+const warmingConcurrency = 16;
+
+/** Each operation once, for nothing: until V8 has compiled what a call needs, it takes several times as long. */
+export async function warmUp(chosen: readonly Operation[], place: Place, timing: Timing): Promise<void> {
+  for (const operation of chosen) {
+    progress(`warming up: ${operation.name}`);
+    await measure(place, operation, warmingConcurrency, spanOf(timing, warmingConcurrency));
+  }
+}
+
 /** All operations take turns, round by round, so that what else the machine does meets all of them. */
 export async function measureAt(concurrency: number, chosen: readonly Operation[], place: Place, timing: Timing): Promise<Row[]> {
   const measured = new Map<Operation, Round[]>();
