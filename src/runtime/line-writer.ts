@@ -1,7 +1,5 @@
 import { write as writeBeside, writeSync } from "node:fs";
-import type { Clock } from "../kernel/clock.ts";
 import type { DurationMs } from "../kernel/time.ts";
-import { systemClock } from "./clock.ts";
 
 export type LineWriter = {
   /** Takes a line, with its end. Never throws, and never waits for a file that takes nothing. */
@@ -15,9 +13,6 @@ export type LineWriter = {
 
 /** In characters. Lines wait while the file takes nothing, a few thousand of them. Beyond it they are lost. */
 export const waitingLengthMax = 2 ** 20;
-
-/** After a write beside the work of the process: to ask for one costs as much as five lines, so what comes meanwhile goes into the next one. */
-const restMs: DurationMs = 10;
 
 /** A disk has no space again, or its reader has gone: tried again after this. */
 const retryMs: DurationMs = 500;
@@ -40,15 +35,13 @@ export function createLineWriter(options: {
   readonly onStuck?: (cause: string) => void;
   /** The file takes lines again; so many were lost meanwhile. */
   readonly onUnstuck: (lost: number, cause: string) => void;
-  readonly clock?: Pick<Clock, "setTimer">;
 }): LineWriter {
-  const { fd, sync, onStuck, onUnstuck, clock = systemClock } = options;
+  const { fd, sync, onStuck, onUnstuck } = options;
   let waiting: string[] = [];
   let waitingLength = 0;
   /** Taken from those that wait. Some of it may be in the file. */
   let chunk = Buffer.alloc(0);
   let isUnderWay = false;
-  let endRest: (() => void) | undefined;
   let timer: NodeJS.Timeout | undefined;
   let isAwaitedAtExit = false;
   let cause: string | undefined;
@@ -90,21 +83,14 @@ export function createLineWriter(options: {
   }
 
   function writeOn(): void {
-    if (isUnderWay || endRest !== undefined || timer !== undefined || !take()) return;
+    if (isUnderWay || timer !== undefined || !take()) return;
     isUnderWay = true;
+    awaitAtExit(true);
     writeBeside(fd, chunk, (error, byteCount) => {
       isUnderWay = false;
       if (error) failed(error);
       else wrote(byteCount);
-      if (chunk.length > 0) writeOn();
-      else rest();
-    });
-  }
-
-  function rest(): void {
-    endRest = clock.setTimer(restMs, () => {
-      endRest = undefined;
-      if (waiting.length > 0) writeOn();
+      writeOn();
     });
   }
 
@@ -144,7 +130,6 @@ export function createLineWriter(options: {
       }
       waiting.push(line);
       waitingLength += line.length;
-      awaitAtExit(true);
       if (sync) flushSync();
       else writeOn();
     },
@@ -153,7 +138,6 @@ export function createLineWriter(options: {
     close() {
       flushSync();
       clearTimeout(timer);
-      endRest?.();
       awaitAtExit(false);
     },
   };

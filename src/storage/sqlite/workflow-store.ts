@@ -105,7 +105,8 @@ export function sqliteWorkflowStore(engine: SqliteEngine): WorkflowStore & { rea
     },
     onWritableChange: engine.onWritableChange,
     keptBeforeMs: engine.keptBeforeMs,
-    get: async (id) => find(id)?.workflow,
+    // Who asks for the workflow alone gets it also if its events cannot be read.
+    get: async (id) => recent.get(id)?.workflow ?? engine.read("SELECT * FROM workflows WHERE id = ?", id).map(toWorkflow)[0],
     getWithLastEvent: async (id) => find(id),
     list: async (page) => listWorkflows(engine, page),
     listSorted: async (page) => listSorted(engine, page),

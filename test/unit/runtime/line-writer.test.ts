@@ -4,7 +4,6 @@ import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { createLineWriter, waitingLengthMax } from "../../../src/runtime/line-writer.ts";
 import { temporaryFolder } from "../../support/concord.ts";
-import { fakeClock } from "../../support/fake-clock.ts";
 import { mountTmpfs } from "../../support/storage-tmpfs.ts";
 import { until } from "../../support/until.ts";
 
@@ -91,26 +90,4 @@ describe.each([
       closeSync(file);
     },
   );
-});
-
-test("a line is written at once; those that come shortly after it go together", async () => {
-  const path = join(data.path, "together");
-  const file = openSync(path, "a");
-  const clock = fakeClock();
-  const writer = createLineWriter({ fd: file, sync: false, onUnstuck: () => undefined, clock });
-  const written = (): string => readFileSync(path, "utf8");
-  writer.write("first\n");
-  await until(() => clock.waiting().length === 1, "it is written, and the writer rests");
-  expect(written()).toBe("first\n");
-  writer.write("second\n");
-  writer.write("third\n");
-  await clock.pass(9);
-  expect(written()).toBe("first\n");
-  await clock.pass(1);
-  await until(() => clock.waiting().length === 1, "they are written");
-  expect(written()).toBe("first\nsecond\nthird\n");
-  writer.write("last\n");
-  writer.close();
-  expect([written().endsWith("last\n"), clock.waiting()]).toEqual([true, []]);
-  closeSync(file);
 });
