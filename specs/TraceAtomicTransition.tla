@@ -69,9 +69,10 @@ Said(type) == <<type, Manager>> \in net
 \* To hold is to promise: all workflows at once.
 HoldLine == Is("Hold") /\ ManagerPrepare /\ ManagerPart' = "prepared" /\ Cardinality(body[Transition].on) = Event.count
 
-\* A yes is said of a hold, or of what came of it; a no of a refusal, or after the abort, and may be said again.
+\* A yes is said of a hold, or of what came of it; a no of a refusal, when there is no time left, or
+\* after the abort, and may be said again.
 VoteLine ==
-  /\ Is("RecvPrepare")
+  /\ Is("RecvPrepare") \/ Is("UnilateralAbort")
   /\ IF Event.state = "prepared"
        THEN ManagerPart \in {"prepared", "committed", "aborted"} /\ Said("yes") /\ Nothing
        ELSE \/ ManagerPrepare /\ ManagerPart' = "refused"
@@ -111,7 +112,8 @@ Reported ==
 BeforeVote ==
   /\ IsOf({Manager})
   /\ \/ Is("Hold") /\ ManagerPrepare /\ ManagerPart' = ManagerPart
-     \/ /\ Is("RecvPrepare") /\ Event.state # "prepared"
+     \/ /\ Is("RecvPrepare") \/ Is("UnilateralAbort")
+        /\ Event.state # "prepared"
         /\ \/ ManagerPrepare /\ ManagerPart' = ManagerPart /\ call'[TheCall].phase = "loaded"
            \/ UNCHANGED <<commitVars, net>> /\ Manage!EngineDown
 

@@ -20,6 +20,7 @@ export function transitionsOf({ name, happened }: Recording): readonly Trace[] {
     const own = trace.steps.find(({ action }) => action === "Hold")?.count ?? 1;
     const on = Array.from({ length: own }, (_, index) => `w${index + 1}`);
     const steps = withoutUndone(trace.steps.map((step) => renamed(step, `p${place}`)));
+    if (isKeptByCrash(steps)) return [];
     return [{ ...trace, transaction: `${trace.transaction} of ${name}`, steps: [{ action: "Enlist", on }, ...steps] }];
   });
 }
@@ -28,21 +29,33 @@ export function transitionsOf({ name, happened }: Recording): readonly Trace[] {
 const isHeld = ({ steps }: Trace): boolean =>
   steps.some(({ action }) => action === "SendPrepare") && !steps.some(({ action }) => /Lost$/.test(action));
 
+const isOwn = ({ participant }: Step): boolean => participant === "m";
+const isRefusal = ({ action, state }: Step): boolean =>
+  action === "UnilateralAbort" || (action === "RecvPrepare" && state !== "prepared");
+
 /**
- * Nobody knows whether a write that was not answered has held the workflows, so the hold is released, and only then is it refused: of what was never
- * promised nothing is left. It counts as a refusal from the start, and its release as the one that the abort asks for.
+ * A hold that is released before anybody was told of it was never promised: nobody knew whether a write that was not answered had made it, or it came when
+ * the time to vote was over. It counts as a refusal from the start, and its release as the one that the abort asks for.
  */
 function withoutUndone(steps: readonly Step[]): readonly Step[] {
-  const isOwn = ({ participant }: Step): boolean => participant === "m";
   const holdAt = steps.findIndex((step) => isOwn(step) && step.action === "Hold");
-  const nextAt = steps.findIndex(
-    (step, index) => index > holdAt && isOwn(step) && step.action !== "SendPrepare" && step.action !== "Inquire",
-  );
-  const release = steps[nextAt];
-  if (holdAt < 0 || release?.action !== "Released") return steps;
-  const left = steps.filter((_, index) => index !== holdAt && index !== nextAt);
-  const askedAt = left.findIndex((step, index) => index >= nextAt - 1 && isOwn(step) && /^RecvAbort/.test(step.action));
+  const releaseAt = steps.findIndex((step, index) => index > holdAt && isOwn(step) && step.action === "Released");
+  const release = steps[releaseAt];
+  if (holdAt < 0 || release === undefined) return steps;
+  const between = steps.slice(holdAt + 1, releaseAt).filter(isOwn);
+  const isPromised = between.some((step) => step.action === "PartCrash" || (step.action === "RecvPrepare" && !isRefusal(step)));
+  const isRefused = steps.slice(0, releaseAt).some((step) => isOwn(step) && isRefusal(step));
+  const isTold = between.some(({ action }) => action === "SendDecision" || action === "AnswerInquiry");
+  if (isPromised || (isTold && !isRefused)) return steps;
+  const left = steps.filter((_, index) => index !== holdAt && index !== releaseAt);
+  const askedAt = left.findIndex((step, index) => index >= releaseAt - 1 && isOwn(step) && /^RecvAbort/.test(step.action));
   return askedAt < 0 ? left : left.toSpliced(askedAt, 0, release);
+}
+
+/** A process that dies after its refusal, and finds the hold that came later, asks how it ended, as one that has promised: that is no step of the spec. */
+function isKeptByCrash(steps: readonly Step[]): boolean {
+  const refusedAt = steps.findIndex((step) => isOwn(step) && isRefusal(step));
+  return refusedAt >= 0 && steps.some((step, index) => index > refusedAt && isOwn(step) && step.action === "Hold");
 }
 
 function eventOf(each: Logged): readonly (TraceEvent | StoreEvent)[] {
