@@ -78,7 +78,7 @@ export const operations: readonly Operation[] = [
     ...defaults,
     name: "CreateWorkflow",
     method: `${workflowService}/CreateWorkflow`,
-    body: CreateWorkflowRequest.encode(CreateWorkflowRequest.fromPartial({ metadata: { sample: "S-1" } })).finish(),
+    body: CreateWorkflowRequest.encode(CreateWorkflowRequest.fromPartial({ metadata: { temperature: 4, site: "B" } })).finish(),
     concurrencyMax: 1024,
   },
   { ...defaults, name: transition, method: `${benchService}/Transition` },
