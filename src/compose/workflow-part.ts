@@ -5,7 +5,7 @@ import type { ParticipantId } from "../kernel/ids.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
 import type { DurationMs } from "../kernel/time.ts";
 import { createArchive } from "../rpc/archive.ts";
-import { openChannel } from "../rpc/clients/channel.ts";
+import { callable, openChannel } from "../rpc/clients/channel.ts";
 import { createParticipantTransport } from "../rpc/clients/participant-transport.ts";
 import { type PeerWatch, watchPeers } from "../rpc/clients/peer-watch.ts";
 import { createPredicateClient, predicateCalls } from "../rpc/clients/predicate-client.ts";
@@ -185,7 +185,8 @@ export async function workflowPart(wiring: Wiring): Promise<Result<Part, StartFa
       const named = elsewhere.flatMap(({ address, ...peer }) => (address === undefined ? [] : [{ ...peer, address }]));
       peerWatch = watchPeers(named, { clock: systemClock, logger });
       const session = createParticipant({
-        coordinators: [createParticipantTransport({ address: commitAddress })],
+        // Who sees the manager connected may ask it for a transaction: the channel of its calls, which has a connection of its own, is there first.
+        coordinators: [createParticipantTransport({ address: commitAddress, before: () => callable(commitChannel) })],
         participantId,
         instanceId: newId(),
         log: participant.log,

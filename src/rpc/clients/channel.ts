@@ -1,8 +1,10 @@
-import { type Channel, createChannel, createClientFactory } from "nice-grpc";
+import { type Channel, createChannel, createClientFactory, waitForChannelReady } from "nice-grpc";
 import { deadlineMiddleware } from "nice-grpc-client-middleware-deadline";
 import { errorDetailsClientMiddleware } from "nice-grpc-error-details";
 import { messageBytesDefault, requestBytesMax } from "../../kernel/limits.ts";
 import { callHeadersMiddleware } from "./call-headers.ts";
+
+const reconnectMaxMs = 1_000;
 
 /** A channel that notices a dead peer and comes back within a second of its return, instead of grpc-js's two minutes. */
 export function openChannel(address: string): Channel {
@@ -10,7 +12,7 @@ export function openChannel(address: string): Channel {
   return createChannel(address.replace(/^unix:(?=\/)/, "unix://"), undefined, {
     "grpc.enable_channelz": 0,
     "grpc.initial_reconnect_backoff_ms": 100,
-    "grpc.max_reconnect_backoff_ms": 1_000,
+    "grpc.max_reconnect_backoff_ms": reconnectMaxMs,
     "grpc.keepalive_time_ms": 20_000,
     "grpc.keepalive_timeout_ms": 10_000,
     "grpc.keepalive_permit_without_calls": 1,
@@ -24,6 +26,11 @@ export function openChannel(address: string): Channel {
     // Each channel has its own connection: one busy with a large answer delays nobody else.
     "grpc.use_local_subchannel_pool": 1,
   });
+}
+
+/** Waits until calls go through, but no longer than a channel needs that has just found its peer again. Never rejects. */
+export async function callable(channel: Channel): Promise<void> {
+  await waitForChannelReady(channel, new Date(Date.now() + reconnectMaxMs)).catch(() => undefined);
 }
 
 /** Clients that keep to deadlines, tell the server them and on whose behalf they call, and understand Concord's error details. */

@@ -31,11 +31,20 @@ const remediesByCode: Readonly<Partial<Record<Status, string>>> = {
 
 const path = `/${TwoPhaseCommitDefinition.fullName}/${TwoPhaseCommitDefinition.methods.participate.name}`;
 
-/** The Participate stream over gRPC. That its connection is dead, missing heartbeats tell. */
-export function createParticipantTransport({ address }: { readonly address: string }): ParticipantTransport {
+/**
+ * The Participate stream over gRPC. That its connection is dead, missing heartbeats tell. `before` it is opened, something may be waited for.
+ */
+export function createParticipantTransport({
+  address,
+  before,
+}: {
+  readonly address: string;
+  readonly before?: () => Promise<void>;
+}): ParticipantTransport {
   return {
     name: address,
     async *open(outgoing, signal) {
+      await before?.();
       const requests = (async function* () {
         for await (const burst of inBursts(outgoing, messageBytes)) yield burst.map(encode);
       })();
