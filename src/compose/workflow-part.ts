@@ -178,6 +178,9 @@ export async function workflowPart(wiring: Wiring): Promise<Result<Part, StartFa
         }),
         transactions: createTransactionClient(transactionCalls(commitChannel, telemetry && toldCalls(commitAddress, telemetry))),
       };
+      const callableBoth = async (): Promise<void> => {
+        await Promise.all([callable(commitChannel), callable(predicateChannel)]);
+      };
       const elsewhere = [
         { service: fullNames.predicate, address: config.predicateAddress, channel: predicateChannel },
         { service: fullNames.commit, address: config.commitAddress, channel: commitChannel },
@@ -185,8 +188,8 @@ export async function workflowPart(wiring: Wiring): Promise<Result<Part, StartFa
       const named = elsewhere.flatMap(({ address, ...peer }) => (address === undefined ? [] : [{ ...peer, address }]));
       peerWatch = watchPeers(named, { clock: systemClock, logger });
       const session = createParticipant({
-        // Who sees the manager connected may ask it for a transaction: the channel of its calls, which has a connection of its own, is there first.
-        coordinators: [createParticipantTransport({ address: commitAddress, before: () => callable(commitChannel) })],
+        // Who sees the manager connected may ask it for a move: the channels of its calls, which have connections of their own, are there first.
+        coordinators: [createParticipantTransport({ address: commitAddress, before: callableBoth })],
         participantId,
         instanceId: newId(),
         log: participant.log,
