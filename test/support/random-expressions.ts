@@ -57,7 +57,8 @@ export const randomExpressions: fc.Arbitrary<string> = fc.letrec<{ value: string
     { maxDepth: 4, withCrossShrink: true },
     fc.constantFrom("true", "false", "workflow.metadata.b", "has(workflow.metadata.a)"),
     fc.tuple(tie("bool"), fc.constantFrom("&&", "||"), tie("bool")).map(([a, operator, b]) => `(${a} ${operator} ${b})`),
-    tie("bool").map((a) => `!${a}`),
+    // What has the wrong type may be a number with a sign, which is not read behind another one.
+    tie("bool").map((a) => (a.startsWith("-") ? `!(${a})` : `!${a}`)),
     fc.tuple(tie("value"), fc.constantFrom("==", "!=", "<", ">="), tie("value")).map((all) => `(${all.join(" ")})`),
     fc.tuple(tie("value"), tie("list")).map(([a, b]) => `(${a} in ${b})`),
     fc
