@@ -29,7 +29,7 @@ const { values } = parseArgs({
   },
 });
 if (values.help) {
-  print(help);
+  console.log(help);
   process.exit();
 }
 
@@ -55,7 +55,7 @@ const exitCode = await server.stop();
 rmSync(folder, { recursive: true });
 
 print(tableLines(["answer", "times"], byAnswer(answers)));
-for (const { call, rpc, request, what } of findings) print(`call ${call}: ${rpc} ${what}\n  ${request}`);
+for (const { call, rpc, request, what } of findings) print([`call ${call}: ${rpc} ${what}`, `  ${request}`]);
 print(`${findings.length} findings; at most ${peakMiB.toFixed(0)} MiB; the server ended with code ${exitCode}`);
 process.exitCode = findings.length === 0 && peakMiB < peakMiBMax && exitCode === 0 ? 0 : 1;
 

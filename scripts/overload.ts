@@ -28,7 +28,7 @@ const { values } = parseArgs({
   options: { seconds: { type: "string", default: "30" }, help: { type: "boolean", default: false } },
 });
 if (values.help) {
-  print(help);
+  console.log(help);
   process.exit();
 }
 

@@ -26,7 +26,7 @@ const { values } = parseArgs({
   options: { seconds: { type: "string", default: "8" }, help: { type: "boolean", default: false } },
 });
 if (values.help) {
-  print(help);
+  console.log(help);
   process.exit();
 }
 

@@ -36,7 +36,7 @@ const { values } = parseArgs({
   },
 });
 if (values.help) {
-  print(help);
+  console.log(help);
   process.exit();
 }
 

@@ -45,7 +45,7 @@ const { values } = parseArgs({
   },
 });
 if (values.help) {
-  print(help);
+  console.log(help);
   process.exit();
 }
 
