@@ -49,7 +49,7 @@ export type TraceEvent =
   | OwnerEvent
   | SessionEvent
   | LinkEvent
-  /** A participant's process has started. */
+  /** A participant's process has read its log. */
   | { readonly action: "Start"; readonly participant: ParticipantId; readonly instance: string };
 
 /** Why a step is taken: an input, or the start of a run. */

@@ -78,7 +78,8 @@ export async function* duplexCall(
 
   const read = createFrameReader(messageBytesDefault);
   try {
-    void say();
+    // What cannot be said ends the call, as any other break does.
+    say().catch((error: Error) => stream.destroy(error));
     for await (const chunk of stream as AsyncIterable<Buffer>) {
       const messages = read(chunk);
       if (messages.length > 0) yield messages;

@@ -148,8 +148,9 @@ export function sqliteWorkflowStore(engine: SqliteEngine): WorkflowStore & { rea
       engine.read(selectHeldBy, transactionId, afterId ?? "", limit).map(toWorkflow),
     held: async ({ afterId, limit }) => engine.read(selectHeld, afterId ?? "", limit).map(toWorkflow),
     apply: async (batch) => {
+      const wanted = statements(batch);
       const ended = recent.write(batch);
-      const applied = await engine.apply(statements(batch)).catch((defect: unknown) => {
+      const applied = await engine.apply(wanted).catch((defect: unknown) => {
         ended(false);
         throw defect;
       });

@@ -118,3 +118,14 @@ test("whoever leaves has left", async () => {
   expect((await ended).end).toBeInstanceOf(CallEnded);
   await closed.promise;
 });
+
+test("what cannot be said ends the call with its cause", async () => {
+  const address = await serve((stream) => stream.respond());
+  async function* failing() {
+    yield [Buffer.from("a")];
+    throw new Error("no such message");
+  }
+  const { end } = await converse(address, failing());
+  expect(end).toBeInstanceOf(CallEnded);
+  expect(String(end)).toContain("no such message");
+});
