@@ -7,11 +7,10 @@ import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs, promisify } from "node:util";
-import { connect } from "../src/cli/client.ts";
 import { print, tableLines } from "../src/cli/output.ts";
-import { BatchMode } from "../src/gen/concord/workflow/v1/batch.ts";
-import { WorkflowState } from "../src/gen/concord/workflow/v1/workflow.ts";
-import { openChannel } from "../src/rpc/clients/channel.ts";
+import { prepare } from "../test/bench/prepare.ts";
+import { processUse } from "../test/bench/proc.ts";
+import { median } from "../test/bench/statistics.ts";
 import { progress } from "./progress.ts";
 import type { Load, Measured } from "./too-much/load.ts";
 
@@ -50,10 +49,8 @@ if (values.help) {
 }
 
 const durationMs = Number(values.seconds) * 1_000;
-const by = { reason: "measured", requestedBy: "load" };
 /** As many as are under way at once at most. */
 const poolSize = 4_096;
-const { ACTIVE, PAUSED, FAILED } = WorkflowState;
 
 type Server = {
   readonly address: string;
@@ -79,16 +76,17 @@ async function start(name: string, flags: readonly string[] = [], program = valu
   const lines = (): readonly Record<string, unknown>[] => linesOf(log);
   const address = await servedAddress(child, lines);
   // With room for one call there is none for those that prepare.
-  if (!flags.includes("--max-calls")) await prepare(address);
+  if (!flags.includes("--max-calls")) await prepare(Number(address.slice(address.lastIndexOf(":") + 1)));
   const stop = async (): Promise<void> => {
     child.kill("SIGTERM");
     await once(child, "close");
   };
-  const proc = `/proc/${child.pid}`;
+  const { pid } = child;
+  if (pid === undefined) throw new Error("the server could not be started");
   return {
     address,
-    cpuMs: () => cpuMsOf(`${proc}/task/${child.pid}`),
-    memoryMb: () => Number(/^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`${proc}/status`, "utf8"))?.[1]) / 1_024,
+    cpuMs: () => (processUse(pid).cpuMicros["main"] ?? Number.NaN) / 1_000,
+    memoryMb: () => Number(/^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]) / 1_024,
     lines,
     stop,
   };
@@ -109,41 +107,6 @@ async function servedAddress(server: ChildProcess, lines: Server["lines"]): Prom
   }
 }
 
-const cpuMsOf = (thread: string): number => Number(readFileSync(`${thread}/schedstat`, "utf8").split(" ")[0]) / 1e6;
-
-async function prepare(address: string): Promise<void> {
-  const channel = openChannel(address);
-  const { predicates, workflows } = connect(channel);
-  const moves = [
-    { fromState: ACTIVE, toState: PAUSED },
-    { fromState: PAUSED, toState: ACTIVE },
-  ];
-  const applying = {
-    temperature: "workflow.metadata.temperature < 8",
-    named: 'request.requested_by != "" && size(request.reason) > 3',
-  };
-  const others = Array.from(
-    { length: 8 },
-    (_, index) => [`other-${index}`, `workflow.metadata.temperature > ${index}.0`] as const,
-  );
-  for (const [ruleId, expression] of Object.entries(applying)) await predicates.createRule({ ruleId, expression, moves, ...by });
-  for (const [ruleId, expression] of others) {
-    await predicates.createRule({ ruleId, expression, moves: [{ fromState: ACTIVE, toState: FAILED }], ...by });
-  }
-  for (const ruleId of [...Object.keys(applying), ...others.map(([id]) => id)]) await predicates.activateRule({ ruleId, ...by });
-  const makers = Array.from({ length: 64 }, async (_, maker) => {
-    const items: { readonly workflowId: string; readonly targetState: WorkflowState }[] = [];
-    for (let index = maker; index < poolSize; index += 64) {
-      const workflowId = `load-${index}`;
-      await workflows.createWorkflow({ workflowId, metadata: { temperature: 4, site: "B" }, ...by });
-      items.push({ workflowId, targetState: ACTIVE });
-    }
-    await workflows.batchTransitionWorkflows({ mode: BatchMode.INDEPENDENT, items, ...by });
-  });
-  await Promise.all(makers);
-  channel.close();
-}
-
 type Asked = Partial<Load> & Pick<Load, "address">;
 
 async function measure(asked: Asked): Promise<Measured> {
@@ -162,9 +125,6 @@ async function measure(asked: Asked): Promise<Measured> {
 }
 
 const rate = ({ byStatus, seconds }: Measured, status: string): number => (byStatus[status] ?? 0) / seconds;
-
-const median = (numbers: readonly number[]): number =>
-  numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? Number.NaN;
 
 /** Of several rounds, each figure's median. */
 function cells(rounds: readonly Measured[]): string[] {

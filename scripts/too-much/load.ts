@@ -2,6 +2,7 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { WorkflowState } from "../../src/gen/concord/workflow/v1/workflow.ts";
 import { TransitionWorkflowRequest } from "../../src/gen/concord/workflow/v1/workflow_service.ts";
+import { workflowName } from "../../test/bench/shape.ts";
 import { type Connection, openConnection, type Status } from "./connection.ts";
 
 export type Load = {
@@ -53,7 +54,7 @@ const request = (workflowId: string, targetState: WorkflowState): Uint8Array =>
 const turns = existsSync(load.stateFile) ? (JSON.parse(readFileSync(load.stateFile, "utf8")) as readonly (0 | 1)[]) : [];
 
 const subjects = Array.from({ length: load.count }, (_, index): Subject => {
-  const id = `load-${index}`;
+  const id = workflowName(index);
   const connection = connections[index % connections.length] as Connection;
   return { to: [request(id, PAUSED), request(id, ACTIVE)], turn: turns[index] ?? 0, connection };
 });
