@@ -14,6 +14,8 @@ import (
 	"concord/clients/go/internal/pause"
 	"concord/clients/go/internal/testserver"
 
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/structpb"
 )
@@ -33,6 +35,14 @@ func TestTheTableIsThatOfTheDocumentation(t *testing.T) {
 	for name, number := range errorv1.ErrorReason_value {
 		if _, known := Reasons[strings.TrimPrefix(name, "ERROR_REASON_")]; !known && number != 0 {
 			t.Errorf("no advice for %s", name)
+		}
+	}
+}
+
+func TestWhatConcordHasNotAnsweredIsForTheSameRequestAgain(t *testing.T) {
+	for _, code := range []codes.Code{codes.Unavailable, codes.DeadlineExceeded, codes.Canceled, codes.Unknown, codes.Internal} {
+		if advice := FailureOf(status.Error(code, "channel closed")).Advice(); advice != (Advice{Unknown, RetrySame}) {
+			t.Errorf("%s: %v", code, advice)
 		}
 	}
 }

@@ -41,7 +41,8 @@ func (f *Failure) Advice() Advice {
 		return Advice{Unknown, RetryNo}
 	}
 	switch f.Code {
-	case codes.Unavailable, codes.DeadlineExceeded, codes.Canceled:
+	// Unknown and Internal: what some say of a connection that broke, and of a stream that was reset.
+	case codes.Unavailable, codes.DeadlineExceeded, codes.Canceled, codes.Unknown, codes.Internal:
 		return Advice{Unknown, RetrySame}
 	case codes.InvalidArgument, codes.ResourceExhausted, codes.Unimplemented, codes.Unauthenticated, codes.PermissionDenied:
 		return Advice{NotDone, RetryNo}

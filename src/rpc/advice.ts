@@ -89,6 +89,9 @@ const adviceByStatus: Readonly<Partial<Record<Status, Advice>>> = {
   [Status.UNAVAILABLE]: unknown,
   [Status.DEADLINE_EXCEEDED]: unknown,
   [Status.CANCELLED]: unknown,
+  // What some libraries say of a connection that broke: "channel closed", "Stream removed", a stream that was reset.
+  [Status.UNKNOWN]: unknown,
+  [Status.INTERNAL]: unknown,
   [Status.INVALID_ARGUMENT]: refused,
   [Status.UNIMPLEMENTED]: refused,
   [Status.UNAUTHENTICATED]: refused,

@@ -8,8 +8,14 @@ from google.rpc import error_details_pb2, status_pb2
 
 from .reasons import ADVICE, Advice
 
-# Nothing came back, or not from Concord.
-_UNANSWERED = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED}
+# Nothing came back, or not from Concord. UNKNOWN and INTERNAL are what libraries say of a connection that broke and of a stream that was reset.
+_UNANSWERED = {
+    grpc.StatusCode.UNAVAILABLE,
+    grpc.StatusCode.DEADLINE_EXCEEDED,
+    grpc.StatusCode.CANCELLED,
+    grpc.StatusCode.UNKNOWN,
+    grpc.StatusCode.INTERNAL,
+}
 _REFUSED = {
     grpc.StatusCode.INVALID_ARGUMENT,
     grpc.StatusCode.RESOURCE_EXHAUSTED,

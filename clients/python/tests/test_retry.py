@@ -72,6 +72,12 @@ def test_the_pause_is_what_the_server_says(slept: list[float]):
     assert slept == [7.0]
 
 
+@pytest.mark.parametrize("code", ["UNAVAILABLE", "DEADLINE_EXCEEDED", "CANCELLED", "UNKNOWN", "INTERNAL"])
+def test_what_concord_has_not_answered_is_sent_again(slept: list[float], code: str):
+    assert call(Server(Refusal(grpc.StatusCode[code]))) == "done"
+    assert len(slept) == 1
+
+
 @pytest.mark.parametrize("reason", ["WORKFLOW_NOT_FOUND", "RULE_DENIED", "VERSION_MISMATCH", "TRANSACTION_ABORTED", "INTERNAL"])
 def test_what_would_be_no_better_is_sent_once(slept: list[float], reason: str):
     server = Server(Refusal(grpc.StatusCode.ABORTED, info(reason)))

@@ -36,7 +36,9 @@ test.each([
   { code: Status.DEADLINE_EXCEEDED, advice: { outcome: "unknown", retry: "same" } },
   { code: Status.CANCELLED, advice: { outcome: "unknown", retry: "same" } },
   { code: Status.RESOURCE_EXHAUSTED, advice: { outcome: "not done", retry: "no" } },
-  { code: Status.INTERNAL, advice: { outcome: "unknown", retry: "no" } },
+  { code: Status.UNKNOWN, advice: { outcome: "unknown", retry: "same" } },
+  { code: Status.INTERNAL, advice: { outcome: "unknown", retry: "same" } },
+  { code: Status.DATA_LOSS, advice: { outcome: "unknown", retry: "no" } },
 ])("without a reason, status $code", ({ code, advice }) => {
   expect(adviceOf({ reason: undefined, code, retryAfterMs: undefined })).toEqual(advice);
 });

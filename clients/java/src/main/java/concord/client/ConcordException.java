@@ -95,7 +95,8 @@ public final class ConcordException extends RuntimeException {
         if (reason.equals("VERSION_MISMATCH") && !retryAfter.isZero()) return new Advice(Outcome.NOT_DONE, Retry.SAME);
         if (!reason.isEmpty()) return Reasons.ADVICE.getOrDefault(reason, new Advice(Outcome.UNKNOWN, Retry.NO));
         return switch (code) {
-            case UNAVAILABLE, DEADLINE_EXCEEDED, CANCELLED -> new Advice(Outcome.UNKNOWN, Retry.SAME);
+            // UNKNOWN and INTERNAL: what libraries say of a connection that broke at the wrong moment, and of a stream that was reset.
+            case UNAVAILABLE, DEADLINE_EXCEEDED, CANCELLED, UNKNOWN, INTERNAL -> new Advice(Outcome.UNKNOWN, Retry.SAME);
             case INVALID_ARGUMENT, RESOURCE_EXHAUSTED, UNIMPLEMENTED, UNAUTHENTICATED, PERMISSION_DENIED ->
                 new Advice(Outcome.NOT_DONE, Retry.NO);
             default -> new Advice(Outcome.UNKNOWN, Retry.NO);

@@ -5,8 +5,10 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import concord.client.Advice.Outcome;
 import concord.client.Advice.Retry;
 import concord.error.v1.ErrorReason;
+import io.grpc.Status.Code;
 import java.nio.file.Files;
 import java.util.HashMap;
+import java.util.List;
 import java.util.TreeSet;
 import java.util.regex.Pattern;
 import org.junit.jupiter.api.Test;
@@ -22,6 +24,15 @@ class ReasonsTest {
             documented.put(rows.group(1), new Advice(outcome, Retry.valueOf(rows.group(3).toUpperCase())));
         }
         assertEquals(documented, Reasons.ADVICE);
+    }
+
+    @Test
+    void whatConcordHasNotAnsweredIsForTheSameRequestAgain() {
+        var codes = List.of(Code.UNAVAILABLE, Code.DEADLINE_EXCEEDED, Code.CANCELLED, Code.UNKNOWN, Code.INTERNAL);
+        for (var code : codes) {
+            var failure = ConcordException.of(code.toStatus().withDescription("channel closed").asRuntimeException());
+            assertEquals(new Advice(Outcome.UNKNOWN, Retry.SAME), failure.advice(), code.name());
+        }
     }
 
     @Test

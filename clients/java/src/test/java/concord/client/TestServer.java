@@ -1,5 +1,6 @@
 package concord.client;
 
+import java.io.BufferedReader;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.concurrent.Callable;
@@ -35,12 +36,20 @@ public final class TestServer implements AutoCloseable {
             if (!serving.find()) continue;
             address = serving.group(1);
             // It must not wait for its log to be read.
-            var reader = new Thread(() -> lines.lines().forEach(read -> {}));
+            var reader = new Thread(() -> skip(lines));
             reader.setDaemon(true);
             reader.start();
             return;
         }
         throw new IllegalStateException("concord serve has ended");
+    }
+
+    private static void skip(BufferedReader lines) {
+        try {
+            while (lines.readLine() != null) {}
+        } catch (IOException closed) {
+            // It was killed.
+        }
     }
 
     public void kill() throws InterruptedException {
