@@ -4,6 +4,7 @@ import { type CallContext, type ServerMiddleware, Status } from "nice-grpc-commo
 import type { RichServerError } from "nice-grpc-error-details";
 import { assert } from "../kernel/assert.ts";
 import { type Origin, originFields, usableCallId, usableTraceparent, usableTracestate } from "../kernel/origin.ts";
+import { nobody, type Principal } from "../kernel/principal.ts";
 import type { Span, Spans } from "../kernel/spans.ts";
 import type { TimeMs } from "../kernel/time.ts";
 import { StorageUnavailableError } from "../kernel/write.ts";
@@ -23,6 +24,7 @@ import { InvalidMessage } from "./validation.ts";
 export type RpcContext = {
   /** When the caller stops waiting; unknown if it set no deadline. The call's `signal` aborts then too. */
   readonly deadlineMs: TimeMs | undefined;
+  readonly principal: Principal;
   readonly log: CallLog;
   /** To be handed on to whatever the call causes. */
   readonly origin: Origin;
@@ -127,7 +129,7 @@ export function createContextMiddleware(
       const span = unary && spans && startSpan(spans, call.method.path, log);
       if (span) log.place = span.origin;
       const origin = span?.origin ?? log;
-      const extended: CallContext & RpcContext = Object.assign(context, { deadlineMs, log, origin, signal });
+      const extended: CallContext & RpcContext = Object.assign(context, { deadlineMs, principal: nobody, log, origin, signal });
       const leave = enter(unary);
       const work = loop.enter({ rpc: call.method.path, peer: context.peer });
       let code: Status = Status.OK;

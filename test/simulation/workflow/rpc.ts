@@ -1,5 +1,6 @@
 import { type CallContext, ClientError, Metadata, Status } from "nice-grpc-common";
 import { RichClientError, RichServerError } from "nice-grpc-error-details";
+import { nobody } from "../../../src/kernel/principal.ts";
 import type { DurationMs } from "../../../src/kernel/time.ts";
 import type { RpcContext } from "../../../src/rpc/context.ts";
 import { orEncoded } from "../../../src/rpc/encoded-answer.ts";
@@ -231,6 +232,7 @@ export function createRpc(stage: Stage): Rpc {
       trailer: Metadata(),
       signal: serverLeft,
       deadlineMs: callOptions.deadline === undefined ? undefined : process.clock.nowMs() + callOptions.deadline,
+      principal: nobody,
       log: quiet,
       origin: quiet,
     };
