@@ -199,10 +199,10 @@ export async function startConcord(options: Options, extraServices?: ExtraServic
     return err({ message: `http-listen: cannot serve on ${config.httpListen}: ${messageOf(error)}` });
   }
   const unfollow = parts.map((part) => followHealth(server, part, logger, troubles));
-  const ownAddress = withPort(config.listen, port);
-  for (const part of parts) await part.start?.(ownAddress);
+  const own = { address: withPort(config.listen, port), security: {} };
+  for (const part of parts) await part.start?.(own);
   const addresses = {
-    listen: ownAddress,
+    listen: own.address,
     ...(http && { http: withPort(config.httpListen ?? "", http.port) }),
     ...(metricsServer && { metrics: withPort(config.metricsListen ?? "", metricsServer.port) }),
   };

@@ -10,6 +10,7 @@ import type { DurationMs } from "../kernel/time.ts";
 import type { Turns } from "../kernel/turns.ts";
 import type { StoreHealth } from "../kernel/write.ts";
 import type { PeerState } from "../rpc/clients/peer-watch.ts";
+import type { ClientSecurity } from "../rpc/clients/security.ts";
 import type { RpcContext } from "../rpc/context.ts";
 import type { RpcService } from "../rpc/server.ts";
 import type { Logger } from "../runtime/logger.ts";
@@ -29,6 +30,9 @@ export const fullNames: Readonly<Record<ServiceName, string>> = {
 /** Why Concord does not start. The message is for the operator. */
 export type StartFailure = { readonly message: string };
 
+/** How this process calls what it serves itself. */
+export type Own = { readonly address: string; readonly security: ClientSecurity };
+
 /** One service of this process, wired. */
 export type Part = {
   readonly service: RpcService;
@@ -45,7 +49,7 @@ export type Part = {
   /** Of WorkflowService, as the participant that it is. */
   readonly standings?: () => readonly Standing[];
   /** After the server listens. */
-  readonly start?: (address: string) => Promise<void>;
+  readonly start?: (own: Own) => Promise<void>;
   /** Before calls are drained: participants are told, transactions may end. */
   readonly leave?: (graceMs: DurationMs) => Promise<void>;
   /** After the server has stopped. */

@@ -37,7 +37,7 @@ import { createPurges, type Undelivered } from "../workflow/purge.ts";
 import { createRetention } from "../workflow/retention.ts";
 import { createWatch } from "../workflow/watch.ts";
 
-import { fullNames, type Part, type StartFailure, storePath, type Wiring } from "./part.ts";
+import { fullNames, type Own, type Part, type StartFailure, storePath, type Wiring } from "./part.ts";
 import { openSinks } from "./sinks.ts";
 
 export async function workflowPart(wiring: Wiring): Promise<Result<Part, StartFailure>> {
@@ -162,21 +162,22 @@ export async function workflowPart(wiring: Wiring): Promise<Result<Part, StartFa
     health: store,
     peers: () => peerWatch?.states() ?? [],
     standings: () => participating?.standings() ?? [],
-    start: async (ownAddress) => {
-      const predicateAddress = config.predicateAddress ?? ownAddress;
-      const predicateChannel = openChannel(predicateAddress);
-      const commitAddress = config.commitAddress ?? ownAddress;
-      const commitChannel = openChannel(commitAddress);
+    start: async (own) => {
+      const [predicate, commit] = [config.predicateAddress, config.commitAddress].map((address) =>
+        address === undefined ? own : { address, security: {} },
+      ) as [Own, Own];
+      const predicateChannel = openChannel(predicate.address, predicate.security);
+      const commitChannel = openChannel(commit.address, commit.security);
       peers = {
         predicates: createPredicateClient({
-          engine: predicateCalls(predicateChannel, telemetry && toldCalls(predicateAddress, telemetry)),
-          address: predicateAddress,
+          engine: predicateCalls(predicateChannel, telemetry && toldCalls(predicate.address, telemetry)),
+          address: predicate.address,
           timeoutMs: config.predicateTimeout,
           logger,
           clock: systemClock,
           spans: telemetry?.spans,
         }),
-        transactions: createTransactionClient(transactionCalls(commitChannel, telemetry && toldCalls(commitAddress, telemetry))),
+        transactions: createTransactionClient(transactionCalls(commitChannel, telemetry && toldCalls(commit.address, telemetry))),
       };
       const callableBoth = async (): Promise<void> => {
         await Promise.all([callable(commitChannel), callable(predicateChannel)]);
@@ -189,7 +190,7 @@ export async function workflowPart(wiring: Wiring): Promise<Result<Part, StartFa
       peerWatch = watchPeers(named, { clock: systemClock, logger });
       const session = createParticipant({
         // Who sees the manager connected may ask it for a move: the channels of its calls, which have connections of their own, are there first.
-        coordinators: [createParticipantTransport({ address: commitAddress, before: callableBoth })],
+        coordinators: [createParticipantTransport({ ...commit, before: callableBoth })],
         participantId,
         instanceId: newId(),
         log: participant.log,

@@ -19,6 +19,8 @@ export type Address = {
 
 export type Connection = {
   readonly address: Address;
+  /** It came by the listener for this process alone. */
+  readonly isOwn: boolean;
   /** Watches and sessions on it. */
   lastingCount: number;
   /** Must be told of the session that speaks on it. */
@@ -28,7 +30,7 @@ export type Connection = {
 /** The connections to this server, bounded in number and in how long they may say nothing. */
 export type Connections = {
   /** Undefined if there are too many; the socket is destroyed then, since nobody knows yet whether it speaks anything. */
-  readonly open: (socket: Socket | CarriedSocket) => Connection | undefined;
+  readonly open: (socket: Socket | CarriedSocket, isOwn?: boolean) => Connection | undefined;
   readonly count: () => number;
   /** Ends them, whatever they speak. */
   readonly destroy: () => void;
@@ -53,7 +55,7 @@ export function createConnections(bounds: ConnectionBounds, refused: Refused): C
     return address.connectionCount >= ofAddress.limit ? ofAddress : undefined;
   }
 
-  function open(socket: Socket | CarriedSocket): Connection | undefined {
+  function open(socket: Socket | CarriedSocket, isOwn = false): Connection | undefined {
     const name = unmapped(socket.remoteAddress ?? "");
     const address = addresses.get(name) ?? { connectionCount: 0, underWay: [], keptHeaderBytes: 0 };
     const bound = excess(address);
@@ -73,7 +75,12 @@ export function createConnections(bounds: ConnectionBounds, refused: Refused): C
       if (address.connectionCount === 0) addresses.delete(name);
     });
     // SETTINGS are the first that a client has to say.
-    return { address, lastingCount: 0, speaks: (session) => void session.once("remoteSettings", () => clearTimeout(silence)) };
+    return {
+      address,
+      isOwn,
+      lastingCount: 0,
+      speaks: (session) => void session.once("remoteSettings", () => clearTimeout(silence)),
+    };
   }
 
   return {

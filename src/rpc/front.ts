@@ -63,17 +63,17 @@ export async function listenBehind<Port>(front: Front, listen: () => Promise<Por
 }
 
 /** Serves a connection, unless there are too many: then it is destroyed. */
-export type Accept = (socket: Socket | CarriedSocket) => void;
+export type Accept = (socket: Socket | CarriedSocket, isOwn?: boolean) => void;
 
 type Listening<Port> = { readonly port: Port; readonly accept: Accept };
 
 function standBefore(server: Http2Server, { connections, admission, receiving, starting }: Front): Accept {
   assert(server.listenerCount("connection") === 1, "only Node's own listener makes sessions");
   server.removeAllListeners("connection");
-  const accept: Accept = (socket) => {
+  const accept: Accept = (socket, isOwn = false) => {
     // Of a unix socket there is nothing to be found out.
     if (socket.remoteAddress === undefined && !socket.destroyed) Object.assign(socket, { _peername: { address: unixPeer } });
-    const connection = connections.open(socket);
+    const connection = connections.open(socket, isOwn);
     if (connection === undefined) return;
     const line = createLine(socket);
     const session = performServerHandshake(socket as Socket, sessionOptions);
@@ -106,7 +106,7 @@ function standBefore(server: Http2Server, { connections, admission, receiving, s
     });
     server.emit("session", session);
   };
-  server.on("connection", accept);
+  server.on("connection", (socket: Socket) => accept(socket));
   return accept;
 }
 

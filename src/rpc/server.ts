@@ -40,6 +40,7 @@ import {
   windowMin,
 } from "./limits.ts";
 import { endOverdue } from "./overdue.ts";
+import { type OwnListener, openOwnListener } from "./own-listener.ts";
 import { createPace } from "./pace.ts";
 import { createReceiving } from "./receiving.ts";
 import { createReflection, reflectionDefinition, reflectionNames } from "./reflection.ts";
@@ -110,6 +111,11 @@ type ServerOptions = Told & {
 export interface RpcServer {
   /** Resolves to the port; give port 0 to have one chosen. */
   listen(address: string): Promise<number>;
+  /**
+   * Once it listens: listens on loopback besides, in plain text, for the calls of this process to itself. Resolves to the port. Any process of this
+   * machine can connect to it, so a connection of it is known as one (`Connection.isOwn`).
+   */
+  listenForItself(): Promise<number>;
   /** Serves a connection that somebody else has accepted, with all bounds, as from its peer. Once it listens. */
   accept(socket: CarriedSocket): void;
   /** What is under way. */
@@ -242,6 +248,7 @@ export function createRpcServer(options: ServerOptions): RpcServer {
   );
   const names = [...services.keys()];
   let accept: Accept | undefined;
+  let ownListener: OwnListener | undefined;
   const reflection = createReflection(names);
   for (const name of reflectionNames) add(name, (builder) => builder.add(reflectionDefinition(name), reflection), "session");
 
@@ -251,6 +258,11 @@ export function createRpcServer(options: ServerOptions): RpcServer {
       const listening = await listenBehind(front, () => server.listen(address, ServerCredentials.createInsecure()));
       accept = listening.accept;
       return listening.port;
+    },
+    async listenForItself() {
+      assert(accept !== undefined && ownListener === undefined, "the server listens, and not yet for itself");
+      ownListener = await openOwnListener(accept);
+      return ownListener.port;
     },
     accept(socket) {
       assert(accept !== undefined, "the server listens");
@@ -262,6 +274,7 @@ export function createRpcServer(options: ServerOptions): RpcServer {
     async shutdown(graceMs) {
       for (const { name } of options.services) setServing(name, false);
       const closed = server.shutdown();
+      ownListener?.close();
       await Promise.all([...services.values()].map((calls) => calls.leave(graceMs)));
       await within(hangUpMs, closed);
       stopLooking();

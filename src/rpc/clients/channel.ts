@@ -3,11 +3,12 @@ import { deadlineMiddleware } from "nice-grpc-client-middleware-deadline";
 import { errorDetailsClientMiddleware } from "nice-grpc-error-details";
 import { messageBytesDefault, requestBytesMax } from "../../kernel/limits.ts";
 import { callHeadersMiddleware } from "./call-headers.ts";
+import type { ClientSecurity } from "./security.ts";
 
 const reconnectMaxMs = 1_000;
 
 /** A channel that notices a dead peer and comes back within a second of its return, instead of grpc-js's two minutes. */
-export function openChannel(address: string): Channel {
+export function openChannel(address: string, _security: ClientSecurity = {}): Channel {
   // What nice-grpc hands on as it is has two slashes.
   return createChannel(address.replace(/^unix:(?=\/)/, "unix://"), undefined, {
     "grpc.enable_channelz": 0,

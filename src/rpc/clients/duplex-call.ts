@@ -7,6 +7,7 @@ import { messageBytesDefault } from "../../kernel/limits.ts";
 import { createFrameReader, framed } from "../frames.ts";
 import { type ToldStatus, toldStatus } from "../told-status.ts";
 import { unconnectedCause } from "./cause.ts";
+import type { ClientSecurity } from "./security.ts";
 
 /** The call has ended otherwise than well. The message says why. */
 export class CallEnded extends Error {
@@ -27,7 +28,7 @@ export class CallEnded extends Error {
  * uses it.
  */
 export async function* duplexCall(
-  call: { readonly address: string; readonly path: string },
+  call: { readonly address: string; readonly path: string; readonly security?: ClientSecurity },
   outgoing: AsyncIterable<readonly Uint8Array[]>,
   signal: AbortSignal,
 ): AsyncGenerator<readonly Buffer[], void> {

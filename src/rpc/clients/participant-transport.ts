@@ -12,6 +12,7 @@ import { coordinatorMessageFromWire, participantMessageToWire } from "../convert
 import { encoded } from "../encoded-answer.ts";
 import type { Reason } from "../errors.ts";
 import { CallEnded, duplexCall } from "./duplex-call.ts";
+import type { ClientSecurity } from "./security.ts";
 
 const credentials = "check what this participant may do there, and its credentials";
 const foreign = "its Hello is not understood: check the participant's id, and that both sides have compatible releases";
@@ -36,9 +37,11 @@ const path = `/${TwoPhaseCommitDefinition.fullName}/${TwoPhaseCommitDefinition.m
  */
 export function createParticipantTransport({
   address,
+  security = {},
   before,
 }: {
   readonly address: string;
+  readonly security?: ClientSecurity;
   readonly before?: () => Promise<void>;
 }): ParticipantTransport {
   return {
@@ -49,7 +52,7 @@ export function createParticipantTransport({
         for await (const burst of inBursts(outgoing, messageBytes)) yield burst.map(encode);
       })();
       try {
-        for await (const burst of duplexCall({ address, path }, requests, signal)) {
+        for await (const burst of duplexCall({ address, path, security }, requests, signal)) {
           for (const bytes of burst) yield coordinatorMessageFromWire(ParticipateResponse.decode(bytes));
         }
       } catch (error) {
