@@ -22,10 +22,12 @@ const parts: readonly Part[] = [
   },
   { prefix: "commit/core/", may: ["kernel/"], packages: [] },
   { prefix: "events/core/", may: ["kernel/"], packages: [] },
+  { prefix: "access/core/", may: ["kernel/"], packages: [] },
   { prefix: "workflow/", may: ["kernel/", "workflow/core/"] },
   { prefix: "predicate/", may: ["kernel/", "predicate/core/"] },
   { prefix: "commit/", may: ["kernel/", "commit/core/"] },
   { prefix: "events/", may: ["kernel/", "events/core/"] },
+  { prefix: "access/", may: ["kernel/", "access/core/"] },
   { prefix: "storage/postgres/", may: ["kernel/", "commit/"], asksMachine: true },
   { prefix: "storage/memory/", may: ["kernel/", "workflow/", "predicate/", "commit/", "events/"], asksMachine: true },
   { prefix: "storage/sqlite/clock.ts", may: ["kernel/"], asksMachine: true },
@@ -80,7 +82,7 @@ const parts: readonly Part[] = [
 ];
 
 /** The cores are pure: not even Node's own modules. */
-const purePrefixes = ["kernel/", "workflow/core/", "predicate/core/", "commit/core/", "events/core/"];
+const purePrefixes = ["kernel/", "workflow/core/", "predicate/core/", "commit/core/", "events/core/", "access/core/"];
 
 /** They bring the SDK of OpenTelemetry along, and are read when something is to be exported: with import(), and by no other file. */
 const lazyFiles = ["export.ts", "sampler.ts", "span-queue.ts", "spans.ts"].map((name) => `runtime/telemetry/${name}`);

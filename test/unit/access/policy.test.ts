@@ -1,0 +1,180 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { methodRules, type Role, roles } from "../../../src/access/core/methods.ts";
+import { aboutWorkflow, createPolicy, type Grant, maySayHello } from "../../../src/access/core/policy.ts";
+import { registry } from "../../../src/rpc/descriptors.ts";
+
+const ownId = "workflow-manager";
+
+const grantOf = (role: Role, rest: Partial<Grant> = {}): Grant => ({
+  principals: ["ada"],
+  roles: [role],
+  types: undefined,
+  idPrefix: "",
+  participants: undefined,
+  ...rest,
+});
+
+const ada = { name: "ada", by: "token" } as const;
+
+const path = (method: string): string =>
+  [...methodRules.keys()].find((each) => each.endsWith(method)) ?? expect.fail(`there is no ${method}`);
+
+function decide(method: string, ...grants: readonly Grant[]) {
+  return createPolicy(grants, ownId).decide(ada, path(method));
+}
+
+function permission(method: string, ...grants: readonly Grant[]) {
+  const decision = decide(method, ...grants);
+  if (!decision.allowed) expect.fail(decision.because.join("; "));
+  return decision.permission;
+}
+
+describe("the table of methods", () => {
+  const served = [...registry].flatMap((type) =>
+    type.kind === "service" ? type.methods.map(({ name }) => `/${type.typeName}/${name}`) : [],
+  );
+
+  test("decides about every method of every service, and of no other", () => {
+    // One that is new fails here until somebody has said who may call it.
+    expect([...methodRules.keys()].filter((method) => !method.startsWith("/grpc.")).toSorted()).toEqual(
+      served.filter((method) => !method.startsWith("/grpc.")).toSorted(),
+    );
+    for (const method of served) expect(methodRules.has(method), method).toBe(true);
+  });
+
+  test("nobody may call anything, whatever is granted to others", () => {
+    const policy = createPolicy([grantOf("admin", { principals: ["*"] })], ownId);
+    const allowed = [...methodRules.keys()].filter((method) => policy.decide({ name: "", by: "nothing" }, method).allowed);
+    expect(allowed).toEqual([]);
+  });
+
+  test("who is granted nothing may call nothing", () => {
+    const policy = createPolicy([grantOf("admin", { principals: ["bob", "adam*"] })], ownId);
+    expect([...methodRules.keys()].filter((method) => policy.decide(ada, method).allowed)).toEqual([]);
+  });
+
+  test("an admin may call everything, and nobody what there is not", () => {
+    const policy = createPolicy([grantOf("admin")], ownId);
+    expect([...methodRules.keys()].filter((method) => !policy.decide(ada, method).allowed)).toEqual([]);
+    expect(policy.decide(ada, "/concord.workflow.v1.WorkflowService/DropEverything").allowed).toBe(false);
+  });
+
+  test("each method may be called by the roles that docs/access.md names, and by no other", () => {
+    const told = methodsOfPage();
+    expect(told.map(({ method }) => method)).toEqual([...methodRules.keys()]);
+    for (const { method, by, narrowed } of told) {
+      for (const role of roles) {
+        const isTold = role === "admin" || by === "any" || by.split(", ").includes(role);
+        for (const types of [undefined, ["sample"]]) {
+          const grant = grantOf(role, { types, participants: ["inventory"] });
+          const isNarrow = types !== undefined && narrowed === "a grant for all";
+          expect(createPolicy([grant], ownId).decide(ada, method).allowed, `${role} ${method} ${types}`).toBe(
+            isTold && !isNarrow,
+          );
+        }
+      }
+    }
+  });
+
+  test("no role but admin has both hands on rules", () => {
+    for (const role of roles.filter((each) => each !== "admin"))
+      expect(createPolicy([grantOf(role)], ownId).decide(ada, path("/ListRules"))).not.toMatchObject({
+        permission: { maySetRules: true },
+      });
+    expect(permission("/ListRules", grantOf("rule-author"), grantOf("rule-activator")).maySetRules).toBe(true);
+    expect(permission("/ListRules", grantOf("admin")).maySetRules).toBe(true);
+  });
+});
+
+/** The tables of docs/access.md. */
+function methodsOfPage(): readonly { readonly method: string; readonly by: string; readonly narrowed: string }[] {
+  const page = readFileSync(join(import.meta.dirname, "../../../docs/access.md"), "utf8");
+  let service = "";
+  return page.split("\n").flatMap((line) => {
+    service = /^### ([a-z0-9.]+\w+)$/i.exec(line)?.[1] ?? service;
+    const [, name = "", by = "", narrowed = ""] = /^\| ([A-Z]\w+) \| (.*?) \| ?(.*?) \|$/.exec(line) ?? [];
+    return name === "" ? [] : { method: `/${service}/${name}`, by, narrowed };
+  });
+}
+
+describe("which workflows", () => {
+  const sample = grantOf("client", { types: ["sample"], idPrefix: "lab-" });
+
+  test("those of the types and with the prefix of a grant; of others it is not told that they exist", () => {
+    const granted = permission("/TransitionWorkflow", sample);
+    expect(aboutWorkflow(granted, { id: "lab-1", type: "sample" })).toBe("allowed");
+    expect(aboutWorkflow(granted, { id: "lab-1", type: "order" })).toBe("hidden");
+    expect(aboutWorkflow(granted, { id: "lab-1", type: "" })).toBe("hidden");
+    expect(aboutWorkflow(granted, { id: "other-1", type: "sample" })).toBe("hidden");
+  });
+
+  test("of one that another grant lets it read, it is told that it may not", () => {
+    const granted = permission("/TransitionWorkflow", sample, grantOf("reader"));
+    expect(aboutWorkflow(granted, { id: "lab-1", type: "order" })).toBe("denied");
+  });
+
+  test("grants do not lend each other what they are for", () => {
+    const granted = permission("/TransitionWorkflow", sample, grantOf("client", { types: ["order*"] }), grantOf("rule-author"));
+    expect(aboutWorkflow(granted, { id: "lab-1", type: "orders" })).toBe("allowed");
+    expect(aboutWorkflow(granted, { id: "x", type: "sample" })).toBe("hidden");
+  });
+
+  test("what concerns all takes a grant for all", () => {
+    expect(decide("/ResetSink", grantOf("operator", { types: ["sample"] }))).toEqual({
+      allowed: false,
+      because: ["WorkflowService/ResetSink concerns all workflows, and grants[0] is for some of them (types, id_prefix)"],
+    });
+    expect(decide("/ResetSink", grantOf("operator")).allowed).toBe(true);
+  });
+});
+
+describe("which participants", () => {
+  test("a participant says Hello under its own ids, and nobody under the manager's who is not named for it", () => {
+    const own = permission("/Participate", grantOf("participant", { participants: ["inventory", "shelf-*"] }));
+    expect(maySayHello(own.participants, "inventory", ownId)).toBe(true);
+    expect(maySayHello(own.participants, "shelf-1", ownId)).toBe(true);
+    expect(maySayHello(own.participants, "billing", ownId)).toBe(false);
+    const any = permission("/Participate", grantOf("participant", { participants: ["*"] }));
+    expect(maySayHello(any.participants, "billing", ownId)).toBe(true);
+    expect(maySayHello(any.participants, ownId, ownId)).toBe(false);
+    expect(maySayHello(permission("/Participate", grantOf("admin")).participants, ownId, ownId)).toBe(false);
+    const named = permission("/Participate", grantOf("manager", { participants: [ownId] }));
+    expect(maySayHello(named.participants, ownId, ownId)).toBe(true);
+  });
+
+  test("a process may be its own manager, and nothing else", () => {
+    const policy = createPolicy([], ownId);
+    const itself = { name: "system:workflow-manager", by: "process" } as const;
+    const decision = policy.decide(itself, path("/Participate"));
+    expect(decision).toMatchObject({ allowed: true, permission: { participants: [ownId] } });
+    expect(policy.decide(itself, path("/BatchValidateTransitions")).allowed).toBe(true);
+    expect(policy.decide(itself, path("TwoPhaseCommit/ExecuteTransaction"))).toMatchObject({
+      permission: { participants: "all" },
+    });
+    expect(policy.decide(itself, path("/TransitionWorkflow")).allowed).toBe(false);
+    // A name that looks so proves nothing.
+    expect(policy.decide({ ...itself, by: "token" }, path("/Participate")).allowed).toBe(false);
+  });
+
+  test("a grant for some workflows is for no participants, unless it names them", () => {
+    expect(permission("/BeginTransaction", grantOf("client", { types: ["sample"] })).participants).toEqual([]);
+    expect(permission("/BeginTransaction", grantOf("client")).participants).toBe("all");
+    expect(
+      permission("/BeginTransaction", grantOf("client", { types: ["sample"], participants: ["inventory"] })).participants,
+    ).toEqual(["inventory"]);
+  });
+});
+
+describe("why", () => {
+  test("a decision names the grants that made it, and what is missing", () => {
+    expect(
+      decide("/GetWorkflow", grantOf("reader", { types: ["sample", ""], idPrefix: "lab-" }), grantOf("client")).because,
+    ).toEqual(['grants[0] gives ada reader, for types sample, "", id_prefix lab-', "grants[1] gives ada client"]);
+    expect(decide("/GetWorkflow", grantOf("rule-author")).because).toEqual([
+      "WorkflowService/GetWorkflow takes reader or operator or client, and grants[0] gives ada rule-author",
+    ]);
+    expect(decide("/GetWorkflow", grantOf("reader", { principals: ["bob"] })).because).toEqual(["no grant is for ada"]);
+  });
+});
