@@ -97,3 +97,15 @@ export function waitText(ms: number): string {
   }
   return `${Math.ceil(ms)} ms`;
 }
+
+/** Who has asked, in that one's words; and who that is, where it was proved and is not what the words say. */
+export function whoText({
+  requestedBy,
+  authenticatedAs,
+}: {
+  readonly requestedBy: string;
+  readonly authenticatedAs: string;
+}): string {
+  if (authenticatedAs === "" || authenticatedAs === requestedBy) return requestedBy;
+  return `${requestedBy} (as ${authenticatedAs})`.trimStart();
+}

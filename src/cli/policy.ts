@@ -14,7 +14,7 @@ import {
   withClients,
 } from "./client.ts";
 import { CommandError } from "./failure.ts";
-import { fieldLines, jsonText, type OutputFormat, print, tableLines, timeText } from "./output.ts";
+import { fieldLines, jsonText, type OutputFormat, print, tableLines, timeText, whoText } from "./output.ts";
 import { policyYaml, readPolicyFile } from "./policy-file.ts";
 import { addExamples } from "./rule/help.ts";
 import { problemLines } from "./rule-files/problem.ts";
@@ -84,7 +84,7 @@ function listCommand(): Command {
         for (const policy of items) print(jsonText(policyType, WorkflowTypePolicy, policy));
         return;
       }
-      const rows = items.map(({ workflowType, revision, terms, metadataIndexes, updatedAt, updatedBy, reason }) => [
+      const rows = items.map(({ workflowType, revision, terms, metadataIndexes, updatedAt, ...policy }) => [
         workflowType === "" ? "(all others)" : workflowType,
         String(revision),
         String(terms?.deadlines.length ?? 0),
@@ -92,8 +92,8 @@ function listCommand(): Command {
         retentionText(terms?.retention),
         metadataIndexes.map(({ key, ready }) => (ready ? key : `${key} (being made)`)).join(", ") || "-",
         timeText(updatedAt),
-        updatedBy,
-        reason,
+        setterText(policy),
+        policy.reason,
       ]);
       print(
         tableLines(
@@ -132,6 +132,9 @@ const lookAt = (workflowType: string): string => `concord policy get ${workflowT
 const retentionText = (retention: RetentionPolicy | undefined): string =>
   retention === undefined ? "-" : formatDuration(durationMs(retention.after) ?? 0);
 
+const setterText = ({ updatedBy, authenticatedAs }: Pick<WorkflowTypePolicy, "updatedBy" | "authenticatedAs">): string =>
+  whoText({ requestedBy: updatedBy, authenticatedAs });
+
 /** What is no part of the file is a comment of it. */
 function printPolicy(format: OutputFormat, policy: WorkflowTypePolicy | undefined): void {
   if (policy === undefined) throw new CommandError("the server answered without a policy");
@@ -139,10 +142,10 @@ function printPolicy(format: OutputFormat, policy: WorkflowTypePolicy | undefine
     print(jsonText(policyType, WorkflowTypePolicy, policy));
     return;
   }
-  const { revision, updatedAt, updatedBy, reason } = policy;
+  const { revision, updatedAt, reason } = policy;
   const about = fieldLines([
     ["revision", String(revision)],
-    ["updated", `${timeText(updatedAt)} by ${updatedBy}`],
+    ["updated", `${timeText(updatedAt)} by ${setterText(policy)}`],
     ["reason", reason],
   ]);
   print([...about.map((line) => `# ${line}`), ...policyYaml(policy).trimEnd().split("\n")]);

@@ -29,7 +29,7 @@ import {
   withChange,
   withClients,
 } from "./client.ts";
-import { enumText, fieldLines, jsonText, type OutputFormat, print, tableLines, timeText } from "./output.ts";
+import { enumText, fieldLines, jsonText, type OutputFormat, print, tableLines, timeText, whoText } from "./output.ts";
 import { begunInTime } from "./stream.ts";
 import { enlistArgument } from "./workflow-text.ts";
 
@@ -315,7 +315,7 @@ function heuristicFields({ heuristic, resolution }: Transaction): readonly (read
     ...(resolution
       ? ([
           ["resolved", timeText(resolution.resolvedAt)],
-          ["resolved by", `${resolution.requestedBy}: ${resolution.reason}`],
+          ["resolved by", `${whoText(resolution)}: ${resolution.reason}`],
         ] as const)
       : []),
     ["heuristic", enumText("HEURISTIC_", heuristic)],

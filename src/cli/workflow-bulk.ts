@@ -20,7 +20,7 @@ import {
   withClients,
 } from "./client.ts";
 import { UsageError } from "./failure.ts";
-import { enumText, fieldLines, jsonText, type OutputFormat, print, printAside, tableLines, timeText } from "./output.ts";
+import { enumText, fieldLines, jsonText, type OutputFormat, print, printAside, tableLines, timeText, whoText } from "./output.ts";
 import { stateArgument } from "./workflow-text.ts";
 
 const operationType = "concord.workflow.v1.BulkOperation";
@@ -151,7 +151,7 @@ function listCommand(): Command {
         actionText(operation),
         String(operation.doneCount),
         String(operation.refusedCount),
-        operation.requestedBy,
+        whoText(operation),
         operation.filter,
       ]);
       print(tableLines(["operation", "state", "action", "done", "refused", "by", "filter"], rows));
@@ -239,7 +239,7 @@ function printOperation(format: OutputFormat, told: BulkOperation | undefined): 
       ["refused", String(operation.refusedCount)],
       ["up to", operation.position === "" ? "-" : operation.position],
       ["waits for", operation.waitingFor === "" ? "-" : operation.waitingFor],
-      ["started", `${timeText(operation.createdAt)} by ${operation.requestedBy}`],
+      ["started", `${timeText(operation.createdAt)} by ${whoText(operation)}`],
       ["reason", operation.reason],
     ]),
   );

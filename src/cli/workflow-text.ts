@@ -2,7 +2,7 @@ import { InvalidArgumentError } from "commander";
 import type { Enlistment } from "../gen/concord/commit/v1/transaction.ts";
 import { Workflow, type WorkflowDeadline, WorkflowEvent, type WorkflowState } from "../gen/concord/workflow/v1/workflow.ts";
 import { type WorkflowState as StateName, workflowStates } from "../kernel/lifecycle.ts";
-import { enumText, fieldLines, jsonText, type OutputFormat, print, printAside, timeText } from "./output.ts";
+import { enumText, fieldLines, jsonText, type OutputFormat, print, printAside, timeText, whoText } from "./output.ts";
 
 export const workflowType = "concord.workflow.v1.Workflow";
 
@@ -48,7 +48,7 @@ export function eventRow(event: WorkflowEvent): string[] {
     stateText(event.fromState),
     stateText(event.toState),
     String(event.version),
-    event.requestedBy,
+    whoText(event),
     event.reason,
   ];
 }

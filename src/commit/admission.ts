@@ -68,7 +68,10 @@ function startRun(shell: Shell, { origin, ...request }: NewRequest): Run {
   const run = createRun(shell, first, { share: shareFor(shell, request), origin });
   const step = (transaction: Transaction): Step => {
     const participants = first.parts.map((part) => part.participantId);
-    logger.info({ ...run.about, participants, requestedBy: first.requestedBy }, "transaction begun");
+    logger.info(
+      { ...run.about, participants, requestedBy: first.requestedBy, principal: first.authenticatedAs },
+      "transaction begun",
+    );
     metrics.begun();
     note(shell, run, { type: "begun", detail: first.reason });
     changes.tell(first);

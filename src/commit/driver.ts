@@ -1,5 +1,6 @@
 import type { ParticipantId, TransactionId } from "../kernel/ids.ts";
 import { originFields } from "../kernel/origin.ts";
+import { byWhom, provedOf } from "../kernel/principal.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
 import { createSeldomLog } from "../kernel/seldom.ts";
 import type { DurationMs } from "../kernel/time.ts";
@@ -145,8 +146,11 @@ export function createDriver(options: DriverOptions): Driver {
     }
   });
 
-  const logVerb = (transaction: TransactionId, verb: string, { requestedBy, reason, origin }: Asked): void =>
-    logger.info({ transaction, ...originFields(origin), verb, requestedBy, reason }, "asked for");
+  const logVerb = (transaction: TransactionId, verb: string, { requestedBy, reason, origin, ...asked }: Asked): void =>
+    logger.info(
+      { transaction, ...originFields(origin), verb, requestedBy, principal: asked.authenticatedAs, reason },
+      "asked for",
+    );
 
   /** A verb, on a transaction that runs or is over. */
   async function carryOutVerb(id: TransactionId, event: Event, asked: Asked): Verb {
@@ -261,13 +265,13 @@ export function createDriver(options: DriverOptions): Driver {
       return answered;
     },
     abort(id, asked) {
-      const by = asked.requestedBy === "" ? "aborted" : `aborted by "${asked.requestedBy}"`;
+      const by = asked.requestedBy === "" && asked.authenticatedAs === undefined ? "aborted" : `aborted by ${byWhom(asked)}`;
       return carryOutVerb(id, { type: "abort", reason: detailOf(by, asked.reason) }, asked);
     },
     retry: (id, asked) => carryOutVerb(id, { type: "retry" }, asked),
     resolve(id, outcome, asked) {
       const { reason, requestedBy } = asked;
-      return carryOutVerb(id, { type: "resolve", outcome, reason, requestedBy }, asked);
+      return carryOutVerb(id, { type: "resolve", outcome, reason, requestedBy, ...provedOf(asked) }, asked);
     },
     forget(id, asked) {
       logVerb(id, "forget", asked);
@@ -290,8 +294,16 @@ export function createDriver(options: DriverOptions): Driver {
       return { type: "over" };
     },
     watchAll: (options) => watchRuns(shell, options),
-    forgetParticipant(participant, { requestedBy, reason, origin }) {
-      logger.info({ participant, ...originFields(origin), verb: "forget", requestedBy, reason }, "asked for");
+    forgetParticipant(participant, { requestedBy, reason, origin, ...asked }) {
+      const fields = {
+        participant,
+        ...originFields(origin),
+        verb: "forget",
+        requestedBy,
+        principal: asked.authenticatedAs,
+        reason,
+      };
+      logger.info(fields, "asked for");
       return forgetParticipant(shell, participant);
     },
     owed: (participantId) => owedBy(runs.owed, participantId),

@@ -1,4 +1,5 @@
 import type { ParticipantId } from "../kernel/ids.ts";
+import { byWhom } from "../kernel/principal.ts";
 import { firstCharacters } from "../kernel/text.ts";
 import type { TimeMs } from "../kernel/time.ts";
 import type { CoordinatorInput } from "./core/coordinator-step.ts";
@@ -92,7 +93,7 @@ export function inputLine(input: CoordinatorInput): Line | undefined {
     case "resolve":
       return {
         type: "resolved",
-        detail: detailOf(`${input.outcome.toUpperCase()} by "${input.requestedBy}"`, input.reason),
+        detail: detailOf(`${input.outcome.toUpperCase()} by ${byWhom(input)}`, input.reason),
       };
     case "connected":
     case "disconnected":

@@ -1,5 +1,6 @@
 import type { TransactionId } from "../kernel/ids.ts";
 import type { Origin } from "../kernel/origin.ts";
+import type { Proved } from "../kernel/principal.ts";
 import type { RequestKey } from "../kernel/request-key.ts";
 import type { Result } from "../kernel/result.ts";
 import type { DurationMs } from "../kernel/time.ts";
@@ -23,7 +24,7 @@ export type ExecuteRequest = {
   /** Of whose share it takes. Nobody's, if it is not known. */
   readonly address?: string;
   readonly origin?: Origin | undefined;
-};
+} & Proved;
 
 /** A transaction whose work is enlisted as it happens. */
 export type BeginRequest = Omit<ExecuteRequest, "enlistments"> & { readonly idleTimeoutMs: DurationMs };
@@ -34,7 +35,7 @@ export type Asked = {
   readonly requestedBy: string;
   readonly request: RequestKey | undefined;
   readonly origin?: Origin | undefined;
-};
+} & Proved;
 
 export type ExecuteFailure =
   | { readonly type: "request-id-reused" }

@@ -12,3 +12,20 @@ export type Principal = {
 
 /** Of a call that proves nothing, where that is allowed. */
 export const nobody: Principal = { name: "", by: "nothing" };
+
+/** What is kept of who has asked for a change, as far as that was proved. Left out: nobody has proved anything. */
+export type Proved = { readonly authenticatedAs?: string };
+
+const unproved: Proved = {};
+
+export const provedBy = ({ name }: Principal): Proved => (name === "" ? unproved : { authenticatedAs: name });
+
+/** Of what has it among other things. */
+export const provedOf = ({ authenticatedAs }: Proved): Proved => (authenticatedAs === undefined ? unproved : { authenticatedAs });
+
+/** As it is stored and sent. */
+export const provedFrom = (name: string): Proved => (name === "" ? unproved : { authenticatedAs: name });
+
+/** In words, for people. */
+export const byWhom = ({ requestedBy, authenticatedAs }: Proved & { readonly requestedBy: string }): string =>
+  authenticatedAs === undefined ? `"${requestedBy}"` : `"${requestedBy}" (authenticated as "${authenticatedAs}")`;

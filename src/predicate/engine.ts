@@ -2,6 +2,7 @@ import { assert, unreachable } from "../kernel/assert.ts";
 import type { Clock } from "../kernel/clock.ts";
 import type { RuleId } from "../kernel/ids.ts";
 import type { JsonObject } from "../kernel/json.ts";
+import { provedOf } from "../kernel/principal.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
 import type { Breathe, Turns } from "../kernel/turns.ts";
 import {
@@ -238,13 +239,15 @@ export async function createEngine({
 
   async function entryOf(
     kind: RuleSetChangeKind,
-    { requestedBy, reason }: Mutation,
+    mutation: Mutation,
     { answer, atMs, change }: Changed,
     dryRun: boolean,
   ): Promise<RuleSetChange> {
     if (change !== undefined) return dryRun ? { ...change, sequence: 0 } : change;
     const { changeSequence, ruleSetRevision } = answer;
-    const none = { sequence: 0, revision: ruleSetRevision, kind, changedAtMs: atMs, requestedBy, reason, differences: [] };
+    const { requestedBy, reason } = mutation;
+    const said = { kind, changedAtMs: atMs, requestedBy, reason, ...provedOf(mutation) };
+    const none = { sequence: 0, revision: ruleSetRevision, ...said, differences: [] };
     if (changeSequence === undefined) return none;
     const { rows } = await store.changesAfter({ sequence: changeSequence - 1, limit: 1 });
     const [entry] = rows;

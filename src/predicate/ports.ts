@@ -138,6 +138,7 @@ export type VerdictRanges = {
   readonly fromState?: Range<string>;
   readonly toState?: Range<string>;
   readonly requestedBy?: Range<string>;
+  readonly authenticatedAs?: Range<string>;
   readonly ruleSetRevision?: Range<number>;
 };
 

@@ -1,4 +1,5 @@
 import type { Clock } from "../kernel/clock.ts";
+import { type Proved, provedOf } from "../kernel/principal.ts";
 import type { RequestKey } from "../kernel/request-key.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
 import type { Breathe, Turns } from "../kernel/turns.ts";
@@ -20,7 +21,7 @@ export type Mutation = {
   readonly request: RequestKey | undefined;
   /** Ends the change as long as nothing is written. */
   readonly signal?: AbortSignal;
-};
+} & Proved;
 
 /** What judges. */
 export type Current = {
@@ -132,7 +133,7 @@ export async function createRuleSetChanges({
       await reloadIfBehind();
       if (repeated !== undefined) return repeated;
       const base = current;
-      const stamp = { atMs: clock.nowMs(), requestedBy, reason };
+      const stamp = { atMs: clock.nowMs(), requestedBy, reason, ...provedOf(mutation) };
       const plan = await decide(base.present, stamp, breathe);
       // Then it was decided upon two states at once.
       if (await isBehind(base)) continue;

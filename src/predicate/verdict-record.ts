@@ -20,6 +20,7 @@ export type VerdictRecord = {
   readonly fromState: WorkflowState;
   readonly toState: WorkflowState;
   readonly requestedBy: string;
+  readonly authenticatedAs: string;
   readonly inputDigest: string;
   /** Undefined: it was not kept. */
   readonly input: Check | undefined;
@@ -42,7 +43,7 @@ export function* recordSteps(
   verdict: Decided,
   { judgedAtMs, keepInput }: { readonly judgedAtMs: TimeMs; readonly keepInput: boolean },
 ): Generator<void, Omit<VerdictRecord, "sequence">> {
-  const { workflow, targetState, requestedBy } = check;
+  const { workflow, targetState, requestedBy, authenticatedAs } = check;
   return {
     judgedAtMs,
     ...cutVerdict(verdict),
@@ -51,6 +52,7 @@ export function* recordSteps(
     fromState: workflow.state,
     toState: targetState,
     requestedBy,
+    authenticatedAs,
     inputDigest: yield* digestSteps(check),
     input: keepInput ? check : undefined,
   };

@@ -18,6 +18,7 @@ import type { Clock } from "../kernel/clock.ts";
 import type { ParticipantId, TransactionId } from "../kernel/ids.ts";
 import { progressIntervalMs } from "../kernel/limits.ts";
 import { keptOrigin } from "../kernel/origin.ts";
+import { provedBy } from "../kernel/principal.ts";
 import type { Result } from "../kernel/result.ts";
 import { stretchOf } from "../kernel/stretch.ts";
 import { firstCharacters } from "../kernel/text.ts";
@@ -120,9 +121,10 @@ export function createCommitService(dependencies: {
           enlistments: request.participants.map(enlistmentOf),
           prepareTimeoutMs: Math.min(durationMs(request.prepareTimeout) ?? prepareTimeoutMs, leftMs),
           waitForParticipantsMs: Math.min(durationMs(request.waitForParticipants) ?? 0, leftMs),
-          request: requestKey("concord.commit.v1.ExecuteTransactionRequest", request),
+          request: requestKey("concord.commit.v1.ExecuteTransactionRequest", request, context),
           reason: request.reason,
           requestedBy: request.requestedBy,
+          ...provedBy(context.principal),
           address: addressOf(context.peer),
           origin: keptOrigin(context.origin),
         };
@@ -135,9 +137,10 @@ export function createCommitService(dependencies: {
         prepareTimeoutMs: durationMs(request.prepareTimeout) ?? prepareTimeoutMs,
         waitForParticipantsMs: durationMs(request.waitForParticipants) ?? 0,
         idleTimeoutMs: durationMs(request.idleTimeout) ?? idleTimeoutMs,
-        request: requestKey("concord.commit.v1.BeginTransactionRequest", request),
+        request: requestKey("concord.commit.v1.BeginTransactionRequest", request, context),
         reason: request.reason,
         requestedBy: request.requestedBy,
+        ...provedBy(context.principal),
         address: addressOf(context.peer),
         origin: keptOrigin(context.origin),
       });
@@ -326,11 +329,12 @@ const unreadable = ({ violations }: InvalidMessage): Unreadable => ({
 
 type Mutation = { readonly requestId: string; readonly reason: string; readonly requestedBy: string };
 
-const askedOf = (typeName: string, request: Mutation, { origin }: RpcContext): Asked => ({
+const askedOf = (typeName: string, request: Mutation, context: RpcContext): Asked => ({
   reason: request.reason,
   requestedBy: request.requestedBy,
-  request: requestKey(typeName, request),
-  origin: keptOrigin(origin),
+  ...provedBy(context.principal),
+  request: requestKey(typeName, request, context),
+  origin: keptOrigin(context.origin),
 });
 
 const enlistmentOf = ({ participantId, payload }: wire.Enlistment): Enlistment => ({

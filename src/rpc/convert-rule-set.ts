@@ -140,10 +140,11 @@ const judgements: Readonly<Record<Expectation["verdict"], Judgement>> = {
   "metadata-invalid": Judgement.METADATA_INVALID,
 };
 
-const authorshipToWire = ({ version, createdAtMs, createdBy }: Authorship) => ({
+const authorshipToWire = ({ version, createdAtMs, createdBy, createdAs = "" }: Authorship) => ({
   version,
   createdAt: new Date(createdAtMs),
   createdBy,
+  createdAs,
 });
 
 export function ruleToWire({ version, standing }: Rule): DeepPartial<WireRule> {
@@ -152,6 +153,7 @@ export function ruleToWire({ version, standing }: Rule): DeepPartial<WireRule> {
     state: WireRuleState[standing.state],
     updatedAt: new Date(standing.updatedAtMs),
     requestedBy: standing.requestedBy,
+    authenticatedAs: standing.authenticatedAs ?? "",
     reason: standing.reason,
     latestVersion: standing.latestVersion,
     activeVersion: standing.activeVersion ?? 0,
@@ -231,6 +233,7 @@ export function changeToWire(change: RuleSetChange): DeepPartial<WireRuleSetChan
     kind: WireRuleSetChangeKind[change.kind],
     changedAt: new Date(change.changedAtMs),
     requestedBy: change.requestedBy,
+    authenticatedAs: change.authenticatedAs ?? "",
     reason: change.reason,
     differences: change.differences.map((difference) => differenceToWire(difference, contentsOmitted)),
     contentsOmitted,

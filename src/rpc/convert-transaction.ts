@@ -110,6 +110,7 @@ export function transactionToWire(transaction: Transaction, coordinator: Coordin
     coordinatorId: coordinator.coordinatorId,
     coordinatorEpoch: BigInt(transaction.coordinatorEpoch),
     requestedBy: transaction.requestedBy,
+    authenticatedAs: transaction.authenticatedAs ?? "",
     reason: transaction.reason,
     ...(transaction.idleTimeoutMs !== undefined && { idleTimeout: durationToWire(transaction.idleTimeoutMs) }),
     ...resolutionToWire(transaction),
@@ -130,8 +131,8 @@ function acknowledgedToWire({
 
 function resolutionToWire({ resolution }: Transaction): Pick<DeepPartial<wire.Transaction>, "resolution"> {
   if (!resolution) return {};
-  const { atMs, requestedBy, reason } = resolution;
-  return { resolution: { resolvedAt: new Date(atMs), requestedBy, reason } };
+  const { atMs, requestedBy, authenticatedAs = "", reason } = resolution;
+  return { resolution: { resolvedAt: new Date(atMs), requestedBy, authenticatedAs, reason } };
 }
 
 export function participantToWire(participant: KnownParticipant, owed: Owed): DeepPartial<wire.Participant> {

@@ -11,6 +11,7 @@ import { WorkflowState as WireState, type WorkflowEvent as WireWorkflowEvent } f
 import type { WorkflowId } from "../kernel/ids.ts";
 import { allowedMoves, type WorkflowState } from "../kernel/lifecycle.ts";
 import { answerBytesMax } from "../kernel/limits.ts";
+import { provedFrom } from "../kernel/principal.ts";
 import type { Question } from "../predicate/answers.ts";
 import type { Check, Findings, ShadowDifference, Verdict, Violation } from "../predicate/core/types.ts";
 import type { Decided, VerdictRecord } from "../predicate/verdict-record.ts";
@@ -70,6 +71,7 @@ function lastEventFromWire(event: WireWorkflowEvent, field: string): Check["last
     toState: stateFromWire(event.toState, `${field}.to_state`),
     occurredAtMs: event.occurredAt?.getTime() ?? 0,
     requestedBy: event.requestedBy,
+    ...provedFrom(event.authenticatedAs),
     reason: event.reason,
     metadata: structFromWire(event.metadata),
   };
@@ -183,6 +185,7 @@ export function recordToWire(record: VerdictRecord): DeepPartial<WireVerdictReco
     fromState: stateToWire(record.fromState),
     toState: stateToWire(record.toState),
     requestedBy: record.requestedBy,
+    authenticatedAs: record.authenticatedAs,
     inputDigest: record.inputDigest,
     ...(record.input && { input: checkToWire(record.input) }),
   };

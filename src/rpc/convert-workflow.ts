@@ -101,6 +101,7 @@ export function lastEventToWire(event: DescribedEvent): DeepPartial<WireWorkflow
     occurredAt: new Date(event.occurredAtMs),
     reason: event.reason,
     requestedBy: event.requestedBy,
+    authenticatedAs: event.authenticatedAs ?? "",
     metadata: event.metadata,
   };
 }

@@ -59,6 +59,7 @@ const eventVariables: Variables = {
     metadata_patch: anyRecord,
     transaction_id: types.string,
     bulk_operation_id: types.string,
+    authenticated_as: types.string,
   }),
 };
 
@@ -142,6 +143,7 @@ const knownOfEvents: KnownFields<EventRanges> = {
   "event.to": { as: "toState", kind: workflowStates },
   "event.occurred_at": { as: "occurredAtMs", kind: "time" },
   "event.requested_by": { as: "requestedBy", kind: "text" },
+  "event.authenticated_as": { as: "authenticatedAs", kind: "text" },
   // These never change, so the event has them too.
   "workflow.id": { as: "workflowId", kind: "text" },
   "workflow.type": { as: "workflowType", kind: "text" },
@@ -191,4 +193,5 @@ const eventFields = (event: WorkflowEvent) => ({
   metadata_patch: celJson(event.metadataPatch ?? {}),
   transaction_id: event.transactionId ?? "",
   bulk_operation_id: event.bulkOperationId ?? "",
+  authenticated_as: event.authenticatedAs ?? "",
 });

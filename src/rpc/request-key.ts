@@ -3,26 +3,35 @@ import type { DescField, DescMessage } from "@bufbuild/protobuf";
 import { assert } from "../kernel/assert.ts";
 import type { RequestId } from "../kernel/ids.ts";
 import { sorted } from "../kernel/json.ts";
+import { nobody, type Principal } from "../kernel/principal.ts";
 import type { RequestKey } from "../kernel/request-key.ts";
 import { registry } from "./descriptors.ts";
 
 /** The key of a request of this type, such as `concord.workflow.v1.CreateWorkflowRequest`. Nothing if it has no id. */
-export function requestKey(typeName: string, request: { readonly requestId: string }): RequestKey | undefined {
+export function requestKey(
+  typeName: string,
+  request: { readonly requestId: string },
+  { principal }: { readonly principal: Principal },
+): RequestKey | undefined {
   if (request.requestId === "") return undefined;
-  return { id: request.requestId as RequestId, digest: requestDigest(typeName, request) };
+  return { id: request.requestId as RequestId, digest: requestDigest(typeName, request, principal) };
 }
 
 /**
  * SHA-256, base64url, of what is asked; the type keeps one id from serving two methods. Made from the decoded message by field number,
  * not from its bytes: an honest retry may encode the entries of a map in another order. Fields that are not set are left out, so that a
  * field which the contract gains changes no digest. How long the caller waits is not what it asks for: no Duration of the request itself
- * counts. One within a part of it does: it says how long something shall take.
+ * counts. One within a part of it does: it says how long something shall take. Who asks does count, as far as it is proved: the answer that a
+ * principal has had is nobody else's. Without a proof the digest is that of the request alone.
  */
-export function requestDigest(typeName: string, request: object): string {
+export function requestDigest(typeName: string, request: object, { name }: Principal = nobody): string {
   const descriptor = registry.getMessage(typeName);
   assert(descriptor !== undefined, `a descriptor of ${typeName}`);
   const asked = JSON.stringify(fieldsOf(descriptor, request, isWaitingTime));
-  return createHash("sha256").update(typeName).update(asked).digest("base64url");
+  const digest = createHash("sha256").update(typeName).update(asked);
+  // No JSON ends like this.
+  if (name !== "") digest.update(`\n${name}`);
+  return digest.digest("base64url");
 }
 
 const isWaitingTime = (field: DescField): boolean => field.message?.typeName === "google.protobuf.Duration";

@@ -3,6 +3,7 @@ import type { PredicateLogicServiceImplementation, SetRuleSetItemRequest } from 
 import { RuleSetItemKind as WireRuleSetItemKind } from "../gen/concord/predicate/v1/rule_set.ts";
 import { assert, unreachable } from "../kernel/assert.ts";
 import type { RuleId } from "../kernel/ids.ts";
+import { provedBy } from "../kernel/principal.ts";
 import type { Result } from "../kernel/result.ts";
 import type { RuleSetChange } from "../predicate/core/types.ts";
 import type { ChangedRule, Engine, SetItem } from "../predicate/engine.ts";
@@ -43,12 +44,13 @@ type MutationFields = { readonly reason: string; readonly requestedBy: string; r
 /** The RPCs that change rules. */
 export function ruleChanges(engine: Engine): Methods {
   /** What is the same in all changes: who asks, why, and how a repeat is known. */
-  const mutationOf = (method: string, request: MutationFields, { signal }: CallContext) => ({
+  const mutationOf = (method: string, request: MutationFields, context: CallContext & RpcContext) => ({
     // A caller that leaves ends what is not written yet.
-    signal,
+    signal: context.signal,
     reason: request.reason,
     requestedBy: request.requestedBy,
-    request: requestKey(`concord.predicate.v1.${method}Request`, request),
+    ...provedBy(context.principal),
+    request: requestKey(`concord.predicate.v1.${method}Request`, request, context),
   });
 
   /** Of what changes one rule. */

@@ -187,8 +187,10 @@ const ruleFilterVariables: Variables = {
     shadow_version: types.int,
     created_at: types.timestamp,
     created_by: types.string,
+    created_as: types.string,
     updated_at: types.timestamp,
     requested_by: types.string,
+    authenticated_as: types.string,
     reason: types.string,
   }),
 };
@@ -211,8 +213,10 @@ function ruleFilter(expression: string): ((rule: Rule) => boolean) | undefined {
       shadow_version: BigInt(standing.shadowVersion ?? 0),
       created_at: celTime(version.createdAtMs),
       created_by: version.createdBy,
+      created_as: version.createdAs ?? "",
       updated_at: celTime(standing.updatedAtMs),
       requested_by: standing.requestedBy,
+      authenticated_as: standing.authenticatedAs ?? "",
       reason: standing.reason,
     }),
   });

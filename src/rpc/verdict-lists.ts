@@ -131,6 +131,7 @@ const verdictVariables: Variables = {
     from: enumOf(namesOf("concord.workflow.v1.WorkflowState")),
     to: enumOf(namesOf("concord.workflow.v1.WorkflowState")),
     requested_by: types.string,
+    authenticated_as: types.string,
     rules: listOf(types.string),
     rule_set_revision: types.int,
     cost: types.int,
@@ -148,6 +149,7 @@ const bindingsOf = (record: VerdictRecord): Bindings => ({
     from: record.fromState,
     to: record.toState,
     requested_by: record.requestedBy,
+    authenticated_as: record.authenticatedAs,
     rules: celList(rulesIn(record.verdict)),
     rule_set_revision: BigInt(record.verdict.ruleSetRevision),
     cost: BigInt("cost" in record.verdict ? record.verdict.cost : 0),
@@ -164,5 +166,6 @@ const knownOfVerdicts: KnownFields<VerdictRanges> = {
   "verdict.from": { as: "fromState", kind: workflowStates },
   "verdict.to": { as: "toState", kind: workflowStates },
   "verdict.requested_by": { as: "requestedBy", kind: "text" },
+  "verdict.authenticated_as": { as: "authenticatedAs", kind: "text" },
   "verdict.rule_set_revision": { as: "ruleSetRevision", kind: "number" },
 };

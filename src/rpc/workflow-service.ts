@@ -11,6 +11,7 @@ import {
 import type { Clock } from "../kernel/clock.ts";
 import type { ParticipantId, TransactionId, WorkflowId } from "../kernel/ids.ts";
 import { progressIntervalMs } from "../kernel/limits.ts";
+import { type Principal, provedBy } from "../kernel/principal.ts";
 import type { RequestKey } from "../kernel/request-key.ts";
 import type { Result } from "../kernel/result.ts";
 import type { Turns } from "../kernel/turns.ts";
@@ -121,7 +122,8 @@ export function createWorkflowService(dependencies: {
         request,
         targetState,
         false,
-        requestKey("concord.workflow.v1.TransitionWorkflowRequest", request),
+        requestKey("concord.workflow.v1.TransitionWorkflowRequest", request, context),
+        context.principal,
       );
       return runTogether(request, dependencies, context, (together, caller) =>
         move(
@@ -133,14 +135,16 @@ export function createWorkflowService(dependencies: {
     },
 
     async recoverWorkflow(request, context) {
-      const command = moveCommand(request, "ACTIVE", true, requestKey("concord.workflow.v1.RecoverWorkflowRequest", request));
+      const key = requestKey("concord.workflow.v1.RecoverWorkflowRequest", request, context);
+      const command = moveCommand(request, "ACTIVE", true, key, context.principal);
       return move(command, manager.move(command, context), context);
     },
 
     async listAllowedTransitions(request, context) {
       const { reason, requestedBy } = request;
       const workflowId = request.workflowId as WorkflowId;
-      const question = { workflowId, reason, requestedBy, context: structFromWire(request.context) };
+      const said = { reason, requestedBy, context: structFromWire(request.context) };
+      const question = { workflowId, ...said, ...provedBy(context.principal) };
       const result = await manager.possibleMoves(question, context);
       if (!result.ok) throw workflowError(result.error, request);
       const { workflow, judged, recoveryRefusal } = result.value;
@@ -228,6 +232,7 @@ function moveCommand(
   targetState: MoveCommand["move"]["targetState"],
   mustRecover: boolean,
   key: RequestKey | undefined,
+  principal: Principal,
 ): MoveCommand {
   const deadline = deadlineFromWire(request.deadline);
   return {
@@ -240,6 +245,7 @@ function moveCommand(
       reason: request.reason,
       requestedBy: request.requestedBy,
       eventMetadata: structFromWire(request.eventMetadata),
+      ...provedBy(principal),
       ...(deadline && { deadline }),
       request: key,
     },

@@ -1,6 +1,7 @@
 import { assert, unreachable } from "../kernel/assert.ts";
 import type { WorkflowId } from "../kernel/ids.ts";
 import type { JsonObject } from "../kernel/json.ts";
+import { provedOf } from "../kernel/principal.ts";
 import { type RequestKey, wholeKey } from "../kernel/request-key.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
 import type { TimeMs } from "../kernel/time.ts";
@@ -97,7 +98,8 @@ export async function judge(
     return err({ type: "version-mismatch", workflowId, expectedVersion, currentVersion: workflow.version });
   }
   const { lastEvent } = found;
-  const check = { workflow, lastEvent, targetState, reason, requestedBy, context, transaction, atMs: environment.nowMs() };
+  const asked = { targetState, reason, requestedBy, context, ...provedOf(command.move) };
+  const check = { ...asked, workflow, lastEvent, transaction, atMs: environment.nowMs() };
   const verdict = await predicates.check(check, asker);
   if (!verdict.ok) return err(unjudged(verdict.error, workflowId));
   // As of now: to be asked may have taken a while.

@@ -1,6 +1,7 @@
 import type { RequestId, WorkflowId } from "../kernel/ids.ts";
 import type { JsonObject } from "../kernel/json.ts";
 import type { WorkflowState } from "../kernel/lifecycle.ts";
+import type { Proved } from "../kernel/principal.ts";
 import type { RequestKey } from "../kernel/request-key.ts";
 import type { Stretch } from "../kernel/stretch.ts";
 import type { TimeMs } from "../kernel/time.ts";
@@ -37,7 +38,7 @@ export type BulkOperation = {
   readonly request: RequestKey | undefined;
   readonly createdAtMs: TimeMs;
   readonly stateEnteredAtMs: TimeMs;
-};
+} & Proved;
 
 export type BulkStanding = Pick<BulkOperation, "id" | "state" | "stateEnteredAtMs"> & { readonly resultCount: number };
 

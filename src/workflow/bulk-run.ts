@@ -1,6 +1,7 @@
 import type { Clock } from "../kernel/clock.ts";
 import type { WorkflowId } from "../kernel/ids.ts";
 import { stretchRowsMax } from "../kernel/limits.ts";
+import { provedOf } from "../kernel/principal.ts";
 import { ok, type Result } from "../kernel/result.ts";
 import type { DurationMs } from "../kernel/time.ts";
 import { atOnce } from "./at-once.ts";
@@ -137,13 +138,13 @@ type Change = { readonly before: Workflow; readonly workflow: Workflow; readonly
 /** How a workflow is judged for the action of an operation, and then changed. */
 function changeOf(
   running: BulkRunning,
-  { action, reason, requestedBy }: BulkOperation,
+  { action, reason, requestedBy, ...operation }: BulkOperation,
   { id: workflowId, version: expectedVersion }: Found,
   asker: Asker,
 ) {
   const { environment } = running;
   const { context, eventMetadata } = action;
-  const said = { reason, requestedBy, eventMetadata };
+  const said = { reason, requestedBy, eventMetadata, ...provedOf(operation) };
   async function judgeNow(): Promise<Result<() => Change, ManagerError>> {
     if (action.type === "update") {
       const update = { patch: action.patch, ...said };

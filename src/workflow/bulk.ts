@@ -16,7 +16,7 @@ import { type BulkRunning, inabilityWords, runBulk } from "./bulk-run.ts";
 
 export type BulkCommand = Pick<
   BulkOperation,
-  "filter" | "action" | "isDryRun" | "ratePerSecond" | "reason" | "requestedBy" | "request"
+  "filter" | "action" | "isDryRun" | "ratePerSecond" | "reason" | "requestedBy" | "authenticatedAs" | "request"
 >;
 
 export type BulkError =

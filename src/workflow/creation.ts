@@ -1,6 +1,7 @@
 import { assert } from "../kernel/assert.ts";
 import type { WorkflowId } from "../kernel/ids.ts";
 import { isSameJson, type JsonObject } from "../kernel/json.ts";
+import { type Proved, provedOf } from "../kernel/principal.ts";
 import type { RequestKey } from "../kernel/request-key.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
 import { type Answer, type Attempts, earlierAnswer, rememberAnswers, stampOf, unjudged } from "./attempt.ts";
@@ -23,7 +24,7 @@ export type CreateCommand = {
   /** Of the state that it begins in. Without it, what the policy of the type says. */
   readonly deadline?: WantedDeadline;
   readonly request: RequestKey | undefined;
-};
+} & Proved;
 
 /** `event` is the last one of the creation. `alreadyExisted`: nothing was written, and the workflow is as it is now. */
 export type Created = Answer & { readonly createdEvent: WorkflowEvent; readonly alreadyExisted: boolean };
@@ -86,7 +87,8 @@ async function judged(
   // It has left CREATED before a deadline could count there.
   const created = create(wanted, { ...stamp, terms: noTerms });
   const { reason, requestedBy } = command;
-  const plain: Move = { targetState: "ACTIVE", reason, requestedBy, eventMetadata: {}, request: undefined };
+  const said = { reason, requestedBy, ...provedOf(command) };
+  const plain: Move = { targetState: "ACTIVE", ...said, eventMetadata: {}, request: undefined };
   const move = deadline === undefined ? plain : { ...plain, deadline };
   const { workflow, event: lastEvent } = created;
   const question = { ...move, workflow, lastEvent, context: {}, transaction: undefined, atMs: workflow.createdAtMs };

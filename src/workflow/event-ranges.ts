@@ -18,6 +18,7 @@ export function isWithinRanges(event: WorkflowEvent, ranges: EventRanges): boole
     isWithin<string>(ranges.type, event.type) &&
     isWithin<string>(ranges.toState, event.toState) &&
     isWithin(ranges.occurredAtMs, event.occurredAtMs) &&
-    isWithin(ranges.requestedBy, event.requestedBy)
+    isWithin(ranges.requestedBy, event.requestedBy) &&
+    isWithin(ranges.authenticatedAs, event.authenticatedAs ?? "")
   );
 }

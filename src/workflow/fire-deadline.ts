@@ -50,7 +50,9 @@ export function createFireDeadline(
   return async (due, signal) => {
     const { workflowId, deadline } = due;
     const { targetState, reason, atMs } = deadline;
-    const wanted = { targetState, reason, requestedBy: deadlineActor, eventMetadata: {}, request: undefined };
+    // It is this process that asks, which needs no other proof.
+    const actor = { requestedBy: deadlineActor, authenticatedAs: deadlineActor };
+    const wanted = { targetState, reason, ...actor, eventMetadata: {}, request: undefined };
     const command = { workflowId, expectedVersion: undefined, mustRecover: false, mustHave: deadline, context: {}, move: wanted };
     const moved = await move(command, { signal });
     if (moved.ok) return { type: "moved", lateMs: Math.max(0, environment.nowMs() - atMs) };

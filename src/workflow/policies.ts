@@ -1,3 +1,4 @@
+import { type Proved, provedOf } from "../kernel/principal.ts";
 import { compare } from "../kernel/range.ts";
 import type { RequestKey } from "../kernel/request-key.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
@@ -16,7 +17,7 @@ export type PolicyCommand = {
   readonly reason: string;
   readonly requestedBy: string;
   readonly request: RequestKey | undefined;
-};
+} & Proved;
 
 type Outcome = Result<TypePolicy, ManagerError>;
 
@@ -120,7 +121,15 @@ export async function createPolicies({
         if (current === undefined && byType.size >= policyCountMax) {
           return err({ type: "policy-limit-reached", limit: policyCountMax });
         }
-        const policy = { workflowType, revision, terms, updatedAtMs: environment.nowMs(), updatedBy, reason };
+        const policy = {
+          workflowType,
+          revision,
+          terms,
+          updatedAtMs: environment.nowMs(),
+          updatedBy,
+          reason,
+          ...provedOf(command),
+        };
         return ok({ policy, answer: policy });
       }),
 

@@ -2,6 +2,7 @@ import type { ParticipantId, RequestId, TransactionId, WorkflowId } from "../ker
 import type { JsonObject } from "../kernel/json.ts";
 import type { WorkflowState } from "../kernel/lifecycle.ts";
 import type { Origin } from "../kernel/origin.ts";
+import type { Proved } from "../kernel/principal.ts";
 import type { Range } from "../kernel/range.ts";
 import type { RequestKey } from "../kernel/request-key.ts";
 import type { Result } from "../kernel/result.ts";
@@ -189,6 +190,7 @@ export type EventRanges = {
   readonly toState?: Range<string>;
   readonly occurredAtMs?: Range<TimeMs>;
   readonly requestedBy?: Range<string>;
+  readonly authenticatedAs?: Range<string>;
 };
 
 /** Keeps workflows, events, answers to requests, and outcomes of transactions. */
@@ -352,7 +354,7 @@ export type PredicateCheck = {
   /** Undefined: the move is made by itself. */
   readonly transaction: TransactionFacts | undefined;
   readonly atMs: TimeMs;
-};
+} & Proved;
 
 /** The transaction that carries a move, as far as it is known when the move is judged. */
 export type TransactionFacts = {

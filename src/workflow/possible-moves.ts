@@ -1,6 +1,7 @@
 import type { WorkflowId } from "../kernel/ids.ts";
 import type { JsonObject } from "../kernel/json.ts";
 import { isTerminal } from "../kernel/lifecycle.ts";
+import type { Proved } from "../kernel/principal.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
 import { type Attempts, missing, unjudged } from "./attempt.ts";
 import { type RecoveryRefusal, recoveryRefusal } from "./core/recovery.ts";
@@ -13,7 +14,7 @@ export type PossibleMovesQuestion = {
   readonly reason: string;
   readonly requestedBy: string;
   readonly context: JsonObject;
-};
+} & Proved;
 
 /** `judged` undefined: it is in a terminal state, or held, and no move can be made. */
 export type PossibleMoves = {

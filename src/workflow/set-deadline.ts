@@ -1,4 +1,5 @@
 import type { WorkflowId } from "../kernel/ids.ts";
+import type { Proved } from "../kernel/principal.ts";
 import type { RequestKey } from "../kernel/request-key.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
 import { type Answer, type Attempts, missing } from "./attempt.ts";
@@ -18,7 +19,7 @@ export type DeadlineCommand = {
   readonly reason: string;
   readonly requestedBy: string;
   readonly request: RequestKey | undefined;
-};
+} & Proved;
 
 /** Sets, changes or cancels the deadline of the state that a workflow is in. Nobody is asked: the rules are when it falls due. */
 export function setDeadlineOnce(attempts: Attempts, command: DeadlineCommand, call: Call): Promise<Result<Answer, ManagerError>> {

@@ -1,5 +1,6 @@
 import type { WorkflowId } from "../kernel/ids.ts";
 import type { JsonObject } from "../kernel/json.ts";
+import { provedOf } from "../kernel/principal.ts";
 import type { RequestKey } from "../kernel/request-key.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
 import { type Answer, type Attempts, missing, unjudged } from "./attempt.ts";
@@ -50,6 +51,7 @@ export async function judgeUpdate(
     proposed: proposed.value,
     reason: update.reason,
     requestedBy: update.requestedBy,
+    ...provedOf(update),
     context,
     transaction: undefined,
     atMs: environment.nowMs(),

@@ -11,6 +11,7 @@ import type {
   WorkflowServiceDefinition,
   WorkflowServiceImplementation,
 } from "../../src/gen/concord/workflow/v1/workflow_service.ts";
+import { nobody } from "../../src/kernel/principal.ts";
 import type { RpcContext } from "../../src/rpc/context.ts";
 import type { withValidation } from "../../src/rpc/server.ts";
 import type { createLogger } from "../../src/runtime/logger.ts";
@@ -94,7 +95,14 @@ async function read(): Promise<void> {
 
 /** As far as these handlers know it. */
 const context = () =>
-  ({ signal: new AbortController().signal, deadlineMs: undefined, log: quiet, origin: quiet, peer: "" }) as never;
+  ({
+    signal: new AbortController().signal,
+    deadlineMs: undefined,
+    principal: nobody,
+    log: quiet,
+    origin: quiet,
+    peer: "",
+  }) as never;
 
 const rows = [await measured("move", 6_000, move), await measured("read", 20_000, read)];
 print(tableLines(["", "main us", "median", "all threads us", "median"], rows));

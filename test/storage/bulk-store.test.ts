@@ -57,6 +57,12 @@ describe.each([
     for (const store of opened.splice(0)) await store.close();
   });
 
+  test("it says who was proved to have started it", async () => {
+    const { bulk } = await openStore();
+    await bulk.add(operation("a", { authenticatedAs: "spiffe://lab/ada" }), 2);
+    expect(await bulk.get("a")).toStrictEqual(operation("a", { authenticatedAs: "spiffe://lab/ada" }));
+  });
+
   test("one is read as it was added, by its id and by its request", async () => {
     const { bulk, answer } = await openStore();
     const all = [operation("a"), operation("b", { isDryRun: true, request: undefined, position: "w" })];

@@ -56,7 +56,11 @@ export function verdictLogSuite(name: string, open: () => Promise<VerdictLog>): 
       const log = await logWith(
         recordAt(10, denied(violationOf("cold")), checkOfWorkflow("a")),
         recordAt(20, allowed({ warnings: [violationOf("late")] }), checkOfWorkflow("b")),
-        recordAt(30, denied(violationOf("cold"), violationOf("qc")), checkOf({ requestedBy: "kurt", targetState: "PAUSED" })),
+        recordAt(
+          30,
+          denied(violationOf("cold"), violationOf("qc")),
+          checkOf({ requestedBy: "kurt", authenticatedAs: "k", targetState: "PAUSED" }),
+        ),
       );
       expect(await sequences(log, { workflowId: "a" as WorkflowId })).toEqual([1]);
       expect(await sequences(log, { ruleId: "cold" as RuleId })).toEqual([3, 1]);
@@ -74,6 +78,8 @@ export function verdictLogSuite(name: string, open: () => Promise<VerdictLog>): 
       expect(await within({ toState: { oneOf: ["PAUSED"] }, fromState: { oneOf: ["ACTIVE"] } })).toEqual([3]);
       expect(await within({ workflowType: { oneOf: ["other"] } })).toEqual([]);
       expect(await within({ requestedBy: { oneOf: [] } })).toEqual([]);
+      expect(await within({ authenticatedAs: { oneOf: ["k"] } })).toEqual([3]);
+      expect(await within({ authenticatedAs: { oneOf: [""] } })).toEqual([2, 1]);
       const kurts = { requestedBy: { oneOf: ["kurt"] } };
       expect(await sequences(log, { ruleId: "cold" as RuleId, ranges: kurts })).toEqual([3]);
       expect(await sequences(log, { ruleId: "late" as RuleId, ranges: kurts })).toEqual([]);

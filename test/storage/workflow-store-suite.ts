@@ -52,9 +52,9 @@ export function workflowStoreSuite(name: string, open: () => Promise<WorkflowSto
         previousState: "ACTIVE",
         version: 7,
         retryCount: 2,
-        hold: hold("tx", { request: { id: requestId("r"), digest: "d" } }),
+        hold: hold("tx", { request: { id: requestId("r"), digest: "d" }, authenticatedAs: "spiffe://lab/ada" }),
       });
-      const failed = event(held, { type: "FAILED", transactionId: transactionId("tx") });
+      const failed = event(held, { type: "FAILED", transactionId: transactionId("tx"), authenticatedAs: "spiffe://lab/ada" });
       const stored = { ...failed, sequence: 1 };
       expect(await store.apply({ puts: [{ workflow: held, expected: "absent" }], events: [failed] })).toStrictEqual({
         ok: true,
@@ -185,7 +185,7 @@ export function workflowStoreSuite(name: string, open: () => Promise<WorkflowSto
       await store.apply(creation("w"));
       await store.apply(creation("other"));
       const moved = put(workflow("w"), { state: "ACTIVE" });
-      const fields = { occurredAtMs: 5, requestedBy: "ada", reason: "go", metadata: { tray: 4 } };
+      const fields = { occurredAtMs: 5, requestedBy: "ada", authenticatedAs: "a", reason: "go", metadata: { tray: 4 } };
       await store.apply({ puts: [moved], events: [event(moved.workflow, fields)] });
       const lastEvent = { ...fields, type: "TRANSITION", fromState: "CREATED", toState: "ACTIVE" };
       expect(await store.getWithLastEvent(workflowId("w"))).toStrictEqual({ workflow: moved.workflow, lastEvent });
@@ -420,6 +420,22 @@ export function workflowStoreSuite(name: string, open: () => Promise<WorkflowSto
           expect(told).toStrictEqual(all.events.filter((each) => lies({ ...each }, ofEvents)));
         }),
       );
+    });
+
+    test("events are found by who was proved to have asked, or by that nobody was", async () => {
+      const store = await openStore();
+      const proofs = [{ authenticatedAs: "ada" }, {}, { authenticatedAs: "eve" }, { authenticatedAs: "ada" }];
+      for (const [index, proof] of proofs.entries()) {
+        const created = workflow(`w-${index}`);
+        await store.apply({ puts: [{ workflow: created, expected: "absent" }], events: [event(created, proof)] });
+      }
+      const of = async (...names: readonly string[]) =>
+        (await store.listEvents({ afterSequence: 0, limit: 9, ranges: { authenticatedAs: { oneOf: names } } })).rows.map(
+          ({ sequence }) => sequence,
+        );
+      expect(await of("ada")).toEqual([1, 4]);
+      expect(await of("")).toEqual([2]);
+      expect(await of("ada", "eve")).toEqual([1, 3, 4]);
     });
 
     test("held pages through what transactions hold, in the order of their ids", async () => {

@@ -130,6 +130,7 @@ export function managerOver(
       setDeadline: (command: DeadlineCommand) => setDeadline(command, patient),
     },
     environment,
+    predicates,
     participant,
     ownPart,
     breaths,

@@ -9,7 +9,7 @@ import {
   TransactionPhase,
   VoteValue,
 } from "../../gen/concord/commit/v1/transaction.ts";
-import { enumText, timeText } from "../output.ts";
+import { enumText, timeText, whoText } from "../output.ts";
 import { coordinatorIsSilent, managerIsSilent, type Silence } from "./ask.ts";
 import { type Finding, see } from "./finding.ts";
 
@@ -62,7 +62,7 @@ function ended({ heuristic, resolution, participants, transactionId }: Transacti
   if (heuristic !== Heuristic.UNCONFIRMED) return [];
   return [
     {
-      what: `it was ended by the word of ${resolution?.requestedBy}, and a participant has not confirmed it`,
+      what: `it was ended by the word of ${resolution && whoText(resolution)}, and a participant has not confirmed it`,
       help: [`nothing, if it will come back; if not, and it was aborted: concord tx forget ${transactionId}`],
     },
   ];

@@ -120,6 +120,7 @@ const lastEventShape = (event: WorkflowEvent): Json =>
     to_state: stateName(event.toState),
     occurred_at: time(event.occurredAt),
     requested_by: event.requestedBy,
+    authenticated_as: event.authenticatedAs,
     reason: event.reason,
     metadata: event.metadata,
   });

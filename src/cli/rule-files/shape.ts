@@ -82,6 +82,7 @@ const lastEvent = z.strictObject({
   to_state: state.exactOptional(),
   occurred_at: time.exactOptional(),
   requested_by: z.string().exactOptional(),
+  authenticated_as: z.string().exactOptional(),
   reason: z.string().exactOptional(),
   metadata: jsonObject.exactOptional(),
 });

@@ -84,6 +84,7 @@ export function testToWire({
         toState: WorkflowState[event.to_state ?? "UNSPECIFIED"],
         occurredAt: event.occurred_at,
         requestedBy: event.requested_by ?? "",
+        authenticatedAs: event.authenticated_as ?? "",
         reason: event.reason ?? "",
         metadata: event.metadata,
       },

@@ -5,7 +5,7 @@ import {
   type RuleSetItem,
   RuleSetItemKind,
 } from "../../gen/concord/predicate/v1/rule_set.ts";
-import { enumText, jsonText, type OutputFormat, print, tableLines, timeText } from "../output.ts";
+import { enumText, jsonText, type OutputFormat, print, tableLines, timeText, whoText } from "../output.ts";
 import { itemYaml } from "../rule-files/to-yaml.ts";
 
 export const changeJson = (change: RuleSetChange): string =>
@@ -79,7 +79,7 @@ export function changeRow(change: RuleSetChange): readonly string[] {
     String(change.ruleSetRevision),
     enumText("RULE_SET_CHANGE_KIND_", change.kind),
     summary(change),
-    change.requestedBy,
+    whoText(change),
     change.reason,
   ];
 }

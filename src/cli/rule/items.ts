@@ -9,7 +9,7 @@ import { type SourceOf, sourceOfTexts, withRuleChange } from "./explained.ts";
 import { readExpression, readText, revisionArgument } from "./fields.ts";
 import { addExamples, lookAtHistory } from "./help.ts";
 import { itemJson, ruleSetItems } from "./rule-set.ts";
-import { cellText } from "./text.ts";
+import { cellText, writerText } from "./text.ts";
 
 /** What a rule set has besides rules, and is changed part by part. */
 
@@ -41,10 +41,10 @@ export function typeCommand(): Command {
   return command;
 }
 
-const authorship = ({ version, createdAt, createdBy }: Fact | WorkflowType): readonly string[] => [
-  String(version),
-  timeText(createdAt),
-  createdBy,
+const authorship = (part: Fact | WorkflowType): readonly string[] => [
+  String(part.version),
+  timeText(part.createdAt),
+  writerText(part),
 ];
 
 function setFactCommand(): Command {
@@ -120,12 +120,12 @@ function printItem(format: OutputFormat, item: RuleSetItem | undefined, ruleSetR
     print(itemJson(item));
     return;
   }
-  const { name, version, createdAt, createdBy } = part.value;
+  const { name, version, createdAt } = part.value;
   print(
     fieldLines([
       [part.$case === "workflowType" ? "type" : part.$case, name],
       ["version", String(version)],
-      ["written", `${timeText(createdAt)} by ${createdBy}`],
+      ["written", `${timeText(createdAt)} by ${writerText(part.value)}`],
       ["revision", String(ruleSetRevision)],
     ]),
   );

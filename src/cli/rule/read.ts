@@ -4,7 +4,17 @@ import { addShowOptions, type ClientOptions, readPages, withClients } from "../c
 import { print, tableLines, timeText } from "../output.ts";
 import { ruleVersionArgument } from "./fields.ts";
 import { addExamples } from "./help.ts";
-import { actionText, cellText, movesText, printRule, ruleJson, standingVersionsText, stateText, typesText } from "./text.ts";
+import {
+  actionText,
+  cellText,
+  movesText,
+  printRule,
+  ruleJson,
+  standingVersionsText,
+  stateText,
+  typesText,
+  writerText,
+} from "./text.ts";
 
 export function getCommand(): Command {
   const command = new Command("get")
@@ -36,7 +46,7 @@ const versionRow = (rule: Rule): readonly string[] => [
   String(rule.version),
   rule.version === rule.activeVersion ? "active" : rule.version === rule.shadowVersion ? "in shadow" : "-",
   timeText(rule.createdAt),
-  rule.createdBy,
+  writerText(rule),
   actionText(rule),
   movesText(rule),
   typesText(rule),

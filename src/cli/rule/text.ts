@@ -1,5 +1,5 @@
 import { Rule, RuleOperation, RuleState } from "../../gen/concord/predicate/v1/rule_set.ts";
-import { enumText, fieldLines, jsonText, type OutputFormat, print, timeText } from "../output.ts";
+import { enumText, fieldLines, jsonText, type OutputFormat, print, timeText, whoText } from "../output.ts";
 import { moveText } from "../rule-files/move.ts";
 
 const ruleType = "concord.predicate.v1.Rule";
@@ -25,10 +25,14 @@ export function ruleLines(rule: Rule): readonly string[] {
     ["message", rule.message],
     ["priority", String(rule.priority)],
     ["description", rule.description],
-    ["written", `${timeText(rule.createdAt)} by ${rule.createdBy}`],
-    ["changed", `${timeText(rule.updatedAt)} by ${rule.requestedBy}: ${rule.reason}`],
+    ["written", `${timeText(rule.createdAt)} by ${writerText(rule)}`],
+    ["changed", `${timeText(rule.updatedAt)} by ${whoText(rule)}: ${rule.reason}`],
   ]).flatMap(withSourceLines);
 }
+
+/** Who wrote a version. */
+export const writerText = ({ createdBy, createdAs }: { readonly createdBy: string; readonly createdAs: string }): string =>
+  whoText({ requestedBy: createdBy, authenticatedAs: createdAs });
 
 /** A value of several lines follows its name, its lines numbered as errors number them. */
 function withSourceLines(field: string): readonly string[] {

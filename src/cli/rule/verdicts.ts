@@ -3,7 +3,7 @@ import { ReplayVerdictsResponse } from "../../gen/concord/predicate/v1/predicate
 import { type TransitionVerdict, VerdictRecord } from "../../gen/concord/predicate/v1/verdict.ts";
 import { limitArgument } from "../arguments.ts";
 import { addClientOptions, addShowOptions, type ClientOptions, printMore, readPages, withClients } from "../client.ts";
-import { enumText, jsonText, print, tableLines, timeText } from "../output.ts";
+import { enumText, jsonText, print, tableLines, timeText, whoText } from "../output.ts";
 import { verdictLines } from "./check.ts";
 import { revisionArgument } from "./fields.ts";
 import { addExamples } from "./help.ts";
@@ -68,9 +68,9 @@ const addWanted = (command: Command): Command =>
 const wantedOf = ({ workflow, rule, filter }: Wanted) => ({ workflowId: workflow, ruleId: rule, filter });
 
 function rowOf(record: VerdictRecord): readonly string[] {
-  const { sequence, judgedAt, workflowId, verdict, requestedBy } = record;
+  const { sequence, judgedAt, workflowId, verdict } = record;
   const judgement = enumText("JUDGEMENT_", verdict?.judgement ?? "");
-  return [String(sequence), timeText(judgedAt), workflowId, moveOf(record), judgement, requestedBy, rulesOf(verdict)];
+  return [String(sequence), timeText(judgedAt), workflowId, moveOf(record), judgement, whoText(record), rulesOf(verdict)];
 }
 
 function moveOf({ fromState, toState }: VerdictRecord): string {

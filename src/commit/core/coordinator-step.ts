@@ -1,4 +1,5 @@
 import type { ParticipantId } from "../../kernel/ids.ts";
+import type { Proved } from "../../kernel/principal.ts";
 import type { RequestKey } from "../../kernel/request-key.ts";
 import type { DurationMs } from "../../kernel/time.ts";
 import type { Decision, PendingPrepare } from "./messages.ts";
@@ -13,7 +14,7 @@ export type CoordinatorInput = Moment &
     | ({ readonly type: "enlist"; readonly connected: boolean; readonly request: RequestKey | undefined } & Enlistment)
     | { readonly type: "commit" }
     | { readonly type: "abort"; readonly reason: string }
-    | { readonly type: "resolve"; readonly outcome: Outcome; readonly reason: string; readonly requestedBy: string }
+    | ({ readonly type: "resolve"; readonly outcome: Outcome; readonly reason: string; readonly requestedBy: string } & Proved)
     | { readonly type: "retry" }
     | { readonly type: "idle-timeout" }
     | { readonly type: "wait-timeout" }

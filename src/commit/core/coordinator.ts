@@ -2,6 +2,7 @@ import { assert, unreachable } from "../../kernel/assert.ts";
 import { type Backoff, backoffMs } from "../../kernel/backoff.ts";
 import type { ParticipantId, TransactionId } from "../../kernel/ids.ts";
 import { answerRetentionMs } from "../../kernel/limits.ts";
+import { byWhom, type Proved, provedOf } from "../../kernel/principal.ts";
 import type { RequestKey } from "../../kernel/request-key.ts";
 import type { DurationMs, TimeMs } from "../../kernel/time.ts";
 import type { CoordinatorEffect, CoordinatorInput, Enlistment, Refusal, Step, Timer } from "./coordinator-step.ts";
@@ -43,7 +44,7 @@ export type NewTransaction = {
   readonly requestedBy: string;
   readonly reason: string;
   readonly request: RequestKey | undefined;
-};
+} & Proved;
 
 /** A transaction that has not begun. */
 export function newTransaction(options: NewTransaction, nowMs: TimeMs): Transaction {
@@ -378,11 +379,11 @@ function resolve(transaction: Transaction, input: Extract<CoordinatorInput, { ty
     ...transaction,
     phase: "COMPLETED",
     outcome,
-    abortReason: guessed && outcome === "aborted" ? `resolved by "${requestedBy}": ${reason}` : transaction.abortReason,
+    abortReason: guessed && outcome === "aborted" ? `resolved by ${byWhom(input)}: ${reason}` : transaction.abortReason,
     decidedAtMs: transaction.decidedAtMs ?? nowMs,
     completedAtMs: nowMs,
     voteDeadlineMs: nowMs,
-    resolution: { atMs: nowMs, requestedBy, reason },
+    resolution: { atMs: nowMs, requestedBy, reason, ...provedOf(input) },
   };
   const resends = next.parts.map(({ participantId }): Timer => ({ type: "resend", participantId }));
   const ended = stay(next, [

@@ -1,4 +1,5 @@
 import type { ParticipantId, TransactionId } from "../../kernel/ids.ts";
+import type { Proved } from "../../kernel/principal.ts";
 import type { RequestKey } from "../../kernel/request-key.ts";
 import type { DurationMs, TimeMs } from "../../kernel/time.ts";
 
@@ -42,7 +43,7 @@ export type Transaction = {
   readonly requestedBy: string;
   readonly reason: string;
   readonly request: RequestKey | undefined;
-};
+} & Proved;
 
 /** One participant's part in a transaction. */
 export type Part = {
@@ -67,7 +68,7 @@ export type Part = {
 
 export type LostPart = { readonly reason: string; readonly atMs: TimeMs };
 
-export type Resolution = { readonly atMs: TimeMs; readonly requestedBy: string; readonly reason: string };
+export type Resolution = { readonly atMs: TimeMs; readonly requestedBy: string; readonly reason: string } & Proved;
 
 /** True if the only participant decides. specs/TwoPhaseCommit.tla: OnePhase. */
 export const isOnePhase = (transaction: Transaction): boolean => transaction.parts.length === 1;

@@ -51,6 +51,7 @@ export const ruleVariables: Variables = {
     to_state: stateOrNone,
     occurred_at: types.timestamp,
     requested_by: types.string,
+    authenticated_as: types.string,
     reason: types.string,
     metadata: anyRecord,
   }),
@@ -150,6 +151,7 @@ function eventFields(event: Check["lastEvent"]) {
     to_state: event?.toState ?? "",
     occurred_at: celTime(event?.occurredAtMs ?? 0),
     requested_by: event?.requestedBy ?? "",
+    authenticated_as: event?.authenticatedAs ?? "",
     reason: event?.reason ?? "",
     metadata: celJson(event?.metadata ?? {}),
   };

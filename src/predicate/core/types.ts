@@ -1,6 +1,7 @@
 import type { RuleId, WorkflowId } from "../../kernel/ids.ts";
 import type { JsonObject } from "../../kernel/json.ts";
 import type { WorkflowEventType, WorkflowState } from "../../kernel/lifecycle.ts";
+import type { Proved } from "../../kernel/principal.ts";
 import type { TimeMs } from "../../kernel/time.ts";
 
 export type RuleState = "DRAFT" | "ACTIVE" | "INACTIVE" | "DEPRECATED" | "SHADOW";
@@ -17,7 +18,13 @@ export type RuleOperation = (typeof ruleOperations)[number];
 export type RuleMove = { readonly from: WorkflowState | undefined; readonly to: WorkflowState | undefined };
 
 /** Of a version, which never changes: when and by whom it was written. */
-export type Authorship = { readonly version: number; readonly createdAtMs: TimeMs; readonly createdBy: string };
+export type Authorship = {
+  readonly version: number;
+  readonly createdAtMs: TimeMs;
+  readonly createdBy: string;
+  /** As far as it was proved. Left out: nobody has proved anything. */
+  readonly createdAs?: string;
+};
 
 /** What a rule says. See proto/concord/predicate/v1/rule_set.proto for the meaning of each field, here and below. */
 export type RuleSource = {
@@ -51,7 +58,7 @@ export type RuleStanding = {
   readonly updatedAtMs: TimeMs;
   readonly requestedBy: string;
   readonly reason: string;
-};
+} & Proved;
 
 /** A version of a rule, and how the rule stands. */
 export type Rule = { readonly version: RuleVersion; readonly standing: RuleStanding };
@@ -139,7 +146,7 @@ export type RuleSetChange = {
   readonly requestedBy: string;
   readonly reason: string;
   readonly differences: readonly RuleSetDifference[];
-};
+} & Proved;
 
 /**
  * `before` undefined: it was not there; `after` undefined: it is not there any more. Both are of one kind, name and role. Of a rule as ACTIVE or in
@@ -184,7 +191,7 @@ export type Check = {
   };
   /** Undefined: nothing is known of it. */
   readonly lastEvent:
-    | {
+    | ({
         readonly type: WorkflowEventType | undefined;
         readonly fromState: WorkflowState | undefined;
         readonly toState: WorkflowState | undefined;
@@ -192,7 +199,7 @@ export type Check = {
         readonly requestedBy: string;
         readonly reason: string;
         readonly metadata: JsonObject;
-      }
+      } & Proved)
     | undefined;
   /** Of an update, the state that it is in. */
   readonly targetState: WorkflowState;

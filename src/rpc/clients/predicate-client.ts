@@ -307,6 +307,7 @@ const questionToWire = (question: Omit<PredicateCheck, "targetState" | "proposed
   lastEvent: question.lastEvent && lastEventToWire(question.lastEvent),
   reason: question.reason,
   requestedBy: question.requestedBy,
+  authenticatedAs: question.authenticatedAs ?? "",
   context: question.context,
   at: new Date(question.atMs),
 });

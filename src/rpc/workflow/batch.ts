@@ -9,6 +9,7 @@ import type { WorkflowServiceImplementation } from "../../gen/concord/workflow/v
 import { assert } from "../../kernel/assert.ts";
 import type { Clock } from "../../kernel/clock.ts";
 import type { ParticipantId, WorkflowId } from "../../kernel/ids.ts";
+import { provedBy } from "../../kernel/principal.ts";
 import { itemKey } from "../../kernel/request-key.ts";
 import { err, ok, type Result } from "../../kernel/result.ts";
 import type { Turns } from "../../kernel/turns.ts";
@@ -63,7 +64,7 @@ export function createBatchHandlers(dependencies: {
 
   return {
     async batchTransitionWorkflows(request, context) {
-      const moves = movesFromWire(request);
+      const moves = movesFromWire(request, context);
       const { requestId } = request;
       if (request.mode === BatchMode.INDEPENDENT) {
         if (request.enlist.length > 0) throw invalidField("enlist", "is only for a batch with mode BATCH_MODE_ALL_OR_NOTHING");
@@ -85,8 +86,8 @@ export function createBatchHandlers(dependencies: {
   };
 }
 
-function movesFromWire(request: BatchTransitionWorkflowsRequest): Moves {
-  const key = requestKey("concord.workflow.v1.BatchTransitionWorkflowsRequest", request);
+function movesFromWire(request: BatchTransitionWorkflowsRequest, context: RpcContext): Moves {
+  const key = requestKey("concord.workflow.v1.BatchTransitionWorkflowsRequest", request, context);
   const { reason, requestedBy } = request;
   const places = new Map<string, number>();
   const commands = request.items.map((item, index) => {
@@ -107,6 +108,7 @@ function movesFromWire(request: BatchTransitionWorkflowsRequest): Moves {
         targetState,
         reason: item.reason === "" ? reason : item.reason,
         requestedBy,
+        ...provedBy(context.principal),
         eventMetadata: structFromWire(item.eventMetadata),
         ...(deadline && { deadline }),
         request: key && itemKey(key, index),

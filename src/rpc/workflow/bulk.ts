@@ -11,6 +11,7 @@ import {
 import type { WorkflowServiceImplementation } from "../../gen/concord/workflow/v1/workflow_service.ts";
 import { unreachable } from "../../kernel/assert.ts";
 import type { Clock } from "../../kernel/clock.ts";
+import { provedBy } from "../../kernel/principal.ts";
 import type { Result } from "../../kernel/result.ts";
 import type { Turns } from "../../kernel/turns.ts";
 import type { Bulk, BulkCommand, BulkError, BulkStatus } from "../../workflow/bulk.ts";
@@ -60,12 +61,12 @@ export function createBulkHandlers(dependencies: {
   }
 
   return {
-    async startBulkOperation(request, { log }) {
+    async startBulkOperation(request, context) {
       // Compiled here, so that its caller hears what is wrong with it.
       workflowFilter(request.filter);
-      const operation = orThrow(await bulk.start(commandFromWire(request)));
+      const operation = orThrow(await bulk.start(commandFromWire(request, context)));
       const { id, filter, isDryRun, requestedBy: by } = operation;
-      log.info({ bulk: id, filter, dryRun: isDryRun, by }, "bulk operation started");
+      context.log.info({ bulk: id, filter, dryRun: isDryRun, by }, "bulk operation started");
       return { operation: operationToWire(operation) };
     },
 
@@ -149,7 +150,7 @@ function bulkError(error: BulkError) {
   }
 }
 
-function commandFromWire(request: StartBulkOperationRequest): BulkCommand {
+function commandFromWire(request: StartBulkOperationRequest, context: RpcContext): BulkCommand {
   const { filter, dryRun: isDryRun, reason, requestedBy } = request;
   return {
     filter,
@@ -158,7 +159,8 @@ function commandFromWire(request: StartBulkOperationRequest): BulkCommand {
     ratePerSecond: request.ratePerSecond === 0 ? bulkRateDefault : request.ratePerSecond,
     reason,
     requestedBy,
-    request: requestKey("concord.workflow.v1.StartBulkOperationRequest", request),
+    ...provedBy(context.principal),
+    request: requestKey("concord.workflow.v1.StartBulkOperationRequest", request, context),
   };
 }
 
@@ -194,6 +196,7 @@ function operationToWire(operation: BulkStatus): DeepPartial<WireOperation> {
     waitingFor: operation.waitingFor,
     reason: operation.reason,
     requestedBy: operation.requestedBy,
+    authenticatedAs: operation.authenticatedAs ?? "",
     createdAt: new Date(operation.createdAtMs),
     stateEnteredAt: new Date(operation.stateEnteredAtMs),
   };

@@ -51,6 +51,7 @@ export function policyToWire(
     updatedAt: new Date(policy.updatedAtMs),
     updatedBy: policy.updatedBy,
     reason: policy.reason,
+    authenticatedAs: policy.authenticatedAs ?? "",
     metadataIndexes: indexes.filter(({ workflowType }) => workflowType === policy.workflowType),
   };
 }

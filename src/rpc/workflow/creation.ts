@@ -1,6 +1,7 @@
 import { WorkflowState } from "../../gen/concord/workflow/v1/workflow.ts";
 import { IfExists, type WorkflowServiceImplementation } from "../../gen/concord/workflow/v1/workflow_service.ts";
 import type { WorkflowId } from "../../kernel/ids.ts";
+import { provedBy } from "../../kernel/principal.ts";
 import type { Manager } from "../../workflow/manager.ts";
 import type { RpcContext } from "../context.ts";
 import { eventToWire, structFromWire, workflowToWire } from "../convert-workflow.ts";
@@ -27,8 +28,9 @@ export function createCreationHandlers({
         ifExists: request.ifExists === IfExists.RETURN ? "return" : "fail",
         reason: request.reason,
         requestedBy: request.requestedBy,
+        ...provedBy(context.principal),
         ...(deadline && { deadline }),
-        request: requestKey("concord.workflow.v1.CreateWorkflowRequest", request),
+        request: requestKey("concord.workflow.v1.CreateWorkflowRequest", request, context),
       } as const;
       const result = await manager.create(command, context);
       if (!result.ok) throw workflowError(result.error, request);

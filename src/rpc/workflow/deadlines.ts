@@ -1,6 +1,7 @@
 import type { Deadline } from "../../gen/concord/workflow/v1/deadline.ts";
 import type { WorkflowServiceImplementation } from "../../gen/concord/workflow/v1/workflow_service.ts";
 import type { WorkflowId } from "../../kernel/ids.ts";
+import { provedBy } from "../../kernel/principal.ts";
 import type { WantedDeadline } from "../../workflow/core/deadline.ts";
 import type { Manager } from "../../workflow/manager.ts";
 import type { RpcContext } from "../context.ts";
@@ -27,7 +28,8 @@ export function createDeadlineHandlers({
         wanted,
         reason,
         requestedBy,
-        request: requestKey("concord.workflow.v1.SetWorkflowDeadlineRequest", request),
+        ...provedBy(context.principal),
+        request: requestKey("concord.workflow.v1.SetWorkflowDeadlineRequest", request, context),
       };
       const result = await manager.setDeadline(command, context);
       if (!result.ok) throw workflowError(result.error, request);

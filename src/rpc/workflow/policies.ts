@@ -7,6 +7,7 @@ import {
   WorkflowTypePolicy,
 } from "../../gen/concord/workflow/v1/policy.ts";
 import type { WorkflowServiceImplementation } from "../../gen/concord/workflow/v1/workflow_service.ts";
+import { provedBy } from "../../kernel/principal.ts";
 import type { Result } from "../../kernel/result.ts";
 import { policyProblems, type TypePolicy } from "../../workflow/core/policy.ts";
 import type { ManagerError } from "../../workflow/errors.ts";
@@ -55,7 +56,7 @@ export function createPolicyHandlers({
       if (problems.length > 0) {
         throw invalidRequest(problems.map(({ field, description }) => ({ field: `terms.${field}`, description })));
       }
-      const command = commandOf("Set", request);
+      const command = commandOf("Set", request, context);
       return changed(command, policies.set(command, terms), "policy set", context);
     },
 
@@ -82,7 +83,7 @@ export function createPolicyHandlers({
     },
 
     async deleteWorkflowTypePolicy(request, context) {
-      const command = commandOf("Delete", request);
+      const command = commandOf("Delete", request, context);
       return changed(command, policies.delete(command), "policy deleted", context);
     },
   };
@@ -91,6 +92,7 @@ export function createPolicyHandlers({
 function commandOf(
   verb: "Set" | "Delete",
   request: SetWorkflowTypePolicyRequest | DeleteWorkflowTypePolicyRequest,
+  context: RpcContext,
 ): PolicyCommand {
   const { workflowType, expectedRevision, reason, requestedBy } = request;
   return {
@@ -98,6 +100,7 @@ function commandOf(
     expectedRevision: expectedRevision === undefined ? undefined : Number(expectedRevision),
     reason,
     requestedBy,
-    request: requestKey(`concord.workflow.v1.${verb}WorkflowTypePolicyRequest`, request),
+    ...provedBy(context.principal),
+    request: requestKey(`concord.workflow.v1.${verb}WorkflowTypePolicyRequest`, request, context),
   };
 }

@@ -71,7 +71,7 @@ export function createSinkHandlers(dependencies: {
     async resetSink(request, context) {
       const { sink, reason, requestedBy: by } = request;
       const { acrossPurged } = request;
-      const key = requestKey("concord.workflow.v1.ResetSinkRequest", request);
+      const key = requestKey("concord.workflow.v1.ResetSinkRequest", request, context);
       const command = { sink, to: targetOf(request), acrossPurged, request: key };
       const { cursorBefore, cursor } = valueOrThrow(await sinksWith(sink).reset(command));
       context.log.warn({ sink, cursorBefore, cursor, acrossPurged, by, reason }, "a sink is reset");
@@ -81,7 +81,7 @@ export function createSinkHandlers(dependencies: {
     async pauseSink(request, context) {
       const { sink, reason, requestedBy: by } = request;
       const { cursor } = valueOrThrow(
-        await sinksWith(sink).pause({ sink, request: requestKey("concord.workflow.v1.PauseSinkRequest", request) }),
+        await sinksWith(sink).pause({ sink, request: requestKey("concord.workflow.v1.PauseSinkRequest", request, context) }),
       );
       context.log.info({ sink, cursor, by, reason }, "a sink is paused");
       return { cursor: BigInt(cursor) };
@@ -90,7 +90,7 @@ export function createSinkHandlers(dependencies: {
     async resumeSink(request, context) {
       const { sink, reason, requestedBy: by } = request;
       const { cursor } = valueOrThrow(
-        await sinksWith(sink).resume({ sink, request: requestKey("concord.workflow.v1.ResumeSinkRequest", request) }),
+        await sinksWith(sink).resume({ sink, request: requestKey("concord.workflow.v1.ResumeSinkRequest", request, context) }),
       );
       context.log.info({ sink, cursor, by, reason }, "a sink is resumed");
       return { cursor: BigInt(cursor) };
@@ -116,7 +116,7 @@ export function createSinkHandlers(dependencies: {
 
     async retryDeadLetters(request, context) {
       const { sink, reason, requestedBy: by } = request;
-      const key = requestKey("concord.workflow.v1.RetryDeadLettersRequest", request);
+      const key = requestKey("concord.workflow.v1.RetryDeadLettersRequest", request, context);
       const command = { sink, range: rangeOf(request), signal: context.signal, request: key };
       const { done, remaining } = valueOrThrow(await sinksWith(sink).retry(command));
       context.log.info({ sink, published: done, remaining, by, reason }, "dead letters are tried again");
@@ -125,7 +125,7 @@ export function createSinkHandlers(dependencies: {
 
     async discardDeadLetters(request, context) {
       const { sink, reason, requestedBy: by } = request;
-      const key = requestKey("concord.workflow.v1.DiscardDeadLettersRequest", request);
+      const key = requestKey("concord.workflow.v1.DiscardDeadLettersRequest", request, context);
       const range = rangeOf(request);
       const { done, remaining } = valueOrThrow(await sinksWith(sink).discard({ sink, range, request: key }));
       context.log.warn({ sink, ...range, discarded: done, remaining, by, reason }, "dead letters are discarded");

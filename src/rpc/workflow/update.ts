@@ -1,6 +1,7 @@
 import type { WorkflowServiceImplementation } from "../../gen/concord/workflow/v1/workflow_service.ts";
 import type { Clock } from "../../kernel/clock.ts";
 import type { WorkflowId } from "../../kernel/ids.ts";
+import { provedBy } from "../../kernel/principal.ts";
 import type { Logger } from "../../runtime/logger.ts";
 import type { Manager } from "../../workflow/manager.ts";
 import { reasonOf } from "../../workflow/refusal-text.ts";
@@ -32,8 +33,14 @@ export function createUpdateHandlers({
         workflowId,
         expectedVersion: request.expectedVersion === undefined ? undefined : Number(request.expectedVersion),
         context: structFromWire(request.context),
-        update: { patch, reason, requestedBy, eventMetadata: structFromWire(request.eventMetadata) },
-        request: requestKey("concord.workflow.v1.UpdateWorkflowMetadataRequest", request),
+        update: {
+          patch,
+          reason,
+          requestedBy,
+          ...provedBy(context.principal),
+          eventMetadata: structFromWire(request.eventMetadata),
+        },
+        request: requestKey("concord.workflow.v1.UpdateWorkflowMetadataRequest", request, context),
       };
       const result = await manager.update(command, context);
       const subject = { workflow: workflowId, by: requestedBy };

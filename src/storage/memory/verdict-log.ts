@@ -46,6 +46,7 @@ function isWanted(record: VerdictRecord, { workflowId, ruleId, ranges }: WantedV
     isWithin<string>(ranges.fromState, record.fromState) &&
     isWithin<string>(ranges.toState, record.toState) &&
     isWithin(ranges.requestedBy, record.requestedBy) &&
+    isWithin(ranges.authenticatedAs, record.authenticatedAs) &&
     isWithin(ranges.ruleSetRevision, verdict.ruleSetRevision)
   );
 }

@@ -1,6 +1,7 @@
 import { assert } from "../../kernel/assert.ts";
 import type { RequestId, TransactionId, WorkflowId } from "../../kernel/ids.ts";
 import { isTerminal, type WorkflowState, workflowStates } from "../../kernel/lifecycle.ts";
+import { provedOf } from "../../kernel/principal.ts";
 import { compare } from "../../kernel/range.ts";
 import { err, ok } from "../../kernel/result.ts";
 import { stretchOf } from "../../kernel/stretch.ts";
@@ -115,7 +116,8 @@ export function createMemoryWorkflowStore(nowMs: () => TimeMs = Date.now): Workf
       const last = events.findLast(({ workflowId }) => workflowId === id);
       if (workflow === undefined || last === undefined) return workflow && { workflow, lastEvent: undefined };
       const { type, fromState, toState, occurredAtMs, requestedBy, reason, metadata } = last;
-      return { workflow, lastEvent: { type, fromState, toState, occurredAtMs, requestedBy, reason, metadata } };
+      const said = { requestedBy, reason, metadata, ...provedOf(last) };
+      return { workflow, lastEvent: { type, fromState, toState, occurredAtMs, ...said } };
     },
     list: async ({ afterId, limit, ranges = {} }) => {
       const after = [...workflows.values()]

@@ -1,4 +1,5 @@
 import type { RequestId, WorkflowId } from "../../kernel/ids.ts";
+import { provedFrom } from "../../kernel/principal.ts";
 import { ok } from "../../kernel/result.ts";
 import type { BulkAction, BulkOperation, BulkResult, BulkState, BulkStore } from "../../workflow/bulk-ports.ts";
 import type { NewWorkflowEvent } from "../../workflow/core/types.ts";
@@ -54,6 +55,7 @@ export function sqliteBulkStore(engine: SqliteEngine): BulkStore {
             operation.request?.digest ?? null,
             operation.createdAtMs,
             operation.stateEnteredAtMs,
+            operation.authenticatedAs ?? "",
           ],
         },
       ]),
@@ -123,8 +125,8 @@ const selectStanding = `SELECT id, state, state_entered_at_ms, done_count + refu
 
 const insertOperation = `INSERT INTO bulk_operations
   (id, filter, action, dry_run, rate_per_second, state, position, reason, requested_by, request_id, request_digest, created_at_ms,
-   state_entered_at_ms)
-  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
+   state_entered_at_ms, authenticated_as)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
 
 const insertChanged = `INSERT INTO bulk_results (operation_id, workflow_id, sequence)
   VALUES (?, ?, (SELECT newest_sequence FROM counters))`;
@@ -159,6 +161,7 @@ const toOperation = (row: Row): BulkOperation => ({
     row["request_id"] === null ? undefined : { id: row["request_id"] as RequestId, digest: row["request_digest"] as string },
   createdAtMs: Number(row["created_at_ms"]),
   stateEnteredAtMs: Number(row["state_entered_at_ms"]),
+  ...provedFrom(row["authenticated_as"] as string),
 });
 
 const toResult = (row: Row): BulkResult => ({

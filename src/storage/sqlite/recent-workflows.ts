@@ -1,5 +1,6 @@
 import { assert } from "../../kernel/assert.ts";
 import type { WorkflowId } from "../../kernel/ids.ts";
+import { provedOf } from "../../kernel/principal.ts";
 import type { LastEvent, NewWorkflowEvent } from "../../workflow/core/types.ts";
 import type { WorkflowBatch, WorkflowPut, WorkflowWithLastEvent } from "../../workflow/ports.ts";
 
@@ -106,7 +107,7 @@ function afterMove(
   const isSimple = metadataStays && workflow.hold === undefined && workflow.deadline === undefined;
   if (before === undefined || !isSimple || !isLast || Object.keys(event.metadata).length > 0) return undefined;
   const { type, fromState, toState, occurredAtMs, requestedBy, reason, metadata } = event;
-  const lastEvent: LastEvent = { type, fromState, toState, occurredAtMs, requestedBy, reason, metadata };
+  const lastEvent: LastEvent = { type, fromState, toState, occurredAtMs, requestedBy, ...provedOf(event), reason, metadata };
   // Moves of a batch have no metadata with them.
   return { found: { workflow: { ...workflow, metadata: before.found.workflow.metadata }, lastEvent }, bytes: before.bytes };
 }

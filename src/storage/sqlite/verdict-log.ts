@@ -35,6 +35,10 @@ const migrations: readonly Migration[] = [
       CREATE INDEX verdicts_by_workflow ON verdicts (workflow_id, sequence);
       CREATE INDEX verdicts_by_age ON verdicts (judged_at_ms)`,
   },
+  {
+    version: 2,
+    sql: "ALTER TABLE verdicts ADD COLUMN authenticated_as TEXT NOT NULL DEFAULT ''",
+  },
 ];
 
 export const verdictSchema: StoreSchema = { kind: "verdicts", migrations };
@@ -70,8 +74,8 @@ export function sqliteVerdictLog(engine: SqliteEngine): VerdictLog {
 }
 
 const insert = `INSERT INTO verdicts (judged_at_ms, workflow_id, workflow_type, from_state, to_state, requested_by, judgement,
-    rule_set_revision, rules, verdict, violations_omitted, input_digest, input)
-  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
+    rule_set_revision, rules, verdict, violations_omitted, input_digest, input, authenticated_as)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
 
 /** Without the pages that are free for what comes next. */
 const selectUsedBytes = `SELECT (page_count - freelist_count) * page_size AS bytes
@@ -98,6 +102,7 @@ const insertStatement = (record: Omit<VerdictRecord, "sequence">): Statement<nev
     record.violationsOmitted,
     record.inputDigest,
     record.input === undefined ? null : JSON.stringify(record.input),
+    record.authenticatedAs,
   ],
 });
 
@@ -122,6 +127,7 @@ function list(engine: SqliteEngine, { beforeSequence, limit, wanted }: Parameter
         from_state: ranges.fromState,
         to_state: ranges.toState,
         requested_by: ranges.requestedBy,
+        authenticated_as: ranges.authenticatedAs,
         rule_set_revision: ranges.ruleSetRevision,
       }),
       ruleId === undefined ? undefined : { sql: "EXISTS (SELECT 1 FROM json_each(rules) WHERE value = ?)", params: [ruleId] },
@@ -147,6 +153,7 @@ const toRecord = (row: Row): VerdictRecord => ({
   fromState: row["from_state"] as WorkflowState,
   toState: row["to_state"] as WorkflowState,
   requestedBy: row["requested_by"] as string,
+  authenticatedAs: row["authenticated_as"] as string,
   inputDigest: row["input_digest"] as string,
   input: typeof row["input"] === "string" ? checkOf(JSON.parse(row["input"]) as Check) : undefined,
 });

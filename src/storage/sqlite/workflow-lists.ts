@@ -22,7 +22,7 @@ export function listWorkflows(
 
 export function listEvents(engine: SqliteEngine, { afterSequence, limit, ranges = {} }: Page<"listEvents">) {
   if (Object.values(ranges).some(isEmpty)) return nothing;
-  const { id, sequence, workflowId, workflowType, type, toState, occurredAtMs, requestedBy } = ranges;
+  const { id, sequence, workflowId, workflowType, type, toState, occurredAtMs, requestedBy, authenticatedAs } = ranges;
   const oneWorkflow = onlyChoice(workflowId);
   const stretch = scan(engine, {
     table: "events",
@@ -39,6 +39,7 @@ export function listEvents(engine: SqliteEngine, { afterSequence, limit, ranges 
       to_state: toState,
       occurred_at_ms: occurredAtMs,
       requested_by: requestedBy,
+      authenticated_as: authenticatedAs,
     }),
     limit,
   });

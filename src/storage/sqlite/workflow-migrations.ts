@@ -346,4 +346,12 @@ export const workflowMigrations: readonly Migration[] = [
         UPDATE metadata_keys SET progress = 'waiting' WHERE workflow_type = '';
       END`,
   },
+  {
+    version: 15,
+    sql: `
+      -- Empty: nobody has proved anything.
+      ALTER TABLE events ADD COLUMN authenticated_as TEXT NOT NULL DEFAULT '';
+      ALTER TABLE policies ADD COLUMN authenticated_as TEXT NOT NULL DEFAULT '';
+      ALTER TABLE bulk_operations ADD COLUMN authenticated_as TEXT NOT NULL DEFAULT ''`,
+  },
 ];

@@ -1,3 +1,4 @@
+import { provedFrom } from "../../kernel/principal.ts";
 import type { PolicyTerms, TypePolicy } from "../../workflow/core/policy.ts";
 import type { PolicyChange, PolicyConflict, StoredPolicies } from "../../workflow/ports.ts";
 import type { Row, SqliteEngine, Statement } from "./statement.ts";
@@ -16,6 +17,7 @@ const toPolicy = (row: Row): TypePolicy => ({
   updatedAtMs: Number(row["updated_at_ms"]),
   updatedBy: row["updated_by"] as string,
   reason: row["reason"] as string,
+  ...provedFrom(row["authenticated_as"] as string),
 });
 
 export function policyStatements({ expectedNewest, newest, workflowType, policy, request }: PolicyChange) {
@@ -44,6 +46,7 @@ export function policyStatements({ expectedNewest, newest, workflowType, policy,
             policy.updatedAtMs,
             policy.updatedBy,
             policy.reason,
+            policy.authenticatedAs ?? "",
           ],
         },
   );
@@ -53,7 +56,7 @@ export function policyStatements({ expectedNewest, newest, workflowType, policy,
 const insertAnswer = `INSERT INTO answers (request_id, digest, workflow, event_sequence, policy, at_ms)
   VALUES (?, ?, '', 0, ?, ?)`;
 
-const upsertPolicy = `INSERT INTO policies (workflow_type, revision, terms, updated_at_ms, updated_by, reason)
-  VALUES (?, ?, ?, ?, ?, ?)
+const upsertPolicy = `INSERT INTO policies (workflow_type, revision, terms, updated_at_ms, updated_by, reason, authenticated_as)
+  VALUES (?, ?, ?, ?, ?, ?, ?)
   ON CONFLICT DO UPDATE SET revision = excluded.revision, terms = excluded.terms, updated_at_ms = excluded.updated_at_ms,
-    updated_by = excluded.updated_by, reason = excluded.reason`;
+    updated_by = excluded.updated_by, reason = excluded.reason, authenticated_as = excluded.authenticated_as`;

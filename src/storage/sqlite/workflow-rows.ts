@@ -1,6 +1,7 @@
 import type { TransactionId, WorkflowId } from "../../kernel/ids.ts";
 import type { JsonObject } from "../../kernel/json.ts";
 import type { WorkflowEventType, WorkflowState } from "../../kernel/lifecycle.ts";
+import { provedFrom } from "../../kernel/principal.ts";
 import type { Deadline } from "../../workflow/core/deadline.ts";
 import type { TypePolicy } from "../../workflow/core/policy.ts";
 import type { Hold, LastEvent, Workflow, WorkflowEvent } from "../../workflow/core/types.ts";
@@ -73,12 +74,13 @@ const toLastEvent = (row: Row, metadata: string): LastEvent => ({
   toState: row["to_state"] as WorkflowState,
   occurredAtMs: Number(row["occurred_at_ms"]),
   requestedBy: row["requested_by"] as string,
+  ...provedFrom(row["authenticated_as"] as string),
   reason: row["reason"] as string,
   metadata: JSON.parse(metadata) as JsonObject,
 });
 
 export const selectWithLastEvent = `SELECT
-    workflows.*, type, from_state, to_state, occurred_at_ms, requested_by, reason, events.metadata AS event_metadata
+    workflows.*, type, from_state, to_state, occurred_at_ms, requested_by, authenticated_as, reason, events.metadata AS event_metadata
   FROM workflows LEFT JOIN events ON events.sequence = (SELECT max(sequence) FROM events WHERE workflow_id = workflows.id)
   WHERE workflows.id = ?`;
 

@@ -249,8 +249,8 @@ const checkLimit = "SELECT 1 FROM counters WHERE workflows <= ?";
 // The next one after the newest that was ever written: it may be purged.
 const insertEvent = `INSERT INTO events
   (sequence, id, workflow_id, type, from_state, to_state, version, occurred_at_ms, retry_count, reason, requested_by, rule_set_revision,
-   metadata, transaction_id, workflow_type, warnings, metadata_patch, deadline, bulk_operation_id)
-  VALUES ((SELECT newest_sequence + 1 FROM counters), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING sequence`;
+   metadata, transaction_id, workflow_type, warnings, metadata_patch, deadline, bulk_operation_id, authenticated_as)
+  VALUES ((SELECT newest_sequence + 1 FROM counters), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING sequence`;
 
 const insertAnswer = `INSERT INTO answers (request_id, digest, workflow, event_sequence, at_ms)
   VALUES (?, ?, ?, (SELECT newest_sequence + 1 FROM counters) + ?, ?)`;
@@ -363,6 +363,7 @@ const eventParams = (event: NewWorkflowEvent): SqlValue[] => [
   event.metadataPatch === undefined ? null : JSON.stringify(event.metadataPatch),
   event.deadline === undefined ? null : JSON.stringify(event.deadline),
   event.bulkOperationId ?? null,
+  event.authenticatedAs ?? "",
 ];
 
 const hasWarnings = ({ first, omitted }: Warnings): boolean => first.length + omitted > 0;

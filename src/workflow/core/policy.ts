@@ -1,4 +1,5 @@
 import { allowedMoves, isMove, isRecovery, type WorkflowState } from "../../kernel/lifecycle.ts";
+import type { Proved } from "../../kernel/principal.ts";
 import type { DurationMs, TimeMs } from "../../kernel/time.ts";
 
 /** What holds for all workflows of a type. See proto/concord/workflow/v1/policy.proto for the meaning of each field. */
@@ -10,7 +11,7 @@ export type TypePolicy = {
   readonly updatedAtMs: TimeMs;
   readonly updatedBy: string;
   readonly reason: string;
-};
+} & Proved;
 
 /** It is stored as JSON, so what is not said is left out. */
 export type PolicyTerms = {

@@ -9,6 +9,7 @@ import {
   type WorkflowEventType,
   type WorkflowState,
 } from "../../kernel/lifecycle.ts";
+import { type Proved, provedOf } from "../../kernel/principal.ts";
 import { err, ok, type Result } from "../../kernel/result.ts";
 import type { TimeMs } from "../../kernel/time.ts";
 import { deadlineIn, type WantedDeadline } from "./deadline.ts";
@@ -53,7 +54,7 @@ export type Creation = {
   readonly ruleSetRevision: number;
   /** Without it, what the policy of the type says. */
   readonly deadline?: WantedDeadline;
-};
+} & Proved;
 
 /** specs/WorkflowManager.tla: Write, of a create. */
 export function create(creation: Creation, { nowMs, eventId, terms }: Stamp): Change {
@@ -93,6 +94,7 @@ export function create(creation: Creation, { nowMs, eventId, terms }: Stamp): Ch
     warnings: noWarnings,
     metadata: creation.metadata,
     transactionId: undefined,
+    ...provedOf(creation),
     ...(deadline && { deadline }),
   };
   return { workflow, event };
@@ -202,6 +204,7 @@ export function applyMove(
     warnings,
     metadata: move.eventMetadata,
     transactionId,
+    ...provedOf(move),
     ...(deadline && { deadline }),
   };
   return { workflow: next, event };

@@ -1,6 +1,7 @@
 import type { TransactionId, WorkflowId } from "../../kernel/ids.ts";
 import type { JsonObject } from "../../kernel/json.ts";
 import type { WorkflowEventType, WorkflowState } from "../../kernel/lifecycle.ts";
+import type { Proved } from "../../kernel/principal.ts";
 import type { RequestKey } from "../../kernel/request-key.ts";
 import type { TimeMs } from "../../kernel/time.ts";
 import type { Deadline, WantedDeadline } from "./deadline.ts";
@@ -53,7 +54,7 @@ export type Move = {
   /** Of the state that it leads to. Without it, what the policy of the type says. */
   readonly deadline?: WantedDeadline;
   readonly request: RequestKey | undefined;
-};
+} & Proved;
 
 /** A change before the store has given it a place in the global order. */
 export type NewWorkflowEvent = {
@@ -76,12 +77,13 @@ export type NewWorkflowEvent = {
   readonly deadline?: Deadline;
   /** Of the bulk operation that has made the change. */
   readonly bulkOperationId?: string | undefined;
-} & Consent;
+} & Consent &
+  Proved;
 
 /** What a move is judged by, of the change before it. */
 export type LastEvent = Pick<
   NewWorkflowEvent,
-  "type" | "fromState" | "toState" | "occurredAtMs" | "requestedBy" | "reason" | "metadata"
+  "type" | "fromState" | "toState" | "occurredAtMs" | "requestedBy" | "authenticatedAs" | "reason" | "metadata"
 >;
 
 /** The durable record of one change. `sequence` is 1, 2, 3, … over all workflows of the store; only a purge leaves gaps. */

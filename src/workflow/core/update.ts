@@ -1,5 +1,6 @@
 import type { JsonObject } from "../../kernel/json.ts";
 import { mergePatch } from "../../kernel/merge-patch.ts";
+import { type Proved, provedOf } from "../../kernel/principal.ts";
 import { err, ok, type Result } from "../../kernel/result.ts";
 import { structExcess } from "../../kernel/struct-bounds.ts";
 import type { WorkflowError } from "./errors.ts";
@@ -13,7 +14,7 @@ export type Update = {
   readonly reason: string;
   readonly requestedBy: string;
   readonly eventMetadata: JsonObject;
-};
+} & Proved;
 
 /** The metadata as it would be. */
 export function proposedMetadata({ metadata }: Workflow, { patch }: Update): Result<JsonObject, WorkflowError> {
@@ -41,6 +42,6 @@ export function applyUpdate(
   stamp: Stamp,
 ): Change {
   const { patch: metadataPatch, reason, requestedBy, eventMetadata } = update;
-  const said = { type: "UPDATED", reason, requestedBy, metadata: eventMetadata, metadataPatch } as const;
+  const said = { type: "UPDATED", reason, requestedBy, metadata: eventMetadata, metadataPatch, ...provedOf(update) } as const;
   return changeInPlace(workflow, { metadata }, { ...said, ruleSetRevision, warnings }, stamp);
 }

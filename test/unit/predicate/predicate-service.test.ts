@@ -5,6 +5,7 @@ import { CreateRuleRequest, ListRulesResponse } from "../../../src/gen/concord/p
 import { RuleAction, RuleOperation, RuleState } from "../../../src/gen/concord/predicate/v1/rule_set.ts";
 import { TransitionCheck } from "../../../src/gen/concord/predicate/v1/verdict.ts";
 import { type DeepPartial, WorkflowState } from "../../../src/gen/concord/workflow/v1/workflow.ts";
+import { nobody } from "../../../src/kernel/principal.ts";
 import { ruleSetLimits } from "../../../src/predicate/core/rule-set/limits.ts";
 import { createEngine } from "../../../src/predicate/engine.ts";
 import type { EncodedAnswer } from "../../../src/rpc/encoded-answer.ts";
@@ -31,7 +32,7 @@ async function serviceAtTime(nowMs: number, draftsMax = 1000) {
   type Context = Parameters<ReturnType<typeof createPredicateService>["getRule"]>[1];
   return {
     service: createPredicateService({ engine, turns: createTurns(), clock: systemClock, logger: log, verdicts: undefined }),
-    context: { log, origin: { requestId: "r-1" }, signal: new AbortController().signal } as unknown as Context,
+    context: { log, principal: nobody, origin: { requestId: "r-1" }, signal: new AbortController().signal } as unknown as Context,
     lines,
   };
 }

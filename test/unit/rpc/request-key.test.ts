@@ -4,6 +4,7 @@ import { ExecuteTransactionRequest } from "../../../src/gen/concord/commit/v1/tw
 import { CreateRuleRequest } from "../../../src/gen/concord/predicate/v1/predicate_logic.ts";
 import { WorkflowState } from "../../../src/gen/concord/workflow/v1/workflow.ts";
 import { CreateWorkflowRequest, TransitionWorkflowRequest } from "../../../src/gen/concord/workflow/v1/workflow_service.ts";
+import { nobody, type Principal } from "../../../src/kernel/principal.ts";
 import { registry } from "../../../src/rpc/descriptors.ts";
 import { requestDigest, requestKey } from "../../../src/rpc/request-key.ts";
 
@@ -23,7 +24,9 @@ const digestOfMetadata = (metadata: unknown) =>
   );
 
 test("a request without an id has no key", () => {
-  expect(requestKey("concord.workflow.v1.CreateWorkflowRequest", CreateWorkflowRequest.fromPartial({}))).toBeUndefined();
+  expect(
+    requestKey("concord.workflow.v1.CreateWorkflowRequest", CreateWorkflowRequest.fromPartial({}), { principal: nobody }),
+  ).toBeUndefined();
 });
 
 // They are stored. One that changes makes a REQUEST_ID_REUSED of each retry over an upgrade.
@@ -75,6 +78,16 @@ test("of a payload each byte counts, however large it is", () => {
 test("a field that the contract gains, and that is not set, changes no digest", () => {
   const older = { workflowId: "wf-1", targetState: WorkflowState.ACTIVE };
   expect(digestOfMove({})).toBe(requestDigest("concord.workflow.v1.TransitionWorkflowRequest", older));
+});
+
+test("who asks counts, as far as it is proved", () => {
+  const named = (name: string): Principal => ({ name, by: "token" });
+  const request = TransitionWorkflowRequest.fromPartial({ workflowId: "wf-1", requestId: "r-1" });
+  const digestFor = (principal: Principal) =>
+    requestKey("concord.workflow.v1.TransitionWorkflowRequest", request, { principal })?.digest;
+  const digests = [nobody, named("ada"), named("eve")].map(digestFor);
+  expect(new Set(digests).size).toBe(3);
+  expect(digestFor({ name: "ada", by: "certificate" })).toBe(digests[1]);
 });
 
 test("how long the caller waits is no part of the request", () => {
@@ -136,6 +149,9 @@ test("every mutation of the contract has a key", () => {
   const mutations = messages.filter(({ fields }) => fields.some(({ name }) => name === "request_id"));
   expect(mutations.length).toBeGreaterThan(12);
   for (const { typeName } of mutations) {
-    expect(requestKey(typeName, { requestId: "r" })).toEqual({ id: "r", digest: expect.stringMatching(/^[\w-]{43}$/) });
+    expect(requestKey(typeName, { requestId: "r" }, { principal: nobody })).toEqual({
+      id: "r",
+      digest: expect.stringMatching(/^[\w-]{43}$/),
+    });
   }
 });

@@ -58,6 +58,7 @@ const known: Readonly<Record<string, Domain>> = {
   "request.transaction.id": text,
   "last_event.occurred_at": time,
   "last_event.requested_by": text,
+  "last_event.authenticated_as": text,
   "last_event.reason": text,
 };
 

@@ -1,5 +1,5 @@
 import { err, ok, type Result } from "../../../kernel/result.ts";
-import type { Authorship, RuleSetContents } from "../types.ts";
+import type { RuleSetContents } from "../types.ts";
 import type { DecisionFailure } from "./failure.ts";
 import {
   factItem,
@@ -14,7 +14,7 @@ import {
 } from "./items.ts";
 import type { Plan } from "./outcome.ts";
 import { saysSame } from "./same.ts";
-import type { Stamp } from "./standing.ts";
+import { authorshipOf, type Stamp } from "./standing.ts";
 
 /** `latestVersion`: the newest of this kind and name that there ever was; 0: none. */
 export function setItem(contents: RuleSetContents, source: ItemSource, latestVersion: number, stamp: Stamp): Plan {
@@ -36,7 +36,7 @@ export function deleteItem(contents: RuleSetContents, kind: ItemKind, name: stri
 /** The same, if it says the same. */
 export function itemAfter(before: Item | undefined, source: ItemSource, latestVersion: number, stamp: Stamp): Item {
   if (before !== undefined && saysSame(sourceOf(source), sourceOf(before))) return before;
-  const authorship: Authorship = { version: latestVersion + 1, createdAtMs: stamp.atMs, createdBy: stamp.requestedBy };
+  const authorship = authorshipOf(latestVersion + 1, stamp);
   switch (source.kind) {
     case "FACT":
       return factItem({ ...source.fact, ...authorship });

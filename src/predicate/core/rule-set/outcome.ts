@@ -1,5 +1,6 @@
 import { assert } from "../../../kernel/assert.ts";
 import type { RuleId } from "../../../kernel/ids.ts";
+import { provedOf } from "../../../kernel/principal.ts";
 import { compare } from "../../../kernel/range.ts";
 import { err, ok, type Result } from "../../../kernel/result.ts";
 import type {
@@ -63,11 +64,12 @@ export function outcomeOf(before: Present, plan: Plan, stamp: Stamp, limits: Rul
   const revision = before.contents.revision + (members.length > 0 ? 1 : 0);
   const sequence = before.sequence + 1;
   const { atMs: changedAtMs, requestedBy, reason } = stamp;
+  const said = { kind: plan.kind, changedAtMs, requestedBy, reason, ...provedOf(stamp) };
   const isSame = differences.length === 0;
   assert(!isSame || standings.size === 0, "how a rule stands is different only if the history says so");
   return ok({
     present: { contents: { ...contents, revision }, sequence: isSame ? before.sequence : sequence, idleRuleCount },
-    change: isSame ? undefined : { sequence, revision, kind: plan.kind, changedAtMs, requestedBy, reason, differences },
+    change: isSame ? undefined : { sequence, revision, ...said, differences },
     standings: [...standings.values()],
     removedRules: plan.steps.flatMap(({ id, after }) => (after === undefined ? [id] : [])),
     versions: [

@@ -6,7 +6,7 @@ import type { DecisionFailure } from "./failure.ts";
 import type { RuleSetLimits } from "./limits.ts";
 import type { Plan } from "./outcome.ts";
 import { saysSame } from "./same.ts";
-import type { RuleStep, RuleWanted, Stamp } from "./standing.ts";
+import { authorshipOf, type RuleStep, type RuleWanted, type Stamp } from "./standing.ts";
 
 type Decision = Result<Plan, DecisionFailure>;
 
@@ -98,7 +98,7 @@ function exists({ from, to }: RuleMove): boolean {
 }
 
 export function versionOf(id: RuleId, version: number, source: RuleSource, stamp: Stamp): RuleVersion {
-  return { ...source, id, version, createdAtMs: stamp.atMs, createdBy: stamp.requestedBy };
+  return { ...source, id, ...authorshipOf(version, stamp) };
 }
 
 export function asItStands({ rule, contents }: Found): RuleWanted {

@@ -1,5 +1,6 @@
 import type { RuleId } from "../../../kernel/ids.ts";
-import type { Rule, RuleStanding, RuleState, RuleVersion } from "../types.ts";
+import { type Proved, provedOf } from "../../../kernel/principal.ts";
+import type { Authorship, Rule, RuleStanding, RuleState, RuleVersion } from "../types.ts";
 
 /** How a rule is to stand. */
 export type RuleWanted = {
@@ -23,7 +24,15 @@ export type RuleStep = {
 };
 
 /** When a change is made, by whom, and why. */
-export type Stamp = { readonly atMs: number; readonly requestedBy: string; readonly reason: string };
+export type Stamp = { readonly atMs: number; readonly requestedBy: string; readonly reason: string } & Proved;
+
+/** Of a version that the change writes. */
+export const authorshipOf = (version: number, { atMs, requestedBy, authenticatedAs }: Stamp): Authorship => ({
+  version,
+  createdAtMs: atMs,
+  createdBy: requestedBy,
+  ...(authenticatedAs !== undefined && { createdAs: authenticatedAs }),
+});
 
 /** As it stands after the step; as it stood, if that is the same. */
 export function standingAfter({ id, before }: RuleStep, wanted: RuleWanted, stamp: Stamp): RuleStanding {
@@ -41,9 +50,9 @@ export function standingAfter({ id, before }: RuleStep, wanted: RuleWanted, stam
     standing.latestVersion === places.latestVersion &&
     standing.activeVersion === places.activeVersion &&
     standing.shadowVersion === places.shadowVersion;
-  return isSame
-    ? standing
-    : { id, state, ...places, updatedAtMs: stamp.atMs, requestedBy: stamp.requestedBy, reason: stamp.reason };
+  if (isSame) return standing;
+  const { atMs: updatedAtMs, requestedBy, reason } = stamp;
+  return { id, state, ...places, updatedAtMs, requestedBy, reason, ...provedOf(stamp) };
 }
 
 type Places = Pick<RuleStanding, "activeVersion" | "shadowVersion" | "hasJudged">;

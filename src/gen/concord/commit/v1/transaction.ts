@@ -517,7 +517,14 @@ export interface Transaction {
   /** Whether it is atomic after all. UNSPECIFIED, unless an operator has ended it or a participant has lost its promise. */
   readonly heuristic: Heuristic;
   /** How long it waits, once it shall commit, for participants that are not connected. */
-  readonly waitForParticipants: Duration | undefined;
+  readonly waitForParticipants:
+    | Duration
+    | undefined;
+  /**
+   * Who asked for it, as far as it was proved: the principal of the call, up to 256 characters; empty: nobody has proved anything. Of an atomic transition
+   * it is the workflow manager, which asks for it; the event of the workflow names who has asked the manager.
+   */
+  readonly authenticatedAs: string;
 }
 
 /** How an operator ended a transaction. */
@@ -530,6 +537,8 @@ export interface Resolution {
   readonly requestedBy: string;
   /** Why. */
   readonly reason: string;
+  /** Who, as far as it was proved. See `Transaction.authenticated_as`. */
+  readonly authenticatedAs: string;
 }
 
 /** One participant's part in a transaction. */
@@ -701,6 +710,7 @@ function createBaseTransaction(): Transaction {
     resolution: undefined,
     heuristic: Heuristic.UNSPECIFIED,
     waitForParticipants: undefined,
+    authenticatedAs: "",
   };
 }
 
@@ -759,6 +769,9 @@ export const Transaction: MessageFns<Transaction> = {
     }
     if (message.waitForParticipants !== undefined) {
       Duration.encode(message.waitForParticipants, writer.uint32(138).fork()).join();
+    }
+    if (message.authenticatedAs !== "") {
+      writer.uint32(146).string(message.authenticatedAs);
     }
     return writer;
   },
@@ -912,6 +925,14 @@ export const Transaction: MessageFns<Transaction> = {
             message.waitForParticipants = Duration.decode(reader, reader.uint32());
             continue;
           }
+          case 18: {
+            if (tag !== 146) {
+              break;
+            }
+
+            message.authenticatedAs = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -956,12 +977,13 @@ export const Transaction: MessageFns<Transaction> = {
     message.waitForParticipants = (object.waitForParticipants !== undefined && object.waitForParticipants !== null)
       ? Duration.fromPartial(object.waitForParticipants)
       : undefined;
+    message.authenticatedAs = object.authenticatedAs ?? "";
     return message;
   },
 };
 
 function createBaseResolution(): Resolution {
-  return { resolvedAt: undefined, requestedBy: "", reason: "" };
+  return { resolvedAt: undefined, requestedBy: "", reason: "", authenticatedAs: "" };
 }
 
 export const Resolution: MessageFns<Resolution> = {
@@ -974,6 +996,9 @@ export const Resolution: MessageFns<Resolution> = {
     }
     if (message.reason !== "") {
       writer.uint32(26).string(message.reason);
+    }
+    if (message.authenticatedAs !== "") {
+      writer.uint32(34).string(message.authenticatedAs);
     }
     return writer;
   },
@@ -1015,6 +1040,14 @@ export const Resolution: MessageFns<Resolution> = {
             message.reason = reader.string();
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.authenticatedAs = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1035,6 +1068,7 @@ export const Resolution: MessageFns<Resolution> = {
     message.resolvedAt = object.resolvedAt ?? undefined;
     message.requestedBy = object.requestedBy ?? "";
     message.reason = object.reason ?? "";
+    message.authenticatedAs = object.authenticatedAs ?? "";
     return message;
   },
 };

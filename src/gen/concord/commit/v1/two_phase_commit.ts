@@ -555,7 +555,7 @@ export interface ListTransactionsRequest {
   readonly pageToken: string;
   /**
    * A CEL expression over `transaction` that must be true, such as `transaction.phase == "COMMITTING"`. Fields: id, phase, outcome, in_doubt
-   * (not completed, and a participant may have promised to commit: it voted so, or was asked and has not answered), participants (a list of ids), created_at, decided_at, completed_at, requested_by, reason,
+   * (not completed, and a participant may have promised to commit: it voted so, or was asked and has not answered), participants (a list of ids), created_at, decided_at, completed_at, requested_by, authenticated_as, reason,
    * heuristic (`""`, `"UNCONFIRMED"`, `"CONFIRMED"`, `"MIXED"`), age (a duration since created_at); and `now`. Such as
    * `transaction.in_doubt && transaction.age > duration("5m")`, `"inventory" in transaction.participants`. Empty: all. Up to 4,096
    * characters. A comparison of phase, outcome or heuristic knows the long name too, `"OUTCOME_COMMITTED"`; with what is no name of the

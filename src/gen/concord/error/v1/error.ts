@@ -27,7 +27,9 @@ export const ErrorReason = {
    */
   INVALID_REQUEST: "ERROR_REASON_INVALID_REQUEST",
   /**
-   * REQUEST_ID_REUSED - INVALID_ARGUMENT. The `request_id` was used before with a different request. Choose a new one.
+   * REQUEST_ID_REUSED - INVALID_ARGUMENT. The `request_id` was used before with a different request, or by another principal: whose answer it has is told to nobody else.
+   * Choose a new one. So a caller that is known by another name than before (another certificate, or the first at all) cannot repeat what it has sent
+   * under the old one.
    * `{reason: "REQUEST_ID_REUSED", metadata: {request_id: "7f3c"}}`
    */
   REQUEST_ID_REUSED: "ERROR_REASON_REQUEST_ID_REUSED",

@@ -411,7 +411,7 @@ export interface ListRulesRequest {
   /**
    * A CEL expression over `rule` that must be true, such as `rule.state == "ACTIVE"`. Fields: id, version, description,
    * moves (a list of texts such as `"ACTIVE:COMPLETED"`, `"*:CANCELLED"`), workflow_types, condition, expression, message, priority, action, state,
-   * active_version, shadow_version, created_at, created_by, updated_at, requested_by, reason. Empty: all. Up to 4,096 characters. A
+   * active_version, shadow_version, created_at, created_by, created_as, updated_at, requested_by, authenticated_as, reason. Empty: all. Up to 4,096 characters. A
    * comparison knows `"RULE_STATE_ACTIVE"` too; with what is no name of a state it is refused. It is checked as `Rule.expression` is.
    */
   readonly filter: string;
@@ -820,7 +820,7 @@ export interface ListVerdictsRequest {
   readonly ruleId: string;
   /**
    * A CEL expression of type bool over `verdict`, up to 4,096 characters, such as `verdict.judgement == "RULE_DENIED" && "cold" in verdict.rules`. Fields: `sequence`,
-   * `judged_at`, `judgement`, `workflow_id`, `workflow_type`, `from`, `to`, `requested_by`, `rules` (ids), `rule_set_revision`, `cost`, `input_digest`. Empty: all.
+   * `judged_at`, `judgement`, `workflow_id`, `workflow_type`, `from`, `to`, `requested_by`, `authenticated_as`, `rules` (ids), `rule_set_revision`, `cost`, `input_digest`. Empty: all.
    */
   readonly filter: string;
   /** See `ListRulesRequest.page_size`. */

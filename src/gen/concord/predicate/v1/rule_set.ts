@@ -432,7 +432,7 @@ export interface Rule {
    * false or an error does not. It sees `workflow` (id, type, state,
    * previous_state, version, retry_count, created_at, created_by, updated_at, updated_by, state_entered_at, recoverable_at, metadata), `from`, `to` (state
    * names such as "ACTIVE"), `request` (reason, requested_by, authenticated_as, context, transaction), `last_event` (type, from_state,
-   * to_state, occurred_at, requested_by, reason, metadata: of the change before this one), `operation` ("TRANSITION" or "UPDATE"), `proposed`
+   * to_state, occurred_at, requested_by, authenticated_as, reason, metadata: of the change before this one), `operation` ("TRANSITION" or "UPDATE"), `proposed`
    * (metadata: as it would be after the change, of a move the same as before), `facts` (see `Fact`) and `now`. Of an update `from` and `to` are
    * the state that the workflow is in.
    * `request.transaction` has `id` and `participants`, both empty if the move is made by itself; see `TransactionFacts`. What is not known
@@ -464,6 +464,10 @@ export interface Rule {
     | undefined;
   /** Who asked for that last change. Answer only. */
   readonly requestedBy: string;
+  /** Who asked for it, as far as it was proved (`RuleSetChange.authenticated_as`). Answer only. */
+  readonly authenticatedAs: string;
+  /** Who wrote this version, as far as it was proved. Answer only. */
+  readonly createdAs: string;
   /** Why it was made. Answer only. */
   readonly reason: string;
   /** What happens when it does not hold. */
@@ -510,6 +514,8 @@ export interface Fact {
     | undefined;
   /** Who wrote this version. Answer only. */
   readonly createdBy: string;
+  /** Who wrote it, as far as it was proved (`RuleSetChange.authenticated_as`). Answer only. */
+  readonly createdAs: string;
 }
 
 /** What is known of the workflows of a type. Fields marked "answer only" are ignored in requests. */
@@ -533,6 +539,8 @@ export interface WorkflowType {
     | undefined;
   /** Who wrote this version. Answer only. */
   readonly createdBy: string;
+  /** Who wrote it, as far as it was proved (`RuleSetChange.authenticated_as`). Answer only. */
+  readonly createdAs: string;
 }
 
 /**
@@ -558,6 +566,8 @@ export interface RuleTest {
     | undefined;
   /** Who wrote this version. Answer only. */
   readonly createdBy: string;
+  /** Who wrote it, as far as it was proved (`RuleSetChange.authenticated_as`). Answer only. */
+  readonly createdAs: string;
 }
 
 /** The verdict that a test wants. */
@@ -611,6 +621,8 @@ export interface RuleSetChange {
   readonly requestedBy: string;
   /** Why, in the caller's words. */
   readonly reason: string;
+  /** Who asked, as far as it was proved: the principal of the call, up to 256 characters. Empty: nobody has proved anything. */
+  readonly authenticatedAs: string;
   /** What is different after it, by kind and name. Empty for an ApplyRuleSet or RollbackRuleSet that changed nothing. */
   readonly differences: readonly RuleSetDifference[];
   /** `before` and `after` of the differences are left out, because all of them would have more than 1 MiB. GetRule and GetRuleSet have them. */
@@ -711,6 +723,8 @@ function createBaseRule(): Rule {
     createdAt: undefined,
     updatedAt: undefined,
     requestedBy: "",
+    authenticatedAs: "",
+    createdAs: "",
     reason: "",
     action: RuleAction.UNSPECIFIED,
     workflowTypes: [],
@@ -757,6 +771,12 @@ export const Rule: MessageFns<Rule> = {
     }
     if (message.requestedBy !== "") {
       writer.uint32(90).string(message.requestedBy);
+    }
+    if (message.authenticatedAs !== "") {
+      writer.uint32(170).string(message.authenticatedAs);
+    }
+    if (message.createdAs !== "") {
+      writer.uint32(178).string(message.createdAs);
     }
     if (message.reason !== "") {
       writer.uint32(98).string(message.reason);
@@ -889,6 +909,22 @@ export const Rule: MessageFns<Rule> = {
             message.requestedBy = reader.string();
             continue;
           }
+          case 21: {
+            if (tag !== 170) {
+              break;
+            }
+
+            message.authenticatedAs = reader.string();
+            continue;
+          }
+          case 22: {
+            if (tag !== 178) {
+              break;
+            }
+
+            message.createdAs = reader.string();
+            continue;
+          }
           case 12: {
             if (tag !== 98) {
               break;
@@ -999,6 +1035,8 @@ export const Rule: MessageFns<Rule> = {
     message.createdAt = object.createdAt ?? undefined;
     message.updatedAt = object.updatedAt ?? undefined;
     message.requestedBy = object.requestedBy ?? "";
+    message.authenticatedAs = object.authenticatedAs ?? "";
+    message.createdAs = object.createdAs ?? "";
     message.reason = object.reason ?? "";
     message.action = object.action ?? RuleAction.UNSPECIFIED;
     message.workflowTypes = object.workflowTypes?.map((e) => e) || [];
@@ -1013,7 +1051,7 @@ export const Rule: MessageFns<Rule> = {
 };
 
 function createBaseFact(): Fact {
-  return { name: "", version: 0, description: "", expression: "", createdAt: undefined, createdBy: "" };
+  return { name: "", version: 0, description: "", expression: "", createdAt: undefined, createdBy: "", createdAs: "" };
 }
 
 export const Fact: MessageFns<Fact> = {
@@ -1035,6 +1073,9 @@ export const Fact: MessageFns<Fact> = {
     }
     if (message.createdBy !== "") {
       writer.uint32(50).string(message.createdBy);
+    }
+    if (message.createdAs !== "") {
+      writer.uint32(58).string(message.createdAs);
     }
     return writer;
   },
@@ -1100,6 +1141,14 @@ export const Fact: MessageFns<Fact> = {
             message.createdBy = reader.string();
             continue;
           }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.createdAs = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1123,12 +1172,21 @@ export const Fact: MessageFns<Fact> = {
     message.expression = object.expression ?? "";
     message.createdAt = object.createdAt ?? undefined;
     message.createdBy = object.createdBy ?? "";
+    message.createdAs = object.createdAs ?? "";
     return message;
   },
 };
 
 function createBaseWorkflowType(): WorkflowType {
-  return { name: "", version: 0, description: "", metadataSchema: undefined, createdAt: undefined, createdBy: "" };
+  return {
+    name: "",
+    version: 0,
+    description: "",
+    metadataSchema: undefined,
+    createdAt: undefined,
+    createdBy: "",
+    createdAs: "",
+  };
 }
 
 export const WorkflowType: MessageFns<WorkflowType> = {
@@ -1150,6 +1208,9 @@ export const WorkflowType: MessageFns<WorkflowType> = {
     }
     if (message.createdBy !== "") {
       writer.uint32(50).string(message.createdBy);
+    }
+    if (message.createdAs !== "") {
+      writer.uint32(58).string(message.createdAs);
     }
     return writer;
   },
@@ -1215,6 +1276,14 @@ export const WorkflowType: MessageFns<WorkflowType> = {
             message.createdBy = reader.string();
             continue;
           }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.createdAs = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1238,12 +1307,21 @@ export const WorkflowType: MessageFns<WorkflowType> = {
     message.metadataSchema = object.metadataSchema ?? undefined;
     message.createdAt = object.createdAt ?? undefined;
     message.createdBy = object.createdBy ?? "";
+    message.createdAs = object.createdAs ?? "";
     return message;
   },
 };
 
 function createBaseRuleTest(): RuleTest {
-  return { name: "", version: 0, check: undefined, expect: undefined, createdAt: undefined, createdBy: "" };
+  return {
+    name: "",
+    version: 0,
+    check: undefined,
+    expect: undefined,
+    createdAt: undefined,
+    createdBy: "",
+    createdAs: "",
+  };
 }
 
 export const RuleTest: MessageFns<RuleTest> = {
@@ -1265,6 +1343,9 @@ export const RuleTest: MessageFns<RuleTest> = {
     }
     if (message.createdBy !== "") {
       writer.uint32(50).string(message.createdBy);
+    }
+    if (message.createdAs !== "") {
+      writer.uint32(58).string(message.createdAs);
     }
     return writer;
   },
@@ -1330,6 +1411,14 @@ export const RuleTest: MessageFns<RuleTest> = {
             message.createdBy = reader.string();
             continue;
           }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.createdAs = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1357,6 +1446,7 @@ export const RuleTest: MessageFns<RuleTest> = {
       : undefined;
     message.createdAt = object.createdAt ?? undefined;
     message.createdBy = object.createdBy ?? "";
+    message.createdAs = object.createdAs ?? "";
     return message;
   },
 };
@@ -1618,6 +1708,7 @@ function createBaseRuleSetChange(): RuleSetChange {
     changedAt: undefined,
     requestedBy: "",
     reason: "",
+    authenticatedAs: "",
     differences: [],
     contentsOmitted: false,
   };
@@ -1648,6 +1739,9 @@ export const RuleSetChange: MessageFns<RuleSetChange> = {
     }
     if (message.reason !== "") {
       writer.uint32(50).string(message.reason);
+    }
+    if (message.authenticatedAs !== "") {
+      writer.uint32(74).string(message.authenticatedAs);
     }
     for (const v of message.differences) {
       RuleSetDifference.encode(v!, writer.uint32(58).fork()).join();
@@ -1719,6 +1813,14 @@ export const RuleSetChange: MessageFns<RuleSetChange> = {
             message.reason = reader.string();
             continue;
           }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.authenticatedAs = reader.string();
+            continue;
+          }
           case 7: {
             if (tag !== 58) {
               break;
@@ -1760,6 +1862,7 @@ export const RuleSetChange: MessageFns<RuleSetChange> = {
     message.changedAt = object.changedAt ?? undefined;
     message.requestedBy = object.requestedBy ?? "";
     message.reason = object.reason ?? "";
+    message.authenticatedAs = object.authenticatedAs ?? "";
     message.differences = object.differences?.map((e) => RuleSetDifference.fromPartial(e)) || [];
     message.contentsOmitted = object.contentsOmitted ?? false;
     return message;

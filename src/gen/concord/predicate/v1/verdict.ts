@@ -125,8 +125,9 @@ export interface TransitionCheck {
     | TransactionFacts
     | undefined;
   /**
-   * Who asked, as far as it was proved, up to 256 characters. Rules see it as `request.authenticated_as`. The workflow manager leaves it empty:
-   * there is no authentication yet.
+   * Who asked, as far as it was proved, up to 256 characters. Rules see it as `request.authenticated_as`. The workflow manager says the principal
+   * of the call that it was asked by; of a bulk operation, of the call that has started it; of a deadline that falls due, `system:deadline`. Empty: nobody
+   * has proved anything.
    */
   readonly authenticatedAs: string;
   /**
@@ -253,7 +254,11 @@ export interface VerdictRecord {
   /** SHA-256 of the whole question, as hexadecimal digits: of questions that are equal, `at` included, it is the same. */
   readonly inputDigest: string;
   /** The question. Only if the server keeps questions (`--verdict-log-input whole`). */
-  readonly input: TransitionCheck | undefined;
+  readonly input:
+    | TransitionCheck
+    | undefined;
+  /** Who asked, as far as it was proved (`TransitionCheck.authenticated_as`). */
+  readonly authenticatedAs: string;
 }
 
 function createBaseTransitionCheck(): TransitionCheck {
@@ -1010,6 +1015,7 @@ function createBaseVerdictRecord(): VerdictRecord {
     requestedBy: "",
     inputDigest: "",
     input: undefined,
+    authenticatedAs: "",
   };
 }
 
@@ -1047,6 +1053,9 @@ export const VerdictRecord: MessageFns<VerdictRecord> = {
     }
     if (message.input !== undefined) {
       TransitionCheck.encode(message.input, writer.uint32(82).fork()).join();
+    }
+    if (message.authenticatedAs !== "") {
+      writer.uint32(90).string(message.authenticatedAs);
     }
     return writer;
   },
@@ -1144,6 +1153,14 @@ export const VerdictRecord: MessageFns<VerdictRecord> = {
             message.input = TransitionCheck.decode(reader, reader.uint32());
             continue;
           }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.authenticatedAs = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1175,6 +1192,7 @@ export const VerdictRecord: MessageFns<VerdictRecord> = {
     message.input = (object.input !== undefined && object.input !== null)
       ? TransitionCheck.fromPartial(object.input)
       : undefined;
+    message.authenticatedAs = object.authenticatedAs ?? "";
     return message;
   },
 };

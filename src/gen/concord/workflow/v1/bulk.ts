@@ -122,7 +122,11 @@ export interface BulkOperation {
     | Date
     | undefined;
   /** When it came into its state. */
-  readonly stateEnteredAt: Date | undefined;
+  readonly stateEnteredAt:
+    | Date
+    | undefined;
+  /** Who has started it, as far as it was proved: `authenticated_as` of each event that comes of it. See `WorkflowEvent.authenticated_as`. */
+  readonly authenticatedAs: string;
 }
 
 /** What is done with each workflow. */
@@ -342,6 +346,7 @@ function createBaseBulkOperation(): BulkOperation {
     requestedBy: "",
     createdAt: undefined,
     stateEnteredAt: undefined,
+    authenticatedAs: "",
   };
 }
 
@@ -394,6 +399,9 @@ export const BulkOperation: MessageFns<BulkOperation> = {
     }
     if (message.stateEnteredAt !== undefined) {
       Timestamp.encode(toTimestamp(message.stateEnteredAt), writer.uint32(114).fork()).join();
+    }
+    if (message.authenticatedAs !== "") {
+      writer.uint32(122).string(message.authenticatedAs);
     }
     return writer;
   },
@@ -523,6 +531,14 @@ export const BulkOperation: MessageFns<BulkOperation> = {
             message.stateEnteredAt = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
             continue;
           }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.authenticatedAs = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -558,6 +574,7 @@ export const BulkOperation: MessageFns<BulkOperation> = {
     message.requestedBy = object.requestedBy ?? "";
     message.createdAt = object.createdAt ?? undefined;
     message.stateEnteredAt = object.stateEnteredAt ?? undefined;
+    message.authenticatedAs = object.authenticatedAs ?? "";
     return message;
   },
 };

@@ -43,6 +43,8 @@ export interface WorkflowTypePolicy {
    * to a change.
    */
   readonly metadataIndexes: readonly MetadataIndex[];
+  /** Who set it, as far as it was proved. See `WorkflowEvent.authenticated_as`. */
+  readonly authenticatedAs: string;
 }
 
 /** An index of what workflows have under a key of their metadata. */
@@ -231,6 +233,7 @@ function createBaseWorkflowTypePolicy(): WorkflowTypePolicy {
     updatedBy: "",
     reason: "",
     metadataIndexes: [],
+    authenticatedAs: "",
   };
 }
 
@@ -259,6 +262,9 @@ export const WorkflowTypePolicy: MessageFns<WorkflowTypePolicy> = {
     }
     for (const v of message.metadataIndexes) {
       MetadataIndex.encode(v!, writer.uint32(58).fork()).join();
+    }
+    if (message.authenticatedAs !== "") {
+      writer.uint32(66).string(message.authenticatedAs);
     }
     return writer;
   },
@@ -332,6 +338,14 @@ export const WorkflowTypePolicy: MessageFns<WorkflowTypePolicy> = {
             message.metadataIndexes.push(MetadataIndex.decode(reader, reader.uint32()));
             continue;
           }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.authenticatedAs = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -358,6 +372,7 @@ export const WorkflowTypePolicy: MessageFns<WorkflowTypePolicy> = {
     message.updatedBy = object.updatedBy ?? "";
     message.reason = object.reason ?? "";
     message.metadataIndexes = object.metadataIndexes?.map((e) => MetadataIndex.fromPartial(e)) || [];
+    message.authenticatedAs = object.authenticatedAs ?? "";
     return message;
   },
 };

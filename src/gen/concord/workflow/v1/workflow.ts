@@ -345,6 +345,11 @@ export interface WorkflowEvent {
     | undefined;
   /** The bulk operation that has made the change; else empty. */
   readonly bulkOperationId: string;
+  /**
+   * Who asked, as far as it was proved: the principal of the call, up to 256 characters. Empty: nobody has proved anything, as where callers are
+   * not authenticated. Of a bulk operation, who has started it; of a deadline that falls due, `system:deadline`. No caller's words change it.
+   */
+  readonly authenticatedAs: string;
 }
 
 /** A rule that did not hold when a move was judged, and did not stop it. */
@@ -855,6 +860,7 @@ function createBaseWorkflowEvent(): WorkflowEvent {
     metadataPatch: undefined,
     deadline: undefined,
     bulkOperationId: "",
+    authenticatedAs: "",
   };
 }
 
@@ -928,6 +934,9 @@ export const WorkflowEvent: MessageFns<WorkflowEvent> = {
     }
     if (message.bulkOperationId !== "") {
       writer.uint32(170).string(message.bulkOperationId);
+    }
+    if (message.authenticatedAs !== "") {
+      writer.uint32(178).string(message.authenticatedAs);
     }
     return writer;
   },
@@ -1105,6 +1114,14 @@ export const WorkflowEvent: MessageFns<WorkflowEvent> = {
             message.bulkOperationId = reader.string();
             continue;
           }
+          case 22: {
+            if (tag !== 178) {
+              break;
+            }
+
+            message.authenticatedAs = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1146,6 +1163,7 @@ export const WorkflowEvent: MessageFns<WorkflowEvent> = {
       ? WorkflowDeadline.fromPartial(object.deadline)
       : undefined;
     message.bulkOperationId = object.bulkOperationId ?? "";
+    message.authenticatedAs = object.authenticatedAs ?? "";
     return message;
   },
 };

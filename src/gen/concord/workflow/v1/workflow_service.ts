@@ -459,7 +459,7 @@ export interface ListWorkflowEventsRequest {
   /**
    * A CEL expression over `event` that must be true, such as `event.type == "FAILED" && event.requested_by == "robot-2"`.
    * Fields: id, sequence, workflow_id, workflow_type, type, from, to, version, occurred_at, retry_count, reason, requested_by,
-   * rule_set_revision, metadata, metadata_patch, transaction_id, bulk_operation_id. An event for which it cannot be evaluated is left out.
+   * rule_set_revision, metadata, metadata_patch, transaction_id, bulk_operation_id, authenticated_as. An event for which it cannot be evaluated is left out.
    * Up to 4,096 characters.
    * It may also say something of `workflow`, with the fields of `ListWorkflowsRequest.filter`, as in `event.type == "FAILED" &&
    * workflow.metadata.site == "B"`: of the event's workflow as it is when the event is looked at, which a later event may have changed. It is
