@@ -1,7 +1,8 @@
 import { existsSync } from "node:fs";
+import { type Access, openAccess, readAccessSettings } from "./compose/access.ts";
 import { commitPart } from "./compose/commit-part.ts";
 import { checkStoreSet, refuseMixedStores } from "./compose/mixed-stores.ts";
-import { fullNames, type Options, type Part, type StartFailure, storePath, type Wiring } from "./compose/part.ts";
+import { fullNames, type Options, type Own, type Part, type StartFailure, storePath, type Wiring } from "./compose/part.ts";
 import { predicatePart } from "./compose/predicate-part.ts";
 import { readSinkSettings } from "./compose/sinks.ts";
 import { workflowPart } from "./compose/workflow-part.ts";
@@ -55,6 +56,8 @@ export async function startConcord(options: Options, extraServices?: ExtraServic
   // Before anything is made, opened or claimed: what is wrong here leaves all as it was.
   const sinkSettings = readSinkSettings(config);
   if (!sinkSettings.ok) return sinkSettings;
+  const accessSettings = readAccessSettings(config);
+  if (!accessSettings.ok) return accessSettings;
   if (readUnfinished(config.dataDir, unfinishedRestore) !== undefined)
     return err({ message: `a restore into ${config.dataDir} was not finished: some of its stores are missing. Run it again.` });
   const hasVerdicts = config.services.includes("predicate") && config.verdictLog !== "off";
@@ -79,6 +82,7 @@ export async function startConcord(options: Options, extraServices?: ExtraServic
   const trace = traced?.value;
   metrics.lostLines({ log: lostLogLines, trace: trace?.lostLines });
   if (telemetry) metrics.lostTelemetry({ traces: telemetry.lostSpans, metrics: telemetry.lostExports });
+  const access = openAccess(accessSettings.value, { config, logger, metrics });
   const set = createStoreSet();
   const wiring: Wiring = {
     ...options,
@@ -87,12 +91,14 @@ export async function startConcord(options: Options, extraServices?: ExtraServic
     turns: createTurns(),
     loop,
     sinkSettings: sinkSettings.value,
+    peerSecurity: {},
     set,
   };
   const compose = { predicate: predicatePart, commit: commitPart, workflow: workflowPart };
   const parts: Part[] = [];
   const closeAll = async () => {
     for (const part of parts.toReversed()) await part.close();
+    access.close();
     trace?.close();
     loop.stop();
     forgetViolations();
@@ -161,6 +167,7 @@ export async function startConcord(options: Options, extraServices?: ExtraServic
   const server = createRpcServer({
     services: [...parts.map(({ service }) => service), statusService, ...extra],
     logger,
+    gate: access.gate,
     loop,
     bounds: boundsOf(config),
     onRefused: metrics.edge.refused,
@@ -173,11 +180,13 @@ export async function startConcord(options: Options, extraServices?: ExtraServic
     return { ...load, receivingBytes: load.receivingBytes + (http?.receivingBytes() ?? 0) };
   });
   let port: number;
+  let own: Own;
   try {
     for (const address of [config.listen, config.metricsListen, config.httpListen]) {
       if (address !== undefined) await removeStaleSocket(address);
     }
     port = await server.listen(config.listen);
+    own = await ownWay(server, withPort(config.listen, port), access);
   } catch (error) {
     await closeAll();
     return err({ message: `listen: cannot serve on ${config.listen}: ${messageOf(error)}` });
@@ -199,10 +208,9 @@ export async function startConcord(options: Options, extraServices?: ExtraServic
     return err({ message: `http-listen: cannot serve on ${config.httpListen}: ${messageOf(error)}` });
   }
   const unfollow = parts.map((part) => followHealth(server, part, logger, troubles));
-  const own = { address: withPort(config.listen, port), security: {} };
   for (const part of parts) await part.start?.(own);
   const addresses = {
-    listen: own.address,
+    listen: withPort(config.listen, port),
     ...(http && { http: withPort(config.httpListen ?? "", http.port) }),
     ...(metricsServer && { metrics: withPort(config.metricsListen ?? "", metricsServer.port) }),
   };
@@ -235,6 +243,12 @@ export async function startConcord(options: Options, extraServices?: ExtraServic
       logger.info("stopped");
     },
   });
+}
+
+/** Where others have to prove who they are, a process has a way to itself that is for nobody else. */
+async function ownWay(server: RpcServer, address: string, { own }: Access): Promise<Own> {
+  if (own === undefined) return { address, security: {} };
+  return { address: `127.0.0.1:${await server.listenForItself()}`, security: own };
 }
 
 function httpServer(

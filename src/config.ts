@@ -262,6 +262,11 @@ const settings = {
     default: "",
     help: "pages of which origins may use the HTTP interface from a browser, comma separated, or * for any",
   },
+  access: {
+    schema: file.optional(),
+    default: undefined,
+    help: "YAML file that says who may call, and how they prove who they are; unset: everybody may do everything",
+  },
   sinks: {
     schema: file.optional(),
     default: undefined,

@@ -1,5 +1,3 @@
-import { readFileSync } from "node:fs";
-import { parse as parseYaml } from "yaml";
 import { z } from "zod";
 import { duration } from "./config.ts";
 import { sinkCountMax } from "./events/limits.ts";
@@ -7,6 +5,7 @@ import type { NatsOptions } from "./events/nats.ts";
 import type { WebhookOptions } from "./events/webhook.ts";
 import { idPattern, idWords } from "./kernel/ids.ts";
 import { err, ok, type Result } from "./kernel/result.ts";
+import { type Place, problemAt, readYamlFile, type YamlFileError } from "./yaml-file.ts";
 
 /** One entry of the file of `--sinks`, with its secrets. */
 export type SinkSettings = {
@@ -14,9 +13,6 @@ export type SinkSettings = {
   readonly filter: string;
   readonly start: "oldest" | "now";
 } & ({ readonly type: "nats"; readonly options: NatsOptions } | { readonly type: "webhook"; readonly options: WebhookOptions });
-
-/** What is wrong with the file, each with its place in it and what would be right. */
-export type SinksFileError = { readonly message: string };
 
 const whole = (min: number, max: number) => {
   const words = `must be a whole number from ${min} to ${max}`;
@@ -85,35 +81,14 @@ type Entry = z.output<typeof schema>["sinks"][number];
 export function readSinksFile(
   path: string,
   environment: Readonly<Record<string, string | undefined>>,
-): Result<readonly SinkSettings[], readonly SinksFileError[]> {
-  let content: unknown;
-  try {
-    content = parseYaml(readFileSync(path, "utf8"));
-  } catch (error) {
-    return err([{ message: `sinks: cannot read ${path}: ${error instanceof Error ? error.message : String(error)}` }]);
-  }
-  const parsed = schema.safeParse(content ?? {});
-  if (!parsed.success) return err(parsed.error.issues.map((issue) => problem(path, issue.path, wordsOf(issue))));
-  const { sinks } = parsed.data;
+): Result<readonly SinkSettings[], readonly YamlFileError[]> {
+  const parsed = readYamlFile("sinks", path, schema, "docs/events.md");
+  if (!parsed.ok) return parsed;
+  const { sinks } = parsed.value;
   const problems = [...doubles(sinks), ...missingSecrets(sinks, environment)].map(([place, words]) =>
-    problem(path, place, words),
+    problemAt("sinks", path, place, words),
   );
   return problems.length > 0 ? err(problems) : ok(sinks.map((entry) => settingsOf(entry, environment)));
-}
-
-function wordsOf(issue: z.core.$ZodIssue): string {
-  if (issue.code !== "unrecognized_keys") return issue.message;
-  return `has unknown keys: ${issue.keys.join(", ")}; docs/events.md has those that are known`;
-}
-
-type Place = readonly PropertyKey[];
-
-/** `sinks[2].url` */
-function problem(path: string, place: Place, words: string): SinksFileError {
-  const where = place.map((part) => (typeof part === "number" ? `[${part}]` : `.${String(part)}`)).join("");
-  return {
-    message: `sinks: ${path}: ${where === "" ? "it" : where.replace(/^\./, "")} ${words.charAt(0).toLowerCase()}${words.slice(1)}`,
-  };
 }
 
 function* doubles(sinks: readonly Entry[]): Iterable<readonly [Place, string]> {

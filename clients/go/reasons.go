@@ -90,4 +90,6 @@ var Reasons = map[string]Advice{
 	"BULK_OPERATION_LIMIT_REACHED": {NotDone, RetrySame},
 	"SINK_NOT_FOUND":               {NotDone, RetryNo},
 	"SINK_STATE":                   {NotDone, RetryAnew},
+	"UNAUTHENTICATED":              {NotDone, RetryNo},
+	"PERMISSION_DENIED":            {NotDone, RetryNo},
 }

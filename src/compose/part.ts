@@ -72,6 +72,8 @@ export type Wiring = Options & {
   readonly turns: Turns;
   readonly loop: LoopWatch;
   readonly sinkSettings: readonly SinkSettings[];
+  /** How the workflow manager proves to others who it is. */
+  readonly peerSecurity: ClientSecurity;
   /** All stores of this process, which know each other. */
   readonly set: StoreSet;
 };

@@ -41,7 +41,7 @@ import { fullNames, type Own, type Part, type StartFailure, storePath, type Wiri
 import { openSinks } from "./sinks.ts";
 
 export async function workflowPart(wiring: Wiring): Promise<Result<Part, StartFailure>> {
-  const { config, logger, metrics, trace, turns, loop, set, telemetry } = wiring;
+  const { config, logger, metrics, trace, turns, loop, set, telemetry, peerSecurity } = wiring;
   const path = storePath(config, "workflow");
   const change = schemaChange(path, workflowMigrations);
   if (change) logger.info({ file: path, ...change }, "the store is brought to a newer schema; a large one takes a while");
@@ -164,7 +164,7 @@ export async function workflowPart(wiring: Wiring): Promise<Result<Part, StartFa
     standings: () => participating?.standings() ?? [],
     start: async (own) => {
       const [predicate, commit] = [config.predicateAddress, config.commitAddress].map((address) =>
-        address === undefined ? own : { address, security: {} },
+        address === undefined ? own : { address, security: peerSecurity },
       ) as [Own, Own];
       const predicateChannel = openChannel(predicate.address, predicate.security);
       const commitChannel = openChannel(commit.address, commit.security);

@@ -1,4 +1,4 @@
-import type { IncomingMessage } from "node:http";
+import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
 import type { JsonValue } from "@bufbuild/protobuf";
 import { type FieldViolation, invalidRequest } from "../rpc/errors.ts";
 import { requestIdKey, traceparentKey, tracestateKey } from "../rpc/origin-headers.ts";
@@ -92,9 +92,14 @@ export function callHeaders({ headers }: IncomingMessage, requestId: string): Re
   return {
     ...(timeout !== undefined && { "grpc-timeout": timeout }),
     [requestIdKey]: requestId,
+    ...authorizationOf(headers),
     ...Object.fromEntries([traceparentKey, tracestateKey].flatMap((key) => handedOn(key, headers[key]))),
   };
 }
+
+/** What proves who asks is for the called side to judge. */
+export const authorizationOf = ({ authorization }: IncomingHttpHeaders): Readonly<Record<string, string>> =>
+  authorization === undefined ? {} : { authorization };
 
 /** What cannot be a header is left out, as if it had not been sent; whether it can be used is for the called side to say. */
 const handedOn = (key: string, value: string | readonly string[] | undefined): readonly (readonly [string, string])[] =>

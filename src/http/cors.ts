@@ -7,7 +7,7 @@ export type Cors = {
   readonly preflight: (request: IncomingMessage, allow: string) => Readonly<Record<string, string>>;
 };
 
-const asked = "content-type, grpc-timeout, last-event-id, traceparent, tracestate, x-request-id";
+const asked = "authorization, content-type, grpc-timeout, last-event-id, traceparent, tracestate, x-request-id";
 const shown = "retry-after, x-request-id, concord-transaction-id";
 
 export function createCors(allowed: readonly string[]): Cors {

@@ -1,11 +1,11 @@
-import type { ServerResponse } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import type { ClientHttp2Session } from "node:http2";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { Status } from "nice-grpc-common";
 import type { PeerState } from "../rpc/clients/peer-watch.ts";
 import { messageType } from "../rpc/descriptors.ts";
 import type { CallFailure } from "./call-failure.ts";
-import type { Refusal } from "./call-request.ts";
+import { authorizationOf, type Refusal } from "./call-request.ts";
 import { callGrpc } from "./grpc-call.ts";
 import { problemOf } from "./problem.ts";
 import { httpRules } from "./rules.ts";
@@ -21,12 +21,13 @@ type Word = "SERVING" | "NOT_SERVING";
 /** What `grpc.health.v1` says of the services of this process: 200 if all of them serve, else 503. */
 export async function healthOf(
   session: ClientHttp2Session,
+  request: IncomingMessage,
   response: ServerResponse,
   peers: readonly PeerState[],
 ): Promise<Refusal | undefined> {
   const services: Record<string, Word> = {};
   for (const name of serviceNames) {
-    const word = await wordOf(session, name);
+    const word = await wordOf(session, authorizationOf(request.headers), name);
     if (typeof word === "object") return { problem: problemOf(word) };
     if (word !== undefined) services[name] = word;
   }
@@ -47,9 +48,13 @@ const peersToJson = (peers: readonly PeerState[]) =>
   );
 
 /** Undefined: this process has no such service. */
-async function wordOf(session: ClientHttp2Session, service: string): Promise<Word | CallFailure | undefined> {
-  const request = toBinary(requestType, create(requestType, { service } as never));
-  const call = callGrpc(session, "/grpc.health.v1.Health/Check", {}, request);
+async function wordOf(
+  session: ClientHttp2Session,
+  headers: Readonly<Record<string, string>>,
+  service: string,
+): Promise<Word | CallFailure | undefined> {
+  const asked = toBinary(requestType, create(requestType, { service } as never));
+  const call = callGrpc(session, "/grpc.health.v1.Health/Check", headers, asked);
   let answered = new Uint8Array();
   for await (const message of call.messages) answered = new Uint8Array(message);
   const failure = await call.failure();

@@ -2,9 +2,9 @@ import { Status } from "nice-grpc-common";
 import type { Reason } from "../rpc/errors.ts";
 
 /**
- * What a reason for failure is over HTTP. 400: the request is wrong, or asks for a move that the lifecycle does not have. 404: there is no such
- * thing, 410: there is no more. 409: it is right, and what it is about is not so now: look at it, then ask again, or not. 413: too much at once. 429
- * and 503: later, after `Retry-After`. 504: its time is over, and how it ends is not known.
+ * What a reason for failure is over HTTP. 400: the request is wrong, or asks for a move that the lifecycle does not have. 401: nobody has proved who
+ * asks, 403: that one may not. 404: there is no such thing, 410: there is no more. 409: it is right, and what it is about is not so now: look at it,
+ * then ask again, or not. 413: too much at once. 429 and 503: later, after `Retry-After`. 504: its time is over, and how it ends is not known.
  *
  * A denial by a rule is 409, not 403: nobody lacks a right. It is what the workflow is, or what was asked of it, that the rule does not allow.
  */
@@ -71,6 +71,8 @@ export const statusOfReason: Readonly<Record<Reason, number>> = {
   SINK_STATE: 409,
   WORKFLOW_PURGED: 410,
   WORKFLOW_ID_RETIRED: 409,
+  UNAUTHENTICATED: 401,
+  PERMISSION_DENIED: 403,
 };
 
 /** Of what has no reason: gRPC's own failures, and those of health. As google/rpc/code.proto has them. */

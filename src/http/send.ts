@@ -24,11 +24,16 @@ export function send(response: ServerResponse, status: number, body: string, hea
 export const problemText = (response: ServerResponse, problem: Problem): string =>
   JSON.stringify({ ...problem, requestId: problem.requestId ?? response.getHeader(requestIdKey) });
 
+/** RFC 6750: what proves who asks, and, if something was shown, that it does not. */
+const challengeOf = ({ metadata }: Problem): string =>
+  `Bearer realm="concord"${metadata?.["why"] === "NO_PROOF" ? "" : ', error="invalid_token"'}`;
+
 export function sendProblem(response: ServerResponse, problem: Problem, headers: Headers = {}): void {
   const { status, requestId, retryAfterSeconds } = problem;
   send(response, status, problemText(response, problem), {
     "content-type": problemType,
     ...(requestId !== undefined && { [requestIdKey]: requestId }),
+    ...(status === 401 && { "www-authenticate": challengeOf(problem) }),
     // In whole seconds: a little later is right too.
     ...(retryAfterSeconds !== undefined && { "retry-after": String(Math.ceil(retryAfterSeconds)) }),
     ...headers,

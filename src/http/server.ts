@@ -154,7 +154,7 @@ export async function serveHttp(options: Options): Promise<HttpServer> {
       if (request.method !== "GET" && request.method !== "HEAD") {
         return { problem: plainProblem(405, `${request.method} is not served here`), headers: { allow: ownAllow } };
       }
-      return own(session, response, options.peers?.() ?? []);
+      return own(session, request, response, options.peers?.() ?? []);
     }
     let place: ReturnType<typeof placeOf>;
     try {
@@ -237,10 +237,15 @@ const ownAllow = "GET, HEAD, OPTIONS";
 /** What is served here and is no RPC. */
 const ownPlaces = new Map<
   string,
-  (session: Carried["session"], response: ServerResponse, peers: readonly PeerState[]) => Promise<Refusal | undefined> | undefined
+  (
+    session: Carried["session"],
+    request: IncomingMessage,
+    response: ServerResponse,
+    peers: readonly PeerState[],
+  ) => Promise<Refusal | undefined> | undefined
 >([
   ["/health", healthOf],
-  ["/openapi.json", (_, response) => void send(response, 200, openApi)],
+  ["/openapi.json", (_session, _request, response) => void send(response, 200, openApi)],
 ]);
 
 function splitOnce(text: string, separator: string): readonly string[] {

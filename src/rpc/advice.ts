@@ -82,6 +82,8 @@ const adviceByReason: Readonly<Record<Reason, Advice>> = {
   SINK_NOT_FOUND: refused,
   SINK_STATE: overtaken,
   DEADLINE_NOT_SET: overtaken,
+  UNAUTHENTICATED: refused,
+  PERMISSION_DENIED: refused,
 };
 
 /** Of a call that Concord itself has not answered: the connection broke, the caller's time was over, or somebody between has answered. */

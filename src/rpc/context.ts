@@ -4,7 +4,7 @@ import { type CallContext, type ServerMiddleware, Status } from "nice-grpc-commo
 import type { RichServerError } from "nice-grpc-error-details";
 import { assert } from "../kernel/assert.ts";
 import { type Origin, originFields, usableCallId, usableTraceparent, usableTracestate } from "../kernel/origin.ts";
-import { nobody, type Principal } from "../kernel/principal.ts";
+import type { Principal } from "../kernel/principal.ts";
 import type { Span, Spans } from "../kernel/spans.ts";
 import type { TimeMs } from "../kernel/time.ts";
 import { StorageUnavailableError } from "../kernel/write.ts";
@@ -14,10 +14,13 @@ import { callAttributes, endAttributes, failureOfServer } from "../runtime/telem
 import type { CallEnded } from "../runtime/telemetry/telemetry.ts";
 import { peerText } from "./address.ts";
 import type { Calls } from "./calls.ts";
+import type { Entrants } from "./entrants.ts";
 import { overloaded, toServerError } from "./errors.ts";
+import { unauthenticated } from "./gate.ts";
 import { isLongPoll } from "./long-polls.ts";
 import { requestIdKey, traceparentKey, tracestateKey } from "./origin-headers.ts";
 import type { Pace } from "./pace.ts";
+import { proofEndOf } from "./proof-ends.ts";
 import { InvalidMessage } from "./validation.ts";
 
 /** What a handler knows of its call, besides nice-grpc's own context. */
@@ -45,13 +48,15 @@ type Level = "debug" | "info" | "warn" | "error";
 export class CallLog implements Origin {
   readonly #logger: Logger;
   readonly #context: CallContext;
+  readonly #principal: string | undefined;
   #id: string | undefined;
   /** Where the call is in a trace that is written down here. */
   place: Origin | undefined;
 
-  constructor(logger: Logger, context: CallContext) {
+  constructor(logger: Logger, context: CallContext, { name }: Principal) {
     this.#logger = logger;
     this.#context = context;
+    this.#principal = name === "" ? undefined : name;
   }
 
   /** From the `x-request-id` header, else made here. On each log line of the call, and in the trailer of a failed one. */
@@ -86,7 +91,8 @@ export class CallLog implements Origin {
 
   #write(level: Level, fields: object, message: string): void {
     if (this.#logger.isLevelEnabled(level)) {
-      this.#logger[level]({ ...originFields(this.place ?? this), peer: this.#context.peer, ...fields }, message);
+      const principal = this.#principal === undefined ? {} : { principal: this.#principal };
+      this.#logger[level]({ ...originFields(this.place ?? this), peer: this.#context.peer, ...principal, ...fields }, message);
     }
   }
 }
@@ -114,22 +120,26 @@ export const deadlineInterceptor: ServerInterceptor = (_method, call) =>
 export function createContextMiddleware(
   logger: Logger,
   pace: Pace,
+  entrants: Entrants,
   { loop = unwatched, onCall, spans }: Told & { readonly loop?: LoopWatch } = {},
 ): (calls: Calls) => ServerMiddleware<RpcContext> {
   return ({ leaving, enter, excess }) =>
     async function* withContext(call, context) {
       const startedMs = performance.now();
       Object.assign(context, { peer: peerText(context.peer) });
-      const log = new CallLog(logger, context);
+      const proof = entrants.proofOf(context.metadata);
+      const { principal } = proof;
+      const log = new CallLog(logger, context, principal);
       const deadlineMs = numberOrNothing(context.metadata.get(deadlineKey));
       const callerSignal = context.signal;
       const lasts = call.requestStream || call.responseStream || isLongPoll(call.method.path);
       const unary = lasts ? undefined : cutOffFor(callerSignal);
-      const signal = unary?.signal ?? AbortSignal.any([callerSignal, leaving]);
+      const proofEnd = lasts ? proofEndOf(proof) : undefined;
+      const signal = unary?.signal ?? AbortSignal.any([callerSignal, leaving, ...(proofEnd ? [proofEnd.signal] : [])]);
       const span = unary && spans && startSpan(spans, call.method.path, log);
       if (span) log.place = span.origin;
       const origin = span?.origin ?? log;
-      const extended: CallContext & RpcContext = Object.assign(context, { deadlineMs, principal: nobody, log, origin, signal });
+      const extended: CallContext & RpcContext = Object.assign(context, { deadlineMs, principal, log, origin, signal });
       const leave = enter(unary);
       const work = loop.enter({ rpc: call.method.path, peer: context.peer });
       let code: Status = Status.OK;
@@ -139,12 +149,16 @@ export function createContextMiddleware(
         if (limit !== undefined) throw overloaded(limit, "calls at once, those among them whose caller has left");
         if (!call.requestStream && call.request instanceof InvalidMessage) throw call.request.failure;
         context.signal.throwIfAborted();
+        proofEnd?.signal.throwIfAborted();
+        if (proof.revoked.aborted) throw unauthenticated("REVOKED");
         const answer =
           unary && !call.responseStream
             ? await unary.orRefused(work.drive(call.next(call.request, extended)))
             : call.responseStream && !call.requestStream
               ? yield* pace.follow(work.drive(call.next(call.request, extended)), extended)
               : yield* work.drive(call.next(call.request, extended));
+        // A handler that has been told to leave may have done so without a word.
+        proofEnd?.signal.throwIfAborted();
         log.debug({ rpc: call.method.path, ms: elapsed(startedMs) }, "call");
         return answer;
       } catch (error) {
@@ -155,7 +169,7 @@ export function createContextMiddleware(
           code = why === late ? Status.DEADLINE_EXCEEDED : Status.CANCELLED;
           throw error;
         }
-        const status = toServerError(leaving.aborted && isAbortError(error) ? leaving.reason : error);
+        const status = toServerError(isAbortError(error) ? endOf([leaving, proofEnd?.signal], error) : error);
         code = status.code;
         context.trailer.set(requestIdKey, log.requestId);
         const fields = { rpc: call.method.path, code: Status[status.code], ms: elapsed(startedMs) };
@@ -168,6 +182,7 @@ export function createContextMiddleware(
         if (unary) onCall?.(call.method.path.slice(1), Status[code], performance.now() - startedMs);
         span?.end({ error: failureOfServer(Status[code]), attributes: endAttributes(Status[code]) });
         unary?.forget();
+        proofEnd?.forget();
         work.leave();
         leave();
       }
@@ -200,6 +215,10 @@ function cutOffFor(callerSignal: AbortSignal) {
     forget: (): void => callerSignal.removeEventListener("abort", leave),
   };
 }
+
+/** What the server has said, if it is the server that has ended the call. */
+const endOf = (signals: readonly (AbortSignal | undefined)[], error: unknown): unknown =>
+  signals.find((signal) => signal?.aborted)?.reason ?? error;
 
 /** What has been waiting on a signal throws this, whoever wrote it. */
 function isAbortError(error: unknown): boolean {

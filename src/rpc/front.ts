@@ -14,11 +14,13 @@ import { assert } from "../kernel/assert.ts";
 import type { DurationMs } from "../kernel/time.ts";
 import { unixPeer } from "./address.ts";
 import type { Admission } from "./admission.ts";
-import type { CarriedSocket, Connections } from "./connections.ts";
-import { sizeOfHeaders } from "./headers.ts";
+import type { CarriedSocket, Connection, Connections } from "./connections.ts";
+import type { Entrants } from "./entrants.ts";
+import type { Entrance, Gate } from "./gate.ts";
+import { type HeaderSize, sizeOfHeaders } from "./headers.ts";
 import { headerBytesMax, resetBurstMax, resetsPerSecondMax, streamCountPerConnectionMax } from "./limits.ts";
 import type { Receiving } from "./receiving.ts";
-import { createLine, type Starting } from "./starting.ts";
+import { createLine, type Line, type Starting } from "./starting.ts";
 import { shortenTimeout, takeTimeout } from "./timeout-header.ts";
 
 /** What grpc-js would give to Node, and what it would not. */
@@ -33,6 +35,8 @@ const sessionOptions: ServerOptions = {
 
 type Front = {
   readonly connections: Connections;
+  readonly gate: Gate;
+  readonly entrants: Entrants;
   readonly admission: Admission;
   readonly receiving: Receiving;
   readonly starting: Starting;
@@ -65,11 +69,55 @@ export async function listenBehind<Port>(front: Front, listen: () => Promise<Por
 /** Serves a connection, unless there are too many: then it is destroyed. */
 export type Accept = (socket: Socket | CarriedSocket, isOwn?: boolean) => void;
 
+/** A call whose headers have come. */
+type Incoming = {
+  readonly stream: ServerHttp2Stream;
+  readonly headers: IncomingHttpHeaders;
+  readonly flags: number;
+  readonly path: string;
+  readonly size: HeaderSize;
+  readonly timeoutMs: DurationMs | undefined;
+  readonly connection: Connection;
+  readonly line: Line;
+};
+
 type Listening<Port> = { readonly port: Port; readonly accept: Accept };
 
-function standBefore(server: Http2Server, { connections, admission, receiving, starting }: Front): Accept {
+function standBefore(server: Http2Server, { connections, gate, entrants, admission, receiving, starting }: Front): Accept {
   assert(server.listenerCount("connection") === 1, "only Node's own listener makes sessions");
   server.removeAllListeners("connection");
+
+  function enter(incoming: Incoming, entrance: Entrance): void {
+    const { stream, headers } = incoming;
+    // Its caller may have left while what it has shown was looked at.
+    if (stream.destroyed) return;
+    if ("answer" in entrance) {
+      // Nobody reads the request: Node closes the stream once this is sent.
+      stream.respond(entrance.answer, { endStream: true });
+      return;
+    }
+    // It has served its purpose, and is to be read, logged or handed on by nobody else.
+    delete headers.authorization;
+    const leave = entrants.enter(headers, entrance.proof);
+    if (leave !== undefined) stream.once("close", leave);
+    admit(incoming);
+  }
+
+  function admit({ stream, headers, flags, path, size, timeoutMs, connection, line }: Incoming): void {
+    const call = admission.admit(stream, path, size, connection);
+    if (call === undefined) return;
+    const begin = (waitedMs: DurationMs): void => {
+      call.hasBegun = true;
+      if (stream.destroyed) return;
+      if (timeoutMs !== undefined && waitedMs > 0) shortenTimeout(headers, timeoutMs, waitedMs);
+      server.emit("stream", stream, headers, flags);
+      receiving.watch(stream);
+    };
+    const refuse = (waitMs: DurationMs): void => admission.refuseTurn(call, waitMs);
+    const over = starting.enter(call.queue, { line, timeoutMs, begin, refuse, isWhole: () => stream.readableEnded });
+    stream.once("close", () => over(stream.rstCode === constants.NGHTTP2_NO_ERROR));
+  }
+
   const accept: Accept = (socket, isOwn = false) => {
     // Of a unix socket there is nothing to be found out.
     if (socket.remoteAddress === undefined && !socket.destroyed) Object.assign(socket, { _peername: { address: unixPeer } });
@@ -91,18 +139,10 @@ function standBefore(server: Http2Server, { connections, admission, receiving, s
         return;
       }
       const timeoutMs = takeTimeout(headers);
-      const call = admission.admit(stream, String(headers[":path"]), size, connection);
-      if (call === undefined) return;
-      const begin = (waitedMs: DurationMs): void => {
-        call.hasBegun = true;
-        if (stream.destroyed) return;
-        if (timeoutMs !== undefined && waitedMs > 0) shortenTimeout(headers, timeoutMs, waitedMs);
-        server.emit("stream", stream, headers, flags);
-        receiving.watch(stream);
-      };
-      const refuse = (waitMs: DurationMs): void => admission.refuseTurn(call, waitMs);
-      const over = starting.enter(call.queue, { line, timeoutMs, begin, refuse, isWhole: () => stream.readableEnded });
-      stream.once("close", () => over(stream.rstCode === constants.NGHTTP2_NO_ERROR));
+      const incoming = { stream, headers, flags, path: String(headers[":path"]), size, timeoutMs, connection, line };
+      const entrance = gate.enter({ path: incoming.path, authorization: headers.authorization, isOwn: connection.isOwn });
+      if (entrance instanceof Promise) void entrance.then((known) => enter(incoming, known));
+      else enter(incoming, entrance);
     });
     server.emit("session", session);
   };

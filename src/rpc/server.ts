@@ -26,8 +26,10 @@ import { type CarriedSocket, createConnections } from "./connections.ts";
 import { createContextMiddleware, deadlineInterceptor, type RpcContext, type Told } from "./context.ts";
 import { registry } from "./descriptors.ts";
 import { answerEncoder, EncodedAnswer } from "./encoded-answer.ts";
+import { createEntrants } from "./entrants.ts";
 import { framed } from "./frames.ts";
 import { type Accept, listenBehind } from "./front.ts";
+import { type Gate, openGate } from "./gate.ts";
 import {
   connectionIdleMs,
   handshakeMs,
@@ -99,6 +101,8 @@ export type EdgeLoad = { readonly connections: number; readonly receivingBytes: 
 type ServerOptions = Told & {
   readonly services: readonly RpcService[];
   readonly logger: Logger;
+  /** Who may come in. Unless it is there: everybody. */
+  readonly gate?: Gate;
   readonly loop?: LoopWatch;
   readonly bounds?: Partial<EdgeBounds>;
   readonly times?: Partial<typeof edgeTimes>;
@@ -210,7 +214,8 @@ export function createRpcServer(options: ServerOptions): RpcServer {
     "grpc.keepalive_permit_without_calls": 1,
     "grpc.max_connection_idle_ms": times.connectionIdleMs,
   }).use(errorDetailsServerMiddleware);
-  const withContext = createContextMiddleware(options.logger, pace, options);
+  const entrants = createEntrants();
+  const withContext = createContextMiddleware(options.logger, pace, entrants, options);
   const log = logRefusals(options.logger);
   const refused: Refused = (bound) => {
     log(bound);
@@ -254,7 +259,7 @@ export function createRpcServer(options: ServerOptions): RpcServer {
 
   return {
     async listen(address) {
-      const front = { connections, admission, receiving, starting };
+      const front = { connections, gate: options.gate ?? openGate, entrants, admission, receiving, starting };
       const listening = await listenBehind(front, () => server.listen(address, ServerCredentials.createInsecure()));
       accept = listening.accept;
       return listening.port;

@@ -170,6 +170,13 @@ export function createMetrics() {
     labelNames: ["kind", "service", "of"],
     registers,
   });
+  const unauthenticated = new Counter({
+    name: "concord_unauthenticated_total",
+    help: "Calls refused since nobody has proved who makes them, by why",
+    labelNames: ["why"],
+    registers,
+  });
+  const access = { unauthenticated: (why: string) => unauthenticated.inc({ why }) };
   const answered = new Histogram({
     name: "rpc_server_call_duration_seconds",
     help: "How long unary calls take, by their end; those that wait on purpose are not among them",
@@ -343,6 +350,7 @@ export function createMetrics() {
     commit,
     workflow,
     predicate,
+    access,
     edge,
     stores,
     flushed,

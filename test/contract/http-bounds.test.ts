@@ -84,7 +84,8 @@ test("pages of origins that were named may read, after asking", async () => {
   expect(asked.headers).toMatchObject({
     "access-control-allow-origin": origin,
     "access-control-allow-methods": "POST, GET, HEAD, OPTIONS",
-    "access-control-allow-headers": "content-type, grpc-timeout, last-event-id, traceparent, tracestate, x-request-id",
+    "access-control-allow-headers":
+      "authorization, content-type, grpc-timeout, last-event-id, traceparent, tracestate, x-request-id",
   });
   const read = await ask(`${url}/v1/workflows`, { headers: { origin } });
   expect([read.headers["access-control-allow-origin"], read.headers["vary"]]).toEqual([origin, "origin"]);

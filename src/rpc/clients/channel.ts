@@ -2,15 +2,16 @@ import { type Channel, createChannel, createClientFactory, waitForChannelReady }
 import { deadlineMiddleware } from "nice-grpc-client-middleware-deadline";
 import { errorDetailsClientMiddleware } from "nice-grpc-error-details";
 import { messageBytesDefault, requestBytesMax } from "../../kernel/limits.ts";
+import { withAuthorization } from "./bearer.ts";
 import { callHeadersMiddleware } from "./call-headers.ts";
 import type { ClientSecurity } from "./security.ts";
 
 const reconnectMaxMs = 1_000;
 
 /** A channel that notices a dead peer and comes back within a second of its return, instead of grpc-js's two minutes. */
-export function openChannel(address: string, _security: ClientSecurity = {}): Channel {
+export function openChannel(address: string, security: ClientSecurity = {}): Channel {
   // What nice-grpc hands on as it is has two slashes.
-  return createChannel(address.replace(/^unix:(?=\/)/, "unix://"), undefined, {
+  const channel = createChannel(address.replace(/^unix:(?=\/)/, "unix://"), undefined, {
     "grpc.enable_channelz": 0,
     "grpc.initial_reconnect_backoff_ms": 100,
     "grpc.max_reconnect_backoff_ms": reconnectMaxMs,
@@ -27,6 +28,7 @@ export function openChannel(address: string, _security: ClientSecurity = {}): Ch
     // Each channel has its own connection: one busy with a large answer delays nobody else.
     "grpc.use_local_subchannel_pool": 1,
   });
+  return withAuthorization(channel, security);
 }
 
 /** Waits until calls go through, but no longer than a channel needs that has just found its peer again. Never rejects. */

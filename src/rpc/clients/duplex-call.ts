@@ -7,7 +7,7 @@ import { messageBytesDefault } from "../../kernel/limits.ts";
 import { createFrameReader, framed } from "../frames.ts";
 import { type ToldStatus, toldStatus } from "../told-status.ts";
 import { unconnectedCause } from "./cause.ts";
-import type { ClientSecurity } from "./security.ts";
+import { authorizationOf, type ClientSecurity } from "./security.ts";
 
 /** The call has ended otherwise than well. The message says why. */
 export class CallEnded extends Error {
@@ -28,13 +28,14 @@ export class CallEnded extends Error {
  * uses it.
  */
 export async function* duplexCall(
-  call: { readonly address: string; readonly path: string; readonly security?: ClientSecurity },
+  call: { readonly address: string; readonly path: string; readonly security?: ClientSecurity | undefined },
   outgoing: AsyncIterable<readonly Uint8Array[]>,
   signal: AbortSignal,
 ): AsyncGenerator<readonly Buffer[], void> {
   const place = placeOf(call.address);
   assert(place !== undefined, "an address is checked before it is dialled");
   signal.throwIfAborted();
+  const authorization = authorizationOf(call.security ?? {});
   const session = connect(`http://${authorityOf(place)}`, {
     createConnection: () => dial({ ...place, noDelay: true }),
     settings: { enablePush: false },
@@ -52,6 +53,7 @@ export async function* duplexCall(
     ":path": call.path,
     "content-type": "application/grpc+proto",
     te: "trailers",
+    ...(authorization !== undefined && { authorization }),
   });
   // It is thrown where its chunks are read.
   stream.on("error", () => undefined);

@@ -37,11 +37,11 @@ const path = `/${TwoPhaseCommitDefinition.fullName}/${TwoPhaseCommitDefinition.m
  */
 export function createParticipantTransport({
   address,
-  security = {},
+  security,
   before,
 }: {
   readonly address: string;
-  readonly security?: ClientSecurity;
+  readonly security?: ClientSecurity | undefined;
   readonly before?: () => Promise<void>;
 }): ParticipantTransport {
   return {

@@ -10,4 +10,14 @@ export type ClientTls = {
 };
 
 /** How a client makes sure to whom it speaks, and proves who it is. Empty: neither. */
-export type ClientSecurity = { readonly tls?: ClientTls | undefined };
+export type ClientSecurity = {
+  readonly tls?: ClientTls | undefined;
+  /** The token that proves who calls, as it is now: it is asked for with each call. */
+  readonly token?: (() => string | undefined) | undefined;
+};
+
+/** The header that a call is sent with. */
+export function authorizationOf({ token }: ClientSecurity): string | undefined {
+  const known = token?.();
+  return known === undefined ? undefined : `Bearer ${known}`;
+}

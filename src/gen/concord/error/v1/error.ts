@@ -372,6 +372,19 @@ export const ErrorReason = {
    * `{reason: "SINK_STATE", metadata: {sink: "bus", state: "COMPACTED"}}`
    */
   SINK_STATE: "ERROR_REASON_SINK_STATE",
+  /**
+   * UNAUTHENTICATED - UNAUTHENTICATED. Nobody has proved who calls, or what was shown does not count. Nothing was looked at but the headers. `why` says what is
+   * wrong: NO_PROOF, nothing was shown, neither a token nor a certificate that stands for somebody; UNREADABLE, the `authorization` is not `Bearer` and a token;
+   * UNKNOWN_TOKEN; EXPIRED; REVOKED, it has ended a stream that was open. A stream that was open ends with EXPIRED when its token does:
+   * open it again with a fresh one.
+   * `{reason: "UNAUTHENTICATED", metadata: {why: "EXPIRED"}}`
+   */
+  UNAUTHENTICATED: "ERROR_REASON_UNAUTHENTICATED",
+  /**
+   * PERMISSION_DENIED - PERMISSION_DENIED. It is known who calls, and that one may not do this. It is the same whether what the call is about exists or not.
+   * `{reason: "PERMISSION_DENIED", metadata: {method: "concord.workflow.v1.WorkflowService/CreateWorkflow"}}`
+   */
+  PERMISSION_DENIED: "ERROR_REASON_PERMISSION_DENIED",
   UNRECOGNIZED: "UNRECOGNIZED",
 } as const;
 
@@ -441,6 +454,8 @@ export namespace ErrorReason {
   export type BULK_OPERATION_LIMIT_REACHED = typeof ErrorReason.BULK_OPERATION_LIMIT_REACHED;
   export type SINK_NOT_FOUND = typeof ErrorReason.SINK_NOT_FOUND;
   export type SINK_STATE = typeof ErrorReason.SINK_STATE;
+  export type UNAUTHENTICATED = typeof ErrorReason.UNAUTHENTICATED;
+  export type PERMISSION_DENIED = typeof ErrorReason.PERMISSION_DENIED;
   export type UNRECOGNIZED = typeof ErrorReason.UNRECOGNIZED;
 }
 
@@ -635,6 +650,12 @@ export function errorReasonFromJSON(object: any): ErrorReason {
     case 72:
     case "ERROR_REASON_SINK_STATE":
       return ErrorReason.SINK_STATE;
+    case 80:
+    case "ERROR_REASON_UNAUTHENTICATED":
+      return ErrorReason.UNAUTHENTICATED;
+    case 81:
+    case "ERROR_REASON_PERMISSION_DENIED":
+      return ErrorReason.PERMISSION_DENIED;
     case -1:
     case "UNRECOGNIZED":
     default:
@@ -770,6 +791,10 @@ export function errorReasonToNumber(object: ErrorReason): number {
       return 71;
     case ErrorReason.SINK_STATE:
       return 72;
+    case ErrorReason.UNAUTHENTICATED:
+      return 80;
+    case ErrorReason.PERMISSION_DENIED:
+      return 81;
     case ErrorReason.UNRECOGNIZED:
     default:
       return -1;

@@ -1,0 +1,80 @@
+import { randomBytes } from "node:crypto";
+import { type Authentication, createAuthentication } from "../access/authentication.ts";
+import { type AccessSettings, readAccessFile } from "../access-file.ts";
+import type { Config } from "../config.ts";
+import { err, ok, type Result } from "../kernel/result.ts";
+import { createSeldomLog } from "../kernel/seldom.ts";
+import { systemPrefix } from "../kernel/system-actor.ts";
+import type { ClientSecurity } from "../rpc/clients/security.ts";
+import { createGate, type Gate, openGate } from "../rpc/gate.ts";
+import { systemClock } from "../runtime/clock.ts";
+import type { Logger } from "../runtime/logger.ts";
+import type { createMetrics } from "../runtime/metrics.ts";
+import { watchFiles } from "../runtime/watched-files.ts";
+import type { StartFailure } from "./part.ts";
+
+/** Who may come in, as the file of `--access` says, which may change at any time. */
+export type Access = {
+  readonly gate: Gate;
+  /** Undefined: there is no such file. */
+  readonly authentication: Authentication | undefined;
+  /** How this process proves to itself who it is, over the listener that it has for itself. Undefined: it need not. */
+  readonly own: ClientSecurity | undefined;
+  readonly close: () => void;
+};
+
+type Surroundings = {
+  readonly config: Config;
+  readonly logger: Logger;
+  readonly metrics: Pick<ReturnType<typeof createMetrics>, "access">;
+};
+
+/** Undefined: there is no such file, and everybody may do everything. */
+export function readAccessSettings({ access: path }: Config): Result<AccessSettings | undefined, StartFailure> {
+  if (path === undefined) return ok(undefined);
+  const read = readAccessFile(path);
+  return read.ok ? read : err({ message: read.error.map(({ message }) => message).join("\n") });
+}
+
+export function openAccess(settings: AccessSettings | undefined, { config, logger, metrics }: Surroundings): Access {
+  const { access: path } = config;
+  if (settings === undefined || path === undefined)
+    return { gate: openGate, authentication: undefined, own: undefined, close: () => undefined };
+  const token = randomBytes(32).toString("base64url");
+  const own = { token, name: `${systemPrefix}${config.participantId}` };
+  const authentication = createAuthentication(settings.authentication, own, systemClock.nowMs);
+  const seldom = createSeldomLog(logger, systemClock.monotonicMs);
+  const gate = createGate(authentication, ({ why, path: rpc }) => {
+    metrics.access.unauthenticated(why);
+    seldom.warn(why, { why, rpc }, "refused: nobody has proved who calls");
+  });
+  const close = followFile(path, settings, logger, (changed) => {
+    authentication.replace(changed.authentication);
+  });
+  return { gate, authentication, own: { token: () => token }, close };
+}
+
+/** Takes over what has changed, or nothing of it: what is wrong is told loudly, and what was right before goes on. */
+function followFile(
+  path: string,
+  first: AccessSettings,
+  logger: Logger,
+  replace: (settings: AccessSettings) => void,
+): () => void {
+  let before = JSON.stringify(first);
+  return watchFiles([path], () => {
+    const read = readAccessFile(path);
+    if (!read.ok) {
+      logger.error(
+        { file: path, problems: read.error.map(({ message }) => message) },
+        "the access file is wrong; what it said before goes on",
+      );
+      return;
+    }
+    const now = JSON.stringify(read.value);
+    if (now === before) return;
+    before = now;
+    replace(read.value);
+    logger.info({ file: path }, "the access file has changed, and what it says now counts");
+  });
+}

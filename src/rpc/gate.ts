@@ -1,0 +1,58 @@
+import type { OutgoingHttpHeaders } from "node:http2";
+import { Status } from "nice-grpc-common";
+import type { RichServerError } from "nice-grpc-error-details";
+import { HealthDefinition } from "nice-grpc-server-health";
+import type { Authentication, Shown, WithoutProof } from "../access/authentication.ts";
+import { noProof, type Proof } from "../access/proof.ts";
+import { type Unproved, unproved } from "../access/unproved.ts";
+import { rpcError } from "./errors.ts";
+import { reflectionNames } from "./reflection.ts";
+import { statusHeaders } from "./status-headers.ts";
+
+/** A call, from its headers and its connection alone: nothing of its request has been read. */
+export type Knock = Shown & {
+  /** `/concord.workflow.v1.WorkflowService/GetWorkflow` */
+  readonly path: string;
+};
+
+/** Who calls; or, of a call that is refused, all that it is answered. */
+export type Entrance = { readonly proof: Proof } | { readonly answer: OutgoingHttpHeaders };
+
+/** Decides of each call who makes it, and whether that one may make it. In most cases at once. */
+export type Gate = { readonly enter: (knock: Knock) => Entrance | Promise<Entrance> };
+
+const everybody: Entrance = { proof: noProof };
+
+/** Without an access file: whoever reaches the port may do anything, as nobody. */
+export const openGate: Gate = { enter: () => everybody };
+
+/** A call for which nobody has proved anything that counts. */
+export type Denial = { readonly path: string; readonly why: Unproved };
+
+export function createGate(authentication: Authentication, denied: (denial: Denial) => void): Gate {
+  return {
+    enter: (knock) => {
+      const { path } = knock;
+      const open = openServices.get(path.slice(1, path.lastIndexOf("/")));
+      if (open !== undefined && authentication.isOpen(open)) return everybody;
+      const proof = authentication.authenticate(knock);
+      if (proof.ok) return { proof: proof.value };
+      denied({ path, why: proof.error });
+      return { answer: answers[proof.error] };
+    },
+  };
+}
+
+/** Those that have a switch of their own. */
+const openServices: ReadonlyMap<string, WithoutProof> = new Map([
+  [HealthDefinition.fullName, "health"],
+  ...reflectionNames.map((name) => [name, "reflection"] as const),
+]);
+
+export const unauthenticated = (why: Unproved): RichServerError =>
+  rpcError({ code: Status.UNAUTHENTICATED, reason: "UNAUTHENTICATED", message: unproved[why], metadata: { why } });
+
+/** Made once: whoever proves nothing costs next to nothing. */
+const answers = Object.fromEntries(
+  (Object.keys(unproved) as Unproved[]).map((why) => [why, statusHeaders(unauthenticated(why))]),
+) as Readonly<Record<Unproved, OutgoingHttpHeaders>>;

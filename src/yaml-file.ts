@@ -1,0 +1,40 @@
+import { readFileSync } from "node:fs";
+import { parse as parseYaml } from "yaml";
+import type { z } from "zod";
+import { err, ok, type Result } from "./kernel/result.ts";
+
+/** What is wrong with a file, with its place in it and what would be right. */
+export type YamlFileError = { readonly message: string };
+
+export type Place = readonly PropertyKey[];
+
+/** Reads the file of `setting`. All problems are told, not only the first. `known`: the page that says what may be in it. */
+export function readYamlFile<Schema extends z.ZodType>(
+  setting: string,
+  path: string,
+  schema: Schema,
+  known: string,
+): Result<z.output<Schema>, readonly YamlFileError[]> {
+  let content: unknown;
+  try {
+    content = parseYaml(readFileSync(path, "utf8"));
+  } catch (error) {
+    return err([{ message: `${setting}: cannot read ${path}: ${error instanceof Error ? error.message : String(error)}` }]);
+  }
+  const parsed = schema.safeParse(content ?? {});
+  if (parsed.success) return ok(parsed.data);
+  return err(parsed.error.issues.map((issue) => problemAt(setting, path, issue.path, wordsOf(issue, known))));
+}
+
+function wordsOf(issue: z.core.$ZodIssue, known: string): string {
+  if (issue.code !== "unrecognized_keys") return issue.message;
+  return `has unknown keys: ${issue.keys.join(", ")}; ${known} has those that are known`;
+}
+
+/** `sinks[2].url` */
+export function problemAt(setting: string, path: string, place: Place, words: string): YamlFileError {
+  const where = place.map((part) => (typeof part === "number" ? `[${part}]` : `.${String(part)}`)).join("");
+  return {
+    message: `${setting}: ${path}: ${where === "" ? "it" : where.replace(/^\./, "")} ${words.charAt(0).toLowerCase()}${words.slice(1)}`,
+  };
+}
