@@ -193,6 +193,8 @@ describe("rules", () => {
     activeVersion: 0,
     shadowVersion: 0,
     createdBy: "ada",
+    createdAs: "",
+    authenticatedAs: "",
   };
 
   test("are created, read, activated and deactivated", async () => {
