@@ -1,5 +1,7 @@
 import { z } from "zod";
 import { type AuthenticationSettings, withoutProof } from "./access/authentication.ts";
+import type { Grant } from "./access/core/policy.ts";
+import { grantsOf, grantsSchema } from "./access/grants-file.ts";
 import type { TokenSetting } from "./access/tokens.ts";
 import { err, ok, type Result } from "./kernel/result.ts";
 import { systemPrefix } from "./kernel/system-actor.ts";
@@ -7,7 +9,7 @@ import { hasMoreCharacters, printable } from "./kernel/text.ts";
 import { problemAt, readYamlFile, type YamlFileError } from "./yaml-file.ts";
 
 /** The file of `--access`. */
-export type AccessSettings = { readonly authentication: AuthenticationSettings };
+export type AccessSettings = { readonly authentication: AuthenticationSettings; readonly grants: readonly Grant[] };
 
 /** A file, read often, has room for the tokens of a small set-up; a large one has an issuer. */
 const tokenCountMax = 10_000;
@@ -50,7 +52,9 @@ const authentication = z.strictObject({
   without: z.array(z.enum(withoutProof, `must be one of ${withoutProof.join(", ")}`), withoutWords).default(["health"]),
 });
 
-const schema = z.strictObject({ authentication: authentication.prefault({}) });
+const schema = z
+  .strictObject({ authentication: authentication.prefault({}), grants: grantsSchema.default([]) })
+  .transform(({ grants, ...rest }): AccessSettings => ({ ...rest, grants: grantsOf(grants) }));
 
 /** Reads the file of `--access`. All problems are told, not only the first. */
 export function readAccessFile(path: string): Result<AccessSettings, readonly YamlFileError[]> {

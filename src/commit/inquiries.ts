@@ -94,8 +94,10 @@ function answer(shell: Shell, participantId: ParticipantId, transactionId: Trans
   const { seldom, ownership, sessions, trace } = shell;
   if (!found.ok && found.error.type !== "not-found") return;
   const stored = found.ok && found.value.type === "ended" ? found.value.transaction : undefined;
-  // No record means aborted. specs/TwoPhaseCommit.tla: AnswerInquiry of a coordinator that knows nothing.
-  const outcome = stored?.outcome ?? "aborted";
+  // No record means aborted. specs/TwoPhaseCommit.tla: AnswerInquiry of a coordinator that knows nothing. Of what others have done together, none
+  // is known to who had no part in it.
+  const hadPart = stored?.parts.some((part) => part.participantId === participantId);
+  const outcome = (hadPart ? stored?.outcome : undefined) ?? "aborted";
   const fields = { transaction: transactionId, participant: participantId, decision: outcome, recorded: found.ok };
   seldom.info(participantId, fields, "inquiry");
   const { coordinatorEpoch } = ownership.coordinator;

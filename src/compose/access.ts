@@ -1,5 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { type Authentication, createAuthentication } from "../access/authentication.ts";
+import { createAuthorization } from "../access/authorization.ts";
+import { methodRules } from "../access/core/methods.ts";
 import { type AccessSettings, readAccessFile } from "../access-file.ts";
 import type { Config } from "../config.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
@@ -44,12 +46,21 @@ export function openAccess(settings: AccessSettings | undefined, { config, logge
   const own = { token, name: `${systemPrefix}${config.participantId}` };
   const authentication = createAuthentication(settings.authentication, own, systemClock.nowMs);
   const seldom = createSeldomLog(logger, systemClock.monotonicMs);
-  const gate = createGate(authentication, ({ why, path: rpc }) => {
-    metrics.access.unauthenticated(why);
-    seldom.warn(why, { why, rpc }, "refused: nobody has proved who calls");
+  const authorization = createAuthorization(settings.grants, config.participantId);
+  const gate = createGate(authentication, authorization, {
+    unknown: ({ why, path: rpc }) => {
+      metrics.access.unauthenticated(why);
+      seldom.warn(why, { why, rpc }, "refused: nobody has proved who calls");
+    },
+    denied: ({ path: rpc, principal: { name: principal }, because }) => {
+      // Callers choose what stands in a path; what there is not has one name.
+      metrics.access.denied(methodRules.has(rpc) ? rpc.slice(1) : "unknown");
+      seldom.warn(`${principal} ${rpc}`, { principal, rpc, because }, "refused: the caller is not granted this");
+    },
   });
   const close = followFile(path, settings, logger, (changed) => {
     authentication.replace(changed.authentication);
+    authorization.replace(changed.grants);
   });
   return { gate, authentication, own: { token: () => token }, close };
 }

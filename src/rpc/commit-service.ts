@@ -1,3 +1,4 @@
+import { isParticipantIn, maySayHello, type ParticipantScope } from "../access/core/policy.ts";
 import type { Enlistment } from "../commit/core/coordinator-step.ts";
 import type { Unreadable } from "../commit/core/messages.ts";
 import type { Transaction } from "../commit/core/types.ts";
@@ -37,11 +38,12 @@ import {
 } from "./convert-transaction.ts";
 import { durationMs } from "./duration.ts";
 import { encoded, listAnswer } from "./encoded-answer.ts";
-import { invalidField, violationText } from "./errors.ts";
+import { invalidField, permissionDenied, violationText } from "./errors.ts";
 import { createReadPage } from "./list.ts";
 import { withPatience } from "./patience.ts";
+import { checkParticipants } from "./permission.ts";
 import { requestKey } from "./request-key.ts";
-import { transactionFilter } from "./transaction-filter.ts";
+import { participantIdsOf, transactionFilter } from "./transaction-filter.ts";
 import { tellTransaction } from "./transaction-header.ts";
 import { InvalidMessage } from "./validation.ts";
 
@@ -64,10 +66,17 @@ export function createCommitService(dependencies: {
     return { transaction: transactionToWire(result.value, driver.coordinator) };
   }
 
-  async function find(transactionId: string): Promise<Transaction> {
+  async function find(transactionId: string, { permission: { participants } }: RpcContext): Promise<Transaction> {
     const found = await driver.get(transactionId as TransactionId);
     if (!found.ok) throw verbError(found.error, { transactionId, requestId: "" });
+    if (participants !== "all" && !participantIdsOf(found.value).some((id) => isParticipantIn(participants, id)))
+      throw verbError({ type: "not-found" }, { transactionId, requestId: "" });
     return found.value;
+  }
+
+  /** Of a verb about a transaction of others it is told that there is none. Whoever may act upon all of them need not look. */
+  async function checkTransaction(transactionId: string, context: RpcContext): Promise<void> {
+    if (context.permission.participants !== "all") await find(transactionId, context);
   }
 
   /** One that its caller leaves, or that is over, ends without an error. */
@@ -101,7 +110,8 @@ export function createCommitService(dependencies: {
       const disconnect = (): void => session.disconnect();
       context.signal.addEventListener("abort", disconnect, { once: true });
       let defect: unknown;
-      void consume(requests, session, messageTurns(), (error) => {
+      const mayOpen = (id: string): boolean => maySayHello(context.permission, id);
+      void consume(requests, session, messageTurns(), mayOpen, (error) => {
         defect = error;
       });
       try {
@@ -116,6 +126,10 @@ export function createCommitService(dependencies: {
     },
 
     async executeTransaction(request, context) {
+      checkParticipants(
+        context,
+        request.participants.map(({ participantId }) => participantId),
+      );
       return withPatience(context, clock, Infinity, async ({ signal, leftMs }) => {
         const transaction = {
           enlistments: request.participants.map(enlistmentOf),
@@ -150,11 +164,14 @@ export function createCommitService(dependencies: {
     async enlistParticipant(request, context) {
       const { participant } = request;
       if (participant === undefined) throw invalidField("participant", "value is required");
+      checkParticipants(context, [participant.participantId]);
+      await checkTransaction(request.transactionId, context);
       const asked = askedOf("concord.commit.v1.EnlistParticipantRequest", request, context);
       return answerOf(await driver.enlist(request.transactionId as TransactionId, enlistmentOf(participant), asked), request);
     },
 
     async commitTransaction(request, context) {
+      await checkTransaction(request.transactionId, context);
       const asked = askedOf("concord.commit.v1.CommitTransactionRequest", request, context);
       return withPatience(context, clock, Infinity, async ({ signal }) =>
         answerOf(await driver.commit(request.transactionId as TransactionId, asked, signal), request),
@@ -162,6 +179,7 @@ export function createCommitService(dependencies: {
     },
 
     async abortTransaction(request, context) {
+      await checkTransaction(request.transactionId, context);
       return answerOf(
         await driver.abort(
           request.transactionId as TransactionId,
@@ -172,6 +190,7 @@ export function createCommitService(dependencies: {
     },
 
     async retryTransaction(request, context) {
+      await checkTransaction(request.transactionId, context);
       return answerOf(
         await driver.retry(
           request.transactionId as TransactionId,
@@ -182,6 +201,7 @@ export function createCommitService(dependencies: {
     },
 
     async resolveTransaction(request, context) {
+      await checkTransaction(request.transactionId, context);
       const outcome = outcomeFromWire(request.outcome);
       return answerOf(
         await driver.resolve(
@@ -194,6 +214,7 @@ export function createCommitService(dependencies: {
     },
 
     async forgetTransaction(request, context) {
+      await checkTransaction(request.transactionId, context);
       return answerOf(
         await driver.forget(
           request.transactionId as TransactionId,
@@ -204,6 +225,7 @@ export function createCommitService(dependencies: {
     },
 
     async forgetParticipant(request, context) {
+      checkParticipants(context, [request.participantId]);
       const participantId = request.participantId as ParticipantId;
       const asked = askedOf("concord.commit.v1.ForgetParticipantRequest", request, context);
       const forgotten = await driver.forgetParticipant(participantId, asked);
@@ -216,8 +238,8 @@ export function createCommitService(dependencies: {
       return { participant: known && participantToWire(known, driver.owed(participantId)) };
     },
 
-    async getTransaction({ transactionId }) {
-      const transaction = await find(transactionId);
+    async getTransaction({ transactionId }, context) {
+      const transaction = await find(transactionId, context);
       const { entries, omitted } = await driver.timeline(transactionId as TransactionId);
       return {
         transaction: transactionToWire(transaction, driver.coordinator),
@@ -227,10 +249,11 @@ export function createCommitService(dependencies: {
     },
 
     async listTransactions(request, context) {
-      const filter = transactionFilter(request.filter, clock.nowMs);
+      const { participants: scope } = context.permission;
+      const filter = transactionFilter(request.filter, clock.nowMs, scope);
       const page = await readPage<Transaction>(
         {
-          scope: `transactions/${request.filter}`,
+          scope: `transactions/${participantsKey(scope)}${request.filter}`,
           keyOf: ({ id }) => id,
           read: async (after, limit) => {
             const beforeId = after as TransactionId | undefined;
@@ -246,9 +269,10 @@ export function createCommitService(dependencies: {
       return listAnswer(ListTransactionsResponse, page.items, { nextPageToken: page.nextPageToken });
     },
 
-    watchTransaction({ transactionId }, context) {
+    async *watchTransaction({ transactionId }, context) {
+      await checkTransaction(transactionId, context);
       const changes = driver.watch(transactionId as TransactionId, context.signal);
-      return toldUntilItEnds(
+      yield* toldUntilItEnds(
         changes,
         (transaction) => ({ transaction: transactionToWire(transaction, driver.coordinator) }),
         transactionId,
@@ -256,9 +280,10 @@ export function createCommitService(dependencies: {
     },
 
     watchTransactions(request, context) {
-      const filter = transactionFilter(request.filter, clock.nowMs);
+      const { participants: scope } = context.permission;
+      const filter = transactionFilter(request.filter, clock.nowMs, scope);
       const messages = driver.watchAll({
-        wanted: filter && { text: request.filter, matches: filter.matches },
+        wanted: filter && { text: `${participantsKey(scope)}${request.filter}`, matches: filter.matches },
         progressIntervalMs: durationMs(request.progressInterval) ?? progressIntervalMs,
         signal: context.signal,
       });
@@ -266,15 +291,16 @@ export function createCommitService(dependencies: {
     },
 
     async listParticipants(request, context) {
+      const { participants } = context.permission;
       const page = await readPage<KnownParticipant>(
         {
-          scope: "participants",
+          scope: `participants${participantsKey(participants)}`,
           keyOf: ({ participantId }) => participantId,
           read: async (after, limit) => {
             const rows = await sessions.list({ afterId: after as ParticipantId | undefined, limit });
             return stretchOf(rows, limit, ({ participantId }) => participantId);
           },
-          matches: undefined,
+          matches: ({ participantId }) => isParticipantIn(participants, participantId),
           encode: (participant) =>
             encoded(wire.Participant, participantToWire(participant, driver.owed(participant.participantId))),
         },
@@ -291,6 +317,7 @@ async function consume(
   requests: AsyncIterable<ParticipateRequest | InvalidMessage>,
   session: Session,
   breathe: Breathe,
+  mayOpen: (participantId: string) => boolean,
   onDefect: (error: unknown) => void,
 ): Promise<void> {
   let sequence = 0;
@@ -303,6 +330,11 @@ async function consume(
     // Of a message that cannot be read, the place in the stream is still known.
     sequence = request instanceof InvalidMessage ? sequence + 1 : Number(request.sequence);
     const message = request instanceof InvalidMessage ? unreadable(request) : participantMessageFromWire(request).message;
+    // Before anybody else's session ends for it.
+    if (message.type === "hello" && !mayOpen(message.participantId))
+      throw permissionDenied(`what you are granted is not for participant "${message.participantId}"`, {
+        participant_id: message.participantId,
+      });
     await session.receive({ sequence, message });
   }
 
@@ -336,6 +368,8 @@ const askedOf = (typeName: string, request: Mutation, context: RpcContext): Aske
   request: requestKey(typeName, request, context),
   origin: keptOrigin(context.origin),
 });
+
+const participantsKey = (scope: ParticipantScope): string => (scope === "all" ? "" : JSON.stringify(scope));
 
 const enlistmentOf = ({ participantId, payload }: wire.Enlistment): Enlistment => ({
   participantId: participantId as ParticipantId,

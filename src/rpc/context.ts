@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { ServerInterceptingCall, type ServerInterceptor } from "@grpc/grpc-js";
 import { type CallContext, type ServerMiddleware, Status } from "nice-grpc-common";
 import type { RichServerError } from "nice-grpc-error-details";
+import { nothing, type Permission } from "../access/core/policy.ts";
 import { assert } from "../kernel/assert.ts";
 import { type Origin, originFields, usableCallId, usableTraceparent, usableTracestate } from "../kernel/origin.ts";
 import type { Principal } from "../kernel/principal.ts";
@@ -12,7 +13,9 @@ import type { Logger } from "../runtime/logger.ts";
 import { type LoopWatch, unwatched } from "../runtime/loop-watch.ts";
 import { callAttributes, endAttributes, failureOfServer } from "../runtime/telemetry/conventions.ts";
 import type { CallEnded } from "../runtime/telemetry/telemetry.ts";
+import type { Guard } from "../workflow/ports.ts";
 import { peerText } from "./address.ts";
+import { type Authority, methodDenied, permissionEndOf } from "./authority.ts";
 import type { Calls } from "./calls.ts";
 import type { Entrants } from "./entrants.ts";
 import { overloaded, toServerError } from "./errors.ts";
@@ -20,6 +23,7 @@ import { unauthenticated } from "./gate.ts";
 import { isLongPoll } from "./long-polls.ts";
 import { requestIdKey, traceparentKey, tracestateKey } from "./origin-headers.ts";
 import type { Pace } from "./pace.ts";
+import { guardOf } from "./permission.ts";
 import { proofEndOf } from "./proof-ends.ts";
 import { InvalidMessage } from "./validation.ts";
 
@@ -28,6 +32,10 @@ export type RpcContext = {
   /** When the caller stops waiting; unknown if it set no deadline. The call's `signal` aborts then too. */
   readonly deadlineMs: TimeMs | undefined;
   readonly principal: Principal;
+  /** What that one may do by this method. */
+  readonly permission: Permission;
+  /** The same, for whoever acts upon workflows. Undefined: it may act upon all. */
+  readonly guard: Guard | undefined;
   readonly log: CallLog;
   /** To be handed on to whatever the call causes. */
   readonly origin: Origin;
@@ -121,6 +129,7 @@ export function createContextMiddleware(
   logger: Logger,
   pace: Pace,
   entrants: Entrants,
+  authority: Authority,
   { loop = unwatched, onCall, spans }: Told & { readonly loop?: LoopWatch } = {},
 ): (calls: Calls) => ServerMiddleware<RpcContext> {
   return ({ leaving, enter, excess }) =>
@@ -134,12 +143,23 @@ export function createContextMiddleware(
       const callerSignal = context.signal;
       const lasts = call.requestStream || call.responseStream || isLongPoll(call.method.path);
       const unary = lasts ? undefined : cutOffFor(callerSignal);
-      const proofEnd = lasts ? proofEndOf(proof) : undefined;
-      const signal = unary?.signal ?? AbortSignal.any([callerSignal, leaving, ...(proofEnd ? [proofEnd.signal] : [])]);
+      const decision = authority.decide(principal, call.method.path);
+      // What is open to those who prove nothing, the gate has let in.
+      const permission = decision.allowed ? decision.permission : nothing;
+      const ends = lasts ? [proofEndOf(proof), permissionEndOf(authority, principal, call.method.path, permission)] : [];
+      const signal = unary?.signal ?? AbortSignal.any([callerSignal, leaving, ...ends.map((end) => end.signal)]);
       const span = unary && spans && startSpan(spans, call.method.path, log);
       if (span) log.place = span.origin;
       const origin = span?.origin ?? log;
-      const extended: CallContext & RpcContext = Object.assign(context, { deadlineMs, principal, log, origin, signal });
+      const extended: CallContext & RpcContext = Object.assign(context, {
+        deadlineMs,
+        principal,
+        permission,
+        guard: guardOf(permission),
+        log,
+        origin,
+        signal,
+      });
       const leave = enter(unary);
       const work = loop.enter({ rpc: call.method.path, peer: context.peer });
       let code: Status = Status.OK;
@@ -149,8 +169,9 @@ export function createContextMiddleware(
         if (limit !== undefined) throw overloaded(limit, "calls at once, those among them whose caller has left");
         if (!call.requestStream && call.request instanceof InvalidMessage) throw call.request.failure;
         context.signal.throwIfAborted();
-        proofEnd?.signal.throwIfAborted();
+        for (const end of ends) end.signal.throwIfAborted();
         if (proof.revoked.aborted) throw unauthenticated("REVOKED");
+        if (!decision.allowed && principal.by !== "nothing") throw methodDenied(call.method.path);
         const answer =
           unary && !call.responseStream
             ? await unary.orRefused(work.drive(call.next(call.request, extended)))
@@ -158,7 +179,7 @@ export function createContextMiddleware(
               ? yield* pace.follow(work.drive(call.next(call.request, extended)), extended)
               : yield* work.drive(call.next(call.request, extended));
         // A handler that has been told to leave may have done so without a word.
-        proofEnd?.signal.throwIfAborted();
+        for (const end of ends) end.signal.throwIfAborted();
         log.debug({ rpc: call.method.path, ms: elapsed(startedMs) }, "call");
         return answer;
       } catch (error) {
@@ -169,7 +190,7 @@ export function createContextMiddleware(
           code = why === late ? Status.DEADLINE_EXCEEDED : Status.CANCELLED;
           throw error;
         }
-        const status = toServerError(isAbortError(error) ? endOf([leaving, proofEnd?.signal], error) : error);
+        const status = toServerError(isAbortError(error) ? endOf([leaving, ...ends.map((end) => end.signal)], error) : error);
         code = status.code;
         context.trailer.set(requestIdKey, log.requestId);
         const fields = { rpc: call.method.path, code: Status[status.code], ms: elapsed(startedMs) };
@@ -182,7 +203,7 @@ export function createContextMiddleware(
         if (unary) onCall?.(call.method.path.slice(1), Status[code], performance.now() - startedMs);
         span?.end({ error: failureOfServer(Status[code]), attributes: endAttributes(Status[code]) });
         unary?.forget();
-        proofEnd?.forget();
+        for (const end of ends) end.forget();
         work.leave();
         leave();
       }
@@ -217,8 +238,8 @@ function cutOffFor(callerSignal: AbortSignal) {
 }
 
 /** What the server has said, if it is the server that has ended the call. */
-const endOf = (signals: readonly (AbortSignal | undefined)[], error: unknown): unknown =>
-  signals.find((signal) => signal?.aborted)?.reason ?? error;
+const endOf = (signals: readonly AbortSignal[], error: unknown): unknown =>
+  signals.find(({ aborted }) => aborted)?.reason ?? error;
 
 /** What has been waiting on a signal throws this, whoever wrote it. */
 function isAbortError(error: unknown): boolean {

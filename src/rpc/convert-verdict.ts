@@ -53,6 +53,10 @@ export function questionFromWire(check: TransitionCheck | undefined, field: stri
   };
 }
 
+/** What questions are about, as far as whom they may be asked by depends on it. */
+export const workflowsOf = (questions: readonly Question[]): Iterable<Pick<Question["workflow"], "id" | "type">> =>
+  questions.map(({ workflow }) => workflow);
+
 /** A question for each move that the lifecycle has from the state of the workflow. */
 export function moveQuestionsFromWire(request: ListAllowedTransitionsRequest): readonly Question[] {
   const state = requiredState(request.workflow?.state ?? WireState.UNSPECIFIED, "workflow.state");

@@ -146,6 +146,10 @@ export function requestIdReused(requestId: string): RichServerError {
   });
 }
 
+/** It is known who calls, and that one may not do this. */
+export const permissionDenied = (message: string, metadata: Readonly<Record<string, string>> = {}): RichServerError =>
+  rpcError({ code: Status.PERMISSION_DENIED, reason: "PERMISSION_DENIED", message, metadata });
+
 /** A server that stops takes no new calls. */
 export function shuttingDown(
   metadata: Readonly<Record<string, string>> = {},

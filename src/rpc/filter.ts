@@ -1,3 +1,4 @@
+import type { WorkflowScope } from "../access/core/scope.ts";
 import { workflowStates } from "../kernel/lifecycle.ts";
 import { celJson, celRecord, celTime, workflowFields, workflowType } from "../predicate/core/bindings.ts";
 import type { Comparison } from "../predicate/core/comparisons.ts";
@@ -11,6 +12,7 @@ import type { EventRanges, LedBy, WorkflowRanges } from "../workflow/ports.ts";
 import { compiledFilter } from "./compiled-filters.ts";
 import { registry } from "./descriptors.ts";
 import { invalidField } from "./errors.ts";
+import { type Filter, narrowed } from "./narrowed-filter.ts";
 import { type KnownFields, metadataRangesOf, rangesOf } from "./ranges.ts";
 
 /** The names of an enum of the contract, for comparisons. `orNone`: a resource may have no value there. */
@@ -63,19 +65,6 @@ const eventVariables: Variables = {
   }),
 };
 
-/** What the `filter` of a request asks for. Undefined, if it is empty. */
-export type Filter<Resource, Known> = {
-  readonly matches: (resource: Resource) => boolean;
-  /** What all that matches has in common, as far as a store can tell: it may pass over the rest. */
-  readonly known: Known;
-  /** True of all that matches. */
-  readonly comparisons: readonly Comparison[];
-  /** Whatever these are true of matches. */
-  readonly onlyCompares: boolean;
-  /** Whether it says anything of this variable. */
-  readonly reads: (variable: string) => boolean;
-};
-
 /** The `filter` of a request. Throws the caller's error if it does not compile. */
 export function filterOf<Resource, Known>(
   expression: string,
@@ -114,11 +103,14 @@ const workflowBindings = (workflow: Workflow): Bindings => ({
 const celDeadline = ({ atMs, targetState, reason, setBy, setAtMs }: Deadline) =>
   celRecord({ at: celTime(atMs), target_state: targetState, reason, set_by: setBy, set_at: celTime(setAtMs) });
 
-export function workflowFilter(expression: string): Filter<Workflow, WorkflowRanges> | undefined {
-  return filterOf(expression, workflowVariables, workflowBindings, (comparisons) => {
+/** `scope`: what its caller may see. */
+export function workflowFilter(expression: string, scope: WorkflowScope = "all"): Filter<Workflow, WorkflowRanges> | undefined {
+  const knownOf = (comparisons: readonly Comparison[]): WorkflowRanges => {
     const metadata = metadataRangesOf(comparisons);
     return { ...rangesOf(comparisons, knownOfWorkflows), ...(metadata.length > 0 && { metadata }) };
-  });
+  };
+  const filter = filterOf(expression, workflowVariables, workflowBindings, knownOf);
+  return narrowed(filter, scope, { fields: { type: "workflow.type", id: "workflow.id" }, namedOf: (each) => each, knownOf });
 }
 
 /** By what no index led to that a filter compares: fields, and `*` for conditions that are no comparisons of a field. */
@@ -157,6 +149,7 @@ export type EventFilter = Omit<Filter<WorkflowEvent, EventRanges>, "matches"> & 
 export function eventFilter(
   expression: string,
   workflowOf: (event: WorkflowEvent) => Promise<Workflow | undefined>,
+  scope: WorkflowScope = "all",
 ): EventFilter | undefined {
   type Looked = { readonly event: WorkflowEvent; readonly workflow?: Workflow | undefined };
   const bindingsOf = ({ event, workflow }: Looked): Bindings => ({
@@ -164,7 +157,12 @@ export function eventFilter(
     // Without it what is said of it cannot be evaluated.
     ...(workflow === undefined ? {} : workflowBindings(workflow)),
   });
-  const filter = filterOf(expression, eventVariables, bindingsOf, (comparisons) => rangesOf(comparisons, knownOfEvents));
+  const knownOf = (comparisons: readonly Comparison[]): EventRanges => rangesOf(comparisons, knownOfEvents);
+  const filter = narrowed(filterOf(expression, eventVariables, bindingsOf, knownOf), scope, {
+    fields: { type: "event.workflow_type", id: "event.workflow_id" },
+    namedOf: ({ event: { workflowId: id, workflowType: type } }) => ({ id, type }),
+    knownOf,
+  });
   if (filter === undefined) return undefined;
   const { matches, reads } = filter;
   return {

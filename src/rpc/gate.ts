@@ -5,6 +5,8 @@ import { HealthDefinition } from "nice-grpc-server-health";
 import type { Authentication, Shown, WithoutProof } from "../access/authentication.ts";
 import { noProof, type Proof } from "../access/proof.ts";
 import { type Unproved, unproved } from "../access/unproved.ts";
+import type { Principal } from "../kernel/principal.ts";
+import { type Authority, methodDenied, openAuthority } from "./authority.ts";
 import { rpcError } from "./errors.ts";
 import { reflectionNames } from "./reflection.ts";
 import { statusHeaders } from "./status-headers.ts";
@@ -19,26 +21,44 @@ export type Knock = Shown & {
 export type Entrance = { readonly proof: Proof } | { readonly answer: OutgoingHttpHeaders };
 
 /** Decides of each call who makes it, and whether that one may make it. In most cases at once. */
-export type Gate = { readonly enter: (knock: Knock) => Entrance | Promise<Entrance> };
+export type Gate = {
+  readonly enter: (knock: Knock) => Entrance | Promise<Entrance>;
+  /** By which it decides what they may call, once it is known who they are. */
+  readonly authority: Authority;
+};
 
 const everybody: Entrance = { proof: noProof };
 
 /** Without an access file: whoever reaches the port may do anything, as nobody. */
-export const openGate: Gate = { enter: () => everybody };
+export const openGate: Gate = { enter: () => everybody, authority: openAuthority };
 
 /** A call for which nobody has proved anything that counts. */
-export type Denial = { readonly path: string; readonly why: Unproved };
+export type Unknown = { readonly path: string; readonly why: Unproved };
 
-export function createGate(authentication: Authentication, denied: (denial: Denial) => void): Gate {
+/** A call that its caller may not make, and why not. */
+export type Denial = { readonly path: string; readonly principal: Principal; readonly because: readonly string[] };
+
+export function createGate(
+  authentication: Authentication,
+  authority: Authority,
+  told: { readonly unknown: (call: Unknown) => void; readonly denied: (denial: Denial) => void },
+): Gate {
   return {
+    authority,
     enter: (knock) => {
       const { path } = knock;
       const open = openServices.get(path.slice(1, path.lastIndexOf("/")));
       if (open !== undefined && authentication.isOpen(open)) return everybody;
       const proof = authentication.authenticate(knock);
-      if (proof.ok) return { proof: proof.value };
-      denied({ path, why: proof.error });
-      return { answer: answers[proof.error] };
+      if (!proof.ok) {
+        told.unknown({ path, why: proof.error });
+        return { answer: answers[proof.error] };
+      }
+      const { principal } = proof.value;
+      const decision = authority.decide(principal, path);
+      if (decision.allowed) return { proof: proof.value };
+      told.denied({ path, principal, because: decision.because });
+      return { answer: statusHeaders(methodDenied(path)) };
     },
   };
 }

@@ -1,4 +1,5 @@
 import type { CallContext } from "nice-grpc-common";
+import { mayHaveType } from "../access/core/scope.ts";
 import type { PredicateLogicServiceImplementation } from "../gen/concord/predicate/v1/predicate_logic.ts";
 import { assert } from "../kernel/assert.ts";
 import type { Clock } from "../kernel/clock.ts";
@@ -9,9 +10,11 @@ import type { Engine } from "../predicate/engine.ts";
 import type { Logger } from "../runtime/logger.ts";
 import type { RpcContext } from "./context.ts";
 import { diagnosticToWire, sourceFromWire } from "./convert-rule-set.ts";
-import { questionFromWire, verdictsToWire } from "./convert-verdict.ts";
+import { questionFromWire, verdictsToWire, workflowsOf } from "./convert-verdict.ts";
 import { structFromWire } from "./convert-workflow.ts";
 import { createFailureLog } from "./denial-log.ts";
+import { permissionDenied } from "./errors.ts";
+import { checkWorkflows } from "./permission.ts";
 import { judgeError } from "./predicate-errors.ts";
 import { ruleAnswers } from "./rule-answers.ts";
 import { ruleChanges } from "./rule-changes.ts";
@@ -36,6 +39,7 @@ export function createPredicateService(dependencies: {
     context: CallContext & RpcContext,
   ) {
     const { peer: caller, signal } = context;
+    checkWorkflows(context, workflowsOf(questions));
     const minRevision = Number(options.minRevision);
     const outcome = await engine.check(questions, { caller, signal, promptOnly: options.promptOnly, minRevision });
     if (!outcome.ok) throw judgeError(outcome.error);
@@ -59,7 +63,9 @@ export function createPredicateService(dependencies: {
       return { verdicts: await judged(questions, options, context) };
     },
 
-    async validateMetadata({ workflowType, metadata, minRevision }) {
+    async validateMetadata({ workflowType, metadata, minRevision }, { permission }) {
+      if (!mayHaveType(permission.workflows, workflowType))
+        throw permissionDenied(`what you are granted is not for workflows of type "${workflowType}"`);
       const question = { workflowType, metadata: structFromWire(metadata), minRevision: Number(minRevision) };
       const answer = await engine.validateMetadata(question);
       if (!answer.ok) throw judgeError(answer.error);

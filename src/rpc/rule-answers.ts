@@ -16,10 +16,11 @@ import type { Candidate, Engine } from "../predicate/engine.ts";
 import type { RpcContext } from "./context.ts";
 import { explainedFactToWire, explainedRuleToWire } from "./convert-explanation.ts";
 import { appliedRuleFromWire, diagnosticToWire, factFromWire, workflowTypeFromWire } from "./convert-rule-set.ts";
-import { moveQuestionsFromWire, questionFromWire, verdictsToWire } from "./convert-verdict.ts";
+import { moveQuestionsFromWire, questionFromWire, verdictsToWire, workflowsOf } from "./convert-verdict.ts";
 import { stateToWire } from "./convert-workflow.ts";
 import { encoded, listAnswer } from "./encoded-answer.ts";
 import { invalidField } from "./errors.ts";
+import { checkWorkflows } from "./permission.ts";
 import { impactError, judgeError, ruleNotFound } from "./predicate-errors.ts";
 
 type Methods = Pick<
@@ -42,7 +43,9 @@ export function ruleAnswers({ engine, turns }: { readonly engine: Engine; readon
 
   return {
     async explainTransition({ check, minRevision, ruleIds }, context) {
-      const explained = await engine.explain(questionFromWire(check, "check"), {
+      const question = questionFromWire(check, "check");
+      checkWorkflows(context, workflowsOf([question]));
+      const explained = await engine.explain(question, {
         ...asker(context),
         minRevision: Number(minRevision),
         ruleIds: ruleIds as RuleId[],
@@ -69,6 +72,7 @@ export function ruleAnswers({ engine, turns }: { readonly engine: Engine; readon
 
     async listAllowedTransitions(request, context) {
       const questions = moveQuestionsFromWire(request);
+      checkWorkflows(context, workflowsOf(questions));
       const options = { ...asker(context), promptOnly: false, isTrial: true, minRevision: Number(request.minRevision) };
       const judged = await engine.check(questions, options);
       if (!judged.ok) throw judgeError(judged.error);

@@ -21,6 +21,7 @@ import {
   workflowTypeFromWire,
 } from "./convert-rule-set.ts";
 import { invalidField } from "./errors.ts";
+import { checkSetsRules } from "./permission.ts";
 import { changeError } from "./predicate-errors.ts";
 import { requestKey } from "./request-key.ts";
 
@@ -138,6 +139,7 @@ export function ruleChanges(engine: Engine): Methods {
     async setRuleSetItem(request, context) {
       const { log } = context;
       const item = itemFromWire(request);
+      if (item.kind !== "TEST") checkSetsRules(context, "SetRuleSetItem");
       const mutation = mutationOf("SetRuleSetItem", request, context);
       const { item: set, ruleSetRevision } = changed(await engine.setItem(item, mutation), request);
       log.info({ kind: set.kind, name: itemName(set), ruleSetRevision, requestedBy: request.requestedBy }, "rule set item set");
@@ -148,6 +150,7 @@ export function ruleChanges(engine: Engine): Methods {
       const { log } = context;
       const kind = itemKinds[request.kind];
       if (kind === undefined) throw invalidField("kind", "must be a fact, a workflow type or a test");
+      if (kind !== "TEST") checkSetsRules(context, "DeleteRuleSetItem");
       const { name } = request;
       const mutation = mutationOf("DeleteRuleSetItem", request, context);
       const { ruleSetRevision } = changed(await engine.deleteItem({ kind, name, ...mutation }), request);
@@ -157,6 +160,7 @@ export function ruleChanges(engine: Engine): Methods {
 
     async applyRuleSet(request, context) {
       const { log } = context;
+      if (!request.dryRun) checkSetsRules(context, "ApplyRuleSet");
       const applied = await engine.apply({
         rules: request.rules.map(appliedRuleFromWire),
         facts: request.facts.map(factFromWire),

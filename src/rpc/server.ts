@@ -215,7 +215,8 @@ export function createRpcServer(options: ServerOptions): RpcServer {
     "grpc.max_connection_idle_ms": times.connectionIdleMs,
   }).use(errorDetailsServerMiddleware);
   const entrants = createEntrants();
-  const withContext = createContextMiddleware(options.logger, pace, entrants, options);
+  const gate = options.gate ?? openGate;
+  const withContext = createContextMiddleware(options.logger, pace, entrants, gate.authority, options);
   const log = logRefusals(options.logger);
   const refused: Refused = (bound) => {
     log(bound);
@@ -259,7 +260,7 @@ export function createRpcServer(options: ServerOptions): RpcServer {
 
   return {
     async listen(address) {
-      const front = { connections, gate: options.gate ?? openGate, entrants, admission, receiving, starting };
+      const front = { connections, gate, entrants, admission, receiving, starting };
       const listening = await listenBehind(front, () => server.listen(address, ServerCredentials.createInsecure()));
       accept = listening.accept;
       return listening.port;

@@ -1,6 +1,7 @@
 import { celList } from "@bufbuild/cel";
 import { create } from "@bufbuild/protobuf";
 import { type Duration, DurationSchema } from "@bufbuild/protobuf/wkt";
+import type { ParticipantScope } from "../access/core/policy.ts";
 import { heuristicOf, isInDoubtSomewhere, type Phase, phases, type Transaction } from "../commit/core/types.ts";
 import { afterId, type TransactionScope } from "../commit/transaction-scope.ts";
 import type { TransactionId } from "../kernel/ids.ts";
@@ -12,7 +13,8 @@ import type { Variables } from "../predicate/core/compile.ts";
 import { enumNames } from "../predicate/core/enum-names.ts";
 import type { Bindings } from "../predicate/core/evaluate.ts";
 import { enumOf, listOf, recordOf, types } from "../predicate/core/typing/type.ts";
-import { type Filter, filterOf, namesOf } from "./filter.ts";
+import { filterOf, namesOf } from "./filter.ts";
+import { type Filter, narrowedToParticipants } from "./narrowed-filter.ts";
 import { type KnownFields, rangesOf } from "./ranges.ts";
 
 const transactionVariables: Variables = {
@@ -36,7 +38,11 @@ const transactionVariables: Variables = {
 };
 
 /** What is not decided has no `decided_at`: an expression that compares it does not match. */
-export function transactionFilter(expression: string, nowMs: () => TimeMs): Filter<Transaction, TransactionScope> | undefined {
+export function transactionFilter(
+  expression: string,
+  nowMs: () => TimeMs,
+  scope: ParticipantScope = "all",
+): Filter<Transaction, TransactionScope> | undefined {
   const bindingsOf = (transaction: Transaction): Bindings => ({
     transaction: celRecord({
       id: transaction.id,
@@ -55,8 +61,13 @@ export function transactionFilter(expression: string, nowMs: () => TimeMs): Filt
     }),
     now: celTime(nowMs()),
   });
-  return filterOf(expression, transactionVariables, bindingsOf, scopeOf);
+  return narrowedToParticipants(filterOf(expression, transactionVariables, bindingsOf, scopeOf), scope, {
+    participantsOf: participantIdsOf,
+    everything: scopeOf([]),
+  });
 }
+
+export const participantIdsOf = ({ parts }: Transaction): readonly string[] => parts.map(({ participantId }) => participantId);
 
 type TransactionRanges = { readonly id?: Range<string>; readonly phase?: Range<string>; readonly outcome?: Range<string> };
 

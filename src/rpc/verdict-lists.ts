@@ -1,5 +1,6 @@
 import { celList } from "@bufbuild/cel";
 import { Status } from "nice-grpc-common";
+import { scopeKey, type WorkflowScope } from "../access/core/scope.ts";
 import { ListVerdictsResponse, type PredicateLogicServiceImplementation } from "../gen/concord/predicate/v1/predicate_logic.ts";
 import { VerdictRecord as WireVerdictRecord } from "../gen/concord/predicate/v1/verdict.ts";
 import type { Clock } from "../kernel/clock.ts";
@@ -7,6 +8,7 @@ import type { RuleId, WorkflowId } from "../kernel/ids.ts";
 import { workflowStates } from "../kernel/lifecycle.ts";
 import type { Turns } from "../kernel/turns.ts";
 import { celRecord, celTime } from "../predicate/core/bindings.ts";
+import type { Comparison } from "../predicate/core/comparisons.ts";
 import type { Variables } from "../predicate/core/compile.ts";
 import type { Bindings } from "../predicate/core/evaluate.ts";
 import { enumOf, listOf, recordOf, types } from "../predicate/core/typing/type.ts";
@@ -20,6 +22,7 @@ import { encoded, listAnswer } from "./encoded-answer.ts";
 import { rpcError } from "./errors.ts";
 import { filterOf, namesOf } from "./filter.ts";
 import { createReadPage } from "./list.ts";
+import { narrowed } from "./narrowed-filter.ts";
 import { sequencePlace } from "./page.ts";
 import { judgeError, revisionNotFound } from "./predicate-errors.ts";
 import { type KnownFields, rangesOf } from "./ranges.ts";
@@ -53,10 +56,11 @@ export function verdictLists(dependencies: {
   return {
     async listVerdicts(request, context) {
       const { log } = verdicts();
-      const { matches, wanted } = wantedOf(request);
+      const { workflows: scope } = context.permission;
+      const { matches, wanted } = wantedOf(request, scope);
       const page = await readPage<VerdictRecord>(
         {
-          scope: `verdicts ${JSON.stringify([request.workflowId, request.ruleId, request.filter])}`,
+          scope: `verdicts ${scopeKey(scope)}${JSON.stringify([request.workflowId, request.ruleId, request.filter])}`,
           place: sequencePlace,
           keyOf: ({ sequence }) => String(sequence),
           read: (before, limit) => log.list({ beforeSequence: before === undefined ? undefined : Number(before), limit, wanted }),
@@ -69,9 +73,9 @@ export function verdictLists(dependencies: {
       return listAnswer(ListVerdictsResponse, page.items, { nextPageToken: page.nextPageToken });
     },
 
-    async *replayVerdicts(request, { peer: caller, signal }) {
+    async *replayVerdicts(request, { peer: caller, permission, signal }) {
       const { log, evaluator } = verdicts();
-      const { matches, wanted } = wantedOf(request);
+      const { matches, wanted } = wantedOf(request, permission.workflows);
       const breathe = turns(signal);
       const revision = request.revision === undefined ? undefined : Number(request.revision);
       const ruleSet = await engine.ruleSetAt(revision, breathe);
@@ -106,11 +110,19 @@ export function verdictLists(dependencies: {
   };
 }
 
-function wantedOf({ workflowId, ruleId, filter }: Wanted): {
+function wantedOf(
+  { workflowId, ruleId, filter }: Wanted,
+  scope: WorkflowScope,
+): {
   readonly matches: ((record: VerdictRecord) => boolean) | undefined;
   readonly wanted: WantedVerdicts;
 } {
-  const filtered = filterOf(filter, verdictVariables, bindingsOf, (comparisons) => rangesOf(comparisons, knownOfVerdicts));
+  const knownOf = (comparisons: readonly Comparison[]): VerdictRanges => rangesOf(comparisons, knownOfVerdicts);
+  const filtered = narrowed(filterOf(filter, verdictVariables, bindingsOf, knownOf), scope, {
+    fields: { type: "verdict.workflow_type", id: "verdict.workflow_id" },
+    namedOf: ({ workflowId: id, workflowType: type }) => ({ id, type }),
+    knownOf,
+  });
   const wanted = {
     workflowId: (workflowId || undefined) as WorkflowId | undefined,
     ruleId: (ruleId || undefined) as RuleId | undefined,

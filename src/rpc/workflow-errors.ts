@@ -3,7 +3,7 @@ import { unreachable } from "../kernel/assert.ts";
 import { counted } from "../kernel/text.ts";
 import type { Refusal } from "../workflow/core/errors.ts";
 import type { ManagerError } from "../workflow/errors.ts";
-import { invalidField, known, requestIdReused, rpcError, storageUnavailable, violationText } from "./errors.ts";
+import { invalidField, known, permissionDenied, requestIdReused, rpcError, storageUnavailable, violationText } from "./errors.ts";
 
 /** A hold usually ends within a round trip or two to its participants. */
 const inTransitionRetryMs = 200;
@@ -35,6 +35,8 @@ export function workflowError(error: ManagerError, { workflowId = "", requestId 
         metadata: { workflow_id: id, ...(differences.length > 0 && { different: differences.join(",") }) },
       });
     }
+    case "permission-denied":
+      return permissionDenied(`this call may not be about workflow "${error.workflowId}"`, { workflow_id: error.workflowId });
     case "workflow-purged":
       return rpcError({
         code: Status.NOT_FOUND,

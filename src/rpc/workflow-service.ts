@@ -1,4 +1,5 @@
 import type { CallContext } from "nice-grpc-common";
+import { scopeKey } from "../access/core/scope.ts";
 import type { Sinks } from "../events/sinks.ts";
 import { WorkflowEvent as WireWorkflowEvent } from "../gen/concord/workflow/v1/workflow.ts";
 import {
@@ -16,7 +17,7 @@ import type { RequestKey } from "../kernel/request-key.ts";
 import type { Result } from "../kernel/result.ts";
 import type { Turns } from "../kernel/turns.ts";
 import type { Logger } from "../runtime/logger.ts";
-import { type Answer, type MoveCommand, missing } from "../workflow/attempt.ts";
+import { type Answer, barredFrom, type MoveCommand, missing } from "../workflow/attempt.ts";
 import type { Bulk } from "../workflow/bulk.ts";
 import type { WorkflowEvent } from "../workflow/core/types.ts";
 import type { ManagerError } from "../workflow/errors.ts";
@@ -88,6 +89,9 @@ export function createWorkflowService(dependencies: {
       throw workflowError(result.error, { workflowId, requestId: request?.id });
     }
     const { workflow, event } = result.value;
+    // What others have asked for under the same request id was theirs to ask.
+    const barred = barredFrom(workflow, context);
+    if (barred !== undefined) throw workflowError(barred, { workflowId });
     context.log.info(
       { ...subject, version: workflow.version, sequence: event.sequence, transaction: event.transactionId },
       "transition applied",
@@ -109,9 +113,11 @@ export function createWorkflowService(dependencies: {
     ...createBatchHandlers(dependencies),
     ...createBulkHandlers(dependencies),
 
-    async getWorkflow({ workflowId }) {
+    async getWorkflow({ workflowId }, context) {
       const workflow = await store.get(workflowId as WorkflowId);
-      if (workflow === undefined) throw workflowError(await missing(store, workflowId as WorkflowId), { workflowId });
+      if (workflow === undefined) throw workflowError(await missing(store, workflowId as WorkflowId, context), { workflowId });
+      const barred = barredFrom(workflow, context);
+      if (barred !== undefined) throw workflowError(barred, { workflowId });
       return { workflow: workflowToWire(workflow) };
     },
 
@@ -183,11 +189,12 @@ export function createWorkflowService(dependencies: {
     },
 
     async listWorkflowEvents(request, context) {
-      const filter = eventFilter(request.filter, workflowOf);
+      const { workflows: scope } = context.permission;
+      const filter = eventFilter(request.filter, workflowOf, scope);
       const ranges = rangesOf(workflowIdOf(request), filter?.known);
       const page = await readPage<WorkflowEvent>(
         {
-          scope: `events/${request.workflowId}/${request.filter}`,
+          scope: `events/${request.workflowId}/${scopeKey(scope)}${request.filter}`,
           place: sequencePlace,
           keyOf: ({ sequence }) => String(sequence),
           read: async (after, limit) => {
@@ -204,11 +211,12 @@ export function createWorkflowService(dependencies: {
     },
 
     async *watchWorkflowEvents(request, context) {
-      const filter = eventFilter(request.filter, workflowOf);
+      const { workflows: scope } = context.permission;
+      const filter = eventFilter(request.filter, workflowOf, scope);
       const messages = watch({
         afterSequence: await watchStart(store, request),
         workflowId: workflowIdOf(request),
-        filter: filter && { text: request.filter, ...filter },
+        filter: filter && { text: `${scopeKey(scope)}${request.filter}`, ...filter },
         progressIntervalMs: durationMs(request.progressInterval) ?? progressIntervalMs,
         signal: context.signal,
       });

@@ -176,7 +176,16 @@ export function createMetrics() {
     labelNames: ["why"],
     registers,
   });
-  const access = { unauthenticated: (why: string) => unauthenticated.inc({ why }) };
+  const permissionDenied = new Counter({
+    name: "concord_permission_denied_total",
+    help: "Calls that their callers are not granted at all, by method",
+    labelNames: ["rpc"],
+    registers,
+  });
+  const access = {
+    unauthenticated: (why: string) => unauthenticated.inc({ why }),
+    denied: (rpc: string) => permissionDenied.inc({ rpc }),
+  };
   const answered = new Histogram({
     name: "rpc_server_call_duration_seconds",
     help: "How long unary calls take, by their end; those that wait on purpose are not among them",

@@ -90,7 +90,9 @@ export async function judge(
   const { workflowId, expectedVersion, mustRecover, mustHave, context } = command;
   const { targetState, reason, requestedBy } = command.move;
   const found = await store.getWithLastEvent(workflowId);
-  if (found === undefined) return err(await missing(store, workflowId));
+  if (found === undefined) return err(await missing(store, workflowId, asker));
+  const barred = barredFrom(found.workflow, asker);
+  if (barred !== undefined) return err(barred);
   const admitted = admit(found.workflow, command);
   if (!admitted.ok) return admitted;
   const workflow = admitted.value;
@@ -111,11 +113,26 @@ export async function judge(
 }
 
 /** Why there is no such workflow. */
-export async function missing(store: WorkflowStore, workflowId: WorkflowId): Promise<ManagerError> {
-  const purgedAtMs = await store.purgedAtMs(workflowId);
+export async function missing(store: WorkflowStore, workflowId: WorkflowId, { guard }: Guarded): Promise<ManagerError> {
+  const purgedAtMs = guard === undefined || guard.maySeeGone(workflowId) ? await store.purgedAtMs(workflowId) : undefined;
   return purgedAtMs === undefined
     ? { type: "workflow-not-found", workflowId }
     : { type: "workflow-purged", workflowId, purgedAtMs };
+}
+
+type Guarded = Pick<Asker, "guard">;
+
+/** Why a workflow that is there is not for whoever asks. */
+export function barredFrom(workflow: Pick<Workflow, "id" | "type">, { guard }: Guarded): ManagerError | undefined {
+  const { id: workflowId } = workflow;
+  switch (guard?.of(workflow)) {
+    case "hidden":
+      return { type: "workflow-not-found", workflowId };
+    case "denied":
+      return { type: "permission-denied", workflowId };
+    default:
+      return undefined;
+  }
 }
 
 /** An engine that does not answer has not consented. */
@@ -236,7 +253,9 @@ export function judgeAndWrite<T>(
     judgeNow: () => judgeAll(attempts, moves, transaction, asker),
     write,
     whenLost: async (to) => {
-      const lost = moves.commands.map((command) => (command.workflowId === to ? changedAgain(attempts, command) : undefined));
+      const lost = moves.commands.map((command) =>
+        command.workflowId === to ? changedAgain(attempts, command, asker) : undefined,
+      );
       return { type: "items-refused", errors: await Promise.all(lost) };
     },
   });
@@ -245,10 +264,11 @@ export function judgeAndWrite<T>(
 export async function changedAgain(
   { store }: Pick<Attempts, "store">,
   { workflowId, expectedVersion }: Pick<MoveCommand, "workflowId" | "expectedVersion">,
+  asker: Guarded,
 ): Promise<ManagerError> {
   const current = await store.get(workflowId);
   return current === undefined
-    ? missing(store, workflowId)
+    ? missing(store, workflowId, asker)
     : { type: "version-mismatch", workflowId, expectedVersion, currentVersion: current.version };
 }
 

@@ -160,7 +160,7 @@ function changeOf(
     const { workflow: before, consent } = judged.value;
     return ok(() => ({ before, ...applyMove(before, move, consent, stampOf(environment, before.type), undefined) }));
   }
-  return { workflowId, judgeNow, whenLost: () => changedAgain(running, { workflowId, expectedVersion }) };
+  return { workflowId, judgeNow, whenLost: () => changedAgain(running, { workflowId, expectedVersion }, asker) };
 }
 
 /** Nothing is wrong with the workflow: it is tried again. Who asks why is told the contract's reason; the cause is for the log. */

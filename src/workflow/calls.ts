@@ -4,6 +4,7 @@ import type { RequestKey } from "../kernel/request-key.ts";
 import { err, type Result } from "../kernel/result.ts";
 import type { TimeMs } from "../kernel/time.ts";
 import type { ManagerError } from "./errors.ts";
+import type { Guard } from "./ports.ts";
 
 /** Who waits for an answer. */
 export type Caller = {
@@ -13,6 +14,7 @@ export type Caller = {
   /** Told once, if a transaction carries its move: so that it can ask after it, should it get no answer. */
   readonly onBegun?: (transactionId: TransactionId) => void;
   readonly origin?: Origin | undefined;
+  readonly guard?: Guard | undefined;
 };
 
 /** One run of a request, for all who wait for it. */
@@ -24,6 +26,8 @@ export type Call = {
   readonly begun: (transactionId: TransactionId) => void;
   /** Of the first of them. */
   readonly origin: Origin | undefined;
+  /** Of the first of them: what the others are told of its answer, they must look at. */
+  readonly guard: Guard | undefined;
 };
 
 type UnderWay = {
@@ -43,7 +47,7 @@ export function createCalls() {
 
   function begin(
     request: RequestKey | undefined,
-    { deadlineMs, origin, signal }: Caller,
+    { deadlineMs, guard, origin, signal }: Caller,
     run: (call: Call) => Promise<Result<unknown, unknown>>,
   ): UnderWay {
     const left = request && new AbortController();
@@ -52,7 +56,7 @@ export function createCalls() {
       underWay.transactionId = transactionId;
       begun.resolve(transactionId);
     };
-    const answer = Promise.resolve({ signal: left?.signal ?? signal, deadlineMs, begun: tell, origin }).then(run);
+    const answer = Promise.resolve({ signal: left?.signal ?? signal, deadlineMs, begun: tell, origin, guard }).then(run);
     const underWay: UnderWay = {
       digest: request?.digest ?? "",
       callers: 0,

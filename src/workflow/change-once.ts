@@ -55,7 +55,7 @@ export async function changeOnce<Judged extends { readonly workflow: Workflow }>
       assert(stored !== undefined, "EventPerChange");
       return ok({ workflow, event: stored });
     },
-    whenLost: () => changedAgain(attempts, command),
+    whenLost: () => changedAgain(attempts, command, call),
   });
   if (written.ok) return written;
   // What it lost to may have been its original, whose answer is then the answer.

@@ -15,6 +15,8 @@ export type ManagerError =
       readonly workflowId: WorkflowId;
       readonly differences: readonly ("type" | "metadata" | "state")[];
     }
+  /** Whoever asks may see it, and not do this to it. */
+  | { readonly type: "permission-denied"; readonly workflowId: WorkflowId }
   /** There was such a workflow. */
   | { readonly type: "workflow-purged"; readonly workflowId: WorkflowId; readonly purgedAtMs: TimeMs }
   /** A new one may not have the id of a workflow that was purged. */

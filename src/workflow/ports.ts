@@ -404,12 +404,22 @@ export type JudgedMove = {
 export type RuleFinding = RuleViolation & { readonly ruleVersion: number; readonly evaluationFailed: boolean };
 
 /** Who waits for a verdict. */
+/** Which workflows somebody may act upon, and of which they may hear. */
+export type Guard = {
+  /** "hidden": it may not be told that there is such a workflow. */
+  readonly of: (workflow: Pick<Workflow, "id" | "type">) => "allowed" | "denied" | "hidden";
+  /** Whether it may be told that there was a workflow of this id: nobody knows of which type. */
+  readonly maySeeGone: (id: WorkflowId) => boolean;
+};
+
 export type Asker = {
   /** Aborts when nobody waits any more; then it is not asked. */
   readonly signal: AbortSignal;
   /** An answer after this is of no use. */
   readonly deadlineMs?: TimeMs | undefined;
   readonly origin?: Origin | undefined;
+  /** Undefined: it may act upon all. */
+  readonly guard?: Guard | undefined;
 };
 
 export type PredicateFailure =

@@ -3,7 +3,7 @@ import type { JsonObject } from "../kernel/json.ts";
 import { isTerminal } from "../kernel/lifecycle.ts";
 import type { Proved } from "../kernel/principal.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
-import { type Attempts, missing, unjudged } from "./attempt.ts";
+import { type Attempts, barredFrom, missing, unjudged } from "./attempt.ts";
 import { type RecoveryRefusal, recoveryRefusal } from "./core/recovery.ts";
 import type { Workflow } from "./core/types.ts";
 import type { ManagerError } from "./errors.ts";
@@ -31,8 +31,10 @@ export async function possibleMoves(
   asker: Asker,
 ): Promise<Result<PossibleMoves, ManagerError>> {
   const found = await store.getWithLastEvent(workflowId);
-  if (found === undefined) return err(await missing(store, workflowId));
+  if (found === undefined) return err(await missing(store, workflowId, asker));
   const { workflow, lastEvent } = found;
+  const barred = barredFrom(workflow, asker);
+  if (barred !== undefined) return err(barred);
   if (isTerminal(workflow.state) || workflow.hold !== undefined) return ok({ workflow, judged: undefined });
   const question = { ...asked, workflow, lastEvent, transaction: undefined, atMs: environment.nowMs() };
   const judged = await predicates.checkMoves(question, asker);

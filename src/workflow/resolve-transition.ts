@@ -33,7 +33,7 @@ export async function resolveTransition(
   const refuse = (cause: string, ended?: TransactionOutcome): Result<Resolved, ManagerError> =>
     err({ type: "transaction-state", workflowId, transactionId, outcome: ended, cause });
   const workflow = await store.get(workflowId);
-  if (workflow === undefined) return err(await missing(store, workflowId));
+  if (workflow === undefined) return err(await missing(store, workflowId, {}));
   if (workflow.hold?.transactionId !== transactionId) {
     const ended = (await store.outcome(transactionId))?.outcome;
     if (ended === outcome) return ok({ workflow, event: undefined, again: true });

@@ -2,7 +2,7 @@ import type { WorkflowId } from "../kernel/ids.ts";
 import type { Proved } from "../kernel/principal.ts";
 import type { RequestKey } from "../kernel/request-key.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
-import { type Answer, type Attempts, missing } from "./attempt.ts";
+import { type Answer, type Attempts, barredFrom, missing } from "./attempt.ts";
 import type { Call } from "./calls.ts";
 import { changeOnce } from "./change-once.ts";
 import { deadlineProblem, type WantedDeadline } from "./core/deadline.ts";
@@ -28,7 +28,9 @@ export function setDeadlineOnce(attempts: Attempts, command: DeadlineCommand, ca
   return changeOnce(attempts, command, call, {
     judgeNow: async () => {
       const workflow = await store.get(workflowId);
-      if (workflow === undefined) return err(await missing(store, workflowId));
+      if (workflow === undefined) return err(await missing(store, workflowId, call));
+      const barred = barredFrom(workflow, call);
+      if (barred !== undefined) return err(barred);
       const admitted = admit(workflow, command);
       if (!admitted.ok) return admitted;
       const refusal = refusalOf(workflow, wanted, environment.nowMs());

@@ -3,7 +3,7 @@ import type { JsonObject } from "../kernel/json.ts";
 import { provedOf } from "../kernel/principal.ts";
 import type { RequestKey } from "../kernel/request-key.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
-import { type Answer, type Attempts, missing, unjudged } from "./attempt.ts";
+import { type Answer, type Attempts, barredFrom, missing, unjudged } from "./attempt.ts";
 import type { Call } from "./calls.ts";
 import { changeOnce } from "./change-once.ts";
 import { admit } from "./core/step.ts";
@@ -38,7 +38,9 @@ export async function judgeUpdate(
 ): Promise<Result<Judged, ManagerError>> {
   const { context, update } = command;
   const found = await store.getWithLastEvent(command.workflowId);
-  if (found === undefined) return err(await missing(store, command.workflowId));
+  if (found === undefined) return err(await missing(store, command.workflowId, asker));
+  const barred = barredFrom(found.workflow, asker);
+  if (barred !== undefined) return err(barred);
   const admitted = admit(found.workflow, command);
   if (!admitted.ok) return admitted;
   const workflow = admitted.value;

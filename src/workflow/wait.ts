@@ -2,10 +2,10 @@ import type { WorkflowId } from "../kernel/ids.ts";
 import { isTerminal, type WorkflowState } from "../kernel/lifecycle.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
 import type { DurationMs } from "../kernel/time.ts";
-import { missing } from "./attempt.ts";
+import { barredFrom, missing } from "./attempt.ts";
 import type { Workflow, WorkflowEvent } from "./core/types.ts";
 import type { ManagerError } from "./errors.ts";
-import type { WorkflowStore } from "./ports.ts";
+import type { Guard, WorkflowStore } from "./ports.ts";
 import type { Watch } from "./watch.ts";
 
 /** Nobody holds a place for longer; who wants to wait on asks again. The contract says the same. */
@@ -17,6 +17,7 @@ export type WantedWorkflow = {
   readonly states: readonly WorkflowState[];
   /** Undefined: any. */
   readonly minVersion: number | undefined;
+  readonly guard?: Guard | undefined;
 };
 
 export type Waited = {
@@ -40,7 +41,9 @@ export async function waitForWorkflow(
   // Read before the workflow: what comes between the two is told, and known already.
   const { newest } = await store.sequences();
   const workflow = await store.get(workflowId);
-  if (workflow === undefined) return err(await missing(store, workflowId));
+  if (workflow === undefined) return err(await missing(store, workflowId, wanted));
+  const barred = barredFrom(workflow, wanted);
+  if (barred !== undefined) return err(barred);
   const isReached = isAsWanted(wanted, workflow.state, workflow.version);
   if (isReached || isTerminal(workflow.state)) return ok({ workflow, isReached, event: undefined });
   // No progress is told in so short a time.
@@ -51,7 +54,7 @@ export async function waitForWorkflow(
     const isSo = isAsWanted(wanted, event.toState, event.version);
     if (!isSo && !isTerminal(event.toState)) continue;
     const now = await store.get(workflowId);
-    return now === undefined ? err(await missing(store, workflowId)) : ok({ workflow: now, isReached: isSo, event });
+    return now === undefined ? err(await missing(store, workflowId, wanted)) : ok({ workflow: now, isReached: isSo, event });
   }
   // What follows was purged before it was read: it is looked at anew.
   return waitForWorkflow(dependencies, wanted, signal);

@@ -23,8 +23,10 @@ export function accessFile(folder: string, content: object | string): AccessFile
 
 export const tokenOf = (name: string): string => `${name}-token`;
 
+/** They may do everything, unless `grants` are put over it. */
 export const withTokens = (...names: readonly string[]) => ({
   authentication: { tokens: names.map((principal) => ({ principal, sha256: sha256Of(tokenOf(principal)) })) },
+  grants: [{ principals: ["*"], roles: ["admin"] }],
 });
 
 /** Clients that send this token. */

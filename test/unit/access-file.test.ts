@@ -16,9 +16,10 @@ test("the access file has what it says, and health needs no proof unless it says
   const token = { principal: "ada", sha256: sha256.toUpperCase(), not_after: "2027-01-01T00:00:00Z" };
   expect(read(withToken(token))).toEqual({
     authentication: { tokens: [{ principal: "ada", sha256, notAfterMs: Date.UTC(2027, 0, 1) }], without: ["health"] },
+    grants: [],
   });
-  expect(read({ authentication: { without: [] } })).toEqual({ authentication: { tokens: [], without: [] } });
-  expect(read("")).toEqual({ authentication: { tokens: [], without: ["health"] } });
+  expect(read({ authentication: { without: [] } })).toEqual({ authentication: { tokens: [], without: [] }, grants: [] });
+  expect(read("")).toEqual({ authentication: { tokens: [], without: ["health"] }, grants: [] });
 });
 
 const principalWords = "must be a name of 1 to 256 visible characters that does not begin with system:";

@@ -1,6 +1,6 @@
 import type { Principal } from "../../kernel/principal.ts";
 import { bothForRules, type Concern, type MethodRule, methodRules, type Role } from "./methods.ts";
-import { type Extent, isInScope, isLikeOne, type Patterns, scopeOf, type WorkflowScope } from "./scope.ts";
+import { covers, type Extent, isInScope, isLikeOne, isWithinOne, type Patterns, scopeOf, type WorkflowScope } from "./scope.ts";
 
 /** Principals like these have these roles, for these workflows and participants. */
 export type Grant = {
@@ -13,7 +13,7 @@ export type Grant = {
   readonly participants: Patterns | undefined;
 };
 
-/** The ids of participants. The id that is reserved is in it only if a pattern is just that id. */
+/** The ids of participants. */
 export type ParticipantScope = "all" | Patterns;
 
 /** What a principal may do by one method. */
@@ -23,6 +23,8 @@ export type Permission = {
   /** Those that the principal may hear of by any method: of others it is told that they do not exist. */
   readonly visible: WorkflowScope;
   readonly participants: ParticipantScope;
+  /** Under which nobody says Hello but who is granted just that id: a pattern does not give it away. Empty: there is none. */
+  readonly reservedParticipantId: string;
   /** Whether it may both write and activate rules. */
   readonly maySetRules: boolean;
 };
@@ -30,6 +32,24 @@ export type Permission = {
 export type Decision =
   | { readonly allowed: true; readonly permission: Permission; readonly because: readonly string[] }
   | { readonly allowed: false; readonly because: readonly string[] };
+
+/** Of a server without an access file. */
+export const everything: Permission = {
+  workflows: "all",
+  visible: "all",
+  participants: "all",
+  reservedParticipantId: "",
+  maySetRules: true,
+};
+
+/** Of what is open to those who prove nothing. */
+export const nothing: Permission = {
+  workflows: [],
+  visible: [],
+  participants: [],
+  reservedParticipantId: "",
+  maySetRules: false,
+};
 
 /** Grants as one value, which does not change. */
 export type Policy = { readonly decide: (principal: Pick<Principal, "name" | "by">, method: string) => Decision };
@@ -74,6 +94,7 @@ export function createPolicy(grants: readonly Grant[], ownParticipantId: string)
         workflows: workflowsOf(counting),
         visible: workflowsOf([...counting, ...heard]),
         participants: participantsOf(counting, rule),
+        reservedParticipantId: ownParticipantId,
         maySetRules: bothForRules.every((role) => granted.some(({ grant }) => isForAll(grant) && hasRole(grant, role))),
       };
       return { allowed: true, permission, because: counting.map(({ grant, place }) => why(principal, grant, place, rule)) };
@@ -104,11 +125,19 @@ function participantsOf(placed: readonly Placed[], { concern, roles }: MethodRul
   return scopes.includes("all") ? "all" : [...new Set(scopes.flatMap((scope) => (scope === "all" ? [] : scope)))];
 }
 
+/** Whether whoever has this may do all that the other allows: what began under the other may go on. */
+export const coversAll = (permission: Permission, other: Permission): boolean =>
+  covers(permission.workflows, other.workflows) &&
+  covers(permission.visible, other.visible) &&
+  (permission.maySetRules || !other.maySetRules) &&
+  (permission.participants === "all" ||
+    (other.participants !== "all" && other.participants.every((id) => isWithinOne(id, permission.participants as Patterns))));
+
 export const isParticipantIn = (scope: ParticipantScope, id: string): boolean => scope === "all" || isLikeOne(id, scope);
 
-/** As whom somebody may say Hello: the reserved id is given by its name only, so that a pattern does not give it away. */
-export const maySayHello = (scope: ParticipantScope, id: string, reservedId: string): boolean =>
-  id === reservedId ? scope !== "all" && scope.includes(id) : isParticipantIn(scope, id);
+/** As whom somebody may take part. */
+export const maySayHello = ({ participants, reservedParticipantId }: Permission, id: string): boolean =>
+  id === reservedParticipantId ? participants !== "all" && participants.includes(id) : isParticipantIn(participants, id);
 
 /** Whether a workflow that exists, or is to exist, may be what the method is about: otherwise, whether its existence may be told. */
 export function aboutWorkflow(

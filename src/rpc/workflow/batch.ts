@@ -13,7 +13,7 @@ import { provedBy } from "../../kernel/principal.ts";
 import { itemKey } from "../../kernel/request-key.ts";
 import { err, ok, type Result } from "../../kernel/result.ts";
 import type { Turns } from "../../kernel/turns.ts";
-import type { Answer, Moves } from "../../workflow/attempt.ts";
+import { type Answer, barredFrom, type Moves } from "../../workflow/attempt.ts";
 import type { WorkflowEvent } from "../../workflow/core/types.ts";
 import type { ItemsRefused, ManagerError } from "../../workflow/errors.ts";
 import type { Manager } from "../../workflow/manager.ts";
@@ -41,7 +41,8 @@ export function createBatchHandlers(dependencies: {
 }): Pick<WorkflowServiceImplementation<RpcContext>, "batchTransitionWorkflows"> {
   const { manager, turns } = dependencies;
 
-  async function answerTo({ commands }: Moves, outcomes: readonly Outcome[], { log }: RpcContext) {
+  async function answerTo({ commands }: Moves, made: readonly Outcome[], context: RpcContext) {
+    const outcomes = made.map((outcome) => told(outcome, context));
     const breathe = turns();
     const room = createWarningRoom();
     const results: Uint8Array[] = [];
@@ -58,7 +59,7 @@ export function createBatchHandlers(dependencies: {
     }
     const applied = outcomes.every(({ ok: moved }) => moved);
     const moved = outcomes.filter((each) => each.ok).length;
-    log.info({ moves: outcomes.length, moved, ...(applied ? {} : { refused }) }, "batch of transitions");
+    context.log.info({ moves: outcomes.length, moved, ...(applied ? {} : { refused }) }, "batch of transitions");
     return listAnswer(BatchTransitionWorkflowsResponse, results, { applied });
   }
 
@@ -84,6 +85,12 @@ export function createBatchHandlers(dependencies: {
       });
     },
   };
+}
+
+/** What others have asked for under the same request id was theirs to ask. */
+function told(outcome: Outcome, context: RpcContext): Outcome {
+  const barred = outcome.ok ? barredFrom(outcome.value.workflow, context) : undefined;
+  return barred === undefined ? outcome : err(barred);
 }
 
 function movesFromWire(request: BatchTransitionWorkflowsRequest, context: RpcContext): Moves {

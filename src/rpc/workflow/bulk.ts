@@ -1,4 +1,5 @@
 import { Status } from "nice-grpc-common";
+import { scopeKey } from "../../access/core/scope.ts";
 import {
   type DeepPartial,
   ListBulkOperationResultsResponse,
@@ -23,6 +24,7 @@ import { encoded, listAnswer } from "../encoded-answer.ts";
 import { invalidField, requestIdReused, rpcError, storageUnavailable } from "../errors.ts";
 import { workflowFilter } from "../filter.ts";
 import { createReadPage } from "../list.ts";
+import { narrowedEnd, narrowedText } from "../narrowed-filter.ts";
 import { requestKey } from "../request-key.ts";
 import { workflowError } from "../workflow-errors.ts";
 import { failureToWire } from "./failure.ts";
@@ -49,14 +51,21 @@ export function createBulkHandlers(dependencies: {
   const { bulk } = dependencies;
   const readPage = createReadPage(dependencies);
 
+  async function find(id: string, context: RpcContext): Promise<BulkStatus> {
+    const operation = orThrow(await bulk.get(id));
+    if (!isWithin(operation, context)) throw bulkError({ type: "bulk-operation-not-found", id });
+    return operation;
+  }
+
   async function change(
     verb: "paused" | "resumed" | "cancelled",
     { bulkOperationId, reason, requestedBy: by }: { bulkOperationId: string; reason: string; requestedBy: string },
-    answer: Promise<Result<BulkStatus, BulkError>>,
-    { log }: RpcContext,
+    turn: (id: string) => Promise<Result<BulkStatus, BulkError>>,
+    context: RpcContext,
   ) {
-    const operation = orThrow(await answer);
-    log.info({ bulk: bulkOperationId, by, reason }, `bulk operation ${verb}`);
+    await find(bulkOperationId, context);
+    const operation = orThrow(await turn(bulkOperationId));
+    context.log.info({ bulk: bulkOperationId, by, reason }, `bulk operation ${verb}`);
     return { operation: operationToWire(operation) };
   }
 
@@ -64,23 +73,25 @@ export function createBulkHandlers(dependencies: {
     async startBulkOperation(request, context) {
       // Compiled here, so that its caller hears what is wrong with it.
       workflowFilter(request.filter);
-      const operation = orThrow(await bulk.start(commandFromWire(request, context)));
-      const { id, filter, isDryRun, requestedBy: by } = operation;
+      const filter = narrowedText(request.filter, context.permission.workflows);
+      workflowFilter(filter);
+      const operation = orThrow(await bulk.start({ ...commandFromWire(request, context), filter }));
+      const { id, isDryRun, requestedBy: by } = operation;
       context.log.info({ bulk: id, filter, dryRun: isDryRun, by }, "bulk operation started");
       return { operation: operationToWire(operation) };
     },
 
-    async getBulkOperation({ bulkOperationId }) {
-      return { operation: operationToWire(orThrow(await bulk.get(bulkOperationId))) };
+    async getBulkOperation({ bulkOperationId }, context) {
+      return { operation: operationToWire(await find(bulkOperationId, context)) };
     },
 
     async listBulkOperations(request, context) {
       const page = await readPage<BulkStatus>(
         {
-          scope: "bulk-operations",
+          scope: `bulk-operations${scopeKey(context.permission.workflows)}`,
           keyOf: ({ id }) => id,
           read: (beforeId, limit) => bulk.list({ beforeId, limit }),
-          matches: undefined,
+          matches: (operation) => isWithin(operation, context),
           encode: (operation) => encoded(WireOperation, operationToWire(operation)),
         },
         request,
@@ -91,7 +102,7 @@ export function createBulkHandlers(dependencies: {
 
     async listBulkOperationResults(request, context) {
       const { bulkOperationId: id, refusedOnly } = request;
-      orThrow(await bulk.get(id));
+      await find(id, context);
       const page = await readPage<BulkResult>(
         {
           scope: `bulk-results/${id}/${refusedOnly}`,
@@ -106,10 +117,16 @@ export function createBulkHandlers(dependencies: {
       return listAnswer(ListBulkOperationResultsResponse, page.items, { nextPageToken: page.nextPageToken });
     },
 
-    pauseBulkOperation: (request, context) => change("paused", request, bulk.pause(request.bulkOperationId), context),
-    resumeBulkOperation: (request, context) => change("resumed", request, bulk.resume(request.bulkOperationId), context),
-    cancelBulkOperation: (request, context) => change("cancelled", request, bulk.cancel(request.bulkOperationId), context),
+    pauseBulkOperation: (request, context) => change("paused", request, bulk.pause, context),
+    resumeBulkOperation: (request, context) => change("resumed", request, bulk.resume, context),
+    cancelBulkOperation: (request, context) => change("cancelled", request, bulk.cancel, context),
   };
+}
+
+/** Whether all that an operation is about is for its caller: its filter says so, if it was started by one who may do as much. */
+function isWithin({ filter }: BulkStatus, { permission: { workflows } }: RpcContext): boolean {
+  const scope = narrowedText("", workflows);
+  return scope === "" || filter === scope || filter.endsWith(narrowedEnd(scope));
 }
 
 function orThrow(result: Result<BulkStatus, BulkError>): BulkStatus {

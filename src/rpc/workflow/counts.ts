@@ -24,7 +24,7 @@ export function createCountHandlers(dependencies: {
 
   return {
     async countWorkflows(request, context) {
-      const filter = workflowFilter(request.filter);
+      const filter = workflowFilter(request.filter, context.permission.workflows);
       const groupings = request.groupBy.map(groupingOf);
       const breathe = turns(context.signal);
       const asksOnly =

@@ -2,6 +2,7 @@ import type { Deadline } from "../../gen/concord/workflow/v1/deadline.ts";
 import type { WorkflowServiceImplementation } from "../../gen/concord/workflow/v1/workflow_service.ts";
 import type { WorkflowId } from "../../kernel/ids.ts";
 import { provedBy } from "../../kernel/principal.ts";
+import { barredFrom } from "../../workflow/attempt.ts";
 import type { WantedDeadline } from "../../workflow/core/deadline.ts";
 import type { Manager } from "../../workflow/manager.ts";
 import type { RpcContext } from "../context.ts";
@@ -34,6 +35,8 @@ export function createDeadlineHandlers({
       const result = await manager.setDeadline(command, context);
       if (!result.ok) throw workflowError(result.error, request);
       const { workflow, event } = result.value;
+      const barred = barredFrom(workflow, context);
+      if (barred !== undefined) throw workflowError(barred, request);
       const fields = { workflow: workflowId, by: requestedBy, version: workflow.version, sequence: event.sequence };
       context.log.info(fields, wanted === undefined ? "deadline cancelled" : "deadline set");
       return { workflow: workflowToWire(workflow), event: eventToWire(event) };

@@ -1,4 +1,5 @@
 import { Status } from "nice-grpc-common";
+import { scopeKey } from "../../access/core/scope.ts";
 import { Workflow as WireWorkflow } from "../../gen/concord/workflow/v1/workflow.ts";
 import { ListWorkflowsResponse, type WorkflowServiceImplementation } from "../../gen/concord/workflow/v1/workflow_service.ts";
 import type { Clock } from "../../kernel/clock.ts";
@@ -27,7 +28,8 @@ export function createListHandlers(dependencies: {
 
   return {
     async listWorkflows(request, context) {
-      const filter = workflowFilter(request.filter);
+      const { workflows: scope } = context.permission;
+      const filter = workflowFilter(request.filter, scope);
       const order = orderOf(request.orderBy);
       const breathe = turns(context.signal);
       const unindexed = new Set<string>();
@@ -36,7 +38,7 @@ export function createListHandlers(dependencies: {
       const matches = filter?.matches;
       const page = await readPage<Listed>(
         {
-          scope: `workflows/${JSON.stringify([order.by, order.descending])}/${request.filter}`,
+          scope: `workflows/${JSON.stringify([order.by, order.descending])}/${scopeKey(scope)}${request.filter}`,
           place: placePattern,
           keyOf: ({ place }) => placeText(snapshot ?? 0, place),
           read: async (text, limit) => {

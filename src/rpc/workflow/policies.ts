@@ -1,4 +1,6 @@
 import type { CallContext } from "nice-grpc-common";
+import type { Permission } from "../../access/core/policy.ts";
+import { hasAllOfType, mayHaveType } from "../../access/core/scope.ts";
 import {
   type DeleteWorkflowTypePolicyRequest,
   ListWorkflowTypePoliciesResponse,
@@ -17,6 +19,7 @@ import type { RpcContext } from "../context.ts";
 import { encoded, listAnswer } from "../encoded-answer.ts";
 import { invalidRequest } from "../errors.ts";
 import type { ReadPage } from "../list.ts";
+import { checkWholeType } from "../permission.ts";
 import { requestKey } from "../request-key.ts";
 import { workflowError } from "../workflow-errors.ts";
 import { policyToWire, termsFromWire } from "./convert-policy.ts";
@@ -51,6 +54,7 @@ export function createPolicyHandlers({
 
   return {
     async setWorkflowTypePolicy(request, context) {
+      checkOwnsType(request.workflowType, context);
       const terms = termsFromWire(request.terms ?? PolicyTerms.create(), "terms");
       const problems = policyProblems(terms);
       if (problems.length > 0) {
@@ -60,8 +64,8 @@ export function createPolicyHandlers({
       return changed(command, policies.set(command, terms), "policy set", context);
     },
 
-    async getWorkflowTypePolicy({ workflowType }) {
-      const policy = policies.get(workflowType);
+    async getWorkflowTypePolicy({ workflowType }, { permission }) {
+      const policy = mayRead(permission, workflowType) ? policies.get(workflowType) : undefined;
       if (policy === undefined) throw workflowError({ type: "policy-not-found", workflowType }, {});
       return { policy: policyToWire(policy, await store.metadataIndexes()) };
     },
@@ -73,7 +77,7 @@ export function createPolicyHandlers({
           scope: "policies",
           keyOf: ({ workflowType }) => workflowType,
           read: async (after, limit) => policies.list(after, limit),
-          matches: undefined,
+          matches: ({ workflowType }) => mayRead(context.permission, workflowType),
           encode: (policy) => encoded(WorkflowTypePolicy, policyToWire(policy, indexes)),
         },
         request,
@@ -83,10 +87,20 @@ export function createPolicyHandlers({
     },
 
     async deleteWorkflowTypePolicy(request, context) {
+      checkOwnsType(request.workflowType, context);
       const command = commandOf("Delete", request, context);
       return changed(command, policies.delete(command), "policy deleted", context);
     },
   };
+}
+
+/** What holds for types without a policy concerns whoever has workflows of such a type. */
+const mayRead = ({ workflows }: Permission, workflowType: string): boolean =>
+  workflowType === "" || mayHaveType(workflows, workflowType);
+
+/** A policy is of all workflows of its type; one without a type, of all types that have none. */
+function checkOwnsType(type: string, context: RpcContext): void {
+  checkWholeType(context, type, (scope) => (type === "" ? scope === "all" : hasAllOfType(scope, type)));
 }
 
 function commandOf(

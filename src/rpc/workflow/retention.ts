@@ -1,3 +1,4 @@
+import { scopeKey } from "../../access/core/scope.ts";
 import type {
   ExportWorkflowsRequest,
   ExportWorkflowsResponse,
@@ -13,6 +14,7 @@ import { stretchRowsMax } from "../../kernel/limits.ts";
 import { intersection } from "../../kernel/range.ts";
 import type { TimeMs } from "../../kernel/time.ts";
 import type { Turns } from "../../kernel/turns.ts";
+import { barredFrom } from "../../workflow/attempt.ts";
 import type { KeptBecause, Seen } from "../../workflow/core/purge.ts";
 import type { Workflow } from "../../workflow/core/types.ts";
 import { historyOf } from "../../workflow/export.ts";
@@ -53,12 +55,13 @@ export function createRetentionHandlers(dependencies: {
     endedByMs: TimeMs,
     context: RpcContext & { readonly signal: AbortSignal },
   ) {
-    const filter = workflowFilter(request.filter);
+    const { workflows: scope } = context.permission;
+    const filter = workflowFilter(request.filter, scope);
     const ranges = endedBy(endedByMs, filter?.known);
     const seen: Seen[] = [];
     const { nextPageToken } = await readPage<Workflow>(
       {
-        scope: `purge/${request.filter}`,
+        scope: `purge/${scopeKey(scope)}${request.filter}`,
         keyOf: ({ id }) => id,
         read: (after, limit) => store.list({ afterId: after as WorkflowId | undefined, limit, ranges }),
         matches: filter?.matches,
@@ -73,20 +76,44 @@ export function createRetentionHandlers(dependencies: {
     return { seen, nextPageToken };
   }
 
+  /** Those that are listed, of which the caller may hear. Of the others it is told that they are not there. */
+  async function named({ workflows }: PurgeWorkflowsRequest, context: RpcContext & { readonly signal: AbortSignal }) {
+    const all = workflows.map(seenFromWire);
+    if (context.guard === undefined) return { seen: all, hidden: [] };
+    const breathe = turns(context.signal);
+    const seen: Seen[] = [];
+    const hidden: Kept[] = [];
+    for (const workflow of all) {
+      const pause = breathe();
+      if (pause !== undefined) await pause;
+      const found = await store.get(workflow.id);
+      const barred = found && barredFrom(found, context);
+      if (barred?.type === "permission-denied") throw workflowError(barred, {});
+      if (found === undefined || barred !== undefined) hidden.push({ workflow, because: "not-found" });
+      else seen.push(workflow);
+    }
+    return { seen, hidden };
+  }
+
   return {
     async purgeWorkflows(request, context) {
       const { dryRun, freeIds, withUndelivered, requestedBy: by, reason } = request;
       checkSelection(request);
       const endedByMs = clock.nowMs() - (durationMs(request.olderThan) ?? 0);
-      const { seen, nextPageToken } =
+      const { seen, hidden, nextPageToken } =
         request.workflows.length > 0
-          ? { seen: request.workflows.map(seenFromWire), nextPageToken: "" }
-          : await chosen(request, endedByMs, context);
+          ? { ...(await named(request, context)), nextPageToken: "" }
+          : { ...(await chosen(request, endedByMs, context)), hidden: [] };
       const terms: PurgeTerms = { endedByMs, freeIds, withUndelivered };
       if (dryRun) {
         const { purgeable, kept, behind } = await purges.look(seen, terms, context.signal);
         const purgedEvents = BigInt(purgeable.reduce((sum, { version }) => sum + version, 0));
-        return { ...answer(purgeable, kept, behind), purgedEvents, nextPageToken, oldestSequence: await oldest(store) };
+        return {
+          ...answer(purgeable, [...hidden, ...kept], behind),
+          purgedEvents,
+          nextPageToken,
+          oldestSequence: await oldest(store),
+        };
       }
       const result = await purges.purge(seen, terms, context.signal);
       if (!result.ok) throw workflowError(result.error, {});
@@ -105,11 +132,16 @@ export function createRetentionHandlers(dependencies: {
         context.log.warn(fields, "workflows purged");
       }
       const gone = purged.map((id) => ({ id }));
-      return { ...answer(gone, kept, behind), purgedEvents: BigInt(events), nextPageToken, oldestSequence: await oldest(store) };
+      return {
+        ...answer(gone, [...hidden, ...kept], behind),
+        purgedEvents: BigInt(events),
+        nextPageToken,
+        oldestSequence: await oldest(store),
+      };
     },
 
-    async *exportWorkflows(request, { signal }) {
-      const filter = workflowFilter(request.filter);
+    async *exportWorkflows(request, { permission, signal }) {
+      const filter = workflowFilter(request.filter, permission.workflows);
       const ranges = exportedRanges(request, filter?.known, clock.nowMs);
       const breathe = turns(signal);
       let afterId = request.afterWorkflowId === "" ? undefined : (request.afterWorkflowId as WorkflowId);

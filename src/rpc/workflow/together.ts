@@ -8,6 +8,7 @@ import type { RpcContext } from "../context.ts";
 import { durationMs } from "../duration.ts";
 import { invalidField } from "../errors.ts";
 import { withPatience } from "../patience.ts";
+import { checkParticipants } from "../permission.ts";
 import { tellTransaction } from "../transaction-header.ts";
 
 /** A transaction of a caller without a deadline ends by this. */
@@ -27,6 +28,10 @@ export async function runTogether<T>(
     if (request.waitForParticipants !== undefined) throw invalidField("wait_for_participants", "is only for a move with enlist");
     return run(undefined, context);
   }
+  checkParticipants(
+    context,
+    request.enlist.map(({ participantId }) => participantId),
+  );
   const own = request.enlist.findIndex(({ participantId }) => participantId === ownId);
   if (own >= 0)
     throw invalidField(`enlist[${own}].participant_id`, `"${ownId}" is reserved: the workflow manager takes part in any case`);
@@ -35,6 +40,6 @@ export async function runTogether<T>(
   const onBegun = (transactionId: TransactionId): void => tellTransaction(context, transactionId);
   return withPatience(context, clock, durationMs(request.timeout) ?? togetherTimeoutMaxMs, ({ signal, leftMs }) => {
     const together = { parts, waitForParticipantsMs, deadlineMs: clock.nowMs() + leftMs };
-    return run(together, { signal, deadlineMs: together.deadlineMs, onBegun, origin: context.origin });
+    return run(together, { signal, deadlineMs: together.deadlineMs, onBegun, origin: context.origin, guard: context.guard });
   });
 }

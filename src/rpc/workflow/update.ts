@@ -3,6 +3,7 @@ import type { Clock } from "../../kernel/clock.ts";
 import type { WorkflowId } from "../../kernel/ids.ts";
 import { provedBy } from "../../kernel/principal.ts";
 import type { Logger } from "../../runtime/logger.ts";
+import { barredFrom } from "../../workflow/attempt.ts";
 import type { Manager } from "../../workflow/manager.ts";
 import { reasonOf } from "../../workflow/refusal-text.ts";
 import type { RpcContext } from "../context.ts";
@@ -52,6 +53,8 @@ export function createUpdateHandlers({
         throw workflowError(error, request);
       }
       const { workflow, event } = result.value;
+      const barred = barredFrom(workflow, context);
+      if (barred !== undefined) throw workflowError(barred, request);
       context.log.info({ ...subject, version: workflow.version, sequence: event.sequence }, "metadata updated");
       return { workflow: workflowToWire(workflow), event: eventToWire(event), warnings: event.warnings.first };
     },

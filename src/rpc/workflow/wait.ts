@@ -23,10 +23,10 @@ export function createWaitHandlers({
   readonly clock: Clock;
 }): Pick<WorkflowServiceImplementation<RpcContext>, "waitForWorkflow"> {
   /** The time is over: as it is now. */
-  async function look(workflowId: WorkflowId): Promise<Result<Waited, ManagerError>> {
+  async function look(workflowId: WorkflowId, context: RpcContext): Promise<Result<Waited, ManagerError>> {
     const workflow = await store.get(workflowId);
     return workflow === undefined
-      ? { ok: false, error: await missing(store, workflowId) }
+      ? { ok: false, error: await missing(store, workflowId, context) }
       : { ok: true, value: { workflow, isReached: false, event: undefined } };
   }
 
@@ -35,6 +35,7 @@ export function createWaitHandlers({
       const workflowId = request.workflowId as WorkflowId;
       const wanted = {
         workflowId,
+        guard: context.guard,
         states: request.states.flatMap((state, index) => stateFromWire(state, `states[${index}]`) ?? []),
         minVersion: request.minVersion === undefined ? undefined : Number(request.minVersion),
       };
@@ -49,7 +50,7 @@ export function createWaitHandlers({
             if (!signal.aborted) throw error;
             // Else the caller has left, or the server leaves, which its own signal says.
             context.signal.throwIfAborted();
-            return look(workflowId);
+            return look(workflowId, context);
           }
         },
       );

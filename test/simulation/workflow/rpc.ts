@@ -1,5 +1,6 @@
 import { type CallContext, ClientError, Metadata, Status } from "nice-grpc-common";
 import { RichClientError, RichServerError } from "nice-grpc-error-details";
+import { everything } from "../../../src/access/core/policy.ts";
 import { nobody } from "../../../src/kernel/principal.ts";
 import type { DurationMs } from "../../../src/kernel/time.ts";
 import type { RpcContext } from "../../../src/rpc/context.ts";
@@ -233,6 +234,8 @@ export function createRpc(stage: Stage): Rpc {
       signal: serverLeft,
       deadlineMs: callOptions.deadline === undefined ? undefined : process.clock.nowMs() + callOptions.deadline,
       principal: nobody,
+      permission: everything,
+      guard: undefined,
       log: quiet,
       origin: quiet,
     };

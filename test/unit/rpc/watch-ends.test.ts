@@ -1,5 +1,6 @@
 import { Status } from "nice-grpc-common";
 import { expect, test } from "vitest";
+import { everything } from "../../../src/access/core/policy.ts";
 import { WatchWorkflowEventsRequest } from "../../../src/gen/concord/workflow/v1/workflow_service.ts";
 import type { ParticipantId } from "../../../src/kernel/ids.ts";
 import { createWorkflowService } from "../../../src/rpc/workflow-service.ts";
@@ -49,7 +50,9 @@ test("a watch whose next event is purged while it waits ends with REVISION_COMPA
     },
   });
   const request = WatchWorkflowEventsRequest.fromPartial({ start: { $case: "afterSequence", value: 0n } });
-  const context = { signal: new AbortController().signal } as unknown as Parameters<Service["watchWorkflowEvents"]>[1];
+  const context = { signal: new AbortController().signal, permission: everything } as unknown as Parameters<
+    Service["watchWorkflowEvents"]
+  >[1];
   const messages = watchWorkflowEvents(request, context)[Symbol.asyncIterator]();
   expect((await messages.next()).value).toMatchObject({ body: { $case: "progress", value: { sequence: 0n } } });
   const next = messages.next();

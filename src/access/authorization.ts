@@ -1,0 +1,48 @@
+import type { Principal } from "../kernel/principal.ts";
+import { methodRules } from "./core/methods.ts";
+import { createPolicy, type Decision, type Grant } from "./core/policy.ts";
+
+/** Decides who may call what, by the grants of now. */
+export type Authorization = {
+  readonly decide: (principal: Principal, method: string) => Decision;
+  /** From now on these count. Whoever follows is told. */
+  readonly replace: (grants: readonly Grant[]) => void;
+  /** Returns how it is told no more. */
+  readonly follow: (changed: () => void) => () => void;
+};
+
+/** Principals whose decisions are kept, so that a call costs two looks into a map. Beyond that, all are made anew. */
+const principalsKeptMax = 10_000;
+
+export function createAuthorization(first: readonly Grant[], ownParticipantId: string): Authorization {
+  let policy = createPolicy(first, ownParticipantId);
+  const followers = new Set<() => void>();
+  /** By what proved a name, too: what this process may, nobody may who has its name. */
+  const kept = new Map<string, Map<string, Decision>>();
+  return {
+    decide: (principal, method) => {
+      const who = `${principal.by} ${principal.name}`;
+      let decisions = kept.get(who);
+      if (decisions === undefined) {
+        if (kept.size >= principalsKeptMax) kept.clear();
+        decisions = new Map();
+        kept.set(who, decisions);
+      }
+      const known = decisions.get(method);
+      if (known !== undefined) return known;
+      const decision = policy.decide(principal, method);
+      // What is no method is not kept: callers choose what stands in a path.
+      if (methodRules.has(method)) decisions.set(method, decision);
+      return decision;
+    },
+    replace: (grants) => {
+      policy = createPolicy(grants, ownParticipantId);
+      kept.clear();
+      for (const changed of [...followers]) changed();
+    },
+    follow: (changed) => {
+      followers.add(changed);
+      return () => void followers.delete(changed);
+    },
+  };
+}

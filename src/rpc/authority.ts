@@ -1,0 +1,30 @@
+import type { Authorization } from "../access/authorization.ts";
+import { coversAll, everything, nameOf, type Permission } from "../access/core/policy.ts";
+import type { Principal } from "../kernel/principal.ts";
+import { permissionDenied } from "./errors.ts";
+
+/** Who may call what. */
+export type Authority = Pick<Authorization, "decide" | "follow">;
+
+/** Without an access file: everybody may do everything. */
+export const openAuthority: Authority = {
+  decide: () => ({ allowed: true, permission: everything, because: [] }),
+  follow: () => () => undefined,
+};
+
+/** Of a call whose caller may not call this, whatever it asks for. */
+export const methodDenied = (method: string) =>
+  permissionDenied(`what you are granted does not allow ${nameOf(method)}`, { method: method.slice(1) });
+
+/** Aborts when less is granted than a call that lasts was begun with: its reason is what the caller is told. */
+export function permissionEndOf(authority: Authority, principal: Principal, method: string, begun: Permission) {
+  const ending = new AbortController();
+  const forget = authority.follow(() => {
+    const now = authority.decide(principal, method);
+    // What is open to those who prove nothing is not granted, and goes on.
+    if (principal.by === "nothing" || (now.allowed && coversAll(now.permission, begun))) return;
+    forget();
+    ending.abort(permissionDenied(`less is granted now than when this ${nameOf(method)} began`, { method: method.slice(1) }));
+  });
+  return { signal: ending.signal, forget };
+}
