@@ -25,6 +25,7 @@ import { createLoopWatch } from "./runtime/loop-watch.ts";
 import { createMetrics, type MetricsServer, serveMetrics } from "./runtime/metrics.ts";
 import { removeStaleSocket } from "./runtime/stale-socket.ts";
 import type { CallEnded } from "./runtime/telemetry/telemetry.ts";
+import { openTls, type Tls } from "./runtime/tls/tls.ts";
 import { openTraceWriter } from "./runtime/trace-writer.ts";
 import { createTurns } from "./runtime/turns.ts";
 import { readUnfinished, unfinishedRestore } from "./storage/backup/unfinished.ts";
@@ -82,6 +83,9 @@ export async function startConcord(options: Options, extraServices?: ExtraServic
   const trace = traced?.value;
   metrics.lostLines({ log: lostLogLines, trace: trace?.lostLines });
   if (telemetry) metrics.lostTelemetry({ traces: telemetry.lostSpans, metrics: telemetry.lostExports });
+  const opened = tlsOf(config, logger);
+  if (!opened.ok) return opened;
+  const tls = opened.value;
   const access = openAccess(accessSettings.value, { config, logger, metrics });
   const set = createStoreSet();
   const wiring: Wiring = {
@@ -99,6 +103,7 @@ export async function startConcord(options: Options, extraServices?: ExtraServic
   const closeAll = async () => {
     for (const part of parts.toReversed()) await part.close();
     access.close();
+    tls?.close();
     trace?.close();
     loop.stop();
     forgetViolations();
@@ -169,6 +174,7 @@ export async function startConcord(options: Options, extraServices?: ExtraServic
     logger,
     gate: access.gate,
     loop,
+    tls,
     bounds: boundsOf(config),
     onRefused: metrics.edge.refused,
     onCall: both(config.metricsListen === undefined ? undefined : metrics.edge.answered, telemetry?.serverCall),
@@ -193,14 +199,15 @@ export async function startConcord(options: Options, extraServices?: ExtraServic
   }
   let metricsServer: MetricsServer | undefined;
   try {
-    if (config.metricsListen !== undefined) metricsServer = await serveMetrics(metrics.registry, config.metricsListen);
+    if (config.metricsListen !== undefined)
+      metricsServer = await serveMetrics(metrics.registry, config.metricsListen, logger, tls);
   } catch (error) {
     await server.shutdown(0);
     await closeAll();
     return err({ message: `metrics-listen: cannot serve on ${config.metricsListen}: ${messageOf(error)}` });
   }
   try {
-    http = await httpServer(wiring, server, peers);
+    http = await httpServer(wiring, server, peers, tls);
   } catch (error) {
     await metricsServer?.close();
     await server.shutdown(0);
@@ -214,7 +221,7 @@ export async function startConcord(options: Options, extraServices?: ExtraServic
     ...(http && { http: withPort(config.httpListen ?? "", http.port) }),
     ...(metricsServer && { metrics: withPort(config.metricsListen ?? "", metricsServer.port) }),
   };
-  logger.info({ ...addresses, data: config.dataDir, services: config.services }, "serving");
+  logger.info({ ...addresses, ...(tls && { tls: tls.describe() }), data: config.dataDir, services: config.services }, "serving");
 
   return ok({
     port,
@@ -255,6 +262,7 @@ function httpServer(
   { config, logger, metrics, loop }: Wiring,
   server: RpcServer,
   peers: () => readonly PeerState[],
+  tls: Tls | undefined,
 ): Promise<HttpServer> | undefined {
   if (config.httpListen === undefined) return undefined;
   return serveHttp({
@@ -262,6 +270,7 @@ function httpServer(
     accept: server.accept,
     bodyBytesMax: config.maxMessage,
     receivingBytesMax: config.maxReceiving,
+    tls,
     allowedHosts: config.httpAllowHost,
     allowedOrigins: config.httpAllowOrigin,
     peers,
@@ -269,6 +278,14 @@ function httpServer(
     loop,
     onRefused: metrics.edge.refused,
   });
+}
+
+/** Undefined: it speaks plain text. */
+function tlsOf(config: Config, logger: Logger): Result<Tls | undefined, StartFailure> {
+  const { tlsCert: cert, tlsKey: key, tlsClientCa: clientCa, tlsClientAuth: clientAuth, tlsCrl: crl } = config;
+  if (cert === undefined || key === undefined) return ok(undefined);
+  const opened = openTls({ cert, key, clientCa, clientAuth, crl, minVersion: config.tlsMinVersion }, logger);
+  return opened.ok ? opened : err({ message: opened.error });
 }
 
 function boundsOf({ maxConnections, maxCalls, maxStreams, addressShare, maxMessage, maxReceiving }: Config): Partial<EdgeBounds> {

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { parse as parseYaml } from "yaml";
 import { z } from "zod";
+import { contradictionsIn } from "./config-checks.ts";
 import { addressProblem, addressWords } from "./kernel/address.ts";
 import { idPattern, idWords } from "./kernel/ids.ts";
 import { addressShareMax, callCountMax, connectionCountMax, streamCountMax } from "./kernel/limits.ts";
@@ -267,6 +268,58 @@ const settings = {
     default: undefined,
     help: "YAML file that says who may call, and how they prove who they are; unset: everybody may do everything",
   },
+  "tls-cert": {
+    schema: file.optional(),
+    default: undefined,
+    help: "PEM file of the certificate that all ports show, with those that lead to its CA; unset: plain text",
+  },
+  "tls-key": { schema: file.optional(), default: undefined, help: "PEM file of its private key" },
+  "tls-client-ca": {
+    schema: file.optional(),
+    default: undefined,
+    help: "PEM file of the CAs that sign clients' certificates; unset: clients are not asked for any",
+  },
+  "tls-client-auth": {
+    schema: choice(["request", "require"]),
+    default: "require",
+    help: "with tls-client-ca: require, a client must show a certificate; request, it may",
+  },
+  "tls-crl": {
+    schema: file.optional(),
+    default: undefined,
+    help: "PEM file of the revocation lists of all CAs in tls-client-ca; unset: none is revoked",
+  },
+  "tls-min-version": {
+    schema: choice(["1.3", "1.2"]),
+    default: "1.3",
+    help: "the oldest version of TLS that is spoken, 1.3 or 1.2",
+  },
+  "peer-tls": {
+    schema: choice(["off", "on"]),
+    default: "off",
+    help: "whether the workflow manager speaks TLS to predicate-address and commit-address: off or on",
+  },
+  "peer-tls-ca": {
+    schema: file.optional(),
+    default: undefined,
+    help: "PEM file of the CAs that sign their certificates; unset: those that this machine trusts",
+  },
+  "peer-tls-cert": {
+    schema: file.optional(),
+    default: undefined,
+    help: "PEM file of the certificate that it shows them; unset: none",
+  },
+  "peer-tls-key": { schema: file.optional(), default: undefined, help: "PEM file of its private key" },
+  "peer-tls-server-name": {
+    schema: textOr("must be a name").min(1, "must be a name").optional(),
+    default: undefined,
+    help: "the name that their certificates must have; unset: the host of their address",
+  },
+  "serve-unprotected": {
+    schema: choice(["loopback", "anywhere"]),
+    default: "loopback",
+    help: "where it may listen without TLS and an access file: loopback, for this machine only; anywhere, for whoever reaches it",
+  },
   sinks: {
     schema: file.optional(),
     default: undefined,
@@ -343,27 +396,13 @@ export function loadConfig({ flags, environment, file }: Inputs): Result<LoadedC
       errors.push({ message: `${name}: ${JSON.stringify(raw)} (${source}) ${issue?.message}` });
     }
   }
-  if (errors.length === 0) errors.push(...missingAddresses(values as Config));
+  if (errors.length === 0) errors.push(...contradictionsIn(values as Config).map((message) => ({ message })));
   for (const key of Object.keys(fromFile.value)) {
     if (!settingNames.includes(key as SettingName)) {
       errors.push({ message: `${key}: unknown key (file ${file}); known: ${settingNames.join(", ")}` });
     }
   }
   return errors.length > 0 ? err(errors) : ok({ config: Object.freeze(values) as Config, origins });
-}
-
-/** A manager that neither serves what it needs nor knows where it is could move nothing, and would look for both at itself. */
-function missingAddresses({ services, predicateAddress, commitAddress }: Config): readonly ConfigError[] {
-  if (!services.includes("workflow")) return [];
-  const needed = [
-    ["predicate", "PredicateLogic", predicateAddress],
-    ["commit", "TwoPhaseCommit", commitAddress],
-  ] as const;
-  return needed
-    .filter(([service, , address]) => !services.includes(service) && address === undefined)
-    .map(([service, name]) => ({
-      message: `${service}-address: must say where ${name} is, since this process serves ${services.join(",")} only`,
-    }));
 }
 
 function pick(

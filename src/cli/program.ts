@@ -19,6 +19,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   info: async () => (await import("./info.ts")).infoCommand(),
   token: async () => (await import("./token.ts")).tokenCommand(),
   context: async () => (await import("./context.ts")).contextCommand(),
+  "dev-certs": async () => (await import("./dev-certs.ts")).devCertsCommand(),
   config: async () => (await import("./config.ts")).configCommand(),
   completion: async () => (await import("./completion.ts")).completionCommand(),
 };

@@ -4,11 +4,12 @@ import { createAuthorization } from "../access/authorization.ts";
 import { methodRules } from "../access/core/methods.ts";
 import { type AccessSettings, readAccessFile } from "../access-file.ts";
 import type { Config } from "../config.ts";
+import { needsOwnListener } from "../config-checks.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
 import { createSeldomLog } from "../kernel/seldom.ts";
 import { systemPrefix } from "../kernel/system-actor.ts";
 import type { ClientSecurity } from "../rpc/clients/security.ts";
-import { createGate, type Gate, openGate } from "../rpc/gate.ts";
+import { createGate, type Gate, openGate, openGateWithOwn } from "../rpc/gate.ts";
 import { systemClock } from "../runtime/clock.ts";
 import type { Logger } from "../runtime/logger.ts";
 import type { createMetrics } from "../runtime/metrics.ts";
@@ -40,9 +41,12 @@ export function readAccessSettings({ access: path }: Config): Result<AccessSetti
 
 export function openAccess(settings: AccessSettings | undefined, { config, logger, metrics }: Surroundings): Access {
   const { access: path } = config;
-  if (settings === undefined || path === undefined)
-    return { gate: openGate, authentication: undefined, own: undefined, close: () => undefined };
   const token = randomBytes(32).toString("base64url");
+  if (settings === undefined || path === undefined) {
+    const open = { authentication: undefined, close: () => undefined };
+    if (!needsOwnListener(config)) return { ...open, gate: openGate, own: undefined };
+    return { ...open, gate: openGateWithOwn(token), own: { token: () => token } };
+  }
   const own = { token, name: `${systemPrefix}${config.participantId}` };
   const authentication = createAuthentication(settings.authentication, own, systemClock.nowMs);
   const seldom = createSeldomLog(logger, systemClock.monotonicMs);

@@ -1,8 +1,10 @@
 import { type ClientHttp2Session, connect } from "node:http2";
 import type { Socket } from "node:net";
 import { duplexPair } from "node:stream";
+import { TLSSocket } from "node:tls";
 import { unixPeer } from "../rpc/address.ts";
 import type { CarriedSocket } from "../rpc/connections.ts";
+import { provenBy } from "../runtime/tls/proven.ts";
 
 /**
  * A connection of gRPC for a connection of HTTP, to this process, and as from the same caller. So what comes over HTTP has all that gRPC has, by the
@@ -17,8 +19,9 @@ export type Carried = {
 };
 
 /** Its end is the end of the socket, and the other way round. */
-export function carry(socket: Socket, accept: (socket: CarriedSocket) => void): Carried {
+export function carry(socket: Socket | TLSSocket, accept: (socket: CarriedSocket) => void): Carried {
   const { remoteAddress = unixPeer, remotePort = 0 } = socket;
+  const certificate = socket instanceof TLSSocket ? provenBy(socket) : undefined;
   const [near, far] = duplexPair();
   const session = connect("http://concord", { createConnection: () => near });
   const carried: Carried = { session, open: 0, last: Promise.resolve() };
@@ -36,6 +39,6 @@ export function carry(socket: Socket, accept: (socket: CarriedSocket) => void): 
     if (carried.open === 0) socket.destroySoon();
   });
   session.once("close", () => far.destroy());
-  accept(Object.assign(far, { remoteAddress, remotePort }));
+  accept(Object.assign(far, { remoteAddress, remotePort, certificate }));
   return carried;
 }

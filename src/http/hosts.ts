@@ -1,5 +1,4 @@
-import { isIP } from "node:net";
-import { placeOf } from "../kernel/address.ts";
+import { isForThisMachine, isOfThisMachine } from "../kernel/address.ts";
 
 /**
  * Whether a request is meant for this server. A page of the web can have a name of its own point here, and would then be of one origin with
@@ -14,15 +13,4 @@ export function createHostCheck(listenAddress: string, allowed: readonly string[
   };
 }
 
-function isForThisMachine(address: string): boolean {
-  const place = placeOf(address);
-  return place !== undefined && ("path" in place || isOfThisMachine(place.host));
-}
-
 const bare = (host: string): string => host.replace(/^\[(.*)\]$/, "$1");
-
-function isOfThisMachine(host: string): boolean {
-  if (isIP(host) === 4) return host.startsWith("127.");
-  if (isIP(host) === 6) return host === "::1";
-  return host === "localhost" || host.endsWith(".localhost");
-}

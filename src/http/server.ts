@@ -1,9 +1,10 @@
 import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { createServer as createTlsServer, type Server as TlsServer } from "node:https";
 import type { Socket } from "node:net";
 import { RichServerError } from "nice-grpc-error-details";
-import { placeOf as listenPlaceOf } from "../kernel/address.ts";
+import { placeOf as listenPlaceOf, takesTls } from "../kernel/address.ts";
 import { usableCallId } from "../kernel/origin.ts";
 import type { DurationMs } from "../kernel/time.ts";
 import { peerText, unixPeer } from "../rpc/address.ts";
@@ -16,6 +17,8 @@ import type { Refused } from "../rpc/refusals.ts";
 import type { Logger } from "../runtime/logger.ts";
 import type { LoopWatch } from "../runtime/loop-watch.ts";
 import { portOf } from "../runtime/port-of.ts";
+import { standBefore } from "../runtime/tls/stand-before.ts";
+import type { Tls } from "../runtime/tls/tls.ts";
 import { within } from "../runtime/within.ts";
 import { createBodies } from "./bodies.ts";
 import { failureWith } from "./call-failure.ts";
@@ -50,6 +53,8 @@ type Options = {
   readonly accept: (socket: CarriedSocket) => void;
   readonly bodyBytesMax: number;
   readonly receivingBytesMax: number;
+  /** Of what comes by a port. */
+  readonly tls?: Tls | undefined;
   readonly allowedHosts: readonly string[];
   readonly allowedOrigins: readonly string[];
   /** What others serve that this process needs. */
@@ -79,14 +84,18 @@ export async function serveHttp(options: Options): Promise<HttpServer> {
   const open = { count: 0, none: (): void => undefined };
   let leaving = false;
 
-  const server = createServer({
+  const bounds = {
     maxHeaderSize: headerBytesMax,
     headersTimeout: handshakeMs,
     requestTimeout: requestMs,
     keepAliveTimeout: idleMs,
     connectionsCheckingInterval: 1_000,
-  });
-  server.on("connection", (socket: Socket) => {
+  };
+  const tls = takesTls(options.address) ? options.tls : undefined;
+  const server = tls ? createTlsServer({ ...bounds, ...tls.options(), ALPNProtocols: ["http/1.1"] }) : createServer(bounds);
+  if (tls) standBefore(server as TlsServer, { tls, handshakeMs, logger });
+  server.on(tls ? "secureConnection" : "connection", (socket: Socket) => {
+    if (socket.destroyed) return;
     sockets.add(socket);
     socket.once("close", () => sockets.delete(socket));
     carriedBy.set(socket, carry(socket, options.accept));

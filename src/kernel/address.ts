@@ -41,6 +41,19 @@ function pathProblem(path: string): string | undefined {
   return bytes <= unixPathBytesMax ? undefined : `must have a shorter path: it has ${bytes} of ${unixPathBytesMax} bytes`;
 }
 
+/** Whether only this machine reaches what listens there. */
+export function isForThisMachine(address: string): boolean {
+  const place = placeOf(address);
+  return place !== undefined && ("path" in place || isOfThisMachine(place.host));
+}
+
+/** Of a host's name or address, without brackets. */
+export const isOfThisMachine = (host: string): boolean =>
+  /^127(?:\.\d{1,3}){3}$/.test(host) || host === "::1" || host === "localhost" || host.endsWith(".localhost");
+
+/** A socket of this machine is guarded by its file. */
+export const takesTls = (address: string): boolean => !address.startsWith("unix:");
+
 /** The address that was listened on, once its port is known. */
 export const withPort = (address: string, port: number): string =>
   address.startsWith("unix:") ? address : `${address.slice(0, address.lastIndexOf(":"))}:${port}`;

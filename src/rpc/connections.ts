@@ -1,12 +1,17 @@
 import type { ServerHttp2Session } from "node:http2";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
+import type { Certificate } from "../kernel/certificate.ts";
 import type { DurationMs } from "../kernel/time.ts";
 import { unmapped } from "./address.ts";
 import type { Bound, Refused } from "./refusals.ts";
 
 /** A connection that was made elsewhere and is carried over here, for whoever is at its other end. */
-export type CarriedSocket = Duplex & { readonly remoteAddress: string; readonly remotePort: number };
+export type CarriedSocket = Duplex & {
+  readonly remoteAddress: string;
+  readonly remotePort: number;
+  readonly certificate: Certificate | undefined;
+};
 
 /** Where callers come from: a machine, or all that are behind one proxy. */
 export type Address = {
@@ -21,6 +26,8 @@ export type Connection = {
   readonly address: Address;
   /** It came by the listener for this process alone. */
   readonly isOwn: boolean;
+  /** What its client has proved by TLS, once its handshake is over. */
+  certificate: Certificate | undefined;
   /** Watches and sessions on it. */
   lastingCount: number;
   /** Must be told of the session that speaks on it. */
@@ -78,6 +85,7 @@ export function createConnections(bounds: ConnectionBounds, refused: Refused): C
     return {
       address,
       isOwn,
+      certificate: undefined,
       lastingCount: 0,
       speaks: (session) => void session.once("remoteSettings", () => clearTimeout(silence)),
     };

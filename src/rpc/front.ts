@@ -22,6 +22,7 @@ import { headerBytesMax, resetBurstMax, resetsPerSecondMax, streamCountPerConnec
 import type { Receiving } from "./receiving.ts";
 import { createLine, type Line, type Starting } from "./starting.ts";
 import { shortenTimeout, takeTimeout } from "./timeout-header.ts";
+import { createTlsDoor, type TlsDoor } from "./tls-door.ts";
 
 /** What grpc-js would give to Node, and what it would not. */
 const sessionOptions: ServerOptions = {
@@ -40,6 +41,8 @@ type Front = {
   readonly admission: Admission;
   readonly receiving: Receiving;
   readonly starting: Starting;
+  /** Of what comes by a port. Undefined: that is plain text. */
+  readonly tlsDoor: TlsDoor | undefined;
 };
 
 const aboutToListen = "tracing:net.server.listen:asyncStart";
@@ -83,7 +86,10 @@ type Incoming = {
 
 type Listening<Port> = { readonly port: Port; readonly accept: Accept };
 
-function standBefore(server: Http2Server, { connections, gate, entrants, admission, receiving, starting }: Front): Accept {
+function standBefore(
+  server: Http2Server,
+  { connections, gate, entrants, admission, receiving, starting, tlsDoor }: Front,
+): Accept {
   assert(server.listenerCount("connection") === 1, "only Node's own listener makes sessions");
   server.removeAllListeners("connection");
 
@@ -118,11 +124,7 @@ function standBefore(server: Http2Server, { connections, gate, entrants, admissi
     stream.once("close", () => over(stream.rstCode === constants.NGHTTP2_NO_ERROR));
   }
 
-  const accept: Accept = (socket, isOwn = false) => {
-    // Of a unix socket there is nothing to be found out.
-    if (socket.remoteAddress === undefined && !socket.destroyed) Object.assign(socket, { _peername: { address: unixPeer } });
-    const connection = connections.open(socket, isOwn);
-    if (connection === undefined) return;
+  function serve(connection: Connection, socket: Socket | CarriedSocket): void {
     const line = createLine(socket);
     const session = performServerHandshake(socket as Socket, sessionOptions);
     if (!(socket instanceof Socket)) namePeer(session, socket);
@@ -145,8 +147,18 @@ function standBefore(server: Http2Server, { connections, gate, entrants, admissi
       else enter(incoming, entrance);
     });
     server.emit("session", session);
+  }
+
+  const accept: Accept = (socket, isOwn = false) => {
+    // Of a unix socket there is nothing to be found out.
+    if (socket.remoteAddress === undefined && !socket.destroyed) Object.assign(socket, { _peername: { address: unixPeer } });
+    const connection = connections.open(socket, isOwn);
+    if (connection === undefined) return;
+    if (!(socket instanceof Socket)) connection.certificate = socket.certificate;
+    serve(connection, socket);
   };
-  server.on("connection", (socket: Socket) => accept(socket));
+  const byPort = tlsDoor === undefined ? (socket: Socket) => accept(socket) : createTlsDoor(tlsDoor, connections, serve);
+  server.on("connection", byPort);
   return accept;
 }
 

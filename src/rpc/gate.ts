@@ -1,3 +1,4 @@
+import { hash } from "node:crypto";
 import type { OutgoingHttpHeaders } from "node:http2";
 import { Status } from "nice-grpc-common";
 import type { RichServerError } from "nice-grpc-error-details";
@@ -31,6 +32,18 @@ const everybody: Entrance = { proof: noProof };
 
 /** Without an access file: whoever reaches the port may do anything, as nobody. */
 export const openGate: Gate = { enter: () => everybody, authority: openAuthority };
+
+/** The same; but by the listener that a process has for itself, which asks for no certificate, nobody comes in but that process. */
+export function openGateWithOwn(token: string): Gate {
+  const own = sha256Of(`Bearer ${token}`);
+  return {
+    ...openGate,
+    enter: ({ isOwn, authorization = "" }) =>
+      isOwn && sha256Of(authorization) !== own ? { answer: answers.UNKNOWN_TOKEN } : everybody,
+  };
+}
+
+const sha256Of = (text: string): string => hash("sha256", text, "hex");
 
 /** A call for which nobody has proved anything that counts. */
 export type Unknown = { readonly path: string; readonly why: Unproved };

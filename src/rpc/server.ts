@@ -4,6 +4,7 @@ import { ServerCredentials } from "@grpc/grpc-js";
 import { createServer, type Server } from "nice-grpc";
 import { errorDetailsServerMiddleware } from "nice-grpc-error-details";
 import { HealthDefinition, HealthServiceImpl, HealthState } from "nice-grpc-server-health";
+import { takesTls } from "../kernel/address.ts";
 import { assert } from "../kernel/assert.ts";
 import {
   addressShareMax,
@@ -17,6 +18,7 @@ import type { DurationMs } from "../kernel/time.ts";
 import { systemClock } from "../runtime/clock.ts";
 import type { Logger } from "../runtime/logger.ts";
 import { type LoopWatch, unwatched } from "../runtime/loop-watch.ts";
+import type { Tls } from "../runtime/tls/tls.ts";
 import { within } from "../runtime/within.ts";
 import { createAdmission, type Load } from "./admission.ts";
 import { bursts } from "./bursts.ts";
@@ -106,6 +108,8 @@ type ServerOptions = Told & {
   readonly loop?: LoopWatch;
   readonly bounds?: Partial<EdgeBounds>;
   readonly times?: Partial<typeof edgeTimes>;
+  /** Of what comes by a port; a unix socket is plain, and its file's mode says who may come. */
+  readonly tls?: Tls | undefined;
   /** How long the event loop has been idle so far. */
   readonly idleMs?: () => DurationMs;
   /** Called for each call and connection for which there is no room. */
@@ -260,7 +264,9 @@ export function createRpcServer(options: ServerOptions): RpcServer {
 
   return {
     async listen(address) {
-      const front = { connections, gate, entrants, admission, receiving, starting };
+      const { tls, logger } = options;
+      const tlsDoor = tls && takesTls(address) ? { tls, handshakeMs: times.handshakeMs, logger } : undefined;
+      const front = { connections, gate, entrants, admission, receiving, starting, tlsDoor };
       const listening = await listenBehind(front, () => server.listen(address, ServerCredentials.createInsecure()));
       accept = listening.accept;
       return listening.port;

@@ -1,10 +1,14 @@
-import { createServer } from "node:http";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { createServer as createTlsServer, type Server as TlsServer } from "node:https";
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
-import { placeOf } from "../kernel/address.ts";
+import { placeOf, takesTls } from "../kernel/address.ts";
 import type { DurationMs } from "../kernel/time.ts";
+import type { Logger } from "./logger.ts";
 import { portOf } from "./port-of.ts";
 import { sinkMetrics } from "./sink-metrics.ts";
 import { callSecondsBuckets } from "./telemetry/conventions.ts";
+import { standBefore } from "./tls/stand-before.ts";
+import type { Tls } from "./tls/tls.ts";
 
 type CommitGauges = {
   readonly undecided: number;
@@ -482,15 +486,26 @@ function predicateMetrics(registry: Registry) {
 
 export type MetricsServer = { readonly port: number; readonly close: () => Promise<void> };
 
-/** Serves GET /metrics over plain HTTP. Rejects if it cannot listen. */
-export async function serveMetrics(registry: Registry, address: string): Promise<MetricsServer> {
-  const server = createServer(async (request, response) => {
+/** As long as nothing but Prometheus comes, and that quickly. */
+const handshakeMs: DurationMs = 10_000;
+
+/** Serves GET /metrics, over TLS if the address is a port and `tls` is given. Rejects if it cannot listen. */
+export async function serveMetrics(
+  registry: Registry,
+  address: string,
+  logger: Logger,
+  certificates?: Tls,
+): Promise<MetricsServer> {
+  const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     if (request.method !== "GET" || request.url !== "/metrics") {
       response.writeHead(404).end("GET /metrics\n");
       return;
     }
     response.setHeader("content-type", registry.contentType).end(await registry.metrics());
-  });
+  };
+  const tls = takesTls(address) ? certificates : undefined;
+  const server = tls ? createTlsServer({ ...tls.options(), ALPNProtocols: ["http/1.1"] }, answer) : createServer(answer);
+  if (tls) standBefore(server as TlsServer, { tls, logger, handshakeMs });
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   server.once("error", reject);
   server.listen(placeOf(address), resolve);

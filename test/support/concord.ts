@@ -6,6 +6,7 @@ import { type Clients, connect } from "../../src/cli/client.ts";
 import { startConcord } from "../../src/compose.ts";
 import { type Config, loadConfig } from "../../src/config.ts";
 import { openChannel } from "../../src/rpc/clients/channel.ts";
+import type { ClientSecurity } from "../../src/rpc/clients/security.ts";
 import { type ClientFailure, clientFailure } from "../../src/rpc/errors.ts";
 import { createLogger } from "../../src/runtime/logger.ts";
 
@@ -26,6 +27,7 @@ export type TestServer = {
 export async function startServer(
   settings: Partial<Record<keyof Config, unknown>>,
   logger = createLogger({ level: (process.env["CONCORD_TEST_LOG"] ?? "silent") as "silent", format: "json" }),
+  security: ClientSecurity = {},
 ): Promise<TestServer> {
   const flags = { listen: "127.0.0.1:0", shutdownGrace: "2s", ...settings };
   const loaded = loadConfig({ flags, environment: {}, file: undefined });
@@ -33,10 +35,10 @@ export async function startServer(
   const started = await startConcord({ config: loaded.value.config, logger });
   if (!started.ok) throw new Error(started.error.message);
   const address = `127.0.0.1:${started.value.port}`;
-  const channel = openChannel(address);
+  const channel = openChannel(address, security);
   return {
     address,
-    url: `http://127.0.0.1:${started.value.httpPort ?? 0}`,
+    url: `${settings.tlsCert === undefined ? "http" : "https"}://127.0.0.1:${started.value.httpPort ?? 0}`,
     clients: connect(channel),
     stop: async () => {
       channel.close();

@@ -100,8 +100,9 @@ describe("the chart", () => {
       CONCORD_HTTP_LISTEN: `0.0.0.0:${ports.http}`,
       CONCORD_METRICS_LISTEN: `0.0.0.0:${ports.metrics}`,
     });
-    expect([container.startupProbe.grpc.port, container.readinessProbe.grpc.port]).toEqual([ports.grpc, ports.grpc]);
-    expect(container.livenessProbe.httpGet).toEqual({ path: "/metrics", port: "metrics" });
+    for (const probe of [container.startupProbe, container.readinessProbe])
+      expect(probe.httpGet).toMatchObject({ path: "/health", port: "http" });
+    expect(container.livenessProbe.httpGet).toMatchObject({ path: "/metrics", port: "metrics" });
     const mounted = container.volumeMounts.map(({ name }: { name: string }) => name).sort();
     const given = [...volumes, ...spec.volumeClaimTemplates.map(({ metadata }: { metadata: object }) => metadata)];
     expect(mounted).toEqual(given.map(({ name }: { name: string }) => name).sort());

@@ -1,4 +1,5 @@
 import { ClientError, Status } from "nice-grpc";
+import { tlsCauses, tlsTroubleOf } from "./tls-cause.ts";
 
 /** Why another process has not answered, in a few words for logs, health and status. */
 export function causeOf(error: unknown): string {
@@ -20,12 +21,18 @@ export function unreachedCause(details: string): string | undefined {
 export function unconnectedCause(error: string): string {
   if (/ENOTFOUND|EAI_AGAIN/.test(error)) return "no host has this name";
   if (isAbsent(error)) return "nobody listens there";
+  if (error === "Failed to connect") return "it has closed the connection before it said a word; its log may say why";
+  const trouble = tlsTroubleOf(error);
+  if (trouble !== undefined) return `${tlsCauses[trouble]} (${inOneLine(error)})`;
   return isOutOfReach(error) ? `it cannot be reached (${error})` : `what listens there does not speak gRPC (${error})`;
 }
 
+/** OpenSSL's words end with a line break. */
+const inOneLine = (error: string): string => error.trim().replace(/^[0-9A-F]+:error:[0-9A-F]+:/, "");
+
 /** What has ended the last try to connect. */
 export const connectFailure = (details: string): string | undefined =>
-  /^No connection established\. Last error: (?:Error: )?(.*?)(?: \(\d{4}-[^)]*\))?\. Resolution note/s.exec(details)?.[1];
+  /^No connection established\. Last error: (?:Error: )?(.*?)\s*(?: \(\d{4}-[^)]*\))?\. Resolution note/s.exec(details)?.[1];
 
 export const isAbsent = (cause: string): boolean => /ECONNREFUSED|ENOENT/.test(cause);
 

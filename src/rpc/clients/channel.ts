@@ -1,17 +1,19 @@
 import { type Channel, createChannel, createClientFactory, waitForChannelReady } from "nice-grpc";
 import { deadlineMiddleware } from "nice-grpc-client-middleware-deadline";
 import { errorDetailsClientMiddleware } from "nice-grpc-error-details";
+import { takesTls } from "../../kernel/address.ts";
 import { messageBytesDefault, requestBytesMax } from "../../kernel/limits.ts";
 import { withAuthorization } from "./bearer.ts";
 import { callHeadersMiddleware } from "./call-headers.ts";
-import type { ClientSecurity } from "./security.ts";
+import { ClientCredentials, type ClientSecurity } from "./security.ts";
 
 const reconnectMaxMs = 1_000;
 
 /** A channel that notices a dead peer and comes back within a second of its return, instead of grpc-js's two minutes. */
 export function openChannel(address: string, security: ClientSecurity = {}): Channel {
+  const credentials = security.tls !== undefined && takesTls(address) ? new ClientCredentials(address, security) : undefined;
   // What nice-grpc hands on as it is has two slashes.
-  const channel = createChannel(address.replace(/^unix:(?=\/)/, "unix://"), undefined, {
+  const channel = createChannel(address.replace(/^unix:(?=\/)/, "unix://"), credentials, {
     "grpc.enable_channelz": 0,
     "grpc.initial_reconnect_backoff_ms": 100,
     "grpc.max_reconnect_backoff_ms": reconnectMaxMs,

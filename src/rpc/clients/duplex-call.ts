@@ -1,5 +1,6 @@
 import { connect, type IncomingHttpHeaders } from "node:http2";
 import { connect as dial } from "node:net";
+import { type ConnectionOptions, connect as dialTls } from "node:tls";
 import { Status } from "nice-grpc-common";
 import { type Place, placeOf } from "../../kernel/address.ts";
 import { assert } from "../../kernel/assert.ts";
@@ -7,7 +8,7 @@ import { messageBytesDefault } from "../../kernel/limits.ts";
 import { createFrameReader, framed } from "../frames.ts";
 import { type ToldStatus, toldStatus } from "../told-status.ts";
 import { unconnectedCause } from "./cause.ts";
-import { authorizationOf, type ClientSecurity } from "./security.ts";
+import { authorizationOf, type ClientSecurity, tlsOptionsFor } from "./security.ts";
 
 /** The call has ended otherwise than well. The message says why. */
 export class CallEnded extends Error {
@@ -36,8 +37,10 @@ export async function* duplexCall(
   assert(place !== undefined, "an address is checked before it is dialled");
   signal.throwIfAborted();
   const authorization = authorizationOf(call.security ?? {});
-  const session = connect(`http://${authorityOf(place)}`, {
-    createConnection: () => dial({ ...place, noDelay: true }),
+  const tls = tlsOptionsFor(call.address, call.security ?? {});
+  const session = connect(`${tls ? "https" : "http"}://${authorityOf(place)}`, {
+    createConnection: () =>
+      tls ? dialTls({ ...place, ...tls } as ConnectionOptions).setNoDelay() : dial({ ...place, noDelay: true }),
     settings: { enablePush: false },
   });
   let isConnected = false;
@@ -89,11 +92,12 @@ export async function* duplexCall(
     }
   } catch (error) {
     // Who has told how it ends may close the stream before all is said.
-    if (told?.["grpc-status"] === undefined) throw cutOff(broken ?? error, isConnected);
+    if (told?.["grpc-status"] === undefined) throw cutOff(broken ?? error, isConnected, tls !== undefined);
   } finally {
     signal.removeEventListener("abort", leave);
     session.destroy();
   }
+  if (!isConnected && tls !== undefined) throw cutOff(closedInHandshake, false, true);
   const status = told && (toldStatus(told) ?? httpStatus(told));
   if (status === undefined) throw new CallEnded(`the stream was closed with code ${stream.rstCode}`);
   if (status.code !== Status.OK) throw new CallEnded(status.message, status);
@@ -113,7 +117,12 @@ function httpStatus(headers: IncomingHttpHeaders): ToldStatus | undefined {
   return { code, message: unconnectedCause(`HTTP status ${status}`), reason: undefined };
 }
 
-function cutOff(error: unknown, wasConnected: boolean): CallEnded {
+const closedInHandshake = new Error("the connection was closed during the handshake of TLS");
+
+function cutOff(cause: unknown, wasConnected: boolean, isTls: boolean): CallEnded {
+  // Of a certificate that a server refuses, it says nothing but this.
+  const isClosed = isTls && (cause as NodeJS.ErrnoException).code === "ECONNRESET";
+  const error = isClosed && !wasConnected ? closedInHandshake : cause;
   const words = error instanceof Error ? error.message : String(error);
   return new CallEnded(wasConnected ? `the connection is gone (${words})` : unconnectedCause(words), undefined, { cause: error });
 }

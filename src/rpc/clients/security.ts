@@ -1,4 +1,10 @@
-/** Of a connection by TLS. Each is PEM text, or the path of a file of it, which is read anew for each connection. */
+import { readFileSync } from "node:fs";
+import { isIP, type Socket } from "node:net";
+import { type ConnectionOptions, checkServerIdentity, connect } from "node:tls";
+import { CallCredentials, ChannelCredentials, type experimental } from "@grpc/grpc-js";
+import { placeOf, takesTls } from "../../kernel/address.ts";
+
+/** Of a connection by TLS. Each but the name is PEM text, or the path of a file of it, which is read anew for each connection. */
 export type ClientTls = {
   /** Who may have signed the server's certificate. Undefined: whom the machine trusts. */
   readonly ca?: string | undefined;
@@ -11,6 +17,7 @@ export type ClientTls = {
 
 /** How a client makes sure to whom it speaks, and proves who it is. Empty: neither. */
 export type ClientSecurity = {
+  /** Undefined: plain text. A unix socket is plain in any case. */
   readonly tls?: ClientTls | undefined;
   /** The token that proves who calls, as it is now: it is asked for with each call. */
   readonly token?: (() => string | undefined) | undefined;
@@ -20,4 +27,75 @@ export type ClientSecurity = {
 export function authorizationOf({ token }: ClientSecurity): string | undefined {
   const known = token?.();
   return known === undefined ? undefined : `Bearer ${known}`;
+}
+
+/** For a connection to this address. Undefined: it is plain text. Throws what is wrong with the files. */
+export function tlsOptionsFor(address: string, { tls }: ClientSecurity): ConnectionOptions | undefined {
+  if (tls === undefined || !takesTls(address)) return undefined;
+  const place = placeOf(address);
+  const host = tls.serverName ?? (place !== undefined && "host" in place ? place.host : "");
+  return {
+    ...materialOf(tls),
+    ALPNProtocols: ["h2"],
+    // An address is no name that a server could choose its certificate by.
+    ...(isIP(host) === 0 && { servername: host }),
+    checkServerIdentity: (_, certificate) => checkServerIdentity(host, certificate),
+  };
+}
+
+const materialOf = ({ ca, cert, key }: ClientTls) => ({
+  ...(ca !== undefined && { ca: pemOf("CA", ca) }),
+  ...(cert !== undefined && { cert: pemOf("client's certificate", cert) }),
+  ...(key !== undefined && { key: pemOf("client's key", key) }),
+});
+
+function pemOf(what: string, source: string): string {
+  if (source.includes("-----BEGIN ")) return source;
+  try {
+    return readFileSync(source, "utf8");
+  } catch (error) {
+    throw new Error(`the ${what} cannot be read: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+/** As grpc-js has them. Its own read no files, or read them on a timer of theirs. */
+export class ClientCredentials extends ChannelCredentials {
+  readonly #address: string;
+  readonly #security: ClientSecurity;
+
+  constructor(address: string, security: ClientSecurity) {
+    super();
+    this.#address = address;
+    this.#security = security;
+  }
+
+  override compose(): ChannelCredentials {
+    throw new Error("what proves who calls is part of these");
+  }
+
+  override _isSecure(): boolean {
+    return true;
+  }
+
+  override _equals(other: ChannelCredentials): boolean {
+    return this === other;
+  }
+
+  override _createSecureConnector(): experimental.SecureConnector {
+    return {
+      connect: (socket) => this.#connect(socket),
+      waitForReady: async () => {},
+      getCallCredentials: () => CallCredentials.createEmpty(),
+      destroy: () => {},
+    };
+  }
+
+  #connect(socket: Socket): Promise<experimental.SecureConnectResult> {
+    return new Promise((resolve, reject) => {
+      const secure = connect({ ...tlsOptionsFor(this.#address, this.#security), socket });
+      secure.once("secureConnect", () => resolve({ socket: secure, secure: true }));
+      secure.once("close", () => reject(new Error("the connection was closed during the handshake of TLS")));
+      secure.on("error", reject);
+    });
+  }
 }

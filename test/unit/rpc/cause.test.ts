@@ -18,6 +18,23 @@ test.each([
     unconnected("Protocol error (2026-11-27T12:41:01.407Z)"),
     "what listens there does not speak gRPC (Protocol error)",
   ],
+  [
+    Status.UNAVAILABLE,
+    unconnected("Failed to connect (2026-11-27T12:41:01.407Z)"),
+    "it has closed the connection before it said a word; its log may say why",
+  ],
+  [
+    Status.UNAVAILABLE,
+    unconnected("Error: self-signed certificate in certificate chain"),
+    "its certificate is signed by nobody who is trusted here (self-signed certificate in certificate chain)",
+  ],
+  [
+    Status.UNAVAILABLE,
+    unconnected(
+      "40332204237F0000:error:0A00045C:SSL routines:ssl3_read_bytes:tlsv13 alert certificate required:x.c:918:SSL alert number 116\n (2026-11-27T12:41:01.407Z)",
+    ),
+    "it asks for a certificate, and none is set here (SSL routines:ssl3_read_bytes:tlsv13 alert certificate required:x.c:918:SSL alert number 116)",
+  ],
   [Status.UNAVAILABLE, "Name resolution failed for target dns:nowhere.invalid:1", "no host has this name"],
   [
     Status.UNIMPLEMENTED,

@@ -3,7 +3,8 @@ import { expect, test } from "vitest";
 import { type CarriedSocket, createConnections } from "../../../src/rpc/connections.ts";
 import type { Bound } from "../../../src/rpc/refusals.ts";
 
-const socketFrom = (remoteAddress: string): CarriedSocket => Object.assign(new Duplex(), { remoteAddress, remotePort: 1 });
+const socketFrom = (remoteAddress: string): CarriedSocket =>
+  Object.assign(new Duplex(), { remoteAddress, remotePort: 1, certificate: undefined });
 
 test("a caller over IPv4 is one, also where it comes over a socket of IPv6", () => {
   const refused: Bound[] = [];

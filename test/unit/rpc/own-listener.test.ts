@@ -4,6 +4,9 @@ import { clientFactory, openChannel } from "../../../src/rpc/clients/channel.ts"
 import { createRpcServer } from "../../../src/rpc/server.ts";
 import { createLogger } from "../../../src/runtime/logger.ts";
 
+/** As the protocol of health has it. */
+const serving = 1;
+
 const cleanups: (() => Promise<void> | void)[] = [];
 
 afterEach(async () => {
@@ -19,7 +22,7 @@ test("a server that listens for itself serves the same there, on another port, u
   const channel = openChannel(`127.0.0.1:${ownPort}`);
   cleanups.push(() => channel.close());
   const health = clientFactory.create(HealthDefinition, channel);
-  expect(await health.check({ service: "" }, { deadline: 5_000 })).toMatchObject({ status: "SERVING" });
+  expect(await health.check({ service: "" }, { deadline: 5_000 })).toMatchObject({ status: serving });
   expect(server.load().connections).toBe(1);
   await server.shutdown(0);
   await expect(health.check({ service: "" }, { deadline: 5_000 })).rejects.toThrow(/UNAVAILABLE|CANCELLED/);

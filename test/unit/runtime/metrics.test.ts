@@ -2,10 +2,11 @@ import { once } from "node:events";
 import { connect } from "node:net";
 import { Registry } from "prom-client";
 import { expect, test } from "vitest";
+import { createLogger } from "../../../src/runtime/logger.ts";
 import { createMetrics, serveMetrics } from "../../../src/runtime/metrics.ts";
 
 test("half a request does not keep the metrics open", async () => {
-  const metrics = await serveMetrics(new Registry(), "127.0.0.1:0");
+  const metrics = await serveMetrics(new Registry(), "127.0.0.1:0", createLogger({ level: "silent", format: "json" }));
   const socket = connect({ port: metrics.port, host: "127.0.0.1", allowHalfOpen: true });
   socket.on("error", () => undefined);
   socket.write("GET /metrics HTTP/1.1\r\nHost:");
