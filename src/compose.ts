@@ -3,6 +3,7 @@ import { type Access, openAccess, readAccessSettings } from "./compose/access.ts
 import { commitPart } from "./compose/commit-part.ts";
 import { checkStoreSet, refuseMixedStores } from "./compose/mixed-stores.ts";
 import { fullNames, type Options, type Own, type Part, type StartFailure, storePath, type Wiring } from "./compose/part.ts";
+import { readPeerSecurity } from "./compose/peer-security.ts";
 import { predicatePart } from "./compose/predicate-part.ts";
 import { readSinkSettings } from "./compose/sinks.ts";
 import { workflowPart } from "./compose/workflow-part.ts";
@@ -57,6 +58,8 @@ export async function startConcord(options: Options, extraServices?: ExtraServic
   // Before anything is made, opened or claimed: what is wrong here leaves all as it was.
   const sinkSettings = readSinkSettings(config);
   if (!sinkSettings.ok) return sinkSettings;
+  const peerSecurity = readPeerSecurity(config);
+  if (!peerSecurity.ok) return peerSecurity;
   const accessSettings = readAccessSettings(config);
   if (!accessSettings.ok) return accessSettings;
   if (readUnfinished(config.dataDir, unfinishedRestore) !== undefined)
@@ -95,7 +98,7 @@ export async function startConcord(options: Options, extraServices?: ExtraServic
     turns: createTurns(),
     loop,
     sinkSettings: sinkSettings.value,
-    peerSecurity: {},
+    peerSecurity: peerSecurity.value,
     set,
   };
   const compose = { predicate: predicatePart, commit: commitPart, workflow: workflowPart };

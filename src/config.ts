@@ -263,6 +263,11 @@ const settings = {
     default: "",
     help: "pages of which origins may use the HTTP interface from a browser, comma separated, or * for any",
   },
+  "peer-token-file": {
+    schema: file.optional(),
+    default: undefined,
+    help: "file with the token by which the workflow manager proves who it is to PredicateLogic and TwoPhaseCommit in other processes",
+  },
   access: {
     schema: file.optional(),
     default: undefined,

@@ -9,6 +9,8 @@ import { idPattern, idWords, type ParticipantId, type TransactionId } from "./ke
 import { timerMaxMs } from "./kernel/limits.ts";
 import type { DurationMs } from "./kernel/time.ts";
 import { createParticipantTransport } from "./rpc/clients/participant-transport.ts";
+import type { ClientSecurity } from "./rpc/clients/security.ts";
+import { type TokenOptions, tokenOf } from "./rpc/clients/token-options.ts";
 import { systemClock } from "./runtime/clock.ts";
 import { createLogger } from "./runtime/logger.ts";
 import { globalSpans } from "./runtime/telemetry/global-spans.ts";
@@ -68,7 +70,7 @@ export class ParticipantError extends Error {
   }
 }
 
-export type ParticipantOptions = {
+export type ParticipantOptions = TokenOptions & {
   /** Each coordinator that may enlist this participant, as `host:port` or `unix:/path`. */
   readonly coordinators: readonly string[];
   /** The name under which transactions enlist it: 1 to 128 of `A-Z a-z 0-9 . _ : -`. Keep it for ever: promises are bound to it. */
@@ -108,10 +110,11 @@ export async function createParticipant(options: ParticipantOptions): Promise<Pa
   const { resource, logger = createLogger({ level: "info", format: "json" }) } = options;
   const { coordinators, participantId, prepareCredit = prepareCreditDefault } = options;
   checkOptions({ coordinators, participantId, prepareCredit });
+  const security = securityOf(options);
   const own = typeof options.log === "string" ? await openLog(options.log) : undefined;
   const log = own ?? (options.log as ParticipantLog);
   const participant = createSdkParticipant({
-    coordinators: coordinators.map((address) => createParticipantTransport({ address })),
+    coordinators: coordinators.map((address) => createParticipantTransport({ address, security })),
     participantId: participantId as ParticipantId,
     instanceId: randomUUID(),
     log,
@@ -164,6 +167,14 @@ function checkOptions(options: Required<Pick<ParticipantOptions, "coordinators" 
   if (!idPattern.test(participantId)) fail(`participantId: "${participantId}" ${idWords}`);
   if (!Number.isInteger(prepareCredit) || prepareCredit < 1 || prepareCredit > prepareCreditMax) {
     fail(`prepareCredit: must be a whole number from 1 to ${prepareCreditMax}`);
+  }
+}
+
+function securityOf(options: TokenOptions): ClientSecurity {
+  try {
+    return { token: tokenOf(options) };
+  } catch (error) {
+    throw new ParticipantError("invalid-options", error instanceof Error ? error.message : String(error), { cause: error });
   }
 }
 

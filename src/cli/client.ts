@@ -15,11 +15,12 @@ import { addressArgument, durationArgument, durationOption, timeoutArgument } fr
 import { addContext } from "./context/apply.ts";
 import { type Change, type Done, defaultAddress, type FailureFormat, reportFailure } from "./failure.ts";
 import { type OutputFormat, print, printAs } from "./output.ts";
+import { addSecurityOptions, type SecurityOptions, securityOf } from "./security.ts";
 import { whyUnanswered } from "./unanswered.ts";
 import { userName } from "./user-name.ts";
 import { watchOutput } from "./watch-output.ts";
 
-export type ClientOptions = {
+export type ClientOptions = SecurityOptions & {
   readonly address: string;
   readonly output: OutputFormat;
   readonly timeout: number;
@@ -33,7 +34,7 @@ export type ClientOptions = {
 /** Options that every command has which talks to a server. */
 export function addClientOptions(command: Command): Command {
   addContext(command);
-  return command
+  return addSecurityOptions(command)
     .addOption(
       new Option("--address <address>", "where Concord is, host:port or unix:/path")
         .env(environmentName("address"))
@@ -123,11 +124,12 @@ export async function withClients(
 }
 
 /** They connect when they are used. */
-function openChannels({ address, elsewhere: { predicate, commit } = {} }: ClientOptions) {
+function openChannels({ address, elsewhere: { predicate, commit } = {}, ...options }: ClientOptions) {
+  const security = securityOf(options);
   return {
-    own: openChannel(address),
-    ...(predicate === undefined ? {} : { predicate: openChannel(predicate) }),
-    ...(commit === undefined ? {} : { commit: openChannel(commit) }),
+    own: openChannel(address, security),
+    ...(predicate === undefined ? {} : { predicate: openChannel(predicate, security) }),
+    ...(commit === undefined ? {} : { commit: openChannel(commit, security) }),
   };
 }
 

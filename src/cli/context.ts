@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import { Command } from "commander";
 import { formatDuration } from "../config.ts";
 import { addressArgument, idArgument, timeoutArgument } from "./arguments.ts";
@@ -25,6 +26,7 @@ function addCommand(): Command {
     readonly predicateAddress?: string;
     readonly commitAddress?: string;
     readonly timeout?: number;
+    readonly tokenFile?: string;
     readonly use?: true;
     readonly replace?: true;
   };
@@ -35,9 +37,10 @@ function addCommand(): Command {
     .option("--predicate-address <host:port>", "where PredicateLogic is, if another process serves it", addressArgument)
     .option("--commit-address <host:port>", "where TwoPhaseCommit is, if another process serves it", addressArgument)
     .option("--timeout <duration>", "how long to wait for its answers", timeoutArgument)
+    .option("--token-file <file>", "what proves who calls is in this file", (path) => resolve(path))
     .option("--use", "use it from now on")
     .option("--replace", "also if there is one of this name")
-    .action((name: string, { address, predicateAddress, commitAddress, timeout, use, replace }: Options) => {
+    .action((name: string, { address, predicateAddress, commitAddress, timeout, tokenFile, use, replace }: Options) => {
       const known = readContexts();
       if (Object.hasOwn(known.contexts, name) && replace !== true)
         throw new UsageError(`there is a context ${name} already; --replace replaces it`);
@@ -46,6 +49,7 @@ function addCommand(): Command {
         ...(predicateAddress === undefined ? {} : { predicate: predicateAddress }),
         ...(commitAddress === undefined ? {} : { commit: commitAddress }),
         ...(timeout === undefined ? {} : { timeout: formatDuration(timeout) }),
+        ...(tokenFile === undefined ? {} : { token_file: tokenFile }),
       };
       const current = use === true ? name : (known.current ?? name);
       writeContexts({ current, contexts: { ...known.contexts, [name]: context } });

@@ -113,9 +113,10 @@ async function ofWorkflow(
 }
 
 /** The rules are asked by the workflow manager, which knows where they are. */
-async function movesUnknown(silence: Silence, { address, elsewhere, timeout }: ClientOptions): Promise<Finding> {
+async function movesUnknown(silence: Silence, options: ClientOptions): Promise<Finding> {
+  const { address, elsewhere, timeout } = options;
   if (clientFailure(silence.error).reason !== "PREDICATE_LOGIC_UNAVAILABLE") return movesUntold(silence);
-  const { status } = await askProcess(address, timeout);
+  const { status } = await askProcess(address, timeout, options);
   const rules = status?.peers.find(({ name }) => name === PredicateLogicDefinition.fullName);
   return rulesSilent(rules?.address ?? elsewhere?.predicate ?? address);
 }
@@ -126,7 +127,7 @@ async function ofHold(workflow: Workflow, options: ClientOptions): Promise<reado
   if (inTransition === undefined) return [];
   const { transactionId, coordinatorId } = inTransition;
   const address = coordinatorAddress(options);
-  const { status, failure } = await askProcess(address, options.timeout);
+  const { status, failure } = await askProcess(address, options.timeout, options);
   const answering = status?.coordinator?.coordinatorId;
   if (!answering) return [endUnknown(address, failure ?? "it has not claimed its decision log yet")];
   if (answering === coordinatorId) return [];

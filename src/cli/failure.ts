@@ -1,4 +1,5 @@
 import { ClientError, Status } from "nice-grpc";
+import { environmentName } from "../config.ts";
 import { printable, printableLines } from "../kernel/text.ts";
 import { adviceOf } from "../rpc/advice.ts";
 import { type ClientFailure, clientFailure } from "../rpc/errors.ts";
@@ -146,6 +147,7 @@ function failureLines(failure: ClientFailure): readonly string[] {
   if (fields.length > 1) lines.push(...shown.flatMap(({ field, description }) => linesOf(`  ${field}: ${description}`, code)));
   if (preconditions.length > 1)
     lines.push(...preconditions.map(({ type, subject, description }) => `  ${type.toLowerCase()} ${subject}: ${description}`));
+  if (reason === "UNAUTHENTICATED") lines.push(`  a token is taken from --token-file, or from ${environmentName("token")}`);
   if (retryAfterMs !== undefined) lines.push(`  may be retried after ${waitText(retryAfterMs)}`);
   return lines;
 }

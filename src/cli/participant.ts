@@ -19,6 +19,7 @@ import { applyContext, contextOption } from "./context/apply.ts";
 import { CommandError, reportFailure } from "./failure.ts";
 import { openLog } from "./log.ts";
 import { inLog, toldWith } from "./log-format.ts";
+import { addSecurityOptions, type SecurityOptions, securityOf } from "./security.ts";
 import { stopOnSignal } from "./serve.ts";
 import { startTelemetry } from "./start-telemetry.ts";
 
@@ -26,7 +27,7 @@ const failurePoints = ["prepare", "vote", "commit"] as const;
 
 type FailurePoint = (typeof failurePoints)[number];
 
-type Options = {
+type Options = SecurityOptions & {
   /** A context has one. */
   readonly address: string | readonly string[];
   readonly elsewhere?: { readonly commit?: string | undefined };
@@ -45,7 +46,7 @@ type Options = {
 const drainMs = 5_000;
 
 export function participantCommand(): Command {
-  return new Command("participant")
+  const command = new Command("participant")
     .description("take part in transactions: a real participant with its own durable log, for trying things out")
     .argument("<id>", "its name, as transactions enlist it", idArgument)
     .addOption(
@@ -82,16 +83,17 @@ export function participantCommand(): Command {
         .choices(["auto", "pretty", "json"])
         .default("auto"),
     )
-    .addOption(contextOption())
-    .action((id: string, { logFormat }: Options, command: Command) =>
-      inLog(logFormat, () => {
-        applyContext(command);
-        return run(id, command.opts<Options>());
-      }),
-    );
+    .addOption(contextOption());
+  return addSecurityOptions(command).action((id: string, { logFormat }: Options, command: Command) =>
+    inLog(logFormat, () => {
+      applyContext(command);
+      return run(id, command.opts<Options>());
+    }),
+  );
 }
 
 async function run(id: string, options: Options): Promise<void> {
+  const security = securityOf(options);
   // It may kill itself: what it has logged by then is what happened.
   const { logger } = openLog({ ...options, sync: true });
   const traced = options.trace === undefined ? undefined : openTraceWriter(options.trace, logger);
@@ -101,7 +103,7 @@ async function run(id: string, options: Options): Promise<void> {
   const log = opened.value;
   const telemetry = await startTelemetry(`concord-participant-${id}`, version, logger);
   const participant = createParticipant({
-    coordinators: coordinatorsOf(options).map((address) => createParticipantTransport({ address })),
+    coordinators: coordinatorsOf(options).map((address) => createParticipantTransport({ address, security })),
     participantId: id as ParticipantId,
     instanceId: uuidv7(),
     log,

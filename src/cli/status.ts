@@ -17,7 +17,7 @@ export function statusCommand(): Command {
     withClients(options, async () => {
       const { address, elsewhere = {}, also = [] } = options;
       const addresses = new Set([address, elsewhere.predicate ?? address, elsewhere.commit ?? address, ...also]);
-      const asked = await Promise.all([...addresses].map((each) => askProcess(each, options.timeout)));
+      const asked = await Promise.all([...addresses].map((each) => askProcess(each, options.timeout, options)));
       const troubles = troublesOf(asked);
       process.exitCode = troubles.length > 0 ? 1 : 0;
       if (options.output !== "table") print(statusJson(asked, troubles));

@@ -15,7 +15,7 @@ export type WatchOptions = {
   readonly signal?: AbortSignal;
 };
 
-/** Goes on where it was, however often its stream ends. */
+/** Goes on where it was, however often its stream ends; also with the end of what has proved who watches: there may be another proof already. */
 export async function* watchEvents(
   workflows: Pick<Client<WorkflowServiceDefinition>, "watchWorkflowEvents">,
   { afterSequence, workflowId = "", filter = "", signal }: WatchOptions,
@@ -24,10 +24,12 @@ export async function* watchEvents(
   let attempt = 0;
   while (!signal?.aborted) {
     let retryAfterMs: number | undefined;
+    let isOpen = false;
     try {
       const request = { start: { $case: "afterSequence", value: seen }, workflowId, filter } as const;
       for await (const { body } of workflows.watchWorkflowEvents(request, signal && { signal })) {
         attempt = 0;
+        isOpen = true;
         if (body === undefined) continue;
         // Before the caller has the event: who comes back for the next one has dealt with this one.
         if (body.value.sequence > seen) seen = body.value.sequence;
@@ -35,7 +37,7 @@ export async function* watchEvents(
       }
     } catch (error) {
       if (signal?.aborted) return;
-      if (!(error instanceof ConcordError) || !mayRepeat(error)) throw error;
+      if (!(error instanceof ConcordError) || !(mayRepeat(error) || (isOpen && error.reason === "UNAUTHENTICATED"))) throw error;
       ({ retryAfterMs } = error);
     }
     attempt += 1;

@@ -3,6 +3,7 @@ import { workflowStates } from "../../kernel/lifecycle.ts";
 import { openChannel } from "../../rpc/clients/channel.ts";
 import { addClientOptions, type ClientOptions, type Clients, connect } from "../client.ts";
 import { readContexts } from "../context/file.ts";
+import { securityOf } from "../security.ts";
 import type { NameKind, Names } from "./candidates.ts";
 
 /** Nobody waits longer for a proposal. */
@@ -16,9 +17,9 @@ export function createNames(words: readonly string[]): Names {
     if (kind === "context") return Object.keys(readContexts().contexts);
     if (kind === "state") return workflowStates;
     if (kind === "outcome") return ["committed", "aborted"];
-    const { address, elsewhere = {} } = await optionsIn(words);
+    const { address, elsewhere = {}, ...options } = await optionsIn(words);
     const at = { workflow: address, predicate: elsewhere.predicate ?? address, commit: elsewhere.commit ?? address };
-    const channel = openChannel(at[serviceOf[kind]]);
+    const channel = openChannel(at[serviceOf[kind]], securityOf(options));
     try {
       return await asked[kind](connect(channel), prefix);
     } finally {

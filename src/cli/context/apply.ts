@@ -26,9 +26,12 @@ export function applyContext(command: Command): void {
   const known = readContexts();
   const wanted = name ?? known.current;
   if (wanted === undefined) return;
-  const { address, predicate, commit, timeout } = existing(known, wanted);
+  const { address, predicate, commit, timeout, token_file: tokenFile } = existing(known, wanted);
   command.setOptionValueWithSource("address", address, "config");
   command.setOptionValueWithSource("elsewhere", { predicate, commit }, "config");
+  // What proves who calls goes with where that is proved.
+  const isNamed = command.getOptionValueSource("tokenFile") === "cli";
+  if (tokenFile !== undefined && !isNamed) command.setOptionValueWithSource("tokenFile", tokenFile, "config");
   const isOpen = command.getOptionValueSource("timeout") === "default";
   if (timeout !== undefined && isOpen) command.setOptionValueWithSource("timeout", parseDurationMs(timeout), "config");
 }

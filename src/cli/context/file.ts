@@ -17,6 +17,8 @@ const contextSchema = z.strictObject({
   predicate: address.optional(),
   commit: address.optional(),
   timeout: timeout.optional(),
+  /** What proves who calls is in this file. */
+  token_file: z.string().min(1).optional(),
 });
 
 const fileSchema = z.strictObject({

@@ -7,6 +7,7 @@ import { WorkflowServiceDefinition } from "../../gen/concord/workflow/v1/workflo
 import { clientFactory, openChannel } from "../../rpc/clients/channel.ts";
 import { clientFailure } from "../../rpc/errors.ts";
 import { connect } from "../client.ts";
+import { type SecurityOptions, securityOf } from "../security.ts";
 import { whyUnanswered } from "../unanswered.ts";
 
 /** One process, as it answers. */
@@ -24,8 +25,8 @@ export type Asked = {
 const pageSize = 1000;
 
 /** Resolves in any case, within the time. */
-export async function askProcess(address: string, timeoutMs: number): Promise<Asked> {
-  const channel = openChannel(address);
+export async function askProcess(address: string, timeoutMs: number, options: SecurityOptions): Promise<Asked> {
+  const channel = openChannel(address, securityOf(options));
   const call = { deadline: timeoutMs };
   let status: GetServerStatusResponse | undefined;
   let [sinks, participants]: [readonly Sink[], readonly Participant[]] = [[], []];

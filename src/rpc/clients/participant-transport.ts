@@ -48,15 +48,17 @@ export function createParticipantTransport({
     name: address,
     async *open(outgoing, signal) {
       await before?.();
+      let isOpen = false;
       const requests = (async function* () {
         for await (const burst of inBursts(outgoing, messageBytes)) yield burst.map(encode);
       })();
       try {
         for await (const burst of duplexCall({ address, path, security }, requests, signal)) {
+          isOpen = true;
           for (const bytes of burst) yield coordinatorMessageFromWire(ParticipateResponse.decode(bytes));
         }
       } catch (error) {
-        throw error instanceof CallEnded && error.status ? ended(error, error.status) : error;
+        throw error instanceof CallEnded && error.status ? ended(error, error.status, isOpen) : error;
       }
     },
   };
@@ -65,8 +67,10 @@ export function createParticipantTransport({
 const encode = (message: Parameters<typeof participantMessageToWire>[0]): Uint8Array =>
   encoded(ParticipateRequest, participantMessageToWire(message));
 
-function ended(error: CallEnded, { code, reason, message }: NonNullable<CallEnded["status"]>): Error {
+function ended(error: CallEnded, { code, reason, message }: NonNullable<CallEnded["status"]>, wasOpen: boolean): Error {
   const text = reason === undefined ? `${Status[code]}: ${message}` : `${reason}: ${message}`;
   const remedy = remediesByReason[reason as Reason] ?? remediesByCode[code];
-  return remedy === undefined ? new Error(text, { cause: error }) : new Refusal(text, remedy, { cause: error });
+  // What has proved who this is was good, and has ended: there may be another one already.
+  const hasEnded = wasOpen && code === Status.UNAUTHENTICATED;
+  return remedy === undefined || hasEnded ? new Error(text, { cause: error }) : new Refusal(text, remedy, { cause: error });
 }
