@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { isIP, type Socket } from "node:net";
-import { type ConnectionOptions, checkServerIdentity, connect } from "node:tls";
+import { type ConnectionOptions, checkServerIdentity, connect, createSecureContext } from "node:tls";
 import { CallCredentials, ChannelCredentials, type experimental } from "@grpc/grpc-js";
 import { placeOf, takesTls } from "../../kernel/address.ts";
 
@@ -35,7 +35,7 @@ export function tlsOptionsFor(address: string, { tls }: ClientSecurity): Connect
   const place = placeOf(address);
   const host = tls.serverName ?? (place !== undefined && "host" in place ? place.host : "");
   return {
-    ...materialOf(tls),
+    secureContext: createSecureContext(materialOf(tls)),
     ALPNProtocols: ["h2"],
     // An address is no name that a server could choose its certificate by.
     ...(isIP(host) === 0 && { servername: host }),
@@ -62,6 +62,8 @@ function pemOf(what: string, source: string): string {
 export class ClientCredentials extends ChannelCredentials {
   readonly #address: string;
   readonly #security: ClientSecurity;
+  /** Of the last connection. */
+  #options: ConnectionOptions | undefined;
 
   constructor(address: string, security: ClientSecurity) {
     super();
@@ -90,9 +92,19 @@ export class ClientCredentials extends ChannelCredentials {
     };
   }
 
+  /** A certificate and its key are written one after the other: what is between them is no reason to fail a call. */
+  #currentOptions(): ConnectionOptions | undefined {
+    try {
+      this.#options = tlsOptionsFor(this.#address, this.#security);
+    } catch (error) {
+      if (this.#options === undefined) throw error;
+    }
+    return this.#options;
+  }
+
   #connect(socket: Socket): Promise<experimental.SecureConnectResult> {
     return new Promise((resolve, reject) => {
-      const secure = connect({ ...tlsOptionsFor(this.#address, this.#security), socket });
+      const secure = connect({ ...this.#currentOptions(), socket });
       secure.once("secureConnect", () => resolve({ socket: secure, secure: true }));
       secure.once("close", () => reject(new Error("the connection was closed during the handshake of TLS")));
       secure.on("error", reject);
