@@ -18,7 +18,7 @@ import {
 import { addressProblem } from "./kernel/address.ts";
 import { assert } from "./kernel/assert.ts";
 import { clientFactory, openChannel } from "./rpc/clients/channel.ts";
-import { type TokenOptions, tokenOf } from "./rpc/clients/token-options.ts";
+import { type SecurityOptions, securityFrom } from "./rpc/clients/security-options.ts";
 
 export { ConcordError } from "./client/failure.ts";
 export type { RetryOptions } from "./client/retry.ts";
@@ -27,7 +27,7 @@ export { type Workflow, type WorkflowEvent, WorkflowState } from "./gen/concord/
 /** As the contract has durations. */
 export { durationToWire as duration } from "./rpc/duration.ts";
 
-export type ClientOptions = TokenOptions & {
+export type ClientOptions = SecurityOptions & {
   /** `host:port` or `unix:/path`. */
   readonly address: string;
   /** Who asks: a user or a system, 1 to 256 characters. Stands in each event, unless a request says otherwise. */
@@ -81,10 +81,10 @@ export type Client = {
 };
 
 /** Connects when it is needed. */
-export function createClient({ address, requestedBy, ...proof }: ClientOptions): Client {
+export function createClient({ address, requestedBy, ...security }: ClientOptions): Client {
   const problem = addressProblem(address);
   if (problem !== undefined) throw new TypeError(`address: "${address}" ${problem}`);
-  const channel = openChannel(address, { token: tokenOf(proof) });
+  const channel = openChannel(address, securityFrom(security));
   const factory = clientFactory.use(retryMiddleware).use(fillIn(requestedBy));
   const workflows = factory.create(WorkflowServiceDefinition, channel);
 

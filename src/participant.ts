@@ -10,7 +10,7 @@ import { timerMaxMs } from "./kernel/limits.ts";
 import type { DurationMs } from "./kernel/time.ts";
 import { createParticipantTransport } from "./rpc/clients/participant-transport.ts";
 import type { ClientSecurity } from "./rpc/clients/security.ts";
-import { type TokenOptions, tokenOf } from "./rpc/clients/token-options.ts";
+import { type SecurityOptions, securityFrom } from "./rpc/clients/security-options.ts";
 import { systemClock } from "./runtime/clock.ts";
 import { createLogger } from "./runtime/logger.ts";
 import { globalSpans } from "./runtime/telemetry/global-spans.ts";
@@ -70,7 +70,7 @@ export class ParticipantError extends Error {
   }
 }
 
-export type ParticipantOptions = TokenOptions & {
+export type ParticipantOptions = SecurityOptions & {
   /** Each coordinator that may enlist this participant, as `host:port` or `unix:/path`. */
   readonly coordinators: readonly string[];
   /** The name under which transactions enlist it: 1 to 128 of `A-Z a-z 0-9 . _ : -`. Keep it for ever: promises are bound to it. */
@@ -170,9 +170,9 @@ function checkOptions(options: Required<Pick<ParticipantOptions, "coordinators" 
   }
 }
 
-function securityOf(options: TokenOptions): ClientSecurity {
+function securityOf(options: SecurityOptions): ClientSecurity {
   try {
-    return { token: tokenOf(options) };
+    return securityFrom(options);
   } catch (error) {
     throw new ParticipantError("invalid-options", error instanceof Error ? error.message : String(error), { cause: error });
   }

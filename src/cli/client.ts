@@ -116,7 +116,8 @@ export async function withClients(
   } catch (error) {
     const { timeout } = options;
     const address = addressOf(options, error);
-    const unanswered = error instanceof ClientError ? await whyUnanswered(clientFailure(error), address, timeout) : undefined;
+    const unanswered =
+      error instanceof ClientError ? await whyUnanswered(clientFailure(error), address, timeout, options) : undefined;
     process.exitCode = reportFailure(error, { address, change: change?.(), unanswered }, failureFormat(options));
   } finally {
     for (const channel of Object.values(channels)) channel.close();

@@ -7,6 +7,7 @@ import { existing } from "./context/apply.ts";
 import { type Context, type Contexts, contextsPath, readContexts, writeContexts } from "./context/file.ts";
 import { UsageError } from "./failure.ts";
 import { fieldLines, type OutputFormat, print, printAs, tableLines } from "./output.ts";
+import { type SecurityOptions, speaksTls, tlsFlags } from "./security.ts";
 
 type Shown = { readonly output: OutputFormat };
 
@@ -21,26 +22,28 @@ export function contextCommand(): Command {
 }
 
 function addCommand(): Command {
-  type Options = {
+  type Options = SecurityOptions & {
     readonly address: string;
     readonly predicateAddress?: string;
     readonly commitAddress?: string;
     readonly timeout?: number;
-    readonly tokenFile?: string;
     readonly use?: true;
     readonly replace?: true;
   };
-  return new Command("add")
+  const command = new Command("add");
+  for (const [flags, description] of tlsFlags) command.option(flags, description);
+  return command
     .description("remember a Concord; the first one is in use at once")
     .argument("<name>", "what to call it", idArgument)
     .requiredOption("--address <host:port>", "where it is", addressArgument)
     .option("--predicate-address <host:port>", "where PredicateLogic is, if another process serves it", addressArgument)
     .option("--commit-address <host:port>", "where TwoPhaseCommit is, if another process serves it", addressArgument)
     .option("--timeout <duration>", "how long to wait for its answers", timeoutArgument)
-    .option("--token-file <file>", "what proves who calls is in this file", (path) => resolve(path))
+    .option("--token-file <file>", "what proves who calls is in this file")
     .option("--use", "use it from now on")
     .option("--replace", "also if there is one of this name")
-    .action((name: string, { address, predicateAddress, commitAddress, timeout, tokenFile, use, replace }: Options) => {
+    .action((name: string, options: Options) => {
+      const { address, predicateAddress, commitAddress, timeout, use, replace } = options;
       const known = readContexts();
       if (Object.hasOwn(known.contexts, name) && replace !== true)
         throw new UsageError(`there is a context ${name} already; --replace replaces it`);
@@ -49,12 +52,23 @@ function addCommand(): Command {
         ...(predicateAddress === undefined ? {} : { predicate: predicateAddress }),
         ...(commitAddress === undefined ? {} : { commit: commitAddress }),
         ...(timeout === undefined ? {} : { timeout: formatDuration(timeout) }),
-        ...(tokenFile === undefined ? {} : { token_file: tokenFile }),
+        ...securityFields(options),
       };
       const current = use === true ? name : (known.current ?? name);
       writeContexts({ current, contexts: { ...known.contexts, [name]: context } });
       print(current === name ? `${name} is in use` : `${name} is remembered; concord context use ${name} uses it`);
     });
+}
+
+/** Whoever uses it may be in another folder. */
+function securityFields({ tlsCa, tlsCert, tlsKey, tlsServerName, tokenFile, ...options }: SecurityOptions): Partial<Context> {
+  const files = { tls_ca: tlsCa, tls_cert: tlsCert, tls_key: tlsKey, token_file: tokenFile };
+  const named = Object.entries(files).flatMap(([name, path]) => (path === undefined ? [] : [[name, resolve(path)]]));
+  return {
+    ...(speaksTls({ ...options, tlsCa, tlsCert, tlsKey, tlsServerName }) && { tls: true }),
+    ...Object.fromEntries(named),
+    ...(tlsServerName !== undefined && { tls_server_name: tlsServerName }),
+  };
 }
 
 function useCommand(): Command {

@@ -41,8 +41,8 @@ export function diagnoseCommand(): Command {
 export async function diagnose(clients: Clients, id: string, options: ClientOptions): Promise<readonly Diagnosis[]> {
   const { timeout: deadline } = options;
   const [transaction, workflow] = await Promise.all([
-    ask(clients.commits.getTransaction({ transactionId: id }, { deadline }), coordinatorAddress(options), deadline),
-    ask(clients.workflows.getWorkflow({ workflowId: id }, { deadline }), options.address, deadline),
+    ask(clients.commits.getTransaction({ transactionId: id }, { deadline }), coordinatorAddress(options), options),
+    ask(clients.workflows.getWorkflow({ workflowId: id }, { deadline }), options.address, options),
   ]);
   const found: Diagnosis[] = [];
   if (transaction.type === "answer") found.push(await ofTransaction(clients, transaction.answer, workflow, options));
@@ -78,7 +78,7 @@ async function ofTransaction(
   options: ClientOptions,
 ): Promise<Diagnosis> {
   assert(transaction !== undefined, "an answer has what was asked for");
-  const participants = await ask(participantsOf(commits, options.timeout), coordinatorAddress(options), options.timeout);
+  const participants = await ask(participantsOf(commits, options.timeout), coordinatorAddress(options), options);
   const known = { participants: participants.type === "answer" ? participants.answer : undefined, timeline };
   const findings = [
     ...transactionFindings(transaction, known),
@@ -102,7 +102,7 @@ async function ofWorkflow(
   assert(workflow !== undefined, "an answer has what was asked for");
   const { workflowId, state, version } = workflow;
   const { address, timeout: deadline } = options;
-  const moves = await ask(clients.workflows.listAllowedTransitions({ workflowId }, { deadline }), address, deadline);
+  const moves = await ask(clients.workflows.listAllowedTransitions({ workflowId }, { deadline }), address, options);
   const coordinator = transaction.type === "silence" ? transaction : undefined;
   const findings = [
     ...workflowFindings(workflow, { moves: moves.type === "answer" ? moves.answer : undefined, coordinator, nowMs: Date.now() }),

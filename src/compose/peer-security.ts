@@ -1,15 +1,16 @@
 import type { Config } from "../config.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
 import type { ClientSecurity } from "../rpc/clients/security.ts";
-import { tokenFile } from "../rpc/clients/token-file.ts";
+import { securityFrom } from "../rpc/clients/security-options.ts";
 import type { StartFailure } from "./part.ts";
 
-/** How the workflow manager proves to other processes who it is. */
-export function readPeerSecurity({ peerTokenFile }: Config): Result<ClientSecurity, StartFailure> {
-  if (peerTokenFile === undefined) return ok({});
+/** How the workflow manager makes sure who other processes are, and proves to them who it is. */
+export function readPeerSecurity(config: Config): Result<ClientSecurity, StartFailure> {
+  const { peerTls, peerTlsCa: ca, peerTlsCert: cert, peerTlsKey: key, peerTlsServerName: serverName } = config;
+  const tls = peerTls === "on" ? { ca, cert, key, serverName } : undefined;
   try {
-    return ok({ token: tokenFile(peerTokenFile) });
+    return ok(securityFrom({ tokenFile: config.peerTokenFile, tls }));
   } catch (error) {
-    return err({ message: `peer-token-file: ${error instanceof Error ? error.message : String(error)}` });
+    return err({ message: `peer-token-file, peer-tls: ${error instanceof Error ? error.message : String(error)}` });
   }
 }

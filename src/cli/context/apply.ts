@@ -2,6 +2,7 @@ import { type Command, Option } from "commander";
 import { environmentName, parseDurationMs } from "../../config.ts";
 import { nearest } from "../../kernel/nearest.ts";
 import { UsageError } from "../failure.ts";
+import type { SecurityOptions } from "../security.ts";
 import { type Context, type Contexts, readContexts } from "./file.ts";
 
 const variable = environmentName("context");
@@ -26,15 +27,27 @@ export function applyContext(command: Command): void {
   const known = readContexts();
   const wanted = name ?? known.current;
   if (wanted === undefined) return;
-  const { address, predicate, commit, timeout, token_file: tokenFile } = existing(known, wanted);
+  const context = existing(known, wanted);
+  const { address, predicate, commit, timeout } = context;
   command.setOptionValueWithSource("address", address, "config");
   command.setOptionValueWithSource("elsewhere", { predicate, commit }, "config");
-  // What proves who calls goes with where that is proved.
-  const isNamed = command.getOptionValueSource("tokenFile") === "cli";
-  if (tokenFile !== undefined && !isNamed) command.setOptionValueWithSource("tokenFile", tokenFile, "config");
+  // What proves who is who goes with where that is proved.
+  for (const [name, value] of Object.entries(securityIn(context))) {
+    if (value !== undefined && command.getOptionValueSource(name) !== "cli")
+      command.setOptionValueWithSource(name, value, "config");
+  }
   const isOpen = command.getOptionValueSource("timeout") === "default";
   if (timeout !== undefined && isOpen) command.setOptionValueWithSource("timeout", parseDurationMs(timeout), "config");
 }
+
+const securityIn = (context: Context): SecurityOptions => ({
+  tls: context.tls,
+  tlsCa: context.tls_ca,
+  tlsCert: context.tls_cert,
+  tlsKey: context.tls_key,
+  tlsServerName: context.tls_server_name,
+  tokenFile: context.token_file,
+});
 
 /** By the command line of the command or of the program, else by the environment. */
 function chosen(command: Command): { readonly name?: string; readonly isAsked?: boolean } {

@@ -11,14 +11,21 @@ import { yamlText } from "../yaml-text.ts";
 const address = addressSchema();
 const timeout = z.string().refine((text) => (parseDurationMs(text) ?? 0) > 0, "must be a duration above 0, such as 10s");
 
+const file = z.string().min(1);
+
 const contextSchema = z.strictObject({
   address,
   /** Of services that are served by other processes. */
   predicate: address.optional(),
   commit: address.optional(),
   timeout: timeout.optional(),
+  tls: z.boolean().optional(),
+  tls_ca: file.optional(),
+  tls_cert: file.optional(),
+  tls_key: file.optional(),
+  tls_server_name: z.string().min(1).optional(),
   /** What proves who calls is in this file. */
-  token_file: z.string().min(1).optional(),
+  token_file: file.optional(),
 });
 
 const fileSchema = z.strictObject({

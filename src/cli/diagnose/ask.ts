@@ -1,5 +1,6 @@
 import { ClientError, Status } from "nice-grpc";
 import { clientFailure } from "../../rpc/errors.ts";
+import type { SecurityOptions } from "../security.ts";
 import { whyUnanswered } from "../unanswered.ts";
 
 /** A question that was not answered: who was asked, and why not. What it was about is not known, which is another thing than that it is well. */
@@ -16,7 +17,11 @@ export type Asked<Answer> =
   | { readonly type: "missing" }
   | Silence;
 
-export async function ask<Answer>(call: Promise<Answer>, address: string, timeoutMs: number): Promise<Asked<Answer>> {
+export async function ask<Answer>(
+  call: Promise<Answer>,
+  address: string,
+  options: SecurityOptions & { readonly timeout: number },
+): Promise<Asked<Answer>> {
   try {
     return { type: "answer", answer: await call };
   } catch (error) {
@@ -26,7 +31,7 @@ export async function ask<Answer>(call: Promise<Answer>, address: string, timeou
     // It is about what was asked, and not about who was.
     if (failure.code === Status.INVALID_ARGUMENT) throw error;
     const noConnection = failure.code === Status.UNAVAILABLE && failure.reason === undefined;
-    const why = await whyUnanswered(failure, address, timeoutMs);
+    const why = await whyUnanswered(failure, address, options.timeout, options);
     return { type: "silence", error, address, why: why ?? (noConnection ? "no connection" : failure.message) };
   }
 }

@@ -43,7 +43,7 @@ export async function askProcess(address: string, timeoutMs: number, options: Se
     if (!(error instanceof ClientError)) throw error;
     const failure = clientFailure(error);
     const silence = failure.code === Status.UNAVAILABLE && failure.reason === undefined ? "nobody answers" : failure.message;
-    const why = (await whyUnanswered(failure, address, timeoutMs)) ?? `${address}: ${silence}`;
+    const why = (await whyUnanswered(failure, address, timeoutMs, options)) ?? `${address}: ${silence}`;
     return { address, status, failure: why, sinks, participants };
   } finally {
     channel.close();

@@ -43,7 +43,8 @@ export function tlsOptionsFor(address: string, { tls }: ClientSecurity): Connect
   };
 }
 
-const materialOf = ({ ca, cert, key }: ClientTls) => ({
+/** Of files, as they are now. */
+export const materialOf = ({ ca, cert, key }: ClientTls) => ({
   ...(ca !== undefined && { ca: pemOf("CA", ca) }),
   ...(cert !== undefined && { cert: pemOf("client's certificate", cert) }),
   ...(key !== undefined && { key: pemOf("client's key", key) }),
@@ -54,7 +55,7 @@ function pemOf(what: string, source: string): string {
   try {
     return readFileSync(source, "utf8");
   } catch (error) {
-    throw new Error(`the ${what} cannot be read: ${error instanceof Error ? error.message : String(error)}`);
+    throw new TypeError(`the ${what} cannot be read: ${error instanceof Error ? error.message : String(error)}`);
   }
 }
 

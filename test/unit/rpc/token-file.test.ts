@@ -1,8 +1,8 @@
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { securityFrom } from "../../../src/rpc/clients/security-options.ts";
 import { tokenFile } from "../../../src/rpc/clients/token-file.ts";
-import { tokenOf } from "../../../src/rpc/clients/token-options.ts";
 import { storageDir } from "../../support/storage-dir.ts";
 
 beforeEach(() => void vi.useFakeTimers({ toFake: ["performance"] }));
@@ -32,7 +32,7 @@ test("what cannot be a token is refused at once, and not repeated", () => {
   expect(() => tokenFile(path)).toThrow(/the token cannot be read from .*ENOENT/);
   writeFileSync(path, "se cret");
   expect(() => tokenFile(path)).toThrow(`${path} holds no token: letters, digits and -._~+/, without blanks`);
-  expect(() => tokenOf({ token: "se\ncret" })).toThrow(/^token holds no token: [^\n]*blanks$/);
-  expect(() => tokenOf({ token: "a", tokenFile: path })).toThrow("give one of them");
-  expect(tokenOf({})).toBeUndefined();
+  expect(() => securityFrom({ token: "se\ncret" })).toThrow(/^token holds no token: [^\n]*blanks$/);
+  expect(() => securityFrom({ token: "a", tokenFile: path })).toThrow("give one of them");
+  expect(securityFrom({}).token).toBeUndefined();
 });
