@@ -79,6 +79,7 @@ const parts: readonly Part[] = [
       "workflow/",
       "predicate/",
       "commit/",
+      "access/",
       "storage/",
       "runtime/",
       "rpc/",

@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import { type Access, openAccess, readAccessSettings } from "./compose/access.ts";
+import { openAudit } from "./compose/audit.ts";
 import { commitPart } from "./compose/commit-part.ts";
 import { checkStoreSet, refuseMixedStores } from "./compose/mixed-stores.ts";
 import { fullNames, type Options, type Own, type Part, type StartFailure, storePath, type Wiring } from "./compose/part.ts";
@@ -16,6 +17,7 @@ import { onViolation } from "./kernel/assert.ts";
 import { err, ok, type Result } from "./kernel/result.ts";
 import type { DurationMs } from "./kernel/time.ts";
 import { StorageUnavailableError } from "./kernel/write.ts";
+import { auditOf } from "./rpc/call-audit.ts";
 import type { PeerState } from "./rpc/clients/peer-watch.ts";
 import type { RpcContext } from "./rpc/context.ts";
 import { createRpcServer, type EdgeBounds, type RpcServer, type RpcService, withValidation } from "./rpc/server.ts";
@@ -89,7 +91,15 @@ export async function startConcord(options: Options, extraServices?: ExtraServic
   const opened = tlsOf(config, logger);
   if (!opened.ok) return opened;
   const tls = opened.value;
-  const access = openAccess(accessSettings.value, { config, logger, metrics });
+  const audit = openAudit(config, { logger, metrics });
+  if (!audit.ok) {
+    tls?.close();
+    trace?.close();
+    loop.stop();
+    forgetViolations();
+    return audit;
+  }
+  const access = openAccess(accessSettings.value, { config, logger, metrics, audit: audit.value });
   const set = createStoreSet();
   const wiring: Wiring = {
     ...options,
@@ -107,6 +117,7 @@ export async function startConcord(options: Options, extraServices?: ExtraServic
     for (const part of parts.toReversed()) await part.close();
     access.close();
     tls?.close();
+    audit.value.close();
     trace?.close();
     loop.stop();
     forgetViolations();
@@ -182,6 +193,7 @@ export async function startConcord(options: Options, extraServices?: ExtraServic
     onRefused: metrics.edge.refused,
     onCall: both(config.metricsListen === undefined ? undefined : metrics.edge.answered, telemetry?.serverCall),
     spans: telemetry?.spans,
+    audit: config.auditLog === undefined ? undefined : auditOf(audit.value),
   });
   let http: HttpServer | undefined;
   metrics.edge.observe(() => {

@@ -325,6 +325,11 @@ const settings = {
     default: "loopback",
     help: "where it may listen without TLS and an access file: loopback, for this machine only; anywhere, for whoever reaches it",
   },
+  "audit-log": {
+    schema: file.optional(),
+    default: undefined,
+    help: "file to append to: each call that was denied, and each change by an operator or author of rules; unset: none",
+  },
   sinks: {
     schema: file.optional(),
     default: undefined,

@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import type { Audit } from "../access/audit.ts";
 import { type Authentication, createAuthentication } from "../access/authentication.ts";
 import { createAuthorization } from "../access/authorization.ts";
 import { methodRules } from "../access/core/methods.ts";
@@ -27,6 +28,7 @@ export type Access = {
 };
 
 type Surroundings = {
+  readonly audit: Audit;
   readonly config: Config;
   readonly logger: Logger;
   readonly metrics: Pick<ReturnType<typeof createMetrics>, "access">;
@@ -39,7 +41,7 @@ export function readAccessSettings({ access: path }: Config): Result<AccessSetti
   return read.ok ? read : err({ message: read.error.map(({ message }) => message).join("\n") });
 }
 
-export function openAccess(settings: AccessSettings | undefined, { config, logger, metrics }: Surroundings): Access {
+export function openAccess(settings: AccessSettings | undefined, { config, logger, metrics, audit }: Surroundings): Access {
   const { access: path } = config;
   const token = randomBytes(32).toString("base64url");
   if (settings === undefined || path === undefined) {
@@ -52,11 +54,14 @@ export function openAccess(settings: AccessSettings | undefined, { config, logge
   const seldom = createSeldomLog(logger, systemClock.monotonicMs);
   const authorization = createAuthorization(settings.grants, config.participantId);
   const gate = createGate(authentication, authorization, {
-    unknown: ({ why, path: rpc }) => {
+    unknown: ({ why, path: rpc, peer }) => {
+      audit.denied({ method: rpc.slice(1), principal: "", address: peer }, { code: "UNAUTHENTICATED", error: why });
       metrics.access.unauthenticated(why);
       seldom.warn(why, { why, rpc }, "refused: nobody has proved who calls");
     },
-    denied: ({ path: rpc, principal: { name: principal }, because }) => {
+    denied: ({ path: rpc, peer, principal: { name: principal }, because }) => {
+      const call = { method: rpc.slice(1), principal, address: peer };
+      audit.denied(call, { code: "PERMISSION_DENIED", error: "PERMISSION_DENIED" });
       // Callers choose what stands in a path; what there is not has one name.
       metrics.access.denied(methodRules.has(rpc) ? rpc.slice(1) : "unknown");
       seldom.warn(`${principal} ${rpc}`, { principal, rpc, because }, "refused: the caller is not granted this");

@@ -3,7 +3,7 @@ import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { Certificate } from "../kernel/certificate.ts";
 import type { DurationMs } from "../kernel/time.ts";
-import { unmapped } from "./address.ts";
+import { peerText, unixPeer, unmapped } from "./address.ts";
 import type { Bound, Refused } from "./refusals.ts";
 
 /** A connection that was made elsewhere and is carried over here, for whoever is at its other end. */
@@ -24,6 +24,8 @@ export type Address = {
 
 export type Connection = {
   readonly address: Address;
+  /** Who is at its other end, for logs. */
+  readonly peer: string;
   /** It came by the listener for this process alone. */
   readonly isOwn: boolean;
   /** What its client has proved by TLS, once its handshake is over. */
@@ -84,6 +86,7 @@ export function createConnections(bounds: ConnectionBounds, refused: Refused): C
     // SETTINGS are the first that a client has to say.
     return {
       address,
+      peer: socket.remotePort === undefined ? unixPeer : peerText(`${name}:${socket.remotePort}`),
       isOwn,
       certificate: undefined,
       lastingCount: 0,

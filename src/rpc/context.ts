@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { ServerInterceptingCall, type ServerInterceptor } from "@grpc/grpc-js";
-import { type CallContext, type ServerMiddleware, Status } from "nice-grpc-common";
+import { type CallContext, type ServerError, type ServerMiddleware, Status } from "nice-grpc-common";
 import type { RichServerError } from "nice-grpc-error-details";
 import { nothing, type Permission } from "../access/core/policy.ts";
 import { assert } from "../kernel/assert.ts";
@@ -16,6 +16,7 @@ import type { CallEnded } from "../runtime/telemetry/telemetry.ts";
 import type { Guard } from "../workflow/ports.ts";
 import { peerText } from "./address.ts";
 import { type Authority, methodDenied, permissionEndOf } from "./authority.ts";
+import type { TellAudit } from "./call-audit.ts";
 import type { Calls } from "./calls.ts";
 import type { Entrants } from "./entrants.ts";
 import { overloaded, toServerError } from "./errors.ts";
@@ -45,6 +46,8 @@ export type RpcContext = {
 export type Told = {
   readonly onCall?: CallEnded | undefined;
   readonly spans?: Spans | undefined;
+  /** Told of each call, however it has ended. */
+  readonly audit?: TellAudit | undefined;
 };
 
 type Level = "debug" | "info" | "warn" | "error";
@@ -130,7 +133,7 @@ export function createContextMiddleware(
   pace: Pace,
   entrants: Entrants,
   authority: Authority,
-  { loop = unwatched, onCall, spans }: Told & { readonly loop?: LoopWatch } = {},
+  { loop = unwatched, onCall, spans, audit }: Told & { readonly loop?: LoopWatch } = {},
 ): (calls: Calls) => ServerMiddleware<RpcContext> {
   return ({ leaving, enter, excess }) =>
     async function* withContext(call, context) {
@@ -163,6 +166,7 @@ export function createContextMiddleware(
       const leave = enter(unary);
       const work = loop.enter({ rpc: call.method.path, peer: context.peer });
       let code: Status = Status.OK;
+      let failure: ServerError | undefined;
       try {
         leaving.throwIfAborted();
         const limit = excess(unary);
@@ -192,6 +196,7 @@ export function createContextMiddleware(
         }
         const status = toServerError(isAbortError(error) ? endOf([leaving, ...ends.map((end) => end.signal)], error) : error);
         code = status.code;
+        failure = status;
         context.trailer.set(requestIdKey, log.requestId);
         const fields = { rpc: call.method.path, code: Status[status.code], ms: elapsed(startedMs) };
         if (status.code === Status.INTERNAL) log.error({ ...fields, err: error }, "call failed: a defect");
@@ -200,6 +205,7 @@ export function createContextMiddleware(
         else log.debug({ ...fields, message: status.details }, "call refused");
         throw status;
       } finally {
+        audit?.({ path: call.method.path, request: call.request, context: extended, code, failure });
         if (unary) onCall?.(call.method.path.slice(1), Status[code], performance.now() - startedMs);
         span?.end({ error: failureOfServer(Status[code]), attributes: endAttributes(Status[code]) });
         unary?.forget();

@@ -142,7 +142,8 @@ function standBefore(
       }
       const timeoutMs = takeTimeout(headers);
       const incoming = { stream, headers, flags, path: String(headers[":path"]), size, timeoutMs, connection, line };
-      const entrance = gate.enter({ path: incoming.path, authorization: headers.authorization, isOwn: connection.isOwn });
+      const { isOwn, peer } = connection;
+      const entrance = gate.enter({ path: incoming.path, peer, authorization: headers.authorization, isOwn });
       if (entrance instanceof Promise) void entrance.then((known) => enter(incoming, known));
       else enter(incoming, entrance);
     });

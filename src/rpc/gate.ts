@@ -16,6 +16,8 @@ import { statusHeaders } from "./status-headers.ts";
 export type Knock = Shown & {
   /** `/concord.workflow.v1.WorkflowService/GetWorkflow` */
   readonly path: string;
+  /** Where it comes from. */
+  readonly peer: string;
 };
 
 /** Who calls; or, of a call that is refused, all that it is answered. */
@@ -46,10 +48,15 @@ export function openGateWithOwn(token: string): Gate {
 const sha256Of = (text: string): string => hash("sha256", text, "hex");
 
 /** A call for which nobody has proved anything that counts. */
-export type Unknown = { readonly path: string; readonly why: Unproved };
+export type Unknown = { readonly path: string; readonly peer: string; readonly why: Unproved };
 
 /** A call that its caller may not make, and why not. */
-export type Denial = { readonly path: string; readonly principal: Principal; readonly because: readonly string[] };
+export type Denial = {
+  readonly path: string;
+  readonly peer: string;
+  readonly principal: Principal;
+  readonly because: readonly string[];
+};
 
 export function createGate(
   authentication: Authentication,
@@ -59,18 +66,18 @@ export function createGate(
   return {
     authority,
     enter: (knock) => {
-      const { path } = knock;
+      const { path, peer } = knock;
       const open = openServices.get(path.slice(1, path.lastIndexOf("/")));
       if (open !== undefined && authentication.isOpen(open)) return everybody;
       const proof = authentication.authenticate(knock);
       if (!proof.ok) {
-        told.unknown({ path, why: proof.error });
+        told.unknown({ path, peer, why: proof.error });
         return { answer: answers[proof.error] };
       }
       const { principal } = proof.value;
       const decision = authority.decide(principal, path);
       if (decision.allowed) return { proof: proof.value };
-      told.denied({ path, principal, because: decision.because });
+      told.denied({ path, peer, principal, because: decision.because });
       return { answer: statusHeaders(methodDenied(path)) };
     },
   };

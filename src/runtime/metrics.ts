@@ -190,6 +190,19 @@ export function createMetrics() {
     unauthenticated: (why: string) => unauthenticated.inc({ why }),
     denied: (rpc: string) => permissionDenied.inc({ rpc }),
   };
+  const auditLines = new Counter({
+    name: "concord_audit_lines_total",
+    help: "Lines of the audit log, by what they tell",
+    labelNames: ["event"],
+    registers,
+  });
+  const auditLost = new Counter({ name: "concord_audit_lost_lines_total", help: "Lines that are missing in it", registers });
+  const auditStuck = new Gauge({ name: "concord_audit_stuck", help: "1 while the audit log cannot be written", registers });
+  const audit = {
+    line: (event: string) => auditLines.inc({ event }),
+    lost: () => auditLost.inc(),
+    stuck: (isStuck: boolean) => auditStuck.set(isStuck ? 1 : 0),
+  };
   const answered = new Histogram({
     name: "rpc_server_call_duration_seconds",
     help: "How long unary calls take, by their end; those that wait on purpose are not among them",
@@ -364,6 +377,7 @@ export function createMetrics() {
     workflow,
     predicate,
     access,
+    audit,
     edge,
     stores,
     flushed,
