@@ -390,6 +390,18 @@ describe("before recovery has come to a transaction", () => {
     expect(await w.log.get(tx("u3"))).toMatchObject({ phase: "COMPLETED" });
   });
 
+  test("who had no part in what has ended is told what one is told of nothing", async () => {
+    const w = await startedOn(completed(committing("u1")));
+    for (const [name, outcome] of [
+      ["a", "committed"],
+      ["stranger", "aborted"],
+    ] as const) {
+      const asking = await join(w, name);
+      await asking.say({ type: "inquiry", transactionId: tx("u1"), coordinatorId: "c" });
+      expect(asking.heard).toContainEqual(expect.objectContaining({ type: "decision", transactionId: "u1", outcome }));
+    }
+  });
+
   test("those who ask at the same time find one run of it, and what has ended is not begun anew", async () => {
     const w = await startedOn(committing("u1"));
     const { get } = w.log;
