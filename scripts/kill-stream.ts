@@ -10,11 +10,13 @@ import { failureText, untilAnswered } from "../demo/retry.ts";
 import { freePort } from "../examples/bank-transfer/postgres.ts";
 import { type Supervised, supervise } from "../examples/bank-transfer/supervisor.ts";
 import { type Clients, connect } from "../src/cli/client.ts";
+import { openCertificateFolder } from "../src/cli/dev-certs/folder.ts";
 import type { Transaction } from "../src/commit/core/types.ts";
 import { Outcome } from "../src/gen/concord/commit/v1/transaction.ts";
 import { assert } from "../src/kernel/assert.ts";
 import type { TransactionId } from "../src/kernel/ids.ts";
 import { openChannel } from "../src/rpc/clients/channel.ts";
+import type { ClientTls } from "../src/rpc/clients/security.ts";
 import { openSqliteDecisionLog } from "../src/storage/sqlite/decision-log.ts";
 import { createDice, type Dice } from "../test/simulation/random.ts";
 import { disagreements, type Remains, type Told } from "./kill-stream/compare.ts";
@@ -29,6 +31,7 @@ participants.
   --seconds N        how long the stream is (default 60)
   --participants N   how many participants there are (default 3)
   --clients N        how many transactions are under way at once (default 32)
+  --tls              over mutual TLS
   --seed N           chooses who takes part in which transaction (default 1). What a kill hits, no seed can choose.
   --help
 
@@ -40,6 +43,7 @@ const { values } = parseArgs({
     participants: { type: "string", default: "3" },
     clients: { type: "string", default: "32" },
     seed: { type: "string", default: "1" },
+    tls: { type: "boolean", default: false },
     help: { type: "boolean", default: false },
   },
 });
@@ -84,12 +88,28 @@ async function main(): Promise<number> {
   const start = (name: string, ...args: readonly string[]): Supervised =>
     supervise({ name, args: [program, ...args, "--log-format", "json"], logFile: logFile(name) });
   const votes = ["--commit-probability", String(commitProbability), "--seed", String(seed)];
-  const channel = openChannel(address);
+  const certificates = values.tls ? openCertificateFolder(join(folder, "certificates")) : undefined;
+  const tlsOf = (name: string): ClientTls | undefined =>
+    certificates && {
+      ca: certificates.ca,
+      ...certificates.write(name, { hosts: ["127.0.0.1"], uris: [], uses: ["server", "client"] }),
+    };
+  const server = tlsOf(coordinatorName);
+  const channel = openChannel(address, { tls: tlsOf("client") });
   const world: World = {
     clients: connect(channel),
     processes: [
-      start(coordinatorName, "serve", "--services", "commit", "--listen", address, "--data-dir", folder),
-      ...names.map((name) => start(name, "participant", name, "--address", address, "--data-dir", folder, ...votes)),
+      start(
+        coordinatorName,
+        "serve",
+        ...["--services", "commit", "--listen", address, "--data-dir", folder],
+        ...(server ? ["--tls-cert", `${server.cert}`, "--tls-key", `${server.key}`, "--tls-client-ca", `${server.ca}`] : []),
+      ),
+      ...names.map((name) => {
+        const tls = tlsOf(name);
+        const flags = tls ? ["--tls-ca", `${tls.ca}`, "--tls-cert", `${tls.cert}`, "--tls-key", `${tls.key}`] : [];
+        return start(name, "participant", name, "--address", address, "--data-dir", folder, ...votes, ...flags);
+      }),
     ],
     logFile,
     commitLog: join(folder, "commit.sqlite"),

@@ -10,14 +10,20 @@ import type { ParticipantId, RequestId, TransactionId } from "../../src/kernel/i
 
 const program = join(import.meta.dirname, "../../scripts/kill-stream.ts");
 
-test("a stream of transactions over processes that are killed in turn: all agree, and nothing stays in doubt", async () => {
-  const stream = spawn(process.execPath, [program, "--seconds", "8"], { stdio: ["ignore", "pipe", "pipe"] });
-  const exited = once(stream, "exit");
-  const said = (await Promise.all([text(stream.stdout), text(stream.stderr)])).join("");
-  expect(await exited, said).toEqual([0, null]);
-  expect(said).toMatch(/killed: coordinator [1-9]\d* times, p1 [1-9]\d* times, p2 [1-9]\d* times, p3 [1-9]\d* times/);
-  expect(said).toContain("ok      all agree, and nothing is in doubt");
-});
+test.each([
+  ["", []],
+  [" over mutual TLS", ["--tls"]],
+])(
+  "a stream of transactions%s over processes that are killed in turn: all agree, and nothing stays in doubt",
+  async (_, flags) => {
+    const stream = spawn(process.execPath, [program, "--seconds", "8", ...flags], { stdio: ["ignore", "pipe", "pipe"] });
+    const exited = once(stream, "exit");
+    const said = (await Promise.all([text(stream.stdout), text(stream.stderr)])).join("");
+    expect(await exited, said).toEqual([0, null]);
+    expect(said).toMatch(/killed: coordinator [1-9]\d* times, p1 [1-9]\d* times, p2 [1-9]\d* times, p3 [1-9]\d* times/);
+    expect(said).toContain("ok      all agree, and nothing is in doubt");
+  },
+);
 
 describe("the comparison", () => {
   const [id, a, b] = ["t1" as TransactionId, "a" as ParticipantId, "b" as ParticipantId];

@@ -1,9 +1,11 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync, writeFileSync } from "node:fs";
+import { connect } from "node:net";
 import { join } from "node:path";
 import { expect } from "vitest";
 import { pastesOf } from "./pastes-of.ts";
+import { until } from "./until.ts";
 
 // Lines of a document that a reader pastes, and what they print. With UPDATE_PASTES=1, the outputs of today are written into the document.
 
@@ -37,6 +39,8 @@ export async function expectPastes(options: {
   readonly url: string;
   readonly dataDir: string;
   readonly background: ChildProcess[];
+  /** Where the lines are pasted; else at the root. */
+  readonly cwd?: string;
 }): Promise<void> {
   const { file, address, url } = options;
   const path = join(root, file);
@@ -74,19 +78,36 @@ async function endAll(children: ChildProcess[]): Promise<void> {
 
 function run(command: string, options: Parameters<typeof expectPastes>[0]): Promise<string> {
   const shell = command.replaceAll("127.0.0.1:50051", options.address).replaceAll("http://127.0.0.1:50080", options.url);
-  const env = { ...process.env, CONCORD_ADDRESS: options.address, CONCORD_DATA_DIR: options.dataDir };
+  const { cwd = root } = options;
+  const PATH = `${join(root, "bin")}:${process.env["PATH"]}`;
+  const env = { ...process.env, PATH, CONCORD_ADDRESS: options.address, CONCORD_DATA_DIR: options.dataDir };
   return new Promise((resolve) => {
     if (shell.endsWith("&")) {
-      options.background.push(spawn("sh", ["-c", `exec ${shell.slice(0, -1)}`], { cwd: root, env, stdio: "ignore" }));
-      resolve("");
+      options.background.push(spawn("sh", ["-c", `exec ${shell.slice(0, -1)}`], { cwd, env, stdio: "ignore" }));
+      // What comes next asks it.
+      if (shell.startsWith("concord serve")) void listens(options.address).then(() => resolve(""));
+      else resolve("");
       return;
     }
     // One pipe, so that what a person sees keeps its order.
-    const child = spawn("sh", ["-c", `(${shell}\n) 2>&1`], { cwd: root, env, stdio: ["ignore", "pipe", "ignore"] });
+    const child = spawn("sh", ["-c", `(${shell}\n) 2>&1`], { cwd, env, stdio: ["ignore", "pipe", "ignore"] });
     let output = "";
     child.stdout.on("data", (chunk: Buffer) => {
       output += chunk.toString();
     });
     child.on("close", () => resolve(output));
   });
+}
+
+async function listens(address: string): Promise<void> {
+  const [host = "", port = ""] = address.split(":");
+  await until(async () => {
+    const socket = connect({ host, port: Number(port) });
+    const isThere = await once(socket, "connect").then(
+      () => true,
+      () => false,
+    );
+    socket.destroy();
+    return isThere;
+  }, `somebody listens at ${address}`);
 }

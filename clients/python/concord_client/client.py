@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeAlias
 
+import grpc
 from concord.commit.v1 import transaction_pb2, two_phase_commit_pb2_grpc
 from concord.predicate.v1 import predicate_logic_pb2_grpc
 from concord.workflow.v1 import update_pb2, workflow_pb2, workflow_service_pb2, workflow_service_pb2_grpc
@@ -17,10 +18,21 @@ Change: TypeAlias = workflow_service_pb2.TransitionWorkflowRequest | update_pb2.
 
 
 class Client:
-    """`timeout` is that of one attempt, `retry_for` that of all of them together, in seconds. Safe to use from several threads."""
+    """
+    `timeout` is that of one attempt, `retry_for` that of all of them together, in seconds; `credentials` are those of TLS. Safe to use from
+    several threads.
+    """
 
-    def __init__(self, address: str, *, requested_by: str, timeout: float = 10.0, retry_for: float = 30.0) -> None:
-        self.channel = open_channel(address)
+    def __init__(
+        self,
+        address: str,
+        *,
+        requested_by: str,
+        timeout: float = 10.0,
+        retry_for: float = 30.0,
+        credentials: grpc.ChannelCredentials | None = None,
+    ) -> None:
+        self.channel = open_channel(address, credentials)
         self.workflows = workflow_service_pb2_grpc.WorkflowServiceStub(self.channel)
         self.rules = predicate_logic_pb2_grpc.PredicateLogicStub(self.channel)
         self.transactions = two_phase_commit_pb2_grpc.TwoPhaseCommitStub(self.channel)

@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -23,14 +23,15 @@ def until(condition: Callable, what: str, seconds: float = 60.0):
 
 
 class Server:
-    def __init__(self, data: Path, listen: str = "127.0.0.1:0") -> None:
+    def __init__(self, data: Path, listen: str = "127.0.0.1:0", flags: Sequence[str] = ()) -> None:
         self.data = data / "server"
+        self._flags = flags
         self.address = listen
         self.start()
 
     def start(self) -> None:
         """Where it was before, if it was."""
-        args = [CONCORD, "serve", "--listen", self.address, "--data-dir", self.data, "--log-format", "json"]
+        args = [CONCORD, "serve", "--listen", self.address, "--data-dir", self.data, "--log-format", "json", *self._flags]
         self._process = subprocess.Popen(args, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         for line in self._process.stdout:
             if line.startswith("{") and (fields := json.loads(line)).get("msg") == "serving":

@@ -3,6 +3,8 @@
 import uuid
 from collections.abc import Sequence
 
+import grpc
+
 from .link import Link
 from .log import ParticipantLog
 from .resource import COMMIT, READ_ONLY, Resource, Vote, abort
@@ -16,14 +18,23 @@ class Participant:
     """
     Takes part from its construction on until `close`, through losses of connection and restarts of the coordinators. `database` is the path of
     an SQLite file on a local disk, which one process at a time has; RuntimeError if it is in use, or another participant's.
+    `credentials` are those of TLS.
     """
 
-    def __init__(self, coordinators: Sequence[str], *, participant_id: str, database: str, resource: Resource) -> None:
+    def __init__(
+        self,
+        coordinators: Sequence[str],
+        *,
+        participant_id: str,
+        database: str,
+        resource: Resource,
+        credentials: grpc.ChannelCredentials | None = None,
+    ) -> None:
         self._log = ParticipantLog(database, participant_id)
         steps = Steps(self._log, resource)
         instance_id = str(uuid.uuid4())
         self._links = [
-            Link(address, lambda stub: Session(stub, self._log, steps, participant_id, instance_id))
+            Link(address, credentials, lambda stub: Session(stub, self._log, steps, participant_id, instance_id))
             for address in coordinators
         ]
 

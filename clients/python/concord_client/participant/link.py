@@ -25,8 +25,9 @@ _HOPELESS = {
 
 
 class Link:
-    def __init__(self, address: str, open_session) -> None:
+    def __init__(self, address: str, credentials: grpc.ChannelCredentials | None, open_session) -> None:
         self._address = address
+        self._credentials = credentials
         self._open_session = open_session
         self._closed = threading.Event()
         self._session: Session | None = None
@@ -42,7 +43,7 @@ class Link:
     def _run(self) -> None:
         waits = pauses()
         told = ""
-        with open_channel(self._address) as channel:
+        with open_channel(self._address, self._credentials) as channel:
             stub = two_phase_commit_pb2_grpc.TwoPhaseCommitStub(channel)
             while not self._closed.is_set():
                 session = self._session = self._open_session(stub)
