@@ -17,6 +17,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   restore: async () => (await import("./restore.ts")).restoreCommand(),
   diagnose: async () => (await import("./diagnose.ts")).diagnoseCommand(),
   info: async () => (await import("./info.ts")).infoCommand(),
+  access: async () => (await import("./access.ts")).accessCommand(),
   audit: async () => (await import("./audit.ts")).auditCommand(),
   token: async () => (await import("./token.ts")).tokenCommand(),
   context: async () => (await import("./context.ts")).contextCommand(),

@@ -14,6 +14,7 @@ export type NameKind =
   | "type"
   | "sink"
   | "operation"
+  | "method"
   | "context"
   | "state"
   | "outcome";
@@ -121,6 +122,7 @@ const kinds: Readonly<Record<string, NameKind | undefined>> = {
   type: "type",
   sink: "sink",
   operation: "operation",
+  method: "method",
   context: "context",
   state: "state",
   to: "state",

@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import { methodRules } from "../../access/core/methods.ts";
 import { workflowStates } from "../../kernel/lifecycle.ts";
 import { openChannel } from "../../rpc/clients/channel.ts";
 import { addClientOptions, type ClientOptions, type Clients, connect } from "../client.ts";
@@ -15,6 +16,7 @@ const namesMax = 100;
 export function createNames(words: readonly string[]): Names {
   return async (kind, prefix) => {
     if (kind === "context") return Object.keys(readContexts().contexts);
+    if (kind === "method") return [...methodRules.keys()].map((method) => method.slice(method.lastIndexOf("/") + 1));
     if (kind === "state") return workflowStates;
     if (kind === "outcome") return ["committed", "aborted"];
     const { address, elsewhere = {}, ...options } = await optionsIn(words);
@@ -38,7 +40,7 @@ async function optionsIn(words: readonly string[]): Promise<ClientOptions> {
   return read.promise;
 }
 
-type AskedKind = Exclude<NameKind, "context" | "state" | "outcome">;
+type AskedKind = Exclude<NameKind, "method" | "context" | "state" | "outcome">;
 
 const serviceOf: Readonly<Record<AskedKind, "workflow" | "predicate" | "commit">> = {
   workflow: "workflow",
@@ -59,8 +61,9 @@ const asked: Readonly<Record<AskedKind, (clients: Clients, prefix: string) => Pr
       ({ workflowId }) => workflowId,
     ),
   type: async ({ workflows }) => {
-    const { workflowsByType } = await workflows.getSystemStats({}, call);
-    return [...new Set(workflowsByType.map(({ type }) => type))].filter((type) => type !== "");
+    // Not of the whole system, which not everybody may ask for.
+    const { groups } = await workflows.countWorkflows({ groupBy: ["type"] }, call);
+    return groups.map(({ type }) => type).filter((type) => type !== "");
   },
   sink: async ({ workflows }) => (await workflows.listSinks(page, call)).sinks.map(({ name }) => name),
   operation: async ({ workflows }) =>
