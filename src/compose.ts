@@ -88,7 +88,7 @@ export async function startConcord(options: Options, extraServices?: ExtraServic
   const trace = traced?.value;
   metrics.lostLines({ log: lostLogLines, trace: trace?.lostLines });
   if (telemetry) metrics.lostTelemetry({ traces: telemetry.lostSpans, metrics: telemetry.lostExports });
-  const opened = tlsOf(config, logger);
+  const opened = tlsOf(config, logger, metrics.tls);
   if (!opened.ok) return opened;
   const tls = opened.value;
   const audit = openAudit(config, { logger, metrics });
@@ -296,10 +296,10 @@ function httpServer(
 }
 
 /** Undefined: it speaks plain text. */
-function tlsOf(config: Config, logger: Logger): Result<Tls | undefined, StartFailure> {
+function tlsOf(config: Config, logger: Logger, told: Wiring["metrics"]["tls"]): Result<Tls | undefined, StartFailure> {
   const { tlsCert: cert, tlsKey: key, tlsClientCa: clientCa, tlsClientAuth: clientAuth, tlsCrl: crl } = config;
   if (cert === undefined || key === undefined) return ok(undefined);
-  const opened = openTls({ cert, key, clientCa, clientAuth, crl, minVersion: config.tlsMinVersion }, logger);
+  const opened = openTls({ cert, key, clientCa, clientAuth, crl, minVersion: config.tlsMinVersion }, logger, told);
   return opened.ok ? opened : err({ message: opened.error });
 }
 

@@ -190,6 +190,22 @@ export function createMetrics() {
     unauthenticated: (why: string) => unauthenticated.inc({ why }),
     denied: (rpc: string) => permissionDenied.inc({ rpc }),
   };
+  const handshakesFailed = new Counter({
+    name: "concord_tls_handshakes_failed_total",
+    help: "Connections that came to nothing before they spoke, by why",
+    labelNames: ["why"],
+    registers,
+  });
+  const certificateUntil = new Gauge({
+    name: "concord_tls_certificate_until_seconds",
+    help: "When the certificate that is shown ends, in seconds since 1970; none without TLS",
+    labelNames: ["of"],
+    registers,
+  });
+  const tls = {
+    handshakeFailed: (why: string) => handshakesFailed.inc({ why }),
+    certificateUntil: (at: Date) => certificateUntil.set({ of: "server" }, at.getTime() / 1000),
+  };
   const auditLines = new Counter({
     name: "concord_audit_lines_total",
     help: "Lines of the audit log, by what they tell",
@@ -377,6 +393,7 @@ export function createMetrics() {
     workflow,
     predicate,
     access,
+    tls,
     audit,
     edge,
     stores,

@@ -14,6 +14,8 @@ export type Load = {
   /** Calls under way, all the time. */
   readonly concurrency: number;
   readonly span: Span;
+  /** Over TLS, as who has this token. h2load believes each certificate; Node speaks plain text only. */
+  readonly secured?: { readonly token: string } | undefined;
 };
 
 export type Span =
@@ -51,7 +53,7 @@ function weighed(run: (load: Load) => Promise<readonly Answered[]>): Generator["
   };
 }
 
-async function runH2load({ port, method, body, concurrency, span }: Load): Promise<readonly Answered[]> {
+async function runH2load({ port, method, body, concurrency, span, secured }: Load): Promise<readonly Answered[]> {
   const folder = mkdtempSync(join(tmpdir(), "concord-bench-"));
   try {
     const bodyFile = join(folder, "body");
@@ -66,7 +68,8 @@ async function runH2load({ port, method, body, concurrency, span }: Load): Promi
       "--header=content-type: application/grpc",
       "--header=te: trailers",
       `--log-file=${logFile}`,
-      `http://127.0.0.1:${port}/${method}`,
+      ...(secured ? [`--header=authorization: Bearer ${secured.token}`] : []),
+      `${secured ? "https" : "http"}://127.0.0.1:${port}/${method}`,
     ]);
     return answeredIn(readFileSync(logFile, "utf8"));
   } finally {

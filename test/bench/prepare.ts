@@ -3,6 +3,7 @@ import { Rule, RuleState } from "../../src/gen/concord/predicate/v1/rule_set.ts"
 import { BatchMode } from "../../src/gen/concord/workflow/v1/batch.ts";
 import { WorkflowState } from "../../src/gen/concord/workflow/v1/workflow.ts";
 import { openChannel } from "../../src/rpc/clients/channel.ts";
+import type { ClientSecurity } from "../../src/rpc/clients/security.ts";
 import { poolSize, workflowName } from "./shape.ts";
 
 const by = { reason: "bench", requestedBy: "bench" };
@@ -40,8 +41,8 @@ const callCount = 200;
 const batchCount = 1000;
 
 /** Ten rules, and the workflows of the pool, ACTIVE. */
-export async function prepare(port: number): Promise<void> {
-  const channel = openChannel(`127.0.0.1:${port}`);
+export async function prepare(port: number, security: ClientSecurity = {}): Promise<void> {
+  const channel = openChannel(`127.0.0.1:${port}`, security);
   const clients = connect(channel);
   await clients.predicates.applyRuleSet({ rules: rulesOf(applyingCount, idleCount), ...by });
   const ids = Array.from({ length: poolSize }, (_, index) => workflowName(index));

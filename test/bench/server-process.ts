@@ -37,10 +37,14 @@ type Ports = Pick<BenchServer, "port" | "barePort" | "metricsPort">;
 const shownLogLength = 2_000;
 
 /** With the settings of `bin/concord`, but for its ports; its data and its log are in the folder. */
-export async function startServer(folder: string, logLevel: LogLevel): Promise<BenchServer> {
+export async function startServer(
+  folder: string,
+  logLevel: LogLevel,
+  settings: Readonly<Record<string, string>> = {},
+): Promise<BenchServer> {
   const logFile = join(folder, "log");
   const log = openSync(logFile, "w");
-  const args = ["--max-semi-space-size=32", join(import.meta.dirname, "server.ts"), folder, logLevel];
+  const args = ["--max-semi-space-size=32", join(import.meta.dirname, "server.ts"), folder, logLevel, JSON.stringify(settings)];
   const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", log, "ipc"] });
   closeSync(log);
   const { stdout, pid } = child;

@@ -7,8 +7,8 @@ import { serveBareEcho } from "./bare-echo.ts";
 import { type BenchService, createBenchService } from "./bench-service.ts";
 import type { Question, ServerReport } from "./server-process.ts";
 
-const [dataDir = "", logLevel = "info"] = process.argv.slice(2);
-const flags = { listen: "127.0.0.1:0", metricsListen: "127.0.0.1:0", dataDir, logLevel };
+const [dataDir = "", logLevel = "info", settings = "{}"] = process.argv.slice(2);
+const flags = { listen: "127.0.0.1:0", metricsListen: "127.0.0.1:0", dataDir, logLevel, ...JSON.parse(settings) };
 const loaded = loadConfig({ flags, environment: {}, file: undefined });
 if (!loaded.ok) throw new Error(JSON.stringify(loaded.error));
 const { config } = loaded.value;

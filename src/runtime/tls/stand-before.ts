@@ -48,7 +48,10 @@ export function standBefore(server: Server, { tls, handshakeMs, logger }: Option
       return;
     }
     const peer = socket.remoteAddress ?? "";
-    const late = setTimeout(() => socket.destroy(), handshakeMs).unref();
+    const late = setTimeout(() => {
+      tls.handshakeFailed("late");
+      socket.destroy();
+    }, handshakeMs).unref();
     shaking.add(socket);
     socket.once("close", () => over(socket));
     overOf.set(socket, () => {
@@ -61,6 +64,7 @@ export function standBefore(server: Server, { tls, handshakeMs, logger }: Option
         socket.unshift(first);
         handshake.call(server, socket);
       } else {
+        tls.handshakeFailed("plain text");
         seldom.warn(peer, { peer }, "a client speaks plain text to a port that takes TLS");
         socket.end(plainAnswer);
         // Nobody reads what else it says.
@@ -82,6 +86,7 @@ export function standBefore(server: Server, { tls, handshakeMs, logger }: Option
   tls.onChange((options) => server.setSecureContext(options));
 
   function refused(secure: TLSSocket, cause: string): void {
+    tls.handshakeFailed(cause);
     const peer = secure.remoteAddress ?? rawOf(secure).remoteAddress ?? "";
     // Who only looks whether somebody listens, hangs up.
     if (cause === "ECONNRESET") logger.debug({ peer }, "a client has hung up during its handshake");

@@ -11,12 +11,16 @@ export type ClientAuth = "request" | "require";
 
 export type TlsSettings = TlsFiles & { readonly clientAuth: ClientAuth };
 
+/** Metrics. */
+type Told = { readonly handshakeFailed: (why: string) => void; readonly certificateUntil: (at: Date) => void };
+
 /** What all listeners of a process show, as long as it lives; what it reads of files, it reads again when they change. */
 export type Tls = {
   /** For connections that come from now on. */
   readonly options: () => TlsOptions;
   /** Called with other options when they are other ones. */
   readonly onChange: (listener: (options: TlsOptions) => void) => void;
+  readonly handshakeFailed: (why: string) => void;
   /** For people: what is shown, and what is asked for. */
   readonly describe: () => object;
   readonly close: () => void;
@@ -26,10 +30,11 @@ export type Tls = {
 const settleMs: DurationMs = 200;
 
 /** The error says what is wrong with the files. Later it is the log that says so: what was good before stays. */
-export function openTls(settings: TlsSettings, logger: Logger): Result<Tls, string> {
+export function openTls(settings: TlsSettings, logger: Logger, told: Told): Result<Tls, string> {
   const first = readMaterial(settings, Date.now());
   if (!first.ok) return err(first.error);
   let material = first.value;
+  told.certificateUntil(material.certificate.validToDate);
   let settling: NodeJS.Timeout | undefined;
   const listeners: ((options: TlsOptions) => void)[] = [];
 
@@ -45,6 +50,7 @@ export function openTls(settings: TlsSettings, logger: Logger): Result<Tls, stri
     }
     if (isSame(material, read.value)) return;
     material = read.value;
+    told.certificateUntil(material.certificate.validToDate);
     for (const listener of listeners) listener(optionsOf(material, settings));
     logger.info(until(material), "the files for TLS have changed; new connections get what they hold now");
   }
@@ -56,6 +62,7 @@ export function openTls(settings: TlsSettings, logger: Logger): Result<Tls, stri
   return ok({
     options: () => optionsOf(material, settings),
     onChange: (listener) => void listeners.push(listener),
+    handshakeFailed: told.handshakeFailed,
     describe: () => ({
       minVersion: settings.minVersion,
       clientCertificates: settings.clientCa === undefined ? "none" : settings.clientAuth,

@@ -17,6 +17,8 @@ const logger = createLogger({ level: "silent", format: "json" });
 const certificates = testCertificates();
 const others = testCertificates();
 const ada = certificates.client("ada");
+/** Why handshakes have failed. */
+const failed: string[] = [];
 const cleanups: (() => Promise<void> | void)[] = [];
 
 afterEach(async () => {
@@ -29,7 +31,10 @@ afterAll(() => {
 
 async function serve(settings: Partial<TlsSettings> = {}, times = {}) {
   const { tlsCert: cert, tlsKey: key, tlsClientCa: clientCa } = certificates.settings;
-  const opened = openTls({ cert, key, clientCa, clientAuth: "require", minVersion: "1.3", ...settings }, logger);
+  const opened = openTls({ cert, key, clientCa, clientAuth: "require", minVersion: "1.3", ...settings }, logger, {
+    handshakeFailed: (why) => void failed.push(why),
+    certificateUntil: () => undefined,
+  });
   if (!opened.ok) throw new Error(opened.error);
   const tls = opened.value;
   cleanups.push(tls.close);
@@ -97,6 +102,7 @@ test("who speaks plain text to it is told so in words, and counts no longer", as
   socket.write("GET / HTTP/1.1\r\n\r\n");
   let told = "";
   for await (const chunk of socket) told += String(chunk);
+  expect(failed).toContain("plain text");
   expect(told).toMatch(/^HTTP\/1.1 400 .*TLS only/s);
   await until(() => server.load().connections === 0, "its connection counts no longer");
 });
