@@ -206,7 +206,8 @@ async function transfer({ clients }: World, asked: Transfer, report: Report): Pr
   const reason = (transaction?.abortReason ?? "")
     .replaceAll(/bank-[ab]\/\d+/g, "an account")
     .replaceAll(/bank-[ab]/g, "a bank")
-    .replaceAll(id, "it");
+    .replaceAll(id, "it")
+    .replaceAll(transaction?.transactionId ?? id, "it");
   report.reasons.set(reason, (report.reasons.get(reason) ?? 0) + 1);
 }
 

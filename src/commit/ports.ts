@@ -4,9 +4,10 @@ import type { DurationMs, TimeMs } from "../kernel/time.ts";
 import type { StoreAge, StoreHealth, WriteResult } from "../kernel/write.ts";
 import type { Claim } from "./core/claim.ts";
 import type { CoordinatorMessage, Numbered, ParticipantMessage, Violation } from "./core/messages.ts";
-import type { ParticipantRecord, ResourceVote } from "./core/participant-step.ts";
+import type { ParticipantRecord } from "./core/participant-step.ts";
 import type { TraceEvent } from "./core/trace.ts";
 import type { Transaction } from "./core/types.ts";
+import type { PrepareVote } from "./prepare-failure.ts";
 import type { Timeline } from "./timeline.ts";
 import type { TransactionScope } from "./transaction-scope.ts";
 
@@ -184,7 +185,7 @@ export interface Resource {
    * Makes a promise that survives a crash: from now on it can commit, and can abort. A vote to commit is the promise; `abort` and
    * `read-only` leave nothing behind. Rejection counts as a vote to abort, followed by `abort`.
    */
-  prepare(work: PrepareWork): Promise<ResourceVote>;
+  prepare(work: PrepareWork): Promise<PrepareVote>;
   /**
    * Only after a promise. Done, durably, when it resolves to nothing. Rejection is tried again, for ever: the promise binds. Resolves
    * to a LostPromise if the resource does not hold the promise and has no proof that it kept it before.

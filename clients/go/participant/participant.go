@@ -47,7 +47,7 @@ func Start(options Options) (*Participant, error) {
 	}
 	leaving, leave := context.WithCancel(context.Background())
 	p := &Participant{log: log, leave: leave}
-	steps := &steps{log, options.Resource}
+	steps := &steps{log, options.Resource, options.Logger.With("participant_id", options.ID)}
 	instanceID := rand.Text()
 	hello := func() *commitv1.Hello {
 		return &commitv1.Hello{ParticipantId: options.ID, InstanceId: instanceID, VersionMin: 1, VersionMax: 1, PrepareCredit: prepareCredit}

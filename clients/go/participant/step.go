@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"log/slog"
 
 	commitv1 "concord/clients/go/gen/concord/commit/v1"
 )
@@ -22,6 +23,7 @@ func (r refusal) Error() string { return string(r) }
 type steps struct {
 	log      *log
 	resource Resource
+	logger   *slog.Logger
 }
 
 type answer = *commitv1.ParticipateRequest
@@ -123,13 +125,18 @@ func (s *steps) work(tx *sql.Tx, message *commitv1.Prepare, coordinatorID string
 	ctx, cancel := context.WithTimeout(context.Background(), within)
 	defer cancel()
 	no, err := attempt(tx, func() error { return s.resource.Prepare(ctx, tx, message.TransactionId, message.Payload) })
+	var why Refused
 	switch {
 	case no == nil:
 		voted.state, voted.payload = prepared, message.Payload
 	case errors.Is(no, ReadOnly):
 		voted.state = readOnly
+	case errors.As(no, &why):
+		voted.reason = cut(string(why))
 	default:
-		voted.reason = cut(no.Error())
+		// What a database says may name what is nobody's business: it stays here.
+		s.logger.Warn("prepare has failed", "transaction", message.TransactionId, "err", no)
+		voted.reason = "prepare failed; the participant's log says why, at transaction " + message.TransactionId
 	}
 	return voted, err
 }

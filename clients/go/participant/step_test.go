@@ -4,6 +4,8 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
+	"log/slog"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -28,7 +30,9 @@ func (notes) Prepare(ctx context.Context, tx *sql.Tx, transactionID string, payl
 	case "nothing":
 		return ReadOnly
 	case "a fault":
-		return errors.New("a fault")
+		return errors.New("a fault of notes, row 7")
+	case "no":
+		return fmt.Errorf("told: %w", Refused("not today"))
 	case "too long":
 		_, err := tx.ExecContext(ctx, "WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n) INSERT INTO notes SELECT i, 0 FROM n")
 		return err
@@ -63,7 +67,7 @@ func newFixture(t *testing.T) fixture {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { log.close() })
-	f := fixture{&steps{log, notes{}}, t}
+	f := fixture{&steps{log, notes{}, slog.New(slog.DiscardHandler)}, t}
 	f.transaction(func(tx *sql.Tx) error { return writeSeen(tx, own, claim{epoch, "claim"}) })
 	return f
 }
@@ -235,6 +239,19 @@ func TestWhoLeavesTakesNoNewWorkAndKeepsItsPromises(t *testing.T) {
 	f.bringTo("prepared")
 	if said := f.tell("prepare", own, true); said != "vote COMMIT" {
 		t.Error(said)
+	}
+}
+
+func TestOnlyARefusalSaysWhyToTheClient(t *testing.T) {
+	for payload, want := range map[string]string{
+		"no":      "not today",
+		"a fault": "prepare failed; the participant's log says why, at transaction t",
+	} {
+		f := newFixture(t)
+		said, err := f.steps.prepare(prepare(payload, false, time.Minute), own, false)
+		if err != nil || said.GetVote().GetReason() != want {
+			t.Errorf("%s: %v %v", payload, said, err)
+		}
 	}
 }
 

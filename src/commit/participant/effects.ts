@@ -7,6 +7,7 @@ import { participantEvent } from "../core/trace.ts";
 import { promiseOrEnd } from "../ends.ts";
 import { reasonLengthMax, resourceBackoff, storageBackoff } from "../limits.ts";
 import type { ParticipantLog, PrepareWork, Resource } from "../ports.ts";
+import { failedToPrepare, type PrepareVote } from "../prepare-failure.ts";
 import { aboutOf, type Box, type Envelope, type Subject } from "./box.ts";
 import type { Context } from "./context.ts";
 import { isLeaving, leavingReason } from "./link.ts";
@@ -148,20 +149,26 @@ function startPrepare(
     if (!("value" in vote)) return;
     box.cancelVoteTimer();
     const tookMs = Math.round(clock.monotonicMs() - startedMs);
-    logger.info({ ...aboutOf(box, participantId), vote: vote.value, tookMs }, "resource prepared");
-    post({ type: "resource-voted", vote, nowMs: clock.nowMs() });
+    const { value, reason: why, cause } = vote;
+    const fields = { ...aboutOf(box, participantId), vote: value, tookMs };
+    if (cause !== undefined) logger.warn({ ...fields, err: cause }, prepareFailed);
+    else logger.info(fields, "resource prepared");
+    post({ type: "resource-voted", vote: { value, reason: why }, nowMs: clock.nowMs() });
   });
 }
 
+const prepareFailed = "the resource failed to prepare";
+
 const voteOf = ({ value }: ResourceVote) => ({ "concord.vote": value });
 
-async function prepareResource(surroundings: Surroundings, work: PrepareWork): Promise<ResourceVote> {
+async function prepareResource(surroundings: Surroundings, work: PrepareWork): Promise<PrepareVote> {
   const { participantId, logger, resource } = surroundings;
   try {
     return await traced(surroundings, "prepare", work, (given) => resource.prepare(given), voteOf);
   } catch (error) {
-    logger.warn({ ...aboutOf(work, participantId), err: error }, "the resource failed to prepare");
+    // Before it is undone, which may take long.
+    logger.warn({ ...aboutOf(work, participantId), err: error }, prepareFailed);
     await abortResource(surroundings, work, work.payload);
-    return { value: "abort", reason: `prepare failed: ${error instanceof Error ? error.message : String(error)}` };
+    return { ...failedToPrepare(work.transactionId, error), cause: undefined };
   }
 }

@@ -12,6 +12,9 @@ export const sqlState = {
 export const hasSqlState = (error: unknown, ...states: readonly string[]): boolean =>
   error instanceof pg.DatabaseError && states.includes(error.code ?? "");
 
+/** What of it may be told to everybody. Empty: nothing. */
+export const codeOf = (error: unknown): string => (error instanceof pg.DatabaseError ? `SQLSTATE ${error.code}` : "");
+
 /** With the SQLSTATE, where there is one. */
 export function messageOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);

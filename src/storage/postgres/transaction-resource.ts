@@ -1,13 +1,14 @@
 import pg from "pg";
 import type { ResourceVote } from "../../commit/core/participant-step.ts";
 import type { Resource, Work } from "../../commit/ports.ts";
+import { failedToPrepare, type PrepareVote } from "../../commit/prepare-failure.ts";
 import { idPattern, idWords, type ParticipantId, type TransactionId } from "../../kernel/ids.ts";
 import { err, ok, type Result } from "../../kernel/result.ts";
 import type { DurationMs } from "../../kernel/time.ts";
 import { checkServer, type PostgresOpenFailure } from "./check-server.ts";
 import { gidOf, gidPrefixOf, participantPrefixOf, transactionIdBytesMax } from "./gid.ts";
 import { endLeftovers, lock, unlock } from "./leftovers.ts";
-import { hasSqlState, messageOf, sqlState } from "./postgres-error.ts";
+import { codeOf, hasSqlState, messageOf, sqlState } from "./postgres-error.ts";
 import { type ReceiptKey, type Receipts, receiptsIn } from "./receipts.ts";
 import { withCleanClient, withClient } from "./session.ts";
 
@@ -21,8 +22,9 @@ const schemaBytesMax = 63;
 const ownPoolDefaults: pg.PoolConfig = { connectionTimeoutMillis: 5_000, query_timeout: 60_000, keepAlive: true };
 
 /**
- * Does the work of one transaction, in a PostgreSQL transaction that is open already: it must not end it. To refuse, it throws or
- * resolves to a vote to abort; the reason reaches the client. Whether it changed anything is found out.
+ * Does the work of one transaction, in a PostgreSQL transaction that is open already: it must not end it. To refuse, it
+ * resolves to a vote to abort, whose reason reaches the client. To throw is to abort, too; what it throws goes to the participant's log, and of
+ * PostgreSQL's errors the SQLSTATE reaches the client. Whether it changed anything is found out.
  */
 export type PostgresWork = (
   client: pg.PoolClient,
@@ -89,7 +91,7 @@ function createResource(pool: pg.Pool, options: PostgresResourceOptions, receipt
   const keyOf = ({ logId, transactionId }: Work): ReceiptKey => ({ participantId, logId, transactionId });
 
   /** In an open transaction. */
-  async function voteOf(client: pg.PoolClient, { transactionId, payload }: Work): Promise<ResourceVote> {
+  async function voteOf(client: pg.PoolClient, { transactionId, payload }: Work): Promise<PrepareVote> {
     try {
       const vote = await work(client, payload, transactionId);
       if (vote?.value === "abort") return vote;
@@ -99,11 +101,11 @@ function createResource(pool: pg.Pool, options: PostgresResourceOptions, receipt
       if (client.getTransactionStatus() !== "T") return refuse("the work ended its transaction itself");
       return { value: unchanged === true ? "read-only" : "commit", reason: "" };
     } catch (error) {
-      return refuse(messageOf(error));
+      return failedToPrepare(transactionId, error, codeOf(error));
     }
   }
 
-  async function prepare(client: pg.PoolClient, asked: Work, remainingMs: DurationMs): Promise<ResourceVote> {
+  async function prepare(client: pg.PoolClient, asked: Work, remainingMs: DurationMs): Promise<PrepareVote> {
     const { transactionId, logId } = asked;
     await lock(client, gidPrefixOf(participantId, logId), transactionId);
     // A lock that another transaction in doubt holds must not keep this one from an answer.
@@ -152,7 +154,7 @@ function createResource(pool: pg.Pool, options: PostgresResourceOptions, receipt
         return refuse(`a transaction id may have ${transactionIdBytesMax} bytes here`);
       }
       const deadlineMs = performance.now() + voteWithinMs;
-      const run = (): Promise<ResourceVote> =>
+      const run = (): Promise<PrepareVote> =>
         withCleanClient(pool, (client) => {
           const remainingMs = deadlineMs - performance.now();
           if (remainingMs <= 0) throw new Error(`no connection was free within ${voteWithinMs} ms`);

@@ -29,8 +29,12 @@ func (seats) Prepare(ctx context.Context, tx *sql.Tx, transactionID string, payl
 	if err != nil {
 		return err
 	}
-	if rows, err := held.RowsAffected(); err != nil || rows == 0 {
-		return errors.Join(err, fmt.Errorf("seat %s is taken", seat))
+	rows, err := held.RowsAffected()
+	if err != nil {
+		return err
+	}
+	if rows == 0 {
+		return participant.Refused("seat " + seat + " is taken")
 	}
 	if seat == "fault" {
 		return errors.New("a fault")

@@ -28,7 +28,8 @@ class Resource(Protocol):
     """
 
     def prepare(self, db: Connection, transaction_id: str, payload: bytes) -> Vote:
-        """Holds what the work needs against everybody else. What it wrote is undone unless it returns COMMIT; to raise is to abort."""
+        """Holds what the work needs against everybody else. What it wrote is undone unless it returns COMMIT. To refuse, it
+        returns `abort(reason)`, whose reason reaches the client; to raise is to abort, too, and what was raised stays in the participant's log."""
 
     def commit(self, db: Connection, transaction_id: str, payload: bytes) -> None:
         """Does what was promised. It must succeed in the end: if it raises, it is called again, for ever."""

@@ -76,9 +76,10 @@ class Steps:
                     raise _Undo
         except _Undo:
             pass
-        except Exception as error:
+        except Exception:
+            # What a database says may name what is nobody's business: it stays here.
             logger.warning("prepare has raised: transaction %s", message.transaction_id, exc_info=True)
-            vote = abort(f"{type(error).__name__}: {error}")
+            vote = abort(f"prepare failed; the participant's log says why, at transaction {message.transaction_id}")
         return vote
 
     def _vote_again(self, message: two_phase_commit_pb2.Prepare, record: Record) -> Answer:

@@ -182,8 +182,23 @@ describe("a participant", () => {
     await w.start();
     await w.coordinator.welcome();
     await w.coordinator.prepare("t1");
-    expect(w.coordinator.received.at(-1)).toMatchObject({ type: "vote", value: "abort", reason: "prepare failed: out of order" });
+    const reason = "prepare failed; the participant's log says why, at transaction t1";
+    expect(w.coordinator.received.at(-1)).toMatchObject({ type: "vote", value: "abort", reason });
     expect(w.calls).toEqual(["prepare t1", "abort t1"]);
+  });
+
+  test("what a resource says besides its vote stays in the participant's log", async () => {
+    const lines: object[] = [];
+    const cause = new Error("duplicate key: Key (iban)=(DE02) already exists");
+    const w = await world(async () => ({ value: "abort", reason: "prepare failed", cause }), {
+      logger: { ...silent, warn: (fields: object) => void lines.push(fields) },
+    });
+    await w.start();
+    await w.coordinator.welcome();
+    await w.coordinator.prepare("t1");
+    expect(w.coordinator.received.at(-1)).toMatchObject({ type: "vote", value: "abort", reason: "prepare failed" });
+    expect(JSON.stringify(w.coordinator.received)).not.toContain("DE02");
+    expect(lines).toMatchObject([{ transaction: "t1", err: cause }]);
   });
 
   // Told ABORTED earlier, a client that tries again at once would meet the hold of its own first try.

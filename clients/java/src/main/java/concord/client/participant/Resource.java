@@ -8,7 +8,10 @@ import java.sql.Connection;
  * except that one which has thrown is called again.
  */
 public interface Resource {
-    /** Holds what the work needs against everybody else. What it wrote is undone unless it returns COMMIT; to throw is to abort. */
+    /**
+     * Holds what the work needs against everybody else. What it wrote is undone unless it returns COMMIT. To refuse, it returns {@link Vote#abort},
+     * whose reason reaches the client; to throw is to abort, too, and what was thrown stays in the participant's log.
+     */
     Vote prepare(Connection db, String transactionId, byte[] payload) throws Exception;
 
     /** Does what was promised. It must succeed in the end: if it throws, it is called again, for ever. */

@@ -93,7 +93,8 @@ final class Steps {
                 return resource.prepare(log.db(), message.getTransactionId(), message.getPayload().toByteArray());
             } catch (Exception failure) {
                 LOGGER.log(Level.WARNING, "prepare has thrown: transaction " + message.getTransactionId(), failure);
-                return Vote.abort(failure.toString());
+                // What a database says may name what is nobody's business: it stays here.
+                return Vote.abort("prepare failed; the participant's log says why, at transaction " + message.getTransactionId());
             }
         });
     }
