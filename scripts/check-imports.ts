@@ -84,6 +84,7 @@ const parts: readonly Part[] = [
       "runtime/",
       "rpc/",
       "gen/",
+      "access/",
       "config.ts",
       "access-file.ts",
       "compose",

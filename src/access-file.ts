@@ -1,11 +1,14 @@
 import { z } from "zod";
 import { type AuthenticationSettings, withoutProof } from "./access/authentication.ts";
+import type { CertificateRule } from "./access/core/certificates.ts";
 import type { Grant } from "./access/core/policy.ts";
+import { isPrincipal, principalWords } from "./access/core/principal-name.ts";
 import { grantsOf, grantsSchema } from "./access/grants-file.ts";
+import { isTrustworthy, type KeySource } from "./access/issuer-keys.ts";
+import { type JwtSetting, jwtAlgorithms } from "./access/jwt.ts";
 import type { TokenSetting } from "./access/tokens.ts";
+import { duration } from "./config.ts";
 import { err, ok, type Result } from "./kernel/result.ts";
-import { systemPrefix } from "./kernel/system-actor.ts";
-import { hasMoreCharacters, printable } from "./kernel/text.ts";
 import { problemAt, readYamlFile, type YamlFileError } from "./yaml-file.ts";
 
 /** The file of `--access`. */
@@ -13,14 +16,6 @@ export type AccessSettings = { readonly authentication: AuthenticationSettings; 
 
 /** A file, read often, has room for the tokens of a small set-up; a large one has an issuer. */
 const tokenCountMax = 10_000;
-
-const principalCharacterMax = 256;
-
-export const principalWords = `must be a name of 1 to ${principalCharacterMax} visible characters that does not begin with ${systemPrefix}`;
-
-/** What begins with `system:` is a server's own. */
-export const isPrincipal = (name: string): boolean =>
-  name !== "" && !hasMoreCharacters(name, principalCharacterMax) && printable(name) === name && !name.startsWith(systemPrefix);
 
 const principal = z.string(principalWords).refine(isPrincipal, principalWords);
 
@@ -44,9 +39,76 @@ const token = z
     }),
   );
 
+/** Which of a certificate's names, as the placeholder of a principal has it too. */
+const kinds = ["uri", "dns", "cn"] as const;
+
+const matchWords = `must have one of ${kinds.join(", ")}, with a name or a pattern such as spiffe://example.org/lab/* or *.example.org`;
+
+/** `*` stands at the end; of a DNS name, for its first label. */
+const patternOf = { uri: /^[^*]+\*?$/, dns: /^(\*\.)?[^*]+$/, cn: /^[^*]+\*?$/ } as const;
+
+const certificate = z
+  .strictObject({
+    match: z.partialRecord(z.enum(kinds), z.string(matchWords), matchWords).transform((match, context) => {
+      const [[kind, pattern] = ["uri", ""] as const, ...others] = Object.entries(match) as [(typeof kinds)[number], string][];
+      if (others.length === 0 && patternOf[kind].test(pattern)) return { kind, pattern };
+      context.addIssue(matchWords);
+      return z.NEVER;
+    }),
+    principal: z.string(principalWords),
+  })
+  .superRefine(({ match, principal: name }, context) => {
+    const stranger = /\{(\w*)\}/g.exec(name.replaceAll(`{${match.kind}}`, ""));
+    const words = stranger ? `has {${stranger[1]}}, which is not what is matched: {${match.kind}}` : principalWords;
+    if (stranger || !isPrincipal(name.replaceAll(`{${match.kind}}`, "x")))
+      context.addIssue({ code: "custom", path: ["principal"], message: words });
+  })
+  .transform(({ match, principal: name }): CertificateRule => ({ ...match, principal: name }));
+
+const issuerWords = "must be the URL of the issuer as its tokens have it (iss), with https, or http to this machine";
+const urlWords = "must be a URL with https, or with http to this machine; or the path of a file";
+const audienceWords = "must be the audience that tokens for this server have (aud), or a list of such";
+const audience = z.string(audienceWords).min(1, audienceWords);
+const claimWords = "must be the name of a claim, such as sub";
+
+const jwt = z
+  .strictObject({
+    issuer: z.string(issuerWords).min(1, issuerWords),
+    audience: z.union([audience.transform((one) => [one]), z.array(audience).min(1, audienceWords)], audienceWords),
+    jwks: z.string(urlWords).min(1, urlWords).optional(),
+    algorithms: z
+      .array(z.enum(jwtAlgorithms, `must be one of ${jwtAlgorithms.join(", ")}`), "must be a list of algorithms")
+      .min(1, "must name an algorithm")
+      .default([...jwtAlgorithms]),
+    principal: z.string(claimWords).min(1, claimWords).default("sub"),
+    prefix: z.string("must be a text").default(""),
+    clock_skew: duration(0, 300_000).default(30_000),
+  })
+  .superRefine(({ issuer, jwks }, context) => {
+    if (jwks === undefined && !isTrustworthy(issuer))
+      context.addIssue({ code: "custom", path: ["issuer"], message: issuerWords });
+    if (jwks?.includes("://") && !isTrustworthy(jwks)) context.addIssue({ code: "custom", path: ["jwks"], message: urlWords });
+  })
+  .transform(({ jwks, clock_skew: clockSkewMs, ...setting }): JwtSetting => ({ ...setting, clockSkewMs, keys: sourceOf(jwks) }));
+
+function sourceOf(jwks: string | undefined): KeySource {
+  if (jwks === undefined) return { type: "discovery" };
+  return jwks.includes("://") ? { type: "url", url: jwks } : { type: "file", path: jwks };
+}
+
+/** Of each, a server keeps keys. */
+const issuerCountMax = 32;
+
+const certificateRuleCountMax = 1_000;
+
 const withoutWords = `must be a list of ${withoutProof.join(", ")}`;
 
 const authentication = z.strictObject({
+  certificates: z
+    .array(certificate, "must be a list of rules")
+    .max(certificateRuleCountMax, `must have at most ${certificateRuleCountMax} rules`)
+    .default([]),
+  jwt: z.array(jwt, "must be a list of issuers").max(issuerCountMax, `must have at most ${issuerCountMax} issuers`).default([]),
   tokens: z.array(token, "must be a list of tokens").max(tokenCountMax, `must have at most ${tokenCountMax} tokens`).default([]),
   // Whoever looks whether a process serves has no token, as a rule, and learns little.
   without: z.array(z.enum(withoutProof, `must be one of ${withoutProof.join(", ")}`), withoutWords).default(["health"]),
@@ -60,18 +122,24 @@ const schema = z
 export function readAccessFile(path: string): Result<AccessSettings, readonly YamlFileError[]> {
   const parsed = readYamlFile("access", path, schema, "docs/security.md");
   if (!parsed.ok) return parsed;
-  const { tokens } = parsed.value.authentication;
-  const problems = tokens.flatMap(({ sha256 }, index) =>
-    tokens.findIndex((other) => other.sha256 === sha256) < index
-      ? [
-          problemAt(
-            "access",
-            path,
-            ["authentication", "tokens", index, "sha256"],
-            "is there already: a token proves one principal",
-          ),
-        ]
-      : [],
-  );
+  const { tokens, jwt: issuers } = parsed.value.authentication;
+  const problems = [
+    ...doubled(tokens.map(({ sha256 }) => sha256)).map((index) =>
+      problemAt("access", path, ["authentication", "tokens", index, "sha256"], "is there already: a token proves one principal"),
+    ),
+    ...doubled(issuers.map(({ issuer }) => issuer)).map((index) =>
+      problemAt("access", path, ["authentication", "jwt", index, "issuer"], "is there already: give it a list of audiences"),
+    ),
+  ];
   return problems.length > 0 ? err(problems) : ok(parsed.value);
+}
+
+/** The places of those that were there before. */
+function doubled(texts: readonly string[]): readonly number[] {
+  const seen = new Set<string>();
+  return texts.flatMap((text, index) => {
+    if (seen.has(text)) return [index];
+    seen.add(text);
+    return [];
+  });
 }

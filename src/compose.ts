@@ -215,7 +215,7 @@ export async function startConcord(options: Options, extraServices?: ExtraServic
   let metricsServer: MetricsServer | undefined;
   try {
     if (config.metricsListen !== undefined)
-      metricsServer = await serveMetrics(metrics.registry, config.metricsListen, logger, tls);
+      metricsServer = await serveMetrics(metrics.registry, config.metricsListen, logger, { tls, refusal: access.metricsRefusal });
   } catch (error) {
     await server.shutdown(0);
     await closeAll();

@@ -92,4 +92,5 @@ var Reasons = map[string]Advice{
 	"SINK_STATE":                   {NotDone, RetryAnew},
 	"UNAUTHENTICATED":              {NotDone, RetryNo},
 	"PERMISSION_DENIED":            {NotDone, RetryNo},
+	"ISSUER_UNAVAILABLE":           {NotDone, RetrySame},
 }

@@ -10,10 +10,15 @@ export type Proof = {
 
 export type RevocableProof = Proof & { readonly revoke: () => void };
 
-export function createProof(principal: Principal): RevocableProof {
+export function createRevoking(): AbortController {
   const revoking = new AbortController();
   // Each call that lasts has one.
   setMaxListeners(0, revoking.signal);
+  return revoking;
+}
+
+export function createProof(principal: Principal): RevocableProof {
+  const revoking = createRevoking();
   return { principal, revoked: revoking.signal, revoke: () => revoking.abort() };
 }
 

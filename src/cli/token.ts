@@ -1,7 +1,8 @@
 import { hash, randomBytes } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { Command, InvalidArgumentError } from "commander";
-import { isPrincipal, principalWords, timeSchema, timeWords } from "../access-file.ts";
+import { isPrincipal, principalWords } from "../access/core/principal-name.ts";
+import { timeSchema, timeWords } from "../access-file.ts";
 import { outputOption } from "./client.ts";
 import { CommandError } from "./failure.ts";
 import { fieldLines, type OutputFormat, print, printAs } from "./output.ts";

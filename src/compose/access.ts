@@ -1,4 +1,7 @@
 import { randomBytes } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { TLSSocket } from "node:tls";
+import { Status } from "nice-grpc-common";
 import type { Audit } from "../access/audit.ts";
 import { type Authentication, createAuthentication } from "../access/authentication.ts";
 import { createAuthorization } from "../access/authorization.ts";
@@ -6,14 +9,18 @@ import { methodRules } from "../access/core/methods.ts";
 import { type AccessSettings, readAccessFile } from "../access-file.ts";
 import type { Config } from "../config.ts";
 import { needsOwnListener } from "../config-checks.ts";
+import { ServerStatusDefinition } from "../gen/concord/server/v1/server_status.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
 import { createSeldomLog } from "../kernel/seldom.ts";
 import { systemPrefix } from "../kernel/system-actor.ts";
+import { socketPeer } from "../rpc/address.ts";
 import type { ClientSecurity } from "../rpc/clients/security.ts";
 import { createGate, type Gate, openGate, openGateWithOwn } from "../rpc/gate.ts";
 import { systemClock } from "../runtime/clock.ts";
+import { fetchText } from "../runtime/fetch-text.ts";
 import type { Logger } from "../runtime/logger.ts";
-import type { createMetrics } from "../runtime/metrics.ts";
+import type { createMetrics, MetricsRefusal } from "../runtime/metrics.ts";
+import { provenBy } from "../runtime/tls/proven.ts";
 import { watchFiles } from "../runtime/watched-files.ts";
 import type { StartFailure } from "./part.ts";
 
@@ -24,6 +31,8 @@ export type Access = {
   readonly authentication: Authentication | undefined;
   /** How this process proves to itself who it is, over the listener that it has for itself. Undefined: it need not. */
   readonly own: ClientSecurity | undefined;
+  /** Of requests for metrics. Undefined: everybody may read them. */
+  readonly metricsRefusal: MetricsRefusal | undefined;
   readonly close: () => void;
 };
 
@@ -45,13 +54,18 @@ export function openAccess(settings: AccessSettings | undefined, { config, logge
   const { access: path } = config;
   const token = randomBytes(32).toString("base64url");
   if (settings === undefined || path === undefined) {
-    const open = { authentication: undefined, close: () => undefined };
+    const open = { authentication: undefined, metricsRefusal: undefined, close: () => undefined };
     if (!needsOwnListener(config)) return { ...open, gate: openGate, own: undefined };
     return { ...open, gate: openGateWithOwn(token), own: { token: () => token } };
   }
   const own = { token, name: `${systemPrefix}${config.participantId}` };
-  const authentication = createAuthentication(settings.authentication, own, systemClock.nowMs);
   const seldom = createSeldomLog(logger, systemClock.monotonicMs);
+  const authentication = createAuthentication(settings.authentication, own, {
+    clock: systemClock,
+    reading: { fetchText, readText: (file) => readFile(file, "utf8") },
+    onKeysUnavailable: (issuer, why) =>
+      seldom.error(issuer, { issuer, cause: why }, "the keys of an issuer of tokens cannot be had"),
+  });
   const authorization = createAuthorization(settings.grants, config.participantId);
   const gate = createGate(authentication, authorization, {
     unknown: ({ why, path: rpc, peer }) => {
@@ -71,7 +85,21 @@ export function openAccess(settings: AccessSettings | undefined, { config, logge
     authentication.replace(changed.authentication);
     authorization.replace(changed.grants);
   });
-  return { gate, authentication, own: { token: () => token }, close };
+  return { gate, authentication, own: { token: () => token }, metricsRefusal: metricsRefusalOf(gate, authentication), close };
+}
+
+/** Whoever may ask how a server is may read its metrics. */
+const statusPath = `/${ServerStatusDefinition.fullName}/${ServerStatusDefinition.methods.getServerStatus.name}`;
+
+const httpStatusOf: Readonly<Record<number, number>> = { [Status.UNAUTHENTICATED]: 401, [Status.PERMISSION_DENIED]: 403 };
+
+function metricsRefusalOf(gate: Gate, authentication: Authentication): MetricsRefusal {
+  return async ({ headers: { authorization }, socket }) => {
+    if (authentication.isOpen("metrics")) return undefined;
+    const certificate = socket instanceof TLSSocket ? provenBy(socket) : undefined;
+    const entrance = await gate.enter({ path: statusPath, peer: socketPeer(socket), authorization, certificate, isOwn: false });
+    return "answer" in entrance ? (httpStatusOf[Number(entrance.answer["grpc-status"])] ?? 503) : undefined;
+  };
 }
 
 /** Takes over what has changed, or nothing of it: what is wrong is told loudly, and what was right before goes on. */

@@ -73,6 +73,7 @@ export const statusOfReason: Readonly<Record<Reason, number>> = {
   WORKFLOW_ID_RETIRED: 409,
   UNAUTHENTICATED: 401,
   PERMISSION_DENIED: 403,
+  ISSUER_UNAVAILABLE: 503,
 };
 
 /** Of what has no reason: gRPC's own failures, and those of health. As google/rpc/code.proto has them. */

@@ -7,7 +7,7 @@ import { RichServerError } from "nice-grpc-error-details";
 import { placeOf as listenPlaceOf, takesTls } from "../kernel/address.ts";
 import { usableCallId } from "../kernel/origin.ts";
 import type { DurationMs } from "../kernel/time.ts";
-import { peerText, unixPeer } from "../rpc/address.ts";
+import { socketPeer } from "../rpc/address.ts";
 import type { PeerState } from "../rpc/clients/peer-watch.ts";
 import type { CarriedSocket } from "../rpc/connections.ts";
 import { internalError, overloaded } from "../rpc/errors.ts";
@@ -141,7 +141,7 @@ export async function serveHttp(options: Options): Promise<HttpServer> {
     if (leaving || carried.session.closed) response.shouldKeepAlive = false;
     const ms = Math.round(performance.now() - startedMs);
     const { statusCode: status } = response;
-    logger.debug({ request: requestId, method, path: url, status, peer: peerOf(socket), ms }, "request");
+    logger.debug({ request: requestId, method, path: url, status, peer: socketPeer(socket), ms }, "request");
   }
 
   async function answerOrRefuse(
@@ -262,9 +262,6 @@ function splitOnce(text: string, separator: string): readonly string[] {
   return at < 0 ? [text] : [text.slice(0, at), text.slice(at + 1)];
 }
 
-const peerOf = ({ remoteAddress, remotePort }: Socket): string =>
-  remoteAddress === undefined ? unixPeer : peerText(`${remoteAddress}:${remotePort}`);
-
 /** What is not HTTP, or has not come in time. */
 function refuseUnread(error: NodeJS.ErrnoException, socket: Socket, logger: Logger): void {
   // An answer may have begun, and a request that is no request gets none after it.
@@ -279,7 +276,7 @@ function refuseUnread(error: NodeJS.ErrnoException, socket: Socket, logger: Logg
         ? plainProblem(431, `the headers have more than ${headerBytesMax} bytes`)
         : plainProblem(400, "this is not HTTP/1.1");
   const requestId = randomUUID();
-  logger.debug({ request: requestId, status: problem.status, peer: peerOf(socket), reason: problem.detail }, "request");
+  logger.debug({ request: requestId, status: problem.status, peer: socketPeer(socket), reason: problem.detail }, "request");
   const body = JSON.stringify({ ...problem, requestId });
   const head = [
     `HTTP/1.1 ${problem.status} ${problem.title}`,

@@ -84,6 +84,7 @@ const adviceByReason: Readonly<Record<Reason, Advice>> = {
   DEADLINE_NOT_SET: overtaken,
   UNAUTHENTICATED: refused,
   PERMISSION_DENIED: refused,
+  ISSUER_UNAVAILABLE: later,
 };
 
 /** Of a call that Concord itself has not answered: the connection broke, the caller's time was over, or somebody between has answered. */

@@ -3,7 +3,7 @@ import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { Certificate } from "../kernel/certificate.ts";
 import type { DurationMs } from "../kernel/time.ts";
-import { peerText, unixPeer, unmapped } from "./address.ts";
+import { socketPeer, unmapped } from "./address.ts";
 import type { Bound, Refused } from "./refusals.ts";
 
 /** A connection that was made elsewhere and is carried over here, for whoever is at its other end. */
@@ -86,7 +86,7 @@ export function createConnections(bounds: ConnectionBounds, refused: Refused): C
     // SETTINGS are the first that a client has to say.
     return {
       address,
-      peer: socket.remotePort === undefined ? unixPeer : peerText(`${name}:${socket.remotePort}`),
+      peer: socketPeer(socket),
       isOwn,
       certificate: undefined,
       lastingCount: 0,

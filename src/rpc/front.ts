@@ -11,6 +11,8 @@ import {
 } from "node:http2";
 import { Socket } from "node:net";
 import { assert } from "../kernel/assert.ts";
+import type { Certificate } from "../kernel/certificate.ts";
+import { timerMaxMs } from "../kernel/limits.ts";
 import type { DurationMs } from "../kernel/time.ts";
 import { unixPeer } from "./address.ts";
 import type { Admission } from "./admission.ts";
@@ -129,6 +131,7 @@ function standBefore(
     const session = performServerHandshake(socket as Socket, sessionOptions);
     if (!(socket instanceof Socket)) namePeer(session, socket);
     connection.speaks(session);
+    endWithCertificate(session, connection.certificate);
     // Their end says enough, and an error that nobody hears would end the process.
     session.on("error", () => undefined);
     session.on("stream", (stream: ServerHttp2Stream, headers: IncomingHttpHeaders, flags: number, rawHeaders: string[]) => {
@@ -142,10 +145,11 @@ function standBefore(
       }
       const timeoutMs = takeTimeout(headers);
       const incoming = { stream, headers, flags, path: String(headers[":path"]), size, timeoutMs, connection, line };
-      const { isOwn, peer } = connection;
-      const entrance = gate.enter({ path: incoming.path, peer, authorization: headers.authorization, isOwn });
-      if (entrance instanceof Promise) void entrance.then((known) => enter(incoming, known));
-      else enter(incoming, entrance);
+      const { certificate, isOwn, peer } = connection;
+      const entrance = gate.enter({ path: incoming.path, peer, authorization: headers.authorization, certificate, isOwn });
+      if (!(entrance instanceof Promise)) enter(incoming, entrance);
+      // A defect ends the call, and nothing else.
+      else entrance.then((known) => enter(incoming, known)).catch(() => stream.close(constants.NGHTTP2_INTERNAL_ERROR));
     });
     server.emit("session", session);
   }
@@ -161,6 +165,22 @@ function standBefore(
   const byPort = tlsDoor === undefined ? (socket: Socket) => accept(socket) : createTlsDoor(tlsDoor, connections, serve);
   server.on("connection", byPort);
   return accept;
+}
+
+/**
+ * A client comes again with the certificate that it has by then: calls go on until they are over, and streams have an end of their own. Without it, a
+ * client that keeps its connection would be refused on it for ever.
+ */
+function endWithCertificate(session: ServerHttp2Session, certificate: Certificate | undefined): void {
+  if (certificate === undefined) return;
+  const wait = (): NodeJS.Timeout =>
+    setTimeout(look, Math.min(timerMaxMs, Math.max(0, certificate.notAfterMs - Date.now()))).unref();
+  const look = (): void => {
+    if (Date.now() < certificate.notAfterMs) timer = wait();
+    else session.close();
+  };
+  let timer = wait();
+  session.once("close", () => clearTimeout(timer));
 }
 
 /** Node wraps what is no socket of its own, and the wrapping has no peer. This is where a socket keeps the one that it has found out. */

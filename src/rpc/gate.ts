@@ -5,8 +5,9 @@ import type { RichServerError } from "nice-grpc-error-details";
 import { HealthDefinition } from "nice-grpc-server-health";
 import type { Authentication, Shown, WithoutProof } from "../access/authentication.ts";
 import { noProof, type Proof } from "../access/proof.ts";
-import { type Unproved, unproved } from "../access/unproved.ts";
+import { type Unproved, unknowable, unproved } from "../access/unproved.ts";
 import type { Principal } from "../kernel/principal.ts";
+import type { Result } from "../kernel/result.ts";
 import { type Authority, methodDenied, openAuthority } from "./authority.ts";
 import { rpcError } from "./errors.ts";
 import { reflectionNames } from "./reflection.ts";
@@ -63,22 +64,26 @@ export function createGate(
   authority: Authority,
   told: { readonly unknown: (call: Unknown) => void; readonly denied: (denial: Denial) => void },
 ): Gate {
+  function judge({ path, peer }: Knock, proof: Result<Proof, Unproved>): Entrance {
+    if (!proof.ok) {
+      told.unknown({ path, peer, why: proof.error });
+      return { answer: answers[proof.error] };
+    }
+    const { principal } = proof.value;
+    const decision = authority.decide(principal, path);
+    if (decision.allowed) return { proof: proof.value };
+    told.denied({ path, peer, principal, because: decision.because });
+    return { answer: statusHeaders(methodDenied(path)) };
+  }
+
   return {
     authority,
     enter: (knock) => {
-      const { path, peer } = knock;
+      const { path } = knock;
       const open = openServices.get(path.slice(1, path.lastIndexOf("/")));
       if (open !== undefined && authentication.isOpen(open)) return everybody;
       const proof = authentication.authenticate(knock);
-      if (!proof.ok) {
-        told.unknown({ path, peer, why: proof.error });
-        return { answer: answers[proof.error] };
-      }
-      const { principal } = proof.value;
-      const decision = authority.decide(principal, path);
-      if (decision.allowed) return { proof: proof.value };
-      told.denied({ path, peer, principal, because: decision.because });
-      return { answer: statusHeaders(methodDenied(path)) };
+      return proof instanceof Promise ? proof.then((known) => judge(knock, known)) : judge(knock, proof);
     },
   };
 }
@@ -89,10 +94,29 @@ const openServices: ReadonlyMap<string, WithoutProof> = new Map([
   ...reflectionNames.map((name) => [name, "reflection"] as const),
 ]);
 
-export const unauthenticated = (why: Unproved): RichServerError =>
+export const unauthenticated = (why: keyof typeof unproved): RichServerError =>
   rpcError({ code: Status.UNAUTHENTICATED, reason: "UNAUTHENTICATED", message: unproved[why], metadata: { why } });
 
+/** A good token may be refused for the moment, and is as good in a moment. */
+const unknown: Readonly<Record<keyof typeof unknowable, RichServerError>> = {
+  KEYS_UNAVAILABLE: rpcError({
+    code: Status.UNAVAILABLE,
+    reason: "ISSUER_UNAVAILABLE",
+    message: `${unknowable.KEYS_UNAVAILABLE}; retry later`,
+    retryAfterMs: 1_000,
+  }),
+  TOO_MANY: rpcError({
+    code: Status.RESOURCE_EXHAUSTED,
+    reason: "OVERLOADED",
+    message: `${unknowable.TOO_MANY}; retry later`,
+    retryAfterMs: 500,
+  }),
+};
+
+const reasons = Object.keys(unproved) as (keyof typeof unproved)[];
+
 /** Made once: whoever proves nothing costs next to nothing. */
-const answers = Object.fromEntries(
-  (Object.keys(unproved) as Unproved[]).map((why) => [why, statusHeaders(unauthenticated(why))]),
-) as Readonly<Record<Unproved, OutgoingHttpHeaders>>;
+const answers = {
+  ...Object.fromEntries(reasons.map((why) => [why, statusHeaders(unauthenticated(why))])),
+  ...Object.fromEntries(Object.entries(unknown).map(([why, failure]) => [why, statusHeaders(failure)])),
+} as Readonly<Record<Unproved, OutgoingHttpHeaders>>;

@@ -521,15 +521,23 @@ export type MetricsServer = { readonly port: number; readonly close: () => Promi
 const handshakeMs: DurationMs = 10_000;
 
 /** Serves GET /metrics, over TLS if the address is a port and `tls` is given. Rejects if it cannot listen. */
+/** The HTTP status of a request whose sender may not read them. */
+export type MetricsRefusal = (request: IncomingMessage) => Promise<number | undefined> | undefined;
+
 export async function serveMetrics(
   registry: Registry,
   address: string,
   logger: Logger,
-  certificates?: Tls,
+  { tls: certificates, refusal }: { readonly tls?: Tls | undefined; readonly refusal?: MetricsRefusal | undefined } = {},
 ): Promise<MetricsServer> {
   const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     if (request.method !== "GET" || request.url !== "/metrics") {
       response.writeHead(404).end("GET /metrics\n");
+      return;
+    }
+    const status = await refusal?.(request);
+    if (status !== undefined) {
+      response.writeHead(status, status === 401 ? { "www-authenticate": 'Bearer realm="concord"' } : {}).end();
       return;
     }
     response.setHeader("content-type", registry.contentType).end(await registry.metrics());

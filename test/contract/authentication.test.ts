@@ -1,3 +1,5 @@
+import { get, type IncomingMessage, type OutgoingHttpHeaders } from "node:http";
+import { join } from "node:path";
 import { Writable } from "node:stream";
 import { HealthDefinition } from "nice-grpc-server-health";
 import pino from "pino";
@@ -12,6 +14,7 @@ import { until } from "../support/until.ts";
 
 const folder = temporaryFolder();
 const file = accessFile(folder.path, withTokens("ada", "bob"));
+const metrics = join(folder.path, "metrics.sock");
 const lines: string[] = [];
 const logged = new Writable({
   write: (chunk, _encoding, done) => {
@@ -29,7 +32,7 @@ function as(token: string | undefined) {
 }
 
 beforeAll(async () => {
-  const settings = { dataDir: folder.path, access: file.path, httpListen: "127.0.0.1:0" };
+  const settings = { dataDir: folder.path, access: file.path, httpListen: "127.0.0.1:0", metricsListen: `unix:${metrics}` };
   server = await startServer(settings, pino({ level: "debug" }, logged));
 });
 
@@ -102,6 +105,17 @@ describe("with an access file", () => {
     expect(await without.json()).toMatchObject({ reason: "UNAUTHENTICATED", metadata: { why: "NO_PROOF" } });
     const wrong = await ask({ authorization: "Bearer nobody" });
     expect([wrong.status, wrong.headers.get("www-authenticate")]).toEqual([401, 'Bearer realm="concord", error="invalid_token"']);
+  });
+
+  test("metrics are for those who may ask how the server is", async () => {
+    const ask = async (headers: OutgoingHttpHeaders) => {
+      const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
+      get({ socketPath: metrics, path: "/metrics", headers }, resolve).on("error", reject);
+      const { statusCode, headers: answered } = (await promise).resume();
+      return [statusCode, answered["www-authenticate"]];
+    };
+    expect(await ask({})).toEqual([401, 'Bearer realm="concord"']);
+    expect(await ask({ authorization: `Bearer ${tokenOf("ada")}` })).toEqual([200, undefined]);
   });
 
   test("each line of a call says who has made it, and none says how that was proved", async () => {

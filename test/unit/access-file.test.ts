@@ -10,16 +10,95 @@ function read(content: object | string) {
 }
 
 const sha256 = sha256Of("t");
+const nothing = { certificates: [], jwt: [], tokens: [], without: ["health"] };
 const withToken = (token: object) => ({ authentication: { tokens: [token] } });
 
 test("the access file has what it says, and health needs no proof unless it says so", () => {
   const token = { principal: "ada", sha256: sha256.toUpperCase(), not_after: "2027-01-01T00:00:00Z" };
   expect(read(withToken(token))).toEqual({
-    authentication: { tokens: [{ principal: "ada", sha256, notAfterMs: Date.UTC(2027, 0, 1) }], without: ["health"] },
+    authentication: { ...nothing, tokens: [{ principal: "ada", sha256, notAfterMs: Date.UTC(2027, 0, 1) }] },
     grants: [],
   });
-  expect(read({ authentication: { without: [] } })).toEqual({ authentication: { tokens: [], without: [] }, grants: [] });
-  expect(read("")).toEqual({ authentication: { tokens: [], without: ["health"] }, grants: [] });
+  expect(read({ authentication: { without: [] } })).toEqual({ authentication: { ...nothing, without: [] }, grants: [] });
+  expect(read("")).toEqual({ authentication: nothing, grants: [] });
+});
+
+test("rules for certificates and issuers of JWTs have what the file says", () => {
+  const certificates = [
+    { match: { uri: "spiffe://example.org/lab/*" }, principal: "{uri}" },
+    { match: { dns: "*.example.org" }, principal: "host:{dns}" },
+    { match: { cn: "ada" }, principal: "ada" },
+  ];
+  const jwt = [
+    { issuer: "https://id.example", audience: "concord" },
+    {
+      issuer: "https://ci.example",
+      audience: ["a", "b"],
+      jwks: "http://127.0.0.1:1/k",
+      algorithms: ["ES256"],
+      principal: "email",
+      clock_skew: "5s",
+      prefix: "ci:",
+    },
+    { issuer: "kubernetes/serviceaccount", audience: "concord", jwks: "keys.json" },
+  ];
+  const algorithms = expect.arrayContaining(["RS256", "ES256", "EdDSA"]);
+  expect(read({ authentication: { certificates, jwt } })).toMatchObject({
+    authentication: {
+      certificates: [
+        { kind: "uri", pattern: "spiffe://example.org/lab/*", principal: "{uri}" },
+        { kind: "dns", pattern: "*.example.org", principal: "host:{dns}" },
+        { kind: "cn", pattern: "ada", principal: "ada" },
+      ],
+      jwt: [
+        {
+          issuer: "https://id.example",
+          audience: ["concord"],
+          keys: { type: "discovery" },
+          algorithms,
+          principal: "sub",
+          prefix: "",
+          clockSkewMs: 30_000,
+        },
+        {
+          audience: ["a", "b"],
+          keys: { type: "url", url: "http://127.0.0.1:1/k" },
+          algorithms: ["ES256"],
+          principal: "email",
+          prefix: "ci:",
+          clockSkewMs: 5_000,
+        },
+        { issuer: "kubernetes/serviceaccount", keys: { type: "file", path: "keys.json" } },
+      ],
+    },
+  });
+});
+
+const matchWords = "must have one of uri, dns, cn, with a name or a pattern such as spiffe://example.org/lab/* or *.example.org";
+const issuerWords = "must be the URL of the issuer as its tokens have it (iss), with https, or http to this machine";
+const urlWords = "must be a URL with https, or with http to this machine; or the path of a file";
+const algorithmWords = "must be one of RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA, Ed25519";
+const withCertificate = (match: object, principal = "ada") => ({ authentication: { certificates: [{ match, principal }] } });
+const withJwt = (jwt: object) => ({ authentication: { jwt: [{ issuer: "https://id.example", audience: "concord", ...jwt }] } });
+
+test.each([
+  [withCertificate({}), `certificates[0].match ${matchWords}`],
+  [withCertificate({ uri: "a", cn: "b" }), `certificates[0].match ${matchWords}`],
+  [withCertificate({ uri: "spiffe://*/lab" }), `certificates[0].match ${matchWords}`],
+  [withCertificate({ dns: "lab.*" }), `certificates[0].match ${matchWords}`],
+  [withCertificate({ cn: "ada" }, "{uri}"), "certificates[0].principal has {uri}, which is not what is matched: {cn}"],
+  [
+    withCertificate({ cn: "ada" }, "system:{cn}"),
+    "certificates[0].principal must be a name of 1 to 256 visible characters that does not begin with system:",
+  ],
+  [withJwt({ algorithms: ["none"] }), `jwt[0].algorithms[0] ${algorithmWords}`],
+  [withJwt({ algorithms: ["HS256"] }), `jwt[0].algorithms[0] ${algorithmWords}`],
+  [withJwt({ algorithms: [] }), "jwt[0].algorithms must name an algorithm"],
+  [withJwt({ issuer: "http://id.example" }), `jwt[0].issuer ${issuerWords}`],
+  [withJwt({ jwks: "http://id.example/keys" }), `jwt[0].jwks ${urlWords}`],
+  [withJwt({ clock_skew: "1h" }), "jwt[0].clock_skew must be a duration from 0s to 5m, such as 250ms, 2s, 1m, 1h or 30d"],
+])("what is wrong with rules and issuers is named: %j", (content, words) => {
+  expect(read(content)).toEqual([`authentication.${words}`]);
 });
 
 const principalWords = "must be a name of 1 to 256 visible characters that does not begin with system:";

@@ -374,9 +374,10 @@ export const ErrorReason = {
   SINK_STATE: "ERROR_REASON_SINK_STATE",
   /**
    * UNAUTHENTICATED - UNAUTHENTICATED. Nobody has proved who calls, or what was shown does not count. Nothing was looked at but the headers. `why` says what is
-   * wrong: NO_PROOF, nothing was shown, neither a token nor a certificate that stands for somebody; UNREADABLE, the `authorization` is not `Bearer` and a token;
-   * UNKNOWN_TOKEN; EXPIRED; REVOKED, it has ended a stream that was open. A stream that was open ends with EXPIRED when its token does:
-   * open it again with a fresh one.
+   * wrong: NO_PROOF, nothing was shown, neither a token nor a certificate that stands for somebody; UNREADABLE, the `authorization` is not `Bearer` and a
+   * token; UNKNOWN_TOKEN; EXPIRED; REVOKED, it has ended a stream that was open. Of a JWT besides: WRONG_ISSUER, WRONG_AUDIENCE, WRONG_ALGORITHM,
+   * WRONG_SIGNATURE, UNKNOWN_KEY, NOT_YET_VALID, NO_END (it has no `exp`), NO_NAME (no claim that names a principal). A stream that was open
+   * ends with EXPIRED when its token does: open it again with a fresh one.
    * `{reason: "UNAUTHENTICATED", metadata: {why: "EXPIRED"}}`
    */
   UNAUTHENTICATED: "ERROR_REASON_UNAUTHENTICATED",
@@ -385,6 +386,12 @@ export const ErrorReason = {
    * `{reason: "PERMISSION_DENIED", metadata: {method: "concord.workflow.v1.WorkflowService/CreateWorkflow"}}`
    */
   PERMISSION_DENIED: "ERROR_REASON_PERMISSION_DENIED",
+  /**
+   * ISSUER_UNAVAILABLE - UNAVAILABLE + RetryInfo. Who calls is shown by a JWT whose issuer does not answer, so that its keys are not known: whether it is good is not known
+   * either. Nothing was changed.
+   * `{reason: "ISSUER_UNAVAILABLE", metadata: {}}`
+   */
+  ISSUER_UNAVAILABLE: "ERROR_REASON_ISSUER_UNAVAILABLE",
   UNRECOGNIZED: "UNRECOGNIZED",
 } as const;
 
@@ -456,6 +463,7 @@ export namespace ErrorReason {
   export type SINK_STATE = typeof ErrorReason.SINK_STATE;
   export type UNAUTHENTICATED = typeof ErrorReason.UNAUTHENTICATED;
   export type PERMISSION_DENIED = typeof ErrorReason.PERMISSION_DENIED;
+  export type ISSUER_UNAVAILABLE = typeof ErrorReason.ISSUER_UNAVAILABLE;
   export type UNRECOGNIZED = typeof ErrorReason.UNRECOGNIZED;
 }
 
@@ -656,6 +664,9 @@ export function errorReasonFromJSON(object: any): ErrorReason {
     case 81:
     case "ERROR_REASON_PERMISSION_DENIED":
       return ErrorReason.PERMISSION_DENIED;
+    case 82:
+    case "ERROR_REASON_ISSUER_UNAVAILABLE":
+      return ErrorReason.ISSUER_UNAVAILABLE;
     case -1:
     case "UNRECOGNIZED":
     default:
@@ -795,6 +806,8 @@ export function errorReasonToNumber(object: ErrorReason): number {
       return 80;
     case ErrorReason.PERMISSION_DENIED:
       return 81;
+    case ErrorReason.ISSUER_UNAVAILABLE:
+      return 82;
     case ErrorReason.UNRECOGNIZED:
     default:
       return -1;

@@ -1,0 +1,66 @@
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { exportJWK, exportSPKI, generateKeyPair, type JWTPayload, SignJWT } from "jose";
+
+/** One who makes tokens, with a key of its own. */
+export type TestIssuer = {
+  readonly kid: string;
+  /** Claims of a good token are put in, unless they are there; those that are undefined are left out. */
+  readonly sign: (claims?: JWTPayload, header?: { readonly kid?: string | undefined }) => Promise<string>;
+  readonly publicJwk: () => Promise<object>;
+  /** As an attacker has it, who takes it for a shared secret. */
+  readonly publicPem: () => Promise<string>;
+};
+
+export async function createIssuer(issuer: string, kid: string, alg = "ES256"): Promise<TestIssuer> {
+  const { privateKey, publicKey } = await generateKeyPair(alg, { extractable: true });
+  return {
+    kid,
+    sign: async (claims = {}, header = {}) => {
+      const seconds = Math.floor(Date.now() / 1_000);
+      const good = { iss: issuer, aud: "concord", sub: "ada", iat: seconds, exp: seconds + 600 };
+      return new SignJWT({ ...good, ...claims })
+        .setProtectedHeader({ alg, ...("kid" in header ? header.kid !== undefined && { kid: header.kid } : { kid }) })
+        .sign(privateKey);
+    },
+    publicJwk: async () => ({ ...(await exportJWK(publicKey)), kid, alg, use: "sig" }),
+    publicPem: () => exportSPKI(publicKey),
+  };
+}
+
+/** Signed with a shared secret, as no issuer here does. */
+export const signedWithSecret = (secret: string, claims: JWTPayload, kid: string): Promise<string> =>
+  new SignJWT(claims).setProtectedHeader({ alg: "HS256", kid }).sign(Buffer.from(secret));
+
+/** Of which nobody vouches. */
+export function unsigned(claims: JWTPayload): string {
+  const part = (value: object): string => Buffer.from(JSON.stringify(value)).toString("base64url");
+  return `${part({ alg: "none" })}.${part(claims)}.`;
+}
+
+/** OpenID discovery, and the keys, on loopback. `keys` may change. */
+export async function serveIssuer() {
+  let keys: readonly TestIssuer[] = [];
+  let asked = 0;
+  const server = createServer(async ({ url }, response) => {
+    const { port } = server.address() as AddressInfo;
+    const issuer = `http://127.0.0.1:${port}`;
+    if (url === "/.well-known/openid-configuration") response.end(JSON.stringify({ issuer, jwks_uri: `${issuer}/keys` }));
+    else {
+      asked += 1;
+      response.end(JSON.stringify({ keys: await Promise.all(keys.map(({ publicJwk }) => publicJwk())) }));
+    }
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    asked: () => asked,
+    rotate: (...changed: readonly TestIssuer[]) => {
+      keys = changed;
+    },
+    close: () => {
+      server.close();
+      server.closeAllConnections();
+    },
+  };
+}
