@@ -18,13 +18,21 @@ export const methodDenied = (method: string) =>
 
 /** Aborts when less is granted than a call that lasts was begun with: its reason is what the caller is told. */
 export function permissionEndOf(authority: Authority, principal: Principal, method: string, begun: Permission) {
+  let needed = begun;
   const ending = new AbortController();
   const forget = authority.follow(() => {
     const now = authority.decide(principal, method);
     // What is open to those who prove nothing is not granted, and goes on.
-    if (principal.by === "nothing" || (now.allowed && coversAll(now.permission, begun))) return;
+    if (principal.by === "nothing" || (now.allowed && coversAll(now.permission, needed))) return;
     forget();
     ending.abort(permissionDenied(`less is granted now than when this ${nameOf(method)} began`, { method: method.slice(1) }));
   });
-  return { signal: ending.signal, forget };
+  return {
+    signal: ending.signal,
+    forget,
+    /** From now on it is enough if this is granted. */
+    needs: (permission: Permission): void => {
+      needed = permission;
+    },
+  };
 }

@@ -43,7 +43,7 @@ import { createReadPage } from "./list.ts";
 import { withPatience } from "./patience.ts";
 import { checkParticipants } from "./permission.ts";
 import { requestKey } from "./request-key.ts";
-import { participantIdsOf, transactionFilter } from "./transaction-filter.ts";
+import { maySee, transactionFilter } from "./transaction-filter.ts";
 import { tellTransaction } from "./transaction-header.ts";
 import { InvalidMessage } from "./validation.ts";
 
@@ -66,17 +66,16 @@ export function createCommitService(dependencies: {
     return { transaction: transactionToWire(result.value, driver.coordinator) };
   }
 
-  async function find(transactionId: string, { permission: { participants } }: RpcContext): Promise<Transaction> {
+  async function find(transactionId: string, context: RpcContext): Promise<Transaction> {
     const found = await driver.get(transactionId as TransactionId);
     if (!found.ok) throw verbError(found.error, { transactionId, requestId: "" });
-    if (participants !== "all" && !participantIdsOf(found.value).some((id) => isParticipantIn(participants, id)))
-      throw verbError({ type: "not-found" }, { transactionId, requestId: "" });
+    if (!maySee(context, found.value)) throw verbError({ type: "not-found" }, { transactionId, requestId: "" });
     return found.value;
   }
 
   /** Of a verb about a transaction of others it is told that there is none. Whoever may act upon all of them need not look. */
   async function checkTransaction(transactionId: string, context: RpcContext): Promise<void> {
-    if (context.permission.participants !== "all") await find(transactionId, context);
+    if (context.permission.transactionsOf !== "all") await find(transactionId, context);
   }
 
   /** One that its caller leaves, or that is over, ends without an error. */
@@ -110,7 +109,12 @@ export function createCommitService(dependencies: {
       const disconnect = (): void => session.disconnect();
       context.signal.addEventListener("abort", disconnect, { once: true });
       let defect: unknown;
-      const mayOpen = (id: string): boolean => maySayHello(context.permission, id);
+      const mayOpen = (id: string): boolean => {
+        const may = maySayHello(context.permission, id);
+        // What becomes of the other ids that it is granted does not concern it.
+        if (may) context.needs({ ...context.permission, participants: [id], transactionsOf: [] });
+        return may;
+      };
       void consume(requests, session, messageTurns(), mayOpen, (error) => {
         defect = error;
       });
@@ -249,11 +253,10 @@ export function createCommitService(dependencies: {
     },
 
     async listTransactions(request, context) {
-      const { participants: scope } = context.permission;
-      const filter = transactionFilter(request.filter, clock.nowMs, scope);
+      const filter = transactionFilter(request.filter, clock.nowMs, context);
       const page = await readPage<Transaction>(
         {
-          scope: `transactions/${participantsKey(scope)}${request.filter}`,
+          scope: `transactions/${viewKey(context)}${request.filter}`,
           keyOf: ({ id }) => id,
           read: async (after, limit) => {
             const beforeId = after as TransactionId | undefined;
@@ -280,10 +283,9 @@ export function createCommitService(dependencies: {
     },
 
     watchTransactions(request, context) {
-      const { participants: scope } = context.permission;
-      const filter = transactionFilter(request.filter, clock.nowMs, scope);
+      const filter = transactionFilter(request.filter, clock.nowMs, context);
       const messages = driver.watchAll({
-        wanted: filter && { text: `${participantsKey(scope)}${request.filter}`, matches: filter.matches },
+        wanted: filter && { text: `${viewKey(context)}${request.filter}`, matches: filter.matches },
         progressIntervalMs: durationMs(request.progressInterval) ?? progressIntervalMs,
         signal: context.signal,
       });
@@ -368,6 +370,10 @@ const askedOf = (typeName: string, request: Mutation, context: RpcContext): Aske
   request: requestKey(typeName, request, context),
   origin: keptOrigin(context.origin),
 });
+
+/** The same for callers who see the same transactions. */
+const viewKey = ({ permission: { transactionsOf: scope }, principal: { name } }: RpcContext): string =>
+  scope === "all" ? "" : JSON.stringify([scope, name]);
 
 const participantsKey = (scope: ParticipantScope): string => (scope === "all" ? "" : JSON.stringify(scope));
 

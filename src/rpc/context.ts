@@ -35,6 +35,8 @@ export type RpcContext = {
   readonly principal: Principal;
   /** What that one may do by this method. */
   readonly permission: Permission;
+  /** Of a call that lasts: it goes on as long as this is granted, which is less than `permission`. */
+  readonly needs: (permission: Permission) => void;
   /** The same, for whoever acts upon workflows. Undefined: it may act upon all. */
   readonly guard: Guard | undefined;
   readonly log: CallLog;
@@ -149,7 +151,8 @@ export function createContextMiddleware(
       const decision = authority.decide(principal, call.method.path);
       // What is open to those who prove nothing, the gate has let in.
       const permission = decision.allowed ? decision.permission : nothing;
-      const ends = lasts ? [proofEndOf(proof), permissionEndOf(authority, principal, call.method.path, permission)] : [];
+      const granted = lasts ? permissionEndOf(authority, principal, call.method.path, permission) : undefined;
+      const ends = granted ? [proofEndOf(proof), granted] : [];
       const signal = unary?.signal ?? AbortSignal.any([callerSignal, leaving, ...ends.map((end) => end.signal)]);
       const span = unary && spans && startSpan(spans, call.method.path, log);
       if (span) log.place = span.origin;
@@ -158,6 +161,7 @@ export function createContextMiddleware(
         deadlineMs,
         principal,
         permission,
+        needs: granted?.needs ?? unneeded,
         guard: guardOf(permission),
         log,
         origin,
@@ -220,6 +224,8 @@ function startSpan(spans: Spans, path: string, parent: Origin): Span {
   const method = path.slice(1);
   return spans.start(method, { kind: "server", parent, attributes: callAttributes(method) });
 }
+
+const unneeded = (): void => undefined;
 
 const late = "the deadline has passed";
 

@@ -1,4 +1,3 @@
-import { isParticipantIn, type ParticipantScope } from "../access/core/policy.ts";
 import { type Extent, isInScope, type Named, type WorkflowScope } from "../access/core/scope.ts";
 import type { Comparison } from "../predicate/core/comparisons.ts";
 
@@ -64,17 +63,12 @@ function comparisonsOf(
 
 const texts = (values: readonly string[]): Comparison["literals"] => values.map((value) => ({ type: "text", value }));
 
-/** Transactions in which any of these takes part. */
-export function narrowedToParticipants<Resource, Known>(
+/** What a filter asks for, of what else must be true. A store is helped by the filter only. */
+export function alsoWhere<Resource, Known>(
   filter: Filter<Resource, Known> | undefined,
-  scope: ParticipantScope,
-  {
-    participantsOf,
-    everything,
-  }: { readonly participantsOf: (resource: Resource) => readonly string[]; readonly everything: Known },
-): Filter<Resource, Known> | undefined {
-  if (scope === "all") return filter;
-  const inScope = (resource: Resource): boolean => participantsOf(resource).some((id) => isParticipantIn(scope, id));
+  inScope: (resource: Resource) => boolean,
+  everything: Known,
+): Filter<Resource, Known> {
   return {
     known: filter?.known ?? everything,
     comparisons: filter?.comparisons ?? [],

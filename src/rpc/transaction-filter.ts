@@ -1,7 +1,7 @@
 import { celList } from "@bufbuild/cel";
 import { create } from "@bufbuild/protobuf";
 import { type Duration, DurationSchema } from "@bufbuild/protobuf/wkt";
-import type { ParticipantScope } from "../access/core/policy.ts";
+import { hasTransaction } from "../access/core/policy.ts";
 import { heuristicOf, isInDoubtSomewhere, type Phase, phases, type Transaction } from "../commit/core/types.ts";
 import { afterId, type TransactionScope } from "../commit/transaction-scope.ts";
 import type { TransactionId } from "../kernel/ids.ts";
@@ -13,8 +13,9 @@ import type { Variables } from "../predicate/core/compile.ts";
 import { enumNames } from "../predicate/core/enum-names.ts";
 import type { Bindings } from "../predicate/core/evaluate.ts";
 import { enumOf, listOf, recordOf, types } from "../predicate/core/typing/type.ts";
+import type { RpcContext } from "./context.ts";
 import { filterOf, namesOf } from "./filter.ts";
-import { type Filter, narrowedToParticipants } from "./narrowed-filter.ts";
+import { alsoWhere, type Filter } from "./narrowed-filter.ts";
 import { type KnownFields, rangesOf } from "./ranges.ts";
 
 const transactionVariables: Variables = {
@@ -41,7 +42,7 @@ const transactionVariables: Variables = {
 export function transactionFilter(
   expression: string,
   nowMs: () => TimeMs,
-  scope: ParticipantScope = "all",
+  caller?: Caller,
 ): Filter<Transaction, TransactionScope> | undefined {
   const bindingsOf = (transaction: Transaction): Bindings => ({
     transaction: celRecord({
@@ -61,13 +62,19 @@ export function transactionFilter(
     }),
     now: celTime(nowMs()),
   });
-  return narrowedToParticipants(filterOf(expression, transactionVariables, bindingsOf, scopeOf), scope, {
-    participantsOf: participantIdsOf,
-    everything: scopeOf([]),
-  });
+  const filter = filterOf(expression, transactionVariables, bindingsOf, scopeOf);
+  if (caller === undefined || caller.permission.transactionsOf === "all") return filter;
+  return alsoWhere(filter, (transaction) => maySee(caller, transaction), scopeOf([]));
 }
 
-export const participantIdsOf = ({ parts }: Transaction): readonly string[] => parts.map(({ participantId }) => participantId);
+type Caller = Pick<RpcContext, "permission" | "principal">;
+
+/** Whether a call may be about a transaction. */
+export const maySee = ({ permission, principal }: Caller, { parts, authenticatedAs }: Transaction): boolean =>
+  hasTransaction(permission, principal, {
+    participantIds: parts.map(({ participantId }) => participantId),
+    begunBy: authenticatedAs,
+  });
 
 type TransactionRanges = { readonly id?: Range<string>; readonly phase?: Range<string>; readonly outcome?: Range<string> };
 

@@ -15,18 +15,19 @@ import { until } from "../support/until.ts";
 
 const { ACTIVE, CANCELLED } = WorkflowState;
 const by = { reason: "a test", requestedBy: "somebody" };
-const names = ["ada", "bob", "rita", "olga", "oscar", "wanda", "walt", "inventory", "billing", "root", "nix"] as const;
+const names = ["ada", "bob", "rita", "olga", "oscar", "wanda", "walt", "inventory", "billing", "root", "nix", "carl"] as const;
 type Name = (typeof names)[number];
 
 const grants = [
   { principals: ["ada"], roles: ["client"], types: ["sample"], id_prefix: "lab-", participants: ["inventory"] },
   { principals: ["bob"], roles: ["client"], types: ["order*"] },
+  { principals: ["carl"], roles: ["client"] },
   { principals: ["rita"], roles: ["reader"] },
   { principals: ["olga"], roles: ["operator"] },
   { principals: ["oscar"], roles: ["operator"], types: ["sample"] },
   { principals: ["wanda"], roles: ["rule-author"] },
   { principals: ["walt"], roles: ["rule-activator"] },
-  { principals: ["inventory"], roles: ["participant"], participants: ["inventory"] },
+  { principals: ["inventory"], roles: ["participant"], participants: ["inventory", "shelf-*"] },
   { principals: ["billing"], roles: ["participant"], participants: ["billing"] },
   { principals: ["root"], roles: ["admin"] },
   ...roles.map((role) => ({
@@ -441,14 +442,25 @@ describe("participants", () => {
     const { transaction } = await commits.beginTransaction({ ...by });
     const { transactionId = "" } = transaction ?? {};
     expect(await failureOf(commits.enlistParticipant({ transactionId, participant: billing[0], ...by }))).toMatchObject(denied);
+    // It has begun this one, and others' are for it as if they were not.
+    expect((await commits.getTransaction({ transactionId })).transaction?.authenticatedAs).toBe("ada");
+    const { commits: others } = as("carl");
+    for (const call of [
+      others.getTransaction({ transactionId }),
+      others.watchTransaction({ transactionId })[Symbol.asyncIterator]().next(),
+      others.enlistParticipant({ transactionId, participant: billing[0], ...by }),
+      others.commitTransaction({ transactionId, ...by }),
+      others.abortTransaction({ transactionId, ...by }),
+    ])
+      expect(await failureOf(call)).toMatchObject({ reason: "TRANSACTION_NOT_FOUND" });
+    expect((await as("rita").commits.getTransaction({ transactionId })).transaction?.transactionId).toBe(transactionId);
+    await commits.abortTransaction({ transactionId, ...by });
     // A grant for some workflows that names no participants is for none.
     expect(await failureOf(as("bob").commits.executeTransaction({ participants: billing, ...by }))).toMatchObject(denied);
   });
 });
 
 describe("when grants change", () => {
-  const without = (name: Name) => grants.filter(({ principals }) => !principals.includes(name));
-
   test("what lasts and needs more than is left ends, what is still granted goes on, and what is new counts", async () => {
     const start = { $case: "position", value: WatchPosition.OLDEST_AVAILABLE } as const;
     const watchOf = (name: Name) => as(name).workflows.watchWorkflowEvents({ start })[Symbol.asyncIterator]();
@@ -464,8 +476,9 @@ describe("when grants change", () => {
     file.write({
       ...tokens,
       grants: [
-        ...without("bob").filter(({ principals }) => !principals.includes("rita") && !principals.includes("billing")),
-        // Less than before, and more than before.
+        ...grants.filter(({ principals }) => !["bob", "rita", "billing", "inventory"].some((name) => principals.includes(name))),
+        // Less than before, of which it needs no more; less than before, and more than before.
+        { principals: ["inventory"], roles: ["participant"], participants: ["inventory"] },
         { principals: ["rita"], roles: ["reader"], types: ["sample"] },
         { principals: ["ada"], roles: ["reader"] },
       ],
@@ -481,6 +494,9 @@ describe("when grants change", () => {
     }
     await as("root").workflows.transitionWorkflow({ workflowId: "lab-2", targetState: CANCELLED, ...by });
     expect((await waiting).workflow?.state).toBe(CANCELLED);
+    expect((await as("root").commits.listParticipants({})).participants).toContainEqual(
+      expect.objectContaining({ participantId: "inventory", connected: true }),
+    );
     inventory.end();
     // What it may read and not move, it is told so.
     const move = as("ada").workflows.transitionWorkflow({ workflowId: "lab-order", targetState: ACTIVE, ...by });

@@ -23,6 +23,8 @@ export type Permission = {
   /** Those that the principal may hear of by any method: of others it is told that they do not exist. */
   readonly visible: WorkflowScope;
   readonly participants: ParticipantScope;
+  /** Of the transactions that the method may be about: those with these participants, besides those that the principal has begun itself. */
+  readonly transactionsOf: ParticipantScope;
   /** Under which nobody says Hello but who is granted just that id: a pattern does not give it away. Empty: there is none. */
   readonly reservedParticipantId: string;
   /** Whether it may both write and activate rules. */
@@ -38,6 +40,7 @@ export const everything: Permission = {
   workflows: "all",
   visible: "all",
   participants: "all",
+  transactionsOf: "all",
   reservedParticipantId: "",
   maySetRules: true,
 };
@@ -47,6 +50,7 @@ export const nothing: Permission = {
   workflows: [],
   visible: [],
   participants: [],
+  transactionsOf: [],
   reservedParticipantId: "",
   maySetRules: false,
 };
@@ -94,6 +98,7 @@ export function createPolicy(grants: readonly Grant[], ownParticipantId: string)
         workflows: workflowsOf(counting),
         visible: workflowsOf([...counting, ...heard]),
         participants: participantsOf(counting, rule),
+        transactionsOf: transactionsOf(counting, rule),
         reservedParticipantId: ownParticipantId,
         maySetRules: bothForRules.every((role) => granted.some(({ grant }) => isForAll(grant) && hasRole(grant, role))),
       };
@@ -122,16 +127,40 @@ function participantsOf(placed: readonly Placed[], { concern, roles }: MethodRul
     if (enlists) return "all";
     return grant.participants ?? (isForAll(grant) ? "all" : []);
   });
-  return scopes.includes("all") ? "all" : [...new Set(scopes.flatMap((scope) => (scope === "all" ? [] : scope)))];
+  return inAny(scopes);
 }
+
+const inAny = (scopes: readonly ParticipantScope[]): ParticipantScope =>
+  scopes.includes("all") ? "all" : [...new Set(scopes.flatMap((scope) => (scope === "all" ? [] : scope)))];
+
+/** Whoever runs transactions has those that it has begun; others are for those who look after them, or take part. */
+const ofBeginners: readonly Role[] = ["client", "manager"];
+
+const transactionsOf = (placed: readonly Placed[], rule: MethodRule): ParticipantScope =>
+  inAny(
+    placed
+      .filter(({ grant }) => rolesIn(grant, rule).some((role) => !ofBeginners.includes(role)))
+      .map(({ grant }) => grant.participants ?? (isForAll(grant) ? "all" : [])),
+  );
 
 /** Whether whoever has this may do all that the other allows: what began under the other may go on. */
 export const coversAll = (permission: Permission, other: Permission): boolean =>
   covers(permission.workflows, other.workflows) &&
   covers(permission.visible, other.visible) &&
   (permission.maySetRules || !other.maySetRules) &&
-  (permission.participants === "all" ||
-    (other.participants !== "all" && other.participants.every((id) => isWithinOne(id, permission.participants as Patterns))));
+  coversParticipants(permission.participants, other.participants) &&
+  (maySayHello(permission, permission.reservedParticipantId) || !maySayHello(other, other.reservedParticipantId)) &&
+  coversParticipants(permission.transactionsOf, other.transactionsOf);
+
+const coversParticipants = (scope: ParticipantScope, other: ParticipantScope): boolean =>
+  scope === "all" || (other !== "all" && other.every((id) => isWithinOne(id, scope)));
+
+/** Whether a transaction may be what the method is about. */
+export const hasTransaction = (
+  { transactionsOf: scope }: Permission,
+  { name }: Pick<Principal, "name">,
+  { participantIds, begunBy }: { readonly participantIds: readonly string[]; readonly begunBy: string | undefined },
+): boolean => scope === "all" || (begunBy !== undefined && begunBy === name) || participantIds.some((id) => isLikeOne(id, scope));
 
 export const isParticipantIn = (scope: ParticipantScope, id: string): boolean => scope === "all" || isLikeOne(id, scope);
 

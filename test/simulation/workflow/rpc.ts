@@ -235,6 +235,7 @@ export function createRpc(stage: Stage): Rpc {
       deadlineMs: callOptions.deadline === undefined ? undefined : process.clock.nowMs() + callOptions.deadline,
       principal: nobody,
       permission: everything,
+      needs: () => undefined,
       guard: undefined,
       log: quiet,
       origin: quiet,
