@@ -174,7 +174,7 @@ describe("files that cannot be used are refused loudly, and what was there stays
   });
 });
 
-test("a certificate that is revoked gets no connection from then on, and others do", async () => {
+test("a certificate that is revoked loses its connections and gets no other, and others keep theirs", async () => {
   const certificates = freshCertificates();
   const [ada, eve] = [certificates.client("ada"), certificates.client("eve")];
   const { address, clients, logged } = await serve({ ...certificates.settings, tlsCrl: certificates.crl }, ada);
@@ -189,7 +189,14 @@ test("a certificate that is revoked gets no connection from then on, and others 
       .finally(() => channel.close());
   };
   expect(await asEve()).toBe("answered");
+  const watching = openChannel(address, { tls: eve });
+  const start = { $case: "afterSequence", value: 0n } as const;
+  const watch = connect(watching).workflows.watchWorkflowEvents({ start })[Symbol.asyncIterator]();
+  await watch.next();
   certificates.revoke("eve");
+  await expect(watch.next()).rejects.toThrow(/UNAVAILABLE|INTERNAL|CANCELLED/);
+  watching.close();
+  await logged("a connection is ended: its client's certificate has been revoked");
   await until(async () => (await asEve()) === "refused", "its certificate counts no longer");
   await logged("a handshake of TLS has failed", "CERT_REVOKED");
   await clients.workflows.listWorkflows({}, { deadline: 5_000 });

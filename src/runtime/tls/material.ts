@@ -2,6 +2,7 @@ import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { createSecureContext, type SecureContextOptions } from "node:tls";
 import { err, ok, type Result } from "../../kernel/result.ts";
+import { serialsIn } from "./revoked.ts";
 
 /** Files of PEM, by the names of the settings that name them. */
 export type TlsFiles = {
@@ -15,7 +16,12 @@ export type TlsFiles = {
 };
 
 /** What a server shows and asks for. */
-export type Material = { readonly context: SecureContextOptions; readonly certificate: X509Certificate };
+export type Material = {
+  readonly context: SecureContextOptions;
+  readonly certificate: X509Certificate;
+  /** Serial numbers of clients' certificates. */
+  readonly revoked: ReadonlySet<bigint>;
+};
 
 /** Reads it, and refuses what could serve nobody. The message says which file, and why. */
 export function readMaterial(files: TlsFiles, nowMs: number): Result<Material, string> {
@@ -33,7 +39,7 @@ export function readMaterial(files: TlsFiles, nowMs: number): Result<Material, s
     parsed("tls-cert", files.cert, "a certificate, with what else is set for TLS, that can be used", () =>
       createSecureContext(context),
     );
-    return ok({ context, certificate });
+    return ok({ context, certificate, revoked: new Set(crl?.flatMap(serialsIn)) });
   } catch (error) {
     if (error instanceof Unusable) return err(error.message);
     throw error;

@@ -30,7 +30,8 @@ type Options = {
 
 /**
  * Stands before a server of TLS: ends what is not TLS, with words that its sender may understand, bounds handshakes in number and time, tells
- * the log why one has failed, and gives the server other certificates when there are. Of connections that are open, none notices.
+ * the log why one has failed, and gives the server other certificates when there are. Of connections that are open none notices, but those whose
+ * certificates have been revoked end.
  */
 export function standBefore(server: Server, { tls, handshakeMs, logger }: Options): void {
   const seldom = createSeldomLog(logger, () => performance.now());
@@ -39,6 +40,7 @@ export function standBefore(server: Server, { tls, handshakeMs, logger }: Option
   assert(listeners.length === 1 && handshake !== undefined, "only Node's own listener begins handshakes");
   server.removeAllListeners("connection");
   const shaking = new Set<Socket>();
+  const open = new Set<TLSSocket>();
 
   server.on("connection", (socket: Socket) => {
     // Its end says enough, and an error that nobody hears would end the process.
@@ -48,8 +50,9 @@ export function standBefore(server: Server, { tls, handshakeMs, logger }: Option
       return;
     }
     const peer = socket.remoteAddress ?? "";
+    let isPlain = false;
     const late = setTimeout(() => {
-      tls.handshakeFailed("late");
+      if (!isPlain) tls.handshakeFailed("late");
       socket.destroy();
     }, handshakeMs).unref();
     shaking.add(socket);
@@ -64,6 +67,7 @@ export function standBefore(server: Server, { tls, handshakeMs, logger }: Option
         socket.unshift(first);
         handshake.call(server, socket);
       } else {
+        isPlain = true;
         tls.handshakeFailed("plain text");
         seldom.warn(peer, { peer }, "a client speaks plain text to a port that takes TLS");
         socket.end(plainAnswer);
@@ -78,12 +82,24 @@ export function standBefore(server: Server, { tls, handshakeMs, logger }: Option
     if (secure.authorizationError && secure.getPeerX509Certificate() !== undefined) {
       refused(secure, String(secure.authorizationError));
       secure.destroy();
+      return;
     }
+    open.add(secure);
+    secure.once("close", () => open.delete(secure));
   });
   server.on("tlsClientError", (error: NodeJS.ErrnoException, secure: TLSSocket) => {
     refused(secure, secure.authorizationError ? String(secure.authorizationError) : (error.code ?? error.message));
   });
-  tls.onChange((options) => server.setSecureContext(options));
+  tls.onChange((options, revoked) => {
+    server.setSecureContext(options);
+    for (const secure of open) if (isRevoked(secure, revoked)) endRevoked(secure);
+  });
+
+  /** Its client cannot come back. One of another CA that has the same number can, and does. */
+  function endRevoked(secure: TLSSocket): void {
+    logger.warn({ peer: secure.remoteAddress ?? "" }, "a connection is ended: its client's certificate has been revoked");
+    secure.destroy();
+  }
 
   function refused(secure: TLSSocket, cause: string): void {
     tls.handshakeFailed(cause);
@@ -92,6 +108,11 @@ export function standBefore(server: Server, { tls, handshakeMs, logger }: Option
     if (cause === "ECONNRESET") logger.debug({ peer }, "a client has hung up during its handshake");
     else seldom.warn(`${peer} ${cause}`, { peer, cause }, "a handshake of TLS has failed");
   }
+}
+
+function isRevoked(secure: TLSSocket, revoked: ReadonlySet<bigint>): boolean {
+  const shown = revoked.size === 0 ? undefined : secure.getPeerX509Certificate();
+  return shown !== undefined && revoked.has(BigInt(`0x${shown.serialNumber}`));
 }
 
 const overOf = new WeakMap<Socket, () => void>();

@@ -14,12 +14,14 @@ export type TlsSettings = TlsFiles & { readonly clientAuth: ClientAuth };
 /** Metrics. */
 type Told = { readonly handshakeFailed: (why: string) => void; readonly certificateUntil: (at: Date) => void };
 
+type Listener = (options: TlsOptions, revoked: Material["revoked"]) => void;
+
 /** What all listeners of a process show, as long as it lives; what it reads of files, it reads again when they change. */
 export type Tls = {
   /** For connections that come from now on. */
   readonly options: () => TlsOptions;
   /** Called with other options when they are other ones. */
-  readonly onChange: (listener: (options: TlsOptions) => void) => void;
+  readonly onChange: (listener: Listener) => void;
   readonly handshakeFailed: (why: string) => void;
   /** For people: what is shown, and what is asked for. */
   readonly describe: () => object;
@@ -36,7 +38,7 @@ export function openTls(settings: TlsSettings, logger: Logger, told: Told): Resu
   let material = first.value;
   told.certificateUntil(material.certificate.validToDate);
   let settling: NodeJS.Timeout | undefined;
-  const listeners: ((options: TlsOptions) => void)[] = [];
+  const listeners: Listener[] = [];
 
   function reload(): void {
     settling = undefined;
@@ -51,7 +53,7 @@ export function openTls(settings: TlsSettings, logger: Logger, told: Told): Resu
     if (isSame(material, read.value)) return;
     material = read.value;
     told.certificateUntil(material.certificate.validToDate);
-    for (const listener of listeners) listener(optionsOf(material, settings));
+    for (const listener of listeners) listener(optionsOf(material, settings), material.revoked);
     logger.info(until(material), "the files for TLS have changed; new connections get what they hold now");
   }
 

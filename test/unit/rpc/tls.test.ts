@@ -75,18 +75,20 @@ const both = (pattern: RegExp) => [expect.stringMatching(pattern), expect.string
 const reached = [expect.stringMatching(/^answered$/), expect.stringMatching(/does not implement/)];
 
 test("who has a certificate of the CA that is asked for is served, by channels and by streams", async () => {
-  const { address } = await serve();
+  const { address, server } = await serve();
   expect(await called(address, ada)).toEqual(reached);
+  await until(() => server.load().connections === 0, "its connections count no longer");
 });
 
 test("whoever is not who it says, or does not prove who it is, gets no connection", async () => {
-  const { address } = await serve();
+  const { address, server } = await serve();
   expect(await called(address, { ca: certificates.ca })).toEqual(both(/certificate required/));
   expect(await called(address, { ...ada, ca: others.ca })).toEqual(both(/certificate/));
   expect(await called(address, { ...ada, serverName: "other.example" })).toEqual(both(/other\.example/));
   expect(await called(address, { ...others.client("ada"), ca: certificates.ca })).toEqual(both(refused));
   expect(await called(address, { ...certificates.client("late", -1), ca: certificates.ca })).toEqual(both(refused));
   expect(await called(address, undefined)).toEqual(both(/Protocol error/));
+  await until(() => server.load().connections === 0, "their connections count no longer");
 });
 
 test("where a certificate may be shown, none is as good as a good one, and a bad one is not", async () => {

@@ -23,12 +23,13 @@ type Server struct {
 	Address string
 	Data    string
 	t       *testing.T
+	flags   []string
 	command *exec.Cmd
 }
 
 // Serve lasts as long as the test.
-func Serve(t *testing.T) *Server {
-	s := &Server{t: t, Data: filepath.Join(t.TempDir(), "server"), Address: "127.0.0.1:0"}
+func Serve(t *testing.T, flags ...string) *Server {
+	s := &Server{t: t, Data: filepath.Join(t.TempDir(), "server"), Address: "127.0.0.1:0", flags: flags}
 	s.Start()
 	t.Cleanup(s.Stop)
 	return s
@@ -36,7 +37,8 @@ func Serve(t *testing.T) *Server {
 
 // Start has it where it was before, if it was.
 func (s *Server) Start() {
-	s.command = exec.Command(Concord, "serve", "--listen", s.Address, "--data-dir", s.Data, "--log-format", "json")
+	args := append([]string{"serve", "--listen", s.Address, "--data-dir", s.Data, "--log-format", "json"}, s.flags...)
+	s.command = exec.Command(Concord, args...)
 	output, err := s.command.StdoutPipe()
 	if err != nil {
 		s.t.Fatal(err)

@@ -3,6 +3,8 @@ package concord.client;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.concurrent.Callable;
 import java.util.regex.Pattern;
 
@@ -14,10 +16,12 @@ public final class TestServer implements AutoCloseable {
 
     public final Path data;
     private String address = "127.0.0.1:0";
+    private final List<String> flags;
     private Process process;
 
-    public TestServer(Path folder) throws IOException {
+    public TestServer(Path folder, String... flags) throws IOException {
         data = folder.resolve("server");
+        this.flags = List.of(flags);
         start();
     }
 
@@ -27,8 +31,10 @@ public final class TestServer implements AutoCloseable {
 
     /** Where it was before, if it was. */
     public void start() throws IOException {
-        var serve = new ProcessBuilder(
-                CONCORD, "serve", "--listen", address, "--data-dir", data.toString(), "--log-format", "json");
+        var words = new ArrayList<>(
+                List.of(CONCORD, "serve", "--listen", address, "--data-dir", data.toString(), "--log-format", "json"));
+        words.addAll(flags);
+        var serve = new ProcessBuilder(words);
         process = serve.redirectErrorStream(true).start();
         var lines = process.inputReader();
         for (var line = lines.readLine(); line != null; line = lines.readLine()) {
