@@ -3,16 +3,22 @@ import { type AuthenticationSettings, withoutProof } from "./access/authenticati
 import type { CertificateRule } from "./access/core/certificates.ts";
 import type { Grant } from "./access/core/policy.ts";
 import { isPrincipal, principalWords } from "./access/core/principal-name.ts";
+import type { QuotaSetting } from "./access/core/quota.ts";
 import { grantsOf, grantsSchema } from "./access/grants-file.ts";
 import { isTrustworthy, type KeySource } from "./access/issuer-keys.ts";
 import { type JwtSetting, jwtAlgorithms } from "./access/jwt.ts";
+import { quotasSchema } from "./access/quotas-file.ts";
 import type { TokenSetting } from "./access/tokens.ts";
-import { duration } from "./config.ts";
+import { duration, size } from "./config.ts";
 import { err, ok, type Result } from "./kernel/result.ts";
 import { problemAt, readYamlFile, type YamlFileError } from "./yaml-file.ts";
 
 /** The file of `--access`. */
-export type AccessSettings = { readonly authentication: AuthenticationSettings; readonly grants: readonly Grant[] };
+export type AccessSettings = {
+  readonly authentication: AuthenticationSettings;
+  readonly grants: readonly Grant[];
+  readonly quotas: readonly QuotaSetting[];
+};
 
 /** A file, read often, has room for the tokens of a small set-up; a large one has an issuer. */
 const tokenCountMax = 10_000;
@@ -115,7 +121,11 @@ const authentication = z.strictObject({
 });
 
 const schema = z
-  .strictObject({ authentication: authentication.prefault({}), grants: grantsSchema.default([]) })
+  .strictObject({
+    authentication: authentication.prefault({}),
+    grants: grantsSchema.default([]),
+    quotas: quotasSchema(size("1KiB", "1024GiB")).default([]),
+  })
   .transform(({ grants, ...rest }): AccessSettings => ({ ...rest, grants: grantsOf(grants) }));
 
 /** Reads the file of `--access`. All problems are told, not only the first. */

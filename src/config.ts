@@ -81,7 +81,7 @@ function integer(min: number, max: number) {
 const sizeUnits: Readonly<Record<string, number>> = { KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30 };
 
 /** Sizes are written as people write them, `4MiB`, and kept in bytes. */
-function size(min: string, max: string) {
+export function size(min: string, max: string) {
   const bytesOf = (text: string): number => {
     const match = /^(\d+)(KiB|MiB|GiB)$/.exec(text.trim());
     return Number(match?.[1]) * (sizeUnits[match?.[2] ?? ""] ?? Number.NaN);

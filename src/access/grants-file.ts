@@ -16,6 +16,11 @@ const patternText = (words: string, isName: (name: string) => boolean) =>
 
 const principal = patternText(principalWords, (name) => name.length > 0 && name.length <= 256 && !name.includes("*"));
 
+export const principalsSchema = z
+  .array(principal, "must be a list of principals")
+  .min(1, "must name at least one principal")
+  .max(grantNameCountMax);
+
 const typeWords = `must be the name of a type, "" for workflows without one, or, with * at its end, all that begin so; a name ${idWords}`;
 const type = patternText(typeWords, (name) => name === "" || idPattern.test(name));
 
@@ -27,10 +32,7 @@ const listOf = <Item extends z.ZodType>(item: Item, what: string) =>
 
 const grant = z
   .strictObject({
-    principals: z
-      .array(principal, "must be a list of principals")
-      .min(1, "must name at least one principal")
-      .max(grantNameCountMax),
+    principals: principalsSchema,
     roles: z
       .array(z.enum(roles, `must be one of ${roles.join(", ")}`), "must be a list of roles")
       .min(1, "must name at least one role"),

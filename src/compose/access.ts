@@ -6,6 +6,7 @@ import type { Audit } from "../access/audit.ts";
 import { type Authentication, createAuthentication } from "../access/authentication.ts";
 import { createAuthorization } from "../access/authorization.ts";
 import { methodRules } from "../access/core/methods.ts";
+import { createQuotas } from "../access/quotas.ts";
 import { type AccessSettings, readAccessFile } from "../access-file.ts";
 import type { Config } from "../config.ts";
 import { needsOwnListener } from "../config-checks.ts";
@@ -67,11 +68,16 @@ export function openAccess(settings: AccessSettings | undefined, { config, logge
       seldom.error(issuer, { issuer, cause: why }, "the keys of an issuer of tokens cannot be had"),
   });
   const authorization = createAuthorization(settings.grants, config.participantId);
-  const gate = createGate(authentication, authorization, {
+  const quotas = createQuotas(settings.quotas, systemClock.monotonicMs);
+  const gate = createGate(authentication, authorization, quotas, {
     unknown: ({ why, path: rpc, peer }) => {
       audit.denied({ method: rpc.slice(1), principal: "", address: peer }, { code: "UNAUTHENTICATED", error: why });
       metrics.access.unauthenticated(why);
       seldom.warn(why, { why, rpc }, "refused: nobody has proved who calls");
+    },
+    exceeded: ({ path: rpc, principal: { name: principal }, what }) => {
+      metrics.access.exceeded(what);
+      seldom.warn(`${principal} ${what}`, { principal, rpc, what }, "refused: a principal has used up its quota");
     },
     denied: ({ path: rpc, peer, principal: { name: principal }, because }) => {
       const call = { method: rpc.slice(1), principal, address: peer };
@@ -84,6 +90,7 @@ export function openAccess(settings: AccessSettings | undefined, { config, logge
   const close = followFile(path, settings, logger, (changed) => {
     authentication.replace(changed.authentication);
     authorization.replace(changed.grants);
+    quotas.replace(changed.quotas);
   });
   return { gate, authentication, own: { token: () => token }, metricsRefusal: metricsRefusalOf(gate, authentication), close };
 }
@@ -98,7 +105,9 @@ function metricsRefusalOf(gate: Gate, authentication: Authentication): MetricsRe
     if (authentication.isOpen("metrics")) return undefined;
     const certificate = socket instanceof TLSSocket ? provenBy(socket) : undefined;
     const entrance = await gate.enter({ path: statusPath, peer: socketPeer(socket), authorization, certificate, isOwn: false });
-    return "answer" in entrance ? (httpStatusOf[Number(entrance.answer["grpc-status"])] ?? 503) : undefined;
+    if ("answer" in entrance) return httpStatusOf[Number(entrance.answer["grpc-status"])] ?? 503;
+    entrance.counted?.leave();
+    return undefined;
   };
 }
 

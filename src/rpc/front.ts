@@ -10,6 +10,7 @@ import {
   type ServerOptions,
 } from "node:http2";
 import { Socket } from "node:net";
+import type { Counted } from "../access/quotas.ts";
 import { assert } from "../kernel/assert.ts";
 import type { Certificate } from "../kernel/certificate.ts";
 import { timerMaxMs } from "../kernel/limits.ts";
@@ -98,7 +99,10 @@ function standBefore(
   function enter(incoming: Incoming, entrance: Entrance): void {
     const { stream, headers } = incoming;
     // Its caller may have left while what it has shown was looked at.
-    if (stream.destroyed) return;
+    if (stream.destroyed) {
+      if ("proof" in entrance) entrance.counted?.leave();
+      return;
+    }
     if ("answer" in entrance) {
       // Nobody reads the request: Node closes the stream once this is sent.
       stream.respond(entrance.answer, { endStream: true });
@@ -108,10 +112,14 @@ function standBefore(
     delete headers.authorization;
     const leave = entrants.enter(headers, entrance.proof);
     if (leave !== undefined) stream.once("close", leave);
-    admit(incoming);
+    if (entrance.counted !== undefined) stream.once("close", entrance.counted.leave);
+    admit(incoming, entrance.counted?.received);
   }
 
-  function admit({ stream, headers, flags, path, size, timeoutMs, connection, line }: Incoming): void {
+  function admit(
+    { stream, headers, flags, path, size, timeoutMs, connection, line }: Incoming,
+    received: Counted["received"],
+  ): void {
     const call = admission.admit(stream, path, size, connection);
     if (call === undefined) return;
     const begin = (waitedMs: DurationMs): void => {
@@ -120,6 +128,7 @@ function standBefore(
       if (timeoutMs !== undefined && waitedMs > 0) shortenTimeout(headers, timeoutMs, waitedMs);
       server.emit("stream", stream, headers, flags);
       receiving.watch(stream);
+      if (received !== undefined) stream.on("data", (chunk: Buffer) => received(chunk.length));
     };
     const refuse = (waitMs: DurationMs): void => admission.refuseTurn(call, waitMs);
     const over = starting.enter(call.queue, { line, timeoutMs, begin, refuse, isWhole: () => stream.readableEnded });

@@ -4,12 +4,16 @@ import { Status } from "nice-grpc-common";
 import type { RichServerError } from "nice-grpc-error-details";
 import { HealthDefinition } from "nice-grpc-server-health";
 import type { Authentication, Shown, WithoutProof } from "../access/authentication.ts";
+import type { Excess } from "../access/core/quota.ts";
 import { noProof, type Proof } from "../access/proof.ts";
+import type { Counted, Quotas } from "../access/quotas.ts";
 import { type Unproved, unknowable, unproved } from "../access/unproved.ts";
 import type { Principal } from "../kernel/principal.ts";
 import type { Result } from "../kernel/result.ts";
+import type { DurationMs } from "../kernel/time.ts";
 import { type Authority, methodDenied, openAuthority } from "./authority.ts";
 import { rpcError } from "./errors.ts";
+import { lasts } from "./lasting.ts";
 import { reflectionNames } from "./reflection.ts";
 import { statusHeaders } from "./status-headers.ts";
 
@@ -22,7 +26,9 @@ export type Knock = Shown & {
 };
 
 /** Who calls; or, of a call that is refused, all that it is answered. */
-export type Entrance = { readonly proof: Proof } | { readonly answer: OutgoingHttpHeaders };
+export type Entrance =
+  | { readonly proof: Proof; readonly counted?: Counted | undefined }
+  | { readonly answer: OutgoingHttpHeaders };
 
 /** Decides of each call who makes it, and whether that one may make it. In most cases at once. */
 export type Gate = {
@@ -59,10 +65,18 @@ export type Denial = {
   readonly because: readonly string[];
 };
 
+/** A call of a principal that has used up what there is for it. */
+export type Exceeded = { readonly path: string; readonly principal: Principal; readonly what: Excess["what"] };
+
 export function createGate(
   authentication: Authentication,
   authority: Authority,
-  told: { readonly unknown: (call: Unknown) => void; readonly denied: (denial: Denial) => void },
+  quotas: Quotas,
+  told: {
+    readonly unknown: (call: Unknown) => void;
+    readonly denied: (denial: Denial) => void;
+    readonly exceeded: (call: Exceeded) => void;
+  },
 ): Gate {
   function judge({ path, peer }: Knock, proof: Result<Proof, Unproved>): Entrance {
     if (!proof.ok) {
@@ -71,9 +85,14 @@ export function createGate(
     }
     const { principal } = proof.value;
     const decision = authority.decide(principal, path);
-    if (decision.allowed) return { proof: proof.value };
-    told.denied({ path, peer, principal, because: decision.because });
-    return { answer: statusHeaders(methodDenied(path)) };
+    if (!decision.allowed) {
+      told.denied({ path, peer, principal, because: decision.because });
+      return { answer: statusHeaders(methodDenied(path)) };
+    }
+    const counted = quotas.enter(principal, lasts(path) ? "streams" : "calls");
+    if (counted === undefined || "leave" in counted) return { proof: proof.value, counted };
+    told.exceeded({ path, principal, what: counted.what });
+    return { answer: quotaAnswer(counted) };
   }
 
   return {
@@ -112,6 +131,28 @@ const unknown: Readonly<Record<keyof typeof unknowable, RichServerError>> = {
     retryAfterMs: 500,
   }),
 };
+
+const excessWords: Readonly<Record<Excess["what"], string>> = {
+  calls: "calls under way",
+  streams: "streams that are open",
+  rate: "calls a second",
+  bytes: "bytes of requests a second",
+};
+
+/** Nobody is sent away for longer: quotas may change. */
+const retryAfterMsMax: DurationMs = 60_000;
+
+function quotaAnswer({ what, limit, retryAfterMs }: Excess): OutgoingHttpHeaders {
+  return statusHeaders(
+    rpcError({
+      code: Status.RESOURCE_EXHAUSTED,
+      reason: "OVERLOADED",
+      message: `more than ${limit} ${excessWords[what]}, which is what there is for this principal; retry later`,
+      metadata: { limit: String(limit) },
+      retryAfterMs: Math.min(retryAfterMsMax, Math.ceil(retryAfterMs)),
+    }),
+  );
+}
 
 const reasons = Object.keys(unproved) as (keyof typeof unproved)[];
 

@@ -186,9 +186,16 @@ export function createMetrics() {
     labelNames: ["rpc"],
     registers,
   });
+  const exceeded = new Counter({
+    name: "concord_quota_exceeded_total",
+    help: "Calls refused since their principal has used up its quota: of calls or streams at once, of its rate, of bytes",
+    labelNames: ["what"],
+    registers,
+  });
   const access = {
     unauthenticated: (why: string) => unauthenticated.inc({ why }),
     denied: (rpc: string) => permissionDenied.inc({ rpc }),
+    exceeded: (what: string) => exceeded.inc({ what }),
   };
   const handshakesFailed = new Counter({
     name: "concord_tls_handshakes_failed_total",

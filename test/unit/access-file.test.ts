@@ -18,9 +18,14 @@ test("the access file has what it says, and health needs no proof unless it says
   expect(read(withToken(token))).toEqual({
     authentication: { ...nothing, tokens: [{ principal: "ada", sha256, notAfterMs: Date.UTC(2027, 0, 1) }] },
     grants: [],
+    quotas: [],
   });
-  expect(read({ authentication: { without: [] } })).toEqual({ authentication: { ...nothing, without: [] }, grants: [] });
-  expect(read("")).toEqual({ authentication: nothing, grants: [] });
+  expect(read({ authentication: { without: [] } })).toEqual({
+    authentication: { ...nothing, without: [] },
+    grants: [],
+    quotas: [],
+  });
+  expect(read("")).toEqual({ authentication: nothing, grants: [], quotas: [] });
 });
 
 test("rules for certificates and issuers of JWTs have what the file says", () => {
@@ -72,6 +77,32 @@ test("rules for certificates and issuers of JWTs have what the file says", () =>
       ],
     },
   });
+});
+
+test("quotas have what the file says; a burst is a second's rate, unless it is said", () => {
+  const quotas = [
+    { principals: ["ci-*"], calls: 8, streams: 2, rate: 50, burst: 100, bytes_per_second: "2MiB" },
+    { principals: ["*"], rate: 10 },
+  ];
+  expect(read({ quotas })).toMatchObject({
+    quotas: [
+      { principals: ["ci-*"], calls: 8, streams: 2, rate: 50, burst: 100, bytesPerSecond: 2 * 2 ** 20 },
+      { principals: ["*"], calls: undefined, streams: undefined, rate: 10, burst: 10, bytesPerSecond: undefined },
+    ],
+  });
+});
+
+test.each([
+  [{ principals: ["a"] }, "principals have a quota of nothing: give calls, streams, rate or bytes_per_second"],
+  [{ principals: ["a"], calls: 0 }, "calls must be a whole number from 1 to 1000000"],
+  [{ principals: ["a"], calls: 1, burst: 2 }, "burst is of the rate, which is left out"],
+  [
+    { principals: ["a"], bytes_per_second: 4096 },
+    "bytes_per_second must be a size from 1KiB to 1024GiB, such as 64KiB, 4MiB or 1GiB; write 4096MiB",
+  ],
+  [{ principals: [], calls: 1 }, "principals must name at least one principal"],
+])("what is wrong with a quota is named: %j", (quota, words) => {
+  expect(read({ quotas: [quota] })).toEqual([`quotas[0].${words}`]);
 });
 
 const matchWords = "must have one of uri, dns, cn, with a name or a pattern such as spiffe://example.org/lab/* or *.example.org";

@@ -1,0 +1,76 @@
+import type { Principal } from "../kernel/principal.ts";
+import type { DurationMs } from "../kernel/time.ts";
+import { begin, type Excess, isIdle, type QuotaSetting, type Usage, unused } from "./core/quota.ts";
+import { isLikeOne } from "./core/scope.ts";
+
+/** A call that counts against the quota of its principal, until it leaves. `received`: undefined, if nobody counts bytes. */
+export type Counted = { readonly leave: () => void; readonly received: ((bytes: number) => void) | undefined };
+
+/** What there is for each principal, so that one at its limit takes nothing from another. */
+export type Quotas = {
+  /** Undefined: nothing is counted of this principal. */
+  readonly enter: (principal: Principal, kind: "calls" | "streams") => Counted | Excess | undefined;
+  /** What is under way counts on. */
+  readonly replace: (settings: readonly QuotaSetting[]) => void;
+};
+
+type Known = { readonly usage: Usage; setting: QuotaSetting };
+
+/** Beyond so many principals, those are forgotten that have used nothing lately. */
+const knownCountMax = 10_000;
+
+export function createQuotas(first: readonly QuotaSetting[], monotonicMs: () => DurationMs): Quotas {
+  let settings = first;
+  const known = new Map<string, Known>();
+  let sweepsAt = knownCountMax;
+
+  const settingOf = (name: string): QuotaSetting | undefined => settings.find(({ principals }) => isLikeOne(name, principals));
+
+  function find(name: string): Known | undefined {
+    const before = known.get(name);
+    if (before !== undefined) return before;
+    const setting = settingOf(name);
+    if (setting === undefined) return undefined;
+    if (known.size >= sweepsAt) sweep();
+    const made = { setting, usage: unused(setting, monotonicMs()) };
+    known.set(name, made);
+    return made;
+  }
+
+  function sweep(): void {
+    for (const [name, { usage, setting }] of known) if (isIdle(usage, setting, monotonicMs())) known.delete(name);
+    // Not with each call, while they are all busy.
+    sweepsAt = Math.max(knownCountMax, 2 * known.size);
+  }
+
+  return {
+    enter: ({ name, by }, kind) => {
+      // What a process asks of itself, it does for callers that have been counted.
+      if (settings.length === 0 || by === "process") return undefined;
+      const its = find(name);
+      if (its === undefined) return undefined;
+      const { usage, setting } = its;
+      const excess = begin(usage, setting, kind, monotonicMs());
+      if (excess !== undefined) return excess;
+      return {
+        leave: () => {
+          usage[kind] -= 1;
+        },
+        received:
+          setting.bytesPerSecond === undefined
+            ? undefined
+            : (bytes) => {
+                usage.bytes.level -= bytes;
+              },
+      };
+    },
+    replace: (changed) => {
+      settings = changed;
+      for (const [name, its] of known) {
+        const setting = settingOf(name);
+        if (setting === undefined) known.delete(name);
+        else its.setting = setting;
+      }
+    },
+  };
+}

@@ -1,0 +1,83 @@
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import type { Clients } from "../../src/cli/client.ts";
+import { accessFile, clientsWith, tokenOf, withTokens } from "../support/access.ts";
+import { failureOf, startServer, type TestServer, temporaryFolder } from "../support/concord.ts";
+import { until } from "../support/until.ts";
+
+// What a principal may have at most, and what that leaves to others.
+
+const data = temporaryFolder();
+const quotas = [
+  { principals: ["streams"], streams: 2 },
+  { principals: ["rate"], rate: 1, burst: 5 },
+  { principals: ["bytes"], bytes_per_second: "1KiB" },
+];
+const file = accessFile(data.path, { ...withTokens("streams", "rate", "bytes", "other"), quotas });
+const opened: (() => void)[] = [];
+let server: TestServer;
+
+beforeAll(async () => {
+  server = await startServer({ dataDir: join(data.path, "data"), access: file.path });
+});
+
+afterAll(async () => {
+  for (const close of opened) close();
+  await server.stop();
+  data.remove();
+});
+
+function as(name: string): Clients {
+  const { clients, close } = clientsWith(server.address, tokenOf(name));
+  opened.push(close);
+  return clients;
+}
+
+const overloaded = (words: string) => ({
+  reason: "OVERLOADED",
+  message: expect.stringContaining(`${words}, which is what there is for this principal`),
+  retryAfterMs: expect.any(Number),
+});
+
+test("streams: one more than there may be is refused, on whatever connection; one that ends makes room", async () => {
+  const watch = (clients: Clients, signal?: AbortSignal) =>
+    clients.workflows
+      .watchWorkflowEvents({ start: { $case: "afterSequence", value: 0n } }, { ...(signal && { signal }) })
+      [Symbol.asyncIterator]();
+  const leaving = new AbortController();
+  const open = [watch(as("streams"), leaving.signal), watch(as("streams"))];
+  await Promise.all(open.map((each) => each.next()));
+  expect(await failureOf(watch(as("streams")).next())).toMatchObject(overloaded("more than 2 streams that are open"));
+  await as("streams").workflows.listWorkflows({});
+  await watch(as("other")).next();
+  leaving.abort();
+  await until(
+    () =>
+      watch(as("streams"))
+        .next()
+        .catch(() => undefined),
+    "there is room again",
+  );
+});
+
+test("rate: what comes faster is refused with when to come again, and takes nothing from others", async () => {
+  const [fast, other] = [as("rate"), as("other")];
+  const ask = (clients: Clients) =>
+    clients.workflows.listWorkflows({}).then(
+      () => "answered",
+      async (error) => failureOf(Promise.reject(error)),
+    );
+  const answers = await Promise.all(Array.from({ length: 20 }, () => ask(fast)));
+  const refused = answers.filter((answer) => answer !== "answered");
+  expect(refused.length).toBeGreaterThanOrEqual(13);
+  expect(refused[0]).toMatchObject(overloaded("more than 1 calls a second"));
+  expect(new Set(await Promise.all(Array.from({ length: 20 }, () => ask(other))))).toEqual(new Set(["answered"]));
+});
+
+test("bytes: a large request is answered, and the next one has to wait for it", async () => {
+  const { workflows } = as("bytes");
+  const by = { reason: "test", requestedBy: "bytes" };
+  await workflows.createWorkflow({ workflowId: "large", metadata: { text: "x".repeat(50_000) }, ...by });
+  expect(await failureOf(workflows.listWorkflows({}))).toMatchObject(overloaded("more than 1024 bytes of requests a second"));
+  await as("other").workflows.listWorkflows({});
+});
