@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { parse as parseYaml } from "yaml";
+import { parse as parseYaml, YAMLError } from "yaml";
 import type { z } from "zod";
 import { err, ok, type Result } from "./kernel/result.ts";
 
@@ -19,11 +19,18 @@ export function readYamlFile<Schema extends z.ZodType>(
   try {
     content = parseYaml(readFileSync(path, "utf8"));
   } catch (error) {
-    return err([{ message: `${setting}: cannot read ${path}: ${error instanceof Error ? error.message : String(error)}` }]);
+    return err([{ message: `${setting}: cannot read ${path}: ${whyUnread(error)}` }]);
   }
   const parsed = schema.safeParse(content ?? {});
   if (parsed.success) return ok(parsed.data);
   return err(parsed.error.issues.map((issue) => problemAt(setting, path, issue.path, wordsOf(issue, known))));
+}
+
+/** What is in the file may be secret, and the parser shows the lines where it has stopped. */
+function whyUnread(error: unknown): string {
+  if (!(error instanceof YAMLError)) return error instanceof Error ? error.message : String(error);
+  const [at] = error.linePos ?? [];
+  return `it is no YAML: ${error.code}${at === undefined ? "" : ` at line ${at.line}, column ${at.col}`}`;
 }
 
 function wordsOf(issue: z.core.$ZodIssue, known: string): string {

@@ -126,7 +126,9 @@ export async function serveHttp(options: Options): Promise<HttpServer> {
     const startedMs = performance.now();
     // Its sender may have left while those before it were answered.
     if (response.destroyed) return;
-    const { method, url, headers, socket } = request;
+    const { method, headers, socket } = request;
+    // What is asked in a query, such as a filter, may have what workflows have in them, or a secret that does not belong there.
+    const [path] = splitOnce(request.url ?? "", "?");
     const requestId = usableCallId(String(headers[requestIdKey] ?? "")) ?? randomUUID();
     response.setHeader(requestIdKey, requestId);
     for (const [name, value] of cors.headersFor(request)) response.setHeader(name, value);
@@ -134,14 +136,14 @@ export async function serveHttp(options: Options): Promise<HttpServer> {
       const refusal = await answerOrRefuse(carried, request, response, requestId);
       if (refusal !== undefined) sendProblem(response, refusal.problem, refusal.headers);
     } catch (error) {
-      logger.error({ request: requestId, method, path: url, err: error }, "request failed: a defect");
+      logger.error({ request: requestId, method, path, err: error }, "request failed: a defect");
       if (response.headersSent) response.destroy();
       else sendProblem(response, problemOf(failureWith(internalError())));
     }
     if (leaving || carried.session.closed) response.shouldKeepAlive = false;
     const ms = Math.round(performance.now() - startedMs);
     const { statusCode: status } = response;
-    logger.debug({ request: requestId, method, path: url, status, peer: socketPeer(socket), ms }, "request");
+    logger.debug({ request: requestId, method, path, status, peer: socketPeer(socket), ms }, "request");
   }
 
   async function answerOrRefuse(
