@@ -24,5 +24,5 @@ afterEach(() => {
 test("each line of docs/security.md prints what is shown below it: on a laptop, by TLS, by mutual TLS", async () => {
   const address = `127.0.0.1:${await freePort()}`;
   const dataDir = `${data.path}/data`;
-  await expectPastes({ file: "docs/security.md", address, url: "", dataDir, background, cwd: data.path });
+  await expectPastes({ file: "docs/security.md", address, url: "http://none.invalid", dataDir, background, cwd: data.path });
 });
