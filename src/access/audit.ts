@@ -25,9 +25,11 @@ export type Audit = {
   denied(call: AuditedCall, outcome: AuditedOutcome): void;
   /** A change by an operator, or an author of rules, has ended: was made, or not. */
   changed(call: AuditedCall, outcome: AuditedOutcome): void;
+  /** From now on this counts of who may do what: a file, and the SHA-256 of what it says. */
+  granted(access: { readonly file: string; readonly sha256: string }): void;
 };
 
-export const noAudit: Audit = { denied: () => undefined, changed: () => undefined };
+export const noAudit: Audit = { denied: () => undefined, changed: () => undefined, granted: () => undefined };
 
 /** What fails can be had as often as anybody likes. So of each principal, and of all that nobody knows together, so many lines are told in this time; the rest is counted. */
 export const failedSpellMs: DurationMs = 60_000;
@@ -95,6 +97,7 @@ export function createAudit({
       if (outcome.code === "OK") append(lineOf("changed", call, outcome));
       else failed("changed", call, outcome);
     },
+    granted: (access) => append({ event: "granted", ...access }),
     close() {
       for (const cancel of timers) cancel();
       for (const [key, spell] of [...spells]) end(key, spell);

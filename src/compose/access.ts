@@ -1,4 +1,4 @@
-import { randomBytes } from "node:crypto";
+import { hash, randomBytes } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { TLSSocket } from "node:tls";
 import { Status } from "nice-grpc-common";
@@ -87,7 +87,11 @@ export function openAccess(settings: AccessSettings | undefined, { config, logge
       seldom.warn(`${principal} ${rpc}`, { principal, rpc, because }, "refused: the caller is not granted this");
     },
   });
+  const tellGranted = (counts: AccessSettings): void =>
+    audit.granted({ file: path, sha256: hash("sha256", JSON.stringify(counts), "hex") });
+  tellGranted(settings);
   const close = followFile(path, settings, logger, (changed) => {
+    tellGranted(changed);
     authentication.replace(changed.authentication);
     authorization.replace(changed.grants);
     quotas.replace(changed.quotas);

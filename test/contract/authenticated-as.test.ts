@@ -175,6 +175,8 @@ test("the audit log has who was refused, at the door and within, and what operat
   await as("kurt").workflows.deleteWorkflowTypePolicy({ workflowType: "sample", ...by });
   // What it has for all days is told by the events.
   await as("eve").workflows.transitionWorkflow({ workflowId: "eyes", targetState: COMPLETED, ...by });
+  // What they may do is told when it begins to count.
+  expect(readFileSync(auditLog, "utf8")).toMatch(/"event":"granted","file":"[^"]*access.yaml","sha256":"[0-9a-f]{64}"/);
   const lines = readFileSync(auditLog, "utf8")
     .slice(before)
     .trim()
