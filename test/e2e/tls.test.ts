@@ -2,13 +2,15 @@ import { copyFileSync, mkdirSync, readFileSync, renameSync, symlinkSync, writeFi
 import { request } from "node:https";
 import { basename, join } from "node:path";
 import { connect as connectTls } from "node:tls";
+import { Status } from "nice-grpc";
 import { pino } from "pino";
 import { afterAll, afterEach, describe, expect, test } from "vitest";
 import { connect } from "../../src/cli/client.ts";
 import { openChannel } from "../../src/rpc/clients/channel.ts";
 import type { ClientTls } from "../../src/rpc/clients/security.ts";
+import { accessFile } from "../support/access.ts";
 import { testCertificates } from "../support/certificates.ts";
-import { startServer, type TestServer, temporaryFolder } from "../support/concord.ts";
+import { failureOf, startServer, type TestServer, temporaryFolder } from "../support/concord.ts";
 import { until } from "../support/until.ts";
 
 // TLS as a whole server speaks it: what is shown and asked for changes while it serves, and nobody's call notices.
@@ -27,7 +29,7 @@ function freshCertificates() {
   return testCertificates(join(data.path, `certificates-${folderCount}`));
 }
 
-type Line = { readonly msg: string; readonly cause?: string };
+type Line = { readonly msg: string; readonly cause?: string; readonly coordinator?: string; readonly metrics?: string };
 
 /** With what it has logged. */
 async function serve(settings: Parameters<typeof startServer>[0], tls: ClientTls) {
@@ -202,21 +204,60 @@ test("a certificate that is revoked loses its connections and gets no other, and
   await clients.workflows.listWorkflows({}, { deadline: 5_000 });
 });
 
-test("HTTP and metrics speak it, too, and ask for the same", async () => {
-  const certificates = freshCertificates();
-  const ada = certificates.client("ada");
-  const { url } = await serve({ ...certificates.settings, httpListen: "127.0.0.1:0" }, ada);
-  const get = (options: object): Promise<number | string> =>
+/** The status of what HTTP answers, or why there is no answer. */
+const getterOf =
+  (url: string, ca: string) =>
+  (path: string, { cert, key }: ClientTls = {}): Promise<number | string> =>
     new Promise((resolve) => {
-      request(`${url}/health`, { ca: readFileSync(certificates.ca), agent: false, ...options }, (response) => {
+      const [certPem, keyPem] = [cert, key].map((file) => file && readFileSync(file));
+      request(`${url}${path}`, { ca: readFileSync(ca), agent: false, cert: certPem, key: keyPem }, (response) => {
         response.resume();
         resolve(response.statusCode ?? 0);
       })
         .on("error", (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message))
         .end();
     });
-  expect(await get({ cert: readFileSync(ada.cert ?? ""), key: readFileSync(ada.key ?? "") })).toBe(200);
-  expect(await get({})).toMatch(/CERTIFICATE_REQUIRED|EPIPE|ECONNRESET/);
+
+type Getter = ReturnType<typeof getterOf>;
+
+test("HTTP and metrics speak it, too, and ask for the same", async () => {
+  const certificates = freshCertificates();
+  const ada = certificates.client("ada");
+  const listeners = { httpListen: "127.0.0.1:0", metricsListen: "127.0.0.1:0" };
+  const { url, logged } = await serve({ ...certificates.settings, ...listeners }, ada);
+  const { metrics = "" } = await logged("serving");
+  const [get, getMetrics] = [url, `https://${metrics}`].map((each) => getterOf(each, certificates.ca)) as [Getter, Getter];
+  expect(await getMetrics("/metrics", ada)).toBe(200);
+  expect(await getMetrics("/metrics")).toMatch(/CERTIFICATE_REQUIRED|EPIPE|ECONNRESET/);
+  expect(await get("/health", ada)).toBe(200);
+  expect(await get("/health")).toMatch(/CERTIFICATE_REQUIRED|EPIPE|ECONNRESET/);
   const plain = await fetch(url.replace("https", "http"));
   expect([plain.status, await plain.text()]).toEqual([400, expect.stringContaining("TLS only")]);
+});
+
+test("who calls over HTTP is who the certificate says, as over gRPC", async () => {
+  const certificates = freshCertificates();
+  const [ada, bob] = [certificates.client("ada"), certificates.client("bob")];
+  const access = accessFile(data.path, {
+    authentication: { certificates: [{ match: { uri: "spiffe://concord.example/*" }, principal: "{uri}" }] },
+    grants: [{ principals: ["spiffe://concord.example/ada"], roles: ["admin"] }],
+  });
+  const settings = { ...certificates.settings, tlsClientAuth: "request", access: access.path, httpListen: "127.0.0.1:0" };
+  const { url, clients } = await serve(settings, ada);
+  const get = getterOf(url, certificates.ca);
+  expect(await Promise.all([get("/v1/workflows", ada), get("/v1/workflows", bob), get("/v1/workflows")])).toEqual([
+    200, 403, 401,
+  ]);
+  await clients.workflows.listWorkflows({}, { deadline: 5_000 });
+});
+
+test("by the way on which a process calls itself nobody else comes in, though it asks for no certificate", async () => {
+  const certificates = freshCertificates();
+  const ada = certificates.client("ada");
+  const { logged } = await serve(certificates.settings, ada);
+  const { coordinator = "" } = await logged("connected");
+  const channel = openChannel(coordinator);
+  const failure = await failureOf(connect(channel).workflows.listWorkflows({}, { deadline: 5_000 }));
+  channel.close();
+  expect(failure).toMatchObject({ code: Status.UNAUTHENTICATED, reason: "UNAUTHENTICATED" });
 });
