@@ -12,7 +12,7 @@ export type Authorization = {
 };
 
 /** Principals whose decisions are kept, so that a call costs two looks into a map. Beyond that, all are made anew. */
-const principalsKeptMax = 10_000;
+export const principalsKeptMax = 10_000;
 
 export function createAuthorization(first: readonly Grant[], ownParticipantId: string): Authorization {
   let policy = createPolicy(first, ownParticipantId);

@@ -9,6 +9,8 @@ export const grantCountMax = 1_000;
 /** Names in one list of a grant. */
 export const grantNameCountMax = 1_000;
 
+const tooMany = `must name at most ${grantNameCountMax}`;
+
 const principalWords = "must be 1 to 256 characters, a name or, with * at its end, all that begin so";
 
 const patternText = (words: string, isName: (name: string) => boolean) =>
@@ -19,7 +21,7 @@ const principal = patternText(principalWords, (name) => name.length > 0 && name.
 export const principalsSchema = z
   .array(principal, "must be a list of principals")
   .min(1, "must name at least one principal")
-  .max(grantNameCountMax);
+  .max(grantNameCountMax, tooMany);
 
 const typeWords = `must be the name of a type, "" for workflows without one, or, with * at its end, all that begin so; a name ${idWords}`;
 const type = patternText(typeWords, (name) => name === "" || idPattern.test(name));
@@ -28,7 +30,10 @@ const idWordsLike = `must be an id or, with * at its end, all that begin so; an 
 const participant = patternText(idWordsLike, (name) => idPattern.test(name));
 
 const listOf = <Item extends z.ZodType>(item: Item, what: string) =>
-  z.array(item, `must be a list of ${what}`).min(1, `must name at least one; leave it out for all`).max(grantNameCountMax);
+  z
+    .array(item, `must be a list of ${what}`)
+    .min(1, "must name at least one; leave it out for all")
+    .max(grantNameCountMax, tooMany);
 
 const grant = z
   .strictObject({

@@ -54,7 +54,7 @@ function as(name: Name): Clients {
 }
 
 beforeAll(async () => {
-  server = await startServer({ dataDir: folder.path, access: file.path });
+  server = await startServer({ dataDir: folder.path, access: file.path, verdictLog: "all" });
   const { workflows } = as("root");
   for (const [workflowId, type] of [
     ["lab-1", "sample"],
@@ -311,6 +311,31 @@ describe("what is judged", () => {
     expect(await failureOf(predicates.validateMetadata({ workflowType: "order", metadata: {} }))).toMatchObject(denied);
     // What is judged there is written down, so only who decides by it may ask.
     expect(await failureOf(predicates.validateTransition({ check: check("sample") }))).toMatchObject(denied);
+  });
+});
+
+describe("what was judged", () => {
+  test("verdicts are told of what is visible only", async () => {
+    const { workflows } = as("root");
+    for (const workflowId of ["lab-order", "far-1"])
+      await workflows.transitionWorkflow({ workflowId, targetState: ACTIVE, ...by });
+    const judged = async (name: Name) => {
+      const { verdicts } = await as(name).predicates.listVerdicts({});
+      return [...new Set(verdicts.map(({ workflowId }) => workflowId))].toSorted();
+    };
+    await until(async () => (await judged("rita")).includes("lab-order"), "they are written down");
+    expect(await judged("rita")).toContain("far-1");
+    expect((await judged("oscar")).filter((id) => id.includes("order"))).toEqual([]);
+    expect(await judged("oscar")).toContain("far-1");
+    const replayed = as("oscar").predicates.replayVerdicts({})[Symbol.asyncIterator]();
+    for (;;) {
+      const { value } = await replayed.next();
+      if (value?.body?.$case !== "progress" || !value.body.value.complete) continue;
+      expect(value.body.value.judged + value.body.value.skipped).toBe(
+        BigInt((await as("oscar").predicates.listVerdicts({})).verdicts.length),
+      );
+      break;
+    }
   });
 });
 

@@ -1,10 +1,22 @@
 import { describe, expect, test } from "vitest";
-import { grantsOf, grantsSchema } from "../../../src/access/grants-file.ts";
+import { grantCountMax, grantNameCountMax, grantsOf, grantsSchema } from "../../../src/access/grants-file.ts";
 
 const problems = (entry: object): readonly string[] =>
   (grantsSchema.safeParse([entry]).error?.issues ?? []).map(({ path, message }) => `${path.join(".")}: ${message}`);
 
 describe("grants of an access file", () => {
+  test("are bounded in number", () => {
+    const many = Array.from({ length: grantCountMax + 1 }, () => ({ principals: ["a"], roles: ["client"] }));
+    expect(grantsSchema.safeParse(many.slice(1)).success).toBe(true);
+    expect(grantsSchema.safeParse(many).error?.issues[0]?.message).toBe("must have at most 1000 grants");
+    const names = Array.from({ length: grantNameCountMax + 1 }, (_, index) => `p${index}`);
+    expect(problems({ principals: names.slice(1), roles: ["client"], types: names.slice(1) })).toEqual([]);
+    expect(problems({ principals: names, roles: ["client"], types: names })).toEqual([
+      "0.principals: must name at most 1000",
+      "0.types: must name at most 1000",
+    ]);
+  });
+
   test("are taken as they stand", () => {
     const entries = [
       { principals: ["ada", "spiffe://example.org/lab/*"], roles: ["client"], types: ["sample", ""], id_prefix: "lab-" },

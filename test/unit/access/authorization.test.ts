@@ -1,0 +1,38 @@
+import { expect, test } from "vitest";
+import { createAuthorization, principalsKeptMax } from "../../../src/access/authorization.ts";
+import type { Grant } from "../../../src/access/core/policy.ts";
+
+const method = "/concord.workflow.v1.WorkflowService/GetWorkflow";
+const grant: Grant = { principals: ["p*"], roles: ["reader"], types: undefined, idPrefix: "", participants: undefined };
+const named = (name: string) => ({ name, by: "token" }) as const;
+
+test("a decision is made once, until the grants change, and not more of them are kept than may be", () => {
+  const { decide, replace } = createAuthorization([grant], "own");
+  const first = decide(named("p0"), method);
+  expect(decide(named("p0"), method)).toBe(first);
+  for (let index = 1; index < principalsKeptMax; index += 1) decide(named(`p${index}`), method);
+  expect(decide(named("p0"), method)).toBe(first);
+  decide(named("one more"), method);
+  expect(decide(named("p0"), method)).not.toBe(first);
+  replace([]);
+  expect(decide(named("p0"), method)).toMatchObject({ allowed: false });
+});
+
+test("what is proved otherwise is another principal", () => {
+  const { decide } = createAuthorization([], "own");
+  expect(decide({ name: "system:own", by: "process" }, "/concord.commit.v1.TwoPhaseCommit/Participate")).toMatchObject({
+    allowed: true,
+  });
+  expect(decide(named("system:own"), "/concord.commit.v1.TwoPhaseCommit/Participate")).toMatchObject({ allowed: false });
+});
+
+test("who follows is told of each change, until it follows no more", () => {
+  const { follow, replace } = createAuthorization([grant], "own");
+  let told = 0;
+  const unfollow = follow(() => {
+    told += 1;
+    if (told === 2) unfollow();
+  });
+  for (let index = 0; index < 3; index += 1) replace([]);
+  expect(told).toBe(2);
+});
