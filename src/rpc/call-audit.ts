@@ -35,18 +35,20 @@ export const auditOf =
       principal: context.principal.name,
       address: context.peer,
       call: context.log.requestId,
-      about: aboutOf(fields),
+      about: { ...aboutOf(fields), ...(isDenied && failure && infoOf(failure)?.metadata) },
     };
-    const outcome = { code: Status[code], ...(failure && reasonOf(failure)) };
+    const error = failure && infoOf(failure)?.reason;
+    const outcome = { code: Status[code], ...(error !== undefined && { error }) };
     if (isDenied) audit.denied(call, outcome);
     else audit.changed(call, outcome);
   };
 
-function reasonOf(failure: ServerError): { readonly error?: string } {
-  const extra = failure instanceof RichServerError ? failure.extra : [];
-  const info = extra.find((detail) => detail.$type === "google.rpc.ErrorInfo");
-  return info !== undefined && "reason" in info && typeof info.reason === "string" ? { error: info.reason } : {};
-}
+type Info = { readonly reason: string; readonly metadata: Readonly<Record<string, string>> };
+
+const infoOf = (failure: ServerError): Info | undefined =>
+  failure instanceof RichServerError
+    ? (failure.extra.find((detail) => detail.$type === "google.rpc.ErrorInfo") as Info | undefined)
+    : undefined;
 
 /** Names, and why: whatever else a request has is nobody's business here. */
 const told = [
