@@ -5,7 +5,8 @@ import { withPort } from "../kernel/address.ts";
 import { takeGrpcLog } from "../rpc/grpc-log.ts";
 import { createRpcServer } from "../rpc/server.ts";
 import { systemClock } from "../runtime/clock.ts";
-import { createLogger } from "../runtime/logger.ts";
+import { createLogger, type Logger } from "../runtime/logger.ts";
+import { openTls, type Tls } from "../runtime/tls/tls.ts";
 import { durationOption, idArgument, listenArgument } from "./arguments.ts";
 import { outputOption } from "./client.ts";
 import { CommandError, defaultAddress, UsageError } from "./failure.ts";
@@ -31,6 +32,9 @@ type Options = {
   readonly patience: number;
   readonly rule?: readonly string[];
   readonly log?: string;
+  readonly tlsCert?: string;
+  readonly tlsKey?: string;
+  readonly tlsClientCa?: string;
   readonly list?: true;
   readonly output: OutputFormat;
 };
@@ -50,6 +54,12 @@ export function participantCheckCommand(): Command {
     .option("--abort-payload <text>", "work that it refuses")
     .option("--read-only-payload <text>", "work that changes nothing, and is voted READ_ONLY")
     .addOption(durationOption("--patience <duration>", "how long it may take to answer", 10_000))
+    .option("--tls-cert <file>", "PEM file of the certificate that it is shown; left out, plain text")
+    .option("--tls-key <file>", "PEM file of its private key")
+    .option(
+      "--tls-client-ca <file>",
+      "PEM file of the CAs that may have signed the participant's certificate; left out, it is asked for none",
+    )
     .option("--rule <id...>", "only these rules")
     .option("--log <file>", "where what the commands print is appended")
     .option("--list", "show the rules, and try none")
@@ -71,7 +81,8 @@ async function run(options: Options): Promise<void> {
   const watch = createWatch(systemClock);
   // What a participant does wrong is a verdict, and no line of a log.
   const logger = createLogger({ level: "silent", format: "json" });
-  const server = createRpcServer({ services: [checkService(() => play.open())], logger });
+  const tls = tlsOf(options, logger);
+  const server = createRpcServer({ services: [checkService(() => play.open())], logger, tls });
   const port = await server.listen(listen).catch((error: unknown) => {
     throw new CommandError(`cannot listen on ${listen}: ${error instanceof Error ? error.message : String(error)}`);
   });
@@ -108,7 +119,17 @@ async function run(options: Options): Promise<void> {
     stopWaiting();
     await process?.end();
     await server.shutdown(0);
+    tls?.close();
   }
+}
+
+function tlsOf({ tlsCert: cert, tlsKey: key, tlsClientCa: clientCa }: Options, logger: Logger): Tls | undefined {
+  if (cert === undefined && key === undefined && clientCa === undefined) return undefined;
+  if (cert === undefined || key === undefined) throw new UsageError("--tls-cert and --tls-key belong together: name both");
+  const untold = { handshakeFailed: () => undefined, certificateUntil: () => undefined };
+  const opened = openTls({ cert, key, clientCa, clientAuth: "require", minVersion: "1.2" }, logger, untold);
+  if (!opened.ok) throw new CommandError(opened.error);
+  return opened.value;
 }
 
 function chosen(ids: readonly string[] | undefined): readonly Rule[] {

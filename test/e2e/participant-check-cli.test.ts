@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { shellWord } from "../../src/cli/shell-word.ts";
+import { testCertificates } from "../support/certificates.ts";
 import { temporaryFolder } from "../support/concord.ts";
 import { checkAddress, commandLine } from "../support/participant-check.ts";
 import { runConcord } from "../support/process.ts";
@@ -102,4 +103,16 @@ test("refuses a wrong command line, and lists its rules without a participant", 
   const [code, text] = await outcome(runConcord(["participant-check", "--list"]));
   expect(text).toContain("commit-of-unknown (DecisionAck)\n  The commit of what it never promised");
   expect(code).toBe(0);
+});
+
+test("speaks mutual TLS, if it has certificates", async () => {
+  const certificates = testCertificates(at("certificates"));
+  const { tlsCert, tlsKey, tlsClientCa } = certificates.settings;
+  const { ca = "", cert = "", key = "" } = certificates.client("secured");
+  const program = join(import.meta.dirname, "../../src/main.ts");
+  const proofs = ["--tls-ca", ca, "--tls-cert", cert, "--tls-key", key, "--data-dir", at("secured"), "--log-level", "silent"];
+  const participant = `${commandLine(process.execPath, program, "participant", "secured", ...proofs)} --address ${checkAddress}`;
+  const flags = ["--tls-cert", tlsCert, "--tls-key", tlsKey, "--tls-client-ca", tlsClientCa];
+  const [code, text] = await outcome(check("secured", "--start", participant, "--rule", "votes-to-commit", ...flags));
+  expect([code, text.split("\n").at(-2)]).toEqual([0, "1 passed, 0 failed, 0 not tried"]);
 });
