@@ -148,6 +148,8 @@ function failureLines(failure: ClientFailure): readonly string[] {
   if (preconditions.length > 1)
     lines.push(...preconditions.map(({ type, subject, description }) => `  ${type.toLowerCase()} ${subject}: ${description}`));
   if (reason === "UNAUTHENTICATED") lines.push(`  a token is taken from --token-file, or from ${environmentName("token")}`);
+  if (reason === "PERMISSION_DENIED")
+    lines.push("  whoever runs the server can grant it; concord access explain says by what, or why not");
   if (retryAfterMs !== undefined) lines.push(`  may be retried after ${waitText(retryAfterMs)}`);
   return lines;
 }

@@ -4496,7 +4496,8 @@ export const ForgetParticipantResponse: MessageFns<ForgetParticipantResponse> = 
  * `request_id` tells a retry from a misuse, as long as the transaction is under way.
  *
  * Errors of all verbs: INVALID_ARGUMENT / INVALID_REQUEST, UNAVAILABLE / STORAGE_UNAVAILABLE or SHUTTING_DOWN, ABORTED /
- * COORDINATOR_FENCED; of those that name a transaction also NOT_FOUND / TRANSACTION_NOT_FOUND.
+ * COORDINATOR_FENCED; of those that name a transaction also NOT_FOUND / TRANSACTION_NOT_FOUND. With an access file (docs/access.md) that is said, too, of a
+ * transaction that the caller has not begun, and that has none of the participants it is granted.
  */
 export type TwoPhaseCommitDefinition = typeof TwoPhaseCommitDefinition;
 export const TwoPhaseCommitDefinition = {
@@ -4534,7 +4535,8 @@ export const TwoPhaseCommitDefinition = {
      * The stream ends with: ABORTED / SESSION_SUPERSEDED (a newer Hello of this participant id won), DEADLINE_EXCEEDED / SESSION_TIMEOUT,
      * FAILED_PRECONDITION / PROTOCOL_VERSION or PROTOCOL_VIOLATION (the first message is no Hello, or a later one is), INVALID_ARGUMENT /
      * INVALID_REQUEST (a field of Hello, or of another first message, is bad), UNAVAILABLE / SHUTTING_DOWN after GoAway, UNAVAILABLE /
-     * STORAGE_UNAVAILABLE, ABORTED / COORDINATOR_FENCED. Reconnect with a jittered, growing pause of 30 s at most; prepared transactions stay
+     * STORAGE_UNAVAILABLE, ABORTED / COORDINATOR_FENCED, with an access file (docs/access.md) PERMISSION_DENIED (Hello has a participant id that the
+     * caller is not granted, before anybody else's stream ends for it; or is not any more). Reconnect with a jittered, growing pause of 30 s at most; prepared transactions stay
      * prepared. After FAILED_PRECONDITION, INVALID_ARGUMENT, UNIMPLEMENTED, PERMISSION_DENIED or UNAUTHENTICATED, and where a Welcome was not
      * believed, do so rarely, once in 30 s or less often, and tell somebody: these come again.
      *
@@ -4776,7 +4778,8 @@ export interface TwoPhaseCommitServiceImplementation<CallContextExt = {}> {
    * The stream ends with: ABORTED / SESSION_SUPERSEDED (a newer Hello of this participant id won), DEADLINE_EXCEEDED / SESSION_TIMEOUT,
    * FAILED_PRECONDITION / PROTOCOL_VERSION or PROTOCOL_VIOLATION (the first message is no Hello, or a later one is), INVALID_ARGUMENT /
    * INVALID_REQUEST (a field of Hello, or of another first message, is bad), UNAVAILABLE / SHUTTING_DOWN after GoAway, UNAVAILABLE /
-   * STORAGE_UNAVAILABLE, ABORTED / COORDINATOR_FENCED. Reconnect with a jittered, growing pause of 30 s at most; prepared transactions stay
+   * STORAGE_UNAVAILABLE, ABORTED / COORDINATOR_FENCED, with an access file (docs/access.md) PERMISSION_DENIED (Hello has a participant id that the
+   * caller is not granted, before anybody else's stream ends for it; or is not any more). Reconnect with a jittered, growing pause of 30 s at most; prepared transactions stay
    * prepared. After FAILED_PRECONDITION, INVALID_ARGUMENT, UNIMPLEMENTED, PERMISSION_DENIED or UNAUTHENTICATED, and where a Welcome was not
    * believed, do so rarely, once in 30 s or less often, and tell somebody: these come again.
    *
@@ -4957,7 +4960,8 @@ export interface TwoPhaseCommitClient<CallOptionsExt = {}> {
    * The stream ends with: ABORTED / SESSION_SUPERSEDED (a newer Hello of this participant id won), DEADLINE_EXCEEDED / SESSION_TIMEOUT,
    * FAILED_PRECONDITION / PROTOCOL_VERSION or PROTOCOL_VIOLATION (the first message is no Hello, or a later one is), INVALID_ARGUMENT /
    * INVALID_REQUEST (a field of Hello, or of another first message, is bad), UNAVAILABLE / SHUTTING_DOWN after GoAway, UNAVAILABLE /
-   * STORAGE_UNAVAILABLE, ABORTED / COORDINATOR_FENCED. Reconnect with a jittered, growing pause of 30 s at most; prepared transactions stay
+   * STORAGE_UNAVAILABLE, ABORTED / COORDINATOR_FENCED, with an access file (docs/access.md) PERMISSION_DENIED (Hello has a participant id that the
+   * caller is not granted, before anybody else's stream ends for it; or is not any more). Reconnect with a jittered, growing pause of 30 s at most; prepared transactions stay
    * prepared. After FAILED_PRECONDITION, INVALID_ARGUMENT, UNIMPLEMENTED, PERMISSION_DENIED or UNAUTHENTICATED, and where a Welcome was not
    * believed, do so rarely, once in 30 s or less often, and tell somebody: these come again.
    *

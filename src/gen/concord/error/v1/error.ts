@@ -382,7 +382,9 @@ export const ErrorReason = {
    */
   UNAUTHENTICATED: "ERROR_REASON_UNAUTHENTICATED",
   /**
-   * PERMISSION_DENIED - PERMISSION_DENIED. It is known who calls, and that one may not do this. It is the same whether what the call is about exists or not.
+   * PERMISSION_DENIED - PERMISSION_DENIED. It is known who calls, and that one may not do this. With `method` it may not call this at all, or not any more: nothing of the
+   * request was looked at. With `workflow_id` it may see this workflow, or describes it itself, and may not do this to it; of one that it may not see it
+   * is told WORKFLOW_NOT_FOUND, as if it did not exist. With `participant_id` it may not enlist this participant, or say Hello as it.
    * `{reason: "PERMISSION_DENIED", metadata: {method: "concord.workflow.v1.WorkflowService/CreateWorkflow"}}`
    */
   PERMISSION_DENIED: "ERROR_REASON_PERMISSION_DENIED",

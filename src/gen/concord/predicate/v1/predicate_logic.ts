@@ -6225,6 +6225,9 @@ export const ReplayProgress: MessageFns<ReplayProgress> = {
  * What an evaluation costs is counted in units; docs/rules.md has the table. An expression may cost 100,000 units, and all rules of a
  * check 200,000 together: the rule with which that is exceeded could not be evaluated, denies, and ends the check. Whatever a rule
  * costs, others are judged beside it. The checks of a caller that leaves, or whose deadline passes, are dropped.
+ *
+ * With an access file (docs/access.md), who writes rules and who has them judge may be different people: SetRuleSetItem and DeleteRuleSetItem of a fact or a type, and
+ * ApplyRuleSet but for a dry run, do both at once, and are PERMISSION_DENIED to a caller that may do only one.
  */
 export type PredicateLogicDefinition = typeof PredicateLogicDefinition;
 export const PredicateLogicDefinition = {

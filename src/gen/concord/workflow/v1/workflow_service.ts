@@ -3114,6 +3114,9 @@ export const StateCount: MessageFns<StateCount> = {
  *
  * Errors of all RPCs: INVALID_ARGUMENT / INVALID_REQUEST when a field breaks its rule, RESOURCE_EXHAUSTED / OVERLOADED when too much
  * is under way, UNAVAILABLE / STORAGE_UNAVAILABLE when a change cannot be written. See `concord.error.v1.ErrorReason`.
+ *
+ * With an access file (docs/access.md) also UNAUTHENTICATED and PERMISSION_DENIED. A workflow that the caller may not see is as if it did not
+ * exist: WORKFLOW_NOT_FOUND; lists, counts, watches and exports pass over it. A stream, or a wait, ends with PERMISSION_DENIED when less is granted than it needs.
  */
 export type WorkflowServiceDefinition = typeof WorkflowServiceDefinition;
 export const WorkflowServiceDefinition = {
