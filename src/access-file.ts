@@ -7,6 +7,7 @@ import type { QuotaSetting } from "./access/core/quota.ts";
 import { grantsOf, grantsSchema } from "./access/grants-file.ts";
 import { isTrustworthy, type KeySource } from "./access/issuer-keys.ts";
 import { type JwtSetting, jwtAlgorithms } from "./access/jwt.ts";
+import { certificateRuleCountMax, issuerCountMax, tokenCountMax } from "./access/limits.ts";
 import { quotasSchema } from "./access/quotas-file.ts";
 import type { TokenSetting } from "./access/tokens.ts";
 import { duration, size } from "./config.ts";
@@ -19,9 +20,6 @@ export type AccessSettings = {
   readonly grants: readonly Grant[];
   readonly quotas: readonly QuotaSetting[];
 };
-
-/** A file, read often, has room for the tokens of a small set-up; a large one has an issuer. */
-const tokenCountMax = 10_000;
 
 const principal = z.string(principalWords).refine(isPrincipal, principalWords);
 
@@ -101,11 +99,6 @@ function sourceOf(jwks: string | undefined): KeySource {
   if (jwks === undefined) return { type: "discovery" };
   return jwks.includes("://") ? { type: "url", url: jwks } : { type: "file", path: jwks };
 }
-
-/** Of each, a server keeps keys. */
-const issuerCountMax = 32;
-
-const certificateRuleCountMax = 1_000;
 
 const withoutWords = `must be a list of ${withoutProof.join(", ")}`;
 

@@ -1,5 +1,6 @@
 import type { Certificate } from "../kernel/certificate.ts";
 import { type CertificateRule, principalOf } from "./core/certificates.ts";
+import { knownCertificateCountMax } from "./limits.ts";
 import { createProof, type Proof, type RevocableProof } from "./proof.ts";
 
 export type Certificates = {
@@ -10,9 +11,6 @@ export type Certificates = {
 };
 
 type Known = { readonly certificate: Certificate; readonly proof: RevocableProof };
-
-/** More than there may be connections, as a rule. */
-const knownCountMax = 10_000;
 
 /** Whether they were signed by who may, TLS has found out before. */
 export function createCertificates(first: readonly CertificateRule[]): Certificates {
@@ -32,7 +30,7 @@ export function createCertificates(first: readonly CertificateRule[]): Certifica
       if (before !== undefined) return before.proof;
       const name = principalOf(rules, certificate);
       if (name === undefined) return undefined;
-      const [oldest] = known.size >= knownCountMax ? known.keys() : [];
+      const [oldest] = known.size >= knownCertificateCountMax ? known.keys() : [];
       // Nobody could revoke it any more when the rules change.
       if (oldest !== undefined) forget(oldest);
       const proof = createProof({ name, by: "certificate", expiresAtMs: notAfterMs });

@@ -1,4 +1,5 @@
 import type { DurationMs } from "../kernel/time.ts";
+import { issuerBytesMax, issuerTimeoutMs } from "./limits.ts";
 
 /** Where the keys of an issuer are. `discovery`: its OpenID configuration says so. */
 export type KeySource =
@@ -13,14 +14,9 @@ export type Reading = {
   readonly fetchText: (url: string, bounds: { readonly timeoutMs: DurationMs; readonly bytesMax: number }) => Promise<string>;
 };
 
-/** An issuer has a handful of keys. */
-const bytesMax = 1_000_000;
-
-/** A caller waits meanwhile. */
-const timeoutMs: DurationMs = 5_000;
-
 export async function readKeys(issuer: string, source: KeySource, { readText, fetchText }: Reading): Promise<unknown> {
-  const fetchJson = async (url: string): Promise<unknown> => JSON.parse(await fetchText(url, { timeoutMs, bytesMax }));
+  const fetchJson = async (url: string): Promise<unknown> =>
+    JSON.parse(await fetchText(url, { timeoutMs: issuerTimeoutMs, bytesMax: issuerBytesMax }));
   switch (source.type) {
     case "file":
       return JSON.parse(await readText(source.path));

@@ -5,6 +5,7 @@ import type { DurationMs, TimeMs } from "../kernel/time.ts";
 import { isPrincipal } from "./core/principal-name.ts";
 import { type KeySource, type Reading, readKeys } from "./issuer-keys.ts";
 import { createKeySet, KeysUnavailable } from "./key-set.ts";
+import { verifiedCountMax, verifiedMs, verifyingCountMax } from "./limits.ts";
 import { createRevoking, type Proof } from "./proof.ts";
 import type { Unproved } from "./unproved.ts";
 
@@ -63,15 +64,6 @@ type Issuer = {
 };
 
 type Verified = { readonly proof: Proof; readonly untilMs: TimeMs };
-
-/** Verified again then, also if it has not expired: its key may have been given up. */
-const verifiedMs: DurationMs = 5 * 60_000;
-
-/** Of about a kilobyte together. */
-const verifiedCountMax = 20_000;
-
-/** A signature takes another thread some 100 µs to verify: these are half a tenth of a second of work. */
-const verifyingCountMax = 512;
 
 /** Three parts, of which the first is an object in JSON. */
 const jwtPattern = /^eyJ[\w-]*\.[\w-]+\.[\w-]*$/;

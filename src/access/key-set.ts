@@ -1,23 +1,12 @@
 import { createLocalJWKSet, errors, type JSONWebKeySet, type JWTVerifyGetKey } from "jose";
 import type { Clock } from "../kernel/clock.ts";
 import type { DurationMs } from "../kernel/time.ts";
+import { keysFailedMs, keysFreshMs, keysKeptMs, unknownKeyMs } from "./limits.ts";
 
 /** The keys of an issuer cannot be had. The message says why, for the operator. */
 export class KeysUnavailable extends Error {
   override readonly name = "KeysUnavailable";
 }
-
-/** Read anew after so long: an issuer that gives up a key has to be believed in the end. */
-const freshMs: DurationMs = 10 * 60_000;
-
-/** Keys that were there count for so long while the issuer cannot be asked: its outage is not to be one here. */
-const keptMs: DurationMs = 60 * 60_000;
-
-/** For a key that is not among them, they are read anew no more often: anybody can name such a key. */
-const unknownKeyMs: DurationMs = 5_000;
-
-/** After a failure, no sooner. */
-const failedMs: DurationMs = 1_000;
 
 /** Finds the key of a token, among those that `load` resolves to: they are read when they are needed, and kept. */
 export function createKeySet(load: () => Promise<unknown>, clock: Pick<Clock, "monotonicMs">): JWTVerifyGetKey {
@@ -42,14 +31,14 @@ export function createKeySet(load: () => Promise<unknown>, clock: Pick<Clock, "m
 
   /** Together with others who want it now. */
   async function loaded(): Promise<void> {
-    if (failure !== undefined && clock.monotonicMs() - failure.atMs < failedMs) return;
+    if (failure !== undefined && clock.monotonicMs() - failure.atMs < keysFailedMs) return;
     loading ??= reload();
     await loading;
   }
 
   return async (header, token) => {
-    if (ageMs() > freshMs) await loaded();
-    if (keys === undefined || ageMs() > keptMs) throw failure?.error ?? new KeysUnavailable("they were not read");
+    if (ageMs() > keysFreshMs) await loaded();
+    if (keys === undefined || ageMs() > keysKeptMs) throw failure?.error ?? new KeysUnavailable("they were not read");
     try {
       return await keys.find(header, token);
     } catch (error) {

@@ -1,9 +1,7 @@
 import { z } from "zod";
 import type { QuotaSetting } from "./core/quota.ts";
 import { principalsSchema } from "./grants-file.ts";
-
-/** Quotas of one file. The first that matches counts. */
-const quotaCountMax = 1_000;
+import { quotaCountMax } from "./limits.ts";
 
 const whole = (most: number) => {
   const words = `must be a whole number from 1 to ${most}`;

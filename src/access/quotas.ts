@@ -2,6 +2,7 @@ import type { Principal } from "../kernel/principal.ts";
 import type { DurationMs } from "../kernel/time.ts";
 import { begin, type Excess, isIdle, type QuotaSetting, type Usage, unused } from "./core/quota.ts";
 import { isLikeOne } from "./core/scope.ts";
+import { countedPrincipalCountMax } from "./limits.ts";
 
 /** A call that counts against the quota of its principal, until it leaves. `received`: undefined, if nobody counts bytes. */
 export type Counted = { readonly leave: () => void; readonly received: ((bytes: number) => void) | undefined };
@@ -16,13 +17,10 @@ export type Quotas = {
 
 type Known = { readonly usage: Usage; setting: QuotaSetting };
 
-/** Beyond so many principals, those are forgotten that have used nothing lately. */
-const knownCountMax = 10_000;
-
 export function createQuotas(first: readonly QuotaSetting[], monotonicMs: () => DurationMs): Quotas {
   let settings = first;
   const known = new Map<string, Known>();
-  let sweepsAt = knownCountMax;
+  let sweepsAt = countedPrincipalCountMax;
 
   const settingOf = (name: string): QuotaSetting | undefined => settings.find(({ principals }) => isLikeOne(name, principals));
 
@@ -40,7 +38,7 @@ export function createQuotas(first: readonly QuotaSetting[], monotonicMs: () => 
   function sweep(): void {
     for (const [name, { usage, setting }] of known) if (isIdle(usage, setting, monotonicMs())) known.delete(name);
     // Not with each call, while they are all busy.
-    sweepsAt = Math.max(knownCountMax, 2 * known.size);
+    sweepsAt = Math.max(countedPrincipalCountMax, 2 * known.size);
   }
 
   return {

@@ -58,8 +58,10 @@ function newCommand(): Command {
         print([
           ...fieldLines(Object.entries(shown)),
           "",
-          "in the access file, below authentication.tokens:",
-          `- ${JSON.stringify(entry)}`,
+          "in the access file:",
+          "authentication:",
+          "  tokens:",
+          `    - ${JSON.stringify(entry)}`,
         ]);
     });
 }

@@ -21,7 +21,7 @@ afterEach(() => {
   data.remove();
 });
 
-test("each line of docs/security.md prints what is shown below it: on a laptop, by TLS, by mutual TLS", async () => {
+test("each line of docs/security.md prints what is shown below it: on a laptop, by TLS, by mutual TLS, by tokens", async () => {
   const address = `127.0.0.1:${await freePort()}`;
   const dataDir = `${data.path}/data`;
   await expectPastes({ file: "docs/security.md", address, url: "http://none.invalid", dataDir, background, cwd: data.path });

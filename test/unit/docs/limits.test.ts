@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import * as authorization from "../../../src/access/authorization.ts";
 import * as grants from "../../../src/access/grants-file.ts";
+import * as access from "../../../src/access/limits.ts";
 import * as commit from "../../../src/commit/limits.ts";
 import * as waiting from "../../../src/commit/waiting.ts";
 import * as events from "../../../src/events/limits.ts";
@@ -20,6 +21,7 @@ const page = readFileSync(join(import.meta.dirname, "../../../docs/limits.md"), 
 /** The bounds that have numbers, by their names: one, or the first and the last pause, or a count and bytes. */
 const bounds = [
   ...[
+    access,
     authorization,
     grants,
     kernel,
