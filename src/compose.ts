@@ -31,6 +31,7 @@ import type { CallEnded } from "./runtime/telemetry/telemetry.ts";
 import { openTls, type Tls } from "./runtime/tls/tls.ts";
 import { openTraceWriter } from "./runtime/trace-writer.ts";
 import { createTurns } from "./runtime/turns.ts";
+import { makeYoung } from "./runtime/young-generation.ts";
 import { readUnfinished, unfinishedRestore } from "./storage/backup/unfinished.ts";
 import { storeBytes } from "./storage/sqlite/store-bytes.ts";
 import { freeBytes, makeFolder } from "./storage/sqlite/store-file.ts";
@@ -72,6 +73,7 @@ export async function startConcord(options: Options, extraServices?: ExtraServic
   const storeNames = [...config.services, ...besides];
   const unmixed = refuseMixedStores(config, storeNames);
   if (!unmixed.ok) return unmixed;
+  makeYoung();
   const metrics = createMetrics();
   metrics.build(version);
   const loop = createLoopWatch({ clock: systemClock, logger, metrics: metrics.loop });

@@ -1,4 +1,5 @@
 import type { OutgoingHttpHeaders, ServerHttp2Stream } from "node:http2";
+import { Roster } from "../kernel/roster.ts";
 import type { DurationMs } from "../kernel/time.ts";
 import type { Connection } from "./connections.ts";
 import { registry } from "./descriptors.ts";
@@ -53,7 +54,7 @@ export type Admission = {
   readonly admit: (stream: ServerHttp2Stream, path: string, headers: HeaderSize, caller: Connection) => OpenCall | undefined;
   /** Answers one that has not begun, and would have to wait so long for that. */
   readonly refuseTurn: (call: OpenCall, waitMs: DurationMs) => void;
-  readonly open: ReadonlySet<OpenCall>;
+  readonly open: Iterable<OpenCall>;
   readonly load: () => readonly Load[];
 };
 
@@ -77,7 +78,7 @@ export function createAdmission(bounds: CallBounds, refused: Refused): Admission
   const headersOfProcess: Bound = { kind: "header-byte", service: "", of: "process", limit: bounds.keptHeaderBytesMax };
   const headersOfAddress: Bound = { ...headersOfProcess, of: "address", limit: shareOf(headersOfProcess) };
   let keptHeaderBytes = 0;
-  const open = new Set<OpenCall>();
+  const open = new Roster<OpenCall>();
 
   function shareOf({ limit }: Bound): number {
     return Math.ceil(limit * bounds.addressShare);
@@ -155,11 +156,11 @@ export function createAdmission(bounds: CallBounds, refused: Refused): Admission
         return undefined;
       }
       const call: OpenCall = { stream, caller, kind: lane.kind, queue, late, hasBegun: false, looks: 0 };
-      open.add(call);
+      const entry = open.enter(call);
       count(lane, caller, 1);
       countHeaders(keptBytes, caller);
       stream.once("close", () => {
-        open.delete(call);
+        open.leave(entry);
         count(lane, caller, -1);
         countHeaders(-keptBytes, caller);
       });

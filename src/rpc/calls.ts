@@ -1,5 +1,6 @@
 import type { RichServerError } from "nice-grpc-error-details";
 import type { EndSignal } from "../commit/ends.ts";
+import { Roster } from "../kernel/roster.ts";
 import type { DurationMs } from "../kernel/time.ts";
 import { within } from "../runtime/within.ts";
 import { shuttingDown } from "./errors.ts";
@@ -42,7 +43,7 @@ type HandlerBounds = {
 export function createCalls(bounds: HandlerBounds): Calls {
   const leaving = new AbortController();
   const over = Promise.withResolvers<void>();
-  const unary = new Set<CallUnderWay>();
+  const unary = new Roster<CallUnderWay>();
   let underWay = 0;
   function settle(): void {
     if (underWay === 0 && leaving.signal.aborted) over.resolve();
@@ -55,10 +56,10 @@ export function createCalls(bounds: HandlerBounds): Calls {
     },
     enter: (call) => {
       underWay += 1;
-      if (call) unary.add(call);
+      const entry = call && unary.enter(call);
       return () => {
         underWay -= 1;
-        if (call) unary.delete(call);
+        if (entry) unary.leave(entry);
         settle();
       };
     },

@@ -132,7 +132,10 @@ function standBefore(
     };
     const refuse = (waitMs: DurationMs): void => admission.refuseTurn(call, waitMs);
     const over = starting.enter(call.queue, { line, timeoutMs, begin, refuse, isWhole: () => stream.readableEnded });
-    stream.once("close", () => over(stream.rstCode === constants.NGHTTP2_NO_ERROR));
+    stream.once("close", () => {
+      over(stream.rstCode === constants.NGHTTP2_NO_ERROR);
+      letGo(stream);
+    });
   }
 
   function serve(connection: Connection, socket: Socket | CarriedSocket): void {
@@ -145,7 +148,7 @@ function standBefore(
     session.on("error", () => undefined);
     session.on("stream", (stream: ServerHttp2Stream, headers: IncomingHttpHeaders, flags: number, rawHeaders: string[]) => {
       // Also of one that is refused.
-      stream.on("error", () => undefined);
+      stream.on("error", ignored);
       const size = sizeOfHeaders(rawHeaders);
       if (size.bytes > headerBytesMax) {
         // As Node does itself, but only once the client has acknowledged the settings.
@@ -191,6 +194,16 @@ function endWithCertificate(session: ServerHttp2Session, certificate: Certificat
   let timer = wait();
   session.once("close", () => clearTimeout(timer));
 }
+
+/**
+ * A session of Node's keeps streams that have closed in a Map, as long as it may (see kernel/roster), and by their listeners all that hangs on their
+ * calls. "close" is the last that any of them hears.
+ */
+function letGo(stream: ServerHttp2Stream): void {
+  stream.removeAllListeners().on("error", ignored);
+}
+
+const ignored = (): void => undefined;
 
 /** Node wraps what is no socket of its own, and the wrapping has no peer. This is where a socket keeps the one that it has found out. */
 function namePeer({ socket }: ServerHttp2Session, { remoteAddress, remotePort }: CarriedSocket): void {

@@ -18,7 +18,7 @@ export type OverdueBounds = {
 };
 
 /** Looks now and then at all that is open, for what no event tells: requests that do not come, answers that nobody reads. */
-export function endOverdue(open: ReadonlySet<OpenCall>, bounds: OverdueBounds, refused: Refused): () => void {
+export function endOverdue(open: Iterable<OpenCall>, bounds: OverdueBounds, refused: Refused): () => void {
   const waitingBound: Bound = { kind: "request-byte", service: "", of: "process", limit: bounds.receivingBytesMax };
   const unreadBound: Bound = { kind: "answer-byte", service: "", of: "process", limit: bounds.unreadBytesMax };
   /** A process that was stopped has looked less often: what came meanwhile is not late. */

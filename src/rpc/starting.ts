@@ -1,6 +1,7 @@
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { Clock } from "../kernel/clock.ts";
+import type { Entry } from "../kernel/roster.ts";
 import type { DurationMs } from "../kernel/time.ts";
 import { arrivalsPerTurnMax, startsPerTurnMax, turnWaitMaxMs, windowLookMs } from "./limits.ts";
 import { type Begun, createWindow, type Window } from "./window.ts";
@@ -36,7 +37,7 @@ type Times = {
   readonly answerByMs: DurationMs;
 };
 
-type Waiting = Arrival & Times & { begun: Begun | undefined };
+type Waiting = Arrival & Times & { begun: Entry<Begun> | undefined };
 
 /** The longest way of an answer to its caller, in a network that works. */
 const wayMaxMs = 200;

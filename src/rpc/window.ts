@@ -1,3 +1,4 @@
+import { type Entry, Roster } from "../kernel/roster.ts";
 import type { DurationMs } from "../kernel/time.ts";
 import { agedMs, idleShareWanted } from "./limits.ts";
 
@@ -23,7 +24,7 @@ const newestShare = 0.25;
 export function createWindow(sizeMin: number) {
   let size = sizeMin;
   /** In the order in which they began. */
-  const young = new Set<Begun>();
+  const young = new Roster<Begun>();
   /** Those that have ended, or do not count any more, since the last measurement. */
   let left = 0;
   let passedMs = 0;
@@ -42,8 +43,8 @@ export function createWindow(sizeMin: number) {
     [left, passedMs] = [0, 0];
   }
 
-  function leave(begun: Begun): void {
-    if (young.delete(begun)) left += 1;
+  function leave(entry: Entry<Begun>): void {
+    if (young.leave(entry)) left += 1;
   }
 
   return {
@@ -51,22 +52,19 @@ export function createWindow(sizeMin: number) {
 
     hasRoom: (): boolean => young.size < size,
 
-    begin(begun: Begun): Begun {
-      young.add(begun);
-      return begun;
-    },
+    begin: (begun: Begun): Entry<Begun> => young.enter(begun),
 
     /** `isAnswered`: somebody has heard of it. What was given up says nothing about how fast calls are answered. */
-    end(begun: Begun, isAnswered: boolean): void {
-      if (young.delete(begun) && isAnswered) left += 1;
+    end(entry: Entry<Begun>, isAnswered: boolean): void {
+      if (young.leave(entry) && isAnswered) left += 1;
     },
 
     /** Follows what has been since the last look, at which share of the time the loop was idle. Returns whether there is anything to look at. */
     look(nowMs: DurationMs, tookMs: DurationMs, idleShare: number, waitingCount: number): boolean {
-      for (const begun of young) {
-        const ageMs = nowMs - begun.atMs;
+      for (const entry of young.entries()) {
+        const ageMs = nowMs - (entry.member?.atMs ?? nowMs);
         if (ageMs < tookMs) break;
-        if (ageMs >= agedMs || !begun.isWhole()) leave(begun);
+        if (ageMs >= agedMs || entry.member?.isWhole() === false) leave(entry);
       }
       const change = 1 + idleShare - idleShareWanted;
       if (change < 1) size = Math.max(sizeMin, Math.floor(Math.min(size, young.size) * change));
