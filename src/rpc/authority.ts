@@ -1,4 +1,5 @@
 import type { Authorization } from "../access/authorization.ts";
+import { methodRules } from "../access/core/methods.ts";
 import { coversAll, everything, nameOf, type Permission } from "../access/core/policy.ts";
 import type { Principal } from "../kernel/principal.ts";
 import { permissionDenied } from "./errors.ts";
@@ -16,7 +17,10 @@ export const openAuthority: Authority = {
 
 /** Of a call whose caller may not call this, whatever it asks for. */
 export const methodDenied = (method: string) =>
-  permissionDenied(`what you are granted does not allow ${nameOf(method)}`, { method: method.slice(1) });
+  methodRules.has(method)
+    ? permissionDenied(`what you are granted does not allow ${nameOf(method)}`, { method: method.slice(1) })
+    : // Whatever its caller has made up is not told back: there is room for kilobytes in a path.
+      permissionDenied("nobody is granted a method that this server does not have");
 
 /** Aborts when less is granted than a call that lasts was begun with: its reason is what the caller is told. */
 export function permissionEndOf(authority: Authority, principal: Principal, method: string, begun: Permission) {

@@ -116,6 +116,7 @@ describe("who may call a method", () => {
       );
     }
     expect(await statusOf(connection, "/concord.workflow.v1.WorkflowService/DropEverything", tokenOf("root"))).toBe("7");
+    expect(await statusOf(connection, `/concord.workflow.v1.WorkflowService/${"x".repeat(8_000)}`, tokenOf("root"))).toBe("7");
     connection.close();
   });
 });

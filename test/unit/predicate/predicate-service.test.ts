@@ -1,6 +1,7 @@
 import { Status } from "nice-grpc-common";
 import { type Logger, pino } from "pino";
 import { describe, expect, test } from "vitest";
+import { everything } from "../../../src/access/core/policy.ts";
 import { CreateRuleRequest, ListRulesResponse } from "../../../src/gen/concord/predicate/v1/predicate_logic.ts";
 import { RuleAction, RuleOperation, RuleState } from "../../../src/gen/concord/predicate/v1/rule_set.ts";
 import { TransitionCheck } from "../../../src/gen/concord/predicate/v1/verdict.ts";
@@ -32,7 +33,13 @@ async function serviceAtTime(nowMs: number, draftsMax = 1000) {
   type Context = Parameters<ReturnType<typeof createPredicateService>["getRule"]>[1];
   return {
     service: createPredicateService({ engine, turns: createTurns(), clock: systemClock, logger: log, verdicts: undefined }),
-    context: { log, principal: nobody, origin: { requestId: "r-1" }, signal: new AbortController().signal } as unknown as Context,
+    context: {
+      log,
+      principal: nobody,
+      permission: everything,
+      origin: { requestId: "r-1" },
+      signal: new AbortController().signal,
+    } as unknown as Context,
     lines,
   };
 }
