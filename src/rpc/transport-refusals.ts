@@ -37,7 +37,10 @@ export function transportRefusals(logger: Logger, requestBytesMax: number): Serv
   function sendStatus(this: Inside, status: CallStatus): void {
     const send = (each: CallStatus): void => inherited(this).sendStatus.call(this, each);
     // What a handler answers has metadata, its trailers.
-    if (status.metadata != null || status.details === unheard) return send(status);
+    if (status.metadata != null || status.details === unheard) {
+      send(status);
+      return;
+    }
     const { path, serialize } = this.handler;
     const refusal = refusalOf(status, requestBytesMax);
     const fields = {
