@@ -12,7 +12,7 @@ import { revisionArgument } from "./fields.ts";
 import { lastEventOf } from "./last-event.ts";
 
 export type QuestionOptions = ClientOptions &
-  Mutation & { readonly context?: JsonObject; readonly update?: JsonObject; readonly minRevision: number };
+  Mutation & { readonly context?: JsonObject; readonly update?: JsonObject; readonly as: string; readonly minRevision: number };
 
 /** Of a command that asks about a move, or an update, without making it. */
 export function addQuestionOptions(command: Command): Command {
@@ -25,6 +25,11 @@ export function addQuestionOptions(command: Command): Command {
       jsonArgument,
     )
     .option("--context <json>", "a JSON object for the rules to look at", jsonArgument)
+    .option(
+      "--as <principal>",
+      "as if that one had proved to ask, whatever --by says: what rules see as request.authenticated_as",
+      "",
+    )
     .option("--min-revision <n>", "by the rule set of this revision or a newer one", revisionArgument, 0);
   return addClientOptions(addMutationOptions(command, "checked by hand"));
 }
@@ -34,12 +39,12 @@ export async function questionOf(
   { workflows }: Clients,
   workflowId: string,
   state: StateName | undefined,
-  { reason, by: requestedBy, context, update, timeout: deadline }: QuestionOptions,
+  { reason, by: requestedBy, as: authenticatedAs, context, update, timeout: deadline }: QuestionOptions,
 ): Promise<Parameters<typeof TransitionCheck.fromPartial>[0]> {
   if ((state === undefined) === (update === undefined)) throw new UsageError("give a state to move to, or --update");
   const { workflow } = await workflows.getWorkflow({ workflowId }, { deadline });
   const lastEvent = await lastEventOf(workflows, workflow, deadline);
-  const asked = { workflow, lastEvent, reason, requestedBy, context };
+  const asked = { workflow, lastEvent, reason, requestedBy, authenticatedAs, context };
   if (state !== undefined) return { ...asked, targetState: WorkflowState[state] };
   const proposedMetadata = mergePatch((workflow?.metadata ?? {}) as JsonObject, update ?? {});
   return { ...asked, targetState: workflow?.state ?? WorkflowState.UNSPECIFIED, proposedMetadata };

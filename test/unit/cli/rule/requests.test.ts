@@ -352,13 +352,14 @@ describe("check and explain", () => {
   };
 
   test.each(["check", "explain"])("%s asks as the workflow manager would: with the last event", async (verb) => {
-    const args = ["--by", "ada", "--reason", "r", "--context", '{"a":1}', "--min-revision", "2"];
+    const args = ["--by", "ada", "--reason", "r", "--context", '{"a":1}', "--min-revision", "2", "--as", "spiffe://lab/ada"];
     const { calls, code } = await run([verb, "w", "completed", ...args], about);
     expect(calls.slice(1, 3)).toMatchObject(
       ["", "more"].map((pageToken) => ({ request: { workflowId: "w", filter: "event.version == 7", pageToken } })),
     );
     const targetState = "WORKFLOW_STATE_COMPLETED";
-    const check = { workflow, lastEvent, targetState, requestedBy: "ada", reason: "r", context: { a: 1 } };
+    const proved = { authenticatedAs: "spiffe://lab/ada" };
+    const check = { workflow, lastEvent, targetState, requestedBy: "ada", ...proved, reason: "r", context: { a: 1 } };
     expect(calls.at(-1)?.request).toMatchObject({ check, minRevision: 2n });
     expect(code).toBe(1);
   });
