@@ -220,7 +220,10 @@ export interface Vote {
   readonly attempt: number;
   /** COMMIT promises, durably, that it can do either from now on. ABORT ends it here. READ_ONLY ends it here, without an outcome to learn. */
   readonly value: VoteValue;
-  /** For ABORT: why, for people. Up to 1,000 characters. */
+  /**
+   * For ABORT: why, for people. Up to 1,000 characters. It travels to whoever asks for the transaction: what a database has said, which may name tables,
+   * rows and hosts, belongs into the participant's log.
+   */
   readonly reason: string;
 }
 
