@@ -56,16 +56,14 @@ const grant = z
     for (const key of ["types", "id_prefix"] as const) {
       if (entry[key] === undefined) continue;
       if (!narrows(byWorkflows)) wrong(key, `narrows nothing that ${entry.roles.join(", ")} may do; leave it out`);
-      else if (has("rule-author", "rule-activator", "manager"))
-        wrong(
-          key,
-          "does not go with rule-author, rule-activator or manager, which concern all workflows; grant those by themselves",
-        );
+      else if (has("manager")) wrong(key, "does not go with manager, which serves all workflows; grant that by itself");
+      else if (key === "id_prefix" && has("rule-author", "rule-activator"))
+        wrong(key, "does not go with rule-author or rule-activator: rules know types and no prefixes; grant those by themselves");
     }
   });
 
 const byParticipants: ReadonlySet<Role> = new Set([...rolesWith("participants"), ...rolesWith("session")]);
-const byWorkflows: ReadonlySet<Role> = rolesWith("workflows");
+const byWorkflows: ReadonlySet<Role> = new Set([...rolesWith("workflows"), ...rolesWith("rules")]);
 
 /** The `grants` of an access file. */
 export const grantsSchema = z

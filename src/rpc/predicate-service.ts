@@ -19,6 +19,7 @@ import { judgeError } from "./predicate-errors.ts";
 import { ruleAnswers } from "./rule-answers.ts";
 import { ruleChanges } from "./rule-changes.ts";
 import { ruleLists } from "./rule-lists.ts";
+import { checkRuleTypes } from "./rule-permission.ts";
 import { type Verdicts, verdictLists } from "./verdict-lists.ts";
 
 /** `concord.predicate.v1.PredicateLogic` over an engine. */
@@ -73,8 +74,9 @@ export function createPredicateService(dependencies: {
       return { violations, ruleSetRevision: BigInt(ruleSetRevision) };
     },
 
-    async checkRule({ rule }) {
+    async checkRule({ rule }, context) {
       assert(rule !== undefined, "the contract requires a rule");
+      checkRuleTypes(context, rule.workflowTypes);
       const { diagnostics, costMin, costMax } = await engine.checkRule({
         id: rule.ruleId as RuleId,
         ...sourceFromWire(rule, "rule."),

@@ -24,6 +24,7 @@ import { invalidField } from "./errors.ts";
 import { checkSetsRules } from "./permission.ts";
 import { changeError } from "./predicate-errors.ts";
 import { requestKey } from "./request-key.ts";
+import { checkRule, checkRuleTypes } from "./rule-permission.ts";
 
 type Methods = Pick<
   PredicateLogicServiceImplementation<RpcContext>,
@@ -57,11 +58,11 @@ export function ruleChanges(engine: Engine): Methods {
   /** Of what changes one rule. */
   async function changedRule(
     what: string,
-    change: Promise<Result<ChangedRule, ChangeFailure>>,
+    change: () => Promise<Result<ChangedRule, ChangeFailure>>,
     request: MutationFields,
     { log }: RpcContext,
   ) {
-    const { rule, ruleSetRevision } = changed(await change, request);
+    const { rule, ruleSetRevision } = changed(await change(), request);
     const { id, latestVersion } = rule.standing;
     log.info({ rule: id, version: latestVersion, ruleSetRevision, requestedBy: request.requestedBy }, what);
     return { rule: ruleToWire(rule), ruleSetRevision: BigInt(ruleSetRevision) };
@@ -71,7 +72,14 @@ export function ruleChanges(engine: Engine): Methods {
     createRule: (request, context) =>
       changedRule(
         "rule created",
-        engine.createRule({ id: idOf(request), ...sourceFromWire(request), ...mutationOf("CreateRule", request, context) }),
+        async () => {
+          checkRuleTypes(context, request.workflowTypes);
+          return engine.createRule({
+            id: idOf(request),
+            ...sourceFromWire(request),
+            ...mutationOf("CreateRule", request, context),
+          });
+        },
         request,
         context,
       ),
@@ -79,12 +87,16 @@ export function ruleChanges(engine: Engine): Methods {
     updateRule: (request, context) =>
       changedRule(
         "rule updated",
-        engine.updateRule({
-          id: idOf(request),
-          ...sourceFromWire(request),
-          expectedVersion: request.expectedVersion || undefined,
-          ...mutationOf("UpdateRule", request, context),
-        }),
+        async () => {
+          checkRuleTypes(context, request.workflowTypes);
+          await checkRule(engine, context, { ruleId: request.ruleId });
+          return engine.updateRule({
+            id: idOf(request),
+            ...sourceFromWire(request),
+            expectedVersion: request.expectedVersion || undefined,
+            ...mutationOf("UpdateRule", request, context),
+          });
+        },
         request,
         context,
       ),
@@ -92,11 +104,12 @@ export function ruleChanges(engine: Engine): Methods {
     activateRule: (request, context) =>
       changedRule(
         "rule activated",
-        engine.activate({
-          id: idOf(request),
-          version: request.version || undefined,
-          ...mutationOf("ActivateRule", request, context),
-        }),
+        async () =>
+          engine.activate({
+            id: idOf(request),
+            version: await checkRule(engine, context, request),
+            ...mutationOf("ActivateRule", request, context),
+          }),
         request,
         context,
       ),
@@ -104,7 +117,10 @@ export function ruleChanges(engine: Engine): Methods {
     deactivateRule: (request, context) =>
       changedRule(
         "rule deactivated",
-        engine.deactivate({ id: idOf(request), ...mutationOf("DeactivateRule", request, context) }),
+        async () => {
+          await checkRule(engine, context, { ruleId: request.ruleId });
+          return engine.deactivate({ id: idOf(request), ...mutationOf("DeactivateRule", request, context) });
+        },
         request,
         context,
       ),
@@ -112,11 +128,14 @@ export function ruleChanges(engine: Engine): Methods {
     shadowRule: (request, context) =>
       changedRule(
         request.version === 0 ? "rule in shadow no more" : "rule in shadow",
-        engine.shadow({
-          id: idOf(request),
-          version: request.version || undefined,
-          ...mutationOf("ShadowRule", request, context),
-        }),
+        async () => {
+          await checkRule(engine, context, request);
+          return engine.shadow({
+            id: idOf(request),
+            version: request.version || undefined,
+            ...mutationOf("ShadowRule", request, context),
+          });
+        },
         request,
         context,
       ),
@@ -124,13 +143,17 @@ export function ruleChanges(engine: Engine): Methods {
     deprecateRule: (request, context) =>
       changedRule(
         "rule deprecated",
-        engine.deprecate({ id: idOf(request), ...mutationOf("DeprecateRule", request, context) }),
+        async () => {
+          await checkRule(engine, context, { ruleId: request.ruleId });
+          return engine.deprecate({ id: idOf(request), ...mutationOf("DeprecateRule", request, context) });
+        },
         request,
         context,
       ),
 
     async deleteRule(request, context) {
       const { log } = context;
+      await checkRule(engine, context, { ruleId: request.ruleId });
       changed(await engine.deleteRule({ id: idOf(request), ...mutationOf("DeleteRule", request, context) }), request);
       log.info({ rule: request.ruleId, requestedBy: request.requestedBy }, "rule deleted");
       return {};

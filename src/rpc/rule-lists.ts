@@ -1,3 +1,4 @@
+import { scopeKey } from "../access/core/scope.ts";
 import {
   GetRuleSetResponse,
   ListRuleSetChangesResponse,
@@ -30,6 +31,7 @@ import { filterOf, namesOf } from "./filter.ts";
 import { createReadPage } from "./list.ts";
 import { sequencePlace } from "./page.ts";
 import { revisionNotFound, ruleNotFound } from "./predicate-errors.ts";
+import { mayReadRule } from "./rule-permission.ts";
 
 type Methods = Pick<
   PredicateLogicServiceImplementation<RpcContext>,
@@ -55,19 +57,20 @@ export function ruleLists(dependencies: { readonly engine: Engine; readonly turn
   }
 
   return {
-    async getRule({ ruleId, version }) {
+    async getRule({ ruleId, version }, context) {
       const rule = await engine.rule(ruleId as RuleId, version || undefined);
-      if (rule === undefined) throw ruleNotFound(ruleId, version);
+      if (rule === undefined || !mayReadRule(context, rule)) throw ruleNotFound(ruleId, version);
       return { rule: ruleToWire(rule) };
     },
 
     async listRules(request, context) {
+      const filter = ruleFilter(request.filter);
       const page = await readPage<Rule>(
         {
-          scope: `rules ${request.filter}`,
+          scope: `rules ${scopeKey(context.permission.workflows)}${request.filter}`,
           keyOf: ({ standing }) => standing.id,
           read: (afterId, limit) => engine.listRules({ afterId, limit }),
-          matches: ruleFilter(request.filter),
+          matches: (rule) => mayReadRule(context, rule) && (filter?.(rule) ?? true),
           encode: (rule) => encoded(WireRule, ruleToWire(rule)),
         },
         request,
@@ -79,14 +82,15 @@ export function ruleLists(dependencies: { readonly engine: Engine; readonly turn
 
     async listRuleVersions(request, context) {
       const id = request.ruleId as RuleId;
-      if ((await engine.rule(id)) === undefined) throw ruleNotFound(id);
+      const latest = await engine.rule(id);
+      if (latest === undefined || !mayReadRule(context, latest)) throw ruleNotFound(id);
       const page = await readPage<Rule>(
         {
           scope: `versions ${id}`,
           place: sequencePlace,
           keyOf: ({ version }) => String(version.version),
           read: (before, limit) => engine.listVersions({ id, beforeVersion: numberOf(before), limit }),
-          matches: undefined,
+          matches: (rule) => mayReadRule(context, rule),
           encode: (rule) => encoded(WireRule, ruleToWire(rule)),
         },
         request,

@@ -15,7 +15,21 @@ import { until } from "../support/until.ts";
 
 const { ACTIVE, CANCELLED } = WorkflowState;
 const by = { reason: "a test", requestedBy: "somebody" };
-const names = ["ada", "bob", "rita", "olga", "oscar", "wanda", "walt", "inventory", "billing", "root", "nix", "carl"] as const;
+const names = [
+  "ada",
+  "bob",
+  "rita",
+  "olga",
+  "oscar",
+  "wanda",
+  "walt",
+  "inventory",
+  "billing",
+  "root",
+  "nix",
+  "carl",
+  "wes",
+] as const;
 type Name = (typeof names)[number];
 
 const grants = [
@@ -27,6 +41,7 @@ const grants = [
   { principals: ["oscar"], roles: ["operator"], types: ["sample"] },
   { principals: ["wanda"], roles: ["rule-author"] },
   { principals: ["walt"], roles: ["rule-activator"] },
+  { principals: ["wes"], roles: ["rule-author", "rule-activator"], types: ["sample"] },
   { principals: ["inventory"], roles: ["participant"], participants: ["inventory", "shelf-*"] },
   { principals: ["billing"], roles: ["participant"], participants: ["billing"] },
   { principals: ["root"], roles: ["admin"] },
@@ -372,6 +387,63 @@ describe("four eyes: of rules, one alone", () => {
       await one.applyRuleSet({ dryRun: true, ...by });
     }
     await root.applyRuleSet({ ...by });
+  });
+});
+
+describe("rules of types", () => {
+  const rule = (ruleId: string, ...workflowTypes: readonly string[]) => ({
+    ruleId,
+    workflowTypes: [...workflowTypes],
+    description: "d",
+    expression: "true",
+    message: "'m'",
+    ...by,
+  });
+
+  test("who writes rules for some types has those that are for these only", async () => {
+    const [wes, wanda, walt] = [as("wes").predicates, as("wanda").predicates, as("walt").predicates];
+    for (const types of [[], ["order"], ["sample", "order"]])
+      expect(await failureOf(wes.createRule(rule("mine", ...types)))).toMatchObject(denied);
+    await wes.createRule(rule("mine", "sample"));
+    expect(await failureOf(wes.updateRule(rule("mine")))).toMatchObject(denied);
+    await wes.updateRule({ ...rule("mine", "sample"), expression: "1 == 1" });
+    expect((await wes.activateRule({ ruleId: "mine", ...by })).rule?.activeVersion).toBe(2);
+    // Another makes it a rule for all: what judges is still for samples, and what is to is not.
+    await wanda.updateRule(rule("mine"));
+    for (const call of [
+      wes.activateRule({ ruleId: "mine", ...by }),
+      wes.deactivateRule({ ruleId: "mine", ...by }),
+      wes.updateRule(rule("mine", "sample")),
+    ])
+      expect(await failureOf(call)).toMatchObject({ ...denied, metadata: { rule_id: "mine" } });
+    await walt.deactivateRule({ ruleId: "mine", ...by });
+  });
+
+  test("rules for other types are for that one as if they did not exist, those for all may be read", async () => {
+    const [wes, wanda] = [as("wes").predicates, as("wanda").predicates];
+    await wanda.createRule(rule("orders", "order"));
+    await wanda.createRule(rule("wide"));
+    const about = { ruleId: "orders", ...by };
+    for (const call of [
+      wes.getRule({ ruleId: "orders" }),
+      wes.listRuleVersions({ ruleId: "orders" }),
+      wes.updateRule(rule("orders", "sample")),
+      wes.activateRule(about),
+      wes.shadowRule(about),
+      wes.deactivateRule(about),
+      wes.deprecateRule(about),
+      wes.deleteRule(about),
+    ])
+      expect(await failureOf(call)).toMatchObject({ reason: "RULE_NOT_FOUND", message: 'no rule "orders"' });
+    expect((await wes.getRule({ ruleId: "wide" })).rule?.ruleId).toBe("wide");
+    expect(await failureOf(wes.deleteRule({ ruleId: "wide", ...by }))).toMatchObject(denied);
+    const ids = (await wes.listRules({})).rules.map(({ ruleId }) => ruleId);
+    expect(ids).toEqual(expect.arrayContaining(["mine", "wide"]));
+    expect(ids).not.toContain("orders");
+    expect(await failureOf(wes.checkRule({ rule: rule("x") }))).toMatchObject(denied);
+    // What concerns all, whatever it is about.
+    expect(await failureOf(wes.getRuleSet({}))).toMatchObject(denied);
+    expect(await failureOf(wes.applyRuleSet({ ...by }))).toMatchObject(denied);
   });
 });
 

@@ -14,10 +14,11 @@ export type Role = (typeof roles)[number];
 
 /**
  * What a method is about, and so what a grant narrows of it. "workflows": those of the grant's types and id_prefix, "all-workflows": only a grant
- * without either counts, for what it does or says concerns all. "session": the ids under which a participant, or a manager, says Hello. "participants":
+ * without either counts, for what it does or says concerns all. "rules": those
+ * that judge the grant's types only; a grant with id_prefix does not count, for rules know no prefixes. "session": the ids under which a participant, or a manager, says Hello. "participants":
  * transactions with these. "nothing": a grant of the role is all that it takes.
  */
-export type Concern = "nothing" | "workflows" | "all-workflows" | "session" | "participants";
+export type Concern = "nothing" | "workflows" | "all-workflows" | "rules" | "session" | "participants";
 
 export type MethodRule = {
   readonly concern: Concern;
@@ -83,18 +84,18 @@ const ruleMethods = {
   ValidateMetadata: of("workflows", "manager", ...readers, ...ruleJudges),
   AssessImpact: of("all-workflows", ...ruleJudges),
   LintRuleSet: of("all-workflows", ...ruleReaders),
-  CheckRule: of("all-workflows", ...ruleJudges),
-  CreateRule: of("all-workflows", "rule-author"),
-  UpdateRule: of("all-workflows", "rule-author"),
-  GetRule: of("all-workflows", ...ruleReaders),
-  ListRules: of("all-workflows", ...ruleReaders),
-  ListRuleVersions: of("all-workflows", ...ruleReaders),
-  ActivateRule: of("all-workflows", "rule-activator"),
-  DeactivateRule: of("all-workflows", "rule-activator"),
-  ShadowRule: of("all-workflows", ...ruleJudges),
-  DeprecateRule: of("all-workflows", "rule-activator"),
+  CheckRule: of("rules", ...ruleJudges),
+  CreateRule: of("rules", "rule-author"),
+  UpdateRule: of("rules", "rule-author"),
+  GetRule: of("rules", ...ruleReaders),
+  ListRules: of("rules", ...ruleReaders),
+  ListRuleVersions: of("rules", ...ruleReaders),
+  ActivateRule: of("rules", "rule-activator"),
+  DeactivateRule: of("rules", "rule-activator"),
+  ShadowRule: of("rules", ...ruleJudges),
+  DeprecateRule: of("rules", "rule-activator"),
   // Of a draft: one that has judged cannot be deleted.
-  DeleteRule: of("all-workflows", "rule-author"),
+  DeleteRule: of("rules", "rule-author"),
   // Of a test, and of what is only tried. What judges at once takes both roles: `bothForRules`.
   SetRuleSetItem: of("all-workflows", ...ruleJudges),
   DeleteRuleSetItem: of("all-workflows", ...ruleJudges),

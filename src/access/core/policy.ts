@@ -84,12 +84,12 @@ export function createPolicy(grants: readonly Grant[], ownParticipantId: string)
       const granted = grantsOf(principal);
       const giving = granted.filter(({ grant }) => rolesIn(grant, rule).length > 0);
       if (giving.length === 0) return { allowed: false, because: whyNot(principal, granted, method, rule) };
-      const counting = giving.filter(({ grant }) => rule.concern !== "all-workflows" || isForAll(grant));
+      const counting = giving.filter(({ grant }) => counts(grant, rule));
       if (counting.length === 0) {
         const narrow = giving.map(({ place }) => place).join(", ");
         return {
           allowed: false,
-          because: [`${nameOf(method)} concerns all workflows, and ${narrow} is for some of them (types, id_prefix)`],
+          because: [`${nameOf(method)} concerns ${ofWhich(rule)}, and ${narrow} is for some of them (types, id_prefix)`],
         };
       }
       const hearingRule = methodRules.get(hearing);
@@ -116,6 +116,14 @@ const rolesIn = ({ roles }: Grant, rule: MethodRule): readonly Role[] =>
   roles.filter((role) => role === "admin" || rule.roles.includes(role));
 
 const isForAll = ({ types, idPrefix }: Grant): boolean => types === undefined && idPrefix === "";
+
+/** Whether it is for as many workflows as the method needs. */
+function counts(grant: Grant, { concern }: MethodRule): boolean {
+  if (concern === "all-workflows") return isForAll(grant);
+  return concern !== "rules" || grant.idPrefix === "";
+}
+
+const ofWhich = ({ concern }: MethodRule): string => (concern === "rules" ? "all workflows of a type" : "all workflows");
 
 const workflowsOf = (placed: readonly Placed[]): WorkflowScope =>
   scopeOf(placed.map(({ grant: { types, idPrefix } }): Extent => ({ types, idPrefix })));
@@ -180,7 +188,8 @@ export function aboutWorkflow(
 /** `ServiceName/MethodName` of a path. */
 export const nameOf = (method: string): string => method.slice(method.lastIndexOf(".") + 1);
 
-const concernsWorkflows = (concern: Concern): boolean => concern === "workflows" || concern === "all-workflows";
+const concernsWorkflows = (concern: Concern): boolean =>
+  concern === "workflows" || concern === "all-workflows" || concern === "rules";
 
 function why({ name }: { readonly name: string }, grant: Grant, place: string, rule: MethodRule): string {
   const some = [

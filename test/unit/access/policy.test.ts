@@ -67,12 +67,13 @@ describe("the table of methods", () => {
     for (const { method, by, narrowed } of told) {
       for (const role of roles) {
         const isTold = role === "admin" || by === "any" || by.split(", ").includes(role);
-        for (const types of [undefined, ["sample"]]) {
-          const grant = grantOf(role, { types, participants: ["inventory"] });
-          const isNarrow = types !== undefined && narrowed === "a grant for all";
-          expect(createPolicy([grant], ownId).decide(ada, method).allowed, `${role} ${method} ${types}`).toBe(
-            isTold && !isNarrow,
-          );
+        for (const narrow of [{}, { types: ["sample"] }, { idPrefix: "lab-" }]) {
+          const grant = grantOf(role, { ...narrow, participants: ["inventory"] });
+          const isTooNarrow =
+            ("types" in narrow && narrowed === "a grant for all") ||
+            ("idPrefix" in narrow && ["a grant for all", "types"].includes(narrowed));
+          const { allowed } = createPolicy([grant], ownId).decide(ada, method);
+          expect(allowed, `${role} ${method} ${JSON.stringify(narrow)}`).toBe(isTold && !isTooNarrow);
         }
       }
     }
