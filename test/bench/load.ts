@@ -14,8 +14,8 @@ export type Load = {
   /** Calls under way, all the time. */
   readonly concurrency: number;
   readonly span: Span;
-  /** Over TLS, as who has this token. h2load believes each certificate; Node speaks plain text only. */
-  readonly secured?: { readonly token: string } | undefined;
+  /** Over TLS, and as who has this token. h2load believes each certificate; Node does neither. */
+  readonly secured?: { readonly tls: boolean; readonly token: string | undefined } | undefined;
 };
 
 export type Span =
@@ -68,8 +68,8 @@ async function runH2load({ port, method, body, concurrency, span, secured }: Loa
       "--header=content-type: application/grpc",
       "--header=te: trailers",
       `--log-file=${logFile}`,
-      ...(secured ? [`--header=authorization: Bearer ${secured.token}`] : []),
-      `${secured ? "https" : "http"}://127.0.0.1:${port}/${method}`,
+      ...(secured?.token ? [`--header=authorization: Bearer ${secured.token}`] : []),
+      `${secured?.tls ? "https" : "http"}://127.0.0.1:${port}/${method}`,
     ]);
     return answeredIn(readFileSync(logFile, "utf8"));
   } finally {

@@ -1,18 +1,22 @@
-// What it costs to be sure: calls over TLS, with a token that an access file knows, as a ratio to the same calls in plain text, in the same run.
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+// What it costs to be sure: calls over TLS, and with a token or a JWT by which an access file knows who calls, as a ratio to the same calls in plain
+// text, in the same run.
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { Client, credentials } from "@grpc/grpc-js";
 import { print, tableLines } from "../../src/cli/output.ts";
+import { openChannel } from "../../src/rpc/clients/channel.ts";
 import type { ClientSecurity } from "../../src/rpc/clients/security.ts";
 import { accessFile, tokenOf, withTokens } from "../support/access.ts";
 import { testCertificates } from "../support/certificates.ts";
-import { findGenerator } from "./load.ts";
+import { createIssuer } from "../support/issuer.ts";
+import { findGenerator, type Load } from "./load.ts";
 import { echo, get, operations, transition } from "./operations.ts";
 import { prepare } from "./prepare.ts";
 import { type BenchServer, startServer } from "./server-process.ts";
 import { median } from "./statistics.ts";
 
-const help = `Measures an empty call, a read and a move in plain text, over TLS, and over TLS with a token and an access file, each on a server of its own.
+const help = `Measures an empty call, a read and a move in plain text, over TLS, and of each with a token or a JWT and an access file, each on a server of its own.
 
   node test/bench/tls.ts [options]
 
@@ -39,30 +43,55 @@ mkdirSync(cache, { recursive: true });
 const folder = mkdtempSync(join(cache, "tls-"));
 process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
 
-type Way = { readonly name: string; readonly server: BenchServer; readonly secured: { readonly token: string } | undefined };
+type Way = { readonly name: string; readonly server: BenchServer; readonly secured: Load["secured"] };
 
 const token = tokenOf("ada");
 const certificates = testCertificates(folder);
 const { tlsCert, tlsKey } = certificates.settings;
-const { path: access } = accessFile(folder, withTokens("ada"));
+const issuer = await createIssuer("https://issuer.example", "one");
+const jwks = join(folder, "jwks.json");
+writeFileSync(jwks, JSON.stringify({ keys: [await issuer.publicJwk()] }));
+const known = withTokens("ada");
+const jwt = await issuer.sign();
+const { path: access } = accessFile(folder, {
+  ...known,
+  authentication: { ...known.authentication, jwt: [{ issuer: "https://issuer.example", audience: "concord", jwks }] },
+});
 
 async function open(name: string, settings: Readonly<Record<string, string>>, security: ClientSecurity): Promise<Way> {
   const data = join(folder, name.replaceAll(/\W/g, "-"));
   mkdirSync(data);
   const server = await startServer(data, "info", settings);
   await prepare(server.port, security);
-  return { name, server, secured: security.tls && { token } };
+  await checkAnswers(server.port, security);
+  return { name, server, secured: { tls: security.tls !== undefined, token: security.token?.() } };
 }
 
+/** A call that is refused is quick, and h2load counts it as it counts others. */
+async function checkAnswers(port: number, security: ClientSecurity): Promise<void> {
+  const channel = openChannel(`127.0.0.1:${port}`, security);
+  const client = new Client("", credentials.createInsecure(), { channelOverride: channel });
+  const bytes = (buffer: Buffer): Buffer => buffer;
+  for (const { method, body } of measured) {
+    await new Promise<void>((resolve, reject) => {
+      client.makeUnaryRequest(`/${method}`, bytes, bytes, Buffer.from(body), (error) => (error ? reject(error) : resolve()));
+    });
+  }
+  channel.close();
+}
+
+const measured = operations.filter(({ name }) => [echo, get, transition].includes(name));
 const tls = { ca: certificates.ca };
 const ways = [
   await open("plain text", {}, {}),
   await open("TLS", { tlsCert, tlsKey }, { tls }),
-  await open("TLS and token", { tlsCert, tlsKey, access }, { tls, token: () => token }),
+  await open("token", { access }, { token: () => token }),
+  await open("JWT", { access }, { token: () => jwt }),
+  await open("TLS, token", { tlsCert, tlsKey, access }, { tls, token: () => token }),
+  await open("TLS, JWT", { tlsCert, tlsKey, access }, { tls, token: () => jwt }),
 ];
 const { run, name: generator } = await findGenerator();
 const concurrency = Number(values.concurrency);
-const measured = operations.filter(({ name }) => [echo, get, transition].includes(name));
 const rates = new Map<string, number[]>();
 print(`${generator}; ${concurrency} calls under way; ${values.rounds} rounds of ${values.seconds} s`);
 for (let round = 0; round < Number(values.rounds); round += 1) {
