@@ -23,7 +23,9 @@ func (c *Client) Watch(
 		var between pause.Growing
 		for {
 			request.Start = &workflowv1.WatchWorkflowEventsRequest_AfterSequence{AfterSequence: afterSequence}
+			open := false
 			failure, goOn := c.follow(ctx, request, func(message *workflowv1.WatchWorkflowEventsResponse) bool {
+				open = true
 				between = pause.Growing{}
 				if event := message.GetEvent(); event != nil {
 					afterSequence = event.Sequence
@@ -39,7 +41,9 @@ func (c *Client) Watch(
 				yield(nil, ctx.Err())
 				return
 			}
-			if !mayRepeat(failure) {
+			// What has proved who watches has ended: there may be another proof already.
+			hasExpired := open && failure.Reason == "UNAUTHENTICATED"
+			if !mayRepeat(failure) && !hasExpired {
 				yield(nil, failure)
 				return
 			}

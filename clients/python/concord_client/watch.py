@@ -25,10 +25,10 @@ def watch_events(
                 after_sequence=after_sequence, workflow_id=workflow_id, filter=filter
             )
         )
-        pause = 0.0
+        pause, is_open = 0.0, False
         try:
             for message in stream:
-                waits = pauses()
+                waits, is_open = pauses(), True
                 if message.WhichOneof("body") == "event":
                     # Before the caller has it: who comes back for the next one has dealt with this one.
                     after_sequence = message.event.sequence
@@ -37,7 +37,9 @@ def watch_events(
                     after_sequence = max(after_sequence, message.progress.sequence)
         except grpc.RpcError as error:
             failure = from_rpc_error(error)
-            if not may_repeat(failure):
+            # What has proved who watches has ended: there may be another proof already.
+            has_expired = is_open and failure.reason == "UNAUTHENTICATED"
+            if not may_repeat(failure) and not has_expired:
                 raise failure from error
             pause = failure.retry_after or 0.0
         finally:

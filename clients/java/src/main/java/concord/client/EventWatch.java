@@ -21,6 +21,8 @@ public final class EventWatch implements Iterator<WorkflowEvent>, AutoCloseable 
     private final Context.CancellableContext open = Context.current().withCancellation();
     private Iterator<WatchWorkflowEventsResponse> stream;
     private Pauses pauses = new Pauses();
+    /** Of the stream: something has come. */
+    private boolean isOpen;
 
     EventWatch(WorkflowServiceBlockingStub stub, WatchWorkflowEventsRequest request) {
         this.stub = stub;
@@ -36,10 +38,14 @@ public final class EventWatch implements Iterator<WorkflowEvent>, AutoCloseable 
     public WorkflowEvent next() {
         while (hasNext()) {
             var atLeast = Duration.ZERO;
-            if (stream == null) open.run(() -> stream = stub.watchWorkflowEvents(request.build()));
+            if (stream == null) {
+                isOpen = false;
+                open.run(() -> stream = stub.watchWorkflowEvents(request.build()));
+            }
             try {
                 while (stream.hasNext()) {
                     var message = stream.next();
+                    isOpen = true;
                     pauses = new Pauses();
                     if (message.hasEvent()) {
                         request.setAfterSequence(message.getEvent().getSequence());
@@ -49,7 +55,9 @@ public final class EventWatch implements Iterator<WorkflowEvent>, AutoCloseable 
                 }
             } catch (StatusRuntimeException error) {
                 var failure = ConcordException.of(error);
-                if (!failure.mayRepeat()) throw failure;
+                // What has proved who watches has ended: there may be another proof already.
+                var hasExpired = isOpen && failure.reason().equals("UNAUTHENTICATED");
+                if (!failure.mayRepeat() && !hasExpired) throw failure;
                 atLeast = failure.retryAfter();
             }
             stream = null;
