@@ -249,26 +249,27 @@ export function createDriver(options: DriverOptions): Driver {
       const refusal = whyNotEnlist(shell, runs.byId.get(id)?.share, [enlistment]) ?? whoLags(shell, runs.owed, [enlistment]);
       if (refusal) return err(refusal);
       const connected = sessions.connected.has(enlistment.participantId);
-      return carryOutVerb(id, { type: "enlist", ...enlistment, connected, request: asked.request }, asked);
+      return carryOutVerb(id, { type: "enlist", ...enlistment, connected, request: asked.request, ...provedOf(asked) }, asked);
     },
     async commit(id, asked, signal) {
       const found = await takeUp(shell, id);
       const run = found.ok && found.value.type === "running" ? found.value.run : undefined;
-      if (!run || isFinished(run.view) || ownership.ended.aborted) return carryOutVerb(id, { type: "commit" }, asked);
+      if (!run || isFinished(run.view) || ownership.ended.aborted)
+        return carryOutVerb(id, { type: "commit", ...provedOf(asked) }, asked);
       logVerb(id, "commit", asked);
       if (isMisused(run, asked.request)) return err({ type: "request-id-reused" });
       const mustWrite = run.view.idleTimeoutMs !== undefined;
       if (mustWrite && !log.writable) return err({ type: "storage-unavailable", transactionId: undefined });
       // Waited for from the first step on.
       const answered = waitForDecision(shell, run, signal);
-      post(shell, run, { type: "commit" });
+      post(shell, run, { type: "commit", ...provedOf(asked) });
       return answered;
     },
     abort(id, asked) {
       const by = asked.requestedBy === "" && asked.authenticatedAs === undefined ? "aborted" : `aborted by ${byWhom(asked)}`;
       return carryOutVerb(id, { type: "abort", reason: detailOf(by, asked.reason) }, asked);
     },
-    retry: (id, asked) => carryOutVerb(id, { type: "retry" }, asked),
+    retry: (id, asked) => carryOutVerb(id, { type: "retry", ...provedOf(asked) }, asked),
     resolve(id, outcome, asked) {
       const { reason, requestedBy } = asked;
       return carryOutVerb(id, { type: "resolve", outcome, reason, requestedBy, ...provedOf(asked) }, asked);

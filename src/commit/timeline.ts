@@ -1,5 +1,5 @@
 import type { ParticipantId } from "../kernel/ids.ts";
-import { byWhom } from "../kernel/principal.ts";
+import { byWhom, type Proved } from "../kernel/principal.ts";
 import { firstCharacters } from "../kernel/text.ts";
 import type { TimeMs } from "../kernel/time.ts";
 import type { CoordinatorInput } from "./core/coordinator-step.ts";
@@ -78,18 +78,21 @@ export function messageLine(participantId: ParticipantId, message: Vote | Decisi
   }
 }
 
+const whoProved = ({ authenticatedAs }: Proved) =>
+  authenticatedAs === undefined ? {} : { detail: `authenticated as "${authenticatedAs}"` };
+
 /** What else is done to a transaction. Messages and timers have lines of their own, or none. */
 export function inputLine(input: CoordinatorInput): Line | undefined {
   switch (input.type) {
     case "enlist":
-      return { type: "enlisted", participantId: input.participantId };
+      return { type: "enlisted", participantId: input.participantId, ...whoProved(input) };
     case "commit":
-      return { type: "commit-requested" };
+      return { type: "commit-requested", ...whoProved(input) };
     case "abort":
     case "client-abort":
       return { type: "abort-requested", detail: input.reason };
     case "retry":
-      return { type: "retried" };
+      return { type: "retried", ...whoProved(input) };
     case "resolve":
       return {
         type: "resolved",

@@ -146,8 +146,13 @@ test("policies and transactions say who has set and begun them, and who has abor
   expect(begun.transaction).toMatchObject({ requestedBy: by.requestedBy, authenticatedAs: "ada" });
   const { transaction } = await as("kurt").commits.abortTransaction({ transactionId, ...by });
   expect(transaction?.abortReason).toContain('aborted by "somebody else" (authenticated as "kurt")');
+  const enlisted = (await commits.beginTransaction({ ...by })).transaction?.transactionId ?? "";
+  await as("kurt").commits.enlistParticipant({ transactionId: enlisted, participant: { participantId: "stock" }, ...by });
+  const { timeline } = await commits.getTransaction({ transactionId: enlisted });
+  expect(timeline.at(-1)).toMatchObject({ participantId: "stock", detail: 'authenticated as "kurt"' });
+  await commits.abortTransaction({ transactionId: enlisted, ...by });
   const { transactions } = await commits.listTransactions({ filter: 'transaction.authenticated_as == "ada"' });
-  expect(transactions.map((each) => each.transactionId)).toEqual([transactionId]);
+  expect(transactions.map((each) => each.transactionId)).toEqual([enlisted, transactionId]);
 });
 
 test("who repeats the request of somebody else is told that its id is used, and not what was answered", async () => {

@@ -11,11 +11,11 @@ export type CoordinatorInput = Moment &
   (
     | { readonly type: "connected"; readonly participantId: ParticipantId; readonly inDoubt: boolean }
     | { readonly type: "disconnected"; readonly participantId: ParticipantId }
-    | ({ readonly type: "enlist"; readonly connected: boolean; readonly request: RequestKey | undefined } & Enlistment)
-    | { readonly type: "commit" }
+    | ({ readonly type: "enlist"; readonly connected: boolean; readonly request: RequestKey | undefined } & Enlistment & Proved)
+    | ({ readonly type: "commit" } & Proved)
     | { readonly type: "abort"; readonly reason: string }
     | ({ readonly type: "resolve"; readonly outcome: Outcome; readonly reason: string; readonly requestedBy: string } & Proved)
-    | { readonly type: "retry" }
+    | ({ readonly type: "retry" } & Proved)
     | { readonly type: "idle-timeout" }
     | { readonly type: "wait-timeout" }
     | { readonly type: "prepare-timeout" }
