@@ -148,7 +148,7 @@ test("a store that is written as fast as can be is copied as it was at one momen
 test("no cut has what came after something that it lacks, however close to each other two stores are written", async () => {
   const folder = await folderOfStores();
   const paths = ["workflow.sqlite", "commit.sqlite"].map((name) => join(folder, name));
-  const writing = spawn(process.execPath, [pairChild, ...paths], { stdio: ["ignore", "pipe", "inherit"] });
+  const writing = spawn(process.execPath, [pairChild, ...paths], { stdio: ["pipe", "pipe", "inherit"] });
   await once(writing.stdout, "data");
   for (let round = 1; round <= 200; round += 1) {
     const cut = await openCut(paths, systemClock);

@@ -1,5 +1,11 @@
-/** Counts in two stores, first in the one and then in the other, until killed: `storage-pair-child.ts <first> <second>`. Says when it begins. */
+/**
+ * Counts in two stores, first in the one and then in the other, until killed, or until the process that has started it is gone:
+ * `storage-pair-child.ts <first> <second>`. Says when it begins.
+ */
 import { DatabaseSync } from "node:sqlite";
+import { setImmediate } from "node:timers/promises";
+
+process.stdin.once("end", () => process.exit()).resume();
 
 const [first, second] = process.argv.slice(2).map((path) => {
   const db = new DatabaseSync(path);
@@ -13,4 +19,5 @@ for (;;) {
   second?.run();
   // Longer than a cut takes, so that there is a moment for one.
   for (const untilMs = performance.now() + Math.random(); performance.now() < untilMs; );
+  await setImmediate();
 }
