@@ -268,7 +268,7 @@ describe("concord.error.v1.ErrorReason", () => {
 
   test.each(values.filter((name) => name !== "UNSPECIFIED"))("%s: its comment gives its gRPC code, and src has it", (name) => {
     expect(documented.get(name)).toMatch(
-      /^(INVALID_ARGUMENT|NOT_FOUND|ALREADY_EXISTS|FAILED_PRECONDITION|ABORTED|OUT_OF_RANGE|RESOURCE_EXHAUSTED|UNAVAILABLE|DEADLINE_EXCEEDED|INTERNAL)\b/,
+      /^(INVALID_ARGUMENT|NOT_FOUND|ALREADY_EXISTS|FAILED_PRECONDITION|ABORTED|OUT_OF_RANGE|RESOURCE_EXHAUSTED|UNAVAILABLE|DEADLINE_EXCEEDED|INTERNAL|UNAUTHENTICATED|PERMISSION_DENIED)\b/,
     );
     expect(sources.some((source) => source.includes(`"${name}"`))).toBe(true);
   });
