@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { createParticipant, type Participant } from "../commit/participant/participant.ts";
 import { WorkflowServiceDefinition } from "../gen/concord/workflow/v1/workflow_service.ts";
 import type { ParticipantId } from "../kernel/ids.ts";
+import { watchSliceMs } from "../kernel/limits.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
 import type { DurationMs } from "../kernel/time.ts";
 import { createArchive } from "../rpc/archive.ts";
@@ -21,6 +22,7 @@ import { createDeadlineReport } from "../runtime/deadline-report.ts";
 import { createIncreasingIds } from "../runtime/increasing-ids.ts";
 import { indexMetadata } from "../runtime/index-metadata.ts";
 import { purgeAnswers } from "../runtime/purge-answers.ts";
+import { createTurns } from "../runtime/turns.ts";
 import { schemaChange } from "../storage/sqlite/schema-change.ts";
 import { workflowMigrations } from "../storage/sqlite/workflow-migrations.ts";
 import { openSqliteWorkflowStore } from "../storage/sqlite/workflow-store.ts";
@@ -82,7 +84,7 @@ export async function workflowPart(wiring: Wiring): Promise<Result<Part, StartFa
     sessions,
     workflowCountMax,
   });
-  const watch = createWatch({ store, turns, clock: systemClock });
+  const watch = createWatch({ store, turns: createTurns({ sliceMs: watchSliceMs }), clock: systemClock });
   const openedSinks = await openSinks(wiring, createEventSource({ store, watch }));
   if (!openedSinks.ok) {
     await store.close();

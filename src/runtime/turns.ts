@@ -8,6 +8,8 @@ type Loop = {
   readonly nextTurn: (run: () => void) => void;
   /** In this turn, when whoever was resumed has gone as far as it can without waiting. */
   readonly afterwards: (run: () => void) => void;
+  /** What those who share its turns take of one, together. */
+  readonly sliceMs: DurationMs;
 };
 
 const systemLoop: Loop = {
@@ -15,13 +17,14 @@ const systemLoop: Loop = {
   nextTurn: (run) => void setImmediate(run),
   // Ticks come before microtasks, unless a microtask asks for one: then when there are no more of these.
   afterwards: (run) => queueMicrotask(() => process.nextTick(run)),
+  sliceMs,
 };
 
 /**
  * Shares each turn of the event loop among all that do long work: `sliceMs` for them together, since a thousand slices of their own would
  * hold it, too. Who finds the time used up waits in line for a later turn: who has waited before, in another line than who has not, as it is
  * likely to have much to do. The lines come first by turns, so nobody with little to do waits for all that have much. One for the whole process,
- * and one for what participants say.
+ * one for what participants say, and one for watches.
  */
 export function createTurns(overrides: Partial<Loop> = {}): Turns {
   const loop = { ...systemLoop, ...overrides };
@@ -34,7 +37,7 @@ export function createTurns(overrides: Partial<Loop> = {}): Turns {
   function hasTime(): boolean {
     const nowMs = loop.monotonicMs();
     if (endsAtMs !== undefined) return nowMs < endsAtMs;
-    endsAtMs = nowMs + sliceMs;
+    endsAtMs = nowMs + loop.sliceMs;
     loop.nextTurn(begin);
     return true;
   }

@@ -15,6 +15,9 @@ const metadataBytesEach = 4;
 
 type Recent = { readonly found: WorkflowWithLastEvent; readonly bytes: number };
 
+/** Of one workflow. It stays while that is forgotten, and takes what comes next: else each move would take one out and put one in (see kernel/roster). */
+type Place = { recent: Recent | undefined; bytes: number };
+
 /**
  * Workflows as they were read or moved last, so that one that moves is not read for each of its moves. They are as a read would find them: what is
  * about to be written is forgotten before, and not kept again until all that is on its way has ended: for what is read meanwhile may be durable already,
@@ -35,29 +38,37 @@ type UnderWay = { count: number; wereSeveral: boolean };
 
 export function createRecentWorkflows(isTrusted: () => boolean): RecentWorkflows {
   /** Half of all that there is room for; when it is full, it becomes the older half, and what was that goes. */
-  let newer = new Map<WorkflowId, Recent>();
-  let older = new Map<WorkflowId, Recent>();
+  let newer = new Map<WorkflowId, Place>();
+  let older = new Map<WorkflowId, Place>();
   let newerBytes = 0;
   const written = new Map<WorkflowId, UnderWay>();
 
-  const known = (id: WorkflowId): Recent | undefined => newer.get(id) ?? older.get(id);
+  const known = (id: WorkflowId): Recent | undefined => newer.get(id)?.recent ?? older.get(id)?.recent;
 
   function forget(id: WorkflowId): void {
-    newerBytes -= newer.get(id)?.bytes ?? 0;
-    newer.delete(id);
-    older.delete(id);
+    for (const half of [newer, older]) {
+      const place = half.get(id);
+      if (place !== undefined) place.recent = undefined;
+    }
   }
 
   function keep(one: Recent): void {
     const { id } = one.found.workflow;
     if (!isTrusted() || written.has(id)) return;
     forget(id);
-    newer.set(id, one);
-    newerBytes += one.bytes;
+    put(id, one);
     if (newerBytes <= recentBytesMax / 2) return;
     older = newer;
     newer = new Map();
     newerBytes = 0;
+  }
+
+  function put(id: WorkflowId, recent: Recent): void {
+    const { bytes } = recent;
+    const place = newer.get(id);
+    newerBytes += bytes - (place?.bytes ?? 0);
+    if (place === undefined) newer.set(id, { recent, bytes });
+    else [place.recent, place.bytes] = [recent, bytes];
   }
 
   function begin(ids: readonly WorkflowId[]): void {

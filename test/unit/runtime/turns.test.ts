@@ -45,6 +45,14 @@ function world() {
   };
 }
 
+test("those with turns of their own take what is theirs, beside all others", () => {
+  let nowMs = 0;
+  const breathe = createTurns({ monotonicMs: () => nowMs, nextTurn: () => undefined, sliceMs: 1 })();
+  expect(breathe()).toBeUndefined();
+  nowMs += 1;
+  expect(breathe()).toBeInstanceOf(Promise);
+});
+
 test("work with time left is not interrupted, not even for a microtask", () => {
   const { turns, pass } = world();
   const breathe = turns();
