@@ -11,7 +11,7 @@ import { workflowPart } from "./compose/workflow-part.ts";
 import type { Config, ServiceName } from "./config.ts";
 import { ServerStatusDefinition } from "./gen/concord/server/v1/server_status.ts";
 import { WorkflowServiceDefinition, type WorkflowServiceImplementation } from "./gen/concord/workflow/v1/workflow_service.ts";
-import { type HttpServer, serveHttp } from "./http/server.ts";
+import { type HttpRefusal, type HttpServer, serveHttp } from "./http/server.ts";
 import { withPort } from "./kernel/address.ts";
 import { onViolation } from "./kernel/assert.ts";
 import { err, ok, type Result } from "./kernel/result.ts";
@@ -224,7 +224,7 @@ export async function startConcord(options: Options, extraServices?: ExtraServic
     return err({ message: `metrics-listen: cannot serve on ${config.metricsListen}: ${messageOf(error)}` });
   }
   try {
-    http = await httpServer(wiring, server, peers, tls);
+    http = await httpServer(wiring, server, peers, { tls, refusal: access.httpRefusal });
   } catch (error) {
     await metricsServer?.close();
     await server.shutdown(0);
@@ -279,15 +279,15 @@ function httpServer(
   { config, logger, metrics, loop }: Wiring,
   server: RpcServer,
   peers: () => readonly PeerState[],
-  tls: Tls | undefined,
+  guards: { readonly tls: Tls | undefined; readonly refusal: HttpRefusal | undefined },
 ): Promise<HttpServer> | undefined {
   if (config.httpListen === undefined) return undefined;
   return serveHttp({
     address: config.httpListen,
     accept: server.accept,
+    ...guards,
     bodyBytesMax: config.maxMessage,
     receivingBytesMax: config.maxReceiving,
-    tls,
     allowedHosts: config.httpAllowHost,
     allowedOrigins: config.httpAllowOrigin,
     peers,

@@ -11,6 +11,7 @@ import { type AccessSettings, readAccessFile } from "../access-file.ts";
 import type { Config } from "../config.ts";
 import { needsOwnListener } from "../config-checks.ts";
 import { ServerStatusDefinition } from "../gen/concord/server/v1/server_status.ts";
+import type { HttpRefusal } from "../http/server.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
 import { createSeldomLog } from "../kernel/seldom.ts";
 import { systemPrefix } from "../kernel/system-actor.ts";
@@ -32,6 +33,8 @@ export type Access = {
   readonly authentication: Authentication | undefined;
   /** How this process proves to itself who it is, over the listener that it has for itself. Undefined: it need not. */
   readonly own: ClientSecurity | undefined;
+  /** Of requests over HTTP that would become calls, before they are read. Undefined: there is none. */
+  readonly httpRefusal: HttpRefusal | undefined;
   /** Of requests for metrics. Undefined: everybody may read them. */
   readonly metricsRefusal: MetricsRefusal | undefined;
   readonly close: () => void;
@@ -55,7 +58,7 @@ export function openAccess(settings: AccessSettings | undefined, { config, logge
   const { access: path } = config;
   const token = randomBytes(32).toString("base64url");
   if (settings === undefined || path === undefined) {
-    const open = { authentication: undefined, metricsRefusal: undefined, close: () => undefined };
+    const open = { authentication: undefined, metricsRefusal: undefined, httpRefusal: undefined, close: () => undefined };
     if (!needsOwnListener(config)) return { ...open, gate: openGate, own: undefined };
     return { ...open, gate: openGateWithOwn(token), own: { token: () => token } };
   }
@@ -90,13 +93,21 @@ export function openAccess(settings: AccessSettings | undefined, { config, logge
   const tellGranted = (counts: AccessSettings): void =>
     audit.granted({ file: path, sha256: hash("sha256", JSON.stringify(counts), "hex") });
   tellGranted(settings);
+  const httpRefusal = httpRefusalOf(gate);
   const close = followFile(path, settings, logger, (changed) => {
     tellGranted(changed);
     authentication.replace(changed.authentication);
     authorization.replace(changed.grants);
     quotas.replace(changed.quotas);
   });
-  return { gate, authentication, own: { token: () => token }, metricsRefusal: metricsRefusalOf(gate, authentication), close };
+  return {
+    gate,
+    authentication,
+    own: { token: () => token },
+    httpRefusal,
+    metricsRefusal: metricsRefusalOf(httpRefusal, authentication),
+    close,
+  };
 }
 
 /** Whoever may ask how a server is may read its metrics. */
@@ -104,16 +115,21 @@ const statusPath = `/${ServerStatusDefinition.fullName}/${ServerStatusDefinition
 
 const httpStatusOf: Readonly<Record<number, number>> = { [Status.UNAUTHENTICATED]: 401, [Status.PERMISSION_DENIED]: 403 };
 
-function metricsRefusalOf(gate: Gate, authentication: Authentication): MetricsRefusal {
-  return async ({ headers: { authorization }, socket }) => {
+function metricsRefusalOf(refusal: HttpRefusal, authentication: Authentication): MetricsRefusal {
+  return async (request) => {
     if (authentication.isOpen("metrics")) return undefined;
-    const certificate = socket instanceof TLSSocket ? provenBy(socket) : undefined;
-    const entrance = await gate.enter({ path: statusPath, peer: socketPeer(socket), authorization, certificate, isOwn: false });
-    if ("answer" in entrance) return httpStatusOf[Number(entrance.answer["grpc-status"])] ?? 503;
-    entrance.counted?.leave();
-    return undefined;
+    const answer = await refusal(statusPath, request);
+    return answer && (httpStatusOf[Number(answer["grpc-status"])] ?? 503);
   };
 }
+
+const httpRefusalOf =
+  (gate: Gate): HttpRefusal =>
+  async (path, { headers: { authorization }, socket }) => {
+    const certificate = socket instanceof TLSSocket ? provenBy(socket) : undefined;
+    const entrance = await gate.look({ path, peer: socketPeer(socket), authorization, certificate, isOwn: false });
+    return "answer" in entrance ? entrance.answer : undefined;
+  };
 
 /** Takes over what has changed, or nothing of it: what is wrong is told loudly, and what was right before goes on. */
 function followFile(

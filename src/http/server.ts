@@ -1,10 +1,12 @@
 import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { IncomingHttpHeaders, OutgoingHttpHeaders } from "node:http2";
 import { createServer as createTlsServer, type Server as TlsServer } from "node:https";
 import type { Socket } from "node:net";
 import { RichServerError } from "nice-grpc-error-details";
 import { placeOf as listenPlaceOf, takesTls } from "../kernel/address.ts";
+import { assert } from "../kernel/assert.ts";
 import { usableCallId } from "../kernel/origin.ts";
 import type { DurationMs } from "../kernel/time.ts";
 import { socketPeer } from "../rpc/address.ts";
@@ -21,7 +23,7 @@ import { standBefore } from "../runtime/tls/stand-before.ts";
 import type { Tls } from "../runtime/tls/tls.ts";
 import { within } from "../runtime/within.ts";
 import { createBodies } from "./bodies.ts";
-import { failureWith } from "./call-failure.ts";
+import { failureOf, failureWith } from "./call-failure.ts";
 import { allowOf, bodyRefusal, callHeaders, fixedOf, invalidProblem, type Refusal, ruleOf } from "./call-request.ts";
 import { type Carried, carry } from "./carried.ts";
 import { createCors } from "./cors.ts";
@@ -46,6 +48,12 @@ export type HttpServer = {
   readonly close: () => Promise<void>;
 };
 
+/** From the headers of a request, all that the call is answered with that it would become; undefined, if it may be made. `path`: of the method. */
+export type HttpRefusal = (
+  path: string,
+  request: Pick<IncomingMessage, "headers" | "socket">,
+) => Promise<OutgoingHttpHeaders | undefined>;
+
 type Options = {
   /** host:port, of which port 0 has one chosen; or unix:/path. */
   readonly address: string;
@@ -57,6 +65,8 @@ type Options = {
   readonly tls?: Tls | undefined;
   readonly allowedHosts: readonly string[];
   readonly allowedOrigins: readonly string[];
+  /** Of a request whose sender may not make the call that it would become. */
+  readonly refusal?: HttpRefusal | undefined;
   /** What others serve that this process needs. */
   readonly peers?: () => readonly PeerState[];
   readonly logger: Logger;
@@ -180,6 +190,11 @@ export async function serveHttp(options: Options): Promise<HttpServer> {
     }
     const rule = ruleOf(place, request);
     if ("problem" in rule) return rule;
+    const { method } = rule;
+    const callPath = `/${method.parent.typeName}/${method.name}`;
+    const refused = await options.refusal?.(callPath, request);
+    // Nobody reads its body.
+    if (refused !== undefined) return refusalOf(refused, rule.hasBody);
     const headers = callHeaders(request, requestId);
     if ("problem" in headers) return headers as Refusal;
     const unreadable = bodyRefusal(rule, request);
@@ -190,12 +205,11 @@ export async function serveHttp(options: Options): Promise<HttpServer> {
     const body = await bodies.read(request);
     if (body === undefined) return undefined;
     if (body instanceof RichServerError) return { problem: problemOf(failureWith(body)), headers: { connection: "close" } };
-    const { method } = rule;
     const encoded = await translator.request({ typeName: method.input.typeName, body, fixed });
     if (encoded === undefined)
       return { problem: problemOf(failureWith(overloaded(waitingBodyBytesMax, "bytes of bodies wait"))) };
     if (encoded.type === "invalid") return { problem: invalidProblem(encoded.problems) };
-    const call = callGrpc(session, `/${method.parent.typeName}/${method.name}`, headers as Record<string, string>, encoded.bytes);
+    const call = callGrpc(session, callPath, headers as Record<string, string>, encoded.bytes);
     response.once("close", () => {
       if (!response.writableFinished) call.leave();
     });
@@ -258,6 +272,12 @@ const ownPlaces = new Map<
   ["/health", healthOf],
   ["/openapi.json", (_session, _request, response) => void send(response, 200, openApi)],
 ]);
+
+function refusalOf(answer: OutgoingHttpHeaders, hasBody: boolean): Refusal {
+  const failure = failureOf(answer as IncomingHttpHeaders);
+  assert(failure !== undefined, "a refusal has a status");
+  return { problem: problemOf(failure), ...(hasBody && { headers: { connection: "close" } }) };
+}
 
 function splitOnce(text: string, separator: string): readonly string[] {
   const at = text.indexOf(separator);

@@ -33,6 +33,8 @@ export type Entrance =
 /** Decides of each call who makes it, and whether that one may make it. In most cases at once. */
 export type Gate = {
   readonly enter: (knock: Knock) => Entrance | Promise<Entrance>;
+  /** The same of a call that is not made yet, before more of it is read than its headers: it counts against no quota. */
+  readonly look: (knock: Knock) => Entrance | Promise<Entrance>;
   /** By which it decides what they may call, once it is known who they are. */
   readonly authority: Authority;
 };
@@ -40,7 +42,7 @@ export type Gate = {
 const everybody: Entrance = { proof: noProof };
 
 /** Without an access file: whoever reaches the port may do anything, as nobody. */
-export const openGate: Gate = { enter: () => everybody, authority: openAuthority };
+export const openGate: Gate = { enter: () => everybody, look: () => everybody, authority: openAuthority };
 
 /** The same; but by the listener that a process has for itself, which asks for no certificate, nobody comes in but that process. */
 export function openGateWithOwn(token: string): Gate {
@@ -85,24 +87,36 @@ export function createGate(
     }
     const { principal } = proof.value;
     const decision = authority.decide(principal, path);
-    if (!decision.allowed) {
-      told.denied({ path, peer, principal, because: decision.because });
-      return { answer: statusHeaders(methodDenied(path)) };
-    }
+    if (decision.allowed) return { proof: proof.value };
+    told.denied({ path, peer, principal, because: decision.because });
+    return { answer: statusHeaders(methodDenied(path)) };
+  }
+
+  function count({ path }: Knock, entrance: Entrance): Entrance {
+    if (entrance === everybody || "answer" in entrance) return entrance;
+    const { proof } = entrance;
+    const { principal } = proof;
     const counted = quotas.enter(principal, lasts(path) ? "streams" : "calls");
-    if (counted === undefined || "leave" in counted) return { proof: proof.value, counted };
+    if (counted === undefined) return entrance;
+    if ("leave" in counted) return { proof, counted };
     told.exceeded({ path, principal, what: counted.what });
     return { answer: quotaAnswer(counted) };
   }
 
+  function look(knock: Knock): Entrance | Promise<Entrance> {
+    const { path } = knock;
+    const open = openServices.get(path.slice(1, path.lastIndexOf("/")));
+    if (open !== undefined && authentication.isOpen(open)) return everybody;
+    const proof = authentication.authenticate(knock);
+    return proof instanceof Promise ? proof.then((known) => judge(knock, known)) : judge(knock, proof);
+  }
+
   return {
     authority,
+    look,
     enter: (knock) => {
-      const { path } = knock;
-      const open = openServices.get(path.slice(1, path.lastIndexOf("/")));
-      if (open !== undefined && authentication.isOpen(open)) return everybody;
-      const proof = authentication.authenticate(knock);
-      return proof instanceof Promise ? proof.then((known) => judge(knock, known)) : judge(knock, proof);
+      const entrance = look(knock);
+      return entrance instanceof Promise ? entrance.then((known) => count(knock, known)) : count(knock, entrance);
     },
   };
 }

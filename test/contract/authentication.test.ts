@@ -1,4 +1,4 @@
-import { get, type IncomingMessage, type OutgoingHttpHeaders } from "node:http";
+import { get, type IncomingMessage, type OutgoingHttpHeaders, request } from "node:http";
 import { join } from "node:path";
 import { Writable } from "node:stream";
 import { HealthDefinition } from "nice-grpc-server-health";
@@ -105,6 +105,22 @@ describe("with an access file", () => {
     expect(await without.json()).toMatchObject({ reason: "UNAUTHENTICATED", metadata: { why: "NO_PROOF" } });
     const wrong = await ask({ authorization: "Bearer nobody" });
     expect([wrong.status, wrong.headers.get("www-authenticate")]).toEqual([401, 'Bearer realm="concord", error="invalid_token"']);
+  });
+
+  test("over HTTP, too, nothing of a request is read before it is known who asks", async () => {
+    const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
+    const url = new URL(`${server.url}/v1/workflows`);
+    const headers = { "content-type": "application/json", "content-length": 1_000 };
+    // What it announces never comes.
+    const asking = request(url, { method: "POST", headers }, resolve).on("error", reject);
+    asking.write("{");
+    const answer = (await promise).resume();
+    expect([answer.statusCode, answer.headers["www-authenticate"], answer.headers.connection]).toEqual([
+      401,
+      'Bearer realm="concord"',
+      "close",
+    ]);
+    asking.destroy();
   });
 
   test("metrics are for those who may ask how the server is", async () => {

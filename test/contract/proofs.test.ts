@@ -159,4 +159,30 @@ describe("by certificate", () => {
     expect(await failureOf(as(bob))).toMatchObject({ reason: "UNAUTHENTICATED", metadata: { why: "NO_PROOF" } });
     expect(await failureOf(as({ ca: certificates.ca }))).toMatchObject({ reason: "UNAUTHENTICATED" });
   });
+
+  test("a certificate that expires ends the stream that was opened with it, and then its connection: its client comes again with the next one", async () => {
+    const lately = testCertificates();
+    onTestFinished(lately.remove);
+    const seconds = 8;
+    const short = lately.client("ada", seconds / 86_400);
+    const file = accessFile(lately.ca.replace(/\/[^/]*$/, ""), {
+      authentication: { certificates: [{ match: { uri: "spiffe://concord.example/ada" }, principal: "ada" }] },
+      grants: [{ principals: ["ada"], roles: ["admin"] }],
+    });
+    const quiet = createLogger({ level: "silent", format: "json" });
+    const settings = { dataDir: join(data.path, "short"), access: file.path, ...lately.settings };
+    const server = await startServer(settings, quiet, { tls: short });
+    onTestFinished(server.stop);
+    const { workflows } = server.clients;
+    const start = { $case: "afterSequence", value: 0n } as const;
+    const stream = workflows.watchWorkflowEvents({ start })[Symbol.asyncIterator]();
+    await stream.next();
+    // Under the same paths, which are read for each connection.
+    lately.client("ada");
+    const rest = (async () => {
+      for (;;) await stream.next();
+    })();
+    expect(await failureOf(rest)).toMatchObject({ reason: "UNAUTHENTICATED", metadata: { why: "EXPIRED" } });
+    await until(() => workflows.listWorkflows({}).catch(() => undefined), "there is another connection");
+  });
 });
