@@ -113,7 +113,8 @@ test("a participant's session ends with its token, for a reason, and comes again
 });
 
 test("a workflow manager proves to rules and coordinator of another process who it is", async () => {
-  file.write(withTokens("ada", "manager"));
+  // Refused once, it would ask again after half a minute only.
+  await knowing("manager", tokenOf("manager"));
   const path = join(data.path, "manager");
   writeFileSync(path, tokenOf("manager"));
   const elsewhere = { predicateAddress: server.address, commitAddress: server.address, services: "workflow" };
