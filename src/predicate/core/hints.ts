@@ -27,11 +27,10 @@ function brokenSchemaHint(operands: readonly Expr[], given: readonly string[], s
 
 /** The same of operands that have the wrong types, which are known before they are evaluated. */
 export function conversionHint(name: string, operands: readonly Expr[], given: readonly Type[]): string {
-  const [left, right] = given;
-  if (operands.length !== 2 || left === undefined || right === undefined) return "";
-  if (left.kind === "optional" || right.kind === "optional") return "; an optional value has .orValue(…)";
+  if (given.some(({ kind }) => kind === "optional")) return "; an optional value has .orValue(…)";
+  const isOperator = name.startsWith("_");
   // Of names that are no numbers, none is one however it is written.
-  return given.some(isOfWords) ? "" : operandHint(name, operands, given.map(typeText));
+  return isOperator && !given.some(isOfWords) ? operandHint(name, operands, given.map(typeText)) : "";
 }
 
 const isOfWords = (type: Type): boolean => type.kind === "enum" && ![...type.names.values()].some((each) => numeral.test(each));

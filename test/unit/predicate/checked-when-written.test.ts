@@ -54,6 +54,10 @@ describe("a rule as people get it wrong is refused where it is wrong", () => {
       ['21: there is no ">" for a timestamp and a string; write workflow.created_at > timestamp("2026-01-01T00:00:00Z")'],
     ],
     ["now - workflow.created_at > 3600", ['27: there is no ">" for a duration and an int; write … > duration("3600s")']],
+    [
+      "now - workflow.created_at > workflow.retry_count",
+      ['27: there is no ">" for a duration and an int; write … > duration(workflow.retry_count)'],
+    ],
     ["now + 86400 > workflow.updated_at", ['5: there is no "+" for a timestamp and an int; write now + duration("86400s")']],
     [
       "'try ' + workflow.retry_count == request.reason",
@@ -71,6 +75,18 @@ describe("a rule as people get it wrong is refused where it is wrong", () => {
     ["'a'.lastIndexOf('t', 'x') == 0", ['5: "lastIndexOf" is used as string.lastIndexOf(string, int), not as']],
     ["'a'.replace('t', 'x', 'y') == ''", ['5: "replace" is used as string.replace(string, string, int), not as']],
     ["'a'.split('t', 'x') == ['']", ['5: "split" is used as string.split(string, int), not as']],
+    [
+      "workflow.id.substring(workflow.metadata.?at, 2) == ''",
+      [
+        '13: "substring" is used as string.substring(int, int), not as string.substring(optional, int); an optional value has .orValue(…)',
+      ],
+    ],
+    [
+      "workflow.id.replace('a', workflow.metadata.?by, 2) == ''",
+      [
+        '13: "replace" is used as string.replace(string, string, int), not as string.replace(string, optional, int); an optional value has .orValue(…)',
+      ],
+    ],
     ["[['a']].flatten('x') == ['a']", ['9: "flatten" is used as list.flatten(int), not as list.flatten(string)']],
     ["['a'].join(1) == ''", ['7: "join" is used as list.join(string), not as list.join(int)']],
     ["now.getHours(1) == 1", ['5: "getHours" is used as timestamp.getHours(string), not as timestamp.getHours(int)']],
@@ -112,6 +128,38 @@ describe("a rule as people get it wrong is refused where it is wrong", () => {
     const problems = problemsOf(source);
     expect(problems.length).toBe(expected.length);
     for (const [at, each] of expected.entries()) expect(problems[at]).toContain(each);
+  });
+
+  // What is taken out of a list is what was put in, whatever was done with the list in between.
+  test.each([
+    "[1, 2].slice(0, 1)[0]",
+    "[1].distinct()[0]",
+    "[1].reverse()[0]",
+    "[1].sort()[0]",
+    "[1].sortBy(x, -x)[0]",
+    "([1] + [2])[0]",
+    "lists.range(3)[0]",
+    "[optional.of(1)].unwrapOpt()[0]",
+    "optional.unwrap([optional.of(1)])[0]",
+    "[1].first().value()",
+    "[1].last().value()",
+    "optional.of(1).value()",
+    "optional.ofNonZeroValue(1).value()",
+    "math.greatest([1])",
+    "math.least([1, 2])",
+    "'a'.split('')[0].size()",
+    "{'a': 1}.transformMap(k, v, v)['a']",
+  ])("by the type of %s", (source) => {
+    const [problem, ...others] = problemsOf(`${source} + 'a' == ''`);
+    expect(problem).toContain('there is no "+" for an int and a string');
+    expect(others).toEqual([]);
+  });
+
+  // What is to be written between two operands of an operator is nothing to write between two arguments.
+  test("without advice that is for operators", () => {
+    expect(problemsOf("'abc'.substring('1', 2) == ''")).toEqual([
+      '7: "substring" is used as string.substring(int, int), not as string.substring(string, int)',
+    ]);
   });
 
   test("and so is a message", () => {

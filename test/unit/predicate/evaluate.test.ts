@@ -278,6 +278,10 @@ describe("the cost of an evaluation is bounded", () => {
   test.each([
     ["one pass over a large list", "workflow.metadata.big.all(x, x >= 0.0)"],
     ["collecting thousands of elements", "workflow.metadata.some.map(x, x + 1.0).filter(x, x > 5.0).size() == 3995"],
+    [
+      "collecting as many beside a value that is optional",
+      "workflow.metadata.some.map(x, x + 1.0).filter(x, x > 5.0).size() == 3995 && !workflow.metadata.?none.hasValue()",
+    ],
     ["the keys of a map", "workflow.metadata.all(key, key in ['big', 'some', 'text', 'map']) && 'big' in workflow.metadata"],
     ["a loop within a loop", "[[1, 2], [3]].map(x, x.map(y, y * 2)) == [[2, 4], [6]] && [1] + [2] == [1, 2]"],
     ["a comparison of maps", "workflow.metadata.map == {'a': 1, 'b': [2.0]} && workflow.metadata.map != {'a': 2}"],

@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import type { Json, JsonObject } from "../../../src/kernel/json.ts";
 import { violationsOf } from "../../../src/predicate/core/metadata-schema.ts";
 import { compileNodes } from "../../../src/predicate/core/schema/compile.ts";
+import { type Findings, holds, type Node } from "../../../src/predicate/core/schema/run.ts";
 import { type SuiteGroup, suiteFiles } from "../../support/json-schema-suite.ts";
 
 /** What is refused when a schema is written, instead of being ignored or fetched: docs/rules.md. */
@@ -62,6 +63,31 @@ test.each(["draft2020-12", "draft7", "draft2020-12/format", "draft7/format"])(
     }
   },
 );
+
+// `anyOf` and `if` ask without a reason, and whoever gets the reasons must not hear the opposite.
+test.each(["draft2020-12", "draft7"])("%s is judged alike, whether or not somebody wants to know the reasons", (directory) => {
+  const answers = (root: Node, data: Json, findings: Findings | undefined): boolean =>
+    holds(root, data, { within: undefined, key: "metadata" }, { budget: { steps: 100_000, names: 100 }, findings });
+  for (const [name, groups] of suiteFiles(directory)) {
+    for (const { description, schema, tests } of groups) {
+      const isDraft7 = directory === "draft7" && typeof schema === "object";
+      const root = compileNodes(isDraft7 ? { $schema: draft7, ...(schema as object) } : schema);
+      if (!root.ok) continue;
+      for (const { data, description: about } of tests) {
+        const findings: Findings = { first: [], wanted: 20, count: 0 };
+        const [quietly, loudly] = [answers(root.value, data, undefined), answers(root.value, data, findings)];
+        const isFit = findings.count === 0;
+        expect({ name, description, about, quietly, loudly }).toEqual({
+          name,
+          description,
+          about,
+          quietly: isFit,
+          loudly: isFit,
+        });
+      }
+    }
+  }
+});
 
 // One that starts to hold changes these.
 test.each([

@@ -185,13 +185,17 @@ describe("facts", () => {
     ]);
   });
 
-  test.each(["facts.warm", "facts['warm']", "facts.?warm.orValue(false)", "has(facts.warm)", "[true].all(facts, facts)"])(
-    "each has its name, however it is written: %s",
-    (expression) => {
-      const [fact, reader] = [factOf("warm", "true"), factOf("a", expression)];
-      expect(found(ruleSetWith({ facts: [reader, fact], active: [ruleOf({ expression: "facts.a" })] })).denied).toEqual([]);
-    },
-  );
+  test.each([
+    "facts.warm",
+    "facts['warm']",
+    "facts.?warm.orValue(false)",
+    "facts[?'warm'].value()",
+    "has(facts.warm)",
+    "[true].all(facts, facts)",
+  ])("each has its name, however it is written: %s", (expression) => {
+    const [fact, reader] = [factOf("warm", "true"), factOf("a", expression)];
+    expect(found(ruleSetWith({ facts: [reader, fact], active: [ruleOf({ expression: "facts.a" })] })).denied).toEqual([]);
+  });
 
   test("a fact that changes is another one for the rules that read it", () => {
     const active = [ruleOf({ expression: "facts.yes" })];

@@ -13,6 +13,7 @@ describe("a rule for itself", () => {
     ["a constant on the left", "5 < workflow.metadata.a && 3 >= workflow.metadata.a"],
     ["a value on the left", "1 == workflow.metadata.a && 2 == workflow.metadata.a"],
     ["two values", "workflow.metadata.a == 'x' && workflow.metadata.a == 'y'"],
+    ["two values of what is computed", "workflow.metadata.a.lowerAscii() == 'x' && workflow.metadata.a.lowerAscii() == 'y'"],
     ["two types", "workflow.metadata.a == 'x' && workflow.metadata.a < 5"],
     ["lists of values", "workflow.metadata.a in ['x', 'y'] && !(workflow.metadata.a in ['y', 'x', 'z'])"],
     ["no values", "workflow.metadata.a in []"],
@@ -29,6 +30,10 @@ describe("a rule for itself", () => {
     ["spans of time", "now - workflow.updated_at > duration('2h') && now - workflow.updated_at <= duration('60m')"],
     ["a size below 0", "size(workflow.metadata.a) < 0"],
     ["a field that is there and is not", "!has(workflow.metadata.a) && workflow.metadata.a != 1"],
+    [
+      "a field that is there and is not, beside one that may be",
+      "!has(workflow.metadata.a) && workflow.metadata.a != 1 && workflow.metadata.?b.hasValue()",
+    ],
     ["a field of what is no map", "workflow.metadata.a.b == 1 && workflow.metadata.a == 2"],
     ["a field of what is not there", "has(workflow.metadata.a.b) && !has(workflow.metadata.a)"],
     ["the same, asked twice", "workflow.metadata.tags.all(t, t != 'x') && !workflow.metadata.tags.all(t, t != 'x')"],
@@ -57,6 +62,10 @@ describe("a rule for itself", () => {
     ["not these bytes, and a number", "workflow.metadata.a != b'x' && workflow.metadata.a == 3"],
     ["these bytes or others, and no number", "workflow.metadata.a == b'x' && workflow.metadata.a != 3"],
     ["a list", "size(workflow.metadata.a) == 2 && workflow.metadata.a != 3 && workflow.metadata.a != 'x'"],
+    [
+      "messages with other fields",
+      "now - workflow.created_at == google.protobuf.Duration{seconds: 1} && now - workflow.created_at != google.protobuf.Duration{nanos: 1}",
+    ],
     ["a field of a time", "has(workflow.created_at.seconds) && workflow.created_at < now"],
   ])("may hold: %s", (_, expression) => {
     expect(analyse([{ expression }])).toEqual([]);
