@@ -1,4 +1,5 @@
 import type { Principal } from "../kernel/principal.ts";
+import type { Turns } from "../kernel/turns.ts";
 import { methodRules } from "./core/methods.ts";
 import { createPolicy, type Decision, type Grant } from "./core/policy.ts";
 
@@ -14,11 +15,27 @@ export type Authorization = {
 /** Principals whose decisions are kept, so that a call costs two looks into a map. Beyond that, all are made anew. */
 export const principalsKeptMax = 10_000;
 
-export function createAuthorization(first: readonly Grant[], ownParticipantId: string): Authorization {
+/** `turns`: thousands may follow, and each looks anew at what it may do. */
+export function createAuthorization(
+  first: readonly Grant[],
+  ownParticipantId: string,
+  turns: Turns = () => () => undefined,
+): Authorization {
   let policy = createPolicy(first, ownParticipantId);
   const followers = new Set<() => void>();
   /** By what proved a name, too: what this process may, nobody may who has its name. */
   const kept = new Map<string, Map<string, Decision>>();
+
+  async function tell(all: readonly (() => void)[]): Promise<void> {
+    const breathe = turns();
+    for (const changed of all) {
+      const pause = breathe();
+      if (pause !== undefined) await pause;
+      // It may have ended meanwhile.
+      if (followers.has(changed)) changed();
+    }
+  }
+
   return {
     decide: (principal, method) => {
       const who = `${principal.by} ${principal.name}`;
@@ -38,7 +55,7 @@ export function createAuthorization(first: readonly Grant[], ownParticipantId: s
     replace: (grants) => {
       policy = createPolicy(grants, ownParticipantId);
       kept.clear();
-      for (const changed of [...followers]) changed();
+      void tell([...followers]);
     },
     follow: (changed) => {
       followers.add(changed);

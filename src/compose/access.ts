@@ -23,6 +23,7 @@ import { fetchText } from "../runtime/fetch-text.ts";
 import type { Logger } from "../runtime/logger.ts";
 import type { createMetrics, MetricsRefusal } from "../runtime/metrics.ts";
 import { provenBy } from "../runtime/tls/proven.ts";
+import { createTurns } from "../runtime/turns.ts";
 import { watchFiles } from "../runtime/watched-files.ts";
 import type { StartFailure } from "./part.ts";
 
@@ -70,7 +71,7 @@ export function openAccess(settings: AccessSettings | undefined, { config, logge
     onKeysUnavailable: (issuer, why) =>
       seldom.error(issuer, { issuer, cause: why }, "the keys of an issuer of tokens cannot be had"),
   });
-  const authorization = createAuthorization(settings.grants, config.participantId);
+  const authorization = createAuthorization(settings.grants, config.participantId, createTurns());
   const quotas = createQuotas(settings.quotas, systemClock.monotonicMs);
   const gate = createGate(authentication, authorization, quotas, {
     unknown: ({ why, path: rpc, peer }) => {

@@ -36,3 +36,22 @@ test("who follows is told of each change, until it follows no more", () => {
   for (let index = 0; index < 3; index += 1) replace([]);
   expect(told).toBe(2);
 });
+
+test("many who follow are told in turns, and none that has ended by then", async () => {
+  const next = Promise.withResolvers<void>();
+  let asked = 0;
+  const breathe = () => {
+    asked += 1;
+    return asked === 2 ? next.promise : undefined;
+  };
+  const { follow, replace } = createAuthorization([grant], "own", () => breathe);
+  const told: number[] = [];
+  const unfollow = [1, 2, 3].map((each) => follow(() => void told.push(each)));
+  replace([]);
+  expect(told).toEqual([1]);
+  unfollow[1]?.();
+  next.resolve();
+  await next.promise;
+  await Promise.resolve();
+  expect(told).toEqual([1, 3]);
+});
