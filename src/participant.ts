@@ -9,7 +9,7 @@ import { idPattern, idWords, type ParticipantId, type TransactionId } from "./ke
 import { timerMaxMs } from "./kernel/limits.ts";
 import type { DurationMs } from "./kernel/time.ts";
 import { createParticipantTransport } from "./rpc/clients/participant-transport.ts";
-import type { ClientSecurity } from "./rpc/clients/security.ts";
+import { type ClientSecurity, checkToken } from "./rpc/clients/security.ts";
 import { type SecurityOptions, securityFrom } from "./rpc/clients/security-options.ts";
 import { systemClock } from "./runtime/clock.ts";
 import { createLogger } from "./runtime/logger.ts";
@@ -170,9 +170,11 @@ function checkOptions(options: Required<Pick<ParticipantOptions, "coordinators" 
   }
 }
 
-function securityOf(options: SecurityOptions): ClientSecurity {
+function securityOf(options: ParticipantOptions): ClientSecurity {
   try {
-    return securityFrom(options);
+    const security = securityFrom(options);
+    for (const address of options.coordinators) checkToken(address, security);
+    return security;
   } catch (error) {
     throw new ParticipantError("invalid-options", error instanceof Error ? error.message : String(error), { cause: error });
   }

@@ -2,6 +2,7 @@ import { ClientError, Status } from "nice-grpc";
 import { environmentName } from "../config.ts";
 import { printable, printableLines } from "../kernel/text.ts";
 import { adviceOf } from "../rpc/advice.ts";
+import { UnprotectedToken } from "../rpc/clients/security.ts";
 import { type ClientFailure, clientFailure } from "../rpc/errors.ts";
 import { waitText } from "./output.ts";
 import { shellWord } from "./shell-word.ts";
@@ -84,7 +85,7 @@ type Told = { readonly code: number; readonly message: string; readonly lines: r
 function told(error: unknown, asked: Asked): Told {
   if (error instanceof ClientError) return toldCall(clientFailure(error), asked);
   const { message = String(error), stack = message } = error instanceof Error ? error : {};
-  if (error instanceof UsageError) return { code: 2, message, lines: [`error: ${message}`] };
+  if (error instanceof UsageError || error instanceof UnprotectedToken) return { code: 2, message, lines: [`error: ${message}`] };
   if (!(error instanceof CommandError)) return { code: 1, message, lines: [stack] };
   return { code: 1, message, lines: withDone([`error: ${message}`], asked.change), known: { ...asked.change?.done } };
 }

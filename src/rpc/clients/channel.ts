@@ -5,12 +5,13 @@ import { takesTls } from "../../kernel/address.ts";
 import { messageBytesDefault, requestBytesMax } from "../../kernel/limits.ts";
 import { withAuthorization } from "./bearer.ts";
 import { callHeadersMiddleware } from "./call-headers.ts";
-import { ClientCredentials, type ClientSecurity } from "./security.ts";
+import { ClientCredentials, type ClientSecurity, checkToken } from "./security.ts";
 
 const reconnectMaxMs = 1_000;
 
 /** A channel that notices a dead peer and comes back within a second of its return, instead of grpc-js's two minutes. */
 export function openChannel(address: string, security: ClientSecurity = {}): Channel {
+  checkToken(address, security);
   const credentials = security.tls !== undefined && takesTls(address) ? new ClientCredentials(address, security) : undefined;
   // What nice-grpc hands on as it is has two slashes.
   const channel = createChannel(address.replace(/^unix:(?=\/)/, "unix://"), credentials, {

@@ -8,7 +8,7 @@ import { messageBytesDefault } from "../../kernel/limits.ts";
 import { createFrameReader, framed } from "../frames.ts";
 import { type ToldStatus, toldStatus } from "../told-status.ts";
 import { unconnectedCause } from "./cause.ts";
-import { authorizationOf, type ClientSecurity, tlsOptionsFor } from "./security.ts";
+import { authorizationOf, type ClientSecurity, checkToken, tlsOptionsFor } from "./security.ts";
 
 /** The call has ended otherwise than well. The message says why. */
 export class CallEnded extends Error {
@@ -36,6 +36,7 @@ export async function* duplexCall(
   const place = placeOf(call.address);
   assert(place !== undefined, "an address is checked before it is dialled");
   signal.throwIfAborted();
+  checkToken(call.address, call.security ?? {});
   const authorization = authorizationOf(call.security ?? {});
   const tls = tlsOptionsFor(call.address, call.security ?? {});
   const session = connect(`${tls ? "https" : "http"}://${authorityOf(place)}`, {

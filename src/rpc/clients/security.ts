@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { isIP, type Socket } from "node:net";
 import { type ConnectionOptions, checkServerIdentity, connect, createSecureContext } from "node:tls";
 import { CallCredentials, ChannelCredentials, type experimental } from "@grpc/grpc-js";
-import { placeOf, takesTls } from "../../kernel/address.ts";
+import { isForThisMachine, placeOf, takesTls } from "../../kernel/address.ts";
 
 /** Of a connection by TLS. Each but the name is PEM text, or the path of a file of it, which is read anew for each connection. */
 export type ClientTls = {
@@ -22,6 +22,23 @@ export type ClientSecurity = {
   /** The token that proves who calls, as it is now: it is asked for with each call. */
   readonly token?: (() => string | undefined) | undefined;
 };
+
+/** A token would be sent in plain text to another machine. */
+export class UnprotectedToken extends TypeError {
+  override readonly name = "UnprotectedToken";
+}
+
+/** Where the way to other machines is safe by other means: a mesh that encrypts it, say. */
+const unprotectedVariable = "CONCORD_TOKEN_UNPROTECTED";
+
+/** Throws if everybody on the way could read the token: also where TLS was forgotten, and would be asked for by an answer that comes too late. */
+export function checkToken(address: string, { tls, token }: ClientSecurity): void {
+  const isSafe = token === undefined || tls !== undefined || isForThisMachine(address);
+  if (isSafe || process.env[unprotectedVariable] === "anywhere") return;
+  throw new UnprotectedToken(
+    `a token is not sent to ${address} in plain text: speak TLS (--tls, or \`tls\` in a program), or say ${unprotectedVariable}=anywhere where the way is safe`,
+  );
+}
 
 /** The header that a call is sent with. */
 export function authorizationOf({ token }: ClientSecurity): string | undefined {
