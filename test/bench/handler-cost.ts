@@ -11,7 +11,7 @@ import type {
   WorkflowServiceDefinition,
   WorkflowServiceImplementation,
 } from "../../src/gen/concord/workflow/v1/workflow_service.ts";
-import { nobody } from "../../src/kernel/principal.ts";
+import { nobody, type Principal } from "../../src/kernel/principal.ts";
 import type { RpcContext } from "../../src/rpc/context.ts";
 import type { withValidation } from "../../src/rpc/server.ts";
 import type { createLogger } from "../../src/runtime/logger.ts";
@@ -28,6 +28,7 @@ rounds: on a busy machine they say more than a rate does.
 
   --at-once N       (default 64)
   --rounds N        of 6,000 moves and 20,000 reads (default 5)
+  --principal NAME  who has proved to ask; each change keeps it (default: nobody)
   --server FOLDER   another checkout, to be compared with: run both by turns
   --help`;
 
@@ -35,6 +36,7 @@ const { values } = parseArgs({
   options: {
     "at-once": { type: "string", default: "64" },
     rounds: { type: "string", default: "5" },
+    principal: { type: "string", default: "" },
     server: { type: "string", default: join(import.meta.dirname, "..", "..") },
     help: { type: "boolean", default: false },
   },
@@ -65,6 +67,7 @@ const started = await start({ config: loaded.value.config, logger: log({ level: 
 });
 if (!started.ok || served === undefined) throw new Error("the server did not start");
 const handlers = served;
+const principal: Principal = values.principal === "" ? nobody : { name: values.principal, by: "token" };
 await prepare(started.value.port);
 
 const quiet = {
@@ -98,7 +101,7 @@ const context = () =>
   ({
     signal: new AbortController().signal,
     deadlineMs: undefined,
-    principal: nobody,
+    principal,
     log: quiet,
     origin: quiet,
     peer: "",
