@@ -83,7 +83,7 @@ export function createBulk(
 
   function tellWaiting(id: string, words: string, cause: string): void {
     const run = runs.get(id);
-    if (run === undefined || run.waitingFor === words) return;
+    if (run === undefined) return;
     if (run.waitingFor === "") logger.warn({ bulk: id, cause }, "bulk operation waits");
     run.waitingFor = words;
   }

@@ -108,7 +108,7 @@ const toCoordinator = (row: Row): KnownCoordinator => ({
 export const toRecord = (row: Row): ParticipantRecord => ({
   transactionId: row["id"] as TransactionId,
   state: row["state"] as ParticipantRecord["state"],
-  onePhase: row["one_phase"] === 1 || row["one_phase"] === 1n,
+  onePhase: row["one_phase"] === 1,
   coordinatorId: row["coordinator_id"] as string,
   coordinatorEpoch: Number(row["coordinator_epoch"]),
   payload: row["payload"] as Uint8Array,

@@ -154,8 +154,8 @@ function assertWhole(walBytesMin: number): void {
  * the question for a checkpoint.
  */
 function hasAllFrames(): boolean {
-  const [major = 0, minor = 0] = (process.versions["sqlite"] ?? "").split(".").map(Number);
-  if (connection === undefined || major < 3 || (major === 3 && minor < 51)) return false;
+  const [, minor = 0] = (process.versions["sqlite"] ?? "").split(".").map(Number);
+  if (connection === undefined || minor < 51) return false;
   const frames = Number(connection.db.prepare("PRAGMA wal_checkpoint(NOOP)").get()?.["log"]);
   const pageBytes = Number(connection.db.prepare("PRAGMA page_size").get()?.["page_size"]);
   return frames === 0 || walSize() >= walHeaderBytes + frames * (frameHeaderBytes + pageBytes);

@@ -29,6 +29,18 @@ test("chores are done in their order, one a slice if a slice has time for one, a
   expect(done).toEqual([1, 2, 3, 4]);
 });
 
+test("none overtakes those that wait, though there is time again when it comes", async () => {
+  const rest = Promise.withResolvers<void>();
+  const pauses: (Promise<void> | undefined)[] = [rest.promise];
+  const chores = createChores(() => () => pauses.shift());
+  const done: number[] = [];
+  for (const each of [1, 2]) chores(() => done.push(each));
+  expect(done).toEqual([]);
+  rest.resolve();
+  await flush();
+  expect(done).toEqual([1, 2]);
+});
+
 test("chores that come after a rest are done too", async () => {
   const hand = handTurned();
   const chores = createChores(hand.turns);

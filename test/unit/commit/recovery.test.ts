@@ -390,6 +390,15 @@ describe("before recovery has come to a transaction", () => {
     expect(await w.log.get(tx("u3"))).toMatchObject({ phase: "COMPLETED" });
   });
 
+  test("who acknowledges is heard though nobody has asked about it yet", async () => {
+    const w = await startedOn(committing("u1"));
+    for (const name of ["a", "b"]) {
+      const each = await join(w, name);
+      await each.say({ type: "decision-ack", transactionId: tx("u1"), outcome: "committed", reason: "" });
+    }
+    expect(await w.log.get(tx("u1"))).toMatchObject({ phase: "COMPLETED" });
+  });
+
   test("who had no part in what has ended is told what one is told of nothing", async () => {
     const w = await startedOn(completed(committing("u1")));
     for (const [name, outcome] of [

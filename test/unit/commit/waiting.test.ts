@@ -3,7 +3,7 @@ import { stepCoordinator } from "../../../src/commit/core/coordinator.ts";
 import type { Transaction } from "../../../src/commit/core/types.ts";
 import { waitingCountMax, watchWaiting } from "../../../src/commit/waiting.ts";
 import { fakeClock } from "../../support/fake-clock.ts";
-import { at, begun, id, vote } from "./support.ts";
+import { ack, at, begun, id, vote } from "./support.ts";
 
 test("a transaction in doubt is told at growing intervals, with those it waits for, until it is so no more", async () => {
   const clock = fakeClock(0);
@@ -43,6 +43,28 @@ test("a transaction in doubt is told at growing intervals, with those it waits f
   expect(lines, "what is in doubt anew has waited anew").toHaveLength(5);
   stop();
   expect(clock.waiting()).toEqual([]);
+});
+
+test("once it is decided, it waits for those only who have still to acknowledge it", async () => {
+  const clock = fakeClock(0);
+  const told: object[] = [];
+  const votes = ["slow", "quick"].map((name) => ({ ...vote(name, "commit"), ...at(1) }));
+  const decided = [...votes, { ...ack("quick", "committed"), ...at(2) }].reduce(
+    (each, input) => stepCoordinator(each, input).transaction as Transaction,
+    begun(["slow", "quick"]).transaction,
+  );
+  const stop = watchWaiting({
+    inDoubt: () => [decided],
+    about: () => undefined,
+    connected: new Set(),
+    clock: { monotonicMs: clock.nowMs, setTimer: clock.setTimer },
+    logger: { warn: (fields) => told.push(fields) },
+  });
+  await clock.pass(15_000);
+  expect(told).toMatchObject([
+    { decision: "committed", waitsFor: [{ participant: "slow", for: "acknowledgement", connected: false }] },
+  ]);
+  stop();
 });
 
 test("a lone participant is waited for to say how it decided; and of many transactions, the oldest are told", async () => {

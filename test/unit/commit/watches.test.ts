@@ -306,16 +306,20 @@ test("a slow reader of one transaction is told that it is completed, though it w
   expect(await told.next()).toEqual({ done: true, value: { type: "over" } });
 });
 
-test("a filter that fails is a defect of that watch", async () => {
+test("a filter that fails is a defect of that watch, and is asked nothing more", async () => {
   const { watch, show } = world();
+  let asked = 0;
   const broken = watch({
     wanted: wanting("broken", () => {
+      asked += 1;
       throw new Error("a defect");
     }),
   });
   await toldUntilCurrent(broken);
   const failing = next(broken);
   await flush();
-  show(transaction("t1"));
+  for (const name of ["t1", "t2", "t3"]) show(transaction(name));
   await expect(failing).rejects.toThrow("a defect");
+  await flush();
+  expect(asked).toBe(1);
 });

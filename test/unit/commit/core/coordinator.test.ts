@@ -462,6 +462,12 @@ describe("RecvLost", () => {
     }
   });
 
+  test("is no promise that nobody could have made: who has not been asked leaves nothing in doubt", () => {
+    const waiting = begun(["a", "b"], { missing: ["a", "b"], waitMs: 5_000 }).transaction;
+    expect(isInDoubtSomewhere(waiting)).toBe(false);
+    expect(isInDoubtSomewhere(begun(["a", "b"]).transaction)).toBe(true);
+  });
+
   test("of what is not decided is refused, of what is aborted an acknowledgement like any other", () => {
     expect(shown(run(begun(["a", "b"]), ack("a", "lost", reason)).effects)).toEqual(["refuse: the outcome is not decided"]);
     expect(part(run(aborting(), ack("a", "lost", reason)), "a")).toMatchObject({

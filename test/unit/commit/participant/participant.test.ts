@@ -846,6 +846,25 @@ test("receipts that are old are dropped with the records, except those of what i
   expect(asked).toEqual([old, old]);
 });
 
+test("receipts that cannot be dropped are told of, and dropped another time", async () => {
+  const warned: string[] = [];
+  const w = await world();
+  let asked = 0;
+  const resource: Resource = {
+    ...w.resource,
+    forget: async () => {
+      asked += 1;
+      throw new Error("the table is locked");
+    },
+  };
+  await w.start({ resource, logger: { ...silent, warn: (_fields, message) => void warned.push(message) } });
+  await w.clock.advance(7_200_000);
+  expect([asked, warned.filter((message) => message.includes("purged"))]).toEqual([
+    2,
+    Array(2).fill("what ended long ago is not purged"),
+  ]);
+});
+
 test("records that ended long ago are dropped, once their coordinator is there", async () => {
   const w = await world();
   await w.log.persist(prepared("t1", { state: "committed", updatedAtMs: w.clock.nowMs() - participantRetentionMs }));
