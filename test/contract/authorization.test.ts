@@ -69,7 +69,7 @@ function as(name: Name): Clients {
 }
 
 beforeAll(async () => {
-  server = await startServer({ dataDir: folder.path, access: file.path, verdictLog: "all" });
+  server = await startServer({ dataDir: folder.path, access: file.path, verdictLog: "all", httpListen: "127.0.0.1:0" });
   const { workflows } = as("root");
   for (const [workflowId, type] of [
     ["lab-1", "sample"],
@@ -308,6 +308,18 @@ describe("workflows that are not granted", () => {
       "sample",
     ]);
   });
+});
+
+test("over HTTP it is the same", async () => {
+  const ask = async (name: Name, path: string, init: RequestInit = {}) => {
+    const answer = await fetch(`${server.url}/v1/${path}`, { ...init, headers: { authorization: `Bearer ${tokenOf(name)}` } });
+    const { reason } = (await answer.json()) as { readonly reason?: string };
+    return [answer.status, reason];
+  };
+  expect(await ask("ada", "workflows/lab-1")).toEqual([200, undefined]);
+  expect(await ask("ada", "workflows/order-1")).toEqual([404, "WORKFLOW_NOT_FOUND"]);
+  expect(await ask("nix", "workflows/lab-1")).toEqual([403, "PERMISSION_DENIED"]);
+  expect(await ask("rita", "workflows", { method: "POST", body: "{}" })).toEqual([403, "PERMISSION_DENIED"]);
 });
 
 describe("what is judged", () => {

@@ -36,6 +36,7 @@ test("commands, options, and values that are known", async () => {
   expect(await proposed("tx", "list", "-o", "")).toEqual(["table", "json", "yaml"]);
   expect(await proposed("workflow", "transition", "a-1", "C")).toEqual(["CREATED", "COMPLETED", "CANCELLED"]);
   expect(await proposed("tx", "resolve", "t-1", "c")).toEqual(["committed"]);
+  expect(await proposed("access", "explain", "access.yaml", "--method", "Trans")).toEqual(["TransitionWorkflow"]);
 });
 
 test("names that the server knows", async () => {
