@@ -13,6 +13,7 @@ import { createIssuer } from "../support/issuer.ts";
 import { findGenerator, type Load } from "./load.ts";
 import { echo, get, operations, transition } from "./operations.ts";
 import { prepare } from "./prepare.ts";
+import { processUse } from "./proc.ts";
 import { type BenchServer, startServer } from "./server-process.ts";
 import { median } from "./statistics.ts";
 
@@ -23,6 +24,7 @@ const help = `Measures an empty call, a read and a move in plain text, over TLS,
   --seconds N      of each measurement (default 3)
   --rounds N       of each measurement, alternating; the median counts (default 3)
   --concurrency N  calls under way (default 64)
+  --over NAMES     only these, comma separated: plain text,TLS,token,JWT,TLS and token,TLS and JWT
   --help`;
 
 const { values } = parseArgs({
@@ -30,6 +32,7 @@ const { values } = parseArgs({
     seconds: { type: "string", default: "3" },
     rounds: { type: "string", default: "3" },
     concurrency: { type: "string", default: "64" },
+    over: { type: "string" },
     help: { type: "boolean", default: false },
   },
 });
@@ -37,6 +40,9 @@ if (values.help) {
   console.log(help);
   process.exit();
 }
+
+/** The first is what the others are compared with. */
+const chosen = values.over?.split(",");
 
 const cache = join(import.meta.dirname, "../../.cache/bench");
 mkdirSync(cache, { recursive: true });
@@ -82,40 +88,68 @@ async function checkAnswers(port: number, security: ClientSecurity): Promise<voi
 
 const measured = operations.filter(({ name }) => [echo, get, transition].includes(name));
 const tls = { ca: certificates.ca };
-const ways = [
-  await open("plain text", {}, {}),
-  await open("TLS", { tlsCert, tlsKey }, { tls }),
-  await open("token", { access }, { token: () => token }),
-  await open("JWT", { access }, { token: () => jwt }),
-  await open("TLS, token", { tlsCert, tlsKey, access }, { tls, token: () => token }),
-  await open("TLS, JWT", { tlsCert, tlsKey, access }, { tls, token: () => jwt }),
-];
+const proofs = { token: () => token, JWT: () => jwt } as const;
+const all = {
+  "plain text": () => open("plain text", {}, {}),
+  TLS: () => open("TLS", { tlsCert, tlsKey }, { tls }),
+  token: () => open("token", { access }, { token: proofs.token }),
+  JWT: () => open("JWT", { access }, { token: proofs.JWT }),
+  "TLS and token": () => open("TLS and token", { tlsCert, tlsKey, access }, { tls, token: proofs.token }),
+  "TLS and JWT": () => open("TLS and JWT", { tlsCert, tlsKey, access }, { tls, token: proofs.JWT }),
+} as const;
+const ways: Way[] = [];
+for (const [name, opened] of Object.entries(all)) if (chosen === undefined || chosen.includes(name)) ways.push(await opened());
 const { run, name: generator } = await findGenerator();
 const concurrency = Number(values.concurrency);
-const rates = new Map<string, number[]>();
-print(`${generator}; ${concurrency} calls under way; ${values.rounds} rounds of ${values.seconds} s`);
-for (let round = 0; round < Number(values.rounds); round += 1) {
-  for (const { name, method, body } of measured) {
-    for (const { name: way, server, secured } of ways) {
-      const span = { type: "time", warmUpMs: 1_000, durationMs: Number(values.seconds) * 1_000 } as const;
-      const { perSecond } = await run({ port: server.port, method, body, concurrency, span, secured });
-      const key = `${name} ${way}`;
-      rates.set(key, [...(rates.get(key) ?? []), perSecond]);
+/** Of the whole server, which others on the machine hardly change; the rate is theirs, too. */
+type Cost = { readonly perSecond: number; readonly cpuMicros: number };
+
+const costs = new Map<string, Cost[]>();
+const cpuMicrosOf = ({ pid }: BenchServer): number =>
+  Object.values(processUse(pid).cpuMicros).reduce((sum, each) => sum + each, 0);
+const keyOf = (call: string, way: string): string => `${call} ${way}`;
+
+async function measure(call: (typeof measured)[number], { server, secured }: Way, count: number): Promise<Cost> {
+  const { method, body } = call;
+  const before = cpuMicrosOf(server);
+  const { perSecond } = await run({ port: server.port, method, body, concurrency, span: { type: "count", count }, secured });
+  return { perSecond, cpuMicros: (cpuMicrosOf(server) - before) / count };
+}
+
+/** Also has the code of each server compiled. */
+async function callsPerRound(call: (typeof measured)[number]): Promise<number> {
+  const rates: number[] = [];
+  for (const way of ways) rates.push((await measure(call, way, 2_000)).perSecond);
+  return Math.round(Math.min(...rates) * Number(values.seconds));
+}
+
+print(`${generator}; ${concurrency} calls under way; ${values.rounds} rounds of some ${values.seconds} s`);
+for (const call of measured) {
+  const count = await callsPerRound(call);
+  for (let round = 0; round < Number(values.rounds); round += 1) {
+    for (const way of ways) {
+      const key = keyOf(call.name, way.name);
+      costs.set(key, [...(costs.get(key) ?? []), await measure(call, way, count)]);
     }
   }
 }
-const rateOf = (name: string, way: string): number => median(rates.get(`${name} ${way}`) ?? []);
+
+const medianOf = (call: string, way: string, of: keyof Cost): number =>
+  median(costs.get(keyOf(call, way))?.map((cost) => cost[of]) ?? []);
+const [plainWay] = ways.map(({ name }) => name);
 print(
   tableLines(
-    ["call", ...ways.flatMap(({ name }, index) => (index === 0 ? [`${name}, /s`] : [`${name}, /s`, "ratio"]))],
-    measured.map(({ name }) => [
-      name,
-      ...ways.flatMap(({ name: way }, index) => {
-        const rate = Math.round(rateOf(name, way));
-        const ratio = (rate / rateOf(name, ways[0]?.name ?? "")).toFixed(2);
-        return index === 0 ? [String(rate)] : [String(rate), ratio];
-      }),
-    ]),
+    ["call", "over", "/s", "ratio", "CPU of the server, us", "ratio"],
+    measured.flatMap(({ name: call }) =>
+      ways.map(({ name: way }) => [
+        call,
+        way,
+        ...(["perSecond", "cpuMicros"] as const).flatMap((of) => {
+          const value = medianOf(call, way, of);
+          return [value.toFixed(0), (value / medianOf(call, plainWay ?? "", of)).toFixed(2)];
+        }),
+      ]),
+    ),
   ),
 );
 for (const { server } of ways) await server.stop();
