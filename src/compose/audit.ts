@@ -1,7 +1,9 @@
 import { type Audit, createAudit, noAudit } from "../access/audit.ts";
 import { openAuditLog } from "../access/audit-log.ts";
 import type { Config } from "../config.ts";
+import type { Clock } from "../kernel/clock.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
+import type { DurationMs } from "../kernel/time.ts";
 import { systemClock } from "../runtime/clock.ts";
 import { openGrowingFile } from "../runtime/growing-file.ts";
 import type { Logger } from "../runtime/logger.ts";
@@ -9,12 +11,19 @@ import type { createMetrics } from "../runtime/metrics.ts";
 import { version } from "../version.ts";
 import type { StartFailure } from "./part.ts";
 
-type Surroundings = { readonly logger: Logger; readonly metrics: Pick<ReturnType<typeof createMetrics>, "audit"> };
+/** So long a stretch of the audit log can be made anew unseen, at the most, by who cannot change the log of the process. */
+const tellMs: DurationMs = 3_600_000;
+
+type Surroundings = {
+  readonly logger: Pick<Logger, "info" | "warn" | "error">;
+  readonly metrics: Pick<ReturnType<typeof createMetrics>, "audit">;
+  readonly clock?: Pick<Clock, "nowMs" | "setTimer">;
+};
 
 /** The file of `--audit-log`. Without it, nobody is told. */
 export function openAudit(
   { auditLog: path }: Config,
-  { logger, metrics }: Surroundings,
+  { logger, metrics, clock = systemClock }: Surroundings,
 ): Result<Audit & { readonly close: () => void }, StartFailure> {
   if (path === undefined) return ok({ ...noAudit, close: () => undefined });
   const about = { file: path };
@@ -30,7 +39,7 @@ export function openAudit(
           logger.warn({ ...about, lost }, "the audit log can be written again");
         },
       }),
-    clock: systemClock,
+    clock,
     report: {
       torn: (torn) =>
         logger.warn(
@@ -56,12 +65,25 @@ export function openAudit(
       append(fields);
       metrics.audit.line(String(fields["event"]));
     },
-    clock: systemClock,
+    clock,
   });
-  logger.info({ ...about, ...end() }, "the audit log goes on from here");
+  let told = end();
+  logger.info({ ...about, ...told }, "the audit log goes on from here");
+  let cancel = tellLater();
+  /** Whoever makes the file anew up to here does not have this line. */
+  function tellLater(): () => void {
+    return clock.setTimer(tellMs, () => {
+      if (end().sequence > told.sequence) {
+        told = end();
+        logger.info({ ...about, ...told }, "the audit log has come this far");
+      }
+      cancel = tellLater();
+    });
+  }
   return ok({
     ...audit,
     close() {
+      cancel();
       audit.close();
       close();
       logger.info({ ...about, ...end() }, "the audit log ends here");
