@@ -1,6 +1,7 @@
 import { unreachable } from "../kernel/assert.ts";
 import type { ParticipantId, TransactionId } from "../kernel/ids.ts";
 import type { DecisionAck, Inquiry, Vote } from "./core/messages.ts";
+import type { Transaction } from "./core/types.ts";
 import { type Event, note, post, type Run } from "./run.ts";
 import type { Found } from "./runs.ts";
 import type { SessionHandler } from "./sessions.ts";
@@ -39,8 +40,9 @@ export function createSessionHandler(shell: Shell): SessionHandler {
     },
     message(participantId, message, refuse) {
       const run = byId.get(message.transactionId);
-      if (run) hear(shell, run, participantId, message, refuse);
-      return run ? undefined : hearOfOther(shell, participantId, message, refuse);
+      if (run === undefined || !hasPart(run.core, participantId)) return hearOfOther(shell, participantId, message, refuse);
+      hear(shell, run, participantId, message, refuse);
+      return undefined;
     },
   };
 }
@@ -53,7 +55,16 @@ function hear(shell: Shell, run: Run, participantId: ParticipantId, message: Sai
   });
 }
 
-/** Of a transaction that does not run: it is over, or unknown, or not taken up yet. */
+/** What runs with a part for this participant. Of what others do together it hears nothing: not even that it is. */
+function runOf(found: Found, participantId: ParticipantId): Run | undefined {
+  const run = found.ok && found.value.type === "running" ? found.value.run : undefined;
+  return run && hasPart(run.core, participantId) ? run : undefined;
+}
+
+const hasPart = ({ parts }: Transaction, participantId: ParticipantId): boolean =>
+  parts.some((part) => part.participantId === participantId);
+
+/** Of a transaction that does not run for this participant: it is over, or unknown, or not taken up yet. */
 function hearOfOther(
   shell: Shell,
   participantId: ParticipantId,
@@ -64,7 +75,8 @@ function hearOfOther(
   const asks = message.type === "inquiry" || (message.type === "vote" && message.value === "commit");
   if (!asks && shell.runs.areAll) return undefined;
   return find(shell, participantId, transactionId, refuse).then((found) => {
-    if (found?.ok && found.value.type === "running") hear(shell, found.value.run, participantId, message, refuse);
+    const run = found && runOf(found, participantId);
+    if (run) hear(shell, run, participantId, message, refuse);
     else if (found && asks) answer(shell, participantId, transactionId, found);
   });
 }
@@ -72,7 +84,8 @@ function hearOfOther(
 async function answerInDoubt(shell: Shell, participantId: ParticipantId, transactionId: TransactionId): Promise<void> {
   const found = await find(shell, participantId, transactionId);
   if (!found) return;
-  if (found.ok && found.value.type === "running") post(shell, found.value.run, { type: "inquiry", participantId });
+  const run = runOf(found, participantId);
+  if (run) post(shell, run, { type: "inquiry", participantId });
   else answer(shell, participantId, transactionId, found);
 }
 
@@ -94,20 +107,14 @@ function answer(shell: Shell, participantId: ParticipantId, transactionId: Trans
   const { seldom, ownership, sessions, trace } = shell;
   if (!found.ok && found.error.type !== "not-found") return;
   const stored = found.ok && found.value.type === "ended" ? found.value.transaction : undefined;
-  // No record means aborted. specs/TwoPhaseCommit.tla: AnswerInquiry of a coordinator that knows nothing. Of what others have done together, none
-  // is known to who had no part in it.
-  const hadPart = stored?.parts.some((part) => part.participantId === participantId);
-  const outcome = (hadPart ? stored?.outcome : undefined) ?? "aborted";
+  // No record means aborted. specs/TwoPhaseCommit.tla: AnswerInquiry of a coordinator that knows nothing.
+  const outcome = (stored && hasPart(stored, participantId) ? stored.outcome : undefined) ?? "aborted";
   const fields = { transaction: transactionId, participant: participantId, decision: outcome, recorded: found.ok };
   seldom.info(participantId, fields, "inquiry");
   const { coordinatorEpoch } = ownership.coordinator;
-  trace?.({
-    action: "AnswerInquiry",
-    epoch: coordinatorEpoch,
-    transaction: transactionId,
-    participant: participantId,
-    value: outcome,
-  });
+  const line = { epoch: coordinatorEpoch, transaction: transactionId, participant: participantId, value: outcome };
+  // The spec of one that runs has nobody but those with a part in it.
+  if (!found.ok || found.value.type === "ended") trace?.({ action: "AnswerInquiry", ...line });
   sessions.send(participantId, { type: "decision", transactionId, outcome, coordinatorEpoch, inReply: true });
 }
 

@@ -157,10 +157,10 @@ describe("undecided transactions", () => {
     await flush();
     const transactionId = await newest(w);
     const a = await scripted(w, "a");
-    const b = await scripted(w, "b");
     const reason = "x".repeat(1_000);
     for (let count = 0; count < 1_000; count += 1) {
-      await b.say({ type: "vote", transactionId, attempt: 1, value: "commit", reason });
+      // Of a Prepare that was never sent.
+      await a.say({ type: "vote", transactionId, attempt: 99, value: "commit", reason });
     }
     const { entries } = await w.coordinator().driver.timeline(transactionId);
     expect(Math.max(...entries.map(({ detail = "" }) => detail.length))).toBe(256);

@@ -666,7 +666,7 @@ describe("a coordinator under strain", () => {
     expect((await w.driver.timeline(transactionId)).entries).toHaveLength(entries.length);
   });
 
-  test("refuses a message that does not fit its transaction", async () => {
+  test("tells who has no part in it what it tells of one that never was", async () => {
     const w = world();
     await w.start();
     void w.coordinator().driver.execute(request(["a", "b"], { waitForParticipantsMs: 60_000 }));
@@ -683,16 +683,25 @@ describe("a coordinator under strain", () => {
       prepareCredit: 1,
     };
     await session.receive({ sequence: 1, message: hello as never });
-    await session.receive({
-      sequence: 2,
-      message: { type: "inquiry", transactionId: waiting?.id ?? tx(""), coordinatorId: "c" },
-    });
+    const never = tx("never");
+    const about = [
+      (transactionId: TransactionId) => ({ type: "inquiry", transactionId, coordinatorId: "c" }),
+      (transactionId: TransactionId) => ({ type: "vote", transactionId, coordinatorId: "c", value: "commit", attempt: 1 }),
+      (transactionId: TransactionId) => ({ type: "decision-ack", transactionId, coordinatorId: "c", outcome: "committed" }),
+    ];
+    const ids = [waiting?.id ?? never, never];
+    for (const [index, message] of about.flatMap((make) => ids.map(make)).entries())
+      await session.receive({ sequence: 2 + index, message: message as never });
     session.disconnect();
-    const [, refused] = await collect(session.outgoing);
-    expect(refused?.message).toEqual({
-      type: "nack",
-      sequence: 2,
-      reason: 'participant "z" is not enlisted in this transaction',
-    });
+    const [, ...told] = await collect(session.outgoing);
+    const answers = ids.map((asked) =>
+      told.map(({ message }) => message).filter((each) => "transactionId" in each && each.transactionId === asked),
+    );
+    const aborted = expect.objectContaining({ type: "decision", outcome: "aborted", inReply: true });
+    expect(answers).toEqual([
+      [aborted, aborted],
+      [aborted, aborted],
+    ]);
+    expect(told).toHaveLength(4);
   });
 });
