@@ -25,6 +25,7 @@ import type { createMetrics, MetricsRefusal } from "../runtime/metrics.ts";
 import { provenBy } from "../runtime/tls/proven.ts";
 import { createTurns } from "../runtime/turns.ts";
 import { watchFiles } from "../runtime/watched-files.ts";
+import { readAccessBeside } from "./access-reader.ts";
 import type { StartFailure } from "./part.ts";
 
 /** Who may come in, as the file of `--access` says, which may change at any time. */
@@ -140,19 +141,32 @@ function followFile(
   replace: (settings: AccessSettings) => void,
 ): () => void {
   let before = JSON.stringify(first);
-  return watchFiles([path], () => {
-    const read = readAccessFile(path);
+  let changes = 0;
+
+  async function take(): Promise<void> {
+    changes += 1;
+    const mine = changes;
+    const { read, text } = await readAccessBeside(path);
+    // It has changed again meanwhile, and is read anew.
+    if (mine !== changes || text === before) return;
     if (!read.ok) {
-      logger.error(
-        { file: path, problems: read.error.map(({ message }) => message) },
-        "the access file is wrong; what it said before goes on",
-      );
+      const problems = read.error.map(({ message }) => message);
+      logger.error({ file: path, problems }, "the access file is wrong; what it said before goes on");
       return;
     }
-    const now = JSON.stringify(read.value);
-    if (now === before) return;
-    before = now;
+    before = text;
     replace(read.value);
     logger.info({ file: path }, "the access file has changed, and what it says now counts");
+  }
+
+  const unwatch = watchFiles([path], () => {
+    take().catch((error: Error) =>
+      logger.error({ file: path, err: error }, "the access file could not be read; what it said before goes on"),
+    );
   });
+  return () => {
+    unwatch();
+    // What is being read comes too late.
+    changes += 1;
+  };
 }
