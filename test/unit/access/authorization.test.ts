@@ -37,6 +37,16 @@ test("who follows is told of each change, until it follows no more", () => {
   expect(told).toBe(2);
 });
 
+test("who is told decides by what counts then", () => {
+  const { decide, follow, replace } = createAuthorization([grant], "own");
+  expect(decide(named("p1"), method).allowed).toBe(true);
+  const seen: boolean[] = [];
+  follow(() => void seen.push(decide(named("p1"), method).allowed));
+  replace([]);
+  replace([grant]);
+  expect(seen).toEqual([false, true]);
+});
+
 test("many who follow are told in turns, and none that has ended by then", async () => {
   const next = Promise.withResolvers<void>();
   let asked = 0;

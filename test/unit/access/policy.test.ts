@@ -2,7 +2,17 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { methodRules, type Role, roles } from "../../../src/access/core/methods.ts";
-import { aboutWorkflow, createPolicy, type Grant, maySayHello } from "../../../src/access/core/policy.ts";
+import {
+  aboutWorkflow,
+  coversAll,
+  createPolicy,
+  type Grant,
+  hasTransaction,
+  isParticipantIn,
+  maySayHello,
+  nothing,
+  type Permission,
+} from "../../../src/access/core/policy.ts";
 import { registry } from "../../../src/rpc/descriptors.ts";
 
 const ownId = "workflow-manager";
@@ -145,6 +155,16 @@ describe("which participants", () => {
     expect(maySayHello(named, ownId)).toBe(true);
   });
 
+  test("all, or those that are like one", () => {
+    expect([isParticipantIn("all", "a"), isParticipantIn(["a*"], "ab"), isParticipantIn(["a"], "ab")]).toEqual([
+      true,
+      true,
+      false,
+    ]);
+    expect(maySayHello({ ...nothing, participants: "all" }, "a")).toBe(true);
+    expect(maySayHello({ ...nothing, participants: "all", reservedParticipantId: ownId }, ownId)).toBe(false);
+  });
+
   test("a process may be its own manager, and nothing else", () => {
     const policy = createPolicy([], ownId);
     const itself = { name: "system:workflow-manager", by: "process" } as const;
@@ -168,7 +188,99 @@ describe("which participants", () => {
   });
 });
 
+describe("both hands on rules", () => {
+  const author = grantOf("rule-author");
+  const activator = grantOf("rule-activator");
+
+  test("takes both roles, each for all workflows", () => {
+    const both = (...given: readonly Grant[]) => permission("/ApplyRuleSet", ...given).maySetRules;
+    expect(both(author, activator)).toBe(true);
+    expect(both(author)).toBe(false);
+    expect(both(author, { ...activator, types: ["sample"] })).toBe(false);
+    expect(both({ ...author, types: ["sample"] }, activator)).toBe(false);
+    expect(both(author, { ...activator, idPrefix: "lab-" })).toBe(false);
+  });
+});
+
+describe("which transactions", () => {
+  const participant = grantOf("participant", { participants: ["inventory"] });
+  const may = (method: string, given: readonly Grant[], begunBy: string | undefined, ...participantIds: readonly string[]) =>
+    hasTransaction(permission(method, ...given), ada, { participantIds, begunBy });
+
+  test("a client has those that it has begun, a participant those in which it takes part", () => {
+    const get = "TwoPhaseCommit/GetTransaction";
+    expect(may(get, [grantOf("client")], "ada", "billing")).toBe(true);
+    expect(may(get, [grantOf("client")], "bob", "billing")).toBe(false);
+    expect(may(get, [grantOf("client")], undefined, "billing")).toBe(false);
+    expect(may(get, [participant], "bob", "billing", "inventory")).toBe(true);
+    expect(may(get, [participant], "bob", "billing")).toBe(false);
+    expect(may(get, [participant, grantOf("client")], "bob", "billing")).toBe(false);
+    expect(may(get, [grantOf("manager", { participants: ["inventory"] })], "bob", "inventory")).toBe(false);
+  });
+
+  test("a reader has all, unless it is one of some workflows or participants", () => {
+    const get = "TwoPhaseCommit/GetTransaction";
+    expect(may(get, [grantOf("reader")], "bob", "billing")).toBe(true);
+    expect(may(get, [grantOf("reader", { types: ["sample"] })], "bob", "billing")).toBe(false);
+    expect(may(get, [grantOf("reader", { participants: ["bill*"] })], "bob", "billing")).toBe(true);
+    expect(may(get, [grantOf("client"), grantOf("operator")], "bob", "billing")).toBe(true);
+  });
+});
+
+describe("whether what began may go on", () => {
+  const of = (changes: Partial<Permission>): Permission => ({ ...nothing, ...changes });
+  const goesOn = (now: Partial<Permission>, begun: Partial<Permission>) => coversAll(of(now), of(begun));
+  const samples = [{ types: ["sample"], idPrefix: "" }];
+
+  test.each<[string, Partial<Permission>, Partial<Permission>, boolean]>([
+    ["the same", { workflows: samples }, { workflows: samples }, true],
+    ["more", { workflows: "all", participants: "all", maySetRules: true }, { workflows: samples, participants: ["a"] }, true],
+    ["fewer workflows", { workflows: samples }, { workflows: "all" }, false],
+    ["fewer that are visible", { workflows: samples }, { workflows: samples, visible: samples }, false],
+    ["no more both hands on rules", {}, { maySetRules: true }, false],
+    ["fewer participants", { participants: ["a"] }, { participants: ["a", "b"] }, false],
+    ["not all participants any more", { participants: ["*"] }, { participants: "all" }, false],
+    ["participants by a pattern", { participants: ["a*"] }, { participants: ["a1"] }, true],
+    ["fewer transactions", { transactionsOf: ["a"] }, { transactionsOf: "all" }, false],
+    ["the same transactions", { transactionsOf: ["a", "b"] }, { transactionsOf: ["b"] }, true],
+    ["all transactions", { transactionsOf: "all" }, { transactionsOf: "all" }, true],
+    [
+      "the reserved id by a pattern only",
+      { participants: ["*"], reservedParticipantId: ownId },
+      { participants: [ownId], reservedParticipantId: ownId },
+      false,
+    ],
+    [
+      "the reserved id by its name",
+      { participants: ["*", ownId], reservedParticipantId: ownId },
+      { participants: [ownId], reservedParticipantId: ownId },
+      true,
+    ],
+  ])("%s", (_, now, begun, is) => {
+    expect(goesOn(now, begun)).toBe(is);
+  });
+});
+
 describe("why", () => {
+  test("names what narrows, as far as it narrows this method", () => {
+    const narrow = { types: ["sample"], idPrefix: "lab-", participants: ["inventory"] };
+    expect(decide("WorkflowService/GetWorkflow", grantOf("client", narrow)).because).toEqual([
+      "grants[0] gives ada client, for types sample, id_prefix lab-",
+    ]);
+    expect(decide("/BeginTransaction", grantOf("client", narrow)).because).toEqual([
+      "grants[0] gives ada client, for participants inventory",
+    ]);
+    expect(decide("/CreateRule", grantOf("rule-author", { types: ["sample"] })).because).toEqual([
+      "grants[0] gives ada rule-author, for types sample",
+    ]);
+    expect(decide("/CreateRule", grantOf("rule-author", { idPrefix: "lab-" })).because).toEqual([
+      "PredicateLogic/CreateRule concerns all workflows of a type, and grants[0] is for some of them (types, id_prefix)",
+    ]);
+    expect(createPolicy([], ownId).decide({ name: "", by: "nothing" }, path("/GetServerInfo")).because).toEqual([
+      "who proves nothing is granted nothing",
+    ]);
+  });
+
   test("a decision names the grants that made it, and what is missing", () => {
     expect(
       decide("/GetWorkflow", grantOf("reader", { types: ["sample", ""], idPrefix: "lab-" }), grantOf("client")).because,
