@@ -131,6 +131,33 @@ test("sequences that were given after the backup are known to be lost, and are n
   await store.close();
 });
 
+test("a store whose lock is free is served, if another process takes it over while one waits", async () => {
+  const path = join(await folderOfStores(), "commit.sqlite");
+  const before = acquireLock(path);
+  if (!before.ok) throw new Error(before.error.message);
+  // As a kill leaves it.
+  before.value.remember("in-use");
+  before.value.release();
+  writeFileSync(`${path}-wal`, "");
+  const taken: ReturnType<typeof acquireLock>[] = [];
+  const servedAfter = async (meanwhile: () => void): Promise<boolean | undefined> => {
+    const setTimer = (_ms: number, run: () => void) => {
+      setImmediate(() => {
+        meanwhile();
+        run();
+      });
+      return () => {};
+    };
+    const cut = await openCut([path], { ...systemClock, setTimer });
+    if (!cut.ok) throw new Error(cut.error.message);
+    cut.value.close();
+    return cut.value.snapshots[0]?.isServed;
+  };
+  expect(await servedAfter(() => {})).toBe(false);
+  expect(await servedAfter(() => taken.push(acquireLock(path)))).toBe(true);
+  for (const lock of taken) if (lock.ok) lock.value.release();
+});
+
 test("a store that is written as fast as can be is copied as it was at one moment", async () => {
   const folder = storageDir();
   const writing = startStorageProcess("load", join(folder, "workflow.sqlite"), "l");

@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import type { SinkStore } from "../../src/events/ports.ts";
 import { ok } from "../../src/kernel/result.ts";
 import { createMemorySinkStore } from "../../src/storage/memory/sink-store.ts";
+import { createMemoryWorkflowStore } from "../../src/storage/memory/workflow-store.ts";
 import { openSqliteSinkStore, sinkSchema, sqliteSinkStore } from "../../src/storage/sqlite/sink-store.ts";
 import { openOnSimulatedDisk } from "../support/simulated-store.ts";
 import { deadLetter, sinkRecord, sourceEvent } from "../support/sink-values.ts";
@@ -17,6 +18,12 @@ async function openSqlite(path = join(storageDir(), "events.sqlite")): Promise<S
 
 const at = (sequence: number, sink = "bus") => deadLetter({ sink, event: { ...sourceEvent, sequence } });
 const request = { id: requestId("r"), digest: "d", answer: '{"cursor":3}', atMs: 1_000 };
+
+test("in memory, nothing is lost in a restore: what is kept so long is kept so long back from now", () => {
+  const clock = () => 5_000;
+  for (const store of [createMemorySinkStore(clock), createMemoryWorkflowStore(clock)])
+    expect(store.keptBeforeMs(1_000)).toBe(4_000);
+});
 
 describe.each([
   ["sqlite", openSqlite],

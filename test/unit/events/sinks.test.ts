@@ -1,10 +1,11 @@
+import { getEventListeners } from "node:events";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { cursorSaveMs, deadLetterCountMax, deadLettersPerCallMax, restGraceMs } from "../../../src/events/limits.ts";
-import type { Connection, Outgoing, Published, SinkBatch, SinkStore } from "../../../src/events/ports.ts";
+import type { Connection, Outgoing, Published, SinkBatch, SinkStore, Transport } from "../../../src/events/ports.ts";
 import type { Sinks } from "../../../src/events/sinks.ts";
 import type { RequestId } from "../../../src/kernel/ids.ts";
-import { ok } from "../../../src/kernel/result.ts";
+import { err, ok } from "../../../src/kernel/result.ts";
 import { createMemorySinkStore } from "../../../src/storage/memory/sink-store.ts";
 import { createMemoryWorkflowStore } from "../../../src/storage/memory/workflow-store.ts";
 import { fakeClock, settled } from "../../support/fake-clock.ts";
@@ -408,6 +409,42 @@ test("between tries the pause grows to ten seconds; a receiver may ask for more 
   await cursorAt(sinks, 1);
   // Half of it is jitter, for which the dice say 0. The third, 200 ms, looks like the time until cursors are stored, and is left out.
   expect(pauses).toEqual([50, 100, 400, 800, 1_600, 3_200, 5_000, 5_000, 5_000, 5_000, 600_000]);
+  await sinks.stop(0);
+});
+
+test("a connection is closed before the next one is opened, or two would publish at a time", async () => {
+  const closing = Promise.withResolvers<void>();
+  let opened = 0;
+  const receiver = createReceiver(() => (opened === 1 ? "misses" : "takes"));
+  const open: Transport["open"] = async (options) => {
+    opened += 1;
+    const connection = await receiver.transport.open(options);
+    if (opened === 1 && connection.ok) return ok({ ...connection.value, close: () => closing.promise });
+    return connection;
+  };
+  const definitions = [definition({ ...receiver.transport, open })];
+  const sinks = await sinksOver({ events: await storeWith(1), store: createMemorySinkStore(), definitions });
+  sinks.start();
+  for (let turn = 0; turn < 30; turn += 1) await new Promise(setImmediate);
+  expect(opened).toBe(1);
+  closing.resolve();
+  await cursorAt(sinks, 1);
+  expect(opened).toBe(2);
+  await sinks.stop(0);
+});
+
+test("a pause leaves nothing behind at what could have ended it, however long a receiver is away", async () => {
+  const listeners: number[] = [];
+  const receiver = createReceiver(() => "takes");
+  const open: Transport["open"] = async (options) => {
+    listeners.push(getEventListeners(options.signal, "abort").length);
+    return listeners.length < 9 ? err({ cause: "nobody is there" }) : receiver.transport.open(options);
+  };
+  const definitions = [definition({ ...receiver.transport, open })];
+  const sinks = await sinksOver({ events: await storeWith(1), store: createMemorySinkStore(), definitions });
+  sinks.start();
+  await cursorAt(sinks, 1);
+  expect(listeners).toEqual(Array(9).fill(listeners[0]));
   await sinks.stop(0);
 });
 

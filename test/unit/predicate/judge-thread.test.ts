@@ -107,6 +107,16 @@ test("an explanation of the dearest rules costs less than a call may, and has it
   expect((judged as { readonly cost: number }).cost).toBeLessThan(callCostMax);
 });
 
+test("a check that is ended for what it costs has cost what a check may, and not more", async () => {
+  const thread = start();
+  const items = `[${Array.from({ length: 75 }, (_, n) => n).join(",")}]`;
+  const dear = ["a", "b", "c", "d", "e", "f", "g", "h"].map((id) =>
+    ruleOf({ id, expression: `${items}.all(x, ${items}.all(y, x + y >= 0))` }),
+  );
+  const judged = await thread.judge(ruleSetOf(1, ...dear), sampleCheck);
+  expect(judged).toMatchObject({ type: "judged", verdict: { type: "rule-denied" }, cost: checkCostMax });
+});
+
 test("rules in shadow may cost a hundred times as much on a thread, and as much as is said", async () => {
   const thread = start();
   const items = `[${Array.from({ length: 30 }, (_, n) => n).join(",")}]`;

@@ -78,6 +78,7 @@ function world(
     infos,
     looks,
     timers,
+    nowMs: () => nowMs,
     sink,
     isReadOnly,
     purged,
@@ -119,6 +120,16 @@ test("what ended as long ago as the policy of its type says is purged, of no oth
   expect(purged).toEqual({ workflows: 2, events: 2 });
   await pass(0.5 * hourMs);
   expect(await ids()).toEqual(["alive", "kept", "without"]);
+  await retention.stop();
+});
+
+test("what is purged is counted at once, and not after the pause behind it", async () => {
+  const { retention, ended, pass, timers, nowMs, purged, log } = world({ a: policy() });
+  await ended("w", "a", 1);
+  retention.start();
+  // Up to the timer that leads to it, and no further.
+  while (log.length === 0) await pass(Math.min(...timers.values()) - nowMs());
+  expect(purged).toEqual({ workflows: 1, events: 1 });
   await retention.stop();
 });
 
