@@ -222,11 +222,20 @@ test.each([
     "sinks.yaml",
     `sinks: [{ name: hook, type: webhook, url: "http://ada:${secrets.password}@127.0.0.1/", secret_env: PATH }]`,
   ],
+  [
+    "a key that is none",
+    "key.pem",
+    `-----BEGIN PRIVATE KEY-----\n${Buffer.from(secrets.password).toString("base64")}\n-----END PRIVATE KEY-----\n`,
+  ],
 ])("what is wrong with a file is told without what is secret in it: %s", async (_, name, text) => {
   const file = path(`wrong-${name}`);
   writeFileSync(file, text);
-  const flag = name === "access.yaml" ? "--access" : "--sinks";
-  const program = runConcord(["serve", "--listen", "127.0.0.1:0", "--data-dir", path("never"), flag, file]);
+  const flags: Readonly<Record<string, readonly string[]>> = {
+    "access.yaml": ["--access", file],
+    "sinks.yaml": ["--sinks", file],
+    "key.pem": ["--tls-cert", file, "--tls-key", file],
+  };
+  const program = runConcord(["serve", "--listen", "127.0.0.1:0", "--data-dir", path("never"), ...(flags[name] ?? [])]);
   expect(await program.exited).toBe(1);
   expect(program.text()).toContain(file);
   expect(leaksIn(program.text())).toEqual([]);
