@@ -11,7 +11,7 @@ import { prepare } from "../test/bench/prepare.ts";
 import { processUse } from "../test/bench/proc.ts";
 import { type BenchServer, startServer } from "../test/bench/server-process.ts";
 import { total } from "../test/bench/statistics.ts";
-import { openInspector, type Thread, watchAllocations, watchCpu } from "./profile/inspector.ts";
+import { openInspector, type Thread, watchAllocations, watchCpu, watchOldGarbage } from "./profile/inspector.ts";
 import { largest, type Summary, summarizeAllocations, summarizeCpu } from "./profile/summary.ts";
 
 /** Those that need no participants. */
@@ -114,6 +114,9 @@ async function profile(
     print(["", `${what}, thread ${thread}: ${(summary.total / count).toFixed(0)} bytes a call allocated`]);
     print(table("bytes a call", summary, count));
   }
+  const [main] = threads;
+  const garbage = main === undefined ? 0 : await watchOldGarbage(main, run);
+  print(["", `${what}: ${(garbage / count).toFixed(0)} bytes a call outlive the young generation as garbage`]);
 }
 
 function table(unit: string, { total: sum, places, functions }: Summary, count: number): readonly string[] {

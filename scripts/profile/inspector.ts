@@ -64,6 +64,22 @@ export async function openInspector(url: string): Promise<{ readonly threads: re
   return { threads: [main, ...workers], close: () => socket.close() };
 }
 
+const oldSpaceBytes = `process.getBuiltinModule("node:v8").getHeapSpaceStatistics()
+  .find(({ space_name }) => space_name === "old_space").space_used_size`;
+
+/** Bytes of garbage that collections of the young generation have left in the old one; fewer if all garbage was collected meanwhile. */
+export async function watchOldGarbage({ send }: Thread, run: () => Promise<void>): Promise<number> {
+  const oldBytes = async (): Promise<number> => {
+    const { result } = await send<{ result: { value: number } }>("Runtime.evaluate", { expression: oldSpaceBytes });
+    return result.value;
+  };
+  await send("HeapProfiler.collectGarbage");
+  await run();
+  const bytes = await oldBytes();
+  await send("HeapProfiler.collectGarbage");
+  return bytes - (await oldBytes());
+}
+
 /** Allocations cost the program that makes them some time: they are watched by themselves. */
 export async function watchCpu(threads: readonly Thread[], intervalMicros: number, run: () => Promise<void>) {
   for (const { send } of threads) {

@@ -45,7 +45,8 @@ export async function startServer(
   const logFile = join(folder, "log");
   const log = openSync(logFile, "w");
   const args = ["--max-semi-space-size=32", join(import.meta.dirname, "server.ts"), folder, logLevel, JSON.stringify(settings)];
-  const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", log, "ipc"] });
+  const env = { NODE_COMPILE_CACHE: join(import.meta.dirname, "../../.cache/node"), ...process.env };
+  const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", log, "ipc"], env });
   closeSync(log);
   const { stdout, pid } = child;
   if (stdout === null || pid === undefined) throw new Error("the server could not be started");
