@@ -21,7 +21,13 @@ import type { CarriedSocket, Connection, Connections } from "./connections.ts";
 import type { Entrants } from "./entrants.ts";
 import type { Entrance, Gate } from "./gate.ts";
 import { type HeaderSize, sizeOfHeaders } from "./headers.ts";
-import { headerBytesMax, resetBurstMax, resetsPerSecondMax, streamCountPerConnectionMax } from "./limits.ts";
+import {
+  headerBytesMax,
+  resetBurstMax,
+  resetsPerSecondMax,
+  streamCountPerConnectionMax,
+  waitingRefusalCountMax,
+} from "./limits.ts";
 import type { Receiving } from "./receiving.ts";
 import { createLine, type Line, type Starting } from "./starting.ts";
 import { shortenTimeout, takeTimeout } from "./timeout-header.ts";
@@ -95,6 +101,23 @@ function standBefore(
 ): Accept {
   assert(server.listenerCount("connection") === 1, "only Node's own listener makes sessions");
   server.removeAllListeners("connection");
+  let waitingRefusalCount = 0;
+
+  /** Who waits for a refusal asks for nothing else meanwhile: one that comes again at once, and again, would cost the others more than its calls. */
+  function refuse(stream: ServerHttp2Stream, { answer, afterMs }: Extract<Entrance, { readonly answer: unknown }>): void {
+    // Nobody reads the request: Node closes the stream once this is sent.
+    const respond = (): void => stream.respond(answer, { endStream: true });
+    if (afterMs === undefined || waitingRefusalCount >= waitingRefusalCountMax) {
+      respond();
+      return;
+    }
+    waitingRefusalCount += 1;
+    const timer = setTimeout(respond, afterMs).unref();
+    stream.once("close", () => {
+      waitingRefusalCount -= 1;
+      clearTimeout(timer);
+    });
+  }
 
   function enter(incoming: Incoming, entrance: Entrance): void {
     const { stream, headers } = incoming;
@@ -104,8 +127,7 @@ function standBefore(
       return;
     }
     if ("answer" in entrance) {
-      // Nobody reads the request: Node closes the stream once this is sent.
-      stream.respond(entrance.answer, { endStream: true });
+      refuse(stream, entrance);
       return;
     }
     // It has served its purpose, and is to be read, logged or handed on by nobody else.

@@ -14,6 +14,7 @@ import type { DurationMs } from "../kernel/time.ts";
 import { type Authority, methodDenied, openAuthority } from "./authority.ts";
 import { rpcError } from "./errors.ts";
 import { lasts } from "./lasting.ts";
+import { excessAnswerMs } from "./limits.ts";
 import { reflectionNames } from "./reflection.ts";
 import { statusHeaders } from "./status-headers.ts";
 
@@ -25,10 +26,10 @@ export type Knock = Shown & {
   readonly peer: string;
 };
 
-/** Who calls; or, of a call that is refused, all that it is answered. */
+/** Who calls; or, of a call that is refused, all that it is answered, at once or later. */
 export type Entrance =
   | { readonly proof: Proof; readonly counted?: Counted | undefined }
-  | { readonly answer: OutgoingHttpHeaders };
+  | { readonly answer: OutgoingHttpHeaders; readonly afterMs?: DurationMs };
 
 /** Decides of each call who makes it, and whether that one may make it. In most cases at once. */
 export type Gate = {
@@ -100,7 +101,7 @@ export function createGate(
     if (counted === undefined) return entrance;
     if ("leave" in counted) return { proof, counted };
     told.exceeded({ path, principal, what: counted.what });
-    return { answer: quotaAnswer(counted) };
+    return { answer: quotaAnswer(counted), afterMs: excessAnswerMs };
   }
 
   function look(knock: Knock): Entrance | Promise<Entrance> {

@@ -105,3 +105,9 @@ export const reflectionBytesMax = 4 * 1024;
 
 /** Of messages that go out together: some hundreds of votes. One that is larger goes with what was said before it. */
 export const burstBytesMax = 64 * 1024;
+
+/** A principal that has used up its quota is told so then: measured, one with 512 calls under way that came again at once slowed others more than without a quota. */
+export const excessAnswerMs: DurationMs = 500;
+
+/** Refusals that wait for that. Beyond it they are told at once. */
+export const waitingRefusalCountMax = 8_192;
