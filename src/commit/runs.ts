@@ -2,7 +2,7 @@ import type { ParticipantId, RequestId, TransactionId } from "../kernel/ids.ts";
 import type { Result } from "../kernel/result.ts";
 import type { Part, Transaction } from "./core/types.ts";
 import type { CoordinatorEnd } from "./ends.ts";
-import { footprint, notCharged, type TransactionBytes } from "./footprint.ts";
+import { footprint, type TransactionBytes } from "./footprint.ts";
 import { createOrdered, type Ordered } from "./ordered.ts";
 import { account, type Books, createBooks } from "./owed.ts";
 import type { Run } from "./run.ts";
@@ -103,10 +103,11 @@ export function markDecided(runs: Runs, run: Run): void {
   if (outcome === "aborted" && request) runs.byRequest.delete(request.id);
 }
 
+/** Once, though two may have found the same one to forget. */
 export function removeRun({ byId, ids, byParticipant, byRequest, owed, bytes }: Runs, run: Run): void {
+  if (byId.get(run.core.id) !== run) return;
   run.end({ type: "over" });
   bytes[run.charged.to] -= run.charged.bytes;
-  run.charged = notCharged;
   byId.delete(run.core.id);
   ids.delete(run.core.id);
   account(owed, run.view, undefined);

@@ -351,6 +351,17 @@ describe("before recovery has come to a transaction", () => {
     expect(w.driver.owed(id("a")).unacknowledged).toBe(2);
   });
 
+  // Two operators may have the same list before them.
+  test("what two forget at the same time is counted out once, or what the others are in doubt about would be", async () => {
+    const w = await startedOn(delegated("u1"), delegated("u2"), delegated("u3"));
+    for (const name of ["u1", "u2", "u3"]) await w.driver.retry(tx(name), ada);
+    expect(w.driver.owed(id("a")).inDoubt).toBe(3);
+    await w.driver.resolve(tx("u1"), "aborted", ada);
+    const forgotten = await Promise.all([w.driver.forget(tx("u1"), ada), w.driver.forget(tx("u1"), ada)]);
+    expect(forgotten).toMatchObject([{ ok: true }, { ok: true }]);
+    expect(w.driver.owed(id("a")).inDoubt).toBe(2);
+  });
+
   test("the commit of what a lone participant decides waits for it, and so does a retry with its request id", async () => {
     const key = { id: "r1" as RequestId, digest: "x" };
     const w = await startedOn(delegated("u1"), { ...delegated("u2"), request: key });
