@@ -2,6 +2,7 @@ import type { Principal } from "../kernel/principal.ts";
 import type { Turns } from "../kernel/turns.ts";
 import { methodRules } from "./core/methods.ts";
 import { createPolicy, type Decision, type Grant } from "./core/policy.ts";
+import { principalsKeptMax } from "./limits.ts";
 
 /** Decides who may call what, by the grants of now. */
 export type Authorization = {
@@ -11,9 +12,6 @@ export type Authorization = {
   /** Returns how it is told no more. */
   readonly follow: (changed: () => void) => () => void;
 };
-
-/** Principals whose decisions are kept, so that a call costs two looks into a map. Beyond that, all are made anew. */
-export const principalsKeptMax = 10_000;
 
 /** `turns`: thousands may follow, and each looks anew at what it may do. */
 export function createAuthorization(

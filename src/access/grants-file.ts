@@ -2,12 +2,7 @@ import { z } from "zod";
 import { idPattern, idWords } from "../kernel/ids.ts";
 import { type Role, roles, rolesWith } from "./core/methods.ts";
 import type { Grant } from "./core/policy.ts";
-
-/** Grants of one file. Each is looked at for a principal that is new; a list of people belongs into the provider of identities. */
-export const grantCountMax = 1_000;
-
-/** Names in one list of a grant. */
-export const grantNameCountMax = 1_000;
+import { grantCountMax, grantNameCountMax } from "./limits.ts";
 
 const tooMany = `must name at most ${grantNameCountMax}`;
 

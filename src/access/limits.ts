@@ -44,3 +44,12 @@ export const issuerBytesMax = 1_000_000;
 
 /** For an issuer's answer; a caller waits meanwhile. */
 export const issuerTimeoutMs: DurationMs = 5_000;
+
+/** Each is looked at for a principal that is new; a list of people belongs into the provider of identities. */
+export const grantCountMax = 1_000;
+
+/** Names in one list of a grant. */
+export const grantNameCountMax = 1_000;
+
+/** Principals whose decisions are kept, so that a call costs two looks into a map. Beyond that, all are made anew. */
+export const principalsKeptMax = 10_000;

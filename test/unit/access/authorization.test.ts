@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
-import { createAuthorization, principalsKeptMax } from "../../../src/access/authorization.ts";
+import { createAuthorization } from "../../../src/access/authorization.ts";
 import type { Grant } from "../../../src/access/core/policy.ts";
+import { principalsKeptMax } from "../../../src/access/limits.ts";
 
 const method = "/concord.workflow.v1.WorkflowService/GetWorkflow";
 const grant: Grant = { principals: ["p*"], roles: ["reader"], types: undefined, idPrefix: "", participants: undefined };

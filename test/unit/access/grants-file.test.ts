@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { grantCountMax, grantNameCountMax, grantsOf, grantsSchema } from "../../../src/access/grants-file.ts";
+import { grantsOf, grantsSchema } from "../../../src/access/grants-file.ts";
+import { grantCountMax, grantNameCountMax } from "../../../src/access/limits.ts";
 
 const problems = (entry: object): readonly string[] =>
   (grantsSchema.safeParse([entry]).error?.issues ?? []).map(({ path, message }) => `${path.join(".")}: ${message}`);

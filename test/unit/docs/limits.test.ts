@@ -1,8 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import * as authorization from "../../../src/access/authorization.ts";
-import * as grants from "../../../src/access/grants-file.ts";
 import * as access from "../../../src/access/limits.ts";
 import * as commit from "../../../src/commit/limits.ts";
 import * as waiting from "../../../src/commit/waiting.ts";
@@ -20,23 +18,7 @@ import * as workflow from "../../../src/workflow/limits.ts";
 const page = readFileSync(join(import.meta.dirname, "../../../docs/limits.md"), "utf8");
 /** The bounds that have numbers, by their names: one, or the first and the last pause, or a count and bytes. */
 const bounds = [
-  ...[
-    access,
-    authorization,
-    grants,
-    kernel,
-    commit,
-    waiting,
-    events,
-    predicate,
-    expressions,
-    ruleSets,
-    schemas,
-    queue,
-    bytes,
-    workflow,
-    bulk,
-  ],
+  ...[access, kernel, commit, waiting, events, predicate, expressions, ruleSets, schemas, queue, bytes, workflow, bulk],
 ].flatMap((exported) =>
   Object.entries(exported).flatMap(([name, value]) => {
     const values: readonly unknown[] = typeof value === "object" ? Object.values(value) : [value];
