@@ -131,6 +131,28 @@ test("sequences that were given after the backup are known to be lost, and are n
   await store.close();
 });
 
+test("what was served when it was backed up has another claim once it is restored, and what was not has the same", async () => {
+  const claimIn = (folder: string): unknown => {
+    const db = new DatabaseSync(join(folder, "commit.sqlite"), { readOnly: true });
+    const row = db.prepare("SELECT id FROM claims ORDER BY epoch DESC LIMIT 1").get();
+    db.close();
+    return row?.["id"];
+  };
+  const folder = await folderOfStores();
+  const restored = async (): Promise<unknown> => {
+    const [to, dataDir] = [join(storageDir(), "backup"), storageDir()];
+    expect(await take(folder, to)).toMatchObject({ ok: true });
+    expect(await restore(to, dataDir)).toMatchObject({ ok: true });
+    return claimIn(dataDir);
+  };
+  const claim = claimIn(folder);
+  expect(await restored()).toBe(claim);
+  const serving = acquireLock(join(folder, "commit.sqlite"));
+  // Whoever was told something by that run after the backup must not take the restored one for it.
+  expect(await restored()).not.toBe(claim);
+  if (serving.ok) serving.value.release();
+});
+
 test("a store whose lock is free is served, if another process takes it over while one waits", async () => {
   const path = join(await folderOfStores(), "commit.sqlite");
   const before = acquireLock(path);
