@@ -188,6 +188,10 @@ export async function serveHttp(options: Options): Promise<HttpServer> {
       const allow = allowOf(place);
       return void send(response, 204, "", { allow, ...cors.preflight(request, allow) });
     }
+    if (!cors.maySend(request)) {
+      const detail = `pages of ${JSON.stringify(request.headers.origin)} may change nothing here; see --http-allow-origin`;
+      return { problem: plainProblem(403, detail) };
+    }
     const rule = ruleOf(place, request);
     if ("problem" in rule) return rule;
     const { method } = rule;

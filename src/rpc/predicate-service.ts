@@ -42,7 +42,12 @@ export function createPredicateService(dependencies: {
     const { peer: caller, signal } = context;
     checkWorkflows(context, workflowsOf(questions));
     const minRevision = Number(options.minRevision);
-    const outcome = await engine.check(questions, { caller, signal, promptOnly: options.promptOnly, minRevision });
+    const outcome = await engine.check(askedBy(context, questions), {
+      caller,
+      signal,
+      promptOnly: options.promptOnly,
+      minRevision,
+    });
     if (!outcome.ok) throw judgeError(outcome.error);
     warnOfFailures(outcome.value, context, options.callIds);
     return verdictsToWire(outcome.value);
@@ -84,4 +89,17 @@ export function createPredicateService(dependencies: {
       return { diagnostics: diagnostics.map(diagnosticToWire), costMin: BigInt(costMin), costMax: BigInt(costMax ?? 0) };
     },
   };
+}
+
+/** In the name of who asks, for its verdict is written down; but of a workflow manager in that of its caller. */
+function askedBy({ principal, permission }: RpcContext, questions: readonly Question[]): readonly Question[] {
+  if (permission.speaksForOthers) return questions;
+  return questions.map((question) => {
+    const { authenticatedAs } = question;
+    if (authenticatedAs !== "" && authenticatedAs !== principal.name)
+      throw permissionDenied(
+        "authenticated_as: only a workflow manager says who was proved to ask; leave it empty, or explain the move instead",
+      );
+    return { ...question, authenticatedAs: principal.name };
+  });
 }

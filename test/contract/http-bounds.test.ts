@@ -77,6 +77,19 @@ test("a stop ends streams with a reason, and answers what comes late", async () 
   expect(await events.next()).toBeUndefined();
 });
 
+test("pages of other origins change nothing, also by what a browser sends without asking", async () => {
+  const { url } = await start({ httpAllowOrigin: "https://console.example" });
+  const create = (headers: Readonly<Record<string, string>>) => ask(`${url}/v1/workflows`, { method: "POST", headers });
+  for (const origin of ["https://evil.example", "null"]) {
+    const refused = await create({ origin });
+    expect([refused.status, refused.text]).toEqual([403, expect.stringContaining("--http-allow-origin")]);
+  }
+  // From here, from one that was named, and from no page at all.
+  for (const headers of [{ origin: url }, { origin: "https://console.example" }, {}])
+    expect((await create(headers)).status).toBe(200);
+  expect(JSON.parse((await ask(`${url}/v1/workflows`)).text).workflows).toHaveLength(3);
+});
+
 test("pages of origins that were named may read, after asking", async () => {
   const { url } = await start({ httpAllowOrigin: "https://console.example" });
   const origin = "https://console.example";

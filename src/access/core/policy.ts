@@ -29,6 +29,8 @@ export type Permission = {
   readonly reservedParticipantId: string;
   /** Whether it may both write and activate rules. */
   readonly maySetRules: boolean;
+  /** Whether it is believed who it says was proved to ask: a workflow manager asks for its callers. */
+  readonly speaksForOthers: boolean;
 };
 
 export type Decision =
@@ -43,6 +45,7 @@ export const everything: Permission = {
   transactionsOf: "all",
   reservedParticipantId: "",
   maySetRules: true,
+  speaksForOthers: true,
 };
 
 /** Of what is open to those who prove nothing. */
@@ -53,6 +56,7 @@ export const nothing: Permission = {
   transactionsOf: [],
   reservedParticipantId: "",
   maySetRules: false,
+  speaksForOthers: false,
 };
 
 /** Grants as one value, which does not change. */
@@ -101,6 +105,7 @@ export function createPolicy(grants: readonly Grant[], ownParticipantId: string)
         transactionsOf: transactionsOf(counting, rule),
         reservedParticipantId: ownParticipantId,
         maySetRules: bothForRules.every((role) => granted.some(({ grant }) => isForAll(grant) && hasRole(grant, role))),
+        speaksForOthers: counting.some(({ grant }) => hasRole(grant, "manager")),
       };
       return { allowed: true, permission, because: counting.map(({ grant, place }) => why(principal, grant, place, rule)) };
     },
@@ -156,6 +161,7 @@ export const coversAll = (permission: Permission, other: Permission): boolean =>
   covers(permission.workflows, other.workflows) &&
   covers(permission.visible, other.visible) &&
   (permission.maySetRules || !other.maySetRules) &&
+  (permission.speaksForOthers || !other.speaksForOthers) &&
   coversParticipants(permission.participants, other.participants) &&
   (maySayHello(permission, permission.reservedParticipantId) || !maySayHello(other, other.reservedParticipantId)) &&
   coversParticipants(permission.transactionsOf, other.transactionsOf);

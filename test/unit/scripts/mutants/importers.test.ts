@@ -8,6 +8,6 @@ test("a test file loads what it imports, and what that imports", () => {
   const limits = "test/unit/docs/limits.test.ts";
   const importersOf = createImporters(root, [limits, "test/unit/workflow/at-once.test.ts"]);
   expect([...importersOf("src/commit/limits.ts")]).toEqual([limits]);
-  expect([...importersOf("src/kernel/turns.ts")]).toEqual(["test/unit/workflow/at-once.test.ts"]);
+  expect([...importersOf("test/support/pausing.ts")]).toEqual(["test/unit/workflow/at-once.test.ts"]);
   expect([...importersOf("src/main.ts")]).toEqual([]);
 });
