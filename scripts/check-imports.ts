@@ -44,7 +44,7 @@ const parts: readonly Part[] = [
   { prefix: "config-checks.ts", may: ["kernel/"] },
   { prefix: "config.ts", may: ["kernel/", "config-checks.ts"] },
   { prefix: "version.ts", may: [] },
-  { prefix: "yaml-file.ts", may: ["kernel/"] },
+  { prefix: "yaml-file.ts", may: ["kernel/", "runtime/"] },
   { prefix: "sinks-file.ts", may: ["kernel/", "events/", "config.ts", "yaml-file.ts"] },
   { prefix: "access-file.ts", may: ["kernel/", "access/", "config.ts", "yaml-file.ts"] },
   { prefix: "client", may: ["kernel/", "rpc/", "gen/"], asksMachine: true },

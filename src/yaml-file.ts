@@ -1,7 +1,7 @@
-import { readFileSync } from "node:fs";
 import { parse as parseYaml, YAMLError } from "yaml";
 import type { z } from "zod";
 import { err, ok, type Result } from "./kernel/result.ts";
+import { readSmallFile } from "./runtime/small-file.ts";
 
 /** What is wrong with a file, with its place in it and what would be right. */
 export type YamlFileError = { readonly message: string };
@@ -17,11 +17,13 @@ export function readYamlFile<Schema extends z.ZodType>(
 ): Result<z.output<Schema>, readonly YamlFileError[]> {
   let content: unknown;
   try {
-    content = parseYaml(readFileSync(path, "utf8"));
+    content = parseYaml(readSmallFile(path));
   } catch (error) {
     return err([{ message: `${setting}: cannot read ${path}: ${whyUnread(error)}` }]);
   }
-  const parsed = schema.safeParse(content ?? {});
+  // As it is while somebody writes it, or when the disk is full.
+  if (content === null) return err([{ message: `${setting}: ${path} is empty; ${known} says what it has` }]);
+  const parsed = schema.safeParse(content);
   if (parsed.success) return ok(parsed.data);
   return err(parsed.error.issues.map((issue) => problemAt(setting, path, issue.path, wordsOf(issue, known))));
 }

@@ -1,5 +1,4 @@
 import { hash, randomBytes } from "node:crypto";
-import { readFile } from "node:fs/promises";
 import { TLSSocket } from "node:tls";
 import { Status } from "nice-grpc-common";
 import type { Audit } from "../access/audit.ts";
@@ -22,6 +21,7 @@ import { systemClock } from "../runtime/clock.ts";
 import { fetchText } from "../runtime/fetch-text.ts";
 import type { Logger } from "../runtime/logger.ts";
 import type { createMetrics, MetricsRefusal } from "../runtime/metrics.ts";
+import { readSmallFile } from "../runtime/small-file.ts";
 import { provenBy } from "../runtime/tls/proven.ts";
 import { createTurns } from "../runtime/turns.ts";
 import { watchFiles } from "../runtime/watched-files.ts";
@@ -68,7 +68,7 @@ export function openAccess(settings: AccessSettings | undefined, { config, logge
   const seldom = createSeldomLog(logger, systemClock.monotonicMs);
   const authentication = createAuthentication(settings.authentication, own, {
     clock: systemClock,
-    reading: { fetchText, readText: (file) => readFile(file, "utf8") },
+    reading: { fetchText, readText: async (file) => readSmallFile(file) },
     onKeysUnavailable: (issuer, why) =>
       seldom.error(issuer, { issuer, cause: why }, "the keys of an issuer of tokens cannot be had"),
   });

@@ -22,6 +22,7 @@ import { encoded, listAnswer } from "./encoded-answer.ts";
 import { invalidField } from "./errors.ts";
 import { checkWorkflows } from "./permission.ts";
 import { impactError, judgeError, ruleNotFound } from "./predicate-errors.ts";
+import { checkMayReadRule } from "./rule-permission.ts";
 
 type Methods = Pick<
   PredicateLogicServiceImplementation<RpcContext>,
@@ -45,6 +46,7 @@ export function ruleAnswers({ engine, turns }: { readonly engine: Engine; readon
     async explainTransition({ check, minRevision, ruleIds }, context) {
       const question = questionFromWire(check, "check");
       checkWorkflows(context, workflowsOf([question]));
+      for (const ruleId of ruleIds) await checkMayReadRule(engine, context, ruleId);
       const explained = await engine.explain(question, {
         ...asker(context),
         minRevision: Number(minRevision),

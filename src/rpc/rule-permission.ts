@@ -16,6 +16,13 @@ const isOwn = ({ permission: { workflows } }: Permitted, types: readonly string[
 export const mayReadRule = ({ permission: { workflows } }: Permitted, { version: { workflowTypes } }: Rule): boolean =>
   workflows === "all" || workflowTypes.length === 0 || workflowTypes.some((type) => mayHaveType(workflows, type));
 
+/** Of one that is asked about by name: whoever may not read it hears that there is none. */
+export async function checkMayReadRule(engine: Engine, context: Permitted, ruleId: string): Promise<void> {
+  if (context.permission.workflows === "all") return;
+  const rule = await engine.rule(ruleId as RuleId);
+  if (rule !== undefined && !mayReadRule(context, rule)) throw ruleNotFound(ruleId);
+}
+
 /** Of a rule as it is to be. */
 export function checkRuleTypes(context: Permitted, types: readonly string[]): void {
   if (isOwn(context, types)) return;

@@ -337,12 +337,36 @@ describe("what is judged", () => {
       await failureOf(predicates.listAllowedTransitions({ ...check("order"), workflow: check("order").workflow })),
     ).toMatchObject(denied);
     expect(await failureOf(predicates.validateMetadata({ workflowType: "order", metadata: {} }))).toMatchObject(denied);
+    const rule = { ruleId: "orders-only", workflowTypes: ["order"], description: "d", expression: "true", message: "'m'", ...by };
+    await as("root").predicates.createRule(rule);
+    await as("root").predicates.activateRule({ ruleId: rule.ruleId, version: 1, ...by });
+    for (const ruleId of ["orders-only", "no-such-rule"])
+      expect(await failureOf(predicates.explainTransition({ check: check("sample"), ruleIds: [ruleId] }))).toMatchObject({
+        reason: "RULE_NOT_FOUND",
+        message: expect.stringContaining(`no rule "${ruleId}"`),
+      });
     // What is judged there is written down, so only who decides by it may ask.
     expect(await failureOf(predicates.validateTransition({ check: check("sample") }))).toMatchObject(denied);
   });
 });
 
 describe("what was judged", () => {
+  test("stands in the verdict log in the name of who has asked, unless a workflow manager asks for others", async () => {
+    const check = { workflow: { workflowId: "asked-1", state: WorkflowState.CREATED, version: 1n }, targetState: ACTIVE, ...by };
+    const { predicates } = as("wanda");
+    await predicates.validateTransition({ check });
+    await predicates.validateTransition({ check: { ...check, authenticatedAs: "wanda" } });
+    const forged = { ...check, authenticatedAs: "root" };
+    expect(await failureOf(predicates.validateTransition({ check: forged }))).toMatchObject(denied);
+    expect(await failureOf(predicates.batchValidateTransitions({ checks: [check, forged] }))).toMatchObject(denied);
+    const written = async () =>
+      (await as("root").predicates.listVerdicts({ filter: 'verdict.workflow_id == "asked-1"' })).verdicts.map(
+        ({ authenticatedAs }) => authenticatedAs,
+      );
+    await until(async () => (await written()).length === 2, "they are written down");
+    expect(await written()).toEqual(["wanda", "wanda"]);
+  });
+
   test("verdicts are told of what is visible only", async () => {
     const { workflows } = as("root");
     for (const workflowId of ["lab-order", "far-1"])

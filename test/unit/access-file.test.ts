@@ -25,7 +25,11 @@ test("the access file has what it says, and health needs no proof unless it says
     grants: [],
     quotas: [],
   });
-  expect(read("")).toEqual({ authentication: nothing, grants: [], quotas: [] });
+  expect(read({})).toEqual({ authentication: nothing, grants: [], quotas: [] });
+});
+
+test("a file that is empty, as while it is written or on a full disk, takes nothing away from anybody", () => {
+  expect(read("")).toEqual([expect.stringContaining("is empty; docs/security.md says what it has")]);
 });
 
 test("rules for certificates and issuers of JWTs have what the file says", () => {

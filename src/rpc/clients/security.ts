@@ -1,8 +1,8 @@
-import { readFileSync } from "node:fs";
 import { isIP, type Socket } from "node:net";
 import { type ConnectionOptions, checkServerIdentity, connect, createSecureContext } from "node:tls";
 import { CallCredentials, ChannelCredentials, type experimental } from "@grpc/grpc-js";
 import { isForThisMachine, placeOf, takesTls } from "../../kernel/address.ts";
+import { readSmallFile } from "../../runtime/small-file.ts";
 
 /** Of a connection by TLS. Each but the name is PEM text, or the path of a file of it, which is read anew for each connection. */
 export type ClientTls = {
@@ -70,7 +70,7 @@ export const materialOf = ({ ca, cert, key }: ClientTls) => ({
 function pemOf(what: string, source: string): string {
   if (source.includes("-----BEGIN ")) return source;
   try {
-    return readFileSync(source, "utf8");
+    return readSmallFile(source);
   } catch (error) {
     throw new TypeError(`the ${what} cannot be read: ${error instanceof Error ? error.message : String(error)}`);
   }

@@ -1,5 +1,6 @@
-import { readFileSync, statSync } from "node:fs";
+import { statSync } from "node:fs";
 import type { DurationMs } from "../../kernel/time.ts";
+import { readSmallFile } from "../../runtime/small-file.ts";
 
 const lookMs: DurationMs = 1_000;
 
@@ -37,7 +38,7 @@ export function checkedToken(token: string, whence: string): string {
 function read(path: string): string {
   let text: string;
   try {
-    text = readFileSync(path, "utf8");
+    text = readSmallFile(path);
   } catch (error) {
     throw new TypeError(`the token cannot be read from ${path}: ${error instanceof Error ? error.message : String(error)}`);
   }

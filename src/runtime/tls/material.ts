@@ -1,7 +1,7 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
-import { readFileSync } from "node:fs";
 import { createSecureContext, type SecureContextOptions } from "node:tls";
 import { err, ok, type Result } from "../../kernel/result.ts";
+import { readSmallFile } from "../small-file.ts";
 import { serialsIn } from "./revoked.ts";
 
 /** Files of PEM, by the names of the settings that name them. */
@@ -50,7 +50,7 @@ class Unusable extends Error {}
 
 function read(name: string, path: string): string {
   try {
-    return readFileSync(path, "utf8");
+    return readSmallFile(path);
   } catch (error) {
     throw new Unusable(`${name}: cannot read ${path}: ${messageOf(error)}`);
   }
