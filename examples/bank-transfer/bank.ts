@@ -1,9 +1,10 @@
-// A bank: accounts in a PostgreSQL database. `node bank.ts <participant id> <database url> <coordinator> <log>`
+// A bank: accounts in a PostgreSQL database. `node bank.ts <participant id> <database url> <coordinator> <log> [<certificates>]`
 // Outside of this repository the import is "@concord-workflows/concord/participant".
 import { createParticipant, createPostgresResource, voteAbort } from "../../src/participant.ts";
+import { tlsIn } from "./certificates.ts";
 import type { Movement } from "./money.ts";
 
-const [participantId = "", connectionString = "", coordinator = "", log = ""] = process.argv.slice(2);
+const [participantId = "", connectionString = "", coordinator = "", log = "", certificates] = process.argv.slice(2);
 
 const resource = await createPostgresResource({
   participantId,
@@ -20,7 +21,8 @@ const resource = await createPostgresResource({
   },
 });
 
-const participant = await createParticipant({ coordinators: [coordinator], participantId, log, resource });
+const tls = tlsIn(certificates, participantId);
+const participant = await createParticipant({ coordinators: [coordinator], participantId, log, resource, ...(tls && { tls }) });
 
 process.once("SIGTERM", async () => {
   await participant.close();

@@ -6,10 +6,12 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { untilAnswered } from "../../demo/retry.ts";
 import { type Clients, connect } from "../../src/cli/client.ts";
+import { openCertificateFolder } from "../../src/cli/dev-certs/folder.ts";
 import { Outcome } from "../../src/gen/concord/commit/v1/transaction.ts";
 import { encodeOperations } from "../../src/participant.ts";
 import { openChannel } from "../../src/rpc/clients/channel.ts";
 import { type Books, type Check, checkEnd, checkRunning, query, readBooks, readLedger, type Urls } from "./audit.ts";
+import { tlsIn } from "./certificates.ts";
 import {
   accountId,
   accountsPerBank,
@@ -30,6 +32,7 @@ const { values: options } = parseArgs({
     seconds: { type: "string", default: "60" },
     concurrency: { type: "string", default: "8" },
     seed: { type: "string", default: "1" },
+    tls: { type: "boolean", default: false },
     keep: { type: "boolean", default: false },
   },
 });
@@ -44,6 +47,8 @@ const prepareTimeout = { seconds: 2n, nanos: 0 };
 
 /** After the last kill, everything must have come to its end by then. */
 const settleMs = 90_000;
+
+const [coordinatorName, clientName] = ["coordinator", "client"];
 
 type World = {
   readonly urls: Urls;
@@ -106,19 +111,31 @@ async function startWorld(folder: string, postgres: Postgres): Promise<World> {
       args: [join(import.meta.dirname, `${program}${extname(import.meta.filename)}`), ...args],
       logFile: join(folder, `${name}.log`),
     });
+  const certificates = options.tls ? makeCertificates(join(folder, "certificates")) : undefined;
+  const server = tlsIn(certificates, coordinatorName);
   const logOf = (participant: string) => join(folder, `${participant}-participant.sqlite`);
   const serve = ["serve", "--services", "commit", "--listen", coordinator, "--data-dir", join(folder, "coordinator")];
+  const serveTls = server ? ["--tls-cert", server.cert, "--tls-key", server.key, "--tls-client-ca", server.ca] : [];
+  const shown = certificates === undefined ? [] : [certificates];
   const processes = [
-    start("coordinator", "../../src/main", ...serve, "--log-format", "json"),
-    ...bankIds.map((bank) => start(bank, "bank", bank, urls[bank], coordinator, logOf(bank))),
-    start(ledgerId, "ledger", ledgerId, ledgerFile, coordinator, logOf(ledgerId)),
+    start(coordinatorName, "../../src/main", ...serve, ...serveTls, "--log-format", "json"),
+    ...bankIds.map((bank) => start(bank, "bank", bank, urls[bank], coordinator, logOf(bank), ...shown)),
+    start(ledgerId, "ledger", ledgerId, ledgerFile, coordinator, logOf(ledgerId), ...shown),
   ];
-  const channel = openChannel(coordinator);
+  const channel = openChannel(coordinator, { tls: tlsIn(certificates, clientName) });
   const close = (): void => {
     channel.close();
     for (const each of processes) each.killNow();
   };
   return { urls, ledgerFile, clients: connect(channel), processes, close };
+}
+
+/** For each process, and for those who call. */
+function makeCertificates(path: string): string {
+  const made = openCertificateFolder(path);
+  for (const name of [coordinatorName, clientName, ...bankIds, ledgerId])
+    made.write(name, { hosts: ["127.0.0.1"], uris: [], uses: ["server", "client"] });
+  return path;
 }
 
 /** Resolves to whether everything is as it must be. */

@@ -17,8 +17,11 @@ async function textOf(stream: NodeJS.ReadableStream): Promise<string> {
 }
 
 describe.skipIf(missing !== undefined)(`bank-transfer${missing === undefined ? "" : ` [SKIPPED: ${missing}]`}`, () => {
-  test("moves money while processes are killed, and finds all of it afterwards", async () => {
-    const example = spawn(process.execPath, [program, "--seconds", "10"], { stdio: ["ignore", "pipe", "pipe"] });
+  test.each([
+    ["", []],
+    [" over mutual TLS", ["--tls"]],
+  ])("moves money%s while processes are killed, and finds all of it afterwards", async (_, flags) => {
+    const example = spawn(process.execPath, [program, "--seconds", "10", ...flags], { stdio: ["ignore", "pipe", "pipe"] });
     const exited = once(example, "exit");
     const said = (await Promise.all([textOf(example.stdout), textOf(example.stderr)])).join("");
     expect(await exited, said).toEqual([0, null]);
