@@ -22,8 +22,16 @@ export const methodDenied = (method: string) =>
     : // Whatever its caller has made up is not told back: there is room for kilobytes in a path.
       permissionDenied("nobody is granted a method that this server does not have");
 
+/** Of a call that lasts: aborts when it may not go on. The reason is what its caller is told. */
+type PermissionEnd = {
+  readonly signal: AbortSignal;
+  readonly forget: () => void;
+  /** From now on it is enough if this is granted. */
+  readonly needs: (permission: Permission) => void;
+};
+
 /** Aborts when less is granted than a call that lasts was begun with: its reason is what the caller is told. */
-export function permissionEndOf(authority: Authority, principal: Principal, method: string, begun: Permission) {
+export function permissionEndOf(authority: Authority, principal: Principal, method: string, begun: Permission): PermissionEnd {
   let needed = begun;
   const ending = new AbortController();
   const forget = authority.follow(() => {
@@ -36,8 +44,7 @@ export function permissionEndOf(authority: Authority, principal: Principal, meth
   return {
     signal: ending.signal,
     forget,
-    /** From now on it is enough if this is granted. */
-    needs: (permission: Permission): void => {
+    needs: (permission) => {
       needed = permission;
     },
   };

@@ -32,6 +32,12 @@ describe("a certificate stands for", () => {
       "host:A.example.org",
     ],
     [
+      "the host that is named, in any case",
+      { kind: "dns", pattern: "a.example", principal: "a" },
+      { dnsNames: ["A.EXAMPLE"] },
+      "a",
+    ],
+    [
       "nobody, of a host deeper down",
       { kind: "dns", pattern: "*.example.org", principal: "{dns}" },
       { dnsNames: ["a.b.example.org"] },
