@@ -2,7 +2,8 @@ import { statSync } from "node:fs";
 import type { DurationMs } from "../../kernel/time.ts";
 import { readSmallFile } from "../../runtime/small-file.ts";
 
-const lookMs: DurationMs = 1_000;
+/** Below the first pause of whoever was refused with the token that was there before: what comes next has the new one. */
+const lookMs: DurationMs = 20;
 
 /** As RFC 6750 has it: nothing else can stand in the header. */
 const tokenPattern = /^[A-Za-z0-9\-._~+/]+=*$/;
