@@ -217,7 +217,11 @@ export async function startConcord(options: Options, extraServices?: ExtraServic
   let metricsServer: MetricsServer | undefined;
   try {
     if (config.metricsListen !== undefined)
-      metricsServer = await serveMetrics(metrics.registry, config.metricsListen, logger, { tls, refusal: access.metricsRefusal });
+      metricsServer = await serveMetrics(metrics.registry, config.metricsListen, logger, {
+        tls,
+        refusal: access.metricsRefusal,
+        allowedHosts: config.httpAllowHost,
+      });
   } catch (error) {
     await server.shutdown(0);
     await closeAll();

@@ -3,6 +3,7 @@ import { createServer as createTlsServer, type Server as TlsServer } from "node:
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import { placeOf, takesTls } from "../kernel/address.ts";
 import type { DurationMs } from "../kernel/time.ts";
+import { createHostCheck } from "./host-check.ts";
 import type { Logger } from "./logger.ts";
 import { portOf } from "./port-of.ts";
 import { sinkMetrics } from "./sink-metrics.ts";
@@ -535,11 +536,24 @@ export async function serveMetrics(
   registry: Registry,
   address: string,
   logger: Logger,
-  { tls: certificates, refusal }: { readonly tls?: Tls | undefined; readonly refusal?: MetricsRefusal | undefined } = {},
+  {
+    tls: certificates,
+    refusal,
+    allowedHosts = [],
+  }: {
+    readonly tls?: Tls | undefined;
+    readonly refusal?: MetricsRefusal | undefined;
+    readonly allowedHosts?: readonly string[];
+  } = {},
 ): Promise<MetricsServer> {
+  const isMeantForUs = createHostCheck(address, allowedHosts);
   const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     if (request.method !== "GET" || request.url !== "/metrics") {
       response.writeHead(404).end("GET /metrics\n");
+      return;
+    }
+    if (!isMeantForUs(request.headers.host)) {
+      response.writeHead(421).end("Host is none of this machine; see --http-allow-host\n");
       return;
     }
     const status = await refusal?.(request);

@@ -1,9 +1,16 @@
 import { once } from "node:events";
+import { type RequestOptions, request } from "node:http";
 import { connect } from "node:net";
 import { Registry } from "prom-client";
 import { expect, test } from "vitest";
 import { createLogger } from "../../../src/runtime/logger.ts";
 import { createMetrics, serveMetrics } from "../../../src/runtime/metrics.ts";
+
+async function requestStatus(options: RequestOptions): Promise<number | undefined> {
+  const [answer] = await once(request({ host: "127.0.0.1", agent: false, ...options }).end(), "response");
+  answer.resume();
+  return answer.statusCode;
+}
 
 test("half a request does not keep the metrics open", async () => {
   const metrics = await serveMetrics(new Registry(), "127.0.0.1:0", createLogger({ level: "silent", format: "json" }));
@@ -15,6 +22,14 @@ test("half a request does not keep the metrics open", async () => {
   expect((await fetch(`http://127.0.0.1:${metrics.port}/metrics`)).status).toBe(200);
   await metrics.close();
   socket.destroy();
+});
+
+test("a page of the web that has its own name point here reads nothing, unless that name was named", async () => {
+  const logger = createLogger({ level: "silent", format: "json" });
+  const metrics = await serveMetrics(new Registry(), "127.0.0.1:0", logger, { allowedHosts: ["metrics.example"] });
+  const ask = (host: string) => requestStatus({ port: metrics.port, path: "/metrics", headers: { host } });
+  expect(await Promise.all(["evil.example", "metrics.example", `localhost:${metrics.port}`].map(ask))).toEqual([421, 200, 200]);
+  await metrics.close();
 });
 
 test("rules that come and go leave no series behind, also while nobody reads the metrics", async () => {

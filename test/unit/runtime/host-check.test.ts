@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { createHostCheck } from "../../../src/http/hosts.ts";
+import { createHostCheck } from "../../../src/runtime/host-check.ts";
 
 test("who listens at a unix socket takes names of this machine only", () => {
   const isMeantForUs = createHostCheck("unix:/run/concord.sock", []);
