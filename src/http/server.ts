@@ -167,6 +167,14 @@ export async function serveHttp(options: Options): Promise<HttpServer> {
       const detail = `Host ${JSON.stringify(request.headers.host)} is none of this machine; see --http-allow-host`;
       return { problem: plainProblem(421, detail) };
     }
+    const { authorization } = request.headers;
+    if (authorization !== undefined && (request.headersDistinct["authorization"]?.length ?? 0) > 1)
+      return {
+        problem: plainProblem(
+          400,
+          "there are two Authorization headers, and who is in the way may take another one than this server; send one",
+        ),
+      };
     // A proxy may ask for the whole URL.
     const [path = "", query = ""] = splitOnce((request.url ?? "").replace(/^https?:\/\/[^/?]*/i, ""), "?");
     const own = ownPlaces.get(path);

@@ -77,6 +77,19 @@ test("a stop ends streams with a reason, and answers what comes late", async () 
   expect(await events.next()).toBeUndefined();
 });
 
+test("two proofs of who asks are refused: who is in the way may have looked at the other one", async () => {
+  const { url } = await start({});
+  const { port } = new URL(url);
+  const socket = connect({ port: Number(port), host: "127.0.0.1" });
+  socket.end(
+    "GET /v1/workflows HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer a\r\nAuthorization: Bearer b\r\nConnection: close\r\n\r\n",
+  );
+  let answer = "";
+  for await (const chunk of socket) answer += chunk;
+  expect(answer).toMatch(/^HTTP\/1\.1 400 /);
+  expect(answer).toContain("two Authorization headers");
+});
+
 test("pages of other origins change nothing, also by what a browser sends without asking", async () => {
   const { url } = await start({ httpAllowOrigin: "https://console.example" });
   const create = (headers: Readonly<Record<string, string>>) => ask(`${url}/v1/workflows`, { method: "POST", headers });
