@@ -140,6 +140,23 @@ describe("what is wrong with metadata says where, and what would be right", () =
     expect(violations(schema, metadata)).toEqual([violation]);
   });
 
+  test.each([
+    ["23:59:59Z", true],
+    ["00:00:00+23:59", true],
+    ["00:00:00-00:59", true],
+    ["24:00:00Z", false],
+    ["00:60:00Z", false],
+    ["00:00:61Z", false],
+    ["00:00:00+24:00", false],
+    ["00:00:00+00:60", false],
+    // Seconds are added at midnight in UTC.
+    ["23:59:60Z", true],
+    ["00:58:60+00:59", true],
+    ["22:59:60Z", false],
+  ])("of the times of a day, %s is one: %s", (time, isTime) => {
+    expect(violations(named({ format: "time" }), { a: time })).toHaveLength(isTime ? 0 : 1);
+  });
+
   test("a keyword says nothing of values that it is not about", () => {
     const all = {
       minimum: 3,
