@@ -83,7 +83,7 @@ describe("metadata", () => {
 
   test("is never right by a schema that cannot be used, or that takes too long", () => {
     expect(violationsOf({ type: "objekt" }, {})).toMatchObject([
-      { message: expect.stringContaining('the schema of "order" cannot be used') },
+      { message: expect.stringMatching(/^the schema of "order" cannot be used: (?!undefined)./) },
     ]);
     const nested = (depth: number): JsonObject =>
       depth === 0 ? { type: "string" } : { anyOf: [nested(depth - 1), nested(depth - 1)] };
