@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { z } from "zod";
 import { duration } from "./config.ts";
 import { sinkCountMax } from "./events/limits.ts";
@@ -82,7 +83,7 @@ export function readSinksFile(
   path: string,
   environment: Readonly<Record<string, string | undefined>>,
 ): Result<readonly SinkSettings[], readonly YamlFileError[]> {
-  const parsed = readYamlFile("sinks", path, schema, "docs/events.md");
+  const parsed = readYamlFile("sinks", path, schema, "docs/events.md", (file) => readFileSync(file, "utf8"));
   if (!parsed.ok) return parsed;
   const { sinks } = parsed.value;
   const problems = [...doubles(sinks), ...missingSecrets(sinks, environment)].map(([place, words]) =>

@@ -8,16 +8,20 @@ export type YamlFileError = { readonly message: string };
 
 export type Place = readonly PropertyKey[];
 
-/** Reads the file of `setting`. All problems are told, not only the first. `known`: the page that says what may be in it. */
+/**
+ * Reads the file of `setting`. All problems are told, not only the first. `known`: the page that says what may be in it. `read`: of one that is not
+ * read again, and so may be a pipe.
+ */
 export function readYamlFile<Schema extends z.ZodType>(
   setting: string,
   path: string,
   schema: Schema,
   known: string,
+  read: (path: string) => string = readSmallFile,
 ): Result<z.output<Schema>, readonly YamlFileError[]> {
   let content: unknown;
   try {
-    content = parseYaml(readSmallFile(path));
+    content = parseYaml(read(path));
   } catch (error) {
     return err([{ message: `${setting}: cannot read ${path}: ${whyUnread(error)}` }]);
   }

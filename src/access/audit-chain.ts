@@ -1,4 +1,4 @@
-import { hash } from "node:crypto";
+import { sha256Of } from "./sha256.ts";
 
 // An audit log is a file of lines, each of them JSON, that only grows. Each line has the SHA-256 of the line before it, as it stands in the file, so
 // what is changed, taken out or put in afterwards does not fit, unless all that follows is made anew: for that, keep the hash of some last line elsewhere.
@@ -14,8 +14,6 @@ export const chainStart: ChainEnd = { sequence: 0, hash: "0".repeat(64) };
 
 /** Longer, a line is none of ours. */
 export const auditLineBytesMax = 64 * 1024;
-
-export const sha256Of = (bytes: Uint8Array | string): string => hash("sha256", bytes, "hex");
 
 /** Of a line that was cut off: it stays in the file as it is, and the next line says so. */
 export type Torn = { readonly bytes: number; readonly sha256: string };

@@ -1,10 +1,10 @@
-import { hash } from "node:crypto";
 import type { Certificate } from "../kernel/certificate.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
 import { createCertificates } from "./certificates.ts";
 import type { CertificateRule } from "./core/certificates.ts";
 import { createJwts, type JwtSetting, type JwtSurroundings } from "./jwt.ts";
 import { createProof, type Proof } from "./proof.ts";
+import { sha256Of } from "./sha256.ts";
 import { createTokens, type TokenSetting } from "./tokens.ts";
 import type { Unproved } from "./unproved.ts";
 
@@ -75,8 +75,6 @@ export function createAuthentication(first: AuthenticationSettings, own: Own, su
     },
   };
 }
-
-const sha256Of = (token: string): string => hash("sha256", token, "hex");
 
 /** RFC 6750: the scheme in any case, and a token of these characters. */
 const bearerPattern = /^bearer +([A-Za-z0-9\-._~+/]+=*)$/i;

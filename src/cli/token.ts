@@ -1,7 +1,8 @@
-import { hash, randomBytes } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { Command, InvalidArgumentError } from "commander";
 import { isPrincipal, principalWords } from "../access/core/principal-name.ts";
+import { sha256Of } from "../access/sha256.ts";
 import { timeSchema, timeWords } from "../access-file.ts";
 import { outputOption } from "./client.ts";
 import { CommandError } from "./failure.ts";
@@ -50,7 +51,7 @@ function newCommand(): Command {
       printAs(output);
       const token = `${tokenPrefix}${randomBytes(tokenBytes).toString("base64url")}`;
       if (to !== undefined) writeNew(to, token);
-      const sha256 = hash("sha256", token, "hex");
+      const sha256 = sha256Of(token);
       const shown = to === undefined ? { token } : { token_file: to };
       const entry = { principal, sha256, ...(notAfter && { not_after: notAfter.toISOString() }) };
       if (output !== "table") print(JSON.stringify({ ...shown, entry }));

@@ -1,4 +1,4 @@
-import { hash, randomBytes } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { TLSSocket } from "node:tls";
 import { Status } from "nice-grpc-common";
 import type { Audit } from "../access/audit.ts";
@@ -6,6 +6,7 @@ import { type Authentication, createAuthentication } from "../access/authenticat
 import { createAuthorization } from "../access/authorization.ts";
 import { methodRules } from "../access/core/methods.ts";
 import { createQuotas } from "../access/quotas.ts";
+import { sha256Of } from "../access/sha256.ts";
 import { type AccessSettings, readAccessFile } from "../access-file.ts";
 import type { Config } from "../config.ts";
 import { needsOwnListener } from "../config-checks.ts";
@@ -92,8 +93,7 @@ export function openAccess(settings: AccessSettings | undefined, { config, logge
       seldom.warn(`${principal} ${rpc}`, { principal, rpc, because }, "refused: the caller is not granted this");
     },
   });
-  const tellGranted = (counts: AccessSettings): void =>
-    audit.granted({ file: path, sha256: hash("sha256", JSON.stringify(counts), "hex") });
+  const tellGranted = (counts: AccessSettings): void => audit.granted({ file: path, sha256: sha256Of(JSON.stringify(counts)) });
   tellGranted(settings);
   const httpRefusal = httpRefusalOf(gate);
   const close = followFile(path, settings, logger, (changed) => {

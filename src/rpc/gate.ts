@@ -1,4 +1,3 @@
-import { hash } from "node:crypto";
 import type { OutgoingHttpHeaders } from "node:http2";
 import { Status } from "nice-grpc-common";
 import type { RichServerError } from "nice-grpc-error-details";
@@ -7,6 +6,7 @@ import type { Authentication, Shown, WithoutProof } from "../access/authenticati
 import type { Excess } from "../access/core/quota.ts";
 import { noProof, type Proof } from "../access/proof.ts";
 import type { Counted, Quotas } from "../access/quotas.ts";
+import { sha256Of } from "../access/sha256.ts";
 import { type Unproved, unknowable, unproved } from "../access/unproved.ts";
 import type { Principal } from "../kernel/principal.ts";
 import type { Result } from "../kernel/result.ts";
@@ -54,8 +54,6 @@ export function openGateWithOwn(token: string): Gate {
       isOwn && sha256Of(authorization) !== own ? { answer: answers.UNKNOWN_TOKEN } : everybody,
   };
 }
-
-const sha256Of = (text: string): string => hash("sha256", text, "hex");
 
 /** A call for which nobody has proved anything that counts. */
 export type Unknown = { readonly path: string; readonly peer: string; readonly why: Unproved };

@@ -1,3 +1,4 @@
+import type { Stats } from "node:fs";
 import { stat } from "node:fs/promises";
 import type { DurationMs } from "../kernel/time.ts";
 
@@ -28,10 +29,12 @@ export function watchFiles(paths: readonly string[], changed: () => void): () =>
   };
 }
 
+/** Another one, if what the file holds is another than before. */
+export const fingerprintOf = ({ ino, size, mtimeMs }: Stats): string => `${ino} ${size} ${mtimeMs}`;
+
 async function fingerprint(path: string): Promise<string> {
   try {
-    const { ino, size, mtimeMs } = await stat(path);
-    return `${ino} ${size} ${mtimeMs}`;
+    return fingerprintOf(await stat(path));
   } catch {
     return "";
   }

@@ -1,3 +1,4 @@
+import { execFileSync, spawn } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
@@ -12,6 +13,22 @@ function read(yaml: string) {
   const result = readSinksFile(path, environment);
   return result.ok ? result.value : result.error.map(({ message }) => message.replace(`sinks: ${path}: `, ""));
 }
+
+/** As a shell makes them of `<(…)`, for what is decrypted on the way. */
+function throughPipe<T>(text: string, use: (path: string) => T): T {
+  const path = join(storageDir(), "pipe");
+  execFileSync("mkfifo", [path]);
+  const writing = spawn("sh", ["-c", `printf %s "$0" > ${path}`, text]);
+  try {
+    return use(path);
+  } finally {
+    writing.kill();
+  }
+}
+
+test("it may come through a pipe, for it is read once", () => {
+  expect(throughPipe(`sinks:${webhook}`, (path) => readSinksFile(path, environment))).toMatchObject({ ok: true });
+});
 
 const nats = `
   - name: bus

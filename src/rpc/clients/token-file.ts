@@ -1,6 +1,7 @@
-import { statSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import type { DurationMs } from "../../kernel/time.ts";
 import { readSmallFile } from "../../runtime/small-file.ts";
+import { fingerprintOf } from "../../runtime/watched-files.ts";
 
 /** Below the first pause of whoever was refused with the token that was there before: what comes next has the new one. */
 const lookMs: DurationMs = 20;
@@ -13,15 +14,16 @@ const tokenPattern = /^[A-Za-z0-9\-._~+/]+=*$/;
  * one that was there last goes on, until the server has something against it.
  */
 export function tokenFile(path: string): () => string {
-  let token = read(path);
-  let seen = fingerprint(path);
+  // A pipe of a shell has an end: it is read once, and no more.
+  let token = read(path, readFileSync);
+  let seen = fingerprintOf(statSync(path));
   let lookedMs = performance.now();
   return () => {
     if (performance.now() - lookedMs < lookMs) return token;
     lookedMs = performance.now();
     try {
-      const now = fingerprint(path);
-      if (now !== seen) token = read(path);
+      const now = fingerprintOf(statSync(path));
+      if (now !== seen) token = read(path, readSmallFile);
       seen = now;
     } catch {
       // It is being written, or will be.
@@ -36,17 +38,12 @@ export function checkedToken(token: string, whence: string): string {
   return token;
 }
 
-function read(path: string): string {
+function read(path: string, readText: (path: string, encoding: "utf8") => string): string {
   let text: string;
   try {
-    text = readSmallFile(path);
+    text = readText(path, "utf8");
   } catch (error) {
     throw new TypeError(`the token cannot be read from ${path}: ${error instanceof Error ? error.message : String(error)}`);
   }
   return checkedToken(text.trim(), path);
-}
-
-function fingerprint(path: string): string {
-  const { ino, size, mtimeMs } = statSync(path);
-  return `${ino} ${size} ${mtimeMs}`;
 }

@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { chainStart, createVerifier, goOnAfter, type PlacedLine, sha256Of, type Tail } from "../../../src/access/audit-chain.ts";
+import { chainStart, createVerifier, goOnAfter, type PlacedLine, type Tail } from "../../../src/access/audit-chain.ts";
 import { type GrowingFile, openAuditLog } from "../../../src/access/audit-log.ts";
+import { sha256Of } from "../../../src/access/sha256.ts";
 import { err, ok } from "../../../src/kernel/result.ts";
 import { fakeClock } from "../../support/fake-clock.ts";
 

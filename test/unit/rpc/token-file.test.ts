@@ -1,3 +1,4 @@
+import { execFileSync, spawn } from "node:child_process";
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
@@ -25,6 +26,16 @@ test("a token is read anew when its file changes, and goes on while there is non
   writeFileSync(path, "three");
   vi.advanceTimersByTime(50);
   expect(token()).toBe("three");
+});
+
+test("one that comes through a pipe is read once, and goes on", () => {
+  const path = join(storageDir(), "pipe");
+  execFileSync("mkfifo", [path]);
+  const writing = spawn("sh", ["-c", `echo piped > ${path}`]);
+  const token = tokenFile(path);
+  vi.advanceTimersByTime(50);
+  expect([token(), token()]).toEqual(["piped", "piped"]);
+  writing.kill();
 });
 
 test("what cannot be a token is refused at once, and not repeated", () => {
