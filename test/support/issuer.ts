@@ -1,5 +1,6 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
+import { text } from "node:stream/consumers";
 import { exportJWK, exportSPKI, generateKeyPair, type JWTPayload, SignJWT } from "jose";
 
 /** One who makes tokens, with a key of its own. */
@@ -38,17 +39,27 @@ export function unsigned(claims: JWTPayload): string {
   return `${part({ alg: "none" })}.${part(claims)}.`;
 }
 
-/** OpenID discovery, and the keys, on loopback. `keys` may change. */
-export async function serveIssuer() {
+/**
+ * OpenID discovery, and the keys, on loopback. `keys` may change. Programs that it knows by a secret get tokens, signed with the first key
+ * (RFC 6749, section 4.4, with the audience in `audience`, as many issuers have it).
+ */
+export async function serveIssuer(secrets: Readonly<Record<string, string>> = {}) {
   let keys: readonly TestIssuer[] = [];
   let asked = 0;
-  const server = createServer(async ({ url }, response) => {
+  const server = createServer(async (request, response) => {
     const { port } = server.address() as AddressInfo;
     const issuer = `http://127.0.0.1:${port}`;
-    if (url === "/.well-known/openid-configuration") response.end(JSON.stringify({ issuer, jwks_uri: `${issuer}/keys` }));
-    else {
-      asked += 1;
-      response.end(JSON.stringify({ keys: await Promise.all(keys.map(({ publicJwk }) => publicJwk())) }));
+    const answer = (body: object): unknown => response.setHeader("content-type", "application/json").end(JSON.stringify(body));
+    switch (request.url) {
+      case "/.well-known/openid-configuration":
+        answer({ issuer, jwks_uri: `${issuer}/keys`, token_endpoint: `${issuer}/token` });
+        break;
+      case "/token":
+        answer(await tokenFor(new URLSearchParams(await text(request)), secrets, keys));
+        break;
+      default:
+        asked += 1;
+        answer({ keys: await Promise.all(keys.map(({ publicJwk }) => publicJwk())) });
     }
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
@@ -63,4 +74,15 @@ export async function serveIssuer() {
       server.closeAllConnections();
     },
   };
+}
+
+async function tokenFor(
+  form: URLSearchParams,
+  secrets: Readonly<Record<string, string>>,
+  [key]: readonly TestIssuer[],
+): Promise<object> {
+  const { grant_type: grant, client_id: sub = "", client_secret: secret, audience: aud = "" } = Object.fromEntries(form);
+  if (grant !== "client_credentials") return { error: "unsupported_grant_type" };
+  if (secret === undefined || secret !== secrets[sub] || key === undefined) return { error: "invalid_client" };
+  return { access_token: await key.sign({ sub, aud }), token_type: "Bearer", expires_in: 600 };
 }

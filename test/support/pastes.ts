@@ -37,6 +37,8 @@ export async function expectPastes(options: {
   readonly address: string;
   /** Of the HTTP interface. */
   readonly url: string;
+  /** In the place of https://id.example.org. */
+  readonly issuer?: string;
   readonly dataDir: string;
   readonly background: ChildProcess[];
   /** Where the lines are pasted; else at the root. */
@@ -77,8 +79,11 @@ async function endAll(children: ChildProcess[]): Promise<void> {
 }
 
 function run(command: string, options: Parameters<typeof expectPastes>[0]): Promise<string> {
-  const shell = command.replaceAll("127.0.0.1:50051", options.address).replaceAll("http://127.0.0.1:50080", options.url);
-  const { cwd = root } = options;
+  const { cwd = root, issuer = "https://id.example.org" } = options;
+  const shell = command
+    .replaceAll("127.0.0.1:50051", options.address)
+    .replaceAll("http://127.0.0.1:50080", options.url)
+    .replaceAll("https://id.example.org", issuer);
   const PATH = `${join(root, "bin")}:${process.env["PATH"]}`;
   const env = { ...process.env, PATH, CONCORD_ADDRESS: options.address, CONCORD_DATA_DIR: options.dataDir };
   return new Promise((resolve) => {
