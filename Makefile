@@ -77,13 +77,14 @@ mutants: setup ## change the code in one place at a time, and see that a test fa
 simulate: setup ## run everything in faulty worlds; SEED=n replays one
 	@bin/concord simulate $(if $(SEED),--seed $(SEED) --verbose)
 
-stress: setup ## the largest models, transactions while every process is killed in turn, histories and watches under kills for MINUTES=2, random rules against a reference, rules that take long, overload, hostile calls, calls of any kind, abuse of HTTP/2, HTTP by its description; SEED=n, and SEEDS=100000 simulated worlds first
+stress: setup ## the largest models, transactions while every process is killed in turn, histories and watches under kills for MINUTES=2, random rules against a reference, every property with other draws, rules that take long, overload, hostile calls, calls of any kind, abuse of HTTP/2, HTTP by its description; SEED=n, and SEEDS=100000 simulated worlds first
 	@$(if $(SEEDS),bin/concord simulate --seeds $(SEEDS),true)
 	@node scripts/verify.ts --long
 	@node scripts/verify-code.ts --part planted
 	@node scripts/kill-stream.ts $(if $(SEED),--seed $(SEED))
 	@node scripts/linearizable.ts --minutes $(or $(MINUTES),2) $(if $(SEED),--seed $(SEED))
 	@RUNS=200000 vitest run test/property/predicate/reference.test.ts --testTimeout=600000
+	@vitest run --project property
 	@node scripts/rules-load.ts
 	@node scripts/overload.ts
 	@node scripts/no-stall.ts

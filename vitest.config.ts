@@ -1,10 +1,13 @@
 import { defineConfig } from "vitest/config";
 import { slowestFiles } from "./test/support/slowest-files.ts";
 
-const project = (name: string, timeoutMs: number, more: { readonly isolate?: boolean } = {}) => ({
+const project = (name: string, timeoutMs: number, more: { readonly isolate?: boolean; readonly setupFiles?: string } = {}) => ({
   extends: true as const,
   test: { name, include: [`test/${name}/**/*.test.ts`], testTimeout: timeoutMs, hookTimeout: timeoutMs, ...more },
 });
+
+/** Where properties are: what they draw is drawn again by SEED=n. */
+const seed = "test/support/seed.ts";
 
 export default defineConfig({
   test: {
@@ -13,10 +16,10 @@ export default defineConfig({
     // A timeout is for a test that hangs, never for one that is slow.
     projects: [
       // Many files: to load everything anew for each would take as long as the tests do.
-      project("unit", 120_000, { isolate: false }),
-      project("property", 120_000, { isolate: false }),
+      project("unit", 120_000, { isolate: false, setupFiles: seed }),
+      project("property", 120_000, { isolate: false, setupFiles: seed }),
       project("scenarios", 120_000, { isolate: false }),
-      project("storage", 120_000),
+      project("storage", 120_000, { setupFiles: seed }),
       project("contract", 180_000, { isolate: false }),
       project("e2e", 180_000),
       project("specs", 180_000),

@@ -3,9 +3,9 @@ import { temporaryFolder } from "../support/concord.ts";
 import { knownMethods } from "../support/fuzz/answers.ts";
 import { fuzz, methods } from "../support/fuzz/fuzz.ts";
 import { startProbedServer } from "../support/hostile/probed-server.ts";
+import { seed } from "../support/seed.ts";
 
 // Replay with SEED=n npx vitest run test/contract/fuzz.test.ts; `node scripts/fuzz.ts` makes 100,000 calls.
-const seed = Number(process.env["SEED"] ?? Math.floor(Math.random() * 2 ** 31));
 
 test(`1,000 calls of any kind are answered as their contracts have it: SEED=${seed}`, async () => {
   const data = temporaryFolder();

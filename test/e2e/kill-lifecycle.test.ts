@@ -6,11 +6,11 @@ import { openChannel } from "../../src/rpc/clients/channel.ts";
 import { createDice } from "../simulation/random.ts";
 import { failureOf, temporaryFolder } from "../support/concord.ts";
 import { serve } from "../support/process.ts";
+import { seed } from "../support/seed.ts";
 import { until } from "../support/until.ts";
 
 // All that goes on by itself, at once, in a server that is killed again and again: deadlines, a bulk operation, purges by hand and by policy, and
 // a watcher. A failure prints its seed; replay it with SEED=n.
-const seed = Number(process.env["SEED"] ?? Math.floor(Math.random() * 2 ** 31));
 const dice = createDice(seed);
 
 const { ACTIVE, COMPLETED, FAILED, PAUSED } = WorkflowState;

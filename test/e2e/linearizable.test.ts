@@ -7,6 +7,7 @@ import { clientFailure } from "../../src/rpc/errors.ts";
 import { temporaryFolder } from "../support/concord.ts";
 import { recordCalls, whyNot } from "../support/linearizable.ts";
 import { type Program, runConcord } from "../support/process.ts";
+import { seed } from "../support/seed.ts";
 import {
   ask,
   type Heard,
@@ -19,7 +20,6 @@ import {
 
 // Callers change the same workflows while the server is killed. What they hear, before and after, one caller could have heard in some order in
 // which a call without an answer was made or was not. A failure prints its seed; replay it with SEED=n npx vitest run test/e2e/linearizable.test.ts.
-const seed = Number(process.env["SEED"] ?? Math.floor(Math.random() * 2 ** 31));
 const rounds = Number(process.env["RUNS"] ?? 4);
 
 let folder: ReturnType<typeof temporaryFolder>;

@@ -14,12 +14,12 @@ import { createDice } from "../simulation/random.ts";
 import { runCommand } from "../support/command.ts";
 import { temporaryFolder } from "../support/concord.ts";
 import { type Server, serve } from "../support/process.ts";
+import { seed } from "../support/seed.ts";
 import { until } from "../support/until.ts";
 
 // A receiver over HTTP that fails at random, and refuses what one of its callers has done; Concord is killed in the middle, with -9.
 
 const { ACTIVE, PAUSED } = WorkflowState;
-const seed = Number(process.env["SEED"] ?? Date.now() % 1_000_000);
 const secret = "whsec_bm90IGEgc2VjcmV0";
 const data = temporaryFolder();
 let concord: Server;

@@ -13,8 +13,6 @@ import { contents, everyWorkflow } from "../support/storage-values.ts";
 import { creation, denied, type ManagerUnderTest, managerOver, moveTo } from "../support/workflow-manager.ts";
 
 // A batch does what its moves do one by one. A failure prints its seed; replay it with SEED=n npx vitest run --project property.
-const seed = process.env["SEED"];
-const options = (numRuns: number) => ({ numRuns, ...(seed === undefined ? {} : { seed: Number(seed) }) });
 
 const workflowCount = 5;
 const nameOf = (index: number): WorkflowId => `w${index}` as WorkflowId;
@@ -110,7 +108,7 @@ test.each(kinds)("INDEPENDENT: a batch ends as its moves one by one, in order, i
       expect(await shown(other)).toEqual(await shown(one));
       await Promise.all([one.store.close(), other.store.close()]);
     }),
-    options(numRuns),
+    { numRuns },
   );
 });
 
@@ -132,7 +130,7 @@ test.each(kinds)("ALL_OR_NOTHING: all moves of a batch are made, as one by one, 
       }
       await Promise.all([one.store.close(), other.store.close()]);
     }),
-    options(numRuns),
+    { numRuns },
   );
 });
 
@@ -184,7 +182,7 @@ test.each(kinds)(
         }
         await under.store.close();
       }),
-      options(numRuns),
+      { numRuns },
     );
   },
 );
@@ -213,6 +211,6 @@ test("all moves of a batch are judged under one revision of the rules, also whil
         expect(new Set(all.ok ? all.value.map(({ event }) => event.ruleSetRevision) : []).size).toBe(1);
       },
     ),
-    options(200),
+    { numRuns: 200 },
   );
 });

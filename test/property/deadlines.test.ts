@@ -12,8 +12,6 @@ import { allowed, creation, denied, managerOver, moveTo } from "../support/workf
 
 // Moves, changes of deadlines, an engine that denies or is away, a clock that is set, and processes that die at any moment, in any order. What is
 // true of deadlines is read off the history. A failure prints its seed; replay it with SEED=n npx vitest run --project property.
-const seed = process.env["SEED"];
-const replay = seed === undefined ? {} : { seed: Number(seed) };
 
 const ids = ["a", "b", "c"] as readonly string[] as readonly WorkflowId[];
 
@@ -136,5 +134,5 @@ test("a deadline passes at most once, not before its time, never after it was ca
         if (workflow?.deadline !== undefined) expect(workflow.deadline.atMs).toBeGreaterThan(clock.nowMs());
       }
     }),
-    { numRuns: 300, ...replay },
+    { numRuns: 300 },
   ));

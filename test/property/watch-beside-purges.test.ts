@@ -13,9 +13,6 @@ import { createWatch, type Watch, type WatchOptions } from "../../src/workflow/w
 import { storageDir } from "../support/storage-dir.ts";
 import { creation, event, put, workflowId } from "../support/storage-values.ts";
 
-const seed = process.env["SEED"];
-const replay = seed === undefined ? {} : { seed: Number(seed) };
-
 const ids = ["a", "b", "c"];
 const wanted: readonly { readonly options: Partial<WatchOptions>; readonly wants: (event: WorkflowEvent) => boolean }[] = [
   { options: {}, wants: () => true },
@@ -194,7 +191,7 @@ describe.each(Object.entries(stores))("over a store in %s", (_, { runs, open }) 
         }
         await store.close();
       }),
-      { numRuns: runs, ...replay },
+      { numRuns: runs },
     );
     expect(compacted).toBeGreaterThan(0);
     compacted = 0;

@@ -6,8 +6,6 @@ import { mergePatch } from "../../src/kernel/merge-patch.ts";
 import { startServer, type TestServer, temporaryFolder } from "../support/concord.ts";
 
 // Replay with SEED=n npx vitest run --project property.
-const seed = process.env["SEED"];
-const replay = seed === undefined ? {} : { seed: Number(seed) };
 
 const data = temporaryFolder();
 let server: TestServer;
@@ -83,6 +81,6 @@ test("the metadata of a workflow is that of its creation with the patches of its
         expect(workflow?.stateEnteredAt).toEqual(lastMove?.occurredAt);
       },
     ),
-    { numRuns: 30, ...replay },
+    { numRuns: 30 },
   );
 });

@@ -6,8 +6,6 @@ import { failureOf, startServer, type TestServer, temporaryFolder } from "../sup
 
 // The eight properties of specs/WorkflowManager.tla, of the real server over gRPC. A failure prints its seed; replay it with
 // SEED=n npx vitest run --project property.
-const seed = process.env["SEED"];
-const replay = seed === undefined ? {} : { seed: Number(seed) };
 
 const data = temporaryFolder();
 let server: TestServer;
@@ -87,7 +85,7 @@ test("StateConsistency: a workflow is what its events add up to, whatever was as
         expect(fromState).toBe(index === 0 ? WorkflowState.UNSPECIFIED : events[index - 1]?.toState);
       }
     }),
-    { numRuns: 40, ...replay },
+    { numRuns: 40 },
   );
 });
 
@@ -127,7 +125,7 @@ test("WorkflowUniqueness: of any number of creations of one id, exactly one succ
       expect(more).toEqual([]);
       expect((await get(workflowId)).metadata).toEqual(event?.metadata);
     }),
-    { numRuns: 25, ...replay },
+    { numRuns: 25 },
   );
 });
 
@@ -154,7 +152,7 @@ test("ConcurrentSafety: one success at most for each expected version, and the v
       expect((await get(workflowId)).version).toBe(BigInt(2 + versions.length));
       expect(await eventsOf(workflowId)).toHaveLength(2 + versions.length);
     }),
-    { numRuns: 40, ...replay },
+    { numRuns: 40 },
   );
 });
 
@@ -168,7 +166,7 @@ test("TerminalStateImmutability: nothing moves a COMPLETED or CANCELLED workflow
       expect(recovery.reason).toBe("TERMINAL_STATE");
       expect(await get(workflowId)).toEqual(before);
     }),
-    { numRuns: 20, ...replay },
+    { numRuns: 20 },
   );
 });
 
@@ -183,7 +181,7 @@ test("VersionMonotonicity: each applied change adds exactly 1, and a refused one
         expect((await get(workflowId)).version).toBe(version);
       }
     }),
-    { numRuns: 30, ...replay },
+    { numRuns: 30 },
   );
 });
 
@@ -246,6 +244,6 @@ test("RecoveryCompleteness: every FAILED workflow can be recovered, once per fai
       expect(stats.recoveriesInProgress).toBe(0n);
       expect(nameOf((await get(workflowId)).state)).toBe("ACTIVE");
     }),
-    { numRuns: 15, ...replay },
+    { numRuns: 15 },
   );
 });

@@ -11,9 +11,6 @@ import { createSnapshots } from "../../src/workflow/snapshots.ts";
 import { createReadSorted, type Listed } from "../../src/workflow/sorted-list.ts";
 import { event, put, workflow, workflowId } from "../support/storage-values.ts";
 
-const seed = process.env["SEED"];
-const replay = seed === undefined ? {} : { seed: Number(seed) };
-
 const orders: readonly WorkflowOrder[] = (["id", "created", "updated", "version"] as const).flatMap((by) =>
   [false, true].map((descending) => ({ by, descending })),
 );
@@ -165,7 +162,7 @@ export function workflowListsSuite(name: string, open: () => Promise<WorkflowSto
           }
           await store.close();
         }),
-        { numRuns: 12, ...replay },
+        { numRuns: 12 },
       );
     });
 
@@ -205,7 +202,7 @@ export function workflowListsSuite(name: string, open: () => Promise<WorkflowSto
             await store.close();
           },
         ),
-        { numRuns: 40, ...replay },
+        { numRuns: 40 },
       );
     });
 

@@ -144,7 +144,8 @@ class Parser {
     if (left !== undefined && sign === "-" && ["int", "double"].includes(cursor.next.kind)) {
       return this.#member(depth, offset, this.#number(left, "-"));
     }
-    const operand = this.#member(depth, cursor.next.offset, this.#primary(depth));
+    const operand =
+      sign === "!" && cursor.is("-") ? this.#negative(depth) : this.#member(depth, cursor.next.offset, this.#primary(depth));
     return left === undefined ? operand : this.#written(offset, call(left, `${sign}_`, operand));
   }
 
@@ -199,6 +200,15 @@ class Parser {
     } catch (error) {
       throw new SyntaxFailure(token.offset, (error as Error).message);
     }
+  }
+
+  /** After "!", "-" is no operator: it can only be the sign of a number. */
+  #negative(depth: number): Expr {
+    const { offset } = this.#cursor.next;
+    const id = this.#id();
+    this.#cursor.advance();
+    if (!["int", "double"].includes(this.#cursor.next.kind)) throw this.#cursor.expected("a number");
+    return this.#member(depth, offset, this.#number(id, "-"));
   }
 
   #number(id: bigint, sign: "" | "-"): Expr {

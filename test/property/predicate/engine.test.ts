@@ -14,8 +14,7 @@ import { checks, rules } from "../../support/rule-arbitraries.ts";
 import { ruleOf, ruleSetOf, verdictsOf } from "../../support/rule-values.ts";
 
 // A failure prints its seed; replay it with SEED=n npx vitest run --project property.
-const seed = process.env["SEED"];
-const runs = { numRuns: 100, ...(seed === undefined ? {} : { seed: Number(seed) }) };
+const runs = { numRuns: 100 };
 
 /** Others have their turn between any two steps, so that whatever can come in between does. */
 const generous: Turns = () => () => new Promise((resolve) => setImmediate(resolve));

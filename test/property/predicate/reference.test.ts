@@ -11,9 +11,8 @@ import { LeftOpen, type Value } from "../../support/reference-evaluator-values.t
 import { uncheckedExpression } from "../../support/unchecked-expression.ts";
 
 // A failure prints its seed; replay it with SEED=n npx vitest run --project property. RUNS=n for more of them.
-const seed = process.env["SEED"];
 const numRuns = Number(process.env["RUNS"] ?? 10_000);
-const runs = { numRuns, ...(seed === undefined ? {} : { seed: Number(seed) }) };
+const runs = { numRuns };
 
 const anything = Object.fromEntries(variableNames.map((name) => [name, types.dyn]));
 

@@ -9,8 +9,7 @@ import { createProtoClient } from "../../support/proto-client.ts";
 import { joinAs } from "../../support/scripted-participant.ts";
 
 // Replay a failure with SEED=n npx vitest run --project property.
-const seed = process.env["SEED"];
-const runs = { numRuns: 200, ...(seed === undefined ? {} : { seed: Number(seed) }) };
+const runs = { numRuns: 200 };
 
 const data = temporaryFolder();
 let server: TestServer;

@@ -7,8 +7,7 @@ import { mutations, randomMessage, spoil, tapeOf, tapes } from "../../support/ra
 import { joinAs } from "../../support/scripted-participant.ts";
 
 // Replay a failure with SEED=n npx vitest run --project property.
-const seed = process.env["SEED"];
-const runs = { numRuns: 50, ...(seed === undefined ? {} : { seed: Number(seed) }) };
+const runs = { numRuns: 50 };
 
 const data = temporaryFolder();
 let server: TestServer;

@@ -3,8 +3,7 @@ import { expect, test } from "vitest";
 import { ageOf, keptBeforeMs, opened, passed, type Span, withoutOlder } from "../../../src/storage/sqlite/open-time.ts";
 
 // SEED=n npx vitest run --project property.
-const seed = process.env["SEED"];
-const runs = { numRuns: 2_000, ...(seed !== undefined && { seed: Number(seed) }) };
+const runs = { numRuns: 2_000 };
 
 const [minuteMs, hourMs, dayMs] = [60_000, 3_600_000, 24 * 3_600_000];
 const retentionMs = 25 * hourMs;

@@ -5,8 +5,7 @@ import type { StoreKind } from "../../../src/storage/sqlite/store-kind.ts";
 import { createStoreSet, mismatches } from "../../../src/storage/sqlite/store-marks.ts";
 
 // SEED=n npx vitest run --project property.
-const seed = process.env["SEED"];
-const runs = { numRuns: 2_000, ...(seed !== undefined && { seed: Number(seed) }) };
+const runs = { numRuns: 2_000 };
 
 const kinds = ["workflows", "rules", "decision-log"] as const satisfies readonly StoreKind[];
 

@@ -14,9 +14,8 @@ import {
 
 // Every verb of the real service, over gRPC, against a model of what it owes. A failure prints its seed, and is shrunk; replay it with
 // SEED=n npx vitest run test/property/workflow/model.test.ts. RUNS=n makes it longer.
-const seed = process.env["SEED"];
 const runs = Number(process.env["RUNS"] ?? 60);
-const parameters = { ...(seed === undefined ? {} : { seed: Number(seed) }), numRuns: runs };
+const parameters = { numRuns: runs };
 
 const data = temporaryFolder();
 let server: TestServer;

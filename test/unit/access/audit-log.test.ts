@@ -6,9 +6,6 @@ import { sha256Of } from "../../../src/access/sha256.ts";
 import { err, ok } from "../../../src/kernel/result.ts";
 import { fakeClock } from "../../support/fake-clock.ts";
 
-const seed = process.env["SEED"];
-const replay = seed === undefined ? {} : { seed: Number(seed) };
-
 /** Files as texts, and one of them where the log is looked for. */
 function world() {
   const disk = { current: { text: "" }, takes: true, opens: true };
@@ -111,7 +108,6 @@ describe("a chain of lines", () => {
         const found = verified(disk.current.text);
         expect(found).toMatchObject({ verified: { last: last.end() } });
       }),
-      replay,
     );
   });
 
@@ -216,7 +212,6 @@ describe("whoever changes it later is found out", () => {
           expect(verified(changed)).toHaveProperty("broken");
         },
       ),
-      replay,
     );
   });
 });

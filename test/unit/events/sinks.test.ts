@@ -21,9 +21,6 @@ import {
 } from "../../support/sink-world.ts";
 import { until } from "../../support/until.ts";
 
-const seed = process.env["SEED"];
-const replay = seed === undefined ? {} : { seed: Number(seed) };
-
 const upTo = (count: number): readonly number[] => Array.from({ length: count }, (_, index) => index + 1);
 const firstOf = (sequences: readonly number[]): readonly number[] => [...new Set(sequences)];
 
@@ -133,7 +130,7 @@ describe("whatever a receiver misses, and whenever the process is killed", () =>
         expect(firstOf(receiver.arrived)).toEqual(upTo(committed));
         expect((await durable.sinks())[0]?.cursor).toBe(committed);
       }),
-      { numRuns: 60, ...replay },
+      { numRuns: 60 },
     );
   });
 });

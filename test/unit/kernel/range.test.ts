@@ -2,9 +2,6 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { compare, intersection, isWithin, type Range } from "../../../src/kernel/range.ts";
 
-const seed = process.env["SEED"];
-const replay = seed === undefined ? {} : { seed: Number(seed) };
-
 const text = fc.string({ unit: "binary" });
 
 const rangeOf = <Value extends string | number>(value: fc.Arbitrary<Value>): fc.Arbitrary<Range<Value>> =>
@@ -17,7 +14,6 @@ describe("ranges", () => {
       fc.property(text, text, text, (start, a, b) => {
         expect(Math.sign(compare(start + a, start + b))).toBe(bytewise(start + a, start + b));
       }),
-      replay,
     );
   });
 
@@ -27,7 +23,6 @@ describe("ranges", () => {
       fc.property(rangeOf(value), rangeOf(value), value, (a, b, each) => {
         expect(isWithin(intersection(a, b), each)).toBe(isWithin(a, each) && isWithin(b, each));
       }),
-      replay,
     );
   });
 

@@ -40,6 +40,20 @@ test.each([
   expect(parsed.ok && parsed.value.offsetOf(parsed.value.expr.id)).toBe(offset);
 });
 
+test.each([
+  ["!-1", "!_(-1)"],
+  ["!!!-0.5", "!_(-0.5)"],
+  ["!!-9223372036854775808", "-9223372036854775808"],
+  ["!-1.size()", "!_(-1.size())"],
+])("a number may have a sign after !: %s", (source, tree) => {
+  const parsed = parse(source);
+  expect(parsed.ok && toDebugString(parsed.value.expr, KindAdorner.singleton).replaceAll(/\^#[^#]*#|\s/g, "")).toBe(tree);
+});
+
+test.each(["!-a", "!--1", "!-(1)", "!-1u"])("nothing else may have one there: %s", (source) => {
+  expect(parse(source)).toMatchObject({ ok: false, error: { offset: 2, message: expect.stringContaining("expected a number") } });
+});
+
 test.each(["f(?a)", "f(a, ?b)", "a.f(?b)"])("only elements of lists and fields may be absent, no arguments: %s", (source) => {
   const parsed = parse(source);
   expect(parsed).toMatchObject({ ok: false, error: { offset: source.indexOf("?") } });

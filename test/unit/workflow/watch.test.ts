@@ -17,9 +17,6 @@ import { pausing } from "../../support/pausing.ts";
 import { event, workflow } from "../../support/storage-values.ts";
 import { creation, managerOver } from "../../support/workflow-manager.ts";
 
-const seed = process.env["SEED"];
-const replay = seed === undefined ? {} : { seed: Number(seed) };
-
 const watchOf = (store: WorkflowStore, bounds?: { readonly countMax: number; readonly bytesMax: number }): Watch =>
   createWatch({ clock: systemClock, store, turns: pausing(), ...(bounds && { bounds }) });
 
@@ -162,7 +159,7 @@ describe("NoEventSkipped", () => {
           each.stop.abort();
         }
       }),
-      { numRuns: 150, ...replay },
+      { numRuns: 150 },
     );
   });
 

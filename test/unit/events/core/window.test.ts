@@ -2,9 +2,6 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { createWindow } from "../../../../src/events/core/window.ts";
 
-const seed = process.env["SEED"];
-const replay = seed === undefined ? {} : { seed: Number(seed) };
-
 test("in whatever order events are done with, the cursor is the last one up to which all are", () => {
   const gaps = fc.array(fc.integer({ min: 1, max: 3 }), { minLength: 1, maxLength: 40 });
   fc.assert(
@@ -23,7 +20,6 @@ test("in whatever order events are done with, the cursor is the last one up to w
         expect([window.cursor, window.head, moved]).toEqual([expected, head, before !== expected]);
       }
     }),
-    replay,
   );
 });
 
