@@ -120,6 +120,8 @@ const httpStatusOf: Readonly<Record<number, number>> = { [Status.UNAUTHENTICATED
 function metricsRefusalOf(refusal: HttpRefusal, authentication: Authentication): MetricsRefusal {
   return async (request) => {
     if (authentication.isOpen("metrics")) return undefined;
+    // Of two, another one may have been looked at on the way.
+    if ((request.headersDistinct["authorization"]?.length ?? 0) > 1) return 400;
     const answer = await refusal(statusPath, request);
     return answer && (httpStatusOf[Number(answer["grpc-status"])] ?? 503);
   };

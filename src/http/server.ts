@@ -12,7 +12,7 @@ import type { DurationMs } from "../kernel/time.ts";
 import { socketPeer } from "../rpc/address.ts";
 import type { PeerState } from "../rpc/clients/peer-watch.ts";
 import type { CarriedSocket } from "../rpc/connections.ts";
-import { internalError, overloaded } from "../rpc/errors.ts";
+import { internalError, overloaded, twoProofs } from "../rpc/errors.ts";
 import { handshakeMs, headerBytesMax, requestMs } from "../rpc/limits.ts";
 import { requestIdKey } from "../rpc/origin-headers.ts";
 import type { Refused } from "../rpc/refusals.ts";
@@ -169,12 +169,7 @@ export async function serveHttp(options: Options): Promise<HttpServer> {
     }
     const { authorization } = request.headers;
     if (authorization !== undefined && (request.headersDistinct["authorization"]?.length ?? 0) > 1)
-      return {
-        problem: plainProblem(
-          400,
-          "there are two Authorization headers, and who is in the way may take another one than this server; send one",
-        ),
-      };
+      return { problem: plainProblem(400, twoProofs) };
     // A proxy may ask for the whole URL.
     const [path = "", query = ""] = splitOnce((request.url ?? "").replace(/^https?:\/\/[^/?]*/i, ""), "?");
     const own = ownPlaces.get(path);

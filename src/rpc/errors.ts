@@ -108,6 +108,10 @@ export function invalidField(field: string, description: string): RichServerErro
   return invalidRequest([{ field, description }]);
 }
 
+/** Of a call, and of a request over HTTP. */
+export const twoProofs =
+  "there are two `authorization` headers, and who is in the way may take another one than this server; send one";
+
 /** The ids that are known, under the names that the contract gives them in ErrorInfo. */
 export function known(ids: {
   readonly workflowId?: string | undefined;

@@ -19,8 +19,9 @@ import { unixPeer } from "./address.ts";
 import type { Admission } from "./admission.ts";
 import type { CarriedSocket, Connection, Connections } from "./connections.ts";
 import type { Entrants } from "./entrants.ts";
+import { invalidField, twoProofs } from "./errors.ts";
 import type { Entrance, Gate } from "./gate.ts";
-import { type HeaderSize, sizeOfHeaders } from "./headers.ts";
+import { type HeaderSize, hasTwo, sizeOfHeaders } from "./headers.ts";
 import {
   headerBytesMax,
   resetBurstMax,
@@ -30,6 +31,7 @@ import {
 } from "./limits.ts";
 import type { Receiving } from "./receiving.ts";
 import { createLine, type Line, type Starting } from "./starting.ts";
+import { statusHeaders } from "./status-headers.ts";
 import { shortenTimeout, takeTimeout } from "./timeout-header.ts";
 import { createTlsDoor, type TlsDoor } from "./tls-door.ts";
 
@@ -42,6 +44,9 @@ const sessionOptions: ServerOptions = {
   streamResetBurst: resetBurstMax,
   streamResetRate: resetsPerSecondMax,
 };
+
+/** The same whether anybody has to prove anything here: what is in the way may ask for it. */
+const ambiguous: Entrance = { answer: statusHeaders(invalidField("", twoProofs)) };
 
 type Front = {
   readonly connections: Connections;
@@ -180,7 +185,9 @@ function standBefore(
       const timeoutMs = takeTimeout(headers);
       const incoming = { stream, headers, flags, path: String(headers[":path"]), size, timeoutMs, connection, line };
       const { certificate, isOwn, peer } = connection;
-      const entrance = gate.enter({ path: incoming.path, peer, authorization: headers.authorization, certificate, isOwn });
+      const entrance = hasTwo(rawHeaders, "authorization")
+        ? ambiguous
+        : gate.enter({ path: incoming.path, peer, authorization: headers.authorization, certificate, isOwn });
       if (!(entrance instanceof Promise)) enter(incoming, entrance);
       // A defect ends the call, and nothing else.
       else entrance.then((known) => enter(incoming, known)).catch(() => stream.close(constants.NGHTTP2_INTERNAL_ERROR));

@@ -19,6 +19,13 @@ const binaryValueKeptBytes = 224;
 
 const comma = ",".charCodeAt(0);
 
+/** Node shows only the first of those that may come once. `rawHeaders`: names and values in turn, each as often as it came. */
+export function hasTwo(rawHeaders: readonly string[], wanted: string): boolean {
+  let count = 0;
+  for (let index = 0; index < rawHeaders.length; index += 2) if (rawHeaders[index] === wanted) count += 1;
+  return count > 1;
+}
+
 /** `rawHeaders`: names and values in turn, each as often as it came. Of more than `headerBytesMax` it counts no more than that they are more. */
 export function sizeOfHeaders(rawHeaders: readonly string[]): HeaderSize {
   const count = rawHeaders.length / 2;

@@ -1,7 +1,7 @@
 import type { OutgoingHttpHeaders } from "node:http2";
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { Metadata } from "@grpc/grpc-js";
-import { ErrorInfo, RetryInfo, type RichServerError } from "nice-grpc-error-details";
+import { BadRequest, ErrorInfo, RetryInfo, type RichServerError } from "nice-grpc-error-details";
 
 /** The headers of an answer that is nothing but this failure, as gRPC has them: for what is refused before grpc-js hears of it. */
 export function statusHeaders(failure: RichServerError): OutgoingHttpHeaders {
@@ -28,7 +28,7 @@ const bytes = WireType.LengthDelimited;
 function encode({ code, details, extra }: RichServerError): Uint8Array {
   const writer = new BinaryWriter().uint32(tag(1, WireType.Varint)).int32(code).uint32(tag(2, bytes)).string(details);
   for (const detail of extra) {
-    const type = [ErrorInfo, RetryInfo].find(({ $type }) => $type === detail.$type);
+    const type = [BadRequest, ErrorInfo, RetryInfo].find(({ $type }) => $type === detail.$type);
     if (type === undefined) throw new Error(`no encoder of ${detail.$type} here yet`);
     writer.uint32(tag(3, bytes)).fork();
     writer.uint32(tag(1, bytes)).string(`type.googleapis.com/${detail.$type}`);

@@ -1,11 +1,13 @@
 import { get, type IncomingMessage, type OutgoingHttpHeaders, request } from "node:http";
 import { join } from "node:path";
 import { Writable } from "node:stream";
+import { Status } from "nice-grpc-common";
 import { HealthDefinition } from "nice-grpc-server-health";
 import pino from "pino";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { WorkflowState } from "../../src/gen/concord/workflow/v1/workflow.ts";
 import { ListWorkflowsRequest } from "../../src/gen/concord/workflow/v1/workflow_service.ts";
+import { callGrpc } from "../../src/http/grpc-call.ts";
 import { clientFactory, openChannel } from "../../src/rpc/clients/channel.ts";
 import { accessFile, clientsWith, tokenOf, withTokens } from "../support/access.ts";
 import { failureOf, startServer, type TestServer, temporaryFolder } from "../support/concord.ts";
@@ -85,6 +87,29 @@ describe("with an access file", () => {
     connection.close();
   });
 
+  test.each([
+    ["WorkflowService/ListWorkflows", "a unary call"],
+    ["WorkflowService/WatchWorkflowEvents", "a stream"],
+  ])("of two proofs none counts: %s, %s", async (method) => {
+    const connection = openRawConnection(server.address);
+    const path = `/concord.workflow.v1.${method}`;
+    for (const tokens of [
+      ["ada", "bob"],
+      ["ada", "ada"],
+      ["nobody", "ada"],
+    ]) {
+      const authorization = tokens.map((name) => `Bearer ${tokenOf(name)}`);
+      const call = callGrpc(connection.session, path, { authorization } as never, new Uint8Array());
+      for await (const _ of call.messages);
+      expect(await call.failure()).toMatchObject({
+        code: Status.INVALID_ARGUMENT,
+        reason: "INVALID_REQUEST",
+        fields: [{ field: "", description: expect.stringContaining("two `authorization` headers") }],
+      });
+    }
+    connection.close();
+  });
+
   test("health needs no proof, reflection does", async () => {
     const channel = openChannel(server.address);
     opened.push(channel);
@@ -132,6 +157,8 @@ describe("with an access file", () => {
     };
     expect(await ask({})).toEqual([401, 'Bearer realm="concord"']);
     expect(await ask({ authorization: `Bearer ${tokenOf("ada")}` })).toEqual([200, undefined]);
+    const two = ["ada", "bob"].map((name) => `Bearer ${tokenOf(name)}`);
+    expect(await ask({ Authorization: two })).toEqual([400, undefined]);
   });
 
   test("each line of a call says who has made it, and none says how that was proved", async () => {

@@ -87,7 +87,7 @@ test("two proofs of who asks are refused: who is in the way may have looked at t
   let answer = "";
   for await (const chunk of socket) answer += chunk;
   expect(answer).toMatch(/^HTTP\/1\.1 400 /);
-  expect(answer).toContain("two Authorization headers");
+  expect(answer).toContain("two `authorization` headers");
 });
 
 test("pages of other origins change nothing, also by what a browser sends without asking", async () => {
