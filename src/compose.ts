@@ -111,6 +111,7 @@ export async function startConcord(options: Options, extraServices?: ExtraServic
     loop,
     sinkSettings: sinkSettings.value,
     peerSecurity: peerSecurity.value,
+    quotaOf: access.quotaOf,
     set,
   };
   const compose = { predicate: predicatePart, commit: commitPart, workflow: workflowPart };

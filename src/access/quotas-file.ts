@@ -20,21 +20,23 @@ export const quotasSchema = <Bytes extends z.ZodType<number>>(bytes: Bytes) =>
           rate: whole(1_000_000).optional(),
           burst: whole(1_000_000).optional(),
           bytes_per_second: bytes.optional(),
+          rules: whole(1_000_000).optional(),
         })
-        .superRefine(({ rate, burst, calls, streams, bytes_per_second }, context) => {
+        .superRefine(({ rate, burst, calls, streams, bytes_per_second, rules }, context) => {
           const wrong = (key: string, message: string): void => context.addIssue({ code: "custom", path: [key], message });
           if (burst !== undefined && rate === undefined) wrong("burst", "is of the rate, which is left out");
-          if ([rate, calls, streams, bytes_per_second].every((each) => each === undefined))
-            wrong("principals", "have a quota of nothing: give calls, streams, rate or bytes_per_second");
+          if ([rate, calls, streams, bytes_per_second, rules].every((each) => each === undefined))
+            wrong("principals", "have a quota of nothing: give calls, streams, rate, bytes_per_second or rules");
         })
         .transform(
-          ({ principals, calls, streams, rate, burst = rate ?? 1, bytes_per_second }): QuotaSetting => ({
+          ({ principals, calls, streams, rate, burst = rate ?? 1, bytes_per_second, rules }): QuotaSetting => ({
             principals,
             calls,
             streams,
             rate,
             burst,
             bytesPerSecond: bytes_per_second,
+            rules,
           }),
         ),
       "must be a list of quotas",

@@ -1,6 +1,7 @@
 import type { Principal } from "../kernel/principal.ts";
+import { systemPrefix } from "../kernel/system-actor.ts";
 import type { DurationMs } from "../kernel/time.ts";
-import { begin, type Excess, isIdle, type QuotaSetting, type Usage, unused } from "./core/quota.ts";
+import { begin, type Excess, isIdle, type Kept, type QuotaSetting, type Usage, unused } from "./core/quota.ts";
 import { isLikeOne } from "./core/scope.ts";
 import { countedPrincipalCountMax } from "./limits.ts";
 
@@ -11,6 +12,8 @@ export type Counted = { readonly leave: () => void; readonly received: ((bytes: 
 export type Quotas = {
   /** Undefined: nothing is counted of this principal. */
   readonly enter: (principal: Principal, kind: "calls" | "streams") => Counted | Excess | undefined;
+  /** How many of a kind there may be that this principal has created. Undefined: as many as there may be of all. */
+  readonly most: (name: string, what: Kept) => number | undefined;
   /** What is under way counts on. */
   readonly replace: (settings: readonly QuotaSetting[]) => void;
 };
@@ -62,6 +65,8 @@ export function createQuotas(first: readonly QuotaSetting[], monotonicMs: () => 
               },
       };
     },
+    // What a server is by itself is no principal.
+    most: (name, what) => (name.startsWith(systemPrefix) ? undefined : find(name)?.setting[what]),
     replace: (changed) => {
       settings = changed;
       for (const [name, its] of known) {

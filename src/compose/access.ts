@@ -5,6 +5,7 @@ import type { Audit } from "../access/audit.ts";
 import { type Authentication, createAuthentication } from "../access/authentication.ts";
 import { createAuthorization } from "../access/authorization.ts";
 import { methodRules } from "../access/core/methods.ts";
+import type { Excess, Kept } from "../access/core/quota.ts";
 import { createQuotas } from "../access/quotas.ts";
 import { sha256Of } from "../access/sha256.ts";
 import { type AccessSettings, readAccessFile } from "../access-file.ts";
@@ -12,6 +13,7 @@ import type { Config } from "../config.ts";
 import { needsOwnListener } from "../config-checks.ts";
 import { ServerStatusDefinition } from "../gen/concord/server/v1/server_status.ts";
 import type { HttpRefusal } from "../http/server.ts";
+import { type CountQuota, noCountQuota } from "../kernel/count-quota.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
 import { createSeldomLog } from "../kernel/seldom.ts";
 import { systemPrefix } from "../kernel/system-actor.ts";
@@ -40,6 +42,8 @@ export type Access = {
   readonly httpRefusal: HttpRefusal | undefined;
   /** Of requests for metrics. Undefined: everybody may read them. */
   readonly metricsRefusal: MetricsRefusal | undefined;
+  /** Of what principals create. */
+  readonly quotaOf: (what: Kept) => CountQuota;
   readonly close: () => void;
 };
 
@@ -61,7 +65,8 @@ export function openAccess(settings: AccessSettings | undefined, { config, logge
   const { access: path } = config;
   const token = randomBytes(32).toString("base64url");
   if (settings === undefined || path === undefined) {
-    const open = { authentication: undefined, metricsRefusal: undefined, httpRefusal: undefined, close: () => undefined };
+    const nothing = { authentication: undefined, metricsRefusal: undefined, httpRefusal: undefined };
+    const open = { ...nothing, quotaOf: () => noCountQuota, close: () => undefined };
     if (!needsOwnListener(config)) return { ...open, gate: openGate, own: undefined };
     return { ...open, gate: openGateWithOwn(token), own: { token: () => token } };
   }
@@ -75,16 +80,17 @@ export function openAccess(settings: AccessSettings | undefined, { config, logge
   });
   const authorization = createAuthorization(settings.grants, config.participantId, createTurns());
   const quotas = createQuotas(settings.quotas, systemClock.monotonicMs);
+  const exceeded = (call: { readonly principal: string; readonly rpc?: string; readonly what: Excess["what"] | Kept }): void => {
+    metrics.access.exceeded(call.what);
+    seldom.warn(`${call.principal} ${call.what}`, call, "refused: a principal has used up its quota");
+  };
   const gate = createGate(authentication, authorization, quotas, {
     unknown: ({ why, path: rpc, peer }) => {
       audit.denied({ method: rpc.slice(1), principal: "", address: peer }, { code: "UNAUTHENTICATED", error: why });
       metrics.access.unauthenticated(why);
       seldom.warn(why, { why, rpc }, "refused: nobody has proved who calls");
     },
-    exceeded: ({ path: rpc, principal: { name: principal }, what }) => {
-      metrics.access.exceeded(what);
-      seldom.warn(`${principal} ${what}`, { principal, rpc, what }, "refused: a principal has used up its quota");
-    },
+    exceeded: ({ path: rpc, principal: { name: principal }, what }) => exceeded({ principal, rpc, what }),
     denied: ({ path: rpc, peer, principal: { name: principal }, because }) => {
       const call = { method: rpc.slice(1), principal, address: peer };
       audit.denied(call, { code: "PERMISSION_DENIED", error: "PERMISSION_DENIED" });
@@ -107,6 +113,10 @@ export function openAccess(settings: AccessSettings | undefined, { config, logge
     authentication,
     own: { token: () => token },
     httpRefusal,
+    quotaOf: (what) => ({
+      most: (principal) => quotas.most(principal, what),
+      exceeded: (principal) => exceeded({ principal, what }),
+    }),
     metricsRefusal: metricsRefusalOf(httpRefusal, authentication),
     close,
   };

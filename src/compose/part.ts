@@ -1,10 +1,12 @@
 import { join } from "node:path";
+import type { Kept } from "../access/core/quota.ts";
 import type { Standing } from "../commit/participant/link.ts";
 import type { Coordinator } from "../commit/ports.ts";
 import type { Config, ServiceName } from "../config.ts";
 import { TwoPhaseCommitDefinition } from "../gen/concord/commit/v1/two_phase_commit.ts";
 import { PredicateLogicDefinition } from "../gen/concord/predicate/v1/predicate_logic.ts";
 import { WorkflowServiceDefinition, type WorkflowServiceImplementation } from "../gen/concord/workflow/v1/workflow_service.ts";
+import type { CountQuota } from "../kernel/count-quota.ts";
 import type { ParticipantId } from "../kernel/ids.ts";
 import type { DurationMs } from "../kernel/time.ts";
 import type { Turns } from "../kernel/turns.ts";
@@ -74,6 +76,8 @@ export type Wiring = Options & {
   readonly sinkSettings: readonly SinkSettings[];
   /** How the workflow manager proves to others who it is. */
   readonly peerSecurity: ClientSecurity;
+  /** Of what principals create. */
+  readonly quotaOf: (what: Kept) => CountQuota;
   /** All stores of this process, which know each other. */
   readonly set: StoreSet;
 };

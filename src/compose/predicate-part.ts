@@ -27,6 +27,7 @@ export async function predicatePart({
   metrics: allMetrics,
   turns,
   loop,
+  quotaOf,
   set,
 }: Wiring): Promise<Result<Part, StartFailure>> {
   const opened = await openSqliteRuleStore({
@@ -73,7 +74,7 @@ export async function predicatePart({
     recorder?.judged(checks, verdicts);
   };
   const engine = await loop.run({ job: "rules" }, () =>
-    createEngine({ store, clock: systemClock, evaluator, runTests, turns, onJudged }),
+    createEngine({ store, clock: systemClock, evaluator, runTests, turns, quota: quotaOf("rules"), onJudged }),
   );
   metrics.observe(engine.judging);
   const service = createPredicateService({ engine, turns, clock: systemClock, logger, verdicts: log && { log, evaluator } });

@@ -1,5 +1,6 @@
 import { assert, unreachable } from "../kernel/assert.ts";
 import type { Clock } from "../kernel/clock.ts";
+import { type CountQuota, noCountQuota } from "../kernel/count-quota.ts";
 import type { RuleId } from "../kernel/ids.ts";
 import type { JsonObject } from "../kernel/json.ts";
 import { provedOf } from "../kernel/principal.ts";
@@ -156,6 +157,7 @@ export async function createEngine({
   runTests,
   turns,
   limits = ruleSetLimits,
+  quota = noCountQuota,
   onJudged,
 }: {
   readonly store: RuleStore;
@@ -164,9 +166,11 @@ export async function createEngine({
   readonly runTests: RunTests;
   readonly turns: Turns;
   readonly limits?: RuleSetLimits;
+  /** Of rules. */
+  readonly quota?: CountQuota;
   readonly onJudged?: OnJudged;
 }): Promise<Engine> {
-  const changes = await createRuleSetChanges({ store, clock, evaluator, runTests, turns, limits });
+  const changes = await createRuleSetChanges({ store, clock, evaluator, runTests, turns, limits, quota });
   const answers = createAnswers({ clock, evaluator, changes, turns, onJudged });
   const revision = (): number => changes.current().present.contents.revision;
 

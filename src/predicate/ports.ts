@@ -69,6 +69,8 @@ export interface RuleStore extends StoreHealth, StoreAge {
     readonly beforeVersion: number | undefined;
     readonly limit: number;
   }): Promise<Stretch<Rule, number>>;
+  /** Of the rules that are there, whatever their state, how many this principal has created. */
+  countCreatedAs(principal: string): Promise<number>;
   /** The newest version of a fact, a type or a test that there ever was; 0: none. */
   latestVersion(kind: Exclude<RuleSetItemKind, "RULE">, name: string): Promise<number>;
   /** Versions of a rule that were never active or in shadow, oldest first. */

@@ -1,11 +1,12 @@
 import type { Clock } from "../kernel/clock.ts";
+import type { CountQuota } from "../kernel/count-quota.ts";
 import { type Proved, provedOf } from "../kernel/principal.ts";
 import type { RequestKey } from "../kernel/request-key.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
 import type { Breathe, Turns } from "../kernel/turns.ts";
 import { compileRuleSteps } from "./core/compile-rule.ts";
 import type { RuleSetLimits } from "./core/rule-set/limits.ts";
-import { type Outcome, outcomeOf, type Plan, type Present } from "./core/rule-set/outcome.ts";
+import { type Outcome, type Own, outcomeOf, type Plan, type Present } from "./core/rule-set/outcome.ts";
 import { newProblems } from "./core/rule-set/problems.ts";
 import type { Stamp } from "./core/rule-set/standing.ts";
 import { compileContents, type RuleSet, type RuleSetProblem } from "./core/rule-set.ts";
@@ -74,6 +75,7 @@ export async function createRuleSetChanges({
   runTests,
   turns,
   limits,
+  quota,
 }: {
   readonly store: RuleStore;
   readonly clock: Pick<Clock, "nowMs">;
@@ -81,6 +83,7 @@ export async function createRuleSetChanges({
   readonly runTests: RunTests;
   readonly turns: Turns;
   readonly limits: RuleSetLimits;
+  readonly quota: CountQuota;
 }): Promise<RuleSetChanges> {
   let current = await load(undefined);
   evaluator.prepare(current.ruleSet);
@@ -118,6 +121,12 @@ export async function createRuleSetChanges({
     return ok({ answer, atMs, change: undefined });
   }
 
+  async function ownOf({ authenticatedAs: principal }: Proved): Promise<Own | undefined> {
+    const countMax = principal === undefined ? undefined : quota.most(principal);
+    if (principal === undefined || countMax === undefined) return undefined;
+    return { principal, count: await store.countCreatedAs(principal), countMax };
+  }
+
   async function decideAndWrite(
     mutation: Mutation,
     decide: Decide,
@@ -135,13 +144,17 @@ export async function createRuleSetChanges({
       const base = current;
       const stamp = { atMs: clock.nowMs(), requestedBy, reason, ...provedOf(mutation) };
       const plan = await decide(base.present, stamp, breathe);
+      const own = await ownOf(mutation);
       // Then it was decided upon two states at once.
       if (await isBehind(base)) continue;
       if (!plan.ok) return plan;
       const pause = breathe();
       if (pause !== undefined) await pause;
-      const outcome = outcomeOf(base.present, plan.value, stamp, limits);
-      if (!outcome.ok) return outcome;
+      const outcome = outcomeOf(base.present, plan.value, stamp, limits, own);
+      if (!outcome.ok) {
+        if (outcome.error.type === "rule-quota") quota.exceeded(outcome.error.principal);
+        return outcome;
+      }
       const next = await tryOut(base, outcome.value, { tested, breathe, signal });
       if (!next.ok) return next;
       const { present, change, rule, ...rest } = outcome.value;

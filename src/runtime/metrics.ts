@@ -189,7 +189,7 @@ export function createMetrics() {
   });
   const exceeded = new Counter({
     name: "concord_quota_exceeded_total",
-    help: "Calls refused since their principal has used up its quota: of calls or streams at once, of its rate, of bytes",
+    help: "Calls refused since their principal has used up its quota: of calls or streams at once, of its rate, of bytes, or of what it has created",
     labelNames: ["what"],
     registers,
   });

@@ -12,8 +12,9 @@ const quotas = [
   { principals: ["streams"], streams: 2 },
   { principals: ["rate"], rate: 1, burst: 5 },
   { principals: ["bytes"], bytes_per_second: "1KiB" },
+  { principals: ["author"], rules: 3 },
 ];
-const file = accessFile(data.path, { ...withTokens("streams", "rate", "bytes", "other"), quotas });
+const file = accessFile(data.path, { ...withTokens("streams", "rate", "bytes", "author", "other"), quotas });
 const opened: (() => void)[] = [];
 let server: TestServer;
 
@@ -80,4 +81,32 @@ test("bytes: a large request is answered, and the next one has to wait for it", 
   await workflows.createWorkflow({ workflowId: "large", metadata: { text: "x".repeat(50_000) }, ...by });
   expect(await failureOf(workflows.listWorkflows({}))).toMatchObject(overloaded("more than 1024 bytes of requests a second"));
   await as("other").workflows.listWorkflows({});
+});
+
+test("rules: those that are there count for who has created them, whoever that says it is, and are told", async () => {
+  const { predicates } = as("author");
+  const by = { reason: "test", requestedBy: "somebody else" };
+  const rule = (ruleId: string) => ({ ruleId, expression: "true", ...by });
+  const created = await Promise.allSettled(["r-1", "r-2", "r-3", "r-4", "r-5"].map((id) => predicates.createRule(rule(id))));
+  const there = ["r-1", "r-2", "r-3", "r-4", "r-5"].filter((_, index) => created[index]?.status === "fulfilled");
+  expect(there).toHaveLength(3);
+  const full = {
+    reason: "RULE_LIMIT_REACHED",
+    message:
+      'there are 3 rules that "author" has created, and 1 more would be more than 3, which is what there is for this principal; ' +
+      "delete drafts, or have its quota in the access file raised",
+    metadata: { what: "rules of the principal", limit: "3", count: "3" },
+    retryAfterMs: undefined,
+  };
+  expect(await failureOf(predicates.createRule(rule("r-6")))).toMatchObject(full);
+  const rules = ["r-6", "r-7"].map((ruleId) => ({ ruleId, expression: "true" }));
+  expect(await failureOf(predicates.applyRuleSet({ rules, ...by }))).toMatchObject({
+    ...full,
+    message: expect.stringContaining("2 more"),
+  });
+  await as("other").predicates.createRule(rule("r-8"));
+  await predicates.activateRule({ ruleId: there[0] ?? "", ...by });
+  await predicates.deleteRule({ ruleId: there[1] ?? "", ...by });
+  await predicates.createRule(rule("r-6"));
+  expect(await failureOf(predicates.createRule(rule("r-7")))).toMatchObject(full);
 });

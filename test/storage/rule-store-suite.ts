@@ -114,6 +114,31 @@ export function ruleStoreSuite(name: string, open: () => Promise<RuleStore>): vo
       expect(await store.answer(requestId("r"))).toStrictEqual({ ...answer, ...key });
     });
 
+    test("rules are counted by who has created them, as long as they are there", async () => {
+      const creation = (sequence: number, id: string, createdAs?: string): RuleBatch =>
+        batchOf(sequence, {
+          differences: [{ before: undefined, after: itemOf(versionOf(id), "DRAFT") }],
+          versions: [stored(versionOf(id))],
+          standings: [standingOf(id, createdAs === undefined ? {} : { createdAs, authenticatedAs: createdAs })],
+        });
+      const change = batchOf(4, {
+        differences: [{ before: itemOf(versionOf("a"), "DRAFT"), after: itemOf(versionOf("a", 2), "DRAFT") }],
+        versions: [stored(versionOf("a", 2))],
+        standings: [standingOf("a", { createdAs: hostile, authenticatedAs: "eve", latestVersion: 2 })],
+      });
+      const deletion = batchOf(5, {
+        differences: [{ before: itemOf(versionOf("b"), "DRAFT"), after: undefined }],
+        removedRules: [ruleId("b")],
+      });
+      const store = await storeWith(
+        ...[creation(0, "a", hostile), creation(1, "b", hostile), creation(2, "c", "eve"), creation(3, "d"), change],
+      );
+      const counts = () => Promise.all([hostile, "eve", ""].map((principal) => store.countCreatedAs(principal)));
+      expect(await counts()).toEqual([2, 1, 0]);
+      expect(await store.apply(deletion)).toEqual(ok(undefined));
+      expect(await counts()).toEqual([1, 1, 0]);
+    });
+
     test("another sequence is a conflict and writes nothing, not even its answer", async () => {
       const store = await storeWith(activation(0, 1, "cold"));
       const before = await everything(store);

@@ -215,6 +215,41 @@ test("rules of schema version 1 are carried over, with their revision and answer
   await store.close();
 });
 
+test("rules of schema version 2 are whose who has written their first version", async () => {
+  const path = join(storageDir(), "rules.db");
+  const opened = await openSqlite({ path, kind: "rules", migrations: ruleMigrations.slice(0, 2) });
+  if (!opened.ok) throw new Error(opened.error.message);
+  const before = sqliteRuleStore(opened.value, unhurried);
+  const written = (id: string, version: number, createdAs?: string) => {
+    const rule = versionOf(id, version, createdAs === undefined ? {} : { createdAs });
+    return { differences: [{ before: undefined, after: itemOf(rule, "DRAFT") }], versions: [stored(rule)] };
+  };
+  const gone = { differences: [{ before: itemOf(versionOf("c"), "DRAFT"), after: undefined }], removedRules: [ruleId("c")] };
+  const batches = [
+    { ...written("a", 1, "ada"), standings: [standingOf("a")] },
+    {
+      ...written("a", 2, "eve"),
+      standings: [standingOf("a", { latestVersion: 2 })],
+      removedVersions: [{ id: ruleId("a"), version: 1 }],
+    },
+    { ...written("b", 1), standings: [standingOf("b")] },
+    { ...written("b", 2, "ada"), standings: [standingOf("b", { latestVersion: 2 })] },
+    { ...written("c", 1, "ada"), standings: [standingOf("c")] },
+    gone,
+    { ...written("c", 1, "eve"), standings: [standingOf("c")] },
+  ];
+  for (const [index, batch] of batches.entries()) expect(await before.apply(batchOf(index, batch))).toEqual(ok(undefined));
+  await before.close();
+  const store = await openSqliteRules(path);
+  expect(await Promise.all(["ada", "eve"].map((principal) => store.countCreatedAs(principal)))).toEqual([1, 1]);
+  expect((await store.rule(ruleId("a"), undefined))?.standing).toStrictEqual(
+    standingOf("a", { latestVersion: 2, createdAs: "ada" }),
+  );
+  expect((await store.rule(ruleId("b"), undefined))?.standing).toStrictEqual(standingOf("b", { latestVersion: 2 }));
+  expect((await store.load()).idleRuleCount).toBe(3);
+  await store.close();
+});
+
 test("a rule that was active in schema version 1 judges, and one that was not can be", async () => {
   const store = await openSqliteRules(await oldFile({ a: "ACTIVE", b: "INACTIVE" }, 3));
   const engine = await engineOver(store);

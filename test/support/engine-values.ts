@@ -1,3 +1,4 @@
+import type { CountQuota } from "../../src/kernel/count-quota.ts";
 import type { RequestId, RuleId } from "../../src/kernel/ids.ts";
 import type { OnJudged } from "../../src/predicate/answers.ts";
 import { type RuleSetLimits, ruleSetLimits } from "../../src/predicate/core/rule-set/limits.ts";
@@ -53,6 +54,7 @@ export async function engineOver(
   store: RuleStore = createMemoryRuleStore(),
   limits: Partial<RuleSetLimits> = {},
   onJudged?: OnJudged,
+  quota?: CountQuota,
 ): Promise<Engine> {
   let nowMs = 1000;
   const turns = pausing();
@@ -64,5 +66,6 @@ export async function engineOver(
     turns,
     limits: { ...ruleSetLimits, ...limits },
     ...(onJudged && { onJudged }),
+    ...(quota && { quota }),
   });
 }

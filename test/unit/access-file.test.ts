@@ -86,18 +86,26 @@ test("rules for certificates and issuers of JWTs have what the file says", () =>
 test("quotas have what the file says; a burst is a second's rate, unless it is said", () => {
   const quotas = [
     { principals: ["ci-*"], calls: 8, streams: 2, rate: 50, burst: 100, bytes_per_second: "2MiB" },
-    { principals: ["*"], rate: 10 },
+    { principals: ["*"], rate: 10, rules: 20 },
   ];
   expect(read({ quotas })).toMatchObject({
     quotas: [
       { principals: ["ci-*"], calls: 8, streams: 2, rate: 50, burst: 100, bytesPerSecond: 2 * 2 ** 20 },
-      { principals: ["*"], calls: undefined, streams: undefined, rate: 10, burst: 10, bytesPerSecond: undefined },
+      {
+        principals: ["*"],
+        calls: undefined,
+        streams: undefined,
+        rate: 10,
+        burst: 10,
+        bytesPerSecond: undefined,
+        rules: 20,
+      },
     ],
   });
 });
 
 test.each([
-  [{ principals: ["a"] }, "principals have a quota of nothing: give calls, streams, rate or bytes_per_second"],
+  [{ principals: ["a"] }, "principals have a quota of nothing: give calls, streams, rate, bytes_per_second or rules"],
   [{ principals: ["a"], calls: 0 }, "calls must be a whole number from 1 to 1000000"],
   [{ principals: ["a"], calls: 1, burst: 2 }, "burst is of the rate, which is left out"],
   [

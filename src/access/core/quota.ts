@@ -13,7 +13,12 @@ export type QuotaSetting = {
   readonly burst: number;
   /** Of requests that come in a second, in the long run; as many may come at once. */
   readonly bytesPerSecond: number | undefined;
+  /** Of those that it has created, how many there may be: what cannot be used up by calling often, nor comes back by waiting. */
+  readonly rules: number | undefined;
 };
+
+/** What is counted where it is kept. */
+export type Kept = "rules";
 
 /** What a principal has used. */
 export type Usage = {

@@ -58,6 +58,8 @@ export type RuleStanding = {
   readonly updatedAtMs: TimeMs;
   readonly requestedBy: string;
   readonly reason: string;
+  /** Who has created the rule, as far as that was proved, whoever has changed it since: it counts as theirs. Left out: nobody has proved anything. */
+  readonly createdAs?: string;
 } & Proved;
 
 /** A version of a rule, and how the rule stands. */

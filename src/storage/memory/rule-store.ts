@@ -121,6 +121,7 @@ export function createMemoryRuleStore(nowMs: () => TimeMs = Date.now): RuleStore
       const page = before.sort((a, b) => b.version.version - a.version.version).slice(0, limit);
       return stretchOf(page, limit, ({ version }) => version.version);
     },
+    countCreatedAs: async (principal) => [...standings.values()].filter(({ createdAs }) => createdAs === principal).length,
     latestVersion: async (kind, name) => Math.max(0, ...ofName(kind, name).map((each) => keyOf(each).version)),
     versionsNeverUsed: async (id) =>
       ofName("RULE", id)

@@ -154,4 +154,14 @@ export const ruleMigrations: readonly Migration[] = [
         FROM old_answers;
       DROP TABLE old_answers`,
   },
+  {
+    version: 3,
+    sql: `
+      -- Who has created a rule; until now it was kept with its first version alone. A rule that was deleted and created anew has two of these.
+      UPDATE standings SET standing = json_set(standing, '$.createdAs', first.created_as)
+        FROM (SELECT name, content ->> '$.createdAs' AS created_as, max(id) FROM versions WHERE kind = 'RULE' AND version = 1 GROUP BY name) AS first
+        WHERE first.name = standings.id AND first.created_as IS NOT NULL;
+      ALTER TABLE standings ADD COLUMN created_as TEXT GENERATED ALWAYS AS (standing ->> '$.createdAs');
+      CREATE INDEX standings_of_creator ON standings (created_as) WHERE created_as IS NOT NULL`,
+  },
 ];

@@ -89,6 +89,7 @@ export function sqliteRuleStore(engine: SqliteEngine, turns: Turns): RuleStore {
         limit,
         ({ version }) => version.version,
       ),
+    countCreatedAs: async (principal) => Number(engine.read(countCreatedAs, principal)[0]?.["count"]),
     latestVersion: async (kind, name) => Number(engine.read(selectLatest, kind, name)[0]?.["latest"]),
     versionsNeverUsed: async (id) => engine.read(selectNeverUsed, id).map((row) => Number(row["version"])),
     contentsAt: (revision) => contentsAt(engine, revision, turns()),
@@ -144,6 +145,8 @@ const selectRule = `${rulesWhere("version = coalesce(?2, latest_version)")} WHER
 const selectRules = `${rulesWhere("version = latest_version")} WHERE standings.id > ? ORDER BY standings.id LIMIT ?`;
 
 const selectRuleVersions = `${rulesWhere("true")} WHERE standings.id = ? AND version < ? ORDER BY version DESC LIMIT ?`;
+
+const countCreatedAs = "SELECT count(*) AS count FROM standings WHERE created_as = ?";
 
 const selectLatest = "SELECT coalesce(max(version), 0) AS latest FROM versions WHERE kind = ? AND name = ? AND NOT gone";
 

@@ -3,7 +3,14 @@ import type { QuotaSetting } from "../../../src/access/core/quota.ts";
 import { type Counted, createQuotas } from "../../../src/access/quotas.ts";
 import type { Principal } from "../../../src/kernel/principal.ts";
 
-const none = { calls: undefined, streams: undefined, rate: undefined, burst: 1, bytesPerSecond: undefined };
+const none = {
+  calls: undefined,
+  streams: undefined,
+  rate: undefined,
+  burst: 1,
+  bytesPerSecond: undefined,
+  rules: undefined,
+};
 const quotaOf = (setting: Partial<QuotaSetting>): QuotaSetting => ({ principals: ["*"], ...none, ...setting });
 const named = (name: string): Principal => ({ name, by: "token" });
 
@@ -58,6 +65,15 @@ test("the first quota that matches counts; whom none matches, and the process it
   expect([enter(), enter(), enter()]).toMatchObject([{}, {}, { limit: 2 }]);
   expect(enter("bob")).toBeUndefined();
   expect(quotas.enter({ name: "ada", by: "process" }, "calls")).toBeUndefined();
+});
+
+test("how many there may be of what a principal creates is asked by its name, and is nobody's who is no principal", () => {
+  const { enter, quotas } = quotasWith(quotaOf({ principals: ["ci-*"], rules: 3 }), quotaOf({ rules: 7 }));
+  expect([quotas.most("ci-1", "rules"), quotas.most("ada", "rules")]).toEqual([3, 7]);
+  expect(quotas.most("system:workflow-manager", "rules")).toBeUndefined();
+  expect(enter("ci-1")).toHaveProperty("leave");
+  quotas.replace([quotaOf({ principals: ["ci-*"], rules: 4 })]);
+  expect([quotas.most("ci-1", "rules"), quotas.most("ada", "rules")]).toEqual([4, undefined]);
 });
 
 test("a quota that changes counts what is under way", () => {

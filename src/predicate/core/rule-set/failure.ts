@@ -12,6 +12,15 @@ export type DecisionFailure =
   /** What is wanted cannot be done to a rule in this state. */
   | { readonly type: "rule-state"; readonly ruleId: RuleId; readonly state: RuleState }
   | { readonly type: "rule-limit"; readonly what: Exclude<keyof RuleSetLimits, "unusedVersions">; readonly limit: number }
+  /** Of the rules that are there, this principal has created `count`. */
+  | {
+      readonly type: "rule-quota";
+      readonly principal: string;
+      readonly limit: number;
+      readonly count: number;
+      /** How many more it wants. */
+      readonly wanted: number;
+    }
   | { readonly type: "rule-version-mismatch"; readonly ruleId: RuleId; readonly expected: number; readonly current: number }
   | { readonly type: "revision-mismatch"; readonly expected: number; readonly current: number }
   | { readonly type: "item-not-found"; readonly kind: RuleSetItemKind; readonly name: string }

@@ -40,6 +40,9 @@ export type Plan = {
   readonly shown: RuleVersion | undefined;
 };
 
+/** Of who makes a change: how many rules that are there it has created, and how many it may. */
+export type Own = { readonly principal: string; readonly count: number; readonly countMax: number };
+
 /** What a change makes different, and how things are after it. */
 export type Outcome = ChangeToStore & {
   readonly present: Present;
@@ -47,8 +50,19 @@ export type Outcome = ChangeToStore & {
   readonly rule: Rule | undefined;
 };
 
-/** The one place where a plan becomes what is stored, judged and told: the parts cannot disagree. */
-export function outcomeOf(before: Present, plan: Plan, stamp: Stamp, limits: RuleSetLimits): Result<Outcome, DecisionFailure> {
+/**
+ * The one place where a plan becomes what is stored, judged and told: the parts cannot disagree. Without `own`: of one for whom it does not matter how many
+ * rules it has created.
+ */
+export function outcomeOf(
+  before: Present,
+  plan: Plan,
+  stamp: Stamp,
+  limits: RuleSetLimits,
+  own?: Own,
+): Result<Outcome, DecisionFailure> {
+  const excess = own && quotaExceeded(plan, own);
+  if (excess !== undefined) return err(excess);
   const standings = new Map<RuleId, RuleStanding>();
   for (const step of plan.steps) {
     const standing = step.after && standingAfter(step, step.after, stamp);
@@ -159,6 +173,12 @@ function limitReached(
   // Rules that judge no more are idle, and always find room; new ones must leave it to them.
   const makesNew = steps.some((step) => step.before === undefined);
   return makesNew && idleRuleCount > limits.drafts ? { what: "drafts", limit: limits.drafts } : undefined;
+}
+
+/** Who has more than it may, because it may have fewer now, can change those as before. */
+function quotaExceeded({ steps }: Plan, { principal, count, countMax: limit }: Own): DecisionFailure | undefined {
+  const wanted = steps.filter((step) => step.before === undefined).length;
+  return wanted > 0 && count + wanted > limit ? { type: "rule-quota", principal, limit, count, wanted } : undefined;
 }
 
 /** Of types that are described, or that rules name which judge. Counts no further than `enough`: there can be 70,000 names, of few types. */

@@ -52,7 +52,9 @@ export function standingAfter({ id, before }: RuleStep, wanted: RuleWanted, stam
     standing.shadowVersion === places.shadowVersion;
   if (isSame) return standing;
   const { atMs: updatedAtMs, requestedBy, reason } = stamp;
-  return { id, state, ...places, updatedAtMs, requestedBy, reason, ...provedOf(stamp) };
+  const createdAs = standing === undefined ? stamp.authenticatedAs : standing.createdAs;
+  const created = createdAs === undefined ? {} : { createdAs };
+  return { id, state, ...places, updatedAtMs, requestedBy, reason, ...provedOf(stamp), ...created };
 }
 
 type Places = Pick<RuleStanding, "activeVersion" | "shadowVersion" | "hasJudged">;

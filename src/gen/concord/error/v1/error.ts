@@ -141,8 +141,10 @@ export const ErrorReason = {
    */
   RULE_STATE: "ERROR_REASON_RULE_STATE",
   /**
-   * RULE_LIMIT_REACHED - RESOURCE_EXHAUSTED. There are as many rules as the engine allows.
-   * `{reason: "RULE_LIMIT_REACHED", metadata: {limit: "1000"}}`
+   * RULE_LIMIT_REACHED - RESOURCE_EXHAUSTED. There are as many rules as the engine allows; or, with `count`, which says how many there are, as many that this principal
+   * has created as its quota in the access file allows. Nothing was changed, and waiting makes no room: deleting drafts does, or a larger quota.
+   * `{reason: "RULE_LIMIT_REACHED", metadata: {what: "active rules", limit: "1000"}}`
+   * `{reason: "RULE_LIMIT_REACHED", metadata: {what: "rules of the principal", limit: "20", count: "20"}}`
    */
   RULE_LIMIT_REACHED: "ERROR_REASON_RULE_LIMIT_REACHED",
   /**
