@@ -313,8 +313,7 @@ export function createDriver(options: DriverOptions): Driver {
     async drain(timeoutMs) {
       ownership.leave();
       sessions.goAway("the coordinator is shutting down");
-      const undecided = (): Run[] =>
-        [...runs.byId.values()].filter(({ view, ended }) => view.outcome === undefined && !ended.aborted);
+      const undecided = (): Run[] => [...runs.byId.values()].filter(({ view }) => view.outcome === undefined);
       // No waiter where the last caller that leaves still aborts.
       const settled = async (run: Run): Promise<void> => {
         await until(run, (transaction) => !mayAbort(transaction));

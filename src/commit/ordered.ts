@@ -53,14 +53,12 @@ export function createOrdered<Key>(compare: (a: Key, b: Key) => number): Ordered
       chunk.splice(place, 1);
       if (chunk.length === 0) chunks.splice(index, 1);
     },
-    firsts(limit) {
-      const found: Key[] = [];
-      for (const chunk of chunks) {
-        if (found.length >= limit) break;
-        found.push(...chunk.slice(0, limit - found.length));
-      }
-      return found;
-    },
+    firsts: (limit) =>
+      chunks
+        .values()
+        .flatMap((chunk) => chunk.values())
+        .take(limit)
+        .toArray(),
     before(key, limit) {
       const found: Key[] = [];
       let index = key === undefined ? chunks.length - 1 : chunkOf(key);

@@ -4,7 +4,7 @@ import { backup, DatabaseSync } from "node:sqlite";
 import type { Clock } from "../../kernel/clock.ts";
 import { err, ok, type Result } from "../../kernel/result.ts";
 import { damageIn } from "../sqlite/pragmas.ts";
-import { damagedMessage, isCorruptError, messageOf } from "../sqlite/sqlite-error.ts";
+import { damagedMessage } from "../sqlite/sqlite-error.ts";
 import { mismatches } from "../sqlite/store-marks.ts";
 import { sync } from "../sqlite/sync.ts";
 import { openCut, type Snapshot } from "./cut.ts";
@@ -123,9 +123,8 @@ async function copy(snapshot: Snapshot, target: string): Promise<Result<StoredCo
     db.exec("ROLLBACK");
     return ok(stored);
   } catch (error) {
-    return err(
-      isCorruptError(error) ? { type: "corrupt", message: damagedMessage(path, messageOf(error)) } : unwritable(target, error),
-    );
+    // What is damaged in the store itself was read before, or is found by the check.
+    return err(unwritable(target, error));
   }
 }
 
