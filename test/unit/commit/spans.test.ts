@@ -41,6 +41,10 @@ test("a span lasts until its participant has answered, and no longer", () => {
 });
 
 // Nobody says of it that it has committed, and it is asked no more.
+test("that of a Prepare ends without a vote once another participant has aborted the transaction", () => {
+  expect(world(vote("a", "abort"))).toEqual(["Prepare a abort", "Prepare b none"]);
+});
+
 test("that of a decision ends as lost, once its participant has lost what it had promised", () => {
   expect(world(...votes, ack("a", "committed"), ack("b", "lost", "no such transaction"))).toEqual([
     "Prepare a commit",

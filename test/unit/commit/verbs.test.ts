@@ -3,7 +3,7 @@ import type { Refusal } from "../../../src/commit/core/coordinator-step.ts";
 import type { ParticipantMessage } from "../../../src/commit/core/messages.ts";
 import { heuristicOf, type Outcome, type Transaction } from "../../../src/commit/core/types.ts";
 import { timelineCountMax, timelineDetailLengthMax, watchCountMax } from "../../../src/commit/limits.ts";
-import type { CommitGauges, CommitMetrics } from "../../../src/commit/metrics.ts";
+import { type CommitGauges, type CommitMetrics, noMetrics } from "../../../src/commit/metrics.ts";
 import { emptyTimeline, withEntry } from "../../../src/commit/timeline.ts";
 import type { BeginRequest } from "../../../src/commit/verbs.ts";
 import type { RequestId, TransactionId } from "../../../src/kernel/ids.ts";
@@ -409,6 +409,25 @@ test("an entry with a long detail keeps everything else", () => {
   const entry = { atMs: 1, type: "vote-received", participantId: id("a"), attempt: 2, detail: "x".repeat(100_000) } as const;
   const [kept] = withEntry(emptyTimeline, entry).entries;
   expect(kept).toEqual({ ...entry, detail: "x".repeat(timelineDetailLengthMax) });
+});
+
+test("a Prepare that is sent again is counted and told as such, by its own attempts", async () => {
+  const resent: string[] = [];
+  const w = world({ metrics: { ...noMetrics, resent: (kind) => resent.push(kind) } });
+  await w.start();
+  await scripted(w, "b");
+  const running = w.run(["a", "b"], { waitForParticipantsMs: 5_000 });
+  await (await scripted(w, "a")).leave();
+  const a = await scripted(w, "a");
+  const [{ id: transactionId = tx("") } = {}] = await newest(w.coordinator().driver);
+  await a.vote(transactionId, "abort");
+  await running;
+  expect(resent).toEqual(["prepare"]);
+  const { entries } = await w.coordinator().driver.timeline(transactionId);
+  const sent = entries.flatMap(({ type, participantId, attempt }) =>
+    type.endsWith("-sent") ? [`${type} ${participantId} ${attempt}`] : [],
+  );
+  expect(sent).toEqual(["prepare-sent a 1", "prepare-sent b 1", "prepare-sent a 2", "decision-sent b 1"]);
 });
 
 test("what happens is counted", async () => {

@@ -15,10 +15,11 @@ import {
 } from "../../../../src/commit/limits.ts";
 import type { ParticipantOptions } from "../../../../src/commit/participant/participant.ts";
 import { Refusal } from "../../../../src/commit/participant/refusal.ts";
-import type { OldReceipts, ParticipantTransport, Resource } from "../../../../src/commit/ports.ts";
+import type { OldReceipts, ParticipantTransport, Resource, Told } from "../../../../src/commit/ports.ts";
 import { createQueue, type Queue } from "../../../../src/commit/queue.ts";
 import type { TransactionId } from "../../../../src/kernel/ids.ts";
 import { participantRetentionMs, purgeBatchSize } from "../../../../src/kernel/limits.ts";
+import type { Origin } from "../../../../src/kernel/origin.ts";
 import { createMemoryParticipantLog } from "../../../../src/storage/memory/participant-log.ts";
 import { failingLog, flush, memoryResource, silent, startParticipant, tx, virtualClock } from "../support.ts";
 
@@ -29,18 +30,18 @@ const claimsTo = (epoch: number, firstEpoch = 1): readonly Claim[] =>
 /** The coordinator's end of the stream, in the test's hands. */
 function scripted(coordinatorId = "c") {
   const received: ParticipantMessage[] = [];
-  let incoming: Queue<Numbered<CoordinatorMessage>> | undefined;
+  let incoming: Queue<Told> | undefined;
   let sequence = 0;
   let streams = 0;
   let open = false;
   /** What the coordinator does when the participant says no more. */
-  let onHalfClose = (queue: Queue<Numbered<CoordinatorMessage>>): void => queue.close();
+  let onHalfClose = (queue: Queue<Told>): void => queue.close();
   const transport: ParticipantTransport = {
     name: coordinatorId,
     async *open(outgoing, signal) {
       streams += 1;
       open = true;
-      const queue = createQueue<Numbered<CoordinatorMessage>>();
+      const queue = createQueue<Told>();
       incoming = queue;
       signal.addEventListener("abort", () => queue.close());
       void (async () => {
@@ -51,8 +52,8 @@ function scripted(coordinatorId = "c") {
       open = false;
     },
   };
-  const say = async (message: CoordinatorMessage): Promise<void> => {
-    incoming?.push({ sequence: ++sequence, message });
+  const say = async (message: CoordinatorMessage, origin?: Origin): Promise<void> => {
+    incoming?.push({ sequence: ++sequence, message, origin });
     await flush();
   };
   return {
@@ -70,17 +71,20 @@ function scripted(coordinatorId = "c") {
         heartbeatIntervalMs: 5_000,
         sessionTimeoutMs,
       }),
-    prepare: (transactionId: string, change = {}) =>
-      say({
-        type: "prepare",
-        transactionId: tx(transactionId),
-        attempt: 1,
-        payload: new Uint8Array(),
-        voteWithinMs: 5_000,
-        onePhase: false,
-        coordinatorEpoch: 1,
-        ...change,
-      }),
+    prepare: (transactionId: string, change = {}, origin?: Origin) =>
+      say(
+        {
+          type: "prepare",
+          transactionId: tx(transactionId),
+          attempt: 1,
+          payload: new Uint8Array(),
+          voteWithinMs: 5_000,
+          onePhase: false,
+          coordinatorEpoch: 1,
+          ...change,
+        },
+        origin,
+      ),
     decide: (transactionId: string, outcome: "committed" | "aborted", coordinatorEpoch = 1) =>
       say({ type: "decision", transactionId: tx(transactionId), outcome, coordinatorEpoch, inReply: false }),
     /** It reads what is said, and does not end the stream. */
@@ -341,13 +345,32 @@ describe("in doubt", () => {
     const participant = await w.start();
     await w.coordinator.welcome(1, 9e9);
     expect([w.coordinator.said(), participant.inDoubt()]).toEqual([["hello [t1]"], ["t1"]]);
-    await w.clock.advance(inquiryIntervalMs);
+    await w.clock.advance(inquiryIntervalMs - 1);
+    expect(w.coordinator.said()).toEqual([]);
+    await w.clock.advance(1);
     expect(w.coordinator.said()).toEqual(["inquiry t1"]);
     // The random number of the test makes the next interval three quarters of the first.
     await w.clock.advance(inquiryIntervalMs * 0.75 - 1_000);
     await w.coordinator.prepare("t2");
     await w.clock.advance(1_000);
     expect(w.coordinator.said(), "t2 was prepared a moment ago").toEqual(["vote t2 commit", "inquiry t1"]);
+  });
+
+  test("it asks nobody who is away, and says so nowhere; and its lines name the call that has led to the last message", async () => {
+    const lines: object[] = [];
+    const w = await world(undefined, {
+      logger: { ...silent, info: (fields, text) => void (text.startsWith("in doubt") && lines.push(fields)) },
+    });
+    await w.start();
+    await w.coordinator.welcome(1, 9e9);
+    const origin = { requestId: "r-1", traceparent: `00-${"a".repeat(32)}-${"b".repeat(16)}-01` };
+    await w.coordinator.prepare("t1", {}, origin);
+    await w.clock.advance(2 * inquiryIntervalMs);
+    const line = { transaction: "t1", participant: "a", request: "r-1", trace: "a".repeat(32) };
+    expect(lines.splice(0)).toEqual([line, line]);
+    await w.coordinator.drop();
+    await w.clock.advance(2 * inquiryIntervalMs);
+    expect(lines).toEqual([]);
   });
 
   test("since its Hello it asks as soon as it is welcome, for its vote found no session", async () => {
@@ -1088,13 +1111,13 @@ describe("bounds", () => {
 test("what it says to a coordinator that does not read is bounded", async () => {
   const w = await world(() => Promise.resolve({ value: "abort", reason: "no" }));
   const heard: ParticipantMessage[] = [];
-  let incoming: Queue<Numbered<CoordinatorMessage>> | undefined;
+  let incoming: Queue<Told> | undefined;
   let outgoing: AsyncIterable<Numbered<ParticipantMessage>> | undefined;
   const transport: ParticipantTransport = {
     name: "deaf",
     async *open(said) {
       outgoing = said;
-      incoming = createQueue<Numbered<CoordinatorMessage>>();
+      incoming = createQueue<Told>();
       yield* incoming.items;
     },
   };
