@@ -25,6 +25,7 @@ import { openSqliteDecisionLog } from "../../src/storage/sqlite/decision-log.ts"
 import { acquireLock } from "../../src/storage/sqlite/lock.ts";
 import { openSqliteParticipantLog } from "../../src/storage/sqlite/participant-log.ts";
 import type { OpenFailure } from "../../src/storage/sqlite/statement.ts";
+import { storeKinds } from "../../src/storage/sqlite/store-kind.ts";
 import { openSqliteWorkflowStore } from "../../src/storage/sqlite/workflow-store.ts";
 import { temporaryFolder } from "../support/concord.ts";
 import { storageDir } from "../support/storage-dir.ts";
@@ -99,6 +100,49 @@ test("a backup of stores that nobody uses is restored as it was, and they can be
     expect((await store.counts()).workflows).toBe(3);
     await store.close();
   }
+});
+
+test("each file of a backup is whole by itself: it has no write-ahead log", async () => {
+  const { to } = await backedUp();
+  for (const name of ["commit.sqlite", "workflow.sqlite"]) {
+    // sqlite.org/fileformat2.html, section 1.3: the versions of who may write and read it; 2 is a write-ahead log.
+    expect([...readFileSync(join(to, name)).subarray(18, 20)]).toEqual([1, 1]);
+  }
+});
+
+test("a folder's stores are those of the server, whatever is in them, and whatever else is Concord's", async () => {
+  const folder = storageDir();
+  await (await opened(openSqliteParticipantLog({ path: join(folder, "participant-a.sqlite") }))).close();
+  writeFileSync(join(folder, "verdicts.sqlite"), "");
+  writeFileSync(join(folder, "letters.sqlite"), "x".repeat(8_192));
+  writeFileSync(join(folder, "nothing.sqlite"), "");
+  writeFileSync(join(folder, "workflow.sqlite.lock"), "");
+  expect(storesIn(folder)).toEqual(["participant-a.sqlite", "verdicts.sqlite"].map((name) => join(folder, name)));
+});
+
+// A later version would have brought them to its schema when it served them.
+test("a store of an earlier schema, which knows less, is restored as it was", async () => {
+  const folder = storageDir();
+  await (await opened(openSqliteParticipantLog({ path: join(folder, "participant.sqlite") }))).close();
+  for (const [kind, name] of [
+    ["workflows", "workflow.sqlite"],
+    ["rules", "predicate.sqlite"],
+    ["decision-log", "commit.sqlite"],
+  ] as const) {
+    const db = new DatabaseSync(join(folder, name));
+    db.exec(`PRAGMA application_id = ${storeKinds[kind].applicationId}; PRAGMA user_version = 1; CREATE TABLE old (x)`);
+    db.close();
+  }
+  const [to, dataDir] = [join(storageDir(), "backup"), storageDir()];
+  const taken = await take(folder, to);
+  const stores = taken.ok ? taken.value.manifest.stores.filter(({ kind }) => kind !== "participant-log") : [];
+  expect(stores.map(({ kind, marks, newestSequence, claim }) => [kind, marks, newestSequence, claim])).toEqual([
+    ["decision-log", [], undefined, undefined],
+    ["rules", [], undefined, undefined],
+    ["workflows", [], undefined, undefined],
+  ]);
+  expect(await restore(to, dataDir)).toMatchObject({ ok: true });
+  for (const { file } of stores) expect(readFileSync(join(dataDir, file))).toEqual(readFileSync(join(to, file)));
 });
 
 test("logs of several participants may be in one backup", async () => {
@@ -245,6 +289,25 @@ describe("a backup is not made", () => {
     expect(readdirSync(other)).toEqual(["letter.txt"]);
   });
 
+  test("where it cannot be: no file is a folder", async () => {
+    const file = join(storageDir(), "letter.txt");
+    writeFileSync(file, "dear");
+    expect(await take(await folderOfStores(), join(file, "backup"))).toMatchObject({
+      ok: false,
+      error: { type: "inaccessible" },
+    });
+  });
+
+  test("in the place of one that was killed just when it was whole", async () => {
+    const { folder, to } = await backedUp();
+    writeFileSync(join(to, unfinishedBackup), JSON.stringify({ names: ["commit.sqlite", "workflow.sqlite"] }));
+    expect(await take(folder, to)).toMatchObject({
+      ok: false,
+      error: { type: "in-the-way", message: expect.stringContaining("holds a backup") },
+    });
+    expect(await restore(to, storageDir())).toMatchObject({ ok: true });
+  });
+
   test("while another one is made there", async () => {
     const { folder } = await backedUp();
     const to = storageDir();
@@ -268,13 +331,14 @@ describe("a backup is not made", () => {
         db.close();
       },
     },
-  ])("of $what, which is named; and nothing is left", async ({ type, spoil }) => {
+  ])("of $what, which is named; and nothing is left, but a folder that was there", async ({ type, spoil }) => {
     const folder = await folderOfStores();
     const path = join(folder, "workflow.sqlite");
     spoil(path);
-    const to = join(storageDir(), "backup");
-    expect(await take(folder, to)).toMatchObject({ ok: false, error: { type, message: expect.stringContaining(path) } });
-    expect(existsSync(to)).toBe(false);
+    const [to, there] = [join(storageDir(), "backup"), storageDir()];
+    for (const each of [to, there])
+      expect(await take(folder, each)).toMatchObject({ ok: false, error: { type, message: expect.stringContaining(path) } });
+    expect([existsSync(to), readdirSync(there)]).toEqual([false, []]);
   });
 
   test("of two stores with one name", async () => {
@@ -318,6 +382,20 @@ describe("a backup is not restored", () => {
     const dataDir = storageDir();
     expect(await restore(to, dataDir)).toMatchObject({ ok: false, error: { type, message: expect.stringContaining(to) } });
     expect(readdirSync(dataDir)).toEqual([]);
+  });
+
+  test("of a store that it does not have; each that it has can be restored alone", async () => {
+    const { to } = await backedUp();
+    const dataDir = storageDir();
+    const only = (...names: readonly string[]) =>
+      restoreBackup({ from: to, dataDir, only: names, moveAside: false, clock: systemClock });
+    expect(await only("commit.sqlite", "events.sqlite")).toMatchObject({
+      ok: false,
+      error: { type: "no-store", message: `${to} has no events.sqlite; it has commit.sqlite, workflow.sqlite` },
+    });
+    expect(readdirSync(dataDir)).toEqual([]);
+    expect(await only("workflow.sqlite")).toMatchObject({ ok: true, value: { stores: [{ file: "workflow.sqlite" }] } });
+    expect(readdirSync(dataDir)).toEqual(["workflow.sqlite"]);
   });
 
   test("over stores; these are kept beside if that is said", async () => {

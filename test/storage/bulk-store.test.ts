@@ -5,7 +5,7 @@ import { openSqliteWorkflowStore } from "../../src/storage/sqlite/workflow-store
 import type { BulkOperation, BulkResult, BulkStore } from "../../src/workflow/bulk-ports.ts";
 import type { WorkflowStore } from "../../src/workflow/ports.ts";
 import { storageDir } from "../support/storage-dir.ts";
-import { contents, creation, event, put, requestId, workflow, workflowId } from "../support/storage-values.ts";
+import { answering, contents, creation, event, put, requestId, workflow, workflowId } from "../support/storage-values.ts";
 
 type Store = WorkflowStore & { readonly bulk: BulkStore };
 
@@ -75,6 +75,15 @@ describe.each([
     expect(await answer(requestId("of a"))).toStrictEqual({ digest: "d", bulkOperationId: "a" });
     const again = await bulk.add(operation("c", { request: { id: requestId("of a"), digest: "other" } }), 8);
     expect(again).toEqual({ ok: false, error: { type: "conflict", conflict: { type: "request-exists" } } });
+  });
+
+  test("a request that has led to something else starts none", async () => {
+    const store = await openStore();
+    await store.apply({ ...creation("w"), ...answering("r") });
+    const added = await store.bulk.add(operation("a", { request: { id: requestId("r"), digest: "d" } }), 8);
+    expect(added).toEqual({ ok: false, error: { type: "conflict", conflict: { type: "request-exists" } } });
+    expect(await store.bulk.get("a")).toBeUndefined();
+    expect(await store.answer(requestId("r"))).toMatchObject({ workflow: { id: "w" } });
   });
 
   test("they are listed, the newest first, page by page", async () => {

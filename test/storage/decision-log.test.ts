@@ -51,6 +51,7 @@ function decisionLogSuite(name: string, open: () => Promise<DecisionLog>): void 
   describe(name, () => {
     test("each claim takes the next epoch and keeps the id", async () => {
       const log = await open();
+      expect(log.writable).toBe(true);
       expect(await log.claim("first")).toMatchObject({ ok: true, value: { coordinatorId: "first", coordinatorEpoch: 1 } });
       expect(await log.claim("second")).toMatchObject({ ok: true, value: { coordinatorId: "first", coordinatorEpoch: 2 } });
       expect(await log.newestEpoch()).toBe(2);

@@ -32,6 +32,7 @@ describe.each([
 ] as const)("sink store: %s", (_, open) => {
   test("sinks are read as they were written last, by name", async () => {
     const store = await open();
+    expect(store.writable).toBe(true);
     await store.apply({ puts: [sinkRecord("z"), sinkRecord("a")] });
     const moved = sinkRecord("z", { kind: "webhook", cursor: 7, isPaused: true, last: { sequence: 6, eventId: "e-6" } });
     expect(await store.apply({ puts: [moved] })).toEqual(ok(undefined));

@@ -94,6 +94,7 @@ export function verdictLogSuite(name: string, open: () => Promise<VerdictLog>): 
       expect(await log.drop({ olderThanMs: 3, limit: 9 })).toEqual(ok(1));
       expect(await sequences(log)).toEqual([4, 3]);
       expect(await log.drop({ olderThanMs: undefined, limit: 1 })).toEqual(ok(1));
+      expect(await sequences(log)).toEqual([4]);
       expect(await log.drop({ olderThanMs: undefined, limit: 9 })).toEqual(ok(1));
       expect(await log.append([recordAt(5)])).toEqual(ok(undefined));
       expect(await sequences(log)).toEqual([5]);

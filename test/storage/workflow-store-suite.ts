@@ -120,7 +120,11 @@ export function workflowStoreSuite(name: string, open: () => Promise<WorkflowSto
           ...(request && { request }),
         });
       const request = { id: requestId("r"), digest: "d", atMs: 1, answer: policy("sample", 1) };
-      expect(await set("sample", 1, request)).toEqual({ ok: true, value: undefined });
+      const [written, before] = await Promise.all([set("sample", 1, request), store.policies()]);
+      expect([written, before]).toEqual([
+        { ok: true, value: undefined },
+        { newest: 0, policies: [] },
+      ]);
       expect(await store.answer(request.id)).toEqual({ digest: "d", policy: policy("sample", 1) });
       expect(await set("", 2, request)).toMatchObject({ error: { conflict: { type: "request-exists" } } });
       expect(await set("other", 1)).toMatchObject({ error: { conflict: { type: "stale" } } });
@@ -193,6 +197,23 @@ export function workflowStoreSuite(name: string, open: () => Promise<WorkflowSto
       const silent = { workflow: workflow("silent"), lastEvent: undefined };
       expect(await store.getWithLastEvent(workflowId("silent"))).toStrictEqual(silent);
       expect(await store.getWithLastEvent(workflowId("x"))).toBeUndefined();
+    });
+
+    test("what is being written cannot be read yet, and what is being purged still can", async () => {
+      const store = await openStore();
+      expect(store.writable).toBe(true);
+      const ended = creation("w", { state: "COMPLETED" });
+      const [written, before] = await Promise.all([store.apply(ended), store.get(workflowId("w"))]);
+      expect([written.ok, before]).toEqual([true, undefined]);
+      const wanted = {
+        workflows: [{ id: workflowId("w"), version: 1 }],
+        beforeSequence: 9,
+        eventCountMax: 9,
+        freeIds: true,
+        atMs: 1,
+      };
+      const [purged, still] = await Promise.all([store.purgeWorkflows(wanted), store.get(workflowId("w"))]);
+      expect([purged, still?.id]).toEqual([{ ok: true, value: { workflows: ["w"], events: 1 } }, "w"]);
     });
 
     test("compare-and-set: absent", async () => {
