@@ -11,18 +11,18 @@ import { prepare } from "../test/bench/prepare.ts";
 import { processUse } from "../test/bench/proc.ts";
 import { type BenchServer, startServer } from "../test/bench/server-process.ts";
 import { total } from "../test/bench/statistics.ts";
+import { startParticipants } from "../test/bench/transactions.ts";
 import { openInspector, type Thread, watchAllocations, watchCpu, watchOldGarbage } from "./profile/inspector.ts";
 import { largest, type Summary, summarizeAllocations, summarizeCpu } from "./profile/summary.ts";
 
-/** Those that need no participants. */
-const calls = operations.filter(({ participantCount, isBare }) => participantCount === 0 && !isBare);
+const calls = operations.filter(({ isBare }) => !isBare);
 
 const help = `Presses the server of the benchmark, watches its threads, and prints where their time went and who allocated how much. docs/performance.md
 says what that has taught.
 
   node scripts/profile.ts [options]
 
-  --call NAME           an operation of "node test/bench/main.ts --list" without participants (default ${transition})
+  --call NAME           an operation of "node test/bench/main.ts --list" (default ${transition})
   --concurrency N[,N…]  calls at once (default 1,64,256)
   --seconds N           of each profile (default 5)
   --top N               functions and packages that are printed (default 25)
@@ -65,6 +65,7 @@ const folder = mkdtempSync(join(tmpdir(), "concord-profile-"));
 process.env["NODE_OPTIONS"] = "--inspect=127.0.0.1:0";
 const server = await startServer(folder, "info");
 delete process.env["NODE_OPTIONS"];
+const participants = call.participantCount > 0 ? await startParticipants(server, folder) : undefined;
 try {
   const generator = await findGenerator();
   await prepare(server.port);
@@ -81,6 +82,7 @@ try {
   }
   close();
 } finally {
+  participants?.stop();
   await server.stop();
   rmSync(folder, { recursive: true });
 }

@@ -20,6 +20,9 @@ const retryMs: DurationMs = 500;
 /** A pipe is full: its reader is slow. */
 const busyMs: DurationMs = 20;
 
+/** Lines that come within this after others are written together: each write beside costs as much as a dozen lines do. */
+const gatherMs: DurationMs = 5;
+
 /** A slow reader has this long at the end of the process. */
 const lastMs: DurationMs = 1_000;
 
@@ -85,12 +88,13 @@ export function createLineWriter(options: {
   function writeOn(): void {
     if (isUnderWay || timer !== undefined || !take()) return;
     isUnderWay = true;
-    awaitAtExit(true);
     writeBeside(fd, chunk, (error, byteCount) => {
       isUnderWay = false;
       if (error) failed(error);
       else wrote(byteCount);
-      writeOn();
+      // Of a chunk that was not taken whole, the rest goes at once.
+      if (chunk.length > 0) writeOn();
+      else timer ??= setTimeout(again, gatherMs).unref();
     });
   }
 
@@ -130,6 +134,7 @@ export function createLineWriter(options: {
       }
       waiting.push(line);
       waitingLength += line.length;
+      awaitAtExit(true);
       if (sync) flushSync();
       else writeOn();
     },

@@ -31,7 +31,7 @@ function printableLine(line: string): string {
 
 /** One JSON object a line; for people, if asked, one coloured line. Written to standard error: standard output is for answers. */
 export function createLog(options: LoggerOptions): Log {
-  const settings = { level: options.level, base: null, timestamp: pino.stdTimeFunctions.isoTime };
+  const settings = { level: options.level, base: null, timestamp: createTimestamp() };
   const isForPeople = options.format === "pretty";
   const lines = createLineWriter({
     fd: 2,
@@ -49,6 +49,16 @@ export function createLog(options: LoggerOptions): Log {
 export const createLogger = (options: LoggerOptions): Logger => createLog(options).logger;
 
 const levelName = (label: string) => ({ level: label });
+
+/** As pino's `isoTime`; the lines of a millisecond share one text. */
+function createTimestamp(): () => string {
+  let [atMs, text] = [Number.NaN, ""];
+  return () => {
+    const nowMs = Date.now();
+    if (nowMs !== atMs) [atMs, text] = [nowMs, `,"time":"${new Date(nowMs).toISOString()}"`];
+    return text;
+  };
+}
 
 function forPeople(write: (text: string) => void): { write(line: string): void } {
   const shown = prettyFactory({ translateTime: "SYS:HH:MM:ss.l", singleLine: true });
