@@ -1,9 +1,7 @@
-import { setMaxListeners } from "node:events";
 import type { DescMessage } from "@bufbuild/protobuf";
 import { ServerCredentials } from "@grpc/grpc-js";
 import { createServer, type Server } from "nice-grpc";
 import { errorDetailsServerMiddleware } from "nice-grpc-error-details";
-import { HealthDefinition, HealthServiceImpl, HealthState } from "nice-grpc-server-health";
 import { takesTls } from "../kernel/address.ts";
 import { assert } from "../kernel/assert.ts";
 import {
@@ -32,6 +30,7 @@ import { createEntrants } from "./entrants.ts";
 import { framed } from "./frames.ts";
 import { type Accept, listenBehind } from "./front.ts";
 import { type Gate, openGate } from "./gate.ts";
+import { createHealth, healthDefinition } from "./health.ts";
 import {
   connectionIdleMs,
   handshakeMs,
@@ -239,23 +238,12 @@ export function createRpcServer(options: ServerOptions): RpcServer {
     addTo(server.with(withContext(calls)));
   }
 
-  const health = HealthState();
-  // Each watch adds one; the bound on calls under way bounds them.
-  setMaxListeners(0, health);
-  const serving = new Map<string, boolean>();
-  function setServing(name: string, isServing: boolean): void {
-    serving.set(name, isServing);
-    health.setStatus(isServing ? "healthy" : "unhealthy", name);
-    // Who asks without a name may want any of them.
-    health.setStatus([...serving.values()].every(Boolean) ? "healthy" : "unhealthy");
-  }
+  const { setServing, service: health } = createHealth();
   for (const { name, addTo } of options.services) {
     add(name, addTo);
     setServing(name, true);
   }
-  add(HealthDefinition.fullName, (builder) =>
-    builder.add(withValidation(HealthDefinition, options.loop), HealthServiceImpl(health)),
-  );
+  add(healthDefinition.fullName, (builder) => builder.add(withValidation(healthDefinition, options.loop), health));
   const names = [...services.keys()];
   let accept: Accept | undefined;
   let ownListener: OwnListener | undefined;

@@ -125,10 +125,7 @@ describe("who may call a method", () => {
     for (const method of methodRules.keys()) {
       const statuses = [undefined, "none", tokenOf("nix")].map((token) => statusOf(connection, method, token));
       const isOpen = method.startsWith("/grpc.health.");
-      expect(await Promise.all(statuses), method).toEqual(
-        // UNIMPLEMENTED: the library does not list.
-        isOpen ? [0, 1, 2].map(() => (method.endsWith("/List") ? "12" : "3")) : ["16", "16", "7"],
-      );
+      expect(await Promise.all(statuses), method).toEqual(isOpen ? ["3", "3", "3"] : ["16", "16", "7"]);
     }
     expect(await statusOf(connection, "/concord.workflow.v1.WorkflowService/DropEverything", tokenOf("root"))).toBe("7");
     expect(await statusOf(connection, `/concord.workflow.v1.WorkflowService/${"x".repeat(8_000)}`, tokenOf("root"))).toBe("7");

@@ -68,6 +68,12 @@ describe("grpc.health.v1", () => {
     expect(await client.failure("Health/Check", { service: "concord.lunch.v1.Lunch" })).toMatchObject({ code: "NOT_FOUND" });
   });
 
+  test("a list has each service, and by the empty name all of them", async () => {
+    const names = ["", ...concordServices.map(({ fullName }) => fullName)];
+    const statuses = Object.fromEntries(names.map((name) => [name, { status: "SERVING" }]));
+    expect(await client.call("Health/List", {})).toEqual({ statuses });
+  });
+
   test("a watch of it hears NOT_SERVING once the server begins to stop, while work under way goes on", async () => {
     const folder = temporaryFolder();
     const other = await startServer({ dataDir: folder.path, shutdownGrace: "30s" });
@@ -84,6 +90,11 @@ describe("grpc.health.v1", () => {
     expect(await watch.next()).toEqual({ status: "NOT_SERVING" });
     const overall = async () => (await its.call("Health/Check", { service: "" })).status;
     await until(async () => (await overall()) === "NOT_SERVING", "the server as a whole is NOT_SERVING");
+    const { statuses } = (await its.call("Health/List", {})) as { readonly statuses: Record<string, unknown> };
+    expect(statuses).toMatchObject({
+      "": { status: "NOT_SERVING" },
+      "concord.commit.v1.TwoPhaseCommit": { status: "NOT_SERVING" },
+    });
     expect(await slow.expect("go_away")).toMatchObject({ reconnect_after: { seconds: "1" } });
     slow.vote(transaction_id, "VOTE_VALUE_ABORT", "no more");
     expect((await executed).transaction).toMatchObject({ outcome: "OUTCOME_ABORTED" });
