@@ -3,6 +3,7 @@ import type { Result } from "../../kernel/result.ts";
 import type { Purse } from "./budget.ts";
 import { type Bindings, evaluateBool } from "./evaluate.ts";
 import type { Explainable } from "./explain.ts";
+import { placeOf } from "./explain-sites.ts";
 import type { Watcher } from "./explain-walk.ts";
 import type { Span } from "./parse.ts";
 import type { Position } from "./position.ts";
@@ -35,10 +36,10 @@ export type CoverageRecorder = {
 export function createCoverage({ expression, walk, sites }: Explainable): CoverageRecorder {
   const branches = sites.sites
     .filter(({ isBranch }) => isBranch)
-    .map(({ expr, span }) => {
-      const position = expression.positionOf(expr.id) ?? { line: 1, column: 1 };
-      return { expr, branch: { ...span, position, seenTrue: 0, seenFalse: 0, seenOther: 0 } };
-    });
+    .map(({ expr, span }) => ({
+      expr,
+      branch: { ...span, position: placeOf(expr, expression), seenTrue: 0, seenFalse: 0, seenOther: 0 },
+    }));
   const byExpr = new Map(branches.map(({ expr, branch }) => [expr, branch]));
   const counts = { allowed: 0, denied: 0, failed: 0 };
   const watcher: Watcher = {

@@ -1,8 +1,11 @@
 import { isCelError } from "@bufbuild/cel";
+import { assert } from "../../kernel/assert.ts";
+import type { Expression } from "./evaluate.ts";
 import { shownValue } from "./explain-value.ts";
 import { isTypeName, type Outcome } from "./explain-walk.ts";
 import { type Comprehension, children, type Expr, isBind } from "./expr.ts";
 import type { Span } from "./parse.ts";
+import type { Position } from "./position.ts";
 
 /** A part of an expression, as somebody has written it, whose value tells something. */
 export type Site = {
@@ -107,6 +110,13 @@ function isRead(expr: Expr, { locals }: Place, { variables }: Found): boolean {
   let start = expr;
   for (let base = baseOf(start); base !== undefined; base = baseOf(start)) start = base;
   return isName(start) && !locals.has(nameOf(start)) && Object.hasOwn(variables, nameOf(start));
+}
+
+/** Of a site, where its errors are said to be. */
+export function placeOf({ id }: Expr, { positionOf }: Expression): Position {
+  const position = positionOf(id);
+  assert(position !== undefined, "what somebody has written stands somewhere");
+  return position;
 }
 
 /** `has(a.b)`. */

@@ -5,7 +5,7 @@ import type { Purse } from "./budget.ts";
 import type { Variables } from "./check.ts";
 import { type CompileError, compile, type ResultType } from "./compile.ts";
 import { type Bindings, describeFailure, type Expression, evaluate } from "./evaluate.ts";
-import { asksForPresence, pathOf, type Site, type Sites, sitesOf } from "./explain-sites.ts";
+import { asksForPresence, pathOf, placeOf, type Site, type Sites, sitesOf } from "./explain-sites.ts";
 import { createTrace, keptRounds, type Round, type Trace } from "./explain-trace.ts";
 import { shownText, shownValue } from "./explain-value.ts";
 import { type Outcome, type Walk, walkOf } from "./explain-walk.ts";
@@ -146,7 +146,7 @@ class Report {
     const outcome = this.shown(trace.outcomes.get(site.expr));
     const text = shownText(this.#source.slice(offset, offset + length));
     if (!this.#room.takes(text, textOf(outcome))) return [];
-    const position = this.#expression.positionOf(site.expr.id) ?? { line: 1, column: 1 };
+    const position = placeOf(site.expr, this.#expression);
     return [{ site, part: { offset, length, text, position, outcome } }];
   }
 

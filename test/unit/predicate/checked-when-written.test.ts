@@ -40,6 +40,9 @@ describe("a rule as people get it wrong is refused where it is wrong", () => {
       "to == (workflow.version > 3 ? 'COMPLETED' : 'DONE')",
       ['45: to is never "DONE"; it is one of CREATED, ACTIVE, PAUSED, COMPLETED, FAILED, CANCELLED'],
     ],
+    ["['FAILED', 'DONE'].exists(s, s == to)", ['12: to is never "DONE"; it is one of CREATED, ACTIVE, PAUSED']],
+    ["['DONE'].exists(i, s, i == 0 && s == to)", ['2: to is never "DONE"; it is one of CREATED, ACTIVE, PAUSED']],
+    ["['DONE'].exists(i, s, i == to)", ["25: an int is never equal to a string"]],
     ["{'ACTIVE': 1, 'PAUSE': 2}[from] == 1", ['15: from is never "PAUSE"; did you mean "PAUSED"?']],
     // Types.
     ["workflow.version == '3'", ["18: an int is never equal to a string; write workflow.version == 3"]],
