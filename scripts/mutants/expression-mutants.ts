@@ -123,10 +123,11 @@ function logicalMutants(here: Place, node: Node): readonly Mutant[] {
   ];
 }
 
-/** Without it, the compiler refuses what comes after it: `x !== undefined && x.y`. */
+/** Without it, the compiler refuses what comes after it: `x !== undefined && x.y`, or `x.kind !== "list" || x.element`. */
 function isNarrowing(here: Place, left: Node, right: string): boolean {
   const text = textOf(here, left);
-  if (!/undefined|null|typeof|instanceof|\.ok\b|\.type ===/.test(text) && bare(left).type !== "Identifier") return false;
+  if (!/undefined|null|typeof|instanceof|\.ok\b|\.(type|case|kind) [!=]==/.test(text) && bare(left).type !== "Identifier")
+    return false;
   const [name] = /[A-Za-z_]\w*/.exec(text.replace(/^\W*(typeof )?/, "")) ?? [];
   return name !== undefined && new RegExp(`\\b${name}\\b`).test(right);
 }
@@ -194,7 +195,7 @@ function arrayMutants(here: Place, node: Node, parent: Node | undefined): readon
         before: text,
         after: "nothing",
       }),
-      ...(!isTable && isEffect(index) && isEffect(index + 1)
+      ...(!isTable && isEffect(index) && isEffect(index + 1) && !isSameCode(here, elements[index], elements[index + 1])
         ? [
             mutant(here, node, "swapped order", `[${swapped.join(", ")}]`, {
               before: pair.join(", "),
@@ -204,6 +205,12 @@ function arrayMutants(here: Place, node: Node, parent: Node | undefined): readon
         : []),
     ];
   });
+}
+
+/** Alike but for types: in either order they do the same. */
+function isSameCode(here: Place, one: Node | undefined, other: Node | undefined): boolean {
+  const [first, second] = [one, other].map((node) => node && textOf(here, node).replaceAll(/<[\w.]+>(?=\()/g, ""));
+  return first === second;
 }
 
 /** What is spread into an object may be missing; a property that is written out is missed by the compiler. */

@@ -4,6 +4,9 @@ import { type Node, nodeAt } from "./syntax.ts";
 
 const comparing = /^(<|<=|>|>=|===|!==)$/;
 
+/** From here on, one more is noticed by nothing that does not count so far. */
+const largeMin = 1_000;
+
 /** A bound, a default, or what is compared with: one more; or, of what only a larger change would show in, twice as much. */
 export function numberMutants(here: Place, node: Node, parent: Node | undefined): readonly Mutant[] {
   if (parent === undefined) return [];
@@ -12,7 +15,7 @@ export function numberMutants(here: Place, node: Node, parent: Node | undefined)
   const isCompared = parent.type === "BinaryExpression" && comparing.test(String(parent["operator"]));
   if (!isBound && !isCompared) return [];
   const raw = textOf(here, node);
-  const isFine = /(Ms|Bytes|Length)(Max|Min|Default)?$/.test(name ?? "");
+  const isFine = /(Ms|Bytes|Length|Cost)(Max|Min|Default)?$/.test(name ?? "") || (isBound && Number(node["value"]) >= largeMin);
   const changed = isFine ? `${raw} * 2` : `${raw} + 1`;
   const told = textOf(here, parent).slice(0, 80);
   return [mutant(here, node, "changed constant", changed, { before: told, after: changed })];

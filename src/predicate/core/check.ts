@@ -18,7 +18,8 @@ import {
 } from "./expr.ts";
 import { noZoneText } from "./functions/time.ts";
 import { conversionHint, type SaidTypes } from "./hints.ts";
-import { evaluationCostMax, foldCostMax } from "./limits.ts";
+import { foldCostMax } from "./limits.ts";
+import { literalTime } from "./literal-time.ts";
 import { macroForms } from "./macros.ts";
 import { neverProblem } from "./only-values.ts";
 import { compileCost, compileRegex } from "./regex.ts";
@@ -565,8 +566,7 @@ const readable: Readonly<Record<string, string>> = {
 function unreadableProblem(expr: Expr, name: string, args: readonly Expr[]): string | undefined {
   const literal = args[0] && literalText(args[0]);
   if (literal === undefined || !Object.hasOwn(readable, name)) return undefined;
-  const value = withinBudget({ left: evaluationCostMax }, 0, () => plan(meteredEnv, expr)({}));
-  return value.ok && isCelError(value.value) ? `${JSON.stringify(literal)} is no ${name} such as ${readable[name]}` : undefined;
+  return literalTime(expr) === undefined ? `${JSON.stringify(literal)} is no ${name} such as ${readable[name]}` : undefined;
 }
 
 /** A literal zone, as some time has it. */

@@ -1,12 +1,8 @@
-import { plan } from "@bufbuild/cel";
 import { isMessage } from "@bufbuild/protobuf";
-import { isReflectMessage } from "@bufbuild/protobuf/reflect";
 import { TimestampSchema } from "@bufbuild/protobuf/wkt";
 import { assert } from "../../kernel/assert.ts";
-import { withinBudget } from "./budget.ts";
-import { meteredEnv } from "./environment.ts";
 import { type Expr, literalText, qualifiedName } from "./expr.ts";
-import { evaluationCostMax } from "./limits.ts";
+import { literalTime } from "./literal-time.ts";
 
 /** A field of a variable, compared with literals. The whole expression is true only if this is. */
 export type Comparison = {
@@ -146,8 +142,7 @@ function timeOf(expr: Expr): Literal | undefined {
   if (expr.exprKind.case !== "callExpr" || expr.exprKind.value.function !== "timestamp") return undefined;
   const [text] = expr.exprKind.value.args;
   if (text === undefined || literalText(text) === undefined) return undefined;
-  const ended = withinBudget({ left: evaluationCostMax }, 0, () => plan(meteredEnv, expr)({}));
-  const time = ended.ok && isReflectMessage(ended.value) ? ended.value.message : undefined;
+  const time = literalTime(expr);
   assert(isMessage(time, TimestampSchema), "a literal time was read when the expression was checked");
   const { seconds, nanos } = time;
   return { type: "time", value: Number(seconds) * 1000 + nanos / 1e6 };

@@ -18,7 +18,7 @@ export function compare(left: CelValue, right: CelValue): number | undefined {
 }
 
 /** Exactly, also an int with a double. */
-function compareNumbers(left: number | bigint, right: number | bigint): number {
+export function compareNumbers(left: number | bigint, right: number | bigint): number {
   if (left < right) return -1;
   if (left > right) return 1;
   // biome-ignore lint/suspicious/noDoubleEquals: a bigint and a number.

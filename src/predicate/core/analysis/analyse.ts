@@ -1,3 +1,4 @@
+import { assert } from "../../../kernel/assert.ts";
 import { allowedMoves, isTerminal, workflowStates } from "../../../kernel/lifecycle.ts";
 import { estimate } from "../estimate.ts";
 import type { Expression } from "../evaluate.ts";
@@ -8,7 +9,7 @@ import { mayMeet, type Work } from "./cases.ts";
 import type { Finding } from "./finding.ts";
 import { type AnalysedRule, type Judged, judgedOf } from "./judged.ts";
 import { keyOf } from "./key.ts";
-import { isAboutMove, type Move } from "./term.ts";
+import { isAboutMove, isUpdate, type Move } from "./term.ts";
 import { unreachableParts } from "./unreachable.ts";
 
 export type { AnalysedRule, Finding };
@@ -137,8 +138,8 @@ function* remarksOf({ rule, judged }: Looked): Generator<void, readonly Finding[
     }
     for (const part of parts ?? []) {
       const position = startOf(part, expression);
-      const where = position === undefined ? "" : ` at line ${position.line}, column ${position.column}`;
-      const message = `a part of the ${name} of rule "${rule.id}"${where} is not evaluated for any of its moves`;
+      const where = `at line ${position.line}, column ${position.column}`;
+      const message = `a part of the ${name} of rule "${rule.id}" ${where} is not evaluated for any of its moves`;
       findings.push({ type: "unreachable", ruleIds: [rule.id], moves, place: { field: name, position }, message });
     }
   }
@@ -146,9 +147,15 @@ function* remarksOf({ rule, judged }: Looked): Generator<void, readonly Finding[
 }
 
 /** Where the leftmost of its nodes stands: an operator stands between its operands. */
-function startOf(part: Expr, { positionOf }: Pick<Expression, "positionOf">): Position | undefined {
-  const positions = [positionOf(part.id), ...children(part).map((child) => startOf(child, { positionOf }))];
-  return positions.filter((position) => position !== undefined).sort((a, b) => a.line - b.line || a.column - b.column)[0];
+function startOf(part: Expr, expression: Expression): Position {
+  const own = expression.positionOf(part.id);
+  assert(own !== undefined, "what somebody has written stands somewhere");
+  return children(part)
+    .map((child) => startOf(child, expression))
+    .reduce(
+      (first, each) => (each.line < first.line || (each.line === first.line && each.column < first.column) ? each : first),
+      own,
+    );
 }
 
 /** Of each two that ask about the same, for a move of both, of a workflow of both. Others have nothing to do with each other. */
@@ -286,8 +293,4 @@ function listed(moves: readonly Move[]): string {
     ...(updates.length === allUpdates.length ? ["every update"] : updates.map(({ from }) => `an update in ${from}`)),
   ];
   return words.join(", ");
-}
-
-function isUpdate({ from, to }: Move): boolean {
-  return from === to;
 }

@@ -23,7 +23,7 @@ export type Finding = {
   readonly ruleIds: readonly string[];
   readonly moves: readonly Move[];
   /** Of a part of the rule. */
-  readonly place?: { readonly field: "condition" | "expression"; readonly position: Position | undefined };
+  readonly place?: { readonly field: "condition" | "expression"; readonly position: Position };
   /** One sentence. */
   readonly message: string;
 };

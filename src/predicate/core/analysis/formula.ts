@@ -24,7 +24,8 @@ export function formulaOf(expr: Expr, move: Move): Formula {
     if (name === "_!=_") return { type: "not", of: equality(expr, first, [second], move) };
     if (name === "_==_") return equality(expr, first, [second], move);
     if (name === "@in" && second.exprKind.case === "listExpr") return equality(expr, first, second.exprKind.value.elements, move);
-    if (name !== undefined && Object.hasOwn(orders, name)) return comparison(expr, name, first, second, move);
+    const order = orders.get(name ?? "");
+    if (order !== undefined) return comparison(expr, order, first, second, move);
   }
   if (name === "!_" && first !== undefined) return { type: "not", of: formulaOf(first, move) };
   return whole(expr, move);
@@ -54,19 +55,23 @@ function equalityOf(expr: Expr): Expr {
   return { ...expr, exprKind: { ...exprKind, value: { ...exprKind.value, function: "_==_" } } };
 }
 
-const orders: Readonly<Record<string, Order>> = { "_<_": "<", "_<=_": "<=", "_>_": ">", "_>=_": ">=" };
+const orders: ReadonlyMap<string, Order> = new Map([
+  ["_<_", "<"],
+  ["_<=_", "<="],
+  ["_>_", ">"],
+  ["_>=_", ">="],
+]);
 const turned: Readonly<Record<Order, Order>> = { "<": ">", "<=": ">=", ">": "<", ">=": "<=" };
 
-function comparison(expr: Expr, name: string, left: Expr, right: Expr, move: Move): Formula {
-  const order = orders[name];
+function comparison(expr: Expr, order: Order, left: Expr, right: Expr, move: Move): Formula {
   const [constant, other] = [constantOf(right, move), constantOf(left, move)];
   const atom = (term: Expr, by: Order, { type, value }: OrderedConstant): Formula => ({
     type: "atom",
     term: termOf(term, move),
     test: { type: "order", order: by, family: type, value },
   });
-  if (order !== undefined && isOrdered(constant)) return atom(left, order, constant);
-  if (order !== undefined && isOrdered(other)) return atom(right, turned[order], other);
+  if (isOrdered(constant)) return atom(left, order, constant);
+  if (isOrdered(other)) return atom(right, turned[order], other);
   return whole(expr, move);
 }
 

@@ -24,11 +24,13 @@ function madeKey(expr: Expr): string {
       assert(!exprKind.value.testOnly, "has() is a function once an expression is lowered");
       return `${parts}.${JSON.stringify(exprKind.value.field)}`;
     case "callExpr":
-      return `${exprKind.value.target === undefined ? "" : "."}${exprKind.value.function}(${parts})`;
+      // What is a method and a function is the same as either.
+      return `${exprKind.value.function}(${parts})`;
     case "listExpr":
       return `[${parts}]?${exprKind.value.optionalIndices.join()}`;
     case "structExpr":
-      return `${exprKind.value.messageName}{${exprKind.value.entries.map(({ keyKind }) => String(keyKind.case === "fieldKey" && keyKind.value)).join()}: ${parts}}`;
+      // Of a message: a map is a function once an expression is lowered.
+      return `${exprKind.value.messageName}{${exprKind.value.entries.map(({ keyKind }) => String(keyKind.value)).join()}: ${parts}}`;
     case "comprehensionExpr": {
       const { iterVar, iterVar2, accuVar } = exprKind.value;
       return `loop ${iterVar} ${iterVar2} ${accuVar} (${parts})`;
@@ -37,7 +39,5 @@ function madeKey(expr: Expr): string {
 }
 
 function constantKey({ case: kind, value }: Extract<Expr["exprKind"], { case: "constExpr" }>["value"]["constantKind"]): string {
-  if (typeof value === "string") return JSON.stringify(value);
-  if (kind === "bytesValue") return `b[${value}]`;
-  return `${kind} ${Object.is(value, -0) ? "-0" : String(value)}`;
+  return `${kind} ${JSON.stringify(Object.is(value, -0) ? "-0" : String(value))}`;
 }

@@ -1,4 +1,4 @@
-import { compareTexts } from "../order.ts";
+import { compareNumbers, compareTexts } from "../order.ts";
 
 /** Of one type that has an order: numbers of all types, texts, times, or spans of time. */
 export type Ordered = number | bigint | string;
@@ -27,11 +27,9 @@ export function orderRange(order: Order, value: Ordered): Range {
   return order === "<" || order === "<=" ? { high: end, not: [] } : { low: end, not: [] };
 }
 
-/** An int is compared with a double exactly: JavaScript does so with a bigint and a number. */
-function compare(left: Ordered, right: Ordered): number {
-  if (typeof left === "string" && typeof right === "string") return compareTexts(left, right);
-  return left < right ? -1 : left > right ? 1 : 0;
-}
+/** Of two of one type. */
+const compare = (left: Ordered, right: Ordered): number =>
+  typeof left === "string" ? compareTexts(left, right as string) : compareNumbers(left, right as number | bigint);
 
 const isEqual = (left: Ordered, right: Ordered): boolean => compare(left, right) === 0;
 
@@ -58,8 +56,8 @@ function tighter(one: End | undefined, other: End | undefined, sign: 1 | -1): En
 function isBetween({ low, high, not }: Range): boolean {
   if (low === undefined || high === undefined) return true;
   const order = compare(low.value, high.value);
-  if (order !== 0) return order < 0;
-  return !low.isOpen && !high.isOpen && !not.some((hole) => isEqual(hole, low.value));
+  if (order < 0) return true;
+  return order === 0 && !low.isOpen && !high.isOpen && !not.some((hole) => isEqual(hole, low.value));
 }
 
 function isIn(value: Ordered, { low, high, not }: Range): boolean {

@@ -1,12 +1,8 @@
-import { plan } from "@bufbuild/cel";
 import { isMessage } from "@bufbuild/protobuf";
-import { isReflectMessage } from "@bufbuild/protobuf/reflect";
-import { type Duration, DurationSchema, type Timestamp, TimestampSchema } from "@bufbuild/protobuf/wkt";
+import { type Duration, type Timestamp, TimestampSchema } from "@bufbuild/protobuf/wkt";
 import { type WorkflowState, workflowStates } from "../../../kernel/lifecycle.ts";
-import { withinBudget } from "../budget.ts";
-import { meteredEnv } from "../environment.ts";
 import { children, type Expr, literalText, qualifiedName } from "../expr.ts";
-import { evaluationCostMax } from "../limits.ts";
+import { literalTime } from "../literal-time.ts";
 import { type RuleOperation, ruleOperations } from "../types.ts";
 import { type Constant, type Domain, flagged, noError, ranged } from "./domain.ts";
 import { keyOf } from "./key.ts";
@@ -27,6 +23,8 @@ export type Condition = { readonly term: Term; readonly domain: Domain };
 /** The move that is looked at; from a state to itself: an update in it. */
 export type Move = { readonly from: WorkflowState; readonly to: WorkflowState };
 
+export const isUpdate = ({ from, to }: Move): boolean => from === to;
+
 const nothingImplied = () => [];
 
 const states: Domain = ranged("text", pointsRange(workflowStates));
@@ -35,32 +33,34 @@ const number: Domain = ranged("number", wholeRange);
 const time: Domain = ranged("time", wholeRange);
 
 /** The types of what is always there. */
-const known: Readonly<Record<string, Domain>> = {
-  from: states,
-  to: states,
-  operation: ranged("text", pointsRange(ruleOperations)),
-  now: time,
-  "workflow.id": text,
-  "workflow.type": text,
-  "workflow.state": states,
-  "workflow.previous_state": ranged("text", pointsRange(["", ...workflowStates])),
-  "workflow.version": number,
-  "workflow.retry_count": number,
-  "workflow.created_at": time,
-  "workflow.created_by": text,
-  "workflow.updated_at": time,
-  "workflow.updated_by": text,
-  "workflow.state_entered_at": time,
-  "workflow.recoverable_at": time,
-  "request.reason": text,
-  "request.requested_by": text,
-  "request.authenticated_as": text,
-  "request.transaction.id": text,
-  "last_event.occurred_at": time,
-  "last_event.requested_by": text,
-  "last_event.authenticated_as": text,
-  "last_event.reason": text,
-};
+const known: ReadonlyMap<string, Domain> = new Map(
+  Object.entries({
+    from: states,
+    to: states,
+    operation: ranged("text", pointsRange(ruleOperations)),
+    now: time,
+    "workflow.id": text,
+    "workflow.type": text,
+    "workflow.state": states,
+    "workflow.previous_state": ranged("text", pointsRange(["", ...workflowStates])),
+    "workflow.version": number,
+    "workflow.retry_count": number,
+    "workflow.created_at": time,
+    "workflow.created_by": text,
+    "workflow.updated_at": time,
+    "workflow.updated_by": text,
+    "workflow.state_entered_at": time,
+    "workflow.recoverable_at": time,
+    "request.reason": text,
+    "request.requested_by": text,
+    "request.authenticated_as": text,
+    "request.transaction.id": text,
+    "last_event.occurred_at": time,
+    "last_event.requested_by": text,
+    "last_event.authenticated_as": text,
+    "last_event.reason": text,
+  }),
+);
 
 /** Maps with texts as keys: what is not there is an error, and `has` says so. */
 const maps: readonly string[] = ["workflow.metadata", "proposed.metadata", "request.context", "last_event.metadata"];
@@ -77,7 +77,7 @@ export function termOf(expr: Expr, move: Move): Term {
   const [operand, field] = exprKind.case === "callExpr" && exprKind.value.function === "@has" ? exprKind.value.args : [];
   if (operand !== undefined && field !== undefined && isInMap(operand)) return presence(operand, literalText(field) ?? "", move);
   if (isSize(expr)) return { key, domain: size, implied: nothingImplied };
-  return { key, domain: Object.hasOwn(known, name) ? known[name] : undefined, implied: nothingImplied };
+  return { key, domain: known.get(name), implied: nothingImplied };
 }
 
 /** No size is below 0. */
@@ -132,18 +132,19 @@ export function constantOf(expr: Expr, move: Move): Constant | undefined {
   return ofMove && { type: "text", value: ofMove(move) };
 }
 
-/** How a rule sees the move. */
-const moveParts: Readonly<Record<string, (move: Move) => WorkflowState | RuleOperation>> = {
-  operation: (move) => (move.from === move.to ? "UPDATE" : "TRANSITION"),
-  from: (move) => move.from,
-  to: (move) => move.to,
-  "workflow.state": (move) => move.from,
-};
+type MovePart = (move: Move) => WorkflowState | RuleOperation;
 
-function movePart(expr: Expr): ((move: Move) => WorkflowState | RuleOperation) | undefined {
-  const name = qualifiedName(expr) ?? "";
-  return Object.hasOwn(moveParts, name) ? moveParts[name] : undefined;
-}
+/** How a rule sees the move. */
+const moveParts: ReadonlyMap<string, MovePart> = new Map(
+  Object.entries<MovePart>({
+    operation: (move) => (isUpdate(move) ? "UPDATE" : "TRANSITION"),
+    from: (move) => move.from,
+    to: (move) => move.to,
+    "workflow.state": (move) => move.from,
+  }),
+);
+
+const movePart = (expr: Expr): MovePart | undefined => moveParts.get(qualifiedName(expr) ?? "");
 
 /** Otherwise it is the same for each move. */
 export function isAboutMove(expr: Expr): boolean {
@@ -171,10 +172,8 @@ function timeConstant(expr: Expr, name: string, [argument]: readonly Expr[]): Co
 }
 
 function evaluatedTime(expr: Expr): Constant | undefined {
-  const ended = withinBudget({ left: evaluationCostMax }, 0, () => plan(meteredEnv, expr)({}));
-  const time = ended.ok && isReflectMessage(ended.value) ? ended.value.message : undefined;
-  if (isMessage(time, TimestampSchema)) return { type: "time", value: nanosOf(time) };
-  return isMessage(time, DurationSchema) ? { type: "span", value: nanosOf(time) } : undefined;
+  const time = literalTime(expr);
+  return time && { type: isMessage(time, TimestampSchema) ? "time" : "span", value: nanosOf(time) };
 }
 
 const nanosOf = ({ seconds, nanos }: Timestamp | Duration): bigint => seconds * 1_000_000_000n + BigInt(nanos);

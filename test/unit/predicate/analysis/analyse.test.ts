@@ -1,9 +1,10 @@
 import { describe, expect, test } from "vitest";
-import { analyseSteps, pairsMax } from "../../../../src/predicate/core/analysis/analyse.ts";
+import { analyseSteps } from "../../../../src/predicate/core/analysis/analyse.ts";
 import { analyse, analysedRule, type WrittenRule } from "../../../support/analysed-rules.ts";
 
 const messagesOf = (...rules: readonly WrittenRule[]) => analyse(rules).map(({ message }) => message);
 const typesOf = (...rules: readonly WrittenRule[]) => analyse(rules).map(({ type }) => type);
+const a = "workflow.metadata.a";
 const onComplete = [{ from: undefined, to: "COMPLETED" }] as const;
 
 describe("a rule for itself", () => {
@@ -43,6 +44,9 @@ describe("a rule for itself", () => {
     ["null", "workflow.metadata.a == null && workflow.metadata.a < 5"],
     ["null, which it is not", "workflow.metadata.a != null && workflow.metadata.a == null"],
     ["one of two bools, which it is not", "workflow.metadata.a != true && workflow.metadata.a == true"],
+    ["a field of what is sent along", "!has(request.context.a) && request.context.a == 1"],
+    ["a field of what came with the last event", "!has(last_event.metadata.a) && last_event.metadata.a == 1"],
+    ["a text among numbers", "workflow.metadata.a in ['3', 5] && workflow.metadata.a < 4"],
   ])("can never hold: %s", (_, expression) => {
     expect(typesOf({ expression })).toContain("never-holds");
   });
@@ -67,6 +71,13 @@ describe("a rule for itself", () => {
       "now - workflow.created_at == google.protobuf.Duration{seconds: 1} && now - workflow.created_at != google.protobuf.Duration{nanos: 1}",
     ],
     ["a field of a time", "has(workflow.created_at.seconds) && workflow.created_at < now"],
+    ["an empty list", "size(workflow.metadata.a) == 0"],
+    ["no state before", "workflow.previous_state == ''"],
+    ["a state before", "workflow.previous_state == 'ACTIVE'"],
+    ["a set, which is in no list", "sets.contains(workflow.metadata.a, ['x']) && workflow.metadata.a != 'x'"],
+    ["a value of one of two", "1 in [workflow.metadata.a, workflow.metadata.b] && workflow.metadata.a == 2"],
+    ["a bool before another", "workflow.metadata.a < true && workflow.metadata.a == false"],
+    ["of lists that look alike", "workflow.metadata.a == ['x, y'] && workflow.metadata.a != ['x', 'y']"],
   ])("may hold: %s", (_, expression) => {
     expect(analyse([{ expression }])).toEqual([]);
   });
@@ -104,6 +115,7 @@ describe("a rule for itself", () => {
   test.each([
     ["a move that it is not about", { expression: "to != 'COMPLETED'", moves: [{ from: "PAUSED", to: undefined }] }],
     ["what is always there", { expression: "workflow.version >= 0 || workflow.version < 0" }],
+    ["what is there and is equal, or is not", { expression: `!has(${a}) || ${a} == 1 || ${a} != 1` }],
     ["a field that is there or not", { expression: "has(workflow.metadata.a) || !has(workflow.metadata.a)" }],
     ["its condition", { condition: "workflow.metadata.a == 2", expression: "workflow.metadata.a < 3" }],
   ] satisfies [string, WrittenRule][])("never denies: %s", (_, rule) => {
@@ -118,9 +130,19 @@ describe("a rule for itself", () => {
 
   test.each([
     ["what may fail", "workflow.metadata.a < 5 || workflow.metadata.a >= 5"],
+    ["a size, which may fail", "size(workflow.metadata.a) >= 0"],
     ["what may cost too much", "true || workflow.metadata.a.all(x, workflow.metadata.a.all(y, x != y))"],
   ])("may deny: %s", (_, expression) => {
     expect(typesOf({ expression })).not.toContain("never-denies");
+  });
+
+  test("never denies, as long as that costs no more than an evaluation may", () => {
+    const costing = (cost: number) => typesOf({ expression: `true || lists.range(${cost - 11}).size() > 0` });
+    expect([costing(100_000), costing(100_001)]).toEqual([["never-denies", "unreachable"], ["unreachable"]]);
+  });
+
+  test("that does not apply to some of its moves is not said to be wrong for these", () => {
+    expect(analyse([{ condition: "from == 'PAUSED'", expression: `${a} > 1` }])).toEqual([]);
   });
 
   test("its condition is never met", () => {
@@ -129,8 +151,31 @@ describe("a rule for itself", () => {
     ]);
   });
 
-  test("a rule for no move says nothing", () => {
-    expect(analyse([{ expression: "false", moves: [{ from: "COMPLETED", to: undefined }] }])).toEqual([]);
+  test.each(["false", `false && ${a}`, "to == 'FAILED'"])("a rule for no move says nothing: %s", (expression) => {
+    expect(analyse([{ expression, moves: [{ from: "COMPLETED", to: undefined }] }])).toEqual([]);
+  });
+
+  test("what is wrong with all of it comes before what is wrong with a part of it", () => {
+    const moves = [{ from: "ACTIVE", to: "COMPLETED" }] as const;
+    expect(analyse([{ expression: `false && (${a} || workflow.metadata.b)`, moves }])).toEqual([
+      expect.objectContaining({ type: "never-holds", moves }),
+      {
+        type: "unreachable",
+        ruleIds: ["rule-0"],
+        moves,
+        place: { field: "expression", position: { line: 1, column: 11 } },
+        message: 'a part of the expression of rule "rule-0" at line 1, column 11 is not evaluated for any of its moves',
+      },
+    ]);
+  });
+
+  test("as many cases as are looked at, and one more", () => {
+    const either = (count: number, of: string) =>
+      Array.from({ length: count }, (_, at) => `workflow.metadata.${of}${at} == 1`).join(" || ");
+    const decided = (expression: string) => !typesOf({ expression, moves: onComplete }).includes("not-decided");
+    expect([decided(either(64, "a")), decided(either(65, "a"))]).toEqual([true, false]);
+    const both = (one: number, other: number) => decided(`(${either(one, "a")}) && (${either(other, "b")})`);
+    expect([both(8, 8), both(5, 13)]).toEqual([true, false]);
   });
 
   test("too many cases are left undecided, and named", () => {
@@ -147,13 +192,16 @@ describe("a rule for itself", () => {
 describe("parts that are never evaluated", () => {
   test.each([
     ["false && workflow.metadata.a", 10],
+    ["false && (workflow.metadata.a && false || workflow.metadata.b)", 11],
+    ["false && workflow.version + workflow.retry_count > 1", 10],
     ["true || workflow.metadata.a", 9],
     ["has(workflow.metadata.a) && (has(workflow.metadata.a) || workflow.metadata.b)", 58],
     ["from == to ? workflow.metadata.a : workflow.metadata.b", 14],
     ["!(has(workflow.metadata.a) && !has(workflow.metadata.a) && workflow.metadata.b)", 60],
   ])("%s, from column %d", (expression, column) => {
-    const [finding] = analyse([{ expression }]).filter(({ type }) => type === "unreachable");
-    expect(finding?.place?.position).toMatchObject({ line: 1, column });
+    const [finding, ...others] = analyse([{ expression }]).filter(({ type }) => type === "unreachable");
+    expect(finding?.place?.position).toEqual({ line: 1, column });
+    expect(others).toEqual([]);
   });
 
   test("in the condition, too", () => {
@@ -165,6 +213,15 @@ describe("parts that are never evaluated", () => {
     expect(found).toContainEqual(
       expect.stringMatching(/^a part of the condition of rule "rule-0" at line 1, column \d+ is not evaluated/),
     );
+  });
+
+  test("from where it begins, also on another line", () => {
+    const [finding] = analyse([{ expression: `false && (workflow.version\n> workflow.retry_count || ${a})` }]).filter(
+      ({ place }) => place,
+    );
+    expect(finding?.place?.position).toEqual({ line: 1, column: 11 });
+    const [below] = analyse([{ expression: `false && (\n   workflow.version\n > 1)` }]).filter(({ place }) => place);
+    expect(below?.place?.position).toEqual({ line: 2, column: 4 });
   });
 
   test("not if one move needs it", () => {
@@ -200,12 +257,30 @@ describe("two rules", () => {
     ["of which one has a condition that may not be met", { ...high, condition: "workflow.metadata.b == 1" }],
   ] satisfies [string, WrittenRule][])("%s do not", (_, other) => {
     expect(analyse([{ ...low, moves: onComplete, types: ["a"] }, other])).toEqual([]);
+    expect(analyse([other, { ...low, moves: onComplete, types: ["a"] }])).toEqual([]);
+  });
+
+  test("that forbid some moves and some updates", () => {
+    const operations = ["TRANSITION", "UPDATE"] as const;
+    expect(messagesOf({ expression: "from != 'PAUSED'", operations })).toEqual([
+      'rule "rule-0" can never hold for PAUSED to ACTIVE, PAUSED to CANCELLED, an update in PAUSED',
+    ]);
   });
 
   test("of which one allows nothing anyway", () => {
     const none = { id: "none", expression: "to != 'COMPLETED' && workflow.metadata.a < 5", moves: onComplete };
     expect(typesOf(none, high)).not.toContain("forbid-together");
     expect(typesOf({ expression: "workflow.metadata.a < 9", moves: onComplete }, none)).not.toContain("shadowed");
+    expect(typesOf(high, none)).not.toContain("forbid-together");
+    // Also of one move among others.
+    const once = { id: "once", expression: "to != 'COMPLETED' && workflow.metadata.a < 5" };
+    expect(typesOf({ expression: "workflow.metadata.a < 9" }, once)).toEqual(["never-holds"]);
+  });
+
+  test("that are for other data, and else alike", () => {
+    const rule = (b: number) => ({ condition: `workflow.metadata.b == ${b}`, expression: "workflow.metadata.a.all(x, x > 1)" });
+    expect(analyse([rule(1), rule(2)])).toEqual([]);
+    expect(typesOf(rule(1), rule(1))).toEqual(["same"]);
   });
 
   test("of which one denies some moves only", () => {
@@ -258,6 +333,7 @@ describe("two rules", () => {
   });
 
   test.each([
+    ["as a method and as a function", `size(${a}) > 2`, `${a}.size() > 2`],
     ["written alike", "workflow.metadata.a.all(x, x > 1)", " workflow.metadata.a.all(x, (x > 1)) // too"],
     ["with the same sense", "!(workflow.metadata.a in [1, 2])", "workflow.metadata.a != 1 && workflow.metadata.a != 2"],
     [
@@ -295,7 +371,18 @@ describe("two rules", () => {
 
 test("many rules that ask about the same are compared up to a bound, and it is told", () => {
   const rules = Array.from({ length: 110 }, (_, at) => ({ expression: `workflow.metadata.a != ${at}`, moves: onComplete }));
-  expect(messagesOf(...rules)).toEqual([`only ${pairsMax} pairs of rules were compared: there are more than are looked at`]);
+  expect(messagesOf(...rules)).toEqual(["only 5000 pairs of rules were compared: there are more than are looked at"]);
+});
+
+test("as many pairs as are compared, and one more, of which nothing is said but what was found before", () => {
+  // Each of a hundred with each other, and one more with fifty of them.
+  const of = (at: number, types: readonly string[]) => ({ expression: `${a} != ${at}`, moves: onComplete, types });
+  const rules = Array.from({ length: 100 }, (_, at) => of(at, at < 50 ? ["a", "b"] : ["b"]));
+  expect(messagesOf(...rules, of(100, ["a"]))).toEqual([]);
+  const same = [of(1, ["c"]), of(1, ["c"])];
+  expect(typesOf(...rules.slice(0, 99), ...same)).toEqual(["same"]);
+  expect(typesOf(...same, ...rules, of(100, ["a"]))).toEqual(["same", "not-decided"]);
+  expect(typesOf(...rules, of(100, ["a"]), ...same)).toEqual(["not-decided"]);
 });
 
 test.each([

@@ -66,6 +66,11 @@ describe("the generator finds", () => {
       ]),
     );
     expect(mutantsOf("const row = [id, name];")).toEqual([]);
+    // Types are gone when it runs.
+    const alike = "const [names, moves, ends] = [index<string>(), index<Move>(), index(3)];";
+    expect(mutantsOf(alike).filter((told) => told.startsWith("swapped"))).toEqual([
+      "swapped order: index<Move>(), index(3) → index(3), index<Move>()",
+    ]);
     expect(mutantsOf("const functions = [celFunc('a'), celFunc('b')];").filter((told) => told.startsWith("swapped"))).toEqual([]);
   });
 
@@ -101,6 +106,18 @@ describe("the generator finds", () => {
     ]);
   });
 
+  test("none of those before what the compiler refuses without it", () => {
+    const kept = (condition: string) =>
+      mutantsOf(`const is = ${condition};`).filter((told) => told.startsWith("dropped condition"));
+    expect(kept("type.kind === 'list' && type.element === other")).toEqual([
+      "dropped condition: type.kind === 'list' && type.element === other → type.kind === 'list'",
+    ]);
+    expect(kept("expr.case !== 'call' || expr.value.name !== 'size'")).toHaveLength(1);
+    expect(kept("known === undefined || known.domain === domain")).toHaveLength(1);
+    // Of another one it says nothing.
+    expect(kept("left.kind === 'null' && mayBeNull(right)")).toHaveLength(2);
+  });
+
   test("a bound that is one off, another constant, a maximum that is a minimum, a value that is ignored", () => {
     expect(mutantsOf("const next = attempts < limit ? Math.max(seen, epoch) : (known ?? 0);")).toEqual([
       "negated condition: attempts < limit → !(attempts < limit)",
@@ -119,6 +136,13 @@ describe("the generator finds", () => {
     expect(mutantsOf("const participantCountMax = 64; const prepareTimeoutMs = 10_000; const names = list(2);")).toEqual([
       "changed constant: participantCountMax = 64 → 64 + 1",
       "changed constant: prepareTimeoutMs = 10_000 → 10_000 * 2",
+    ]);
+    // A test that counts to a thousand is rare, and one unit of a cost is nothing.
+    expect(mutantsOf("const pairsMax = 5_000; const regexCostMax = 200; const isLarge = n > 5_000;")).toEqual([
+      "changed constant: pairsMax = 5_000 → 5_000 * 2",
+      "changed constant: regexCostMax = 200 → 200 * 2",
+      "changed comparison: n > 5_000 → n >= 5_000",
+      "changed constant: n > 5_000 → 5_000 + 1",
     ]);
     expect(mutantsOf("function page(limit = 100) { return limit; }")).toEqual(["changed constant: limit = 100 → 100 + 1"]);
     expect(mutantsOf("const isOdd = tries === 8;")).toContain("changed constant: tries === 8 → 8 + 1");
