@@ -7,7 +7,7 @@ import type { GetWorkflowResponse } from "../gen/concord/workflow/v1/workflow_se
 import { assert } from "../kernel/assert.ts";
 import { clientFailure } from "../rpc/errors.ts";
 import { addShowOptions, type ClientOptions, type Clients, readPages, withClients } from "./client.ts";
-import { type Asked, ask, coordinatorIsSilent, managerIsSilent, type Silence } from "./diagnose/ask.ts";
+import { type Asked, ask, coordinatorIsSilent, type Denied, managerIsSilent, type Silence, unseenOf } from "./diagnose/ask.ts";
 import type { Finding } from "./diagnose/finding.ts";
 import { participantsUnknown, transactionFindings, workflowUnknown } from "./diagnose/transaction.ts";
 import { endUnknown, movesUntold, orphaned, rulesSilent, workflowFindings } from "./diagnose/workflow.ts";
@@ -21,6 +21,8 @@ type Diagnosis = {
   readonly id: string;
   readonly is: string;
   readonly findings: readonly Finding[];
+  /** What its caller may not see, and why not. */
+  readonly unseen: readonly string[];
 };
 
 export function diagnoseCommand(): Command {
@@ -52,23 +54,31 @@ export async function diagnose(clients: Clients, id: string, options: ClientOpti
 }
 
 function notFound(id: string, transaction: Asked<unknown>, workflow: Asked<unknown>): Error {
-  if (workflow.type === "silence" && transaction.type === "silence") return workflow.error;
-  if (transaction.type === "silence")
+  if ("error" in workflow && "error" in transaction) return workflow.type === "denied" ? transaction.error : workflow.error;
+  if ("error" in transaction) {
+    const start = transaction.type === "denied" ? "" : "; start it, with its own log";
     return new CommandError(
-      `no workflow is called ${id}; whether a transaction is, is not known: ${coordinatorIsSilent(transaction)}; start it, with its own log`,
+      `no workflow is called ${id}; whether a transaction is, is not known: ${whyUnknown(transaction, coordinatorIsSilent)}${start}`,
     );
-  if (workflow.type === "silence")
-    return new CommandError(`no transaction is called ${id}; whether a workflow is, is not known: ${managerIsSilent(workflow)}`);
+  }
+  if ("error" in workflow)
+    return new CommandError(
+      `no transaction is called ${id}; whether a workflow is, is not known: ${whyUnknown(workflow, managerIsSilent)}`,
+    );
   return new CommandError(
     `neither a workflow nor a transaction is called ${id}; of a transaction, that means aborted, or that its record was dropped after its end`,
   );
 }
 
+const whyUnknown = (asked: Denied | Silence, isSilent: (silence: Silence) => string): string =>
+  asked.type === "denied" ? asked.why : isSilent(asked);
+
 const coordinatorAddress = ({ address, elsewhere }: ClientOptions): string => elsewhere?.commit ?? address;
 
-function diagnosisLines({ kind, id, is, findings }: Diagnosis): readonly string[] {
+function diagnosisLines({ kind, id, is, findings, unseen }: Diagnosis): readonly string[] {
   const lines = findings.flatMap(({ what, help }) => [`! ${what}`, ...help.map((each) => `    ${each}`)]);
-  return [`${kind} ${id} is ${is}`, ...(lines.length > 0 ? lines : ["nothing keeps it from going on"])];
+  const nothing = `nothing ${unseen.length === 0 ? "" : "that you may see "}keeps it from going on`;
+  return [`${kind} ${id} is ${is}`, ...(lines.length > 0 ? lines : [nothing]), ...unseen.map((what) => `? ${what}`)];
 }
 
 async function ofTransaction(
@@ -85,7 +95,11 @@ async function ofTransaction(
     ...(participants.type === "silence" ? [participantsUnknown(participants)] : []),
     ...(workflow.type === "silence" ? [workflowUnknown(workflow)] : []),
   ];
-  return { kind: "transaction", id: transaction.transactionId, is: stateOf(transaction), findings };
+  const unseen = [
+    ...unseenOf("which participants are connected", participants),
+    ...unseenOf("whether a workflow has this id, too", workflow),
+  ];
+  return { kind: "transaction", id: transaction.transactionId, is: stateOf(transaction), findings, unseen };
 }
 
 const stateOf = ({ phase, outcome, abortReason }: Transaction): string => {
@@ -104,12 +118,24 @@ async function ofWorkflow(
   const { address, timeout: deadline } = options;
   const moves = await ask(clients.workflows.listAllowedTransitions({ workflowId }, { deadline }), address, options);
   const coordinator = transaction.type === "silence" ? transaction : undefined;
+  const hold = coordinator === undefined ? await ofHold(workflow, options) : { findings: [], unseen: [] };
   const findings = [
     ...workflowFindings(workflow, { moves: moves.type === "answer" ? moves.answer : undefined, coordinator, nowMs: Date.now() }),
     ...(moves.type === "silence" ? [await movesUnknown(moves, options)] : []),
-    ...(coordinator === undefined ? await ofHold(workflow, options) : []),
+    ...hold.findings,
   ];
-  return { kind: "workflow", id: workflowId, is: `${enumText("WORKFLOW_STATE_", state)} at version ${version}`, findings };
+  const unseen = [
+    ...unseenOf("which moves are allowed", moves),
+    ...unseenOf("whether a transaction has this id, too", transaction),
+    ...hold.unseen,
+  ];
+  return {
+    kind: "workflow",
+    id: workflowId,
+    is: `${enumText("WORKFLOW_STATE_", state)} at version ${version}`,
+    findings,
+    unseen,
+  };
 }
 
 /** The rules are asked by the workflow manager, which knows where they are. */
@@ -122,17 +148,19 @@ async function movesUnknown(silence: Silence, options: ClientOptions): Promise<F
 }
 
 /** Whether somebody will end the hold: the coordinator that it names, or nobody. */
-async function ofHold(workflow: Workflow, options: ClientOptions): Promise<readonly Finding[]> {
+async function ofHold(workflow: Workflow, options: ClientOptions): Promise<Pick<Diagnosis, "findings" | "unseen">> {
   const { workflowId, inTransition } = workflow;
-  if (inTransition === undefined) return [];
+  const found = (...findings: readonly Finding[]) => ({ findings, unseen: [] });
+  if (inTransition === undefined) return found();
   const { transactionId, coordinatorId } = inTransition;
   const address = coordinatorAddress(options);
-  const { status, failure } = await askProcess(address, options.timeout, options);
+  const { status, failure, unseen } = await askProcess(address, options.timeout, options);
+  if (status === undefined && failure === undefined) return { findings: [], unseen };
   const answering = status?.coordinator?.coordinatorId;
-  if (!answering) return [endUnknown(address, failure ?? "it has not claimed its decision log yet")];
-  if (answering === coordinatorId) return [];
+  if (!answering) return found(endUnknown(address, failure ?? "it has not claimed its decision log yet"));
+  if (answering === coordinatorId) return found();
   const why = `the hold waits for coordinator ${coordinatorId}, and ${answering} answers: its decision log is another one`;
-  return [orphaned(workflowId, transactionId, why)];
+  return found(orphaned(workflowId, transactionId, why));
 }
 
 async function participantsOf(commits: Clients["commits"], deadline: number): Promise<readonly Participant[]> {

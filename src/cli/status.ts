@@ -19,15 +19,16 @@ export function statusCommand(): Command {
       const addresses = new Set([address, elsewhere.predicate ?? address, elsewhere.commit ?? address, ...also]);
       const asked = await Promise.all([...addresses].map((each) => askProcess(each, options.timeout, options)));
       const troubles = troublesOf(asked);
-      process.exitCode = troubles.length > 0 ? 1 : 0;
+      // Of a process that did not say how it is, nobody knows whether something wants a look.
+      process.exitCode = troubles.length > 0 || asked.some(({ status }) => status === undefined) ? 1 : 0;
       if (options.output !== "table") print(statusJson(asked, troubles));
-      else print([...asked.flatMap(processLines), ...sinkLines(asked), ...troubleLines(troubles)]);
+      else print([...asked.flatMap(processLines), ...sinkLines(asked), ...troubleLines(asked, troubles)]);
     }),
   );
 }
 
-function processLines({ address, status }: Asked): readonly string[] {
-  if (status === undefined) return [`${address} does not answer`, ""];
+function processLines({ address, status, failure }: Asked): readonly string[] {
+  if (status === undefined) return failure === undefined ? [] : [`${address} does not answer`, ""];
   const { version, startedAt, loopDelay, memoryBytes, diskFreeBytes, services, coordinator } = status;
   const disk = diskFreeBytes === undefined ? "" : `, disk ${bytesText(Number(diskFreeBytes))} free`;
   const rows = services.map(({ name, serving, storeBytes, walBytes }) => [
@@ -61,14 +62,19 @@ function sinkLines(asked: readonly Asked[]): readonly string[] {
   return rows.length === 0 ? [] : [...tableLines(["sink", "state", "behind", "dead letters"], rows), ""];
 }
 
-const troubleLines = (troubles: readonly Trouble[]): readonly string[] =>
-  troubles.length === 0 ? ["nothing wants a look"] : troubles.flatMap(({ what, help }) => [`! ${what}`, `    ${help}`]);
+function troubleLines(asked: readonly Asked[], troubles: readonly Trouble[]): readonly string[] {
+  const unseen = asked.flatMap((each) => each.unseen.map((what) => `? ${what}`));
+  const nothing = unseen.length === 0 ? "nothing wants a look" : "nothing of what you may see wants a look";
+  const lines = troubles.flatMap(({ what, help }) => [`! ${what}`, `    ${help}`]);
+  return [...(lines.length > 0 ? lines : [nothing]), ...unseen];
+}
 
 function statusJson(asked: readonly Asked[], troubles: readonly Trouble[]): string {
-  const processes = asked.map(({ address, status, failure }) => ({
+  const processes = asked.map(({ address, status, failure, unseen }) => ({
     address,
     ...(status && { status: JSON.parse(jsonText("concord.server.v1.GetServerStatusResponse", GetServerStatusResponse, status)) }),
     ...(failure !== undefined && { failure }),
+    ...(unseen.length > 0 && { unseen }),
   }));
   const sinks = asked.flatMap((each) => each.sinks.map((sink) => JSON.parse(jsonText("concord.workflow.v1.Sink", Sink, sink))));
   return JSON.stringify({ processes, sinks, troubles });

@@ -11,10 +11,14 @@ export type Silence = {
   readonly why: string;
 };
 
+export type Denied = { readonly type: "denied"; readonly error: ClientError; readonly why: string };
+
 export type Asked<Answer> =
   | { readonly type: "answer"; readonly answer: Answer }
   /** There is none of this id. */
   | { readonly type: "missing" }
+  /** Its caller may not see it. */
+  | Denied
   | Silence;
 
 export async function ask<Answer>(
@@ -30,6 +34,7 @@ export async function ask<Answer>(
     if (/_NOT_FOUND$|^WORKFLOW_PURGED$/.test(failure.reason ?? "")) return { type: "missing" };
     // It is about what was asked, and not about who was.
     if (failure.code === Status.INVALID_ARGUMENT) throw error;
+    if (failure.code === Status.PERMISSION_DENIED) return { type: "denied", error, why: failure.message };
     const noConnection = failure.code === Status.UNAVAILABLE && failure.reason === undefined;
     const why = await whyUnanswered(failure, address, options.timeout, options);
     return { type: "silence", error, address, why: why ?? (noConnection ? "no connection" : failure.message) };
@@ -41,3 +46,7 @@ export const coordinatorIsSilent = ({ address, why }: Silence): string =>
 
 export const managerIsSilent = ({ address, why }: Silence): string =>
   `the workflow manager at ${address} does not answer (${why})`;
+
+/** One line for those who may not see it. */
+export const unseenOf = (what: string, asked: Asked<unknown>): readonly string[] =>
+  asked.type === "denied" ? [`${what}: ${asked.why}`] : [];

@@ -19,6 +19,8 @@ export type Asked = {
   /** Of the services that it serves. */
   readonly sinks: readonly Sink[];
   readonly participants: readonly Participant[];
+  /** What its caller may not see, and why not. */
+  readonly unseen: readonly string[];
 };
 
 /** More would not be one screen; `concord participants` has all. */
@@ -28,23 +30,34 @@ const pageSize = 1000;
 export async function askProcess(address: string, timeoutMs: number, options: SecurityOptions): Promise<Asked> {
   const channel = openChannel(address, securityOf(options));
   const call = { deadline: timeoutMs };
+  const unseen: string[] = [];
+  async function seen<Answer>(what: string, asked: Promise<Answer>): Promise<Answer | undefined> {
+    try {
+      return await asked;
+    } catch (error) {
+      if (!(error instanceof ClientError && error.code === Status.PERMISSION_DENIED)) throw error;
+      unseen.push(`${what}: ${clientFailure(error).message}`);
+      return undefined;
+    }
+  }
   let status: GetServerStatusResponse | undefined;
   let [sinks, participants]: [readonly Sink[], readonly Participant[]] = [[], []];
   try {
-    const answer = await clientFactory.create(ServerStatusDefinition, channel).getServerStatus({}, call);
-    status = answer;
-    const serves = (name: string): boolean => answer.services.some((each) => each.name === name && each.serving);
+    status = await seen(`how ${address} is`, clientFactory.create(ServerStatusDefinition, channel).getServerStatus({}, call));
+    const services = status?.services ?? [];
+    const serves = (name: string): boolean => services.some((each) => each.name === name && each.serving);
     const { workflows, commits } = connect(channel);
-    if (serves(WorkflowServiceDefinition.fullName)) sinks = (await workflows.listSinks({ pageSize }, call)).sinks;
+    if (serves(WorkflowServiceDefinition.fullName))
+      sinks = (await seen(`sinks of ${address}`, workflows.listSinks({ pageSize }, call)))?.sinks ?? [];
     if (serves(TwoPhaseCommitDefinition.fullName))
-      participants = (await commits.listParticipants({ pageSize }, call)).participants;
-    return { address, status, failure: undefined, sinks, participants };
+      participants = (await seen(`participants of ${address}`, commits.listParticipants({ pageSize }, call)))?.participants ?? [];
+    return { address, status, failure: undefined, sinks, participants, unseen };
   } catch (error) {
     if (!(error instanceof ClientError)) throw error;
     const failure = clientFailure(error);
     const silence = failure.code === Status.UNAVAILABLE && failure.reason === undefined ? "nobody answers" : failure.message;
     const why = (await whyUnanswered(failure, address, timeoutMs, options)) ?? `${address}: ${silence}`;
-    return { address, status, failure: why, sinks, participants };
+    return { address, status, failure: why, sinks, participants, unseen };
   } finally {
     channel.close();
   }

@@ -1,4 +1,5 @@
 import { ClientError, Status } from "nice-grpc";
+import { ErrorInfo, RichClientError } from "nice-grpc-error-details";
 import { describe, expect, test } from "vitest";
 import type { Clients } from "../../../src/cli/client.ts";
 import { transactionFindings } from "../../../src/cli/diagnose/transaction.ts";
@@ -155,11 +156,10 @@ describe("what is not answered is said, and by whom", () => {
   const listsNobody = async () => ({ participants: [], nextPageToken: "" });
   const shows = async () => ({ workflow: Workflow.fromPartial({ workflowId: "x", state: WorkflowState.ACTIVE }) });
 
-  const said = async (commits: object, workflows: object): Promise<readonly string[]> => {
-    const options = { address: "127.0.0.1:1", output: "table", timeout: 1_000, elsewhere: { commit: "127.0.0.1:2" } } as const;
-    const found = await diagnose({ commits, workflows } as unknown as Clients, "x", options);
-    return found.flatMap(({ findings }) => findings.map(({ what }) => what));
-  };
+  const options = { address: "127.0.0.1:1", output: "table", timeout: 1_000, elsewhere: { commit: "127.0.0.1:2" } } as const;
+  const asked = (commits: object, workflows: object) => diagnose({ commits, workflows } as unknown as Clients, "x", options);
+  const said = async (commits: object, workflows: object): Promise<readonly string[]> =>
+    (await asked(commits, workflows)).flatMap(({ findings }) => findings.map(({ what }) => what));
 
   const manager = "the workflow manager at 127.0.0.1:1 does not answer";
   const coordinator = "the coordinator at 127.0.0.1:2 does not answer";
@@ -177,6 +177,38 @@ describe("what is not answered is said, and by whom", () => {
       `no move is made together with others, and whether a transaction has this id, too, is not known: ${coordinator} (no connection)`,
       `which moves are allowed is not known: ${manager} (no)`,
     ]);
+  });
+
+  const [denied, missing] = [
+    refuse(Status.PERMISSION_DENIED),
+    async () => {
+      throw new RichClientError("/a.Service/Call", Status.NOT_FOUND, "", [
+        ErrorInfo.fromPartial({ domain: "concord", reason: "WORKFLOW_NOT_FOUND" }),
+      ]);
+    },
+  ];
+
+  test("what may not be seen is nothing that is wrong, and is said in a line each", async () => {
+    expect(await asked({ getTransaction: tells, listParticipants: denied }, { getWorkflow: denied })).toMatchObject([
+      { findings: [], unseen: ["which participants are connected: no", "whether a workflow has this id, too: no"] },
+    ]);
+    const workflows = { getWorkflow: shows, listAllowedTransitions: denied };
+    expect(await asked({ getTransaction: denied }, workflows)).toMatchObject([
+      { findings: [], unseen: ["which moves are allowed: no", "whether a transaction has this id, too: no"] },
+    ]);
+  });
+
+  test("of an id of which nothing may be seen it is not said that there is none", async () => {
+    await expect(asked({ getTransaction: denied }, { getWorkflow: missing })).rejects.toThrow(
+      "no workflow is called x; whether a transaction is, is not known: no",
+    );
+    await expect(asked({ getTransaction: missing }, { getWorkflow: denied })).rejects.toThrow(
+      "no transaction is called x; whether a workflow is, is not known: no",
+    );
+    await expect(asked({ getTransaction: away }, { getWorkflow: denied })).rejects.toMatchObject({ code: Status.UNAVAILABLE });
+    await expect(asked({ getTransaction: denied }, { getWorkflow: denied })).rejects.toMatchObject({
+      code: Status.PERMISSION_DENIED,
+    });
   });
 
   test("what is wrong with the question is no silence; if nobody answers, it is told as of any command", async () => {

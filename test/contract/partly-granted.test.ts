@@ -1,0 +1,70 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { accessFile, clientsWith, tokenOf, withTokens } from "../support/access.ts";
+import { startServer, type TestServer, temporaryFolder } from "../support/concord.ts";
+import { typed } from "../support/typed.ts";
+
+// Commands that ask for several things show what their caller may see, and say what it may not.
+
+const data = temporaryFolder();
+const file = accessFile(data.path, {
+  ...withTokens("root", "narrow", "mover", "manager"),
+  grants: [
+    { principals: ["root"], roles: ["admin"] },
+    { principals: ["narrow"], roles: ["reader"], types: ["sample"] },
+    { principals: ["mover"], roles: ["client"] },
+    { principals: ["manager"], roles: ["manager"], participants: ["concord.workflow"] },
+  ],
+});
+let server: TestServer;
+let transactionId: string;
+
+beforeAll(async () => {
+  server = await startServer({ dataDir: data.path, access: file.path });
+  const { clients, close } = clientsWith(server.address, tokenOf("root"));
+  await clients.workflows.createWorkflow({ workflowId: "one", type: "sample", reason: "test", requestedBy: "root" });
+  const { transaction } = await clients.commits.beginTransaction({ requestedBy: "root" });
+  transactionId = transaction?.transactionId ?? "";
+  close();
+});
+
+afterAll(async () => {
+  await server.stop();
+  data.remove();
+});
+
+async function as(name: string, ...args: readonly string[]) {
+  const tokenFile = join(data.path, `${name}.token`);
+  writeFileSync(tokenFile, tokenOf(name));
+  const { code, out } = await typed([...args, "--token-file", tokenFile], { address: server.address });
+  return { code, lines: out.replaceAll(server.address, "HERE").split("\n") };
+}
+
+const notAllowed = (method: string) => `what you are granted does not allow ${method}`;
+
+test("status, of one who may not see the sinks, nor who takes part", async () => {
+  const { code, lines } = await as("narrow", "status");
+  expect(lines).toContainEqual(expect.stringMatching(/^concord\.workflow\.v1\.WorkflowService +yes/));
+  expect(lines.filter((line) => line.startsWith("?"))).toEqual([`? sinks of HERE: ${notAllowed("WorkflowService/ListSinks")}`]);
+  expect(code === 1).toBe(lines.some((line) => line.startsWith("!")));
+  expect((await as("manager", "status")).lines.filter((line) => line.startsWith("?"))).toEqual([
+    `? sinks of HERE: ${notAllowed("WorkflowService/ListSinks")}`,
+    `? participants of HERE: ${notAllowed("TwoPhaseCommit/ListParticipants")}`,
+  ]);
+  const [json = ""] = (await as("narrow", "status", "-o", "json")).lines;
+  expect(JSON.parse(json).processes).toMatchObject([{ unseen: [expect.stringMatching(/^sinks of /)] }]);
+});
+
+test("status, of one who may not see how the server is: that is all that it says, and no success", async () => {
+  expect(await as("mover", "status")).toMatchObject({
+    code: 1,
+    lines: ["nothing of what you may see wants a look", `? how HERE is: ${notAllowed("ServerStatus/GetServerStatus")}`, ""],
+  });
+});
+
+test("diagnose, of one who may not see who takes part", async () => {
+  const { lines } = await as("mover", "diagnose", transactionId);
+  expect(lines[0]).toBe(`transaction ${transactionId} is INIT, not decided`);
+  expect(lines).toContain(`? which participants are connected: ${notAllowed("TwoPhaseCommit/ListParticipants")}`);
+});
