@@ -3,6 +3,7 @@ import { basename, join } from "node:path";
 import { beforeEach, expect, test, vi } from "vitest";
 import { systemClock } from "../../src/runtime/clock.ts";
 import { storesIn } from "../../src/storage/backup/cut.ts";
+import { removeDurably } from "../../src/storage/backup/durable.ts";
 import { restoreBackup } from "../../src/storage/backup/restore.ts";
 import { takeBackup } from "../../src/storage/backup/take.ts";
 import { openSqliteDecisionLog } from "../../src/storage/sqlite/decision-log.ts";
@@ -60,6 +61,12 @@ test("the stores of a backup are durable before its manifest is there, and that 
     "backup *",
     "backup",
   ]);
+});
+
+test("what is not there is removed", () => {
+  const folder = storageDir();
+  removeDurably(join(folder, "nothing"));
+  expect(synced.map(({ path }) => path)).toEqual([folder]);
 });
 
 test("what a restore has made, and what it has moved aside, is durable before the restore is over", async () => {

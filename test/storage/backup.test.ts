@@ -5,8 +5,11 @@ import {
   chmodSync,
   cpSync,
   existsSync,
+  lstatSync,
+  mkdirSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   rmSync,
   truncateSync,
   writeFileSync,
@@ -113,11 +116,10 @@ test("each file of a backup is whole by itself: it has no write-ahead log", asyn
 test("a folder's stores are those of the server, whatever is in them, and whatever else is Concord's", async () => {
   const folder = storageDir();
   await (await opened(openSqliteParticipantLog({ path: join(folder, "participant-a.sqlite") }))).close();
-  writeFileSync(join(folder, "verdicts.sqlite"), "");
+  const served = ["commit", "events", "predicate", "verdicts", "workflow"].map((name) => `${name}.sqlite`);
+  for (const name of [...served, "nothing.sqlite", "workflow.sqlite.lock"]) writeFileSync(join(folder, name), "");
   writeFileSync(join(folder, "letters.sqlite"), "x".repeat(8_192));
-  writeFileSync(join(folder, "nothing.sqlite"), "");
-  writeFileSync(join(folder, "workflow.sqlite.lock"), "");
-  expect(storesIn(folder)).toEqual(["participant-a.sqlite", "verdicts.sqlite"].map((name) => join(folder, name)));
+  expect(storesIn(folder)).toEqual([...served, "participant-a.sqlite"].sort().map((name) => join(folder, name)));
 });
 
 // A later version would have brought them to its schema when it served them.
@@ -195,6 +197,92 @@ test("what was served when it was backed up has another claim once it is restore
   // Whoever was told something by that run after the backup must not take the restored one for it.
   expect(await restored()).not.toBe(claim);
   if (serving.ok) serving.value.release();
+});
+
+test("of what was told before, a restore takes back exactly the claim and the ids that its backup was taken in", async () => {
+  const folder = storageDir();
+  const openLog = async () => opened(openSqliteDecisionLog({ path: join(folder, "commit.sqlite") }));
+  for (let claims = 0; claims < 2; claims += 1) {
+    const log = await openLog();
+    await log.claim("c");
+    await log.close();
+  }
+  const rowsOf = (in_: string, name: string, sql: string) => {
+    const db = new DatabaseSync(join(in_, `${name}.sqlite`));
+    const rows = db
+      .prepare(sql)
+      .all()
+      .map((row) => ({ ...row }));
+    db.close();
+    return rows;
+  };
+  const claimsIn = (in_: string) => rowsOf(in_, "commit", "SELECT epoch, id FROM claims ORDER BY epoch");
+  const [first, newest] = claimsIn(folder).map(({ id }) => String(id));
+  // What participants have seen: the claim itself, and what is like it in two of three.
+  const seen = {
+    a: [
+      ["c", 2, newest],
+      ["other", 2, newest],
+    ],
+    b: [["c", 3, newest]],
+    d: [["c", 2, first]],
+  } as const;
+  for (const [name, coordinators] of Object.entries(seen)) {
+    const log = await opened(openSqliteParticipantLog({ path: join(folder, `${name}.sqlite`) }));
+    for (const [coordinatorId, coordinatorEpoch, claimId = ""] of coordinators)
+      await log.persistCoordinator({ coordinatorId, coordinatorEpoch, claimId });
+    await log.close();
+  }
+  const ownMark = (in_: string, name: string, kind: string) =>
+    rowsOf(in_, name, `SELECT id FROM store_marks WHERE kind = '${kind}'`)[0]?.["id"];
+  const logMark = ownMark(folder, "commit", "decision-log");
+  const knowing = new DatabaseSync(join(folder, "a.sqlite"));
+  knowing.exec(`INSERT INTO store_marks VALUES ('decision-log', '${logMark}', 0), ('rules', 'another', 3)`);
+  knowing.close();
+
+  const serving = acquireLock(join(folder, "commit.sqlite"));
+  const [to, dataDir] = [join(storageDir(), "backup"), storageDir()];
+  expect(await take(folder, to)).toMatchObject({ ok: true });
+  if (serving.ok) serving.value.release();
+  expect(await restore(to, dataDir)).toMatchObject({ ok: true });
+
+  const [stays, changed] = claimsIn(dataDir).map(({ id }) => String(id));
+  expect(stays).toBe(first);
+  expect(changed).toMatch(/^[0-9a-f]{32}$/);
+  expect(changed).not.toBe(newest);
+  const knownIn = (name: string) =>
+    rowsOf(dataDir, name, "SELECT id, epoch, claim_id FROM coordinators ORDER BY id").map((row) => Object.values(row));
+  expect({ a: knownIn("a"), b: knownIn("b"), d: knownIn("d") }).toEqual({ ...seen, a: [["c", 2, changed], seen.a[1]] });
+  const newMark = ownMark(dataDir, "commit", "decision-log");
+  expect(newMark).toMatch(/^[0-9a-f]{32}$/);
+  expect(newMark).not.toBe(logMark);
+  expect(ownMark(dataDir, "a", "decision-log")).toBe(newMark);
+  expect(ownMark(dataDir, "a", "rules")).toBe("another");
+  expect(new Set(Object.keys(seen).map((name) => ownMark(dataDir, name, "participant-log"))).size).toBe(3);
+});
+
+/** What this process has open in these folders. */
+const openIn = (...folders: readonly string[]): readonly string[] =>
+  readdirSync("/proc/self/fd").flatMap((fd) => {
+    const link = `/proc/self/fd/${fd}`;
+    // That of this look is gone.
+    const path = lstatSync(link, { throwIfNoEntry: false }) === undefined ? "" : readlinkSync(link);
+    return folders.some((folder) => path.startsWith(folder)) ? [path] : [];
+  });
+
+test.skipIf(!existsSync("/proc/self/fd"))("nothing stays open, whatever has come of it [needs /proc]", async () => {
+  const { folder, to } = await backedUp();
+  const dataDir = storageDir();
+  expect(await restore(to, dataDir)).toMatchObject({ ok: true });
+  const foreign = join(storageDir(), "letters.sqlite");
+  const db = new DatabaseSync(foreign);
+  db.exec("CREATE TABLE t (x)");
+  db.close();
+  expect(await take(folder, join(storageDir(), "b"), [foreign])).toMatchObject({ ok: false, error: { type: "foreign" } });
+  damage(rootPage(join(to, "workflow.sqlite"), "events_of_workflow"));
+  expect(await restore(to, dataDir)).toMatchObject({ ok: false });
+  expect(await take(to, join(storageDir(), "b"))).toMatchObject({ ok: false, error: { type: "corrupt" } });
+  expect(openIn(folder, to, dataDir, foreign)).toEqual([]);
 });
 
 test("a store whose lock is free is served, if another process takes it over while one waits", async () => {
@@ -317,6 +405,12 @@ describe("a backup is not made", () => {
     expect(await take(folder, to)).toMatchObject({ ok: true });
   });
 
+  test("where nobody can say whether another one is made", async () => {
+    const to = storageDir();
+    mkdirSync(join(to, "concord-backup.lock"));
+    expect(await take(await folderOfStores(), to)).toMatchObject({ ok: false, error: { type: "inaccessible" } });
+  });
+
   test.each([
     { what: "a file that is no database", type: "corrupt", spoil: (path: string) => writeFileSync(path, "x".repeat(8_192)) },
     { what: "an empty file", type: "lost", spoil: (path: string) => truncateSync(path) },
@@ -396,6 +490,7 @@ describe("a backup is not restored", () => {
     expect(readdirSync(dataDir)).toEqual([]);
     expect(await only("workflow.sqlite")).toMatchObject({ ok: true, value: { stores: [{ file: "workflow.sqlite" }] } });
     expect(readdirSync(dataDir)).toEqual(["workflow.sqlite"]);
+    expect(await only("workflow.sqlite")).toMatchObject({ ok: false, error: { type: "in-the-way" } });
   });
 
   test("over stores; these are kept beside if that is said", async () => {

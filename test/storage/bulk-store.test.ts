@@ -154,12 +154,12 @@ describe.each([
     await bulk.add(operation("1"), 8);
     await store.apply(creation("b"));
     await store.apply(changeOf("b", "1"));
-    await bulk.advance("1", "c", [refused("c"), refused("b"), { workflowId: workflowId("a"), sequence: 0 }]);
+    await bulk.advance("1", "c", [refused("c"), refused("b"), { workflowId: workflowId("a"), sequence: 7 }]);
     expect(await bulk.get("1")).toMatchObject({ position: "c", doneCount: 2, refusedCount: 1 });
     const page = async (afterId: string | undefined, limit: number, refusedOnly = false) =>
       bulk.results({ id: "1", afterId, limit, refusedOnly });
     expect((await page(undefined, 9)).rows).toStrictEqual([
-      { workflowId: "a", sequence: 0 },
+      { workflowId: "a", sequence: 7 },
       { workflowId: "b", sequence: 2 },
       refused("c"),
     ]);
@@ -174,8 +174,11 @@ describe.each([
     await bulk.advance("1", "", ["a", "b", "c"].map(refused));
     expect(await bulk.drop("1", 2)).toMatchObject({ value: 2 });
     expect(await bulk.get("1")).toBeDefined();
+    const left = async () => (await bulk.results({ id: "1", afterId: undefined, limit: 9 })).rows;
+    expect(await left()).toStrictEqual([refused("c")]);
     expect(await bulk.drop("1", 2)).toMatchObject({ value: 1 });
     expect(await bulk.get("1")).toBeUndefined();
     expect(await bulk.drop("1", 2)).toMatchObject({ value: 0 });
+    expect(await left()).toEqual([]);
   });
 });

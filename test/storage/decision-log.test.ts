@@ -188,6 +188,7 @@ function decisionLogSuite(name: string, open: () => Promise<DecisionLog>): void 
       expect(await log.byRequest(request.id)).toBeUndefined();
       await log.force({ ...committing("t2"), request });
       expect(await log.byRequest(request.id)).toMatchObject({ id: "t2", request });
+      expect(await log.byRequest("r2" as RequestId)).toBeUndefined();
     });
 
     // Its row was written before it was decided.
@@ -269,7 +270,7 @@ function decisionLogSuite(name: string, open: () => Promise<DecisionLog>): void 
     test("unfinished transactions are read page by page", async () => {
       const log = await open();
       await log.claim("c");
-      for (const name of ["t1", "t2", "t3"]) await log.force(committing(name));
+      for (const name of ["t3", "t1", "t2"]) await log.force(committing(name));
       const ids = (afterId: string | undefined) =>
         log.unfinished({ afterId: afterId === undefined ? undefined : tx(afterId), limit: 2 });
       expect([await ids(undefined), await ids("t2"), await ids("t3")]).toEqual([["t1", "t2"], ["t3"], []]);

@@ -136,5 +136,5 @@ test("the participant log in SQLite has its id for ever, and another file has an
 test("the participant log in SQLite rejects what it cannot write", async () => {
   const log = await openSqlite();
   await log.close();
-  await expect(log.persist(record("t1"))).rejects.toThrow();
+  await expect(log.persist(record("t1"))).rejects.toThrow("participant.db is closed");
 });

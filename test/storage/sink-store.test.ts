@@ -2,7 +2,10 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import type { SinkStore } from "../../src/events/ports.ts";
 import { ok } from "../../src/kernel/result.ts";
+import { createMemoryDecisionLog } from "../../src/storage/memory/decision-log.ts";
+import { createMemoryRuleStore } from "../../src/storage/memory/rule-store.ts";
 import { createMemorySinkStore } from "../../src/storage/memory/sink-store.ts";
+import { createMemoryVerdictLog } from "../../src/storage/memory/verdict-log.ts";
 import { createMemoryWorkflowStore } from "../../src/storage/memory/workflow-store.ts";
 import { openSqliteSinkStore, sinkSchema, sqliteSinkStore } from "../../src/storage/sqlite/sink-store.ts";
 import { openOnSimulatedDisk } from "../support/simulated-store.ts";
@@ -21,8 +24,14 @@ const request = { id: requestId("r"), digest: "d", answer: '{"cursor":3}', atMs:
 
 test("in memory, nothing is lost in a restore: what is kept so long is kept so long back from now", () => {
   const clock = () => 5_000;
-  for (const store of [createMemorySinkStore(clock), createMemoryWorkflowStore(clock)])
-    expect(store.keptBeforeMs(1_000)).toBe(4_000);
+  const creates = [
+    createMemorySinkStore,
+    createMemoryWorkflowStore,
+    createMemoryRuleStore,
+    createMemoryDecisionLog,
+    createMemoryVerdictLog,
+  ];
+  for (const create of creates) expect(create(clock).keptBeforeMs(1_000)).toBe(4_000);
 });
 
 describe.each([
@@ -83,6 +92,15 @@ describe.each([
     expect(await store.purge({ olderThanMs: 1_000, limit: 9 })).toEqual(ok(0));
     expect(await store.purge({ olderThanMs: 1_001, limit: 9 })).toEqual(ok(1));
     expect(await store.answer(request.id)).toBeUndefined();
+    await store.close();
+  });
+
+  test("the oldest answers are purged first", async () => {
+    const store = await open();
+    for (const atMs of [1, 2, 3]) await store.apply({ request: { ...request, id: requestId(`r${atMs}`), atMs } });
+    expect(await store.purge({ olderThanMs: 3, limit: 1 })).toEqual(ok(1));
+    const left = await Promise.all(["r1", "r2", "r3"].map(async (id) => (await store.answer(requestId(id))) !== undefined));
+    expect(left).toEqual([false, true, true]);
     await store.close();
   });
 });

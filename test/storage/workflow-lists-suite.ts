@@ -249,6 +249,7 @@ async function walk(store: WorkflowStore, order: WorkflowOrder, limit: number, e
   const found: Workflow[] = [];
   for (let after: WorkflowPlace | undefined; ; ) {
     const { rows, upTo, led } = await store.listSorted({ order, after, limit, ranges: filter?.known ?? {} });
+    expect(rows.length).toBeLessThanOrEqual(limit);
     found.push(...rows.filter((each) => filter?.matches(each) ?? true));
     // Whatever says that indexes led by all of it leaves nothing to the filter, unless another index than that of metadata has led to fewer.
     if (filter && unledOf(filter, led).length === 0 && !/[<>]|startsWith|metadata.*&&|&&.*metadata/.test(expression))

@@ -29,7 +29,7 @@ export const unreadable = (path: string, error: unknown): BackupFailure =>
 
 export function unwritable(path: string, error: unknown): BackupFailure {
   const reason = messageOf(error);
-  const isWithoutSpace = isFull(error) || (error instanceof Error && "code" in error && error.code === "ENOSPC");
+  const isWithoutSpace = isFull(error) || (error as NodeJS.ErrnoException).code === "ENOSPC";
   return isWithoutSpace
     ? {
         type: "no-space",

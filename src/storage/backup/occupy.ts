@@ -20,8 +20,9 @@ export function occupy(folder: string, kind: "backup" | "restore"): Result<{ rea
   }
   return ok({
     leave: () => {
-      lock.value.release();
+      // While it is still held: another process that has it by then would be left with a lock that nobody sees.
       rmSync(lockPath(lockName), { force: true });
+      lock.value.release();
     },
   });
 }

@@ -6,6 +6,7 @@ import type { DecisionLog, Fenced, ParticipantSession } from "../../commit/ports
 import type { Timeline } from "../../commit/timeline.ts";
 import { isInScope, nearer } from "../../commit/transaction-scope.ts";
 import type { ParticipantId, TransactionId } from "../../kernel/ids.ts";
+import { compare } from "../../kernel/range.ts";
 import { err, ok, type Result } from "../../kernel/result.ts";
 import type { TimeMs } from "../../kernel/time.ts";
 import type { WriteFailure } from "../../kernel/write.ts";
@@ -38,7 +39,7 @@ export function createMemoryDecisionLog(nowMs: () => TimeMs = Date.now, newClaim
       if (timeline) timelines.set(transaction.id, timeline);
     });
 
-  const newestFirst = (): Transaction[] => [...transactions.values()].sort((a, b) => (a.id < b.id ? 1 : -1));
+  const newestFirst = (): Transaction[] => [...transactions.values()].sort((a, b) => compare(b.id, a.id));
 
   return {
     writable: true,
@@ -83,7 +84,7 @@ export function createMemoryDecisionLog(nowMs: () => TimeMs = Date.now, newClaim
     participant: async (id) => sessions.get(id),
     participants: async ({ afterId, limit }) =>
       [...sessions.values()]
-        .sort((a, b) => (a.participantId < b.participantId ? -1 : 1))
+        .sort((a, b) => compare(a.participantId, b.participantId))
         .filter(({ participantId }) => afterId === undefined || participantId > afterId)
         .slice(0, limit),
     forgetParticipants: ({ participantIds, connectedBeforeMs }, coordinatorEpoch) =>

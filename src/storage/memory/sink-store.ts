@@ -1,5 +1,6 @@
 import type { DeadLetter, SinkRecord, SinkStore } from "../../events/ports.ts";
 import type { RequestId } from "../../kernel/ids.ts";
+import { compare } from "../../kernel/range.ts";
 import { err, ok } from "../../kernel/result.ts";
 import { stretchOf } from "../../kernel/stretch.ts";
 import type { TimeMs } from "../../kernel/time.ts";
@@ -21,7 +22,7 @@ export function createMemorySinkStore(nowMs: () => TimeMs = Date.now): SinkStore
     writable: true,
     onWritableChange: () => () => {},
     keptBeforeMs: (retentionMs) => nowMs() - retentionMs,
-    sinks: async () => [...sinks.values()].sort((a, b) => (a.name < b.name ? -1 : 1)),
+    sinks: async () => [...sinks.values()].sort((a, b) => compare(a.name, b.name)),
     async deadLetters({ sink, afterSequence, limit }) {
       const found = letters.filter(isOf(sink)).filter(({ event }) => event.sequence > afterSequence);
       found.sort((a, b) => a.event.sequence - b.event.sequence);
