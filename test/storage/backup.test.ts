@@ -27,15 +27,18 @@ import { unfinishedBackup, unfinishedRestore } from "../../src/storage/backup/un
 import { openSqliteDecisionLog } from "../../src/storage/sqlite/decision-log.ts";
 import { acquireLock } from "../../src/storage/sqlite/lock.ts";
 import { openSqliteParticipantLog } from "../../src/storage/sqlite/participant-log.ts";
+import { openSqliteRuleStore } from "../../src/storage/sqlite/rule-store.ts";
 import type { OpenFailure } from "../../src/storage/sqlite/statement.ts";
 import { storeKinds } from "../../src/storage/sqlite/store-kind.ts";
 import { openSqliteWorkflowStore } from "../../src/storage/sqlite/workflow-store.ts";
 import { temporaryFolder } from "../support/concord.ts";
+import { draft } from "../support/rule-batches.ts";
 import { storageDir } from "../support/storage-dir.ts";
 import { damage, rootPage } from "../support/storage-page.ts";
 import { startStorageProcess } from "../support/storage-process.ts";
 import { mountTmpfs } from "../support/storage-tmpfs.ts";
 import { creation } from "../support/storage-values.ts";
+import { unhurried } from "../support/unhurried.ts";
 import { until } from "../support/until.ts";
 
 type Opened<T> = Promise<{ readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: OpenFailure }>;
@@ -174,6 +177,21 @@ test("sequences that were given after the backup are known to be lost, and are n
   ] as const) {
     expect([sequence, await store.keptBeforeLoss(sequence)]).toEqual([sequence, kept]);
   }
+  await store.close();
+});
+
+test("so are those of the history of the rules", async () => {
+  const open = (folder: string) => opened(openSqliteRuleStore({ path: join(folder, "predicate.sqlite"), turns: unhurried }));
+  const folder = storageDir();
+  const before = await open(folder);
+  for (const sequence of [0, 1]) await before.apply(draft(sequence, `r${sequence}`));
+  await before.close();
+  const [to, dataDir] = [join(storageDir(), "backup"), storageDir()];
+  expect(await take(folder, to)).toMatchObject({ ok: true, value: { manifest: { stores: [{ newestSequence: 2 }] } } });
+  expect(await restore(to, dataDir)).toMatchObject({ ok: true });
+  const store = await open(dataDir);
+  expect((await store.load()).sequence).toBe(1_000_000_002);
+  expect([await store.keptBeforeLoss(2), await store.keptBeforeLoss(3)]).toEqual([undefined, 2]);
   await store.close();
 });
 

@@ -109,7 +109,7 @@ const filters = [
   'workflow.metadata.site == "B"',
   'workflow.metadata.site == "A" && workflow.type == "order"',
   'workflow.type in ["order", "sample"] && workflow.metadata.site in ["A", "A", 3, true]',
-  'workflow.metadata.site == "A\\0" || workflow.metadata.site == ""',
+  'workflow.metadata.site == "A\\u0000" || workflow.metadata.site == ""',
   `workflow.metadata.site == "${"x".repeat(300)}"`,
   `workflow.metadata.site >= "${"x".repeat(300)}" && workflow.type == ""`,
   'workflow.metadata.site < "B"',
@@ -124,6 +124,9 @@ const filters = [
   'workflow.created_at <= timestamp("1970-01-01T00:00:01.004Z") && workflow.state == "ACTIVE"',
   'workflow.state == "ACTIVE" || workflow.type == "sample"',
 ] as const;
+
+/** Where a run begins with these: few runs are long enough to come to the last of them. */
+const firstFilter = fc.nat({ max: filters.length - 1 });
 
 /** What the lists of every workflow store must be. `open` gives a new, empty store. */
 export function workflowListsSuite(name: string, open: () => Promise<WorkflowStore>): void {
@@ -140,28 +143,34 @@ export function workflowListsSuite(name: string, open: () => Promise<WorkflowSto
   describe(`lists of workflows: ${name}`, () => {
     test("after each acknowledged change, every list, filter, order and count agrees with what was acknowledged", async () => {
       await fc.assert(
-        fc.asyncProperty(fc.array(step, { maxLength: 30 }), fc.integer({ min: 1, max: 7 }), async (steps, limit) => {
-          const store = await openStore();
-          const world = createWorld(store);
-          for (const [index, each] of steps.entries()) {
-            await world.run(each);
-            const filter = workflowFilter(filters[index % filters.length] ?? "");
-            const wanted = [...world.all.values()].filter((one) => filter?.matches(one) ?? true);
-            for (const order of orders) {
-              const listed = await walk(store, order, limit, filters[index % filters.length] ?? "");
-              expect(listed).toStrictEqual(wanted.toSorted((a, b) => inOrder(order)(placeOf(order, a), placeOf(order, b))));
+        fc.asyncProperty(
+          fc.array(step, { maxLength: 30 }),
+          fc.integer({ min: 1, max: 7 }),
+          firstFilter,
+          async (steps, limit, first) => {
+            const store = await openStore();
+            const world = createWorld(store);
+            for (const [index, each] of steps.entries()) {
+              await world.run(each);
+              const expression = filters[(first + index) % filters.length] ?? "";
+              const filter = workflowFilter(expression);
+              const wanted = [...world.all.values()].filter((one) => filter?.matches(one) ?? true);
+              for (const order of orders) {
+                const listed = await walk(store, order, limit, expression);
+                expect(listed).toStrictEqual(wanted.toSorted((a, b) => inOrder(order)(placeOf(order, a), placeOf(order, b))));
+              }
+              const groupings: readonly Grouping[] = [{ type: "state" }, { type: "type" }];
+              const matches = filter?.matches;
+              const ranges = filter?.known ?? {};
+              const looked = await countByLooking(store, { groupings, ranges, matches, onLed: () => {} }, atOnce);
+              expect(groupsOf(looked)).toEqual(recount(wanted));
+              expect(looked.total).toBe(wanted.length);
+              const kept = await countByCounters(store, { groupings, matches: undefined }, atOnce);
+              expect(groupsOf(kept)).toEqual(recount([...world.all.values()]));
             }
-            const groupings: readonly Grouping[] = [{ type: "state" }, { type: "type" }];
-            const matches = filter?.matches;
-            const ranges = filter?.known ?? {};
-            const looked = await countByLooking(store, { groupings, ranges, matches, onLed: () => {} }, atOnce);
-            expect(groupsOf(looked)).toEqual(recount(wanted));
-            expect(looked.total).toBe(wanted.length);
-            const kept = await countByCounters(store, { groupings, matches: undefined }, atOnce);
-            expect(groupsOf(kept)).toEqual(recount([...world.all.values()]));
-          }
-          await store.close();
-        }),
+            await store.close();
+          },
+        ),
         { numRuns: 12 },
       );
     });

@@ -4,6 +4,7 @@ import { afterEach, expect, test } from "vitest";
 import { ok } from "../../src/kernel/result.ts";
 import { workflowFilter } from "../../src/rpc/filter.ts";
 import type { SqliteEngine } from "../../src/storage/sqlite/statement.ts";
+import { branchCountMax } from "../../src/storage/sqlite/workflow-indexes.ts";
 import { indexMetadata } from "../../src/storage/sqlite/workflow-metadata.ts";
 import { openSqliteWorkflowStore } from "../../src/storage/sqlite/workflow-store.ts";
 import type { WorkflowStore } from "../../src/workflow/ports.ts";
@@ -90,6 +91,20 @@ test("an index of a key is made in slices, goes on after a restart, and is used 
   expect(await on.metadataIndexes()).toEqual([{ workflowType: "", key: "site", ready: true }]);
   expect(await found(on, ofSite)).toEqual({ count: 11, led: ["metadata.site"] });
   expect(await found(on, `workflow.metadata.number == 3 && ${ofSite}`)).toEqual({ count: 1, led: ["metadata.site"] });
+});
+
+test("an index is used for no more values than are merged, and for none where nobody is sure where it ends", async () => {
+  const on = await openNew();
+  await fill(on, 0, 100);
+  await setPolicy(on, "", ["site"]);
+  await makeAll(on);
+  const ofSites = (count: number, ...more: readonly string[]): string =>
+    `workflow.metadata.site in [${[...Array.from({ length: count }, (_, index) => `"S-${index}"`), ...more].join(", ")}]`;
+  expect(await found(on, ofSites(branchCountMax))).toEqual({ count: 100, led: ["metadata.site"] });
+  expect(await found(on, ofSites(branchCountMax + 1))).toEqual({ count: 100, led: [] });
+  expect(await found(on, ofSites(1, '"S-1\\u0000"'))).toEqual({ count: 10, led: [] });
+  for (const bound of ['>= "S-1\\u0000"', '<= "S-1\\u0000"'])
+    expect((await found(on, `workflow.metadata.site ${bound}`)).led).toEqual([]);
 });
 
 test("what was there before is walked to the last one, however the slices fall", async () => {

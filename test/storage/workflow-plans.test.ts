@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { expect, test } from "vitest";
 import { workflowFilter } from "../../src/rpc/filter.ts";
-import { leadingPaths, orderClause, pathInOrder } from "../../src/storage/sqlite/workflow-indexes.ts";
+import { branchCountMax, leadingPaths, orderClause, pathInOrder } from "../../src/storage/sqlite/workflow-indexes.ts";
 import { metadataPath } from "../../src/storage/sqlite/workflow-metadata.ts";
 import { openSqliteWorkflowStore } from "../../src/storage/sqlite/workflow-store.ts";
 import type { WorkflowOrder } from "../../src/workflow/ports.ts";
@@ -77,6 +77,18 @@ test("each order is led by as much as an index of it has", () => {
     [created, "", "createdAtMs", "", ""],
     [updated, "state", "", "state+updatedAtMs", "state"],
     [version, "", "", "", "version"],
+  ]);
+});
+
+test("so many branches are merged, and no more", () => {
+  const types = (count: number) => ({ type: { oneOf: Array.from({ length: count }, (_, index) => `t${index}`) } });
+  const ledBy = (count: number) => {
+    const { led, branchCount } = pathInOrder("id", types(count));
+    return [led, branchCount];
+  };
+  expect([ledBy(branchCountMax), ledBy(branchCountMax + 1)]).toEqual([
+    [["type"], branchCountMax],
+    [[], 1],
   ]);
 });
 
