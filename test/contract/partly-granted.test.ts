@@ -9,9 +9,8 @@ import { typed } from "../support/typed.ts";
 
 const data = temporaryFolder();
 const file = accessFile(data.path, {
-  ...withTokens("root", "narrow", "mover", "manager"),
+  ...withTokens("narrow", "mover", "manager"),
   grants: [
-    { principals: ["root"], roles: ["admin"] },
     { principals: ["narrow"], roles: ["reader"], types: ["sample"] },
     { principals: ["mover"], roles: ["client"] },
     { principals: ["manager"], roles: ["manager"], participants: ["concord.workflow"] },
@@ -22,9 +21,9 @@ let transactionId: string;
 
 beforeAll(async () => {
   server = await startServer({ dataDir: data.path, access: file.path });
-  const { clients, close } = clientsWith(server.address, tokenOf("root"));
-  await clients.workflows.createWorkflow({ workflowId: "one", type: "sample", reason: "test", requestedBy: "root" });
-  const { transaction } = await clients.commits.beginTransaction({ requestedBy: "root" });
+  // A client looks at the transactions that it has begun.
+  const { clients, close } = clientsWith(server.address, tokenOf("mover"));
+  const { transaction } = await clients.commits.beginTransaction({ requestedBy: "mover" });
   transactionId = transaction?.transactionId ?? "";
   close();
 });
