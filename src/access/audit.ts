@@ -13,7 +13,7 @@ export type AuditedCall = {
   /** Its `x-request-id`, as in the log of the process. */
   readonly call?: string | undefined;
   /** What it is about, and in whose words: ids, names, `requested_by` and `reason`; no payload, no metadata. */
-  readonly about?: Readonly<Record<string, string | number | boolean>>;
+  readonly about?: Readonly<Record<string, string | number | boolean | readonly string[]>>;
 };
 
 /** How a call has ended: the code of its status, and the reason of its ErrorInfo. */
@@ -40,6 +40,9 @@ export const failedSpellsMax = 100;
 
 /** Of one count, the methods that are named. */
 export const failedKindsMax = 50;
+
+/** Of a call with many items, those that are named. */
+export const itemsNamedMax = 20;
 
 /** A path can be as long as all headers together. */
 const textLengthMax = 256;
@@ -109,7 +112,7 @@ export function createAudit({
 const othersKey = "\u0000others";
 
 function lineOf(event: string, { method, principal, address, call, about }: AuditedCall, outcome: AuditedOutcome): AuditFields {
-  const cut = Object.entries(about ?? {}).map(([name, value]) => [name, typeof value === "string" ? cutText(value) : value]);
+  const cut = Object.entries(about ?? {}).map(([name, value]) => [name, bounded(value)]);
   const subject = cut.length === 0 ? {} : { about: Object.fromEntries(cut) as AuditFields };
   return {
     event,
@@ -120,6 +123,11 @@ function lineOf(event: string, { method, principal, address, call, about }: Audi
     ...subject,
     ...outcome,
   };
+}
+
+function bounded(value: string | number | boolean | readonly string[]): unknown {
+  if (typeof value === "object") return value.slice(0, itemsNamedMax).map(cutText);
+  return typeof value === "string" ? cutText(value) : value;
 }
 
 const cutText = (text: string): string => firstCharacters(text, textLengthMax);

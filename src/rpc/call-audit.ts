@@ -14,6 +14,7 @@ type Ended = {
     readonly principal: Principal;
     readonly peer: string;
     readonly log: { readonly requestId: string };
+    readonly deniedIds?: readonly string[] | undefined;
   };
   readonly code: Status;
   /** What its caller was told, if it has failed. */
@@ -27,7 +28,8 @@ export const auditOf =
   (audit: Audit): TellAudit =>
   ({ path, request, context, code, failure }) => {
     const isDenied = code === Status.UNAUTHENTICATED || code === Status.PERMISSION_DENIED;
-    if (!isDenied && !auditedMethods.has(path)) return;
+    const { deniedIds = [] } = context;
+    if (!isDenied && deniedIds.length === 0 && !auditedMethods.has(path)) return;
     const fields = request instanceof InvalidMessage || typeof request !== "object" || request === null ? {} : request;
     if (!isDenied && "dryRun" in fields && fields.dryRun === true) return;
     const call = {
@@ -37,6 +39,12 @@ export const auditOf =
       call: context.log.requestId,
       about: { ...aboutOf(fields), ...(isDenied && failure && infoOf(failure)?.metadata) },
     };
+    if (!isDenied && deniedIds.length > 0) {
+      // The call has been answered, and each of these in its answer.
+      const about = { ...call.about, denied: deniedIds.length, workflow_ids: deniedIds };
+      audit.denied({ ...call, about }, { code: Status[Status.PERMISSION_DENIED], error: "PERMISSION_DENIED" });
+      return;
+    }
     const error = failure && infoOf(failure)?.reason;
     const outcome = { code: Status[code], ...(error !== undefined && { error }) };
     if (isDenied) audit.denied(call, outcome);
@@ -87,7 +95,7 @@ function aboutOf(request: object): Readonly<Record<string, string | number | boo
   }
   const item = fields["item"] as { readonly $case?: string; readonly value?: { readonly name?: string } } | undefined;
   if (item?.$case !== undefined) Object.assign(about, { kind: item.$case, name: item.value?.name ?? "" });
-  for (const list of ["rules", "facts", "workflowTypes", "tests", "workflows"]) {
+  for (const list of ["rules", "facts", "workflowTypes", "tests", "workflows", "items"]) {
     const items = fields[list];
     if (Array.isArray(items) && items.length > 0) about[nameOf(list)] = items.length;
   }

@@ -39,6 +39,8 @@ export type RpcContext = {
   readonly needs: (permission: Permission) => void;
   /** The same, for whoever acts upon workflows. Undefined: it may act upon all. */
   readonly guard: Guard | undefined;
+  /** Set by a handler that answers for many workflows one by one: those that its caller may see and not have. They are in the audit log. */
+  deniedIds?: readonly string[];
   readonly log: CallLog;
   /** To be handed on to whatever the call causes. */
   readonly origin: Origin;

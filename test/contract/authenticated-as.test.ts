@@ -12,10 +12,12 @@ import { until } from "../support/until.ts";
 
 const folder = temporaryFolder();
 const auditLog = join(folder.path, "audit.jsonl");
-const { authentication } = withTokens("ada", "eve", "kurt");
+const { authentication } = withTokens("ada", "eve", "kurt", "nell");
 const grants = [
   { principals: ["ada", "kurt"], roles: ["admin"] },
   { principals: ["eve"], roles: ["client", "reader"] },
+  { principals: ["nell"], roles: ["reader"] },
+  { principals: ["nell"], roles: ["client"], id_prefix: "nell-" },
 ];
 const { path: access } = accessFile(folder.path, { authentication, grants });
 let server: TestServer;
@@ -170,23 +172,46 @@ test("who repeats the request of somebody else is told that its id is used, and 
   expect(await failureOf(as("kurt").predicates.createRule(rule))).toMatchObject({ reason: "REQUEST_ID_REUSED" });
 });
 
-test("the audit log has who was refused, at the door and within, and what operators have changed", async () => {
+/** What the audit log has of it. */
+async function audited(run: () => Promise<void>): Promise<readonly object[]> {
   const before = readFileSync(auditLog, "utf8").length;
-  expect(await failureOf(as(undefined).workflows.getWorkflow({ workflowId: "mine" }))).toMatchObject({
-    reason: "UNAUTHENTICATED",
+  await run();
+  const lines = readFileSync(auditLog, "utf8").slice(before).trim().split("\n");
+  return lines.filter((line) => line !== "").map((line) => JSON.parse(line) as object);
+}
+
+test.each([
+  { mode: BatchMode.INDEPENDENT, moved: 1 },
+  { mode: BatchMode.ALL_OR_NOTHING, moved: 0 },
+])("the audit log has which items of a batch were denied: $mode", async ({ mode, moved }) => {
+  const items = ["a", "nell-1", "b"].map((id) => ({ workflowId: `${id}-${moved}`, targetState: ACTIVE }));
+  for (const { workflowId } of items) await as("ada").workflows.createWorkflow({ workflowId, ...by });
+  const lines = await audited(async () => {
+    const { results } = await as("nell").workflows.batchTransitionWorkflows({ items, mode, ...by });
+    expect(results.filter(({ result }) => result?.$case === "moved")).toHaveLength(moved);
   });
-  const purge = { filter: "true", olderThan: { seconds: 0n, nanos: 0 }, ...by };
-  expect(await failureOf(as("eve").workflows.purgeWorkflows(purge))).toMatchObject({ reason: "PERMISSION_DENIED" });
-  await as("kurt").workflows.deleteWorkflowTypePolicy({ workflowType: "sample", ...by });
-  // What it has for all days is told by the events.
-  await as("eve").workflows.transitionWorkflow({ workflowId: "eyes", targetState: COMPLETED, ...by });
+  expect(lines).toMatchObject([
+    {
+      ...{ event: "denied", principal: "nell", method: "concord.workflow.v1.WorkflowService/BatchTransitionWorkflows" },
+      about: { items: 3, denied: 2, workflow_ids: [`a-${moved}`, `b-${moved}`], reason: "because" },
+      ...{ code: "PERMISSION_DENIED", error: "PERMISSION_DENIED" },
+    },
+  ]);
+});
+
+test("the audit log has who was refused, at the door and within, and what operators have changed", async () => {
+  const lines = await audited(async () => {
+    expect(await failureOf(as(undefined).workflows.getWorkflow({ workflowId: "mine" }))).toMatchObject({
+      reason: "UNAUTHENTICATED",
+    });
+    const purge = { filter: "true", olderThan: { seconds: 0n, nanos: 0 }, ...by };
+    expect(await failureOf(as("eve").workflows.purgeWorkflows(purge))).toMatchObject({ reason: "PERMISSION_DENIED" });
+    await as("kurt").workflows.deleteWorkflowTypePolicy({ workflowType: "sample", ...by });
+    // What it has for all days is told by the events.
+    await as("eve").workflows.transitionWorkflow({ workflowId: "eyes", targetState: COMPLETED, ...by });
+  });
   // What they may do is told when it begins to count.
   expect(readFileSync(auditLog, "utf8")).toMatch(/"event":"granted","file":"[^"]*access.yaml","sha256":"[0-9a-f]{64}"/);
-  const lines = readFileSync(auditLog, "utf8")
-    .slice(before)
-    .trim()
-    .split("\n")
-    .map((line) => JSON.parse(line) as object);
   const service = "concord.workflow.v1.WorkflowService";
   expect(lines).toMatchObject([
     { event: "denied", principal: "", method: `${service}/GetWorkflow`, code: "UNAUTHENTICATED", error: "NO_PROOF" },

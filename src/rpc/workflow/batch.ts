@@ -57,6 +57,7 @@ export function createBatchHandlers(dependencies: {
       if (result.$case === "failure") refused[result.value.reason ?? ""] = (refused[result.value.reason ?? ""] ?? 0) + 1;
       results.push(encoded(WireResult, { workflowId, result }));
     }
+    context.deniedIds = deniedIn(commands, outcomes);
     const applied = outcomes.every(({ ok: moved }) => moved);
     const moved = outcomes.filter((each) => each.ok).length;
     context.log.info({ moves: outcomes.length, moved, ...(applied ? {} : { refused }) }, "batch of transitions");
@@ -92,6 +93,12 @@ function told(outcome: Outcome, context: RpcContext): Outcome {
   const barred = outcome.ok ? barredFrom(outcome.value.workflow, context) : undefined;
   return barred === undefined ? outcome : err(barred);
 }
+
+const deniedIn = (commands: Moves["commands"], outcomes: readonly Outcome[]): readonly string[] =>
+  commands.flatMap(({ workflowId }, index) => {
+    const outcome = outcomes[index];
+    return outcome?.ok === false && outcome.error?.type === "permission-denied" ? [workflowId] : [];
+  });
 
 function movesFromWire(request: BatchTransitionWorkflowsRequest, context: RpcContext): Moves {
   const key = requestKey("concord.workflow.v1.BatchTransitionWorkflowsRequest", request, context);

@@ -7,6 +7,7 @@ import {
   failedLinesMax,
   failedSpellMs,
   failedSpellsMax,
+  itemsNamedMax,
 } from "../../../src/access/audit.ts";
 import type { AuditFields } from "../../../src/access/audit-chain.ts";
 import { auditedMethods } from "../../../src/access/core/audited.ts";
@@ -88,6 +89,14 @@ describe("what fails cannot fill the disk", () => {
     expect(JSON.stringify(omitted).length).toBeLessThan(20_000);
     flood(audit, 1, "", { method: "x".repeat(9_000), address: "y".repeat(9_000), about: { name: "z".repeat(9_000) } });
     expect(JSON.stringify(lines.at(-1)).length).toBeLessThan(1_000);
+  });
+
+  test("of a call with many items a few are named", () => {
+    const { audit, lines } = world();
+    const ids = Array.from({ length: 1_000 }, (_, index) => `${index}-${"x".repeat(9_000)}`);
+    audit.denied(call("eve", { about: { denied: 1_000, workflow_ids: ids } }), unauthenticated);
+    const named = ids.slice(0, itemsNamedMax).map((id) => id.slice(0, 256));
+    expect(lines).toMatchObject([{ about: { denied: 1_000, workflow_ids: named } }]);
   });
 
   test("changes that fail are bounded, too; those that are made are all told", () => {

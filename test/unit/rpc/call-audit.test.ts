@@ -7,7 +7,12 @@ import { permissionDenied, rpcError } from "../../../src/rpc/errors.ts";
 const purge = "/concord.workflow.v1.WorkflowService/PurgeWorkflows";
 const context = { principal: { name: "ada", by: "token" }, peer: "10.0.0.7:1", log: { requestId: "r-1" } } as const;
 
-function told(ended: { readonly path: string; readonly request?: unknown; readonly failure?: ServerError }) {
+function told(ended: {
+  readonly path: string;
+  readonly request?: unknown;
+  readonly failure?: ServerError;
+  readonly context?: Parameters<ReturnType<typeof auditOf>>[0]["context"];
+}) {
   const lines: unknown[] = [];
   const audit: Audit = {
     denied: (call, outcome) => void lines.push(["denied", call, outcome]),
@@ -58,6 +63,22 @@ test("a denial of whatever call says what it was about, as far as it was found o
   expect(told({ path, failure })).toMatchObject([
     ["denied", { about: { participant_id: "inventory" } }, { code: "PERMISSION_DENIED", error: "PERMISSION_DENIED" }],
   ]);
+});
+
+test("of a batch that is answered, those that were denied are told, in one line", () => {
+  const path = "/concord.workflow.v1.WorkflowService/BatchTransitionWorkflows";
+  const request = { items: [{ workflowId: "a" }, { workflowId: "b" }, { workflowId: "c" }], requestedBy: "eve" };
+  expect(told({ path, request, context: { ...context, deniedIds: ["a", "c"] } })).toEqual([
+    [
+      "denied",
+      {
+        ...{ ...call, method: path.slice(1) },
+        about: { items: 3, requested_by: "eve", denied: 2, workflow_ids: ["a", "c"] },
+      },
+      { code: "PERMISSION_DENIED", error: "PERMISSION_DENIED" },
+    ],
+  ]);
+  expect(told({ path, request, context: { ...context, deniedIds: [] } })).toEqual([]);
 });
 
 test.each([
