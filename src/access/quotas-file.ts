@@ -21,15 +21,16 @@ export const quotasSchema = <Bytes extends z.ZodType<number>>(bytes: Bytes) =>
           burst: whole(1_000_000).optional(),
           bytes_per_second: bytes.optional(),
           rules: whole(1_000_000).optional(),
+          workflows: whole(1_000_000_000).optional(),
         })
-        .superRefine(({ rate, burst, calls, streams, bytes_per_second, rules }, context) => {
+        .superRefine(({ rate, burst, calls, streams, bytes_per_second, rules, workflows }, context) => {
           const wrong = (key: string, message: string): void => context.addIssue({ code: "custom", path: [key], message });
           if (burst !== undefined && rate === undefined) wrong("burst", "is of the rate, which is left out");
-          if ([rate, calls, streams, bytes_per_second, rules].every((each) => each === undefined))
-            wrong("principals", "have a quota of nothing: give calls, streams, rate, bytes_per_second or rules");
+          if ([rate, calls, streams, bytes_per_second, rules, workflows].every((each) => each === undefined))
+            wrong("principals", "have a quota of nothing: give calls, streams, rate, bytes_per_second, rules or workflows");
         })
         .transform(
-          ({ principals, calls, streams, rate, burst = rate ?? 1, bytes_per_second, rules }): QuotaSetting => ({
+          ({ principals, calls, streams, rate, burst = rate ?? 1, bytes_per_second, rules, workflows }): QuotaSetting => ({
             principals,
             calls,
             streams,
@@ -37,6 +38,7 @@ export const quotasSchema = <Bytes extends z.ZodType<number>>(bytes: Bytes) =>
             burst,
             bytesPerSecond: bytes_per_second,
             rules,
+            workflows,
           }),
         ),
       "must be a list of quotas",

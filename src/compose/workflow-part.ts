@@ -43,7 +43,7 @@ import { fullNames, type Own, type Part, type StartFailure, storePath, type Wiri
 import { openSinks } from "./sinks.ts";
 
 export async function workflowPart(wiring: Wiring): Promise<Result<Part, StartFailure>> {
-  const { config, logger, metrics, trace, turns, loop, set, telemetry, peerSecurity } = wiring;
+  const { config, logger, metrics, trace, turns, loop, set, telemetry, peerSecurity, quotaOf } = wiring;
   const path = storePath(config, "workflow");
   const change = schemaChange(path, workflowMigrations);
   if (change) logger.info({ file: path, ...change }, "the store is brought to a newer schema; a large one takes a while");
@@ -83,6 +83,7 @@ export async function workflowPart(wiring: Wiring): Promise<Result<Part, StartFa
     ownPart,
     sessions,
     workflowCountMax,
+    quota: quotaOf("workflows"),
   });
   const watch = createWatch({ store, turns: createTurns({ sliceMs: watchSliceMs }), clock: systemClock });
   const openedSinks = await openSinks(wiring, createEventSource({ store, watch }));

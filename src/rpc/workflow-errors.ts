@@ -58,6 +58,17 @@ export function workflowError(error: ManagerError, { workflowId = "", requestId 
         message: `the store holds ${error.limit} workflows, as many as --max-workflows allows`,
         metadata: { limit: String(error.limit) },
       });
+    case "workflow-quota": {
+      const { principal, limit, count } = error;
+      return rpcError({
+        code: Status.RESOURCE_EXHAUSTED,
+        reason: "WORKFLOW_LIMIT_REACHED",
+        message:
+          `there are ${counted(count, "workflow")} that "${principal}" has created, and one more would be more than ${limit}, ` +
+          "which is what there is for this principal; purge what has ended, or have its quota in the access file raised",
+        metadata: { what: "workflows of the principal", limit: String(limit), count: String(count) },
+      });
+    }
     case "terminal-state":
       return rpcError({
         code: Status.FAILED_PRECONDITION,

@@ -1,4 +1,5 @@
 import { assert } from "../kernel/assert.ts";
+import { type CountQuota, noCountQuota } from "../kernel/count-quota.ts";
 import type { WorkflowId } from "../kernel/ids.ts";
 import { isSameJson, type JsonObject } from "../kernel/json.ts";
 import { type Proved, provedOf } from "../kernel/principal.ts";
@@ -34,12 +35,16 @@ export type Difference = "type" | "metadata" | "state";
 
 type Outcome = Result<Created, ManagerError>;
 
-type Creating = Attempts & { readonly workflowCountMax: number };
+type Creating = Attempts & {
+  readonly workflowCountMax: number;
+  /** Of workflows that were not purged. */
+  readonly quota?: CountQuota;
+};
 
 /** Creates a workflow, and starts it if that is asked for; or finds it, if it may be there. */
 export async function createOnce(creating: Creating, command: CreateCommand, call: Call): Promise<Outcome> {
-  const { store, environment, workflowCountMax } = creating;
-  const { ifExists, request } = command;
+  const { store, environment, workflowCountMax, quota = noCountQuota } = creating;
+  const { ifExists, request, authenticatedAs: principal } = command;
   const workflowId = command.workflowId ?? (environment.newId() as WorkflowId);
   const earlier = await earlierCreation(store, request);
   if (earlier !== undefined) return earlier;
@@ -54,6 +59,7 @@ export async function createOnce(creating: Creating, command: CreateCommand, cal
   const applied = await store.apply({
     puts: [{ workflow: last.workflow, expected: "absent" }],
     events: created === last ? [created.event] : [created.event, last.event],
+    ...(principal !== undefined && { creator: { principal, countMax: quota.most(principal) } }),
     workflowCountMax,
     ...rememberAnswers([request], environment),
   });
@@ -62,8 +68,14 @@ export async function createOnce(creating: Creating, command: CreateCommand, cal
   // Its original may have been written since.
   const original = await earlierCreation(store, request);
   if (original !== undefined) return original;
-  if (applied.error.conflict.type === "purged") return err({ type: "id-retired", workflowId });
-  if (applied.error.conflict.type === "limit") return err({ type: "workflow-limit-reached", limit: workflowCountMax });
+  const { conflict } = applied.error;
+  if (conflict.type === "purged") return err({ type: "id-retired", workflowId });
+  if (conflict.type === "limit") return err({ type: "workflow-limit-reached", limit: workflowCountMax });
+  if (conflict.type === "creator-limit") {
+    const { principal: creator, limit } = conflict;
+    quota.exceeded(creator);
+    return err({ type: "workflow-quota", principal: creator, limit, count: await store.countCreatedAs(creator) });
+  }
   const other = ifExists === "return" ? await existing(store, command, workflowId) : undefined;
   return other ?? err({ type: "workflow-already-exists", workflowId, differences: [] });
 }

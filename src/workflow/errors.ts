@@ -24,6 +24,8 @@ export type ManagerError =
   | { readonly type: "deadline-invalid"; readonly problem: DeadlineProblem }
   | { readonly type: "deadline-not-set"; readonly workflowId: WorkflowId; readonly state: WorkflowState }
   | { readonly type: "workflow-limit-reached"; readonly limit: number }
+  /** Of the workflows that are there, this principal has created `count`. */
+  | { readonly type: "workflow-quota"; readonly principal: string; readonly limit: number; readonly count: number }
   | { readonly type: "policy-not-found"; readonly workflowType: string }
   /** `current` 0: there is none. */
   | {

@@ -1,5 +1,6 @@
 import { assert } from "../kernel/assert.ts";
 import type { Clock } from "../kernel/clock.ts";
+import type { CountQuota } from "../kernel/count-quota.ts";
 import { err, ok, type Result } from "../kernel/result.ts";
 import { type Answer, type Attempts, type MoveCommand, type Moves, movesOf, subjectOf } from "./attempt.ts";
 import { type Caller, createCalls } from "./calls.ts";
@@ -22,6 +23,7 @@ export function createManager(
     readonly ownPart: OwnPart;
     readonly sessions: CoordinatorSessions;
     readonly workflowCountMax: number;
+    readonly quota?: CountQuota;
     readonly clock: Pick<Clock, "setTimer">;
   },
 ) {

@@ -30,6 +30,8 @@ export type WorkflowBatch = {
   readonly coordinator?: KnownCoordinator;
   /** For creations: rejected with `limit` if the store would hold more workflows than this. */
   readonly workflowCountMax?: number;
+  /** Of creations, who has proved to make them: they count as theirs as long as they are there. Rejected with `creator-limit` if these were more than so many. */
+  readonly creator?: { readonly principal: string; readonly countMax: number | undefined };
 };
 
 export type WorkflowPut = {
@@ -55,6 +57,7 @@ export type WorkflowConflict =
   /** With "absent": there was such a workflow, and its id is not free. */
   | { readonly type: "purged"; readonly workflowId: WorkflowId }
   | { readonly type: "limit" }
+  | { readonly type: "creator-limit"; readonly principal: string; readonly limit: number }
   /** One of the request ids is stored already; look it up. */
   | { readonly type: "request-exists" };
 
@@ -245,6 +248,8 @@ export interface WorkflowStore extends StoreHealth, StoreAge {
     readonly after: Pick<TypeCount, "type" | "state"> | undefined;
     readonly limit: number;
   }): Promise<readonly TypeCount[]>;
+  /** Of the workflows that are there, how many this principal has created. Costs no scan. */
+  countCreatedAs(principal: string): Promise<number>;
   /** The stored answer to a request, or nothing. */
   answer(requestId: RequestId): Promise<StoredAnswer | undefined>;
   /** How a transaction ended here, or nothing. */

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Clients } from "../../src/cli/client.ts";
+import { WorkflowState } from "../../src/gen/concord/workflow/v1/workflow.ts";
 import { accessFile, clientsWith, tokenOf, withTokens } from "../support/access.ts";
 import { failureOf, startServer, type TestServer, temporaryFolder } from "../support/concord.ts";
 import { until } from "../support/until.ts";
@@ -13,13 +14,17 @@ const quotas = [
   { principals: ["rate"], rate: 1, burst: 5 },
   { principals: ["bytes"], bytes_per_second: "1KiB" },
   { principals: ["author"], rules: 3 },
+  { principals: ["client"], workflows: 4 },
 ];
-const file = accessFile(data.path, { ...withTokens("streams", "rate", "bytes", "author", "other"), quotas });
+const access = withTokens("streams", "rate", "bytes", "author", "client", "other");
+const file = accessFile(data.path, { ...access, quotas });
 const opened: (() => void)[] = [];
 let server: TestServer;
 
+const start = () => startServer({ dataDir: join(data.path, "data"), access: file.path });
+
 beforeAll(async () => {
-  server = await startServer({ dataDir: join(data.path, "data"), access: file.path });
+  server = await start();
 });
 
 afterAll(async () => {
@@ -109,4 +114,46 @@ test("rules: those that are there count for who has created them, whoever that s
   await predicates.deleteRule({ ruleId: there[1] ?? "", ...by });
   await predicates.createRule(rule("r-6"));
   expect(await failureOf(predicates.createRule(rule("r-7")))).toMatchObject(full);
+});
+
+test("workflows: they count for who has created them, for those at once, over a restart, and until they are purged", async () => {
+  const by = { reason: "test", requestedBy: "somebody else" };
+  const ids = Array.from({ length: 12 }, (_, index) => `w-${index}`);
+  const clients = [as("client"), as("client")];
+  const create = async (workflowId: string, index: number) =>
+    clients[index % 2]?.workflows.createWorkflow({
+      workflowId,
+      requestId: workflowId,
+      initialState: WorkflowState.ACTIVE,
+      ...by,
+    });
+  const created = await Promise.allSettled(ids.map(create));
+  const there = ids.filter((_, index) => created[index]?.status === "fulfilled");
+  expect(there).toHaveLength(4);
+  const full = {
+    reason: "WORKFLOW_LIMIT_REACHED",
+    message:
+      'there are 4 workflows that "client" has created, and one more would be more than 4, which is what there is for this principal; ' +
+      "purge what has ended, or have its quota in the access file raised",
+    metadata: { what: "workflows of the principal", limit: "4", count: "4" },
+    retryAfterMs: undefined,
+  };
+  for (const index of created.flatMap(({ status }, at) => (status === "rejected" ? [at] : [])))
+    expect(await failureOf(create(ids[index] ?? "", index))).toMatchObject(full);
+  // A creation that is repeated is none.
+  expect((await create(there[0] ?? "", 0))?.workflow?.workflowId).toBe(there[0]);
+  await as("other").workflows.createWorkflow({ workflowId: "of-other", ...by });
+  await server.stop();
+  server = await start();
+  const { workflows } = as("client");
+  const one = { workflowId: "one-more", initialState: WorkflowState.ACTIVE, ...by };
+  expect(await failureOf(workflows.createWorkflow(one))).toMatchObject(full);
+  file.write({ ...access, quotas: [{ principals: ["client"], workflows: 5 }] });
+  await until(() => workflows.createWorkflow(one).catch(() => undefined), "the quota is raised");
+  const purgeable = { filter: 'workflow.id == "one-more"', olderThan: { seconds: 0n, nanos: 0 }, ...by };
+  await workflows.transitionWorkflow({ workflowId: "one-more", targetState: WorkflowState.CANCELLED, ...by });
+  expect(await failureOf(workflows.createWorkflow({ ...by }))).toMatchObject({ metadata: { limit: "5", count: "5" } });
+  expect((await as("other").workflows.purgeWorkflows(purgeable)).workflowIds).toEqual(["one-more"]);
+  await workflows.createWorkflow({ ...by });
+  expect(await failureOf(workflows.createWorkflow({ ...by }))).toMatchObject({ metadata: { limit: "5", count: "5" } });
 });

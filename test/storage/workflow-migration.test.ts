@@ -110,3 +110,25 @@ test("a store that was written before workflows had a type opens, and knows from
   writeFileSync(`${path}.short`, new Uint8Array(62));
   expect(schemaChange(`${path}.short`, workflowMigrations)).toBeUndefined();
 });
+
+test("a store that was written before workflows had a creator counts those whose creation says who has proved to make it", async () => {
+  const path = join(storageDir(), "workflows.db");
+  const before = await openSqlite({ path, kind: "workflows", migrations: workflowMigrations.slice(0, 15) });
+  if (!before.ok) throw new Error(before.error.message);
+  const created = { type: "CREATED", to_state: "CREATED", version: 1, requested_by: "x" };
+  await before.value.apply([
+    ...["a", "b", "c", "d"].map((id) => insert("workflows", { id, ...old })),
+    oldEvent(1, "a", { ...created, authenticated_as: "ada" }),
+    oldEvent(2, "b", { ...created, authenticated_as: "ada" }),
+    oldEvent(3, "a", { from_state: "CREATED", requested_by: "x", authenticated_as: "eve" }),
+    oldEvent(4, "c", created),
+    oldEvent(5, "gone", { ...created, authenticated_as: "ada" }),
+  ]);
+  await before.value.close();
+  const opened = await openSqliteWorkflowStore({ path });
+  if (!opened.ok) throw new Error(opened.error.message);
+  const store = opened.value;
+  expect(await Promise.all(["ada", "eve", ""].map((principal) => store.countCreatedAs(principal)))).toEqual([2, 0, 0]);
+  expect(await store.counts()).toMatchObject({ workflows: 4, events: 5 });
+  await store.close();
+});

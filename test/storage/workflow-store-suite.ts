@@ -368,6 +368,41 @@ export function workflowStoreSuite(name: string, open: () => Promise<WorkflowSto
       expect(await store.apply({ ...creation("c"), workflowCountMax: 3 })).toMatchObject({ ok: true });
     });
 
+    test("a creation counts for who has made it, until it is purged; one beyond that one's limit is rejected", async () => {
+      const store = await openStore();
+      const by = (principal: string, countMax?: number) => ({ creator: { principal, countMax } });
+      const results = await Promise.all(["a", "b", "c", "a"].map((id) => store.apply({ ...creation(id), ...by("ada", 2) })));
+      expect(results.slice(0, 2).every(({ ok }) => ok)).toBe(true);
+      const limit = { ok: false, error: { type: "conflict", conflict: { type: "creator-limit", principal: "ada", limit: 2 } } };
+      expect(results.slice(2)).toStrictEqual([limit, stale("a")]);
+      const counts = () => Promise.all(["ada", "eve", "it's", ""].map((principal) => store.countCreatedAs(principal)));
+      expect(await counts()).toEqual([2, 0, 0, 0]);
+      expect(await store.apply({ ...creation("c"), ...by("eve", 2) })).toMatchObject({ ok: true });
+      expect(await store.apply(creation("d"))).toMatchObject({ ok: true });
+      const two = { puts: [...creation("e").puts, ...creation("f").puts], events: [] };
+      expect(await store.apply({ ...two, ...by("eve", 2) })).toMatchObject({ error: { conflict: { type: "creator-limit" } } });
+      expect(await store.apply({ ...two, ...by("it's", undefined) })).toMatchObject({ ok: true });
+      expect(await counts()).toEqual([2, 1, 2, 0]);
+      expect(await store.apply({ ...creation("g"), ...by("it's", 1) })).toMatchObject({ ok: false });
+      // What has ended counts until it is purged.
+      await store.apply({ puts: [put(workflow("a"), { state: "COMPLETED" })], events: [] });
+      await store.apply({ puts: [put(workflow("d"), { state: "COMPLETED" })], events: [] });
+      expect(await counts()).toEqual([2, 1, 2, 0]);
+      const ended = ["a", "d"].map((id) => ({ id: workflowId(id), version: 2 }));
+      const purged = await store.purgeWorkflows({
+        workflows: ended,
+        beforeSequence: 99,
+        eventCountMax: 99,
+        freeIds: false,
+        atMs: 99,
+      });
+      expect(purged).toMatchObject({ value: { workflows: ["a", "d"] } });
+      expect(await counts()).toEqual([1, 1, 2, 0]);
+      expect(await store.apply({ ...creation("h"), ...by("ada", 2) })).toMatchObject({ ok: true });
+      expect(await store.apply({ ...creation("i"), ...by("ada", 2) })).toStrictEqual(limit);
+      expect((await contents(store)).counts).toMatchObject({ workflows: 5 });
+    });
+
     test("an outcome is kept, and may be repeated but not changed", async () => {
       const store = await openStore();
       const aborted = { transactionId: transactionId("tx"), coordinatorId: "c", outcome: "aborted", atMs: 1 } as const;
@@ -859,7 +894,9 @@ const someHold = fc.constantFrom(
 /** A change that is wanted of one workflow. `stale` is a guess at what is stored, instead of a look. */
 type Change = Pick<Workflow, "state" | "hold"> & { readonly id: string; readonly stale: WorkflowPut["expected"] | undefined };
 
-type Wanted = Pick<WorkflowBatch, "answers" | "outcome" | "workflowCountMax"> & { readonly changes: readonly Change[] };
+type Wanted = Pick<WorkflowBatch, "answers" | "creator" | "outcome" | "workflowCountMax"> & {
+  readonly changes: readonly Change[];
+};
 
 const guess: fc.Arbitrary<WorkflowPut["expected"]> = fc.oneof(
   fc.constant("absent" as const),
@@ -879,14 +916,16 @@ const wanted: fc.Arbitrary<Wanted> = fc
     request: fc.constantFrom(undefined, ...Array.from({ length: 20 }, (_, index) => `r-${index}`)),
     outcome: fc.constantFrom(undefined, undefined, "tx-1", "tx-2"),
     workflowCountMax: fc.constantFrom(undefined, undefined, undefined, 1, 2, 3),
+    creator: fc.constantFrom(undefined, { principal: "ada", countMax: 1 }, { principal: "eve", countMax: undefined }),
   })
-  .map(({ changes, request, outcome, workflowCountMax }) => ({
+  .map(({ changes, request, outcome, workflowCountMax, creator }) => ({
     changes,
     ...(request && answering(request)),
     ...(outcome && {
       outcome: { transactionId: transactionId(outcome), coordinatorId: "c", outcome: "committed" as const, atMs: 1 },
     }),
     ...(workflowCountMax && { workflowCountMax }),
+    ...(creator && { creator }),
   }));
 
 /** What is wanted together, round after round. Few ids, so that many of one round are in each other's way. */

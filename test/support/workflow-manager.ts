@@ -1,3 +1,4 @@
+import type { CountQuota } from "../../src/kernel/count-quota.ts";
 import type { ParticipantId, RequestId, TransactionId, WorkflowId } from "../../src/kernel/ids.ts";
 import type { WorkflowState } from "../../src/kernel/lifecycle.ts";
 import { ok } from "../../src/kernel/result.ts";
@@ -39,7 +40,7 @@ export const denied: Verdict = ok({
 /** A manager and its participant over a store in memory, with an engine and a coordinator that do as the test says. */
 export function managerOver(
   store: WorkflowStore = createMemoryWorkflowStore(),
-  options: { readonly workflowCountMax?: number } = {},
+  options: { readonly workflowCountMax?: number; readonly quota?: CountQuota } = {},
   /** Another one than that which goes on with each id. */
   nowMs?: () => TimeMs,
 ) {
@@ -109,6 +110,7 @@ export function managerOver(
       reread: (transactionId) => void sessions.reread.push(transactionId),
     },
     workflowCountMax,
+    ...(options.quota && { quota: options.quota }),
   });
   const patient: Caller = { signal: new AbortController().signal };
   /** Its callers wait, unless a test says otherwise. */

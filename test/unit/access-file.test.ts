@@ -86,7 +86,7 @@ test("rules for certificates and issuers of JWTs have what the file says", () =>
 test("quotas have what the file says; a burst is a second's rate, unless it is said", () => {
   const quotas = [
     { principals: ["ci-*"], calls: 8, streams: 2, rate: 50, burst: 100, bytes_per_second: "2MiB" },
-    { principals: ["*"], rate: 10, rules: 20 },
+    { principals: ["*"], rate: 10, rules: 20, workflows: 5000 },
   ];
   expect(read({ quotas })).toMatchObject({
     quotas: [
@@ -99,13 +99,14 @@ test("quotas have what the file says; a burst is a second's rate, unless it is s
         burst: 10,
         bytesPerSecond: undefined,
         rules: 20,
+        workflows: 5000,
       },
     ],
   });
 });
 
 test.each([
-  [{ principals: ["a"] }, "principals have a quota of nothing: give calls, streams, rate, bytes_per_second or rules"],
+  [{ principals: ["a"] }, "principals have a quota of nothing: give calls, streams, rate, bytes_per_second, rules or workflows"],
   [{ principals: ["a"], calls: 0 }, "calls must be a whole number from 1 to 1000000"],
   [{ principals: ["a"], calls: 1, burst: 2 }, "burst is of the rate, which is left out"],
   [

@@ -15,10 +15,11 @@ export type QuotaSetting = {
   readonly bytesPerSecond: number | undefined;
   /** Of those that it has created, how many there may be: what cannot be used up by calling often, nor comes back by waiting. */
   readonly rules: number | undefined;
+  readonly workflows: number | undefined;
 };
 
 /** What is counted where it is kept. */
-export type Kept = "rules";
+export type Kept = "rules" | "workflows";
 
 /** What a principal has used. */
 export type Usage = {

@@ -31,6 +31,7 @@ import { changesSince, isWanted, listSorted } from "./workflow-lists.ts";
 /** For tests. */
 export function createMemoryWorkflowStore(nowMs: () => TimeMs = Date.now): WorkflowStore & { readonly bulk: BulkStore } {
   const workflows = new Map<WorkflowId, Workflow>();
+  const creators = new Map<WorkflowId, string>();
   const purgedIds = new Map<WorkflowId, TimeMs>();
   let events: WorkflowEvent[] = [];
   let newest = 0;
@@ -54,10 +55,13 @@ export function createMemoryWorkflowStore(nowMs: () => TimeMs = Date.now): Workf
 
   const allEnded = (): Workflow[] => [...workflows.values()].filter(({ state }) => isTerminal(state));
 
+  const countCreatedAs = (principal: string): number => [...creators.values()].filter((each) => each === principal).length;
+
   const conflictOf = ({
     answers: remembered = [],
     puts,
     events: appended,
+    creator,
     workflowCountMax,
   }: WorkflowBatch): WorkflowConflict | undefined => {
     const isAnswered = ({ id, digest, shared }: RememberedAnswer): boolean => {
@@ -75,14 +79,17 @@ export function createMemoryWorkflowStore(nowMs: () => TimeMs = Date.now): Workf
     if (stale !== undefined) return { type: "stale", workflowId: stale.workflow.id };
     const created = puts.filter(({ expected }) => expected === "absent").length;
     if (workflowCountMax !== undefined && workflows.size + created > workflowCountMax) return { type: "limit" };
+    if (creator?.countMax !== undefined && countCreatedAs(creator.principal) + created > creator.countMax)
+      return { type: "creator-limit", principal: creator.principal, limit: creator.countMax };
     return appended.some(bulkResults.isKnown) ? { type: "request-exists" } : undefined;
   };
 
   const carryOut = (batch: WorkflowBatch): readonly WorkflowEvent[] => {
-    const { puts, events: appended, answers: remembered = [], outcome, coordinator } = batch;
+    const { puts, events: appended, answers: remembered = [], creator, outcome, coordinator } = batch;
     const known = outcome && outcomes.get(outcome.transactionId);
     assert(known === undefined || known.outcome === outcome?.outcome, "a transaction has one outcome");
-    for (const { workflow, metadataStays } of puts) {
+    for (const { workflow, expected, metadataStays } of puts) {
+      if (expected === "absent" && creator !== undefined) creators.set(workflow.id, creator.principal);
       const { metadata } = (metadataStays && workflows.get(workflow.id)) || workflow;
       workflows.set(workflow.id, { ...workflow, metadata });
     }
@@ -159,6 +166,7 @@ export function createMemoryWorkflowStore(nowMs: () => TimeMs = Date.now): Workf
       const rest = [...counts.values()].toSorted(inOrder).filter((each) => after === undefined || inOrder(each, after) > 0);
       return rest.slice(0, limit);
     },
+    countCreatedAs: async (principal) => countCreatedAs(principal),
     answer: async (requestId) => {
       const { atMs: _, ...stored } = answers.get(requestId) ?? {};
       return "digest" in stored ? (stored as StoredAnswer) : undefined;
@@ -281,6 +289,7 @@ export function createMemoryWorkflowStore(nowMs: () => TimeMs = Date.now): Workf
         for (const { sequence } of gone) purgedUpTo = Math.max(purgedUpTo, sequence);
         if (gone.size < own.length) continue;
         workflows.delete(id);
+        creators.delete(id);
         if (!freeIds) purgedIds.set(id, atMs);
         purged.push(id);
       }

@@ -354,4 +354,23 @@ export const workflowMigrations: readonly Migration[] = [
       ALTER TABLE policies ADD COLUMN authenticated_as TEXT NOT NULL DEFAULT '';
       ALTER TABLE bulk_operations ADD COLUMN authenticated_as TEXT NOT NULL DEFAULT ''`,
   },
+  {
+    version: 16,
+    sql: `
+      -- Who has proved to create it. Empty: nobody has proved anything.
+      ALTER TABLE workflows ADD COLUMN created_as TEXT NOT NULL DEFAULT '';
+      UPDATE workflows SET created_as = authenticated_as FROM events
+        WHERE workflow_id = workflows.id AND type = 'CREATED' AND authenticated_as <> '';
+
+      -- How many workflows that are there each has created. Kept by the triggers below.
+      CREATE TABLE creators (principal TEXT PRIMARY KEY, workflows INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+      INSERT INTO creators SELECT created_as, count(*) FROM workflows WHERE created_as <> '' GROUP BY created_as;
+      CREATE TRIGGER count_new_creation AFTER INSERT ON workflows WHEN new.created_as <> '' BEGIN
+        INSERT INTO creators VALUES (new.created_as, 1) ON CONFLICT DO UPDATE SET workflows = workflows + 1;
+      END;
+      CREATE TRIGGER count_gone_creation AFTER DELETE ON workflows WHEN old.created_as <> '' BEGIN
+        UPDATE creators SET workflows = workflows - 1 WHERE principal = old.created_as;
+        DELETE FROM creators WHERE principal = old.created_as AND workflows = 0;
+      END`,
+  },
 ];

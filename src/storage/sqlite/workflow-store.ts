@@ -124,6 +124,7 @@ export function sqliteWorkflowStore(engine: SqliteEngine): WorkflowStore & { rea
         state: row["state"] as WorkflowState,
         count: Number(row["workflows"]),
       })),
+    countCreatedAs: async (principal) => Number(engine.read(countCreatedAs, principal)[0]?.["workflows"] ?? 0),
     answer: async (requestId) => {
       const [row] = engine.read(selectAnswer, requestId);
       return row && toAnswer(row);
@@ -234,8 +235,8 @@ const selectHeld = "SELECT * FROM workflows WHERE held_by > ? ORDER BY held_by, 
 
 const insertWorkflow = `INSERT INTO workflows
   (state, previous_state, version, created_at_ms, updated_at_ms, updated_by, state_entered_at_ms, retry_count, hold,
-   recoverable_at_ms, deadline_at_ms, deadline, metadata, id, workflow_type, created_by)
-  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
+   recoverable_at_ms, deadline_at_ms, deadline, metadata, id, workflow_type, created_by, created_as)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
 
 const updateOf = (more: string): string => `UPDATE workflows
   SET state = ?, previous_state = ?, version = ?, created_at_ms = ?, updated_at_ms = ?, updated_by = ?, state_entered_at_ms = ?,
@@ -245,6 +246,10 @@ const updateWorkflow = updateOf(", metadata = ?");
 const moveWorkflow = updateOf("");
 
 const checkLimit = "SELECT 1 FROM counters WHERE workflows <= ?";
+
+const countCreatedAs = "SELECT workflows FROM creators WHERE principal = ?";
+
+const checkCreatorLimit = "SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM creators WHERE principal = ? AND workflows > ?)";
 
 // The next one after the newest that was ever written: it may be purged.
 const insertEvent = `INSERT INTO events
@@ -276,14 +281,23 @@ const purgeOutcomesOf = `DELETE FROM outcomes WHERE transaction_id IN
 
 /** Answers go first: a repeated creation is told that its request is known, not that its workflow exists. */
 function statements(wanted: WorkflowBatch): Statement<Conflict>[] {
-  const { answers = [], puts, workflowCountMax, events, outcome, coordinator } = wanted;
+  const { answers = [], puts, creator, workflowCountMax, events, outcome, coordinator } = wanted;
   const batch = answers.map((answer) => answerStatement(answer, wanted));
-  batch.push(...puts.flatMap(putStatements));
+  batch.push(...puts.flatMap((put) => putStatements(put, creator?.principal ?? "")));
   if (workflowCountMax !== undefined) {
     batch.push({
       sql: checkLimit,
       params: [workflowCountMax],
       expect: { changes: 1, conflict: { type: "limit" } },
+      returning: true,
+    });
+  }
+  if (creator?.countMax !== undefined) {
+    const { principal, countMax: limit } = creator;
+    batch.push({
+      sql: checkCreatorLimit,
+      params: [principal, limit],
+      expect: { changes: 1, conflict: { type: "creator-limit", principal, limit } },
       returning: true,
     });
   }
@@ -318,7 +332,7 @@ function answerStatement(answer: RememberedAnswer, { puts, events }: WorkflowBat
   };
 }
 
-function putStatements({ workflow, expected, metadataStays }: WorkflowPut): Statement<Conflict>[] {
+function putStatements({ workflow, expected, metadataStays }: WorkflowPut, createdAs: string): Statement<Conflict>[] {
   const stale = { changes: 1, conflict: { type: "stale", workflowId: workflow.id } } as const;
   const params: SqlValue[] = [
     workflow.state,
@@ -339,7 +353,8 @@ function putStatements({ workflow, expected, metadataStays }: WorkflowPut): Stat
   }
   params.push(JSON.stringify(workflow.metadata), workflow.id);
   if (expected === "absent") {
-    return [isFree(workflow.id), { sql: insertWorkflow, params: [...params, workflow.type, workflow.createdBy], expect: stale }];
+    const created = [...params, workflow.type, workflow.createdBy, createdAs];
+    return [isFree(workflow.id), { sql: insertWorkflow, params: created, expect: stale }];
   }
   return [{ sql: updateWorkflow, params: [...params, expected.version, expected.heldBy ?? null], expect: stale }];
 }

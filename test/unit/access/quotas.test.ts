@@ -10,6 +10,7 @@ const none = {
   burst: 1,
   bytesPerSecond: undefined,
   rules: undefined,
+  workflows: undefined,
 };
 const quotaOf = (setting: Partial<QuotaSetting>): QuotaSetting => ({ principals: ["*"], ...none, ...setting });
 const named = (name: string): Principal => ({ name, by: "token" });
@@ -68,12 +69,13 @@ test("the first quota that matches counts; whom none matches, and the process it
 });
 
 test("how many there may be of what a principal creates is asked by its name, and is nobody's who is no principal", () => {
-  const { enter, quotas } = quotasWith(quotaOf({ principals: ["ci-*"], rules: 3 }), quotaOf({ rules: 7 }));
-  expect([quotas.most("ci-1", "rules"), quotas.most("ada", "rules")]).toEqual([3, 7]);
-  expect(quotas.most("system:workflow-manager", "rules")).toBeUndefined();
+  const { enter, quotas } = quotasWith(quotaOf({ principals: ["ci-*"], rules: 3 }), quotaOf({ workflows: 7 }));
+  expect([quotas.most("ci-1", "rules"), quotas.most("ci-1", "workflows")]).toEqual([3, undefined]);
+  expect([quotas.most("ada", "rules"), quotas.most("ada", "workflows")]).toEqual([undefined, 7]);
+  expect(quotas.most("system:workflow-manager", "workflows")).toBeUndefined();
   expect(enter("ci-1")).toHaveProperty("leave");
   quotas.replace([quotaOf({ principals: ["ci-*"], rules: 4 })]);
-  expect([quotas.most("ci-1", "rules"), quotas.most("ada", "rules")]).toEqual([4, undefined]);
+  expect([quotas.most("ci-1", "rules"), quotas.most("ada", "workflows")]).toEqual([4, undefined]);
 });
 
 test("a quota that changes counts what is under way", () => {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import type { WorkflowId } from "../../../src/kernel/ids.ts";
 import { ok } from "../../../src/kernel/result.ts";
 import { createMemoryWorkflowStore } from "../../../src/storage/memory/workflow-store.ts";
 import { patientRaceCountMax } from "../../../src/workflow/limits.ts";
@@ -15,6 +16,7 @@ import {
   workflowId,
 } from "../../support/workflow-manager.ts";
 
+const workflowIdOf = (id: string) => id as WorkflowId;
 const key = (id: string, digest = "d") => ({ id: requestId(id), digest });
 
 const warnings = { first: [{ ruleId: "cold", ruleVersion: 2, message: "warm" }], omitted: 1 };
@@ -38,6 +40,31 @@ describe("create", () => {
     await manager.create(creation());
     expect(await manager.create(creation())).toMatchObject({ error: { type: "workflow-already-exists", workflowId } });
     expect(await manager.create(creation("wf-2"))).toEqual({ ok: false, error: { type: "workflow-limit-reached", limit: 1 } });
+  });
+
+  test("by one who has created as many as there may be, until some of them are purged", async () => {
+    const exceeded: string[] = [];
+    const quota = { most: (name: string) => (name === "ada" ? 2 : undefined), exceeded: (name: string) => exceeded.push(name) };
+    const { manager, store } = managerOver(undefined, { quota });
+    const create = (id: string, request?: ReturnType<typeof key>, authenticatedAs = "ada") =>
+      manager.create({ ...creation(id, request), authenticatedAs });
+    const full = { ok: false, error: { type: "workflow-quota", principal: "ada", limit: 2, count: 2 } };
+    const [first, ...others] = await Promise.all(["a", "b", "c"].map((id) => create(id, key(id))));
+    expect([first, ...others]).toMatchObject([{ ok: true }, { ok: true }, full]);
+    expect(exceeded).toEqual(["ada"]);
+    // What was created has its answer, and what was refused is not remembered.
+    expect(await create("a", key("a"))).toEqual(first);
+    expect(await create("a")).toMatchObject({ error: { type: "workflow-already-exists" } });
+    expect(await manager.create({ ...creation("a"), authenticatedAs: "ada", ifExists: "return" })).toMatchObject({ ok: true });
+    for (const id of ["d", "e", "f"]) expect(await create(id, undefined, "eve")).toMatchObject({ ok: true });
+    expect(await manager.create(creation("nobody's"))).toMatchObject({ ok: true });
+    for (const state of ["ACTIVE", "CANCELLED"] as const) await manager.move(moveTo(state, { workflowId: workflowIdOf("a") }));
+    expect(await create("c", key("c"))).toEqual(full);
+    await store.purge({ olderThanMs: Number.MAX_SAFE_INTEGER, limit: 9 });
+    const workflows = [{ id: workflowIdOf("a"), version: 3 }];
+    await store.purgeWorkflows({ workflows, beforeSequence: 99, eventCountMax: 9, freeIds: false, atMs: 1 });
+    expect(await create("c", key("c"))).toMatchObject({ ok: true });
+    expect(await create("g")).toEqual(full);
   });
 
   test("that races with its own retry answers both with the one workflow", async () => {

@@ -45,8 +45,11 @@ export const ErrorReason = {
    */
   WORKFLOW_ALREADY_EXISTS: "ERROR_REASON_WORKFLOW_ALREADY_EXISTS",
   /**
-   * WORKFLOW_LIMIT_REACHED - RESOURCE_EXHAUSTED. The store holds as many workflows as `--max-workflows` allows.
+   * WORKFLOW_LIMIT_REACHED - RESOURCE_EXHAUSTED. The store holds as many workflows as `--max-workflows` allows; or, with `count`, which says how many it holds, as many that
+   * this principal has created as its quota in the access file allows. Nothing was changed, and waiting makes no room: a purge of what has ended does, or
+   * a larger limit.
    * `{reason: "WORKFLOW_LIMIT_REACHED", metadata: {limit: "1000000"}}`
+   * `{reason: "WORKFLOW_LIMIT_REACHED", metadata: {what: "workflows of the principal", limit: "5000", count: "5000"}}`
    */
   WORKFLOW_LIMIT_REACHED: "ERROR_REASON_WORKFLOW_LIMIT_REACHED",
   /**
