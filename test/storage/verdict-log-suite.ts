@@ -77,7 +77,13 @@ export function verdictLogSuite(name: string, open: () => Promise<VerdictLog>): 
       expect(await within({ requestedBy: { oneOf: ["kurt"] } })).toEqual([3]);
       expect(await within({ toState: { oneOf: ["PAUSED"] }, fromState: { oneOf: ["ACTIVE"] } })).toEqual([3]);
       expect(await within({ workflowType: { oneOf: ["other"] } })).toEqual([]);
-      expect(await within({ requestedBy: { oneOf: [] } })).toEqual([]);
+      // Nothing is looked at for what cannot be.
+      for (const ranges of [{ requestedBy: { oneOf: [] } }, { sequence: { min: 3, max: 2 } }])
+        expect(await log.list({ beforeSequence: undefined, limit: 9, wanted: { ...anyVerdict, ranges } })).toEqual({
+          rows: [],
+          upTo: undefined,
+          looked: 0,
+        });
       expect(await within({ authenticatedAs: { oneOf: ["k"] } })).toEqual([3]);
       expect(await within({ authenticatedAs: { oneOf: [""] } })).toEqual([2, 1]);
       const kurts = { requestedBy: { oneOf: ["kurt"] } };

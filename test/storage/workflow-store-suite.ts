@@ -441,6 +441,20 @@ export function workflowStoreSuite(name: string, open: () => Promise<WorkflowSto
       expect(await store.sequences()).toStrictEqual({ oldest: 1, newest: 6 });
     });
 
+    test("nothing is looked at for what cannot be", async () => {
+      const store = await openStore();
+      await store.apply(creation("w", { type: "sample" }));
+      const nothing = { rows: [], upTo: undefined, looked: 0 };
+      const impossible = [{ oneOf: [] }, { min: "b", max: "a" }, { min: "b", oneOf: ["a"] }];
+      for (const range of impossible) {
+        const order = { by: "created", descending: true } as const;
+        for (const ranges of [{ id: range }, { type: range }, { createdBy: range }])
+          expect(await store.listSorted({ order, after: undefined, limit: 9, ranges })).toEqual({ ...nothing, led: [] });
+        for (const ranges of [{ id: range }, { workflowId: range }, { requestedBy: range }])
+          expect(await store.listEvents({ afterSequence: 0, limit: 9, ranges })).toEqual(nothing);
+      }
+    });
+
     test("a list gives what lies in its ranges, in order, stretch by stretch, and passes over the rest", async () => {
       const store = await openStore();
       const puts = workflowStates.flatMap((state) =>

@@ -37,7 +37,7 @@ export function listSorted(engine: SqliteEngine, { order, after, limit, ranges =
   const usable = usableRanges(engine, ranges);
   const stretch = listBy(engine, { ...others, metadata: usable }, page);
   // A policy that has been changed meanwhile may ask for fewer indexes.
-  const isStill = usable.length === 0 || usableRanges(engine, ranges).length >= usable.length;
+  const isStill = usableRanges(engine, ranges).length >= usable.length;
   return isStill ? stretch : listBy(engine, others, page);
 }
 
