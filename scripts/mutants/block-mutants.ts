@@ -1,6 +1,6 @@
 import { isAside } from "./aside.ts";
 import type { Mutant } from "./mutant.ts";
-import { mutant, type Place, textOf } from "./place.ts";
+import { isFunction, mutant, type Place, textOf } from "./place.ts";
 import { calleeOf, childrenOf, type Node, nodeAt, nodesAt } from "./syntax.ts";
 
 type Found = {
@@ -64,16 +64,22 @@ function swap(here: Place, first: Node, second: Node, { hoisted, sunk }: Found):
 
 const calling = new Set(["CallExpression", "NewExpression", "AwaitExpression"]);
 
-const calls = (node: Node): boolean => calling.has(node.type) || childrenOf(node).some(calls);
+/** What a function does, it does later. */
+const doneHere = (node: Node): readonly Node[] => childrenOf(node).filter((child) => !isFunction(child));
 
-/** Lists, maps and sets that are changed, and numbers: nothing that anybody else can see meanwhile. */
-const within = new Set(["add", "clear", "delete", "get", "has", "pop", "push", "set", "shift", "splice", "max", "min"]);
+const calls = (node: Node): boolean => calling.has(node.type) || doneHere(node).some(calls);
+
+/** Lists, maps and sets that are changed or looked at, and numbers: nothing that anybody else can see meanwhile. */
+const within = new Set([
+  ...["add", "clear", "delete", "get", "has", "pop", "push", "set", "shift", "splice", "max", "min"],
+  ...["at", "every", "filter", "find", "findIndex", "findLast", "flatMap", "includes", "indexOf", "map", "slice", "some"],
+]);
 
 const staysWithin = (node: Node): boolean =>
   (!calling.has(node.type) || (node.type === "CallExpression" && within.has(calleeOf(node).name))) &&
   childrenOf(node).every(staysWithin);
 
-const assigns = (node: Node): boolean => node.type === "AssignmentExpression" || childrenOf(node).some(assigns);
+const assigns = (node: Node): boolean => node.type === "AssignmentExpression" || doneHere(node).some(assigns);
 
 function namesOf(node: Node): readonly string[] {
   if (node.type !== "VariableDeclaration") return [];
@@ -101,8 +107,13 @@ function changedBy(node: Node): readonly string[] {
   return [...changed, receiver].flatMap((each) => (each ? namesIn(each) : [])).concat(childrenOf(node).flatMap(changedBy));
 }
 
+/** Of `bytes[run.kind]` only `bytes` is changed. */
 const namesIn = (node: Node): readonly string[] =>
-  node.type === "Identifier" ? [String(node["name"])].filter((name) => name !== "Math") : childrenOf(node).flatMap(namesIn);
+  node.type === "Identifier"
+    ? [String(node["name"])].filter((name) => name !== "Math")
+    : childrenOf(node)
+        .filter((child) => node.type !== "MemberExpression" || child !== nodeAt(node, "property"))
+        .flatMap(namesIn);
 
 function uses(node: Node, name: string): boolean {
   if (node.type === "Identifier") return node["name"] === name;

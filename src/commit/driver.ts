@@ -159,7 +159,7 @@ export function createDriver(options: DriverOptions): Driver {
       const { reason: end } = ownership.ended;
       if (end) return err(end);
       const found = await takeUp(shell, id);
-      if (!found.ok) return found.error.type === "not-found" ? found : err(found.error);
+      if (!found.ok) return found;
       if (found.value.type === "ended") return ofRecord(found.value.transaction, event);
       const { run } = found.value;
       if (isMisused(run, asked.request)) return err({ type: "request-id-reused" });

@@ -1,4 +1,5 @@
 import type { TransactionId } from "../kernel/ids.ts";
+import { compare } from "../kernel/range.ts";
 import type { Transaction } from "./core/types.ts";
 import type { ListPage, TransactionPage } from "./ports.ts";
 import type { Shell } from "./shell.ts";
@@ -17,7 +18,7 @@ export async function listNewestFirst({ log, runs }: Shell, page: ListPage): Pro
     ...[...running.values()].filter((view) => isInScope(scope, view)),
     ...stored.transactions.filter(({ id }) => !running.has(id)),
   ];
-  const newestFirst = found.filter(({ id }) => reached === undefined || id >= reached).sort((a, b) => (a.id < b.id ? 1 : -1));
+  const newestFirst = found.filter(({ id }) => reached === undefined || id >= reached).sort((a, b) => compare(b.id, a.id));
   const transactions = newestFirst.slice(0, limit);
   return { transactions, nextBeforeId: newestFirst.length > limit ? transactions.at(-1)?.id : reached };
 }

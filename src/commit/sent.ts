@@ -16,10 +16,8 @@ export function createSent(countMax: number): Sent {
   const transactions = new Map<number, TransactionId>();
 
   function forget(transactionId: TransactionId): void {
-    const sequence = sequences.get(transactionId);
-    if (sequence === undefined) return;
+    transactions.delete(sequences.get(transactionId) ?? Number.NaN);
     sequences.delete(transactionId);
-    transactions.delete(sequence);
   }
 
   return {
@@ -30,8 +28,7 @@ export function createSent(countMax: number): Sent {
       forget(transactionId);
       sequences.set(transactionId, sequence);
       transactions.set(sequence, transactionId);
-      const [oldest] = sequences.size > countMax ? sequences.keys() : [];
-      if (oldest !== undefined) forget(oldest);
+      for (const oldest of sequences.keys().take(Math.max(0, sequences.size - countMax))) forget(oldest);
     },
     delete: forget,
     take(sequence) {

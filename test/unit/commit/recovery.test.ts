@@ -227,6 +227,32 @@ test("a log that cannot be read when participants are to be forgotten is looked 
   expect(await participants({ afterId: undefined, limit: 9 })).toEqual([]);
 });
 
+test("a participant that cannot be forgotten now is not told of as forgotten", async () => {
+  const lines: string[] = [];
+  const w = world({ logger: { ...silent, info: (_, message) => void lines.push(message) } });
+  await w.start();
+  (await join(w.coordinator(), "a")).leave();
+  const { forgetParticipants } = w.log;
+  w.log.forgetParticipants = async () => err({ type: "storage-unavailable", cause: "full", outcomeUnknown: false });
+  const forgotten = () => lines.filter((line) => line.includes("are forgotten")).length;
+  w.clock.stall(participantRetentionMs + purgeIntervalMs);
+  await w.clock.advance(purgeIntervalMs);
+  expect(forgotten()).toBe(0);
+  w.log.forgetParticipants = forgetParticipants;
+  await w.clock.advance(purgeIntervalMs);
+  expect(forgotten()).toBe(1);
+});
+
+test("what has ended since the log was searched is not told of as found", async () => {
+  const warned: string[] = [];
+  const w = world({ logger: { ...silent, warn: (_, message) => void warned.push(message) } });
+  await w.start();
+  await w.log.record(completed(committing("u1")));
+  w.log.unfinished = async () => [tx("u1")];
+  await w.clock.advance(recoveryIntervalMs);
+  expect(warned).toEqual([]);
+});
+
 test("what is over is dropped batch by batch, and once a batch is not full nothing is looked for", async () => {
   for (const purged of [purgeBatchSize - 1, purgeBatchSize]) {
     const w = world();
@@ -450,6 +476,13 @@ describe("before recovery has come to a transaction", () => {
     await w.log.force({ ...committing("u2"), coordinatorEpoch: 3 });
     expect(await w.driver.retry(tx("u2"), ada)).toEqual(err({ type: "fenced", coordinatorEpoch: 3 }));
     expect(await w.driver.replaced).toEqual({ type: "fenced", coordinatorEpoch: 3 });
+  });
+
+  test("one that has been replaced still tells what is over: of that, nobody knows more", async () => {
+    const w = await startedOn();
+    await w.log.record({ ...completed(committing("u2")), coordinatorEpoch: 2 });
+    await w.log.claim("c");
+    expect(await w.driver.retry(tx("u2"), ada)).toMatchObject({ value: { id: "u2", phase: "COMPLETED" } });
   });
 
   // specs/Sessions.tla: TakeUp.

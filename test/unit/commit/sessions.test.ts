@@ -328,11 +328,15 @@ describe("credit", () => {
     w.sessions.send(id("a"), decision("t9"));
     await flush();
     expect(stream.types()).toEqual(["welcome", "prepare", "decision"]);
+    const left = async () => (await w.sessions.find(id("a")))?.prepareCredit;
+    expect(await left()).toBe(0);
     await w.clock.advance(1_000);
     await stream.say({ type: "vote", transactionId: tx("t1"), attempt: 1, value: "commit", reason: "" });
     expect(stream.received.at(-1)).toMatchObject({ type: "prepare", transactionId: "t2", voteWithinMs: 4_000 });
     await stream.say({ type: "credit", prepares: 1 });
     expect(stream.received.at(-1)).toMatchObject({ type: "prepare", transactionId: "t3" });
+    await stream.say({ type: "credit", prepares: 3 });
+    expect(await left()).toBe(3);
   });
 
   test("is given back by a Nack of the Prepare", async () => {

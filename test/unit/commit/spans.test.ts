@@ -29,6 +29,8 @@ function world(...heard: readonly CoordinatorInput[]) {
   for (const type of ["prepare", "decision"] as const)
     for (const name of ["a", "b"]) originOf(spans as never, run, id(name), { type } as never);
   endAnswered(run);
+  // What has ended does not end again.
+  endAnswered(run);
   return ended;
 }
 

@@ -1,14 +1,14 @@
 import { describe, expect, test } from "vitest";
-import type { Refusal } from "../../../src/commit/core/coordinator-step.ts";
+import type { CoordinatorInput, Refusal } from "../../../src/commit/core/coordinator-step.ts";
 import type { ParticipantMessage } from "../../../src/commit/core/messages.ts";
 import { heuristicOf, type Outcome, type Transaction } from "../../../src/commit/core/types.ts";
 import { timelineCountMax, timelineDetailLengthMax, watchCountMax } from "../../../src/commit/limits.ts";
 import { type CommitGauges, type CommitMetrics, noMetrics } from "../../../src/commit/metrics.ts";
-import { emptyTimeline, withEntry } from "../../../src/commit/timeline.ts";
+import { emptyTimeline, inputLine, withEntry } from "../../../src/commit/timeline.ts";
 import type { BeginRequest } from "../../../src/commit/verbs.ts";
 import type { RequestId, TransactionId } from "../../../src/kernel/ids.ts";
 import { err } from "../../../src/kernel/result.ts";
-import { allUntil, collect, flush, found, id, newest, request, transactionsOf, tx, world } from "./support.ts";
+import { allUntil, collect, flush, found, id, newest, request, silent, transactionsOf, tx, world } from "./support.ts";
 
 // The verbs around transactions: enlisting as the work happens, and what operators do.
 
@@ -409,6 +409,46 @@ test("an entry with a long detail keeps everything else", () => {
   const entry = { atMs: 1, type: "vote-received", participantId: id("a"), attempt: 2, detail: "x".repeat(100_000) } as const;
   const [kept] = withEntry(emptyTimeline, entry).entries;
   expect(kept).toEqual({ ...entry, detail: "x".repeat(timelineDetailLengthMax) });
+});
+
+test("each verb is told of with who has asked, and why; and where all goes well there is nothing to warn of", async () => {
+  const asked: object[] = [];
+  const warned: string[] = [];
+  const info = (fields: object, message: string) => void (message === "asked for" && asked.push(fields));
+  const w = world({ logger: { ...silent, info, warn: (_, message) => void warned.push(message) } });
+  await w.start();
+  const { driver } = w.coordinator();
+  const one = await begin(w);
+  await w.participant("a");
+  await driver.enlist(one, work("a"), ada);
+  await driver.commit(one, ada, undefined);
+  await driver.retry(one, { ...nobody, authenticatedAs: "spiffe://lab/ada" });
+  const two = await begin(w);
+  await driver.abort(two, ada);
+  await driver.resolve(two, "aborted", ada);
+  await driver.forget(two, { ...ada, origin: { requestId: "r-1" } });
+  const by = { ...byAda, principal: undefined };
+  expect(asked).toEqual([
+    { transaction: one, verb: "enlist", ...by },
+    { transaction: one, verb: "commit", ...by },
+    { transaction: one, verb: "retry", requestedBy: "", reason: "", principal: "spiffe://lab/ada" },
+    { transaction: two, verb: "abort", ...by },
+    { transaction: two, verb: "resolve", ...by },
+    { transaction: two, verb: "forget", ...by, request: "r-1" },
+  ]);
+  expect(warned).toEqual(["forgotten"]);
+});
+
+test.each([
+  [
+    { type: "enlist", participantId: id("a") },
+    { type: "enlisted", participantId: "a" },
+  ],
+  [{ type: "commit" }, { type: "commit-requested" }],
+  [{ type: "retry" }, { type: "retried" }],
+])("a timeline names who was proved to ask, and else nobody: %j", (input, line) => {
+  expect(inputLine(input as CoordinatorInput)).toEqual(line);
+  expect(inputLine({ ...input, authenticatedAs: "k" } as CoordinatorInput)).toEqual({ ...line, detail: 'authenticated as "k"' });
 });
 
 test("a Prepare that is sent again is counted and told as such, by its own attempts", async () => {

@@ -33,25 +33,32 @@ const decide = (name: string, coordinatorEpoch = 1): ParticipantInput => ({
   nowMs: 0,
 });
 
-function world(votes?: Resource["prepare"], log = createMemoryParticipantLog()) {
+function world(votes?: Resource["prepare"], log = createMemoryParticipantLog(), mayCommit = Promise.resolve()) {
   const { resource } = memoryResource(votes);
   const committed: Uint8Array[] = [];
   const sent: string[] = [];
+  const clock = virtualClock();
   const boxes = createBoxes({
     participantId: id("a"),
     instanceId: "i",
-    clock: virtualClock(),
+    clock,
     random: () => 0.5,
     logger: silent,
     seldom: createSeldomLog(silent, () => 0),
     trace: undefined,
     signal: new AbortController().signal,
     log,
-    resource: { ...resource, commit: async ({ payload }) => void committed.push(payload) },
+    resource: {
+      ...resource,
+      commit: async ({ payload }) => {
+        await mayCommit;
+        committed.push(payload);
+      },
+    },
     onStep: undefined,
     send: (_, message) => void sent.push(`${message.type} ${message.transactionId}`),
   });
-  return { boxes, log, committed, sent };
+  return { boxes, log, clock, committed, sent };
 }
 
 describe("in memory", () => {
@@ -87,6 +94,51 @@ describe("in memory", () => {
     expect(committed).toEqual([work]);
     expect(sent).toEqual(["vote t1", "inquiry t1", "decision-ack t1"]);
     expect(boxes.count).toBe(0);
+  });
+
+  test("what is being committed is no vote without a record: it stays, with its work, however many of those there are", async () => {
+    const gate = Promise.withResolvers<void>();
+    const { boxes, sent } = world(
+      async ({ transactionId }) => ({ value: transactionId === "t1" ? "commit" : "abort", reason: "" }),
+      undefined,
+      gate.promise,
+    );
+    const work = new Uint8Array(9);
+    boxes.post(tx("t1"), prepare("t1", work));
+    await flush();
+    boxes.post(tx("t1"), decide("t1"));
+    await flush();
+    boxes.post(tx("t1"), { type: "inquire", nowMs: 0 });
+    for (let count = 0; count <= volatileVoteCountMax; count += 1) boxes.post(tx(`n${count}`), prepare(`n${count}`));
+    await flush();
+    expect(boxes.get(tx("t1"))).toMatchObject({ state: "committing", payload: work });
+    sent.length = 0;
+    gate.resolve();
+    await flush();
+    expect(sent).toEqual(["decision-ack t1"]);
+    await boxes.idle();
+  });
+
+  test("who asks what is in doubt hears of one coordinator, or of all, and of what has been quiet for so long", async () => {
+    const { boxes, clock } = world();
+    for (const [name, coordinatorId] of [
+      ["t1", "c"],
+      ["t2", "other"],
+    ] as const) {
+      const record = { state: "prepared", onePhase: false, coordinatorEpoch: 1, reason: "", updatedAtMs: 0 } as const;
+      boxes.load({ ...record, transactionId: tx(name), coordinatorId, payload: new Uint8Array() });
+    }
+    const [one, another] = [
+      { transactionId: "t1", coordinatorId: "c" },
+      { transactionId: "t2", coordinatorId: "other" },
+    ];
+    expect([boxes.inDoubt(), boxes.inDoubt("c"), boxes.inDoubt("nobody")]).toEqual([[one, another], [one], []]);
+    // A promise is nothing that is under way.
+    await boxes.idle();
+    boxes.post(tx("t1"), { type: "inquire", nowMs: 0 });
+    await flush();
+    clock.stall(999);
+    expect([boxes.inDoubt(undefined, 999), boxes.inDoubt(undefined, 1_000)]).toEqual([[one, another], [another]]);
   });
 
   // Forgotten in between, it would prepare and never vote: the transaction waits out its time, and what is held is in doubt to nobody.

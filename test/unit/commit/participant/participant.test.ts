@@ -20,6 +20,7 @@ import { createQueue, type Queue } from "../../../../src/commit/queue.ts";
 import type { TransactionId } from "../../../../src/kernel/ids.ts";
 import { participantRetentionMs, purgeBatchSize } from "../../../../src/kernel/limits.ts";
 import type { Origin } from "../../../../src/kernel/origin.ts";
+import type { Spans } from "../../../../src/kernel/spans.ts";
 import { createMemoryParticipantLog } from "../../../../src/storage/memory/participant-log.ts";
 import { failingLog, flush, memoryResource, silent, startParticipant, tx, virtualClock } from "../support.ts";
 
@@ -338,6 +339,63 @@ describe("however often it fails, nothing is acknowledged that is not done:", ()
   });
 });
 
+describe("a trace of OpenTelemetry", () => {
+  const origin = { requestId: "r-1", traceparent: `00-${"a".repeat(32)}-${"b".repeat(16)}-01` };
+
+  /** Each span as it ended: its name, what it is about, its end. */
+  function spansOf() {
+    const ended: unknown[] = [];
+    const spans: Spans = {
+      start: (name, { kind, parent, attributes }) => ({
+        origin: { ...parent, tracestate: `below ${name}` },
+        run: (work) => work(),
+        end: (how) => void ended.push([name, kind, parent, attributes, how]),
+      }),
+    };
+    return { spans, ended };
+  }
+  const about = { "concord.transaction.id": "t1", "concord.participant.id": "a" };
+
+  test("has what the resource does below it, with how that ended; and without one it is done as well", async () => {
+    const { spans, ended } = spansOf();
+    const given: unknown[] = [];
+    const w = await world(async (work) => {
+      given.push(work.origin);
+      return { value: "commit", reason: "" };
+    });
+    await w.start({ spans });
+    await w.coordinator.welcome();
+    await w.coordinator.prepare("t1", {}, origin);
+    await w.coordinator.decide("t1", "committed");
+    expect(given).toEqual([{ ...origin, tracestate: "below prepare" }]);
+    expect(ended).toEqual([
+      ["prepare", "server", origin, about, { attributes: { "concord.vote": "commit" } }],
+      ["commit", "server", origin, about, { attributes: {} }],
+    ]);
+    await w.coordinator.prepare("t2");
+    expect([given[1], w.coordinator.said().at(-1), ended.length]).toEqual([undefined, "vote t2 commit", 2]);
+  });
+
+  test("says what has failed by its name", async () => {
+    for (const [thrown, error] of [
+      [new TypeError("no table"), "TypeError"],
+      ["no table", "_OTHER"],
+    ] as const) {
+      const { spans, ended } = spansOf();
+      const w = await world(async () => {
+        throw thrown;
+      });
+      await w.start({ spans });
+      await w.coordinator.welcome();
+      await w.coordinator.prepare("t1", {}, origin);
+      expect(ended).toEqual([
+        ["prepare", "server", origin, about, { error }],
+        ["abort", "server", origin, about, { attributes: {} }],
+      ]);
+    }
+  });
+});
+
 describe("in doubt", () => {
   test("it says so in Hello, and asks on a timer", async () => {
     const w = await world();
@@ -359,18 +417,32 @@ describe("in doubt", () => {
   test("it asks nobody who is away, and says so nowhere; and its lines name the call that has led to the last message", async () => {
     const lines: object[] = [];
     const w = await world(undefined, {
-      logger: { ...silent, info: (fields, text) => void (text.startsWith("in doubt") && lines.push(fields)) },
+      logger: { ...silent, info: (fields, text) => void (/^(in doubt|prepare rec|resource)/.test(text) && lines.push(fields)) },
     });
     await w.start();
     await w.coordinator.welcome(1, 9e9);
     const origin = { requestId: "r-1", traceparent: `00-${"a".repeat(32)}-${"b".repeat(16)}-01` };
     await w.coordinator.prepare("t1", {}, origin);
-    await w.clock.advance(2 * inquiryIntervalMs);
     const line = { transaction: "t1", participant: "a", request: "r-1", trace: "a".repeat(32) };
+    expect(lines.splice(0)).toEqual([
+      { ...line, attempt: 1, onePhase: false, voteWithinMs: 5_000 },
+      { ...line, vote: "commit", tookMs: 0 },
+    ]);
+    await w.clock.advance(2 * inquiryIntervalMs);
     expect(lines.splice(0)).toEqual([line, line]);
     await w.coordinator.drop();
     await w.clock.advance(2 * inquiryIntervalMs);
     expect(lines).toEqual([]);
+  });
+
+  test("it traces what its Hello asks about", async () => {
+    const traced: object[] = [];
+    const w = await world(undefined, { trace: (event) => void traced.push(event) });
+    await w.log.persist(prepared("t1"));
+    await w.start();
+    expect(traced.filter((event) => "action" in event && event.action === "Inquire")).toMatchObject([
+      { participant: "a", transaction: "t1" },
+    ]);
   });
 
   test("since its Hello it asks as soon as it is welcome, for its vote found no session", async () => {
@@ -867,6 +939,14 @@ test("receipts that are old are dropped with the records, except those of what i
   const recordedBeforeMs = w.clock.nowMs() - participantRetentionMs;
   const old = { logId: w.log.id, recordedBeforeMs, keep: [tx("t1")], limit: purgeBatchSize };
   expect(asked).toEqual([old, old]);
+});
+
+test("a resource that keeps no receipts is asked to drop none, and nothing is wrong with that", async () => {
+  const warned: string[] = [];
+  const w = await world();
+  await w.start({ logger: { ...silent, warn: (_, message) => warned.push(message) } });
+  await w.clock.advance(3_600_000);
+  expect(warned.filter((message) => !message.includes("disconnected"))).toEqual([]);
 });
 
 test("receipts that cannot be dropped are told of, and dropped another time", async () => {

@@ -38,6 +38,14 @@ describe("the generator finds", () => {
     ]);
   });
 
+  test("no other order of what is only made to be called later, and of what is found by another name", () => {
+    const text =
+      "function run() { signal.listen(end); const say = (word: string) => log(word); counts[run.kind] -= 1; list.push(run); first.core = next; const at = effects.findIndex(isForced); }";
+    expect(mutantsOf(text).filter((mutant) => mutant.startsWith("swapped"))).toEqual([]);
+    const made = "function run() { signal.listen(end); const say = wordsOf(language); }";
+    expect(mutantsOf(made).filter((mutant) => mutant.startsWith("swapped"))).toHaveLength(1);
+  });
+
   test("effects of a list that are missing or in the other order: a decision that is told before it is forced", () => {
     expect(mutantsOf("const effects = [{ type: 'persist' }, { type: 'send' }];")).toEqual([
       "dropped effect: { type: 'persist' } → nothing",
