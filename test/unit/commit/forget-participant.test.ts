@@ -57,6 +57,16 @@ test("one that is away and owes nothing is forgotten; a repeat finds nothing; on
   expect(await w.known()).toEqual(["a 1", "b 1"]);
 });
 
+test("whoever waits for it to be forgotten hears that the coordinator has ended", async () => {
+  const w = await started();
+  await (await w.join("a")).leave();
+  w.log.forgetParticipants = () => new Promise(() => {});
+  const forgotten = w.forget("a");
+  await flush();
+  w.coordinator().driver.close();
+  expect(await forgotten).toEqual({ ok: false, error: { type: "shutting-down" } });
+});
+
 test("one that is in session is kept", async () => {
   const w = await started();
   const a = await w.join("a");

@@ -229,10 +229,14 @@ test("a log that cannot be read when participants are to be forgotten is looked 
 
 test("a participant that cannot be forgotten now is not told of as forgotten", async () => {
   const lines: string[] = [];
-  const w = world({ logger: { ...silent, info: (_, message) => void lines.push(message) } });
+  const say = (_: object, message: string) => void lines.push(message);
+  const w = world({ logger: { ...silent, info: say, error: say } });
   await w.start();
   (await join(w.coordinator(), "a")).leave();
   const { forgetParticipants } = w.log;
+  w.log.forgetParticipants = () => Promise.reject(new Error("nobody is to be forgotten yet"));
+  await w.clock.advance(purgeIntervalMs);
+  expect(lines.filter((line) => line.includes("purged"))).toEqual([]);
   w.log.forgetParticipants = async () => err({ type: "storage-unavailable", cause: "full", outcomeUnknown: false });
   const forgotten = () => lines.filter((line) => line.includes("are forgotten")).length;
   w.clock.stall(participantRetentionMs + purgeIntervalMs);
@@ -241,6 +245,29 @@ test("a participant that cannot be forgotten now is not told of as forgotten", a
   w.log.forgetParticipants = forgetParticipants;
   await w.clock.advance(purgeIntervalMs);
   expect(forgotten()).toBe(1);
+});
+
+test("one that has ended purges no more", async () => {
+  const w = world();
+  await w.start();
+  let calls = 0;
+  w.log.purge = async () => {
+    calls += 1;
+    w.coordinator().driver.close();
+    return ok(calls < 9 ? purgeBatchSize : 0);
+  };
+  await w.clock.advance(purgeIntervalMs);
+  expect(calls).toBe(1);
+});
+
+test("one that was replaced says so once, however often it meets its successor", async () => {
+  const lines: string[] = [];
+  const w = world({ logger: { ...silent, error: (_, message) => void lines.push(message) } });
+  await w.start();
+  await w.log.claim("c");
+  const asked = [1, 2].map(() => w.coordinator().driver.retry(tx("unknown"), ada));
+  for (const answer of await Promise.all(asked)) expect(answer).toMatchObject({ error: { type: "fenced", coordinatorEpoch: 2 } });
+  expect(lines.filter((line) => line.startsWith("replaced by another"))).toHaveLength(1);
 });
 
 test("what has ended since the log was searched is not told of as found", async () => {

@@ -337,6 +337,8 @@ describe("credit", () => {
     expect(stream.received.at(-1)).toMatchObject({ type: "prepare", transactionId: "t3" });
     await stream.say({ type: "credit", prepares: 3 });
     expect(await left()).toBe(3);
+    // Whatever it says, it is heard.
+    expect((await w.sessions.find(id("a")))?.lastSeenAtMs).toBe(w.clock.nowMs());
   });
 
   test("is given back by a Nack of the Prepare", async () => {

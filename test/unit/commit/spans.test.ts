@@ -5,7 +5,7 @@ import type { Transaction } from "../../../src/commit/core/types.ts";
 import type { Run } from "../../../src/commit/run.ts";
 import { endAnswered, originOf } from "../../../src/commit/spans.ts";
 import type { Origin } from "../../../src/kernel/origin.ts";
-import { ack, begun, id, vote } from "./support.ts";
+import { ack, at, begun, id, vote } from "./support.ts";
 
 /** A run of two participants, as far as spans see it, to whom Prepares and then decisions have gone out. */
 function world(...heard: readonly CoordinatorInput[]) {
@@ -54,4 +54,9 @@ test("that of a decision ends as lost, once its participant has lost what it had
     "Prepare b commit",
     "Decision b committed LOST",
   ]);
+});
+
+test("that of a decision tells what its participant has done, though it contradicts an operator", () => {
+  const resolve = { type: "resolve", outcome: "committed", reason: "", requestedBy: "ada", ...at() } as const;
+  expect(world(...votes, ack("a", "committed"), resolve, ack("b", "aborted")).at(-1)).toBe("Decision b aborted");
 });

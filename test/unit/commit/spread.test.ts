@@ -76,6 +76,24 @@ describe("a word about a participant", () => {
     expect(told.filter((each) => each.startsWith("is there too"))).toHaveLength(3);
   });
 
+  test("waits for each step before the next", async () => {
+    const steps: string[] = [];
+    const first = Promise.withResolvers<void>();
+    const shell = { turns: () => () => undefined, ownership: { ended: new AbortController().signal } };
+    const told = createSpread(shell as unknown as Parameters<typeof createSpread>[0])(id("a"), [
+      () => {
+        steps.push("first");
+        return first.promise;
+      },
+      () => void steps.push("second"),
+    ]);
+    await flush();
+    expect(steps).toEqual(["first"]);
+    first.resolve();
+    await told;
+    expect(steps).toEqual(["first", "second"]);
+  });
+
   test("is not told on by a coordinator that was replaced", async () => {
     const { tell, turn, told, ended } = spreading();
     const word = tell("is there");

@@ -35,12 +35,15 @@ test("a transaction in doubt is told at growing intervals, with those it waits f
   });
   expect(lines.map(({ atMs }) => atMs)).toEqual([15_000, 45_000, 135_000, 405_000]);
 
+  // Then once an hour.
+  await clock.pass(10_000_000);
+  expect(lines.map(({ atMs }) => atMs).slice(4)).toEqual([1_215_000, 3_645_000, 7_245_000]);
   inDoubt = [];
   await clock.pass(10_000_000);
-  expect(lines).toHaveLength(4);
+  expect(lines).toHaveLength(7);
   inDoubt = [voted];
   await clock.pass(20_000);
-  expect(lines, "what is in doubt anew has waited anew").toHaveLength(5);
+  expect(lines, "what is in doubt anew has waited anew").toHaveLength(8);
   stop();
   expect(clock.waiting()).toEqual([]);
 });

@@ -465,8 +465,10 @@ describe("in doubt", () => {
     await w.log.persist(prepared("t1"));
     w.state.set(tx("t1"), "prepared");
     const other = scripted("other");
-    await w.start({ coordinators: [other.transport, w.coordinator.transport] });
+    const participant = await w.start({ coordinators: [other.transport, w.coordinator.transport] });
+    expect([participant.connected, participant.connectedTo("other")]).toEqual([false, false]);
     await other.welcome();
+    expect([participant.connected, participant.connectedTo("other"), participant.connectedTo("c")]).toEqual([true, true, false]);
     await w.coordinator.welcome();
     await other.decide("t1", "aborted");
     expect(other.said()).toEqual(["hello [t1]", 'nack: the transaction belongs to coordinator "c"']);
