@@ -228,9 +228,9 @@ export interface Workflow {
   readonly retryCount: number;
   /** What kind of work it is, in the creator's words: a name of the form of `workflow_id`, or empty for none. It never changes. */
   readonly type: string;
-  /** Who asked for its creation: `requested_by` of the CREATED event. */
+  /** Who asked for its creation: `requested_by` of the CREATED event. Its word: who was proved to ask is `authenticated_as` of that event. */
   readonly createdBy: string;
-  /** Who asked for the last change: `requested_by` of the last event. */
+  /** Who asked for the last change: `requested_by` of the last event. Its word: who was proved to ask is `authenticated_as` of that event. */
   readonly updatedBy: string;
   /** When it came into its state. Never before `created_at`, never after `updated_at`. */
   readonly stateEnteredAt:
@@ -262,7 +262,10 @@ export interface WorkflowDeadline {
   readonly targetState: WorkflowState;
   /** Why: the `reason` of that move. */
   readonly reason: string;
-  /** Who has set it: `requested_by` of that request, or `system:policy`, the policy of the type. */
+  /**
+   * Who has set it: `requested_by` of that request, or `system:policy`, the policy of the type. Its word: who was proved to ask is
+   * `authenticated_as` of the event that has this deadline in `deadline`.
+   */
   readonly setBy: string;
   /** When it was set. */
   readonly setAt: Date | undefined;
