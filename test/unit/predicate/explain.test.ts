@@ -262,6 +262,14 @@ describe("an explanation is bounded", () => {
     expect(readsOf(explanation)).toHaveLength(3);
   });
 
+  test("in what is told of the parts, which leaves room for what was read", () => {
+    const { parts, omittedCount } = explained(nested, metadata);
+    expect(omittedCount).toBeGreaterThan(0);
+    const bytes = JSON.stringify(parts).length;
+    expect(bytes).toBeLessThan((explanationBytesMax * 3) / 4);
+    expect(bytes).toBeGreaterThan(explanationBytesMax / 2);
+  });
+
   test("in what is read", () => {
     const source = "workflow.metadata.list.all(a, workflow.metadata.list.all(b, has(workflow.metadata[a + b].x) || true))";
     const list = Array.from({ length: 10 }, (_, at) => `${at}${"k".repeat(90)}`);

@@ -130,10 +130,12 @@ describe("facts", () => {
   });
 
   test("where there are none, the word means nothing", () => {
-    const { problems } = lastOf(compileContents(contentsOf({ active: [ruleOf({ expression: "facts.warm" })] })));
-    expect(problems).toMatchObject([
-      { error: { message: expect.stringMatching(/^unknown variable "facts"; known: workflow, /) } },
-    ]);
+    for (const expression of ["facts.warm", "facts == 1"]) {
+      const { problems } = lastOf(compileContents(contentsOf({ active: [ruleOf({ expression })] })));
+      expect(problems).toMatchObject([
+        { error: { message: expect.stringMatching(/^unknown variable "facts"; known: workflow, /) } },
+      ]);
+    }
   });
 
   test("a circle, a name that is none, and a fact that does not compile are problems, and whoever reads them does not hold", () => {
@@ -281,6 +283,13 @@ describe("rules in shadow", () => {
       const { shadows, shadowsNotJudged } = judge(compiled, sampleCheck, { left: checkCostMax, shadowsMax }) as Findings;
       expect([shadows.length, shadowsNotJudged]).toEqual([judged, 3 - judged]);
     }
+  });
+
+  test("may cost all that there is", () => {
+    const set = ruleSetWith({ shadow: [ruleOf({ expression: "false" })] });
+    const said = (shadowsMax: number) => judge(set, sampleCheck, { left: checkCostMax, shadowsMax });
+    expect(said(1)).toMatchObject({ shadows: [{ ruleId: "rule" }], shadowsNotJudged: 0 });
+    expect(said(0.5)).toMatchObject({ shadows: [], shadowsNotJudged: 1 });
   });
 
   test("that are too dear end: however many they are, less than three times what all may cost is spent", () => {

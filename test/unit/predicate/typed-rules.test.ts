@@ -48,6 +48,18 @@ test("it sees an integer as int; a rule for all types sees every number as doubl
   expect(judge(set, anOrder)).toMatchObject({ type: "allowed" });
 });
 
+test("a text that may be a number is to be converted; a word is none", () => {
+  const problemOf = (values: readonly string[]) => {
+    const graded = typeOf("graded", { grade: { enum: [...values] } });
+    const active = [ruleOf({ workflowTypes: ["graded"], expression: "workflow.metadata.grade > 1" })];
+    return lastOf(compileContents(contentsOf({ workflowTypes: [graded], active }))).problems.map(({ error }) => error.message);
+  };
+  const wrong = 'there is no ">" for a string and an int';
+  expect(problemOf(["1", "2"])).toEqual([`${wrong}; write int(workflow.metadata.grade) > 1`]);
+  expect(problemOf(["two", "1"])).toEqual([`${wrong}; write int(workflow.metadata.grade) > 1`]);
+  expect(problemOf(["one", "two"])).toEqual([wrong]);
+});
+
 test("a rule is checked again when a schema changes", () => {
   const active = [ruleOf({ workflowTypes: ["order"], expression: "workflow.metadata.count + 1 == 4" })];
   const before = ruleSetWith({ workflowTypes: [order], active });

@@ -72,6 +72,12 @@ test("differences come by kind, name and role, and a new version that judges is 
   });
 });
 
+test("facts, types and tests stand in the order of their names", () => {
+  const all = ["b", "c", "a"].map((name) => factItem(factOf(name, "1")));
+  const outcome = decide(present(), { items: { all, written: all } });
+  expect(outcome.ok && outcome.value.present.contents.facts.map(({ name }) => name)).toEqual(["a", "b", "c"]);
+});
+
 test("a draft that is written and removed is in the history, and in no revision", () => {
   const draft = ruleOf({ id: "a" });
   const standing = {
