@@ -3,7 +3,7 @@ import { blockMutants } from "./block-mutants.ts";
 import { expressionMutants } from "./expression-mutants.ts";
 import type { Mutant } from "./mutant.ts";
 import { type Place, place } from "./place.ts";
-import { childrenOf, type Node, nodeAt, parse } from "./syntax.ts";
+import { childrenOf, isLinkOfChain, type Node, nodeAt, parse } from "./syntax.ts";
 
 /** The mutants of a file, those of one node together: all changes of one place stand in the code side by side. */
 export type Mutants = {
@@ -28,7 +28,7 @@ export function generate(file: string, text: string): Mutants {
   const visit = (node: Node, parent: Node | undefined, outer: Place): void => {
     if (isAside(node) || isAboutAside(node)) return;
     const here = place(outer, node, parent);
-    const found = expressionMutants(here, node, parent);
+    const found = isLinkOfChain(node, parent) ? [] : expressionMutants(here, node, parent);
     if (found.length > 0) expressions.set(node, found);
     blockMutants(here, node, { dropped, hoisted, sunk });
     for (const child of childrenOf(node)) {

@@ -75,18 +75,23 @@ function steps(tests: readonly Covering[], afresh: boolean, file: string, kills:
     .filter((test) => kills(test) > 0 && test.cpuMs < 1_000)
     .toSorted((a, b) => kills(b) - kills(a))
     .slice(0, killersMax);
-  const own = unique.filter((test) => isOwn(test, file) && test.cpuMs < 1_000);
-  const others = unique.filter((test) => !killers.includes(test) && !own.includes(test));
-  const rounds = roundsMs.map((max, index) => others.filter(({ cpuMs }) => cpuMs <= max && cpuMs > (roundsMs[index - 1] ?? -1)));
+  const { own = [], others = [] } = Object.groupBy(
+    unique.filter((test) => !killers.includes(test)),
+    (test) => (isOwn(test, file) ? "own" : "others"),
+  );
+  // For what a slow one costs many quick ones can be asked, also of those that have another name.
+  const rounds = roundsMs.flatMap((max, index) =>
+    [own, others].map((tests) => tests.filter(({ cpuMs }) => cpuMs <= max && cpuMs > (roundsMs[index - 1] ?? -1))),
+  );
   const affinity = affinityTo(file);
-  return [killers, own.filter((test) => !killers.includes(test)), ...rounds].flatMap((round) =>
+  return [killers, ...rounds].flatMap((round) =>
     [...Map.groupBy(round, ({ testFile }) => testFile)]
       .flatMap(([testFile, group]) => pieces(group).map((piece) => stepOf(testFile, piece, afresh)))
       .toSorted((a, b) => affinity(b.testFile) - affinity(a.testFile) || a.cpuMs - b.cpuMs),
   );
 }
 
-/** Of `src/commit/run.ts`, the tests of `run.test.ts` are run early, and of `functions/lists.ts` those that have lists in their name. */
+/** Of `src/commit/run.ts`, the tests of `run.test.ts` are run before others as quick, and of `functions/lists.ts` those that have lists in their name. */
 function isOwn({ testFile, name }: Covering, file: string): boolean {
   const own = file.replace(/^.*\//, "").replace(/\.ts$/, "");
   return testFile.endsWith(`/${own}.test.ts`) || own.split("-").every((word) => name.toLowerCase().includes(word));
@@ -98,7 +103,8 @@ function affinityTo(file: string): (testFile: string) => number {
     path
       .replace(/\.(test\.)?ts$/, "")
       .split(/[/-]/)
-      .slice(1);
+      .slice(1)
+      .filter((word) => word !== "core");
   const words = new Set(wordsOf(file));
   return (testFile) => wordsOf(testFile).filter((word) => words.has(word)).length;
 }

@@ -42,6 +42,20 @@ export function childrenOf(node: Node): readonly Node[] {
   return found;
 }
 
+/** `a?.b` of `a?.b.c`: in brackets of its own it would no longer end the whole where there is no `a`. */
+export function isLinkOfChain(node: Node, parent: Node | undefined): boolean {
+  if (parent?.type !== "MemberExpression" && parent?.type !== "CallExpression") return false;
+  return linkBefore(parent) === node && isOptional(node);
+}
+
+const linkBefore = (node: Node): Node | undefined => nodeAt(node, node.type === "CallExpression" ? "callee" : "object");
+
+function isOptional(node: Node): boolean {
+  if (node.type !== "MemberExpression" && node.type !== "CallExpression") return false;
+  const before = linkBefore(node);
+  return node["optional"] === true || (before !== undefined && isOptional(before));
+}
+
 /** Without the brackets around it. */
 export function bare(node: Node): Node {
   const inner = node.type === "ParenthesizedExpression" ? nodeAt(node, "expression") : undefined;

@@ -250,6 +250,16 @@ describe("the code with its mutants in it", () => {
     expect(run(list, "swapped order: a.push(2); a.push(3); → a.push(3); a.push(2);")).toBe("132");
   });
 
+  test("ends where nothing is there, as it stands", () => {
+    const text = "function f() { const a = undefined; return a?.slice(1).filter(Boolean).every(Number); }";
+    expect(run(text)).toBeUndefined();
+    const sorted = "function f() { const a = [0, 2, 1]; return a?.slice(1).sort(); }";
+    expect([run(sorted), run(sorted, "dropped method: a?.slice(1).sort() → a?.slice(1)")]).toEqual([
+      [1, 2],
+      [2, 1],
+    ]);
+  });
+
   test("keeps what follows an `if` with it", () => {
     const text = "function f() { let n = 5; if (n > 7) n = 2; else n = 3; return n; }";
     expect(run(text)).toBe(3);
