@@ -444,7 +444,7 @@ function item(expr: Expr, { name, left, right, given }: Operands & { left: Expr;
   const [container = types.dyn, index = types.dyn] = given;
   const field = literalText(right);
   if (field !== undefined && (name === "_?._" || container.kind === "record"))
-    return optionally(name, knownField(name === "_?._" ? expr : right, left, container, field, scope));
+    return optionally(name, knownField(right, left, container, field, scope));
   const found = itemOf(container, index, qualifiedName(left));
   if (!found.ok) wouldFail(expr, found.error, scope);
   spell(right, keysIn(left), scope);

@@ -76,14 +76,11 @@ export function costOf(func: CelFunc): Cost | undefined {
   return costs[func.name] ?? (func.target?.name === TimestampSchema.typeName ? () => zoneCost : textCost);
 }
 
-/** What takes text, bytes, lists or maps, or makes a list of a number. */
+/** What has a cost of its own, or takes text or bytes. */
 function canTakeLong(func: CelFunc): boolean {
   return (
     Object.hasOwn(costs, func.name) ||
-    [func.target, ...func.arguments].some(
-      (type) =>
-        type !== undefined && (["string", "bytes", "dyn"].includes(type.name) || type.kind === "list" || type.kind === "map"),
-    )
+    [func.target, ...func.arguments].some((type) => type !== undefined && ["string", "bytes", "dyn"].includes(type.name))
   );
 }
 
@@ -126,8 +123,7 @@ function textSize(value: CelValue | undefined): number {
 }
 
 /** An optional value costs what it holds. */
-const held = (value: CelValue | undefined): CelValue | undefined =>
-  typeof value === "object" && value !== null ? (heldBy(value) ?? value) : value;
+const held = (value: CelValue | undefined): CelValue | undefined => heldBy(value) ?? value;
 
 function listSize(value: CelValue | undefined): number {
   return isCelList(value) ? value.size : 0;

@@ -1,5 +1,4 @@
 import { type CelList, type CelMap, type CelValue, celEnv, isCelList, isCelMap, isCelType } from "@bufbuild/cel";
-import { isReflectMessage } from "@bufbuild/protobuf/reflect";
 import { heldBy, isOptional } from "./optional.ts";
 import { compareBytes, numberOf } from "./order.ts";
 
@@ -21,7 +20,7 @@ export function equals(left: CelValue, right: CelValue): boolean {
   if (left instanceof Uint8Array) return right instanceof Uint8Array && compareBytes(left, right) === 0;
   if (isCelType(left)) return isCelType(right) && left.name === right.name;
   if (isOptional(left)) return isOptional(right) && equalOptionals(left, right);
-  return isReflectMessage(right) && !isOptional(right) && libraryEquals?.call(0, undefined, [left, right]) === true;
+  return libraryEquals?.call(0, undefined, [left, right]) === true;
 }
 
 function equalLists(left: CelList, right: CelList): boolean {

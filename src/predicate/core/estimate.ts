@@ -201,11 +201,8 @@ function loop({ iterRange, iterVar, accuInit, accuVar, loopCondition, loopStep, 
   };
 }
 
-/** Every element is visited, unless there is an error, which stays. */
-const isVisitingAll = (condition: Expr): boolean => {
-  const [, own] = argumentsOf(condition);
-  return own?.exprKind.case === "constExpr" && own.exprKind.value.constantKind.value === true;
-};
+/** Every element is visited, unless there is an error, which stays: the condition is `true`, and asks nothing of what was collected. */
+const isVisitingAll = (condition: Expr): boolean => argumentsOf(condition)[1]?.exprKind.case === "constExpr";
 
 /** Of `all` and `exists`: what they ask of an element. The first one is asked in any case. */
 const accumulated = (step: Expr): Expr => (["_&&_", "_||_"].includes(nameOf(step)) ? (argumentsOf(step)[1] ?? step) : step);

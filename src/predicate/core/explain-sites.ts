@@ -19,13 +19,11 @@ export type Site = {
   readonly isBranch: boolean;
 };
 
-/** A field or an element of a variable of the check, in the order of evaluation. */
-export type Read = { readonly expr: Expr; readonly loop: Expr | undefined };
-
 export type Sites = {
   /** As they stand in the source, outer ones first. */
   readonly sites: readonly Site[];
-  readonly reads: readonly Read[];
+  /** Fields and elements of variables of the check, in the order of evaluation. */
+  readonly reads: readonly Expr[];
 };
 
 /** Of a lowered expression. */
@@ -37,7 +35,7 @@ export function sitesOf(expr: Expr, spans: ReadonlyMap<Expr, Span>, variables: R
 
 type Found = {
   readonly sites: Site[];
-  readonly reads: Read[];
+  readonly reads: Expr[];
   readonly spans: ReadonlyMap<Expr, Span>;
   readonly variables: Readonly<Record<string, unknown>>;
 };
@@ -59,7 +57,7 @@ function visit(expr: Expr, place: Place, found: Found): void {
     return;
   }
   const base = baseOf(expr);
-  if (!place.isBase && isRead(expr, place, found)) found.reads.push({ expr, loop: place.loop });
+  if (!place.isBase && isRead(expr, place, found)) found.reads.push(expr);
   const isDeciding = decides(expr);
   for (const child of children(expr)) {
     visit(

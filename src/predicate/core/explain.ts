@@ -170,19 +170,19 @@ class Report {
 
   inputs(trace: Trace): readonly ExplainedInput[] {
     const inputs = new Map<string, ExplainedInput>();
-    for (const input of this.#inputsOf(undefined, trace)) {
+    for (const input of this.#inputsOf(trace)) {
       if (!inputs.has(input.path) && this.#room.takes(input.path, input.value ?? "")) inputs.set(input.path, input);
     }
     return [...inputs.values()];
   }
 
-  *#inputsOf(loop: Expr | undefined, trace: Trace): Generator<ExplainedInput> {
-    for (const { expr, loop: within } of this.#sites.reads) {
+  *#inputsOf(trace: Trace): Generator<ExplainedInput> {
+    for (const expr of this.#sites.reads) {
       const outcome = trace.outcomes.get(expr);
-      if (within === loop && outcome !== undefined) yield inputOf(expr, outcome, trace);
+      if (outcome !== undefined) yield inputOf(expr, outcome, trace);
     }
-    for (const [inner, rounds] of trace.loops) {
-      for (const round of keptRounds(rounds)) yield* this.#inputsOf(inner, round.trace);
+    for (const rounds of trace.loops.values()) {
+      for (const round of keptRounds(rounds)) yield* this.#inputsOf(round.trace);
     }
   }
 

@@ -81,12 +81,13 @@ function collect(expr: Expr, names: Set<string>): void {
  */
 export function bareFacts(expr: Expr): Expr | undefined {
   if (isFacts(expr)) return expr;
-  const named = factName(expr) !== undefined;
+  // Beside `facts` stands nothing but the name.
+  if (factName(expr) !== undefined) return undefined;
   const { exprKind } = expr;
   // In a loop over a variable of that name, it is that variable.
   if (exprKind.case === "comprehensionExpr" && variablesOf(exprKind.value).includes("facts")) return undefined;
   for (const child of children(expr)) {
-    const bare = named && isFacts(child) ? undefined : bareFacts(child);
+    const bare = bareFacts(child);
     if (bare !== undefined) return bare;
   }
   return undefined;

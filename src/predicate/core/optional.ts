@@ -32,6 +32,6 @@ export function isOptional(value: CelValue | undefined): value is ReflectMessage
 }
 
 /** Undefined: it holds nothing. */
-export function heldBy(value: CelValue): CelValue | undefined {
-  return isOptional(value) ? held.get(value) : undefined;
+export function heldBy(value: CelValue | undefined): CelValue | undefined {
+  return held.get(value as ReflectMessage);
 }

@@ -39,8 +39,8 @@ export function compareTexts(left: string, right: string): number {
 const rankOf = (unit: number): number => (unit >= 0xd800 && unit < 0xe000 ? unit + 0x10000 : unit);
 
 export function compareBytes(left: Uint8Array, right: Uint8Array): number {
-  const length = Math.min(left.length, right.length);
-  for (let at = 0; at < length; at += 1) {
+  // What is shorter has nothing where the other goes on, which is no more than 0.
+  for (let at = 0; at < right.length; at += 1) {
     const difference = (left[at] ?? 0) - (right[at] ?? 0);
     if (difference !== 0) return difference;
   }

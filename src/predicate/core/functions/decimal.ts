@@ -48,5 +48,5 @@ function scaled({ over, under }: Fraction, power: number): bigint {
 /** The largest power of ten that is not above it. The logarithm of a double is not exact. */
 function exponentOf({ over, under }: Fraction): number {
   if (over === 0n) return 0;
-  return over < under ? -String((under - 1n) / over).length : String(over / under).length - 1;
+  return over < under ? -String(under / over).length : String(over / under).length - 1;
 }
