@@ -158,6 +158,20 @@ describe("a rule as people get it wrong is refused where it is wrong", () => {
     expect(others).toEqual([]);
   });
 
+  test.each(["bool", "bytes", "double", "int", "list", "map", "null_type", "optional_type", "string", "type", "uint"])(
+    "%s is the name of a type, and of no value",
+    (name) => {
+      expect(problemsOf(`type(workflow.metadata.a) == ${name}`)).toEqual([]);
+      expect(problemsOf(`${name} + 1 == 2`)).toEqual([expect.stringContaining('there is no "+" for a type and an int')]);
+    },
+  );
+
+  test("without a method that other times have", () => {
+    expect(problemsOf("(now - workflow.created_at).fullYear > 1")).toEqual(['29: a duration has no field "fullYear"']);
+    expect(problemsOf("now.size > 1")).toEqual(['5: a timestamp has no field "size"']);
+    expect(problemsOf("now.fullYear > 1")).toEqual(['5: a timestamp has no field "fullYear"; write getFullYear()']);
+  });
+
   // What is to be written between two operands of an operator is nothing to write between two arguments.
   test("without advice that is for operators", () => {
     expect(problemsOf("'abc'.substring('1', 2) == ''")).toEqual([
@@ -185,6 +199,8 @@ describe("a rule as people get it right is taken", () => {
     "(workflow.retry_count > 0 ? from : to) == 'ACTIVE'",
     "to == (workflow.version > 3 ? 'COMPLETED' : 'FAILED')",
     "{'ACTIVE': 1, 'PAUSED': 2}[from] == 1",
+    "to == request.reason.replace('x', 'DONE')",
+    "'ACTIVE' in [from].map(s, s)",
     "from in {'ACTIVE': true} && {'FAILED': 3}[?from].orValue(0) > 1",
     "from.startsWith('A') || from + to != 'x'",
     "[from, to].exists(s, s == 'FAILED') && [from, to].all(s, s in ['ACTIVE', 'PAUSED', 'FAILED'])",

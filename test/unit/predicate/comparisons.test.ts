@@ -54,6 +54,7 @@ describe("what a filter says of fields", () => {
     ["!one.open", []],
     ["one.count + 1 == 2", []],
     ["one.id == string(one.count)", []],
+    ["one.id == string('a')", []],
     ["one.id in ['a', string(one.count)]", []],
     ["'a' in [one.id, string(one.count)]", []],
     ["'a'.startsWith(one.id)", []],

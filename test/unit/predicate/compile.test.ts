@@ -86,6 +86,8 @@ describe("a name that does not exist is reported where it stands", () => {
     ["[1].filter(x, x > 0, 1)", 'line 1, column 5: "filter" is used as list.filter(x, condition)'],
     ["optional.of(1).optMap(x, x, 1)", 'line 1, column 16: "optMap" is used as optional.optMap(x, expression)'],
     ["optional.of(1).or(optional.of(2), 1)", 'line 1, column 16: "or" is used as optional.or(optional)'],
+    ["cel.bind(x, 1)", 'line 1, column 5: "cel.bind" is used as cel.bind(x, value, expression)'],
+    ["cel.bind(x)", 'line 1, column 5: "cel.bind" is used as cel.bind(x, value, expression)'],
     ["cel.bind(x, 1, x, 2)", 'line 1, column 5: "cel.bind" is used as cel.bind(x, value, expression)'],
     ["optional.of(1).or()", 'line 1, column 16: "or" is used as optional.or(optional)'],
     ["[1].all(i, i, true)", 'line 1, column 5: "all" is used as list.all(x, condition)'],

@@ -215,6 +215,7 @@ describe("what was read of the variables", () => {
       ["workflow.metadata.tags[…]: absent", "workflow.metadata.none: absent"],
     ],
     ["cel.bind(from, to, from == to) && {'from': 1}.from == 1", ['to: "COMPLETED"']],
+    ["type(from) == string", ['from: "ACTIVE"']],
   ])("%s", (source, expected) => {
     const metadata = { site: { country: "DE" }, tags: ["a", "b"], "x y": 2 };
     expect(readsOf(explained(source, metadata))).toEqual(expected);
@@ -300,6 +301,11 @@ describe("an explanation is bounded", () => {
       message: "line 1, column 48: costs more than 100000 units: it looks at too much data, or too often",
     });
     expect(parts).not.toEqual([]);
+  });
+
+  test("by whoever asked, who may have gone", () => {
+    const { outcome } = explained("from == 'PAUSED'", {}, { left: 1000, stopped: () => true } as { left: number });
+    expect(outcome).toEqual({ type: "error", message: "was stopped" });
   });
 
   test("in the error that it ends with", () => {

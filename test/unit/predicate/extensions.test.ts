@@ -66,6 +66,7 @@ describe("strings count in code points, and keep what comes after the last separ
     "'\\U0001F600ab'.charAt(1) == 'a' && '\\U0001F600ab'.charAt(0) == '\\U0001F600' && 'a'.charAt(1) == ''",
     "'\\U0001F600ab'.indexOf('b') == 2 && '\\U0001F600ab'.indexOf('b', 1) == 2 && 'ab'.indexOf('c') == -1 && 'ab'.indexOf('a') == 0",
     "'aba'.indexOf('a', 0) == 0 && 'aba'.lastIndexOf('a', 0) == 0",
+    "'\\U0001F600aa'.indexOf('a', 2) == 2 && '\\U0001F600aa'.lastIndexOf('a', 1) == 1",
     "'b\\U0001F600b'.lastIndexOf('b') == 2 && 'b\\U0001F600b'.lastIndexOf('b', 1) == 0",
     "'\\U0001F600ab'.substring(1) == 'ab' && '\\U0001F600ab'.substring(0, 1) == '\\U0001F600' && 'abc'.substring(1, 2) == 'b'",
     "'a b c'.split(' ') == ['a', 'b', 'c'] && 'a b c'.split(' ', 2) == ['a', 'b c'] && 'a b'.split(' ', 0) == [] && 'a b'.split(' ', -1) == ['a', 'b']",
@@ -110,6 +111,7 @@ describe("math and encoders", () => {
     "math.bitShiftLeft(1, 63) == -9223372036854775807 - 1 && math.bitShiftRight(-1, 63) == 1 && math.bitShiftRight(-1, 64) == 0",
     // Of a number with that many bits there is no room.
     "math.bitShiftLeft(1, 9223372036854775807) == 0",
+    "math.isInf(1.0 / 0.0) && math.isInf(-1.0 / 0.0) && !math.isInf(1.0) && math.sign(-2) == -1 && math.sign(0u) == 0u && math.round(2.4) == 2.0",
     "math.bitShiftRight(-1024, 3) == 2305843009213693824 && math.bitShiftLeft(1u, 64) == 0u && math.bitNot(0u) == 18446744073709551615u",
     "base64.decode(base64.encode(b'\\xff\\x00')) == b'\\xff\\x00' && base64.decode('YQ') == b'a' && base64.decode('') == b''",
   ])("%s", (source) => {

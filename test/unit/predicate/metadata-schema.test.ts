@@ -86,6 +86,14 @@ describe("what is wrong with metadata says where, and what would be right", () =
       "value-7-off",
       'is "value-7-off", must be one of 11 values; did you mean "value-7-of"?',
     ],
+    [{ enum: many(10, (i) => i) }, "x", 'is "x", must be 0, 1, 2, 3, 4, 5, 6, 7, 8 or 9'],
+    [{ enum: many(11, (i) => i) }, "x", 'is "x", must be one of 11 values'],
+    [{ enum: many(10, (i) => `v${i}`) }, "v", `is "v", must be ${many(9, (i) => `"v${i}"`).join(", ")} or "v9"`],
+    [
+      { anyOf: many(3, (i) => ({ const: i })) },
+      "x",
+      'fits none of 3 alternatives: is "x", must be 0; is "x", must be 1; is "x", must be 2',
+    ],
     [{ enum: ["blood", { b: 1 }] }, "blod", 'is "blod", must be one of 2 values; did you mean "blood"?'],
     [{ enum: many(11, (i) => i) }, {}, "is an object, must be one of 11 values"],
     [{ minItems: 2 }, [1], "has 1 element, must have at least 2"],
@@ -191,6 +199,14 @@ describe("what is wrong with metadata says where, and what would be right", () =
     expect(violations(named({ minLength: 0, minItems: 0 }), { a: "" })).toEqual([]);
   });
 
+  test("a name that was meant, while there are few enough to look at", () => {
+    const properties = (count: number) => Object.fromEntries(many(count, (i) => [`name${i}`, true]));
+    const said = (count: number) =>
+      violations({ properties: { ...properties(count - 1), temperature: true }, additionalProperties: false }, { temprature: 1 });
+    expect(said(500)).toEqual(['metadata.temprature: is not known; did you mean "temperature"?']);
+    expect(said(501)).toEqual(["metadata.temprature: is not known"]);
+  });
+
   test("the first 20, and how many more", () => {
     const metadata = Object.fromEntries(many(25, (i) => [`f${i}`, 1]));
     const found = violations({ additionalProperties: { type: "string" } }, metadata);
@@ -248,6 +264,7 @@ describe("what is wrong with a schema says where, and what to write", () => {
       '#/properties/a/$ref: "https://example.com/s" is not within this schema; refer with #/…',
     ],
     [named({ $ref: 1 }), "#/properties/a/$ref: is 1, must be a string"],
+    [named({ $ref: "x/properties/a" }), '#/properties/a/$ref: "x/properties/a" is not within this schema; refer with #/…'],
     [named(3), "#/properties/a: is 3, must be a schema: an object, true or false"],
     [{ properties: { "a/b~c": 3 } }, "#/properties/a~1b~0c: is 3, must be a schema: an object, true or false"],
     [{ properties: [] }, "#/properties: is an array, must be an object"],
@@ -299,6 +316,87 @@ describe("what is wrong with a schema says where, and what to write", () => {
     [{ type: "array" }, "#/type: metadata is always an object"],
   ])("%j", (schema, problem) => {
     expect(problems(schema)[0]).toBe(problem);
+  });
+
+  test.each([
+    ["int", "integer"],
+    ["float", "number"],
+    ["double", "number"],
+    ["bool", "boolean"],
+    ["str", "string"],
+    ["text", "string"],
+    ["list", "array"],
+    ["map", "object"],
+    ["dict", "object"],
+    ["nil", "null"],
+    ["Any", 'no "type" at all'],
+  ])("what other languages call %s is %s", (other, meant) => {
+    expect(problems(named({ type: other }))).toEqual([`#/properties/a/type: there is no type "${other}"; write ${meant}`]);
+  });
+
+  test.each(["title", "description", "default", "examples", "deprecated", "readOnly", "writeOnly", "$comment"])(
+    "%s is for people",
+    (name) => {
+      expect(problems(named({ [name]: 1 }))).toEqual([]);
+    },
+  );
+
+  test.each(["contentEncoding", "contentMediaType", "contentSchema", "x-anything"])("%s is for other programs", (name) => {
+    expect(problems(named({ [name]: 1 }))).toEqual([]);
+    // draft-07 says nothing of what is beside a reference.
+    if (name !== "x-anything")
+      expect(problems({ $schema: draft7, definitions: { a: true }, $ref: "#/definitions/a", [name]: 1 })).toEqual([]);
+  });
+
+  test.each<[string, RegExp, "2020-12" | "draft-07"]>([
+    ["additionalItems", /write "prefixItems" and "items"$/, "2020-12"],
+    ["dependencies", /write "dependentRequired" or "dependentSchemas"$/, "2020-12"],
+    ["prefixItems", /write "items" with an array$/, "draft-07"],
+    ["minContains", /^is of draft 2020-12$/, "draft-07"],
+    ["maxContains", /^is of draft 2020-12$/, "draft-07"],
+    ["dependentRequired", /write "dependencies"$/, "draft-07"],
+    ["dependentSchemas", /write "dependencies"$/, "draft-07"],
+    ["unevaluatedProperties", /^is not supported; list all properties/, "2020-12"],
+    ["unevaluatedItems", /^is not supported; write "items"/, "2020-12"],
+    ["id", /^is of draft-04/, "2020-12"],
+    ["$anchor", /^is not supported; refer with/, "2020-12"],
+    ["$dynamicRef", /^is not supported; write "\$ref"/, "2020-12"],
+    ["$dynamicAnchor", /^is not supported; refer with/, "2020-12"],
+    ["$recursiveRef", /^is not supported; write "\$ref"/, "2020-12"],
+    ["$vocabulary", /^is not supported$/, "2020-12"],
+    ["nullable", /^is of OpenAPI/, "2020-12"],
+  ])("%s is no keyword here, and it is said what is: %s", (name, advice, draft) => {
+    const [problem = ""] = problems({ ...(draft === "draft-07" && { $schema: draft7 }), [name]: true });
+    expect(problem.replace(`#/${name}: `, "")).toMatch(advice);
+  });
+
+  test.each([
+    [["number", "integer"], { minimum: 1, maximum: 2, exclusiveMinimum: 1, exclusiveMaximum: 2, multipleOf: 1 }],
+    [["string"], { minLength: 1, maxLength: 2, pattern: "a", format: "date" }],
+    [["array"], { minItems: 1, maxItems: 2, uniqueItems: true, contains: true, items: true, prefixItems: [true] }],
+    [
+      ["object"],
+      {
+        properties: {},
+        patternProperties: {},
+        additionalProperties: true,
+        propertyNames: true,
+        minProperties: 1,
+        maxProperties: 2,
+        required: ["a"],
+      },
+    ],
+  ] as const)("of %s and nothing else something is said by %j", (subjects, keywords) => {
+    for (const [keyword, given] of Object.entries(keywords)) {
+      for (const type of ["string", "number", "integer", "boolean", "null", "array", "object"]) {
+        const isAbout = (subjects as readonly string[]).includes(type);
+        expect([keyword, type, problems(named({ type, [keyword]: given }))]).toEqual([
+          keyword,
+          type,
+          isAbout ? [] : [`#/properties/a/${keyword}: says nothing of the type beside it`],
+        ]);
+      }
+    }
   });
 
   test("all of it is told", () => {

@@ -18,6 +18,7 @@ test("values of one type have an order; numbers are by value, whatever their typ
   expect([compare(bytes(1, 2), bytes(1, 3)), compare(bytes(1), bytes(1, 0)), compare(bytes(2), bytes(1, 9))].map(sign)).toEqual([
     ...[-1, -1, 1],
   ]);
+  expect([compare(bytes(1, 0), bytes(1)), compare(bytes(1), bytes(1)), compare(bytes(), bytes(0))].map(sign)).toEqual([1, 0, -1]);
 });
 
 test("times have an order, and so have spans of time, but not one with the other", () => {

@@ -14,7 +14,10 @@ test("a pattern keeps few states, whatever texts it saw, and goes on matching", 
 });
 
 test("a literal is compiled once", () => {
-  expect(literalRegex("^once$")).toBe(literalRegex("^once$"));
+  const once = literalRegex("^once$");
+  expect(literalRegex("^once$")).toBe(once);
+  literalRegex("^another$");
+  expect(literalRegex("^once$")).toBe(once);
 });
 
 test("more literals than are kept", () => {

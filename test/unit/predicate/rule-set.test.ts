@@ -30,6 +30,36 @@ describe("actions", () => {
     });
   });
 
+  test("of those with one action, the highest priority first, then by their names, whatever the order in which they stand", () => {
+    const rules = [
+      ["b", 0],
+      ["a", 0],
+      ["z", 5],
+      ["y", -1],
+      ["x", 7],
+    ].map(([id, priority]) => ({
+      ...no(String(id), "DENY"),
+      priority: Number(priority),
+    }));
+    for (const standing of [rules, rules.toReversed()]) {
+      expect(found(ruleSetOf(1, ...standing)).denied).toEqual(["x", "z", "a", "b", "y"]);
+    }
+  });
+
+  test("what costs too much names the rule that has taken most of it", () => {
+    const items = `[${Array.from({ length: 75 }, (_, n) => n).join(",")}]`;
+    const dear = `${items}.all(x, ${items}.all(y, x + y >= 0))`;
+    const cheap = no("a", "DENY", "true");
+    const less = no("d", "DENY", `${items}.all(x, x >= 0)`);
+    const rules = ["b", "c", "e", "f", "g"].map((id, at) =>
+      no(id, "DENY", at === 1 ? `${dear} && ${items}.all(z, z >= 0)` : dear),
+    );
+    const { violations } = judge(ruleSetOf(1, cheap, less, ...rules), sampleCheck) as {
+      violations: readonly { message: string }[];
+    };
+    expect(violations.map(({ message }) => message)).toEqual([expect.stringMatching(/units together, most of it rule "c"$/)]);
+  });
+
   test("a rule that warns and cannot be evaluated warns", () => {
     expect(found(ruleSetOf(1, no("warn", "WARN", "workflow.metadata.missing")))).toMatchObject({ denied: [], warned: ["warn"] });
   });
@@ -64,6 +94,12 @@ describe("scope", () => {
       violations: [{ evaluationFailed: true, message: expect.stringContaining("its condition: line 1, column 19") }],
     });
   });
+});
+
+test("what is wrong is told in order: the active rules, then those in shadow", () => {
+  const wrong = (id: string) => ruleOf({ id, expression: "tru" });
+  const { problems } = lastOf(compileContents(contentsOf({ active: [wrong("b")], shadow: [wrong("a")] })));
+  expect(problems.map(({ name }) => name)).toEqual(["b", "a"]);
 });
 
 test("each step compiles one expression, or one schema: whoever waits meanwhile waits for one", () => {

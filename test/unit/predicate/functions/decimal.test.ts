@@ -21,6 +21,8 @@ describe("the value itself is rounded, half to even", () => {
     [1e23, 0, "99999999999999991611392"],
     [5e-324, 5, "0.00000"],
     [3n, 2, "3.00"],
+    [0n, 1, "0.0"],
+    [-1n, 0, "-1"],
     [-9223372036854775808n, 1, "-9223372036854775808.0"],
   ])("%s with %s decimals", (value, decimals, text) => {
     expect(fixed(value, decimals)).toBe(text);

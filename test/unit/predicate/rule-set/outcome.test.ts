@@ -78,6 +78,14 @@ test("facts, types and tests stand in the order of their names", () => {
   expect(outcome.ok && outcome.value.present.contents.facts.map(({ name }) => name)).toEqual(["a", "b", "c"]);
 });
 
+test.each(["active", "shadow"] as const)("a new rule that is %s at once is told as that, and as no draft", (role) => {
+  const rule = ruleOf({ id: "a" });
+  expect(decide(present(), { steps: [created(rule, role)] })).toMatchObject({
+    ok: true,
+    value: { change: { differences: [{ before: undefined, after: { role: role.toUpperCase(), rule } }] } },
+  });
+});
+
 test("a draft that is written and removed is in the history, and in no revision", () => {
   const draft = ruleOf({ id: "a" });
   const standing = {

@@ -182,3 +182,22 @@ test("a schema that refers to the same again and again has a type at once", () =
     error: { message: 'unknown field "x" of workflow.metadata.a.a.b.a; known: a, b', others: [] },
   });
 });
+
+test.each([
+  ["allOf", [true]],
+  ["anyOf", [true]],
+  ["oneOf", [true]],
+  ["if", true],
+  ["dependentSchemas", {}],
+  ["patternProperties", {}],
+  ["unevaluatedProperties", true],
+  ["$ref", "#"],
+])("beside %s there may be fields that are not listed", (word, value) => {
+  const listed: JsonObject = { type: "object", properties: { a: { type: "string" } } };
+  const restOf = (given: JsonObject) => {
+    const type = metadataType(given);
+    return type.kind === "record" ? type.rest : type;
+  };
+  expect(restOf(listed)).toBeUndefined();
+  expect(restOf({ ...listed, [word]: value })).toBe(types.dyn);
+});
