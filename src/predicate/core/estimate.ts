@@ -194,7 +194,7 @@ function loop({ iterRange, iterVar, accuInit, accuVar, loopCondition, loopStep, 
     min: range.min + (visitsAll ? range.least.items * step.min : once),
     minFailed: range.minFailed,
     max: range.max + product(count, condition.max + step.max) + end.max,
-    least: isMap(accuInit, loopStep) ? { text: 0, items: range.least.items, weight: range.least.items } : nothing,
+    least: isMap(loopStep) ? { text: 0, items: range.least.items, weight: range.least.items } : nothing,
     most: isCollecting(accuInit)
       ? { text: step.most.text, items: Math.max(count, step.most.items), weight: product(count, step.most.weight) }
       : nothing,
@@ -210,7 +210,7 @@ const accumulated = (step: Expr): Expr => (["_&&_", "_||_"].includes(nameOf(step
 const isCollecting = (accuInit: Expr): boolean => nameOf(accuInit) === "@collect" || nameOf(accuInit) === "@collectMap";
 
 /** The list has as many elements as it visits. */
-const isMap = (accuInit: Expr, step: Expr): boolean => nameOf(accuInit) === "@collect" && nameOf(step) === "@append";
+const isMap = (step: Expr): boolean => nameOf(step) === "@append";
 
 const nameOf = ({ exprKind }: Expr): string => (exprKind.case === "callExpr" ? exprKind.value.function : "");
 

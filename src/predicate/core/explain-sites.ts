@@ -80,15 +80,16 @@ function siteAt(expr: Expr, { loop, locals, isBranch, isBase }: Place, { spans, 
 
 function visitLoop(expr: Expr, value: Comprehension, place: Place, found: Found): void {
   const { accuInit, accuVar, iterRange, iterVar, loopCondition, loopStep, result } = value;
+  assert(accuInit && iterRange && loopCondition && loopStep && result, "a parsed loop is complete");
   const names = isBind(value) ? [accuVar] : [accuVar, iterVar];
   const inner = { ...place, locals: new Set([...place.locals, ...names]) };
   const each = { ...inner, loop: expr };
   if (!isBind(value)) place.owner?.loops.push(expr);
-  if (accuInit) visit(accuInit, place, found);
-  if (iterRange) visit(iterRange, place, found);
-  if (loopCondition) visit(loopCondition, each, found);
-  if (loopStep) visit(loopStep, each, found);
-  if (result) visit(result, inner, found);
+  visit(accuInit, place, found);
+  visit(iterRange, place, found);
+  visit(loopCondition, each, found);
+  visit(loopStep, each, found);
+  visit(result, inner, found);
 }
 
 const isName = ({ exprKind }: Expr): boolean => exprKind.case === "identExpr";

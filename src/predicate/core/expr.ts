@@ -81,5 +81,5 @@ export function nodeCount(expr: Expr): number {
     exprKind.case === "comprehensionExpr"
       ? [exprKind.value.accuInit, isBind(exprKind.value) ? exprKind.value.result : exprKind.value.iterRange]
       : children(expr);
-  return once.reduce((sum, part) => sum + (part === undefined ? 0 : nodeCount(part)), 1);
+  return once.filter((part) => part !== undefined).reduce((sum, part) => sum + nodeCount(part), 1);
 }

@@ -49,7 +49,7 @@ export function compareBytes(left: Uint8Array, right: Uint8Array): number {
 
 type Time = { readonly seconds: bigint; readonly nanos: number };
 
-const isTime = (message: object): message is Time => "seconds" in message && "nanos" in message;
+const isTime = (message: object): message is Time => "seconds" in message;
 
 function compareTimes(left: Time, right: Time): number {
   return left.seconds === right.seconds ? left.nanos - right.nanos : left.seconds < right.seconds ? -1 : 1;

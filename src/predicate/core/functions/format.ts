@@ -2,7 +2,7 @@ import { type CelList, type CelValue, celList, isCelList, isCelMap, isCelUint } 
 import { strings as libraryStrings } from "@bufbuild/cel/ext";
 import { assert } from "../../../kernel/assert.ts";
 import { charge } from "../budget.ts";
-import { compare } from "../order.ts";
+import { compareTexts } from "../order.ts";
 import { doubleText } from "./conversions.ts";
 import { fixed, scientific } from "./decimal.ts";
 
@@ -63,7 +63,7 @@ function textOf(value: CelValue): string {
   if (!isCelMap(value)) return formatOne("%s", value);
   const entries = [...value].map(([key, item]) => [textOf(key), textOf(item)] as const);
   return `{${entries
-    .sort(([a], [b]) => compare(a, b) ?? 0)
+    .sort(([a], [b]) => compareTexts(a, b))
     .map((entry) => entry.join(": "))
     .join(", ")}}`;
 }

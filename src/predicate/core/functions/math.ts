@@ -36,10 +36,10 @@ export const mathFunctions: readonly CelFunc[] = [
 
 /** The first of those that are equal, whatever their types. */
 function extreme(name: "greatest" | "least", list: CelList): CelValue {
-  const [first, ...others] = list;
+  const [first] = list;
   if (first === undefined) throw new Error(`math.${name} of nothing`);
   let found = first;
-  for (const each of [first, ...others]) {
+  for (const each of list) {
     if (numberOf(each) === undefined) throw new Error(`math.${name} takes numbers, not ${celType(each).name}`);
     const order = compare(each, found) ?? 0;
     if (name === "greatest" ? order > 0 : order < 0) found = each;

@@ -1,3 +1,4 @@
+import { assert } from "../../../kernel/assert.ts";
 import type { JsonObject } from "../../../kernel/json.ts";
 import { counted } from "../../../kernel/text.ts";
 import type { Regex } from "../regex.ts";
@@ -130,8 +131,9 @@ export const dependencies: Keyword = (given, part) => {
   const isNames = ([, needed]: (typeof fields)[number]): boolean => Array.isArray(needed);
   const names = dependentRequired(Object.fromEntries(fields.filter(isNames)), part);
   const schemas = dependentSchemas(Object.fromEntries(fields.filter((field) => !isNames(field))), part);
+  assert(names && schemas, "both are given objects");
   return (value, at, run) => {
-    const [first, second] = [names?.(value, at, run) ?? true, schemas?.(value, at, run) ?? true];
+    const [first, second] = [names(value, at, run), schemas(value, at, run)];
     return first && second;
   };
 };

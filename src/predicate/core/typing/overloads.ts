@@ -108,10 +108,13 @@ export function resultOf(name: string, target: Type | undefined, args: readonly 
       overload.args.every((wanted, at) => fits(args[at] ?? types.dyn, wanted)),
   );
   if (taken.length === 0) return undefined;
-  const operands = target === undefined ? args : [target, ...args];
   const refine = Object.hasOwn(refined, name) ? refined[name] : undefined;
   // Of `+` and `reverse`, what is no list is said already.
-  return joinAll(taken.map(({ result }) => (refine !== undefined && open.has(result.kind) ? refine(operands) : result)));
+  return joinAll(
+    taken.map(({ result }) =>
+      refine !== undefined && open.has(result.kind) ? refine(target === undefined ? args : [target]) : result,
+    ),
+  );
 }
 
 const open: ReadonlySet<Type["kind"]> = new Set(["dyn", "list", "map", "optional"]);
