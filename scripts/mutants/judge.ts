@@ -1,5 +1,5 @@
 import type { Lane, Ran } from "./lane.ts";
-import type { Step } from "./plan.ts";
+import { loadMs, type Step } from "./plan.ts";
 
 export type Verdict = {
   /** `unreached`: no test runs it. */
@@ -29,7 +29,7 @@ export async function judge(lane: Lane, mutant: number, steps: readonly Step[], 
       cut = true;
       continue;
     }
-    spentMs += step.cpuMs + (step.afresh ? 500 : 20);
+    spentMs += step.cpuMs + (step.afresh ? loadMs : 20);
     tests += step.ids.length;
     const ran = await kill(lane, mutant, step);
     if (ran === undefined) continue;

@@ -23,6 +23,12 @@ export type Step = {
 /** Tests are run in rounds, the quickest of all files first. */
 const roundsMs = [30, 150, 600, 2_500, Infinity] as const;
 
+/** The same where modules are loaded for each file. */
+const roundsAfreshMs = [600, Infinity] as const;
+
+/** What it takes to load the modules of a test file. */
+export const loadMs = 500;
+
 /** No more of one file are run at once: the next ones may fit into what is left of the budget where all of them would not. */
 const stepMsMax = 1_000;
 
@@ -57,9 +63,20 @@ export class Reach {
   stepsOf(id: number, probe: number, file: string, kills: (test: Covering) => number): readonly Step[] {
     const loaded = this.#before.get(id);
     const within = this.#within.get(id) ?? [];
-    if (loaded === undefined) return steps(within, false, file, kills);
+    const again = steps(within, false, file, kills);
+    if (loaded === undefined) return again;
     const using = this.#within.get(probe) ?? [...this.#importersOf(file)].flatMap((testFile) => this.#ofFile.get(testFile) ?? []);
-    return steps([...loaded, ...within, ...using], true, file, kills);
+    // What does it again while it runs tells more, and is asked in less time, than what finds modules loaded otherwise.
+    const known = new Set(within.map((test) => test.id));
+    return [
+      ...again,
+      ...steps(
+        [...loaded, ...using].filter((test) => !known.has(test.id)),
+        true,
+        file,
+        kills,
+      ),
+    ];
   }
 }
 
@@ -80,14 +97,17 @@ function steps(tests: readonly Covering[], afresh: boolean, file: string, kills:
     (test) => (isOwn(test, file) ? "own" : "others"),
   );
   // For what a slow one costs many quick ones can be asked, also of those that have another name.
-  const rounds = roundsMs.flatMap((max, index) =>
-    [own, others].map((tests) => tests.filter(({ cpuMs }) => cpuMs <= max && cpuMs > (roundsMs[index - 1] ?? -1))),
+  const bounds = afresh ? roundsAfreshMs : roundsMs;
+  const rounds = bounds.flatMap((max, index) =>
+    [own, others].map((tests) => tests.filter(({ cpuMs }) => cpuMs <= max && cpuMs > (bounds[index - 1] ?? -1))),
   );
   const affinity = affinityTo(file);
+  // To load modules takes longer than most tests: those files first that ask most in that time.
+  const costOf = ({ ids, cpuMs }: Step): number => (afresh ? -ids.length / (cpuMs + loadMs) : cpuMs);
   return [killers, ...rounds].flatMap((round) =>
     [...Map.groupBy(round, ({ testFile }) => testFile)]
       .flatMap(([testFile, group]) => pieces(group).map((piece) => stepOf(testFile, piece, afresh)))
-      .toSorted((a, b) => affinity(b.testFile) - affinity(a.testFile) || a.cpuMs - b.cpuMs),
+      .toSorted((a, b) => affinity(b.testFile) - affinity(a.testFile) || costOf(a) - costOf(b)),
   );
 }
 
