@@ -1,7 +1,7 @@
 # Each target sets up what it needs. A machine needs git, make, Node >= 20 and npm; the supported Node comes with the packages.
 
 .DEFAULT_GOAL := help
-CHECKS := check-format check-types check-imports check-dead-code check-contract check-generated
+CHECKS := check-format check-types check-imports check-dead-code check-contract check-generated check-dependencies
 .PHONY: help setup up demo demo-commit test test-long check $(CHECKS) verify spec-mutants mutants simulate stress bench bench-peers profile generate format build release clean
 
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
@@ -40,7 +40,7 @@ test: setup ## run the tests, but for the long ones
 test-long: setup ## run the long tests: processes that are killed, models, power that goes, demos, hostile calls, calls of any kind over HTTP
 	@vitest run --outputFile.json=.cache/long-test-results.json $(LONG_TESTS)
 
-check: $(CHECKS) ## format, lint, types, import rules, dead code, contract, generated code; -j2 for two at a time
+check: $(CHECKS) ## format, lint, types, import rules, dead code, contract, generated code, dependencies; -j2 for two at a time
 
 check-format: setup
 	@biome ci --error-on-warnings .
@@ -62,6 +62,9 @@ check-contract: setup
 
 check-generated: setup
 	@scripts/generate --check
+
+check-dependencies: setup
+	@node scripts/check-dependencies.ts
 
 verify: setup ## check the models, break a hundred places of the specs, then check the cores against the models; MODEL=name checks one model, SEED=n breaks other places
 	@node scripts/verify.ts $(if $(MODEL),--model $(MODEL))
