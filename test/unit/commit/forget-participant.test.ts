@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { rivalHelloCountMax } from "../../../src/commit/limits.ts";
 import type { TransactionId } from "../../../src/kernel/ids.ts";
+import { err } from "../../../src/kernel/result.ts";
 import { flush, id, request, startCoordinator, world } from "./support.ts";
 
 // An operator lets go of a participant that will not come back.
@@ -65,6 +66,18 @@ test("whoever waits for it to be forgotten hears that the coordinator has ended"
   await flush();
   w.coordinator().driver.close();
   expect(await forgotten).toEqual({ ok: false, error: { type: "shutting-down" } });
+});
+
+test("a log that cannot forget it now is told so, and nothing has ended; one that another has claimed ends it", async () => {
+  const w = await started();
+  await (await w.join("a")).leave();
+  const { forgetParticipants } = w.log;
+  w.log.forgetParticipants = async () => err({ type: "storage-unavailable", cause: "full", outcomeUnknown: false });
+  expect(await w.forget("a")).toEqual({ ok: false, error: { type: "storage-unavailable", transactionId: undefined } });
+  w.log.forgetParticipants = forgetParticipants;
+  await w.log.claim("c");
+  expect(await w.forget("a")).toEqual({ ok: false, error: { type: "fenced", coordinatorEpoch: 2 } });
+  expect(await w.coordinator().driver.replaced).toEqual({ type: "fenced", coordinatorEpoch: 2 });
 });
 
 test("one that is in session is kept", async () => {

@@ -6,6 +6,7 @@ import type { ListPage } from "../../../src/commit/ports.ts";
 import type { Run } from "../../../src/commit/run.ts";
 import { addRun, createRuns } from "../../../src/commit/runs.ts";
 import type { Shell } from "../../../src/commit/shell.ts";
+import { afterId, isInScope, nearer, type TransactionScope } from "../../../src/commit/transaction-scope.ts";
 import type { TransactionId } from "../../../src/kernel/ids.ts";
 import { createMemoryDecisionLog } from "../../../src/storage/memory/decision-log.ts";
 import { ack, begun, tx, vote, world } from "./support.ts";
@@ -113,4 +114,22 @@ test("what runs and what is stored are one list, in which a run knows better, an
       expect((await follow(list, { limit, scope })).found).toEqual(wanted);
     }
   }
+});
+
+test("a scope has its first id, and not its last", () => {
+  const one = named(committing, "t1");
+  const isIn = (scope: TransactionScope): boolean => isInScope(scope, one);
+  expect([
+    isIn({ fromId: tx("t1") }),
+    isIn({ fromId: tx("t2") }),
+    isIn({ beforeId: tx("t1") }),
+    isIn({ beforeId: tx("t2") }),
+  ]).toEqual([...[true, false, false, true]]);
+  expect(isIn({ fromId: tx("t1"), beforeId: afterId(tx("t1")) })).toBe(true);
+  expect([
+    nearer(tx("t1"), tx("t2")),
+    nearer(tx("t2"), tx("t1")),
+    nearer(tx("t1"), undefined),
+    nearer(undefined, tx("t2")),
+  ]).toEqual([...["t1", "t1", "t1", "t2"]]);
 });

@@ -196,13 +196,23 @@ test("those that stay are passed over page by page, and whoever stayed away behi
   await w.start();
   const pages: (string | undefined)[] = [];
   const { participants } = w.log;
+  const turns: string[] = [];
   w.log.participants = (page) => {
     pages.push(page.afterId);
+    turns.push("page");
     return participants(page);
   };
+  const { setTimer } = w.clock;
+  w.clock.setTimer = (delayMs, run) =>
+    setTimer(delayMs, () => {
+      if (delayMs === 0) turns.push("turn");
+      run();
+    });
   w.clock.stall(participantRetentionMs + purgeIntervalMs);
   await w.clock.advance(purgeIntervalMs);
   await w.clock.advance(1_000);
+  // A page is read at once; others run before the next.
+  expect(turns.slice(0, 5)).toEqual(["page", "turn", "page", "turn", "page"]);
   expect(pages.slice(0, 3)).toEqual([undefined, names[purgeBatchSize - 1], names[2 * purgeBatchSize - 1]]);
   const left = await participants({ afterId: undefined, limit: names.length });
   expect(left.map(({ participantId }) => participantId)).toEqual(names.slice(0, -2));

@@ -198,7 +198,7 @@ describe("Hello", () => {
     const w = await world();
     const early = w.open();
     await early.say(w.hello());
-    expect(early.session.end?.reason).toBe("SHUTTING_DOWN");
+    expect([early.session.end?.reason, w.clock.timerCount]).toEqual(["SHUTTING_DOWN", 0]);
     w.start();
     const mute = w.open();
     await w.clock.advance(10_000);

@@ -120,7 +120,10 @@ describe("in memory", () => {
   });
 
   test("who asks what is in doubt hears of one coordinator, or of all, and of what has been quiet for so long", async () => {
-    const { boxes, clock } = world();
+    const log = createMemoryParticipantLog();
+    // What was loaded is not read once more.
+    log.get = () => Promise.reject(new Error("it is here already"));
+    const { boxes, clock } = world(undefined, log);
     for (const [name, coordinatorId] of [
       ["t1", "c"],
       ["t2", "other"],

@@ -8,6 +8,7 @@ import {
   lingerMinMs,
   lingerMs,
   outgoingCountMax,
+  reconnectBackoff,
   refusedBackoff,
   resourceBackoff,
   storageBackoff,
@@ -647,6 +648,12 @@ describe("the connection", () => {
     expect(w.coordinator.streams).toBe(3);
     await w.clock.advance(1);
     expect(w.coordinator.streams).toBe(4);
+    // One that has lasted is followed by the next as if it had been the first.
+    await w.coordinator.welcome(1, 9e9);
+    await w.clock.advance(reconnectBackoff.maxMs);
+    await w.coordinator.drop();
+    await w.clock.advance(150);
+    expect(w.coordinator.streams).toBe(5);
   });
 
   test("is given up after silence", async () => {
@@ -850,7 +857,9 @@ describe("leaving", () => {
     expect([w.coordinator.open, other.open, left]).toEqual([true, false, false]);
     await w.coordinator.prepare("t1");
     expect(w.coordinator.said(), "what comes now is the next process's work").toEqual(["hello []", "goodbye"]);
-    await w.clock.advance(lingerMs);
+    await w.clock.advance(lingerMs - 1);
+    expect(left).toBe(false);
+    await w.clock.advance(1);
     await closed;
     expect(w.coordinator.open).toBe(false);
   });
@@ -871,7 +880,9 @@ describe("leaving", () => {
   test("does not wait for what takes too long, nor act on its answer", async () => {
     const gate = Promise.withResolvers<{ readonly value: "abort"; readonly reason: string }>();
     const steps: string[] = [];
-    const w = await world(() => gate.promise, { onStep: async ({ type }) => void steps.push(type) });
+    const info = (_: object, message: string) => void (message === "resource prepared" && steps.push(message));
+    const logger = { ...silent, info };
+    const w = await world(() => gate.promise, { logger, onStep: async ({ type }) => void steps.push(type) });
     const participant = await w.start();
     await w.coordinator.welcome();
     await w.coordinator.prepare("t1");
