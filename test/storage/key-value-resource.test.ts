@@ -156,6 +156,15 @@ describe("a key-value store as a resource", () => {
     await commit("t2", put("other", 2), put(operation.key, 1));
   });
 
+  test("what reaches its bound, and what is put where nothing is, is done", async () => {
+    await commit("t0", put("ada", 10));
+    const fresh: KeyValueOperation = { type: "put", key: "new", value: 1, ifAbsent: true };
+    await commit("t1", add("ada", -10, 0), add("bob", 3, 3), fresh, { type: "delete", key: "nobody" });
+    expect(["ada", "bob", "new", "nobody"].map((key) => store.get(key))).toEqual([0, 3, 1, undefined]);
+    await commit("t2", add("ada", Number.MAX_SAFE_INTEGER), { type: "put", key: "new", value: 2, ifAbsent: false });
+    expect([store.get("ada"), store.get("new")]).toEqual([Number.MAX_SAFE_INTEGER, 2]);
+  });
+
   test.each([
     ["not json", "the payload is not JSON"],
     ['{"type":"put"}', "the payload is no list of operations"],

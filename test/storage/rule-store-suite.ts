@@ -297,6 +297,7 @@ export function ruleStoreSuite(name: string, open: () => Promise<RuleStore>): vo
       );
       expect(await store.rule(ruleId("a"), undefined)).toBeUndefined();
       expect(await store.rule(ruleId("a"), 1)).toBeUndefined();
+      expect(await store.load()).toMatchObject({ sequence: 2 });
       expect((await store.listRules({ afterId: undefined, limit: 9 })).rows).toStrictEqual([]);
       expect((await store.listVersions({ id: ruleId("a"), beforeVersion: undefined, limit: 9 })).rows).toStrictEqual([]);
       expect(await store.apply(creation)).toEqual(ok(undefined));
@@ -323,7 +324,9 @@ export function ruleStoreSuite(name: string, open: () => Promise<RuleStore>): vo
 
     test("versions that never judged are removed from a rule that stays", async () => {
       const two = versionOf("a", 2);
-      const removed = batchOf(2, {
+      const [fact, rule] = [factOf("a", 2), versionOf("b")];
+      const removed = batchOf(3, {
+        revision: 1,
         differences: [{ before: itemOf(two, "DRAFT"), after: itemOf(versionOf("a"), "DRAFT") }],
         removedVersions: [{ id: ruleId("a"), version: 2 }],
         standings: [standingOf("a")],
@@ -331,12 +334,21 @@ export function ruleStoreSuite(name: string, open: () => Promise<RuleStore>): vo
       const store = await storeWith(
         draft(0, "a"),
         batchOf(1, { versions: [stored(two)], standings: [standingOf("a", { latestVersion: 2 })] }),
+        // What has the same name, or the same number, stays.
+        batchOf(2, {
+          revision: 1,
+          versions: [stored(fact), stored(rule), stored(versionOf("b", 2))],
+          standings: [standingOf("b", { latestVersion: 2 })],
+          membersAdded: [memberOf(fact)],
+        }),
         removed,
       );
+      expect(await store.latestVersion("FACT", "a")).toBe(2);
+      expect(await store.rule(ruleId("b"), 2)).toMatchObject({ version: { version: 2 } });
       expect(await store.rule(ruleId("a"), 2)).toBeUndefined();
       expect(await store.rule(ruleId("a"), undefined)).toMatchObject({ version: { version: 1 } });
-      expect((await store.changesAfter({ sequence: 2, limit: 1 })).rows).toStrictEqual([removed.change]);
-      expect(await store.apply(batchOf(3, { versions: [stored(two)] }))).toEqual(ok(undefined));
+      expect((await store.changesAfter({ sequence: 3, limit: 1 })).rows).toStrictEqual([removed.change]);
+      expect(await store.apply(batchOf(4, { revision: 1, versions: [stored(two)] }))).toEqual(ok(undefined));
     });
 
     test("versions that were never active or in shadow are known, also after others were", async () => {

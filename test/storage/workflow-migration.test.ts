@@ -1,5 +1,6 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { expect, test } from "vitest";
 import { openSqlite } from "../../src/storage/sqlite/engine.ts";
 import { schemaChange } from "../../src/storage/sqlite/schema-change.ts";
@@ -131,4 +132,38 @@ test("a store that was written before workflows had a creator counts those whose
   expect(await Promise.all(["ada", "eve", ""].map((principal) => store.countCreatedAs(principal)))).toEqual([2, 0, 0]);
   expect(await store.counts()).toMatchObject({ workflows: 4, events: 5 });
   await store.close();
+});
+
+test("who has proved to create what was there before is known from its events, and counted", async () => {
+  const path = join(storageDir(), "workflows.db");
+  const migrations = workflowMigrations.filter(({ version }) => version < 16);
+  const before = await openSqlite({ path, kind: "workflows", migrations });
+  if (!before.ok) throw new Error(before.error.message);
+  const ids = { a: "ada", b: "ada", c: "kurt", d: "" };
+  const entered = { state_entered_at_ms: 10, created_by: "", updated_by: "" };
+  await before.value.apply([
+    ...Object.keys(ids).map((id) => insert("workflows", { id, ...old, ...entered })),
+    ...Object.entries(ids).map(([id, authenticated_as], index) =>
+      oldEvent(index + 1, id, { type: "CREATED", version: 1, requested_by: "", authenticated_as }),
+    ),
+    oldEvent(5, "d", { requested_by: "", authenticated_as: "grace" }),
+  ]);
+  await before.value.close();
+  const after = await openSqlite({ path, kind: "workflows", migrations: workflowMigrations });
+  if (!after.ok) throw new Error(after.error.message);
+  await after.value.close();
+  const db = new DatabaseSync(path);
+  const rows = (sql: string) =>
+    db
+      .prepare(sql)
+      .all()
+      .map((row) => Object.values(row));
+  expect(rows("SELECT id, created_as FROM workflows ORDER BY id")).toEqual(Object.entries(ids));
+  expect(rows("SELECT * FROM creators ORDER BY principal")).toEqual([
+    ["ada", 2],
+    ["kurt", 1],
+  ]);
+  db.exec("DELETE FROM workflows WHERE id IN ('a', 'c', 'd')");
+  expect(rows("SELECT * FROM creators")).toEqual([["ada", 1]]);
+  db.close();
 });

@@ -1,11 +1,12 @@
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { expect, test } from "vitest";
+import type { WorkflowId } from "../../src/kernel/ids.ts";
 import { workflowFilter } from "../../src/rpc/filter.ts";
 import { branchCountMax, leadingPaths, orderClause, pathInOrder } from "../../src/storage/sqlite/workflow-indexes.ts";
 import { metadataPath } from "../../src/storage/sqlite/workflow-metadata.ts";
 import { openSqliteWorkflowStore } from "../../src/storage/sqlite/workflow-store.ts";
-import type { WorkflowOrder } from "../../src/workflow/ports.ts";
+import type { WorkflowOrder, WorkflowRanges } from "../../src/workflow/ports.ts";
 import { storageDir } from "../support/storage-dir.ts";
 
 const path = join(storageDir(), "workflows.db");
@@ -77,6 +78,16 @@ test("each order is led by as much as an index of it has", () => {
     [created, "", "createdAtMs", "", ""],
     [updated, "state", "", "state+updatedAtMs", "state"],
     [version, "", "", "", "version"],
+  ]);
+});
+
+test("an order is led by its own range, or by one choice; of several it still goes through what lies between", () => {
+  const led = (ranges: WorkflowRanges) => pathInOrder("id", ranges).led;
+  const id = (text: string) => text as WorkflowId;
+  expect([led({ id: { oneOf: [id("a")] } }), led({ id: { oneOf: [id("a"), id("b")] } }), led({ id: { min: id("a") } })]).toEqual([
+    ["id"],
+    [],
+    ["id"],
   ]);
 });
 

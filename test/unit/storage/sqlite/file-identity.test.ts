@@ -33,3 +33,13 @@ test("only the log can be shortened: the file itself is cut by a checkpoint", ()
   rmSync(path);
   expect(displacedPath([file])).toBe(path);
 });
+
+test("what was not there when it was to be opened is displaced, whether it has come since or not", () => {
+  const path = join(storageDir(), "store.db-shm");
+  const missing = identify(path);
+  expect([missing, displacedPath([missing])]).toEqual([{ path, device: undefined, inode: undefined }, path]);
+  writeFileSync(path, "");
+  expect([displacedPath([missing]), displacedPath([identify(path)]), displacedPath([])]).toEqual([path, undefined, undefined]);
+  const elsewhere = { ...identify(path), device: -1 };
+  expect(displacedPath([elsewhere])).toBe(path);
+});

@@ -1,5 +1,11 @@
 import { describe, expect, test } from "vitest";
-import { createWriteQueue, flushBatchesMax, flushBytesMax } from "../../../../src/storage/sqlite/write-queue.ts";
+import {
+  createWriteQueue,
+  flushBatchesMax,
+  flushBytesMax,
+  waitingBatchesMax,
+  waitingBytesMax,
+} from "../../../../src/storage/sqlite/write-queue.ts";
 
 const batchOf = (bytes: number) => [{ sql: "INSERT INTO notes VALUES (?)", params: [new Uint8Array(bytes)] }];
 
@@ -28,4 +34,25 @@ describe("a flush takes what waits, in order", () => {
   test("and what is larger than that goes alone", () => {
     expect(flights(flushBytesMax + 1, 1, flushBytesMax + 1)).toEqual([1, 1, 1]);
   });
+});
+
+test("it is full by number or by bytes, until some of it is taken or all of it is dropped", () => {
+  const queue = createWriteQueue();
+  const push = (bytes: number): void => queue.push({ batch: batchOf(bytes), answer: () => {} });
+  for (let waiting = 0; waiting < waitingBatchesMax; waiting += 1) {
+    expect(queue.isFull()).toBe(false);
+    push(0);
+  }
+  expect(queue.isFull()).toBe(true);
+  expect([queue.take().length, queue.isFull()]).toEqual([flushBatchesMax, false]);
+  expect([queue.drop().length, queue.isEmpty(), queue.drop().length]).toEqual([waitingBatchesMax - flushBatchesMax, true, 0]);
+  push(waitingBytesMax - 1);
+  expect(queue.isFull()).toBe(false);
+  queue.push({ batch: [{ sql: "", params: ["é", 1, null] }], answer: () => {} });
+  expect(queue.isFull()).toBe(true);
+  queue.take();
+  expect([queue.isFull(), queue.drop().length, queue.isFull()]).toEqual([false, 1, false]);
+  push(waitingBytesMax);
+  queue.drop();
+  expect(queue.isFull()).toBe(false);
 });
