@@ -6322,7 +6322,7 @@ export const PredicateLogicDefinition = {
     /**
      * Stores a new rule as a DRAFT, version 1. A draft judges nothing until it is activated.
      * Errors: INVALID_ARGUMENT / RULE_INVALID (with line and column), ALREADY_EXISTS / RULE_ALREADY_EXISTS,
-     * RESOURCE_EXHAUSTED / RULE_LIMIT_REACHED (10,000 drafts), INVALID_ARGUMENT / REQUEST_ID_REUSED.
+     * RESOURCE_EXHAUSTED / RULE_LIMIT_REACHED (10,000 drafts, or the quota of the principal), INVALID_ARGUMENT / REQUEST_ID_REUSED.
      */
     createRule: {
       name: "CreateRule",
@@ -6630,7 +6630,7 @@ export interface PredicateLogicServiceImplementation<CallContextExt = {}> {
   /**
    * Stores a new rule as a DRAFT, version 1. A draft judges nothing until it is activated.
    * Errors: INVALID_ARGUMENT / RULE_INVALID (with line and column), ALREADY_EXISTS / RULE_ALREADY_EXISTS,
-   * RESOURCE_EXHAUSTED / RULE_LIMIT_REACHED (10,000 drafts), INVALID_ARGUMENT / REQUEST_ID_REUSED.
+   * RESOURCE_EXHAUSTED / RULE_LIMIT_REACHED (10,000 drafts, or the quota of the principal), INVALID_ARGUMENT / REQUEST_ID_REUSED.
    */
   createRule(
     request: CreateRuleRequest,
@@ -6848,7 +6848,7 @@ export interface PredicateLogicClient<CallOptionsExt = {}> {
   /**
    * Stores a new rule as a DRAFT, version 1. A draft judges nothing until it is activated.
    * Errors: INVALID_ARGUMENT / RULE_INVALID (with line and column), ALREADY_EXISTS / RULE_ALREADY_EXISTS,
-   * RESOURCE_EXHAUSTED / RULE_LIMIT_REACHED (10,000 drafts), INVALID_ARGUMENT / REQUEST_ID_REUSED.
+   * RESOURCE_EXHAUSTED / RULE_LIMIT_REACHED (10,000 drafts, or the quota of the principal), INVALID_ARGUMENT / REQUEST_ID_REUSED.
    */
   createRule(
     request: DeepPartial<CreateRuleRequest>,

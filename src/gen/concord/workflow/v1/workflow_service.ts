@@ -3132,7 +3132,7 @@ export const WorkflowServiceDefinition = {
      * answers (UNAVAILABLE / PREDICATE_LOGIC_UNAVAILABLE), and can do so in time (RESOURCE_EXHAUSTED / OVERLOADED); the metadata meets the
      * schema that the rule set has for that type, if any (INVALID_ARGUMENT / METADATA_INVALID); with `initial_state` ACTIVE, no active rule denies
      * that move (FAILED_PRECONDITION / RULE_DENIED); the id is free (ALREADY_EXISTS / WORKFLOW_ID_RETIRED if a workflow had it
-     * that was purged, otherwise WORKFLOW_ALREADY_EXISTS); there is room (RESOURCE_EXHAUSTED / WORKFLOW_LIMIT_REACHED). Without a `type` and in CREATED the engine is not asked.
+     * that was purged, otherwise WORKFLOW_ALREADY_EXISTS); there is room, in the store and in the quota of the principal (RESOURCE_EXHAUSTED / WORKFLOW_LIMIT_REACHED). Without a `type` and in CREATED the engine is not asked.
      * With `if_exists` RETURN a workflow that is there is looked at before the engine is asked: that call needs no engine.
      */
     createWorkflow: {
@@ -3651,7 +3651,7 @@ export interface WorkflowServiceImplementation<CallContextExt = {}> {
    * answers (UNAVAILABLE / PREDICATE_LOGIC_UNAVAILABLE), and can do so in time (RESOURCE_EXHAUSTED / OVERLOADED); the metadata meets the
    * schema that the rule set has for that type, if any (INVALID_ARGUMENT / METADATA_INVALID); with `initial_state` ACTIVE, no active rule denies
    * that move (FAILED_PRECONDITION / RULE_DENIED); the id is free (ALREADY_EXISTS / WORKFLOW_ID_RETIRED if a workflow had it
-   * that was purged, otherwise WORKFLOW_ALREADY_EXISTS); there is room (RESOURCE_EXHAUSTED / WORKFLOW_LIMIT_REACHED). Without a `type` and in CREATED the engine is not asked.
+   * that was purged, otherwise WORKFLOW_ALREADY_EXISTS); there is room, in the store and in the quota of the principal (RESOURCE_EXHAUSTED / WORKFLOW_LIMIT_REACHED). Without a `type` and in CREATED the engine is not asked.
    * With `if_exists` RETURN a workflow that is there is looked at before the engine is asked: that call needs no engine.
    */
   createWorkflow(
@@ -4016,7 +4016,7 @@ export interface WorkflowServiceClient<CallOptionsExt = {}> {
    * answers (UNAVAILABLE / PREDICATE_LOGIC_UNAVAILABLE), and can do so in time (RESOURCE_EXHAUSTED / OVERLOADED); the metadata meets the
    * schema that the rule set has for that type, if any (INVALID_ARGUMENT / METADATA_INVALID); with `initial_state` ACTIVE, no active rule denies
    * that move (FAILED_PRECONDITION / RULE_DENIED); the id is free (ALREADY_EXISTS / WORKFLOW_ID_RETIRED if a workflow had it
-   * that was purged, otherwise WORKFLOW_ALREADY_EXISTS); there is room (RESOURCE_EXHAUSTED / WORKFLOW_LIMIT_REACHED). Without a `type` and in CREATED the engine is not asked.
+   * that was purged, otherwise WORKFLOW_ALREADY_EXISTS); there is room, in the store and in the quota of the principal (RESOURCE_EXHAUSTED / WORKFLOW_LIMIT_REACHED). Without a `type` and in CREATED the engine is not asked.
    * With `if_exists` RETURN a workflow that is there is looked at before the engine is asked: that call needs no engine.
    */
   createWorkflow(
