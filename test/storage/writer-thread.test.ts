@@ -2,11 +2,11 @@ import { EventEmitter } from "node:events";
 import { truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeEach, expect, test, vi } from "vitest";
-import { identify } from "../../../../src/storage/sqlite/file-identity.ts";
-import type { WriterReply } from "../../../../src/storage/sqlite/writer-messages.ts";
-import { startWriter } from "../../../../src/storage/sqlite/writer-thread.ts";
-import { storageDir } from "../../../support/storage-dir.ts";
-import { flush } from "../../commit/support.ts";
+import { identify } from "../../src/storage/sqlite/file-identity.ts";
+import type { WriterReply } from "../../src/storage/sqlite/writer-messages.ts";
+import { startWriter } from "../../src/storage/sqlite/writer-thread.ts";
+import { storageDir } from "../support/storage-dir.ts";
+import { flush } from "../unit/commit/support.ts";
 
 /** A thread that says what the test says. */
 class ScriptedWorker extends EventEmitter {
