@@ -41,7 +41,7 @@ describe("a syntax error is reported where it is, with what was expected", () =>
 test("what takes long to compile is refused before it is parsed, where it becomes too much", () => {
   const terms = (count: number) => Array.from({ length: count }, () => "1").join(",");
   expect(problem(`[${terms(999)}] == []`)).toMatch(/column 2004: more than 2000 names, values and operators$/);
-  expect(problem(`[${terms(997)}] == []`)).toBe("compiles");
+  expect(problem(`[${terms(998)}] == []`)).toBe("compiles");
 });
 
 describe("a name that does not exist is reported where it stands", () => {
@@ -201,6 +201,13 @@ describe("an expression is bounded", () => {
     expect(problem(`1${" + 1".repeat(64)} > 0`)).toContain("nested deeper than 64 levels");
     expect(problem(`1${" + 1".repeat(60)} > 0`)).toBe("compiles");
   });
+});
+
+test("a literal pattern may cost as much as all of them", () => {
+  // 20 for itself, and each of its characters as often as one is repeated.
+  const pattern = (length: number) => `from.matches('x{999}${"a".repeat(length - 6)}')`;
+  expect(problem(pattern(20))).toBe("compiles");
+  expect(problem(pattern(21))).toMatch(/cost 20999 units to compile; at most 20000 are allowed$/);
 });
 
 test("literal patterns may cost so much together, as they are compiled when the rule is written", () => {

@@ -84,6 +84,14 @@ test("a rule for a type sees its metadata as the schema has it, as when it judge
   expect(rule?.expression?.inputs).toMatchObject([{ path: "workflow.metadata.count", value: "2" }]);
 });
 
+test("facts are told in the order of their names", () => {
+  const set = ruleSetWith({
+    active: [ruleOf({ expression: "facts.b && facts.a && facts.c" })],
+    facts: ["a", "b", "c"].map((name) => factOf(name, "true")),
+  });
+  expect(explainCheck(set, sampleCheck, []).facts.map(({ name }) => name)).toEqual(["a", "b", "c"]);
+});
+
 describe("facts", () => {
   const set = ruleSetWith({
     active: [

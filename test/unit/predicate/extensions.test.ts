@@ -30,6 +30,7 @@ describe("lists", () => {
     "[3, 1, 2].sort() == [1, 2, 3] && ['b', 'a'].sort() == ['a', 'b'] && [now, timestamp(0)].sort() == [timestamp(0), now]",
     "[duration('2s'), duration('1s')].sort()[0] == duration('1s') && [b'b', b'a'].sort() == [b'a', b'b'] && [true, false].sort()[0] == false",
     "['aaa', 'b', 'cc'].sortBy(x, x.size()) == ['b', 'cc', 'aaa'] && [{'n': 2}, {'n': 1}].sortBy(x, x.n)[0].n == 1",
+    "['b', 'a', 'c'].sortBy(x, 1) == ['b', 'a', 'c'] && ['b', 'aa', 'c'].sortBy(x, x.size()) == ['b', 'c', 'aa']",
     "[1, 2].first().value() == 1 && [1, 2].last().value() == 2 && ![].first().hasValue() && ![].last().hasValue()",
     "[].sort() == [] && [].distinct() == [] && [].flatten() == []",
   ])("%s", (source) => {
@@ -140,6 +141,7 @@ describe("optional values", () => {
     "optional.of(1).or(optional.of(1 / 0)).value() == 1 && optional.of(1).orValue(1 / 0) == 1",
     "optional.none().or(optional.of(2)).value() == 2 && optional.none().orValue(3) == 3",
     "cel.bind(o, optional.of({'a': 1}), o.a.value() == 1 && has(o.a) && !has(o.b))",
+    "cel.bind(o, optional.of({'a': {'b': 1}}), o.a.b.value() == 1 && has(o.a.b) && !has(o.a.c) && o['a']['b'].value() == 1)",
     "cel.bind(m, {'a': 1}, [m].all(x, x.a == 1 && m.?a.hasValue() && x['a'] == 1))",
     "[1, ?optional.none(), ?optional.of(2)] == [1, 2] && {?'a': optional.none(), 'b': 1} == {'b': 1}",
     "optional.unwrap([optional.of(1), optional.none()]) == [1] && [optional.of(1), optional.none()].unwrapOpt() == [1]",

@@ -94,6 +94,7 @@ describe("what is wrong with metadata says where, and what would be right", () =
       "x",
       'fits none of 3 alternatives: is "x", must be 0; is "x", must be 1; is "x", must be 2',
     ],
+    [{ enum: ["blood", "tissue"] }, "blod", 'is "blod", must be "blood" or "tissue"'],
     [{ enum: ["blood", { b: 1 }] }, "blod", 'is "blod", must be one of 2 values; did you mean "blood"?'],
     [{ enum: many(11, (i) => i) }, {}, "is an object, must be one of 11 values"],
     [{ minItems: 2 }, [1], "has 1 element, must have at least 2"],
@@ -283,6 +284,7 @@ describe("what is wrong with a schema says where, and what to write", () => {
     [{ $defs: 1 }, "#/$defs: is 1, must be an object"],
     [{ required: "a" }, "#/required: must be an array of names"],
     [{ allOf: [] }, "#/allOf: is empty, must be an array of schemas"],
+    [{ allOf: "ab" }, '#/allOf: is "ab", must be an array of schemas'],
     [{ anyOf: {} }, "#/anyOf: is an object, must be an array of schemas"],
     [{ oneOf: 1 }, "#/oneOf: is 1, must be an array of schemas"],
     [named({ enum: "a" }), '#/properties/a/enum: is "a", must be an array'],
@@ -400,6 +402,15 @@ describe("what is wrong with a schema says where, and what to write", () => {
         ]);
       }
     }
+  });
+
+  test("patterns may have so many characters together, and as many of them as that", () => {
+    const of = (length: number, before = "") => problems(named({ pattern: `${before}${"a".repeat(length - before.length)}` }));
+    expect([of(2_048), of(2_049).length]).toEqual([[], 1]);
+    // Of either case, sixteen times fewer.
+    expect([of(128, "(?i)"), of(129, "(?i)").length]).toEqual([[], 1]);
+    // One that stands twice is counted once.
+    expect(problems({ properties: { a: { pattern: "a".repeat(2_000) }, b: { pattern: "a".repeat(2_000) } } })).toEqual([]);
   });
 
   test("all of it is told", () => {

@@ -43,4 +43,7 @@ test("texts are in the order of their code points, also those of the upper plane
   expect(sign(compareTexts("\u{1f600}", "\uffff"))).toBe(1);
   expect(sign(compareTexts("\ue000", "\u{1f600}"))).toBe(-1);
   expect(sign(compareTexts("\ud7ff", "\u{10000}"))).toBe(-1);
+  expect(sign(compareTexts("\ue000", "\u{10000}"))).toBe(-1);
+  expect(sign(compareTexts("\u{10ffff}", "\uffff"))).toBe(1);
+  expect(sign(compareTexts("\ue000", "\uffff"))).toBe(-1);
 });

@@ -13,6 +13,13 @@ test("of a long line, what is around", () => {
   expect(line[caret.indexOf("^")]).toBe("#");
 });
 
+test("of a long line, its begin and its end as far as there is room", () => {
+  const long = `${"a".repeat(99)}#`;
+  expect(snippetAt(long, 99)).toBe(`…${"a".repeat(95)}#\n${" ".repeat(96)}^`);
+  expect(snippetAt(long, 2)).toBe(`${"a".repeat(96)}…\n  ^`);
+  expect(snippetAt("a".repeat(96), 0)).toBe(`${"a".repeat(96)}\n^`);
+});
+
 test("what would act on a terminal is spelled, and counted as it is shown", () => {
   expect(snippetAt("'a\u001b[2J\tb' == c", 13)).toBe("'a\\u001b[2J\\tb' == c\n                   ^");
 });

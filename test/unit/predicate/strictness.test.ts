@@ -70,6 +70,7 @@ describe("a time is in the second, and the day, that it has not left yet", () =>
     `${late}.getMilliseconds() == 999 && ${late}.getSeconds() == 59 && ${late}.getFullYear() == 2025`,
     `${late}.getHours("+01:00") == 0 && ${late}.getDate("+01:00") == 1`,
     "timestamp('0001-01-01T00:00:00.0000001Z').getFullYear() == 1",
+    "timestamp('2026-01-01T00:00:00Z').getMilliseconds('UTC') == 0 && timestamp('2026-01-01T00:00:00Z').getHours('UTC') == 0",
   ])("%s", (source) => {
     expect(outcomeOf(source)).toBe(true);
   });

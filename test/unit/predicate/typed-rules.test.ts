@@ -36,6 +36,12 @@ test("a rule for certain types is checked against the schema of each of them", (
   expect(problemsOf(["unknown"], "workflow.metadata.cuont > 1")).toEqual([]);
 });
 
+test("what is wrong for several types is told of the first", () => {
+  const both = "workflow.metadata.count > 1 && workflow.metadata.celsius > 1.0";
+  expect(problemsOf(["order", "sample"], both)).toEqual([expect.stringMatching(/^unknown field "celsius"/)]);
+  expect(problemsOf(["sample", "order"], both)).toEqual([expect.stringMatching(/^unknown field "count"/)]);
+});
+
 test("it sees an integer as int; a rule for all types sees every number as double, whatever the type", () => {
   const set = ruleSetWith({
     workflowTypes: [order],

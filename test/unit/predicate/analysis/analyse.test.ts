@@ -347,6 +347,17 @@ describe("two rules", () => {
     ]);
   });
 
+  test("that deny the same for some moves name these", () => {
+    const rule = { expression: `${a} > 1`, moves: onComplete };
+    expect(analyse([rule, rule])).toMatchObject([{ type: "same", moves: [{ from: "ACTIVE", to: "COMPLETED" }] }]);
+  });
+
+  test.each([0, 1])("of which one looks at the move forbid some moves together, in whatever order: %i", (at) => {
+    const some = { id: "some", expression: `to != 'COMPLETED' || ${a} < 5` };
+    const rules = at === 0 ? [some, high] : [high, some];
+    expect(analyse(rules)).toMatchObject([{ type: "forbid-together", moves: [{ from: "ACTIVE", to: "COMPLETED" }] }]);
+  });
+
   test("of which one denies nothing anyway", () => {
     const never = { id: "never", expression: "from != to || workflow.metadata.a < 9" };
     expect(typesOf(never, low)).not.toContain("shadowed");

@@ -40,6 +40,12 @@ test("each rule in scope says whether it holds, and why not", () => {
   expect(elsewhere).toMatchObject({ counts: { HOLDS: 0, DOES_NOT_HOLD: 0 }, expression: undefined });
 });
 
+test("a rule that only audits says so, too", () => {
+  const audited = ruleSetWith({ active: [ruleOf({ id: "a", expression: "false", action: "AUDIT", description: "noted" })] });
+  const said = createRuleCoverage(audited, { branches: false }).judged(sampleCheck, judge(audited, sampleCheck));
+  expect(said).toMatchObject([{ says: "DOES_NOT_HOLD", message: "noted" }]);
+});
+
 test("without branches it says the same", () => {
   for (const check of [withN(2), withN(1, { reason: "" }), withN("x"), sampleCheck]) {
     const [plain, full] = [false, true].map((branches) => createRuleCoverage(set, { branches }));

@@ -65,6 +65,21 @@ test.each<[Expectation, Verdict, string | undefined]>([
     'expected it to be denied by "1", "2", "3", "4", "5", and 2 more, but it was allowed',
   ],
   [
+    wanting("rule-denied", ...["1", "2", "3", "4", "5", "6"].map((name) => [name, ""] as const)),
+    allowed,
+    'expected it to be denied by "1", "2", "3", "4", "5", and 1 more, but it was allowed',
+  ],
+  [
+    wanting("rule-denied", ...["1", "2", "3", "4", "5"].map((name) => [name, ""] as const)),
+    allowed,
+    'expected it to be denied by "1", "2", "3", "4", "5", but it was allowed',
+  ],
+  [
+    wanting("rule-denied", ["deny", ""], ["other", ""], ["warn", ""]),
+    denied,
+    'did not expect rule "audit" to say: no audit; expected rule "other" not to hold, but it holds or does not apply',
+  ],
+  [
     { verdict: "metadata-invalid", violations: [] },
     { type: "allowed", ...findings },
     "expected it to be refused by the schema, but it was allowed",

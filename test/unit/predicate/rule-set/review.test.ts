@@ -54,6 +54,11 @@ describe("a rule beside the active ones", () => {
       ["ERROR", "expression"],
       ["ERROR", "expression"],
     ]);
+    expect(
+      said(wrong)
+        .slice(1)
+        .map(([, , message]) => message),
+    ).toEqual([expect.stringContaining('"tru"'), expect.stringContaining('"fals"')]);
     expect(review(wrong)).toMatchObject({ costMin: 0, costMax: undefined });
   });
 });

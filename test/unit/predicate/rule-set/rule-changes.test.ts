@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { ruleSetLimits } from "../../../../src/predicate/core/rule-set/limits.ts";
-import { droppedVersions } from "../../../../src/predicate/core/rule-set/rule-changes.ts";
+import { droppedVersions, unknownMove } from "../../../../src/predicate/core/rule-set/rule-changes.ts";
 import { by, create, engineOver, id } from "../../../support/engine-values.ts";
 import { ruleOf } from "../../../support/rule-values.ts";
 
@@ -13,6 +13,22 @@ test("100 versions that were never used are kept, the newest", () => {
   expect(droppedVersions(upTo(100), [written], after, ruleSetLimits)).toEqual([1]);
   expect(droppedVersions(upTo(100), [written], { ...after, active: written }, ruleSetLimits)).toEqual([]);
   expect(droppedVersions(upTo(100), [written], { ...after, shadow: ruleOf({ version: 50 }) }, ruleSetLimits)).toEqual([]);
+});
+
+test("the first of its moves that a rule cannot be asked about is named", () => {
+  const [move, none] = [
+    { from: "ACTIVE", to: "PAUSED" },
+    { from: "COMPLETED", to: undefined },
+  ] as const;
+  const of = (operations: readonly ("TRANSITION" | "UPDATE")[], moves: readonly (typeof move | typeof none)[]) =>
+    unknownMove(ruleOf({ operations, moves }));
+  expect([of(["TRANSITION"], []), of(["TRANSITION"], [move]), of(["TRANSITION"], [move, none])]).toEqual([
+    ...[undefined, undefined, "moves[1]"],
+  ]);
+  // One that is for updates is asked about no move.
+  expect([of(["UPDATE"], []), of(["UPDATE"], [move, move]), of(["UPDATE", "TRANSITION"], [move])]).toEqual([
+    ...[undefined, "moves[0]", undefined],
+  ]);
 });
 
 test("what judged once is kept, however many versions come after it", async () => {

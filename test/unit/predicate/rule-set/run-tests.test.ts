@@ -27,6 +27,22 @@ test("each test ends with what its verdict lacks, in their order", () => {
   ]);
 });
 
+test("what no rule was asked about has cost nothing", () => {
+  const noMove: Verdict = { type: "invalid-transition", ruleSetRevision: 1, allowedStates: [] };
+  const dear: Verdict = {
+    ...{ type: "allowed", ruleSetRevision: 1, warnings: [], audits: [], shadows: [], shadowsNotJudged: 0 },
+    cost: testsCostMax + 1,
+  };
+  const outcomes = run([testOf("a", "invalid-transition"), testOf("b", "allowed"), testOf("c", "allowed")], ({ name }) =>
+    name === "a" ? noMove : dear,
+  );
+  expect(outcomes.map(([, why]) => why)).toEqual([
+    undefined,
+    expect.stringMatching(/^the tests up to this one cost more/),
+    expect.stringMatching(/^it was not run/),
+  ]);
+});
+
 test("without a verdict it has not passed", () => {
   expect(run([testOf("a", "allowed")], () => undefined)).toEqual([["a", "the engine has too much to do to judge it now"]]);
 });
