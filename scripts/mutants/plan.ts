@@ -57,26 +57,24 @@ export class Reach {
   }
 
   /**
-   * `probe` is asked for by every function of the mutant's file: what modules do when they are loaded shows wherever they are used. They are loaded
-   * once, by whichever test file comes first; where there are no functions, all that import them may look.
+   * `probe` is asked for by every function of the mutant's file: what modules do when they are loaded shows wherever they are used, but for what
+   * is only data; then all that import them may look. They are loaded once, by whichever test file comes first.
    */
   stepsOf(id: number, probe: number, file: string, kills: (test: Covering) => number): readonly Step[] {
     const loaded = this.#before.get(id);
     const within = this.#within.get(id) ?? [];
+    // What does it again while it runs tells more, and is asked in less time, than what finds modules loaded otherwise.
     const again = steps(within, false, file, kills);
     if (loaded === undefined) return again;
-    const using = this.#within.get(probe) ?? [...this.#importersOf(file)].flatMap((testFile) => this.#ofFile.get(testFile) ?? []);
-    // What does it again while it runs tells more, and is asked in less time, than what finds modules loaded otherwise.
+    const using = [...loaded, ...(this.#within.get(probe) ?? [])];
+    const importing = [...this.#importersOf(file)].flatMap((testFile) => this.#ofFile.get(testFile) ?? []);
     const known = new Set(within.map((test) => test.id));
-    return [
-      ...again,
-      ...steps(
-        [...loaded, ...using].filter((test) => !known.has(test.id)),
-        true,
-        file,
-        kills,
-      ),
-    ];
+    const afresh = [using, importing].flatMap((tests) => {
+      const others = tests.filter((test) => !known.has(test.id));
+      for (const test of others) known.add(test.id);
+      return steps(others, true, file, kills);
+    });
+    return [...again, ...afresh];
   }
 }
 

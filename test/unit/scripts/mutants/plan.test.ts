@@ -11,8 +11,8 @@ type Ran = {
   readonly before?: readonly number[];
 };
 
-function reachOf(files: Readonly<Record<string, readonly Ran[]>>): Reach {
-  const reach = new Reach(() => new Set());
+function reachOf(files: Readonly<Record<string, readonly Ran[]>>, importers: readonly string[] = []): Reach {
+  const reach = new Reach(() => new Set(importers));
   for (const [testFile, tests] of Object.entries(files)) {
     reach.add(
       testFile,
@@ -70,6 +70,19 @@ describe("of the tests that reach a mutant", () => {
       "test/unit/predicate/many.test.ts 2",
       "test/unit/predicate/many.test.ts 0, test/unit/predicate/many.test.ts 1 afresh",
       "test/unit/predicate/few.test.ts 0 afresh",
+    ]);
+  });
+
+  test("those that only import it come last: what is data is looked at without a call", () => {
+    const files = {
+      "test/unit/predicate/a.test.ts": [{ cpuMs: 1, before: within }],
+      "test/unit/predicate/b.test.ts": [{ cpuMs: 1 }, { cpuMs: 2 }],
+    };
+    const order = ["test/unit/predicate/a.test.ts 0 afresh"];
+    expect(planned(reachOf(files))).toEqual(order);
+    expect(planned(reachOf(files, Object.keys(files)))).toEqual([
+      ...order,
+      "test/unit/predicate/b.test.ts 0, test/unit/predicate/b.test.ts 1 afresh",
     ]);
   });
 });
