@@ -90,6 +90,9 @@ describe("a name that does not exist is reported where it stands", () => {
     ["cel.bind(x)", 'line 1, column 5: "cel.bind" is used as cel.bind(x, value, expression)'],
     ["cel.bind(x, 1, x, 2)", 'line 1, column 5: "cel.bind" is used as cel.bind(x, value, expression)'],
     ["optional.of(1).or()", 'line 1, column 16: "or" is used as optional.or(optional)'],
+    ["[1].all(i, x, y, true)", 'line 1, column 5: "all" is used as list.all(x, condition)'],
+    ["[1].map(x, x, x, x)", 'line 1, column 5: "map" is used as list.map(x, expression)'],
+    ["[1].transformList(i, x)", 'line 1, column 5: "transformList" is used as list.transformList(i, x, expression)'],
     ["[1].all(i, i, true)", 'line 1, column 5: "all" is used as list.all(x, condition)'],
     [
       "[1].all(i, x, y)",

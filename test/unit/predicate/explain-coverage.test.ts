@@ -57,6 +57,15 @@ describe("how often each part that decides came to what", () => {
     ]);
   });
 
+  test("of what a name stands for only where that decides", () => {
+    const source = "cel.bind(x, workflow.metadata.a, x && workflow.metadata.b)";
+    expect(lines(source, coverageOf(source, { a: true, b: false }))).toEqual([
+      `${source} 0/1/0`,
+      "x 1/0/0",
+      "workflow.metadata.b 0/1/0",
+    ]);
+  });
+
   test("with the place of each", () => {
     expect(coverageOf("true &&\n  workflow.metadata.a").branches.map(({ position }) => position)).toEqual([
       { line: 1, column: 6 },

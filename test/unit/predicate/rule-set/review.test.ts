@@ -96,6 +96,16 @@ test("lint tells of all active rules, and of each two of them", () => {
   ]);
 });
 
+test("lint shows the part that is never evaluated", () => {
+  const set = ruleSetOf(1, cold, ruleOf({ id: "dead", expression: "false && workflow.version > 1" }));
+  const [found] = lastOf(lintSteps(set)).filter(({ position }) => position !== undefined);
+  expect(found).toMatchObject({
+    position: { line: 1, column: 10 },
+    relatedRuleIds: ["dead"],
+    snippet: `false && workflow.version > 1\n${" ".repeat(9)}^`,
+  });
+});
+
 test("a rule of another version of Concord, which does not compile here, is passed over", () => {
   const broken = ruleOf({ id: "broken", expression: "nothing.at.all" });
   const { ruleSet } = lastOf(compileContents(contentsOf({ active: [broken, cold] })));
