@@ -6,6 +6,7 @@ const claims = (...epochs: readonly number[]) => epochs.map((epoch) => ({ epoch,
 test.each([
   ["lists it", 2, claims(3, 2, 1), true],
   ["is still that one", 2, claims(2, 1), true],
+  ["has one younger one only: it was away for long", 2, claims(3), true],
   ["has only younger ones: it was away for long", 2, claims(70, 69, 68), true],
   ["has another one with that epoch", 2, [{ epoch: 2, id: "other" }, ...claims(1)], false],
   ["has another one with that epoch, and has gone on since", 2, [...claims(3), { epoch: 2, id: "other" }, ...claims(1)], false],
