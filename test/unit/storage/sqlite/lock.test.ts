@@ -33,7 +33,9 @@ test("who takes a lock finds the mark that was left; a mark outlives its holder,
   expect(lookAtLock(path)).toEqual({ isHeld: false, mark: "wal-lost" });
   const next = acquired(path);
   expect(next.found).toBe("wal-lost");
+  for (const mark of ["in-use", "wal-lost"] as const) next.remember(mark);
   next.release();
+  expect(lookAtLock(path).mark).toBe("wal-lost");
 });
 
 test("a lock that holds something else is no lock", () => {

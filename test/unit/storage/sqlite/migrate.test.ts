@@ -33,7 +33,8 @@ test("a file is brought to the newest schema, and then is not written", () => {
   expect([migrate(db, schema), changes(), db.prepare("SELECT * FROM store_marks").all()]).toEqual([undefined, before, mark]);
   expect(schemaChange(schema.path, schema.migrations)).toBeUndefined();
   expect(checkSchema(db, schema)).toBeUndefined();
-  expect(checkSchema(db, { ...schema, migrations: [first] })).toMatchObject({ type: "newer-schema" });
+  for (const migrations of [[first], []])
+    expect(checkSchema(db, { ...schema, migrations })).toMatchObject({ type: "newer-schema" });
   expect(checkSchema(db, { ...schema, kind: "workflows" })).toMatchObject({
     message: expect.stringContaining("is a Concord rule store"),
   });
@@ -42,7 +43,9 @@ test("a file is brought to the newest schema, and then is not written", () => {
 
 test("one that another program writes just then is left as it is, and is told by what is in the way", () => {
   const { db, schema } = newFile();
+  expect(isNewest(db, [])).toBe(true);
   migrate(db, { ...schema, migrations: [first] });
+  expect(checkSchema(db, { ...schema, migrations: [] })).toMatchObject({ type: "newer-schema" });
   const other = new DatabaseSync(schema.path);
   other.exec("BEGIN IMMEDIATE");
   expect(migrate(db, schema)).toMatchObject({

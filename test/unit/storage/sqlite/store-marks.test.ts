@@ -72,6 +72,7 @@ test("each write of a set tells what it knows of the others, once, and counts it
   expect(told(rules)).toEqual([ofLog, ["rules"]]);
   // It was not written: it is told again.
   expect(told(rules)).toEqual([ofLog, ["rules"]]);
+  expect(rules.statements().map(({ returning }) => returning ?? false)).toEqual([false, true]);
   rules.written([{ writes: 4 }]);
   expect(told(rules)).toEqual([["rules"]]);
   expect(told(log)).toEqual([["rules", "id of rules", 4], ["decision-log"]]);
