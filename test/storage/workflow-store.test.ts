@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { stretchLookMax } from "../../src/kernel/limits.ts";
+import { sortedRowsMax, stretchLookMax } from "../../src/kernel/limits.ts";
 import { createMemoryWorkflowStore } from "../../src/storage/memory/workflow-store.ts";
 import { openSqliteWorkflowStore, sqliteWorkflowStore, workflowSchema } from "../../src/storage/sqlite/workflow-store.ts";
 import type { WorkflowPlace, WorkflowStore } from "../../src/workflow/ports.ts";
@@ -100,6 +100,31 @@ test("what a list passes over is bounded, and so is the text that it reads in on
   await store.apply({ puts: large, events: [] });
   const { rows, upTo } = await store.list({ afterId: workflowId("w-99999"), limit: 9 });
   expect([rows.length, upTo]).toEqual([5, "x-4"]);
+  await store.close();
+});
+
+test("of as few as are sorted an index leads to all; of more the order is followed", async () => {
+  const store = await openSqlite();
+  const ofType = (type: string, count: number) =>
+    Array.from({ length: count }, (_, index) => creation(`${type}-${index}`, { type, createdAtMs: index % 7 }).puts).flat();
+  await store.apply({ puts: [...ofType("few", sortedRowsMax), ...ofType("many", sortedRowsMax + 1)], events: [] });
+  const listed = async (type: string, createdBy: string) => {
+    const ranges = { type: { oneOf: [type] }, createdBy: { oneOf: [createdBy] } };
+    const { rows, looked } = await store.listSorted({
+      order: { by: "version", descending: true },
+      after: undefined,
+      limit: 3,
+      ranges,
+    });
+    return [rows.length, looked];
+  };
+  expect(await listed("few", "creator")).toEqual([3, sortedRowsMax]);
+  expect(await listed("many", "creator")).toEqual([3, stretchLookMax]);
+  expect(await listed("few", "nobody")).toEqual([0, sortedRowsMax]);
+  const ids = ["few-1", "few-3", "many-2"].map(workflowId);
+  const page = { order: { by: "created", descending: true } as const, after: undefined, limit: 2 };
+  const some = await store.listSorted({ ...page, ranges: { id: { oneOf: ids }, createdBy: { oneOf: ["creator"] } } });
+  expect(some).toMatchObject({ rows: [{ id: "few-3" }, { id: "many-2" }], upTo: { key: 2, id: "many-2" }, looked: 3 });
   await store.close();
 });
 
