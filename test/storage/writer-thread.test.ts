@@ -1,46 +1,22 @@
-import { EventEmitter } from "node:events";
 import { truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { beforeEach, expect, test, vi } from "vitest";
+import { expect, test, vi } from "vitest";
 import { identify } from "../../src/storage/sqlite/file-identity.ts";
-import type { WriterReply } from "../../src/storage/sqlite/writer-messages.ts";
 import { startWriter } from "../../src/storage/sqlite/writer-thread.ts";
+import { ScriptedWorker } from "../support/scripted-worker.ts";
 import { storageDir } from "../support/storage-dir.ts";
 import { flush } from "../unit/commit/support.ts";
 
-/** A thread that says what the test says. */
-class ScriptedWorker extends EventEmitter {
-  readonly asked: unknown[] = [];
-  isTerminated = false;
-  postMessage(request: { readonly type: string }): void {
-    this.asked.push(request.type);
-  }
-  async terminate(): Promise<void> {
-    this.isTerminated = true;
-    this.emit("exit");
-  }
-  say = (reply: WriterReply): void => void this.emit("message", reply);
-}
-
-const started = vi.hoisted((): { worker: ScriptedWorker | undefined } => ({ worker: undefined }));
-vi.mock("node:worker_threads", async (original) => ({
-  ...(await original<typeof import("node:worker_threads")>()),
-  // biome-ignore lint/complexity/useArrowFunction: it is called with `new`
-  Worker: function () {
-    started.worker = new ScriptedWorker();
-    return started.worker;
-  },
-}));
-
-beforeEach(() => {
-  started.worker = undefined;
+vi.mock("node:worker_threads", async (original) => {
+  const { ScriptedWorker } = await import("../support/scripted-worker.ts");
+  return { ...(await original<typeof import("node:worker_threads")>()), Worker: ScriptedWorker };
 });
 
 const options = { path: "notes.db", kind: "rules", migrations: [], pageCountMax: undefined } as const;
 
 function starting() {
   const opening = startWriter(options);
-  const { worker } = started;
+  const worker = ScriptedWorker.newest;
   if (worker === undefined) throw new Error("no thread was started");
   return { opening, worker };
 }
@@ -62,8 +38,7 @@ test("one that cannot open says why, and its thread is ended", async () => {
   expect(await opening).toEqual({ ok: false, error: { type: "corrupt", message: "damaged" } });
   expect(worker.isTerminated).toBe(true);
   const dying = starting();
-  dying.worker.emit("error", new Error("out of memory"));
-  dying.worker.emit("exit");
+  dying.worker.die(new Error("out of memory"));
   const message = "notes.db: the writer thread died: out of memory";
   expect(await dying.opening).toEqual({ ok: false, error: { type: "inaccessible", message } });
 });
@@ -74,8 +49,7 @@ test("a flush is answered by its outcome; of one that was under way when the thr
   worker.say(flushed);
   expect([await first, writer.alive]).toEqual([flushed, true]);
   const second = writer.flush(request);
-  worker.emit("error", new Error("out of memory"));
-  worker.emit("exit");
+  worker.die(new Error("out of memory"));
   const died = { type: "failed", cause: "the writer thread died: out of memory", final: false };
   expect([await second, writer.alive]).toEqual([{ ...died, outcomeUnknown: true }, false]);
   expect(await writer.flush(request)).toEqual({ ...died, outcomeUnknown: false });
