@@ -93,6 +93,11 @@ test("a request id leads to its transaction until that is over, or free for anot
     end(runs, run);
     return runs.byRequest.has(request.id);
   };
+  const decided = runOf("t2", { outcome: "committed" });
+  const runs = createRuns();
+  addRun(runs, decided);
+  markDecided(runs, decided);
+  expect([decided.share, runs.shares.size]).toEqual([undefined, 0]);
   expect([known({ outcome: "aborted" }, markDecided), known({ outcome: "committed" }, markDecided)]).toEqual([false, true]);
   expect([known({ outcome: "aborted" }, removeRun), known({ outcome: "committed" }, removeRun)]).toEqual([true, false]);
 });

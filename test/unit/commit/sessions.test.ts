@@ -32,6 +32,8 @@ async function world(options: Partial<Parameters<typeof createSessions>[0]> = {}
   const claimed = await log.claim("c");
   if (!claimed.ok) throw new Error("not claimed");
   const events: string[] = [];
+  /** As long as a log is read for what was said. */
+  const handling: { until?: Promise<void> } = {};
   const start = () =>
     sessions.start(claimed.value, {
       connected: async (participantId, inDoubt) => void events.push(`connected ${participantId} [${inDoubt}]`),
@@ -40,7 +42,7 @@ async function world(options: Partial<Parameters<typeof createSessions>[0]> = {}
       message: (participantId, message, refuse) => {
         events.push(`${message.type} ${participantId}`);
         if (message.type === "inquiry") refuse("why not");
-        return undefined;
+        return handling.until;
       },
     });
 
@@ -71,7 +73,7 @@ async function world(options: Partial<Parameters<typeof createSessions>[0]> = {}
     ...change,
   });
 
-  return { clock, log, sessions, events, start, open, hello };
+  return { clock, log, sessions, events, start, open, hello, handling };
 }
 
 describe("Welcome", () => {
@@ -316,6 +318,24 @@ describe("Hello", () => {
     await waiting;
     expect(gone.received).toEqual([]);
   });
+});
+
+test("what waits to be handled keeps the next message of its stream waiting", async () => {
+  const w = await world();
+  w.start();
+  const { session, say } = w.open();
+  await say(w.hello());
+  const { promise, resolve } = Promise.withResolvers<void>();
+  w.handling.until = promise;
+  let isTaken = false;
+  const ack = { type: "decision-ack", transactionId: tx("t1"), outcome: "committed", reason: "" } as const;
+  const taken = session.receive({ sequence: 2, message: ack }).then(() => {
+    isTaken = true;
+  });
+  await flush();
+  expect([w.events.at(-1), isTaken]).toEqual(["decision-ack a", false]);
+  resolve();
+  await taken;
 });
 
 describe("credit", () => {

@@ -436,6 +436,18 @@ describe("in doubt", () => {
     expect(lines).toEqual([]);
   });
 
+  test("it asks the newest of two that say they are its coordinator", async () => {
+    const w = await world();
+    await w.log.persist(prepared("t1"));
+    const newer = scripted("c");
+    await w.start({ coordinators: [w.coordinator.transport, newer.transport] });
+    await w.coordinator.welcome(2, 9e9);
+    await newer.welcome(3, 9e9);
+    for (const each of [w.coordinator, newer]) each.said();
+    await w.clock.advance(inquiryIntervalMs);
+    expect([w.coordinator.said(), newer.said()]).toEqual([[], ["inquiry t1"]]);
+  });
+
   test("it traces what its Hello asks about", async () => {
     const traced: object[] = [];
     const w = await world(undefined, { trace: (event) => void traced.push(event) });
