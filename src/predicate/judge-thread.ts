@@ -1,4 +1,4 @@
-import { Worker } from "node:worker_threads";
+import { Worker, type WorkerOptions } from "node:worker_threads";
 import { assert } from "../kernel/assert.ts";
 import { threadShadowCostMax } from "./core/limits.ts";
 import type { RuleSet } from "./core/rule-set.ts";
@@ -38,9 +38,10 @@ const judgeUrl = new URL(import.meta.url.endsWith(".ts") ? "./judge.ts" : "./jud
 /** As many of the longest rules as there may be take 1 GB, compiled. What needs more ends its thread, not the process. */
 const heapMbMax = 2048;
 
-export function startJudgeThread(): JudgeThread {
+/** With another `start` a test is the thread. */
+export function startJudgeThread(start = (url: URL, options: WorkerOptions): Worker => new Worker(url, options)): JudgeThread {
   const state = new Int32Array(new SharedArrayBuffer(sharedBytes));
-  const worker = new Worker(judgeUrl, {
+  const worker = start(judgeUrl, {
     workerData: state.buffer,
     resourceLimits: { maxOldGenerationSizeMb: heapMbMax },
     name: "judge",

@@ -1,19 +1,14 @@
-import { expect, test, vi } from "vitest";
+import type { Worker } from "node:worker_threads";
+import { expect, test } from "vitest";
 import { startJudgeThread } from "../../../src/predicate/judge-thread.ts";
 import { ruleOf, ruleSetOf, sampleCheck } from "../../support/rule-values.ts";
 import { ScriptedWorker } from "../../support/scripted-worker.ts";
 
-vi.mock("node:worker_threads", async (original) => {
-  const { ScriptedWorker } = await import("../../support/scripted-worker.ts");
-  return { ...(await original<typeof import("node:worker_threads")>()), Worker: ScriptedWorker };
-});
-
 const set = ruleSetOf(1, ruleOf({ id: "r", expression: "true" }));
 
 function started() {
-  const thread = startJudgeThread();
-  const worker = ScriptedWorker.newest;
-  if (worker === undefined) throw new Error("no thread was started");
+  const worker = new ScriptedWorker();
+  const thread = startJudgeThread(() => worker as unknown as Worker);
   return { thread, worker };
 }
 
