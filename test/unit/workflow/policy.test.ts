@@ -29,6 +29,20 @@ test("the longest pause before a recovery is not shorter than the first", () => 
   ]);
 });
 
+test("what is wrong with deadlines and with recoveries is told together, before anything of where they lead", () => {
+  const recovery = { initialBackoffMs: 1_000, multiplier: 2, maxBackoffMs: 999 };
+  const wrong = deadline({ state: "CREATED", targetState: "COMPLETED" });
+  const round = [
+    deadline({ afterMs: 1, targetState: "PAUSED" }),
+    deadline({ state: "PAUSED", afterMs: 1, targetState: "ACTIVE" }),
+  ];
+  expect(policyProblems({ deadlines: [...round, wrong], recovery }).map(({ field }) => field)).toEqual([
+    "deadlines[2].target_state",
+    "recovery.max_backoff",
+  ]);
+  expect(policyProblems({ deadlines: [...round, wrong] }).map(({ field }) => field)).toEqual(["deadlines[2].target_state"]);
+});
+
 describe("deadlines that lead round for ever", () => {
   const round = (activeMs: number, pausedMs: number) => [
     deadline({ afterMs: activeMs, targetState: "PAUSED" }),

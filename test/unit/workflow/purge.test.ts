@@ -36,6 +36,7 @@ describe("a workflow may be purged", () => {
 
 test("a write purges so many workflows and events at most; one with more events is alone in it", () => {
   const { workflowCountMax, eventCountMax } = purgeBounds;
+  expect(purgeBounds).toEqual({ workflowCountMax: 100, eventCountMax: 500 });
   const seen = (...versions: readonly number[]) => versions.map((version) => ({ id, version }));
   const sizes = (...versions: readonly number[]) => slicesOf(seen(...versions)).map(({ length }) => length);
   expect(sizes()).toEqual([]);

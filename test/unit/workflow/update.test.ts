@@ -3,7 +3,8 @@ import type { WorkflowId } from "../../../src/kernel/ids.ts";
 import { structBytesMax } from "../../../src/kernel/limits.ts";
 import { noTerms } from "../../../src/workflow/core/policy.ts";
 import { create } from "../../../src/workflow/core/step.ts";
-import { consentToUpdate, proposedMetadata } from "../../../src/workflow/core/update.ts";
+import { applyUpdate, consentToUpdate, proposedMetadata } from "../../../src/workflow/core/update.ts";
+import { noWarnings } from "../../../src/workflow/core/warnings.ts";
 
 const { workflow } = create(
   {
@@ -34,4 +35,23 @@ test("the verdict of the engine is the answer, and one that knows of no updates 
     ok: false,
     error: { type: "metadata-invalid", workflowType: workflow.type, violations, ...asked },
   });
+});
+
+test("an update is told with who was proved to ask, and its time is never before what it follows", () => {
+  const consent = { ruleSetRevision: 4, warnings: noWarnings };
+  const update = {
+    patch: { tray: 5 },
+    reason: "moved",
+    requestedBy: "ada",
+    eventMetadata: {},
+    authenticatedAs: "ada@example.org",
+  };
+  const apply = (nowMs: number) =>
+    applyUpdate(workflow, update, { tray: 5 }, consent, { nowMs, eventId: "event-2", terms: noTerms });
+  expect(apply(2_000)).toMatchObject({
+    workflow: { version: 2, updatedAtMs: 2_000, updatedBy: "ada", metadata: { tray: 5 } },
+    event: { type: "UPDATED", version: 2, occurredAtMs: 2_000, authenticatedAs: "ada@example.org", metadataPatch: { tray: 5 } },
+  });
+  // Somebody has set the wall clock back.
+  expect(apply(500)).toMatchObject({ workflow: { updatedAtMs: 1_000 }, event: { occurredAtMs: 1_000 } });
 });
