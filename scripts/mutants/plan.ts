@@ -66,8 +66,8 @@ export class Reach {
     // What does it again while it runs tells more, and is asked in less time, than what finds modules loaded otherwise.
     const again = steps(within, false, file, kills);
     if (loaded === undefined) return again;
-    const using = [...loaded, ...(this.#within.get(probe) ?? [])];
-    const importing = [...this.#importersOf(file)].flatMap((testFile) => this.#ofFile.get(testFile) ?? []);
+    const using = this.#within.get(probe) ?? [];
+    const importing = [...loaded, ...[...this.#importersOf(file)].flatMap((testFile) => this.#ofFile.get(testFile) ?? [])];
     const known = new Set(within.map((test) => test.id));
     const afresh = [using, importing].flatMap((tests) => {
       const others = tests.filter((test) => !known.has(test.id));
@@ -86,27 +86,34 @@ function push(map: Map<number, Covering[]>, id: number, tests: readonly Covering
 
 function steps(tests: readonly Covering[], afresh: boolean, file: string, kills: (test: Covering) => number): readonly Step[] {
   const unique = [...new Map(tests.map((test) => [test.id, test])).values()];
-  const killers = unique
-    .filter((test) => kills(test) > 0 && test.cpuMs < 1_000)
-    .toSorted((a, b) => kills(b) - kills(a))
-    .slice(0, killersMax);
-  const { own = [], others = [] } = Object.groupBy(
-    unique.filter((test) => !killers.includes(test)),
-    (test) => (isOwn(test, file) ? "own" : "others"),
-  );
-  // For what a slow one costs many quick ones can be asked, also of those that have another name.
-  const bounds = afresh ? roundsAfreshMs : roundsMs;
-  const rounds = bounds.flatMap((max, index) =>
-    [own, others].map((tests) => tests.filter(({ cpuMs }) => cpuMs <= max && cpuMs > (bounds[index - 1] ?? -1))),
-  );
   const affinity = affinityTo(file);
   // To load modules takes longer than most tests: those files first that ask most in that time.
   const costOf = ({ ids, cpuMs }: Step): number => (afresh ? -ids.length / (cpuMs + loadMs) : cpuMs);
-  return [killers, ...rounds].flatMap((round) =>
+  return (afresh ? inRounds(roundsAfreshMs, unique) : roundsOf(unique, file, kills)).flatMap((round) =>
     [...Map.groupBy(round, ({ testFile }) => testFile)]
       .flatMap(([testFile, group]) => pieces(group).map((piece) => stepOf(testFile, piece, afresh)))
       .toSorted((a, b) => affinity(b.testFile) - affinity(a.testFile) || costOf(a) - costOf(b)),
   );
+}
+
+/** For what a slow one costs many quick ones can be asked, also of those that have another name. */
+const inRounds = (bounds: readonly number[], tests: readonly Covering[]): readonly (readonly Covering[])[] =>
+  bounds.map((max, index) => tests.filter(({ cpuMs }) => cpuMs <= max && cpuMs > (bounds[index - 1] ?? -1)));
+
+/** Those that have killed its like, and of the others, round by round, those about its file first. */
+function roundsOf(tests: readonly Covering[], file: string, kills: (test: Covering) => number): readonly (readonly Covering[])[] {
+  const killers = tests
+    .filter((test) => kills(test) > 0 && test.cpuMs < 1_000)
+    .toSorted((a, b) => kills(b) - kills(a))
+    .slice(0, killersMax);
+  const others = tests.filter((test) => !killers.includes(test));
+  return [
+    killers,
+    ...inRounds(roundsMs, others).flatMap((round) => [
+      round.filter((test) => isOwn(test, file)),
+      round.filter((test) => !isOwn(test, file)),
+    ]),
+  ];
 }
 
 /** Of `src/commit/run.ts`, the tests of `run.test.ts` are run before others as quick, and of `functions/lists.ts` those that have lists in their name. */

@@ -113,9 +113,10 @@ function explainRule({ rule }: CompiledRule, context: RuleContext, bindings: Bin
   return { ruleId, ruleVersion, condition, expression, message };
 }
 
+/** Nothing but a bool is shown so. */
 function isValue(expression: ExplainedExpression | undefined, wanted: "true" | "false"): boolean {
   const { outcome } = expression ?? {};
-  return outcome?.type === "value" && outcome.valueType === "bool" && outcome.value === wanted;
+  return outcome?.type === "value" && outcome.value === wanted;
 }
 
 function explainSource(source: string, variables: Variables, bindings: Bindings, purse: JudgePurse): ExplainedExpression {

@@ -59,6 +59,18 @@ test.each(["f(?a)", "f(a, ?b)", "a.f(?b)"])("only elements of lists and fields m
   expect(parsed).toMatchObject({ ok: false, error: { offset: source.indexOf("?") } });
 });
 
+test.each([
+  ["f(a,)", false],
+  ["a.f(b,)", false],
+  ["f(,)", false],
+  ["[a,]", true],
+  ["{a: b,}", true],
+  ["a.b{c: d,}", true],
+  ["[,]", false],
+])("after the last of its elements a list or a map may have a comma, a call may not: %s", (source, isFit) => {
+  expect(parse(source).ok).toBe(isFit);
+});
+
 test.each(["[1].all(.x, true)", "[1].map(.x, 1)"])("what loops names is no name of the outermost level: %s", (source) => {
   const parsed = parse(source);
   expect(parsed.ok && parsed.value.expr.exprKind.case).toBe("callExpr");
