@@ -112,6 +112,7 @@ describe("math and encoders", () => {
     "math.bitShiftLeft(1, 63) == -9223372036854775807 - 1 && math.bitShiftRight(-1, 63) == 1 && math.bitShiftRight(-1, 64) == 0",
     // Of a number with that many bits there is no room.
     "math.bitShiftLeft(1, 9223372036854775807) == 0",
+    "math.bitNot(0) == -1 && math.bitAnd(6, 3) == 2 && math.bitOr(6u, 3u) == 7u && math.bitXor(6, 3) == 5 && math.abs(-2) == 2 && math.abs(2u) == 2u",
     "math.isInf(1.0 / 0.0) && math.isInf(-1.0 / 0.0) && !math.isInf(1.0) && math.sign(-2) == -1 && math.sign(0u) == 0u && math.round(2.4) == 2.0",
     "math.bitShiftRight(-1024, 3) == 2305843009213693824 && math.bitShiftLeft(1u, 64) == 0u && math.bitNot(0u) == 18446744073709551615u",
     "base64.decode(base64.encode(b'\\xff\\x00')) == b'\\xff\\x00' && base64.decode('YQ') == b'a' && base64.decode('') == b''",
