@@ -14,8 +14,10 @@ export function numberMutants(here: Place, node: Node, parent: Node | undefined)
   const isBound = parent.type === "AssignmentPattern" || /(Ms|Bytes|Count|Size|Length|Max|Min|Default)$/.test(name ?? "");
   const isCompared = parent.type === "BinaryExpression" && comparing.test(String(parent["operator"]));
   if (!isBound && !isCompared) return [];
-  const raw = textOf(here, node);
   const isFine = /(Ms|Bytes|Length|Cost)(Max|Min|Default)?$/.test(name ?? "") || (isBound && Number(node["value"]) >= largeMin);
+  const raw = textOf(here, node);
+  // One more is the same number.
+  if (!isFine && Number(node["value"]) + 1 === node["value"]) return [];
   const changed = isFine ? `${raw} * 2` : `${raw} + 1`;
   const told = textOf(here, parent).slice(0, 80);
   return [mutant(here, node, "changed constant", changed, { before: told, after: changed })];

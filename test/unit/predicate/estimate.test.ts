@@ -123,6 +123,9 @@ test("each costs from, to, and in fact, to the hundredth of a unit", () => {
 // Of each function and each kind of data.
 test.each<[string, number, number | undefined]>([
   ["request.reason.split(',').size() > 1", 7, 263.02],
+  ["(lists.range(20) + lists.range(30)).map(x, x + 1).size() == 50", 510, 3010],
+  ["(lists.range(20) + lists.range(workflow.version)).map(x, x + 1).size() == 50", 211, undefined],
+  ["lists.range(20).map(x, x).map(y, y + 1).size() == 20", 309, 709],
   ["request.reason.split(',').join('-') == 'a'", 8, 2386.14],
   ["request.reason.charAt(1) == request.reason", 7, 257],
   ["request.reason.substring(1) + 'a' == ''", 8.06, 258.06],

@@ -108,6 +108,7 @@ describe("strings count in code points, and keep what comes after the last separ
 describe("math and encoders", () => {
   test.each([
     "math.sqrt(16) == 4.0 && math.sqrt(2.25) == 1.5 && math.sqrt(9u) == 3.0 && math.isNaN(math.sqrt(-1))",
+    "type(math.greatest([1, 1u])) == int && type(math.greatest([1u, 1])) == uint && type(math.least([1.0, 1])) == double",
     "math.greatest([1, 3u, 2.0]) == 3 && math.least(2) == 2 && math.least(3, 1.0, 2u) == 1.0 && math.round(-2.5) == -3.0",
     "math.bitShiftLeft(1, 63) == -9223372036854775807 - 1 && math.bitShiftRight(-1, 63) == 1 && math.bitShiftRight(-1, 64) == 0",
     // Of a number with that many bits there is no room.

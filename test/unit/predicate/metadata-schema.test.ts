@@ -404,6 +404,12 @@ describe("what is wrong with a schema says where, and what to write", () => {
     }
   });
 
+  test("where else something is wrong, circles are not looked for", () => {
+    const circle = { allOf: [{ $ref: "#" }] };
+    expect(problems(circle)).toEqual([expect.stringContaining("never ends")]);
+    expect(problems({ ...circle, requird: [] })).toEqual([expect.stringContaining('did you mean "required"?')]);
+  });
+
   test("patterns may have so many characters together, and as many of them as that", () => {
     const of = (length: number, before = "") => problems(named({ pattern: `${before}${"a".repeat(length - before.length)}` }));
     expect([of(2_048), of(2_049).length]).toEqual([[], 1]);

@@ -60,6 +60,15 @@ describe("actions", () => {
     expect(violations.map(({ message }) => message)).toEqual([expect.stringMatching(/units together, most of it rule "c"$/)]);
   });
 
+  test("a check may cost all that is in the purse, and no more", () => {
+    const set = ruleSetOf(1, no("a", "DENY", "workflow.metadata.temperature < 8"));
+    const purse = { left: checkCostMax };
+    judge(set, sampleCheck, purse);
+    const cost = checkCostMax - purse.left;
+    expect(judge(set, sampleCheck, { left: cost })).toMatchObject({ type: "allowed" });
+    expect(judge(set, sampleCheck, { left: cost - 0.01 })).toMatchObject({ type: "rule-denied" });
+  });
+
   test("a rule that warns and cannot be evaluated warns", () => {
     expect(found(ruleSetOf(1, no("warn", "WARN", "workflow.metadata.missing")))).toMatchObject({ denied: [], warned: ["warn"] });
   });

@@ -72,6 +72,8 @@ describe("a rule for itself", () => {
     ],
     ["a field of a time", "has(workflow.created_at.seconds) && workflow.created_at < now"],
     ["an empty list", "size(workflow.metadata.a) == 0"],
+    ["a span of time", "now - workflow.updated_at > duration('1h')"],
+    ["a time that is read", "timestamp(workflow.metadata.a) > timestamp('2026-01-01T00:00:00Z')"],
     ["no state before", "workflow.previous_state == ''"],
     ["a state before", "workflow.previous_state == 'ACTIVE'"],
     ["a set, which is in no list", "sets.contains(workflow.metadata.a, ['x']) && workflow.metadata.a != 'x'"],

@@ -10,10 +10,11 @@ const warm = factOf("warm", "true");
 const fact = (expression: string) => ({ kind: "FACT", fact: { name: "warm", description: "", expression } }) as const;
 
 test("what says the same is no new version, and what says something else is the next one of all that there were", () => {
-  const contents = contentsOf({ facts: [warm] });
-  expect(setItem(contents, fact("true"), 1, stamp).items).toEqual({ all: [factItem(warm)], written: [] });
+  const cold = factOf("cold", "true");
+  const contents = contentsOf({ facts: [cold, warm] });
+  expect(setItem(contents, fact("true"), 1, stamp).items).toEqual({ all: [factItem(cold), factItem(warm)], written: [] });
   const after = factItem({ ...factOf("warm", "false", 5), createdAtMs: 7, createdBy: "ada" });
-  expect(setItem(contents, fact("false"), 4, stamp).items).toEqual({ all: [after], written: [after] });
+  expect(setItem(contents, fact("false"), 4, stamp).items).toEqual({ all: [factItem(cold), after], written: [after] });
 });
 
 test("of several kinds, what has that name is taken away, and nothing else", () => {
