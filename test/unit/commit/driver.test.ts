@@ -1,10 +1,11 @@
 import { describe, expect, test } from "vitest";
 import { lingerMs, ownershipCheckIntervalMs, purgeIntervalMs } from "../../../src/commit/limits.ts";
-import type { Resource } from "../../../src/commit/ports.ts";
+import type { Resource, Trace } from "../../../src/commit/ports.ts";
 import type { RequestId, TransactionId } from "../../../src/kernel/ids.ts";
 import { historyRetentionMs, participantRetentionMs, purgeBatchSize } from "../../../src/kernel/limits.ts";
 import { err } from "../../../src/kernel/result.ts";
 import { createMemoryDecisionLog } from "../../../src/storage/memory/decision-log.ts";
+import { committing } from "../../support/decision-log-rows.ts";
 import { collect, flush, found, id, newest, request, silent, startCoordinator, tx, virtualClock, world } from "./support.ts";
 
 /** A coordinator, and one participant that says what the test says. */
@@ -704,4 +705,29 @@ describe("a coordinator under strain", () => {
     ]);
     expect(told).toHaveLength(4);
   });
+});
+
+// specs/TwoPhaseCommit.tla and specs/Sessions.tla are held against what is traced.
+test("what a coordinator does is traced, in the order in which it does it; of what it takes up, too", async () => {
+  const traced: string[] = [];
+  const trace: Trace = (event) => void traced.push(`${"action" in event ? event.action : "?"}`);
+  const w = world({ trace });
+  await w.start();
+  await w.participant("a");
+  await w.participant("b");
+  await w.run(["a", "b"]);
+  await flush();
+  expect(traced.splice(0)).toEqual([
+    ...["Claim", "Recovered", "OpenSession", "Welcome", "OpenSession", "Welcome", "Begin", "SendPrepare", "SendPrepare"],
+    ...["HearVote", "RecvVote", "HearVote", "RecvVote", "ForceCommit", "AckClient", "SendDecision", "SendDecision"],
+    ...["RecvAck", "RecvAck", "Forget"],
+  ]);
+  await w.log.force({ ...committing("u1"), coordinatorEpoch: 1 });
+  await w.coordinator().driver.retry(tx("u1"), { reason: "", requestedBy: "", request: undefined });
+  await flush();
+  // Taken up, then told so by the operator; its participants have lost what they never promised.
+  expect(traced.splice(0)).toEqual([...["SendDecision", "SendDecision", "SendDecision", "SendDecision", "RecvLost", "RecvLost"]]);
+  await w.log.claim("c");
+  await w.coordinator().driver.get(tx("unknown"));
+  expect(traced).toEqual(["Stop"]);
 });

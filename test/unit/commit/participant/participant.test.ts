@@ -340,6 +340,25 @@ describe("however often it fails, nothing is acknowledged that is not done:", ()
   });
 });
 
+// specs/Sessions.tla and specs/TwoPhaseCommit.tla are held against what is traced.
+test("what is heard and said in a session is traced, each with whose session it was, before what it leads to", async () => {
+  const traced: { readonly action?: string }[] = [];
+  const w = await world(undefined, { trace: (event) => void traced.push(event) });
+  await w.start();
+  await w.coordinator.welcome(2);
+  await w.coordinator.prepare("t1", { coordinatorEpoch: 2 });
+  await w.coordinator.decide("t1", "committed", 2);
+  const session = { coordinatorId: "c", epoch: 2, session: 1, participant: "a", instance: expect.any(String) };
+  expect(traced.filter((event) => "session" in event)).toEqual([
+    { action: "Admit", claim: "claim 2", ...session },
+    { action: "HearPrepare", transaction: "t1", ...session },
+    { action: "SayVote", transaction: "t1", value: "commit", ...session },
+    { action: "HearDecision", transaction: "t1", ...session },
+  ]);
+  const inOrder = ["Start", "Admit", "HearPrepare", "RecvPrepare", "SayVote", "HearDecision", "RecvCommit"];
+  expect(traced.map(({ action }) => action)).toEqual(inOrder);
+});
+
 describe("a trace of OpenTelemetry", () => {
   const origin = { requestId: "r-1", traceparent: `00-${"a".repeat(32)}-${"b".repeat(16)}-01` };
 
