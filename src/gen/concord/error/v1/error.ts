@@ -23,6 +23,7 @@ export const ErrorReason = {
    * number, text, list, object within it is one). A message has at most 62,000 fields on the wire, those of all messages within it counted:
    * an element of a list is a field, an entry of a Struct is four. What is more than this, or than a list may have, is counted before
    * anything else is looked at, and named alone. `requested_by` of a change does not begin with `system:`, as the server's own actors do.
+   * Of any call, also: there is one `authorization` header at most.
    * `{reason: "INVALID_REQUEST", domain: "concord", metadata: {}}`; BadRequest `{field: "workflow_id", description: "…"}`
    */
   INVALID_REQUEST: "ERROR_REASON_INVALID_REQUEST",
