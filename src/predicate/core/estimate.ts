@@ -20,10 +20,8 @@ export function estimate({ expr, baseCost }: Pick<Expression, "expr" | "baseCost
 
 /** What a part of an expression costs besides being counted, and how large its value is. */
 type Part = {
-  /** If it ends with a value. */
+  /** If it ends with a value. With an error, which `&&`, `||` and loops may swallow, it may end at once. */
   readonly min: number;
-  /** If it ends with an error, which `&&`, `||` and loops may swallow. */
-  readonly minFailed: number;
   readonly max: number;
   readonly least: Sizes;
   readonly most: Sizes;
@@ -32,7 +30,7 @@ type Part = {
 /** The values of variables that the expression itself introduces. */
 type Locals = ReadonlyMap<string, Pick<Part, "least" | "most">>;
 
-const part = (least: Sizes, most: Sizes): Part => ({ min: 0, minFailed: 0, max: 0, least, most });
+const part = (least: Sizes, most: Sizes): Part => ({ min: 0, max: 0, least, most });
 
 /** What is beside the metadata in a workflow, or beside the context in a request. */
 const otherFieldsWeight = 1_000;
@@ -124,8 +122,8 @@ function listOf(elements: readonly Expr[], locals: Locals): Part {
 }
 
 /** All are evaluated, one after the other, up to the first error. */
-function all(parts: readonly Part[]): Pick<Part, "min" | "minFailed" | "max"> {
-  return { min: sum(parts, "min"), minFailed: parts[0]?.minFailed ?? 0, max: sum(parts, "max") };
+function all(parts: readonly Part[]): Pick<Part, "min" | "max"> {
+  return { min: sum(parts, "min"), max: sum(parts, "max") };
 }
 
 const sum = (parts: readonly Part[], field: "min" | "max"): number => parts.reduce((total, each) => total + each[field], 0);
@@ -138,19 +136,17 @@ function call({ function: name, target, args }: Call, locals: Locals): Part {
   const [first, second, third] = parts;
   if ((name === "_&&_" || name === "_||_") && first && second) {
     // The second is not evaluated if the first decides. An error of the first does not.
-    const { min, minFailed } = first;
-    return { ...all(parts), min: Math.min(min, minFailed + second.min), minFailed, least: nothing, most: nothing };
+    return { ...all(parts), min: Math.min(first.min, second.min), least: nothing, most: nothing };
   }
   if (name === "_?_:_" && first && second && third) {
     const chosen = { min: first.min + Math.min(second.min, third.min), max: first.max + Math.max(second.max, third.max) };
-    return { ...chosen, minFailed: first.minFailed, least: nothing, most: union(second.most, third.most) };
+    return { ...chosen, least: nothing, most: union(second.most, third.most) };
   }
   const facts = { number: integerOf(operands.at(-1)), instructions: instructionsOf(name, args.at(-1)) };
   const [least, most] = [parts.map((each) => each.least), parts.map((each) => each.most)];
-  const { min, minFailed, max } = all(parts);
+  const { min, max } = all(parts);
   return {
     min: min + costAtLeast(name, least, facts),
-    minFailed,
     max: max + costAtMost(name, most, facts),
     least: leastOf(name, least, facts),
     most: mostOf(name, most, facts),
@@ -188,11 +184,8 @@ function loop({ iterRange, iterVar, accuInit, accuVar, loopCondition, loopStep, 
   const [condition, step, end] = [loopCondition, loopStep, result].map((each) => partOf(each, inner)) as [Part, Part, Part];
   const count = range.most.items;
   const visitsAll = isVisitingAll(loopCondition);
-  const first = partOf(accumulated(loopStep), inner).minFailed;
-  const once = range.least.items > 0 ? first : 0;
   return {
-    min: range.min + (visitsAll ? range.least.items * step.min : once),
-    minFailed: range.minFailed,
+    min: range.min + (visitsAll ? range.least.items * step.min : 0),
     max: range.max + product(count, condition.max + step.max) + end.max,
     least: isMap(loopStep) ? { text: 0, items: range.least.items, weight: range.least.items } : nothing,
     most: isCollecting(accuInit)
@@ -203,9 +196,6 @@ function loop({ iterRange, iterVar, accuInit, accuVar, loopCondition, loopStep, 
 
 /** Every element is visited, unless there is an error, which stays: the condition is `true`, and asks nothing of what was collected. */
 const isVisitingAll = (condition: Expr): boolean => argumentsOf(condition)[1]?.exprKind.case === "constExpr";
-
-/** Of `all` and `exists`: what they ask of an element. The first one is asked in any case. */
-const accumulated = (step: Expr): Expr => (["_&&_", "_||_"].includes(nameOf(step)) ? (argumentsOf(step)[1] ?? step) : step);
 
 const isCollecting = (accuInit: Expr): boolean => nameOf(accuInit) === "@collect" || nameOf(accuInit) === "@collectMap";
 

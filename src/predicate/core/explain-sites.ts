@@ -149,6 +149,6 @@ function isLiteral(expr: Expr): boolean {
   const isCollection =
     exprKind.case === "listExpr" ||
     exprKind.case === "structExpr" ||
-    (exprKind.case === "callExpr" && (exprKind.value.function === "@list" || exprKind.value.function === "@map"));
+    (exprKind.case === "callExpr" && exprKind.value.function === "@map");
   return isCollection && children(expr).every(isLiteral);
 }

@@ -144,6 +144,7 @@ describe("optional values", () => {
     "optional.none().or(optional.of(2)).value() == 2 && optional.none().orValue(3) == 3",
     "cel.bind(o, optional.of({'a': 1}), o.a.value() == 1 && has(o.a) && !has(o.b))",
     "cel.bind(o, optional.of({'a': {'b': 1}}), o.a.b.value() == 1 && has(o.a.b) && !has(o.a.c) && o['a']['b'].value() == 1)",
+    "cel.bind(x, optional.of({'a': 1}), x).a.value() == 1 && cel.bind(x, optional.of({'a': 1}), x)['a'].value() == 1",
     "cel.bind(m, {'a': 1}, [m].all(x, x.a == 1 && m.?a.hasValue() && x['a'] == 1))",
     "[1, ?optional.none(), ?optional.of(2)] == [1, 2] && {?'a': optional.none(), 'b': 1} == {'b': 1}",
     "optional.unwrap([optional.of(1), optional.none()]) == [1] && [optional.of(1), optional.none()].unwrapOpt() == [1]",

@@ -1,15 +1,12 @@
 import type { Json, JsonObject } from "../../../kernel/json.ts";
-import { anyRecord, enumOf, isMap, listOf, recordOf, type Scalar, type Type, types, withValues } from "./type.ts";
+import { anyRecord, enumOf, listOf, recordOf, type Scalar, type Type, types, withValues } from "./type.ts";
 
 /**
  * The type of metadata that a JSON Schema describes, as far as its words for shapes say it: `type`, `properties`, `items`, `enum`,
  * `additionalProperties`, and `$ref` within the schema. All else that it says narrows values down, not types. Where one of several types may
  * be, nothing is known. Of an object whose properties are listed there are no others, unless the schema says that there are.
  */
-export function metadataType(schema: JsonObject): Type {
-  const type = objectType(schema, { root: schema, referred: new Map() });
-  return isMap(type) ? type : anyRecord;
-}
+export const metadataType = (schema: JsonObject): Type => objectType(schema, { root: schema, referred: new Map() });
 
 /** `referred`: the types of what is referred to. While one is made, nothing is known of it: a schema may refer to itself. */
 type Within = { readonly root: JsonObject; readonly referred: Map<string, Type> };

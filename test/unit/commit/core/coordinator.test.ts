@@ -575,6 +575,13 @@ describe("a resolution", () => {
     expect(whyKept(unsure, later.nowMs)).toBeUndefined();
     expect(whyKept(ended().transaction, later.nowMs)).toBe('participant "b" would be told that it aborted');
     expect([whyKept(asked, later.nowMs) !== undefined, whyKept(asked, later.nowMs + 2 * day)]).toEqual([true, undefined]);
+    const lately = { ...asked, completedAtMs: 1_700_000_000_000 };
+    expect([0, day, day + day / 24 - 1].map((ms) => whyKept(lately, lately.completedAtMs + ms) !== undefined)).toEqual([
+      true,
+      true,
+      true,
+    ]);
+    expect(whyKept(lately, lately.completedAtMs + day + day / 24)).toBeUndefined();
   });
 });
 

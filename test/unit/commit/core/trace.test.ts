@@ -79,6 +79,8 @@ describe("a coordinator tells each action when it has happened, and before anybo
       "SendPrepare a preparing //",
       "(send)",
     ]);
+    // That nothing is known yet is said to whoever asked, and is no word of the spec's.
+    expect(coordinatorTale(last(started, { type: "prepare-timeout", ...at() }))).toEqual(["(reply)"]);
     const taken = takeOver(started.transaction, { coordinatorEpoch: 2, connected: new Set() }, at());
     expect(coordinatorTale(taken)).toEqual(["TakeOver preparing //"]);
     expect(taken.effects.map((effect) => effect.type === "trace" && coordinatorEvent(effect).epoch)).toEqual([2]);

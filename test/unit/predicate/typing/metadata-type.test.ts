@@ -201,3 +201,8 @@ test.each([
   expect(restOf(listed)).toBeUndefined();
   expect(restOf({ ...listed, [word]: value })).toBe(types.dyn);
 });
+
+test.each([[["low", {}]], [[1, [2]]], [[{}, []]]])("of values that are not all single nothing is known: %j", (values) => {
+  expect(metadataType({ properties: { a: { enum: values } } })).toMatchObject({ fields: { a: types.dyn } });
+  expect(metadataType({ properties: { a: { enum: values } } })).not.toHaveProperty("fields.a.values");
+});
