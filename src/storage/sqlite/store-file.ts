@@ -45,10 +45,9 @@ export function checkAccess(path: string): OpenFailure | undefined {
     try {
       accessSync(name, constants.R_OK | constants.W_OK);
     } catch (error) {
-      // The process before may just have removed it.
-      if (!existsSync(name)) continue;
       const message = `${name} may not be read and written by this user (${messageOf(error)}). Change its owner or its mode, or start as its user.`;
-      return { type: "inaccessible", message };
+      // The process before may just have removed it.
+      if (existsSync(name)) return { type: "inaccessible", message };
     }
   }
   return undefined;
