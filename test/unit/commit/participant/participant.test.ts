@@ -642,8 +642,15 @@ describe("a start", () => {
     const promises = [{ promise: "gid", owner: "ada", remedy: "ask ada" }];
     const resource: Resource = { ...w.resource, foreign: async (logId) => (logId === w.log.id ? promises : []) };
     await w.start({ resource, logger: { ...silent, warn: (fields) => void warnings.push(fields) } });
-    expect(warnings).toEqual([{ participant: "a", log: w.log.id, count: 1, promises }]);
+    expect(warnings.splice(0)).toEqual([{ participant: "a", log: w.log.id, count: 1, promises }]);
     expect(w.calls).toEqual([]);
+    // Of very many the first hundred.
+    const many = Array.from({ length: 101 }, (_, index) => ({ promise: `gid ${index}`, owner: "ada", remedy: "ask ada" }));
+    await w.start({
+      resource: { ...resource, foreign: async () => many },
+      logger: { ...silent, warn: (fields) => void warnings.push(fields) },
+    });
+    expect(warnings).toEqual([{ participant: "a", log: w.log.id, count: 101, promises: many.slice(0, 100) }]);
   });
 });
 
