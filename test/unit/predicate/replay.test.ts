@@ -7,7 +7,7 @@ import { type Replay, replay } from "../../../src/predicate/replay.ts";
 import { createMemoryVerdictLog } from "../../../src/storage/memory/verdict-log.ts";
 import { checkOf, ruleOf, ruleSetOf, type sampleCheck, simpleEvaluator } from "../../support/rule-values.ts";
 import { anyVerdict, recordAt } from "../../support/verdict-values.ts";
-import { collect } from "../commit/support.ts";
+import { collect, handTurned } from "../commit/support.ts";
 
 const cold = ruleOf({ id: "cold", expression: "workflow.metadata.temperature < 8" });
 const colder = ruleOf({ id: "cold", version: 2, expression: "workflow.metadata.temperature < 7" });
@@ -64,6 +64,25 @@ describe("a replay", () => {
     expect(await collect(run(log, { matches }))).toMatchObject([{ skipped: 1 }]);
     const wanted = { ...anyVerdict, ranges: { sequence: { min: 3 } } };
     expect(await collect(run(log, { wanted }))).toMatchObject([{ skipped: 0 }]);
+  });
+
+  test("takes its turn before it reads, and before each record that it judges", async () => {
+    const log = await logOf(before, [at(7.5), at(7.5)]);
+    const hand = handTurned();
+    const told: string[] = [];
+    const replayed = (async () => {
+      for await (const { type } of run(log, { breathe: hand.turns() })) told.push(type);
+    })();
+    const seen: number[] = [];
+    for (let turns = 0; turns < 3; turns += 1) {
+      seen.push(told.length);
+      await hand.turn();
+    }
+    await replayed;
+    expect([seen, told]).toEqual([
+      [0, 0, 1],
+      ["difference", "difference", "progress"],
+    ]);
   });
 
   test("judges no more than it shall", async () => {
