@@ -101,6 +101,9 @@ describe("a rule as people get it wrong is refused where it is wrong", () => {
     ["{'a': from}[1] == to", ["12: a key of a map(string, string) is never an int"]],
     ["{1: from}['x'] == to", ["10: a key of a map(int, string) is never a string"]],
     ["{'a': true}.b", ["13: field not found: b"]],
+    ["optional.of(1).a.hasValue()", ["16: an int has no fields"]],
+    // Whoever mends the one will hear of the result.
+    ["workflow.id == null ? 1 : 2", ["13: a string is never equal to null"]],
     ["!workflow.retry_count", ["11: this is an int, and not a condition"]],
     ["workflow.metadata.ok && request.reason", ["33: this is a string, and not a condition"]],
     ["workflow.metadata.?count > 3", ['26: there is no ">" for an optional(dyn) and an int; an optional value has .orValue(…)']],

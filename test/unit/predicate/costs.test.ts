@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { bindingsOf, ruleVariables } from "../../../src/predicate/core/bindings.ts";
 import { compile } from "../../../src/predicate/core/compile.ts";
+import { dataCost } from "../../../src/predicate/core/costs.ts";
 import { evaluateBool } from "../../../src/predicate/core/evaluate.ts";
 import { evaluationCostMax } from "../../../src/predicate/core/limits.ts";
 import { checkOf } from "../../support/rule-values.ts";
@@ -51,6 +52,10 @@ test.each([
   ["workflow.metadata.text.split('x').size() == 321", 28.375],
   ["workflow.metadata.text.indexOf('y') == -1", 27.375],
   ["'%d %s'.format([1, workflow.metadata.words]) != ''", 33.625],
+  ["'abab'.replace('a', 'xxxxxxxxxxxxxxxx', 9) != ''", 10.31640625],
+  ["'abab'.replace('a', 'xxxxxxxxxxxxxxxx', 1) != ''", 9.31640625],
+  ["[workflow.metadata.text] != ['a']", 28],
+  ["['a'] != [workflow.metadata.text]", 8.0625],
   ["'%.2f'.format([1.5]) != ''", 27.25],
   ["workflow.metadata.words.sortBy(w, w.size()).size() == 2", 32.3125],
   ["[1, 2].map(x, x).size() == 2", 20],
@@ -69,4 +74,12 @@ test.each([
   const result = evaluateBool(compiled.value, bindingsOf(check), purse);
   expect(result).toMatchObject({ ok: true });
   expect(evaluationCostMax - purse.left).toBe(cost);
+});
+
+test("what rules may see costs by the number of its values: of metadata, of what is sent along, of what is proposed, and of the last event", () => {
+  const bare = checkOf({ workflow: { metadata: {} }, context: {}, lastEvent: undefined });
+  expect(dataCost(bare)).toBe(0.2);
+  expect(dataCost({ ...bare, context: { a: 1, b: [2, 3] } })).toBeCloseTo(0.6);
+  expect(dataCost({ ...bare, proposed: { a: null } })).toBeCloseTo(0.4);
+  expect(dataCost(checkOf({ workflow: { metadata: { a: {} } }, context: {} }))).toBeCloseTo(0.5);
 });

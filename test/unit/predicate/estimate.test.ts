@@ -6,6 +6,7 @@ import { compile } from "../../../src/predicate/core/compile.ts";
 import { estimate } from "../../../src/predicate/core/estimate.ts";
 import { evaluateBool } from "../../../src/predicate/core/evaluate.ts";
 import { evaluationCostMax } from "../../../src/predicate/core/limits.ts";
+import { product } from "../../../src/predicate/core/sizes.ts";
 import { checkOf } from "../../support/rule-values.ts";
 
 function compiledOf(source: string) {
@@ -207,6 +208,10 @@ test.each<[string, number, number | undefined]>([
   const found = estimateOf(source);
   const rounded = [found.min, found.max].map((cost) => cost && Math.round(100 * cost) / 100);
   expect(rounded).toEqual([min, max]);
+});
+
+test("nothing of what has no bound is nothing", () => {
+  expect([product(0, Infinity), product(Infinity, 0), product(2, 3), product(1, Infinity)]).toEqual([0, 0, 6, Infinity]);
 });
 
 test.each([

@@ -32,6 +32,17 @@ describe("a filter", () => {
     expect(matches(expression)).toBe(expected);
   });
 
+  test("says which variables it looks at", () => {
+    const both: Variables = { ...variables, workflow: recordOf({ id: types.string }) };
+    const readsOf = (expression: string) => {
+      const filter = compileFilter(both, expression);
+      return filter.ok && ["rule", "workflow", "x"].filter(filter.value.reads);
+    };
+    expect(readsOf("rule.id == 'a'")).toEqual(["rule"]);
+    expect(readsOf("rule.id == workflow.id && rule.priority > 1")).toEqual(["rule", "workflow"]);
+    expect(readsOf("true")).toEqual([]);
+  });
+
   test("that is never a bool is refused", () => {
     expect(compileFilter(variables, "rule")).toMatchObject({
       ok: false,

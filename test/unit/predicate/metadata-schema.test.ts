@@ -238,6 +238,11 @@ describe("what is wrong with a schema says where, and what to write", () => {
     [{ requred: ["a"] }, '#/requred: is no keyword of JSON Schema; did you mean "required"?'],
     [{ colour: 1 }, "#/colour: is no keyword of JSON Schema"],
     [named({ type: "int" }), '#/properties/a/type: there is no type "int"; write integer'],
+    [named({ type: ["string", "int"] }), '#/properties/a/type: there is no type "int"; write integer'],
+    [
+      named({ type: ["string", 3] }),
+      "#/properties/a/type: must be one of string, number, integer, boolean, null, array, object, or several in an array",
+    ],
     [named({ type: "dict" }), '#/properties/a/type: there is no type "dict"; write object'],
     [named({ type: "sting" }), '#/properties/a/type: there is no type "sting"; write string'],
     [

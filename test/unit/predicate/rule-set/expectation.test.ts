@@ -75,6 +75,11 @@ test.each<[Expectation, Verdict, string | undefined]>([
     'expected it to be denied by "1", "2", "3", "4", "5", but it was allowed',
   ],
   [
+    wanting("rule-denied", ["deny", ""]),
+    denied,
+    'did not expect rule "warn" to say: no warn; did not expect rule "audit" to say: no audit',
+  ],
+  [
     wanting("rule-denied", ["deny", ""], ["other", ""], ["warn", ""]),
     denied,
     'did not expect rule "audit" to say: no audit; expected rule "other" not to hold, but it holds or does not apply',
