@@ -19,7 +19,7 @@ import { DatabaseSync } from "node:sqlite";
 import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, test } from "vitest";
 import { systemClock } from "../../src/runtime/clock.ts";
-import { openCut, storesIn } from "../../src/storage/backup/cut.ts";
+import { openCut, opensAtOnce, storesIn } from "../../src/storage/backup/cut.ts";
 import { manifestName } from "../../src/storage/backup/manifest.ts";
 import { restoreBackup } from "../../src/storage/backup/restore.ts";
 import { takeBackup } from "../../src/storage/backup/take.ts";
@@ -342,6 +342,31 @@ test("a store that is written as fast as can be is copied as it was at one momen
   expect(copied % 2).toBe(0);
   expect(copied).toBeGreaterThanOrEqual(2 * 199);
   expect(copied).toBeLessThanOrEqual(2 * (printed.length + 64));
+});
+
+test("no cut is made of stores of which one was written while they were opened, whichever it was", () => {
+  const folder = storageDir();
+  /** Another connection writes it when `other` begins. */
+  const sourceOf = (name: string) => {
+    const [db, look, writer] = ["db", "look", "writer"].map(() => new DatabaseSync(join(folder, name)));
+    if (db === undefined || look === undefined || writer === undefined) throw new Error("three were opened");
+    writer.exec("PRAGMA journal_mode = WAL; CREATE TABLE t (x)");
+    return { db, look, writer };
+  };
+  const sources = [sourceOf("a"), sourceOf("b"), sourceOf("c")];
+  for (const written of sources) {
+    const last = sources.at(-1)?.db;
+    const exec = last?.exec.bind(last);
+    if (last === undefined || exec === undefined) throw new Error("there are three");
+    last.exec = (sql) => {
+      exec(sql);
+      if (sql === "BEGIN") written.writer.exec("INSERT INTO t VALUES (1)");
+    };
+    expect([opensAtOnce(sources), sources.map(({ db }) => db.isTransaction)]).toEqual([false, [false, false, false]]);
+    last.exec = exec;
+  }
+  expect([opensAtOnce(sources), sources.map(({ db }) => db.isTransaction)]).toEqual([true, [true, true, true]]);
+  for (const { db, look, writer } of sources) for (const each of [db, look, writer]) each.close();
 });
 
 test("no cut has what came after something that it lacks, however close to each other two stores are written", async () => {

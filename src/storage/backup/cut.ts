@@ -100,7 +100,7 @@ export async function openCut(paths: readonly string[], clock: Clock): Promise<R
 }
 
 /** False: one of them was written meanwhile, and none is open. */
-function opensAtOnce(sources: readonly Source[]): boolean {
+export function opensAtOnce(sources: readonly Pick<Source, "db" | "look">[]): boolean {
   const before = sources.map(versionOf);
   for (const { db } of sources) {
     db.exec("BEGIN");
@@ -113,7 +113,7 @@ function opensAtOnce(sources: readonly Source[]): boolean {
 }
 
 /** Another number after each commit of another connection. */
-const versionOf = ({ look }: Source): number => pragma(look, "data_version");
+const versionOf = ({ look }: Pick<Source, "look">): number => pragma(look, "data_version");
 
 function openSource(given: string): Result<Source, BackupFailure> {
   let path: string;

@@ -515,6 +515,14 @@ describe("before recovery has come to a transaction", () => {
     expect(await w.driver.replaced).toEqual({ type: "fenced", coordinatorEpoch: 3 });
   });
 
+  test("one that has been replaced does not answer a request by what it may not take up", async () => {
+    const w = await startedOn();
+    const key = { id: "r" as RequestId, digest: "x" };
+    await w.log.force({ ...committing("u2"), coordinatorEpoch: 2, request: key });
+    await w.log.claim("c");
+    expect(await w.driver.execute(request(["a", "b"], { request: key }))).toEqual(err({ type: "fenced", coordinatorEpoch: 3 }));
+  });
+
   test("one that has been replaced still tells what is over: of that, nobody knows more", async () => {
     const w = await startedOn();
     await w.log.record({ ...completed(committing("u2")), coordinatorEpoch: 2 });

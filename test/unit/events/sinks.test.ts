@@ -463,8 +463,10 @@ test("a store that cannot be read for a while holds a sink up, and does not end 
   sinks.start();
   for (let turn = 0; turn < 10; turn += 1) await new Promise(setImmediate);
   isReadable = true;
+  expect(await only(sinks)).toMatchObject({ state: "retrying", trouble: { cause: expect.stringContaining("not readable now") } });
   await cursorAt(sinks, 3);
   expect(receiver.arrived).toEqual([1, 2, 3]);
+  expect(await only(sinks)).toMatchObject({ state: "delivering", trouble: undefined });
   await sinks.stop(0);
 });
 
