@@ -31,6 +31,7 @@ describe("a syntax error is reported where it is, with what was expected", () =>
     ["'\\ud800' == from", "line 1, column 1: surrogate code points are not allowed"],
     ["'\\U00110000' == from", "line 1, column 1: there is no such code point"],
     ["from == 'a\\qb'", 'line 1, column 9: unknown escape "\\q"'],
+    ["from == 'a\\qbcd'", 'line 1, column 9: unknown escape "\\q"'],
     ["'\\udfff' == from", "line 1, column 1: surrogate code points are not allowed"],
     ["'\\ud7ff\\ue000\\U0010ffff' != ''", "compiles"],
   ])("%j", (source, expected) => {

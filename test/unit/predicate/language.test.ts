@@ -105,6 +105,7 @@ describe("a map has each key once, and keeps what is null", () => {
 describe("what differs in type is not equal", () => {
   test.each([
     "1 != dyn('1') && dyn('a') != dyn(b'a') && dyn([1]) != dyn({1: 1}) && dyn({}) != dyn([]) && dyn(null) != dyn(false)",
+    "type(1) != dyn(null) && type(1) != dyn('int') && b'\\u00e9' == b'\\xc3\\xa9' && b'\\xe9' != b'\\u00e9'",
     "{'a': 1} != {'a': 1, 'b': 2} && {'a': 1, 'b': 2} != {'a': 1} && {'a': 1} != {'b': 1} && {'a': 1} != {'a': 2} && {'a': 1} == {'a': 1.0}",
     "b'ab' == b'ab' && b'ab' != b'ac' && b'ab' != b'a' && dyn(b'') != dyn('')",
     "type(1) == int && type(1) != type(1u) && dyn(type(1)) != dyn('int')",

@@ -3,7 +3,7 @@ import type { RuleId } from "../../../../src/kernel/ids.ts";
 import { applyDescription, type RuleDescribed } from "../../../../src/predicate/core/rule-set/apply.ts";
 import { ruleSetLimits } from "../../../../src/predicate/core/rule-set/limits.ts";
 import type { Rule, RuleRole, RuleStanding } from "../../../../src/predicate/core/types.ts";
-import { contentsOf, ruleOf } from "../../../support/rule-values.ts";
+import { contentsOf, factOf, ruleOf } from "../../../support/rule-values.ts";
 
 const stamp = { atMs: 7, requestedBy: "ada", reason: "policy" };
 const id = "a" as RuleId;
@@ -49,4 +49,30 @@ test("versions that were never used are dropped where a new one is written, and 
   };
   const before: Rule = { version, standing };
   expect(apply([described("DRAFT", "true")], before, [1, 2, 3])).toMatchObject({ written: [{ version: 4 }], dropped: [1, 2, 3] });
+});
+
+test("of what is described beside rules, only what says something else is written", () => {
+  const facts = [factOf("warm", "true", 3), factOf("cold", "true")];
+  const items = [
+    ["warm", "true"],
+    ["cold", "false"],
+  ].map(([name = "", expression = ""]) => ({ kind: "FACT", fact: { name, description: "", expression } }) as const);
+  const [same, other] = items;
+  if (!same || !other) throw new Error("there are two");
+  const known = {
+    rules: new Map(),
+    sameVersion: new Map(),
+    neverUsed: new Map(),
+    latestVersion: new Map([
+      [same, 3],
+      [other, 1],
+    ]),
+  };
+  const plan = applyDescription(contentsOf({ facts }), { rules: [], items }, known, stamp, ruleSetLimits);
+  expect(plan).toMatchObject({
+    ok: true,
+    value: {
+      items: { all: [{ fact: { version: 3 } }, { fact: { version: 2 } }], written: [{ fact: { name: "cold", version: 2 } }] },
+    },
+  });
 });

@@ -51,3 +51,13 @@ describe("a record", () => {
     expect(problemOf("open.other == 1")).toContain("a string is never equal to an int");
   });
 });
+
+test("what has the name of a group of functions is a variable where there is one", () => {
+  const problem = (source: string, of: Parameters<typeof compile>[1]) => {
+    const compiled = compile(source, of);
+    return compiled.ok ? undefined : compiled.error.message;
+  };
+  expect(problem("lists.size() == 1", { lists: types.string })).toBe(undefined);
+  expect(problem("cel.bind(math, 'a', math.size() == 1)", {})).toBe(undefined);
+  expect(problem("lists.size() == 1", {})).toBe('unknown function "lists.size"');
+});
