@@ -16,6 +16,7 @@ import {
   activation,
   batchOf,
   draft,
+  factOf,
   hostile,
   itemOf,
   memberOf,
@@ -237,6 +238,8 @@ test("rules of schema version 2 are whose who has written their first version", 
     { ...written("c", 1, "ada"), standings: [standingOf("c")] },
     gone,
     { ...written("c", 1, "eve"), standings: [standingOf("c")] },
+    // What has the name of a rule is none.
+    { versions: ["a", "b"].map((name) => stored({ ...factOf(name), ...{ createdAs: "eve" } })) },
   ];
   for (const [index, batch] of batches.entries()) expect(await before.apply(batchOf(index, batch))).toEqual(ok(undefined));
   await before.close();
