@@ -69,9 +69,12 @@ const doneHere = (node: Node): readonly Node[] => childrenOf(node).filter((child
 
 const calls = (node: Node): boolean => calling.has(node.type) || doneHere(node).some(calls);
 
-/** Lists, maps and sets that are changed or looked at, and numbers: nothing that anybody else can see meanwhile. */
+/** Lists, maps and sets that are changed. */
+const changing = new Set(["add", "clear", "delete", "pop", "push", "set", "shift", "splice"]);
+
+/** Or looked at, and numbers: nothing that anybody else can see meanwhile. */
 const within = new Set([
-  ...["add", "clear", "delete", "get", "has", "pop", "push", "set", "shift", "splice", "max", "min"],
+  ...[...changing, "get", "has", "max", "min", "Number", "String"],
   ...["at", "every", "filter", "find", "findIndex", "findLast", "flatMap", "includes", "indexOf", "map", "slice", "some"],
 ]);
 
@@ -103,7 +106,8 @@ function changedBy(node: Node): readonly string[] {
   const changed = [nodeAt(node, "left"), nodeAt(node, "argument")].filter(() =>
     /^(Assignment|Update)Expression$/.test(node.type),
   );
-  const receiver = node.type === "CallExpression" ? nodeAt(nodeAt(node, "callee") ?? node, "object") : undefined;
+  const isChange = node.type === "CallExpression" && changing.has(calleeOf(node).name);
+  const receiver = isChange ? nodeAt(nodeAt(node, "callee") ?? node, "object") : undefined;
   return [...changed, receiver].flatMap((each) => (each ? namesIn(each) : [])).concat(childrenOf(node).flatMap(changedBy));
 }
 

@@ -5,7 +5,7 @@ import { mayHavePromised, owesAck, type Part, type Transaction } from "./core/ty
 import type { Logger } from "./ports.ts";
 
 /** Looked at each time, the oldest first: who has more of them in doubt reads `oldest`, and the gauges. */
-export const waitingCountMax = 100;
+const waitingCountMax = 100;
 
 const lookEachMs: DurationMs = 5_000;
 

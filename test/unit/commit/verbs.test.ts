@@ -451,6 +451,30 @@ test.each([
   expect(inputLine({ ...input, authenticatedAs: "k" } as CoordinatorInput)).toEqual({ ...line, detail: 'authenticated as "k"' });
 });
 
+test("a contradiction is counted once, whatever else is heard", async () => {
+  const mixed: string[] = [];
+  const errors: string[] = [];
+  const w = world({
+    metrics: { ...noMetrics, mixed: () => void mixed.push("mixed") },
+    logger: { ...silent, error: (_, message) => void errors.push(message) },
+  });
+  await w.start();
+  const names = ["a", "b", "c"];
+  const voters = await Promise.all(names.map((name) => scripted(w, name)));
+  const running = w.run(names);
+  await flush();
+  const [{ id: transactionId = tx("") } = {}] = await newest(w.coordinator().driver);
+  for (const voter of voters) await voter.vote(transactionId);
+  await running;
+  await w.coordinator().driver.resolve(transactionId, "committed", ada);
+  const [a, b, c] = voters;
+  await a?.ack(transactionId, "committed");
+  expect([mixed, errors]).toEqual([[], []]);
+  await b?.ack(transactionId, "aborted");
+  await c?.ack(transactionId, "committed");
+  expect([mixed, errors]).toEqual([["mixed"], ["HEURISTIC_MIXED: a participant contradicts the resolution"]]);
+});
+
 test("a Prepare that is sent again is counted and told as such, by its own attempts", async () => {
   const resent: string[] = [];
   const w = world({ metrics: { ...noMetrics, resent: (kind) => resent.push(kind) } });

@@ -40,7 +40,7 @@ describe("the generator finds", () => {
 
   test("no other order of what is only made to be called later, and of what is found by another name", () => {
     const text =
-      "function run() { signal.listen(end); const say = (word: string) => log(word); counts[run.kind] -= 1; list.push(run); first.core = next; const at = effects.findIndex(isForced); }";
+      "function run() { signal.listen(end); const say = (word: string) => log(word); counts[run.kind] -= 1; list.push(run); first.core = next; const at = effects.findIndex(isForced); place = Number(items.rows.at(-1)); more = items.isCut; }";
     expect(mutantsOf(text).filter((mutant) => mutant.startsWith("swapped"))).toEqual([]);
     const made = "function run() { signal.listen(end); const say = wordsOf(language); }";
     expect(mutantsOf(made).filter((mutant) => mutant.startsWith("swapped"))).toHaveLength(1);
