@@ -347,19 +347,22 @@ describe("who makes room in a sink that is blocked lets it go on", () => {
   });
 });
 
-test("a receiver that answers with failures is tried as often as it is allowed to, then the event is a dead letter", async () => {
-  const events = await storeWith(3);
-  const receiver = createReceiver(
-    ([first]) => (first?.event.sequence === 2 ? { type: "failed", cause: "HTTP 500", answered: true } : "takes"),
-    { batchCountMax: 1, windowMax: 1, failuresMax: 5 },
-  );
-  const sinks = await sinksOver({ events, store: createMemorySinkStore(), definitions: [definition(receiver.transport)] });
-  sinks.start();
-  await cursorAt(sinks, 3);
-  const { rows } = await sinks.deadLetters({ sink: "bus", afterSequence: 0, limit: 10 });
-  expect(rows).toMatchObject([{ event: { sequence: 2 }, cause: "HTTP 500", tries: 5 }]);
-  await sinks.stop(0);
-});
+test.each([1, 2])(
+  "a receiver that answers event %d with failures is tried as often as it may be, then that is a dead letter",
+  async (wrong) => {
+    const events = await storeWith(3);
+    const receiver = createReceiver(
+      ([first]) => (first?.event.sequence === wrong ? { type: "failed", cause: "HTTP 500", answered: true } : "takes"),
+      { batchCountMax: 1, windowMax: 1, failuresMax: 5 },
+    );
+    const sinks = await sinksOver({ events, store: createMemorySinkStore(), definitions: [definition(receiver.transport)] });
+    sinks.start();
+    await cursorAt(sinks, 3);
+    const { rows } = await sinks.deadLetters({ sink: "bus", afterSequence: 0, limit: 10 });
+    expect(rows).toMatchObject([{ event: { sequence: wrong }, cause: "HTTP 500", tries: 5 }]);
+    await sinks.stop(0);
+  },
+);
 
 test("a receiver that is gone for good pauses the sink, also over a restart, until it is resumed", async () => {
   const events = await storeWith(3);
