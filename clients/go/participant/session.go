@@ -24,7 +24,7 @@ const (
 	// A coordinator has sent again by then whatever it has not heard the end of, so that old outcomes may be forgotten.
 	soundAfter = 5 * time.Minute
 	// For the last word to be heard.
-	goodbyeWithin = 2 * time.Second
+	goodbyeWithin = 5 * time.Second
 	// Between attempts to carry out a decision.
 	againMin = 100 * time.Millisecond
 	againMax = 30 * time.Second

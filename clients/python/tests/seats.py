@@ -30,8 +30,9 @@ class Seats:
 if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO)
     address, database = sys.argv[1:]
-    participant = Participant([address], participant_id="seats", database=database, resource=Seats())
+    # Before there is a participant: from then on, to be told to stop is to be answered with Goodbye.
     told = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: told.set())
+    participant = Participant([address], participant_id="seats", database=database, resource=Seats())
     told.wait()
     participant.close()

@@ -28,7 +28,7 @@ STOPPED_SECONDS = 1.0
 #: A coordinator has sent again by then whatever it has not heard the end of, so that old outcomes may be forgotten.
 SOUND_SECONDS = 300.0
 #: For the last word to be heard.
-GOODBYE_SECONDS = 2.0
+GOODBYE_SECONDS = 5.0
 
 _WAKE = object()
 

@@ -45,7 +45,7 @@ function scaled({ over, under }: Fraction, power: number): bigint {
   return twice > below || (twice === below && whole % 2n === 1n) ? whole + 1n : whole;
 }
 
-/** The largest power of ten that is not above it. The logarithm of a double is not exact. */
+/** The largest power of ten that is not above it. The logarithm of a double is not exact; below 1, no double is itself a power of ten. */
 function exponentOf({ over, under }: Fraction): number {
   if (over === 0n) return 0;
   return over < under ? -String(under / over).length : String(over / under).length - 1;

@@ -42,7 +42,7 @@ final class Session {
     private static final Duration SOUND_AFTER = Duration.ofMinutes(5);
 
     /** For the last word to be heard. */
-    private static final Duration GOODBYE_WITHIN = Duration.ofSeconds(2);
+    private static final Duration GOODBYE_WITHIN = Duration.ofSeconds(5);
 
     /** Between attempts to carry out a decision. */
     private static final Duration AGAIN_MIN = Duration.ofMillis(100);

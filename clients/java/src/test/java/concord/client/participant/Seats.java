@@ -4,6 +4,7 @@ import java.nio.file.Path;
 import java.sql.Connection;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.FutureTask;
 
 /** Sells seats. As a program, it takes part until it is told to stop: Seats ADDRESS DATABASE. */
 final class Seats implements Resource {
@@ -41,14 +42,17 @@ final class Seats implements Resource {
     }
 
     public static void main(String[] args) throws Exception {
-        var participant = new Participant(List.of(args[0]), "seats", Path.of(args[1]), new Seats());
+        // Before there is a participant: from then on, to be told to stop is to be answered with Goodbye.
+        var opening = new FutureTask<>(() -> new Participant(List.of(args[0]), "seats", Path.of(args[1]), new Seats()));
         Runtime.getRuntime().addShutdownHook(new Thread(() -> {
             try {
-                participant.close();
+                opening.get().close();
             } catch (Exception failure) {
                 failure.printStackTrace();
             }
         }));
+        opening.run();
+        opening.get();
         new CountDownLatch(1).await();
     }
 }
