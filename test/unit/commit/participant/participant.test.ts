@@ -8,8 +8,10 @@ import {
   lingerMinMs,
   lingerMs,
   outgoingCountMax,
+  purgeIntervalMs,
   reconnectBackoff,
   refusedBackoff,
+  resentWithinMs,
   resourceBackoff,
   storageBackoff,
   welcomeTimeoutMs,
@@ -1018,6 +1020,22 @@ test("receipts that cannot be dropped are told of, and dropped another time", as
     Array(2).fill("what ended long ago is not purged"),
   ]);
 });
+
+test.each([
+  { sinceMs: resentWithinMs - 1, kept: 1 },
+  { sinceMs: resentWithinMs, kept: 0 },
+])(
+  "records are kept until their coordinator has been there for a while: after $sinceMs ms $kept of them",
+  async ({ sinceMs, kept }) => {
+    const w = await world();
+    await w.log.persist(prepared("t1", { state: "committed", updatedAtMs: -participantRetentionMs }));
+    await w.start();
+    await w.clock.advance(purgeIntervalMs - sinceMs);
+    await w.coordinator.welcome(1, 9e9);
+    await w.clock.advance(sinceMs);
+    expect(Number((await w.log.get(tx("t1"))) !== undefined)).toBe(kept);
+  },
+);
 
 test("records that ended long ago are dropped, once their coordinator is there", async () => {
   const w = await world();
