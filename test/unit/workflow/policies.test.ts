@@ -69,6 +69,28 @@ test("changes at the same moment are made one after the other, each upon what it
   expect(policies.list("a", 2)).toMatchObject({ rows: [{ workflowType: "b" }, { workflowType: "c" }], upTo: "c" });
 });
 
+test("who hears late that it was written does not undo what another has written upon it", async () => {
+  const store = createMemoryWorkflowStore();
+  const late = Promise.withResolvers<void>();
+  let writes = 0;
+  const policies = await policiesOver({
+    ...store,
+    applyPolicy: async (change) => {
+      writes += 1;
+      const isFirst = writes === 1;
+      const applied = await store.applyPolicy(change);
+      if (isFirst) await late.promise;
+      return applied;
+    },
+  });
+  const first = policies.set(forType("sample"), after(1));
+  expect(await policies.set(forType("sample"), after(2))).toMatchObject({ ok: true, value: { revision: 2 } });
+  late.resolve();
+  expect(await first).toMatchObject({ ok: true, value: { revision: 1 } });
+  expect(policies.get("sample")).toMatchObject({ revision: 2, terms: after(2) });
+  expect(await policies.set(forType("sample"), after(3))).toMatchObject({ ok: true, value: { revision: 3 } });
+});
+
 test("who is overtaken again and again is told so", async () => {
   const store = createMemoryWorkflowStore();
   const policies = await policiesOver({
