@@ -169,6 +169,8 @@ describe("a key-value store as a resource", () => {
     ["not json", "the payload is not JSON"],
     ['{"type":"put"}', "the payload is no list of operations"],
     ['[{"type":"add","key":"a","amount":0.5}]', "the payload is no list of operations"],
+    ['[{"type":"delete","key":""}]', "the payload is no list of operations"],
+    [`[{"type":"delete","key":"${"k".repeat(513)}"}]`, "the payload is no list of operations"],
     ['[{"type":"delete","key":"a"},{"type":"put","key":"a","value":1}]', "names a key twice"],
   ])("the payload %s is refused", async (text, reason) => {
     const vote = await store.prepare({ ...work("t1"), payload: Buffer.from(text) });
