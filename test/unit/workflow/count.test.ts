@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { stretchRowsMax } from "../../../src/kernel/limits.ts";
 import { createMemoryWorkflowStore } from "../../../src/storage/memory/workflow-store.ts";
 import { countByCounters, countByLooking } from "../../../src/workflow/count.ts";
 import { groupCountMax, groupKeptMax } from "../../../src/workflow/limits.ts";
@@ -57,4 +58,10 @@ test("a caller who leaves ends the count", async () => {
     groups: [],
     notGrouped: 0,
   });
+});
+
+test("counters that are more than are read at once are all counted", async () => {
+  const store = await storeOf(stretchRowsMax + 1, (index) => ({ type: `t${index}` }));
+  const counted = await countByCounters(store, { groupings: [], matches: undefined }, atOnce);
+  expect(counted.total).toBe(stretchRowsMax + 1);
 });
