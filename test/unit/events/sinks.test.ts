@@ -351,8 +351,13 @@ test.each([1, 2])(
   "a receiver that answers event %d with failures is tried as often as it may be, then that is a dead letter",
   async (wrong) => {
     const events = await storeWith(3);
+    let asked = 0;
     const receiver = createReceiver(
-      ([first]) => (first?.event.sequence === wrong ? { type: "failed", cause: "HTTP 500", answered: true } : "takes"),
+      ([first]) => {
+        if (first?.event.sequence !== wrong) return "takes";
+        asked += 1;
+        return { type: "failed", cause: "HTTP 500", answered: true };
+      },
       { batchCountMax: 1, windowMax: 1, failuresMax: 5 },
     );
     const sinks = await sinksOver({ events, store: createMemorySinkStore(), definitions: [definition(receiver.transport)] });
@@ -360,6 +365,7 @@ test.each([1, 2])(
     await cursorAt(sinks, 3);
     const { rows } = await sinks.deadLetters({ sink: "bus", afterSequence: 0, limit: 10 });
     expect(rows).toMatchObject([{ event: { sequence: wrong }, cause: "HTTP 500", tries: 5 }]);
+    expect(asked).toBe(5);
     await sinks.stop(0);
   },
 );
