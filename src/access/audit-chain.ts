@@ -93,7 +93,7 @@ export type Verified = {
   readonly lines: number;
   readonly first: { readonly sequence: number; readonly at: string } | undefined;
   readonly last: ({ readonly at: string } & ChainEnd) | undefined;
-  /** The first line is none of a chain that begins: what is before it is in another file. */
+  /** The line before the first, which was not looked at: its hash was known from elsewhere. */
   readonly continues: string | undefined;
   /** Lines that were cut off and told by the next one. */
   readonly torn: number;
@@ -105,26 +105,33 @@ export type Verified = {
 
 export type Broken = Place & { readonly why: string };
 
-/** Follows a chain, line by line. What does not fit ends it. `seen`: told of the hash of each line. */
-export function createVerifier(seen: (hash: string) => void) {
+/**
+ * Follows a chain from its first line on, line by line. What does not fit ends it. `seen`: told of the hash of each line. `continues`: the hash
+ * of the line before the first that comes, if it is known from elsewhere: only then may the beginning be missing.
+ */
+export function createVerifier(seen: (hash: string) => void, continues: string = chainStart.hash) {
+  const isStart = continues === chainStart.hash;
   let end: ChainEnd | undefined;
   let before: Place | undefined;
   /** It does not fit, unless the next line says that it was cut off. */
   let suspect: (Broken & { readonly torn: Torn }) | undefined;
   let unfinished = false;
   let first: Verified["first"];
-  let continued: string | undefined;
   let lastAt = "";
   const counts = { lines: 0, torn: 0, lost: 0 };
 
   function whyNot(line: PlacedLine, read: Read | undefined): string | undefined {
     if (read === undefined) return "it is no line of an audit log";
-    if (end === undefined) return undefined;
-    if (read.previous !== end.hash) {
-      const place = before === undefined ? "the line before" : placeText(before, line.file);
-      return `it does not follow from ${place}: one of the two was changed, or lines were taken out or put in between`;
-    }
-    return read.sequence === end.sequence + 1 ? undefined : `its sequence is ${read.sequence}, and not ${end.sequence + 1}`;
+    if (end === undefined || before === undefined) return whyNotFirst(read);
+    if (read.previous !== end.hash)
+      return `it does not follow from ${placeText(before, line.file)}: one of the two was changed, or lines were taken out or put in between`;
+    return whyNotSequence(read, end.sequence + 1);
+  }
+
+  function whyNotFirst(read: Read): string | undefined {
+    if (read.previous === continues) return isStart ? whyNotSequence(read, 1) : undefined;
+    if (!isStart) return `it does not follow from the line with the hash ${continues}`;
+    return read.sequence <= 1 ? `it begins no log, and its sequence is ${read.sequence}` : missingBefore(read.sequence);
   }
 
   return {
@@ -149,7 +156,6 @@ export function createVerifier(seen: (hash: string) => void) {
         return undefined;
       }
       first ??= { sequence: read.sequence, at: read.at };
-      if (counts.lines === 0 && read.previous !== chainStart.hash) continued = read.previous;
       end = { sequence: read.sequence, hash: sha256Of(bytes) };
       seen(end.hash);
       before = { file, number };
@@ -166,9 +172,17 @@ export function createVerifier(seen: (hash: string) => void) {
         return { broken };
       }
       const last = end && { at: lastAt, ...end };
-      return { verified: { ...counts, first, last, continues: continued, unfinished } };
+      return { verified: { ...counts, first, last, continues: isStart ? undefined : continues, unfinished } };
     },
   };
+}
+
+const whyNotSequence = ({ sequence }: Read, expected: number): string | undefined =>
+  sequence === expected ? undefined : `its sequence is ${sequence}, and not ${expected}`;
+
+function missingBefore(sequence: number): string {
+  const missing = sequence === 2 ? "line 1 is" : `lines 1 to ${sequence - 1} are`;
+  return `${missing} not here: give the files with them before this one, or as --continues the hash of the last of them, if it is known from elsewhere`;
 }
 
 const placeText = ({ file, number }: Place, from: string): string =>

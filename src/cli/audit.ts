@@ -11,14 +11,19 @@ export function auditCommand(): Command {
   return new Command("audit").description("look at audit logs (concord serve --audit-log)").addCommand(verifyCommand());
 }
 
-type Options = { readonly includes: readonly string[]; readonly output: OutputFormat };
+type Options = { readonly includes: readonly string[]; readonly continues?: string; readonly output: OutputFormat };
 
 function verifyCommand(): Command {
   const command = new Command("verify")
     .description(
-      "say whether an audit log is as it was written, by its chain of hashes. Exit code 0: it is; 1: a line was changed, taken out or put in, or a file cannot be read",
+      "say whether an audit log is as it was written, by its chain of hashes. Exit code 0: it is, from its first line on; 1: a line was changed, taken out or put in, its beginning is missing, there is no line in it, or a file cannot be read",
     )
     .argument("<file...>", "of one log; files that were moved away first, in the order in which they were written")
+    .option(
+      "--continues <hash>",
+      "the files with the beginning are not given: the last line of them has this hash, as the log of the server, or an earlier answer, has it",
+      (hash: string) => hash.toLowerCase(),
+    )
     .option(
       "--includes <hash>",
       "a line must be there whose hash is this, as the log of the server, or an earlier answer, has it; may be repeated",
@@ -30,18 +35,17 @@ function verifyCommand(): Command {
     "concord audit verify audit.jsonl",
     "concord audit verify audit.jsonl.1 audit.jsonl -o json",
     "concord audit verify audit.jsonl --includes 5e0c…",
+    "concord audit verify audit.jsonl --continues 5e0c…",
   ]);
-  return command.action(async (files: readonly string[], { includes, output }: Options) => {
+  return command.action(async (files: readonly string[], { includes, continues, output }: Options) => {
     printAs(output);
     const missing = new Set(includes);
-    const found = await verify(files, (hash) => missing.delete(hash));
+    const found = await verify(
+      files,
+      createVerifier((hash) => missing.delete(hash), continues),
+    );
     const [absent] = missing;
-    const broken: Pick<Broken, "why"> | undefined =
-      "broken" in found
-        ? found.broken
-        : absent === undefined
-          ? undefined
-          : { why: `no line has the hash ${absent}: what was written up to it is not all there` };
+    const broken = whyNot(found, absent);
     if (broken !== undefined) process.exitCode = 1;
     if (output !== "table")
       print(
@@ -53,10 +57,19 @@ function verifyCommand(): Command {
   });
 }
 
+type NotAsWritten = Pick<Broken, "why"> & Partial<Broken>;
+
+/** `absent`: a hash that no line has, and one should. */
+function whyNot(found: Found, absent: string | undefined): NotAsWritten | undefined {
+  if ("broken" in found) return found.broken;
+  // A server writes a line when it starts.
+  if (found.verified.lines === 0) return { why: "there is no line in it" };
+  return absent === undefined ? undefined : { why: `no line has the hash ${absent}: what was written up to it is not all there` };
+}
+
 type Found = { readonly broken: Broken } | { readonly verified: Verified };
 
-async function verify(files: readonly string[], seen: (hash: string) => void): Promise<Found> {
-  const verifier = createVerifier(seen);
+async function verify(files: readonly string[], verifier: ReturnType<typeof createVerifier>): Promise<Found> {
   for (const file of files) {
     try {
       for await (const line of linesOf(file)) {
@@ -90,11 +103,11 @@ async function* linesOf(file: string): AsyncGenerator<PlacedLine> {
 const lineEnd = 10;
 
 function verifiedLines({ lines, first, last, continues, torn, lost, unfinished }: Verified): readonly string[] {
-  if (first === undefined || last === undefined) return ["there is no line in it"];
+  if (first === undefined || last === undefined) return [];
   const notes = [
     ...(continues === undefined
       ? []
-      : [`the lines before the first are in another file: its last line has the hash ${continues}`]),
+      : [`lines 1 to ${first.sequence - 1} were not looked at: the hash of the last of them was given, ${continues}`]),
     ...(torn === 0 ? [] : [`${counted(torn, "line")} was cut off when a process died, and told by the next`]),
     ...(lost === 0 ? [] : [`${counted(lost, "line")} could not be written, and the log says where`]),
     ...(unfinished ? ["the last line has no end: it is being written, or its process has died"] : []),
@@ -111,7 +124,7 @@ function verifiedLines({ lines, first, last, continues, torn, lost, unfinished }
   ];
 }
 
-const brokenLine = (broken: (Pick<Broken, "why"> & Partial<Broken>) | undefined): string => {
+const brokenLine = (broken: NotAsWritten | undefined): string => {
   const place = broken?.file === undefined ? "" : `${broken.file}, line ${broken.number}: `;
   return `${place}${broken?.why}`;
 };

@@ -70,7 +70,17 @@ test("an audit log survives kill -9 and a cut-off line, a move of its file, and 
   expect([whole.code, whole.out]).toEqual([0, expect.stringContaining("it is as it was written")]);
   expect(whole.out).toContain("1 line was cut off when a process died");
   expect((await verify(path, "--includes", String(hash))).code).toBe(1);
-  expect((await verify(path)).out).toContain("the lines before the first are in another file");
+  const alone = await verify(path);
+  expect([alone.code, alone.out]).toEqual([1, expect.stringMatching(/line 1: lines 1 to \d+ are not here/)]);
+  const aloneJson = await verify(path, "-o", "json");
+  expect([aloneJson.code, JSON.parse(aloneJson.out)]).toMatchObject([1, { ok: false, number: 1 }]);
+  const { hash: moved } = JSON.parse((await verify(`${path}.1`, "-o", "json")).out).last;
+  const continued = await verify(path, "--continues", moved.toUpperCase());
+  expect([continued.code, continued.out]).toEqual([0, expect.stringContaining(moved)]);
+  expect((await verify(path, "--continues", "0".repeat(64))).code).toBe(1);
+  writeFileSync(join(folder.path, "empty"), "");
+  const empty = await verify(join(folder.path, "empty"), "-o", "json");
+  expect([empty.code, JSON.parse(empty.out)]).toEqual([1, { ok: false, why: "there is no line in it" }]);
 
   writeFileSync(`${path}.1`, readFileSync(`${path}.1`, "utf8").replace('"requested_by":"ada"', '"requested_by":"eve"'));
   const changed = await verify(`${path}.1`, path);

@@ -45,8 +45,10 @@ function tailOf(text: string): Tail {
   return { lines: lines.slice(-2).map((line) => Buffer.from(line)), rest: Buffer.from(rest) };
 }
 
-function verified(...texts: readonly string[]) {
-  const verifier = createVerifier(() => undefined);
+const verified = (...texts: readonly string[]) => verifiedAfter(undefined, ...texts);
+
+function verifiedAfter(continues: string | undefined, ...texts: readonly string[]) {
+  const verifier = createVerifier(() => undefined, continues);
   for (const [file, text] of texts.entries()) {
     const lines = text.split("\n");
     const rest = lines.pop() ?? "";
@@ -150,9 +152,16 @@ describe("a chain of lines", () => {
     expect(events(old.text)).toEqual(["opened", "changed"]);
     expect(events(disk.current.text)).toEqual(["opened", "denied"]);
     expect(told).toEqual(["moved undefined", "closed"]);
-    expect(verified(disk.current.text)).toMatchObject({ verified: { continues: hash, first: { sequence: 3 } } });
+    const alone = disk.current.text;
+    expect(verified(alone)).toMatchObject({ broken: { number: 1, why: expect.stringContaining("lines 1 to 2 are not here") } });
+    expect(verifiedAfter(hash, alone)).toMatchObject({ verified: { continues: hash, first: { sequence: 3 } } });
+    expect(verifiedAfter("0".repeat(64), alone)).toHaveProperty("broken");
+    expect(verifiedAfter(sha256Of("other"), alone)).toMatchObject({
+      broken: { why: expect.stringContaining(sha256Of("other")) },
+    });
+    expect(verifiedAfter(hash, old.text, alone)).toMatchObject({ broken: { file: "0", number: 1 } });
     expect(verified(old.text, disk.current.text)).toMatchObject({ verified: { lines: 4, continues: undefined } });
-    expect(verified(disk.current.text, old.text)).toMatchObject({ broken: { file: "1", number: 1 } });
+    expect(verified(disk.current.text, old.text)).toMatchObject({ broken: { file: "0", number: 1 } });
   });
 
   test("while there can be no new file, the old one goes on, and that is told once", () => {
@@ -195,10 +204,28 @@ describe("whoever changes it later is found out", () => {
     {
       what: "takes out what came before",
       changed: lines.with(0, lines[0]?.replace('"sequence":1', '"sequence":0') ?? ""),
-      number: 2,
+      number: 1,
+    },
+    { what: "takes out the first line", changed: lines.slice(1), number: 1 },
+    { what: "leaves the last line only", changed: lines.slice(-1), number: 1 },
+    {
+      what: "numbers anew what is left",
+      changed: [lines.at(-1)?.replace('"sequence":6', '"sequence":1') ?? ""],
+      number: 1,
     },
   ])("who $what", ({ changed, number }) => {
     expect(verdictOf(changed)).toMatchObject({ broken: { file: "0", number, why: expect.any(String) } });
+  });
+
+  test("who cuts the beginning off while the log goes on", () => {
+    const { disk, opened } = world();
+    const log = opened();
+    log.append({ event: "denied" });
+    disk.current.text = "";
+    log.append({ event: "changed" });
+    expect(verified(disk.current.text)).toMatchObject({ broken: { why: expect.stringMatching(/^lines 1 to 2 are not here/) } });
+    const rest = createVerifier(() => undefined);
+    expect(rest.finish()).toMatchObject({ verified: { lines: 0, first: undefined } });
   });
 
   test("whatever byte is another, but in the last line, which the log of the process has the hash of", () => {
