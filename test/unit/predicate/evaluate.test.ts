@@ -171,6 +171,7 @@ describe("every error of an evaluation has a line and a column: of", () => {
     ["a loop over what is no list", "workflow.metadata.zero.§all(x, true)", "type mismatch: iterable vs double"],
     ["the body of a loop", "workflow.metadata.tags.map(x, 1 §/ int(workflow.metadata.zero)) == []", "int divide by zero"],
     ["a conversion", "§int(workflow.metadata.name) > 1", '"sample-17" is no int'],
+    ["a conversion of a word", "§bool(workflow.metadata.name)", '"sample-17" is no bool'],
     ["a number beyond its type", "§int(workflow.metadata.huge) > 1", "int overflow during type conversion"],
     ["a number beyond a uint", "§uint(workflow.metadata.huge) > 1u", "uint overflow during type conversion"],
     ["a time", "timestamp('9999-12-31T23:59:59Z') §+ (now - now + duration('1h')) > now", "timestamp out of range"],
@@ -179,7 +180,7 @@ describe("every error of an evaluation has a line and a column: of", () => {
     ["a map", "§{workflow.metadata.name: 1, 'sample-17': 2} == {}", "the key sample-17 stands twice"],
     ["an optional", "workflow.metadata.?x.y.§value() == 1", "optional.none() has no value"],
     ["a name for a value", "cel.bind(x, 1 §/ int(workflow.metadata.zero), x == 1)", "int divide by zero"],
-    ["bytes", "§string(b'\\xff' + bytes(workflow.id)) == ''", "Failed to decode bytes"],
+    ["bytes", "§string(b'\\xff' + bytes(workflow.id)) == ''", "these bytes are no string: they are not UTF-8"],
     ["a message", "§google.protobuf.Int32Value{value: workflow.version * 99999999999} == 1", "int32 out of range"],
     ["the result", "workflow.metadata.§name", "the result is not a bool but string"],
   ])("%s", (_name, marked, message) => {

@@ -48,6 +48,8 @@ describe("a conversion takes what CEL writes, and nothing else", () => {
     "double('1e3') == 1000.0 && double('-.5') == -0.5 && double('5.') == 5.0",
     "double('inf') > 1.0 && double('-Infinity') < 1.0 && double('NaN') != double('NaN')",
     "duration('1h30m') == duration('90m') && duration('-1.5s') < duration('0') && duration(90) == duration('1m30s')",
+    "['true', 'True', 'TRUE', 't', '1'].all(x, bool(x)) && ['false', 'False', 'FALSE', 'f', '0'].all(x, !bool(x))",
+    "string(b'\\xef\\xbb\\xbfa') == '\\ufeffa' && string(b'') == ''",
     "timestamp('2020-02-29T23:59:59.999999999+23:59') < now && timestamp('0001-01-01T00:00:00Z') < now",
   ])("%s", (source) => {
     expect(bool(source)).toBe(true);

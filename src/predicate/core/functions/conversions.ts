@@ -1,8 +1,9 @@
 import { type CelFunc, type CelInput, CelScalar, celFunc, celUint, objectType } from "@bufbuild/cel";
+import { getTextEncoding } from "@bufbuild/protobuf/wire";
 import { DurationSchema, TimestampSchema } from "@bufbuild/protobuf/wkt";
 import { durationOf, timestampAt, timestampOf } from "./time.ts";
 
-const { DOUBLE, INT, STRING, UINT } = CelScalar;
+const { BOOL, BYTES, DOUBLE, INT, STRING, UINT } = CelScalar;
 const TIMESTAMP = objectType(TimestampSchema);
 const DURATION = objectType(DurationSchema);
 
@@ -41,6 +42,26 @@ function doubleOf(text: string): number {
   return value;
 }
 
+/** A mark of the order of bytes is a character like others, which the library leaves out. */
+function bytesText(bytes: Uint8Array): string {
+  try {
+    return getTextEncoding().decodeUtf8(bytes, true);
+  } catch {
+    throw new Error("these bytes are no string: they are not UTF-8");
+  }
+}
+
+const bools: Readonly<Record<string, boolean>> = Object.fromEntries([
+  ...["true", "True", "TRUE", "t", "1"].map((text) => [text, true]),
+  ...["false", "False", "FALSE", "f", "0"].map((text) => [text, false]),
+]);
+
+function boolOf(text: string): boolean {
+  const value = Object.hasOwn(bools, text) ? bools[text] : undefined;
+  if (value === undefined) throw notAn(text, "bool");
+  return value;
+}
+
 /** The library leaves the sign of `-0.0` out. */
 export const doubleText = (value: number): string => (Object.is(value, -0) ? "-0" : String(value));
 
@@ -48,7 +69,9 @@ export const conversionFunctions: readonly CelFunc[] = [
   celFunc("int", [STRING], INT, intOf),
   celFunc("uint", [STRING], UINT, uintOf),
   celFunc("double", [STRING], DOUBLE, doubleOf),
+  celFunc("bool", [STRING], BOOL, boolOf),
   celFunc("string", [DOUBLE], STRING, doubleText),
+  celFunc("string", [BYTES], STRING, bytesText),
   celFunc("timestamp", [STRING], TIMESTAMP, timestampOf),
   celFunc("timestamp", [INT], TIMESTAMP, timestampAt),
   celFunc("duration", [STRING], DURATION, durationOf),
