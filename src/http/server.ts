@@ -169,7 +169,7 @@ export async function serveHttp(options: Options): Promise<HttpServer> {
     }
     const { authorization } = request.headers;
     if (authorization !== undefined && (request.headersDistinct["authorization"]?.length ?? 0) > 1)
-      return { problem: plainProblem(400, twoProofs) };
+      return { problem: invalidProblem([{ field: "", description: twoProofs }]) };
     // A proxy may ask for the whole URL.
     const [path = "", query = ""] = splitOnce((request.url ?? "").replace(/^https?:\/\/[^/?]*/i, ""), "?");
     const own = ownPlaces.get(path);

@@ -87,7 +87,12 @@ test("two proofs of who asks are refused: who is in the way may have looked at t
   let answer = "";
   for await (const chunk of socket) answer += chunk;
   expect(answer).toMatch(/^HTTP\/1\.1 400 /);
-  expect(answer).toContain("two `authorization` headers");
+  expect(JSON.parse(answer.slice(answer.indexOf("\r\n\r\n")))).toMatchObject({
+    reason: "INVALID_REQUEST",
+    code: "INVALID_ARGUMENT",
+    detail: expect.stringContaining("two `authorization` headers"),
+    fieldViolations: [{ field: "" }],
+  });
 });
 
 test("pages of other origins change nothing, also by what a browser sends without asking", async () => {
