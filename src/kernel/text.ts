@@ -66,5 +66,8 @@ export function printableLines(text: string): string {
   return text.split("\n").map(printable).join("\n");
 }
 
+/** `there is 1 rule`, `there are 2 rules` */
+export const thereAre = (count: number, word: string): string => `there ${count === 1 ? "is" : "are"} ${counted(count, word)}`;
+
 /** `1 rule`, `2 rules` */
 export const counted = (count: number, word: string, plural = `${word}s`): string => `${count} ${count === 1 ? word : plural}`;

@@ -1,7 +1,7 @@
 import { Status } from "nice-grpc-common";
 import type { RichServerError } from "nice-grpc-error-details";
 import { assert, unreachable } from "../kernel/assert.ts";
-import { counted } from "../kernel/text.ts";
+import { thereAre } from "../kernel/text.ts";
 import { explainCompileError } from "../predicate/core/compile.ts";
 import { unknownMoveWords } from "../predicate/core/rule-set/rule-changes.ts";
 import type { RuleSetProblem } from "../predicate/core/rule-set.ts";
@@ -36,7 +36,7 @@ export function changeError(error: ChangeFailure, requestId = ""): RichServerErr
         code: Status.RESOURCE_EXHAUSTED,
         reason: "RULE_LIMIT_REACHED",
         message:
-          `there are ${counted(error.count, "rule")} that "${error.principal}" has created, and ${error.wanted} more would be more than ` +
+          `${thereAre(error.count, "rule")} that "${error.principal}" has created, and ${error.wanted} more would be more than ` +
           `${error.limit}, which is what there is for this principal; delete drafts, or have its quota in the access file raised`,
         metadata: { what: "rules of the principal", limit: String(error.limit), count: String(error.count) },
       });

@@ -1,6 +1,6 @@
 import { Status } from "nice-grpc-common";
 import { unreachable } from "../kernel/assert.ts";
-import { counted } from "../kernel/text.ts";
+import { counted, thereAre } from "../kernel/text.ts";
 import type { Refusal } from "../workflow/core/errors.ts";
 import type { ManagerError } from "../workflow/errors.ts";
 import { invalidField, known, permissionDenied, requestIdReused, rpcError, storageUnavailable, violationText } from "./errors.ts";
@@ -64,7 +64,7 @@ export function workflowError(error: ManagerError, { workflowId = "", requestId 
         code: Status.RESOURCE_EXHAUSTED,
         reason: "WORKFLOW_LIMIT_REACHED",
         message:
-          `there are ${counted(count, "workflow")} that "${principal}" has created, and one more would be more than ${limit}, ` +
+          `${thereAre(count, "workflow")} that "${principal}" has created, and one more would be more than ${limit}, ` +
           "which is what there is for this principal; purge what has ended, or have its quota in the access file raised",
         metadata: { what: "workflows of the principal", limit: String(limit), count: String(count) },
       });

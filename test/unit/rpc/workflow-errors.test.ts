@@ -2,6 +2,7 @@ import { Status } from "nice-grpc";
 import { RetryInfo } from "nice-grpc-error-details";
 import { describe, expect, test } from "vitest";
 import type { WorkflowId } from "../../../src/kernel/ids.ts";
+import { changeError } from "../../../src/rpc/predicate-errors.ts";
 import { workflowError } from "../../../src/rpc/workflow-errors.ts";
 import type { Refusal } from "../../../src/workflow/core/errors.ts";
 
@@ -55,4 +56,13 @@ test("a move that cannot be judged in time is OVERLOADED, and RetryInfo says whe
   expect(error).toMatchObject({ code: Status.RESOURCE_EXHAUSTED, details: expect.stringContaining("a crowd") });
   expect(error.extra).toContainEqual(expect.objectContaining({ reason: "OVERLOADED", metadata: { workflow_id: "wf-1" } }));
   expect(error.extra).toContainEqual(RetryInfo.fromPartial({ retryDelay: { seconds: 1, nanos: 250_000_000 } }));
+});
+
+test.each([
+  [1, "there is 1 rule that", "there is 1 workflow that"],
+  [2, "there are 2 rules that", "there are 2 workflows that"],
+])("how many there are of what a quota counts: %i", (count, rules, workflows) => {
+  const quota = { principal: "ada", limit: count, count };
+  expect(changeError({ type: "rule-quota", wanted: 1, ...quota }).details).toContain(rules);
+  expect(workflowError({ type: "workflow-quota", ...quota }, {}).details).toContain(workflows);
 });
